@@ -1,0 +1,68 @@
+/* lineup.h - what can be played, resolved for the tuners: the master's private counterpart of the
+ * catalog.  It holds what the catalog must not: sources, options, commands.
+ *
+ * Made by the store's thread for each publication, then handed to the master's loop, which owns it
+ * until the next one replaces it.  Immutable. */
+#ifndef AMPS_LINEUP_H
+#define AMPS_LINEUP_H
+
+#include <jansson.h>
+#include "common/base.h"
+#include "common/catalog_layout.h"
+
+/* One output of a tuner: what its profile makes of the source. */
+struct lineup_output {
+	const char *variant; /* "" = the channel's own profile */
+	enum form form;	     /* what the playlist points to */
+	bool plain; /* the ingest's ring as it is: copy and nothing else */
+	const char *spec; /* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain */
+	uint64_t hash;	  /* of what decides the output; a change restarts derive alone */
+};
+
+/* One source connection. */
+struct lineup_tuner {
+	const char *key; /* "5", "5/sd" */
+	uint32_t channel;
+	bool both; /* lavfi: one job in both roles */
+	const char *spec; /* JSON of the JOB message, see below */
+	const char *source_text; /* for tables: credentials hidden */
+	uint64_t hash; /* of what decides the source connection; a change restarts ingest */
+	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
+	size_t output_count;
+	const struct lineup_output *outputs; /* [0] is the tuner's first: "" for key "5" */
+};
+
+/* The JOB spec is one JSON object:
+ *	{"channel":5, "name":"...", "source":"http://...",
+ *	 "input_options":[["re",null],["f","lavfi"],...],   in order, lists spread out
+ *	 "input_args":["-stream_loop","-1"],                as written
+ *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
+ *	 "allow_private":false, "nice":0, "memory_mb":0} */
+
+struct lineup;
+
+struct lineup *lineup_free(struct lineup *l); /* returns NULL; accepts NULL */
+uint64_t lineup_generation(const struct lineup *l);
+size_t lineup_tuner_count(const struct lineup *l);
+const struct lineup_tuner *lineup_tuner_at(const struct lineup *l, size_t index);
+const struct lineup_tuner *lineup_find_key(const struct lineup *l, const char *key);
+
+/* Which tuner and which of its outputs serve a wish.  -ENOENT: no such channel, variant, or outside
+ * its schedule window. */
+must_check int lineup_resolve(const struct lineup *l, uint32_t channel, const char *variant,
+			      const struct lineup_tuner **ret_tuner,
+			      const struct lineup_output **ret_output);
+
+/* Streaming settings the tuners follow. */
+struct lineup_settings {
+	uint32_t idle_timeout_ms; /* 0 = never stop */
+	uint32_t start_timeout_ms;
+	uint32_t ring_seconds;
+};
+const struct lineup_settings *lineup_settings(const struct lineup *l);
+
+/* Channels for `amps list` and reports: array of {id, number, name, group, profile, output,
+ * variants}.  Borrowed. */
+const json_t *lineup_channels(const struct lineup *l);
+
+#endif

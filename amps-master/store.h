@@ -1,0 +1,50 @@
+/* store.h - the database thread: SQLite on one side, publications on the other.
+ *
+ * One thread owns the database.  The master's loop posts requests and gets each answer as a callback
+ * in its own loop (through an eventfd); neither ever waits for the other.  SPEC.md section 3 "State"
+ * says what wins over what. */
+#ifndef AMPS_STORE_H
+#define AMPS_STORE_H
+
+#include <event2/event.h>
+#include "amps-master/lineup.h"
+
+/* Everything one generation consists of.  The receiver owns it. */
+struct publication {
+	uint64_t generation;
+	int catalog_fd; /* sealed snapshot */
+	uint64_t catalog_bytes;
+	int tokens_fd; /* sealed snapshot; its generation is tokens_generation */
+	uint64_t tokens_bytes;
+	uint64_t tokens_generation;
+	struct lineup *lineup;
+	json_t *report; /* {"added":[{id,name}],"changed":[],"removed":[],"warnings":[...]} */
+	int64_t next_change_wall_us; /* when a schedule window opens or closes next, or TIME_NONE */
+};
+void publication_free(struct publication *p); /* accepts NULL */
+
+struct store;
+
+/* Opens (creates, migrates) the database in state_dir and starts the thread; blocks, so only before
+ * the loop runs.  `base` gets the callbacks.  0 or -Exxx with the reason in `text`. */
+must_check int store_open(struct event_base *base, const char *state_dir, struct store **ret,
+			  char *text, size_t text_cap);
+struct store *store_close(struct store *s); /* joins the thread; returns NULL; accepts NULL */
+
+/* The answer to a request.  error 0: a publication (now the callee's).  Otherwise -Exxx, a reason in
+ * one line, and for a refused file the problems: [{severity,file,line,path,message}] (borrowed). */
+typedef void (*store_done_fn)(void *owner, int error, const char *text, struct publication *p,
+			      const json_t *problems);
+
+/* Takes what the loader (`amps-master --load`) wrote into its memfd, {"problems":[...],"model":{...}}
+ * (no model = refused).  Entries that changed in the file since the last load win over API changes,
+ * the others keep them; then builds a publication.  Takes result_fd; parsing happens in the thread. */
+void store_load(struct store *s, int result_fd, store_done_fn done, void *owner);
+
+/* Builds a publication anew from what is stored (a schedule window opened or closed). */
+void store_republish(struct store *s, store_done_fn done, void *owner);
+
+/* Is the database writable (last transaction succeeded)?  Cheap; for /readyz. */
+bool store_healthy(const struct store *s);
+
+#endif

@@ -1,0 +1,71 @@
+/* tuners.h - the life of every tuner by demand: wishes of the workers in, jobs and rings out.
+ *
+ * Owned by the master, used in its loop only.  A worker's wants come in; the tuners decide which jobs
+ * run, give them rings, tell the workers which ring fills which want, restart what failed with
+ * backoff and stop what nobody has watched for the idle time.  The channel table is written here and
+ * nowhere else. */
+#ifndef AMPS_TUNERS_H
+#define AMPS_TUNERS_H
+
+#include <event2/event.h>
+#include <sys/types.h>
+#include "amps-master/lineup.h"
+#include "common/msg.h"
+
+struct tuners;
+
+/* What the tuners need of the rest of the master.  Callbacks never call back into the tuners. */
+struct tuners_env {
+	struct event_base *base;
+	void *chantab; /* mapped for writing */
+	int64_t epoch_mono_us;
+	uint32_t log_level;
+	bool log_json;
+	void *owner;
+	/* Sends to a worker; silently nothing when that worker is gone. */
+	void (*output_ring)(void *owner, unsigned worker, const struct msg_output_ring *m, int fd);
+	void (*output_gone)(void *owner, unsigned worker, const struct msg_output_gone *m);
+	/* Hands the job's end of a socket to the nursery.  0 or -EAGAIN (no nursery at the moment; it
+	 * is asked again after tuners_nursery_ready()).  The fd stays the caller's. */
+	int (*fork_job)(void *owner, int fd);
+};
+
+/* 0 or -ENOMEM. */
+must_check int tuners_new(const struct tuners_env *env, struct tuners **ret);
+/* Ends every job (politely, then SIGKILL) and frees. */
+struct tuners *tuners_free(struct tuners *t);
+
+/* A new line-up: takes it; restarts the jobs whose hash changed, removes tuners that are gone. */
+void tuners_set_lineup(struct tuners *t, struct lineup *l);
+const struct lineup *tuners_lineup(const struct tuners *t); /* NULL before the first */
+
+/* From the worker pool. */
+void tuners_want(struct tuners *t, unsigned worker, const struct msg_want *m);
+void tuners_release(struct tuners *t, unsigned worker, uint32_t want);
+void tuners_worker_gone(struct tuners *t, unsigned worker); /* all its wants die */
+
+/* From the nursery and the reaper. */
+void tuners_nursery_ready(struct tuners *t);
+/* True if the pid was a job's. */
+bool tuners_child_exited(struct tuners *t, pid_t pid, int wait_status);
+
+/* `amps stop KEY` ("5", "5/sd"): ends the tuner, or switches a profile-only variant's output off; its
+ * viewers' answers end.  0, or -ENOENT. */
+must_check int tuners_stop(struct tuners *t, const char *key);
+
+/* Array of SPEC.md section 2's tuner objects, new reference; `viewers_of` counts an output's
+ * viewers (from the worker pages). */
+json_t *tuners_report(const struct tuners *t, void *owner,
+		      uint64_t (*viewers_of)(void *owner, uint32_t output_slot));
+
+/* Which tuner and variant an output slot of the channel table belongs to; false if free. */
+bool tuners_output_info(const struct tuners *t, uint32_t output_slot, const char **ret_key,
+			uint64_t *ret_commit);
+
+/* Jobs alive, for shutdown and /metrics. */
+unsigned tuners_job_count(const struct tuners *t);
+
+/* Asks every job to end; the loop goes on until tuners_job_count() is 0. */
+void tuners_shutdown(struct tuners *t);
+
+#endif

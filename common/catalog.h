@@ -1,0 +1,56 @@
+/* catalog.h - reading a catalog (catalog_layout.h has the map).
+ *
+ * A worker maps each generation once and frees it when its last request ends (ref/unref).  The
+ * snapshot comes from the master, which a worker trusts, yet offsets are checked on access so that
+ * a bug there shows as a missing string, never as a crash here.  Nothing blocks or logs. */
+#ifndef AMPS_CATALOG_H
+#define AMPS_CATALOG_H
+
+#include "common/base.h"
+#include "common/catalog_layout.h"
+#include "common/clock.h"
+
+struct catalog;
+
+/* Maps the snapshot (verified to be immutable) with one reference.  Takes nothing: the descriptor
+ * stays the caller's.  0, -EINVAL (not a catalog of this version), -EPERM, -ENOMEM. */
+must_check int catalog_open(int fd, uint64_t bytes, struct catalog **ret);
+struct catalog *catalog_ref(struct catalog *c);
+struct catalog *catalog_unref(struct catalog *c); /* returns NULL; accepts NULL */
+
+uint64_t catalog_generation(const struct catalog *c);
+uint64_t catalog_content_hash(const struct catalog *c);
+const struct catalog_settings *catalog_settings(const struct catalog *c);
+size_t catalog_channel_count(const struct catalog *c);
+const struct catalog_channel *catalog_channel_at(const struct catalog *c, size_t index);
+
+/* The channel with this id (whatever its schedule window), or NULL. */
+const struct catalog_channel *catalog_find(const struct catalog *c, uint32_t id);
+
+/* The string at an offset, or NULL for offset 0 or a bad one. */
+const char *catalog_text(const struct catalog *c, uint32_t at);
+
+/* Arrays; NULL when empty. */
+const struct catalog_variant *catalog_variants(const struct catalog *c,
+					       const struct catalog_channel *ch);
+const struct catalog_program *catalog_programs(const struct catalog *c,
+					       const struct catalog_channel *ch);
+const struct catalog_cidr *catalog_proxies(const struct catalog *c);
+
+/* The variant of this exact name, or NULL. */
+const struct catalog_variant *catalog_find_variant(const struct catalog *c,
+						   const struct catalog_channel *ch,
+						   const char *name);
+
+/* Is the channel inside its schedule window at this wall time? */
+bool catalog_on_air(const struct catalog_channel *ch, int64_t wall_us);
+
+/* May a viewer of this region ("" = unknown; else two upper-case letters) see the channel?
+ * regions_allowed refuses the unknown, regions_blocked alone lets it through; both hold. */
+bool catalog_region_allowed(const struct catalog *c, const struct catalog_channel *ch,
+			    const char *region);
+
+/* "ts", "hls", "ll-hls", "dash", "rtsp", "audio", "mse" */
+const char *form_name(enum form form);
+
+#endif

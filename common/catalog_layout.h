@@ -1,0 +1,128 @@
+/* catalog_layout.h - the map of a catalog: one immutable snapshot of the line-up and of the settings
+ * a worker needs, made by the master, completely sealed, a new memfd for each generation.
+ *
+ *	offset 0              struct catalog_header
+ *	header.settings       struct catalog_settings
+ *	header.channels       struct catalog_channel[channel_count], sorted by id
+ *	...                   struct catalog_variant[], struct catalog_program[], regions, strings
+ *
+ * No pointers: every `..._at` is a byte offset from the start, 8-byte aligned for structs; a string
+ * is a NUL-ended UTF-8 run at its offset, and offset 0 means "absent".  Nothing in here is secret:
+ * no source, no command, no token.  W: master, before sealing.  Readers: workers. */
+#ifndef AMPS_CATALOG_LAYOUT_H
+#define AMPS_CATALOG_LAYOUT_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
+#define CATALOG_VERSION 1u
+
+/* Form a channel's playlist entry points to (SPEC.md, output_format); also what a worker asks for */
+enum form {
+	FORM_TS = 0,
+	FORM_HLS,
+	FORM_LL_HLS,
+	FORM_DASH,
+	FORM_RTSP,
+	FORM_AUDIO,
+	FORM_MSE,
+	FORM_COUNT_
+};
+
+struct catalog_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t header_bytes; /* sizeof(struct catalog_header) */
+	uint64_t total_bytes;
+	uint64_t generation;
+	int64_t made_wall_us;
+	uint32_t settings_at;
+	uint32_t channels_at;
+	uint32_t channel_count;
+	uint32_t channel_bytes; /* sizeof(struct catalog_channel) */
+	uint32_t variant_bytes;
+	uint32_t program_bytes;
+	uint64_t content_hash; /* of everything a playlist depends on; for ETags */
+};
+
+#define SETTING_AUTH_ENABLED   1u
+#define SETTING_REGION_QUERY   2u /* region.trust contains query */
+#define SETTING_REGION_HEADERS 4u
+#define SETTING_SLOW_DROP      8u /* streaming.slow_viewer: drop (else skip) */
+
+struct catalog_settings {
+	uint32_t flags;
+	uint32_t max_viewers; /* whole server; 0 = no limit */
+	uint32_t start_timeout_ms;
+	uint32_t idle_timeout_ms; /* 0 = never */
+	uint32_t join_ms;
+	uint32_t proxy_count;
+	uint32_t proxies_at; /* struct catalog_cidr[proxy_count] */
+	uint32_t public_url_at;
+	uint16_t port;
+	uint16_t rtsp_port;
+	uint32_t pad;
+};
+
+struct catalog_cidr {
+	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint32_t prefix_bits; /* of the 128 */
+	uint32_t pad;
+};
+
+#define CHANNEL_AUDIO_ONLY 1u
+#define CHANNEL_SCHEDULED  2u
+
+struct catalog_channel {
+	uint32_t id;
+	uint32_t flags;
+	uint8_t form; /* enum form */
+	uint8_t pad[3];
+	uint32_t name_at;
+	uint32_t tvg_id_at; /* epg_id, else tvg_id, else the id as text: never 0 */
+	uint32_t tvg_name_at; /* else the name: never 0 */
+	uint32_t logo_at;
+	uint32_t group_at;
+	uint32_t number_at; /* channel_number as written, a text */
+	uint32_t description_at;
+	uint32_t program_feed_at;
+	uint32_t programs_at; /* struct catalog_program[program_count], as listed */
+	uint32_t program_count;
+	uint32_t variants_at; /* struct catalog_variant[variant_count], as listed */
+	uint32_t variant_count;
+	uint32_t regions_allowed_at; /* char[2] upper case each, no NUL; 0 = no list */
+	uint32_t regions_allowed_count;
+	uint32_t regions_blocked_at;
+	uint32_t regions_blocked_count;
+	uint32_t unavailable_at; /* why it cannot play yet ("custom_ffmpeg ..."), 0 = it can */
+	int64_t start_wall_us; /* schedule window; TIME_NONE = open */
+	int64_t end_wall_us;
+	uint64_t hash; /* of this entry's content; changes when anything here does */
+};
+
+struct catalog_variant {
+	uint32_t name_at;
+	uint32_t label_at; /* label, else the name in upper case */
+	uint8_t form;
+	uint8_t own_tuner; /* overrides more than the profile */
+	uint8_t pad[2];
+	uint32_t unavailable_at;
+};
+
+struct catalog_program {
+	uint32_t title_at;
+	uint32_t start_at; /* as written, 0 = absent */
+	uint32_t end_at;
+	uint32_t description_at;
+	int64_t start_wall_us; /* TIME_NONE when absent or unreadable */
+	int64_t end_wall_us;
+};
+
+static_assert(sizeof(struct catalog_header) == 72, "layout of struct catalog_header");
+static_assert(sizeof(struct catalog_settings) == 40, "layout of struct catalog_settings");
+static_assert(sizeof(struct catalog_channel) == 104, "layout of struct catalog_channel");
+static_assert(sizeof(struct catalog_variant) == 16, "layout of struct catalog_variant");
+static_assert(sizeof(struct catalog_program) == 32, "layout of struct catalog_program");
+
+#endif

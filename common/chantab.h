@@ -1,0 +1,25 @@
+/* chantab.h - the channel table (chantab_layout.h has the map): the master writes slots, workers
+ * copy them out.  Nothing blocks, allocates or logs. */
+#ifndef AMPS_CHANTAB_H
+#define AMPS_CHANTAB_H
+
+#include "common/base.h"
+#include "common/chantab_layout.h"
+
+/* Master: writes the header of a freshly created object mapped at `map`. */
+void chantab_init(void *map);
+
+/* Master: publishes a slot; `slot->sequence` is ignored.  `index` < TUNERS_MAX / OUTPUTS_MAX. */
+void chantab_put_tuner(void *map, size_t index, const struct tuner_slot *slot);
+void chantab_put_output(void *map, size_t index, const struct output_slot *slot);
+
+/* Readers: 0 if magic, version and sizes are ours, else -EINVAL. */
+must_check int chantab_check(const void *map);
+
+/* Readers: a consistent copy.  0, or -EAGAIN when the master wrote all the time (keep the old). */
+must_check int chantab_get_tuner(const void *map, size_t index, struct tuner_slot *ret);
+must_check int chantab_get_output(const void *map, size_t index, struct output_slot *ret);
+
+const char *tuner_state_name(enum tuner_state state);
+
+#endif

@@ -1,0 +1,81 @@
+/* chantab_layout.h - the map of the channel table: what runs, told by the master to everybody.
+ *
+ *	offset 0    struct chantab_header
+ *	4096        struct tuner_slot[TUNERS_MAX]
+ *	...         struct output_slot[OUTPUTS_MAX]
+ *
+ * Fixed slots, each with a sequence counter: odd while the master writes.  A reader copies the slot
+ * between two equal even reads (bounded retries, then keeps its last copy).  All fields W: master;
+ * relaxed atomic words are not needed for the payload because a torn copy is thrown away, but under
+ * TSan the copy is made word by word (chantab.c).  Readers: workers.  Nothing here is secret. */
+#ifndef AMPS_CHANTAB_LAYOUT_H
+#define AMPS_CHANTAB_LAYOUT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include "common/limits.h"
+
+#define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
+#define CHANTAB_VERSION 1u
+
+enum tuner_state {
+	TUNER_IDLE = 0, /* the slot is free */
+	TUNER_STARTING,
+	TUNER_RUNNING,
+	TUNER_STALLED,
+	TUNER_RESTARTING, /* waits for its backoff, viewers stay */
+	TUNER_ENDED,	  /* a film that ended; gone with the next request */
+	TUNER_FAILED,	  /* never showed anything; last_error says why */
+	TUNER_STATE_COUNT_
+};
+
+struct chantab_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t tuner_count; /* TUNERS_MAX */
+	uint32_t output_count; /* OUTPUTS_MAX */
+	uint32_t tuner_bytes; /* sizeof(struct tuner_slot) */
+	uint32_t output_bytes;
+	uint32_t pad;
+	/* W: master, relaxed: facts for /metrics */
+	_Atomic uint64_t start_mono_us;
+	_Atomic uint64_t tuners_running; /* tuners that have a job */
+	_Atomic uint64_t jobs_started;
+	_Atomic uint64_t jobs_failed;
+	_Atomic uint64_t worker_restarts;
+	_Atomic uint64_t ready; /* 1: all workers up and the database writable */
+};
+
+struct tuner_slot {
+	_Atomic uint32_t sequence; /* odd while written; release / acquire */
+	uint32_t state;		   /* enum tuner_state */
+	uint32_t channel;
+	int32_t pid;	    /* of ingest, 0 = none */
+	int32_t derive_pid; /* 0 = none */
+	uint32_t restarts;
+	int64_t started_wall_us;
+	uint64_t viewers;
+	uint64_t bitrate_in;
+	char key[TUNER_KEY_MAX];
+	char last_error[ERROR_TEXT_MAX - 152];
+};
+
+struct output_slot {
+	_Atomic uint32_t sequence;
+	uint32_t state; /* enum tuner_state of what fills it */
+	uint32_t tuner; /* slot of its tuner */
+	uint32_t form;	/* enum form */
+	uint64_t generation;
+	char variant[VARIANT_NAME_MAX + 8]; /* "" = the channel's own profile */
+};
+
+#define CHANTAB_TUNERS_OFFSET  4096u
+#define CHANTAB_OUTPUTS_OFFSET (CHANTAB_TUNERS_OFFSET + TUNERS_MAX * sizeof(struct tuner_slot))
+#define CHANTAB_BYTES	       (CHANTAB_OUTPUTS_OFFSET + OUTPUTS_MAX * sizeof(struct output_slot))
+
+static_assert(sizeof(struct chantab_header) == 80, "layout of struct chantab_header");
+static_assert(sizeof(struct tuner_slot) == 504, "layout of struct tuner_slot");
+static_assert(sizeof(struct output_slot) == 96, "layout of struct output_slot");
+
+#endif

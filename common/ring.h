@@ -1,0 +1,95 @@
+/* ring.h - reading a ring (ring_layout.h has the map and the rule).
+ *
+ * A worker, the derive job or the master maps a ring read-only.  Sizes come from the message that
+ * brought the descriptor, never from the page.  Nothing here blocks, allocates (but ring_open) or
+ * logs. */
+#ifndef AMPS_RING_H
+#define AMPS_RING_H
+
+#include <string.h>
+#include "common/base.h"
+#include "common/clock.h"
+#include "common/ring_layout.h"
+
+struct ring {
+	const struct ring_header *header;
+	const struct ring_rap *raps;
+	const uint8_t *data; /* data_bytes, mapped twice in a row */
+	uint64_t data_bytes; /* as the master said */
+	uint64_t map_bytes;
+};
+
+/* Total bytes of the memfd for this much data. */
+uint64_t ring_total_bytes(uint64_t data_bytes);
+
+/* The ring class (a power of two between RING_BYTES_MIN and RING_BYTES_MAX) that holds `bytes`. */
+uint64_t ring_class(uint64_t bytes);
+
+/* Creates the memfd of a ring and writes the master's part of the header.  fd or -Exxx. */
+must_check int ring_create(const char *name, uint64_t data_bytes, uint64_t generation);
+
+/* Maps a ring read-only after verifying its size and seals.  The descriptor stays the caller's.
+ * 0, -EPERM (not sealed), -EINVAL (size, magic or version), -ENOMEM. */
+must_check int ring_open(struct ring *r, int fd, uint64_t data_bytes);
+void ring_close(struct ring *r); /* accepts a zeroed struct; leaves one */
+
+/* Bytes published so far. */
+static inline uint64_t ring_commit(const struct ring *r)
+{
+	return atomic_load_explicit(&r->header->commit, memory_order_acquire);
+}
+
+/* Where position `pos` lies; the next data_bytes bytes are contiguous. */
+static inline const uint8_t *ring_at(const struct ring *r, uint64_t pos)
+{
+	return r->data + (pos & (r->data_bytes - 1));
+}
+
+/* True when nothing at or above `pos` has been overwritten.  To be asked after the bytes were
+ * copied or sent. */
+static inline bool ring_intact(const struct ring *r, uint64_t pos)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&r->header->intent, memory_order_relaxed) - pos <=
+	       r->data_bytes;
+}
+
+/* The distance from the newest byte at which a reader must give up its place: sends started above
+ * this guard cannot be overtaken before they return, short of a reader stopped in the middle. */
+static inline uint64_t ring_guard(const struct ring *r)
+{
+	return r->data_bytes - r->data_bytes / 8;
+}
+
+/* Copies up to `cap` bytes (whole TS packets) from *pos and advances it.  Returns the count,
+ * -EAGAIN (nothing new) or -ESTALE (lapped; *pos unchanged, take a random access point). */
+must_check ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap);
+
+/* The newest random access point whose age at `now_us` is at least min_age_us and whose data is
+ * still inside the guard; if none is that old, the oldest one that is inside it.
+ * 0 or -ENOENT (there is none). */
+must_check int ring_find_rap(const struct ring *r, uint64_t now_us, uint64_t min_age_us,
+			     struct ring_rap *ret_rap);
+
+/* The oldest point still inside the guard whose position is >= from_pos.  0 or -ENOENT. */
+must_check int ring_oldest_rap(const struct ring *r, uint64_t from_pos, struct ring_rap *ret_rap);
+
+/* Number of random access points ever written (cheap: "is there one yet?"). */
+static inline uint64_t ring_rap_count(const struct ring *r)
+{
+	return atomic_load_explicit(&r->header->rap_commit, memory_order_acquire);
+}
+
+static inline int64_t ring_frontier_90k(const struct ring *r)
+{
+	return atomic_load_explicit(&r->header->frontier_90k, memory_order_relaxed);
+}
+
+/* Builds what a reader sends before the bytes at rap->pos: with `marked` an adaptation-only packet
+ * with discontinuity_indicator for each PID of the slot (ISO 13818-1, 2.4.3.5; its counter is the
+ * one before the next payload's), then the PSI packets.  Returns the bytes written, at most
+ * RING_INTRO_MAX; all fields of the slot are bounds-checked here. */
+#define RING_INTRO_MAX ((RING_RAP_PSI_PACKETS + RING_RAP_PIDS) * TS_PACKET)
+size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst);
+
+#endif

@@ -1,0 +1,99 @@
+/* ring_layout.h - the map of a ring: one memfd, one writer (a job), any number of readers.
+ *
+ *	offset 0                  struct ring_header       one page, three groups of cache lines
+ *	RING_INDEX_OFFSET         struct ring_rap[128]     random access index, slot = number % 128
+ *	RING_DATA_OFFSET          data_bytes bytes         power of two; position % data_bytes
+ *
+ * Positions are 64-bit byte counts since the ring was created and never wrap.  In a TS ring every
+ * position that is published is a multiple of 188.  Readers and the writer map the data twice in a
+ * row, so that a run of up to data_bytes bytes is always contiguous in memory.
+ *
+ * The rule (its proof is docs/shared-memory.md):
+ *	writer:  intent = commit + n   (relaxed)
+ *	         fence(release); the bytes; commit = intent (release)
+ *	reader:  c = commit (acquire); require 0 < c - pos <= data_bytes
+ *	         copy or send; fence(acquire); i = intent (relaxed)
+ *	         what was read is good iff i - pos <= data_bytes, else the reader was lapped
+ * The index follows the same rule with rap_intent/rap_commit in units of slots.  A writer killed at
+ * any instant leaves bytes above commit that nobody ever looks at: nothing needs repair.
+ *
+ * What a job wrote is hostile: a reader takes sizes from the master, reads each field once into a
+ * local and bounds-checks it.  `W:` names the single writer of a field; "before hand-over" fields
+ * are written by the master before any other process maps the ring. */
+#ifndef AMPS_RING_LAYOUT_H
+#define AMPS_RING_LAYOUT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include "common/limits.h"
+
+#define RING_MAGIC   0x53504d41474e4952ull /* "RINGAMPS" */
+#define RING_VERSION 1u
+#define TS_PACKET    188u
+
+struct ring_header {
+	/* W: master, before hand-over; read by everybody, for a check of versions only */
+	uint64_t magic;
+	uint32_t version;
+	uint32_t header_bytes; /* sizeof(struct ring_header) */
+	uint64_t data_bytes;
+	uint64_t generation; /* of the output this ring belongs to, from 1 */
+	uint8_t pad0[32];
+
+	/* W: job.  The counters of the data; readers: workers, derive job, master */
+	_Alignas(64) _Atomic uint64_t intent; /* relaxed; published by the release of commit */
+	_Atomic uint64_t commit;	      /* release / acquire */
+	_Atomic uint64_t rap_intent;	      /* slots ever begun */
+	_Atomic uint64_t rap_commit;	      /* slots ever finished; release / acquire */
+
+	/* W: job.  Slow facts; relaxed, each meaningful on its own */
+	_Alignas(64) _Atomic uint64_t heartbeat_us; /* clock_mono_us() of the job's last sign */
+	_Atomic int64_t frontier_90k; /* largest pts + duration written, TIME_NONE before */
+	_Atomic int64_t first_90k;    /* smallest pts of the generation's start */
+	_Atomic int64_t epoch_90k;    /* add to a pts to get ticks since the master's epoch */
+	_Atomic uint64_t bytes_in;    /* bytes read from the source */
+	_Atomic uint64_t bitrate_in;  /* bits a second over the last seconds */
+	_Atomic uint64_t errors_in;   /* continuity and sync errors met in the source */
+	_Atomic uint64_t ended;	      /* 1: no byte will follow; release / acquire */
+};
+
+/* One continuity counter: the last value used on `pid` before the slot's position. */
+struct ring_pid_cc {
+	uint16_t pid;
+	uint8_t cc;    /* 0..15, or 0xff: pid not seen yet */
+	uint8_t flags; /* RING_PID_PCR, RING_PID_PSI */
+};
+#define RING_PID_PCR 1u
+#define RING_PID_PSI 2u
+
+/* A random access point: a reader that sends `psi`, then the ring from `pos`, starts a picture.  The
+ * PSI packets are the last ones before `pos` byte for byte, so the ring's next ones follow in
+ * continuity.  W: job; plain fields under the rap_intent/rap_commit rule. */
+struct ring_rap {
+	uint64_t pos;	  /* bytes; the packet in which the access unit starts */
+	int64_t pts_90k;  /* unwrapped, as in the ring's bytes; TIME_NONE if unknown */
+	uint64_t mono_us; /* clock_mono_us() when it was written */
+	int64_t pcr_90k;  /* last PCR before or at pos; TIME_NONE if none */
+	uint8_t psi_packets;
+	uint8_t pid_count;
+	uint16_t pcr_pid;  /* 0x1fff: none */
+	uint16_t video_pid; /* 0x1fff: none */
+	uint16_t pad;
+	uint64_t reserved[3];
+	struct ring_pid_cc pids[RING_RAP_PIDS];
+	uint8_t psi[RING_RAP_PSI_PACKETS * TS_PACKET];
+	uint8_t pad1[28];
+};
+
+#define RING_INDEX_OFFSET 4096u
+#define RING_INDEX_BYTES  (RING_RAPS * sizeof(struct ring_rap))
+#define RING_DATA_OFFSET                                                                           \
+	((uint64_t)((RING_INDEX_OFFSET + RING_INDEX_BYTES + 4095u) / 4096u * 4096u))
+
+static_assert(sizeof(struct ring_header) == 192, "layout of struct ring_header");
+static_assert(sizeof(struct ring_rap) == 1472, "layout of struct ring_rap");
+static_assert(sizeof(struct ring_rap) % 64 == 0, "slots keep to cache lines");
+static_assert((RING_RAPS & (RING_RAPS - 1)) == 0, "slot = number & (RING_RAPS - 1)");
+
+#endif

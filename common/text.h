@@ -1,0 +1,29 @@
+/* text.h - bounded strings and small text rules shared by programs.  Nothing here allocates unless
+ * its comment says so. */
+#ifndef AMPS_TEXT_H
+#define AMPS_TEXT_H
+
+#include "common/base.h"
+
+/* Copies at most cap-1 bytes, always ends with NUL, never cuts a UTF-8 sequence in two.
+ * Returns false when something was left out. */
+bool text_copy(char *dst, size_t cap, const char *src);
+
+/* Parses a whole decimal number without sign; -EINVAL, or -ERANGE above max. */
+must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
+
+/* Copies a URL with "user:password@" and every query value whose name smells of a secret
+ * (token, key, pass, auth, sig, secret) replaced by "***".  For logs, tables and JSON. */
+void text_redact_url(const char *url, char *dst, size_t cap);
+
+/* Two ASCII letters in any case -> upper case in out[3]; false if it is no region code. */
+bool text_region(const char *text, size_t len, char out[3]);
+
+/* The candidate nearest to `word` (small edit distance), or NULL when none is near. */
+const char *text_suggest(const char *word, const char *const *candidates, size_t n);
+
+/* Constant-time comparison; both sides are padded to TOKEN_BYTES_MAX, so that neither content nor
+ * length of `secret` shows in the time.  Returns true when equal. */
+bool text_equal_secret(const char *given, size_t given_len, const char *secret);
+
+#endif

@@ -1,0 +1,22 @@
+/* tokens.h - asking the tokens snapshot (tokens_layout.h has the map).  Nothing blocks or logs. */
+#ifndef AMPS_TOKENS_H
+#define AMPS_TOKENS_H
+
+#include "common/base.h"
+#include "common/tokens_layout.h"
+
+struct tokens;
+
+/* Maps a snapshot.  The descriptor stays the caller's.  0, -EINVAL, -EPERM, -ENOMEM. */
+must_check int tokens_open(int fd, uint64_t bytes, struct tokens **ret);
+struct tokens *tokens_free(struct tokens *t); /* returns NULL; accepts NULL */
+
+/* Compares with every entry in constant time (all are always looked at).  The entry of the first
+ * match that has not expired, or NULL.  Borrowed until tokens_free(). */
+const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
+				      int64_t wall_us);
+
+/* auth.token, or NULL when none is shared. */
+const struct token_entry *tokens_shared(const struct tokens *t);
+
+#endif

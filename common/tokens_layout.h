@@ -1,0 +1,48 @@
+/* tokens_layout.h - the map of the tokens snapshot: who may come in.  Made by the master, completely
+ * sealed, its own generation (a revoked token does not drop the playlists).  Plain tokens are kept,
+ * because the links of a playlist carry them; the object is readable by workers only.
+ *
+ *	offset 0   struct tokens_header
+ *	80         struct token_entry[count]; entry 0 is auth.token when TOKENS_HAS_SHARED
+ *
+ * W: master, before sealing.  Readers: workers. */
+#ifndef AMPS_TOKENS_LAYOUT_H
+#define AMPS_TOKENS_LAYOUT_H
+
+#include <assert.h>
+#include <stdint.h>
+#include "common/limits.h"
+
+#define TOKENS_MAGIC   0x534e454b4f545341ull /* "ASTOKENS" */
+#define TOKENS_VERSION 1u
+
+struct tokens_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t count;
+	uint64_t total_bytes;
+	uint64_t generation;
+	uint8_t pad[48];
+};
+
+enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };
+
+#define TOKEN_SHARED	  1u /* auth.token: also for what an administrator's playlist carries */
+#define TOKEN_GROUPS_MAX  16
+#define TOKEN_GROUP_BYTES 64
+
+struct token_entry {
+	char token[TOKEN_BYTES_MAX]; /* NUL-padded */
+	char name[64];
+	uint32_t role; /* enum token_role */
+	uint32_t flags;
+	uint32_t max_viewers; /* 0 = no limit */
+	uint32_t group_count; /* 0 = all groups */
+	char groups[TOKEN_GROUPS_MAX][TOKEN_GROUP_BYTES];
+	int64_t expires_wall_us; /* TIME_NONE = never */
+};
+
+static_assert(sizeof(struct tokens_header) == 80, "layout of struct tokens_header");
+static_assert(sizeof(struct token_entry) == 256 + 64 + 16 + 1024 + 8, "layout of token_entry");
+
+#endif

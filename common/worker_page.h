@@ -1,0 +1,81 @@
+/* worker_page.h - a worker's page: its counters and a record for each of its viewers.
+ *
+ *	offset 0    struct worker_page (header and counters)
+ *	4096        struct viewer_record[WORKER_VIEWERS_MAX]
+ *
+ * W: that worker, all fields.  Readers: the master (`amps viewers`, idle rules, heartbeat) and the
+ * other workers (/metrics).  Counters are relaxed and only grow; a record is valid while its
+ * `serial` is not 0 and reads the same before and after it was copied. */
+#ifndef AMPS_WORKER_PAGE_H
+#define AMPS_WORKER_PAGE_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include "common/base.h"
+#include "common/limits.h"
+
+#define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
+#define WORKER_PAGE_VERSION 1u
+
+enum viewer_protocol { VIEWER_TS = 0, VIEWER_PROTOCOL_COUNT_ };
+
+struct worker_page {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t record_bytes; /* sizeof(struct viewer_record) */
+	_Atomic uint64_t heartbeat_us; /* clock_mono_us(), at least every 500 ms */
+	_Atomic uint64_t connections_open;
+	_Atomic uint64_t connections_total;
+	_Atomic uint64_t connections_refused; /* no descriptor or over a cap */
+	_Atomic uint64_t requests_total;
+	_Atomic uint64_t responses[6]; /* by first digit of the status; [0] unused */
+	_Atomic uint64_t viewers_open;
+	_Atomic uint64_t viewers_total;
+	_Atomic uint64_t viewer_skips;	  /* a slow viewer moved to a newer access point */
+	_Atomic uint64_t viewers_dropped; /* closed because slow or stopped */
+	_Atomic uint64_t bytes_sent;	  /* media bytes */
+	_Atomic uint64_t catalog_generation;
+	_Atomic uint32_t records_used; /* records above this index were never used */
+	uint32_t pad;
+};
+
+struct viewer_record {
+	_Atomic uint64_t serial; /* 0 = free; unique in the server: worker index << 40 | count */
+	uint32_t channel;
+	uint32_t output; /* slot of the channel table it reads, UINT32_MAX = waits */
+	int64_t since_wall_us;
+	_Atomic uint64_t pos;	/* ring position of its next byte */
+	_Atomic uint64_t bytes; /* media bytes sent */
+	_Atomic uint64_t lag;	/* bytes behind the ring's newest */
+	uint8_t address[16];	/* IPv4 as ::ffff:a.b.c.d */
+	uint16_t port;
+	uint8_t protocol; /* enum viewer_protocol */
+	uint8_t pad;
+	char variant[VARIANT_NAME_MAX + 4];
+	char user_agent[80];
+	uint8_t pad1[8];
+};
+
+#define WORKER_PAGE_RECORDS_OFFSET 4096u
+#define WORKER_PAGE_BYTES                                                                          \
+	(WORKER_PAGE_RECORDS_OFFSET + WORKER_VIEWERS_MAX * sizeof(struct viewer_record))
+
+static_assert(sizeof(struct worker_page) == 160, "layout of struct worker_page");
+static_assert(sizeof(struct viewer_record) == 224, "layout of struct viewer_record");
+
+/* Master: writes the header of a freshly created object mapped at `map`. */
+void worker_page_init(void *map);
+
+/* Readers: 0 if magic, version and sizes are ours, else -EINVAL. */
+must_check int worker_page_check(const void *map);
+
+/* The record array behind the page. */
+static inline struct viewer_record *worker_page_records(void *map)
+{
+	return (struct viewer_record *)(void *)((char *)map + WORKER_PAGE_RECORDS_OFFSET);
+}
+
+/* Readers: a consistent copy of record `index`.  0, or -ENOENT (free or changed meanwhile). */
+must_check int worker_page_get(const void *map, size_t index, struct viewer_record *ret);
+
+#endif
