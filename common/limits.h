@@ -31,6 +31,7 @@
 #define ERROR_TEXT_MAX		  512 /* bytes of a reason that travels, with its NUL */
 #define TUNER_KEY_MAX		  96  /* "5", "5/sd" with its NUL */
 #define CHILD_SILENCE_US	  2000000 /* a child without a heartbeat for so long is killed */
+#define FILTER_BYTES_MAX	  (64u << 20) /* output of a helper process */
 #define RESPAWN_MIN_MS		  20
 #define RESPAWN_MAX_MS		  5000
 #define JOB_BACKOFF_MIN_MS	  500
