@@ -34,6 +34,13 @@
 #define FILTER_BYTES_MAX	  (64u << 20) /* output of a helper process */
 #define RESPAWN_MIN_MS		  20
 #define RESPAWN_MAX_MS		  5000
+#define RESPAWN_YOUNG_US	  3000000 /* a child that died younger makes its slot back off */
+#define FORKS_PER_SECOND_MAX	  10	  /* restarts of workers and nursery together */
+#define WORKER_HANDSHAKE_US	  10000000 /* from fork to READY */
+#define NURSERY_HANDSHAKE_US	  30000000
+#define CATALOG_ACK_MS		  50 /* a change is answered after so long even without all acks */
+#define LOADER_TIMEOUT_MS	  60000
+#define SHUTDOWN_MS		  5000
 #define JOB_BACKOFF_MIN_MS	  500
 #define JOB_BACKOFF_MAX_MS	  30000
 
@@ -64,8 +71,10 @@
 
 /* Control socket */
 #define CONTROL_LINE_MAX	  65536
+#define CONTROL_ANSWER_MAX	  (64u << 20) /* bytes of an answer that the command reads */
 #define CONTROL_CLIENTS_MAX	  64
 #define CONTROL_CLIENTS_PER_UID	  32
 #define CONTROL_DEADLINE_MS	  2000 /* for a started line to be completed */
+#define CONTROL_STALL_MS	  10000 /* a client that takes nothing of its answer for so long */
 
 #endif

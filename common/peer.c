@@ -1,0 +1,226 @@
+/* peer.c - see peer.h */
+#include "common/peer.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/* A datagram the socket did not take yet. */
+struct queued {
+	struct queued *next;
+	size_t len;
+	int fd_count;
+	int fds[MESSAGE_FDS_MAX]; /* duplicates; owned */
+	uint8_t bytes[];
+};
+
+struct peer {
+	int fd;
+	struct event *read_event, *write_event;
+	const struct peer_handler *handler;
+	void *owner;
+	struct queued *first, **last;
+	size_t queued_count;
+	int error;  /* to be reported from the loop; then nothing more is sent */
+	bool *gone; /* set by peer_free() for a callback that is still running */
+	struct msg *incoming;
+};
+
+static struct queued *queued_free(struct queued *q)
+{
+	struct queued *next = q->next;
+
+	for (int i = 0; i < q->fd_count; i++)
+		close_fd(&q->fds[i]);
+	free(q);
+	return next;
+}
+
+/* NULL when memory or descriptors are out. */
+static struct queued *queued_new(const void *bytes, size_t len, const int *fds, int fd_count)
+{
+	struct queued *q = calloc(1, sizeof(*q) + len);
+
+	if (!q)
+		return NULL;
+	q->len = len;
+	memcpy(q->bytes, bytes, len);
+	for (int i = 0; i < fd_count; i++) {
+		q->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		if (q->fds[i] < 0) {
+			queued_free(q);
+			return NULL;
+		}
+		q->fd_count++;
+	}
+	return q;
+}
+
+/* Reports from the loop, never from inside a send. */
+static void peer_break(struct peer *p, int error)
+{
+	if (p->error)
+		return;
+	p->error = error;
+	event_active(p->write_event, EV_WRITE, 0);
+}
+
+static void peer_update_events(struct peer *p)
+{
+	if (p->first && !p->error)
+		event_add(p->write_event, NULL);
+	else
+		event_del(p->write_event);
+}
+
+static void peer_send(struct peer *p, const void *bytes, size_t len, const int *fds, int fd_count)
+{
+	struct queued *q;
+	int r = -EAGAIN;
+
+	if (p->error)
+		return;
+	if (!p->first)
+		r = msg_send_bytes(p->fd, bytes, len, fds, fd_count);
+	if (r == 0)
+		return;
+	if (r != -EAGAIN && r != -ENOBUFS) {
+		peer_break(p, r);
+		return;
+	}
+	q = p->queued_count < PEER_QUEUE_MAX ? queued_new(bytes, len, fds, fd_count) : NULL;
+	if (!q) {
+		peer_break(p, -ENOBUFS);
+		return;
+	}
+	*p->last = q;
+	p->last = &q->next;
+	p->queued_count++;
+	peer_update_events(p);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct peer *p = arg;
+
+	(void)fd;
+	(void)what;
+	while (!p->error && p->first) {
+		struct queued *q = p->first;
+		int r = msg_send_bytes(p->fd, q->bytes, q->len, q->fds, q->fd_count);
+
+		if (r == -EAGAIN || r == -ENOBUFS)
+			break;
+		if (r < 0) {
+			p->error = r;
+			break;
+		}
+		p->first = queued_free(q);
+		p->queued_count--;
+		if (!p->first)
+			p->last = &p->first;
+	}
+	peer_update_events(p);
+	if (p->error) {
+		event_del(p->read_event);
+		p->handler->on_broken(p->owner, p, p->error);
+	}
+}
+
+/* One turn of the loop takes a bounded number, so that a chatty child starves nobody. */
+#define PEER_TURN 64
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct peer *p = arg;
+	bool gone = false;
+
+	(void)fd;
+	(void)what;
+	p->gone = &gone;
+	for (int i = 0; i < PEER_TURN && !p->error; i++) {
+		struct msg *m = p->incoming;
+		int r = msg_receive(p->fd, m);
+
+		if (r == -EAGAIN)
+			break;
+		if (r == 0) {
+			r = p->handler->on_message(p->owner, p, m);
+			if (gone)
+				return;
+			msg_done(m);
+		}
+		if (r < 0)
+			p->error = r;
+	}
+	p->gone = NULL;
+	if (p->error) {
+		event_del(p->read_event);
+		event_del(p->write_event);
+		p->handler->on_broken(p->owner, p, p->error);
+	}
+}
+
+int peer_new(struct event_base *base, int fd, const struct peer_handler *handler, void *owner,
+	     struct peer **ret)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		close(fd);
+		return -ENOMEM;
+	}
+	p->fd = fd;
+	p->handler = handler;
+	p->owner = owner;
+	p->last = &p->first;
+	p->incoming = calloc(1, sizeof(*p->incoming));
+	p->read_event = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, p);
+	p->write_event = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, p);
+	if (!p->incoming || !p->read_event || !p->write_event ||
+	    event_add(p->read_event, NULL) < 0) {
+		peer_free(p);
+		return -ENOMEM;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct peer *peer_free(struct peer *p)
+{
+	if (!p)
+		return NULL;
+	if (p->gone) {
+		*p->gone = true;
+		msg_done(p->incoming);
+	}
+	if (p->read_event)
+		event_free(p->read_event);
+	if (p->write_event)
+		event_free(p->write_event);
+	while (p->first)
+		p->first = queued_free(p->first);
+	free(p->incoming);
+	close(p->fd);
+	free(p);
+	return NULL;
+}
+
+int peer_fd(const struct peer *p)
+{
+	return p->fd;
+}
+
+#define M(NAME, name, fds, fields, meaning)                                                        \
+	void peer_send_##name(struct peer *p, const struct msg_##name *m, const int *fds_)         \
+	{                                                                                          \
+		uint8_t bytes[MESSAGE_BYTES_MAX];                                                  \
+		size_t len = 0;                                                                    \
+		int r = msg_encode_##name(m, bytes, sizeof(bytes), &len);                          \
+                                                                                                   \
+		if (r < 0)                                                                         \
+			peer_break(p, r);                                                          \
+		else                                                                               \
+			peer_send(p, bytes, len, fds_, fds);                                       \
+	}
+MESSAGES(M)
+#undef M

@@ -1,0 +1,238 @@
+/* ring.c - see ring.h and ring_layout.h */
+#include "common/ring.h"
+
+#include <sys/mman.h>
+#include <fcntl.h>
+
+#include "common/ring_map.h"
+#include "common/shm.h"
+
+#define NO_PID 0x1fffu
+
+uint64_t ring_total_bytes(uint64_t data_bytes)
+{
+	return RING_DATA_OFFSET + data_bytes;
+}
+
+uint64_t ring_class(uint64_t bytes)
+{
+	uint64_t size = RING_BYTES_MIN;
+
+	while (size < bytes && size < RING_BYTES_MAX)
+		size *= 2;
+	return size;
+}
+
+static bool data_bytes_ok(uint64_t n)
+{
+	return n >= RING_BYTES_MIN && n <= RING_BYTES_MAX && (n & (n - 1)) == 0;
+}
+
+int ring_create(const char *name, uint64_t data_bytes, uint64_t generation)
+{
+	_cleanup_(closep) int fd = -1;
+	struct ring_header *h;
+
+	if (!data_bytes_ok(data_bytes))
+		return -EINVAL;
+	fd = shm_create(name, ring_total_bytes(data_bytes));
+	if (fd < 0)
+		return fd;
+	h = shm_map_write(fd, RING_INDEX_OFFSET);
+	if (!h)
+		return -errno;
+	h->magic = RING_MAGIC;
+	h->version = RING_VERSION;
+	h->header_bytes = sizeof(*h);
+	h->data_bytes = data_bytes;
+	h->generation = generation;
+	atomic_store_explicit(&h->heartbeat_us, clock_mono_us(), memory_order_relaxed);
+	atomic_store_explicit(&h->frontier_90k, TIME_NONE, memory_order_relaxed);
+	atomic_store_explicit(&h->first_90k, TIME_NONE, memory_order_relaxed);
+	shm_unmap(h, RING_INDEX_OFFSET);
+	return TAKE_FD(fd);
+}
+
+void *ring_map_twice(int fd, uint64_t data_bytes, int protection, uint64_t *ret_map_bytes)
+{
+	uint64_t once = ring_total_bytes(data_bytes), all = once + data_bytes;
+	char *base = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED)
+		return NULL;
+	if (mmap(base, once, protection, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
+	    mmap(base + once, data_bytes, protection, MAP_SHARED | MAP_FIXED, fd,
+		 (off_t)RING_DATA_OFFSET) == MAP_FAILED) {
+		int saved = errno;
+
+		munmap(base, all);
+		errno = saved;
+		return NULL;
+	}
+	*ret_map_bytes = all;
+	return base;
+}
+
+int ring_open(struct ring *r, int fd, uint64_t data_bytes)
+{
+	struct ring opened = {.data_bytes = data_bytes};
+	const struct ring_header *h;
+	int seals = fcntl(fd, F_GET_SEALS), e;
+	const char *map;
+
+	if (!data_bytes_ok(data_bytes))
+		return -EINVAL;
+	e = shm_verify(fd, ring_total_bytes(data_bytes), false);
+	if (e < 0)
+		return e;
+	if (seals < 0 || !(seals & F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	map = ring_map_twice(fd, data_bytes, PROT_READ, &opened.map_bytes);
+	if (!map)
+		return -errno;
+	h = (const struct ring_header *)(const void *)map;
+	opened.header = h;
+	opened.raps = (const struct ring_rap *)(const void *)(map + RING_INDEX_OFFSET);
+	opened.data = (const uint8_t *)map + RING_DATA_OFFSET;
+	if (h->magic != RING_MAGIC || h->version != RING_VERSION || h->header_bytes != sizeof(*h) ||
+	    h->data_bytes != data_bytes) {
+		ring_close(&opened);
+		return -EINVAL;
+	}
+	*r = opened;
+	return 0;
+}
+
+void ring_close(struct ring *r)
+{
+	shm_unmap(r->header, r->map_bytes);
+	*r = (struct ring){0};
+}
+
+/* Under TSan the payload is read word by word, because the sanitizer does not know that what was
+ * torn is thrown away. */
+static void copy_out(void *dst, const uint8_t *src, size_t n)
+{
+#ifdef AMPS_TSAN
+	uint8_t *d = dst;
+
+	for (; n >= 4 && ((uintptr_t)src & 3) == 0; n -= 4, d += 4, src += 4) {
+		uint32_t w = atomic_load_explicit((const _Atomic uint32_t *)(const void *)src,
+						  memory_order_relaxed);
+		memcpy(d, &w, 4);
+	}
+	for (; n; n--)
+		*d++ = atomic_load_explicit((const _Atomic uint8_t *)src++, memory_order_relaxed);
+#else
+	memcpy(dst, src, n);
+#endif
+}
+
+ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap)
+{
+	uint64_t ready = ring_commit(r) - *pos;
+	size_t n = MIN(ready, cap) / TS_PACKET * TS_PACKET;
+
+	if (ready > r->data_bytes)
+		return -ESTALE;
+	if (n == 0)
+		return -EAGAIN;
+	copy_out(dst, ring_at(r, *pos), n);
+	if (!ring_intact(r, *pos))
+		return -ESTALE;
+	*pos += n;
+	return (ssize_t)n;
+}
+
+/* Slot `number` copied out; false when the writer has reused it meanwhile. */
+static bool rap_copy(const struct ring *r, uint64_t number, struct ring_rap *ret)
+{
+	uint64_t intent;
+
+	copy_out(ret, (const uint8_t *)&r->raps[number & (RING_RAPS - 1)], sizeof(*ret));
+	atomic_thread_fence(memory_order_acquire);
+	intent = atomic_load_explicit(&r->header->rap_intent, memory_order_relaxed);
+	return intent - number <= RING_RAPS;
+}
+
+/* A slot is usable while its position is published and inside the guard; everything else in it is
+ * checked where it is used. */
+static bool rap_usable(const struct ring *r, const struct ring_rap *rap)
+{
+	uint64_t commit = ring_commit(r);
+
+	return rap->pos <= commit && commit - rap->pos <= ring_guard(r) &&
+	       rap->pos % TS_PACKET == 0;
+}
+
+/* Walks from the newest slot towards the oldest until one is at least as old as stop_mono_us; *best
+ * holds the last good one.  Returns how many were good. */
+static int walk_back(const struct ring *r, uint64_t stop_mono_us, uint64_t from_pos,
+		     struct ring_rap *best)
+{
+	uint64_t count = ring_rap_count(r);
+	uint64_t oldest = count > RING_RAPS ? count - RING_RAPS : 0;
+	struct ring_rap rap;
+	int found = 0;
+
+	for (uint64_t n = count; n > oldest; n--) {
+		if (!rap_copy(r, n - 1, &rap) || !rap_usable(r, &rap) || rap.pos < from_pos)
+			break;
+		*best = rap;
+		found++;
+		if (rap.mono_us <= stop_mono_us)
+			break;
+	}
+	return found;
+}
+
+int ring_find_rap(const struct ring *r, uint64_t now_us, uint64_t min_age_us,
+		  struct ring_rap *ret_rap)
+{
+	struct ring_rap best;
+
+	if (!walk_back(r, now_us > min_age_us ? now_us - min_age_us : 0, 0, &best))
+		return -ENOENT;
+	*ret_rap = best;
+	return 0;
+}
+
+int ring_oldest_rap(const struct ring *r, uint64_t from_pos, struct ring_rap *ret_rap)
+{
+	struct ring_rap best;
+
+	if (!walk_back(r, 0, from_pos, &best))
+		return -ENOENT;
+	*ret_rap = best;
+	return 0;
+}
+
+/* Payload-less packet that says: continuity and time break here (ISO 13818-1, 2.4.3.5). */
+static void mark_packet(uint8_t *p, unsigned pid, uint8_t cc)
+{
+	memset(p, 0xff, TS_PACKET);
+	p[0] = 0x47;
+	p[1] = (uint8_t)(pid >> 8 & 0x1f);
+	p[2] = (uint8_t)pid;
+	p[3] = (uint8_t)(0x20 | (cc & 0x0f));
+	p[4] = TS_PACKET - 5;
+	p[5] = 0x80;
+}
+
+size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst)
+{
+	unsigned pids = MIN(rap->pid_count, RING_RAP_PIDS);
+	unsigned psi = MIN(rap->psi_packets, RING_RAP_PSI_PACKETS);
+	size_t n = 0;
+
+	for (unsigned i = 0; marked && i < pids; i++) {
+		const struct ring_pid_cc *c = &rap->pids[i];
+
+		if (c->pid >= NO_PID || c->cc > 15)
+			continue;
+		mark_packet(dst + n, c->pid, c->cc);
+		n += TS_PACKET;
+	}
+	memcpy(dst + n, rap->psi, (size_t)psi * TS_PACKET);
+	return n + (size_t)psi * TS_PACKET;
+}

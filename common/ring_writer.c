@@ -1,0 +1,124 @@
+/* ring_writer.c - see ring_writer.h and ring_layout.h */
+#include "common/ring_writer.h"
+
+#include <assert.h>
+#include <sys/mman.h>
+
+#include "common/ring_map.h"
+#include "common/shm.h"
+
+int ring_writer_open(struct ring_writer *w, int fd, uint64_t data_bytes)
+{
+	struct ring_writer opened = {.data_bytes = data_bytes};
+	uint64_t map_bytes;
+	char *map;
+	int r = shm_verify(fd, ring_total_bytes(data_bytes), false);
+
+	if (r < 0)
+		return r;
+	map = ring_map_twice(fd, data_bytes, PROT_READ | PROT_WRITE, &map_bytes);
+	if (!map)
+		return -errno;
+	opened.header = (struct ring_header *)(void *)map;
+	opened.raps = (struct ring_rap *)(void *)(map + RING_INDEX_OFFSET);
+	opened.data = (uint8_t *)map + RING_DATA_OFFSET;
+	*w = opened;
+	return 0;
+}
+
+void ring_writer_close(struct ring_writer *w)
+{
+	if (w->header)
+		shm_unmap(w->header, ring_total_bytes(w->data_bytes) + w->data_bytes);
+	*w = (struct ring_writer){0};
+}
+
+uint8_t *ring_writer_reserve(struct ring_writer *w, size_t n)
+{
+	assert(n <= RING_WRITE_MAX);
+	/* never takes an announcement back: bytes that were announced may have been touched */
+	if (w->commit + n > w->intent) {
+		w->intent = w->commit + n;
+		atomic_store_explicit(&w->header->intent, w->intent, memory_order_relaxed);
+	}
+	/* pairs with the acquire fence in ring_intact(): whoever sees bytes of ours sees intent */
+	atomic_thread_fence(memory_order_release);
+	return w->data + (w->commit & (w->data_bytes - 1));
+}
+
+void ring_writer_commit(struct ring_writer *w, size_t n)
+{
+	assert(w->commit + n <= w->intent);
+	w->commit += n;
+	atomic_store_explicit(&w->header->commit, w->commit, memory_order_release);
+}
+
+/* As copy_out() in ring.c: whole relaxed words for the sanitizer. */
+static void copy_in(uint8_t *dst, const uint8_t *src, size_t n)
+{
+#ifdef AMPS_TSAN
+	for (; n >= 4 && ((uintptr_t)dst & 3) == 0; n -= 4, dst += 4, src += 4) {
+		uint32_t word;
+
+		memcpy(&word, src, 4);
+		atomic_store_explicit((_Atomic uint32_t *)(void *)dst, word, memory_order_relaxed);
+	}
+	for (; n; n--)
+		atomic_store_explicit((_Atomic uint8_t *)dst++, *src++, memory_order_relaxed);
+#else
+	memcpy(dst, src, n);
+#endif
+}
+
+void ring_writer_append(struct ring_writer *w, const void *bytes, size_t n)
+{
+	const uint8_t *from = bytes;
+
+	while (n) {
+		size_t part = MIN(n, RING_WRITE_MAX / TS_PACKET * TS_PACKET);
+
+		copy_in(ring_writer_reserve(w, part), from, part);
+		ring_writer_commit(w, part);
+		from += part;
+		n -= part;
+	}
+}
+
+void ring_writer_add_rap(struct ring_writer *w, const struct ring_rap *rap)
+{
+	struct ring_rap *slot = &w->raps[w->rap_count & (RING_RAPS - 1)];
+	struct ring_rap now = *rap;
+
+	now.mono_us = clock_mono_us();
+	if (w->rap_count && now.mono_us - w->last_rap_us < RING_RAP_SPACING_US)
+		return;
+	atomic_store_explicit(&w->header->rap_intent, w->rap_count + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	copy_in((uint8_t *)slot, (const uint8_t *)&now, sizeof(now));
+	w->rap_count++;
+	w->last_rap_us = now.mono_us;
+	atomic_store_explicit(&w->header->rap_commit, w->rap_count, memory_order_release);
+}
+
+void ring_writer_heartbeat(struct ring_writer *w, uint64_t now_us)
+{
+	atomic_store_explicit(&w->header->heartbeat_us, now_us, memory_order_relaxed);
+}
+
+void ring_writer_frontier(struct ring_writer *w, int64_t pts_end_90k)
+{
+	atomic_store_explicit(&w->header->frontier_90k, pts_end_90k, memory_order_relaxed);
+}
+
+void ring_writer_stats(struct ring_writer *w, uint64_t bytes_in, uint64_t bitrate_in,
+		       uint64_t errors_in)
+{
+	atomic_store_explicit(&w->header->bytes_in, bytes_in, memory_order_relaxed);
+	atomic_store_explicit(&w->header->bitrate_in, bitrate_in, memory_order_relaxed);
+	atomic_store_explicit(&w->header->errors_in, errors_in, memory_order_relaxed);
+}
+
+void ring_writer_ended(struct ring_writer *w)
+{
+	atomic_store_explicit(&w->header->ended, 1, memory_order_release);
+}
