@@ -1,0 +1,25 @@
+/* listen.h - the listening sockets of the workers.
+ *
+ * One SO_REUSEPORT socket a worker, so that the kernel spreads connections; the master keeps them
+ * open while a dead worker is replaced.  Used before the loop runs; may block on name lookup. */
+#ifndef AMPS_LISTEN_H
+#define AMPS_LISTEN_H
+
+#include "common/base.h"
+#include "common/limits.h"
+
+struct listeners {
+	int fds[WORKERS_MAX]; /* owned */
+	unsigned count;
+	uint16_t port;	 /* the real one, when 0 was asked for */
+	char address[64]; /* what is listened on, for the banner */
+};
+
+/* Opens `count` sockets on host ("::" is dual stack) and port.  First binds once without
+ * SO_REUSEPORT: another server on that port is noticed instead of shared.  0 or -Exxx with the
+ * reason in `text`. */
+must_check int listen_open(struct listeners *l, const char *host, uint16_t port, unsigned count,
+			   char *text, size_t text_cap);
+void listen_close(struct listeners *l); /* accepts a zeroed struct */
+
+#endif
