@@ -15,6 +15,8 @@ struct catalog;
 /* Maps the snapshot (verified to be immutable) with one reference.  Takes nothing: the descriptor
  * stays the caller's.  0, -EINVAL (not a catalog of this version), -EPERM, -ENOMEM. */
 must_check int catalog_open(int fd, uint64_t bytes, struct catalog **ret);
+/* The same over memory (8-byte aligned) that outlives the catalog and does not change. */
+must_check int catalog_open_memory(const void *bytes, size_t n, struct catalog **ret);
 struct catalog *catalog_ref(struct catalog *c);
 struct catalog *catalog_unref(struct catalog *c); /* returns NULL; accepts NULL */
 
@@ -38,9 +40,8 @@ const struct catalog_program *catalog_programs(const struct catalog *c,
 const struct catalog_cidr *catalog_proxies(const struct catalog *c);
 
 /* The variant of this exact name, or NULL. */
-const struct catalog_variant *catalog_find_variant(const struct catalog *c,
-						   const struct catalog_channel *ch,
-						   const char *name);
+const struct catalog_variant *
+catalog_find_variant(const struct catalog *c, const struct catalog_channel *ch, const char *name);
 
 /* Is the channel inside its schedule window at this wall time? */
 bool catalog_on_air(const struct catalog_channel *ch, int64_t wall_us);

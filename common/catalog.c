@@ -1,0 +1,266 @@
+#include "common/catalog.h"
+
+#include <string.h>
+#include "common/limits.h"
+#include "common/shm.h"
+
+struct catalog {
+	const unsigned char *map; /* header.total_bytes bytes */
+	size_t bytes;
+	unsigned refs;
+	bool mapped; /* ours to unmap */
+};
+
+static const struct catalog_header *header_of(const struct catalog *c)
+{
+	return (const struct catalog_header *)(const void *)c->map;
+}
+
+/* `count` objects of `size` bytes at offset `at`, or NULL when they are not all inside or not
+ * aligned. */
+static const void *array_at(const struct catalog *c, uint32_t at, size_t count, size_t size,
+			    size_t align)
+{
+	if (at == 0 || at % align != 0 || at > c->bytes || count > (c->bytes - at) / size)
+		return NULL;
+	return c->map + at;
+}
+
+static bool array_valid(const struct catalog *c, uint32_t at, size_t count, size_t size,
+			size_t align)
+{
+	return count == 0 || array_at(c, at, count, size, align) != NULL;
+}
+
+/* Checked once here, for the snapshot cannot change: afterwards a count may be trusted. */
+static bool channel_valid(const struct catalog *c, const struct catalog_channel *ch)
+{
+	return ch->form < FORM_COUNT_ && ch->id <= CHANNEL_ID_MAX &&
+	       array_valid(c, ch->variants_at, ch->variant_count, sizeof(struct catalog_variant),
+			   8) &&
+	       array_valid(c, ch->programs_at, ch->program_count, sizeof(struct catalog_program),
+			   8) &&
+	       array_valid(c, ch->regions_allowed_at, ch->regions_allowed_count, 2, 1) &&
+	       array_valid(c, ch->regions_blocked_at, ch->regions_blocked_count, 2, 1);
+}
+
+static bool channels_valid(const struct catalog *c)
+{
+	const struct catalog_channel *previous = NULL;
+
+	for (size_t i = 0; i < catalog_channel_count(c); i++) {
+		const struct catalog_channel *ch = catalog_channel_at(c, i);
+		const struct catalog_variant *variants;
+
+		if (!channel_valid(c, ch) || (previous != NULL && previous->id >= ch->id))
+			return false;
+		variants = catalog_variants(c, ch);
+		for (size_t v = 0; v < ch->variant_count; v++)
+			if (variants[v].form >= FORM_COUNT_)
+				return false;
+		previous = ch;
+	}
+	return true;
+}
+
+static bool header_valid(const struct catalog *c)
+{
+	const struct catalog_header *h = header_of(c);
+	const struct catalog_settings *settings;
+
+	if (c->bytes < sizeof(*h) + sizeof(*settings) || c->bytes > CATALOG_BYTES_MAX ||
+	    h->magic != CATALOG_MAGIC || h->version != CATALOG_VERSION ||
+	    h->header_bytes != sizeof(*h) || h->total_bytes != c->bytes ||
+	    h->channel_bytes != sizeof(struct catalog_channel) ||
+	    h->variant_bytes != sizeof(struct catalog_variant) ||
+	    h->program_bytes != sizeof(struct catalog_program))
+		return false;
+	/* the last byte ends every string that lost its own end */
+	if (c->map[c->bytes - 1] != '\0' || h->channel_count > CHANNELS_MAX)
+		return false;
+	settings = array_at(c, h->settings_at, 1, sizeof(*settings), 8);
+	return settings != NULL &&
+	       array_valid(c, h->channels_at, h->channel_count, sizeof(struct catalog_channel),
+			   8) &&
+	       settings->proxy_count <= TRUSTED_PROXIES_MAX &&
+	       array_valid(c, settings->proxies_at, settings->proxy_count,
+			   sizeof(struct catalog_cidr), 8);
+}
+
+int catalog_open_memory(const void *bytes, size_t n, struct catalog **ret)
+{
+	struct catalog candidate = {.map = bytes, .bytes = n, .refs = 1};
+	struct catalog *c;
+
+	if ((uintptr_t)bytes % 8 != 0 || !header_valid(&candidate) || !channels_valid(&candidate))
+		return -EINVAL;
+	c = malloc(sizeof(*c));
+	if (c == NULL)
+		return -ENOMEM;
+	*c = candidate;
+	*ret = c;
+	return 0;
+}
+
+int catalog_open(int fd, uint64_t bytes, struct catalog **ret)
+{
+	const void *map;
+	int r;
+
+	if (bytes > CATALOG_BYTES_MAX || bytes < sizeof(struct catalog_header))
+		return -EINVAL;
+	r = shm_verify(fd, bytes, true);
+	if (r < 0)
+		return r;
+	map = shm_map_read(fd, bytes);
+	if (map == NULL)
+		return -ENOMEM;
+	r = catalog_open_memory(map, bytes, ret);
+	if (r < 0)
+		shm_unmap(map, bytes);
+	else
+		(*ret)->mapped = true;
+	return r;
+}
+
+struct catalog *catalog_ref(struct catalog *c)
+{
+	c->refs++;
+	return c;
+}
+
+struct catalog *catalog_unref(struct catalog *c)
+{
+	if (c != NULL && --c->refs == 0) {
+		if (c->mapped)
+			shm_unmap(c->map, c->bytes);
+		free(c);
+	}
+	return NULL;
+}
+
+uint64_t catalog_generation(const struct catalog *c)
+{
+	return header_of(c)->generation;
+}
+
+uint64_t catalog_content_hash(const struct catalog *c)
+{
+	return header_of(c)->content_hash;
+}
+
+const struct catalog_settings *catalog_settings(const struct catalog *c)
+{
+	return (const void *)(c->map + header_of(c)->settings_at);
+}
+
+size_t catalog_channel_count(const struct catalog *c)
+{
+	return header_of(c)->channel_count;
+}
+
+const struct catalog_channel *catalog_channel_at(const struct catalog *c, size_t index)
+{
+	const struct catalog_channel *channels = (const void *)(c->map + header_of(c)->channels_at);
+
+	return index < header_of(c)->channel_count ? &channels[index] : NULL;
+}
+
+const struct catalog_channel *catalog_find(const struct catalog *c, uint32_t id)
+{
+	size_t low = 0, high = catalog_channel_count(c);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct catalog_channel *ch = catalog_channel_at(c, middle);
+
+		if (ch->id == id)
+			return ch;
+		if (ch->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const char *catalog_text(const struct catalog *c, uint32_t at)
+{
+	return at != 0 && at < c->bytes ? (const char *)c->map + at : NULL;
+}
+
+const struct catalog_variant *catalog_variants(const struct catalog *c,
+					       const struct catalog_channel *ch)
+{
+	if (ch->variant_count == 0)
+		return NULL;
+	return array_at(c, ch->variants_at, ch->variant_count, sizeof(struct catalog_variant), 8);
+}
+
+const struct catalog_program *catalog_programs(const struct catalog *c,
+					       const struct catalog_channel *ch)
+{
+	if (ch->program_count == 0)
+		return NULL;
+	return array_at(c, ch->programs_at, ch->program_count, sizeof(struct catalog_program), 8);
+}
+
+const struct catalog_cidr *catalog_proxies(const struct catalog *c)
+{
+	const struct catalog_settings *s = catalog_settings(c);
+
+	if (s->proxy_count == 0)
+		return NULL;
+	return array_at(c, s->proxies_at, s->proxy_count, sizeof(struct catalog_cidr), 8);
+}
+
+const struct catalog_variant *
+catalog_find_variant(const struct catalog *c, const struct catalog_channel *ch, const char *name)
+{
+	const struct catalog_variant *variants = catalog_variants(c, ch);
+
+	for (size_t i = 0; variants != NULL && i < ch->variant_count; i++) {
+		const char *found = catalog_text(c, variants[i].name_at);
+
+		if (found != NULL && strcmp(found, name) == 0)
+			return &variants[i];
+	}
+	return NULL;
+}
+
+bool catalog_on_air(const struct catalog_channel *ch, int64_t wall_us)
+{
+	return (ch->start_wall_us == TIME_NONE || ch->start_wall_us <= wall_us) &&
+	       (ch->end_wall_us == TIME_NONE || wall_us < ch->end_wall_us);
+}
+
+static bool region_listed(const struct catalog *c, uint32_t at, uint32_t count, const char *region)
+{
+	const char *codes = array_at(c, at, count, 2, 1);
+
+	for (size_t i = 0; codes != NULL && i < count; i++)
+		if (memcmp(codes + 2 * i, region, 2) == 0)
+			return true;
+	return false;
+}
+
+bool catalog_region_allowed(const struct catalog *c, const struct catalog_channel *ch,
+			    const char *region)
+{
+	bool known = strlen(region) == 2;
+
+	if (ch->regions_allowed_count > 0 &&
+	    (!known ||
+	     !region_listed(c, ch->regions_allowed_at, ch->regions_allowed_count, region)))
+		return false;
+	return !known ||
+	       !region_listed(c, ch->regions_blocked_at, ch->regions_blocked_count, region);
+}
+
+const char *form_name(enum form form)
+{
+	static const char *const names[FORM_COUNT_] = {"ts",   "hls",	"ll-hls", "dash",
+						       "rtsp", "audio", "mse"};
+
+	return form < FORM_COUNT_ ? names[form] : "?";
+}

@@ -1,0 +1,112 @@
+#include "common/chantab.h"
+
+#include "common/words.h"
+
+#define READ_TRIES 64
+
+static struct tuner_slot *tuner_at(const void *map, size_t index)
+{
+	return (struct tuner_slot *)(void *)((char *)map + CHANTAB_TUNERS_OFFSET) + index;
+}
+
+static struct output_slot *output_at(const void *map, size_t index)
+{
+	return (struct output_slot *)(void *)((char *)map + CHANTAB_OUTPUTS_OFFSET) + index;
+}
+
+void chantab_init(void *map)
+{
+	struct chantab_header *h = map;
+
+	h->version = CHANTAB_VERSION;
+	h->tuner_count = TUNERS_MAX;
+	h->output_count = OUTPUTS_MAX;
+	h->tuner_bytes = sizeof(struct tuner_slot);
+	h->output_bytes = sizeof(struct output_slot);
+	h->magic = CHANTAB_MAGIC;
+}
+
+int chantab_check(const void *map)
+{
+	const struct chantab_header *h = map;
+
+	if (h->magic != CHANTAB_MAGIC || h->version != CHANTAB_VERSION ||
+	    h->tuner_count != TUNERS_MAX || h->output_count != OUTPUTS_MAX ||
+	    h->tuner_bytes != sizeof(struct tuner_slot) ||
+	    h->output_bytes != sizeof(struct output_slot))
+		return -EINVAL;
+	return 0;
+}
+
+/* A slot begins with its counter; the rest is payload. */
+static void slot_put(_Atomic uint32_t *sequence, const void *from, size_t bytes)
+{
+	uint32_t even = atomic_load_explicit(sequence, memory_order_relaxed) & ~1u;
+
+	atomic_store_explicit(sequence, even + 1, memory_order_relaxed);
+	words_store(sequence + 1, (const char *)from + sizeof(*sequence),
+		    bytes - sizeof(*sequence));
+	atomic_store_explicit(sequence, even + 2, memory_order_release);
+}
+
+static int slot_get(_Atomic uint32_t *sequence, void *to, size_t bytes)
+{
+	for (unsigned i = 0; i < READ_TRIES; i++) {
+		uint32_t before = atomic_load_explicit(sequence, memory_order_acquire);
+
+		if (before & 1)
+			continue;
+		words_load((char *)to + sizeof(*sequence), sequence + 1, bytes - sizeof(*sequence));
+		if (atomic_load_explicit(sequence, memory_order_relaxed) == before)
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+void chantab_put_tuner(void *map, size_t index, const struct tuner_slot *slot)
+{
+	slot_put(&tuner_at(map, index)->sequence, slot, sizeof(*slot));
+}
+
+void chantab_put_output(void *map, size_t index, const struct output_slot *slot)
+{
+	slot_put(&output_at(map, index)->sequence, slot, sizeof(*slot));
+}
+
+int chantab_get_tuner(const void *map, size_t index, struct tuner_slot *ret)
+{
+	struct tuner_slot copy = {0};
+	int r = index < TUNERS_MAX ? slot_get(&tuner_at(map, index)->sequence, &copy, sizeof(copy))
+				   : -EINVAL;
+
+	if (r == 0)
+		*ret = copy;
+	return r;
+}
+
+int chantab_get_output(const void *map, size_t index, struct output_slot *ret)
+{
+	struct output_slot copy = {0};
+	int r = index < OUTPUTS_MAX
+			? slot_get(&output_at(map, index)->sequence, &copy, sizeof(copy))
+			: -EINVAL;
+
+	if (r == 0)
+		*ret = copy;
+	return r;
+}
+
+const char *tuner_state_name(enum tuner_state state)
+{
+	static const char *const names[TUNER_STATE_COUNT_] = {
+		[TUNER_IDLE] = "idle",
+		[TUNER_STARTING] = "starting",
+		[TUNER_RUNNING] = "running",
+		[TUNER_STALLED] = "stalled",
+		[TUNER_RESTARTING] = "restarting",
+		[TUNER_ENDED] = "ended",
+		[TUNER_FAILED] = "failed",
+	};
+
+	return state < TUNER_STATE_COUNT_ ? names[state] : "?";
+}

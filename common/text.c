@@ -1,0 +1,251 @@
+#include "common/text.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+#include "common/limits.h"
+
+#define SUGGEST_BYTES_MAX 64
+
+static bool utf8_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* The longest prefix of at most n bytes that ends between two characters. */
+static size_t utf8_floor(const char *s, size_t n)
+{
+	size_t end = n;
+
+	for (unsigned back = 0; back < 4 && end > 0 && utf8_continuation(s[end]); back++)
+		end--;
+	/* four continuation bytes in a row are no UTF-8: then any place is as good */
+	return utf8_continuation(s[end]) ? n : end;
+}
+
+bool text_copy(char *dst, size_t cap, const char *src)
+{
+	size_t len = strlen(src), n = len;
+
+	if (cap == 0)
+		return len == 0;
+	if (len >= cap)
+		n = utf8_floor(src, cap - 1);
+	memcpy(dst, src, n);
+	dst[n] = '\0';
+	return n == len;
+}
+
+int text_parse_u64(const char *text, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+	bool over = false;
+
+	if (text[0] == '\0')
+		return -EINVAL;
+	for (const char *p = text; *p != '\0'; p++) {
+		unsigned digit = (unsigned)(*p - '0');
+
+		if (digit > 9)
+			return -EINVAL;
+		if (__builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, digit, &value) || value > max)
+			over = true;
+	}
+	if (over)
+		return -ERANGE;
+	*ret = value;
+	return 0;
+}
+
+/* Where redacted text goes; what does not fit is left out. */
+struct sink {
+	char *at;
+	size_t room; /* for text, the NUL not counted */
+};
+
+static void sink_add(struct sink *s, const char *from, size_t n)
+{
+	if (n > s->room) {
+		n = utf8_floor(from, s->room);
+		s->room = n; /* nothing may follow a piece that was cut */
+	}
+	memcpy(s->at, from, n);
+	s->at += n;
+	s->room -= n;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Does a query parameter's name smell of a secret?  Percent-encoding hides nothing. */
+static bool name_is_secret(const char *name, size_t len)
+{
+	static const char *const smells[] = {"token", "key",	"pass", "auth",
+					     "sig",   "secret", "pwd"};
+	char plain[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n < sizeof(plain) - 1; i++) {
+		char c = name[i];
+
+		if (c == '%' && i + 2 < len && hex_value(name[i + 1]) >= 0 &&
+		    hex_value(name[i + 2]) >= 0) {
+			c = (char)(hex_value(name[i + 1]) * 16 + hex_value(name[i + 2]));
+			i += 2;
+		}
+		if (c != '\0')
+			plain[n++] = c;
+	}
+	plain[n] = '\0';
+	for (size_t i = 0; i < array_size(smells); i++)
+		if (strcasestr(plain, smells[i]) != NULL)
+			return true;
+	return false;
+}
+
+/* Length of "user:password@" at the start of an authority, 0 if there is none. */
+static size_t userinfo_length(const char *authority)
+{
+	size_t end = strcspn(authority, "/?#|"), at = 0;
+
+	for (size_t i = 0; i < end; i++)
+		if (authority[i] == '@')
+			at = i + 1;
+	return at;
+}
+
+/* Copies "name=value" behind a '?', '&', ';' or '#', the value hidden where it must be.  Returns
+ * what was consumed; an ordinary value is left to the caller, for it may hold a URL itself. */
+static size_t redact_parameter(struct sink *out, const char *from)
+{
+	size_t name = strcspn(from, "=&;#?");
+	size_t value;
+
+	if (from[name] != '=') {
+		return 0;
+	}
+	sink_add(out, from, name + 1);
+	if (!name_is_secret(from, name))
+		return name + 1;
+	value = strcspn(from + name + 1, "&;#|");
+	if (value > 0)
+		sink_add(out, "***", 3);
+	return name + 1 + value;
+}
+
+void text_redact_url(const char *url, char *dst, size_t cap)
+{
+	struct sink out = {dst, cap > 0 ? cap - 1 : 0};
+
+	if (cap == 0)
+		return;
+	while (*url != '\0') {
+		if (strncmp(url, "://", 3) == 0) {
+			size_t info = userinfo_length(url + 3);
+
+			sink_add(&out, url, 3);
+			if (info > 0)
+				sink_add(&out, "***@", 4);
+			url += 3 + info;
+		} else {
+			char c = *url;
+
+			sink_add(&out, url++, 1);
+			if (c == '?' || c == '&' || c == ';' || c == '#')
+				url += redact_parameter(&out, url);
+		}
+	}
+	*out.at = '\0';
+}
+
+bool text_region(const char *text, size_t len, char out[3])
+{
+	if (len != 2)
+		return false;
+	for (size_t i = 0; i < 2; i++) {
+		char upper = (char)(text[i] & ~0x20);
+
+		if (upper < 'A' || upper > 'Z' || (text[i] & 0x40) == 0)
+			return false;
+		out[i] = upper;
+	}
+	out[2] = '\0';
+	return true;
+}
+
+/* One row of the table of optimal string alignment: insert, delete, replace, swap neighbours. */
+static void distance_row(const char *a, const char *b, size_t blen, size_t i,
+			 unsigned rows[3][SUGGEST_BYTES_MAX + 1])
+{
+	unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
+
+	row[0] = (unsigned)i;
+	for (size_t j = 1; j <= blen; j++) {
+		int ca = tolower((unsigned char)a[i - 1]), cb = tolower((unsigned char)b[j - 1]);
+		unsigned best = above[j - 1] + (ca != cb);
+
+		best = MIN(best, MIN(above[j], row[j - 1]) + 1);
+		if (i > 1 && j > 1 && ca == tolower((unsigned char)b[j - 2]) &&
+		    cb == tolower((unsigned char)a[i - 2]))
+			best = MIN(best, above2[j - 2] + 1);
+		row[j] = best;
+	}
+}
+
+static unsigned edit_distance(const char *a, size_t alen, const char *b, size_t blen)
+{
+	unsigned rows[3][SUGGEST_BYTES_MAX + 1];
+
+	for (size_t j = 0; j <= blen; j++)
+		rows[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= alen; i++)
+		distance_row(a, b, blen, i, rows);
+	return rows[alen % 3][blen];
+}
+
+const char *text_suggest(const char *word, const char *const *candidates, size_t n)
+{
+	size_t len = strnlen(word, SUGGEST_BYTES_MAX + 1);
+	unsigned best = len < 3 ? 1 : len < 6 ? 2 : len < 10 ? 3 : 4; /* one more than allowed */
+	const char *nearest = NULL;
+
+	if (len > SUGGEST_BYTES_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		size_t other = strnlen(candidates[i], SUGGEST_BYTES_MAX + 1);
+		unsigned distance;
+
+		if (other > SUGGEST_BYTES_MAX || other + best <= len || len + best <= other)
+			continue;
+		distance = edit_distance(word, len, candidates[i], other);
+		if (distance < best) {
+			best = distance;
+			nearest = candidates[i];
+		}
+	}
+	return nearest;
+}
+
+bool text_equal_secret(const char *given, size_t given_len, const char *secret)
+{
+	unsigned char padded[TOKEN_BYTES_MAX] = {0};
+	size_t secret_len = 0;
+	unsigned differs = 0;
+
+	memcpy(padded, given, MIN(given_len, sizeof(padded)));
+	for (size_t i = 0; i < sizeof(padded); i++) {
+		/* stays on the NUL once there, so that a short secret takes as long as a long one
+		 */
+		unsigned char c = (unsigned char)secret[secret_len];
+
+		differs |= (unsigned)(c ^ padded[i]);
+		secret_len += c != '\0';
+	}
+	return (differs == 0) & (secret_len == given_len) & (secret_len > 0);
+}
