@@ -1,0 +1,272 @@
+#include "amps-cli/client.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include "amps-cli/command.h"
+#include "common/limits.h"
+
+/* a reload reads and checks a whole file first */
+#define ANSWER_TIMEOUT_MS 60000
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int client_default_path(char *dst, size_t cap)
+{
+	static const char system_path[] = "/run/amps/control.sock";
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	int n;
+
+	if (geteuid() != 0 && dir != NULL && dir[0] == '/') {
+		n = snprintf(dst, cap, "%s/amps/control.sock", dir);
+		if (n < 0 || (size_t)n >= cap)
+			return -ENAMETOOLONG;
+		if (access(dst, F_OK) == 0 || access(system_path, F_OK) != 0)
+			return 0;
+	}
+	n = snprintf(dst, cap, "%s", system_path);
+	return n < 0 || (size_t)n >= cap ? -ENAMETOOLONG : 0;
+}
+
+int client_open(struct client *client, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	*client = (struct client){.fd = -1, .next_id = 1, .in = BUF_INIT};
+	if (path == NULL) {
+		r = client_default_path(address.sun_path, sizeof(address.sun_path));
+		if (r < 0)
+			return r;
+	} else {
+		if (strlen(path) >= sizeof(address.sun_path))
+			return -ENAMETOOLONG;
+		memcpy(address.sun_path, path, strlen(path) + 1);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	client->fd = TAKE_FD(fd);
+	return 0;
+}
+
+void client_close(struct client *client)
+{
+	close_fd(&client->fd);
+	buf_done(&client->in);
+}
+
+static int send_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return errno == ECONNRESET ? -EPIPE : -errno;
+		bytes += sent;
+		n -= (size_t)sent;
+	}
+	return 0;
+}
+
+static int send_question(struct client *client, const char *method, json_t *params)
+{
+	_cleanup_(freep) char *line = NULL;
+	json_t *question;
+	int r;
+
+	question = json_pack("{s:I,s:s,s:o}", "id", (json_int_t)client->next_id, "method", method,
+			     "params", params != NULL ? params : json_object());
+	if (question == NULL)
+		return -ENOMEM;
+	line = json_dumps(question, JSON_COMPACT);
+	json_decref(question);
+	if (line == NULL)
+		return -ENOMEM;
+	r = send_all(client->fd, line, strlen(line));
+	return r < 0 ? r : send_all(client->fd, "\n", 1);
+}
+
+/* Reads more bytes behind client->in, waiting until `deadline`. */
+static int read_more(struct client *client, int64_t deadline)
+{
+	struct pollfd wait = {.fd = client->fd, .events = POLLIN};
+	int64_t left = deadline - now_ms();
+	char *room;
+	ssize_t n;
+	int r;
+
+	r = poll(&wait, 1, left > 0 ? (int)left : 0);
+	if (r < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (r == 0)
+		return -ETIMEDOUT;
+	if (client->in.len > CONTROL_ANSWER_MAX)
+		return -EPROTO;
+	room = buf_reserve(&client->in, 65536);
+	if (room == NULL)
+		return -ENOMEM;
+	n = recv(client->fd, room, 65536, 0);
+	if (n < 0)
+		return errno == EINTR ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
+	if (n == 0)
+		return -EPIPE;
+	client->in.len += (size_t)n;
+	return 0;
+}
+
+/* Waits for one line and parses it. */
+static int read_answer(struct client *client, int64_t deadline, json_t **ret)
+{
+	size_t seen = 0;
+	char *end = NULL;
+	json_t *answer;
+
+	for (;;) {
+		int r;
+
+		if (client->in.len > seen)
+			end = memchr(client->in.data + seen, '\n', client->in.len - seen);
+		if (end != NULL)
+			break;
+		seen = client->in.len;
+		r = read_more(client, deadline);
+		if (r < 0)
+			return r;
+	}
+	answer = json_loadb(client->in.data, (size_t)(end - client->in.data), 0, NULL);
+	buf_consume(&client->in, (size_t)(end - client->in.data) + 1);
+	if (!json_is_object(answer)) {
+		json_decref(answer);
+		return -EPROTO;
+	}
+	*ret = answer;
+	return 0;
+}
+
+int client_ask(struct client *client, const char *method, json_t *params, unsigned timeout_ms,
+	       json_t **ret_result, json_t **ret_error)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	json_t *answer, *result, *error;
+	int r;
+
+	r = send_question(client, method, params);
+	if (r < 0)
+		return r;
+	r = read_answer(client, deadline, &answer);
+	if (r < 0)
+		return r;
+	result = json_object_get(answer, "result");
+	error = json_object_get(answer, "error");
+	/* an error about a line it could not read at all carries a null id */
+	if ((result == NULL) == (error == NULL) ||
+	    (error == NULL &&
+	     json_integer_value(json_object_get(answer, "id")) != client->next_id)) {
+		json_decref(answer);
+		return -EPROTO;
+	}
+	client->next_id++;
+	*ret_result = json_incref(result);
+	*ret_error = json_incref(error);
+	json_decref(answer);
+	return 0;
+}
+
+int client_server_pidfd(const struct client *client)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+	int fd;
+
+	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+	if (peer.pid <= 0)
+		return -ESRCH;
+	fd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int client_complain(const char *path, int error)
+{
+	char standard[256] = "its default place";
+
+	if (path == NULL) {
+		(void)!client_default_path(standard, sizeof(standard));
+		path = standard;
+	}
+	if (error == -ENOENT || error == -ECONNREFUSED) {
+		fprintf(stderr, "amps: no server at %s (is it running? another place: --socket)\n",
+			path);
+		return COMMAND_NO_SERVER;
+	}
+	fprintf(stderr, "amps: cannot connect to %s: %s%s\n", path, strerror(-error),
+		error == -EACCES ? " (members of its group may)" : "");
+	return COMMAND_FAILED;
+}
+
+static void print_problem(const json_t *problem)
+{
+	const char *severity = json_string_value(json_object_get(problem, "severity"));
+	const char *file = json_string_value(json_object_get(problem, "file"));
+	const char *path = json_string_value(json_object_get(problem, "path"));
+	const char *message = json_string_value(json_object_get(problem, "message"));
+
+	fprintf(stderr, "%s:%lld: %s%s%s%s\n", file != NULL ? file : "?",
+		(long long)json_integer_value(json_object_get(problem, "line")),
+		severity != NULL && strcmp(severity, "warning") == 0 ? "warning: " : "",
+		path != NULL ? path : "", path != NULL && path[0] != '\0' ? ": " : "",
+		message != NULL ? message : "?");
+}
+
+void client_print_error(const json_t *error)
+{
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const json_t *problem;
+	size_t i;
+
+	json_array_foreach (json_object_get(error, "problems"), i, problem)
+		print_problem(problem);
+	fprintf(stderr, "amps: %s\n",
+		message != NULL ? message : "the server refused without words");
+}
+
+int client_command(const char *path, const char *method, json_t *params, json_t **ret_result)
+{
+	struct client client;
+	json_t *error = NULL;
+	int r;
+
+	r = client_open(&client, path);
+	if (r < 0) {
+		json_decref(params);
+		return client_complain(path, r);
+	}
+	r = client_ask(&client, method, params, ANSWER_TIMEOUT_MS, ret_result, &error);
+	client_close(&client);
+	if (r < 0) {
+		fprintf(stderr, "amps: no answer from the server: %s\n", strerror(-r));
+		return COMMAND_FAILED;
+	}
+	if (error != NULL) {
+		client_print_error(error);
+		json_decref(error);
+		return COMMAND_FAILED;
+	}
+	return COMMAND_DONE;
+}

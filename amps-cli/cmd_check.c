@@ -1,0 +1,19 @@
+/* cmd_check.c - `amps check`: validates a configuration without starting anything. */
+#include "amps-cli/program.h"
+
+static int run(const struct command_call *call)
+{
+	return program_become("--check", call);
+}
+
+const struct command cmd_check = {
+	.name = "check",
+	.summary = "Check a configuration and print every problem",
+	.detail =
+		"\nEach problem is one line, FILE:LINE: path: message.  Errors make the exit code\n"
+		"1, warnings only with --strict.",
+	.options = {COMMAND_OPTION_CONFIG,
+		    COMMAND_OPTION_JSON,
+		    {"strict", NULL, "warnings fail as well"}},
+	.run = run,
+};

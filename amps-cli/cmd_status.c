@@ -1,0 +1,59 @@
+/* cmd_status.c - `amps status`: the server in a few lines. */
+#include <string.h>
+#include "amps-cli/client.h"
+#include "amps-cli/command.h"
+#include "amps-cli/format.h"
+#include "amps-cli/view.h"
+
+/* The server may tell more than this version knows; units are in the names. */
+static const char *format_member(const char *name, const json_t *value, char *dst)
+{
+	size_t len = strlen(name);
+
+	if (len > 8 && strcmp(name + len - 8, "_seconds") == 0)
+		return format_duration(value, dst);
+	if (len > 6 && strcmp(name + len - 6, "_bytes") == 0)
+		return format_bytes(value, dst);
+	if (strncmp(name, "bitrate", 7) == 0 || strstr(name, "throughput") != NULL)
+		return format_bitrate(value, dst);
+	if (strcmp(name, "started") == 0)
+		return format_time(value, dst);
+	return format_text(value, dst);
+}
+
+static void print_status(json_t *status)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (status, name, value) {
+		char text[FORMAT_MAX];
+		struct buf line = BUF_INIT;
+
+		table_text_fit(format_member(name, value, text), FORMAT_MAX, &line);
+		printf("%-16s  %s\n", name, line.len > 0 ? line.data : "-");
+		buf_done(&line);
+	}
+}
+
+static int run(const struct command_call *call)
+{
+	json_t *status = NULL;
+	int code = client_command(command_value(call, "socket"), "status", NULL, &status);
+
+	if (code == COMMAND_DONE) {
+		if (command_value(call, "json") != NULL)
+			view_print_json(status);
+		else
+			print_status(status);
+	}
+	json_decref(status);
+	return code;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.summary = "Show the server's state",
+	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
+	.run = run,
+};

@@ -1,0 +1,22 @@
+/* cmd_stop.c - `amps stop`: ends a tuner, or switches one of its variants off. */
+#include "amps-cli/client.h"
+#include "amps-cli/command.h"
+
+static int run(const struct command_call *call)
+{
+	json_t *result = NULL;
+	int code = client_command(command_value(call, "socket"), "stop",
+				  json_pack("{s:s}", "key", call->operand), &result);
+
+	json_decref(result);
+	return code;
+}
+
+const struct command cmd_stop = {
+	.name = "stop",
+	.operand = "ID[/VARIANT]",
+	.summary = "End a tuner, or one of its variants",
+	.detail = "\nIts viewers' answers end; the next request starts it afresh.",
+	.options = {COMMAND_OPTION_SOCKET},
+	.run = run,
+};

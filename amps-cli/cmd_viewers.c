@@ -1,0 +1,36 @@
+/* cmd_viewers.c - `amps viewers`: who watches what. */
+#include "amps-cli/client.h"
+#include "amps-cli/command.h"
+#include "amps-cli/format.h"
+#include "amps-cli/view.h"
+
+static const struct view_column COLUMNS[] = {
+	{{.title = "ID", .right = true}, "id", format_text},
+	{{.title = "ADDRESS"}, "address", format_text},
+	{{.title = "CHANNEL", .right = true}, "stream_id", format_text},
+	{{.title = "VARIANT", .least = 6, .drop = 3}, "variant", format_text},
+	{{.title = "PROTOCOL", .drop = 4}, "protocol", format_text},
+	{{.title = "SINCE", .drop = 2}, "since", format_time},
+	{{.title = "BYTES", .right = true}, "bytes", format_bytes},
+	{{.title = "LAG", .right = true, .drop = 1}, "lag_bytes", format_bytes},
+	{{.title = "USER AGENT", .least = 10, .drop = 5}, "user_agent", format_text},
+};
+
+static int run(const struct command_call *call)
+{
+	json_t *viewers = NULL;
+	int code = client_command(command_value(call, "socket"), "viewers", NULL, &viewers);
+
+	if (code == COMMAND_DONE)
+		code = view_print(viewers, command_value(call, "json") != NULL, COLUMNS,
+				  array_size(COLUMNS), "nobody is watching");
+	json_decref(viewers);
+	return code;
+}
+
+const struct command cmd_viewers = {
+	.name = "viewers",
+	.summary = "Show who watches what",
+	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
+	.run = run,
+};
