@@ -1,0 +1,17 @@
+/* av_log.h - what libav says: into our log, and the last lines kept as reasons for failures.
+ *
+ * libav's callback is global to the process and called from codec threads; so are these lines,
+ * behind a mutex.  URLs with credentials are hidden before a line is kept or logged. */
+#ifndef AMPS_AV_LOG_H
+#define AMPS_AV_LOG_H
+
+#include "common/base.h"
+
+void av_log_install(void);
+
+/* The last lines of level error (else warning) since av_log_forget(), joined by "; ", newest last.
+ * Empty when there is none. */
+void av_log_last(char *dst, size_t cap);
+void av_log_forget(void);
+
+#endif

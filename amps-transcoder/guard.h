@@ -1,0 +1,27 @@
+/* guard.h - which addresses a job may talk to.
+ *
+ * Our connect() and getaddrinfo() stand in the executable before libc's, for every library loaded;
+ * so redirects, playlist targets, keys and names that change their address are judged where they
+ * are used.  Inside = loopback, private, link-local, shared (RFC 6598), unique local, unspecified,
+ * multicast and reserved addresses, also when wrapped in IPv6.  An inside address is refused unless
+ * the source's own host was inside when it was first looked up, or allow_private is set.
+ *
+ * The policy is global to the process (the interposed functions have no other context) and set once
+ * before the source is opened; a process that never sets one is not restricted. */
+#ifndef AMPS_GUARD_H
+#define AMPS_GUARD_H
+
+#include <sys/socket.h>
+#include "common/base.h"
+
+/* `host`: of the source's URL, without brackets; "" = none.  Borrowed for ever. */
+void guard_set(const char *host, bool allow_private);
+void guard_clear(void);
+
+/* Is this an inside address?  Families other than INET and INET6 are not. */
+bool guard_inside(const struct sockaddr *address);
+
+/* The protocols libav may use for a source of this scheme ("" or "file": a local file). */
+const char *guard_protocols(const char *scheme);
+
+#endif

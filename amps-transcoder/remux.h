@@ -1,0 +1,18 @@
+/* remux.h - ingest of what is not a transport stream: libav demuxes, its mpegts muxer writes into
+ * the ring, paced by the DTS. */
+#ifndef AMPS_REMUX_H
+#define AMPS_REMUX_H
+
+#include "amps-transcoder/source.h"
+#include "amps-transcoder/ts_sink.h"
+
+/* Runs an opened source that is not a transport stream to its end; returns the exit code. */
+int remux_run(struct job *job, struct source *source, struct ts_sink *sink);
+
+/* Can this codec live in a transport stream? */
+bool remux_codec_fits(enum AVCodecID id);
+
+/* "0:video:h264,1:audio:aac" of an opened demuxer. */
+void remux_streams_text(const AVFormatContext *demuxer, char *dst, size_t cap);
+
+#endif

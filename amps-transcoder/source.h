@@ -1,0 +1,63 @@
+/* source.h - the one connection to a channel's source.
+ *
+ * A local file and UDP are read directly; everything else through libav's protocols.  Opening looks
+ * at the first bytes: a transport stream is handed out as bytes, anything else is for remux.c. */
+#ifndef AMPS_SOURCE_H
+#define AMPS_SOURCE_H
+
+#include <libavformat/avformat.h>
+#include "amps-transcoder/job.h"
+#include "amps-transcoder/udp.h"
+
+/* input_options and input_args of the spec, sorted by who follows them. */
+struct source_options {
+	bool re;
+	int64_t loop;		    /* additional rounds; -1 = for ever */
+	int64_t seek_us, length_us; /* -ss, -t; 0 = none */
+	char format[32];	    /* -f */
+	AVDictionary *libav;	    /* the rest */
+};
+
+struct source {
+	struct job *job;
+	const char *url; /* the spec's */
+	char shown[512]; /* without credentials */
+	char scheme[16]; /* "file" for a path */
+	struct source_options options;
+	enum source_via { SOURCE_VIA_NONE, SOURCE_VIA_FILE, SOURCE_VIA_UDP, SOURCE_VIA_AVIO } via;
+	bool is_ts;
+	bool live; /* not known to end */
+	int fd;	   /* VIA_FILE */
+	struct udp udp;
+	AVIOContext *avio;
+	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: looked at, handed out first */
+	size_t head_len, head_at;
+	int64_t size; /* bytes, -1 unknown */
+};
+
+/* Reads the spec; nothing is opened yet.  0, -EINVAL (*ret_problem says why; static). */
+must_check int source_init(struct source *s, struct job *job, const char **ret_problem);
+
+/* Opens the connection and decides is_ts and live.  0, -ETIMEDOUT, -ECANCELED (shutdown), or
+ * another -Exxx (libav's log has the reason). */
+must_check int source_open(struct source *s);
+
+/* Reads up to cap bytes of a transport stream, blocking no longer than the job's deadline.
+ * > 0, 0 (the end), -EAGAIN (nothing for a moment; look at orders), -ECANCELED, -ETIMEDOUT, -Exxx.
+ */
+must_check ssize_t source_read(struct source *s, uint8_t *dst, size_t cap);
+
+/* Back to the first byte, for a loop.  0 or -Exxx. */
+must_check int source_rewind(struct source *s);
+
+/* Opens libav's demuxer on the source (not for a transport stream unless asked by -ss, -t or -f).
+ * *ret is closed with source_demuxer_close().  0 or a libav error. */
+must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
+void source_demuxer_close(struct source *s, AVFormatContext **demuxer);
+
+void source_close(struct source *s);
+
+/* libav's error code as ours. */
+int source_errno(int averror);
+
+#endif

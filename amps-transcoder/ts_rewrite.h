@@ -1,0 +1,46 @@
+/* ts_rewrite.h - lets a transport stream go on across splices.
+ *
+ * Until the first splice not a bit is changed.  A splice is asked for (a loop, a new job behind an
+ * older one) or found: the source's clock leaps more than ten seconds ahead, or back, or a
+ * discontinuity_indicator comes with another time.  From then on PCR, PTS and DTS are shifted so
+ * that time goes on from the frontier, and each continuity counter goes on from the last one
+ * written.  A found splice sets the discontinuity_indicator of its first PCR packet.
+ *
+ * Works in place, packet by packet, in the source's order.  Pure. */
+#ifndef AMPS_TS_REWRITE_H
+#define AMPS_TS_REWRITE_H
+
+#include "amps-transcoder/ts_parse.h"
+
+#define TS_JUMP_90K	  (10 * TS_HZ) /* a larger step ahead is another timeline */
+#define TS_BACK_90K	  (TS_HZ / 10) /* a larger step back is, too; less is a reordered datagram */
+#define TS_SPLICE_GAP_90K (TS_HZ / 25) /* between the frontier and a splice's first timestamp */
+
+struct ts_rewrite {
+	bool active;		/* something is being changed */
+	bool pending;		/* a splice waits for the first timestamp that decides its offset */
+	bool mark;		/* the next PCR packet gets a discontinuity_indicator */
+	int64_t offset_90k;	/* added to every timestamp */
+	int64_t clock_90k;	/* last PCR (else DTS) of the source, unwrapped, without offset */
+	int64_t old_offset_90k; /* of the timeline before, for its late packets */
+	int64_t old_clock_90k;
+	int64_t target_90k; /* where the pending splice's first timestamp goes */
+	bool has_pcr;	    /* the clock is a PCR's */
+	uint64_t splices;
+	uint8_t round;		   /* of splices, to notice a PID's first packet behind one */
+	uint8_t seen[TS_PIDS];	   /* the round in which a PID was last seen */
+	uint8_t last_cc[TS_PIDS];  /* as written; 0xff = never */
+	uint8_t cc_shift[TS_PIDS]; /* added modulo 16 */
+};
+
+void ts_rewrite_init(struct ts_rewrite *w);
+
+/* What follows is another timeline; its first timestamp (the smallest of those within the bytes at
+ * hand) becomes target_90k. */
+void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked);
+
+/* Rewrites the first packet of `packets` (n of them are at hand, for a look ahead).  `p` is the
+ * parser that has seen everything before it as written. */
+void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n);
+
+#endif

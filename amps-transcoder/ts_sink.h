@@ -1,0 +1,55 @@
+/* ts_sink.h - fills the ring of one output with a transport stream: aligns, rewrites across
+ * splices, finds random access points, keeps the header's facts, moves to a larger ring.
+ *
+ * Raw ingest, remux and the TS output of derive all write through it.  Bytes are handed in at any
+ * alignment, most cheaply in place:
+ *
+ *	p = ts_sink_space(s, &cap);  n = read(fd, p, cap);  ts_sink_put(s, n);
+ *
+ * It says JOB_MAPPED, JOB_RUNNING and JOB_RING_SMALL to the master by itself and registers its ring
+ * for heartbeats.  One thread; allocates only in new and attach. */
+#ifndef AMPS_TS_SINK_H
+#define AMPS_TS_SINK_H
+
+#include "amps-transcoder/job.h"
+#include "amps-transcoder/ts_parse.h"
+#include "amps-transcoder/ts_rewrite.h"
+
+struct ts_sink;
+
+/* `job` is borrowed for the sink's life.  ring_seconds 0: never ask for a larger ring.
+ * 0 or -ENOMEM. */
+must_check int ts_sink_new(struct job *job, unsigned ring_seconds, struct ts_sink **ret);
+struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL */
+
+/* Takes the ring of a JOB_EVENT_OUTPUT: maps it and says JOB_MAPPED.  The first one is written at
+ * once (spliced to event->continue_90k unless that is TIME_NONE); a later one at the next random
+ * access point.  0, or -Exxx (the old ring, if any, goes on). */
+must_check int ts_sink_attach(struct ts_sink *s, const struct job_event *event);
+bool ts_sink_attached(const struct ts_sink *s);
+uint32_t ts_sink_output(const struct ts_sink *s);
+uint64_t ts_sink_generation(const struct ts_sink *s); /* the newest attached */
+
+/* Where the next bytes go and how many fit (at least 128 KiB).  Only when attached. */
+uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap);
+/* n bytes were put there. */
+void ts_sink_put(struct ts_sink *s, size_t n);
+/* Copies; any n. */
+void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n);
+
+/* What follows belongs to another timeline: its first timestamp is made to follow the frontier.
+ * `marked`: with a discontinuity_indicator (without: a loop that goes on seamlessly). */
+void ts_sink_splice(struct ts_sink *s, bool marked);
+
+/* Clock of the stream as written: the last PCR, unwrapped; without PCRs the last DTS.  TIME_NONE
+ * before the first. */
+int64_t ts_sink_clock_90k(const struct ts_sink *s);
+int64_t ts_sink_frontier_90k(const struct ts_sink *s);
+uint64_t ts_sink_bitrate(const struct ts_sink *s); /* bits a second of media; 0 = not known yet */
+bool ts_sink_running(const struct ts_sink *s);	   /* the newest ring has a random access point */
+const struct ts_parse *ts_sink_parse(const struct ts_sink *s);
+
+/* No byte will follow. */
+void ts_sink_ended(struct ts_sink *s);
+
+#endif

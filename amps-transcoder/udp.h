@@ -1,0 +1,21 @@
+/* udp.h - receiving MPEG-TS over UDP, unicast or multicast, bare or in RTP (RFC 2250). */
+#ifndef AMPS_UDP_H
+#define AMPS_UDP_H
+
+#include "common/base.h"
+
+struct udp {
+	int fd; /* -1 = closed */
+};
+
+/* Opens `udp://[source@]host:port[?localaddr=A&buffer_size=N&sources=A]` for receiving: binds,
+ * joins a multicast group (source-specific where a source is given).  0, -EINVAL (not such a URL),
+ * -Exxx. */
+must_check int udp_open(struct udp *u, const char *url);
+void udp_close(struct udp *u);
+
+/* Receives what is there, payloads back to back (RTP headers removed).  Waits up to timeout_ms for
+ * the first.  Returns the bytes, 0 after the timeout, -Exxx. */
+must_check ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms);
+
+#endif
