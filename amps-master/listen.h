@@ -11,7 +11,7 @@
 struct listeners {
 	int fds[WORKERS_MAX]; /* owned */
 	unsigned count;
-	uint16_t port;	 /* the real one, when 0 was asked for */
+	uint16_t port;	  /* the real one, when 0 was asked for */
 	char address[64]; /* what is listened on, for the banner */
 };
 
