@@ -1,0 +1,346 @@
+/* tuner.c - from the facts of one tuner to what happens next. */
+#include "amps-master/tuner.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/text.h"
+
+static const bool legal[TUNER_STATE_COUNT_][TUNER_STATE_COUNT_] = {
+	[TUNER_IDLE] = {[TUNER_STARTING] = true, [TUNER_FAILED] = true},
+	[TUNER_STARTING] = {[TUNER_RUNNING] = true,
+			    [TUNER_FAILED] = true,
+			    [TUNER_IDLE] = true,
+			    [TUNER_RESTARTING] = true,
+			    [TUNER_ENDED] = true},
+	[TUNER_RUNNING] = {[TUNER_STALLED] = true,
+			   [TUNER_RESTARTING] = true,
+			   [TUNER_ENDED] = true,
+			   [TUNER_IDLE] = true,
+			   [TUNER_FAILED] = true},
+	[TUNER_STALLED] = {[TUNER_RUNNING] = true,
+			   [TUNER_RESTARTING] = true,
+			   [TUNER_ENDED] = true,
+			   [TUNER_IDLE] = true,
+			   [TUNER_FAILED] = true},
+	[TUNER_RESTARTING] = {[TUNER_RUNNING] = true,
+			      [TUNER_IDLE] = true,
+			      [TUNER_ENDED] = true,
+			      [TUNER_FAILED] = true},
+	[TUNER_ENDED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true},
+	[TUNER_FAILED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true},
+};
+
+static int64_t wall_of(uint64_t mono_us)
+{
+	return clock_wall_us() - (int64_t)(clock_mono_us() - mono_us);
+}
+
+bool tuner_both(const struct tuner *t)
+{
+	return t->raw || (t->def && t->def->both);
+}
+
+static void slot_give_back(struct tuner *t)
+{
+	struct tuner_slot none = {0};
+
+	if (t->slot < 0)
+		return;
+	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &none);
+	t->owner->slots[t->slot] = NULL;
+	t->slot = -1;
+}
+
+static bool slot_take(struct tuner *t)
+{
+	struct tuner **slots = t->owner->slots;
+
+	/* second round: one that only stays to show its last error makes room */
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; t->slot < 0 && i < (int)TUNERS_MAX; i++) {
+			if (round && slots[i] && !slots[i]->outputs && !slots[i]->ingest)
+				tuner_set_state(slots[i], TUNER_IDLE);
+			if (!slots[i]) {
+				t->slot = i;
+				slots[i] = t;
+			}
+		}
+	return t->slot >= 0;
+}
+
+void tuner_publish(struct tuner *t)
+{
+	struct tuner_slot slot = {
+		.state = t->state,
+		.channel = t->channel,
+		.pid = t->ingest ? t->ingest->pid : 0,
+		.derive_pid = t->derive ? t->derive->pid : 0,
+		.restarts = t->restarts,
+		.started_wall_us = t->started_wall_us,
+	};
+
+	if (t->slot < 0)
+		return;
+	if (tuner_both(t))
+		slot.derive_pid = slot.pid;
+	for (const struct output *o = t->outputs; o; o = o->next) {
+		slot.viewers += o->wants;
+		if (o->source && o->current.map.header)
+			slot.bitrate_in = atomic_load_explicit(&o->current.map.header->bitrate_in,
+							       memory_order_relaxed);
+	}
+	text_copy(slot.key, sizeof(slot.key), t->key);
+	text_copy(slot.last_error, sizeof(slot.last_error), t->last_error);
+	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &slot);
+}
+
+void tuner_set_state(struct tuner *t, enum tuner_state state)
+{
+	if (t->state != state && !legal[t->state][state]) {
+		log_error("channel %s: %s -> %s is no step a tuner takes, staying", t->key,
+			  tuner_state_name(t->state), tuner_state_name(state));
+		return;
+	}
+	if (t->state != state)
+		log_debug("channel %s: %s -> %s", t->key, tuner_state_name(t->state),
+			  tuner_state_name(state));
+	t->state = state;
+	if (state == TUNER_IDLE)
+		slot_give_back(t);
+	else
+		tuner_publish(t);
+	for (struct output *o = t->outputs; o; o = o->next)
+		output_publish(o);
+}
+
+void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text)
+{
+	for (struct output *o = t->outputs; o; o = o->next)
+		output_gone(o, reason, status, text);
+	t->shown = false;
+}
+
+void tuner_fail(struct tuner *t, unsigned status, const char *text)
+{
+	char reason[ERROR_TEXT_MAX];
+
+	text_copy(reason, sizeof(reason), text);
+	text_copy(t->last_error, sizeof(t->last_error), reason);
+	t->last_status = status;
+	tuner_set_state(t, TUNER_FAILED);
+	tuner_give_up(t, GONE_FAILED, status, reason);
+}
+
+/* An output nobody has wanted for the idle time goes; the source stays while any other is there. */
+static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us, uint64_t *next_us)
+{
+	struct output *o, *next;
+	bool derived = false;
+
+	for (o = t->outputs; o; o = next) {
+		bool gone =
+			o->ended || t->state == TUNER_FAILED || !t->def || (!o->source && !o->def);
+
+		next = o->next;
+		if (o->source || o->wants) {
+			derived = derived || !o->source;
+			continue;
+		}
+		if (!gone && (!idle_us || now_us < o->idle_since_us + idle_us)) {
+			if (idle_us)
+				*next_us = MIN(*next_us, o->idle_since_us + idle_us);
+			derived = true;
+			continue;
+		}
+		if (t->derive || (t->ingest && tuner_both(t))) {
+			struct job *j = t->derive ? t->derive : t->ingest;
+			struct msg_job_output_off m = {.output = o->slot};
+
+			if (j->state == JOB_ALIVE)
+				peer_send_job_output_off(j->peer, &m, NULL);
+		}
+		output_free(o);
+	}
+	o = output_find(t, "", true);
+	if (!o || o->wants || derived)
+		return;
+	if (o->ended || t->state == TUNER_FAILED || !t->def ||
+	    (idle_us && now_us >= o->idle_since_us + idle_us)) {
+		/* its ring stays until the job has gone: a restart goes on from its frontier */
+		if (!t->ingest)
+			output_free(o);
+		else
+			job_stop(t->ingest);
+	} else if (idle_us) {
+		*next_us = MIN(*next_us, o->idle_since_us + idle_us);
+	}
+}
+
+/* A job whose resolved definition changed is replaced; the old source connection closes before the
+ * new one opens. */
+static void stop_outdated(struct tuner *t)
+{
+	if (!t->def)
+		return;
+	if (!t->ingest || t->source_hash == t->def->hash || t->ingest->state == JOB_STOPPING)
+		return;
+	job_stop(t->ingest);
+	if (t->state == TUNER_RUNNING || t->state == TUNER_STALLED)
+		tuner_set_state(t, TUNER_RESTARTING);
+}
+
+static bool has_derived(const struct tuner *t)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (!o->source && !o->ended)
+			return true;
+	return false;
+}
+
+static bool has_wants(const struct tuner *t)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (o->wants)
+			return true;
+	return false;
+}
+
+static void start_job(struct tuner *t, enum job_role role)
+{
+	int r;
+
+	if (role != JOB_DERIVE) {
+		t->source_hash = t->def->hash;
+		if (!t->shown)
+			t->started_wall_us = wall_of(clock_mono_us());
+		if (t->state == TUNER_IDLE || t->state == TUNER_ENDED || t->state == TUNER_FAILED)
+			tuner_set_state(t, TUNER_STARTING);
+	}
+	r = job_start(t, role);
+	if (r < 0)
+		tuner_fail(t, 503, "there is no memory or descriptor for this channel's job");
+	tuner_publish(t);
+}
+
+/* Starts what is wanted and not there; what must wait for its retry sets the timer. */
+static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	bool both = tuner_both(t);
+
+	if (!t->outputs || t->state == TUNER_FAILED || t->owner->shutting_down || !t->def)
+		return;
+	if (!t->ingest && t->state != TUNER_ENDED) {
+		if (now_us >= t->ingest_retry.at_us)
+			start_job(t, both ? JOB_BOTH : JOB_INGEST);
+		else
+			*next_us = MIN(*next_us, t->ingest_retry.at_us);
+	}
+	if (both || !has_derived(t) || t->derive || t->state == TUNER_FAILED)
+		return;
+	if (now_us >= t->derive_retry.at_us)
+		start_job(t, JOB_DERIVE);
+	else
+		*next_us = MIN(*next_us, t->derive_retry.at_us);
+}
+
+static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
+{
+	uint64_t wait_us = next_us > now_us ? next_us - now_us : 1000;
+	struct timeval tv = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
+
+	if (next_us == UINT64_MAX)
+		event_del(t->timer);
+	else
+		event_add(t->timer, &tv);
+}
+
+/* With nothing left the tuner is idle; one that failed stays in the tables until its retry time has
+ * passed, so that its reason can be read and new wishes are answered with it at once. */
+static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	if (t->outputs || t->ingest || t->derive)
+		return;
+	if (t->state == TUNER_FAILED && t->ingest_retry.at_us > now_us) {
+		*next_us = MIN(*next_us, t->ingest_retry.at_us);
+		return;
+	}
+	if (t->state == TUNER_ENDED || t->state == TUNER_FAILED)
+		return;
+	t->shown = false;
+	tuner_set_state(t, TUNER_IDLE);
+}
+
+void tuner_update(struct tuner *t)
+{
+	uint64_t now_us = clock_mono_us(), next_us = UINT64_MAX;
+	const struct lineup_settings *s = lineup_settings(t->owner->lineup);
+
+	stop_outdated(t);
+	drop_idle_outputs(t, now_us, (uint64_t)s->idle_timeout_ms * 1000, &next_us);
+	if (!has_derived(t)) {
+		t->derive_shown = false;
+		if (t->derive)
+			job_stop(t->derive);
+	}
+	if (t->ingest && !t->outputs)
+		job_stop(t->ingest);
+	if (has_wants(t) || t->ingest)
+		start_jobs(t, now_us, &next_us);
+	settle(t, now_us, &next_us);
+	arm(t, now_us, next_us);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tuner_update(arg);
+}
+
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def)
+{
+	struct tuner *t = ts->all;
+
+	while (t && strcmp(t->key, def->key) != 0)
+		t = t->next;
+	if (!t) {
+		t = calloc(1, sizeof(*t));
+		if (!t)
+			return NULL;
+		t->owner = ts;
+		t->slot = -1;
+		backoff_init(&t->ingest_retry.backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
+		backoff_init(&t->derive_retry.backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
+		text_copy(t->key, sizeof(t->key), def->key);
+		t->timer = evtimer_new(ts->env.base, on_timer, t);
+		if (!t->timer) {
+			free(t);
+			return NULL;
+		}
+		t->next = ts->all;
+		ts->all = t;
+	}
+	t->def = def;
+	t->channel = def->channel;
+	return slot_take(t) ? t : NULL;
+}
+
+void tuner_free(struct tuner *t)
+{
+	struct tuner **at = &t->owner->all;
+
+	while (*at && *at != t)
+		at = &(*at)->next;
+	if (*at)
+		*at = t->next;
+	if (t->ingest)
+		job_free(t->ingest);
+	if (t->derive)
+		job_free(t->derive);
+	while (t->outputs)
+		output_free(t->outputs);
+	slot_give_back(t);
+	event_free(t->timer);
+	free(t);
+}

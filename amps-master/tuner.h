@@ -1,0 +1,154 @@
+/* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
+ * tuners.c, tuner.c, tuner_job.c, tuner_output.c and tuner_report.c.
+ *
+ *	tuners > tuner > job (ingest, derive)      owned, in this order
+ *	               > output > want
+ *
+ * States (tuner_set_state is the only writer):
+ *
+ *	idle -> starting -> running <-> stalled
+ *	            |          |  ^        |
+ *	            v          v  |        v
+ *	         failed      restarting <--+      running -> ended
+ *
+ * Everything that happens (a want, a message, a death, a timer) changes facts and then calls
+ * tuner_update(), the one place that starts and stops jobs from those facts. */
+#ifndef AMPS_TUNER_H
+#define AMPS_TUNER_H
+
+#include "amps-master/backoff.h"
+#include "amps-master/tuners.h"
+#include "common/chantab.h"
+#include "common/peer.h"
+#include "common/ring.h"
+
+/* A worker's wish for an output; dies with the worker, with RELEASE or with OUTPUT_GONE. */
+struct want {
+	struct want *next;
+	struct output *output;
+	unsigned worker;
+	uint32_t id; /* chosen by the worker */
+	char variant[VARIANT_NAME_MAX + 1];
+};
+
+/* One generation of an output's ring, as the master holds it. */
+struct output_ring {
+	int fd; /* -1: none */
+	uint64_t generation;
+	uint64_t data_bytes;
+	bool same_job;	 /* follows an earlier ring of the same job without a break */
+	struct ring map; /* for frontier, heartbeat, rates; once the job has mapped and we sealed */
+};
+
+struct output {
+	struct output *next;
+	struct tuner *tuner;
+	char variant[VARIANT_NAME_MAX + 1];
+	bool source;			 /* the ingest's own ring: every plain output is this one */
+	const struct lineup_output *def; /* NULL for the source; re-pointed with each line-up */
+	unsigned slot;			 /* of the channel table */
+	struct output_ring current;	 /* what workers read */
+	struct output_ring next_ring;	 /* what its job fills but nobody reads yet */
+	bool ended;
+	unsigned wants;
+	uint64_t idle_since_us;			 /* 0 while wanted */
+	uint64_t rate_commit, rate_us, rate_bps; /* bitrate of what is written */
+};
+
+enum job_state { JOB_WAITS_FOR_NURSERY, JOB_ALIVE, JOB_STOPPING };
+
+struct job {
+	struct tuner *tuner;
+	enum job_role role;
+	enum job_state state;
+	struct peer *peer;
+	int child_fd; /* the job's end, while the nursery has not got it */
+	pid_t pid;    /* from its HELLO; 0 before, and once it is reaped */
+	uint64_t started_us;
+	uint64_t running_us; /* its first random access point; 0 = none yet */
+	uint64_t stop_us;    /* when it was told to stop */
+	bool finished;	     /* said ENDED or FAILED: its death is no surprise */
+	bool ended;
+};
+
+/* When the next start of a kind of job may happen. */
+struct retry {
+	struct backoff backoff;
+	uint64_t at_us; /* 0 = at once */
+};
+
+struct tuner {
+	struct tuner *next;
+	struct tuners *owner;
+	char key[TUNER_KEY_MAX];
+	uint32_t channel;
+	const struct lineup_tuner *def; /* NULL once the line-up has dropped it */
+	uint64_t source_hash;		/* of what the running ingest was started with */
+	enum tuner_state state;
+	int slot;	   /* of the channel table, -1 while idle */
+	bool raw;	   /* the source cannot live in TS: one job in both roles */
+	bool shown;	   /* has had a random access point since its first viewer came */
+	bool derive_shown; /* the same of its derive job */
+	bool live;
+	uint64_t generation; /* of the newest ring of any output */
+	uint64_t hint_bytes; /* ring size that fitted the source last time */
+	struct job *ingest, *derive;
+	struct retry ingest_retry, derive_retry;
+	struct output *outputs;
+	unsigned restarts;
+	int64_t started_wall_us;
+	struct event *timer;
+	char last_error[ERROR_TEXT_MAX];
+	unsigned last_status;
+};
+
+struct tuners {
+	struct tuners_env env;
+	struct lineup *lineup;
+	struct tuner *all;
+	struct tuner *slots[TUNERS_MAX];
+	struct output *output_slots[OUTPUTS_MAX];
+	struct want *wants;
+	struct event *pulse; /* heartbeats and rates, while there are jobs */
+	unsigned jobs;
+	bool shutting_down;
+};
+
+/* tuner.c: facts -> actions */
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def); /* NULL: no memory */
+void tuner_free(struct tuner *t);
+void tuner_set_state(struct tuner *t, enum tuner_state state);
+void tuner_publish(struct tuner *t);
+void tuner_update(struct tuner *t);
+bool tuner_both(const struct tuner *t); /* one job in both roles? */
+/* All wants of the tuner (or of one output) are answered and void. */
+void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
+void tuner_fail(struct tuner *t, unsigned status, const char *text);
+
+/* tuner_job.c: processes */
+must_check int job_start(struct tuner *t, enum job_role role);
+void job_hand_over(struct job *j); /* to the nursery, if it did not have it yet */
+void job_stop(struct job *j);	   /* politely; SIGKILL follows from job_check() */
+void job_kill(struct job *j);
+void job_free(struct job *j);
+/* Kills what is silent, too slow to start or to stop.  Returns the next moment to look again. */
+void job_check(struct job *j, uint64_t now_us);
+
+/* tuner_output.c: rings */
+struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def);
+struct output *output_find(struct tuner *t, const char *variant, bool source);
+void output_free(struct output *o); /* unlinks; no want may be left */
+/* Makes the next ring and gives it to the output's job. 0 or -Exxx. */
+must_check int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job);
+must_check int output_on_mapped(struct output *o, uint64_t generation);
+must_check int output_on_running(struct output *o, uint64_t generation);
+void output_publish(struct output *o);
+void output_gone(struct output *o, enum gone_reason reason, unsigned status, const char *text);
+void output_send_ring(struct output *o, const struct want *w);
+void output_measure(struct output *o, uint64_t now_us);
+int64_t output_frontier_90k(const struct output *o);
+
+/* tuners.c */
+void want_free(struct tuners *ts, struct want *w);
+
+#endif

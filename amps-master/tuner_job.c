@@ -1,0 +1,459 @@
+/* tuner_job.c - the processes of a tuner: started through the nursery, spoken to over one socket
+ * each, ended politely first and with SIGKILL then. */
+#include "amps-master/tuner.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/log.h"
+#include "common/text.h"
+
+#define JOB_STOP_US 2000000 /* from SHUTDOWN to SIGKILL */
+#define JOB_SILENCE_US                                                                             \
+	5000000 /* without a heartbeat once it runs: a codec may be busy for a while */
+#define JOB_START_SLACK_US                                                                         \
+	5000000		       /* beyond start_timeout, whose viewers the workers have answered */
+#define JOB_STEADY_US 10000000 /* a job that lived so long starts a new row of failures */
+
+static const char *const role_names[] = {"ingest", "derive", "ingest and derive"};
+
+static struct retry *retry_of(struct job *j)
+{
+	return j->role == JOB_DERIVE ? &j->tuner->derive_retry : &j->tuner->ingest_retry;
+}
+
+static struct job **place_of(struct job *j)
+{
+	return j->role == JOB_DERIVE ? &j->tuner->derive : &j->tuner->ingest;
+}
+
+void job_kill(struct job *j)
+{
+	if (j->pid > 0)
+		kill(j->pid, SIGKILL);
+}
+
+void job_free(struct job *j)
+{
+	*place_of(j) = NULL;
+	j->tuner->owner->jobs--;
+	close_fd(&j->child_fd);
+	j->peer = peer_free(j->peer);
+	free(j);
+}
+
+void job_stop(struct job *j)
+{
+	if (j->state == JOB_STOPPING)
+		return;
+	j->stop_us = clock_mono_us();
+	if (j->state == JOB_WAITS_FOR_NURSERY)
+		close_fd(&j->child_fd); /* nobody has it: the peer sees the end at once */
+	else
+		peer_send_shutdown(j->peer, &(struct msg_shutdown){}, NULL);
+	j->state = JOB_STOPPING;
+}
+
+void job_hand_over(struct job *j)
+{
+	const struct tuners_env *env = &j->tuner->owner->env;
+
+	if (j->state != JOB_WAITS_FOR_NURSERY || env->fork_job(env->owner, j->child_fd) < 0)
+		return;
+	close_fd(&j->child_fd);
+	j->state = JOB_ALIVE;
+}
+
+static uint64_t heartbeat_us(const struct job *j)
+{
+	uint64_t newest = 0;
+
+	for (const struct output *o = j->tuner->outputs; o; o = o->next) {
+		const struct output_ring *rings[] = {&o->current, &o->next_ring};
+
+		if (o->source != (j->role == JOB_INGEST))
+			continue;
+		for (size_t i = 0; i < array_size(rings); i++)
+			if (rings[i]->map.header)
+				newest = MAX(newest, atomic_load_explicit(
+							     &rings[i]->map.header->heartbeat_us,
+							     memory_order_relaxed));
+	}
+	return newest;
+}
+
+void job_check(struct job *j, uint64_t now_us)
+{
+	const struct lineup_settings *s = lineup_settings(j->tuner->owner->lineup);
+	uint64_t start_us = (uint64_t)s->start_timeout_ms * 1000 + JOB_START_SLACK_US;
+	uint64_t beat_us = heartbeat_us(j);
+	const char *why = NULL;
+
+	if (j->state == JOB_STOPPING && now_us - j->stop_us > JOB_STOP_US)
+		why = "it did not stop when told to";
+	else if (j->state == JOB_ALIVE && !j->running_us && now_us - j->started_us > start_us)
+		why = "it delivered nothing in time";
+	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
+		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
+		why = "it shows no sign of life";
+	if (!why)
+		return;
+	log_warn("%s job of channel %s killed: %s pid=%d", role_names[j->role], j->tuner->key, why,
+		 (int)j->pid);
+	if (!j->tuner->last_error[0] || j->state == JOB_ALIVE)
+		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
+	job_kill(j);
+	/* a job that never introduced itself has no pid for us: its socket is all there is */
+	if (j->pid <= 0) {
+		struct tuner *t = j->tuner;
+
+		job_free(j);
+		tuner_update(t);
+	}
+}
+
+/* ---------- messages ---------- */
+
+static struct output *output_of(struct job *j, uint32_t slot)
+{
+	struct output *o = slot < OUTPUTS_MAX ? j->tuner->owner->output_slots[slot] : NULL;
+
+	if (!o || o->tuner != j->tuner || o->source != (j->role == JOB_INGEST))
+		return NULL;
+	return o;
+}
+
+/* Only a child of ours may be signalled later: the pid is the job's own word. */
+static bool is_our_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return pid > 1 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static int on_hello(struct job *j, const struct msg *m)
+{
+	struct msg_hello hello;
+	int r = msg_decode_hello(m->bytes, m->len, &hello);
+
+	if (r < 0 || j->pid || strcmp(hello.version, AMPS_VERSION) != 0 ||
+	    !is_our_child((pid_t)hello.pid))
+		return -EBADMSG;
+	j->pid = (pid_t)hello.pid;
+	tuner_publish(j->tuner);
+	return 0;
+}
+
+static int on_mapped(struct job *j, const struct msg *m)
+{
+	struct msg_job_mapped mapped;
+	int r = msg_decode_job_mapped(m->bytes, m->len, &mapped);
+	struct output *o = r < 0 ? NULL : output_of(j, mapped.output);
+
+	/* an output that was switched off meanwhile is no fault of the job */
+	return r < 0 ? r : o ? output_on_mapped(o, mapped.generation) : 0;
+}
+
+static int on_running(struct job *j, const struct msg *m)
+{
+	struct msg_job_running running;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_running(m->bytes, m->len, &running);
+	struct output *o = r < 0 ? NULL : output_of(j, running.output);
+
+	if (r < 0 || !o)
+		return r;
+	r = output_on_running(o, running.generation);
+	if (r < 0)
+		return r;
+	if (!j->running_us) {
+		j->running_us = clock_mono_us();
+		log_info("channel %s is running: job=%s pid=%d after_ms=%d", t->key,
+			 role_names[j->role], (int)j->pid,
+			 (int)((j->running_us - j->started_us) / 1000));
+	}
+	t->derive_shown = t->derive_shown || j->role == JOB_DERIVE;
+	t->shown = true;
+	if (j->role != JOB_DERIVE)
+		tuner_set_state(t, TUNER_RUNNING);
+	return 0;
+}
+
+/* The wanted size comes from the job's own measurement; it is hostile until clamped. */
+static int on_ring_small(struct job *j, const struct msg *m)
+{
+	struct msg_job_ring_small small;
+	int r = msg_decode_job_ring_small(m->bytes, m->len, &small);
+	struct output *o = r < 0 ? NULL : output_of(j, small.output);
+	uint64_t bytes;
+
+	if (r < 0 || !o)
+		return r;
+	bytes = ring_class(small.wanted_bytes);
+	if (o->next_ring.fd >= 0 || bytes <= o->current.data_bytes || j->state == JOB_STOPPING)
+		return 0;
+	if (o->source)
+		j->tuner->hint_bytes = bytes;
+	log_info("channel %s gets a larger ring: bytes=%llu", j->tuner->key,
+		 (unsigned long long)bytes);
+	r = output_give_ring(o, j, bytes, true);
+	if (r < 0)
+		log_warn(
+			"no memory for a larger ring of channel %s (%s), staying with the small one",
+			j->tuner->key, strerror(-r));
+	return 0;
+}
+
+static int on_source(struct job *j, const struct msg *m)
+{
+	struct msg_job_source source;
+	int r = msg_decode_job_source(m->bytes, m->len, &source);
+
+	if (r < 0 || source.kind >= SOURCE_KIND_COUNT_)
+		return -EBADMSG;
+	j->tuner->live = source.live;
+	if (source.kind == SOURCE_RAW && j->role == JOB_INGEST)
+		j->tuner->raw = true;
+	return 0;
+}
+
+static int on_ended(struct job *j, const struct msg *m)
+{
+	struct msg_job_ended ended;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_ended(m->bytes, m->len, &ended);
+
+	if (r < 0)
+		return r;
+	j->finished = j->ended = true;
+	for (struct output *o = t->outputs; o; o = o->next) {
+		if (o->source != (j->role == JOB_INGEST))
+			continue;
+		o->ended = true;
+		output_gone(o, GONE_ENDED, 404, "the programme has ended");
+	}
+	log_info("channel %s: the %s job has come to the end of its source", t->key,
+		 role_names[j->role]);
+	return 0;
+}
+
+static int on_failed(struct job *j, const struct msg *m)
+{
+	struct msg_job_failed failed;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_failed(m->bytes, m->len, &failed);
+
+	if (r < 0)
+		return r;
+	j->finished = true;
+	text_copy(t->last_error, sizeof(t->last_error), failed.text);
+	t->last_status = failed.status == 504 ? 504 : 502;
+	return 0;
+}
+
+static int on_stalled(struct job *j, const struct msg *m)
+{
+	struct msg_job_stalled stalled;
+	int r = msg_decode_job_stalled(m->bytes, m->len, &stalled);
+
+	if (r == 0 && j->tuner->state == TUNER_RUNNING)
+		tuner_set_state(j->tuner, TUNER_STALLED);
+	return r;
+}
+
+static int on_ready(struct job *j, const struct msg *m)
+{
+	struct msg_ready ready;
+
+	(void)j;
+	return msg_decode_ready(m->bytes, m->len, &ready);
+}
+
+static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m) = {
+	[MSG_HELLO] = on_hello,
+	[MSG_READY] = on_ready,
+	[MSG_JOB_MAPPED] = on_mapped,
+	[MSG_JOB_RUNNING] = on_running,
+	[MSG_JOB_RING_SMALL] = on_ring_small,
+	[MSG_JOB_SOURCE] = on_source,
+	[MSG_JOB_ENDED] = on_ended,
+	[MSG_JOB_FAILED] = on_failed,
+	[MSG_JOB_STALLED] = on_stalled,
+};
+
+static int on_message(void *owner, struct peer *p, struct msg *m)
+{
+	struct job *j = owner;
+
+	(void)p;
+	if (!handlers[m->type])
+		return -EBADMSG;
+	return handlers[m->type](j, m);
+}
+
+/* ---------- the end ---------- */
+
+static void note_failure(struct job *j)
+{
+	struct retry *retry = retry_of(j);
+	uint64_t now_us = clock_mono_us();
+	bool young = !j->running_us || now_us - j->running_us < JOB_STEADY_US;
+	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
+
+	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
+	j->tuner->restarts++;
+	log_warn("channel %s: %s job lost (%s), next try in %u ms", j->tuner->key,
+		 role_names[j->role], j->tuner->last_error, delay_ms);
+}
+
+/* Those who waited for a derive job that never showed anything; the source goes on. */
+static void fail_derived(struct tuner *t)
+{
+	for (struct output *o = t->outputs; o; o = o->next) {
+		if (o->source)
+			continue;
+		o->ended = true;
+		output_gone(o, GONE_FAILED, t->last_status ? t->last_status : 502, t->last_error);
+	}
+}
+
+/* The source cannot live in TS: whoever wanted it as it is gets the reason, the others one job in
+ * both roles. */
+static void lost_raw(struct tuner *t)
+{
+	struct output *source = output_find(t, "", true);
+
+	log_info("channel %s cannot live in a transport stream as it is: %s", t->key,
+		 t->last_error);
+	if (source) {
+		source->ended = true;
+		output_gone(source, GONE_FAILED, 502, t->last_error);
+	}
+	if (!source || !source->next)
+		if (t->outputs == source)
+			tuner_set_state(t, TUNER_FAILED);
+}
+
+/* Until a channel has shown anything its viewers get an error; afterwards they stay. */
+static void lost(struct job *j)
+{
+	struct tuner *t = j->tuner;
+
+	if (!t->last_error[0])
+		text_copy(t->last_error, sizeof(t->last_error), "its process died unexpectedly");
+	if (t->raw && j->role == JOB_INGEST) {
+		lost_raw(t);
+		return;
+	}
+	note_failure(j);
+	if (j->role == JOB_DERIVE) {
+		if (!t->derive_shown)
+			fail_derived(t);
+	} else if (t->shown) {
+		tuner_set_state(t, TUNER_RESTARTING);
+	} else {
+		tuner_fail(t, t->last_status ? t->last_status : 502, t->last_error);
+	}
+}
+
+static void on_broken(void *owner, struct peer *p, int error)
+{
+	struct job *j = owner;
+	struct tuner *t = j->tuner;
+
+	(void)p;
+	if (error != -EPIPE) {
+		log_error("channel %s: the %s job sent a malformed message (%s), killing it",
+			  t->key, role_names[j->role], strerror(-error));
+		text_copy(t->last_error, sizeof(t->last_error), "its process broke the protocol");
+	}
+	job_kill(j);
+	if (j->ended && j->role != JOB_DERIVE)
+		tuner_set_state(t, TUNER_ENDED);
+	else if (!j->ended && j->state != JOB_STOPPING)
+		lost(j);
+	job_free(j);
+	tuner_update(t);
+}
+
+static const struct peer_handler job_handler = {on_message, on_broken};
+
+/* ---------- the start ---------- */
+
+static void send_job(struct job *j)
+{
+	struct tuner *t = j->tuner;
+	const struct tuners_env *env = &t->owner->env;
+	struct output *source = output_find(t, "", true);
+	struct msg_job m = {
+		.role = (uint8_t)j->role,
+		.master_pid = (uint32_t)getpid(),
+		.key = t->key,
+		.spec = t->def->spec,
+		.continue_90k = source && t->shown ? output_frontier_90k(source) : TIME_NONE,
+		.continue_mono_us = clock_mono_us(),
+		.epoch_mono_us = env->epoch_mono_us,
+		.log_level = env->log_level,
+		.log_json = env->log_json,
+	};
+
+	peer_send_job(j->peer, &m, NULL);
+}
+
+/* What it shall fill, and for a derive job what it shall read. */
+static int send_rings(struct job *j)
+{
+	struct tuner *t = j->tuner;
+	struct output *source = output_find(t, "", true);
+
+	for (struct output *o = t->outputs; o; o = o->next) {
+		int r;
+
+		if (o->source != (j->role == JOB_INGEST))
+			continue;
+		r = output_give_ring(o, j, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST, false);
+		if (r < 0)
+			return r;
+	}
+	if (j->role == JOB_DERIVE && source && source->current.fd >= 0) {
+		struct msg_job_source_ring m = {.generation = source->current.generation,
+						.data_bytes = source->current.data_bytes};
+
+		peer_send_job_source_ring(j->peer, &m, &source->current.fd);
+	}
+	return 0;
+}
+
+int job_start(struct tuner *t, enum job_role role)
+{
+	struct job *j = calloc(1, sizeof(*j));
+	int fds[2], r;
+
+	if (!j)
+		return -ENOMEM;
+	r = msg_socketpair(fds);
+	if (r < 0) {
+		free(j);
+		return r;
+	}
+	j->tuner = t;
+	j->role = role;
+	j->child_fd = fds[1];
+	j->started_us = clock_mono_us();
+	*place_of(j) = j;
+	t->owner->jobs++;
+	r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);
+	if (r == 0) {
+		send_job(j);
+		r = send_rings(j);
+	}
+	if (r < 0) {
+		job_free(j);
+		return r;
+	}
+	t->last_error[0] = '\0';
+	t->last_status = 0;
+	job_hand_over(j);
+	return 0;
+}

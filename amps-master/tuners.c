@@ -1,0 +1,408 @@
+/* tuners.c - see tuners.h: wishes, line-ups and deaths reach the tuner they concern. */
+#include "amps-master/tuner.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/log.h"
+#include "common/text.h"
+
+#define PULSE_MS 500
+
+static void on_pulse(evutil_socket_t fd, short what, void *arg)
+{
+	struct tuners *ts = arg;
+	uint64_t now_us = clock_mono_us();
+
+	(void)fd;
+	(void)what;
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		if (t->slot < 0)
+			continue;
+		for (struct output *o = t->outputs; o; o = o->next)
+			output_measure(o, now_us);
+		if (t->derive)
+			job_check(t->derive, now_us);
+		if (t->ingest)
+			job_check(t->ingest, now_us);
+		tuner_publish(t);
+	}
+}
+
+int tuners_new(const struct tuners_env *env, struct tuners **ret)
+{
+	const struct timeval period = {0, PULSE_MS * 1000};
+	struct tuners *ts = calloc(1, sizeof(*ts));
+
+	if (!ts)
+		return -ENOMEM;
+	ts->env = *env;
+	ts->pulse = event_new(env->base, -1, EV_PERSIST, on_pulse, ts);
+	if (!ts->pulse || event_add(ts->pulse, &period) < 0) {
+		tuners_free(ts);
+		return -ENOMEM;
+	}
+	*ret = ts;
+	return 0;
+}
+
+struct tuners *tuners_free(struct tuners *ts)
+{
+	if (!ts)
+		return NULL;
+	while (ts->wants)
+		want_free(ts, ts->wants);
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		if (t->ingest)
+			job_kill(t->ingest);
+		if (t->derive)
+			job_kill(t->derive);
+	}
+	while (ts->all)
+		tuner_free(ts->all);
+	if (ts->pulse)
+		event_free(ts->pulse);
+	lineup_free(ts->lineup);
+	free(ts);
+	return NULL;
+}
+
+const struct lineup *tuners_lineup(const struct tuners *ts)
+{
+	return ts->lineup;
+}
+
+/* ---------- wants ---------- */
+
+void want_free(struct tuners *ts, struct want *w)
+{
+	struct want **at = &ts->wants;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (*at)
+		*at = w->next;
+	if (w->output && --w->output->wants == 0)
+		w->output->idle_since_us = clock_mono_us();
+	free(w);
+}
+
+static struct want *want_find(struct tuners *ts, unsigned worker, uint32_t id)
+{
+	struct want *w = ts->wants;
+
+	while (w && (w->worker != worker || w->id != id))
+		w = w->next;
+	return w;
+}
+
+static void refuse(struct tuners *ts, unsigned worker, uint32_t id, enum gone_reason reason,
+		   unsigned status, const char *text)
+{
+	struct msg_output_gone m = {
+		.want = id, .reason = (uint8_t)reason, .status = status, .text = text};
+
+	ts->env.output_gone(ts->env.owner, worker, &m);
+}
+
+/* A new wish for a film that ended starts it afresh: what is left of the last showing goes. */
+static void forget_last_showing(struct tuner *t)
+{
+	tuner_give_up(t, GONE_ENDED, 404, "the programme has ended");
+	if (t->derive)
+		job_stop(t->derive);
+	if (t->ingest)
+		job_stop(t->ingest);
+	while (t->outputs)
+		output_free(t->outputs);
+}
+
+static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
+		       const struct msg_want *m, const struct lineup_output *def)
+{
+	struct want *w = calloc(1, sizeof(*w));
+	struct output *o = w ? output_get(t, m->variant, def) : NULL;
+	/* a derived output needs the source's ring beside its own */
+	bool source_ok = tuner_both(t) || (o && output_get(t, "", NULL));
+	struct job *filler;
+
+	if (!o || !source_ok) {
+		free(w);
+		return -ENOMEM;
+	}
+	w->worker = worker;
+	w->id = m->want;
+	w->output = o;
+	text_copy(w->variant, sizeof(w->variant), m->variant);
+	o->wants++;
+	o->idle_since_us = 0;
+	w->next = ts->wants;
+	ts->wants = w;
+	output_send_ring(o, w);
+	filler = o->source || tuner_both(t) ? t->ingest : t->derive;
+	if (filler && filler->state != JOB_STOPPING && o->current.fd < 0 && o->next_ring.fd < 0)
+		return output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST,
+					false);
+	return 0;
+}
+
+void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
+{
+	const struct lineup_tuner *def;
+	const struct lineup_output *output;
+	struct tuner *t;
+
+	if (want_find(ts, worker, m->want))
+		return;
+	if (!ts->lineup || m->form != FORM_TS ||
+	    lineup_resolve(ts->lineup, m->channel, m->variant, &def, &output) < 0) {
+		refuse(ts, worker, m->want, GONE_REMOVED, 404, "there is no such channel");
+		return;
+	}
+	if (def->unavailable || ts->shutting_down) {
+		refuse(ts, worker, m->want, GONE_FAILED, def->unavailable ? 502 : 503,
+		       def->unavailable ? def->unavailable : "the server is shutting down");
+		return;
+	}
+	t = tuner_get(ts, def);
+	if (!t) {
+		refuse(ts, worker, m->want, GONE_FAILED, 503, "all tuners are in use");
+		return;
+	}
+	if ((t->state == TUNER_FAILED && clock_mono_us() < t->ingest_retry.at_us) ||
+	    (t->raw && output->plain)) {
+		refuse(ts, worker, m->want, GONE_FAILED, t->last_status ? t->last_status : 502,
+		       t->last_error);
+		return;
+	}
+	if (t->state == TUNER_ENDED || t->state == TUNER_FAILED) {
+		forget_last_showing(t);
+		tuner_set_state(t, TUNER_STARTING);
+	}
+	if (want_attach(ts, t, worker, m, output) < 0)
+		refuse(ts, worker, m->want, GONE_FAILED, 503,
+		       "there is no memory for this channel");
+	tuner_update(t);
+}
+
+void tuners_release(struct tuners *ts, unsigned worker, uint32_t id)
+{
+	struct want *w = want_find(ts, worker, id);
+	struct tuner *t = w ? w->output->tuner : NULL;
+
+	if (!w)
+		return;
+	want_free(ts, w);
+	tuner_update(t);
+}
+
+void tuners_worker_gone(struct tuners *ts, unsigned worker)
+{
+	struct want *next;
+
+	for (struct want *w = ts->wants; w; w = next) {
+		next = w->next;
+		if (w->worker == worker)
+			want_free(ts, w);
+	}
+	for (struct tuner *t = ts->all; t; t = t->next)
+		if (t->slot >= 0)
+			tuner_update(t);
+}
+
+/* ---------- line-ups ---------- */
+
+/* Re-points the outputs of a tuner to the new definitions; a change of what decides one restarts
+ * the derive job, and its viewers stay. */
+static void outputs_follow(struct tuner *t)
+{
+	bool changed = false;
+
+	for (struct output *o = t->outputs; o; o = o->next) {
+		const struct lineup_output *def = NULL;
+		uint64_t old = o->def ? o->def->hash : 0;
+
+		if (o->source)
+			continue;
+		for (size_t i = 0; t->def && i < t->def->output_count; i++)
+			if (!strcmp(t->def->outputs[i].variant, o->variant))
+				def = &t->def->outputs[i];
+		o->def = def;
+		changed = changed || !def || def->hash != old || def->plain;
+	}
+	if (changed && t->derive)
+		job_stop(t->derive);
+	if (changed && t->ingest && tuner_both(t))
+		job_stop(t->ingest);
+}
+
+/* A wish whose variant has become a copy (or is none any more) moves to the output that fills it
+ * now; one whose variant is gone is answered. */
+static void wants_follow(struct tuners *ts, struct tuner *t)
+{
+	struct want *next;
+
+	for (struct want *w = ts->wants; w; w = next) {
+		const struct lineup_tuner *def;
+		const struct lineup_output *output;
+		struct output *from = w->output, *to;
+
+		next = w->next;
+		if (from->tuner != t)
+			continue;
+		if (lineup_resolve(ts->lineup, t->channel, w->variant, &def, &output) < 0 ||
+		    def != t->def) {
+			refuse(ts, w->worker, w->id, GONE_REMOVED, 404, "there is no such variant");
+			want_free(ts, w);
+			continue;
+		}
+		to = output_get(t, w->variant, output);
+		if (!to || to == from)
+			continue;
+		if (--from->wants == 0)
+			from->idle_since_us = clock_mono_us();
+		to->wants++;
+		to->idle_since_us = 0;
+		w->output = to;
+		output_send_ring(to, w);
+	}
+}
+
+static void tuner_follow(struct tuners *ts, struct tuner *t)
+{
+	bool was_raw = t->raw;
+
+	t->def = lineup_find_key(ts->lineup, t->key);
+	if (t->def && t->def->unavailable)
+		t->def = NULL;
+	if (t->def && t->source_hash != t->def->hash)
+		t->raw = false;
+	t->raw = t->raw && was_raw;
+	outputs_follow(t);
+	if (t->def) {
+		wants_follow(ts, t);
+	} else {
+		tuner_give_up(t, GONE_REMOVED, 404, "the channel has been removed");
+		if (t->ingest)
+			job_stop(t->ingest);
+		if (t->derive)
+			job_stop(t->derive);
+	}
+}
+
+void tuners_set_lineup(struct tuners *ts, struct lineup *l)
+{
+	struct lineup *old = ts->lineup;
+	struct tuner *next;
+
+	ts->lineup = l;
+	for (struct tuner *t = ts->all; t; t = t->next)
+		tuner_follow(ts, t);
+	lineup_free(old);
+	for (struct tuner *t = ts->all; t; t = next) {
+		next = t->next;
+		if (!t->def && !t->ingest && !t->derive)
+			tuner_free(t);
+		else if (t->slot >= 0)
+			tuner_update(t);
+	}
+}
+
+/* ---------- nursery, reaper, control ---------- */
+
+void tuners_nursery_ready(struct tuners *ts)
+{
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		if (t->ingest)
+			job_hand_over(t->ingest);
+		if (t->derive)
+			job_hand_over(t->derive);
+	}
+}
+
+static bool job_reaped(struct job *j, pid_t pid, int wait_status)
+{
+	if (!j || j->pid != pid)
+		return false;
+	j->pid = -1; /* the number may be somebody else's from now on */
+	if (WIFSIGNALED(wait_status) && !j->finished)
+		snprintf(j->tuner->last_error, sizeof(j->tuner->last_error),
+			 "its process was killed by signal %d", WTERMSIG(wait_status));
+	return true;
+}
+
+bool tuners_child_exited(struct tuners *ts, pid_t pid, int wait_status)
+{
+	for (struct tuner *t = ts->all; t; t = t->next)
+		if (job_reaped(t->ingest, pid, wait_status) ||
+		    job_reaped(t->derive, pid, wait_status))
+			return true;
+	return false;
+}
+
+/* The output of a profile-only variant: "5/sd" of tuner "5". */
+static struct output *variant_output(struct tuner *t, const char *key)
+{
+	size_t n = strlen(t->key);
+	struct output *o = NULL;
+
+	if (!strncmp(key, t->key, n) && key[n] == '/')
+		o = output_find(t, key + n + 1, false);
+	return o;
+}
+
+int tuners_stop(struct tuners *ts, const char *key)
+{
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		struct output *o;
+
+		if (t->slot < 0)
+			continue;
+		o = variant_output(t, key);
+		if (o) {
+			output_gone(o, GONE_STOPPED, 503, "the variant was stopped");
+			o->ended = true;
+			tuner_update(t);
+			return 0;
+		}
+		if (strcmp(t->key, key) != 0)
+			continue;
+		tuner_give_up(t, GONE_STOPPED, 503, "the channel was stopped");
+		for (o = t->outputs; o; o = o->next)
+			o->ended = true;
+		tuner_update(t);
+		if (!t->outputs && !t->ingest)
+			tuner_set_state(t, TUNER_IDLE);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+bool tuners_output_info(const struct tuners *ts, uint32_t slot, const char **ret_key,
+			uint64_t *ret_commit)
+{
+	const struct output *o = slot < OUTPUTS_MAX ? ts->output_slots[slot] : NULL;
+
+	if (!o)
+		return false;
+	*ret_key = o->tuner->key;
+	*ret_commit = o->current.map.header ? ring_commit(&o->current.map) : 0;
+	return true;
+}
+
+unsigned tuners_job_count(const struct tuners *ts)
+{
+	return ts->jobs;
+}
+
+void tuners_shutdown(struct tuners *ts)
+{
+	ts->shutting_down = true;
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		if (t->ingest)
+			job_stop(t->ingest);
+		if (t->derive)
+			job_stop(t->derive);
+	}
+}
