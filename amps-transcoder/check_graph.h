@@ -1,0 +1,14 @@
+/* check_graph.h - checks the text of a filter graph without making the filters work.
+ *
+ * Knows ffmpeg's filter syntax (ffmpeg-filters(1), "Filtergraph syntax"): names, options and their
+ * values are checked against libavfilter's tables; links and what filters open (files, fonts) are
+ * not, so nothing outside is touched. */
+#ifndef AMPS_CHECK_GRAPH_H
+#define AMPS_CHECK_GRAPH_H
+
+#include "common/base.h"
+
+/* True when every filter and option is known; else false with a sentence in `text`. */
+bool check_graph(const char *graph, char *text, size_t cap);
+
+#endif

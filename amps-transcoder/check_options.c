@@ -1,0 +1,350 @@
+#include "amps-transcoder/check_options.h"
+
+#include <libavutil/log.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-transcoder/check_graph.h"
+#include "amps-transcoder/check_value.h"
+#include "amps-transcoder/options.h"
+
+#define MESSAGE_MAX 320
+
+/* One entry of the request while it is checked. */
+struct entry {
+	const char *path, *source;
+	json_t *options; /* [[key, value], ...] */
+	enum option_side side;
+	struct option_target target;
+	bool video_copied, audio_copied, lavfi;
+	struct value_checker *values;
+	json_t *found; /* [[option, severity, message], ...] */
+};
+
+static void report(struct entry *e, const char *option, const char *severity, const char *format,
+		   ...) printf_like(4, 5);
+
+static void report(struct entry *e, const char *option, const char *severity, const char *format,
+		   ...)
+{
+	char message[MESSAGE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	/* a cut or odd string must not cost the answer: jansson refuses what is no UTF-8 */
+	json_array_append_new(e->found, json_pack("[s,s,s++]", option, severity, message, "", ""));
+}
+
+/* ffmpeg's words on a command line as options: "-re -stream_loop -1". */
+static void add_args(struct entry *e, json_t *args)
+{
+	size_t n = json_array_size(args);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *word = json_string_value(json_array_get(args, i));
+		const struct option_def *def;
+		char name[128], media;
+		bool flag;
+
+		if (!word || word[0] != '-' ||
+		    !option_split(word + 1, name, sizeof(name), &media)) {
+			report(e, word ? word : "?", "error",
+			       "an option is expected here (it begins with '-')");
+			continue;
+		}
+		def = option_find(name, e->side);
+		flag = def && def->value == VALUE_FLAG;
+		json_array_append_new(
+			e->options,
+			json_pack("[s,O?]", word + 1,
+				  flag || i + 1 >= n ? NULL : json_array_get(args, i + 1)));
+		i += !flag;
+	}
+}
+
+static void find_targets(struct entry *e)
+{
+	const char *video = "libx264", *audio = "aac";
+	size_t i;
+	json_t *pair;
+
+	json_array_foreach (e->options, i, pair) {
+		const char *key = json_string_value(json_array_get(pair, 0));
+		const char *value = json_string_value(json_array_get(pair, 1));
+		char name[128], media;
+
+		if (!key || !option_split(key, name, sizeof(name), &media))
+			continue;
+		if (strcmp(name, "vn") == 0 && (!value || strcmp(value, "0") != 0))
+			video = "copy";
+		if (strcmp(name, "an") == 0 && (!value || strcmp(value, "0") != 0))
+			audio = "copy";
+		if (!value)
+			continue;
+		if (strcmp(name, "c") == 0 && (media == 'v' || media == 0))
+			video = value;
+		if (strcmp(name, "c") == 0 && (media == 'a' || media == 0))
+			audio = value;
+		if (strcmp(name, "f") == 0 && e->side == OPTION_INPUT) {
+			e->lavfi = strcmp(value, "lavfi") == 0;
+			e->target.demuxer = av_find_input_format(value);
+		}
+	}
+	if (e->side == OPTION_INPUT)
+		return;
+	e->video_copied = strcmp(video, "copy") == 0;
+	e->audio_copied = strcmp(audio, "copy") == 0;
+	e->target.video = option_encoder(video, AVMEDIA_TYPE_VIDEO);
+	e->target.audio = option_encoder(audio, AVMEDIA_TYPE_AUDIO);
+	e->target.muxer = av_guess_format("mpegts", NULL, NULL);
+}
+
+/* Inputs that only libavdevice has. */
+static bool is_device(const char *name)
+{
+	static const char *const devices[] = {
+		"alsa",		"android_camera", "avfoundation", "bktr",   "decklink", "dshow",
+		"fbdev",	"gdigrab",	  "iec61883",	  "jack",   "kmsgrab",	"libcdio",
+		"libdc1394",	"openal",	  "oss",	  "pulse",  "sndio",	"v4l2",
+		"video4linux2", "vfwcap",	  "x11grab",	  "xcbgrab"};
+
+	for (size_t i = 0; i < array_size(devices); i++)
+		if (strcmp(devices[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void check_input_format(struct entry *e, const char *key, const char *value)
+{
+	char text[MESSAGE_MAX];
+
+	if (strcmp(value, "lavfi") == 0) {
+		if (e->source && !check_graph(e->source, text, sizeof(text)))
+			report(e, key, "error", "the lavfi source: %s", text);
+	} else if (is_device(value)) {
+		report(e, key, "error",
+		       "the device '%s' is not read in process; use custom_ffmpeg: \"ffmpeg -f %s "
+		       "-i {source} -c:v libx264 -c:a aac -f mpegts pipe:1\"",
+		       value, value);
+	} else if (!e->target.demuxer) {
+		report(e, key, "error", "unknown input format '%.64s'", value);
+	}
+}
+
+/* An input's "c" names a decoder. */
+static void check_decoder(struct entry *e, const char *key, const char *value)
+{
+	if (!avcodec_find_decoder_by_name(value))
+		report(e, key, "error", "unknown decoder '%.64s'", value);
+}
+
+static void check_own(struct entry *e, const char *key, const char *name, char media,
+		      const char *value)
+{
+	const struct option_def *def = option_find(name, e->side);
+	bool graph = def->value == VALUE_ANY_GRAPH;
+	char text[MESSAGE_MAX] = "";
+
+	if (e->side == OPTION_INPUT && value && def->value == VALUE_FORMAT) {
+		check_input_format(e, key, value);
+		return;
+	}
+	if (e->side == OPTION_INPUT && value && def->value == VALUE_ANY_CODEC) {
+		check_decoder(e, key, value);
+		return;
+	}
+	if (def->value == VALUE_ANY_CODEC && value && option_is_hardware(value) &&
+	    !avcodec_find_encoder_by_name(value)) {
+		report(e, key, "warning", "this libav has no encoder '%.64s'", value);
+		return;
+	}
+	if (!check_own_value(def, media, value, text, sizeof(text)))
+		report(e, key, "error", "%s", text);
+	else if (graph && ((media == 'v' && e->video_copied) || (media == 'a' && e->audio_copied)))
+		report(e, key, "error", "a filter cannot work on a stream that is copied");
+}
+
+static void check_avoption(struct entry *e, const char *key, const char *name, char media,
+			   const char *value)
+{
+	char text[MESSAGE_MAX];
+
+	if (e->target.video && (media == 0 || media == 'v') &&
+	    option_find_encoder(e->target.video, name) &&
+	    !check_encoder_value(e->values, e->target.video, name, value, text, sizeof(text)))
+		report(e, key, "error", "%s", text);
+	else if (e->target.audio && (media == 0 || media == 'a') &&
+		 option_find_encoder(e->target.audio, name) &&
+		 !check_encoder_value(e->values, e->target.audio, name, value, text, sizeof(text)))
+		report(e, key, "error", "%s", text);
+}
+
+static void check_unknown(struct entry *e, const char *key, const char *name)
+{
+	const struct option_def *def = option_find(name, e->side);
+	const char *near = def ? NULL : option_suggest(name, e->side);
+
+	if (def)
+		report(e, key, "error", "is an option of %s",
+		       e->side == OPTION_OUTPUT ? "inputs: write it under input_options"
+						: "outputs: write it into a profile");
+	else
+		report(e, key, "error", "unknown option '%.64s'%s%s%s", name,
+		       near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+static void check_pair(struct entry *e, const char *key, const char *value)
+{
+	char name[128], media, text[MESSAGE_MAX];
+	enum option_kind kind;
+
+	if (!option_split(key, name, sizeof(name), &media)) {
+		report(e, key, "error", "is no option's name");
+		return;
+	}
+	kind = option_classify(name, media, e->side, &e->target);
+	switch (kind) {
+	case OPTION_OURS:
+	case OPTION_SEGMENTER:
+		check_own(e, key, name, media, value);
+		break;
+	case OPTION_REFUSED:
+		report(e, key, "error", "is not possible in process; use custom_ffmpeg");
+		break;
+	case OPTION_IGNORED:
+		report(e, key, "warning", "has no effect here and is ignored");
+		break;
+	case OPTION_ENCODER:
+		check_avoption(e, key, name, media, value);
+		break;
+	case OPTION_MUXER:
+		if (!check_muxer_value(e->target.muxer, name, value, text, sizeof(text)))
+			report(e, key, "error", "%s", text);
+		break;
+	case OPTION_ELSEWHERE:
+		report(e, key, "warning",
+		       e->side == OPTION_OUTPUT
+			       ? "is no option of the chosen encoders or the muxer and is ignored"
+			       : "is no option of an input and is ignored");
+		break;
+	case OPTION_DEMUXER:
+		if (!value)
+			report(e, key, "error", "needs a value");
+		break;
+	default:
+		check_unknown(e, key, name);
+	}
+}
+
+/* [[option, severity, message], ...] of one entry, new reference. */
+static json_t *check_entry(struct value_checker *values, json_t *object)
+{
+	const char *kind = json_string_value(json_object_get(object, "kind"));
+	struct entry e = {
+		.source = json_string_value(json_object_get(object, "source")),
+		.side = kind && strcmp(kind, "input") == 0 ? OPTION_INPUT : OPTION_OUTPUT,
+		.values = values,
+		.found = json_array(),
+		.options = json_array(),
+	};
+	json_t *list = json_object_get(object, "options"), *pair;
+	size_t i;
+
+	if (json_is_array(list))
+		json_array_extend(e.options, list);
+	add_args(&e, json_object_get(object, "args"));
+	find_targets(&e);
+	json_array_foreach (e.options, i, pair) {
+		const char *key = json_string_value(json_array_get(pair, 0));
+
+		if (key)
+			check_pair(&e, key, json_string_value(json_array_get(pair, 1)));
+	}
+	json_decref(e.options);
+	return e.found;
+}
+
+static void add_found(json_t *answer, const char *path, json_t *found)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach (found, i, row) {
+		char full[1024];
+		json_t *where;
+
+		snprintf(full, sizeof(full), "%s.%s", path ? path : "",
+			 json_string_value(json_array_get(row, 0)));
+		where = json_string(full);
+		if (where)
+			json_array_append_new(answer, json_pack("{s:o,s:O,s:O}", "path", where,
+								"severity", json_array_get(row, 1),
+								"message", json_array_get(row, 2)));
+	}
+}
+
+/* An entry's text without its path: alike entries have alike texts.  The caller's. */
+static char *entry_key(json_t *object)
+{
+	json_t *copy = json_copy(object);
+	char *key;
+
+	/* only lavfi's source matters, thousands of channels differ in nothing else */
+	json_object_del(copy, "path");
+	if (!json_string_value(json_object_get(copy, "kind")) ||
+	    strcmp(json_string_value(json_object_get(copy, "kind")), "input") != 0)
+		json_object_del(copy, "source");
+	key = json_dumps(copy, JSON_COMPACT);
+	json_decref(copy);
+	return key;
+}
+
+json_t *check_options(const json_t *request)
+{
+	struct value_checker values;
+	json_t *answer, *seen, *object;
+	int level = av_log_get_level();
+	size_t i;
+
+	if (!json_is_array(request) || value_checker_init(&values) < 0)
+		return NULL;
+	av_log_set_level(AV_LOG_QUIET);
+	answer = json_array();
+	seen = json_object();
+	json_array_foreach (request, i, object) {
+		_cleanup_(freep) char *key = entry_key(object);
+		json_t *found = key ? json_object_get(seen, key) : NULL;
+
+		if (!json_is_object(object) || !key)
+			continue;
+		if (!found) {
+			found = check_entry(&values, object);
+			json_object_set_new(seen, key, found);
+		}
+		add_found(answer, json_string_value(json_object_get(object, "path")), found);
+	}
+	json_decref(seen);
+	value_checker_done(&values);
+	av_log_set_level(level);
+	return answer;
+}
+
+int check_options_command(void)
+{
+	json_error_t error;
+	json_t *request = json_loadf(stdin, 0, &error);
+	json_t *answer = request ? check_options(request) : NULL;
+	int status = 1;
+
+	if (!answer)
+		fprintf(stderr, "amps-transcoder: --check-options: %s\n",
+			request ? "not an array" : error.text);
+	else if (json_dumpf(answer, stdout, JSON_COMPACT) == 0)
+		status = 0;
+	json_decref(answer);
+	json_decref(request);
+	return status;
+}

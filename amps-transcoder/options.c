@@ -1,0 +1,277 @@
+#include "amps-transcoder/options.h"
+
+#include <libavutil/opt.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/text.h"
+
+/* Second names, with the stream they mean. */
+static const struct {
+	const char *alias, *name;
+	char media;
+} aliases[] = {
+	{"vcodec", "c", 'v'},	      {"acodec", "c", 'a'},	   {"scodec", "c", 's'},
+	{"dcodec", "c", 'd'},	      {"codec", "c", 0},	   {"format", "f", 0},
+	{"vf", "filter", 'v'},	      {"af", "filter", 'a'},	   {"ab", "b", 'a'},
+	{"video_bitrate", "b", 'v'},  {"audio_bitrate", "b", 'a'}, {"vprofile", "profile", 'v'},
+	{"aprofile", "profile", 'a'}, {"qscale", "q", 0},	   {"aq", "q", 'a'},
+	{"vtag", "tag", 'v'},	      {"atag", "tag", 'a'},	   {"stag", "tag", 's'},
+	{"vbsf", "bsf", 'v'},	      {"absf", "bsf", 'a'},	   {"vpre", "pre", 'v'},
+	{"apre", "pre", 'a'},	      {"spre", "pre", 's'},	   {"vframes", "frames", 'v'},
+	{"aframes", "frames", 'a'},
+};
+
+bool option_split(const char *key, char *name, size_t cap, char *ret_media)
+{
+	size_t len = strcspn(key, ":");
+	char media = 0;
+
+	if (len == 0 || len >= cap)
+		return false;
+	memcpy(name, key, len);
+	name[len] = '\0';
+	if (key[len] == ':' && strchr("vVasdg", key[len + 1]) && key[len + 1])
+		media = key[len + 1] == 'V' ? 'v' : key[len + 1];
+	for (size_t i = 0; i < array_size(aliases); i++) {
+		if (strcmp(name, aliases[i].alias) != 0)
+			continue;
+		if (!text_copy(name, cap, aliases[i].name))
+			return false;
+		if (aliases[i].media)
+			media = aliases[i].media;
+		break;
+	}
+	*ret_media = media;
+	return true;
+}
+
+const struct option_def *option_find(const char *name, enum option_side side)
+{
+	const struct option_def *other = NULL;
+
+	for (size_t i = 0; i < option_table_count; i++) {
+		if (strcmp(option_table[i].name, name) != 0)
+			continue;
+		if (option_table[i].sides & side)
+			return &option_table[i];
+		other = &option_table[i];
+	}
+	return other;
+}
+
+/* Looks a name up in a class alone (no object is needed for that). */
+static const AVOption *class_find(const AVClass *class, const char *name, int flags, int search)
+{
+	const AVOption *o;
+
+	if (!class)
+		return NULL;
+	o = av_opt_find((void *)&class, name, NULL, flags, search | AV_OPT_SEARCH_FAKE_OBJ);
+	return o && o->type != AV_OPT_TYPE_CONST ? o : NULL;
+}
+
+const AVOption *option_find_encoder(const AVCodec *codec, const char *name)
+{
+	const AVOption *o;
+	int media;
+
+	if (!codec)
+		return NULL;
+	o = class_find(codec->priv_class, name, AV_OPT_FLAG_ENCODING_PARAM, 0);
+	if (o)
+		return o;
+	media = codec->type == AVMEDIA_TYPE_VIDEO   ? AV_OPT_FLAG_VIDEO_PARAM
+		: codec->type == AVMEDIA_TYPE_AUDIO ? AV_OPT_FLAG_AUDIO_PARAM
+						    : AV_OPT_FLAG_SUBTITLE_PARAM;
+	return class_find(avcodec_get_class(), name, AV_OPT_FLAG_ENCODING_PARAM | media, 0);
+}
+
+const AVOption *option_find_muxer(const AVOutputFormat *format, const char *name)
+{
+	const AVOption *o = NULL;
+
+	if (format)
+		o = class_find(format->priv_class, name, AV_OPT_FLAG_ENCODING_PARAM, 0);
+	return o ? o : class_find(avformat_get_class(), name, AV_OPT_FLAG_ENCODING_PARAM, 0);
+}
+
+bool option_find_input(const AVInputFormat *demuxer, const char *name)
+{
+	const int search = AV_OPT_SEARCH_CHILDREN;
+
+	if (class_find(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, 0))
+		return true;
+	if (demuxer && class_find(demuxer->priv_class, name, 0, 0))
+		return true;
+	/* protocols and decoders are known only once the source is open: any will do */
+	if (class_find(avcodec_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, search))
+		return true;
+	return class_find(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, search);
+}
+
+static bool media_fits(char media, char wanted)
+{
+	return media == 0 || media == wanted;
+}
+
+static enum option_kind classify_output(const char *name, char media,
+					const struct option_target *target)
+{
+	const int search = AV_OPT_SEARCH_CHILDREN;
+
+	if (media_fits(media, 'v') && option_find_encoder(target->video, name))
+		return OPTION_ENCODER;
+	if (media_fits(media, 'a') && option_find_encoder(target->audio, name))
+		return OPTION_ENCODER;
+	if (option_find_muxer(target->muxer, name))
+		return OPTION_MUXER;
+	if (class_find(avcodec_get_class(), name, 0, search) ||
+	    class_find(avformat_get_class(), name, 0, search))
+		return OPTION_ELSEWHERE;
+	return OPTION_UNKNOWN;
+}
+
+enum option_kind option_classify(const char *name, char media, enum option_side side,
+				 const struct option_target *target)
+{
+	const struct option_def *def = option_find(name, side);
+	const int search = AV_OPT_SEARCH_CHILDREN;
+
+	if (def && (def->sides & side))
+		return def->kind;
+	if (side == OPTION_OUTPUT)
+		return classify_output(name, media, target);
+	if (option_find_input(target->demuxer, name))
+		return OPTION_DEMUXER;
+	if (class_find(avcodec_get_class(), name, 0, search) ||
+	    class_find(avformat_get_class(), name, 0, search))
+		return OPTION_ELSEWHERE;
+	return OPTION_UNKNOWN;
+}
+
+/* A list of names for text_suggest(), which wants an array; freed with its pointer. */
+struct names {
+	const char **at;
+	size_t count, cap;
+};
+
+static void names_add(struct names *n, const char *name)
+{
+	size_t cap = n->cap ? n->cap * 2 : 256;
+	const char **grown;
+
+	if (n->count == n->cap) {
+		grown = realloc(n->at, cap * sizeof(*grown));
+		if (!grown)
+			return;
+		n->at = grown;
+		n->cap = cap;
+	}
+	n->at[n->count++] = name;
+}
+
+static void names_add_class(struct names *n, const AVClass *class, int flags)
+{
+	const AVOption *o = NULL;
+
+	if (!class)
+		return;
+	while ((o = av_opt_next(&class, o)))
+		if (o->type != AV_OPT_TYPE_CONST && (o->flags & flags) == flags)
+			names_add(n, o->name);
+}
+
+static void names_add_output(struct names *n)
+{
+	static const char *const common[] = {"libx264", "libx265", "aac"};
+
+	for (size_t i = 0; i < array_size(common); i++) {
+		const AVCodec *codec = avcodec_find_encoder_by_name(common[i]);
+
+		if (codec)
+			names_add_class(n, codec->priv_class, AV_OPT_FLAG_ENCODING_PARAM);
+	}
+	names_add_class(n, avcodec_get_class(), AV_OPT_FLAG_ENCODING_PARAM);
+	names_add_class(n, avformat_get_class(), AV_OPT_FLAG_ENCODING_PARAM);
+}
+
+static void names_add_input(struct names *n)
+{
+	static const char *const schemes[] = {"http://", "rtmp://", "srt://", "udp://", "tcp://"};
+
+	for (size_t i = 0; i < array_size(schemes); i++) {
+		const char *name = avio_find_protocol_name(schemes[i]);
+
+		if (name)
+			names_add_class(n, avio_protocol_get_class(name), 0);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		const AVInputFormat *f = av_find_input_format(i ? "rtsp" : "hls");
+
+		if (f)
+			names_add_class(n, f->priv_class, AV_OPT_FLAG_DECODING_PARAM);
+	}
+	names_add_class(n, avformat_get_class(), AV_OPT_FLAG_DECODING_PARAM);
+}
+
+const char *option_suggest(const char *name, enum option_side side)
+{
+	struct names n = {0};
+	const char *best;
+
+	for (size_t i = 0; i < array_size(aliases) && side == OPTION_OUTPUT; i++)
+		names_add(&n, aliases[i].alias);
+	for (size_t i = 0; i < option_table_count; i++)
+		if (option_table[i].sides & side)
+			names_add(&n, option_table[i].name);
+	if (side == OPTION_OUTPUT)
+		names_add_output(&n);
+	else
+		names_add_input(&n);
+	best = text_suggest(name, n.at, n.count);
+	free(n.at);
+	return best;
+}
+
+const AVCodec *option_encoder(const char *name, enum AVMediaType type)
+{
+	const AVCodec *codec = avcodec_find_encoder_by_name(name);
+	const AVCodecDescriptor *desc;
+
+	if (!codec && (desc = avcodec_descriptor_get_by_name(name)))
+		codec = avcodec_find_encoder(desc->id);
+	return codec && codec->type == type ? codec : NULL;
+}
+
+const char *option_suggest_encoder(const char *name, enum AVMediaType type)
+{
+	struct names n = {0};
+	const AVCodec *codec;
+	const char *best;
+	void *state = NULL;
+
+	while ((codec = av_codec_iterate(&state)))
+		if (av_codec_is_encoder(codec) && codec->type == type)
+			names_add(&n, codec->name);
+	names_add(&n, "copy");
+	best = text_suggest(name, n.at, n.count);
+	free(n.at);
+	return best;
+}
+
+bool option_is_hardware(const char *name)
+{
+	static const char *const suffixes[] = {"_nvenc",	"_qsv",	    "_vaapi",
+					       "_videotoolbox", "_v4l2m2m", "_amf",
+					       "_mf",		"_omx",	    "_mediacodec"};
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < array_size(suffixes); i++) {
+		size_t n = strlen(suffixes[i]);
+
+		if (len > n && strcasecmp(name + len - n, suffixes[i]) == 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,104 @@
+/* options.h - the one table of ffmpeg's option names and what each means to us.
+ *
+ * Profiles and input options are written with the names of the ffmpeg command.  Some of those are
+ * options of libav objects (encoders, muxers, demuxers, protocols); the rest exists only in the
+ * command itself and either has a counterpart of ours or none.  Names come from `ffmpeg -h long`
+ * and libav's own AVOption tables (MPEG's "b:v" = name "b", stream specifier "v"). */
+#ifndef AMPS_OPTIONS_H
+#define AMPS_OPTIONS_H
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/opt.h>
+#include "common/base.h"
+
+enum option_side { OPTION_OUTPUT = 1, OPTION_INPUT = 2 };
+
+enum option_kind {
+	OPTION_UNKNOWN,
+	OPTION_OURS,	  /* has a meaning we coded */
+	OPTION_SEGMENTER, /* a setting of our own HLS and DASH packager */
+	OPTION_IGNORED,	  /* ffmpeg knows it, it has no meaning here */
+	OPTION_REFUSED,	  /* ffmpeg knows it, doing without it would give a wrong stream */
+	OPTION_ENCODER,	  /* an AVOption of the chosen encoder */
+	OPTION_MUXER,	  /* an AVOption of the muxer */
+	OPTION_DEMUXER,	  /* an AVOption of a demuxer, a protocol or a decoder */
+	OPTION_ELSEWHERE, /* an AVOption of some other codec, muxer or protocol */
+	OPTION_KIND_COUNT_
+};
+
+/* How a value of our own options is written. */
+enum option_value {
+	VALUE_FLAG, /* none; "0" or "false" switches it off */
+	VALUE_TEXT,
+	VALUE_INT,
+	VALUE_RATE,	/* 25, 30000/1001, ntsc */
+	VALUE_SIZE,	/* 1280x720, hd720 */
+	VALUE_DURATION, /* seconds or [-]HH:MM:SS.m */
+	VALUE_NUMBER,
+	VALUE_PIX_FMT,
+	VALUE_SAMPLE_FMT,
+	VALUE_LAYOUT,
+	VALUE_VIDEO_CODEC,
+	VALUE_AUDIO_CODEC,
+	VALUE_ANY_CODEC,
+	VALUE_VIDEO_GRAPH,
+	VALUE_AUDIO_GRAPH,
+	VALUE_ANY_GRAPH,
+	VALUE_FORMAT,
+	VALUE_METADATA, /* key=value */
+	VALUE_MAP
+};
+
+/* A row of the table. */
+struct option_def {
+	const char *name;
+	enum option_kind kind;
+	unsigned sides; /* enum option_side, or-ed */
+	enum option_value value;
+};
+
+/* What decides where an AVOption is looked up; NULL members are skipped. */
+struct option_target {
+	const AVCodec *video, *audio; /* encoders; NULL when copied, off or unknown */
+	const AVOutputFormat *muxer;
+	const AVInputFormat *demuxer; /* NULL: any */
+};
+
+/* "b:v:0" -> "b" and 'v'; *ret_media is 'v', 'a', 's', 'd', 'g' or 0 (no specifier).  ffmpeg's and
+ * ffmpeg-python's second names become the first ("vcodec" -> "c" and 'v', "video_bitrate" -> "b"
+ * and 'v').  False when the name is too long. */
+bool option_split(const char *key, char *name, size_t cap, char *ret_media);
+
+/* The row of a name (without specifier) on that side; failing that, of the other side; or NULL. */
+const struct option_def *option_find(const char *name, enum option_side side);
+
+/* What an option is on one side of a job. */
+enum option_kind option_classify(const char *name, char media, enum option_side side,
+				 const struct option_target *target);
+
+/* The AVOption of an encoder or NULL: its private ones first, then the generic ones that fit the
+ * encoder's media type. */
+const AVOption *option_find_encoder(const AVCodec *codec, const char *name);
+const AVOption *option_find_muxer(const AVOutputFormat *format, const char *name);
+
+/* True if any demuxer, protocol or decoder has it (or `demuxer` alone, when given). */
+bool option_find_input(const AVInputFormat *demuxer, const char *name);
+
+/* The known name nearest to `name`, or NULL. */
+const char *option_suggest(const char *name, enum option_side side);
+
+/* An encoder by its own name or its codec's ("h264" -> libx264); NULL when there is none. */
+const AVCodec *option_encoder(const char *name, enum AVMediaType type);
+
+/* The encoder name nearest to `name`, or NULL. */
+const char *option_suggest_encoder(const char *name, enum AVMediaType type);
+
+/* True for the name of an encoder that needs hardware or another system than this one. */
+bool option_is_hardware(const char *name);
+
+/* The table itself, for the two of us. */
+extern const struct option_def option_table[];
+extern const size_t option_table_count;
+
+#endif

@@ -1,0 +1,180 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "amps-transcoder/check_options.h"
+#include "common/clock.h"
+
+/* Checks one entry; returns "path: severity: message" lines joined by newlines. */
+static char *check_one(const char *request)
+{
+	static char text[8192];
+	json_t *in = json_loads(request, 0, NULL), *out, *row;
+	size_t i, len = 0;
+
+	cr_assert_not_null(in, "the test's own JSON");
+	out = check_options(in);
+	cr_assert_not_null(out);
+	text[0] = '\0';
+	json_array_foreach (out, i, row) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s: %s: %s\n",
+					json_string_value(json_object_get(row, "path")),
+					json_string_value(json_object_get(row, "severity")),
+					json_string_value(json_object_get(row, "message")));
+		cr_assert_lt(len, sizeof(text));
+	}
+	json_decref(in);
+	json_decref(out);
+	return text;
+}
+
+static char *check_profile(const char *options)
+{
+	char request[4096];
+
+	snprintf(request, sizeof(request),
+		 "[{\"path\":\"p\",\"kind\":\"profile\",\"options\":[%s]}]", options);
+	return check_one(request);
+}
+
+static void expect_has(const char *text, const char *part)
+{
+	cr_assert(strstr(text, part), "expected '%s' in:\n%s", part, text);
+}
+
+Test(check_options, the_seed_profiles_pass)
+{
+	static const char *const profiles[] = {
+		"[\"vcodec\",\"copy\"],[\"acodec\",\"copy\"],[\"format\",\"mpegts\"]",
+		"[\"vcodec\",\"libx264\"],[\"preset\",\"fast\"],[\"b:v\",\"800k\"],"
+		"[\"maxrate\",\"1000k\"],[\"bufsize\",\"1500k\"],[\"acodec\",\"aac\"],"
+		"[\"b:a\",\"128k\"],[\"format\",\"mpegts\"]",
+		"[\"vcodec\",\"libx264\"],[\"preset\",\"medium\"],[\"vf\",\"scale=-1:720\"],"
+		"[\"b:v\",\"2500k\"],[\"acodec\",\"aac\"],[\"b:a\",\"192k\"]",
+		"[\"vcodec\",\"libx264\"],[\"preset\",\"veryfast\"],[\"acodec\",\"aac\"],"
+		"[\"b:a\",\"128k\"],[\"output_format\",\"mse\"]",
+		"[\"c:v\",\"libx264\"],[\"profile:v\",\"high\"],[\"level\",\"4.1\"],[\"g\",\"50\"],"
+		"[\"r\",\"25\"],[\"s\",\"1280x720\"],[\"pix_fmt\",\"yuv420p\"],[\"tune\","
+		"\"zerolatency\"],[\"x264-params\",\"keyint=50:bframes=0\"],[\"ar\",\"48000\"],"
+		"[\"ac\",\"2\"],[\"af\",\"volume=0.5\"],[\"map\",\"0:v\"],[\"map\",\"0:a?\"],"
+		"[\"metadata\",\"service_name=X\"],[\"mpegts_flags\",\"resend_headers\"],"
+		"[\"hls_time\",\"4\"],[\"sn\",null]",
+	};
+
+	for (size_t i = 0; i < array_size(profiles); i++)
+		cr_expect_str_eq(check_profile(profiles[i]), "");
+}
+
+Test(check_options, names_are_judged)
+{
+	const char *t = check_profile("[\"presett\",\"fast\"]");
+
+	expect_has(t, "p.presett: error: unknown option 'presett' (did you mean 'preset'?)");
+	t = check_profile("[\"vcodec\",\"libx265x\"]");
+	expect_has(t, "p.vcodec: error: unknown encoder 'libx265x' (did you mean 'libx265'?)");
+	t = check_profile("[\"re\",null]");
+	expect_has(t, "p.re: error: is an option of inputs");
+	t = check_profile("[\"filter_complex\",\"[0:v]null\"]");
+	expect_has(t, "p.filter_complex: error: ");
+	t = check_profile("[\"loglevel\",\"debug\"]");
+	expect_has(t, "p.loglevel: warning: ");
+	t = check_profile("[\"reset_timestamps\",\"1\"]");
+	expect_has(t, "p.reset_timestamps: warning: ");
+	t = check_profile("[\"vcodec\",\"copy\"],[\"preset\",\"fast\"]");
+	expect_has(t, "p.preset: warning: ");
+	t = check_profile("[\"vcodec\",\"h264_videotoolbox\"]");
+	expect_has(t, "p.vcodec: warning: ");
+}
+
+Test(check_options, values_are_judged)
+{
+	expect_has(check_profile("[\"b:v\",\"12x\"]"), "p.b:v: error: '12x' is no value");
+	expect_has(check_profile("[\"preset\",\"bogus\"]"), "p.preset: error: 'bogus'");
+	expect_has(check_profile("[\"tune\",\"bogus\"]"), "p.tune: error: 'bogus'");
+	expect_has(check_profile("[\"pix_fmt\",\"yuv42p\"]"), "p.pix_fmt: error: unknown pixel");
+	expect_has(check_profile("[\"ar\",\"fast\"]"), "p.ar: error: 'fast'");
+	expect_has(check_profile("[\"g\",\"many\"]"), "p.g: error: 'many'");
+	expect_has(check_profile("[\"ac\",\"2.5\"]"), "p.ac: error: ");
+	expect_has(check_profile("[\"r\",\"quick\"]"), "p.r: error: ");
+	expect_has(check_profile("[\"s\",\"12\"]"), "p.s: error: ");
+	expect_has(check_profile("[\"format\",\"avi\"]"), "p.format: error: 'avi' is none of");
+	expect_has(check_profile("[\"map\",\"1:v\"]"), "p.map: error: ");
+	expect_has(check_profile("[\"preset\",null]"), "p.preset: error: needs a value");
+	expect_has(check_profile("[\"vn\",\"maybe\"]"), "p.vn: error: ");
+	expect_has(check_profile("[\"mpegts_flags\",\"bogus\"]"), "p.mpegts_flags: error: ");
+}
+
+Test(check_options, filter_graphs_are_judged)
+{
+	expect_has(check_profile("[\"vf\",\"scael=1:2\"]"),
+		   "p.vf: error: unknown filter 'scael' (did you mean 'scale'?)");
+	expect_has(check_profile("[\"vf\",\"scale=1280:720:flgas=lanczos\"]"),
+		   "p.vf: error: filter 'scale' has no option 'flgas'");
+	expect_has(check_profile("[\"vf\",\"fps=x:y:z:q:w:e\"]"), "p.vf: error: ");
+	expect_has(check_profile("[\"vcodec\",\"copy\"],[\"vf\",\"null\"]"),
+		   "p.vf: error: a filter cannot work");
+	cr_expect_str_eq(
+		check_profile(
+			"[\"vf\",\"yadif,scale=w=-2:h=720:flags=bicubic,"
+			"drawtext=text='a\\\\:b':fontsize=20,split[a][b];[a][b]overlay=1:2\"]"),
+		"");
+}
+
+Test(check_options, inputs)
+{
+	cr_expect_str_eq(check_one("[{\"path\":\"s\",\"kind\":\"input\",\"source\":\"http://x/\","
+				   "\"options\":[[\"re\",null],[\"user_agent\",\"x\"],"
+				   "[\"protocol_whitelist\",\"file,http\"],[\"reconnect\",\"1\"],"
+				   "[\"rtsp_transport\",\"tcp\"],[\"probesize\",\"32k\"]],"
+				   "\"args\":[\"-stream_loop\",\"-1\",\"-re\"]}]"),
+			 "");
+	expect_has(
+		check_one("[{\"path\":\"s\",\"kind\":\"input\",\"options\":[[\"f\",\"v4l2\"]]}]"),
+		"s.f: error: the device 'v4l2'");
+	expect_has(check_one("[{\"path\":\"s\",\"kind\":\"input\",\"source\":\"testsrc3\","
+			     "\"options\":[[\"f\",\"lavfi\"]]}]"),
+		   "s.f: error: the lavfi source: unknown filter 'testsrc3'");
+	expect_has(
+		check_one(
+			"[{\"path\":\"s\",\"kind\":\"input\",\"options\":[[\"usr_agent\",\"\"]]}]"),
+		"did you mean 'user_agent'?");
+	expect_has(check_one("[{\"path\":\"s\",\"kind\":\"input\",\"options\":[],"
+			     "\"args\":[\"-stream_lop\",\"1\"]}]"),
+		   "s.stream_lop: error: unknown option");
+	expect_has(
+		check_one("[{\"path\":\"s\",\"kind\":\"input\",\"options\":[[\"vf\",\"null\"]]}]"),
+		"s.vf: error: is an option of outputs");
+}
+
+Test(check_options, bad_requests_do_no_harm)
+{
+	json_t *object = json_object();
+
+	cr_expect_null(check_options(object));
+	json_decref(object);
+	expect_has(check_one("[1,null,{},{\"path\":5,\"options\":[5,[],[null],[\"xyzzy\"]]}]"),
+		   ".xyzzy: error: unknown option 'xyzzy'");
+}
+
+Test(check_options, a_thousand_different_profiles_are_quick)
+{
+	json_t *request = json_array(), *answer;
+	uint64_t start;
+
+	for (int i = 0; i < 1000; i++) {
+		char rate[16];
+
+		snprintf(rate, sizeof(rate), "%dk", 500 + i);
+		json_array_append_new(request,
+				      json_pack("{s:s,s:s,s:[[s,s],[s,s],[s,s],[s,s],[s,s]]}",
+						"path", "p", "kind", "profile", "options", "vcodec",
+						"libx264", "preset", "fast", "b:v", rate, "acodec",
+						"aac", "vf", "scale=-2:720"));
+	}
+	start = clock_mono_us();
+	answer = check_options(request);
+	cr_assert_eq(json_array_size(answer), 0);
+	/* 200 ms is the aim on an idle machine; five times that is no accident any more */
+	cr_expect_lt(clock_mono_us() - start, 1000000);
+	json_decref(answer);
+	json_decref(request);
+}
