@@ -1,0 +1,22 @@
+/* m3u.h - writing values into an M3U playlist so that none of them can end a line, an attribute or
+ * a name early.  What a reader cannot be given is left out: control characters and the line and
+ * paragraph separators of Unicode; a double quote becomes a single one. */
+#ifndef AMPS_M3U_H
+#define AMPS_M3U_H
+
+#include "common/buf.h"
+
+/* Appends ` name="value"`; nothing for NULL, an empty value, or one of which nothing is left. */
+void m3u_attribute(struct buf *b, const char *name, const char *value);
+
+/* Appends text that stands between quotes or fills the rest of a line. */
+void m3u_text(struct buf *b, const char *text);
+
+/* The same without commas, for the name behind EXTINF: some readers take what follows the last
+ * comma.  Returns false when nothing was left to append. */
+bool m3u_name(struct buf *b, const char *text);
+
+/* Appends a value of a URL's query or path, percent-encoded but for unreserved characters. */
+void m3u_encode(struct buf *b, const char *text);
+
+#endif

@@ -1,0 +1,167 @@
+/* stream_route.c - see stream_route.h. */
+#include <string.h>
+#include "amps-worker/access.h"
+#include "amps-worker/stream_route.h"
+#include "common/text.h"
+
+/* What a request for a stream turned out to mean. */
+struct asked {
+	const struct catalog_channel *channel;
+	const struct catalog_variant *variant; /* NULL = the channel's own profile */
+	bool ts;			       /* MPEG-TS was asked for by name */
+	uint32_t join_ms;
+};
+
+/* The channel of the path, or NULL and an answer. */
+static const struct catalog_channel *find_channel(const struct request *q, struct reply *r)
+{
+	const struct catalog *c = q->facts->catalog;
+	const struct catalog_channel *channel = NULL;
+	char text[24];
+	uint64_t id;
+
+	if (http_decode_segment(q->segment[0], text, sizeof(text)) == 0 &&
+	    text_parse_u64(text, CHANNEL_ID_MAX, &id) == 0)
+		channel = catalog_find(c, (uint32_t)id);
+	if (!channel)
+		reply_error(r, 404, 0, "there is no such channel");
+	else if (!catalog_on_air(channel, q->facts->wall_us))
+		reply_error(r, 404, 0, "the channel is off the air");
+	else
+		return channel;
+	return NULL;
+}
+
+static bool may_watch(const struct request *q, const struct catalog_channel *channel,
+		      struct reply *r)
+{
+	const struct catalog *c = q->facts->catalog;
+	char region[3];
+
+	access_region(q->http, q->facts, region);
+	if (!catalog_region_allowed(c, channel, region)) {
+		reply_error(r, 403, 0,
+			    region[0] ? "the channel may not be watched in region %s"
+				      : "the channel may be watched in known regions only%s",
+			    region);
+		return false;
+	}
+	if (!access_group_allowed(q->token, catalog_text(c, channel->group_at))) {
+		reply_error(r, 403, 0, "the token does not include the channel's group");
+		return false;
+	}
+	return true;
+}
+
+static bool read_variant(const struct request *q, struct asked *a, struct reply *r)
+{
+	const struct catalog *c = q->facts->catalog;
+	char name[VARIANT_NAME_MAX + 1];
+	int found = http_query(q->http, "variant", name, sizeof(name));
+
+	if (found == -EINVAL) {
+		reply_error(r, 400, 0, "variant is not properly encoded");
+		return false;
+	}
+	if (found == 1 && name[0])
+		a->variant = catalog_find_variant(c, a->channel, name);
+	if (found < 0 || (found == 1 && name[0] && !a->variant)) {
+		reply_error(r, 404, 0, "the channel has no such variant");
+		return false;
+	}
+	return true;
+}
+
+static bool read_format(const struct request *q, struct asked *a, struct reply *r)
+{
+	char format[8];
+	int found = http_query(q->http, "format", format, sizeof(format));
+
+	if (found == 0)
+		return true;
+	if (found == 1 && strcmp(format, "ts") == 0) {
+		a->ts = true;
+	} else if (found == 1 && strcmp(format, "mp4") == 0) {
+		if (!a->ts)
+			reply_error(r, 404, 0, "this server does not make fragmented MP4 yet");
+		return a->ts;
+	} else {
+		reply_error(r, 400, 0, "format is neither ts nor mp4");
+		return false;
+	}
+	return true;
+}
+
+static bool read_join(const struct request *q, struct asked *a, struct reply *r)
+{
+	char text[16];
+	uint64_t value;
+	int found = http_query(q->http, "join_ms", text, sizeof(text));
+
+	if (found == 0) {
+		a->join_ms = catalog_settings(q->facts->catalog)->join_ms;
+		return true;
+	}
+	if (found < 0 || text_parse_u64(text, JOIN_MS_MAX, &value) < 0) {
+		reply_error(r, 400, 0, "join_ms is no number from 0 to %d", JOIN_MS_MAX);
+		return false;
+	}
+	a->join_ms = (uint32_t)value;
+	return true;
+}
+
+/* Can the output be made at all? */
+static bool can_play(const struct catalog *c, const struct asked *a, struct reply *r)
+{
+	uint32_t at = a->variant ? a->variant->unavailable_at : a->channel->unavailable_at;
+	enum form form = a->variant ? a->variant->form : a->channel->form;
+	const char *reason = catalog_text(c, at);
+
+	if (reason) {
+		reply_error(r, 502, 0, "the channel cannot play: %s", reason);
+		return false;
+	}
+	if (!a->ts && (form == FORM_MSE || form == FORM_AUDIO)) {
+		reply_error(r, 404, 0, "the channel's form is %s, which is not served yet; add .ts",
+			    form_name(form));
+		return false;
+	}
+	return true;
+}
+
+static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
+{
+	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
+
+	r->kind = REPLY_STREAM;
+	r->stream = (struct stream_wish){
+		.channel = a->channel->id,
+		.form = FORM_TS,
+		.join_ms = a->join_ms,
+		.content_type = "video/mp2t",
+	};
+	text_copy(r->stream.variant, sizeof(r->stream.variant), name ? name : "");
+	reply_field(r, "Cache-Control", "no-store");
+}
+
+static void answer(const struct request *q, bool ts, struct reply *r)
+{
+	struct asked a = {.ts = ts};
+
+	a.channel = find_channel(q, r);
+	if (!a.channel || !may_watch(q, a.channel, r))
+		return;
+	if (read_variant(q, &a, r) && read_format(q, &a, r) && read_join(q, &a, r) &&
+	    can_play(q->facts->catalog, &a, r))
+		start_stream(q, &a, r);
+}
+
+void stream_route_ts(const struct request *q, struct reply *r)
+{
+	answer(q, true, r);
+}
+
+void stream_route_any(const struct request *q, struct reply *r)
+{
+	answer(q, false, r);
+}
