@@ -19,6 +19,8 @@
 #define CONFIG_BYTES_MAX	  (64u << 20)
 #define CONFIG_NODES_MAX	  4000000 /* nodes after aliases are expanded */
 #define CONFIG_DEPTH_MAX	  64
+#define CONFIG_TEXT_MAX		  65536	  /* bytes of one text, where nothing smaller is said */
+#define CONFIG_LIST_MAX		  4096	  /* entries of one list, where nothing else is said */
 #define CONFIG_PROBLEMS_MAX	  1000 /* printed; the rest is counted */
 
 /* Processes and messages */
@@ -65,9 +67,21 @@
 #define HTTP_HEAD_DEADLINE_MS	  5000	 /* absolute, from the head's first byte or the accept */
 #define HTTP_IDLE_MS		  15000	 /* between requests of a kept-alive connection */
 #define HTTP_PIPELINE_MAX	  64	 /* requests answered before the loop gets its turn */
+#define HTTP_SEND_MS		  30000	 /* for an answer to be taken, plus its length at HTTP_SEND_RATE */
+#define HTTP_SEND_RATE		  16384	 /* bytes a second */
+#define HTTP_LINGER_MS		  2000	 /* after our last byte, for the client to close */
+#define HTTP_LINGER_BYTES	  262144 /* thrown away meanwhile */
+#define ACCEPT_TURN		  64	 /* connections accepted before the loop gets its turn */
+#define WORKER_DRAIN_MS		  1000	 /* for answers under way when a worker shuts down */
 #define VIEWER_SNDBUF		  (512u << 10)
 #define VIEWER_STOPPED_MS	  120000 /* a TCP peer that acknowledges nothing for so long is gone */
+#define VIEWER_HALF_CLOSED_MS	  5000	 /* a viewer that shut its side, without a byte to send to it */
 #define ADDRESS_CONNECTIONS_MAX	  8192 /* connections from one address to one worker */
+#define JOIN_MS_MAX		  600000 /* of ?join_ms= */
+#define BODY_CACHE_BYTES	  (32u << 20) /* rendered bodies a worker keeps */
+#define BODY_CACHE_ENTRIES	  256
+#define FILTER_IDS_MAX		  4096 /* numbers in ?ids= */
+#define BASE_URL_MAX		  1024 /* bytes of a link's beginning, with its NUL */
 
 /* Control socket */
 #define CONTROL_LINE_MAX	  65536
