@@ -298,6 +298,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	tuner_update(arg);
 }
 
+void tuner_update_soon(struct tuner *t)
+{
+	const struct timeval now = {0, 0};
+
+	event_add(t->timer, &now);
+}
+
 struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def)
 {
 	struct tuner *t = ts->all;

@@ -120,6 +120,7 @@ void tuner_free(struct tuner *t);
 void tuner_set_state(struct tuner *t, enum tuner_state state);
 void tuner_publish(struct tuner *t);
 void tuner_update(struct tuner *t);
+void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a job's message */
 bool tuner_both(const struct tuner *t); /* one job in both roles? */
 /* All wants of the tuner (or of one output) are answered and void. */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);

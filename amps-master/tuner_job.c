@@ -238,6 +238,24 @@ static int on_ended(struct job *j, const struct msg *m)
 	return 0;
 }
 
+/* One output's profile is at fault: its viewers get the reason, the others never notice. */
+static int on_output_failed(struct job *j, const struct msg *m)
+{
+	struct msg_job_output_failed failed;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_output_failed(m->bytes, m->len, &failed);
+	struct output *o = r < 0 ? NULL : output_of(j, failed.output);
+
+	if (r < 0 || !o)
+		return r;
+	log_warn("channel %s: variant '%s' cannot be made: %s", t->key, o->variant, failed.text);
+	text_copy(t->last_error, sizeof(t->last_error), failed.text);
+	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, failed.text);
+	o->ended = true;
+	tuner_update_soon(t);
+	return 0;
+}
+
 static int on_failed(struct job *j, const struct msg *m)
 {
 	struct msg_job_failed failed;
@@ -278,6 +296,7 @@ static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m
 	[MSG_JOB_RING_SMALL] = on_ring_small,
 	[MSG_JOB_SOURCE] = on_source,
 	[MSG_JOB_ENDED] = on_ended,
+	[MSG_JOB_OUTPUT_FAILED] = on_output_failed,
 	[MSG_JOB_FAILED] = on_failed,
 	[MSG_JOB_STALLED] = on_stalled,
 };

@@ -64,6 +64,8 @@
 	  "job>master: the source is open; what it is")                                            \
 	M(JOB_STALLED, job_stalled, 0, MSG_NO_FIELDS, "job>master: no data for stall_timeout")     \
 	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
+	M(JOB_OUTPUT_FAILED, job_output_failed, 0, MSG_OUTPUT_FAILED_FIELDS,                       \
+	  "job>master: this output cannot be made; the others go on")                              \
 	M(JOB_FAILED, job_failed, 0, MSG_JOB_FAILED_FIELDS, "job>master: my last words")
 
 /* Fields: F(type, name); types: u8 u32 u64 i64 str */
@@ -139,6 +141,10 @@ enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 	F(u8, kind) /* enum source_kind; RAW: cannot live in TS, wants one job in both roles */    \
 	F(u8, live)                                                                                \
 	F(str, streams) /* "0:video:h264,1:audio:aac": the source's own order, for `map` */
+#define MSG_OUTPUT_FAILED_FIELDS(F)                                                                \
+	F(u32, output)                                                                             \
+	F(u32, status) /* HTTP status that fits */                                                 \
+	F(str, text)
 #define MSG_JOB_FAILED_FIELDS(F)                                                                   \
 	F(u32, status) /* HTTP status that fits: 502 or 504 */                                     \
 	F(str, text)

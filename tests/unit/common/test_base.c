@@ -1,0 +1,144 @@
+/* test_base.c - clocks, times, buffers and sealed memory. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/shm.h"
+#include "leaks.h"
+
+static int64_t parsed(const char *text)
+{
+	int64_t us = -1;
+
+	cr_assert_eq(time_parse_iso8601(text, &us, NULL), 0, "%s", text);
+	return us;
+}
+
+Test(clock, iso8601_forms_people_write)
+{
+	int64_t noon = 1717243200000000; /* 2024-06-01T12:00:00Z */
+	int64_t us;
+	bool zoned;
+
+	cr_assert_eq(parsed("2024-06-01T12:00:00Z"), noon);
+	cr_assert_eq(parsed("2024-06-01 12:00:00Z"), noon);
+	cr_assert_eq(parsed("2024-06-01T12:00Z"), noon);
+	cr_assert_eq(parsed("2024-06-01T14:00:00+02:00"), noon);
+	cr_assert_eq(parsed("2024-06-01T14:00:00+0200"), noon);
+	cr_assert_eq(parsed("2024-06-01 14:00:00 +02"), noon);
+	cr_assert_eq(parsed("2024-06-01T12:00:00.25Z"), noon + 250000);
+	cr_assert_eq(parsed("1970-01-01"), 0);
+	cr_assert_eq(parsed("1969-12-31T23:59:59Z"), -1000000);
+	cr_assert_eq(parsed("2000-02-29"), 951782400000000);
+	cr_assert_eq(time_parse_iso8601("2024-06-01T12:00:00", &us, &zoned), 0);
+	cr_assert_not(zoned);
+	cr_assert_eq(us, noon);
+}
+
+Test(clock, what_is_no_time_is_refused)
+{
+	static const char *const bad[] = {"",
+					  "tomorrow",
+					  "2024-13-01",
+					  "2024-02-30",
+					  "2023-02-29",
+					  "1900-02-29",
+					  "2024-06-01T",
+					  "2024-06-01T25:00:00Z",
+					  "2024-06-01T12:60:00Z",
+					  "2024-06-01T12:00:00+25:00",
+					  "2024-06-01T12:00:00Zjunk",
+					  "2024-6-1",
+					  "2024-06-01T12:00:00.Z"};
+	int64_t us = 42;
+
+	for (size_t i = 0; i < array_size(bad); i++)
+		cr_assert_eq(time_parse_iso8601(bad[i], &us, NULL), -EINVAL, "%s", bad[i]);
+	cr_assert_eq(us, 42);
+}
+
+Test(clock, formats_what_it_parses)
+{
+	char text[32];
+
+	time_format_iso8601(parsed("2027-01-01T00:00:00Z"), text);
+	cr_assert_str_eq(text, "2027-01-01T00:00:00Z");
+	time_format_iso8601(-1, text);
+	cr_assert_str_eq(text, "1969-12-31T23:59:59Z");
+}
+
+Test(buf, grows_and_stays_a_string)
+{
+	struct buf b = BUF_INIT;
+
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&b, "%d,", i);
+	cr_assert(buf_ok(&b));
+	cr_assert_eq(strlen(b.data), b.len);
+	buf_consume(&b, 2);
+	cr_assert_eq(strncmp(b.data, "1,2,", 4), 0);
+	buf_reset(&b);
+	cr_assert_eq(b.len, 0);
+	cr_assert_null(buf_reserve(&b, SIZE_MAX));
+	cr_assert_not(buf_ok(&b));
+	buf_done(&b);
+	assert_no_leaks();
+}
+
+Test(shm, a_snapshot_cannot_be_changed)
+{
+	int fd = shm_snapshot("test", "hello", 5);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(shm_verify(fd, 5, true), 0);
+	cr_assert_eq(shm_verify(fd, 6, true), -EINVAL);
+	cr_assert_null(shm_map_write(fd, 5));
+	cr_assert_lt(write(fd, "x", 1), 0);
+	close(fd);
+}
+
+Test(shm, a_live_object_is_no_snapshot_and_keeps_its_size)
+{
+	int fd = shm_create("test", 8192);
+
+	cr_assert_eq(shm_verify(fd, 8192, false), 0);
+	cr_assert_eq(shm_verify(fd, 8192, true), -EPERM);
+	cr_assert_lt(ftruncate(fd, 4096), 0);
+	cr_assert_lt(ftruncate(fd, 16384), 0);
+	close(fd);
+}
+
+Test(shm, foreign_descriptors_are_refused)
+{
+	int fd = memfd_create("plain", MFD_CLOEXEC);
+
+	cr_assert_eq(shm_verify(fd, 0, false), -EPERM);
+	cr_assert_eq(shm_verify(0, 0, false), -EPERM);
+	close(fd);
+}
+
+Test(log, one_line_whatever_the_text_says)
+{
+	int pipe_fds[2];
+	char line[512];
+	ssize_t n;
+
+	cr_assert_eq(pipe(pipe_fds), 0);
+	cr_assert_geq(dup2(pipe_fds[1], STDERR_FILENO), 0);
+	log_init("test", LOG_INFO, false);
+	log_debug("not shown");
+	log_warn("name=%s", "evil\nforged\x1b[31m");
+	n = read(pipe_fds[0], line, sizeof(line) - 1);
+	cr_assert_gt(n, 0);
+	line[n] = '\0';
+	cr_assert_eq(strchr(line, '\n'), line + n - 1);
+	cr_assert_not_null(strstr(line, "evil\\x0aforged\\x1b"));
+	log_init("test", LOG_INFO, true);
+	log_warn("say \"%s\"", "a\\b");
+	n = read(pipe_fds[0], line, sizeof(line) - 1);
+	line[n] = '\0';
+	cr_assert_not_null(strstr(line, "\"message\":\"say \\\"a\\\\b\\\"\"}"));
+}

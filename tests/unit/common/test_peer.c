@@ -1,0 +1,131 @@
+/* test_peer.c - message sockets in a loop: order, back-pressure, broken ends. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/peer.h"
+#include "leaks.h"
+
+struct seen {
+	struct peer *peer;
+	uint32_t count;
+	int broken;
+	bool in_order, free_in_callback;
+};
+
+static int on_message(void *owner, struct peer *p, struct msg *m)
+{
+	struct seen *s = owner;
+	struct msg_release release;
+	int r = msg_decode_release(m->bytes, m->len, &release);
+
+	if (r < 0)
+		return r;
+	s->in_order = s->in_order && release.want == s->count;
+	s->count++;
+	if (s->free_in_callback)
+		s->peer = peer_free(p);
+	return 0;
+}
+
+static void on_broken(void *owner, struct peer *p, int error)
+{
+	struct seen *s = owner;
+
+	cr_assert_eq(p, s->peer);
+	s->broken = error;
+	s->peer = peer_free(p);
+}
+
+static const struct peer_handler handler = {on_message, on_broken};
+
+struct fixture {
+	struct event_base *base;
+	struct seen a, b;
+};
+
+static void fixture_open(struct fixture *f)
+{
+	int pair[2];
+
+	memset(f, 0, sizeof(*f));
+	f->base = event_base_new();
+	f->a.in_order = f->b.in_order = true;
+	cr_assert_eq(msg_socketpair(pair), 0);
+	cr_assert_eq(peer_new(f->base, pair[0], &handler, &f->a, &f->a.peer), 0);
+	cr_assert_eq(peer_new(f->base, pair[1], &handler, &f->b, &f->b.peer), 0);
+}
+
+static void fixture_close(struct fixture *f)
+{
+	peer_free(f->a.peer);
+	peer_free(f->b.peer);
+	event_base_free(f->base);
+	assert_no_leaks();
+}
+
+Test(peer, more_than_the_socket_takes_arrives_in_order)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	for (uint32_t i = 0; i < 3000; i++)
+		peer_send_release(f.a.peer, &(struct msg_release){.want = i}, NULL);
+	while (f.b.count < 3000 && !f.b.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.b.count, 3000);
+	cr_assert(f.b.in_order);
+	fixture_close(&f);
+}
+
+Test(peer, a_reader_that_never_reads_costs_a_bounded_queue)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	for (uint32_t i = 0; i < 100000; i++)
+		peer_send_release(f.a.peer, &(struct msg_release){.want = i}, NULL);
+	while (!f.a.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.a.broken, -ENOBUFS);
+	fixture_close(&f);
+}
+
+Test(peer, the_end_of_the_other_side_is_reported_after_its_last_message)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
+	f.a.peer = peer_free(f.a.peer);
+	while (!f.b.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.b.broken, -EPIPE);
+	cr_assert_eq(f.b.count, 1);
+	fixture_close(&f);
+}
+
+Test(peer, garbage_breaks_it)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	cr_assert_eq(send(peer_fd(f.a.peer), "garbage", 7, 0), 7);
+	while (!f.b.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.b.broken, -EBADMSG);
+	fixture_close(&f);
+}
+
+Test(peer, may_be_freed_by_its_own_callback)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	f.b.free_in_callback = true;
+	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
+	while (f.b.peer)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.b.count, 1);
+	fixture_close(&f);
+}

@@ -1,0 +1,295 @@
+/* test_ring.c - the ring: wrap, lap, index, intro, and a reader racing a writer. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "common/ring_writer.h"
+#include "common/shm.h"
+#include "leaks.h"
+
+#define SIZE RING_BYTES_MIN
+
+struct both {
+	int fd;
+	struct ring_writer w;
+	struct ring r;
+};
+
+static void both_open(struct both *b)
+{
+	b->fd = ring_create("test", SIZE, 1);
+	cr_assert_geq(b->fd, 0);
+	cr_assert_eq(ring_writer_open(&b->w, b->fd, SIZE), 0);
+	cr_assert_eq(shm_seal_writer(b->fd), 0);
+	cr_assert_eq(ring_open(&b->r, b->fd, SIZE), 0);
+}
+
+static void both_close(struct both *b)
+{
+	ring_writer_close(&b->w);
+	ring_close(&b->r);
+	close_fd(&b->fd);
+}
+
+/* Packet number n: every word says so, so that any mixture shows. */
+static void packet_fill(uint8_t *p, uint32_t n)
+{
+	for (unsigned i = 0; i < TS_PACKET; i += 4)
+		memcpy(p + i, &n, 4);
+}
+
+static bool packet_is(const uint8_t *p, uint32_t n)
+{
+	for (unsigned i = 0; i < TS_PACKET; i += 4)
+		if (memcmp(p + i, &n, 4) != 0)
+			return false;
+	return true;
+}
+
+static void write_packets(struct ring_writer *w, uint32_t first, uint32_t count)
+{
+	uint8_t p[TS_PACKET];
+
+	for (uint32_t n = first; n < first + count; n++) {
+		packet_fill(p, n);
+		ring_writer_append(w, p, sizeof(p));
+	}
+}
+
+Test(ring, refuses_what_is_not_sealed)
+{
+	int fd = ring_create("test", SIZE, 1);
+	struct ring r;
+
+	cr_assert_eq(ring_open(&r, fd, SIZE), -EPERM);
+	cr_assert_eq(ring_open(&r, fd, SIZE * 2), -EINVAL);
+	cr_assert_eq(ring_open(&r, fd, SIZE + 1), -EINVAL);
+	close(fd);
+}
+
+Test(ring, a_sealed_ring_cannot_be_mapped_for_writing_again)
+{
+	struct both b;
+
+	both_open(&b);
+	cr_assert_null(shm_map_write(b.fd, ring_total_bytes(SIZE)));
+	cr_assert_lt(ftruncate(b.fd, 0), 0);
+	both_close(&b);
+	assert_no_leaks();
+}
+
+Test(ring, bytes_come_out_as_they_went_in_across_the_wrap)
+{
+	struct both b;
+	uint64_t pos = 0;
+	uint8_t out[TS_PACKET * 7];
+	uint32_t next = 0;
+
+	both_open(&b);
+	for (uint32_t n = 0; n < 3 * SIZE / TS_PACKET; n += 100) {
+		ssize_t got;
+
+		write_packets(&b.w, n, 100);
+		while ((got = ring_copy(&b.r, &pos, out, sizeof(out))) > 0)
+			for (ssize_t i = 0; i < got; i += TS_PACKET)
+				cr_assert(packet_is(out + i, next++));
+		cr_assert_eq(got, -EAGAIN);
+	}
+	cr_assert_eq(pos, ring_commit(&b.r));
+	both_close(&b);
+	assert_no_leaks();
+}
+
+Test(ring, a_lapped_reader_is_told)
+{
+	struct both b;
+	uint64_t pos = 0;
+	uint8_t out[TS_PACKET];
+
+	both_open(&b);
+	write_packets(&b.w, 0, SIZE / TS_PACKET + 10);
+	cr_assert_eq(ring_copy(&b.r, &pos, out, sizeof(out)), -ESTALE);
+	cr_assert_eq(pos, 0);
+	cr_assert_not(ring_intact(&b.r, 0));
+	both_close(&b);
+}
+
+static struct ring_rap rap_at(uint64_t pos)
+{
+	struct ring_rap rap = {
+		.pos = pos, .pts_90k = (int64_t)pos, .psi_packets = 2, .pid_count = 2};
+
+	rap.pids[0] = (struct ring_pid_cc){.pid = 0x100, .cc = 7};
+	rap.pids[1] = (struct ring_pid_cc){.pid = 0x101, .cc = 0xff};
+	memset(rap.psi, 0x47, 2 * TS_PACKET);
+	return rap;
+}
+
+/* Adds a slot whatever its distance in time from the last one. */
+static void add_rap(struct ring_writer *w, uint64_t pos)
+{
+	struct ring_rap rap = rap_at(pos);
+
+	w->last_rap_us = 0;
+	ring_writer_add_rap(w, &rap);
+}
+
+Test(ring, the_newest_point_old_enough_is_found)
+{
+	struct both b;
+	struct ring_rap rap;
+
+	both_open(&b);
+	cr_assert_eq(ring_find_rap(&b.r, clock_mono_us(), 0, &rap), -ENOENT);
+	for (int i = 0; i < 5; i++) {
+		add_rap(&b.w, b.w.commit);
+		write_packets(&b.w, 0, 10);
+	}
+	cr_assert_eq(ring_find_rap(&b.r, clock_mono_us(), 0, &rap), 0);
+	cr_assert_eq(rap.pos, 40 * TS_PACKET);
+	/* none is an hour old: the oldest there is */
+	cr_assert_eq(ring_find_rap(&b.r, clock_mono_us(), 3600000000u, &rap), 0);
+	cr_assert_eq(rap.pos, 0);
+	cr_assert_eq(ring_oldest_rap(&b.r, 15 * TS_PACKET, &rap), 0);
+	cr_assert_eq(rap.pos, 20 * TS_PACKET);
+	both_close(&b);
+}
+
+Test(ring, points_that_were_overwritten_are_not_offered)
+{
+	struct both b;
+	struct ring_rap rap;
+
+	both_open(&b);
+	add_rap(&b.w, 0);
+	write_packets(&b.w, 0, SIZE / TS_PACKET * 2);
+	cr_assert_eq(ring_find_rap(&b.r, clock_mono_us(), 0, &rap), -ENOENT);
+	for (unsigned i = 0; i < RING_RAPS * 3; i++) {
+		add_rap(&b.w, b.w.commit);
+		write_packets(&b.w, 0, 1);
+	}
+	cr_assert_eq(ring_oldest_rap(&b.r, 0, &rap), 0);
+	cr_assert_eq(rap.pos, b.w.commit - RING_RAPS * TS_PACKET);
+	both_close(&b);
+}
+
+Test(ring, points_keep_their_distance)
+{
+	struct both b;
+	struct ring_rap rap = rap_at(0);
+
+	both_open(&b);
+	ring_writer_add_rap(&b.w, &rap);
+	ring_writer_add_rap(&b.w, &rap);
+	cr_assert_eq(ring_rap_count(&b.r), 1);
+	both_close(&b);
+}
+
+Test(ring, the_intro_marks_each_pid_seen_and_repeats_the_psi)
+{
+	struct ring_rap rap = rap_at(0);
+	uint8_t out[RING_INTRO_MAX];
+
+	cr_assert_eq(ring_intro(&rap, false, out), 2 * TS_PACKET);
+	cr_assert_eq(ring_intro(&rap, true, out), 3 * TS_PACKET);
+	cr_assert_eq(out[0], 0x47);
+	cr_assert_eq(((out[1] & 0x1f) << 8) | out[2], 0x100);
+	cr_assert_eq(out[3], 0x27); /* adaptation only, the counter before the next payload's */
+	cr_assert_eq(out[4], 183);
+	cr_assert_eq(out[5], 0x80);
+}
+
+Test(ring, a_hostile_slot_cannot_make_the_intro_overflow)
+{
+	struct ring_rap rap;
+	uint8_t *out = malloc(RING_INTRO_MAX);
+
+	memset(&rap, 0xff, sizeof(rap));
+	cr_assert_leq(ring_intro(&rap, true, out), RING_INTRO_MAX);
+	for (unsigned i = 0; i < RING_RAP_PIDS; i++)
+		rap.pids[i] = (struct ring_pid_cc){.pid = 5, .cc = 1};
+	cr_assert_eq(ring_intro(&rap, true, out), RING_INTRO_MAX);
+	free(out);
+}
+
+/* ---------- races ---------- */
+
+struct racer {
+	struct both *b;
+	_Atomic int stop;
+	uint64_t good, lapped;
+};
+
+static void *race_writer(void *arg)
+{
+	struct racer *x = arg;
+
+	for (uint32_t n = 0; !atomic_load(&x->stop); n++)
+		write_packets(&x->b->w, n, 1);
+	return NULL;
+}
+
+Test(ring, a_racing_reader_accepts_nothing_torn, .timeout = 120)
+{
+	struct both b;
+	struct racer x = {.b = &b};
+	uint8_t out[TS_PACKET * 64];
+	uint64_t pos = 0;
+	pthread_t thread;
+
+	both_open(&b);
+	cr_assert_eq(pthread_create(&thread, NULL, race_writer, &x), 0);
+	while (x.good < 200000) {
+		uint64_t from = pos;
+		ssize_t got = ring_copy(&b.r, &pos, out, sizeof(out));
+
+		if (got == -ESTALE) {
+			x.lapped++;
+			pos = ring_commit(&b.r);
+			continue;
+		}
+		for (ssize_t i = 0; i < got; i += TS_PACKET, x.good++)
+			cr_assert(packet_is(out + i, (uint32_t)((from + (uint64_t)i) / TS_PACKET)));
+		/* fall behind now and then, so that being lapped is exercised too */
+		if (got > 0 && x.good % 50021 < 64)
+			pos = pos > SIZE ? pos - SIZE + TS_PACKET * 8 - pos % TS_PACKET : pos;
+	}
+	atomic_store(&x.stop, 1);
+	pthread_join(thread, NULL);
+	both_close(&b);
+}
+
+/* A child writes as fast as it can and is killed at a random moment; what the parent then accepts
+ * must be whole, and the counters must be usable without any repair. */
+Test(ring, a_killed_writer_leaves_nothing_stuck, .timeout = 120)
+{
+	for (int round = 0; round < 200; round++) {
+		struct both b;
+		uint8_t out[TS_PACKET];
+		uint64_t pos, end;
+		pid_t child;
+
+		both_open(&b);
+		child = fork();
+		cr_assert_geq(child, 0);
+		if (child == 0)
+			for (uint32_t n = 0;; n++)
+				write_packets(&b.w, n, 1);
+		while (ring_commit(&b.r) < SIZE + (uint64_t)round * 1000)
+			;
+		kill(child, SIGKILL);
+		cr_assert_eq(waitpid(child, NULL, 0), child);
+		end = ring_commit(&b.r);
+		cr_assert_eq(end % TS_PACKET, 0);
+		pos = end - ring_guard(&b.r) / TS_PACKET * TS_PACKET;
+		while (pos < end) {
+			uint32_t n = (uint32_t)(pos / TS_PACKET);
+
+			cr_assert_eq(ring_copy(&b.r, &pos, out, sizeof(out)), TS_PACKET);
+			cr_assert(packet_is(out, n));
+		}
+		both_close(&b);
+	}
+}
