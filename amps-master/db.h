@@ -1,0 +1,49 @@
+/* db.h - the database file: opening it, transactions, facts of the whole server.
+ *
+ * Used by the database thread only (store.c).  WAL with synchronous=FULL: what a commit returned
+ * for survives a power cut.  Prepared statements only.  A damaged database, or one of a newer Amps,
+ * is refused and never overwritten.  Errors are -Exxx: -EBUSY (locked by another for two seconds),
+ * -EROFS, -ENOSPC, -EBADMSG (damaged), -EPROTO (of a newer Amps), -ENOMEM, -EIO (all else);
+ * db_error() has SQLite's words. */
+#ifndef AMPS_DB_H
+#define AMPS_DB_H
+
+#include <sqlite3.h>
+#include "common/base.h"
+
+struct db;
+
+/* Opens <state_dir>/amps.db; makes the folder (0700), the file (0600) and the tables where they are
+ * missing.  On failure `text` says why in one sentence. */
+must_check int db_open(const char *state_dir, struct db **ret, char *text, size_t text_cap);
+struct db *db_close(struct db *db); /* returns NULL; accepts NULL */
+
+/* One transaction at a time.  After a failure inside, db_rollback(). */
+must_check int db_begin(struct db *db);
+must_check int db_commit(struct db *db);
+void db_rollback(struct db *db); /* nothing where none is open */
+
+/* Facts of the whole server (table meta).  -ENOENT: no such key.  The text is the caller's. */
+must_check int db_meta_get(struct db *db, const char *key, char **ret_value);
+/* Writes only what differs; *ret_changed (may be NULL) says whether it did. */
+must_check int db_meta_put(struct db *db, const char *key, const char *value, bool *ret_changed);
+must_check int db_meta_get_u64(struct db *db, const char *key, uint64_t *ret);
+must_check int db_meta_put_u64(struct db *db, const char *key, uint64_t value);
+
+/* What went wrong last, in SQLite's words.  Borrowed until the next call. */
+const char *db_error(const struct db *db);
+
+/* For db_*.c: a statement kept prepared, reset and without bindings; and SQLite's result as -Exxx
+ * (SQLITE_OK, _ROW and _DONE are 0). */
+enum db_statement {
+	DB_META_GET,
+	DB_META_PUT,
+	DB_CHANNEL_LIST,
+	DB_CHANNEL_PUT,
+	DB_CHANNEL_DELETE,
+	DB_STATEMENT_COUNT_,
+};
+sqlite3_stmt *db_statement(struct db *db, enum db_statement which);
+int db_result(int sqlite_result);
+
+#endif

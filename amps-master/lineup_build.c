@@ -1,0 +1,266 @@
+#include "amps-master/lineup_build.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "amps-master/json_read.h"
+#include "amps-master/options_list.h"
+#include "common/catalog.h"
+#include "common/hash.h"
+#include "common/limits.h"
+#include "common/text.h"
+
+#define SPEC_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY)
+
+/* {"options":[...]}; "" for a plain output.  The caller's; NULL without memory. */
+static char *output_spec(const json_t *profile, bool plain, bool audio_only)
+{
+	json_t *options, *spec;
+	char *text;
+
+	if (plain)
+		return strdup("");
+	options = channel_profile_options(profile, audio_only);
+	spec = options != NULL ? json_pack("{so}", "options", options) : NULL;
+	text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
+	json_decref(spec);
+	return text;
+}
+
+/* Adds what `entry` (a channel as the variant sees it) makes of the tuner's source. */
+static int output_add(struct lineup_tuner *t, const char *variant, const json_t *settings,
+		      const json_t *entry)
+{
+	const json_t *profile = channel_profile(settings, entry);
+	bool audio_only = channel_audio_only(entry, profile);
+	struct lineup_output output = {
+		.form = channel_form(entry, profile),
+		.plain = channel_profile_plain(profile, audio_only),
+		.variant = strdup(variant),
+	};
+	struct lineup_output *grown;
+
+	output.spec = output_spec(profile, output.plain, audio_only);
+	grown = reallocarray((void *)(uintptr_t)t->outputs, t->output_count + 1, sizeof(*grown));
+	if (grown != NULL)
+		t->outputs = grown;
+	if (grown == NULL || output.spec == NULL || output.variant == NULL) {
+		free((void *)(uintptr_t)output.spec);
+		free((void *)(uintptr_t)output.variant);
+		return -ENOMEM;
+	}
+	output.hash = hash_end(hash_text(hash_u64(HASH_START, output.plain), output.spec));
+	grown[t->output_count++] = output;
+	return 0;
+}
+
+/* input_args as a list of texts. */
+static json_t *args_list(const json_t *args)
+{
+	json_t *list = json_array();
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (args, i, item) {
+		json_t *text = options_list_value(item);
+
+		if (text != NULL && json_array_append_new(list, text) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *spec_object(const json_t *settings, uint32_t channel, const json_t *entry)
+{
+	const json_t *streaming = json_object_get(settings, "streaming");
+	const json_t *limits = json_object_get(settings, "limits");
+	char scratch[32];
+	const char *source = json_read_text(entry, "source", scratch);
+
+	return json_pack("{sI ss so so sI sI sI sb sI sI}", "channel", (json_int_t)channel,
+			 "source", source != NULL ? source : "", "input_options",
+			 options_list(json_object_get(entry, "input_options")), "input_args",
+			 args_list(json_object_get(entry, "input_args")), "stall_timeout_ms",
+			 (json_int_t)json_read_seconds_ms(streaming, "stall_timeout", 2000),
+			 "start_timeout_ms",
+			 (json_int_t)json_read_seconds_ms(streaming, "start_timeout", 15000),
+			 "ring_seconds", (json_int_t)json_read_u32(streaming, "ring_seconds", 10),
+			 "allow_private", json_read_bool(streaming, "allow_private", false), "nice",
+			 json_integer_value(json_object_get(limits, "nice")), "memory_mb",
+			 (json_int_t)json_read_u32(limits, "memory_mb", 0));
+}
+
+/* The spec without the name decides the hash: a new name restarts nothing. */
+static int tuner_spec(struct lineup_tuner *t, const json_t *settings, const json_t *entry)
+{
+	char scratch[32], *text;
+	const char *name = json_read_text(entry, "name", scratch);
+	json_t *spec = spec_object(settings, t->channel, entry);
+	int r = -ENOMEM;
+
+	text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
+	if (text != NULL &&
+	    json_object_set_new(spec, "name", json_string(name != NULL ? name : "")) == 0) {
+		t->hash = hash_end(hash_text(hash_u64(HASH_START, t->both), text));
+		t->spec = json_dumps(spec, SPEC_FLAGS);
+		r = t->spec != NULL ? 0 : -ENOMEM;
+	}
+	free(text);
+	json_decref(spec);
+	return r;
+}
+
+static int tuner_fill(struct lineup_tuner *t, const json_t *settings, const json_t *entry)
+{
+	char scratch[32], reason[ERROR_TEXT_MAX];
+	const char *source = json_read_text(entry, "source", scratch);
+	size_t cap = source != NULL ? 2 * strlen(source) + 8 : 1;
+	char *shown = malloc(cap);
+
+	t->both = channel_is_lavfi(entry);
+	t->source_text = shown;
+	if (shown == NULL)
+		return -ENOMEM;
+	text_redact_url(source != NULL ? source : "", shown, cap);
+	if (channel_unavailable(entry, channel_profile(settings, entry), reason, sizeof(reason))) {
+		t->unavailable = strdup(reason);
+		if (t->unavailable == NULL)
+			return -ENOMEM;
+	}
+	return tuner_spec(t, settings, entry);
+}
+
+/* A new tuner with its first output; *ret_tuner is good until the next one is added. */
+static int tuner_add(struct lineup *l, const json_t *settings, const struct channel_entry *e,
+		     const char *variant, const json_t *entry, struct lineup_tuner **ret_tuner)
+{
+	struct lineup_tuner *t;
+	char key[TUNER_KEY_MAX];
+	int r;
+
+	if (l->tuner_count == l->tuner_cap) {
+		size_t cap = l->tuner_cap == 0 ? 64 : 2 * l->tuner_cap;
+		struct lineup_tuner *grown = reallocarray(l->tuners, cap, sizeof(*grown));
+
+		if (grown == NULL)
+			return -ENOMEM;
+		l->tuners = grown;
+		l->tuner_cap = cap;
+	}
+	t = &l->tuners[l->tuner_count++];
+	*t = (struct lineup_tuner){.channel = e->id};
+	snprintf(key, sizeof(key), variant[0] != '\0' ? "%u/%s" : "%u%s", e->id, variant);
+	t->key = strdup(key);
+	if (t->key == NULL)
+		return -ENOMEM;
+	r = tuner_fill(t, settings, entry);
+	if (r == 0)
+		r = output_add(t, variant, settings, entry);
+	*ret_tuner = t;
+	return r;
+}
+
+/* Profile-only variants are outputs of the channel's tuner (`own` false), the others tuners. */
+static int variants_add(struct lineup *l, const json_t *settings, const struct channel_entry *e,
+			bool own, struct lineup_tuner *t)
+{
+	size_t i;
+	json_t *variant;
+	int r = 0;
+
+	json_array_foreach (json_object_get(e->definition, "adaptive_bitrates"), i, variant) {
+		char scratch[32];
+		const char *name = json_read_text(variant, "name", scratch);
+		json_t *entry;
+
+		if (i >= VARIANTS_MAX || r < 0)
+			break;
+		if (name == NULL || strlen(name) > VARIANT_NAME_MAX ||
+		    channel_variant_own_tuner(variant) != own)
+			continue;
+		entry = channel_with_variant(e->definition, variant);
+		if (entry == NULL)
+			r = -ENOMEM;
+		else
+			r = own ? tuner_add(l, settings, e, name, entry, &t)
+				: output_add(t, name, settings, entry);
+		json_decref(entry);
+	}
+	return r;
+}
+
+static json_t *variant_names(const json_t *definition)
+{
+	json_t *names = json_array();
+	size_t i;
+	json_t *variant;
+
+	json_array_foreach (json_object_get(definition, "adaptive_bitrates"), i, variant) {
+		json_t *name = json_object_get(variant, "name");
+
+		if (json_is_string(name) && json_array_append(names, name) < 0)
+			break;
+	}
+	return names;
+}
+
+/* One line of `amps list`. */
+static int summary_add(struct lineup *l, const json_t *settings, const struct channel_entry *e)
+{
+	const json_t *d = e->definition;
+	char number[32], name[32], group[32], profile[32];
+	const char *profile_name = json_read_has(d, "custom_ffmpeg")
+					   ? "custom_ffmpeg"
+					   : json_read_text(d, "ffmpeg_profile", profile);
+	json_t *line = json_pack("{sI ss? ss? ss? ss? ss so}", "id", (json_int_t)e->id, "number",
+				 json_read_text(d, "channel_number", number), "name",
+				 json_read_text(d, "name", name), "group",
+				 json_read_text(d, "group", group), "profile", profile_name,
+				 "output", form_name(channel_form(d, channel_profile(settings, d))),
+				 "variants", variant_names(d));
+
+	return line == NULL || json_array_append_new(l->channels, line) < 0 ? -ENOMEM : 0;
+}
+
+static int channel_add(struct lineup *l, const json_t *settings, const struct channel_entry *e)
+{
+	struct lineup_tuner *t = NULL;
+	int r = tuner_add(l, settings, e, "", e->definition, &t);
+
+	if (r == 0)
+		r = variants_add(l, settings, e, false, t);
+	if (r == 0)
+		r = variants_add(l, settings, e, true, t);
+	if (r == 0)
+		r = summary_add(l, settings, e);
+	return r;
+}
+
+int lineup_build(const json_t *settings, const struct channel_entry *const *entries, size_t count,
+		 uint64_t generation, struct lineup **ret)
+{
+	const json_t *streaming = json_object_get(settings, "streaming");
+	struct lineup *l = calloc(1, sizeof(*l));
+	int r = 0;
+
+	if (l == NULL)
+		return -ENOMEM;
+	l->generation = generation;
+	l->settings = (struct lineup_settings){
+		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout", 30000),
+		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout", 15000),
+		.ring_seconds = json_read_u32(streaming, "ring_seconds", 10),
+	};
+	l->channels = json_array();
+	if (l->channels == NULL)
+		r = -ENOMEM;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = channel_add(l, settings, entries[i]);
+	if (r < 0) {
+		lineup_free(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}

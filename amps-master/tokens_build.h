@@ -1,0 +1,18 @@
+/* tokens_build.h - the model's `auth` -> the bytes of a tokens snapshot (common/tokens_layout.h).
+ *
+ * Pure, any thread. */
+#ifndef AMPS_TOKENS_BUILD_H
+#define AMPS_TOKENS_BUILD_H
+
+#include <jansson.h>
+#include "common/base.h"
+#include "common/buf.h"
+
+/* `shared` is the shared token, NULL where auth is off (then the snapshot is empty).  The header's
+ * generation is left 0 for the caller.  Entries that cannot be understood let nobody in; each gets
+ * a line in `warnings` (an array).  Fills the empty `out`.  0, -ENOMEM, or -E2BIG (over
+ * TOKENS_MAX). */
+must_check int tokens_build(const json_t *auth, const char *shared, json_t *warnings,
+			    struct buf *out);
+
+#endif
