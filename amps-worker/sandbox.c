@@ -1,0 +1,154 @@
+/* sandbox.c - see sandbox.h; landlock(7), seccomp(2) */
+#include "amps-worker/sandbox.h"
+
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "common/log.h"
+
+/* Calls that end the process at once: nothing of ours ever makes them. */
+static const char *const fatal_calls[] = {"execve", "execveat", "ptrace", "process_vm_readv",
+					  "process_vm_writev"};
+
+#ifndef AMPS_SANITIZED
+static const char *const allowed_calls[] = {
+	/* clients */
+	"accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "read", "write", "writev",
+	"shutdown", "close", "getsockopt", "setsockopt", "getsockname", "getpeername",
+	/* the loop */
+	"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "timerfd_settime", "eventfd2",
+	"clock_gettime", "gettimeofday", "clock_nanosleep", "restart_syscall",
+	/* snapshots and rings that arrive */
+	"fcntl", "fstat", "newfstatat", "munmap", "mremap", "madvise", "brk", "futex", "getrandom",
+	"sysinfo", "sched_yield", "membarrier", "rseq",
+	/* the end */
+	"exit", "exit_group", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction", "getpid", "gettid",
+	"tgkill"};
+
+static int allow(scmp_filter_ctx filter, const char *name)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+}
+
+/* Memory may be mapped, but never as code. */
+static int allow_data_mappings(scmp_filter_ctx filter)
+{
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+
+	return r < 0 ? r
+		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+					SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
+static int add_allowed(scmp_filter_ctx filter)
+{
+	for (size_t i = 0; i < array_size(allowed_calls); i++) {
+		int r = allow(filter, allowed_calls[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return allow_data_mappings(filter);
+}
+#define DEFAULT_ACTION SCMP_ACT_ERRNO(EPERM)
+#else
+static int add_allowed(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(connect), 0);
+}
+#define DEFAULT_ACTION SCMP_ACT_ALLOW
+#endif
+
+static int add_fatal(scmp_filter_ctx filter)
+{
+	for (size_t i = 0; i < array_size(fatal_calls); i++) {
+		int r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
+					 seccomp_syscall_resolve_name(fatal_calls[i]), 0);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int filter_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(DEFAULT_ACTION);
+	int r;
+
+	if (!filter)
+		return -ENOMEM;
+	/* the filter itself is no reason to slow the processor down */
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+	r = add_fatal(filter);
+	if (r == 0)
+		r = add_allowed(filter);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+#ifndef AMPS_SANITIZED
+/* What a ruleset can handle, by version of the kernel's interface; longer than our headers' own. */
+struct landlock_rights {
+	uint64_t files, net, scopes;
+};
+
+static int forbid_files(void)
+{
+	static const unsigned file_rights[] = {0, 13, 14, 15, 15, 16};
+	struct landlock_rights rights = {0};
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	size_t bytes = sizeof(rights.files);
+	_cleanup_(closep) int fd = -1;
+
+	if (version < 1)
+		return -ENOSYS;
+	rights.files = (1u << file_rights[MIN(version, 5)]) - 1;
+	if (version >= 4) {
+		rights.net = 3; /* bind and connect of TCP */
+		bytes = offsetof(struct landlock_rights, scopes);
+	}
+	if (version >= 6) {
+		rights.scopes = 3; /* abstract unix sockets, signals to others */
+		bytes = sizeof(rights);
+	}
+	fd = (int)syscall(SYS_landlock_create_ruleset, &rights, bytes, 0);
+	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		return -errno;
+	return 0;
+}
+#else
+static int forbid_files(void)
+{
+	return 0;
+}
+#endif
+
+int sandbox_enter(void)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = forbid_files();
+	if (r == -ENOSYS || r == -EOPNOTSUPP)
+		log_warn("this kernel has no Landlock, going on with the call filter alone");
+	else if (r < 0)
+		return r;
+	r = filter_calls();
+	if (r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP) {
+		log_warn("this kernel has no call filter, going on without one");
+		return 0;
+	}
+	return r;
+}
