@@ -7,6 +7,7 @@
 --   settings     JSON: the model without its channels (server, auth, streaming, profiles, ...)
 --   highest_id   the highest channel id ever used
 --   generation   the last generation of the catalog that was published with a change
+--   probe        a number written only to learn whether a database that failed works again
 CREATE TABLE meta (
 	key TEXT PRIMARY KEY NOT NULL,
 	value TEXT NOT NULL
