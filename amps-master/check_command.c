@@ -1,0 +1,132 @@
+#include "amps-master/check_command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-master/model.h"
+
+#define USAGE "usage: amps check [--config FILE] [--json] [--strict]\n"
+
+struct check_options {
+	const char *file;
+	bool json, strict;
+};
+
+const char *check_command_default_file(void)
+{
+	return access("./config.yaml", F_OK) == 0 ? "./config.yaml" : "/etc/amps/amps.yaml";
+}
+
+static int read_arguments(int argc, char **argv, struct check_options *options)
+{
+	static const struct option known[] = {{"check", no_argument, NULL, 'k'},
+					      {"config", required_argument, NULL, 'c'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"strict", no_argument, NULL, 's'},
+					      {NULL, 0, NULL, 0}};
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "c:", known, NULL)) >= 0) {
+		if (c == 'c')
+			options->file = optarg;
+		else if (c == 'j')
+			options->json = true;
+		else if (c == 's')
+			options->strict = true;
+		else if (c != 'k')
+			return -EINVAL;
+	}
+	return optind == argc ? 0 : -EINVAL;
+}
+
+static void print_counts(const char *file, const json_t *model, unsigned warnings)
+{
+	printf("%s: good: %zu channels, %zu scheduled, %zu profiles", file,
+	       json_array_size(json_object_get(model, "streams")),
+	       json_array_size(json_object_get(model, "scheduled_streams")),
+	       json_object_size(json_object_get(model, "profiles")));
+	if (warnings > 0)
+		printf(", %u warning%s", warnings, warnings == 1 ? "" : "s");
+	putchar('\n');
+}
+
+static void print_text(const char *file, const struct problems *problems, const json_t *model)
+{
+	struct buf text = BUF_INIT;
+
+	problems_format(problems, &text);
+	if (text.len > 0)
+		fwrite(text.data, 1, text.len, stdout);
+	buf_done(&text);
+	if (model != NULL)
+		print_counts(file, model, problems->warnings);
+}
+
+int check_command(int argc, char **argv)
+{
+	struct check_options options = {.file = check_command_default_file()};
+	struct problems problems;
+	json_t *model = NULL;
+	bool refused;
+
+	if (read_arguments(argc, argv, &options) < 0) {
+		fputs(USAGE, stderr);
+		return 2;
+	}
+	if (problems_init(&problems) < 0)
+		return 1;
+	refused = model_load(options.file, &problems, &model) < 0 ||
+		  (options.strict && problems.warnings > 0);
+	if (options.json) {
+		json_dumpf(problems.list, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		print_text(options.file, &problems, model);
+	}
+	json_decref(model);
+	problems_done(&problems);
+	return refused || fflush(stdout) != 0 ? 1 : 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(fd, bytes, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done < 0 ? -errno : -EIO;
+		bytes += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+/* Takes model, which may be NULL. */
+static int write_result(int fd, const struct problems *problems, json_t *model)
+{
+	json_t *result = json_pack("{s:O, s:o*}", "problems", problems->list, "model", model);
+	_cleanup_(freep) char *text = result != NULL ? json_dumps(result, JSON_COMPACT) : NULL;
+
+	json_decref(result);
+	return text != NULL ? write_all(fd, text, strlen(text)) : -ENOMEM;
+}
+
+int load_command(const char *config_file, int result_fd)
+{
+	const char *file = config_file != NULL ? config_file : check_command_default_file();
+	struct problems problems;
+	json_t *model = NULL;
+	bool refused;
+
+	if (problems_init(&problems) < 0)
+		return 1;
+	refused = model_load(file, &problems, &model) < 0;
+	if (write_result(result_fd, &problems, model) < 0)
+		refused = true;
+	problems_done(&problems);
+	return refused ? 1 : 0;
+}

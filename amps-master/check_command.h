@@ -1,0 +1,20 @@
+/* check_command.h - the short-lived modes of amps-master that read a configuration. */
+#ifndef AMPS_CHECK_COMMAND_H
+#define AMPS_CHECK_COMMAND_H
+
+#include "common/base.h"
+
+/* Without --config: ./config.yaml if it exists, else /etc/amps/amps.yaml.  A constant. */
+const char *check_command_default_file(void);
+
+/* `amps-master --check [--config FILE] [--json] [--strict]`: prints every problem, or a line of
+ * counts.  Returns the exit code: 0 good (warnings alone too), 1 errors (with --strict warnings
+ * too), 2 wrong usage. */
+int check_command(int argc, char **argv);
+
+/* `amps-master --load FILE`: writes {"problems":[...],"model":{...}} into result_fd (no model when
+ * the file is refused).  config_file NULL: the default.  Returns the exit code: 0, 1 refused or
+ * result_fd not writable. */
+int load_command(const char *config_file, int result_fd);
+
+#endif

@@ -1,0 +1,18 @@
+/* command_words.h - commands as people write them: a line split like a shell would split it, and
+ * the placeholders {source}, {id}, {name} of custom_ffmpeg.  Pure. */
+#ifndef AMPS_COMMAND_WORDS_H
+#define AMPS_COMMAND_WORDS_H
+
+#include <jansson.h>
+#include "common/base.h"
+
+/* Splits at blanks; '...', "..." and \ as in a POSIX shell, nothing else is special.
+ * 0 and an array of texts; -EINVAL: a quote is not closed; -ENOMEM. */
+must_check int command_words_split(const char *text, json_t **ret_words);
+
+/* The first placeholder in `text` that is not {source}, {id} or {name}: its beginning (at the
+ * brace) and length with both braces, or NULL.  {{ and }} are literal braces, a brace that encloses
+ * no word is one too. */
+const char *command_words_unknown(const char *text, size_t *ret_len);
+
+#endif
