@@ -1,0 +1,542 @@
+/* test_tuners.c - the life of a tuner, with the test as workers, nursery and jobs. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "amps-master/lineup_build.h"
+#include "amps-master/tuners.h"
+#include "common/chantab.h"
+#include "common/ring_writer.h"
+#include "common/shm.h"
+#include "leaks.h"
+
+/* A process that does nothing but live: the pid a fake job introduces itself with. */
+static pid_t sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+struct fake_job {
+	int fd;
+	pid_t pid;
+	uint8_t role;
+	int64_t continue_90k;
+	uint32_t output;
+	uint64_t generation;
+	int64_t output_continue_90k;
+	bool has_ring, has_source, told_to_stop, told_off;
+	struct ring_writer w;
+};
+
+struct scene {
+	struct event_base *base;
+	struct tuners *tuners;
+	void *table;
+	bool nursery_away;
+	struct fake_job jobs[8];
+	unsigned job_count;
+	/* the last of each, and how many */
+	struct msg_output_ring ring;
+	struct msg_output_gone gone;
+	char gone_text[ERROR_TEXT_MAX];
+	unsigned rings, gones, gone_worker;
+};
+
+static void on_output_ring(void *owner, unsigned worker, const struct msg_output_ring *m, int fd)
+{
+	struct scene *s = owner;
+	struct ring r;
+
+	(void)worker;
+	cr_assert_eq(ring_open(&r, fd, m->data_bytes), 0, "a worker got a ring it cannot trust");
+	ring_close(&r);
+	s->ring = *m;
+	s->rings++;
+}
+
+static void on_output_gone(void *owner, unsigned worker, const struct msg_output_gone *m)
+{
+	struct scene *s = owner;
+
+	s->gone = *m;
+	snprintf(s->gone_text, sizeof(s->gone_text), "%s", m->text);
+	s->gone_worker = worker;
+	s->gones++;
+}
+
+static int on_fork_job(void *owner, int fd)
+{
+	struct scene *s = owner;
+
+	if (s->nursery_away)
+		return -EAGAIN;
+	cr_assert_lt(s->job_count, array_size(s->jobs));
+	s->jobs[s->job_count++] = (struct fake_job){.fd = dup(fd), .pid = sleeper()};
+	return 0;
+}
+
+/* Channel 5: a copy ("") and a transcoded variant "sd". */
+static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t idle_ms,
+				bool with_sd)
+{
+	struct lineup *l = calloc(1, sizeof(*l));
+	struct lineup_output *outputs = calloc(2, sizeof(*outputs));
+	struct lineup_tuner *tuner = calloc(1, sizeof(*tuner));
+
+	outputs[0] = (struct lineup_output){
+		.variant = strdup(""), .plain = true, .spec = strdup(""), .hash = 1};
+	outputs[1] = (struct lineup_output){
+		.variant = strdup("sd"), .spec = strdup("{\"options\":[]}"), .hash = sd_hash};
+	*tuner = (struct lineup_tuner){.key = strdup("5"),
+				       .channel = 5,
+				       .spec = strdup("{}"),
+				       .source_text = strdup("x"),
+				       .hash = source_hash,
+				       .output_count = with_sd ? 2 : 1,
+				       .outputs = outputs};
+	if (!with_sd) {
+		free((char *)(uintptr_t)outputs[1].variant);
+		free((char *)(uintptr_t)outputs[1].spec);
+	}
+	l->settings = (struct lineup_settings){
+		.idle_timeout_ms = idle_ms, .start_timeout_ms = 15000, .ring_seconds = 10};
+	l->tuners = tuner;
+	l->tuner_count = l->tuner_cap = 1;
+	return l;
+}
+
+static void scene_open(struct scene *s, uint32_t idle_ms)
+{
+	struct tuners_env env = {.owner = s,
+				 .output_ring = on_output_ring,
+				 .output_gone = on_output_gone,
+				 .fork_job = on_fork_job};
+
+	memset(s, 0, sizeof(*s));
+	s->base = event_base_new();
+	s->table = calloc(1, CHANTAB_BYTES);
+	chantab_init(s->table);
+	env.base = s->base;
+	env.chantab = s->table;
+	cr_assert_eq(tuners_new(&env, &s->tuners), 0);
+	tuners_set_lineup(s->tuners, lineup_of(1, 1, idle_ms, true));
+}
+
+static void fake_end(struct fake_job *j)
+{
+	if (j->pid > 0) {
+		kill(j->pid, SIGKILL);
+		waitpid(j->pid, NULL, 0);
+	}
+	ring_writer_close(&j->w);
+	close_fd(&j->fd);
+	j->pid = 0;
+}
+
+static void scene_close(struct scene *s)
+{
+	tuners_free(s->tuners);
+	for (unsigned i = 0; i < s->job_count; i++)
+		fake_end(&s->jobs[i]);
+	event_base_free(s->base);
+	free(s->table);
+	assert_no_leaks();
+}
+
+static void turn(struct scene *s)
+{
+	for (int i = 0; i < 8; i++)
+		event_base_loop(s->base, EVLOOP_NONBLOCK);
+}
+
+static void take_ring(struct fake_job *j, struct msg *m)
+{
+	struct msg_job_output o;
+
+	cr_assert_eq(msg_decode_job_output(m->bytes, m->len, &o), 0);
+	ring_writer_close(&j->w);
+	cr_assert_eq(ring_writer_open(&j->w, m->fds[0], o.data_bytes), 0);
+	j->output = o.output;
+	j->generation = o.generation;
+	j->output_continue_90k = o.continue_90k;
+	j->has_ring = true;
+}
+
+/* Reads whatever the master has told this job. */
+static void fake_listen(struct fake_job *j)
+{
+	static struct msg m;
+
+	while (msg_receive(j->fd, &m) == 0) {
+		struct msg_job job;
+
+		if (m.type == MSG_JOB && msg_decode_job(m.bytes, m.len, &job) == 0) {
+			j->role = job.role;
+			j->continue_90k = job.continue_90k;
+		}
+		if (m.type == MSG_JOB_OUTPUT)
+			take_ring(j, &m);
+		j->has_source = j->has_source || m.type == MSG_JOB_SOURCE_RING;
+		j->told_to_stop = j->told_to_stop || m.type == MSG_SHUTDOWN;
+		j->told_off = j->told_off || m.type == MSG_JOB_OUTPUT_OFF;
+		msg_done(&m);
+	}
+}
+
+static void fake_hello(struct scene *s, struct fake_job *j)
+{
+	struct msg_hello hello = {
+		.program = "job", .version = AMPS_VERSION, .pid = (uint32_t)j->pid};
+
+	fake_listen(j);
+	cr_assert_eq(msg_send_hello(j->fd, &hello, NULL), 0);
+	turn(s);
+}
+
+/* Maps, writes one access point and says so. */
+static void fake_run(struct scene *s, struct fake_job *j)
+{
+	struct ring_rap rap = {.pos = 0};
+	uint8_t packet[TS_PACKET] = {0x47};
+
+	fake_hello(s, j);
+	cr_assert(j->has_ring);
+	ring_writer_append(&j->w, packet, sizeof(packet));
+	ring_writer_add_rap(&j->w, &rap);
+	ring_writer_frontier(&j->w, 900000);
+	cr_assert_eq(msg_send_job_mapped(
+			     j->fd, &(struct msg_job_mapped){j->output, j->generation, {}}, NULL),
+		     0);
+	cr_assert_eq(msg_send_job_running(
+			     j->fd, &(struct msg_job_running){j->output, j->generation, {}}, NULL),
+		     0);
+	turn(s);
+}
+
+static void fake_fail(struct scene *s, struct fake_job *j, const char *text)
+{
+	cr_assert_eq(msg_send_job_failed(j->fd, &(struct msg_job_failed){502, text, {}}, NULL), 0);
+	fake_end(j);
+	turn(s);
+}
+
+static void want(struct scene *s, unsigned worker, uint32_t id, const char *variant)
+{
+	tuners_want(s->tuners, worker,
+		    &(struct msg_want){.want = id, .channel = 5, .variant = variant});
+	turn(s);
+}
+
+static enum tuner_state state_of(struct scene *s)
+{
+	struct tuner_slot slot;
+
+	cr_assert_eq(chantab_get_tuner(s->table, 0, &slot), 0);
+	return (enum tuner_state)slot.state;
+}
+
+Test(tuners, a_want_starts_one_job_and_every_worker_gets_its_ring)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	want(&s, 1, 1, "");
+	cr_assert_eq(s.job_count, 1);
+	cr_assert_eq(state_of(&s), TUNER_STARTING);
+	cr_assert_eq(s.rings, 0);
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(s.rings, 2);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	want(&s, 2, 9, "");
+	cr_assert_eq(s.rings, 3);
+	cr_assert_eq(s.ring.want, 9);
+	cr_assert_eq(s.job_count, 1);
+	scene_close(&s);
+}
+
+Test(tuners, unknown_channels_and_variants_are_refused)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "uhd");
+	cr_assert_eq(s.gone.status, 404);
+	tuners_want(s.tuners, 0, &(struct msg_want){.want = 2, .channel = 6, .variant = ""});
+	cr_assert_eq(s.gones, 2);
+	cr_assert_eq(s.job_count, 0);
+	scene_close(&s);
+}
+
+Test(tuners, a_source_that_never_showed_anything_is_an_error_with_its_reason)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 3, 1, "");
+	fake_hello(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "no such host");
+	cr_assert_eq(s.gones, 1);
+	cr_assert_eq(s.gone_worker, 3);
+	cr_assert_eq(s.gone.status, 502);
+	cr_assert_str_eq(s.gone_text, "no such host");
+	cr_assert_eq(state_of(&s), TUNER_FAILED);
+	want(&s, 3, 2, "");
+	cr_assert_eq(s.job_count, 2, "the first new try comes at once");
+	fake_hello(&s, &s.jobs[1]);
+	fake_fail(&s, &s.jobs[1], "no such host");
+	want(&s, 3, 3, "");
+	cr_assert_eq(s.job_count, 2, "then it waits");
+	cr_assert_eq(s.gone.status, 502);
+	scene_close(&s);
+}
+
+Test(tuners, a_job_killed_while_running_is_replaced_and_viewers_stay)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.job_count, 2);
+	cr_assert_eq(s.gones, 0);
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.jobs[1].continue_90k, 900000, "it goes on from the last frontier");
+	cr_assert_eq(s.rings, 2);
+	cr_assert_eq(s.ring.generation, 2);
+	cr_assert_eq(s.ring.same_job, 0);
+	scene_close(&s);
+}
+
+Test(tuners, the_last_viewer_gone_stops_it_after_the_idle_time)
+{
+	struct scene s;
+
+	scene_open(&s, 30);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	tuners_release(s.tuners, 0, 1);
+	turn(&s);
+	fake_listen(&s.jobs[0]);
+	cr_assert_not(s.jobs[0].told_to_stop);
+	while (!s.jobs[0].told_to_stop) {
+		event_base_loop(s.base, EVLOOP_ONCE);
+		fake_listen(&s.jobs[0]);
+	}
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_IDLE);
+	cr_assert_eq(tuners_job_count(s.tuners), 0);
+	want(&s, 0, 2, "");
+	fake_listen(&s.jobs[1]);
+	cr_assert_eq(s.jobs[1].continue_90k, TIME_NONE, "a fresh start has no past");
+	scene_close(&s);
+}
+
+Test(tuners, a_workers_wants_die_with_it)
+{
+	struct scene s;
+
+	scene_open(&s, 1);
+	want(&s, 0, 1, "");
+	want(&s, 1, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	tuners_worker_gone(s.tuners, 0);
+	turn(&s);
+	fake_listen(&s.jobs[0]);
+	cr_assert_not(s.jobs[0].told_to_stop, "the other worker still wants it");
+	tuners_worker_gone(s.tuners, 1);
+	while (!s.jobs[0].told_to_stop) {
+		event_base_loop(s.base, EVLOOP_ONCE);
+		fake_listen(&s.jobs[0]);
+	}
+	scene_close(&s);
+}
+
+Test(tuners, a_film_that_ends_ends_and_starts_afresh)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(msg_send_job_ended(s.jobs[0].fd, &(struct msg_job_ended){}, NULL), 0);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.gone.reason, GONE_ENDED);
+	cr_assert_eq(state_of(&s), TUNER_ENDED);
+	cr_assert_eq(s.job_count, 1);
+	want(&s, 0, 2, "");
+	cr_assert_eq(s.job_count, 2);
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.jobs[1].continue_90k, TIME_NONE);
+	scene_close(&s);
+}
+
+Test(tuners, a_variant_gets_a_derive_job_that_reads_the_source)
+{
+	struct scene s;
+	struct fake_job *ingest, *derive;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	cr_assert_eq(s.job_count, 2);
+	fake_listen(&s.jobs[0]);
+	fake_listen(&s.jobs[1]);
+	ingest = s.jobs[0].role == JOB_INGEST ? &s.jobs[0] : &s.jobs[1];
+	derive = ingest == &s.jobs[0] ? &s.jobs[1] : &s.jobs[0];
+	cr_assert_eq(derive->role, JOB_DERIVE);
+	fake_run(&s, ingest);
+	cr_assert_eq(s.rings, 0, "nobody asked for the plain ring");
+	fake_listen(derive);
+	cr_assert(derive->has_source);
+	fake_run(&s, derive);
+	cr_assert_eq(s.rings, 1);
+	/* its death costs the source nothing */
+	fake_end(derive);
+	turn(&s);
+	cr_assert_eq(s.job_count, 3);
+	fake_run(&s, &s.jobs[2]);
+	cr_assert_eq(s.jobs[2].role, JOB_DERIVE);
+	cr_assert(s.jobs[2].has_source);
+	cr_assert_eq(s.jobs[2].output_continue_90k, 900000);
+	fake_listen(ingest);
+	cr_assert_not(ingest->told_to_stop);
+	cr_assert_eq(s.gones, 0);
+	scene_close(&s);
+}
+
+Test(tuners, a_variant_that_cannot_be_made_fails_alone)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	want(&s, 0, 2, "sd");
+	for (unsigned i = 0; i < s.job_count; i++)
+		fake_listen(&s.jobs[i]);
+	fake_run(&s, &s.jobs[0]);
+	fake_hello(&s, &s.jobs[1]);
+	fake_fail(&s, &s.jobs[1], "no such encoder");
+	cr_assert_eq(s.gones, 1);
+	cr_assert_eq(s.gone.want, 2);
+	cr_assert_eq(s.gone.status, 502);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_eq(s.job_count, 2, "nobody waits for it any more");
+	scene_close(&s);
+}
+
+Test(tuners, a_changed_source_restarts_the_job_and_keeps_its_viewers)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	tuners_set_lineup(s.tuners, lineup_of(1, 1, 1000, true));
+	turn(&s);
+	fake_listen(&s.jobs[0]);
+	cr_assert_not(s.jobs[0].told_to_stop, "nothing that concerns it changed");
+	tuners_set_lineup(s.tuners, lineup_of(2, 1, 1000, true));
+	turn(&s);
+	fake_listen(&s.jobs[0]);
+	cr_assert(s.jobs[0].told_to_stop);
+	cr_assert_eq(s.job_count, 1, "the old connection closes before the new one opens");
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.job_count, 2);
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.gones, 0);
+	cr_assert_eq(s.ring.generation, 2);
+	scene_close(&s);
+}
+
+Test(tuners, a_variant_removed_from_the_line_up_ends_its_viewers_alone)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	want(&s, 0, 2, "sd");
+	tuners_set_lineup(s.tuners, lineup_of(1, 1, 1000, false));
+	turn(&s);
+	cr_assert_eq(s.gones, 1);
+	cr_assert_eq(s.gone.want, 2);
+	cr_assert_eq(s.gone.reason, GONE_REMOVED);
+	scene_close(&s);
+}
+
+Test(tuners, stop_ends_a_tuner_and_its_viewers)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	cr_assert_eq(tuners_stop(s.tuners, "5"), -ENOENT);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(tuners_stop(s.tuners, "5"), 0);
+	turn(&s);
+	cr_assert_eq(s.gone.reason, GONE_STOPPED);
+	fake_listen(&s.jobs[0]);
+	cr_assert(s.jobs[0].told_to_stop);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_IDLE);
+	scene_close(&s);
+}
+
+Test(tuners, without_a_nursery_jobs_wait_for_it)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	s.nursery_away = true;
+	want(&s, 0, 1, "");
+	cr_assert_eq(s.job_count, 0);
+	s.nursery_away = false;
+	tuners_nursery_ready(s.tuners);
+	cr_assert_eq(s.job_count, 1);
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(s.rings, 1);
+	scene_close(&s);
+}
+
+Test(tuners, a_job_that_talks_nonsense_is_killed)
+{
+	struct scene s;
+	int status;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_hello(&s, &s.jobs[0]);
+	cr_assert_eq(send(s.jobs[0].fd, "nonsense", 8, 0), 8);
+	turn(&s);
+	cr_assert_eq(waitpid(s.jobs[0].pid, &status, 0), s.jobs[0].pid);
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	s.jobs[0].pid = 0;
+	cr_assert_eq(s.gone.status, 502);
+	scene_close(&s);
+}
+
+Test(tuners, a_pid_that_is_not_our_child_is_not_believed)
+{
+	struct scene s;
+	struct msg_hello hello = {
+		.program = "job", .version = AMPS_VERSION, .pid = (uint32_t)getppid()};
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	cr_assert_eq(msg_send_hello(s.jobs[0].fd, &hello, NULL), 0);
+	turn(&s);
+	cr_assert_eq(s.gones, 1);
+	scene_close(&s);
+}
