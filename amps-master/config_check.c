@@ -1,5 +1,6 @@
 #include "amps-master/config_check.h"
 
+#include "amps-master/channel_rules.h"
 #include "amps-master/config_check_parts.h"
 #include "common/limits.h"
 
@@ -11,9 +12,7 @@ static bool finish_root(struct check *c, const struct spot *at, json_t *out)
 	(void)at;
 	if (profiles == NULL)
 		return true;
-	if (json_object_set(out, "profiles", profiles) < 0 ||
-	    (json_object_get(profiles, "copy") == NULL &&
-	     json_object_set_new(profiles, "copy", config_check_profile_copy()) < 0))
+	if (json_object_set(out, "profiles", profiles) < 0 || channel_profiles_complete(out) < 0)
 		c->out_of_memory = true;
 	json_object_del(out, "ffmpeg_profiles");
 	return true;

@@ -84,19 +84,6 @@ json_t *config_check_args(struct check *c, const struct field *f, const struct s
 	return split;
 }
 
-bool config_check_is_lavfi(const json_t *input_options)
-{
-	static const char *const keys[] = {"f", "format"};
-	bool found = false;
-
-	for (size_t i = 0; i < array_size(keys); i++) {
-		const char *name = json_string_value(json_object_get(input_options, keys[i]));
-
-		found = found || (name != NULL && strcmp(name, "lavfi") == 0);
-	}
-	return found;
-}
-
 /* Inputs that only libavdevice has: microphones, cameras, screens. */
 static bool refuse_device(struct check *c, const struct spot *at, const char *name)
 {

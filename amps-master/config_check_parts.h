@@ -15,9 +15,8 @@ extern const char *const config_check_forms[]; /* choices of output_format */
 extern const struct section config_check_profiles;
 json_t *config_check_hwaccel(struct check *c, const struct field *f, const struct spot *at);
 
-/* The profile as written, the built-in `copy` too; NULL: there is none of that name. */
+/* The profile as written; NULL: there is none of that name (the built-in `copy` is not written). */
 const json_t *config_check_profile_find(const struct check *c, const char *name);
-json_t *config_check_profile_copy(void); /* the built-in; NULL: no memory */
 
 /* Does it name codecs, and all of them `copy`? */
 bool config_check_profile_is_copy(const json_t *profile);
@@ -37,7 +36,6 @@ extern const struct field config_check_source_item; /* of `sources` */
 /* The mapping `at` (read: `out`) has input_options and input_args for `source` ("" unknown). */
 void config_check_input(struct check *c, const struct spot *at, const json_t *out,
 			const char *source);
-bool config_check_is_lavfi(const json_t *input_options);
 
 /* config_check_guide.c: regions and programmes. */
 json_t *config_check_regions(struct check *c, const struct field *f, const struct spot *at);

@@ -100,11 +100,6 @@ static json_t *read_profile(struct check *c, const struct field *f, const struct
 
 const struct section config_check_profiles = {.other = read_profile};
 
-json_t *config_check_profile_copy(void)
-{
-	return json_pack("{s:s, s:s, s:s}", "vcodec", "copy", "acodec", "copy", "format", "mpegts");
-}
-
 const json_t *config_check_profile_find(const struct check *c, const char *name)
 {
 	return json_object_get(c->profiles, name);

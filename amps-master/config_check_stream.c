@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-master/channel_rules.h"
 #include "amps-master/config_check_parts.h"
 #include "common/limits.h"
 
@@ -111,13 +112,14 @@ static void check_lavfi_copy(struct check *c, const struct spot *owner, const ch
 	check_leave(c, &at);
 }
 
-static bool variant_is_lavfi(const json_t *variant, const json_t *channel)
+static bool variant_is_lavfi(struct check *c, const json_t *variant, const json_t *channel)
 {
-	const json_t *options = json_object_get(variant, "input_options");
+	json_t *both = channel_with_variant(channel, variant);
+	bool lavfi = both != NULL && !is_given(both, "custom_ffmpeg") && channel_is_lavfi(both);
 
-	if (options == NULL)
-		options = json_object_get(channel, "input_options");
-	return config_check_is_lavfi(options) && !is_given(variant, "custom_ffmpeg");
+	c->out_of_memory = c->out_of_memory || both == NULL;
+	json_decref(both);
+	return lavfi;
 }
 
 static void check_lavfi(struct check *c, const struct spot *at, const json_t *out)
@@ -129,12 +131,12 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 
 		/* Without a profile of its own it has the channel's, judged there. */
 		if (is_given(variant.value, "ffmpeg_profile") &&
-		    variant_is_lavfi(variant.value, out))
+		    variant_is_lavfi(c, variant.value, out))
 			check_lavfi_copy(c, &variant, text_of(variant.value, "ffmpeg_profile"));
 		check_leave(c, &variant);
 	}
 	check_leave(c, &list);
-	if (config_check_is_lavfi(json_object_get(out, "input_options")))
+	if (channel_is_lavfi(out))
 		check_lavfi_copy(c, at, text_of(out, "ffmpeg_profile"));
 }
 

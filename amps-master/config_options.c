@@ -53,21 +53,32 @@ struct option_asks *option_asks_free(struct option_asks *a)
 	return NULL;
 }
 
+static bool is_lavfi(const struct option_ask *ask)
+{
+	size_t i;
+	json_t *each;
+
+	json_array_foreach (ask->options, i, each) {
+		const char *value = json_string_value(json_array_get(each, 1));
+
+		if (value != NULL && strcmp(value, "lavfi") == 0)
+			return true;
+	}
+	json_array_foreach (ask->args, i, each) {
+		if (json_is_string(each) && strcmp(json_string_value(each), "lavfi") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Two sources of one scheme take the same options; a lavfi source is itself judged. */
 static json_t *source_class(const struct option_ask *ask)
 {
 	const char *end = strstr(ask->source, "://");
-	size_t i;
-	json_t *pair;
 
-	json_array_foreach (ask->options, i, pair) {
-		const char *value = json_string_value(json_array_get(pair, 1));
-
-		if (value != NULL && strcmp(value, "lavfi") == 0)
-			return json_string(ask->source);
-	}
-	return end != NULL ? json_stringn(ask->source, (size_t)(end - ask->source))
-			   : json_string("");
+	if (is_lavfi(ask))
+		return json_string(ask->source);
+	return json_stringn(ask->source, end != NULL ? (size_t)(end - ask->source) : 0);
 }
 
 static struct place *place_new(struct option_asks *a, const struct option_ask *ask)
