@@ -17,6 +17,7 @@
 #define AMPS_TUNER_H
 
 #include "amps-master/backoff.h"
+#include "amps-master/ring_pool.h"
 #include "amps-master/tuners.h"
 #include "common/chantab.h"
 #include "common/peer.h"
@@ -49,6 +50,7 @@ struct output {
 	unsigned slot;			 /* of the channel table */
 	struct output_ring current;	 /* what workers read */
 	struct output_ring next_ring;	 /* what its job fills but nobody reads yet */
+	struct output_ring ordered; /* being made by the ring pool; generation 0 = none */
 	bool ended;
 	unsigned wants;
 	uint64_t idle_since_us;			 /* 0 while wanted */
@@ -109,6 +111,7 @@ struct tuners {
 	struct tuner *slots[TUNERS_MAX];
 	struct output *output_slots[OUTPUTS_MAX];
 	struct want *wants;
+	struct ring_pool *ring_pool; /* makes the large rings */
 	struct event *pulse; /* heartbeats and rates, while there are jobs */
 	unsigned jobs;
 	bool shutting_down;
@@ -139,8 +142,10 @@ void job_check(struct job *j, uint64_t now_us);
 struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def);
 struct output *output_find(struct tuner *t, const char *variant, bool source);
 void output_free(struct output *o); /* unlinks; no want may be left */
-/* Makes the next ring and gives it to the output's job. 0 or -Exxx. */
+/* Makes the next ring (a large one off the loop) and gives it to the job.  0 or -Exxx. */
 must_check int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job);
+/* The ring pool has made (or failed to make) the ring that was ordered.  Takes fd. */
+void output_on_ordered(struct output *o, uint64_t generation, int fd);
 must_check int output_on_mapped(struct output *o, uint64_t generation);
 must_check int output_on_running(struct output *o, uint64_t generation);
 void output_publish(struct output *o);

@@ -191,7 +191,8 @@ static int on_ring_small(struct job *j, const struct msg *m)
 	if (r < 0 || !o)
 		return r;
 	bytes = ring_class(small.wanted_bytes);
-	if (o->next_ring.fd >= 0 || bytes <= o->current.data_bytes || j->state == JOB_STOPPING)
+	if (o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes ||
+	    j->state == JOB_STOPPING)
 		return 0;
 	if (o->source)
 		j->tuner->hint_bytes = bytes;

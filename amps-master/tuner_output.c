@@ -43,7 +43,7 @@ struct output *output_get(struct tuner *t, const char *variant, const struct lin
 		text_copy(o->variant, sizeof(o->variant), variant);
 	}
 	o->slot = slot;
-	o->current.fd = o->next_ring.fd = -1;
+	o->current.fd = o->next_ring.fd = o->ordered.fd = -1;
 	o->idle_since_us = clock_mono_us();
 	t->owner->output_slots[slot] = o;
 	o->next = t->outputs;
@@ -84,6 +84,20 @@ int64_t output_frontier_90k(const struct output *o)
 	return o->current.map.header ? ring_frontier_90k(&o->current.map) : TIME_NONE;
 }
 
+/* Hands a finished ring to the job that shall fill it. */
+static void hand_ring(struct output *o, struct job *j, const struct output_ring *r)
+{
+	struct msg_job_output m = {.output = o->slot,
+				   .generation = r->generation,
+				   .data_bytes = r->data_bytes,
+				   .continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
+				   .spec = o->def && !o->source ? o->def->spec : ""};
+
+	ring_drop(&o->next_ring);
+	o->next_ring = *r;
+	peer_send_job_output(j->peer, &m, &r->fd);
+}
+
 int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job)
 {
 	struct tuner *t = o->tuner;
@@ -91,20 +105,40 @@ int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_
 				.generation = ++t->generation,
 				.data_bytes = ring_class(bytes),
 				.same_job = same_job};
-	struct msg_job_output m = {.output = o->slot,
-				   .generation = r.generation,
-				   .data_bytes = r.data_bytes,
-				   .continue_90k = same_job ? TIME_NONE : output_frontier_90k(o),
-				   .spec = o->def && !o->source ? o->def->spec : ""};
 
+	o->ended = false;
+	o->ordered = (struct output_ring){.fd = -1}; /* what was ordered before is void */
+	if (r.data_bytes > RING_BYTES_FIRST) {
+		o->ordered = r;
+		return ring_pool_request(t->owner->ring_pool, o->slot, r.generation, r.data_bytes);
+	}
 	r.fd = ring_create("amps-ring", r.data_bytes, r.generation);
 	if (r.fd < 0)
 		return r.fd;
-	ring_drop(&o->next_ring);
-	o->next_ring = r;
-	o->ended = false;
-	peer_send_job_output(j->peer, &m, &r.fd);
+	hand_ring(o, j, &r);
 	return 0;
+}
+
+void output_on_ordered(struct output *o, uint64_t generation, int fd)
+{
+	struct tuner *t = o->tuner;
+	struct job *j = o->source || tuner_both(t) ? t->ingest : t->derive;
+	struct output_ring r = o->ordered;
+
+	if (r.generation != generation || !j || j->state == JOB_STOPPING) {
+		close_fd(&fd);
+		return;
+	}
+	o->ordered = (struct output_ring){.fd = -1};
+	r.fd = fd;
+	if (fd < 0 && r.same_job)
+		log_warn("no memory for a larger ring of channel %s (%s), staying with the small "
+			 "one",
+			 t->key, strerror(-fd));
+	else if (fd < 0)
+		tuner_fail(t, 503, "there is no memory for this channel");
+	else
+		hand_ring(o, j, &r);
 }
 
 int output_on_mapped(struct output *o, uint64_t generation)

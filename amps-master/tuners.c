@@ -30,6 +30,17 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void on_ring_made(void *owner, uint32_t slot, uint64_t generation, int fd)
+{
+	struct tuners *ts = owner;
+	struct output *o = ts->output_slots[slot];
+
+	if (o)
+		output_on_ordered(o, generation, fd);
+	else
+		close_fd(&fd);
+}
+
 int tuners_new(const struct tuners_env *env, struct tuners **ret)
 {
 	const struct timeval period = {0, PULSE_MS * 1000};
@@ -39,7 +50,8 @@ int tuners_new(const struct tuners_env *env, struct tuners **ret)
 		return -ENOMEM;
 	ts->env = *env;
 	ts->pulse = event_new(env->base, -1, EV_PERSIST, on_pulse, ts);
-	if (!ts->pulse || event_add(ts->pulse, &period) < 0) {
+	if (!ts->pulse || event_add(ts->pulse, &period) < 0 ||
+	    ring_pool_new(env->base, on_ring_made, ts, &ts->ring_pool) < 0) {
 		tuners_free(ts);
 		return -ENOMEM;
 	}
@@ -61,6 +73,7 @@ struct tuners *tuners_free(struct tuners *ts)
 	}
 	while (ts->all)
 		tuner_free(ts->all);
+	ring_pool_free(ts->ring_pool);
 	if (ts->pulse)
 		event_free(ts->pulse);
 	lineup_free(ts->lineup);
@@ -141,7 +154,8 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	ts->wants = w;
 	output_send_ring(o, w);
 	filler = o->source || tuner_both(t) ? t->ingest : t->derive;
-	if (filler && filler->state != JOB_STOPPING && o->current.fd < 0 && o->next_ring.fd < 0)
+	if (filler && filler->state != JOB_STOPPING && o->current.fd < 0 && o->next_ring.fd < 0 &&
+	    !o->ordered.generation)
 		return output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST,
 					false);
 	return 0;

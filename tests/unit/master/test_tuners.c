@@ -475,6 +475,38 @@ Test(tuners, a_variant_removed_from_the_line_up_ends_its_viewers_alone)
 	scene_close(&s);
 }
 
+Test(tuners, a_ring_too_small_is_replaced_without_a_new_job)
+{
+	struct scene s;
+	struct fake_job *j = &s.jobs[0];
+	struct msg_job_ring_small small = {.wanted_bytes = 40u << 20};
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, j);
+	small.output = j->output;
+	j->has_ring = false;
+	cr_assert_eq(msg_send_job_ring_small(j->fd, &small, NULL), 0);
+	while (!j->has_ring) {
+		event_base_loop(s.base, EVLOOP_ONCE);
+		fake_listen(j);
+	}
+	cr_assert_eq(j->w.data_bytes, 64u << 20);
+	cr_assert_eq(s.rings, 1);
+	cr_assert_eq(msg_send_job_mapped(
+			     j->fd, &(struct msg_job_mapped){j->output, j->generation, {}}, NULL),
+		     0);
+	cr_assert_eq(msg_send_job_running(
+			     j->fd, &(struct msg_job_running){j->output, j->generation, {}}, NULL),
+		     0);
+	turn(&s);
+	cr_assert_eq(s.rings, 2);
+	cr_assert_eq(s.ring.same_job, 1);
+	cr_assert_eq(s.ring.data_bytes, 64u << 20);
+	cr_assert_eq(s.job_count, 1);
+	scene_close(&s);
+}
+
 Test(tuners, stop_ends_a_tuner_and_its_viewers)
 {
 	struct scene s;
