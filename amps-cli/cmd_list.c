@@ -31,6 +31,11 @@ static int list_file(const struct command_call *call, json_t **ret)
 	return code;
 }
 
+static bool has_states(const json_t *channels)
+{
+	return json_object_get(json_array_get(channels, 0), "state") != NULL;
+}
+
 static int list_server(const struct command_call *call, json_t **ret)
 {
 	const char *socket = command_value(call, "socket");
@@ -51,9 +56,10 @@ static int run(const struct command_call *call)
 	json_t *channels = NULL;
 	int code = list_server(call, &channels);
 
+	/* the last column is the state, which only a server knows */
 	if (code == COMMAND_DONE)
 		code = view_print(channels, command_value(call, "json") != NULL, COLUMNS,
-				  array_size(COLUMNS), "no channels");
+				  array_size(COLUMNS) - !has_states(channels), "no channels");
 	json_decref(channels);
 	return code;
 }

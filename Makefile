@@ -1,0 +1,47 @@
+# A thin layer over CMake: `cmake --preset release && cmake --build --preset release` does as well.
+
+RUN := $(CURDIR)/build/run
+
+all: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+# installs what is missing with the system's package manager
+deps:
+	@tools/deps.sh
+
+deps-test:
+	@tools/deps.sh test
+
+# serves the demo line-up on http://localhost:5000/
+run: all
+	@mkdir -p $(RUN)
+	AMPS_DEMO_DIR=$(CURDIR)/build/demo build/bin/amps serve --config etc/demo.yaml \
+		--state-dir $(RUN)/state --runtime-dir $(RUN)/runtime
+
+test: deps-test
+	@tests/run.sh
+
+bench: deps-test all
+	@tests/bench/run.sh
+
+lint: deps-test
+	@cmake --preset dev >/dev/null
+	@cmake --build --preset dev
+	@tests/lint/lint.sh build/dev
+
+# FUZZ_SECONDS for each target
+fuzz: deps-test
+	@tests/fuzz/run.sh
+
+# the tests of faults and overload, for longer
+soak: deps-test all
+	@AMPS_SOAK=1 tests/system/run.sh build tests/system/test_faults.py
+
+install: all
+	@cmake --install build
+
+clean:
+	rm -rf build
+
+.PHONY: all deps deps-test run test bench lint fuzz soak install clean

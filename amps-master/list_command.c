@@ -1,0 +1,105 @@
+#include "amps-master/list_command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include "amps-master/check_command.h"
+#include "amps-master/lineup_build.h"
+#include "amps-master/model.h"
+
+/* NULL: wrong usage. */
+static const char *read_arguments(int argc, char **argv)
+{
+	static const struct option known[] = {{"list", no_argument, NULL, 'l'},
+					      {"config", required_argument, NULL, 'c'},
+					      {NULL, 0, NULL, 0}};
+	const char *file = check_command_default_file();
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "c:", known, NULL)) >= 0) {
+		if (c == 'c')
+			file = optarg;
+		else if (c != 'l')
+			return NULL;
+	}
+	return optind == argc ? file : NULL;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct channel_entry *const *x = a, *const *y = b;
+
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+static size_t entries_fill(struct channel_entry *entries, json_t *list)
+{
+	json_t *definition;
+	size_t i;
+
+	json_array_foreach (list, i, definition) {
+		entries[i].id = (uint32_t)json_integer_value(json_object_get(definition, "id"));
+		entries[i].window = SCHEDULE_ALWAYS;
+		entries[i].definition = definition;
+	}
+	return json_array_size(list);
+}
+
+static int print_channels(json_t *model)
+{
+	json_t *streams = json_object_get(model, "streams");
+	json_t *scheduled = json_object_get(model, "scheduled_streams");
+	size_t count = json_array_size(streams) + json_array_size(scheduled);
+	_cleanup_(freep) struct channel_entry *entries = calloc(count + 1, sizeof(*entries));
+	_cleanup_(freep) const struct channel_entry **order = calloc(count + 1, sizeof(*order));
+	struct lineup *lineup = NULL;
+	int r;
+
+	if (entries == NULL || order == NULL)
+		return -ENOMEM;
+	entries_fill(entries + entries_fill(entries, streams), scheduled);
+	for (size_t i = 0; i < count; i++)
+		order[i] = &entries[i];
+	qsort(order, count, sizeof(*order), compare_ids);
+	r = channel_profiles_complete(model);
+	if (r == 0)
+		r = lineup_build(model, order, count, 0, &lineup);
+	if (r == 0 && (json_dumpf(lineup_channels(lineup), stdout, JSON_INDENT(2)) < 0 ||
+		       putchar('\n') == EOF || fflush(stdout) != 0))
+		r = -EIO;
+	lineup_free(lineup);
+	return r;
+}
+
+static void print_problems(const struct problems *problems)
+{
+	struct buf text = BUF_INIT;
+
+	problems_format(problems, &text);
+	if (text.len > 0)
+		fwrite(text.data, 1, text.len, stderr);
+	buf_done(&text);
+}
+
+int list_command(int argc, char **argv)
+{
+	const char *file = read_arguments(argc, argv);
+	struct problems problems;
+	json_t *model = NULL;
+	int r;
+
+	if (file == NULL) {
+		fputs("usage: amps-master --list [--config FILE]\n", stderr);
+		return 2;
+	}
+	if (problems_init(&problems) < 0)
+		return 1;
+	r = model_load(file, &problems, &model);
+	if (r < 0)
+		print_problems(&problems);
+	else
+		r = print_channels(model);
+	json_decref(model);
+	problems_done(&problems);
+	return r < 0;
+}

@@ -1,0 +1,17 @@
+# The demo line-up's film: twenty seconds that loop, with their time burned in.
+find_program(FFMPEG_PROGRAM ffmpeg)
+if(FFMPEG_PROGRAM AND CMAKE_BUILD_TYPE MATCHES "Rel")
+	set(demo_dir ${CMAKE_BINARY_DIR}/demo)
+	set(demo_clock "drawtext=text='%{pts\\:hms}':fontsize=64:fontcolor=white")
+	set(demo_graph "testsrc2=size=1280x720:rate=25,${demo_clock}:box=1:boxcolor=black@0.6:x=40:y=40[out0]"
+		"sine=frequency=330:beep_factor=4:sample_rate=48000[out1]")
+	list(JOIN demo_graph "\;" demo_graph)
+	add_custom_command(OUTPUT ${demo_dir}/demo.ts
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${demo_dir}
+		COMMAND ${FFMPEG_PROGRAM} -nostdin -hide_banner -loglevel error -f lavfi -i "${demo_graph}"
+			-t 20 -c:v libx264 -preset veryfast -b:v 2500k -maxrate 3000k -bufsize 3000k
+			-g 50 -keyint_min 50 -sc_threshold 0 -pix_fmt yuv420p
+			-c:a aac -b:a 128k -ac 2 -f mpegts -y ${demo_dir}/demo.ts
+		COMMENT "Making the demo film" VERBATIM)
+	add_custom_target(amps_demo ALL DEPENDS ${demo_dir}/demo.ts)
+endif()

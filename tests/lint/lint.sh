@@ -1,0 +1,52 @@
+#!/bin/bash
+# lint.sh BUILD - the rules of the sources and of the programs in BUILD/bin.  Prints what breaks
+# them; exit code 1 if anything does.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=${1:-build/dev}
+bad=0
+
+complain() {
+	echo "lint: $*"
+	bad=1
+}
+
+# linked PROGRAM PATTERN: a library it must not be linked with
+linked() {
+	local found
+	found=$(ldd "$build/bin/$1" | grep -oE "$2" | sort -u | tr '\n' ' ')
+	[ -z "$found" ] || complain "$1 is linked with $found"
+}
+
+headers_compile_alone() {
+	local flags header
+	flags="-std=gnu17 -D_GNU_SOURCE -DAMPS_VERSION=\"x\" -I. -I$build/generated -Wall -Wextra
+		-Werror -fsyntax-only"
+	flags="$flags $(pkg-config --cflags libevent_core jansson yaml-0.1 sqlite3 libseccomp \
+		libavformat libavcodec libavfilter libswscale libswresample)"
+	for header in $(git ls-files 'common/*.h' 'amps-*/*.h'); do
+		printf '#include "%s"\n' "$header" | gcc $flags -x c - ||
+			complain "$header does not compile alone"
+	done
+}
+
+formatted() {
+	local file
+	for file in $(git ls-files 'common/*.[ch]' 'amps-*/*.[ch]'); do
+		clang-format --dry-run -Werror "$file" 2>/dev/null ||
+			complain "$file is not formatted (clang-format -i $file)"
+	done
+}
+
+tests/lint/shape.py || bad=1
+tests/lint/includes.py || bad=1
+headers_compile_alone
+formatted
+libav='lib(avformat|avcodec|avfilter|avutil|swscale|swresample)\.so[.0-9]*'
+linked amps "$libav|libsqlite3\.so[.0-9]*|libyaml[-.0-9a-z]*"
+linked amps-master "$libav"
+linked amps-worker "$libav|libsqlite3\.so[.0-9]*|libyaml[-.0-9a-z]*"
+linked amps-transcoder 'libsqlite3\.so[.0-9]*|libyaml[-.0-9a-z]*'
+bash -n packaging/completion/amps || complain "the bash completion does not parse"
+((bad == 0)) && echo "lint: nothing to complain about"
+exit $bad

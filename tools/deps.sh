@@ -1,0 +1,72 @@
+#!/bin/sh
+# deps.sh - installs what building (and, with "test", testing) Amps needs and is missing, with the
+# system's package manager, as root or through sudo.
+set -eu
+
+# name of the package, or name=command where any provider of that command will do
+DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libevent-dev
+	libjansson-dev libyaml-dev libsqlite3-dev libseccomp-dev libavformat-dev libavcodec-dev
+	libavfilter-dev libavutil-dev libswscale-dev libswresample-dev
+	ffmpeg=ffmpeg fonts-dejavu-core fontconfig=fc-list"
+DEB_TEST="libcriterion-dev clang=clang clang-format=clang-format universal-ctags=ctags
+	python3 python3-pytest python3-yaml curl=curl iproute2=ip procps=ps util-linux=runuser
+	nodejs=node npm=npm mpv=mpv vlc-bin vlc-plugin-base gstreamer1.0-tools
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+	gstreamer1.0-libav"
+RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
+	jansson-devel libyaml-devel sqlite-devel libseccomp-devel ffmpeg-free-devel
+	ffmpeg-free=ffmpeg dejavu-sans-fonts"
+RPM_TEST="criterion-devel clang=clang clang-tools-extra=clang-format ctags=ctags python3
+	python3-pytest python3-pyyaml curl=curl iproute=ip procps-ng=ps nodejs=node npm=npm
+	mpv=mpv vlc gstreamer1-plugins-base-tools gstreamer1-plugins-good
+	gstreamer1-plugins-bad-free gstreamer1-plugin-libav"
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "deps: please install as root: $*" >&2
+		exit 1
+	fi
+}
+
+has_deb() {
+	dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
+has_rpm() {
+	rpm -q "$1" >/dev/null 2>&1
+}
+
+# missing TEST ENTRY...: the packages that are not there
+missing() {
+	has=$1
+	shift
+	for entry; do
+		command=${entry#*=}
+		if [ "$command" != "$entry" ] && command -v "$command" >/dev/null; then
+			continue
+		fi
+		"$has" "${entry%%=*}" || printf '%s ' "${entry%%=*}"
+	done
+}
+
+with_test=${1:-}
+if command -v apt-get >/dev/null; then
+	need=$(missing has_deb $DEB_BUILD ${with_test:+$DEB_TEST})
+	[ -n "$need" ] || exit 0
+	echo "deps: installing $need"
+	as_root apt-get -qq -o DPkg::Lock::Timeout=580 update
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+		-o DPkg::Lock::Timeout=580 -o Dpkg::Use-Pty=0 install $need >/dev/null
+elif command -v dnf >/dev/null; then
+	need=$(missing has_rpm $RPM_BUILD ${with_test:+$RPM_TEST})
+	[ -n "$need" ] || exit 0
+	echo "deps: installing $need"
+	as_root dnf -q -y install $need
+else
+	echo "deps: neither apt-get nor dnf here; needed: $DEB_BUILD ${with_test:+$DEB_TEST}" >&2
+	exit 1
+fi
