@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include "amps-master/check_command.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -105,7 +106,7 @@ const char *serve_options_config(const struct serve_options *o)
 {
 	if (o->value[SERVE_CONFIG])
 		return o->value[SERVE_CONFIG];
-	return access("config.yaml", F_OK) == 0 ? "config.yaml" : "/etc/amps/amps.yaml";
+	return check_command_default_file();
 }
 
 int serve_options_lay_over(const struct serve_options *o, json_t *model)

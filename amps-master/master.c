@@ -1,0 +1,295 @@
+#include "amps-master/master.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "amps-master/master_state.h"
+#include "common/chantab.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/shm.h"
+
+#define TICK_MS		   250
+#define TICK_LATE_US	   1000000
+#define KILLING_MS	   1000
+#define REPUBLISH_RETRY_US 1000000
+
+static struct chantab_header *chantab_header(struct master *m)
+{
+	return m->chantab;
+}
+
+static void put_fact(_Atomic uint64_t *fact, uint64_t value)
+{
+	atomic_store_explicit(fact, value, memory_order_relaxed);
+}
+
+void master_changed(struct master *m)
+{
+	bool ready = m->phase == MASTER_RUNNING && worker_pool_all_ready(m->pool) &&
+		     store_healthy(m->store);
+
+	put_fact(&chantab_header(m)->ready, ready);
+	put_fact(&chantab_header(m)->worker_restarts, worker_pool_restarts(m->pool));
+	if (ready)
+		master_announce(m);
+	if (m->reload)
+		reload_acked(m->reload);
+}
+
+static bool all_gone(const struct master *m)
+{
+	return worker_pool_alive(m->pool) == 0 && nursery_pid(m->nursery) == 0 &&
+	       (!m->tuners || tuners_job_count(m->tuners) == 0);
+}
+
+static void stop_if_gone(struct master *m)
+{
+	if (m->phase >= MASTER_STOPPING && all_gone(m))
+		event_base_loopbreak(m->base);
+}
+
+/* A schedule window opens or closes. */
+static void on_republished(void *owner, int error, const char *text, struct publication *p,
+			   const json_t *problems)
+{
+	struct master *m = owner;
+
+	(void)problems;
+	m->republishing = false;
+	if (p) {
+		master_apply(m, p);
+		publication_free(p);
+		return;
+	}
+	log_error("cannot follow the schedule: %s, retrying in a second",
+		  text ? text : strerror(-error));
+	wall_timer_set(m->schedule, clock_wall_us() + REPUBLISH_RETRY_US);
+}
+
+static void on_schedule(void *owner)
+{
+	struct master *m = owner;
+
+	if (m->phase >= MASTER_STOPPING || m->republishing)
+		return;
+	m->republishing = true;
+	store_republish(m->store, on_republished, m);
+}
+
+void master_apply(struct master *m, struct publication *p)
+{
+	int64_t next = p->next_change_wall_us;
+
+	m->generation = p->generation;
+	worker_pool_publish(m->pool, p);
+	tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup));
+	/* One that is due already waits a little, so that no clock can make us spin. */
+	if (next != TIME_NONE)
+		next = MAX(next, clock_wall_us() + REPUBLISH_RETRY_US / 10);
+	wall_timer_set(m->schedule, next);
+}
+
+static void reap(struct master *m)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (worker_pool_child_exited(m->pool, pid, status) ||
+		    nursery_child_exited(m->nursery, pid, status) ||
+		    reload_child_exited(m->reload, pid, status))
+			continue;
+		/* Anybody else came to us as an orphan and has been buried by this. */
+		if (m->tuners && !tuners_child_exited(m->tuners, pid, status))
+			log_debug("an orphan ended pid=%d", (int)pid);
+	}
+	stop_if_gone(m);
+}
+
+static void set_stop_timer(struct master *m, unsigned ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	event_add(m->stop_timer, &tv);
+}
+
+void master_stop(struct master *m, unsigned timeout_ms)
+{
+	if (m->phase >= MASTER_STOPPING) {
+		set_stop_timer(m, 0);
+		return;
+	}
+	log_info("stopping");
+	m->phase = MASTER_STOPPING;
+	master_changed(m);
+	wall_timer_set(m->schedule, TIME_NONE);
+	listen_close(&m->listeners);
+	worker_pool_shutdown(m->pool);
+	tuners_shutdown(m->tuners);
+	nursery_shutdown(m->nursery);
+	set_stop_timer(m, timeout_ms);
+}
+
+static void on_stop_timer(int fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd;
+	(void)what;
+	if (m->phase == MASTER_KILLING) {
+		event_base_loopbreak(m->base);
+		return;
+	}
+	log_warn("some processes do not end, killing them workers=%u jobs=%u",
+		 worker_pool_alive(m->pool), tuners_job_count(m->tuners));
+	m->phase = MASTER_KILLING;
+	worker_pool_kill(m->pool);
+	nursery_kill(m->nursery);
+	m->tuners = tuners_free(m->tuners);
+	set_stop_timer(m, KILLING_MS);
+	stop_if_gone(m);
+}
+
+static void on_signal(int number, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)what;
+	if (m->phase == MASTER_STARTING) {
+		m->interrupted |= number == SIGTERM || number == SIGINT;
+	} else if (number == SIGCHLD) {
+		reap(m);
+	} else if (number != SIGHUP) {
+		master_stop(m, SHUTDOWN_MS);
+	} else if (m->phase == MASTER_RUNNING) {
+		log_info("reloading the configuration");
+		reload_request(m->reload, 0);
+	}
+}
+
+static void on_tick(int fd, short what, void *arg)
+{
+	struct master *m = arg;
+	uint64_t now = clock_mono_us();
+
+	(void)fd;
+	(void)what;
+	if (now - m->tick_us > TICK_LATE_US)
+		m->patient_until_us = now + CHILD_SILENCE_US;
+	m->tick_us = now;
+	worker_pool_check(m->pool, now < m->patient_until_us);
+	nursery_check(m->nursery);
+	if (now - m->viewers.sample_us >= 1000000)
+		viewers_sample(&m->viewers);
+	master_changed(m);
+	/* A job's last child may have ended without a word to us. */
+	reap(m);
+}
+
+static int listen_to_signals(struct master *m)
+{
+	static const int numbers[MASTER_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+
+	for (size_t i = 0; i < array_size(numbers); i++) {
+		m->signals[i] = evsignal_new(m->base, numbers[i], on_signal, m);
+		if (!m->signals[i] || event_add(m->signals[i], NULL) != 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int master_make_events(struct master *m)
+{
+	int r;
+
+	m->base = event_base_new();
+	if (!m->base)
+		return -ENOMEM;
+	m->tick = event_new(m->base, -1, EV_PERSIST, on_tick, m);
+	m->stop_timer = evtimer_new(m->base, on_stop_timer, m);
+	if (!m->tick || !m->stop_timer)
+		return -ENOMEM;
+	r = wall_timer_new(m->base, on_schedule, m, &m->schedule);
+	return r < 0 ? r : listen_to_signals(m);
+}
+
+/* Buries who is left; nobody takes long, they have been killed. */
+static void bury_all(void)
+{
+	for (int i = 0; i < KILLING_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+		usleep(1000);
+}
+
+static void free_events(struct master *m)
+{
+	for (size_t i = 0; i < MASTER_SIGNALS; i++) {
+		if (m->signals[i])
+			event_free(m->signals[i]);
+	}
+	if (m->tick)
+		event_free(m->tick);
+	if (m->stop_timer)
+		event_free(m->stop_timer);
+	wall_timer_free(m->schedule);
+}
+
+/* In the reverse order of master_start(); accepts any half of it. */
+static void master_done(struct master *m)
+{
+	tuners_free(m->tuners);
+	worker_pool_free(m->pool);
+	nursery_free(m->nursery);
+	store_close(m->store);
+	reload_free(m->reload);
+	bury_all();
+	publication_free(m->first);
+	viewers_done(&m->viewers);
+	listen_close(&m->listeners);
+	if (m->chantab)
+		shm_unmap(m->chantab, CHANTAB_BYTES);
+	close_fd(&m->chantab_fd);
+	runtime_dir_close(&m->runtime);
+	/* Last of all: who asked for the shutdown sees the end of this connection. */
+	control_close(m->control);
+	free_events(m);
+	if (m->base)
+		event_base_free(m->base);
+	settings_done(&m->settings);
+}
+
+static void serve(struct master *m)
+{
+	struct timeval tick = {.tv_usec = TICK_MS * 1000};
+
+	m->phase = MASTER_RUNNING;
+	m->tick_us = clock_mono_us();
+	event_add(m->tick, &tick);
+	if (m->interrupted)
+		master_stop(m, SHUTDOWN_MS);
+	/* A child may have ended before anybody listened to SIGCHLD. */
+	reap(m);
+	event_base_dispatch(m->base);
+	log_info("stopped");
+}
+
+int master_run(const struct serve_options *o)
+{
+	struct master *m = calloc(1, sizeof(*m));
+	int r, exit_code = 1;
+
+	if (!m)
+		return 1;
+	m->options = o;
+	m->chantab_fd = -1;
+	m->runtime.lock_fd = -1;
+	r = master_start(m);
+	if (r == 0)
+		serve(m);
+	master_done(m);
+	if (r == 0 || m->interrupted)
+		exit_code = 0;
+	free(m);
+	return exit_code;
+}

@@ -1,0 +1,12 @@
+/* master.h - the control plane: owns the database, the shared memory, the sockets and all children.
+ *
+ * One process, one loop that never waits; it reads no byte from the network. */
+#ifndef AMPS_MASTER_H
+#define AMPS_MASTER_H
+
+#include "amps-master/serve_options.h"
+
+/* Starts, serves until it is told to stop, cleans up.  The exit code. */
+int master_run(const struct serve_options *o);
+
+#endif

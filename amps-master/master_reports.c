@@ -1,0 +1,161 @@
+#include <stdio.h>
+#include <string.h>
+#include "amps-master/master_state.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+static uint64_t count_of_output(void *owner, uint32_t output_slot)
+{
+	return viewers_of_output(&((struct master *)owner)->viewers, output_slot);
+}
+
+static json_t *report_tuners(void *owner)
+{
+	struct master *m = owner;
+
+	if (!m->tuners)
+		return json_array();
+	viewers_count(&m->viewers);
+	return tuners_report(m->tuners, m, count_of_output);
+}
+
+static json_t *report_viewers(void *owner)
+{
+	return viewers_report(&((struct master *)owner)->viewers);
+}
+
+static const json_t *lineup_list(const struct master *m)
+{
+	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
+
+	return lineup ? lineup_channels(lineup) : NULL;
+}
+
+/* The state of a channel is that of its first tuner in the report; others are its variants'. */
+static json_t *state_of_channel(const json_t *tuners, const json_t *id)
+{
+	const json_t *tuner;
+	size_t i;
+
+	json_array_foreach (tuners, i, tuner) {
+		json_t *state = json_object_get(tuner, "state");
+
+		if (state && json_equal(json_object_get(tuner, "stream_id"), id))
+			return json_incref(state);
+	}
+	return json_string("idle");
+}
+
+static json_t *report_channels(void *owner)
+{
+	json_t *list = json_array(), *tuners = report_tuners(owner), *channel;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)lineup_list(owner), i, channel) {
+		json_t *copy = json_copy(channel);
+		json_t *state = state_of_channel(tuners, json_object_get(channel, "id"));
+
+		json_object_set_new(copy, "state", state);
+		json_array_append_new(list, copy);
+	}
+	json_decref(tuners);
+	return list;
+}
+
+static json_t *report_status(void *owner)
+{
+	const struct master *m = owner;
+	uint64_t uptime_us = clock_mono_us() - m->epoch_mono_us;
+	json_t *tuners = report_tuners(owner);
+	size_t tuner_count = json_array_size(tuners);
+	pid_t nursery = nursery_pid(m->nursery);
+	char url[512];
+
+	json_decref(tuners);
+	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
+	return json_pack(
+		"{s:I, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
+		"uptime_seconds", (json_int_t)(uptime_us / 1000000), "version", AMPS_VERSION, "pid",
+		(int)getpid(), "url", url, "config", serve_options_config(m->options), "generation",
+		(json_int_t)m->generation, "channels", (json_int_t)json_array_size(lineup_list(m)),
+		"tuners", (json_int_t)tuner_count, "viewers", (json_int_t)viewers_open(&m->viewers),
+		"bytes_sent", (json_int_t)viewers_bytes_sent(&m->viewers), "throughput_bps",
+		(json_int_t)m->viewers.throughput_bps, "nursery_pid",
+		nursery ? json_integer(nursery) : json_null(), "worker_restarts",
+		(json_int_t)worker_pool_restarts(m->pool), "workers", worker_pool_report(m->pool));
+}
+
+static int stop_tuner(void *owner, const char *key)
+{
+	struct master *m = owner;
+
+	return m->tuners ? tuners_stop(m->tuners, key) : -ENOENT;
+}
+
+static int kick_viewer(void *owner, uint64_t viewer)
+{
+	struct master *m = owner;
+	unsigned worker;
+	int r = viewers_find(&m->viewers, viewer, &worker);
+
+	if (r == 0)
+		worker_pool_kick(m->pool, worker, viewer);
+	return r;
+}
+
+static void reload_config(void *owner, control_ticket ticket)
+{
+	struct master *m = owner;
+
+	if (m->phase == MASTER_RUNNING)
+		reload_request(m->reload, ticket);
+	else
+		control_fail(m->control, ticket, "stopping", "the server is stopping", NULL);
+}
+
+static void shut_down(void *owner, unsigned timeout_ms)
+{
+	master_stop(owner, timeout_ms);
+}
+
+void master_reports_init(struct master *m)
+{
+	m->backend = (struct control_backend){.owner = m,
+					      .tuners = report_tuners,
+					      .viewers = report_viewers,
+					      .status = report_status,
+					      .channels = report_channels,
+					      .stop = stop_tuner,
+					      .kick = kick_viewer,
+					      .reload = reload_config,
+					      .shutdown = shut_down};
+}
+
+static void announce_auth(const struct master *m)
+{
+	if (!m->settings.auth_enabled)
+		printf("  auth      off: everybody who can connect may watch\n");
+	else if (m->settings.token_from)
+		printf("  auth      on, %s\n", m->settings.token_from);
+	else
+		printf("  auth      on, the token is in %s/token\n", m->settings.state_dir);
+}
+
+void master_announce(struct master *m)
+{
+	char url[512];
+
+	if (m->announced)
+		return;
+	m->announced = true;
+	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
+	printf("Amps %s\n", AMPS_VERSION);
+	printf("  url       %s (listening on %s, %u workers)\n", url, m->listeners.address,
+	       m->settings.workers);
+	printf("  channels  %zu from %s\n", json_array_size(lineup_list(m)),
+	       serve_options_config(m->options));
+	announce_auth(m);
+	fflush(stdout);
+	log_info("serving pid=%d ms=%llu", (int)getpid(),
+		 (unsigned long long)(clock_mono_us() - m->epoch_mono_us) / 1000);
+}

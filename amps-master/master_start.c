@@ -1,0 +1,375 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include "amps-master/loader.h"
+#include "amps-master/master_state.h"
+#include "amps-master/model.h"
+#include "amps-master/spawn.h"
+#include "common/chantab.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/shm.h"
+
+#define STATE_DIR_MODE 0750
+
+static int complain(struct master *m, const char *what, int error)
+{
+	snprintf(m->text, sizeof(m->text), "%s: %s", what, strerror(-error));
+	return error;
+}
+
+static int find_programs(struct master *m)
+{
+	const struct {
+		const char *name;
+		char *path;
+	} programs[] = {{"amps-master", m->master_program},
+			{"amps-worker", m->worker_program},
+			{"amps-transcoder", m->transcoder_program}};
+
+	for (size_t i = 0; i < array_size(programs); i++) {
+		int r = spawn_program_path(programs[i].name, programs[i].path, PATH_MAX);
+
+		if (r < 0)
+			return complain(m, programs[i].name, r);
+	}
+	serve_options_loader_argv(m->options, m->master_program, m->loader_argv);
+	return 0;
+}
+
+/* As `amps check` prints them. */
+static void print_problems(const json_t *list)
+{
+	const struct problems problems = {.list = (json_t *)(uintptr_t)list};
+	struct buf out = BUF_INIT;
+
+	if (json_array_size(list) > 0)
+		problems_format(&problems, &out);
+	if (out.len > 0)
+		fwrite(out.data, 1, out.len, stderr);
+	buf_done(&out);
+}
+
+static int judge_loaded(struct master *m, const json_t *loaded)
+{
+	json_t *model = json_object_get(loaded, "model");
+
+	print_problems(json_object_get(loaded, "problems"));
+	if (!model) {
+		snprintf(m->text, sizeof(m->text), "the configuration %s cannot be used",
+			 serve_options_config(m->options));
+		return -EINVAL;
+	}
+	return settings_read(&m->settings, model, m->text, sizeof(m->text));
+}
+
+/* The loader's memfd serves twice: here for what the master needs, then for the database. */
+static int load_config(struct master *m, int *ret_fd)
+{
+	_cleanup_(closep) int fd = -1;
+	json_t *loaded;
+	pid_t pid;
+	int status, r;
+
+	r = loader_start(m->loader_argv, &pid, &fd);
+	if (r == 0)
+		r = loader_wait(pid, LOADER_TIMEOUT_MS, &status);
+	if (r == 0 && lseek(fd, 0, SEEK_SET) != 0)
+		r = -errno;
+	if (r < 0)
+		return complain(m, "the configuration's loader", r);
+	loaded = json_loadfd(fd, 0, NULL);
+	if (!loaded)
+		return complain(m, "the configuration's loader said nothing", -EPIPE);
+	r = judge_loaded(m, loaded);
+	json_decref(loaded);
+	if (r == 0 && lseek(fd, 0, SEEK_SET) == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
+
+static int prepare_process(struct master *m)
+{
+	struct rlimit files;
+	int r;
+
+	/* Jobs are cloned by the nursery and must come to us, not to init, when it dies. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+		return complain(m, "prctl", -errno);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	log_init("master", m->settings.log_level, m->settings.log_json);
+	r = runtime_dir_open(&m->runtime, m->settings.runtime_dir, m->text, sizeof(m->text));
+	if (r == 0) {
+		r = make_folders(m->settings.state_dir, STATE_DIR_MODE);
+		if (r < 0)
+			return complain(m, m->settings.state_dir, r);
+	}
+	return r;
+}
+
+static int make_chantab(struct master *m)
+{
+	struct chantab_header *header;
+
+	m->chantab_fd = shm_create("amps-channel-table", CHANTAB_BYTES);
+	if (m->chantab_fd < 0)
+		return complain(m, "the channel table", m->chantab_fd);
+	m->chantab = shm_map_write(m->chantab_fd, CHANTAB_BYTES);
+	if (!m->chantab)
+		return complain(m, "the channel table", -errno);
+	chantab_init(m->chantab);
+	header = m->chantab;
+	atomic_store_explicit(&header->start_mono_us, m->epoch_mono_us, memory_order_relaxed);
+	return shm_seal_writer(m->chantab_fd);
+}
+
+struct first_answer {
+	struct master *m;
+	bool here;
+	int error;
+};
+
+static void on_first(void *owner, int error, const char *text, struct publication *p,
+		     const json_t *problems)
+{
+	struct first_answer *answer = owner;
+
+	answer->here = true;
+	answer->error = error;
+	answer->m->first = p;
+	if (error == 0)
+		return;
+	print_problems(problems);
+	snprintf(answer->m->text, sizeof(answer->m->text), "%s", text ? text : strerror(-error));
+}
+
+/* Opens the database and waits for the first line-up: nothing can be served before. */
+static int load_store(struct master *m, int config_fd)
+{
+	struct first_answer answer = {.m = m};
+	int r = store_open(m->base, m->settings.state_dir, &m->store, m->text, sizeof(m->text));
+
+	if (r < 0) {
+		close(config_fd);
+		return r;
+	}
+	store_load(m->store, config_fd, on_first, &answer);
+	while (!answer.here && !m->interrupted)
+		event_base_loop(m->base, EVLOOP_ONCE);
+	/* Its callback must not find `answer` any more. */
+	if (!answer.here)
+		m->store = store_close(m->store);
+	return answer.here ? answer.error : -EINTR;
+}
+
+static void env_want(void *owner, unsigned worker, const struct msg_want *want)
+{
+	struct master *m = owner;
+
+	if (m->tuners)
+		tuners_want(m->tuners, worker, want);
+}
+
+static void env_release(void *owner, unsigned worker, uint32_t want)
+{
+	struct master *m = owner;
+
+	if (m->tuners)
+		tuners_release(m->tuners, worker, want);
+}
+
+static void env_worker_gone(void *owner, unsigned worker)
+{
+	struct master *m = owner;
+
+	if (m->tuners)
+		tuners_worker_gone(m->tuners, worker);
+}
+
+static void env_changed(void *owner)
+{
+	master_changed(owner);
+}
+
+static void env_nursery_ready(void *owner)
+{
+	struct master *m = owner;
+
+	if (m->tuners)
+		tuners_nursery_ready(m->tuners);
+}
+
+static void env_output_ring(void *owner, unsigned worker, const struct msg_output_ring *ring,
+			    int fd)
+{
+	worker_pool_output_ring(((struct master *)owner)->pool, worker, ring, fd);
+}
+
+static void env_output_gone(void *owner, unsigned worker, const struct msg_output_gone *gone)
+{
+	worker_pool_output_gone(((struct master *)owner)->pool, worker, gone);
+}
+
+static int env_fork_job(void *owner, int fd)
+{
+	return nursery_fork_job(((struct master *)owner)->nursery, fd);
+}
+
+static int make_children(struct master *m)
+{
+	const struct nursery_env nursery = {.base = m->base,
+					    .program = m->transcoder_program,
+					    .brake = &m->brake,
+					    .owner = m,
+					    .ready = env_nursery_ready};
+	const struct worker_pool_env pool = {.base = m->base,
+					     .program = m->worker_program,
+					     .listen_fds = m->listeners.fds,
+					     .count = m->settings.workers,
+					     .chantab_fd = m->chantab_fd,
+					     .epoch_wall_us = m->epoch_wall_us,
+					     .epoch_mono_us = m->epoch_mono_us,
+					     .log_level = m->settings.log_level,
+					     .log_json = m->settings.log_json,
+					     .brake = &m->brake,
+					     .owner = m,
+					     .want = env_want,
+					     .release = env_release,
+					     .gone = env_worker_gone,
+					     .changed = env_changed};
+	const struct tuners_env tuners = {.base = m->base,
+					  .chantab = m->chantab,
+					  .epoch_mono_us = (int64_t)m->epoch_mono_us,
+					  .log_level = m->settings.log_level,
+					  .log_json = m->settings.log_json,
+					  .owner = m,
+					  .output_ring = env_output_ring,
+					  .output_gone = env_output_gone,
+					  .fork_job = env_fork_job};
+	int r = nursery_new(&nursery, &m->nursery);
+
+	if (r == 0)
+		r = worker_pool_new(&pool, &m->pool);
+	if (r == 0)
+		r = tuners_new(&tuners, &m->tuners);
+	if (r == 0)
+		r = viewers_init(&m->viewers, m->pool, m->settings.workers);
+	return r < 0 ? complain(m, "the children", r) : 0;
+}
+
+static void env_apply(void *owner, struct publication *p)
+{
+	master_apply(owner, p);
+}
+
+static bool env_applied(void *owner)
+{
+	return worker_pool_all_acked(((struct master *)owner)->pool);
+}
+
+/* A signal asked: the log has the answer. */
+static void log_reload(const struct reload_result *result)
+{
+	if (result->error < 0) {
+		print_problems(result->problems);
+		log_error("cannot reload, keeping the running configuration: %s", result->text);
+		return;
+	}
+	log_info("reloaded added=%zu changed=%zu removed=%zu",
+		 json_array_size(json_object_get(result->report, "added")),
+		 json_array_size(json_object_get(result->report, "changed")),
+		 json_array_size(json_object_get(result->report, "removed")));
+}
+
+static void env_reloaded(void *owner, uint64_t ticket, const struct reload_result *result)
+{
+	struct master *m = owner;
+
+	log_reload(result);
+	if (ticket == 0)
+		return;
+	if (result->error < 0)
+		control_fail(m->control, ticket, result->problems ? "config" : "internal",
+			     result->text, result->problems);
+	else
+		control_answer(m->control, ticket,
+			       json_incref((json_t *)(uintptr_t)result->report));
+}
+
+static void on_request(void *owner, struct control *c, control_ticket ticket, const char *method,
+		       const json_t *params)
+{
+	struct master *m = owner;
+
+	control_commands_run(&m->backend, c, ticket, method, params);
+}
+
+static int open_control(struct master *m)
+{
+	const struct reload_env reload = {.base = m->base,
+					  .store = m->store,
+					  .loader_argv = m->loader_argv,
+					  .owner = m,
+					  .apply = env_apply,
+					  .applied_everywhere = env_applied,
+					  .done = env_reloaded};
+	const struct control_env control = {.base = m->base, .owner = m, .request = on_request};
+	int r = reload_new(&reload, &m->reload);
+
+	master_reports_init(m);
+	if (r == 0)
+		r = control_open(&control, m->runtime.control_path, &m->control);
+	return r < 0 ? complain(m, m->runtime.control_path, r) : 0;
+}
+
+static int start(struct master *m)
+{
+	int config_fd = -1;
+	int r = find_programs(m);
+
+	if (r == 0)
+		r = load_config(m, &config_fd);
+	if (r == 0)
+		r = prepare_process(m);
+	if (r == 0)
+		r = master_make_events(m);
+	if (r == 0)
+		r = make_chantab(m);
+	if (r == 0)
+		r = load_store(m, TAKE_FD(config_fd));
+	close_fd(&config_fd);
+	if (r == 0)
+		r = listen_open(&m->listeners, m->settings.host, m->settings.port,
+				m->settings.workers, m->text, sizeof(m->text));
+	if (r == 0)
+		r = make_children(m);
+	if (r == 0)
+		r = open_control(m);
+	return r;
+}
+
+int master_start(struct master *m)
+{
+	int r;
+
+	m->epoch_mono_us = clock_mono_us();
+	m->epoch_wall_us = clock_wall_us();
+	r = start(m);
+	if (r < 0) {
+		if (m->text[0] && !m->interrupted)
+			fprintf(stderr, "amps-master: %s\n", m->text);
+		return r;
+	}
+	master_apply(m, m->first);
+	publication_free(TAKE_PTR(m->first));
+	nursery_start(m->nursery);
+	worker_pool_start(m->pool);
+	return 0;
+}

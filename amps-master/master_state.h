@@ -1,0 +1,77 @@
+/* master_state.h - what the master owns.  For master*.c only; the parts know each other through
+ * their own headers and through callbacks. */
+#ifndef AMPS_MASTER_STATE_H
+#define AMPS_MASTER_STATE_H
+
+#include "amps-master/control_commands.h"
+#include "amps-master/listen.h"
+#include "amps-master/nursery.h"
+#include "amps-master/reload.h"
+#include "amps-master/runtime_dir.h"
+#include "amps-master/serve_options.h"
+#include "amps-master/settings.h"
+#include "amps-master/tuners.h"
+#include "amps-master/viewers.h"
+#include "amps-master/wall_timer.h"
+#include "amps-master/worker_pool.h"
+
+/* STARTING -> RUNNING -> STOPPING (everybody was asked) -> KILLING (nobody is asked any more) */
+enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING, MASTER_KILLING };
+
+#define MASTER_SIGNALS 4
+
+struct master {
+	const struct serve_options *options;
+	struct settings settings;
+	struct runtime_dir runtime;
+	struct event_base *base;
+	struct event *signals[MASTER_SIGNALS];
+	struct event *tick;	  /* every TICK_MS */
+	struct event *stop_timer; /* the end of a phase of stopping */
+	struct wall_timer *schedule;
+	enum master_phase phase;
+	bool interrupted; /* told to stop before it ran */
+
+	struct store *store;
+	struct publication *first; /* until the workers exist */
+	bool republishing;
+	uint64_t generation;
+	uint64_t tick_us;	   /* of the last tick */
+	uint64_t patient_until_us; /* our own loop was late: silence proves nothing */
+
+	int64_t epoch_wall_us;
+	uint64_t epoch_mono_us;
+	int chantab_fd;
+	void *chantab;
+
+	struct listeners listeners;
+	struct fork_brake brake;
+	struct nursery *nursery;
+	struct worker_pool *pool;
+	struct tuners *tuners;
+	struct viewers viewers;
+	struct reload *reload;
+	struct control *control;
+	struct control_backend backend;
+	bool announced; /* the banner is out */
+
+	char master_program[PATH_MAX], worker_program[PATH_MAX], transcoder_program[PATH_MAX];
+	const char *loader_argv[SERVE_ARGV_MAX];
+	char text[ERROR_TEXT_MAX]; /* why the start failed */
+};
+
+/* master_start.c: everything up to the loop.  0 or -Exxx (then `text` was printed). */
+must_check int master_start(struct master *m);
+
+/* master_reports.c: fills m->backend. */
+void master_reports_init(struct master *m);
+/* The banner, once everybody is ready. */
+void master_announce(struct master *m);
+
+/* master.c */
+must_check int master_make_events(struct master *m);	 /* the loop, its signals and timers */
+void master_stop(struct master *m, unsigned timeout_ms); /* again: hurries */
+void master_apply(struct master *m, struct publication *p);
+void master_changed(struct master *m); /* readiness may have changed */
+
+#endif
