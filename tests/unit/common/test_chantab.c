@@ -1,0 +1,178 @@
+#include "common/chantab.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+#include "leaks.h"
+
+#define ROUNDS 200000u
+
+static void *table_new(void)
+{
+	void *map = calloc(1, CHANTAB_BYTES);
+
+	cr_assert_not_null(map);
+	chantab_init(map);
+	return map;
+}
+
+Test(chantab, a_new_table_is_ours_and_empty)
+{
+	void *map = table_new();
+	struct tuner_slot tuner;
+	struct output_slot output;
+
+	cr_assert_eq(chantab_check(map), 0);
+	cr_assert_eq(chantab_get_tuner(map, 0, &tuner), 0);
+	cr_assert_eq(tuner.state, TUNER_IDLE);
+	cr_assert_eq(chantab_get_output(map, OUTPUTS_MAX - 1, &output), 0);
+	cr_assert_eq(output.generation, 0);
+	free(map);
+	assert_no_leaks();
+}
+
+Test(chantab, another_layout_is_refused)
+{
+	void *map = table_new();
+	struct chantab_header *h = map, good = *h;
+
+	h->version++;
+	cr_assert_eq(chantab_check(map), -EINVAL);
+	memcpy(h, &good, sizeof(good));
+	h->magic = 0;
+	cr_assert_eq(chantab_check(map), -EINVAL);
+	memcpy(h, &good, sizeof(good));
+	h->tuner_count--;
+	cr_assert_eq(chantab_check(map), -EINVAL);
+	memcpy(h, &good, sizeof(good));
+	h->output_bytes++;
+	cr_assert_eq(chantab_check(map), -EINVAL);
+	memcpy(h, &good, sizeof(good));
+	cr_assert_eq(chantab_check(map), 0);
+	free(map);
+}
+
+Test(chantab, slots_keep_what_was_put)
+{
+	void *map = table_new();
+	struct tuner_slot tuner = {.state = TUNER_RUNNING, .channel = 5, .pid = 77, .key = "5/sd"};
+	struct output_slot output = {.state = TUNER_STARTING, .tuner = 9, .generation = 1ull << 40};
+	struct tuner_slot got;
+	struct output_slot got_output;
+
+	strcpy(tuner.last_error, "the source closed the connection");
+	strcpy(output.variant, "hd");
+	chantab_put_tuner(map, TUNERS_MAX - 1, &tuner);
+	chantab_put_output(map, 3, &output);
+	cr_assert_eq(chantab_get_tuner(map, TUNERS_MAX - 1, &got), 0);
+	cr_assert_eq(got.state, TUNER_RUNNING);
+	cr_assert_eq(got.channel, 5);
+	cr_assert_eq(got.pid, 77);
+	cr_assert_str_eq(got.key, "5/sd");
+	cr_assert_str_eq(got.last_error, "the source closed the connection");
+	cr_assert_eq(chantab_get_output(map, 3, &got_output), 0);
+	cr_assert_eq(got_output.tuner, 9);
+	cr_assert_eq(got_output.generation, 1ull << 40);
+	cr_assert_str_eq(got_output.variant, "hd");
+	cr_assert_eq(chantab_get_output(map, 2, &got_output), 0);
+	cr_assert_eq(got_output.tuner, 0);
+	free(map);
+	assert_no_leaks();
+}
+
+Test(chantab, an_index_outside_is_refused)
+{
+	void *map = table_new();
+	struct tuner_slot tuner;
+	struct output_slot output;
+
+	cr_assert_eq(chantab_get_tuner(map, TUNERS_MAX, &tuner), -EINVAL);
+	cr_assert_eq(chantab_get_output(map, OUTPUTS_MAX, &output), -EINVAL);
+	free(map);
+}
+
+Test(chantab, a_slot_left_half_written_is_not_read)
+{
+	void *map = table_new();
+	struct tuner_slot tuner = {.channel = 1}, got = {.channel = 42};
+	struct tuner_slot *first = (void *)((char *)map + CHANTAB_TUNERS_OFFSET);
+
+	chantab_put_tuner(map, 0, &tuner);
+	atomic_fetch_add(&first->sequence, 1);
+	cr_assert_eq(chantab_get_tuner(map, 0, &got), -EAGAIN);
+	cr_assert_eq(got.channel, 42);
+	/* the next writer puts it right */
+	chantab_put_tuner(map, 0, &tuner);
+	cr_assert_eq(chantab_get_tuner(map, 0, &got), 0);
+	cr_assert_eq(got.channel, 1);
+	free(map);
+}
+
+struct race {
+	void *map;
+	atomic_bool stop;
+	atomic_uint copies, torn;
+};
+
+/* Every field of a slot says the same number. */
+static struct tuner_slot slot_of(uint32_t n)
+{
+	struct tuner_slot slot = {
+		.state = n,
+		.channel = n,
+		.restarts = n,
+		.viewers = n,
+		.bitrate_in = n,
+	};
+
+	memset(slot.key, (int)(n & 0x7f), sizeof(slot.key));
+	memset(slot.last_error, (int)(n & 0x7f), sizeof(slot.last_error));
+	return slot;
+}
+
+static void *race_read(void *arg)
+{
+	struct race *race = arg;
+
+	while (!atomic_load_explicit(&race->stop, memory_order_relaxed)) {
+		struct tuner_slot got, expected;
+
+		if (chantab_get_tuner(race->map, 7, &got) < 0)
+			continue;
+		expected = slot_of(got.channel);
+		atomic_store(&expected.sequence, atomic_load(&got.sequence));
+		if (memcmp(&got, &expected, sizeof(got)) != 0)
+			atomic_fetch_add(&race->torn, 1);
+		atomic_fetch_add(&race->copies, 1);
+	}
+	return NULL;
+}
+
+Test(chantab, a_copy_is_never_torn)
+{
+	struct race race = {.map = table_new()};
+	pthread_t readers[2];
+
+	for (size_t i = 0; i < array_size(readers); i++)
+		cr_assert_eq(pthread_create(&readers[i], NULL, race_read, &race), 0);
+	for (uint32_t n = 0; n < ROUNDS || atomic_load(&race.copies) < 1000; n++) {
+		struct tuner_slot slot = slot_of(n);
+
+		chantab_put_tuner(race.map, 7, &slot);
+	}
+	atomic_store(&race.stop, true);
+	for (size_t i = 0; i < array_size(readers); i++)
+		pthread_join(readers[i], NULL);
+	cr_assert_eq(atomic_load(&race.torn), 0);
+	free(race.map);
+	assert_no_leaks();
+}
+
+Test(chantab, every_state_has_a_name)
+{
+	cr_assert_str_eq(tuner_state_name(TUNER_IDLE), "idle");
+	cr_assert_str_eq(tuner_state_name(TUNER_FAILED), "failed");
+	for (int i = 0; i < TUNER_STATE_COUNT_; i++)
+		cr_assert_str_neq(tuner_state_name((enum tuner_state)i), "?");
+	cr_assert_str_eq(tuner_state_name(TUNER_STATE_COUNT_), "?");
+}

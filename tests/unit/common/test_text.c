@@ -1,0 +1,209 @@
+#include "common/text.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include "common/limits.h"
+#include "leaks.h"
+
+Test(text, copy_fits)
+{
+	char dst[6];
+
+	cr_assert(text_copy(dst, sizeof(dst), "hello"));
+	cr_assert_str_eq(dst, "hello");
+	cr_assert(text_copy(dst, 1, ""));
+	cr_assert_str_eq(dst, "");
+	cr_assert_not(text_copy(dst, 0, "x"));
+	cr_assert(text_copy(dst, 0, ""));
+}
+
+Test(text, copy_cuts_between_characters)
+{
+	char dst[5];
+
+	cr_assert_not(text_copy(dst, sizeof(dst), "hello"));
+	cr_assert_str_eq(dst, "hell");
+	cr_assert_not(text_copy(dst, 5, "abc\xc3\xa9"));
+	cr_assert_str_eq(dst, "abc");
+	cr_assert_not(text_copy(dst, 4, "a\xe2\x82\xac"));
+	cr_assert_str_eq(dst, "a");
+	cr_assert(text_copy(dst, 5, "a\xe2\x82\xac"));
+	cr_assert_str_eq(dst, "a\xe2\x82\xac");
+	cr_assert_not(text_copy(dst, 4, "\xf0\x9f\x93\xba"));
+	cr_assert_str_eq(dst, "");
+}
+
+Test(text, copy_of_what_is_no_utf8_ends_somewhere)
+{
+	char dst[8];
+
+	cr_assert_not(text_copy(dst, sizeof(dst), "\x80\x80\x80\x80\x80\x80\x80\x80\x80"));
+	cr_assert_eq(strlen(dst), 7);
+}
+
+Test(text, numbers)
+{
+	uint64_t n = 77;
+
+	cr_assert_eq(text_parse_u64("0", 10, &n), 0);
+	cr_assert_eq(n, 0);
+	cr_assert_eq(text_parse_u64("007", 10, &n), 0);
+	cr_assert_eq(n, 7);
+	cr_assert_eq(text_parse_u64("18446744073709551615", UINT64_MAX, &n), 0);
+	cr_assert_eq(n, UINT64_MAX);
+	n = 77;
+	cr_assert_eq(text_parse_u64("11", 10, &n), -ERANGE);
+	cr_assert_eq(text_parse_u64("18446744073709551616", UINT64_MAX, &n), -ERANGE);
+	cr_assert_eq(text_parse_u64("99999999999999999999999", UINT64_MAX, &n), -ERANGE);
+	/* wraps to something small */
+	cr_assert_eq(text_parse_u64("18446744073709551617", 10, &n), -ERANGE);
+	cr_assert_eq(text_parse_u64("99999999999999999999999x", UINT64_MAX, &n), -EINVAL);
+	cr_assert_eq(text_parse_u64("", 10, &n), -EINVAL);
+	cr_assert_eq(text_parse_u64("-1", 10, &n), -EINVAL);
+	cr_assert_eq(text_parse_u64("+1", 10, &n), -EINVAL);
+	cr_assert_eq(text_parse_u64(" 1", 10, &n), -EINVAL);
+	cr_assert_eq(text_parse_u64("1 ", 10, &n), -EINVAL);
+	cr_assert_eq(text_parse_u64("1e3", 10000, &n), -EINVAL);
+	cr_assert_eq(n, 77);
+}
+
+static void check_redacted(const char *url, const char *expected)
+{
+	char dst[256];
+
+	text_redact_url(url, dst, sizeof(dst));
+	cr_assert_str_eq(dst, expected, "%s became %s", url, dst);
+}
+
+Test(text, redacts_userinfo)
+{
+	check_redacted("http://host/path", "http://host/path");
+	check_redacted("http://user:pass@host:80/a?b=c", "http://***@host:80/a?b=c");
+	check_redacted("rtsp://user@host/", "rtsp://***@host/");
+	check_redacted("http://u:p@ss@host/x", "http://***@host/x");
+	check_redacted("http://host/mail@example.com", "http://host/mail@example.com");
+	check_redacted("http://host?to=a@b", "http://host?to=a@b");
+	check_redacted("concat:http://a:b@c/1|http://d:e@f/2",
+		       "concat:http://***@c/1|http://***@f/2");
+	check_redacted("http://proxy/?u=http://me:pw@host/", "http://proxy/?u=http://***@host/");
+	check_redacted("/srv/films/a@b.ts", "/srv/films/a@b.ts");
+	check_redacted("", "");
+}
+
+Test(text, redacts_secret_parameters)
+{
+	check_redacted("http://h/?token=abc", "http://h/?token=***");
+	check_redacted("http://h/?a=1&token=abc&b=2", "http://h/?a=1&token=***&b=2");
+	check_redacted("http://h/?X-Amps-Token=abc#top", "http://h/?X-Amps-Token=***#top");
+	check_redacted("http://h/?API_KEY=1;sig=2;x=3", "http://h/?API_KEY=***;sig=***;x=3");
+	check_redacted("srt://h:9?passphrase=hidden&mode=caller",
+		       "srt://h:9?passphrase=***&mode=caller");
+	check_redacted("http://h/#access_token=z", "http://h/#access_token=***");
+	check_redacted("http://h/?tok%65n=abc", "http://h/?tok%65n=***");
+	check_redacted("http://h/?client_secret=a=b=c&d=e", "http://h/?client_secret=***&d=e");
+	check_redacted("http://h/?token=", "http://h/?token=");
+	check_redacted("http://h/?token", "http://h/?token");
+	check_redacted("http://h/?authorization=Bearer x", "http://h/?authorization=***");
+	check_redacted("http://h/?x=1&&?y=2", "http://h/?x=1&&?y=2");
+	check_redacted("http://h/?token=a?password=b", "http://h/?token=***");
+}
+
+Test(text, redacted_text_is_cut_without_a_secret)
+{
+	const char *url = "http://user:pass@host/?token=abcdef";
+
+	for (size_t cap = 1; cap < 40; cap++) {
+		char dst[40];
+
+		memset(dst, 'x', sizeof(dst));
+		text_redact_url(url, dst, cap);
+		cr_assert_lt(strlen(dst), cap);
+		cr_assert_null(strstr(dst, "pass"));
+		cr_assert_null(strstr(dst, "abc"));
+	}
+	text_redact_url(url, (char *)1, 0);
+}
+
+Test(text, regions)
+{
+	char out[3];
+
+	cr_assert(text_region("us", 2, out));
+	cr_assert_str_eq(out, "US");
+	cr_assert(text_region("gBxx", 2, out));
+	cr_assert_str_eq(out, "GB");
+	cr_assert_not(text_region("usa", 3, out));
+	cr_assert_not(text_region("u", 1, out));
+	cr_assert_not(text_region("", 0, out));
+	cr_assert_not(text_region("u1", 2, out));
+	cr_assert_not(text_region("@[", 2, out));
+	cr_assert_not(text_region("`{", 2, out));
+	cr_assert_not(text_region("!!", 2, out));
+	cr_assert_not(text_region("\xc1\xc2", 2, out));
+	cr_assert_not(text_region("\x01\x02", 2, out));
+}
+
+Test(text, suggestions)
+{
+	static const char *const names[] = {"food",	  "source", "ffmpeg_profile",
+					    "tvg_id",	  "id",	    "adaptive_bitrates",
+					    "low_bitrate"};
+	size_t n = array_size(names);
+
+	cr_assert_str_eq(text_suggest("foo", names, n), "food");
+	cr_assert_str_eq(text_suggest("fodo", names, n), "food");
+	cr_assert_str_eq(text_suggest("suorce", names, n), "source");
+	cr_assert_str_eq(text_suggest("Source", names, n), "source");
+	cr_assert_str_eq(text_suggest("ffmpeg_profil", names, n), "ffmpeg_profile");
+	cr_assert_str_eq(text_suggest("adaptive_bitrate", names, n), "adaptive_bitrates");
+	cr_assert_str_eq(text_suggest("lowbitrates", names, n), "low_bitrate");
+	cr_assert_null(text_suggest("colour", names, n));
+	cr_assert_null(text_suggest("x", names, n));
+	cr_assert_null(text_suggest("", names, n));
+	cr_assert_null(text_suggest("food", names, 0));
+}
+
+Test(text, suggestions_are_bounded)
+{
+	char word[1000], other[1000];
+	const char *names[] = {other};
+
+	memset(word, 'a', sizeof(word));
+	word[999] = '\0';
+	memcpy(other, word, sizeof(word));
+	cr_assert_null(text_suggest(word, names, 1));
+	word[64] = '\0';
+	cr_assert_null(text_suggest(word, names, 1));
+	other[63] = '\0';
+	cr_assert_not_null(text_suggest(word, names, 1));
+}
+
+Test(text, secrets_equal_only_themselves)
+{
+	char longest[TOKEN_BYTES_MAX + 1], given[TOKEN_BYTES_MAX + 2];
+
+	cr_assert(text_equal_secret("secret", 6, "secret"));
+	cr_assert(text_equal_secret("secretly", 6, "secret"));
+	cr_assert_not(text_equal_secret("secret", 5, "secret"));
+	cr_assert_not(text_equal_secret("secret\0", 7, "secret"));
+	cr_assert_not(text_equal_secret("Secret", 6, "secret"));
+	cr_assert_not(text_equal_secret("secretx", 7, "secret"));
+	cr_assert_not(text_equal_secret("", 0, "secret"));
+	cr_assert_not(text_equal_secret("", 0, ""));
+	cr_assert_not(text_equal_secret("\0", 1, ""));
+	memset(longest, 'k', TOKEN_BYTES_MAX);
+	longest[TOKEN_BYTES_MAX] = '\0';
+	memset(given, 'k', sizeof(given));
+	cr_assert(text_equal_secret(given, TOKEN_BYTES_MAX, longest));
+	cr_assert_not(text_equal_secret(given, TOKEN_BYTES_MAX + 1, longest));
+	cr_assert_not(text_equal_secret(given, TOKEN_BYTES_MAX - 1, longest));
+}
+
+Test(text, a_secret_that_fills_its_place_needs_no_end)
+{
+	char place[TOKEN_BYTES_MAX];
+
+	memset(place, 'k', sizeof(place));
+	cr_assert(text_equal_secret(place, sizeof(place), place));
+	assert_no_leaks();
+}

@@ -1,0 +1,166 @@
+#include "common/tokens.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include "common/clock.h"
+#include "common/shm.h"
+#include "leaks.h"
+
+#define ENTRIES 3
+
+struct snapshot {
+	struct tokens_header header;
+	struct token_entry entries[ENTRIES];
+};
+
+static struct snapshot *snapshot_new(void)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	cr_assert_not_null(s);
+	s->header = (struct tokens_header){
+		.magic = TOKENS_MAGIC,
+		.version = TOKENS_VERSION,
+		.count = ENTRIES,
+		.total_bytes = sizeof(*s),
+	};
+	for (size_t i = 0; i < ENTRIES; i++)
+		s->entries[i].expires_wall_us = TIME_NONE;
+	strcpy(s->entries[0].token, "shared");
+	s->entries[0].flags = TOKEN_SHARED;
+	strcpy(s->entries[1].token, "living-room");
+	s->entries[1].expires_wall_us = 1000;
+	memset(s->entries[2].token, 'k', TOKEN_BYTES_MAX);
+	s->entries[2].role = TOKEN_ADMIN;
+	return s;
+}
+
+static int snapshot_open(const struct snapshot *s, size_t bytes, struct tokens **ret)
+{
+	int fd = shm_snapshot("test-tokens", s, bytes), r;
+
+	cr_assert_geq(fd, 0);
+	r = tokens_open(fd, bytes, ret);
+	close(fd);
+	return r;
+}
+
+static const struct token_entry *find(const struct tokens *t, const char *token, int64_t wall_us)
+{
+	return tokens_find(t, token, strlen(token), wall_us);
+}
+
+Test(tokens, finds_exactly_its_entries)
+{
+	struct snapshot *s = snapshot_new();
+	struct tokens *t = NULL;
+	char longest[TOKEN_BYTES_MAX + 1] = {0};
+
+	memset(longest, 'k', TOKEN_BYTES_MAX);
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	cr_assert_eq(find(t, "shared", 0)->flags, TOKEN_SHARED);
+	cr_assert_eq(find(t, longest, 0)->role, TOKEN_ADMIN);
+	cr_assert_null(find(t, longest + 1, 0));
+	cr_assert_null(find(t, "share", 0));
+	cr_assert_null(find(t, "", 0));
+	cr_assert_null(find(t, "other", 0));
+	cr_assert_eq(tokens_shared(t), find(t, "shared", 0));
+	tokens_free(t);
+	free(s);
+	assert_no_leaks();
+}
+
+Test(tokens, an_expired_one_lets_nobody_in)
+{
+	struct snapshot *s = snapshot_new();
+	struct tokens *t = NULL;
+
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	cr_assert_not_null(find(t, "living-room", 999));
+	cr_assert_null(find(t, "living-room", 1000));
+	tokens_free(t);
+	/* of two equal tokens the one alive counts */
+	strcpy(s->entries[0].token, "living-room");
+	s->entries[0].expires_wall_us = 500;
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	cr_assert_eq(find(t, "living-room", 600)->expires_wall_us, 1000);
+	tokens_free(t);
+	free(s);
+	assert_no_leaks();
+}
+
+Test(tokens, an_empty_snapshot_knows_nobody)
+{
+	struct snapshot *s = snapshot_new();
+	struct tokens *t = NULL;
+
+	s->header.count = 0;
+	s->header.total_bytes = sizeof(s->header);
+	cr_assert_eq(snapshot_open(s, sizeof(s->header), &t), 0);
+	cr_assert_null(tokens_shared(t));
+	cr_assert_null(find(t, "shared", 0));
+	tokens_free(t);
+	cr_assert_null(tokens_free(NULL));
+	free(s);
+	assert_no_leaks();
+}
+
+Test(tokens, without_a_shared_one)
+{
+	struct snapshot *s = snapshot_new();
+	struct tokens *t = NULL;
+
+	s->entries[0].flags = 0;
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	cr_assert_null(tokens_shared(t));
+	tokens_free(t);
+	free(s);
+}
+
+static void check_refused(const struct snapshot *s, size_t bytes)
+{
+	struct tokens *t = NULL;
+
+	cr_assert_eq(snapshot_open(s, bytes, &t), -EINVAL);
+	cr_assert_null(t);
+}
+
+Test(tokens, what_is_no_snapshot_is_refused)
+{
+	struct snapshot *s = snapshot_new();
+
+	check_refused(s, sizeof(*s) - 1);
+	check_refused(s, sizeof(s->header));
+	check_refused(s, 8);
+	s->header.version++;
+	check_refused(s, sizeof(*s));
+	s->header.version--;
+	s->header.count = UINT32_MAX;
+	check_refused(s, sizeof(*s));
+	s->header.count = ENTRIES;
+	s->entries[2].group_count = TOKEN_GROUPS_MAX + 1;
+	check_refused(s, sizeof(*s));
+	s->entries[2].group_count = 1;
+	memset(s->entries[2].groups[0], 'g', TOKEN_GROUP_BYTES);
+	check_refused(s, sizeof(*s));
+	s->entries[2].group_count = 0;
+	memset(s->entries[2].name, 'n', sizeof(s->entries[2].name));
+	check_refused(s, sizeof(*s));
+	s->entries[2].name[63] = '\0';
+	s->entries[2].role = 2;
+	check_refused(s, sizeof(*s));
+	free(s);
+	assert_no_leaks();
+}
+
+Test(tokens, memory_that_may_change_is_refused)
+{
+	struct snapshot *s = snapshot_new();
+	struct tokens *t = NULL;
+	int fd = shm_create("test-live", sizeof(*s));
+
+	cr_assert_geq(fd, 0);
+	cr_assert_lt(tokens_open(fd, sizeof(*s), &t), 0);
+	close(fd);
+	free(s);
+}
