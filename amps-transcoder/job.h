@@ -1,6 +1,6 @@
 /* job.h - one job process: its orders, its words to the master, its signs of life.
  *
- * The nursery hands an idle child the socket of a job; job_main() reads the JOB message, gives up
+ * The nursery hands an idle child the socket of a job; job_run.h reads the JOB message, gives up
  * rights and runs the role: ingest_run(), derive_run() or both_run().  A role owns the process from
  * then on; it returns the exit code (0 after ENDED or SHUTDOWN, 1 after FAILED), which job_end_*()
  * give it.
@@ -16,6 +16,7 @@
 #define AMPS_JOB_H
 
 #include <jansson.h>
+#include <sys/types.h>
 #include "common/base.h"
 #include "common/limits.h"
 #include "common/msg.h"
@@ -61,14 +62,18 @@ struct job {
 	struct job_event events[JOB_EVENTS_MAX];
 	unsigned event_first, event_count;
 	struct ring_writer *rings[JOB_RINGS_MAX];
-	uint64_t heartbeat_us;
+	uint64_t heartbeat_us, looked_us;
+	pid_t master_pid;
 	char program[TUNER_KEY_MAX + 16]; /* for the log */
 };
 
-/* The whole life of a job on `socket` (taken).  `title` sets the process title; see nursery.h.
- * Returns the exit code. */
-struct title;
-int job_main(int socket, struct title *title);
+/* The beginning of a job's life, for job_run.c: takes the socket and says HELLO and READY; waits
+ * for the JOB message and follows it (title and log included); ties our life to the master's. 0 or
+ * -Exxx (the process should exit). */
+must_check int job_open(struct job *job, int socket);
+must_check int job_await_orders(struct job *job);
+must_check int job_follow_master(const struct job *job);
+void job_close(struct job *job);
 
 /* Takes the next order without waiting; kind NONE when there is none.  Never fails: a broken socket
  * is a SHUTDOWN. */

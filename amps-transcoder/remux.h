@@ -3,11 +3,10 @@
 #ifndef AMPS_REMUX_H
 #define AMPS_REMUX_H
 
-#include "amps-transcoder/source.h"
-#include "amps-transcoder/ts_sink.h"
+#include "amps-transcoder/ingest.h"
 
 /* Runs an opened source that is not a transport stream to its end; returns the exit code. */
-int remux_run(struct job *job, struct source *source, struct ts_sink *sink);
+int remux_run(struct ingest *in);
 
 /* Can this codec live in a transport stream? */
 bool remux_codec_fits(enum AVCodecID id);

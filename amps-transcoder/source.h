@@ -7,16 +7,8 @@
 
 #include <libavformat/avformat.h>
 #include "amps-transcoder/job.h"
+#include "amps-transcoder/source_options.h"
 #include "amps-transcoder/udp.h"
-
-/* input_options and input_args of the spec, sorted by who follows them. */
-struct source_options {
-	bool re;
-	int64_t loop;		    /* additional rounds; -1 = for ever */
-	int64_t seek_us, length_us; /* -ss, -t; 0 = none */
-	char format[32];	    /* -f */
-	AVDictionary *libav;	    /* the rest */
-};
 
 struct source {
 	struct job *job;

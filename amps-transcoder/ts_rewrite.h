@@ -12,24 +12,23 @@
 
 #include "amps-transcoder/ts_parse.h"
 
-#define TS_JUMP_90K	  (10 * TS_HZ) /* a larger step ahead is another timeline */
-#define TS_BACK_90K	  (TS_HZ / 10) /* a larger step back is, too; less is a reordered datagram */
-#define TS_SPLICE_GAP_90K (TS_HZ / 25) /* between the frontier and a splice's first timestamp */
+#define TS_JUMP_90K (10 * TS_HZ) /* a larger step ahead is another timeline */
+#define TS_BACK_90K (TS_HZ / 10) /* a larger step back is, too; less is a reordered datagram */
+#define TS_STEP_90K TS_HZ	 /* a larger step at a discontinuity_indicator is */
 
 struct ts_rewrite {
 	bool active;		/* something is being changed */
 	bool pending;		/* a splice waits for the first timestamp that decides its offset */
 	bool mark;		/* the next PCR packet gets a discontinuity_indicator */
+	bool has_pcr;		/* the clock is a PCR's, not a DTS's */
+	int64_t target_90k;	/* where the pending splice's first timestamp goes */
 	int64_t offset_90k;	/* added to every timestamp */
-	int64_t clock_90k;	/* last PCR (else DTS) of the source, unwrapped, without offset */
+	int64_t clock_90k;	/* of the source, unwrapped, without offset; TIME_NONE */
 	int64_t old_offset_90k; /* of the timeline before, for its late packets */
 	int64_t old_clock_90k;
-	int64_t target_90k; /* where the pending splice's first timestamp goes */
-	bool has_pcr;	    /* the clock is a PCR's */
 	uint64_t splices;
 	uint8_t round;		   /* of splices, to notice a PID's first packet behind one */
 	uint8_t seen[TS_PIDS];	   /* the round in which a PID was last seen */
-	uint8_t last_cc[TS_PIDS];  /* as written; 0xff = never */
 	uint8_t cc_shift[TS_PIDS]; /* added modulo 16 */
 };
 

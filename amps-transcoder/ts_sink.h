@@ -30,12 +30,16 @@ bool ts_sink_attached(const struct ts_sink *s);
 uint32_t ts_sink_output(const struct ts_sink *s);
 uint64_t ts_sink_generation(const struct ts_sink *s); /* the newest attached */
 
-/* Where the next bytes go and how many fit (at least 128 KiB).  Only when attached. */
+/* Where the next bytes go and how many fit (at least 64 KiB).  Only when attached. */
 uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap);
 /* n bytes were put there. */
 void ts_sink_put(struct ts_sink *s, size_t n);
 /* Copies; any n. */
 void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n);
+
+/* Called when the programme is first known, or another, before anything else is told of it. */
+void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const struct ts_parse *p),
+			  void *owner);
 
 /* What follows belongs to another timeline: its first timestamp is made to follow the frontier.
  * `marked`: with a discontinuity_indicator (without: a loop that goes on seamlessly). */

@@ -5,7 +5,9 @@
 #include "common/base.h"
 
 struct udp {
-	int fd; /* -1 = closed */
+	int fd;	     /* -1 = closed */
+	bool large;  /* datagrams are larger than seven packets */
+	bool gather; /* the stream runs: let a few datagrams come together */
 };
 
 /* Opens `udp://[source@]host:port[?localaddr=A&buffer_size=N&sources=A]` for receiving: binds,

@@ -1,0 +1,118 @@
+/* av_log.c - see av_log.h */
+#include "amps-transcoder/av_log.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libavutil/log.h>
+
+#include "common/log.h"
+#include "common/text.h"
+
+#define LINE_MAX_BYTES 240
+#define LINES_KEPT     8
+#define LINES_JOINED   3
+
+static struct {
+	pthread_mutex_t lock;
+	unsigned count; /* ever kept since the last forget */
+	struct {
+		int level;
+		char text[LINE_MAX_BYTES];
+	} lines[LINES_KEPT];
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Hides the credentials of every URL in a line, word by word. */
+static void redact(const char *line, char *dst, size_t cap)
+{
+	size_t used = 0;
+
+	while (*line && used + 1 < cap) {
+		size_t n = strcspn(line, " '\"");
+		char word[LINE_MAX_BYTES], clean[LINE_MAX_BYTES];
+
+		snprintf(word, sizeof(word), "%.*s", (int)MIN(n, sizeof(word) - 1), line);
+		if (strstr(word, "://"))
+			text_redact_url(word, clean, sizeof(clean));
+		else
+			memcpy(clean, word, sizeof(clean));
+		used += (size_t)snprintf(dst + used, cap - used, "%s", clean);
+		line += n;
+		if (*line && used + 1 < cap)
+			dst[used++] = *line++;
+	}
+	dst[MIN(used, cap - 1)] = '\0';
+}
+
+static void keep(int level, const char *text)
+{
+	pthread_mutex_lock(&kept.lock);
+	kept.lines[kept.count % LINES_KEPT].level = level;
+	memcpy(kept.lines[kept.count % LINES_KEPT].text, text, LINE_MAX_BYTES);
+	kept.count++;
+	pthread_mutex_unlock(&kept.lock);
+}
+
+static void on_line(void *object, int level, const char *format, va_list args)
+{
+	char raw[LINE_MAX_BYTES], line[LINE_MAX_BYTES] = "";
+	int prefix = 1;
+
+	if (level > AV_LOG_WARNING && !log_enabled(LOG_DEBUG))
+		return;
+	av_log_format_line2(object, level, format, args, raw, sizeof(raw), &prefix);
+	raw[strcspn(raw, "\r\n")] = '\0';
+	/* "[mpegts @ 0x55...]" says an address nobody can use */
+	redact(*raw == '[' && strstr(raw, "] ") ? strstr(raw, "] ") + 2 : raw, line, sizeof(line));
+	if (!*line || level > AV_LOG_VERBOSE)
+		return;
+	if (level <= AV_LOG_WARNING)
+		keep(level, line);
+	log_debug("libav: %s", line);
+}
+
+void av_log_install(void)
+{
+	av_log_set_callback(on_line);
+}
+
+void av_log_forget(void)
+{
+	pthread_mutex_lock(&kept.lock);
+	kept.count = 0;
+	pthread_mutex_unlock(&kept.lock);
+}
+
+/* The worst level worth telling: errors if there are any. */
+static int worst_level(unsigned first)
+{
+	for (unsigned i = first; i < kept.count; i++)
+		if (kept.lines[i % LINES_KEPT].level <= AV_LOG_ERROR)
+			return AV_LOG_ERROR;
+	return AV_LOG_WARNING;
+}
+
+void av_log_last(char *dst, size_t cap)
+{
+	const char *joined[LINES_JOINED];
+	unsigned n = 0, first;
+	size_t used = 0;
+	int level;
+
+	*dst = '\0';
+	pthread_mutex_lock(&kept.lock);
+	first = kept.count > LINES_KEPT ? kept.count - LINES_KEPT : 0;
+	level = worst_level(first);
+	for (unsigned i = kept.count; i > first && n < LINES_JOINED; i--) {
+		const char *text = kept.lines[(i - 1) % LINES_KEPT].text;
+
+		if (kept.lines[(i - 1) % LINES_KEPT].level <= level &&
+		    (n == 0 || strcmp(joined[n - 1], text) != 0))
+			joined[n++] = text;
+	}
+	while (n-- && used < cap)
+		used += (size_t)snprintf(dst + used, cap - used, "%s%s", used ? "; " : "",
+					 joined[n]);
+	pthread_mutex_unlock(&kept.lock);
+}

@@ -1,0 +1,146 @@
+/* guard.c - see guard.h */
+#include "amps-transcoder/guard.h"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/log.h"
+
+/* The interposed functions have no context of their own: one policy a process. */
+static struct {
+	bool set;
+	bool judged; /* the host was looked up, `inside` is final */
+	bool inside; /* inside addresses are allowed */
+	const char *host;
+} policy;
+
+void guard_set(const char *host, bool allow_private)
+{
+	policy.host = host;
+	policy.judged = allow_private || !*host;
+	policy.inside = allow_private;
+	policy.set = true;
+}
+
+void guard_clear(void)
+{
+	policy.set = false;
+}
+
+static bool inside4(uint32_t a)
+{
+	static const struct {
+		uint32_t net;
+		unsigned bits;
+	} nets[] = {
+		{0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},
+		{0xa9fe0000, 16}, {0xac100000, 12}, {0xc0000000, 24}, {0xc0a80000, 16},
+		{0xc6120000, 15}, {0xe0000000, 3},
+	};
+
+	for (size_t i = 0; i < array_size(nets); i++)
+		if ((a ^ nets[i].net) >> (32 - nets[i].bits) == 0)
+			return true;
+	return false;
+}
+
+static uint32_t be32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static bool inside6(const uint8_t a[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+	static const uint8_t zero[12];
+
+	if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12))
+		return inside4(be32(a + 12));
+	/* 6to4 carries an IPv4 address too */
+	if (a[0] == 0x20 && a[1] == 0x02)
+		return inside4(be32(a + 2));
+	if (!memcmp(a, zero, 12))
+		return true;
+	return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) >= 0x80) || a[0] == 0xff;
+}
+
+bool guard_inside(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return inside4(ntohl(
+			((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
+	if (address->sa_family == AF_INET6)
+		return inside6(
+			((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr);
+	return false;
+}
+
+/* The source's own host, looked up for the first time, says where this channel lives. */
+static void judge_host(const char *node, const struct addrinfo *found)
+{
+	if (!policy.set || policy.judged || !node || strcasecmp(node, policy.host) != 0)
+		return;
+	for (; found; found = found->ai_next)
+		policy.inside = policy.inside || guard_inside(found->ai_addr);
+	policy.judged = true;
+}
+
+int getaddrinfo(const char *restrict node, const char *restrict service,
+		const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
+{
+	static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	int r;
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "getaddrinfo");
+	r = real(node, service, hints, ret);
+	if (r == 0)
+		judge_host(node, *ret);
+	return r;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+	static int (*real)(int, const struct sockaddr *, socklen_t);
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "connect");
+	if (policy.set && !policy.inside && len >= sizeof(sa_family_t) && guard_inside(address)) {
+		log_warn("The source points to an address inside this network; refused (set "
+			 "allow_private to allow it)");
+		errno = EACCES;
+		return -1;
+	}
+	return real(fd, address, len);
+}
+
+const char *guard_protocols(const char *scheme)
+{
+	static const struct {
+		const char *scheme, *protocols;
+	} rows[] = {
+		{"", "file,crypto"},
+		{"file", "file,crypto"},
+		{"http", "http,https,tcp,tls,crypto,httpproxy"},
+		{"https", "http,https,tcp,tls,crypto,httpproxy"},
+		{"rtmp", "rtmp,tcp"},
+		{"rtmps", "rtmps,rtmp,tls,tcp"},
+		{"rtmpt", "rtmpt,ffrtmphttp,http,tcp"},
+		{"rtsp", "rtsp,rtp,rtcp,udp,tcp,http,https,tls"},
+		{"rtsps", "rtsp,rtp,rtcp,udp,tcp,tls"},
+		{"srt", "srt"},
+		{"rist", "rist"},
+		{"tcp", "tcp"},
+		{"ftp", "ftp,tcp"},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (!strcmp(rows[i].scheme, scheme))
+			return rows[i].protocols;
+	return scheme;
+}

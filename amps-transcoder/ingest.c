@@ -1,0 +1,235 @@
+/* ingest.c - see ingest.h */
+#include "amps-transcoder/ingest.h"
+
+#include <string.h>
+
+#include "amps-transcoder/remux.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#define START_TIMEOUT_MS 15000
+#define STALL_TIMEOUT_MS 2000
+#define RING_SECONDS	 10
+#define WAIT_MS		 100
+#define CHUNK_FIRST	 (64u << 10) /* of a paced source, before its bitrate is known */
+#define CHUNK_MIN	 (8u << 10)
+#define CHUNKS_A_SECOND	 10u
+
+static void take_output(struct ingest *in, struct job_event *e)
+{
+	bool first = !ts_sink_attached(in->sink);
+	int r = ts_sink_attach(in->sink, e);
+
+	if (r < 0)
+		log_error("The ring of output %u cannot be used: %s; %s", e->output, strerror(-r),
+			  first ? "waiting for another" : "staying with the old one");
+}
+
+bool ingest_take_orders(struct ingest *in)
+{
+	for (;;) {
+		struct job_event e;
+		enum job_event_kind kind;
+
+		job_poll(in->job, &e);
+		kind = e.kind;
+		if (kind == JOB_EVENT_OUTPUT)
+			take_output(in, &e);
+		job_event_done(&e);
+		if (kind == JOB_EVENT_SHUTDOWN)
+			return false;
+		if (kind == JOB_EVENT_NONE)
+			return true;
+	}
+}
+
+bool ingest_may_read(struct ingest *in, int64_t clock_90k)
+{
+	uint64_t now_us = clock_mono_us();
+	uint64_t delay_us = ts_sink_attached(in->sink) ? pace_delay_us(&in->pace, clock_90k, now_us)
+						       : WAIT_MS * 1000;
+
+	if (delay_us < 1000)
+		return true;
+	if (in->data_us)
+		in->data_us = now_us; /* nobody asked the source for anything */
+	job_wait(in->job, (unsigned)MIN(delay_us / 1000, WAIT_MS));
+	return false;
+}
+
+void ingest_set_deadline(struct ingest *in)
+{
+	in->job->deadline_us = in->data_us ? in->data_us + in->stall_timeout_us
+					   : in->begin_us + in->start_timeout_us;
+}
+
+void ingest_got_data(struct ingest *in, size_t bytes)
+{
+	in->data_us = clock_mono_us();
+	in->round_bytes += bytes;
+}
+
+/* A source that is open but shows nothing playable cannot hold a starting channel for ever. */
+static bool shows_nothing(const struct ingest *in)
+{
+	return !ts_sink_running(in->sink) && in->data_us &&
+	       clock_mono_us() - in->begin_us > in->start_timeout_us;
+}
+
+int ingest_failed(struct ingest *in, int error)
+{
+	const char *shown = in->source.shown;
+
+	in->job->deadline_us = 0;
+	if (error == -ECANCELED || job_ending(in->job))
+		return job_end_shutdown(in->job);
+	if (error == -ETIMEDOUT && in->data_us) {
+		job_say_stalled(in->job);
+		return job_end_failed(in->job, 504, "the source %s sent nothing for %llu ms", shown,
+				      (unsigned long long)(in->stall_timeout_us / 1000));
+	}
+	if (error == -ETIMEDOUT)
+		return job_end_failed(in->job, 504, "the source %s sent nothing within %llu ms",
+				      shown, (unsigned long long)(in->start_timeout_us / 1000));
+	if (error == -ENODATA)
+		return job_end_failed(in->job, 502, "the source %s is empty", shown);
+	return job_end_failed_av(in->job, 502, shown, error);
+}
+
+int ingest_finished(struct ingest *in)
+{
+	const char *shown = in->source.shown;
+
+	if (job_ending(in->job))
+		return job_end_shutdown(in->job);
+	if (!ts_sink_running(in->sink))
+		return job_end_failed(in->job, 502, "the source %s has nothing that can be played",
+				      shown);
+	if (in->source.live)
+		return job_end_failed(in->job, 502, "the source %s closed the connection", shown);
+	ts_sink_ended(in->sink);
+	return job_end_ended(in->job);
+}
+
+bool ingest_next_round(struct ingest *in)
+{
+	if (in->source.live || in->source.options.loop == 0 || in->round_bytes == 0)
+		return false;
+	if (in->source.options.loop > 0)
+		in->source.options.loop--;
+	in->round_bytes = 0;
+	return true;
+}
+
+static void on_programme(void *owner, const struct ts_parse *p)
+{
+	struct ingest *in = owner;
+	char streams[1024];
+
+	if (in->told)
+		return;
+	in->told = true;
+	ts_parse_streams_text(p, streams, sizeof(streams));
+	job_say_source(in->job, SOURCE_TS, in->source.live, streams);
+}
+
+static enum pace_kind pace_of(const struct source *s)
+{
+	if (s->via == SOURCE_VIA_UDP)
+		return PACE_NONE;
+	if (s->live)
+		return PACE_LIVE;
+	return s->options.re ? PACE_REAL : PACE_FILE;
+}
+
+/* A paced source is read in portions of a tenth of a second. */
+static size_t portion(const struct ingest *in, size_t cap)
+{
+	uint64_t bitrate = ts_sink_bitrate(in->sink);
+	size_t wanted = bitrate ? bitrate / 8 / CHUNKS_A_SECOND : CHUNK_FIRST;
+
+	if (in->source.live)
+		return cap;
+	return MIN(cap, MAX(wanted, CHUNK_MIN));
+}
+
+/* One read into the ring.  0 = go on, else the exit code plus one. */
+static int ts_step(struct ingest *in)
+{
+	size_t cap;
+	uint8_t *space = ts_sink_space(in->sink, &cap);
+	ssize_t n;
+
+	ingest_set_deadline(in);
+	n = source_read(&in->source, space, portion(in, cap));
+	if (n > 0) {
+		ingest_got_data(in, (size_t)n);
+		ts_sink_put(in->sink, (size_t)n);
+	}
+	if (shows_nothing(in))
+		return 1 + job_end_failed(in->job, 504,
+					  "the source %s showed nothing that can be played in time",
+					  in->source.shown);
+	if (n > 0 || n == -EAGAIN)
+		return 0;
+	if (n < 0)
+		return 1 + ingest_failed(in, (int)n);
+	if (!ingest_next_round(in))
+		return 1 + ingest_finished(in);
+	ts_sink_splice(in->sink, false);
+	n = source_rewind(&in->source);
+	return n < 0 ? 1 + ingest_failed(in, (int)n) : 0;
+}
+
+static int ts_run(struct ingest *in)
+{
+	int end = 0;
+
+	pace_init(&in->pace, pace_of(&in->source));
+	ts_sink_on_programme(in->sink, on_programme, in);
+	while (!end) {
+		if (!ingest_take_orders(in))
+			return job_end_shutdown(in->job);
+		if (ingest_may_read(in, ts_sink_clock_90k(in->sink)))
+			end = ts_step(in);
+	}
+	return end - 1;
+}
+
+static int open_and_run(struct ingest *in)
+{
+	int r;
+
+	if (!ingest_take_orders(in))
+		return job_end_shutdown(in->job);
+	ingest_set_deadline(in);
+	r = source_open(&in->source);
+	if (r < 0)
+		return ingest_failed(in, r);
+	return in->source.is_ts ? ts_run(in) : remux_run(in);
+}
+
+int ingest_run(struct job *job)
+{
+	struct ingest in = {
+		.job = job,
+		.begin_us = clock_mono_us(),
+		.start_timeout_us =
+			(uint64_t)job_spec_int(job, "start_timeout_ms", START_TIMEOUT_MS) * 1000,
+		.stall_timeout_us =
+			(uint64_t)job_spec_int(job, "stall_timeout_ms", STALL_TIMEOUT_MS) * 1000,
+	};
+	const char *problem = "";
+	int code;
+
+	if (source_init(&in.source, job, &problem) < 0)
+		code = job_end_failed(job, 502, "%s", problem);
+	else if (ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", RING_SECONDS),
+			     &in.sink) < 0)
+		code = job_end_failed(job, 502, "no memory");
+	else
+		code = open_and_run(&in);
+	source_close(&in.source);
+	ts_sink_free(in.sink);
+	return code;
+}

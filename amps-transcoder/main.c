@@ -1,0 +1,56 @@
+/* main.c - amps-transcoder: the nursery of jobs, and the offline check of libav options. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libavformat/avformat.h>
+
+#include "amps-transcoder/check_options.h"
+#include "amps-transcoder/nursery.h"
+#include "common/log.h"
+#include "common/msg.h"
+
+#define EXIT_USAGE 2
+
+static int usage(FILE *to, int code)
+{
+	fputs("Usage: amps-transcoder --nursery | --check-options | --version\n"
+	      "  --nursery        start jobs for amps-master (its socket is descriptor 3)\n"
+	      "  --check-options  check the options given as JSON on stdin against libav\n",
+	      to);
+	return code;
+}
+
+static int nursery_command(int argc, char **argv)
+{
+	struct title title;
+
+	title_init(&title, argc, argv);
+	log_init("nursery", LOG_INFO, false);
+	signal(SIGPIPE, SIG_IGN);
+	avformat_network_init();
+	return nursery_main(MSG_CHILD_FD, &title);
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	if (argc != 2)
+		return usage(stderr, EXIT_USAGE);
+	if (!strcmp(argv[1], "--check-options"))
+		return check_options_command();
+	if (!strcmp(argv[1], "--version")) {
+		puts("amps-transcoder " AMPS_VERSION);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--help"))
+		return usage(stdout, 0);
+	if (strcmp(argv[1], "--nursery") != 0)
+		return usage(stderr, EXIT_USAGE);
+	code = nursery_command(argc, argv);
+	/* a job has said its last words: the destructors of two hundred libraries would only cost
+	 */
+	fflush(NULL);
+	_exit(code);
+}

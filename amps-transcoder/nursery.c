@@ -1,0 +1,192 @@
+/* nursery.c - see nursery.h */
+#include "amps-transcoder/nursery.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "amps-transcoder/job_run.h"
+#include "common/log.h"
+#include "common/msg.h"
+
+#define FORK_RETRY_MS 100
+
+struct nursery {
+	int master;
+	int idle; /* our end of the idle child's socket; -1 = there is none */
+	struct title *title;
+};
+
+/* What nursery_step() came to. */
+enum step { STEP_ON, STEP_END, STEP_JOB };
+
+void title_init(struct title *t, int argc, char **argv)
+{
+	char **env = environ;
+	char *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+	size_t count = 0;
+
+	while (env[count])
+		count++;
+	char **copy = calloc(count + 1, sizeof(*copy));
+
+	/* the environment lies behind the arguments; it moves away so that a title may be longer */
+	for (size_t i = 0; copy && i < count; i++) {
+		if (env[i] == end)
+			end += strlen(end) + 1;
+		copy[i] = strdup(env[i]);
+	}
+	if (copy)
+		environ = copy;
+	t->area = argv[0];
+	t->bytes = copy ? (size_t)(end - argv[0]) : strlen(argv[0]) + 1;
+}
+
+void title_set(struct title *t, const char *format, ...)
+{
+	va_list args;
+
+	memset(t->area, 0, t->bytes);
+	va_start(args, format);
+	vsnprintf(t->area, t->bytes, format, args);
+	va_end(args);
+}
+
+/* The idle child: waits for a job's socket.  Returns it, or -1 when the nursery is gone. */
+static int await_job(int nursery)
+{
+	struct pollfd p = {.fd = nursery, .events = POLLIN};
+	struct msg m;
+	int socket, r;
+
+	do {
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return -1;
+		r = msg_receive(nursery, &m);
+	} while (r == -EAGAIN);
+	if (r < 0)
+		return -1;
+	socket = m.type == MSG_FORK_JOB ? TAKE_FD(m.fds[0]) : -1;
+	msg_done(&m);
+	return socket;
+}
+
+/* Everything the child must not keep is closed; what remains is the job's socket. */
+static int become_job(int nursery, struct title *title)
+{
+	int socket;
+
+	title_set(title, "amps-transcoder (idle)");
+	if (dup2(nursery, MSG_CHILD_FD) < 0)
+		return 1;
+	close_range(MSG_CHILD_FD + 1, ~0u, 0);
+	socket = await_job(MSG_CHILD_FD);
+	if (socket < 0)
+		return 0;
+	close(MSG_CHILD_FD);
+	return job_run(socket, title);
+}
+
+/* Forks the idle child through an intermediate, so that the master becomes its parent.
+ * STEP_JOB in the child. */
+static enum step refill(struct nursery *n, int *ret_child_end)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (n->idle >= 0 || msg_socketpair(pair) < 0)
+		return STEP_ON;
+	pid = fork();
+	if (pid == 0) {
+		pid = fork();
+		if (pid != 0)
+			_exit(pid < 0);
+		*ret_child_end = pair[1];
+		return STEP_JOB;
+	}
+	close(pair[1]);
+	n->idle = pair[0];
+	if (pid < 0 || waitpid(pid, &(int){0}, 0) < 0)
+		close_fd(&n->idle);
+	return STEP_ON;
+}
+
+/* Gives the socket to the idle child; if that one died, to a fresh one. */
+static enum step start_job(struct nursery *n, int socket, int *ret_child_end)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		if (refill(n, ret_child_end) == STEP_JOB)
+			return STEP_JOB;
+		if (n->idle >= 0 &&
+		    msg_send_fork_job(n->idle, &(struct msg_fork_job){}, &socket) == 0) {
+			close_fd(&n->idle);
+			return STEP_ON;
+		}
+		close_fd(&n->idle);
+	}
+	/* its socket closes with us: the master sees a job that died at once and tries again */
+	log_error("No job could be forked; the master will ask again");
+	return STEP_ON;
+}
+
+static enum step on_message(struct nursery *n, struct msg *m, int *ret_child_end)
+{
+	enum step step;
+	int socket;
+
+	if (m->type != MSG_FORK_JOB)
+		return STEP_END;
+	socket = TAKE_FD(m->fds[0]);
+	step = start_job(n, socket, ret_child_end);
+	close(socket);
+	return step;
+}
+
+static enum step nursery_step(struct nursery *n, int *ret_child_end)
+{
+	struct pollfd p = {.fd = n->master, .events = POLLIN};
+	struct msg m;
+	enum step step;
+	int r;
+
+	if (refill(n, ret_child_end) == STEP_JOB)
+		return STEP_JOB;
+	if (poll(&p, 1, n->idle < 0 ? FORK_RETRY_MS : -1) <= 0)
+		return STEP_ON;
+	r = msg_receive(n->master, &m);
+	if (r == -EAGAIN)
+		return STEP_ON;
+	if (r < 0)
+		return STEP_END;
+	step = on_message(n, &m, ret_child_end);
+	msg_done(&m);
+	return step;
+}
+
+static bool greet(int master)
+{
+	struct msg_hello hello = {
+		.program = "nursery", .version = AMPS_VERSION, .pid = (uint32_t)getpid()};
+
+	return msg_send_hello(master, &hello, NULL) == 0 &&
+	       msg_send_ready(master, &(struct msg_ready){}, NULL) == 0;
+}
+
+int nursery_main(int master_socket, struct title *title)
+{
+	struct nursery n = {.master = master_socket, .idle = -1, .title = title};
+	enum step step;
+	int child_end = -1;
+
+	if (!greet(master_socket))
+		return 1;
+	do
+		step = nursery_step(&n, &child_end);
+	while (step == STEP_ON);
+	if (step == STEP_JOB)
+		return become_job(child_end, title);
+	close_fd(&n.idle);
+	return 0;
+}

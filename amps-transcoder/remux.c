@@ -1,0 +1,377 @@
+/* remux.c - see remux.h */
+#include "amps-transcoder/remux.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/opt.h>
+
+#include "amps-transcoder/av_log.h"
+#include "amps-transcoder/remux_clock.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#define MUX_DELAY_US	   500000 /* between a packet's PCR and its DTS */
+#define MUX_BUFFER	   (7 * 188 * 16)
+#define SEGMENTED_STALL_US 30000000ull /* three long target durations */
+#define NOT_CARRIED	   (-1)
+
+struct remux_stream {
+	int out;	  /* index in the muxer, NOT_CARRIED */
+	int64_t last_dts; /* 90 kHz, ours */
+};
+
+struct remux {
+	struct ingest *in;
+	AVFormatContext *demuxer, *muxer;
+	struct remux_clock clock;
+	struct remux_stream *streams;
+	unsigned stream_count;
+	int64_t begin_90k; /* of this round on our timeline, for -t; TIME_NONE */
+	int64_t last_90k;  /* DTS written last */
+};
+
+bool remux_codec_fits(enum AVCodecID id)
+{
+	static const enum AVCodecID fitting[] = {
+		AV_CODEC_ID_H264,	  AV_CODEC_ID_HEVC,	    AV_CODEC_ID_MPEG2VIDEO,
+		AV_CODEC_ID_MPEG1VIDEO,	  AV_CODEC_ID_MPEG4,	    AV_CODEC_ID_AAC,
+		AV_CODEC_ID_AAC_LATM,	  AV_CODEC_ID_MP1,	    AV_CODEC_ID_MP2,
+		AV_CODEC_ID_MP3,	  AV_CODEC_ID_AC3,	    AV_CODEC_ID_EAC3,
+		AV_CODEC_ID_DTS,	  AV_CODEC_ID_TRUEHD,	    AV_CODEC_ID_OPUS,
+		AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT,
+	};
+
+	for (size_t i = 0; i < array_size(fitting); i++)
+		if (fitting[i] == id)
+			return true;
+	return false;
+}
+
+void remux_streams_text(const AVFormatContext *demuxer, char *dst, size_t cap)
+{
+	size_t used = 0;
+
+	*dst = '\0';
+	for (unsigned i = 0; i < demuxer->nb_streams && used < cap; i++) {
+		const AVCodecParameters *par = demuxer->streams[i]->codecpar;
+		const char *kind = av_get_media_type_string(par->codec_type);
+
+		used += (size_t)snprintf(dst + used, cap - used, "%s%u:%s:%s", i ? "," : "", i,
+					 kind ? kind : "data", avcodec_get_name(par->codec_id));
+	}
+}
+
+static int on_muxed(void *opaque, uint8_t *bytes, int n)
+{
+	struct remux *m = opaque;
+
+	ts_sink_write(m->in->sink, bytes, (size_t)n);
+	return n;
+}
+
+/* Of several programmes (variants of a playlist) the one with the best picture is carried. */
+static const AVProgram *programme_of(AVFormatContext *ic)
+{
+	int best = av_find_best_stream(ic, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+
+	return best < 0 ? NULL : av_find_program_from_stream(ic, NULL, best);
+}
+
+static bool belongs(const AVProgram *programme, unsigned index)
+{
+	if (!programme)
+		return true;
+	for (unsigned i = 0; i < programme->nb_stream_indexes; i++)
+		if (programme->stream_index[i] == index)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const AVStream *st)
+{
+	enum AVMediaType type = st->codecpar->codec_type;
+
+	if (st->disposition & AV_DISPOSITION_ATTACHED_PIC)
+		return false;
+	return type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO ||
+	       type == AVMEDIA_TYPE_SUBTITLE;
+}
+
+/* Adds a stream to the muxer if it can be carried.  0 or a libav error. */
+static int carry_stream(struct remux *m, AVStream *from)
+{
+	AVStream *to;
+	int r;
+
+	if (!remux_codec_fits(from->codecpar->codec_id)) {
+		log_debug("A stream stays out, codec=%s",
+			  avcodec_get_name(from->codecpar->codec_id));
+		from->discard = AVDISCARD_ALL;
+		return 0;
+	}
+	to = avformat_new_stream(m->muxer, NULL);
+	if (!to)
+		return AVERROR(ENOMEM);
+	r = avcodec_parameters_copy(to->codecpar, from->codecpar);
+	to->codecpar->codec_tag = 0;
+	to->time_base = (AVRational){1, TS_HZ};
+	av_dict_copy(&to->metadata, from->metadata, 0);
+	m->streams[from->index].out = to->index;
+	return r;
+}
+
+static int carry_streams(struct remux *m)
+{
+	const AVProgram *programme = programme_of(m->demuxer);
+
+	m->stream_count = m->demuxer->nb_streams;
+	m->streams = calloc(m->stream_count, sizeof(*m->streams));
+	if (!m->streams)
+		return AVERROR(ENOMEM);
+	for (unsigned i = 0; i < m->stream_count; i++) {
+		AVStream *st = m->demuxer->streams[i];
+		int r;
+
+		m->streams[i] = (struct remux_stream){.out = NOT_CARRIED, .last_dts = TIME_NONE};
+		if (!belongs(programme, i) || !is_wanted(st)) {
+			st->discard = AVDISCARD_ALL;
+			continue;
+		}
+		r = carry_stream(m, st);
+		if (r < 0)
+			return r;
+	}
+	return m->muxer->nb_streams ? 0 : AVERROR_STREAM_NOT_FOUND;
+}
+
+static int open_muxer(struct remux *m)
+{
+	AVDictionary *d = NULL;
+	uint8_t *buffer;
+	int r = avformat_alloc_output_context2(&m->muxer, NULL, "mpegts", NULL);
+
+	if (r < 0)
+		return r;
+	buffer = av_malloc(MUX_BUFFER);
+	m->muxer->pb =
+		buffer ? avio_alloc_context(buffer, MUX_BUFFER, 1, m, NULL, on_muxed, NULL) : NULL;
+	if (!m->muxer->pb)
+		return AVERROR(ENOMEM);
+	m->muxer->max_delay = MUX_DELAY_US;
+	m->muxer->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
+	m->muxer->flags |= AVFMT_FLAG_FLUSH_PACKETS;
+	av_dict_copy(&m->muxer->metadata, m->demuxer->metadata, 0);
+	r = carry_streams(m);
+	if (r < 0)
+		return r;
+	av_dict_set(&d, "mpegts_flags", "+pat_pmt_at_frames", 0);
+	r = avformat_write_header(m->muxer, &d);
+	av_dict_free(&d);
+	return r;
+}
+
+/* The codec for which this source cannot be carried, or NULL: the best picture and the best sound
+ * must be. */
+static const char *unfit_codec(AVFormatContext *ic)
+{
+	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO};
+
+	for (size_t i = 0; i < array_size(types); i++) {
+		int best = av_find_best_stream(ic, types[i], -1, -1, NULL, 0);
+
+		if (best >= 0 && is_wanted(ic->streams[best]) &&
+		    !remux_codec_fits(ic->streams[best]->codecpar->codec_id))
+			return avcodec_get_name(ic->streams[best]->codecpar->codec_id);
+	}
+	return NULL;
+}
+
+static int seek_to_begin(struct remux *m)
+{
+	int64_t start = m->demuxer->start_time == AV_NOPTS_VALUE ? 0 : m->demuxer->start_time;
+	int64_t to = start + m->in->source.options.seek_us;
+
+	return avformat_seek_file(m->demuxer, -1, INT64_MIN, to, to, 0);
+}
+
+static int64_t to_90k(int64_t value, AVRational base)
+{
+	return av_rescale_q(value, base, (AVRational){1, TS_HZ});
+}
+
+/* Gives the packet its place on our timeline. */
+static void place(struct remux *m, AVPacket *pkt, const AVStream *st, struct remux_stream *s)
+{
+	int64_t dts = pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
+	int64_t pts = pkt->pts != AV_NOPTS_VALUE ? pkt->pts : dts;
+	bool wraps = st->pts_wrap_bits == 33 && st->time_base.den == TS_HZ;
+
+	pkt->duration = to_90k(pkt->duration, st->time_base);
+	if (dts == AV_NOPTS_VALUE) {
+		pkt->dts = pkt->pts = s->last_dts == TIME_NONE ? REMUX_START_90K : s->last_dts + 1;
+		s->last_dts = pkt->dts;
+	} else {
+		pkt->dts = to_90k(dts, st->time_base);
+		pkt->pts = to_90k(pts, st->time_base);
+		remux_clock_place(&m->clock, wraps, pkt->duration, &s->last_dts, &pkt->dts,
+				  &pkt->pts);
+	}
+	m->last_90k = pkt->dts;
+}
+
+/* Writes one packet.  0, AVERROR_EOF (-t is reached), or a libav error. */
+static int carry_packet(struct remux *m, AVPacket *pkt)
+{
+	struct remux_stream *s;
+
+	if ((unsigned)pkt->stream_index >= m->stream_count)
+		return 0;
+	s = &m->streams[pkt->stream_index];
+	if (s->out == NOT_CARRIED)
+		return 0;
+	ingest_got_data(m->in, (size_t)pkt->size);
+	place(m, pkt, m->demuxer->streams[pkt->stream_index], s);
+	if (m->begin_90k == TIME_NONE)
+		m->begin_90k = pkt->dts;
+	if (m->in->source.options.length_us &&
+	    pkt->dts - m->begin_90k >= m->in->source.options.length_us * 9 / 100)
+		return AVERROR_EOF;
+	pkt->stream_index = s->out;
+	pkt->pos = -1;
+	return av_write_frame(m->muxer, pkt);
+}
+
+/* A packet that the muxer refuses is the source's damage, not the channel's end. */
+static int forgive(struct remux *m, int r)
+{
+	static struct log_rate rate;
+
+	if (r >= 0 || r == AVERROR_EOF || r == AVERROR(ENOMEM))
+		return r;
+	(void)m;
+	if (log_rate_ok(&rate, 6))
+		log_warn("A damaged packet of the source was left out");
+	return 0;
+}
+
+static int next_round(struct remux *m)
+{
+	int r = seek_to_begin(m);
+
+	if (r < 0 && m->in->source.options.seek_us == 0)
+		r = (int)av_seek_frame(m->demuxer, -1, 0, AVSEEK_FLAG_BYTE);
+	if (r < 0)
+		return 1 + job_end_failed_av(m->in->job, 502, "the source cannot be repeated", r);
+	remux_clock_splice(&m->clock);
+	m->begin_90k = TIME_NONE;
+	return 0;
+}
+
+/* What a read that gave no packet means.  0 = go on, else the exit code plus one. */
+static int on_read_end(struct remux *m, int r)
+{
+	struct ingest *in = m->in;
+
+	if (job_ending(in->job))
+		return 1 + job_end_shutdown(in->job);
+	if (job_deadline_passed(in->job) && r != AVERROR_EOF)
+		return 1 + ingest_failed(in, -ETIMEDOUT);
+	if (r == AVERROR(EAGAIN)) {
+		job_wait(in->job, 10);
+		return 0;
+	}
+	if (r != AVERROR_EOF)
+		return 1 + job_end_failed_av(in->job, 502, in->source.shown, r);
+	if (ingest_next_round(in))
+		return next_round(m);
+	av_write_frame(m->muxer, NULL);
+	return 1 + ingest_finished(in);
+}
+
+static int step(struct remux *m, AVPacket *pkt)
+{
+	int r;
+
+	ingest_set_deadline(m->in);
+	r = av_read_frame(m->demuxer, pkt);
+	if (r >= 0) {
+		r = forgive(m, carry_packet(m, pkt));
+		av_packet_unref(pkt);
+	}
+	return r < 0 ? on_read_end(m, r) : 0;
+}
+
+static int pump(struct remux *m)
+{
+	AVPacket *pkt = av_packet_alloc();
+	int end = 0;
+
+	while (pkt && !end) {
+		if (!ingest_take_orders(m->in))
+			end = 1 + job_end_shutdown(m->in->job);
+		else if (ingest_may_read(m->in, m->last_90k))
+			end = step(m, pkt);
+	}
+	av_packet_free(&pkt);
+	return end ? end - 1 : job_end_failed(m->in->job, 502, "no memory");
+}
+
+static int run_opened(struct remux *m)
+{
+	struct ingest *in = m->in;
+	const char *unfit = unfit_codec(m->demuxer);
+	char streams[1024];
+	int r;
+
+	remux_streams_text(m->demuxer, streams, sizeof(streams));
+	job_say_source(in->job, unfit ? SOURCE_RAW : SOURCE_REMUX, in->source.live, streams);
+	if (unfit)
+		return job_end_failed(in->job, 502, "a transport stream cannot carry %s", unfit);
+	while (!ts_sink_attached(in->sink)) {
+		if (!ingest_take_orders(in))
+			return job_end_shutdown(in->job);
+		if (!ts_sink_attached(in->sink))
+			job_wait(in->job, 100);
+	}
+	r = in->source.options.seek_us ? seek_to_begin(m) : 0;
+	if (r >= 0)
+		r = open_muxer(m);
+	if (r < 0)
+		return job_end_failed_av(in->job, 502, in->source.shown, r);
+	if (in->source.live)
+		in->stall_timeout_us = MAX(in->stall_timeout_us, SEGMENTED_STALL_US);
+	pace_init(&in->pace, in->source.live	     ? PACE_LIVE
+			     : in->source.options.re ? PACE_REAL
+						     : PACE_FILE);
+	return pump(m);
+}
+
+static void remux_done(struct remux *m)
+{
+	if (m->muxer && m->muxer->pb) {
+		av_freep(&m->muxer->pb->buffer);
+		avio_context_free(&m->muxer->pb);
+	}
+	avformat_free_context(m->muxer);
+	source_demuxer_close(&m->in->source, &m->demuxer);
+	free(m->streams);
+}
+
+int remux_run(struct ingest *in)
+{
+	struct remux m = {.in = in, .begin_90k = TIME_NONE, .last_90k = TIME_NONE};
+	int code, r;
+
+	remux_clock_init(&m.clock);
+	r = source_demuxer_open(&in->source, &m.demuxer);
+	if (r < 0 && (job_ending(in->job) || job_deadline_passed(in->job)))
+		code = ingest_failed(in, job_ending(in->job) ? -ECANCELED : -ETIMEDOUT);
+	else if (r < 0)
+		code = job_end_failed_av(in->job, 502, in->source.shown, r);
+	else
+		code = run_opened(&m);
+	remux_done(&m);
+	return code;
+}

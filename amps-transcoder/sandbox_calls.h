@@ -1,0 +1,10 @@
+/* sandbox_calls.h - the system calls a job may make. */
+#ifndef AMPS_SANDBOX_CALLS_H
+#define AMPS_SANDBOX_CALLS_H
+
+#include "common/base.h"
+
+/* Loads the seccomp filter (no_new_privs must be set).  0 or -Exxx. */
+must_check int sandbox_limit_calls(void);
+
+#endif

@@ -1,0 +1,308 @@
+/* source.c - see source.h */
+#include "amps-transcoder/source.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "amps-transcoder/av_log.h"
+#include "amps-transcoder/guard.h"
+#include "amps-transcoder/ts_align.h"
+#include "amps-transcoder/url.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#define WAIT_MS	   100
+#define LIVE_PROBE "1000000" /* bytes libav may look at to find the streams */
+#define LIVE_START "-3"	     /* HLS: segments behind its end */
+
+int source_init(struct source *s, struct job *job, const char **ret_problem)
+{
+	*s = (struct source){.job = job, .fd = -1, .udp = {.fd = -1}, .size = -1};
+	s->url = job_spec_text(job, "source", "");
+	text_redact_url(s->url, s->shown, sizeof(s->shown));
+	url_scheme(s->url, s->scheme, sizeof(s->scheme));
+	if (!*s->url) {
+		*ret_problem = "the channel has no source";
+		return -EINVAL;
+	}
+	if (source_options_read(&s->options, job->spec) < 0) {
+		*ret_problem = "an input option has no usable value";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int source_errno(int averror)
+{
+	if (averror == AVERROR_EXIT)
+		return -ECANCELED;
+	/* libav's own codes are four letters, far below any errno */
+	return averror < -4095 ? -EIO : averror;
+}
+
+/* What ended a blocking call of libav. */
+static int why_ended(const struct source *s, int averror)
+{
+	if (job_ending(s->job))
+		return -ECANCELED;
+	if (job_deadline_passed(s->job))
+		return -ETIMEDOUT;
+	return source_errno(averror);
+}
+
+static AVIOInterruptCB interrupt_of(struct source *s)
+{
+	return (AVIOInterruptCB){.callback = job_interrupt, .opaque = s->job};
+}
+
+/* The operator's options with what we insist on. */
+static AVDictionary *options_of(const struct source *s)
+{
+	AVDictionary *d = NULL;
+
+	av_dict_copy(&d, s->options.libav, 0);
+	av_dict_set(&d, "protocol_whitelist", guard_protocols(s->scheme), 0);
+	return d;
+}
+
+static int open_file(struct source *s)
+{
+	struct stat st;
+	ssize_t n = 0;
+
+	s->fd = open(url_file_path(s->url), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	s->via = SOURCE_VIA_FILE;
+	s->live = !S_ISREG(st.st_mode);
+	s->is_ts = s->live;
+	if (s->live)
+		return 0;
+	s->size = st.st_size;
+	n = pread(s->fd, s->head, sizeof(s->head), 0);
+	if (n < 0)
+		return -errno;
+	s->is_ts = ts_align_probe(s->head, (size_t)n);
+	return 0;
+}
+
+static int open_udp(struct source *s)
+{
+	int r = udp_open(&s->udp, s->url);
+
+	if (r < 0)
+		return r;
+	s->via = SOURCE_VIA_UDP;
+	s->live = true;
+	s->is_ts = true;
+	return 0;
+}
+
+/* Reads what the decision needs; no more, so that a slow stream starts at once. */
+static int fill_head(struct source *s)
+{
+	while (s->head_len < sizeof(s->head)) {
+		int n = avio_read_partial(s->avio, s->head + s->head_len,
+					  (int)(sizeof(s->head) - s->head_len));
+
+		if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)))
+			break;
+		if (n < 0)
+			return why_ended(s, n);
+		s->head_len += (size_t)n;
+		s->is_ts = ts_align_probe(s->head, s->head_len);
+		if (s->is_ts)
+			break;
+	}
+	return s->head_len ? 0 : -ENODATA;
+}
+
+static int open_avio(struct source *s)
+{
+	AVDictionary *d = options_of(s);
+	AVIOInterruptCB interrupt = interrupt_of(s);
+	int r = avio_open2(&s->avio, s->url, AVIO_FLAG_READ, &interrupt, &d);
+
+	av_dict_free(&d);
+	if (r < 0)
+		return why_ended(s, r);
+	s->via = SOURCE_VIA_AVIO;
+	s->size = avio_size(s->avio);
+	s->live = s->size <= 0;
+	return fill_head(s);
+}
+
+/* Protocols that are a demuxer of libav's rather than a stream of bytes. */
+static bool is_demuxer_only(const struct source *s)
+{
+	return !strcmp(s->scheme, "rtsp") || !strcmp(s->scheme, "rtsps") ||
+	       !strcmp(s->scheme, "sdp");
+}
+
+int source_open(struct source *s)
+{
+	int r;
+
+	av_log_forget();
+	if (!strcmp(s->scheme, "file"))
+		r = open_file(s);
+	else if (!strcmp(s->scheme, "udp") || !strcmp(s->scheme, "rtp"))
+		r = open_udp(s);
+	else if (is_demuxer_only(s))
+		r = 0;
+	else
+		r = open_avio(s);
+	/* time, and formats asked for by name, are libav's business */
+	if (s->via != SOURCE_VIA_UDP &&
+	    (s->options.seek_us || s->options.length_us ||
+	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
+		s->is_ts = false;
+	return r;
+}
+
+static ssize_t read_file(struct source *s, uint8_t *dst, size_t cap)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	ssize_t n;
+
+	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
+		return -EAGAIN;
+	n = read(s->fd, dst, cap);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t read_avio(struct source *s, uint8_t *dst, size_t cap)
+{
+	int n;
+
+	if (s->head_at < s->head_len) {
+		n = (int)MIN(cap, s->head_len - s->head_at);
+		memcpy(dst, s->head + s->head_at, (size_t)n);
+		s->head_at += (size_t)n;
+		return n;
+	}
+	n = avio_read_partial(s->avio, dst, (int)cap);
+	if (n > 0)
+		return n;
+	if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)))
+		return 0;
+	return n == 0 || n == AVERROR(EAGAIN) ? -EAGAIN : why_ended(s, n);
+}
+
+ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
+{
+	ssize_t n = -EBADF;
+
+	if (s->via == SOURCE_VIA_FILE)
+		n = read_file(s, dst, cap);
+	else if (s->via == SOURCE_VIA_UDP)
+		n = udp_read(&s->udp, dst, cap, WAIT_MS);
+	else if (s->via == SOURCE_VIA_AVIO)
+		n = read_avio(s, dst, cap);
+	if (n == 0 && s->via == SOURCE_VIA_UDP)
+		n = -EAGAIN;
+	if (n == -EAGAIN && job_deadline_passed(s->job))
+		return -ETIMEDOUT;
+	return n;
+}
+
+int source_rewind(struct source *s)
+{
+	if (s->via == SOURCE_VIA_FILE)
+		return lseek(s->fd, 0, SEEK_SET) < 0 ? -errno : 0;
+	if (s->via != SOURCE_VIA_AVIO)
+		return -ESPIPE;
+	s->head_at = s->head_len = 0;
+	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
+		return 0;
+	avio_closep(&s->avio);
+	return open_avio(s);
+}
+
+/* What libav needs to know about this source; `ours` gets the operator's part alone. */
+static AVDictionary *demuxer_options(const struct source *s)
+{
+	AVDictionary *d = options_of(s);
+
+	/* 33 bits are unwrapped by us */
+	av_dict_set(&d, "correct_ts_overflow", "0", 0);
+	av_dict_set(&d, "probesize", LIVE_PROBE, AV_DICT_DONT_OVERWRITE);
+	av_dict_set(&d, "live_start_index", LIVE_START, AV_DICT_DONT_OVERWRITE);
+	return d;
+}
+
+/* Gives the connection we have to libav, put back to its first byte. */
+static AVIOContext *reusable_avio(struct source *s)
+{
+	if (s->via != SOURCE_VIA_AVIO)
+		return NULL;
+	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
+		return s->avio;
+	avio_closep(&s->avio);
+	return NULL;
+}
+
+static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFormat *format)
+{
+	AVDictionary *d = demuxer_options(s);
+	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
+	int r = avformat_open_input(ic, url, format, &d);
+
+	if (r >= 0)
+		source_options_leftover(d, s->options.libav);
+	av_dict_free(&d);
+	return r;
+}
+
+int source_demuxer_open(struct source *s, AVFormatContext **ret)
+{
+	const AVInputFormat *format = NULL;
+	AVFormatContext *ic;
+	int r;
+
+	if (*s->options.format) {
+		format = av_find_input_format(s->options.format);
+		if (!format)
+			return AVERROR_DEMUXER_NOT_FOUND;
+	}
+	ic = avformat_alloc_context();
+	if (!ic)
+		return AVERROR(ENOMEM);
+	ic->interrupt_callback = interrupt_of(s);
+	ic->pb = reusable_avio(s);
+	r = open_demuxer(s, &ic, format);
+	if (r < 0)
+		return r;
+	r = avformat_find_stream_info(ic, NULL);
+	if (r < 0) {
+		avformat_close_input(&ic);
+		return r;
+	}
+	if (!strcmp(ic->iformat->name, "hls") || !strcmp(ic->iformat->name, "dash"))
+		s->live = ic->duration == AV_NOPTS_VALUE;
+	else if (is_demuxer_only(s))
+		s->live = true;
+	*ret = ic;
+	return 0;
+}
+
+void source_demuxer_close(struct source *s, AVFormatContext **demuxer)
+{
+	(void)s;
+	avformat_close_input(demuxer);
+}
+
+void source_close(struct source *s)
+{
+	close_fd(&s->fd);
+	udp_close(&s->udp);
+	avio_closep(&s->avio);
+	source_options_done(&s->options);
+	s->via = SOURCE_VIA_NONE;
+}

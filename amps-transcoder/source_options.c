@@ -1,0 +1,121 @@
+/* source_options.c - see source_options.h */
+#include "amps-transcoder/source_options.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <libavutil/parseutils.h>
+
+#include "amps-transcoder/options.h"
+#include "common/log.h"
+#include "common/text.h"
+
+static bool is_true(const char *value)
+{
+	return !value || (strcasecmp(value, "0") != 0 && strcasecmp(value, "false") != 0 &&
+			  strcasecmp(value, "no") != 0);
+}
+
+/* One option; value NULL = none given.  0 or -EINVAL. */
+static int take_option(struct source_options *o, const char *name, const char *value)
+{
+	const struct option_def *known = option_find(name, OPTION_INPUT);
+	const char *text = value ? value : "";
+
+	if (!strcmp(name, "re"))
+		o->re = is_true(value);
+	else if (!strcmp(name, "readrate"))
+		o->re = strtod(text, NULL) > 0;
+	else if (!strcmp(name, "stream_loop"))
+		o->loop = strtoll(text, NULL, 10);
+	else if (!strcmp(name, "f") || !strcmp(name, "format"))
+		text_copy(o->format, sizeof(o->format), text);
+	else if (!strcmp(name, "ss"))
+		return av_parse_time(&o->seek_us, text, 1) < 0 ? -EINVAL : 0;
+	else if (!strcmp(name, "t"))
+		return av_parse_time(&o->length_us, text, 1) < 0 ? -EINVAL : 0;
+	else if (!known || known->kind != OPTION_IGNORED)
+		av_dict_set(&o->libav, name, value ? value : "1", 0);
+	return 0;
+}
+
+/* A JSON scalar as libav wants it. */
+static const char *scalar_text(const json_t *v, char *dst, size_t cap)
+{
+	if (json_is_string(v))
+		return json_string_value(v);
+	if (json_is_integer(v))
+		snprintf(dst, cap, "%lld", (long long)json_integer_value(v));
+	else if (json_is_real(v))
+		snprintf(dst, cap, "%g", json_real_value(v));
+	else if (json_is_boolean(v))
+		snprintf(dst, cap, "%d", json_is_true(v));
+	else
+		return NULL;
+	return dst;
+}
+
+static int take_pairs(struct source_options *o, const json_t *pairs)
+{
+	json_t *pair;
+	size_t i;
+
+	json_array_foreach (pairs, i, pair) {
+		const char *name = json_string_value(json_array_get(pair, 0));
+		char number[64];
+		int r = name ? take_option(
+				       o, name,
+				       scalar_text(json_array_get(pair, 1), number, sizeof(number)))
+			     : -EINVAL;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ["-stream_loop","-1","-re"]: every name but the flags is followed by its value. */
+static int take_args(struct source_options *o, const json_t *args)
+{
+	for (size_t i = 0; i < json_array_size(args); i++) {
+		const char *name = json_string_value(json_array_get(args, i));
+		const struct option_def *known;
+		const char *value = NULL;
+		char number[64];
+		int r;
+
+		if (!name || *name != '-' || !name[1])
+			return -EINVAL;
+		name++;
+		known = option_find(name, OPTION_INPUT);
+		if ((!known || known->value != VALUE_FLAG) && i + 1 < json_array_size(args))
+			value = scalar_text(json_array_get(args, ++i), number, sizeof(number));
+		r = take_option(o, name, value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int source_options_read(struct source_options *o, const json_t *spec)
+{
+	int r = take_pairs(o, json_object_get(spec, "input_options"));
+
+	return r < 0 ? r : take_args(o, json_object_get(spec, "input_args"));
+}
+
+void source_options_done(struct source_options *o)
+{
+	av_dict_free(&o->libav);
+}
+
+void source_options_leftover(const AVDictionary *left, const AVDictionary *ours)
+{
+	const AVDictionaryEntry *e = NULL;
+
+	while ((e = av_dict_get(left, "", e, AV_DICT_IGNORE_SUFFIX)))
+		if (av_dict_get(ours, e->key, NULL, 0))
+			log_warn("Nothing in this source takes the option '%s'; it is ignored",
+				 e->key);
+}

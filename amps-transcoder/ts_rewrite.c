@@ -1,0 +1,219 @@
+/* ts_rewrite.c - see ts_rewrite.h */
+#include "amps-transcoder/ts_rewrite.h"
+
+#include <string.h>
+
+void ts_rewrite_init(struct ts_rewrite *w)
+{
+	*w = (struct ts_rewrite){.clock_90k = TIME_NONE, .old_clock_90k = TIME_NONE};
+}
+
+void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
+{
+	w->active = true;
+	w->pending = true;
+	w->mark = w->mark || marked;
+	w->target_90k = target_90k;
+	w->old_offset_90k = w->offset_90k;
+	w->old_clock_90k = w->clock_90k;
+	w->clock_90k = TIME_NONE;
+	w->splices++;
+	if (++w->round == 0) {
+		memset(w->seen, 0, sizeof(w->seen));
+		w->round = 1;
+	}
+}
+
+static int64_t pcr_of(const struct ts_parse *p, const uint8_t *packet)
+{
+	return ts_pid(packet) == p->pcr_pid ? ts_pcr_base(packet) : TIME_NONE;
+}
+
+static bool near(int64_t a, int64_t b)
+{
+	return llabs(ts_unwrap(a, b) - a) <= TS_JUMP_90K;
+}
+
+/* The first PCR and the smallest PTS of the packets at hand. */
+static void look_ahead(const struct ts_parse *p, const uint8_t *packets, size_t n, int64_t *ret_pcr,
+		       int64_t *ret_pts)
+{
+	int64_t pcr = TIME_NONE, pts = TIME_NONE;
+	struct ts_pes pes;
+
+	for (size_t i = 0; i < n; i++, packets += TS_PACKET) {
+		if (pcr == TIME_NONE)
+			pcr = pcr_of(p, packets);
+		if (!ts_pes_find(packets, &pes) || !pes.pts_at)
+			continue;
+		int64_t found = ts_time_get(packets + pes.pts_at);
+
+		if (pts == TIME_NONE || ts_unwrap(pts, found) < pts)
+			pts = pts == TIME_NONE ? found : ts_unwrap(pts, found);
+	}
+	*ret_pcr = pcr;
+	*ret_pts = pts;
+}
+
+/* Finds the pending splice's offset, if the packets at hand have a timestamp. */
+static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
+			  size_t n)
+{
+	int64_t pcr, pts;
+
+	look_ahead(p, packets, n, &pcr, &pts);
+	if (pcr == TIME_NONE && pts == TIME_NONE)
+		return;
+	if (pts != TIME_NONE && pcr != TIME_NONE && !near(pcr, pts))
+		pts = TIME_NONE;
+	if (pts != TIME_NONE && pcr != TIME_NONE)
+		pts = ts_unwrap(pcr, pts);
+	w->offset_90k = w->target_90k - (pts != TIME_NONE ? pts : pcr);
+	/* the clock itself must not go back either */
+	if (pcr != TIME_NONE && p->pcr_90k != TIME_NONE && pcr + w->offset_90k <= p->pcr_90k)
+		w->offset_90k = p->pcr_90k + 1 - pcr;
+	w->clock_90k = pcr != TIME_NONE ? pcr : pts;
+	w->has_pcr = pcr != TIME_NONE;
+	w->pending = false;
+}
+
+static int64_t frontier_of(const struct ts_parse *p)
+{
+	return p->frontier_90k != TIME_NONE ? p->frontier_90k : p->clock_90k;
+}
+
+/* Does the source's clock go on with this value? */
+static bool goes_on(const struct ts_rewrite *w, int64_t value, bool flagged)
+{
+	int64_t step = ts_unwrap(w->clock_90k, value) - w->clock_90k;
+
+	if (flagged)
+		return step >= 0 && step <= TS_STEP_90K;
+	return step >= -TS_BACK_90K && step <= TS_JUMP_90K;
+}
+
+/* A PES far from the clock is a bit error, or the first of another timeline whose PCR comes only
+ * behind it. */
+static bool runs_ahead_of_its_pcr(const struct ts_rewrite *w, const struct ts_parse *p,
+				  const uint8_t *packets, size_t n, int64_t pts)
+{
+	if (near(w->clock_90k, pts) ||
+	    (w->old_clock_90k != TIME_NONE && near(w->old_clock_90k, pts)))
+		return false;
+	for (size_t i = 1; i < n; i++) {
+		int64_t pcr = pcr_of(p, packets + i * TS_PACKET);
+
+		if (pcr != TIME_NONE)
+			return near(pcr, pts) && !goes_on(w, pcr, false);
+	}
+	return false;
+}
+
+/* Is this packet the first of another timeline? */
+static bool finds_splice(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
+			 size_t n)
+{
+	unsigned leader = p->video_pid != TS_PID_NONE ? p->video_pid : p->audio_pid;
+	bool flagged = ts_adaptation_flags(packets) & TS_FLAG_DISCONTINUITY;
+	int64_t pcr = pcr_of(p, packets);
+	struct ts_pes pes;
+
+	if (pcr != TIME_NONE)
+		return w->has_pcr && w->clock_90k != TIME_NONE && !goes_on(w, pcr, flagged);
+	if (w->clock_90k == TIME_NONE || !ts_pusi(packets) || !ts_pes_find(packets, &pes) ||
+	    !pes.pts_at)
+		return false;
+	if (w->has_pcr)
+		return runs_ahead_of_its_pcr(w, p, packets, n, ts_time_get(packets + pes.pts_at));
+	return ts_pid(packets) == leader &&
+	       !goes_on(w, ts_time_get(packets + (pes.dts_at ? pes.dts_at : pes.pts_at)), flagged);
+}
+
+static void follow_clock(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packet)
+{
+	unsigned leader = p->video_pid != TS_PID_NONE ? p->video_pid : p->audio_pid;
+	int64_t pcr = pcr_of(p, packet);
+	struct ts_pes pes;
+
+	if (pcr != TIME_NONE) {
+		w->clock_90k = ts_unwrap(w->clock_90k, pcr);
+		w->has_pcr = true;
+	} else if (!w->has_pcr && ts_pid(packet) == leader && ts_pusi(packet) &&
+		   ts_pes_find(packet, &pes) && pes.pts_at) {
+		w->clock_90k = ts_unwrap(
+			w->clock_90k, ts_time_get(packet + (pes.dts_at ? pes.dts_at : pes.pts_at)));
+	}
+}
+
+static void rewrite_cc(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packet,
+		       unsigned pid)
+{
+	unsigned in = packet[3] & 0x0f;
+
+	if (w->seen[pid] != w->round) {
+		unsigned last = p->cc[pid];
+		unsigned want = ts_has_payload(packet) ? last + 1 : last;
+
+		w->cc_shift[pid] = last > 15 ? 0 : (uint8_t)((want - in) & 0x0f);
+		w->seen[pid] = w->round;
+	}
+	packet[3] = (uint8_t)((packet[3] & 0xf0) | ((in + w->cc_shift[pid]) & 0x0f));
+}
+
+static void shift_time(uint8_t *five, int64_t offset)
+{
+	ts_time_put(five, (ts_time_get(five) + offset) & ((1ll << 33) - 1));
+}
+
+static void shift_pcr(uint8_t *packet, int64_t offset)
+{
+	int64_t base = (ts_pcr_base(packet) + offset) & ((1ll << 33) - 1);
+	uint8_t *pcr = packet + 6;
+
+	pcr[0] = (uint8_t)(base >> 25);
+	pcr[1] = (uint8_t)(base >> 17);
+	pcr[2] = (uint8_t)(base >> 9);
+	pcr[3] = (uint8_t)(base >> 1);
+	pcr[4] = (uint8_t)((pcr[4] & 0x7f) | (base & 1) << 7);
+}
+
+static void rewrite_times(struct ts_rewrite *w, uint8_t *packet)
+{
+	int64_t pcr = ts_pcr_base(packet), offset = w->offset_90k;
+	struct ts_pes pes;
+
+	if (pcr != TIME_NONE) {
+		shift_pcr(packet, offset);
+		if (w->mark)
+			packet[5] |= TS_FLAG_DISCONTINUITY;
+		w->mark = false;
+	}
+	if (!ts_pusi(packet) || !ts_pes_find(packet, &pes) || !pes.pts_at)
+		return;
+	if (w->clock_90k != TIME_NONE && w->old_clock_90k != TIME_NONE &&
+	    !near(w->clock_90k, ts_time_get(packet + pes.pts_at)) &&
+	    near(w->old_clock_90k, ts_time_get(packet + pes.pts_at)))
+		offset = w->old_offset_90k;
+	shift_time(packet + pes.pts_at, offset);
+	if (pes.dts_at)
+		shift_time(packet + pes.dts_at, offset);
+}
+
+void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n)
+{
+	unsigned pid = ts_pid(packets);
+
+	if (pid == TS_PID_NONE || packets[1] & 0x80)
+		return;
+	if (!w->pending && finds_splice(w, p, packets, n))
+		ts_rewrite_splice(w, frontier_of(p), true);
+	if (w->pending)
+		decide_offset(w, p, packets, n);
+	if (!w->pending)
+		follow_clock(w, p, packets);
+	if (!w->active)
+		return;
+	rewrite_cc(w, p, packets, pid);
+	if (!w->pending)
+		rewrite_times(w, packets);
+}
