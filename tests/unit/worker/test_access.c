@@ -1,0 +1,189 @@
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include "amps-worker/access.h"
+#include "amps-worker/group_match.h"
+#include "worker/catalog_fixture.h"
+
+/* A request of these header lines (each with CRLF), parsed into *ret. */
+static void request(const char *target, const char *fields, struct http_request *ret)
+{
+	static char head[4096];
+
+	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\n%s\r\n", target, fields);
+	cr_assert(fixture_request(head, ret), "%s", head);
+}
+
+static struct fixture *make(const char *proxy, unsigned bits)
+{
+	struct fixture *f = fixture_new();
+	struct catalog_cidr cidr = {.prefix_bits = bits};
+
+	if (proxy) {
+		cr_assert_eq(inet_pton(AF_INET6, proxy, cidr.address), 1);
+		f->settings.proxies_at = fixture_put(f, &cidr, sizeof(cidr));
+		f->settings.proxy_count = 1;
+	}
+	return f;
+}
+
+static void expect_region(struct fixture *f, const char *target, const char *fields,
+			  const char *expected)
+{
+	struct http_request http;
+	char region[3];
+
+	request(target, fields, &http);
+	access_region(&http, &f->facts, region);
+	cr_expect_str_eq(region, expected, "%s %s: %s, not %s", target, fields, region, expected);
+}
+
+Test(access, finds_the_region_in_its_order)
+{
+	struct fixture *f = make(NULL, 0);
+
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	expect_region(f, "/", "", "");
+	expect_region(f, "/?region=us", "X-Amps-Region: DE\r\n", "US");
+	expect_region(f, "/?region=usa", "X-Amps-Region: DE\r\n", "DE");
+	expect_region(f, "/?region=", "X-Region: fr\r\nX-Amps-Region: DE\r\n", "DE");
+	expect_region(f, "/", "CF-IPCountry: T1\r\nX-Appengine-Country: gb\r\n", "GB");
+	expect_region(f, "/", "X-Amps-Region: D\r\nX-Region: 12\r\nCF-IPCountry: NL\r\n", "NL");
+	f->settings.flags = SETTING_REGION_HEADERS;
+	cr_assert_eq(fixture_publish(f, 2), 0);
+	expect_region(f, "/?region=us", "X-Region: DE\r\n", "DE");
+	f->settings.flags = SETTING_REGION_QUERY;
+	cr_assert_eq(fixture_publish(f, 3), 0);
+	expect_region(f, "/?region=us", "X-Region: DE\r\n", "US");
+	expect_region(f, "/", "X-Region: DE\r\n", "");
+	fixture_free(f);
+}
+
+Test(access, believes_trusted_proxies_only)
+{
+	static const struct {
+		const char *proxy;
+		unsigned bits;
+		bool trusted; /* the peer is 192.0.2.7 */
+	} cases[] = {
+		{"::ffff:192.0.2.0", 96 + 24, true},
+		{"::ffff:192.0.2.7", 128, true},
+		{"::ffff:192.0.2.6", 128, false},
+		{"::ffff:192.0.2.6", 127, true},
+		{"::ffff:192.0.3.0", 96 + 24, false},
+		{"::", 0, true},
+		{"2001:db8::", 32, false},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct fixture *f = make(cases[i].proxy, cases[i].bits);
+
+		cr_assert_eq(fixture_publish(f, 1), 0);
+		cr_expect_eq(access_peer_trusted(&f->facts), cases[i].trusted, "%s/%u",
+			     cases[i].proxy, cases[i].bits);
+		expect_region(f, "/", "X-Region: DE\r\n", cases[i].trusted ? "DE" : "");
+		expect_region(f, "/?region=US", "X-Region: DE\r\n", "US");
+		fixture_free(f);
+	}
+}
+
+static void expect_base(struct fixture *f, const char *fields, const char *expected)
+{
+	struct http_request http;
+	char base[BASE_URL_MAX];
+
+	request("/", fields, &http);
+	access_base_url(&http, &f->facts, base, sizeof(base));
+	cr_expect_str_eq(base, expected, "%s: %s, not %s", fields, base, expected);
+}
+
+#define FORWARDED "X-Forwarded-Proto: https\r\nX-Forwarded-Host: tv.example, inner\r\n"
+
+Test(access, knows_the_address_of_links)
+{
+	struct fixture *f = make(NULL, 0);
+
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	expect_base(f, "", "http://localhost:5000");
+	expect_base(f, "Host: tv.lan:81\r\n", "http://tv.lan:81");
+	expect_base(f, "Host: tv.lan\r\n" FORWARDED, "http://tv.lan");
+	f->settings.public_url_at = fixture_text(f, "https://tv.example/amps//");
+	cr_assert_eq(fixture_publish(f, 2), 0);
+	expect_base(f, "Host: tv.lan:81\r\n", "https://tv.example/amps");
+	fixture_free(f);
+
+	f = make("::ffff:192.0.2.0", 96 + 24);
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	expect_base(f, "Host: tv.lan\r\n" FORWARDED, "https://tv.example");
+	expect_base(f, "Host: tv.lan\r\nX-Forwarded-Proto: ftp\r\n", "http://tv.lan");
+	expect_base(f, "Host: tv.lan\r\nX-Forwarded-Host: a\"b\r\n", "http://tv.lan");
+	fixture_free(f);
+}
+
+static void expect_token(const char *target, const char *fields, int found, const char *expected)
+{
+	char text[TOKEN_BYTES_MAX + 1] = "";
+	struct http_request http;
+
+	request(target, fields, &http);
+	cr_expect_eq(access_token_text(&http, text, sizeof(text)), found, "%s %s", target, fields);
+	if (found == 1)
+		cr_expect_str_eq(text, expected);
+}
+
+Test(access, finds_the_token)
+{
+	char longest[TOKEN_BYTES_MAX + 32], too_long[TOKEN_BYTES_MAX + 32];
+
+	snprintf(longest, sizeof(longest), "X-Amps-Token: %0*d\r\n", TOKEN_BYTES_MAX, 0);
+	snprintf(too_long, sizeof(too_long), "X-Amps-Token: %0*d\r\n", TOKEN_BYTES_MAX + 1, 0);
+	expect_token("/", "", 0, NULL);
+	expect_token("/?token=a%2Bb", "", 1, "a+b");
+	expect_token("/?token=q", "Authorization: BEARER  b\r\n", 1, "b");
+	expect_token("/?token=q", "Authorization: Bearer b\r\nX-Amps-Token: h\r\n", 1, "h");
+	expect_token("/?token=%00", "", -EINVAL, NULL);
+	expect_token("/", too_long, -EINVAL, NULL);
+	expect_token("/", longest, 1, strndup(longest + 14, TOKEN_BYTES_MAX));
+}
+
+Test(access, gives_no_administrator_token_away)
+{
+	struct fixture *f = fixture_new();
+	char text[TOKEN_BYTES_MAX + 1];
+	struct token_entry admin = {.role = TOKEN_ADMIN, .token = "chief"};
+	struct token_entry only = {.role = TOKEN_ADMIN, .flags = TOKEN_SHARED, .token = "one"};
+
+	fixture_token(f, "mine", TOKEN_VIEWER, 0);
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	access_link_token(&f->entries[0], f->tokens, text);
+	cr_expect_str_eq(text, "mine");
+	access_link_token(&only, f->tokens, text);
+	cr_expect_str_eq(text, "one", "one token for all is also what lists carry");
+	access_link_token(NULL, f->tokens, text);
+	cr_expect_str_eq(text, "");
+	access_link_token(&admin, f->tokens, text);
+	cr_expect_str_neq(text, "chief");
+	fixture_free(f);
+}
+
+Test(access, compares_groups_as_people_write_them)
+{
+	static const struct {
+		const char *a, *b;
+		bool equal;
+	} cases[] = {
+		{"News", " nEWS\t", true}, {"News", "New", false},  {"", " ", true},
+		{"ÄÖÜß", "äöüß", true},	   {"ČŠŽ", "čšž", true},    {"НОВОСТИ", "новости", true},
+		{"ΑΘΗΝΑ", "αθηνα", true},  {"Ĺ", "ĺ", true},	    {"×", "÷", false},
+		{"日本", "日本", true},	   {"日本", "日木", false},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++)
+		cr_expect_eq(
+			group_equal(cases[i].a, strlen(cases[i].a), cases[i].b, strlen(cases[i].b)),
+			cases[i].equal, "%s, %s", cases[i].a, cases[i].b);
+	cr_expect(group_in_list("a, b ,,c", "B"));
+	cr_expect(!group_in_list("a,,b", ""));
+	cr_expect(group_list_empty(" , ,"));
+}
