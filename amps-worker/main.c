@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "amps-worker/sandbox.h"
 #include "amps-worker/worker.h"
 #include "common/log.h"
 
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* a terminal's ^C reaches all of us; the master decides */
-	r = worker_init(&worker, MSG_CHILD_FD);
+	r = worker_init(&worker, MSG_CHILD_FD, sandbox_enter);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		worker_done(&worker);

@@ -5,7 +5,6 @@
 
 #include "amps-worker/body_cache.h"
 #include "amps-worker/conn.h"
-#include "amps-worker/sandbox.h"
 #include "amps-worker/viewer.h"
 #include "amps-worker/viewer_record.h"
 #include "common/chantab.h"
@@ -203,11 +202,12 @@ static void on_shutdown(struct worker *w)
 /* With everything there, we give up our rights and serve. */
 static int become_ready(struct worker *w)
 {
-	int r;
+	int r = 0;
 
 	if (w->ready || !w->set_up || !w->catalog || !w->tokens)
 		return 0;
-	r = sandbox_enter();
+	if (w->confine)
+		r = w->confine();
 	if (r < 0)
 		return r;
 	w->ready = true;
@@ -304,11 +304,11 @@ static int worker_allocate(struct worker *w)
 	return 0;
 }
 
-int worker_init(struct worker *w, int master_fd)
+int worker_init(struct worker *w, int master_fd, int (*confine)(void))
 {
 	int r;
 
-	*w = (struct worker){.index = UINT32_MAX};
+	*w = (struct worker){.index = UINT32_MAX, .confine = confine};
 	TAILQ_INIT(&w->conns);
 	outputs_init(w);
 	r = worker_allocate(w);

@@ -33,6 +33,7 @@ struct worker {
 	bool ready;    /* READY was sent, we accept */
 	bool draining; /* SHUTDOWN has come */
 	int exit_code;
+	int (*confine)(void);
 
 	/* shared memory */
 	struct worker_page *page;
@@ -62,8 +63,10 @@ struct worker {
 	struct viewer **viewers; /* [WORKER_VIEWERS_MAX] by record */
 };
 
-/* Takes the socket to the master, sends HELLO; the rest follows from messages.  0 or -Exxx. */
-must_check int worker_init(struct worker *w, int master_fd);
+/* Takes the socket to the master, sends HELLO; the rest follows from messages.  `confine` is called
+ * once everything is there, before the first client (sandbox_enter(); NULL in tests).  0 or -Exxx.
+ */
+must_check int worker_init(struct worker *w, int master_fd, int (*confine)(void));
 void worker_done(struct worker *w);
 
 /* Runs until SHUTDOWN or until the master is gone.  The exit code. */
