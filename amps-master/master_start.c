@@ -274,11 +274,24 @@ static bool env_applied(void *owner)
 	return worker_pool_all_acked(((struct master *)owner)->pool);
 }
 
-/* A signal asked: the log has the answer. */
+static const char *text_of(const json_t *problem, const char *key)
+{
+	const char *text = json_string_value(json_object_get(problem, key));
+
+	return text ? text : "";
+}
+
 static void log_reload(const struct reload_result *result)
 {
+	const json_t *problem;
+	size_t i;
+
 	if (result->error < 0) {
-		print_problems(result->problems);
+		json_array_foreach (result->problems, i, problem)
+			log_warn("configuration: %s: %s file=%s line=%lld",
+				 text_of(problem, "path"), text_of(problem, "message"),
+				 text_of(problem, "file"),
+				 (long long)json_integer_value(json_object_get(problem, "line")));
 		log_error("cannot reload, keeping the running configuration: %s", result->text);
 		return;
 	}

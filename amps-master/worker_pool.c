@@ -53,7 +53,7 @@ struct worker_pool {
 	struct slot *slots; /* [env.count] */
 };
 
-static const char *const state_names[SLOT_STATES_] = {"waiting", "starting", "starting", "ready",
+static const char *const state_names[SLOT_STATES_] = {"waiting", "starting", "setup", "ready",
 						      "stopping"};
 
 static void slot_set_state(struct slot *s, enum slot_state state)

@@ -1,0 +1,83 @@
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "amps-master/listen.h"
+
+static int try_connect(uint16_t port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons(port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 ? 0 : -errno;
+}
+
+Test(listen, opens_one_socket_a_worker_on_one_port)
+{
+	struct listeners l;
+	char text[256] = "";
+
+	cr_assert_eq(listen_open(&l, "127.0.0.1", 0, 3, text, sizeof(text)), 0, "%s", text);
+	cr_assert_eq(l.count, 3);
+	cr_assert_neq(l.port, 0);
+	cr_assert_eq(try_connect(l.port), 0);
+	listen_close(&l);
+	cr_assert_eq(l.count, 0);
+}
+
+Test(listen, spreads_connections_over_all_sockets)
+{
+	struct listeners l;
+	char text[256];
+	struct pollfd p[2] = {{.events = POLLIN}, {.events = POLLIN}};
+
+	cr_assert_eq(listen_open(&l, "127.0.0.1", 0, 2, text, sizeof(text)), 0);
+	for (int i = 0; i < 64; i++)
+		cr_assert_eq(try_connect(l.port), 0);
+	p[0].fd = l.fds[0];
+	p[1].fd = l.fds[1];
+	cr_assert_eq(poll(p, 2, 1000), 2, "each socket has somebody waiting");
+	listen_close(&l);
+}
+
+Test(listen, notices_a_port_that_is_shared_by_another_server)
+{
+	struct listeners first, second;
+	char text[256] = "", port[16];
+
+	cr_assert_eq(listen_open(&first, "127.0.0.1", 0, 1, text, sizeof(text)), 0);
+	cr_assert_eq(listen_open(&second, "127.0.0.1", first.port, 1, text, sizeof(text)),
+		     -EADDRINUSE);
+	snprintf(port, sizeof(port), "%u", first.port);
+	cr_assert_not_null(strstr(text, port), "the port is named: %s", text);
+	cr_assert_eq(second.count, 0);
+	listen_close(&first);
+	cr_assert_eq(listen_open(&second, "127.0.0.1", first.port, 1, text, sizeof(text)), 0, "%s",
+		     text);
+	listen_close(&second);
+}
+
+Test(listen, double_colon_serves_both_families)
+{
+	struct listeners l;
+	char text[256];
+	int r = listen_open(&l, "::", 0, 1, text, sizeof(text));
+
+	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
+		cr_skip_test("no IPv6 here");
+	cr_assert_eq(r, 0, "%s", text);
+	cr_assert_eq(try_connect(l.port), 0, "over IPv4");
+	listen_close(&l);
+}
+
+Test(listen, a_host_that_is_none_is_an_error_with_a_reason)
+{
+	struct listeners l;
+	char text[256] = "";
+
+	cr_assert_lt(listen_open(&l, "no.such.host.invalid", 0, 1, text, sizeof(text)), 0);
+	cr_assert_not_null(strstr(text, "no.such.host.invalid"));
+}
