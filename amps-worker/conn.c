@@ -122,7 +122,9 @@ static enum step begin_answer(struct conn *c, const struct http_request *q)
 	struct worker *w = c->worker;
 	unsigned class = (unsigned)a->reply.status / 100;
 
-	if (w->draining || c->eof)
+	/* a stream's head promises the end of the connection, even when only the head was asked for
+	 */
+	if (w->draining || a->reply.kind == REPLY_STREAM)
 		a->reply.close = true;
 	a->close = a->reply.close || !q->keep_alive;
 	if (reply_render(&a->reply, q, clock_wall_us(), &a->head, &a->body) < 0)

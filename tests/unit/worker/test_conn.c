@@ -1,0 +1,225 @@
+/* The HTTP side of a worker: keep-alive, pipelining, deadlines, shutdown. */
+#include <criterion/criterion.h>
+#include "amps-worker/conn.h"
+#include "amps-worker/worker.h"
+#include "leaks.h"
+#include "worker/fake_master.h"
+
+struct world {
+	struct fake_master master;
+	struct worker worker;
+};
+
+/* A client that keeps what it receives as text. */
+struct asker {
+	int fd;
+	bool closed;
+	size_t len;
+	char text[262144];
+};
+
+static void open_world(struct world *x)
+{
+	memset(x, 0, sizeof(*x));
+	fm_open(&x->master, &(struct fm_settings){.start_timeout_ms = 5000}, 0);
+	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
+	while (!x->worker.ready)
+		event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+}
+
+static void close_world(struct world *x)
+{
+	worker_done(&x->worker);
+	fm_close(&x->master);
+	assert_no_leaks();
+}
+
+static void ask(struct asker *a, const struct world *x, const char *text)
+{
+	size_t n = strlen(text);
+	struct fm_client c;
+
+	fm_connect(&c, x->master.port, "", 0);
+	memset(a, 0, sizeof(*a));
+	a->fd = c.fd;
+	cr_assert_eq(send(a->fd, text, n, MSG_NOSIGNAL), (ssize_t)n);
+}
+
+static size_t occurrences(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+/* Turns the loop until `what` was received `times` times, or the connection ended. */
+static void hear(struct world *x, struct asker *a, const char *what, size_t times)
+{
+	uint64_t end = clock_mono_us() + 20000000;
+
+	while (!a->closed && (!what || occurrences(a->text, what) < times)) {
+		ssize_t n;
+
+		event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+		n = recv(a->fd, a->text + a->len, sizeof(a->text) - 1 - a->len, MSG_DONTWAIT);
+		if (n > 0)
+			a->len += (size_t)n;
+		else if (n == 0 || errno != EAGAIN)
+			a->closed = true;
+		cr_assert_lt(clock_mono_us(), end);
+	}
+	a->text[a->len] = '\0';
+}
+
+static struct asker a;
+
+Test(conn, pipelined_requests_are_answered_in_order)
+{
+	struct world x;
+	char requests[200 * 40] = "";
+	size_t n = 0;
+
+	open_world(&x);
+	for (int i = 0; i < 200; i++)
+		n += (size_t)sprintf(requests + n, "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n",
+				     i % 2 ? "none" : "healthz");
+	ask(&a, &x, requests);
+	hear(&x, &a, "HTTP/1.1 404", 100);
+	hear(&x, &a, "HTTP/1.1 200", 100);
+	cr_assert_not(a.closed);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 100);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 404"), 100);
+	cr_assert_eq(fm_page(&x.master)->requests_total, 200);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, a_request_may_come_byte_by_byte)
+{
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, request);
+	for (size_t i = 1; i < sizeof(request) - 1; i++) {
+		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
+		cr_assert_eq(send(a.fd, request + i, 1, 0), 1);
+	}
+	hear(&x, &a, "HTTP/1.1 200", 1);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, a_body_is_thrown_away)
+{
+	static const char requests[] = "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n"
+				       "\r\nGET /none HTTP/1.1\r\nGET /healthz HTTP/1.1\r\n"
+				       "Host: a\r\n\r\n";
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, requests);
+	hear(&x, &a, "HTTP/1.1 200", 2);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 404"), 0);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, nonsense_gets_400_and_the_end)
+{
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, "nonsense\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	hear(&x, &a, NULL, 0);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 400"), 1);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 0);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, who_shuts_its_side_is_still_answered)
+{
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	shutdown(a.fd, SHUT_WR);
+	hear(&x, &a, NULL, 0);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 1);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, a_head_of_a_stream_takes_no_tuner)
+{
+	struct world x;
+	static struct msg m;
+
+	open_world(&x);
+	ask(&a, &x, "HEAD /stream/5.ts HTTP/1.1\r\nHost: a\r\n\r\n");
+	hear(&x, &a, NULL, 0);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 1);
+	cr_assert_eq(occurrences(a.text, "video/mp2t"), 1);
+	while (msg_receive(x.master.socket, &m) == 0)
+		cr_assert_neq(m.type, MSG_WANT);
+	cr_assert_eq(fm_page(&x.master)->viewers_total, 0);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, an_unfinished_head_gets_408, .timeout = 60)
+{
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, "GET /healthz HTTP/1.1\r\n");
+	hear(&x, &a, NULL, 0);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 408"), 1);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, shutdown_closes_what_is_idle_and_ends_the_loop)
+{
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	hear(&x, &a, "HTTP/1.1 200", 1);
+	cr_assert_eq(msg_send_shutdown(x.master.socket, &(struct msg_shutdown){}, NULL), 0);
+	cr_assert_eq(worker_run(&x.worker), 0);
+	hear(&x, &a, NULL, 0);
+	cr_assert_eq(x.worker.conn_count, 0);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, the_worker_ends_with_its_master)
+{
+	struct world x;
+
+	open_world(&x);
+	close(x.master.socket);
+	cr_assert_eq(worker_run(&x.worker), 0);
+	x.master.socket = -1;
+	close_world(&x);
+}
+
+Test(conn, over_the_cap_is_told_so)
+{
+	struct world x;
+
+	open_world(&x);
+	x.worker.listener.connections_max = 0;
+	ask(&a, &x, "");
+	hear(&x, &a, NULL, 0);
+	cr_assert_eq(occurrences(a.text, "HTTP/1.1 503"), 1);
+	cr_assert(strstr(a.text, "\r\n\r\n{\"error\": \"too many connections\"}\n"));
+	cr_assert_eq(fm_page(&x.master)->connections_refused, 1);
+	cr_assert_eq(x.worker.conn_count, 0);
+	close(a.fd);
+	close_world(&x);
+}

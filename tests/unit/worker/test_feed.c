@@ -1,0 +1,427 @@
+/* A whole worker in this process, with the test as its master, its job and its clients. */
+#include <criterion/criterion.h>
+#include <time.h>
+#include "amps-worker/conn.h"
+#include "amps-worker/viewer.h"
+#include "amps-worker/worker.h"
+#include "leaks.h"
+#include "worker/fake_master.h"
+
+#define GET_STREAM  "GET /stream/5.ts HTTP/1.1\r\nHost: a\r\n\r\n"
+#define RING_BYTES  RING_BYTES_MIN
+#define PATIENCE_US 10000000u
+
+/* Allocations of this process; counts only while asked to. */
+static size_t allocations;
+static bool counting;
+#ifndef AMPS_SANITIZED
+void *__libc_malloc(size_t n);
+void *malloc(size_t n);
+void *malloc(size_t n)
+{
+	allocations += counting;
+	return __libc_malloc(n);
+}
+#endif
+
+struct world {
+	struct fake_master master;
+	struct worker worker;
+	struct fm_stream stream;
+	uint32_t want;
+};
+
+static void turn(struct world *x)
+{
+	event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+}
+
+/* Turns the loop until the condition holds; fails the test when it never does. */
+#define await(x, condition)                                                                        \
+	do {                                                                                       \
+		uint64_t end_ = clock_mono_us() + PATIENCE_US;                                     \
+		while (!(condition)) {                                                             \
+			turn(x);                                                                   \
+			cr_assert_lt(clock_mono_us(), end_, "never came: %s", #condition);         \
+		}                                                                                  \
+	} while (0)
+
+static void open_world(struct world *x, struct fm_settings settings)
+{
+	if (!settings.start_timeout_ms)
+		settings.start_timeout_ms = 5000;
+	memset(x, 0, sizeof(*x));
+	fm_open(&x->master, &settings, 0);
+	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
+	await(x, x->worker.ready);
+}
+
+static void close_world(struct world *x)
+{
+	worker_done(&x->worker);
+	if (x->stream.writer.header)
+		fm_ring_close(&x->stream);
+	fm_close(&x->master);
+	assert_no_leaks();
+}
+
+/* The next message of this type the worker sent, or none. */
+static bool next_message(struct world *x, enum msg_type type, struct msg *m)
+{
+	turn(x);
+	while (msg_receive(x->master.socket, m) == 0) {
+		if (m->type == type)
+			return true;
+	}
+	return false;
+}
+
+static void await_want(struct world *x)
+{
+	static struct msg raw;
+	struct msg_want want;
+
+	await(x, next_message(x, MSG_WANT, &raw));
+	cr_assert_eq(msg_decode_want(raw.bytes, raw.len, &want), 0);
+	cr_assert_eq(want.channel, FM_CHANNEL);
+	cr_assert_eq(want.form, FORM_TS);
+	x->want = want.want;
+}
+
+static void send_ring(struct world *x, uint64_t generation, bool same_job)
+{
+	fm_send_ring(&x->master, x->stream.fd,
+		     (struct msg_output_ring){.want = x->want,
+					      .output = 3,
+					      .generation = generation,
+					      .data_bytes = x->stream.data_bytes,
+					      .same_job = same_job,
+					      .live = 1});
+}
+
+static void send_gone(struct world *x, enum gone_reason reason, unsigned status)
+{
+	struct msg_output_gone m = {.want = x->want,
+				    .reason = (uint8_t)reason,
+				    .status = status,
+				    .text = "the source is \"gone\""};
+
+	cr_assert_eq(msg_send_output_gone(x->master.socket, &m, NULL), 0);
+}
+
+/* One client on a running channel. */
+static void start_stream(struct world *x, struct fm_client *c)
+{
+	fm_ring(&x->stream, RING_BYTES, 1);
+	fm_write_group(&x->stream, 100);
+	fm_connect(c, x->master.port, GET_STREAM, 0);
+	await_want(x);
+	send_ring(x, 1, false);
+	await(x, fm_read(c, 1 << 20) > 0 && c->packets == 102);
+}
+
+Test(feed, a_viewer_starts_with_tables_and_an_access_point)
+{
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	cr_assert(strncmp(c.head, "HTTP/1.1 200 ", 13) == 0);
+	cr_assert(strstr(c.head, "Connection: close\r\n"));
+	cr_assert_null(strstr(c.head, "Content-Length"));
+	cr_assert_eq(c.first[0], 0);
+	cr_assert_eq(c.first[1], FM_PMT_PID);
+	cr_assert_eq(c.first[2], FM_VIDEO_PID);
+	fm_write_group(&x.stream, 50);
+	await(&x, fm_read(&c, 1 << 20) > 0 || c.packets == 154);
+	cr_assert_eq(c.faults, 0);
+	cr_assert_eq(c.marks, 0);
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
+	close(c.fd);
+	await(&x, (fm_write_group(&x.stream, 1), fm_page(&x.master)->viewers_open == 0));
+	static struct msg m;
+	await(&x, next_message(&x, MSG_RELEASE, &m));
+	close_world(&x);
+}
+
+Test(feed, a_viewer_waits_for_the_first_access_point)
+{
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){0});
+	fm_ring(&x.stream, RING_BYTES, 1);
+	fm_connect(&c, x.master.port, GET_STREAM, 0);
+	await_want(&x);
+	send_ring(&x, 1, false);
+	await(&x, x.worker.feed.interval_us && !TAILQ_EMPTY(&x.worker.feed.rings));
+	for (int i = 0; i < 20; i++)
+		turn(&x);
+	cr_assert_eq(fm_read(&c, 4096), 0);
+	cr_assert_not(c.closed);
+	fm_write_group(&x.stream, 10);
+	await(&x, fm_read(&c, 1 << 20) > 0);
+	cr_assert_eq(c.packets, 12);
+	cr_assert_eq(c.faults, 0);
+	close(c.fd);
+	close_world(&x);
+}
+
+Test(feed, who_waits_too_long_gets_504)
+{
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){.start_timeout_ms = 30});
+	fm_connect(&c, x.master.port, GET_STREAM, 0);
+	await(&x, (fm_read(&c, 4096), c.closed));
+	cr_assert(strncmp(c.head, "HTTP/1.1 504 ", 13) == 0);
+	close(c.fd);
+	close_world(&x);
+}
+
+Test(feed, who_waits_for_a_failed_source_gets_its_reason)
+{
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){0});
+	fm_connect(&c, x.master.port, GET_STREAM, 0);
+	await_want(&x);
+	send_gone(&x, GONE_FAILED, 502);
+	await(&x, (fm_read(&c, 4096), c.closed));
+	cr_assert(strncmp(c.head, "HTTP/1.1 502 ", 13) == 0);
+	cr_assert_gt(c.bytes, 10);
+	close(c.fd);
+	close_world(&x);
+}
+
+Test(feed, a_film_that_ends_is_drained)
+{
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	fm_write_group(&x.stream, 700);
+	send_gone(&x, GONE_ENDED, 404);
+	await(&x, (fm_read(&c, 1 << 20), c.closed));
+	cr_assert_eq(c.packets, 804);
+	cr_assert_eq(c.faults, 0);
+	cr_assert_eq(c.packet_len, 0);
+	close(c.fd);
+	close_world(&x);
+}
+
+Test(feed, a_new_generation_is_entered_with_a_mark)
+{
+	struct world x;
+	struct fm_client c;
+	struct fm_stream old;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	fm_write_group(&x.stream, 300);
+	old = x.stream;
+	fm_ring(&x.stream, RING_BYTES * 2, 2);
+	x.stream.count += 1000;
+	x.stream.cc[2] += 5;
+	fm_write_group(&x.stream, 40);
+	send_ring(&x, 2, false);
+	await(&x, (fm_read(&c, 1 << 20), c.packets >= 102 + 302 + 3 + 42));
+	fm_write_group(&x.stream, 40);
+	await(&x, (fm_read(&c, 1 << 20), c.packets >= 102 + 302 + 3 + 42 + 42));
+	cr_assert_eq(c.faults, 0);
+	cr_assert_eq(c.cuts, 1);
+	cr_assert_eq(c.marks, 3);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.feed.rings)->generation, 2);
+	cr_assert_null(TAILQ_NEXT(TAILQ_FIRST(&x.worker.feed.rings), in_feed));
+	close(c.fd);
+	fm_ring_close(&old);
+	close_world(&x);
+}
+
+Test(feed, the_same_job_in_a_larger_ring_shows_no_seam)
+{
+	struct world x;
+	struct fm_client c;
+	struct fm_stream old;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	old = x.stream;
+	fm_ring(&x.stream, RING_BYTES * 2, 2);
+	fm_write_group(&x.stream, 40);
+	send_ring(&x, 2, true);
+	await(&x, (fm_read(&c, 1 << 20), c.packets >= 102 + 42));
+	fm_write_group(&x.stream, 40);
+	await(&x, (fm_read(&c, 1 << 20), c.packets >= 102 + 42 + 42));
+	cr_assert_eq(c.faults, 0);
+	cr_assert_eq(c.marks, 0);
+	cr_assert_eq(c.cuts, 0);
+	close(c.fd);
+	fm_ring_close(&old);
+	close_world(&x);
+}
+
+/* Fast and slow readers while the ring goes round ten times. */
+#define FAST   20
+#define SLOW   15
+#define ROUNDS 10
+
+static void read_slowly(struct fm_client *c, unsigned how, uint64_t written)
+{
+	/* half rate, quarter rate, stopped */
+	if (how == 2)
+		return;
+	while (c->bytes < written / (how ? 4 : 2) && fm_read(c, 8192) > 0)
+		;
+}
+
+static void run_rounds(struct world *x, struct fm_client *fast, struct fm_client *slow)
+{
+	uint64_t next = clock_mono_us();
+
+	while (x->stream.writer.commit < ROUNDS * RING_BYTES) {
+		turn(x);
+		for (int i = 0; i < FAST; i++)
+			fm_read(&fast[i], 1 << 20);
+		for (unsigned i = 0; i < SLOW; i++)
+			read_slowly(&slow[i], i % 3, x->stream.writer.commit);
+		if (clock_mono_us() < next)
+			continue;
+		fm_write_group(&x->stream, 100);
+		next += 5000;
+	}
+}
+
+static void check_rounds(struct world *x, struct fm_client *fast, struct fm_client *slow)
+{
+	uint64_t last = x->stream.count, cuts = 0;
+
+	for (int i = 0; i < FAST; i++) {
+		await(x, (fm_read(&fast[i], 1 << 20), fast[i].next == last));
+		cr_assert_eq(fast[i].faults, 0);
+		cr_assert_eq(fast[i].marks, 0);
+	}
+	for (int i = 0; i < SLOW; i++) {
+		await(x, (fm_read(&slow[i], 1 << 20), slow[i].next == last));
+		cr_assert_eq(slow[i].faults, 0, "client %d: %lu faults", i, slow[i].faults);
+		cr_assert_not(slow[i].closed);
+		cuts += slow[i].cuts;
+	}
+	cr_assert_gt(cuts, SLOW / 2);
+	cr_assert_geq(fm_page(&x->master)->viewer_skips, cuts);
+	cr_assert_eq(fm_page(&x->master)->viewers_dropped, 0);
+}
+
+Test(feed, slow_viewers_skip_cleanly_and_cost_the_others_nothing, .timeout = 120)
+{
+	struct world x;
+	static struct fm_client fast[FAST], slow[SLOW];
+
+	open_world(&x, (struct fm_settings){0});
+	fm_ring(&x.stream, RING_BYTES, 1);
+	fm_write_group(&x.stream, 100);
+	for (int i = 0; i < FAST; i++)
+		fm_connect(&fast[i], x.master.port, GET_STREAM, 0);
+	for (int i = 0; i < SLOW; i++)
+		fm_connect(&slow[i], x.master.port, GET_STREAM, 8192);
+	await_want(&x);
+	send_ring(&x, 1, false);
+	await(&x, fm_page(&x.master)->viewers_open == FAST + SLOW);
+	run_rounds(&x, fast, slow);
+	check_rounds(&x, fast, slow);
+	for (int i = 0; i < FAST; i++)
+		close(fast[i].fd);
+	for (int i = 0; i < SLOW; i++)
+		close(slow[i].fd);
+	close_world(&x);
+}
+
+Test(feed, slow_viewers_are_dropped_where_that_is_the_rule)
+{
+	struct world x;
+	struct fm_client fast, slow;
+
+	open_world(&x, (struct fm_settings){.flags = SETTING_SLOW_DROP});
+	fm_ring(&x.stream, RING_BYTES, 1);
+	fm_write_group(&x.stream, 100);
+	fm_connect(&fast, x.master.port, GET_STREAM, 0);
+	fm_connect(&slow, x.master.port, GET_STREAM, 8192);
+	await_want(&x);
+	send_ring(&x, 1, false);
+	await(&x, fm_page(&x.master)->viewers_open == 2);
+	for (int i = 0; i < 200; i++) {
+		fm_write_group(&x.stream, 100);
+		await(&x, (fm_read(&fast, 1 << 20), fast.next == x.stream.count));
+	}
+	cr_assert_eq(fm_page(&x.master)->viewers_dropped, 1);
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
+	cr_assert_eq(fast.faults, 0);
+	close(fast.fd);
+	close(slow.fd);
+	close_world(&x);
+}
+
+Test(feed, steady_streaming_allocates_nothing)
+{
+	struct world x;
+	struct fm_client c[8];
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c[0]);
+	for (int i = 1; i < 8; i++)
+		fm_connect(&c[i], x.master.port, GET_STREAM, 0);
+	await(&x, fm_page(&x.master)->viewers_open == 8);
+	counting = true;
+	for (int round = 0; round < 20; round++) {
+		fm_write_group(&x.stream, 200);
+		for (int i = 0; i < 8; i++)
+			await(&x, (fm_read(&c[i], 1 << 20), c[i].next == x.stream.count));
+	}
+	counting = false;
+	cr_assert_eq(allocations, 0, "%zu allocations", allocations);
+	for (int i = 0; i < 8; i++)
+		close(c[i].fd);
+	close_world(&x);
+}
+
+Test(feed, the_limit_of_viewers_holds)
+{
+	struct world x;
+	struct fm_client a, b;
+
+	open_world(&x, (struct fm_settings){.max_viewers = 1});
+	start_stream(&x, &a);
+	fm_connect(&b, x.master.port, GET_STREAM, 0);
+	await(&x, (fm_read(&b, 4096), b.closed));
+	cr_assert(strncmp(b.head, "HTTP/1.1 503 ", 13) == 0);
+	cr_assert(strstr(b.head, "Retry-After: 5\r\n"));
+	close(a.fd);
+	close(b.fd);
+	close_world(&x);
+}
+
+Test(feed, a_kick_ends_one_viewer)
+{
+	struct world x;
+	struct fm_client a, b;
+	struct viewer_record rec;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &a);
+	fm_connect(&b, x.master.port, GET_STREAM, 0);
+	await(&x, fm_page(&x.master)->viewers_open == 2);
+	cr_assert_eq(worker_page_get(x.master.page, 0, &rec), 0);
+	cr_assert_eq(rec.channel, FM_CHANNEL);
+	cr_assert_eq(rec.output, 3);
+	cr_assert_eq(msg_send_kick(x.master.socket, &(struct msg_kick){.serial = rec.serial}, NULL),
+		     0);
+	await(&x, (fm_read(&a, 1 << 20), a.closed));
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
+	close(a.fd);
+	close(b.fd);
+	close_world(&x);
+}
