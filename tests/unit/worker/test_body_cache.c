@@ -2,6 +2,7 @@
 #include <string.h>
 #include "amps-worker/body_cache.h"
 #include "common/limits.h"
+#include "leaks.h"
 
 /* Puts `n` bytes that do not compress under a key of one byte; drops the reference. */
 static void put(struct body_cache *cache, char key, size_t n, int64_t now, int64_t expires)
@@ -43,6 +44,7 @@ Test(body_cache, finds_by_the_whole_key)
 	body_cache_free(cache);
 	cr_expect_str_eq(found->plain, "text", "who uses a body keeps it");
 	body_unref(found);
+	assert_no_leaks();
 }
 
 Test(body_cache, forgets_what_was_not_used_for_longest)
@@ -60,6 +62,7 @@ Test(body_cache, forgets_what_was_not_used_for_longest)
 	cr_expect(!has(cache, 'f', 1), "too large to be kept");
 	cr_expect_eq(body_cache_count(cache), 4);
 	body_cache_free(cache);
+	assert_no_leaks();
 }
 
 Test(body_cache, bounds_its_entries)
@@ -78,6 +81,7 @@ Test(body_cache, bounds_its_entries)
 	put(cache, 'a', 10, 0, INT64_MAX);
 	cr_expect_eq(body_cache_count(cache), 0);
 	body_cache_free(cache);
+	assert_no_leaks();
 }
 
 Test(body_cache, ends_with_time)
@@ -92,6 +96,7 @@ Test(body_cache, ends_with_time)
 	cr_expect(!has(cache, 'a', 99), "the clock went back");
 	cr_expect_eq(body_cache_bytes(cache), 0);
 	body_cache_free(cache);
+	assert_no_leaks();
 }
 
 Test(body_cache, replaces_the_same_key)
@@ -103,6 +108,7 @@ Test(body_cache, replaces_the_same_key)
 	cr_expect_eq(body_cache_count(cache), 1);
 	cr_expect_lt(body_cache_bytes(cache), 300);
 	body_cache_free(cache);
+	assert_no_leaks();
 }
 
 Test(body_cache, names_bodies_by_their_content)
@@ -122,4 +128,5 @@ Test(body_cache, names_bodies_by_their_content)
 	for (size_t i = 0; i < array_size(texts); i++)
 		body_unref(bodies[i]);
 	body_cache_free(cache);
+	assert_no_leaks();
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "common/chantab.h"
 #include "common/worker_page.h"
+#include "leaks.h"
 #include "worker/catalog_fixture.h"
 
 struct server {
@@ -70,6 +71,7 @@ Test(metrics, sums_up_the_server)
 	cr_expect_null(strstr(text, "worker=\"0\""), "an unknown worker has no samples");
 	free(text);
 	done(&s);
+	assert_no_leaks();
 }
 
 /* The text format's grammar, and its rules: HELP and TYPE once before the samples of a name,
@@ -112,6 +114,7 @@ Test(metrics, are_valid_prometheus_text)
 	cr_expect_gt(n, 40);
 	free(text);
 	done(&s);
+	assert_no_leaks();
 }
 
 static void expect_json(struct server *s, const char *target, const char *fields)
@@ -141,6 +144,7 @@ Test(metrics, speak_the_json_of_the_older_amps)
 	cr_expect(strstr(text, "# HELP"));
 	free(text);
 	done(&s);
+	assert_no_leaks();
 }
 
 Test(metrics, live_without_tables)
@@ -156,4 +160,5 @@ Test(metrics, live_without_tables)
 	cr_expect(strstr(text, "\namps_uptime_seconds 0\n"));
 	free(text);
 	done(&s);
+	assert_no_leaks();
 }

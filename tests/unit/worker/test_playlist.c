@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/playlist.h"
+#include "leaks.h"
 #include "worker/catalog_fixture.h"
 #include "worker/m3u_reader.h"
 
@@ -74,6 +75,7 @@ Test(playlist, is_written_to_the_letter)
 			 "http://tv:5000/stream/12.ts?region=US&token=a%20b%26c\n");
 	free(text);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 /* The ids of the entries in order, as "3 5 5 ". */
@@ -131,6 +133,7 @@ Test(playlist, filters)
 	expect_ids(f, WISH(.ids = "x,,y"), "0 1 3 ");
 	expect_ids(f, WISH(.ids = "77"), "");
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(playlist, shows_a_token_its_groups_only)
@@ -144,6 +147,7 @@ Test(playlist, shows_a_token_its_groups_only)
 	expect_ids(f, WISH(.token = &limited, .groups = "News"), "");
 	expect_ids(f, WISH(.token = &open), "0 1 3 ");
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(playlist, knows_when_it_changes)
@@ -180,6 +184,7 @@ Test(playlist, knows_when_it_changes)
 	cr_expect_eq(expires, INT64_MAX);
 	free(text);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 /* Hostile text: quotes, commas, line ends, control characters, multi-byte, words of the format. */
@@ -303,6 +308,7 @@ Test(playlist, reads_back_and_cannot_be_forged)
 	cr_expect_eq(*rest, '\0', "a line was forged: %.60s", rest);
 	free(text);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(playlist, is_made_once_for_the_same_question)
@@ -330,6 +336,7 @@ Test(playlist, is_made_once_for_the_same_question)
 	free(again);
 	free(first);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(playlist, carries_the_right_token)
@@ -352,6 +359,7 @@ Test(playlist, carries_the_right_token)
 	cr_expect_eq(fixture_status(text), 401);
 	free(text);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(playlist, of_ten_thousand_channels_is_quick)
@@ -388,4 +396,5 @@ Test(playlist, of_ten_thousand_channels_is_quick)
 	cr_log_info("again: %llu us", (unsigned long long)before);
 	cr_expect_lt(before, 2000, "from the cache it takes %llu us", (unsigned long long)before);
 	fixture_free(f);
+	assert_no_leaks();
 }

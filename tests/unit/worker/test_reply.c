@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
+#include "leaks.h"
 #include "worker/catalog_fixture.h"
 
 #define BODY_REPEATS 200
@@ -64,6 +65,7 @@ Test(reply, sends_owned_bytes)
 	r.close = true;
 	expect(&r, "GET", "", "Connection: close\r\n", 5);
 	reply_done(&r);
+	assert_no_leaks();
 }
 
 Test(reply, compresses_for_those_who_want_it)
@@ -80,6 +82,7 @@ Test(reply, compresses_for_those_who_want_it)
 	expect(&r, "GET", "Accept-Encoding: identity\r\n", "Vary", plain);
 	expect(&r, "GET", "Accept-Encoding: xgzip\r\n", "Vary", plain);
 	reply_done(&r);
+	assert_no_leaks();
 }
 
 Test(reply, compression_can_be_undone)
@@ -99,6 +102,7 @@ Test(reply, compression_can_be_undone)
 	inflateEnd(&z);
 	free(head);
 	reply_done(&r);
+	assert_no_leaks();
 }
 
 Test(reply, answers_304_to_what_is_known)
@@ -122,6 +126,7 @@ Test(reply, answers_304_to_what_is_known)
 	expect(&r, "GET", "If-None-Match: \"x\"\r\n", "HTTP/1.1 200", plain);
 	expect(&r, "GET", "If-None-Match: \r\n", "HTTP/1.1 200", plain);
 	reply_done(&r);
+	assert_no_leaks();
 }
 
 Test(reply, writes_errors_as_json)
@@ -139,6 +144,7 @@ Test(reply, writes_errors_as_json)
 	reply_error(&r, 401, 0, "no");
 	expect(&r, "GET", "", "WWW-Authenticate: Bearer realm=\"amps\"\r\n", r.body.len);
 	reply_done(&r);
+	assert_no_leaks();
 }
 
 Test(reply, lets_no_field_be_split)
@@ -151,6 +157,7 @@ Test(reply, lets_no_field_be_split)
 	reply_field(&r, "X-Bad\n", "x");
 	cr_expect_str_eq(r.fields.data, "X-Good: yes\r\n");
 	reply_done(&r);
+	assert_no_leaks();
 }
 
 Test(reply, streams_end_with_their_connection)
@@ -174,6 +181,7 @@ Test(reply, streams_end_with_their_connection)
 	cr_expect_eq(body.len, 0);
 	free(head);
 	reply_done(&r);
+	assert_no_leaks();
 }
 
 Test(reply, keeps_old_clients_that_ask)
@@ -189,4 +197,5 @@ Test(reply, keeps_old_clients_that_ask)
 	cr_expect(strstr(head.data, "Connection: keep-alive\r\n"));
 	buf_done(&head);
 	reply_done(&r);
+	assert_no_leaks();
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/chantab_layout.h"
+#include "leaks.h"
 #include "worker/catalog_fixture.h"
 
 /* Channels: 1 plain, 2 for US only, 3 not on air, 4 unavailable, 5 of form audio, 6 in "Kids". */
@@ -73,6 +74,7 @@ Test(route, answers_every_address)
 	expect(f, "//playlist.m3u", "", 404, NULL);
 	expect(f, "/hls/1/index.m3u8", "", 404, NULL);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(route, streams_what_may_be_seen)
@@ -102,6 +104,7 @@ Test(route, streams_what_may_be_seen)
 	expect(f, "/stream/1?format=flv", "", 400, NULL);
 	expect(f, "/stream/1?format=mp4", "", 404, NULL);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(route, turns_a_stream_into_a_wish)
@@ -128,6 +131,7 @@ Test(route, turns_a_stream_into_a_wish)
 	cr_expect_str_eq(r.stream.variant, "");
 	reply_done(&r);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(route, needs_a_token_where_data_is)
@@ -157,6 +161,7 @@ Test(route, needs_a_token_where_data_is)
 	f->facts.tokens = NULL;
 	expect(f, "/stream/1.ts?token=shared", "", 401, NULL);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 static void expect_method(struct fixture *f, const char *head, int status, const char *holds)
@@ -190,6 +195,7 @@ Test(route, knows_methods)
 	cr_expect_str_eq(answer + strlen(answer) - 4, "\r\n\r\n");
 	free(answer);
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(route, does_not_take_a_body_for_a_request)
@@ -201,6 +207,7 @@ Test(route, does_not_take_a_body_for_a_request)
 	expect_method(f, "GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
 		      200, "Connection: close\r\n");
 	fixture_free(f);
+	assert_no_leaks();
 }
 
 Test(route, is_ready_when_the_master_says_so)
@@ -216,4 +223,5 @@ Test(route, is_ready_when_the_master_says_so)
 	expect(f, "/readyz", "", 503, "shutting down");
 	expect(f, "/healthz", "", 200, NULL);
 	fixture_free(f);
+	assert_no_leaks();
 }
