@@ -1,0 +1,380 @@
+#include "amps-master/lineup_build.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include "leaks.h"
+
+/* Profiles as people write them. */
+static const char profiles_text[] =
+	"{'copy':{'vcodec':'copy','acodec':'copy','format':'mpegts'},"
+	" 'low':{'vcodec':'libx264','b:v':'800k','acodec':'aac','audio_bitrate':'96k',"
+	"        'map':['0:v','0:a'],'format':'mpegts','hls_time':2,'output_format':'hls'},"
+	" 'half':{'vcodec':'copy'},"
+	" 'all':{'c':'copy','scodec':'copy','seg_duration':2},"
+	" 'mse':{'c:v':'copy','c:a':'copy','output_format':'mse'},"
+	" 'shift':{'c':'copy','muxdelay':0}}";
+
+struct fixture {
+	json_t *settings;
+	struct channel_entry entries[8];
+	const struct channel_entry *list[8];
+	size_t count;
+	struct lineup *lineup;
+};
+
+/* Single quotes read better in C. */
+static json_t *json(const char *text)
+{
+	char *copy = strdup(text);
+	json_error_t error;
+	json_t *value;
+
+	for (char *p = copy; *p != '\0'; p++)
+		if (*p == '\'')
+			*p = '"';
+	value = json_loads(copy, 0, &error);
+	cr_assert_not_null(value, "%s: %s", error.text, copy);
+	free(copy);
+	return value;
+}
+
+static void add(struct fixture *f, uint32_t id, const char *definition)
+{
+	f->entries[f->count] = (struct channel_entry){
+		.id = id, .window = SCHEDULE_ALWAYS, .definition = json(definition)};
+	f->list[f->count] = &f->entries[f->count];
+	f->count++;
+}
+
+static void build(struct fixture *f, const char *streaming)
+{
+	f->settings =
+		json_pack("{soso}", "profiles", json(profiles_text), "streaming", json(streaming));
+	cr_assert_eq(channel_profiles_complete(f->settings), 0);
+	cr_assert_eq(lineup_build(f->settings, f->list, f->count, 3, &f->lineup), 0);
+}
+
+static void done(struct fixture *f)
+{
+	lineup_free(f->lineup);
+	for (size_t i = 0; i < f->count; i++)
+		json_decref(f->entries[i].definition);
+	json_decref(f->settings);
+	*f = (struct fixture){0};
+}
+
+static const struct lineup_output *resolve(const struct fixture *f, uint32_t channel,
+					   const char *variant, const char *key)
+{
+	const struct lineup_tuner *t = NULL;
+	const struct lineup_output *o = NULL;
+
+	cr_assert_eq(lineup_resolve(f->lineup, channel, variant, &t, &o), 0);
+	cr_assert_str_eq(t->key, key);
+	cr_assert_str_eq(o->variant, variant);
+	return o;
+}
+
+static void check_spec(const char *spec, const char *expected)
+{
+	json_t *is = json_loads(spec, 0, NULL), *wanted = json(expected);
+
+	cr_assert(json_equal(is, wanted), "%s", spec);
+	json_decref(is);
+	json_decref(wanted);
+}
+
+Test(lineup, profile_only_variants_share_the_tuner)
+{
+	struct fixture f = {0};
+	const struct lineup_output *o;
+
+	add(&f, 5,
+	    "{'name':'News','source':'http://h/a.ts','ffmpeg_profile':'copy','adaptive_bitrates':["
+	    "{'name':'sd','ffmpeg_profile':'low'},"
+	    "{'name':'alt','source':'http://h/b.ts'},"
+	    "{'name':'HD+','ffmpeg_profile':'copy','input_options':{'re':null}}]}");
+	build(&f, "{}");
+	cr_assert_eq(lineup_tuner_count(f.lineup), 3);
+	cr_assert_eq(lineup_generation(f.lineup), 3);
+	o = resolve(&f, 5, "", "5");
+	cr_assert(o->plain);
+	cr_assert_str_eq(o->spec, "");
+	o = resolve(&f, 5, "sd", "5");
+	cr_assert_not(o->plain);
+	cr_assert_eq(o->form, FORM_HLS);
+	check_spec(o->spec, "{'options':[['vcodec','libx264'],['b:v','800k'],['acodec','aac'],"
+			    "['b:a','96k'],['map','0:v'],['map','0:a']]}");
+	resolve(&f, 5, "alt", "5/alt");
+	o = resolve(&f, 5, "HD+", "5/HD+");
+	cr_assert(o->plain);
+	cr_assert_eq(lineup_find_key(f.lineup, "5")->output_count, 2);
+	cr_assert_eq(lineup_find_key(f.lineup, "5/alt")->output_count, 1);
+	cr_assert_null(lineup_find_key(f.lineup, "5/sd"));
+	cr_assert_null(lineup_find_key(f.lineup, "6"));
+	cr_assert_null(lineup_find_key(f.lineup, ""));
+	cr_assert_null(lineup_find_key(f.lineup, "x"));
+	cr_assert_null(lineup_find_key(f.lineup, "99999999999999999999"));
+	cr_assert_null(lineup_find_key(f.lineup, "05"));
+	cr_assert_null(lineup_tuner_at(f.lineup, 3));
+	done(&f);
+	assert_no_leaks();
+}
+
+Test(lineup, what_is_not_there_is_not_resolved)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t;
+	const struct lineup_output *o;
+
+	add(&f, 0, "{'name':'Zero','source':'a.ts','ffmpeg_profile':'copy'}");
+	add(&f, 2147483647, "{'name':'Last','source':'b.ts','ffmpeg_profile':'copy'}");
+	build(&f, "{}");
+	resolve(&f, 0, "", "0");
+	resolve(&f, 2147483647, "", "2147483647");
+	cr_assert_eq(lineup_resolve(f.lineup, 1, "", &t, &o), -ENOENT);
+	cr_assert_eq(lineup_resolve(f.lineup, 0, "sd", &t, &o), -ENOENT);
+	cr_assert_eq(lineup_resolve(f.lineup, UINT32_MAX, "", &t, &o), -ENOENT);
+	done(&f);
+	build(&f, "{}");
+	cr_assert_eq(lineup_resolve(f.lineup, 0, "", &t, &o), -ENOENT);
+	cr_assert_eq(json_array_size(lineup_channels(f.lineup)), 0);
+	done(&f);
+	cr_assert_null(lineup_free(NULL));
+	assert_no_leaks();
+}
+
+Test(lineup, job_spec)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t;
+
+	add(&f, 7,
+	    "{'name':'Film','source':'http://me:pw@h/x?token=abc','ffmpeg_profile':'copy',"
+	    "'input_options':{'re':null,'headers':['A: 1','B: 2'],'timeout':5},"
+	    "'input_args':['-stream_loop',-1]}");
+	build(&f, "{'stall_timeout':0.5,'start_timeout':20,'ring_seconds':4,'allow_private':true,"
+		  "'idle_timeout':0}");
+	t = lineup_find_key(f.lineup, "7");
+	check_spec(t->spec,
+		   "{'channel':7,'name':'Film','source':'http://me:pw@h/x?token=abc',"
+		   "'input_options':[['re',null],['headers','A: 1'],['headers','B: 2'],"
+		   "['timeout','5']],'input_args':['-stream_loop','-1'],'stall_timeout_ms':500,"
+		   "'start_timeout_ms':20000,'ring_seconds':4,'allow_private':true,'nice':0,"
+		   "'memory_mb':0}");
+	cr_assert_str_eq(t->source_text, "http://***@h/x?token=***");
+	cr_assert_eq(lineup_settings(f.lineup)->idle_timeout_ms, 0);
+	cr_assert_eq(lineup_settings(f.lineup)->start_timeout_ms, 20000);
+	cr_assert_eq(lineup_settings(f.lineup)->ring_seconds, 4);
+	cr_assert_not(t->both);
+	cr_assert_null(t->unavailable);
+	done(&f);
+	assert_no_leaks();
+}
+
+static uint64_t tuner_hash(const char *definition, const char *streaming, uint64_t *ret_output)
+{
+	struct fixture f = {0};
+	uint64_t hash;
+
+	add(&f, 1, definition);
+	build(&f, streaming);
+	hash = lineup_find_key(f.lineup, "1")->hash;
+	*ret_output = lineup_find_key(f.lineup, "1")->outputs[0].hash;
+	done(&f);
+	return hash;
+}
+
+Test(lineup, hashes_follow_what_they_decide)
+{
+	const char *base = "{'name':'A','source':'a.ts','ffmpeg_profile':'copy'}";
+	uint64_t output, other, hash = tuner_hash(base, "{}", &output);
+
+	/* metadata restarts nothing */
+	cr_assert_eq(tuner_hash("{'name':'B','logo':'x','group':'G','source':'a.ts',"
+				"'ffmpeg_profile':'copy'}",
+				"{}", &other),
+		     hash);
+	cr_assert_eq(other, output);
+	/* a profile's edit restarts derive alone */
+	cr_assert_eq(
+		tuner_hash("{'name':'A','source':'a.ts','ffmpeg_profile':'low'}", "{}", &other),
+		hash);
+	cr_assert_neq(other, output);
+	/* the source and what opens it restart ingest */
+	cr_assert_neq(
+		tuner_hash("{'name':'A','source':'b.ts','ffmpeg_profile':'copy'}", "{}", &other),
+		hash);
+	cr_assert_eq(other, output);
+	cr_assert_neq(tuner_hash("{'name':'A','source':'a.ts','ffmpeg_profile':'copy',"
+				 "'input_options':{'re':null}}",
+				 "{}", &other),
+		      hash);
+	cr_assert_neq(tuner_hash(base, "{'ring_seconds':11}", &other), hash);
+	assert_no_leaks();
+}
+
+static void check_profile(const char *profile, bool plain, enum form form)
+{
+	struct fixture f = {0};
+	char definition[128];
+
+	snprintf(definition, sizeof(definition),
+		 "{'name':'A','source':'a.ts','ffmpeg_profile':'%s'}", profile);
+	add(&f, 1, definition);
+	build(&f, "{}");
+	cr_assert_eq(resolve(&f, 1, "", "1")->plain, plain, "%s", profile);
+	cr_assert_eq(resolve(&f, 1, "", "1")->form, form, "%s", profile);
+	done(&f);
+}
+
+Test(lineup, plain_profiles)
+{
+	check_profile("copy", true, FORM_TS);
+	check_profile("all", true, FORM_TS);
+	check_profile("mse", true, FORM_MSE);
+	check_profile("half", false, FORM_TS);
+	check_profile("shift", false, FORM_TS);
+	check_profile("low", false, FORM_HLS);
+	assert_no_leaks();
+}
+
+static void check_form(const char *channel, const char *profile, enum form form)
+{
+	json_t *c = json(channel), *p = json(profile);
+
+	cr_assert_eq(channel_form(c, p), form, "%s %s", channel, profile);
+	json_decref(c);
+	json_decref(p);
+}
+
+Test(lineup, forms)
+{
+	check_form("{}", "{}", FORM_TS);
+	check_form("{}", "{'format':'mpegts'}", FORM_TS);
+	check_form("{}", "{'format':'mp4'}", FORM_MSE);
+	check_form("{}", "{'format':'dash'}", FORM_DASH);
+	check_form("{}", "{'format':'adts'}", FORM_AUDIO);
+	check_form("{}", "{'format':'mpegts','output_format':'hls'}", FORM_HLS);
+	check_form("{'output_format':'dash'}", "{'output_format':'hls'}", FORM_DASH);
+	check_form("{'output_format':'hls','ll_hls':true}", "{}", FORM_LL_HLS);
+	check_form("{'ll_hls':true}", "{'output_format':'hls'}", FORM_LL_HLS);
+	check_form("{'ll_hls':false}", "{'output_format':'hls','ll_hls':true}", FORM_HLS);
+	check_form("{'output_format':'ts'}", "{'ll_hls':true}", FORM_TS);
+	check_form("{'output_format':'websocket'}", "{'format':'mp4'}", FORM_TS);
+	check_form("{'output_format':'rtsp'}", "{}", FORM_RTSP);
+	check_form("{'audio_only':true}", "{}", FORM_AUDIO);
+	check_form("{'audio_only':true}", "{'format':'mpegts'}", FORM_TS);
+	assert_no_leaks();
+}
+
+Test(lineup, audio_only_drops_the_picture)
+{
+	struct fixture f = {0};
+	const struct lineup_output *o;
+
+	add(&f, 1, "{'name':'Radio','source':'a.ts','ffmpeg_profile':'copy','audio_only':true}");
+	build(&f, "{}");
+	o = resolve(&f, 1, "", "1");
+	cr_assert_not(o->plain);
+	check_spec(o->spec, "{'options':[['vcodec','copy'],['acodec','copy'],['vn',null]]}");
+	done(&f);
+	assert_no_leaks();
+}
+
+/* `word` NULL: it can play. */
+static void check_playable(const char *definition, const char *word)
+{
+	struct fixture f = {0};
+	const char *reason;
+
+	add(&f, 1, definition);
+	build(&f, "{}");
+	reason = lineup_find_key(f.lineup, "1")->unavailable;
+	if (word == NULL)
+		cr_assert_null(reason, "%s: %s", definition, reason);
+	else
+		cr_assert(reason != NULL && strstr(reason, word) != NULL, "%s: %s", definition,
+			  reason);
+	done(&f);
+}
+
+Test(lineup, says_what_it_cannot_play)
+{
+	check_playable("{'source':'a.ts','custom_ffmpeg':'ffmpeg -i {source} -'}", "custom_ffmpeg");
+	check_playable("{'source':'a.ts','ffmpeg_profile':'copy','use_yt_dlp':true}", "yt-dlp");
+	check_playable("{'source':'a.ts','ffmpeg_profile':'copy','use_yt_dlp':false}", NULL);
+	check_playable("{'source':'a','ffmpeg_profile':'copy','source_handler':{'type':'yt_dlp'}}",
+		       "yt-dlp");
+	check_playable("{'sources':['a.ts'],'ffmpeg_profile':'copy'}", "list of sources");
+	check_playable("{'source':'a.ts','sources':['b.ts'],'ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'slate':true,'ffmpeg_profile':'copy'}", "slate");
+	check_playable("{'source':'a.ts'}", "profile");
+	check_playable("{'source':'a.ts','ffmpeg_profile':'gone'}", "profile");
+	check_playable("{'ffmpeg_profile':'copy'}", "no source");
+	check_playable("{'source':'rtsp://u:p@cam/1','ffmpeg_profile':'copy'}", "rtsp://");
+	check_playable("{'source':'srt://h:9','ffmpeg_profile':'copy'}", "srt://");
+	check_playable("{'source':'HTTP://h/a','ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'https://h/a','ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'udp://@239.0.0.1:1234','ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'file:///a.ts','ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'file:a.ts','ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'/srv/a: b.ts','ffmpeg_profile':'copy'}", NULL);
+	assert_no_leaks();
+}
+
+Test(lineup, lavfi_is_one_job)
+{
+	struct fixture f = {0};
+
+	add(&f, 1,
+	    "{'name':'A','source':'testsrc2=s=hd720','ffmpeg_profile':'low',"
+	    "'input_options':{'f':'lavfi'}}");
+	add(&f, 2,
+	    "{'name':'A','source':'testsrc2','ffmpeg_profile':'low',"
+	    "'input_args':['-re','-f','lavfi']}");
+	add(&f, 3,
+	    "{'name':'A','source':'a.ts','ffmpeg_profile':'low',"
+	    "'input_options':{'f':'mpegts'}}");
+	build(&f, "{}");
+	cr_assert(lineup_tuner_at(f.lineup, 0)->both);
+	cr_assert_null(lineup_tuner_at(f.lineup, 0)->unavailable);
+	cr_assert(lineup_tuner_at(f.lineup, 1)->both);
+	cr_assert_not(lineup_tuner_at(f.lineup, 2)->both);
+	done(&f);
+	assert_no_leaks();
+}
+
+Test(lineup, channels_for_tables)
+{
+	struct fixture f = {0};
+	json_t *expected = json("[{'id':3,'number':'101','name':'News','group':'Info',"
+				"'profile':'low','output':'hls','variants':['sd','hd']},"
+				"{'id':4,'number':null,'name':'Own','group':null,"
+				"'profile':'custom_ffmpeg','output':'ts','variants':[]}]");
+
+	add(&f, 3,
+	    "{'name':'News','group':'Info','channel_number':101,'source':'a.ts',"
+	    "'ffmpeg_profile':'low','adaptive_bitrates':[{'name':'sd','ffmpeg_profile':'copy'},"
+	    "{'name':'hd','ffmpeg_profile':'low'}]}");
+	add(&f, 4, "{'name':'Own','source':'a.ts','custom_ffmpeg':'x','ffmpeg_profile':'copy'}");
+	build(&f, "{}");
+	cr_assert(json_equal(lineup_channels(f.lineup), expected), "%s",
+		  json_dumps(lineup_channels(f.lineup), 0));
+	json_decref(expected);
+	done(&f);
+	assert_no_leaks();
+}
+
+Test(lineup, a_file_may_redefine_copy)
+{
+	json_t *settings = json("{'profiles':{'copy':{'vcodec':'libx264'}}}"), *empty = json("{}");
+
+	cr_assert_eq(channel_profiles_complete(settings), 0);
+	cr_assert_eq(json_object_size(json_object_get(settings, "profiles")), 1);
+	cr_assert_eq(channel_profiles_complete(empty), 0);
+	cr_assert_not_null(json_object_get(json_object_get(empty, "profiles"), "copy"));
+	json_decref(settings);
+	json_decref(empty);
+	assert_no_leaks();
+}

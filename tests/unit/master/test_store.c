@@ -1,0 +1,536 @@
+#include "amps-master/store.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include "amps-master/store_work.h"
+#include "common/catalog.h"
+#include "leaks.h"
+#include "state_folder.h"
+
+#define NOW 1700000000000000ll /* 2023-11-14T22:13:20Z */
+
+static const char two[] =
+	"{'problems':[],'model':{'auth':{'enabled':false},'profiles':{},'streams':["
+	"{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'},"
+	"{'id':2,'name':'B','source':'b.ts','ffmpeg_profile':'copy'}],'scheduled_streams':[]}}";
+
+/* Single quotes read better in C. */
+static char *quoted(const char *text)
+{
+	char *copy = strdup(text);
+
+	for (char *p = copy; *p != '\0'; p++)
+		if (*p == '\'')
+			*p = '"';
+	return copy;
+}
+
+static void work_open(struct state_folder *f, struct store_work *w)
+{
+	char text[512] = "";
+
+	cr_assert_eq(store_work_open(f->state, w, text, sizeof(text)), 0, "%s", text);
+}
+
+static struct store_answer load(struct store_work *w, const char *result)
+{
+	struct store_answer a;
+	char *bytes = quoted(result);
+
+	store_work_load(w, bytes, strlen(bytes), NOW, &a);
+	free(bytes);
+	return a;
+}
+
+/* Loads and compares what was added, changed, removed and noted with the expected JSON. */
+static void check_load(struct store_work *w, const char *result, const char *expected)
+{
+	struct store_answer a = load(w, result);
+	char *wanted_text = quoted(expected), *is_text;
+	json_t *wanted = json_loads(wanted_text, 0, NULL), *is = json_object();
+	static const char *const keys[] = {"added", "changed", "removed"};
+
+	cr_assert_eq(a.error, 0, "%s", a.text);
+	for (size_t i = 0; i < 3; i++) {
+		json_t *ids = json_array(), *item;
+		size_t n;
+
+		json_array_foreach (json_object_get(a.publication->report, keys[i]), n, item)
+			json_array_append(ids, json_object_get(item, "id"));
+		json_object_set_new(is, keys[i], ids);
+	}
+	json_object_set_new(is, "notices", json_integer((json_int_t)json_array_size(a.notices)));
+	is_text = json_dumps(is, JSON_COMPACT);
+	cr_assert(json_equal(is, wanted), "%s", is_text);
+	free(is_text);
+	free(wanted_text);
+	json_decref(is);
+	json_decref(wanted);
+	store_answer_done(&a);
+}
+
+/* Puts a row as the API will. */
+static void put_api(struct store_work *w, uint32_t id, bool keep_hash, bool deleted,
+		    const char *definition)
+{
+	struct channel_rows rows = CHANNEL_ROWS_INIT;
+	const struct channel_row *old;
+	struct channel_row row = {.id = id, .origin = ORIGIN_API, .deleted = deleted};
+	char *text = quoted(definition);
+	json_t *entry = json_loads(text, 0, NULL);
+
+	cr_assert_eq(db_channel_list(w->db, &rows), 0);
+	old = channel_rows_find(&rows, id);
+	if (keep_hash) {
+		cr_assert_not_null(old);
+		row.in_file = true;
+		row.file_hash = old->file_hash;
+	}
+	row.definition = text;
+	cr_assert_eq(db_channel_put(w->db, &row, entry), 0);
+	json_decref(entry);
+	free(text);
+	channel_rows_done(&rows);
+}
+
+static char *name_of(struct store_work *w, uint32_t id)
+{
+	struct channel_rows rows = CHANNEL_ROWS_INIT;
+	const struct channel_row *row;
+	char *name = NULL;
+	json_t *entry;
+
+	cr_assert_eq(db_channel_list(w->db, &rows), 0);
+	row = channel_rows_find(&rows, id);
+	if (row != NULL) {
+		entry = json_loads(row->definition, 0, NULL);
+		name = strdup(json_string_value(json_object_get(entry, "name")));
+		json_decref(entry);
+	}
+	channel_rows_done(&rows);
+	return name;
+}
+
+static void check_name(struct store_work *w, uint32_t id, const char *expected)
+{
+	char *name = name_of(w, id);
+
+	if (expected == NULL)
+		cr_assert_null(name, "%s", name);
+	else
+		cr_assert(name != NULL && strcmp(name, expected) == 0, "%s", name);
+	free(name);
+}
+
+Test(store, a_file_is_loaded_and_loaded_again)
+{
+	struct state_folder f;
+	struct store_work w;
+	uint64_t generation = 0;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
+	cr_assert_eq(w.publisher.generation, 2);
+	/* the second load wrote nothing */
+	cr_assert_eq(db_meta_get_u64(w.db, "generation", &generation), 0);
+	cr_assert_eq(generation, 1);
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'streams':["
+		   "{'id':2,'name':'B','source':'c.ts','ffmpeg_profile':'copy'},"
+		   "{'id':7,'name':'G','source':'g.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[7],'changed':[2],'removed':[1],'notices':0}");
+	cr_assert_eq(db_meta_get_u64(w.db, "highest_id", &generation), 0);
+	cr_assert_eq(generation, 7);
+	check_load(&w, two, "{'added':[1],'changed':[2],'removed':[7],'notices':0}");
+	cr_assert_eq(db_meta_get_u64(w.db, "highest_id", &generation), 0);
+	cr_assert_eq(generation, 7);
+	store_work_close(&w);
+	/* the next start goes on counting */
+	work_open(&f, &w);
+	cr_assert_geq(w.publisher.generation, 4);
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, settings_alone_change)
+{
+	struct state_folder f;
+	struct store_work w;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'profiles':{'p':{'vcodec':'libx264'}},"
+		   "'streams':[{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'p'},"
+		   "{'id':2,'name':'B','source':'b.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'profiles':{'p':{'vcodec':'libx265'}},"
+		   "'streams':[{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'p'},"
+		   "{'id':2,'name':'B','source':'b.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[],'changed':[1],'removed':[],'notices':0}");
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, an_api_change_stays_until_the_entry_changes)
+{
+	struct state_folder f;
+	struct store_work w;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	put_api(&w, 1, true, false,
+		"{'id':1,'name':'by API','source':'a.ts','ffmpeg_profile':'copy'}");
+	/* the other entry changes: this one's API change stays */
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'streams':["
+		   "{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'},"
+		   "{'id':2,'name':'B2','source':'b.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[],'changed':[1,2],'removed':[],'notices':0}");
+	check_name(&w, 1, "by API");
+	/* now it changes itself: the file wins, with a line in the log */
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'streams':["
+		   "{'id':1,'name':'A2','source':'a.ts','ffmpeg_profile':'copy'},"
+		   "{'id':2,'name':'B2','source':'b.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[],'changed':[1],'removed':[],'notices':1}");
+	check_name(&w, 1, "A2");
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, a_tombstone_stays_until_the_entry_changes)
+{
+	struct state_folder f;
+	struct store_work w;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	put_api(&w, 2, true, true, "{'id':2,'name':'B','source':'b.ts','ffmpeg_profile':'copy'}");
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[2],'notices':0}");
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'streams':["
+		   "{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'},"
+		   "{'id':2,'name':'B','source':'z.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[2],'changed':[],'removed':[],'notices':1}");
+	/* deleted through the API, then gone from the file: forgotten, and free to come back */
+	put_api(&w, 2, true, true, "{'id':2,'name':'B','source':'z.ts','ffmpeg_profile':'copy'}");
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'streams':["
+		   "{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[],'changed':[],'removed':[2],'notices':0}");
+	check_name(&w, 2, NULL);
+	check_load(&w, two, "{'added':[2],'changed':[],'removed':[],'notices':0}");
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, a_channel_of_the_api_is_its_own)
+{
+	struct state_folder f;
+	struct store_work w;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	put_api(&w, 3, false, false,
+		"{'id':3,'name':'New','source':'n.ts','ffmpeg_profile':'copy'}");
+	check_load(&w, two, "{'added':[3],'changed':[],'removed':[],'notices':0}");
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
+	check_name(&w, 3, "New");
+	/* the file gets an entry of that id: it is new there, so it wins */
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'streams':["
+		   "{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'},"
+		   "{'id':3,'name':'C','source':'c.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[],'changed':[3],'removed':[2],'notices':1}");
+	check_name(&w, 3, "C");
+	/* changed through the API, then removed from the file */
+	put_api(&w, 3, true, false, "{'id':3,'name':'D','source':'c.ts','ffmpeg_profile':'copy'}");
+	check_load(&w, two, "{'added':[2],'changed':[],'removed':[3],'notices':1}");
+	check_name(&w, 3, NULL);
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, a_refused_file_changes_nothing)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	a = load(&w, "{'problems':[{'severity':'error','file':'c.yaml','line':3,'path':'streams',"
+		     "'message':'m'},{'severity':'warning'},{'severity':'error'}]}");
+	cr_assert_eq(a.error, -EINVAL);
+	cr_assert_str_eq(a.text, "2 problems");
+	cr_assert_eq(json_array_size(a.problems), 3);
+	cr_assert_null(a.publication);
+	store_answer_done(&a);
+	a = load(&w, "{'problems':[{'severity':'error'}],'model':null}");
+	cr_assert_str_eq(a.text, "1 problem");
+	store_answer_done(&a);
+	a = load(&w, "{'problems':");
+	cr_assert_eq(a.error, -EBADMSG);
+	store_answer_done(&a);
+	a = load(&w, "");
+	cr_assert_eq(a.error, -EBADMSG);
+	store_answer_done(&a);
+	a = load(&w, "{'model':{'streams':[{'id':1,'name':'X'},{'id':1,'name':'Y'}]}}");
+	cr_assert_eq(a.error, -EINVAL);
+	store_answer_done(&a);
+	a = load(&w, "{'model':{'streams':[{'name':'X'}]}}");
+	cr_assert_eq(a.error, -EINVAL);
+	store_answer_done(&a);
+	check_name(&w, 1, "A");
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, warnings_of_the_file_are_reported)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+	json_t *warnings;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	a = load(&w, "{'problems':[{'severity':'warning','file':'c.yaml','line':3,"
+		     "'path':'auth.token','message':'is the example'}],"
+		     "'model':{'auth':{'token':'x','tokens':[{'token':'y','expires':'z'}]}}}");
+	cr_assert_eq(a.error, 0, "%s", a.text);
+	warnings = json_object_get(a.publication->report, "warnings");
+	cr_assert_eq(json_array_size(warnings), 2);
+	cr_assert_str_eq(json_string_value(json_array_get(warnings, 0)),
+			 "c.yaml:3: auth.token: is the example");
+	store_answer_done(&a);
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, republish_needs_something_loaded)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	store_work_republish(&w, NOW, &a);
+	cr_assert_eq(a.error, -ENOENT);
+	store_answer_done(&a);
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'scheduled_streams':[{'id':9,'name':'S',"
+		   "'source':'a.ts','ffmpeg_profile':'copy','schedule':{'start':"
+		   "'2023-11-14T22:13:21Z'}}]}}",
+		   "{'added':[],'changed':[],'removed':[],'notices':0}");
+	store_work_republish(&w, NOW + 1000000, &a);
+	cr_assert_eq(a.error, 0, "%s", a.text);
+	cr_assert_eq(json_array_size(json_object_get(a.publication->report, "added")), 1);
+	store_answer_done(&a);
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, a_locked_database_is_told_and_recovers)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+	sqlite3 *other;
+	char path[128];
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	state_folder_file(&f, "amps.db", path);
+	cr_assert_eq(sqlite3_open(path, &other), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	a = load(&w, two);
+	cr_assert_eq(a.error, -EBUSY);
+	cr_assert_not_null(strstr(a.text, "locked"), "%s", a.text);
+	cr_assert_null(a.publication);
+	store_answer_done(&a);
+	cr_assert_not(w.healthy);
+	/* reading goes on, so a schedule window still opens */
+	store_work_republish(&w, NOW, &a);
+	cr_assert_eq(a.error, 0, "%s", a.text);
+	store_answer_done(&a);
+	cr_assert_not(w.healthy);
+	cr_assert_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+	store_work_probe(&w);
+	cr_assert(w.healthy);
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, ten_thousand_channels_are_quick)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+	json_t *streams = json_array(), *result;
+	uint64_t start_us, first_us, second_us;
+	char *bytes;
+
+	for (int i = 0; i < 10000; i++) {
+		json_t *item =
+			json_pack("{si ss ss ss ss ss s[{ss ss}]}", "id", i, "name", "A channel",
+				  "group", "News", "logo", "http://logos.example/picture.png",
+				  "source", "http://h/a.ts", "ffmpeg_profile", "copy",
+				  "adaptive_bitrates", "name", "sd", "ffmpeg_profile", "copy");
+
+		json_array_append_new(streams, item);
+	}
+	result = json_pack("{s[]s{s{sb}so}}", "problems", "model", "auth", "enabled", 0, "streams",
+			   streams);
+	bytes = json_dumps(result, JSON_COMPACT);
+	json_decref(result);
+	state_folder_make(&f);
+	work_open(&f, &w);
+	start_us = clock_mono_us();
+	store_work_load(&w, bytes, strlen(bytes), NOW, &a);
+	first_us = clock_mono_us() - start_us;
+	cr_assert_eq(a.error, 0, "%s", a.text);
+	store_answer_done(&a);
+	start_us = clock_mono_us();
+	store_work_load(&w, bytes, strlen(bytes), NOW, &a);
+	second_us = clock_mono_us() - start_us;
+	cr_assert_eq(a.error, 0, "%s", a.text);
+	store_answer_done(&a);
+	cr_log_info("10,000 channels: first load %llu us, again %llu us\n",
+		    (unsigned long long)first_us, (unsigned long long)second_us);
+	/* the machine may be busy and the build be sanitized: only what is far off fails */
+	cr_expect_lt(first_us, 30000000);
+	free(bytes);
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+/* What a callback got. */
+struct got {
+	struct event_base *base;
+	unsigned calls, wanted;
+	int error;
+	struct publication *publication;
+	char text[256];
+	size_t problems;
+};
+
+static void on_done(void *owner, int error, const char *text, struct publication *p,
+		    const json_t *problems)
+{
+	struct got *got = owner;
+
+	got->error = error;
+	snprintf(got->text, sizeof(got->text), "%s", text);
+	publication_free(got->publication);
+	got->publication = p;
+	got->problems = json_array_size(problems);
+	if (++got->calls == got->wanted)
+		event_base_loopbreak(got->base);
+}
+
+static int result_fd(const char *text)
+{
+	char *bytes = quoted(text);
+	int fd = memfd_create("test-result", MFD_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, bytes, strlen(bytes)), (ssize_t)strlen(bytes));
+	free(bytes);
+	return fd;
+}
+
+static void wait_for(struct got *got, unsigned calls)
+{
+	got->wanted = got->calls + calls;
+	event_base_loop(got->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	cr_assert_eq(got->calls, got->wanted);
+}
+
+Test(store, answers_come_through_the_loop)
+{
+	struct state_folder f;
+	struct store *s = NULL;
+	struct got got = {.base = event_base_new()};
+	struct catalog *c = NULL;
+	char text[512] = "";
+
+	state_folder_make(&f);
+	cr_assert_eq(store_open(got.base, f.state, &s, text, sizeof(text)), 0, "%s", text);
+	cr_assert(store_healthy(s));
+	store_load(s, result_fd(two), on_done, &got);
+	cr_assert_eq(got.calls, 0);
+	wait_for(&got, 1);
+	cr_assert_eq(got.error, 0, "%s", got.text);
+	cr_assert_eq(catalog_open(got.publication->catalog_fd, got.publication->catalog_bytes, &c),
+		     0);
+	cr_assert_eq(catalog_channel_count(c), 2);
+	catalog_unref(c);
+	/* several at once, answered in order */
+	store_republish(s, on_done, &got);
+	store_load(s, result_fd("{'problems':[{'severity':'error'}]}"), on_done, &got);
+	wait_for(&got, 2);
+	cr_assert_eq(got.error, -EINVAL);
+	cr_assert_eq(got.problems, 1);
+	cr_assert_null(got.publication);
+	store_load(s, -1, on_done, &got);
+	wait_for(&got, 1);
+	cr_assert_eq(got.error, -EBADMSG);
+	cr_assert(store_healthy(s));
+	/* closing with work under way */
+	for (int i = 0; i < 8; i++)
+		store_load(s, result_fd(two), on_done, &got);
+	cr_assert_null(store_close(s));
+	cr_assert_null(store_close(NULL));
+	event_base_free(got.base);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, a_damaged_database_is_no_start)
+{
+	struct state_folder f;
+	struct store *s = NULL;
+	struct event_base *base = event_base_new();
+	char text[512] = "", path[128];
+	FILE *file;
+
+	state_folder_make(&f);
+	snprintf(path, sizeof(path), "%s/a", f.path);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	cr_assert_eq(mkdir(f.state, 0700), 0);
+	state_folder_file(&f, "amps.db", path);
+	file = fopen(path, "w");
+	fputs("this was a database once, and somebody wrote a letter over it", file);
+	fclose(file);
+	cr_assert_eq(store_open(base, f.state, &s, text, sizeof(text)), -EBADMSG);
+	cr_assert_null(s);
+	cr_assert_not_null(strstr(text, "damaged"), "%s", text);
+	event_base_free(base);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
