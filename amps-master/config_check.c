@@ -53,13 +53,12 @@ int config_check(json_t *tree, const char *file, const struct marks *marks,
 			  .asks = asks,
 			  .profiles = json_object_get(tree, "ffmpeg_profiles"),
 			  .ids = json_object()};
-	unsigned errors = problems->errors;
 	json_t *model = value_section(&c, &root, &at);
 	bool no_memory = c.out_of_memory || !buf_ok(&c.path) || c.ids == NULL;
 
 	json_decref(c.ids);
 	buf_done(&c.path);
-	if (!no_memory && model != NULL && problems->errors == errors) {
+	if (!no_memory && model != NULL && problems->errors == 0) {
 		*ret_model = model;
 		return 0;
 	}

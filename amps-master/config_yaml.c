@@ -239,25 +239,26 @@ static int container_start(struct builder *b, json_t *node, const yaml_char_t *a
 	return 0;
 }
 
+/* What cannot be replaced is reported and stays as written, so that all such values are found. */
 static int expand(struct builder *b, const char *text, int line, json_t **ret)
 {
 	struct buf out = BUF_INIT;
 	char name[64];
 	int error = config_scalar_expand(text, &out, name);
+	bool expanded = error == 0;
 
 	if (error == -ENOENT)
-		error = problem(b, PROBLEM_ERROR, line, "the environment has no variable '%s'",
-				name);
+		problem(b, PROBLEM_ERROR, line, "the environment has no variable '%s'", name);
 	else if (error == -EINVAL)
-		error = problem(b, PROBLEM_ERROR, line,
-				"'${' needs a name and '}' (write '$${' for a literal one)%s", "");
-	else if (!buf_ok(&out))
+		problem(b, PROBLEM_ERROR, line,
+			"'${' needs a name and '}' (write '$${' for a literal one)%s", "");
+	error = 0;
+	if (!buf_ok(&out))
 		error = -ENOMEM;
-	if (error == 0) {
-		*ret = json_stringn(out.data, out.len);
-		if (*ret == NULL)
-			error = problem(b, PROBLEM_ERROR, line, "is not valid UTF-8%s", "");
-	}
+	else
+		*ret = expanded ? json_stringn(out.data, out.len) : json_string(text);
+	if (error == 0 && *ret == NULL)
+		error = problem(b, PROBLEM_ERROR, line, "is not valid UTF-8%s", "");
 	buf_done(&out);
 	return error;
 }
@@ -269,7 +270,7 @@ static int tag_rule(struct builder *b, const yaml_event_t *event, int line, bool
 	const char *tag = (const char *)event->data.scalar.tag;
 
 	*ret_plain = event->data.scalar.plain_implicit != 0;
-	if (tag == NULL || strcmp(tag, "!") == 0)
+	if (tag == NULL)
 		return 0;
 	*ret_plain = false;
 	if (strncmp(tag, CORE_TAG, strlen(CORE_TAG)) != 0)

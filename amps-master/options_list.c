@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 json_t *options_list_value(const json_t *value)
 {
@@ -28,6 +29,21 @@ json_t *options_list_value(const json_t *value)
 	}
 }
 
+/* Keys of a profile that are ours, not ffmpeg's. */
+static bool is_own(const char *name)
+{
+	return strcmp(name, "output_format") == 0 || strcmp(name, "ll_hls") == 0 ||
+	       strcmp(name, "audio_only") == 0;
+}
+
+/* ffmpeg-python had names of its own for two options. */
+static const char *ffmpeg_name(const char *name)
+{
+	if (strcmp(name, "video_bitrate") == 0)
+		return "b:v";
+	return strcmp(name, "audio_bitrate") == 0 ? "b:a" : name;
+}
+
 static int append_option(json_t *list, const char *name, const json_t *value)
 {
 	json_t *text = json_is_null(value) ? json_null() : options_list_value(value);
@@ -35,7 +51,7 @@ static int append_option(json_t *list, const char *name, const json_t *value)
 
 	if (text == NULL)
 		return 0;
-	pair = json_pack("[so]", name, text);
+	pair = json_pack("[so]", ffmpeg_name(name), text);
 	return pair == NULL || json_array_append_new(list, pair) < 0 ? -ENOMEM : 0;
 }
 
@@ -64,7 +80,7 @@ json_t *options_list(const json_t *mapping)
 	if (list == NULL)
 		return NULL;
 	json_object_foreach ((json_t *)mapping, name, value) {
-		if (append_each(list, name, value) < 0) {
+		if (!is_own(name) && append_each(list, name, value) < 0) {
 			json_decref(list);
 			return NULL;
 		}

@@ -10,7 +10,9 @@
 
 /* [["vcodec","copy"],["vn",null],["map","0:v"],["map","0:a"],["r","25"],["loop","1"]] from
  * {"vcodec":"copy","vn":null,"map":["0:v","0:a"],"r":25,"loop":true}, in the mapping's order.
- * Values that no option can have (mappings, lists in lists) are left out.  A NULL or other than
+ * Left out are the keys that are ours (output_format, ll_hls, audio_only) and values that no option
+ * can have (mappings, so `hwaccel` too; lists in lists).  ffmpeg-python's names video_bitrate and
+ * audio_bitrate become b:v and b:a.  A NULL or other than
  * object mapping gives [].  The list is the caller's; NULL when there is no memory. */
 json_t *options_list(const json_t *mapping);
 

@@ -16,10 +16,9 @@ struct section;
 typedef json_t *(*value_fn)(struct check *c, const struct field *f, const struct spot *at);
 
 #define FIELD_REQUIRED 1u
-#define FIELD_FILLED   2u  /* "" is no value */
-#define FIELD_SECRET   4u  /* never quoted in a message */
-#define FIELD_SINGLE   8u  /* a list of one may be written without its brackets */
-#define FIELD_LAST     16u /* read after the fields without this flag */
+#define FIELD_FILLED   2u /* "" is no value */
+#define FIELD_SINGLE   4u /* a list of one may be written without its brackets */
+#define FIELD_LAST     8u /* read after the fields without this flag */
 
 struct field {
 	const char *name; /* NULL for the items of a list */

@@ -1,0 +1,91 @@
+#include "amps-master/spawn.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+Test(spawn, a_filter_reads_and_writes)
+{
+	const char *const argv[] = {"/bin/cat", NULL};
+	size_t n = 3 << 20;
+	char *in = malloc(n);
+	struct buf out = BUF_INIT;
+	int status = -1;
+
+	memset(in, 'x', n);
+	cr_assert_eq(spawn_filter(argv, in, n, 10000, &out, &status), 0);
+	cr_expect_eq(status, 0);
+	cr_expect_eq(out.len, n);
+	cr_expect_eq(memcmp(out.data, in, n), 0);
+	free(in);
+	buf_done(&out);
+}
+
+Test(spawn, a_filter_that_does_not_read_is_no_error)
+{
+	const char *const argv[] = {"/bin/sh", "-c", "echo done; exit 3", NULL};
+	static const char in[1 << 20];
+	struct buf out = BUF_INIT;
+	int status = -1;
+
+	cr_assert_eq(spawn_filter(argv, in, sizeof(in), 10000, &out, &status), 0);
+	cr_expect_eq(WEXITSTATUS(status), 3);
+	cr_expect_str_eq(out.data, "done\n");
+	buf_done(&out);
+}
+
+Test(spawn, a_filter_that_hangs_is_killed)
+{
+	const char *const argv[] = {"/bin/sleep", "1000", NULL};
+	struct buf out = BUF_INIT;
+	int status = -1;
+
+	cr_expect_eq(spawn_filter(argv, "", 0, 50, &out, &status), -ETIMEDOUT);
+	cr_expect_eq(status, -1);
+	buf_done(&out);
+}
+
+Test(spawn, exec_errors_come_back)
+{
+	const char *const argv[] = {"/nonexistent/program", NULL};
+	char path[4096];
+	pid_t pid = -1;
+
+	cr_expect_eq(spawn_child(argv, -1, &pid), -ENOENT);
+	cr_expect_eq(pid, -1);
+	cr_expect_eq(spawn_program_path("no-such-program", path, sizeof(path)), -ENOENT);
+}
+
+/* Descriptor 3 is the message socket, 4 and above do not exist, signals are as by default. */
+Test(spawn, a_child_starts_clean)
+{
+	const char *const argv[] = {
+		"/bin/sh", "-c",
+		"cd /proc/self/fd && [ ! -e 4 ] && [ ! -e 5 ] && [ ! -e 40 ] && "
+		"grep -q '^SigBlk:.0*$' ../status && grep -q '^SigIgn:.0*$' ../status && "
+		"[ \"$(readlink /proc/$$/fd/0)\" = /dev/null ] && echo good >&3",
+		NULL};
+	char text[16] = "";
+	int pair[2], status = -1;
+	sigset_t set;
+	pid_t pid;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_geq(dup2(pair[0], 40), 0);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	cr_assert_eq(spawn_child(argv, pair[1], &pid), 0);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+	cr_expect_eq(recv(pair[0], text, sizeof(text) - 1, MSG_DONTWAIT), 5);
+	cr_expect_str_eq(text, "good\n");
+	cr_expect_neq(fcntl(pair[1], F_GETFD) & FD_CLOEXEC, 0);
+	close(pair[0]);
+	close(pair[1]);
+	close(40);
+}
