@@ -1,0 +1,113 @@
+/* test_nursery.c - the real nursery and real ingest jobs, driven as the master drives them */
+#include "fake_master.h"
+
+static char spec[8192];
+
+static const char *file_spec(const char *path, const char *more)
+{
+	snprintf(spec, sizeof(spec), "{\"channel\":5,\"name\":\"t\",\"source\":\"%s\"%s}", path,
+		 more);
+	return spec;
+}
+
+static const char *ts_file(void)
+{
+	return media_file("h264.ts", MEDIA_H264_AAC "-t 6 -f mpegts");
+}
+
+static char *cmdline(pid_t pid)
+{
+	static char text[256];
+	char path[64];
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+Test(nursery, a_local_file_runs_and_its_job_is_ours)
+{
+	struct fake_master fm;
+	struct fake_job job;
+	struct ring_rap rap;
+
+	master_start(&fm);
+	job_start(&fm, &job, file_spec(ts_file(), ""), TIME_NONE, 4 << 20);
+	cr_assert(job_await(&job, &job.running, 5000), "%s", job.text);
+	cr_assert(job.mapped);
+	cr_assert(job.told);
+	cr_assert_eq(job.kind, SOURCE_TS);
+	cr_assert_eq(job.live, 0);
+	cr_assert_str_eq(job.streams, "0:video:h264,1:audio:aac");
+	cr_assert_str_eq(cmdline(job.pid), "amps-transcoder 5");
+	cr_assert_eq(ring_find_rap(&job.ring, clock_mono_us(), 0, &rap), 0);
+	cr_assert_eq(rap.psi[0], 0x47);
+	/* the nursery may die: the job is the master's child and goes on */
+	kill(fm.nursery, SIGKILL);
+	cr_assert(job_await_bytes(&job, ring_commit(&job.ring), 3000));
+	cr_assert_eq(job_stop(&job), 0);
+	master_stop(&fm);
+}
+
+Test(nursery, starts_are_fast)
+{
+	struct fake_master fm;
+	uint64_t took[20], sum = 0;
+	const char *path = ts_file();
+
+	master_start(&fm);
+	for (unsigned i = 0; i < array_size(took); i++) {
+		struct fake_job job;
+
+		usleep(20000); /* the next idle child is forked meanwhile, as between two viewers */
+		job_start(&fm, &job, file_spec(path, ""), TIME_NONE, 4 << 20);
+		cr_assert(job_await(&job, &job.mapped, 5000));
+		while (ring_commit(&job.ring) == 0)
+			cr_assert_lt(clock_mono_us() - job.asked_us, 5000000u);
+		took[i] = clock_mono_us() - job.asked_us;
+		sum += took[i];
+		cr_assert(job_await(&job, &job.running, 5000), "%s", job.text);
+		cr_assert_eq(job_stop(&job), 0);
+	}
+	fprintf(stderr, "FORK_JOB to first byte: mean %llu us\n",
+		(unsigned long long)(sum / array_size(took)));
+	master_stop(&fm);
+}
+
+Test(nursery, a_film_ends)
+{
+	struct fake_master fm;
+	struct fake_job job;
+	int status;
+
+	master_start(&fm);
+	job_start(&fm, &job, file_spec(media_file("short.ts", MEDIA_H264_AAC "-t 1 -f mpegts"), ""),
+		  TIME_NONE, 4 << 20);
+	cr_assert(job_await(&job, &job.ended, 5000), "%s", job.text);
+	cr_assert_eq(atomic_load(&job.ring.header->ended), 1);
+	cr_assert_eq(waitpid(job.pid, &status, 0), job.pid);
+	cr_assert_eq(status, 0);
+	job.pid = 0;
+	close(job.socket);
+	ring_close(&job.ring);
+	master_stop(&fm);
+}
+
+Test(nursery, a_missing_file_says_so)
+{
+	struct fake_master fm;
+	struct fake_job job;
+
+	master_start(&fm);
+	job_start(&fm, &job, file_spec("/nonexistent/film.ts", ""), TIME_NONE, 1 << 20);
+	cr_assert(job_await(&job, &job.failed, 5000));
+	cr_assert_eq(job.status, 502);
+	cr_assert(strstr(job.text, "No such file"), "%s", job.text);
+	job_stop(&job);
+	master_stop(&fm);
+}
