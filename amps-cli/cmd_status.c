@@ -1,4 +1,5 @@
 /* cmd_status.c - `amps status`: the server in a few lines. */
+#include <stdio.h>
 #include <string.h>
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
@@ -10,11 +11,15 @@ static const char *format_member(const char *name, const json_t *value, char *ds
 {
 	size_t len = strlen(name);
 
+	if (json_is_array(value)) {
+		snprintf(dst, FORMAT_MAX, "%zu", json_array_size(value));
+		return dst;
+	}
 	if (len > 8 && strcmp(name + len - 8, "_seconds") == 0)
 		return format_duration(value, dst);
-	if (len > 6 && strcmp(name + len - 6, "_bytes") == 0)
+	if (strncmp(name, "bytes_", 6) == 0 || (len > 6 && strcmp(name + len - 6, "_bytes") == 0))
 		return format_bytes(value, dst);
-	if (strncmp(name, "bitrate", 7) == 0 || strstr(name, "throughput") != NULL)
+	if (len > 4 && strcmp(name + len - 4, "_bps") == 0)
 		return format_bitrate(value, dst);
 	if (strcmp(name, "started") == 0)
 		return format_time(value, dst);

@@ -1,0 +1,45 @@
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from harness import Server  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long; left out of sanitizer runs")
+    config.addinivalue_line("markers", "timing: judges times; left out of sanitizer runs")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    setattr(item, "report_" + outcome.get_result().when, outcome.get_result())
+
+
+@pytest.fixture
+def server(request):
+    """server(config, ...) starts a server; afterwards it is stopped and must leave nothing."""
+    started = []
+
+    def start(config, ready=True, **kwargs):
+        s = Server(config, **kwargs)
+        started.append(s)
+        return s.start(ready)
+
+    yield start
+    called = getattr(request.node, "report_call", None)
+    failed = called is None or called.failed
+    try:
+        for s in started:
+            if failed:
+                print(f"--- log of the server on port {s.port} ---\n{s.log()[-6000:]}")
+            elif s.process.poll() is None:
+                s.stop()
+            s.check_log()
+    finally:
+        for s in started:
+            s.cleanup()
+

@@ -1,0 +1,313 @@
+"""The real server as a test sees it: started on a port of its own, asked over HTTP and over the
+command, watched as processes, and checked for residue when it has stopped."""
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
+SANITIZED = "asan" in BIN or "tsan" in BIN
+# sanitized programs are slower; waiting longer costs nothing where the condition comes true
+PATIENCE = 4 if SANITIZED else 1
+REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
+
+
+def wait_for(condition, timeout=10.0, what="the condition"):
+    """Polls until condition() is true and returns what it returned."""
+    end = time.monotonic() + timeout * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout * PATIENCE:.0f} s for {what}")
+        time.sleep(0.02)
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def session_processes(session):
+    """{pid: (command name, command line)} of the living processes of a session."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            stat = open(f"/proc/{name}/stat").read()
+            line = open(f"/proc/{name}/cmdline").read().replace("\0", " ").strip()
+        except OSError:
+            continue
+        comm = stat[stat.index("(") + 1:stat.rindex(")")]
+        state, _, _, its_session = stat[stat.rindex(")") + 2:].split()[:4]
+        if int(its_session) == session and state not in "ZX":
+            found[int(name)] = (comm, line)
+    return found
+
+
+class Answer:
+    """A complete HTTP answer."""
+
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {k.lower(): v for k, v in response.getheaders()}
+        self.body = response.read()
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Stream:
+    """An endless answer, read as it comes."""
+
+    def __init__(self, server, path, headers=None, timeout=20, rcvbuf=None):
+        self.sock = socket.socket()
+        if rcvbuf:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        self.sock.settimeout(timeout * PATIENCE)
+        self.sock.connect((server.host, server.port))
+        lines = [f"GET {path} HTTP/1.1", f"Host: {server.host}:{server.port}"]
+        lines += [f"{k}: {v}" for k, v in (headers or {}).items()]
+        self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.rest = b""
+        self.status = None
+        self.ended = False
+
+    def head(self):
+        """Waits for the head; sets status and headers."""
+        if self.status is None:
+            while b"\r\n\r\n" not in self.rest:
+                data = self.sock.recv(65536)
+                if not data:
+                    raise AssertionError(f"the connection ended in the head: {self.rest!r}")
+                self.rest += data
+            head, self.rest = self.rest.split(b"\r\n\r\n", 1)
+            lines = head.decode("latin-1").split("\r\n")
+            self.status = int(lines[0].split()[1])
+            self.headers = {k.lower(): v.strip() for k, v in
+                            (line.split(":", 1) for line in lines[1:])}
+        return self
+
+    def read_some(self):
+        """At least one byte, or b"" at the end."""
+        self.head()
+        if self.rest:
+            data, self.rest = self.rest, b""
+            return data
+        try:
+            data = self.sock.recv(1 << 18)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.ended = True
+        return data
+
+    def read(self, n):
+        """Exactly n bytes, or fewer at the end."""
+        parts, got = [], 0
+        while got < n:
+            data = self.read_some()
+            if not data:
+                break
+            parts.append(data)
+            got += len(data)
+        data = b"".join(parts)
+        self.rest = data[n:] + self.rest
+        return data[:n]
+
+    def read_for(self, seconds):
+        parts, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            data = self.read_some()
+            if not data:
+                break
+            parts.append(data)
+        return b"".join(parts)
+
+    def read_all(self):
+        parts = []
+        while True:
+            data = self.read_some()
+            if not data:
+                return b"".join(parts)
+            parts.append(data)
+
+    def close(self):
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Server:
+    """One `amps serve` with folders of its own.  `config` is a dict (written as JSON, which is
+    YAML) or the text of a configuration."""
+
+    def __init__(self, config, workers=1, args=(), env=None):
+        self.folder = tempfile.mkdtemp(prefix="amps-test-")
+        self.config_path = os.path.join(self.folder, "config.yaml")
+        self.runtime = os.path.join(self.folder, "runtime")
+        self.state = os.path.join(self.folder, "state")
+        self.socket_path = os.path.join(self.runtime, "control.sock")
+        self.log_path = os.path.join(self.folder, "log")
+        self.host, self.port = "127.0.0.1", free_port()
+        self.workers = workers
+        self.args = list(args)
+        self.env = dict(os.environ, **(env or {}))
+        self.env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=97")
+        self.env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        self.process = None
+        self.write_config(config)
+
+    def write_config(self, config):
+        text = config if isinstance(config, str) else json.dumps(config, indent=1)
+        with open(self.config_path + ".new", "w") as f:
+            f.write(text)
+        os.rename(self.config_path + ".new", self.config_path)
+
+    def start(self, ready=True):
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            [os.path.join(BIN, "amps"), "serve", "--config", self.config_path,
+             "--host", self.host, "--port", str(self.port), "--workers", str(self.workers),
+             "--runtime-dir", self.runtime, "--state-dir", self.state, *self.args],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
+            start_new_session=True)
+        log.close()
+        if ready:
+            wait_for(self.is_ready, 15, "the server to be ready")
+        return self
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+        try:
+            return self.get("/readyz").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def log(self):
+        return open(self.log_path, errors="replace").read()
+
+    # -- as processes
+
+    def processes(self):
+        return session_processes(self.process.pid)
+
+    def pids(self, program):
+        return sorted(pid for pid, (comm, _) in self.processes().items() if comm == program[:15])
+
+    def nursery(self):
+        """The nursery's pid, None while there is none."""
+        return self.ask("status")["nursery_pid"]
+
+    # -- over the command
+
+    def amps(self, *args, timeout=60):
+        words = [os.path.join(BIN, "amps"), *args]
+        if args[0] not in ("check", "serve") and "--help" not in args:
+            words += ["--socket", self.socket_path]
+        return subprocess.run(words, capture_output=True, text=True, timeout=timeout * PATIENCE,
+                              env=self.env, stdin=subprocess.DEVNULL)
+
+    def ask(self, *args):
+        """What `amps ... --json` prints."""
+        done = self.amps(*args, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def tuners(self):
+        return self.ask("tuners")
+
+    def tuner(self, key):
+        for t in self.tuners():
+            if t["key"] == key:
+                return t
+        return None
+
+    def viewers(self):
+        return self.ask("viewers")
+
+    # -- over HTTP
+
+    def url(self, path):
+        return f"http://{self.host}:{self.port}{path}"
+
+    def request(self, method, path, headers=None, body=None, timeout=20):
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout * PATIENCE)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path, headers=None, timeout=20):
+        return self.request("GET", path, headers, timeout=timeout)
+
+    def stream(self, path, **kwargs):
+        return Stream(self, path, **kwargs)
+
+    def raw(self, data, timeout=10):
+        """Sends bytes and reads until the server closes."""
+        with socket.create_connection((self.host, self.port), timeout * PATIENCE) as s:
+            s.sendall(data)
+            parts = []
+            while True:
+                try:
+                    got = s.recv(65536)
+                except ConnectionResetError:
+                    break
+                if not got:
+                    break
+                parts.append(got)
+            return b"".join(parts)
+
+    # -- the end
+
+    def stop(self, number=signal.SIGTERM):
+        """Stops the server as systemd does and checks that nothing is left."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(20 * PATIENCE)
+        self.check_gone()
+        assert code == 0, f"exit code {code}:\n{self.log()[-4000:]}"
+
+    def check_gone(self, timeout=2):
+        wait_for(lambda: not self.processes(), timeout, "the processes of the server to end")
+        left = os.listdir(self.runtime) if os.path.isdir(self.runtime) else []
+        assert left == [], f"left in the runtime folder: {left}"
+
+    def check_log(self):
+        report = REPORT.search(self.log())
+        assert not report, self.log()[report.start() - 200:report.start() + 6000]
+
+    def cleanup(self):
+        """Whatever happened: no process and no file stays."""
+        if self.process is not None:
+            for pid in self.processes():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)

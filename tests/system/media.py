@@ -1,0 +1,71 @@
+"""Films for the tests, made once with ffmpeg and kept in build/testmedia/."""
+import os
+import subprocess
+
+from harness import ROOT
+
+FOLDER = os.path.join(ROOT, "build", "testmedia")
+
+
+def encode(seconds, size, bitrate, fps=25, gop=25):
+    return ["-f", "lavfi", "-i",
+            f"testsrc2=size={size}:rate={fps}[out0];sine=frequency=440:sample_rate=48000[out1]",
+            "-t", str(seconds), "-c:v", "libx264", "-preset", "veryfast", "-b:v", bitrate,
+            "-maxrate", bitrate, "-bufsize", bitrate, "-g", str(gop), "-keyint_min", str(gop),
+            "-sc_threshold", "0", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "aac",
+            "-b:a", "96k", "-ac", "2"]
+
+
+def make(name, *args):
+    """The path of FOLDER/name, made by `ffmpeg ARGS name` unless it is there."""
+    path = os.path.join(FOLDER, name)
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        part = f"{os.path.splitext(path)[0]}.{os.getpid()}{os.path.splitext(path)[1]}"
+        subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *args, "-y",
+                        part], check=True, stdin=subprocess.DEVNULL)
+        os.rename(part, path)
+    return path
+
+
+def film():
+    """12 s in 720p, 2 Mbit/s, with B-frames."""
+    return make("film.ts", *encode(12, "1280x720", "2M"), "-f", "mpegts")
+
+
+def rich_film():
+    """10 s in 720p, 8 Mbit/s."""
+    return make("rich.ts", *encode(10, "1280x720", "8M"), "-x264-params", "nal-hrd=cbr",
+                "-f", "mpegts")
+
+
+def short_film():
+    """3 s, small."""
+    return make("short.ts", *encode(3, "320x180", "300k"), "-f", "mpegts")
+
+
+def long_film():
+    """Two minutes, small, for origins that play it in real time."""
+    return make("long.ts", *encode(120, "320x180", "400k"), "-f", "mpegts")
+
+
+def other_film():
+    """Another picture size than long_film()."""
+    return make("other.ts", *encode(60, "480x270", "400k"), "-f", "mpegts")
+
+
+def mp4():
+    return make("film.mp4", "-i", film(), "-c", "copy", "-bsf:a", "aac_adtstoasc",
+                "-movflags", "+faststart")
+
+
+def mkv():
+    return make("film.mkv", "-i", film(), "-c", "copy")
+
+
+def hls():
+    """The folder of a finished HLS presentation, index.m3u8 in it."""
+    path = make("hls/index.m3u8", "-i", film(), "-c", "copy", "-f", "hls", "-hls_time", "2",
+                "-hls_list_size", "0", "-hls_segment_filename",
+                os.path.join(FOLDER, "hls", "s%03d.ts"))
+    return os.path.dirname(path)

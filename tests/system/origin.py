@@ -1,0 +1,173 @@
+"""Sources for the server under test: HTTP origins that play in real time or hand out files, and a
+UDP sender.  Each runs in threads of this process and counts what it serves."""
+import http.server
+import os
+import socket
+import threading
+import time
+
+from ts import PACKET
+
+
+class Paced:
+    """The bytes of a film in real time, looped, counters and clocks as in the file."""
+
+    def __init__(self, path, seconds, burst=0.0):
+        self.data = open(path, "rb").read()
+        self.data = self.data[:len(self.data) // PACKET * PACKET]
+        self.rate = len(self.data) / seconds
+        self.burst = burst
+
+    def play(self, send, stopped):
+        start, at = time.monotonic() - self.burst, 0
+        while not stopped():
+            due = int((time.monotonic() - start) * self.rate) // (7 * PACKET) * 7 * PACKET
+            while at < due and not stopped():
+                piece = self.data[at % len(self.data):][:min(7 * PACKET, due - at)]
+                send(piece)
+                at += len(piece)
+            time.sleep(0.01)
+
+
+class HttpOrigin:
+    """Serves /live.ts in real time and the files of `folder` (with Content-Length and ranges).
+
+    `mode` can be changed while it runs: "play", "stall" (connections stay, no bytes come),
+    "refuse" (503)."""
+
+    def __init__(self, live=None, folder=None):
+        self.live, self.folder = live, folder
+        self.mode = "play"
+        self.generation = 0
+        self.open = 0             # connections that play at the moment
+        self.peak = 0
+        self.total = 0            # requests for /live.ts
+        self.requests = []        # (method, path, headers)
+        self.lock = threading.Lock()
+        handler = type("Handler", (OriginHandler,), {"origin": self})
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def url(self, path="/live.ts"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def cut(self):
+        """Ends the connections that play."""
+        self.generation += 1
+
+    def close(self):
+        self.cut()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class OriginHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    origin = None
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        self.origin.requests.append((self.command, self.path, dict(self.headers)))
+        try:
+            if self.path == "/live.ts":
+                self.play()
+            else:
+                self.hand_out()
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def play(self):
+        o = self.origin
+        with o.lock:
+            o.total += 1
+        if o.mode == "refuse":
+            self.send_error(503)
+            return
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp2t")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        generation = o.generation
+        with o.lock:
+            o.open += 1
+            o.peak = max(o.peak, o.open)
+        try:
+            o.live.play(self.send_piece, lambda: o.generation != generation)
+        finally:
+            with o.lock:
+                o.open -= 1
+
+    def send_piece(self, piece):
+        if self.origin.mode == "play":
+            self.wfile.write(piece)
+
+    def hand_out(self):
+        path = os.path.join(self.origin.folder or "/nonexistent", self.path.lstrip("/"))
+        if not os.path.isfile(path):
+            self.send_error(404)
+            return
+        data = open(path, "rb").read()
+        first, last, status = 0, len(data) - 1, 200
+        asked = self.headers.get("Range", "")
+        if asked.startswith("bytes="):
+            low, _, high = asked[6:].partition("-")
+            if low:
+                first, status = int(low), 206
+                last = min(last, int(high)) if high else last
+        self.send_response(status)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(max(0, last + 1 - first)))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data[first:last + 1])
+
+
+class UdpSender:
+    """Sends a film as datagrams of seven packets in real time."""
+
+    def __init__(self, paced, port):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.address = ("127.0.0.1", port)
+        self.running = True
+        self.paused = False
+        self.thread = threading.Thread(target=paced.play, args=(self.send, self.stopped),
+                                       daemon=True)
+        self.thread.start()
+
+    def send(self, piece):
+        if not self.paused:
+            try:
+                self.sock.sendto(piece, self.address)
+            except OSError:
+                pass  # nobody listens at the moment
+
+    def stopped(self):
+        return not self.running
+
+    def close(self):
+        self.running = False
+        self.thread.join()
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,195 @@
+"""The amps command: exit codes, tables, JSON, help."""
+import json
+import os
+import pty
+import re
+import socket
+import subprocess
+
+import media
+from harness import BIN, ROOT, wait_for
+from lineup import LOOP, channel, line_up
+
+AMPS = os.path.join(BIN, "amps")
+COMMANDS = ["serve", "check", "list", "tuners", "viewers", "stop", "kick", "status", "reload",
+            "shutdown"]
+TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source", "started",
+         "uptime_seconds", "viewers", "bitrate_in", "bitrate_out", "restarts", "cpu_seconds",
+         "memory_bytes", "last_error"}
+VIEWER = {"id", "address", "stream_id", "variant", "protocol", "since", "bytes", "user_agent",
+          "lag_bytes"}
+
+
+def run(*args, **kwargs):
+    return subprocess.run([AMPS, *args], capture_output=True, text=True, timeout=60, **kwargs)
+
+
+def test_help_names_every_command_and_each_helps():
+    done = run("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", done.stdout, re.M)
+        its = run(name, "--help")
+        assert its.returncode == 0 and its.stdout.startswith(f"usage: amps {name}")
+
+
+def test_manual_and_completion_agree_with_help():
+    manual = open(os.path.join(ROOT, "packaging/man/amps.1")).read().replace("\\-", "-")
+    completion = open(os.path.join(ROOT, "packaging/completion/amps")).read()
+    for name in COMMANDS:
+        assert re.search(rf"^\.SS {name}\b", manual, re.M), name
+        section = re.split(rf"^\.SS {name}\b", manual, flags=re.M)[1]
+        section = re.split(r"^\.S[SH] ", section, flags=re.M)[0]
+        options = set(re.findall(r"^  (--[a-z-]+)", run(name, "--help").stdout, re.M)) - {"--help"}
+        assert set(re.findall(r"--[a-z-]+", section)) == options, name
+        words = subprocess.run(
+            ["bash", "-c", f'source packaging/completion/amps; COMP_WORDS=(amps {name} --); '
+             f'COMP_CWORD=2; _amps; printf "%s\\n" "${{COMPREPLY[@]}}"'],
+            capture_output=True, text=True, cwd=ROOT, check=True).stdout.split()
+        assert set(words) == options | {"--help"}, name
+        assert name in completion
+
+
+def test_version():
+    assert re.fullmatch(r"amps \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+def test_wrong_usage_is_2():
+    for args in ([], ["nosuch"], ["tuners", "--nosuch"], ["stop"], ["kick", "x"], ["stop", "1", "2"],
+                 ["shutdown", "--timeout", "-1"], ["serve", "--port"], ["serve", "--port", "x"],
+                 ["status", "--json=1"], ["check", "--nosuch"]):
+        done = run(*args)
+        assert done.returncode == 2, (args, done)
+        assert done.stderr and not done.stdout
+
+
+def test_no_server_is_3(tmp_path):
+    path = str(tmp_path / "control.sock")
+    for args in (["tuners"], ["viewers"], ["status"], ["reload"], ["shutdown"], ["stop", "1"],
+                 ["kick", "1"], ["list"]):
+        assert run(*args, "--socket", path).returncode == 3, args
+
+
+def test_list_without_a_server_shows_the_file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(line_up(channel(7, "/x.ts", group="News"))))
+    done = run("list", "--config", str(path))
+    assert done.returncode == 0
+    assert re.search(r"^ *7 .*Channel 7 .*News .*copy", done.stdout, re.M)
+    assert [c["id"] for c in json.loads(run("list", "--config", str(path), "--json").stdout)] == [7]
+
+
+def test_tables_and_json_of_a_running_server(server):
+    s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film())))
+    assert s.amps("tuners").stdout == "no tuner is running\n"
+    assert s.amps("viewers").stdout == "nobody is watching\n"
+    with s.stream("/stream/1.ts", headers={"User-Agent": "box/1.0"}) as stream:
+        stream.read(188 * 200)
+        tuner, = s.tuners()
+        assert set(tuner) == TUNER
+        assert (tuner["key"], tuner["stream_id"], tuner["state"]) == ("1", 1, "running")
+        assert tuner["source"] == media.film() and tuner["derive_pid"] is None
+        viewer, = wait_for(s.viewers, 5, "a viewer")
+        assert set(viewer) == VIEWER
+        assert viewer["address"].startswith("127.0.0.1") and viewer["user_agent"] == "box/1.0"
+        assert viewer["stream_id"] == 1
+        states = {c["id"]: c["state"] for c in s.ask("list")}
+        assert states == {1: "running", 2: "idle"}
+        assert "running" in s.amps("tuners").stdout
+        status = s.ask("status")
+        assert status["channels"] == 2 and status["tuners"] == 1 and status["viewers"] == 1
+        assert "channels" in s.amps("status").stdout
+
+
+def test_a_table_fits_its_terminal_and_is_coloured_only_there(server):
+    s = server(line_up(channel(1, media.film(), name="A very long name " * 10, **LOOP)))
+    master, slave = pty.openpty()
+    subprocess.run(["stty", "cols", "60"], stdin=slave, check=True)
+    done = subprocess.run([AMPS, "list", "--socket", s.socket_path], stdout=slave, timeout=30)
+    os.close(slave)
+    text = b""
+    try:
+        while True:
+            got = os.read(master, 65536)
+            if not got:
+                break
+            text += got
+    except OSError:
+        pass
+    os.close(master)
+    assert done.returncode == 0
+    assert b"\x1b[" in text
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text.decode()).split("\r\n")
+    assert max(map(len, lines)) <= 60
+    assert "\x1b" not in s.amps("list").stdout
+
+
+def test_names_cannot_drive_the_terminal(server):
+    s = server(line_up(channel(1, media.film(), name="evil \u001b[31m red")))
+    assert "\x1b" not in s.amps("list").stdout
+
+
+def test_stop_and_kick_of_what_is_not_there_is_1(server):
+    s = server(line_up(channel(1, media.film())))
+    for args in (["stop", "1"], ["stop", "77"], ["kick", "12345"]):
+        done = s.amps(*args)
+        assert done.returncode == 1 and done.stderr, args
+
+
+def test_reload_reports_what_changed(server):
+    s = server(line_up(channel(1, media.film()), channel(2, media.film())))
+    s.write_config(line_up(channel(1, media.film(), group="New"), channel(3, media.film())))
+    done = s.amps("reload")
+    assert done.returncode == 0
+    lines = [line.split(None, 2)[:2] for line in done.stdout.splitlines()]
+    assert sorted(lines) == [["added", "3"], ["changed", "1"], ["removed", "2"]]
+    again = s.amps("reload")
+    assert again.returncode == 0 and "no channel changed" in again.stdout
+
+
+def test_reload_of_a_bad_file_prints_every_problem_and_changes_nothing(server):
+    s = server(line_up(channel(1, media.film())))
+    s.write_config("streams:\n  - id: 1\n    name: A\n    source: 5\n    ffmpeg_profile: copi\n"
+                   "  - id: 1\n    name: B\n    source: /x\n    ffmpeg_profile: copy\n")
+    done = s.amps("reload")
+    assert done.returncode == 1
+    assert re.search(r"config\.yaml:5: streams\[0\]\.ffmpeg_profile: .*copi", done.stderr)
+    assert re.search(r"config\.yaml:6: streams\[1\]", done.stderr)
+    assert [c["id"] for c in s.ask("list")] == [1]
+    assert s.ask("list")[0]["name"] == "Channel 1"
+
+
+def read_line(connection):
+    answer = b""
+    while not answer.endswith(b"\n"):
+        got = connection.recv(65536)
+        assert got, answer
+        answer += got
+    return json.loads(answer)
+
+
+def test_malformed_control_lines_get_an_error_and_stall_nobody(server):
+    s = server(line_up())
+    with socket.socket(socket.AF_UNIX) as c:
+        c.settimeout(10)
+        c.connect(s.socket_path)
+        for line in (b"hello\n", b"[]\n", b"{}\n", b'{"id":1}\n', b'{"id":1,"method":5}\n',
+                     b'{"id":1,"method":"nosuch"}\n', b'{"id":1,"method":"stop","params":[]}\n',
+                     b'{"id":1,"method":"stop","params":{}}\n', b"\xff\xfe\n"):
+            c.sendall(line)
+            error = read_line(c)["error"]
+            assert error["code"] and error["message"], line
+        c.sendall(b'{"id":"x","method":"status"}\n')
+        answer = read_line(c)
+        assert answer["id"] == "x" and answer["result"]
+        assert s.amps("status").returncode == 0
+    with socket.socket(socket.AF_UNIX) as c:
+        c.settimeout(10)
+        c.connect(s.socket_path)
+        try:
+            c.sendall(b"x" * 70000)
+            while c.recv(65536):
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert s.amps("status").returncode == 0

@@ -1,0 +1,143 @@
+"""The server starts, says so, stops, and leaves nothing behind."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+import media
+from harness import BIN, Server, wait_for
+from lineup import LOOP, channel, line_up
+
+
+def test_banner_names_version_url_channels_and_auth(server):
+    s = server(line_up(channel(1, media.film())))
+    text = wait_for(lambda: s.log() if "auth" in s.log() else None, 5, "the banner")
+    assert re.search(r"Amps \d+\.\d+", text)
+    assert f":{s.port}/" in text
+    assert re.search(r"channels +1\b", text)
+    assert re.search(r"auth +off", text)
+
+
+def test_every_program_runs_under_its_name(server):
+    s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
+    with s.stream("/stream/1.ts") as stream:
+        stream.read(188)
+        assert len(s.pids("amps-master")) == 1
+        assert len(s.pids("amps-worker")) == 2
+        line = s.processes()[s.tuner("1")["pid"]][1]
+        assert line.startswith("amps-transcoder") and line.split()[1] == "1"
+        assert media.film() not in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_cleanly_while_somebody_watches(server, number):
+    s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
+    with s.stream("/stream/1.ts") as stream:
+        stream.read(188 * 100)
+        s.stop(number)
+        stream.read_all()
+        assert stream.ended
+
+
+def test_shutdown_returns_when_the_server_is_gone(server):
+    s = server(line_up(channel(1, media.film(), **LOOP)))
+    with s.stream("/stream/1.ts") as stream:
+        stream.read(188)
+        assert s.amps("shutdown").returncode == 0
+        assert s.processes() == {} or s.process.poll() is not None
+    assert s.process.wait(5) == 0
+    s.check_gone()
+
+
+def test_runtime_folder_has_a_private_socket_and_a_pid(server):
+    s = server(line_up())
+    assert os.stat(s.socket_path).st_mode & 0o777 == 0o660
+    assert int(open(os.path.join(s.runtime, "pid")).read()) == s.process.pid
+
+
+def test_a_second_server_in_the_same_folder_is_refused(server):
+    s = server(line_up())
+    other = subprocess.run(
+        [os.path.join(BIN, "amps"), "serve", "--config", s.config_path, "--runtime-dir", s.runtime,
+         "--state-dir", s.state + "2", "--port", "0"], capture_output=True, text=True, timeout=20)
+    assert other.returncode == 1
+    assert s.get("/healthz").status == 200
+
+
+def test_a_port_already_taken_is_noticed(server):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        s = Server(line_up())
+        s.port = taken.getsockname()[1]
+        try:
+            s.start(ready=False)
+            assert s.process.wait(20) == 1
+            assert str(s.port) in s.log()
+            s.check_gone()
+        finally:
+            s.cleanup()
+
+
+def test_a_port_of_another_server_is_noticed_too(server):
+    s = server(line_up())
+    other = Server(line_up())
+    other.port = s.port
+    try:
+        other.start(ready=False)
+        assert other.process.wait(20) == 1
+    finally:
+        other.cleanup()
+    assert s.get("/healthz").status == 200
+
+
+def test_a_killed_master_takes_everything_with_it_and_the_next_start_cleans_up(server):
+    s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
+    with s.stream("/stream/1.ts") as stream:
+        stream.read(188 * 100)
+        killed = time.monotonic()
+        s.process.kill()
+        s.process.wait()
+        wait_for(lambda: not s.processes(), 1, "every process to end with the master")
+        assert time.monotonic() - killed < 1 + 3
+    s.start()
+    with s.stream("/stream/1.ts") as stream:
+        assert stream.read(188)[0] == 0x47
+
+
+@pytest.mark.timing
+def test_a_thousand_channels_start_soon(server):
+    channels = [channel(i, media.film()) for i in range(1, 1001)]
+    begin = time.monotonic()
+    s = server(line_up(*channels))
+    assert time.monotonic() - begin < 3
+    assert s.get("/playlist.m3u").text.count("#EXTINF") == 1000
+
+
+def test_health_routes_need_no_token(server):
+    s = server(line_up(auth={"enabled": True, "token": "a-long-enough-token"}))
+    assert s.get("/healthz").status == 200
+    assert s.get("/readyz").status == 200
+    assert s.get("/metrics").status == 200
+    assert s.get("/").status == 200
+
+
+def test_a_token_is_generated_once_and_kept_private(server):
+    config = line_up(channel(1, media.film()))
+    config["auth"] = {"enabled": True}
+    s = server(config)
+    path = os.path.join(s.state, "token")
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    token = open(path).read().strip()
+    assert len(token) >= 16
+    assert token not in s.log()
+    assert path in s.log()
+    assert s.get("/playlist.m3u").status == 401
+    assert s.get(f"/playlist.m3u?token={token}").status == 200
+    s.stop()
+    s.start()
+    assert s.get(f"/playlist.m3u?token={token}").status == 200
