@@ -30,7 +30,8 @@ static uint32_t records_used(const struct worker_page *page)
 
 /* Calls `visit` for every viewer until it returns false. */
 static void each_viewer(const struct viewers *v,
-			bool (*visit)(void *context, unsigned worker, const struct viewer_record *r),
+			bool (*visit)(void *context, unsigned worker,
+				      const struct viewer_record *r),
 			void *context)
 {
 	for (unsigned worker = 0; worker < v->worker_count; worker++) {
@@ -145,9 +146,8 @@ json_t *viewers_describe(const void *record)
 		r->variant[0] ? describe_text(r->variant, sizeof(r->variant)) : json_null(),
 		"protocol",
 		r->protocol < VIEWER_PROTOCOL_COUNT_ ? protocol_names[r->protocol] : "?", "since",
-		since, "bytes",
-		(json_int_t)atomic_load_explicit(&r->bytes, memory_order_relaxed), "user_agent",
-		describe_text(r->user_agent, sizeof(r->user_agent)), "lag_bytes",
+		since, "bytes", (json_int_t)atomic_load_explicit(&r->bytes, memory_order_relaxed),
+		"user_agent", describe_text(r->user_agent, sizeof(r->user_agent)), "lag_bytes",
 		(json_int_t)atomic_load_explicit(&r->lag, memory_order_relaxed));
 }
 
