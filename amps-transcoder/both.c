@@ -1,0 +1,238 @@
+#include <string.h>
+
+#include "amps-transcoder/av_log.h"
+#include "amps-transcoder/derive.h"
+#include "amps-transcoder/lavfi.h"
+#include "amps-transcoder/outputs.h"
+#include "amps-transcoder/pace.h"
+#include "amps-transcoder/source.h"
+#include "common/log.h"
+
+#define WAIT_MAX_MS 50
+#define BEGIN_90K   900000 /* encoders go below the first PTS: leave room */
+
+struct both {
+	struct job *job;
+	struct outputs outputs;
+	bool failed; /* outputs.problem says why */
+};
+
+/* Takes all orders that wait; true when the job is over. */
+static bool take_orders(struct both *b)
+{
+	for (;;) {
+		struct job_event event = JOB_EVENT_INIT;
+
+		job_poll(b->job, &event);
+		if (event.kind == JOB_EVENT_NONE)
+			break;
+		if (event.kind == JOB_EVENT_SHUTDOWN)
+			return true;
+		if (event.kind != JOB_EVENT_SOURCE_RING && outputs_event(&b->outputs, &event) < 0)
+			b->failed = true;
+		job_event_done(&event);
+	}
+	return b->failed || job_ending(b->job);
+}
+
+/* Waits until somebody wants an output; true when the job is over. */
+static bool wait_for_outputs(struct both *b)
+{
+	while (!take_orders(b)) {
+		if (b->outputs.count > 0)
+			return false;
+		job_wait(b->job, WAIT_MAX_MS);
+	}
+	return true;
+}
+
+static int end(struct both *b)
+{
+	return b->failed ? outputs_end_failed(&b->outputs) : job_end_shutdown(b->job);
+}
+
+/* Where the timeline goes on from the last job's, by the clock if that is further. */
+static int64_t lavfi_base(const struct both *b)
+{
+	int64_t base = MAX(outputs_continue_90k(&b->outputs), b->job->continue_90k);
+
+	return base == TIME_NONE ? BEGIN_90K : base;
+}
+
+/* Hands frames out when they are due, until orders end it.  0 (the source ended), 1 (orders), or
+ * -EIO. */
+static int lavfi_loop(struct both *b, struct lavfi *l)
+{
+	bool idle = true;
+
+	while (!take_orders(b)) {
+		unsigned stream = 0;
+		uint64_t due, now = clock_mono_us();
+		AVFrame *frame;
+		int error;
+
+		if (b->outputs.count == 0) {
+			job_wait(b->job, WAIT_MAX_MS);
+			idle = true;
+			continue;
+		}
+		if (idle)
+			lavfi_start(l, now);
+		idle = false;
+		frame = lavfi_next(l, now, &stream, &due, &error);
+		if (!frame)
+			return error < 0 ? -EIO : 0;
+		if (due > now) {
+			job_wait(b->job, (unsigned)MIN((due - now + 999) / 1000, WAIT_MAX_MS));
+			continue;
+		}
+		if (outputs_frame(&b->outputs, stream, frame, lavfi_rate(l, stream)) < 0) {
+			b->failed = true;
+			return 1;
+		}
+		lavfi_pop(l, stream);
+	}
+	return 1;
+}
+
+static int run_lavfi(struct both *b, const char *text)
+{
+	struct lavfi l;
+	int r;
+
+	if (wait_for_outputs(b))
+		return end(b);
+	av_log_forget();
+	r = lavfi_open(&l, text, lavfi_base(b));
+	if (r < 0)
+		return job_end_failed_av(b->job, 502, "the lavfi source", r);
+	job_say_source(b->job, SOURCE_RAW, true, "");
+	b->failed = outputs_set_source(&b->outputs, l.streams) < 0;
+	r = b->failed ? 1 : lavfi_loop(b, &l);
+	b->outputs.source = NULL;
+	lavfi_close(&l);
+	if (r < 0)
+		return job_end_failed(b->job, 502, "the lavfi source stopped working");
+	return r == 0 ? job_end_ended(b->job) : end(b);
+}
+
+/* The DTS in ticks, for pacing; TIME_NONE. */
+static int64_t packet_time(const AVFormatContext *demuxer, const AVPacket *packet)
+{
+	if (packet->dts == AV_NOPTS_VALUE)
+		return TIME_NONE;
+	return av_rescale_q(packet->dts, demuxer->streams[packet->stream_index]->time_base,
+			    (AVRational){1, 90000});
+}
+
+/* Waits until the packet may go on; true when the job is over. */
+static bool hold(struct both *b, struct pace *pace, int64_t time_90k)
+{
+	for (;;) {
+		uint64_t wait = pace_delay_us(pace, time_90k, clock_mono_us());
+
+		if (take_orders(b))
+			return true;
+		if (wait == 0)
+			return false;
+		job_wait(b->job, (unsigned)MIN((wait + 999) / 1000, WAIT_MAX_MS));
+	}
+}
+
+/* Reads the source to its end.  0 (ended), 1 (orders) or a libav error. */
+static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer)
+{
+	AVPacket *packet = av_packet_alloc();
+	struct pace pace;
+	int r = packet ? 0 : AVERROR(ENOMEM);
+
+	pace_init(&pace, s->live ? PACE_LIVE : s->options.re ? PACE_REAL : PACE_FILE);
+	while (r == 0) {
+		r = av_read_frame(demuxer, packet);
+		if (r < 0)
+			break;
+		if (hold(b, &pace, packet_time(demuxer, packet)))
+			r = 1;
+		else if (outputs_packet(&b->outputs, packet) < 0)
+			b->failed = true;
+		r = b->failed ? 1 : r;
+		av_packet_unref(packet);
+	}
+	av_packet_free(&packet);
+	return r == AVERROR_EOF ? 0 : r;
+}
+
+/* Rounds of a source that is looped. */
+static int media_rounds(struct both *b, struct source *s, AVFormatContext *demuxer)
+{
+	int64_t left = s->options.loop;
+	int r;
+
+	for (;;) {
+		b->failed = outputs_set_source(&b->outputs, demuxer) < 0;
+		r = b->failed ? 1 : media_loop(b, s, demuxer);
+		if (r == 0 && outputs_drain(&b->outputs) < 0)
+			b->failed = true;
+		if (r != 0 || b->failed || left == 0)
+			return b->failed ? 1 : r;
+		left -= left > 0;
+		r = av_seek_frame(demuxer, -1,
+				  demuxer->start_time == AV_NOPTS_VALUE ? 0 : demuxer->start_time,
+				  AVSEEK_FLAG_BACKWARD);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int run_media(struct both *b, struct source *s)
+{
+	AVFormatContext *demuxer = NULL;
+	const char *problem = NULL;
+	int r = source_init(s, b->job, &problem);
+
+	if (r < 0)
+		return job_end_failed(b->job, 502, "%s", problem);
+	if (wait_for_outputs(b))
+		return end(b);
+	av_log_forget();
+	r = source_open(s);
+	if (r < 0)
+		return job_ending(b->job) ? job_end_shutdown(b->job)
+					  : job_end_failed_av(b->job, r == -ETIMEDOUT ? 504 : 502,
+							      s->shown, AVERROR(-r));
+	r = source_demuxer_open(s, &demuxer);
+	if (r < 0)
+		return job_end_failed_av(b->job, 502, s->shown, r);
+	job_say_source(b->job, SOURCE_RAW, s->live, "");
+	r = media_rounds(b, s, demuxer);
+	b->outputs.source = NULL;
+	source_demuxer_close(s, &demuxer);
+	if (r < 0 && !job_ending(b->job))
+		return job_end_failed_av(b->job, 502, s->shown, r);
+	return r == 0 ? job_end_ended(b->job) : end(b);
+}
+
+int both_run(struct job *job)
+{
+	struct both *b = calloc(1, sizeof(*b));
+	struct source *s = calloc(1, sizeof(*s));
+	struct source_options options = {0};
+	bool lavfi;
+	int code;
+
+	if (!b || !s || source_options_read(&options, job->spec) < 0)
+		code = job_end_failed(job, 502, "the input options cannot be read");
+	else {
+		lavfi = strcmp(options.format, "lavfi") == 0;
+		b->job = job;
+		outputs_init(&b->outputs, job);
+		code = lavfi ? run_lavfi(b, job_spec_text(job, "source", "")) : run_media(b, s);
+		outputs_done(&b->outputs);
+		if (!lavfi)
+			source_close(s);
+	}
+	source_options_done(&options);
+	free(s);
+	free(b);
+	return code;
+}

@@ -1,0 +1,29 @@
+/* decode.h - a decoder of one stream: packets in, frames out, both on the job's 90 kHz timeline.
+ * One thread calls it; libav may use more inside. */
+#ifndef AMPS_DECODE_H
+#define AMPS_DECODE_H
+
+#include <libavcodec/avcodec.h>
+#include "common/base.h"
+
+struct decoder {
+	AVCodecContext *ctx;
+	AVFrame *frame; /* the last one taken */
+	bool wait_key;	/* pictures are useless until the next key frame */
+	uint64_t errors;
+};
+
+/* 0, or a libav error (its log has the reason). */
+must_check int decoder_open(struct decoder *d, const AVCodecParameters *parameters);
+void decoder_close(struct decoder *d); /* accepts a zeroed struct */
+
+/* A packet (NULL: the end).  A damaged one is counted and forgotten. */
+void decoder_put(struct decoder *d, const AVPacket *packet);
+
+/* The next frame, borrowed until the next call; NULL when it needs more packets. */
+AVFrame *decoder_take(struct decoder *d);
+
+/* The stream jumps: forget what is inside, start again at a key frame. */
+void decoder_jump(struct decoder *d);
+
+#endif

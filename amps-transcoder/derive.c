@@ -1,0 +1,131 @@
+#include "amps-transcoder/derive.h"
+
+#include <string.h>
+
+#include "amps-transcoder/av_log.h"
+#include "amps-transcoder/outputs.h"
+#include "amps-transcoder/ring_reader.h"
+#include "common/log.h"
+
+#define WAIT_MS 10
+
+struct derive {
+	struct job *job;
+	struct outputs outputs;
+	struct ring_reader reader;
+	bool reopen; /* another source ring: open the demuxer anew */
+	bool failed; /* outputs.problem says why */
+};
+
+static void take_ring(struct derive *d, struct job_event *event)
+{
+	bool again = false;
+	int r = ring_reader_take(&d->reader, event, &again);
+
+	if (r < 0)
+		log_warn("A source ring could not be mapped; waiting for another error=%s",
+			 strerror(-r));
+	d->reopen |= again;
+}
+
+/* Takes all orders that wait.  True: stop reading what is being read. */
+static bool take_orders(struct derive *d)
+{
+	for (;;) {
+		struct job_event event = JOB_EVENT_INIT;
+
+		job_poll(d->job, &event);
+		if (event.kind == JOB_EVENT_NONE)
+			break;
+		if (event.kind == JOB_EVENT_SHUTDOWN)
+			return true;
+		if (event.kind == JOB_EVENT_SOURCE_RING)
+			take_ring(d, &event);
+		else if (outputs_event(&d->outputs, &event) < 0)
+			d->failed = true;
+		job_event_done(&event);
+	}
+	return d->failed || d->reopen || d->outputs.count == 0 || job_ending(d->job);
+}
+
+static bool on_reader_wait(void *owner)
+{
+	struct derive *d = owner;
+
+	job_wait(d->job, WAIT_MS);
+	return take_orders(d);
+}
+
+/* Reads until an order ends it.  0, or -EIO (the job is over). */
+static int read_source(struct derive *d)
+{
+	AVPacket *packet = av_packet_alloc();
+	int r = packet ? 0 : -EIO;
+
+	while (r == 0 && !take_orders(d)) {
+		if (av_read_frame(d->reader.demuxer, packet) < 0)
+			break;
+		if (d->reader.jumped) {
+			outputs_jump(&d->outputs);
+			d->reader.jumped = false;
+			log_warn("The derive job was too slow and skips ahead key=%s", d->job->key);
+		}
+		r = outputs_packet(&d->outputs, packet);
+		av_packet_unref(packet);
+	}
+	av_packet_free(&packet);
+	return r;
+}
+
+/* Opens the source ring and follows it until it is replaced or nobody wants anything. */
+static int run_source(struct derive *d)
+{
+	int r;
+
+	d->reopen = false;
+	av_log_forget();
+	if (ring_reader_open(&d->reader) < 0) {
+		/* unreadable, or the wait was ended by an order: either way look again */
+		job_wait(d->job, WAIT_MS);
+		return 0;
+	}
+	r = outputs_set_source(&d->outputs, d->reader.demuxer);
+	if (r == 0)
+		r = read_source(d);
+	if (outputs_set_source(&d->outputs, NULL) < 0 && r == 0)
+		r = -EIO;
+	ring_reader_close(&d->reader);
+	return r;
+}
+
+static int run(struct derive *d)
+{
+	for (;;) {
+		take_orders(d);
+		if (d->failed)
+			return outputs_end_failed(&d->outputs);
+		if (job_ending(d->job))
+			return job_end_shutdown(d->job);
+		if (d->outputs.count == 0 || !ring_reader_ready(&d->reader))
+			job_wait(d->job, WAIT_MS);
+		else if (run_source(d) < 0)
+			d->failed = true;
+	}
+}
+
+int derive_run(struct job *job)
+{
+	struct derive *d = calloc(1, sizeof(*d));
+	int code;
+
+	if (!d)
+		return job_end_failed(job, 502, "no memory");
+	d->job = job;
+	outputs_init(&d->outputs, job);
+	ring_reader_init(&d->reader, on_reader_wait, d);
+	code = run(d);
+	ring_reader_done(&d->reader);
+	outputs_done(&d->outputs);
+	free(d);
+	return code;
+}

@@ -1,0 +1,382 @@
+#include "amps-transcoder/output.h"
+
+#include <string.h>
+
+#define WAIT_90K 135000 /* how long the muxer waits for a stream that shows nothing */
+
+int output_new(struct job *job, struct job_event *event, struct output **ret, char *problem,
+	       size_t cap)
+{
+	struct output *o = calloc(1, sizeof(*o));
+	int r = -ENOMEM;
+
+	if (!o)
+		return r;
+	o->job = job;
+	o->after_90k = event->continue_90k;
+	o->first_90k = AV_NOPTS_VALUE;
+	/* the timeline is continued here, alike for all outputs, and not by rewriting each */
+	event->continue_90k = TIME_NONE;
+	r = profile_init(&o->profile, event->spec, problem, cap);
+	if (r == 0)
+		r = ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", 10), &o->sink);
+	if (r == 0)
+		r = ts_sink_attach(o->sink, event);
+	if (r == 0 && ts_output_open(&o->mux, o->sink, job_spec_text(job, "name", ""),
+				     o->profile.metadata) < 0)
+		r = -ENOMEM;
+	if (r < 0) {
+		output_free(o);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+static void drop_pending(struct output *o)
+{
+	for (unsigned i = 0; i < o->pending_count; i++)
+		av_packet_free(&o->pending[i]);
+	o->pending_count = 0;
+}
+
+struct output *output_free(struct output *o)
+{
+	if (!o)
+		return NULL;
+	ts_output_close(&o->mux);
+	drop_pending(o);
+	for (unsigned i = 0; i < o->track_count; i++) {
+		filter_done(&o->tracks[i].filter);
+		encoder_close(&o->tracks[i].encoder);
+	}
+	profile_done(&o->profile);
+	o->sink = ts_sink_free(o->sink);
+	free(o);
+	return NULL;
+}
+
+static const struct profile_kind *kind_of(const struct output *o, enum AVMediaType type)
+{
+	return type == AVMEDIA_TYPE_VIDEO ? &o->profile.video : &o->profile.audio;
+}
+
+/* Streams of other kinds (subtitles, data) are not for this muxer. */
+static bool usable(const struct output *o, const AVStream *stream)
+{
+	enum AVMediaType type = stream->codecpar->codec_type;
+
+	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
+		return false;
+	if (stream->disposition & AV_DISPOSITION_ATTACHED_PIC)
+		return false;
+	return kind_of(o, type)->wish != WISH_OFF;
+}
+
+/* True if the stream belongs to the first programme, or there are none. */
+static bool in_first_program(AVFormatContext *source, unsigned index)
+{
+	if (source->nb_programs == 0)
+		return true;
+	for (unsigned i = 0; i < source->programs[0]->nb_stream_indexes; i++)
+		if (source->programs[0]->stream_index[i] == index)
+			return true;
+	return false;
+}
+
+/* Nothing was probed, so "best" is the first of its kind in the first programme. */
+static unsigned choose_best(const struct output *o, AVFormatContext *source, unsigned *chosen)
+{
+	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO};
+	unsigned n = 0;
+
+	for (size_t t = 0; t < array_size(types); t++)
+		for (unsigned i = 0; i < source->nb_streams; i++) {
+			if (source->streams[i]->codecpar->codec_type != types[t] ||
+			    !usable(o, source->streams[i]) || !in_first_program(source, i))
+				continue;
+			chosen[n++] = i;
+			break;
+		}
+	return n;
+}
+
+static void remove_chosen(unsigned *chosen, unsigned *n, unsigned stream)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < *n; i++)
+		if (chosen[i] != stream)
+			chosen[kept++] = chosen[i];
+	*n = kept;
+}
+
+/* The profile's maps in their order; -ENOENT when one that is not optional finds nothing. */
+static int choose_mapped(const struct output *o, AVFormatContext *source, unsigned *chosen,
+			 unsigned *ret_count)
+{
+	unsigned n = 0;
+
+	for (unsigned m = 0; m < o->profile.map_count; m++) {
+		const struct stream_map *map = &o->profile.maps[m];
+		bool found = false;
+
+		for (unsigned i = 0; i < source->nb_streams; i++) {
+			if (!stream_map_matches(map, source, i))
+				continue;
+			found = true;
+			if (map->negative)
+				remove_chosen(chosen, &n, i);
+			else if (n < TS_OUTPUT_STREAMS_MAX && usable(o, source->streams[i]))
+				chosen[n++] = i;
+		}
+		if (!found && !map->negative && !map->optional)
+			return -ENOENT;
+	}
+	*ret_count = n;
+	return 0;
+}
+
+static int add_track(struct output *o, AVFormatContext *source, unsigned index)
+{
+	struct track *t = &o->tracks[o->track_count];
+	enum AVMediaType type = source->streams[index]->codecpar->codec_type;
+
+	memset(t, 0, sizeof(*t));
+	t->source = index;
+	t->type = type;
+	t->mux = -1;
+	t->copy = kind_of(o, type)->wish == WISH_COPY;
+	o->track_count++;
+	return filter_init(&t->filter, type, &o->profile);
+}
+
+int output_select(struct output *o, AVFormatContext *source)
+{
+	unsigned chosen[TS_OUTPUT_STREAMS_MAX], n = 0;
+	bool again = o->track_count > 0;
+	int r = 0;
+
+	if (o->profile.map_count == 0)
+		n = choose_best(o, source, chosen);
+	else
+		r = choose_mapped(o, source, chosen, &n);
+	if (r < 0 || n == 0)
+		return -ENOENT;
+	if (!again) {
+		for (unsigned i = 0; i < n && r == 0; i++)
+			r = add_track(o, source, chosen[i]);
+		return r;
+	}
+	/* each track goes on with the next chosen stream of its kind */
+	for (unsigned t = 0, used = 0; t < o->track_count; t++) {
+		o->tracks[t].source = UINT32_MAX;
+		for (unsigned i = 0; i < n; i++) {
+			if (used & 1u << i ||
+			    source->streams[chosen[i]]->codecpar->codec_type != o->tracks[t].type)
+				continue;
+			o->tracks[t].source = chosen[i];
+			used |= 1u << i;
+			break;
+		}
+	}
+	return 0;
+}
+
+static bool wants(const struct output *o, unsigned stream, bool copy)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].source == stream && o->tracks[i].copy == copy &&
+		    !o->tracks[i].left_out)
+			return true;
+	return false;
+}
+
+bool output_wants_frames(const struct output *o, unsigned stream)
+{
+	return wants(o, stream, false);
+}
+
+bool output_wants_packets(const struct output *o, unsigned stream)
+{
+	return wants(o, stream, true);
+}
+
+bool output_copies_picture(const struct output *o)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].copy && o->tracks[i].type == AVMEDIA_TYPE_VIDEO)
+			return true;
+	return false;
+}
+
+static bool all_known(const struct output *o)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].mux < 0 && !o->tracks[i].left_out)
+			return false;
+	return true;
+}
+
+static int write_pending(struct output *o)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->pending_count && r >= 0; i++)
+		r = ts_output_write(&o->mux, (unsigned)o->tracks[o->pending[i]->stream_index].mux,
+				    o->pending[i]);
+	drop_pending(o);
+	return r;
+}
+
+static int begin(struct output *o)
+{
+	int r;
+
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].mux < 0)
+			o->tracks[i].left_out = true;
+	o->failed_at = "the muxer";
+	r = ts_output_begin(&o->mux, o->profile.mux);
+	return r < 0 ? r : write_pending(o);
+}
+
+/* A packet that is ready for the muxer. */
+static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
+{
+	AVPacket *copy;
+
+	if (o->mux.begun)
+		return ts_output_write(&o->mux, (unsigned)o->tracks[track].mux, packet);
+	copy = av_packet_clone(packet);
+	if (!copy)
+		return AVERROR(ENOMEM);
+	copy->stream_index = (int)track;
+	o->pending[o->pending_count++] = copy;
+	if (o->first_90k == AV_NOPTS_VALUE)
+		o->first_90k = packet->pts;
+	if (all_known(o) || packet->pts - o->first_90k > WAIT_90K ||
+	    o->pending_count == OUTPUT_PENDING_MAX)
+		return begin(o);
+	return 0;
+}
+
+static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
+{
+	AVCodecParameters *parameters;
+	int r;
+
+	if (o->mux.begun) {
+		t->left_out = true; /* too late to be announced */
+		return 0;
+	}
+	o->failed_at = "the encoder";
+	r = encoder_open(&t->encoder, &o->profile, &t->filter, frame);
+	if (r < 0)
+		return r;
+	filter_fix(&t->filter, t->encoder.ctx);
+	parameters = avcodec_parameters_alloc();
+	if (!parameters)
+		return AVERROR(ENOMEM);
+	r = avcodec_parameters_from_context(parameters, t->encoder.ctx);
+	if (r >= 0)
+		r = t->mux = ts_output_add(&o->mux, parameters);
+	avcodec_parameters_free(&parameters);
+	return r < 0 ? r : 0;
+}
+
+static int encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+{
+	AVPacket *packet;
+	int r;
+
+	if (o->after_90k != TIME_NONE && frame->pts < o->after_90k)
+		return 0;
+	if (t->encoder.ctx && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0 &&
+	    frame->nb_samples < t->filter.frame_size)
+		return 0; /* what is left when a graph ends: the encoder takes full ones only */
+	o->failed_at = "the encoder";
+	r = encoder_put(&t->encoder, frame, source_keys);
+	if (r < 0)
+		return r;
+	while (r >= 0 && (packet = encoder_take(&t->encoder)))
+		r = put_packet(o, (unsigned)(t - o->tracks), packet);
+	return r;
+}
+
+static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+{
+	AVFrame *filtered;
+	int r;
+
+	o->failed_at = "the filters";
+	r = filter_put(&t->filter, frame);
+	while (r >= 0 && !t->left_out && (filtered = filter_take(&t->filter))) {
+		bool first = !t->encoder.ctx;
+
+		if (first)
+			r = open_encoder(o, t, filtered);
+		/* the first piece of sound was cut before the encoder could say how long */
+		if (first && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0)
+			continue;
+		if (r >= 0 && !t->left_out)
+			r = encode(o, t, filtered, source_keys);
+	}
+	return r;
+}
+
+int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRational rate,
+		 bool source_keys)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->track_count && r >= 0; i++) {
+		struct track *t = &o->tracks[i];
+		AVFrame *copy;
+
+		if (t->source != stream || t->copy || t->left_out)
+			continue;
+		copy = av_frame_clone(frame);
+		if (!copy)
+			return AVERROR(ENOMEM);
+		if (!t->filter.graph)
+			t->filter.input_rate = rate;
+		r = filter_and_encode(o, t, copy, source_keys);
+		av_frame_free(&copy);
+	}
+	return r;
+}
+
+static int copy_packet(struct output *o, struct track *t, const AVPacket *packet,
+		       const AVCodecParameters *parameters)
+{
+	int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+
+	if (o->after_90k != TIME_NONE && time != AV_NOPTS_VALUE && time < o->after_90k)
+		return 0;
+	if (t->mux < 0) {
+		if (t->type == AVMEDIA_TYPE_VIDEO && !(packet->flags & AV_PKT_FLAG_KEY))
+			return 0;
+		if (o->mux.begun) {
+			t->left_out = true;
+			return 0;
+		}
+		o->failed_at = "the muxer";
+		t->mux = ts_output_add(&o->mux, parameters);
+		if (t->mux < 0)
+			return t->mux;
+	}
+	o->failed_at = "the muxer";
+	return put_packet(o, (unsigned)(t - o->tracks), packet);
+}
+
+int output_packet(struct output *o, unsigned stream, const AVPacket *packet,
+		  const AVCodecParameters *parameters)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
+		if (o->tracks[i].source == stream && o->tracks[i].copy && !o->tracks[i].left_out)
+			r = copy_packet(o, &o->tracks[i], packet, parameters);
+	return r;
+}

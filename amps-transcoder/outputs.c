@@ -1,0 +1,294 @@
+#include "amps-transcoder/outputs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-transcoder/av_log.h"
+#include "common/log.h"
+
+static const AVRational ticks = {1, 90000};
+
+void outputs_init(struct outputs *s, struct job *job)
+{
+	memset(s, 0, sizeof(*s));
+	s->job = job;
+	s->failed_status = 502;
+}
+
+static void close_decoders(struct outputs *s)
+{
+	for (size_t i = 0; i < array_size(s->decoders); i++) {
+		if (s->decoders[i])
+			decoder_close(s->decoders[i]);
+		free(s->decoders[i]);
+		s->decoders[i] = NULL;
+	}
+}
+
+void outputs_done(struct outputs *s)
+{
+	close_decoders(s);
+	for (unsigned i = 0; i < s->count; i++)
+		output_free(s->list[i]);
+	s->count = 0;
+}
+
+static int fail(struct outputs *s, const struct output *o, int averror)
+{
+	s->failed_av = averror;
+	snprintf(s->problem, sizeof(s->problem), "%s",
+		 o && o->failed_at ? o->failed_at : "the output");
+	return -EIO;
+}
+
+int outputs_end_failed(struct outputs *s)
+{
+	if (s->failed_av)
+		return job_end_failed_av(s->job, s->failed_status, s->problem, s->failed_av);
+	return job_end_failed(s->job, s->failed_status, "%s", s->problem);
+}
+
+static int find(const struct outputs *s, uint32_t id)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (ts_sink_output(s->list[i]->sink) == id)
+			return (int)i;
+	return -1;
+}
+
+static void switch_off(struct outputs *s, unsigned at)
+{
+	output_free(s->list[at]);
+	s->count--;
+	memmove(&s->list[at], &s->list[at + 1], (s->count - at) * sizeof(s->list[0]));
+}
+
+static int select_streams(struct outputs *s, struct output *o)
+{
+	if (!s->source || output_select(o, s->source) == 0)
+		return 0;
+	snprintf(s->problem, sizeof(s->problem), "the source has no stream that the profile wants");
+	return -EIO;
+}
+
+static int switch_on(struct outputs *s, struct job_event *event)
+{
+	struct output *o;
+	int r;
+
+	if (s->count == TUNER_OUTPUTS_MAX)
+		return 0;
+	s->problem[0] = '\0';
+	r = output_new(s->job, event, &o, s->problem, sizeof(s->problem));
+	if (r < 0) {
+		if (!s->problem[0])
+			snprintf(s->problem, sizeof(s->problem), "output: %s", strerror(-r));
+		return -EIO;
+	}
+	s->list[s->count++] = o;
+	return select_streams(s, o);
+}
+
+int outputs_event(struct outputs *s, struct job_event *event)
+{
+	int at = find(s, event->output);
+	int r;
+
+	if (event->kind == JOB_EVENT_OUTPUT_OFF) {
+		if (at >= 0 && ts_sink_generation(s->list[at]->sink) == event->generation)
+			switch_off(s, (unsigned)at);
+		return 0;
+	}
+	if (at < 0)
+		return switch_on(s, event);
+	event->continue_90k = TIME_NONE;
+	r = ts_sink_attach(s->list[at]->sink, event);
+	if (r < 0)
+		log_warn("A larger ring could not be taken; the old one goes on output=%u error=%s",
+			 event->output, strerror(-r));
+	return 0;
+}
+
+int64_t outputs_continue_90k(const struct outputs *s)
+{
+	int64_t latest = TIME_NONE;
+
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->list[i]->after_90k != TIME_NONE)
+			latest = MAX(latest, s->list[i]->after_90k);
+	return latest;
+}
+
+int outputs_set_source(struct outputs *s, AVFormatContext *source)
+{
+	close_decoders(s);
+	s->source = source;
+	if (!source)
+		return 0;
+	if (s->begun)
+		timeline_restart(&s->timeline);
+	else
+		timeline_init(&s->timeline, outputs_continue_90k(s));
+	s->begun = true;
+	s->stream_count = source->nb_streams;
+	for (unsigned i = 0; i < s->count; i++)
+		if (select_streams(s, s->list[i]) < 0)
+			return -EIO;
+	return 0;
+}
+
+void outputs_jump(struct outputs *s)
+{
+	for (size_t i = 0; i < array_size(s->decoders); i++)
+		if (s->decoders[i])
+			decoder_jump(s->decoders[i]);
+}
+
+static bool source_keys(const struct outputs *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (output_copies_picture(s->list[i]))
+			return true;
+	return false;
+}
+
+int outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame, AVRational rate)
+{
+	bool keys = source_keys(s);
+
+	for (unsigned i = 0; i < s->count; i++) {
+		int r = output_frame(s->list[i], index, frame, rate, keys);
+
+		if (r < 0)
+			return fail(s, s->list[i], r);
+	}
+	return 0;
+}
+
+static bool frames_wanted(const struct outputs *s, unsigned stream)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (output_wants_frames(s->list[i], stream))
+			return true;
+	return false;
+}
+
+static int open_decoder(struct outputs *s, unsigned index)
+{
+	int r;
+
+	s->decoders[index] = calloc(1, sizeof(struct decoder));
+	if (!s->decoders[index])
+		return fail(s, NULL, AVERROR(ENOMEM));
+	r = decoder_open(s->decoders[index], s->source->streams[index]->codecpar);
+	if (r >= 0)
+		return 0;
+	free(s->decoders[index]);
+	s->decoders[index] = NULL;
+	fail(s, NULL, r);
+	snprintf(s->problem, sizeof(s->problem), "the decoder of %s",
+		 avcodec_get_name(s->source->streams[index]->codecpar->codec_id));
+	return -EIO;
+}
+
+static int take_frames(struct outputs *s, unsigned index)
+{
+	struct decoder *d = s->decoders[index];
+	AVRational rate = d->ctx->framerate;
+	AVFrame *frame;
+	int r = 0;
+
+	while (r == 0 && (frame = decoder_take(d)))
+		r = outputs_frame(s, index, frame, rate);
+	return r;
+}
+
+static int decode(struct outputs *s, const AVPacket *packet)
+{
+	unsigned index = (unsigned)packet->stream_index;
+
+	if (!s->decoders[index] && open_decoder(s, index) < 0)
+		return -EIO;
+	decoder_put(s->decoders[index], packet);
+	return take_frames(s, index);
+}
+
+/* Streams that came after the outputs had chosen (a changed PMT). */
+static int see_new_streams(struct outputs *s)
+{
+	if (s->source->nb_streams == s->stream_count)
+		return 0;
+	s->stream_count = s->source->nb_streams;
+	for (unsigned i = 0; i < s->count; i++)
+		if (select_streams(s, s->list[i]) < 0)
+			return -EIO;
+	return 0;
+}
+
+/* How long a frame of AAC lasts, from its ADTS header (ISO 13818-7, 6.2); 0 for anything else.
+ * libavformat does not trust it with HE-AAC, but rate and samples are both halved there. */
+static int64_t adts_length_90k(const AVPacket *packet)
+{
+	static const int rates[16] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
+				      22050, 16000, 12000, 11025, 8000,	 7350};
+	const uint8_t *p = packet->data;
+	int rate;
+
+	if (packet->size < 7 || p[0] != 0xff || (p[1] & 0xf6) != 0xf0)
+		return 0;
+	rate = rates[p[2] >> 2 & 15];
+	return rate ? ((p[6] & 3) + 1) * 1024 * 90000LL / rate : 0;
+}
+
+/* Brings the packet's times onto the timeline and fills in what the demuxer could not know. */
+static void set_times(struct outputs *s, const AVStream *stream, AVPacket *packet)
+{
+	unsigned index = (unsigned)packet->stream_index;
+
+	av_packet_rescale_ts(packet, stream->time_base, ticks);
+	if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) {
+		timeline_map(&s->timeline, index, &packet->pts, &packet->dts,
+			     MAX(packet->duration, 0));
+		return;
+	}
+	if (packet->duration <= 0)
+		packet->duration = adts_length_90k(packet);
+	timeline_map(&s->timeline, index, &packet->pts, &packet->dts, packet->duration);
+	if (packet->pts == AV_NOPTS_VALUE)
+		packet->pts = packet->dts = timeline_follow(&s->timeline, index, packet->duration);
+}
+
+int outputs_packet(struct outputs *s, AVPacket *packet)
+{
+	unsigned index = (unsigned)packet->stream_index;
+	AVStream *stream;
+
+	if (index >= TIMELINE_STREAMS_MAX)
+		return 0;
+	if (see_new_streams(s) < 0)
+		return -EIO;
+	stream = s->source->streams[index];
+	set_times(s, stream, packet);
+	for (unsigned i = 0; i < s->count; i++) {
+		int r = output_wants_packets(s->list[i], index)
+				? output_packet(s->list[i], index, packet, stream->codecpar)
+				: 0;
+
+		if (r < 0)
+			return fail(s, s->list[i], r);
+	}
+	return frames_wanted(s, index) ? decode(s, packet) : 0;
+}
+
+int outputs_drain(struct outputs *s)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < array_size(s->decoders) && r == 0; i++) {
+		if (!s->decoders[i])
+			continue;
+		decoder_put(s->decoders[i], NULL);
+		r = take_frames(s, i);
+	}
+	return r;
+}

@@ -1,0 +1,55 @@
+/* outputs.h - all outputs of a job that makes some, and the decoders they share: each stream of the
+ * source is decoded once, however many outputs encode it.
+ *
+ * Times become one steady timeline here (timeline.h), the same for every output.  One thread. */
+#ifndef AMPS_OUTPUTS_H
+#define AMPS_OUTPUTS_H
+
+#include "amps-transcoder/decode.h"
+#include "amps-transcoder/output.h"
+#include "amps-transcoder/timeline.h"
+
+struct outputs {
+	struct job *job; /* borrowed */
+	struct output *list[TUNER_OUTPUTS_MAX];
+	unsigned count;
+	AVFormatContext *source;			/* borrowed; NULL while there is none */
+	unsigned stream_count;				/* of the source, when the outputs chose */
+	struct decoder *decoders[TIMELINE_STREAMS_MAX]; /* by stream; NULL = not needed yet */
+	struct timeline timeline;
+	bool begun;
+	/* why an operation failed: the job is over */
+	unsigned failed_status;
+	int failed_av; /* libav's error, 0 = `problem` says all */
+	char problem[ERROR_TEXT_MAX];
+};
+
+void outputs_init(struct outputs *s, struct job *job);
+void outputs_done(struct outputs *s);
+
+/* Follows JOB_EVENT_OUTPUT and JOB_EVENT_OUTPUT_OFF.  0, or -EIO (the job is over). */
+must_check int outputs_event(struct outputs *s, struct job_event *event);
+
+/* The source was opened (its streams are new) or is closed (NULL).  0 or -EIO. */
+must_check int outputs_set_source(struct outputs *s, AVFormatContext *source);
+
+/* Bytes of the source were skipped: pictures start again at a key frame. */
+void outputs_jump(struct outputs *s);
+
+/* A packet of the source (its times are changed).  0 or -EIO. */
+must_check int outputs_packet(struct outputs *s, AVPacket *packet);
+
+/* A frame of stream `index` from elsewhere, already in 90 kHz ticks.  0 or -EIO. */
+must_check int outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame,
+			     AVRational rate);
+
+/* The end of the source: empties decoders.  0 or -EIO. */
+must_check int outputs_drain(struct outputs *s);
+
+/* Where a fresh timeline begins so that nobody's goes back; TIME_NONE. */
+int64_t outputs_continue_90k(const struct outputs *s);
+
+/* The job's last words about a -EIO; its exit code. */
+int outputs_end_failed(struct outputs *s);
+
+#endif

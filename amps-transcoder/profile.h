@@ -1,0 +1,47 @@
+/* profile.h - the options of one output, read once: who follows each of them.
+ *
+ * Reads {"options":[[key, value|null],...]} with the names options.h knows.  What a profile leaves
+ * open is decided here: H.264 by libx264 and AAC, 8-bit 4:2:0, the source's best picture and
+ * sound, a key frame every two seconds. */
+#ifndef AMPS_PROFILE_H
+#define AMPS_PROFILE_H
+
+#include <jansson.h>
+#include <libavcodec/avcodec.h>
+#include <libavutil/dict.h>
+#include "amps-transcoder/stream_map.h"
+#include "common/base.h"
+
+#define PROFILE_MAPS_MAX 16
+#define PROFILE_GRID_90K 180000 /* key frames are two seconds apart unless the profile says */
+
+enum wish { WISH_ENCODE, WISH_COPY, WISH_OFF };
+
+struct profile_kind {
+	enum wish wish;
+	const AVCodec *codec;  /* WISH_ENCODE */
+	char *filter;	       /* the user's graph; NULL = none */
+	AVDictionary *options; /* for the encoder */
+};
+
+struct profile {
+	struct profile_kind video, audio;
+	struct stream_map maps[PROFILE_MAPS_MAX];
+	unsigned map_count; /* 0: the best of each kind */
+	AVRational rate;    /* pictures a second; 0/0 = the source's */
+	int width, height;  /* `s`; 0 = the filter's */
+	char aspect[32];
+	enum AVPixelFormat pix_fmt; /* NONE = decided from the encoder */
+	int sample_rate, channels;  /* 0 = the source's */
+	char layout[64];
+	int gop_frames;	   /* `g`; 0 = not given */
+	int64_t grid_90k;  /* distance of forced key frames when g is not given */
+	AVDictionary *mux; /* for the muxer */
+	AVDictionary *metadata;
+};
+
+/* 0, -EINVAL (`problem` says why), -ENOMEM. */
+must_check int profile_init(struct profile *p, const json_t *spec, char *problem, size_t cap);
+void profile_done(struct profile *p); /* accepts a zeroed struct */
+
+#endif

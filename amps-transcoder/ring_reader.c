@@ -1,0 +1,181 @@
+#include "amps-transcoder/ring_reader.h"
+
+#include <string.h>
+
+#define AVIO_BYTES   (64 * 188)
+#define PROBE_BYTES  (174 * 188)
+#define START_AGE_US 800000 /* what lies behind the start fills the encoders at once */
+
+void ring_reader_init(struct ring_reader *r, bool (*wait)(void *owner), void *owner)
+{
+	memset(r, 0, sizeof(*r));
+	r->wait = wait;
+	r->owner = owner;
+}
+
+void ring_reader_done(struct ring_reader *r)
+{
+	ring_reader_close(r);
+	if (r->has_ring)
+		ring_close(&r->ring);
+	if (r->has_larger)
+		ring_close(&r->larger);
+	r->has_ring = r->has_larger = false;
+}
+
+int ring_reader_take(struct ring_reader *r, struct job_event *event, bool *ret_again)
+{
+	struct ring ring;
+	int error = ring_open(&ring, event->fd, event->data_bytes);
+
+	if (error < 0)
+		return error;
+	if (r->has_larger)
+		ring_close(&r->larger);
+	r->has_larger = false;
+	if (r->has_ring && event->same_job) {
+		r->larger = ring;
+		r->has_larger = true;
+		*ret_again = false;
+		return 0;
+	}
+	if (r->has_ring)
+		ring_close(&r->ring);
+	r->ring = ring;
+	r->has_ring = true;
+	r->started = false;
+	*ret_again = true;
+	return 0;
+}
+
+bool ring_reader_ready(const struct ring_reader *r)
+{
+	struct ring_rap rap;
+
+	return r->has_ring && ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, &rap) == 0;
+}
+
+static void stage_intro(struct ring_reader *r, const struct ring_rap *rap, bool marked)
+{
+	r->staged = ring_intro(rap, marked, r->stage);
+	r->stage_at = 0;
+	r->pos = rap->pos;
+}
+
+/* To an access point: at the start and after having been lapped. */
+static bool jump(struct ring_reader *r)
+{
+	struct ring_rap rap;
+
+	if (ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, &rap) < 0)
+		return false;
+	stage_intro(r, &rap, r->started);
+	r->jumped = r->started;
+	r->started = true;
+	return true;
+}
+
+/* The larger ring of the same job begins where the old one stopped. */
+static bool move(struct ring_reader *r)
+{
+	struct ring_rap rap;
+
+	if (!r->has_larger || ring_oldest_rap(&r->larger, 0, &rap) < 0)
+		return false;
+	ring_close(&r->ring);
+	r->ring = r->larger;
+	r->has_larger = false;
+	r->pos = rap.pos;
+	return true;
+}
+
+/* Gets the next bytes into the stage; false: the owner ended the wait. */
+static bool fill(struct ring_reader *r)
+{
+	for (;;) {
+		ssize_t n = r->started ? ring_copy(&r->ring, &r->pos, r->stage, sizeof(r->stage))
+				       : -ESTALE;
+
+		if (n > 0) {
+			r->staged = (size_t)n;
+			r->stage_at = 0;
+			return true;
+		}
+		if (n == -ESTALE ? jump(r) : move(r)) {
+			if (r->stage_at < r->staged)
+				return true;
+			continue;
+		}
+		if (r->wait(r->owner))
+			return false;
+	}
+}
+
+static int read_bytes(void *opaque, uint8_t *dst, int cap)
+{
+	struct ring_reader *r = opaque;
+	size_t n;
+
+	if (r->stage_at == r->staged && !fill(r))
+		return AVERROR_EXIT;
+	n = MIN((size_t)cap, r->staged - r->stage_at);
+	memcpy(dst, r->stage + r->stage_at, n);
+	r->stage_at += n;
+	return (int)n;
+}
+
+static AVFormatContext *new_demuxer(struct ring_reader *r)
+{
+	AVFormatContext *demuxer = avformat_alloc_context();
+	uint8_t *buffer = av_malloc(AVIO_BYTES);
+
+	if (demuxer && buffer)
+		demuxer->pb = avio_alloc_context(buffer, AVIO_BYTES, 0, r, read_bytes, NULL, NULL);
+	if (demuxer && demuxer->pb) {
+		demuxer->flags |= AVFMT_FLAG_CUSTOM_IO;
+		demuxer->probesize = PROBE_BYTES;
+		/* 33 bits are unwrapped by timeline.c, which lives longer than a demuxer */
+		demuxer->correct_ts_overflow = 0;
+		return demuxer;
+	}
+	av_free(buffer);
+	avformat_free_context(demuxer);
+	return NULL;
+}
+
+static void free_avio(AVIOContext **avio)
+{
+	if (*avio)
+		av_freep(&(*avio)->buffer);
+	avio_context_free(avio);
+}
+
+int ring_reader_open(struct ring_reader *r)
+{
+	AVFormatContext *demuxer;
+	AVIOContext *avio;
+	int error;
+
+	ring_reader_close(r);
+	demuxer = new_demuxer(r);
+	if (!demuxer)
+		return AVERROR(ENOMEM);
+	avio = demuxer->pb;
+	error = avformat_open_input(&demuxer, NULL, av_find_input_format("mpegts"), NULL);
+	if (error < 0) {
+		free_avio(&avio); /* open_input freed the rest */
+		return error;
+	}
+	r->demuxer = demuxer;
+	return 0;
+}
+
+void ring_reader_close(struct ring_reader *r)
+{
+	AVIOContext *avio = r->demuxer ? r->demuxer->pb : NULL;
+
+	avformat_close_input(&r->demuxer);
+	free_avio(&avio);
+	r->started = r->jumped = false;
+	r->staged = r->stage_at = 0;
+}

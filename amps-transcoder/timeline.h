@@ -1,0 +1,35 @@
+/* timeline.h - one steady timeline out of a source's timestamps: unwraps 33 bits, and carries on
+ * where the source jumps.  Pure. */
+#ifndef AMPS_TIMELINE_H
+#define AMPS_TIMELINE_H
+
+#include "common/base.h"
+#include "common/clock.h"
+
+#define TIMELINE_STREAMS_MAX 64
+
+struct timeline {
+	int64_t offset[2]; /* now, and before the last jump: streams do not jump at one time */
+	bool begun;
+	int64_t at_least;		    /* where the timeline must begin; TIME_NONE */
+	int64_t near;			    /* last time seen, unwrapped, before the offset */
+	int64_t next[TIMELINE_STREAMS_MAX]; /* expected, after the offset; TIME_NONE */
+	int64_t frontier;		    /* largest end seen, after the offset; TIME_NONE */
+	uint64_t jumps;
+};
+
+/* Nothing that comes out lies clearly before `at_least` (TIME_NONE: no demand). */
+void timeline_init(struct timeline *t, int64_t at_least);
+
+/* Another source, or the same one opened again: streams are new, the timeline goes on. */
+void timeline_restart(struct timeline *t);
+
+/* Maps a timestamp pair (90 kHz; TIME_NONE if there is none) in place. */
+void timeline_map(struct timeline *t, unsigned stream, int64_t *pts, int64_t *dts,
+		  int64_t duration);
+
+/* The time of a packet without one: where the stream's last packet ended.  TIME_NONE before that.
+ */
+int64_t timeline_follow(struct timeline *t, unsigned stream, int64_t duration);
+
+#endif

@@ -1,0 +1,229 @@
+#include "derive_harness.h"
+
+#define SOURCE                                                                                        \
+	"-f lavfi -i testsrc2=size=854x480:rate=25 -f lavfi -i sine=frequency=440:sample_rate=48000 " \
+	"-t 8 -c:v libx264 -preset ultrafast -bf 2 -g 50 -b:v 1M -pix_fmt yuv420p -c:a aac -b:a 96k"
+#define SPEC   "{\"name\":\"Test channel\",\"ring_seconds\":10}"
+#define RING   (8u << 20)
+#define SECOND 90000
+
+static void expect_clean(const struct seen *s)
+{
+	cr_expect_eq(s->cc_errors, 0, "%u", s->cc_errors);
+	cr_expect_eq(s->backward, 0, "%u", s->backward);
+	cr_expect_gt(s->frames, 0);
+	cr_expect_gt(s->keys, 0);
+}
+
+/* True if every key frame of `a` that lies within b's span is a key frame of b. */
+static void expect_aligned(const struct seen *a, const struct seen *b)
+{
+	for (unsigned i = 0; i < a->keys; i++) {
+		bool found = a->key_pts[i] < b->key_pts[0] || a->key_pts[i] > b->last_pts[0];
+
+		for (unsigned j = 0; j < b->keys; j++)
+			found |= a->key_pts[i] == b->key_pts[j];
+		cr_expect(found, "no key frame at %lld", (long long)a->key_pts[i]);
+	}
+}
+
+Test(derive, two_variants_are_decoded_once_and_aligned)
+{
+	struct rig rig;
+	struct seen hd, sd;
+	size_t len;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	rig_start(&rig, derive_run, SPEC);
+	rig_source(&rig, RING, false);
+	rig_output_on(&rig, 0,
+		      "[\"vcodec\",\"libx264\"],[\"preset\",\"veryfast\"],[\"b:v\",\"1M\"],"
+		      "[\"acodec\",\"aac\"],[\"b:a\",\"96k\"]",
+		      RING, TIME_NONE);
+	rig_output_on(&rig, 1,
+		      "[\"vcodec\",\"libx264\"],[\"preset\",\"fast\"],[\"vf\","
+		      "\"scale=-1:240\"],[\"b:v\",\"300k\"],[\"acodec\",\"aac\"],"
+		      "[\"ar\",\"44100\"]",
+		      RING, TIME_NONE);
+	rig_feed(&rig, media, len);
+	cr_assert(rig_await_media(&rig, 0, 6 * SECOND, 20000), "%s", rig.text);
+	cr_assert(rig_await_media(&rig, 1, 6 * SECOND, 20000), "%s", rig.text);
+	rig_see(&rig, 0, &hd);
+	rig_see(&rig, 1, &sd);
+	cr_expect_eq(rig_stop(&rig), 0);
+	expect_clean(&hd);
+	expect_clean(&sd);
+	cr_expect_eq(hd.width, 854);
+	cr_expect_eq(sd.height, 240);
+	cr_expect_eq(sd.width, 426, "427 made even: %d", sd.width);
+	cr_expect_eq(sd.sample_rate, 44100);
+	cr_expect_geq(hd.keys, 3);
+	expect_aligned(&hd, &sd);
+	expect_aligned(&sd, &hd);
+	free(media);
+}
+
+Test(derive, copied_video_with_encoded_sound)
+{
+	struct rig rig;
+	struct seen s;
+	size_t len;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	rig_start(&rig, derive_run, SPEC);
+	rig_source(&rig, RING, false);
+	rig_output_on(&rig, 0, "[\"vcodec\",\"copy\"],[\"acodec\",\"aac\"],[\"ac\",\"1\"]", RING,
+		      TIME_NONE);
+	rig_output_on(&rig, 1,
+		      "[\"c\",\"copy\"],[\"an\",null],[\"metadata\",\"service_name=Other\"]", RING,
+		      TIME_NONE);
+	rig_output_on(&rig, 2, "[\"vn\",null],[\"acodec\",\"copy\"]", RING, TIME_NONE);
+	rig_feed(&rig, media, len);
+	cr_assert(rig_await_media(&rig, 0, 6 * SECOND, 20000), "%s", rig.text);
+	cr_assert(rig_await_media(&rig, 1, 6 * SECOND, 20000), "%s", rig.text);
+	cr_assert(rig_await_media(&rig, 2, 6 * SECOND, 20000), "%s", rig.text);
+	rig_see(&rig, 0, &s);
+	expect_clean(&s);
+	cr_expect_gt(s.packets[1], 200);
+	rig_see(&rig, 1, &s);
+	expect_clean(&s);
+	cr_expect_eq(s.packets[1], 0);
+	rig_see(&rig, 2, &s);
+	cr_expect_eq(s.packets[0], 0);
+	cr_expect_gt(s.packets[1], 200);
+	cr_expect_eq(s.cc_errors, 0);
+	cr_expect_eq(rig_stop(&rig), 0);
+	free(media);
+}
+
+Test(derive, outputs_come_and_go)
+{
+	struct rig rig;
+	struct seen s;
+	size_t len, half;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	half = len / 2 / TS_PACKET * TS_PACKET;
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"preset\",\"ultrafast\"]", RING, TIME_NONE);
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, half);
+	cr_assert(rig_await(&rig, &rig.outputs[0].running, 10000), "%s", rig.text);
+	rig_output_on(&rig, 1, "[\"preset\",\"ultrafast\"],[\"r\",\"10\"]", RING, TIME_NONE);
+	cr_assert(rig_await(&rig, &rig.outputs[1].mapped, 10000), "%s", rig.text);
+	rig_output_off(&rig, 0);
+	rig_feed(&rig, media + half, len - half);
+	cr_assert(rig_await(&rig, &rig.outputs[1].running, 10000), "%s", rig.text);
+	cr_assert(rig_await_media(&rig, 1, SECOND, 10000));
+	rig_see(&rig, 1, &s);
+	expect_clean(&s);
+	cr_expect_eq(s.rate.num, 10);
+	cr_expect_eq(rig_stop(&rig), 0);
+	free(media);
+}
+
+Test(derive, a_new_source_ring_goes_on_in_the_same_output)
+{
+	struct rig rig;
+	struct seen s;
+	size_t len;
+	uint8_t *media = rig_media(SOURCE, &len);
+	int64_t before;
+
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"preset\",\"ultrafast\"]", RING, TIME_NONE);
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, len);
+	cr_assert(rig_await_media(&rig, 0, 6 * SECOND, 20000), "%s", rig.text);
+	before = ring_frontier_90k(&rig.outputs[0].ring);
+	/* the same times again: a source that was restarted and knows nothing of the past */
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, len);
+	cr_assert(rig_await_media(&rig, 0, 12 * SECOND, 20000), "%s", rig.text);
+	cr_expect_gt(ring_frontier_90k(&rig.outputs[0].ring), before + 4 * SECOND);
+	rig_see(&rig, 0, &s);
+	expect_clean(&s);
+	cr_expect_eq(rig_stop(&rig), 0);
+	free(media);
+}
+
+/* Where the first access point behind `from` begins. */
+static size_t find_key(const uint8_t *bytes, size_t len, size_t from)
+{
+	struct ts_parse parse;
+	struct ring_rap rap;
+
+	ts_parse_init(&parse);
+	for (size_t at = 0; at + TS_PACKET <= len; at += TS_PACKET)
+		if ((ts_parse_packet(&parse, bytes + at, at, &rap) & TS_SAW_RAP) && rap.pos >= from)
+			return rap.pos;
+	return len;
+}
+
+Test(derive, a_larger_source_ring_leaves_no_seam)
+{
+	struct rig rig;
+	struct seen s;
+	size_t len, half;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	half = find_key(media, len, len / 2);
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"c\",\"copy\"],[\"metadata\",\"a=b\"]", RING, TIME_NONE);
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, half);
+	cr_assert(rig_await(&rig, &rig.outputs[0].running, 10000), "%s", rig.text);
+	rig_source(&rig, 2 * RING, true);
+	rig_feed(&rig, media + half, len - half);
+	cr_assert(rig_await_media(&rig, 0, 4 * SECOND, 20000), "%s", rig.text);
+	rig_see(&rig, 0, &s);
+	expect_clean(&s);
+	cr_expect_eq(rig_stop(&rig), 0);
+	free(media);
+}
+
+Test(derive, an_output_goes_on_after_a_crash)
+{
+	struct rig rig;
+	struct seen s;
+	size_t len;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"preset\",\"ultrafast\"]", RING, 1000 * SECOND);
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, len);
+	cr_assert(rig_await_media(&rig, 0, 4 * SECOND, 20000), "%s", rig.text);
+	rig_see(&rig, 0, &s);
+	expect_clean(&s);
+	cr_expect_geq(s.first_pts[0], 1000 * SECOND);
+	cr_expect_lt(s.first_pts[0], 1002 * SECOND);
+	cr_expect_eq(rig_stop(&rig), 0);
+	free(media);
+}
+
+Test(derive, a_bad_profile_says_why)
+{
+	static const char *const bad[] = {
+		"[\"preset\",\"bogus\"]",
+		"[\"vf\",\"nosuchfilter\"]",
+		"[\"vcodec\",\"nosuchcodec\"]",
+		"[\"map\",\"0:v:7\"]",
+	};
+	size_t len;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	for (size_t i = 0; i < array_size(bad); i++) {
+		struct rig rig;
+
+		rig_start(&rig, derive_run, SPEC);
+		rig_output_on(&rig, 0, bad[i], RING, TIME_NONE);
+		rig_source(&rig, RING, false);
+		rig_feed(&rig, media, len);
+		cr_expect(rig_await(&rig, &rig.failed, 10000), "%s", bad[i]);
+		cr_expect_eq(rig.status, 502);
+		cr_expect_gt(strlen(rig.text), 10, "%s: %s", bad[i], rig.text);
+		cr_expect_neq(rig_stop(&rig), 0);
+	}
+	free(media);
+}
