@@ -1,5 +1,6 @@
 /* m3u.c - see m3u.h. */
 #include <string.h>
+#include <strings.h>
 #include "amps-worker/m3u.h"
 
 /* Length of something no line may hold at `at`, else 0: C0 controls and DEL, U+0085, U+2028 and
@@ -46,14 +47,46 @@ static bool add_clean(struct buf *b, const char *text, bool commas)
 	return b->len > before;
 }
 
-void m3u_text(struct buf *b, const char *text)
+/* Takes back what was appended since `before` if it is only blanks, which readers trim away. */
+static bool keep_visible(struct buf *b, size_t before)
 {
+	for (size_t i = before; i < b->len; i++)
+		if (b->data[i] != ' ')
+			return true;
+	b->len = before;
+	return false;
+}
+
+bool m3u_text(struct buf *b, const char *text)
+{
+	size_t before = b->len;
+
 	add_clean(b, text, true);
+	return keep_visible(b, before);
 }
 
 bool m3u_name(struct buf *b, const char *text)
 {
-	return add_clean(b, text, false);
+	size_t before = b->len;
+
+	add_clean(b, text, false);
+	return keep_visible(b, before);
+}
+
+/* Readers that look for `group-title="` anywhere in a line would take the end of a value like
+ * `x group-title=` with its closing quote for that attribute. */
+static bool ends_like_attribute(const struct buf *b)
+{
+	static const char *const ends[] = {"tvg-id=",	   "tvg-name=",	      "tvg-logo=",
+					   "group-title=", "channel-number=", "tvg-chno="};
+
+	for (size_t i = 0; i < array_size(ends); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (b->len > n && strncasecmp(b->data + b->len - n, ends[i], n) == 0)
+			return true;
+	}
+	return false;
 }
 
 void m3u_attribute(struct buf *b, const char *name, const char *value)
@@ -70,6 +103,8 @@ void m3u_attribute(struct buf *b, const char *name, const char *value)
 		b->len = before;
 		return;
 	}
+	if (ends_like_attribute(b))
+		buf_putc(b, ' ');
 	buf_putc(b, '"');
 }
 

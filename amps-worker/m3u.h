@@ -9,11 +9,12 @@
 /* Appends ` name="value"`; nothing for NULL, an empty value, or one of which nothing is left. */
 void m3u_attribute(struct buf *b, const char *name, const char *value);
 
-/* Appends text that stands between quotes or fills the rest of a line. */
-void m3u_text(struct buf *b, const char *text);
+/* Appends text that fills the rest of a line.  Returns false, and appends nothing, when nothing
+ * visible is left of it. */
+bool m3u_text(struct buf *b, const char *text);
 
 /* The same without commas, for the name behind EXTINF: some readers take what follows the last
- * comma.  Returns false when nothing was left to append. */
+ * comma. */
 bool m3u_name(struct buf *b, const char *text);
 
 /* Appends a value of a URL's query or path, percent-encoded but for unreserved characters. */

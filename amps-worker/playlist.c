@@ -176,6 +176,17 @@ static void add_region_list(struct render *r, const char *name, uint32_t at, uin
 	}
 }
 
+static void add_description(struct buf *b, const char *text)
+{
+	size_t before = b->len;
+
+	buf_puts(b, "#EXTREM:AMP-DESCRIPTION ");
+	if (m3u_text(b, text))
+		buf_putc(b, '\n');
+	else
+		b->len = before;
+}
+
 static void add_extrem(struct render *r, const struct catalog_channel *ch,
 		       const struct catalog_variant *v)
 {
@@ -195,11 +206,8 @@ static void add_extrem(struct render *r, const struct catalog_channel *ch,
 		m3u_attribute(b, "url", feed);
 		buf_putc(b, '\n');
 	}
-	if (description) {
-		buf_puts(b, "#EXTREM:AMP-DESCRIPTION ");
-		m3u_text(b, description);
-		buf_putc(b, '\n');
-	}
+	if (description)
+		add_description(b, description);
 	if (ch->regions_allowed_count || ch->regions_blocked_count) {
 		buf_puts(b, "#EXTREM:AMP-REGION");
 		add_region_list(r, "allow", ch->regions_allowed_at, ch->regions_allowed_count);
@@ -405,4 +413,5 @@ void playlist_handle(const struct request *q, struct reply *r)
 	r->kind = REPLY_SHARED;
 	/* Who asks and from where decides what is in it, and the token is in every link. */
 	reply_field(r, "Cache-Control", "private, no-cache");
+	reply_field(r, "Vary", "X-Amps-Token, Authorization, X-Amps-Region, X-Region");
 }

@@ -187,6 +187,20 @@ Test(playlist, knows_when_it_changes)
 	assert_no_leaks();
 }
 
+Test(playlist, no_value_ends_like_an_attribute)
+{
+	struct fixture *f = fixture_new();
+	char *text;
+
+	fixture_channel(f, 1, "x group-title=", "tvg-logo=");
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	text = render(f, WISH(.variants = true), NULL);
+	cr_expect(strstr(text, " tvg-name=\"x group-title= \" group-title=\"tvg-logo= \",x group"));
+	free(text);
+	fixture_free(f);
+	assert_no_leaks();
+}
+
 /* Hostile text: quotes, commas, line ends, control characters, multi-byte, words of the format. */
 static void random_text(unsigned *seed, char dst[512], size_t pieces)
 {
@@ -257,7 +271,7 @@ static void check_entry(const struct m3u_entry *e, const struct texts *t, uint32
 	char text[512], url[64];
 
 	expected_text(t->name, false, text);
-	if (!text[0])
+	if (!text[strspn(text, " ")])
 		snprintf(text, sizeof(text), "%u", id);
 	cr_expect_str_eq(e->name, text);
 	expected_text(t->group, true, text);
@@ -268,8 +282,12 @@ static void check_entry(const struct m3u_entry *e, const struct texts *t, uint32
 	cr_expect_str_eq(m3u_get(e, "tvg-id"), text);
 	snprintf(url, sizeof(url), "http://tv:5000/stream/%u.ts", id);
 	cr_expect_str_eq(e->url, url);
-	cr_expect_eq(e->option_count, 3);
 	expected_text(t->description, true, text);
+	if (!text[strspn(text, " ")]) {
+		cr_expect_eq(e->option_count, 2);
+		return;
+	}
+	cr_expect_eq(e->option_count, 3);
 	cr_expect_str_eq(e->options[2] + strlen("#EXTREM:AMP-DESCRIPTION "), text);
 }
 
