@@ -38,16 +38,29 @@ static int64_t ahead_of(const struct pace *p, int64_t clock_90k, uint64_t now_us
 	return ticks_us(clock_90k - p->base_90k) - (int64_t)(now_us - p->base_us);
 }
 
-/* A live source that kept real time for a whole window sets the pace: what it is ahead (or behind)
- * by now is where it belongs. */
+/* How far ahead a source may be now. */
+static int64_t allowed_us(const struct pace *p, uint64_t now_us)
+{
+	if (!p->trial)
+		return lead_us(p->kind);
+	return lead_us(p->kind) + PACE_SLACK_US +
+	       (int64_t)(now_us - p->window_us) * PACE_FASTER_PERMIL / 1000;
+}
+
+/* Windows of a live source: in a trial it gets some slack.  One that did not use it up keeps real
+ * time, and what it is ahead (or behind) by then is where it belongs.  One that did is held for a
+ * window before it is tried again. */
 static void follow_drift(struct pace *p, int64_t clock_90k, uint64_t now_us)
 {
 	int64_t wall_us = (int64_t)(now_us - p->window_us);
 	int64_t media_us = ticks_us(clock_90k - p->window_90k);
+	bool passed =
+		p->trial && !p->held && media_us * 1000 <= wall_us * (1000 + PACE_FASTER_PERMIL);
 
 	if (wall_us < PACE_WINDOW_US)
 		return;
-	if (!p->held && media_us * 1000 <= wall_us * (1000 + PACE_FASTER_PERMIL))
+	p->trial = !p->trial || !p->held;
+	if (passed)
 		rebase(p, clock_90k, now_us, 0);
 	else
 		window_begin(p, clock_90k, now_us);
@@ -71,8 +84,8 @@ uint64_t pace_delay_us(struct pace *p, int64_t clock_90k, uint64_t now_us)
 	/* what was lost to a slow disk or a stopped process is not made up for by a burst */
 	if (p->kind != PACE_LIVE && ahead_us < -lead_us(PACE_FILE))
 		rebase(p, clock_90k, now_us, 0);
-	if (ahead_us <= lead_us(p->kind))
+	if (ahead_us <= allowed_us(p, now_us))
 		return 0;
 	p->held = true;
-	return (uint64_t)(ahead_us - lead_us(p->kind));
+	return (uint64_t)(ahead_us - allowed_us(p, now_us));
 }

@@ -18,6 +18,7 @@ enum pace_kind {
 
 #define PACE_LEAD_FILE_US  1000000
 #define PACE_LEAD_LIVE_US  4000000
+#define PACE_SLACK_US	   1000000
 #define PACE_WINDOW_US	   10000000 /* a live source's rate is judged over so long */
 #define PACE_FASTER_PERMIL 20	    /* and counts as faster from here on */
 
@@ -28,7 +29,8 @@ struct pace {
 	int64_t last_90k;
 	int64_t window_90k; /* where the window began */
 	uint64_t window_us;
-	bool held; /* within this window */
+	bool held;  /* within this window */
+	bool trial; /* this window gives a live source some slack */
 };
 
 void pace_init(struct pace *p, enum pace_kind kind);

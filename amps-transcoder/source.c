@@ -190,7 +190,9 @@ static ssize_t read_avio(struct source *s, uint8_t *dst, size_t cap)
 	n = avio_read_partial(s->avio, dst, (int)cap);
 	if (n > 0)
 		return n;
-	if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)))
+	/* libav calls it an error that a stream of unknown length ends */
+	if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)) ||
+	    (n == AVERROR(EIO) && s->live && !job_interrupt(s->job)))
 		return 0;
 	return n == 0 || n == AVERROR(EAGAIN) ? -EAGAIN : why_ended(s, n);
 }

@@ -1,0 +1,133 @@
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "amps-transcoder/guard.h"
+
+static bool inside(const char *text)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+		return guard_inside((struct sockaddr *)&v4);
+	cr_assert_eq(inet_pton(AF_INET6, text, &v6.sin6_addr), 1, "%s", text);
+	return guard_inside((struct sockaddr *)&v6);
+}
+
+Test(guard, addresses)
+{
+	static const char *const in[] = {"127.0.0.1",
+					 "127.255.0.9",
+					 "10.1.2.3",
+					 "172.16.0.1",
+					 "172.31.255.255",
+					 "192.168.1.1",
+					 "169.254.1.1",
+					 "100.64.0.1",
+					 "0.0.0.0",
+					 "224.0.0.1",
+					 "239.1.2.3",
+					 "255.255.255.255",
+					 "::1",
+					 "::",
+					 "fe80::1",
+					 "fc00::1",
+					 "fd12::1",
+					 "ff02::1",
+					 "::ffff:10.0.0.1",
+					 "::ffff:127.0.0.1",
+					 "::127.0.0.1",
+					 "64:ff9b::a00:1",
+					 "2002:7f00:1::",
+					 "2002:c0a8:101::",
+					 "fec0::1"};
+	static const char *const out[] = {"8.8.8.8",	      "172.32.0.1",	 "172.15.0.1",
+					  "192.169.0.1",      "100.128.0.1",	 "1.1.1.1",
+					  "223.255.255.1",    "2001:4860::8888", "::ffff:8.8.8.8",
+					  "64:ff9b::808:808", "2002:808:808::"};
+
+	for (size_t i = 0; i < array_size(in); i++)
+		cr_assert(inside(in[i]), "%s", in[i]);
+	for (size_t i = 0; i < array_size(out); i++)
+		cr_assert_not(inside(out[i]), "%s", out[i]);
+}
+
+/* A socket that listens on loopback; its port. */
+static int listener(in_port_t *ret_port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	cr_assert_eq(listen(fd, 5), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	*ret_port = a.sin_port;
+	return fd;
+}
+
+static int try_connect(in_port_t port)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int r = connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
+
+	close(fd);
+	return r;
+}
+
+static void look_up(const char *host)
+{
+	struct addrinfo *found;
+
+	if (getaddrinfo(host, "80", &(struct addrinfo){.ai_socktype = SOCK_STREAM}, &found) == 0)
+		freeaddrinfo(found);
+}
+
+Test(guard, a_source_outside_may_not_lead_inside)
+{
+	in_port_t port;
+	int fd = listener(&port);
+
+	cr_assert_eq(try_connect(port), 0);
+	guard_set("8.8.8.8", false);
+	cr_assert_eq(try_connect(port), -EACCES);
+	look_up("8.8.8.8");
+	look_up("127.0.0.1"); /* what a playlist points to does not count as the source */
+	cr_assert_eq(try_connect(port), -EACCES);
+	guard_set("8.8.8.8", true);
+	cr_assert_eq(try_connect(port), 0);
+	guard_clear();
+	cr_assert_eq(try_connect(port), 0);
+	close(fd);
+}
+
+Test(guard, a_source_inside_may)
+{
+	in_port_t port;
+	int fd = listener(&port);
+
+	guard_set("localhost", false);
+	cr_assert_eq(try_connect(port), -EACCES);
+	look_up("LOCALHOST");
+	cr_assert_eq(try_connect(port), 0);
+	close(fd);
+}
+
+Test(guard, remote_sources_never_read_files)
+{
+	static const char *const schemes[] = {"http", "https", "rtmp", "rtsp", "srt", "udp"};
+	static const char *const never[] = {"file", "concat", "data", "subfile",
+					    "pipe", "fd",     "unix"};
+
+	for (size_t i = 0; i < array_size(schemes); i++)
+		for (size_t j = 0; j < array_size(never); j++)
+			cr_assert_not(strstr(guard_protocols(schemes[i]), never[j]), "%s: %s",
+				      schemes[i], never[j]);
+	cr_assert(strstr(guard_protocols("file"), "file"));
+	cr_assert_not(strstr(guard_protocols("file"), "http"));
+}

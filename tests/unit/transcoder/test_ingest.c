@@ -1,0 +1,443 @@
+/* test_ingest.c - real ingest jobs on real sources: what is in the ring is a stream that goes on */
+#include "fake_master.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include "amps-transcoder/ts_parse.h"
+
+static char spec[8192];
+static struct fake_master fm;
+static struct fake_job job;
+
+static const char *source_spec(const char *source, const char *more)
+{
+	snprintf(spec, sizeof(spec), "{\"channel\":5,\"source\":\"%s\"%s}", source, more);
+	return spec;
+}
+
+static const char *ts_file(void)
+{
+	return media_file("h264.ts", MEDIA_H264_AAC "-t 6 -f mpegts");
+}
+
+static const char *short_file(void)
+{
+	return media_file("short.ts", MEDIA_H264_AAC "-t 1 -f mpegts");
+}
+
+/* What a reader of the ring sees. */
+struct watch {
+	struct ts_parse parse;
+	uint64_t pos, raps, marks;
+	int64_t last_pcr, largest_pcr_step, largest_pts_step, last_pts;
+	bool back; /* a clock went back */
+};
+
+static void watch_init(struct watch *w)
+{
+	*w = (struct watch){.last_pcr = TIME_NONE, .last_pts = TIME_NONE};
+	ts_parse_init(&w->parse);
+}
+
+static void watch_packet(struct watch *w, const uint8_t *packet, uint64_t pos)
+{
+	struct ring_rap rap;
+	unsigned saw = ts_parse_packet(&w->parse, packet, pos, &rap);
+	struct ts_pes pes;
+
+	cr_assert_eq(packet[0], TS_SYNC);
+	w->raps += (saw & TS_SAW_RAP) != 0;
+	w->marks += (ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY) != 0;
+	if (saw & TS_SAW_PCR) {
+		if (w->last_pcr != TIME_NONE) {
+			w->back = w->back || w->parse.pcr_90k <= w->last_pcr;
+			w->largest_pcr_step =
+				MAX(w->largest_pcr_step, w->parse.pcr_90k - w->last_pcr);
+		}
+		w->last_pcr = w->parse.pcr_90k;
+	}
+	if (ts_pid(packet) == w->parse.audio_pid && ts_pes_find(packet, &pes) && pes.pts_at) {
+		int64_t pts = w->parse.streams[1].last_pts_90k;
+
+		if (w->last_pts != TIME_NONE) {
+			w->back = w->back || pts <= w->last_pts;
+			w->largest_pts_step = MAX(w->largest_pts_step, pts - w->last_pts);
+		}
+		w->last_pts = pts;
+	}
+}
+
+/* Reads the ring for so long (or until the job ended). */
+static void watch_for(struct watch *w, int ms)
+{
+	uint64_t end_us = clock_mono_us() + (uint64_t)ms * 1000;
+	static uint8_t buf[700 * TS_PACKET];
+	bool never = false;
+
+	while (clock_mono_us() < end_us) {
+		uint64_t pos = w->pos;
+		ssize_t n = ring_copy(&job.ring, &w->pos, buf, sizeof(buf));
+
+		for (ssize_t i = 0; i < n; i += TS_PACKET)
+			watch_packet(w, buf + i, pos + (uint64_t)i);
+		if (n == -EAGAIN && (job.ended || job.failed))
+			return;
+		if (n < 0)
+			job_await(&job, &never, 5);
+	}
+}
+
+static void start(const char *source, const char *more, int64_t continue_90k, uint64_t ring_bytes)
+{
+	job_start(&fm, &job, source_spec(source, more), continue_90k, ring_bytes);
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+}
+
+TestSuite(ingest, .timeout = 60);
+
+Test(ingest, a_file_passes_unchanged)
+{
+	static uint8_t file[4 << 20], seen[sizeof(file)];
+	int fd = open(short_file(), O_RDONLY);
+	ssize_t size = read(fd, file, sizeof(file));
+	uint64_t pos = 0;
+
+	close(fd);
+	master_start(&fm);
+	start(short_file(), "", TIME_NONE, 4 << 20);
+	cr_assert(job_await(&job, &job.ended, 5000));
+	cr_assert_eq(ring_copy(&job.ring, &pos, seen, sizeof(seen)), size);
+	cr_assert_arr_eq(seen, file, (size_t)size);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_file_is_paced_by_its_clock_one_second_ahead)
+{
+	struct watch w;
+	int64_t first, ahead_ms;
+	uint64_t begin_us;
+
+	master_start(&fm);
+	start(ts_file(), "", TIME_NONE, 4 << 20);
+	begin_us = job.asked_us;
+	watch_init(&w);
+	watch_for(&w, 100);
+	first = w.last_pcr;
+	cr_assert_neq(first, TIME_NONE);
+	watch_for(&w, 2000);
+	ahead_ms =
+		(w.last_pcr - 126000 + 63000) / 90 - (int64_t)(clock_mono_us() - begin_us) / 1000;
+	cr_assert(ahead_ms > 500 && ahead_ms < 1700, "%lld", (long long)ahead_ms);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_loop_has_no_seam)
+{
+	struct watch w;
+
+	master_start(&fm);
+	start(short_file(), ",\"input_args\":[\"-re\",\"-stream_loop\",\"-1\"]", TIME_NONE,
+	      4 << 20);
+	watch_init(&w);
+	watch_for(&w, 4500);
+	cr_assert_not(job.ended || job.failed, "%s", job.text);
+	cr_assert_geq(w.raps, 4);
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_eq(w.marks, 0);
+	cr_assert_not(w.back);
+	cr_assert_leq(w.largest_pcr_step, 90000 / 5, "%lld", (long long)w.largest_pcr_step);
+	cr_assert_leq(w.largest_pts_step, 90000 / 3, "%lld", (long long)w.largest_pts_step);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_second_job_goes_on_behind_the_first)
+{
+	int64_t frontier = (1ll << 33) + 12345, first;
+	struct watch w;
+
+	master_start(&fm);
+	start(short_file(), "", frontier, 4 << 20);
+	watch_init(&w);
+	watch_for(&w, 300);
+	cr_assert_eq(w.marks, 1);
+	first = atomic_load(&job.ring.header->first_90k);
+	cr_assert_geq(ts_unwrap(frontier, first), frontier);
+	cr_assert_leq(ts_unwrap(frontier, first), frontier + 2 * 90000);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_larger_ring_is_moved_to_at_an_access_point_without_loss)
+{
+	static uint8_t old[4 << 20];
+	struct ring_rap rap;
+	struct watch w;
+	struct ring before;
+	uint64_t pos = 0;
+	ssize_t n;
+
+	master_start(&fm);
+	start(short_file(), ",\"input_args\":[\"-stream_loop\",\"-1\"],\"ring_seconds\":30",
+	      TIME_NONE, 1 << 20);
+	while (!job.wanted_bytes)
+		cr_assert(job_await(&job, &job.failed, 50) == false, "%s", job.text);
+	cr_assert_gt(job.wanted_bytes, 1u << 20);
+	before = job.ring;
+	job.ring = (struct ring){0};
+	job_give_ring(&job, 8 << 20, TIME_NONE);
+	cr_assert(job_await(&job, &job.running, 5000));
+	watch_init(&w);
+	n = ring_copy(&before, &pos, old, sizeof(old));
+	cr_assert_gt(n, 0);
+	for (ssize_t i = 0; i < n; i += TS_PACKET)
+		watch_packet(&w, old + i, (uint64_t)i);
+	cr_assert_eq(ring_oldest_rap(&job.ring, 0, &rap), 0);
+	cr_assert_eq(rap.pos, 0);
+	watch_for(&w, 1500);
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_eq(w.marks, 0);
+	cr_assert_not(w.back);
+	ring_close(&before);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_film_in_matroska_is_remuxed)
+{
+	const char *path = media_file("film.mkv", MEDIA_H264_AAC "-t 2");
+	struct watch w;
+
+	master_start(&fm);
+	start(path, "", TIME_NONE, 4 << 20);
+	watch_init(&w);
+	watch_for(&w, 5000);
+	cr_assert(job.ended, "%s", job.text);
+	cr_assert_eq(job.kind, SOURCE_REMUX);
+	cr_assert_eq(job.live, 0);
+	cr_assert_str_eq(job.streams, "0:video:h264,1:audio:aac");
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_not(w.back);
+	cr_assert_eq(w.raps, 2);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_film_in_mp4_loops)
+{
+	const char *path = media_file("film.mp4", MEDIA_H264_AAC "-t 1");
+	struct watch w;
+
+	master_start(&fm);
+	start(path, ",\"input_args\":[\"-stream_loop\",\"-1\"]", TIME_NONE, 4 << 20);
+	watch_init(&w);
+	watch_for(&w, 4000);
+	cr_assert_not(job.ended || job.failed, "%s", job.text);
+	cr_assert_geq(w.raps, 4);
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_not(w.back);
+	cr_assert_leq(w.largest_pcr_step, 90000 / 5);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_codec_that_cannot_be_carried_is_named)
+{
+	const char *path = media_file("film.webm", "-f lavfi -i testsrc2=size=160x90:rate=10 -t 1 "
+						   "-c:v libvpx-vp9 -deadline realtime");
+
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
+	cr_assert(job_await(&job, &job.failed, 10000));
+	cr_assert_eq(job.kind, SOURCE_RAW);
+	cr_assert_eq(job.status, 502);
+	cr_assert(strstr(job.text, "vp9"), "%s", job.text);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_playlist_and_its_segments)
+{
+	const char *path = media_file("list.m3u8", MEDIA_H264_AAC
+				      "-t 4 -f hls -hls_time 1 -hls_list_size 0 -force_key_frames "
+				      "'expr:gte(t,n_forced)'");
+	struct watch w;
+
+	master_start(&fm);
+	start(path, "", TIME_NONE, 4 << 20);
+	watch_init(&w);
+	watch_for(&w, 8000);
+	cr_assert(job.ended, "%s", job.text);
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_not(w.back);
+	cr_assert_geq(w.raps, 4);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+/* A small HTTP server: one answer, then it closes (or just stops sending). */
+struct server {
+	int fd;
+	in_port_t port;
+	pthread_t thread;
+	const char *path;
+	bool length, stop;
+};
+
+static void *serve(void *arg)
+{
+	struct server *s = arg;
+	int fd = accept(s->fd, NULL, NULL), file = open(s->path, O_RDONLY);
+	char head[1024];
+	static char body[4 << 20];
+	ssize_t n = read(file, body, sizeof(body));
+
+	if (read(fd, head, sizeof(head)) > 0) {
+		dprintf(fd, "HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n");
+		if (s->length)
+			dprintf(fd, "Content-Length: %zd\r\n", n);
+		dprintf(fd, "\r\n");
+		n = write(fd, body, (size_t)n);
+	}
+	while (s->stop && read(fd, head, sizeof(head)) > 0)
+		;
+	close(file);
+	close(fd);
+	return NULL;
+}
+
+static const char *serve_file(struct server *s, const char *path, bool length, bool stop)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	static char url[128];
+
+	*s = (struct server){.path = path, .length = length, .stop = stop};
+	s->fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(bind(s->fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	cr_assert_eq(listen(s->fd, 5), 0);
+	cr_assert_eq(getsockname(s->fd, (struct sockaddr *)&a, &len), 0);
+	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+	snprintf(url, sizeof(url), "http://user:secret@127.0.0.1:%d/a.ts?token=secret",
+		 ntohs(a.sin_port));
+	return url;
+}
+
+Test(ingest, http_with_a_length_ends)
+{
+	struct server s;
+
+	master_start(&fm);
+	start(serve_file(&s, short_file(), true, false), "", TIME_NONE, 4 << 20);
+	cr_assert_eq(job.live, 0);
+	cr_assert(job_await(&job, &job.ended, 5000), "%s", job.text);
+	job_stop(&job);
+	pthread_join(s.thread, NULL);
+	master_stop(&fm);
+}
+
+Test(ingest, http_without_a_length_fails_when_it_closes)
+{
+	struct server s;
+
+	master_start(&fm);
+	start(serve_file(&s, short_file(), false, false), "", TIME_NONE, 4 << 20);
+	cr_assert_eq(job.live, 1);
+	cr_assert(job_await(&job, &job.failed, 5000));
+	cr_assert_eq(job.status, 502);
+	cr_assert(strstr(job.text, "closed the connection"), "%s", job.text);
+	cr_assert_not(strstr(job.text, "secret"), "%s", job.text);
+	job_stop(&job);
+	pthread_join(s.thread, NULL);
+	master_stop(&fm);
+}
+
+Test(ingest, a_source_that_stops_is_stalled)
+{
+	struct server s;
+	uint64_t heartbeat_us;
+
+	master_start(&fm);
+	start(serve_file(&s, short_file(), false, true), ",\"stall_timeout_ms\":1500", TIME_NONE,
+	      4 << 20);
+	cr_assert_not(job_await(&job, &job.failed, 1000));
+	heartbeat_us = atomic_load(&job.ring.header->heartbeat_us);
+	cr_assert_lt(clock_mono_us() - heartbeat_us, 500000);
+	cr_assert(job_await(&job, &job.failed, 5000));
+	cr_assert(job.stalled);
+	cr_assert_eq(job.status, 504);
+	job_stop(&job);
+	pthread_join(s.thread, NULL);
+	master_stop(&fm);
+}
+
+Test(ingest, nobody_listens)
+{
+	master_start(&fm);
+	job_start(&fm, &job, source_spec("http://127.0.0.1:9/a.ts", ""), TIME_NONE, 1 << 20);
+	cr_assert(job_await(&job, &job.failed, 5000));
+	cr_assert_eq(job.status, 502);
+	cr_assert(strstr(job.text, "refused"), "%s", job.text);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, a_text_is_no_channel)
+{
+	struct server s;
+
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(serve_file(&s, bin_path(), true, false), ""), TIME_NONE,
+		  1 << 20);
+	cr_assert(job_await(&job, &job.failed, 10000));
+	cr_assert_eq(job.status, 502);
+	job_stop(&job);
+	pthread_join(s.thread, NULL);
+	master_stop(&fm);
+}
+
+Test(ingest, datagrams)
+{
+	static uint8_t file[4 << 20];
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int in = open(short_file(), O_RDONLY), out = socket(AF_INET, SOCK_DGRAM, 0);
+	ssize_t size = read(in, file, sizeof(file));
+	socklen_t len = sizeof(a);
+	struct watch w;
+	char url[64];
+	bool never = false;
+
+	/* a free port: bind, look, let go */
+	cr_assert_eq(bind(out, (struct sockaddr *)&a, sizeof(a)), 0);
+	cr_assert_eq(getsockname(out, (struct sockaddr *)&a, &len), 0);
+	close(out);
+	out = socket(AF_INET, SOCK_DGRAM, 0);
+	master_start(&fm);
+	snprintf(url, sizeof(url), "udp://127.0.0.1:%d", ntohs(a.sin_port));
+	job_start(&fm, &job, source_spec(url, ""), TIME_NONE, 4 << 20);
+	cr_assert(job_await(&job, &job.mapped, 5000));
+	watch_init(&w);
+	for (ssize_t i = 0; i < size; i += 1316) {
+		sendto(out, file + i, (size_t)MIN(1316, size - i), 0, (struct sockaddr *)&a,
+		       sizeof(a));
+		if (!job.running)
+			job_await(&job, &job.running, 20);
+		else if (i % (10 * 1316) == 0)
+			job_await(&job, &never, 1);
+	}
+	cr_assert(job_await(&job, &job.running, 1000), "%s", job.text);
+	cr_assert_eq(job.live, 1);
+	watch_for(&w, 500);
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_gt(w.raps, 0);
+	cr_assert(job_await(&job, &job.stalled, 5000));
+	job_stop(&job);
+	close(in);
+	close(out);
+	master_stop(&fm);
+}

@@ -1,0 +1,103 @@
+#include <criterion/criterion.h>
+
+#include "amps-transcoder/pace.h"
+
+#define SECOND_90K 90000
+#define SECOND_US  1000000ull
+
+static struct pace p;
+
+/* Reads media in steps of 40 ms as fast as the pace lets it, for `wall` seconds from now_us on,
+ * from a source that has at most `offered` permil of real time to give (0 = all at once).  Returns
+ * the media seconds read. */
+static double read_for(double wall, uint64_t *now_us, int64_t *clock_90k, unsigned offered)
+{
+	uint64_t begin_us = *now_us, end_us = *now_us + (uint64_t)(wall * 1e6);
+	int64_t begin_90k = *clock_90k;
+
+	while (*now_us < end_us) {
+		uint64_t delay = pace_delay_us(&p, *clock_90k, *now_us);
+		int64_t there = (int64_t)(*now_us - begin_us) * 9 * offered / 100000;
+
+		if (delay)
+			*now_us += MIN(delay, 40000u);
+		else if (offered && *clock_90k - begin_90k >= there)
+			*now_us += 10000;
+		else
+			*clock_90k += 3600;
+	}
+	return (double)(*clock_90k - begin_90k) / SECOND_90K;
+}
+
+Test(pace, a_file_runs_one_second_ahead)
+{
+	uint64_t now_us = 5 * SECOND_US;
+	int64_t clock = 777;
+
+	pace_init(&p, PACE_FILE);
+	cr_assert_float_eq(read_for(0.1, &now_us, &clock, 0), 1.1, 0.1);
+	cr_assert_float_eq(read_for(20, &now_us, &clock, 0), 20, 0.1);
+}
+
+Test(pace, real_time_is_never_ahead)
+{
+	uint64_t now_us = 5 * SECOND_US;
+	int64_t clock = 0;
+
+	pace_init(&p, PACE_REAL);
+	cr_assert_float_eq(read_for(10, &now_us, &clock, 0), 10, 0.1);
+}
+
+Test(pace, an_unknown_clock_and_datagrams_never_wait)
+{
+	pace_init(&p, PACE_FILE);
+	cr_assert_eq(pace_delay_us(&p, TIME_NONE, 1), 0);
+	pace_init(&p, PACE_NONE);
+	cr_assert_eq(pace_delay_us(&p, 0, 1), 0);
+	cr_assert_eq(pace_delay_us(&p, 100 * SECOND_90K, 2), 0);
+}
+
+Test(pace, a_live_source_may_burst_and_drift)
+{
+	uint64_t now_us = 5 * SECOND_US;
+	int64_t clock = 0;
+
+	pace_init(&p, PACE_LIVE);
+	cr_assert_float_eq(read_for(0.1, &now_us, &clock, 0), 4.1, 0.1);
+	/* one percent too fast for ten minutes: followed, never held */
+	cr_assert_float_eq(read_for(600, &now_us, &clock, 1010), 606, 1);
+}
+
+Test(pace, what_runs_clearly_faster_is_held)
+{
+	uint64_t now_us = 5 * SECOND_US;
+	int64_t clock = 0;
+
+	pace_init(&p, PACE_LIVE);
+	cr_assert_leq(read_for(600, &now_us, &clock, 1500), 606);
+	cr_assert_leq(read_for(600, &now_us, &clock, 0), 602);
+}
+
+Test(pace, a_leap_of_the_clock_starts_it_anew)
+{
+	uint64_t now_us = 5 * SECOND_US;
+	int64_t clock = 0;
+
+	pace_init(&p, PACE_FILE);
+	read_for(5, &now_us, &clock, 0);
+	clock += 3600 * SECOND_90K;
+	cr_assert_float_eq(read_for(10, &now_us, &clock, 0), 10, 1.1);
+	clock -= 7200ll * SECOND_90K;
+	cr_assert_float_eq(read_for(10, &now_us, &clock, 0), 10, 1.1);
+}
+
+Test(pace, a_stopped_reader_does_not_burst_afterwards)
+{
+	uint64_t now_us = 5 * SECOND_US;
+	int64_t clock = 0;
+
+	pace_init(&p, PACE_FILE);
+	read_for(5, &now_us, &clock, 0);
+	now_us += 30 * SECOND_US;
+	cr_assert_float_eq(read_for(1, &now_us, &clock, 0), 2, 0.2);
+}

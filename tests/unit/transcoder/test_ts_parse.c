@@ -1,0 +1,319 @@
+#include <criterion/criterion.h>
+
+#include "amps-transcoder/ts_align.h"
+#include "ts_build.h"
+
+static uint8_t memory[4096 * TS_PACKET];
+static struct ts_build b = {.bytes = memory, .cap = sizeof(memory)};
+static struct ts_parse p;
+static struct ring_rap rap;
+static size_t fed;
+
+/* Feeds what was built since the last time; the union of what was seen. */
+static unsigned feed(void)
+{
+	unsigned saw = 0;
+	struct ring_rap found;
+
+	for (; fed < b.len; fed += TS_PACKET) {
+		unsigned one = ts_parse_packet(&p, b.bytes + fed, fed, &found);
+
+		if (one & TS_SAW_RAP)
+			rap = found;
+		saw |= one;
+	}
+	return saw;
+}
+
+static void begin(unsigned video_type, unsigned extra)
+{
+	ts_parse_init(&p);
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, video_type, extra, 0);
+	cr_assert(feed() & TS_SAW_PMT);
+}
+
+Test(ts_parse, reads_pat_and_pmt)
+{
+	char text[128];
+
+	begin(0x1b, 0);
+	cr_assert_eq(p.video_pid, PID_VIDEO);
+	cr_assert_eq(p.audio_pid, PID_AUDIO);
+	cr_assert_eq(p.pcr_pid, PID_VIDEO);
+	ts_parse_streams_text(&p, text, sizeof(text));
+	cr_assert_str_eq(text, "0:video:h264,1:audio:aac");
+}
+
+Test(ts_parse, a_flagged_picture_is_an_access_point_with_all_a_reader_needs)
+{
+	size_t at;
+
+	begin(0x1b, 0);
+	build_pes(&b, PID_AUDIO, TIME_NONE, 90000, true, NAL_SLICE);
+	at = b.len;
+	build_pes(&b, PID_VIDEO, 85000, 95000, true, NAL_SLICE);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.pos, at);
+	cr_assert_eq(rap.pts_90k, 95000);
+	cr_assert_eq(rap.pcr_90k, 85000);
+	cr_assert_eq(rap.psi_packets, 2);
+	cr_assert_arr_eq(rap.psi, b.bytes, 2 * TS_PACKET);
+	cr_assert_eq(rap.pid_count, 4);
+	cr_assert_eq(rap.pids[0].pid, 0);
+	cr_assert_eq(rap.pids[0].cc, 15); /* the one before the PAT that is sent */
+	cr_assert_eq(rap.pids[0].flags, RING_PID_PSI);
+	cr_assert_eq(rap.pids[1].pid, PID_PMT);
+	cr_assert_eq(rap.pids[2].pid, PID_VIDEO);
+	cr_assert_eq(rap.pids[2].flags, RING_PID_PCR);
+	cr_assert_eq(rap.pids[2].cc, 0xff); /* never seen before it */
+	cr_assert_eq(rap.pids[3].pid, PID_AUDIO);
+	cr_assert_eq(rap.pids[3].cc, 0);
+}
+
+Test(ts_parse, without_flags_the_bytes_tell)
+{
+	size_t at;
+
+	begin(0x1b, 0);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 90000, false, NAL_SLICE);
+	cr_assert_not(feed() & TS_SAW_RAP);
+	at = b.len;
+	build_pes(&b, PID_VIDEO, TIME_NONE, 93600, false, NAL_IDR);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.pos, at);
+	cr_assert_eq(rap.pts_90k, 93600);
+	cr_assert_eq(rap.pids[2].cc, 0);
+}
+
+Test(ts_parse, a_parameter_set_in_a_later_packet_counts_for_the_first)
+{
+	size_t at;
+	uint64_t undecided;
+	uint8_t *more;
+
+	begin(0x1b, 0);
+	at = b.len;
+	build_pes(&b, PID_VIDEO, TIME_NONE, 90000, false, (const uint8_t *)"\0\0\1\x09", 4);
+	cr_assert_not(feed() & TS_SAW_RAP);
+	cr_assert(ts_parse_undecided(&p, &undecided));
+	cr_assert_eq(undecided, at);
+	build_pes(&b, PID_AUDIO, TIME_NONE, 90000, false, NAL_SLICE);
+	more = build_packet(&b, PID_VIDEO, false);
+	memcpy(more + 4, "\0\0\1\x67", 4);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.pos, at);
+	cr_assert_eq(rap.pids[3].cc, 0xff); /* as of the first packet: no audio yet */
+	cr_assert_not(ts_parse_undecided(&p, &undecided));
+}
+
+Test(ts_parse, other_codecs)
+{
+	begin(0x24, 0);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 1, false, (const uint8_t *)"\0\0\1\x02\1", 5);
+	cr_assert_not(feed() & TS_SAW_RAP);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 1, false, (const uint8_t *)"\0\0\1\x40\1", 5);
+	cr_assert(feed() & TS_SAW_RAP);
+	build_pmt(&b, PID_VIDEO, 0x02, 0, 1);
+	cr_assert(feed() & TS_SAW_PMT);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 1, false, (const uint8_t *)"\0\0\1\0\1", 5);
+	cr_assert_not(feed() & TS_SAW_RAP);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 1, false, (const uint8_t *)"\0\0\1\xb3\1", 5);
+	cr_assert(feed() & TS_SAW_RAP);
+}
+
+Test(ts_parse, sound_alone_starts_anywhere)
+{
+	ts_parse_init(&p);
+	build_pat(&b);
+	build_pmt(&b, 0, 0, 0, 0);
+	build_pes(&b, PID_AUDIO, 1000, 2000, false, NAL_SLICE);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.video_pid, TS_PID_NONE);
+	cr_assert_eq(p.clock_90k, 1000);
+}
+
+Test(ts_parse, a_pmt_of_many_packets)
+{
+	begin(0x1b, 11);
+	cr_assert_eq(p.stream_count, 13);
+	cr_assert_geq(p.pmt.done_count, 4);
+	build_pes(&b, PID_VIDEO, 0, 10, true, NAL_IDR);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.psi_packets, 1 + p.pmt.done_count);
+	cr_assert_arr_eq(rap.psi, b.bytes, rap.psi_packets * TS_PACKET);
+	cr_assert_eq(rap.pid_count, RING_RAP_PIDS - 1);
+}
+
+Test(ts_parse, pids_may_change)
+{
+	begin(0x1b, 0);
+	build_pmt(&b, 0x200, 0x24, 0, 1);
+	cr_assert(feed() & TS_SAW_PMT);
+	cr_assert_eq(p.video_pid, 0x200);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 90000, true, NAL_IDR);
+	cr_assert_not(feed() & TS_SAW_RAP);
+	build_pes(&b, 0x200, 5, 90000, true, NAL_IDR);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.video_pid, 0x200);
+	/* the same table again is no change */
+	build_pmt(&b, 0x200, 0x24, 0, 1);
+	cr_assert_not(feed() & TS_SAW_PMT);
+}
+
+Test(ts_parse, a_damaged_section_is_not_believed)
+{
+	ts_parse_init(&p);
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	b.bytes[TS_PACKET + 20] ^= 1;
+	cr_assert_not(feed() & TS_SAW_PMT);
+	cr_assert_eq(p.video_pid, TS_PID_NONE);
+}
+
+Test(ts_parse, continuity)
+{
+	begin(0x1b, 0);
+	build_packet(&b, PID_VIDEO, false);
+	build_packet(&b, PID_VIDEO, false);
+	b.cc[PID_VIDEO]--; /* a duplicate */
+	build_packet(&b, PID_VIDEO, false);
+	feed();
+	cr_assert_eq(p.cc_errors, 0);
+	b.cc[PID_VIDEO]++;
+	build_packet(&b, PID_VIDEO, false);
+	feed();
+	cr_assert_eq(p.cc_errors, 1);
+	b.cc[PID_VIDEO] += 3;
+	build_pes(&b, PID_VIDEO, 0, 10, false, NAL_SLICE)[5] |= TS_FLAG_DISCONTINUITY;
+	feed();
+	cr_assert_eq(p.cc_errors, 1);
+}
+
+Test(ts_parse, time_goes_on_over_33_bits)
+{
+	int64_t end = 1ll << 33;
+
+	begin(0x1b, 0);
+	for (int i = -5; i < 5; i++)
+		build_pes(&b, PID_VIDEO, end + i * 3600 - 9000, end + i * 3600, true, NAL_IDR);
+	feed();
+	cr_assert_eq(p.pcr_90k, end + 4 * 3600 - 9000);
+	cr_assert_eq(rap.pts_90k, end + 4 * 3600);
+	cr_assert_eq(p.frontier_90k, end + 5 * 3600);
+	cr_assert_eq(ts_unwrap(5, (1ll << 33) - 5), -5);
+	cr_assert_eq(ts_unwrap((1ll << 33) - 5, 5), (1ll << 33) + 5);
+	cr_assert_eq(ts_unwrap(TIME_NONE, 7), 7);
+}
+
+Test(ts_parse, a_damaged_timestamp_does_not_move_the_frontier)
+{
+	begin(0x1b, 0);
+	build_pes(&b, PID_VIDEO, 0, 9000, true, NAL_IDR);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 1ll << 31, false, NAL_SLICE);
+	feed();
+	cr_assert_eq(p.frontier_90k, 9000);
+}
+
+Test(ts_parse, timestamps_are_written_as_they_are_read)
+{
+	uint8_t five[5] = {0x21, 0, 1, 0, 1};
+
+	for (int64_t t = 0; t < 1ll << 33; t += 123456789) {
+		ts_time_put(five, t);
+		cr_assert_eq(ts_time_get(five), t);
+		cr_assert_eq(five[0] & 0xf1, 0x21);
+		cr_assert_eq(five[2] & 1, 1);
+		cr_assert_eq(five[4] & 1, 1);
+	}
+}
+
+static void clean_stream(uint8_t *to, size_t packets, size_t spacing)
+{
+	memset(to, 0, packets * spacing);
+	for (size_t i = 0; i < packets; i++) {
+		to[i * spacing] = TS_SYNC;
+		to[i * spacing + 1] = (uint8_t)(i + 1);
+	}
+}
+
+Test(ts_align, a_clean_stream_is_not_touched)
+{
+	uint8_t buf[10 * TS_PACKET], copy[sizeof(buf)];
+	struct ts_align a = {0};
+	size_t rest;
+
+	clean_stream(buf, 10, TS_PACKET);
+	memcpy(copy, buf, sizeof(buf));
+	cr_assert_eq(ts_align(&a, buf, sizeof(buf) - 50, &rest), 9 * TS_PACKET);
+	cr_assert_eq(rest, TS_PACKET - 50);
+	cr_assert_arr_eq(buf, copy, sizeof(buf));
+	cr_assert_eq(a.dropped, 0);
+}
+
+Test(ts_align, garbage_before_and_between)
+{
+	uint8_t buf[20 * TS_PACKET];
+	struct ts_align a = {0};
+	size_t rest;
+
+	memset(buf, 0x47, 100); /* even of sync bytes */
+	clean_stream(buf + 100, 5, TS_PACKET);
+	memset(buf + 100 + 5 * TS_PACKET, 0xaa, 77);
+	clean_stream(buf + 177 + 5 * TS_PACKET, 5, TS_PACKET);
+	cr_assert_eq(ts_align(&a, buf, 177 + 10 * TS_PACKET, &rest), 10 * TS_PACKET);
+	cr_assert_eq(rest, 0);
+	cr_assert_eq(a.dropped, 177);
+	cr_assert_eq(a.losses, 1);
+	for (size_t i = 0; i < 10; i++) {
+		cr_assert_eq(buf[i * TS_PACKET], TS_SYNC);
+		cr_assert_eq(buf[i * TS_PACKET + 1], i % 5 + 1);
+	}
+}
+
+Test(ts_align, wider_spacings)
+{
+	static const size_t spacings[] = {192, 204};
+
+	for (size_t s = 0; s < array_size(spacings); s++) {
+		uint8_t buf[10 * 204];
+		struct ts_align a = {0};
+		size_t rest;
+
+		clean_stream(buf, 10, spacings[s]);
+		cr_assert(ts_align_probe(buf, sizeof(buf)));
+		cr_assert_eq(ts_align(&a, buf, 10 * spacings[s], &rest), 10 * TS_PACKET);
+		for (size_t i = 0; i < 10; i++)
+			cr_assert_eq(buf[i * TS_PACKET + 1], i + 1);
+	}
+}
+
+Test(ts_align, byte_by_byte_is_as_all_at_once)
+{
+	uint8_t stream[6 * TS_PACKET], buf[sizeof(stream)];
+	struct ts_align a = {0};
+	size_t have = 0, out = 0, rest;
+
+	clean_stream(stream, 6, TS_PACKET);
+	for (size_t i = 0; i < sizeof(stream); i++) {
+		size_t n;
+
+		buf[have] = stream[i];
+		n = ts_align(&a, buf, have + 1, &rest);
+		out += n;
+		memmove(buf, buf + n, rest);
+		have = rest;
+	}
+	cr_assert_eq(out, sizeof(stream));
+	cr_assert_eq(a.dropped, 0);
+}
+
+Test(ts_align, text_is_no_stream)
+{
+	uint8_t text[1024];
+
+	memset(text, 'G', 3);
+	memset(text + 3, 'x', sizeof(text) - 3);
+	cr_assert_not(ts_align_probe(text, sizeof(text)));
+	cr_assert_not(ts_align_probe(text, 0));
+}

@@ -1,0 +1,233 @@
+#include <criterion/criterion.h>
+
+#include "amps-transcoder/ts_rewrite.h"
+#include "ts_build.h"
+
+static uint8_t memory[4096 * TS_PACKET], original[sizeof(memory)];
+static struct ts_build b = {.bytes = memory, .cap = sizeof(memory)};
+static struct ts_parse p;
+static struct ts_rewrite w;
+static size_t fed;
+static unsigned marks;
+static int64_t last_pcr = TIME_NONE, last_pts = TIME_NONE, smallest_step = INT64_MAX, largest_step;
+
+static void check_time(const uint8_t *packet)
+{
+	struct ts_pes pes;
+
+	if (ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY)
+		marks++;
+	if (ts_pcr_base(packet) != TIME_NONE) {
+		int64_t pcr = ts_unwrap(last_pcr, ts_pcr_base(packet));
+
+		cr_assert(last_pcr == TIME_NONE || pcr > last_pcr, "the PCR goes back");
+		last_pcr = pcr;
+	}
+	if (ts_pid(packet) == PID_VIDEO && ts_pes_find(packet, &pes)) {
+		int64_t pts = ts_unwrap(last_pts, ts_time_get(packet + pes.pts_at));
+
+		if (last_pts != TIME_NONE) {
+			smallest_step = MIN(smallest_step, pts - last_pts);
+			largest_step = MAX(largest_step, pts - last_pts);
+		}
+		last_pts = pts;
+	}
+}
+
+static void feed(void)
+{
+	struct ring_rap rap;
+
+	memcpy(original + fed, memory + fed, b.len - fed);
+	for (; fed < b.len; fed += TS_PACKET) {
+		ts_rewrite_packet(&w, &p, memory + fed, (b.len - fed) / TS_PACKET);
+		check_time(memory + fed);
+		ts_parse_packet(&p, memory + fed, fed, &rap);
+	}
+}
+
+static void begin(void)
+{
+	ts_parse_init(&p);
+	ts_rewrite_init(&w);
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+}
+
+/* n pictures of 40 ms from `from` on, each with a PCR 0.5 s before it, and sound. */
+static void pictures(int64_t from, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		int64_t pts = from + i * 3600;
+
+		build_pes(&b, PID_VIDEO, pts - 45000, pts, i % 10 == 0, NAL_SLICE);
+		build_packet(&b, PID_VIDEO, false);
+		build_pes(&b, PID_AUDIO, TIME_NONE, pts, false, NAL_SLICE);
+	}
+}
+
+Test(ts_rewrite, not_a_bit_changes_before_a_splice)
+{
+	begin();
+	pictures(900000, 50);
+	pictures(900000 + 50 * 3600 + 400000,
+		 50); /* a hole of four seconds is a loss, not a splice */
+	pictures((1ll << 33) - 90000, 0);
+	feed();
+	cr_assert_arr_eq(memory, original, b.len);
+	cr_assert_eq(w.splices, 0);
+}
+
+Test(ts_rewrite, not_a_bit_changes_over_33_bits)
+{
+	begin();
+	pictures((1ll << 33) - 90000, 60);
+	feed();
+	cr_assert_arr_eq(memory, original, b.len);
+	cr_assert_eq(w.splices, 0);
+}
+
+Test(ts_rewrite, a_loop_goes_on_without_a_mark)
+{
+	begin();
+	pictures(900000, 50);
+	feed();
+	for (int round = 0; round < 40; round++) {
+		ts_rewrite_splice(&w, p.frontier_90k, false);
+		memset(b.cc, 0, sizeof(b.cc)); /* the file again */
+		build_pat(&b);
+		build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+		pictures(900000, 20);
+		feed();
+	}
+	cr_assert_eq(marks, 0);
+	cr_assert_eq(p.cc_errors, 0);
+	cr_assert_eq(smallest_step, 3600);
+	cr_assert_eq(largest_step, 3600);
+}
+
+Test(ts_rewrite, a_new_job_goes_on_behind_the_old_frontier)
+{
+	begin();
+	ts_rewrite_splice(&w, (1ll << 33) - 1000, true);
+	pictures(123456, 50);
+	feed();
+	cr_assert_eq(marks, 1);
+	cr_assert_eq(last_pts, (1ll << 33) - 1000 + 49 * 3600 - (1ll << 33) + (1ll << 33));
+	cr_assert_eq(p.cc_errors, 0);
+}
+
+Test(ts_rewrite, jumps_become_one_mark_each)
+{
+	static const int64_t jumps[] = {100 * 90000ll, -90000, -500 * 90000ll, 1ll << 32};
+	int64_t at = 9000000;
+
+	begin();
+	pictures(at, 25);
+	for (size_t i = 0; i < array_size(jumps); i++) {
+		at += 25 * 3600 + jumps[i];
+		pictures(at, 25);
+		feed();
+		cr_assert_eq(marks, i + 1, "%zu: %u", i, marks);
+	}
+	cr_assert_gt(smallest_step, 0);
+	cr_assert_leq(largest_step, 90000);
+	cr_assert_eq(p.cc_errors, 0);
+}
+
+Test(ts_rewrite, an_indicator_with_another_time_is_a_splice_and_keeps_its_one_mark)
+{
+	size_t at;
+
+	begin();
+	pictures(900000, 25);
+	at = b.len;
+	pictures(900000 + 25 * 3600 + 450000, 25);
+	memory[at + 5] |= TS_FLAG_DISCONTINUITY;
+	feed();
+	cr_assert_eq(w.splices, 1);
+	cr_assert_eq(marks, 1);
+	cr_assert_leq(largest_step, 90000);
+}
+
+Test(ts_rewrite, an_indicator_where_time_goes_on_changes_nothing)
+{
+	size_t at;
+
+	begin();
+	pictures(900000, 25);
+	at = b.len;
+	pictures(900000 + 25 * 3600, 25);
+	memory[at + 5] |= TS_FLAG_DISCONTINUITY;
+	feed();
+	cr_assert_eq(w.splices, 0);
+	cr_assert_arr_eq(memory, original, b.len);
+}
+
+Test(ts_rewrite, sound_of_the_old_timeline_behind_the_splice_keeps_its_place)
+{
+	int64_t pts;
+	struct ts_pes pes;
+
+	begin();
+	pictures(900000, 25);
+	pictures(90000000, 1);
+	build_pes(&b, PID_AUDIO, TIME_NONE, 900000 + 25 * 3600, false, NAL_SLICE);
+	pictures(90003600, 5);
+	feed();
+	cr_assert(ts_pes_find(memory + (2 + 26 * 3) * TS_PACKET, &pes));
+	pts = ts_time_get(memory + (2 + 26 * 3) * TS_PACKET + pes.pts_at);
+	cr_assert_eq(pts, 900000 + 25 * 3600);
+	cr_assert_eq(w.splices, 1);
+}
+
+Test(ts_rewrite, sound_that_comes_before_its_pcr_begins_the_splice)
+{
+	begin();
+	pictures(900000, 25);
+	build_pes(&b, PID_AUDIO, TIME_NONE, 90000000, false, NAL_SLICE);
+	pictures(90000000, 25);
+	feed();
+	cr_assert_eq(w.splices, 1);
+	cr_assert_eq(marks, 1);
+	cr_assert_leq(p.frontier_90k, 900000 + 51 * 3600 + 90000);
+}
+
+Test(ts_rewrite, a_damaged_timestamp_is_no_splice)
+{
+	begin();
+	pictures(900000, 25);
+	build_pes(&b, PID_AUDIO, TIME_NONE, 1ll << 32, false, NAL_SLICE);
+	pictures(900000 + 25 * 3600, 25);
+	feed();
+	cr_assert_eq(w.splices, 0);
+}
+
+Test(ts_rewrite, reordered_datagrams_are_no_splice)
+{
+	begin();
+	pictures(900000, 25);
+	build_pes(&b, PID_VIDEO, 900000 + 23 * 3600 - 45000, 900000 + 23 * 3600, false, NAL_SLICE);
+	last_pcr = TIME_NONE;
+	memcpy(original, memory, b.len);
+	for (; fed < b.len; fed += TS_PACKET) {
+		struct ring_rap rap;
+
+		ts_rewrite_packet(&w, &p, memory + fed, (b.len - fed) / TS_PACKET);
+		ts_parse_packet(&p, memory + fed, fed, &rap);
+	}
+	cr_assert_eq(w.splices, 0);
+}
+
+Test(ts_rewrite, without_pcrs_the_pictures_are_the_clock)
+{
+	begin();
+	for (int i = 0; i < 20; i++)
+		build_pes(&b, PID_VIDEO, TIME_NONE, 900000 + i * 3600, false, NAL_SLICE);
+	for (int i = 0; i < 20; i++)
+		build_pes(&b, PID_VIDEO, TIME_NONE, 90 + i * 3600, false, NAL_SLICE);
+	feed();
+	cr_assert_eq(w.splices, 1);
+	cr_assert_eq(smallest_step, 3600);
+	cr_assert_eq(largest_step, 3600);
+}
