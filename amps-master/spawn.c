@@ -196,7 +196,7 @@ static void filter_feed(struct filter *f)
 
 static int filter_drain(struct filter *f)
 {
-	char *dst = buf_reserve(f->out, READ_CHUNK);
+	char *dst = buf_reserve(f->out, READ_CHUNK + 1);
 	ssize_t n;
 
 	if (dst == NULL)
@@ -209,6 +209,7 @@ static int filter_drain(struct filter *f)
 		return 0;
 	}
 	f->out->len += (size_t)n;
+	f->out->data[f->out->len] = '\0';
 	return f->out->len > FILTER_BYTES_MAX ? -EFBIG : 0;
 }
 

@@ -51,8 +51,7 @@ Test(config_yaml, plain_words_have_the_types_of_yaml_1_1)
 
 Test(config_yaml, quotes_and_tags_make_text)
 {
-	expect_tree("a: ['5', \"no\", !!str 5, !!int 5]\n",
-		    "{\"a\":[\"5\",\"no\",\"5\",5]}");
+	expect_tree("a: ['5', \"no\", !!str 5, !!int 5]\n", "{\"a\":[\"5\",\"no\",\"5\",5]}");
 	expect_tree("a: |\n  one\n  two\n", "{\"a\":\"one\\ntwo\\n\"}");
 	expect_tree("5: x\nyes: y\n", "{\"5\":\"x\",\"yes\":\"y\"}");
 }
