@@ -1,11 +1,8 @@
 #include "common/chantab.h"
 
 #include <criterion/criterion.h>
-#include <pthread.h>
 #include <string.h>
 #include "leaks.h"
-
-#define ROUNDS 200000u
 
 static void *table_new(void)
 {
@@ -106,66 +103,6 @@ Test(chantab, a_slot_left_half_written_is_not_read)
 	cr_assert_eq(chantab_get_tuner(map, 0, &got), 0);
 	cr_assert_eq(got.channel, 1);
 	free(map);
-}
-
-struct race {
-	void *map;
-	atomic_bool stop;
-	atomic_uint copies, torn;
-};
-
-/* Every field of a slot says the same number. */
-static struct tuner_slot slot_of(uint32_t n)
-{
-	struct tuner_slot slot = {
-		.state = n,
-		.channel = n,
-		.restarts = n,
-		.viewers = n,
-		.bitrate_in = n,
-	};
-
-	memset(slot.key, (int)(n & 0x7f), sizeof(slot.key));
-	memset(slot.last_error, (int)(n & 0x7f), sizeof(slot.last_error));
-	return slot;
-}
-
-static void *race_read(void *arg)
-{
-	struct race *race = arg;
-
-	while (!atomic_load_explicit(&race->stop, memory_order_relaxed)) {
-		struct tuner_slot got, expected;
-
-		if (chantab_get_tuner(race->map, 7, &got) < 0)
-			continue;
-		expected = slot_of(got.channel);
-		atomic_store(&expected.sequence, atomic_load(&got.sequence));
-		if (memcmp(&got, &expected, sizeof(got)) != 0)
-			atomic_fetch_add(&race->torn, 1);
-		atomic_fetch_add(&race->copies, 1);
-	}
-	return NULL;
-}
-
-Test(chantab, a_copy_is_never_torn)
-{
-	struct race race = {.map = table_new()};
-	pthread_t readers[2];
-
-	for (size_t i = 0; i < array_size(readers); i++)
-		cr_assert_eq(pthread_create(&readers[i], NULL, race_read, &race), 0);
-	for (uint32_t n = 0; n < ROUNDS || atomic_load(&race.copies) < 1000; n++) {
-		struct tuner_slot slot = slot_of(n);
-
-		chantab_put_tuner(race.map, 7, &slot);
-	}
-	atomic_store(&race.stop, true);
-	for (size_t i = 0; i < array_size(readers); i++)
-		pthread_join(readers[i], NULL);
-	cr_assert_eq(atomic_load(&race.torn), 0);
-	free(race.map);
-	assert_no_leaks();
 }
 
 Test(chantab, every_state_has_a_name)
