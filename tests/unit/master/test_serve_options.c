@@ -1,0 +1,89 @@
+#include <criterion/criterion.h>
+#include <getopt.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "amps-master/serve_options.h"
+
+static int parse(struct serve_options *o, const char *a, const char *b)
+{
+	char program[] = "amps-master";
+	char *argv[] = {program, (char *)(uintptr_t)a, (char *)(uintptr_t)b, NULL};
+
+	optind = 0; /* getopt(3) starts over */
+	return serve_options_parse(o, b ? 3 : 2, argv);
+}
+
+Test(serve_options, refuses_what_cannot_be)
+{
+	static const char *const pairs[][2] = {
+		{"--port", "65536"}, {"--port", "80x"},	      {"--workers", "257"},
+		{"--workers", "-1"}, {"--log-level", "loud"}, {"--host", ""},
+		{"--bogus", "1"},    {"--config", ""},	      {"extra", "words"},
+	};
+	struct serve_options o;
+
+	for (size_t i = 0; i < array_size(pairs); i++)
+		cr_expect_eq(parse(&o, pairs[i][0], pairs[i][1]), -EINVAL, "%s %s", pairs[i][0],
+			     pairs[i][1]);
+}
+
+Test(serve_options, the_command_line_stands_over_the_file)
+{
+	char words[][24] = {"amps-master", "--port",	   "6000", "--workers",
+			    "auto",	   "--media-root", "/m",   "--log-level",
+			    "warn",	   "--host",	   "::"};
+	char *argv[array_size(words) + 1] = {0};
+	json_t *model = json_pack("{s:{s:i, s:i, s:s}, s:s}", "server", "port", 5000, "workers", 4,
+				  "runtime_dir", "/r", "media_root", "/old");
+	json_t *expected = json_pack("{s:{s:i, s:i, s:s, s:s, s:s}, s:s}", "server", "port", 6000,
+				     "workers", 0, "runtime_dir", "/r", "log_level", "warning",
+				     "host", "::", "media_root", "/m");
+	struct serve_options o;
+
+	for (size_t i = 0; i < array_size(words); i++)
+		argv[i] = words[i];
+	optind = 0;
+	cr_assert_eq(serve_options_parse(&o, array_size(words), argv), 0);
+	cr_assert_eq(serve_options_lay_over(&o, model), 0);
+	cr_assert(json_equal(model, expected), "%s", json_dumps(model, JSON_COMPACT));
+	json_decref(model);
+	json_decref(expected);
+}
+
+Test(serve_options, a_loader_is_given_the_same_words)
+{
+	const char *argv[SERVE_ARGV_MAX];
+	struct serve_options o;
+
+	cr_assert_eq(parse(&o, "--port", "7"), 0);
+	o.value[SERVE_CONFIG] = "/etc/a.yaml";
+	serve_options_loader_argv(&o, "/bin/amps-master", argv);
+	cr_assert_str_eq(argv[0], "/bin/amps-master");
+	cr_assert_str_eq(argv[1], "--load");
+	cr_assert_str_eq(argv[2], "/etc/a.yaml");
+	cr_assert_str_eq(argv[3], "--port");
+	cr_assert_str_eq(argv[4], "7");
+	cr_assert_null(argv[5]);
+}
+
+Test(serve_options, lays_over_what_a_loader_wrote)
+{
+	static const char loaded[] = "{\"problems\":[],\"model\":{\"server\":{\"port\":5000}}}";
+	static const char refused[] = "{\"problems\":[{}]}";
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	struct serve_options o;
+	char text[256] = "";
+
+	cr_assert_eq(parse(&o, "--port", "6000"), 0);
+	cr_assert_eq(write(fd, loaded, strlen(loaded)), (ssize_t)strlen(loaded));
+	cr_assert_eq(serve_options_lay_over_fd(&o, fd), 0);
+	cr_assert_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
+	cr_assert_not_null(strstr(text, "\"port\":6000"), "%s", text);
+	cr_assert_eq(ftruncate(fd, 0), 0);
+	cr_assert_eq(pwrite(fd, refused, strlen(refused), 0), (ssize_t)strlen(refused));
+	cr_assert_eq(serve_options_lay_over_fd(&o, fd), 0, "a refusal stays as it is");
+	memset(text, 0, sizeof(text));
+	cr_assert_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
+	cr_assert_str_eq(text, refused);
+	close(fd);
+}

@@ -1,0 +1,48 @@
+#include <criterion/criterion.h>
+#include "amps-master/wall_timer.h"
+#include "common/clock.h"
+
+static unsigned fired;
+
+static void note(void *owner)
+{
+	fired++;
+	event_base_loopbreak(owner);
+}
+
+Test(wall_timer, fires_once_when_its_time_has_come, .timeout = 10)
+{
+	struct event_base *base = event_base_new();
+	struct wall_timer *t;
+	int64_t at = clock_wall_us() + 50000;
+
+	cr_assert_eq(wall_timer_new(base, note, base, &t), 0);
+	wall_timer_set(t, at);
+	event_base_dispatch(base);
+	cr_expect_geq(clock_wall_us(), at);
+	cr_expect_eq(fired, 1);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_expect_eq(fired, 1);
+	wall_timer_free(t);
+	event_base_free(base);
+}
+
+Test(wall_timer, a_past_time_fires_at_once_and_none_never, .timeout = 10)
+{
+	struct event_base *base = event_base_new();
+	struct timeval soon = {.tv_usec = 100000};
+	struct wall_timer *t;
+
+	cr_assert_eq(wall_timer_new(base, note, base, &t), 0);
+	wall_timer_set(t, -5);
+	event_base_dispatch(base);
+	cr_expect_eq(fired, 1);
+	wall_timer_set(t, clock_wall_us() + 20000);
+	wall_timer_set(t, TIME_NONE);
+	event_base_loopexit(base, &soon);
+	event_base_dispatch(base);
+	cr_expect_eq(fired, 1);
+	cr_expect_null(wall_timer_free(t));
+	cr_expect_null(wall_timer_free(NULL));
+	event_base_free(base);
+}
