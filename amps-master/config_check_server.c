@@ -100,7 +100,7 @@ static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 	}
 	/* The older Amps knew only `debug`; an explicit level is meant more precisely. */
 	if (json_is_true(json_object_get(out, "debug")) &&
-	    json_object_get(at->value, "log_level") == NULL &&
+	    !json_is_string(json_object_get(at->value, "log_level")) &&
 	    json_object_set_new(out, "log_level", json_string("debug")) < 0)
 		c->out_of_memory = true;
 	json_object_del(out, "debug");

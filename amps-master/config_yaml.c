@@ -6,7 +6,9 @@
 #include "amps-master/config_scalar.h"
 #include "common/limits.h"
 
-#define CORE_TAG "tag:yaml.org,2002:"
+#define TOO_DEEP   "nested too deeply%s"
+#define NODE_BYTES 64 /* a text counts as one node more for each of these */
+#define CORE_TAG   "tag:yaml.org,2002:"
 
 /* A container that is still open. */
 struct frame {
@@ -14,10 +16,11 @@ struct frame {
 	json_t *merges; /* mappings named by <<, or NULL */
 	char *key;	/* waiting for its value; NULL in a sequence and between pairs */
 	char *anchor;
-	int line;     /* where the container begins */
-	int key_line; /* where the waiting key stands */
-	size_t count; /* nodes inside, aliases written out */
-	bool command; /* inside custom_ffmpeg */
+	int line;      /* where the container begins */
+	int key_line;  /* where the waiting key stands */
+	size_t count;  /* nodes inside, aliases written out */
+	size_t height; /* containers inside each other, aliases written out */
+	bool command;  /* inside custom_ffmpeg */
 };
 
 /* A finished node with what its parent must know of it. */
@@ -25,6 +28,7 @@ struct item {
 	json_t *node;
 	struct mark mark;
 	size_t count;
+	size_t height;
 };
 
 struct builder {
@@ -158,9 +162,12 @@ static int attach(struct builder *b, const struct item *item, const char *anchor
 		b->root = json_incref(item->node);
 	} else if (error == 0) {
 		f->count += item->count;
+		f->height = MAX(f->height, item->height + 1);
 		if (f->count > CONFIG_NODES_MAX)
 			error = problem(b, PROBLEM_ERROR, item->mark.line,
 					"aliases blow the file up beyond all measure%s", "");
+		else if (b->depth + item->height > CONFIG_DEPTH_MAX)
+			error = problem(b, PROBLEM_ERROR, item->mark.line, TOO_DEEP, "");
 		else if (json_is_object(f->node))
 			error = attach_pair(b, f, item);
 		else if (marks_set_index(b->marks, f->node, json_array_size(f->node), item->mark) <
@@ -202,7 +209,7 @@ static int container_end(struct builder *b)
 		if (error < 0)
 			return error;
 	}
-	item = (struct item){json_incref(f->node), {f->line, NULL}, f->count + 1};
+	item = (struct item){json_incref(f->node), {f->line, NULL}, f->count + 1, f->height};
 	frame_done(f);
 	b->depth--;
 	return attach(b, &item, anchor);
@@ -225,7 +232,7 @@ static int container_start(struct builder *b, json_t *node, const yaml_char_t *a
 	if (wants_key(top(b)))
 		refusal = "a key must be a plain word%s";
 	else if (b->depth == CONFIG_DEPTH_MAX)
-		refusal = "nested too deeply%s";
+		refusal = TOO_DEEP;
 	if (refusal != NULL || node == NULL) {
 		json_decref(node);
 		return node == NULL ? -ENOMEM : problem(b, PROBLEM_ERROR, line, refusal, "");
@@ -289,7 +296,7 @@ static int make_scalar(struct builder *b, const yaml_event_t *event, int line, s
 	bool plain;
 	int error;
 
-	*item = (struct item){NULL, {line, NULL}, 1};
+	*item = (struct item){NULL, {line, NULL}, 1 + event->data.scalar.length / NODE_BYTES, 0};
 	if (strlen(text) != event->data.scalar.length)
 		return problem(b, PROBLEM_ERROR, line, "holds a NUL character%s", "");
 	error = tag_rule(b, event, line, &plain);

@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 
+#include "common/limits.h"
+
 static json_t *read_yaml(struct config_case *c, const char *yaml)
 {
 	*c = (struct config_case){.marks = marks_new()};
@@ -141,6 +143,44 @@ Test(config_yaml, depth_is_bounded)
 				      "[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]"
 				      "[0][0][0][0][0][0]: nested too deeply\n");
 	config_case_done(&c);
+}
+
+Test(config_yaml, aliases_cannot_make_it_deeper)
+{
+	struct config_case c;
+	struct buf text = BUF_INIT;
+
+	buf_puts(&text, "a0: &a0 [x]\n");
+	for (int i = 1; i < CONFIG_DEPTH_MAX; i++)
+		buf_printf(&text, "a%d: &a%d [*a%d]\n", i, i, i - 1);
+	cr_expect_null(read_yaml(&c, text.data));
+	cr_expect_str_eq(c.text.data, "c:64: a63[0]: nested too deeply\n");
+	config_case_done(&c);
+	buf_done(&text);
+}
+
+Test(config_yaml, merges_and_long_texts_count_as_written_out)
+{
+	struct config_case c;
+	struct buf text = BUF_INIT;
+
+	buf_puts(&text, "a0: &a0 {x: 1}\n");
+	for (int i = 1; i < 40; i++)
+		buf_printf(&text, "a%d: &a%d {x: {<<: *a%d}, y: {<<: *a%d}}\n", i, i, i - 1, i - 1);
+	cr_expect_null(read_yaml(&c, text.data));
+	cr_expect(strstr(c.text.data, "aliases blow the file up") != NULL, "%s", c.text.data);
+	config_case_done(&c);
+	buf_reset(&text);
+	buf_puts(&text, "a: &a ");
+	for (int i = 0; i < 100000; i++)
+		buf_puts(&text, "0123456789");
+	buf_puts(&text, "\nb: [*a");
+	for (int i = 0; i < 1000; i++)
+		buf_puts(&text, ", *a");
+	buf_puts(&text, "]\n");
+	cr_expect_null(read_yaml(&c, text.data));
+	config_case_done(&c);
+	buf_done(&text);
 }
 
 Test(config_yaml, bytes_that_are_no_text_are_refused)
