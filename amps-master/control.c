@@ -212,14 +212,30 @@ static void on_timer(int fd, short what, void *arg)
 	client_free(arg);
 }
 
-static unsigned clients_of(const struct control *control, uid_t uid)
+/* Makes room for one more client of this user.  Who waits longest without a request at work has to
+ * go, so that no number of silent connections can shut out one that asks. */
+static bool make_room(struct control *control, uid_t uid)
 {
-	const struct client *c;
-	unsigned n = 0;
+	struct client *c, *oldest = NULL, *oldest_own = NULL;
+	unsigned own = 0;
 
+	/* the newest is first */
 	LIST_FOREACH(c, &control->clients, link)
-	n += c->uid == uid;
-	return n;
+	{
+		own += c->uid == uid;
+		if (c->state != CLIENT_READING)
+			continue;
+		oldest = c;
+		if (c->uid == uid)
+			oldest_own = c;
+	}
+	if (own >= CONTROL_CLIENTS_PER_UID)
+		oldest = oldest_own;
+	else if (control->client_count < CONTROL_CLIENTS_MAX)
+		return true;
+	if (oldest)
+		client_free(oldest);
+	return oldest != NULL;
 }
 
 /* Takes fd. */
@@ -258,8 +274,7 @@ static void on_accept(int listen_fd, short what, void *arg)
 	if (fd < 0)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
-	    control->client_count >= CONTROL_CLIENTS_MAX ||
-	    clients_of(control, peer.uid) >= CONTROL_CLIENTS_PER_UID) {
+	    !make_room(control, peer.uid)) {
 		if (log_rate_ok(&rate, 6))
 			log_warn("too many control clients, refusing one uid=%u pid=%d", peer.uid,
 				 peer.pid);

@@ -313,20 +313,43 @@ Test(control, a_line_that_is_never_completed_is_dropped_in_time)
 	close(fd);
 }
 
-Test(control, clients_of_one_user_are_limited)
+Test(control, silent_clients_make_room_for_one_that_asks)
 {
-	int fds[CONTROL_CLIENTS_PER_UID + 1];
+	int fds[CONTROL_CLIENTS_PER_UID * 2];
 	struct buf line;
 
 	for (size_t i = 0; i < array_size(fds); i++) {
 		fds[i] = connect_client();
 		event_base_loop(base, EVLOOP_NONBLOCK);
 	}
+	expect_answer(fds[array_size(fds) - 1], "{\"id\":1,\"method\":\"ping\"}\n",
+		      "{\"id\":1,\"result\":\"pong\"}\n");
+	line = read_line(fds[0]);
+	cr_expect_str_eq(line.data, "", "the oldest was closed");
+	buf_done(&line);
+	for (size_t i = 0; i < array_size(fds); i++)
+		close(fds[i]);
+}
+
+Test(control, clients_that_are_being_answered_are_not_pushed_out)
+{
+	int fds[CONTROL_CLIENTS_PER_UID + 1];
+	struct buf line;
+
+	for (size_t i = 0; i < array_size(fds); i++) {
+		fds[i] = connect_client();
+		if (i < CONTROL_CLIENTS_PER_UID)
+			send_text(fds[i], "{\"id\":1,\"method\":\"reload\"}\n");
+		for (int turn = 0; turn < 3; turn++)
+			event_base_loop(base, EVLOOP_NONBLOCK);
+	}
 	line = read_line(fds[CONTROL_CLIENTS_PER_UID]);
 	cr_expect_str_eq(line.data, "", "the one too many is closed");
 	buf_done(&line);
-	expect_answer(fds[0], "{\"id\":1,\"method\":\"ping\"}\n",
-		      "{\"id\":1,\"result\":\"pong\"}\n");
+	control_answer(control, waiting, json_true());
+	line = read_line(fds[CONTROL_CLIENTS_PER_UID - 1]);
+	cr_expect_str_eq(line.data, "{\"id\":1,\"result\":true}\n");
+	buf_done(&line);
 	for (size_t i = 0; i < array_size(fds); i++)
 		close(fds[i]);
 }
