@@ -208,8 +208,8 @@ static void measure(struct ts_sink *s)
 
 	if (clock == TIME_NONE)
 		return;
-	gone = clock - s->rate_90k;
-	if (s->rate_90k == TIME_NONE || gone < 0 || gone > 4 * RATE_NEXT_90K) {
+	gone = s->rate_90k == TIME_NONE ? -1 : clock - s->rate_90k;
+	if (gone < 0 || gone > 4 * RATE_NEXT_90K) {
 		s->rate_90k = clock;
 		s->rate_pos = s->pos;
 		return;
