@@ -1,6 +1,7 @@
 /* conn.c - see conn.h */
 #include "amps-worker/conn.h"
 
+#include <assert.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,6 +52,15 @@ static struct answer *answer_new(void)
 
 static void conn_set_state(struct conn *c, enum conn_state state)
 {
+	static const uint8_t legal[CONN_STATE_COUNT_] = {
+		[CONN_READ] =
+			1u << CONN_READ | 1u << CONN_SEND | 1u << CONN_STREAM | 1u << CONN_CLOSED,
+		[CONN_SEND] = 1u << CONN_READ | 1u << CONN_LINGER | 1u << CONN_CLOSED,
+		[CONN_STREAM] = 1u << CONN_SEND | 1u << CONN_CLOSED,
+		[CONN_LINGER] = 1u << CONN_CLOSED,
+	};
+
+	assert(legal[c->state] & 1u << state);
 	c->state = (uint8_t)state;
 	switch (state) {
 	case CONN_READ:

@@ -21,7 +21,7 @@
 #define FEED_INTERVAL_MIN_US 20000u
 #define FEED_INTERVAL_MAX_US 250000u
 #define FEED_BATCH_BYTES     262144u
-#define FEED_LOAD	     20u /* interval / cost of a pass: at most 5% for the calls themselves */
+#define FEED_LOAD	     20u   /* interval / cost of a pass over all rings */
 #define FEED_HURRY_US	     5000u /* interval of a ring in a hurry */
 #define FEED_HURRY_FOR_US    500000u
 #define FEED_STARVED_US	     5000u /* an unfinished pass left alone for so long goes first */

@@ -290,9 +290,9 @@ static int worker_allocate(struct worker *w)
 
 	if (!config)
 		return -ENOMEM;
-	/* a client that blocks and unblocks costs one epoll_ctl(2), not two */
-	event_config_set_flag(config,
-			      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK);
+	/* without libevent's changelist: it would take a dropped listening socket out of the epoll
+	 * set after its close(2), too late for one that the master holds open */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	w->base = event_base_new_with_config(config);
 	event_config_free(config);
 	w->free_records = calloc(WORKER_VIEWERS_MAX, sizeof(*w->free_records));

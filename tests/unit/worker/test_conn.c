@@ -223,3 +223,35 @@ Test(conn, over_the_cap_is_told_so)
 	close(a.fd);
 	close_world(&x);
 }
+
+Test(conn, a_dropped_listening_socket_is_left_alone)
+{
+	struct world x;
+	struct fm_client c;
+	uint16_t port = 0;
+	int other = fm_listen(&port);
+
+	open_world(&x);
+	cr_assert_eq(msg_send_listen_also(x.master.socket, &(struct msg_listen_also){.index = 1},
+					  &other),
+		     0);
+	fm_connect(&c, port, "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0);
+	while (!c.closed) {
+		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
+		fm_read(&c, 4096);
+	}
+	cr_assert(strncmp(c.head, "HTTP/1.1 200 ", 13) == 0);
+	close(c.fd);
+	cr_assert_eq(
+		msg_send_listen_drop(x.master.socket, &(struct msg_listen_drop){.index = 1}, NULL),
+		0);
+	for (int i = 0; i < 10; i++)
+		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
+	/* the master holds it open: a newcomer there is not ours any more, and wakes nobody */
+	fm_connect(&c, port, "", 0);
+	cr_assert_eq(event_base_loop(x.worker.base, EVLOOP_NONBLOCK), 0);
+	cr_assert_eq(x.worker.conn_count, 0);
+	close(c.fd);
+	close(other);
+	close_world(&x);
+}
