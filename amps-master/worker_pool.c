@@ -1,325 +1,16 @@
 #include "amps-master/worker_pool.h"
 
-#include <assert.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include "amps-master/spawn.h"
-#include "common/chantab.h"
+#include "amps-master/worker_slot.h"
 #include "common/clock.h"
-#include "common/peer.h"
-#include "common/shm.h"
-#include "common/worker_page.h"
 
-enum slot_state {
-	SLOT_WAITING,
-	SLOT_STARTING,
-	SLOT_SETUP,
-	SLOT_READY,
-	SLOT_STOPPING,
-	SLOT_STATES_
-};
-
-struct snapshot {
-	int fd; /* owned; -1 = none yet */
-	uint64_t bytes;
-	uint64_t generation;
-};
-
-struct slot {
-	struct worker_pool *pool;
-	unsigned index;
-	enum slot_state state;
-	pid_t pid; /* 0 = none */
-	struct peer *peer;
-	int page_fd;	   /* owned */
-	const void *page;  /* read-only */
-	bool page_sealed;  /* the worker has mapped it: peers may have it */
-	uint64_t since_us; /* of the state */
-	uint64_t started_us;
-	uint64_t restarts;
-	uint64_t acked; /* catalog generation */
-	struct backoff backoff;
-	struct event *respawn_timer;
-	struct slot *helper; /* serves our socket while we back off */
-};
-
-struct worker_pool {
-	struct worker_pool_env env;
-	struct snapshot catalog, tokens;
-	uint64_t past_bytes;
-	bool stopping;
-	struct slot *slots; /* [env.count] */
-};
-
-static const char *const state_names[SLOT_STATES_] = {"waiting", "starting", "setup", "ready",
-						      "stopping"};
-
-static void slot_set_state(struct slot *s, enum slot_state state)
-{
-	static const uint8_t legal[SLOT_STATES_] = {
-		[SLOT_WAITING] = 1u << SLOT_STARTING,
-		[SLOT_STARTING] = 1u << SLOT_SETUP | 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
-		[SLOT_SETUP] = 1u << SLOT_READY | 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
-		[SLOT_READY] = 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
-		[SLOT_STOPPING] = 1u << SLOT_WAITING,
-	};
-
-	assert(legal[s->state] & 1u << state);
-	log_debug("worker %s index=%u pid=%d", state_names[state], s->index, (int)s->pid);
-	s->state = state;
-	s->since_us = clock_mono_us();
-}
-
-static struct slot *slot_at(const struct worker_pool *pool, unsigned index)
+static struct worker_slot *slot_at(const struct worker_pool *pool, unsigned index)
 {
 	return index < pool->env.count ? &pool->slots[index] : NULL;
 }
 
-/* Is there a process that has been set up and listens to us? */
-static bool slot_listens(const struct slot *s)
-{
-	return s->peer && (s->state == SLOT_SETUP || s->state == SLOT_READY);
-}
-
-/* Its death is reported by the reaper, which then cleans up. */
-static void slot_kill(struct slot *s, const char *why)
-{
-	if (s->state == SLOT_WAITING || s->pid == 0)
-		return;
-	if (why)
-		log_warn("killing worker %u: %s pid=%d", s->index, why, (int)s->pid);
-	kill(s->pid, SIGKILL);
-	s->peer = peer_free(s->peer);
-	if (s->state != SLOT_STOPPING)
-		slot_set_state(s, SLOT_STOPPING);
-}
-
-static void slot_drop_page(struct slot *s)
-{
-	if (s->page) {
-		const struct worker_page *page = s->page;
-
-		s->pool->past_bytes +=
-			atomic_load_explicit(&page->bytes_sent, memory_order_relaxed);
-		shm_unmap(s->page, WORKER_PAGE_BYTES);
-	}
-	s->page = NULL;
-	s->page_sealed = false;
-	close_fd(&s->page_fd);
-}
-
-static int slot_make_page(struct slot *s)
-{
-	void *map;
-
-	s->page_fd = shm_create("amps-worker-page", WORKER_PAGE_BYTES);
-	if (s->page_fd < 0)
-		return s->page_fd;
-	map = shm_map_write(s->page_fd, WORKER_PAGE_BYTES);
-	if (!map)
-		return -errno;
-	worker_page_init(map);
-	shm_unmap(map, WORKER_PAGE_BYTES);
-	s->page = shm_map_read(s->page_fd, WORKER_PAGE_BYTES);
-	return s->page ? 0 : -errno;
-}
-
-static void send_snapshots(struct slot *s)
-{
-	const struct worker_pool *pool = s->pool;
-
-	peer_send_tokens(s->peer,
-			 &(struct msg_tokens){.generation = pool->tokens.generation,
-					      .bytes = pool->tokens.bytes},
-			 &pool->tokens.fd);
-	peer_send_catalog(s->peer,
-			  &(struct msg_catalog){.generation = pool->catalog.generation,
-						.bytes = pool->catalog.bytes},
-			  &pool->catalog.fd);
-}
-
-static void send_page(struct slot *to, const struct slot *of)
-{
-	peer_send_worker_peer(
-		to->peer,
-		&(struct msg_worker_peer){.index = of->index, .page_bytes = WORKER_PAGE_BYTES},
-		&of->page_fd);
-}
-
-static int on_hello(struct slot *s, const struct msg *m)
-{
-	const struct worker_pool_env *env = &s->pool->env;
-	struct msg_worker_setup setup = {.index = s->index,
-					 .worker_count = env->count,
-					 .page_bytes = WORKER_PAGE_BYTES,
-					 .table_bytes = CHANTAB_BYTES,
-					 .epoch_wall_us = env->epoch_wall_us,
-					 .epoch_mono_us = env->epoch_mono_us};
-	const int fds[3] = {env->listen_fds[s->index], s->page_fd, env->chantab_fd};
-	struct msg_hello hello;
-
-	if (s->state != SLOT_STARTING || msg_decode_hello(m->bytes, m->len, &hello) != 0)
-		return -EBADMSG;
-	if (strcmp(hello.version, AMPS_VERSION) != 0) {
-		log_error("worker %u is of version \"%s\", the master of %s", s->index,
-			  hello.version, AMPS_VERSION);
-		return -EBADMSG;
-	}
-	slot_set_state(s, SLOT_SETUP);
-	peer_send_worker_setup(s->peer, &setup, fds);
-	send_snapshots(s);
-	for (unsigned i = 0; i < env->count; i++) {
-		const struct slot *other = &s->pool->slots[i];
-
-		if (other != s && other->page_sealed)
-			send_page(s, other);
-	}
-	return 0;
-}
-
-static void drop_helper(struct slot *s)
-{
-	if (s->helper && slot_listens(s->helper))
-		peer_send_listen_drop(s->helper->peer, &(struct msg_listen_drop){.index = s->index},
-				      NULL);
-	s->helper = NULL;
-}
-
-/* Lets a living worker serve the socket of one that backs off. */
-static void find_helper(struct slot *s)
-{
-	const struct worker_pool *pool = s->pool;
-
-	for (unsigned i = 1; i < pool->env.count && !s->helper; i++) {
-		struct slot *other = &pool->slots[(s->index + i) % pool->env.count];
-
-		if (other->state != SLOT_READY)
-			continue;
-		s->helper = other;
-		peer_send_listen_also(other->peer, &(struct msg_listen_also){.index = s->index},
-				      &pool->env.listen_fds[s->index]);
-	}
-}
-
-static int on_ready(struct slot *s, const struct msg *m)
-{
-	const struct worker_pool *pool = s->pool;
-	struct msg_ready ready;
-
-	if (s->state != SLOT_SETUP || msg_decode_ready(m->bytes, m->len, &ready) != 0)
-		return -EBADMSG;
-	/* The worker has mapped its page by now; nobody else ever writes it. */
-	if (shm_seal_writer(s->page_fd) != 0)
-		return -EIO;
-	s->page_sealed = true;
-	slot_set_state(s, SLOT_READY);
-	drop_helper(s);
-	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (i != s->index && slot_listens(&pool->slots[i]))
-			send_page(&pool->slots[i], s);
-	}
-	log_info("worker %u is ready pid=%d", s->index, (int)s->pid);
-	pool->env.changed(pool->env.owner);
-	return 0;
-}
-
-static int on_catalog_ack(struct slot *s, const struct msg *m)
-{
-	struct msg_catalog_ack ack;
-
-	if (!slot_listens(s) || msg_decode_catalog_ack(m->bytes, m->len, &ack) != 0)
-		return -EBADMSG;
-	s->acked = ack.generation;
-	s->pool->env.changed(s->pool->env.owner);
-	return 0;
-}
-
-static int on_want(struct slot *s, const struct msg *m)
-{
-	struct msg_want want;
-
-	if (s->state != SLOT_READY || msg_decode_want(m->bytes, m->len, &want) != 0 ||
-	    want.form >= FORM_COUNT_)
-		return -EBADMSG;
-	s->pool->env.want(s->pool->env.owner, s->index, &want);
-	return 0;
-}
-
-static int on_release(struct slot *s, const struct msg *m)
-{
-	struct msg_release release;
-
-	if (s->state != SLOT_READY || msg_decode_release(m->bytes, m->len, &release) != 0)
-		return -EBADMSG;
-	s->pool->env.release(s->pool->env.owner, s->index, release.want);
-	return 0;
-}
-
-static int on_message(void *owner, struct peer *p, struct msg *m)
-{
-	struct slot *s = owner;
-
-	(void)p;
-	switch (m->type) {
-	case MSG_HELLO:
-		return on_hello(s, m);
-	case MSG_READY:
-		return on_ready(s, m);
-	case MSG_CATALOG_ACK:
-		return on_catalog_ack(s, m);
-	case MSG_WANT:
-		return on_want(s, m);
-	case MSG_RELEASE:
-		return on_release(s, m);
-	default:
-		return -EBADMSG;
-	}
-}
-
-static void on_broken(void *owner, struct peer *p, int error)
-{
-	struct slot *s = owner;
-
-	(void)p;
-	s->peer = peer_free(s->peer);
-	/* A closed socket is usually death itself, seen before the reaper; one that was told to end
-	 * may take its time over it. */
-	if (error == -EPIPE && s->pool->stopping)
-		slot_set_state(s, SLOT_STOPPING);
-	else
-		slot_kill(s, error == -EPIPE ? NULL : "its messages are malformed");
-}
-
-static const struct peer_handler worker_handler = {.on_message = on_message,
-						   .on_broken = on_broken};
-
-static int slot_fork(struct slot *s)
-{
-	const struct worker_pool_env *env = &s->pool->env;
-	const char *const argv[] = {env->program,
-				    "--log-level",
-				    log_level_name(env->log_level),
-				    "--log-format",
-				    env->log_json ? "json" : "text",
-				    NULL};
-	int fds[2], r;
-
-	r = msg_socketpair(fds);
-	if (r < 0)
-		return r;
-	r = peer_new(env->base, fds[0], &worker_handler, s, &s->peer);
-	if (r == 0) {
-		r = spawn_child(argv, fds[1], &s->pid);
-		if (r < 0)
-			s->peer = peer_free(s->peer);
-	}
-	close_fd(&fds[1]);
-	return r;
-}
-
-static void slot_wait(struct slot *s, uint64_t delay_us)
+static void slot_wait(struct worker_slot *s, uint64_t delay_us)
 {
 	struct timeval tv = {.tv_sec = (time_t)(delay_us / 1000000),
 			     .tv_usec = (suseconds_t)(delay_us % 1000000)};
@@ -327,27 +18,19 @@ static void slot_wait(struct slot *s, uint64_t delay_us)
 	event_add(s->respawn_timer, &tv);
 }
 
-static void slot_start(struct slot *s)
+static void slot_start(struct worker_slot *s)
 {
-	int r;
+	int r = worker_slot_start(s);
 
-	s->started_us = clock_mono_us();
-	s->acked = 0;
-	r = slot_make_page(s);
 	if (r == 0)
-		r = slot_fork(s);
-	if (r < 0) {
-		slot_drop_page(s);
-		log_error("cannot start worker %u: %s, retrying in %d ms", s->index, strerror(-r),
-			  RESPAWN_MAX_MS);
-		slot_wait(s, RESPAWN_MAX_MS * 1000ull);
 		return;
-	}
-	slot_set_state(s, SLOT_STARTING);
+	log_error("cannot start worker %u: %s, retrying in %d ms", s->index, strerror(-r),
+		  RESPAWN_MAX_MS);
+	slot_wait(s, RESPAWN_MAX_MS * 1000ull);
 }
 
 /* The brake is for restarts; the first start of all takes no notice of it. */
-static void slot_restart(struct slot *s)
+static void slot_restart(struct worker_slot *s)
 {
 	fork_brake_record(s->pool->env.brake, clock_mono_us());
 	slot_start(s);
@@ -355,7 +38,7 @@ static void slot_restart(struct slot *s)
 
 static void on_respawn(int fd, short what, void *arg)
 {
-	struct slot *s = arg;
+	struct worker_slot *s = arg;
 	uint64_t wait_us = fork_brake_wait_us(s->pool->env.brake, clock_mono_us());
 
 	(void)fd;
@@ -368,7 +51,7 @@ static void on_respawn(int fd, short what, void *arg)
 		slot_restart(s);
 }
 
-static void slot_respawn(struct slot *s)
+static void slot_respawn(struct worker_slot *s)
 {
 	bool young = clock_mono_us() - s->started_us < RESPAWN_YOUNG_US;
 	uint64_t delay_us = backoff_next_ms(&s->backoff, young) * 1000ull;
@@ -382,11 +65,11 @@ static void slot_respawn(struct slot *s)
 	log_warn("worker %u keeps dying, restarting it in %llu ms", s->index,
 		 (unsigned long long)delay_us / 1000);
 	slot_wait(s, delay_us);
-	find_helper(s);
+	worker_slot_find_helper(s);
 }
 
 /* Those it served beside its own need another helper. */
-static void hand_on_helped(struct slot *dead)
+static void hand_on_helped(struct worker_slot *dead)
 {
 	struct worker_pool *pool = dead->pool;
 
@@ -395,11 +78,11 @@ static void hand_on_helped(struct slot *dead)
 			continue;
 		pool->slots[i].helper = NULL;
 		if (pool->slots[i].state != SLOT_READY)
-			find_helper(&pool->slots[i]);
+			worker_slot_find_helper(&pool->slots[i]);
 	}
 }
 
-static void log_death(const struct slot *s, pid_t pid, int wait_status)
+static void log_death(const struct worker_slot *s, pid_t pid, int wait_status)
 {
 	if (s->pool->stopping)
 		return;
@@ -414,15 +97,15 @@ static void log_death(const struct slot *s, pid_t pid, int wait_status)
 bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_status)
 {
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		struct slot *s = &pool->slots[i];
+		struct worker_slot *s = &pool->slots[i];
 
 		if (s->pid != pid)
 			continue;
 		log_death(s, pid, wait_status);
 		s->pid = 0;
 		s->peer = peer_free(s->peer);
-		slot_drop_page(s);
-		slot_set_state(s, SLOT_WAITING);
+		worker_slot_drop_page(s);
+		worker_slot_set_state(s, SLOT_WAITING);
 		pool->env.gone(pool->env.owner, s->index);
 		hand_on_helped(s);
 		if (!pool->stopping)
@@ -445,7 +128,7 @@ int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret)
 	if (!pool->slots)
 		pool->env.count = 0;
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		struct slot *s = &pool->slots[i];
+		struct worker_slot *s = &pool->slots[i];
 
 		s->pool = pool;
 		s->index = i;
@@ -453,7 +136,7 @@ int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret)
 		backoff_init(&s->backoff, RESPAWN_MIN_MS, RESPAWN_MAX_MS);
 	}
 	for (unsigned i = 0; i < env->count; i++) {
-		struct slot *s = pool->slots ? &pool->slots[i] : NULL;
+		struct worker_slot *s = pool->slots ? &pool->slots[i] : NULL;
 
 		if (s)
 			s->respawn_timer = evtimer_new(env->base, on_respawn, s);
@@ -472,10 +155,10 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 		return NULL;
 	pool->stopping = true;
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		struct slot *s = &pool->slots[i];
+		struct worker_slot *s = &pool->slots[i];
 
-		slot_kill(s, NULL);
-		slot_drop_page(s);
+		worker_slot_kill(s, NULL);
+		worker_slot_drop_page(s);
 		if (s->respawn_timer)
 			event_free(s->respawn_timer);
 	}
@@ -497,8 +180,8 @@ void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 	take_snapshot(&pool->catalog, &p->catalog_fd, p->catalog_bytes, p->generation);
 	take_snapshot(&pool->tokens, &p->tokens_fd, p->tokens_bytes, p->tokens_generation);
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (slot_listens(&pool->slots[i]))
-			send_snapshots(&pool->slots[i]);
+		if (worker_slot_listens(&pool->slots[i]))
+			worker_slot_send_snapshots(&pool->slots[i]);
 	}
 }
 
@@ -508,24 +191,6 @@ void worker_pool_start(struct worker_pool *pool)
 		slot_start(&pool->slots[i]);
 }
 
-static void slot_check(struct slot *s, uint64_t now)
-{
-	const struct worker_page *page = s->page;
-	uint64_t sign;
-
-	if (s->state == SLOT_STARTING || s->state == SLOT_SETUP) {
-		if (now - s->started_us > WORKER_HANDSHAKE_US)
-			slot_kill(s, "it did not get ready");
-		return;
-	}
-	if (s->state != SLOT_READY)
-		return;
-	sign = atomic_load_explicit(&page->heartbeat_us, memory_order_relaxed);
-	sign = MAX(sign, s->since_us);
-	if (now > sign && now - sign > CHILD_SILENCE_US)
-		slot_kill(s, "it is silent");
-}
-
 void worker_pool_check(struct worker_pool *pool, bool late)
 {
 	uint64_t now = clock_mono_us();
@@ -533,13 +198,13 @@ void worker_pool_check(struct worker_pool *pool, bool late)
 	if (pool->stopping || late)
 		return;
 	for (unsigned i = 0; i < pool->env.count; i++)
-		slot_check(&pool->slots[i], now);
+		worker_slot_check(&pool->slots[i], now);
 }
 
 void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_ring *m, int fd)
 {
-	struct slot *s = slot_at(pool, worker);
+	struct worker_slot *s = slot_at(pool, worker);
 
 	if (s && s->state == SLOT_READY)
 		peer_send_output_ring(s->peer, m, &fd);
@@ -548,7 +213,7 @@ void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
 void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m)
 {
-	struct slot *s = slot_at(pool, worker);
+	struct worker_slot *s = slot_at(pool, worker);
 
 	if (s && s->state == SLOT_READY)
 		peer_send_output_gone(s->peer, m, NULL);
@@ -556,7 +221,7 @@ void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 
 void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial)
 {
-	struct slot *s = slot_at(pool, worker);
+	struct worker_slot *s = slot_at(pool, worker);
 
 	if (s && s->state == SLOT_READY)
 		peer_send_kick(s->peer, &(struct msg_kick){.serial = serial}, NULL);
@@ -574,7 +239,7 @@ bool worker_pool_all_ready(const struct worker_pool *pool)
 bool worker_pool_all_acked(const struct worker_pool *pool)
 {
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		const struct slot *s = &pool->slots[i];
+		const struct worker_slot *s = &pool->slots[i];
 
 		if (s->state == SLOT_READY && s->acked < pool->catalog.generation)
 			return false;
@@ -602,7 +267,7 @@ uint64_t worker_pool_restarts(const struct worker_pool *pool)
 
 const void *worker_pool_page(const struct worker_pool *pool, unsigned worker)
 {
-	const struct slot *s = slot_at(pool, worker);
+	const struct worker_slot *s = slot_at(pool, worker);
 
 	return s ? s->page : NULL;
 }
@@ -612,25 +277,12 @@ uint64_t worker_pool_past_bytes(const struct worker_pool *pool)
 	return pool->past_bytes;
 }
 
-static json_t *slot_report(const struct slot *s)
-{
-	const struct worker_page *page = s->page;
-	uint64_t viewers = 0;
-
-	if (page)
-		viewers = atomic_load_explicit(&page->viewers_open, memory_order_relaxed);
-	return json_pack("{s:i, s:o, s:s, s:I, s:I}", "index", (int)s->index, "pid",
-			 s->pid ? json_integer(s->pid) : json_null(), "state",
-			 state_names[s->state], "viewers", (json_int_t)viewers, "restarts",
-			 (json_int_t)s->restarts);
-}
-
 json_t *worker_pool_report(const struct worker_pool *pool)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < pool->env.count; i++)
-		json_array_append_new(list, slot_report(&pool->slots[i]));
+		json_array_append_new(list, worker_slot_report(&pool->slots[i]));
 	return list;
 }
 
@@ -638,18 +290,18 @@ void worker_pool_shutdown(struct worker_pool *pool)
 {
 	pool->stopping = true;
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		struct slot *s = &pool->slots[i];
+		struct worker_slot *s = &pool->slots[i];
 
 		event_del(s->respawn_timer);
 		if (s->state == SLOT_READY)
 			peer_send_shutdown(s->peer, &(struct msg_shutdown){}, NULL);
 		else
-			slot_kill(s, NULL);
+			worker_slot_kill(s, NULL);
 	}
 }
 
 void worker_pool_kill(struct worker_pool *pool)
 {
 	for (unsigned i = 0; i < pool->env.count; i++)
-		slot_kill(&pool->slots[i], NULL);
+		worker_slot_kill(&pool->slots[i], NULL);
 }
