@@ -5,10 +5,14 @@
 #include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/log.h"
+
+#define LOOKUP_STEP_US 2000
 
 /* The interposed functions have no context of their own: one policy a process. */
 static struct {
@@ -16,6 +20,8 @@ static struct {
 	bool judged; /* the host was looked up, `inside` is final */
 	bool inside; /* inside addresses are allowed */
 	const char *host;
+	int (*interrupted)(void *owner); /* asked while a name is looked up */
+	void *owner;
 } policy;
 
 void guard_set(const char *host, bool allow_private)
@@ -26,9 +32,16 @@ void guard_set(const char *host, bool allow_private)
 	policy.set = true;
 }
 
+void guard_interruptible(int (*interrupted)(void *owner), void *owner)
+{
+	policy.interrupted = interrupted;
+	policy.owner = owner;
+}
+
 void guard_clear(void)
 {
 	policy.set = false;
+	policy.interrupted = NULL;
 }
 
 static bool inside4(uint32_t a)
@@ -90,15 +103,105 @@ static void judge_host(const char *node, const struct addrinfo *found)
 	policy.judged = true;
 }
 
+/* The type of getaddrinfo(). */
+typedef int lookup_function(const char *, const char *, const struct addrinfo *,
+			    struct addrinfo **);
+
+/* One lookup on a thread of its own.  Both sides hold it: whoever is last frees it. */
+struct lookup {
+	lookup_function *real;
+	char *node, *service;
+	struct addrinfo hints, *found;
+	int result;
+	atomic_int holders;
+	atomic_bool done;
+};
+
+static void lookup_put(struct lookup *l)
+{
+	if (atomic_fetch_sub(&l->holders, 1) > 1)
+		return;
+	if (l->result == 0 && l->found)
+		freeaddrinfo(l->found);
+	free(l->node);
+	free(l->service);
+	free(l);
+}
+
+static void *lookup_run(void *arg)
+{
+	struct lookup *l = arg;
+
+	l->result = l->real(l->node, l->service, &l->hints, &l->found);
+	atomic_store(&l->done, true);
+	lookup_put(l);
+	return NULL;
+}
+
+static struct lookup *lookup_start(lookup_function *real, const char *node, const char *service,
+				   const struct addrinfo *hints)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+	pthread_t thread;
+
+	if (!l)
+		return NULL;
+	*l = (struct lookup){.real = real,
+			     .node = strdup(node),
+			     .service = service ? strdup(service) : NULL,
+			     .result = EAI_AGAIN,
+			     .holders = 2};
+	if (hints)
+		l->hints = *hints;
+	if (!l->node || pthread_create(&thread, NULL, lookup_run, l) != 0) {
+		l->holders = 1;
+		lookup_put(l);
+		return NULL;
+	}
+	pthread_detach(thread);
+	return l;
+}
+
+/* A name server may take its time; signs of life and orders do not wait for it. */
+static int lookup_wait(struct lookup *l, struct addrinfo **ret)
+{
+	int r = EAI_AGAIN;
+
+	while (!atomic_load(&l->done) && !policy.interrupted(policy.owner))
+		usleep(LOOKUP_STEP_US);
+	if (atomic_load(&l->done)) {
+		r = l->result;
+		if (r == 0)
+			*ret = TAKE_PTR(l->found);
+	}
+	lookup_put(l);
+	return r;
+}
+
+static int look_up(lookup_function *real, const char *node, const char *service,
+		   const struct addrinfo *hints, struct addrinfo **ret)
+{
+	struct addrinfo numeric = hints ? *hints : (struct addrinfo){0};
+	struct lookup *l;
+
+	if (!policy.set || !policy.interrupted || !node)
+		return real(node, service, hints, ret);
+	numeric.ai_flags |= AI_NUMERICHOST;
+	if (real(node, service, &numeric, ret) == 0)
+		return 0;
+	l = lookup_start(real, node, service, hints);
+	return l ? lookup_wait(l, ret) : real(node, service, hints, ret);
+}
+
 int getaddrinfo(const char *restrict node, const char *restrict service,
 		const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
 {
-	static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	static lookup_function *real;
 	int r;
 
 	if (!real)
 		*(void **)(&real) = dlsym(RTLD_NEXT, "getaddrinfo");
-	r = real(node, service, hints, ret);
+	r = look_up(real, node, service, hints, ret);
 	if (r == 0)
 		judge_host(node, *ret);
 	return r;

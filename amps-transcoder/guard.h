@@ -16,6 +16,10 @@
 
 /* `host`: of the source's URL, without brackets; "" = none.  Borrowed for ever. */
 void guard_set(const char *host, bool allow_private);
+
+/* From now on `interrupted` is asked every few milliseconds while a name is looked up (on a
+ * thread); non-zero gives up with EAI_AGAIN.  Numeric hosts need no thread. */
+void guard_interruptible(int (*interrupted)(void *owner), void *owner);
 void guard_clear(void);
 
 /* Is this an inside address?  Families other than INET and INET6 are not. */

@@ -28,13 +28,14 @@ static int enter_sandbox(const struct job *job)
 	return sandbox_enter(&s);
 }
 
-static void set_guard(const struct job *job)
+static void set_guard(struct job *job)
 {
 	/* the interposed functions keep it for the life of the process */
 	static char host[256];
 
 	url_host(job_spec_text(job, "source", ""), host, sizeof(host));
 	guard_set(host, job_spec_bool(job, "allow_private"));
+	guard_interruptible(job_interrupt, job);
 }
 
 static int run_role(struct job *job)

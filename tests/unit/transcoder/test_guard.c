@@ -131,3 +131,34 @@ Test(guard, remote_sources_never_read_files)
 	cr_assert(strstr(guard_protocols("file"), "file"));
 	cr_assert_not(strstr(guard_protocols("file"), "http"));
 }
+
+static int asked;
+
+static int never(void *owner)
+{
+	(void)owner;
+	asked++;
+	return 0;
+}
+
+static int at_once(void *owner)
+{
+	(void)owner;
+	return 1;
+}
+
+Test(guard, a_lookup_can_be_given_up)
+{
+	struct addrinfo *found = NULL;
+
+	guard_set("localhost", false);
+	guard_interruptible(never, NULL);
+	cr_assert_eq(getaddrinfo("127.0.0.1", "80", NULL, &found), 0);
+	freeaddrinfo(found);
+	cr_assert_eq(asked, 0);
+	cr_assert_eq(getaddrinfo("localhost", "80", NULL, &found), 0);
+	freeaddrinfo(found);
+	guard_interruptible(at_once, NULL);
+	cr_assert_eq(getaddrinfo("name.invalid", "80", NULL, &found), EAI_AGAIN);
+	guard_clear();
+}

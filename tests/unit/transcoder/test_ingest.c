@@ -401,6 +401,22 @@ Test(ingest, a_text_is_no_channel)
 	master_stop(&fm);
 }
 
+/* Sends padding until somebody listens: before that a connected socket is told so. */
+static void await_listener(int fd)
+{
+	static const uint8_t padding[TS_PACKET] = {TS_SYNC, 0x1f, 0xff, 0x10};
+	int pending;
+	socklen_t len = sizeof(pending);
+	bool never = false;
+
+	for (int tries = 0; tries < 500; tries++) {
+		if (send(fd, padding, sizeof(padding), 0) > 0 && !job_await(&job, &never, 10) &&
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len) == 0 && pending == 0)
+			return;
+	}
+	cr_assert_fail("nobody listens");
+}
+
 Test(ingest, datagrams)
 {
 	static uint8_t file[4 << 20];
@@ -422,9 +438,10 @@ Test(ingest, datagrams)
 	job_start(&fm, &job, source_spec(url, ""), TIME_NONE, 4 << 20);
 	cr_assert(job_await(&job, &job.mapped, 5000));
 	watch_init(&w);
+	cr_assert_eq(connect(out, (struct sockaddr *)&a, sizeof(a)), 0);
+	await_listener(out);
 	for (ssize_t i = 0; i < size; i += 1316) {
-		sendto(out, file + i, (size_t)MIN(1316, size - i), 0, (struct sockaddr *)&a,
-		       sizeof(a));
+		cr_assert_gt(send(out, file + i, (size_t)MIN(1316, size - i), 0), 0);
 		if (!job.running)
 			job_await(&job, &job.running, 20);
 		else if (i % (10 * 1316) == 0)
