@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include "amps-master/runtime_dir.h"
 #include "common/text.h"
 #include "schema_sql.h"
 
@@ -75,24 +75,6 @@ static int db_scalar(struct db *db, const char *sql, char *dst, size_t cap)
 		text_copy(dst, cap, (const char *)sqlite3_column_text(statement, 0));
 	sqlite3_finalize(statement);
 	return db_result(r);
-}
-
-/* Makes every missing folder of the path, for us alone. */
-static int make_folders(const char *path)
-{
-	char part[PATH_MAX];
-
-	if (!text_copy(part, sizeof(part), path))
-		return -ENAMETOOLONG;
-	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
-	if (mkdir(part, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	return 0;
 }
 
 /* SQLite gives its -wal and -shm files the mode of the database, so that one is made first. */
@@ -210,7 +192,7 @@ int db_open(const char *state_dir, struct db **ret, char *text, size_t text_cap)
 {
 	char path[PATH_MAX], words[256] = "";
 	struct db *db;
-	int r = make_folders(state_dir);
+	int r = make_folders(state_dir, 0700);
 
 	if (r == 0 && (size_t)snprintf(path, sizeof(path), "%s/amps.db", state_dir) >= sizeof(path))
 		r = -ENAMETOOLONG;

@@ -13,11 +13,11 @@
 #include "common/log.h"
 #include "common/shm.h"
 
-#define STATE_DIR_MODE 0750
+#define STATE_DIR_MODE 0700
 
 static int complain(struct master *m, const char *what, int error)
 {
-	snprintf(m->text, sizeof(m->text), "%s: %s", what, strerror(-error));
+	snprintf(m->text, sizeof(m->text), "%.400s: %s", what, strerror(-error));
 	return error;
 }
 

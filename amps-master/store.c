@@ -183,13 +183,17 @@ static void *store_run(void *arg)
 }
 
 /* Log lines are written here, in the loop, where the log belongs. */
-static void answer_log(const struct store_answer *a)
+static void answer_log(enum request_kind kind, const struct store_answer *a)
 {
 	size_t i;
 	json_t *line;
 
 	json_array_foreach (a->notices, i, line)
 		log_info("%s", json_string_value(line));
+	if (a->publication == NULL || kind != REQUEST_LOAD)
+		return;
+	json_array_foreach (json_object_get(a->publication->report, "warnings"), i, line)
+		log_warn("%s", json_string_value(line));
 }
 
 static void on_answers_ready(evutil_socket_t fd, short what, void *arg)
@@ -208,7 +212,7 @@ static void on_answers_ready(evutil_socket_t fd, short what, void *arg)
 	pthread_mutex_unlock(&s->lock);
 	if (r == NULL)
 		return;
-	answer_log(&r->answer);
+	answer_log(r->kind, &r->answer);
 	/* the last use of `s`: the receiver may close the store */
 	r->done(r->owner, r->answer.error, r->answer.text, TAKE_PTR(r->answer.publication),
 		r->answer.problems);
