@@ -14,7 +14,7 @@
 struct lineup_output {
 	const char *variant; /* "" = the channel's own profile */
 	enum form form;	     /* what the playlist points to */
-	bool plain; /* the ingest's ring as it is: copy and nothing else */
+	bool plain;	     /* the ingest's ring as it is: copy and nothing else */
 	const char *spec; /* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain */
 	uint64_t hash;	  /* of what decides the output; a change restarts derive alone */
 };
@@ -23,8 +23,8 @@ struct lineup_output {
 struct lineup_tuner {
 	const char *key; /* "5", "5/sd" */
 	uint32_t channel;
-	bool both; /* lavfi: one job in both roles */
-	const char *spec; /* JSON of the JOB message, see below */
+	bool both;		 /* lavfi: one job in both roles */
+	const char *spec;	 /* JSON of the JOB message, see below */
 	const char *source_text; /* for tables: credentials hidden */
 	uint64_t hash; /* of what decides the source connection; a change restarts ingest */
 	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */

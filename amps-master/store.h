@@ -1,8 +1,8 @@
 /* store.h - the database thread: SQLite on one side, publications on the other.
  *
- * One thread owns the database.  The master's loop posts requests and gets each answer as a callback
- * in its own loop (through an eventfd); neither ever waits for the other.  SPEC.md section 3 "State"
- * says what wins over what. */
+ * One thread owns the database.  The master's loop posts requests and gets each answer as a
+ * callback in its own loop (through an eventfd); neither ever waits for the other.  SPEC.md section
+ * 3 "State" says what wins over what. */
 #ifndef AMPS_STORE_H
 #define AMPS_STORE_H
 
@@ -31,14 +31,16 @@ must_check int store_open(struct event_base *base, const char *state_dir, struct
 			  char *text, size_t text_cap);
 struct store *store_close(struct store *s); /* joins the thread; returns NULL; accepts NULL */
 
-/* The answer to a request.  error 0: a publication (now the callee's).  Otherwise -Exxx, a reason in
- * one line, and for a refused file the problems: [{severity,file,line,path,message}] (borrowed). */
+/* The answer to a request.  error 0: a publication (now the callee's).  Otherwise -Exxx, a reason
+ * in one line, and for a refused file the problems: [{severity,file,line,path,message}] (borrowed).
+ */
 typedef void (*store_done_fn)(void *owner, int error, const char *text, struct publication *p,
 			      const json_t *problems);
 
-/* Takes what the loader (`amps-master --load`) wrote into its memfd, {"problems":[...],"model":{...}}
- * (no model = refused).  Entries that changed in the file since the last load win over API changes,
- * the others keep them; then builds a publication.  Takes result_fd; parsing happens in the thread. */
+/* Takes what the loader (`amps-master --load`) wrote into its memfd,
+ * {"problems":[...],"model":{...}} (no model = refused).  Entries that changed in the file since
+ * the last load win over API changes, the others keep them; then builds a publication.  Takes
+ * result_fd; parsing happens in the thread. */
 void store_load(struct store *s, int result_fd, store_done_fn done, void *owner);
 
 /* Builds a publication anew from what is stored (a schedule window opened or closed). */

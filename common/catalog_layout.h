@@ -1,5 +1,5 @@
-/* catalog_layout.h - the map of a catalog: one immutable snapshot of the line-up and of the settings
- * a worker needs, made by the master, completely sealed, a new memfd for each generation.
+/* catalog_layout.h - the map of a catalog: one immutable snapshot of the line-up and of the
+ *settings a worker needs, made by the master, completely sealed, a new memfd for each generation.
  *
  *	offset 0              struct catalog_header
  *	header.settings       struct catalog_settings
@@ -18,7 +18,8 @@
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
 #define CATALOG_VERSION 1u
 
-/* Form a channel's playlist entry points to (SPEC.md, output_format); also what a worker asks for */
+/* Form a channel's playlist entry points to (SPEC.md, output_format); also what a worker asks for
+ */
 enum form {
 	FORM_TS = 0,
 	FORM_HLS,
@@ -66,7 +67,7 @@ struct catalog_settings {
 };
 
 struct catalog_cidr {
-	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t address[16];  /* IPv4 as ::ffff:a.b.c.d */
 	uint32_t prefix_bits; /* of the 128 */
 	uint32_t pad;
 };
@@ -80,7 +81,7 @@ struct catalog_channel {
 	uint8_t form; /* enum form */
 	uint8_t pad[3];
 	uint32_t name_at;
-	uint32_t tvg_id_at; /* epg_id, else tvg_id, else the id as text: never 0 */
+	uint32_t tvg_id_at;   /* epg_id, else tvg_id, else the id as text: never 0 */
 	uint32_t tvg_name_at; /* else the name: never 0 */
 	uint32_t logo_at;
 	uint32_t group_at;
@@ -96,7 +97,7 @@ struct catalog_channel {
 	uint32_t regions_blocked_at;
 	uint32_t regions_blocked_count;
 	uint32_t unavailable_at; /* why it cannot play yet ("custom_ffmpeg ..."), 0 = it can */
-	int64_t start_wall_us; /* schedule window; TIME_NONE = open */
+	int64_t start_wall_us;	 /* schedule window; TIME_NONE = open */
 	int64_t end_wall_us;
 	uint64_t hash; /* of this entry's content; changes when anything here does */
 };

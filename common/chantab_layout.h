@@ -33,9 +33,9 @@ enum tuner_state {
 struct chantab_header {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t tuner_count; /* TUNERS_MAX */
+	uint32_t tuner_count;  /* TUNERS_MAX */
 	uint32_t output_count; /* OUTPUTS_MAX */
-	uint32_t tuner_bytes; /* sizeof(struct tuner_slot) */
+	uint32_t tuner_bytes;  /* sizeof(struct tuner_slot) */
 	uint32_t output_bytes;
 	uint32_t pad;
 	/* W: master, relaxed: facts for /metrics */

@@ -1,6 +1,6 @@
-/* tokens_layout.h - the map of the tokens snapshot: who may come in.  Made by the master, completely
- * sealed, its own generation (a revoked token does not drop the playlists).  Plain tokens are kept,
- * because the links of a playlist carry them; the object is readable by workers only.
+/* tokens_layout.h - the map of the tokens snapshot: who may come in.  Made by the master,
+ *completely sealed, its own generation (a revoked token does not drop the playlists).  Plain tokens
+ *are kept, because the links of a playlist carry them; the object is readable by workers only.
  *
  *	offset 0   struct tokens_header
  *	80         struct token_entry[count]; entry 0 is auth.token when TOKENS_HAS_SHARED

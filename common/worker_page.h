@@ -22,7 +22,7 @@ enum viewer_protocol { VIEWER_TS = 0, VIEWER_PROTOCOL_COUNT_ };
 struct worker_page {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t record_bytes; /* sizeof(struct viewer_record) */
+	uint32_t record_bytes;	       /* sizeof(struct viewer_record) */
 	_Atomic uint64_t heartbeat_us; /* clock_mono_us(), at least every 500 ms */
 	_Atomic uint64_t connections_open;
 	_Atomic uint64_t connections_total;
