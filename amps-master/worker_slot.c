@@ -21,8 +21,10 @@ void worker_slot_set_state(struct worker_slot *s, enum slot_state state)
 		[SLOT_READY] = 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
 		[SLOT_STOPPING] = 1u << SLOT_WAITING,
 	};
+	bool allowed = legal[s->state] & 1u << state;
 
-	assert(legal[s->state] & 1u << state);
+	assert(allowed);
+	(void)allowed;
 	log_debug("worker %s index=%u pid=%d", state_names[state], s->index, (int)s->pid);
 	s->state = state;
 	s->since_us = clock_mono_us();
