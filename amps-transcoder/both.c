@@ -51,6 +51,13 @@ static int end(struct both *b)
 	return b->failed ? outputs_end_failed(&b->outputs) : job_end_shutdown(b->job);
 }
 
+/* The source has ended by itself. */
+static int end_complete(struct both *b)
+{
+	b->failed = outputs_end(&b->outputs) < 0;
+	return b->failed ? outputs_end_failed(&b->outputs) : job_end_ended(b->job);
+}
+
 /* Where the timeline goes on from the last job's, by the clock if that is further. */
 static int64_t lavfi_base(const struct both *b)
 {
@@ -113,7 +120,7 @@ static int run_lavfi(struct both *b, const char *text)
 	lavfi_close(&l);
 	if (r < 0)
 		return job_end_failed(b->job, 502, "the lavfi source stopped working");
-	return r == 0 ? job_end_ended(b->job) : end(b);
+	return r == 0 ? end_complete(b) : end(b);
 }
 
 /* The DTS in ticks, for pacing; TIME_NONE. */
@@ -209,7 +216,7 @@ static int run_media(struct both *b, struct source *s)
 	source_demuxer_close(s, &demuxer);
 	if (r < 0 && !job_ending(b->job))
 		return job_end_failed_av(b->job, 502, s->shown, r);
-	return r == 0 ? job_end_ended(b->job) : end(b);
+	return r == 0 ? end_complete(b) : end(b);
 }
 
 int both_run(struct job *job)

@@ -155,6 +155,13 @@ int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)
 	return avcodec_send_frame(e->ctx, frame);
 }
 
+void encoder_end(struct encoder *e)
+{
+	/* an error means that it had ended before */
+	if (e->ctx)
+		(void)!avcodec_send_frame(e->ctx, NULL);
+}
+
 AVPacket *encoder_take(struct encoder *e)
 {
 	av_packet_unref(e->packet);

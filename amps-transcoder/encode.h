@@ -34,6 +34,9 @@ void encoder_close(struct encoder *e); /* accepts a zeroed struct */
  * 0 or a libav error. */
 must_check int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys);
 
+/* No frame will follow: lets out what is inside. */
+void encoder_end(struct encoder *e);
+
 /* The next packet in 90 kHz ticks, with its duration; borrowed until the next call; NULL when it
  * needs more frames. */
 AVPacket *encoder_take(struct encoder *e);

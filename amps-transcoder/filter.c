@@ -233,6 +233,12 @@ int filter_put(struct filter *f, AVFrame *frame)
 	return av_buffersrc_add_frame_flags(f->source, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
 }
 
+void filter_end(struct filter *f)
+{
+	if (f->graph && av_buffersrc_add_frame_flags(f->source, NULL, 0) < 0)
+		avfilter_graph_free(&f->graph);
+}
+
 AVFrame *filter_take(struct filter *f)
 {
 	AVFrame *frame = f->frame;

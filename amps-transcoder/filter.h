@@ -33,6 +33,9 @@ void filter_done(struct filter *f); /* accepts a zeroed struct */
 /* Puts a frame in (a reference is taken).  0 or a libav error. */
 must_check int filter_put(struct filter *f, AVFrame *frame);
 
+/* No frame will follow: lets out what is inside. */
+void filter_end(struct filter *f);
+
 /* The next frame, borrowed until the next call; NULL when it needs more. */
 AVFrame *filter_take(struct filter *f);
 

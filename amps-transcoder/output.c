@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "amps-transcoder/remux.h"
+
 #define WAIT_90K 135000 /* how long the muxer waits for a stream that shows nothing */
 
 int output_new(struct job *job, struct job_event *event, struct output **ret, char *problem,
@@ -261,6 +263,16 @@ static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
 	return 0;
 }
 
+/* libavformat would write any codec into a transport stream, but nobody could play it. */
+static int check_codec(struct output *o, enum AVCodecID id)
+{
+	if (remux_codec_fits(id))
+		return 0;
+	o->failed_at = "the muxer";
+	av_log(NULL, AV_LOG_ERROR, "%s cannot be carried in MPEG-TS\n", avcodec_get_name(id));
+	return AVERROR(EINVAL);
+}
+
 static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 {
 	AVCodecParameters *parameters;
@@ -270,6 +282,9 @@ static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 		t->left_out = true; /* too late to be announced */
 		return 0;
 	}
+	r = check_codec(o, kind_of(o, t->type)->codec->id);
+	if (r < 0)
+		return r;
 	o->failed_at = "the encoder";
 	r = encoder_open(&t->encoder, &o->profile, &t->filter, frame);
 	if (r < 0)
@@ -304,13 +319,12 @@ static int encode(struct output *o, struct track *t, AVFrame *frame, bool source
 	return r;
 }
 
-static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+/* Everything the filters have goes through the encoder. */
+static int encode_filtered(struct output *o, struct track *t, bool source_keys)
 {
 	AVFrame *filtered;
-	int r;
+	int r = 0;
 
-	o->failed_at = "the filters";
-	r = filter_put(&t->filter, frame);
 	while (r >= 0 && !t->left_out && (filtered = filter_take(&t->filter))) {
 		bool first = !t->encoder.ctx;
 
@@ -322,6 +336,44 @@ static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame, 
 		if (r >= 0 && !t->left_out)
 			r = encode(o, t, filtered, source_keys);
 	}
+	return r;
+}
+
+static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+{
+	int r;
+
+	o->failed_at = "the filters";
+	r = filter_put(&t->filter, frame);
+	return r < 0 ? r : encode_filtered(o, t, source_keys);
+}
+
+static int end_track(struct output *o, struct track *t)
+{
+	AVPacket *packet;
+	int r;
+
+	filter_end(&t->filter);
+	r = encode_filtered(o, t, false);
+	if (!t->encoder.ctx)
+		return r;
+	encoder_end(&t->encoder);
+	while (r >= 0 && (packet = encoder_take(&t->encoder)))
+		r = put_packet(o, (unsigned)(t - o->tracks), packet);
+	return r;
+}
+
+int output_end(struct output *o)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
+		if (!o->tracks[i].copy && !o->tracks[i].left_out)
+			r = end_track(o, &o->tracks[i]);
+	if (r >= 0 && !o->mux.begun && o->pending_count > 0)
+		r = begin(o);
+	ts_output_close(&o->mux);
+	ts_sink_ended(o->sink);
 	return r;
 }
 
@@ -351,10 +403,14 @@ static int copy_packet(struct output *o, struct track *t, const AVPacket *packet
 		       const AVCodecParameters *parameters)
 {
 	int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+	int r;
 
 	if (o->after_90k != TIME_NONE && time != AV_NOPTS_VALUE && time < o->after_90k)
 		return 0;
 	if (t->mux < 0) {
+		r = check_codec(o, parameters->codec_id);
+		if (r < 0)
+			return r;
 		if (t->type == AVMEDIA_TYPE_VIDEO && !(packet->flags & AV_PKT_FLAG_KEY))
 			return 0;
 		if (o->mux.begun) {

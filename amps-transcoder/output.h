@@ -61,4 +61,8 @@ must_check int output_frame(struct output *o, unsigned stream, const AVFrame *fr
 must_check int output_packet(struct output *o, unsigned stream, const AVPacket *packet,
 			     const AVCodecParameters *parameters);
 
+/* The source ended: everything that is inside goes into the ring, which is then complete.
+ * 0 or a libav error. */
+must_check int output_end(struct output *o);
+
 #endif

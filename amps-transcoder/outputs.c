@@ -65,7 +65,8 @@ static void switch_off(struct outputs *s, unsigned at)
 
 static int select_streams(struct outputs *s, struct output *o)
 {
-	if (!s->source || output_select(o, s->source) == 0)
+	/* streams that are not known yet are looked for when they come */
+	if (!s->source || s->source->nb_streams == 0 || output_select(o, s->source) == 0)
 		return 0;
 	snprintf(s->problem, sizeof(s->problem), "the source has no stream that the profile wants");
 	return -EIO;
@@ -291,4 +292,15 @@ int outputs_drain(struct outputs *s)
 		r = take_frames(s, i);
 	}
 	return r;
+}
+
+int outputs_end(struct outputs *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		int r = output_end(s->list[i]);
+
+		if (r < 0)
+			return fail(s, s->list[i], r);
+	}
+	return 0;
 }

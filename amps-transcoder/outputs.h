@@ -43,8 +43,11 @@ must_check int outputs_packet(struct outputs *s, AVPacket *packet);
 must_check int outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame,
 			     AVRational rate);
 
-/* The end of the source: empties decoders.  0 or -EIO. */
+/* The source came to its end: empties the decoders.  0 or -EIO. */
 must_check int outputs_drain(struct outputs *s);
+
+/* Nothing will follow: empties the outputs as well; their rings are complete.  0 or -EIO. */
+must_check int outputs_end(struct outputs *s);
 
 /* Where a fresh timeline begins so that nobody's goes back; TIME_NONE. */
 int64_t outputs_continue_90k(const struct outputs *s);

@@ -329,6 +329,9 @@ static inline void rig_see(struct rig *rig, uint32_t id, struct seen *s)
 		}
 		av_packet_unref(packet);
 	}
+	if (decoder && avcodec_send_packet(decoder, NULL) == 0)
+		while (avcodec_receive_frame(decoder, frame) == 0)
+			s->frames++;
 	avcodec_free_context(&decoder);
 	av_packet_free(&packet);
 	av_frame_free(&frame);

@@ -1,6 +1,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include <libavfilter/avfilter.h>
+
+#include "amps-transcoder/check_graph.h"
 #include "amps-transcoder/check_options.h"
 #include "common/clock.h"
 
@@ -117,6 +120,16 @@ Test(check_options, filter_graphs_are_judged)
 			"[\"vf\",\"yadif,scale=w=-2:h=720:flags=bicubic,"
 			"drawtext=text='a\\\\:b':fontsize=20,split[a][b];[a][b]overlay=1:2\"]"),
 		"");
+}
+
+Test(check_options, every_filter_can_be_looked_at)
+{
+	void *state = NULL;
+	const AVFilter *f;
+	char text[256];
+
+	while ((f = av_filter_iterate(&state)))
+		cr_expect(check_graph(f->name, text, sizeof(text)), "%s: %s", f->name, text);
 }
 
 Test(check_options, inputs)

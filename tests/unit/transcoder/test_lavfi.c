@@ -108,11 +108,14 @@ Test(lavfi, a_bad_graph_says_why)
 Test(lavfi, a_graph_that_ends_ends_the_job)
 {
 	struct rig rig;
+	struct seen s;
 
 	rig_start(&rig, both_run,
 		  "{\"source\":\"testsrc2=size=320x180:rate=25:duration=1\","
 		  "\"input_options\":[[\"f\",\"lavfi\"]]}");
 	rig_output_on(&rig, 0, FAST, RING, TIME_NONE);
 	cr_expect(rig_await(&rig, &rig.ended, 10000), "%s", rig.text);
+	rig_see(&rig, 0, &s);
+	cr_expect_eq(s.frames, 25, "%u: the last pictures too", s.frames);
 	cr_expect_eq(rig_stop(&rig), 0);
 }

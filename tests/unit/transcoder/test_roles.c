@@ -88,3 +88,26 @@ Test(roles, ingest_feeds_derive)
 	close(fd);
 	master_stop(&fm);
 }
+
+Test(roles, both_transcodes_what_no_transport_stream_carries)
+{
+	struct fake_master fm;
+	struct fake_job job;
+	static char spec[8192];
+
+	snprintf(spec, sizeof(spec), "{\"channel\":5,\"name\":\"t\",\"source\":\"%s\"}",
+		 media_file("vp9.webm",
+			    "-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i "
+			    "sine=frequency=440 -t 4 -c:v libvpx-vp9 -deadline realtime "
+			    "-cpu-used 8 -g 25 -b:v 200k -c:a libopus -f webm"));
+	master_start(&fm);
+	role_start(&fm, &job, JOB_BOTH, spec, "{\"options\":[[\"preset\",\"veryfast\"]]}");
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+	cr_assert(job_await(&job, &job.ended, 10000), "%s", job.text);
+	cr_expect_eq(job_stop(&job), 0);
+	role_start(&fm, &job, JOB_BOTH, spec, "{\"options\":[[\"vcodec\",\"copy\"]]}");
+	cr_assert(job_await(&job, &job.failed, 10000));
+	cr_expect(strstr(job.text, "vp9"), "%s", job.text);
+	job_stop(&job);
+	master_stop(&fm);
+}
