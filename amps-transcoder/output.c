@@ -149,6 +149,7 @@ static int add_track(struct output *o, AVFormatContext *source, unsigned index)
 	t->type = type;
 	t->mux = -1;
 	t->copy = kind_of(o, type)->wish == WISH_COPY;
+	t->wait_key = t->copy && type == AVMEDIA_TYPE_VIDEO;
 	o->track_count++;
 	return filter_init(&t->filter, type, &o->profile);
 }
@@ -377,6 +378,13 @@ int output_end(struct output *o)
 	return r;
 }
 
+void output_jump(struct output *o)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		o->tracks[i].wait_key =
+			o->tracks[i].copy && o->tracks[i].type == AVMEDIA_TYPE_VIDEO;
+}
+
 int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRational rate,
 		 bool source_keys)
 {
@@ -407,12 +415,13 @@ static int copy_packet(struct output *o, struct track *t, const AVPacket *packet
 
 	if (o->after_90k != TIME_NONE && time != AV_NOPTS_VALUE && time < o->after_90k)
 		return 0;
+	if (t->wait_key && !(packet->flags & AV_PKT_FLAG_KEY))
+		return 0;
+	t->wait_key = false;
 	if (t->mux < 0) {
 		r = check_codec(o, parameters->codec_id);
 		if (r < 0)
 			return r;
-		if (t->type == AVMEDIA_TYPE_VIDEO && !(packet->flags & AV_PKT_FLAG_KEY))
-			return 0;
 		if (o->mux.begun) {
 			t->left_out = true;
 			return 0;

@@ -22,6 +22,7 @@ struct track {
 	bool copy;
 	int mux; /* stream of the muxer, -1 = not known yet */
 	bool left_out;
+	bool wait_key; /* a copied picture is useless until the next key frame */
 	struct filter filter;
 	struct encoder encoder;
 };
@@ -52,6 +53,9 @@ must_check int output_select(struct output *o, AVFormatContext *source);
 bool output_wants_frames(const struct output *o, unsigned stream);
 bool output_wants_packets(const struct output *o, unsigned stream);
 bool output_copies_picture(const struct output *o);
+
+/* Bytes of the source were skipped: copied pictures start again at a key frame. */
+void output_jump(struct output *o);
 
 /* A decoded frame of a stream (borrowed, unchanged).  0 or a libav error. */
 must_check int output_frame(struct output *o, unsigned stream, const AVFrame *frame,

@@ -132,6 +132,7 @@ int outputs_set_source(struct outputs *s, AVFormatContext *source)
 		timeline_init(&s->timeline, outputs_continue_90k(s));
 	s->begun = true;
 	s->stream_count = source->nb_streams;
+	outputs_jump(s);
 	for (unsigned i = 0; i < s->count; i++)
 		if (select_streams(s, s->list[i]) < 0)
 			return -EIO;
@@ -143,6 +144,8 @@ void outputs_jump(struct outputs *s)
 	for (size_t i = 0; i < array_size(s->decoders); i++)
 		if (s->decoders[i])
 			decoder_jump(s->decoders[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		output_jump(s->list[i]);
 }
 
 static bool source_keys(const struct outputs *s)

@@ -202,6 +202,36 @@ Test(derive, an_output_goes_on_after_a_crash)
 	free(media);
 }
 
+Test(derive, a_lapped_reader_jumps)
+{
+	struct rig rig;
+	struct seen s;
+	bool never = false;
+	size_t len, at = 0;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"preset\",\"veryfast\"]", RING, TIME_NONE);
+	rig_output_on(&rig, 1, "[\"c\",\"copy\"],[\"metadata\",\"a=b\"]", RING, TIME_NONE);
+	/* the smallest ring, filled some ten times as fast as the source's own rate */
+	rig_source(&rig, 1u << 20, false);
+	for (unsigned round = 0; round < 4; round++)
+		for (at = 0; at < len; at += 200 * TS_PACKET) {
+			rig_feed(&rig, media + at, MIN(200 * TS_PACKET, len - at));
+			rig_await(&rig, &never, 10);
+		}
+	cr_assert(rig_await(&rig, &rig.outputs[0].running, 10000), "%s", rig.text);
+	cr_assert(rig_await(&rig, &rig.outputs[1].running, 10000), "%s", rig.text);
+	rig_await(&rig, &never, 1000);
+	cr_expect_not(rig.failed, "%s", rig.text);
+	rig_see(&rig, 0, &s);
+	expect_clean(&s);
+	rig_see(&rig, 1, &s);
+	expect_clean(&s);
+	cr_expect_eq(rig_stop(&rig), 0);
+	free(media);
+}
+
 Test(derive, a_bad_profile_says_why)
 {
 	static const char *const bad[] = {
