@@ -1,9 +1,9 @@
 /* tuners.h - the life of every tuner by demand: wishes of the workers in, jobs and rings out.
  *
- * Owned by the master, used in its loop only.  A worker's wants come in; the tuners decide which jobs
- * run, give them rings, tell the workers which ring fills which want, restart what failed with
- * backoff and stop what nobody has watched for the idle time.  The channel table is written here and
- * nowhere else. */
+ * Owned by the master, used in its loop only.  A worker's wants come in; the tuners decide which
+ * jobs run, give them rings, tell the workers which ring fills which want, restart what failed with
+ * backoff and stop what nobody has watched for the idle time.  The channel table is written here
+ * and nowhere else. */
 #ifndef AMPS_TUNERS_H
 #define AMPS_TUNERS_H
 
@@ -25,8 +25,8 @@ struct tuners_env {
 	/* Sends to a worker; silently nothing when that worker is gone. */
 	void (*output_ring)(void *owner, unsigned worker, const struct msg_output_ring *m, int fd);
 	void (*output_gone)(void *owner, unsigned worker, const struct msg_output_gone *m);
-	/* Hands the job's end of a socket to the nursery.  0 or -EAGAIN (no nursery at the moment; it
-	 * is asked again after tuners_nursery_ready()).  The fd stays the caller's. */
+	/* Hands the job's end of a socket to the nursery.  0 or -EAGAIN (no nursery at the moment;
+	 * it is asked again after tuners_nursery_ready()).  The fd stays the caller's. */
 	int (*fork_job)(void *owner, int fd);
 };
 
@@ -49,8 +49,8 @@ void tuners_nursery_ready(struct tuners *t);
 /* True if the pid was a job's. */
 bool tuners_child_exited(struct tuners *t, pid_t pid, int wait_status);
 
-/* `amps stop KEY` ("5", "5/sd"): ends the tuner, or switches a profile-only variant's output off; its
- * viewers' answers end.  0, or -ENOENT. */
+/* `amps stop KEY` ("5", "5/sd"): ends the tuner, or switches a profile-only variant's output off;
+ * its viewers' answers end.  0, or -ENOENT. */
 must_check int tuners_stop(struct tuners *t, const char *key);
 
 /* Array of SPEC.md section 2's tuner objects, new reference; `viewers_of` counts an output's

@@ -15,7 +15,7 @@ struct buf {
 
 #define BUF_INIT ((struct buf){0})
 
-void buf_done(struct buf *b); /* frees; the buffer is empty and usable again */
+void buf_done(struct buf *b);  /* frees; the buffer is empty and usable again */
 void buf_reset(struct buf *b); /* len = 0, keeps the memory */
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *text);

@@ -4,91 +4,91 @@
 #define AMPS_LIMITS_H
 
 /* Line-up */
-#define CHANNELS_MAX		  65536	     /* channels in one line-up */
-#define CHANNEL_ID_MAX		  2147483647 /* largest channel id; the smallest is 0 */
-#define VARIANTS_MAX		  16	     /* variants of one channel */
-#define VARIANT_NAME_MAX	  64	     /* bytes of a variant's name */
-#define PROGRAMS_MAX		  4096	     /* next_programs of one channel */
-#define CATALOG_BYTES_MAX	  (512u << 20)
-#define TOKEN_BYTES_MAX		  256 /* bytes of one token */
-#define TOKENS_MAX		  4096
-#define REGIONS_MAX		  300 /* codes in one allow or block list */
-#define TRUSTED_PROXIES_MAX	  64
+#define CHANNELS_MAX	    65536      /* channels in one line-up */
+#define CHANNEL_ID_MAX	    2147483647 /* largest channel id; the smallest is 0 */
+#define VARIANTS_MAX	    16	       /* variants of one channel */
+#define VARIANT_NAME_MAX    64	       /* bytes of a variant's name */
+#define PROGRAMS_MAX	    4096       /* next_programs of one channel */
+#define CATALOG_BYTES_MAX   (512u << 20)
+#define TOKEN_BYTES_MAX	    256 /* bytes of one token */
+#define TOKENS_MAX	    4096
+#define REGIONS_MAX	    300 /* codes in one allow or block list */
+#define TRUSTED_PROXIES_MAX 64
 
 /* Configuration file */
-#define CONFIG_BYTES_MAX	  (64u << 20)
-#define CONFIG_NODES_MAX	  4000000 /* nodes after aliases are expanded */
-#define CONFIG_DEPTH_MAX	  64
-#define CONFIG_TEXT_MAX		  65536	  /* bytes of one text, where nothing smaller is said */
-#define CONFIG_LIST_MAX		  4096	  /* entries of one list, where nothing else is said */
-#define CONFIG_PROBLEMS_MAX	  1000 /* printed; the rest is counted */
+#define CONFIG_BYTES_MAX    (64u << 20)
+#define CONFIG_NODES_MAX    4000000 /* nodes after aliases are expanded */
+#define CONFIG_DEPTH_MAX    64
+#define CONFIG_TEXT_MAX	    65536 /* bytes of one text, where nothing smaller is said */
+#define CONFIG_LIST_MAX	    4096  /* entries of one list, where nothing else is said */
+#define CONFIG_PROBLEMS_MAX 1000  /* printed; the rest is counted */
 
 /* Processes and messages */
-#define WORKERS_MAX		  256
-#define TUNERS_MAX		  1024 /* slots of the channel table */
-#define OUTPUTS_MAX		  4096 /* slots of the channel table */
-#define TUNER_OUTPUTS_MAX	  (VARIANTS_MAX + 1)
-#define MESSAGE_BYTES_MAX	  65536 /* one datagram; larger payloads go as a memfd */
-#define MESSAGE_FDS_MAX		  4
-#define ERROR_TEXT_MAX		  512 /* bytes of a reason that travels, with its NUL */
-#define TUNER_KEY_MAX		  96  /* "5", "5/sd" with its NUL */
-#define CHILD_SILENCE_US	  2000000 /* a child without a heartbeat for so long is killed */
-#define FILTER_BYTES_MAX	  (64u << 20) /* output of a helper process */
-#define RESPAWN_MIN_MS		  20
-#define RESPAWN_MAX_MS		  5000
-#define RESPAWN_YOUNG_US	  3000000 /* a child that died younger makes its slot back off */
-#define FORKS_PER_SECOND_MAX	  10	  /* restarts of workers and nursery together */
-#define WORKER_HANDSHAKE_US	  10000000 /* from fork to READY */
-#define NURSERY_HANDSHAKE_US	  30000000
-#define CATALOG_ACK_MS		  50 /* a change is answered after so long even without all acks */
-#define LOADER_TIMEOUT_MS	  60000
-#define SHUTDOWN_MS		  5000
-#define JOB_BACKOFF_MIN_MS	  500
-#define JOB_BACKOFF_MAX_MS	  30000
+#define WORKERS_MAX	     256
+#define TUNERS_MAX	     1024 /* slots of the channel table */
+#define OUTPUTS_MAX	     4096 /* slots of the channel table */
+#define TUNER_OUTPUTS_MAX    (VARIANTS_MAX + 1)
+#define MESSAGE_BYTES_MAX    65536 /* one datagram; larger payloads go as a memfd */
+#define MESSAGE_FDS_MAX	     4
+#define ERROR_TEXT_MAX	     512	 /* bytes of a reason that travels, with its NUL */
+#define TUNER_KEY_MAX	     96		 /* "5", "5/sd" with its NUL */
+#define CHILD_SILENCE_US     2000000	 /* a child without a heartbeat for so long is killed */
+#define FILTER_BYTES_MAX     (64u << 20) /* output of a helper process */
+#define RESPAWN_MIN_MS	     20
+#define RESPAWN_MAX_MS	     5000
+#define RESPAWN_YOUNG_US     3000000  /* a child that died younger makes its slot back off */
+#define FORKS_PER_SECOND_MAX 10	      /* restarts of workers and nursery together */
+#define WORKER_HANDSHAKE_US  10000000 /* from fork to READY */
+#define NURSERY_HANDSHAKE_US 30000000
+#define CATALOG_ACK_MS	     50 /* a change is answered after so long even without all acks */
+#define LOADER_TIMEOUT_MS    60000
+#define SHUTDOWN_MS	     5000
+#define JOB_BACKOFF_MIN_MS   500
+#define JOB_BACKOFF_MAX_MS   30000
 
 /* Rings */
-#define RING_BYTES_MIN		  (1u << 20)
-#define RING_BYTES_FIRST	  (4u << 20) /* of a source never seen before */
-#define RING_BYTES_MAX		  (64u << 20)
-#define RING_WRITE_MAX		  (256u << 10) /* most a writer may announce beyond commit */
-#define RING_RAPS		  128	       /* slots of the random access index */
-#define RING_RAP_PSI_PACKETS	  7	       /* PAT and PMT packets kept with a slot */
-#define RING_RAP_PIDS		  16	       /* PIDs whose continuity a slot records */
-#define RING_RAP_SPACING_US	  100000       /* two slots are at least so far apart */
+#define RING_BYTES_MIN	     (1u << 20)
+#define RING_BYTES_FIRST     (4u << 20) /* of a source never seen before */
+#define RING_BYTES_MAX	     (64u << 20)
+#define RING_WRITE_MAX	     (256u << 10) /* most a writer may announce beyond commit */
+#define RING_RAPS	     128	  /* slots of the random access index */
+#define RING_RAP_PSI_PACKETS 7		  /* PAT and PMT packets kept with a slot */
+#define RING_RAP_PIDS	     16		  /* PIDs whose continuity a slot records */
+#define RING_RAP_SPACING_US  100000	  /* two slots are at least so far apart */
 
 /* Network edge (a worker) */
-#define WORKER_VIEWERS_MAX	  16384
-#define WORKER_CONNECTIONS_MAX	  32768
-#define RESERVED_FDS		  32
-#define HTTP_LINE_MAX		  8192	 /* bytes of a request line */
-#define HTTP_HEAD_MAX		  16384	 /* bytes of a request head */
-#define HTTP_FIELDS_MAX		  64
-#define HTTP_BODY_MAX		  262144 /* bytes; only where a route takes a body */
-#define HTTP_HEAD_DEADLINE_MS	  5000	 /* absolute, from the head's first byte or the accept */
-#define HTTP_IDLE_MS		  15000	 /* between requests of a kept-alive connection */
-#define HTTP_PIPELINE_MAX	  64	 /* requests answered before the loop gets its turn */
-#define HTTP_SEND_MS		  30000	 /* for an answer to be taken, plus its length at HTTP_SEND_RATE */
-#define HTTP_SEND_RATE		  16384	 /* bytes a second */
-#define HTTP_LINGER_MS		  2000	 /* after our last byte, for the client to close */
-#define HTTP_LINGER_BYTES	  262144 /* thrown away meanwhile */
-#define ACCEPT_TURN		  64	 /* connections accepted before the loop gets its turn */
-#define WORKER_DRAIN_MS		  1000	 /* for answers under way when a worker shuts down */
-#define VIEWER_SNDBUF		  (512u << 10)
-#define VIEWER_STOPPED_MS	  120000 /* a TCP peer that acknowledges nothing for so long is gone */
-#define VIEWER_HALF_CLOSED_MS	  5000	 /* a viewer that shut its side, without a byte to send to it */
-#define ADDRESS_CONNECTIONS_MAX	  8192 /* connections from one address to one worker */
-#define JOIN_MS_MAX		  600000 /* of ?join_ms= */
-#define BODY_CACHE_BYTES	  (32u << 20) /* rendered bodies a worker keeps */
-#define BODY_CACHE_ENTRIES	  256
-#define FILTER_IDS_MAX		  4096 /* numbers in ?ids= */
-#define BASE_URL_MAX		  1024 /* bytes of a link's beginning, with its NUL */
+#define WORKER_VIEWERS_MAX	16384
+#define WORKER_CONNECTIONS_MAX	32768
+#define RESERVED_FDS		32
+#define HTTP_LINE_MAX		8192  /* bytes of a request line */
+#define HTTP_HEAD_MAX		16384 /* bytes of a request head */
+#define HTTP_FIELDS_MAX		64
+#define HTTP_BODY_MAX		262144 /* bytes; only where a route takes a body */
+#define HTTP_HEAD_DEADLINE_MS	5000   /* absolute, from the head's first byte or the accept */
+#define HTTP_IDLE_MS		15000  /* between requests of a kept-alive connection */
+#define HTTP_PIPELINE_MAX	64     /* requests answered before the loop gets its turn */
+#define HTTP_SEND_MS		30000 /* for an answer to be taken, plus its length at HTTP_SEND_RATE */
+#define HTTP_SEND_RATE		16384  /* bytes a second */
+#define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */
+#define HTTP_LINGER_BYTES	262144 /* thrown away meanwhile */
+#define ACCEPT_TURN		64     /* connections accepted before the loop gets its turn */
+#define WORKER_DRAIN_MS		1000   /* for answers under way when a worker shuts down */
+#define VIEWER_SNDBUF		(512u << 10)
+#define VIEWER_STOPPED_MS	120000 /* a TCP peer that acknowledges nothing for so long is gone */
+#define VIEWER_HALF_CLOSED_MS	5000 /* a viewer that shut its side, without a byte to send to it */
+#define ADDRESS_CONNECTIONS_MAX 8192 /* connections from one address to one worker */
+#define JOIN_MS_MAX		600000	    /* of ?join_ms= */
+#define BODY_CACHE_BYTES	(32u << 20) /* rendered bodies a worker keeps */
+#define BODY_CACHE_ENTRIES	256
+#define FILTER_IDS_MAX		4096 /* numbers in ?ids= */
+#define BASE_URL_MAX		1024 /* bytes of a link's beginning, with its NUL */
 
 /* Control socket */
-#define CONTROL_LINE_MAX	  65536
-#define CONTROL_ANSWER_MAX	  (64u << 20) /* bytes of an answer that the command reads */
-#define CONTROL_CLIENTS_MAX	  64
-#define CONTROL_CLIENTS_PER_UID	  32
-#define CONTROL_DEADLINE_MS	  2000 /* for a started line to be completed */
-#define CONTROL_STALL_MS	  10000 /* a client that takes nothing of its answer for so long */
+#define CONTROL_LINE_MAX	65536
+#define CONTROL_ANSWER_MAX	(64u << 20) /* bytes of an answer that the command reads */
+#define CONTROL_CLIENTS_MAX	64
+#define CONTROL_CLIENTS_PER_UID 32
+#define CONTROL_DEADLINE_MS	2000  /* for a started line to be completed */
+#define CONTROL_STALL_MS	10000 /* a client that takes nothing of its answer for so long */
 
 #endif

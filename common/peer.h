@@ -28,7 +28,8 @@ struct peer *peer_free(struct peer *p); /* closes the socket; returns NULL; acce
 int peer_fd(const struct peer *p);
 
 /* peer_send_want(p, &(struct msg_want){...}, fds): encodes, then sends or queues (descriptors are
- * duplicated when queued).  Errors are reported through on_broken from the loop, never from here. */
+ * duplicated when queued).  Errors are reported through on_broken from the loop, never from here.
+ */
 #define M(NAME, name, fds, fields, meaning)                                                        \
 	void peer_send_##name(struct peer *p, const struct msg_##name *m, const int *fds_);
 MESSAGES(M)

@@ -67,7 +67,7 @@ struct ring_pid_cc {
 #define RING_PID_PCR 1u
 #define RING_PID_PSI 2u
 
-/* A random access point: a reader that sends `psi`, then the ring from `pos`, starts a picture.  The
+/* A random access point: a reader that sends `psi`, then the ring from `pos`, starts a picture. The
  * PSI packets are the last ones before `pos` byte for byte, so the ring's next ones follow in
  * continuity.  W: job; plain fields under the rap_intent/rap_commit rule. */
 struct ring_rap {
@@ -77,7 +77,7 @@ struct ring_rap {
 	int64_t pcr_90k;  /* last PCR before or at pos; TIME_NONE if none */
 	uint8_t psi_packets;
 	uint8_t pid_count;
-	uint16_t pcr_pid;  /* 0x1fff: none */
+	uint16_t pcr_pid;   /* 0x1fff: none */
 	uint16_t video_pid; /* 0x1fff: none */
 	uint16_t pad;
 	uint64_t reserved[3];

@@ -20,7 +20,8 @@ must_check int shm_seal_writer(int fd);
 must_check int shm_snapshot(const char *name, const void *bytes, size_t n);
 
 /* Checks that fd is a memfd of exactly `bytes` bytes that can neither shrink nor grow, and that it
- * can no longer be written to (`immutable`: not even through old mappings).  0 or -EPERM/-EINVAL. */
+ * can no longer be written to (`immutable`: not even through old mappings).  0 or -EPERM/-EINVAL.
+ */
 must_check int shm_verify(int fd, size_t bytes, bool immutable);
 
 /* Maps a whole object.  NULL on failure (errno says why).  The descriptor may be closed. */

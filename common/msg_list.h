@@ -1,0 +1,141 @@
+/* msg_list.h - the one list of messages and their fields; msg.h makes everything from it.
+ *
+ * Bump MSG_PROTOCOL whenever a line below changes. */
+#ifndef AMPS_MSG_LIST_H
+#define AMPS_MSG_LIST_H
+
+#define MSG_PROTOCOL 1u
+
+/* M(NAME, name, descriptors, fields, "direction: meaning") */
+#define MESSAGES(M)                                                                                \
+	/* every child, first thing, and when it is ready to work */                               \
+	M(HELLO, hello, 0, MSG_HELLO_FIELDS, "child>master: who I am")                             \
+	M(READY, ready, 0, MSG_NO_FIELDS, "child>master: set up, at your service")                 \
+	M(SHUTDOWN, shutdown, 0, MSG_NO_FIELDS, "master>child: finish and exit")                   \
+	/* master > worker */                                                                      \
+	M(WORKER_SETUP, worker_setup, 3, MSG_WORKER_SETUP_FIELDS,                                  \
+	  "master>worker: [listen socket, own page, channel table]")                               \
+	M(WORKER_PEER, worker_peer, 1, MSG_WORKER_PEER_FIELDS,                                     \
+	  "master>worker: [page] of another worker, for /metrics")                                 \
+	M(LISTEN_ALSO, listen_also, 1, MSG_INDEX_FIELDS,                                           \
+	  "master>worker: [listen socket] of a slot that backs off; serve it too")                 \
+	M(LISTEN_DROP, listen_drop, 0, MSG_INDEX_FIELDS,                                           \
+	  "master>worker: that slot has its own worker again")                                     \
+	M(CATALOG, catalog, 1, MSG_SNAPSHOT_FIELDS, "master>worker: [snapshot] a new generation")  \
+	M(TOKENS, tokens, 1, MSG_SNAPSHOT_FIELDS, "master>worker: [snapshot] a new generation")    \
+	M(OUTPUT_RING, output_ring, 1, MSG_OUTPUT_RING_FIELDS,                                     \
+	  "master>worker: [ring] of a wanted output; also each later generation of it")            \
+	M(OUTPUT_GONE, output_gone, 0, MSG_OUTPUT_GONE_FIELDS,                                     \
+	  "master>worker: a wanted output ended or failed; the want is void")                      \
+	M(KICK, kick, 0, MSG_KICK_FIELDS, "master>worker: end this viewer")                        \
+	/* worker > master */                                                                      \
+	M(CATALOG_ACK, catalog_ack, 0, MSG_GENERATION_FIELDS, "worker>master: serving it now")     \
+	M(WANT, want, 0, MSG_WANT_FIELDS, "worker>master: first viewer of an output has come")     \
+	M(RELEASE, release, 0, MSG_RELEASE_FIELDS, "worker>master: its last viewer has gone")      \
+	/* master > nursery */                                                                     \
+	M(FORK_JOB, fork_job, 1, MSG_NO_FIELDS,                                                    \
+	  "master>nursery: [job socket] start a job on it; the JOB message waits in it")           \
+	/* master > job */                                                                         \
+	M(JOB, job, 0, MSG_JOB_FIELDS, "master>job: what to do; rings follow")                     \
+	M(JOB_OUTPUT, job_output, 1, MSG_JOB_OUTPUT_FIELDS,                                        \
+	  "master>job: [ring] switch an output on, or move it to this new (larger) ring")          \
+	M(JOB_OUTPUT_OFF, job_output_off, 0, MSG_OUTPUT_FIELDS, "master>job: switch it off")       \
+	M(JOB_SOURCE_RING, job_source_ring, 1, MSG_JOB_SOURCE_RING_FIELDS,                         \
+	  "master>job: [ring] what a derive job reads; also each later generation")                \
+	/* job > master */                                                                         \
+	M(JOB_MAPPED, job_mapped, 0, MSG_OUTPUT_FIELDS,                                            \
+	  "job>master: I have mapped this output's ring; seal it")                                 \
+	M(JOB_RUNNING, job_running, 0, MSG_OUTPUT_FIELDS,                                          \
+	  "job>master: its first random access point is in the ring")                              \
+	M(JOB_RING_SMALL, job_ring_small, 0, MSG_RING_SMALL_FIELDS,                                \
+	  "job>master: this ring holds too little, give me one of so many bytes")                  \
+	M(JOB_SOURCE, job_source, 0, MSG_JOB_SOURCE_FIELDS,                                        \
+	  "job>master: the source is open; what it is")                                            \
+	M(JOB_STALLED, job_stalled, 0, MSG_NO_FIELDS, "job>master: no data for stall_timeout")     \
+	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
+	M(JOB_OUTPUT_FAILED, job_output_failed, 0, MSG_OUTPUT_FAILED_FIELDS,                       \
+	  "job>master: this output cannot be made; the others go on")                              \
+	M(JOB_FAILED, job_failed, 0, MSG_JOB_FAILED_FIELDS, "job>master: my last words")
+
+/* Fields: F(type, name); types: u8 u32 u64 i64 str */
+#define MSG_NO_FIELDS(F)
+#define MSG_HELLO_FIELDS(F)                                                                        \
+	F(str, program) /* "amps-worker", "nursery", "job" */                                      \
+	F(str, version) /* AMPS_VERSION */                                                         \
+	F(u32, pid)
+#define MSG_WORKER_SETUP_FIELDS(F)                                                                 \
+	F(u32, index)                                                                              \
+	F(u32, worker_count)                                                                       \
+	F(u64, page_bytes)                                                                         \
+	F(u64, table_bytes)                                                                        \
+	F(i64, epoch_wall_us) /* the server's time base, fixed when the master started */          \
+	F(u64, epoch_mono_us)
+#define MSG_WORKER_PEER_FIELDS(F)                                                                  \
+	F(u32, index)                                                                              \
+	F(u64, page_bytes)
+#define MSG_INDEX_FIELDS(F)	 F(u32, index)
+#define MSG_GENERATION_FIELDS(F) F(u64, generation)
+#define MSG_SNAPSHOT_FIELDS(F)                                                                     \
+	F(u64, generation)                                                                         \
+	F(u64, bytes)
+#define MSG_OUTPUT_RING_FIELDS(F)                                                                  \
+	F(u32, want)	   /* as named by the worker */                                            \
+	F(u32, output)	   /* slot of the channel table */                                         \
+	F(u64, generation) /* from 1; a viewer of an older one drains it and moves over */         \
+	F(u64, data_bytes) /* of the ring */                                                       \
+	F(u8, same_job)	   /* 1: the same job moved to a larger ring: continue without a mark */   \
+	F(u8, live)	   /* 0: the source is a file or such: start with a lead */
+enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REASON_COUNT_ };
+#define MSG_OUTPUT_GONE_FIELDS(F)                                                                  \
+	F(u32, want)                                                                               \
+	F(u8, reason)  /* enum gone_reason; ENDED: drain, then end the answers */                  \
+	F(u32, status) /* HTTP status for those who still wait: 404, 502, 503, 504 */              \
+	F(str, text)   /* why, fit for an error body */
+#define MSG_KICK_FIELDS(F) F(u64, serial) /* of the viewer record */
+#define MSG_WANT_FIELDS(F)                                                                         \
+	F(u32, want) /* chosen by the worker, unique while it lives */                             \
+	F(u32, channel)                                                                            \
+	F(u8, form)	/* enum form */                                                            \
+	F(str, variant) /* "" = the channel's own profile */
+#define MSG_RELEASE_FIELDS(F) F(u32, want)
+enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
+#define MSG_JOB_FIELDS(F)                                                                          \
+	F(u8, role)		 /* enum job_role */                                               \
+	F(u32, master_pid)	 /* to check the parent before trusting PDEATHSIG */               \
+	F(str, key)		 /* "5", "5/sd": for ps and the log */                             \
+	F(str, spec)		 /* JSON, docs/messages.md; a job's source and options */          \
+	F(i64, continue_90k)	 /* go on from this pts (frontier of the last job), TIME_NONE */   \
+	F(u64, continue_mono_us) /* clock_mono_us() at which that frontier was read */             \
+	F(i64, epoch_mono_us)	 /* the server's time base */                                      \
+	F(u32, log_level)                                                                          \
+	F(u8, log_json)
+#define MSG_OUTPUT_FIELDS(F)                                                                       \
+	F(u32, output)                                                                             \
+	F(u64, generation)
+#define MSG_JOB_OUTPUT_FIELDS(F)                                                                   \
+	F(u32, output)                                                                             \
+	F(u64, generation)                                                                         \
+	F(u64, data_bytes)                                                                         \
+	F(i64, continue_90k) /* as in JOB, for this output */                                      \
+	F(str, spec)	     /* JSON: the output's profile; "" for the plain ring of an ingest */
+#define MSG_JOB_SOURCE_RING_FIELDS(F)                                                              \
+	F(u64, generation)                                                                         \
+	F(u64, data_bytes)                                                                         \
+	F(u8, same_job) /* 1: moved, the clock and continuity go on */
+#define MSG_RING_SMALL_FIELDS(F)                                                                   \
+	F(u32, output)                                                                             \
+	F(u64, wanted_bytes)
+enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
+#define MSG_JOB_SOURCE_FIELDS(F)                                                                   \
+	F(u8, kind) /* enum source_kind; RAW: cannot live in TS, wants one job in both roles */    \
+	F(u8, live)                                                                                \
+	F(str, streams) /* "0:video:h264,1:audio:aac": the source's own order, for `map` */
+#define MSG_OUTPUT_FAILED_FIELDS(F)                                                                \
+	F(u32, output)                                                                             \
+	F(u32, status) /* HTTP status that fits */                                                 \
+	F(str, text)
+#define MSG_JOB_FAILED_FIELDS(F)                                                                   \
+	F(u32, status) /* HTTP status that fits: 502 or 504 */                                     \
+	F(str, text)
+
+#endif
