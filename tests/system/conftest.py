@@ -1,14 +1,17 @@
 import os
+import signal
 import sys
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import Server  # noqa: E402
+from harness import PATIENCE, Server  # noqa: E402
 
 
 def pytest_configure(config):
+    # a run that is ended from outside still cleans up
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 1))
     config.addinivalue_line("markers", "slow: takes long; left out of sanitizer runs")
     config.addinivalue_line("markers", "timing: judges times; left out of sanitizer runs")
 
@@ -43,3 +46,15 @@ def server(request):
         for s in started:
             s.cleanup()
 
+
+@pytest.fixture(autouse=True)
+def deadline(request):
+    """No test may hang: after two minutes (slow ones: five) it fails where it stands."""
+    def over(*_):
+        raise AssertionError("the test took too long")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm((300 if request.node.get_closest_marker("slow") else 120) * PATIENCE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

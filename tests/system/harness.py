@@ -265,6 +265,16 @@ class Server:
     def stream(self, path, **kwargs):
         return Stream(self, path, **kwargs)
 
+    def refused(self, path, **kwargs):
+        """The answer to a request for a stream that must not be granted."""
+        with self.stream(path, **kwargs) as s:
+            s.head()
+            assert s.status != 200, f"{path} plays"
+            s.body = s.read(int(s.headers["content-length"]))
+            s.text = s.body.decode()
+            s.json = json.loads(s.body)
+            return s
+
     def raw(self, data, timeout=10):
         """Sends bytes and reads until the server closes."""
         with socket.create_connection((self.host, self.port), timeout * PATIENCE) as s:

@@ -116,7 +116,7 @@ def test_an_unknown_channel_is_404(server):
 
 def test_a_missing_source_is_502_with_the_reason(server):
     s = server(line_up(channel(1, "/nonexistent/film.ts")))
-    answer = s.get("/stream/1.ts", timeout=30)
+    answer = s.refused("/stream/1.ts")
     assert answer.status == 502
     assert "no such file" in answer.json["error"].lower()
     assert "token" not in answer.text
@@ -126,7 +126,7 @@ def test_an_origin_that_refuses_is_502(server):
     with HttpOrigin(Paced(media.long_film(), 120)) as origin:
         origin.mode = "refuse"
         s = server(line_up(channel(1, origin.url())))
-        answer = s.get("/stream/1.ts", timeout=30)
+        answer = s.refused("/stream/1.ts")
         assert answer.status == 502, answer.text
         assert "503" in answer.json["error"] or "5XX" in answer.json["error"], answer.text
 
@@ -135,14 +135,14 @@ def test_an_origin_that_says_nothing_is_504(server):
     with HttpOrigin(Paced(media.long_film(), 120)) as origin:
         origin.mode = "stall"
         s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 1}))
-        answer = s.get("/stream/1.ts", timeout=30)
+        answer = s.refused("/stream/1.ts")
         assert answer.status == 504, answer.text
 
 
 def test_what_this_version_cannot_do_is_502_with_the_reason(server):
     s = server(line_up({"id": 1, "name": "Command", "source": media.film(),
                         "custom_ffmpeg": "ffmpeg -i {source} -f mpegts -"}))
-    answer = s.get("/stream/1.ts")
+    answer = s.refused("/stream/1.ts")
     assert answer.status == 502
     assert "custom_ffmpeg" in answer.json["error"]
 
@@ -159,7 +159,7 @@ def test_credentials_of_a_source_are_in_no_answer_and_no_log(server):
         origin.mode = "refuse"
         source = origin.url("/live.ts?token=geheim123").replace("http://", "http://joe:pa55word@")
         s = server(line_up(channel(1, source)))
-        text = s.get("/stream/1.ts", timeout=30).text
+        text = s.refused("/stream/1.ts").text
         text += s.amps("tuners").stdout + s.amps("tuners", "--json").stdout + s.log()
         assert "geheim123" not in text
         assert "pa55word" not in text

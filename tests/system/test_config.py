@@ -1,0 +1,204 @@
+"""`amps check`, and what a configuration does to a running server."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+import media
+from harness import BIN, ROOT, wait_for
+from lineup import LOOP, channel, line_up
+from ts import Checker
+
+AMPS = os.path.join(BIN, "amps")
+
+
+def check(tmp_path, text, *args, env=None):
+    path = tmp_path / "config.yaml"
+    path.write_text(text if isinstance(text, str) else json.dumps(text, indent=1))
+    return subprocess.run([AMPS, "check", "--config", str(path), *args], capture_output=True,
+                          text=True, timeout=60, env=dict(os.environ, **(env or {})))
+
+
+def test_all_problems_at_once_each_with_line_and_path(tmp_path):
+    done = check(tmp_path, """\
+server:
+  prot: 5000
+streams:
+  - id: 1
+    name: A
+    source: /a.ts
+    ffmpeg_profile: copi
+  - id: 1
+    name: B
+    source: /b.ts
+    ffmpeg_profile: copy
+  - id: x
+    name: C
+    source: /c.ts
+    ffmpeg_profile: copy
+    grup: News
+nosuch: 1
+""")
+    assert done.returncode == 1
+    out = done.stdout + done.stderr
+    assert re.search(r"config\.yaml:2: server\.prot: .*port", out)
+    assert re.search(r"config\.yaml:7: streams\[0\]\.ffmpeg_profile: .*'copi'.*did you mean 'copy'",
+                     out)
+    assert re.search(r"config\.yaml:8: streams\[1\](\.id)?: ", out)
+    assert re.search(r"config\.yaml:12: streams\[2\]\.id: ", out)
+    assert re.search(r"config\.yaml:16: streams\[2\]\.grup: warning: .*group", out)
+    assert re.search(r"config\.yaml:17: nosuch: ", out)
+
+
+def test_warnings_alone_are_0_with_strict_1(tmp_path):
+    config = {"auth": {"token": "changeme123"}, "streams": []}
+    assert check(tmp_path, config).returncode == 0
+    assert check(tmp_path, config, "--strict").returncode == 1
+
+
+def test_json_is_an_array_of_problems(tmp_path):
+    done = check(tmp_path, "streams:\n  - id: 1\n", "--json")
+    assert done.returncode == 1
+    problems = json.loads(done.stdout)
+    assert problems and {"severity", "file", "line", "path", "message"} <= set(problems[0])
+
+
+@pytest.mark.parametrize("text", [
+    "", "streams:\n", "streams: []\nffmpeg_profiles:\n", "plugins: [a.b]\n",
+    "streams:\n  - {id: 1, name: 5, source: /x, ffmpeg_profile: copy, epg_id: 5}\n",
+    "x-base: &b\n" if False else "streams:\n  - &a {id: 1, name: A, source: /x, "
+    "ffmpeg_profile: copy}\n  - {<<: *a, id: 2}\n",
+    "streams:\n  - {id: 1, name: N, source: /x, ffmpeg_profile: copy, regions_allowed: [NO, US]}\n",
+])
+def test_what_the_older_amps_took_is_taken(tmp_path, text):
+    done = check(tmp_path, text)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("text", [
+    "a: [", "- 1\n", "streams: 5\n", "streams:\n  - 5\n", "a: 1\na: 2\n", "\x00",
+    "streams:\n  - {id: -1, name: A, source: /x, ffmpeg_profile: copy}\n",
+    "streams:\n  - {id: 1, name: A, ffmpeg_profile: copy}\n",
+    "streams:\n  - {id: 1, name: A, source: /x}\n",
+    "server: {port: 70000}\n", "server: {port: abc}\n",
+    "ffmpeg_profiles: {p: {vcodec: nosuchcodec}}\n",
+    "ffmpeg_profiles: {p: {nosuchoption: 1}}\n",
+    "streams:\n  - {id: 1, name: '${AMPS_NOT_SET}', source: /x, ffmpeg_profile: copy}\n",
+    "a: &a [*a]\n",
+])
+def test_what_is_wrong_is_an_error(tmp_path, text):
+    done = check(tmp_path, text)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"config\.yaml:\d+: ", done.stdout + done.stderr)
+
+
+def test_a_billion_laughs_are_refused_quickly(tmp_path):
+    text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+    for i in range(1, 12):
+        text += f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n"
+    assert check(tmp_path, text).returncode == 1
+
+
+def test_environment_is_expanded(tmp_path):
+    text = "streams:\n  - {id: 1, name: '${WHO}', source: /x, ffmpeg_profile: copy}\n"
+    assert check(tmp_path, text, env={"WHO": "me"}).returncode == 0
+
+
+def test_a_missing_file_is_said(tmp_path):
+    done = subprocess.run([AMPS, "check", "--config", str(tmp_path / "none.yaml")],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "none.yaml" in done.stdout + done.stderr
+
+
+def test_the_files_of_the_project_pass():
+    env = dict(os.environ, AMPS_DEMO_DIR="/tmp")
+    for name in os.listdir(os.path.join(ROOT, "etc")):
+        if name.endswith(".yaml"):
+            done = subprocess.run([AMPS, "check", "--config", os.path.join(ROOT, "etc", name)],
+                                  capture_output=True, text=True, timeout=60, env=env)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_bad_file_does_not_start(server):
+    s = server("streams: 5\n", ready=False)
+    assert s.process.wait(20) == 1
+    assert re.search(r"config\.yaml:1: streams: ", s.log())
+    s.check_gone()
+
+
+def test_sighup_reloads(server):
+    import signal
+    s = server(line_up(channel(1, media.film())))
+    s.write_config(line_up(channel(2, media.film())))
+    s.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: [c["id"] for c in s.ask("list")] == [2], 10, "the new line-up")
+    assert "Channel 2" in s.get("/playlist.m3u").text
+
+
+def test_a_reload_touches_only_what_changed(server):
+    s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP)))
+    with s.stream("/stream/1.ts") as one, s.stream("/stream/2.ts") as two:
+        a, b = Checker(one.read(188 * 100)), Checker(two.read(188 * 100))
+        before = {t["key"]: t["pid"] for t in s.tuners()}
+        s.write_config(line_up(channel(1, media.film(), name="Renamed", **LOOP),
+                               channel(2, media.rich_film(), **LOOP)))
+        assert s.amps("reload").returncode == 0
+        wait_for(lambda: (s.tuner("2") or {}).get("pid") not in (None, before["2"]), 10,
+                 "a new job of channel 2")
+        for _ in range(5):
+            a.feed(one.read(188 * 500))
+            b.feed(two.read(188 * 500))
+        assert s.tuner("1")["pid"] == before["1"]
+    a.check()
+    assert a.marked == 0
+    b.check()
+    assert b.marked > 0
+    assert "Renamed" in s.get("/playlist.m3u").text
+
+
+def test_a_removed_channel_ends_its_answers(server):
+    s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film())))
+    with s.stream("/stream/1.ts") as one:
+        one.read(188)
+        s.write_config(line_up(channel(2, media.film())))
+        assert s.amps("reload").returncode == 0
+        one.read_all()
+        assert one.ended
+    assert s.refused("/stream/1.ts").status == 404
+
+
+def test_the_line_up_survives_a_restart_with_a_file_that_is_gone_bad(server):
+    s = server(line_up(channel(1, media.film())))
+    s.stop()
+    s.write_config(line_up(channel(1, media.film()), channel(5, media.film())))
+    s.start()
+    assert [c["id"] for c in s.ask("list")] == [1, 5]
+
+
+def test_scheduled_channels_come_and_go(server):
+    import datetime
+    now = datetime.datetime.now(datetime.timezone.utc)
+
+    def stamp(seconds):
+        return (now + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    config = line_up(channel(1, media.film()))
+    config["scheduled_streams"] = [
+        {**channel(900, media.film(), **LOOP), "schedule": {"start": stamp(-60), "end": stamp(6)}},
+        {**channel(901, media.film()), "schedule": {"start": stamp(4), "end": stamp(600)}},
+        {**channel(902, media.film()), "schedule": {"start": stamp(600)}},
+        {**channel(903, media.film()), "schedule": {}},
+    ]
+    s = server(config)
+    ids = lambda: re.findall(r"/stream/(\d+)\.ts", s.get("/playlist.m3u").text)  # noqa: E731
+    assert "900" in ids() and "902" not in ids()
+    assert s.refused("/stream/902.ts").status == 404
+    with s.stream("/stream/900.ts") as stream:
+        stream.read(188)
+        wait_for(lambda: "901" in ids(), 10, "channel 901 to come on air")
+        wait_for(lambda: "900" not in ids(), 10, "channel 900 to go off air")
+        stream.read_all()
+        assert stream.ended
+    assert s.refused("/stream/900.ts").status == 404
