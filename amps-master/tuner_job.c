@@ -200,9 +200,8 @@ static int on_ring_small(struct job *j, const struct msg *m)
 		 (unsigned long long)bytes);
 	r = output_give_ring(o, j, bytes, true);
 	if (r < 0)
-		log_warn(
-			"no memory for a larger ring of channel %s (%s), staying with the small one",
-			j->tuner->key, strerror(-r));
+		log_warn("no larger ring for channel %s (%s), staying with the small one",
+			 j->tuner->key, strerror(-r));
 	return 0;
 }
 

@@ -67,16 +67,16 @@
 #define HTTP_HEAD_DEADLINE_MS	5000   /* absolute, from the head's first byte or the accept */
 #define HTTP_IDLE_MS		15000  /* between requests of a kept-alive connection */
 #define HTTP_PIPELINE_MAX	64     /* requests answered before the loop gets its turn */
-#define HTTP_SEND_MS		30000 /* for an answer to be taken, plus its length at HTTP_SEND_RATE */
+#define HTTP_SEND_MS		30000  /* for an answer, plus its length at HTTP_SEND_RATE */
 #define HTTP_SEND_RATE		16384  /* bytes a second */
 #define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */
 #define HTTP_LINGER_BYTES	262144 /* thrown away meanwhile */
 #define ACCEPT_TURN		64     /* connections accepted before the loop gets its turn */
 #define WORKER_DRAIN_MS		1000   /* for answers under way when a worker shuts down */
 #define VIEWER_SNDBUF		(512u << 10)
-#define VIEWER_STOPPED_MS	120000 /* a TCP peer that acknowledges nothing for so long is gone */
-#define VIEWER_HALF_CLOSED_MS	5000 /* a viewer that shut its side, without a byte to send to it */
-#define ADDRESS_CONNECTIONS_MAX 8192 /* connections from one address to one worker */
+#define VIEWER_STOPPED_MS	120000	    /* a TCP peer silent for so long is gone */
+#define VIEWER_HALF_CLOSED_MS	5000	    /* a viewer that shut its side and gets nothing */
+#define ADDRESS_CONNECTIONS_MAX 8192	    /* connections from one address to one worker */
 #define JOIN_MS_MAX		600000	    /* of ?join_ms= */
 #define BODY_CACHE_BYTES	(32u << 20) /* rendered bodies a worker keeps */
 #define BODY_CACHE_ENTRIES	256
