@@ -8,7 +8,7 @@
 #include "amps-transcoder/ts_scan.h"
 
 #define CC_NONE	     0xffu
-#define DURATION_MAX (TS_HZ * 2)  /* of an access unit; a larger distance is a hole */
+#define DURATION_MAX (TS_HZ / 2)  /* of an access unit; a larger distance is a hole */
 #define APART_MAX    (TS_HZ * 10) /* of a PTS from its PCR; beyond it is a bit error */
 
 void ts_parse_init(struct ts_parse *p)
@@ -118,6 +118,15 @@ static unsigned on_pcr(struct ts_parse *p, const uint8_t *packet, unsigned pid)
 	return TS_SAW_PCR;
 }
 
+/* A PES of sound holds now more, now fewer frames: the last one must not be taken for too short, or
+ * what is spliced behind it would overlap. */
+static int64_t duration_of(const struct ts_stream *s, int64_t step)
+{
+	if (s->kind != TS_KIND_AUDIO)
+		return step;
+	return MAX(step, s->duration_90k - s->duration_90k / 64);
+}
+
 /* The access unit's times; *ret_pts is TIME_NONE when it has none. */
 static unsigned on_pes(struct ts_parse *p, const uint8_t *packet, struct ts_stream *s,
 		       const struct ts_pes *pes, int64_t *ret_pts)
@@ -131,7 +140,7 @@ static unsigned on_pes(struct ts_parse *p, const uint8_t *packet, struct ts_stre
 	dts = pes->dts_at ? ts_unwrap(pts, ts_time_get(packet + pes->dts_at)) : pts;
 	step = s->last_dts_90k == TIME_NONE ? 0 : dts - s->last_dts_90k;
 	if (step > 0 && step <= DURATION_MAX)
-		s->duration_90k = step;
+		s->duration_90k = duration_of(s, step);
 	s->last_dts_90k = dts;
 	s->last_pts_90k = pts;
 	if (s->kind != TS_KIND_OTHER && pts + s->duration_90k > p->frontier_90k &&

@@ -323,8 +323,8 @@ static const char *serve_file(struct server *s, const char *path, bool length, b
 	cr_assert_eq(listen(s->fd, 5), 0);
 	cr_assert_eq(getsockname(s->fd, (struct sockaddr *)&a, &len), 0);
 	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
-	snprintf(url, sizeof(url), "http://user:secret@127.0.0.1:%d/a.ts?token=secret",
-		 ntohs(a.sin_port));
+	snprintf(url, sizeof(url), "http://user:secret@127.0.0.1:%d/a.%s?token=secret",
+		 ntohs(a.sin_port), strstr(path, ".m3u8") ? "m3u8" : "ts");
 	return url;
 }
 
@@ -415,6 +415,31 @@ static void await_listener(int fd)
 			return;
 	}
 	cr_assert_fail("nobody listens");
+}
+
+Test(ingest, a_remote_playlist_reads_no_local_file)
+{
+	char path[4200], line[4200];
+	struct server s;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.evil.m3u8", short_file());
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	snprintf(line, sizeof(line),
+		 "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://%s\n#EXT-X-ENDLIST\n",
+		 short_file());
+	cr_assert_gt(write(fd, line, strlen(line)), 0);
+	close(fd);
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(serve_file(&s, path, true, false), ""), TIME_NONE,
+		  1 << 20);
+	cr_assert(job_await(&job, &job.failed, 20000));
+	cr_assert_eq(ring_commit(&job.ring), 0);
+	cr_assert(strstr(job.text, "whitelist"), "%s", job.text);
+	job_stop(&job);
+	pthread_join(s.thread, NULL);
+	unlink(path);
+	master_stop(&fm);
 }
 
 Test(ingest, datagrams)

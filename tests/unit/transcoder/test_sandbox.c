@@ -1,0 +1,156 @@
+/* test_sandbox.c - what a job may no longer do once it is inside */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "amps-transcoder/sandbox.h"
+
+#ifndef AMPS_SANITIZED /* sanitizers need most of what is taken away */
+
+static char folder[] = "/tmp/amps-sandbox-XXXXXX";
+static char mine[64], other[64];
+
+static void touch(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+}
+
+static void setup(void)
+{
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(mine, sizeof(mine), "%s/mine", folder);
+	snprintf(other, sizeof(other), "%s/other", folder);
+	touch(mine);
+	touch(other);
+}
+
+static void teardown(void)
+{
+	unlink(mine);
+	unlink(other);
+	rmdir(folder);
+}
+
+/* Runs in a child inside the sandbox; every check that fails is a bit of its exit code. */
+static int inside(int (*checks)(void), bool file_folder)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct sandbox s = {.file = mine, .file_folder = file_folder};
+
+		_exit(sandbox_enter(&s) < 0 ? 255 : checks());
+	}
+	waitpid(pid, &status, 0);
+	cr_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static bool opens(const char *path, int flags)
+{
+	int fd = open(path, flags, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int check_files(void)
+{
+	return (opens(mine, O_RDONLY) ? 0 : 1) | (opens(other, O_RDONLY) ? 2 : 0) |
+	       (opens(mine, O_RDWR) ? 4 : 0) | (opens("/etc/passwd", O_RDONLY) ? 8 : 0) |
+	       (opens("/etc/hosts", O_RDONLY) ? 0 : 16) |
+	       (opens("/tmp/amps-made-inside", O_WRONLY | O_CREAT) ? 32 : 0) |
+	       (unlink(mine) == 0 ? 64 : 0);
+}
+
+static int check_folder(void)
+{
+	return (opens(mine, O_RDONLY) ? 0 : 1) | (opens(other, O_RDONLY) ? 0 : 2) |
+	       (opens("/etc/passwd", O_RDONLY) ? 4 : 0);
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static bool makes_thread(void)
+{
+	pthread_t t;
+
+	return pthread_create(&t, NULL, nothing, NULL) == 0 && pthread_join(t, NULL) == 0;
+}
+
+static int check_processes(void)
+{
+	struct rlimit core = {1, 1};
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	execl("/bin/true", "true", NULL);
+	getrlimit(RLIMIT_CORE, &core);
+	return (pid >= 0 ? 1 : 0) | (makes_thread() ? 0 : 2) |
+	       (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 4 : 0) | (core.rlim_cur ? 8 : 0);
+}
+
+static int check_sockets(void)
+{
+	return (socket(AF_INET, SOCK_STREAM, 0) < 0 ? 1 : 0) |
+	       (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 2 : 0) |
+	       (socket(AF_PACKET, SOCK_RAW, 0) >= 0 ? 4 : 0);
+}
+
+TestSuite(sandbox, .init = setup, .fini = teardown);
+
+Test(sandbox, reads_its_source_and_nothing_else)
+{
+	cr_assert_eq(inside(check_files, false), 0);
+}
+
+Test(sandbox, a_playlist_may_have_its_folder)
+{
+	cr_assert_eq(inside(check_folder, true), 0);
+}
+
+Test(sandbox, makes_threads_but_no_processes)
+{
+	cr_assert_eq(inside(check_processes, false), 0);
+}
+
+Test(sandbox, talks_to_the_network_alone)
+{
+	cr_assert_eq(inside(check_sockets, false), 0);
+}
+
+#else
+
+Test(sandbox, runs_nothing_else)
+{
+	struct sandbox s = {0};
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (sandbox_enter(&s) == 0)
+			execl("/bin/true", "true", NULL);
+		_exit(7);
+	}
+	waitpid(pid, &status, 0);
+	cr_assert_eq(WEXITSTATUS(status), 7);
+}
+
+#endif
