@@ -58,9 +58,3 @@ AVFrame *decoder_take(struct decoder *d)
 	}
 	return NULL;
 }
-
-void decoder_jump(struct decoder *d)
-{
-	avcodec_flush_buffers(d->ctx);
-	d->wait_key = d->ctx->codec_type == AVMEDIA_TYPE_VIDEO;
-}

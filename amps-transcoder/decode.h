@@ -23,7 +23,4 @@ void decoder_put(struct decoder *d, const AVPacket *packet);
 /* The next frame, borrowed until the next call; NULL when it needs more packets. */
 AVFrame *decoder_take(struct decoder *d);
 
-/* The stream jumps: forget what is inside, start again at a key frame. */
-void decoder_jump(struct decoder *d);
-
 #endif

@@ -45,7 +45,8 @@ static bool take_orders(struct derive *d)
 			d->failed = true;
 		job_event_done(&event);
 	}
-	return d->failed || d->reopen || d->outputs.count == 0 || job_ending(d->job);
+	return d->failed || d->reopen || d->outputs.joined || d->outputs.count == 0 ||
+	       job_ending(d->job);
 }
 
 static bool on_reader_wait(void *owner)
@@ -63,13 +64,8 @@ static int read_source(struct derive *d)
 	int r = packet ? 0 : -EIO;
 
 	while (r == 0 && !take_orders(d)) {
-		if (av_read_frame(d->reader.demuxer, packet) < 0)
+		if (av_read_frame(d->reader.demuxer, packet) < 0 || d->reader.lapped)
 			break;
-		if (d->reader.jumped) {
-			outputs_jump(&d->outputs);
-			d->reader.jumped = false;
-			log_warn("The derive job was too slow and skips ahead key=%s", d->job->key);
-		}
 		r = outputs_packet(&d->outputs, packet);
 		av_packet_unref(packet);
 	}
@@ -77,21 +73,37 @@ static int read_source(struct derive *d)
 	return r;
 }
 
+/* Opens the source ring.  The same ring again means an earlier place in it: an output has joined
+ * the others, and what lies before the present fills its encoders at once. */
+static int open_source(struct derive *d)
+{
+	bool other_ring = d->reopen;
+
+	/* the wait inside must not be ended by what is being done here */
+	d->reopen = d->outputs.joined = false;
+	if (ring_reader_open(&d->reader) < 0) {
+		/* unreadable, or the wait was ended by an order: either way look again */
+		d->reopen |= other_ring;
+		job_wait(d->job, WAIT_MS);
+		return -EAGAIN;
+	}
+	return other_ring ? outputs_set_source(&d->outputs, d->reader.demuxer)
+			  : outputs_rewind(&d->outputs, d->reader.demuxer);
+}
+
 /* Opens the source ring and follows it until it is replaced or nobody wants anything. */
 static int run_source(struct derive *d)
 {
 	int r;
 
-	d->reopen = false;
 	av_log_forget();
-	if (ring_reader_open(&d->reader) < 0) {
-		/* unreadable, or the wait was ended by an order: either way look again */
-		job_wait(d->job, WAIT_MS);
+	r = open_source(d);
+	if (r == -EAGAIN)
 		return 0;
-	}
-	r = outputs_set_source(&d->outputs, d->reader.demuxer);
 	if (r == 0)
 		r = read_source(d);
+	if (d->reader.lapped)
+		log_warn("The derive job was too slow and skips ahead key=%s", d->job->key);
 	if (outputs_set_source(&d->outputs, NULL) < 0 && r == 0)
 		r = -EIO;
 	ring_reader_close(&d->reader);

@@ -148,6 +148,7 @@ static int add_track(struct output *o, AVFormatContext *source, unsigned index)
 	t->source = index;
 	t->type = type;
 	t->mux = -1;
+	t->put_90k = TIME_NONE;
 	t->copy = kind_of(o, type)->wish == WISH_COPY;
 	t->wait_key = t->copy && type == AVMEDIA_TYPE_VIDEO;
 	o->track_count++;
@@ -385,6 +386,22 @@ void output_jump(struct output *o)
 			o->tracks[i].copy && o->tracks[i].type == AVMEDIA_TYPE_VIDEO;
 }
 
+void output_rewind(struct output *o)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		o->tracks[i].rewound = o->tracks[i].put_90k != TIME_NONE;
+}
+
+/* True if the track has had this; else it has now.  Frames are told by PTS, packets by DTS. */
+static bool taken_before(struct track *t, int64_t time_90k)
+{
+	if (t->rewound && time_90k <= t->put_90k)
+		return true;
+	t->rewound = false;
+	t->put_90k = time_90k;
+	return false;
+}
+
 int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRational rate,
 		 bool source_keys)
 {
@@ -394,7 +411,7 @@ int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRati
 		struct track *t = &o->tracks[i];
 		AVFrame *copy;
 
-		if (t->source != stream || t->copy || t->left_out)
+		if (t->source != stream || t->copy || t->left_out || taken_before(t, frame->pts))
 			continue;
 		copy = av_frame_clone(frame);
 		if (!copy)
@@ -441,7 +458,8 @@ int output_packet(struct output *o, unsigned stream, const AVPacket *packet,
 	int r = 0;
 
 	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
-		if (o->tracks[i].source == stream && o->tracks[i].copy && !o->tracks[i].left_out)
+		if (o->tracks[i].source == stream && o->tracks[i].copy && !o->tracks[i].left_out &&
+		    !taken_before(&o->tracks[i], packet->dts))
 			r = copy_packet(o, &o->tracks[i], packet, parameters);
 	return r;
 }

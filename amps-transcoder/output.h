@@ -22,7 +22,9 @@ struct track {
 	bool copy;
 	int mux; /* stream of the muxer, -1 = not known yet */
 	bool left_out;
-	bool wait_key; /* a copied picture is useless until the next key frame */
+	bool wait_key;	 /* a copied picture is useless until the next key frame */
+	int64_t put_90k; /* the last frame or packet that was taken; TIME_NONE */
+	bool rewound;	 /* what was taken comes again and is left out */
 	struct filter filter;
 	struct encoder encoder;
 };
@@ -56,6 +58,9 @@ bool output_copies_picture(const struct output *o);
 
 /* Bytes of the source were skipped: copied pictures start again at a key frame. */
 void output_jump(struct output *o);
+
+/* The source comes again from an earlier place: go on where it was left. */
+void output_rewind(struct output *o);
 
 /* A decoded frame of a stream (borrowed, unchanged).  0 or a libav error. */
 must_check int output_frame(struct output *o, unsigned stream, const AVFrame *frame,

@@ -86,6 +86,7 @@ static int switch_on(struct outputs *s, struct job_event *event)
 			snprintf(s->problem, sizeof(s->problem), "output: %s", strerror(-r));
 		return -EIO;
 	}
+	s->joined |= s->count > 0 && s->source;
 	s->list[s->count++] = o;
 	return select_streams(s, o);
 }
@@ -132,20 +133,23 @@ int outputs_set_source(struct outputs *s, AVFormatContext *source)
 		timeline_init(&s->timeline, outputs_continue_90k(s));
 	s->begun = true;
 	s->stream_count = source->nb_streams;
-	outputs_jump(s);
+	for (unsigned i = 0; i < s->count; i++)
+		output_jump(s->list[i]);
 	for (unsigned i = 0; i < s->count; i++)
 		if (select_streams(s, s->list[i]) < 0)
 			return -EIO;
 	return 0;
 }
 
-void outputs_jump(struct outputs *s)
+int outputs_rewind(struct outputs *s, AVFormatContext *source)
 {
-	for (size_t i = 0; i < array_size(s->decoders); i++)
-		if (s->decoders[i])
-			decoder_jump(s->decoders[i]);
+	int r;
+
 	for (unsigned i = 0; i < s->count; i++)
-		output_jump(s->list[i]);
+		output_rewind(s->list[i]);
+	r = outputs_set_source(s, source);
+	timeline_rewind(&s->timeline);
+	return r;
 }
 
 static bool source_keys(const struct outputs *s)

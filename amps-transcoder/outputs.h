@@ -18,6 +18,7 @@ struct outputs {
 	struct decoder *decoders[TIMELINE_STREAMS_MAX]; /* by stream; NULL = not needed yet */
 	struct timeline timeline;
 	bool begun;
+	bool joined; /* an output was switched on while others run; the owner clears it */
 	/* why an operation failed: the job is over */
 	unsigned failed_status;
 	int failed_av; /* libav's error, 0 = `problem` says all */
@@ -33,8 +34,9 @@ must_check int outputs_event(struct outputs *s, struct job_event *event);
 /* The source was opened (its streams are new) or is closed (NULL).  0 or -EIO. */
 must_check int outputs_set_source(struct outputs *s, AVFormatContext *source);
 
-/* Bytes of the source were skipped: pictures start again at a key frame. */
-void outputs_jump(struct outputs *s);
+/* The source was opened again at an earlier place, for an output that has just been switched on:
+ * the others go on where they were.  0 or -EIO. */
+must_check int outputs_rewind(struct outputs *s, AVFormatContext *source);
 
 /* A packet of the source (its times are changed).  0 or -EIO. */
 must_check int outputs_packet(struct outputs *s, AVPacket *packet);

@@ -55,22 +55,16 @@ bool ring_reader_ready(const struct ring_reader *r)
 	return r->has_ring && ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, &rap) == 0;
 }
 
-static void stage_intro(struct ring_reader *r, const struct ring_rap *rap, bool marked)
-{
-	r->staged = ring_intro(rap, marked, r->stage);
-	r->stage_at = 0;
-	r->pos = rap->pos;
-}
-
-/* To an access point: at the start and after having been lapped. */
-static bool jump(struct ring_reader *r)
+/* To an access point, with its PSI in front. */
+static bool start(struct ring_reader *r)
 {
 	struct ring_rap rap;
 
 	if (ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, &rap) < 0)
 		return false;
-	stage_intro(r, &rap, r->started);
-	r->jumped = r->started;
+	r->staged = ring_intro(&rap, false, r->stage);
+	r->stage_at = 0;
+	r->pos = rap.pos;
 	r->started = true;
 	return true;
 }
@@ -89,24 +83,25 @@ static bool move(struct ring_reader *r)
 	return true;
 }
 
-/* Gets the next bytes into the stage; false: the owner ended the wait. */
+/* Gets the next bytes into the stage; false: the owner ended the wait, or the reader was lapped. */
 static bool fill(struct ring_reader *r)
 {
 	for (;;) {
-		ssize_t n = r->started ? ring_copy(&r->ring, &r->pos, r->stage, sizeof(r->stage))
-				       : -ESTALE;
+		ssize_t n;
 
+		if (!r->started && start(r))
+			return true;
+		n = r->started ? ring_copy(&r->ring, &r->pos, r->stage, sizeof(r->stage)) : 0;
 		if (n > 0) {
 			r->staged = (size_t)n;
 			r->stage_at = 0;
 			return true;
 		}
-		if (n == -ESTALE ? jump(r) : move(r)) {
-			if (r->stage_at < r->staged)
-				return true;
-			continue;
+		if (n == -ESTALE) {
+			r->lapped = true;
+			return false;
 		}
-		if (r->wait(r->owner))
+		if (!move(r) && r->wait(r->owner))
 			return false;
 	}
 }
@@ -176,6 +171,6 @@ void ring_reader_close(struct ring_reader *r)
 
 	avformat_close_input(&r->demuxer);
 	free_avio(&avio);
-	r->started = r->jumped = false;
+	r->started = r->lapped = false;
 	r->staged = r->stage_at = 0;
 }

@@ -1,8 +1,9 @@
 /* ring_reader.h - the source ring of a derive job as a libavformat demuxer.
  *
  * Reads from a random access point a moment old with its PSI in front, waits where the ring has
- * nothing yet, jumps (marked) when it was lapped, and moves to a larger ring of the same job
- * without a seam.  Waiting calls back into the owner, who takes orders meanwhile and may end it. */
+ * nothing yet, and moves to a larger ring of the same job without a seam.  Waiting calls back into
+ * the owner, who takes orders meanwhile and may end it.  A reader that was lapped must be opened
+ * again: what its demuxer still holds is cut. */
 #ifndef AMPS_RING_READER_H
 #define AMPS_RING_READER_H
 
@@ -15,7 +16,7 @@
 struct ring_reader {
 	struct ring ring, larger; /* larger: to move to once ring is read to its end */
 	bool has_ring, has_larger, started;
-	bool jumped; /* bytes were skipped since the owner looked last */
+	bool lapped; /* what the demuxer gives from here on is worth nothing */
 	uint64_t pos;
 	uint8_t stage[RING_READER_STAGE];
 	size_t staged, stage_at;

@@ -22,6 +22,12 @@ void timeline_restart(struct timeline *t)
 		t->next[i] = TIME_NONE;
 }
 
+void timeline_rewind(struct timeline *t)
+{
+	timeline_restart(t);
+	t->frontier = TIME_NONE;
+}
+
 /* The time nearest to `near` with the same lowest 33 bits. */
 static int64_t unwrap(int64_t near, int64_t time)
 {

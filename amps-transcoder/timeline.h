@@ -24,6 +24,9 @@ void timeline_init(struct timeline *t, int64_t at_least);
 /* Another source, or the same one opened again: streams are new, the timeline goes on. */
 void timeline_restart(struct timeline *t);
 
+/* The same source from an earlier place: its times are what they were. */
+void timeline_rewind(struct timeline *t);
+
 /* Maps a timestamp pair (90 kHz; TIME_NONE if there is none) in place. */
 void timeline_map(struct timeline *t, unsigned stream, int64_t *pts, int64_t *dts,
 		  int64_t duration);

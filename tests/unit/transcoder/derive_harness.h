@@ -269,7 +269,7 @@ static inline void see_packet(struct seen *s, const AVStream *stream, const AVPa
 
 	if (s->packets[kind]++ == 0)
 		s->first_pts[kind] = p->pts;
-	s->last_pts[kind] = p->pts;
+	s->last_pts[kind] = MAX(s->last_pts[kind], p->pts);
 	if (last_dts[p->stream_index] != AV_NOPTS_VALUE && p->dts <= last_dts[p->stream_index])
 		s->backward++;
 	last_dts[p->stream_index] = p->dts;

@@ -122,6 +122,37 @@ Test(derive, outputs_come_and_go)
 	free(media);
 }
 
+Test(derive, an_output_that_joins_starts_from_what_the_ring_holds)
+{
+	struct rig rig;
+	struct seen a, b;
+	size_t len, half;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	half = len / 2 / TS_PACKET * TS_PACKET;
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"preset\",\"veryfast\"]", RING, TIME_NONE);
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, half);
+	cr_assert(rig_await_media(&rig, 0, 2 * SECOND, 10000), "%s", rig.text);
+	/* no byte comes meanwhile */
+	rig_output_on(&rig, 1, "[\"preset\",\"veryfast\"],[\"s\",\"320x180\"]", RING, TIME_NONE);
+	cr_assert(rig_await(&rig, &rig.outputs[1].running, 5000), "%s", rig.text);
+	rig_feed(&rig, media + half, len - half);
+	cr_assert(rig_await_media(&rig, 0, 7 * SECOND, 10000), "%s", rig.text);
+	cr_assert(rig_await_media(&rig, 1, 6 * SECOND, 10000), "%s", rig.text);
+	rig_see(&rig, 0, &a);
+	rig_see(&rig, 1, &b);
+	cr_expect_eq(rig_stop(&rig), 0);
+	expect_clean(&a);
+	expect_clean(&b);
+	expect_aligned(&a, &b);
+	/* nothing twice, nothing left out */
+	cr_expect_leq(llabs((a.last_pts[0] - a.first_pts[0]) / 3600 + 1 - a.packets[0]), 2,
+		      "%u pictures", a.packets[0]);
+	free(media);
+}
+
 Test(derive, a_new_source_ring_goes_on_in_the_same_output)
 {
 	struct rig rig;
