@@ -1,0 +1,246 @@
+"""Processes killed and hung at random: what the others keep, what comes back, and how soon."""
+import os
+import random
+import signal
+import time
+
+import pytest
+
+import media
+from harness import SANITIZED, wait_for
+from lineup import LOOP, channel, line_up
+from watch import (Knocker, Residue, Watch, assert_sound, assert_untouched, holders, zombies)
+
+SOAK = bool(os.environ.get("AMPS_SOAK"))
+KILLS = 100 if SOAK else 10
+SEED = int(os.environ.get("AMPS_SEED", "1"))
+
+pytestmark = [pytest.mark.slow] if SOAK else []
+
+
+def two_channels():
+    return line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP),
+                   channel(3, media.short_film(), **LOOP))
+
+
+def kill(pid, number=signal.SIGKILL):
+    os.kill(pid, number)
+
+
+def wait_replaced(server, program, gone, n, timeout=5):
+    """Until n processes run under that name and the one that is gone is not among them."""
+    def replaced():
+        pids = server.pids(program)
+        return pids if len(pids) == n and gone not in pids else None
+    return wait_for(replaced, timeout, f"{gone} ({program}) to be replaced")
+
+
+def test_killed_workers(server):
+    """Others' viewers lose nothing, the port never refuses, one's own viewers reconnect."""
+    chance = random.Random(SEED)
+    s = server(two_channels(), workers=2)
+    respawn = []
+    with Watch(s) as w, Watch(s) as players, Knocker(s) as knocker:
+        players.wait_playing(players.open("/stream/1.ts", 6, again=True))
+        residue = Residue(s)
+        jobs = {t["key"]: t["pid"] for t in s.tuners()}
+        for _ in range(KILLS):
+            ids = w.open("/stream/1.ts", 10) + w.open("/stream/2.ts", 10)
+            reports = w.wait_playing(ids)
+            where = holders(s, {v["port"] for v in reports.values()})
+            victim = chance.choice(s.pids("amps-worker"))
+            theirs = [i for i in ids if where[reports[i]["port"]] == victim]
+            others = [i for i in ids if i not in theirs]
+            begin = time.monotonic()
+            kill(victim)
+            wait_replaced(s, "amps-worker", victim, 2)
+            respawn.append(time.monotonic() - begin)
+            w.wait(theirs, lambda v: v["state"] == "ended", 2, "the dead worker's viewers to end")
+            assert_sound(w.report(theirs))
+            w.wait_more(others, 600)
+            assert_untouched(w.report(others))
+            w.close_viewers(ids)
+        players.wait_more(list(players.report()), 600)
+        assert_sound(players.report())
+        assert all(v["refused"] == 0 for v in players.report().values())
+        assert sum(v["opened"] for v in players.report().values()) > 6
+        now = {t["key"]: t["pid"] for t in s.tuners()}
+        assert now["1"] == jobs["1"], "a worker's death restarted the channel"
+        wait_for(lambda: s.tuner("2") is None, 10, "channel 2 to become idle")
+        residue.check()
+    print(f"{KILLS} workers killed, longest replacement {max(respawn) * 1000:.0f} ms, "
+          f"{knocker.served} served, {knocker.lost} lost, {knocker.refused} refused")
+    assert knocker.refused == 0
+    assert knocker.served > 20 * KILLS
+
+
+def test_killed_jobs(server):
+    """Viewers stay and go on at a marked random access point; other channels lose nothing."""
+    chance = random.Random(SEED)
+    s = server(two_channels(), workers=2)
+    gaps = []
+    with Watch(s) as w:
+        mine, others = w.open("/stream/1.ts", 10), w.open("/stream/2.ts", 10)
+        w.wait_playing(mine + others, 600)
+        residue = Residue(s)
+        for n in range(KILLS):
+            pid = s.tuner("1")["pid"]
+            before = w.report(mine)
+            time.sleep(chance.uniform(0, 0.3))
+            begin = time.monotonic()
+            kill(pid)
+            w.wait(mine, lambda v: v["marks"] > before[v["id"]]["marks"], 40,
+                   "viewers to go on with a mark")
+            gaps.append(time.monotonic() - begin)
+            w.wait_more(mine, 600)
+            seen = w.report(mine)
+            assert_sound(seen)
+            for v in seen.values():
+                assert v["opened"] == 1 and v["ends"] == 0, v
+                assert v["marks"] == n + 1, v
+            tuner = s.tuner("1")
+            assert tuner["restarts"] == n + 1 and tuner["pid"] != pid, tuner
+            # a job that lived for ten seconds starts again at once: this is not about backoff
+            wait_steady(s, w, mine, n)
+        assert_untouched(w.report(others))
+        residue.check()
+    print(f"{KILLS} jobs killed, longest until the mark {max(gaps):.2f} s, shortest {min(gaps):.2f}")
+    assert min(gaps) < 1.5
+
+
+def wait_steady(s, w, mine, n):
+    """The first kills follow each other as they come, the later ones wait out the backoff."""
+    if n >= 2:
+        begin = time.monotonic()
+        wait_for(lambda: time.monotonic() - begin > (10.2 if SOAK else 0), 20, "a steady job")
+
+
+def test_killed_derive_jobs(server):
+    """A codec that dies costs neither the source connection nor a viewer of the copy a byte."""
+    kills = 20 if SOAK else 3
+    s = server(line_up({**channel(1, media.film(), **LOOP),
+                        "adaptive_bitrates": [{"name": "small", "ffmpeg_profile": "small"}]}))
+    with Watch(s) as w:
+        mine = w.open("/stream/1.ts?variant=small", 5)
+        others = w.open("/stream/1.ts", 5)
+        w.wait_playing(mine, 100, 40)
+        w.wait_playing(others)
+        ingest = s.tuner("1")["pid"]
+        for n in range(kills):
+            pid = s.tuner("1")["derive_pid"]
+            assert pid and pid != ingest
+            kill(pid)
+            w.wait(mine, lambda v: v["marks"] > n, 40, "viewers to go on with a mark")
+            w.wait_more(mine, 100, 40)
+            seen = w.report(mine)
+            assert_sound(seen)
+            assert all(v["opened"] == 1 and v["marks"] == n + 1 for v in seen.values()), seen
+        assert s.tuner("1")["pid"] == ingest
+        assert_untouched(w.report(others))
+
+
+def test_killed_nursery(server):
+    """Running jobs do not notice; new channels start with the next one."""
+    s = server(two_channels(), workers=2)
+    with Watch(s) as w:
+        ids = w.open("/stream/1.ts", 5) + w.open("/stream/2.ts", 5)
+        w.wait_playing(ids)
+        jobs = {t["key"]: t["pid"] for t in s.tuners()}
+        for n in range(KILLS):
+            nursery = wait_for(s.nursery, 10, "a nursery")
+            if n % 2:
+                new = w.open("/stream/3.ts")  # a start may be under way
+            kill(nursery)
+            if n % 2 == 0:
+                new = w.open("/stream/3.ts")
+            w.wait_playing(new, 50)
+            assert_sound(w.report(new))
+            assert wait_for(s.nursery, 10, "a new nursery") != nursery
+            assert s.amps("stop", "3").returncode == 0
+            w.wait(new, lambda v: v["state"] == "ended", 5, "the third channel to end")
+            w.close_viewers(new)
+            assert zombies(s) == [] or wait_for(lambda: not zombies(s), 2, "the dead to be reaped")
+        assert {t["key"]: t["pid"] for t in s.tuners() if t["key"] != "3"} == jobs
+        w.wait_more(ids, 600)
+        assert_untouched(w.report(ids))
+
+
+def test_killed_masters(server):
+    """Nothing of Amps is left within a second, and the next start on the same folders serves."""
+    s = server(two_channels(), workers=2)
+    slowest = 0
+    for n in range(KILLS):
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 5) + w.open("/stream/2.ts", 5)
+            w.wait_playing(ids)
+            kill(s.process.pid)
+            s.process.wait()
+            wait_for(lambda: not s.processes(), 1, "every process to end with the master")
+            w.wait(ids, lambda v: v["state"] == "ended", 2, "the viewers to end")
+            assert_sound(w.report(ids))
+        assert os.path.exists(s.socket_path), "the dead master's socket is what the next one finds"
+        begin = time.monotonic()
+        s.start()
+        slowest = max(slowest, time.monotonic() - begin)
+    assert s.get("/healthz").status == 200
+    print(f"{KILLS} masters killed, slowest start {slowest * 1000:.0f} ms")
+    s.stop()
+
+
+def test_a_hung_worker_is_replaced(server):
+    s = server(two_channels(), workers=2)
+    with Watch(s) as w:
+        ids = w.open("/stream/1.ts", 20)
+        reports = w.wait_playing(ids)
+        where = holders(s, {v["port"] for v in reports.values()})
+        victim = s.pids("amps-worker")[0]
+        begin = time.monotonic()
+        kill(victim, signal.SIGSTOP)
+        wait_replaced(s, "amps-worker", victim, 2, 8)
+        took = time.monotonic() - begin
+        theirs = [i for i in ids if where[reports[i]["port"]] == victim]
+        others = [i for i in ids if i not in theirs]
+        w.wait(theirs, lambda v: v["state"] == "ended", 2, "the hung worker's viewers to end")
+        w.wait_more(others, 600)
+        assert_untouched(w.report(others))
+    assert 1.5 < took < 4 or SANITIZED, took
+
+
+def test_a_hung_job_is_replaced(server):
+    s = server(two_channels())
+    with Watch(s) as w:
+        mine, others = w.open("/stream/1.ts", 3), w.open("/stream/2.ts", 3)
+        w.wait_playing(mine + others, 600)
+        pid = s.tuner("1")["pid"]
+        kill(pid, signal.SIGSTOP)
+        w.wait(mine, lambda v: v["marks"] == 1, 15, "viewers to go on with a mark")
+        w.wait_more(mine, 600)
+        seen = w.report(mine)
+        assert_sound(seen)
+        assert all(v["opened"] == 1 and v["ends"] == 0 for v in seen.values())
+        assert s.tuner("1")["pid"] != pid
+        assert_untouched(w.report(others))
+
+
+def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
+    """Its socket is served by a living one meanwhile; there is no storm of forks."""
+    s = server(two_channels(), workers=2)
+    stays = s.pids("amps-worker")[0]
+    seen = set(s.pids("amps-worker"))
+    with Watch(s) as w, Knocker(s, 0.005) as knocker:
+        begin = time.monotonic()
+        while time.monotonic() - begin < 4:
+            for pid in s.pids("amps-worker"):
+                seen.add(pid)
+                if pid != stays:
+                    kill(pid)
+            time.sleep(0.01)
+        assert stays in s.pids("amps-worker")
+        assert len(seen) - 2 <= 40, f"{len(seen) - 2} forks in four seconds"
+        served = knocker.served
+        wait_for(lambda: knocker.served > served + 50, 5, "the port to serve on")
+        wait_for(lambda: len(s.pids("amps-worker")) == 2, 10, "the worker to come back")
+        w.wait_playing(w.open("/stream/1.ts", 10))
+        assert_sound(w.report())
+    print(f"{len(seen) - 2} forks in four seconds, {knocker.served} served, {knocker.lost} lost")
+    assert knocker.refused == 0
