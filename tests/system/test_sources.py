@@ -11,7 +11,7 @@ from harness import free_port, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
 from ts import PACKET, Checker
-from watch import Watcher
+from watcher import Watcher
 import socket
 
 

@@ -1,0 +1,63 @@
+"""Viewers in threads: each reads its stream and keeps a checker of all it got."""
+import threading
+import time
+
+from harness import wait_for
+from ts import Checker
+
+
+class Watcher:
+    """One viewer until stop(), or until its answer ends."""
+
+    def __init__(self, server, path, **kwargs):
+        self.checker = Checker()
+        self.stream = server.stream(path, **kwargs).head()
+        assert self.stream.status == 200, (path, self.stream.status, self.stream.rest)
+        self.last = time.monotonic()    # when bytes came
+        self.longest_gap = 0.0          # seconds without bytes
+        self.ended = False
+        self.error = None
+        self.stopping = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while not self.stopping:
+                data = self.stream.read_some()
+                if not data:
+                    self.ended = True
+                    return
+                now = time.monotonic()
+                self.longest_gap = max(self.longest_gap, now - self.last)
+                self.last = now
+                self.checker.feed(data)
+        except Exception as e:  # shown by stop()
+            if not self.stopping:
+                self.error = e
+                self.ended = True
+
+    def packets(self):
+        return self.checker.packets
+
+    def wait_more(self, packets=20, timeout=15):
+        """Waits until more has come."""
+        before = self.packets()
+        wait_for(lambda: self.packets() >= before + packets or self.ended, timeout, "more packets")
+        return self
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join()
+        self.stream.close()
+        if self.error:
+            raise self.error
+        return self.checker
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopping = True
+        self.thread.join()
+        self.stream.close()
