@@ -1,0 +1,113 @@
+#include <criterion/criterion.h>
+
+#include "amps-transcoder/timeline.h"
+
+#define WRAP (1LL << 33)
+
+static int64_t map(struct timeline *t, unsigned stream, int64_t time)
+{
+	int64_t pts = time & (WRAP - 1), dts = pts;
+
+	timeline_map(t, stream, &pts, &dts, 3600);
+	cr_expect_eq(pts, dts);
+	return dts;
+}
+
+Test(timeline, keeps_times_and_unwraps_them)
+{
+	struct timeline t;
+
+	timeline_init(&t, TIME_NONE);
+	cr_expect_eq(map(&t, 0, WRAP - 3600), WRAP - 3600);
+	cr_expect_eq(map(&t, 1, WRAP - 1800), WRAP - 1800);
+	cr_expect_eq(map(&t, 0, WRAP), WRAP);
+	cr_expect_eq(map(&t, 1, WRAP + 1800), WRAP + 1800);
+	cr_expect_eq(map(&t, 0, WRAP + 3600), WRAP + 3600);
+	cr_expect_eq(t.jumps, 0);
+}
+
+Test(timeline, does_not_begin_near_zero)
+{
+	struct timeline t;
+
+	timeline_init(&t, TIME_NONE);
+	cr_expect_eq(map(&t, 0, 0), 900000);
+	cr_expect_eq(map(&t, 0, 3600), 903600);
+}
+
+Test(timeline, pts_may_lie_beyond_the_wrap_of_its_dts)
+{
+	struct timeline t;
+	int64_t pts = 1800, dts = WRAP - 1800;
+
+	timeline_init(&t, TIME_NONE);
+	timeline_map(&t, 0, &pts, &dts, 3600);
+	cr_expect_eq(dts, WRAP - 1800);
+	cr_expect_eq(pts, WRAP + 1800);
+}
+
+Test(timeline, carries_on_where_streams_jump_one_after_the_other)
+{
+	struct timeline t;
+	int64_t video, sound;
+
+	timeline_init(&t, TIME_NONE);
+	map(&t, 0, 1000000);
+	map(&t, 1, 1000000);
+	video = map(&t, 0, 90000000);
+	cr_expect_eq(video, 1003600);
+	/* the sound is still in the old time, then follows with the same distance to the picture */
+	cr_expect_eq(map(&t, 1, 1003600), 1003600);
+	cr_expect_eq(map(&t, 0, 90003600), 1007200);
+	sound = map(&t, 1, 90003600);
+	cr_expect_eq(sound, 1007200);
+	cr_expect_eq(t.jumps, 1);
+}
+
+Test(timeline, a_small_hole_stays)
+{
+	struct timeline t;
+
+	timeline_init(&t, TIME_NONE);
+	map(&t, 0, 1000000);
+	cr_expect_eq(map(&t, 0, 1000000 + 5 * 90000), 1000000 + 5 * 90000);
+}
+
+Test(timeline, goes_on_after_the_last_job)
+{
+	struct timeline t;
+
+	/* the same clock, a little behind or ahead: times stay */
+	timeline_init(&t, 1000000);
+	cr_expect_eq(map(&t, 0, 980000), 980000);
+	timeline_init(&t, 1000000);
+	cr_expect_eq(map(&t, 0, 1100000), 1100000);
+	/* another clock */
+	timeline_init(&t, 1000000);
+	cr_expect_eq(map(&t, 0, 500000000), 1000000);
+	cr_expect_eq(map(&t, 0, 500003600), 1003600);
+}
+
+Test(timeline, another_source_follows_the_frontier_and_a_rewind_does_not)
+{
+	struct timeline t;
+
+	timeline_init(&t, TIME_NONE);
+	map(&t, 0, 1000000);
+	timeline_rewind(&t);
+	cr_expect_eq(map(&t, 0, 500000), 500000);
+	map(&t, 0, 503600);
+	timeline_restart(&t);
+	cr_expect_eq(map(&t, 0, 200000), 507200);
+}
+
+Test(timeline, sound_without_a_time_follows)
+{
+	struct timeline t;
+
+	timeline_init(&t, TIME_NONE);
+	cr_expect_eq(timeline_follow(&t, 0, 1920), TIME_NONE);
+	map(&t, 0, 1000000);
+	cr_expect_eq(timeline_follow(&t, 0, 1920), 1003600);
+	cr_expect_eq(timeline_follow(&t, 0, 1920), 1005520);
+}
