@@ -50,7 +50,7 @@ struct output {
 	unsigned slot;			 /* of the channel table */
 	struct output_ring current;	 /* what workers read */
 	struct output_ring next_ring;	 /* what its job fills but nobody reads yet */
-	struct output_ring ordered; /* being made by the ring pool; generation 0 = none */
+	struct output_ring ordered;	 /* being made by the ring pool; generation 0 = none */
 	bool ended;
 	unsigned wants;
 	uint64_t idle_since_us;			 /* 0 while wanted */
@@ -98,6 +98,7 @@ struct tuner {
 	struct retry ingest_retry, derive_retry;
 	struct output *outputs;
 	unsigned restarts;
+	unsigned unborn; /* starts in a row of which no job came */
 	int64_t started_wall_us;
 	struct event *timer;
 	char last_error[ERROR_TEXT_MAX];
@@ -112,7 +113,7 @@ struct tuners {
 	struct output *output_slots[OUTPUTS_MAX];
 	struct want *wants;
 	struct ring_pool *ring_pool; /* makes the large rings */
-	struct event *pulse; /* heartbeats and rates, while there are jobs */
+	struct event *pulse;	     /* heartbeats and rates, while there are jobs */
 	unsigned jobs;
 	bool shutting_down;
 };
@@ -124,7 +125,7 @@ void tuner_set_state(struct tuner *t, enum tuner_state state);
 void tuner_publish(struct tuner *t);
 void tuner_update(struct tuner *t);
 void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a job's message */
-bool tuner_both(const struct tuner *t); /* one job in both roles? */
+bool tuner_both(const struct tuner *t);	 /* one job in both roles? */
 /* All wants of the tuner (or of one output) are answered and void. */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
 void tuner_fail(struct tuner *t, unsigned status, const char *text);

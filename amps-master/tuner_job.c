@@ -141,6 +141,7 @@ static int on_hello(struct job *j, const struct msg *m)
 	    !is_our_child((pid_t)hello.pid))
 		return -EBADMSG;
 	j->pid = (pid_t)hello.pid;
+	j->tuner->unborn = 0;
 	tuner_publish(j->tuner);
 	return 0;
 }
@@ -376,6 +377,20 @@ static void lost(struct job *j)
 	}
 }
 
+/* A job that never spoke went down with the nursery on the way: no fault of its source, so the next
+ * one is asked, a few times. */
+static bool was_never_born(struct job *j, int error)
+{
+	struct tuner *t = j->tuner;
+
+	if (j->pid || error != -EPIPE || ++t->unborn > JOB_UNBORN_MAX)
+		return false;
+	retry_of(j)->at_us = clock_mono_us() + RESPAWN_MIN_MS * 1000;
+	log_info("channel %s: no %s job came of its start, asking for it again", t->key,
+		 role_names[j->role]);
+	return true;
+}
+
 static void on_broken(void *owner, struct peer *p, int error)
 {
 	struct job *j = owner;
@@ -390,7 +405,7 @@ static void on_broken(void *owner, struct peer *p, int error)
 	job_kill(j);
 	if (j->ended && j->role != JOB_DERIVE)
 		tuner_set_state(t, TUNER_ENDED);
-	else if (!j->ended && j->state != JOB_STOPPING)
+	else if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error))
 		lost(j);
 	job_free(j);
 	tuner_update(t);

@@ -43,6 +43,7 @@
 #define CATALOG_ACK_MS	     50 /* a change is answered after so long even without all acks */
 #define LOADER_TIMEOUT_MS    60000
 #define SHUTDOWN_MS	     5000
+#define JOB_UNBORN_MAX	     10 /* starts in a row of which no process came */
 #define JOB_BACKOFF_MIN_MS   500
 #define JOB_BACKOFF_MAX_MS   30000
 

@@ -542,6 +542,23 @@ Test(tuners, without_a_nursery_jobs_wait_for_it)
 	scene_close(&s);
 }
 
+/* As when the nursery dies with the job's socket in its hands. */
+Test(tuners, a_job_that_never_spoke_is_asked_for_again)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_end(&s.jobs[0]);
+	for (int i = 0; i < 1000 && s.job_count < 2; i++)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	cr_assert_eq(s.job_count, 2);
+	cr_assert_eq(s.gones, 0, "its viewers wait on");
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.rings, 1);
+	scene_close(&s);
+}
+
 Test(tuners, a_job_that_talks_nonsense_is_killed)
 {
 	struct scene s;
