@@ -49,7 +49,7 @@ struct track {
 struct viewer {
 	int id, fd, port, rcvbuf;
 	char path[256];
-	bool again, starting;
+	bool again, starting, in_mark;
 	enum state state;
 	int64_t rate;
 	uint64_t opened_us, credit_us, last_us;
@@ -250,8 +250,11 @@ static void packet(struct viewer *v, const uint8_t *p)
 		return;
 	if (flags & 0x80) {
 		v->marked++;
-		if (pid == v->video)
+		/* the packet that marks and the marked one behind it are one cut */
+		if (pid == v->video && !v->in_mark) {
 			v->marks++;
+			v->in_mark = true;
+		}
 		t->excused = true;
 		if (!payload && v->expect == ANYTHING)
 			v->expect = A_PAT;
@@ -261,6 +264,8 @@ static void packet(struct viewer *v, const uint8_t *p)
 		clock_seen(v, t, p);
 	if (!payload)
 		return;
+	if (pid == v->video)
+		v->in_mark = false;
 	if (unit && pid == 0 && at + 13 < PACKET)
 		v->pmt = (p[at + 11] & 0x1f) << 8 | p[at + 12];
 	else if (unit && pid == v->pmt && at + 13 < PACKET)
@@ -343,6 +348,7 @@ static void viewer_open(struct viewer *v)
 	v->pmt = v->video = -1;
 	v->expect = A_PAT;
 	v->starting = true;
+	v->in_mark = false;
 	v->first_dts = NONE;
 	v->state = CONNECTING;
 	/* blocking: a loopback connection is there at once, or refused */
