@@ -1,0 +1,158 @@
+"""Transcoding in process: profiles, variants of one decode, their life by demand."""
+import json
+import subprocess
+
+import media
+from harness import wait_for
+from lineup import LOOP, channel, line_up
+from origin import HttpOrigin, Paced
+from ts import PACKET, Checker
+from watcher import Watcher
+
+PROFILES = {
+    "copy": {"vcodec": "copy", "acodec": "copy", "format": "mpegts"},
+    "tiny": {"vcodec": "libx264", "preset": "ultrafast", "vf": "scale=128:-2", "b:v": "100k",
+             "g": 50, "acodec": "aac", "b:a": "32k", "ac": 1, "ar": 44100},
+    "wide": {"vcodec": "libx264", "preset": "ultrafast", "s": "240x136", "b:v": "200k", "g": 25,
+             "r": 10, "acodec": "copy"},
+    "sound": {"vn": None, "acodec": "aac", "b:a": "64k"},
+}
+VARIANTS = [{"name": "tiny", "ffmpeg_profile": "tiny"},
+            {"name": "HD+", "label": "High", "ffmpeg_profile": "wide"}]
+
+
+def probe(data, tmp_path):
+    path = tmp_path / "probe.ts"
+    path.write_bytes(data)
+    done = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)],
+        capture_output=True, text=True, check=True, timeout=60)
+    return {x["codec_type"]: x for x in json.loads(done.stdout)["streams"]}
+
+
+def config(source, **more):
+    return line_up(channel(1, source, adaptive_bitrates=VARIANTS, **more),
+                   ffmpeg_profiles=PROFILES, streaming={"idle_timeout": 1})
+
+
+def test_a_profile_is_what_comes_out(server, tmp_path):
+    s = server(line_up(channel(1, media.long_film(), profile="tiny", **LOOP),
+                       ffmpeg_profiles=PROFILES))
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        data = stream.read_for(4)
+    Checker(data).check().check_start()
+    streams = probe(data, tmp_path)
+    assert (streams["video"]["codec_name"], streams["video"]["width"],
+            streams["video"]["height"]) == ("h264", 128, 72)
+    assert (streams["audio"]["codec_name"], streams["audio"]["channels"],
+            streams["audio"]["sample_rate"]) == ("aac", 1, "44100")
+
+
+def test_sound_alone(server, tmp_path):
+    s = server(line_up(channel(1, media.long_film(), profile="sound", **LOOP),
+                       ffmpeg_profiles=PROFILES))
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        data = stream.read(PACKET * 100)
+    assert set(probe(data, tmp_path)) == {"audio"}
+
+
+def test_all_variants_come_from_one_source_and_one_derive(server, tmp_path):
+    with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
+        s = server(config(origin.url()))
+        with s.stream("/stream/1.ts", timeout=30) as plain, \
+                s.stream("/stream/1.ts?variant=tiny", timeout=30) as tiny, \
+                s.stream("/stream/1.ts?variant=HD%2B", timeout=30) as wide:
+            data = {"plain": plain.read_for(2), "tiny": tiny.read_for(2), "wide": wide.read_for(2)}
+            tuner, = s.tuners()
+            assert tuner["derive_pid"] not in (None, tuner["pid"])
+            assert sorted(v for v in tuner["variants"] if v) == ["HD+", "tiny"]
+            assert tuner["viewers"] == 3
+        assert origin.total == 1
+    widths = {}
+    for name, got in data.items():
+        Checker(got).check().check_start()
+        widths[name] = probe(got, tmp_path)["video"]["width"]
+    assert widths == {"plain": 320, "tiny": 128, "wide": 240}
+
+
+def test_the_derive_ends_when_nobody_wants_a_variant(server):
+    s = server(config(media.long_film(), **LOOP))
+    with Watcher(s, "/stream/1.ts") as plain:
+        with s.stream("/stream/1.ts?variant=tiny", timeout=30) as tiny:
+            tiny.read(PACKET)
+            assert s.tuner("1")["derive_pid"]
+        wait_for(lambda: s.tuner("1")["derive_pid"] is None, 10, "the derive job to end")
+        plain.wait_more()
+        checker = plain.stop().check()
+        assert checker.marked == 0
+
+
+def test_stop_of_a_variant_switches_only_it_off(server):
+    s = server(config(media.long_film(), **LOOP))
+    with Watcher(s, "/stream/1.ts") as plain, \
+            s.stream("/stream/1.ts?variant=tiny", timeout=30) as tiny:
+        tiny.read(PACKET)
+        assert s.amps("stop", "1/tiny").returncode == 0
+        tiny.read_all()
+        assert tiny.ended
+        plain.wait_more()
+        assert not plain.ended
+        plain.stop().check()
+
+
+def test_a_variant_with_its_own_source_is_a_tuner_of_its_own(server, tmp_path):
+    s = server(line_up(channel(1, media.long_film(), adaptive_bitrates=[
+        {"name": "other", "source": media.other_film()}], **LOOP)))
+    with s.stream("/stream/1.ts?variant=other", timeout=30) as other:
+        data = other.read(PACKET * 500)
+        assert [t["key"] for t in s.tuners()] == ["1/other"]
+    assert probe(data, tmp_path)["video"]["width"] == 480
+
+
+def test_a_variant_goes_on_when_the_source_restarts(server):
+    with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
+        s = server(config(origin.url()))
+        with Watcher(s, "/stream/1.ts?variant=tiny", timeout=30) as w:
+            w.wait_more(50, 30)
+            derive = s.tuner("1")["derive_pid"]
+            origin.cut()
+            wait_for(lambda: origin.total == 2, 20, "a new connection")
+            w.wait_more(100, 30)
+            assert not w.ended
+            assert s.tuner("1")["derive_pid"] == derive
+            checker = w.stop()
+            assert checker.sync_errors == 0 and checker.cc_errors == []
+            assert checker.backwards == []
+
+
+def test_the_profile_edited_restarts_the_derive_alone(server):
+    with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
+        s = server(config(origin.url()))
+        with Watcher(s, "/stream/1.ts") as plain, \
+                Watcher(s, "/stream/1.ts?variant=tiny", timeout=30) as tiny:
+            tiny.wait_more(50, 30)
+            derive = s.tuner("1")["derive_pid"]
+            edited = config(origin.url())
+            edited["ffmpeg_profiles"]["tiny"] = {**PROFILES["tiny"], "vf": "scale=96:-2"}
+            s.write_config(edited)
+            assert s.amps("reload").returncode == 0
+            wait_for(lambda: s.tuner("1")["derive_pid"] not in (None, derive), 15, "a new derive")
+            tiny.wait_more(50, 30)
+            assert not tiny.ended and not plain.ended
+            assert origin.total == 1
+            checker = plain.stop().check()
+            assert checker.marked == 0
+            checker = tiny.stop().check()
+            assert checker.marked > 0
+
+
+def test_variants_in_the_playlist(server):
+    s = server(config(media.film(), **LOOP))
+    lines = s.get("/playlist.m3u").text.splitlines()
+    assert [line.rsplit(",", 1)[1] for line in lines if line.startswith("#EXTINF")] == \
+        ["Channel 1", "Channel 1 (TINY)", "Channel 1 (High)"]
+    assert '#EXTREM:AMP-VARIANT name="tiny"' in lines
+    links = [line for line in lines if line.startswith("http")]
+    assert links[1].endswith("/stream/1.ts?variant=tiny")
+    assert links[2].endswith("/stream/1.ts?variant=HD%2B")
+    assert s.get("/playlist.m3u?variants=false").text.count("#EXTINF") == 1
