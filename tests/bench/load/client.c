@@ -1,0 +1,145 @@
+/* client.c - one connection: made, asked, read, closed */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "tests/bench/load/load.h"
+
+#define CHUNK_HEAD_BYTES 512u /* read so much where only a chunk's head is wanted */
+
+void client_close(struct load *l, struct client *c, bool early)
+{
+	if (c->fd >= 0) {
+		close_fd(&c->fd);
+		l->alive--;
+	}
+	c->failed = c->state != CLIENT_BODY;
+	if (c->failed)
+		l->failed++;
+	else
+		l->in_body--;
+	c->closed_early = early;
+	c->state = CLIENT_DONE;
+	free(c->head);
+	c->head = NULL;
+}
+
+int client_start(struct load *l, struct client *c)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)l->o.port)};
+	struct epoll_event ev = {.events = EPOLLOUT, .data.ptr = c};
+	int rcvbuf = c->slow ? LOAD_SLOW_RCVBUF : l->o.rcvbuf;
+
+	inet_pton(AF_INET, l->o.host, &sa.sin_addr);
+	c->head = calloc(1, LOAD_HEAD_MAX);
+	if (!c->head)
+		return -ENOMEM;
+	c->start_ns = pace_now_ns();
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		return -errno;
+	if (rcvbuf)
+		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
+	l->alive++;
+	c->state = CLIENT_CONNECTING;
+	if (connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno != EINPROGRESS)
+		client_close(l, c, true);
+	else if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev) < 0)
+		return -errno;
+	return 0;
+}
+
+void client_connected(struct load *l, struct client *c)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
+	socklen_t len = sizeof(int);
+	char request[2048];
+	int error = 0, n;
+
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	n = snprintf(request, sizeof(request),
+		     "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: tsload\r\nAccept: */*\r\n"
+		     "%s%s\r\n",
+		     c->path, l->o.host, l->o.port, l->o.header, *l->o.header ? "\r\n" : "");
+	if (error || send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n) {
+		client_close(l, c, true);
+		return;
+	}
+	c->connected_ns = pace_now_ns();
+	c->state = CLIENT_HEAD;
+	if (c->slow) /* these are read on a timer */
+		epoll_ctl(l->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	else
+		epoll_ctl(l->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+/* How much of the body may be thrown away unread; 0 = none of it. */
+static size_t blind_bytes(const struct load *l, const struct client *c, size_t max)
+{
+	if (c->state != CLIENT_BODY || client_parses(l, c))
+		return 0;
+	if (c->body == BODY_CLOSE)
+		return max;
+	if (c->body == BODY_CHUNKED && c->chunk != CHUNK_DATA)
+		return 0;
+	return c->left > 1 ? MIN(max, c->left - 1) : 0; /* the last byte is body_feed()'s */
+}
+
+static ssize_t receive_blind(struct load *l, struct client *c, size_t n)
+{
+	ssize_t got = recv(c->fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT);
+
+	if (got <= 0)
+		return got;
+	body_count(l, c, (size_t)got, pace_now_ns());
+	if (c->body != BODY_CLOSE)
+		c->left -= (uint64_t)got;
+	return got;
+}
+
+/* Sets *ret_over when the client is done with. */
+static ssize_t receive(struct load *l, struct client *c, size_t n, bool *ret_over)
+{
+	ssize_t got = recv(c->fd, l->buffer, n, MSG_DONTWAIT);
+	uint64_t now = pace_now_ns();
+	int over;
+
+	if (got <= 0)
+		return got;
+	over = c->state == CLIENT_HEAD ? head_feed(l, c, l->buffer, (size_t)got, now)
+				       : body_feed(l, c, l->buffer, (size_t)got, now);
+	if (over) {
+		client_close(l, c, true);
+		*ret_over = true;
+	} else if (l->o.zap && (l->o.key_end ? c->ts.key_end_ns : c->ts.rap_ns)) {
+		client_close(l, c, false);
+		*ret_over = true;
+	}
+	return got;
+}
+
+void client_read(struct load *l, struct client *c, size_t max)
+{
+	bool over = false;
+
+	while (max) {
+		size_t blind = blind_bytes(l, c, max);
+		size_t want = blind ? blind : MIN(max, LOAD_BUFFER);
+		ssize_t got;
+
+		if (!blind && c->state == CLIENT_BODY && !client_parses(l, c))
+			want = MIN(want, CHUNK_HEAD_BYTES);
+		got = blind ? receive_blind(l, c, want) : receive(l, c, want, &over);
+		if (over || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+			return;
+		if (got <= 0) {
+			client_close(l, c, true);
+			return;
+		}
+		if ((size_t)got < want)
+			return;
+		max -= (size_t)got;
+	}
+}

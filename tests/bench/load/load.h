@@ -1,0 +1,122 @@
+/* load.h - the load client: one thread, one epoll, many GET requests for live streams.
+ *
+ * Until a client has seen its first random access point its bytes are parsed; afterwards they are
+ * thrown away in the kernel (MSG_TRUNC), unless it is one of those that are verified to the last
+ * byte (ts_check.h).  Slow clients read at a bit rate of their own, on a timer.  main.c prints one
+ * line of JSON.  Bodies end with the connection, a Content-Length or the last chunk. */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <sys/types.h>
+
+#include "tests/bench/load/ts_check.h"
+
+#define LOAD_PATHS_MAX	 64
+#define LOAD_PIDS_MAX	 16
+#define LOAD_GROUPS_MAX	 8
+#define LOAD_HEAD_MAX	 8192
+#define LOAD_BUFFER	 (256u * 1024)
+#define LOAD_TURN_BYTES	 (4u << 20) /* of one client in a turn */
+#define LOAD_SLOW_RCVBUF 16384
+#define LOAD_SLOW_NS	 100000000u /* slow clients read so often */
+
+/* Slow clients of one rate; 0 reads the answer's head and then nothing. */
+struct slow_group {
+	int count;
+	long bits_per_second;
+};
+
+struct load_options {
+	const char *host, *label, *header;
+	const char *paths[LOAD_PATHS_MAX];
+	int path_count;
+	int port, cpu;
+	int clients, verify, connects_per_second, rcvbuf, timeout_s;
+	int zap_every_ms;
+	bool zap;     /* one after the other, each leaves at the random access point */
+	bool key_end; /* ... or when the first key frame is complete */
+	bool raw;     /* no transport stream: bytes are counted only */
+	double seconds, warm_s;
+	double resume_s; /* slow clients read at full speed for the last seconds */
+	long slow_bps;
+	struct slow_group slow[LOAD_GROUPS_MAX];
+	int slow_groups;
+	pid_t pids[LOAD_PIDS_MAX];
+	int pid_count;
+};
+
+enum client_state { CLIENT_IDLE, CLIENT_CONNECTING, CLIENT_HEAD, CLIENT_BODY, CLIENT_DONE };
+enum body_kind { BODY_CLOSE, BODY_LENGTH, BODY_CHUNKED };
+enum chunk_state { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_DATA, CHUNK_END, CHUNK_TRAILER };
+
+struct client {
+	int fd;
+	enum client_state state;
+	enum body_kind body;
+	enum chunk_state chunk;
+	int status;
+	bool slow, verified, closed_early;
+	bool failed;	      /* ended before its body began */
+	long bits_per_second; /* of a slow one */
+	const char *path;
+	uint64_t start_ns, connected_ns, first_ns, last_ns, gap_ns; /* 0 = did not happen */
+	uint64_t window_bytes;
+	uint64_t left; /* of the chunk or the Content-Length */
+	struct ts_check ts;
+	char *head; /* of the answer, until it is complete */
+	size_t head_len;
+};
+
+/* What a tree of processes has used. */
+struct usage {
+	double cpu_s; /* from the scheduler's own clock */
+	long rss_kb, pss_kb, processes;
+};
+
+struct load {
+	struct load_options o;
+	struct packet_log log;
+	struct client *clients;
+	int total;
+	int epoll;
+	uint8_t *buffer;
+	int started, alive, in_body, failed;
+	bool in_window;
+	uint64_t window_ns, window_end_ns; /* 0 = not yet */
+	uint64_t slow_ns, next_ns, limit_ns;
+	struct usage before, after;
+	double own_before_s, own_after_s;
+	double window_s;
+};
+
+/* client.c: 0 or -errno (a socket that cannot be made). */
+must_check int client_start(struct load *l, struct client *c);
+void client_connected(struct load *l, struct client *c);
+void client_read(struct load *l, struct client *c, size_t max);
+void client_close(struct load *l, struct client *c, bool early);
+
+/* body.c: 0, 1 at the end of the body, -1 for an answer that is none or not a 200. */
+must_check int head_feed(struct load *l, struct client *c, const uint8_t *p, size_t n,
+			 uint64_t now_ns);
+must_check int body_feed(struct load *l, struct client *c, const uint8_t *p, size_t n,
+			 uint64_t now_ns);
+
+/* n bytes of media arrived and were counted only. */
+void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns);
+
+/* Does anybody look into what this client receives? */
+static inline bool client_parses(const struct load *l, const struct client *c)
+{
+	uint64_t seen = l->o.key_end ? c->ts.key_end_ns : c->ts.rap_ns;
+
+	return !l->o.raw && (c->verified || !seen);
+}
+
+/* usage.c: sums over the processes and their descendants. */
+void usage_of_tree(const pid_t *roots, int count, struct usage *ret);
+double usage_own_cpu_s(void);
+
+/* report.c: prints the line.  Returns the number of clients that were lost. */
+int report_print(struct load *l);
+
+#endif
