@@ -28,11 +28,11 @@ static bool take_orders(struct both *b)
 			break;
 		if (event.kind == JOB_EVENT_SHUTDOWN)
 			return true;
-		if (event.kind != JOB_EVENT_SOURCE_RING && outputs_event(&b->outputs, &event) < 0)
-			b->failed = true;
+		if (event.kind != JOB_EVENT_SOURCE_RING)
+			outputs_event(&b->outputs, &event);
 		job_event_done(&event);
 	}
-	return b->failed || job_ending(b->job);
+	return job_ending(b->job);
 }
 
 /* Waits until somebody wants an output; true when the job is over. */
@@ -54,8 +54,8 @@ static int end(struct both *b)
 /* The source has ended by itself. */
 static int end_complete(struct both *b)
 {
-	b->failed = outputs_end(&b->outputs) < 0;
-	return b->failed ? outputs_end_failed(&b->outputs) : job_end_ended(b->job);
+	outputs_end(&b->outputs);
+	return job_end_ended(b->job);
 }
 
 /* Where the timeline goes on from the last job's, by the clock if that is further. */
@@ -93,10 +93,7 @@ static int lavfi_loop(struct both *b, struct lavfi *l)
 			job_wait(b->job, (unsigned)MIN((due - now + 999) / 1000, WAIT_MAX_MS));
 			continue;
 		}
-		if (outputs_frame(&b->outputs, stream, frame, lavfi_rate(l, stream)) < 0) {
-			b->failed = true;
-			return 1;
-		}
+		outputs_frame(&b->outputs, stream, frame, lavfi_rate(l, stream));
 		lavfi_pop(l, stream);
 	}
 	return 1;
@@ -114,8 +111,8 @@ static int run_lavfi(struct both *b, const char *text)
 	if (r < 0)
 		return job_end_failed_av(b->job, 502, "the lavfi source", r);
 	job_say_source(b->job, SOURCE_RAW, true, "");
-	b->failed = outputs_set_source(&b->outputs, l.streams) < 0;
-	r = b->failed ? 1 : lavfi_loop(b, &l);
+	outputs_set_source(&b->outputs, l.streams);
+	r = lavfi_loop(b, &l);
 	b->outputs.source = NULL;
 	lavfi_close(&l);
 	if (r < 0)
@@ -176,12 +173,12 @@ static int media_rounds(struct both *b, struct source *s, AVFormatContext *demux
 	int r;
 
 	for (;;) {
-		b->failed = outputs_set_source(&b->outputs, demuxer) < 0;
-		r = b->failed ? 1 : media_loop(b, s, demuxer);
-		if (r == 0 && outputs_drain(&b->outputs) < 0)
-			b->failed = true;
-		if (r != 0 || b->failed || left == 0)
-			return b->failed ? 1 : r;
+		outputs_set_source(&b->outputs, demuxer);
+		r = media_loop(b, s, demuxer);
+		if (r == 0)
+			outputs_drain(&b->outputs);
+		if (r != 0 || left == 0)
+			return r;
 		left -= left > 0;
 		r = av_seek_frame(demuxer, -1,
 				  demuxer->start_time == AV_NOPTS_VALUE ? 0 : demuxer->start_time,

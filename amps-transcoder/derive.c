@@ -41,8 +41,8 @@ static bool take_orders(struct derive *d)
 			return true;
 		if (event.kind == JOB_EVENT_SOURCE_RING)
 			take_ring(d, &event);
-		else if (outputs_event(&d->outputs, &event) < 0)
-			d->failed = true;
+		else
+			outputs_event(&d->outputs, &event);
 		job_event_done(&event);
 	}
 	return d->failed || d->reopen || d->outputs.joined || d->outputs.count == 0 ||
@@ -87,8 +87,11 @@ static int open_source(struct derive *d)
 		job_wait(d->job, WAIT_MS);
 		return -EAGAIN;
 	}
-	return other_ring ? outputs_set_source(&d->outputs, d->reader.demuxer)
-			  : outputs_rewind(&d->outputs, d->reader.demuxer);
+	if (other_ring)
+		outputs_set_source(&d->outputs, d->reader.demuxer);
+	else
+		outputs_rewind(&d->outputs, d->reader.demuxer);
+	return 0;
 }
 
 /* Opens the source ring and follows it until it is replaced or nobody wants anything. */
@@ -104,8 +107,7 @@ static int run_source(struct derive *d)
 		r = read_source(d);
 	if (d->reader.lapped)
 		log_warn("The derive job was too slow and skips ahead key=%s", d->job->key);
-	if (outputs_set_source(&d->outputs, NULL) < 0 && r == 0)
-		r = -EIO;
+	outputs_set_source(&d->outputs, NULL);
 	ring_reader_close(&d->reader);
 	return r;
 }

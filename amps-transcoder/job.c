@@ -294,14 +294,35 @@ int job_end_failed(struct job *job, unsigned status, const char *format, ...)
 	return 1;
 }
 
-int job_end_failed_av(struct job *job, unsigned status, const char *what, int averror)
+/* Why libav failed: its last words, for a bare error code tells nobody anything. */
+static void reason_av(char *dst, size_t cap, const char *what, int averror)
 {
 	char lines[ERROR_TEXT_MAX - 64];
 
 	av_log_last(lines, sizeof(lines));
 	if (!*lines)
 		av_strerror(averror, lines, sizeof(lines));
-	return job_end_failed(job, status, "%s: %s", what, lines);
+	snprintf(dst, cap, "%s: %s", what, lines);
+}
+
+int job_end_failed_av(struct job *job, unsigned status, const char *what, int averror)
+{
+	char text[ERROR_TEXT_MAX];
+
+	reason_av(text, sizeof(text), what, averror);
+	return job_end_failed(job, status, "%s", text);
+}
+
+void job_say_output_failed(struct job *job, uint32_t output, const char *what, int averror)
+{
+	char text[ERROR_TEXT_MAX];
+
+	if (averror)
+		reason_av(text, sizeof(text), what, averror);
+	else
+		snprintf(text, sizeof(text), "%s", what);
+	log_warn("%s; this output is given up output=%u", text, output);
+	SEND(job, job_output_failed, .output = output, .status = 502, .text = text);
 }
 
 const char *job_spec_text(const struct job *job, const char *name, const char *otherwise)

@@ -33,11 +33,10 @@ void outputs_done(struct outputs *s)
 	s->count = 0;
 }
 
-static int fail(struct outputs *s, const struct output *o, int averror)
+static int fail(struct outputs *s, const char *what, int averror)
 {
 	s->failed_av = averror;
-	snprintf(s->problem, sizeof(s->problem), "%s",
-		 o && o->failed_at ? o->failed_at : "the output");
+	snprintf(s->problem, sizeof(s->problem), "%s", what);
 	return -EIO;
 }
 
@@ -63,35 +62,52 @@ static void switch_off(struct outputs *s, unsigned at)
 	memmove(&s->list[at], &s->list[at + 1], (s->count - at) * sizeof(s->list[0]));
 }
 
-static int select_streams(struct outputs *s, struct output *o)
+/* This output cannot go on: whoever wants it learns why, the others never notice. */
+static void give_up(struct outputs *s, unsigned at, int averror)
 {
-	/* streams that are not known yet are looked for when they come */
-	if (!s->source || s->source->nb_streams == 0 || output_select(o, s->source) == 0)
-		return 0;
-	snprintf(s->problem, sizeof(s->problem), "the source has no stream that the profile wants");
-	return -EIO;
+	const struct output *o = s->list[at];
+
+	job_say_output_failed(s->job, ts_sink_output(o->sink),
+			      o->failed_at ? o->failed_at : "the output", averror);
+	switch_off(s, at);
 }
 
-static int switch_on(struct outputs *s, struct job_event *event)
+/* Streams that are not known yet are looked for when they come.  False: given up. */
+static bool select_streams(struct outputs *s, unsigned at)
 {
+	if (!s->source || s->source->nb_streams == 0 || output_select(s->list[at], s->source) == 0)
+		return true;
+	s->list[at]->failed_at = "the source has no stream that the profile wants";
+	give_up(s, at, 0);
+	return false;
+}
+
+static void select_all(struct outputs *s)
+{
+	for (unsigned i = 0; i < s->count;)
+		i += select_streams(s, i);
+}
+
+static void switch_on(struct outputs *s, struct job_event *event)
+{
+	char problem[ERROR_TEXT_MAX] = "";
 	struct output *o;
 	int r;
 
 	if (s->count == TUNER_OUTPUTS_MAX)
-		return 0;
-	s->problem[0] = '\0';
-	r = output_new(s->job, event, &o, s->problem, sizeof(s->problem));
+		return;
+	r = output_new(s->job, event, &o, problem, sizeof(problem));
 	if (r < 0) {
-		if (!s->problem[0])
-			snprintf(s->problem, sizeof(s->problem), "output: %s", strerror(-r));
-		return -EIO;
+		job_say_output_failed(s->job, event->output, problem[0] ? problem : strerror(-r),
+				      0);
+		return;
 	}
 	s->joined |= s->count > 0 && s->source;
 	s->list[s->count++] = o;
-	return select_streams(s, o);
+	select_streams(s, s->count - 1);
 }
 
-int outputs_event(struct outputs *s, struct job_event *event)
+void outputs_event(struct outputs *s, struct job_event *event)
 {
 	int at = find(s, event->output);
 	int r;
@@ -99,16 +115,17 @@ int outputs_event(struct outputs *s, struct job_event *event)
 	if (event->kind == JOB_EVENT_OUTPUT_OFF) {
 		if (at >= 0 && ts_sink_generation(s->list[at]->sink) == event->generation)
 			switch_off(s, (unsigned)at);
-		return 0;
+		return;
 	}
-	if (at < 0)
-		return switch_on(s, event);
+	if (at < 0) {
+		switch_on(s, event);
+		return;
+	}
 	event->continue_90k = TIME_NONE;
 	r = ts_sink_attach(s->list[at]->sink, event);
 	if (r < 0)
 		log_warn("A larger ring could not be taken; the old one goes on output=%u error=%s",
 			 event->output, strerror(-r));
-	return 0;
 }
 
 int64_t outputs_continue_90k(const struct outputs *s)
@@ -121,12 +138,12 @@ int64_t outputs_continue_90k(const struct outputs *s)
 	return latest;
 }
 
-int outputs_set_source(struct outputs *s, AVFormatContext *source)
+void outputs_set_source(struct outputs *s, AVFormatContext *source)
 {
 	close_decoders(s);
 	s->source = source;
 	if (!source)
-		return 0;
+		return;
 	if (s->begun)
 		timeline_restart(&s->timeline);
 	else
@@ -135,21 +152,15 @@ int outputs_set_source(struct outputs *s, AVFormatContext *source)
 	s->stream_count = source->nb_streams;
 	for (unsigned i = 0; i < s->count; i++)
 		output_jump(s->list[i]);
-	for (unsigned i = 0; i < s->count; i++)
-		if (select_streams(s, s->list[i]) < 0)
-			return -EIO;
-	return 0;
+	select_all(s);
 }
 
-int outputs_rewind(struct outputs *s, AVFormatContext *source)
+void outputs_rewind(struct outputs *s, AVFormatContext *source)
 {
-	int r;
-
 	for (unsigned i = 0; i < s->count; i++)
 		output_rewind(s->list[i]);
-	r = outputs_set_source(s, source);
+	outputs_set_source(s, source);
 	timeline_rewind(&s->timeline);
-	return r;
 }
 
 static bool source_keys(const struct outputs *s)
@@ -160,17 +171,18 @@ static bool source_keys(const struct outputs *s)
 	return false;
 }
 
-int outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame, AVRational rate)
+void outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame, AVRational rate)
 {
 	bool keys = source_keys(s);
 
-	for (unsigned i = 0; i < s->count; i++) {
+	for (unsigned i = 0; i < s->count;) {
 		int r = output_frame(s->list[i], index, frame, rate, keys);
 
 		if (r < 0)
-			return fail(s, s->list[i], r);
+			give_up(s, i, r);
+		else
+			i++;
 	}
-	return 0;
 }
 
 static bool frames_wanted(const struct outputs *s, unsigned stream)
@@ -183,32 +195,30 @@ static bool frames_wanted(const struct outputs *s, unsigned stream)
 
 static int open_decoder(struct outputs *s, unsigned index)
 {
+	char what[64];
 	int r;
 
 	s->decoders[index] = calloc(1, sizeof(struct decoder));
 	if (!s->decoders[index])
-		return fail(s, NULL, AVERROR(ENOMEM));
+		return fail(s, "the decoder", AVERROR(ENOMEM));
 	r = decoder_open(s->decoders[index], s->source->streams[index]->codecpar);
 	if (r >= 0)
 		return 0;
 	free(s->decoders[index]);
 	s->decoders[index] = NULL;
-	fail(s, NULL, r);
-	snprintf(s->problem, sizeof(s->problem), "the decoder of %s",
+	snprintf(what, sizeof(what), "the decoder of %s",
 		 avcodec_get_name(s->source->streams[index]->codecpar->codec_id));
-	return -EIO;
+	return fail(s, what, r);
 }
 
-static int take_frames(struct outputs *s, unsigned index)
+static void take_frames(struct outputs *s, unsigned index)
 {
 	struct decoder *d = s->decoders[index];
 	AVRational rate = d->ctx->framerate;
 	AVFrame *frame;
-	int r = 0;
 
-	while (r == 0 && (frame = decoder_take(d)))
-		r = outputs_frame(s, index, frame, rate);
-	return r;
+	while ((frame = decoder_take(d)))
+		outputs_frame(s, index, frame, rate);
 }
 
 static int decode(struct outputs *s, const AVPacket *packet)
@@ -218,19 +228,17 @@ static int decode(struct outputs *s, const AVPacket *packet)
 	if (!s->decoders[index] && open_decoder(s, index) < 0)
 		return -EIO;
 	decoder_put(s->decoders[index], packet);
-	return take_frames(s, index);
+	take_frames(s, index);
+	return 0;
 }
 
 /* Streams that came after the outputs had chosen (a changed PMT). */
-static int see_new_streams(struct outputs *s)
+static void see_new_streams(struct outputs *s)
 {
 	if (s->source->nb_streams == s->stream_count)
-		return 0;
+		return;
 	s->stream_count = s->source->nb_streams;
-	for (unsigned i = 0; i < s->count; i++)
-		if (select_streams(s, s->list[i]) < 0)
-			return -EIO;
-	return 0;
+	select_all(s);
 }
 
 /* How long a frame of AAC lasts, from its ADTS header (ISO 13818-7, 6.2); 0 for anything else.
@@ -273,41 +281,40 @@ int outputs_packet(struct outputs *s, AVPacket *packet)
 
 	if (index >= TIMELINE_STREAMS_MAX)
 		return 0;
-	if (see_new_streams(s) < 0)
-		return -EIO;
+	see_new_streams(s);
 	stream = s->source->streams[index];
 	set_times(s, stream, packet);
-	for (unsigned i = 0; i < s->count; i++) {
+	for (unsigned i = 0; i < s->count;) {
 		int r = output_wants_packets(s->list[i], index)
 				? output_packet(s->list[i], index, packet, stream->codecpar)
 				: 0;
 
 		if (r < 0)
-			return fail(s, s->list[i], r);
+			give_up(s, i, r);
+		else
+			i++;
 	}
 	return frames_wanted(s, index) ? decode(s, packet) : 0;
 }
 
-int outputs_drain(struct outputs *s)
+void outputs_drain(struct outputs *s)
 {
-	int r = 0;
-
-	for (unsigned i = 0; i < array_size(s->decoders) && r == 0; i++) {
+	for (unsigned i = 0; i < array_size(s->decoders); i++) {
 		if (!s->decoders[i])
 			continue;
 		decoder_put(s->decoders[i], NULL);
-		r = take_frames(s, i);
+		take_frames(s, i);
 	}
-	return r;
 }
 
-int outputs_end(struct outputs *s)
+void outputs_end(struct outputs *s)
 {
-	for (unsigned i = 0; i < s->count; i++) {
+	for (unsigned i = 0; i < s->count;) {
 		int r = output_end(s->list[i]);
 
 		if (r < 0)
-			return fail(s, s->list[i], r);
+			give_up(s, i, r);
+		else
+			i++;
 	}
-	return 0;
 }

@@ -1,7 +1,8 @@
 /* outputs.h - all outputs of a job that makes some, and the decoders they share: each stream of the
  * source is decoded once, however many outputs encode it.
  *
- * Times become one steady timeline here (timeline.h), the same for every output.  One thread. */
+ * Times become one steady timeline here (timeline.h), the same for every output.  An output whose
+ * profile or codec fails is given up with its reason, and the others go on.  One thread. */
 #ifndef AMPS_OUTPUTS_H
 #define AMPS_OUTPUTS_H
 
@@ -19,7 +20,7 @@ struct outputs {
 	struct timeline timeline;
 	bool begun;
 	bool joined; /* an output was switched on while others run; the owner clears it */
-	/* why an operation failed: the job is over */
+	/* why a packet could not be taken: the job is over */
 	unsigned failed_status;
 	int failed_av; /* libav's error, 0 = `problem` says all */
 	char problem[ERROR_TEXT_MAX];
@@ -28,28 +29,27 @@ struct outputs {
 void outputs_init(struct outputs *s, struct job *job);
 void outputs_done(struct outputs *s);
 
-/* Follows JOB_EVENT_OUTPUT and JOB_EVENT_OUTPUT_OFF.  0, or -EIO (the job is over). */
-must_check int outputs_event(struct outputs *s, struct job_event *event);
+/* Follows JOB_EVENT_OUTPUT and JOB_EVENT_OUTPUT_OFF. */
+void outputs_event(struct outputs *s, struct job_event *event);
 
-/* The source was opened (its streams are new) or is closed (NULL).  0 or -EIO. */
-must_check int outputs_set_source(struct outputs *s, AVFormatContext *source);
+/* The source was opened (its streams are new) or is closed (NULL). */
+void outputs_set_source(struct outputs *s, AVFormatContext *source);
 
 /* The source was opened again at an earlier place, for an output that has just been switched on:
- * the others go on where they were.  0 or -EIO. */
-must_check int outputs_rewind(struct outputs *s, AVFormatContext *source);
+ * the others go on where they were. */
+void outputs_rewind(struct outputs *s, AVFormatContext *source);
 
-/* A packet of the source (its times are changed).  0 or -EIO. */
+/* A packet of the source (its times are changed).  0, or -EIO (no decoder: the job is over). */
 must_check int outputs_packet(struct outputs *s, AVPacket *packet);
 
-/* A frame of stream `index` from elsewhere, already in 90 kHz ticks.  0 or -EIO. */
-must_check int outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame,
-			     AVRational rate);
+/* A frame of stream `index` from elsewhere, already in 90 kHz ticks. */
+void outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame, AVRational rate);
 
-/* The source came to its end: empties the decoders.  0 or -EIO. */
-must_check int outputs_drain(struct outputs *s);
+/* The source came to its end: empties the decoders. */
+void outputs_drain(struct outputs *s);
 
-/* Nothing will follow: empties the outputs as well; their rings are complete.  0 or -EIO. */
-must_check int outputs_end(struct outputs *s);
+/* Nothing will follow: empties the outputs as well; their rings are complete. */
+void outputs_end(struct outputs *s);
 
 /* Where a fresh timeline begins so that nobody's goes back; TIME_NONE. */
 int64_t outputs_continue_90k(const struct outputs *s);

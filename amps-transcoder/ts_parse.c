@@ -93,6 +93,8 @@ static void check_cc(struct ts_parse *p, const uint8_t *packet, unsigned pid)
 {
 	unsigned now = packet[3] & 0x0f, last = p->cc[pid];
 
+	if (last == CC_NONE && p->seen_count < TS_SEEN_MAX)
+		p->seen[p->seen_count++] = (uint16_t)pid;
 	if (!ts_has_payload(packet)) {
 		if (last == CC_NONE)
 			return;
@@ -193,6 +195,11 @@ static bool rap_begin(const struct ts_parse *p, uint64_t pos, struct ring_rap *r
 	add_pid(rap, p->pcr_pid, p->cc[p->pcr_pid], RING_PID_PCR);
 	for (unsigned i = 0; i < p->stream_count; i++)
 		add_pid(rap, p->streams[i].pid, p->cc[p->streams[i].pid], 0);
+	/* the service description comes seldom, and whoever moves here must not be surprised by it
+	 */
+	add_pid(rap, TS_PID_SDT, p->cc[TS_PID_SDT], 0);
+	for (unsigned i = 0; i < p->seen_count; i++)
+		add_pid(rap, p->seen[i], p->cc[p->seen[i]], 0);
 	return true;
 }
 

@@ -16,6 +16,8 @@
 #define TS_SECTION_BYTES 1024u
 #define TS_STREAMS_MAX	 32u /* elementary streams followed in a PMT */
 #define TS_HZ		 90000
+#define TS_PID_SDT	 0x11u
+#define TS_SEEN_MAX	 RING_RAP_PIDS /* first PIDs seen, whatever they carry */
 
 enum ts_kind { TS_KIND_OTHER, TS_KIND_VIDEO, TS_KIND_AUDIO };
 
@@ -47,8 +49,10 @@ struct ts_parse {
 	unsigned stream_count;
 	uint8_t cc[TS_PIDS];	    /* last value, 0xff = not seen; read through ts_parse_cc() */
 	uint8_t stream_of[TS_PIDS]; /* index + 1 into streams */
-	int64_t ref_90k;	    /* what values are unwrapped against */
-	int64_t pcr_90k;	    /* last PCR of the programme, unwrapped; TIME_NONE */
+	uint16_t seen[TS_SEEN_MAX];
+	unsigned seen_count;
+	int64_t ref_90k;      /* what values are unwrapped against */
+	int64_t pcr_90k;      /* last PCR of the programme, unwrapped; TIME_NONE */
 	int64_t clock_90k;    /* pcr_90k, or the last DTS of a stream without PCRs; TIME_NONE */
 	int64_t frontier_90k; /* largest pts + duration; TIME_NONE */
 	uint64_t packets, cc_errors;

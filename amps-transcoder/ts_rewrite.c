@@ -151,10 +151,11 @@ static void rewrite_cc(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 	unsigned in = packet[3] & 0x0f;
 
 	if (w->seen[pid] != w->round) {
-		unsigned last = p->cc[pid];
+		/* a PID not seen before begins at 0, as ring_intro() announces it */
+		unsigned last = p->cc[pid] > 15 ? 15 : p->cc[pid];
 		unsigned want = ts_has_payload(packet) ? last + 1 : last;
 
-		w->cc_shift[pid] = last > 15 ? 0 : (uint8_t)((want - in) & 0x0f);
+		w->cc_shift[pid] = (uint8_t)((want - in) & 0x0f);
 		w->seen[pid] = w->round;
 	}
 	packet[3] = (uint8_t)((packet[3] & 0xf0) | ((in + w->cc_shift[pid]) & 0x0f));

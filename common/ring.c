@@ -228,9 +228,9 @@ size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst)
 	for (unsigned i = 0; marked && i < pids; i++) {
 		const struct ring_pid_cc *c = &rap->pids[i];
 
-		if (c->pid >= NO_PID || c->cc > 15)
+		if (c->pid >= NO_PID)
 			continue;
-		mark_packet(dst + n, c->pid, c->cc);
+		mark_packet(dst + n, c->pid, c->cc > 15 ? 15 : c->cc);
 		n += TS_PACKET;
 	}
 	memcpy(dst + n, rap->psi, (size_t)psi * TS_PACKET);

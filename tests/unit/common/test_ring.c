@@ -193,12 +193,13 @@ Test(ring, the_intro_marks_each_pid_seen_and_repeats_the_psi)
 	uint8_t out[RING_INTRO_MAX];
 
 	cr_assert_eq(ring_intro(&rap, false, out), 2 * TS_PACKET);
-	cr_assert_eq(ring_intro(&rap, true, out), 3 * TS_PACKET);
+	cr_assert_eq(ring_intro(&rap, true, out), 4 * TS_PACKET);
 	cr_assert_eq(out[0], 0x47);
 	cr_assert_eq(((out[1] & 0x1f) << 8) | out[2], 0x100);
 	cr_assert_eq(out[3], 0x27); /* adaptation only, the counter before the next payload's */
 	cr_assert_eq(out[4], 183);
 	cr_assert_eq(out[5], 0x80);
+	cr_assert_eq(out[TS_PACKET + 3], 0x2f, "a PID not seen yet will begin at 0");
 }
 
 Test(ring, a_hostile_slot_cannot_make_the_intro_overflow)
@@ -254,7 +255,7 @@ Test(ring, a_racing_reader_accepts_nothing_torn, .timeout = 120)
 			cr_assert(packet_is(out + i, (uint32_t)((from + (uint64_t)i) / TS_PACKET)));
 		/* fall behind now and then, so that being lapped is exercised too */
 		if (got > 0 && x.good % 50021 < 64)
-			pos = pos > SIZE ? pos - SIZE + TS_PACKET * 8 - pos % TS_PACKET : pos;
+			pos -= MIN(pos, (SIZE / TS_PACKET - 8) * TS_PACKET);
 	}
 	atomic_store(&x.stop, 1);
 	pthread_join(thread, NULL);

@@ -37,7 +37,7 @@ struct rig {
 	int socket;
 	pid_t pid;
 	struct rig_output outputs[RIG_OUTPUTS_MAX];
-	bool ended, failed, told;
+	bool ended, failed, output_failed, told;
 	uint32_t status;
 	char text[ERROR_TEXT_MAX];
 	/* the source ring */
@@ -76,6 +76,7 @@ static inline void rig_hear(struct rig *rig, struct msg *m)
 {
 	struct msg_job_mapped mapped;
 	struct msg_job_running running;
+	struct msg_job_output_failed output;
 	struct msg_job_failed failed;
 
 	if (m->type == MSG_JOB_MAPPED && msg_decode_job_mapped(m->bytes, m->len, &mapped) == 0) {
@@ -94,6 +95,12 @@ static inline void rig_hear(struct rig *rig, struct msg *m)
 	}
 	rig->told |= m->type == MSG_JOB_SOURCE;
 	rig->ended |= m->type == MSG_JOB_ENDED;
+	if (m->type == MSG_JOB_OUTPUT_FAILED &&
+	    msg_decode_job_output_failed(m->bytes, m->len, &output) == 0) {
+		rig->output_failed = true;
+		rig->status = output.status;
+		snprintf(rig->text, sizeof(rig->text), "%s", output.text);
+	}
 	if (m->type == MSG_JOB_FAILED && msg_decode_job_failed(m->bytes, m->len, &failed) == 0) {
 		rig->failed = true;
 		rig->status = failed.status;

@@ -31,7 +31,7 @@ struct fake_job {
 	int ring_fd;
 	uint64_t ring_bytes;
 	uint64_t generation;
-	bool mapped, running, ended, failed, stalled, told;
+	bool mapped, running, ended, failed, output_failed, stalled, told;
 	uint8_t kind, live;
 	uint64_t wanted_bytes;
 	uint32_t status;
@@ -140,6 +140,7 @@ static inline void job_heard(struct fake_job *job, struct msg *m)
 {
 	struct msg_hello hello;
 	struct msg_job_source source;
+	struct msg_job_output_failed output;
 	struct msg_job_failed failed;
 	struct msg_job_ring_small small;
 	struct msg_job_running running;
@@ -160,6 +161,12 @@ static inline void job_heard(struct fake_job *job, struct msg *m)
 		job->kind = source.kind;
 		job->live = source.live;
 		snprintf(job->streams, sizeof(job->streams), "%s", source.streams);
+	}
+	if (m->type == MSG_JOB_OUTPUT_FAILED &&
+	    msg_decode_job_output_failed(m->bytes, m->len, &output) == 0) {
+		job->output_failed = true;
+		job->status = output.status;
+		snprintf(job->text, sizeof(job->text), "%s", output.text);
 	}
 	if (m->type == MSG_JOB_FAILED && msg_decode_job_failed(m->bytes, m->len, &failed) == 0) {
 		job->failed = true;

@@ -281,10 +281,31 @@ Test(derive, a_bad_profile_says_why)
 		rig_output_on(&rig, 0, bad[i], RING, TIME_NONE);
 		rig_source(&rig, RING, false);
 		rig_feed(&rig, media, len);
-		cr_expect(rig_await(&rig, &rig.failed, 10000), "%s", bad[i]);
+		cr_expect(rig_await(&rig, &rig.output_failed, 10000), "%s", bad[i]);
 		cr_expect_eq(rig.status, 502);
 		cr_expect_gt(strlen(rig.text), 10, "%s: %s", bad[i], rig.text);
-		cr_expect_neq(rig_stop(&rig), 0);
+		cr_expect_not(rig.failed, "the job itself goes on: other outputs may need it");
+		cr_expect_eq(rig_stop(&rig), 0);
 	}
+	free(media);
+}
+
+Test(derive, a_bad_output_leaves_the_others_alone)
+{
+	struct rig rig;
+	struct seen s;
+	size_t len;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"preset\",\"ultrafast\"]", RING, TIME_NONE);
+	rig_output_on(&rig, 1, "[\"preset\",\"bogus\"]", RING, TIME_NONE);
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, len);
+	cr_assert(rig_await(&rig, &rig.output_failed, 10000));
+	cr_assert(rig_await(&rig, &rig.outputs[0].running, 10000));
+	cr_assert_not(rig.failed);
+	rig_see(&rig, 0, &s);
+	cr_assert_eq(rig_stop(&rig), 0);
 	free(media);
 }

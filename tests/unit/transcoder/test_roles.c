@@ -106,7 +106,7 @@ Test(roles, both_transcodes_what_no_transport_stream_carries)
 	cr_assert(job_await(&job, &job.ended, 10000), "%s", job.text);
 	cr_expect_eq(job_stop(&job), 0);
 	role_start(&fm, &job, JOB_BOTH, spec, "{\"options\":[[\"vcodec\",\"copy\"]]}");
-	cr_assert(job_await(&job, &job.failed, 10000));
+	cr_assert(job_await(&job, &job.output_failed, 10000));
 	cr_expect(strstr(job.text, "vp9"), "%s", job.text);
 	job_stop(&job);
 	master_stop(&fm);
