@@ -1,5 +1,8 @@
 """Every kind of source, how it ends, fails and comes back."""
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import threading
 import time
@@ -12,7 +15,6 @@ from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
 from ts import PACKET, Checker
 from watcher import Watcher
-import socket
 
 
 def counts(path):
@@ -168,6 +170,20 @@ def test_an_origin_that_cuts_keeps_its_viewers(server):
             assert s.tuner("1")["restarts"] >= 3
             checker = w.stop().check()
             assert checker.marked > 0 and checker.not_random_access_after_mark == 0
+
+
+def test_a_killed_ingest_marks_the_cut_for_every_pid(server):
+    s = server(line_up(channel(1, media.long_film(), **LOOP)))
+    with Watcher(s, "/stream/1.ts") as w:
+        w.wait_more(200)
+        for kills in range(1, 4):
+            pid = wait_for(lambda: s.tuner("1")["pid"], 10, "an ingest")
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: w.checker.marked and s.tuner("1")["pid"] not in (None, pid)
+                     and s.tuner("1")["restarts"] == kills, 20, "a new ingest")
+            w.wait_more(200)
+        checker = w.stop().check()
+        assert checker.not_random_access_after_mark == 0
 
 
 def test_an_origin_that_stalls_is_left_and_found_again(server):
