@@ -35,6 +35,7 @@ struct load_options {
 	int zap_every_ms;
 	bool zap;     /* one after the other, each leaves at the random access point */
 	bool key_end; /* ... or when the first key frame is complete */
+	bool values;  /* print the times of every client, too */
 	bool raw;     /* no transport stream: bytes are counted only */
 	double seconds, warm_s;
 	double resume_s; /* slow clients read at full speed for the last seconds */

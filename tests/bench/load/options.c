@@ -17,6 +17,7 @@ enum option_code {
 	OPT_RCVBUF,
 	OPT_TIMEOUT,
 	OPT_HEADER,
+	OPT_VALUES,
 	OPT_RAW
 };
 
@@ -30,7 +31,8 @@ static int usage(void)
 	      "  --zap  --zap-every MS   join one at a time, leave at the random access point\n"
 	      "  --key-end   ... when the first key frame is complete\n"
 	      "  --pids a,b   the server's processes  --cpu N   where to run\n"
-	      "  --raw   count bytes only  --rcvbuf B  --timeout S  --header LINE\n",
+	      "  --raw   count bytes only  --rcvbuf B  --timeout S  --header LINE\n"
+	      "  --values   the times of every client\n",
 	      stderr);
 	return -EINVAL;
 }
@@ -93,6 +95,9 @@ static int long_option(struct load_options *o, int code)
 	case OPT_HEADER:
 		o->header = optarg;
 		return 0;
+	case OPT_VALUES:
+		o->values = true;
+		return 0;
 	case OPT_RAW:
 		o->raw = true;
 		return 0;
@@ -152,19 +157,13 @@ static int check(struct load_options *o)
 int options_read(struct load_options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"slow", 1, NULL, OPT_SLOW},
-		{"slow-bps", 1, NULL, OPT_SLOW_BPS},
-		{"resume", 1, NULL, OPT_RESUME},
-		{"zap", 0, NULL, OPT_ZAP},
-		{"zap-every", 1, NULL, OPT_ZAP_EVERY},
-		{"key-end", 0, NULL, OPT_KEY_END},
-		{"pids", 1, NULL, OPT_PIDS},
-		{"cpu", 1, NULL, OPT_CPU},
-		{"rcvbuf", 1, NULL, OPT_RCVBUF},
-		{"timeout", 1, NULL, OPT_TIMEOUT},
-		{"header", 1, NULL, OPT_HEADER},
-		{"raw", 0, NULL, OPT_RAW},
-		{NULL, 0, NULL, 0},
+		{"slow", 1, NULL, OPT_SLOW},	       {"slow-bps", 1, NULL, OPT_SLOW_BPS},
+		{"resume", 1, NULL, OPT_RESUME},       {"zap", 0, NULL, OPT_ZAP},
+		{"zap-every", 1, NULL, OPT_ZAP_EVERY}, {"key-end", 0, NULL, OPT_KEY_END},
+		{"pids", 1, NULL, OPT_PIDS},	       {"cpu", 1, NULL, OPT_CPU},
+		{"rcvbuf", 1, NULL, OPT_RCVBUF},       {"timeout", 1, NULL, OPT_TIMEOUT},
+		{"header", 1, NULL, OPT_HEADER},       {"raw", 0, NULL, OPT_RAW},
+		{"values", 0, NULL, OPT_VALUES},       {NULL, 0, NULL, 0},
 	};
 	int code;
 

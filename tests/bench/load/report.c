@@ -123,6 +123,12 @@ static void print_moment(const struct load *l, const char *name, enum moment m, 
 			values[n++] = (double)(at - l->clients[i].start_ns) / 1e6;
 	}
 	print_spread(name, values, n);
+	if (!l->o.values)
+		return;
+	printf(",\"%s_values\":[", name);
+	for (int i = 0; i < n; i++)
+		printf("%s%.3f", i ? "," : "", values[i]);
+	printf("]");
 }
 
 static void print_rest(const struct load *l, double *values)

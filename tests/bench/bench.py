@@ -1,0 +1,254 @@
+#!/usr/bin/python3
+"""Measures Amps beside the bare server: bench.py [--quick] [--json FILE] [--rounds N] [--mtu N].
+
+One channel of 8.000 Mbit/s over the loopback of a network namespace of its own, both servers
+pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round are what counts,
+the absolute figures are this machine's.  Ends with 1 only for a run that broke or lost something
+that the bare server did not lose, never for its timing.
+"""
+import argparse
+import contextlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+from programs import (Amps, Bare, Broken, CLIENT_CPU, HTTP_CHANNEL, Origin, Program, load,
+                      load_words, make_film)
+
+VERIFIED = 20
+FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
+
+
+def enter_namespace():
+    """Starts over in a network namespace; ends here with a note where that is not possible."""
+    if "AMPS_BENCH_INSIDE" in os.environ:
+        return
+    able = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "true"],
+                                                stderr=subprocess.DEVNULL).returncode == 0
+    if not able:
+        print("bench: this needs root and the right to make network namespaces; nothing measured")
+        sys.exit(0)
+    os.environ["AMPS_BENCH_INSIDE"] = "1"
+    os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
+
+
+def set_mtu(mtu):
+    subprocess.run(["ip", "link", "set", "lo", "mtu", str(mtu), "up"], check=True)
+
+
+def spread(values):
+    """(median, least, greatest)"""
+    return statistics.median(values), min(values), max(values)
+
+
+def quantile(values, part):
+    values = sorted(values)
+    return values[int(part * (len(values) - 1) + 0.5)]
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.out = {"fanout": [], "joins": [], "starts": [], "memory": []}
+        self.faults = []
+
+    # -- fan-out
+
+    def fanout_run(self, server, viewers, seconds):
+        got = load(server, "-c", viewers, "-d", seconds, "-w", 1, "-V", min(viewers, VERIFIED),
+                   "--pids", server.pid, "-l", server.label)
+        got["faults"] = {name: got[name] for name in FAULTS if got[name]}
+        return got
+
+    def fanout_round(self, amps, viewers, seconds, bare_first):
+        def bare():
+            with Bare() as server:
+                return self.fanout_run(server, viewers, seconds)
+
+        first = bare() if bare_first else None
+        mine = self.fanout_run(amps, viewers, seconds)
+        theirs = first or bare()
+        amps.wait_idle()
+        if mine["faults"] and not theirs["faults"]:
+            self.faults.append(f"{viewers} viewers: {mine['faults']}")
+        return mine, theirs
+
+    def fanout(self, amps, mtu, viewers, rounds, seconds):
+        pairs = [self.fanout_round(amps, viewers, seconds, i % 2 == 0) for i in range(rounds)]
+        row = {"mtu": mtu, "viewers": viewers, "rounds": rounds,
+               "amps": [m["mbit_per_cpu_s"] for m, _ in pairs],
+               "bare": [b["mbit_per_cpu_s"] for _, b in pairs],
+               "ratio": [m["mbit_per_cpu_s"] / b["mbit_per_cpu_s"] for m, b in pairs],
+               "gap_ms": [m["gap_max_ms"]["p99"] for m, _ in pairs],
+               "faults": {name: sum(m[name] for m, _ in pairs) for name in FAULTS},
+               "bare_faults": {name: sum(b[name] for _, b in pairs) for name in FAULTS}}
+        self.out["fanout"].append(row)
+        self.print_fanout(row)
+
+    @staticmethod
+    def print_fanout(row):
+        def cell(values, form):
+            return "{} [{}..{}]".format(*(format(v, form) for v in spread(values)))
+
+        lost = row["faults"]
+        print(f"{row['mtu']:>6} {row['viewers']:>6}   {cell(row['amps'], '.0f'):<24}"
+              f"{cell(row['bare'], '.0f'):<24}{cell(row['ratio'], '.2f'):<20}"
+              f"{lost['cc_err']:>6} {lost['lost_bytes'] + lost['alien_bytes']:>6} "
+              f"{lost['lost_clients']:>6}", flush=True)
+
+    # -- memory
+
+    def memory(self, amps, mtu, viewers):
+        """What the worker grows by from its first viewer to its last."""
+        sizes = {}
+        for n in (1, viewers):
+            words = load_words(amps, "-c", n, "-d", 3600, "-w", 0)
+            with Program(words, CLIENT_CPU):
+                end = time.monotonic() + 30
+                while len(amps.ask("viewers")) < n:
+                    if time.monotonic() > end:
+                        raise Broken(f"only some of {n} viewers came")
+                    time.sleep(0.1)
+                time.sleep(1.5)
+                sizes[n] = amps.worker_bytes()
+            amps.wait_idle()
+        each = (sizes[viewers] - sizes[1]) / (viewers - 1)
+        self.out["memory"].append({"mtu": mtu, "viewers": viewers, "bytes_each": each,
+                                   "worker_bytes_one": sizes[1],
+                                   "worker_bytes_all": sizes[viewers]})
+        print(f"worker memory, MTU {mtu}: {sizes[1] / 1024:.0f} KiB with 1 viewer, "
+              f"{sizes[viewers] / 1024:.0f} KiB with {viewers}: {each:.0f} bytes a viewer",
+              flush=True)
+
+    # -- joining a running channel
+
+    @contextlib.contextmanager
+    def playing(self, server, viewers):
+        """So many viewers, all of them streaming."""
+        if not viewers:
+            with Program(load_words(server, "-c", 1, "-d", 3600, "-w", 0), CLIENT_CPU):
+                time.sleep(3)
+                yield
+            return
+        with Program(load_words(server, "-c", viewers, "-d", 3600, "-w", 0), CLIENT_CPU):
+            time.sleep(viewers / 500 + 2)
+            yield
+
+    def join_times(self, server, viewers, joins):
+        with self.playing(server, viewers):
+            got = load(server, "-c", joins, "--zap", "--zap-every", 41, "-V", -1, "--values")
+        if server.label == "amps" and (got["bad_starts"] or got["lost_clients"]):
+            self.faults.append(f"joins: {got['bad_starts']} bad starts, "
+                               f"{got['lost_clients']} lost")
+        return got["rap_ms_values"]
+
+    def joins(self, amps, viewers, rounds, joins):
+        times = {"amps": [], "bare": []}
+        for _ in range(rounds):
+            with Bare(from_key=True) as bare:
+                times["bare"] += self.join_times(bare, viewers, joins)
+            times["amps"] += self.join_times(amps, viewers, joins)
+            amps.wait_idle()
+        row = {"viewers": viewers, "joins": len(times["amps"])}
+        for name, values in times.items():
+            row[name] = {"p50": quantile(values, .5), "p99": quantile(values, .99),
+                         "max": max(values)}
+        self.out["joins"].append(row)
+        print(f"{viewers:>6} playing, {row['joins']} joins, ms:  "
+              + ",  ".join(f"{n} p50 {row[n]['p50']:.2f} p99 {row[n]['p99']:.2f} "
+                           f"max {row[n]['max']:.2f}" for n in ("amps", "bare")), flush=True)
+
+    # -- starting an idle channel
+
+    def starts(self, amps, name, path, count):
+        key, rap = [], []
+        for _ in range(count):
+            amps.wait_idle()
+            got = load(amps, "-c", 1, "--zap", "--key-end", path=path)
+            if got["lost_clients"] or not got["key_ms"]["n"]:
+                raise Broken(f"a start of the {name} channel failed")
+            key.append(got["key_ms"]["max"])
+            rap.append(got["rap_ms"]["max"])
+        row = {"source": name, "starts": count,
+               "rap_ms": {"p50": quantile(rap, .5), "p99": quantile(rap, .99)},
+               "key_ms": {"p50": quantile(key, .5), "p99": quantile(key, .99), "max": max(key)}}
+        self.out["starts"].append(row)
+        print(f"{name:>6} source, {count} starts, ms to the last byte of the first key frame:  "
+              f"p50 {row['key_ms']['p50']:.1f} p99 {row['key_ms']['p99']:.1f} "
+              f"max {row['key_ms']['max']:.1f}  (first byte of it: p50 {row['rap_ms']['p50']:.1f})",
+              flush=True)
+
+    # -- all of it
+
+    def run(self):
+        o = self.options
+        quick = o.quick
+        print("Mbit per CPU second, median [least..greatest]; the server's whole process tree")
+        print(f"{'MTU':>6} {'viewers':>6}  {'amps':<24} {'bare server':<24}{'ratio in a round':<20}"
+              f"{'CC':>6} {'bytes':>6} {'viewers lost':>6}")
+        for mtu in o.mtu or (1500, 65536):
+            set_mtu(mtu)
+            with Amps() as amps:
+                self.memory(amps, mtu, 1000)
+                self.fanout(amps, mtu, 1, 1 if quick else 3, 3)
+                self.fanout(amps, mtu, 100, 1 if quick else 3, 3)
+                self.fanout(amps, mtu, 1000, o.rounds or (2 if quick else 7), 4)
+                if not quick:
+                    self.fanout(amps, mtu, 2000, 1, 4)
+        print("\nJoining a running channel, connecting included, to the first random access point")
+        set_mtu(1500)
+        with Amps() as amps:
+            self.joins(amps, 0, 1, 60 if quick else 300)
+            self.joins(amps, 1000, 1 if quick else 3, 60 if quick else 100)
+        print("\nStarting an idle channel")
+        with Origin(), Amps() as amps:
+            count = 20 if quick else 100
+            self.starts(amps, "file", amps.path, count)
+            self.starts(amps, "HTTP", f"/stream/{HTTP_CHANNEL}", count)
+
+
+def machine():
+    return {"kernel": os.uname().release, "cpus": os.cpu_count(), "load": os.getloadavg()}
+
+
+def read_options():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
+    p.add_argument("--json", metavar="FILE", help="all figures, machine-readable")
+    p.add_argument("--rounds", type=int, help="of the fan-out to 1,000 viewers")
+    p.add_argument("--mtu", type=int, action="append", help="of the loopback (repeatable)")
+    return p.parse_args()
+
+
+def main():
+    options = read_options()
+    enter_namespace()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, 16384), max(most, 16384)))
+    make_film()
+    bench, start, before = Bench(options), time.monotonic(), machine()
+    broken = None
+    try:
+        bench.run()
+    except Broken as e:
+        broken = str(e)
+    result = dict(bench.out, machine=before, load_after=os.getloadavg(), faults=bench.faults,
+                  broken=broken, seconds=round(time.monotonic() - start))
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump(result, f, indent=1)
+    for fault in bench.faults:
+        print(f"bench: lost what the bare server did not: {fault}")
+    if broken:
+        print(f"bench: broken run: {broken}")
+    print(f"bench: {result['seconds']} s, load average {before['load'][0]:.1f} before, "
+          f"{result['load_after'][0]:.1f} after")
+    return 1 if broken or bench.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""The programs of a measurement: Amps, the bare server, the origin, the load client; all of them
+pinned, the servers to one CPU and everything else to the other."""
+import atexit
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
+FILM = os.path.join(ROOT, "build", "benchmedia", "channel.ts")
+BITS_PER_SECOND = 8_000_000
+SERVER_CPU, CLIENT_CPU = 0, (os.cpu_count() or 1) - 1
+AMPS_PORT, BARE_PORT, ORIGIN_PORT = 15100, 15200, 15300
+FILE_CHANNEL, HTTP_CHANNEL = 1, 2
+
+
+class Broken(Exception):
+    """A run that says nothing: a program failed."""
+
+
+def tool(name):
+    return os.path.join(BIN, "bench", name)
+
+
+def make_film():
+    """20 s of 720p25 H.264 with a key frame each 2 s and AAC, padded to 8.000 Mbit/s."""
+    if os.path.exists(FILM):
+        return
+    os.makedirs(os.path.dirname(FILM), exist_ok=True)
+    part = FILM + ".part.ts"
+    sources = "testsrc2=size=1280x720:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]"
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-b:v", "7M", "-maxrate", "7M",
+             "-bufsize", "7M", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
+             "-pix_fmt", "yuv420p", "-x264-params", "nal-hrd=cbr"]
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", sources,
+                    "-t", "20", *video, "-c:a", "aac", "-b:a", "128k", "-ac", "2",
+                    "-f", "mpegts", "-muxrate", str(BITS_PER_SECOND), "-y", part],
+                   check=True, stdin=subprocess.DEVNULL)
+    os.rename(part, FILM)
+
+
+class Program:
+    """A child, ended with us."""
+
+    def __init__(self, words, cpu, log=subprocess.DEVNULL):
+        self.process = subprocess.Popen(["taskset", "-c", str(cpu), *words], stdout=log,
+                                        stderr=log, stdin=subprocess.DEVNULL)
+        atexit.register(self.stop)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        atexit.unregister(self.stop)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def wait_for(condition, what, timeout=15):
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise Broken(f"waited {timeout} s for {what}")
+        time.sleep(0.01)
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Bare(Program):
+    """The ceiling.  Its ring holds two key frames before anybody may come."""
+
+    label, port, path = "bare server", BARE_PORT, "/"
+
+    def __init__(self, from_key=False):
+        super().__init__([tool("bare_server"), "-p", str(BARE_PORT), "-b", "65536", "-R",
+                          str(BITS_PER_SECOND), *(["-k"] if from_key else []), FILM], SERVER_CPU)
+        wait_for(lambda: listens(BARE_PORT), "the bare server")
+        if from_key:
+            time.sleep(2.2)
+
+
+class Origin(Program):
+    def __init__(self):
+        super().__init__([tool("ts_origin"), "-b", "500", FILM, str(BITS_PER_SECOND),
+                          str(ORIGIN_PORT)], CLIENT_CPU)
+        wait_for(lambda: listens(ORIGIN_PORT), "the origin")
+
+
+class Amps(Program):
+    label, port, path = "amps", AMPS_PORT, f"/stream/{FILE_CHANNEL}"
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="amps-bench-")
+        config = os.path.join(self.folder, "config.yaml")
+        with open(config, "w") as f:
+            json.dump(self.config(), f)
+        self.runtime = os.path.join(self.folder, "runtime")
+        self.log_path = os.path.join(self.folder, "log")
+        with open(self.log_path, "wb") as log:
+            super().__init__([os.path.join(BIN, "amps"), "serve", "--config", config,
+                              "--runtime-dir", self.runtime,
+                              "--state-dir", os.path.join(self.folder, "state")],
+                             SERVER_CPU, log)
+        wait_for(self.is_ready, "the server to be ready")
+
+    @staticmethod
+    def config():
+        file = {"id": FILE_CHANNEL, "name": "File", "source": FILM, "ffmpeg_profile": "copy",
+                "input_args": ["-re", "-stream_loop", "-1"]}
+        http = {"id": HTTP_CHANNEL, "name": "HTTP", "ffmpeg_profile": "copy",
+                "source": f"http://127.0.0.1:{ORIGIN_PORT}/live.ts"}
+        return {"server": {"host": "127.0.0.1", "port": AMPS_PORT, "workers": 1},
+                "auth": {"enabled": False}, "streaming": {"idle_timeout": 0.1},
+                "streams": [file, http]}
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise Broken("the server ended:\n" + open(self.log_path, errors="replace").read())
+        try:
+            with socket.create_connection(("127.0.0.1", AMPS_PORT), 1) as s:
+                s.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+                return b" 200 " in s.recv(4096)
+        except OSError:
+            return False
+
+    def ask(self, method):
+        """One question over the control socket."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(self.runtime, "control.sock"))
+            s.sendall(json.dumps({"id": 1, "method": method, "params": {}}).encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                got = s.recv(65536)
+                if not got:
+                    raise Broken(f"no answer to {method}")
+                answer += got
+        return json.loads(answer)["result"]
+
+    def wait_idle(self):
+        """Until no channel has a source open."""
+        wait_for(lambda: all(not t.get("pid") for t in self.ask("tuners")), "idle channels")
+
+    def worker_bytes(self):
+        """Resident bytes of the worker, without the rings (which all viewers share)."""
+        total = 0
+        with open(f"/proc/{self.worker_pid()}/smaps") as f:
+            shared_ring = False
+            for line in f:
+                words = line.split()
+                if not words[0].endswith(":"):
+                    shared_ring = "ring" in line
+                elif words[0] == "Rss:" and not shared_ring:
+                    total += int(words[1]) * 1024
+        return total
+
+    def worker_pid(self):
+        for name in os.listdir("/proc"):
+            try:
+                stat = open(f"/proc/{name}/stat").read() if name.isdigit() else ""
+            except OSError:
+                continue
+            if "(amps-worker)" in stat and stat.split(") ")[1].split()[1] == str(self.pid):
+                return int(name)
+        raise Broken("no worker")
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def load_words(server, *args, path=None):
+    return [tool("tsload"), "-p", str(server.port), "--cpu", str(CLIENT_CPU), *map(str, args),
+            path or server.path]
+
+
+def load(server, *args, path=None):
+    """Runs the load client to its end and returns what it printed."""
+    done = subprocess.run(load_words(server, *args, path=path), capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise Broken(f"the load client failed: {done.stderr}")
+    return json.loads(done.stdout)
