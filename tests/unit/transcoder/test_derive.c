@@ -305,7 +305,9 @@ Test(derive, a_bad_output_leaves_the_others_alone)
 	cr_assert(rig_await(&rig, &rig.output_failed, 10000));
 	cr_assert(rig_await(&rig, &rig.outputs[0].running, 10000));
 	cr_assert_not(rig.failed);
+	cr_assert(rig_await_media(&rig, 0, SECOND, 10000));
 	rig_see(&rig, 0, &s);
+	expect_clean(&s);
 	cr_assert_eq(rig_stop(&rig), 0);
 	free(media);
 }

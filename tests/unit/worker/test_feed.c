@@ -29,6 +29,7 @@ struct world {
 	struct worker worker;
 	struct fm_stream stream;
 	uint32_t want;
+	uint64_t written_us; /* last group of write_in_time() */
 };
 
 static void turn(struct world *x)
@@ -120,6 +121,17 @@ static void start_stream(struct world *x, struct fm_client *c)
 	await(x, fm_read(c, 1 << 20) > 0 && c->packets == 102);
 }
 
+/* A live source: one group each ten milliseconds, however fast the loop turns. */
+static void write_in_time(struct world *x)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (now_us - x->written_us < 10000)
+		return;
+	x->written_us = now_us;
+	fm_write_group(&x->stream, 1);
+}
+
 Test(feed, a_viewer_starts_with_tables_and_an_access_point)
 {
 	struct world x;
@@ -139,7 +151,7 @@ Test(feed, a_viewer_starts_with_tables_and_an_access_point)
 	cr_assert_eq(c.marks, 0);
 	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
 	close(c.fd);
-	await(&x, (fm_write_group(&x.stream, 1), fm_page(&x.master)->viewers_open == 0));
+	await(&x, (write_in_time(&x), fm_page(&x.master)->viewers_open == 0));
 	static struct msg m;
 	await(&x, next_message(&x, MSG_RELEASE, &m));
 	close_world(&x);
