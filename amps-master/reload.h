@@ -4,7 +4,7 @@
  *
  * Requests that come while one is under way are answered together by one more that starts after it,
  * since the file may have changed after it was read.  Owned by the master, used in its loop only.
-*/
+ */
 #ifndef AMPS_RELOAD_H
 #define AMPS_RELOAD_H
 

@@ -36,7 +36,7 @@ struct http_field {
 struct http_request {
 	enum http_method method;
 	struct span method_text;
-	unsigned minor; /* HTTP/1.minor */
+	unsigned minor;	   /* HTTP/1.minor */
 	struct span path;  /* still percent-encoded, begins with '/' */
 	struct span query; /* behind '?', may be empty */
 	struct span host;  /* Host field or the authority of an absolute target; may be empty */

@@ -17,7 +17,7 @@ struct body {
 	size_t plain_len;
 	char *gzip; /* NULL when compression does not pay */
 	size_t gzip_len;
-	char etag[40];	/* with its quotes; "" = none */
+	char etag[40];	  /* with its quotes; "" = none */
 	const char *type; /* static */
 };
 struct body *body_ref(struct body *b);
@@ -37,8 +37,8 @@ struct stream_wish {
 struct reply {
 	enum reply_kind kind;
 	int status;
-	const char *type;  /* Content-Type of owned bytes; static */
-	struct buf body;   /* owned bytes */
+	const char *type;    /* Content-Type of owned bytes; static */
+	struct buf body;     /* owned bytes */
 	struct body *shared; /* one reference */
 	struct stream_wish stream;
 	struct buf fields; /* further header lines, each ended with CRLF */

@@ -14,7 +14,7 @@ struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
 struct facts {
 	const struct catalog *catalog;
 	const struct tokens *tokens;
-	const void *chantab;		/* channel table, mapped */
+	const void *chantab;		 /* channel table, mapped */
 	const void *const *worker_pages; /* by worker index, NULL = not known yet */
 	unsigned worker_count;
 	struct body_cache *cache;
