@@ -54,6 +54,25 @@ def other_film():
     return make("other.ts", *encode(60, "480x270", "400k"), "-f", "mpegts")
 
 
+def dense_film():
+    """10 s in 720p, 16 Mbit/s."""
+    return make("dense.ts", *encode(10, "1280x720", "16M"), "-x264-params", "nal-hrd=cbr",
+                "-f", "mpegts")
+
+
+def blink():
+    """2 s, small, without B-frames."""
+    return make("blink.ts", *encode(2, "320x180", "300k"), "-bf", "0", "-f", "mpegts")
+
+
+def mpeg2_film():
+    """10 s of MPEG-2 pictures and MP2 sound."""
+    return make("mpeg2.ts", "-f", "lavfi", "-i",
+                "testsrc2=size=320x180:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]",
+                "-t", "10", "-c:v", "mpeg2video", "-b:v", "400k", "-g", "12", "-c:a", "mp2",
+                "-b:a", "96k", "-f", "mpegts")
+
+
 def mp4():
     return make("film.mp4", "-i", film(), "-c", "copy", "-bsf:a", "aac_adtstoasc",
                 "-movflags", "+faststart")

@@ -63,6 +63,8 @@ struct viewer {
 	unsigned track_count;
 	enum expect expect;
 	int pmt, video;
+	int videos[8];
+	unsigned video_count;
 	/* over all connections */
 	unsigned opened, ends, refused, resets;
 	uint64_t bytes, packets, gap_us;
@@ -162,7 +164,8 @@ static bool has_key(const uint8_t *b, size_t n)
 {
 	for (size_t i = 0; i + 3 < n; i++)
 		if (!b[i] && !b[i + 1] && b[i + 2] == 1 &&
-		    ((b[i + 3] & 31) == 5 || (b[i + 3] & 31) == 7))
+		    (b[i + 3] == 0xb3 ||
+		     (!(b[i + 3] & 0x80) && ((b[i + 3] & 31) == 5 || (b[i + 3] & 31) == 7))))
 			return true;
 	return false;
 }
@@ -186,6 +189,11 @@ static void read_pmt(struct viewer *v, const uint8_t *s, size_t n)
 	for (; at + 5 <= end && at + 5 <= n; at += 5 + ((s[at + 3] & 15u) << 8 | s[at + 4]))
 		if (v->video < 0 && (s[at] == 1 || s[at] == 2 || s[at] == 0x1b || s[at] == 0x24))
 			v->video = (s[at + 1] & 0x1f) << 8 | s[at + 2];
+	for (unsigned i = 0; i < v->video_count; i++)
+		if (v->videos[i] == v->video)
+			return;
+	if (v->video_count < 8)
+		v->videos[v->video_count++] = v->video;
 }
 
 static void entry(struct viewer *v, int pid, bool unit, bool key)
@@ -460,7 +468,7 @@ static void report(void)
 		       ",\"age_ms\":%" PRIu64 ",\"sync\":%u,\"cc\":%u,\"marked\":%u,"
 		       "\"marks\":%u,\"skipped\":%u,\"backwards\":%u,\"pcr_backwards\":%u,"
 		       "\"bad_starts\":%u,\"bad_cuts\":%u,\"dts_gap_ms\":%" PRId64
-		       ",\"seconds\":%.3f,\"error\":\"%s\"}",
+		       ",\"seconds\":%.3f,\"error\":\"%s\",\"videos\":[",
 		       i ? "," : "", v->id, state_names[v->state], v->status, v->port, v->opened,
 		       v->ends, v->refused, v->resets, v->bytes, v->packets, v->rest_len,
 		       v->gap_us / 1000, (now_us() - v->last_us) / 1000, v->sync, v->cc_errors,
@@ -469,6 +477,9 @@ static void report(void)
 		       last == NONE || v->first_dts == NONE ? 0.0
 							    : (double)(last - v->first_dts) / 90000,
 		       v->first_error);
+		for (unsigned k = 0; k < v->video_count; k++)
+			printf("%s%d", k ? "," : "", v->videos[k]);
+		fputs("]}", stdout);
 	}
 	puts("]");
 	fflush(stdout);

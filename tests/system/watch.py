@@ -226,7 +226,7 @@ def zombies(server):
 
 
 class Residue:
-    """What the processes held before; later they must hold the same."""
+    """What the processes held before; later they must hold no more."""
 
     def __init__(self, server):
         self.server = server
@@ -248,13 +248,18 @@ class Residue:
     def check(self, timeout=10):
         seen = {}
 
+        def more():
+            """What there is more of; processes must be as many as before."""
+            return {k: (v, seen[k]) for k, v in self.before.items()
+                    if (seen[k] > v if isinstance(v, int) else len(seen[k]) != len(v) or
+                        any(a > b for a, b in zip(seen[k], v)))}
+
         def same():
             seen.clear()
             seen.update(self.look())
-            return seen == self.before
+            return not more()
 
         try:
             wait_for(same, timeout, "the processes to hold what they held before")
         except AssertionError as e:
-            differs = {k: (self.before[k], seen[k]) for k in seen if seen[k] != self.before[k]}
-            raise AssertionError(f"{e}: {differs}") from None
+            raise AssertionError(f"{e}: {more()}") from None

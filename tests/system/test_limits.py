@@ -1,0 +1,263 @@
+"""Too many, too slow, too greedy: the limits of the edge, and that nobody else notices."""
+import os
+import resource
+import signal
+import socket
+import time
+
+import media
+from harness import PATIENCE, SANITIZED, wait_for
+from lineup import LOOP, channel, line_up
+from watch import Residue, Watch, assert_untouched, descriptors, memory_kb
+
+import pytest
+
+
+def playing(server, watch, n=10):
+    """The viewers that must not notice anything."""
+    ids = watch.open("/stream/1.ts", n)
+    watch.wait_playing(ids)
+    return ids
+
+
+def connect(server, n):
+    found = []
+    for _ in range(n):
+        s = socket.socket()
+        s.settimeout(10 * PATIENCE)
+        s.connect((server.host, server.port))
+        found.append(s)
+    return found
+
+
+def close_all(sockets):
+    for s in sockets:
+        s.close()
+
+
+def alive(sockets):
+    """Those the server has not closed; what others were sent is thrown away."""
+    found = []
+    for s in sockets:
+        s.setblocking(False)
+        try:
+            while True:
+                if not s.recv(65536):
+                    break
+        except BlockingIOError:
+            found.append(s)
+        except OSError:
+            pass
+    return found
+
+
+def cpu_seconds(pid):
+    words = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture(autouse=True)
+def enough_descriptors():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def film(workers=1, **more):
+    return line_up(channel(1, media.film(), **LOOP), **more), workers
+
+
+def test_two_thousand_half_heads_are_gone_by_the_deadline(server):
+    config, _ = film()
+    s = server(config, workers=2)
+    with Watch(s) as w:
+        ids = playing(s, w)
+        residue = Residue(s)
+        begin = time.monotonic()
+        loris = connect(s, 2000)
+        for n, sock in enumerate(loris):
+            sock.sendall(b"GET /stream/1.ts HTTP/1.1\r\nHost: x\r\nX-Slow: " if n % 2 else b"G")
+        taken = time.monotonic() - begin
+        left = loris
+        while left and time.monotonic() - begin < 9 * PATIENCE + taken:
+            left = alive(left)
+            for sock in left:
+                try:
+                    sock.send(b"a")  # never silent: only an absolute deadline ends these
+                except OSError:
+                    pass
+            assert s.get("/healthz").status == 200
+            time.sleep(0.3)
+        gone = time.monotonic() - begin
+        close_all(loris)
+        assert not left, f"{len(left)} of 2000 still open after {gone:.1f} s"
+        w.wait_more(ids)
+        assert_untouched(w.report())
+        residue.check()
+    print(f"2000 half heads opened in {taken:.1f} s, all gone after {gone:.1f} s")
+
+
+def test_an_endless_head_is_431(server):
+    config, _ = film()
+    s = server(config)
+    with Watch(s) as w:
+        ids = playing(s, w)
+        worker = s.pids("amps-worker")[0]
+        before = cpu_seconds(worker)
+        for start in (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ",
+                      b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 100):
+            sock = connect(s, 1)[0]
+            answer = b""
+            try:
+                sock.sendall(start)
+                for _ in range(1000):
+                    sock.sendall(b"a" * 8192)
+            except OSError:
+                pass
+            try:
+                while True:
+                    got = sock.recv(4096)
+                    if not got:
+                        break
+                    answer += got
+            except OSError:
+                pass
+            sock.close()
+            assert answer.startswith(b"HTTP/1.1 431 "), answer[:100]
+        assert cpu_seconds(worker) - before < 0.5 * PATIENCE
+        w.wait_more(ids)
+        assert_untouched(w.report())
+
+
+def test_clients_that_take_nothing_do_not_grow_memory(server):
+    """Neither the answers nobody takes nor the streams nobody reads are kept for them."""
+    streams = [channel(i, media.film(), **LOOP) for i in range(1, 2001)]
+    s = server(line_up(*streams))
+    worker = s.pids("amps-worker")[0]
+    with Watch(s) as w:
+        ids = playing(s, w)
+        assert len(s.get("/playlist.m3u").body) > 200_000
+        residue = Residue(s)
+        before = memory_kb(worker)
+        greedy = []
+        for n in range(400):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect((s.host, s.port))
+            path = "/playlist.m3u" if n % 2 else "/stream/1.ts"
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * (1 + n % 2 * 20))
+            greedy.append(sock)
+        w.wait_more(ids, 2000)
+        wait_for(lambda: len(s.viewers()) == 210, 10, "the streams nobody reads")
+        grown = memory_kb(worker) - before
+        assert_untouched(w.report())
+        close_all(greedy)
+        residue.check()
+    print(f"400 clients that take nothing: {grown} KiB more")
+    assert grown < 4096 or SANITIZED, f"{grown} KiB more for 400 clients"
+
+
+def starve(server, left):
+    """From now on the server has only so many descriptors, and a worker that knows it."""
+    master = len(descriptors(server.process.pid))
+    limit = max(left, master + 40)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    victim = server.pids("amps-worker")[0]
+    os.kill(victim, signal.SIGKILL)
+    pids = wait_for(lambda: [p for p in server.pids("amps-worker") if p != victim], 5,
+                    "the next worker")
+    wait_for(lambda: server.get("/readyz").status == 200, 5, "the next worker to serve")
+    return pids[0], limit
+
+
+def test_more_connections_than_descriptors(server):
+    """Newcomers are refused, who is there loses nothing, and nothing spins."""
+    config, _ = film()
+    s = server(config)
+    worker, limit = starve(s, 120)
+    with Watch(s) as w:
+        ids = playing(s, w)
+        residue = Residue(s)
+        crowd = connect(s, 3 * limit)
+        for sock in crowd:
+            try:
+                sock.sendall(b"GET /stream/1.ts HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            except OSError:
+                pass
+        w.wait_more(ids)
+        assert_untouched(w.report())
+        assert len(descriptors(worker)) <= limit
+        refusals = 0
+        for sock in crowd[limit:]:
+            sock.settimeout(3 * PATIENCE)
+            try:
+                refusals += sock.recv(100)[:13] in (b"HTTP/1.1 503 ", b"")
+            except TimeoutError:
+                pass
+            except OSError:
+                refusals += 1
+        assert refusals > limit, f"{refusals} of {len(crowd) - limit} newcomers were refused"
+        before = cpu_seconds(worker)
+        w.wait_more(ids, 2000)
+        spent = cpu_seconds(worker) - before
+        close_all(crowd)
+        wait_for(lambda: s.get("/healthz").status == 200, 2, "room for newcomers")
+        late = w.open("/stream/1.ts", 3)
+        w.wait_playing(late)
+        assert_untouched(w.report())
+        w.close_viewers(late)
+        residue.check()
+    assert spent < 0.5 * PATIENCE, f"{spent} s of a processor while full"
+
+
+def test_descriptors_that_run_out_under_a_worker(server):
+    """As when the machine's are exhausted: accept fails, nothing spins, it recovers by itself."""
+    config, _ = film()
+    s = server(config)
+    worker = s.pids("amps-worker")[0]
+    with Watch(s) as w:
+        ids = playing(s, w)
+        before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        now = max(int(n) for n in os.listdir(f"/proc/{worker}/fd"))
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (now + 1, before[1]))
+        crowd = connect(s, 50)
+        busy = cpu_seconds(worker)
+        w.wait_more(ids, 3000)
+        busy = cpu_seconds(worker) - busy
+        assert_untouched(w.report())
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+        wait_for(lambda: s.get("/healthz").status == 200, 5, "newcomers to be served again")
+        close_all(crowd)
+        w.wait_more(ids)
+        assert_untouched(w.report())
+    assert busy < 0.5 * PATIENCE, f"{busy} s of a processor while accept failed"
+
+
+def test_churn_leaves_nothing(server):
+    """Viewers that come and go by the thousand cost no descriptor and no memory."""
+    config, _ = film()
+    s = server(config, workers=2)
+    with Watch(s) as w:
+        ids = playing(s, w)
+        residue, memory = None, 0
+        for turn in range(6):
+            for _ in range(5):
+                crowd = connect(s, 100)
+                for sock in crowd:
+                    sock.sendall(b"GET /stream/1.ts HTTP/1.1\r\nHost: x\r\n")
+                for sock in crowd[::2]:
+                    sock.sendall(b"\r\n")
+                for sock in crowd[::4]:
+                    assert sock.recv(1000)
+                close_all(crowd)
+            wait_for(lambda: len(s.viewers()) == len(ids), 10, "the crowd to be gone")
+            if turn == 2:
+                residue = Residue(s)
+                memory = sum(memory_kb(p) for p in s.pids("amps-worker"))
+        residue.check()
+        grown = sum(memory_kb(p) for p in s.pids("amps-worker")) - memory
+        w.wait_more(ids)
+        assert_untouched(w.report())
+    print(f"1500 more visits: {grown} KiB more")
+    assert grown < 512 or SANITIZED

@@ -1,0 +1,352 @@
+"""What viewers see when the ring behind them is replaced: sources in trouble, films that loop and
+end, rings that grow, reloads."""
+import os
+import signal
+import time
+
+import pytest
+
+import media
+from harness import SANITIZED, wait_for
+from lineup import LOOP, channel, line_up
+from trouble import TS_HEAD, Trouble, other_pids, packets
+from watch import Watch, assert_sound, assert_untouched
+
+LONG = 120  # seconds of media.long_film()
+
+
+def endless(data, total=LONG):
+    return lambda peer: peer.send(TS_HEAD).play(data, 1e9, total)
+
+
+def part(data, first, total=LONG):
+    """The film from the first tables behind that second on."""
+    at = int(len(data) * first / total) // 188 * 188
+    while data[at + 1] & 0x1f or data[at + 2]:
+        at += 188
+    return data[at:]
+
+
+def assert_stayed(report, cuts):
+    assert_sound(report)
+    for v in report.values():
+        assert v["state"] == "body" and v["opened"] == 1, v
+        assert v["marks"] == cuts, v
+
+
+# -- sources that fail
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_a_source_that_breaks_off(server, end):
+    film = packets(media.long_film())
+
+    def breaks(peer):
+        peer.send(TS_HEAD).play(film, 3, LONG)
+        if end == "reset":
+            peer.reset()
+
+    with Trouble(breaks, breaks, breaks, endless(film)) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 3)
+            w.wait(ids, lambda v: v["marks"] == 3, 30, "three cuts")
+            w.wait_more(ids)
+            assert_stayed(w.report(), 3)
+        assert origin.peak == 1, "two connections to the source at once"
+        assert s.tuner("1")["restarts"] == 3
+        assert "connection" in s.tuner("1")["last_error"] or end == "reset"
+
+
+def test_a_source_that_stalls_is_noticed_in_two_seconds(server):
+    film = packets(media.long_film())
+
+    def stalls(peer):
+        peer.send(TS_HEAD).play(film, 3, LONG).hold()
+
+    with Trouble(stalls, endless(film)) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 3)
+            w.wait(ids, lambda v: v["marks"] == 1, 20, "the cut")
+            w.wait_more(ids)
+            assert_stayed(w.report(), 1)
+        noticed = origin.left_at - origin.stalled_at
+        assert 1.8 < noticed < 3 or SANITIZED, noticed
+        assert origin.times[1] - origin.left_at < 0.5 or SANITIZED
+        assert origin.peak == 1
+
+
+@pytest.mark.parametrize("first,second", [(10, 80), (80, 10)])
+def test_a_source_whose_clock_jumps(server, first, second):
+    """In the middle of a connection: one mark, time goes on, no new job."""
+    film = packets(media.long_film())
+
+    def jumps(peer):
+        one, two = part(film, first), part(film, second)
+        until = len(part(film, first + 3))
+        peer.send(TS_HEAD).play(one[:len(one) - until], 3, 3)
+        peer.play(two, 1e9, LONG - second, burst=0)
+
+    with Trouble(jumps) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 3)
+            w.wait_playing(ids, 50)
+            pid = s.tuner("1")["pid"]
+            w.wait(ids, lambda v: v["seconds"] > 6, 20, "six seconds of film")
+            seen = w.report()
+            for v in seen.values():
+                for name in ("sync", "cc", "backwards", "pcr_backwards", "bad_starts"):
+                    assert v[name] == 0, f"{name}: {v}"
+                assert v["state"] == "body" and v["opened"] == 1, v
+                assert v["marked"] == 1, v
+                assert v["dts_gap_ms"] < 1500, v
+        assert s.tuner("1")["pid"] == pid and len(origin.times) == 1
+
+
+@pytest.mark.parametrize("where", ["connection", "middle"])
+def test_a_source_with_other_pids_and_another_codec(server, where):
+    film = packets(media.long_film())
+    other = other_pids(packets(media.mpeg2_film()), 0x100)
+
+    def first(peer):
+        until = len(film) - len(part(film, 3))
+        peer.send(TS_HEAD).play(film[:until], 3, 3)
+        if where == "middle":
+            peer.play(other, 1e9, 10, burst=0)
+
+    with Trouble(first, endless(other, 10)) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 3)
+            w.wait_playing(ids, 50)
+            w.wait(ids, lambda v: 0x200 in v["videos"], 20, "the other pictures")
+            w.wait_more(ids)
+            seen = w.report()
+            assert_sound(seen)
+            for v in seen.values():
+                assert v["state"] == "body" and v["opened"] == 1, v
+            w.wait_playing(w.open("/stream/1.ts", 2))
+            assert_sound(w.report())
+
+
+REFUSALS = {
+    "404": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "403": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "html": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body>"
+            + b"<p>Subscription expired. GGG</p>\n" * 5000,
+    "empty": b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nContent-Length: 0\r\n"
+             b"Connection: close\r\n\r\n",
+    "noise": TS_HEAD + bytes((i * i * 7919 >> 3) & 0xff for i in range(300000)),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_source_that_never_shows_anything(server, kind):
+    with Trouble(lambda peer: peer.send(REFUSALS[kind])) as origin:
+        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 3}))
+        answer = s.get("/stream/1.ts")
+        assert answer.status in (502, 504), answer.text
+        assert len(answer.json["error"]) > 20, answer.text
+        if kind in ("404", "403"):
+            assert kind in answer.json["error"], answer.text
+        assert b"expired" not in answer.body
+
+
+def test_a_source_that_redirects_for_ever(server):
+    def redirect(peer):
+        peer.send(f"HTTP/1.1 302 Found\r\nLocation: {peer.origin.url('/again')}\r\n"
+                  "Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    with Trouble(redirect) as origin:
+        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 5}))
+        answer = s.get("/stream/1.ts")
+        assert answer.status in (502, 504), answer.text
+        assert len(origin.times) < 40
+
+
+@pytest.mark.parametrize("kind", ["404", "html", "noise", "nothing"])
+def test_a_source_that_fails_after_it_has_shown_something(server, kind):
+    """Viewers wait, tries come ever later, and none of the rubbish reaches anybody."""
+    film = packets(media.long_film())
+
+    def breaks(peer):
+        peer.send(TS_HEAD).play(film, 3, LONG)
+
+    def refuses(peer):
+        peer.send(REFUSALS[kind])
+
+    with Trouble(breaks, refuses, refuses, refuses, endless(film)) as origin:
+        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 3}))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 3)
+            w.wait_playing(ids, 50)
+            wait_for(lambda: len(origin.times) >= 3, 20, "the source to be tried again")
+            tuner = s.tuner("1")
+            assert tuner["state"] == "restarting" and tuner["restarts"] >= 2, tuner
+            assert tuner["last_error"], tuner
+            assert len(s.viewers()) == 3
+            w.wait(ids, lambda v: v["marks"] == 1, 40, "the film to go on")
+            w.wait_more(ids)
+            assert_stayed(w.report(), 1)
+        assert s.tuner("1")["restarts"] == 4
+        waits = [b - a for a, b in zip(origin.times[1:], origin.times[2:])]
+        assert waits[0] >= 0.4 and waits[1] > waits[0] * 1.3 and waits[2] > waits[1] * 1.3, waits
+        assert origin.peak == 1
+
+
+# -- films
+
+def test_a_film_that_ends(server):
+    s = server(line_up(channel(1, media.short_film())))
+    for _ in range(3):
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 5)
+            w.wait(ids, lambda v: v["state"] == "ended", 15, "the film to end")
+            seen = w.report()
+            assert_sound(seen)
+            for v in seen.values():
+                assert v["status"] == 200 and v["resets"] == 0 and v["rest"] == 0, v
+                assert v["marked"] == 0 and v["seconds"] > 2.5, v
+        tuner = s.tuner("1")
+        assert tuner is None or tuner["state"] == "ended", tuner
+
+
+def test_a_loop_has_no_seam(server):
+    s = server(line_up(channel(1, media.blink(), **LOOP)))
+    with Watch(s) as w:
+        ids = w.open("/stream/1.ts", 3)
+        w.wait(ids, lambda v: v["seconds"] > 11, 30, "five loops of two seconds")
+        assert_untouched(w.report())
+
+
+# -- rings that grow
+
+def test_a_larger_ring_is_taken_without_a_mark(server):
+    s = server(line_up(channel(1, media.dense_film(), **LOOP), streaming={"ring_seconds": 10}))
+    with Watch(s) as w:
+        fast = w.open("/stream/1.ts", 20)
+        w.wait_playing(fast)
+        wait_for(lambda: "gets a larger ring" in s.log(), 20, "a larger ring")
+        before = w.report()
+        w.wait(fast, lambda v: v["bytes"] > before[v["id"]]["bytes"] + (12 << 20), 30,
+               "more than a small ring holds")
+        assert_untouched(w.report())
+        assert s.tuner("1")["restarts"] == 0
+        # what is kept now is more than the first ring could
+        late = w.open("/stream/1.ts?join_ms=4000")
+        w.wait_playing(late, 100)
+        assert_sound(w.report(late))
+
+
+# -- reloads
+
+def reload(server):
+    """As `systemctl reload` does; waits until it has happened."""
+    done = server.amps("reload")
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_twenty_reloads_touch_nobody(server):
+    config = line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP))
+    s = server(config, workers=2)
+    with Watch(s) as w:
+        ids = w.open("/stream/1.ts", 20) + w.open("/stream/2.ts", 20)
+        w.wait_playing(ids)
+        jobs = {t["key"]: t["pid"] for t in s.tuners()}
+        for n in range(20):
+            config["streams"].append(channel(100 + n, media.film()))
+            s.write_config(config)
+            s.process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)  # a storm: they come faster than they are done
+        wait_for(lambda: s.get("/playlist.m3u").text.count("#EXTINF") == 22, 20,
+                 "the last configuration")
+        w.wait_more(ids, 600)
+        assert_untouched(w.report())
+        assert {t["key"]: t["pid"] for t in s.tuners()} == jobs
+        assert all(t["restarts"] == 0 for t in s.tuners())
+
+
+def test_bad_configurations_keep_the_running_one(server):
+    config = line_up(channel(1, media.film(), **LOOP))
+    s = server(config)
+    bad = ["streams: [", "streams:\n  - id: 1\n   name: x\n", "", "\0\0\0", "streams: 5\n",
+           "server: {port: cat}\n", "streams:\n  - {id: 1, name: a, source: x}\n"
+           "  - {id: 1, name: b, source: y}\n", "- a\n- b\n", "a: &x [*x]\n"]
+    with Watch(s) as w:
+        ids = w.open("/stream/1.ts", 5)
+        w.wait_playing(ids)
+        playlist = s.get("/playlist.m3u").text
+        pid = s.tuner("1")["pid"]
+        for text in bad:
+            s.write_config(text)
+            if text.strip("\0"):
+                done = s.amps("reload")
+                assert done.returncode == 1, (text, done.stdout, done.stderr)
+            else:
+                s.amps("reload")  # an empty file is a configuration without channels
+                s.write_config(config)
+                reload(s)
+                w.close_viewers(ids)
+                ids = w.open("/stream/1.ts", 5)
+                w.wait_playing(ids)
+                pid = s.tuner("1")["pid"]
+        assert s.get("/playlist.m3u").text == playlist
+        w.wait_more(ids, 600)
+        assert_untouched(w.report(ids))
+        assert s.tuner("1")["pid"] == pid
+
+
+def test_a_changed_source_keeps_its_viewers(server):
+    config = line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP))
+    s = server(config, workers=2)
+    with Watch(s) as w:
+        mine, others = w.open("/stream/1.ts", 10), w.open("/stream/2.ts", 10)
+        w.wait_playing(mine + others)
+        for n, source in enumerate([media.short_film(), media.other_film(), media.film()]):
+            config["streams"][0]["source"] = source
+            s.write_config(config)
+            reload(s)
+            w.wait(mine, lambda v: v["marks"] == n + 1, 10, "the new source")
+            w.wait_more(mine)
+        assert_stayed(w.report(mine), 3)
+        assert_untouched(w.report(others))
+
+
+def test_a_removed_channel_ends_its_viewers(server):
+    config = line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP))
+    s = server(config, workers=2)
+    with Watch(s) as w:
+        mine, others = w.open("/stream/1.ts", 10), w.open("/stream/2.ts", 10)
+        w.wait_playing(mine + others)
+        del config["streams"][0]
+        s.write_config(config)
+        reload(s)
+        w.wait(mine, lambda v: v["state"] == "ended", 5, "the viewers of the removed channel to end")
+        assert_sound(w.report(mine))
+        assert s.get("/stream/1.ts").status == 404
+        wait_for(lambda: s.tuner("1") is None, 5, "its tuner to go")
+        w.wait_more(others, 600)
+        assert_untouched(w.report(others))
+
+
+def test_nothing_is_left(server):
+    """After restarts, ends and reloads every process holds what it held at the start."""
+    config = line_up(channel(1, media.film(), **LOOP), channel(2, media.short_film()))
+    s = server(config, workers=2)
+    from watch import Residue
+    with Watch(s) as w:
+        w.wait_playing(w.open("/stream/1.ts", 5))
+        residue = Residue(s)
+        for n in range(5):
+            ids = w.open("/stream/2.ts", 5) + w.open("/stream/1.ts", 5)
+            w.wait_playing(ids, 100)
+            os.kill(s.tuner("1")["pid"], signal.SIGKILL)
+            s.process.send_signal(signal.SIGHUP)
+            w.close_viewers(ids)
+            wait_for(lambda: s.tuner("1")["pid"], 20, "the job to be back")
+        wait_for(lambda: s.tuner("2") is None or s.tuner("2")["state"] == "ended", 10,
+                 "the second channel to go")
+        s.amps("stop", "2")
+        residue.check()
