@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-master/json_fd.h"
 #include "amps-master/model.h"
 
 #define USAGE "usage: amps check [--config FILE] [--json] [--strict]\n"
@@ -90,29 +91,14 @@ int check_command(int argc, char **argv)
 	return refused || fflush(stdout) != 0 ? 1 : 0;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, bytes, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return done < 0 ? -errno : -EIO;
-		bytes += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
 /* Takes model, which may be NULL. */
 static int write_result(int fd, const struct problems *problems, json_t *model)
 {
 	json_t *result = json_pack("{s:O, s:o*}", "problems", problems->list, "model", model);
-	_cleanup_(freep) char *text = result != NULL ? json_dumps(result, JSON_COMPACT) : NULL;
+	int r = result != NULL ? json_fd_save(fd, result) : -ENOMEM;
 
 	json_decref(result);
-	return text != NULL ? write_all(fd, text, strlen(text)) : -ENOMEM;
+	return r;
 }
 
 int load_command(const char *config_file, int result_fd)

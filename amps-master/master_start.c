@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include "amps-master/json_fd.h"
 #include "amps-master/loader.h"
 #include "amps-master/master_state.h"
 #include "amps-master/model.h"
@@ -81,7 +82,7 @@ static int load_config(struct master *m, int *ret_fd)
 		r = -errno;
 	if (r < 0)
 		return complain(m, "the configuration's loader", r);
-	loaded = json_loadfd(fd, 0, NULL);
+	loaded = json_fd_load(fd);
 	if (!loaded)
 		return complain(m, "the configuration's loader said nothing", -EPIPE);
 	r = judge_loaded(m, loaded);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/check_command.h"
+#include "amps-master/json_fd.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -133,18 +134,12 @@ int serve_options_lay_over_fd(const struct serve_options *o, int fd)
 	json_t *root, *model;
 	int r = 0;
 
-	if (lseek(fd, 0, SEEK_SET) != 0)
-		return -errno;
-	root = json_loadfd(fd, 0, NULL);
+	root = json_fd_load(fd);
 	model = json_object_get(root, "model");
 	if (model)
 		r = serve_options_lay_over(o, model);
-	if (r == 0 && model) {
-		if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
-			r = -errno;
-		else if (json_dumpfd(root, fd, JSON_COMPACT) != 0)
-			r = -EIO;
-	}
+	if (r == 0 && model)
+		r = json_fd_save(fd, root);
 	json_decref(root);
 	return r;
 }
