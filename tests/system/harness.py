@@ -60,7 +60,10 @@ class Answer:
 
     def __init__(self, response):
         self.status = response.status
-        self.headers = {k.lower(): v for k, v in response.getheaders()}
+        self.headers = {}
+        for name, value in response.getheaders():
+            known = self.headers.get(name.lower())
+            self.headers[name.lower()] = value if known is None else f"{known}, {value}"
         self.body = response.read()
 
     @property
