@@ -156,7 +156,7 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 	c->answer = answer_new();
 	if (!c->answer)
 		return STEP_CLOSE;
-	reply_error(&c->answer->reply, status, status == 503 ? 5 : 0, "%s", text);
+	reply_error(&c->answer->reply, status, status == 503 ? RETRY_AFTER_S : 0, "%s", text);
 	c->answer->reply.close = true;
 	c->answer->reply.media = c->state == CONN_STREAM;
 	return begin_answer(c, &none);

@@ -32,6 +32,7 @@ struct stream_wish {
 	uint32_t join_ms;
 	char variant[VARIANT_NAME_MAX + 1];
 	const char *content_type; /* static */
+	uint64_t token;		  /* worker_page_token() of who asks, 0 = no token */
 };
 
 struct reply {

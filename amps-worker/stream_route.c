@@ -3,6 +3,7 @@
 #include "amps-worker/access.h"
 #include "amps-worker/stream_route.h"
 #include "common/text.h"
+#include "common/worker_page.h"
 
 /* What a request for a stream turned out to mean. */
 struct asked {
@@ -51,6 +52,29 @@ static bool may_watch(const struct request *q, const struct catalog_channel *cha
 		return false;
 	}
 	return true;
+}
+
+static uint64_t token_name(const struct token_entry *token)
+{
+	return token ? worker_page_token(token->token, strnlen(token->token, TOKEN_BYTES_MAX)) : 0;
+}
+
+/* Workers that admit at the same moment do not know of each other: the limit may be passed by as
+ * many, never by more. */
+static bool token_has_room(const struct request *q, struct reply *r)
+{
+	const struct facts *f = q->facts;
+	uint64_t name = token_name(q->token), viewers = 0;
+
+	if (!q->token || q->token->max_viewers == 0)
+		return true;
+	for (unsigned i = 0; i < f->worker_count; i++)
+		if (f->worker_pages[i])
+			viewers += worker_page_count_token(f->worker_pages[i], name);
+	if (viewers < q->token->max_viewers)
+		return true;
+	reply_error(r, 429, RETRY_AFTER_S, "the token has all the viewers it may have");
+	return false;
 }
 
 static bool read_variant(const struct request *q, struct asked *a, struct reply *r)
@@ -139,6 +163,7 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 		.form = FORM_TS,
 		.join_ms = a->join_ms,
 		.content_type = "video/mp2t",
+		.token = token_name(q->token),
 	};
 	text_copy(r->stream.variant, sizeof(r->stream.variant), name ? name : "");
 	reply_field(r, "Cache-Control", "no-store");
@@ -152,7 +177,7 @@ static void answer(const struct request *q, bool ts, struct reply *r)
 	if (!a.channel || !may_watch(q, a.channel, r))
 		return;
 	if (read_variant(q, &a, r) && read_format(q, &a, r) && read_join(q, &a, r) &&
-	    can_play(q->facts->catalog, &a, r))
+	    can_play(q->facts->catalog, &a, r) && token_has_room(q, r))
 		start_stream(q, &a, r);
 }
 

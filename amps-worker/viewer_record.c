@@ -38,6 +38,7 @@ static void fill(struct viewer_record *rec, const struct conn *c, const struct h
 	memset(rec->user_agent, 0, sizeof(rec->user_agent));
 	for (size_t i = 0; i < n; i++)
 		rec->user_agent[i] = agent.at[i] >= ' ' && agent.at[i] < 127 ? agent.at[i] : '?';
+	atomic_store_explicit(&rec->token, wish->token, memory_order_relaxed);
 	atomic_store_explicit(&rec->pos, 0, memory_order_relaxed);
 	atomic_store_explicit(&rec->bytes, 0, memory_order_relaxed);
 	atomic_store_explicit(&rec->lag, 0, memory_order_relaxed);

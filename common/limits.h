@@ -23,6 +23,11 @@
 #define CONFIG_LIST_MAX	    4096  /* entries of one list, where nothing else is said */
 #define CONFIG_PROBLEMS_MAX 1000  /* printed; the rest is counted */
 
+/* Playlists to import */
+#define M3U_LINE_MAX  65536  /* bytes of a line, as UTF-8; no text of a configuration is longer */
+#define M3U_PAIRS_MAX 64     /* attributes and options of one entry */
+#define M3U_ENTRY_MAX 262144 /* bytes of them together */
+
 /* Processes and messages */
 #define WORKERS_MAX	     256
 #define TUNERS_MAX	     1024 /* slots of the channel table */
@@ -72,6 +77,7 @@
 #define HTTP_SEND_RATE		16384  /* bytes a second */
 #define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */
 #define HTTP_LINGER_BYTES	262144 /* thrown away meanwhile */
+#define RETRY_AFTER_S		5      /* what a client is told that finds no room */
 #define ACCEPT_TURN		64     /* connections accepted before the loop gets its turn */
 #define WORKER_DRAIN_MS		1000   /* for answers under way when a worker shuts down */
 #define VIEWER_SNDBUF		(512u << 10)

@@ -1,5 +1,6 @@
 #include "common/worker_page.h"
 
+#include "common/hash.h"
 #include "common/words.h"
 
 void worker_page_init(void *map)
@@ -37,4 +38,25 @@ int worker_page_get(const void *map, size_t index, struct viewer_record *ret)
 		return -ENOENT;
 	*ret = copy;
 	return 0;
+}
+
+uint64_t worker_page_token(const char *token, size_t len)
+{
+	uint64_t hash = hash_end(hash_bytes(HASH_START, token, len));
+
+	return hash != 0 ? hash : 1;
+}
+
+uint64_t worker_page_count_token(const void *map, uint64_t token)
+{
+	const struct worker_page *page = map;
+	const struct viewer_record *records = worker_page_records((void *)(uintptr_t)map);
+	uint32_t used = atomic_load_explicit(&page->records_used, memory_order_relaxed);
+	uint64_t n = 0;
+
+	used = MIN(used, (uint32_t)WORKER_VIEWERS_MAX);
+	for (uint32_t i = 0; i < used; i++)
+		n += atomic_load_explicit(&records[i].serial, memory_order_acquire) != 0 &&
+		     atomic_load_explicit(&records[i].token, memory_order_relaxed) == token;
+	return n;
 }

@@ -53,7 +53,7 @@ struct viewer_record {
 	uint8_t pad;
 	char variant[VARIANT_NAME_MAX + 4];
 	char user_agent[80];
-	uint8_t pad1[8];
+	_Atomic uint64_t token; /* worker_page_token() of the token it came with, 0 = none */
 };
 
 #define WORKER_PAGE_RECORDS_OFFSET 4096u
@@ -74,6 +74,12 @@ static inline struct viewer_record *worker_page_records(void *map)
 {
 	return (struct viewer_record *)(void *)((char *)map + WORKER_PAGE_RECORDS_OFFSET);
 }
+
+/* A token as records name it: never 0, and not the token itself. */
+uint64_t worker_page_token(const char *token, size_t len);
+
+/* Readers: how many viewers of this page came with that token. */
+uint64_t worker_page_count_token(const void *map, uint64_t token);
 
 /* Readers: a consistent copy of record `index`.  0, or -ENOENT (free or changed meanwhile). */
 must_check int worker_page_get(const void *map, size_t index, struct viewer_record *ret);

@@ -228,7 +228,6 @@ def test_more_tokens_with_their_groups_and_ends(server):
     assert s.get("/playlist.m3u?token=old-old-old-token").status == 401
 
 
-@pytest.mark.xfail(reason="the viewers of one token are not counted yet", strict=True)
 def test_the_viewers_of_a_token_are_limited(server):
     s = server(more_tokens())
     with s.stream("/stream/1.ts?token=living-room-token") as one:

@@ -43,3 +43,29 @@ Test(worker_page, records)
 	free(map);
 	assert_no_leaks();
 }
+
+Test(worker_page, viewers_of_a_token_are_counted)
+{
+	void *map = calloc(1, WORKER_PAGE_BYTES);
+	struct viewer_record *records = worker_page_records(map);
+	struct worker_page *page = map;
+	uint64_t a = worker_page_token("one", 3), b = worker_page_token("two", 3);
+
+	worker_page_init(map);
+	cr_assert_neq(a, b);
+	cr_assert_neq(worker_page_token("", 0), 0);
+	for (size_t i = 0; i < 4; i++) {
+		atomic_store(&records[i].token, i == 1 ? b : a);
+		atomic_store(&records[i].serial, i + 1);
+	}
+	atomic_store(&page->records_used, 3);
+	cr_assert_eq(worker_page_count_token(map, a), 2);
+	cr_assert_eq(worker_page_count_token(map, b), 1);
+	atomic_store(&records[0].serial, 0);
+	cr_assert_eq(worker_page_count_token(map, a), 1);
+	/* what a page says of itself is not believed */
+	atomic_store(&page->records_used, UINT32_MAX);
+	cr_assert_eq(worker_page_count_token(map, a), 2);
+	free(map);
+	assert_no_leaks();
+}
