@@ -1,10 +1,18 @@
-/* cmd_status.c - `amps status`: the server in a few lines. */
+/* cmd_status.c - `amps status`: the server in a few lines, and its workers as a table. */
 #include <stdio.h>
 #include <string.h>
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
 #include "amps-cli/format.h"
 #include "amps-cli/view.h"
+
+static const struct view_column WORKER_COLUMNS[] = {
+	{{.title = "WORKER", .right = true}, "index", format_text},
+	{{.title = "STATE", .state = true}, "state", format_text},
+	{{.title = "PID", .right = true}, "pid", format_text},
+	{{.title = "VIEWERS", .right = true}, "viewers", format_text},
+	{{.title = "RESTARTS", .right = true}, "restarts", format_text},
+};
 
 /* The server may tell more than this version knows; units are in the names. */
 static const char *format_member(const char *name, const json_t *value, char *dst)
@@ -26,8 +34,9 @@ static const char *format_member(const char *name, const json_t *value, char *ds
 	return format_text(value, dst);
 }
 
-static void print_status(json_t *status)
+static int print_status(json_t *status)
 {
+	const json_t *workers = json_object_get(status, "workers");
 	const char *name;
 	json_t *value;
 
@@ -39,6 +48,11 @@ static void print_status(json_t *status)
 		printf("%-16s  %s\n", name, line.len > 0 ? line.data : "-");
 		buf_done(&line);
 	}
+	if (!json_is_array(workers))
+		return COMMAND_DONE;
+	putchar('\n');
+	return view_print(workers, false, WORKER_COLUMNS, array_size(WORKER_COLUMNS),
+			  "no worker is running");
 }
 
 static int run(const struct command_call *call)
@@ -50,7 +64,7 @@ static int run(const struct command_call *call)
 		if (command_value(call, "json") != NULL)
 			view_print_json(status);
 		else
-			print_status(status);
+			code = print_status(status);
 	}
 	json_decref(status);
 	return code;
