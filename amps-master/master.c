@@ -78,11 +78,27 @@ static void on_schedule(void *owner)
 	store_republish(m->store, on_republished, m);
 }
 
+/* The configuration was loaded: what of `server` can act at once does. */
+static void follow_settings(struct master *m, const struct publication *p)
+{
+	json_t *warnings = json_object_get(p->report, "warnings");
+	size_t before = json_array_size(warnings);
+
+	settings_follow(&m->settings, p->server, warnings);
+	log_set_level(m->settings.log_level);
+	worker_pool_set_log_level(m->pool, m->settings.log_level);
+	tuners_set_log_level(m->tuners, m->settings.log_level);
+	for (size_t i = before; i < json_array_size(warnings); i++)
+		log_warn("%s", json_string_value(json_array_get(warnings, i)));
+}
+
 void master_apply(struct master *m, struct publication *p)
 {
 	int64_t next = p->next_change_wall_us;
 
 	m->generation = p->generation;
+	if (p->server)
+		follow_settings(m, p);
 	worker_pool_publish(m->pool, p);
 	tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup));
 	/* One that is due already waits a little, so that no clock can make us spin. */

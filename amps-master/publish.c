@@ -19,6 +19,7 @@ void publication_free(struct publication *p)
 	close_fd(&p->catalog_fd);
 	close_fd(&p->tokens_fd);
 	lineup_free(p->lineup);
+	json_decref(p->server);
 	json_decref(p->report);
 	free(p);
 }

@@ -50,6 +50,32 @@ static const char *describe_token(const json_t *auth)
 	return NULL;
 }
 
+/* What acts at once. */
+static void follow_live(struct settings *s, const json_t *server)
+{
+	if (log_parse_level(string_of(server, "log_level", "info"), &s->log_level) != 0)
+		s->log_level = LOG_INFO;
+	json_decref(s->public_url);
+	s->public_url = json_incref(json_object_get(server, "public_url"));
+}
+
+void settings_follow(struct settings *s, const json_t *server, json_t *warnings)
+{
+	static const char *const later[] = {"host",	 "port",	"workers",
+					    "state_dir", "runtime_dir", "log_format"};
+
+	for (size_t i = 0; i < array_size(later); i++) {
+		const json_t *now = json_object_get(server, later[i]);
+
+		if (!json_equal(now, json_object_get(s->server, later[i])))
+			json_array_append_new(warnings,
+					      json_sprintf("server.%s has changed; that acts at "
+							   "the next start only",
+							   later[i]));
+	}
+	follow_live(s, server);
+}
+
 int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap)
 {
 	const json_t *server = json_object_get(model, "server");
@@ -58,14 +84,12 @@ int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap
 	int r;
 
 	*s = (struct settings){.log_level = LOG_INFO};
-	s->model = json_incref(model);
+	s->server = json_incref((json_t *)(uintptr_t)server);
 	s->host = string_of(server, "host", "0.0.0.0");
 	s->port = (uint16_t)json_integer_value(json_object_get(server, "port"));
-	s->public_url = string_of(server, "public_url", NULL);
 	s->workers = workers > 0 ? (unsigned)MIN(workers, (json_int_t)WORKERS_MAX)
 				 : MIN(count_cores(), (unsigned)WORKERS_MAX);
-	if (log_parse_level(string_of(server, "log_level", "info"), &s->log_level) != 0)
-		s->log_level = LOG_INFO;
+	follow_live(s, server);
 	s->log_json = strcmp(string_of(server, "log_format", "text"), "json") == 0;
 	s->auth_enabled = json_is_true(json_object_get(auth, "enabled"));
 	s->token_from = describe_token(auth);
@@ -79,18 +103,19 @@ int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap
 
 void settings_done(struct settings *s)
 {
-	json_decref(s->model);
+	json_decref(s->server);
+	json_decref(s->public_url);
 	*s = (struct settings){0};
 }
 
 void settings_url(const struct settings *s, uint16_t port, char *dst, size_t cap)
 {
-	const char *host = s->host;
+	const char *host = s->host, *public_url = json_string_value(s->public_url);
 	bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ||
 		   strcmp(host, "127.0.0.1") == 0;
 
-	if (s->public_url)
-		snprintf(dst, cap, "%s", s->public_url);
+	if (public_url && public_url[0])
+		snprintf(dst, cap, "%s", public_url);
 	else
 		snprintf(dst, cap, strchr(host, ':') && !any ? "http://[%s]:%u/" : "http://%s:%u/",
 			 any ? "localhost" : host, port);

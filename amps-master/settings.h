@@ -1,6 +1,7 @@
-/* settings.h - what the master itself needs of the configuration, read once at its start.
+/* settings.h - what the master itself needs of the configuration: fixed at its start but for the
+ * log level and the public URL, which follow a reload.
  *
- * Keys that act at once on a reload are in the catalog and the line-up instead. */
+ * Other keys that act at once on a reload are in the catalog and the line-up instead. */
 #ifndef AMPS_SETTINGS_H
 #define AMPS_SETTINGS_H
 
@@ -10,11 +11,11 @@
 #include "common/log.h"
 
 struct settings {
-	json_t *model; /* keeps what is borrowed below; owned */
+	json_t *server; /* as it was at the start; keeps `host`; owned */
 	const char *host;
 	uint16_t port;
-	unsigned workers;	/* resolved: never 0 */
-	const char *public_url; /* or NULL */
+	unsigned workers;   /* resolved: never 0 */
+	json_t *public_url; /* a string or NULL; owned */
 	char state_dir[PATH_MAX];
 	char runtime_dir[PATH_MAX];
 	enum log_level log_level;
@@ -23,9 +24,13 @@ struct settings {
 	const char *token_from; /* where the shared token is, in words */
 };
 
-/* Takes the validated model's settings; keeps a reference to it.  0 or -Exxx with the reason in
- * `text`. */
+/* Takes the validated model's settings.  0 or -Exxx with the reason in `text`. */
 must_check int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap);
+
+/* Follows `server` of a reloaded model where that is possible, and appends a line to `warnings` for
+ * each key that differs from the running server and acts at the next start only. */
+void settings_follow(struct settings *s, const json_t *server, json_t *warnings);
+
 void settings_done(struct settings *s); /* accepts a zeroed struct */
 
 /* The address to open in a browser. */

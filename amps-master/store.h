@@ -19,6 +19,7 @@ struct publication {
 	uint64_t tokens_generation;
 	struct lineup *lineup;
 	json_t *report; /* {"added":[{id,name}],"changed":[],"removed":[],"warnings":[...]} */
+	json_t *server; /* the settings under `server` of a configuration just loaded, else NULL */
 	int64_t next_change_wall_us; /* when a schedule window opens or closes next, or TIME_NONE */
 };
 void publication_free(struct publication *p); /* accepts NULL */

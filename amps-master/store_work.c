@@ -168,6 +168,7 @@ static void load_model(struct store_work *w, const json_t *model, const json_t *
 	}
 	w->healthy = true;
 	a->publication = publisher_accept(&w->publisher, &draft);
+	a->publication->server = json_deep_copy(json_object_get(model, "server"));
 }
 
 void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t wall_us,

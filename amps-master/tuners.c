@@ -305,6 +305,11 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 	}
 }
 
+void tuners_set_log_level(struct tuners *ts, enum log_level level)
+{
+	ts->env.log_level = level;
+}
+
 void tuners_set_lineup(struct tuners *ts, struct lineup *l)
 {
 	struct lineup *old = ts->lineup;

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <sys/types.h>
 #include "amps-master/lineup.h"
+#include "common/log.h"
 #include "common/msg.h"
 
 struct tuners;
@@ -19,7 +20,7 @@ struct tuners_env {
 	struct event_base *base;
 	void *chantab; /* mapped for writing */
 	int64_t epoch_mono_us;
-	uint32_t log_level;
+	enum log_level log_level;
 	bool log_json;
 	void *owner;
 	/* Sends to a worker; silently nothing when that worker is gone. */
@@ -38,6 +39,9 @@ struct tuners *tuners_free(struct tuners *t);
 /* A new line-up: takes it; restarts the jobs whose hash changed, removes tuners that are gone. */
 void tuners_set_lineup(struct tuners *t, struct lineup *l);
 const struct lineup *tuners_lineup(const struct tuners *t); /* NULL before the first */
+
+/* Jobs started from now on log from this level on. */
+void tuners_set_log_level(struct tuners *t, enum log_level level);
 
 /* From the worker pool. */
 void tuners_want(struct tuners *t, unsigned worker, const struct msg_want *m);

@@ -227,6 +227,17 @@ void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial
 		peer_send_kick(s->peer, &(struct msg_kick){.serial = serial}, NULL);
 }
 
+void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level)
+{
+	const struct msg_log_level m = {.level = level};
+
+	pool->env.log_level = level;
+	for (unsigned i = 0; i < pool->env.count; i++) {
+		if (worker_slot_listens(&pool->slots[i]))
+			peer_send_log_level(pool->slots[i].peer, &m, NULL);
+	}
+}
+
 bool worker_pool_all_ready(const struct worker_pool *pool)
 {
 	for (unsigned i = 0; i < pool->env.count; i++) {

@@ -64,6 +64,9 @@ void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m);
 void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial);
 
+/* Workers, the later ones too, log from this level on. */
+void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level);
+
 bool worker_pool_all_ready(const struct worker_pool *pool);
 /* Do all ready workers serve the published catalog? */
 bool worker_pool_all_acked(const struct worker_pool *pool);

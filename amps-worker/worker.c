@@ -187,6 +187,14 @@ static void on_kick(struct worker *w, uint64_t serial)
 		conn_free(v->conn);
 }
 
+static int on_log_level(uint32_t level)
+{
+	if (level > LOG_ERROR)
+		return -EBADMSG;
+	log_set_level((enum log_level)level);
+	return 0;
+}
+
 static void on_shutdown(struct worker *w)
 {
 	static const struct timeval patience = {WORKER_DRAIN_MS / 1000,
@@ -261,6 +269,9 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		break;
 	case MSG_KICK:
 		r = DECODED(kick, (on_kick(w, m.serial), 0));
+		break;
+	case MSG_LOG_LEVEL:
+		r = DECODED(log_level, on_log_level(m.level));
 		break;
 	case MSG_SHUTDOWN:
 		r = DECODED(shutdown, (on_shutdown(w), 0));

@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 1u
+#define MSG_PROTOCOL 2u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -28,6 +28,7 @@
 	M(OUTPUT_GONE, output_gone, 0, MSG_OUTPUT_GONE_FIELDS,                                     \
 	  "master>worker: a wanted output ended or failed; the want is void")                      \
 	M(KICK, kick, 0, MSG_KICK_FIELDS, "master>worker: end this viewer")                        \
+	M(LOG_LEVEL, log_level, 0, MSG_LOG_LEVEL_FIELDS, "master>worker: log from this level on")  \
 	/* worker > master */                                                                      \
 	M(CATALOG_ACK, catalog_ack, 0, MSG_GENERATION_FIELDS, "worker>master: serving it now")     \
 	M(WANT, want, 0, MSG_WANT_FIELDS, "worker>master: first viewer of an output has come")     \
@@ -91,7 +92,8 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(u8, reason)  /* enum gone_reason; ENDED: drain, then end the answers */                  \
 	F(u32, status) /* HTTP status for those who still wait: 404, 502, 503, 504 */              \
 	F(str, text)   /* why, fit for an error body */
-#define MSG_KICK_FIELDS(F) F(u64, serial) /* of the viewer record */
+#define MSG_KICK_FIELDS(F)	F(u64, serial) /* of the viewer record */
+#define MSG_LOG_LEVEL_FIELDS(F) F(u32, level)  /* enum log_level */
 #define MSG_WANT_FIELDS(F)                                                                         \
 	F(u32, want) /* chosen by the worker, unique while it lives */                             \
 	F(u32, channel)                                                                            \

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -129,12 +130,35 @@ def test_a_bad_file_does_not_start(server):
 
 
 def test_sighup_reloads(server):
-    import signal
     s = server(line_up(channel(1, media.film())))
     s.write_config(line_up(channel(2, media.film())))
     s.process.send_signal(signal.SIGHUP)
     wait_for(lambda: [c["id"] for c in s.ask("list")] == [2], 10, "the new line-up")
     assert "Channel 2" in s.get("/playlist.m3u").text
+
+
+def test_a_reload_warns_of_what_acts_at_the_next_start_only(server):
+    s = server(line_up(channel(1, media.film())))
+    assert s.ask("reload")["warnings"] == []
+    s.write_config(line_up(channel(1, media.film()), server={"log_format": "json"}))
+    for _ in range(2):
+        warnings = s.ask("reload")["warnings"]
+        assert len(warnings) == 1 and "server.log_format" in warnings[0], warnings
+    assert s.log().count("server.log_format has changed") == 2
+    assert "server.log_format" in s.amps("reload").stderr
+    s.write_config(line_up(channel(1, media.film())))
+    assert s.ask("reload")["warnings"] == []
+
+
+def test_the_log_level_follows_a_reload(server):
+    s = server(line_up(channel(1, media.film())))
+    s.write_config(line_up(channel(1, media.film()), server={"log_level": "error"}))
+    assert s.ask("reload")["warnings"] == []
+    before = s.log()
+    os.kill(s.pids("amps-worker")[0], signal.SIGKILL)
+    wait_for(lambda: s.ask("status")["worker_restarts"] == 1, 10, "another worker")
+    wait_for(s.is_ready, 10, "the server to be ready again")
+    assert s.log() == before
 
 
 def test_a_reload_touches_only_what_changed(server):

@@ -1,0 +1,98 @@
+/* What a reload may change of the settings the master itself uses. */
+#include "amps-master/settings.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include "tests/unit/leaks.h"
+
+static json_t *server_with(const char *key, json_t *value)
+{
+	json_t *server = json_pack("{s:s, s:i, s:i, s:n, s:s, s:s, s:s, s:s, s:i}", "host",
+				   "127.0.0.1", "port", 5000, "workers", 2, "public_url",
+				   "state_dir", "/tmp/a", "runtime_dir", "/tmp/b", "log_level",
+				   "info", "log_format", "text", "max_viewers", 0);
+
+	if (key)
+		json_object_set_new(server, key, value);
+	return server;
+}
+
+static void start(struct settings *s)
+{
+	char text[128];
+	json_t *model = json_pack("{s:o, s:{s:b}}", "server", server_with(NULL, NULL), "auth",
+				  "enabled", 0);
+
+	cr_assert_eq(settings_read(s, model, text, sizeof(text)), 0);
+	json_decref(model);
+}
+
+/* The warnings when `key` is reloaded with another value. */
+static json_t *reload_with(struct settings *s, const char *key, json_t *value)
+{
+	json_t *warnings = json_array(), *server = server_with(key, value);
+
+	settings_follow(s, server, warnings);
+	json_decref(server);
+	return warnings;
+}
+
+Test(settings, an_unchanged_file_warns_of_nothing)
+{
+	struct settings s;
+	json_t *warnings;
+
+	start(&s);
+	warnings = reload_with(&s, NULL, NULL);
+	cr_assert_eq(json_array_size(warnings), 0);
+	json_decref(warnings);
+	settings_done(&s);
+	assert_no_leaks();
+}
+
+Test(settings, keys_of_the_next_start_warn_until_they_are_as_they_were)
+{
+	static const char *const keys[] = {"host",	"port",	       "workers",
+					   "state_dir", "runtime_dir", "log_format"};
+	struct settings s;
+
+	start(&s);
+	for (size_t i = 0; i < array_size(keys); i++) {
+		for (int again = 0; again < 2; again++) {
+			json_t *warnings = reload_with(&s, keys[i], json_string("other"));
+
+			cr_assert_eq(json_array_size(warnings), 1, "%s", keys[i]);
+			cr_assert_not_null(
+				strstr(json_string_value(json_array_get(warnings, 0)), keys[i]));
+			json_decref(warnings);
+		}
+	}
+	cr_assert_str_eq(s.host, "127.0.0.1");
+	cr_assert_eq(s.port, 5000);
+	settings_done(&s);
+	assert_no_leaks();
+}
+
+Test(settings, log_level_and_public_url_follow_at_once)
+{
+	struct settings s;
+	char url[64];
+	json_t *warnings;
+
+	start(&s);
+	warnings = reload_with(&s, "log_level", json_string("debug"));
+	cr_assert_eq(json_array_size(warnings), 0);
+	cr_assert_eq(s.log_level, LOG_DEBUG);
+	json_decref(warnings);
+	warnings = reload_with(&s, "public_url", json_string("https://tv.example.com"));
+	cr_assert_eq(json_array_size(warnings), 0);
+	settings_url(&s, 5000, url, sizeof(url));
+	cr_assert_str_eq(url, "https://tv.example.com");
+	json_decref(warnings);
+	warnings = reload_with(&s, NULL, NULL);
+	settings_url(&s, 5000, url, sizeof(url));
+	cr_assert_str_eq(url, "http://localhost:5000/");
+	json_decref(warnings);
+	settings_done(&s);
+	assert_no_leaks();
+}
