@@ -17,8 +17,10 @@
 #define LOAD_HEAD_MAX	 8192
 #define LOAD_BUFFER	 (256u * 1024)
 #define LOAD_TURN_BYTES	 (4u << 20) /* of one client in a turn */
-#define LOAD_SLOW_RCVBUF 16384
-#define LOAD_SLOW_NS	 100000000u /* slow clients read so often */
+#define LOAD_SLOW_RCVBUF 65536
+#define LOAD_SLOW_NS	 10000000u /* slow clients read so often */
+#define LOAD_SLOW_MS	 5
+#define LOAD_IDLE_MS	 20
 
 /* Slow clients of one rate; 0 reads the answer's head and then nothing. */
 struct slow_group {

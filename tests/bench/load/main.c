@@ -148,8 +148,9 @@ static bool at_end(struct load *l, uint64_t now)
 
 static void wait_events(struct load *l)
 {
+	int wait_ms = l->total > l->o.clients ? LOAD_SLOW_MS : LOAD_IDLE_MS;
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(l->epoll, events, EVENTS, l->started < l->total ? 1 : 20);
+	int n = epoll_wait(l->epoll, events, EVENTS, l->started < l->total ? 1 : wait_ms);
 
 	for (int i = 0; i < n; i++) {
 		struct client *c = events[i].data.ptr;
