@@ -2,8 +2,12 @@
 #include "amps-transcoder/sandbox_calls.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define CALL(name) SCMP_SYS(name)
@@ -36,7 +40,6 @@ static const int allowed[] = {
 	CALL(lseek),
 	CALL(close),
 	CALL(fcntl),
-	CALL(ioctl),
 	CALL(dup),
 	CALL(pipe2),
 	CALL(eventfd2),
@@ -108,11 +111,9 @@ static const int allowed[] = {
 	CALL(sched_get_priority_max),
 	CALL(sched_get_priority_min),
 	CALL(getpriority),
-	CALL(setpriority),
 	CALL(gettid),
 	CALL(getpid),
 	CALL(getppid),
-	CALL(tgkill),
 	CALL(rt_sigaction),
 	CALL(rt_sigprocmask),
 	CALL(rt_sigreturn),
@@ -158,13 +159,45 @@ static int add_clone_rules(scmp_filter_ctx ctx)
 /* The internet, and routes (getaddrinfo looks at our addresses); no socket of this machine. */
 static int add_socket_rules(scmp_filter_ctx ctx)
 {
-	static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
+	static const int families[] = {AF_INET, AF_INET6};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < array_size(families); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1,
 				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	return r < 0 ? r
+		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 2,
+					SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+					SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+}
+
+/* Questions alone: a terminal that a job inherited could be fed with TIOCSTI.  The kernel looks at
+ * the lower half of the number, and so do we. */
+static int add_ioctl_rules(scmp_filter_ctx ctx)
+{
+	static const unsigned questions[] = {FIONREAD,	  FIONBIO,     TCGETS,	     SIOCGIFINDEX,
+					     SIOCGIFNAME, SIOCGIFADDR, SIOCGIFFLAGS, SIOCGIFCONF};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < array_size(questions); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, questions[i]));
 	return r;
+}
+
+/* Calls that could reach other processes of our user, for ourselves alone; limits may be asked for,
+ * not set. */
+static int add_own_rules(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(tgkill), 1,
+				 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(setpriority), 2,
+				     SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0));
+	return r < 0 ? r
+		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(prlimit64), 1,
+					SCMP_A2(SCMP_CMP_EQ, 0));
 }
 
 static int add_rules(scmp_filter_ctx ctx)
@@ -179,10 +212,9 @@ static int add_rules(scmp_filter_ctx ctx)
 		r = add_clone_rules(ctx);
 	if (r == 0)
 		r = add_socket_rules(ctx);
-	/* limits may be asked for, not set */
-	return r < 0 ? r
-		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(prlimit64), 1,
-					SCMP_A2(SCMP_CMP_EQ, 0));
+	if (r == 0)
+		r = add_ioctl_rules(ctx);
+	return r < 0 ? r : add_own_rules(ctx);
 }
 #endif
 
