@@ -77,7 +77,7 @@ static int load_config(struct master *m, int *ret_fd)
 
 	r = loader_start(m->loader_argv, &pid, &fd);
 	if (r == 0)
-		r = loader_wait(pid, LOADER_TIMEOUT_MS, &status);
+		r = loader_wait(m->base, pid, LOADER_TIMEOUT_MS, &m->interrupted, &status);
 	if (r == 0 && lseek(fd, 0, SEEK_SET) != 0)
 		r = -errno;
 	if (r < 0)
@@ -349,11 +349,11 @@ static int start(struct master *m)
 	int r = find_programs(m);
 
 	if (r == 0)
+		r = master_make_events(m); /* from here on a signal ends the start cleanly */
+	if (r == 0)
 		r = load_config(m, &config_fd);
 	if (r == 0)
 		r = prepare_process(m);
-	if (r == 0)
-		r = master_make_events(m);
 	if (r == 0)
 		r = make_chantab(m);
 	if (r == 0)

@@ -43,6 +43,35 @@ def test_a_signal_stops_it_cleanly_while_somebody_watches(server, number):
         assert stream.ended
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_ends_it_cleanly(number):
+    for delay_ms in range(0, 120, 10):
+        s = Server(line_up(channel(1, media.film())), workers=2)
+        try:
+            s.start(ready=False)
+            # its helper, or whoever is next: from then on it listens to signals
+            wait_for(lambda: len(s.processes()) > 1, 10, "the first child")
+            time.sleep(delay_ms / 1000)
+            s.stop(number)
+            s.check_log()
+        finally:
+            s.cleanup()
+
+
+def test_a_signal_to_the_whole_group_during_the_start_is_no_failure():
+    for delay_ms in range(0, 60, 10):
+        s = Server(line_up(channel(1, media.film())))
+        try:
+            s.start(ready=False)
+            wait_for(lambda: len(s.processes()) > 1, 10, "the first child")
+            time.sleep(delay_ms / 1000)
+            os.killpg(s.process.pid, signal.SIGINT)
+            assert s.process.wait(20) == 0, s.log()
+            s.check_gone()
+        finally:
+            s.cleanup()
+
+
 def test_shutdown_returns_when_the_server_is_gone(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as stream:
