@@ -105,6 +105,8 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 	if (t->state != state)
 		log_debug("channel %s: %s -> %s", t->key, tuner_state_name(t->state),
 			  tuner_state_name(state));
+	if (t->state != state && state == TUNER_STARTING)
+		t->last_error[0] = '\0';
 	t->state = state;
 	if (state == TUNER_IDLE)
 		slot_give_back(t);

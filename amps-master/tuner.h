@@ -69,7 +69,7 @@ struct job {
 	uint64_t started_us;
 	uint64_t running_us; /* its first random access point; 0 = none yet */
 	uint64_t stop_us;    /* when it was told to stop */
-	bool finished;	     /* said ENDED or FAILED: its death is no surprise */
+	bool explained;	     /* why it ends is known: last_error says so, or it ENDED */
 	bool ended;
 };
 
@@ -101,7 +101,7 @@ struct tuner {
 	unsigned unborn; /* starts in a row of which no job came */
 	int64_t started_wall_us;
 	struct event *timer;
-	char last_error[ERROR_TEXT_MAX];
+	char last_error[ERROR_TEXT_MAX]; /* since it was idle; also once it runs again */
 	unsigned last_status;
 };
 

@@ -101,8 +101,9 @@ void job_check(struct job *j, uint64_t now_us)
 		return;
 	log_warn("%s job of channel %s killed: %s pid=%d", role_names[j->role], j->tuner->key, why,
 		 (int)j->pid);
-	if (!j->tuner->last_error[0] || j->state == JOB_ALIVE)
+	if (!j->explained)
 		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
+	j->explained = true;
 	job_kill(j);
 	/* a job that never introduced itself has no pid for us: its socket is all there is */
 	if (j->pid <= 0) {
@@ -227,7 +228,7 @@ static int on_ended(struct job *j, const struct msg *m)
 
 	if (r < 0)
 		return r;
-	j->finished = j->ended = true;
+	j->explained = j->ended = true;
 	for (struct output *o = t->outputs; o; o = o->next) {
 		if (o->source != (j->role == JOB_INGEST))
 			continue;
@@ -265,7 +266,7 @@ static int on_failed(struct job *j, const struct msg *m)
 
 	if (r < 0)
 		return r;
-	j->finished = true;
+	j->explained = true;
 	text_copy(t->last_error, sizeof(t->last_error), failed.text);
 	t->last_status = failed.status == 504 ? 504 : 502;
 	return 0;
@@ -360,7 +361,7 @@ static void lost(struct job *j)
 {
 	struct tuner *t = j->tuner;
 
-	if (!t->last_error[0])
+	if (!j->explained)
 		text_copy(t->last_error, sizeof(t->last_error), "its process died unexpectedly");
 	if (t->raw && j->role == JOB_INGEST) {
 		lost_raw(t);
@@ -401,6 +402,7 @@ static void on_broken(void *owner, struct peer *p, int error)
 		log_error("channel %s: the %s job sent a malformed message (%s), killing it",
 			  t->key, role_names[j->role], strerror(-error));
 		text_copy(t->last_error, sizeof(t->last_error), "its process broke the protocol");
+		j->explained = true;
 	}
 	job_kill(j);
 	if (j->ended && j->role != JOB_DERIVE)
@@ -486,7 +488,6 @@ int job_start(struct tuner *t, enum job_role role)
 		job_free(j);
 		return r;
 	}
-	t->last_error[0] = '\0';
 	t->last_status = 0;
 	job_hand_over(j);
 	return 0;

@@ -345,9 +345,11 @@ static bool job_reaped(struct job *j, pid_t pid, int wait_status)
 	if (!j || j->pid != pid)
 		return false;
 	j->pid = -1; /* the number may be somebody else's from now on */
-	if (WIFSIGNALED(wait_status) && !j->finished)
+	if (WIFSIGNALED(wait_status) && !j->explained) {
+		j->explained = true;
 		snprintf(j->tuner->last_error, sizeof(j->tuner->last_error),
 			 "its process was killed by signal %d", WTERMSIG(wait_status));
+	}
 	return true;
 }
 
