@@ -75,6 +75,7 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	w->clock_90k = pcr != TIME_NONE ? pcr : pts;
 	w->has_pcr = pcr != TIME_NONE;
 	w->pending = false;
+	w->broken = false;
 }
 
 static int64_t frontier_of(const struct ts_parse *p)
@@ -93,13 +94,15 @@ static bool goes_on(const struct ts_rewrite *w, int64_t value, bool flagged)
 }
 
 /* A PES far from the clock is a bit error, or the first of another timeline whose PCR comes only
- * behind it. */
+ * behind it: then the PCR is at hand, or a counter has just broken. */
 static bool runs_ahead_of_its_pcr(const struct ts_rewrite *w, const struct ts_parse *p,
 				  const uint8_t *packets, size_t n, int64_t pts)
 {
 	if (near(w->clock_90k, pts) ||
 	    (w->old_clock_90k != TIME_NONE && near(w->old_clock_90k, pts)))
 		return false;
+	if (w->broken)
+		return true;
 	for (size_t i = 1; i < n; i++) {
 		int64_t pcr = pcr_of(p, packets + i * TS_PACKET);
 
@@ -107,6 +110,34 @@ static bool runs_ahead_of_its_pcr(const struct ts_rewrite *w, const struct ts_pa
 			return near(pcr, pts) && !goes_on(w, pcr, false);
 	}
 	return false;
+}
+
+static bool is_table(const struct ts_parse *p, unsigned pid)
+{
+	return pid == 0 || pid == p->pmt_pid || (pid >= 0x10 && pid <= 0x1f);
+}
+
+/* Packets are missing, or another stream begins here without saying so: its clock may come only
+ * later. */
+static bool breaks(const struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packet,
+		   unsigned pid)
+{
+	unsigned last = p->cc[pid], now = (packet[3] + w->cc_shift[pid]) & 0x0f;
+
+	if (last > 15 || w->seen[pid] != w->round || !ts_has_payload(packet))
+		return false;
+	return now != ((last + 1) & 0x0f) && now != last &&
+	       !(ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY);
+}
+
+/* A table lost or begun anew is complete in itself, so its counter just goes on. */
+static void note_break(struct ts_rewrite *w, const struct ts_parse *p, unsigned pid)
+{
+	w->broken = true;
+	if (!is_table(p, pid))
+		return;
+	w->active = true;
+	w->seen[pid] = (uint8_t)~w->round;
 }
 
 /* Is this packet the first of another timeline? */
@@ -136,8 +167,13 @@ static void follow_clock(struct ts_rewrite *w, const struct ts_parse *p, const u
 	struct ts_pes pes;
 
 	if (pcr != TIME_NONE) {
+		/* the first behind a splice that a PES decided */
+		if (!w->has_pcr && w->active && p->pcr_90k != TIME_NONE &&
+		    pcr + w->offset_90k <= p->pcr_90k)
+			w->offset_90k = p->pcr_90k + 1 - pcr;
 		w->clock_90k = ts_unwrap(w->clock_90k, pcr);
 		w->has_pcr = true;
+		w->broken = false;
 	} else if (!w->has_pcr && ts_pid(packet) == leader && ts_pusi(packet) &&
 		   ts_pes_find(packet, &pes) && pes.pts_at) {
 		w->clock_90k = ts_unwrap(
@@ -206,6 +242,8 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 
 	if (pid == TS_PID_NONE || packets[1] & 0x80)
 		return;
+	if (breaks(w, p, packets, pid))
+		note_break(w, p, pid);
 	if (!w->pending && finds_splice(w, p, packets, n))
 		ts_rewrite_splice(w, frontier_of(p), true);
 	if (w->pending)

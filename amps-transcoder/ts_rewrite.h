@@ -4,7 +4,8 @@
  * older one) or found: the source's clock leaps more than ten seconds ahead, or back, or a
  * discontinuity_indicator comes with another time.  From then on PCR, PTS and DTS are shifted so
  * that time goes on from the frontier, and each continuity counter goes on from the last one
- * written.  A found splice sets the discontinuity_indicator of its first PCR packet.
+ * written.  A found splice sets the discontinuity_indicator of its first PCR packet.  The counters
+ * of tables go on even where the source's break without a splice.
  *
  * Works in place, packet by packet, in the source's order.  Pure. */
 #ifndef AMPS_TS_REWRITE_H
@@ -21,6 +22,7 @@ struct ts_rewrite {
 	bool pending;		/* a splice waits for the first timestamp that decides its offset */
 	bool mark;		/* the next PCR packet gets a discontinuity_indicator */
 	bool has_pcr;		/* the clock is a PCR's, not a DTS's */
+	bool broken;		/* a counter broke since the last PCR */
 	int64_t target_90k;	/* where the pending splice's first timestamp goes */
 	int64_t offset_90k;	/* added to every timestamp */
 	int64_t clock_90k;	/* of the source, unwrapped, without offset; TIME_NONE */
