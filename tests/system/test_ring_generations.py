@@ -190,7 +190,7 @@ def test_a_source_that_fails_after_it_has_shown_something(server, kind):
             w.wait(ids, lambda v: v["marks"] == 1, 40, "the film to go on")
             w.wait_more(ids)
             assert_stayed(w.report(), 1)
-        assert s.tuner("1")["restarts"] == 4
+        assert s.tuner("1")["restarts"] == 4, (origin.errors, origin.times)
         waits = [b - a for a, b in zip(origin.times[1:], origin.times[2:])]
         assert waits[0] >= 0.4 and waits[1] > waits[0] * 1.3 and waits[2] > waits[1] * 1.3, waits
         assert origin.peak == 1
@@ -339,13 +339,14 @@ def test_nothing_is_left(server):
     with Watch(s) as w:
         w.wait_playing(w.open("/stream/1.ts", 5))
         residue = Residue(s)
-        for n in range(5):
+        for _ in range(3):
             ids = w.open("/stream/2.ts", 5) + w.open("/stream/1.ts", 5)
             w.wait_playing(ids, 100)
-            os.kill(s.tuner("1")["pid"], signal.SIGKILL)
+            pid = s.tuner("1")["pid"]
+            os.kill(pid, signal.SIGKILL)
             s.process.send_signal(signal.SIGHUP)
             w.close_viewers(ids)
-            wait_for(lambda: s.tuner("1")["pid"], 20, "the job to be back")
+            wait_for(lambda: s.tuner("1")["pid"] not in (None, pid), 30, "the job to be back")
         wait_for(lambda: s.tuner("2") is None or s.tuner("2")["state"] == "ended", 10,
                  "the second channel to go")
         s.amps("stop", "2")

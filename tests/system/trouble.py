@@ -108,6 +108,7 @@ class Trouble:
 
     def __init__(self, *scripts):
         self.scripts = scripts
+        self.errors = []
         self.times = []           # when each connection came
         self.open, self.peak = 0, 0
         self.stalled_at = self.left_at = None
@@ -143,8 +144,8 @@ class Trouble:
                     return
                 request += got
             script(Peer(sock, self))
-        except OSError:
-            pass
+        except OSError as e:
+            self.errors.append(e)  # the server went: shown when a test fails
         finally:
             with self.lock:
                 self.open -= 1
