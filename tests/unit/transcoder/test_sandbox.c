@@ -1,13 +1,17 @@
 /* test_sandbox.c - what a job may no longer do once it is inside */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,6 +118,30 @@ static int check_sockets(void)
 	       (socket(AF_PACKET, SOCK_RAW, 0) >= 0 ? 4 : 0);
 }
 
+/* Signals, niceness, a terminal's input: nothing that reaches beyond this process. */
+static int check_others(void)
+{
+	bool typed = ioctl(0, TIOCSTI, "x") == 0 || errno != EPERM;
+	bool typed_wide = syscall(SYS_ioctl, 0, TIOCSTI | 1ul << 32, "x") == 0 || errno != EPERM;
+
+	return (tgkill(getppid(), getppid(), 0) == 0 ? 1 : 0) |
+	       (tgkill(getpid(), gettid(), 0) == 0 ? 0 : 2) |
+	       (setpriority(PRIO_USER, 0, 19) == 0 ? 4 : 0) | (typed || typed_wide ? 8 : 0) |
+	       (socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT) >= 0 ? 16 : 0) |
+	       (opens("/etc/ssl/private", O_RDONLY | O_DIRECTORY) ? 32 : 0);
+}
+
+/* A pipe's owner gets a signal when there is something to be read. */
+static int check_owner(void)
+{
+	int ends[2];
+
+	if (pipe(ends) < 0 || fcntl(ends[0], F_SETOWN, getppid()) < 0 ||
+	    fcntl(ends[0], F_SETSIG, SIGUSR1) < 0 || fcntl(ends[0], F_SETFL, O_ASYNC) < 0)
+		return 0;
+	return write(ends[1], "x", 1) == 1 ? 0 : 1;
+}
+
 TestSuite(sandbox, .init = setup, .fini = teardown);
 
 Test(sandbox, reads_its_source_and_nothing_else)
@@ -134,6 +162,28 @@ Test(sandbox, makes_threads_but_no_processes)
 Test(sandbox, talks_to_the_network_alone)
 {
 	cr_assert_eq(inside(check_sockets, false), 0);
+}
+
+Test(sandbox, reaches_no_other_process)
+{
+	cr_assert_eq(inside(check_others, false), 0);
+}
+
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int number)
+{
+	signalled = number;
+}
+
+Test(sandbox, signals_nobody_by_a_descriptor)
+{
+	/* landlock_create_ruleset(2): the version that can scope signals */
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 6)
+		cr_skip_test("this kernel's Landlock cannot scope signals");
+	signal(SIGUSR1, on_signal);
+	cr_assert_eq(inside(check_owner, false), 0);
+	cr_assert_eq(signalled, 0);
 }
 
 #else
