@@ -12,7 +12,7 @@ from lineup import LOOP, channel, line_up
 
 AMPS = os.path.join(BIN, "amps")
 COMMANDS = ["serve", "check", "list", "tuners", "viewers", "stop", "kick", "status", "reload",
-            "shutdown"]
+            "shutdown", "import"]
 TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source", "started",
          "uptime_seconds", "viewers", "bitrate_in", "bitrate_out", "restarts", "cpu_seconds",
          "memory_bytes", "last_error"}

@@ -1,0 +1,133 @@
+/* cmd_import.c - `amps import`: an M3U playlist as the `streams:` of a configuration. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include "amps-cli/command.h"
+#include "amps-cli/import.h"
+#include "amps-cli/m3u.h"
+#include "common/limits.h"
+
+#define READ_BYTES  65536
+#define WRITE_BYTES 65536
+#define NOTES_MAX   20
+
+struct import {
+	const char *file;
+	const char *profile;
+	uint64_t channels;
+	uint64_t notes;
+	struct buf out;
+	bool failed; /* stdout takes no more */
+};
+
+static void print_note(void *owner, uint64_t line, const char *text)
+{
+	struct import *im = owner;
+
+	if (++im->notes <= NOTES_MAX)
+		fprintf(stderr, "%s:%llu: %s\n", im->file, (unsigned long long)line, text);
+}
+
+static void flush(struct import *im)
+{
+	if (fwrite(im->out.data, 1, im->out.len, stdout) != im->out.len)
+		im->failed = true;
+	buf_reset(&im->out);
+}
+
+static void take_entry(void *owner, const struct m3u_entry *entry)
+{
+	struct import *im = owner;
+
+	if (im->channels == 0)
+		buf_puts(&im->out, "streams:\n");
+	import_channel(entry, ++im->channels, im->profile, &im->out);
+	if (buf_ok(&im->out) && im->out.len >= WRITE_BYTES)
+		flush(im);
+}
+
+static int read_file(struct import *im, struct m3u *m, int fd)
+{
+	char bytes[READ_BYTES];
+
+	for (;;) {
+		ssize_t n = read(fd, bytes, sizeof(bytes));
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		r = n > 0 ? m3u_feed(m, bytes, (size_t)n) : m3u_end(m);
+		if (r == 0 && !buf_ok(&im->out))
+			r = -ENOMEM;
+		if (r < 0 || n == 0 || im->failed)
+			return r;
+	}
+}
+
+static int import_fd(struct import *im, int fd)
+{
+	const struct m3u_events events = {im, take_entry, print_note};
+	struct m3u *m = m3u_new(&events);
+	int r = m != NULL ? read_file(im, m, fd) : -ENOMEM;
+
+	m3u_free(m);
+	if (r == 0 && im->channels == 0)
+		buf_puts(&im->out, "streams: []\n");
+	if (r == 0 && buf_ok(&im->out) && im->out.len > 0)
+		flush(im);
+	if (r == 0 && (im->failed || fflush(stdout) != 0))
+		r = -EIO;
+	return r;
+}
+
+static void print_summary(const struct import *im)
+{
+	if (im->notes > NOTES_MAX)
+		fprintf(stderr, "%s: %llu more remarks\n", im->file,
+			(unsigned long long)(im->notes - NOTES_MAX));
+	fprintf(stderr, "%s: %llu channels\n", im->file, (unsigned long long)im->channels);
+	if (im->channels > CHANNELS_MAX)
+		fprintf(stderr, "%s: a server takes at most %d channels\n", im->file, CHANNELS_MAX);
+}
+
+static int open_file(const char *path)
+{
+	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int run(const struct command_call *call)
+{
+	const char *profile = command_value(call, "profile");
+	struct import im = {.file = call->operand, .profile = profile != NULL ? profile : "copy"};
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	if (im.profile[0] == '\0') {
+		fprintf(stderr, "amps import: --profile needs a name\n");
+		return COMMAND_USAGE;
+	}
+	fd = open_file(call->operand);
+	r = fd < 0 ? fd : import_fd(&im, fd);
+	buf_done(&im.out);
+	if (r < 0) {
+		fprintf(stderr, "amps: %s: %s\n", call->operand,
+			r == -EILSEQ ? "is UTF-16; save it as UTF-8" : strerror(-r));
+		return COMMAND_FAILED;
+	}
+	print_summary(&im);
+	return COMMAND_DONE;
+}
+
+const struct command cmd_import = {
+	.name = "import",
+	.operand = "FILE",
+	.summary = "Print an M3U playlist as channels of a configuration",
+	.detail = "\nFILE may be - for standard input.  Remarks go to standard error.  Attributes\n"
+		  "that Amps has no key for are kept under their own names.",
+	.options = {{"profile", "P", "ffmpeg_profile of the channels (default: copy)"}},
+	.run = run,
+};

@@ -1,0 +1,316 @@
+#include "amps-cli/import.h"
+
+#include <ctype.h>
+#include <string.h>
+#include "amps-cli/yaml_put.h"
+#include "common/limits.h"
+
+/* all headers of one source together */
+#define HEADERS_MAX 8192
+
+struct channel {
+	const struct m3u_entry *entry;
+	bool http;
+	size_t url_len; /* of entry->url without Kodi's options */
+	struct buf user_agent, referer, headers;
+	struct buf *out;
+};
+
+/* In the order of the output. */
+static const struct rule {
+	const char *attribute, *key;
+} RULES[] = {
+	{"tvg-id", "epg_id"},
+	{"tvg-name", "tvg_name"},
+	{"tvg-logo", "logo"},
+	{"logo", "logo"},
+	{"group-title", "group"},
+	{"tvg-chno", "channel_number"},
+	{"channel-number", "channel_number"},
+	{"ch-number", "channel_number"},
+};
+
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_user_agent(const char *name)
+{
+	static const char *const names[] = {"vlc-http-user-agent", "http-user-agent", "user-agent"};
+
+	return is_one_of(name, names, array_size(names));
+}
+
+static bool is_referer(const char *name)
+{
+	static const char *const names[] = {"vlc-http-referrer", "vlc-http-referer",
+					    "http-referrer",	 "http-referer",
+					    "referrer",		 "referer"};
+
+	return is_one_of(name, names, array_size(names));
+}
+
+/* Keys that mean something in a channel. */
+static bool is_reserved(const char *name)
+{
+	static const char *const names[] = {
+		"id",
+		"name",
+		"source",
+		"sources",
+		"slate",
+		"ffmpeg_profile",
+		"custom_ffmpeg",
+		"tvg_id",
+		"tvg_name",
+		"epg_id",
+		"logo",
+		"group",
+		"channel_number",
+		"description",
+		"program_feed",
+		"next_programs",
+		"regions_allowed",
+		"regions_blocked",
+		"adaptive_bitrates",
+		"use_yt_dlp",
+		"yt_dlp_format",
+		"source_handler",
+		"input_options",
+		"input_args",
+		"output_format",
+		"ll_hls",
+		"audio_only",
+		"hwaccel",
+		"schedule",
+	};
+
+	return is_one_of(name, names, array_size(names));
+}
+
+static const char *value_of(const struct m3u_entry *entry, const char *attribute)
+{
+	for (size_t i = 0; i < entry->pair_count; i++)
+		if (strcmp(entry->pairs[i].name, attribute) == 0)
+			return entry->pairs[i].value;
+	return NULL;
+}
+
+static void put_key(struct channel *ch, const char *key, const char *value)
+{
+	buf_printf(ch->out, "    %s: ", key);
+	yaml_put_value(ch->out, value);
+	buf_putc(ch->out, '\n');
+}
+
+static void set_once(struct buf *option, const char *value)
+{
+	if (option->len == 0)
+		buf_puts(option, value);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)tolower((unsigned char)c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* %XX and '+' as Kodi reads them.  Control characters go: they could begin another header. */
+static void decode(const char *text, size_t len, struct buf *out)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c == '%' && i + 2 < len && hex_digit(text[i + 1]) >= 0 &&
+		    hex_digit(text[i + 2]) >= 0) {
+			c = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+			i += 2;
+		} else if (c == '+') {
+			c = ' ';
+		}
+		if ((unsigned char)c >= 0x20 && c != 0x7f)
+			buf_putc(out, c);
+	}
+}
+
+/* One "name=value" behind the URL. */
+static void take_kodi_option(struct channel *ch, const char *text, size_t len)
+{
+	const char *equals = memchr(text, '=', len);
+	struct buf name = BUF_INIT, value = BUF_INIT;
+
+	if (equals == NULL || equals == text)
+		return;
+	decode(text, (size_t)(equals - text), &name);
+	decode(equals + 1, len - (size_t)(equals - text) - 1, &value);
+	if (!buf_ok(&name) || !buf_ok(&value))
+		ch->out->failed = true;
+	else if (name.len == 0 || value.len == 0)
+		;
+	else if (is_user_agent(name.data))
+		set_once(&ch->user_agent, value.data);
+	else if (is_referer(name.data))
+		set_once(&ch->referer, value.data);
+	else if (ch->headers.len + name.len + value.len < HEADERS_MAX)
+		buf_printf(&ch->headers, "%s: %s\r\n", name.data, value.data);
+	buf_done(&name);
+	buf_done(&value);
+}
+
+static void read_kodi_options(struct channel *ch)
+{
+	const char *url = ch->entry->url;
+	const char *p = ch->http ? strchr(url, '|') : NULL;
+
+	ch->url_len = strlen(url);
+	if (p == NULL || strchr(p, '=') == NULL)
+		return;
+	ch->url_len = (size_t)(p - url);
+	while (*p != '\0') {
+		size_t len = strcspn(++p, "&|");
+
+		take_kodi_option(ch, p, len);
+		p += len;
+	}
+}
+
+/* True when the attribute is an option of the source, which goes under input_options. */
+static bool is_input_option(const struct channel *ch, const char *name)
+{
+	return ch->http && (is_user_agent(name) || is_referer(name));
+}
+
+static void read_options(struct channel *ch)
+{
+	const struct m3u_entry *entry = ch->entry;
+
+	read_kodi_options(ch);
+	for (size_t i = 0; i < entry->pair_count; i++) {
+		if (!is_input_option(ch, entry->pairs[i].name))
+			continue;
+		set_once(is_user_agent(entry->pairs[i].name) ? &ch->user_agent : &ch->referer,
+			 entry->pairs[i].value);
+	}
+}
+
+static void put_option(struct channel *ch, const char *name, const struct buf *value)
+{
+	if (value->len == 0)
+		return;
+	buf_printf(ch->out, "      %s: ", name);
+	yaml_put_value(ch->out, value->data);
+	buf_putc(ch->out, '\n');
+}
+
+static void put_options(struct channel *ch)
+{
+	if (ch->user_agent.len == 0 && ch->referer.len == 0 && ch->headers.len == 0)
+		return;
+	buf_puts(ch->out, "    input_options:\n");
+	put_option(ch, "user_agent", &ch->user_agent);
+	put_option(ch, "referer", &ch->referer);
+	put_option(ch, "headers", &ch->headers);
+}
+
+static void put_name(struct channel *ch, uint64_t id)
+{
+	const char *name = ch->entry->name;
+
+	if (name[0] == '\0')
+		name = value_of(ch->entry, "tvg-name");
+	if (name != NULL)
+		put_key(ch, "name", name);
+	else
+		buf_printf(ch->out, "    name: \"Channel %llu\"\n", (unsigned long long)id);
+}
+
+static void put_source(struct channel *ch)
+{
+	struct buf url = BUF_INIT;
+
+	buf_add(&url, ch->entry->url, ch->url_len);
+	if (buf_ok(&url))
+		put_key(ch, "source", url.data);
+	else
+		ch->out->failed = true;
+	buf_done(&url);
+}
+
+static void put_known(struct channel *ch)
+{
+	const char *last = "";
+
+	for (size_t i = 0; i < array_size(RULES); i++) {
+		const char *value = value_of(ch->entry, RULES[i].attribute);
+
+		if (value == NULL && strcmp(RULES[i].attribute, "group-title") == 0 &&
+		    ch->entry->group[0] != '\0')
+			value = ch->entry->group;
+		if (value == NULL || strcmp(RULES[i].key, last) == 0)
+			continue;
+		put_key(ch, RULES[i].key, value);
+		last = RULES[i].key;
+	}
+}
+
+static bool is_known(const char *name)
+{
+	for (size_t i = 0; i < array_size(RULES); i++)
+		if (strcmp(RULES[i].attribute, name) == 0)
+			return true;
+	return false;
+}
+
+/* Is pair `i` the first of its name? */
+static bool is_first(const struct m3u_entry *entry, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (strcmp(entry->pairs[j].name, entry->pairs[i].name) == 0)
+			return false;
+	return true;
+}
+
+static void put_others(struct channel *ch)
+{
+	const struct m3u_entry *entry = ch->entry;
+
+	for (size_t i = 0; i < entry->pair_count; i++) {
+		const struct m3u_pair *pair = &entry->pairs[i];
+
+		if (is_known(pair->name) || is_input_option(ch, pair->name) || !is_first(entry, i))
+			continue;
+		/* quoted, since a name may be a word of YAML's own, such as "on" */
+		buf_printf(ch->out, "    \"%s%s\": ", is_reserved(pair->name) ? "m3u-" : "",
+			   pair->name);
+		yaml_put_value(ch->out, pair->value);
+		buf_putc(ch->out, '\n');
+	}
+}
+
+void import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile,
+		    struct buf *out)
+{
+	struct channel ch = {.entry = entry, .out = out};
+
+	ch.http = strncasecmp(entry->url, "http://", 7) == 0 ||
+		  strncasecmp(entry->url, "https://", 8) == 0;
+	read_options(&ch);
+	buf_printf(out, "  - id: %llu\n", (unsigned long long)id);
+	put_name(&ch, id);
+	put_source(&ch);
+	put_key(&ch, "ffmpeg_profile", profile);
+	put_known(&ch);
+	put_others(&ch);
+	put_options(&ch);
+	if (!buf_ok(&ch.user_agent) || !buf_ok(&ch.referer) || !buf_ok(&ch.headers))
+		out->failed = true;
+	buf_done(&ch.user_agent);
+	buf_done(&ch.referer);
+	buf_done(&ch.headers);
+}

@@ -1,0 +1,27 @@
+/* import.h - entries of an M3U playlist as channels of a configuration.
+ *
+ * How attributes are called there:
+ *
+ *	tvg-id                              epg_id
+ *	tvg-name                            tvg_name
+ *	tvg-logo, logo                      logo
+ *	group-title, else #EXTGRP           group
+ *	tvg-chno, channel-number, ch-number channel_number
+ *	http-user-agent, user-agent         input_options: user_agent (of an HTTP source)
+ *	http-referrer, http-referer,
+ *	referrer, referer                   input_options: referer (of an HTTP source)
+ *
+ * also as #EXTVLCOPT and behind a '|' at the end of an HTTP URL (Kodi), where any other name is a
+ * header of the request.  The first value of a key wins.  Every other attribute stays under its own
+ * name (`amps check` warns about it and keeps it); one that would meet a key of Amps gets "m3u-" in
+ * front. */
+#ifndef AMPS_CLI_IMPORT_H
+#define AMPS_CLI_IMPORT_H
+
+#include "amps-cli/m3u.h"
+
+/* Appends one channel as an item of `streams:`. */
+void import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile,
+		    struct buf *out);
+
+#endif

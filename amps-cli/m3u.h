@@ -1,0 +1,52 @@
+/* m3u.h - an M3U playlist of channels, read as it comes: bytes go in, entries come out.
+ *
+ * Takes what is found in the wild: LF, CR and CRLF, a byte order mark, bytes that are no UTF-8
+ * (taken as Latin-1), a file without #EXTM3U.  Memory is constant: lines are at most M3U_LINE_MAX
+ * bytes, an entry has at most M3U_PAIRS_MAX attributes of together M3U_ENTRY_MAX bytes; what is
+ * over is left out with a note.  Nothing here prints.
+ *
+ * A name begins behind the first comma after the last quoted attribute, so that it may hold commas
+ * itself.  #EXTGRP stays in force until the next one, as in Kodi. */
+#ifndef AMPS_CLI_M3U_H
+#define AMPS_CLI_M3U_H
+
+#include "common/base.h"
+#include "common/buf.h"
+
+/* An attribute of #EXTINF or an option line, in the order of the file.  Texts are UTF-8 without
+ * NUL.  Names are in lower case, of letters, digits, '-', '_' and '.'; those of #EXTVLCOPT begin
+ * with "vlc-", those of #KODIPROP with "kodi-". */
+struct m3u_pair {
+	const char *name;
+	const char *value; /* never empty */
+};
+
+struct m3u_entry {
+	uint64_t line;	   /* of the URL, from 1 */
+	const char *name;  /* without blanks around it; "" if there is none */
+	const char *group; /* of #EXTGRP, "" if none */
+	const char *url;
+	const struct m3u_pair *pairs;
+	size_t pair_count;
+};
+
+/* Everything is borrowed for the call. */
+struct m3u_events {
+	void *owner;
+	void (*entry)(void *owner, const struct m3u_entry *entry);
+	/* Something was repaired or left out. */
+	void (*note)(void *owner, uint64_t line, const char *text);
+};
+
+struct m3u;
+
+struct m3u *m3u_new(const struct m3u_events *events); /* NULL: no memory */
+struct m3u *m3u_free(struct m3u *m);		      /* returns NULL; accepts NULL */
+
+/* Takes the next bytes.  0, -EILSEQ (UTF-16, which no player reads), -ENOMEM. */
+must_check int m3u_feed(struct m3u *m, const char *bytes, size_t n);
+
+/* The file ends: delivers what a last line without its newline held.  As m3u_feed(). */
+must_check int m3u_end(struct m3u *m);
+
+#endif

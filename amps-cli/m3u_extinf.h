@@ -1,0 +1,23 @@
+/* m3u_extinf.h - the rest of an #EXTINF line: duration, attributes, name.  Pure. */
+#ifndef AMPS_CLI_M3U_EXTINF_H
+#define AMPS_CLI_M3U_EXTINF_H
+
+#include "common/base.h"
+
+#define M3U_NAME_BYTES 64 /* of an attribute's name, with its NUL */
+
+struct m3u_extinf {
+	void *owner;
+	/* `name` is cleaned (see struct m3u_pair), `value` has `len` > 0 bytes. */
+	void (*attribute)(void *owner, const char *name, const char *value, size_t len);
+};
+
+/* Reads what stands behind the colon and reports its attributes.  Returns the name within `text`,
+ * without blanks in front ("" if there is none). */
+const char *m3u_extinf_read(const char *text, const struct m3u_extinf *to);
+
+/* Cleans an attribute's name into `dst`: prefix, then lower case; false if nothing is left or it is
+ * too long. */
+bool m3u_clean_name(const char *prefix, const char *name, size_t len, char dst[M3U_NAME_BYTES]);
+
+#endif

@@ -1,0 +1,129 @@
+"""amps import: playlists of others become channels."""
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from harness import BIN, PATIENCE, SANITIZED
+
+AMPS = os.path.join(BIN, "amps")
+
+
+def import_(playlist, *args, tmp_path):
+    path = tmp_path / "list.m3u"
+    path.write_bytes(playlist if isinstance(playlist, bytes) else playlist.encode())
+    return subprocess.run([AMPS, "import", str(path), *args], capture_output=True, timeout=60)
+
+
+def check(yaml, tmp_path):
+    """What `amps check` says about the output, and the channels it then lists."""
+    path = tmp_path / "config.yaml"
+    path.write_bytes(yaml)
+    done = subprocess.run([AMPS, "check", "--config", str(path)], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stdout
+    listed = subprocess.run([AMPS, "list", "--json", "--config", str(path)], capture_output=True,
+                            text=True, timeout=60)
+    return done.stdout, json.loads(listed.stdout)
+
+
+NAMES = ["NO", "1e3", "- dash", "a: b # c", "'single' \"double\"", "{x}", "[y]", "&a *b", "!tag",
+         "%p", "@at", "`tick`", "~", "null", "true", "0x1F", "1_000", "2001-01-01", "ünïcödé 漢字 😀",
+         "\x01\x1b[31m\x7f", "\u0085\u2028\u2029\ufeff", "back\\slash \\n", "${HOME} $${x} $",
+         "News, Weather, Sport", "say key=\"value\"", "<<", "? q", "| >", "trailing:", "…"]
+
+
+def test_names_survive_to_the_letter(tmp_path):
+    playlist = "#EXTM3U\n" + "".join(f"#EXTINF:-1,{name}\nhttp://h.example/{i}.ts\n"
+                                     for i, name in enumerate(NAMES))
+    done = import_(playlist, tmp_path=tmp_path)
+    assert done.returncode == 0
+    said, channels = check(done.stdout, tmp_path)
+    assert "warning" not in said
+    assert [c["name"] for c in channels] == NAMES
+    assert [c["id"] for c in channels] == list(range(1, len(NAMES) + 1))
+
+
+def test_attributes_options_and_groups(tmp_path):
+    done = import_(
+        '#EXTM3U url-tvg="http://h/guide.xml"\n'
+        '#EXTINF:-1 tvg-id="a.tv" tvg-logo="http://h/a.png" group-title="News" tvg-chno="7" '
+        'catchup-days="3" source="/etc/passwd",Alpha\n'
+        '#EXTVLCOPT:http-user-agent=Box/1.0\n'
+        'http://h.example/a.ts|Referer=http%3A%2F%2Fr.example%2F\n'
+        '#EXTGRP:Films\n#EXTINF:-1,Beta\nudp://239.1.2.3:5000\n', "--profile", "copy",
+        tmp_path=tmp_path)
+    said, channels = check(done.stdout, tmp_path)
+    text = done.stdout.decode()
+    for line in ('epg_id: "a.tv"', 'logo: "http://h/a.png"', 'group: "News"', 'group: "Films"',
+                 'channel_number: "7"', 'user_agent: "Box/1.0"', 'referer: "http://r.example/"',
+                 '"catchup-days": "3"', '"m3u-source": "/etc/passwd"',
+                 'source: "http://h.example/a.ts"'):
+        assert f" {line}\n" in text, line
+    assert said.count("warning:") == 2
+    assert [(c["name"], c["group"], c["profile"]) for c in channels] == [
+        ("Alpha", "News", "copy"), ("Beta", "Films", "copy")]
+
+
+def test_bytes_of_every_kind(tmp_path):
+    done = import_(b"\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1 tvg-id=\"a\",Caf\xe9\r\nhttp://h/1\r\n"
+                   b"#EXTINF:-1,N\0UL\rhttp://h/2\n#EXTINF:-1," + b"x" * 200000 +
+                   b"\nhttp://h/3\nhttp://h/4", tmp_path=tmp_path)
+    _, channels = check(done.stdout, tmp_path)
+    assert [c["name"] for c in channels] == ["Café", "NUL", "Channel 3"]
+    said = done.stderr.decode()
+    assert "Latin-1" in said and "NUL" in said and "too long" in said and "3 channels" in said
+
+
+def test_what_is_no_playlist(tmp_path):
+    assert import_("#EXTM3U\n", tmp_path=tmp_path).stdout == b"streams: []\n"
+    bare = import_("http://h/1\n", tmp_path=tmp_path)
+    assert bare.returncode == 0 and b"does not begin with #EXTM3U" in bare.stderr
+    wide = import_("\ufeff#EXTM3U\n".encode("utf-16-le"), tmp_path=tmp_path)
+    assert wide.returncode == 1 and b"UTF-16" in wide.stderr
+    gone = subprocess.run([AMPS, "import", str(tmp_path / "none.m3u")], capture_output=True)
+    assert gone.returncode == 1 and gone.stderr
+    with open("/dev/full", "w") as full:
+        full_disk = subprocess.run([AMPS, "import", "-"], input=b"#EXTM3U\nu\n", stdout=full,
+                                   stderr=subprocess.PIPE)
+    assert full_disk.returncode == 1 and full_disk.stderr
+
+
+def import_measured(path, out):
+    """Seconds, peak memory in KiB and remarks of one import."""
+    started, peak = time.monotonic(), 0
+    with open(out, "wb") as f:
+        child = subprocess.Popen([AMPS, "import", str(path)], stdout=f, stderr=subprocess.PIPE)
+        while child.poll() is None:
+            # of the program alone: what wait4() tells begins with the memory of this process
+            match = re.search(r"^VmHWM:\s+(\d+)", open(f"/proc/{child.pid}/status").read(), re.M)
+            if match and open(f"/proc/{child.pid}/comm").read() == "amps\n":
+                peak = max(peak, int(match[1]))
+            time.sleep(0.01)
+        said = child.stderr.read()
+    assert child.returncode == 0, said
+    return time.monotonic() - started, peak, said
+
+
+@pytest.mark.slow
+def test_half_a_million_entries_take_seconds_and_constant_memory(tmp_path):
+    path = tmp_path / "big.m3u"
+
+    def write(count):
+        with open(path, "w") as f:
+            f.write("#EXTM3U\n")
+            for i in range(count):
+                f.write(f'#EXTINF:-1 tvg-id="c{i}" tvg-logo="http://h/{i}.png" group-title="G'
+                        f'{i % 100}" catchup="default",Channel {i} é\nhttp://h/live/{i}.ts\n')
+
+    write(500000)
+    seconds, peak, said = import_measured(path, tmp_path / "out")
+    assert b"500000 channels" in said and b"at most" in said
+    with open(tmp_path / "out", "rb") as f:
+        f.seek(-400, os.SEEK_END)
+        assert b"id: 500000\n" in f.read()
+    assert seconds < 20 * PATIENCE
+    assert SANITIZED or 0 < peak < 4096, peak

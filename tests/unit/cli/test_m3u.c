@@ -1,0 +1,194 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include "amps-cli/m3u.h"
+#include "amps-cli/m3u_extinf.h"
+#include "amps-cli/utf8.h"
+#include "common/limits.h"
+
+/* What came out, as text: "name|url|group|k=v,..." a line; notes as "!LINE text". */
+struct heard {
+	struct buf text;
+};
+
+static void on_entry(void *owner, const struct m3u_entry *e)
+{
+	struct heard *h = owner;
+
+	buf_printf(&h->text, "%s|%s|%s|", e->name, e->url, e->group);
+	for (size_t i = 0; i < e->pair_count; i++)
+		buf_printf(&h->text, "%s=%s,", e->pairs[i].name, e->pairs[i].value);
+	buf_putc(&h->text, '\n');
+}
+
+static void on_note(void *owner, uint64_t line, const char *text)
+{
+	buf_printf(&((struct heard *)owner)->text, "!%llu %s\n", (unsigned long long)line, text);
+}
+
+/* Feeds `bytes` in pieces of `piece`. */
+static int listen_to(const char *bytes, size_t n, size_t piece, struct heard *h)
+{
+	const struct m3u_events events = {h, on_entry, on_note};
+	struct m3u *m = m3u_new(&events);
+	int r = 0;
+
+	cr_assert_not_null(m);
+	for (size_t at = 0; at < n && r == 0; at += piece)
+		r = m3u_feed(m, bytes + at, MIN(piece, n - at));
+	if (r == 0)
+		r = m3u_end(m);
+	m3u_free(m);
+	return r;
+}
+
+static void expect(const char *playlist, const char *heard)
+{
+	for (size_t piece = 1; piece < 8; piece += 3) {
+		struct heard h = {BUF_INIT};
+
+		cr_assert_eq(listen_to(playlist, strlen(playlist), piece, &h), 0);
+		cr_expect_str_eq(h.text.data != NULL ? h.text.data : "", heard, "pieces of %zu",
+				 piece);
+		buf_done(&h.text);
+	}
+}
+
+Test(m3u, attributes_name_and_url)
+{
+	expect("#EXTM3U\n#EXTINF:-1 tvg-ID=\"a\" group-title=\"x, y\",News, the\nhttp://h/1\n",
+	       "News, the|http://h/1||tvg-id=a,group-title=x, y,\n");
+	expect("#EXTM3U\n#EXTINF:-1,tvg-id=\"a\",News\nu\n", "News|u||tvg-id=a,\n");
+	expect("#EXTM3U\n#EXTINF:10.5 a=1 b=\"\",Two words \nu\n", "Two words|u||a=1,\n");
+	expect("#EXTM3U\n#EXTINF:-1 a=\"open,News\nu\n", "News|u||a=open,\n");
+	expect("#EXTM3U\n#EXTINF:-1\nu\n#EXTINF:\nv\n", "|u||\n|v||\n");
+	expect("#EXTM3U\n#EXTINF:-1 a=\"1\",Say b=\"2\"\nu\n", "Say b=\"2\"|u||a=1,\n");
+}
+
+Test(m3u, every_kind_of_line_end)
+{
+	expect("\xef\xbb\xbf#EXTM3U\r\n\r\n#EXTINF:-1,A\r\nu\r\n", "A|u||\n");
+	expect("#EXTM3U\r#EXTINF:-1,A\ru\r#EXTINF:-1,B\rv", "A|u||\nB|v||\n");
+	expect("#EXTM3U\n\n  #EXTINF:-1,A\t \n \n  u  ", "A|u||\n");
+}
+
+Test(m3u, a_missing_head_is_noted)
+{
+	expect("\n#EXTINF:-1,A\nu\n", "!2 the file does not begin with #EXTM3U\nA|u||\n");
+	expect("", "");
+}
+
+Test(m3u, options_belong_to_the_next_url_and_a_group_to_all)
+{
+	expect("#EXTM3U\n#EXTINF:-1,A\n#EXTVLCOPT:http-user-agent=X=1\n#KODIPROP:a.b=c\n"
+	       "#EXTGRP:G\nu\nv\n#EXTGRP:\nw\n",
+	       "A|u|G|vlc-http-user-agent=X=1,kodi-a.b=c,\n|v|G|\n|w||\n");
+	expect("#EXTM3U\n#EXTINF:-1 x=\"1\",A\n#EXTINF:-1,B\nu\n", "B|u||\n");
+}
+
+Test(m3u, latin_1_is_repaired_and_said_once)
+{
+	expect("#EXTM3U\n#EXTINF:-1,Caf\xe9\nu\n#EXTINF:-1,\xfc\nv\n",
+	       "!2 is not UTF-8; such bytes are taken as Latin-1\nCafé|u||\nü|v||\n");
+}
+
+Test(m3u, nul_bytes_go)
+{
+	static const char bytes[] = "#EXTM3U\nh\0ttp\n";
+	struct heard h = {BUF_INIT};
+
+	cr_assert_eq(listen_to(bytes, sizeof(bytes) - 1, 4, &h), 0);
+	cr_expect_str_eq(h.text.data, "!2 holds NUL bytes, which are left out\n|http||\n");
+	buf_done(&h.text);
+}
+
+Test(m3u, utf_16_is_refused)
+{
+	struct heard h = {BUF_INIT};
+
+	cr_expect_eq(listen_to("\xff\xfe#\0E\0", 6, 1, &h), -EILSEQ);
+	buf_done(&h.text);
+}
+
+Test(m3u, an_hls_playlist_is_noted)
+{
+	expect("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n",
+	       "!2 this looks like the HLS playlist of one stream, not like a list of channels\n"
+	       "|a.ts||\n");
+}
+
+/* `begin`, then 'x' up to `n` bytes, then "\nEND\n". */
+static void expect_line(const char *begin, size_t n, const char *end, const char *heard)
+{
+	struct buf text = BUF_INIT;
+	struct heard h = {BUF_INIT};
+
+	buf_puts(&text, "#EXTM3U\n");
+	buf_puts(&text, begin);
+	while (text.len < n + 8)
+		buf_putc(&text, 'x');
+	buf_puts(&text, end);
+	cr_assert_eq(listen_to(text.data, text.len, 1000, &h), 0);
+	if (heard != NULL)
+		cr_expect_str_eq(h.text.data, heard);
+	else
+		cr_expect_null(strchr(h.text.data, '!'));
+	buf_done(&text);
+	buf_done(&h.text);
+}
+
+Test(m3u, a_line_has_a_longest_length)
+{
+	expect_line("u", M3U_LINE_MAX, "\nv\n", NULL);
+	expect_line("u", M3U_LINE_MAX + 1, "\nv\n",
+		    "!2 the line is too long: its channel is left out\n|v||\n");
+	expect_line("#EXTINF:-1,", 10 * M3U_LINE_MAX, "\nu\nv\n",
+		    "!2 the line is too long: it is left out\n|v||\n");
+}
+
+Test(m3u, an_entry_has_so_many_attributes)
+{
+	struct buf text = BUF_INIT;
+	struct heard h = {BUF_INIT};
+
+	buf_puts(&text, "#EXTM3U\n#EXTINF:-1");
+	for (int i = 0; i <= M3U_PAIRS_MAX; i++)
+		buf_printf(&text, " a%d=\"x\"", i);
+	buf_puts(&text, ",A\nu\n");
+	cr_assert_eq(listen_to(text.data, text.len, 77, &h), 0);
+	cr_expect_not_null(strstr(h.text.data, "!2 more attributes"));
+	cr_expect_not_null(strstr(h.text.data, ",a63=x,\n"));
+	buf_done(&text);
+	buf_done(&h.text);
+}
+
+Test(utf8, strict)
+{
+	static const char *const bad[] = {"\x80",
+					  "\xc0\x80",
+					  "\xe0\x80\x80",
+					  "\xed\xa0\x80",
+					  "\xf4\x90\x80\x80",
+					  "\xf8\x88\x80\x80\x80",
+					  "\xc3",
+					  "\xff"};
+
+	for (size_t i = 0; i < array_size(bad); i++)
+		cr_expect_not(utf8_valid(bad[i], strlen(bad[i])), "%zu", i);
+	cr_expect(utf8_valid("aé€😀", strlen("aé€😀")));
+}
+
+Test(utf8, what_is_put_reads_back)
+{
+	static const uint32_t all[] = {1, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
+
+	for (size_t i = 0; i < array_size(all); i++) {
+		struct buf b = BUF_INIT;
+		uint32_t c = 0;
+
+		utf8_put(&b, all[i]);
+		cr_expect_eq(utf8_next(b.data, b.len, &c), b.len);
+		cr_expect_eq(c, all[i]);
+		buf_done(&b);
+	}
+}
