@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -93,13 +92,21 @@ bool guard_inside(const struct sockaddr *address)
 	return false;
 }
 
+bool guard_all_inside(const struct addrinfo *found)
+{
+	const struct addrinfo *a = found;
+
+	while (a && guard_inside(a->ai_addr))
+		a = a->ai_next;
+	return found && !a;
+}
+
 /* The source's own host, looked up for the first time, says where this channel lives. */
 static void judge_host(const char *node, const struct addrinfo *found)
 {
 	if (!policy.set || policy.judged || !node || strcasecmp(node, policy.host) != 0)
 		return;
-	for (; found; found = found->ai_next)
-		policy.inside = policy.inside || guard_inside(found->ai_addr);
+	policy.inside = guard_all_inside(found);
 	policy.judged = true;
 }
 

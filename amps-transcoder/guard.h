@@ -11,6 +11,7 @@
 #ifndef AMPS_GUARD_H
 #define AMPS_GUARD_H
 
+#include <netdb.h>
 #include <sys/socket.h>
 #include "common/base.h"
 
@@ -24,6 +25,10 @@ void guard_clear(void);
 
 /* Is this an inside address?  Families other than INET and INET6 are not. */
 bool guard_inside(const struct sockaddr *address);
+
+/* Is there an address, and every one of them inside?  A name that leads to both sides is outside:
+ * else whoever owns it opens this network to a redirect by adding 127.0.0.1 to it. */
+bool guard_all_inside(const struct addrinfo *found);
 
 /* The protocols libav may use for a source of this scheme ("" or "file": a local file). */
 const char *guard_protocols(const char *scheme);

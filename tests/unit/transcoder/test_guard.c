@@ -1,6 +1,5 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -116,6 +115,19 @@ Test(guard, a_source_inside_may)
 	look_up("LOCALHOST");
 	cr_assert_eq(try_connect(port), 0);
 	close(fd);
+}
+
+Test(guard, a_name_of_both_sides_is_outside)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in out = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x08080808)};
+	struct addrinfo last = {.ai_addr = (struct sockaddr *)&in};
+	struct addrinfo first = {.ai_addr = (struct sockaddr *)&in, .ai_next = &last};
+
+	cr_assert(guard_all_inside(&first));
+	first.ai_addr = (struct sockaddr *)&out;
+	cr_assert_not(guard_all_inside(&first));
+	cr_assert_not(guard_all_inside(NULL));
 }
 
 Test(guard, remote_sources_never_read_files)
