@@ -73,6 +73,7 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	if (pcr != TIME_NONE && p->pcr_90k != TIME_NONE && pcr + w->offset_90k <= p->pcr_90k)
 		w->offset_90k = p->pcr_90k + 1 - pcr;
 	w->clock_90k = pcr != TIME_NONE ? pcr : pts;
+	w->begun_90k = w->clock_90k;
 	w->has_pcr = pcr != TIME_NONE;
 	w->pending = false;
 	w->broken = false;
@@ -174,6 +175,9 @@ static void follow_clock(struct ts_rewrite *w, const struct ts_parse *p, const u
 		w->clock_90k = ts_unwrap(w->clock_90k, pcr);
 		w->has_pcr = true;
 		w->broken = false;
+		/* what comes so late is no packet of the old timeline: it has been returned to */
+		if (w->clock_90k - w->begun_90k > TS_STEP_90K)
+			w->old_clock_90k = TIME_NONE;
 	} else if (!w->has_pcr && ts_pid(packet) == leader && ts_pusi(packet) &&
 		   ts_pes_find(packet, &pes) && pes.pts_at) {
 		w->clock_90k = ts_unwrap(

@@ -26,6 +26,7 @@ struct ts_rewrite {
 	int64_t target_90k;	/* where the pending splice's first timestamp goes */
 	int64_t offset_90k;	/* added to every timestamp */
 	int64_t clock_90k;	/* of the source, unwrapped, without offset; TIME_NONE */
+	int64_t begun_90k;	/* clock_90k at the last splice */
 	int64_t old_offset_90k; /* of the timeline before, for its late packets */
 	int64_t old_clock_90k;
 	uint64_t splices;

@@ -193,6 +193,59 @@ Test(ts_rewrite, sound_that_comes_before_its_pcr_begins_the_splice)
 	cr_assert_leq(p.frontier_90k, 900000 + 51 * 3600 + 90000);
 }
 
+/* As feed(), with one packet at hand each time: nothing to look ahead to. */
+static void feed_singly(void)
+{
+	struct ring_rap rap;
+
+	memcpy(original + fed, memory + fed, b.len - fed);
+	for (; fed < b.len; fed += TS_PACKET) {
+		ts_rewrite_packet(&w, &p, memory + fed, 1);
+		check_time(memory + fed);
+		ts_parse_packet(&p, memory + fed, fed, &rap);
+	}
+}
+
+Test(ts_rewrite, another_stream_that_begins_with_sound_is_spliced_without_its_pcr_at_hand)
+{
+	/* away, and back to where the first was left */
+	static const int64_t starts[] = {90000000, 900000 + 25 * 3600};
+
+	begin();
+	pictures(900000, 25);
+	for (size_t i = 0; i < array_size(starts); i++) {
+		for (unsigned pid = 0; pid < TS_PIDS; pid++)
+			b.cc[pid] = (uint8_t)(b.cc[pid] + 7);
+		build_pat(&b);
+		build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+		build_pes(&b, PID_AUDIO, TIME_NONE, starts[i], false, NAL_SLICE);
+		pictures(starts[i], 50);
+		feed_singly();
+		cr_assert_eq(w.splices, i + 1);
+		cr_assert_eq(marks, i + 1);
+	}
+	cr_assert_eq(p.cc_errors, 0);
+	cr_assert_gt(smallest_step, 0);
+	cr_assert_leq(largest_step, 90000);
+}
+
+Test(ts_rewrite, the_counter_of_a_table_goes_on_and_nothing_else_changes)
+{
+	size_t second;
+
+	begin();
+	pictures(900000, 25);
+	second = b.len;
+	b.cc[0] += 5;
+	build_pat(&b);
+	pictures(900000 + 25 * 3600, 25);
+	feed();
+	cr_assert_eq(w.splices, 0);
+	cr_assert_eq(p.cc_errors, 0);
+	memory[second + 3] = original[second + 3];
+	cr_assert_arr_eq(memory, original, b.len);
+}
+
 Test(ts_rewrite, a_damaged_timestamp_is_no_splice)
 {
 	begin();
