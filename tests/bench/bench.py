@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -227,6 +228,7 @@ def read_options():
 def main():
     options = read_options()
     enter_namespace()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the servers, too
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, 16384), max(most, 16384)))
     make_film()
