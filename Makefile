@@ -36,7 +36,7 @@ fuzz: deps-test
 
 # the tests of faults and overload, for longer
 soak: deps-test all
-	@AMPS_SOAK=1 tests/system/run.sh build tests/system/test_faults.py
+	@AMPS_BIN=$(CURDIR)/build/bin /usr/bin/python3 tests/system/soak.py
 
 install: all
 	@cmake --install build

@@ -18,6 +18,13 @@ SEED = int(os.environ.get("AMPS_SEED", "1"))
 pytestmark = [pytest.mark.slow] if SOAK else []
 
 
+@pytest.fixture(autouse=True)
+def patience(deadline):
+    """A hundred kills take longer than a test may."""
+    if SOAK:
+        signal.alarm(1800)
+
+
 def two_channels():
     return line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP),
                    channel(3, media.short_film(), **LOOP))
