@@ -1,8 +1,7 @@
 /* cmd_list.c - `amps list`: the channels of the running server, or of a file where none runs. */
-#include "amps-cli/client.h"
 #include "amps-cli/command.h"
 #include "amps-cli/format.h"
-#include "amps-cli/program.h"
+#include "amps-cli/lineup.h"
 #include "amps-cli/view.h"
 
 static const struct view_column COLUMNS[] = {
@@ -17,44 +16,15 @@ static const struct view_column COLUMNS[] = {
 };
 
 /* The file's channels have no state. */
-static int list_file(const struct command_call *call, json_t **ret)
-{
-	struct buf out = BUF_INIT;
-	int code = program_ask("--list", call, &out);
-
-	if (code == COMMAND_DONE) {
-		*ret = json_loadb(out.data != NULL ? out.data : "", out.len, 0, NULL);
-		if (*ret == NULL)
-			code = COMMAND_FAILED;
-	}
-	buf_done(&out);
-	return code;
-}
-
 static bool has_states(const json_t *channels)
 {
 	return json_object_get(json_array_get(channels, 0), "state") != NULL;
 }
 
-static int list_server(const struct command_call *call, json_t **ret)
-{
-	const char *socket = command_value(call, "socket");
-	struct client client;
-	int r;
-
-	if (command_value(call, "config") != NULL)
-		return list_file(call, ret);
-	r = client_open(&client, socket);
-	client_close(&client);
-	if (socket == NULL && (r == -ENOENT || r == -ECONNREFUSED))
-		return list_file(call, ret);
-	return client_command(socket, "list", NULL, ret);
-}
-
 static int run(const struct command_call *call)
 {
 	json_t *channels = NULL;
-	int code = list_server(call, &channels);
+	int code = lineup_ask(call, "list", "--list", &channels);
 
 	/* the last column is the state, which only a server knows */
 	if (code == COMMAND_DONE)

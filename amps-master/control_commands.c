@@ -49,6 +49,16 @@ static void run_list(const struct request *r)
 	control_answer(r->control, r->ticket, r->backend->channels(r->backend->owner));
 }
 
+static void run_schedule(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->schedule(r->backend->owner));
+}
+
+static void run_links(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->links(r->backend->owner));
+}
+
 static void run_stop(const struct request *r)
 {
 	const char *key = json_string_value(json_object_get(r->params, "key"));
@@ -113,9 +123,10 @@ static void run_shutdown(const struct request *r)
 }
 
 static const struct control_command commands[] = {
-	{"kick", run_kick},	{"list", run_list},	    {"ping", run_ping},
-	{"reload", run_reload}, {"shutdown", run_shutdown}, {"status", run_status},
-	{"stop", run_stop},	{"tuners", run_tuners},	    {"viewers", run_viewers},
+	{"kick", run_kick},	    {"links", run_links},     {"schedule", run_schedule},
+	{"list", run_list},	    {"ping", run_ping},	      {"reload", run_reload},
+	{"shutdown", run_shutdown}, {"status", run_status},   {"stop", run_stop},
+	{"tuners", run_tuners},	    {"viewers", run_viewers},
 };
 
 void control_commands_run(const struct control_backend *b, struct control *c, control_ticket ticket,

@@ -14,6 +14,8 @@ struct control_backend {
 	json_t *(*viewers)(void *owner);
 	json_t *(*status)(void *owner);
 	json_t *(*channels)(void *owner);
+	json_t *(*schedule)(void *owner);
+	json_t *(*links)(void *owner);
 	int (*stop)(void *owner, const char *key);	    /* 0 or -ENOENT */
 	int (*kick)(void *owner, uint64_t viewer);	    /* 0 or -ENOENT */
 	void (*reload)(void *owner, control_ticket ticket); /* answers later */

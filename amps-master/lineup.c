@@ -27,6 +27,7 @@ struct lineup *lineup_free(struct lineup *l)
 		tuner_done(&l->tuners[i]);
 	free(l->tuners);
 	json_decref(l->channels);
+	json_decref(l->schedule);
 	free(l);
 	return NULL;
 }
@@ -105,6 +106,11 @@ const struct lineup_settings *lineup_settings(const struct lineup *l)
 const json_t *lineup_channels(const struct lineup *l)
 {
 	return l->channels;
+}
+
+const json_t *lineup_schedule(const struct lineup *l)
+{
+	return l->schedule;
 }
 
 uint64_t lineup_channel_hash(const struct lineup *l, uint32_t channel)

@@ -65,4 +65,8 @@ const struct lineup_settings *lineup_settings(const struct lineup *l);
  * variants}.  Borrowed. */
 const json_t *lineup_channels(const struct lineup *l);
 
+/* What `amps schedule` shows, in id order: [{id, name, state, start, end}] (schedule_report.h).
+ * Borrowed. */
+const json_t *lineup_schedule(const struct lineup *l);
+
 #endif

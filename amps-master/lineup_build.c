@@ -4,6 +4,7 @@
 #include <string.h>
 #include "amps-master/json_read.h"
 #include "amps-master/options_list.h"
+#include "amps-master/schedule_report.h"
 #include "common/catalog.h"
 #include "common/hash.h"
 #include "common/limits.h"
@@ -253,7 +254,8 @@ int lineup_build(const json_t *settings, const struct channel_entry *const *entr
 		.ring_seconds = json_read_u32(streaming, "ring_seconds", 10),
 	};
 	l->channels = json_array();
-	if (l->channels == NULL)
+	l->schedule = json_array();
+	if (l->channels == NULL || l->schedule == NULL)
 		r = -ENOMEM;
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = channel_add(l, settings, entries[i]);
@@ -263,4 +265,14 @@ int lineup_build(const json_t *settings, const struct channel_entry *const *entr
 	}
 	*ret = l;
 	return 0;
+}
+
+int lineup_add_schedule(struct lineup *l, const struct channel_entry *entries, size_t count,
+			int64_t wall_us)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = schedule_report_add(l->schedule, &entries[i], wall_us);
+	return r;
 }

@@ -12,6 +12,7 @@ struct lineup {
 	uint64_t generation;
 	struct lineup_settings settings;
 	json_t *channels;
+	json_t *schedule;
 	struct lineup_tuner *tuners; /* by channel, the channel's own tuner first */
 	size_t tuner_count, tuner_cap;
 };
@@ -20,6 +21,11 @@ struct lineup {
  * channels, profiles completed).  0 or -ENOMEM. */
 must_check int lineup_build(const json_t *settings, const struct channel_entry *const *entries,
 			    size_t count, uint64_t generation, struct lineup **ret);
+
+/* Adds those of the entries that are scheduled, on air or not, to lineup_schedule().  0 or -ENOMEM.
+ */
+must_check int lineup_add_schedule(struct lineup *l, const struct channel_entry *entries,
+				   size_t count, int64_t wall_us);
 
 /* A hash of everything the tuners of a channel are made from. */
 uint64_t lineup_channel_hash(const struct lineup *l, uint32_t channel);

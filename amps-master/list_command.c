@@ -2,14 +2,17 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include "amps-master/check_command.h"
 #include "amps-master/lineup_build.h"
 #include "amps-master/model.h"
+#include "amps-master/schedule_report.h"
 
 /* NULL: wrong usage. */
 static const char *read_arguments(int argc, char **argv)
 {
 	static const struct option known[] = {{"list", no_argument, NULL, 'l'},
+					      {"schedule", no_argument, NULL, 'l'},
 					      {"config", required_argument, NULL, 'c'},
 					      {NULL, 0, NULL, 0}};
 	const char *file = check_command_default_file();
@@ -45,6 +48,14 @@ static size_t entries_fill(struct channel_entry *entries, json_t *list)
 	return json_array_size(list);
 }
 
+static int print_json(const json_t *list)
+{
+	return json_dumpf(list, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF ||
+			       fflush(stdout) != 0
+		       ? -EIO
+		       : 0;
+}
+
 static int print_channels(json_t *model)
 {
 	json_t *streams = json_object_get(model, "streams");
@@ -64,10 +75,29 @@ static int print_channels(json_t *model)
 	r = channel_profiles_complete(model);
 	if (r == 0)
 		r = lineup_build(model, order, count, 0, &lineup);
-	if (r == 0 && (json_dumpf(lineup_channels(lineup), stdout, JSON_INDENT(2)) < 0 ||
-		       putchar('\n') == EOF || fflush(stdout) != 0))
-		r = -EIO;
+	if (r == 0)
+		r = print_json(lineup_channels(lineup));
 	lineup_free(lineup);
+	return r;
+}
+
+static int print_schedule(json_t *model)
+{
+	json_t *scheduled = json_object_get(model, "scheduled_streams");
+	size_t count = json_array_size(scheduled);
+	_cleanup_(freep) struct channel_entry *entries = calloc(count + 1, sizeof(*entries));
+	json_t *list = json_array();
+	int r = entries == NULL || list == NULL ? -ENOMEM : 0;
+
+	if (r == 0)
+		entries_fill(entries, scheduled);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		entries[i].scheduled = true;
+		r = schedule_report_add(list, &entries[i], clock_wall_us());
+	}
+	if (r == 0)
+		r = print_json(list);
+	json_decref(list);
 	return r;
 }
 
@@ -89,7 +119,7 @@ int list_command(int argc, char **argv)
 	int r;
 
 	if (file == NULL) {
-		fputs("usage: amps-master --list [--config FILE]\n", stderr);
+		fputs("usage: amps-master --list|--schedule [--config FILE]\n", stderr);
 		return 2;
 	}
 	if (problems_init(&problems) < 0)
@@ -98,7 +128,8 @@ int list_command(int argc, char **argv)
 	if (r < 0)
 		print_problems(&problems);
 	else
-		r = print_channels(model);
+		r = strcmp(argv[1], "--schedule") == 0 ? print_schedule(model)
+						       : print_channels(model);
 	json_decref(model);
 	problems_done(&problems);
 	return r < 0;

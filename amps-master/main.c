@@ -10,7 +10,7 @@
 static const char help[] =
 	"usage: amps-master [OPTION...]\n"
 	"       amps-master --check [--config FILE] [--json] [--strict]\n"
-	"       amps-master --list [--config FILE]\n"
+	"       amps-master --list|--schedule [--config FILE]\n"
 	"\n"
 	"Runs the server in the foreground; `amps serve` starts it.\n"
 	"\n"
@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	log_init("master", LOG_INFO, false);
 	if (argc > 1 && strcmp(argv[1], "--check") == 0)
 		return check_command(argc, argv);
-	if (argc > 1 && strcmp(argv[1], "--list") == 0)
+	if (argc > 1 && (strcmp(argv[1], "--list") == 0 || strcmp(argv[1], "--schedule") == 0))
 		return list_command(argc, argv);
 	if (serve_options_parse(&options, argc, argv) != 0)
 		return 2;

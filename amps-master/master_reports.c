@@ -85,6 +85,28 @@ static json_t *report_status(void *owner)
 		(json_int_t)worker_pool_restarts(m->pool), "workers", worker_pool_report(m->pool));
 }
 
+static json_t *report_schedule(void *owner)
+{
+	const struct master *m = owner;
+	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
+
+	return lineup ? json_incref((json_t *)(uintptr_t)lineup_schedule(lineup)) : json_array();
+}
+
+/* Where the server is and with which token its links work: the shared one, never another's. */
+static json_t *report_links(void *owner)
+{
+	const struct master *m = owner;
+	char url[512], token[TOKEN_BYTES_MAX + 1];
+	bool shared = worker_pool_shared_token(m->pool, token) == 0;
+	json_t *report;
+
+	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
+	report = json_pack("{s:s, s:s?}", "url", url, "token", shared ? token : NULL);
+	explicit_bzero(token, sizeof(token));
+	return report;
+}
+
 static int stop_tuner(void *owner, const char *key)
 {
 	struct master *m = owner;
@@ -125,6 +147,8 @@ void master_reports_init(struct master *m)
 					      .viewers = report_viewers,
 					      .status = report_status,
 					      .channels = report_channels,
+					      .schedule = report_schedule,
+					      .links = report_links,
 					      .stop = stop_tuner,
 					      .kick = kick_viewer,
 					      .reload = reload_config,

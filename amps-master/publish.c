@@ -208,6 +208,8 @@ static int draft_fill(const struct publisher *p, json_t *settings, const struct 
 	if (r == 0)
 		r = catalog_publish(settings, e, wall_us, d);
 	if (r == 0)
+		r = lineup_add_schedule(d->publication->lineup, e->all, e->count, wall_us);
+	if (r == 0)
 		r = access_publish(p, settings, d, text, cap);
 	if (r == 0)
 		r = report_fill(d->publication->report, &p->last, &d->list);

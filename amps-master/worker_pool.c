@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include "amps-master/worker_slot.h"
 #include "common/clock.h"
+#include "common/tokens.h"
 
 static struct worker_slot *slot_at(const struct worker_pool *pool, unsigned index)
 {
@@ -183,6 +184,26 @@ void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 		if (worker_slot_listens(&pool->slots[i]))
 			worker_slot_send_snapshots(&pool->slots[i]);
 	}
+}
+
+int worker_pool_shared_token(const struct worker_pool *pool, char *token)
+{
+	const struct token_entry *entry;
+	struct tokens *tokens;
+	int r;
+
+	if (pool->tokens.fd < 0)
+		return -ENOENT;
+	r = tokens_open(pool->tokens.fd, pool->tokens.bytes, &tokens);
+	if (r < 0)
+		return r;
+	entry = tokens_shared(tokens);
+	if (entry) {
+		memcpy(token, entry->token, TOKEN_BYTES_MAX);
+		token[TOKEN_BYTES_MAX] = '\0';
+	}
+	tokens_free(tokens);
+	return entry ? 0 : -ENOENT;
 }
 
 void worker_pool_start(struct worker_pool *pool)

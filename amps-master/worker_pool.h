@@ -47,6 +47,10 @@ struct worker_pool *worker_pool_free(struct worker_pool *p); /* kills; returns N
 /* Takes catalog and tokens out of `p` and gives them to every worker, the later ones included. */
 void worker_pool_publish(struct worker_pool *pool, struct publication *p);
 
+/* The shared token of what was published (auth.token, never an administrator's where there is one);
+ * `token` has TOKEN_BYTES_MAX + 1 bytes.  0, -ENOENT (authentication is off), -Exxx. */
+must_check int worker_pool_shared_token(const struct worker_pool *pool, char *token);
+
 /* Starts them all; after the first publication. */
 void worker_pool_start(struct worker_pool *pool);
 

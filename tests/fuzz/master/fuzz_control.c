@@ -48,6 +48,8 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 						.viewers = nothing,
 						.status = nothing,
 						.channels = nothing,
+						.schedule = nothing,
+						.links = nothing,
 						.stop = no_key,
 						.kick = no_viewer,
 						.reload = no_reload,

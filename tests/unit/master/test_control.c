@@ -79,6 +79,8 @@ static void open_control(void)
 					   .viewers = many_viewers,
 					   .status = empty_list,
 					   .channels = empty_list,
+					   .schedule = empty_list,
+					   .links = empty_list,
 					   .stop = stop_five,
 					   .kick = kick_seven,
 					   .reload = reload_later,

@@ -1,0 +1,35 @@
+/* cmd_schedule.c - `amps schedule`: channels that come and go. */
+#include "amps-cli/command.h"
+#include "amps-cli/format.h"
+#include "amps-cli/lineup.h"
+#include "amps-cli/view.h"
+
+static const struct view_column COLUMNS[] = {
+	{{.title = "ID", .right = true}, "id", format_text},
+	{{.title = "NAME", .least = 12}, "name", format_text},
+	{{.title = "STATE", .state = true}, "state", format_text},
+	{{.title = "START"}, "start", format_text},
+	{{.title = "END"}, "end", format_text},
+};
+
+static int run(const struct command_call *call)
+{
+	json_t *entries = NULL;
+	int code = lineup_ask(call, "schedule", "--schedule", &entries);
+
+	if (code == COMMAND_DONE)
+		code = view_print(entries, command_value(call, "json") != NULL, COLUMNS,
+				  array_size(COLUMNS), "no channel is scheduled");
+	json_decref(entries);
+	return code;
+}
+
+const struct command cmd_schedule = {
+	.name = "schedule",
+	.summary = "Show the scheduled channels, when each starts and ends",
+	.detail =
+		"\nAsks the running server; where none runs, or with --config, it shows what the\n"
+		"file defines.  Times are UTC.",
+	.options = {COMMAND_OPTION_CONFIG, COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
+	.run = run,
+};

@@ -1,0 +1,19 @@
+/* url.h - links into the server. */
+#ifndef AMPS_CLI_URL_H
+#define AMPS_CLI_URL_H
+
+#include "common/base.h"
+#include "common/buf.h"
+
+struct url_wish {
+	const char *base;      /* with or without its last slash */
+	const char *token;     /* NULL = none needed */
+	const char *stream_id; /* NULL = the playlist */
+	const char *variant;   /* NULL = the channel's own */
+	const char *region;    /* NULL = not told */
+};
+
+/* Appends the link; everything but the base is percent-encoded (RFC 3986). */
+void url_put(struct buf *out, const struct url_wish *wish);
+
+#endif

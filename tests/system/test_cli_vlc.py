@@ -1,0 +1,73 @@
+"""amps vlc: links that work, and the player that is started on them."""
+import os
+import re
+import subprocess
+import urllib.request
+
+import media
+from harness import BIN
+from lineup import LOOP, channel, line_up
+
+AMPS = os.path.join(BIN, "amps")
+TOKEN = "a&b+c/=?#"
+
+
+def protected(*streams):
+    config = line_up(*streams)
+    config["auth"] = {"enabled": True, "token": TOKEN, "admin_token": "the-admin-token"}
+    return config
+
+
+def link(s, *args):
+    done = s.amps("vlc", "--print", *args)
+    assert done.returncode == 0, done.stderr
+    url, = done.stdout.splitlines()
+    assert "admin" not in url
+    return url
+
+
+def test_the_printed_links_play(server):
+    s = server(protected(channel(1, media.film(), **LOOP, adaptive_bitrates=[
+        {"name": "HD+", "ffmpeg_profile": "small"}])))
+    playlist = urllib.request.urlopen(link(s, "--region", "us"), timeout=20).read()
+    assert playlist.startswith(b"#EXTM3U")
+    for args in ([], ["--variant", "HD+"]):
+        url = link(s, "--stream-id", "1", *args)
+        assert re.match(r"http://localhost:\d+/stream/1\.ts\?", url)
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            assert answer.read(188 * 10)[0] == 0x47
+        assert s.tuner("1")
+    assert "variant=HD%2B" in url
+
+
+def test_without_authentication_there_is_no_token(server):
+    s = server(line_up(channel(1, media.film()), server={"public_url": "https://tv.example/amps/"}))
+    assert link(s) == "https://tv.example/amps/playlist.m3u"
+    assert link(s, "--stream-id", "1") == "https://tv.example/amps/stream/1.ts"
+
+
+def test_what_cannot_be_played_is_said(server):
+    s = server(line_up(channel(1, media.film())))
+    for args, reason in ((["--stream-id", "7"], "no channel 7"),
+                         (["--stream-id", "1", "--variant", "x"], "no variant 'x'")):
+        done = s.amps("vlc", "--print", *args)
+        assert done.returncode == 1 and reason in done.stderr and not done.stdout
+
+
+def test_the_player_is_found_on_the_path(server, tmp_path):
+    s = server(line_up(channel(1, media.film())))
+    for name in ("vlc", "mpv", "ffplay"):
+        player = tmp_path / name
+        player.write_text('#!/bin/sh\necho "$0" "$@"\nexit 7\n')
+        player.chmod(0o755)
+        done = subprocess.run([AMPS, "vlc", "--player", name, "--stream-id", "1", "--socket",
+                               s.socket_path], capture_output=True, text=True, timeout=30,
+                              env=dict(os.environ, PATH=f"{tmp_path}:/usr/bin:/bin"))
+        # the player is what runs, its exit code is ours
+        assert done.returncode == 7
+        assert done.stdout == f"{player} http://localhost:{s.port}/stream/1.ts\n"
+        player.unlink()
+        done = subprocess.run([AMPS, "vlc", "--player", name, "--stream-id", "1", "--socket",
+                               s.socket_path], capture_output=True, text=True, timeout=30,
+                              env=dict(os.environ, PATH=str(tmp_path)))
+        assert done.returncode == 1 and f"cannot start {name}" in done.stderr
