@@ -216,6 +216,28 @@ def test_killed_masters(server):
     s.stop()
 
 
+def test_everything_but_the_master_killed_at_once(server):
+    """Workers, jobs and nursery in one instant, again and again: all of it comes back."""
+    s = server(two_channels(), workers=2)
+    with Watch(s) as w, Knocker(s) as knocker:
+        ids = w.open("/stream/1.ts", 5, again=True) + w.open("/stream/2.ts", 5, again=True)
+        w.wait_playing(ids)
+        residue = Residue(s)
+        for _ in range(3):
+            before = w.report()
+            victims = [p for p in s.processes() if p != s.process.pid]
+            for pid in victims:
+                kill(pid)
+            w.wait(ids, lambda v: v["opened"] > before[v["id"]]["opened"], 10, "all to reconnect")
+            wait_for(lambda: len(s.pids("amps-worker")) == 2 and s.nursery() and
+                     not set(victims) & set(s.processes()), 15, "everything to be back")
+            w.wait_more(ids, 200, 30)
+        assert_sound(w.report())
+        residue.check()
+    print(f"{knocker.served} served, {knocker.lost} lost, {knocker.refused} refused")
+    assert knocker.refused == 0
+
+
 def test_a_hung_worker_is_replaced(server):
     s = server(two_channels(), workers=2)
     with Watch(s) as w:
