@@ -400,18 +400,6 @@ int tuners_stop(struct tuners *ts, const char *key)
 	return -ENOENT;
 }
 
-bool tuners_output_info(const struct tuners *ts, uint32_t slot, const char **ret_key,
-			uint64_t *ret_commit)
-{
-	const struct output *o = slot < OUTPUTS_MAX ? ts->output_slots[slot] : NULL;
-
-	if (!o)
-		return false;
-	*ret_key = o->tuner->key;
-	*ret_commit = o->current.map.header ? ring_commit(&o->current.map) : 0;
-	return true;
-}
-
 unsigned tuners_job_count(const struct tuners *ts)
 {
 	return ts->jobs;

@@ -62,10 +62,6 @@ must_check int tuners_stop(struct tuners *t, const char *key);
 json_t *tuners_report(const struct tuners *t, void *owner,
 		      uint64_t (*viewers_of)(void *owner, uint32_t output_slot));
 
-/* Which tuner and variant an output slot of the channel table belongs to; false if free. */
-bool tuners_output_info(const struct tuners *t, uint32_t output_slot, const char **ret_key,
-			uint64_t *ret_commit);
-
 /* Jobs alive, for shutdown and /metrics. */
 unsigned tuners_job_count(const struct tuners *t);
 

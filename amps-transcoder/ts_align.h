@@ -18,6 +18,5 @@ size_t ts_align(struct ts_align *a, uint8_t *buf, size_t len, size_t *ret_rest);
 
 /* Does this look like a transport stream?  Needs some 600 bytes for a sure answer. */
 bool ts_align_probe(const uint8_t *bytes, size_t len);
-#define TS_PROBE_BYTES 1024u
 
 #endif
