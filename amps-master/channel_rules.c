@@ -148,7 +148,8 @@ static size_t scheme_length(const char *source)
 
 static bool scheme_unavailable(const json_t *entry, char *text, size_t cap)
 {
-	static const char *const known[] = {"file", "http", "https", "udp"};
+	static const char *const known[] = {"file", "http", "https", "udp", "rtp",
+					    "rtsp", "rtmp", "rtmps", "srt", "tcp"};
 	char scratch[32];
 	const char *source = json_read_text(entry, "source", scratch);
 	size_t n;

@@ -214,19 +214,49 @@ int getaddrinfo(const char *restrict node, const char *restrict service,
 	return r;
 }
 
+/* The one question behind connect() and the sends; says so when the answer is no. */
+static bool refused(const struct sockaddr *address, socklen_t len)
+{
+	static struct log_rate rate;
+
+	if (!policy.set || policy.inside || !address || len < sizeof(sa_family_t) ||
+	    !guard_inside(address))
+		return false;
+	if (log_rate_ok(&rate, 6))
+		log_warn("The source points to an address inside this network; refused (set "
+			 "allow_private to allow it)");
+	errno = EACCES;
+	return true;
+}
+
 int connect(int fd, const struct sockaddr *address, socklen_t len)
 {
 	static int (*real)(int, const struct sockaddr *, socklen_t);
 
 	if (!real)
 		*(void **)(&real) = dlsym(RTLD_NEXT, "connect");
-	if (policy.set && !policy.inside && len >= sizeof(sa_family_t) && guard_inside(address)) {
-		log_warn("The source points to an address inside this network; refused (set "
-			 "allow_private to allow it)");
-		errno = EACCES;
-		return -1;
-	}
-	return real(fd, address, len);
+	return refused(address, len) ? -1 : real(fd, address, len);
+}
+
+/* RTP's hole punching: the address comes from the server's answer. */
+ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address,
+	       socklen_t len)
+{
+	static ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "sendto");
+	return refused(address, len) ? -1 : real(fd, bytes, n, flags, address, len);
+}
+
+/* SRT */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	static ssize_t (*real)(int, const struct msghdr *, int);
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "sendmsg");
+	return refused(message->msg_name, message->msg_namelen) ? -1 : real(fd, message, flags);
 }
 
 const char *guard_protocols(const char *scheme)

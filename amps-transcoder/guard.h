@@ -1,10 +1,11 @@
 /* guard.h - which addresses a job may talk to.
  *
- * Our connect() and getaddrinfo() stand in the executable before libc's, for every library loaded;
- * so redirects, playlist targets, keys and names that change their address are judged where they
- * are used.  Inside = loopback, private, link-local, shared (RFC 6598), unique local, unspecified,
- * multicast and reserved addresses, also when wrapped in IPv6.  An inside address is refused unless
- * the source's own host was inside when it was first looked up, or allow_private is set.
+ * Our connect(), sendto(), sendmsg() and getaddrinfo() stand in the executable before libc's, for
+ * every library loaded; so redirects, playlist targets, keys, transports and names that change
+ * their address are judged where they are used.  Inside = loopback, private, link-local, shared
+ * (RFC 6598), unique local, unspecified, multicast and reserved addresses, also when wrapped in
+ * IPv6.  An inside address is refused unless the source's own host was inside when it was first
+ * looked up, or allow_private is set.
  *
  * The policy is global to the process (the interposed functions have no other context) and set once
  * before the source is opened; a process that never sets one is not restricted. */

@@ -35,6 +35,7 @@ const struct option_def option_table[] = {
 	{"re", OPTION_OURS, I, VALUE_FLAG},
 	{"readrate", OPTION_OURS, I, VALUE_NUMBER},
 	{"stream_loop", OPTION_OURS, I, VALUE_INT},
+	{"programid", OPTION_OURS, I, VALUE_INT},
 	{"ss", OPTION_OURS, I, VALUE_DURATION},
 	{"t", OPTION_OURS, I, VALUE_DURATION},
 	{"to", OPTION_OURS, I, VALUE_DURATION},

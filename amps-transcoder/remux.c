@@ -71,11 +71,15 @@ static int on_muxed(void *opaque, uint8_t *bytes, int n)
 	return n;
 }
 
-/* Of several programmes (variants of a playlist) the one with the best picture is carried. */
-static const AVProgram *programme_of(AVFormatContext *ic)
+/* Of several programmes (variants of a playlist) the one asked for, else the one with the best
+ * picture is carried. */
+static const AVProgram *programme_of(AVFormatContext *ic, int64_t wanted)
 {
 	int best = av_find_best_stream(ic, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
 
+	for (unsigned i = 0; wanted && i < ic->nb_programs; i++)
+		if (ic->programs[i]->id == wanted)
+			return ic->programs[i];
 	return best < 0 ? NULL : av_find_program_from_stream(ic, NULL, best);
 }
 
@@ -124,7 +128,7 @@ static int carry_stream(struct remux *m, AVStream *from)
 
 static int carry_streams(struct remux *m)
 {
-	const AVProgram *programme = programme_of(m->demuxer);
+	const AVProgram *programme = programme_of(m->demuxer, m->in->source.options.programme);
 
 	m->stream_count = m->demuxer->nb_streams;
 	m->streams = calloc(m->stream_count, sizeof(*m->streams));

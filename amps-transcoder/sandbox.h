@@ -9,8 +9,10 @@
 #include "common/base.h"
 
 struct sandbox {
-	const char *file;   /* the source, if it is a local file; NULL otherwise */
-	bool file_folder;   /* its whole folder may be read (a local playlist) */
+	const char *file;    /* the source, if it is a local file; NULL otherwise */
+	bool file_folder;    /* its whole folder may be read (a local playlist) */
+	const char *more[4]; /* further files that may be read: certificates, keys */
+	size_t more_count;
 	unsigned memory_mb; /* RLIMIT_AS; 0 = generous */
 	int nice;
 };

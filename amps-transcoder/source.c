@@ -9,15 +9,17 @@
 
 #include "amps-transcoder/av_log.h"
 #include "amps-transcoder/guard.h"
+#include "amps-transcoder/source_tls.h"
 #include "amps-transcoder/ts_align.h"
 #include "amps-transcoder/url.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
 
-#define WAIT_MS	   100
-#define LIVE_PROBE "1000000" /* bytes libav may look at to find the streams */
-#define LIVE_START "-3"	     /* HLS: segments behind its end */
+#define WAIT_MS	    100
+#define READ_BUFFER (64 << 10)
+#define LIVE_PROBE  "1000000" /* bytes libav may look at to find the streams */
+#define LIVE_START  "-3"      /* HLS: segments behind its end */
 
 int source_init(struct source *s, struct job *job, const char **ret_problem)
 {
@@ -66,6 +68,7 @@ static AVDictionary *options_of(const struct source *s)
 
 	av_dict_copy(&d, s->options.libav, 0);
 	av_dict_set(&d, "protocol_whitelist", guard_protocols(s->scheme), 0);
+	source_tls_options(&d, s->options.libav);
 	return d;
 }
 
@@ -129,7 +132,8 @@ static int open_avio(struct source *s)
 	AVIOInterruptCB interrupt = interrupt_of(s);
 	int r = avio_open2(&s->avio, s->url, AVIO_FLAG_READ, &interrupt, &d);
 
-	av_dict_free(&d);
+	av_dict_free(&s->left);
+	s->left = d;
 	if (r < 0)
 		return why_ended(s, r);
 	s->via = SOURCE_VIA_AVIO;
@@ -163,6 +167,11 @@ int source_open(struct source *s)
 	    (s->options.seek_us || s->options.length_us ||
 	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
 		s->is_ts = false;
+	/* one programme of several is cut out by libav's muxer */
+	if (s->options.programme)
+		s->is_ts = false;
+	if (r == 0 && s->is_ts && s->via == SOURCE_VIA_AVIO)
+		source_options_leftover(s->left, s->options.libav);
 	return r;
 }
 
@@ -239,15 +248,57 @@ static AVDictionary *demuxer_options(const struct source *s)
 	return d;
 }
 
+/* libav reads what only we can: sockets of our own, and what cannot be opened twice. */
+static int read_for_libav(void *opaque, uint8_t *dst, int cap)
+{
+	struct source *s = opaque;
+	ssize_t n;
+
+	do {
+		n = source_read(s, dst, (size_t)cap);
+	} while (n == -EAGAIN && !job_interrupt(s->job));
+	if (n == 0)
+		return AVERROR_EOF;
+	return n == -EAGAIN ? AVERROR_EXIT : (int)n;
+}
+
+static AVIOContext *own_avio(struct source *s)
+{
+	uint8_t *buffer = av_malloc(READ_BUFFER);
+	AVIOContext *pb =
+		buffer ? avio_alloc_context(buffer, READ_BUFFER, 0, s, read_for_libav, NULL, NULL)
+		       : NULL;
+
+	if (!pb)
+		av_free(buffer);
+	return pb;
+}
+
 /* Gives the connection we have to libav, put back to its first byte. */
 static AVIOContext *reusable_avio(struct source *s)
 {
+	if (s->via == SOURCE_VIA_UDP || (s->via == SOURCE_VIA_FILE && s->live)) {
+		if (!s->own)
+			s->own = own_avio(s);
+		return s->own;
+	}
 	if (s->via != SOURCE_VIA_AVIO)
 		return NULL;
 	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
 		return s->avio;
 	avio_closep(&s->avio);
+	av_dict_free(&s->left);
 	return NULL;
+}
+
+/* Playlists and manifests open what they name through here. */
+static int open_nested(AVFormatContext *ic, AVIOContext **ret, const char *url, int flags,
+		       AVDictionary **options)
+{
+	struct source *s = ic->opaque;
+
+	source_tls_options(options, s->options.libav);
+	return s->io_open(ic, ret, url, flags, options);
 }
 
 static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFormat *format)
@@ -256,8 +307,11 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
 	int r = avformat_open_input(ic, url, format, &d);
 
-	if (r >= 0)
+	if (r >= 0) {
+		if (s->left)
+			source_options_common(&d, s->left);
 		source_options_leftover(d, s->options.libav);
+	}
 	av_dict_free(&d);
 	return r;
 }
@@ -277,6 +331,9 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	if (!ic)
 		return AVERROR(ENOMEM);
 	ic->interrupt_callback = interrupt_of(s);
+	ic->opaque = s;
+	s->io_open = ic->io_open;
+	ic->io_open = open_nested;
 	ic->pb = reusable_avio(s);
 	r = open_demuxer(s, &ic, format);
 	if (r < 0)
@@ -289,7 +346,7 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	if (!strcmp(ic->iformat->name, "hls") || !strcmp(ic->iformat->name, "dash"))
 		s->live = ic->duration == AV_NOPTS_VALUE;
 	else if (is_demuxer_only(s))
-		s->live = true;
+		s->live = ic->duration == AV_NOPTS_VALUE;
 	*ret = ic;
 	return 0;
 }
@@ -305,6 +362,10 @@ void source_close(struct source *s)
 	close_fd(&s->fd);
 	udp_close(&s->udp);
 	avio_closep(&s->avio);
+	if (s->own)
+		av_freep(&s->own->buffer);
+	avio_context_free(&s->own);
+	av_dict_free(&s->left);
 	source_options_done(&s->options);
 	s->via = SOURCE_VIA_NONE;
 }

@@ -35,6 +35,8 @@ static int take_option(struct source_options *o, const char *name, const char *v
 		return av_parse_time(&o->seek_us, text, 1) < 0 ? -EINVAL : 0;
 	else if (!strcmp(name, "t"))
 		return av_parse_time(&o->length_us, text, 1) < 0 ? -EINVAL : 0;
+	else if (!strcmp(name, "programid"))
+		o->programme = strtoll(text, NULL, 0);
 	else if (!known || known->kind != OPTION_IGNORED)
 		av_dict_set(&o->libav, name, value ? value : "1", 0);
 	return 0;
@@ -118,4 +120,16 @@ void source_options_leftover(const AVDictionary *left, const AVDictionary *ours)
 		if (av_dict_get(ours, e->key, NULL, 0))
 			log_warn("Nothing in this source takes the option '%s'; it is ignored",
 				 e->key);
+}
+
+void source_options_common(AVDictionary **left, const AVDictionary *other)
+{
+	const AVDictionaryEntry *e = NULL;
+	AVDictionary *both = NULL;
+
+	while ((e = av_dict_get(*left, "", e, AV_DICT_IGNORE_SUFFIX)))
+		if (av_dict_get(other, e->key, NULL, 0))
+			av_dict_set(&both, e->key, e->value, 0);
+	av_dict_free(left);
+	*left = both;
 }

@@ -10,6 +10,7 @@ struct source_options {
 	bool re;
 	int64_t loop;		    /* additional rounds; -1 = for ever */
 	int64_t seek_us, length_us; /* -ss, -t; 0 = none */
+	int64_t programme;	    /* programid; 0 = the source as it is */
 	char format[32];	    /* -f */
 	AVDictionary *libav;	    /* the rest */
 };
@@ -20,5 +21,8 @@ void source_options_done(struct source_options *o);
 
 /* Logs by name which of `ours` are still in `left` after libav took what it knows. */
 void source_options_leftover(const AVDictionary *left, const AVDictionary *ours);
+
+/* Keeps in *left what is in `other` too: options that neither the protocol nor the demuxer took. */
+void source_options_common(AVDictionary **left, const AVDictionary *other);
 
 #endif

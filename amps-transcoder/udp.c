@@ -165,7 +165,7 @@ static size_t rtp_header(const uint8_t *d, size_t n)
 }
 
 /* Receives one batch with one slot of `stride` bytes a datagram; payloads end up back to back. */
-static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bool *ret_cut)
+static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bool *ret_large)
 {
 	struct mmsghdr messages[BATCH];
 	struct iovec slots[BATCH];
@@ -184,7 +184,8 @@ static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bo
 		const uint8_t *d = dst + (size_t)i * stride;
 		size_t len = messages[i].msg_len, skip = rtp_header(d, len);
 
-		*ret_cut = *ret_cut || messages[i].msg_hdr.msg_flags & MSG_TRUNC;
+		*ret_large = *ret_large || len > DATAGRAM_TS ||
+			     messages[i].msg_hdr.msg_flags & MSG_TRUNC;
 		if (d + skip != dst + out)
 			memmove(dst + out, d + skip, len - skip);
 		out += len - skip;
@@ -195,7 +196,7 @@ static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bo
 ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 {
 	struct pollfd p = {.fd = u->fd, .events = POLLIN};
-	bool cut = false;
+	bool large = false;
 	ssize_t n;
 
 	if (cap < DATAGRAM_MAX)
@@ -204,10 +205,12 @@ ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 		poll(NULL, 0, GATHER_MS);
 	if (poll(&p, 1, (int)timeout_ms) <= 0)
 		return 0;
-	/* slots of the usual size need no moving; anything larger switches to slots of the largest
-	 */
-	n = receive_batch(u->fd, dst, cap, u->large ? DATAGRAM_MAX : DATAGRAM_TS, &cut);
-	u->large = u->large || cut;
+	/* slots of the usual size need no moving; larger ones are for the beginning, when nothing
+	 * is known, and for streams that need them */
+	n = receive_batch(u->fd, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : DATAGRAM_MAX,
+			  &large);
+	if (n > 0 && u->slots != UDP_SLOTS_LARGE)
+		u->slots = large ? UDP_SLOTS_LARGE : UDP_SLOTS_USUAL;
 	u->gather = n > 0;
 	return n;
 }

@@ -5,8 +5,9 @@
 #include "common/base.h"
 
 struct udp {
-	int fd;	     /* -1 = closed */
-	bool large;  /* datagrams are larger than seven packets */
+	int fd; /* -1 = closed */
+	/* is any datagram larger than seven packets? */
+	enum udp_slots { UDP_SLOTS_UNKNOWN, UDP_SLOTS_USUAL, UDP_SLOTS_LARGE } slots;
 	bool gather; /* the stream runs: let a few datagrams come together */
 };
 

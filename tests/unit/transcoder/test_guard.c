@@ -105,6 +105,29 @@ Test(guard, a_source_outside_may_not_lead_inside)
 	close(fd);
 }
 
+/* Datagrams name their address with every send: RTSP's punched holes, SRT. */
+Test(guard, nor_may_datagrams)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons(9),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	char x = 0;
+	struct iovec bytes = {.iov_base = &x, .iov_len = 1};
+	struct msghdr message = {
+		.msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &bytes, .msg_iovlen = 1};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	guard_set("8.8.8.8", false);
+	cr_assert_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)), -1);
+	cr_assert_eq(errno, EACCES);
+	cr_assert_eq(sendmsg(fd, &message, 0), -1);
+	cr_assert_eq(errno, EACCES);
+	guard_set("8.8.8.8", true);
+	cr_assert_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)), 1);
+	cr_assert_eq(sendmsg(fd, &message, 0), 1);
+	close(fd);
+}
+
 Test(guard, a_source_inside_may)
 {
 	in_port_t port;
