@@ -15,7 +15,10 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "STATE", .state = true}, "state", format_text},
 };
 
-/* The file's channels have no state. */
+/* The last column is the state, which only a server knows. */
+static const struct view VIEW = {"list", COLUMNS, array_size(COLUMNS) - 1, "no channels"};
+static const struct view WITH_STATE = {"list", COLUMNS, array_size(COLUMNS), "no channels"};
+
 static bool has_states(const json_t *channels)
 {
 	return json_object_get(json_array_get(channels, 0), "state") != NULL;
@@ -26,10 +29,9 @@ static int run(const struct command_call *call)
 	json_t *channels = NULL;
 	int code = lineup_ask(call, "list", "--list", &channels);
 
-	/* the last column is the state, which only a server knows */
 	if (code == COMMAND_DONE)
-		code = view_print(channels, command_value(call, "json") != NULL, COLUMNS,
-				  array_size(COLUMNS) - !has_states(channels), "no channels");
+		code = view_print(channels, command_value(call, "json") != NULL,
+				  has_states(channels) ? &WITH_STATE : &VIEW);
 	json_decref(channels);
 	return code;
 }

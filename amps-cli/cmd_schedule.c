@@ -12,14 +12,16 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "END"}, "end", format_text},
 };
 
+static const struct view VIEW = {"schedule", COLUMNS, array_size(COLUMNS),
+				 "no channel is scheduled"};
+
 static int run(const struct command_call *call)
 {
 	json_t *entries = NULL;
 	int code = lineup_ask(call, "schedule", "--schedule", &entries);
 
 	if (code == COMMAND_DONE)
-		code = view_print(entries, command_value(call, "json") != NULL, COLUMNS,
-				  array_size(COLUMNS), "no channel is scheduled");
+		code = view_print(entries, command_value(call, "json") != NULL, &VIEW);
 	json_decref(entries);
 	return code;
 }

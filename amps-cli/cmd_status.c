@@ -14,6 +14,9 @@ static const struct view_column WORKER_COLUMNS[] = {
 	{{.title = "RESTARTS", .right = true}, "restarts", format_text},
 };
 
+static const struct view WORKERS = {"status", WORKER_COLUMNS, array_size(WORKER_COLUMNS),
+				    "no worker is running"};
+
 /* The server may tell more than this version knows; units are in the names. */
 static const char *format_member(const char *name, const json_t *value, char *dst)
 {
@@ -51,8 +54,7 @@ static int print_status(json_t *status)
 	if (!json_is_array(workers))
 		return COMMAND_DONE;
 	putchar('\n');
-	return view_print(workers, false, WORKER_COLUMNS, array_size(WORKER_COLUMNS),
-			  "no worker is running");
+	return view_print(workers, false, &WORKERS);
 }
 
 static int run(const struct command_call *call)

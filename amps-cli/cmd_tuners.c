@@ -1,9 +1,7 @@
 /* cmd_tuners.c - `amps tuners`: what runs at the moment. */
-#include <time.h>
-#include "amps-cli/client.h"
 #include "amps-cli/command.h"
 #include "amps-cli/format.h"
-#include "amps-cli/view.h"
+#include "amps-cli/watch.h"
 
 static const struct view_column COLUMNS[] = {
 	{{.title = "CHANNEL"}, "key", format_text},
@@ -22,46 +20,16 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "LAST ERROR", .least = 12}, "last_error", format_text},
 };
 
-static int show(const struct command_call *call)
-{
-	json_t *tuners = NULL;
-	int code = client_command(command_value(call, "socket"), "tuners", NULL, &tuners);
-
-	if (code == COMMAND_DONE)
-		code = view_print(tuners, command_value(call, "json") != NULL, COLUMNS,
-				  array_size(COLUMNS), "no tuner is running");
-	json_decref(tuners);
-	return code;
-}
-
-static int watch(const struct command_call *call)
-{
-	const struct timespec second = {.tv_sec = 1};
-
-	for (;;) {
-		int code;
-
-		if (table_terminal_width(stdout) > 0)
-			fputs("\033[H\033[2J", stdout);
-		code = show(call);
-		if (code != COMMAND_DONE)
-			return code;
-		if (fflush(stdout) != 0)
-			return COMMAND_FAILED;
-		nanosleep(&second, NULL);
-	}
-}
+static const struct view VIEW = {"tuners", COLUMNS, array_size(COLUMNS), "no tuner is running"};
 
 static int run(const struct command_call *call)
 {
-	return command_value(call, "watch") != NULL ? watch(call) : show(call);
+	return watch_run(call, &VIEW);
 }
 
 const struct command cmd_tuners = {
 	.name = "tuners",
 	.summary = "Show the running tuners",
-	.options = {COMMAND_OPTION_JSON,
-		    {"watch", NULL, "show them anew every second"},
-		    COMMAND_OPTION_SOCKET},
+	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_WATCH, COMMAND_OPTION_SOCKET},
 	.run = run,
 };

@@ -1,8 +1,7 @@
 /* cmd_viewers.c - `amps viewers`: who watches what. */
-#include "amps-cli/client.h"
 #include "amps-cli/command.h"
 #include "amps-cli/format.h"
-#include "amps-cli/view.h"
+#include "amps-cli/watch.h"
 
 static const struct view_column COLUMNS[] = {
 	{{.title = "ID", .right = true}, "id", format_text},
@@ -16,21 +15,16 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "USER AGENT", .least = 10, .drop = 5}, "user_agent", format_text},
 };
 
+static const struct view VIEW = {"viewers", COLUMNS, array_size(COLUMNS), "nobody is watching"};
+
 static int run(const struct command_call *call)
 {
-	json_t *viewers = NULL;
-	int code = client_command(command_value(call, "socket"), "viewers", NULL, &viewers);
-
-	if (code == COMMAND_DONE)
-		code = view_print(viewers, command_value(call, "json") != NULL, COLUMNS,
-				  array_size(COLUMNS), "nobody is watching");
-	json_decref(viewers);
-	return code;
+	return watch_run(call, &VIEW);
 }
 
 const struct command cmd_viewers = {
 	.name = "viewers",
 	.summary = "Show who watches what",
-	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
+	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_WATCH, COMMAND_OPTION_SOCKET},
 	.run = run,
 };

@@ -52,6 +52,10 @@ struct command {
 	{                                                                                          \
 		"json", NULL, "print JSON instead of a table"                                      \
 	}
+#define COMMAND_OPTION_WATCH                                                                       \
+	{                                                                                          \
+		"watch", NULL, "show them anew every second"                                       \
+	}
 #define COMMAND_OPTION_CONFIG                                                                      \
 	{                                                                                          \
 		"config", "FILE",                                                                  \

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <wchar.h>
+#include "common/text.h"
 
-#define GAP 2
+#define GAP	  2
+#define WIDTH_MAX 10000
 
 struct table {
 	const struct table_column *columns;
@@ -209,10 +211,18 @@ static bool hide(const struct table *t, struct layout *l)
 
 static void fit(const struct table *t, unsigned width, struct layout *l)
 {
+	struct layout natural;
+
 	natural_widths(t, l);
-	while (width > 0 && total_width(t, l) > width)
-		if (!shorten(t, l) && !hide(t, l))
+	natural = *l;
+	while (width > 0 && total_width(t, l) > width) {
+		if (shorten(t, l))
+			continue;
+		if (!hide(t, l))
 			return;
+		/* what the hidden column took is there for the others again */
+		memcpy(l->width, natural.width, sizeof(l->width));
+	}
 }
 
 static const char *state_color(const char *state)
@@ -298,27 +308,25 @@ void table_format(const struct table *t, unsigned width, bool color, struct buf 
 
 unsigned table_terminal_width(FILE *stream)
 {
+	const char *columns = getenv("COLUMNS");
 	struct winsize size = {0};
+	uint64_t wanted;
 	int fd = fileno(stream);
 
 	if (!isatty(fd))
 		return 0;
+	if (columns != NULL && text_parse_u64(columns, WIDTH_MAX, &wanted) == 0 && wanted > 0)
+		return (unsigned)wanted;
 	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
 		return 80;
 	return size.ws_col;
 }
 
-int table_print(const struct table *t, FILE *stream)
+bool table_terminal_color(FILE *stream)
 {
-	unsigned width = table_terminal_width(stream);
-	struct buf out = BUF_INIT;
-	int r = -ENOMEM;
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
 
-	table_format(t, width, width > 0 && getenv("NO_COLOR") == NULL, &out);
-	if (buf_ok(&out)) {
-		fwrite(out.data, 1, out.len, stream);
-		r = 0;
-	}
-	buf_done(&out);
-	return r;
+	return isatty(fileno(stream)) && (no_color == NULL || no_color[0] == '\0') &&
+	       (term == NULL || strcmp(term, "dumb") != 0);
 }

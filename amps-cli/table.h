@@ -33,17 +33,18 @@ must_check int table_add(struct table *t, const char *const cells[]);
 /* Appends the table to `out`; width 0 = unlimited.  Never adds spaces at a line's end. */
 void table_format(const struct table *t, unsigned width, bool color, struct buf *out);
 
-/* Prints it as this stream wants it: fitted and coloured on a terminal, in full otherwise.  0 or
- * -ENOMEM. */
-must_check int table_print(const struct table *t, FILE *stream);
-
 /* Display columns of a text after cleaning. */
 unsigned table_text_width(const char *text);
 
 /* Appends the text cleaned and cut to `width` columns, the last one "…" when something is cut. */
 void table_text_fit(const char *text, unsigned width, struct buf *out);
 
-/* Columns of the terminal behind the stream, 0 if it is none. */
+/* Columns of the terminal behind the stream, 0 if it is none.  $COLUMNS stands over what the
+ * terminal says. */
 unsigned table_terminal_width(FILE *stream);
+
+/* Is the stream a terminal that wants colours?  Not with NO_COLOR (https://no-color.org) or a
+ * TERM of "dumb". */
+bool table_terminal_color(FILE *stream);
 
 #endif

@@ -20,7 +20,8 @@ static int add_row(struct table *t, const json_t *object, const struct view_colu
 	return table_add(t, cells);
 }
 
-static int print_table(const json_t *array, const struct view_column *columns, size_t count)
+static int format_table(const json_t *array, const struct view *view, unsigned width, bool color,
+			struct buf *out)
 {
 	struct table_column shapes[TABLE_COLUMNS_MAX];
 	const json_t *object;
@@ -28,39 +29,51 @@ static int print_table(const json_t *array, const struct view_column *columns, s
 	int r = -ENOMEM;
 	size_t i;
 
-	for (i = 0; i < count; i++)
-		shapes[i] = columns[i].column;
-	t = table_new(shapes, count);
+	for (i = 0; i < view->count; i++)
+		shapes[i] = view->columns[i].column;
+	t = table_new(shapes, view->count);
 	if (t != NULL) {
 		r = 0;
 		json_array_foreach (array, i, object)
 			if (r == 0)
-				r = add_row(t, object, columns, count);
+				r = add_row(t, object, view->columns, view->count);
 		if (r == 0)
-			r = table_print(t, stdout);
+			table_format(t, width, color, out);
 	}
 	table_free(t);
 	return r;
 }
 
-int view_print(const json_t *array, bool json, const struct view_column *columns, size_t count,
-	       const char *empty)
+int view_format(const json_t *array, const struct view *view, unsigned width, bool color,
+		struct buf *out)
 {
-	if (!json_is_array(array)) {
-		fprintf(stderr, "amps: the server's answer is no list\n");
-		return COMMAND_FAILED;
-	}
-	if (json) {
+	int r = 0;
+
+	if (!json_is_array(array))
+		return -EINVAL;
+	if (json_array_size(array) == 0)
+		buf_printf(out, "%s\n", view->empty);
+	else
+		r = format_table(array, view, width, color, out);
+	return r == 0 && !buf_ok(out) ? -ENOMEM : r;
+}
+
+int view_print(const json_t *array, bool json, const struct view *view)
+{
+	struct buf out = BUF_INIT;
+	int r;
+
+	if (json && json_is_array(array)) {
 		view_print_json(array);
 		return COMMAND_DONE;
 	}
-	if (json_array_size(array) == 0) {
-		printf("%s\n", empty);
-		return COMMAND_DONE;
-	}
-	if (print_table(array, columns, count) < 0) {
-		fprintf(stderr, "amps: out of memory\n");
-		return COMMAND_FAILED;
-	}
-	return COMMAND_DONE;
+	r = view_format(array, view, table_terminal_width(stdout), table_terminal_color(stdout),
+			&out);
+	if (r == 0)
+		fwrite(out.data, 1, out.len, stdout);
+	else
+		fprintf(stderr, "amps: %s\n",
+			r == -EINVAL ? "the server's answer is no list" : "out of memory");
+	buf_done(&out);
+	return r == 0 ? COMMAND_DONE : COMMAND_FAILED;
 }

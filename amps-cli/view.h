@@ -12,10 +12,20 @@ struct view_column {
 	const char *(*format)(const json_t *value, char *dst); /* of format.h */
 };
 
-/* Prints the array as JSON, or as a table of these columns (with `empty` instead of a table without
- * rows).  Returns an enum command_exit; complains on stderr. */
-must_check int view_print(const json_t *array, bool json, const struct view_column *columns,
-			  size_t count, const char *empty);
+/* What a command shows: the server's answer to `method`. */
+struct view {
+	const char *method;
+	const struct view_column *columns;
+	size_t count;
+	const char *empty; /* instead of a table without rows */
+};
+
+/* Appends the array as a table for this width (0 = unlimited).  0, -EINVAL (no array), -ENOMEM. */
+must_check int view_format(const json_t *array, const struct view *view, unsigned width, bool color,
+			   struct buf *out);
+
+/* Prints the array as JSON or as a table.  Returns an enum command_exit; complains on stderr. */
+must_check int view_print(const json_t *array, bool json, const struct view *view);
 
 /* Prints any value as indented JSON and a newline. */
 void view_print_json(const json_t *value);

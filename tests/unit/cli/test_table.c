@@ -66,6 +66,10 @@ Test(table, drops_columns_that_may_go)
 	struct table *t = sample();
 
 	expect_text(t, 24, false,
+		    "  ID  NAME       STATE\n"
+		    "   5  News       running\n"
+		    "1200  Weather …  failed\n");
+	expect_text(t, 21, false,
 		    "  ID  NAME    STATE\n"
 		    "   5  News    running\n"
 		    "1200  Weath…  failed\n");

@@ -1,0 +1,32 @@
+/* screen.h - the terminal while a command draws on all of it.
+ *
+ * screen_open() takes the terminal on stdout (another buffer, no cursor, no echo of keys) and
+ * blocks the signals that screen_wait() reports; screen_close() gives it back as it was.  One at a
+ * time. */
+#ifndef AMPS_CLI_SCREEN_H
+#define AMPS_CLI_SCREEN_H
+
+#include <signal.h>
+#include <termios.h>
+#include "common/base.h"
+#include "common/buf.h"
+
+struct screen {
+	struct termios saved; /* of stdin */
+	bool keys;	      /* stdin is a terminal: `saved` is valid */
+	sigset_t mask;	      /* of signals, before */
+	int signals;	      /* signalfd; -1 = not open */
+};
+
+/* 0 or -Exxx (then nothing has changed). */
+must_check int screen_open(struct screen *s);
+void screen_close(struct screen *s);
+
+/* Replaces what is shown by these lines, as many as there is room for. */
+void screen_draw(const struct buf *lines);
+
+/* Waits.  True when it is over: q, Ctrl-C, or a signal that ends a program.  False after
+ * timeout_ms, another key, or when the size has changed.  Ctrl-Z stops the process as usual. */
+bool screen_wait(struct screen *s, int timeout_ms);
+
+#endif
