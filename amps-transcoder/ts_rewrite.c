@@ -55,6 +55,28 @@ static void look_ahead(const struct ts_parse *p, const uint8_t *packets, size_t 
 	*ret_pts = pts;
 }
 
+/* Pictures come in decoding order: the first PES of each stream must not go out before its last. */
+static int64_t keep_ahead(const struct ts_parse *p, const uint8_t *packets, size_t n,
+			  int64_t offset_90k)
+{
+	struct ts_pes pes;
+
+	for (size_t i = 0; i < n; i++, packets += TS_PACKET) {
+		unsigned stream = p->stream_of[ts_pid(packets)];
+		const struct ts_stream *s = stream ? &p->streams[stream - 1] : NULL;
+		int64_t dts;
+
+		if (!s || s->last_dts_90k == TIME_NONE || !ts_pes_find(packets, &pes) ||
+		    !pes.pts_at)
+			continue;
+		dts = ts_time_get(packets + (pes.dts_at ? pes.dts_at : pes.pts_at)) + offset_90k;
+		dts = ts_unwrap(s->last_dts_90k, dts);
+		if (dts < s->last_dts_90k && dts > s->last_dts_90k - TS_HZ)
+			offset_90k += s->last_dts_90k + MAX(s->duration_90k, 1) - dts;
+	}
+	return offset_90k;
+}
+
 /* Finds the pending splice's offset, if the packets at hand have a timestamp. */
 static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
 			  size_t n)
@@ -72,6 +94,7 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	/* the clock itself must not go back either */
 	if (pcr != TIME_NONE && p->pcr_90k != TIME_NONE && pcr + w->offset_90k <= p->pcr_90k)
 		w->offset_90k = p->pcr_90k + 1 - pcr;
+	w->offset_90k = keep_ahead(p, packets, n, w->offset_90k);
 	w->clock_90k = pcr != TIME_NONE ? pcr : pts;
 	w->begun_90k = w->clock_90k;
 	w->has_pcr = pcr != TIME_NONE;
@@ -94,14 +117,28 @@ static bool goes_on(const struct ts_rewrite *w, int64_t value, bool flagged)
 	return step >= -TS_BACK_90K && step <= TS_JUMP_90K;
 }
 
+/* Would this PES go out well before the last one of its stream? */
+static bool falls_behind(const struct ts_rewrite *w, const struct ts_parse *p,
+			 const uint8_t *packet, const struct ts_pes *pes)
+{
+	unsigned stream = p->stream_of[ts_pid(packet)];
+	int64_t last = stream ? p->streams[stream - 1].last_dts_90k : TIME_NONE;
+	int64_t dts = ts_time_get(packet + (pes->dts_at ? pes->dts_at : pes->pts_at));
+
+	return last != TIME_NONE && ts_unwrap(last, dts + w->offset_90k) < last - TS_BACK_90K;
+}
+
 /* A PES far from the clock is a bit error, or the first of another timeline whose PCR comes only
  * behind it: then the PCR is at hand, or a counter has just broken. */
 static bool runs_ahead_of_its_pcr(const struct ts_rewrite *w, const struct ts_parse *p,
-				  const uint8_t *packets, size_t n, int64_t pts)
+				  const uint8_t *packets, size_t n, const struct ts_pes *pes)
 {
-	if (near(w->clock_90k, pts) ||
-	    (w->old_clock_90k != TIME_NONE && near(w->old_clock_90k, pts)))
+	int64_t pts = ts_time_get(packets + pes->pts_at);
+
+	if (w->old_clock_90k != TIME_NONE && near(w->old_clock_90k, pts))
 		return false;
+	if (near(w->clock_90k, pts))
+		return w->broken && falls_behind(w, p, packets, pes);
 	if (w->broken)
 		return true;
 	for (size_t i = 1; i < n; i++) {
@@ -156,7 +193,7 @@ static bool finds_splice(struct ts_rewrite *w, const struct ts_parse *p, const u
 	    !pes.pts_at)
 		return false;
 	if (w->has_pcr)
-		return runs_ahead_of_its_pcr(w, p, packets, n, ts_time_get(packets + pes.pts_at));
+		return runs_ahead_of_its_pcr(w, p, packets, n, &pes);
 	return ts_pid(packets) == leader &&
 	       !goes_on(w, ts_time_get(packets + (pes.dts_at ? pes.dts_at : pes.pts_at)), flagged);
 }

@@ -208,8 +208,9 @@ static void feed_singly(void)
 
 Test(ts_rewrite, another_stream_that_begins_with_sound_is_spliced_without_its_pcr_at_hand)
 {
-	/* away, and back to where the first was left */
-	static const int64_t starts[] = {90000000, 900000 + 25 * 3600};
+	/* away, back to where the first was left, half a second back */
+	static const int64_t back = 900000 + 25 * 3600;
+	const int64_t starts[] = {90000000, back, back + 50 * 3600 - 45000};
 
 	begin();
 	pictures(900000, 25);
