@@ -34,7 +34,7 @@ def kill(pid, number=signal.SIGKILL):
     os.kill(pid, number)
 
 
-def wait_replaced(server, program, gone, n, timeout=5):
+def wait_replaced(server, program, gone, n, timeout=8):
     """Until n processes run under that name and the one that is gone is not among them."""
     def replaced():
         pids = server.pids(program)
