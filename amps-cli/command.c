@@ -6,7 +6,7 @@
 
 static const struct command *const COMMANDS[] = {
 	&cmd_serve,  &cmd_check,  &cmd_list,	 &cmd_tuners, &cmd_viewers,  &cmd_stop, &cmd_kick,
-	&cmd_status, &cmd_reload, &cmd_shutdown, &cmd_import, &cmd_schedule, &cmd_vlc,
+	&cmd_status, &cmd_reload, &cmd_shutdown, &cmd_import, &cmd_schedule, &cmd_vlc,	&cmd_config,
 };
 
 static size_t option_count(const struct command *command)

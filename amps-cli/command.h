@@ -64,7 +64,8 @@ struct command {
 	}
 
 extern const struct command cmd_serve, cmd_check, cmd_list, cmd_tuners, cmd_viewers, cmd_stop,
-	cmd_kick, cmd_status, cmd_reload, cmd_shutdown, cmd_import, cmd_schedule, cmd_vlc;
+	cmd_kick, cmd_status, cmd_reload, cmd_shutdown, cmd_import, cmd_schedule, cmd_vlc,
+	cmd_config;
 
 /* The value given for an option of the call's command, "" for a given flag, NULL when not given. */
 const char *command_value(const struct command_call *call, const char *option);

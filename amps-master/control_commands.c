@@ -101,6 +101,11 @@ static void run_kick(const struct request *r)
 		control_fail(r->control, r->ticket, "not_found", "no such viewer", NULL);
 }
 
+static void run_config(const struct request *r)
+{
+	r->backend->config(r->backend->owner, r->ticket);
+}
+
 static void run_reload(const struct request *r)
 {
 	r->backend->reload(r->backend->owner, r->ticket);
@@ -123,10 +128,10 @@ static void run_shutdown(const struct request *r)
 }
 
 static const struct control_command commands[] = {
-	{"kick", run_kick},	    {"links", run_links},     {"schedule", run_schedule},
-	{"list", run_list},	    {"ping", run_ping},	      {"reload", run_reload},
-	{"shutdown", run_shutdown}, {"status", run_status},   {"stop", run_stop},
-	{"tuners", run_tuners},	    {"viewers", run_viewers},
+	{"config", run_config},	    {"kick", run_kick},		{"links", run_links},
+	{"schedule", run_schedule}, {"list", run_list},		{"ping", run_ping},
+	{"reload", run_reload},	    {"shutdown", run_shutdown}, {"status", run_status},
+	{"stop", run_stop},	    {"tuners", run_tuners},	{"viewers", run_viewers},
 };
 
 void control_commands_run(const struct control_backend *b, struct control *c, control_ticket ticket,

@@ -19,6 +19,7 @@ struct control_backend {
 	int (*stop)(void *owner, const char *key);	    /* 0 or -ENOENT */
 	int (*kick)(void *owner, uint64_t viewer);	    /* 0 or -ENOENT */
 	void (*reload)(void *owner, control_ticket ticket); /* answers later */
+	void (*config)(void *owner, control_ticket ticket); /* answers later */
 	/* `timeout_ms` 0 = at once; answered by the command, the stop then begins. */
 	void (*shutdown)(void *owner, unsigned timeout_ms);
 };

@@ -135,6 +135,23 @@ static void reload_config(void *owner, control_ticket ticket)
 		control_fail(m->control, ticket, "stopping", "the server is stopping", NULL);
 }
 
+static void answer_config(void *owner, uint64_t ticket, int error, const char *text, json_t *config)
+{
+	struct master *m = owner;
+
+	if (error == 0)
+		control_answer(m->control, ticket, config);
+	else
+		control_fail(m->control, ticket, "failed", text, NULL);
+}
+
+static void export_config(void *owner, control_ticket ticket)
+{
+	struct master *m = owner;
+
+	store_export(m->store, ticket, answer_config, m);
+}
+
 static void shut_down(void *owner, unsigned timeout_ms)
 {
 	master_stop(owner, timeout_ms);
@@ -152,6 +169,7 @@ void master_reports_init(struct master *m)
 					      .stop = stop_tuner,
 					      .kick = kick_viewer,
 					      .reload = reload_config,
+					      .config = export_config,
 					      .shutdown = shut_down};
 }
 
@@ -174,8 +192,8 @@ void master_announce(struct master *m)
 	m->announced = true;
 	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
 	printf("Amps %s\n", AMPS_VERSION);
-	printf("  url       %s (listening on %s, %u workers)\n", url, m->listeners.address,
-	       m->settings.workers);
+	printf("  url       %s (listening on %s, %u worker%s)\n", url, m->listeners.address,
+	       m->settings.workers, m->settings.workers == 1 ? "" : "s");
 	printf("  channels  %zu from %s\n", json_array_size(lineup_list(m)),
 	       serve_options_config(m->options));
 	announce_auth(m);

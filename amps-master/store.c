@@ -14,7 +14,7 @@
 
 #define PROBE_SECONDS 2
 
-enum request_kind { REQUEST_LOAD, REQUEST_REPUBLISH };
+enum request_kind { REQUEST_LOAD, REQUEST_REPUBLISH, REQUEST_EXPORT };
 
 /* A request on its way there, and with its answer on its way back. */
 struct request {
@@ -22,6 +22,8 @@ struct request {
 	enum request_kind kind;
 	int fd; /* what the loader wrote, or -1 */
 	store_done_fn done;
+	store_exported_fn exported; /* of an export, instead of `done` */
+	uint64_t cookie;	    /* the same */
 	void *owner;
 	struct store_answer answer;
 };
@@ -111,6 +113,10 @@ static void request_work(struct store *s, struct request *r)
 
 	if (r->kind == REQUEST_REPUBLISH) {
 		store_work_republish(&s->work, clock_wall_us(), &r->answer);
+		return;
+	}
+	if (r->kind == REQUEST_EXPORT) {
+		store_work_export(&s->work, &r->answer);
 		return;
 	}
 	/* what cannot be read is no JSON: the answer says that the helper failed */
@@ -214,8 +220,12 @@ static void on_answers_ready(evutil_socket_t fd, short what, void *arg)
 		return;
 	answer_log(r->kind, &r->answer);
 	/* the last use of `s`: the receiver may close the store */
-	r->done(r->owner, r->answer.error, r->answer.text, TAKE_PTR(r->answer.publication),
-		r->answer.problems);
+	if (r->kind == REQUEST_EXPORT)
+		r->exported(r->owner, r->cookie, r->answer.error, r->answer.text,
+			    TAKE_PTR(r->answer.config));
+	else
+		r->done(r->owner, r->answer.error, r->answer.text, TAKE_PTR(r->answer.publication),
+			r->answer.problems);
 	request_free(r);
 }
 
@@ -315,6 +325,14 @@ struct store *store_close(struct store *s)
 	return NULL;
 }
 
+static void request_queue(struct store *s, struct request *r)
+{
+	pthread_mutex_lock(&s->lock);
+	queue_put(&s->requests, r);
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void request_post(struct store *s, enum request_kind kind, int fd, store_done_fn done,
 			 void *owner)
 {
@@ -326,10 +344,7 @@ static void request_post(struct store *s, enum request_kind kind, int fd, store_
 		return;
 	}
 	*r = (struct request){.kind = kind, .fd = fd, .done = done, .owner = owner};
-	pthread_mutex_lock(&s->lock);
-	queue_put(&s->requests, r);
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	request_queue(s, r);
 }
 
 void store_load(struct store *s, int result_fd, store_done_fn done, void *owner)
@@ -340,6 +355,22 @@ void store_load(struct store *s, int result_fd, store_done_fn done, void *owner)
 void store_republish(struct store *s, store_done_fn done, void *owner)
 {
 	request_post(s, REQUEST_REPUBLISH, -1, done, owner);
+}
+
+void store_export(struct store *s, uint64_t cookie, store_exported_fn done, void *owner)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (r == NULL) {
+		done(owner, cookie, -ENOMEM, "out of memory", NULL);
+		return;
+	}
+	*r = (struct request){.kind = REQUEST_EXPORT,
+			      .fd = -1,
+			      .exported = done,
+			      .cookie = cookie,
+			      .owner = owner};
+	request_queue(s, r);
 }
 
 bool store_healthy(const struct store *s)

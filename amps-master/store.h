@@ -47,6 +47,12 @@ void store_load(struct store *s, int result_fd, store_done_fn done, void *owner)
 /* Builds a publication anew from what is stored (a schedule window opened or closed). */
 void store_republish(struct store *s, store_done_fn done, void *owner);
 
+/* Everything that is in force, as a configuration file has it: the settings (defaults filled in),
+ * ffmpeg_profiles, streams and scheduled_streams.  error 0: `config` (now the callee's). */
+typedef void (*store_exported_fn)(void *owner, uint64_t cookie, int error, const char *text,
+				  json_t *config);
+void store_export(struct store *s, uint64_t cookie, store_exported_fn done, void *owner);
+
 /* Is the database writable (last transaction succeeded)?  Cheap; for /readyz. */
 bool store_healthy(const struct store *s);
 

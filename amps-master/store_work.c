@@ -11,6 +11,7 @@ void store_answer_done(struct store_answer *a)
 	publication_free(a->publication);
 	json_decref(a->problems);
 	json_decref(a->notices);
+	json_decref(a->config);
 	*a = (struct store_answer){0};
 }
 
@@ -213,6 +214,63 @@ void store_work_republish(struct store_work *w, int64_t wall_us, struct store_an
 		db_rollback(w->db);
 	w->healthy = r == 0;
 	ret->publication = publisher_accept(&w->publisher, &draft);
+}
+
+/* Puts the rows under `streams` and `scheduled_streams`. */
+static int export_channels(json_t *config, const struct channel_rows *rows)
+{
+	json_t *streams = json_array(), *scheduled = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < rows->count && r == 0; i++) {
+		const struct channel_row *row = &rows->rows[i];
+		json_t *list = row->origin == ORIGIN_SCHEDULE ? scheduled : streams;
+
+		if (!row->deleted &&
+		    json_array_append_new(list, json_loads(row->definition, 0, NULL)) < 0)
+			r = -EBADMSG;
+	}
+	if (json_object_set_new(config, "streams", streams) < 0)
+		r = -ENOMEM;
+	if (json_object_set_new(config, "scheduled_streams", scheduled) < 0)
+		r = -ENOMEM;
+	return r;
+}
+
+/* The model as a file has it: profiles are called ffmpeg_profiles there. */
+static int export_profiles(json_t *config)
+{
+	json_t *profiles = json_incref(json_object_get(config, "profiles"));
+
+	if (profiles == NULL)
+		return 0;
+	json_object_del(config, "profiles");
+	return json_object_set_new(config, "ffmpeg_profiles", profiles) < 0 ? -ENOMEM : 0;
+}
+
+void store_work_export(struct store_work *w, struct store_answer *ret)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct channel_rows rows = CHANNEL_ROWS_INIT;
+	json_t *config = NULL;
+	int r = db_meta_get(w->db, "settings", &text);
+
+	*ret = (struct store_answer){0};
+	if (r == 0)
+		r = db_channel_list(w->db, &rows);
+	if (r == 0) {
+		config = json_loads(text, 0, NULL);
+		r = config != NULL ? export_profiles(config) : -EBADMSG;
+	}
+	if (r == 0)
+		r = export_channels(config, &rows);
+	channel_rows_done(&rows);
+	if (r == 0) {
+		ret->config = config;
+		return;
+	}
+	json_decref(config);
+	answer_fail(ret, r, "the configuration cannot be read from the database: %s", strerror(-r));
 }
 
 void store_work_probe(struct store_work *w)

@@ -21,6 +21,7 @@ struct store_answer {
 	struct publication *publication;
 	json_t *problems;
 	json_t *notices; /* lines for the log, or NULL */
+	json_t *config;	 /* of an export */
 };
 void store_answer_done(struct store_answer *a);
 
@@ -33,6 +34,9 @@ void store_work_close(struct store_work *w);
 void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t wall_us,
 		     struct store_answer *ret);
 void store_work_republish(struct store_work *w, int64_t wall_us, struct store_answer *ret);
+
+/* As store_export(). */
+void store_work_export(struct store_work *w, struct store_answer *ret);
 
 /* A small write, to learn whether a database that failed is well again. */
 void store_work_probe(struct store_work *w);

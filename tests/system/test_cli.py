@@ -12,7 +12,8 @@ from lineup import LOOP, channel, line_up
 
 AMPS = os.path.join(BIN, "amps")
 COMMANDS = ["serve", "check", "list", "tuners", "viewers", "stop", "kick", "status", "reload",
-            "shutdown", "import", "schedule", "vlc"]
+            "shutdown", "import", "schedule", "vlc",
+            "config"]
 TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source", "started",
          "uptime_seconds", "viewers", "bitrate_in", "bitrate_out", "restarts", "cpu_seconds",
          "memory_bytes", "last_error"}
@@ -58,6 +59,7 @@ def test_wrong_usage_is_2():
     for args in ([], ["nosuch"], ["tuners", "--nosuch"], ["stop"], ["kick", "x"], ["stop", "1", "2"],
                  ["shutdown", "--timeout", "-1"], ["serve", "--port"], ["serve", "--port", "x"],
                  ["status", "--json=1"], ["check", "--nosuch"], ["import"],
+                 ["config"], ["config", "import"],
                  ["vlc", "--variant", "sd"], ["vlc", "--stream-id", "x"], ["vlc", "--region", "1"],
                  ["vlc", "--player", "xine"], ["vlc", "--player", "ffplay"]):
         done = run(*args)
@@ -68,7 +70,8 @@ def test_wrong_usage_is_2():
 def test_no_server_is_3(tmp_path):
     path = str(tmp_path / "control.sock")
     for args in (["tuners"], ["viewers"], ["status"], ["reload"], ["shutdown"], ["stop", "1"],
-                 ["kick", "1"], ["list"], ["schedule"], ["vlc"]):
+                 ["kick", "1"], ["list"], ["schedule"], ["vlc"],
+                 ["config", "export"]):
         assert run(*args, "--socket", path).returncode == 3, args
 
 

@@ -53,6 +53,7 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 						.stop = no_key,
 						.kick = no_viewer,
 						.reload = no_reload,
+						.config = no_reload,
 						.shutdown = no_shutdown};
 
 	control_commands_run(&backend, c, ticket, method, params);

@@ -84,6 +84,7 @@ static void open_control(void)
 					   .stop = stop_five,
 					   .kick = kick_seven,
 					   .reload = reload_later,
+					   .config = reload_later,
 					   .shutdown = note_shutdown};
 	cr_assert_eq(control_open(&env, path, &control), 0);
 }

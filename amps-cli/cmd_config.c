@@ -1,0 +1,53 @@
+/* cmd_config.c - `amps config export`: what the server runs with, as a configuration file. */
+#include <stdio.h>
+#include <string.h>
+#include "amps-cli/client.h"
+#include "amps-cli/command.h"
+#include "amps-cli/view.h"
+#include "amps-cli/yaml_tree.h"
+
+static int print_yaml(const json_t *config)
+{
+	struct buf out = BUF_INIT;
+	int code = COMMAND_DONE;
+
+	yaml_put_tree(&out, config);
+	if (!buf_ok(&out)) {
+		fprintf(stderr, "amps: out of memory\n");
+		code = COMMAND_FAILED;
+	} else if (out.len > 0) {
+		fwrite(out.data, 1, out.len, stdout);
+	}
+	buf_done(&out);
+	return code;
+}
+
+static int run(const struct command_call *call)
+{
+	json_t *config = NULL;
+	int code;
+
+	if (strcmp(call->operand, "export") != 0) {
+		fprintf(stderr, "amps config: what it does is called export, not %s\n",
+			call->operand);
+		return COMMAND_USAGE;
+	}
+	code = client_command(command_value(call, "socket"), "config", NULL, &config);
+	if (code == COMMAND_DONE && command_value(call, "json") != NULL)
+		view_print_json(config);
+	else if (code == COMMAND_DONE)
+		code = print_yaml(config);
+	json_decref(config);
+	return code;
+}
+
+const struct command cmd_config = {
+	.name = "config",
+	.operand = "export",
+	.summary = "Print the configuration that is in force",
+	.detail =
+		"\nWith defaults filled in, changes made through the API and the schedules, as YAML\n"
+		"that `amps check` accepts.  Tokens and the credentials of sources are in it.",
+	.options = {{"json", NULL, "print JSON instead of YAML"}, COMMAND_OPTION_SOCKET},
+	.run = run,
+};

@@ -1,0 +1,111 @@
+#include "amps-cli/yaml_tree.h"
+
+#include <string.h>
+#include "amps-cli/yaml_put.h"
+
+#define STEP 2 /* columns a level */
+
+static void put_node(struct buf *out, const json_t *value, int indent, bool command);
+
+static void put_indent(struct buf *out, int indent)
+{
+	for (int i = 0; i < indent; i++)
+		buf_putc(out, ' ');
+}
+
+static bool is_yaml_word(const char *key)
+{
+	static const char *const words[] = {"y",   "n",	   "yes",   "no",  "on",
+					    "off", "true", "false", "null"};
+
+	for (size_t i = 0; i < array_size(words); i++)
+		if (strcmp(key, words[i]) == 0)
+			return true;
+	return false;
+}
+
+static void put_key(struct buf *out, const char *key)
+{
+	bool letter = key[0] >= 'a' && key[0] <= 'z';
+
+	if (letter && key[strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0' &&
+	    !is_yaml_word(key))
+		buf_puts(out, key);
+	else
+		yaml_put_quoted(out, key);
+	buf_putc(out, ':');
+}
+
+static void put_scalar(struct buf *out, const json_t *value, bool command)
+{
+	_cleanup_(freep) char *text = NULL;
+
+	if (json_is_string(value)) {
+		if (command)
+			yaml_put_quoted(out, json_string_value(value));
+		else
+			yaml_put_value(out, json_string_value(value));
+		return;
+	}
+	/* numbers, true, false, null, {} and [] are the same in both languages */
+	text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	if (text != NULL)
+		buf_puts(out, text);
+	else
+		out->failed = true;
+}
+
+/* The first key stands where the writer is, the others at `indent`. */
+static void put_mapping(struct buf *out, const json_t *mapping, int indent, bool command)
+{
+	const char *key;
+	json_t *value;
+	bool first = true;
+
+	json_object_foreach ((json_t *)(uintptr_t)mapping, key, value) {
+		if (!first)
+			put_indent(out, indent);
+		first = false;
+		put_key(out, key);
+		put_node(out, value, indent + STEP, command || strcmp(key, "custom_ffmpeg") == 0);
+	}
+}
+
+static void put_list(struct buf *out, const json_t *list, int indent, bool command)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		put_indent(out, indent);
+		buf_putc(out, '-');
+		if (json_object_size(item) > 0) {
+			buf_putc(out, ' ');
+			put_mapping(out, item, indent + STEP, command);
+		} else {
+			put_node(out, item, indent + STEP, command);
+		}
+	}
+}
+
+/* What stands behind "key:" or "-", with its newline. */
+static void put_node(struct buf *out, const json_t *value, int indent, bool command)
+{
+	if (json_object_size(value) > 0) {
+		buf_putc(out, '\n');
+		put_indent(out, indent);
+		put_mapping(out, value, indent, command);
+	} else if (json_array_size(value) > 0) {
+		buf_putc(out, '\n');
+		put_list(out, value, indent, command);
+	} else {
+		buf_putc(out, ' ');
+		put_scalar(out, value, command);
+		buf_putc(out, '\n');
+	}
+}
+
+void yaml_put_tree(struct buf *out, const json_t *mapping)
+{
+	put_mapping(out, mapping, 0, false);
+}
