@@ -146,7 +146,7 @@ def test_jobs_that_die_young_are_restarted_ever_later(server):
 
 def test_killed_derive_jobs(server):
     """A codec that dies costs neither the source connection nor a viewer of the copy a byte."""
-    kills = 20 if SOAK else 3
+    kills = 6 if SOAK else 3
     s = server(line_up({**channel(1, media.film(), **LOOP),
                         "adaptive_bitrates": [{"name": "small", "ffmpeg_profile": "small"}]}))
     with Watch(s) as w:
