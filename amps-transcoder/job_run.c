@@ -40,7 +40,7 @@ static int enter_sandbox(const struct job *job, const struct source_options *opt
 		return sandbox_enter(&s);
 	if (url_is_file(source)) {
 		s.file = url_file_path(source);
-		s.file_folder = dot && !strncmp(dot, ".m3u", 4);
+		s.file_folder = dot && (!strncmp(dot, ".m3u", 4) || !strcmp(dot, ".mpd"));
 	}
 	s.more_count = option_files(options->libav, s.more, array_size(s.more));
 	return sandbox_enter(&s);

@@ -97,7 +97,7 @@ static int open_file(struct source *s)
 
 static int open_udp(struct source *s)
 {
-	int r = udp_open(&s->udp, s->url);
+	int r = udp_open(&s->udp, s->url, s->options.libav);
 
 	if (r < 0)
 		return r;
@@ -183,6 +183,9 @@ static ssize_t read_file(struct source *s, uint8_t *dst, size_t cap)
 	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
 		return -EAGAIN;
 	n = read(s->fd, dst, cap);
+	/* a DVB device that was read too slowly says so once and goes on */
+	if (n < 0 && errno == EOVERFLOW)
+		return -EAGAIN;
 	return n < 0 ? -errno : n;
 }
 

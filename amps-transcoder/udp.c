@@ -2,6 +2,7 @@
 #include "amps-transcoder/udp.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -26,7 +27,17 @@ struct udp_url {
 	char port[8];
 };
 
-static int parse_url(const char *url, struct udp_url *ret)
+/* A setting of the URL, or of the input options where the URL does not have it. */
+static void setting(const char *url, const AVDictionary *options, const char *name, char *dst,
+		    size_t cap)
+{
+	const AVDictionaryEntry *e = av_dict_get(options, name, NULL, 0);
+
+	if (!url_query(url, name, dst, cap) && e)
+		snprintf(dst, cap, "%s", e->value);
+}
+
+static int parse_url(const char *url, const AVDictionary *options, struct udp_url *ret)
 {
 	const char *rest = strstr(url, "://"), *end, *at, *colon;
 	uint64_t port;
@@ -45,9 +56,9 @@ static int parse_url(const char *url, struct udp_url *ret)
 	if (!colon || end - colon > (ptrdiff_t)sizeof(ret->port))
 		return -EINVAL;
 	snprintf(ret->port, sizeof(ret->port), "%.*s", (int)(end - colon - 1), colon + 1);
-	url_query(url, "localaddr", ret->local, sizeof(ret->local));
+	setting(url, options, "localaddr", ret->local, sizeof(ret->local));
 	if (!*ret->source)
-		url_query(url, "sources", ret->source, sizeof(ret->source));
+		setting(url, options, "sources", ret->source, sizeof(ret->source));
 	return text_parse_u64(ret->port, 65535, &port) < 0 || port == 0 ? -EINVAL : 0;
 }
 
@@ -74,30 +85,44 @@ static bool is_multicast(const struct sockaddr_storage *a)
 	return IN6_IS_ADDR_MULTICAST(&((const struct sockaddr_in6 *)a)->sin6_addr);
 }
 
+/* The interface of this name or with this address; 0 if there is none. */
+static unsigned interface_index(const char *local)
+{
+	unsigned index = *local ? if_nametoindex(local) : 0;
+	struct ifaddrs *all, *at;
+	char text[INET6_ADDRSTRLEN];
+
+	if (!*local || index || getifaddrs(&all) < 0)
+		return index;
+	for (at = all; at && !index; at = at->ifa_next) {
+		int family = at->ifa_addr ? at->ifa_addr->sa_family : AF_UNSPEC;
+		const void *bytes = &((struct sockaddr_in *)at->ifa_addr)->sin_addr;
+
+		if (family == AF_INET6)
+			bytes = &((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr;
+		if ((family == AF_INET || family == AF_INET6) &&
+		    inet_ntop(family, bytes, text, sizeof(text)) && !strcmp(text, local))
+			index = if_nametoindex(at->ifa_name);
+	}
+	freeifaddrs(all);
+	return index;
+}
+
 /* Joins the group; from one source alone where one is named (RFC 3678). */
 static int join_group(int fd, const struct sockaddr_storage *group, socklen_t len,
 		      const struct udp_url *u)
 {
 	int level = group->ss_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
-	struct group_source_req req = {0};
-	struct group_req any = {0};
+	struct group_source_req req = {.gsr_interface = interface_index(u->local)};
+	struct group_req any = {.gr_interface = req.gsr_interface};
 	socklen_t ignored;
 	int r;
 
+	if (*u->local && any.gr_interface == 0)
+		return -ENODEV;
 	memcpy(&any.gr_group, group, len);
-	if (*u->local && group->ss_family == AF_INET) {
-		struct ip_mreqn m = {.imr_multiaddr =
-					     ((const struct sockaddr_in *)group)->sin_addr};
-
-		if (inet_pton(AF_INET, u->local, &m.imr_address) == 1 && !*u->source)
-			return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)) < 0
-				       ? -errno
-				       : 0;
-	}
-	any.gr_interface = if_nametoindex(u->local);
 	if (!*u->source)
 		return setsockopt(fd, level, MCAST_JOIN_GROUP, &any, sizeof(any)) < 0 ? -errno : 0;
-	req.gsr_interface = any.gr_interface;
 	req.gsr_group = any.gr_group;
 	r = lookup(u->source, NULL, group->ss_family, &req.gsr_source, &ignored);
 	if (r < 0)
@@ -124,13 +149,13 @@ static int bind_and_join(int fd, const struct sockaddr_storage *a, socklen_t len
 	return join_group(fd, a, len, u);
 }
 
-int udp_open(struct udp *u, const char *url)
+int udp_open(struct udp *u, const char *url, const AVDictionary *options)
 {
 	struct sockaddr_storage address = {0};
 	_cleanup_(closep) int fd = -1;
 	struct udp_url parts;
 	socklen_t len;
-	int r = parse_url(url, &parts);
+	int r = parse_url(url, options, &parts);
 
 	if (r == 0)
 		r = lookup(parts.host, parts.port, AF_UNSPEC, &address, &len);

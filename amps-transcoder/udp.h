@@ -2,6 +2,7 @@
 #ifndef AMPS_UDP_H
 #define AMPS_UDP_H
 
+#include <libavutil/dict.h>
 #include "common/base.h"
 
 struct udp {
@@ -11,10 +12,11 @@ struct udp {
 	bool gather; /* the stream runs: let a few datagrams come together */
 };
 
-/* Opens `udp://[source@]host:port[?localaddr=A&buffer_size=N&sources=A]` for receiving: binds,
- * joins a multicast group (source-specific where a source is given).  0, -EINVAL (not such a URL),
- * -Exxx. */
-must_check int udp_open(struct udp *u, const char *url);
+/* Opens `udp://[source@]host:port[?localaddr=A&sources=A]` (or rtp://) for receiving: binds, joins
+ * a multicast group on the interface localaddr (a name or an IPv4 address), from one source alone
+ * where one is given; both may stand in the options instead.  0, -EINVAL (not such a URL), -Exxx.
+ */
+must_check int udp_open(struct udp *u, const char *url, const AVDictionary *options);
 void udp_close(struct udp *u);
 
 /* Receives what is there, payloads back to back (RTP headers removed).  Waits up to timeout_ms for

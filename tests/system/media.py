@@ -88,3 +88,36 @@ def hls():
                 "-hls_list_size", "0", "-hls_segment_filename",
                 os.path.join(FOLDER, "hls", "s%03d.ts"))
     return os.path.dirname(path)
+
+
+def hevc_film():
+    """20 s of HEVC pictures and AC-3 sound."""
+    return make("hevc.ts", "-f", "lavfi", "-i",
+                "testsrc2=size=320x180:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]",
+                "-t", "20", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
+                "log-level=error:keyint=25:min-keyint=25:bframes=2", "-b:v", "300k", "-c:a", "ac3",
+                "-b:a", "96k", "-f", "mpegts")
+
+
+def languages_film():
+    """20 s of MPEG-2 pictures with MP2, AC-3 and AAC sound."""
+    return make("languages.ts", "-f", "lavfi", "-i",
+                "testsrc2=size=320x180:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]",
+                "-t", "20", "-map", "0:v", "-map", "0:a", "-map", "0:a", "-map", "0:a",
+                "-c:v", "mpeg2video", "-b:v", "400k", "-g", "12", "-b:a", "96k",
+                "-c:a:0", "mp2", "-c:a:1", "ac3", "-c:a:2", "aac",
+                "-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=eng",
+                "-metadata:s:a:2", "language=fra", "-f", "mpegts")
+
+
+def two_programmes():
+    """Programme 11 is long_film(), programme 22 other_film() (480x270)."""
+    return make("two.ts", "-i", long_film(), "-i", other_film(), "-t", "60", "-map", "0",
+                "-map", "1", "-c", "copy", "-program", "program_num=11:title=Long:st=0:st=1",
+                "-program", "program_num=22:title=Other:st=2:st=3", "-f", "mpegts")
+
+
+def dash():
+    """The folder of a finished DASH presentation, index.mpd in it."""
+    path = make("dash/index.mpd", "-i", mp4(), "-c", "copy", "-seg_duration", "2", "-f", "dash")
+    return os.path.dirname(path)

@@ -43,6 +43,7 @@ class HttpOrigin:
         self.peak = 0
         self.total = 0            # requests for /live.ts
         self.requests = []        # (method, path, headers)
+        self.ranges = True        # parts of files are handed out
         self.lock = threading.Lock()
         handler = type("Handler", (OriginHandler,), {"origin": self})
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -123,14 +124,14 @@ class OriginHandler(http.server.BaseHTTPRequestHandler):
         data = open(path, "rb").read()
         first, last, status = 0, len(data) - 1, 200
         asked = self.headers.get("Range", "")
-        if asked.startswith("bytes="):
+        if self.origin.ranges and asked.startswith("bytes="):
             low, _, high = asked[6:].partition("-")
             if low:
                 first, status = int(low), 206
                 last = min(last, int(high)) if high else last
         self.send_response(status)
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Accept-Ranges", "bytes" if self.origin.ranges else "none")
         self.send_header("Content-Length", str(max(0, last + 1 - first)))
         if status == 206:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")

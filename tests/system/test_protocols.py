@@ -1,18 +1,43 @@
 """Real senders of every kind on loopback, each played through the server without a word of
 complaint from ffmpeg's decoder."""
+import json
+import os
+import pty
 import socket
 import subprocess
+import threading
+import tty
 
 import pytest
 
 import media
+import secure
 from harness import SANITIZED, free_port, wait_for
 from lineup import LOOP, channel, line_up
-from programs import rtmp_server, rtsp_server, sender, vlc_server
+from origin import HttpOrigin, Paced, UdpSender
+from senders import rtmp_server, rtsp_server, sender, vlc_server
 from watcher import Watcher
 
 
-def plays(s, seconds=4, path="/stream/1.ts"):
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("certificates"))
+    secure.make_certificates(folder)
+    return folder
+
+
+def streams(s, path="/stream/1.ts"):
+    """The codecs of a channel as ffprobe sees them, pictures with their width."""
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", s.url(path)],
+                          capture_output=True, text=True, timeout=60 * (4 if SANITIZED else 1))
+    return sorted(f"{x['codec_name']} {x.get('width', '')}".strip()
+                  for x in json.loads(done.stdout)["streams"])
+
+
+SECONDS = 60 if os.environ.get("AMPS_SOAK") else 3
+
+
+def plays(s, seconds=SECONDS, path="/stream/1.ts"):
     """ffmpeg decodes so much of a channel without an error line."""
     wait_for(lambda: s.get("/readyz").status == 200, 10, "the server")
     done = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", s.url(path),
@@ -60,3 +85,161 @@ def test_vlc_over_http(server):
     with vlc_server(media.long_film()) as url:
         s = server(line_up(channel(1, url)))
         plays(s)
+
+
+def test_rtmps(server, certificates):
+    ca = {"ca_file": certificates + "/ca.pem"}
+    with rtmp_server(media.long_film()) as url:
+        behind = int(url.split(":")[2].split("/")[0])
+        with secure.tls_in_front_of(behind, certificates) as port:
+            s = server(line_up(channel(1, f"rtmps://localhost:{port}/live/film",
+                                       input_options=ca)))
+            plays(s)
+
+
+def test_tcp(server):
+    port = free_port()
+    with sender(media.long_film(), "-f", "mpegts", f"tcp://127.0.0.1:{port}?listen=1"):
+        s = server(line_up(channel(1, f"tcp://127.0.0.1:{port}")))
+        plays(s)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+@pytest.mark.parametrize("film", ["live.ts", "film.mp4", "hls/index.m3u8"])
+def test_https_with_an_authority_of_its_own(server, certificates, host, film):
+    media.mp4(), media.hls()
+    with HttpOrigin(Paced(media.long_film(), 120, burst=1), folder=media.FOLDER) as origin, \
+            secure.tls_in_front_of(origin.port, certificates) as port:
+        s = server(line_up(channel(1, f"https://{host}:{port}/{film}",
+                                   input_options={"ca_file": certificates + "/ca.pem"})))
+        plays(s)
+
+
+@pytest.mark.parametrize("film", ["live.ts", "film.mp4", "hls/index.m3u8"])
+def test_https_from_nobody_we_know(server, certificates, film):
+    media.mp4(), media.hls()
+    with HttpOrigin(Paced(media.long_film(), 120, burst=1), folder=media.FOLDER) as origin, \
+            secure.tls_in_front_of(origin.port, certificates) as port:
+        url = f"https://localhost:{port}/{film}"
+        s = server(line_up(channel(1, url), channel(2, url, input_options={"tls_verify": 0}),
+                           streaming={"start_timeout": 5}))
+        assert s.refused("/stream/1.ts").status == 502
+        assert origin.requests == []
+        plays(s, path="/stream/2.ts")
+
+
+def test_mp4_over_http_without_ranges(server):
+    media.mp4()
+    with HttpOrigin(folder=media.FOLDER) as origin:
+        origin.ranges = False
+        s = server(line_up(channel(1, origin.url("/film.mp4"))))
+        plays(s)
+
+
+@pytest.mark.parametrize("kind", ["file", "http"])
+def test_dash(server, kind):
+    folder = media.dash()
+    with HttpOrigin(folder=folder) as origin:
+        s = server(line_up(channel(1, origin.url("/index.mpd") if kind == "http"
+                                   else folder + "/index.mpd")))
+        plays(s)
+
+
+def test_live_dash(server, tmp_path):
+    with sender(media.long_film(), "-bsf:a", "aac_adtstoasc", "-tag:v", "avc1", "-tag:a", "mp4a",
+                "-f", "dash", "-seg_duration", "1", "-window_size", "10", "-extra_window_size", "10", str(tmp_path / "index.mpd")), \
+            HttpOrigin(folder=str(tmp_path)) as origin:
+        wait_for(lambda: len(list(tmp_path.glob("chunk*"))) >= 8, 30, "the first segments")
+        s = server(line_up(channel(1, origin.url("/index.mpd"))))
+        plays(s)
+
+
+def test_a_pipe(server, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    s = server(line_up(channel(1, str(tmp_path / "pipe"))))
+    with sender(media.long_film(), "-f", "mpegts", "-y", str(tmp_path / "pipe")):
+        plays(s)
+
+
+def test_a_character_device(server):
+    """A terminal in raw mode reads like the recorder device of a DVB adapter."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    stop = threading.Event()
+    film = Paced(media.long_film(), 120)
+    thread = threading.Thread(target=film.play, daemon=True,
+                              args=(lambda piece: os.write(ours, piece), stop.is_set))
+    s = server(line_up(channel(1, os.ttyname(theirs))))
+    thread.start()
+    try:
+        plays(s)
+    finally:
+        stop.set()
+        s.stop()
+        drain = threading.Thread(target=lambda: os.read(theirs, 1 << 20), daemon=True)
+        drain.start()
+        thread.join(10)
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("size", [192, 204])
+def test_longer_packets(server, tmp_path, size):
+    film = open(media.film(), "rb").read()
+    packets = [film[i:i + 188] for i in range(0, len(film), 188)]
+    before, after = (b"\0\0\0\0", b"") if size == 192 else (b"", b"\xff" * 16)
+    (tmp_path / "film.ts").write_bytes(b"".join(before + p + after for p in packets))
+    s = server(line_up(channel(1, str(tmp_path / "film.ts"), **LOOP)))
+    plays(s)
+
+
+def test_multicast_comes_back_after_silence(server):
+    port = free_port(socket.SOCK_DGRAM)
+    sending = UdpSender(Paced(media.long_film(), 120), port)
+    sending.address = ("239.255.77.8", port)
+    sending.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
+                            socket.inet_aton("127.0.0.1"))
+    with sending:
+        s = server(line_up(
+            channel(1, f"udp://127.0.0.1@239.255.77.8:{port}?localaddr=lo"),
+            channel(2, f"udp://127.0.0.9@239.255.77.8:{port}?localaddr=lo"),
+            channel(3, f"udp://239.255.77.8:{port}", input_options={"localaddr": "127.0.0.1"}),
+            channel(4, f"rtp://@239.255.77.8:{port}?localaddr=127.0.0.1&sources=127.0.0.1"),
+            streaming={"stall_timeout": 0.5, "start_timeout": 3}))
+        plays(s)
+        assert s.refused("/stream/2.ts").status in (502, 504), "not the sender that was named"
+        plays(s, path="/stream/3.ts")
+        plays(s, path="/stream/4.ts")
+        with Watcher(s, "/stream/1.ts") as w:
+            w.wait_more(50)
+            sending.paused = True
+            wait_for(lambda: s.tuner("1")["state"] != "running", 10, "the stall to be noticed")
+            sending.paused = False
+            w.wait_more(100, 20)
+            assert not w.ended
+
+
+@pytest.mark.parametrize("film,expected", [
+    ("hevc_film", ["ac3", "hevc 320"]),
+    ("mpeg2_film", ["mp2", "mpeg2video 320"]),
+    ("languages_film", ["aac", "ac3", "mp2", "mpeg2video 320"])])
+def test_codecs_are_kept(server, film, expected):
+    s = server(line_up(channel(1, getattr(media, film)(), **LOOP),
+                       streaming={"idle_timeout": 20}))
+    plays(s)
+    assert streams(s) == expected
+
+
+@pytest.mark.parametrize("kind", ["file", "udp"])
+@pytest.mark.parametrize("programme,width", [(11, 320), (22, 480)])
+def test_one_programme_of_several(server, kind, programme, width):
+    port = free_port(socket.SOCK_DGRAM)
+    with UdpSender(Paced(media.two_programmes(), 60), port):
+        options = {"input_options": {"programid": programme}}
+        if kind == "file":
+            options["input_options"].update({"re": None, "stream_loop": -1})
+        s = server(line_up(channel(1, media.two_programmes() if kind == "file"
+                                   else f"udp://127.0.0.1:{port}", **options),
+                           streaming={"idle_timeout": 20}))
+        plays(s)
+        assert streams(s) == ["aac", f"h264 {width}"]
