@@ -45,9 +45,8 @@ const struct command cmd_config = {
 	.name = "config",
 	.operand = "export",
 	.summary = "Print the configuration that is in force",
-	.detail =
-		"\nWith defaults filled in, changes made through the API and the schedules, as YAML\n"
-		"that `amps check` accepts.  Tokens and the credentials of sources are in it.",
+	.detail = "\nWith defaults filled in, changes made through the API and the schedules, as\n"
+		  "YAML that `amps check` accepts.  It holds tokens and sources' credentials.",
 	.options = {{"json", NULL, "print JSON instead of YAML"}, COMMAND_OPTION_SOCKET},
 	.run = run,
 };
