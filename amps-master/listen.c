@@ -20,7 +20,7 @@ static int resolve(const char *host, struct bind_address *ret)
 	struct addrinfo *list = NULL, *best, *ai;
 
 	if (getaddrinfo(host, NULL, &hints, &list) != 0 || !list)
-		return -EADDRNOTAVAIL;
+		return -ENXIO;
 	best = list;
 	for (ai = list; ai; ai = ai->ai_next) {
 		if (ai->ai_family == AF_INET) {
@@ -118,6 +118,8 @@ static int explain(int error, const char *host, uint16_t port, char *text, size_
 		snprintf(text, cap, "port %u is already in use on %s", port, host);
 	else if (error == -EACCES)
 		snprintf(text, cap, "no permission to listen on port %u", port);
+	else if (error == -ENXIO)
+		snprintf(text, cap, "%s is neither an address nor a known host name", host);
 	else
 		snprintf(text, cap, "cannot listen on %s port %u: %s", host, port,
 			 strerror(-error));

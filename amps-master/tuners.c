@@ -139,6 +139,7 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	/* a derived output needs the source's ring beside its own */
 	bool source_ok = tuner_both(t) || (o && output_get(t, "", NULL));
 	struct job *filler;
+	int r = 0;
 
 	if (!o || !source_ok) {
 		free(w);
@@ -156,9 +157,12 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	filler = o->source || tuner_both(t) ? t->ingest : t->derive;
 	if (filler && filler->state != JOB_STOPPING && o->current.fd < 0 && o->next_ring.fd < 0 &&
 	    !o->ordered.generation)
-		return output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST,
-					false);
-	return 0;
+		r = output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST,
+				     false);
+	/* the worker is refused and forgets the want, so nobody would ever release it */
+	if (r < 0)
+		want_free(ts, w);
+	return r;
 }
 
 void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
