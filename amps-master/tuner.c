@@ -85,7 +85,7 @@ void tuner_publish(struct tuner *t)
 	if (tuner_both(t))
 		slot.derive_pid = slot.pid;
 	for (const struct output *o = t->outputs; o; o = o->next) {
-		slot.viewers += o->wants;
+		slot.wants += o->wants;
 		if (o->source && o->current.map.header)
 			slot.bitrate_in = atomic_load_explicit(&o->current.map.header->bitrate_in,
 							       memory_order_relaxed);

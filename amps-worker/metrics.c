@@ -168,9 +168,35 @@ static void add_tuner_sample(struct buf *b, const char *name, const struct tuner
 	buf_printf(b, "\"} %llu\n", (unsigned long long)value);
 }
 
-static void add_tuner_viewers(const struct tuner_slot *t, void *arg)
+/* How many viewers read each output, from the pages of all workers. */
+static void count_viewers(const struct facts *f, uint32_t of_output[OUTPUTS_MAX])
 {
-	add_tuner_sample(arg, "amps_tuner_viewers", t, t->viewers);
+	for (unsigned w = 0; w < f->worker_count; w++) {
+		const struct worker_page *page = worker_page_at(f, w);
+		uint32_t used =
+			page ? atomic_load_explicit(&page->records_used, memory_order_relaxed) : 0;
+		struct viewer_record record;
+
+		for (uint32_t i = 0; i < MIN(used, (uint32_t)WORKER_VIEWERS_MAX); i++)
+			if (worker_page_get(page, i, &record) == 0 && record.output < OUTPUTS_MAX)
+				of_output[record.output]++;
+	}
+}
+
+static void add_viewers(const struct facts *f, struct buf *b)
+{
+	uint32_t of_output[OUTPUTS_MAX] = {0}, of_tuner[TUNERS_MAX] = {0};
+	struct output_slot output;
+	struct tuner_slot tuner;
+
+	count_viewers(f, of_output);
+	for (size_t i = 0; f->chantab && i < OUTPUTS_MAX; i++)
+		if (of_output[i] && chantab_get_output(f->chantab, i, &output) == 0 &&
+		    output.tuner < TUNERS_MAX)
+			of_tuner[output.tuner] += of_output[i];
+	for (size_t i = 0; f->chantab && i < TUNERS_MAX; i++)
+		if (chantab_get_tuner(f->chantab, i, &tuner) == 0 && tuner.state != TUNER_IDLE)
+			add_tuner_sample(b, "amps_tuner_viewers", &tuner, of_tuner[i]);
 }
 
 static void add_tuner_input(const struct tuner_slot *t, void *arg)
@@ -199,7 +225,7 @@ static void add_tuners(const struct facts *f, struct buf *b)
 	add_help(b, "amps_tuner_state", "gauge", "1 for the state a tuner is in.");
 	each_tuner(f, add_tuner_state, b);
 	add_help(b, "amps_tuner_viewers", "gauge", "Viewers of a tuner.");
-	each_tuner(f, add_tuner_viewers, b);
+	add_viewers(f, b);
 	add_help(b, "amps_tuner_input_bytes_per_second", "gauge", "What a tuner's source sends.");
 	each_tuner(f, add_tuner_input, b);
 	add_help(b, "amps_tuner_restarts_total", "counter", "Jobs a tuner lost and replaced.");

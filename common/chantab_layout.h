@@ -55,7 +55,7 @@ struct tuner_slot {
 	int32_t derive_pid; /* 0 = none */
 	uint32_t restarts;
 	int64_t started_wall_us;
-	uint64_t viewers;
+	uint64_t wants; /* workers that want one of its outputs */
 	uint64_t bitrate_in;
 	char key[TUNER_KEY_MAX];
 	char last_error[ERROR_TEXT_MAX - 152];

@@ -26,7 +26,7 @@ static struct tuner_slot slot_of(uint32_t n)
 		.state = n,
 		.channel = n,
 		.restarts = n,
-		.viewers = n,
+		.wants = n,
 		.bitrate_in = n,
 	};
 

@@ -11,7 +11,7 @@
 struct server {
 	struct fixture *fixture;
 	void *chantab;
-	struct worker_page page;
+	struct worker_page *page; /* with its records */
 	const void *pages[3];
 };
 
@@ -21,6 +21,8 @@ static void make(struct server *s)
 	struct chantab_header *table;
 
 	s->fixture = fixture_new();
+	s->page = calloc(1, WORKER_PAGE_BYTES);
+	worker_page_init(s->page);
 	fixture_channel(s->fixture, 5, "five", NULL);
 	fixture_channel(s->fixture, 6, "six", NULL);
 	cr_assert_eq(fixture_publish(s->fixture, 3), 0);
@@ -29,13 +31,23 @@ static void make(struct server *s)
 	atomic_store(&table->start_mono_us, 97500000);
 	atomic_store(&table->tuners_running, 1);
 	slot.derive_pid = 11;
-	slot.viewers = 3;
 	slot.bitrate_in = 8000000;
 	memcpy(slot.key, "5/a\"\\\n", 7);
 	chantab_put_tuner(s->chantab, 9, &slot);
-	atomic_store(&s->page.bytes_sent, 1ull << 40);
-	atomic_store(&s->page.responses[2], 42);
-	s->pages[1] = &s->page;
+	chantab_put_output(s->chantab, 4, &(struct output_slot){.tuner = 9});
+	chantab_put_output(s->chantab, 7, &(struct output_slot){.tuner = 9});
+	/* two of one output, one of another, one that waits, one that has gone */
+	for (size_t i = 0; i < 5; i++) {
+		static const uint32_t reads[] = {4, 7, 4, UINT32_MAX, 4};
+		struct viewer_record *r = worker_page_records(s->page) + i;
+
+		r->output = reads[i];
+		atomic_store(&r->serial, i < 4 ? i + 1 : 0);
+	}
+	atomic_store(&s->page->records_used, 5);
+	atomic_store(&s->page->bytes_sent, 1ull << 40);
+	atomic_store(&s->page->responses[2], 42);
+	s->pages[1] = s->page;
 	s->fixture->facts.chantab = s->chantab;
 	s->fixture->facts.worker_pages = s->pages;
 	s->fixture->facts.worker_count = 3;
@@ -45,6 +57,7 @@ static void done(struct server *s)
 {
 	fixture_free(s->fixture);
 	free(s->chantab);
+	free(s->page);
 }
 
 static const char *body_of(const char *answer)
