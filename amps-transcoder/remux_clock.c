@@ -4,6 +4,8 @@
 #include "amps-transcoder/ts_parse.h"
 
 #define LEAP_90K (10 * TS_HZ)
+#define BACK_90K TS_HZ /* no stream goes back so far by bad timing alone */
+#define OLD_90K	 (3 * TS_HZ) /* so long a timeline that was left may still send */
 
 void remux_clock_init(struct remux_clock *c)
 {
@@ -24,24 +26,42 @@ static void begin_timeline(struct remux_clock *c, int64_t first)
 	c->old_offset_90k = c->offset_90k;
 	c->offset_90k = (c->frontier_90k == TIME_NONE ? REMUX_START_90K : c->frontier_90k) - first;
 	c->ref_90k = first;
+	c->begun_90k = first + c->offset_90k;
 	c->rebase = false;
 }
 
-/* The offset for a packet at `dts`; a leap begins another timeline, but a packet of the old one may
- * still come behind it. */
-static int64_t offset_for(struct remux_clock *c, int64_t dts)
+/* Can a packet of a stream that is at `last` on our timeline be placed at `out`? */
+static bool follows(int64_t out, int64_t last)
 {
+	return last == TIME_NONE || out >= last - BACK_90K;
+}
+
+static bool old_fits(const struct remux_clock *c, int64_t dts, int64_t last)
+{
+	return c->old_ref_90k != TIME_NONE && llabs(dts - c->old_ref_90k) <= LEAP_90K &&
+	       c->frontier_90k - c->begun_90k <= OLD_90K && follows(dts + c->old_offset_90k, last);
+}
+
+/* The offset for a packet at `dts`; a leap begins another timeline, but a packet of the old one may
+ * still come behind it: where both would do, the one that continues its stream more closely. */
+static int64_t offset_for(struct remux_clock *c, int64_t dts, int64_t last)
+{
+	bool fits = llabs(dts - c->ref_90k) <= LEAP_90K && follows(dts + c->offset_90k, last);
+	bool old = old_fits(c, dts, last);
+
 	if (c->rebase) {
 		begin_timeline(c, dts);
 		/* a loop's old timeline looks like the new one */
 		c->old_ref_90k = TIME_NONE;
 		return c->offset_90k;
 	}
-	if (llabs(dts - c->ref_90k) <= LEAP_90K) {
+	if (fits && old && last != TIME_NONE)
+		fits = llabs(dts + c->offset_90k - last) <= llabs(dts + c->old_offset_90k - last);
+	if (fits) {
 		c->ref_90k = MAX(c->ref_90k, dts);
 		return c->offset_90k;
 	}
-	if (c->old_ref_90k != TIME_NONE && llabs(dts - c->old_ref_90k) <= LEAP_90K)
+	if (old)
 		return c->old_offset_90k;
 	c->leaps++;
 	begin_timeline(c, dts);
@@ -57,7 +77,7 @@ void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k, 
 		ahead = ts_unwrap(0, ahead & ((1ll << 33) - 1));
 		*dts = ts_unwrap(c->ref_90k, *dts & ((1ll << 33) - 1));
 	}
-	offset = offset_for(c, *dts);
+	offset = offset_for(c, *dts, *last_dts);
 	*dts += offset;
 	if (*last_dts != TIME_NONE && *dts <= *last_dts)
 		*dts = *last_dts + 1;

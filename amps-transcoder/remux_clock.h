@@ -12,6 +12,7 @@ struct remux_clock {
 	int64_t ref_90k;		     /* last DTS of the source, unwrapped; TIME_NONE */
 	int64_t offset_90k;		     /* added to the source's times */
 	int64_t old_ref_90k, old_offset_90k; /* of the timeline before, for its late packets */
+	int64_t begun_90k;		     /* frontier when the present timeline began */
 	int64_t frontier_90k;		     /* largest pts + duration written; TIME_NONE */
 	bool rebase;			     /* the next packet begins another timeline */
 	uint64_t leaps;

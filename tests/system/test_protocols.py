@@ -15,7 +15,8 @@ import secure
 from harness import SANITIZED, free_port, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
-from senders import rtmp_server, rtsp_server, sender, vlc_server
+from senders import FFMPEG, rtmp_server, rtsp_server, sender, vlc_server
+from ts import Checker, pid_of, split
 from watcher import Watcher
 
 
@@ -243,3 +244,71 @@ def test_one_programme_of_several(server, kind, programme, width):
                            streaming={"idle_timeout": 20}))
         plays(s)
         assert streams(s) == ["aac", f"h264 {width}"]
+
+
+def with_subtitles(film):
+    """The film with teletext and DVB subtitles: the tables name them, a packet of each now and
+    then."""
+    out, at = [], 0
+    counters = {0x120: 0, 0x121: 0}
+    extra = (bytes([0x06, 0xe1, 0x20, 0xf0, 7, 0x56, 5]) + b"deu\x09\x00"
+             + bytes([0x06, 0xe1, 0x21, 0xf0, 10, 0x59, 8]) + b"eng\x10\x00\x01\x00\x01")
+    for packet in split(film):
+        if pid_of(packet) == 0x1000:
+            section = packet[5:8 + ((packet[6] & 15) << 8 | packet[7]) - 4] + extra
+            length = len(section) + 4 - 3
+            section = section[:1] + bytes([0xb0 | length >> 8, length & 255]) + section[3:]
+            section += crc32(section).to_bytes(4, "big")
+            packet = (packet[:5] + section).ljust(188, b"\xff")
+        out.append(packet)
+        at += 1
+        if at % 50 == 0:
+            for pid in counters:
+                pes = b"\0\0\1\xbd" + (176).to_bytes(2, "big") + b"\x84\0\0"
+                pes += (b"\x10" if pid == 0x120 else b"\x20\0") + b"\xff" * 184
+                out.append(bytes([0x47, 0x40 | pid >> 8, pid & 255, 0x10 | counters[pid]])
+                           + pes[:184])
+                counters[pid] = (counters[pid] + 1) & 15
+    return b"".join(out)
+
+
+def crc32(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04c11db7 if crc & 1 << 31 else 0)) & 0xffffffff
+    return crc
+
+
+def test_teletext_and_subtitles_are_kept(server, tmp_path):
+    film = with_subtitles(open(media.film(), "rb").read())
+    (tmp_path / "film.ts").write_bytes(film)
+    s = server(line_up(channel(1, str(tmp_path / "film.ts"), **LOOP)))
+    with s.stream("/stream/1.ts") as stream:
+        data = stream.read(1 << 20)
+    pids = [pid_of(p) for p in split(data)]
+    assert pids.count(0x120) > 50 and pids.count(0x121) > 50
+    assert {"dvb_teletext", "dvb_subtitle"} <= {x.split()[0] for x in streams(s)}
+
+
+def test_hls_with_discontinuities(server, tmp_path):
+    """Two films in one playlist, each with a time of its own."""
+    names = []
+    for letter, film in (("a", media.long_film()), ("b", media.film())):
+        subprocess.run([*FFMPEG, "-i", film, "-t", "8", "-c", "copy", "-f", "hls", "-hls_time", "2",
+                        "-hls_list_size", "0", "-hls_segment_filename",
+                        str(tmp_path / f"{letter}%03d.ts"), str(tmp_path / f"{letter}.m3u8")],
+                       check=True)
+        names.append([line for line in (tmp_path / f"{letter}.m3u8").read_text().splitlines()
+                      if line.endswith(".ts") or line.startswith("#EXTINF")])
+    (tmp_path / "index.m3u8").write_text("\n".join(
+        ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:3", "#EXT-X-MEDIA-SEQUENCE:0",
+         *names[0], "#EXT-X-DISCONTINUITY", *names[1], "#EXT-X-DISCONTINUITY", *names[0],
+         "#EXT-X-ENDLIST", ""]))
+    with HttpOrigin(folder=str(tmp_path)) as origin:
+        s = server(line_up(channel(1, origin.url("/index.m3u8"))))
+        with s.stream("/stream/1.ts", timeout=60) as stream:
+            checker = Checker(stream.read_all()).check()
+        assert 22 < checker.seconds() < 26
+        assert checker.video_gap() < 0.5

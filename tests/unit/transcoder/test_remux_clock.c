@@ -1,0 +1,84 @@
+#include <criterion/criterion.h>
+
+#include "amps-transcoder/remux_clock.h"
+
+#define SECOND 90000
+#define FRAME  3600
+
+/* A stream's packet at `at`; where it is placed, counted from the beginning of our timeline. */
+static int64_t place(struct remux_clock *c, int64_t *last, int64_t at)
+{
+	int64_t dts = at, pts = at;
+
+	remux_clock_place(c, true, FRAME, last, &dts, &pts);
+	cr_assert_eq(pts, dts);
+	return dts - REMUX_START_90K;
+}
+
+static void play(struct remux_clock *c, int64_t *last, int64_t from, int64_t to)
+{
+	for (int64_t at = from; at < to; at += FRAME)
+		place(c, last, at);
+}
+
+Test(remux_clock, a_long_leap_is_closed)
+{
+	struct remux_clock c;
+	int64_t video = TIME_NONE;
+
+	remux_clock_init(&c);
+	play(&c, &video, SECOND, 3 * SECOND);
+	cr_assert_eq(place(&c, &video, 500 * SECOND), 2 * SECOND);
+	cr_assert_eq(place(&c, &video, 500 * SECOND + FRAME), 2 * SECOND + FRAME);
+}
+
+Test(remux_clock, a_short_step_back_is_a_leap_too)
+{
+	struct remux_clock c;
+	int64_t video = TIME_NONE, sound = TIME_NONE;
+
+	remux_clock_init(&c);
+	for (int64_t at = SECOND; at < 9 * SECOND; at += FRAME) {
+		place(&c, &video, at);
+		place(&c, &sound, at);
+	}
+	cr_assert_eq(place(&c, &video, SECOND), 8 * SECOND);
+	/* the sound of the old film comes late, then that of the new one */
+	cr_assert_eq(place(&c, &sound, 9 * SECOND), 8 * SECOND);
+	cr_assert_eq(place(&c, &video, SECOND + FRAME), 8 * SECOND + FRAME);
+	cr_assert_eq(place(&c, &sound, SECOND + FRAME), 8 * SECOND + FRAME);
+	cr_assert_eq(place(&c, &video, SECOND + 2 * FRAME), 8 * SECOND + 2 * FRAME);
+}
+
+Test(remux_clock, a_gap_stays_a_gap)
+{
+	struct remux_clock c;
+	int64_t video = TIME_NONE;
+
+	remux_clock_init(&c);
+	play(&c, &video, SECOND, 2 * SECOND);
+	cr_assert_eq(place(&c, &video, 5 * SECOND), 4 * SECOND);
+}
+
+Test(remux_clock, rough_timing_is_no_leap)
+{
+	struct remux_clock c;
+	int64_t video = TIME_NONE;
+
+	remux_clock_init(&c);
+	play(&c, &video, SECOND, 3 * SECOND);
+	cr_assert_eq(place(&c, &video, 3 * SECOND - SECOND / 4), 2 * SECOND - FRAME + 1);
+	cr_assert_eq(place(&c, &video, 3 * SECOND), 2 * SECOND);
+}
+
+Test(remux_clock, subtitles_follow_the_new_timeline)
+{
+	struct remux_clock c;
+	int64_t video = TIME_NONE, text = TIME_NONE;
+
+	remux_clock_init(&c);
+	place(&c, &text, SECOND);
+	play(&c, &video, SECOND, 9 * SECOND);
+	play(&c, &video, SECOND, 6 * SECOND);
+	cr_assert_eq(place(&c, &text, 6 * SECOND), 13 * SECOND);
+}
