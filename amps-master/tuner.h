@@ -147,6 +147,8 @@ void output_free(struct output *o); /* unlinks; no want may be left */
 must_check int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job);
 /* The ring pool has made (or failed to make) the ring that was ordered.  Takes fd. */
 void output_on_ordered(struct output *o, uint64_t generation, int fd);
+/* What a job said of the ring of this generation.  0, -ESTALE (not the one it has now), -EBADMSG,
+ * or why the ring cannot be trusted. */
 must_check int output_on_mapped(struct output *o, uint64_t generation);
 must_check int output_on_running(struct output *o, uint64_t generation);
 void output_publish(struct output *o);

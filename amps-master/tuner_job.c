@@ -153,8 +153,11 @@ static int on_mapped(struct job *j, const struct msg *m)
 	int r = msg_decode_job_mapped(m->bytes, m->len, &mapped);
 	struct output *o = r < 0 ? NULL : output_of(j, mapped.output);
 
-	/* an output that was switched off meanwhile is no fault of the job */
-	return r < 0 ? r : o ? output_on_mapped(o, mapped.generation) : 0;
+	if (r < 0 || !o)
+		return r;
+	/* an output or a ring that was taken back meanwhile is no fault of the job */
+	r = output_on_mapped(o, mapped.generation);
+	return r == -ESTALE ? 0 : r;
 }
 
 static int on_running(struct job *j, const struct msg *m)
@@ -168,7 +171,7 @@ static int on_running(struct job *j, const struct msg *m)
 		return r;
 	r = output_on_running(o, running.generation);
 	if (r < 0)
-		return r;
+		return r == -ESTALE ? 0 : r;
 	if (!j->running_us) {
 		j->running_us = clock_mono_us();
 		log_info("channel %s is running: job=%s pid=%d after_ms=%d", t->key,

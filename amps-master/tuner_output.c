@@ -145,7 +145,9 @@ int output_on_mapped(struct output *o, uint64_t generation)
 	struct output_ring *r = &o->next_ring;
 	int e;
 
-	if (r->fd < 0 || r->generation != generation || r->map.header)
+	if (r->fd < 0 || r->generation != generation)
+		return -ESTALE;
+	if (r->map.header)
 		return -EBADMSG;
 	e = shm_seal_writer(r->fd);
 	if (e < 0)
@@ -184,7 +186,9 @@ int output_on_running(struct output *o, uint64_t generation)
 {
 	struct tuner *t = o->tuner;
 
-	if (o->next_ring.generation != generation || !o->next_ring.map.header)
+	if (o->next_ring.fd < 0 || o->next_ring.generation != generation)
+		return -ESTALE;
+	if (!o->next_ring.map.header)
 		return -EBADMSG;
 	ring_drop(&o->current);
 	o->current = o->next_ring;

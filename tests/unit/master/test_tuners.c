@@ -415,6 +415,32 @@ Test(tuners, a_variant_gets_a_derive_job_that_reads_the_source)
 	scene_close(&s);
 }
 
+Test(tuners, a_word_about_a_ring_taken_back_meanwhile_costs_nothing)
+{
+	struct scene s;
+	struct fake_job *ingest, *derive;
+	struct msg_job_source raw = {.kind = SOURCE_RAW, .streams = "0:video:vp9"};
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	fake_hello(&s, &s.jobs[0]);
+	fake_hello(&s, &s.jobs[1]);
+	ingest = s.jobs[0].role == JOB_INGEST ? &s.jobs[0] : &s.jobs[1];
+	derive = ingest == &s.jobs[0] ? &s.jobs[1] : &s.jobs[0];
+	cr_assert(derive->has_ring);
+	/* one job in both roles is to take over: the ring is taken back */
+	cr_assert_eq(msg_send_job_source(ingest->fd, &raw, NULL), 0);
+	fake_fail(&s, ingest, "a transport stream cannot carry vp9");
+	cr_assert_eq(msg_send_job_mapped(
+			     derive->fd,
+			     &(struct msg_job_mapped){derive->output, derive->generation, {}},
+			     NULL),
+		     0);
+	turn(&s);
+	cr_assert_eq(s.gones, 0);
+	scene_close(&s);
+}
+
 Test(tuners, a_variant_that_cannot_be_made_fails_alone)
 {
 	struct scene s;
