@@ -15,6 +15,8 @@
 #define MUX_DELAY_US	   500000 /* between a packet's PCR and its DTS */
 #define MUX_BUFFER	   (7 * 188 * 16)
 #define SEGMENTED_STALL_US 30000000ull /* three long target durations */
+#define REORDER_90K	   (TS_HZ / 2) /* no picture is shown later behind its decoding */
+#define REORDER_FIRST_90K  (TS_HZ / 100)
 #define NOT_CARRIED	   (-1)
 
 struct remux_stream {
@@ -205,10 +207,26 @@ static int64_t to_90k(int64_t value, AVRational base)
 	return av_rescale_q(value, base, (AVRational){1, TS_HZ});
 }
 
+/* Some containers know when a picture is shown, not when it is decoded, and libavformat works that
+ * out only from the third picture on, as the time the first is shown: those before it must not be
+ * later.  The first of a timeline, which decides where that goes, is just earlier; the others come
+ * right behind the last one. */
+static int64_t dts_of(const struct remux *m, const AVPacket *pkt, const AVStream *st,
+		      const struct remux_stream *s)
+{
+	bool first = m->clock.rebase || s->last_dts == TIME_NONE;
+
+	if (pkt->dts != AV_NOPTS_VALUE || pkt->pts == AV_NOPTS_VALUE ||
+	    st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
+		return pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
+	return pkt->pts - av_rescale_q(first ? REORDER_FIRST_90K : REORDER_90K,
+				       (AVRational){1, TS_HZ}, st->time_base);
+}
+
 /* Gives the packet its place on our timeline. */
 static void place(struct remux *m, AVPacket *pkt, const AVStream *st, struct remux_stream *s)
 {
-	int64_t dts = pkt->dts != AV_NOPTS_VALUE ? pkt->dts : pkt->pts;
+	int64_t dts = dts_of(m, pkt, st, s);
 	int64_t pts = pkt->pts != AV_NOPTS_VALUE ? pkt->pts : dts;
 	bool wraps = st->pts_wrap_bits == 33 && st->time_base.den == TS_HZ;
 

@@ -71,18 +71,21 @@ static int64_t offset_for(struct remux_clock *c, int64_t dts, int64_t last)
 void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k, int64_t *last_dts,
 		       int64_t *dts, int64_t *pts)
 {
-	int64_t ahead = *pts - *dts, offset;
+	int64_t ahead = *pts - *dts;
 
 	if (wraps) {
 		ahead = ts_unwrap(0, ahead & ((1ll << 33) - 1));
 		*dts = ts_unwrap(c->ref_90k, *dts & ((1ll << 33) - 1));
 	}
-	offset = offset_for(c, *dts, *last_dts);
-	*dts += offset;
+	*dts += offset_for(c, *dts, *last_dts);
+	/* the picture keeps its time, wherever its DTS has to go */
+	*pts = *dts + MIN(ahead, LEAP_90K);
 	if (*last_dts != TIME_NONE && *dts <= *last_dts)
 		*dts = *last_dts + 1;
 	*last_dts = *dts;
-	*pts = *dts + MAX(ahead, 0);
+	*pts = MAX(*pts, *dts);
+	/* a length that cannot be must not become a hole at the next splice */
+	duration_90k = MIN(MAX(duration_90k, 0), LEAP_90K);
 	if (*pts + duration_90k > c->frontier_90k)
 		c->frontier_90k = *pts + duration_90k;
 }

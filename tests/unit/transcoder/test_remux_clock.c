@@ -82,3 +82,32 @@ Test(remux_clock, subtitles_follow_the_new_timeline)
 	play(&c, &video, SECOND, 6 * SECOND);
 	cr_assert_eq(place(&c, &text, 6 * SECOND), 13 * SECOND);
 }
+
+Test(remux_clock, a_dts_that_must_move_takes_no_picture_along)
+{
+	struct remux_clock c;
+	int64_t last = TIME_NONE, dts = 0, pts = 2 * FRAME;
+
+	remux_clock_init(&c);
+	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
+	cr_assert_eq(dts, REMUX_START_90K);
+	cr_assert_eq(pts, REMUX_START_90K + 2 * FRAME);
+	dts = -FRAME;
+	pts = FRAME;
+	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
+	cr_assert_eq(dts, REMUX_START_90K + 1);
+	cr_assert_eq(pts, REMUX_START_90K + FRAME);
+}
+
+Test(remux_clock, a_length_that_cannot_be_leaves_no_hole)
+{
+	struct remux_clock c;
+	int64_t last = TIME_NONE, dts = 0, pts = 0;
+
+	remux_clock_init(&c);
+	remux_clock_place(&c, false, INT64_MAX / 2, &last, &dts, &pts);
+	remux_clock_splice(&c);
+	dts = pts = 0;
+	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
+	cr_assert_leq(dts, REMUX_START_90K + 10 * SECOND);
+}
