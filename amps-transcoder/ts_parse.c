@@ -96,9 +96,8 @@ static void check_cc(struct ts_parse *p, const uint8_t *packet, unsigned pid)
 	if (last == CC_NONE && p->seen_count < TS_SEEN_MAX)
 		p->seen[p->seen_count++] = (uint16_t)pid;
 	if (!ts_has_payload(packet)) {
-		if (last == CC_NONE)
-			return;
-		if (ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY)
+		/* a PID of clocks alone has no payload ever, and its counter stands still */
+		if (last == CC_NONE || ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY)
 			p->cc[pid] = (uint8_t)now;
 		return;
 	}

@@ -317,3 +317,18 @@ Test(ts_align, text_is_no_stream)
 	cr_assert_not(ts_align_probe(text, sizeof(text)));
 	cr_assert_not(ts_align_probe(text, 0));
 }
+
+/* What is spliced behind it must go on from the counter it has, which stands still. */
+Test(ts_parse, the_counter_of_a_pid_of_clocks_alone_is_known)
+{
+	uint8_t packet[TS_PACKET] = {TS_SYNC, 0x02, 0x00, 0x20, 183, 0x10};
+	struct ts_parse *parse = calloc(1, sizeof(*parse));
+	struct ring_rap unused;
+
+	ts_parse_init(parse);
+	ts_parse_packet(parse, packet, 0, &unused);
+	ts_parse_packet(parse, packet, TS_PACKET, &unused);
+	cr_assert_eq(parse->cc[0x200], 0);
+	cr_assert_eq(parse->cc_errors, 0);
+	free(parse);
+}
