@@ -223,6 +223,15 @@ static int env_fork_job(void *owner, int fd)
 	return nursery_fork_job(((struct master *)owner)->nursery, fd);
 }
 
+static void env_nursery_hangs(void *owner)
+{
+	struct master *m = owner;
+
+	log_warn("the nursery does not start the jobs it takes, killing it pid=%d",
+		 (int)nursery_pid(m->nursery));
+	nursery_kill(m->nursery);
+}
+
 static int make_children(struct master *m)
 {
 	const struct nursery_env nursery = {.base = m->base,
@@ -253,7 +262,8 @@ static int make_children(struct master *m)
 					  .owner = m,
 					  .output_ring = env_output_ring,
 					  .output_gone = env_output_gone,
-					  .fork_job = env_fork_job};
+					  .fork_job = env_fork_job,
+					  .nursery_hangs = env_nursery_hangs};
 	int r = nursery_new(&nursery, &m->nursery);
 
 	if (r == 0)

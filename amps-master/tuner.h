@@ -67,6 +67,7 @@ struct job {
 	int child_fd; /* the job's end, while the nursery has not got it */
 	pid_t pid;    /* from its HELLO; 0 before, and once it is reaped */
 	uint64_t started_us;
+	uint64_t handed_us;  /* to the nursery */
 	uint64_t running_us; /* its first random access point; 0 = none yet */
 	uint64_t stop_us;    /* when it was told to stop */
 	bool explained;	     /* why it ends is known: last_error says so, or it ENDED */

@@ -9,7 +9,8 @@
 #include "common/log.h"
 #include "common/text.h"
 
-#define JOB_STOP_US 2000000 /* from SHUTDOWN to SIGKILL */
+#define JOB_STOP_US  2000000 /* from SHUTDOWN to SIGKILL */
+#define JOB_HELLO_US 3000000 /* from the nursery's hands to the first word */
 #define JOB_SILENCE_US                                                                             \
 	5000000 /* without a heartbeat once it runs: a codec may be busy for a while */
 #define JOB_START_SLACK_US                                                                         \
@@ -62,6 +63,7 @@ void job_hand_over(struct job *j)
 	if (j->state != JOB_WAITS_FOR_NURSERY || env->fork_job(env->owner, j->child_fd) < 0)
 		return;
 	close_fd(&j->child_fd);
+	j->handed_us = clock_mono_us();
 	j->state = JOB_ALIVE;
 }
 
@@ -97,6 +99,8 @@ void job_check(struct job *j, uint64_t now_us)
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
 		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
 		why = "it shows no sign of life";
+	if (j->state == JOB_ALIVE && !j->pid && now_us > j->handed_us + JOB_HELLO_US)
+		j->tuner->owner->env.nursery_hangs(j->tuner->owner->env.owner);
 	if (!why)
 		return;
 	log_warn("%s job of channel %s killed: %s pid=%d", role_names[j->role], j->tuner->key, why,

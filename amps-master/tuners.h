@@ -29,6 +29,8 @@ struct tuners_env {
 	/* Hands the job's end of a socket to the nursery.  0 or -EAGAIN (no nursery at the moment;
 	 * it is asked again after tuners_nursery_ready()).  The fd stays the caller's. */
 	int (*fork_job)(void *owner, int fd);
+	/* The nursery has taken a job and nobody has come out: it must be hanging. */
+	void (*nursery_hangs)(void *owner);
 };
 
 /* 0 or -ENOMEM. */

@@ -40,6 +40,7 @@ struct scene {
 	struct tuners *tuners;
 	void *table;
 	bool nursery_away;
+	unsigned nursery_hangs;
 	struct fake_job jobs[8];
 	unsigned job_count;
 	/* the last of each, and how many */
@@ -82,6 +83,11 @@ static int on_fork_job(void *owner, int fd)
 	return 0;
 }
 
+static void on_nursery_hangs(void *owner)
+{
+	((struct scene *)owner)->nursery_hangs++;
+}
+
 /* Channel 5: a copy ("") and a transcoded variant "sd". */
 static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t idle_ms,
 				bool with_sd)
@@ -117,7 +123,8 @@ static void scene_open(struct scene *s, uint32_t idle_ms)
 	struct tuners_env env = {.owner = s,
 				 .output_ring = on_output_ring,
 				 .output_gone = on_output_gone,
-				 .fork_job = on_fork_job};
+				 .fork_job = on_fork_job,
+				 .nursery_hangs = on_nursery_hangs};
 
 	memset(s, 0, sizeof(*s));
 	s->base = event_base_new();
@@ -613,5 +620,18 @@ Test(tuners, a_pid_that_is_not_our_child_is_not_believed)
 	cr_assert_eq(msg_send_hello(s.jobs[0].fd, &hello, NULL), 0);
 	turn(&s);
 	cr_assert_eq(s.gones, 1);
+	scene_close(&s);
+}
+
+Test(tuners, a_nursery_that_swallows_jobs_is_reported, .timeout = 30)
+{
+	struct scene s;
+
+	scene_open(&s, 60000);
+	want(&s, 0, 1, "");
+	cr_assert_eq(s.nursery_hangs, 0);
+	while (!s.nursery_hangs)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	cr_assert_eq(s.gones, 0, "the viewer waits for the next nursery");
 	scene_close(&s);
 }
