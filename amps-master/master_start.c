@@ -225,11 +225,7 @@ static int env_fork_job(void *owner, int fd)
 
 static void env_nursery_hangs(void *owner)
 {
-	struct master *m = owner;
-
-	log_warn("the nursery does not start the jobs it takes, killing it pid=%d",
-		 (int)nursery_pid(m->nursery));
-	nursery_kill(m->nursery);
+	nursery_replace(((struct master *)owner)->nursery);
 }
 
 static int make_children(struct master *m)

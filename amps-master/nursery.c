@@ -250,6 +250,11 @@ void nursery_shutdown(struct nursery *n)
 		nursery_end(n, NULL);
 }
 
+void nursery_replace(struct nursery *n)
+{
+	nursery_end(n, "it does not start the jobs it takes");
+}
+
 void nursery_kill(struct nursery *n)
 {
 	n->stopping = true;

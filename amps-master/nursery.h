@@ -31,7 +31,9 @@ bool nursery_child_exited(struct nursery *n, pid_t pid, int wait_status); /* tru
 void nursery_check(struct nursery *n);	    /* kills one that does not get ready; now and then */
 pid_t nursery_pid(const struct nursery *n); /* 0 = none at the moment */
 
+void nursery_replace(struct nursery *n); /* kills one that hangs; its successor follows */
+
 void nursery_shutdown(struct nursery *n); /* asks it to end; it is not replaced any more */
-void nursery_kill(struct nursery *n);
+void nursery_kill(struct nursery *n);	  /* for good */
 
 #endif

@@ -273,6 +273,23 @@ def test_a_hung_job_is_replaced(server):
         assert_untouched(w.report(others))
 
 
+def test_a_hung_nursery_is_replaced(server):
+    """A viewer of a new channel waits for the next nursery; running channels do not notice.  The
+    idle process that is kept ready takes one job without the nursery's help, so two are asked for."""
+    s = server(line_up(*(channel(i, media.film(), **LOOP) for i in (1, 2, 3))))
+    with Watch(s) as w:
+        running = w.open("/stream/1.ts", 2)
+        w.wait_playing(running)
+        pid = s.tuner("1")["pid"]
+        hung = s.nursery()
+        kill(hung, signal.SIGSTOP)
+        new = w.open("/stream/2.ts", 1) + w.open("/stream/3.ts", 1)
+        w.wait_playing(new)
+        assert s.nursery() not in (None, hung)
+        assert s.tuner("1")["pid"] == pid
+        assert_untouched(w.report(running))
+
+
 def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
     """Its socket is served by a living one meanwhile; there is no storm of forks."""
     s = server(two_channels(), workers=2)
