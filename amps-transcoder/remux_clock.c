@@ -4,7 +4,7 @@
 #include "amps-transcoder/ts_parse.h"
 
 #define LEAP_90K (10 * TS_HZ)
-#define BACK_90K TS_HZ /* no stream goes back so far by bad timing alone */
+#define BACK_90K TS_HZ	     /* no stream goes back so far by bad timing alone */
 #define OLD_90K	 (3 * TS_HZ) /* so long a timeline that was left may still send */
 
 void remux_clock_init(struct remux_clock *c)
