@@ -319,6 +319,18 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 	return r;
 }
 
+static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
+{
+	bool dash = !strcmp(ic->iformat->name, "dash");
+
+	if (dash || !strcmp(ic->iformat->name, "hls") || is_demuxer_only(s))
+		s->live = ic->duration == AV_NOPTS_VALUE;
+	/* its segments are opened past our options */
+	if (dash && !strcmp(s->scheme, "https"))
+		log_warn("libavformat checks the certificate of a DASH manifest, not those of the "
+			 "servers it names");
+}
+
 int source_demuxer_open(struct source *s, AVFormatContext **ret)
 {
 	const AVInputFormat *format = NULL;
@@ -346,10 +358,7 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 		avformat_close_input(&ic);
 		return r;
 	}
-	if (!strcmp(ic->iformat->name, "hls") || !strcmp(ic->iformat->name, "dash"))
-		s->live = ic->duration == AV_NOPTS_VALUE;
-	else if (is_demuxer_only(s))
-		s->live = ic->duration == AV_NOPTS_VALUE;
+	look_at_demuxer(s, ic);
 	*ret = ic;
 	return 0;
 }
