@@ -65,6 +65,14 @@ void remux_streams_text(const AVFormatContext *demuxer, char *dst, size_t cap)
 	}
 }
 
+uint64_t remux_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stall_us)
+{
+	const char *format = demuxer->iformat->name;
+	bool segmented = !strcmp(format, "hls") || !strcmp(format, "dash");
+
+	return live && segmented ? MAX(stall_us, SEGMENTED_STALL_US) : stall_us;
+}
+
 static int on_muxed(void *opaque, uint8_t *bytes, int n)
 {
 	struct remux *m = opaque;
@@ -362,8 +370,7 @@ static int run_opened(struct remux *m)
 		r = open_muxer(m);
 	if (r < 0)
 		return job_end_failed_av(in->job, 502, in->source.shown, r);
-	if (in->source.live)
-		in->stall_timeout_us = MAX(in->stall_timeout_us, SEGMENTED_STALL_US);
+	in->stall_timeout_us = remux_stall_us(m->demuxer, in->source.live, in->stall_timeout_us);
 	pace_init(&in->pace, in->source.live	     ? PACE_LIVE
 			     : in->source.options.re ? PACE_REAL
 						     : PACE_FILE);
