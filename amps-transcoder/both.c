@@ -5,6 +5,7 @@
 #include "amps-transcoder/lavfi.h"
 #include "amps-transcoder/outputs.h"
 #include "amps-transcoder/pace.h"
+#include "amps-transcoder/remux.h"
 #include "amps-transcoder/source.h"
 #include "common/log.h"
 
@@ -14,6 +15,7 @@
 struct both {
 	struct job *job;
 	struct outputs outputs;
+	uint64_t stall_us;
 	bool failed; /* outputs.problem says why */
 };
 
@@ -152,7 +154,11 @@ static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer
 
 	pace_init(&pace, s->live ? PACE_LIVE : s->options.re ? PACE_REAL : PACE_FILE);
 	while (r == 0) {
+		b->job->deadline_us = clock_mono_us() + b->stall_us;
 		r = av_read_frame(demuxer, packet);
+		/* some demuxers take a broken connection for the end */
+		if (r == AVERROR_EOF && s->via != SOURCE_VIA_FILE && job_deadline_passed(b->job))
+			r = AVERROR(ETIMEDOUT);
 		if (r < 0)
 			break;
 		if (hold(b, &pace, packet_time(demuxer, packet)))
@@ -180,6 +186,7 @@ static int media_rounds(struct both *b, struct source *s, AVFormatContext *demux
 		if (r != 0 || left == 0)
 			return r;
 		left -= left > 0;
+		b->job->deadline_us = clock_mono_us() + b->stall_us;
 		r = av_seek_frame(demuxer, -1,
 				  demuxer->start_time == AV_NOPTS_VALUE ? 0 : demuxer->start_time,
 				  AVSEEK_FLAG_BACKWARD);
@@ -188,8 +195,25 @@ static int media_rounds(struct both *b, struct source *s, AVFormatContext *demux
 	}
 }
 
+/* What ended the source, an error of libav's or -ETIMEDOUT. */
+static int media_failed(struct both *b, const struct source *s, bool begun, uint64_t timeout_us,
+			int error)
+{
+	if (job_ending(b->job))
+		return job_end_shutdown(b->job);
+	if (error == AVERROR(ETIMEDOUT) || job_deadline_passed(b->job))
+		return job_end_silent(b->job, s->shown, begun, timeout_us);
+	return job_end_failed_av(b->job, 502, s->shown, error);
+}
+
+static uint64_t timeout_us(const struct both *b, const char *name, int64_t otherwise_ms)
+{
+	return (uint64_t)job_spec_int(b->job, name, otherwise_ms) * 1000;
+}
+
 static int run_media(struct both *b, struct source *s)
 {
+	uint64_t start_us = timeout_us(b, "start_timeout_ms", JOB_START_TIMEOUT_MS);
 	AVFormatContext *demuxer = NULL;
 	const char *problem = NULL;
 	int r = source_init(s, b->job, &problem);
@@ -199,20 +223,20 @@ static int run_media(struct both *b, struct source *s)
 	if (wait_for_outputs(b))
 		return end(b);
 	av_log_forget();
+	b->job->deadline_us = clock_mono_us() + start_us;
 	r = source_open(s);
+	if (r == 0)
+		r = source_demuxer_open(s, &demuxer);
 	if (r < 0)
-		return job_ending(b->job) ? job_end_shutdown(b->job)
-					  : job_end_failed_av(b->job, r == -ETIMEDOUT ? 504 : 502,
-							      s->shown, AVERROR(-r));
-	r = source_demuxer_open(s, &demuxer);
-	if (r < 0)
-		return job_end_failed_av(b->job, 502, s->shown, r);
+		return media_failed(b, s, false, start_us, r);
 	job_say_source(b->job, SOURCE_RAW, s->live, "");
+	b->stall_us = remux_stall_us(demuxer, s->live,
+				     timeout_us(b, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS));
 	r = media_rounds(b, s, demuxer);
 	b->outputs.source = NULL;
 	source_demuxer_close(s, &demuxer);
-	if (r < 0 && !job_ending(b->job))
-		return job_end_failed_av(b->job, 502, s->shown, r);
+	if (r < 0)
+		return media_failed(b, s, true, b->stall_us, r);
 	return r == 0 ? end_complete(b) : end(b);
 }
 

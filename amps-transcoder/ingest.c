@@ -7,13 +7,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define START_TIMEOUT_MS 15000
-#define STALL_TIMEOUT_MS 2000
-#define RING_SECONDS	 10
-#define WAIT_MS		 100
-#define CHUNK_FIRST	 (64u << 10) /* of a paced source, before its bitrate is known */
-#define CHUNK_MIN	 (8u << 10)
-#define CHUNKS_A_SECOND	 10u
+#define RING_SECONDS	10
+#define WAIT_MS		100
+#define CHUNK_FIRST	(64u << 10) /* of a paced source, before its bitrate is known */
+#define CHUNK_MIN	(8u << 10)
+#define CHUNKS_A_SECOND 10u
 
 static void take_output(struct ingest *in, struct job_event *e)
 {
@@ -83,14 +81,9 @@ int ingest_failed(struct ingest *in, int error)
 	in->job->deadline_us = 0;
 	if (error == -ECANCELED || job_ending(in->job))
 		return job_end_shutdown(in->job);
-	if (error == -ETIMEDOUT && in->data_us) {
-		job_say_stalled(in->job);
-		return job_end_failed(in->job, 504, "the source %s sent nothing for %llu ms", shown,
-				      (unsigned long long)(in->stall_timeout_us / 1000));
-	}
 	if (error == -ETIMEDOUT)
-		return job_end_failed(in->job, 504, "the source %s sent nothing within %llu ms",
-				      shown, (unsigned long long)(in->start_timeout_us / 1000));
+		return job_end_silent(in->job, shown, in->data_us != 0,
+				      in->data_us ? in->stall_timeout_us : in->start_timeout_us);
 	if (error == -ENODATA)
 		return job_end_failed(in->job, 502, "the source %s is empty", shown);
 	return job_end_failed_av(in->job, 502, shown, error);
@@ -215,9 +208,11 @@ int ingest_run(struct job *job)
 		.job = job,
 		.begin_us = clock_mono_us(),
 		.start_timeout_us =
-			(uint64_t)job_spec_int(job, "start_timeout_ms", START_TIMEOUT_MS) * 1000,
+			(uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
+			1000,
 		.stall_timeout_us =
-			(uint64_t)job_spec_int(job, "stall_timeout_ms", STALL_TIMEOUT_MS) * 1000,
+			(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) *
+			1000,
 	};
 	const char *problem = "";
 	int code;

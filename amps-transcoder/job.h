@@ -25,6 +25,9 @@
 #define JOB_EVENTS_MAX 64		       /* orders not taken yet */
 #define JOB_RINGS_MAX  (2 * TUNER_OUTPUTS_MAX) /* a ring and its larger successor */
 
+#define JOB_START_TIMEOUT_MS 15000 /* when the spec does not say */
+#define JOB_STALL_TIMEOUT_MS 2000
+
 enum job_event_kind {
 	JOB_EVENT_NONE,
 	JOB_EVENT_OUTPUT,      /* a ring for an output: new, or the larger one to move to */
@@ -108,6 +111,9 @@ void job_say_output_failed(struct job *job, uint32_t output, const char *what, i
 /* Last words; each returns the exit code of the process. */
 int job_end_shutdown(struct job *job);
 int job_end_ended(struct job *job);
+/* A source that sent nothing for timeout_us: 504, and STALLED before it if it had sent something.
+ * `shown` is the source without credentials. */
+int job_end_silent(struct job *job, const char *shown, bool begun, uint64_t timeout_us);
 /* `status` is 502 or 504.  URLs in the text must have gone through text_redact_url(). */
 int job_end_failed(struct job *job, unsigned status, const char *format, ...) printf_like(3, 4);
 /* "what: the last lines libav logged", or the meaning of averror when it logged none. */

@@ -1,6 +1,7 @@
 /* test_roles.c - the roles that make outputs as real jobs of the real nursery: in the sandbox, with
  * the threads of codecs, with fonts */
 #include "fake_master.h"
+#include "http_server.h"
 
 #define RING (8u << 20)
 
@@ -89,6 +90,13 @@ Test(roles, ingest_feeds_derive)
 	master_stop(&fm);
 }
 
+static const char *webm_file(void)
+{
+	return media_file("vp9.webm", "-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i "
+				      "sine=frequency=440 -t 4 -c:v libvpx-vp9 -deadline realtime "
+				      "-cpu-used 8 -g 25 -b:v 200k -c:a libopus -f webm");
+}
+
 Test(roles, both_transcodes_what_no_transport_stream_carries)
 {
 	struct fake_master fm;
@@ -96,10 +104,7 @@ Test(roles, both_transcodes_what_no_transport_stream_carries)
 	static char spec[8192];
 
 	snprintf(spec, sizeof(spec), "{\"channel\":5,\"name\":\"t\",\"source\":\"%s\"}",
-		 media_file("vp9.webm",
-			    "-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i "
-			    "sine=frequency=440 -t 4 -c:v libvpx-vp9 -deadline realtime "
-			    "-cpu-used 8 -g 25 -b:v 200k -c:a libopus -f webm"));
+		 webm_file());
 	master_start(&fm);
 	role_start(&fm, &job, JOB_BOTH, spec, "{\"options\":[[\"preset\",\"veryfast\"]]}");
 	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
@@ -109,5 +114,27 @@ Test(roles, both_transcodes_what_no_transport_stream_carries)
 	cr_assert(job_await(&job, &job.output_failed, 10000));
 	cr_expect(strstr(job.text, "vp9"), "%s", job.text);
 	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(roles, a_source_that_stops_is_stalled_for_both)
+{
+	struct fake_master fm;
+	struct fake_job job;
+	struct server s;
+	static char spec[8192];
+
+	snprintf(spec, sizeof(spec),
+		 "{\"channel\":5,\"name\":\"t\",\"source\":\"%s\",\"stall_timeout_ms\":1500}",
+		 serve_file(&s, webm_file(), false, true));
+	master_start(&fm);
+	role_start(&fm, &job, JOB_BOTH, spec, "{\"options\":[[\"preset\",\"veryfast\"]]}");
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+	cr_assert(job_await(&job, &job.failed, 10000));
+	cr_expect(job.stalled);
+	cr_expect_eq(job.status, 504);
+	cr_expect_not(strstr(job.text, "secret"), "%s", job.text);
+	job_stop(&job);
+	pthread_join(s.thread, NULL);
 	master_stop(&fm);
 }
