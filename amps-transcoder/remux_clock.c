@@ -46,8 +46,7 @@ static bool old_fits(const struct remux_clock *c, int64_t dts, int64_t last)
  * still come behind it: where both would do, the one that continues its stream more closely. */
 static int64_t offset_for(struct remux_clock *c, int64_t dts, int64_t last)
 {
-	bool fits = llabs(dts - c->ref_90k) <= LEAP_90K && follows(dts + c->offset_90k, last);
-	bool old = old_fits(c, dts, last);
+	bool fits, old;
 
 	if (c->rebase) {
 		begin_timeline(c, dts);
@@ -55,6 +54,8 @@ static int64_t offset_for(struct remux_clock *c, int64_t dts, int64_t last)
 		c->old_ref_90k = TIME_NONE;
 		return c->offset_90k;
 	}
+	fits = llabs(dts - c->ref_90k) <= LEAP_90K && follows(dts + c->offset_90k, last);
+	old = old_fits(c, dts, last);
 	if (fits && old && last != TIME_NONE)
 		fits = llabs(dts + c->offset_90k - last) <= llabs(dts + c->old_offset_90k - last);
 	if (fits) {
