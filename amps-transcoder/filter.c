@@ -10,6 +10,10 @@
 
 #define JUMP_90K 90000 /* a hole this long is not filled with repeated frames */
 
+#define LENGTH_MAX_90K 900000 /* no picture lasts longer */
+#define RATE_MAX       300    /* pictures a second; what says more says nothing */
+#define RATE_MIN_INV   10     /* nor what says less than one in so many seconds */
+
 static const AVRational ticks = {1, 90000};
 
 int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile)
@@ -42,6 +46,24 @@ static enum AVPixelFormat choose_pix_fmt(const struct profile *p)
 	return list ? list[0] : AV_PIX_FMT_YUV420P;
 }
 
+/* What the input says of itself, which may be anything; 0/1 = unknown. */
+static AVRational input_rate(const struct filter *f)
+{
+	static const AVRational most = {RATE_MAX, 1}, least = {1, RATE_MIN_INV};
+	AVRational rate = f->input_rate;
+
+	if (rate.num <= 0 || rate.den <= 0 || av_cmp_q(rate, most) > 0 || av_cmp_q(rate, least) < 0)
+		return (AVRational){0, 1};
+	return rate;
+}
+
+static AVRational input_rate_or_usual(const struct filter *f)
+{
+	AVRational rate = input_rate(f);
+
+	return rate.num > 0 ? rate : (AVRational){25, 1};
+}
+
 /* Encoders that count pictures and not time want a steady rate. */
 static AVRational steady_rate(const struct filter *f)
 {
@@ -51,7 +73,7 @@ static AVRational steady_rate(const struct filter *f)
 		return f->profile->rate;
 	if (codec->id == AV_CODEC_ID_H264 || codec->id == AV_CODEC_ID_HEVC)
 		return (AVRational){0, 1};
-	return f->input_rate.num > 0 ? f->input_rate : (AVRational){25, 1};
+	return input_rate_or_usual(f);
 }
 
 static void video_text(const struct filter *f, struct buf *b)
@@ -134,7 +156,7 @@ static int make_source(struct filter *f)
 		parameters->width = f->width;
 		parameters->height = f->height;
 		parameters->sample_aspect_ratio = f->aspect;
-		parameters->frame_rate = f->input_rate;
+		parameters->frame_rate = input_rate(f);
 		parameters->sample_rate = f->sample_rate;
 		parameters->ch_layout = f->layout;
 		r = av_buffersrc_parameters_set(f->source, parameters);
@@ -215,7 +237,8 @@ static int64_t frame_length(const struct filter *f, const AVFrame *frame)
 	if (f->type == AVMEDIA_TYPE_AUDIO)
 		return frame->sample_rate > 0 ? frame->nb_samples * 90000LL / frame->sample_rate
 					      : 0;
-	return MAX(frame->pkt_duration, 0);
+	/* a longer one would have the next frame, however far, follow without a hole */
+	return MIN(MAX(frame->pkt_duration, 0), LENGTH_MAX_90K);
 }
 
 int filter_put(struct filter *f, AVFrame *frame)
@@ -270,5 +293,5 @@ AVRational filter_rate(const struct filter *f)
 
 	if (rate.num > 0 && rate.den > 0)
 		return rate;
-	return f->input_rate.num > 0 ? f->input_rate : (AVRational){25, 1};
+	return input_rate_or_usual(f);
 }

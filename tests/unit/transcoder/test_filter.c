@@ -1,0 +1,68 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "amps-transcoder/filter.h"
+
+static struct profile profile;
+static struct filter f;
+
+static void begin(AVRational rate)
+{
+	memset(&profile, 0, sizeof(profile));
+	profile.pix_fmt = AV_PIX_FMT_NONE;
+	profile.video.codec = avcodec_find_encoder(AV_CODEC_ID_MPEG2VIDEO);
+	cr_assert_eq(filter_init(&f, AVMEDIA_TYPE_VIDEO, &profile), 0);
+	f.input_rate = rate;
+}
+
+/* Puts one small picture in; how many come out. */
+static unsigned put(int64_t pts, int64_t duration)
+{
+	AVFrame *frame = av_frame_alloc();
+	unsigned out = 0;
+
+	frame->format = AV_PIX_FMT_YUV420P;
+	frame->width = frame->height = 16;
+	cr_assert_geq(av_frame_get_buffer(frame, 0), 0);
+	frame->pts = pts;
+	frame->pkt_duration = duration;
+	cr_assert_geq(filter_put(&f, frame), 0);
+	av_frame_free(&frame);
+	while (filter_take(&f))
+		out++;
+	return out;
+}
+
+Test(filter, a_rate_that_cannot_be_is_unknown)
+{
+	static const AVRational odd[] = {{90000, 1}, {301, 1}, {1, 11}, {0, 0}, {25, 0}, {-25, 1}};
+
+	for (size_t i = 0; i < array_size(odd); i++) {
+		begin(odd[i]);
+		put(0, 3600);
+		cr_expect_leq(put(90000, 3600), 30);
+		cr_expect_eq(av_cmp_q(filter_rate(&f), (AVRational){25, 1}), 0);
+		filter_done(&f);
+	}
+}
+
+Test(filter, a_likely_rate_is_followed)
+{
+	static const AVRational likely[] = {{300, 1}, {30000, 1001}, {1, 10}};
+
+	for (size_t i = 0; i < array_size(likely); i++) {
+		begin(likely[i]);
+		put(0, 300);
+		put(90000, 300);
+		cr_expect_eq(av_cmp_q(filter_rate(&f), likely[i]), 0);
+		filter_done(&f);
+	}
+}
+
+Test(filter, no_hole_is_filled_because_a_picture_claims_to_last)
+{
+	begin((AVRational){25, 1});
+	put(900000, 90000LL * 3600);
+	cr_expect_leq(put(900000 + 90000LL * 3600, 3600), 25);
+	filter_done(&f);
+}
