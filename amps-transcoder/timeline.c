@@ -6,6 +6,7 @@
 #define JUMP_FORWARD_90K 900000 /* ten seconds ahead too; less is a loss, whose hole stays */
 #define BEGIN_90K	 90000	/* encoders go below their first PTS: never begin near zero */
 #define BEGIN_SHIFT_90K	 900000
+#define FAR_90K		 900000 /* no picture waits longer for its turn, or lasts longer */
 #define WRAP		 (1LL << 33)
 
 void timeline_init(struct timeline *t, int64_t at_least)
@@ -76,6 +77,9 @@ void timeline_map(struct timeline *t, unsigned stream, int64_t *pts, int64_t *dt
 	if (time == TIME_NONE || stream >= TIMELINE_STREAMS_MAX)
 		return;
 	late = *pts != TIME_NONE ? unwrap(0, *pts - time) : 0;
+	if (late > FAR_90K || late < -FAR_90K)
+		late = 0;
+	duration = MIN(duration, FAR_90K);
 	time = unwrap(t->near, time);
 	t->near = time;
 	if (!t->begun)

@@ -46,6 +46,22 @@ Test(timeline, pts_may_lie_beyond_the_wrap_of_its_dts)
 	cr_expect_eq(pts, WRAP + 1800);
 }
 
+Test(timeline, a_damaged_pts_or_length_moves_nothing_far)
+{
+	struct timeline t;
+	int64_t pts = 1000000 + (1LL << 32) - 1, dts = 1000000;
+
+	timeline_init(&t, TIME_NONE);
+	timeline_map(&t, 0, &pts, &dts, 3600);
+	cr_expect_eq(pts, 1000000);
+	cr_expect_eq(t.frontier, 1003600);
+	pts = 1003600 - 900001;
+	dts = 1003600;
+	timeline_map(&t, 0, &pts, &dts, 1LL << 32);
+	cr_expect_eq(pts, 1003600);
+	cr_expect_eq(t.frontier, 1003600 + 900000);
+}
+
 Test(timeline, carries_on_where_streams_jump_one_after_the_other)
 {
 	struct timeline t;
