@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "amps-transcoder/sandbox_calls.h"
@@ -86,13 +87,27 @@ static void allow_path(int rules, const char *path, bool folder)
 	close(attr.parent_fd);
 }
 
+static bool is_root(const char *path)
+{
+	struct stat root, st;
+
+	return stat("/", &root) == 0 && stat(path, &st) == 0 && st.st_dev == root.st_dev &&
+	       st.st_ino == root.st_ino;
+}
+
 static void allow_source(int rules, const struct sandbox *s)
 {
 	char path[4096];
+	const char *folder;
 
 	if (!s->file || (size_t)snprintf(path, sizeof(path), "%s", s->file) >= sizeof(path))
 		return;
-	allow_path(rules, s->file_folder ? dirname(path) : path, s->file_folder);
+	/* the folder `/` has everything below it: then only the file itself */
+	folder = dirname(path);
+	if (s->file_folder && !is_root(folder))
+		allow_path(rules, folder, true);
+	else
+		allow_path(rules, s->file, false);
 }
 
 /* A ruleset as the kernel's sixth version has it, in words of our own: older headers end sooner. */

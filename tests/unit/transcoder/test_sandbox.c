@@ -154,6 +154,22 @@ Test(sandbox, a_playlist_may_have_its_folder)
 	cr_assert_eq(inside(check_folder, true), 0);
 }
 
+static int check_passwd(void)
+{
+	return opens("/etc/passwd", O_RDONLY) ? 1 : 0;
+}
+
+Test(sandbox, a_playlist_in_the_root_has_no_folder)
+{
+	static const char *const lists[] = {"/live.m3u8", "//live.m3u8", "/etc/../live.m3u8"};
+
+	for (size_t i = 0; i < array_size(lists); i++) {
+		snprintf(mine, sizeof(mine), "%s", lists[i]);
+		cr_expect_eq(inside(check_passwd, true), 0, "%s", lists[i]);
+	}
+	snprintf(mine, sizeof(mine), "%s/mine", folder);
+}
+
 Test(sandbox, makes_threads_but_no_processes)
 {
 	cr_assert_eq(inside(check_processes, false), 0);
