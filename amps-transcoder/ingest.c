@@ -9,8 +9,7 @@
 
 #define RING_SECONDS	10
 #define WAIT_MS		100
-#define CHUNK_FIRST	(64u << 10) /* of a paced source, before its bitrate is known */
-#define CHUNK_MIN	(8u << 10)
+#define CHUNK_MIN	(8u << 10) /* also before the bitrate is known: half a second of sound */
 #define CHUNKS_A_SECOND 10u
 
 static void take_output(struct ingest *in, struct job_event *e)
@@ -139,7 +138,7 @@ static enum pace_kind pace_of(const struct source *s)
 static size_t portion(const struct ingest *in, size_t cap)
 {
 	uint64_t bitrate = ts_sink_bitrate(in->sink);
-	size_t wanted = bitrate ? bitrate / 8 / CHUNKS_A_SECOND : CHUNK_FIRST;
+	size_t wanted = bitrate / 8 / CHUNKS_A_SECOND;
 
 	if (in->source.live)
 		return cap;

@@ -59,7 +59,8 @@ static void watch_packet(struct watch *w, const uint8_t *packet, uint64_t pos)
 		w->last_pcr = w->parse.pcr_90k;
 	}
 	if (ts_pid(packet) == w->parse.audio_pid && ts_pes_find(packet, &pes) && pes.pts_at) {
-		int64_t pts = w->parse.streams[1].last_pts_90k;
+		int64_t pts =
+			w->parse.streams[w->parse.stream_of[w->parse.audio_pid] - 1].last_pts_90k;
 
 		if (w->last_pts != TIME_NONE) {
 			w->back = w->back || pts <= w->last_pts;
@@ -131,6 +132,23 @@ Test(ingest, a_file_is_paced_by_its_clock_one_second_ahead)
 	ahead_ms =
 		(w.last_pcr - 126000 + 63000) / 90 - (int64_t)(clock_mono_us() - begin_us) / 1000;
 	cr_assert(ahead_ms > 500 && ahead_ms < 1700, "%lld", (long long)ahead_ms);
+	job_stop(&job);
+	master_stop(&fm);
+}
+
+Test(ingest, sound_alone_does_not_begin_with_seconds_at_once)
+{
+	struct watch w;
+
+	master_start(&fm);
+	start(media_file("radio.ts", "-f lavfi -i sine=frequency=440 -t 20 -c:a aac -b:a 48k "
+				     "-f mpegts"),
+	      "", TIME_NONE, 4 << 20);
+	watch_init(&w);
+	watch_for(&w, 200);
+	cr_assert_neq(w.last_pts, TIME_NONE);
+	cr_assert_leq(w.last_pts - atomic_load(&job.ring.header->first_90k), 3 * 90000, "%lld",
+		      (long long)w.last_pts);
 	job_stop(&job);
 	master_stop(&fm);
 }
