@@ -43,8 +43,8 @@ void decoder_put(struct decoder *d, const AVPacket *packet)
 			return;
 		d->wait_key = false;
 	}
-	if (avcodec_send_packet(d->ctx, packet) < 0)
-		d->errors++;
+	/* the source's damage: the next packet may be whole */
+	(void)!avcodec_send_packet(d->ctx, packet);
 }
 
 AVFrame *decoder_take(struct decoder *d)

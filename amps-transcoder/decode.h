@@ -10,14 +10,13 @@ struct decoder {
 	AVCodecContext *ctx;
 	AVFrame *frame; /* the last one taken */
 	bool wait_key;	/* pictures are useless until the next key frame */
-	uint64_t errors;
 };
 
 /* 0, or a libav error (its log has the reason). */
 must_check int decoder_open(struct decoder *d, const AVCodecParameters *parameters);
 void decoder_close(struct decoder *d); /* accepts a zeroed struct */
 
-/* A packet (NULL: the end).  A damaged one is counted and forgotten. */
+/* A packet (NULL: the end).  A damaged one is forgotten. */
 void decoder_put(struct decoder *d, const AVPacket *packet);
 
 /* The next frame, borrowed until the next call; NULL when it needs more packets. */

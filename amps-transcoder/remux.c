@@ -274,13 +274,12 @@ static int carry_packet(struct remux *m, AVPacket *pkt)
 }
 
 /* A packet that the muxer refuses is the source's damage, not the channel's end. */
-static int forgive(struct remux *m, int r)
+static int forgive(int r)
 {
 	static struct log_rate rate;
 
 	if (r >= 0 || r == AVERROR_EOF || r == AVERROR(ENOMEM))
 		return r;
-	(void)m;
 	if (log_rate_ok(&rate, 6))
 		log_warn("A damaged packet of the source was left out");
 	return 0;
@@ -327,7 +326,7 @@ static int step(struct remux *m, AVPacket *pkt)
 	ingest_set_deadline(m->in);
 	r = av_read_frame(m->demuxer, pkt);
 	if (r >= 0) {
-		r = forgive(m, carry_packet(m, pkt));
+		r = forgive(carry_packet(m, pkt));
 		av_packet_unref(pkt);
 	}
 	return r < 0 ? on_read_end(m, r) : 0;
