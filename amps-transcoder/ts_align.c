@@ -42,9 +42,18 @@ static size_t hunt(struct ts_align *a, const uint8_t *buf, size_t len, size_t at
 	return at;
 }
 
+/* Of what lies between packets, how much of the `left` bytes at hand is to be passed over. */
+static size_t pass(struct ts_align *a, size_t left)
+{
+	size_t n = MIN(a->skip, left);
+
+	a->skip -= (unsigned)n;
+	return n;
+}
+
 size_t ts_align(struct ts_align *a, uint8_t *buf, size_t len, size_t *ret_rest)
 {
-	size_t in = 0, out = 0;
+	size_t in = pass(a, len), out = 0;
 
 	while (len - in >= TS_PACKET) {
 		if (!a->spacing) {
@@ -61,17 +70,22 @@ size_t ts_align(struct ts_align *a, uint8_t *buf, size_t len, size_t *ret_rest)
 			a->losses++;
 			continue;
 		}
-		if (a->spacing > TS_PACKET && len - in < a->spacing)
-			break;
 		if (in != out)
 			memmove(buf + out, buf + in, TS_PACKET);
 		out += TS_PACKET;
-		in += a->spacing;
+		in += TS_PACKET;
+		a->skip = a->spacing - TS_PACKET;
+		in += pass(a, len - in);
 	}
 	if (in != out && len > in)
 		memmove(buf + out, buf + in, len - in);
 	*ret_rest = len - in;
 	return out;
+}
+
+void ts_align_restart(struct ts_align *a)
+{
+	a->spacing = a->skip = 0;
 }
 
 bool ts_align_probe(const uint8_t *bytes, size_t len)

@@ -315,6 +315,7 @@ void ts_sink_splice(struct ts_sink *s, bool marked)
 	int64_t frontier = ts_sink_frontier_90k(s);
 
 	s->rest = 0; /* half a packet of the old timeline is of no use */
+	ts_align_restart(&s->align);
 	if (frontier != TIME_NONE)
 		ts_rewrite_splice(&s->rewrite, frontier, marked);
 }

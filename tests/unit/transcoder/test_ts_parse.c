@@ -288,6 +288,27 @@ Test(ts_align, wider_spacings)
 	}
 }
 
+Test(ts_align, the_last_packet_of_a_file_needs_nothing_behind_it)
+{
+	uint8_t buf[4 + 5 * 192] = {0};
+	struct ts_align a = {0};
+	size_t rest, len = sizeof(buf) - 4;
+
+	clean_stream(buf + 4, 5, 192);
+	cr_assert_eq(ts_align(&a, buf, len, &rest), 5 * TS_PACKET);
+	cr_assert_eq(rest, 0);
+	cr_assert_eq(buf[4 * TS_PACKET + 1], 5);
+	/* what lies between packets may come later, or the file anew */
+	for (int round = 0; round < 2; round++) {
+		memset(buf, 0, sizeof(buf));
+		clean_stream(buf + 4, 5, 192);
+		cr_assert_eq(ts_align(&a, buf, len, &rest), 5 * TS_PACKET);
+		cr_assert_eq(buf[1], 1);
+		ts_align_restart(&a);
+	}
+	cr_assert_eq(a.losses, 0);
+}
+
 Test(ts_align, byte_by_byte_is_as_all_at_once)
 {
 	uint8_t stream[6 * TS_PACKET], buf[sizeof(stream)];
