@@ -102,7 +102,8 @@ void ts_psi_pat(struct ts_parse *p, const uint8_t *packet)
 	struct ts_section *s = &p->pat;
 	unsigned end;
 
-	if (!section_feed(s, packet, TABLE_PAT))
+	/* of a table in several sections the first has our programme */
+	if (!section_feed(s, packet, TABLE_PAT) || s->bytes[6] != 0)
 		return;
 	end = s->want - SECTION_CRC;
 	if (!section_done(s))

@@ -171,6 +171,21 @@ Test(ts_parse, a_damaged_section_is_not_believed)
 	cr_assert_eq(p.video_pid, TS_PID_NONE);
 }
 
+Test(ts_parse, a_second_section_of_the_pat_changes_no_programme)
+{
+	uint8_t second[64] = {0x00, 0, 0, 0, 1, 0xc1, 1, 1, 0, 2, 0xe3, 0x00};
+
+	begin(0x1b, 0);
+	build_section(&b, 0, second, 12);
+	feed();
+	cr_assert_eq(p.program, 1);
+	cr_assert_eq(p.pmt_pid, PID_PMT);
+	cr_assert_eq(p.video_pid, PID_VIDEO);
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	cr_assert_not(feed() & TS_SAW_PMT, "it was never another");
+}
+
 Test(ts_parse, continuity)
 {
 	begin(0x1b, 0);
