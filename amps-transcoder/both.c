@@ -234,7 +234,7 @@ static int run_media(struct both *b, struct source *s)
 				     timeout_us(b, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS));
 	r = media_rounds(b, s, demuxer);
 	b->outputs.source = NULL;
-	source_demuxer_close(s, &demuxer);
+	avformat_close_input(&demuxer);
 	if (r < 0)
 		return media_failed(b, s, true, b->stall_us, r);
 	return r == 0 ? end_complete(b) : end(b);

@@ -383,7 +383,7 @@ static void remux_done(struct remux *m)
 		avio_context_free(&m->muxer->pb);
 	}
 	avformat_free_context(m->muxer);
-	source_demuxer_close(&m->in->source, &m->demuxer);
+	avformat_close_input(&m->demuxer);
 	free(m->streams);
 }
 

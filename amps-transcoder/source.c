@@ -363,12 +363,6 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	return 0;
 }
 
-void source_demuxer_close(struct source *s, AVFormatContext **demuxer)
-{
-	(void)s;
-	avformat_close_input(demuxer);
-}
-
 void source_close(struct source *s)
 {
 	close_fd(&s->fd);

@@ -46,9 +46,8 @@ must_check ssize_t source_read(struct source *s, uint8_t *dst, size_t cap);
 must_check int source_rewind(struct source *s);
 
 /* Opens libav's demuxer on the source (not for a transport stream unless asked by -ss, -t or -f).
- * *ret is closed with source_demuxer_close().  0 or a libav error. */
+ * *ret is closed with avformat_close_input().  0 or a libav error. */
 must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
-void source_demuxer_close(struct source *s, AVFormatContext **demuxer);
 
 void source_close(struct source *s);
 
