@@ -354,6 +354,9 @@ static void lost_raw(struct tuner *t)
 
 	log_info("channel %s cannot live in a transport stream as it is: %s", t->key,
 		 t->last_error);
+	/* the one that waits for a source's ring would wait in vain */
+	if (t->derive)
+		job_stop(t->derive);
 	if (source) {
 		source->ended = true;
 		output_gone(source, GONE_FAILED, 502, t->last_error);

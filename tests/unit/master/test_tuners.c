@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -17,9 +18,14 @@ static pid_t sleeper(void)
 {
 	pid_t pid = fork();
 
-	if (pid == 0)
+	if (pid == 0) {
+		/* a test that fails must not leave it behind; other jobs' sockets are not its own
+		 */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close_range(3, ~0u, 0);
 		for (;;)
 			pause();
+	}
 	return pid;
 }
 
@@ -633,5 +639,30 @@ Test(tuners, a_nursery_that_swallows_jobs_is_reported, .timeout = 30)
 	while (!s.nursery_hangs)
 		event_base_loop(s.base, EVLOOP_ONCE);
 	cr_assert_eq(s.gones, 0, "the viewer waits for the next nursery");
+	scene_close(&s);
+}
+
+Test(tuners, what_cannot_live_in_ts_gets_one_job_in_both_roles)
+{
+	struct scene s;
+	struct fake_job *ingest = &s.jobs[0], *derive = &s.jobs[1], *both = &s.jobs[2];
+	struct msg_job_source raw = {.kind = SOURCE_RAW, .streams = ""};
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	fake_hello(&s, ingest);
+	fake_hello(&s, derive);
+	cr_assert_eq(derive->role, JOB_DERIVE);
+	cr_assert_eq(msg_send_job_source(ingest->fd, &raw, NULL), 0);
+	fake_fail(&s, ingest, "vp9 cannot be carried");
+	fake_listen(derive);
+	cr_assert(derive->told_to_stop, "no ring will ever come for it");
+	fake_end(derive);
+	turn(&s);
+	cr_assert_eq(s.job_count, 3);
+	fake_run(&s, both);
+	cr_assert_eq(both->role, JOB_BOTH);
+	cr_assert_eq(s.rings, 1);
+	cr_assert_eq(s.gones, 0);
 	scene_close(&s);
 }
