@@ -20,6 +20,8 @@ from senders import FFMPEG, rtmp_server, rtsp_server, sender, vlc_server
 from ts import Checker, pid_of, split
 from watcher import Watcher
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
