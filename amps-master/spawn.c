@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "common/clock.h"
@@ -54,11 +55,13 @@ int spawn_program_path(const char *name, char *dst, size_t cap)
  * only, no memory, no locks. */
 static void reset_signals(void)
 {
-	struct sigaction sa = {.sa_handler = SIG_DFL};
+	/* The kernel's structure, all zero: SIG_DFL.  libc's own call refuses the two signals that
+	 * its threads use, and a parent started by posix_spawn() hands them down ignored. */
+	static const unsigned char default_action[64];
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &sa, NULL);
+		syscall(SYS_rt_sigaction, sig, default_action, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
