@@ -6,22 +6,22 @@ set -eu
 # name of the package, or name=command where any provider of that command will do
 DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libevent-dev
 	libjansson-dev libyaml-dev libsqlite3-dev libseccomp-dev libavformat-dev libavcodec-dev
-	libavfilter-dev libavutil-dev libswscale-dev libswresample-dev
-	ffmpeg=ffmpeg fonts-dejavu-core fontconfig=fc-list"
-DEB_TEST="libcriterion-dev clang=clang clang-format=clang-format universal-ctags=ctags
-	python3 python3-pytest python3-yaml curl=curl iproute2=ip procps=ps util-linux=runuser
-	nodejs=node npm=npm mpv=mpv vlc-bin vlc-plugin-base gstreamer1.0-tools
-	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi gir1.2-gst-rtsp-server-1.0
-	nginx-light=nginx libnginx-mod-rtmp openssl=openssl"
+	libavfilter-dev libavutil-dev libswscale-dev libswresample-dev ffmpeg=ffmpeg
+	fonts-dejavu-core fontconfig=fc-list"
+DEB_TEST="libcriterion-dev clang=clang libclang-rt-dev clang-format=clang-format
+	universal-ctags=ctags python3 python3-pytest python3-pytest-xdist python3-yaml curl=curl
+	iproute2=ip procps=ps util-linux=runuser nodejs=node npm=npm mpv=mpv vlc-bin
+	vlc-plugin-base gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
+	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
 	jansson-devel libyaml-devel sqlite-devel libseccomp-devel ffmpeg-free-devel
 	ffmpeg-free=ffmpeg dejavu-sans-fonts"
-RPM_TEST="criterion-devel clang=clang clang-tools-extra=clang-format ctags=ctags python3
-	python3-pytest python3-pyyaml curl=curl iproute=ip procps-ng=ps nodejs=node npm=npm
-	mpv=mpv vlc gstreamer1-plugins-base-tools gstreamer1-plugins-good
-	gstreamer1-plugins-bad-free gstreamer1-plugins-ugly gstreamer1-plugin-libav
-	python3-gobject gstreamer1-rtsp-server nginx=nginx openssl=openssl"
+RPM_TEST="criterion-devel clang=clang compiler-rt clang-tools-extra=clang-format ctags=ctags
+	python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl iproute=ip
+	procps-ng=ps nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
+	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
+	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx openssl=openssl"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then

@@ -1,8 +1,10 @@
 """The real server as a test sees it: started on a port of its own, asked over HTTP and over the
 command, watched as processes, and checked for residue when it has stopped."""
 import http.client
+import itertools
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -31,10 +33,25 @@ def wait_for(condition, timeout=10.0, what="the condition"):
         time.sleep(0.02)
 
 
+def port_range():
+    """Ports of this test process alone, below those that connections are given."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 20
+    ports = list(range(10000 + 1000 * worker, 11000 + 1000 * worker))
+    random.shuffle(ports)
+    return itertools.cycle(ports)
+
+
+PORTS = port_range()
+
+
 def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    for port in PORTS:
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def session_processes(session):

@@ -1,4 +1,5 @@
 """Films for the tests, made once with ffmpeg and kept in build/testmedia/."""
+import fcntl
 import os
 import subprocess
 
@@ -19,12 +20,15 @@ def encode(seconds, size, bitrate, fps=25, gop=25):
 def make(name, *args):
     """The path of FOLDER/name, made by `ffmpeg ARGS name` unless it is there."""
     path = os.path.join(FOLDER, name)
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        part = f"{os.path.splitext(path)[0]}.{os.getpid()}{os.path.splitext(path)[1]}"
-        subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *args, "-y",
-                        part], check=True, stdin=subprocess.DEVNULL)
-        os.rename(part, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    # several test processes may want it at once
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            part = f"{os.path.splitext(path)[0]}.part{os.path.splitext(path)[1]}"
+            subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *args,
+                            "-y", part], check=True, stdin=subprocess.DEVNULL)
+            os.rename(part, path)
     return path
 
 
