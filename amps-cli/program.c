@@ -5,33 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "common/programs.h"
 
 #define PROGRAM "amps-master"
 /* program, first, two words an option, NULL */
 #define ARGS_MAX (2 * COMMAND_OPTIONS_MAX + 3)
-
-static int program_path(char *dst, size_t cap)
-{
-	static const char *const places[] = {"", "../libexec/amps/"};
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (n < 0)
-		return -errno;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash == NULL)
-		return -ENOENT;
-	slash[1] = '\0';
-	for (size_t i = 0; i < array_size(places); i++) {
-		int len = snprintf(dst, cap, "%s%s" PROGRAM, self, places[i]);
-
-		if (len > 0 && (size_t)len < cap && access(dst, X_OK) == 0)
-			return 0;
-	}
-	return -ENOENT;
-}
 
 /* The call's options as words again; `names` holds those with their dashes. */
 static int build_args(const char *path, const char *first, const struct command_call *call,
@@ -62,7 +40,7 @@ int program_become(const char *first, const struct command_call *call)
 	const char *args[ARGS_MAX];
 	char path[PATH_MAX];
 
-	if (program_path(path, sizeof(path)) < 0) {
+	if (programs_find(PROGRAM, path, sizeof(path)) < 0) {
 		fprintf(stderr, "amps: " PROGRAM " is neither beside this program nor in "
 				"../libexec/amps\n");
 		return COMMAND_FAILED;
@@ -96,7 +74,7 @@ int program_ask(const char *first, const struct command_call *call, struct buf *
 	int ends[2], status;
 	pid_t pid;
 
-	if (program_path(path, sizeof(path)) < 0 || pipe(ends) < 0) {
+	if (programs_find(PROGRAM, path, sizeof(path)) < 0 || pipe(ends) < 0) {
 		fprintf(stderr, "amps: cannot run " PROGRAM "\n");
 		return COMMAND_FAILED;
 	}

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "amps-master/spawn.h"
+#include "common/programs.h"
 
 #define CHECK_TIMEOUT_MS 20000
 
@@ -206,8 +207,7 @@ static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 	json_t *answer = NULL;
 	int status = 0, error;
 
-	error = text != NULL ? spawn_program_path("amps-transcoder", program, sizeof(program))
-			     : -ENOMEM;
+	error = text != NULL ? programs_find("amps-transcoder", program, sizeof(program)) : -ENOMEM;
 	if (error == -ENOENT) {
 		snprintf(reason, cap, "amps-transcoder was not found");
 		return NULL;

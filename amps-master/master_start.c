@@ -8,10 +8,10 @@
 #include "amps-master/loader.h"
 #include "amps-master/master_state.h"
 #include "amps-master/model.h"
-#include "amps-master/spawn.h"
 #include "common/chantab.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/programs.h"
 #include "common/shm.h"
 
 #define STATE_DIR_MODE 0700
@@ -32,7 +32,7 @@ static int find_programs(struct master *m)
 			{"amps-transcoder", m->transcoder_program}};
 
 	for (size_t i = 0; i < array_size(programs); i++) {
-		int r = spawn_program_path(programs[i].name, programs[i].path, PATH_MAX);
+		int r = programs_find(programs[i].name, programs[i].path, PATH_MAX);
 
 		if (r < 0)
 			return complain(m, programs[i].name, r);

@@ -1,7 +1,6 @@
 #include "amps-master/spawn.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
@@ -27,29 +26,6 @@ _Static_assert(MSG_CHILD_FD == 3, "ERROR_FD follows MSG_CHILD_FD");
 struct child_fds {
 	int in, out, message;
 };
-
-int spawn_program_path(const char *name, char *dst, size_t cap)
-{
-	static const char *const places[] = {"", "../libexec/amps/"};
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (n < 0)
-		return -errno;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash == NULL)
-		return -ENOENT;
-	slash[1] = '\0';
-	for (size_t i = 0; i < array_size(places); i++) {
-		int len = snprintf(dst, cap, "%s%s%s", self, places[i], name);
-
-		if (len > 0 && (size_t)len < cap && access(dst, X_OK) == 0)
-			return 0;
-	}
-	return -ENOENT;
-}
 
 /* Everything from here to exec runs between fork and exec of a program with threads: system calls
  * only, no memory, no locks. */

@@ -10,10 +10,6 @@
 #include "common/base.h"
 #include "common/buf.h"
 
-/* The path of one of our programs: beside this executable, else in ../libexec/amps.  0 or -ENOENT.
- */
-must_check int spawn_program_path(const char *name, char *dst, size_t cap);
-
 /* Starts argv[0] (a path) with `child_fd` as its descriptor 3 (-1: none).  child_fd stays the
  * caller's.  0 and the pid, or -Exxx (exec's own error included). */
 must_check int spawn_child(const char *const argv[], int child_fd, pid_t *ret_pid);

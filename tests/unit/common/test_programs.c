@@ -1,0 +1,48 @@
+#include "common/programs.h"
+
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+Test(programs, beside_the_one_that_asks)
+{
+	char self[PATH_MAX], path[PATH_MAX] = "";
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	cr_assert_gt(n, 0);
+	self[n] = '\0';
+	cr_assert_eq(programs_find(strrchr(self, '/') + 1, path, sizeof(path)), 0);
+	cr_expect_str_eq(path, self);
+	cr_expect_eq(programs_find("no-such-program", path, sizeof(path)), -ENOENT);
+	cr_expect_eq(programs_find(strrchr(self, '/') + 1, path, (size_t)n), -ENOENT);
+}
+
+/* The copy that the test below installs; it only looks. */
+__attribute__((constructor)) static void look_when_installed(void)
+{
+	char path[PATH_MAX];
+
+	if (getenv("AMPS_TEST_INSTALLED") == NULL)
+		return;
+	_exit(programs_find("other", path, sizeof(path)) == 0 &&
+			      strstr(path, "/bin/../libexec/amps/other") != NULL
+		      ? 0
+		      : 1);
+}
+
+/* amps in bin, the others in libexec/amps */
+Test(programs, in_libexec_of_an_installation)
+{
+	char folder[] = "/tmp/amps-programs-XXXXXX", text[PATH_MAX];
+
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(text, sizeof(text),
+		 "cd %s && mkdir -p bin libexec/amps && cp /proc/%d/exe bin/self && "
+		 "cp /bin/true libexec/amps/other && AMPS_TEST_INSTALLED=1 bin/self",
+		 folder, (int)getpid());
+	cr_expect_eq(system(text), 0);
+	snprintf(text, sizeof(text), "rm -rf %s", folder);
+	cr_expect_eq(system(text), 0);
+}
