@@ -19,7 +19,8 @@ int schedule_parse(const json_t *entry, struct schedule_window *ret)
 	struct schedule_window w;
 	int r;
 
-	if (!json_is_object(schedule))
+	/* left out or empty: both sides are open, and json_object_get() of it finds nothing */
+	if (schedule != NULL && !json_is_null(schedule) && !json_is_object(schedule))
 		return -EINVAL;
 	r = time_parse(schedule, "start", &w.start_wall_us);
 	if (r == 0)

@@ -13,8 +13,8 @@ struct schedule_window {
 };
 #define SCHEDULE_ALWAYS ((struct schedule_window){TIME_NONE, TIME_NONE})
 
-/* Reads an entry's "schedule": {"start","end"}.  0, or -EINVAL (no such mapping, an unreadable
- * time, end not after start). */
+/* Reads an entry's "schedule": {"start","end"}; what is left out, or the whole, is open.  0, or
+ * -EINVAL (no mapping, an unreadable time, end not after start). */
 must_check int schedule_parse(const json_t *entry, struct schedule_window *ret);
 
 bool schedule_on_air(const struct schedule_window *w, int64_t wall_us);

@@ -41,6 +41,13 @@ def test_states_and_times(server):
     assert {c["id"] for c in s.ask("list")} == {1, 11, 13}
 
 
+def test_without_a_window_a_scheduled_channel_was_never_on_air(server):
+    s = server(line_up(scheduled_streams=[channel(10, media.film()),
+                                          {**channel(11, media.film()), "schedule": None}]))
+    assert {e["id"]: e["state"] for e in s.ask("schedule")} == {10: "on air", 11: "on air"}
+    assert "/stream/10.ts" in s.get("/playlist.m3u").text
+
+
 def test_without_a_server_the_file_is_shown(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps(line_up(channel(1, "/x.ts"), scheduled_streams=[
