@@ -151,12 +151,12 @@ static json_t *read_token(struct check *c, const struct field *f, const struct s
 	return json_null();
 }
 
-/* Two tokens of one text could not be told apart. */
-static void claim_token(struct check *c, const struct spot *at, json_t *seen, const json_t *token)
+/* Two tokens of one text could not be told apart.  An unquoted number is compared as written. */
+static void claim_token(struct check *c, const struct spot *at, json_t *seen)
 {
-	const char *text = json_string_value(token);
+	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
 
-	if (text == NULL)
+	if (text == NULL || *text == '\0' || json_is_null(at->value))
 		return;
 	if (json_object_get(seen, text) != NULL)
 		check_error(c, at, "this token is given to somebody else already");
@@ -172,7 +172,7 @@ static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
 
 	for (size_t i = 0; i < array_size(keys); i++) {
 		inner = check_enter_key(c, at->value, keys[i]);
-		claim_token(c, &inner, seen, json_object_get(out, keys[i]));
+		claim_token(c, &inner, seen);
 		check_leave(c, &inner);
 	}
 	if (json_is_string(json_object_get(out, "token")) &&
@@ -182,7 +182,7 @@ static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		item = check_enter_index(c, list, i);
 		leaf = check_enter_key(c, item.value, "token");
-		claim_token(c, &leaf, seen, leaf.value);
+		claim_token(c, &leaf, seen);
 		check_leave(c, &leaf);
 		check_leave(c, &item);
 	}

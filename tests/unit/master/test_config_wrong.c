@@ -57,6 +57,9 @@ static const struct wrong table[] = {
 	 "c:1: auth.tokens[0].expires: 'tomorrow' is not a time like 2026-01-31T18:00:00Z\n"},
 	{"auth: {tokens: [{token: a}, {token: a}]}\n",
 	 "c:1: auth.tokens[1].token: this token is given to somebody else already\n"},
+	{"auth: {token: 12345, tokens: [{token: '12345'}, {token: 7}, {token: 7}]}\n",
+	 "c:1: auth.tokens[0].token: this token is given to somebody else already\n"
+	 "c:1: auth.tokens[2].token: this token is given to somebody else already\n"},
 	{"auth: {token: \"a\\tb\"}\n", "c:1: auth.token: holds a control character\n"},
 	{"auth: {tokens: {token: a}}\n", "c:1: auth.tokens: must be a list, not a mapping\n"},
 	{"streaming: {idle_timeout: soon}\n",
