@@ -14,14 +14,25 @@ struct spot check_root(json_t *tree)
 	return (struct spot){.value = tree, .line = 1};
 }
 
+/* What is not written in the file (a left out key, the mapping a short form stands for) counts as
+ * standing where the value around it does. */
+static struct spot enter(struct check *c, json_t *parent, json_t *value, struct mark mark)
+{
+	struct spot at = {.value = value,
+			  .parent = parent,
+			  .line = mark.line > 0 ? mark.line : c->line,
+			  .raw = mark.raw,
+			  .path_len = c->path.len,
+			  .outer_line = c->line};
+
+	c->line = at.line;
+	return at;
+}
+
 struct spot check_enter_key(struct check *c, json_t *parent, const char *key)
 {
-	struct mark mark = marks_key(c->marks, parent, key);
-	struct spot at = {.value = json_object_get(parent, key),
-			  .parent = parent,
-			  .line = mark.line,
-			  .raw = mark.raw,
-			  .path_len = c->path.len};
+	struct spot at =
+		enter(c, parent, json_object_get(parent, key), marks_key(c->marks, parent, key));
 
 	if (c->path.len > 0)
 		buf_putc(&c->path, '.');
@@ -31,12 +42,8 @@ struct spot check_enter_key(struct check *c, json_t *parent, const char *key)
 
 struct spot check_enter_index(struct check *c, json_t *parent, size_t index)
 {
-	struct mark mark = marks_index(c->marks, parent, index);
-	struct spot at = {.value = json_array_get(parent, index),
-			  .parent = parent,
-			  .line = mark.line,
-			  .raw = mark.raw,
-			  .path_len = c->path.len};
+	struct spot at = enter(c, parent, json_array_get(parent, index),
+			       marks_index(c->marks, parent, index));
 
 	buf_printf(&c->path, "[%zu]", index);
 	return at;
@@ -44,6 +51,7 @@ struct spot check_enter_index(struct check *c, json_t *parent, size_t index)
 
 void check_leave(struct check *c, const struct spot *at)
 {
+	c->line = at->outer_line;
 	if (!buf_ok(&c->path))
 		return;
 	c->path.len = at->path_len;

@@ -16,6 +16,7 @@ struct check {
 	const json_t *profiles;	   /* ffmpeg_profiles as written, or NULL */
 	json_t *ids;		   /* id as text -> path of the first channel that has it */
 	struct buf path;	   /* of the value at hand */
+	int line;		   /* of the innermost value that has one */
 	bool in_channel;	   /* unknown keys are warnings here */
 	bool out_of_memory;
 };
@@ -24,9 +25,10 @@ struct check {
 struct spot {
 	json_t *value; /* borrowed */
 	const json_t *parent;
-	int line;
+	int line;	 /* its own, else that of what it is in */
 	const char *raw; /* an unquoted scalar as written, or NULL */
 	size_t path_len; /* of the parent's path */
+	int outer_line;	 /* check.line when it was entered */
 };
 
 /* Steps into parent[key] or parent[index]; the path then ends there until check_leave(). */

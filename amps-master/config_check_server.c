@@ -92,8 +92,6 @@ static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 
 	if (rtsp_port != 0 && rtsp_port == json_integer_value(json_object_get(out, "port"))) {
 		inner = check_enter_key(c, at->value, "rtsp_port");
-		if (inner.value == NULL)
-			inner.line = at->line;
 		check_error(c, &inner, "is %d, the HTTP port too (0 turns RTSP off)",
 			    (int)rtsp_port);
 		check_leave(c, &inner);

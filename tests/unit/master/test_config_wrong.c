@@ -222,6 +222,9 @@ static const struct wrong table[] = {
 	{"scheduled_streams: [{id: 1, name: B, ffmpeg_profile: copy, schedule: 5}]\n",
 	 "c:1: scheduled_streams[0].schedule: must be a mapping, not 5\n"
 	 "c:1: scheduled_streams[0]: 'source' is missing\n"},
+	{"server:\n"
+	 "  port: 8554\n",
+	 "c:1: server.rtsp_port: is 8554, the HTTP port too (0 turns RTSP off)\n"},
 	{"a: [1\n", "c:2: YAML syntax: did not find expected ',' or ']'\n"},
 	{"streams: []\n"
 	 "streams: []\n",
@@ -256,4 +259,30 @@ Test(config_wrong, every_mistake_gets_its_line)
 		cr_expect_eq(c.model == NULL, c.problems.errors > 0, "%s", table[i].yaml);
 		config_case_done(&c);
 	}
+}
+
+/* The mapping that a short form stands for is not in the file. */
+Test(config_wrong, a_mistake_in_a_short_form_had_no_line)
+{
+	struct config_case c;
+
+	config_case_run(&c, "streams:\n"
+			    "- id: 1\n"
+			    "  name: A\n"
+			    "  source: x\n"
+			    "  ffmpeg_profile: copy\n"
+			    "  hwaccel: fooo\n"
+			    "  source_handler: nope\n"
+			    "ffmpeg_profiles:\n"
+			    "  p:\n"
+			    "    hwaccel: videotoolbox\n"
+			    "epg:\n"
+			    "  sources: ['ftp://x']\n");
+	cr_expect_str_eq(
+		c.text.data,
+		"c:6: streams[0].hwaccel.type: warning: unknown hardware 'fooo'\n"
+		"c:7: streams[0].source_handler.type: must be one of yt_dlp, not 'nope'\n"
+		"c:10: ffmpeg_profiles.p.hwaccel.type: warning: videotoolbox exists on macOS only\n"
+		"c:12: epg.sources[0].url: must be a URL that begins with http:// or https://\n");
+	config_case_done(&c);
 }
