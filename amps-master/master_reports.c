@@ -31,33 +31,48 @@ static const json_t *lineup_list(const struct master *m)
 	return lineup ? lineup_channels(lineup) : NULL;
 }
 
-/* The state of a channel is that of its first tuner in the report; others are its variants'. */
-static json_t *state_of_channel(const json_t *tuners, const json_t *id)
+/* The id of a channel as a member's name. */
+static const char *id_name(const json_t *id, char name[24])
 {
+	snprintf(name, 24, "%lld", (long long)json_integer_value(id));
+	return name;
+}
+
+/* {"5": state}: of a channel's own tuner where it has one, else of one of its variants'. */
+static json_t *channel_states(const json_t *tuners)
+{
+	json_t *states = json_object();
 	const json_t *tuner;
 	size_t i;
 
 	json_array_foreach (tuners, i, tuner) {
+		const char *key = json_string_value(json_object_get(tuner, "key"));
 		json_t *state = json_object_get(tuner, "state");
+		char name[24];
+		const char *id = id_name(json_object_get(tuner, "stream_id"), name);
 
-		if (state && json_equal(json_object_get(tuner, "stream_id"), id))
-			return json_incref(state);
+		if (!json_object_get(states, id) || (key && strcmp(key, id) == 0))
+			json_object_set(states, id, state);
 	}
-	return json_string("idle");
+	return states;
 }
 
 static json_t *report_channels(void *owner)
 {
 	json_t *list = json_array(), *tuners = report_tuners(owner), *channel;
+	json_t *states = channel_states(tuners);
 	size_t i;
 
 	json_array_foreach ((json_t *)(uintptr_t)lineup_list(owner), i, channel) {
-		json_t *copy = json_copy(channel);
-		json_t *state = state_of_channel(tuners, json_object_get(channel, "id"));
+		json_t *copy = json_copy(channel), *state;
+		char name[24];
 
-		json_object_set_new(copy, "state", state);
+		state = json_object_get(states, id_name(json_object_get(channel, "id"), name));
+		json_object_set_new(copy, "state",
+				    state ? json_incref(state) : json_string("idle"));
 		json_array_append_new(list, copy);
 	}
+	json_decref(states);
 	json_decref(tuners);
 	return list;
 }

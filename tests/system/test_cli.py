@@ -106,6 +106,16 @@ def test_tables_and_json_of_a_running_server(server):
         assert "channels" in s.amps("status").stdout
 
 
+def test_a_failed_variant_made_its_channel_look_failed(server):
+    s = server(line_up(channel(1, media.film(), **LOOP, adaptive_bitrates=[
+        {"name": "gone", "source": "/nowhere/film.ts"}])))
+    with s.stream("/stream/1.ts") as stream:
+        stream.read(188 * 200)
+        assert s.refused("/stream/1.ts?variant=gone").status == 502
+        assert s.tuner("1/gone")["state"] == "failed"
+        assert [c["state"] for c in s.ask("list")] == ["running"]
+
+
 def test_a_table_fits_its_terminal_and_is_coloured_only_there(server):
     s = server(line_up(channel(1, media.film(), name="A very long name " * 10, **LOOP)))
     master, slave = pty.openpty()
