@@ -1,9 +1,9 @@
 /* ring_pool.c - see ring_pool.h */
 #include "amps-master/ring_pool.h"
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 
+#include "amps-master/thread.h"
 #include "common/ring.h"
 
 struct request {
@@ -122,7 +122,7 @@ int ring_pool_new(struct event_base *base, ring_pool_done_fn done, void *owner,
 	pthread_cond_init(&p->more, NULL);
 	p->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->event = p->bell < 0 ? NULL : event_new(base, p->bell, EV_READ | EV_PERSIST, on_bell, p);
-	r = p->event && event_add(p->event, NULL) == 0 ? -pthread_create(&p->thread, NULL, work, p)
+	r = p->event && event_add(p->event, NULL) == 0 ? thread_start(work, p, &p->thread)
 						       : -ENOMEM;
 	if (r < 0) {
 		p->stop = true; /* no thread to join */

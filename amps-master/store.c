@@ -1,13 +1,12 @@
 #include "amps-master/store.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include "amps-master/store_work.h"
+#include "amps-master/thread.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -229,20 +228,6 @@ static void on_answers_ready(evutil_socket_t fd, short what, void *arg)
 	request_free(r);
 }
 
-/* Signals are for the loop's thread. */
-static int thread_start(struct store *s)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&s->thread, NULL, store_run, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	s->started = error == 0;
-	return -error;
-}
-
 static int wake_init(pthread_cond_t *wake)
 {
 	pthread_condattr_t attributes;
@@ -292,7 +277,8 @@ int store_open(struct event_base *base, const char *state_dir, struct store **re
 	if (r == 0)
 		r = store_work_open(state_dir, &s->work, text, text_cap);
 	if (r == 0)
-		r = thread_start(s);
+		r = thread_start(store_run, s, &s->thread);
+	s->started = r == 0;
 	if (r < 0) {
 		store_close(s);
 		return r;

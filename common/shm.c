@@ -32,9 +32,13 @@ int shm_create(const char *name, size_t bytes)
 
 	if (fd < 0)
 		return fd;
-	/* fallocate, not ftruncate: no page may be missing when a reader touches it */
-	if (fallocate(fd, 0, 0, (off_t)bytes) < 0)
-		return -errno;
+	/* fallocate, not ftruncate: no page may be missing when a reader touches it.  A signal (a
+	 * child that died) makes the kernel give up what it has allocated so far. */
+	do
+		r = fallocate(fd, 0, 0, (off_t)bytes) < 0 ? -errno : 0;
+	while (r == -EINTR);
+	if (r < 0)
+		return r;
 	r = add_seals(fd, F_SEAL_SHRINK | F_SEAL_GROW);
 	if (r < 0)
 		return r;
