@@ -200,9 +200,10 @@ static bool finish_source(struct check *c, const struct spot *at, json_t *out)
 	json_t *source = json_object_get(out, "source");
 	json_t *url = json_object_get(out, "url");
 
-	if (source == NULL && url == NULL)
+	if (json_object_get(at->value, "source") == NULL &&
+	    json_object_get(at->value, "url") == NULL)
 		check_error(c, at, "'source' is missing");
-	else if (source == NULL && json_object_set(out, "source", url) < 0)
+	else if (source == NULL && url != NULL && json_object_set(out, "source", url) < 0)
 		c->out_of_memory = true;
 	json_object_del(out, "url");
 	source = json_object_get(out, "source");

@@ -244,9 +244,11 @@ const struct section config_check_dash = {FIELDS(dash_fields)};
 
 static bool finish_guide(struct check *c, const struct spot *at, json_t *out)
 {
-	bool url = json_object_get(out, "url") != NULL;
+	/* what is written counts, even where its value was refused */
+	bool url = json_object_get(at->value, "url") != NULL;
 
-	if (url == (json_object_get(out, "path") != NULL))
+	(void)out;
+	if (url == (json_object_get(at->value, "path") != NULL))
 		check_error(c, at, "needs 'url' or 'path'%s", url ? ", not both" : "");
 	return true;
 }

@@ -80,6 +80,11 @@ static const struct wrong table[] = {
 	{"epg: {sources: [{refresh: 1h}]}\n", "c:1: epg.sources[0]: needs 'url' or 'path'\n"},
 	{"epg: {sources: [{url: 'http://x', path: y}]}\n",
 	 "c:1: epg.sources[0]: needs 'url' or 'path', not both\n"},
+	/* a refused value is not a missing one, too */
+	{"epg: {sources: [{url: 'ftp://x'}]}\n",
+	 "c:1: epg.sources[0].url: must be a URL that begins with http:// or https://\n"},
+	{"streams: [{id: 1, name: A, sources: [{url: ''}], ffmpeg_profile: copy}]\n",
+	 "c:1: streams[0].sources[0].url: must not be empty\n"},
 	{"limits: {nice: 30}\n", "c:1: limits.nice: must be a whole number from 0 to 19, not 30\n"},
 	{"region: {trust: [cookies]}\n",
 	 "c:1: region.trust[0]: must be one of query, headers, not 'cookies'\n"},
