@@ -80,6 +80,7 @@ static const struct wrong table[] = {
 	{"epg: {sources: [{refresh: 1h}]}\n", "c:1: epg.sources[0]: needs 'url' or 'path'\n"},
 	{"epg: {sources: [{url: 'http://x', path: y}]}\n",
 	 "c:1: epg.sources[0]: needs 'url' or 'path', not both\n"},
+	{"plugins: []\n", ""},
 	/* a refused value is not a missing one, too */
 	{"epg: {sources: [{url: 'ftp://x'}]}\n",
 	 "c:1: epg.sources[0].url: must be a URL that begins with http:// or https://\n"},
