@@ -84,7 +84,7 @@ int check_command(int argc, char **argv)
 		json_dumpf(problems.list, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		print_text(options.file, &problems, model);
+		print_text(options.file, &problems, refused ? NULL : model);
 	}
 	json_decref(model);
 	problems_done(&problems);
