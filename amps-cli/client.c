@@ -220,17 +220,21 @@ int client_complain(const char *path, int error)
 	return COMMAND_FAILED;
 }
 
+/* As `amps check` prints it. */
 static void print_problem(const json_t *problem)
 {
 	const char *severity = json_string_value(json_object_get(problem, "severity"));
 	const char *file = json_string_value(json_object_get(problem, "file"));
 	const char *path = json_string_value(json_object_get(problem, "path"));
 	const char *message = json_string_value(json_object_get(problem, "message"));
+	json_int_t line = json_integer_value(json_object_get(problem, "line"));
 
-	fprintf(stderr, "%s:%lld: %s%s%s%s\n", file != NULL ? file : "?",
-		(long long)json_integer_value(json_object_get(problem, "line")),
+	fputs(file != NULL ? file : "?", stderr);
+	if (line > 0)
+		fprintf(stderr, ":%lld", (long long)line);
+	fprintf(stderr, ": %s%s%s%s\n", path != NULL ? path : "",
+		path != NULL && path[0] != '\0' ? ": " : "",
 		severity != NULL && strcmp(severity, "warning") == 0 ? "warning: " : "",
-		path != NULL ? path : "", path != NULL && path[0] != '\0' ? ": " : "",
 		message != NULL ? message : "?");
 }
 

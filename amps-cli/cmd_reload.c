@@ -25,20 +25,6 @@ static size_t print_changes(const json_t *report, const char *what)
 	return json_array_size(list);
 }
 
-static void print_warning(const json_t *warning)
-{
-	const char *message = json_string_value(json_object_get(warning, "message"));
-	const char *file = json_string_value(json_object_get(warning, "file"));
-	const char *path = json_string_value(json_object_get(warning, "path"));
-
-	if (json_is_string(warning))
-		fprintf(stderr, "warning: %s\n", json_string_value(warning));
-	else
-		fprintf(stderr, "%s:%lld: warning: %s: %s\n", file != NULL ? file : "?",
-			(long long)json_integer_value(json_object_get(warning, "line")),
-			path != NULL ? path : "?", message != NULL ? message : "?");
-}
-
 static void print_report(const json_t *report)
 {
 	size_t n = print_changes(report, "added");
@@ -48,7 +34,8 @@ static void print_report(const json_t *report)
 	n += print_changes(report, "changed");
 	n += print_changes(report, "removed");
 	json_array_foreach (json_object_get(report, "warnings"), i, warning)
-		print_warning(warning);
+		if (json_is_string(warning))
+			fprintf(stderr, "warning: %s\n", json_string_value(warning));
 	if (n == 0)
 		printf("no channel changed\n");
 }

@@ -86,8 +86,11 @@ static json_t *problem_line(const json_t *problem)
 	const char *path = json_read_text(problem, "path", s3);
 	const char *message = json_read_text(problem, "message", s4);
 
-	return json_sprintf("%s:%s: %s%s%s", file != NULL ? file : "?", line != NULL ? line : "0",
-			    path != NULL ? path : "", path != NULL ? ": " : "",
+	/* what concerns the whole file has line 0 */
+	bool lined = line != NULL && strcmp(line, "0") != 0;
+
+	return json_sprintf("%s%s%s: %s%s%s", file != NULL ? file : "?", lined ? ":" : "",
+			    lined ? line : "", path != NULL ? path : "", path != NULL ? ": " : "",
 			    message != NULL ? message : "?");
 }
 

@@ -162,6 +162,16 @@ def test_reload_reports_what_changed(server):
     assert again.returncode == 0 and "no channel changed" in again.stdout
 
 
+def test_reload_printed_problems_in_another_form_than_check(server):
+    s = server(line_up(channel(1, "/x.ts")))
+    s.write_config(line_up(channel(1, "/x.ts", "nope", grup="x")))
+    lines = s.amps("check", "--config", s.config_path).stdout
+    assert "warning: unknown key 'grup'" in lines and "unknown profile" in lines
+    assert s.amps("reload").stderr.startswith(lines)
+    os.unlink(s.config_path)
+    assert s.amps("reload").stderr.startswith(f"{s.config_path}: cannot be read: ")
+
+
 def test_reload_of_a_bad_file_prints_every_problem_and_changes_nothing(server):
     s = server(line_up(channel(1, media.film())))
     s.write_config("streams:\n  - id: 1\n    name: A\n    source: 5\n    ffmpeg_profile: copi\n"
