@@ -11,8 +11,8 @@ struct wall_timer {
 	void *owner;
 };
 
-/* TFD_TIMER_CANCEL_ON_SET wakes the timer whenever somebody sets the clock; it is then armed anew
- * for the same calendar time. */
+/* TFD_TIMER_CANCEL_ON_SET wakes the timer whenever somebody sets the clock, even while it is armed
+ * for no time at all. */
 static void arm(struct wall_timer *t)
 {
 	struct itimerspec when = {0};
@@ -30,14 +30,17 @@ static void on_timer(int fd, short what, void *arg)
 {
 	struct wall_timer *t = arg;
 	uint64_t expirations;
+	bool clock_set = false;
 
 	(void)what;
-	/* ECANCELED, the clock was set, is an expiration that must be judged like any other. */
-	if (read(fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
+	if (read(fd, &expirations, sizeof(expirations)) < 0) {
+		if (errno != ECANCELED)
+			return;
+		clock_set = true;
+	}
+	if (!clock_set && t->wall_us == TIME_NONE)
 		return;
-	if (t->wall_us == TIME_NONE)
-		return;
-	if (clock_wall_us() < t->wall_us) {
+	if (!clock_set && clock_wall_us() < t->wall_us) {
 		arm(t);
 		return;
 	}

@@ -9,7 +9,8 @@
 
 struct wall_timer;
 
-/* `fire` is called once for each wall_timer_set() when its time has come.  0 or -Exxx. */
+/* `fire` is called once for each wall_timer_set() when its time has come, and whenever the clock
+ * was set, for what was over may be ahead again; the timer is disarmed then.  0 or -Exxx. */
 must_check int wall_timer_new(struct event_base *base, void (*fire)(void *owner), void *owner,
 			      struct wall_timer **ret);
 struct wall_timer *wall_timer_free(struct wall_timer *t); /* returns NULL; accepts NULL */
