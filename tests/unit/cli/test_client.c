@@ -47,7 +47,8 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void server_start(struct server *s, const char *const *answers)
+/* A place to connect to where nobody answers. */
+static void server_listen(struct server *s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -59,16 +60,26 @@ static void server_start(struct server *s, const char *const *answers)
 	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert_eq(bind(s->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	cr_assert_eq(listen(s->listener, 4), 0);
+}
+
+static void server_start(struct server *s, const char *const *answers)
+{
+	server_listen(s);
 	s->answers = answers;
 	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void server_remove(struct server *s)
+{
+	close(s->listener);
+	unlink(s->path);
+	rmdir(s->dir);
 }
 
 static void server_stop(struct server *s)
 {
 	pthread_join(s->thread, NULL);
-	close(s->listener);
-	unlink(s->path);
-	rmdir(s->dir);
+	server_remove(s);
 }
 
 /* One question against one answer line. */
@@ -152,15 +163,14 @@ Test(client, a_server_that_goes_away_is_a_broken_pipe)
 Test(client, a_silent_server_times_out)
 {
 	struct server s = {0};
-	const char *const answers[] = {"x", NULL};
 	struct client client;
 	json_t *result = NULL, *error = NULL;
 
-	server_start(&s, answers);
+	server_listen(&s);
 	cr_assert_eq(client_open(&client, s.path), 0);
 	cr_assert_eq(client_ask(&client, "tuners", NULL, 0, &result, &error), -ETIMEDOUT);
 	client_close(&client);
-	server_stop(&s);
+	server_remove(&s);
 }
 
 Test(client, an_answer_larger_than_one_read)
