@@ -294,11 +294,14 @@ static void log_reload(const struct reload_result *result)
 	size_t i;
 
 	if (result->error < 0) {
-		json_array_foreach (result->problems, i, problem)
-			log_warn("configuration: %s: %s file=%s line=%lld",
-				 text_of(problem, "path"), text_of(problem, "message"),
+		json_array_foreach (result->problems, i, problem) {
+			const char *path = text_of(problem, "path");
+
+			log_warn("configuration: %s%s%s file=%s line=%lld", path,
+				 *path != '\0' ? ": " : "", text_of(problem, "message"),
 				 text_of(problem, "file"),
 				 (long long)json_integer_value(json_object_get(problem, "line")));
+		}
 		log_error("cannot reload, keeping the running configuration: %s", result->text);
 		return;
 	}
