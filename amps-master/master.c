@@ -96,6 +96,9 @@ void master_apply(struct master *m, struct publication *p)
 {
 	int64_t next = p->next_change_wall_us;
 
+	/* A reload may come to its end while we stop, when its receivers are gone or going. */
+	if (m->phase >= MASTER_STOPPING)
+		return;
 	m->generation = p->generation;
 	if (p->server)
 		follow_settings(m, p);
