@@ -2,21 +2,20 @@
 #include "amps-master/ring_pool.h"
 
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 
 #include "amps-master/thread.h"
 #include "common/ring.h"
 
 struct request {
-	struct request *next;
+	STAILQ_ENTRY(request) link;
 	uint32_t output;
 	uint64_t generation;
 	uint64_t data_bytes;
 	int fd; /* the answer */
 };
 
-struct queue {
-	struct request *first, **last;
-};
+STAILQ_HEAD(queue, request);
 
 struct ring_pool {
 	pthread_t thread;
@@ -30,28 +29,13 @@ struct ring_pool {
 	void *owner;
 };
 
-static void queue_init(struct queue *q)
-{
-	q->first = NULL;
-	q->last = &q->first;
-}
-
-static void queue_put(struct queue *q, struct request *r)
-{
-	r->next = NULL;
-	*q->last = r;
-	q->last = &r->next;
-}
-
+/* NULL when it is empty. */
 static struct request *queue_take(struct queue *q)
 {
-	struct request *r = q->first;
+	struct request *r = STAILQ_FIRST(q);
 
-	if (r) {
-		q->first = r->next;
-		if (!q->first)
-			q->last = &q->first;
-	}
+	if (r)
+		STAILQ_REMOVE_HEAD(q, link);
 	return r;
 }
 
@@ -80,7 +64,7 @@ static void *work(void *arg)
 		pthread_mutex_unlock(&p->lock);
 		r->fd = ring_create("amps-ring", r->data_bytes, r->generation);
 		pthread_mutex_lock(&p->lock);
-		queue_put(&p->answered, r);
+		STAILQ_INSERT_TAIL(&p->answered, r, link);
 		eventfd_write(p->bell, 1);
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -114,8 +98,8 @@ int ring_pool_new(struct event_base *base, ring_pool_done_fn done, void *owner,
 
 	if (!p)
 		return -ENOMEM;
-	queue_init(&p->asked);
-	queue_init(&p->answered);
+	STAILQ_INIT(&p->asked);
+	STAILQ_INIT(&p->answered);
 	p->done = done;
 	p->owner = owner;
 	pthread_mutex_init(&p->lock, NULL);
@@ -165,7 +149,7 @@ int ring_pool_request(struct ring_pool *p, uint32_t output, uint64_t generation,
 	*r = (struct request){
 		.output = output, .generation = generation, .data_bytes = data_bytes, .fd = -1};
 	pthread_mutex_lock(&p->lock);
-	queue_put(&p->asked, r);
+	STAILQ_INSERT_TAIL(&p->asked, r, link);
 	pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);
 	return 0;

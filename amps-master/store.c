@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <time.h>
 #include "amps-master/store_work.h"
@@ -17,7 +18,7 @@ enum request_kind { REQUEST_LOAD, REQUEST_REPUBLISH, REQUEST_EXPORT };
 
 /* A request on its way there, and with its answer on its way back. */
 struct request {
-	struct request *next;
+	STAILQ_ENTRY(request) link;
 	enum request_kind kind;
 	int fd; /* what the loader wrote, or -1 */
 	store_done_fn done;
@@ -27,9 +28,7 @@ struct request {
 	struct store_answer answer;
 };
 
-struct queue {
-	struct request *first, **last;
-};
+STAILQ_HEAD(queue, request);
 
 struct store {
 	/* the thread's own while it runs */
@@ -49,28 +48,13 @@ struct store {
 	_Atomic bool healthy; /* W: the thread, relaxed */
 };
 
-static void queue_init(struct queue *q)
-{
-	q->first = NULL;
-	q->last = &q->first;
-}
-
-static void queue_put(struct queue *q, struct request *r)
-{
-	r->next = NULL;
-	*q->last = r;
-	q->last = &r->next;
-}
-
+/* NULL when it is empty. */
 static struct request *queue_take(struct queue *q)
 {
-	struct request *r = q->first;
+	struct request *r = STAILQ_FIRST(q);
 
-	if (r != NULL) {
-		q->first = r->next;
-		if (q->first == NULL)
-			q->last = &q->first;
-	}
+	if (r != NULL)
+		STAILQ_REMOVE_HEAD(q, link);
 	return r;
 }
 
@@ -135,7 +119,7 @@ static struct request *request_wait(struct store *s)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PROBE_SECONDS;
 	pthread_mutex_lock(&s->lock);
-	while (s->requests.first == NULL && !s->stop && error == 0) {
+	while (STAILQ_EMPTY(&s->requests) && !s->stop && error == 0) {
 		if (s->work.healthy)
 			pthread_cond_wait(&s->wake, &s->lock);
 		else
@@ -152,7 +136,7 @@ static void answer_post(struct store *s, struct request *r)
 	ssize_t ignored;
 
 	pthread_mutex_lock(&s->lock);
-	queue_put(&s->answers, r);
+	STAILQ_INSERT_TAIL(&s->answers, r, link);
 	pthread_mutex_unlock(&s->lock);
 	/* can only fail when the counter is full, and then the loop is rung already */
 	ignored = write(s->answers_fd, &one, sizeof(one));
@@ -212,7 +196,7 @@ static void on_answers_ready(evutil_socket_t fd, short what, void *arg)
 	(void)ignored;
 	pthread_mutex_lock(&s->lock);
 	r = queue_take(&s->answers);
-	if (s->answers.first != NULL)
+	if (!STAILQ_EMPTY(&s->answers))
 		event_active(s->answers_event, EV_READ, 0);
 	pthread_mutex_unlock(&s->lock);
 	if (r == NULL)
@@ -263,8 +247,8 @@ int store_open(struct event_base *base, const char *state_dir, struct store **re
 		return -ENOMEM;
 	s->answers_fd = -1;
 	atomic_init(&s->healthy, true);
-	queue_init(&s->requests);
-	queue_init(&s->answers);
+	STAILQ_INIT(&s->requests);
+	STAILQ_INIT(&s->answers);
 	pthread_mutex_init(&s->lock, NULL);
 	r = wake_init(&s->wake);
 	if (r < 0) {
@@ -314,7 +298,7 @@ struct store *store_close(struct store *s)
 static void request_queue(struct store *s, struct request *r)
 {
 	pthread_mutex_lock(&s->lock);
-	queue_put(&s->requests, r);
+	STAILQ_INSERT_TAIL(&s->requests, r, link);
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 }
