@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-master/cidr.h"
 #include "amps-master/config_check_parts.h"
 #include "common/limits.h"
 #include "common/log.h"
-#include "common/text.h"
 #include "common/tokens_layout.h"
 
 #define PORT_MAX	 65535
@@ -34,33 +34,12 @@ static json_t *read_log_level(struct check *c, const struct field *f, const stru
 	return NULL;
 }
 
-/* An address with an optional number of bits. */
-static bool is_cidr(const char *text)
-{
-	const char *slash = strchr(text, '/');
-	size_t n = slash != NULL ? (size_t)(slash - text) : strlen(text);
-	char address[INET6_ADDRSTRLEN];
-	unsigned char bytes[16];
-	uint64_t bits, max;
-
-	if (n >= sizeof(address))
-		return false;
-	memcpy(address, text, n);
-	address[n] = '\0';
-	if (inet_pton(AF_INET, address, bytes) == 1)
-		max = 32;
-	else if (inet_pton(AF_INET6, address, bytes) == 1)
-		max = 128;
-	else
-		return false;
-	return slash == NULL || text_parse_u64(slash + 1, max, &bits) == 0;
-}
-
 static json_t *read_cidr(struct check *c, const struct field *f, const struct spot *at)
 {
 	json_t *text = value_text(c, f, at);
+	struct catalog_cidr unused;
 
-	if (text == NULL || is_cidr(json_string_value(text)))
+	if (text == NULL || cidr_parse(json_string_value(text), &unused))
 		return text;
 	check_error(c, at, "must be an address or a network like 10.0.0.0/8, not %s",
 		    check_name(at).text);
