@@ -19,10 +19,13 @@ def scheduled(number, start, end):
 
 
 def test_states_and_times(server):
-    past, soon, later = at(-3600), at(4), at(7200)
-    s = server(line_up(channel(1, media.film()), scheduled_streams=[
+    s = server(line_up(channel(1, media.film())))
+    # the start of a server may take longer than its first windows
+    past, soon, later = at(-3600), at(8), at(7200)
+    s.write_config(line_up(channel(1, media.film()), scheduled_streams=[
         scheduled(10, past, soon), scheduled(11, soon, later), scheduled(12, past, at(-1800)),
         {**channel(13, media.film()), "schedule": {"start": past}}]))
+    assert s.amps("reload").returncode == 0
     entries = {e["id"]: e for e in s.ask("schedule")}
     assert set(entries) == {10, 11, 12, 13}
     assert set(entries[10]) == {"id", "name", "state", "start", "end"}
