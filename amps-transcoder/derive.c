@@ -15,6 +15,7 @@ struct derive {
 	struct ring_reader reader;
 	bool reopen; /* another source ring: open the demuxer anew */
 	bool failed; /* outputs.problem says why */
+	bool ended;  /* the source came to its end, and all of it is in the outputs' rings */
 };
 
 static void take_ring(struct derive *d, struct job_event *event)
@@ -57,15 +58,17 @@ static bool on_reader_wait(void *owner)
 	return take_orders(d);
 }
 
-/* Reads until an order ends it.  0, or -EIO (the job is over). */
+/* Reads until an order ends it.  0, 1 (the source is at its end) or -EIO (the job is over). */
 static int read_source(struct derive *d)
 {
 	AVPacket *packet = av_packet_alloc();
 	int r = packet ? 0 : -EIO;
 
 	while (r == 0 && !take_orders(d)) {
-		if (av_read_frame(d->reader.demuxer, packet) < 0 || d->reader.lapped)
+		if (av_read_frame(d->reader.demuxer, packet) < 0 || d->reader.lapped) {
+			r = d->reader.ended;
 			break;
+		}
 		r = outputs_packet(&d->outputs, packet);
 		av_packet_unref(packet);
 	}
@@ -94,7 +97,15 @@ static int open_source(struct derive *d)
 	return 0;
 }
 
-/* Opens the source ring and follows it until it is replaced or nobody wants anything. */
+/* Whatever decoders, filters and encoders hold goes out. */
+static void end_outputs(struct derive *d)
+{
+	outputs_drain(&d->outputs);
+	outputs_end(&d->outputs);
+	d->ended = true;
+}
+
+/* Opens the source ring and follows it until it ends, is replaced or nobody wants anything. */
 static int run_source(struct derive *d)
 {
 	int r;
@@ -107,9 +118,11 @@ static int run_source(struct derive *d)
 		r = read_source(d);
 	if (d->reader.lapped)
 		log_warn("The derive job was too slow and skips ahead key=%s", d->job->key);
+	if (r == 1)
+		end_outputs(d);
 	outputs_set_source(&d->outputs, NULL);
 	ring_reader_close(&d->reader);
-	return r;
+	return MIN(r, 0);
 }
 
 static int run(struct derive *d)
@@ -118,6 +131,8 @@ static int run(struct derive *d)
 		take_orders(d);
 		if (d->failed)
 			return outputs_end_failed(&d->outputs);
+		if (d->ended)
+			return job_end_ended(d->job);
 		if (job_ending(d->job))
 			return job_end_shutdown(d->job);
 		if (d->outputs.count == 0 || !ring_reader_ready(&d->reader))

@@ -83,14 +83,18 @@ static bool move(struct ring_reader *r)
 	return true;
 }
 
-/* Gets the next bytes into the stage; false: the owner ended the wait, or the reader was lapped. */
+/* Gets the next bytes into the stage; false: the owner ended the wait, the reader was lapped, or
+ * the ring is at its end. */
 static bool fill(struct ring_reader *r)
 {
 	for (;;) {
 		ssize_t n;
+		bool complete;
 
 		if (!r->started && start(r))
 			return true;
+		/* asked before the last bytes are looked for */
+		complete = r->started && ring_ended(&r->ring);
 		n = r->started ? ring_copy(&r->ring, &r->pos, r->stage, sizeof(r->stage)) : 0;
 		if (n > 0) {
 			r->staged = (size_t)n;
@@ -101,7 +105,10 @@ static bool fill(struct ring_reader *r)
 			r->lapped = true;
 			return false;
 		}
-		if (!move(r) && r->wait(r->owner))
+		if (move(r))
+			continue;
+		r->ended = complete;
+		if (r->ended || r->wait(r->owner))
 			return false;
 	}
 }
@@ -112,7 +119,7 @@ static int read_bytes(void *opaque, uint8_t *dst, int cap)
 	size_t n;
 
 	if (r->stage_at == r->staged && !fill(r))
-		return AVERROR_EXIT;
+		return r->ended ? AVERROR_EOF : AVERROR_EXIT;
 	n = MIN((size_t)cap, r->staged - r->stage_at);
 	memcpy(dst, r->stage + r->stage_at, n);
 	r->stage_at += n;
@@ -171,6 +178,6 @@ void ring_reader_close(struct ring_reader *r)
 
 	avformat_close_input(&r->demuxer);
 	free_avio(&avio);
-	r->started = r->lapped = false;
+	r->started = r->lapped = r->ended = false;
 	r->staged = r->stage_at = 0;
 }

@@ -2,8 +2,9 @@
  *
  * Reads from a random access point a moment old with its PSI in front, waits where the ring has
  * nothing yet, and moves to a larger ring of the same job without a seam.  Waiting calls back into
- * the owner, who takes orders meanwhile and may end it.  A reader that was lapped must be opened
- * again: what its demuxer still holds is cut. */
+ * the owner, who takes orders meanwhile and may end it.  A ring that its job has completed is read
+ * to its last byte and ends like a file.  A reader that was lapped must be opened again: what its
+ * demuxer still holds is cut. */
 #ifndef AMPS_RING_READER_H
 #define AMPS_RING_READER_H
 
@@ -17,6 +18,7 @@ struct ring_reader {
 	struct ring ring, larger; /* larger: to move to once ring is read to its end */
 	bool has_ring, has_larger, started;
 	bool lapped; /* what the demuxer gives from here on is worth nothing */
+	bool ended;  /* the ring is complete, and all of it was read */
 	uint64_t pos;
 	uint8_t stage[RING_READER_STAGE];
 	size_t staged, stage_at;

@@ -80,6 +80,12 @@ static inline uint64_t ring_rap_count(const struct ring *r)
 	return atomic_load_explicit(&r->header->rap_commit, memory_order_acquire);
 }
 
+/* True once no byte will follow those that ring_commit() shows from now on. */
+static inline bool ring_ended(const struct ring *r)
+{
+	return atomic_load_explicit(&r->header->ended, memory_order_acquire) != 0;
+}
+
 static inline int64_t ring_frontier_90k(const struct ring *r)
 {
 	return atomic_load_explicit(&r->header->frontier_90k, memory_order_relaxed);

@@ -213,6 +213,21 @@ def test_a_film_that_ends(server):
         assert tuner is None or tuner["state"] == "ended", tuner
 
 
+def test_a_transcoded_film_that_ends(server):
+    s = server(line_up(channel(1, media.short_film(), "small")))
+    for _ in range(2):
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 3)
+            w.wait(ids, lambda v: v["state"] == "ended", 20, "the film to end")
+            seen = w.report()
+            assert_sound(seen)
+            for v in seen.values():
+                assert v["status"] == 200 and v["resets"] == 0 and v["rest"] == 0, v
+                assert v["marked"] == 0 and v["seconds"] > 2.9, v
+        tuner = s.tuner("1")
+        assert tuner is None or tuner["state"] == "ended", tuner
+
+
 def test_a_loop_has_no_seam(server):
     s = server(line_up(channel(1, media.blink(), **LOOP)))
     with Watch(s) as w:

@@ -213,6 +213,27 @@ Test(derive, a_larger_source_ring_leaves_no_seam)
 	free(media);
 }
 
+Test(derive, a_source_that_ends_ends_the_outputs_with_its_last_picture)
+{
+	struct rig rig;
+	struct seen s;
+	size_t len;
+	uint8_t *media = rig_media(SOURCE, &len);
+
+	rig_start(&rig, derive_run, SPEC);
+	rig_output_on(&rig, 0, "[\"preset\",\"ultrafast\"]", RING, TIME_NONE);
+	rig_source(&rig, RING, false);
+	rig_feed(&rig, media, len);
+	ring_writer_ended(&rig.source);
+	cr_assert(rig_await(&rig, &rig.ended, 20000), "%s", rig.text);
+	cr_expect(ring_ended(&rig.outputs[0].ring));
+	rig_see(&rig, 0, &s);
+	expect_clean(&s);
+	cr_expect_eq(s.packets[0], 8 * 25, "%u pictures", s.packets[0]);
+	cr_expect_eq(rig_stop(&rig), 0);
+	free(media);
+}
+
 Test(derive, an_output_goes_on_after_a_crash)
 {
 	struct rig rig;
