@@ -154,7 +154,8 @@ must_check int output_on_mapped(struct output *o, uint64_t generation);
 must_check int output_on_running(struct output *o, uint64_t generation);
 void output_publish(struct output *o);
 void output_gone(struct output *o, enum gone_reason reason, unsigned status, const char *text);
-void output_send_ring(struct output *o, const struct want *w);
+/* Its ring, if it has one; `follows`: the want reads the ring before it. */
+void output_send_ring(struct output *o, const struct want *w, bool follows);
 void output_measure(struct output *o, uint64_t now_us);
 int64_t output_frontier_90k(const struct output *o);
 

@@ -155,7 +155,7 @@ int output_on_mapped(struct output *o, uint64_t generation)
 	return ring_open(&r->map, r->fd, r->data_bytes);
 }
 
-void output_send_ring(struct output *o, const struct want *w)
+void output_send_ring(struct output *o, const struct want *w, bool follows)
 {
 	const struct output_ring *r = &o->current;
 	const struct tuners_env *env = &o->tuner->owner->env;
@@ -163,7 +163,7 @@ void output_send_ring(struct output *o, const struct want *w)
 				    .output = o->slot,
 				    .generation = r->generation,
 				    .data_bytes = r->data_bytes,
-				    .same_job = r->same_job,
+				    .same_job = r->same_job && follows,
 				    .live = o->tuner->live};
 
 	if (r->fd >= 0)
@@ -196,7 +196,7 @@ int output_on_running(struct output *o, uint64_t generation)
 	o->rate_us = 0;
 	for (struct want *w = t->owner->wants; w; w = w->next)
 		if (w->output == o)
-			output_send_ring(o, w);
+			output_send_ring(o, w, true);
 	if (o->source)
 		feed_derive(o);
 	output_publish(o);

@@ -10,6 +10,8 @@
 
 #define PULSE_MS 500
 
+static const char no_memory[] = "there is no memory for this channel";
+
 static void on_pulse(evutil_socket_t fd, short what, void *arg)
 {
 	struct tuners *ts = arg;
@@ -131,6 +133,18 @@ static void forget_last_showing(struct tuner *t)
 		output_free(t->outputs);
 }
 
+/* A ring for an output that has none, if its job runs already. */
+static int output_fill(struct output *o)
+{
+	struct tuner *t = o->tuner;
+	struct job *filler = o->source || tuner_both(t) ? t->ingest : t->derive;
+
+	if (!filler || filler->state == JOB_STOPPING || o->current.fd >= 0 ||
+	    o->next_ring.fd >= 0 || o->ordered.generation)
+		return 0;
+	return output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST, false);
+}
+
 static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 		       const struct msg_want *m, const struct lineup_output *def)
 {
@@ -138,8 +152,7 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	struct output *o = w ? output_get(t, m->variant, def) : NULL;
 	/* a derived output needs the source's ring beside its own */
 	bool source_ok = tuner_both(t) || (o && output_get(t, "", NULL));
-	struct job *filler;
-	int r = 0;
+	int r;
 
 	if (!o || !source_ok) {
 		free(w);
@@ -153,12 +166,8 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	o->idle_since_us = 0;
 	w->next = ts->wants;
 	ts->wants = w;
-	output_send_ring(o, w);
-	filler = o->source || tuner_both(t) ? t->ingest : t->derive;
-	if (filler && filler->state != JOB_STOPPING && o->current.fd < 0 && o->next_ring.fd < 0 &&
-	    !o->ordered.generation)
-		r = output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST,
-				     false);
+	output_send_ring(o, w, false);
+	r = output_fill(o);
 	/* the worker is refused and forgets the want, so nobody would ever release it */
 	if (r < 0)
 		want_free(ts, w);
@@ -199,8 +208,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		tuner_set_state(t, TUNER_STARTING);
 	}
 	if (want_attach(ts, t, worker, m, output) < 0)
-		refuse(ts, worker, m->want, GONE_FAILED, 503,
-		       "there is no memory for this channel");
+		refuse(ts, worker, m->want, GONE_FAILED, 503, no_memory);
 	tuner_update(t);
 }
 
@@ -232,7 +240,7 @@ void tuners_worker_gone(struct tuners *ts, unsigned worker)
 /* ---------- line-ups ---------- */
 
 /* Re-points the outputs of a tuner to the new definitions; a change of what decides one restarts
- * the derive job, and its viewers stay. */
+ * the derive job, and its viewers stay.  One that is a copy by now is none of the derive's. */
 static void outputs_follow(struct tuner *t)
 {
 	bool changed = false;
@@ -246,8 +254,8 @@ static void outputs_follow(struct tuner *t)
 		for (size_t i = 0; t->def && i < t->def->output_count; i++)
 			if (!strcmp(t->def->outputs[i].variant, o->variant))
 				def = &t->def->outputs[i];
-		o->def = def;
-		changed = changed || !def || def->hash != old || def->plain;
+		o->def = def && def->plain && !tuner_both(t) ? NULL : def;
+		changed = changed || !o->def || def->hash != old || def->plain;
 	}
 	if (changed && t->derive)
 		job_stop(t->derive);
@@ -283,7 +291,11 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 		to->wants++;
 		to->idle_since_us = 0;
 		w->output = to;
-		output_send_ring(to, w);
+		output_send_ring(to, w, false);
+		if (output_fill(to) < 0) {
+			refuse(ts, w->worker, w->id, GONE_FAILED, 503, no_memory);
+			want_free(ts, w);
+		}
 	}
 }
 

@@ -168,7 +168,7 @@ int output_on_ring(struct worker *w, const struct msg_output_ring *m, int fd)
 	struct stream_ring *newest = o ? output_ring(o) : NULL, *r;
 
 	/* our release and this message may have passed each other */
-	if (!o || (newest && m->generation <= newest->generation))
+	if (!o || (newest && m->generation == newest->generation))
 		return 0;
 	r = stream_ring_new(o, m, fd);
 	if (!r)

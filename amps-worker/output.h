@@ -1,9 +1,10 @@
 /* output.h - the outputs this worker wants, and the rings that fill them.
  *
  * An output is (channel, form, variant).  It is wanted from the master when its first viewer comes
- * and released when its last goes; it lives exactly as long.  The master answers with rings, each
- * with a higher generation than the one before; viewers of an older ring drain it and move over
- * (viewer.h), and a mapping is closed when its last viewer has left and a newer ring is there.
+ * and released when its last goes; it lives exactly as long.  The master answers with rings, one
+ * after the other; viewers of an earlier ring drain it and move over (viewer.h), and a mapping is
+ * closed when its last viewer has left and a later ring is there.  Generations grow but where a
+ * reload fills the want from another output.
  *
  *	worker 1-n output 1-n stream_ring 1-n viewer		(viewer.ring set)
  *	              output 1-n viewer				(viewer.ring NULL: waits)
@@ -22,7 +23,7 @@ struct viewer;
 TAILQ_HEAD(viewer_list, viewer);
 
 struct stream_ring {
-	TAILQ_ENTRY(stream_ring) in_output; /* ascending generation */
+	TAILQ_ENTRY(stream_ring) in_output; /* as they came */
 	TAILQ_ENTRY(stream_ring) in_feed;
 	struct output *output;
 	struct ring map;

@@ -65,6 +65,7 @@ static void follow(struct viewer *v, struct stream_ring *r)
 		TAILQ_REMOVE(&v->output->waiting, v, link);
 	}
 	v->ring = r;
+	v->record->output = v->output->slot;
 	TAILQ_INSERT_TAIL(&r->viewers, v, link);
 	feed_viewer_comes(w, r);
 	output_trim(v->output);
@@ -377,7 +378,6 @@ enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring *r)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, r, &rap, false))
 		return VIEWER_GONE;
-	v->record->output = v->output->slot;
 	page_add(&v->conn->worker->page->responses[2], 1);
 	v->conn->deadline_us = 0;
 	conn_update_events(v->conn);

@@ -329,6 +329,37 @@ def test_a_changed_source_keeps_its_viewers(server):
         assert_untouched(w.report(others))
 
 
+def test_a_profile_that_becomes_a_copy_and_back_keeps_its_viewers(server):
+    """The job that encodes comes and goes, also while a variant keeps one busy."""
+    config = line_up(channel(1, media.film(), "small", **LOOP,
+                             adaptive_bitrates=[{"name": "v", "ffmpeg_profile": "small"}]))
+    s = server(config)
+    with Watch(s) as w:
+        mine = w.open("/stream/1.ts", 3)
+        w.wait_playing(mine)
+        ingest = s.tuner("1")["pid"]
+        others = []
+        for n, profile in enumerate(["copy", "small", "copy", "small"]):
+            config["streams"][0]["ffmpeg_profile"] = profile
+            s.write_config(config)
+            reload(s)
+            w.wait(mine, lambda v: v["marks"] == n + 1, 15, f"the {profile} of the source")
+            w.wait_more(mine, 100)
+            wait_for(lambda: s.tuner("1")["viewers"] == 3 + len(others), 5, "all to be counted")
+            if n == 0:
+                wait_for(lambda: s.tuner("1")["derive_pid"] is None, 5, "the derive job to end")
+            if n == 1:
+                others = w.open("/stream/1.ts?variant=v", 2)
+                w.wait_playing(others, 100)
+        for v in w.report(mine).values():
+            assert v["state"] == "body" and v["opened"] == 1 and v["marks"] == 4, v
+            # the source's ring has the source's time, which encoding may have moved
+            for name in ("sync", "cc", "bad_starts", "bad_cuts"):
+                assert v[name] == 0, f"{name}: {v}"
+        w.wait_more(others, 100)
+        assert s.tuner("1")["pid"] == ingest and s.tuner("1")["restarts"] == 0
+
+
 def test_a_removed_channel_ends_its_viewers(server):
     config = line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP))
     s = server(config, workers=2)

@@ -277,6 +277,33 @@ Test(feed, the_same_job_in_a_larger_ring_shows_no_seam)
 	close_world(&x);
 }
 
+/* A reload fills the want from another output, whose ring is the older one. */
+Test(feed, a_ring_of_another_output_is_entered_whatever_its_generation)
+{
+	struct world x;
+	struct fm_client c;
+	struct fm_stream old;
+
+	open_world(&x, (struct fm_settings){0});
+	fm_ring(&x.stream, RING_BYTES, 7);
+	fm_write_group(&x.stream, 100);
+	fm_connect(&c, x.master.port, GET_STREAM, 0);
+	await_want(&x);
+	send_ring(&x, 7, false);
+	await(&x, fm_read(&c, 1 << 20) > 0 && c.packets == 102);
+	old = x.stream;
+	fm_ring(&x.stream, RING_BYTES, 2);
+	x.stream.count += 1000;
+	fm_write_group(&x.stream, 40);
+	send_ring(&x, 2, false);
+	await(&x, (fm_read(&c, 1 << 20), c.packets >= 102 + 3 + 42));
+	cr_assert_eq(c.faults, 0);
+	cr_assert_eq(c.marks, 3);
+	close(c.fd);
+	fm_ring_close(&old);
+	close_world(&x);
+}
+
 /* Fast and slow readers while the ring goes round ten times. */
 #define FAST   20
 #define SLOW   15
