@@ -185,6 +185,8 @@ static void stop_outdated(struct tuner *t)
 {
 	if (!t->def)
 		return;
+	if (tuner_both(t) && t->derive)
+		job_stop(t->derive);
 	if (!t->ingest || t->source_hash == t->def->hash || t->ingest->state == JOB_STOPPING)
 		return;
 	job_stop(t->ingest);
@@ -225,12 +227,21 @@ static void start_job(struct tuner *t, enum job_role role)
 	tuner_publish(t);
 }
 
+/* Where one job in both roles becomes two, or two become one, what fills the derived outputs goes
+ * before its successor begins: time goes on from where it stopped. */
+static bool predecessor_is_there(const struct tuner *t)
+{
+	return tuner_both(t) ? t->derive != NULL : t->ingest && t->ingest->role == JOB_BOTH;
+}
+
 /* Starts what is wanted and not there; what must wait for its retry sets the timer. */
 static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
 	bool both = tuner_both(t);
 
 	if (!t->outputs || t->state == TUNER_FAILED || t->owner->shutting_down || !t->def)
+		return;
+	if (predecessor_is_there(t))
 		return;
 	if (!t->ingest && t->state != TUNER_ENDED) {
 		if (now_us >= t->ingest_retry.at_us)

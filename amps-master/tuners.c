@@ -312,6 +312,9 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 	outputs_follow(t);
 	if (t->def) {
 		wants_follow(ts, t);
+		/* one job in both roles needed no ring between them, two do */
+		if (t->outputs && !tuner_both(t) && !output_get(t, "", NULL))
+			tuner_fail(t, 503, no_memory);
 	} else {
 		tuner_give_up(t, GONE_REMOVED, 404, "the channel has been removed");
 		if (t->ingest)

@@ -360,6 +360,24 @@ def test_a_profile_that_becomes_a_copy_and_back_keeps_its_viewers(server):
         assert s.tuner("1")["pid"] == ingest and s.tuner("1")["restarts"] == 0
 
 
+def test_a_generated_source_that_becomes_a_film_keeps_its_viewers(server):
+    """One job in both roles becomes two jobs, and the other way round."""
+    generated = {"source": "testsrc2=size=160x90:rate=25", "input_options": {"f": "lavfi"}}
+    config = line_up(channel(1, profile="small", **generated))
+    s = server(config)
+    with Watch(s) as w:
+        mine = w.open("/stream/1.ts", 3)
+        w.wait_playing(mine)
+        for n in range(2):
+            film = channel(1, media.film(), "small", **LOOP)
+            config["streams"][0] = channel(1, profile="small", **generated) if n else film
+            s.write_config(config)
+            reload(s)
+            w.wait(mine, lambda v: v["marks"] == n + 1, 15, "the other source")
+            w.wait_more(mine, 100)
+        assert_stayed(w.report(mine), 2)
+
+
 def test_a_removed_channel_ends_its_viewers(server):
     config = line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP))
     s = server(config, workers=2)
