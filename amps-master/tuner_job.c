@@ -233,9 +233,13 @@ static int on_ended(struct job *j, const struct msg *m)
 	struct tuner *t = j->tuner;
 	int r = msg_decode_job_ended(m->bytes, m->len, &ended);
 
-	if (r < 0)
+	/* of one that was told to stop meanwhile nobody reads any more */
+	if (r < 0 || j->state == JOB_STOPPING)
 		return r;
 	j->explained = j->ended = true;
+	/* a wish that comes before its process has gone is one for the next showing already */
+	if (j->role != JOB_DERIVE)
+		tuner_set_state(t, TUNER_ENDED);
 	for (struct output *o = t->outputs; o; o = o->next) {
 		if (o->source != (j->role == JOB_INGEST))
 			continue;
@@ -415,9 +419,7 @@ static void on_broken(void *owner, struct peer *p, int error)
 		j->explained = true;
 	}
 	job_kill(j);
-	if (j->ended && j->role != JOB_DERIVE)
-		tuner_set_state(t, TUNER_ENDED);
-	else if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error))
+	if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error))
 		lost(j);
 	job_free(j);
 	tuner_update(t);

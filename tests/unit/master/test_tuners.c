@@ -395,6 +395,31 @@ Test(tuners, a_film_that_ends_ends_and_starts_afresh)
 	scene_close(&s);
 }
 
+/* Its process is still there when the next viewer comes, who must not wait for what is over. */
+Test(tuners, a_want_right_behind_the_end_of_a_film_starts_it_afresh)
+{
+	struct scene s;
+	unsigned rings;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(msg_send_job_ended(s.jobs[0].fd, &(struct msg_job_ended){}, NULL), 0);
+	turn(&s);
+	rings = s.rings;
+	want(&s, 0, 2, "");
+	cr_assert_eq(s.rings, rings, "it gets the ring of the last showing");
+	cr_assert_eq(s.job_count, 1, "one connection to the source at a time");
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.job_count, 2);
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.rings, rings + 1);
+	cr_assert_eq(s.ring.want, 2);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	scene_close(&s);
+}
+
 Test(tuners, a_variant_gets_a_derive_job_that_reads_the_source)
 {
 	struct scene s;
