@@ -16,8 +16,11 @@
 /* A process that does nothing but live: the pid a fake job introduces itself with. */
 static pid_t sleeper(void)
 {
-	pid_t pid = fork();
+	int pair[2];
+	pid_t pid;
 
+	cr_assert_eq(pipe(pair), 0);
+	pid = fork();
 	if (pid == 0) {
 		/* a test that fails must not leave it behind; other jobs' sockets are not its own
 		 */
@@ -26,6 +29,10 @@ static pid_t sleeper(void)
 		for (;;)
 			pause();
 	}
+	/* before it has let go of them, a job that ends would not be seen to */
+	close(pair[1]);
+	cr_assert_eq(read(pair[0], &(char){0}, 1), 0);
+	close(pair[0]);
 	return pid;
 }
 
