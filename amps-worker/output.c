@@ -117,8 +117,10 @@ void output_trim(struct output *o)
 	/* one that is gone is being walked over, or drains and ends as a whole */
 	for (r = o->gone ? NULL : TAILQ_FIRST(&o->rings); r; r = next) {
 		next = TAILQ_NEXT(r, in_output);
-		if (next && TAILQ_EMPTY(&r->viewers))
+		if (next && TAILQ_EMPTY(&r->viewers)) {
+			next->same_job = false; /* of who comes from a ring before this one */
 			stream_ring_free(r);
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ struct stream_ring {
 	struct ring map;
 	struct viewer_list viewers;
 	uint64_t generation;
-	bool same_job; /* goes on where the ring before it ended */
+	bool same_job; /* goes on where the ring before it in the list ended */
 	/* the fan-out's account */
 	uint64_t due_us;	 /* of the next pass */
 	uint64_t hurry_until_us; /* fresh: short passes until then */

@@ -277,6 +277,33 @@ Test(feed, the_same_job_in_a_larger_ring_shows_no_seam)
 	close_world(&x);
 }
 
+/* The second larger ring comes before anybody has moved to the first. */
+Test(feed, a_larger_ring_that_was_passed_over_is_a_seam_with_a_mark)
+{
+	struct world x;
+	struct fm_client c;
+	struct fm_stream old, passed;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	old = x.stream;
+	fm_ring(&x.stream, RING_BYTES * 2, 2);
+	fm_write_group(&x.stream, 40);
+	send_ring(&x, 2, true);
+	passed = x.stream;
+	fm_ring(&x.stream, RING_BYTES * 4, 3);
+	fm_write_group(&x.stream, 40);
+	send_ring(&x, 3, true);
+	await(&x, (fm_read(&c, 1 << 20), c.packets >= 102 + 3 + 42));
+	cr_assert_eq(c.faults, 0);
+	cr_assert_eq(c.cuts, 1);
+	cr_assert_eq(c.marks, 3);
+	close(c.fd);
+	fm_ring_close(&old);
+	fm_ring_close(&passed);
+	close_world(&x);
+}
+
 /* A reload fills the want from another output, whose ring is the older one. */
 Test(feed, a_ring_of_another_output_is_entered_whatever_its_generation)
 {
