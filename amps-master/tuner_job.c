@@ -261,9 +261,9 @@ static int on_output_failed(struct job *j, const struct msg *m)
 
 	if (r < 0 || !o)
 		return r;
-	log_warn("channel %s: variant '%s' cannot be made: %s", t->key, o->variant, failed.text);
-	text_copy(t->last_error, sizeof(t->last_error), failed.text);
-	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, failed.text);
+	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
+	log_warn("channel %s: variant '%s' cannot be made: %s", t->key, o->variant, t->last_error);
+	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
 	o->ended = true;
 	tuner_update_soon(t);
 	return 0;
@@ -278,7 +278,8 @@ static int on_failed(struct job *j, const struct msg *m)
 	if (r < 0)
 		return r;
 	j->explained = true;
-	text_copy(t->last_error, sizeof(t->last_error), failed.text);
+	/* it may be the source's own words */
+	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	t->last_status = failed.status == 504 ? 504 : 502;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* http_query.c - values of a query and path segments, percent-decoded (http_parse.h). */
 #include <string.h>
 #include "amps-worker/http_parse.h"
+#include "common/text.h"
 
 static int hex_digit(char c)
 {
@@ -30,27 +31,10 @@ static int decode_byte(struct span s, size_t *i, bool plus_is_space)
 	return high * 16 + low;
 }
 
-/* Bytes of the UTF-8 sequence that begins at `at`, or 0: overlong forms, surrogates and what lies
- * beyond U+10FFFF are no UTF-8 (RFC 3629 section 4). */
-static size_t utf8_sequence(const unsigned char *at, size_t len)
-{
-	size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-	if (n == 0 || n > len || at[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 static bool is_utf8(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_sequence((const unsigned char *)text + i, len - i);
+		size_t n = text_utf8_sequence(text + i, len - i);
 
 		if (n == 0)
 			return false;

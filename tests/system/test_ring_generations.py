@@ -133,6 +133,8 @@ def test_a_source_with_other_pids_and_another_codec(server, where):
 REFUSALS = {
     "404": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
     "403": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "no text": b"HTTP/1.1 410 Gone \xff\xfe\xc3( for ever\r\nContent-Length: 0\r\n"
+               b"Connection: close\r\n\r\n",
     "html": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body>"
             + b"<p>Subscription expired. GGG</p>\n" * 5000,
     "empty": b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nContent-Length: 0\r\n"

@@ -5,6 +5,23 @@
 #include "common/limits.h"
 #include "leaks.h"
 
+Test(text, what_a_stranger_wrote_is_made_text)
+{
+	char text[32];
+
+	cr_assert(text_copy_foreign(text, sizeof(text), "a\xff\x1b[1m\n\xc3("));
+	cr_assert_str_eq(text, "a?"
+			       "?[1m?"
+			       "?(");
+	cr_assert(text_copy_foreign(text, sizeof(text),
+				    "F\xc3\xbc\xc3\x9f \xed\xa0\x80 \xf0\x9f\x98\x80"));
+	cr_assert_str_eq(text, "F\xc3\xbc\xc3\x9f ??? \xf0\x9f\x98\x80");
+	cr_assert_not(text_copy_foreign(text, 4, "ab\xc3\xbc"));
+	cr_assert_str_eq(text, "ab");
+	cr_assert_not(text_copy_foreign(text, 1, "\xff"));
+	cr_assert_str_eq(text, "");
+}
+
 Test(text, copy_fits)
 {
 	char dst[6];

@@ -318,6 +318,33 @@ Test(tuners, a_source_that_never_showed_anything_is_an_error_with_its_reason)
 	scene_close(&s);
 }
 
+static uint64_t no_viewers(void *owner, uint32_t output)
+{
+	(void)owner;
+	(void)output;
+	return 0;
+}
+
+/* A server's reason phrase may be any bytes: no JSON can carry them. */
+Test(tuners, a_reason_that_is_no_text_does_not_hide_the_tuner)
+{
+	struct scene s;
+	json_t *list;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "404 \xff\xfe\xc3(\x1b[31m");
+	list = tuners_report(s.tuners, NULL, no_viewers);
+	cr_assert_eq(json_array_size(list), 1);
+	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "last_error")),
+			 "404 ?"
+			 "?"
+			 "?(?[31m");
+	json_decref(list);
+	scene_close(&s);
+}
+
 Test(tuners, a_job_killed_while_running_is_replaced_and_viewers_stay)
 {
 	struct scene s;
