@@ -413,5 +413,7 @@ void playlist_handle(const struct request *q, struct reply *r)
 	r->kind = REPLY_SHARED;
 	/* Who asks and from where decides what is in it, and the token is in every link. */
 	reply_field(r, "Cache-Control", "private, no-cache");
-	reply_field(r, "Vary", "X-Amps-Token, Authorization, X-Amps-Region, X-Region");
+	reply_field(r, "Vary",
+		    "X-Amps-Token, Authorization, X-Amps-Region, X-Region, "
+		    "CF-IPCountry, X-Appengine-Country");
 }

@@ -267,6 +267,13 @@ def test_regions_hide_and_refuse(server):
     assert s.request("HEAD", "/stream/1.ts?region=USA", {"X-Region": "US"}).status == 200
 
 
+def test_a_cache_is_told_every_field_a_region_may_come_in(server):
+    s = server(line_up(channel(1, media.film())))
+    varies = s.get("/playlist.m3u").headers["vary"].lower().replace(" ", "").split(",")
+    for header in ("X-Amps-Region", "X-Region", "CF-IPCountry", "X-Appengine-Country"):
+        assert header.lower() in varies, varies
+
+
 def test_metrics_in_both_forms(server):
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts") as stream:
