@@ -93,7 +93,6 @@ struct tuner {
 	bool shown;	   /* has had a random access point since its first viewer came */
 	bool derive_shown; /* the same of its derive job */
 	bool live;
-	uint64_t generation; /* of the newest ring of any output */
 	uint64_t hint_bytes; /* ring size that fitted the source last time */
 	struct job *ingest, *derive;
 	struct retry ingest_retry, derive_retry;
@@ -114,6 +113,7 @@ struct tuners {
 	struct output *output_slots[OUTPUTS_MAX];
 	struct want *wants;
 	struct ring_pool *ring_pool; /* makes the large rings */
+	uint64_t generation;	     /* of the newest ring: no two of the server's are the same */
 	struct event *pulse;	     /* heartbeats and rates, while there are jobs */
 	unsigned jobs;
 	bool shutting_down;

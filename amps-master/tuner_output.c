@@ -102,7 +102,7 @@ int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_
 {
 	struct tuner *t = o->tuner;
 	struct output_ring r = {.fd = -1,
-				.generation = ++t->generation,
+				.generation = ++t->owner->generation,
 				.data_bytes = ring_class(bytes),
 				.same_job = same_job};
 

@@ -605,6 +605,29 @@ Test(tuners, a_ring_too_small_is_replaced_without_a_new_job)
 	scene_close(&s);
 }
 
+/* A large ring comes from a thread and is known by slot and generation alone: one that was ordered
+ * for a channel that has gone must not pass for one of the channel that has its slot now. */
+Test(tuners, no_two_rings_have_the_same_generation)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	tuners_set_lineup(s.tuners, calloc(1, sizeof(struct lineup)));
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	/* a tuner whose job has gone is forgotten with the next line-up */
+	tuners_set_lineup(s.tuners, calloc(1, sizeof(struct lineup)));
+	tuners_set_lineup(s.tuners, lineup_of(1, 1, 1000, true));
+	want(&s, 0, 2, "");
+	cr_assert_eq(s.job_count, 2);
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.jobs[1].output, s.jobs[0].output, "the test needs the same slot");
+	cr_assert_gt(s.jobs[1].generation, s.jobs[0].generation);
+	scene_close(&s);
+}
+
 Test(tuners, stop_ends_a_tuner_and_its_viewers)
 {
 	struct scene s;
