@@ -8,8 +8,8 @@
 
 /* What a variant may override beside its profile. */
 static const char *const tuner_overrides[] = {
-	"custom_ffmpeg", "source",	   "sources",	 "input_options",
-	"input_args",	 "source_handler", "use_yt_dlp", "yt_dlp_format",
+	"custom_ffmpeg",  "source",	"input_options", "input_args",
+	"source_handler", "use_yt_dlp", "yt_dlp_format",
 };
 
 int channel_profiles_complete(json_t *settings)
@@ -53,10 +53,14 @@ json_t *channel_with_variant(const json_t *entry, const json_t *variant)
 		if (json_read_has(variant, tuner_overrides[i]))
 			failed = json_object_set(both, tuner_overrides[i],
 						 json_object_get(variant, tuner_overrides[i])) < 0;
-	if (!failed)
-		return both;
-	json_decref(both);
-	return NULL;
+	if (failed) {
+		json_decref(both);
+		return NULL;
+	}
+	/* its own source has none of the channel's alternatives */
+	if (json_read_has(variant, "source"))
+		json_object_del(both, "sources");
+	return both;
 }
 
 bool channel_variant_own_tuner(const json_t *variant)

@@ -151,7 +151,9 @@ class Stream:
         return data[:n]
 
     def read_for(self, seconds):
-        parts, end = [], time.monotonic() + seconds
+        """What comes in so many seconds from the first byte on."""
+        parts = [self.read_some()]
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             data = self.read_some()
             if not data:

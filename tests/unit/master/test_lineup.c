@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include "amps-master/channel_rules.h"
 #include "leaks.h"
 
 /* Profiles as people write them. */
@@ -119,6 +120,29 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	cr_assert_null(lineup_tuner_at(f.lineup, 3));
 	done(&f);
 	assert_no_leaks();
+}
+
+/* `sources` of a variant is a key that nobody knows; a source of its own stands for all of the
+ * channel's. */
+Test(lineup, the_sources_of_a_channel_are_not_a_variants)
+{
+	json_t *entry = json("{'source':'a','sources':['b']}");
+	json_t *odd = json("{'name':'x','sources':['c']}"), *own = json("{'source':'d'}");
+	json_t *both = channel_with_variant(entry, own);
+
+	cr_expect_not(channel_variant_own_tuner(odd));
+	cr_expect(channel_variant_own_tuner(own));
+	cr_expect_str_eq(json_string_value(json_object_get(both, "source")), "d");
+	cr_expect_null(json_object_get(both, "sources"));
+	json_decref(both);
+	both = channel_with_variant(entry, odd);
+	cr_expect_eq(json_array_size(json_object_get(both, "sources")), 1);
+	cr_expect_str_eq(json_string_value(json_array_get(json_object_get(both, "sources"), 0)),
+			 "b");
+	json_decref(both);
+	json_decref(entry);
+	json_decref(odd);
+	json_decref(own);
 }
 
 Test(lineup, what_is_not_there_is_not_resolved)
