@@ -115,9 +115,10 @@ static int parse_version(struct span text, struct http_request *ret, struct verd
 	if (text.len != 8 || memcmp(text.at, "HTTP/", 5) != 0 || text.at[6] != '.' ||
 	    text.at[5] < '0' || text.at[5] > '9' || text.at[7] < '0' || text.at[7] > '9')
 		return refuse(v, 400, "the request line does not end with an HTTP version");
-	if (text.at[5] != '1' || text.at[7] > '1')
+	if (text.at[5] != '1')
 		return refuse(v, 505, "this server speaks HTTP/1.0 and HTTP/1.1");
-	ret->minor = (unsigned)(text.at[7] - '0');
+	/* a later minor version is understood like the latest known (RFC 9110 section 2.5) */
+	ret->minor = text.at[7] > '0';
 	return 0;
 }
 
@@ -270,6 +271,28 @@ static int check_length(struct http_request *r, struct verdict *v)
 	return 0;
 }
 
+/* Anything but the one coding "chunked".  Where chunked is not what was applied last, and last
+ * alone, nobody can tell where the body ends (RFC 9112 section 6.3); other codings in front of it
+ * are merely unknown. */
+static int refuse_codings(struct span list, struct verdict *v)
+{
+	const char *end = list.at + list.len;
+	bool chunked = false;
+
+	for (const char *at = list.at; at <= end;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		struct span coding = trim((struct span){at, (size_t)((comma ? comma : end) - at)});
+
+		if (!coding.len || chunked)
+			return refuse(v, 400, "the Transfer-Encoding field is malformed");
+		chunked = span_is_nocase(coding, "chunked");
+		at = comma ? comma + 1 : end + 1;
+	}
+	if (!chunked)
+		return refuse(v, 400, "the last transfer coding is not chunked");
+	return refuse(v, 501, "the only transfer coding known here is chunked");
+}
+
 static int check_coding(struct http_request *r, struct verdict *v)
 {
 	struct span coding = http_field(r, "Transfer-Encoding");
@@ -283,7 +306,7 @@ static int check_coding(struct http_request *r, struct verdict *v)
 	if (field_times(r, "Transfer-Encoding") > 1 || coding.len == 0)
 		return refuse(v, 400, "the Transfer-Encoding field is malformed");
 	if (!span_is_nocase(coding, "chunked"))
-		return refuse(v, 501, "the only transfer coding known here is chunked");
+		return refuse_codings(coding, v);
 	r->chunked = true;
 	return 0;
 }

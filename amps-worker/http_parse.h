@@ -4,9 +4,10 @@
  * to request smuggling elsewhere is refused with 400 and the connection closes: bare CR or LF, NUL
  * or control characters, obs-fold, space before the colon, an empty field name, two or missing Host
  * (HTTP/1.0 without Host is fine), two or malformed Content-Length, Content-Length together with
- * Transfer-Encoding, any transfer coding but chunked, a request target that is neither origin-form
- * nor absolute-form, dot segments that leave the root, percent-encoded NUL or slash in a path
- * segment where it changes routing, HTTP versions other than 1.0 and 1.1 (505). */
+ * Transfer-Encoding, a transfer coding behind or in place of chunked, a request target that is
+ * neither origin-form nor absolute-form (nor, with OPTIONS, "*"), dot segments that leave the root,
+ * percent-encoded NUL or slash in a path segment where it changes routing.  Other transfer codings
+ * in front of chunked are 501, HTTP versions other than 1.x 505. */
 #ifndef AMPS_HTTP_PARSE_H
 #define AMPS_HTTP_PARSE_H
 
@@ -36,8 +37,8 @@ struct http_field {
 struct http_request {
 	enum http_method method;
 	struct span method_text;
-	unsigned minor;	   /* HTTP/1.minor */
-	struct span path;  /* still percent-encoded, begins with '/' */
+	unsigned minor;	   /* HTTP/1.minor, 0 or 1 */
+	struct span path;  /* still percent-encoded, begins with '/'; or "*" */
 	struct span query; /* behind '?', may be empty */
 	struct span host;  /* Host field or the authority of an absolute target; may be empty */
 	bool keep_alive;

@@ -133,6 +133,10 @@ const char *http_target_parse(struct span target, struct http_request *ret)
 
 	if (target.len && *target.at == '/')
 		return parse_origin(target, ret);
+	if (ret->method == HTTP_OPTIONS && span_is(target, "*")) {
+		ret->path = target;
+		return NULL;
+	}
 	for (size_t i = 0; i < array_size(schemes); i++) {
 		size_t n = strlen(schemes[i]);
 

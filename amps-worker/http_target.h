@@ -6,7 +6,8 @@
 #include "amps-worker/http_parse.h"
 
 /* Splits an origin-form or absolute-form target into ret->path, ret->query and, for the absolute
- * form, ret->host.  NULL, or a static sentence that says what is wrong. */
+ * form, ret->host; "*" is a path where ret->method is OPTIONS.  NULL, or a static sentence that
+ * says what is wrong. */
 const char *http_target_parse(struct span target, struct http_request *ret);
 
 /* A host with an optional port, as it may stand in a Host field and in links made from it: a name

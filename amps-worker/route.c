@@ -25,6 +25,8 @@ static const struct route routes[] = {
 	{"/watch/<id>", GET, ROUTE_OPEN, page_html},
 	{"/ui/page.css", GET, ROUTE_OPEN, page_css},
 	{"/ui/page.js", GET, ROUTE_OPEN, page_js},
+	/* the server as a whole; http_target.c has let OPTIONS through alone */
+	{"*", GET, ROUTE_OPEN, NULL},
 };
 
 /* Does the pattern fit the path?  Pieces go to q->segment. */

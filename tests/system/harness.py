@@ -1,5 +1,6 @@
 """The real server as a test sees it: started on a port of its own, asked over HTTP and over the
 command, watched as processes, and checked for residue when it has stopped."""
+import contextlib
 import http.client
 import itertools
 import json
@@ -343,3 +344,18 @@ class Server:
                 self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def serving(config, **kwargs):
+    """A server that many tests share (a fixture of module scope); it must leave nothing either."""
+    s = Server(config, **kwargs)
+    try:
+        yield s.start()
+        s.stop()
+        s.check_log()
+    except BaseException:
+        print(f"--- log of the server on port {s.port} ---\n{s.log()[-6000:]}")
+        raise
+    finally:
+        s.cleanup()

@@ -186,6 +186,7 @@ Test(route, knows_methods)
 	expect_method(f, WITH("OPTIONS", "/stream/1.ts"), 204, "Access-Control-Allow-Headers: X-A");
 	expect_method(f, WITH("OPTIONS", "/stream/1.ts"), 204,
 		      "Access-Control-Allow-Origin: *\r\n");
+	expect_method(f, WITH("OPTIONS", "*"), 204, "Allow: GET, HEAD, OPTIONS\r\n");
 	expect_method(f, WITH("OPTIONS", "/metrics"), 204, "Allow: GET, HEAD, OPTIONS\r\n");
 	expect_method(f, WITH("HEAD", "/stream/1.ts"), 401, "WWW-Authenticate");
 	answer = fixture_answer(f, WITH("HEAD", "/stream/1.ts?token=shared"));
