@@ -169,9 +169,19 @@ static void add_pid(struct ring_rap *rap, unsigned pid, unsigned cc, unsigned fl
 		.pid = (uint16_t)pid, .cc = (uint8_t)cc, .flags = (uint8_t)flags};
 }
 
-static unsigned cc_before(const uint8_t *first_packet)
+/* The packets of a table, with counters that lead up to the last one of their PID: damaged copies
+ * or other sections may have come behind them, and the ring's next packet must follow. */
+static void add_table(struct ring_rap *rap, const struct ts_parse *p, const struct ts_section *s,
+		      unsigned pid)
 {
-	return (first_packet[3] - 1u) & 0x0f;
+	uint8_t *packet = rap->psi + rap->psi_packets * TS_PACKET;
+	unsigned before = p->cc[pid] - s->done_count;
+
+	memcpy(packet, s->done, s->done_count * TS_PACKET);
+	for (unsigned i = 1; i <= s->done_count; i++, packet += TS_PACKET)
+		packet[3] = (uint8_t)((packet[3] & 0xf0) | ((before + i) & 0x0f));
+	rap->psi_packets += (uint8_t)s->done_count;
+	add_pid(rap, pid, before & 0x0f, RING_PID_PSI);
 }
 
 /* The slot as of the packet at `pos`, which is about to be counted.  False without PAT and PMT. */
@@ -185,12 +195,8 @@ static bool rap_begin(const struct ts_parse *p, uint64_t pos, struct ring_rap *r
 				 .pcr_90k = p->pcr_90k,
 				 .pcr_pid = p->pcr_pid,
 				 .video_pid = p->video_pid};
-	rap->psi_packets = (uint8_t)(p->pat.done_count + p->pmt.done_count);
-	memcpy(rap->psi, p->pat.done, p->pat.done_count * TS_PACKET);
-	memcpy(rap->psi + p->pat.done_count * TS_PACKET, p->pmt.done,
-	       p->pmt.done_count * TS_PACKET);
-	add_pid(rap, 0, cc_before(p->pat.done), RING_PID_PSI);
-	add_pid(rap, p->pmt_pid, cc_before(p->pmt.done), RING_PID_PSI);
+	add_table(rap, p, &p->pat, 0);
+	add_table(rap, p, &p->pmt, p->pmt_pid);
 	add_pid(rap, p->pcr_pid, p->cc[p->pcr_pid], RING_PID_PCR);
 	for (unsigned i = 0; i < p->stream_count; i++)
 		add_pid(rap, p->streams[i].pid, p->cc[p->streams[i].pid], 0);

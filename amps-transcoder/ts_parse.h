@@ -114,10 +114,11 @@ static inline unsigned ts_payload_at(const uint8_t *packet)
 		return TS_PACKET;
 	return packet[3] & 0x20u ? 5u + ts_adaptation_len(packet) : 4u;
 }
-/* The flags byte of the adaptation field; 0 if there is none. */
+/* The flags byte of the adaptation field; 0 if there is none, or none to be believed because its
+ * length leads out of the packet. */
 static inline unsigned ts_adaptation_flags(const uint8_t *packet)
 {
-	return ts_adaptation_len(packet) > 0 ? packet[5] : 0;
+	return ts_adaptation_len(packet) > 0 && packet[4] <= 183u ? packet[5] : 0;
 }
 #define TS_FLAG_DISCONTINUITY 0x80u
 #define TS_FLAG_RANDOM_ACCESS 0x40u

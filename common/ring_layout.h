@@ -68,8 +68,8 @@ struct ring_pid_cc {
 #define RING_PID_PSI 2u
 
 /* A random access point: a reader that sends `psi`, then the ring from `pos`, starts a picture. The
- * PSI packets are the last ones before `pos` byte for byte, so the ring's next ones follow in
- * continuity.  W: job; plain fields under the rap_intent/rap_commit rule. */
+ * PSI packets are the last good ones before `pos`, with counters that the ring's next ones on their
+ * PIDs follow.  W: job; plain fields under the rap_intent/rap_commit rule. */
 struct ring_rap {
 	uint64_t pos;	  /* bytes; the packet in which the access unit starts */
 	int64_t pts_90k;  /* unwrapped, as in the ring's bytes; TIME_NONE if unknown */

@@ -171,6 +171,39 @@ Test(ts_parse, a_damaged_section_is_not_believed)
 	cr_assert_eq(p.video_pid, TS_PID_NONE);
 }
 
+Test(ts_parse, whoever_joins_behind_a_damaged_table_sees_no_gap)
+{
+	uint8_t second[64] = {0x00, 0, 0, 0, 1, 0xc1, 1, 1, 0, 2, 0xe3, 0x00};
+
+	begin(0x1b, 0);
+	build_section(&b, 0, second, 12);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	b.bytes[b.len - TS_PACKET + 20] ^= 1;
+	build_pes(&b, PID_VIDEO, 0, 10, true, NAL_IDR);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.psi_packets, 2);
+	cr_assert_eq(rap.psi[3] & 0x0f, 1);
+	cr_assert_eq(rap.psi[TS_PACKET + 3] & 0x0f, 1);
+	cr_assert_eq(rap.pids[0].cc, 0);
+	cr_assert_eq(rap.pids[1].cc, 0);
+	/* nothing else of them is new */
+	cr_assert_arr_eq(rap.psi + 4, b.bytes + 4, TS_PACKET - 4);
+	cr_assert_arr_eq(rap.psi + TS_PACKET + 4, b.bytes + TS_PACKET + 4, TS_PACKET - 4);
+}
+
+Test(ts_parse, a_field_that_leads_out_of_its_packet_is_not_believed)
+{
+	begin(0x1b, 0);
+	build_pes(&b, PID_VIDEO, 9000, 10000, true, NAL_IDR);
+	feed();
+	for (unsigned len = 184; len <= 255; len++) {
+		build_pes(&b, PID_VIDEO, 1ll << 32, 1ll << 31, true, NAL_IDR)[4] = (uint8_t)len;
+		cr_assert_eq(feed() & (TS_SAW_PCR | TS_SAW_PES | TS_SAW_RAP), 0, "%u", len);
+	}
+	cr_assert_eq(p.pcr_90k, 9000);
+	cr_assert_eq(p.frontier_90k, 10000);
+}
+
 Test(ts_parse, a_second_section_of_the_pat_changes_no_programme)
 {
 	uint8_t second[64] = {0x00, 0, 0, 0, 1, 0xc1, 1, 1, 0, 2, 0xe3, 0x00};
