@@ -37,6 +37,11 @@ static void add_regions(struct check *c, const struct spot *at, json_t *out)
 	}
 }
 
+static bool is_blank(const char *text)
+{
+	return text[strspn(text, ", ")] == '\0';
+}
+
 json_t *config_check_regions(struct check *c, const struct field *f, const struct spot *at)
 {
 	size_t n = json_array_size(at->value);
@@ -54,6 +59,9 @@ json_t *config_check_regions(struct check *c, const struct field *f, const struc
 		struct spot item = check_enter_index(c, at->value, i);
 
 		add_regions(c, &item, out);
+		/* an entry that means nothing must not open what others close */
+		if (json_is_string(item.value) && is_blank(json_string_value(item.value)))
+			check_error(c, &item, "must not be empty");
 		check_leave(c, &item);
 	}
 	if (json_array_size(out) > REGIONS_MAX)

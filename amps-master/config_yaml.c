@@ -33,6 +33,8 @@ struct item {
 
 struct builder {
 	const char *file;
+	const char *bytes;
+	size_t size;
 	struct marks *marks;
 	struct problems *problems;
 	struct frame frames[CONFIG_DEPTH_MAX];
@@ -224,19 +226,33 @@ static bool in_command(const struct builder *b)
 	       (f->command || (f->key != NULL && strcmp(f->key, "custom_ffmpeg") == 0));
 }
 
-static int container_start(struct builder *b, json_t *node, const yaml_char_t *anchor, int line)
+static int unknown_tag(struct builder *b, const char *tag, int line)
 {
+	if (strncmp(tag, CORE_TAG, strlen(CORE_TAG)) == 0)
+		return problem(b, PROBLEM_ERROR, line, "unknown tag '!!%s'",
+			       tag + strlen(CORE_TAG));
+	return problem(b, PROBLEM_ERROR, line, "unknown tag '%s'", tag);
+}
+
+static int container_start(struct builder *b, const yaml_event_t *event, int line)
+{
+	bool list = event->type == YAML_SEQUENCE_START_EVENT;
+	const char *tag = (const char *)(list ? event->data.sequence_start.tag
+					      : event->data.mapping_start.tag);
+	const yaml_char_t *anchor =
+		list ? event->data.sequence_start.anchor : event->data.mapping_start.anchor;
 	bool command = in_command(b);
-	const char *refusal = NULL;
+	json_t *node;
 
 	if (wants_key(top(b)))
-		refusal = "a key must be a plain word%s";
-	else if (b->depth == CONFIG_DEPTH_MAX)
-		refusal = TOO_DEEP;
-	if (refusal != NULL || node == NULL) {
-		json_decref(node);
-		return node == NULL ? -ENOMEM : problem(b, PROBLEM_ERROR, line, refusal, "");
-	}
+		return problem(b, PROBLEM_ERROR, line, "a key must be a plain word%s", "");
+	if (b->depth == CONFIG_DEPTH_MAX)
+		return problem(b, PROBLEM_ERROR, line, TOO_DEEP, "");
+	if (tag != NULL && strcmp(tag, list ? CORE_TAG "seq" : CORE_TAG "map") != 0)
+		return unknown_tag(b, tag, line);
+	node = list ? json_array() : json_object();
+	if (node == NULL)
+		return -ENOMEM;
 	b->frames[b->depth++] = (struct frame){
 		.node = node,
 		.anchor = anchor != NULL ? strdup((const char *)anchor) : NULL,
@@ -273,21 +289,19 @@ static int expand(struct builder *b, const char *text, int line, json_t **ret)
 /* Is a scalar resolved like a plain word?  -EINVAL for a tag we do not know. */
 static int tag_rule(struct builder *b, const yaml_event_t *event, int line, bool *ret_plain)
 {
-	static const char *const plain_tags[] = {"null", "bool", "int", "float"};
+	static const char *const plain_tags[] = {CORE_TAG "null", CORE_TAG "bool", CORE_TAG "int",
+						 CORE_TAG "float"};
 	const char *tag = (const char *)event->data.scalar.tag;
 
 	*ret_plain = event->data.scalar.plain_implicit != 0;
 	if (tag == NULL)
 		return 0;
 	*ret_plain = false;
-	if (strncmp(tag, CORE_TAG, strlen(CORE_TAG)) != 0)
-		return problem(b, PROBLEM_ERROR, line, "unknown tag '%s'", tag);
-	tag += strlen(CORE_TAG);
-	if (strcmp(tag, "str") == 0 || strcmp(tag, "timestamp") == 0)
+	if (strcmp(tag, CORE_TAG "str") == 0 || strcmp(tag, CORE_TAG "timestamp") == 0)
 		return 0;
 	for (size_t i = 0; i < array_size(plain_tags); i++)
 		*ret_plain = *ret_plain || strcmp(tag, plain_tags[i]) == 0;
-	return *ret_plain ? 0 : problem(b, PROBLEM_ERROR, line, "unknown tag '!!%s'", tag);
+	return *ret_plain ? 0 : unknown_tag(b, tag, line);
 }
 
 static int make_scalar(struct builder *b, const yaml_event_t *event, int line, struct item *item)
@@ -365,15 +379,24 @@ static int take_event(struct builder *b, const yaml_event_t *event)
 	case YAML_ALIAS_EVENT:
 		return alias(b, event, line);
 	case YAML_SEQUENCE_START_EVENT:
-		return container_start(b, json_array(), event->data.sequence_start.anchor, line);
 	case YAML_MAPPING_START_EVENT:
-		return container_start(b, json_object(), event->data.mapping_start.anchor, line);
+		return container_start(b, event, line);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		return container_end(b);
 	default:
 		return 0;
 	}
+}
+
+/* The lines before a byte that is no text; libyaml knows its offset alone. */
+static size_t lines_before(const struct builder *b, size_t offset)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < MIN(offset, b->size); i++)
+		lines += b->bytes[i] == '\n';
+	return lines;
 }
 
 static int syntax_problem(struct builder *b, const yaml_parser_t *parser)
@@ -383,7 +406,9 @@ static int syntax_problem(struct builder *b, const yaml_parser_t *parser)
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	if (line == 0 && parser->context != NULL)
+	if (parser->error == YAML_READER_ERROR)
+		line = lines_before(b, parser->problem_offset);
+	else if (line == 0 && parser->context != NULL)
 		line = parser->context_mark.line;
 	problems_add(b->problems, PROBLEM_ERROR, b->file, (int)line + 1, "", "YAML syntax: %s",
 		     text);
@@ -422,6 +447,8 @@ int config_yaml_parse(const char *file, const void *bytes, size_t n, struct mark
 		      struct problems *problems, json_t **ret_tree)
 {
 	struct builder b = {.file = file,
+			    .bytes = bytes,
+			    .size = n,
 			    .marks = marks,
 			    .problems = problems,
 			    .anchor_numbers = json_object()};

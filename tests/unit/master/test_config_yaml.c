@@ -54,6 +54,7 @@ Test(config_yaml, plain_words_have_the_types_of_yaml_1_1)
 Test(config_yaml, quotes_and_tags_make_text)
 {
 	expect_tree("a: ['5', \"no\", !!str 5, !!int 5]\n", "{\"a\":[\"5\",\"no\",\"5\",5]}");
+	expect_tree("a: !!seq [!!map {b: 1}]\n", "{\"a\":[{\"b\":1}]}");
 	expect_tree("a: |\n  one\n  two\n", "{\"a\":\"one\\ntwo\\n\"}");
 	expect_tree("5: x\nyes: y\n", "{\"5\":\"x\",\"yes\":\"y\"}");
 }
@@ -189,5 +190,8 @@ Test(config_yaml, bytes_that_are_no_text_are_refused)
 
 	cr_expect_null(read_yaml(&c, "a: \"\xff\xfe\"\n"));
 	cr_expect_eq(c.problems.errors, 1);
+	config_case_done(&c);
+	cr_expect_null(read_yaml(&c, "a: 1\nb:\n  c: \x07\nd: 1\n"));
+	cr_expect_str_eq(c.text.data, "c:3: YAML syntax: control characters are not allowed\n");
 	config_case_done(&c);
 }
