@@ -282,6 +282,7 @@ static enum step step_send(struct conn *c)
 	if (n < 0)
 		return errno == EAGAIN || errno == ENOBUFS ? STEP_WAIT : STEP_CLOSE;
 	a->sent += (size_t)n;
+	c->turn_bytes += (size_t)n;
 	return a->sent == a->head.len + a->body.len ? answer_sent(c) : STEP_AGAIN;
 }
 
@@ -336,12 +337,14 @@ static void conn_run(struct conn *c)
 	enum step step;
 
 	c->yields = false;
+	c->turn_bytes = 0;
 	do {
 		uint8_t before = c->state;
 
 		step = conn_step(c);
 		answers += before == CONN_SEND && c->state == CONN_READ;
-		if (answers >= HTTP_PIPELINE_MAX && step == STEP_AGAIN) {
+		if (step == STEP_AGAIN &&
+		    (answers >= HTTP_PIPELINE_MAX || c->turn_bytes >= HTTP_TURN_BYTES)) {
 			c->yields = true;
 			step = STEP_WAIT;
 		}
@@ -413,7 +416,7 @@ struct in6_addr conn_address(const struct sockaddr_storage *sa, uint16_t *ret_po
 int conn_new(struct worker *w, int fd, const struct sockaddr_storage *peer)
 {
 	struct conn *c = calloc(1, sizeof(*c));
-	int one = 1;
+	int one = 1, bytes = (int)CONNECTION_SNDBUF;
 
 	if (!c) {
 		close(fd);
@@ -423,6 +426,8 @@ int conn_new(struct worker *w, int fd, const struct sockaddr_storage *peer)
 	c->fd = fd;
 	c->peer = conn_address(peer, &c->port);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* left to itself, the kernel would take megabytes for each one that reads nothing */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	TAILQ_INSERT_TAIL(&w->conns, c, link);
 	w->conn_count++;
 	page_add(&w->page->connections_open, 1);

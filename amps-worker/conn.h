@@ -43,6 +43,7 @@ struct conn {
 	struct in6_addr peer;
 	uint64_t deadline_us; /* of the state; 0 = none */
 	struct buf in;
+	size_t turn_bytes;  /* sent in this turn of the loop */
 	size_t scanned;	    /* of in, see http_parse_head() */
 	uint64_t body_left; /* of the last request, to be thrown away; in LINGER: may still come */
 	struct answer *answer;

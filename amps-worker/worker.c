@@ -297,6 +297,7 @@ static const struct peer_handler master_handler = {on_message, on_broken};
 
 static int worker_allocate(struct worker *w)
 {
+	static const struct timeval turn = {0, WORKER_TURN_MS * 1000};
 	struct event_config *config = event_config_new();
 
 	if (!config)
@@ -304,6 +305,8 @@ static int worker_allocate(struct worker *w)
 	/* without libevent's changelist: it would take a dropped listening socket out of the epoll
 	 * set after its close(2), too late for one that the master holds open */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	/* else a crowd of clients is a turn of seconds, and the master thinks the worker hangs */
+	event_config_set_max_dispatch_interval(config, &turn, -1, PRIORITY_CLIENTS);
 	w->base = event_base_new_with_config(config);
 	event_config_free(config);
 	w->free_records = calloc(WORKER_VIEWERS_MAX, sizeof(*w->free_records));
@@ -329,7 +332,7 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(void))
 	}
 	feed_init(w);
 	event_assign(&w->heartbeat, w->base, -1, EV_PERSIST, on_heartbeat, w);
-	event_priority_set(&w->heartbeat, PRIORITY_CLIENTS);
+	event_priority_set(&w->heartbeat, PRIORITY_HEARTBEAT);
 	evtimer_assign(&w->drain, w->base, on_drained, w);
 	r = peer_new(w->base, master_fd, &master_handler, w, &w->master);
 	if (r < 0)

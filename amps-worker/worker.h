@@ -19,7 +19,14 @@
 #include "common/tokens.h"
 #include "common/worker_page.h"
 
-enum worker_priority { PRIORITY_CLIENTS, PRIORITY_NORMAL, PRIORITY_FEED, PRIORITY_COUNT_ };
+/* That the loop lives is told before anything else, however many clients wait for their turn. */
+enum worker_priority {
+	PRIORITY_HEARTBEAT,
+	PRIORITY_CLIENTS,
+	PRIORITY_NORMAL,
+	PRIORITY_FEED,
+	PRIORITY_COUNT_
+};
 
 struct conn;
 struct viewer;

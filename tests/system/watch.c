@@ -2,7 +2,7 @@
  * fast to read, and asks what was seen.  Commands come line by line on stdin:
  *
  *	open ID PATH RATE RCVBUF AGAIN	RATE in bytes a second, -1 = all there is, 0 = nothing
- *	rate ID RATE
+ *	rate ID RATE			the longest gap is counted anew from here
  *	close ID
  *	report				answered with one line of JSON, an object a viewer
  *
@@ -496,6 +496,7 @@ static void set_rate(struct viewer *v, long rate)
 	v->rate = rate;
 	v->credit = 0;
 	v->credit_us = v->last_us = now_us();
+	v->gap_us = 0;
 }
 
 static void viewer_forget(struct viewer *v)

@@ -48,6 +48,12 @@ class Watch:
         for i in ids:
             self.tell("rate", i, rate)
 
+    def longest_gaps(self, ids, seconds):
+        """The longest time without bytes of each viewer within the next seconds, in ms, sorted."""
+        self.rate(ids, FAST)
+        time.sleep(seconds)
+        return sorted(v["gap_ms"] for v in self.report(ids).values())
+
     def close_viewers(self, ids):
         for i in ids:
             self.tell("close", i)
