@@ -18,9 +18,13 @@ void body_cache_free(struct body_cache *cache);	     /* bodies in use live on; a
 struct body *body_cache_get(struct body_cache *cache, const void *key, size_t key_len,
 			    int64_t wall_us);
 
-/* Makes a body: takes the bytes out of `plain` (empty afterwards), compresses them if that pays,
- * names them by their content (ETag) and keeps them until `expires_us` (wall time, INT64_MAX = for
- * good).  Returns it with one reference for the caller, or NULL without memory. */
+/* Keeps a body (another reference) until `expires_us` (wall time, INT64_MAX = for good). */
+void body_cache_keep(struct body_cache *cache, const void *key, size_t key_len, struct body *body,
+		     int64_t wall_us, int64_t expires_us);
+
+/* Makes and keeps a body in one go, which only suits small ones (else body_maker.h): takes the
+ * bytes out of `plain` (empty afterwards), compresses them if that pays, names them by their
+ * content (ETag).  Returns it with one reference for the caller, or NULL without memory. */
 struct body *body_cache_put(struct body_cache *cache, const void *key, size_t key_len,
 			    struct buf *plain, const char *type, int64_t wall_us,
 			    int64_t expires_us);

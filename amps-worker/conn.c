@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "amps-worker/body_maker.h"
 #include "amps-worker/viewer.h"
 #include "common/log.h"
 
@@ -17,6 +18,7 @@ struct answer {
 	struct reply reply;
 	struct buf head;
 	struct span body;
+	struct body_waiter made; /* while its body is being made */
 	size_t sent;
 	bool close; /* the connection ends behind it */
 };
@@ -25,6 +27,7 @@ struct answer {
 enum step { STEP_AGAIN, STEP_WAIT, STEP_CLOSE };
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
+static void conn_run(struct conn *c);
 
 static uint64_t now_plus_ms(uint64_t ms)
 {
@@ -35,6 +38,7 @@ static struct answer *answer_free(struct answer *a)
 {
 	if (!a)
 		return NULL;
+	body_maker_leave(&a->made);
 	reply_done(&a->reply);
 	buf_done(&a->head);
 	free(a);
@@ -53,8 +57,9 @@ static struct answer *answer_new(void)
 static void conn_set_state(struct conn *c, enum conn_state state)
 {
 	static const uint8_t legal[CONN_STATE_COUNT_] = {
-		[CONN_READ] =
-			1u << CONN_READ | 1u << CONN_SEND | 1u << CONN_STREAM | 1u << CONN_CLOSED,
+		[CONN_READ] = 1u << CONN_READ | 1u << CONN_MAKE | 1u << CONN_SEND |
+			      1u << CONN_STREAM | 1u << CONN_CLOSED,
+		[CONN_MAKE] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_SEND] = 1u << CONN_READ | 1u << CONN_LINGER | 1u << CONN_CLOSED,
 		[CONN_STREAM] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_LINGER] = 1u << CONN_CLOSED,
@@ -66,6 +71,9 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 	case CONN_READ:
 		c->begun = c->in.len > 0;
 		c->deadline_us = now_plus_ms(c->begun ? HTTP_HEAD_DEADLINE_MS : HTTP_IDLE_MS);
+		break;
+	case CONN_MAKE:
+		c->deadline_us = now_plus_ms(HTTP_MAKE_MS);
 		break;
 	case CONN_SEND:
 		c->deadline_us =
@@ -181,11 +189,57 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 	return r < 0 ? STEP_CLOSE : STEP_AGAIN;
 }
 
+/* The reply to the request in the buffer is complete. */
+static enum step answer_request(struct conn *c, const struct http_request *q)
+{
+	enum step step = begin_answer(c, q);
+
+	c->body_left = q->has_length ? q->content_length : 0;
+	buf_consume(&c->in, q->head_bytes);
+	c->scanned = 0;
+	return step;
+}
+
+static void on_made(void *owner, struct body *body)
+{
+	struct conn *c = owner;
+	struct http_request q;
+	const char *reason;
+	enum step step;
+	int status;
+
+	c->scanned = 0;
+	if (!body) {
+		step = begin_error(c, 503, "no memory for the answer");
+	} else if (http_parse_head(c->in.data, c->in.len, &c->scanned, &q, &status, &reason) !=
+		   HTTP_HEAD_COMPLETE) {
+		step = STEP_CLOSE; /* cannot be: it was complete when it was dispatched */
+	} else {
+		c->answer->reply.shared = body_ref(body);
+		c->answer->reply.making = NULL;
+		step = answer_request(c, &q);
+	}
+	if (step == STEP_CLOSE)
+		conn_free(c);
+	else
+		conn_run(c);
+}
+
+static enum step begin_making(struct conn *c)
+{
+	struct answer *a = c->answer;
+
+	a->made.ready = on_made;
+	a->made.owner = c;
+	body_maker_wait(a->reply.making, &a->made);
+	conn_set_state(c, CONN_MAKE);
+	return STEP_WAIT;
+}
+
 static enum step dispatch(struct conn *c, const struct http_request *q)
 {
 	struct facts facts = worker_facts(c->worker, &c->peer);
 	struct reply *reply;
-	enum step step;
 
 	page_add(&c->worker->page->requests_total, 1);
 	c->answer = answer_new();
@@ -199,11 +253,7 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 		reply->close = true;
 	if (reply->kind == REPLY_STREAM && q->method != HTTP_HEAD)
 		return begin_stream(c, q);
-	step = begin_answer(c, q);
-	c->body_left = q->has_length ? q->content_length : 0;
-	buf_consume(&c->in, q->head_bytes);
-	c->scanned = 0;
-	return step;
+	return reply->making ? begin_making(c) : answer_request(c, q);
 }
 
 /* One receive.  STEP_AGAIN when there is something new. */
@@ -319,6 +369,8 @@ static enum step conn_step(struct conn *c)
 	switch (c->state) {
 	case CONN_READ:
 		return step_read(c);
+	case CONN_MAKE:
+		return STEP_WAIT;
 	case CONN_SEND:
 		return step_send(c);
 	case CONN_STREAM:
@@ -362,6 +414,8 @@ static void conn_timeout(struct conn *c)
 
 	if (c->state == CONN_READ && c->begun)
 		step = begin_error(c, 408, "the request was not complete in time");
+	if (c->state == CONN_MAKE)
+		step = begin_error(c, 503, "the server is too busy to make the answer");
 	if (c->state == CONN_STREAM) {
 		conn_refuse_viewer(c, 504, "the channel did not start in time");
 		return;
@@ -383,6 +437,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	else
 		conn_run(c);
 	feed_catch_up(w);
+	body_maker_catch_up(w->maker);
 }
 
 void conn_refuse_viewer(struct conn *c, int status, const char *text)
@@ -467,7 +522,7 @@ void conn_drain_all(struct worker *w)
 
 	for (c = TAILQ_FIRST(&w->conns); c; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->state != CONN_SEND && c->state != CONN_LINGER)
+		if (c->state == CONN_READ || c->state == CONN_STREAM)
 			conn_free(c);
 		else if (c->answer)
 			c->answer->close = true;

@@ -5,8 +5,12 @@
  *	   v      head complete          last byte sent, keep-alive
  *	 READ ---------------> SEND ------------------------------> READ
  *	   |                     |  last byte sent, close
- *	   | a stream            v
- *	   +-------> STREAM    LINGER --> closed
+ *	   | \                   v
+ *	   |  +--> MAKE        LINGER --> closed
+ *	   |         |  the body is made
+ *	   |         +-------> SEND
+ *	   | a stream
+ *	   +-------> STREAM
  *	               |  waited in vain: an error answer
  *	               +-----> SEND
  *
@@ -14,7 +18,8 @@
  * setter, conn_update_events() the only place that arms events.  READ: a head must be complete
  * HTTP_HEAD_DEADLINE_MS after its first byte (or the accept), whatever trickles in; between
  * requests HTTP_IDLE_MS pass.  Bodies of requests are thrown away, no route takes one yet; after a
- * chunked one the connection ends.  SEND: an answer must be taken at HTTP_SEND_RATE.  LINGER: our
+ * chunked one the connection ends.  MAKE: the request stays in the buffer until its answer's body
+ * has been made (body_maker.h).  SEND: an answer must be taken at HTTP_SEND_RATE.  LINGER: our
  * side is shut and what the client still sends is thrown away, so that its last answer is not lost
  * to a reset. */
 #ifndef AMPS_CONN_H
@@ -25,7 +30,15 @@
 #include <netinet/in.h>
 #include "amps-worker/worker.h"
 
-enum conn_state { CONN_READ, CONN_SEND, CONN_STREAM, CONN_LINGER, CONN_CLOSED, CONN_STATE_COUNT_ };
+enum conn_state {
+	CONN_READ,
+	CONN_MAKE,
+	CONN_SEND,
+	CONN_STREAM,
+	CONN_LINGER,
+	CONN_CLOSED,
+	CONN_STATE_COUNT_
+};
 
 struct answer; /* one that is being sent; conn.c */
 

@@ -3,13 +3,15 @@
 #include <string.h>
 #include <strings.h>
 #include "amps-worker/access.h"
-#include "amps-worker/body_cache.h"
+#include "amps-worker/body_maker.h"
 #include "amps-worker/group_match.h"
 #include "amps-worker/m3u.h"
 #include "amps-worker/playlist.h"
 #include "common/text.h"
 
 #define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"
+#define STEP_CHANNELS 64
+#define STEP_BYTES    16384u /* a step ends behind the channel that passes it */
 
 /* ?ids= as numbers; no valid number means no filter. */
 struct id_filter {
@@ -17,15 +19,19 @@ struct id_filter {
 	uint64_t ids[FILTER_IDS_MAX];
 };
 
-struct render {
-	const struct catalog *catalog;
-	const struct playlist_wish *wish;
-	struct buf *out;
-	struct buf query; /* "&region=US&token=...", the same for every link */
+/* A list that is being written. */
+struct playlist {
+	struct catalog *catalog; /* one reference */
+	struct playlist_wish wish;
+	struct token_entry token; /* what wish.token points to, if there is one */
+	size_t next;		  /* channel */
+	struct buf *out;	  /* for the time of a step */
+	struct buf query;	  /* "&region=US&token=...", the same for every link */
 	int64_t expires_us;
-	struct id_filter filter;
-	const char *seen_group; /* the last group compared, and whether it is wanted */
+	struct id_filter *filter; /* NULL before the first step */
+	const char *seen_group;	  /* the last group compared, and whether it is wanted */
 	bool seen_wanted;
+	char texts[]; /* of the wish */
 };
 
 static int compare_ids(const void *a, const void *b)
@@ -64,32 +70,32 @@ static bool id_wanted(const struct id_filter *f, uint64_t id)
 }
 
 /* Neighbours mostly share a group, and the list may be as long as a request line. */
-static bool group_wanted(struct render *r, const char *group)
+static bool group_wanted(struct playlist *r, const char *group)
 {
-	if (!r->wish->groups[0])
+	if (!r->wish.groups[0])
 		return true;
 	if (!group)
 		return false;
 	if (!r->seen_group || strcmp(r->seen_group, group) != 0) {
 		r->seen_group = group;
-		r->seen_wanted = group_in_list(r->wish->groups, group);
+		r->seen_wanted = group_in_list(r->wish.groups, group);
 	}
 	return r->seen_wanted;
 }
 
 /* The text differs from this moment on. */
-static void expire_at(struct render *r, int64_t us)
+static void expire_at(struct playlist *r, int64_t us)
 {
-	if (us != TIME_NONE && us > r->wish->wall_us && us < r->expires_us)
+	if (us != TIME_NONE && us > r->wish.wall_us && us < r->expires_us)
 		r->expires_us = us;
 }
 
-static bool listed(struct render *r, const struct catalog_channel *ch)
+static bool listed(struct playlist *r, const struct catalog_channel *ch)
 {
-	const struct playlist_wish *w = r->wish;
+	const struct playlist_wish *w = &r->wish;
 	const char *group = catalog_text(r->catalog, ch->group_at);
 
-	if (!id_wanted(&r->filter, ch->id))
+	if (!id_wanted(r->filter, ch->id))
 		return false;
 	if (!group_wanted(r, group) || !access_group_allowed(w->token, group))
 		return false;
@@ -103,13 +109,13 @@ static bool listed(struct render *r, const struct catalog_channel *ch)
 }
 
 /* The first programme that has not started, else the first listed. */
-static const struct catalog_program *next_program(struct render *r,
+static const struct catalog_program *next_program(struct playlist *r,
 						  const struct catalog_channel *ch)
 {
 	const struct catalog_program *p = catalog_programs(r->catalog, ch);
 
 	for (uint32_t i = 0; p && i < ch->program_count; i++) {
-		if (p[i].start_wall_us != TIME_NONE && p[i].start_wall_us > r->wish->wall_us) {
+		if (p[i].start_wall_us != TIME_NONE && p[i].start_wall_us > r->wish.wall_us) {
 			expire_at(r, p[i].start_wall_us);
 			return &p[i];
 		}
@@ -117,7 +123,7 @@ static const struct catalog_program *next_program(struct render *r,
 	return p && ch->program_count ? p : NULL;
 }
 
-static void add_extinf(struct render *r, const struct catalog_channel *ch,
+static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 		       const struct catalog_variant *v)
 {
 	const struct catalog *c = r->catalog;
@@ -145,7 +151,7 @@ static void add_extinf(struct render *r, const struct catalog_channel *ch,
 	buf_puts(b, "\n#KODIPROP:mimetype=video/mp2t\n");
 }
 
-static void add_next(struct render *r, const struct catalog_channel *ch)
+static void add_next(struct playlist *r, const struct catalog_channel *ch)
 {
 	const struct catalog_program *p = next_program(r, ch);
 	const struct catalog *c = r->catalog;
@@ -159,7 +165,7 @@ static void add_next(struct render *r, const struct catalog_channel *ch)
 	buf_putc(r->out, '\n');
 }
 
-static void add_region_list(struct render *r, const char *name, uint32_t at, uint32_t count)
+static void add_region_list(struct playlist *r, const char *name, uint32_t at, uint32_t count)
 {
 	if (!at || !count)
 		return;
@@ -187,7 +193,7 @@ static void add_description(struct buf *b, const char *text)
 		b->len = before;
 }
 
-static void add_extrem(struct render *r, const struct catalog_channel *ch,
+static void add_extrem(struct playlist *r, const struct catalog_channel *ch,
 		       const struct catalog_variant *v)
 {
 	const struct catalog *c = r->catalog;
@@ -216,14 +222,14 @@ static void add_extrem(struct render *r, const struct catalog_channel *ch,
 	}
 }
 
-static void add_link(struct render *r, const struct catalog_channel *ch,
+static void add_link(struct playlist *r, const struct catalog_channel *ch,
 		     const struct catalog_variant *v)
 {
 	struct buf *b = r->out;
 	const char *name = v ? catalog_text(r->catalog, v->name_at) : NULL;
 	size_t mark;
 
-	buf_puts(b, r->wish->base);
+	buf_puts(b, r->wish.base);
 	buf_printf(b, "/stream/%u.ts", ch->id);
 	mark = b->len;
 	if (name) {
@@ -236,7 +242,7 @@ static void add_link(struct render *r, const struct catalog_channel *ch,
 	buf_putc(b, '\n');
 }
 
-static void add_entry(struct render *r, const struct catalog_channel *ch,
+static void add_entry(struct playlist *r, const struct catalog_channel *ch,
 		      const struct catalog_variant *v)
 {
 	add_extinf(r, ch, v);
@@ -253,9 +259,9 @@ static void add_query(struct buf *b, const char *name, const char *value)
 }
 
 /* The guide is asked for with the filters of the list, so that both show the same channels. */
-static void add_header(struct render *r)
+static void add_header(struct playlist *r)
 {
-	const struct playlist_wish *w = r->wish;
+	const struct playlist_wish *w = &r->wish;
 	struct buf url = BUF_INIT;
 	size_t mark;
 
@@ -278,31 +284,97 @@ static void add_header(struct render *r)
 	buf_done(&url);
 }
 
-int playlist_render(const struct catalog *c, const struct playlist_wish *w, struct buf *out,
-		    int64_t *ret_expires_us)
+static const char *keep_text(char **at, const char *text)
 {
-	struct render r = {.catalog = c, .wish = w, .out = out, .expires_us = INT64_MAX};
+	size_t n = strlen(text) + 1;
+	char *copy = memcpy(*at, text, n);
 
-	parse_ids(w->ids, &r.filter);
-	add_query(&r.query, "region", w->link_region);
-	add_query(&r.query, "token", w->link_token);
-	add_header(&r);
-	for (size_t i = 0; i < catalog_channel_count(c); i++) {
-		const struct catalog_channel *ch = catalog_channel_at(c, i);
-		const struct catalog_variant *v;
+	*at += n;
+	return copy;
+}
 
-		if (!listed(&r, ch))
-			continue;
-		add_entry(&r, ch, NULL);
-		v = w->variants ? catalog_variants(c, ch) : NULL;
-		for (uint32_t n = 0; v && n < ch->variant_count; n++)
-			add_entry(&r, ch, &v[n]);
+/* The wish outlives the request and the snapshots it was read from. */
+static void keep_wish(struct playlist *r, const struct playlist_wish *w)
+{
+	char *at = r->texts;
+
+	r->wish = *w;
+	r->wish.base = keep_text(&at, w->base);
+	r->wish.region = keep_text(&at, w->region);
+	r->wish.link_region = keep_text(&at, w->link_region);
+	r->wish.link_token = keep_text(&at, w->link_token);
+	r->wish.groups = keep_text(&at, w->groups);
+	r->wish.ids = keep_text(&at, w->ids);
+	if (w->token) {
+		r->token = *w->token;
+		r->wish.token = &r->token;
 	}
-	if (!buf_ok(&r.query))
-		out->failed = true;
-	buf_done(&r.query);
-	*ret_expires_us = r.expires_us;
-	return buf_ok(out) ? 0 : -ENOMEM;
+}
+
+struct playlist *playlist_begin(const struct catalog *c, const struct playlist_wish *w)
+{
+	size_t bytes = strlen(w->base) + strlen(w->region) + strlen(w->link_region) +
+		       strlen(w->link_token) + strlen(w->groups) + strlen(w->ids) + 6;
+	struct playlist *r = calloc(1, sizeof(*r) + bytes);
+
+	if (!r)
+		return NULL;
+	keep_wish(r, w);
+	r->catalog = catalog_ref((struct catalog *)(uintptr_t)c);
+	r->expires_us = INT64_MAX;
+	return r;
+}
+
+void playlist_end(struct playlist *r)
+{
+	if (!r)
+		return;
+	catalog_unref(r->catalog);
+	buf_done(&r->query);
+	free(r->filter);
+	free(r);
+}
+
+/* What stands before the channels. */
+static bool add_front(struct playlist *r)
+{
+	r->filter = calloc(1, sizeof(*r->filter));
+	if (!r->filter)
+		return false;
+	parse_ids(r->wish.ids, r->filter);
+	add_query(&r->query, "region", r->wish.link_region);
+	add_query(&r->query, "token", r->wish.link_token);
+	add_header(r);
+	return buf_ok(&r->query);
+}
+
+static void add_channel(struct playlist *r, const struct catalog_channel *ch)
+{
+	const struct catalog_variant *v;
+
+	if (!listed(r, ch))
+		return;
+	add_entry(r, ch, NULL);
+	v = r->wish.variants ? catalog_variants(r->catalog, ch) : NULL;
+	for (uint32_t n = 0; v && n < ch->variant_count; n++)
+		add_entry(r, ch, &v[n]);
+}
+
+int playlist_step(struct playlist *r, struct buf *out, int64_t *ret_expires_us)
+{
+	size_t count = catalog_channel_count(r->catalog),
+	       until = MIN(r->next + STEP_CHANNELS, count);
+	size_t before = out->len;
+
+	r->out = out;
+	if (!r->filter && !add_front(r))
+		return -ENOMEM;
+	while (r->next < until && out->len - before < STEP_BYTES && buf_ok(out))
+		add_channel(r, catalog_channel_at(r->catalog, r->next++));
+	if (!buf_ok(out))
+		return -ENOMEM;
+	*ret_expires_us = r->expires_us;
+	return r->next < count;
 }
 
 /* Storage behind a wish that was read from a request. */
@@ -377,18 +449,33 @@ static void make_key(const struct facts *f, const struct playlist_wish *w, struc
 			MIN(w->token->group_count, TOKEN_GROUPS_MAX) * TOKEN_GROUP_BYTES);
 }
 
-static struct body *make_body(const struct facts *f, const struct playlist_wish *w,
-			      const struct buf *key)
+static int source_step(void *state, struct buf *out, int64_t *ret_expires_us)
 {
-	struct buf text = BUF_INIT;
-	struct body *body = NULL;
-	int64_t expires_us;
+	return playlist_step(state, out, ret_expires_us);
+}
 
-	if (playlist_render(f->catalog, w, &text, &expires_us) == 0)
-		body = body_cache_put(f->cache, key->data, key->len, &text, PLAYLIST_TYPE,
-				      f->wall_us, expires_us);
-	buf_done(&text);
-	return body;
+static void source_free(void *state)
+{
+	playlist_end(state);
+}
+
+/* Sets r->shared, or r->making; neither where there is no memory or no room. */
+static void find_body(const struct facts *f, const struct playlist_wish *w, const struct buf *key,
+		      struct reply *r)
+{
+	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free};
+	struct playlist *list;
+
+	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);
+	if (r->shared)
+		return;
+	r->making = body_maker_find(f->maker, key->data, key->len);
+	if (r->making)
+		return;
+	list = playlist_begin(f->catalog, w);
+	if (list && body_maker_start(f->maker, key->data, key->len, f->wall_us, &source, list,
+				     &r->shared, &r->making) < 0)
+		r->shared = NULL;
 }
 
 void playlist_handle(const struct request *q, struct reply *r)
@@ -400,13 +487,10 @@ void playlist_handle(const struct request *q, struct reply *r)
 	if (!read_wish(q, &a, r))
 		return;
 	make_key(f, &a.wish, &key);
-	if (buf_ok(&key)) {
-		r->shared = body_cache_get(f->cache, key.data, key.len, f->wall_us);
-		if (!r->shared)
-			r->shared = make_body(f, &a.wish, &key);
-	}
+	if (buf_ok(&key))
+		find_body(f, &a.wish, &key, r);
 	buf_done(&key);
-	if (!r->shared) {
+	if (!r->shared && !r->making) {
 		reply_error(r, 503, 1, "no memory to make the playlist");
 		return;
 	}

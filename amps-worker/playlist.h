@@ -1,8 +1,8 @@
 /* playlist.h - /playlist.m3u: the line-up as one viewer may see it.
  *
- * Filters: region, group, ids, variants.  A rendered list is kept in the body cache under all it
- * was made from, until the catalog changes or the next moment at which a programme begins or a
- * scheduled channel comes or goes.  Handler of route.c. */
+ * Filters: region, group, ids, variants.  A list is made in slices (body_maker.h) and kept in the
+ * body cache under all it was made from, until the catalog changes or the next moment at which a
+ * programme begins or a scheduled channel comes or goes.  Handler of route.c. */
 #ifndef AMPS_PLAYLIST_H
 #define AMPS_PLAYLIST_H
 
@@ -23,9 +23,13 @@ struct playlist_wish {
 	int64_t wall_us;
 };
 
-/* Renders into out.  *ret_expires_us: the wall time at which the text would first differ, or
- * INT64_MAX.  0 or -ENOMEM. */
-must_check int playlist_render(const struct catalog *c, const struct playlist_wish *w,
-			       struct buf *out, int64_t *ret_expires_us);
+/* A list that is written step by step; it keeps what it needs.  NULL: no memory. */
+struct playlist;
+struct playlist *playlist_begin(const struct catalog *c, const struct playlist_wish *w);
+void playlist_end(struct playlist *list); /* accepts NULL */
+
+/* Appends some channels.  1, or 0 when that was all: *ret_expires_us is then the wall time at which
+ * the text would first differ, or INT64_MAX.  -ENOMEM. */
+must_check int playlist_step(struct playlist *list, struct buf *out, int64_t *ret_expires_us);
 
 #endif

@@ -101,6 +101,7 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 	r->status = status;
 	r->type = "application/json";
 	r->shared = body_unref(r->shared);
+	r->making = NULL;
 	buf_reset(&r->body);
 	buf_puts(&r->body, "{\"error\": ");
 	add_json_string(&r->body, text);

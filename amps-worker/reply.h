@@ -23,6 +23,8 @@ struct body {
 struct body *body_ref(struct body *b);
 struct body *body_unref(struct body *b); /* returns NULL; accepts NULL */
 
+struct making;
+
 enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_STREAM };
 
 /* Which output a stream answer reads (stream.c takes it from here). */
@@ -41,6 +43,8 @@ struct reply {
 	const char *type;    /* Content-Type of owned bytes; static */
 	struct buf body;     /* owned bytes */
 	struct body *shared; /* one reference */
+	/* Borrowed: the shared body is still being made, the answer waits for it (body_maker.h). */
+	struct making *making;
 	struct stream_wish stream;
 	struct buf fields; /* further header lines, each ended with CRLF */
 	bool close;	   /* end the connection after this answer */

@@ -1,6 +1,7 @@
 /* route.h - the table of routes and what every handler gets.
  *
- * A handler is pure but for the body cache: request, snapshots and facts in, reply out. */
+ * A handler is pure but for the body cache and its maker: request, snapshots and facts in, reply
+ * out. */
 #ifndef AMPS_ROUTE_H
 #define AMPS_ROUTE_H
 
@@ -9,6 +10,7 @@
 #include "common/tokens.h"
 
 struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
+struct body_maker; /* body_maker.h: makes large ones */
 
 /* What the worker knows; borrowed for the call. */
 struct facts {
@@ -18,6 +20,7 @@ struct facts {
 	const void *const *worker_pages; /* by worker index, NULL = not known yet */
 	unsigned worker_count;
 	struct body_cache *cache;
+	struct body_maker *maker;
 	int64_t wall_us;
 	uint64_t mono_us;
 	struct in6_addr peer; /* client address, IPv4 mapped */

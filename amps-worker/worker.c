@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "amps-worker/body_cache.h"
+#include "amps-worker/body_maker.h"
 #include "amps-worker/conn.h"
 #include "amps-worker/viewer.h"
 #include "amps-worker/viewer_record.h"
@@ -22,6 +22,7 @@ struct facts worker_facts(const struct worker *w, const struct in6_addr *peer)
 		.worker_pages = w->pages,
 		.worker_count = w->page_count,
 		.cache = w->cache,
+		.maker = w->maker,
 		.wall_us = clock_wall_us(),
 		.mono_us = clock_mono_us(),
 		.peer = *peer,
@@ -315,7 +316,8 @@ static int worker_allocate(struct worker *w)
 	if (!w->base || !w->free_records || !w->viewers || !w->cache ||
 	    event_base_priority_init(w->base, PRIORITY_COUNT_) < 0)
 		return -ENOMEM;
-	return 0;
+	w->maker = body_maker_new(w->base, w->cache);
+	return w->maker ? 0 : -ENOMEM;
 }
 
 int worker_init(struct worker *w, int master_fd, int (*confine)(void))
@@ -377,6 +379,7 @@ void worker_done(struct worker *w)
 	shm_unmap(w->chantab, CHANTAB_BYTES);
 	catalog_unref(w->catalog);
 	tokens_free(w->tokens);
+	body_maker_free(w->maker);
 	body_cache_free(w->cache);
 	free(w->free_records);
 	free(w->viewers);

@@ -51,6 +51,7 @@ struct worker {
 	struct catalog *catalog;
 	struct tokens *tokens;
 	struct body_cache *cache;
+	struct body_maker *maker;
 
 	/* parts */
 	struct listener listener;

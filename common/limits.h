@@ -73,6 +73,7 @@
 #define HTTP_HEAD_DEADLINE_MS	5000   /* absolute, from the head's first byte or the accept */
 #define HTTP_IDLE_MS		15000  /* between requests of a kept-alive connection */
 #define HTTP_PIPELINE_MAX	64     /* requests answered before the loop gets its turn */
+#define HTTP_MAKE_MS		30000  /* for the body of an answer to be made */
 #define HTTP_SEND_MS		30000  /* for an answer, plus its length at HTTP_SEND_RATE */
 #define HTTP_SEND_RATE		16384  /* bytes a second */
 #define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */
@@ -89,6 +90,7 @@
 #define JOIN_MS_MAX		600000	    /* of ?join_ms= */
 #define BODY_CACHE_BYTES	(32u << 20) /* rendered bodies a worker keeps */
 #define BODY_CACHE_ENTRIES	256
+#define BODY_MAKINGS_MAX	1024 /* bodies of a worker that wait to be made */
 #define FILTER_IDS_MAX		4096 /* numbers in ?ids= */
 #define BASE_URL_MAX		1024 /* bytes of a link's beginning, with its NUL */
 

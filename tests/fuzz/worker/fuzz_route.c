@@ -64,6 +64,7 @@ static void answer(struct fixture *f, const struct http_request *http)
 
 	reply_init(&r);
 	route_dispatch(http, &f->facts, &r);
+	fixture_await(f, &r);
 	if (reply_render(&r, http, FIXTURE_NOW, &head, &body) < 0)
 		abort();
 	check_head(&head);

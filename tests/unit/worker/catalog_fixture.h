@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "amps-worker/body_cache.h"
+#include "amps-worker/body_maker.h"
+#include "amps-worker/worker.h"
 #include "amps-worker/route.h"
 #include "common/shm.h"
 
@@ -21,6 +22,7 @@ struct fixture {
 	struct token_entry entries[8];
 	uint32_t entry_count;
 	struct facts facts;
+	struct event_base *base; /* for the maker */
 	struct catalog *catalog;
 	struct tokens *tokens;
 };
@@ -56,6 +58,9 @@ static inline struct fixture *fixture_new(void)
 	f->facts.peer.s6_addr[10] = f->facts.peer.s6_addr[11] = 0xff;
 	memcpy(f->facts.peer.s6_addr + 12, (const char[]){(char)192, 0, 2, 7}, 4);
 	f->facts.cache = body_cache_new(BODY_CACHE_BYTES);
+	f->base = event_base_new();
+	event_base_priority_init(f->base, PRIORITY_COUNT_);
+	f->facts.maker = body_maker_new(f->base, f->facts.cache);
 	return f;
 }
 
@@ -179,7 +184,9 @@ static inline int fixture_publish(struct fixture *f, uint64_t generation)
 
 static inline void fixture_free(struct fixture *f)
 {
+	body_maker_free(f->facts.maker);
 	body_cache_free(f->facts.cache);
+	event_base_free(f->base);
 	catalog_unref(f->catalog);
 	tokens_free(f->tokens);
 	buf_done(&f->image);
@@ -197,6 +204,26 @@ static inline bool fixture_request(const char *head, struct http_request *ret)
 	       HTTP_HEAD_COMPLETE;
 }
 
+static inline void fixture_made(void *owner, struct body *body)
+{
+	struct reply *r = owner;
+
+	r->shared = body ? body_ref(body) : NULL;
+	r->making = NULL;
+}
+
+/* Waits for the reply's body, as a connection would. */
+static inline void fixture_await(struct fixture *f, struct reply *r)
+{
+	struct body_waiter w = {.ready = fixture_made, .owner = r};
+
+	if (!r->making)
+		return;
+	body_maker_wait(r->making, &w);
+	while (r->making)
+		event_base_loop(f->base, EVLOOP_ONCE);
+}
+
 /* Answers a whole request: the head and the body as one NUL-ended text, to be freed. */
 static inline char *fixture_answer(struct fixture *f, const char *head)
 {
@@ -209,6 +236,7 @@ static inline char *fixture_answer(struct fixture *f, const char *head)
 		return strdup("(the head did not parse)");
 	reply_init(&r);
 	route_dispatch(&http, &f->facts, &r);
+	fixture_await(f, &r);
 	if (reply_render(&r, &http, f->facts.wall_us, &out, &body) < 0)
 		abort();
 	buf_add(&out, body.at, body.len);

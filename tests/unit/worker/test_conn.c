@@ -1,5 +1,6 @@
 /* The HTTP side of a worker: keep-alive, pipelining, deadlines, shutdown. */
 #include <criterion/criterion.h>
+#include "amps-worker/body_cache.h"
 #include "amps-worker/conn.h"
 #include "amps-worker/worker.h"
 #include "leaks.h"
@@ -253,5 +254,145 @@ Test(conn, a_dropped_listening_socket_is_left_alone)
 	cr_assert_eq(x.worker.conn_count, 0);
 	close(c.fd);
 	close(other);
+	close_world(&x);
+}
+
+#define MANY_CHANNELS 10000u
+
+/* The worker's next catalog: large enough for its list to take many slices. */
+static void publish_many(struct world *x)
+{
+	size_t at = sizeof(struct catalog_header) + sizeof(struct catalog_settings);
+	size_t text = at + MANY_CHANNELS * sizeof(struct catalog_channel), n = text + 8;
+	char *bytes = calloc(1, n);
+	struct catalog_header *h = (void *)bytes;
+	struct catalog_channel *ch = (void *)(bytes + at);
+	struct msg_catalog m = {.generation = 2, .bytes = n};
+	int fd;
+
+	fm_catalog(bytes, &(struct fm_settings){.start_timeout_ms = 5000});
+	memset(bytes + at, 0, n - at);
+	strcpy(bytes + text, "many");
+	h->generation = 2;
+	h->total_bytes = n;
+	h->channel_count = MANY_CHANNELS;
+	for (uint32_t i = 0; i < MANY_CHANNELS; i++)
+		ch[i] = (struct catalog_channel){.id = i,
+						 .name_at = (uint32_t)text,
+						 .start_wall_us = INT64_MIN,
+						 .end_wall_us = INT64_MIN};
+	fd = shm_snapshot("catalog", bytes, n);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(msg_send_catalog(x->master.socket, &m, &fd), 0);
+	close(fd);
+	free(bytes);
+	while (catalog_generation(x->worker.catalog) != 2)
+		event_base_loop(x->worker.base, EVLOOP_ONCE);
+}
+
+/* Turns the loop until a whole answer has come.  Its text, to be freed. */
+static char *hear_answer(struct world *x, int fd)
+{
+	struct buf all = BUF_INIT;
+	size_t wanted = SIZE_MAX;
+
+	while (all.len < wanted) {
+		char *room = buf_reserve(&all, 65536), *end;
+		ssize_t n;
+
+		event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+		/* not a byte of the next answer */
+		n = recv(fd, room, wanted == SIZE_MAX ? 256 : MIN(wanted - all.len, 65536u),
+			 MSG_DONTWAIT);
+		cr_assert(n > 0 || (n < 0 && errno == EAGAIN));
+		all.len += n > 0 ? (size_t)n : 0;
+		all.data[all.len] = '\0';
+		end = wanted == SIZE_MAX ? strstr(all.data, "\r\n\r\n") : NULL;
+		if (end)
+			wanted = (size_t)(end + 4 - all.data) +
+				 strtoul(strstr(all.data, "Content-Length: ") + 16, NULL, 10);
+	}
+	return all.data;
+}
+
+/* Turn by turn: EVLOOP_NONBLOCK would go on while slices follow each other. */
+static void turn_until_requests(struct world *x, uint64_t count)
+{
+	while (fm_page(&x->master)->requests_total < count)
+		event_base_loop(x->worker.base, EVLOOP_ONCE);
+}
+
+static void expect_many(const char *text)
+{
+	static const char last[] = "http://a/stream/9999.ts\n";
+
+	cr_expect(strncmp(text, "HTTP/1.1 200", 12) == 0);
+	cr_expect_eq(occurrences(text, "#EXTINF"), MANY_CHANNELS);
+	cr_expect_str_eq(text + strlen(text) - strlen(last), last);
+}
+
+Test(conn, others_are_answered_while_a_large_list_is_made)
+{
+	struct world x;
+	struct asker b;
+	char *text;
+
+	open_world(&x);
+	publish_many(&x);
+	ask(&a, &x,
+	    "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n"
+	    "GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
+	turn_until_requests(&x, 1);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->state, CONN_MAKE);
+	ask(&b, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	turn_until_requests(&x, 2);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->state, CONN_MAKE, "the list takes longer");
+	hear(&x, &b, "HTTP/1.1 200", 1);
+	text = hear_answer(&x, a.fd);
+	expect_many(text);
+	free(text);
+	text = hear_answer(&x, a.fd);
+	cr_expect(strncmp(text, "HTTP/1.1 404", 12) == 0, "the next request follows");
+	free(text);
+	close(a.fd);
+	close(b.fd);
+	close_world(&x);
+}
+
+Test(conn, a_client_may_leave_while_its_list_is_made)
+{
+	struct world x;
+	struct conn *c;
+
+	open_world(&x);
+	publish_many(&x);
+	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n");
+	turn_until_requests(&x, 1);
+	c = TAILQ_FIRST(&x.worker.conns);
+	cr_assert_eq(c->state, CONN_MAKE);
+	conn_free(c);
+	for (int i = 0; i < 10; i++)
+		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
+	cr_assert_eq(body_cache_count(x.worker.cache), 0);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, a_list_being_made_is_still_answered_when_the_worker_ends)
+{
+	struct world x;
+	char *text;
+
+	open_world(&x);
+	publish_many(&x);
+	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n");
+	turn_until_requests(&x, 1);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->state, CONN_MAKE);
+	cr_assert_eq(msg_send_shutdown(x.master.socket, &(struct msg_shutdown){}, NULL), 0);
+	text = hear_answer(&x, a.fd);
+	expect_many(text);
+	cr_expect(strstr(text, "Connection: close\r\n"));
+	free(text);
+	close(a.fd);
 	close_world(&x);
 }

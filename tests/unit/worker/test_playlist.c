@@ -9,7 +9,9 @@
 static char *render(struct fixture *f, struct playlist_wish w, int64_t *ret_expires_us)
 {
 	struct buf out = BUF_INIT;
+	struct playlist *list;
 	int64_t expires;
+	int r;
 
 	w.base = w.base ? w.base : "http://tv:5000";
 	w.region = w.region ? w.region : "";
@@ -18,7 +20,12 @@ static char *render(struct fixture *f, struct playlist_wish w, int64_t *ret_expi
 	w.groups = w.groups ? w.groups : "";
 	w.ids = w.ids ? w.ids : "";
 	w.wall_us = w.wall_us ? w.wall_us : FIXTURE_NOW;
-	cr_assert_eq(playlist_render(f->catalog, &w, &out, &expires), 0);
+	list = playlist_begin(f->catalog, &w);
+	do
+		r = playlist_step(list, &out, &expires);
+	while (r > 0);
+	playlist_end(list);
+	cr_assert_eq(r, 0);
 	if (ret_expires_us)
 		*ret_expires_us = expires;
 	return out.data;
