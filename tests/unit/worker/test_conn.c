@@ -396,3 +396,37 @@ Test(conn, a_list_being_made_is_still_answered_when_the_worker_ends)
 	close(a.fd);
 	close_world(&x);
 }
+
+static int send_buffer(const struct conn *c)
+{
+	socklen_t n = sizeof(int);
+	int bytes = 0;
+
+	cr_assert_eq(getsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, &n), 0);
+	return bytes;
+}
+
+Test(conn, a_large_answer_lies_in_a_small_send_buffer)
+{
+	struct world x;
+	struct conn *c;
+	char *text;
+	int before;
+
+	open_world(&x);
+	publish_many(&x);
+	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	hear(&x, &a, "HTTP/1.1 200", 1);
+	c = TAILQ_FIRST(&x.worker.conns);
+	before = send_buffer(c);
+	cr_assert_gt(before, 2 * (int)ANSWER_SNDBUF, "a small answer leaves it alone");
+	cr_assert_gt(send(a.fd, "GET /playlist.m3u HTTP/1.0\r\n\r\n", 30, 0), 0);
+	while (c->state != CONN_SEND)
+		event_base_loop(x.worker.base, EVLOOP_ONCE);
+	cr_assert_eq(send_buffer(c), 2 * (int)ANSWER_SNDBUF, "the kernel doubles it");
+	text = hear_answer(&x, a.fd);
+	cr_expect_eq(occurrences(text, "#EXTINF"), MANY_CHANNELS);
+	free(text);
+	close(a.fd);
+	close_world(&x);
+}
