@@ -251,6 +251,11 @@ void db_rollback(struct db *db)
 		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
+void db_shrink(struct db *db)
+{
+	sqlite3_db_release_memory(db->handle);
+}
+
 sqlite3_stmt *db_statement(struct db *db, enum db_statement which)
 {
 	sqlite3_stmt *statement = db->statements[which];

@@ -23,6 +23,9 @@ must_check int db_begin(struct db *db);
 must_check int db_commit(struct db *db);
 void db_rollback(struct db *db); /* nothing where none is open */
 
+/* Gives back what is kept in memory of the file. */
+void db_shrink(struct db *db);
+
 /* Facts of the whole server (table meta).  -ENOENT: no such key.  The text is the caller's. */
 must_check int db_meta_get(struct db *db, const char *key, char **ret_value);
 /* Writes only what differs; *ret_changed (may be NULL) says whether it did. */

@@ -6,27 +6,13 @@
 #include "common/hash.h"
 #include "common/limits.h"
 
-static void tuner_done(struct lineup_tuner *t)
-{
-	for (size_t i = 0; i < t->output_count; i++) {
-		free((void *)(uintptr_t)t->outputs[i].variant);
-		free((void *)(uintptr_t)t->outputs[i].spec);
-	}
-	free((void *)(uintptr_t)t->outputs);
-	free((void *)(uintptr_t)t->key);
-	free((void *)(uintptr_t)t->spec);
-	free((void *)(uintptr_t)t->source_text);
-	free((void *)(uintptr_t)t->unavailable);
-}
-
 struct lineup *lineup_free(struct lineup *l)
 {
 	if (l == NULL)
 		return NULL;
-	for (size_t i = 0; i < l->tuner_count; i++)
-		tuner_done(&l->tuners[i]);
 	free(l->tuners);
-	json_decref(l->channels);
+	pool_done(&l->pool);
+	buf_done(&l->channels);
 	json_decref(l->schedule);
 	free(l);
 	return NULL;
@@ -103,9 +89,14 @@ const struct lineup_settings *lineup_settings(const struct lineup *l)
 	return &l->settings;
 }
 
-const json_t *lineup_channels(const struct lineup *l)
+size_t lineup_channel_count(const struct lineup *l)
 {
-	return l->channels;
+	return l->channel_count;
+}
+
+json_t *lineup_channels(const struct lineup *l)
+{
+	return json_loadb(l->channels.data, l->channels.len, 0, NULL);
 }
 
 const json_t *lineup_schedule(const struct lineup *l)

@@ -61,9 +61,11 @@ struct lineup_settings {
 };
 const struct lineup_settings *lineup_settings(const struct lineup *l);
 
-/* Channels for `amps list` and reports: array of {id, number, name, group, profile, output,
- * variants}.  Borrowed. */
-const json_t *lineup_channels(const struct lineup *l);
+size_t lineup_channel_count(const struct lineup *l);
+
+/* Channels for `amps list`: array of {id, number, name, group, profile, output, variants}, made for
+ * the caller (a tree of all of them is too dear to keep).  NULL without memory. */
+json_t *lineup_channels(const struct lineup *l);
 
 /* What `amps schedule` shows, in id order: [{id, name, state, start, end}] (schedule_report.h).
  * Borrowed. */

@@ -27,30 +27,25 @@ static char *output_spec(const json_t *profile, bool plain, bool audio_only)
 	return text;
 }
 
-/* Adds what `entry` (a channel as the variant sees it) makes of the tuner's source. */
-static int output_add(struct lineup_tuner *t, const char *variant, const json_t *settings,
-		      const json_t *entry)
+/* Adds what `entry` (a channel as the variant sees it) makes of the tuner's source; the tuner has
+ * room for it. */
+static int output_add(struct lineup *l, struct lineup_tuner *t, const char *variant,
+		      const json_t *settings, const json_t *entry)
 {
 	const json_t *profile = channel_profile(settings, entry);
 	bool audio_only = channel_audio_only(entry, profile);
 	struct lineup_output output = {
 		.form = channel_form(entry, profile),
 		.plain = channel_profile_plain(profile, audio_only),
-		.variant = strdup(variant),
+		.variant = pool_text(&l->pool, variant),
 	};
-	struct lineup_output *grown;
+	_cleanup_(freep) char *spec = output_spec(profile, output.plain, audio_only);
 
-	output.spec = output_spec(profile, output.plain, audio_only);
-	grown = reallocarray((void *)(uintptr_t)t->outputs, t->output_count + 1, sizeof(*grown));
-	if (grown != NULL)
-		t->outputs = grown;
-	if (grown == NULL || output.spec == NULL || output.variant == NULL) {
-		free((void *)(uintptr_t)output.spec);
-		free((void *)(uintptr_t)output.variant);
+	output.spec = spec != NULL ? pool_text(&l->pool, spec) : NULL;
+	if (output.spec == NULL || output.variant == NULL)
 		return -ENOMEM;
-	}
 	output.hash = hash_end(hash_text(hash_u64(HASH_START, output.plain), output.spec));
-	grown[t->output_count++] = output;
+	((struct lineup_output *)(uintptr_t)t->outputs)[t->output_count++] = output;
 	return 0;
 }
 
@@ -93,9 +88,10 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 }
 
 /* The spec without the name decides the hash: a new name restarts nothing. */
-static int tuner_spec(struct lineup_tuner *t, const json_t *settings, const json_t *entry)
+static int tuner_spec(struct lineup *l, struct lineup_tuner *t, const json_t *settings,
+		      const json_t *entry)
 {
-	char scratch[32], *text;
+	char scratch[32], *text, *named;
 	const char *name = json_read_text(entry, "name", scratch);
 	json_t *spec = spec_object(settings, t->channel, entry);
 	int r = -ENOMEM;
@@ -104,7 +100,9 @@ static int tuner_spec(struct lineup_tuner *t, const json_t *settings, const json
 	if (text != NULL &&
 	    json_object_set_new(spec, "name", json_string(name != NULL ? name : "")) == 0) {
 		t->hash = hash_end(hash_text(hash_u64(HASH_START, t->both), text));
-		t->spec = json_dumps(spec, SPEC_FLAGS);
+		named = json_dumps(spec, SPEC_FLAGS);
+		t->spec = named != NULL ? pool_text(&l->pool, named) : NULL;
+		free(named);
 		r = t->spec != NULL ? 0 : -ENOMEM;
 	}
 	free(text);
@@ -112,29 +110,34 @@ static int tuner_spec(struct lineup_tuner *t, const json_t *settings, const json
 	return r;
 }
 
-static int tuner_fill(struct lineup_tuner *t, const json_t *settings, const json_t *entry)
+static int tuner_fill(struct lineup *l, struct lineup_tuner *t, const json_t *settings,
+		      const json_t *entry)
 {
 	char scratch[32], reason[ERROR_TEXT_MAX];
 	const char *source = json_read_text(entry, "source", scratch);
 	size_t cap = source != NULL ? 2 * strlen(source) + 8 : 1;
-	char *shown = malloc(cap);
+	_cleanup_(freep) char *shown = malloc(cap);
 
 	t->both = channel_is_lavfi(entry);
-	t->source_text = shown;
 	if (shown == NULL)
 		return -ENOMEM;
 	text_redact_url(source != NULL ? source : "", shown, cap);
+	t->source_text = pool_text(&l->pool, shown);
+	if (t->source_text == NULL)
+		return -ENOMEM;
 	if (channel_unavailable(entry, channel_profile(settings, entry), reason, sizeof(reason))) {
-		t->unavailable = strdup(reason);
+		t->unavailable = pool_text(&l->pool, reason);
 		if (t->unavailable == NULL)
 			return -ENOMEM;
 	}
-	return tuner_spec(t, settings, entry);
+	return tuner_spec(l, t, settings, entry);
 }
 
-/* A new tuner with its first output; *ret_tuner is good until the next one is added. */
+/* A new tuner with its first output and room for others; *ret_tuner is good until the next one is
+ * added. */
 static int tuner_add(struct lineup *l, const json_t *settings, const struct channel_entry *e,
-		     const char *variant, const json_t *entry, struct lineup_tuner **ret_tuner)
+		     const char *variant, const json_t *entry, size_t outputs_max,
+		     struct lineup_tuner **ret_tuner)
 {
 	struct lineup_tuner *t;
 	char key[TUNER_KEY_MAX];
@@ -152,12 +155,13 @@ static int tuner_add(struct lineup *l, const json_t *settings, const struct chan
 	t = &l->tuners[l->tuner_count++];
 	*t = (struct lineup_tuner){.channel = e->id};
 	snprintf(key, sizeof(key), variant[0] != '\0' ? "%u/%s" : "%u%s", e->id, variant);
-	t->key = strdup(key);
-	if (t->key == NULL)
+	t->key = pool_text(&l->pool, key);
+	t->outputs = pool_take(&l->pool, outputs_max * sizeof(*t->outputs));
+	if (t->key == NULL || t->outputs == NULL)
 		return -ENOMEM;
-	r = tuner_fill(t, settings, entry);
+	r = tuner_fill(l, t, settings, entry);
 	if (r == 0)
-		r = output_add(t, variant, settings, entry);
+		r = output_add(l, t, variant, settings, entry);
 	*ret_tuner = t;
 	return r;
 }
@@ -184,8 +188,8 @@ static int variants_add(struct lineup *l, const json_t *settings, const struct c
 		if (entry == NULL)
 			r = -ENOMEM;
 		else
-			r = own ? tuner_add(l, settings, e, name, entry, &t)
-				: output_add(t, name, settings, entry);
+			r = own ? tuner_add(l, settings, e, name, entry, 1, &t)
+				: output_add(l, t, name, settings, entry);
 		json_decref(entry);
 	}
 	return r;
@@ -221,13 +225,21 @@ static int summary_add(struct lineup *l, const json_t *settings, const struct ch
 				 "output", form_name(channel_form(d, channel_profile(settings, d))),
 				 "variants", variant_names(d));
 
-	return line == NULL || json_array_append_new(l->channels, line) < 0 ? -ENOMEM : 0;
+	_cleanup_(freep) char *text = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
+
+	json_decref(line);
+	if (text == NULL)
+		return -ENOMEM;
+	buf_putc(&l->channels, l->channel_count++ > 0 ? ',' : '[');
+	buf_puts(&l->channels, text);
+	return 0;
 }
 
 static int channel_add(struct lineup *l, const json_t *settings, const struct channel_entry *e)
 {
+	size_t variants = json_array_size(json_object_get(e->definition, "adaptive_bitrates"));
 	struct lineup_tuner *t = NULL;
-	int r = tuner_add(l, settings, e, "", e->definition, &t);
+	int r = tuner_add(l, settings, e, "", e->definition, 1 + MIN(variants, VARIANTS_MAX), &t);
 
 	if (r == 0)
 		r = variants_add(l, settings, e, false, t);
@@ -253,12 +265,14 @@ int lineup_build(const json_t *settings, const struct channel_entry *const *entr
 		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout", 15000),
 		.ring_seconds = json_read_u32(streaming, "ring_seconds", 10),
 	};
-	l->channels = json_array();
 	l->schedule = json_array();
-	if (l->channels == NULL || l->schedule == NULL)
+	if (l->schedule == NULL)
 		r = -ENOMEM;
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = channel_add(l, settings, entries[i]);
+	buf_puts(&l->channels, count > 0 ? "]" : "[]");
+	if (!buf_ok(&l->channels))
+		r = -ENOMEM;
 	if (r < 0) {
 		lineup_free(l);
 		return r;

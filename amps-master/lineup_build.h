@@ -6,12 +6,16 @@
 
 #include "amps-master/channel_rules.h"
 #include "amps-master/lineup.h"
+#include "amps-master/pool.h"
+#include "common/buf.h"
 
-/* Owns every string and array below it. */
+/* Owns every string and array below it; those of the tuners are in its pool. */
 struct lineup {
 	uint64_t generation;
 	struct lineup_settings settings;
-	json_t *channels;
+	struct pool pool;
+	struct buf channels; /* JSON text of lineup_channels() */
+	size_t channel_count;
 	json_t *schedule;
 	struct lineup_tuner *tuners; /* by channel, the channel's own tuner first */
 	size_t tuner_count, tuner_cap;

@@ -64,6 +64,7 @@ static int print_channels(json_t *model)
 	_cleanup_(freep) struct channel_entry *entries = calloc(count + 1, sizeof(*entries));
 	_cleanup_(freep) const struct channel_entry **order = calloc(count + 1, sizeof(*order));
 	struct lineup *lineup = NULL;
+	json_t *list = NULL;
 	int r;
 
 	if (entries == NULL || order == NULL)
@@ -75,8 +76,11 @@ static int print_channels(json_t *model)
 	r = channel_profiles_complete(model);
 	if (r == 0)
 		r = lineup_build(model, order, count, 0, &lineup);
-	if (r == 0)
-		r = print_json(lineup_channels(lineup));
+	if (r == 0) {
+		list = lineup_channels(lineup);
+		r = print_json(list);
+	}
+	json_decref(list);
 	lineup_free(lineup);
 	return r;
 }

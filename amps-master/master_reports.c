@@ -24,11 +24,11 @@ static json_t *report_viewers(void *owner)
 	return viewers_report(&((struct master *)owner)->viewers);
 }
 
-static const json_t *lineup_list(const struct master *m)
+static size_t channel_count(const struct master *m)
 {
 	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
 
-	return lineup ? lineup_channels(lineup) : NULL;
+	return lineup ? lineup_channel_count(lineup) : 0;
 }
 
 /* The id of a channel as a member's name. */
@@ -59,18 +59,19 @@ static json_t *channel_states(const json_t *tuners)
 
 static json_t *report_channels(void *owner)
 {
-	json_t *list = json_array(), *tuners = report_tuners(owner), *channel;
-	json_t *states = channel_states(tuners);
+	const struct master *m = owner;
+	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
+	json_t *list = lineup ? lineup_channels(lineup) : json_array();
+	json_t *tuners = report_tuners(owner), *states = channel_states(tuners), *channel;
 	size_t i;
 
-	json_array_foreach ((json_t *)(uintptr_t)lineup_list(owner), i, channel) {
-		json_t *copy = json_copy(channel), *state;
+	json_array_foreach (list, i, channel) {
 		char name[24];
+		json_t *state =
+			json_object_get(states, id_name(json_object_get(channel, "id"), name));
 
-		state = json_object_get(states, id_name(json_object_get(channel, "id"), name));
-		json_object_set_new(copy, "state",
+		json_object_set_new(channel, "state",
 				    state ? json_incref(state) : json_string("idle"));
-		json_array_append_new(list, copy);
 	}
 	json_decref(states);
 	json_decref(tuners);
@@ -92,8 +93,8 @@ static json_t *report_status(void *owner)
 		"{s:I, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
 		"uptime_seconds", (json_int_t)(uptime_us / 1000000), "version", AMPS_VERSION, "pid",
 		(int)getpid(), "url", url, "config", serve_options_config(m->options), "generation",
-		(json_int_t)m->generation, "channels", (json_int_t)json_array_size(lineup_list(m)),
-		"tuners", (json_int_t)tuner_count, "viewers", (json_int_t)viewers_open(&m->viewers),
+		(json_int_t)m->generation, "channels", (json_int_t)channel_count(m), "tuners",
+		(json_int_t)tuner_count, "viewers", (json_int_t)viewers_open(&m->viewers),
 		"bytes_sent", (json_int_t)viewers_bytes_sent(&m->viewers), "throughput_bps",
 		(json_int_t)m->viewers.throughput_bps, "nursery_pid",
 		nursery ? json_integer(nursery) : json_null(), "worker_restarts",
@@ -209,8 +210,7 @@ void master_announce(struct master *m)
 	printf("Amps %s\n", AMPS_VERSION);
 	printf("  url       %s (listening on %s, %u worker%s)\n", url, m->listeners.address,
 	       m->settings.workers, m->settings.workers == 1 ? "" : "s");
-	printf("  channels  %zu from %s\n", json_array_size(lineup_list(m)),
-	       serve_options_config(m->options));
+	printf("  channels  %zu from %s\n", channel_count(m), serve_options_config(m->options));
 	announce_auth(m);
 	fflush(stdout);
 	log_info("serving pid=%d ms=%llu", (int)getpid(),

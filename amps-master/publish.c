@@ -43,8 +43,7 @@ static struct publication *publication_new(void)
 
 static void published_list_done(struct published_list *list)
 {
-	for (size_t i = 0; i < list->count; i++)
-		free(list->channels[i].name);
+	buf_done(&list->names);
 	free(list->channels);
 	*list = (struct published_list){0};
 }
@@ -82,25 +81,29 @@ static int list_make(const struct buf *bytes, const struct lineup *l, struct pub
 		r = -ENOMEM;
 	for (size_t i = 0; r == 0 && i < catalog_channel_count(c); i++) {
 		const struct catalog_channel *ch = catalog_channel_at(c, i);
+		const char *name = catalog_text(c, ch->name_at);
 		uint64_t h =
 			hash_u64(hash_u64(HASH_START, ch->hash), lineup_channel_hash(l, ch->id));
 
 		ret->channels[i] = (struct published){
 			.id = ch->id,
 			.hash = hash_end(h),
-			.name = strdup(catalog_text(c, ch->name_at)),
+			.name_at = (uint32_t)ret->names.len,
 		};
-		if (ret->channels[i].name == NULL)
-			r = -ENOMEM;
+		buf_add(&ret->names, name, strlen(name) + 1);
 		ret->count++;
 	}
+	if (!buf_ok(&ret->names))
+		r = -ENOMEM;
 	catalog_unref(c);
 	return r;
 }
 
-static int report_add(json_t *report, const char *what, const struct published *channel)
+static int report_add(json_t *report, const char *what, const struct published_list *list, size_t i)
 {
-	json_t *item = json_pack("{sIss}", "id", (json_int_t)channel->id, "name", channel->name);
+	const struct published *channel = &list->channels[i];
+	json_t *item = json_pack("{sIss}", "id", (json_int_t)channel->id, "name",
+				 list->names.data + channel->name_at);
 
 	if (item == NULL || json_array_append_new(json_object_get(report, what), item) < 0)
 		return -ENOMEM;
@@ -119,14 +122,12 @@ static int report_fill(json_t *report, const struct published_list *old,
 		const struct published *is = n < new->count ? &new->channels[n] : NULL;
 
 		if (is == NULL || (was != NULL && was->id < is->id)) {
-			r = report_add(report, "removed", was);
-			o++;
+			r = report_add(report, "removed", old, o++);
 		} else if (was == NULL || is->id < was->id) {
-			r = report_add(report, "added", is);
-			n++;
+			r = report_add(report, "added", new, n++);
 		} else {
 			if (was->hash != is->hash)
-				r = report_add(report, "changed", is);
+				r = report_add(report, "changed", new, n);
 			o++;
 			n++;
 		}

@@ -8,16 +8,18 @@
 
 #include "amps-master/channel_entries.h"
 #include "amps-master/store.h"
+#include "common/buf.h"
 
 /* A channel as it was published last. */
 struct published {
 	uint32_t id;
-	uint64_t hash; /* of its catalog entry and its tuners */
-	char *name;
+	uint64_t hash;	  /* of its catalog entry and its tuners */
+	uint32_t name_at; /* in the list's names */
 };
 struct published_list {
 	struct published *channels; /* in id order */
 	size_t count;
+	struct buf names; /* each ends with a NUL */
 };
 
 struct publisher {

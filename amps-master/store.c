@@ -1,5 +1,6 @@
 #include "amps-master/store.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -165,8 +166,12 @@ static void *store_run(void *arg)
 		else if (!s->work.healthy && !stopping(s))
 			store_work_probe(&s->work);
 		atomic_store_explicit(&s->healthy, s->work.healthy, memory_order_relaxed);
-		if (r != NULL)
+		if (r != NULL) {
 			answer_post(s, r);
+			/* trees of thousands of channels have gone: the next ones may be far */
+			db_shrink(s->work.db);
+			malloc_trim(0);
+		}
 	}
 	return NULL;
 }

@@ -148,6 +148,7 @@ Test(lineup, the_sources_of_a_channel_are_not_a_variants)
 Test(lineup, what_is_not_there_is_not_resolved)
 {
 	struct fixture f = {0};
+	json_t *list;
 	const struct lineup_tuner *t;
 	const struct lineup_output *o;
 
@@ -162,7 +163,10 @@ Test(lineup, what_is_not_there_is_not_resolved)
 	done(&f);
 	build(&f, "{}");
 	cr_assert_eq(lineup_resolve(f.lineup, 0, "", &t, &o), -ENOENT);
-	cr_assert_eq(json_array_size(lineup_channels(f.lineup)), 0);
+	list = lineup_channels(f.lineup);
+	cr_assert(json_is_array(list) && json_array_size(list) == 0);
+	json_decref(list);
+	cr_assert_eq(lineup_channel_count(f.lineup), 0);
 	done(&f);
 	cr_assert_null(lineup_free(NULL));
 	assert_no_leaks();
@@ -378,6 +382,7 @@ Test(lineup, channels_for_tables)
 				"'profile':'low','output':'hls','variants':['sd','hd']},"
 				"{'id':4,'number':null,'name':'Own','group':null,"
 				"'profile':'custom_ffmpeg','output':'ts','variants':[]}]");
+	json_t *list;
 
 	add(&f, 3,
 	    "{'name':'News','group':'Info','channel_number':101,'source':'a.ts',"
@@ -385,8 +390,10 @@ Test(lineup, channels_for_tables)
 	    "{'name':'hd','ffmpeg_profile':'low'}]}");
 	add(&f, 4, "{'name':'Own','source':'a.ts','custom_ffmpeg':'x','ffmpeg_profile':'copy'}");
 	build(&f, "{}");
-	cr_assert(json_equal(lineup_channels(f.lineup), expected), "%s",
-		  json_dumps(lineup_channels(f.lineup), 0));
+	list = lineup_channels(f.lineup);
+	cr_assert(json_equal(list, expected), "%s", json_dumps(list, 0));
+	cr_assert_eq(lineup_channel_count(f.lineup), 2);
+	json_decref(list);
 	json_decref(expected);
 	done(&f);
 	assert_no_leaks();

@@ -106,24 +106,19 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 				bool with_sd)
 {
 	struct lineup *l = calloc(1, sizeof(*l));
-	struct lineup_output *outputs = calloc(2, sizeof(*outputs));
+	struct lineup_output *outputs = pool_take(&l->pool, 2 * sizeof(*outputs));
 	struct lineup_tuner *tuner = calloc(1, sizeof(*tuner));
 
-	outputs[0] = (struct lineup_output){
-		.variant = strdup(""), .plain = true, .spec = strdup(""), .hash = 1};
+	outputs[0] = (struct lineup_output){.variant = "", .plain = true, .spec = "", .hash = 1};
 	outputs[1] = (struct lineup_output){
-		.variant = strdup("sd"), .spec = strdup("{\"options\":[]}"), .hash = sd_hash};
-	*tuner = (struct lineup_tuner){.key = strdup("5"),
+		.variant = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
+	*tuner = (struct lineup_tuner){.key = "5",
 				       .channel = 5,
-				       .spec = strdup("{}"),
-				       .source_text = strdup("x"),
+				       .spec = "{}",
+				       .source_text = "x",
 				       .hash = source_hash,
 				       .output_count = with_sd ? 2 : 1,
 				       .outputs = outputs};
-	if (!with_sd) {
-		free((char *)(uintptr_t)outputs[1].variant);
-		free((char *)(uintptr_t)outputs[1].spec);
-	}
 	l->settings = (struct lineup_settings){
 		.idle_timeout_ms = idle_ms, .start_timeout_ms = 15000, .ring_seconds = 10};
 	l->tuners = tuner;
