@@ -6,6 +6,7 @@
 -- Facts of the whole server, one a row:
 --   settings     JSON: the model without its channels (server, auth, streaming, profiles, ...)
 --   highest_id   the highest channel id ever used
+--   options      JSON: how libav judged the option lists in use (amps-master/option_memory.h)
 --   generation   the last generation of the catalog that was published with a change
 --   probe        a number written only to learn whether a database that failed works again
 CREATE TABLE meta (

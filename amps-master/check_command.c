@@ -6,6 +6,7 @@
 
 #include "amps-master/json_fd.h"
 #include "amps-master/model.h"
+#include "amps-master/option_memory.h"
 
 #define USAGE "usage: amps check [--config FILE] [--json] [--strict]\n"
 
@@ -78,7 +79,7 @@ int check_command(int argc, char **argv)
 	}
 	if (problems_init(&problems) < 0)
 		return 1;
-	refused = model_load(options.file, &problems, &model) < 0 ||
+	refused = model_load(options.file, NULL, &problems, &model) < 0 ||
 		  (options.strict && problems.warnings > 0);
 	if (options.json) {
 		json_dumpf(problems.list, stdout, JSON_INDENT(2));
@@ -92,27 +93,36 @@ int check_command(int argc, char **argv)
 }
 
 /* Takes model, which may be NULL. */
-static int write_result(int fd, const struct problems *problems, json_t *model)
+static int write_result(int fd, const struct problems *problems, json_t *model,
+			const struct option_memory *memory)
 {
-	json_t *result = json_pack("{s:O, s:o*}", "problems", problems->list, "model", model);
+	_cleanup_(freep) char *options = model != NULL ? option_memory_text(memory) : NULL;
+	json_t *result = json_pack("{s:O, s:o*, s:s*}", "problems", problems->list, "model", model,
+				   "options", options);
 	int r = result != NULL ? json_fd_save(fd, result) : -ENOMEM;
 
 	json_decref(result);
 	return r;
 }
 
-int load_command(const char *config_file, int result_fd)
+int load_command(const struct serve_options *o, int result_fd)
 {
-	const char *file = config_file != NULL ? config_file : check_command_default_file();
+	const char *file = o->load != NULL ? o->load : check_command_default_file();
+	struct option_memory *memory = option_memory_new(o->value[SERVE_STATE_DIR]);
 	struct problems problems;
 	json_t *model = NULL;
 	bool refused;
 
-	if (problems_init(&problems) < 0)
+	if (memory == NULL || problems_init(&problems) < 0) {
+		option_memory_free(memory);
 		return 1;
-	refused = model_load(file, &problems, &model) < 0;
-	if (write_result(result_fd, &problems, model) < 0)
+	}
+	refused = model_load(file, memory, &problems, &model) < 0;
+	if (model != NULL && serve_options_lay_over(o, model) < 0)
 		refused = true;
+	if (write_result(result_fd, &problems, model, memory) < 0)
+		refused = true;
+	option_memory_free(memory);
 	problems_done(&problems);
 	return refused ? 1 : 0;
 }

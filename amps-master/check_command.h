@@ -2,6 +2,7 @@
 #ifndef AMPS_CHECK_COMMAND_H
 #define AMPS_CHECK_COMMAND_H
 
+#include "amps-master/serve_options.h"
 #include "common/base.h"
 
 /* Without --config: ./config.yaml if it exists, else /etc/amps/amps.yaml.  A constant. */
@@ -12,9 +13,10 @@ const char *check_command_default_file(void);
  * too), 2 wrong usage. */
 int check_command(int argc, char **argv);
 
-/* `amps-master --load FILE`: writes {"problems":[...],"model":{...}} into result_fd (no model when
- * the file is refused).  config_file NULL: the default.  Returns the exit code: 0, 1 refused or
- * result_fd not writable. */
-int load_command(const char *config_file, int result_fd);
+/* `amps-master --load FILE`: writes {"problems":[...],"model":{...},"options":"..."} into
+ * result_fd: no model when the file is refused, the model with the other options laid over it,
+ * `options` when there is something new to remember (option_memory.h).  Returns the exit code: 0, 1
+ * refused or result_fd not writable. */
+int load_command(const struct serve_options *o, int result_fd);
 
 #endif

@@ -18,10 +18,20 @@ struct place {
 	size_t next; /* the next place with the same question, SIZE_MAX = none */
 };
 
+/* A question; what is asked of the transcoder, and its text without the path. */
+struct question {
+	json_t *json;
+	char *text;
+	size_t place;  /* the first */
+	json_t *found; /* the verdict: [[rest of the path, severity, message], ...] */
+	bool open;     /* nobody remembers its verdict */
+};
+
 struct option_asks {
-	json_t *questions; /* what the transcoder reads; the path is its first place's */
-	json_t *seen;	   /* question without path, as text -> index of its first place */
-	json_t *by_path;   /* path of a first place -> its index */
+	json_t *seen;	 /* text of a question -> its index */
+	json_t *by_path; /* path of a first place -> index of its question */
+	struct question *questions;
+	size_t question_count, question_cap;
 	struct place *places;
 	size_t count, cap;
 };
@@ -32,10 +42,9 @@ struct option_asks *option_asks_new(void)
 
 	if (a == NULL)
 		return NULL;
-	a->questions = json_array();
 	a->seen = json_object();
 	a->by_path = json_object();
-	if (a->questions == NULL || a->seen == NULL || a->by_path == NULL)
+	if (a->seen == NULL || a->by_path == NULL)
 		return option_asks_free(a);
 	return a;
 }
@@ -47,7 +56,12 @@ struct option_asks *option_asks_free(struct option_asks *a)
 	for (size_t i = 0; i < a->count; i++)
 		free(a->places[i].path);
 	free(a->places);
-	json_decref(a->questions);
+	for (size_t i = 0; i < a->question_count; i++) {
+		json_decref(a->questions[i].json);
+		json_decref(a->questions[i].found);
+		free(a->questions[i].text);
+	}
+	free(a->questions);
 	json_decref(a->seen);
 	json_decref(a->by_path);
 	free(a);
@@ -82,19 +96,28 @@ static json_t *source_class(const struct option_ask *ask)
 	return json_stringn(ask->source, end != NULL ? (size_t)(end - ask->source) : 0);
 }
 
+/* Room for one more; the array may move.  0 or -ENOMEM. */
+static int grow(void **array, size_t *cap, size_t count, size_t size)
+{
+	size_t wanted = *cap == 0 ? 64 : *cap * 2;
+	void *grown;
+
+	if (count < *cap)
+		return 0;
+	grown = reallocarray(*array, wanted, size);
+	if (grown == NULL)
+		return -ENOMEM;
+	*array = grown;
+	*cap = wanted;
+	return 0;
+}
+
 static struct place *place_new(struct option_asks *a, const struct option_ask *ask)
 {
 	struct place *p;
 
-	if (a->count == a->cap) {
-		size_t cap = a->cap == 0 ? 64 : a->cap * 2;
-		struct place *places = reallocarray(a->places, cap, sizeof(*places));
-
-		if (places == NULL)
-			return NULL;
-		a->places = places;
-		a->cap = cap;
-	}
+	if (grow((void **)&a->places, &a->cap, a->count, sizeof(*p)) < 0)
+		return NULL;
 	p = &a->places[a->count];
 	*p = (struct place){.path = strdup(ask->path),
 			    .container = ask->container,
@@ -106,16 +129,25 @@ static struct place *place_new(struct option_asks *a, const struct option_ask *a
 	return p;
 }
 
-static int ask_first(struct option_asks *a, const char *text, const struct option_ask *ask,
+/* Takes `text`. */
+static int ask_first(struct option_asks *a, char *text, const struct option_ask *ask,
 		     json_t *options, json_t *args)
 {
-	json_int_t index = (json_int_t)a->count - 1;
-	json_t *question =
-		json_pack("{s:s, s:s, s:s, s:O, s:O}", "path", ask->path, "kind", ask->kind,
-			  "source", ask->source, "options", options, "args", args);
+	json_int_t index = (json_int_t)a->question_count;
+	struct question *q;
 
-	if (question == NULL || json_array_append_new(a->questions, question) < 0 ||
-	    json_object_set_new(a->seen, text, json_integer(index)) < 0 ||
+	if (grow((void **)&a->questions, &a->question_cap, a->question_count, sizeof(*q)) < 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	q = &a->questions[a->question_count++];
+	*q = (struct question){
+		.json = json_pack("{s:s, s:s, s:s, s:O, s:O}", "path", ask->path, "kind", ask->kind,
+				  "source", ask->source, "options", options, "args", args),
+		.text = text,
+		.place = a->count - 1,
+	};
+	if (q->json == NULL || json_object_set_new(a->seen, text, json_integer(index)) < 0 ||
 	    json_object_set_new(a->by_path, ask->path, json_integer(index)) < 0)
 		return -ENOMEM;
 	return 0;
@@ -126,7 +158,7 @@ static int ask_places(struct option_asks *a, const struct option_ask *ask, json_
 {
 	json_t *key = json_pack("[s, o, O, O]", ask->kind, source_class(ask), options, args);
 	_cleanup_(freep) char *text = json_dumps(key, JSON_COMPACT);
-	struct place *place = text != NULL ? place_new(a, ask) : NULL;
+	struct place *place = text != NULL ? place_new(a, ask) : NULL, *first;
 	const json_t *seen;
 
 	json_decref(key);
@@ -134,10 +166,11 @@ static int ask_places(struct option_asks *a, const struct option_ask *ask, json_
 		return -ENOMEM;
 	seen = json_object_get(a->seen, text);
 	if (seen == NULL)
-		return ask_first(a, text, ask, options, args);
+		return ask_first(a, TAKE_PTR(text), ask, options, args);
 	/* Behind the first: the order of problems is restored later by their lines. */
-	place->next = a->places[json_integer_value(seen)].next;
-	a->places[json_integer_value(seen)].next = a->count - 1;
+	first = &a->places[a->questions[json_integer_value(seen)].place];
+	place->next = first->next;
+	first->next = a->count - 1;
 	return 0;
 }
 
@@ -152,8 +185,8 @@ int option_asks_add(struct option_asks *a, const struct option_ask *ask)
 	return error;
 }
 
-/* The place whose path is the longest beginning of `path`; NULL if there is none. */
-static const struct place *find_place(const struct option_asks *a, const char *path)
+/* The question whose first place is the longest beginning of `path`; NULL if there is none. */
+static struct question *find_question(const struct option_asks *a, const char *path)
 {
 	_cleanup_(freep) char *cut = strdup(path);
 	const json_t *index = NULL;
@@ -166,38 +199,59 @@ static const struct place *find_place(const struct option_asks *a, const char *p
 			break;
 		*dot = '\0';
 	}
-	return index != NULL ? &a->places[json_integer_value(index)] : NULL;
+	return index != NULL ? &a->questions[json_integer_value(index)] : NULL;
 }
 
-static void report(const struct option_asks *a, const struct marks *marks, const char *file,
-		   struct problems *problems, const json_t *answer)
+/* One finding at each of the question's places. */
+static void report(const struct option_asks *a, const struct question *q, const json_t *finding,
+		   const struct marks *marks, const char *file, struct problems *problems)
 {
-	const char *path = json_string_value(json_object_get(answer, "path"));
-	const char *severity = json_string_value(json_object_get(answer, "severity"));
-	const char *message = json_string_value(json_object_get(answer, "message"));
-	const struct place *p = path != NULL ? find_place(a, path) : NULL;
-	enum problem_severity level = PROBLEM_ERROR;
-	const char *rest;
+	const char *rest = json_string_value(json_array_get(finding, 0));
+	const char *severity = json_string_value(json_array_get(finding, 1));
+	const char *message = json_string_value(json_array_get(finding, 2));
+	const struct place *p;
 
-	if (p == NULL || message == NULL)
+	if (rest == NULL || severity == NULL || message == NULL)
 		return;
-	if (severity != NULL && strcmp(severity, "warning") == 0)
-		level = PROBLEM_WARNING;
-	rest = path + strlen(p->path);
-	for (;;) {
+	for (size_t i = q->place; i != SIZE_MAX; i = p->next) {
 		_cleanup_(freep) char *full = NULL;
-		int line = *rest == '.' ? marks_key(marks, p->container, rest + 1).line : 0;
+		int line;
 
+		p = &a->places[i];
+		line = *rest == '.' ? marks_key(marks, p->container, rest + 1).line : 0;
 		if (asprintf(&full, "%s%s", p->path, rest) < 0)
 			return;
-		problems_add(problems, level, file, line > 0 ? line : p->line, full, "%s", message);
-		if (p->next == SIZE_MAX)
-			return;
-		p = &a->places[p->next];
+		problems_add(problems,
+			     strcmp(severity, "warning") == 0 ? PROBLEM_WARNING : PROBLEM_ERROR,
+			     file, line > 0 ? line : p->line, full, "%s", message);
 	}
 }
 
-/* The transcoder's answer as an array, or NULL with the reason. */
+/* Sorts what the transcoder found to the questions. */
+static void take_findings(struct option_asks *a, const json_t *problems)
+{
+	size_t i;
+	json_t *each;
+
+	json_array_foreach (problems, i, each) {
+		const char *path = json_string_value(json_object_get(each, "path"));
+		const char *severity = json_string_value(json_object_get(each, "severity"));
+		struct question *q = path != NULL ? find_question(a, path) : NULL;
+		json_t *finding;
+
+		if (q == NULL)
+			continue;
+		finding = json_pack("[s s O]", path + strlen(a->places[q->place].path),
+				    severity != NULL ? severity : "error",
+				    json_object_get(each, "message"));
+		if (q->found == NULL)
+			q->found = json_array();
+		/* without memory it is left out, as problems_add() would */
+		(void)json_array_append_new(q->found, finding);
+	}
+}
+
+/* The transcoder's answer {"problems":[...],"files":[...]}, or NULL with the reason. */
 static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 {
 	char program[PATH_MAX];
@@ -220,28 +274,67 @@ static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 		snprintf(reason, cap, "amps-transcoder failed");
 	} else {
 		answer = json_loadb(out.data != NULL ? out.data : "", out.len, 0, NULL);
-		if (!json_is_array(answer))
+		if (!json_is_array(json_object_get(answer, "problems"))) {
 			snprintf(reason, cap, "amps-transcoder gave no list");
+			json_decref(answer);
+			answer = NULL;
+		}
 	}
 	buf_done(&out);
 	return answer;
 }
 
-void option_asks_run(struct option_asks *a, const struct marks *marks, const char *file,
-		     struct problems *problems)
+/* Looks up what is remembered; what is left is to be asked: the array is the caller's. */
+static json_t *recall(struct option_asks *a, struct option_memory *memory)
 {
+	json_t *open = json_array();
+
+	for (size_t i = 0; i < a->question_count; i++) {
+		struct question *q = &a->questions[i];
+		const json_t *verdict = memory != NULL ? option_memory_find(memory, q->text) : NULL;
+
+		q->found = json_incref((json_t *)(uintptr_t)verdict);
+		q->open = verdict == NULL;
+		if (q->open && json_array_append(open, q->json) < 0)
+			break;
+	}
+	return open;
+}
+
+/* Notes the verdicts on the questions that were open. */
+static void learn(const struct option_asks *a, struct option_memory *memory, const json_t *files)
+{
+	json_t *nothing = json_array();
+
+	option_memory_judged_by(memory, files);
+	for (size_t i = 0; i < a->question_count; i++) {
+		const struct question *q = &a->questions[i];
+
+		if (q->open)
+			option_memory_learn(memory, q->text, q->found != NULL ? q->found : nothing);
+	}
+	json_decref(nothing);
+}
+
+void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
+		     const char *file, struct problems *problems)
+{
+	json_t *open = recall(a, memory), *answer = NULL, *finding;
 	char reason[160] = "";
-	json_t *answer, *each;
 	size_t i;
 
-	if (json_array_size(a->questions) == 0)
-		return;
-	answer = ask_transcoder(a->questions, reason, sizeof(reason));
-	if (!json_is_array(answer))
-		problems_add(problems, PROBLEM_WARNING, file, 0, "",
-			     "option names were not checked: %s", reason);
-	json_array_foreach (answer, i, each) {
-		report(a, marks, file, problems, each);
+	if (json_array_size(open) > 0) {
+		answer = ask_transcoder(open, reason, sizeof(reason));
+		if (answer == NULL)
+			problems_add(problems, PROBLEM_WARNING, file, 0, "",
+				     "option names were not checked: %s", reason);
+		take_findings(a, json_object_get(answer, "problems"));
+		if (answer != NULL && memory != NULL)
+			learn(a, memory, json_object_get(answer, "files"));
 	}
+	for (size_t q = 0; q < a->question_count; q++)
+		json_array_foreach (a->questions[q].found, i, finding)
+			report(a, &a->questions[q], finding, marks, file, problems);
 	json_decref(answer);
+	json_decref(open);
 }

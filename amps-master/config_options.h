@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include "amps-master/config_marks.h"
 #include "amps-master/model.h"
+#include "amps-master/option_memory.h"
 
 struct option_asks;
 
@@ -29,8 +30,9 @@ struct option_ask {
 /* 0 or -ENOMEM; takes ask->options and ask->args in either case. */
 must_check int option_asks_add(struct option_asks *a, const struct option_ask *ask);
 
-/* Asks and adds what is wrong to `problems`.  When that is not possible, one warning says why. */
-void option_asks_run(struct option_asks *a, const struct marks *marks, const char *file,
-		     struct problems *problems);
+/* Asks, but for what `memory` (may be NULL) knows the answer to, and adds what is wrong to
+ * `problems`; the memory learns the answers.  When asking is not possible, one warning says why. */
+void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
+		     const char *file, struct problems *problems);
 
 #endif

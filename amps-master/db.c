@@ -234,6 +234,29 @@ struct db *db_close(struct db *db)
 	return NULL;
 }
 
+int db_peek_meta(const char *state_dir, const char *key, char **ret_value)
+{
+	struct db db = {0};
+	char path[PATH_MAX];
+	int r = 0;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/amps.db", state_dir) >= sizeof(path))
+		return -ENAMETOOLONG;
+	if (access(path, F_OK) < 0)
+		return -errno;
+	if (sqlite3_open_v2(path, &db.handle,
+			    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+			    NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(db.handle, statement_texts[DB_META_GET], -1,
+			       &db.statements[DB_META_GET], NULL) != SQLITE_OK)
+		r = -EIO;
+	if (r == 0)
+		r = db_meta_get(&db, key, ret_value);
+	sqlite3_finalize(db.statements[DB_META_GET]);
+	sqlite3_close_v2(db.handle);
+	return r;
+}
+
 int db_begin(struct db *db)
 {
 	/* at once for writing: a lock that is taken is found here, not half way through */

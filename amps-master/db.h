@@ -33,6 +33,10 @@ must_check int db_meta_put(struct db *db, const char *key, const char *value, bo
 must_check int db_meta_get_u64(struct db *db, const char *key, uint64_t *ret);
 must_check int db_meta_put_u64(struct db *db, const char *key, uint64_t value);
 
+/* Reads one fact without becoming a user of the database: for a helper process beside the master.
+ * The text is the caller's.  0, -ENOENT (no database, no such key) or another -Exxx. */
+must_check int db_peek_meta(const char *state_dir, const char *key, char **ret_value);
+
 /* What went wrong last, in SQLite's words.  Borrowed until the next call. */
 const char *db_error(const struct db *db);
 

@@ -128,7 +128,7 @@ int list_command(int argc, char **argv)
 	}
 	if (problems_init(&problems) < 0)
 		return 1;
-	r = model_load(file, &problems, &model);
+	r = model_load(file, NULL, &problems, &model);
 	if (r < 0)
 		print_problems(&problems);
 	else

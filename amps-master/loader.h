@@ -1,7 +1,7 @@
 /* loader.h - the helper process that reads and checks the configuration file.
  *
  * It is `amps-master --load FILE` with a memfd as its descriptor 3, into which it writes
- * {"problems":[...],"model":{...}} (no model = refused). */
+ * what load_command() says. */
 #ifndef AMPS_LOADER_H
 #define AMPS_LOADER_H
 

@@ -26,14 +26,6 @@ static const char help[] =
 	"\n"
 	"SIGTERM and SIGINT stop it cleanly (twice: at once), SIGHUP reloads the configuration.\n";
 
-/* The helper that reads the configuration for a running master. */
-static int load(const struct serve_options *o)
-{
-	int exit_code = load_command(o->load, MSG_CHILD_FD);
-
-	return serve_options_lay_over_fd(o, MSG_CHILD_FD) == 0 ? exit_code : 1;
-}
-
 int main(int argc, char **argv)
 {
 	struct serve_options options;
@@ -50,6 +42,6 @@ int main(int argc, char **argv)
 	if (options.version)
 		return printf("amps-master %s\n", AMPS_VERSION) < 0;
 	if (options.load)
-		return load(&options);
+		return load_command(&options, MSG_CHILD_FD);
 	return master_run(&options);
 }

@@ -6,6 +6,7 @@
 
 #include "amps-master/config_check.h"
 #include "amps-master/config_yaml.h"
+#include "amps-master/option_memory.h"
 #include "common/limits.h"
 
 #define READ_CHUNK 65536
@@ -144,7 +145,7 @@ static int read_file(const char *path, struct buf *out)
 }
 
 static int check_tree(json_t *tree, const char *path, const struct marks *marks,
-		      struct problems *problems, json_t **ret_model)
+		      struct option_memory *memory, struct problems *problems, json_t **ret_model)
 {
 	struct option_asks *asks = option_asks_new();
 	json_t *model = NULL;
@@ -152,8 +153,10 @@ static int check_tree(json_t *tree, const char *path, const struct marks *marks,
 
 	if (asks != NULL)
 		error = config_check(tree, path, marks, asks, problems, &model);
+	if (error == 0 && memory != NULL)
+		option_memory_open(memory, model);
 	if (error == 0 || error == -EINVAL)
-		option_asks_run(asks, marks, path, problems);
+		option_asks_run(asks, memory, marks, path, problems);
 	option_asks_free(asks);
 	if (error == 0 && problems->errors == 0) {
 		*ret_model = model;
@@ -163,7 +166,8 @@ static int check_tree(json_t *tree, const char *path, const struct marks *marks,
 	return error != 0 ? error : -EINVAL;
 }
 
-int model_load(const char *path, struct problems *problems, json_t **ret_model)
+int model_load(const char *path, struct option_memory *memory, struct problems *problems,
+	       json_t **ret_model)
 {
 	struct marks *marks = marks_new();
 	struct buf text = BUF_INIT;
@@ -180,7 +184,7 @@ int model_load(const char *path, struct problems *problems, json_t **ret_model)
 					  problems, &tree);
 	buf_done(&text);
 	if (error == 0)
-		error = check_tree(tree, path, marks, problems, ret_model);
+		error = check_tree(tree, path, marks, memory, problems, ret_model);
 	if (error == -ENOMEM)
 		problems_add(problems, PROBLEM_ERROR, path, 0, "", "no memory");
 	json_decref(tree);

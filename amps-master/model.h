@@ -21,6 +21,8 @@
 #include "common/base.h"
 #include "common/buf.h"
 
+struct option_memory; /* option_memory.h */
+
 enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };
 
 /* What was found, in file order. */
@@ -39,9 +41,10 @@ void problems_add(struct problems *p, enum problem_severity severity, const char
 void problems_format(const struct problems *p, struct buf *out);
 
 /* Reads and checks a whole file: YAML -> tree -> rules -> option names (asks amps-transcoder
- * --check-options once for all).  Returns 0 and the model (owned by the caller) when no error was
- * found (warnings may have been), -EINVAL with `problems` filled, or -Exxx when the file cannot be
- * read (then `problems` says so too). */
-must_check int model_load(const char *path, struct problems *problems, json_t **ret_model);
+ * --check-options once for all that `memory` does not know; NULL = for all).  Returns 0 and the
+ * model (owned by the caller) when no error was found (warnings may have been), -EINVAL with
+ * `problems` filled, or -Exxx when the file cannot be read (then `problems` says so too). */
+must_check int model_load(const char *path, struct option_memory *memory, struct problems *problems,
+			  json_t **ret_model);
 
 #endif

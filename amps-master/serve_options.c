@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/check_command.h"
-#include "amps-master/json_fd.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -127,21 +126,6 @@ int serve_options_lay_over(const struct serve_options *o, json_t *model)
 			return -EINVAL;
 	}
 	return 0;
-}
-
-int serve_options_lay_over_fd(const struct serve_options *o, int fd)
-{
-	json_t *root, *model;
-	int r = 0;
-
-	root = json_fd_load(fd);
-	model = json_object_get(root, "model");
-	if (model)
-		r = serve_options_lay_over(o, model);
-	if (r == 0 && model)
-		r = json_fd_save(fd, root);
-	json_decref(root);
-	return r;
 }
 
 void serve_options_loader_argv(const struct serve_options *o, const char *program, const char **ret)

@@ -33,9 +33,6 @@ const char *serve_options_config(const struct serve_options *o);
  * (cannot happen after a successful parse) or -ENOMEM. */
 must_check int serve_options_lay_over(const struct serve_options *o, json_t *model);
 
-/* The same for what a loader wrote into a memfd. */
-must_check int serve_options_lay_over_fd(const struct serve_options *o, int fd);
-
 /* The loader's command line: `program --load FILE` and the options that were given.  `ret` has room
  * for SERVE_ARGV_MAX pointers; strings are borrowed. */
 #define SERVE_ARGV_MAX (4 + 2 * SERVE_OPTION_COUNT_)

@@ -76,6 +76,11 @@ void settings_follow(struct settings *s, const json_t *server, json_t *warnings)
 	follow_live(s, server);
 }
 
+int settings_state_dir(const json_t *server, char dst[PATH_MAX])
+{
+	return read_folder(server, "state_dir", state_dir_default, dst);
+}
+
 int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap)
 {
 	const json_t *server = json_object_get(model, "server");
@@ -93,7 +98,7 @@ int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap
 	s->log_json = strcmp(string_of(server, "log_format", "text"), "json") == 0;
 	s->auth_enabled = json_is_true(json_object_get(auth, "enabled"));
 	s->token_from = describe_token(auth);
-	r = read_folder(server, "state_dir", state_dir_default, s->state_dir);
+	r = settings_state_dir(server, s->state_dir);
 	if (r == 0)
 		r = read_folder(server, "runtime_dir", runtime_dir_default, s->runtime_dir);
 	if (r < 0)

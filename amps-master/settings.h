@@ -27,6 +27,9 @@ struct settings {
 /* Takes the validated model's settings.  0 or -Exxx with the reason in `text`. */
 must_check int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap);
 
+/* The state folder alone, from the model's `server`.  0 or -Exxx. */
+must_check int settings_state_dir(const json_t *server, char dst[PATH_MAX]);
+
 /* Follows `server` of a reloaded model where that is possible, and appends a line to `warnings` for
  * each key that differs from the running server and acts at the next start only. */
 void settings_follow(struct settings *s, const json_t *server, json_t *warnings);

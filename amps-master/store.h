@@ -38,8 +38,8 @@ struct store *store_close(struct store *s); /* joins the thread; returns NULL; a
 typedef void (*store_done_fn)(void *owner, int error, const char *text, struct publication *p,
 			      const json_t *problems);
 
-/* Takes what the loader (`amps-master --load`) wrote into its memfd,
- * {"problems":[...],"model":{...}} (no model = refused).  Entries that changed in the file since
+/* Takes what the loader (`amps-master --load`) wrote into its memfd (check_command.h; no model =
+ * refused).  Entries that changed in the file since
  * the last load win over API changes, the others keep them; then builds a publication.  Takes
  * result_fd; parsing happens in the thread. */
 void store_load(struct store *s, int result_fd, store_done_fn done, void *owner);

@@ -144,8 +144,9 @@ static int draft_stored(struct store_work *w, int64_t wall_us, struct draft *dra
 	return r;
 }
 
+/* `options`: what the loader's option_memory.h wants to be kept, or NULL. */
 static void load_model(struct store_work *w, const json_t *model, const json_t *problems,
-		       int64_t wall_us, struct store_answer *a)
+		       const char *options, int64_t wall_us, struct store_answer *a)
 {
 	struct draft draft = DRAFT_INIT;
 	bool changed = false;
@@ -160,6 +161,8 @@ static void load_model(struct store_work *w, const json_t *model, const json_t *
 		r = draft_stored(w, wall_us, &draft, a);
 	if (r == 0)
 		r = report_warnings(draft.publication->report, problems);
+	if (r == 0 && options != NULL)
+		r = db_meta_put(w->db, "options", options, NULL);
 	if (r == 0 && changed)
 		r = db_meta_put_u64(w->db, "generation", draft.publication->generation);
 	if (r == 0)
@@ -191,7 +194,8 @@ void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t 
 		answer_fail(ret, -EINVAL, "%u problem%s", errors, errors == 1 ? "" : "s");
 		ret->problems = json_incref(problems);
 	} else {
-		load_model(w, model, problems, wall_us, ret);
+		load_model(w, model, problems,
+			   json_string_value(json_object_get(result, "options")), wall_us, ret);
 	}
 	json_decref(result);
 }

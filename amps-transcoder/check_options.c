@@ -1,6 +1,8 @@
 #include "amps-transcoder/check_options.h"
 
 #include <libavutil/log.h>
+#include <limits.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -332,11 +334,47 @@ json_t *check_options(const json_t *request)
 	return answer;
 }
 
+/* One object of the process's image; the first, the program itself, has no name. */
+static int add_file(struct dl_phdr_info *info, size_t bytes, void *arg)
+{
+	json_t *files = arg;
+	char self[PATH_MAX];
+	ssize_t n;
+
+	(void)bytes;
+	if (info->dlpi_name[0] == '/')
+		return json_array_append_new(files, json_string(info->dlpi_name));
+	if (json_array_size(files) > 0)
+		return 0; /* the kernel's own, which is no file */
+	n = readlink("/proc/self/exe", self, sizeof(self));
+	return n < 0 ? -1 : json_array_append_new(files, json_stringn(self, (size_t)n));
+}
+
+/* Also what checking has loaded.  NULL: they cannot be told. */
+static json_t *loaded_files(void)
+{
+	json_t *files = json_array();
+
+	if (dl_iterate_phdr(add_file, files) == 0)
+		return files;
+	json_decref(files);
+	return NULL;
+}
+
+/* {"problems","files"}; files may be missing. */
+static json_t *answer_request(const json_t *request)
+{
+	json_t *problems = check_options(request);
+
+	return problems ? json_pack("{s:o, s:o*}", "problems", problems, "files", loaded_files())
+			: NULL;
+}
+
 int check_options_command(void)
 {
 	json_error_t error;
 	json_t *request = json_loadf(stdin, 0, &error);
-	json_t *answer = request ? check_options(request) : NULL;
+	json_t *answer = request ? answer_request(request) : NULL;
 	int status = 1;
 
 	if (!answer)

@@ -4,7 +4,9 @@
  * In:  [{"path":"ffmpeg_profiles.hd","kind":"profile","options":[["vcodec","libx264"],...]},
  *       {"path":"streams[3].input_options","kind":"input","source":"http://...",
  *        "options":[["re",null]],"args":["-stream_loop","-1"]}, ...]
- * Out: [{"path":"ffmpeg_profiles.hd.vcodec","severity":"error","message":"..."}, ...]
+ * Out: {"problems":[{"path":"ffmpeg_profiles.hd.vcodec","severity":"error","message":"..."}, ...],
+ *	 "files":["/usr/bin/amps-transcoder","/usr/lib/.../libavcodec.so.59", ...]}
+ * The files are what the answer depends on: this program and all its libraries.
  *
  * Entries that are alike are checked once. */
 #ifndef AMPS_CHECK_OPTIONS_H
@@ -16,7 +18,7 @@
 /* stdin to stdout.  The program's exit status: 0, or 1 when the request cannot be read. */
 int check_options_command(void);
 
-/* The same for a request already read (borrowed).  NULL: no array of objects, or no memory. */
+/* The problems of a request already read (borrowed).  NULL: no array of objects, or no memory. */
 json_t *check_options(const json_t *request);
 
 #endif

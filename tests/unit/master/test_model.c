@@ -43,7 +43,7 @@ Test(model, the_older_configuration_passes)
 	snprintf(path, sizeof(path), "%s/tests/fuzz/master/corpus/config/older.yaml",
 		 getenv("AMPS_SOURCE") ? getenv("AMPS_SOURCE") : ".");
 	cr_assert_eq(problems_init(&problems), 0);
-	cr_assert_eq(model_load(path, &problems, &model), 0);
+	cr_assert_eq(model_load(path, NULL, &problems, &model), 0);
 	cr_expect_eq(json_array_size(json_object_get(model, "streams")), 4);
 	cr_expect_eq(json_object_size(json_object_get(model, "profiles")), 4);
 	cr_expect_eq(count(&problems, "error"), 0);
@@ -62,7 +62,7 @@ Test(model, problems_come_in_file_order)
 
 	write_file(path, "scheduled_streams:\n- {id: x}\nstreams:\n- {id: y}\nserver: {port: z}\n");
 	cr_assert_eq(problems_init(&problems), 0);
-	cr_expect_eq(model_load(path, &problems, &model), -EINVAL);
+	cr_expect_eq(model_load(path, NULL, &problems, &model), -EINVAL);
 	cr_expect_null(model);
 	cr_expect_eq(problems.errors, 9);
 	json_array_foreach (problems.list, i, each) {
@@ -83,7 +83,7 @@ Test(model, a_file_that_is_not_there)
 	json_t *model = NULL;
 
 	cr_assert_eq(problems_init(&problems), 0);
-	cr_expect_eq(model_load("/nonexistent/x.yaml", &problems, &model), -ENOENT);
+	cr_expect_eq(model_load("/nonexistent/x.yaml", NULL, &problems, &model), -ENOENT);
 	problems_format(&problems, &text);
 	cr_expect_str_eq(text.data,
 			 "/nonexistent/x.yaml: cannot be read: No such file or directory\n");
@@ -114,24 +114,29 @@ Test(model, a_problem_is_one_line_and_their_number_is_bounded)
 Test(model, a_loader_writes_what_it_found)
 {
 	char path[64], out[64];
+	struct serve_options o = {.value = {[SERVE_PORT] = "6000"}};
 	json_t *result;
 
+	o.load = path;
 	write_file(path, "streams: [{id: 1, name: A, source: x, ffmpeg_profile: copy}]\n");
 	write_file(out, "");
 	FILE *file = fopen(out, "w+");
 
-	cr_expect_eq(load_command(path, fileno(file)), 0);
+	cr_expect_eq(load_command(&o, fileno(file)), 0);
 	rewind(file);
 	result = json_loadf(file, 0, NULL);
 	cr_expect_eq(json_array_size(json_object_get(json_object_get(result, "model"), "streams")),
 		     1);
+	cr_expect_eq(json_integer_value(json_object_get(
+			     json_object_get(json_object_get(result, "model"), "server"), "port")),
+		     6000, "the command line stands over the file");
 	cr_expect(json_is_array(json_object_get(result, "problems")));
 	json_decref(result);
 	fclose(file);
 	unlink(path);
 	write_file(path, "streams: 5\n");
 	file = fopen(out, "w+");
-	cr_expect_eq(load_command(path, fileno(file)), 1);
+	cr_expect_eq(load_command(&o, fileno(file)), 1);
 	rewind(file);
 	result = json_loadf(file, 0, NULL);
 	cr_expect_null(json_object_get(result, "model"));

@@ -65,25 +65,3 @@ Test(serve_options, a_loader_is_given_the_same_words)
 	cr_assert_str_eq(argv[4], "7");
 	cr_assert_null(argv[5]);
 }
-
-Test(serve_options, lays_over_what_a_loader_wrote)
-{
-	static const char loaded[] = "{\"problems\":[],\"model\":{\"server\":{\"port\":5000}}}";
-	static const char refused[] = "{\"problems\":[{}]}";
-	int fd = memfd_create("test", MFD_CLOEXEC);
-	struct serve_options o;
-	char text[256] = "";
-
-	cr_assert_eq(parse(&o, "--port", "6000"), 0);
-	cr_assert_eq(write(fd, loaded, strlen(loaded)), (ssize_t)strlen(loaded));
-	cr_assert_eq(serve_options_lay_over_fd(&o, fd), 0);
-	cr_assert_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
-	cr_assert_not_null(strstr(text, "\"port\":6000"), "%s", text);
-	cr_assert_eq(ftruncate(fd, 0), 0);
-	cr_assert_eq(pwrite(fd, refused, strlen(refused), 0), (ssize_t)strlen(refused));
-	cr_assert_eq(serve_options_lay_over_fd(&o, fd), 0, "a refusal stays as it is");
-	memset(text, 0, sizeof(text));
-	cr_assert_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
-	cr_assert_str_eq(text, refused);
-	close(fd);
-}

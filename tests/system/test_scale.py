@@ -1,0 +1,124 @@
+"""Line-ups of thousands of channels, and starts that need not ask libav again."""
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+import harness
+from harness import BIN, wait_for
+from lineup import channel, line_up
+
+
+def many(count):
+    return line_up(*[channel(n, f"http://origin.example.net/live/{n}.ts", group=f"Group {n % 20}",
+                             logo=f"http://logos.example.net/{n}.png", epg_id=f"ch{n}.example",
+                             channel_number=n, input_options={"re": None})
+                     for n in range(1, count + 1)])
+
+
+def pss_bytes(s):
+    total = 0
+    for pid in s.processes():
+        with open(f"/proc/{pid}/smaps_rollup") as f:
+            total += sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Pss:"))
+    return total
+
+
+def transcoders(s):
+    return [pid for pid, (comm, _) in s.processes().items() if comm == "amps-transcoder"]
+
+
+@pytest.mark.slow
+def test_twenty_thousand_idle_channels_fit_32_mb(server):
+    s = server(many(0), workers=2)
+    wait_for(lambda: len(transcoders(s)) == 2, 10, "the nursery and its idle child")
+    before = pss_bytes(s)
+    s.write_config(many(20000))
+    s.amps("reload")
+    assert s.ask("status")["channels"] == 20000
+    # what loading took is given back behind the answer
+    wait_for(lambda: pss_bytes(s) - before <= 32 << 20, 5, "no more than 32 MiB more")
+
+
+@pytest.mark.timing
+def test_the_masters_loop_turns_on_during_a_large_reload(server):
+    s = server(many(0))
+    master = s.process.pid
+    s.write_config(many(10000))
+    answers, over = [], threading.Event()
+
+    def used(path):
+        with open(f"/proc/{master}/{path}") as f:
+            words = f.read().split(") ")[-1].split()
+        return int(words[0]) / 1e9 if "schedstat" in path else sum(map(int, words[11:13])) / 100
+
+    def ask():
+        while not over.is_set():
+            answers.append(s.ask("status")["channels"])
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    s.amps("reload")
+    over.set()
+    thread.join()
+    asked = len(answers)
+    assert answers.count(0) > 20, "it answers until the new line-up is there"
+    # once more without questions: what the loop itself does for a reload is little of it all
+    s.write_config(many(0))
+    s.amps("reload")
+    s.write_config(many(10000))
+    loop, whole = used(f"task/{master}/schedstat"), used("stat")
+    s.amps("reload")
+    loop, whole = used(f"task/{master}/schedstat") - loop, used("stat") - whole
+    assert loop < whole / 4, f"{loop:.3f} of {whole:.3f} s, {asked} asked"
+
+
+@pytest.fixture
+def listening_transcoder(tmp_path, monkeypatch):
+    """The programs in a folder of their own, where the transcoder notes how it is called."""
+    for name in ("amps", "amps-master", "amps-worker"):
+        shutil.copy2(os.path.join(BIN, name), tmp_path / name)
+    calls = tmp_path / "calls"
+    wrapper = tmp_path / "amps-transcoder"
+    wrapper.write_text(f"#!/bin/sh\necho \"$1\" >>{calls}\n"
+                       f"exec {os.path.join(BIN, 'amps-transcoder')} \"$@\"\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(harness, "BIN", str(tmp_path))
+    return lambda: calls.read_text().split().count("--check-options")
+
+
+def reload_text(s):
+    done = s.amps("reload")
+    return done.stdout + done.stderr
+
+
+def test_a_later_start_does_not_ask_libav_again(server, listening_transcoder):
+    asked = listening_transcoder
+    config = line_up(channel(1, "http://origin.example.net/1.ts", input_options={"re": None}))
+    config["ffmpeg_profiles"]["copied"] = {"vcodec": "copy", "acodec": "copy", "preset": "fast"}
+    warning = "ffmpeg_profiles.copied.preset"
+    s = server(config)
+    assert asked() == 1
+    first = s.log().count(warning)
+    assert first > 0
+    s.stop()
+    s.start()
+    assert asked() == 1
+    assert s.log().count(warning) == 2 * first, "what was found is said at every start"
+    config["ffmpeg_profiles"]["small"]["g"] = 50
+    s.write_config(config)
+    s.amps("reload")
+    assert asked() == 2
+    s.amps("reload")
+    assert asked() == 2
+    config["ffmpeg_profiles"]["small"]["g"] = "fifty"
+    s.write_config(config)
+    for count in (3, 4):
+        assert "ffmpeg_profiles.small.g" in reload_text(s)
+        assert asked() == count, "an answer to a file that is refused is not kept"
+    # the command has no state folder: it always asks
+    subprocess.run([os.path.join(harness.BIN, "amps"), "check", "--config", s.config_path],
+                   stdout=subprocess.DEVNULL)
+    assert asked() == 5

@@ -1,0 +1,183 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "amps-master/option_memory.h"
+#include "amps-master/store_work.h"
+#include "leaks.h"
+#include "master/state_folder.h"
+
+struct judge {
+	char path[64];
+	json_t *files;
+};
+
+/* A file that stands for the program that judged. */
+static void judge_make(struct judge *j, const char *content)
+{
+	FILE *f;
+
+	strcpy(j->path, "/tmp/amps-judge-XXXXXX");
+	close(mkstemp(j->path));
+	f = fopen(j->path, "w");
+	fputs(content, f);
+	fclose(f);
+	j->files = json_pack("[s]", j->path);
+}
+
+static void judge_remove(struct judge *j)
+{
+	unlink(j->path);
+	json_decref(j->files);
+}
+
+/* What a load remembers that asked `questions` anew. */
+static char *learned(const struct judge *j, const char *const questions[], size_t count)
+{
+	struct option_memory *m = option_memory_new(NULL);
+	json_t *verdict = json_pack("[[s s s]]", ".g", "error", "no number");
+	char *text;
+
+	for (size_t i = 0; i < count; i++)
+		cr_assert_null(option_memory_find(m, questions[i]));
+	option_memory_judged_by(m, j->files);
+	for (size_t i = 0; i < count; i++)
+		option_memory_learn(m, questions[i], verdict);
+	text = option_memory_text(m);
+	json_decref(verdict);
+	option_memory_free(m);
+	cr_assert_not_null(text);
+	return text;
+}
+
+static bool knows(const char *text, const char *question)
+{
+	struct option_memory *m = option_memory_new(NULL);
+	bool known;
+
+	option_memory_read(m, text);
+	known = option_memory_find(m, question) != NULL;
+	option_memory_free(m);
+	return known;
+}
+
+Test(option_memory, a_verdict_is_remembered_word_by_word)
+{
+	static const char *const questions[] = {"[\"profile\",\"\",[[\"g\",\"x\"]],[]]"};
+	struct judge j;
+	struct option_memory *m = option_memory_new(NULL);
+	json_t *expected = json_pack("[[s s s]]", ".g", "error", "no number");
+	char *text;
+
+	judge_make(&j, "1");
+	text = learned(&j, questions, 1);
+	option_memory_read(m, text);
+	cr_assert(json_equal(option_memory_find(m, questions[0]), expected));
+	cr_assert_null(option_memory_find(m, "[\"profile\",\"\",[[\"g\",\"y\"]],[]]"));
+	cr_assert_null(option_memory_text(m), "nothing is new");
+	option_memory_free(m);
+	json_decref(expected);
+	free(text);
+	judge_remove(&j);
+	assert_no_leaks();
+}
+
+Test(option_memory, another_program_or_library_makes_it_forget)
+{
+	static const char *const questions[] = {"a"};
+	struct judge j;
+	char *text;
+	FILE *f;
+
+	judge_make(&j, "1");
+	text = learned(&j, questions, 1);
+	cr_assert(knows(text, "a"));
+	setenv("LD_LIBRARY_PATH", "/elsewhere", 1);
+	cr_assert_not(knows(text, "a"), "the libraries would come from elsewhere");
+	unsetenv("LD_LIBRARY_PATH");
+	cr_assert(knows(text, "a"));
+	f = fopen(j.path, "a");
+	fputs("2", f);
+	fclose(f);
+	cr_assert_not(knows(text, "a"), "a file has changed");
+	unlink(j.path);
+	cr_assert_not(knows(text, "a"), "a file is gone");
+	free(text);
+	judge_remove(&j);
+	assert_no_leaks();
+}
+
+Test(option_memory, questions_nobody_asks_any_more_fall_out)
+{
+	static const char *const questions[] = {"a", "b"};
+	struct option_memory *m = option_memory_new(NULL);
+	struct judge j;
+	char *text, *later;
+
+	judge_make(&j, "1");
+	text = learned(&j, questions, 2);
+	option_memory_read(m, text);
+	cr_assert_not_null(option_memory_find(m, "b"));
+	later = option_memory_text(m);
+	cr_assert_not_null(later);
+	cr_assert(knows(later, "b"));
+	cr_assert_not(knows(later, "a"));
+	option_memory_free(m);
+	free(text);
+	free(later);
+	judge_remove(&j);
+	assert_no_leaks();
+}
+
+Test(option_memory, what_cannot_be_read_is_nothing)
+{
+	static const char *const texts[] = {
+		"", "[]", "{", "{\"files\":5,\"verdicts\":{}}",
+		"{\"files\":[],\"identity\":\"\",\"verdicts\":{\"a\":[]}}"};
+	struct option_memory *m = option_memory_new("/nonexistent/amps");
+
+	option_memory_open(m, NULL);
+	for (size_t i = 0; i < array_size(texts); i++)
+		cr_assert_not(knows(texts[i], "a"));
+	cr_assert_null(option_memory_text(m));
+	option_memory_free(m);
+	assert_no_leaks();
+}
+
+/* The way it goes: a loader writes, the database keeps, the next loader finds. */
+Test(option_memory, the_database_keeps_it_for_the_next_loader)
+{
+	static const char *const questions[] = {"a"};
+	struct state_folder folder;
+	struct store_work w;
+	struct store_answer answer;
+	struct option_memory *m;
+	struct judge j;
+	char *text, *result, reason[256];
+	json_t *tree;
+
+	judge_make(&j, "1");
+	state_folder_make(&folder);
+	text = learned(&j, questions, 1);
+	tree = json_pack("{s[] s{s{}} ss}", "problems", "model", "server", "options", text);
+	result = json_dumps(tree, 0);
+	cr_assert_eq(store_work_open(folder.state, &w, reason, sizeof(reason)), 0, "%s", reason);
+	store_work_load(&w, result, strlen(result), 0, &answer);
+	cr_assert_eq(answer.error, 0, "%s", answer.text);
+	store_answer_done(&answer);
+	m = option_memory_new(folder.state);
+	option_memory_open(m, NULL);
+	cr_expect_not_null(option_memory_find(m, "a"), "beside the running server");
+	option_memory_free(m);
+	store_work_close(&w);
+	m = option_memory_new(folder.state);
+	option_memory_open(m, NULL);
+	cr_expect_not_null(option_memory_find(m, "a"), "before the next start");
+	option_memory_free(m);
+	json_decref(tree);
+	free(result);
+	free(text);
+	state_folder_remove(&folder);
+	judge_remove(&j);
+	assert_no_leaks();
+}
