@@ -1,6 +1,7 @@
 /* main.c - amps-master: the server's control plane, and its helpers under the same name. */
 #include <stdio.h>
 #include <string.h>
+#include "amps-master/bulk_memory.h"
 #include "amps-master/check_command.h"
 #include "amps-master/list_command.h"
 #include "amps-master/master.h"
@@ -31,8 +32,10 @@ int main(int argc, char **argv)
 	struct serve_options options;
 
 	log_init("master", LOG_INFO, false);
-	if (argc > 1 && strcmp(argv[1], "--check") == 0)
+	if (argc > 1 && strcmp(argv[1], "--check") == 0) {
+		bulk_memory_prepare();
 		return check_command(argc, argv);
+	}
 	if (argc > 1 && (strcmp(argv[1], "--list") == 0 || strcmp(argv[1], "--schedule") == 0))
 		return list_command(argc, argv);
 	if (serve_options_parse(&options, argc, argv) != 0)
@@ -41,7 +44,9 @@ int main(int argc, char **argv)
 		return fputs(help, stdout) < 0;
 	if (options.version)
 		return printf("amps-master %s\n", AMPS_VERSION) < 0;
-	if (options.load)
+	if (options.load) {
+		bulk_memory_prepare();
 		return load_command(&options, MSG_CHILD_FD);
+	}
 	return master_run(&options);
 }
