@@ -13,7 +13,8 @@ DEB_TEST="libcriterion-dev clang=clang libclang-rt-dev clang-format=clang-format
 	iproute2=ip procps=ps util-linux=runuser nodejs=node npm=npm mpv=mpv vlc-bin
 	vlc-plugin-base gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
-	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl"
+	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
+	wrk=wrk"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
 	jansson-devel libyaml-devel sqlite-devel libseccomp-devel ffmpeg-free-devel
 	ffmpeg-free=ffmpeg dejavu-sans-fonts"
@@ -21,7 +22,8 @@ RPM_TEST="criterion-devel clang=clang compiler-rt clang-tools-extra=clang-format
 	python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl iproute=ip
 	procps-ng=ps nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
-	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx openssl=openssl"
+	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx openssl=openssl
+	wrk=wrk"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""Measures Amps beside the bare server: bench.py [--quick] [--json FILE] [--rounds N] [--mtu N].
+"""Measures Amps beside the bare server: bench.py [--quick] [--json FILE] [--rounds N] [--mtu N]
+[--only SUBJECT].
 
-One channel of 8.000 Mbit/s over the loopback of a network namespace of its own, both servers
+viewers: one channel of 8.000 Mbit/s over the loopback of a network namespace of its own, both servers
 pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round are what counts,
-the absolute figures are this machine's.  Ends with 1 only for a run that broke or lost something
+the absolute figures are this machine's.  line-ups (lineups.py) and playlists (playlists.py, beside
+nginx) are about thousands of channels.  Ends with 1 only for a run that broke or lost something
 that the bare server did not lose, never for its timing.
 """
 import argparse
@@ -17,9 +19,12 @@ import subprocess
 import sys
 import time
 
+from lineups import LineUps
+from playlists import Playlists
 from programs import (Amps, Bare, Broken, CLIENT_CPU, HTTP_CHANNEL, Origin, Program, load,
                       load_words, make_film)
 
+SUBJECTS = ("viewers", "line-ups", "playlists")
 VERIFIED = 20
 FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 
@@ -186,6 +191,18 @@ class Bench:
     # -- all of it
 
     def run(self):
+        measures = (self.viewers, self.line_ups, self.playlists)
+        for name, measure in zip(SUBJECTS, measures):
+            if not self.options.only or name in self.options.only:
+                measure()
+
+    def line_ups(self):
+        self.out["line_ups"] = LineUps(self.options).run()
+
+    def playlists(self):
+        self.out["playlists"] = Playlists(self.options).run(set_mtu)
+
+    def viewers(self):
         o = self.options
         quick = o.quick
         print("Mbit per CPU second, median [least..greatest]; the server's whole process tree")
@@ -218,16 +235,19 @@ def machine():
 
 def read_options():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--quick", action="store_true", help="fewer rounds, under three minutes")
+    p.add_argument("--quick", action="store_true", help="fewer rounds, some three minutes")
     p.add_argument("--json", metavar="FILE", help="all figures, machine-readable")
     p.add_argument("--rounds", type=int, help="of the fan-out to 1,000 viewers")
     p.add_argument("--mtu", type=int, action="append", help="of the loopback (repeatable)")
+    p.add_argument("--only", metavar="SUBJECT", action="append", choices=SUBJECTS,
+                   help=f"one of {', '.join(SUBJECTS)} (repeatable)")
     return p.parse_args()
 
 
 def main():
     options = read_options()
     enter_namespace()
+    set_mtu(65536)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the servers, too
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, 16384), max(most, 16384)))

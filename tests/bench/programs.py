@@ -15,6 +15,7 @@ BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
 FILM = os.path.join(ROOT, "build", "benchmedia", "channel.ts")
 BITS_PER_SECOND = 8_000_000
 SERVER_CPU, CLIENT_CPU = 0, (os.cpu_count() or 1) - 1
+BOTH_CPUS = f"{SERVER_CPU},{CLIENT_CPU}"
 AMPS_PORT, BARE_PORT, ORIGIN_PORT = 15100, 15200, 15300
 FILE_CHANNEL, HTTP_CHANNEL = 1, 2
 
@@ -73,12 +74,60 @@ class Program:
         self.stop()
 
 
-def wait_for(condition, what, timeout=15):
+def wait_for(condition, what, timeout=15, pause=0.01):
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
             raise Broken(f"waited {timeout} s for {what}")
-        time.sleep(0.01)
+        time.sleep(pause)
+
+
+def stat_of(pid):
+    """(parent, jiffies of the process and of its buried children), or None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            words = f.read().rsplit(") ", 1)[1].split()
+    except OSError:
+        return None
+    return int(words[1]), sum(map(int, words[11:15]))
+
+
+def process_tree(root):
+    """Pids of a process and of all that descend from it."""
+    parents = {int(name): stat_of(name) for name in os.listdir("/proc") if name.isdigit()}
+    tree = [root]
+    for pid in tree:
+        tree += [child for child, stat in parents.items() if stat and stat[0] == pid]
+    return tree
+
+
+def command_line(pid):
+    """Empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as f:
+            return f.read().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def cpu_seconds(root):
+    """What a process and all that descend from it have used, those that ended included."""
+    total = sum(stat[1] for stat in map(stat_of, process_tree(root)) if stat)
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def pss_bytes(pids):
+    """Memory of these processes together, what they share counted once; without the pages of
+    programs and libraries, whose shares depend on what else the machine runs."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                total += sum(int(line.split()[1]) * 1024 for line in f
+                             if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+        except OSError:
+            pass  # it has ended meanwhile
+    return total
 
 
 def listens(port):
@@ -109,19 +158,26 @@ class Origin(Program):
 class Amps(Program):
     label, port, path = "amps", AMPS_PORT, f"/stream/{FILE_CHANNEL}"
 
-    def __init__(self):
+    def __init__(self, config=None, state=None, cpu=SERVER_CPU):
+        """`config` is the text of a configuration (default: the two channels of the fan-out),
+        `state` a state folder that is kept."""
         self.folder = tempfile.mkdtemp(prefix="amps-bench-")
-        config = os.path.join(self.folder, "config.yaml")
-        with open(config, "w") as f:
-            json.dump(self.config(), f)
+        self.config_path = os.path.join(self.folder, "config.yaml")
+        self.configure(config or json.dumps(self.config()))
         self.runtime = os.path.join(self.folder, "runtime")
         self.log_path = os.path.join(self.folder, "log")
         with open(self.log_path, "wb") as log:
-            super().__init__([os.path.join(BIN, "amps"), "serve", "--config", config,
+            self.exec_s = time.monotonic()
+            super().__init__([os.path.join(BIN, "amps"), "serve", "--config", self.config_path,
                               "--runtime-dir", self.runtime,
-                              "--state-dir", os.path.join(self.folder, "state")],
-                             SERVER_CPU, log)
-        wait_for(self.is_ready, "the server to be ready")
+                              "--state-dir", state or os.path.join(self.folder, "state")],
+                             cpu, log)
+        wait_for(self.is_ready, "the server to be ready", pause=0.001)
+        self.ready_s = time.monotonic() - self.exec_s
+
+    def configure(self, text):
+        with open(self.config_path, "w") as f:
+            f.write(text)
 
     @staticmethod
     def config():
@@ -154,7 +210,10 @@ class Amps(Program):
                 if not got:
                     raise Broken(f"no answer to {method}")
                 answer += got
-        return json.loads(answer)["result"]
+        answer = json.loads(answer)
+        if "error" in answer:
+            raise Broken(f"{method}: {answer['error']['message']}")
+        return answer["result"]
 
     def wait_idle(self):
         """Until no channel has a source open."""
@@ -172,6 +231,10 @@ class Amps(Program):
                 elif words[0] == "Rss:" and not shared_ring:
                     total += int(words[1]) * 1024
         return total
+
+    def tree(self):
+        """Pids of the server's processes."""
+        return process_tree(self.pid)
 
     def worker_pid(self):
         for name in os.listdir("/proc"):
