@@ -74,7 +74,7 @@ def test_the_masters_loop_turns_on_during_a_large_reload(server):
     loop, whole = used(f"task/{master}/schedstat"), used("stat")
     s.amps("reload")
     loop, whole = used(f"task/{master}/schedstat") - loop, used("stat") - whole
-    assert loop < whole / 4, f"{loop:.3f} of {whole:.3f} s, {asked} asked"
+    assert loop < whole / 10, f"{loop:.3f} of {whole:.3f} s, {asked} asked"
 
 
 @pytest.fixture
