@@ -10,7 +10,8 @@ struct ring_writer {
 	struct ring_rap *raps;
 	uint8_t *data; /* mapped twice in a row */
 	uint64_t data_bytes;
-	uint64_t commit; /* own copy; the page is never read back */
+	uint64_t present; /* so much of the mapping's data has its pages */
+	uint64_t commit;  /* own copy; the page is never read back */
 	uint64_t intent;
 	uint64_t rap_count;
 	uint64_t last_rap_us;

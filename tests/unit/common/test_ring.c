@@ -1,5 +1,6 @@
 /* test_ring.c - the ring: wrap, lap, index, intro, and a reader racing a writer. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -77,6 +78,40 @@ Test(ring, a_sealed_ring_cannot_be_mapped_for_writing_again)
 	cr_assert_null(shm_map_write(b.fd, ring_total_bytes(SIZE)));
 	cr_assert_lt(ftruncate(b.fd, 0), 0);
 	both_close(&b);
+	assert_no_leaks();
+}
+
+/* Has this page of ours memory behind it?  See Documentation/admin-guide/mm/pagemap.rst. */
+static bool is_present(int pagemap, const uint8_t *at, size_t page)
+{
+	uint64_t entry = 0;
+
+	cr_assert_eq(pread(pagemap, &entry, sizeof(entry), (off_t)((uintptr_t)at / page * 8)), 8);
+	return entry >> 63;
+}
+
+Test(ring, pages_are_there_before_they_are_written)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), missing = 0;
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	struct both b;
+	void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (madvise(probe, page, MADV_POPULATE_WRITE) < 0)
+		cr_skip("needs Linux 5.14");
+	both_open(&b);
+	write_packets(&b.w, 0, SIZE / 2 / TS_PACKET);
+	ring_writer_reserve(&b.w, RING_WRITE_MAX);
+	for (size_t i = 0; i < SIZE / 2 + RING_WRITE_MAX / 2; i += page)
+		missing += !is_present(pagemap, b.w.data + i, page);
+	cr_assert_eq(missing, 0);
+	/* a reserved run across the end goes on in the second mapping */
+	write_packets(&b.w, 0, SIZE / 2 / TS_PACKET);
+	ring_writer_reserve(&b.w, RING_WRITE_MAX);
+	cr_assert(is_present(pagemap, b.w.data + SIZE, page));
+	both_close(&b);
+	munmap(probe, page);
+	close(pagemap);
 	assert_no_leaks();
 }
 
