@@ -12,15 +12,20 @@
 #include <sys/socket.h>
 
 #include "amps-transcoder/url.h"
+#include "common/clock.h"
 #include "common/text.h"
 
-#define DATAGRAM_TS    1316u /* seven packets, what nearly every sender sends */
-#define DATAGRAM_MAX   2048u
-#define BATCH	       64u
-#define RECEIVE_BUFFER (8 << 20)
-#define GATHER_MS      4 /* datagrams come one by one; a few at a time cost a fraction */
-#define RTP_HEADER     12u
-#define TS_SYNC_BYTE   0x47
+#define DATAGRAM_TS	1316u /* seven packets, what nearly every sender sends */
+#define DATAGRAM_MAX	2048u
+#define BATCH		64u
+#define RECEIVE_BUFFER	(8 << 20)
+#define GATHER_FIRST_MS 4  /* datagrams come one by one; some at a time cost a fraction */
+#define GATHER_MAX_MS	20 /* as often as a worker looks */
+#define GATHER_WANTED	24 /* datagrams at a time; the smallest usual socket buffer holds 180 */
+#define GATHER_BURST	48 /* a sender of so many at once may send more of them */
+#define WINDOW_US	500000
+#define RTP_HEADER	12u
+#define TS_SYNC_BYTE	0x47
 
 struct udp_url {
 	char host[256], source[256], local[256];
@@ -168,6 +173,7 @@ int udp_open(struct udp *u, const char *url, const AVDictionary *options)
 	if (r < 0)
 		return r;
 	u->fd = TAKE_FD(fd);
+	u->gather_ms = GATHER_FIRST_MS;
 	return 0;
 }
 
@@ -190,7 +196,8 @@ static size_t rtp_header(const uint8_t *d, size_t n)
 }
 
 /* Receives one batch with one slot of `stride` bytes a datagram; payloads end up back to back. */
-static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bool *ret_large)
+static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bool *ret_large,
+			     unsigned *ret_count)
 {
 	struct mmsghdr messages[BATCH];
 	struct iovec slots[BATCH];
@@ -205,6 +212,7 @@ static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bo
 	got = recvmmsg(fd, messages, n, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	*ret_count = (unsigned)got;
 	for (int i = 0; i < got; i++) {
 		const uint8_t *d = dst + (size_t)i * stride;
 		size_t len = messages[i].msg_len, skip = rtp_header(d, len);
@@ -218,22 +226,46 @@ static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bo
 	return (ssize_t)out;
 }
 
+/* Chooses for how long datagrams gather: by their rate, and shortly where they come in bursts. */
+static void choose_gather(struct udp *u, unsigned count)
+{
+	uint64_t now_us = clock_mono_us(), gone_us = now_us - u->window_us, wanted_ms;
+
+	u->window_datagrams += count;
+	/* what came together because we were late is no burst */
+	if (now_us - u->look_us < 2 * GATHER_MAX_MS * 1000)
+		u->window_largest = MAX(u->window_largest, count);
+	u->look_us = now_us;
+	if (gone_us < WINDOW_US)
+		return;
+	wanted_ms = GATHER_WANTED * gone_us / 1000 / MAX(u->window_datagrams, 1u);
+	/* the first window began with the clock */
+	if (u->window_us)
+		u->gather_ms =
+			(unsigned)MIN(wanted_ms, u->window_largest > GATHER_BURST ? GATHER_FIRST_MS
+										  : GATHER_MAX_MS);
+	u->window_us = now_us;
+	u->window_datagrams = u->window_largest = 0;
+}
+
 ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 {
 	struct pollfd p = {.fd = u->fd, .events = POLLIN};
+	unsigned count = 0;
 	bool large = false;
 	ssize_t n;
 
 	if (cap < DATAGRAM_MAX)
 		return -EINVAL;
 	if (u->gather)
-		poll(NULL, 0, GATHER_MS);
-	if (poll(&p, 1, (int)timeout_ms) <= 0)
+		poll(NULL, 0, (int)u->gather_ms);
+	else if (poll(&p, 1, (int)timeout_ms) <= 0)
 		return 0;
 	/* slots of the usual size need no moving; larger ones are for the beginning, when nothing
 	 * is known, and for streams that need them */
 	n = receive_batch(u->fd, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : DATAGRAM_MAX,
-			  &large);
+			  &large, &count);
+	choose_gather(u, count);
 	if (n > 0 && u->slots != UDP_SLOTS_LARGE)
 		u->slots = large ? UDP_SLOTS_LARGE : UDP_SLOTS_USUAL;
 	u->gather = n > 0;

@@ -9,7 +9,11 @@ struct udp {
 	int fd; /* -1 = closed */
 	/* is any datagram larger than seven packets? */
 	enum udp_slots { UDP_SLOTS_UNKNOWN, UDP_SLOTS_USUAL, UDP_SLOTS_LARGE } slots;
-	bool gather; /* the stream runs: let a few datagrams come together */
+	bool gather;	    /* the stream runs: let some datagrams come together ... */
+	unsigned gather_ms; /* ... for so long, from what came within the last window: */
+	uint64_t window_us; /* when it began */
+	uint64_t look_us;   /* when we looked last */
+	unsigned window_datagrams, window_largest; /* all of them, most at once */
 };
 
 /* Opens `udp://[source@]host:port[?localaddr=A&sources=A]` (or rtp://) for receiving: binds, joins
