@@ -194,7 +194,8 @@ void job_wait(struct job *job, unsigned timeout_ms)
 		struct timespec t = {.tv_nsec = (long)MIN(left_us, HEARTBEAT_US) * 1000};
 
 		heartbeat(job, now_us);
-		if (job->shutdown || job->event_count || ppoll(&p, 1, &t, NULL) > 0 || left_us == 0)
+		if (job->shutdown || job->event_count || ppoll(&p, 1, &t, NULL) > 0 ||
+		    left_us <= HEARTBEAT_US)
 			return;
 	}
 }
