@@ -252,7 +252,9 @@ void nursery_shutdown(struct nursery *n)
 
 void nursery_replace(struct nursery *n)
 {
-	nursery_end(n, "it does not start the jobs it takes");
+	/* every job that waits for it says so */
+	if (n->state != NURSERY_STOPPING)
+		nursery_end(n, "it does not start the jobs it takes");
 }
 
 void nursery_kill(struct nursery *n)

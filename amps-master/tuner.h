@@ -116,6 +116,7 @@ struct tuners {
 	uint64_t generation;	     /* of the newest ring: no two of the server's are the same */
 	struct event *pulse;	     /* heartbeats and rates, while there are jobs */
 	unsigned jobs;
+	uint64_t born_us; /* when a job introduced itself last */
 	bool shutting_down;
 };
 

@@ -10,7 +10,7 @@
 #include "common/text.h"
 
 #define JOB_STOP_US  2000000 /* from SHUTDOWN to SIGKILL */
-#define JOB_HELLO_US 3000000 /* from the nursery's hands to the first word */
+#define JOB_HELLO_US 3000000 /* from the nursery's hands, or another's, to the first word */
 #define JOB_SILENCE_US                                                                             \
 	5000000 /* without a heartbeat once it runs: a codec may be busy for a while */
 #define JOB_START_SLACK_US                                                                         \
@@ -99,7 +99,9 @@ void job_check(struct job *j, uint64_t now_us)
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
 		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
 		why = "it shows no sign of life";
-	if (j->state == JOB_ALIVE && !j->pid && now_us > j->handed_us + JOB_HELLO_US)
+	/* a nursery that still brings forth others has only not come to this one yet */
+	if (j->state == JOB_ALIVE && !j->pid &&
+	    now_us > MAX(j->handed_us, j->tuner->owner->born_us) + JOB_HELLO_US)
 		j->tuner->owner->env.nursery_hangs(j->tuner->owner->env.owner);
 	if (!why)
 		return;
@@ -147,6 +149,7 @@ static int on_hello(struct job *j, const struct msg *m)
 		return -EBADMSG;
 	j->pid = (pid_t)hello.pid;
 	j->tuner->unborn = 0;
+	j->tuner->owner->born_us = clock_mono_us();
 	tuner_publish(j->tuner);
 	return 0;
 }

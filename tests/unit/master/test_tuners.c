@@ -719,6 +719,30 @@ Test(tuners, a_nursery_that_swallows_jobs_is_reported, .timeout = 30)
 	scene_close(&s);
 }
 
+static void run_until(struct scene *s, uint64_t until_us)
+{
+	while (clock_mono_us() < until_us)
+		event_base_loop(s->base, EVLOOP_ONCE);
+}
+
+/* As when two hundred channels start at once and it comes to them one by one. */
+Test(tuners, a_nursery_that_still_brings_forth_jobs_is_waited_for, .timeout = 30)
+{
+	struct scene s;
+	uint64_t begin_us = clock_mono_us();
+
+	scene_open(&s, 60000);
+	want(&s, 0, 1, "sd");
+	cr_assert_eq(s.job_count, 2);
+	run_until(&s, begin_us + 1500000);
+	fake_hello(&s, &s.jobs[0]);
+	run_until(&s, begin_us + 3600000);
+	cr_assert_eq(s.nursery_hangs, 0, "the other job came meanwhile");
+	while (!s.nursery_hangs)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	scene_close(&s);
+}
+
 Test(tuners, what_cannot_live_in_ts_gets_one_job_in_both_roles)
 {
 	struct scene s;
