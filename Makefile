@@ -25,6 +25,10 @@ test: deps-test
 bench: deps-test all
 	@tests/bench/run.sh
 
+# how soon a channel starts, beside the ffmpeg program
+bench-start: deps-test all
+	@/usr/bin/python3 tests/bench/starts.py
+
 lint: deps-test
 	@cmake --preset dev >/dev/null
 	@cmake --build --preset dev
@@ -44,4 +48,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps deps-test run test bench lint fuzz soak install clean
+.PHONY: all deps deps-test run test bench bench-start lint fuzz soak install clean

@@ -5,8 +5,9 @@
 viewers: one channel of 8.000 Mbit/s over the loopback of a network namespace of its own, both servers
 pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round are what counts,
 the absolute figures are this machine's.  line-ups (lineups.py) and playlists (playlists.py, beside
-nginx) are about thousands of channels.  Ends with 1 only for a run that broke or lost something
-that the bare server did not lose, never for its timing.
+nginx) are about thousands of channels, tuners (tuners.py) about what running ones cost.  Ends with
+1 only for a run that broke or lost something that the bare server did not lose, never for its
+timing.
 """
 import argparse
 import contextlib
@@ -14,46 +15,19 @@ import json
 import os
 import resource
 import signal
-import statistics
-import subprocess
 import sys
 import time
 
+import tuners
+from figures import cell, enter_namespace, quantile, set_mtu
 from lineups import LineUps
 from playlists import Playlists
 from programs import (Amps, Bare, Broken, CLIENT_CPU, HTTP_CHANNEL, Origin, Program, load,
                       load_words, make_film)
 
-SUBJECTS = ("viewers", "line-ups", "playlists")
+SUBJECTS = ("viewers", "line-ups", "playlists", "tuners")
 VERIFIED = 20
 FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
-
-
-def enter_namespace():
-    """Starts over in a network namespace; ends here with a note where that is not possible."""
-    if "AMPS_BENCH_INSIDE" in os.environ:
-        return
-    able = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "true"],
-                                                stderr=subprocess.DEVNULL).returncode == 0
-    if not able:
-        print("bench: this needs root and the right to make network namespaces; nothing measured")
-        sys.exit(0)
-    os.environ["AMPS_BENCH_INSIDE"] = "1"
-    os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
-
-
-def set_mtu(mtu):
-    subprocess.run(["ip", "link", "set", "lo", "mtu", str(mtu), "up"], check=True)
-
-
-def spread(values):
-    """(median, least, greatest)"""
-    return statistics.median(values), min(values), max(values)
-
-
-def quantile(values, part):
-    values = sorted(values)
-    return values[int(part * (len(values) - 1) + 0.5)]
 
 
 class Bench:
@@ -97,9 +71,6 @@ class Bench:
 
     @staticmethod
     def print_fanout(row):
-        def cell(values, form):
-            return "{} [{}..{}]".format(*(format(v, form) for v in spread(values)))
-
         lost = row["faults"]
         print(f"{row['mtu']:>6} {row['viewers']:>6}   {cell(row['amps'], '.0f'):<24}"
               f"{cell(row['bare'], '.0f'):<24}{cell(row['ratio'], '.2f'):<20}"
@@ -191,7 +162,7 @@ class Bench:
     # -- all of it
 
     def run(self):
-        measures = (self.viewers, self.line_ups, self.playlists)
+        measures = (self.viewers, self.line_ups, self.playlists, self.tuners)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
@@ -200,7 +171,10 @@ class Bench:
         self.out["line_ups"] = LineUps(self.options).run()
 
     def playlists(self):
-        self.out["playlists"] = Playlists(self.options).run(set_mtu)
+        self.out["playlists"] = Playlists(self.options).run()
+
+    def tuners(self):
+        self.out["tuners"] = tuners.measure(self.options.quick)
 
     def viewers(self):
         o = self.options
@@ -235,7 +209,7 @@ def machine():
 
 def read_options():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--quick", action="store_true", help="fewer rounds, some three minutes")
+    p.add_argument("--quick", action="store_true", help="fewer rounds, some four minutes")
     p.add_argument("--json", metavar="FILE", help="all figures, machine-readable")
     p.add_argument("--rounds", type=int, help="of the fan-out to 1,000 viewers")
     p.add_argument("--mtu", type=int, action="append", help="of the loopback (repeatable)")

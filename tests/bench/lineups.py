@@ -117,7 +117,7 @@ class LineUps:
         self.out["check"] = [{"wall_s": wall, "cpu_s": cpu} for wall, cpu in times]
         wall, cpu = (statistics.median(column) for column in zip(*times))
         print(f"amps check, 10,000 channels: {wall:.2f} s, {cpu:.2f} s of a processor")
-        with Amps(line_up(0), cpu=BOTH_CPUS) as amps:
+        with Amps(line_up(0), cpus=BOTH_CPUS) as amps:
             with Asker(amps) as asker:
                 time.sleep(2)
             self.out["status_idle"] = status_ms(asker.seconds)
@@ -129,7 +129,7 @@ class LineUps:
     # -- memory
 
     def memory(self, count=20000):
-        with Amps(line_up(0), cpu=BOTH_CPUS) as amps:
+        with Amps(line_up(0), cpus=BOTH_CPUS) as amps:
             wait_for(lambda: nursery_is_ready(amps), "the nursery")
             before = pss_bytes(amps.tree())
             amps.configure(line_up(count))
@@ -147,7 +147,7 @@ class LineUps:
         for _ in range(2 if self.quick else 10):
             with tempfile.TemporaryDirectory(prefix="amps-bench-") as state:
                 for name in ("first", "later"):
-                    with Amps(line_up(count), state=state, cpu=BOTH_CPUS) as amps:
+                    with Amps(line_up(count), state=state, cpus=BOTH_CPUS) as amps:
                         rows[name].append(amps.ready_s * 1000)
         self.out["start"] = {"channels": count, **rows}
         for name, ms in rows.items():

@@ -4,11 +4,11 @@ One worker each, pinned alike; requests per processor second of the whole server
 import gzip
 import os
 import re
-import statistics
 import subprocess
 import tempfile
 import urllib.request
 
+from figures import cell, set_mtu
 from lineups import line_up
 from programs import (AMPS_PORT, CLIENT_CPU, SERVER_CPU, Amps, Broken, Program, cpu_seconds,
                       listens, wait_for)
@@ -90,10 +90,6 @@ def requests_per_cpu_second(server, coding, seconds):
     return int(count[1]) / max(used, 0.01)
 
 
-def cell(values):
-    return f"{statistics.median(values):.0f} [{min(values):.0f}..{max(values):.0f}]"
-
-
 class Playlists:
     def __init__(self, options):
         self.quick = options.quick
@@ -109,11 +105,10 @@ class Playlists:
                "amps": got["amps"], "nginx": got["nginx"],
                "ratio": [a / n for a, n in zip(got["amps"], got["nginx"])]}
         self.out.append(row)
-        ratio = row["ratio"]
-        print(f"{mtu:>6} {coding:<9}{size:>9}   {cell(row['amps']):<24}{cell(row['nginx']):<24}"
-              f"{statistics.median(ratio):.2f} [{min(ratio):.2f}..{max(ratio):.2f}]", flush=True)
+        print(f"{mtu:>6} {coding:<9}{size:>9}   {cell(row['amps'], '.0f'):<24}"
+              f"{cell(row['nginx'], '.0f'):<24}{cell(row['ratio'], '.2f')}", flush=True)
 
-    def run(self, set_mtu):
+    def run(self):
         print("\nThe playlist of 10,000 channels, requests per CPU second, beside nginx "
               "(sendfile, open_file_cache, gzip_static)")
         print(f"{'MTU':>6} {'coding':<9}{'bytes':>9}   {'amps':<24}{'nginx':<24}ratio in a round")

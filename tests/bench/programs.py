@@ -28,21 +28,22 @@ def tool(name):
     return os.path.join(BIN, "bench", name)
 
 
-def make_film():
-    """20 s of 720p25 H.264 with a key frame each 2 s and AAC, padded to 8.000 Mbit/s."""
-    if os.path.exists(FILM):
+def make_film(path=FILM, size="1280x720", video_rate="7M", bits_per_second=BITS_PER_SECOND):
+    """20 s of 25 pictures a second, H.264 with a key frame each 2 s and AAC, padded to a constant
+    rate: 720p at 8.000 Mbit/s where nothing else is said."""
+    if os.path.exists(path):
         return
-    os.makedirs(os.path.dirname(FILM), exist_ok=True)
-    part = FILM + ".part.ts"
-    sources = "testsrc2=size=1280x720:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]"
-    video = ["-c:v", "libx264", "-preset", "veryfast", "-b:v", "7M", "-maxrate", "7M",
-             "-bufsize", "7M", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    part = path + ".part.ts"
+    sources = f"testsrc2=size={size}:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]"
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-b:v", video_rate, "-maxrate", video_rate,
+             "-bufsize", video_rate, "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
              "-pix_fmt", "yuv420p", "-x264-params", "nal-hrd=cbr"]
     subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", sources,
                     "-t", "20", *video, "-c:a", "aac", "-b:a", "128k", "-ac", "2",
-                    "-f", "mpegts", "-muxrate", str(BITS_PER_SECOND), "-y", part],
+                    "-f", "mpegts", "-muxrate", str(bits_per_second), "-y", part],
                    check=True, stdin=subprocess.DEVNULL)
-    os.rename(part, FILM)
+    os.rename(part, path)
 
 
 class Program:
@@ -149,8 +150,8 @@ class Bare(Program):
 
 
 class Origin(Program):
-    def __init__(self):
-        super().__init__([tool("ts_origin"), "-b", "500", FILM, str(BITS_PER_SECOND),
+    def __init__(self, *args):
+        super().__init__([tool("ts_origin"), *(args or ("-b", "500")), FILM, str(BITS_PER_SECOND),
                           str(ORIGIN_PORT)], CLIENT_CPU)
         wait_for(lambda: listens(ORIGIN_PORT), "the origin")
 
@@ -158,12 +159,12 @@ class Origin(Program):
 class Amps(Program):
     label, port, path = "amps", AMPS_PORT, f"/stream/{FILE_CHANNEL}"
 
-    def __init__(self, config=None, state=None, cpu=SERVER_CPU):
-        """`config` is the text of a configuration (default: the two channels of the fan-out),
+    def __init__(self, config=None, cpus=SERVER_CPU, state=None):
+        """`config` is a configuration or its text (default: the two channels of the fan-out),
         `state` a state folder that is kept."""
         self.folder = tempfile.mkdtemp(prefix="amps-bench-")
         self.config_path = os.path.join(self.folder, "config.yaml")
-        self.configure(config or json.dumps(self.config()))
+        self.configure(config or self.config())
         self.runtime = os.path.join(self.folder, "runtime")
         self.log_path = os.path.join(self.folder, "log")
         with open(self.log_path, "wb") as log:
@@ -171,23 +172,27 @@ class Amps(Program):
             super().__init__([os.path.join(BIN, "amps"), "serve", "--config", self.config_path,
                               "--runtime-dir", self.runtime,
                               "--state-dir", state or os.path.join(self.folder, "state")],
-                             cpu, log)
+                             cpus, log)
         wait_for(self.is_ready, "the server to be ready", pause=0.001)
         self.ready_s = time.monotonic() - self.exec_s
 
-    def configure(self, text):
+    def configure(self, config):
         with open(self.config_path, "w") as f:
-            f.write(text)
+            f.write(config if isinstance(config, str) else json.dumps(config))
 
     @staticmethod
-    def config():
+    def with_streams(streams, **streaming):
+        return {"server": {"host": "127.0.0.1", "port": AMPS_PORT, "workers": 1},
+                "auth": {"enabled": False}, "streaming": {"idle_timeout": 0.1, **streaming},
+                "streams": streams}
+
+    @classmethod
+    def config(cls):
         file = {"id": FILE_CHANNEL, "name": "File", "source": FILM, "ffmpeg_profile": "copy",
                 "input_args": ["-re", "-stream_loop", "-1"]}
         http = {"id": HTTP_CHANNEL, "name": "HTTP", "ffmpeg_profile": "copy",
                 "source": f"http://127.0.0.1:{ORIGIN_PORT}/live.ts"}
-        return {"server": {"host": "127.0.0.1", "port": AMPS_PORT, "workers": 1},
-                "auth": {"enabled": False}, "streaming": {"idle_timeout": 0.1},
-                "streams": [file, http]}
+        return cls.with_streams([file, http])
 
     def is_ready(self):
         if self.process.poll() is not None:

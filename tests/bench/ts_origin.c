@@ -1,7 +1,8 @@
 /* ts_origin.c - an HTTP origin of a live transport stream: each client gets the file's first
- * BURST milliseconds at once, from a key frame on, and the rest in real time, looped.
+ * BURST milliseconds at once and the rest in real time, looped.  It begins with the file's first
+ * packet, or with the one that is START milliseconds behind that.
  *
- * ts_origin [-b BURST-MS] FILE BITS-PER-SECOND PORT */
+ * ts_origin [-b BURST-MS] [-s START-MS] FILE BITS-PER-SECOND PORT */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -89,21 +90,25 @@ static void accept_forever(int listener, struct ts_file *f, double rate, double 
 int main(int argc, char **argv)
 {
 	static struct ts_file f;
-	double burst_s = 0.5;
+	double burst_s = 0.5, start_s = 0, rate;
 	int e, option, listener;
 
-	while ((option = getopt(argc, argv, "b:")) == 'b')
-		burst_s = strtod(optarg, NULL) / 1000;
-	if (option != -1 || argc - optind != 3 || strtod(argv[optind + 1], NULL) <= 0) {
-		fputs("usage: ts_origin [-b BURST-MS] FILE BITS-PER-SECOND PORT\n", stderr);
+	while ((option = getopt(argc, argv, "b:s:")) == 'b' || option == 's')
+		*(option == 'b' ? &burst_s : &start_s) = strtod(optarg, NULL) / 1000;
+	rate = argc - optind == 3 ? strtod(argv[optind + 1], NULL) : 0;
+	if (option != -1 || rate <= 0) {
+		fputs("usage: ts_origin [-b BURST-MS] [-s START-MS] FILE BITS-PER-SECOND PORT\n",
+		      stderr);
 		return 2;
 	}
 	e = ts_file_open(&f, argv[optind]);
+	if (e == 0)
+		f.at = (size_t)(rate / 8 * start_s) / TS_BYTES * TS_BYTES % f.len;
 	listener = e < 0 ? e : listen_on(atoi(argv[optind + 2]));
 	if (listener < 0) {
 		fprintf(stderr, "ts_origin: %s\n", strerror(-listener));
 		return 1;
 	}
-	accept_forever(listener, &f, strtod(argv[optind + 1], NULL), burst_s);
+	accept_forever(listener, &f, rate, burst_s);
 	return 1;
 }

@@ -9,7 +9,7 @@
 #include "tests/bench/ts_file.h"
 
 #define DATAGRAM_PACKETS 7u
-#define TARGETS_MAX	 16
+#define TARGETS_MAX	 256
 #define RTP_HEAD	 12u
 #define RTP_MP2T	 33
 #define TICKS_PER_SECOND 200u /* several datagrams at a time keep the sender cheap */

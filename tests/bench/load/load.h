@@ -11,7 +11,7 @@
 
 #include "tests/bench/load/ts_check.h"
 
-#define LOAD_PATHS_MAX	 64
+#define LOAD_PATHS_MAX	 256
 #define LOAD_PIDS_MAX	 16
 #define LOAD_GROUPS_MAX	 8
 #define LOAD_HEAD_MAX	 8192
