@@ -68,11 +68,18 @@ static uint32_t be32(const uint8_t *at)
 static bool inside6(const uint8_t a[16])
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t translated[12] = {[8] = 0xff, [9] = 0xff};
 	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+	static const uint8_t local_nat64[6] = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01};
+	static const uint8_t teredo[4] = {0x20, 0x01};
 	static const uint8_t zero[12];
 
-	if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12))
+	if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12) || !memcmp(a, translated, 12))
 		return inside4(be32(a + 12));
+	/* where the IPv4 address stands is the network's own affair (RFC 8215), or hidden (RFC
+	 * 4380) */
+	if (!memcmp(a, local_nat64, 6) || !memcmp(a, teredo, 4))
+		return true;
 	/* 6to4 carries an IPv4 address too */
 	if (a[0] == 0x20 && a[1] == 0x02)
 		return inside4(be32(a + 2));

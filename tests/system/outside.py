@@ -10,6 +10,8 @@ import pytest
 
 PUBLIC = "203.0.113.7"     # kept for documentation (RFC 5737): nobody's, and not private
 PRIVATE = "10.99.0.1"
+# inside addresses in disguise: NAT64 (well-known, local), 6to4, Teredo, unique local
+DISGUISED = ["64:ff9b::a63:1", "64:ff9b:1::a63:1", "2002:a63:1::1", "2001:0:a63:1::1", "fd00::99"]
 CLONE_NEWNET = 0x40000000
 IN_OPEN = 0x20
 
@@ -24,8 +26,9 @@ def network():
         if libc.unshare(CLONE_NEWNET) != 0:
             pytest.skip("a network of its own needs root")
         try:
-            for words in (["link", "set", "lo", "up"], ["addr", "add", PUBLIC, "dev", "lo"],
-                          ["addr", "add", PRIVATE, "dev", "lo"]):
+            for words in (["link", "set", "lo", "up"],
+                          *(["addr", "add", a, "dev", "lo"] for a in (PUBLIC, PRIVATE)),
+                          *(["addr", "add", a, "dev", "lo", "nodad"] for a in DISGUISED)):
                 subprocess.run(["ip", *words], check=True)
             yield
         finally:

@@ -11,7 +11,7 @@ import pytest
 
 import media
 from lineup import channel, line_up
-from outside import PRIVATE, PUBLIC, Canary, network
+from outside import DISGUISED, PRIVATE, PUBLIC, Canary, network
 
 HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n"
 
@@ -31,6 +31,7 @@ TARGETS = {
     "ipv6 unspecified": "http://[::]:{port}/x.ts",
     "ipv6 mapped": "http://[::ffff:127.0.0.1]:{port}/x.ts",
     "ipv6 mapped in hexadecimal": "http://[::ffff:7f00:1]:{port}/x.ts",
+    **{f"disguised {n}": "http://[" + a + "]:{port}/x.ts" for n, a in enumerate(DISGUISED)},
     "user": "http://" + PUBLIC + "@127.0.0.1:{port}/x.ts",
     "https": "https://127.0.0.1:{port}/x.ts",
     "concat": "concat:{file}|{file}",
@@ -61,6 +62,8 @@ minBufferTime="PT2S"><Period><AdaptationSet mimeType="video/mp4">
 <Representation id="0" bandwidth="500000" codecs="avc1.640014" width="320" height="180">
 {inside}</Representation></AdaptationSet></Period></MPD>"""
 MPD_BASE = "<BaseURL>{}</BaseURL>"
+MPD_TEMPLATE = ("<SegmentTemplate duration=\"4\" startNumber=\"1\" initialization=\"{0}\" "
+                "media=\"{0}?$Number$\"/>")
 MPD_LIST = ("<SegmentList duration=\"4\"><Initialization sourceURL=\"{0}\"/>"
             "<SegmentURL media=\"{0}\"/></SegmentList>")
 
@@ -87,6 +90,12 @@ def pages(canary):
             '#EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO="a"\n/nothing.m3u8\n')
         found[f"/base-{at}.mpd"] = MPD.format(inside=MPD_BASE.format(url))
         found[f"/list-{at}.mpd"] = MPD.format(inside=MPD_LIST.format(url))
+        found[f"/template-{at}.mpd"] = MPD.format(inside=MPD_TEMPLATE.format(url))
+        found[f"/link-{at}.mpd"] = MPD.format(inside="").replace(
+            "<Period>", f'<Period xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="{url}" '
+            'xlink:actuate="onLoad">')
+        found[f"/moved-{at}.mpd"] = MPD.format(inside=MPD_BASE.format(url)).replace(
+            "<Period>", f"<Location>{url}</Location><Period>")
     found["/script.ffconcat"] = f"ffconcat version 1.0\nfile 'file:{canary.path}'\n"
     found["/script-port.ffconcat"] = (
         f"ffconcat version 1.0\nfile 'http://127.0.0.1:{canary.port}/x.ts'\n")
@@ -234,7 +243,7 @@ def test_the_canaries_sing(canary):
     assert not canary.opened() and not canary.called()
     open(canary.path, "rb").close()
     assert canary.opened()
-    for host in ("127.0.0.1", "::1", PRIVATE):
+    for host in ("127.0.0.1", "::1", PRIVATE, *DISGUISED):
         socket.create_connection((host, canary.port)).close()
         assert canary.called()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
