@@ -35,6 +35,7 @@ int source_init(struct source *s, struct job *job, const char **ret_problem)
 		*ret_problem = "an input option has no usable value";
 		return -EINVAL;
 	}
+	source_tls_set(s->options.libav);
 	return 0;
 }
 
@@ -68,7 +69,6 @@ static AVDictionary *options_of(const struct source *s)
 
 	av_dict_copy(&d, s->options.libav, 0);
 	av_dict_set(&d, "protocol_whitelist", guard_protocols(s->scheme), 0);
-	source_tls_options(&d, s->options.libav);
 	return d;
 }
 
@@ -294,16 +294,6 @@ static AVIOContext *reusable_avio(struct source *s)
 	return NULL;
 }
 
-/* Playlists and manifests open what they name through here. */
-static int open_nested(AVFormatContext *ic, AVIOContext **ret, const char *url, int flags,
-		       AVDictionary **options)
-{
-	struct source *s = ic->opaque;
-
-	source_tls_options(options, s->options.libav);
-	return s->io_open(ic, ret, url, flags, options);
-}
-
 static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFormat *format)
 {
 	AVDictionary *d = demuxer_options(s);
@@ -321,14 +311,10 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 
 static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
 {
-	bool dash = !strcmp(ic->iformat->name, "dash");
+	const char *format = ic->iformat->name;
 
-	if (dash || !strcmp(ic->iformat->name, "hls") || is_demuxer_only(s))
+	if (!strcmp(format, "dash") || !strcmp(format, "hls") || is_demuxer_only(s))
 		s->live = ic->duration == AV_NOPTS_VALUE;
-	/* its segments are opened past our options */
-	if (dash && !strcmp(s->scheme, "https"))
-		log_warn("libavformat checks the certificate of a DASH manifest, not those of the "
-			 "servers it names");
 }
 
 int source_demuxer_open(struct source *s, AVFormatContext **ret)
@@ -346,9 +332,6 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	if (!ic)
 		return AVERROR(ENOMEM);
 	ic->interrupt_callback = interrupt_of(s);
-	ic->opaque = s;
-	s->io_open = ic->io_open;
-	ic->io_open = open_nested;
 	ic->pb = reusable_avio(s);
 	r = open_demuxer(s, &ic, format);
 	if (r < 0)
@@ -373,5 +356,6 @@ void source_close(struct source *s)
 	avio_context_free(&s->own);
 	av_dict_free(&s->left);
 	source_options_done(&s->options);
+	source_tls_clear();
 	s->via = SOURCE_VIA_NONE;
 }

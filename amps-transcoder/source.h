@@ -24,7 +24,6 @@ struct source {
 	AVIOContext *avio;
 	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reading as libav wants it */
 	AVDictionary *left; /* VIA_AVIO: the options that the protocol did not take */
-	int (*io_open)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);
 	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: looked at, handed out first */
 	size_t head_len, head_at;
 	int64_t size; /* bytes, -1 unknown */
