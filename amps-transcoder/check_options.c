@@ -10,6 +10,7 @@
 #include "amps-transcoder/check_graph.h"
 #include "amps-transcoder/check_value.h"
 #include "amps-transcoder/options.h"
+#include "amps-transcoder/url.h"
 
 #define MESSAGE_MAX 320
 
@@ -198,6 +199,20 @@ static void check_unknown(struct entry *e, const char *key, const char *name)
 		       near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
+static void check_input(struct entry *e, const char *key, const char *name, const char *value)
+{
+	char scheme[16];
+
+	if (!value)
+		report(e, key, "error", "needs a value");
+	if (!e->source || e->lavfi)
+		return;
+	url_scheme(e->source, scheme, sizeof(scheme));
+	if (!option_input_fits(name, scheme))
+		report(e, key, "warning",
+		       "nothing that plays this source (%s) takes it; it is ignored", scheme);
+}
+
 static void check_pair(struct entry *e, const char *key, const char *value)
 {
 	char name[128], media, text[MESSAGE_MAX];
@@ -233,8 +248,7 @@ static void check_pair(struct entry *e, const char *key, const char *value)
 			       : "is no option of an input and is ignored");
 		break;
 	case OPTION_DEMUXER:
-		if (!value)
-			report(e, key, "error", "needs a value");
+		check_input(e, key, name, value);
 		break;
 	default:
 		check_unknown(e, key, name);

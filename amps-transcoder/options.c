@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "amps-transcoder/guard.h"
 #include "common/text.h"
 
 /* Second names, with the stream they mean. */
@@ -108,6 +109,67 @@ bool option_find_input(const AVInputFormat *demuxer, const char *name)
 	if (class_find(avcodec_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, search))
 		return true;
 	return class_find(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, search);
+}
+
+/* One of the words of a list like "http,https,tcp". */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (!strncmp(at, word, len) && (at[len] == ',' || !at[len]))
+			return true;
+	}
+	return false;
+}
+
+static bool protocol_has(const char *scheme, const char *name)
+{
+	const char *protocols = guard_protocols(scheme), *protocol;
+	void *state = NULL;
+
+	while ((protocol = avio_enum_protocols(&state, 0)))
+		if (has_word(protocols, protocol) &&
+		    class_find(avio_protocol_get_class(protocol), name, 0, 0))
+			return true;
+	return false;
+}
+
+/* A demuxer that is a protocol has the scheme's name; the others read whatever comes. */
+static bool demuxer_has(const char *scheme, const char *name)
+{
+	static const char protocols[] = "rtsp,sdp,rtp,sap,rist";
+	const AVInputFormat *f;
+	void *state = NULL;
+
+	while ((f = av_demuxer_iterate(&state)))
+		if ((!has_word(protocols, f->name) || !strcmp(f->name, scheme)) &&
+		    class_find(f->priv_class, name, 0, 0))
+			return true;
+	return false;
+}
+
+/* What libav's byte streams have, whatever their protocol. */
+static bool stream_has(const AVClass *class, const char *name)
+{
+	const AVClass *child;
+	void *state = NULL;
+
+	while ((child = av_opt_child_class_iterate(class, &state)))
+		if (!strcmp(child->class_name, "AVIOContext") ||
+		    !strcmp(child->class_name, "URLContext"))
+			return class_find(child, name, 0, 0) || stream_has(child, name);
+	return false;
+}
+
+bool option_input_fits(const char *name, const char *scheme)
+{
+	return class_find(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, 0) ||
+	       class_find(avcodec_get_class(), name, AV_OPT_FLAG_DECODING_PARAM,
+			  AV_OPT_SEARCH_CHILDREN) ||
+	       protocol_has(scheme, name) || demuxer_has(scheme, name) ||
+	       stream_has(avformat_get_class(), name);
 }
 
 static bool media_fits(char media, char wanted)

@@ -137,7 +137,7 @@ Test(check_options, inputs)
 	cr_expect_str_eq(check_one("[{\"path\":\"s\",\"kind\":\"input\",\"source\":\"http://x/\","
 				   "\"options\":[[\"re\",null],[\"user_agent\",\"x\"],"
 				   "[\"protocol_whitelist\",\"file,http\"],[\"reconnect\",\"1\"],"
-				   "[\"rtsp_transport\",\"tcp\"],[\"probesize\",\"32k\"]],"
+				   "[\"rw_timeout\",\"5000000\"],[\"probesize\",\"32k\"]],"
 				   "\"args\":[\"-stream_loop\",\"-1\",\"-re\"]}]"),
 			 "");
 	expect_has(
@@ -190,4 +190,34 @@ Test(check_options, a_thousand_different_profiles_are_quick)
 	cr_expect_lt(clock_mono_us() - start, 1000000);
 	json_decref(answer);
 	json_decref(request);
+}
+
+Test(check_options, what_nothing_in_a_source_takes_is_named)
+{
+	static const struct {
+		const char *source, *option;
+		bool fits;
+	} rows[] = {
+		{"http://x/", "rtsp_transport", false},	 {"http://x/", "rtmp_live", false},
+		{"http://x/", "live_start_index", true}, {"https://x/", "ca_file", true},
+		{"https://x/", "user_agent", true},	 {"rtsp://x/", "rtsp_transport", true},
+		{"rtsp://x/", "passphrase", false},	 {"rtmp://x/a/b", "rtmp_live", true},
+		{"srt://x:1", "passphrase", true},	 {"srt://x:1", "localaddr", false},
+		{"udp://@:1", "localaddr", true},	 {"/srv/a.ts", "user_agent", false},
+		{"/srv/a.ts", "probesize", true},	 {"/srv/a.mp4", "ignore_editlist", true},
+		{"/srv/a.ts", "skip_frame", true},	 {"/srv/a.ts", "rw_timeout", true},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++) {
+		char request[256];
+		const char *t;
+
+		snprintf(request, sizeof(request),
+			 "[{\"path\":\"s\",\"kind\":\"input\",\"source\":\"%s\","
+			 "\"options\":[[\"%s\",\"1\"]]}]",
+			 rows[i].source, rows[i].option);
+		t = check_one(request);
+		cr_assert_eq(strstr(t, ": warning: nothing that plays this source") == NULL,
+			     rows[i].fits, "%s %s: %s", rows[i].source, rows[i].option, t);
+	}
 }
