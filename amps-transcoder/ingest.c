@@ -168,7 +168,7 @@ static int ts_step(struct ingest *in)
 		return 1 + ingest_failed(in, (int)n);
 	if (!ingest_next_round(in))
 		return 1 + ingest_finished(in);
-	ts_sink_splice(in->sink, false);
+	ts_sink_repeat(in->sink);
 	n = source_rewind(&in->source);
 	return n < 0 ? 1 + ingest_failed(in, (int)n) : 0;
 }

@@ -12,7 +12,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define MUX_DELAY_US	   500000 /* between a packet's PCR and its DTS */
+#define MUX_DELAY_US	   500000  /* between a packet's PCR and its DTS */
+#define MUX_INTERLEAVE_US  1000000 /* a stream that pauses holds the others no longer than that */
 #define MUX_BUFFER	   (7 * 188 * 16)
 #define SEGMENTED_STALL_US 30000000ull /* three long target durations */
 #define REORDER_90K	   (TS_HZ / 2) /* no picture is shown later behind its decoding */
@@ -20,8 +21,8 @@
 #define NOT_CARRIED	   (-1)
 
 struct remux_stream {
-	int out;	  /* index in the muxer, NOT_CARRIED */
-	int64_t last_dts; /* 90 kHz, ours */
+	int out; /* index in the muxer, NOT_CARRIED */
+	struct remux_track track;
 };
 
 struct remux {
@@ -32,6 +33,7 @@ struct remux {
 	unsigned stream_count;
 	int64_t begin_90k; /* of this round on our timeline, for -t; TIME_NONE */
 	int64_t last_90k;  /* DTS written last */
+	bool coarse;	   /* the source may have its streams one behind the other in long pieces */
 };
 
 bool remux_codec_fits(enum AVCodecID id)
@@ -148,7 +150,7 @@ static int carry_streams(struct remux *m)
 		AVStream *st = m->demuxer->streams[i];
 		int r;
 
-		m->streams[i] = (struct remux_stream){.out = NOT_CARRIED, .last_dts = TIME_NONE};
+		m->streams[i] = (struct remux_stream){.out = NOT_CARRIED, .track = REMUX_TRACK_NEW};
 		if (!belongs(programme, i) || !is_wanted(st)) {
 			st->discard = AVDISCARD_ALL;
 			continue;
@@ -158,6 +160,14 @@ static int carry_streams(struct remux *m)
 			return r;
 	}
 	return m->muxer->nb_streams ? 0 : AVERROR_STREAM_NOT_FOUND;
+}
+
+/* Fragmented MP4 holds a second of pictures, then a second of sound, and RTP has a connection for
+ * each: written as it comes, the sound would come when its time has passed.  A transport stream was
+ * put in order by whoever made it. */
+static bool is_coarse(const AVFormatContext *ic)
+{
+	return strcmp(ic->iformat->name, "mpegts") != 0;
 }
 
 static int open_muxer(struct remux *m)
@@ -174,8 +184,10 @@ static int open_muxer(struct remux *m)
 	if (!m->muxer->pb)
 		return AVERROR(ENOMEM);
 	m->muxer->max_delay = MUX_DELAY_US;
+	m->muxer->max_interleave_delta = MUX_INTERLEAVE_US;
 	m->muxer->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
 	m->muxer->flags |= AVFMT_FLAG_FLUSH_PACKETS;
+	m->coarse = is_coarse(m->demuxer);
 	av_dict_copy(&m->muxer->metadata, m->demuxer->metadata, 0);
 	r = carry_streams(m);
 	if (r < 0)
@@ -222,7 +234,7 @@ static int64_t to_90k(int64_t value, AVRational base)
 static int64_t dts_of(const struct remux *m, const AVPacket *pkt, const AVStream *st,
 		      const struct remux_stream *s)
 {
-	bool first = m->clock.rebase || s->last_dts == TIME_NONE;
+	bool first = m->clock.rebase || s->track.last_dts == TIME_NONE;
 
 	if (pkt->dts != AV_NOPTS_VALUE || pkt->pts == AV_NOPTS_VALUE ||
 	    st->codecpar->codec_type != AVMEDIA_TYPE_VIDEO)
@@ -240,13 +252,13 @@ static void place(struct remux *m, AVPacket *pkt, const AVStream *st, struct rem
 
 	pkt->duration = to_90k(pkt->duration, st->time_base);
 	if (dts == AV_NOPTS_VALUE) {
-		pkt->dts = pkt->pts = s->last_dts == TIME_NONE ? REMUX_START_90K : s->last_dts + 1;
-		s->last_dts = pkt->dts;
+		pkt->dts = pkt->pts =
+			s->track.last_dts == TIME_NONE ? REMUX_START_90K : s->track.last_dts + 1;
+		s->track.last_dts = pkt->dts;
 	} else {
 		pkt->dts = to_90k(dts, st->time_base);
 		pkt->pts = to_90k(pts, st->time_base);
-		remux_clock_place(&m->clock, wraps, pkt->duration, &s->last_dts, &pkt->dts,
-				  &pkt->pts);
+		remux_clock_place(&m->clock, wraps, pkt->duration, &s->track, &pkt->dts, &pkt->pts);
 	}
 	m->last_90k = pkt->dts;
 }
@@ -270,7 +282,8 @@ static int carry_packet(struct remux *m, AVPacket *pkt)
 		return AVERROR_EOF;
 	pkt->stream_index = s->out;
 	pkt->pos = -1;
-	return av_write_frame(m->muxer, pkt);
+	return m->coarse ? av_interleaved_write_frame(m->muxer, pkt)
+			 : av_write_frame(m->muxer, pkt);
 }
 
 /* A packet that the muxer refuses is the source's damage, not the channel's end. */
@@ -285,15 +298,73 @@ static int forgive(int r)
 	return 0;
 }
 
-static int next_round(struct remux *m)
+/* The length of the round that ends; subtitles do not count, nobody knows how long they last. */
+static int64_t round_length(struct remux *m)
 {
-	int r = seek_to_begin(m);
+	int64_t length = TIME_NONE;
 
+	for (unsigned i = 0; i < m->stream_count; i++) {
+		struct remux_stream *s = &m->streams[i];
+
+		if (s->out == NOT_CARRIED ||
+		    m->demuxer->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE)
+			continue;
+		length = remux_track_repeat(&s->track, length);
+	}
+	return length;
+}
+
+/* What was opened again is the same as before: what stayed out stays out. */
+static int check_streams(const struct remux *m, AVFormatContext *again)
+{
+	if (again->nb_streams != m->stream_count)
+		return AVERROR_STREAM_NOT_FOUND;
+	for (unsigned i = 0; i < m->stream_count; i++) {
+		if (again->streams[i]->codecpar->codec_id !=
+		    m->demuxer->streams[i]->codecpar->codec_id)
+			return AVERROR_STREAM_NOT_FOUND;
+		again->streams[i]->discard = m->demuxer->streams[i]->discard;
+	}
+	return 0;
+}
+
+/* A server without ranges hands out its film from the beginning alone. */
+static int open_again(struct remux *m)
+{
+	AVFormatContext *again = NULL;
+	int r = source_demuxer_open(&m->in->source, &again);
+
+	if (r >= 0)
+		r = check_streams(m, again);
+	avformat_close_input(r >= 0 ? &m->demuxer : &again);
+	if (r >= 0)
+		m->demuxer = again;
+	return r;
+}
+
+static int to_begin(struct remux *m)
+{
+	const AVIOContext *pb = m->demuxer->pb;
+	int r;
+
+	if (pb && !(pb->seekable & AVIO_SEEKABLE_NORMAL)) {
+		r = open_again(m);
+		return r < 0 || !m->in->source.options.seek_us ? r : seek_to_begin(m);
+	}
+	r = seek_to_begin(m);
 	if (r < 0 && m->in->source.options.seek_us == 0)
 		r = (int)av_seek_frame(m->demuxer, -1, 0, AVSEEK_FLAG_BYTE);
+	return r;
+}
+
+static int next_round(struct remux *m)
+{
+	int64_t length = round_length(m);
+	int r = to_begin(m);
+
 	if (r < 0)
 		return 1 + job_end_failed_av(m->in->job, 502, "the source cannot be repeated", r);
-	remux_clock_splice(&m->clock);
+	remux_clock_repeat(&m->clock, length);
 	m->begin_90k = TIME_NONE;
 	return 0;
 }
@@ -315,6 +386,7 @@ static int on_read_end(struct remux *m, int r)
 		return 1 + job_end_failed_av(in->job, 502, in->source.shown, r);
 	if (ingest_next_round(in))
 		return next_round(m);
+	av_interleaved_write_frame(m->muxer, NULL);
 	av_write_frame(m->muxer, NULL);
 	return 1 + ingest_finished(in);
 }

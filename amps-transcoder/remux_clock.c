@@ -12,12 +12,22 @@ void remux_clock_init(struct remux_clock *c)
 	*c = (struct remux_clock){.ref_90k = TIME_NONE,
 				  .old_ref_90k = TIME_NONE,
 				  .frontier_90k = TIME_NONE,
+				  .length_90k = TIME_NONE,
 				  .rebase = true};
 }
 
-void remux_clock_splice(struct remux_clock *c)
+void remux_clock_repeat(struct remux_clock *c, int64_t length_90k)
 {
 	c->rebase = true;
+	c->length_90k = length_90k;
+}
+
+int64_t remux_track_repeat(struct remux_track *t, int64_t length_90k)
+{
+	if (t->begin_90k != TIME_NONE)
+		length_90k = MAX(length_90k, t->end_90k - t->begin_90k);
+	t->begin_90k = t->end_90k = TIME_NONE;
+	return length_90k;
 }
 
 static void begin_timeline(struct remux_clock *c, int64_t first)
@@ -25,6 +35,15 @@ static void begin_timeline(struct remux_clock *c, int64_t first)
 	c->old_ref_90k = c->ref_90k;
 	c->old_offset_90k = c->offset_90k;
 	c->offset_90k = (c->frontier_90k == TIME_NONE ? REMUX_START_90K : c->frontier_90k) - first;
+	if (c->rebase) {
+		/* times so far from those asked for are another source's */
+		int64_t again = c->round_offset_90k + c->length_90k;
+
+		if (c->length_90k != TIME_NONE && llabs(again - c->offset_90k) <= TS_HZ)
+			c->offset_90k = again;
+		c->length_90k = TIME_NONE;
+		c->round_offset_90k = c->offset_90k;
+	}
 	c->ref_90k = first;
 	c->begun_90k = first + c->offset_90k;
 	c->rebase = false;
@@ -69,8 +88,8 @@ static int64_t offset_for(struct remux_clock *c, int64_t dts, int64_t last)
 	return c->offset_90k;
 }
 
-void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k, int64_t *last_dts,
-		       int64_t *dts, int64_t *pts)
+void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k,
+		       struct remux_track *t, int64_t *dts, int64_t *pts)
 {
 	int64_t ahead = *pts - *dts;
 
@@ -78,15 +97,16 @@ void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k, 
 		ahead = ts_unwrap(0, ahead & ((1ll << 33) - 1));
 		*dts = ts_unwrap(c->ref_90k, *dts & ((1ll << 33) - 1));
 	}
-	*dts += offset_for(c, *dts, *last_dts);
+	*dts += offset_for(c, *dts, t->last_dts);
 	/* the picture keeps its time, wherever its DTS has to go */
 	*pts = *dts + MIN(ahead, LEAP_90K);
-	if (*last_dts != TIME_NONE && *dts <= *last_dts)
-		*dts = *last_dts + 1;
-	*last_dts = *dts;
+	if (t->last_dts != TIME_NONE && *dts <= t->last_dts)
+		*dts = t->last_dts + 1;
+	t->last_dts = *dts;
 	*pts = MAX(*pts, *dts);
 	/* a length that cannot be must not become a hole at the next splice */
 	duration_90k = MIN(MAX(duration_90k, 0), LEAP_90K);
-	if (*pts + duration_90k > c->frontier_90k)
-		c->frontier_90k = *pts + duration_90k;
+	t->begin_90k = t->begin_90k == TIME_NONE ? *pts : MIN(t->begin_90k, *pts);
+	t->end_90k = MAX(t->end_90k, *pts + duration_90k);
+	c->frontier_90k = MAX(c->frontier_90k, t->end_90k);
 }

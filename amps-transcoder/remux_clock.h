@@ -8,6 +8,18 @@
 
 #define REMUX_START_90K (10 * 90000) /* where the timeline begins: well above zero */
 
+/* One stream on our timeline; begin with REMUX_TRACK_NEW. */
+struct remux_track {
+	int64_t last_dts; /* TIME_NONE */
+	int64_t begin_90k,
+		end_90k; /* smallest PTS, largest PTS + duration of this round; TIME_NONE */
+};
+#define REMUX_TRACK_NEW                                                                            \
+	(struct remux_track)                                                                       \
+	{                                                                                          \
+		TIME_NONE, TIME_NONE, TIME_NONE                                                    \
+	}
+
 struct remux_clock {
 	int64_t ref_90k;		     /* last DTS of the source, unwrapped; TIME_NONE */
 	int64_t offset_90k;		     /* added to the source's times */
@@ -15,17 +27,24 @@ struct remux_clock {
 	int64_t begun_90k;		     /* frontier when the present timeline began */
 	int64_t frontier_90k;		     /* largest pts + duration written; TIME_NONE */
 	bool rebase;			     /* the next packet begins another timeline */
+	int64_t round_offset_90k;	     /* offset_90k when the present round began */
+	int64_t length_90k;		     /* of the round that is being repeated; TIME_NONE */
 	uint64_t leaps;
 };
 
 void remux_clock_init(struct remux_clock *c);
 
-/* What follows begins anew (a loop, a seek): it is placed at the frontier. */
-void remux_clock_splice(struct remux_clock *c);
+/* The round begins again: what follows is what followed the beginning, `length_90k` later; another
+ * source than that, or a length of TIME_NONE, is placed at the frontier. */
+void remux_clock_repeat(struct remux_clock *c, int64_t length_90k);
+
+/* Adds a stream of the round that ends to the length of it (TIME_NONE at first): so long that none
+ * begins again before it has ended.  The track's own round begins anew. */
+int64_t remux_track_repeat(struct remux_track *t, int64_t length_90k);
 
 /* Places one packet: *dts and *pts in 90 kHz of the source in, of our timeline out.  `wraps`: they
- * have 33 bits.  `last_dts` is this stream's, kept by the caller (TIME_NONE at first). */
-void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k, int64_t *last_dts,
-		       int64_t *dts, int64_t *pts);
+ * have 33 bits. */
+void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k,
+		       struct remux_track *t, int64_t *dts, int64_t *pts);
 
 #endif

@@ -144,6 +144,8 @@ static unsigned on_pes(struct ts_parse *p, const uint8_t *packet, struct ts_stre
 		s->duration_90k = duration_of(s, step);
 	s->last_dts_90k = dts;
 	s->last_pts_90k = pts;
+	s->begin_90k = s->begin_90k == TIME_NONE ? pts : MIN(s->begin_90k, pts);
+	s->end_90k = MAX(s->end_90k, pts + s->duration_90k);
 	if (s->kind != TS_KIND_OTHER && pts + s->duration_90k > p->frontier_90k &&
 	    (p->pcr_90k == TIME_NONE || llabs(pts - p->pcr_90k) <= APART_MAX))
 		p->frontier_90k = pts + s->duration_90k;
@@ -305,6 +307,12 @@ unsigned ts_parse_packet(struct ts_parse *p, const uint8_t *packet, uint64_t pos
 	else if (pid == p->pmt_pid && ts_psi_pmt(p, packet))
 		saw |= TS_SAW_PMT;
 	return saw;
+}
+
+void ts_parse_new_round(struct ts_parse *p)
+{
+	for (unsigned i = 0; i < p->stream_count; i++)
+		p->streams[i].begin_90k = p->streams[i].end_90k = TIME_NONE;
 }
 
 void ts_parse_streams_text(const struct ts_parse *p, char *dst, size_t cap)

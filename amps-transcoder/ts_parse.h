@@ -29,6 +29,8 @@ struct ts_stream {
 	const char *codec; /* libav's name ("h264"), "" if unknown; static */
 	int64_t last_dts_90k, last_pts_90k;
 	int64_t duration_90k; /* of the last access unit, from the distance of two */
+	/* smallest PTS and largest PTS + duration since ts_parse_new_round(); TIME_NONE */
+	int64_t begin_90k, end_90k;
 };
 
 /* Collects one section from packets and keeps those packets. */
@@ -79,6 +81,9 @@ void ts_parse_init(struct ts_parse *p);
  */
 unsigned ts_parse_packet(struct ts_parse *p, const uint8_t *packet, uint64_t pos,
 			 struct ring_rap *ret_rap);
+
+/* begin_90k and end_90k of every stream begin anew. */
+void ts_parse_new_round(struct ts_parse *p);
 
 /* True while an earlier packet may still turn out to be an access point; its position. */
 static inline bool ts_parse_undecided(const struct ts_parse *p, uint64_t *ret_pos)

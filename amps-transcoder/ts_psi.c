@@ -186,7 +186,9 @@ static void add_stream(struct ts_parse *p, unsigned pid, unsigned type, const ui
 				.type = (uint8_t)type,
 				.codec = "",
 				.last_dts_90k = TIME_NONE,
-				.last_pts_90k = TIME_NONE};
+				.last_pts_90k = TIME_NONE,
+				.begin_90k = TIME_NONE,
+				.end_90k = TIME_NONE};
 	for (size_t i = 0; i < array_size(stream_types); i++)
 		if (stream_types[i].type == type) {
 			s->kind = stream_types[i].kind;

@@ -5,10 +5,11 @@
 
 void ts_rewrite_init(struct ts_rewrite *w)
 {
-	*w = (struct ts_rewrite){.clock_90k = TIME_NONE, .old_clock_90k = TIME_NONE};
+	*w = (struct ts_rewrite){
+		.clock_90k = TIME_NONE, .old_clock_90k = TIME_NONE, .length_90k = TIME_NONE};
 }
 
-void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
+static void splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
 {
 	w->active = true;
 	w->pending = true;
@@ -22,6 +23,19 @@ void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
 		memset(w->seen, 0, sizeof(w->seen));
 		w->round = 1;
 	}
+}
+
+void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
+{
+	splice(w, target_90k, marked);
+	w->found = false;
+	w->length_90k = TIME_NONE;
+}
+
+void ts_rewrite_repeat(struct ts_rewrite *w, int64_t target_90k, int64_t length_90k)
+{
+	ts_rewrite_splice(w, target_90k, false);
+	w->length_90k = length_90k;
 }
 
 static int64_t pcr_of(const struct ts_parse *p, const uint8_t *packet)
@@ -77,6 +91,17 @@ static int64_t keep_ahead(const struct ts_parse *p, const uint8_t *packets, size
 	return offset_90k;
 }
 
+/* The same bytes need the same offset as before and a round more.  Times so far from those asked
+ * for are another source's. */
+static void repeat_offset(struct ts_rewrite *w)
+{
+	int64_t offset = w->round_offset_90k + w->length_90k;
+	int64_t off = ts_unwrap(0, (offset - w->offset_90k) & ((1ll << 33) - 1));
+
+	if (llabs(off) <= TS_STEP_90K)
+		w->offset_90k += off;
+}
+
 /* Finds the pending splice's offset, if the packets at hand have a timestamp. */
 static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
 			  size_t n)
@@ -91,10 +116,15 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	if (pts != TIME_NONE && pcr != TIME_NONE)
 		pts = ts_unwrap(pcr, pts);
 	w->offset_90k = w->target_90k - (pts != TIME_NONE ? pts : pcr);
+	if (w->length_90k != TIME_NONE)
+		repeat_offset(w);
 	/* the clock itself must not go back either */
 	if (pcr != TIME_NONE && p->pcr_90k != TIME_NONE && pcr + w->offset_90k <= p->pcr_90k)
 		w->offset_90k = p->pcr_90k + 1 - pcr;
 	w->offset_90k = keep_ahead(p, packets, n, w->offset_90k);
+	if (!w->found)
+		w->round_offset_90k = w->offset_90k;
+	w->length_90k = TIME_NONE;
 	w->clock_90k = pcr != TIME_NONE ? pcr : pts;
 	w->begun_90k = w->clock_90k;
 	w->has_pcr = pcr != TIME_NONE;
@@ -285,8 +315,10 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 		return;
 	if (breaks(w, p, packets, pid))
 		note_break(w, p, pid);
-	if (!w->pending && finds_splice(w, p, packets, n))
-		ts_rewrite_splice(w, frontier_of(p), true);
+	if (!w->pending && finds_splice(w, p, packets, n)) {
+		splice(w, frontier_of(p), true);
+		w->found = true;
+	}
 	if (w->pending)
 		decide_offset(w, p, packets, n);
 	if (!w->pending)

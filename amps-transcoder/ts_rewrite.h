@@ -18,16 +18,19 @@
 #define TS_STEP_90K TS_HZ	 /* a larger step at a discontinuity_indicator is */
 
 struct ts_rewrite {
-	bool active;		/* something is being changed */
-	bool pending;		/* a splice waits for the first timestamp that decides its offset */
-	bool mark;		/* the next PCR packet gets a discontinuity_indicator */
-	bool has_pcr;		/* the clock is a PCR's, not a DTS's */
-	bool broken;		/* a counter broke since the last PCR */
-	int64_t target_90k;	/* where the pending splice's first timestamp goes */
-	int64_t offset_90k;	/* added to every timestamp */
-	int64_t clock_90k;	/* of the source, unwrapped, without offset; TIME_NONE */
-	int64_t begun_90k;	/* clock_90k at the last splice */
-	int64_t old_offset_90k; /* of the timeline before, for its late packets */
+	bool active;	    /* something is being changed */
+	bool pending;	    /* a splice waits for the first timestamp that decides its offset */
+	bool mark;	    /* the next PCR packet gets a discontinuity_indicator */
+	bool has_pcr;	    /* the clock is a PCR's, not a DTS's */
+	bool broken;	    /* a counter broke since the last PCR */
+	bool found;	    /* the pending splice was found, not asked for */
+	int64_t target_90k; /* where the pending splice's first timestamp goes */
+	int64_t offset_90k; /* added to every timestamp */
+	int64_t length_90k; /* of the round that is being repeated; TIME_NONE */
+	int64_t round_offset_90k; /* offset_90k behind the last splice that was asked for */
+	int64_t clock_90k;	  /* of the source, unwrapped, without offset; TIME_NONE */
+	int64_t begun_90k;	  /* clock_90k at the last splice */
+	int64_t old_offset_90k;	  /* of the timeline before, for its late packets */
 	int64_t old_clock_90k;
 	uint64_t splices;
 	uint8_t round;		   /* of splices, to notice a PID's first packet behind one */
@@ -40,6 +43,10 @@ void ts_rewrite_init(struct ts_rewrite *w);
 /* What follows is another timeline; its first timestamp (the smallest of those within the bytes at
  * hand) becomes target_90k. */
 void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked);
+
+/* What follows is what followed the last splice that was asked for (or the beginning), once more,
+ * `length_90k` later; a source that turns out to be another one is spliced to target_90k. */
+void ts_rewrite_repeat(struct ts_rewrite *w, int64_t target_90k, int64_t length_90k);
 
 /* Rewrites the first packet of `packets` (n of them are at hand, for a look ahead).  `p` is the
  * parser that has seen everything before it as written. */

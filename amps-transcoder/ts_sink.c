@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "amps-transcoder/ts_align.h"
+#include "amps-transcoder/ts_sound.h"
 #include "common/clock.h"
 #include "common/log.h"
 
 #define HELD_MAX       (32u << 10) /* bytes held back for a picture not decided yet */
 #define RATE_FIRST_90K TS_HZ	   /* a bitrate is known after so much media time */
 #define RATE_NEXT_90K  (5 * TS_HZ) /* and measured anew over so much */
+#define SOUND_MAX      (64u << 10) /* bytes of one PES */
 #define GAP_MIN_90K    (TS_HZ / 25)
 #define GAP_MAX_90K    TS_HZ
 
@@ -310,14 +312,80 @@ void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const str
 	s->owner = owner;
 }
 
-void ts_sink_splice(struct ts_sink *s, bool marked)
+/* The packet `back` packets before the end of what was written. */
+static const uint8_t *packet_back(const struct ts_sink *s, size_t back)
+{
+	const struct ring_writer *w = &s->ring.writer;
+	uint64_t at = w->commit + s->parsed - back * TS_PACKET;
+
+	return w->data + (at & (w->data_bytes - 1));
+}
+
+/* How many packets of this ring can still be looked at. */
+static size_t packets_kept(const struct ts_sink *s)
+{
+	return MIN(s->ring.writer.commit + s->parsed, s->ring.writer.data_bytes / 2) / TS_PACKET;
+}
+
+/* The payload of the last PES of a stream of sound, as far as it is kept. */
+static size_t last_sound(const struct ts_sink *s, unsigned pid, uint8_t *dst, size_t cap)
+{
+	size_t kept = packets_kept(s), back = 1, used = 0;
+
+	while (back <= kept &&
+	       !(ts_pid(packet_back(s, back)) == pid && ts_pusi(packet_back(s, back))))
+		back++;
+	for (; back > 0 && back <= kept; back--) {
+		const uint8_t *packet = packet_back(s, back);
+		struct ts_pes pes = {.data_at = ts_payload_at(packet)};
+		size_t n;
+
+		if (ts_pid(packet) != pid)
+			continue;
+		ts_pes_find(packet, &pes);
+		n = MIN(TS_PACKET - pes.data_at, cap - used);
+		memcpy(dst + used, packet + pes.data_at, n);
+		used += n;
+	}
+	return used;
+}
+
+/* Where a stream ended: a PES of sound holds now more, now fewer frames, and the last one's are
+ * counted. */
+static int64_t end_of(const struct ts_sink *s, const struct ts_stream *stream)
+{
+	uint8_t data[SOUND_MAX + TS_SOUND_PADDING] = {0};
+	int64_t length = 0;
+
+	if (stream->kind == TS_KIND_AUDIO)
+		length = ts_sound_length_90k(stream->codec, data,
+					     last_sound(s, stream->pid, data, SOUND_MAX));
+	return length > 0 ? stream->last_pts_90k + length : stream->end_90k;
+}
+
+/* So long that no stream begins again before it has ended. */
+static int64_t round_length(const struct ts_sink *s)
+{
+	int64_t length = TIME_NONE;
+
+	for (unsigned i = 0; i < s->parse.stream_count; i++) {
+		const struct ts_stream *stream = &s->parse.streams[i];
+
+		if (stream->kind != TS_KIND_OTHER && stream->begin_90k != TIME_NONE)
+			length = MAX(length, end_of(s, stream) - stream->begin_90k);
+	}
+	return length;
+}
+
+void ts_sink_repeat(struct ts_sink *s)
 {
 	int64_t frontier = ts_sink_frontier_90k(s);
 
-	s->rest = 0; /* half a packet of the old timeline is of no use */
+	s->rest = 0; /* half a packet at the end is of no use */
 	ts_align_restart(&s->align);
 	if (frontier != TIME_NONE)
-		ts_rewrite_splice(&s->rewrite, frontier, marked);
+		ts_rewrite_repeat(&s->rewrite, frontier, round_length(s));
+	ts_parse_new_round(&s->parse);
 }
 
 int64_t ts_sink_clock_90k(const struct ts_sink *s)

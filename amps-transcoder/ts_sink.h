@@ -41,9 +41,8 @@ void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n);
 void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const struct ts_parse *p),
 			  void *owner);
 
-/* What follows belongs to another timeline: its first timestamp is made to follow the frontier.
- * `marked`: with a discontinuity_indicator (without: a loop that goes on seamlessly). */
-void ts_sink_splice(struct ts_sink *s, bool marked);
+/* The source begins again from its first byte, a loop: its streams go on without a seam. */
+void ts_sink_repeat(struct ts_sink *s);
 
 /* Clock of the stream as written: the last PCR, unwrapped; without PCRs the last DTS.  TIME_NONE
  * before the first. */

@@ -6,25 +6,25 @@
 #define FRAME  3600
 
 /* A stream's packet at `at`; where it is placed, counted from the beginning of our timeline. */
-static int64_t place(struct remux_clock *c, int64_t *last, int64_t at)
+static int64_t place(struct remux_clock *c, struct remux_track *t, int64_t at)
 {
 	int64_t dts = at, pts = at;
 
-	remux_clock_place(c, true, FRAME, last, &dts, &pts);
+	remux_clock_place(c, true, FRAME, t, &dts, &pts);
 	cr_assert_eq(pts, dts);
 	return dts - REMUX_START_90K;
 }
 
-static void play(struct remux_clock *c, int64_t *last, int64_t from, int64_t to)
+static void play(struct remux_clock *c, struct remux_track *t, int64_t from, int64_t to)
 {
 	for (int64_t at = from; at < to; at += FRAME)
-		place(c, last, at);
+		place(c, t, at);
 }
 
 Test(remux_clock, a_long_leap_is_closed)
 {
 	struct remux_clock c;
-	int64_t video = TIME_NONE;
+	struct remux_track video = REMUX_TRACK_NEW;
 
 	remux_clock_init(&c);
 	play(&c, &video, SECOND, 3 * SECOND);
@@ -35,7 +35,7 @@ Test(remux_clock, a_long_leap_is_closed)
 Test(remux_clock, a_short_step_back_is_a_leap_too)
 {
 	struct remux_clock c;
-	int64_t video = TIME_NONE, sound = TIME_NONE;
+	struct remux_track video = REMUX_TRACK_NEW, sound = REMUX_TRACK_NEW;
 
 	remux_clock_init(&c);
 	for (int64_t at = SECOND; at < 9 * SECOND; at += FRAME) {
@@ -53,7 +53,7 @@ Test(remux_clock, a_short_step_back_is_a_leap_too)
 Test(remux_clock, a_gap_stays_a_gap)
 {
 	struct remux_clock c;
-	int64_t video = TIME_NONE;
+	struct remux_track video = REMUX_TRACK_NEW;
 
 	remux_clock_init(&c);
 	play(&c, &video, SECOND, 2 * SECOND);
@@ -63,7 +63,7 @@ Test(remux_clock, a_gap_stays_a_gap)
 Test(remux_clock, rough_timing_is_no_leap)
 {
 	struct remux_clock c;
-	int64_t video = TIME_NONE;
+	struct remux_track video = REMUX_TRACK_NEW;
 
 	remux_clock_init(&c);
 	play(&c, &video, SECOND, 3 * SECOND);
@@ -74,7 +74,7 @@ Test(remux_clock, rough_timing_is_no_leap)
 Test(remux_clock, subtitles_follow_the_new_timeline)
 {
 	struct remux_clock c;
-	int64_t video = TIME_NONE, text = TIME_NONE;
+	struct remux_track video = REMUX_TRACK_NEW, text = REMUX_TRACK_NEW;
 
 	remux_clock_init(&c);
 	place(&c, &text, SECOND);
@@ -86,7 +86,8 @@ Test(remux_clock, subtitles_follow_the_new_timeline)
 Test(remux_clock, a_dts_that_must_move_takes_no_picture_along)
 {
 	struct remux_clock c;
-	int64_t last = TIME_NONE, dts = 0, pts = 2 * FRAME;
+	struct remux_track last = REMUX_TRACK_NEW;
+	int64_t dts = 0, pts = 2 * FRAME;
 
 	remux_clock_init(&c);
 	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
@@ -102,12 +103,63 @@ Test(remux_clock, a_dts_that_must_move_takes_no_picture_along)
 Test(remux_clock, a_length_that_cannot_be_leaves_no_hole)
 {
 	struct remux_clock c;
-	int64_t last = TIME_NONE, dts = 0, pts = 0;
+	struct remux_track last = REMUX_TRACK_NEW;
+	int64_t dts = 0, pts = 0;
 
 	remux_clock_init(&c);
 	remux_clock_place(&c, false, INT64_MAX / 2, &last, &dts, &pts);
-	remux_clock_splice(&c);
+	remux_clock_repeat(&c, remux_track_repeat(&last, TIME_NONE));
 	dts = pts = 0;
 	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
 	cr_assert_leq(dts, REMUX_START_90K + 10 * SECOND);
+}
+
+/* A round of a film whose pictures begin 2 frames behind their decoding and whose sound begins
+ * `early` before them and lasts `longer` than them. */
+static void play_round(struct remux_clock *c, struct remux_track *video, struct remux_track *sound,
+		       int64_t early, int64_t longer)
+{
+	for (int64_t at = 0; at < SECOND; at += FRAME) {
+		int64_t dts = at - 2 * FRAME, pts = at, sound_dts = at - early,
+			sound_pts = at - early;
+
+		remux_clock_place(c, false, FRAME, video, &dts, &pts);
+		remux_clock_place(c, false, FRAME + (at + FRAME == SECOND ? longer : 0), sound,
+				  &sound_dts, &sound_pts);
+	}
+}
+
+Test(remux_clock, a_loop_leaves_no_hole_between_its_rounds)
+{
+	static const int64_t longer[] = {0, 1000};
+
+	for (size_t i = 0; i < array_size(longer); i++) {
+		struct remux_track video = REMUX_TRACK_NEW, sound = REMUX_TRACK_NEW;
+		struct remux_clock c;
+		int64_t end, begin;
+
+		remux_clock_init(&c);
+		play_round(&c, &video, &sound, 1920, longer[i]);
+		for (int round = 0; round < 3; round++) {
+			end = sound.end_90k;
+			begin = video.end_90k;
+			remux_clock_repeat(
+				&c,
+				remux_track_repeat(&sound, remux_track_repeat(&video, TIME_NONE)));
+			play_round(&c, &video, &sound, 1920, longer[i]);
+			cr_assert_eq(sound.begin_90k, end);
+			cr_assert_eq(video.begin_90k, begin + longer[i]);
+		}
+	}
+}
+
+Test(remux_clock, another_source_than_the_one_repeated_goes_to_the_frontier)
+{
+	struct remux_track video = REMUX_TRACK_NEW;
+	struct remux_clock c;
+
+	remux_clock_init(&c);
+	play(&c, &video, SECOND, 3 * SECOND);
+	remux_clock_repeat(&c, remux_track_repeat(&video, TIME_NONE));
+	cr_assert_eq(place(&c, &video, 77 * SECOND), 2 * SECOND);
 }

@@ -106,6 +106,53 @@ Test(ts_rewrite, a_loop_goes_on_without_a_mark)
 	cr_assert_eq(largest_step, 3600);
 }
 
+Test(ts_rewrite, a_repeated_round_goes_on_by_its_length_whatever_the_frontier_says)
+{
+	begin();
+	pictures(900000, 20);
+	feed();
+	for (int round = 0; round < 40; round++) {
+		ts_rewrite_repeat(&w, p.frontier_90k + 7777, 20 * 3600);
+		memset(b.cc, 0, sizeof(b.cc));
+		pictures(900000, 20);
+		feed();
+	}
+	cr_assert_eq(marks, 0);
+	cr_assert_eq(p.cc_errors, 0);
+	cr_assert_eq(smallest_step, 3600);
+	cr_assert_eq(largest_step, 3600);
+}
+
+Test(ts_rewrite, a_round_with_a_leap_inside_is_repeated_from_its_beginning)
+{
+	begin();
+	pictures(900000, 20);
+	pictures(90000000, 20);
+	feed();
+	for (int round = 0; round < 3; round++) {
+		ts_rewrite_repeat(&w, p.frontier_90k, 40 * 3600);
+		pictures(900000, 20);
+		pictures(90000000, 20);
+		feed();
+	}
+	cr_assert_eq(marks, 4);
+	cr_assert_eq(smallest_step, 3600);
+	cr_assert_eq(largest_step, 3600);
+}
+
+Test(ts_rewrite, another_source_than_the_one_repeated_goes_to_the_frontier)
+{
+	begin();
+	pictures(900000, 20);
+	feed();
+	ts_rewrite_repeat(&w, p.frontier_90k, 20 * 3600);
+	memset(b.cc, 0, sizeof(b.cc));
+	pictures(123456789, 20);
+	feed();
+	cr_assert_eq(smallest_step, 3600);
+	cr_assert_eq(largest_step, 3600);
+}
+
 Test(ts_rewrite, a_new_job_goes_on_behind_the_old_frontier)
 {
 	begin();
