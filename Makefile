@@ -42,10 +42,14 @@ fuzz: deps-test
 soak: deps-test all
 	@AMPS_BIN=$(CURDIR)/build/bin /usr/bin/python3 tests/system/soak.py
 
+# every kind of source from its real sender, a minute each, as a table
+sources: deps-test all
+	@AMPS_BIN=$(CURDIR)/build/bin /usr/bin/python3 tests/system/sources.py
+
 install: all
 	@cmake --install build
 
 clean:
 	rm -rf build
 
-.PHONY: all deps deps-test run test bench bench-start lint fuzz soak install clean
+.PHONY: all deps deps-test run test bench bench-start lint fuzz soak sources install clean

@@ -17,6 +17,11 @@ def encode(seconds, size, bitrate, fps=25, gop=25):
             "-b:a", "96k", "-ac", "2"]
 
 
+def run(*args):
+    subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *args],
+                   check=True, stdin=subprocess.DEVNULL)
+
+
 def make(name, *args):
     """The path of FOLDER/name, made by `ffmpeg ARGS name` unless it is there."""
     path = os.path.join(FOLDER, name)
@@ -26,8 +31,7 @@ def make(name, *args):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(path):
             part = f"{os.path.splitext(path)[0]}.part{os.path.splitext(path)[1]}"
-            subprocess.run(["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", *args,
-                            "-y", part], check=True, stdin=subprocess.DEVNULL)
+            run(*args, "-y", part)
             os.rename(part, path)
     return path
 
@@ -82,6 +86,11 @@ def mp4():
                 "-movflags", "+faststart")
 
 
+def short_mp4():
+    return make("short.mp4", "-i", short_film(), "-c", "copy", "-bsf:a", "aac_adtstoasc",
+                "-movflags", "+faststart")
+
+
 def mkv():
     return make("film.mkv", "-i", film(), "-c", "copy")
 
@@ -96,11 +105,15 @@ def hls():
 
 def hevc_film():
     """20 s of HEVC pictures and AC-3 sound."""
-    return make("hevc.ts", "-f", "lavfi", "-i",
+    return make("hevc-closed.ts", "-f", "lavfi", "-i",
                 "testsrc2=size=320x180:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]",
                 "-t", "20", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
-                "log-level=error:keyint=25:min-keyint=25:bframes=2", "-b:v", "300k", "-c:a", "ac3",
-                "-b:a", "96k", "-f", "mpegts")
+                "log-level=error:keyint=25:min-keyint=25:bframes=2:open-gop=0", "-b:v", "300k",
+                "-c:a", "ac3", "-b:a", "96k", "-f", "mpegts")
+
+
+def hevc_mp4():
+    return make("hevc-closed.mp4", "-i", hevc_film(), "-c", "copy", "-tag:v", "hvc1")
 
 
 def languages_film():
@@ -112,6 +125,10 @@ def languages_film():
                 "-c:a:0", "mp2", "-c:a:1", "ac3", "-c:a:2", "aac",
                 "-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=eng",
                 "-metadata:s:a:2", "language=fra", "-f", "mpegts")
+
+
+def languages_mkv():
+    return make("languages.mkv", "-i", languages_film(), "-map", "0", "-c", "copy")
 
 
 def two_programmes():

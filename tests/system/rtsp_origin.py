@@ -1,5 +1,6 @@
 """rtsp_origin.py PORT - an RTSP server of GStreamer's with a live picture and sound at /live, over
-TCP and UDP.  A program of its own: its loop and its threads stay out of the tests."""
+TCP and UDP, the same as one transport stream at /ts.  A program of its own: its loop and its
+threads stay out of the tests."""
 import sys
 
 import gi
@@ -8,11 +9,15 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
-PIPELINE = """( videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=25/1 !
-    x264enc tune=zerolatency bitrate=300 key-int-max=25 ! h264parse !
-    rtph264pay name=pay0 pt=96 config-interval=1
-    audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse !
-    rtpmp4gpay name=pay1 pt=97 )"""
+PICTURE = """videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=25/1 !
+    x264enc speed-preset=ultrafast tune=zerolatency bitrate=300 key-int-max=25 threads=1 !
+    h264parse config-interval=1 !"""
+SOUND = "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse !"
+PIPELINES = {
+    "/live": f"""( {PICTURE} rtph264pay name=pay0 pt=96 config-interval=1
+        {SOUND} rtpmp4gpay name=pay1 pt=97 )""",
+    "/ts": f"( {PICTURE} mpegtsmux name=mux ! rtpmp2tpay name=pay0 pt=33 {SOUND} mux. )",
+}
 
 
 def main(port):
@@ -20,10 +25,11 @@ def main(port):
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
-    factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_shared(True)
-    factory.set_launch(PIPELINE)
-    server.get_mount_points().add_factory("/live", factory)
+    for path, pipeline in PIPELINES.items():
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_shared(True)
+        factory.set_launch(pipeline)
+        server.get_mount_points().add_factory(path, factory)
     server.attach(None)
     GLib.MainLoop().run()
 

@@ -35,10 +35,24 @@ def running(*words, **kwargs):
         process.wait()
 
 
-def sender(path, *output):
-    """ffmpeg plays a file in real time, again and again, to `output`."""
-    return running(*FFMPEG, "-re", "-stream_loop", "-1", "-i", path, "-map", "0", "-c", "copy",
-                   *output, stderr=subprocess.DEVNULL)
+def sender(path, *output, again=False):
+    """ffmpeg plays a file in real time, again and again, to `output`; `again`: it is started anew
+    when nobody listens yet."""
+    loop = ["sh", "-c", 'while :; do "$@"; sleep 0.2; done', "sh"] if again else []
+    return running(*loop, *FFMPEG, "-re", "-stream_loop", "-1", "-i", path, "-map", "0", "-c",
+                   "copy", *output, stderr=subprocess.DEVNULL)
+
+
+def gst(*words, pads=("mux.", "mux.")):
+    """GStreamer's test picture and sound, encoded, into the element called mux in `words`."""
+    picture, sound = pads
+    return running(
+        "gst-launch-1.0", "-q", *words,
+        *("videotestsrc is-live=true ! video/x-raw,width=160,height=90,framerate=25/1 ! x264enc "
+          "speed-preset=ultrafast tune=zerolatency bitrate=200 key-int-max=25 threads=1 ! "
+          f"h264parse config-interval=1 ! queue ! {picture}").split(),
+        *("audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! "
+          f"queue ! {sound}").split(), stderr=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
@@ -54,43 +68,84 @@ def rtsp_server():
         yield f"rtsp://127.0.0.1:{port}/live"
 
 
-NGINX_RTMP = """
-daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log;
-load_module {module};
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log; {user} {module}
 events {{}}
-rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}
+"""
+NGINX_RTMP = """
+rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; {more} }} }} }}
+"""
+NGINX_HTTP = """
+http {{
+    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5; access_log off;
+    server {{ listen 127.0.0.1:{port}; root {root}; max_ranges {ranges}; }}
+}}
 """
 
 
 @contextlib.contextmanager
-def rtmp_server(film):
-    """The URL of a live stream that nginx hands on from ffmpeg."""
-    module = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
-    nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-    if nginx is None or not os.path.exists(module):
-        pytest.skip("nginx with its RTMP module is not installed")
+def nginx_with(conf, module="", **words):
+    """The port of an nginx with this configuration."""
+    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    if program is None:
+        pytest.skip("nginx is not installed")
     with tempfile.TemporaryDirectory(prefix="amps-nginx-") as folder:
         port = free_port()
         with open(os.path.join(folder, "conf"), "w") as f:
-            f.write(NGINX_RTMP.format(folder=folder, module=module, port=port))
-        url = f"rtmp://127.0.0.1:{port}/live/film"
-        with running(nginx, "-p", folder, "-c", os.path.join(folder, "conf"), "-e",
+            f.write((NGINX + conf).format(
+                folder=folder, port=port, module=module and f"load_module {module};",
+                user="user root;" if os.geteuid() == 0 else "", **words))
+        with running(program, "-p", folder, "-c", os.path.join(folder, "conf"), "-e",
                      os.path.join(folder, "log"), stderr=subprocess.DEVNULL):
             wait_for(lambda: listens(port), 10, "nginx")
-            with sender(film, "-f", "flv", url):
-                yield url
+            yield port
+
+
+@contextlib.contextmanager
+def nginx(root, ranges=True):
+    """The URL under which nginx hands out the files of a folder."""
+    with nginx_with(NGINX_HTTP, root=root, ranges=1 if ranges else 0) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def rtmp_server(film, hls=None):
+    """The URL of a live stream that nginx hands on from ffmpeg (film None: from nobody yet) and
+    writes as HLS into a folder."""
+    module = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
+    if not os.path.exists(module):
+        pytest.skip("nginx with its RTMP module is not installed")
+    more = f"hls on; hls_path {hls}; hls_fragment 1s; hls_playlist_length 8s;" if hls else ""
+    with nginx_with(NGINX_RTMP, module=module, more=more) as port, contextlib.ExitStack() as stack:
+        url = f"rtmp://127.0.0.1:{port}/live/film"
+        if film:
+            stack.enter_context(sender(film, "-f", "flv", url))
+        yield url
+
+
+def hls_parts(path):
+    """How many segments a playlist names by now."""
+    try:
+        return open(path).read().count("#EXTINF")
+    except FileNotFoundError:
+        return 0
+
+
+def vlc(film, sout):
+    """VLC plays a film again and again to `sout`."""
+    if shutil.which("cvlc") is None:
+        pytest.skip("VLC is not installed")
+    words = ["cvlc", "--intf", "dummy", "--repeat", film, "--sout", sout, "--sout-keep"]
+    if os.geteuid() == 0:
+        words = ["runuser", "-u", "nobody", "--", "env", "HOME=/tmp", *words]
+    return running(*words, stderr=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
 def vlc_server(film):
     """The URL of a film that VLC plays again and again over HTTP."""
-    if shutil.which("cvlc") is None:
-        pytest.skip("VLC is not installed")
     port = free_port()
-    words = ["cvlc", "--intf", "dummy", "--repeat", film, "--sout",
-             f"#standard{{access=http,mux=ts,dst=127.0.0.1:{port}/live.ts}}", "--sout-keep"]
-    if os.geteuid() == 0:
-        words = ["runuser", "-u", "nobody", "--", "env", "HOME=/tmp", *words]
-    with running(*words, stderr=subprocess.DEVNULL):
+    with vlc(film, f"#standard{{access=http,mux=ts,dst=127.0.0.1:{port}/live.ts}}"):
         wait_for(lambda: listens(port), 20, "VLC")
         yield f"http://127.0.0.1:{port}/live.ts"

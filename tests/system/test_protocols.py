@@ -1,13 +1,9 @@
-"""Real senders of every kind on loopback, each played through the server without a word of
-complaint from ffmpeg's decoder."""
+"""What sources are made of and how they are reached: certificates, options, programmes, codecs,
+discontinuities.  (Every kind from its real sender: test_kinds.py.)"""
 import json
 import os
-import pty
 import socket
 import subprocess
-import threading
-import time
-import tty
 
 import pytest
 
@@ -16,8 +12,8 @@ import secure
 from harness import SANITIZED, free_port, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
-from senders import FFMPEG, rtmp_server, rtsp_server, sender, vlc_server
-from ts import Checker, pid_of, split
+from senders import FFMPEG
+from ts import Checker
 from watcher import Watcher
 
 pytestmark = pytest.mark.slow
@@ -49,66 +45,6 @@ def plays(s, seconds=SECONDS, path="/stream/1.ts"):
                           capture_output=True, text=True, errors="replace",
                           timeout=(seconds + 40) * (4 if SANITIZED else 1))
     assert done.returncode == 0 and done.stderr == "", (done.stderr, s.tuner("1"))
-
-
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_rtsp(server, transport):
-    with rtsp_server() as url:
-        s = server(line_up(channel(1, url, input_options={"rtsp_transport": transport})))
-        plays(s)
-
-
-def test_rtmp(server):
-    with rtmp_server(media.long_film()) as url:
-        s = server(line_up(channel(1, url, input_options={"rtmp_live": "live"})))
-        plays(s)
-
-
-@pytest.mark.parametrize("secret", [{}, {"passphrase": "twelve letters"}])
-def test_srt_that_is_called(server, secret):
-    port = free_port(socket.SOCK_DGRAM)
-    words = [x for key, value in secret.items() for x in (f"-{key}", value)]
-    with sender(media.long_film(), "-f", "mpegts", *words,
-                f"srt://127.0.0.1:{port}?mode=listener"):
-        s = server(line_up(channel(1, f"srt://127.0.0.1:{port}", input_options=secret)))
-        plays(s)
-
-
-def test_srt_that_calls(server):
-    port = free_port(socket.SOCK_DGRAM)
-    s = server(line_up(channel(1, f"srt://127.0.0.1:{port}?mode=listener")))
-    with sender(media.long_film(), "-f", "mpegts", f"srt://127.0.0.1:{port}"):
-        plays(s)
-
-
-def test_rtp(server):
-    port = free_port(socket.SOCK_DGRAM)
-    s = server(line_up(channel(1, f"rtp://@:{port}")))
-    with sender(media.long_film(), "-f", "rtp_mpegts", f"rtp://127.0.0.1:{port}"):
-        plays(s)
-
-
-def test_vlc_over_http(server):
-    with vlc_server(media.long_film()) as url:
-        s = server(line_up(channel(1, url)))
-        plays(s)
-
-
-def test_rtmps(server, certificates):
-    ca = {"ca_file": certificates + "/ca.pem"}
-    with rtmp_server(media.long_film()) as url:
-        behind = int(url.split(":")[2].split("/")[0])
-        with secure.tls_in_front_of(behind, certificates) as port:
-            s = server(line_up(channel(1, f"rtmps://localhost:{port}/live/film",
-                                       input_options=ca)))
-            plays(s)
-
-
-def test_tcp(server):
-    port = free_port()
-    with sender(media.long_film(), "-f", "mpegts", f"tcp://127.0.0.1:{port}?listen=1"):
-        s = server(line_up(channel(1, f"tcp://127.0.0.1:{port}")))
-        plays(s)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -151,6 +87,33 @@ def test_a_playlist_cannot_avoid_the_check(server, certificates, tmp_path):
         plays(s, path="/stream/2.ts")
 
 
+@pytest.mark.parametrize("told", [{}, {"tls_verify": 0}, "ca"])
+def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, told):
+    """The manifest's own server is known, that of its segments only where the operator said so."""
+    media.dash()
+    secure.make_certificates(str(tmp_path))
+    with HttpOrigin(folder=str(tmp_path)) as manifests, HttpOrigin(folder=media.dash()) as behind, \
+            secure.tls_in_front_of(manifests.port, certificates) as first, \
+            secure.tls_in_front_of(behind.port, str(tmp_path)) as second:
+        text = open(os.path.join(media.dash(), "index.mpd")).read()
+        (tmp_path / "index.mpd").write_text(text.replace(
+            "<Period", f"<BaseURL>https://localhost:{second}/</BaseURL><Period", 1))
+        both = tmp_path / "both.pem"
+        both.write_text(open(certificates + "/ca.pem").read()
+                        + (tmp_path / "ca.pem").read_text())
+        options = told if told != "ca" else {"ca_file": str(both)}
+        s = server(line_up(
+            channel(1, f"https://localhost:{first}/index.mpd",
+                    input_options={"ca_file": certificates + "/ca.pem", **options}),
+            streaming={"start_timeout": 5}))
+        if told:
+            plays(s)
+            assert behind.requests
+        else:
+            assert s.refused("/stream/1.ts").status in (502, 504)
+            assert manifests.requests and behind.requests == []
+
+
 def test_options_nobody_takes_are_named(server):
     media.mp4()
     with HttpOrigin(Paced(media.long_film(), 120, burst=1), folder=media.FOLDER) as origin:
@@ -183,60 +146,6 @@ def test_dash(server, kind):
         plays(s)
 
 
-def test_live_dash(server, tmp_path):
-    with sender(media.long_film(), "-bsf:a", "aac_adtstoasc", "-tag:v", "avc1", "-tag:a", "mp4a",
-                "-f", "dash", "-seg_duration", "1", "-window_size", "10",
-                "-extra_window_size", "10", str(tmp_path / "index.mpd")), \
-            HttpOrigin(folder=str(tmp_path)) as origin:
-        wait_for(lambda: len(list(tmp_path.glob("chunk*"))) >= 8, 30, "the first segments")
-        s = server(line_up(channel(1, origin.url("/index.mpd"))))
-        plays(s)
-
-
-def test_a_pipe(server, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    s = server(line_up(channel(1, str(tmp_path / "pipe"))))
-    with sender(media.long_film(), "-f", "mpegts", "-y", str(tmp_path / "pipe")):
-        plays(s)
-
-
-def test_a_character_device(server):
-    """A terminal in raw mode reads like the recorder device of a DVB adapter."""
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
-    os.set_blocking(ours, False)
-    stop = threading.Event()
-    film = Paced(media.long_film(), 120)
-
-    def send(piece):
-        while piece and not stop.is_set():
-            try:
-                piece = piece[os.write(ours, piece):]
-            except BlockingIOError:
-                time.sleep(0.005)
-
-    thread = threading.Thread(target=film.play, daemon=True, args=(send, stop.is_set))
-    s = server(line_up(channel(1, os.ttyname(theirs))))
-    thread.start()
-    try:
-        plays(s)
-    finally:
-        stop.set()
-        thread.join()
-        os.close(ours)
-        os.close(theirs)
-
-
-@pytest.mark.parametrize("size", [192, 204])
-def test_longer_packets(server, tmp_path, size):
-    film = open(media.film(), "rb").read()
-    packets = [film[i:i + 188] for i in range(0, len(film), 188)]
-    before, after = (b"\0\0\0\0", b"") if size == 192 else (b"", b"\xff" * 16)
-    (tmp_path / "film.ts").write_bytes(b"".join(before + p + after for p in packets))
-    s = server(line_up(channel(1, str(tmp_path / "film.ts"), **LOOP)))
-    plays(s)
-
-
 def test_multicast_comes_back_after_silence(server):
     port = free_port(socket.SOCK_DGRAM)
     sending = UdpSender(Paced(media.long_film(), 120), port)
@@ -263,17 +172,6 @@ def test_multicast_comes_back_after_silence(server):
             assert not w.ended
 
 
-@pytest.mark.parametrize("film,expected", [
-    ("hevc_film", ["ac3", "hevc 320"]),
-    ("mpeg2_film", ["mp2", "mpeg2video 320"]),
-    ("languages_film", ["aac", "ac3", "mp2", "mpeg2video 320"])])
-def test_codecs_are_kept(server, film, expected):
-    s = server(line_up(channel(1, getattr(media, film)(), **LOOP),
-                       streaming={"idle_timeout": 20}))
-    plays(s)
-    assert streams(s) == expected
-
-
 @pytest.mark.parametrize("kind", ["file", "udp"])
 @pytest.mark.parametrize("programme,width", [(11, 320), (22, 480)])
 def test_one_programme_of_several(server, kind, programme, width):
@@ -287,52 +185,6 @@ def test_one_programme_of_several(server, kind, programme, width):
                            streaming={"idle_timeout": 20}))
         plays(s)
         assert streams(s) == ["aac", f"h264 {width}"]
-
-
-def with_subtitles(film):
-    """The film with teletext and DVB subtitles: the tables name them, a packet of each now and
-    then."""
-    out, at = [], 0
-    counters = {0x120: 0, 0x121: 0}
-    extra = (bytes([0x06, 0xe1, 0x20, 0xf0, 7, 0x56, 5]) + b"deu\x09\x00"
-             + bytes([0x06, 0xe1, 0x21, 0xf0, 10, 0x59, 8]) + b"eng\x10\x00\x01\x00\x01")
-    for packet in split(film):
-        if pid_of(packet) == 0x1000:
-            section = packet[5:8 + ((packet[6] & 15) << 8 | packet[7]) - 4] + extra
-            length = len(section) + 4 - 3
-            section = section[:1] + bytes([0xb0 | length >> 8, length & 255]) + section[3:]
-            section += crc32(section).to_bytes(4, "big")
-            packet = (packet[:5] + section).ljust(188, b"\xff")
-        out.append(packet)
-        at += 1
-        if at % 50 == 0:
-            for pid in counters:
-                pes = b"\0\0\1\xbd" + (176).to_bytes(2, "big") + b"\x84\0\0"
-                pes += (b"\x10" if pid == 0x120 else b"\x20\0") + b"\xff" * 184
-                out.append(bytes([0x47, 0x40 | pid >> 8, pid & 255, 0x10 | counters[pid]])
-                           + pes[:184])
-                counters[pid] = (counters[pid] + 1) & 15
-    return b"".join(out)
-
-
-def crc32(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1 ^ (0x04c11db7 if crc & 1 << 31 else 0)) & 0xffffffff
-    return crc
-
-
-def test_teletext_and_subtitles_are_kept(server, tmp_path):
-    film = with_subtitles(open(media.film(), "rb").read())
-    (tmp_path / "film.ts").write_bytes(film)
-    s = server(line_up(channel(1, str(tmp_path / "film.ts"), **LOOP)))
-    with s.stream("/stream/1.ts") as stream:
-        data = stream.read(1 << 20)
-    pids = [pid_of(p) for p in split(data)]
-    assert pids.count(0x120) > 50 and pids.count(0x121) > 50
-    assert {"dvb_teletext", "dvb_subtitle"} <= {x.split()[0] for x in streams(s)}
 
 
 def test_hls_with_discontinuities(server, tmp_path):

@@ -30,6 +30,7 @@ class Checker:
         self.marked = 0           # all discontinuity indicators
         self.first_pids = []      # pids of the first packets
         self.dts = {}             # pid -> list of DTS (or PTS where there is no DTS), unwrapped
+        self.pts = {}             # pid -> list of PTS, unwrapped, as they come
         self.backwards = []       # (packet number, pid, before, after)
         self.pmt_pid = None
         self.video_pid = None
@@ -38,6 +39,12 @@ class Checker:
         self.cut = False          # a mark on the video's pid, its next picture not yet seen
         self.cc = {}
         self.excused = set()
+        self.pcr_pid = None
+        self.pcr = None           # the last clock, unwrapped, 90 kHz
+        self.pcrs = 0
+        self.pcr_gap = 0.0        # the longest time between two clocks in seconds
+        self.pcr_backwards = []   # (packet number, before, after)
+        self.late = 0             # units whose time to be decoded had passed when they began
         self.feed(data)
 
     def feed(self, data):
@@ -65,11 +72,22 @@ class Checker:
             self.excused.add(pid)
             self.cut = self.cut or pid == self.video_pid
         self.continuity(pid, p[3] & 15, has_payload, p)
+        if flags & 0x10 and pid == self.pcr_pid:
+            self.clock(p[6] << 25 | p[7] << 17 | p[8] << 9 | p[9] << 1 | p[10] >> 7)
         if not has_payload:
             return
         payload = p[5 + p[4]:] if has_field else p[4:]
         if p[1] & 0x40:
             self.unit(pid, payload, flags)
+
+    def clock(self, value):
+        self.pcrs += 1
+        if self.pcr is not None:
+            value += (self.pcr - value + WRAP // 2) // WRAP * WRAP
+            if value <= self.pcr:
+                self.pcr_backwards.append((self.packets, self.pcr, value))
+            self.pcr_gap = max(self.pcr_gap, (value - self.pcr) / 90000)
+        self.pcr = value
 
     def continuity(self, pid, cc, has_payload, p):
         before = self.cc.get(pid)
@@ -97,6 +115,7 @@ class Checker:
 
     def read_pmt(self, s):
         length = (s[1] & 15) << 8 | s[2]
+        self.pcr_pid = (s[8] & 0x1f) << 8 | s[9]
         at = 12 + ((s[10] & 15) << 8 | s[11])
         while at + 5 <= min(len(s), 3 + length - 4):
             if s[at] in (0x01, 0x02, 0x1b, 0x24) and self.video_pid is None:
@@ -119,6 +138,11 @@ class Checker:
             if value < known[-1]:
                 self.backwards.append((self.packets, pid, known[-1], value))
         known.append(value)
+        shown = stamp(payload[9:14])
+        self.pts.setdefault(pid, []).append(
+            shown + (value - shown + WRAP // 2) // WRAP * WRAP)
+        if self.pcr is not None and (value - self.pcr + WRAP // 2) % WRAP < WRAP // 2:
+            self.late += 1
 
     @staticmethod
     def has_key(payload):
@@ -133,6 +157,12 @@ class Checker:
     def video_gap(self):
         """The longest time between two pictures in seconds."""
         times = self.dts.get(self.video_pid, [])
+        return max((b - a for a, b in zip(times, times[1:])), default=0) / 90000
+
+    def shown_gap(self):
+        """The longest time between two pictures as they are shown, in seconds; of the last few
+        some that are shown earlier are still to come."""
+        times = sorted(self.pts.get(self.video_pid, []))[:-8]
         return max((b - a for a, b in zip(times, times[1:])), default=0) / 90000
 
     def check_start(self):

@@ -1,0 +1,167 @@
+"""What is in a source comes out: codecs, several sounds with their languages, subtitles, one
+programme of several; passed through, out of other containers, and transcoded."""
+import concurrent.futures
+import json
+import re
+import subprocess
+
+import pytest
+
+import media
+from harness import PATIENCE
+from lineup import LOOP, channel, line_up
+from trouble import seal
+from ts import PACKET, pid_of, split, stamp
+
+TELETEXT, SUBTITLES, PMT = 0x120, 0x121, 0x1000
+ALL = "languages", ["aac fra", "ac3 eng", "mp2 deu", "mpeg2video"]
+PROGRAMME_1 = {"input_options": {"programid": 1, "re": None, "stream_loop": -1}}
+
+
+def streams(s, number):
+    """The codecs of a channel as ffprobe sees them, with their languages."""
+    done = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_streams", "-of", "json", s.url(f"/stream/{number}.ts")],
+        capture_output=True, text=True, timeout=60 * PATIENCE)
+    return sorted(f"{x['codec_name']} {x.get('tags', {}).get('language', '')}".strip()
+                  for x in json.loads(done.stdout).get("streams", [])), done.stderr
+
+
+def decoded(s, number):
+    """What ffmpeg finds in a channel, and what it has to say about three seconds of it."""
+    done = subprocess.run(
+        ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "level+info", "-xerror",
+         "-threads", "1", "-i", s.url(f"/stream/{number}.ts"), "-map", "0:v", "-map", "0:a", "-t",
+         "3", "-f", "null", "-"], capture_output=True, text=True, errors="replace",
+        timeout=100 * PATIENCE)
+    found = re.findall(r"Stream #0:\d+\[0x\w+\](?:\((\w+)\))?: \w+: (\w+)", done.stderr)
+    return (sorted(f"{codec} {language if language != 'und' else ''}".strip()
+                   for language, codec in found), done.returncode,
+            [x for x in done.stderr.splitlines() if "[error]" in x or "[fatal]" in x])
+
+
+def containers(name, film, *more):
+    """The same film as TS, Matroska and MP4 (where that can hold it)."""
+    yield "passed through", film, LOOP
+    yield "one programme", film, PROGRAMME_1
+    yield "Matroska", media.make(f"{name}.mkv", "-i", film, "-map", "0", "-c", "copy"), LOOP
+    if "MP4" in more:
+        yield "MP4", media.make(f"{name}.mp4", "-i", film, "-map", "0", "-c", "copy"), LOOP
+
+
+def cases():
+    """(what, source, more keys, profile, expected streams)"""
+    for film, name, expected, more in (
+            (media.hevc_film(), "hevc-closed", ["ac3", "hevc"], ["MP4"]),
+            (media.mpeg2_film(), "mpeg2", ["mp2", "mpeg2video"], ["MP4"]),
+            (media.languages_film(), *ALL, [])):
+        for what, path, keys in containers(name, film, *more):
+            yield f"{name}, {what}", path, keys, "copy", expected
+            if what in ("passed through", "Matroska"):
+                yield f"{name}, {what}, transcoded", path, keys, "small", None
+
+
+@pytest.mark.slow
+def test_codecs_and_sounds(server):
+    rows = list(cases())
+    s = server(line_up(*(channel(n, path, profile, **keys)
+                         for n, (_, path, keys, profile, _) in enumerate(rows, 1)),
+                       streaming={"idle_timeout": 20 * PATIENCE, "start_timeout": 30 * PATIENCE}))
+
+    def look(n):
+        what, _, _, _, expected = rows[n - 1]
+        found, code, complaints = decoded(s, n)
+        if not expected:
+            found, expected = [x.split()[0] for x in found], ["aac", "h264"]
+        return [] if (found, code, complaints) == (expected, 0, []) else \
+            [(what, found, code, complaints)]
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        assert [x for wrong in pool.map(look, range(1, len(rows) + 1)) for x in wrong] == []
+
+
+def subtitle(pid, count, pts):
+    """One packet that holds a whole PES of teletext or DVB subtitles."""
+    if pid == TELETEXT:
+        data = b"\x10" + b"".join(bytes([2, 44, count & 255, 0xe4]) + b"\x15" * 42
+                                  for _ in range(3))
+    else:
+        data = (b"\x20\x00" + bytes([0x0f, 0x10, 0, 1, 0, 127]) + bytes([count & 255]) * 127
+                + b"\xff")
+    time = bytes([0x21 | pts >> 29 & 14, pts >> 22 & 255, pts >> 14 & 254 | 1, pts >> 7 & 255,
+                  pts << 1 & 254 | 1])
+    head = 184 - len(data) - 14
+    pes = b"\0\0\1\xbd" + (178).to_bytes(2, "big") + bytes([0x84, 0x80, 5 + head]) + time
+    return (bytes([0x47, 0x40 | pid >> 8, pid & 255, 0x10 | count & 15]) + pes + b"\xff" * head
+            + data)
+
+
+def with_subtitles(film):
+    """The film with teletext and DVB subtitles in its tables, and a PES of each twice a second."""
+    extra = (bytes([0x06, 0xe0 | TELETEXT >> 8, TELETEXT & 255, 0xf0, 7, 0x56, 5]) + b"deu\x09\x00"
+             + bytes([0x06, 0xe0 | SUBTITLES >> 8, SUBTITLES & 255, 0xf0, 10, 0x59, 8])
+             + b"eng\x10\x00\x01\x00\x01")
+    out, count, due = [], 0, 0
+    for packet in split(film):
+        if pid_of(packet) == PMT:
+            section = packet[5:8 + ((packet[6] & 15) << 8 | packet[7]) - 4] + extra
+            length = len(section) + 4 - 3
+            section = section[:1] + bytes([0xb0 | length >> 8, length & 255]) + section[3:]
+            packet = bytearray((packet[:5] + section).ljust(PACKET, b"\xff"))
+            seal(packet)
+        out.append(bytes(packet))
+        at = 5 + packet[4] if packet[3] & 0x20 else 4
+        if pid_of(packet) != 0x100 or not packet[1] & 0x40:
+            continue
+        pts = stamp(packet[at + 9:at + 14])
+        if pts >= due:
+            due = pts + 45000
+            out += [subtitle(pid, count, pts) for pid in (TELETEXT, SUBTITLES)]
+            count += 1
+    return b"".join(out)
+
+
+def texts(data, pid):
+    """[(PTS, what a PES of this stream holds)]"""
+    found = []
+    for packet in split(data):
+        payload = packet[5 + packet[4]:] if packet[3] & 0x20 else packet[4:]
+        if pid_of(packet) == pid and packet[1] & 0x40 and payload[7] & 0x80:
+            found.append((stamp(payload[9:14]), payload[9 + payload[8]:]))
+    return found
+
+
+def pid_of_kind(data, descriptor):
+    """The PID of the stream that the tables describe with this descriptor."""
+    for packet in split(data):
+        s = packet[5:]
+        if pid_of(packet) == PMT and packet[1] & 0x40 and s[0] == 2:
+            at, end = 12 + ((s[10] & 15) << 8 | s[11]), ((s[1] & 15) << 8 | s[2]) - 1
+            while at < end:
+                if s[at + 5] == descriptor and s[at + 3] & 15 | s[at + 4]:
+                    return (s[at + 1] & 31) << 8 | s[at + 2]
+                at += 5 + ((s[at + 3] & 15) << 8 | s[at + 4])
+    return None
+
+
+@pytest.mark.parametrize("way", ["passed through", "one programme", "HLS"])
+def test_teletext_and_dvb_subtitles(server, tmp_path, way):
+    (tmp_path / "film.ts").write_bytes(with_subtitles(open(media.film(), "rb").read()))
+    (tmp_path / "index.m3u8").write_text(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:13\n#EXTINF:12,\nfilm.ts\n"
+        "#EXT-X-ENDLIST\n")
+    path = tmp_path / ("index.m3u8" if way == "HLS" else "film.ts")
+    s = server(line_up(channel(1, str(path), **(PROGRAMME_1 if way == "one programme" else LOOP)),
+                       streaming={"idle_timeout": 20}))
+    with s.stream("/stream/1.ts") as stream:
+        data = stream.read(2 << 20)
+    found, words = streams(s, 1)
+    languages = ["", ""] if way == "HLS" else [" eng", " deu"]    # libavformat loses them
+    assert ([x.replace(" und", "") for x in found], words) == (
+        ["aac", "dvb_subtitle" + languages[0], "dvb_teletext" + languages[1], "h264"], "")
+    for descriptor, first in ((0x56, b"\x10\x02\x2c"), (0x59, b"\x20\x00\x0f")):
+        had = texts(data, pid_of_kind(data, descriptor))
+        assert len(had) > 5, (descriptor, had)
+        assert all(text.startswith(first) for _, text in had)
+        steps = {(b[0] - a[0]) // 3600 for a, b in zip(had, had[1:])}
+        assert steps <= set(range(9, 18)), steps
