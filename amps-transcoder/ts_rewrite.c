@@ -315,7 +315,8 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 		return;
 	if (breaks(w, p, packets, pid))
 		note_break(w, p, pid);
-	if (!w->pending && finds_splice(w, p, packets, n)) {
+	/* before anything with a time was written there is nothing to go on from */
+	if (!w->pending && frontier_of(p) != TIME_NONE && finds_splice(w, p, packets, n)) {
 		splice(w, frontier_of(p), true);
 		w->found = true;
 	}
