@@ -1,7 +1,7 @@
 #include "amps-cli/yaml_put.h"
 
 #include <string.h>
-#include "amps-cli/utf8.h"
+#include "common/utf8.h"
 
 static bool is_plain(uint32_t c)
 {

@@ -1,7 +1,7 @@
 /* http_query.c - values of a query and path segments, percent-decoded (http_parse.h). */
 #include <string.h>
 #include "amps-worker/http_parse.h"
-#include "common/text.h"
+#include "common/utf8.h"
 
 static int hex_digit(char c)
 {
@@ -31,18 +31,6 @@ static int decode_byte(struct span s, size_t *i, bool plus_is_space)
 	return high * 16 + low;
 }
 
-static bool is_utf8(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len;) {
-		size_t n = text_utf8_sequence(text + i, len - i);
-
-		if (n == 0)
-			return false;
-		i += n;
-	}
-	return true;
-}
-
 static int decode(struct span s, bool plus_is_space, char *dst, size_t cap)
 {
 	size_t n = 0;
@@ -59,7 +47,7 @@ static int decode(struct span s, bool plus_is_space, char *dst, size_t cap)
 	if (cap == 0)
 		return -E2BIG;
 	dst[n] = '\0';
-	return is_utf8(dst, n) ? 0 : -EINVAL;
+	return utf8_valid(dst, n) ? 0 : -EINVAL;
 }
 
 /* Does the (still encoded) name of a query value mean `name`? */

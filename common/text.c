@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include "common/limits.h"
+#include "common/utf8.h"
 
 #define SUGGEST_BYTES_MAX 64
 
@@ -36,30 +37,14 @@ bool text_copy(char *dst, size_t cap, const char *src)
 	return n == len;
 }
 
-size_t text_utf8_sequence(const char *text, size_t len)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-	if (n == 0 || n > len || at[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if (!utf8_continuation(text[i]))
-			return 0;
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 bool text_copy_foreign(char *dst, size_t cap, const char *src)
 {
 	bool whole = text_copy(dst, cap, src);
 	size_t len = cap ? strlen(dst) : 0;
 
 	for (size_t i = 0; i < len;) {
-		size_t n = text_utf8_sequence(dst + i, len - i);
-		unsigned char c = (unsigned char)dst[i];
+		uint32_t c;
+		size_t n = utf8_next(dst + i, len - i, &c);
 
 		if (n == 0 || c < 0x20 || c == 0x7f)
 			dst[i] = '?';

@@ -13,10 +13,6 @@ bool text_copy(char *dst, size_t cap, const char *src);
  */
 bool text_copy_foreign(char *dst, size_t cap, const char *src);
 
-/* Bytes of the UTF-8 sequence that begins at `at` (len > 0), or 0: overlong forms, surrogates and
- * what lies beyond U+10FFFF are no UTF-8 (RFC 3629 section 4). */
-size_t text_utf8_sequence(const char *at, size_t len);
-
 /* Parses a whole decimal number without sign; -EINVAL, or -ERANGE above max. */
 must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
 

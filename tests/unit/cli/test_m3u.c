@@ -3,7 +3,7 @@
 #include <string.h>
 #include "amps-cli/m3u.h"
 #include "amps-cli/m3u_extinf.h"
-#include "amps-cli/utf8.h"
+#include "common/utf8.h"
 #include "common/limits.h"
 
 /* What came out, as text: "name|url|group|k=v,..." a line; notes as "!LINE text". */

@@ -1,6 +1,6 @@
 /* utf8.h - UTF-8 (RFC 3629) read strictly, and Latin-1 turned into it. */
-#ifndef AMPS_CLI_UTF8_H
-#define AMPS_CLI_UTF8_H
+#ifndef AMPS_UTF8_H
+#define AMPS_UTF8_H
 
 #include "common/base.h"
 #include "common/buf.h"
