@@ -122,7 +122,7 @@ static void handle_line(struct client *c, const char *line, size_t len)
 	} else {
 		c->ticket = ++control->last_ticket;
 		client_set_state(c, CLIENT_WORKING);
-		log_debug("control request method=\"%s\" uid=%u", call.method, c->uid);
+		log_debug("a control client asks method=%s uid=%u", call.method, c->uid);
 		control->env.request(control->env.owner, control, c->ticket, call.method,
 				     call.params);
 	}
@@ -259,12 +259,11 @@ static void client_new(struct control *control, int fd, const struct ucred *peer
 		return;
 	}
 	client_update_events(c);
-	log_debug("control client connected uid=%u pid=%d", peer->uid, peer->pid);
+	log_debug("a control client has come uid=%u pid=%d", peer->uid, peer->pid);
 }
 
 static void on_accept(int listen_fd, short what, void *arg)
 {
-	static struct log_rate rate;
 	struct control *control = arg;
 	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(peer);
@@ -275,9 +274,8 @@ static void on_accept(int listen_fd, short what, void *arg)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
 	    !make_room(control, peer.uid)) {
-		if (log_rate_ok(&rate, 6))
-			log_warn("too many control clients, refusing one uid=%u pid=%d", peer.uid,
-				 peer.pid);
+		log_warn("there are too many control clients, refusing one uid=%u pid=%d", peer.uid,
+			 peer.pid);
 		close(fd);
 		return;
 	}

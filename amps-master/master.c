@@ -63,7 +63,7 @@ static void on_republished(void *owner, int error, const char *text, struct publ
 		publication_free(p);
 		return;
 	}
-	log_error("cannot follow the schedule: %s, retrying in a second",
+	log_error("cannot follow the schedule (%s), trying again in a second",
 		  text ? text : strerror(-error));
 	wall_timer_set(m->schedule, clock_wall_us() + REPUBLISH_RETRY_US);
 }
@@ -89,7 +89,8 @@ static void follow_settings(struct master *m, const struct publication *p)
 	worker_pool_set_log_level(m->pool, m->settings.log_level);
 	tuners_set_log_level(m->tuners, m->settings.log_level);
 	for (size_t i = before; i < json_array_size(warnings); i++)
-		log_warn("%s", json_string_value(json_array_get(warnings, i)));
+		log_warn("the running server differs from the file, going on: %s",
+			 json_string_value(json_array_get(warnings, i)));
 }
 
 void master_apply(struct master *m, struct publication *p)
@@ -198,6 +199,7 @@ static void on_tick(int fd, short what, void *arg)
 	if (now - m->tick_us > TICK_LATE_US)
 		m->patient_until_us = now + CHILD_SILENCE_US;
 	m->tick_us = now;
+	log_tick();
 	worker_pool_check(m->pool, now < m->patient_until_us);
 	nursery_check(m->nursery);
 	if (now - m->viewers.sample_us >= 1000000)
@@ -276,6 +278,7 @@ static void master_done(struct master *m)
 	if (m->base)
 		event_base_free(m->base);
 	settings_done(&m->settings);
+	log_done();
 }
 
 static void serve(struct master *m)

@@ -207,12 +207,15 @@ void master_announce(struct master *m)
 		return;
 	m->announced = true;
 	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
+	log_info("serving pid=%d ms=%llu url=%s version=%s", (int)getpid(),
+		 (unsigned long long)(clock_mono_us() - m->epoch_mono_us) / 1000, url,
+		 AMPS_VERSION);
+	if (m->settings.log_json)
+		return; /* a banner is nothing for a program that reads */
 	printf("Amps %s\n", AMPS_VERSION);
 	printf("  url       %s (listening on %s, %u worker%s)\n", url, m->listeners.address,
 	       m->settings.workers, m->settings.workers == 1 ? "" : "s");
 	printf("  channels  %zu from %s\n", channel_count(m), serve_options_config(m->options));
 	announce_auth(m);
 	fflush(stdout);
-	log_info("serving pid=%d ms=%llu", (int)getpid(),
-		 (unsigned long long)(clock_mono_us() - m->epoch_mono_us) / 1000);
 }

@@ -41,9 +41,35 @@ static int find_programs(struct master *m)
 	return 0;
 }
 
-/* As `amps check` prints them. */
+static const char *text_of(const json_t *problem, const char *key)
+{
+	const char *text = json_string_value(json_object_get(problem, key));
+
+	return text ? text : "";
+}
+
+static void log_problem(const json_t *problem, const char *what_we_do)
+{
+	const char *path = text_of(problem, "path");
+
+	log_warn("the configuration has a problem at %s (%s), %s file=%s line=%lld",
+		 *path != '\0' ? path : "its top", text_of(problem, "message"), what_we_do,
+		 text_of(problem, "file"),
+		 (long long)json_integer_value(json_object_get(problem, "line")));
+}
+
+/* As `amps check` prints them; where the log is JSON, as lines of the log. */
 static void print_problems(const json_t *list)
 {
+	const json_t *problem;
+	size_t i;
+
+	if (log_is_json()) {
+		json_array_foreach (list, i, problem)
+			log_problem(problem, "starting all the same if that is possible");
+		return;
+	}
+
 	const struct problems problems = {.list = (json_t *)(uintptr_t)list};
 	struct buf out = BUF_INIT;
 
@@ -57,7 +83,10 @@ static void print_problems(const json_t *list)
 static int judge_loaded(struct master *m, const json_t *loaded)
 {
 	json_t *model = json_object_get(loaded, "model");
+	json_t *server = json_object_get(model, "server");
+	const char *format = json_string_value(json_object_get(server, "log_format"));
 
+	log_init("master", LOG_INFO, format && strcmp(format, "json") == 0);
 	print_problems(json_object_get(loaded, "problems"));
 	if (!model) {
 		snprintf(m->text, sizeof(m->text), "the configuration %s cannot be used",
@@ -231,6 +260,7 @@ static void env_nursery_hangs(void *owner)
 static int make_children(struct master *m)
 {
 	const struct nursery_env nursery = {.base = m->base,
+					    .log_json = m->settings.log_json,
 					    .program = m->transcoder_program,
 					    .brake = &m->brake,
 					    .owner = m,
@@ -281,31 +311,18 @@ static bool env_applied(void *owner)
 	return worker_pool_all_acked(((struct master *)owner)->pool);
 }
 
-static const char *text_of(const json_t *problem, const char *key)
-{
-	const char *text = json_string_value(json_object_get(problem, key));
-
-	return text ? text : "";
-}
-
 static void log_reload(const struct reload_result *result)
 {
 	const json_t *problem;
 	size_t i;
 
 	if (result->error < 0) {
-		json_array_foreach (result->problems, i, problem) {
-			const char *path = text_of(problem, "path");
-
-			log_warn("configuration: %s%s%s file=%s line=%lld", path,
-				 *path != '\0' ? ": " : "", text_of(problem, "message"),
-				 text_of(problem, "file"),
-				 (long long)json_integer_value(json_object_get(problem, "line")));
-		}
-		log_error("cannot reload, keeping the running configuration: %s", result->text);
+		json_array_foreach (result->problems, i, problem)
+			log_problem(problem, "leaving the file aside");
+		log_error("cannot reload (%s), keeping the running configuration", result->text);
 		return;
 	}
-	log_info("reloaded added=%zu changed=%zu removed=%zu",
+	log_info("the configuration is reloaded added=%zu changed=%zu removed=%zu",
 		 json_array_size(json_object_get(result->report, "added")),
 		 json_array_size(json_object_get(result->report, "changed")),
 		 json_array_size(json_object_get(result->report, "removed")));
@@ -386,7 +403,9 @@ int master_start(struct master *m)
 	m->epoch_wall_us = clock_wall_us();
 	r = start(m);
 	if (r < 0) {
-		if (m->text[0] && !m->interrupted)
+		if (m->text[0] && !m->interrupted && log_is_json())
+			log_error("cannot start (%s), ending", m->text);
+		else if (m->text[0] && !m->interrupted)
 			fprintf(stderr, "amps-master: %s\n", m->text);
 		return r;
 	}

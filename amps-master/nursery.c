@@ -52,7 +52,7 @@ static void nursery_end(struct nursery *n, const char *why)
 	if (n->pid == 0)
 		return;
 	if (why)
-		log_warn("killing the nursery: %s pid=%d", why, (int)n->pid);
+		log_warn("the nursery is of no use (%s), killing it pid=%d", why, (int)n->pid);
 	kill(n->pid, SIGKILL);
 	n->peer = peer_free(n->peer);
 	if (n->state != NURSERY_STOPPING)
@@ -66,8 +66,8 @@ static int on_hello(struct nursery *n, const struct msg *m)
 	if (n->state != NURSERY_STARTING || msg_decode_hello(m->bytes, m->len, &hello) != 0)
 		return -EBADMSG;
 	if (strcmp(hello.version, AMPS_VERSION) != 0) {
-		log_error("the nursery is of version \"%s\", the master of %s", hello.version,
-			  AMPS_VERSION);
+		log_error("the nursery is of another version, killing it version=%s wanted=%s",
+			  hello.version, AMPS_VERSION);
 		return -EBADMSG;
 	}
 	nursery_set_state(n, NURSERY_GREETED);
@@ -114,7 +114,8 @@ static const struct peer_handler nursery_handler = {.on_message = on_message,
 
 static int nursery_fork(struct nursery *n)
 {
-	const char *const argv[] = {n->env.program, "--nursery", NULL};
+	const char *const argv[] = {n->env.program, "--nursery", n->env.log_json ? "json" : "text",
+				    NULL};
 	int fds[2], r;
 
 	r = msg_socketpair(fds);
@@ -148,7 +149,8 @@ void nursery_start(struct nursery *n)
 		nursery_set_state(n, NURSERY_STARTING);
 		return;
 	}
-	log_error("cannot start the nursery: %s, retrying in %d ms", strerror(-r), RESPAWN_MAX_MS);
+	log_error("cannot start the nursery: %s, trying again in %d ms", strerror(-r),
+		  RESPAWN_MAX_MS);
 	nursery_wait(n, RESPAWN_MAX_MS * 1000ull);
 }
 

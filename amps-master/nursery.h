@@ -13,6 +13,7 @@ struct nursery;
 
 struct nursery_env {
 	struct event_base *base;
+	bool log_json;
 	const char *program; /* path of amps-transcoder; borrowed */
 	struct fork_brake *brake;
 	void *owner;

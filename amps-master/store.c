@@ -187,7 +187,8 @@ static void answer_log(enum request_kind kind, const struct store_answer *a)
 	if (a->publication == NULL || kind != REQUEST_LOAD)
 		return;
 	json_array_foreach (json_object_get(a->publication->report, "warnings"), i, line)
-		log_warn("%s", json_string_value(line));
+		log_warn("the configuration is doubtful, taking it all the same: %s",
+			 json_string_value(line));
 }
 
 static void on_answers_ready(evutil_socket_t fd, short what, void *arg)

@@ -98,13 +98,13 @@ void tuner_publish(struct tuner *t)
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
 	if (t->state != state && !legal[t->state][state]) {
-		log_error("channel %s: %s -> %s is no step a tuner takes, staying", t->key,
+		log_error("that is no step a tuner takes, staying channel=%s from=%s to=%s", t->key,
 			  tuner_state_name(t->state), tuner_state_name(state));
 		return;
 	}
 	if (t->state != state)
-		log_debug("channel %s: %s -> %s", t->key, tuner_state_name(t->state),
-			  tuner_state_name(state));
+		log_debug("the tuner goes on channel=%s from=%s to=%s", t->key,
+			  tuner_state_name(t->state), tuner_state_name(state));
 	if (t->state != state && state == TUNER_STARTING)
 		t->last_error[0] = '\0';
 	t->state = state;

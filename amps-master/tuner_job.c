@@ -105,8 +105,8 @@ void job_check(struct job *j, uint64_t now_us)
 		j->tuner->owner->env.nursery_hangs(j->tuner->owner->env.owner);
 	if (!why)
 		return;
-	log_warn("%s job of channel %s killed: %s pid=%d", role_names[j->role], j->tuner->key, why,
-		 (int)j->pid);
+	log_warn("the %s job is of no use (%s), killing it channel=%s pid=%d", role_names[j->role],
+		 why, j->tuner->key, (int)j->pid);
 	if (!j->explained)
 		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
 	j->explained = true;
@@ -181,7 +181,7 @@ static int on_running(struct job *j, const struct msg *m)
 		return r == -ESTALE ? 0 : r;
 	if (!j->running_us) {
 		j->running_us = clock_mono_us();
-		log_info("channel %s is running: job=%s pid=%d after_ms=%d", t->key,
+		log_info("the channel is running channel=%s job=%s pid=%d after_ms=%d", t->key,
 			 role_names[j->role], (int)j->pid,
 			 (int)((j->running_us - j->started_us) / 1000));
 	}
@@ -208,12 +208,12 @@ static int on_ring_small(struct job *j, const struct msg *m)
 		return 0;
 	if (o->source)
 		j->tuner->hint_bytes = bytes;
-	log_info("channel %s gets a larger ring: bytes=%llu", j->tuner->key,
+	log_info("the channel gets a larger ring channel=%s bytes=%llu", j->tuner->key,
 		 (unsigned long long)bytes);
 	r = output_give_ring(o, j, bytes, true);
 	if (r < 0)
-		log_warn("no larger ring for channel %s (%s), staying with the small one",
-			 j->tuner->key, strerror(-r));
+		log_warn("there is no larger ring (%s), staying with the small one channel=%s",
+			 strerror(-r), j->tuner->key);
 	return 0;
 }
 
@@ -249,8 +249,7 @@ static int on_ended(struct job *j, const struct msg *m)
 		o->ended = true;
 		output_gone(o, GONE_ENDED, 404, "the programme has ended");
 	}
-	log_info("channel %s: the %s job has come to the end of its source", t->key,
-		 role_names[j->role]);
+	log_info("the source has come to its end channel=%s job=%s", t->key, role_names[j->role]);
 	return 0;
 }
 
@@ -265,7 +264,8 @@ static int on_output_failed(struct job *j, const struct msg *m)
 	if (r < 0 || !o)
 		return r;
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
-	log_warn("channel %s: variant '%s' cannot be made: %s", t->key, o->variant, t->last_error);
+	log_warn("an output cannot be made (%s), going on without it channel=%s variant=%s",
+		 t->last_error, t->key, o->variant);
 	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
 	o->ended = true;
 	tuner_update_soon(t);
@@ -339,8 +339,8 @@ static void note_failure(struct job *j)
 
 	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
 	j->tuner->restarts++;
-	log_warn("channel %s: %s job lost (%s), next try in %u ms", j->tuner->key,
-		 role_names[j->role], j->tuner->last_error, delay_ms);
+	log_warn("the %s job is lost (%s), trying again in %u ms channel=%s", role_names[j->role],
+		 j->tuner->last_error, delay_ms, j->tuner->key);
 }
 
 /* Those who waited for a derive job that never showed anything; the source goes on. */
@@ -360,8 +360,9 @@ static void lost_raw(struct tuner *t)
 {
 	struct output *source = output_find(t, "", true);
 
-	log_info("channel %s cannot live in a transport stream as it is: %s", t->key,
-		 t->last_error);
+	log_info("the source cannot live in a transport stream as it is (%s), only profiles "
+		 "can play it channel=%s",
+		 t->last_error, t->key);
 	/* the one that waits for a source's ring would wait in vain */
 	if (t->derive)
 		job_stop(t->derive);
@@ -405,8 +406,8 @@ static bool was_never_born(struct job *j, int error)
 	if (j->pid || error != -EPIPE || ++t->unborn > JOB_UNBORN_MAX)
 		return false;
 	retry_of(j)->at_us = clock_mono_us() + RESPAWN_MIN_MS * 1000;
-	log_info("channel %s: no %s job came of its start, asking for it again", t->key,
-		 role_names[j->role]);
+	log_info("no %s job came of its start, asking for it again channel=%s", role_names[j->role],
+		 t->key);
 	return true;
 }
 
@@ -417,8 +418,8 @@ static void on_broken(void *owner, struct peer *p, int error)
 
 	(void)p;
 	if (error != -EPIPE) {
-		log_error("channel %s: the %s job sent a malformed message (%s), killing it",
-			  t->key, role_names[j->role], strerror(-error));
+		log_error("the %s job sent a malformed message (%s), killing it channel=%s",
+			  role_names[j->role], strerror(-error), t->key);
 		text_copy(t->last_error, sizeof(t->last_error), "its process broke the protocol");
 		j->explained = true;
 	}

@@ -132,8 +132,8 @@ void output_on_ordered(struct output *o, uint64_t generation, int fd)
 	o->ordered = (struct output_ring){.fd = -1};
 	r.fd = fd;
 	if (fd < 0 && r.same_job)
-		log_warn("no larger ring for channel %s (%s), staying with the small one", t->key,
-			 strerror(-fd));
+		log_warn("there is no larger ring (%s), staying with the small one channel=%s",
+			 strerror(-fd), t->key);
 	else if (fd < 0)
 		tuner_fail(t, 503, "there is no memory for this channel");
 	else

@@ -25,7 +25,7 @@ static void slot_start(struct worker_slot *s)
 
 	if (r == 0)
 		return;
-	log_error("cannot start worker %u: %s, retrying in %d ms", s->index, strerror(-r),
+	log_error("cannot start worker %u (%s), trying again in %d ms", s->index, strerror(-r),
 		  RESPAWN_MAX_MS);
 	slot_wait(s, RESPAWN_MAX_MS * 1000ull);
 }
@@ -63,7 +63,7 @@ static void slot_respawn(struct worker_slot *s)
 		slot_restart(s);
 		return;
 	}
-	log_warn("worker %u keeps dying, restarting it in %llu ms", s->index,
+	log_warn("worker %u keeps dying, trying again in %llu ms", s->index,
 		 (unsigned long long)delay_us / 1000);
 	slot_wait(s, delay_us);
 	worker_slot_find_helper(s);
@@ -91,7 +91,7 @@ static void log_death(const struct worker_slot *s, pid_t pid, int wait_status)
 		log_warn("worker %u died of signal %d, replacing it pid=%d", s->index,
 			 WTERMSIG(wait_status), (int)pid);
 	else
-		log_warn("worker %u exited with status %d, replacing it pid=%d", s->index,
+		log_warn("worker %u ended with status %d, replacing it pid=%d", s->index,
 			 WEXITSTATUS(wait_status), (int)pid);
 }
 

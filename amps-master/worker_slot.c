@@ -25,7 +25,7 @@ void worker_slot_set_state(struct worker_slot *s, enum slot_state state)
 
 	assert(allowed);
 	(void)allowed;
-	log_debug("worker %s index=%u pid=%d", state_names[state], s->index, (int)s->pid);
+	log_debug("worker %u is %s pid=%d", s->index, state_names[state], (int)s->pid);
 	s->state = state;
 	s->since_us = clock_mono_us();
 }
@@ -40,7 +40,8 @@ void worker_slot_kill(struct worker_slot *s, const char *why)
 	if (s->state == SLOT_WAITING || s->pid == 0)
 		return;
 	if (why)
-		log_warn("killing worker %u: %s pid=%d", s->index, why, (int)s->pid);
+		log_warn("worker %u is of no use (%s), killing it pid=%d", s->index, why,
+			 (int)s->pid);
 	kill(s->pid, SIGKILL);
 	s->peer = peer_free(s->peer);
 	if (s->state != SLOT_STOPPING)
@@ -114,8 +115,8 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 	if (s->state != SLOT_STARTING || msg_decode_hello(m->bytes, m->len, &hello) != 0)
 		return -EBADMSG;
 	if (strcmp(hello.version, AMPS_VERSION) != 0) {
-		log_error("worker %u is of version \"%s\", the master of %s", s->index,
-			  hello.version, AMPS_VERSION);
+		log_error("worker %u is of another version, killing it version=%s wanted=%s",
+			  s->index, hello.version, AMPS_VERSION);
 		return -EBADMSG;
 	}
 	worker_slot_set_state(s, SLOT_SETUP);

@@ -11,6 +11,7 @@
 #include "common/text.h"
 
 #define LINE_MAX_BYTES 240
+#define RAW_MAX_BYTES  4096 /* before URLs are redacted: what is cut could hide a password's end */
 #define LINES_KEPT     8
 #define LINES_JOINED   3
 
@@ -23,20 +24,21 @@ static struct {
 	} lines[LINES_KEPT];
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Hides the credentials of every URL in a line, word by word. */
-static void redact(const char *line, char *dst, size_t cap)
+/* Hides the credentials of every URL in a line, word by word; `line` is changed. */
+static void redact(char *line, char *dst, size_t cap)
 {
 	size_t used = 0;
 
 	while (*line && used + 1 < cap) {
 		size_t n = strcspn(line, " '\"");
-		char word[LINE_MAX_BYTES], clean[LINE_MAX_BYTES];
+		char clean[LINE_MAX_BYTES], behind = line[n];
 
-		snprintf(word, sizeof(word), "%.*s", (int)MIN(n, sizeof(word) - 1), line);
-		if (strstr(word, "://"))
-			text_redact_url(word, clean, sizeof(clean));
+		line[n] = '\0';
+		if (strstr(line, "://"))
+			text_redact_url(line, clean, sizeof(clean));
 		else
-			memcpy(clean, word, sizeof(clean));
+			text_copy(clean, sizeof(clean), line);
+		line[n] = behind;
 		used += (size_t)snprintf(dst + used, cap - used, "%s", clean);
 		line += n;
 		if (*line && used + 1 < cap)
@@ -56,12 +58,15 @@ static void keep(int level, const char *text)
 
 static void on_line(void *object, int level, const char *format, va_list args)
 {
-	char raw[LINE_MAX_BYTES], line[LINE_MAX_BYTES] = "";
-	int prefix = 1;
+	char raw[RAW_MAX_BYTES], line[LINE_MAX_BYTES] = "";
+	int prefix = 1, n;
 
 	if (level > AV_LOG_WARNING && !log_enabled(LOG_DEBUG))
 		return;
-	av_log_format_line2(object, level, format, args, raw, sizeof(raw), &prefix);
+	n = av_log_format_line2(object, level, format, args, raw, sizeof(raw), &prefix);
+	/* the word at the end of a line that was cut may be half a URL */
+	if (n >= (int)sizeof(raw) && strrchr(raw, ' '))
+		*strrchr(raw, ' ') = '\0';
 	raw[strcspn(raw, "\r\n")] = '\0';
 	/* "[mpegts @ 0x55...]" says an address nobody can use */
 	redact(*raw == '[' && strstr(raw, "] ") ? strstr(raw, "] ") + 2 : raw, line, sizeof(line));

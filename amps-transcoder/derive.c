@@ -24,7 +24,7 @@ static void take_ring(struct derive *d, struct job_event *event)
 	int r = ring_reader_take(&d->reader, event, &again);
 
 	if (r < 0)
-		log_warn("A source ring could not be mapped; waiting for another error=%s",
+		log_warn("a source ring cannot be mapped, waiting for another error=%s",
 			 strerror(-r));
 	d->reopen |= again;
 }
@@ -117,7 +117,7 @@ static int run_source(struct derive *d)
 	if (r == 0)
 		r = read_source(d);
 	if (d->reader.lapped)
-		log_warn("The derive job was too slow and skips ahead key=%s", d->job->key);
+		log_warn("the derive job is too slow, skipping ahead channel=%s", d->job->key);
 	if (r == 1)
 		end_outputs(d);
 	outputs_set_source(&d->outputs, NULL);

@@ -224,14 +224,11 @@ int getaddrinfo(const char *restrict node, const char *restrict service,
 /* The one question behind connect() and the sends; says so when the answer is no. */
 static bool refused(const struct sockaddr *address, socklen_t len)
 {
-	static struct log_rate rate;
-
 	if (!policy.set || policy.inside || !address || len < sizeof(sa_family_t) ||
 	    !guard_inside(address))
 		return false;
-	if (log_rate_ok(&rate, 6))
-		log_warn("The source points to an address inside this network; refused (set "
-			 "allow_private to allow it)");
+	log_warn("the source points to an address inside this network, refusing it (set "
+		 "allow_private to allow it)");
 	errno = EACCES;
 	return true;
 }

@@ -18,8 +18,8 @@ static void take_output(struct ingest *in, struct job_event *e)
 	int r = ts_sink_attach(in->sink, e);
 
 	if (r < 0)
-		log_error("The ring of output %u cannot be used: %s; %s", e->output, strerror(-r),
-			  first ? "waiting for another" : "staying with the old one");
+		log_error("a ring cannot be used (%s), %s output=%u", strerror(-r),
+			  first ? "waiting for another" : "staying with the old one", e->output);
 }
 
 bool ingest_take_orders(struct ingest *in)

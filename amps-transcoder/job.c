@@ -30,6 +30,7 @@ static void heartbeat(struct job *job, uint64_t now_us)
 	if (now_us - job->heartbeat_us < HEARTBEAT_US)
 		return;
 	job->heartbeat_us = now_us;
+	log_tick();
 	for (unsigned i = 0; i < JOB_RINGS_MAX; i++)
 		if (job->rings[i])
 			ring_writer_heartbeat(job->rings[i], now_us);
@@ -43,7 +44,7 @@ void job_ring_add(struct job *job, struct ring_writer *w)
 			ring_writer_heartbeat(w, clock_mono_us());
 			return;
 		}
-	log_warn("No room to note another ring; it gets no heartbeat");
+	log_warn("there is no room for another ring, going on without its heartbeat");
 }
 
 void job_ring_remove(struct job *job, struct ring_writer *w)
@@ -56,7 +57,7 @@ void job_ring_remove(struct job *job, struct ring_writer *w)
 static void job_set_broken(struct job *job, const char *why)
 {
 	if (!job->broken)
-		log_debug("The master's socket is of no more use: %s", why);
+		log_debug("the master's socket is of no more use (%s), ending", why);
 	job->broken = true;
 	job->shutdown = true;
 }
@@ -259,7 +260,7 @@ void job_say_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes)
 
 void job_say_source(struct job *job, enum source_kind kind, bool live, const char *streams)
 {
-	log_debug("The source is open, live=%d streams=%s", live, streams);
+	log_debug("the source is open live=%d streams=%s", live, streams);
 	SEND(job, job_source, .kind = (uint8_t)kind, .live = live, .streams = streams);
 }
 
@@ -270,14 +271,14 @@ void job_say_stalled(struct job *job)
 
 int job_end_shutdown(struct job *job)
 {
-	log_debug("Asked to end");
+	log_debug("asked to end");
 	(void)job;
 	return 0;
 }
 
 int job_end_ended(struct job *job)
 {
-	log_info("The source came to its end");
+	log_info("the source came to its end");
 	SEND(job, job_ended, .none_ = {});
 	return 0;
 }
@@ -299,7 +300,7 @@ int job_end_failed(struct job *job, unsigned status, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_warn("%s; the job ends status=%u", text, status);
+	log_warn("%s, ending the job status=%u", text, status);
 	SEND(job, job_failed, .status = status, .text = text);
 	return 1;
 }
@@ -331,7 +332,7 @@ void job_say_output_failed(struct job *job, uint32_t output, const char *what, i
 		reason_av(text, sizeof(text), what, averror);
 	else
 		snprintf(text, sizeof(text), "%s", what);
-	log_warn("%s; this output is given up output=%u", text, output);
+	log_warn("%s, giving this output up output=%u", text, output);
 	SEND(job, job_output_failed, .output = output, .status = 502, .text = text);
 }
 
@@ -387,6 +388,7 @@ static int take_orders(struct job *job, const struct msg *m)
 	snprintf(job->program, sizeof(job->program), "job[%s%s]", job->key,
 		 job->role == JOB_DERIVE ? " derive" : "");
 	log_init(job->program, (enum log_level)MIN(d.log_level, (uint32_t)LOG_ERROR), d.log_json);
+	log_set_channel(job->key);
 	return 0;
 }
 

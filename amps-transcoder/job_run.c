@@ -78,7 +78,7 @@ static int give_up_rights(struct job *job)
 
 	/* what is wrong with them is told when the source is opened */
 	if (source_options_read(&options, job->spec) < 0)
-		log_debug("An input option has no usable value");
+		log_debug("an input option has no usable value");
 	r = enter_sandbox(job, &options);
 	set_guard(job, &options);
 	source_options_done(&options);
@@ -113,5 +113,6 @@ int job_run(int socket, struct title *title)
 		code = run_role(&job);
 	}
 	job_close(&job);
+	log_done();
 	return code;
 }

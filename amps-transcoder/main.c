@@ -14,7 +14,7 @@
 
 static int usage(FILE *to, int code)
 {
-	fputs("Usage: amps-transcoder --nursery | --check-options | --version\n"
+	fputs("Usage: amps-transcoder --nursery [text|json] | --check-options | --version\n"
 	      "  --nursery        start jobs for amps-master (its socket is descriptor 3)\n"
 	      "  --check-options  check the options given as JSON on stdin against libav\n",
 	      to);
@@ -26,7 +26,7 @@ static int nursery_command(int argc, char **argv)
 	struct title title;
 
 	title_init(&title, argc, argv);
-	log_init("nursery", LOG_INFO, false);
+	log_init("nursery", LOG_INFO, argc > 2 && !strcmp(argv[2], "json"));
 	signal(SIGPIPE, SIG_IGN);
 	avformat_network_init();
 	return nursery_main(MSG_CHILD_FD, &title);
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 {
 	int code;
 
-	if (argc != 2)
+	if (argc != 2 && !(argc == 3 && !strcmp(argv[1], "--nursery")))
 		return usage(stderr, EXIT_USAGE);
 	if (!strcmp(argv[1], "--check-options"))
 		return check_options_command();

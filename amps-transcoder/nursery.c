@@ -127,7 +127,7 @@ static enum step start_job(struct nursery *n, int socket, int *ret_child_end)
 		close_fd(&n->idle);
 	}
 	/* its socket closes with us: the master sees a job that died at once and tries again */
-	log_error("No job could be forked; the master will ask again");
+	log_error("no job could be forked, the master will ask again");
 	return STEP_ON;
 }
 

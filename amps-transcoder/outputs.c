@@ -124,8 +124,8 @@ void outputs_event(struct outputs *s, struct job_event *event)
 	event->continue_90k = TIME_NONE;
 	r = ts_sink_attach(s->list[at]->sink, event);
 	if (r < 0)
-		log_warn("A larger ring could not be taken; the old one goes on output=%u error=%s",
-			 event->output, strerror(-r));
+		log_warn("a larger ring cannot be used (%s), staying with the old one output=%u",
+			 strerror(-r), event->output);
 }
 
 int64_t outputs_continue_90k(const struct outputs *s)

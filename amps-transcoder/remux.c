@@ -122,7 +122,7 @@ static int carry_stream(struct remux *m, AVStream *from)
 	int r;
 
 	if (!remux_codec_fits(from->codecpar->codec_id)) {
-		log_debug("A stream stays out, codec=%s",
+		log_debug("a stream stays out codec=%s",
 			  avcodec_get_name(from->codecpar->codec_id));
 		from->discard = AVDISCARD_ALL;
 		return 0;
@@ -289,12 +289,9 @@ static int carry_packet(struct remux *m, AVPacket *pkt)
 /* A packet that the muxer refuses is the source's damage, not the channel's end. */
 static int forgive(int r)
 {
-	static struct log_rate rate;
-
 	if (r >= 0 || r == AVERROR_EOF || r == AVERROR(ENOMEM))
 		return r;
-	if (log_rate_ok(&rate, 6))
-		log_warn("A damaged packet of the source was left out");
+	log_warn("a packet of the source is damaged, leaving it out");
 	return 0;
 }
 

@@ -43,7 +43,7 @@ static void step_back(const struct sandbox *s)
 		log_debug("oom_score_adj could not be set");
 	close_fd(&fd);
 	if (s->nice && setpriority(PRIO_PROCESS, 0, s->nice) < 0)
-		log_warn("The niceness could not be set; going on without, nice=%d", s->nice);
+		log_warn("the niceness cannot be set, going on without nice=%d", s->nice);
 }
 
 static const char *const readable[] = {"/usr",
@@ -82,7 +82,8 @@ static void allow_path(int rules, const char *path, bool folder)
 		/* a right for folders is refused on a file */
 		attr.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE;
 		if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0)
-			log_debug("No Landlock rule for %s: %s", path, strerror(errno));
+			log_debug("there is no Landlock rule for a path (%s) path=%s",
+				  strerror(errno), path);
 	}
 	close(attr.parent_fd);
 }
@@ -133,7 +134,7 @@ static int limit_files(const struct sandbox *s)
 	int r;
 
 	if (rules < 0) {
-		log_debug("This kernel has no Landlock (%s); going on without", strerror(errno));
+		log_debug("this kernel has no Landlock (%s), going on without", strerror(errno));
 		return 0;
 	}
 	for (size_t i = 0; i < array_size(readable); i++)

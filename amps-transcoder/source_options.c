@@ -118,7 +118,7 @@ void source_options_leftover(const AVDictionary *left, const AVDictionary *ours)
 
 	while ((e = av_dict_get(left, "", e, AV_DICT_IGNORE_SUFFIX)))
 		if (av_dict_get(ours, e->key, NULL, 0))
-			log_warn("Nothing in this source takes the option '%s'; it is ignored",
+			log_warn("nothing in this source takes the option '%s', ignoring it",
 				 e->key);
 }
 

@@ -163,7 +163,7 @@ static void move_over(struct ts_sink *s, size_t at, size_t behind)
 	s->next = (struct sink_ring){0};
 	s->ring.base = s->pos;
 	job_ring_add(s->job, &s->ring.writer);
-	log_info("Moved to a larger ring, bytes=%llu generation=%llu",
+	log_info("moved to a larger ring bytes=%llu generation=%llu",
 		 (unsigned long long)s->ring.writer.data_bytes,
 		 (unsigned long long)s->ring.generation);
 }
@@ -199,7 +199,7 @@ static void judge_ring(struct ts_sink *s)
 	    class <= s->asked_bytes)
 		return;
 	s->asked_bytes = class;
-	log_debug("The ring is small, bitrate=%llu wanted_bytes=%llu",
+	log_debug("the ring is small bitrate=%llu wanted_bytes=%llu",
 		  (unsigned long long)s->bitrate, (unsigned long long)wanted);
 	job_say_ring_small(s->job, s->ring.output, wanted);
 }

@@ -123,11 +123,9 @@ static bool refuse_with_spare(struct worker *w, int listen_fd)
 static void pause_accepting(struct worker *w, int error)
 {
 	static const struct timeval tv = {RESUME_MS / 1000, RESUME_MS % 1000 * 1000};
-	static struct log_rate rate;
 
-	if (log_rate_ok(&rate, 6))
-		log_warn("cannot accept connections, trying again in %d ms: %s", RESUME_MS,
-			 strerror(error));
+	log_warn("cannot accept connections (%s), trying again in %d ms", strerror(error),
+		 RESUME_MS);
 	set_accepting(&w->listener, false);
 	evtimer_add(&w->listener.resume, &tv);
 }

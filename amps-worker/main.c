@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN); /* a terminal's ^C reaches all of us; the master decides */
 	r = worker_init(&worker, MSG_CHILD_FD, sandbox_enter);
 	if (r < 0) {
-		log_error("cannot start: %s", strerror(-r));
+		log_error("cannot start (%s), ending", strerror(-r));
 		worker_done(&worker);
 		return 1;
 	}

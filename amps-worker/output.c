@@ -134,8 +134,8 @@ static struct stream_ring *stream_ring_new(struct output *o, const struct msg_ou
 		return NULL;
 	e = ring_open(&r->map, fd, m->data_bytes);
 	if (e < 0) {
-		log_warn("cannot use a ring of channel %u, waiting for the next: %s error=%d",
-			 o->channel, strerror(-e), -e);
+		log_warn("a ring cannot be used (%s), waiting for the next channel=%u",
+			 strerror(-e), o->channel);
 		free(r);
 		return NULL;
 	}

@@ -101,6 +101,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	beat(w);
 	sweep(w);
+	log_tick();
 }
 
 static void on_drained(evutil_socket_t fd, short what, void *arg)
@@ -222,7 +223,8 @@ static int become_ready(struct worker *w)
 	w->ready = true;
 	listener_start(w);
 	peer_send_ready(w->master, &(struct msg_ready){}, NULL);
-	log_info("ready index=%u connections_max=%u", w->index, w->listener.connections_max);
+	log_info("ready to serve index=%u connections_max=%u", w->index,
+		 w->listener.connections_max);
 	return 0;
 }
 
@@ -289,7 +291,7 @@ static void on_broken(void *owner, struct peer *p, int error)
 
 	(void)p;
 	if (error != -EPIPE)
-		log_error("the master's socket is broken, exiting: %s", strerror(-error));
+		log_error("the master's socket is broken (%s), ending", strerror(-error));
 	w->exit_code = error == -EPIPE ? 0 : 1;
 	event_base_loopbreak(w->base);
 }
@@ -363,6 +365,7 @@ void worker_done(struct worker *w)
 
 	if (!w->base)
 		return;
+	log_done();
 	w->draining = false;
 	while ((c = TAILQ_FIRST(&w->conns)))
 		conn_free(c);

@@ -52,6 +52,16 @@
 #define JOB_BACKOFF_MIN_MS   500
 #define JOB_BACKOFF_MAX_MS   30000
 
+/* Log */
+#define LOG_LINE_MAX	4096 /* bytes of a line: PIPE_BUF, so that lines of processes never mix */
+#define LOG_MESSAGE_MAX 1536 /* of its sentence, escaped */
+#define LOG_FIELDS_MAX	2048 /* of its fields, escaped */
+#define LOG_VALUE_MAX	768  /* of one value, before it is escaped */
+#define LOG_WINDOW_US	10000000
+#define LOG_LINES	10  /* of one place and channel in a window; more are held back */
+#define LOG_DEBUG_LINES 200 /* the same at level debug */
+#define LOG_SLOTS	1024
+
 /* Rings */
 #define RING_BYTES_MIN	     (1u << 20)
 #define RING_BYTES_FIRST     (4u << 20) /* of a source never seen before */

@@ -1,20 +1,24 @@
 /* log.c - see log.h.  The sink is the one mutable state of its kind: a process has one stderr. */
 #include "common/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "common/buf.h"
 #include "common/clock.h"
+#include "common/log_limit.h"
+#include "common/log_line.h"
 
 static struct {
-	const char *program;
+	const char *program, *channel;
 	enum log_level level;
 	bool json;
 	pid_t pid;
-} sink = {.program = "amps", .level = LOG_INFO};
+	pthread_mutex_t lock; /* of what was held back */
+	struct log_limit limit;
+} sink = {.program = "amps", .level = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
@@ -31,9 +35,19 @@ void log_set_level(enum log_level level)
 	sink.level = level;
 }
 
+void log_set_channel(const char *key)
+{
+	sink.channel = key;
+}
+
 bool log_enabled(enum log_level level)
 {
 	return level >= sink.level;
+}
+
+bool log_is_json(void)
+{
+	return sink.json;
 }
 
 int log_parse_level(const char *text, enum log_level *ret)
@@ -55,66 +69,108 @@ const char *log_level_name(enum log_level level)
 	return level_names[level];
 }
 
-/* Control characters would let input forge lines or drive a terminal. */
-static void escape_into(struct buf *out, const char *text, bool json)
+/* "2026-01-31T12:00:00.123Z" */
+static void format_now(char when[40])
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if (json && (*p == '"' || *p == '\\'))
-			buf_printf(out, "\\%c", *p);
-		else if (*p < 0x20 || *p == 0x7f)
-			buf_printf(out, json ? "\\u%04x" : "\\x%02x", *p);
-		else
-			buf_putc(out, (char)*p);
+	int64_t wall_us = clock_wall_us();
+
+	time_format_iso8601(wall_us, when);
+	snprintf(when + 19, 21, ".%03dZ", (int)(wall_us / 1000 % 1000));
+}
+
+static int print_text(char *line, const char *when, const struct log_held *h)
+{
+	char more[64] = "";
+
+	if (h->more)
+		snprintf(more, sizeof(more), " (%u more in the last %d s)", h->more,
+			 LOG_WINDOW_US / 1000000);
+	return snprintf(line, LOG_LINE_MAX, "%s %-7s %s[%d] %s%s%s\n", when, level_names[h->level],
+			sink.program, (int)sink.pid, h->message, h->fields, more);
+}
+
+/* `program` and `channel` are ours: words that need no escapes. */
+static int print_json(char *line, const char *when, const struct log_held *h)
+{
+	char more[32] = "", channel[160] = "";
+	const char *comma = "";
+
+	if (sink.channel) {
+		snprintf(channel, sizeof(channel), "\"channel\":\"%s\"", sink.channel);
+		comma = *h->fields ? "," : "";
 	}
+	if (h->more)
+		snprintf(more, sizeof(more), "%s\"more\":%u", *h->fields || *channel ? "," : "",
+			 h->more);
+	return snprintf(line, LOG_LINE_MAX,
+			"{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,"
+			"\"message\":\"%s\",\"fields\":{%s%s%s%s}}\n",
+			when, level_names[h->level], sink.program, (int)sink.pid, h->message,
+			channel, comma, h->fields, more);
+}
+
+/* One write a line: lines of several processes do not mix. */
+static void emit(const struct log_held *h)
+{
+	char line[LOG_LINE_MAX], when[40];
+	ssize_t ignored;
+	int n;
+
+	format_now(when);
+	n = sink.json ? print_json(line, when, h) : print_text(line, when, h);
+	ignored = write(STDERR_FILENO, line, MIN((size_t)n, sizeof(line) - 1));
+	(void)ignored;
+}
+
+/* With the lock held. */
+static void tell_held(uint64_t now_us, bool all)
+{
+	struct log_held held;
+
+	while (log_limit_due(&sink.limit, now_us, all, &held)) {
+		emit(&held);
+		free(held.message);
+	}
+}
+
+void log_tick(void)
+{
+	pthread_mutex_lock(&sink.lock);
+	tell_held(clock_mono_us(), false);
+	pthread_mutex_unlock(&sink.lock);
+}
+
+void log_done(void)
+{
+	pthread_mutex_lock(&sink.lock);
+	tell_held(clock_mono_us(), true);
+	pthread_mutex_unlock(&sink.lock);
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
-	_cleanup_(buf_done) struct buf message = BUF_INIT;
-	_cleanup_(buf_done) struct buf line = BUF_INIT;
-	int64_t wall_us = clock_wall_us();
-	char when[32];
+	uint64_t now_us = clock_mono_us();
+	struct log_text text;
 	va_list args;
-	ssize_t ignored;
 
 	if (!log_enabled(level))
 		return;
 	va_start(args, format);
-	buf_vprintf(&message, format, args);
+	log_text_format(&text, sink.json, format, args);
 	va_end(args);
-	time_format_iso8601(wall_us, when);
-	when[19] = '\0';
-	if (sink.json)
-		buf_printf(&line,
-			   "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"program\":\"%s\","
-			   "\"pid\":%d,\"message\":\"",
-			   when, (int)(wall_us / 1000 % 1000), level_names[level], sink.program,
-			   (int)sink.pid);
-	else
-		buf_printf(&line, "%s.%03dZ %-7s %s[%d] ", when, (int)(wall_us / 1000 % 1000),
-			   level_names[level], sink.program, (int)sink.pid);
-	escape_into(&line, message.data ? message.data : "", sink.json);
-	buf_puts(&line, sink.json ? "\"}\n" : "\n");
-	if (!buf_ok(&line))
-		return;
-	/* one write a line: lines of several processes do not mix */
-	ignored = write(STDERR_FILENO, line.data, line.len);
-	(void)ignored;
-}
 
-bool log_rate_ok(struct log_rate *rate, unsigned per_minute)
-{
-	uint64_t now_us = clock_mono_us();
+	const struct log_event event = {.site = format,
+					.channel = text.channel,
+					.level = (int)level,
+					.allowed = level == LOG_DEBUG ? LOG_DEBUG_LINES : LOG_LINES,
+					.message = text.message,
+					.fields = text.fields};
+	const struct log_held now = {
+		.level = (int)level, .message = text.message, .fields = text.fields};
 
-	if (now_us - rate->window_us > 60000000u || rate->window_us == 0) {
-		rate->window_us = now_us;
-		rate->count = 0;
-		rate->suppressed = 0;
-	}
-	if (rate->count < per_minute) {
-		rate->count++;
-		return true;
-	}
-	rate->suppressed++;
-	return false;
+	pthread_mutex_lock(&sink.lock);
+	tell_held(now_us, false);
+	if (log_limit_pass(&sink.limit, &event, now_us))
+		emit(&now);
+	pthread_mutex_unlock(&sink.lock);
 }

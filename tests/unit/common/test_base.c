@@ -130,15 +130,15 @@ Test(log, one_line_whatever_the_text_says)
 	cr_assert_geq(dup2(pipe_fds[1], STDERR_FILENO), 0);
 	log_init("test", LOG_INFO, false);
 	log_debug("not shown");
-	log_warn("name=%s", "evil\nforged\x1b[31m");
+	log_warn("he said %s name=%s", "evil\nforged", "a\x1b[31m");
 	n = read(pipe_fds[0], line, sizeof(line) - 1);
 	cr_assert_gt(n, 0);
 	line[n] = '\0';
 	cr_assert_eq(strchr(line, '\n'), line + n - 1);
-	cr_assert_not_null(strstr(line, "evil\\x0aforged\\x1b"));
+	cr_assert_not_null(strstr(line, "he said evil\\x0aforged name=\"a\\x1b[31m\"\n"));
 	log_init("test", LOG_INFO, true);
 	log_warn("say \"%s\"", "a\\b");
 	n = read(pipe_fds[0], line, sizeof(line) - 1);
 	line[n] = '\0';
-	cr_assert_not_null(strstr(line, "\"message\":\"say \\\"a\\\\b\\\"\"}"));
+	cr_assert_not_null(strstr(line, "\"message\":\"say \\\"a\\\\b\\\"\",\"fields\":{}}\n"));
 }

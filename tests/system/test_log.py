@@ -1,0 +1,152 @@
+"""What the server logs: one event a line, bounded, whole as JSON, and never a secret."""
+import base64
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import media
+from harness import PATIENCE, wait_for
+from lineup import LOOP, channel, line_up
+from origin import HttpOrigin
+
+TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) +"
+                  r"[a-z]+(\[[^]]*\])?\[\d+\] [^\x00-\x1f\x7f]+$")
+
+
+def test_every_line_of_a_json_log_parses(server):
+    with HttpOrigin() as origin:
+        origin.mode = "refuse"
+        s = server(line_up(channel(1, media.film(), **LOOP), channel(2, origin.url()),
+                           channel(3, media.film(), profile="small", **LOOP),
+                           server={"log_format": "json", "log_level": "debug"}))
+        with s.stream("/stream/1") as one, s.stream("/stream/3") as three:
+            assert one.head().status == three.head().status == 200
+            one.read(100000), three.read(10000)
+            assert s.refused("/stream/2").status == 502
+            s.raw(b"GET /\x1b[2J\"\\ HTTP/1.1\r\n\r\n")
+            os.kill(s.nursery(), signal.SIGKILL)
+            wait_for(s.nursery, 10, "another nursery")
+        s.write_config("streams: 5\n")
+        assert s.amps("reload").returncode == 1
+        s.stop()
+    lines = [json.loads(line) for line in s.log().splitlines()]
+    for line in lines:
+        assert set(line) == {"ts", "level", "program", "pid", "message", "fields"}, line
+    programs = {line["program"] for line in lines}
+    assert {"master", "worker", "job[1]", "job[2]", "job[3 derive]"} <= programs, programs
+    libav = [line for line in lines if line["message"].startswith("libav: ")]
+    assert libav and all(line["fields"]["channel"] in "123" for line in libav)
+    lost = [line for line in lines if "trying again in" in line["message"]
+            and line["fields"].get("channel") == "2"]
+    assert lost and lost[0]["level"] == "warning"
+
+
+def test_a_json_log_tells_of_a_start_that_fails(server):
+    s = server(line_up(channel(1, media.film()), server={"log_format": "json"}))
+    other = server(line_up(channel(1, media.film()), server={"log_format": "json"}), ready=False,
+                   args=["--port", str(s.port)])
+    assert other.process.wait(20 * PATIENCE) == 1
+    lines = [json.loads(line) for line in other.log().splitlines()]
+    assert lines[-1]["level"] == "error" and "cannot start" in lines[-1]["message"], lines
+    other.check_gone()
+
+
+def test_what_happens_too_often_is_counted(server):
+    """Three hundred questions at level debug: two hundred lines and a count, and other lines as
+    ever."""
+    s = server(line_up(channel(1, "/none.ts"), server={"log_level": "debug"}))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(s.socket_path)
+        answers = client.makefile("r")
+        for number in range(300):
+            client.sendall(b'{"id": %d, "method": "ping"}\n' % number)
+            assert json.loads(answers.readline())["id"] == number
+    assert s.refused("/stream/1").status == 502
+    log = s.log()
+    assert log.count("a control client asks") == 200
+    assert "the ingest job is lost" in log
+    s.stop()
+    lines = [line for line in s.log().splitlines() if "a control client asks" in line]
+    assert len(lines) == 201 and lines[-1].endswith(" (99 more in the last 10 s)"), lines[-1]
+
+
+def test_a_name_cannot_forge_a_line(server):
+    s = server(line_up(channel(1, media.film()), server={"log_level": "debug"}))
+    evil = "x\n2026-01-01T00:00:00.000Z error master[1] forged\x1b[2J"
+    done = subprocess.run(["python3", "-c", f"""
+import json, socket
+s = socket.socket(socket.AF_UNIX)
+s.connect({s.socket_path!r})
+s.sendall(json.dumps({{"id": 1, "method": {evil!r}}}).encode() + b"\\n")
+print(s.recv(4096).decode())"""], capture_output=True, text=True, timeout=20)
+    assert "unknown_method" in done.stdout
+    wait_for(lambda: "forged" in s.log(), 5, "the line")
+    s.stop()
+    lines = s.log().splitlines()
+    banner = [line for line in lines if not TEXT.match(line)]
+    assert all(line.startswith(("Amps ", "  url ", "  channels ", "  auth ")) for line in banner), banner
+    assert not any(line.startswith("2026-01-01T00:00:00.000Z") for line in lines)
+    assert "\x1b" not in s.log()
+
+
+def test_no_secret_leaves_the_server(server, tmp_path):
+    """Tokens, credentials of sources and their headers, through good and failing paths."""
+    shared, admin, guest = "Shared-5ecret-Tok", "Admin-5ecret-Tok", "Guest-5ecret-Tok"
+    wrong, password, query = "Wrong-5ecret-Tok", "Pass-5ecret-" + "w" * 400, "Query-5ecret-Val"
+    bearer = "Bearer-5ecret-Val"
+    options = {"headers": f"Authorization: Bearer {bearer}\r\n", "cookies": "sid=Cookie-5ecret; path=/"}
+    with HttpOrigin(folder=str(tmp_path)) as origin:
+        origin.mode = "refuse"
+        at = f"127.0.0.1:{origin.port}"
+        (tmp_path / f"list.m3u8?password={query}&x=1").write_text(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n"
+            f"http://user:{password}@{at}/gone.ts?token={query}\n#EXT-X-ENDLIST\n")
+        sources = [f"http://user:{password}@{at}/live.ts?token={query}",
+                   f"http://user:{password}@{at}/list.m3u8?password={query}&x=1",
+                   f"http://user:{password}@127.0.0.1:1/a.ts?api_key={query}",
+                   f"rtsp://user:{password}@127.0.0.1:1/a?sig={query}",
+                   f"nonsense://user:{password}@{at}/a?token={query}"]
+        config = line_up(*[channel(i + 1, source, input_options=options)
+                           for i, source in enumerate(sources)],
+                         auth={"enabled": True, "token": shared, "admin_token": admin,
+                               "tokens": [{"name": "guest", "token": guest}]},
+                         server={"log_level": "debug"},
+                         streaming={"allow_private": True, "start_timeout": 3})
+        s = server(config)
+        said = []
+        for number in range(1, len(sources) + 1):
+            for path, headers in ((f"?token={shared}", {}), ("", {"X-Amps-Token": guest}),
+                                  ("", {"Authorization": f"Bearer {admin}"})):
+                with s.stream(f"/stream/{number}{path}", headers=headers) as viewer:
+                    assert viewer.head().status >= 400
+                    said.append(viewer.read_all().decode())
+        for path in (f"/stream/1?token={wrong}", f"/none?token={wrong}"):
+            answer = s.get(path)
+            assert answer.status == 401
+            said.append(answer.text)
+        answer = s.get(f"/none?token={shared}")
+        assert answer.status == 404
+        said.append(answer.text)
+        said.append(s.raw(f"GET /stream/1?token={shared} HTTP/1.1\nX-Amps-Token: {guest}\n\n".encode()).decode())
+        said.append(s.get("/metrics").text)
+        for command in ("tuners", "status", "viewers"):
+            said += [s.amps(command, "--json").stdout, s.amps(command).stdout]
+        said.append("\n".join(f"{comm} {line}" for comm, line in s.processes().values()))
+        config["streams"][0]["source"] = {"a": sources[0]}
+        config["auth"]["tokens"].append({"token": shared})
+        s.write_config(config)
+        done = s.amps("reload")
+        assert done.returncode == 1
+        said += [done.stdout, done.stderr]
+        s.stop()
+        said.append(s.log())
+    text = "\n".join(said)
+    basic = base64.b64encode(f"user:{password}".encode()).decode()
+    assert re.search(r"libav: .*://[*]{3}@.*/gone\.ts", text), "libav names no URL"
+    assert "trying again in" in text
+    found = [line[:300] for line in text.splitlines()
+             if "5ecret" in line or basic in line or "wwwwwwww" in line]
+    assert found == []
