@@ -295,8 +295,10 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 
 static void set_options(int fd)
 {
-	int one = 1, idle = 30, every = 15, count = 4;
+	int one = 1, idle = 30, every = 15, count = 4, bytes = (int)CONNECTION_SNDBUF;
 
+	/* a large answer on this connection may have made it small */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
