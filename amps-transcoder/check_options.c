@@ -205,12 +205,14 @@ static void check_input(struct entry *e, const char *key, const char *name, cons
 
 	if (!value)
 		report(e, key, "error", "needs a value");
-	if (!e->source || e->lavfi)
+	if (!value || !e->source || e->lavfi)
 		return;
 	url_scheme(e->source, scheme, sizeof(scheme));
-	if (!option_input_fits(name, scheme))
+	if (!option_input_fits(name, scheme, NULL))
 		report(e, key, "warning",
 		       "nothing that plays this source (%s) takes it; it is ignored", scheme);
+	else if (!option_input_fits(name, scheme, value))
+		report(e, key, "error", "'%.64s' is no value that it takes", value);
 }
 
 static void check_pair(struct entry *e, const char *key, const char *value)

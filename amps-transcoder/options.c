@@ -1,6 +1,8 @@
 #include "amps-transcoder/options.h"
 
+#include <libavutil/avstring.h>
 #include <libavutil/opt.h>
+#include <libavutil/parseutils.h>
 #include <string.h>
 #include <strings.h>
 
@@ -124,20 +126,67 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-static bool protocol_has(const char *scheme, const char *name)
+static bool is_bool(const char *value)
+{
+	return !strcmp(value, "-1") ||
+	       av_match_name(value, "true,y,yes,enable,enabled,on,1,auto") ||
+	       av_match_name(value, "false,n,no,disable,disabled,off,0");
+}
+
+/* Would libav take this value?  Only the option's class is looked at: the names it gives to numbers
+ * and flags are in there. */
+static bool value_fits(const AVClass *class, const AVOption *o, const char *value)
+{
+	AVRational ratio;
+	double real;
+	float single;
+	int64_t large;
+	int number;
+
+	switch (o->type) {
+	case AV_OPT_TYPE_FLAGS:
+		return av_opt_eval_flags(&class, o, value, &number) >= 0;
+	case AV_OPT_TYPE_INT:
+		return av_opt_eval_int(&class, o, value, &number) >= 0;
+	case AV_OPT_TYPE_INT64:
+		return av_opt_eval_int64(&class, o, value, &large) >= 0;
+	case AV_OPT_TYPE_FLOAT:
+		return av_opt_eval_float(&class, o, value, &single) >= 0;
+	case AV_OPT_TYPE_DOUBLE:
+		return av_opt_eval_double(&class, o, value, &real) >= 0;
+	case AV_OPT_TYPE_RATIONAL:
+		return av_opt_eval_q(&class, o, value, &ratio) >= 0;
+	case AV_OPT_TYPE_BOOL:
+		return is_bool(value);
+	case AV_OPT_TYPE_DURATION:
+		return av_parse_time(&large, value, 1) >= 0;
+	default:
+		return true;
+	}
+}
+
+/* Has this class (not those below it) the option, and does it take the value (NULL: any)? */
+static bool class_takes(const AVClass *class, const char *name, int flags, const char *value)
+{
+	const AVOption *o = class_find(class, name, flags, 0);
+
+	return o && (!value || value_fits(class, o, value));
+}
+
+static bool protocol_takes(const char *scheme, const char *name, const char *value)
 {
 	const char *protocols = guard_protocols(scheme), *protocol;
 	void *state = NULL;
 
 	while ((protocol = avio_enum_protocols(&state, 0)))
 		if (has_word(protocols, protocol) &&
-		    class_find(avio_protocol_get_class(protocol), name, 0, 0))
+		    class_takes(avio_protocol_get_class(protocol), name, 0, value))
 			return true;
 	return false;
 }
 
 /* A demuxer that is a protocol has the scheme's name; the others read whatever comes. */
-static bool demuxer_has(const char *scheme, const char *name)
+static bool demuxer_takes(const char *scheme, const char *name, const char *value)
 {
 	static const char protocols[] = "rtsp,sdp,rtp,sap,rist";
 	const AVInputFormat *f;
@@ -145,13 +194,13 @@ static bool demuxer_has(const char *scheme, const char *name)
 
 	while ((f = av_demuxer_iterate(&state)))
 		if ((!has_word(protocols, f->name) || !strcmp(f->name, scheme)) &&
-		    class_find(f->priv_class, name, 0, 0))
+		    class_takes(f->priv_class, name, 0, value))
 			return true;
 	return false;
 }
 
 /* What libav's byte streams have, whatever their protocol. */
-static bool stream_has(const AVClass *class, const char *name)
+static bool stream_takes(const AVClass *class, const char *name, const char *value)
 {
 	const AVClass *child;
 	void *state = NULL;
@@ -159,17 +208,19 @@ static bool stream_has(const AVClass *class, const char *name)
 	while ((child = av_opt_child_class_iterate(class, &state)))
 		if (!strcmp(child->class_name, "AVIOContext") ||
 		    !strcmp(child->class_name, "URLContext"))
-			return class_find(child, name, 0, 0) || stream_has(child, name);
+			return class_takes(child, name, 0, value) ||
+			       stream_takes(child, name, value);
 	return false;
 }
 
-bool option_input_fits(const char *name, const char *scheme)
+bool option_input_fits(const char *name, const char *scheme, const char *value)
 {
-	return class_find(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, 0) ||
+	/* a decoder's value is judged when the codec is known */
+	return class_takes(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, value) ||
 	       class_find(avcodec_get_class(), name, AV_OPT_FLAG_DECODING_PARAM,
 			  AV_OPT_SEARCH_CHILDREN) ||
-	       protocol_has(scheme, name) || demuxer_has(scheme, name) ||
-	       stream_has(avformat_get_class(), name);
+	       protocol_takes(scheme, name, value) || demuxer_takes(scheme, name, value) ||
+	       stream_takes(avformat_get_class(), name, value);
 }
 
 static bool media_fits(char media, char wanted)

@@ -86,8 +86,9 @@ const AVOption *option_find_muxer(const AVOutputFormat *format, const char *name
 bool option_find_input(const AVInputFormat *demuxer, const char *name);
 
 /* True if something that may play a source of this scheme ("file": a path) has it: one of the
- * protocols it may use, any demuxer of files, a decoder, or libav for every source. */
-bool option_input_fits(const char *name, const char *scheme);
+ * protocols it may use, any demuxer of files, a decoder, or libav for every source; and takes this
+ * value (NULL: any). */
+bool option_input_fits(const char *name, const char *scheme, const char *value);
 
 /* The known name nearest to `name`, or NULL. */
 const char *option_suggest(const char *name, enum option_side side);
