@@ -298,10 +298,12 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 {
 	AVDictionary *d = demuxer_options(s);
 	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
+	/* then the protocol took its options when it was opened */
+	bool opened = s->via == SOURCE_VIA_AVIO && (*ic)->pb;
 	int r = avformat_open_input(ic, url, format, &d);
 
 	if (r >= 0) {
-		if (s->left)
+		if (opened)
 			source_options_common(&d, s->left);
 		source_options_leftover(d, s->options.libav);
 	}

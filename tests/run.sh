@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 STEPS=${AMPS_TEST_STEPS:-build dev lint asan tsan fuzz system system_asan}
 LOGS=$PWD/build/logs
-JOBS=$(($(nproc) * 2)) # system tests mostly wait
+PARALLEL="-n $(($(nproc) * 2)) --dist loadgroup" # system tests mostly wait
 passed=0 failed=0
 failures=()
 mkdir -p "$LOGS"
@@ -82,10 +82,10 @@ for step in $STEPS; do
 	tsan) build tsan && ctest_preset tsan -R '^(race|common)/' ;;
 	fuzz) one fuzz env FUZZ_SECONDS="${FUZZ_SECONDS:-10}" tests/fuzz/run.sh ;;
 	system)
-		pytest_build system build -n "$JOBS" -m "not timing"
+		pytest_build system build $PARALLEL -m "not timing"
 		pytest_build system_timing build -m timing
 		;;
-	system_asan) pytest_build system_asan build/asan -n "$JOBS" -m "not slow and not timing" ;;
+	system_asan) pytest_build system_asan build/asan $PARALLEL -m "not slow and not timing" ;;
 	*) note "unknown step $step"; exit 2 ;;
 	esac
 done

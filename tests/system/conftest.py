@@ -14,6 +14,7 @@ def pytest_configure(config):
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 1))
     config.addinivalue_line("markers", "slow: takes long; left out of sanitizer runs")
     config.addinivalue_line("markers", "timing: judges times; left out of sanitizer runs")
+    config.addinivalue_line("markers", "xdist_group(name): run by one process of several")
 
 
 @pytest.hookimpl(hookwrapper=True)

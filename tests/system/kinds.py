@@ -76,9 +76,13 @@ def rtmp():
 
 @kind("RTMP from GStreamer", "GStreamer, nginx-rtmp")
 def rtmp_gst():
-    with rtmp_server(None) as url, gst(
-            "flvmux", "streamable=true", "name=mux", "!", "rtmp2sink", f"location={url}"):
-        yield url, {"input_options": {"rtmp_live": "live"}}
+    with folder() as at:
+        os.chmod(at, 0o777)
+        with rtmp_server(None, hls=at) as url, gst(
+                "flvmux", "streamable=true", "name=mux", "!", "rtmp2sink", f"location={url}"):
+            # the sound of GStreamer's first second overlaps itself
+            wait_for(lambda: hls_parts(at + "/film.m3u8") >= 2, 30, "the first segments")
+            yield url, {"input_options": {"rtmp_live": "live"}}
 
 
 @kind("RTMPS", "ffmpeg, nginx-rtmp, TLS")

@@ -8,7 +8,8 @@ from harness import SANITIZED, Server
 from kinds import KINDS
 from play_kinds import play_all
 
-pytestmark = pytest.mark.slow
+# one process plays them, wave by wave: the waves of several would be in each other's way
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kinds")]
 
 SECONDS = 60 if os.environ.get("AMPS_SOAK") else 5
 WAVE = 12    # kinds at once
@@ -32,6 +33,7 @@ def waves():
                 played.update(play_all(start, names[at:at + WAVE], SECONDS))
                 servers[0].stop()
                 servers[0].check_log()
+                assert "nothing in this source takes" not in servers[0].log()
             finally:
                 for s in servers:
                     s.cleanup()
