@@ -275,11 +275,12 @@ int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us,
 	struct choice c = choose(r, q);
 	bool reads = q->method == HTTP_GET || q->method == HTTP_HEAD;
 	bool fresh = r->status == 200 && reads && c.etag[0] && none_match_holds(q, c.etag);
-	int status = fresh ? 304 : r->status;
 
-	buf_printf(head, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
+	if (fresh)
+		r->status = 304;
+	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status));
 	add_date(head, wall_us);
-	add_representation(r, &c, status, head);
+	add_representation(r, &c, r->status, head);
 	buf_puts(head, "X-Content-Type-Options: nosniff\r\n");
 	if (r->media)
 		buf_puts(head, "Access-Control-Allow-Origin: *\r\n");
@@ -289,7 +290,8 @@ int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us,
 	buf_puts(head, "\r\n");
 	if (!buf_ok(head) || !buf_ok(&r->body) || !buf_ok(&r->fields))
 		return -ENOMEM;
-	if (r->kind == REPLY_STREAM || q->method == HTTP_HEAD || status == 304 || status == 204)
+	if (r->kind == REPLY_STREAM || q->method == HTTP_HEAD || r->status == 304 ||
+	    r->status == 204)
 		c.bytes = (struct span){NULL, 0};
 	*ret_body = c.bytes;
 	return 0;

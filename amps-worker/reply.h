@@ -63,7 +63,8 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 void reply_field(struct reply *r, const char *name, const char *format, ...) printf_like(3, 4);
 
 /* Builds the response head and, for GET of byte replies, what follows it: applies HEAD, ETag
- * (If-None-Match -> 304), Accept-Encoding: gzip, Connection.  *ret_body points into the reply.
+ * (If-None-Match -> 304, which is the reply's status then), Accept-Encoding: gzip, Connection.
+ * *ret_body points into the reply.
  * For REPLY_STREAM the head says Connection: close and has no length.  0 or -ENOMEM. */
 must_check int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us,
 			    struct buf *head, struct span *ret_body);

@@ -97,6 +97,19 @@ Test(conn, pipelined_requests_are_answered_in_order)
 	close_world(&x);
 }
 
+Test(conn, an_answer_without_change_counts_as_304)
+{
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n");
+	hear(&x, &a, "HTTP/1.1 304", 1);
+	cr_assert_eq(fm_page(&x.master)->responses[3], 1);
+	cr_assert_eq(fm_page(&x.master)->responses[2], 0);
+	close(a.fd);
+	close_world(&x);
+}
+
 Test(conn, a_request_may_come_byte_by_byte)
 {
 	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";

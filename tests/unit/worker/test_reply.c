@@ -43,9 +43,12 @@ static void expect(struct reply *r, const char *method, const char *fields, cons
 		   size_t body_len)
 {
 	struct span body = {0};
+	int asked = r->status;
 	char *head = render(r, method, fields, &body);
 
 	cr_expect(strstr(head, holds), "%s%s lacks %s: %s", method, fields, holds, head);
+	cr_expect_eq(r->status, atoi(head + strlen("HTTP/1.1 ")), "the reply says %d", r->status);
+	r->status = asked; /* one reply is rendered many times here only */
 	cr_expect_eq(body.len, body_len, "%s%s: %zu bytes", method, fields, body.len);
 	free(head);
 }
