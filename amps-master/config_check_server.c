@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -100,6 +101,8 @@ static const struct field server_fields[] = {
 	FIELD("max_viewers", value_int, .max = VIEWERS_MAX, .fallback = "0"),
 	FIELD("log_level", read_log_level, .fallback = "\"info\""),
 	FIELD("log_format", value_choice, .choices = log_formats, .fallback = "\"text\""),
+	FIELD("access_log", value_text, .flags = FIELD_FILLED, .max = PATH_MAX - 1,
+	      .fallback = "null"),
 	FIELD("debug", value_bool, .fallback = "false"),
 };
 const struct section config_check_server = {FIELDS(server_fields), .finish = finish_server};

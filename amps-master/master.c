@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "amps-master/access_file.h"
 #include "amps-master/master_state.h"
 #include "common/chantab.h"
 #include "common/clock.h"
@@ -76,6 +77,18 @@ static void on_schedule(void *owner)
 		return;
 	m->republishing = true;
 	store_republish(m->store, on_republished, m);
+}
+
+void master_open_access_log(struct master *m)
+{
+	const char *path = json_string_value(m->settings.access_log);
+	int fd = path && path[0] ? access_file_open(path) : -ENOENT;
+
+	if (fd < 0 && path && path[0])
+		log_warn("the access log cannot be opened (%s), going on without one path=%s",
+			 strerror(-fd), path);
+	worker_pool_set_access_log(m->pool, MAX(fd, -1),
+				   path && strcmp(path, ACCESS_FILE_STDERR) == 0);
 }
 
 /* The configuration was loaded: what of `server` can act at once does. */

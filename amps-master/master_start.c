@@ -333,6 +333,8 @@ static void env_reloaded(void *owner, uint64_t ticket, const struct reload_resul
 	struct master *m = owner;
 
 	log_reload(result);
+	/* a refused file must not stand in the way of who rotates the log */
+	master_open_access_log(m);
 	if (ticket == 0)
 		return;
 	if (result->error < 0)
@@ -411,6 +413,7 @@ int master_start(struct master *m)
 	}
 	master_apply(m, m->first);
 	publication_free(TAKE_PTR(m->first));
+	master_open_access_log(m);
 	nursery_start(m->nursery);
 	worker_pool_start(m->pool);
 	return 0;

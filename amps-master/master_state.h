@@ -72,6 +72,7 @@ void master_announce(struct master *m);
 must_check int master_make_events(struct master *m);	 /* the loop, its signals and timers */
 void master_stop(struct master *m, unsigned timeout_ms); /* again: hurries */
 void master_apply(struct master *m, struct publication *p);
-void master_changed(struct master *m); /* readiness may have changed */
+void master_open_access_log(struct master *m); /* anew, wherever it lies by now */
+void master_changed(struct master *m);	       /* readiness may have changed */
 
 #endif

@@ -2,7 +2,8 @@
  * database keeps and the publisher reads.
  *
  *	{"server":   {"host","port","workers" (0 = auto),"rtsp_port","public_url","trusted_proxies",
- *	              "state_dir","runtime_dir","max_viewers","log_level","log_format"},
+ *	              "state_dir","runtime_dir","max_viewers","log_level","log_format",
+ *	              "access_log"},
  *	 "auth":     {"enabled","token","admin_token","token_file","tokens":[{...}]},
  *	 "media_root", "media_limit_mb",
  *	 "streaming":{"idle_timeout","start_timeout","stall_timeout" (seconds,

@@ -57,6 +57,8 @@ static void follow_live(struct settings *s, const json_t *server)
 		s->log_level = LOG_INFO;
 	json_decref(s->public_url);
 	s->public_url = json_incref(json_object_get(server, "public_url"));
+	json_decref(s->access_log);
+	s->access_log = json_incref(json_object_get(server, "access_log"));
 }
 
 void settings_follow(struct settings *s, const json_t *server, json_t *warnings)
@@ -110,6 +112,7 @@ void settings_done(struct settings *s)
 {
 	json_decref(s->server);
 	json_decref(s->public_url);
+	json_decref(s->access_log);
 	*s = (struct settings){0};
 }
 

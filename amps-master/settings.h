@@ -1,5 +1,5 @@
 /* settings.h - what the master itself needs of the configuration: fixed at its start but for the
- * log level and the public URL, which follow a reload.
+ * log level, the public URL and the access log, which follow a reload.
  *
  * Other keys that act at once on a reload are in the catalog and the line-up instead. */
 #ifndef AMPS_SETTINGS_H
@@ -16,6 +16,7 @@ struct settings {
 	uint16_t port;
 	unsigned workers;   /* resolved: never 0 */
 	json_t *public_url; /* a string or NULL; owned */
+	json_t *access_log; /* likewise */
 	char state_dir[PATH_MAX];
 	char runtime_dir[PATH_MAX];
 	enum log_level log_level;

@@ -124,7 +124,7 @@ int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret)
 	if (!pool)
 		return -ENOMEM;
 	pool->env = *env;
-	pool->catalog.fd = pool->tokens.fd = -1;
+	pool->catalog.fd = pool->tokens.fd = pool->access_fd = -1;
 	pool->slots = calloc(env->count, sizeof(*pool->slots));
 	if (!pool->slots)
 		pool->env.count = 0;
@@ -165,6 +165,7 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 	}
 	close_fd(&pool->catalog.fd);
 	close_fd(&pool->tokens.fd);
+	close_fd(&pool->access_fd);
 	free(pool->slots);
 	free(pool);
 	return NULL;
@@ -256,6 +257,17 @@ void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level)
 	for (unsigned i = 0; i < pool->env.count; i++) {
 		if (worker_slot_listens(&pool->slots[i]))
 			peer_send_log_level(pool->slots[i].peer, &m, NULL);
+	}
+}
+
+void worker_pool_set_access_log(struct worker_pool *pool, int fd, bool framed)
+{
+	close_fd(&pool->access_fd);
+	pool->access_fd = fd;
+	pool->access_framed = framed;
+	for (unsigned i = 0; i < pool->env.count; i++) {
+		if (worker_slot_listens(&pool->slots[i]))
+			worker_slot_send_access_log(&pool->slots[i]);
 	}
 }
 

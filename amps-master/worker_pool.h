@@ -71,6 +71,10 @@ void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial
 /* Workers, the later ones too, log from this level on. */
 void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level);
 
+/* Takes fd, -1 = none: where workers, the later ones too, write their access log.  `framed`: it is
+ * the ordinary log. */
+void worker_pool_set_access_log(struct worker_pool *pool, int fd, bool framed);
+
 bool worker_pool_all_ready(const struct worker_pool *pool);
 /* Do all ready workers serve the published catalog? */
 bool worker_pool_all_acked(const struct worker_pool *pool);

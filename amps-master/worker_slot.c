@@ -92,6 +92,18 @@ void worker_slot_send_snapshots(struct worker_slot *s)
 			  &pool->catalog.fd);
 }
 
+void worker_slot_send_access_log(struct worker_slot *s)
+{
+	const struct worker_pool *pool = s->pool;
+
+	if (pool->access_fd >= 0)
+		peer_send_access_log(s->peer,
+				     &(struct msg_access_log){.framed = pool->access_framed},
+				     &pool->access_fd);
+	else
+		peer_send_access_log_off(s->peer, &(struct msg_access_log_off){}, NULL);
+}
+
 static void send_page(struct worker_slot *to, const struct worker_slot *of)
 {
 	peer_send_worker_peer(
@@ -121,6 +133,7 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 	}
 	worker_slot_set_state(s, SLOT_SETUP);
 	peer_send_worker_setup(s->peer, &setup, fds);
+	worker_slot_send_access_log(s);
 	worker_slot_send_snapshots(s);
 	for (unsigned i = 0; i < env->count; i++) {
 		const struct worker_slot *other = &s->pool->slots[i];

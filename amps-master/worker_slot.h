@@ -45,6 +45,8 @@ struct worker_slot {
 struct worker_pool {
 	struct worker_pool_env env;
 	struct snapshot catalog, tokens;
+	int access_fd; /* owned; -1 = no access log */
+	bool access_framed;
 	uint64_t past_bytes;
 	bool stopping;
 	struct worker_slot *slots; /* [env.count] */
@@ -65,6 +67,7 @@ void worker_slot_check(struct worker_slot *s, uint64_t now_us);
 /* Is there a process that has been set up and listens to us? */
 bool worker_slot_listens(const struct worker_slot *s);
 void worker_slot_send_snapshots(struct worker_slot *s);
+void worker_slot_send_access_log(struct worker_slot *s);
 
 /* Lets a living worker serve the socket of one that backs off, until that is ready again. */
 void worker_slot_find_helper(struct worker_slot *s);

@@ -1,4 +1,5 @@
 /* access.c - see access.h. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -52,15 +53,83 @@ static bool cidr_holds(const struct catalog_cidr *cidr, const struct in6_addr *a
 	return rest == 0 || ((cidr->address[whole] ^ address->s6_addr[whole]) >> (8 - rest)) == 0;
 }
 
-bool access_peer_trusted(const struct facts *facts)
+static bool is_proxy(const struct facts *facts, const struct in6_addr *address)
 {
 	const struct catalog_cidr *proxies = catalog_proxies(facts->catalog);
 	uint32_t n = proxies ? catalog_settings(facts->catalog)->proxy_count : 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (cidr_holds(&proxies[i], &facts->peer))
+		if (cidr_holds(&proxies[i], address))
 			return true;
 	return false;
+}
+
+bool access_peer_trusted(const struct facts *facts)
+{
+	return is_proxy(facts, &facts->peer);
+}
+
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80". */
+static bool parse_address(struct span s, struct in6_addr *ret)
+{
+	char text[INET6_ADDRSTRLEN + 8], *at = text, *colon;
+
+	if (s.len >= sizeof(text))
+		return false;
+	memcpy(text, s.at, s.len);
+	text[s.len] = '\0';
+	colon = strchr(text, ':');
+	if (text[0] == '[') {
+		at++;
+		at[strcspn(at, "]")] = '\0';
+	} else if (colon && !strchr(colon + 1, ':')) {
+		*colon = '\0';
+	}
+	if (inet_pton(AF_INET6, at, ret) == 1)
+		return true;
+	*ret = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	return inet_pton(AF_INET, at, &ret->s6_addr[12]) == 1;
+}
+
+/* Takes the last element off a list. */
+static struct span take_last(struct span *list)
+{
+	static const char blank[] = " \t";
+	struct span last;
+	size_t n = list->len, end;
+
+	while (n && list->at[n - 1] != ',')
+		n--;
+	last = (struct span){list->at + n, list->len - n};
+	list->len = n ? n - 1 : 0;
+	for (end = last.len; end && memchr(blank, last.at[end - 1], 2); end--)
+		;
+	for (n = 0; n < end && memchr(blank, last.at[n], 2); n++)
+		;
+	return (struct span){last.at + n, end - n};
+}
+
+struct in6_addr access_client(const struct http_request *http, const struct facts *facts)
+{
+	struct in6_addr client = facts->peer, before;
+	unsigned hops = 0;
+
+	/* several fields are one list in their order, of which each proxy wrote its end */
+	for (size_t i = http->field_count; i-- > 0;) {
+		struct span list = http->fields[i].value;
+
+		if (http->fields[i].name.len != strlen("X-Forwarded-For") ||
+		    strncasecmp(http->fields[i].name.at, "X-Forwarded-For",
+				http->fields[i].name.len) != 0)
+			continue;
+		while (list.len) {
+			if (hops++ == FORWARDED_HOPS_MAX || !is_proxy(facts, &client) ||
+			    !parse_address(take_last(&list), &before))
+				return client;
+			client = before;
+		}
+	}
+	return client;
 }
 
 void access_region(const struct http_request *http, const struct facts *facts, char out[3])

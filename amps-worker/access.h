@@ -17,6 +17,10 @@ const struct token_entry *access_token(const struct http_request *http, const st
 /* Is the peer one of server.trusted_proxies?  Never when there are none. */
 bool access_peer_trusted(const struct facts *facts);
 
+/* Who asks, as an IPv6 address: the peer, and while that is a trusted proxy, whom it says it speaks
+ * for, from the last element of X-Forwarded-For on. */
+struct in6_addr access_client(const struct http_request *http, const struct facts *facts);
+
 /* The viewer's region as two upper-case letters, or "" when it is unknown: the query, then
  * X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as the configuration believes
  * them; a value that is no region code is skipped. */

@@ -157,6 +157,7 @@ static enum step begin_answer(struct conn *c, const struct http_request *q)
 	a->close = a->reply.close || !q->keep_alive;
 	if (reply_render(&a->reply, q, clock_wall_us(), &a->head, &a->body) < 0)
 		return STEP_CLOSE;
+	access_entry_set_status(c->entry, a->reply.status);
 	class = (unsigned)a->reply.status / 100; /* rendering may make it a 304 */
 	if (class < array_size(w->page->responses))
 		page_add(&w->page->responses[class], 1);
@@ -175,6 +176,11 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 	c->answer = answer_new();
 	if (!c->answer)
 		return STEP_CLOSE;
+	if (c->state == CONN_READ && access_log_on(&c->worker->access_log)) {
+		struct facts facts = worker_facts(c->worker, &c->peer);
+
+		c->entry = access_entry_new_bad(c->in.data, c->in.len, &facts);
+	}
 	reply_error(&c->answer->reply, status, status == 503 ? RETRY_AFTER_S : 0, "%s", text);
 	c->answer->reply.close = true;
 	c->answer->reply.media = c->state == CONN_STREAM;
@@ -258,6 +264,8 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 		return STEP_CLOSE;
 	reply = &c->answer->reply;
 	route_dispatch(q, &facts, reply);
+	if (access_log_on(&c->worker->access_log))
+		c->entry = access_entry_new(q, &facts, reply);
 	/* a chunked body is not worth a decoder yet, and whoever waits for 100 may never send one
 	 */
 	if (q->chunked || (q->expect_continue && q->content_length))
@@ -314,10 +322,29 @@ static enum step step_read(struct conn *c)
 	}
 }
 
+/* The line of the request that ends here, whole or not. */
+static void end_entry(struct conn *c)
+{
+	const struct viewer *v = c->viewer;
+	const struct answer *a = c->answer;
+	uint64_t bytes = 0;
+
+	if (!c->entry)
+		return;
+	if (v && !viewer_waits(v)) {
+		access_entry_set_status(c->entry, 200);
+		bytes = atomic_load_explicit(&v->record->bytes, memory_order_relaxed);
+	} else if (a) {
+		bytes = a->sent - MIN(a->sent, a->head.len);
+	}
+	c->entry = access_log_end(&c->worker->access_log, c->entry, bytes);
+}
+
 static enum step answer_sent(struct conn *c)
 {
 	bool ends = c->answer->close;
 
+	end_entry(c);
 	c->answer = answer_free(c->answer);
 	if (!ends) {
 		conn_set_state(c, CONN_READ);
@@ -514,6 +541,7 @@ struct conn *conn_free(struct conn *c)
 	w = c->worker;
 	conn_set_state(c, CONN_CLOSED);
 	event_del(&c->event);
+	end_entry(c);
 	c->viewer = viewer_free(c->viewer);
 	c->answer = answer_free(c->answer);
 	buf_done(&c->in);

@@ -61,6 +61,7 @@ struct conn {
 	uint64_t body_left; /* of the last request, to be thrown away; in LINGER: may still come */
 	struct answer *answer;
 	struct viewer *viewer;
+	struct access_entry *entry; /* of the request under way, where the access log is on */
 };
 
 /* Takes fd, a connected non-blocking socket.  0 or -ENOMEM (fd is then closed). */

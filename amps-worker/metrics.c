@@ -113,6 +113,8 @@ static const struct worker_metric {
 	{"amps_viewers_dropped_total", "counter", "Viewers closed for being slow or stopped.",
 	 AT(viewers_dropped)},
 	{"amps_media_sent_bytes_total", "counter", "Media sent to viewers.", AT(bytes_sent)},
+	{"amps_access_log_dropped_total", "counter", "Lines of the access log that were lost.",
+	 AT(access_log_dropped)},
 #undef AT
 };
 

@@ -24,6 +24,7 @@ struct body *body_ref(struct body *b);
 struct body *body_unref(struct body *b); /* returns NULL; accepts NULL */
 
 struct making;
+struct token_entry;
 
 enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_STREAM };
 
@@ -49,6 +50,8 @@ struct reply {
 	struct buf fields; /* further header lines, each ended with CRLF */
 	bool close;	   /* end the connection after this answer */
 	bool media;	   /* CORS is on */
+	/* Borrowed for the request: who asks, where the route wanted to know. */
+	const struct token_entry *asker;
 };
 
 void reply_init(struct reply *r);

@@ -119,7 +119,7 @@ static bool admit(struct request *q, const struct route *route, struct reply *r)
 
 	if (!(s->flags & SETTING_AUTH_ENABLED) || (route && route->flags & ROUTE_OPEN))
 		return true;
-	q->token = access_token(q->http, q->facts);
+	r->asker = q->token = access_token(q->http, q->facts);
 	if (!q->token)
 		reply_error(r, 401, 0, "a valid token is needed");
 	return q->token != NULL;

@@ -101,6 +101,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	beat(w);
 	sweep(w);
+	access_log_flush(&w->access_log);
 	log_tick();
 }
 
@@ -276,6 +277,14 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 	case MSG_LOG_LEVEL:
 		r = DECODED(log_level, on_log_level(m.level));
 		break;
+	case MSG_ACCESS_LOG:
+		r = DECODED(access_log, (access_log_open(&w->access_log, TAKE_FD(raw->fds[0]),
+							 m.framed, w->page),
+					 0));
+		break;
+	case MSG_ACCESS_LOG_OFF:
+		r = DECODED(access_log_off, (access_log_close(&w->access_log), 0));
+		break;
 	case MSG_SHUTDOWN:
 		r = DECODED(shutdown, (on_shutdown(w), 0));
 		break;
@@ -327,6 +336,7 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(void))
 	int r;
 
 	*w = (struct worker){.index = UINT32_MAX, .confine = confine};
+	access_log_init(&w->access_log);
 	TAILQ_INIT(&w->conns);
 	outputs_init(w);
 	r = worker_allocate(w);
@@ -369,6 +379,7 @@ void worker_done(struct worker *w)
 	w->draining = false;
 	while ((c = TAILQ_FIRST(&w->conns)))
 		conn_free(c);
+	access_log_close(&w->access_log);
 	if (w->master)
 		listener_done(w);
 	feed_done(w);

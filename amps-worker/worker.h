@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <sys/queue.h>
+#include "amps-worker/access_log.h"
 #include "amps-worker/feed.h"
 #include "amps-worker/listener.h"
 #include "amps-worker/output.h"
@@ -57,6 +58,7 @@ struct worker {
 	struct listener listener;
 	struct outputs outputs;
 	struct feed feed;
+	struct access_log access_log;
 	struct conn_list conns;
 	unsigned conn_count;
 	struct event heartbeat; /* timer */

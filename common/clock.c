@@ -170,3 +170,9 @@ void time_format_iso8601(int64_t wall_us, char text[32])
 	if (!gmtime_r(&seconds, &tm) || strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		text[0] = '\0';
 }
+
+void time_format_ms(int64_t wall_us, char text[TIME_TEXT_MAX])
+{
+	time_format_iso8601(wall_us, text);
+	snprintf(text + 19, TIME_TEXT_MAX - 19, ".%03dZ", (int)(wall_us / 1000 % 1000));
+}

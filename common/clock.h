@@ -24,4 +24,8 @@ must_check int time_parse_iso8601(const char *text, int64_t *ret_us, bool *ret_z
 /* Formats as "2026-01-31T12:00:00Z" (UTC); `text` has room for 32 bytes. */
 void time_format_iso8601(int64_t wall_us, char text[32]);
 
+#define TIME_TEXT_MAX 40
+/* Formats as "2026-01-31T12:00:00.123Z" (UTC). */
+void time_format_ms(int64_t wall_us, char text[TIME_TEXT_MAX]);
+
 #endif

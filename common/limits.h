@@ -62,6 +62,14 @@
 #define LOG_DEBUG_LINES 200 /* the same at level debug */
 #define LOG_SLOTS	1024
 
+/* Access log */
+#define ACCESS_LOG_BYTES   (64u << 10) /* lines of a worker that wait to be written */
+#define ACCESS_LOG_FLUSH   (16u << 10) /* so many are written at once */
+#define ACCESS_LOG_TELL_US 10000000    /* lost lines are told so often */
+#define ACCESS_TARGET_MAX  1024	       /* bytes of a target in a line, escaped */
+#define ACCESS_TEXT_MAX	   256	       /* of a method, user agent, name */
+#define FORWARDED_HOPS_MAX 32	       /* proxies in a row that are believed */
+
 /* Rings */
 #define RING_BYTES_MIN	     (1u << 20)
 #define RING_BYTES_FIRST     (4u << 20) /* of a source never seen before */

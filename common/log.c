@@ -69,28 +69,30 @@ const char *log_level_name(enum log_level level)
 	return level_names[level];
 }
 
-/* "2026-01-31T12:00:00.123Z" */
-static void format_now(char when[40])
+/* Words of ours that need no escapes. */
+int log_head(char *dst, size_t cap, int64_t wall_us, enum log_level level)
 {
-	int64_t wall_us = clock_wall_us();
+	char when[TIME_TEXT_MAX];
 
-	time_format_iso8601(wall_us, when);
-	snprintf(when + 19, 21, ".%03dZ", (int)(wall_us / 1000 % 1000));
+	time_format_ms(wall_us, when);
+	return snprintf(dst, cap,
+			sink.json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,"
+				  : "%s %-7s %s[%d] ",
+			when, level_names[level], sink.program, (int)sink.pid);
 }
 
-static int print_text(char *line, const char *when, const struct log_held *h)
+static int print_text(char *line, size_t cap, const struct log_held *h)
 {
 	char more[64] = "";
 
 	if (h->more)
 		snprintf(more, sizeof(more), " (%u more in the last %d s)", h->more,
 			 LOG_WINDOW_US / 1000000);
-	return snprintf(line, LOG_LINE_MAX, "%s %-7s %s[%d] %s%s%s\n", when, level_names[h->level],
-			sink.program, (int)sink.pid, h->message, h->fields, more);
+	return snprintf(line, cap, "%s%s%s\n", h->message, h->fields, more);
 }
 
-/* `program` and `channel` are ours: words that need no escapes. */
-static int print_json(char *line, const char *when, const struct log_held *h)
+/* `channel` is ours: a word that needs no escapes. */
+static int print_json(char *line, size_t cap, const struct log_held *h)
 {
 	char more[32] = "", channel[160] = "";
 	const char *comma = "";
@@ -102,22 +104,19 @@ static int print_json(char *line, const char *when, const struct log_held *h)
 	if (h->more)
 		snprintf(more, sizeof(more), "%s\"more\":%u", *h->fields || *channel ? "," : "",
 			 h->more);
-	return snprintf(line, LOG_LINE_MAX,
-			"{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,"
-			"\"message\":\"%s\",\"fields\":{%s%s%s%s}}\n",
-			when, level_names[h->level], sink.program, (int)sink.pid, h->message,
+	return snprintf(line, cap, "\"message\":\"%s\",\"fields\":{%s%s%s%s}}\n", h->message,
 			channel, comma, h->fields, more);
 }
 
 /* One write a line: lines of several processes do not mix. */
 static void emit(const struct log_held *h)
 {
-	char line[LOG_LINE_MAX], when[40];
+	char line[LOG_LINE_MAX];
+	int n = log_head(line, sizeof(line), clock_wall_us(), (enum log_level)h->level);
+	size_t cap = sizeof(line) - (size_t)n;
 	ssize_t ignored;
-	int n;
 
-	format_now(when);
-	n = sink.json ? print_json(line, when, h) : print_text(line, when, h);
+	n += sink.json ? print_json(line + n, cap, h) : print_text(line + n, cap, h);
 	ignored = write(STDERR_FILENO, line, MIN((size_t)n, sizeof(line) - 1));
 	(void)ignored;
 }

@@ -34,6 +34,10 @@ const char *log_level_name(enum log_level level);
 
 void log_write(enum log_level level, const char *format, ...) printf_like(2, 3);
 bool log_enabled(enum log_level level);
+
+/* How a line of this process begins, up to its message; for lines that others write.  What
+ * snprintf() returns, well below 200. */
+int log_head(char *dst, size_t cap, int64_t wall_us, enum log_level level);
 bool log_is_json(void);
 
 #define log_debug(...) (log_enabled(LOG_DEBUG) ? log_write(LOG_DEBUG, __VA_ARGS__) : (void)0)

@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 2u
+#define MSG_PROTOCOL 3u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -29,6 +29,9 @@
 	  "master>worker: a wanted output ended or failed; the want is void")                      \
 	M(KICK, kick, 0, MSG_KICK_FIELDS, "master>worker: end this viewer")                        \
 	M(LOG_LEVEL, log_level, 0, MSG_LOG_LEVEL_FIELDS, "master>worker: log from this level on")  \
+	M(ACCESS_LOG, access_log, 1, MSG_ACCESS_LOG_FIELDS,                                        \
+	  "master>worker: [file] write a line a request there from now on")                        \
+	M(ACCESS_LOG_OFF, access_log_off, 0, MSG_NO_FIELDS, "master>worker: write none")           \
 	/* worker > master */                                                                      \
 	M(CATALOG_ACK, catalog_ack, 0, MSG_GENERATION_FIELDS, "worker>master: serving it now")     \
 	M(WANT, want, 0, MSG_WANT_FIELDS, "worker>master: first viewer of an output has come")     \
@@ -94,6 +97,8 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(str, text)   /* why, fit for an error body */
 #define MSG_KICK_FIELDS(F)	F(u64, serial) /* of the viewer record */
 #define MSG_LOG_LEVEL_FIELDS(F) F(u32, level)  /* enum log_level */
+#define MSG_ACCESS_LOG_FIELDS(F)                                                                   \
+	F(u8, framed) /* 1: it is the ordinary log, so lines begin like its own */
 #define MSG_WANT_FIELDS(F)                                                                         \
 	F(u32, want) /* chosen by the worker, unique while it lives */                             \
 	F(u32, channel)                                                                            \

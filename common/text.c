@@ -100,8 +100,7 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Does a query parameter's name smell of a secret?  Percent-encoding hides nothing. */
-static bool name_is_secret(const char *name, size_t len)
+bool text_name_is_secret(const char *name, size_t len)
 {
 	static const char *const smells[] = {"token", "key",	"pass", "auth",
 					     "sig",   "secret", "pwd"};
@@ -148,7 +147,7 @@ static size_t redact_parameter(struct sink *out, const char *from)
 		return 0;
 	}
 	sink_add(out, from, name + 1);
-	if (!name_is_secret(from, name))
+	if (!text_name_is_secret(from, name))
 		return name + 1;
 	value = strcspn(from + name + 1, "&;#|");
 	if (value > 0)

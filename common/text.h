@@ -20,6 +20,9 @@ must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
  * (token, key, pass, auth, sig, secret) replaced by "***".  For logs, tables and JSON. */
 void text_redact_url(const char *url, char *dst, size_t cap);
 
+/* Does a parameter's name smell of one of these?  Percent-encoding hides nothing. */
+bool text_name_is_secret(const char *name, size_t len);
+
 /* Two ASCII letters in any case -> upper case in out[3]; false if it is no region code. */
 bool text_region(const char *text, size_t len, char out[3]);
 

@@ -15,7 +15,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 1u
+#define WORKER_PAGE_VERSION 2u
 
 enum viewer_protocol { VIEWER_TS = 0, VIEWER_PROTOCOL_COUNT_ };
 
@@ -35,7 +35,8 @@ struct worker_page {
 	_Atomic uint64_t viewers_dropped; /* closed because slow or stopped */
 	_Atomic uint64_t bytes_sent;	  /* media bytes */
 	_Atomic uint64_t catalog_generation;
-	_Atomic uint32_t records_used; /* records above this index were never used */
+	_Atomic uint64_t access_log_dropped; /* lines that could not be written */
+	_Atomic uint32_t records_used;	     /* records above this index were never used */
 	uint32_t pad;
 };
 
@@ -60,7 +61,7 @@ struct viewer_record {
 #define WORKER_PAGE_BYTES                                                                          \
 	(WORKER_PAGE_RECORDS_OFFSET + WORKER_VIEWERS_MAX * sizeof(struct viewer_record))
 
-static_assert(sizeof(struct worker_page) == 160, "layout of struct worker_page");
+static_assert(sizeof(struct worker_page) == 168, "layout of struct worker_page");
 static_assert(sizeof(struct viewer_record) == 224, "layout of struct viewer_record");
 
 /* Master: writes the header of a freshly created object mapped at `map`. */

@@ -30,7 +30,7 @@ Test(config_check, defaults_are_filled_in)
 		     "{\"host\":\"0.0.0.0\",\"port\":5000,\"workers\":0,\"rtsp_port\":8554,"
 		     "\"public_url\":null,\"trusted_proxies\":[],\"state_dir\":null,"
 		     "\"runtime_dir\":null,\"max_viewers\":0,\"log_level\":\"info\","
-		     "\"log_format\":\"text\"}");
+		     "\"log_format\":\"text\",\"access_log\":null}");
 	expect_model("auth:\n", "auth", NULL,
 		     "{\"enabled\":true,\"token\":null,\"admin_token\":null,\"token_file\":null,"
 		     "\"tokens\":[]}");

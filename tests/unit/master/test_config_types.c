@@ -60,6 +60,7 @@ static const struct place scalars[] = {
 	KEY("server", "max_viewers"),
 	KEY("server", "log_level"),
 	KEY("server", "log_format"),
+	KEY("server", "access_log"),
 	KEY("server", "debug"),
 	KEY("auth", "enabled"),
 	KEY("auth", "token"),

@@ -62,6 +62,41 @@ Test(access, finds_the_region_in_its_order)
 	assert_no_leaks();
 }
 
+static void expect_client(struct fixture *f, const char *fields, const char *expected)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct http_request http;
+	struct in6_addr client;
+
+	request("/", fields, &http);
+	client = access_client(&http, &f->facts);
+	inet_ntop(AF_INET6, &client, text, sizeof(text));
+	cr_expect_str_eq(text, expected, "%s: %s, not %s", fields, text, expected);
+}
+
+#define FROM "X-Forwarded-For: "
+
+Test(access, who_asks_is_whom_the_last_trusted_proxy_names)
+{
+	struct fixture *f = make("::ffff:192.0.2.0", 120);
+
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	expect_client(f, "", "::ffff:192.0.2.7");
+	expect_client(f, FROM "10.9.9.9\r\n", "::ffff:10.9.9.9");
+	expect_client(f, FROM "6.6.6.6, 10.9.9.9\r\n", "::ffff:10.9.9.9");
+	expect_client(f, FROM "6.6.6.6,10.9.9.9:80 ,\t192.0.2.9\r\n", "::ffff:10.9.9.9");
+	expect_client(f, FROM "6.6.6.6\r\nx-forwarded-for: 2001:db8::1\r\n", "2001:db8::1");
+	expect_client(f, FROM "6.6.6.6, [2001:db8::1]:80\r\n" FROM "192.0.2.9\r\n", "2001:db8::1");
+	expect_client(f, FROM "6.6.6.6, nonsense, 192.0.2.9\r\n", "::ffff:192.0.2.9");
+	expect_client(f, FROM ",\r\n", "::ffff:192.0.2.7");
+	expect_client(f, FROM "192.0.2.1\r\n", "::ffff:192.0.2.1");
+	f->settings.proxy_count = 0;
+	cr_assert_eq(fixture_publish(f, 2), 0);
+	expect_client(f, FROM "10.9.9.9\r\n", "::ffff:192.0.2.7");
+	fixture_free(f);
+	assert_no_leaks();
+}
+
 Test(access, believes_trusted_proxies_only)
 {
 	static const struct {
