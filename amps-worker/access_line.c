@@ -20,19 +20,24 @@
 
 enum piece { ADDRESS, NAME, METHOD, TARGET, AGENT, VARIANT, PIECE_COUNT_ };
 
-struct access_entry {
+/* All of a request but its texts. */
+struct known {
 	uint64_t begun_us;
 	uint32_t channel;
 	uint16_t status; /* 0 = none yet */
 	bool bad;	 /* no request: TARGET is the line as it came */
 	uint8_t minor;
 	uint16_t at[PIECE_COUNT_]; /* of each piece in text, NUL-ended; "" = none */
+};
+
+struct access_entry {
+	struct known known;
 	char text[];
 };
 
 /* One being put together. */
 struct draft {
-	struct access_entry e;
+	struct known known;
 	char text[DRAFT_TEXT];
 	size_t used;
 };
@@ -45,14 +50,14 @@ struct raw {
 
 static const char *piece(const struct access_entry *e, enum piece which)
 {
-	return e->text + e->at[which];
+	return e->text + e->known.at[which];
 }
 
 static void put_text(struct draft *d, enum piece which, const char *text, size_t len, size_t max)
 {
 	size_t used = d->used;
 
-	d->e.at[which] = (uint16_t)used;
+	d->known.at[which] = (uint16_t)used;
 	if (!log_escape(d->text, used + max - sizeof(CUT), &used, text, len, log_is_json())) {
 		memcpy(d->text + used, CUT, sizeof(CUT));
 		used += sizeof(CUT) - 1;
@@ -70,11 +75,11 @@ static void put_name(struct draft *d, enum piece which, const char *name, size_t
 	put_text(d, which, name, len, ACCESS_TEXT_MAX);
 	if (log_is_json())
 		return;
-	for (const char *c = d->text + d->e.at[which]; *c && n < sizeof(word) - 5; c++)
+	for (const char *c = d->text + d->known.at[which]; *c && n < sizeof(word) - 5; c++)
 		n += (size_t)snprintf(word + n, sizeof(word) - n, *c == ' ' ? "\\x20" : "%c", *c);
 	word[n] = '\0';
-	memcpy(d->text + d->e.at[which], word, n + 1);
-	d->used = d->e.at[which] + n + 1;
+	memcpy(d->text + d->known.at[which], word, n + 1);
+	d->used = d->known.at[which] + n + 1;
 }
 
 static void put_address(struct draft *d, const struct in6_addr *a)
@@ -152,7 +157,8 @@ static void put_target(struct draft *d, struct span path, struct span query)
 
 static struct draft draft_new(const struct facts *facts)
 {
-	return (struct draft){.e = {.begun_us = facts->mono_us, .channel = NO_CHANNEL}, .used = 1};
+	return (struct draft){.known = {.begun_us = facts->mono_us, .channel = NO_CHANNEL},
+			      .used = 1};
 }
 
 static struct access_entry *draft_keep(const struct draft *d)
@@ -161,7 +167,7 @@ static struct access_entry *draft_keep(const struct draft *d)
 
 	if (!e)
 		return NULL;
-	*e = d->e;
+	e->known = d->known;
 	memcpy(e->text, d->text, d->used);
 	return e;
 }
@@ -174,7 +180,7 @@ struct access_entry *access_entry_new(const struct http_request *q, const struct
 	struct span agent = http_field(q, "User-Agent");
 	const char *variant = reply->stream.variant;
 
-	d.e.minor = (uint8_t)q->minor;
+	d.known.minor = (uint8_t)q->minor;
 	put_address(&d, &client);
 	if (reply->asker)
 		put_name(&d, NAME, reply->asker->name,
@@ -184,7 +190,7 @@ struct access_entry *access_entry_new(const struct http_request *q, const struct
 	if (agent.len)
 		put_text(&d, AGENT, agent.at, agent.len, ACCESS_TEXT_MAX);
 	if (reply->kind == REPLY_STREAM) {
-		d.e.channel = reply->stream.channel;
+		d.known.channel = reply->stream.channel;
 		put_name(&d, VARIANT, variant, strlen(variant));
 	}
 	return draft_keep(&d);
@@ -199,7 +205,7 @@ struct access_entry *access_entry_new_bad(const char *head, size_t len, const st
 	if (n && head[n - 1] == '\r')
 		n--;
 	n = MIN(n, HTTP_LINE_MAX);
-	d.e.bad = true;
+	d.known.bad = true;
 	put_address(&d, &facts->peer);
 	put_target(&d, (struct span){head, n}, (struct span){0});
 	return draft_keep(&d);
@@ -208,7 +214,7 @@ struct access_entry *access_entry_new_bad(const char *head, size_t len, const st
 void access_entry_set_status(struct access_entry *e, int status)
 {
 	if (e)
-		e->status = (uint16_t)status;
+		e->known.status = (uint16_t)status;
 }
 
 /* Where the line is written; pieces are bounded so that it always has room. */
@@ -242,14 +248,14 @@ static void add_text(struct line *l, const struct access_entry *e, const struct 
 	const char *name = piece(e, NAME), *agent = piece(e, AGENT), *variant = piece(e, VARIANT);
 
 	add(l, "%s - %s [%s] \"", piece(e, ADDRESS), *name ? name : "-", end->when);
-	if (e->bad)
+	if (e->known.bad)
 		add(l, "%s", piece(e, TARGET));
 	else
-		add(l, "%s %s HTTP/1.%u", piece(e, METHOD), piece(e, TARGET), e->minor);
+		add(l, "%s %s HTTP/1.%u", piece(e, METHOD), piece(e, TARGET), e->known.minor);
 	add(l, "\" %d %llu \"-\" \"%s\" ms=%llu", end->status, end->bytes, *agent ? agent : "-",
 	    end->ms);
-	if (e->channel != NO_CHANNEL)
-		add(l, " channel=%u", e->channel);
+	if (e->known.channel != NO_CHANNEL)
+		add(l, " channel=%u", e->known.channel);
 	if (*variant)
 		add(l, " variant=%s", variant);
 	add(l, "\n");
@@ -266,22 +272,22 @@ static void add_json(struct line *l, const struct access_entry *e, const struct 
 	add(l, "\"address\":\"%s\"", piece(e, ADDRESS));
 	add_member(l, "token_name", piece(e, NAME));
 	add_member(l, "method", piece(e, METHOD));
-	add_member(l, e->bad ? "line" : "target", piece(e, TARGET));
-	if (!e->bad)
-		add(l, ",\"http\":\"1.%u\"", e->minor);
+	add_member(l, e->known.bad ? "line" : "target", piece(e, TARGET));
+	if (!e->known.bad)
+		add(l, ",\"http\":\"1.%u\"", e->known.minor);
 	add(l, ",\"status\":%d,\"bytes\":%llu,\"ms\":%llu", end->status, end->bytes, end->ms);
 	add_member(l, "agent", piece(e, AGENT));
-	if (e->channel != NO_CHANNEL)
-		add(l, ",\"channel\":\"%u\"", e->channel);
+	if (e->known.channel != NO_CHANNEL)
+		add(l, ",\"channel\":\"%u\"", e->known.channel);
 	add_member(l, "variant", piece(e, VARIANT));
 }
 
 size_t access_line(const struct access_entry *e, uint64_t bytes, bool framed,
 		   char line[LOG_LINE_MAX])
 {
-	struct ending end = {.status = e->status ? e->status : LEFT_EARLY,
+	struct ending end = {.status = e->known.status ? e->known.status : LEFT_EARLY,
 			     .bytes = bytes,
-			     .ms = (clock_mono_us() - e->begun_us) / 1000};
+			     .ms = (clock_mono_us() - e->known.begun_us) / 1000};
 	int64_t wall_us = clock_wall_us();
 	struct line l = {.at = line};
 
