@@ -1,5 +1,6 @@
 /* Whole heads through the routes against a fixed catalog, with and without tokens: every request
- * gets an answer with a well-formed head, and no line of a playlist is forged. */
+ * gets an answer with a well-formed head, and no line of a playlist or the access log is forged. */
+#include "amps-worker/access_line.h"
 #include "tests/unit/worker/catalog_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -56,6 +57,22 @@ static void check_playlist(const struct body *b)
 		abort();
 }
 
+/* Nothing that a client says makes a second line of one, or a half. */
+static void check_access_line(const struct fixture *f, const struct http_request *http,
+			      const struct reply *r)
+{
+	struct access_entry *e = access_entry_new(http, &f->facts, r);
+	char line[LOG_LINE_MAX];
+	size_t n = e ? access_line(e, 1, false, line) : 0;
+
+	if (n < 2 || line[n - 1] != '\n')
+		abort();
+	for (size_t i = 0; i + 1 < n; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			abort();
+	free(e);
+}
+
 static void answer(struct fixture *f, const struct http_request *http)
 {
 	struct buf head = BUF_INIT;
@@ -64,6 +81,7 @@ static void answer(struct fixture *f, const struct http_request *http)
 
 	reply_init(&r);
 	route_dispatch(http, &f->facts, &r);
+	check_access_line(f, http, &r);
 	fixture_await(f, &r);
 	if (reply_render(&r, http, FIXTURE_NOW, &head, &body) < 0)
 		abort();
