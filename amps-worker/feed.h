@@ -20,9 +20,9 @@
 #define FEED_SLICE_US	     2000u
 #define FEED_INTERVAL_MIN_US 20000u
 #define FEED_INTERVAL_MAX_US 250000u
-#define FEED_BATCH_BYTES     262144u
-#define FEED_LOAD	     20u   /* interval / cost of a pass over all rings */
-#define FEED_HURRY_US	     5000u /* interval of a ring in a hurry */
+#define FEED_BATCH_BYTES     65536u /* what stays in a processor's cache while all viewers get it */
+#define FEED_LOAD	     20u    /* interval / cost of a pass over all rings */
+#define FEED_HURRY_US	     5000u  /* interval of a ring in a hurry */
 #define FEED_HURRY_FOR_US    500000u
 #define FEED_STARVED_US	     5000u /* an unfinished pass left alone for so long goes first */
 
