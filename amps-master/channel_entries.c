@@ -13,7 +13,9 @@ void channel_entries_done(struct channel_entries *e)
 
 static int entry_read(const struct channel_row *row, struct channel_entry *ret)
 {
-	json_t *definition = json_loads(row->definition, JSON_REJECT_DUPLICATES, NULL);
+	json_t *definition = row->tree != NULL
+				     ? json_incref(row->tree)
+				     : json_loads(row->definition, JSON_REJECT_DUPLICATES, NULL);
 
 	if (!json_is_object(definition)) {
 		json_decref(definition);

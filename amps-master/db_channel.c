@@ -70,7 +70,7 @@ int db_channel_list(struct db *db, struct channel_rows *ret)
 	return 0;
 }
 
-const struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t id)
+struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t id)
 {
 	size_t low = 0, high = rows->count;
 

@@ -16,6 +16,7 @@ struct channel_row {
 	bool deleted;	    /* a tombstone */
 	uint64_t file_hash; /* hash of the file's entry when last loaded */
 	char *definition;   /* JSON; the list's */
+	json_t *tree;	    /* the same, parsed, where it is known; borrowed; else NULL */
 };
 
 /* All rows in id order. */
@@ -27,7 +28,7 @@ struct channel_rows {
 
 must_check int db_channel_list(struct db *db, struct channel_rows *ret);
 void channel_rows_done(struct channel_rows *rows);
-const struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t id);
+struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t id);
 
 /* Writes a row; `entry` is the parsed definition, for the queried columns. */
 must_check int db_channel_put(struct db *db, const struct channel_row *row, const json_t *entry);

@@ -91,23 +91,22 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 static int tuner_spec(struct lineup *l, struct lineup_tuner *t, const json_t *settings,
 		      const json_t *entry)
 {
-	char scratch[32], *text, *named;
+	char scratch[32];
 	const char *name = json_read_text(entry, "name", scratch);
 	json_t *spec = spec_object(settings, t->channel, entry);
-	int r = -ENOMEM;
+	json_t *name_value = json_string(name != NULL ? name : "");
+	_cleanup_(freep) char *text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
+	_cleanup_(freep) char *quoted = json_dumps(name_value, SPEC_FLAGS);
+	_cleanup_(buf_done) struct buf named = BUF_INIT;
 
-	text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
-	if (text != NULL &&
-	    json_object_set_new(spec, "name", json_string(name != NULL ? name : "")) == 0) {
-		t->hash = hash_end(hash_text(hash_u64(HASH_START, t->both), text));
-		named = json_dumps(spec, SPEC_FLAGS);
-		t->spec = named != NULL ? pool_text(&l->pool, named) : NULL;
-		free(named);
-		r = t->spec != NULL ? 0 : -ENOMEM;
-	}
-	free(text);
 	json_decref(spec);
-	return r;
+	json_decref(name_value);
+	if (text == NULL || quoted == NULL)
+		return -ENOMEM;
+	t->hash = hash_end(hash_text(hash_u64(HASH_START, t->both), text));
+	buf_printf(&named, "%.*s,\"name\":%s}", (int)strlen(text) - 1, text, quoted);
+	t->spec = buf_ok(&named) ? pool_text(&l->pool, named.data) : NULL;
+	return t->spec != NULL ? 0 : -ENOMEM;
 }
 
 static int tuner_fill(struct lineup *l, struct lineup_tuner *t, const json_t *settings,

@@ -233,3 +233,23 @@ int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_c
 		*ret_changed = m.changed;
 	return r;
 }
+
+static void trees_lend(const json_t *list, struct channel_rows *rows)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach (list, i, entry) {
+		json_int_t id = json_integer_value(json_object_get(entry, "id"));
+		struct channel_row *row = channel_rows_find(rows, (uint32_t)id);
+
+		if (row != NULL && row->in_file && row->origin != ORIGIN_API)
+			row->tree = entry;
+	}
+}
+
+void store_merge_trees(const json_t *model, struct channel_rows *rows)
+{
+	trees_lend(json_object_get(model, "streams"), rows);
+	trees_lend(json_object_get(model, "scheduled_streams"), rows);
+}

@@ -112,9 +112,10 @@ static int report_warnings(json_t *report, const json_t *problems)
 	return r;
 }
 
-/* Inside a transaction: the settings and rows as they stand -> a draft. */
-static int draft_stored(struct store_work *w, int64_t wall_us, struct draft *draft,
-			struct store_answer *a)
+/* Inside a transaction: the settings and rows as they stand -> a draft.  `model`: what was merged
+ * just now, or NULL. */
+static int draft_stored(struct store_work *w, const json_t *model, int64_t wall_us,
+			struct draft *draft, struct store_answer *a)
 {
 	_cleanup_(freep) char *text = NULL;
 	struct channel_rows rows = CHANNEL_ROWS_INIT;
@@ -130,6 +131,7 @@ static int draft_stored(struct store_work *w, int64_t wall_us, struct draft *dra
 		r = db_channel_list(w->db, &rows);
 	if (r < 0)
 		return r;
+	store_merge_trees(model, &rows);
 	settings = json_loads(text, 0, NULL);
 	r = -EBADMSG;
 	if (settings == NULL)
@@ -158,7 +160,7 @@ static void load_model(struct store_work *w, const json_t *model, const json_t *
 			answer_fail(a, r, "the configuration has a channel without a usable id");
 	}
 	if (r == 0)
-		r = draft_stored(w, wall_us, &draft, a);
+		r = draft_stored(w, model, wall_us, &draft, a);
 	if (r == 0)
 		r = report_warnings(draft.publication->report, problems);
 	if (r == 0 && options != NULL)
@@ -207,7 +209,7 @@ void store_work_republish(struct store_work *w, int64_t wall_us, struct store_an
 	int r;
 
 	*ret = (struct store_answer){0};
-	r = draft_stored(w, wall_us, &draft, ret);
+	r = draft_stored(w, NULL, wall_us, &draft, ret);
 	if (r < 0) {
 		answer_db_fail(w, ret, r);
 		return;
