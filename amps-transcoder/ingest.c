@@ -8,9 +8,11 @@
 #include "common/log.h"
 
 #define RING_SECONDS	10
-#define WAIT_MS		100
+#define WAIT_MS		250
 #define CHUNK_MIN	(8u << 10) /* also before the bitrate is known: half a second of sound */
-#define CHUNKS_A_SECOND 10u
+#define CHUNKS_A_SECOND 4u
+#define GATHER_MS	20  /* what comes meanwhile is one wake-up's work */
+#define WAITED_US	500 /* a read that took so long had to wait for bytes */
 
 static void take_output(struct ingest *in, struct job_event *e)
 {
@@ -134,7 +136,7 @@ static enum pace_kind pace_of(const struct source *s)
 	return s->options.re ? PACE_REAL : PACE_FILE;
 }
 
-/* A paced source is read in portions of a tenth of a second. */
+/* A paced source is read in portions of a quarter of a second. */
 static size_t portion(const struct ingest *in, size_t cap)
 {
 	uint64_t bitrate = ts_sink_bitrate(in->sink);
@@ -145,11 +147,21 @@ static size_t portion(const struct ingest *in, size_t cap)
 	return MIN(cap, MAX(wanted, CHUNK_MIN));
 }
 
+/* A connection or a pipe may bring its bytes in small pieces.  They gather only behind a read that
+ * found none waiting, so that nobody falls behind.  Datagrams gather in udp.c. */
+static void gather(struct ingest *in, uint64_t asked_us)
+{
+	if (in->source.live && in->source.via != SOURCE_VIA_UDP && ts_sink_running(in->sink) &&
+	    in->data_us - asked_us >= WAITED_US)
+		job_wait(in->job, GATHER_MS);
+}
+
 /* One read into the ring.  0 = go on, else the exit code plus one. */
 static int ts_step(struct ingest *in)
 {
 	size_t cap;
 	uint8_t *space = ts_sink_space(in->sink, &cap);
+	uint64_t asked_us = clock_mono_us();
 	ssize_t n;
 
 	ingest_set_deadline(in);
@@ -157,6 +169,7 @@ static int ts_step(struct ingest *in)
 	if (n > 0) {
 		ingest_got_data(in, (size_t)n);
 		ts_sink_put(in->sink, (size_t)n);
+		gather(in, asked_us);
 	}
 	if (shows_nothing(in))
 		return 1 + job_end_failed(in->job, 504,

@@ -84,7 +84,7 @@ uint64_t pace_delay_us(struct pace *p, int64_t clock_90k, uint64_t now_us)
 	/* what was lost to a slow disk or a stopped process is not made up for by a burst */
 	if (p->kind != PACE_LIVE && ahead_us < -lead_us(PACE_FILE))
 		rebase(p, clock_90k, now_us, 0);
-	if (ahead_us <= allowed_us(p, now_us))
+	if (ahead_us <= allowed_us(p, now_us) + PACE_LUMP_US)
 		return 0;
 	p->held = true;
 	return (uint64_t)(ahead_us - allowed_us(p, now_us));

@@ -2,7 +2,8 @@
  *
  * A file or a stream with a known end is read at most `lead` ahead.  A live source keeps real time
  * itself: it may burst, its drift against our clock is followed, and only one that runs clearly
- * faster is held.  Pure; times are given. */
+ * faster is held.  What has to wait is read in lumps, because each wake-up costs more than the
+ * packet it is for.  Pure; times are given. */
 #ifndef AMPS_PACE_H
 #define AMPS_PACE_H
 
@@ -16,6 +17,7 @@ enum pace_kind {
 	PACE_LIVE, /* four seconds ahead, drift is followed */
 };
 
+#define PACE_LUMP_US	   150000 /* read beyond the lead before the next wait */
 #define PACE_LEAD_FILE_US  1000000
 #define PACE_LEAD_LIVE_US  4000000
 #define PACE_SLACK_US	   1000000

@@ -39,6 +39,9 @@ struct ts_sink {
 	uint64_t bitrate;
 	uint64_t asked_bytes; /* the ring we asked for last */
 	uint64_t bytes_in;
+	/* of a source that is repeated: where the round began in bytes_in, and the last one */
+	uint64_t round_at, round_bytes;
+	int64_t round_90k;
 	void (*on_programme)(void *owner, const struct ts_parse *p);
 	void *owner;
 };
@@ -377,14 +380,26 @@ static int64_t round_length(const struct ts_sink *s)
 	return length;
 }
 
+/* Sound is decoded for its length once, not in each round of the same bytes. */
+static void measure_round(struct ts_sink *s)
+{
+	uint64_t bytes = s->bytes_in - s->round_at;
+
+	if (bytes != s->round_bytes)
+		s->round_90k = round_length(s);
+	s->round_bytes = bytes;
+	s->round_at = s->bytes_in;
+}
+
 void ts_sink_repeat(struct ts_sink *s)
 {
 	int64_t frontier = ts_sink_frontier_90k(s);
 
 	s->rest = 0; /* half a packet at the end is of no use */
 	ts_align_restart(&s->align);
+	measure_round(s);
 	if (frontier != TIME_NONE)
-		ts_rewrite_repeat(&s->rewrite, frontier, round_length(s));
+		ts_rewrite_repeat(&s->rewrite, frontier, s->round_90k);
 	ts_parse_new_round(&s->parse);
 }
 
