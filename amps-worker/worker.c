@@ -315,8 +315,10 @@ static int worker_allocate(struct worker *w)
 	if (!config)
 		return -ENOMEM;
 	/* without libevent's changelist: it would take a dropped listening socket out of the epoll
-	 * set after its close(2), too late for one that the master holds open */
-	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	 * set after its close(2), too late for one that the master holds open; with the exact
+	 * clock: by the coarse one a timer is not due yet when the wait for it ends, up to thrice
+	 */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
 	/* else a crowd of clients is a turn of seconds, and the master thinks the worker hangs */
 	event_config_set_max_dispatch_interval(config, &turn, -1, PRIORITY_CLIENTS);
 	w->base = event_base_new_with_config(config);
