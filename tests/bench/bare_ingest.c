@@ -15,15 +15,15 @@
 #define RING_BYTES	 (16u << 20)
 #define DATAGRAM	 1316u
 #define BATCH		 64u
-#define GATHER_MS	 20	     /* between two batches of datagrams */
+#define GATHER_MS	 20	     /* between two batches */
 #define STREAM_BYTES	 (32u << 10) /* most of a connection at once */
-#define READS_PER_SECOND 10u	     /* of a file */
+#define READS_PER_SECOND 4u	     /* of a file */
 
 struct ingest {
 	int fd;
 	uint8_t *ring;
 	uint64_t at;
-	uint8_t buffer[BATCH * DATAGRAM];
+	uint8_t buffer[256u << 10];
 };
 
 static void put(struct ingest *in, const uint8_t *bytes, size_t n)
@@ -77,15 +77,21 @@ static int run_udp(struct ingest *in)
 	return -errno;
 }
 
+/* Bytes gather behind a read that had to wait for some. */
 static int run_http(struct ingest *in)
 {
+	struct pollfd p = {.fd = in->fd, .events = POLLIN};
 	static const char request[] = "GET /live.ts HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	ssize_t n = send(in->fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
 
-	while (n > 0 && wait_readable(in)) {
+	while (n > 0) {
+		bool waits = poll(&p, 1, 0) == 0 && wait_readable(in);
+
 		n = recv(in->fd, in->buffer, STREAM_BYTES, 0);
 		if (n > 0)
 			put(in, in->buffer, (size_t)n);
+		if (waits)
+			poll(NULL, 0, GATHER_MS);
 	}
 	return n < 0 ? -errno : -EPIPE;
 }

@@ -18,6 +18,7 @@ UDP_PORT, BARE_UDP_PORT, MANY_PORT = 15400, 15401, 16000
 BOTH_CPUS = f"{SERVER_CPU},{CLIENT_CPU}"
 KINDS = ("udp", "http", "file")
 MEGABYTE = 1 << 20
+RING_SECONDS = 20  # more than a ring of 16 MiB holds of 8 Mbit/s
 
 
 def copied(number, source, **more):
@@ -111,43 +112,30 @@ def cpu_ms_per_gbit(pids, seconds):
     return [(cpu_ns(p) - b) / 1e6 / gbits for p, b in zip(pids, before)]
 
 
-def bare_round(seconds):
-    with contextlib.ExitStack() as stack:
-        bare = [stack.enter_context(Program(bare_words(kind), SERVER_CPU)) for kind in KINDS]
-        time.sleep(1)
-        return dict(zip(KINDS, cpu_ms_per_gbit([p.pid for p in bare], seconds)))
-
-
-def amps_round(amps, seconds):
-    """The jobs are started anew each time, like the bare loops."""
-    paths = [f"/stream/{i}" for i in range(1, len(KINDS))]
-    words = load_words(amps, "-c", len(KINDS), "-d", 3600, "-w", 0, *paths,
-                       path=f"/stream/{len(KINDS)}")
-    with Program(words, CLIENT_CPU):
-        wait_for(lambda: len(running_jobs(amps)) == len(KINDS), "the running channels")
-        time.sleep(1)
-        jobs = running_jobs(amps)
-        got = cpu_ms_per_gbit([jobs[i] for i in range(1, len(KINDS) + 1)], seconds)
-    amps.wait_idle()
-    return dict(zip(KINDS, got))
-
-
 def ingest(rounds, seconds):
+    """Everything runs at once on one processor, each process some hundredths of it, and is measured
+    when its ring has been written once: the first use of a page is the kernel's work."""
     config = Amps.with_streams([
         copied(1, f"udp://127.0.0.1:{UDP_PORT}"), copied(2, f"http://127.0.0.1:{ORIGIN_PORT}/"),
         copied(3, FILM, input_args=["-re", "-stream_loop", "-1"])])
     sender = [tool("tssend"), FILM, str(BITS_PER_SECOND), f"127.0.0.1:{UDP_PORT}",
               f"127.0.0.1:{BARE_UDP_PORT}"]
-    mine, theirs = [], []
-    with Program(sender, CLIENT_CPU), Origin("-b", "0"), Amps(config) as amps:
-        for i in range(rounds):
-            if i % 2 == 0:
-                theirs.append(bare_round(seconds))
-            mine.append(amps_round(amps, seconds))
-            if i % 2:
-                theirs.append(bare_round(seconds))
-    return [print_ingest(kind, [m[kind] for m in mine], [t[kind] for t in theirs])
-            for kind in KINDS]
+    paths = [f"/stream/{i}" for i in range(1, len(KINDS))]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(Program(sender, CLIENT_CPU))
+        stack.enter_context(Origin("-b", "0"))
+        amps = stack.enter_context(Amps(config))
+        bare = [stack.enter_context(Program(bare_words(kind), SERVER_CPU)) for kind in KINDS]
+        stack.enter_context(Program(load_words(amps, "-c", len(KINDS), "-d", 3600, "-w", 0, *paths,
+                                               path=f"/stream/{len(KINDS)}"), CLIENT_CPU))
+        wait_for(lambda: len(running_jobs(amps)) == len(KINDS), "the running channels")
+        time.sleep(RING_SECONDS)
+        jobs = running_jobs(amps)
+        pids = [jobs[i] for i in range(1, len(KINDS) + 1)] + [program.pid for program in bare]
+        got = [cpu_ms_per_gbit(pids, seconds) for _ in range(rounds)]
+    mine, theirs = ([row[at:at + len(KINDS)] for row in got] for at in (0, len(KINDS)))
+    return [print_ingest(kind, [m[i] for m in mine], [t[i] for t in theirs])
+            for i, kind in enumerate(KINDS)]
 
 
 def print_ingest(kind, mine, theirs):
