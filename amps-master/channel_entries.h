@@ -15,8 +15,9 @@ struct channel_entries {
 };
 #define CHANNEL_ENTRIES_INIT ((struct channel_entries){.next_change_wall_us = TIME_NONE})
 
-/* Parses the rows whose trees are not known and picks those on air at wall_us.  A scheduled row with an unreadable window is
- * never on air.  0, -ENOMEM, -EBADMSG (a row that is no JSON object). */
+/* Parses the rows whose trees are not known and picks those on air at wall_us.  A scheduled row
+ * with an unreadable window is never on air.  0, -ENOMEM, -EBADMSG (a row that is no JSON object).
+ */
 must_check int channel_entries_read(const struct channel_rows *rows, int64_t wall_us,
 				    struct channel_entries *ret);
 void channel_entries_done(struct channel_entries *e);

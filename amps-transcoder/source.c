@@ -9,6 +9,7 @@
 
 #include "amps-transcoder/av_log.h"
 #include "amps-transcoder/guard.h"
+#include "amps-transcoder/mpd.h"
 #include "amps-transcoder/source_tls.h"
 #include "amps-transcoder/ts_align.h"
 #include "amps-transcoder/url.h"
@@ -239,16 +240,13 @@ int source_rewind(struct source *s)
 	return open_avio(s);
 }
 
-/* What libav needs to know about this source; `ours` gets the operator's part alone. */
-static AVDictionary *demuxer_options(const struct source *s)
+/* What libav needs to know about any source. */
+static void common_options(AVDictionary **d)
 {
-	AVDictionary *d = options_of(s);
-
 	/* 33 bits are unwrapped by us */
-	av_dict_set(&d, "correct_ts_overflow", "0", 0);
-	av_dict_set(&d, "probesize", LIVE_PROBE, AV_DICT_DONT_OVERWRITE);
-	av_dict_set(&d, "live_start_index", LIVE_START, AV_DICT_DONT_OVERWRITE);
-	return d;
+	av_dict_set(d, "correct_ts_overflow", "0", 0);
+	av_dict_set(d, "probesize", LIVE_PROBE, AV_DICT_DONT_OVERWRITE);
+	av_dict_set(d, "live_start_index", LIVE_START, AV_DICT_DONT_OVERWRITE);
 }
 
 /* libav reads what only we can: sockets of our own, and what cannot be opened twice. */
@@ -296,12 +294,14 @@ static AVIOContext *reusable_avio(struct source *s)
 
 static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFormat *format)
 {
-	AVDictionary *d = demuxer_options(s);
+	AVDictionary *d = options_of(s);
 	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
 	/* then the protocol took its options when it was opened */
 	bool opened = s->via == SOURCE_VIA_AVIO && (*ic)->pb;
-	int r = avformat_open_input(ic, url, format, &d);
+	int r;
 
+	common_options(&d);
+	r = avformat_open_input(ic, url, format, &d);
 	if (r >= 0) {
 		if (opened)
 			source_options_common(&d, s->left);
@@ -319,6 +319,28 @@ static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
 		s->live = ic->duration == AV_NOPTS_VALUE;
 }
 
+/* Is it a live DASH presentation?  Then *ic is open. */
+static bool open_dash(struct source *s, AVFormatContext **ic, int *ret)
+{
+	AVDictionary *d = NULL;
+
+	if (s->via != SOURCE_VIA_AVIO || *s->options.format || !mpd_probe(s->head, s->head_len) ||
+	    dash_new(s, &s->dash) < 0)
+		return false;
+	d = options_of(s);
+	*ret = dash_prepare(s->dash, *ic, &d);
+	if (*ret < 0) {
+		avformat_free_context(*ic);
+	} else {
+		common_options(&d);
+		*ret = avformat_open_input(ic, dash_url(), av_find_input_format("hls"), &d);
+	}
+	if (*ret >= 0)
+		source_options_leftover(d, s->left);
+	av_dict_free(&d);
+	return true;
+}
+
 int source_demuxer_open(struct source *s, AVFormatContext **ret)
 {
 	const AVInputFormat *format = NULL;
@@ -334,8 +356,10 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	if (!ic)
 		return AVERROR(ENOMEM);
 	ic->interrupt_callback = interrupt_of(s);
-	ic->pb = reusable_avio(s);
-	r = open_demuxer(s, &ic, format);
+	if (!open_dash(s, &ic, &r)) {
+		ic->pb = reusable_avio(s);
+		r = open_demuxer(s, &ic, format);
+	}
 	if (r < 0)
 		return r;
 	r = avformat_find_stream_info(ic, NULL);
@@ -353,6 +377,7 @@ void source_close(struct source *s)
 	close_fd(&s->fd);
 	udp_close(&s->udp);
 	avio_closep(&s->avio);
+	s->dash = dash_free(s->dash);
 	if (s->own)
 		av_freep(&s->own->buffer);
 	avio_context_free(&s->own);

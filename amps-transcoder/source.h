@@ -6,6 +6,7 @@
 #define AMPS_SOURCE_H
 
 #include <libavformat/avformat.h>
+#include "amps-transcoder/dash.h"
 #include "amps-transcoder/job.h"
 #include "amps-transcoder/source_options.h"
 #include "amps-transcoder/udp.h"
@@ -22,6 +23,7 @@ struct source {
 	int fd;	   /* VIA_FILE */
 	struct udp udp;
 	AVIOContext *avio;
+	struct dash *dash;  /* VIA_AVIO: the live presentation that the demuxer plays */
 	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reading as libav wants it */
 	AVDictionary *left; /* VIA_AVIO: the options that the protocol did not take */
 	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: looked at, handed out first */

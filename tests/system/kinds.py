@@ -297,16 +297,27 @@ def hls_gst():
         yield base + "/index.m3u8", {}
 
 
-# libavformat loses a segment now and then when it reads the manifest again
-@kind("DASH, live", "ffmpeg, nginx", damaged=True)
-def dash_live():
+@contextlib.contextmanager
+def dash_sender(*options):
     with folder() as at, nginx(at) as base, \
             sender(media.long_film(), "-bsf:a", "aac_adtstoasc", "-tag:v", "avc1", "-tag:a", "mp4a",
                    "-f", "dash", "-seg_duration", "1", "-window_size", "10",
-                   "-extra_window_size", "10", at + "/index.mpd"):
+                   "-extra_window_size", "10", *options, at + "/index.mpd"):
         wait_for(lambda: len([x for x in os.listdir(at) if x.startswith("chunk")]) >= 8, 30,
                  "the first segments")
         yield base + "/index.mpd", {}
+
+
+@kind("DASH, live", "ffmpeg, nginx")
+def dash_live():
+    with dash_sender() as found:
+        yield found
+
+
+@kind("DASH, live, segments told by the clock", "ffmpeg, nginx")
+def dash_by_clock():
+    with dash_sender("-use_timeline", "0") as found:
+        yield found
 
 
 # -- streams of bytes, files

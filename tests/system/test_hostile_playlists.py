@@ -96,6 +96,10 @@ def pages(canary):
             'xlink:actuate="onLoad">')
         found[f"/moved-{at}.mpd"] = MPD.format(inside=MPD_BASE.format(url)).replace(
             "<Period>", f"<Location>{url}</Location><Period>")
+    # each manifest once more as a live one, which is played another way
+    found.update({name.replace(".mpd", "-live.mpd"): body.replace(
+        'type="static"', 'type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z"')
+        for name, body in found.items() if name.endswith(".mpd")})
     found["/script.ffconcat"] = f"ffconcat version 1.0\nfile 'file:{canary.path}'\n"
     found["/script-port.ffconcat"] = (
         f"ffconcat version 1.0\nfile 'http://127.0.0.1:{canary.port}/x.ts'\n")

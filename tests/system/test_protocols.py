@@ -87,8 +87,12 @@ def test_a_playlist_cannot_avoid_the_check(server, certificates, tmp_path):
         plays(s, path="/stream/2.ts")
 
 
+LIVE = 'type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z"'
+
+
+@pytest.mark.parametrize("kind", ['type="static"', LIVE], ids=["finished", "live"])
 @pytest.mark.parametrize("told", [{}, {"tls_verify": 0}, "ca"])
-def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, told):
+def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, told, kind):
     """The manifest's own server is known, that of its segments only where the operator said so."""
     media.dash()
     secure.make_certificates(str(tmp_path))
@@ -97,7 +101,8 @@ def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, 
             secure.tls_in_front_of(behind.port, str(tmp_path)) as second:
         text = open(os.path.join(media.dash(), "index.mpd")).read()
         (tmp_path / "index.mpd").write_text(text.replace(
-            "<Period", f"<BaseURL>https://localhost:{second}/</BaseURL><Period", 1))
+            "<Period", f"<BaseURL>https://localhost:{second}/</BaseURL><Period", 1).replace(
+                'type="static"', kind))
         both = tmp_path / "both.pem"
         both.write_text(open(certificates + "/ca.pem").read()
                         + (tmp_path / "ca.pem").read_text())
@@ -107,7 +112,8 @@ def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, 
                     input_options={"ca_file": certificates + "/ca.pem", **options}),
             streaming={"start_timeout": 5}))
         if told:
-            plays(s)
+            with s.stream("/stream/1.ts") as stream:  # a live one has no more to come
+                stream.read(100 * 188)
             assert behind.requests
         else:
             assert s.refused("/stream/1.ts").status in (502, 504)

@@ -1,0 +1,633 @@
+/* mpd.c - see mpd.h */
+#include "amps-transcoder/mpd.h"
+
+#include <ctype.h>
+#include <libxml/parser.h>
+#include <libxml/uri.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/text.h"
+
+#define SECOND_US      1000000ll
+#define TIMESCALE_MAX  1000000000ll
+#define CLOCK_SLACK_US 500000
+#define URL_MAX	       2048
+#define LEVELS	       3 /* period, adaptation set, representation */
+
+/* What one track of one period has its segments from. */
+struct template
+{
+	const xmlNode
+		*nodes[LEVELS];	 /* SegmentTemplate or SegmentList, innermost first; NULL = none */
+	const xmlNode *timeline; /* NULL = none */
+	bool list;		 /* SegmentList */
+	const char *base, *id, *bandwidth;
+	const char *media, *init;
+	int64_t timescale, duration, number, offset; /* duration 0 = not told */
+	int64_t begin_us, end_us;		     /* of the period; end TIME_NONE = open */
+};
+
+/* A run of segments of one length. */
+struct run {
+	int64_t time, duration, count; /* in units of the timescale */
+};
+
+struct reading {
+	struct mpd *mpd;
+	int64_t wall_us, begun_us; /* begun: of the presentation, wall clock */
+	int64_t depth_us;	   /* of the window; TIME_NONE = all */
+	bool encrypted;		   /* something was passed over for that */
+};
+
+static bool is_named(const xmlNode *node, const char *name)
+{
+	return node->type == XML_ELEMENT_NODE && !strcmp((const char *)node->name, name);
+}
+
+static const xmlNode *child(const xmlNode *node, const char *name)
+{
+	for (const xmlNode *c = node ? node->children : NULL; c; c = c->next)
+		if (is_named(c, name))
+			return c;
+	return NULL;
+}
+
+static const xmlNode *next_named(const xmlNode *node, const char *name)
+{
+	for (node = node->next; node && !is_named(node, name); node = node->next)
+		;
+	return node;
+}
+
+/* The value of an attribute, NULL = none.  Entities were replaced, so it is one text. */
+static const char *attr(const xmlNode *node, const char *name)
+{
+	for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next)
+		if (!strcmp((const char *)a->name, name))
+			return a->children && a->children->content
+				       ? (const char *)a->children->content
+				       : "";
+	return NULL;
+}
+
+static int64_t number_of(const char *text, int64_t missing)
+{
+	char *end;
+	long long n;
+
+	if (!text)
+		return missing;
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	return errno || end == text ? missing : n;
+}
+
+/* xs:duration without years and months, which no manifest has: "P1DT2H3M4.5S". */
+static int64_t duration_of(const char *text, int64_t missing)
+{
+	static const struct {
+		char unit;
+		double seconds;
+	} units[] = {{'D', 86400}, {'H', 3600}, {'M', 60}, {'S', 1}};
+	double total = 0;
+
+	if (!text || *text++ != 'P')
+		return missing;
+	while (*text) {
+		char *end;
+		double n;
+
+		if (*text == 'T')
+			text++;
+		n = strtod(text, &end);
+		if (end == text)
+			break;
+		for (size_t i = 0; i < array_size(units); i++)
+			total += units[i].unit == *end ? n * units[i].seconds : 0;
+		text = *end ? end + 1 : end;
+	}
+	return total >= 0 && total < 1e11 ? (int64_t)(total * 1e6) : missing;
+}
+
+static int64_t time_of(const char *text, int64_t missing)
+{
+	int64_t us;
+
+	return text && time_parse_iso8601(text, &us, NULL) >= 0 ? us : missing;
+}
+
+/* a * b / c without overflow; c > 0. */
+static int64_t scale(int64_t a, int64_t b, int64_t c)
+{
+	__int128 r = (__int128)a * b / c;
+
+	return r > INT64_MAX / 2 ? INT64_MAX / 2 : r < INT64_MIN / 2 ? INT64_MIN / 2 : (int64_t)r;
+}
+
+static int64_t ticks_us(const struct template *t, int64_t ticks)
+{
+	return scale(ticks, SECOND_US, t->timescale);
+}
+
+/* `base` with what this element's first BaseURL adds to it.  The caller's; NULL without memory. */
+static char *base_url(const char *base, const xmlNode *node)
+{
+	const xmlNode *b = child(node, "BaseURL");
+	xmlChar *content = b ? xmlNodeGetContent(b) : NULL, *built;
+	char *ret;
+
+	if (!content)
+		return strdup(base);
+	built = xmlBuildURI(content, (const xmlChar *)base);
+	ret = strdup(built ? (const char *)built : base);
+	xmlFree(content);
+	xmlFree(built);
+	return ret;
+}
+
+/* One "$Number%05d$" at text (behind the first $), n bytes long, into `out`. */
+static void put_identifier(const struct template *t, const char *text, size_t n, int64_t number,
+			   int64_t time, struct buf *out)
+{
+	const char *percent = memchr(text, '%', n);
+	size_t name = percent ? (size_t)(percent - text) : n;
+	/* "%0[width]d" is all that the standard allows */
+	int width = percent ? (int)number_of(percent + 1, 0) : 0;
+
+	width = width < 0 ? 0 : MIN(width, 20);
+	if (name == 0)
+		buf_putc(out, '$');
+	else if (name == 16 && !strncmp(text, "RepresentationID", name))
+		buf_puts(out, t->id);
+	else if (name == 9 && !strncmp(text, "Bandwidth", name))
+		buf_printf(out, "%0*lld", width, (long long)number_of(t->bandwidth, 0));
+	else if (name == 6 && !strncmp(text, "Number", name))
+		buf_printf(out, "%0*lld", width, (long long)number);
+	else if (name == 4 && !strncmp(text, "Time", name))
+		buf_printf(out, "%0*lld", width, (long long)time);
+}
+
+/* The URL that a template makes of these, behind what `urls` holds; its place, 0 when it has no
+ * use. */
+static size_t put_url(const struct template *t, const char *pattern, int64_t number, int64_t time,
+		      struct buf *urls)
+{
+	_cleanup_(buf_done) struct buf name = BUF_INIT;
+	const char *end;
+	size_t at = urls->len;
+	xmlChar *url;
+
+	for (const char *p = pattern; *p; p++) {
+		if (*p != '$' || !(end = strchr(p + 1, '$'))) {
+			buf_putc(&name, *p);
+			continue;
+		}
+		put_identifier(t, p + 1, (size_t)(end - p - 1), number, time, &name);
+		p = end;
+	}
+	if (!buf_ok(&name) || !name.len)
+		return 0;
+	url = xmlBuildURI((const xmlChar *)name.data, (const xmlChar *)t->base);
+	/* a line break would forge a line of the playlist */
+	if (!url || strlen((const char *)url) > URL_MAX || strpbrk((const char *)url, "\r\n\"")) {
+		xmlFree(url);
+		return 0;
+	}
+	buf_add(urls, url, strlen((const char *)url) + 1);
+	xmlFree(url);
+	return at;
+}
+
+/* An attribute of the innermost element that has it. */
+static const char *inherited(const struct template *t, const char *name)
+{
+	const char *value = NULL;
+
+	for (unsigned i = 0; i < LEVELS && !value; i++)
+		value = attr(t->nodes[i], name);
+	return value;
+}
+
+/* Sets the timeline and what the attributes say; false: there is nothing to make segments of. */
+static bool template_complete(struct template *t)
+{
+	const xmlNode *init = NULL;
+
+	for (unsigned i = 0; i < LEVELS; i++) {
+		if (!t->timeline)
+			t->timeline = child(t->nodes[i], "SegmentTimeline");
+		if (!init)
+			init = child(t->nodes[i], "Initialization");
+	}
+	t->media = inherited(t, "media");
+	t->init = t->list ? attr(init, "sourceURL") : inherited(t, "initialization");
+	t->timescale = number_of(inherited(t, "timescale"), 1);
+	t->duration = number_of(inherited(t, "duration"), 0);
+	t->number = number_of(inherited(t, "startNumber"), 1);
+	t->offset = number_of(inherited(t, "presentationTimeOffset"), 0);
+	return t->timescale > 0 && t->timescale <= TIMESCALE_MAX && (t->list || t->media) &&
+	       (t->timeline || t->duration > 0);
+}
+
+static bool template_find(struct template *t, const xmlNode *const levels[LEVELS])
+{
+	static const char *const names[] = {"SegmentTemplate", "SegmentList"};
+	bool any = false;
+
+	for (size_t k = 0; k < array_size(names) && !any; k++) {
+		for (unsigned i = 0; i < LEVELS; i++) {
+			t->nodes[i] = child(levels[i], names[k]);
+			any = any || t->nodes[i];
+		}
+		t->list = k == 1;
+	}
+	return any && template_complete(t);
+}
+
+/* The last moment of the period that may be asked for, in ticks of its own clock. */
+static int64_t available_ticks(const struct reading *r, const struct template *t)
+{
+	int64_t now_us = r->wall_us - r->begun_us;
+
+	if (t->end_us != TIME_NONE)
+		now_us = MIN(now_us, t->end_us);
+	return scale(now_us - t->begin_us, t->timescale, SECOND_US) + t->offset;
+}
+
+/* How often the segment at `time` repeats itself where the manifest leaves that open. */
+static int64_t repeats_until(int64_t time, int64_t duration, int64_t until)
+{
+	return until > time ? MAX((until - time) / duration, 1) : 0;
+}
+
+/* The next run of the timeline; false at its end. */
+static bool next_run(const struct reading *r, const struct template *t, const xmlNode **s,
+		     int64_t *time, struct run *ret)
+{
+	int64_t repeat;
+	const char *next_time;
+
+	if (!*s)
+		return false;
+	*time = number_of(attr(*s, "t"), *time);
+	repeat = number_of(attr(*s, "r"), 0);
+	*ret = (struct run){.time = *time, .duration = number_of(attr(*s, "d"), 0)};
+	*s = next_named(*s, "S");
+	if (ret->duration <= 0 || ret->duration > INT64_MAX / 4 || *time < 0 ||
+	    *time > INT64_MAX / 4)
+		return false;
+	next_time = attr(*s, "t");
+	if (repeat >= 0)
+		ret->count = MIN(repeat, INT32_MAX) + 1;
+	else
+		ret->count =
+			repeats_until(*time, ret->duration,
+				      next_time ? number_of(next_time, 0) : available_ticks(r, t));
+	*time += scale(ret->count, ret->duration, 1);
+	return true;
+}
+
+static void track_add(struct mpd_track *track, const struct mpd_segment *s)
+{
+	if (track->count == MPD_SEGMENTS_MAX) {
+		memmove(track->segments, track->segments + 1,
+			(MPD_SEGMENTS_MAX - 1) * sizeof(*track->segments));
+		track->count--;
+	}
+	track->segments[track->count++] = *s;
+}
+
+/* The segment of that index in a SegmentList. */
+static const char *list_media(const struct template *t, int64_t index)
+{
+	for (unsigned i = 0; i < LEVELS; i++) {
+		const xmlNode *u = child(t->nodes[i], "SegmentURL");
+
+		for (; u && index > 0; index--)
+			u = next_named(u, "SegmentURL");
+		if (u)
+			return attr(u, "media");
+	}
+	return NULL;
+}
+
+static void put_segment(struct reading *r, const struct template *t, struct mpd_track *track,
+			size_t init_at, int64_t index, int64_t time, int64_t duration)
+{
+	int64_t start_us = ticks_us(t, time - t->offset);
+	const char *media = t->list ? list_media(t, index) : t->media;
+	struct mpd_segment s = {
+		.start_us = t->begin_us + start_us,
+		.duration_us = ticks_us(t, time + duration - t->offset) - start_us,
+		.init_at = init_at,
+	};
+
+	if (!media || (t->end_us != TIME_NONE && s.start_us >= t->end_us))
+		return;
+	s.media_at = put_url(t, media, t->number + index, time, &r->mpd->urls);
+	if (s.media_at)
+		track_add(track, &s);
+}
+
+/* Only the newest segments of a run can be in the list. */
+static void put_run(struct reading *r, const struct template *t, struct mpd_track *track,
+		    size_t init_at, int64_t index, const struct run *run)
+{
+	for (int64_t i = MAX(run->count - MPD_SEGMENTS_MAX, 0); i < run->count; i++)
+		put_segment(r, t, track, init_at, index + i, run->time + i * run->duration,
+			    run->duration);
+}
+
+/* Segments of one length: which there are is told by the clock; theirs may be a little slow. */
+static void put_by_clock(struct reading *r, const struct template *t, struct mpd_track *track,
+			 size_t init_at)
+{
+	int64_t late = scale(CLOCK_SLACK_US, t->timescale, SECOND_US);
+	int64_t until = available_ticks(r, t) - t->offset - late;
+	int64_t from = 0, last = until / t->duration;
+
+	if (until <= 0)
+		return;
+	if (r->depth_us != TIME_NONE)
+		from = MAX((until - scale(r->depth_us, t->timescale, SECOND_US)) / t->duration, 0);
+	from = MAX(from, last - MPD_SEGMENTS_MAX);
+	for (int64_t i = from; i < last; i++)
+		put_segment(r, t, track, init_at, i, i * t->duration + t->offset, t->duration);
+}
+
+static void put_track(struct reading *r, const struct template *t, struct mpd_track *track)
+{
+	size_t init_at = t->init ? put_url(t, t->init, 0, 0, &r->mpd->urls) : 0;
+	const xmlNode *s = child(t->timeline, "S");
+	int64_t time = 0, index = 0;
+	struct run run;
+
+	track->bandwidth = MAX(track->bandwidth, (uint64_t)MAX(number_of(t->bandwidth, 0), 0));
+	if (!t->timeline)
+		put_by_clock(r, t, track, init_at);
+	while (t->timeline && next_run(r, t, &s, &time, &run)) {
+		put_run(r, t, track, init_at, index, &run);
+		index += run.count;
+	}
+}
+
+/* The best representation of a set. */
+static const xmlNode *best_of(const xmlNode *set)
+{
+	const xmlNode *best = NULL;
+
+	for (const xmlNode *c = child(set, "Representation"); c;
+	     c = next_named(c, "Representation"))
+		if (!child(c, "ContentProtection") &&
+		    (!best ||
+		     number_of(attr(c, "bandwidth"), 0) > number_of(attr(best, "bandwidth"), 0)))
+			best = c;
+	return best;
+}
+
+/* "video", "audio" or what else a set holds; NULL: nothing that we can play. */
+static const char *content_of(const xmlNode *set, const xmlNode *representation)
+{
+	static const char *const kinds[] = {"video", "audio"};
+	const char *type = attr(representation, "mimeType");
+
+	if (!type)
+		type = attr(set, "mimeType");
+	for (size_t i = 0; type && i < array_size(kinds); i++)
+		if (!strncmp(type, kinds[i], 5) && !strcmp(type + 5, "/mp4"))
+			return kinds[i];
+	return NULL;
+}
+
+/* The track of the picture, or of the nth sound; NULL when there is no room. */
+static struct mpd_track *track_of(struct mpd *m, bool video, unsigned nth, const char *language)
+{
+	struct mpd_track *t = m->tracks;
+
+	for (; t < m->tracks + m->track_count; t++)
+		if (t->video == video && (video || nth-- == 0))
+			return t;
+	if (m->track_count == MPD_TRACKS_MAX)
+		return NULL;
+	if (video) {
+		memmove(m->tracks + 1, m->tracks, m->track_count * sizeof(*t));
+		t = m->tracks;
+	}
+	*t = (struct mpd_track){.video = video};
+	for (size_t i = 0;
+	     language && isalnum((unsigned char)language[i]) && i + 1 < sizeof(t->language); i++)
+		t->language[i] = language[i];
+	m->track_count++;
+	return t;
+}
+
+static int read_set(struct reading *r, struct template *t, const xmlNode *period,
+		    const xmlNode *set, const char *base, struct mpd_track *track)
+{
+	const xmlNode *representation = best_of(set);
+	const xmlNode *const levels[LEVELS] = {representation, set, period};
+	_cleanup_(freep) char *set_base = base_url(base, set);
+	_cleanup_(freep) char *own = set_base ? base_url(set_base, representation) : NULL;
+
+	if (!own)
+		return -ENOMEM;
+	t->base = own;
+	t->id = attr(representation, "id");
+	t->bandwidth = attr(representation, "bandwidth");
+	if (!t->id)
+		t->id = "";
+	if (template_find(t, levels))
+		put_track(r, t, track);
+	return 0;
+}
+
+/* The set of pictures with the highest rate. */
+static const xmlNode *best_video(struct reading *r, const xmlNode *period)
+{
+	const xmlNode *best = NULL;
+	int64_t best_rate = -1;
+
+	for (const xmlNode *set = child(period, "AdaptationSet"); set;
+	     set = next_named(set, "AdaptationSet")) {
+		const xmlNode *c = best_of(set);
+		const char *kind = c ? content_of(set, c) : NULL;
+		int64_t rate = number_of(attr(c, "bandwidth"), 0);
+
+		if (child(set, "ContentProtection") || (!c && child(set, "Representation")))
+			r->encrypted = true;
+		else if (kind && *kind == 'v' && rate > best_rate) {
+			best = set;
+			best_rate = rate;
+		}
+	}
+	return best;
+}
+
+static int read_period(struct reading *r, const xmlNode *period, const char *mpd_base,
+		       int64_t begin_us, int64_t end_us)
+{
+	_cleanup_(freep) char *base = base_url(mpd_base, period);
+	const xmlNode *video = best_video(r, period);
+	unsigned sounds = 0;
+	int error = base ? 0 : -ENOMEM;
+
+	for (const xmlNode *set = child(period, "AdaptationSet"); set && error == 0;
+	     set = next_named(set, "AdaptationSet")) {
+		struct template t = {.begin_us = begin_us, .end_us = end_us};
+		const xmlNode *c = best_of(set);
+		const char *kind = c ? content_of(set, c) : NULL;
+		struct mpd_track *track = NULL;
+
+		if (!kind || child(set, "ContentProtection"))
+			continue;
+		if (set == video)
+			track = track_of(r->mpd, true, 0, NULL);
+		else if (*kind == 'a')
+			track = track_of(r->mpd, false, sounds++, attr(set, "lang"));
+		if (track)
+			error = read_set(r, &t, period, set, base, track);
+	}
+	return error;
+}
+
+static int read_periods(struct reading *r, const xmlNode *root, const char *url)
+{
+	_cleanup_(freep) char *base = base_url(url, root);
+	const xmlNode *period = child(root, "Period"), *next;
+	int64_t end_us = 0;
+	int error = base ? 0 : -ENOMEM;
+
+	for (; period && error == 0; period = next) {
+		int64_t begin_us =
+			duration_of(attr(period, "start"), end_us == TIME_NONE ? 0 : end_us);
+		int64_t length_us = duration_of(attr(period, "duration"), TIME_NONE);
+
+		next = next_named(period, "Period");
+		end_us = length_us != TIME_NONE ? begin_us + length_us : TIME_NONE;
+		if (next)
+			end_us = duration_of(attr(next, "start"), end_us);
+		error = read_period(r, period, base, begin_us, end_us);
+	}
+	return error;
+}
+
+static const char *read_root(struct reading *r, const xmlNode *root, const char *url, int *ret)
+{
+	struct mpd *m = r->mpd;
+	const char *type = attr(root, "type");
+
+	*ret = -EBADMSG;
+	if (!root || !is_named(root, "MPD"))
+		return "it is no DASH manifest";
+	m->live = type && !strcmp(type, "dynamic");
+	m->update_us = duration_of(attr(root, "minimumUpdatePeriod"), TIME_NONE);
+	m->delay_us = duration_of(attr(root, "suggestedPresentationDelay"), 0);
+	r->begun_us = time_of(attr(root, "availabilityStartTime"), 0);
+	r->depth_us = duration_of(attr(root, "timeShiftBufferDepth"), TIME_NONE);
+	*ret = 0;
+	if (!m->live)
+		return NULL;
+	buf_putc(&m->urls, '\0');
+	*ret = read_periods(r, root, url);
+	if (!buf_ok(&m->urls))
+		*ret = -ENOMEM;
+	if (*ret < 0)
+		return "no memory";
+	if (m->track_count > 0)
+		return NULL;
+	*ret = -EBADMSG;
+	return r->encrypted ? "the DASH presentation is encrypted"
+			    : "the DASH presentation has nothing that can be played";
+}
+
+bool mpd_probe(const uint8_t *bytes, size_t n)
+{
+	return memmem(bytes, n, "<MPD", 4) && !memchr(bytes, '\0', n);
+}
+
+int mpd_parse(const char *xml, size_t n, const char *url, int64_t wall_us, struct mpd **ret,
+	      const char **ret_problem)
+{
+	struct reading r = {.mpd = calloc(1, sizeof(*r.mpd)), .wall_us = wall_us};
+	xmlDoc *doc = NULL;
+	int error = -EBADMSG;
+
+	if (!r.mpd) {
+		*ret_problem = "no memory";
+		return -ENOMEM;
+	}
+	/* no manifest needs entities of its own, and they are a way to fill a memory */
+	if (!memmem(xml, n, "<!DOCTYPE", 9))
+		doc = xmlReadMemory(xml, (int)MIN(n, (size_t)INT32_MAX), NULL, NULL,
+				    XML_PARSE_NOENT | XML_PARSE_NONET | XML_PARSE_NOERROR |
+					    XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+	*ret_problem = doc ? read_root(&r, xmlDocGetRootElement(doc), url, &error)
+			   : "the DASH manifest cannot be read";
+	xmlFreeDoc(doc);
+	if (error < 0) {
+		mpd_free(r.mpd);
+		return error;
+	}
+	*ret = r.mpd;
+	return 0;
+}
+
+struct mpd *mpd_free(struct mpd *m)
+{
+	if (m)
+		buf_done(&m->urls);
+	free(m);
+	return NULL;
+}
+
+void mpd_playlist(const struct mpd *m, const struct mpd_track *t, uint64_t sequence,
+		  struct buf *out)
+{
+	int64_t longest_us = SECOND_US;
+	size_t init_at = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		longest_us = MAX(longest_us, t->segments[i].duration_us);
+	buf_printf(out,
+		   "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%lld\n"
+		   "#EXT-X-MEDIA-SEQUENCE:%llu\n",
+		   (long long)((longest_us + SECOND_US - 1) / SECOND_US),
+		   (unsigned long long)sequence);
+	for (size_t i = 0; i < t->count; i++) {
+		const struct mpd_segment *s = &t->segments[i];
+
+		if (i > 0 && strcmp(m->urls.data + s->init_at, m->urls.data + init_at) != 0)
+			buf_puts(out, "#EXT-X-DISCONTINUITY\n");
+		if (s->init_at &&
+		    (i == 0 || strcmp(m->urls.data + s->init_at, m->urls.data + init_at) != 0))
+			buf_printf(out, "#EXT-X-MAP:URI=\"%s\"\n", m->urls.data + s->init_at);
+		init_at = s->init_at;
+		buf_printf(out, "#EXTINF:%lld.%06lld,\n%s\n",
+			   (long long)(s->duration_us / SECOND_US),
+			   (long long)(s->duration_us % SECOND_US), m->urls.data + s->media_at);
+	}
+}
+
+void mpd_master(const struct mpd *m, const char *prefix, struct buf *out)
+{
+	bool sounds = m->track_count > 1 && m->tracks[0].video;
+	uint64_t bandwidth = 1;
+
+	buf_puts(out, "#EXTM3U\n#EXT-X-VERSION:7\n");
+	for (unsigned i = 0; i < m->track_count; i++) {
+		const struct mpd_track *t = &m->tracks[i];
+
+		bandwidth += t->bandwidth;
+		if (i == 0)
+			continue;
+		buf_printf(out,
+			   "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"%u\",DEFAULT=%s,URI="
+			   "\"%s%u\"",
+			   i, i == 1 ? "YES" : "NO", prefix, i);
+		buf_printf(out, *t->language ? ",LANGUAGE=\"%s\"\n" : "\n", t->language);
+	}
+	buf_printf(out, "#EXT-X-STREAM-INF:BANDWIDTH=%llu%s\n%s0\n", (unsigned long long)bandwidth,
+		   sounds ? ",AUDIO=\"a\"" : "", prefix);
+}
