@@ -246,6 +246,8 @@ static void common_options(AVDictionary **d)
 	/* 33 bits are unwrapped by us */
 	av_dict_set(d, "correct_ts_overflow", "0", 0);
 	av_dict_set(d, "probesize", LIVE_PROBE, AV_DICT_DONT_OVERWRITE);
+	/* nobody needs to know the frame rate, and twenty pictures to guess it are a second */
+	av_dict_set(d, "fpsprobesize", "0", AV_DICT_DONT_OVERWRITE);
 	av_dict_set(d, "live_start_index", LIVE_START, AV_DICT_DONT_OVERWRITE);
 }
 
