@@ -65,8 +65,10 @@ bool log_escape(char *dst, size_t cap, size_t *used, const char *text, size_t le
 		char piece[12];
 		size_t took = escape_one(text + i, len - i, json, piece), n = strlen(piece);
 
-		if (*used + n >= cap)
+		if (*used + n >= cap) {
+			dst[*used] = '\0';
 			return false;
+		}
 		memcpy(dst + *used, piece, n);
 		*used += n;
 		i += took;

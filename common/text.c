@@ -136,11 +136,12 @@ static size_t userinfo_length(const char *authority)
 	return at;
 }
 
-/* Copies "name=value" behind a '?', '&', ';' or '#', the value hidden where it must be.  Returns
- * what was consumed; an ordinary value is left to the caller, for it may hold a URL itself. */
+/* Copies "name=value" behind a '?', '&', ';', '#' or '|', the value hidden where it must be.
+ * Returns what was consumed; an ordinary value is left to the caller, for it may hold a URL itself.
+ */
 static size_t redact_parameter(struct sink *out, const char *from)
 {
-	size_t name = strcspn(from, "=&;#?");
+	size_t name = strcspn(from, "=&;#?|");
 	size_t value;
 
 	if (from[name] != '=') {
@@ -149,7 +150,8 @@ static size_t redact_parameter(struct sink *out, const char *from)
 	sink_add(out, from, name + 1);
 	if (!text_name_is_secret(from, name))
 		return name + 1;
-	value = strcspn(from + name + 1, "&;#|");
+	/* a secret may have semicolons in it; rather too much is hidden than too little */
+	value = strcspn(from + name + 1, "&#|");
 	if (value > 0)
 		sink_add(out, "***", 3);
 	return name + 1 + value;
@@ -173,7 +175,7 @@ void text_redact_url(const char *url, char *dst, size_t cap)
 			char c = *url;
 
 			sink_add(&out, url++, 1);
-			if (c == '?' || c == '&' || c == ';' || c == '#')
+			if (strchr("?&;#|", c) != NULL)
 				url += redact_parameter(&out, url);
 		}
 	}

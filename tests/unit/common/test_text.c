@@ -112,7 +112,9 @@ Test(text, redacts_secret_parameters)
 	check_redacted("http://h/?token=abc", "http://h/?token=***");
 	check_redacted("http://h/?a=1&token=abc&b=2", "http://h/?a=1&token=***&b=2");
 	check_redacted("http://h/?X-Amps-Token=abc#top", "http://h/?X-Amps-Token=***#top");
-	check_redacted("http://h/?API_KEY=1;sig=2;x=3", "http://h/?API_KEY=***;sig=***;x=3");
+	check_redacted("http://h/?x=3;API_KEY=1;2&y=4", "http://h/?x=3;API_KEY=***&y=4");
+	check_redacted("http://h/a|Authorization=Basic%20Zm9v&Referer=b|x",
+		       "http://h/a|Authorization=***&Referer=b|x");
 	check_redacted("srt://h:9?passphrase=hidden&mode=caller",
 		       "srt://h:9?passphrase=***&mode=caller");
 	check_redacted("http://h/#access_token=z", "http://h/#access_token=***");
