@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amps-transcoder/mpd_xml.h"
 #include "common/clock.h"
 #include "common/text.h"
 
@@ -41,83 +42,6 @@ struct reading {
 	bool encrypted;		   /* something was passed over for that */
 };
 
-static bool is_named(const xmlNode *node, const char *name)
-{
-	return node->type == XML_ELEMENT_NODE && !strcmp((const char *)node->name, name);
-}
-
-static const xmlNode *child(const xmlNode *node, const char *name)
-{
-	for (const xmlNode *c = node ? node->children : NULL; c; c = c->next)
-		if (is_named(c, name))
-			return c;
-	return NULL;
-}
-
-static const xmlNode *next_named(const xmlNode *node, const char *name)
-{
-	for (node = node->next; node && !is_named(node, name); node = node->next)
-		;
-	return node;
-}
-
-/* The value of an attribute, NULL = none.  Entities were replaced, so it is one text. */
-static const char *attr(const xmlNode *node, const char *name)
-{
-	for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next)
-		if (!strcmp((const char *)a->name, name))
-			return a->children && a->children->content
-				       ? (const char *)a->children->content
-				       : "";
-	return NULL;
-}
-
-static int64_t number_of(const char *text, int64_t missing)
-{
-	char *end;
-	long long n;
-
-	if (!text)
-		return missing;
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	return errno || end == text ? missing : n;
-}
-
-/* xs:duration without years and months, which no manifest has: "P1DT2H3M4.5S". */
-static int64_t duration_of(const char *text, int64_t missing)
-{
-	static const struct {
-		char unit;
-		double seconds;
-	} units[] = {{'D', 86400}, {'H', 3600}, {'M', 60}, {'S', 1}};
-	double total = 0;
-
-	if (!text || *text++ != 'P')
-		return missing;
-	while (*text) {
-		char *end;
-		double n;
-
-		if (*text == 'T')
-			text++;
-		n = strtod(text, &end);
-		if (end == text)
-			break;
-		for (size_t i = 0; i < array_size(units); i++)
-			total += units[i].unit == *end ? n * units[i].seconds : 0;
-		text = *end ? end + 1 : end;
-	}
-	return total >= 0 && total < 1e11 ? (int64_t)(total * 1e6) : missing;
-}
-
-static int64_t time_of(const char *text, int64_t missing)
-{
-	int64_t us;
-
-	return text && time_parse_iso8601(text, &us, NULL) >= 0 ? us : missing;
-}
-
 /* a * b / c without overflow; c > 0. */
 static int64_t scale(int64_t a, int64_t b, int64_t c)
 {
@@ -131,22 +55,6 @@ static int64_t ticks_us(const struct template *t, int64_t ticks)
 	return scale(ticks, SECOND_US, t->timescale);
 }
 
-/* `base` with what this element's first BaseURL adds to it.  The caller's; NULL without memory. */
-static char *base_url(const char *base, const xmlNode *node)
-{
-	const xmlNode *b = child(node, "BaseURL");
-	xmlChar *content = b ? xmlNodeGetContent(b) : NULL, *built;
-	char *ret;
-
-	if (!content)
-		return strdup(base);
-	built = xmlBuildURI(content, (const xmlChar *)base);
-	ret = strdup(built ? (const char *)built : base);
-	xmlFree(content);
-	xmlFree(built);
-	return ret;
-}
-
 /* One "$Number%05d$" at text (behind the first $), n bytes long, into `out`. */
 static void put_identifier(const struct template *t, const char *text, size_t n, int64_t number,
 			   int64_t time, struct buf *out)
@@ -154,7 +62,7 @@ static void put_identifier(const struct template *t, const char *text, size_t n,
 	const char *percent = memchr(text, '%', n);
 	size_t name = percent ? (size_t)(percent - text) : n;
 	/* "%0[width]d" is all that the standard allows */
-	int width = percent ? (int)number_of(percent + 1, 0) : 0;
+	int width = percent ? (int)mpd_number(percent + 1, 0) : 0;
 
 	width = width < 0 ? 0 : MIN(width, 20);
 	if (name == 0)
@@ -162,7 +70,7 @@ static void put_identifier(const struct template *t, const char *text, size_t n,
 	else if (name == 16 && !strncmp(text, "RepresentationID", name))
 		buf_puts(out, t->id);
 	else if (name == 9 && !strncmp(text, "Bandwidth", name))
-		buf_printf(out, "%0*lld", width, (long long)number_of(t->bandwidth, 0));
+		buf_printf(out, "%0*lld", width, (long long)mpd_number(t->bandwidth, 0));
 	else if (name == 6 && !strncmp(text, "Number", name))
 		buf_printf(out, "%0*lld", width, (long long)number);
 	else if (name == 4 && !strncmp(text, "Time", name))
@@ -206,7 +114,7 @@ static const char *inherited(const struct template *t, const char *name)
 	const char *value = NULL;
 
 	for (unsigned i = 0; i < LEVELS && !value; i++)
-		value = attr(t->nodes[i], name);
+		value = mpd_attr(t->nodes[i], name);
 	return value;
 }
 
@@ -217,16 +125,16 @@ static bool template_complete(struct template *t)
 
 	for (unsigned i = 0; i < LEVELS; i++) {
 		if (!t->timeline)
-			t->timeline = child(t->nodes[i], "SegmentTimeline");
+			t->timeline = mpd_child(t->nodes[i], "SegmentTimeline");
 		if (!init)
-			init = child(t->nodes[i], "Initialization");
+			init = mpd_child(t->nodes[i], "Initialization");
 	}
 	t->media = inherited(t, "media");
-	t->init = t->list ? attr(init, "sourceURL") : inherited(t, "initialization");
-	t->timescale = number_of(inherited(t, "timescale"), 1);
-	t->duration = number_of(inherited(t, "duration"), 0);
-	t->number = number_of(inherited(t, "startNumber"), 1);
-	t->offset = number_of(inherited(t, "presentationTimeOffset"), 0);
+	t->init = t->list ? mpd_attr(init, "sourceURL") : inherited(t, "initialization");
+	t->timescale = mpd_number(inherited(t, "timescale"), 1);
+	t->duration = mpd_number(inherited(t, "duration"), 0);
+	t->number = mpd_number(inherited(t, "startNumber"), 1);
+	t->offset = mpd_number(inherited(t, "presentationTimeOffset"), 0);
 	return t->timescale > 0 && t->timescale <= TIMESCALE_MAX && (t->list || t->media) &&
 	       (t->timeline || t->duration > 0);
 }
@@ -238,7 +146,7 @@ static bool template_find(struct template *t, const xmlNode *const levels[LEVELS
 
 	for (size_t k = 0; k < array_size(names) && !any; k++) {
 		for (unsigned i = 0; i < LEVELS; i++) {
-			t->nodes[i] = child(levels[i], names[k]);
+			t->nodes[i] = mpd_child(levels[i], names[k]);
 			any = any || t->nodes[i];
 		}
 		t->list = k == 1;
@@ -271,20 +179,20 @@ static bool next_run(const struct reading *r, const struct template *t, const xm
 
 	if (!*s)
 		return false;
-	*time = number_of(attr(*s, "t"), *time);
-	repeat = number_of(attr(*s, "r"), 0);
-	*ret = (struct run){.time = *time, .duration = number_of(attr(*s, "d"), 0)};
-	*s = next_named(*s, "S");
+	*time = mpd_number(mpd_attr(*s, "t"), *time);
+	repeat = mpd_number(mpd_attr(*s, "r"), 0);
+	*ret = (struct run){.time = *time, .duration = mpd_number(mpd_attr(*s, "d"), 0)};
+	*s = mpd_next(*s, "S");
 	if (ret->duration <= 0 || ret->duration > INT64_MAX / 4 || *time < 0 ||
 	    *time > INT64_MAX / 4)
 		return false;
-	next_time = attr(*s, "t");
+	next_time = mpd_attr(*s, "t");
 	if (repeat >= 0)
 		ret->count = MIN(repeat, INT32_MAX) + 1;
 	else
 		ret->count =
 			repeats_until(*time, ret->duration,
-				      next_time ? number_of(next_time, 0) : available_ticks(r, t));
+				      next_time ? mpd_number(next_time, 0) : available_ticks(r, t));
 	*time += scale(ret->count, ret->duration, 1);
 	return true;
 }
@@ -303,12 +211,12 @@ static void track_add(struct mpd_track *track, const struct mpd_segment *s)
 static const char *list_media(const struct template *t, int64_t index)
 {
 	for (unsigned i = 0; i < LEVELS; i++) {
-		const xmlNode *u = child(t->nodes[i], "SegmentURL");
+		const xmlNode *u = mpd_child(t->nodes[i], "SegmentURL");
 
 		for (; u && index > 0; index--)
-			u = next_named(u, "SegmentURL");
+			u = mpd_next(u, "SegmentURL");
 		if (u)
-			return attr(u, "media");
+			return mpd_attr(u, "media");
 	}
 	return NULL;
 }
@@ -360,11 +268,11 @@ static void put_by_clock(struct reading *r, const struct template *t, struct mpd
 static void put_track(struct reading *r, const struct template *t, struct mpd_track *track)
 {
 	size_t init_at = t->init ? put_url(t, t->init, 0, 0, &r->mpd->urls) : 0;
-	const xmlNode *s = child(t->timeline, "S");
+	const xmlNode *s = mpd_child(t->timeline, "S");
 	int64_t time = 0, index = 0;
 	struct run run;
 
-	track->bandwidth = MAX(track->bandwidth, (uint64_t)MAX(number_of(t->bandwidth, 0), 0));
+	track->bandwidth = MAX(track->bandwidth, (uint64_t)MAX(mpd_number(t->bandwidth, 0), 0));
 	if (!t->timeline)
 		put_by_clock(r, t, track, init_at);
 	while (t->timeline && next_run(r, t, &s, &time, &run)) {
@@ -378,11 +286,11 @@ static const xmlNode *best_of(const xmlNode *set)
 {
 	const xmlNode *best = NULL;
 
-	for (const xmlNode *c = child(set, "Representation"); c;
-	     c = next_named(c, "Representation"))
-		if (!child(c, "ContentProtection") &&
-		    (!best ||
-		     number_of(attr(c, "bandwidth"), 0) > number_of(attr(best, "bandwidth"), 0)))
+	for (const xmlNode *c = mpd_child(set, "Representation"); c;
+	     c = mpd_next(c, "Representation"))
+		if (!mpd_child(c, "ContentProtection") &&
+		    (!best || mpd_number(mpd_attr(c, "bandwidth"), 0) >
+				      mpd_number(mpd_attr(best, "bandwidth"), 0)))
 			best = c;
 	return best;
 }
@@ -391,10 +299,10 @@ static const xmlNode *best_of(const xmlNode *set)
 static const char *content_of(const xmlNode *set, const xmlNode *representation)
 {
 	static const char *const kinds[] = {"video", "audio"};
-	const char *type = attr(representation, "mimeType");
+	const char *type = mpd_attr(representation, "mimeType");
 
 	if (!type)
-		type = attr(set, "mimeType");
+		type = mpd_attr(set, "mimeType");
 	for (size_t i = 0; type && i < array_size(kinds); i++)
 		if (!strncmp(type, kinds[i], 5) && !strcmp(type + 5, "/mp4"))
 			return kinds[i];
@@ -428,14 +336,14 @@ static int read_set(struct reading *r, struct template *t, const xmlNode *period
 {
 	const xmlNode *representation = best_of(set);
 	const xmlNode *const levels[LEVELS] = {representation, set, period};
-	_cleanup_(freep) char *set_base = base_url(base, set);
-	_cleanup_(freep) char *own = set_base ? base_url(set_base, representation) : NULL;
+	_cleanup_(freep) char *set_base = mpd_base_url(base, set);
+	_cleanup_(freep) char *own = set_base ? mpd_base_url(set_base, representation) : NULL;
 
 	if (!own)
 		return -ENOMEM;
 	t->base = own;
-	t->id = attr(representation, "id");
-	t->bandwidth = attr(representation, "bandwidth");
+	t->id = mpd_attr(representation, "id");
+	t->bandwidth = mpd_attr(representation, "bandwidth");
 	if (!t->id)
 		t->id = "";
 	if (template_find(t, levels))
@@ -449,13 +357,13 @@ static const xmlNode *best_video(struct reading *r, const xmlNode *period)
 	const xmlNode *best = NULL;
 	int64_t best_rate = -1;
 
-	for (const xmlNode *set = child(period, "AdaptationSet"); set;
-	     set = next_named(set, "AdaptationSet")) {
+	for (const xmlNode *set = mpd_child(period, "AdaptationSet"); set;
+	     set = mpd_next(set, "AdaptationSet")) {
 		const xmlNode *c = best_of(set);
 		const char *kind = c ? content_of(set, c) : NULL;
-		int64_t rate = number_of(attr(c, "bandwidth"), 0);
+		int64_t rate = mpd_number(mpd_attr(c, "bandwidth"), 0);
 
-		if (child(set, "ContentProtection") || (!c && child(set, "Representation")))
+		if (mpd_child(set, "ContentProtection") || (!c && mpd_child(set, "Representation")))
 			r->encrypted = true;
 		else if (kind && *kind == 'v' && rate > best_rate) {
 			best = set;
@@ -468,24 +376,24 @@ static const xmlNode *best_video(struct reading *r, const xmlNode *period)
 static int read_period(struct reading *r, const xmlNode *period, const char *mpd_base,
 		       int64_t begin_us, int64_t end_us)
 {
-	_cleanup_(freep) char *base = base_url(mpd_base, period);
+	_cleanup_(freep) char *base = mpd_base_url(mpd_base, period);
 	const xmlNode *video = best_video(r, period);
 	unsigned sounds = 0;
 	int error = base ? 0 : -ENOMEM;
 
-	for (const xmlNode *set = child(period, "AdaptationSet"); set && error == 0;
-	     set = next_named(set, "AdaptationSet")) {
+	for (const xmlNode *set = mpd_child(period, "AdaptationSet"); set && error == 0;
+	     set = mpd_next(set, "AdaptationSet")) {
 		struct template t = {.begin_us = begin_us, .end_us = end_us};
 		const xmlNode *c = best_of(set);
 		const char *kind = c ? content_of(set, c) : NULL;
 		struct mpd_track *track = NULL;
 
-		if (!kind || child(set, "ContentProtection"))
+		if (!kind || mpd_child(set, "ContentProtection"))
 			continue;
 		if (set == video)
 			track = track_of(r->mpd, true, 0, NULL);
 		else if (*kind == 'a')
-			track = track_of(r->mpd, false, sounds++, attr(set, "lang"));
+			track = track_of(r->mpd, false, sounds++, mpd_attr(set, "lang"));
 		if (track)
 			error = read_set(r, &t, period, set, base, track);
 	}
@@ -494,20 +402,20 @@ static int read_period(struct reading *r, const xmlNode *period, const char *mpd
 
 static int read_periods(struct reading *r, const xmlNode *root, const char *url)
 {
-	_cleanup_(freep) char *base = base_url(url, root);
-	const xmlNode *period = child(root, "Period"), *next;
+	_cleanup_(freep) char *base = mpd_base_url(url, root);
+	const xmlNode *period = mpd_child(root, "Period"), *next;
 	int64_t end_us = 0;
 	int error = base ? 0 : -ENOMEM;
 
 	for (; period && error == 0; period = next) {
 		int64_t begin_us =
-			duration_of(attr(period, "start"), end_us == TIME_NONE ? 0 : end_us);
-		int64_t length_us = duration_of(attr(period, "duration"), TIME_NONE);
+			mpd_duration(mpd_attr(period, "start"), end_us == TIME_NONE ? 0 : end_us);
+		int64_t length_us = mpd_duration(mpd_attr(period, "duration"), TIME_NONE);
 
-		next = next_named(period, "Period");
+		next = mpd_next(period, "Period");
 		end_us = length_us != TIME_NONE ? begin_us + length_us : TIME_NONE;
 		if (next)
-			end_us = duration_of(attr(next, "start"), end_us);
+			end_us = mpd_duration(mpd_attr(next, "start"), end_us);
 		error = read_period(r, period, base, begin_us, end_us);
 	}
 	return error;
@@ -516,16 +424,16 @@ static int read_periods(struct reading *r, const xmlNode *root, const char *url)
 static const char *read_root(struct reading *r, const xmlNode *root, const char *url, int *ret)
 {
 	struct mpd *m = r->mpd;
-	const char *type = attr(root, "type");
+	const char *type = mpd_attr(root, "type");
 
 	*ret = -EBADMSG;
-	if (!root || !is_named(root, "MPD"))
+	if (!root || !mpd_is_named(root, "MPD"))
 		return "it is no DASH manifest";
 	m->live = type && !strcmp(type, "dynamic");
-	m->update_us = duration_of(attr(root, "minimumUpdatePeriod"), TIME_NONE);
-	m->delay_us = duration_of(attr(root, "suggestedPresentationDelay"), 0);
-	r->begun_us = time_of(attr(root, "availabilityStartTime"), 0);
-	r->depth_us = duration_of(attr(root, "timeShiftBufferDepth"), TIME_NONE);
+	m->update_us = mpd_duration(mpd_attr(root, "minimumUpdatePeriod"), TIME_NONE);
+	m->delay_us = mpd_duration(mpd_attr(root, "suggestedPresentationDelay"), 0);
+	r->begun_us = mpd_time(mpd_attr(root, "availabilityStartTime"), 0);
+	r->depth_us = mpd_duration(mpd_attr(root, "timeShiftBufferDepth"), TIME_NONE);
 	*ret = 0;
 	if (!m->live)
 		return NULL;

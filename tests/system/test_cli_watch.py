@@ -129,6 +129,7 @@ def test_it_keeps_within_the_screen_when_that_changes(server):
         with Terminal("viewers", "--watch", "--socket", s.socket_path, rows=10, columns=60,
                       env={"NO_COLOR": "1"}) as t:
             t.shows(b"20 viewers")
+            t.shows(b"\x1b[J")
             first = t.text.split(b"\x1b[H")[1].split(b"\x1b[J")[0]
             lines = first.decode().replace("\x1b[K", "").split("\r\n")
             assert len(lines) == 10 and max(map(len, lines)) <= 60

@@ -308,15 +308,23 @@ def test_a_hundred_half_open_clients_keep_nobody_waiting(shared):
         for c in clients:
             c.close()
 
+    def ask():
+        """Who is slow to say what it wants may have to go for the crowd, and comes again."""
+        while True:
+            try:
+                with Client(shared) as c:
+                    c.send(call("tuners") + b"\n")
+                    return c.line()
+            except BrokenPipeError:
+                dropped.append(True)
+
     thread = threading.Thread(target=crowd)
     thread.start()
-    times = []
+    times, dropped = [], []
     try:
         for _ in range(40):
             begin = time.monotonic()
-            with Client(shared) as c:
-                c.send(call("tuners") + b"\n")
-                answer = c.line()
+            answer = ask()
             times.append(time.monotonic() - begin)
             assert [t["key"] for t in answer["result"]] == ["1"]
             stop.wait(0.02)
@@ -329,6 +337,7 @@ def test_a_hundred_half_open_clients_keep_nobody_waiting(shared):
           f"longest {times[-1] * 1000:.1f} ms")
     assert times[20] < 0.05 or SANITIZED, times
     assert times[-1] < 1 * PATIENCE, times
+    assert len(dropped) <= 4, dropped
     residue.check()
 
 

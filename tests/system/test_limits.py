@@ -83,6 +83,15 @@ def p99(gaps):
     return gaps[len(gaps) * 99 // 100]
 
 
+def begin_slowly(server):
+    """SLOW clients that have begun a request, or nothing."""
+    crowd = connect(server, SLOW)
+    for n, sock in enumerate(crowd):
+        if SLOW_STARTS[n % 4]:
+            sock.sendall(SLOW_STARTS[n % 4])
+    return crowd
+
+
 @pytest.mark.slow
 def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
     """A byte every two seconds or nothing at all: only an absolute deadline ends these."""
@@ -95,10 +104,7 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
         calm = w.longest_gaps(ids, 4)
         w.rate(ids, FAST)
         begin = time.monotonic()
-        loris = connect(s, SLOW)
-        for n, sock in enumerate(loris):
-            if SLOW_STARTS[n % 4]:
-                sock.sendall(SLOW_STARTS[n % 4])
+        loris = begin_slowly(s)
         taken = time.monotonic() - begin
         grown = held_by_workers(s)[0] - memory
         held = len(alive(loris))
@@ -123,10 +129,7 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
         assert_untouched(w.report())
         residue.check()
         kept = [held_by_workers(s)[0] - memory]
-        again = connect(s, SLOW)
-        for sock in again:
-            sock.sendall(SLOW_STARTS[1])
-        close_all(again)
+        close_all(begin_slowly(s))
         wait_for(lambda: held_by_workers(s)[1] <= open_before, 20, "the second crowd to be gone")
         kept.append(held_by_workers(s)[0] - memory)
     print(f"{SLOW} slow clients opened in {taken:.1f} s ({held} at once), all gone after "

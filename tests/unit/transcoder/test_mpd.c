@@ -104,7 +104,7 @@ Test(mpd, segments_of_one_length_are_told_by_the_clock)
 Test(mpd, lists_and_bases_are_followed)
 {
 	struct mpd *m = parse(
-		"<MPD type=\"dynamic\"" STARTED "><BaseURL>http://other/x/</BaseURL><Period>"
+		"<MPD type=\"dynamic\"" STARTED "><BaseURL> http://other/x/\n</BaseURL><Period>"
 		"<AdaptationSet mimeType=\"video/mp4\"><BaseURL>../set/</BaseURL><Representation id=\"v\">"
 		"<BaseURL>rep/</BaseURL><SegmentList duration=\"10\"><Initialization sourceURL=\"init\"/>"
 		"<SegmentTimeline><S t=\"0\" d=\"10\" r=\"1\"/></SegmentTimeline>"
