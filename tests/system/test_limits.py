@@ -106,8 +106,9 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
         begin = time.monotonic()
         loris = begin_slowly(s)
         taken = time.monotonic() - begin
-        grown = held_by_workers(s)[0] - memory
         held = len(alive(loris))
+        wait_for(lambda: held_by_workers(s)[1] >= open_before + held * 9 // 10, 4, "all to be taken in")
+        grown = held_by_workers(s)[0] - memory
         talkers = set(sock for n, sock in enumerate(loris) if SLOW_STARTS[n % 4])
         left, turn = loris, 0
         while left and time.monotonic() - begin < 9 * PATIENCE + taken:
@@ -137,8 +138,8 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
           f"of {len(ids)} viewers, p99: {p99(calm)} ms before, {p99(stormy)} ms meanwhile")
     assert held > SLOW * 9 // 10 or taken > 4, f"only {held} were held at once"
     assert grown < SLOW * 8 or SANITIZED, f"{grown} KiB for {SLOW} clients"
-    # the heap keeps its size, and is used again
-    assert max(kept) < grown + 2048 or SANITIZED, f"{kept} KiB are left of {grown}"
+    # the heap keeps its size, and is used again; the shares of the workers differ a little
+    assert max(kept) < grown * 5 // 4 or SANITIZED, f"{kept} KiB are left of {grown}"
     assert p99(stormy) < 3 * p99(calm) + 300 * PATIENCE, (calm, stormy)
 
 
