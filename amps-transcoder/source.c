@@ -9,6 +9,7 @@
 
 #include "amps-transcoder/av_log.h"
 #include "amps-transcoder/guard.h"
+#include "amps-transcoder/hls_languages.h"
 #include "amps-transcoder/mpd.h"
 #include "amps-transcoder/source_tls.h"
 #include "amps-transcoder/ts_align.h"
@@ -300,15 +301,19 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
 	/* then the protocol took its options when it was opened */
 	bool opened = s->via == SOURCE_VIA_AVIO && (*ic)->pb;
+	struct hls_languages *languages = hls_languages_watch(*ic);
 	int r;
 
 	common_options(&d);
 	r = avformat_open_input(ic, url, format, &d);
 	if (r >= 0) {
+		if (languages)
+			hls_languages_apply(languages, *ic);
 		if (opened)
 			source_options_common(&d, s->left);
 		source_options_leftover(d, s->options.libav);
 	}
+	hls_languages_free(languages);
 	av_dict_free(&d);
 	return r;
 }

@@ -3,6 +3,7 @@ programme of several; passed through, out of other containers, and transcoded.""
 import concurrent.futures
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import media
 from harness import PATIENCE
 from lineup import LOOP, channel, line_up
+from origin import HttpOrigin
 from trouble import seal
 from ts import PACKET, pid_of, split, stamp
 
@@ -144,21 +146,31 @@ def pid_of_kind(data, descriptor):
     return None
 
 
-@pytest.mark.parametrize("way", ["passed through", "one programme", "HLS"])
+SEGMENTS = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:%d\n#EXTINF:%d,\n%s\n#EXT-X-ENDLIST\n"
+MASTER = ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000\nlow.m3u8\n"
+          "#EXT-X-STREAM-INF:BANDWIDTH=900000\nindex.m3u8\n")
+
+
+@pytest.mark.parametrize("way", ["passed through", "one programme", "HLS", "HLS over HTTP"])
 def test_teletext_and_dvb_subtitles(server, tmp_path, way):
     (tmp_path / "film.ts").write_bytes(with_subtitles(open(media.film(), "rb").read()))
-    (tmp_path / "index.m3u8").write_text(
-        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:13\n#EXTINF:12,\nfilm.ts\n"
-        "#EXT-X-ENDLIST\n")
+    shutil.copy(media.languages_film(), tmp_path / "low.ts")
+    (tmp_path / "index.m3u8").write_text(SEGMENTS % (13, 12, "film.ts"))
+    (tmp_path / "low.m3u8").write_text(SEGMENTS % (21, 20, "low.ts"))
+    (tmp_path / "master.m3u8").write_text(MASTER)
     path = tmp_path / ("index.m3u8" if way == "HLS" else "film.ts")
+    with HttpOrigin(folder=str(tmp_path)) as origin:
+        keep_subtitles(server, origin.url("/master.m3u8") if way == "HLS over HTTP" else path, way)
+
+
+def keep_subtitles(server, path, way):
     s = server(line_up(channel(1, str(path), **(PROGRAMME_1 if way == "one programme" else LOOP)),
                        streaming={"idle_timeout": 20}))
     with s.stream("/stream/1.ts") as stream:
         data = stream.read(2 << 20)
     found, words = streams(s, 1)
-    languages = ["", ""] if way == "HLS" else [" eng", " deu"]    # libavformat loses them
     assert ([x.replace(" und", "") for x in found], words) == (
-        ["aac", "dvb_subtitle" + languages[0], "dvb_teletext" + languages[1], "h264"], "")
+        ["aac", "dvb_subtitle eng", "dvb_teletext deu", "h264"], "")
     for descriptor, first in ((0x56, b"\x10\x02\x2c"), (0x59, b"\x20\x00\x0f")):
         had = texts(data, pid_of_kind(data, descriptor))
         assert len(had) > 5, (descriptor, had)
