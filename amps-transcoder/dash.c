@@ -133,6 +133,15 @@ static int take_manifest(struct dash *d, const struct buf *text)
 		log_warn("%s", problem);
 		return r;
 	}
+	if (d->mpd && !mpd->live) {
+		/* the presentation has ended: what it lists is its last */
+		d->source->live = false;
+		if (mpd->track_count < d->mpd->track_count) {
+			mpd_free(mpd);
+			d->mpd->live = false;
+			return 0;
+		}
+	}
 	mpd_free(d->mpd);
 	d->mpd = mpd;
 	return 0;
@@ -163,7 +172,7 @@ static bool is_fresh(const struct dash *d)
 	int64_t wanted = d->mpd->update_us == TIME_NONE ? FRESH_MAX_US : d->mpd->update_us;
 
 	wanted = MIN(MAX(wanted, FRESH_MIN_US), FRESH_MAX_US);
-	return clock_mono_us() - d->fetched_us < (uint64_t)wanted;
+	return !d->mpd->live || clock_mono_us() - d->fetched_us < (uint64_t)wanted;
 }
 
 /* The number of the list's first segment: one that was told before keeps its number. */

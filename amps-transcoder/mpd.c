@@ -55,6 +55,12 @@ static int64_t ticks_us(const struct template *t, int64_t ticks)
 	return scale(ticks, SECOND_US, t->timescale);
 }
 
+static void segment_done(struct mpd_segment *s)
+{
+	free(s->init);
+	free(s->media);
+}
+
 /* One "$Number%05d$" at text (behind the first $), n bytes long, into `out`. */
 static void put_identifier(const struct template *t, const char *text, size_t n, int64_t number,
 			   int64_t time, struct buf *out)
@@ -77,17 +83,15 @@ static void put_identifier(const struct template *t, const char *text, size_t n,
 		buf_printf(out, "%0*lld", width, (long long)time);
 }
 
-/* The URL that a template makes of these, behind what `urls` holds; its place, 0 when it has no
- * use. */
-static size_t put_url(const struct template *t, const char *pattern, int64_t number, int64_t time,
-		      struct buf *urls)
+/* The URL that a template makes of these; NULL when it has no use. */
+static char *make_url(const struct template *t, const char *pattern, int64_t number, int64_t time)
 {
 	_cleanup_(buf_done) struct buf name = BUF_INIT;
 	const char *end;
-	size_t at = urls->len;
 	xmlChar *url;
+	char *ret = NULL;
 
-	for (const char *p = pattern; *p; p++) {
+	for (const char *p = pattern; *p && name.len <= URL_MAX; p++) {
 		if (*p != '$' || !(end = strchr(p + 1, '$'))) {
 			buf_putc(&name, *p);
 			continue;
@@ -95,17 +99,14 @@ static size_t put_url(const struct template *t, const char *pattern, int64_t num
 		put_identifier(t, p + 1, (size_t)(end - p - 1), number, time, &name);
 		p = end;
 	}
-	if (!buf_ok(&name) || !name.len)
-		return 0;
+	if (!buf_ok(&name) || !name.len || name.len > URL_MAX)
+		return NULL;
 	url = xmlBuildURI((const xmlChar *)name.data, (const xmlChar *)t->base);
 	/* a line break would forge a line of the playlist */
-	if (!url || strlen((const char *)url) > URL_MAX || strpbrk((const char *)url, "\r\n\"")) {
-		xmlFree(url);
-		return 0;
-	}
-	buf_add(urls, url, strlen((const char *)url) + 1);
+	if (url && strlen((const char *)url) <= URL_MAX && !strpbrk((const char *)url, "\r\n\""))
+		ret = strdup((const char *)url);
 	xmlFree(url);
-	return at;
+	return ret;
 }
 
 /* An attribute of the innermost element that has it. */
@@ -134,7 +135,7 @@ static bool template_complete(struct template *t)
 	t->timescale = mpd_number(inherited(t, "timescale"), 1);
 	t->duration = mpd_number(inherited(t, "duration"), 0);
 	t->number = mpd_number(inherited(t, "startNumber"), 1);
-	t->offset = mpd_number(inherited(t, "presentationTimeOffset"), 0);
+	t->offset = MAX(mpd_number(inherited(t, "presentationTimeOffset"), 0), 0);
 	return t->timescale > 0 && t->timescale <= TIMESCALE_MAX && (t->list || t->media) &&
 	       (t->timeline || t->duration > 0);
 }
@@ -154,20 +155,20 @@ static bool template_find(struct template *t, const xmlNode *const levels[LEVELS
 	return any && template_complete(t);
 }
 
-/* The last moment of the period that may be asked for, in ticks of its own clock. */
-static int64_t available_ticks(const struct reading *r, const struct template *t)
+/* How many segments of this length there are behind `time`; where the end of the period is not what
+ * limits them, the clock is, and the sender's may be a little slow. */
+static int64_t available(const struct reading *r, const struct template *t, int64_t time,
+			 int64_t duration)
 {
-	int64_t now_us = r->wall_us - r->begun_us;
+	int64_t now_us = r->wall_us - r->begun_us - CLOCK_SLACK_US - t->begin_us;
+	bool ended = t->end_us != TIME_NONE && t->end_us - t->begin_us <= now_us;
+	int64_t until_us = ended ? t->end_us - t->begin_us : now_us;
+	int64_t length = scale(until_us, t->timescale, SECOND_US) + t->offset - time;
 
-	if (t->end_us != TIME_NONE)
-		now_us = MIN(now_us, t->end_us);
-	return scale(now_us - t->begin_us, t->timescale, SECOND_US) + t->offset;
-}
-
-/* How often the segment at `time` repeats itself where the manifest leaves that open. */
-static int64_t repeats_until(int64_t time, int64_t duration, int64_t until)
-{
-	return until > time ? MAX((until - time) / duration, 1) : 0;
+	if (length <= 0 || (!ended && !r->mpd->live))
+		return 0;
+	/* the last one of a period may be a shorter one */
+	return length / duration + (ended && length % duration != 0);
 }
 
 /* The next run of the timeline; false at its end. */
@@ -183,23 +184,25 @@ static bool next_run(const struct reading *r, const struct template *t, const xm
 	repeat = mpd_number(mpd_attr(*s, "r"), 0);
 	*ret = (struct run){.time = *time, .duration = mpd_number(mpd_attr(*s, "d"), 0)};
 	*s = mpd_next(*s, "S");
-	if (ret->duration <= 0 || ret->duration > INT64_MAX / 4 || *time < 0 ||
-	    *time > INT64_MAX / 4)
+	if (ret->duration <= 0 || *time < 0 || *time > INT64_MAX / 4)
 		return false;
 	next_time = mpd_attr(*s, "t");
 	if (repeat >= 0)
-		ret->count = MIN(repeat, INT32_MAX) + 1;
+		ret->count = repeat + 1;
+	else if (next_time)
+		ret->count = MAX((mpd_number(next_time, 0) - *time) / ret->duration, 0);
 	else
-		ret->count =
-			repeats_until(*time, ret->duration,
-				      next_time ? mpd_number(next_time, 0) : available_ticks(r, t));
+		ret->count = available(r, t, *time, ret->duration);
+	ret->count = MIN(ret->count, INT32_MAX);
 	*time += scale(ret->count, ret->duration, 1);
 	return true;
 }
 
+/* Takes the URLs. */
 static void track_add(struct mpd_track *track, const struct mpd_segment *s)
 {
 	if (track->count == MPD_SEGMENTS_MAX) {
+		segment_done(&track->segments[0]);
 		memmove(track->segments, track->segments + 1,
 			(MPD_SEGMENTS_MAX - 1) * sizeof(*track->segments));
 		track->count--;
@@ -221,64 +224,63 @@ static const char *list_media(const struct template *t, int64_t index)
 	return NULL;
 }
 
-static void put_segment(struct reading *r, const struct template *t, struct mpd_track *track,
-			size_t init_at, int64_t index, int64_t time, int64_t duration)
+static void put_segment(const struct template *t, struct mpd_track *track, int64_t index,
+			int64_t time, int64_t duration)
 {
 	int64_t start_us = ticks_us(t, time - t->offset);
 	const char *media = t->list ? list_media(t, index) : t->media;
 	struct mpd_segment s = {
 		.start_us = t->begin_us + start_us,
 		.duration_us = ticks_us(t, time + duration - t->offset) - start_us,
-		.init_at = init_at,
 	};
 
 	if (!media || (t->end_us != TIME_NONE && s.start_us >= t->end_us))
 		return;
-	s.media_at = put_url(t, media, t->number + index, time, &r->mpd->urls);
-	if (s.media_at)
+	if (t->end_us != TIME_NONE)
+		s.duration_us = MIN(s.duration_us, t->end_us - s.start_us);
+	s.init = t->init ? make_url(t, t->init, 0, 0) : NULL;
+	s.media = make_url(t, media, t->number + index, time);
+	if (s.media)
 		track_add(track, &s);
+	else
+		segment_done(&s);
 }
 
-/* Only the newest segments of a run can be in the list. */
-static void put_run(struct reading *r, const struct template *t, struct mpd_track *track,
-		    size_t init_at, int64_t index, const struct run *run)
+/* The newest segments of a timeline; more than those are not looked at, whatever it repeats. */
+static void put_timeline(const struct reading *r, const struct template *t, struct mpd_track *track)
 {
-	for (int64_t i = MAX(run->count - MPD_SEGMENTS_MAX, 0); i < run->count; i++)
-		put_segment(r, t, track, init_at, index + i, run->time + i * run->duration,
-			    run->duration);
-}
-
-/* Segments of one length: which there are is told by the clock; theirs may be a little slow. */
-static void put_by_clock(struct reading *r, const struct template *t, struct mpd_track *track,
-			 size_t init_at)
-{
-	int64_t late = scale(CLOCK_SLACK_US, t->timescale, SECOND_US);
-	int64_t until = available_ticks(r, t) - t->offset - late;
-	int64_t from = 0, last = until / t->duration;
-
-	if (until <= 0)
-		return;
-	if (r->depth_us != TIME_NONE)
-		from = MAX((until - scale(r->depth_us, t->timescale, SECOND_US)) / t->duration, 0);
-	from = MAX(from, last - MPD_SEGMENTS_MAX);
-	for (int64_t i = from; i < last; i++)
-		put_segment(r, t, track, init_at, i, i * t->duration + t->offset, t->duration);
-}
-
-static void put_track(struct reading *r, const struct template *t, struct mpd_track *track)
-{
-	size_t init_at = t->init ? put_url(t, t->init, 0, 0, &r->mpd->urls) : 0;
-	const xmlNode *s = mpd_child(t->timeline, "S");
-	int64_t time = 0, index = 0;
+	const xmlNode *first = mpd_child(t->timeline, "S"), *s = first;
+	int64_t time = 0, total = 0, index = 0;
 	struct run run;
 
+	while (next_run(r, t, &s, &time, &run))
+		total += run.count;
+	for (s = first, time = 0; next_run(r, t, &s, &time, &run); index += run.count)
+		for (int64_t i = MAX(total - MPD_SEGMENTS_MAX - index, 0); i < run.count; i++)
+			put_segment(t, track, index + i, run.time + scale(i, run.duration, 1),
+				    run.duration);
+}
+
+/* Segments of one length: which there are is told by the clock. */
+static void put_by_clock(const struct reading *r, const struct template *t, struct mpd_track *track)
+{
+	int64_t count = available(r, t, t->offset, t->duration), from = 0;
+	int64_t depth = r->depth_us == TIME_NONE
+				? MPD_SEGMENTS_MAX
+				: scale(r->depth_us, t->timescale, SECOND_US) / t->duration;
+
+	from = MAX(count - MAX(MIN(depth, MPD_SEGMENTS_MAX), 1), 0);
+	for (int64_t i = from; i < count; i++)
+		put_segment(t, track, i, i * t->duration + t->offset, t->duration);
+}
+
+static void put_track(const struct reading *r, const struct template *t, struct mpd_track *track)
+{
 	track->bandwidth = MAX(track->bandwidth, (uint64_t)MAX(mpd_number(t->bandwidth, 0), 0));
-	if (!t->timeline)
-		put_by_clock(r, t, track, init_at);
-	while (t->timeline && next_run(r, t, &s, &time, &run)) {
-		put_run(r, t, track, init_at, index, &run);
-		index += run.count;
-	}
+	if (t->timeline)
+		put_timeline(r, t, track);
+	else
+		put_by_clock(r, t, track);
 }
 
 /* The best representation of a set. */
@@ -346,7 +348,7 @@ static int read_set(struct reading *r, struct template *t, const xmlNode *period
 	t->bandwidth = mpd_attr(representation, "bandwidth");
 	if (!t->id)
 		t->id = "";
-	if (template_find(t, levels))
+	if (strlen(t->base) <= URL_MAX && strlen(t->id) <= URL_MAX && template_find(t, levels))
 		put_track(r, t, track);
 	return 0;
 }
@@ -416,6 +418,9 @@ static int read_periods(struct reading *r, const xmlNode *root, const char *url)
 		end_us = length_us != TIME_NONE ? begin_us + length_us : TIME_NONE;
 		if (next)
 			end_us = mpd_duration(mpd_attr(next, "start"), end_us);
+		else if (end_us == TIME_NONE)
+			end_us = mpd_duration(mpd_attr(root, "mediaPresentationDuration"),
+					      TIME_NONE);
 		error = read_period(r, period, base, begin_us, end_us);
 	}
 	return error;
@@ -434,15 +439,17 @@ static const char *read_root(struct reading *r, const xmlNode *root, const char 
 	m->delay_us = mpd_duration(mpd_attr(root, "suggestedPresentationDelay"), 0);
 	r->begun_us = mpd_time(mpd_attr(root, "availabilityStartTime"), 0);
 	r->depth_us = mpd_duration(mpd_attr(root, "timeShiftBufferDepth"), TIME_NONE);
-	*ret = 0;
-	if (!m->live)
-		return NULL;
-	buf_putc(&m->urls, '\0');
+	if (!m->live) {
+		/* all of it is there */
+		r->begun_us = 0;
+		r->wall_us = INT64_MAX / 4;
+		r->depth_us = TIME_NONE;
+	}
 	*ret = read_periods(r, root, url);
-	if (!buf_ok(&m->urls))
-		*ret = -ENOMEM;
 	if (*ret < 0)
 		return "no memory";
+	if (!m->live)
+		return NULL;
 	if (m->track_count > 0)
 		return NULL;
 	*ret = -EBADMSG;
@@ -453,6 +460,18 @@ static const char *read_root(struct reading *r, const xmlNode *root, const char 
 bool mpd_probe(const uint8_t *bytes, size_t n)
 {
 	return memmem(bytes, n, "<MPD", 4) && !memchr(bytes, '\0', n);
+}
+
+/* Nothing that the parser would take for another encoding than UTF-8: what is hidden in one could
+ * not be judged by its bytes. */
+static bool is_plain(const char *xml, size_t n)
+{
+	if (n >= 3 && !memcmp(xml, "\xef\xbb\xbf", 3)) {
+		xml += 3;
+		n -= 3;
+	}
+	return n <= INT32_MAX && n > 0 && strchr("< \t\r\n", *xml) && !memchr(xml, '\0', n) &&
+	       !memmem(xml, n, "<!DOCTYPE", 9);
 }
 
 int mpd_parse(const char *xml, size_t n, const char *url, int64_t wall_us, struct mpd **ret,
@@ -466,11 +485,16 @@ int mpd_parse(const char *xml, size_t n, const char *url, int64_t wall_us, struc
 		*ret_problem = "no memory";
 		return -ENOMEM;
 	}
-	/* no manifest needs entities of its own, and they are a way to fill a memory */
-	if (!memmem(xml, n, "<!DOCTYPE", 9))
-		doc = xmlReadMemory(xml, (int)MIN(n, (size_t)INT32_MAX), NULL, NULL,
-				    XML_PARSE_NOENT | XML_PARSE_NONET | XML_PARSE_NOERROR |
-					    XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+	if (is_plain(xml, n))
+		doc = xmlReadMemory(xml, (int)n, NULL, "UTF-8",
+				    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+					    XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
+	/* nobody needs entities of its own, and they are a way to fill a memory and to read files
+	 */
+	if (doc && (doc->intSubset || doc->extSubset)) {
+		xmlFreeDoc(doc);
+		doc = NULL;
+	}
 	*ret_problem = doc ? read_root(&r, xmlDocGetRootElement(doc), url, &error)
 			   : "the DASH manifest cannot be read";
 	xmlFreeDoc(doc);
@@ -484,8 +508,9 @@ int mpd_parse(const char *xml, size_t n, const char *url, int64_t wall_us, struc
 
 struct mpd *mpd_free(struct mpd *m)
 {
-	if (m)
-		buf_done(&m->urls);
+	for (unsigned i = 0; m && i < m->track_count; i++)
+		for (size_t k = 0; k < m->tracks[i].count; k++)
+			segment_done(&m->tracks[i].segments[k]);
 	free(m);
 	return NULL;
 }
@@ -494,7 +519,7 @@ void mpd_playlist(const struct mpd *m, const struct mpd_track *t, uint64_t seque
 		  struct buf *out)
 {
 	int64_t longest_us = SECOND_US;
-	size_t init_at = 0;
+	const char *init = "";
 
 	for (size_t i = 0; i < t->count; i++)
 		longest_us = MAX(longest_us, t->segments[i].duration_us);
@@ -505,17 +530,19 @@ void mpd_playlist(const struct mpd *m, const struct mpd_track *t, uint64_t seque
 		   (unsigned long long)sequence);
 	for (size_t i = 0; i < t->count; i++) {
 		const struct mpd_segment *s = &t->segments[i];
+		const char *own = s->init ? s->init : "";
 
-		if (i > 0 && strcmp(m->urls.data + s->init_at, m->urls.data + init_at) != 0)
+		if (i > 0 && strcmp(own, init) != 0)
 			buf_puts(out, "#EXT-X-DISCONTINUITY\n");
-		if (s->init_at &&
-		    (i == 0 || strcmp(m->urls.data + s->init_at, m->urls.data + init_at) != 0))
-			buf_printf(out, "#EXT-X-MAP:URI=\"%s\"\n", m->urls.data + s->init_at);
-		init_at = s->init_at;
+		if (s->init && strcmp(own, init) != 0)
+			buf_printf(out, "#EXT-X-MAP:URI=\"%s\"\n", own);
+		init = own;
 		buf_printf(out, "#EXTINF:%lld.%06lld,\n%s\n",
 			   (long long)(s->duration_us / SECOND_US),
-			   (long long)(s->duration_us % SECOND_US), m->urls.data + s->media_at);
+			   (long long)(s->duration_us % SECOND_US), s->media);
 	}
+	if (!m->live)
+		buf_puts(out, "#EXT-X-ENDLIST\n");
 }
 
 void mpd_master(const struct mpd *m, const char *prefix, struct buf *out)

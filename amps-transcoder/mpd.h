@@ -17,7 +17,7 @@
 struct mpd_segment {
 	int64_t start_us; /* behind the begin of the presentation */
 	int64_t duration_us;
-	size_t init_at, media_at; /* URLs, in the manifest's `urls`; init_at 0 = none */
+	char *init, *media; /* URLs, absolute; init NULL = none */
 };
 
 struct mpd_track {
@@ -34,19 +34,20 @@ struct mpd {
 	int64_t delay_us;  /* how far behind the newest segment to begin; 0 not told */
 	struct mpd_track tracks[MPD_TRACKS_MAX]; /* the picture first */
 	unsigned track_count;
-	struct buf urls; /* absolute, NUL-terminated; the byte at 0 belongs to none */
 };
 
 /* Do these first bytes of a file begin a manifest? */
 bool mpd_probe(const uint8_t *bytes, size_t n);
 
-/* Parses a manifest fetched from `url`; what is not available at wall_us is left out.  A manifest
- * that is not live has no tracks.  0, -ENOMEM, -EBADMSG (*ret_problem says why; static). */
+/* Parses a manifest fetched from `url`; what of a live one is not available at wall_us is left out,
+ * and one that is not live may have no tracks.  0, -ENOMEM, -EBADMSG (*ret_problem says why;
+ * static). */
 must_check int mpd_parse(const char *xml, size_t n, const char *url, int64_t wall_us,
 			 struct mpd **ret, const char **ret_problem);
 struct mpd *mpd_free(struct mpd *m);
 
-/* An HLS playlist (RFC 8216) of the track; its first segment has this media sequence number. */
+/* An HLS playlist (RFC 8216) of the track, finished if the presentation is; its first segment has
+ * this media sequence number. */
 void mpd_playlist(const struct mpd *m, const struct mpd_track *t, uint64_t sequence,
 		  struct buf *out);
 

@@ -30,7 +30,7 @@ const xmlNode *mpd_next(const xmlNode *node, const char *name)
 
 const char *mpd_attr(const xmlNode *node, const char *name)
 {
-	/* entities were replaced, so a value is one text */
+	/* nothing declares entities, so a value is one text */
 	for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next)
 		if (!strcmp((const char *)a->name, name))
 			return a->children && a->children->content
@@ -48,7 +48,8 @@ int64_t mpd_number(const char *text, int64_t missing)
 		return missing;
 	errno = 0;
 	n = strtoll(text, &end, 10);
-	return errno || end == text ? missing : n;
+	/* such that sums of a few fit */
+	return errno || end == text || n > INT64_MAX / 8 || n < INT64_MIN / 8 ? missing : n;
 }
 
 /* xs:duration without years and months, which no manifest has: "P1DT2H3M4.5S". */

@@ -1,7 +1,7 @@
 /* mpd_xml.h - reading the elements and attributes of a DASH manifest (XML Schema's datatypes).
  *
  * Everything is borrowed from the document; node may be NULL.  A value that is missing or cannot be
- * read becomes the caller's `missing`.  Times in microseconds. */
+ * read, or is larger than any real one, becomes the caller's `missing`.  Times in microseconds. */
 #ifndef AMPS_MPD_XML_H
 #define AMPS_MPD_XML_H
 

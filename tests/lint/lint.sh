@@ -23,7 +23,7 @@ headers_compile_alone() {
 	flags="-std=gnu17 -D_GNU_SOURCE -DAMPS_VERSION=\"x\" -I. -I$build/generated -Wall -Wextra
 		-Werror -fsyntax-only"
 	flags="$flags $(pkg-config --cflags libevent_core jansson yaml-0.1 sqlite3 libseccomp \
-		libavformat libavcodec libavfilter libswscale libswresample)"
+		libavformat libavcodec libavfilter libswscale libswresample libxml-2.0)"
 	for header in $(git ls-files 'common/*.h' 'amps-*/*.h'); do
 		printf '#include "%s"\n' "$header" | gcc $flags -x c - ||
 			complain "$header does not compile alone"
