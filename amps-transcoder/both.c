@@ -16,7 +16,8 @@ struct both {
 	struct job *job;
 	struct outputs outputs;
 	uint64_t stall_us;
-	bool failed; /* outputs.problem says why */
+	uint64_t packets; /* of this round */
+	bool failed;	  /* outputs.problem says why */
 };
 
 /* Takes all orders that wait; true when the job is over. */
@@ -145,15 +146,25 @@ static bool hold(struct both *b, struct pace *pace, int64_t time_90k)
 	}
 }
 
+/* Has the part that the operator wants (-t) been read? */
+static bool is_complete(const struct source *s, int64_t begin_90k, int64_t time_90k)
+{
+	return s->options.length_us && time_90k != TIME_NONE && begin_90k != TIME_NONE &&
+	       time_90k - begin_90k >= s->options.length_us * 9 / 100;
+}
+
 /* Reads the source to its end.  0 (ended), 1 (orders) or a libav error. */
 static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer)
 {
 	AVPacket *packet = av_packet_alloc();
+	int64_t begin_90k = TIME_NONE;
 	struct pace pace;
 	int r = packet ? 0 : AVERROR(ENOMEM);
 
 	pace_init(&pace, s->live ? PACE_LIVE : s->options.re ? PACE_REAL : PACE_FILE);
 	while (r == 0) {
+		int64_t time_90k;
+
 		b->job->deadline_us = clock_mono_us() + b->stall_us;
 		r = av_read_frame(demuxer, packet);
 		/* some demuxers take a broken connection for the end */
@@ -161,11 +172,17 @@ static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer
 			r = AVERROR(ETIMEDOUT);
 		if (r < 0)
 			break;
-		if (hold(b, &pace, packet_time(demuxer, packet)))
+		time_90k = packet_time(demuxer, packet);
+		if (begin_90k == TIME_NONE)
+			begin_90k = time_90k;
+		if (is_complete(s, begin_90k, time_90k))
+			r = AVERROR_EOF;
+		else if (hold(b, &pace, time_90k))
 			r = 1;
 		else if (outputs_packet(&b->outputs, packet) < 0)
 			b->failed = true;
 		r = b->failed ? 1 : r;
+		b->packets++;
 		av_packet_unref(packet);
 	}
 	av_packet_free(&packet);
@@ -176,23 +193,22 @@ static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer
 static int media_rounds(struct both *b, struct source *s, AVFormatContext *demuxer)
 {
 	int64_t left = s->options.loop;
-	int r;
+	int r = s->options.seek_us ? source_demuxer_to_begin(s, demuxer) : 0;
 
-	for (;;) {
+	while (r >= 0) {
+		b->packets = 0;
 		outputs_set_source(&b->outputs, demuxer);
 		r = media_loop(b, s, demuxer);
 		if (r == 0)
 			outputs_drain(&b->outputs);
-		if (r != 0 || left == 0)
+		/* a round without anything would be followed by the next one at once, for ever */
+		if (r != 0 || left == 0 || b->packets == 0)
 			return r;
 		left -= left > 0;
 		b->job->deadline_us = clock_mono_us() + b->stall_us;
-		r = av_seek_frame(demuxer, -1,
-				  demuxer->start_time == AV_NOPTS_VALUE ? 0 : demuxer->start_time,
-				  AVSEEK_FLAG_BACKWARD);
-		if (r < 0)
-			return r;
+		r = source_demuxer_to_begin(s, demuxer);
 	}
+	return r;
 }
 
 /* What ended the source, an error of libav's or -ETIMEDOUT. */

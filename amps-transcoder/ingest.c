@@ -68,6 +68,19 @@ void ingest_got_data(struct ingest *in, size_t bytes)
 	in->round_bytes += bytes;
 }
 
+/* Once a channel runs, bytes that bring neither time nor media (garbage, stuffing) are as good as
+ * none. */
+static bool brings_media(struct ingest *in)
+{
+	int64_t clock_90k = ts_sink_clock_90k(in->sink);
+	int64_t frontier_90k = ts_sink_frontier_90k(in->sink);
+	bool moved = clock_90k != in->clock_90k || frontier_90k != in->frontier_90k;
+
+	in->clock_90k = clock_90k;
+	in->frontier_90k = frontier_90k;
+	return moved || !ts_sink_running(in->sink);
+}
+
 /* A source that is open but shows nothing playable cannot hold a starting channel for ever. */
 static bool shows_nothing(const struct ingest *in)
 {
@@ -152,7 +165,7 @@ static size_t portion(const struct ingest *in, size_t cap)
 static void gather(struct ingest *in, uint64_t asked_us)
 {
 	if (in->source.live && in->source.via != SOURCE_VIA_UDP && ts_sink_running(in->sink) &&
-	    in->data_us - asked_us >= WAITED_US)
+	    clock_mono_us() - asked_us >= WAITED_US)
 		job_wait(in->job, GATHER_MS);
 }
 
@@ -167,8 +180,11 @@ static int ts_step(struct ingest *in)
 	ingest_set_deadline(in);
 	n = source_read(&in->source, space, portion(in, cap));
 	if (n > 0) {
-		ingest_got_data(in, (size_t)n);
 		ts_sink_put(in->sink, (size_t)n);
+		if (brings_media(in))
+			ingest_got_data(in, (size_t)n);
+		else if (job_deadline_passed(in->job))
+			return 1 + ingest_failed(in, -ETIMEDOUT);
 		gather(in, asked_us);
 	}
 	if (shows_nothing(in))

@@ -288,8 +288,9 @@ int job_end_silent(struct job *job, const char *shown, bool begun, uint64_t time
 	job->deadline_us = 0;
 	if (begun)
 		job_say_stalled(job);
-	return job_end_failed(job, 504, "the source %s sent nothing %s %llu ms", shown,
-			      begun ? "for" : "within", (unsigned long long)(timeout_us / 1000));
+	return job_end_failed(job, 504, "the source %s sent %s %llu ms", shown,
+			      begun ? "nothing that can be played for" : "nothing within",
+			      (unsigned long long)(timeout_us / 1000));
 }
 
 int job_end_failed(struct job *job, unsigned status, const char *format, ...)

@@ -259,8 +259,9 @@ static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
 	o->pending[o->pending_count++] = copy;
 	if (o->first_90k == AV_NOPTS_VALUE)
 		o->first_90k = packet->pts;
-	if (all_known(o) || packet->pts - o->first_90k > WAIT_90K ||
-	    o->pending_count == OUTPUT_PENDING_MAX)
+	/* what has no time of its own says nothing about how long it has been */
+	if (all_known(o) || o->pending_count == OUTPUT_PENDING_MAX ||
+	    (packet->pts != AV_NOPTS_VALUE && packet->pts - o->first_90k > WAIT_90K))
 		return begin(o);
 	return 0;
 }

@@ -265,6 +265,9 @@ static void set_times(struct outputs *s, const AVStream *stream, AVPacket *packe
 	if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) {
 		timeline_map(&s->timeline, index, &packet->pts, &packet->dts,
 			     MAX(packet->duration, 0));
+		if (packet->pts == AV_NOPTS_VALUE && packet->dts == AV_NOPTS_VALUE)
+			packet->dts =
+				timeline_follow(&s->timeline, index, MAX(packet->duration, 0));
 		return;
 	}
 	if (packet->duration <= 0)

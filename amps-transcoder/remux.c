@@ -214,14 +214,6 @@ static const char *unfit_codec(AVFormatContext *ic)
 	return NULL;
 }
 
-static int seek_to_begin(struct remux *m)
-{
-	int64_t start = m->demuxer->start_time == AV_NOPTS_VALUE ? 0 : m->demuxer->start_time;
-	int64_t to = start + m->in->source.options.seek_us;
-
-	return avformat_seek_file(m->demuxer, -1, INT64_MIN, to, to, 0);
-}
-
 static int64_t to_90k(int64_t value, AVRational base)
 {
 	return av_rescale_q(value, base, (AVRational){1, TS_HZ});
@@ -346,9 +338,11 @@ static int to_begin(struct remux *m)
 
 	if (pb && !(pb->seekable & AVIO_SEEKABLE_NORMAL)) {
 		r = open_again(m);
-		return r < 0 || !m->in->source.options.seek_us ? r : seek_to_begin(m);
+		return r < 0 || !m->in->source.options.seek_us
+			       ? r
+			       : source_demuxer_to_begin(&m->in->source, m->demuxer);
 	}
-	r = seek_to_begin(m);
+	r = source_demuxer_to_begin(&m->in->source, m->demuxer);
 	if (r < 0 && m->in->source.options.seek_us == 0)
 		r = (int)av_seek_frame(m->demuxer, -1, 0, AVSEEK_FLAG_BYTE);
 	return r;
@@ -433,7 +427,7 @@ static int run_opened(struct remux *m)
 		if (!ts_sink_attached(in->sink))
 			job_wait(in->job, 100);
 	}
-	r = in->source.options.seek_us ? seek_to_begin(m) : 0;
+	r = in->source.options.seek_us ? source_demuxer_to_begin(&m->in->source, m->demuxer) : 0;
 	if (r >= 0)
 		r = open_muxer(m);
 	if (r < 0)

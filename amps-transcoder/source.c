@@ -379,6 +379,13 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	return 0;
 }
 
+int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic)
+{
+	int64_t to = (ic->start_time == AV_NOPTS_VALUE ? 0 : ic->start_time) + s->options.seek_us;
+
+	return avformat_seek_file(ic, -1, INT64_MIN, to, to, 0);
+}
+
 void source_close(struct source *s)
 {
 	close_fd(&s->fd);

@@ -50,6 +50,9 @@ must_check int source_rewind(struct source *s);
  * *ret is closed with avformat_close_input().  0 or a libav error. */
 must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
 
+/* To where the operator wants it to begin (-ss).  0 or a libav error. */
+must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic);
+
 void source_close(struct source *s);
 
 /* libav's error code as ours. */

@@ -8,6 +8,8 @@ import time
 
 from ts import PACKET
 
+STUFFING = b"\x47\x1f\xff\x10" + b"\xff" * (PACKET - 4)
+
 
 class Paced:
     """The bytes of a film in real time, looped, counters and clocks as in the file."""
@@ -33,7 +35,7 @@ class HttpOrigin:
     """Serves /live.ts in real time and the files of `folder` (with Content-Length and ranges).
 
     `mode` can be changed while it runs: "play", "stall" (connections stay, no bytes come),
-    "refuse" (503)."""
+    "garbage" and "stuffing" (bytes come, but nothing in them), "refuse" (503)."""
 
     def __init__(self, live=None, folder=None):
         self.live, self.folder = live, folder
@@ -113,8 +115,11 @@ class OriginHandler(http.server.BaseHTTPRequestHandler):
                 o.open -= 1
 
     def send_piece(self, piece):
+        nothing = {"garbage": bytes(PACKET), "stuffing": STUFFING}
         if self.origin.mode == "play":
             self.wfile.write(piece)
+        elif self.origin.mode in nothing:
+            self.wfile.write(nothing[self.origin.mode] * (len(piece) // PACKET))
 
     def hand_out(self):
         path = os.path.join(self.origin.folder or "/nonexistent", self.path.lstrip("/"))

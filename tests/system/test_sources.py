@@ -206,12 +206,13 @@ def test_a_killed_ingest_marks_the_cut_for_every_pid(server):
         assert checker.not_random_access_after_mark == 0
 
 
-def test_an_origin_that_stalls_is_left_and_found_again(server):
+@pytest.mark.parametrize("trouble", ["stall", "garbage", "stuffing"])
+def test_an_origin_that_stalls_is_left_and_found_again(server, trouble):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = server(line_up(channel(1, origin.url()), streaming={"stall_timeout": 0.5}))
         with Watcher(s, "/stream/1.ts") as w:
             w.wait_more(100)
-            origin.mode = "stall"
+            origin.mode = trouble
             wait_for(lambda: s.tuner("1")["state"] != "running", 10, "the stall to be noticed")
             origin.mode = "refuse"
             origin.cut()
@@ -249,6 +250,17 @@ def test_ss_and_t_cut_a_film(server):
     with s.stream("/stream/1.ts", timeout=30) as stream:
         checker = Checker(stream.read_all()).check()
     assert 2.5 < checker.seconds() < 5.5
+
+
+def test_ss_and_t_cut_what_no_transport_stream_can_carry(server):
+    film = media.make("motion.mkv", "-i", media.film(), "-t", "12", "-c:v", "mjpeg", "-q:v", "10",
+                      "-c:a", "copy")
+    s = server(line_up(channel(1, film, "small", input_options={"ss": 4, "t": 4}),
+                       channel(2, film, "small", input_options={"ss": 11, "stream_loop": 1})))
+    for number, shortest, longest in ((1, 3.5, 5), (2, 1.5, 3)):
+        with s.stream(f"/stream/{number}.ts", timeout=30) as stream:
+            checker = Checker(stream.read_all()).check()
+        assert shortest < checker.seconds() < longest, number
 
 
 def test_a_source_that_is_no_media_is_502(server, tmp_path):
