@@ -24,7 +24,8 @@ static struct {
 	} lines[LINES_KEPT];
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Hides the credentials of every URL in a line, word by word; `line` is changed. */
+/* Hides the credentials of every URL, or part of one, in a line, word by word; `line` is changed.
+ */
 static void redact(char *line, char *dst, size_t cap)
 {
 	size_t used = 0;
@@ -34,10 +35,8 @@ static void redact(char *line, char *dst, size_t cap)
 		char clean[LINE_MAX_BYTES], behind = line[n];
 
 		line[n] = '\0';
-		if (strstr(line, "://"))
-			text_redact_url(line, clean, sizeof(clean));
-		else
-			text_copy(clean, sizeof(clean), line);
+		/* what a playlist names may be the end of a URL alone */
+		text_redact_url(line, clean, sizeof(clean));
 		line[n] = behind;
 		used += (size_t)snprintf(dst + used, cap - used, "%s", clean);
 		line += n;

@@ -16,7 +16,8 @@
 /* The interposed functions have no context of their own: one policy a process. */
 static struct {
 	bool set;
-	bool judged; /* the host was looked up, `inside` is final */
+	bool fixed;  /* no lookup changes `inside` */
+	bool judged; /* the host was looked up */
 	bool inside; /* inside addresses are allowed */
 	const char *host;
 	int (*interrupted)(void *owner); /* asked while a name is looked up */
@@ -26,7 +27,8 @@ static struct {
 void guard_set(const char *host, bool allow_private)
 {
 	policy.host = host;
-	policy.judged = allow_private || !*host;
+	policy.fixed = allow_private || !*host;
+	policy.judged = false;
 	policy.inside = allow_private;
 	policy.set = true;
 }
@@ -108,12 +110,14 @@ bool guard_all_inside(const struct addrinfo *found)
 	return found && !a;
 }
 
-/* The source's own host, looked up for the first time, says where this channel lives. */
+/* The source's own host says where this channel lives.  One that moves outside cannot come back:
+ * a name server might answer with an address of ours first, and with its own when libav connects
+ * again. */
 static void judge_host(const char *node, const struct addrinfo *found)
 {
-	if (!policy.set || policy.judged || !node || strcasecmp(node, policy.host) != 0)
+	if (!policy.set || policy.fixed || !node || strcasecmp(node, policy.host) != 0)
 		return;
-	policy.inside = guard_all_inside(found);
+	policy.inside = guard_all_inside(found) && (policy.inside || !policy.judged);
 	policy.judged = true;
 }
 

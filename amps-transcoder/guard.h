@@ -4,7 +4,7 @@
  * every library loaded; so redirects, playlist targets, keys, transports and names that change
  * their address are judged where they are used.  Inside = loopback, private, link-local, shared
  * (RFC 6598), unique local, unspecified, multicast and reserved addresses, also when wrapped in
- * IPv6.  An inside address is refused unless the source's own host was inside when it was first
+ * IPv6.  An inside address is refused unless the source's own host was inside each time it was
  * looked up, or allow_private is set.
  *
  * The policy is global to the process (the interposed functions have no other context) and set once

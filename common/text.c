@@ -157,6 +157,50 @@ static size_t redact_parameter(struct sink *out, const char *from)
 	return name + 1 + value;
 }
 
+/* Where the name and the password stand in a path of an IPTV panel ("/live/NAME/PASSWORD/5.ts",
+ * "/NAME/PASSWORD/5"); NULL = not such a path. */
+static const char *panel_secrets(const char *path, size_t *ret_len)
+{
+	static const char *const kinds[] = {"/live", "/movie", "/series", "/timeshift"};
+	const char *at[4] = {path}, *end = path + strcspn(path, "?#|"), *id;
+	unsigned n = 0, first = 0;
+
+	for (const char *p = path; p < end && n < 4; p++)
+		if (*p == '/')
+			at[n++] = p;
+	for (size_t i = 0; n == 4 && i < array_size(kinds); i++)
+		if (strlen(kinds[i]) == (size_t)(at[1] - at[0]) &&
+		    !strncasecmp(at[0], kinds[i], strlen(kinds[i])))
+			first = 1;
+	if (n == 3) {
+		id = at[2] + 1 + strspn(at[2] + 1, "0123456789");
+		if (id == at[2] + 1 || (id != end && *id != '.'))
+			return NULL;
+	} else if (!first) {
+		return NULL;
+	}
+	*ret_len = (size_t)(at[first + 2] - at[first] - 1);
+	return at[first] + 1;
+}
+
+/* Copies the authority and, of a panel's address, the path up to its end of secrets.  Returns what
+ * was consumed. */
+static size_t redact_address(struct sink *out, const char *from)
+{
+	size_t info = userinfo_length(from), n = info + strcspn(from + info, "/?#|"), secrets;
+	const char *hidden = from[n] == '/' ? panel_secrets(from + n, &secrets) : NULL;
+
+	if (info > 0)
+		sink_add(out, "***@", 4);
+	if (!hidden) {
+		sink_add(out, from + info, n - info);
+		return n;
+	}
+	sink_add(out, from + info, (size_t)(hidden - from) - info);
+	sink_add(out, "***/***", 7);
+	return (size_t)(hidden - from) + secrets;
+}
+
 void text_redact_url(const char *url, char *dst, size_t cap)
 {
 	struct sink out = {dst, cap > 0 ? cap - 1 : 0};
@@ -165,12 +209,9 @@ void text_redact_url(const char *url, char *dst, size_t cap)
 		return;
 	while (*url != '\0') {
 		if (strncmp(url, "://", 3) == 0) {
-			size_t info = userinfo_length(url + 3);
-
 			sink_add(&out, url, 3);
-			if (info > 0)
-				sink_add(&out, "***@", 4);
-			url += 3 + info;
+			url += 3;
+			url += redact_address(&out, url);
 		} else {
 			char c = *url;
 

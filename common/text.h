@@ -16,8 +16,9 @@ bool text_copy_foreign(char *dst, size_t cap, const char *src);
 /* Parses a whole decimal number without sign; -EINVAL, or -ERANGE above max. */
 must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
 
-/* Copies a URL with "user:password@" and every query value whose name smells of a secret
- * (token, key, pass, auth, sig, secret) replaced by "***".  For logs, tables and JSON. */
+/* Copies a URL with "user:password@", the name and password in an IPTV panel's path and every query
+ * value whose name smells of a secret (token, key, pass, auth, sig, secret) replaced by "***".  For
+ * logs, tables and JSON. */
 void text_redact_url(const char *url, char *dst, size_t cap);
 
 /* Does a parameter's name smell of one of these?  Percent-encoding hides nothing. */

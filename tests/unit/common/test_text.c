@@ -107,6 +107,24 @@ Test(text, redacts_userinfo)
 	check_redacted("", "");
 }
 
+Test(text, redacts_the_path_of_an_iptv_panel)
+{
+	check_redacted("http://h:8080/live/me/pw/123.ts", "http://h:8080/live/***/***/123.ts");
+	check_redacted("http://a:b@h/Movie/me/pw/9.mkv?x=1",
+		       "http://***@h/Movie/***/***/9.mkv?x=1");
+	check_redacted("http://h/timeshift/me/pw/60/2026-01-01/5.ts",
+		       "http://h/timeshift/***/***/60/2026-01-01/5.ts");
+	check_redacted("http://h/me/pw/123", "http://h/***/***/123");
+	check_redacted("http://h/me/pw/123.m3u8|User-Agent=x",
+		       "http://h/***/***/123.m3u8|User-Agent=x");
+	check_redacted("http://h/tv/hd/index.m3u8", "http://h/tv/hd/index.m3u8");
+	check_redacted("http://h/live/one/1.ts", "http://h/***/***/1.ts");
+	check_redacted("http://h/livestream/a/b/1.ts", "http://h/livestream/a/b/1.ts");
+	check_redacted("http://h/a/12.ts", "http://h/a/12.ts");
+	check_redacted("http://h///", "http://h///");
+	check_redacted("/live/me/pw/1.ts", "/live/me/pw/1.ts");
+}
+
 Test(text, redacts_secret_parameters)
 {
 	check_redacted("http://h/?token=abc", "http://h/?token=***");

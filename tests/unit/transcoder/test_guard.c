@@ -144,6 +144,25 @@ Test(guard, a_source_inside_may)
 	close(fd);
 }
 
+/* A name server may answer with an address inside first, with its own when libav connects again. */
+Test(guard, a_source_that_moved_outside_stays_there)
+{
+	char host[16] = "127.0.0.1"; /* what this name leads to */
+	in_port_t port;
+	int fd = listener(&port);
+
+	guard_set(host, false);
+	look_up(host);
+	cr_assert_eq(try_connect(port), 0);
+	strcpy(host, "8.8.8.8");
+	look_up(host);
+	cr_assert_eq(try_connect(port), -EACCES);
+	strcpy(host, "127.0.0.1");
+	look_up(host);
+	cr_assert_eq(try_connect(port), -EACCES);
+	close(fd);
+}
+
 Test(guard, a_name_of_both_sides_is_outside)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
