@@ -97,8 +97,9 @@ static int write_result(int fd, const struct problems *problems, json_t *model,
 			const struct option_memory *memory)
 {
 	_cleanup_(freep) char *options = model != NULL ? option_memory_text(memory) : NULL;
-	json_t *result = json_pack("{s:O, s:o*, s:s*}", "problems", problems->list, "model", model,
-				   "options", options);
+	json_t *result = json_pack("{s:O, s:i, s:i, s:o*, s:s*}", "problems", problems->list,
+				   "errors", (int)problems->errors, "warnings",
+				   (int)problems->warnings, "model", model, "options", options);
 	int r = result != NULL ? json_fd_save(fd, result) : -ENOMEM;
 
 	json_decref(result);

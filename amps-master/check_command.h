@@ -13,10 +13,11 @@ const char *check_command_default_file(void);
  * too), 2 wrong usage. */
 int check_command(int argc, char **argv);
 
-/* `amps-master --load FILE`: writes {"problems":[...],"model":{...},"options":"..."} into
- * result_fd: no model when the file is refused, the model with the other options laid over it,
- * `options` when there is something new to remember (option_memory.h).  Returns the exit code: 0, 1
- * refused or result_fd not writable. */
+/* `amps-master --load FILE`: writes
+ * {"problems":[...],"errors":N,"warnings":N,"model":{...},"options":"..."} into result_fd: no model
+ * when the file is refused, the model with the other options laid over it, `options` when there is
+ * something new to remember (option_memory.h).  Returns the exit code: 0, 1 refused or result_fd
+ * not writable. */
 int load_command(const struct serve_options *o, int result_fd);
 
 #endif

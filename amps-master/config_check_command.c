@@ -33,7 +33,7 @@ static const struct field words = {.item = &word, .max = WORDS_MAX};
 /* A line or a list of words. */
 static json_t *read_line(struct check *c, const struct field *f, const struct spot *at)
 {
-	json_t *line, *split = NULL;
+	json_t *line;
 
 	if (json_is_array(at->value)) {
 		if (json_array_size(at->value) == 0)
@@ -41,14 +41,8 @@ static json_t *read_line(struct check *c, const struct field *f, const struct sp
 		return value_list(c, &words, at);
 	}
 	line = value_text(c, f, at);
-	if (line == NULL)
-		return NULL;
-	check_placeholders(c, at, json_string_value(line));
-	if (command_words_split(json_string_value(line), &split) == -EINVAL)
-		check_error(c, at, "a quote is not closed");
-	else if (json_array_size(split) == 0)
-		check_error(c, at, "must not be empty");
-	json_decref(split);
+	if (line != NULL)
+		check_placeholders(c, at, json_string_value(line));
 	return line;
 }
 
@@ -67,10 +61,30 @@ static json_t *read_env(struct check *c, const struct field *f, const struct spo
 	return value_section(c, &env, at);
 }
 
+/* A line must have words; what its quotes mean to a shell is the shell's business. */
+static void check_words(struct check *c, const struct spot *at, const json_t *line, bool shell)
+{
+	const char *text = json_string_value(line);
+	json_t *split = NULL;
+
+	if (text == NULL)
+		return;
+	if (text[strspn(text, " \t\r\n")] == '\0')
+		check_error(c, at, "must not be empty");
+	else if (!shell && command_words_split(text, &split) == -EINVAL)
+		check_error(c, at, "a quote is not closed");
+	json_decref(split);
+}
+
 static bool finish_command(struct check *c, const struct spot *at, json_t *out)
 {
-	if (json_is_true(json_object_get(out, "shell")) &&
-	    json_is_array(json_object_get(out, "command")))
+	const json_t *command = json_object_get(out, "command");
+	bool shell = json_is_true(json_object_get(out, "shell"));
+	struct spot inner = check_enter_key(c, at->value, "command");
+
+	check_words(c, &inner, command, shell);
+	check_leave(c, &inner);
+	if (shell && json_is_array(command))
 		check_error(c, at, "with 'shell: true' the command must be one text, not a list");
 	return true;
 }
@@ -87,5 +101,11 @@ json_t *config_check_command(struct check *c, const struct field *f, const struc
 {
 	static const struct field mapping = {.section = &command_section};
 
-	return json_is_object(at->value) ? value_section(c, &mapping, at) : read_line(c, f, at);
+	json_t *line;
+
+	if (json_is_object(at->value))
+		return value_section(c, &mapping, at);
+	line = read_line(c, f, at);
+	check_words(c, at, line, false);
+	return line;
 }

@@ -42,6 +42,15 @@ static bool is_blank(const char *text)
 	return text[strspn(text, ", ")] == '\0';
 }
 
+/* An entry that means nothing must not open what others close. */
+static void refuse_blank(struct check *c, const struct spot *at)
+{
+	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
+
+	if (text != NULL && is_blank(text))
+		check_error(c, at, "must not be empty");
+}
+
 json_t *config_check_regions(struct check *c, const struct field *f, const struct spot *at)
 {
 	size_t n = json_array_size(at->value);
@@ -53,15 +62,15 @@ json_t *config_check_regions(struct check *c, const struct field *f, const struc
 		return NULL;
 	}
 	out = json_array();
-	if (!json_is_array(at->value))
+	if (!json_is_array(at->value)) {
 		add_regions(c, at, out);
+		refuse_blank(c, at);
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct spot item = check_enter_index(c, at->value, i);
 
 		add_regions(c, &item, out);
-		/* an entry that means nothing must not open what others close */
-		if (json_is_string(item.value) && is_blank(json_string_value(item.value)))
-			check_error(c, &item, "must not be empty");
+		refuse_blank(c, &item);
 		check_leave(c, &item);
 	}
 	if (json_array_size(out) > REGIONS_MAX)

@@ -8,6 +8,14 @@
 
 #define ARGS_MAX 256
 
+/* The older Amps gave yt-dlp whatever was there; ours gets what is on the list. */
+static json_t *read_handler_option(struct check *c, const struct field *f, const struct spot *at)
+{
+	(void)c;
+	(void)f;
+	return json_incref(at->value);
+}
+
 static json_t *read_handler_options(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const char *const allowed[] = {"live_from_start",
@@ -27,11 +35,14 @@ static json_t *read_handler_options(struct check *c, const struct field *f, cons
 					      "playlist_items",
 					      "format_sort",
 					      "no_check_certificates"};
-	json_t *options = value_options(c, f, at);
+	static const struct section section = {.other = read_handler_option};
+	static const struct field any = {.section = &section};
+	json_t *options = value_section(c, &any, at);
 	const char *key;
-	json_t *unused;
+	json_t *value;
 
-	json_object_foreach (options, key, unused) {
+	(void)f;
+	json_object_foreach (options, key, value) {
 		struct spot inner = check_enter_key(c, at->value, key);
 		bool known = false;
 
@@ -40,6 +51,9 @@ static json_t *read_handler_options(struct check *c, const struct field *f, cons
 		if (!known)
 			check_unknown(c, &inner, PROBLEM_WARNING, "yt-dlp option", key, allowed,
 				      array_size(allowed));
+		else if (json_is_object(value))
+			check_error(c, &inner,
+				    "must be a value or a list of values, not a mapping");
 		check_leave(c, &inner);
 	}
 	return options;

@@ -71,10 +71,21 @@ static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 	struct spot inner;
 
 	if (rtsp_port != 0 && rtsp_port == json_integer_value(json_object_get(out, "port"))) {
-		inner = check_enter_key(c, at->value, "rtsp_port");
-		check_error(c, &inner, "is %d, the HTTP port too (0 turns RTSP off)",
-			    (int)rtsp_port);
+		bool chosen = !json_is_null(json_object_get(at->value, "rtsp_port")) &&
+			      json_object_get(at->value, "rtsp_port") != NULL;
+
+		inner = check_enter_key(c, at->value, chosen ? "rtsp_port" : "port");
+		if (chosen)
+			check_error(c, &inner, "is %d, the HTTP port too (0 turns RTSP off)",
+				    (int)rtsp_port);
+		else
+			check_warning(
+				c, &inner,
+				"is RTSP's usual port: RTSP is off unless rtsp_port names another");
 		check_leave(c, &inner);
+		/* the older Amps knew no RTSP, and its files are to be used as they are */
+		if (!chosen && json_object_set_new(out, "rtsp_port", json_integer(0)) < 0)
+			c->out_of_memory = true;
 	}
 	/* The older Amps knew only `debug`; an explicit level is meant more precisely. */
 	if (json_is_true(json_object_get(out, "debug")) &&

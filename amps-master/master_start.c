@@ -59,8 +59,9 @@ static void log_problem(const json_t *problem, const char *what_we_do)
 }
 
 /* As `amps check` prints them; where the log is JSON, as lines of the log. */
-static void print_problems(const json_t *list)
+static void print_problems(const json_t *loaded)
 {
+	json_t *list = json_object_get(loaded, "problems");
 	const json_t *problem;
 	size_t i;
 
@@ -70,7 +71,11 @@ static void print_problems(const json_t *list)
 		return;
 	}
 
-	const struct problems problems = {.list = (json_t *)(uintptr_t)list};
+	const struct problems problems = {
+		.list = list,
+		.errors = (unsigned)json_integer_value(json_object_get(loaded, "errors")),
+		.warnings = (unsigned)json_integer_value(json_object_get(loaded, "warnings")),
+	};
 	struct buf out = BUF_INIT;
 
 	if (json_array_size(list) > 0)
@@ -87,7 +92,7 @@ static int judge_loaded(struct master *m, const json_t *loaded)
 	const char *format = json_string_value(json_object_get(server, "log_format"));
 
 	log_init("master", LOG_INFO, format && strcmp(format, "json") == 0);
-	print_problems(json_object_get(loaded, "problems"));
+	print_problems(loaded);
 	if (!model) {
 		snprintf(m->text, sizeof(m->text), "the configuration %s cannot be used",
 			 serve_options_config(m->options));

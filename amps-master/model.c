@@ -48,13 +48,11 @@ void problems_add(struct problems *p, enum problem_severity severity, const char
 {
 	char text[TEXT_MAX];
 	json_t *problem;
+	unsigned *count = severity == PROBLEM_ERROR ? &p->errors : &p->warnings;
 	va_list args;
 
-	if (severity == PROBLEM_ERROR)
-		p->errors++;
-	else
-		p->warnings++;
-	if (json_array_size(p->list) >= CONFIG_PROBLEMS_MAX)
+	/* each kind for itself: no number of warnings hides an error */
+	if (++*count > CONFIG_PROBLEMS_MAX)
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);

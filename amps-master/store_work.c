@@ -62,21 +62,6 @@ static void answer_db_fail(struct store_work *w, struct store_answer *a, int err
 		    error == -EBUSY ? "locked by another process" : db_error(w->db));
 }
 
-static unsigned count_errors(const json_t *problems)
-{
-	unsigned n = 0;
-	size_t i;
-	json_t *item;
-	char scratch[32];
-
-	json_array_foreach (problems, i, item) {
-		const char *severity = json_read_text(item, "severity", scratch);
-
-		n += severity == NULL || strcmp(severity, "warning") != 0;
-	}
-	return n;
-}
-
 /* "config.yaml:3: auth.token: too short" */
 static json_t *problem_line(const json_t *problem)
 {
@@ -95,8 +80,10 @@ static json_t *problem_line(const json_t *problem)
 }
 
 /* The file's warnings go in front of those of the publication. */
-static int report_warnings(json_t *report, const json_t *problems)
+static int report_warnings(json_t *report, const json_t *result)
 {
+	const json_t *problems = json_object_get(result, "problems");
+	json_int_t found = json_integer_value(json_object_get(result, "warnings"));
 	json_t *all = json_array();
 	size_t i;
 	json_t *item;
@@ -105,6 +92,11 @@ static int report_warnings(json_t *report, const json_t *problems)
 	json_array_foreach (problems, i, item)
 		if (r == 0 && json_array_append_new(all, problem_line(item)) < 0)
 			r = -ENOMEM;
+	if (r == 0 && found > (json_int_t)json_array_size(problems) &&
+	    json_array_append_new(
+		    all, json_sprintf("... and %lld more",
+				      (long long)found - (long long)json_array_size(problems))))
+		r = -ENOMEM;
 	if (r == 0 && (json_array_extend(all, json_object_get(report, "warnings")) < 0 ||
 		       json_object_set(report, "warnings", all) < 0))
 		r = -ENOMEM;
@@ -146,10 +138,13 @@ static int draft_stored(struct store_work *w, const json_t *model, int64_t wall_
 	return r;
 }
 
-/* `options`: what the loader's option_memory.h wants to be kept, or NULL. */
-static void load_model(struct store_work *w, const json_t *model, const json_t *problems,
-		       const char *options, int64_t wall_us, struct store_answer *a)
+/* `result`: the loader's, with a model. */
+static void load_model(struct store_work *w, const json_t *result, int64_t wall_us,
+		       struct store_answer *a)
 {
+	const json_t *model = json_object_get(result, "model");
+	/* what option_memory.h wants to be kept, or NULL */
+	const char *options = json_string_value(json_object_get(result, "options"));
 	struct draft draft = DRAFT_INIT;
 	bool changed = false;
 	int r = db_begin(w->db);
@@ -162,7 +157,7 @@ static void load_model(struct store_work *w, const json_t *model, const json_t *
 	if (r == 0)
 		r = draft_stored(w, model, wall_us, &draft, a);
 	if (r == 0)
-		r = report_warnings(draft.publication->report, problems);
+		r = report_warnings(draft.publication->report, result);
 	if (r == 0 && options != NULL)
 		r = db_meta_put(w->db, "options", options, NULL);
 	if (r == 0 && changed)
@@ -185,19 +180,17 @@ void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t 
 {
 	json_t *result = json_loadb(bytes, n, 0, NULL);
 	json_t *problems = json_object_get(result, "problems");
-	json_t *model = json_object_get(result, "model");
-	unsigned errors;
+	json_int_t errors = json_integer_value(json_object_get(result, "errors"));
 
 	*ret = (struct store_answer){.notices = json_array()};
 	if (!json_is_object(result) || ret->notices == NULL) {
 		answer_fail(ret, -EBADMSG, "the helper that reads the configuration failed");
-	} else if (!json_is_object(model)) {
-		errors = count_errors(problems);
-		answer_fail(ret, -EINVAL, "%u problem%s", errors, errors == 1 ? "" : "s");
+	} else if (!json_is_object(json_object_get(result, "model"))) {
+		answer_fail(ret, -EINVAL, "%lld problem%s", (long long)errors,
+			    errors == 1 ? "" : "s");
 		ret->problems = json_incref(problems);
 	} else {
-		load_model(w, model, problems,
-			   json_string_value(json_object_get(result, "options")), wall_us, ret);
+		load_model(w, result, wall_us, ret);
 	}
 	json_decref(result);
 }

@@ -318,6 +318,12 @@ void tuner_update_soon(struct tuner *t)
 	event_add(t->timer, &now);
 }
 
+void tuner_retry_now(struct retry *r)
+{
+	r->at_us = 0;
+	backoff_init(&r->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
+}
+
 struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def)
 {
 	struct tuner *t = ts->all;
@@ -330,8 +336,8 @@ struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def)
 			return NULL;
 		t->owner = ts;
 		t->slot = -1;
-		backoff_init(&t->ingest_retry.backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
-		backoff_init(&t->derive_retry.backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
+		tuner_retry_now(&t->ingest_retry);
+		tuner_retry_now(&t->derive_retry);
 		text_copy(t->key, sizeof(t->key), def->key);
 		t->timer = evtimer_new(ts->env.base, on_timer, t);
 		if (!t->timer) {

@@ -122,6 +122,7 @@ struct tuners {
 
 /* tuner.c: facts -> actions */
 struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def); /* NULL: no memory */
+void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
 void tuner_free(struct tuner *t);
 void tuner_set_state(struct tuner *t, enum tuner_state state);
 void tuner_publish(struct tuner *t);

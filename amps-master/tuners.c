@@ -197,10 +197,16 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		refuse(ts, worker, m->want, GONE_FAILED, 503, "all tuners are in use");
 		return;
 	}
-	if ((t->state == TUNER_FAILED && clock_mono_us() < t->ingest_retry.at_us) ||
-	    (t->raw && output->plain)) {
+	if (t->state == TUNER_FAILED && clock_mono_us() < t->ingest_retry.at_us) {
 		refuse(ts, worker, m->want, GONE_FAILED, t->last_status ? t->last_status : 502,
 		       t->last_error);
+		return;
+	}
+	if (t->raw && output->plain) {
+		refuse(ts, worker, m->want, GONE_FAILED, 502,
+		       "a transport stream cannot carry this source's codecs, a variant that "
+		       "encodes could");
+		tuner_update(t); /* it may be idle, and stays so */
 		return;
 	}
 	if (t->state == TUNER_ENDED || t->state == TUNER_FAILED) {
@@ -257,6 +263,8 @@ static void outputs_follow(struct tuner *t)
 		o->def = def && def->plain && !tuner_both(t) ? NULL : def;
 		changed = changed || !o->def || def->hash != old || def->plain;
 	}
+	if (changed)
+		tuner_retry_now(&t->derive_retry);
 	if (changed && t->derive)
 		job_stop(t->derive);
 	if (changed && t->ingest && tuner_both(t))
@@ -301,14 +309,16 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 
 static void tuner_follow(struct tuners *ts, struct tuner *t)
 {
-	bool was_raw = t->raw;
-
 	t->def = lineup_find_key(ts->lineup, t->key);
 	if (t->def && t->def->unavailable)
 		t->def = NULL;
-	if (t->def && t->source_hash != t->def->hash)
+	if (t->def && t->source_hash != t->def->hash) {
+		/* what is known of the old source says nothing about this one */
 		t->raw = false;
-	t->raw = t->raw && was_raw;
+		tuner_retry_now(&t->ingest_retry);
+		if (t->state == TUNER_FAILED)
+			tuner_set_state(t, TUNER_IDLE);
+	}
 	outputs_follow(t);
 	if (t->def) {
 		wants_follow(ts, t);
@@ -409,6 +419,8 @@ int tuners_stop(struct tuners *ts, const char *key)
 		if (strcmp(t->key, key) != 0)
 			continue;
 		tuner_give_up(t, GONE_STOPPED, 503, "the channel was stopped");
+		tuner_retry_now(&t->ingest_retry);
+		tuner_retry_now(&t->derive_retry);
 		for (o = t->outputs; o; o = o->next)
 			o->ended = true;
 		tuner_update(t);

@@ -21,7 +21,7 @@
 #define CONFIG_DEPTH_MAX    64
 #define CONFIG_TEXT_MAX	    65536 /* bytes of one text, where nothing smaller is said */
 #define CONFIG_LIST_MAX	    4096  /* entries of one list, where nothing else is said */
-#define CONFIG_PROBLEMS_MAX 1000  /* printed; the rest is counted */
+#define CONFIG_PROBLEMS_MAX 1000  /* errors, and warnings, printed; the rest is counted */
 
 /* Playlists to import */
 #define M3U_LINE_MAX  65536  /* bytes of a line, as UTF-8; no text of a configuration is longer */

@@ -4,11 +4,12 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
 import media
-from harness import BIN, ROOT, wait_for
+from harness import BIN, PATIENCE, ROOT, wait_for
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
@@ -57,6 +58,23 @@ def test_warnings_alone_are_0_with_strict_1(tmp_path):
     config = {"auth": {"token": "changeme123"}, "streams": []}
     assert check(tmp_path, config).returncode == 0
     assert check(tmp_path, config, "--strict").returncode == 1
+
+
+def test_no_number_of_warnings_hides_an_error(server, tmp_path):
+    config = line_up(*(channel(n, media.film(), unknown=1) for n in range(1, 1100)))
+    config["media_limit_mb"] = "lots"
+    done = check(tmp_path, config)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert [x for x in lines if " media_limit_mb: must be" in x]
+    assert "... and 99 more" in lines
+    s = server(line_up(channel(1, media.film())))
+    s.write_config(config)
+    done = s.amps("reload")
+    assert done.returncode == 1 and "1 problem" in done.stderr
+    del config["media_limit_mb"]
+    s.write_config(config)
+    assert "... and 99 more" in s.amps("reload").stderr
 
 
 def test_json_is_an_array_of_problems(tmp_path):
@@ -183,6 +201,32 @@ def test_a_reload_touches_only_what_changed(server):
     b.check()
     assert b.marked > 0
     assert "Renamed" in s.get("/playlist.m3u").text
+
+
+def fail_often(s):
+    """Until the next attempt is seconds away."""
+    wait_for(lambda: s.refused("/stream/1.ts").status == 502
+             and s.tuner("1") and s.tuner("1")["restarts"] >= 5, 20, "five attempts")
+
+
+def test_a_corrected_source_is_tried_at_once(server, tmp_path):
+    s = server(line_up(channel(1, str(tmp_path / "film.ts"))))
+    fail_often(s)
+    s.write_config(line_up(channel(1, media.film())))
+    assert s.amps("reload").returncode == 0
+    with s.stream("/stream/1.ts") as stream:
+        assert stream.head().status == 200
+
+
+def test_stop_forgets_that_a_source_failed(server, tmp_path):
+    s = server(line_up(channel(1, str(tmp_path / "film.ts"))))
+    fail_often(s)
+    os.symlink(media.film(), tmp_path / "film.ts")
+    assert s.amps("stop", "1").returncode == 0
+    begin = time.monotonic()
+    with s.stream("/stream/1.ts") as stream:
+        assert stream.head().status == 200
+    assert time.monotonic() - begin < 1 * PATIENCE
 
 
 def test_a_removed_channel_ends_its_answers(server):

@@ -263,6 +263,24 @@ def test_ss_and_t_cut_what_no_transport_stream_can_carry(server):
         assert shortest < checker.seconds() < longest, number
 
 
+def test_what_no_transport_stream_can_carry_is_refused_with_its_reason(server):
+    film = media.make("motion.mkv", "-i", media.film(), "-t", "12", "-c:v", "mjpeg", "-q:v", "10",
+                      "-c:a", "copy")
+    s = server(line_up(channel(1, film, adaptive_bitrates=[{"name": "sd", "ffmpeg_profile": "small"}],
+                               **LOOP), streaming={"idle_timeout": 1}))
+    assert "mjpeg" in s.refused("/stream/1.ts").json["error"]
+    with s.stream("/stream/1.ts?variant=sd", timeout=30) as stream:
+        stream.read(PACKET)
+    wait_for(lambda: not s.tuners(), 10, "the tuner to be idle")
+    with s.stream("/stream/1.ts?variant=sd", timeout=30) as stream:
+        stream.read(PACKET)
+        refused = s.refused("/stream/1.ts")
+    assert refused.status == 502 and "cannot carry" in refused.json["error"]
+    wait_for(lambda: not s.tuners(), 20, "the tuner to be idle")
+    assert s.refused("/stream/1.ts").status == 502
+    assert s.tuners() == []
+
+
 def test_a_source_that_is_no_media_is_502(server, tmp_path):
     (tmp_path / "x.ts").write_bytes(b"this is not a film\n" * 5000)
     s = server(line_up(channel(1, str(tmp_path / "x.ts"))))

@@ -114,6 +114,8 @@ Test(config_check, sources_and_handlers)
 		     "0", "sources", "[\"x\",{\"source\":\"y\"}]");
 	expect_model(CHANNEL("source_handler: yt-dlp"), "0", "source_handler",
 		     "{\"type\":\"yt_dlp\"}");
+	expect_model(CHANNEL("custom_ffmpeg: {command: \"a # don't\", shell: true}"), "0",
+		     "custom_ffmpeg", "{\"command\":\"a # don't\",\"shell\":true}");
 	expect_model(CHANNEL("source_handler: {type: yt_dlp, options: {retries: 3}}"), "0",
 		     "source_handler", "{\"type\":\"yt_dlp\",\"options\":{\"retries\":3}}");
 }

@@ -177,6 +177,9 @@ static const struct wrong table[] = {
 	{CHANNEL("source_handler: {type: youtube, optins: {}}"),
 	 "c:1: streams[0].source_handler.type: must be one of yt_dlp, not 'youtube'\n"
 	 "c:1: streams[0].source_handler.optins: warning: unknown key 'optins' (did you mean 'options'?)\n"},
+	{CHANNEL("source_handler: {options: {retries: {a: 1}, http_headers: {Referer: x}}}"),
+	 "c:1: streams[0].source_handler.options.retries: must be a value or a list of values, not a mapping\n"
+	 "c:1: streams[0].source_handler.options.http_headers: warning: unknown yt-dlp option 'http_headers'\n"},
 	{CHANNEL("source_handler: {options: {exec: rm, retrys: 3}}"),
 	 "c:1: streams[0].source_handler.options.exec: warning: unknown yt-dlp option 'exec'\n"
 	 "c:1: streams[0].source_handler.options.retrys: warning: unknown yt-dlp option 'retrys' (did you mean 'retries'?)\n"},
@@ -202,6 +205,13 @@ static const struct wrong table[] = {
 	 "c:1: streams[0].custom_ffmpeg: unknown placeholder '{url}' ({source}, {id} and {name} exist; write '{{' and '}}' for braces)\n"},
 	{CHANNEL("custom_ffmpeg: \"ffmpeg 'x\""),
 	 "c:1: streams[0].custom_ffmpeg: a quote is not closed\n"},
+	{CHANNEL("custom_ffmpeg: {command: \"ffmpeg 'x\"}"),
+	 "c:1: streams[0].custom_ffmpeg.command: a quote is not closed\n"},
+	{CHANNEL("custom_ffmpeg: {command: ' ', shell: true}"),
+	 "c:1: streams[0].custom_ffmpeg.command: must not be empty\n"},
+	{CHANNEL("regions_allowed: ''"), "c:1: streams[0].regions_allowed: must not be empty\n"},
+	{"streams:\n- id: 1\n  name: A\n  source: x\n  ffmpeg_profile: copy\n  regions_allowed:\n  - # US\n",
+	 "c:7: streams[0].regions_allowed[0]: must not be empty\n"},
 	{CHANNEL("custom_ffmpeg: ''"), "c:1: streams[0].custom_ffmpeg: must not be empty\n"},
 	{CHANNEL("custom_ffmpeg: [ffmpeg, '{nam}']"),
 	 "c:1: streams[0].custom_ffmpeg[1]: unknown placeholder '{nam}' ({source}, {id} and {name} exist; write '{{' and '}}' for braces)\n"},
@@ -232,7 +242,9 @@ static const struct wrong table[] = {
 	 "c:1: scheduled_streams[0]: 'source' is missing\n"},
 	{"server:\n"
 	 "  port: 8554\n",
-	 "c:1: server.rtsp_port: is 8554, the HTTP port too (0 turns RTSP off)\n"},
+	 "c:2: server.port: warning: is RTSP's usual port: RTSP is off unless rtsp_port names another\n"},
+	{"server: {port: 80, rtsp_port: 80}\n",
+	 "c:1: server.rtsp_port: is 80, the HTTP port too (0 turns RTSP off)\n"},
 	{"a: [1\n", "c:2: YAML syntax: did not find expected ',' or ']'\n"},
 	{"streams: []\n"
 	 "streams: []\n",

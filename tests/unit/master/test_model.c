@@ -100,13 +100,15 @@ Test(model, a_problem_is_one_line_and_their_number_is_bounded)
 	problems_add(&problems, PROBLEM_ERROR, "f", 3, "a\nb", "it %s", "x\ny\x1b");
 	problems_format(&problems, &text);
 	cr_expect_str_eq(text.data, "f:3: a b: it x y \n");
-	for (int i = 0; i < CONFIG_PROBLEMS_MAX; i++)
+	for (int i = 0; i < CONFIG_PROBLEMS_MAX + 1; i++)
 		problems_add(&problems, PROBLEM_WARNING, "f", 4, "", "w");
-	cr_expect_eq(json_array_size(problems.list), CONFIG_PROBLEMS_MAX);
+	/* an error is never one of those that are only counted */
+	problems_add(&problems, PROBLEM_ERROR, "f", 5, "", "e");
+	cr_expect_eq(json_array_size(problems.list), CONFIG_PROBLEMS_MAX + 2);
 	buf_reset(&text);
 	problems_format(&problems, &text);
-	cr_expect_str_eq(text.data + text.len - strlen("f:4: warning: w\n... and 1 more\n"),
-			 "f:4: warning: w\n... and 1 more\n");
+	cr_expect_str_eq(text.data + text.len - strlen("f:4: warning: w\nf:5: e\n... and 1 more\n"),
+			 "f:4: warning: w\nf:5: e\n... and 1 more\n");
 	buf_done(&text);
 	problems_done(&problems);
 }

@@ -273,14 +273,14 @@ Test(store, a_refused_file_changes_nothing)
 	state_folder_make(&f);
 	work_open(&f, &w);
 	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
-	a = load(&w, "{'problems':[{'severity':'error','file':'c.yaml','line':3,'path':'streams',"
+	a = load(&w, "{'errors':2,'problems':[{'severity':'error','file':'c.yaml','line':3,'path':'streams',"
 		     "'message':'m'},{'severity':'warning'},{'severity':'error'}]}");
 	cr_assert_eq(a.error, -EINVAL);
 	cr_assert_str_eq(a.text, "2 problems");
 	cr_assert_eq(json_array_size(a.problems), 3);
 	cr_assert_null(a.publication);
 	store_answer_done(&a);
-	a = load(&w, "{'problems':[{'severity':'error'}],'model':null}");
+	a = load(&w, "{'errors':1,'problems':[{'severity':'error'}],'model':null}");
 	cr_assert_str_eq(a.text, "1 problem");
 	store_answer_done(&a);
 	a = load(&w, "{'problems':");
