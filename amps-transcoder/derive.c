@@ -29,6 +29,13 @@ static void take_ring(struct derive *d, struct job_event *event)
 	d->reopen |= again;
 }
 
+/* Must what is being read be left? */
+static bool must_stop(const struct derive *d)
+{
+	return d->failed || d->reopen || d->outputs.joined || d->outputs.count == 0 ||
+	       job_ending(d->job);
+}
+
 /* Takes all orders that wait.  True: stop reading what is being read. */
 static bool take_orders(struct derive *d)
 {
@@ -46,8 +53,7 @@ static bool take_orders(struct derive *d)
 			outputs_event(&d->outputs, &event);
 		job_event_done(&event);
 	}
-	return d->failed || d->reopen || d->outputs.joined || d->outputs.count == 0 ||
-	       job_ending(d->job);
+	return must_stop(d);
 }
 
 static bool on_reader_wait(void *owner)
@@ -69,6 +75,10 @@ static int read_source(struct derive *d)
 			r = d->reader.ended;
 			break;
 		}
+		/* an order ended the wait, and libav hands out what it had: an output that has just
+		 * joined would have it before what comes before it */
+		if (must_stop(d))
+			break;
 		r = outputs_packet(&d->outputs, packet);
 		av_packet_unref(packet);
 	}

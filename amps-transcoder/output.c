@@ -425,6 +425,12 @@ int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRati
 	return r;
 }
 
+/* What the output's PMT says of a copied track. */
+static enum AVCodecID codec_announced(const struct output *o, const struct track *t)
+{
+	return o->mux.muxer->streams[t->mux]->codecpar->codec_id;
+}
+
 static int copy_packet(struct output *o, struct track *t, const AVPacket *packet,
 		       const AVCodecParameters *parameters)
 {
@@ -436,6 +442,13 @@ static int copy_packet(struct output *o, struct track *t, const AVPacket *packet
 	if (t->wait_key && !(packet->flags & AV_PKT_FLAG_KEY))
 		return 0;
 	t->wait_key = false;
+	o->failed_at = "the muxer";
+	if (t->mux >= 0 && codec_announced(o, t) != parameters->codec_id) {
+		av_log(NULL, AV_LOG_ERROR, "the source's %s has become %s\n",
+		       avcodec_get_name(codec_announced(o, t)),
+		       avcodec_get_name(parameters->codec_id));
+		return AVERROR(EINVAL);
+	}
 	if (t->mux < 0) {
 		r = check_codec(o, parameters->codec_id);
 		if (r < 0)
@@ -444,12 +457,10 @@ static int copy_packet(struct output *o, struct track *t, const AVPacket *packet
 			t->left_out = true;
 			return 0;
 		}
-		o->failed_at = "the muxer";
 		t->mux = ts_output_add(&o->mux, parameters);
 		if (t->mux < 0)
 			return t->mux;
 	}
-	o->failed_at = "the muxer";
 	return put_packet(o, (unsigned)(t - o->tracks), packet);
 }
 

@@ -44,15 +44,36 @@ int ring_reader_take(struct ring_reader *r, struct job_event *event, bool *ret_a
 	r->ring = ring;
 	r->has_ring = true;
 	r->started = false;
+	r->changed_pos = 0;
 	*ret_again = true;
 	return 0;
 }
 
-bool ring_reader_ready(const struct ring_reader *r)
+static bool find_start(const struct ring_reader *r, struct ring_rap *rap)
+{
+	return r->has_ring && ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, rap) == 0 &&
+	       rap->pos >= r->changed_pos;
+}
+
+static void use_larger(struct ring_reader *r)
+{
+	ring_close(&r->ring);
+	r->ring = r->larger;
+	r->has_larger = false;
+	r->changed_pos = 0;
+}
+
+bool ring_reader_ready(struct ring_reader *r)
 {
 	struct ring_rap rap;
 
-	return r->has_ring && ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, &rap) == 0;
+	if (find_start(r, &rap))
+		return true;
+	/* its job may have left the ring before it had an access point of the changed source */
+	if (!r->changed_pos || !r->has_larger || ring_oldest_rap(&r->larger, 0, &rap) < 0)
+		return false;
+	use_larger(r);
+	return find_start(r, &rap);
 }
 
 /* To an access point, with its PSI in front. */
@@ -60,7 +81,7 @@ static bool start(struct ring_reader *r)
 {
 	struct ring_rap rap;
 
-	if (ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, &rap) < 0)
+	if (!find_start(r, &rap))
 		return false;
 	r->staged = ring_intro(&rap, false, r->stage);
 	r->stage_at = 0;
@@ -76,11 +97,21 @@ static bool move(struct ring_reader *r)
 
 	if (!r->has_larger || ring_oldest_rap(&r->larger, 0, &rap) < 0)
 		return false;
-	ring_close(&r->ring);
-	r->ring = r->larger;
-	r->has_larger = false;
+	use_larger(r);
 	r->pos = rap.pos;
 	return true;
+}
+
+/* The stage ends where a stream becomes another one. */
+static void watch_stage(struct ring_reader *r, uint64_t from)
+{
+	for (size_t at = 0; at + TS_PACKET <= r->staged; at += TS_PACKET) {
+		if (!ts_watch_packet(&r->watch, r->stage + at))
+			continue;
+		r->changed = true;
+		r->changed_pos = from + at;
+		r->staged = at;
+	}
 }
 
 /* Gets the next bytes into the stage; false: the owner ended the wait, the reader was lapped, or
@@ -88,18 +119,26 @@ static bool move(struct ring_reader *r)
 static bool fill(struct ring_reader *r)
 {
 	for (;;) {
+		uint64_t from = r->pos;
 		ssize_t n;
 		bool complete;
 
-		if (!r->started && start(r))
+		if (r->changed)
+			return false;
+		if (!r->started && start(r)) {
+			watch_stage(r, from);
 			return true;
+		}
 		/* asked before the last bytes are looked for */
 		complete = r->started && ring_ended(&r->ring);
 		n = r->started ? ring_copy(&r->ring, &r->pos, r->stage, sizeof(r->stage)) : 0;
 		if (n > 0) {
 			r->staged = (size_t)n;
 			r->stage_at = 0;
-			return true;
+			watch_stage(r, from);
+			if (r->staged > 0)
+				return true;
+			continue;
 		}
 		if (n == -ESTALE) {
 			r->lapped = true;
@@ -159,6 +198,7 @@ int ring_reader_open(struct ring_reader *r)
 	int error;
 
 	ring_reader_close(r);
+	ts_watch_init(&r->watch);
 	demuxer = new_demuxer(r);
 	if (!demuxer)
 		return AVERROR(ENOMEM);
@@ -178,6 +218,6 @@ void ring_reader_close(struct ring_reader *r)
 
 	avformat_close_input(&r->demuxer);
 	free_avio(&avio);
-	r->started = r->lapped = r->ended = false;
+	r->started = r->lapped = r->ended = r->changed = false;
 	r->staged = r->stage_at = 0;
 }

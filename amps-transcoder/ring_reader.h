@@ -4,12 +4,14 @@
  * nothing yet, and moves to a larger ring of the same job without a seam.  Waiting calls back into
  * the owner, who takes orders meanwhile and may end it.  A ring that its job has completed is read
  * to its last byte and ends like a file.  A reader that was lapped must be opened again: what its
- * demuxer still holds is cut. */
+ * demuxer still holds is cut.  So must one whose source became another codec; it then goes on
+ * behind that place. */
 #ifndef AMPS_RING_READER_H
 #define AMPS_RING_READER_H
 
 #include <libavformat/avformat.h>
 #include "amps-transcoder/job.h"
+#include "amps-transcoder/ts_watch.h"
 #include "common/ring.h"
 
 #define RING_READER_STAGE (RING_INTRO_MAX + 64 * TS_PACKET)
@@ -19,6 +21,9 @@ struct ring_reader {
 	bool has_ring, has_larger, started;
 	bool lapped; /* what the demuxer gives from here on is worth nothing */
 	bool ended;  /* the ring is complete, and all of it was read */
+	struct ts_watch watch;
+	bool changed;	      /* a stream is another one from changed_pos on */
+	uint64_t changed_pos; /* of `ring`; 0 = from its beginning */
 	uint64_t pos;
 	uint8_t stage[RING_READER_STAGE];
 	size_t staged, stage_at;
@@ -35,7 +40,7 @@ void ring_reader_done(struct ring_reader *r);
 must_check int ring_reader_take(struct ring_reader *r, struct job_event *event, bool *ret_again);
 
 /* True when there is a place to start from. */
-bool ring_reader_ready(const struct ring_reader *r);
+bool ring_reader_ready(struct ring_reader *r);
 
 /* Opens the demuxer at an access point.  Streams are known afterwards by codec only; nothing was
  * probed.  0 or a libav error (AVERROR_EXIT: the owner ended the wait). */

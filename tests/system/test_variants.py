@@ -156,3 +156,20 @@ def test_variants_in_the_playlist(server):
     assert links[1].endswith("/stream/1.ts?variant=tiny")
     assert links[2].endswith("/stream/1.ts?variant=HD%2B")
     assert s.get("/playlist.m3u?variants=false").text.count("#EXTINF") == 1
+
+
+def test_a_source_becomes_another_codec_under_its_old_pids(server, tmp_path):
+    """H.264 and AAC, then MPEG-2 and MP2: what encodes goes on, what copies begins anew."""
+    both = tmp_path / "both.ts"
+    both.write_bytes(open(media.film(), "rb").read() + open(media.mpeg2_film(), "rb").read())
+    with HttpOrigin(Paced(both, 22, burst=6)) as origin:
+        s = server(config(origin.url()))
+        with Watcher(s, "/stream/1.ts?variant=tiny") as tiny, \
+                Watcher(s, "/stream/1.ts?variant=HD%2B") as wide:
+            wait_for(lambda: tiny.checker.seconds() > 15 or tiny.ended, 30, "what follows the film")
+            assert not tiny.ended
+            wait_for(lambda: wide.ended, 10, "the copied sound to end")
+            with s.stream("/stream/1.ts?variant=HD%2B", timeout=30) as stream:
+                streams = probe(stream.read_for(4), tmp_path)
+            assert (streams["audio"]["codec_name"], streams["video"]["codec_name"]) == ("mp2", "h264")
+            tiny.stop().check()
