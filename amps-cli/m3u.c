@@ -124,8 +124,9 @@ static void take_extinf(struct m3u *m, const char *rest)
 	const struct m3u_extinf to = {m, add_pair};
 	const char *name;
 
-	/* an entry without a URL is none */
-	entry_reset(m);
+	/* an entry without a URL is none; options in front of the first #EXTINF stay */
+	if (m->name > 0 || m->drop)
+		entry_reset(m);
 	name = m3u_extinf_read(rest, &to);
 	m->name = keep(m, name, strlen(name)) + 1;
 }

@@ -68,6 +68,19 @@ def test_attributes_options_and_groups(tmp_path):
         ("Alpha", "News", "copy"), ("Beta", "Films", "copy")]
 
 
+def test_options_in_front_of_their_channel(tmp_path):
+    done = import_('#EXTM3U\n'
+                   '#EXTVLCOPT:http-user-agent=Box/1.0\n#KODIPROP:mimetype=video/mp2t\n'
+                   '#EXTINF:-1,Alpha\nhttp://h.example/a.ts\n'
+                   '#EXTVLCOPT:http-user-agent=Box/2.0\n#EXTINF:-1,Beta\nhttp://h.example/b.ts\n',
+                   tmp_path=tmp_path)
+    _, channels = check(done.stdout, tmp_path)
+    assert [c["name"] for c in channels] == ["Alpha", "Beta"]
+    alpha, beta = done.stdout.decode().split("  - id: ")[1:]
+    assert 'user_agent: "Box/1.0"' in alpha and '"kodi-mimetype": "video/mp2t"' in alpha
+    assert 'user_agent: "Box/2.0"' in beta and "kodi" not in beta
+
+
 def test_bytes_of_every_kind(tmp_path):
     done = import_(b"\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1 tvg-id=\"a\",Caf\xe9\r\nhttp://h/1\r\n"
                    b"#EXTINF:-1,N\0UL\rhttp://h/2\n#EXTINF:-1," + b"x" * 200000 +

@@ -86,6 +86,16 @@ Test(m3u, options_belong_to_the_next_url_and_a_group_to_all)
 	expect("#EXTM3U\n#EXTINF:-1 x=\"1\",A\n#EXTINF:-1,B\nu\n", "B|u||\n");
 }
 
+Test(m3u, options_may_stand_in_front_of_their_extinf)
+{
+	expect("#EXTM3U\n#EXTVLCOPT:http-user-agent=X\n#EXTINF:-1 x=\"1\",A\nu\n"
+	       "#KODIPROP:a=c\n#EXTGRP:G\n#EXTINF:-1,B\n#EXTVLCOPT:d=e\nv\n#EXTINF:-1,C\nw\n",
+	       "A|u||vlc-http-user-agent=X,x=1,\nB|v|G|kodi-a=c,vlc-d=e,\nC|w|G|\n");
+	/* those of an entry that has no URL go with it */
+	expect("#EXTM3U\n#KODIPROP:a=1\n#EXTINF:-1,A\n#KODIPROP:b=2\n#EXTINF:-1,B\nu\n",
+	       "B|u||\n");
+}
+
 Test(m3u, latin_1_is_repaired_and_said_once)
 {
 	expect("#EXTM3U\n#EXTINF:-1,Caf\xe9\nu\n#EXTINF:-1,\xfc\nv\n",
