@@ -19,7 +19,7 @@ struct m3u {
 	bool after_cr;	     /* a newline now belongs to the line before */
 	bool too_long;	     /* the rest of the line is thrown away */
 	bool started;	     /* a line that is not blank was seen */
-	bool noted_latin, noted_nul, noted_hls, noted_pairs;
+	bool noted_latin, noted_nul, noted_hls, noted_pairs, noted_guess[M3U_GUESS_COUNT_];
 	bool no_memory;
 
 	/* the entry that is being collected */
@@ -91,6 +91,20 @@ static void add_pair(void *owner, const char *name, const char *value, size_t le
 	m->pair_count++;
 }
 
+static void note_guess(void *owner, enum m3u_guess guess)
+{
+	static const char *const texts[M3U_GUESS_COUNT_] = {
+		[M3U_GUESS_QUOTES] =
+			"the quotes of a value are ambiguous; it is read up to its likeliest end",
+		[M3U_GUESS_BLANKS] =
+			"a value with blanks has no quotes; it ends at the next attribute or comma",
+		[M3U_GUESS_NAME] = "no comma stands in front of the name",
+	};
+	struct m3u *m = owner;
+
+	note_once(m, &m->noted_guess[guess], texts[guess]);
+}
+
 static void entry_reset(struct m3u *m)
 {
 	m->no_memory = m->no_memory || !buf_ok(&m->text);
@@ -121,7 +135,7 @@ static void deliver(struct m3u *m, const char *url)
 
 static void take_extinf(struct m3u *m, const char *rest)
 {
-	const struct m3u_extinf to = {m, add_pair};
+	const struct m3u_extinf to = {m, add_pair, note_guess};
 	const char *name;
 
 	/* an entry without a URL is none; options in front of the first #EXTINF stay */

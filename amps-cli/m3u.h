@@ -6,8 +6,9 @@
  * over is left out with a note.  Nothing here prints.
  *
  * A name begins behind the first comma after the last quoted attribute, so that it may hold commas
- * itself.  An option line belongs to the next URL, in front of its #EXTINF or behind it.  #EXTGRP
- * stays in force until the next one, as in Kodi. */
+ * itself.  Lines that leave open where a value or the name ends are read with a note.  An option
+ * line belongs to the next URL, in front of its #EXTINF or behind it.  #EXTGRP stays in force until
+ * the next one, as in Kodi. */
 #ifndef AMPS_CLI_M3U_H
 #define AMPS_CLI_M3U_H
 

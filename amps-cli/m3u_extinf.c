@@ -37,55 +37,159 @@ bool m3u_clean_name(const char *prefix, const char *name, size_t len, char dst[M
 struct attribute {
 	const char *name, *value, *end; /* end = behind it */
 	size_t name_len, value_len;
+	char quote; /* in front of the value; 0 = none */
 };
 
-/* name="value" or name=value; false if `p` begins with neither. */
+/* The '=' behind the name that begins at `p`; NULL if none does. */
+static const char *equals_at(const char *p)
+{
+	const char *end = p;
+
+	while (is_name_char(*end))
+		end++;
+	return end > p && *end == '=' ? end : NULL;
+}
+
+/* Can a value end in front of `p`? */
+static bool ends_value(const char *p)
+{
+	p = skip_blanks(p);
+	return *p == '\0' || *p == ',' || equals_at(p) != NULL;
+}
+
+/* Does the quote at `p` begin the value of the next attribute? */
+static bool opens_value(const char *p)
+{
+	do
+		p--;
+	while (is_blank(*p));
+	return *p == '=';
+}
+
+/* The quote that closes a value, which may hold such quotes itself; NULL if none does.  Looks no
+ * further than the next attribute, so that a line is read in linear time. */
+static const char *closing_quote(const char *value, char quote)
+{
+	const char *likely = NULL, *possible = NULL;
+	bool inner = false; /* a quote within the value is open */
+
+	for (const char *q = strchr(value, quote); q != NULL; q = strchr(q + 1, quote)) {
+		bool ends = ends_value(q + 1);
+
+		if (ends && !inner)
+			return q;
+		if (opens_value(q))
+			break;
+		if (ends && likely == NULL)
+			likely = q;
+		if (possible == NULL && is_blank(q[1]))
+			possible = q;
+		inner = !inner && is_blank(q[-1]);
+	}
+	return likely != NULL ? likely : possible;
+}
+
+/* Where a value without a closing quote ends. */
+static const char *bare_end(const char *value)
+{
+	const char *end = value + strcspn(value, " \t,");
+
+	while (!ends_value(end)) {
+		end = skip_blanks(end);
+		end += strcspn(end, " \t,");
+	}
+	return end;
+}
+
+/* False if the value at a->value does not stand in quotes. */
+static bool read_quoted(struct attribute *a)
+{
+	const char *close;
+
+	if (*a->value != '"' && *a->value != '\'')
+		return false;
+	close = closing_quote(a->value + 1, *a->value);
+	/* an apostrophe may be the first letter */
+	if (close == NULL && *a->value == '\'')
+		return false;
+	a->quote = *a->value++;
+	a->end = close != NULL ? close + 1 : bare_end(a->value);
+	a->value_len = (size_t)((close != NULL ? close : a->end) - a->value);
+	return true;
+}
+
+static void read_bare(struct attribute *a)
+{
+	a->end = bare_end(a->value);
+	/* without a comma the name follows, and it counts more than the rest of a value */
+	if (*skip_blanks(a->end) == '\0')
+		a->end = a->value + strcspn(a->value, " \t");
+	a->value_len = (size_t)(a->end - a->value);
+}
+
+/* name="value", name='value' or name=value; false if `p` begins with none. */
 static bool attribute_at(const char *p, struct attribute *ret)
 {
-	size_t n = 0;
+	const char *equals = equals_at(p);
+	const char *value;
 
-	while (is_name_char(p[n]))
-		n++;
-	if (n == 0 || p[n] != '=')
+	if (equals == NULL)
 		return false;
-	*ret = (struct attribute){.name = p, .name_len = n, .value = p + n + 1};
-	if (*ret->value == '"') {
-		ret->value++;
-		ret->end = strchr(ret->value, '"');
-		if (ret->end != NULL) {
-			ret->value_len = (size_t)(ret->end++ - ret->value);
-			return true;
-		}
-	}
-	/* without quotes, or with one that is not closed: up to the next blank or comma */
-	ret->value_len = strcspn(ret->value, " \t,");
-	ret->end = ret->value + ret->value_len;
+	value = skip_blanks(equals + 1);
+	/* "a= b=1": the first has no value */
+	if (equals_at(value) != NULL)
+		value = equals + 1;
+	*ret = (struct attribute){.name = p, .name_len = (size_t)(equals - p), .value = value};
+	if (!read_quoted(ret))
+		read_bare(ret);
 	return true;
+}
+
+static void report_guess(const struct attribute *a, const struct m3u_extinf *to)
+{
+	bool closed = a->value[a->value_len] == a->quote;
+
+	if (a->quote != 0 && (!closed || memchr(a->value, a->quote, a->value_len) != NULL))
+		to->guess(to->owner, M3U_GUESS_QUOTES);
+	if (a->quote == 0 && strcspn(a->value, " \t") < a->value_len)
+		to->guess(to->owner, M3U_GUESS_BLANKS);
 }
 
 static void report(const struct attribute *a, const struct m3u_extinf *to)
 {
 	char name[M3U_NAME_BYTES];
 
-	if (a->value_len > 0 && m3u_clean_name("", a->name, a->name_len, name))
-		to->attribute(to->owner, name, a->value, a->value_len);
+	if (a->value_len == 0 || !m3u_clean_name("", a->name, a->name_len, name))
+		return;
+	report_guess(a, to);
+	to->attribute(to->owner, name, a->value, a->value_len);
+}
+
+/* `rest` stands behind the last attribute and has no comma. */
+static const char *name_without_comma(const char *rest, const struct m3u_extinf *to)
+{
+	const char *name = skip_blanks(rest);
+
+	if (*name != '\0')
+		to->guess(to->owner, M3U_GUESS_NAME);
+	return name;
 }
 
 const char *m3u_extinf_read(const char *text, const struct m3u_extinf *to)
 {
 	const char *name = NULL;
 	const char *p = skip_blanks(text);
+	const char *rest = p + strspn(p, "-+.0123456789"); /* behind the duration */
 	struct attribute a;
 
-	/* the duration */
-	p += strspn(p, "-+.0123456789");
+	p = rest;
 	while (*p != '\0') {
 		p = skip_blanks(p);
 		/* some write a comma in front of the attributes, too */
-		if (attribute_at(p, &a) && (name == NULL || a.value[-1] == '"')) {
+		if (attribute_at(p, &a) && (name == NULL || a.quote != 0)) {
 			report(&a, to);
 			name = NULL;
-			p = a.end;
+			rest = p = a.end;
 			continue;
 		}
 		if (name != NULL)
@@ -94,5 +198,5 @@ const char *m3u_extinf_read(const char *text, const struct m3u_extinf *to)
 		if (*p == ',')
 			name = ++p;
 	}
-	return name != NULL ? skip_blanks(name) : "";
+	return name != NULL ? skip_blanks(name) : name_without_comma(rest, to);
 }

@@ -6,10 +6,19 @@
 
 #define M3U_NAME_BYTES 64 /* of an attribute's name, with its NUL */
 
+/* What a line leaves open, and how it is read then. */
+enum m3u_guess {
+	M3U_GUESS_QUOTES, /* a value holds the quotes it stands in, or they are not closed */
+	M3U_GUESS_BLANKS, /* a value holds blanks, but does not stand in quotes */
+	M3U_GUESS_NAME,	  /* no comma in front of the name */
+	M3U_GUESS_COUNT_
+};
+
 struct m3u_extinf {
 	void *owner;
 	/* `name` is cleaned (see struct m3u_pair), `value` has `len` > 0 bytes. */
 	void (*attribute)(void *owner, const char *name, const char *value, size_t len);
+	void (*guess)(void *owner, enum m3u_guess guess);
 };
 
 /* Reads what stands behind the colon and reports its attributes.  Returns the name within `text`,

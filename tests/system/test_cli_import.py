@@ -81,6 +81,22 @@ def test_options_in_front_of_their_channel(tmp_path):
     assert 'user_agent: "Box/2.0"' in beta and "kodi" not in beta
 
 
+def test_attributes_written_loosely(tmp_path):
+    done = import_('#EXTM3U\n#EXTINF:-1 group-title=News World tvg-id=a,Alpha\nhttp://h/1\n'
+                   "#EXTINF:-1 group-title='Sports TV',Beta\nhttp://h/2\n"
+                   '#EXTINF:-1 tvg-name="He said "hi" there" tvg-id="c",Gamma\nhttp://h/3\n'
+                   '#EXTINF:-1 tvg-id="d" Delta Two\nhttp://h/4\n', tmp_path=tmp_path)
+    _, channels = check(done.stdout, tmp_path)
+    assert [(c["name"], c.get("group") or "") for c in channels] == [
+        ("Alpha", "News World"), ("Beta", "Sports TV"), ("Gamma", ""), ("Delta Two", "")]
+    text = done.stdout.decode()
+    assert r'tvg_name: "He said \"hi\" there"' in text
+    assert re.findall(r'epg_id: "(.)"', text) == ["a", "c", "d"]
+    said = done.stderr.decode()
+    assert "list.m3u:2: a value with blanks" in said
+    assert "list.m3u:6: the quotes" in said and "list.m3u:8: no comma" in said
+
+
 def test_bytes_of_every_kind(tmp_path):
     done = import_(b"\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1 tvg-id=\"a\",Caf\xe9\r\nhttp://h/1\r\n"
                    b"#EXTINF:-1,N\0UL\rhttp://h/2\n#EXTINF:-1," + b"x" * 200000 +

@@ -60,9 +60,95 @@ Test(m3u, attributes_name_and_url)
 	       "News, the|http://h/1||tvg-id=a,group-title=x, y,\n");
 	expect("#EXTM3U\n#EXTINF:-1,tvg-id=\"a\",News\nu\n", "News|u||tvg-id=a,\n");
 	expect("#EXTM3U\n#EXTINF:10.5 a=1 b=\"\",Two words \nu\n", "Two words|u||a=1,\n");
-	expect("#EXTM3U\n#EXTINF:-1 a=\"open,News\nu\n", "News|u||a=open,\n");
 	expect("#EXTM3U\n#EXTINF:-1\nu\n#EXTINF:\nv\n", "|u||\n|v||\n");
 	expect("#EXTM3U\n#EXTINF:-1 a=\"1\",Say b=\"2\"\nu\n", "Say b=\"2\"|u||a=1,\n");
+}
+
+#define QUOTES "!2 the quotes of a value are ambiguous; it is read up to its likeliest end\n"
+#define BLANKS "!2 a value with blanks has no quotes; it ends at the next attribute or comma\n"
+#define COMMA  "!2 no comma stands in front of the name\n"
+
+/* What `extinf` gives: its name and attributes behind the notes. */
+static void expect_extinf(const char *extinf, const char *notes, const char *name,
+			  const char *pairs)
+{
+	struct buf playlist = BUF_INIT, heard = BUF_INIT;
+
+	buf_printf(&playlist, "#EXTM3U\n#EXTINF:%s\nu\n", extinf);
+	buf_printf(&heard, "%s%s|u||%s\n", notes, name, pairs);
+	expect(playlist.data, heard.data);
+	buf_done(&playlist);
+	buf_done(&heard);
+}
+
+Test(m3u, values_in_quotes_of_either_kind)
+{
+	expect_extinf("-1 a=\"x\"b=\"y\"\tc=\"\" ,N", "", "N", "a=x,b=y,");
+	expect_extinf("-1 a=\"x\",Say \"b\", c=\"d\"", "", "Say \"b\", c=\"d\"", "a=x,");
+	expect_extinf("-1 a=\"x b=\" c=\"=\",N", "", "N", "a=x b=,c==,");
+	expect_extinf("-1 a=\"x\" ? b:c=\"y z\",N", "", "N", "a=x,");
+	expect_extinf("-1 a= \"x, y\" b= c=1,N", "", "N", "a=x, y,c=1,");
+	expect_extinf("-1 a='Sports TV' b='say \"x\"',N", "", "N", "a=Sports TV,b=say \"x\",");
+	expect_extinf("-1,a='x',N, 'y'", "", "N, 'y'", "a=x,");
+	expect_extinf("-1 a='n b=\"it's\",'tis", "", "'tis", "a='n,b=it's,");
+}
+
+Test(m3u, quotes_within_a_value_do_not_end_it)
+{
+	expect_extinf("-1 a=\"He said \"hi\" there\" b=\"y\",N", QUOTES, "N",
+		      "a=He said \"hi\" there,b=y,");
+	expect_extinf("-1 a=\"The \"x\", y\",N", QUOTES, "N", "a=The \"x\", y,");
+	expect_extinf("-1 a=\"The \"x\"\" b=\"5\" TV\",N", QUOTES, "N", "a=The \"x\",b=5\" TV,");
+	expect_extinf("-1 a=\"The \"x\" b=\"y\",N", QUOTES, "N", "a=The \"x,b=y,");
+	expect_extinf("-1 a='Kid's TV, it's' b=1,N", QUOTES, "N", "a=Kid's TV, it's,b=1,");
+}
+
+Test(m3u, quotes_that_are_not_closed)
+{
+	expect_extinf("-1 a=\"open,News", QUOTES, "News", "a=open,");
+	expect_extinf("-1 a=\"two words b=\"y\",N", QUOTES, "N", "a=two words,b=y,");
+	expect_extinf("-1 a=\"two words", QUOTES, "", "a=two words,");
+	expect_extinf("-1 a=\"", "", "", "");
+}
+
+Test(m3u, values_without_quotes_may_hold_blanks)
+{
+	expect_extinf("-1 a=News  World b=2 c=x y ,N", BLANKS, "N", "a=News  World,b=2,c=x y,");
+	expect_extinf("-1 a= x,b=2", "", "b=2", "a=x,");
+	expect_extinf("-1 a=O'Neil b=?c=1&d=2,N", "", "N", "a=O'Neil,b=?c=1&d=2,");
+}
+
+Test(m3u, a_name_without_a_comma)
+{
+	expect_extinf("-1 a=\"q\" Two Words", COMMA, "Two Words", "a=q,");
+	expect_extinf("-1 a='q' b=x Two Words", COMMA, "Two Words", "a=q,b=x,");
+	expect_extinf("-1,a=\"q\" - Name", COMMA, "- Name", "a=q,");
+	expect_extinf("-1 3 Name", COMMA, "3 Name", "");
+}
+
+/* Searching the whole line once an attribute would take minutes. */
+Test(m3u, hostile_quotes_are_read_in_linear_time, .timeout = 60)
+{
+	static const char *const units[] = {" a=\"x",	  " a= \"x", " a='",
+					    " a=\"x \"y", " a",	     " a=\" b=w \"y\" c=w \"z",
+					    "\" ",	  "a=' ",    "= \""};
+
+	for (size_t i = 0; i < array_size(units); i++) {
+		struct buf text = BUF_INIT;
+		struct heard h = {BUF_INIT};
+
+		for (int line = 0; line < 50; line++) {
+			size_t end = text.len + M3U_LINE_MAX - 100;
+
+			buf_puts(&text, "#EXTINF:-1 b=\"");
+			while (text.len < end)
+				buf_puts(&text, units[i]);
+			buf_puts(&text, "\nu\n");
+		}
+		cr_expect_eq(listen_to(text.data, text.len, 4096, &h), 0);
+		buf_done(&text);
+		buf_done(&h.text);
+	}
 }
 
 Test(m3u, every_kind_of_line_end)
@@ -92,8 +178,7 @@ Test(m3u, options_may_stand_in_front_of_their_extinf)
 	       "#KODIPROP:a=c\n#EXTGRP:G\n#EXTINF:-1,B\n#EXTVLCOPT:d=e\nv\n#EXTINF:-1,C\nw\n",
 	       "A|u||vlc-http-user-agent=X,x=1,\nB|v|G|kodi-a=c,vlc-d=e,\nC|w|G|\n");
 	/* those of an entry that has no URL go with it */
-	expect("#EXTM3U\n#KODIPROP:a=1\n#EXTINF:-1,A\n#KODIPROP:b=2\n#EXTINF:-1,B\nu\n",
-	       "B|u||\n");
+	expect("#EXTM3U\n#KODIPROP:a=1\n#EXTINF:-1,A\n#KODIPROP:b=2\n#EXTINF:-1,B\nu\n", "B|u||\n");
 }
 
 Test(m3u, latin_1_is_repaired_and_said_once)
