@@ -24,6 +24,7 @@ struct client {
 	control_ticket ticket; /* of the request at work, else 0 */
 	json_t *id;	       /* of that request */
 	struct buf in, out;
+	size_t sent; /* bytes of out */
 	struct event *read_event, *write_event;
 	struct event *timer; /* whenever it fires, the client is freed */
 };
@@ -187,7 +188,8 @@ static void on_readable(int fd, short what, void *arg)
 static void on_writable(int fd, short what, void *arg)
 {
 	struct client *c = arg;
-	ssize_t n = send(fd, c->out.data, c->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n =
+		send(fd, c->out.data + c->sent, c->out.len - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	(void)what;
 	if (n < 0) {
@@ -195,12 +197,13 @@ static void on_writable(int fd, short what, void *arg)
 			client_set_state(c, CLIENT_CLOSED);
 		return;
 	}
-	buf_consume(&c->out, (size_t)n);
-	if (c->out.len > 0) {
+	c->sent += (size_t)n;
+	if (c->sent < c->out.len) {
 		client_update_events(c);
 		return;
 	}
 	buf_done(&c->out);
+	c->sent = 0;
 	client_set_state(c, c->last ? CLIENT_CLOSED : CLIENT_READING);
 	handle_input(c);
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include "amps-master/control.h"
 #include "amps-master/control_commands.h"
 #include "amps-master/control_line.h"
@@ -302,6 +303,63 @@ Test(control, a_large_answer_comes_whole)
 	json_decref(answer);
 	buf_done(&line);
 	close(fd);
+}
+
+/* Throws away what has come; false when nothing had. */
+static bool read_away(int fd)
+{
+	static char bytes[1u << 20];
+	bool some = false;
+
+	while (recv(fd, bytes, sizeof(bytes), 0) > 0)
+		some = true;
+	return some;
+}
+
+/* The processor's time for a turn of the loop. */
+static uint64_t turn_ns(void)
+{
+	struct timespec before, after;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	return (uint64_t)((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec -
+			  before.tv_nsec);
+}
+
+/* What sending one of the first pieces of an answer of so many bytes takes at least. */
+static uint64_t piece_ns(size_t bytes)
+{
+	char *text = malloc(bytes);
+	uint64_t least = UINT64_MAX;
+	int fd = connect_client();
+
+	memset(text, 'x', bytes);
+	waiting = 0;
+	send_text(fd, "{\"id\":1,\"method\":\"reload\"}\n");
+	while (waiting == 0)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	control_answer(control, waiting, json_stringn_nocheck(text, bytes));
+	free(text);
+	for (int pieces = 0; pieces < 8;) {
+		uint64_t ns = turn_ns();
+
+		if (read_away(fd)) {
+			least = MIN(least, ns);
+			pieces++;
+		}
+	}
+	close(fd);
+	return least;
+}
+
+Test(control, a_piece_of_an_answer_costs_the_same_however_much_is_left)
+{
+	uint64_t small = piece_ns(8u << 20), large = piece_ns(64u << 20);
+
+	cr_expect_lt(large, 4 * small, "%llu and %llu ns", (unsigned long long)large,
+		     (unsigned long long)small);
 }
 
 Test(control, a_line_that_is_never_completed_is_dropped_in_time)
