@@ -33,6 +33,7 @@ struct control {
 	struct control_env env;
 	int fd;
 	struct event *event;
+	struct event *resume; /* timer: accepts again */
 	LIST_HEAD(, client) clients;
 	unsigned client_count;
 	control_ticket last_ticket;
@@ -265,6 +266,25 @@ static void client_new(struct control *control, int fd, const struct ucred *peer
 	log_debug("a control client has come uid=%u pid=%d", peer->uid, peer->pid);
 }
 
+static void pause_accepting(struct control *control, int error)
+{
+	static const struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
+
+	log_warn("cannot accept control clients (%s), trying again every %d ms", strerror(error),
+		 ACCEPT_PAUSE_MS);
+	event_del(control->event);
+	event_add(control->resume, &tv);
+}
+
+static void on_resume(int fd, short what, void *arg)
+{
+	const struct control *control = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(control->event, NULL);
+}
+
 static void on_accept(int listen_fd, short what, void *arg)
 {
 	struct control *control = arg;
@@ -273,8 +293,11 @@ static void on_accept(int listen_fd, short what, void *arg)
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
-	if (fd < 0)
+	if (fd < 0) {
+		if (accept_must_pause(errno))
+			pause_accepting(control, errno);
 		return;
+	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
 	    !make_room(control, peer.uid)) {
 		log_warn("there are too many control clients, refusing one uid=%u pid=%d", peer.uid,
@@ -319,7 +342,8 @@ int control_open(const struct control_env *env, const char *path, struct control
 	}
 	control->event =
 		event_new(env->base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
-	if (!control->event || event_add(control->event, NULL) != 0)
+	control->resume = evtimer_new(env->base, on_resume, control);
+	if (!control->event || !control->resume || event_add(control->event, NULL) != 0)
 		goto fail;
 	*ret = control;
 	return 0;
@@ -338,6 +362,8 @@ struct control *control_close(struct control *control)
 		client_free(c);
 	if (control->event)
 		event_free(control->event);
+	if (control->resume)
+		event_free(control->resume);
 	close_fd(&control->fd);
 	free(control);
 	return NULL;

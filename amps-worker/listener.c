@@ -10,8 +10,6 @@
 #include "amps-worker/conn.h"
 #include "common/log.h"
 
-#define RESUME_MS 100
-
 struct listen_socket {
 	struct listen_socket *next;
 	struct worker *worker;
@@ -122,10 +120,10 @@ static bool refuse_with_spare(struct worker *w, int listen_fd)
 
 static void pause_accepting(struct worker *w, int error)
 {
-	static const struct timeval tv = {RESUME_MS / 1000, RESUME_MS % 1000 * 1000};
+	static const struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
 
 	log_warn("cannot accept connections (%s), trying again in %d ms", strerror(error),
-		 RESUME_MS);
+		 ACCEPT_PAUSE_MS);
 	set_accepting(&w->listener, false);
 	evtimer_add(&w->listener.resume, &tv);
 }
@@ -155,21 +153,13 @@ static bool accept_one(struct worker *w, int listen_fd)
 		admit(w, fd, &sa);
 		return true;
 	}
-	switch (errno) {
-	case EAGAIN:
+	if (errno == EAGAIN)
 		return false;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		if (refuse_with_spare(w, listen_fd))
-			return true;
-		pause_accepting(w, errno);
-		return false;
-	default:
-		/* the newcomer's own trouble (ECONNABORTED, network errors of accept(2)) */
+	/* else it is the newcomer's own trouble (ECONNABORTED, network errors of accept(2)) */
+	if (!accept_must_pause(errno) || refuse_with_spare(w, listen_fd))
 		return true;
-	}
+	pause_accepting(w, errno);
+	return false;
 }
 
 static void on_newcomers(evutil_socket_t fd, short what, void *arg)

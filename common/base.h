@@ -57,4 +57,11 @@ static inline void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* Is this error of accept() a want of the system's, which the next try meets too?  The socket stays
+ * readable meanwhile, so a loop that watches it has to pause. */
+static inline bool accept_must_pause(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 #endif

@@ -43,6 +43,7 @@
 #define RESPAWN_MAX_MS	     5000
 #define RESPAWN_YOUNG_US     3000000  /* a child that died younger makes its slot back off */
 #define FORKS_PER_SECOND_MAX 10	      /* restarts of workers and nursery together */
+#define ACCEPT_PAUSE_MS	     100      /* without accepting, when no descriptor is left */
 #define WORKER_HANDSHAKE_US  10000000 /* from fork to READY */
 #define NURSERY_HANDSHAKE_US 30000000
 #define CATALOG_ACK_MS	     50 /* a change is answered after so long even without all acks */

@@ -266,6 +266,14 @@ def test_more_connections_than_descriptors(server):
     assert spent < 0.5 * PATIENCE, f"{spent} s of a processor while full"
 
 
+def exhaust(pid):
+    """From now on the process gets no descriptor; the limits it had."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    now = max(int(n) for n in os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (now + 1, before[1]))
+    return before
+
+
 def test_descriptors_that_run_out_under_a_worker(server):
     """As when the machine's are exhausted: accept fails, nothing spins, it recovers by itself."""
     config, _ = film()
@@ -273,9 +281,7 @@ def test_descriptors_that_run_out_under_a_worker(server):
     worker = s.pids("amps-worker")[0]
     with Watch(s) as w:
         ids = playing(s, w)
-        before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
-        now = max(int(n) for n in os.listdir(f"/proc/{worker}/fd"))
-        resource.prlimit(worker, resource.RLIMIT_NOFILE, (now + 1, before[1]))
+        before = exhaust(worker)
         crowd = connect(s, 50)
         busy = cpu_seconds(worker)
         w.wait_more(ids, 3000)
@@ -283,6 +289,32 @@ def test_descriptors_that_run_out_under_a_worker(server):
         assert_untouched(w.report())
         resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
         wait_for(lambda: s.get("/healthz").status == 200, 5, "newcomers to be served again")
+        close_all(crowd)
+        w.wait_more(ids)
+        assert_untouched(w.report())
+    assert busy < 0.5 * PATIENCE, f"{busy} s of a processor while accept failed"
+
+
+def test_descriptors_that_run_out_under_the_master(server):
+    """Its loop does not spin, and who knocked at the control socket is answered once there are."""
+    config, _ = film()
+    s = server(config)
+    master = s.process.pid
+    with Watch(s) as w:
+        ids = playing(s, w)
+        before = exhaust(master)
+        crowd = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+        for sock in crowd:
+            sock.connect(s.socket_path)
+            sock.sendall(b'{"id":1,"method":"ping"}\n')
+        busy = cpu_seconds(master)
+        w.wait_more(ids, 3000)
+        busy = cpu_seconds(master) - busy
+        assert "cannot accept control clients (Too many open files)" in s.log()
+        resource.prlimit(master, resource.RLIMIT_NOFILE, before)
+        for sock in crowd:
+            sock.settimeout(5 * PATIENCE)
+            assert sock.recv(100) == b'{"id":1,"result":"pong"}\n'
         close_all(crowd)
         w.wait_more(ids)
         assert_untouched(w.report())

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -413,6 +414,35 @@ Test(control, clients_that_are_being_answered_are_not_pushed_out)
 	buf_done(&line);
 	for (size_t i = 0; i < array_size(fds); i++)
 		close(fds[i]);
+}
+
+static void set_descriptors(rlim_t soft)
+{
+	struct rlimit limit;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = soft;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+Test(control, without_descriptors_it_pauses_and_takes_the_newcomer_later)
+{
+	const struct timeval while_full = {.tv_usec = 300000};
+	int fd = connect_client(), next_fd = dup(fd), turns = 0;
+	struct rlimit before;
+
+	close(next_fd);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	set_descriptors((rlim_t)next_fd);
+	event_base_loopexit(base, &while_full);
+	while (!event_base_got_exit(base)) {
+		event_base_loop(base, EVLOOP_ONCE);
+		turns++;
+	}
+	set_descriptors(before.rlim_cur);
+	cr_expect_lt(turns, 20, "%d", turns);
+	expect_answer(fd, "{\"id\":1,\"method\":\"ping\"}\n", "{\"id\":1,\"result\":\"pong\"}\n");
+	close(fd);
 }
 
 Test(control_line, an_error_carries_its_problems)
