@@ -10,9 +10,6 @@
 #include "amps-cli/command.h"
 #include "common/limits.h"
 
-/* a reload reads and checks a whole file first */
-#define ANSWER_TIMEOUT_MS 60000
-
 static int64_t now_ms(void)
 {
 	struct timespec t;
@@ -250,7 +247,8 @@ void client_print_error(const json_t *error)
 		message != NULL ? message : "the server refused without words");
 }
 
-int client_command(const char *path, const char *method, json_t *params, json_t **ret_result)
+int client_command_within(const char *path, const char *method, json_t *params, unsigned timeout_ms,
+			  json_t **ret_result)
 {
 	struct client client;
 	json_t *error = NULL;
@@ -261,7 +259,7 @@ int client_command(const char *path, const char *method, json_t *params, json_t 
 		json_decref(params);
 		return client_complain(path, r);
 	}
-	r = client_ask(&client, method, params, ANSWER_TIMEOUT_MS, ret_result, &error);
+	r = client_ask(&client, method, params, timeout_ms, ret_result, &error);
 	client_close(&client);
 	if (r < 0) {
 		fprintf(stderr, "amps: no answer from the server: %s\n", strerror(-r));
@@ -273,4 +271,9 @@ int client_command(const char *path, const char *method, json_t *params, json_t 
 		return COMMAND_FAILED;
 	}
 	return COMMAND_DONE;
+}
+
+int client_command(const char *path, const char *method, json_t *params, json_t **ret_result)
+{
+	return client_command_within(path, method, params, CONTROL_ANSWER_MS, ret_result);
 }

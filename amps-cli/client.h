@@ -34,10 +34,13 @@ must_check int client_ask(struct client *client, const char *method, json_t *par
  * kernel cannot say (another pid namespace).  The caller closes it. */
 must_check int client_server_pidfd(const struct client *client);
 
-/* What every command does: connects, asks, complains on stderr.  Returns an enum command_exit;
- * *ret_result is a new reference when that is COMMAND_DONE. */
+/* What every command does: connects, asks, complains on stderr.  Takes `params` (NULL = none).
+ * Returns an enum command_exit; *ret_result is a new reference when that is COMMAND_DONE. */
 must_check int client_command(const char *path, const char *method, json_t *params,
 			      json_t **ret_result);
+/* The same for a request that may take longer than others. */
+must_check int client_command_within(const char *path, const char *method, json_t *params,
+				     unsigned timeout_ms, json_t **ret_result);
 
 /* Prints why client_open() failed; returns the exit code for it. */
 must_check int client_complain(const char *path, int error);

@@ -4,6 +4,7 @@
 #include "amps-cli/command.h"
 #include "amps-cli/format.h"
 #include "amps-cli/view.h"
+#include "common/limits.h"
 
 /* "  added    5  News" for each {id, name} of a list. */
 static size_t print_changes(const json_t *report, const char *what)
@@ -43,7 +44,9 @@ static void print_report(const json_t *report)
 static int run(const struct command_call *call)
 {
 	json_t *report = NULL;
-	int code = client_command(command_value(call, "socket"), "reload", NULL, &report);
+	/* The server may first finish another one; its reason is to come before we give up. */
+	int code = client_command_within(command_value(call, "socket"), "reload", NULL,
+					 CONTROL_RELOAD_MS, &report);
 
 	if (code == COMMAND_DONE) {
 		if (command_value(call, "json") != NULL)

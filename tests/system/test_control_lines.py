@@ -2,14 +2,16 @@
 server answers the next good line on the same connection, or on another where this one must end."""
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 import media
-from harness import PATIENCE, SANITIZED, serving
+from harness import PATIENCE, ROOT, SANITIZED, serving
 from lineup import LOOP, channel, line_up
 from watch import Residue, Watch, assert_untouched, memory_kb
 
@@ -239,6 +241,21 @@ def test_a_line_over_64_kib_ends_the_connection(shared, name):
         assert c.line() is None
     with Client(shared) as c:
         assert c.is_open()
+
+
+def described(page):
+    """What the first column of the tables of a page names."""
+    cells = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_the_page_names_each_method_and_error_code():
+    said = described(Path(ROOT, "docs/control.md").read_text())
+    code = "".join(p.read_text() for p in Path(ROOT, "amps-master").glob("*.c"))
+    methods = re.findall(r'\{"(\w+)", run_\w+\}', code)
+    refusals = re.findall(r"\b(?:control_fail|refuse)\([^;]*;", code)
+    codes = [c for call in refusals for c in re.findall(r'"([a-z_]+)"', call)]
+    assert methods and codes and said == {*methods, *codes}
 
 
 def test_all_lines_at_once_are_answered_in_order(shared):
