@@ -121,5 +121,7 @@
 #define CONTROL_CLIENTS_PER_UID 32
 #define CONTROL_DEADLINE_MS	2000  /* for a started line to be completed */
 #define CONTROL_STALL_MS	10000 /* a client that takes nothing of its answer for so long */
+#define CONTROL_ANSWER_MS	60000 /* for an answer to the command */
+#define CONTROL_RELOAD_MS	(2 * LOADER_TIMEOUT_MS + 10000) /* the same: two loaders in a row */
 
 #endif

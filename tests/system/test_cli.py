@@ -6,6 +6,8 @@ import re
 import socket
 import subprocess
 
+import pytest
+
 import media
 from harness import BIN, ROOT, wait_for
 from lineup import LOOP, channel, line_up
@@ -182,6 +184,20 @@ def test_reload_of_a_bad_file_prints_every_problem_and_changes_nothing(server):
     assert re.search(r"config\.yaml:6: streams\[1\]", done.stderr)
     assert [c["id"] for c in s.ask("list")] == [1]
     assert s.ask("list")[0]["name"] == "Channel 1"
+
+
+@pytest.mark.slow
+def test_reloads_in_a_row_hear_why_though_the_loader_hangs(server):
+    """The first until the server kills it after a minute, the second behind it as long again."""
+    s = server(line_up(channel(1, media.film())))
+    os.unlink(s.config_path)
+    os.mkfifo(s.config_path)
+    asked = [subprocess.Popen([AMPS, "reload", "--socket", s.socket_path], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    for client in asked:
+        assert client.communicate(timeout=150) == ("", "amps: the configuration's loader died\n")
+        assert client.returncode == 1
+    assert [c["id"] for c in s.ask("list")] == [1]
 
 
 def read_line(connection):
