@@ -68,17 +68,13 @@ void ingest_got_data(struct ingest *in, size_t bytes)
 	in->round_bytes += bytes;
 }
 
-/* Once a channel runs, bytes that bring neither time nor media (garbage, stuffing) are as good as
- * none. */
+/* Once a channel runs, bytes without media (garbage, stuffing) are as good as none. */
 static bool brings_media(struct ingest *in)
 {
-	int64_t clock_90k = ts_sink_clock_90k(in->sink);
-	int64_t frontier_90k = ts_sink_frontier_90k(in->sink);
-	bool moved = clock_90k != in->clock_90k || frontier_90k != in->frontier_90k;
+	uint64_t before = in->media_packets;
 
-	in->clock_90k = clock_90k;
-	in->frontier_90k = frontier_90k;
-	return moved || !ts_sink_running(in->sink);
+	in->media_packets = ts_sink_media_packets(in->sink);
+	return in->media_packets != before || !ts_sink_running(in->sink);
 }
 
 /* A source that is open but shows nothing playable cannot hold a starting channel for ever. */

@@ -16,9 +16,9 @@ struct ingest {
 	uint64_t begin_us; /* when the source was asked for */
 	uint64_t data_us;  /* when media last came (or was not asked for); 0 = none yet */
 	uint64_t start_timeout_us, stall_timeout_us;
-	uint64_t round_bytes;		 /* read since the last rewind */
-	int64_t clock_90k, frontier_90k; /* of the sink, at data_us */
-	bool told;			 /* the master knows what the source is */
+	uint64_t round_bytes;	/* read since the last rewind */
+	uint64_t media_packets; /* of the sink, at data_us */
+	bool told;		/* the master knows what the source is */
 };
 
 /* Runs the job's source to its end; returns the exit code. */

@@ -2,12 +2,13 @@
 
 #include <string.h>
 
+#include "amps-transcoder/ts_parse.h"
+
 #define JUMP_BACK_90K	 90000	/* one second back is another time */
 #define JUMP_FORWARD_90K 900000 /* ten seconds ahead too; less is a loss, whose hole stays */
 #define BEGIN_90K	 90000	/* encoders go below their first PTS: never begin near zero */
 #define BEGIN_SHIFT_90K	 900000
 #define FAR_90K		 900000 /* no picture waits longer for its turn, or lasts longer */
-#define WRAP		 (1LL << 33)
 
 void timeline_init(struct timeline *t, int64_t at_least)
 {
@@ -27,17 +28,6 @@ void timeline_rewind(struct timeline *t)
 {
 	timeline_restart(t);
 	t->frontier = TIME_NONE;
-}
-
-/* The time nearest to `near` with the same lowest 33 bits. */
-static int64_t unwrap(int64_t near, int64_t time)
-{
-	int64_t d;
-
-	if (near == TIME_NONE)
-		return time;
-	d = (time - near) & (WRAP - 1);
-	return near + (d >= WRAP / 2 ? d - WRAP : d);
 }
 
 static bool fits(int64_t expected, int64_t time)
@@ -76,11 +66,11 @@ void timeline_map(struct timeline *t, unsigned stream, int64_t *pts, int64_t *dt
 
 	if (time == TIME_NONE || stream >= TIMELINE_STREAMS_MAX)
 		return;
-	late = *pts != TIME_NONE ? unwrap(0, *pts - time) : 0;
+	late = *pts != TIME_NONE ? ts_unwrap(0, *pts - time) : 0;
 	if (late > FAR_90K || late < -FAR_90K)
 		late = 0;
 	duration = MIN(duration, FAR_90K);
-	time = unwrap(t->near, time);
+	time = ts_unwrap(t->near, time);
 	t->near = time;
 	if (!t->begun)
 		begin(t, time);

@@ -298,6 +298,7 @@ unsigned ts_parse_packet(struct ts_parse *p, const uint8_t *packet, uint64_t pos
 	p->packets++;
 	if (pid == TS_PID_NONE || packet[1] & 0x80)
 		return 0;
+	p->media_packets += pid >= TS_PID_TABLES && pid != p->pmt_pid && ts_has_payload(packet);
 	if (p->stream_of[pid])
 		return on_stream(p, packet, pos, pid, ret_rap);
 	check_cc(p, packet, pid);

@@ -17,6 +17,7 @@
 #define TS_STREAMS_MAX	 32u /* elementary streams followed in a PMT */
 #define TS_HZ		 90000
 #define TS_PID_SDT	 0x11u
+#define TS_PID_TABLES	 0x20u	       /* below it there are tables alone */
 #define TS_SEEN_MAX	 RING_RAP_PIDS /* first PIDs seen, whatever they carry */
 
 enum ts_kind { TS_KIND_OTHER, TS_KIND_VIDEO, TS_KIND_AUDIO };
@@ -58,6 +59,7 @@ struct ts_parse {
 	int64_t clock_90k;    /* pcr_90k, or the last DTS of a stream without PCRs; TIME_NONE */
 	int64_t frontier_90k; /* largest pts + duration; TIME_NONE */
 	uint64_t packets, cc_errors;
+	uint64_t media_packets; /* of any programme: neither tables nor stuffing */
 	/* A picture that may turn out to be an access point: the slot as of its first packet. */
 	struct ring_rap candidate;
 	unsigned scan_left; /* packets of it still looked at; 0 = none pending */

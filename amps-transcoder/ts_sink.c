@@ -423,9 +423,9 @@ bool ts_sink_running(const struct ts_sink *s)
 	return s->ring.running;
 }
 
-const struct ts_parse *ts_sink_parse(const struct ts_sink *s)
+uint64_t ts_sink_media_packets(const struct ts_sink *s)
 {
-	return &s->parse;
+	return s->parse.media_packets;
 }
 
 void ts_sink_ended(struct ts_sink *s)

@@ -50,7 +50,8 @@ int64_t ts_sink_clock_90k(const struct ts_sink *s);
 int64_t ts_sink_frontier_90k(const struct ts_sink *s);
 uint64_t ts_sink_bitrate(const struct ts_sink *s); /* bits a second of media; 0 = not known yet */
 bool ts_sink_running(const struct ts_sink *s);	   /* the newest ring has a random access point */
-const struct ts_parse *ts_sink_parse(const struct ts_sink *s);
+/* How many packets brought media so far; garbage and stuffing bring none. */
+uint64_t ts_sink_media_packets(const struct ts_sink *s);
 
 /* No byte will follow. */
 void ts_sink_ended(struct ts_sink *s);

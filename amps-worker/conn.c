@@ -81,7 +81,7 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 		break;
 	case CONN_LINGER:
 		buf_done(&c->in);
-		c->body_left = HTTP_LINGER_BYTES;
+		c->linger_left = HTTP_LINGER_BYTES;
 		c->deadline_us = now_plus_ms(HTTP_LINGER_MS);
 		break;
 	default:
@@ -211,7 +211,6 @@ static enum step answer_request(struct conn *c, const struct http_request *q)
 {
 	enum step step = begin_answer(c, q);
 
-	c->body_left = q->has_length ? q->content_length : 0;
 	buf_consume(&c->in, q->head_bytes);
 	c->scanned = 0;
 	return step;
@@ -266,10 +265,6 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 	route_dispatch(q, &facts, reply);
 	if (access_log_on(&c->worker->access_log))
 		c->entry = access_entry_new(q, &facts, reply);
-	/* a chunked body is not worth a decoder yet, and whoever waits for 100 may never send one
-	 */
-	if (q->chunked || (q->expect_continue && q->content_length))
-		reply->close = true;
 	if (reply->kind == REPLY_STREAM && q->method != HTTP_HEAD)
 		return begin_stream(c, q);
 	return reply->making ? begin_making(c) : answer_request(c, q);
@@ -302,13 +297,10 @@ static enum step receive(struct conn *c)
 
 static enum step step_read(struct conn *c)
 {
-	size_t skip = MIN(c->in.len, c->body_left);
 	struct http_request q;
 	const char *reason = "";
 	int status = 400;
 
-	buf_consume(&c->in, skip);
-	c->body_left -= skip;
 	if (c->in.len == 0)
 		return receive(c);
 	switch (http_parse_head(c->in.data, c->in.len, &c->scanned, &q, &status, &reason)) {
@@ -396,9 +388,9 @@ static enum step step_linger(struct conn *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return STEP_WAIT;
-	if (n <= 0 || (uint64_t)n >= c->body_left)
+	if (n <= 0 || (uint64_t)n >= c->linger_left)
 		return STEP_CLOSE;
-	c->body_left -= (uint64_t)n;
+	c->linger_left -= (uint64_t)n;
 	return STEP_AGAIN;
 }
 

@@ -56,9 +56,9 @@ struct conn {
 	struct in6_addr peer;
 	uint64_t deadline_us; /* of the state; 0 = none */
 	struct buf in;
-	size_t turn_bytes;  /* sent in this turn of the loop */
-	size_t scanned;	    /* of in, see http_parse_head() */
-	uint64_t body_left; /* of the last request, to be thrown away; in LINGER: may still come */
+	size_t turn_bytes;    /* sent in this turn of the loop */
+	size_t scanned;	      /* of in, see http_parse_head() */
+	uint64_t linger_left; /* in LINGER: how much may still come and is thrown away */
 	struct answer *answer;
 	struct viewer *viewer;
 	struct access_entry *entry; /* of the request under way, where the access log is on */

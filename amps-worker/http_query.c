@@ -1,15 +1,8 @@
 /* http_query.c - values of a query and path segments, percent-decoded (http_parse.h). */
 #include <string.h>
 #include "amps-worker/http_parse.h"
+#include "common/text.h"
 #include "common/utf8.h"
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* One decoded byte at *i (which moves on), or -EINVAL. */
 static int decode_byte(struct span s, size_t *i, bool plus_is_space)
@@ -23,8 +16,8 @@ static int decode_byte(struct span s, size_t *i, bool plus_is_space)
 		return (unsigned char)c;
 	if (s.len - *i < 2)
 		return -EINVAL;
-	high = hex_digit(s.at[*i]);
-	low = hex_digit(s.at[*i + 1]);
+	high = text_hex_value(s.at[*i]);
+	low = text_hex_value(s.at[*i + 1]);
 	if (high < 0 || low < 0)
 		return -EINVAL;
 	*i += 2;

@@ -7,17 +7,11 @@
 #include <strings.h>
 #include "amps-worker/http_target.h"
 
+#include "common/text.h"
+
 static bool is_alnum(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
-
-static int hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* unreserved, sub-delims, ':' and '@' of RFC 3986 */
@@ -36,8 +30,8 @@ static int path_byte(struct span path, size_t *i)
 		return is_pchar(c) ? c : -1;
 	if (path.len - *i < 2)
 		return -1;
-	high = hex_digit((unsigned char)path.at[*i]);
-	low = hex_digit((unsigned char)path.at[*i + 1]);
+	high = text_hex_value(path.at[*i]);
+	low = text_hex_value(path.at[*i + 1]);
 	if (high < 0 || low < 0)
 		return -1;
 	*i += 2;
@@ -171,7 +165,7 @@ static size_t host_length(struct span host)
 
 			if (c == ']')
 				return i > 2 ? i + 1 : 0;
-			if (hex_digit((unsigned char)c) < 0 && c != ':' && c != '.')
+			if (text_hex_value(c) < 0 && c != ':' && c != '.')
 				return 0;
 		}
 		return 0;

@@ -188,11 +188,6 @@ const char *msg_name(enum msg_type type)
 	return type > MSG_NONE_ && type < MSG_TYPE_COUNT_ ? known[type].name : "?";
 }
 
-int msg_fd_count(enum msg_type type)
-{
-	return type > MSG_NONE_ && type < MSG_TYPE_COUNT_ ? known[type].fd_count : 0;
-}
-
 int msg_send_bytes(int fd, const void *bytes, size_t len, const int *fds, int fd_count)
 {
 	union {

@@ -75,7 +75,6 @@ void msg_done(struct msg *m);
 must_check int msg_send_bytes(int fd, const void *bytes, size_t len, const int *fds, int fd_count);
 
 const char *msg_name(enum msg_type type);
-int msg_fd_count(enum msg_type type);
 
 /* A pair of connected message sockets, close-on-exec and non-blocking.  0 or -Exxx. */
 must_check int msg_socketpair(int ret_fds[2]);

@@ -92,7 +92,7 @@ static void sink_add(struct sink *s, const char *from, size_t n)
 	s->room -= n;
 }
 
-static int hex_value(char c)
+int text_hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -110,9 +110,9 @@ bool text_name_is_secret(const char *name, size_t len)
 	for (size_t i = 0; i < len && n < sizeof(plain) - 1; i++) {
 		char c = name[i];
 
-		if (c == '%' && i + 2 < len && hex_value(name[i + 1]) >= 0 &&
-		    hex_value(name[i + 2]) >= 0) {
-			c = (char)(hex_value(name[i + 1]) * 16 + hex_value(name[i + 2]));
+		if (c == '%' && i + 2 < len && text_hex_value(name[i + 1]) >= 0 &&
+		    text_hex_value(name[i + 2]) >= 0) {
+			c = (char)(text_hex_value(name[i + 1]) * 16 + text_hex_value(name[i + 2]));
 			i += 2;
 		}
 		if (c != '\0')

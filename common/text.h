@@ -21,6 +21,9 @@ must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
  * logs, tables and JSON. */
 void text_redact_url(const char *url, char *dst, size_t cap);
 
+/* Of a hexadecimal digit; -1: it is none. */
+int text_hex_value(char c);
+
 /* Does a parameter's name smell of one of these?  Percent-encoding hides nothing. */
 bool text_name_is_secret(const char *name, size_t len);
 
