@@ -50,7 +50,7 @@ struct command {
 	}
 #define COMMAND_OPTION_JSON                                                                        \
 	{                                                                                          \
-		"json", NULL, "print JSON instead of a table"                                      \
+		"json", NULL, "print JSON"                                                         \
 	}
 #define COMMAND_OPTION_WATCH                                                                       \
 	{                                                                                          \

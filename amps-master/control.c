@@ -34,6 +34,7 @@ struct control {
 	int fd;
 	struct event *event;
 	struct event *resume; /* timer: accepts again */
+	bool starved;	      /* the last accept failed for a want of the system's */
 	LIST_HEAD(, client) clients;
 	unsigned client_count;
 	control_ticket last_ticket;
@@ -270,8 +271,10 @@ static void pause_accepting(struct control *control, int error)
 {
 	static const struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
 
-	log_warn("cannot accept control clients (%s), trying again every %d ms", strerror(error),
-		 ACCEPT_PAUSE_MS);
+	if (!control->starved)
+		log_warn("cannot accept control clients (%s), trying again every %d ms",
+			 strerror(error), ACCEPT_PAUSE_MS);
+	control->starved = true;
 	event_del(control->event);
 	event_add(control->resume, &tv);
 }
@@ -298,6 +301,7 @@ static void on_accept(int listen_fd, short what, void *arg)
 			pause_accepting(control, errno);
 		return;
 	}
+	control->starved = false;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
 	    !make_room(control, peer.uid)) {
 		log_warn("there are too many control clients, refusing one uid=%u pid=%d", peer.uid,

@@ -21,6 +21,7 @@ struct reload {
 	struct waiters now;   /* answered by the run under way */
 	struct waiters later; /* by the one after it */
 	pid_t pid;	      /* of the loader, while LOADING */
+	bool hung;	      /* it took too long and was killed */
 	int fd;		      /* what it writes to, while LOADING */
 	json_t *report;	      /* while APPLIED */
 	struct event *timer;  /* LOADING: the loader hangs; APPLIED: no more waiting for acks */
@@ -85,6 +86,7 @@ static void reload_start(struct reload *r)
 	int error;
 
 	reload_set_state(r, RELOAD_LOADING);
+	r->hung = false;
 	error = loader_start(r->env.loader_argv, &r->pid, &r->fd);
 	if (error < 0)
 		reload_fail(r, error, "cannot start the configuration's loader", NULL);
@@ -120,7 +122,7 @@ static void on_timer(int fd, short what, void *arg)
 	(void)what;
 	if (r->state == RELOAD_LOADING) {
 		log_error("the configuration's loader hangs, killing it pid=%d", (int)r->pid);
-		kill(r->pid, SIGKILL);
+		r->hung = kill(r->pid, SIGKILL) == 0;
 	} else if (r->state == RELOAD_APPLIED) {
 		reload_succeed(r);
 	}
@@ -134,7 +136,10 @@ bool reload_child_exited(struct reload *r, pid_t pid, int wait_status)
 	event_del(r->timer);
 	if (WIFSIGNALED(wait_status)) {
 		close_fd(&r->fd);
-		reload_fail(r, -ECHILD, "the configuration's loader died", NULL);
+		reload_fail(r, -ECHILD,
+			    r->hung ? "reading the configuration took too long"
+				    : "the configuration's loader died",
+			    NULL);
 		return true;
 	}
 	/* A refused file is told by what was written, not by the exit status. */

@@ -145,7 +145,9 @@ static int run(struct derive *d)
 			return job_end_ended(d->job);
 		if (job_ending(d->job))
 			return job_end_shutdown(d->job);
-		if (d->outputs.count == 0 || !ring_reader_ready(&d->reader))
+		if (d->outputs.count > 0 && ring_reader_over(&d->reader))
+			end_outputs(d);
+		else if (d->outputs.count == 0 || !ring_reader_ready(&d->reader))
 			job_wait(d->job, WAIT_MS);
 		else if (run_source(d) < 0)
 			d->failed = true;

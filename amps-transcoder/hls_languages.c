@@ -88,7 +88,9 @@ static int on_open(AVFormatContext *ic, AVIOContext **pb, const char *url, int f
 	struct hls_languages *h = ic->opaque;
 	int r = h->open(ic, pb, url, flags, options);
 
-	if (r >= 0 && h->count < PLAYLISTS_MAX)
+	/* of a playlist the first segment will do */
+	if (r >= 0 && h->count < PLAYLISTS_MAX &&
+	    (h->count == 0 || h->found[h->count - 1].first != ic->nb_streams))
 		peek(h, ic->nb_streams, *pb);
 	return r;
 }

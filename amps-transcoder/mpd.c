@@ -415,6 +415,7 @@ static int read_periods(struct reading *r, const xmlNode *root, const char *url)
 		int64_t length_us = mpd_duration(mpd_attr(period, "duration"), TIME_NONE);
 
 		next = mpd_next(period, "Period");
+		begin_us = MIN(begin_us, INT64_MAX / 8);
 		end_us = length_us != TIME_NONE ? begin_us + length_us : TIME_NONE;
 		if (next)
 			end_us = mpd_duration(mpd_attr(next, "start"), end_us);

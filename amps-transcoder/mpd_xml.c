@@ -76,7 +76,8 @@ int64_t mpd_duration(const char *text, int64_t missing)
 			total += units[i].unit == *end ? n * units[i].seconds : 0;
 		text = *end ? end + 1 : end;
 	}
-	return total >= 0 && total < 1e11 ? (int64_t)(total * 1e6) : missing;
+	/* a century */
+	return total >= 0 && total < 3.2e9 ? (int64_t)(total * 1e6) : missing;
 }
 
 int64_t mpd_time(const char *text, int64_t missing)

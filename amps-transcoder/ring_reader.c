@@ -76,6 +76,15 @@ bool ring_reader_ready(struct ring_reader *r)
 	return find_start(r, &rap);
 }
 
+bool ring_reader_over(const struct ring_reader *r)
+{
+	struct ring_rap rap;
+
+	/* asked in this order: what comes before the end is seen */
+	return r->has_ring && !r->has_larger && r->changed_pos && ring_ended(&r->ring) &&
+	       !find_start(r, &rap);
+}
+
 /* To an access point, with its PSI in front. */
 static bool start(struct ring_reader *r)
 {

@@ -42,6 +42,10 @@ must_check int ring_reader_take(struct ring_reader *r, struct job_event *event, 
 /* True when there is a place to start from. */
 bool ring_reader_ready(struct ring_reader *r);
 
+/* True when there will be none any more: the ring is complete, and what was left of it behind the
+ * change has no access point. */
+bool ring_reader_over(const struct ring_reader *r);
+
 /* Opens the demuxer at an access point.  Streams are known afterwards by codec only; nothing was
  * probed.  0 or a libav error (AVERROR_EXIT: the owner ended the wait). */
 must_check int ring_reader_open(struct ring_reader *r);

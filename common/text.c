@@ -157,30 +157,44 @@ static size_t redact_parameter(struct sink *out, const char *from)
 	return name + 1 + value;
 }
 
-/* Where the name and the password stand in a path of an IPTV panel ("/live/NAME/PASSWORD/5.ts",
- * "/NAME/PASSWORD/5"); NULL = not such a path. */
+/* "5" or "5.ts" up to `end`. */
+static bool is_panel_id(const char *at, const char *end)
+{
+	size_t digits = strspn(at, "0123456789");
+
+	return digits > 0 && (at + digits == end || at[digits] == '.');
+}
+
+static bool is_panel_kind(const char *at, const char *end)
+{
+	static const char *const kinds[] = {"live", "movie", "series", "timeshift"};
+
+	for (size_t i = 0; i < array_size(kinds); i++)
+		if (strlen(kinds[i]) == (size_t)(end - at) &&
+		    !strncasecmp(at, kinds[i], strlen(kinds[i])))
+			return true;
+	return false;
+}
+
+/* Where the name and the password stand in a path of an IPTV panel: "/live/NAME/PASSWORD/5.ts",
+ * "/timeshift/NAME/PASSWORD/60/DATE/5.ts", "/NAME/PASSWORD/5".  NULL = not such a path. */
 static const char *panel_secrets(const char *path, size_t *ret_len)
 {
-	static const char *const kinds[] = {"/live", "/movie", "/series", "/timeshift"};
-	const char *at[4] = {path}, *end = path + strcspn(path, "?#|"), *id;
-	unsigned n = 0, first = 0;
+	const char *at[7], *end = path + strcspn(path, "?#|"); /* at: behind each slash */
+	unsigned n = 0, first;
+	bool kind;
 
-	for (const char *p = path; p < end && n < 4; p++)
+	for (const char *p = path; p < end && n < array_size(at); p++)
 		if (*p == '/')
-			at[n++] = p;
-	for (size_t i = 0; n == 4 && i < array_size(kinds); i++)
-		if (strlen(kinds[i]) == (size_t)(at[1] - at[0]) &&
-		    !strncasecmp(at[0], kinds[i], strlen(kinds[i])))
-			first = 1;
-	if (n == 3) {
-		id = at[2] + 1 + strspn(at[2] + 1, "0123456789");
-		if (id == at[2] + 1 || (id != end && *id != '.'))
-			return NULL;
-	} else if (!first) {
+			at[n++] = p + 1;
+	if (n < 3 || n == array_size(at) || !is_panel_id(at[n - 1], end))
 		return NULL;
-	}
-	*ret_len = (size_t)(at[first + 2] - at[first] - 1);
-	return at[first] + 1;
+	kind = is_panel_kind(at[0], at[1] - 1);
+	if (kind ? n != 4 && n != 6 : n != 3)
+		return NULL;
+	first = kind ? 1 : 0;
+	*ret_len = (size_t)(at[first + 2] - 1 - at[first]);
+	return at[first];
 }
 
 /* Copies the authority and, of a panel's address, the path up to its end of secrets.  Returns what
@@ -188,7 +202,8 @@ static const char *panel_secrets(const char *path, size_t *ret_len)
 static size_t redact_address(struct sink *out, const char *from)
 {
 	size_t info = userinfo_length(from), n = info + strcspn(from + info, "/?#|"), secrets;
-	const char *hidden = from[n] == '/' ? panel_secrets(from + n, &secrets) : NULL;
+	/* a file has no host */
+	const char *hidden = n > info && from[n] == '/' ? panel_secrets(from + n, &secrets) : NULL;
 
 	if (info > 0)
 		sink_add(out, "***@", 4);

@@ -158,18 +158,18 @@ def test_live_hls(server, tmp_path):
 def test_a_live_dash_event_is_over_when_it_ends(server, tmp_path):
     """Its manifest becomes a static one: the last segments are played, and nothing again."""
     with HttpOrigin(folder=str(tmp_path)) as origin:
+        s = server(line_up(channel(1, origin.url("/index.mpd"))))
         sender = subprocess.Popen(
-            ["ffmpeg", "-nostdin", "-v", "error", "-re", "-i", media.long_film(), "-t", "14",
+            ["ffmpeg", "-nostdin", "-v", "error", "-re", "-i", media.long_film(), "-t", "16",
              "-c", "copy", "-bsf:a", "aac_adtstoasc", "-tag:v", "avc1", "-tag:a", "mp4a", "-f",
              "dash", "-seg_duration", "1", "-window_size", "20", str(tmp_path / "index.mpd")])
         try:
             wait_for(lambda: len(list(tmp_path.glob("chunk-stream0*"))) >= 4, 20, "segments")
-            s = server(line_up(channel(1, origin.url("/index.mpd"))))
             with Watcher(s, "/stream/1.ts", timeout=40) as w:
                 wait_for(lambda: w.ended, 40, "the end")
                 checker = w.stop().check()
                 checker.check_start()
-                assert 9 < checker.seconds() < 14.5
+                assert 9 < checker.seconds() < 16.5
         finally:
             sender.kill()
             sender.wait()

@@ -161,8 +161,9 @@ def test_variants_in_the_playlist(server):
 def test_a_source_becomes_another_codec_under_its_old_pids(server, tmp_path):
     """H.264 and AAC, then MPEG-2 and MP2: what encodes goes on, what copies begins anew."""
     both = tmp_path / "both.ts"
-    both.write_bytes(open(media.film(), "rb").read() + open(media.mpeg2_film(), "rb").read())
-    with HttpOrigin(Paced(both, 22, burst=6)) as origin:
+    mpeg2 = open(media.mpeg2_film(), "rb").read()
+    both.write_bytes(open(media.film(), "rb").read() + 12 * mpeg2)    # two minutes of the second
+    with HttpOrigin(Paced(both, 132, burst=40)) as origin:
         s = server(config(origin.url()))
         with Watcher(s, "/stream/1.ts?variant=tiny") as tiny, \
                 Watcher(s, "/stream/1.ts?variant=HD%2B") as wide:

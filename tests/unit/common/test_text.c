@@ -118,7 +118,11 @@ Test(text, redacts_the_path_of_an_iptv_panel)
 	check_redacted("http://h/me/pw/123.m3u8|User-Agent=x",
 		       "http://h/***/***/123.m3u8|User-Agent=x");
 	check_redacted("http://h/tv/hd/index.m3u8", "http://h/tv/hd/index.m3u8");
-	check_redacted("http://h/live/one/1.ts", "http://h/***/***/1.ts");
+	check_redacted("http://h/live/one/1.ts", "http://h/live/one/1.ts");
+	check_redacted("http://h/live/sport/hd/index.m3u8", "http://h/live/sport/hd/index.m3u8");
+	check_redacted("http://h/a/b/c/1.ts", "http://h/a/b/c/1.ts");
+	check_redacted("http://h/1/2/3/4/5/6/7/8.ts", "http://h/1/2/3/4/5/6/7/8.ts");
+	check_redacted("file:///srv/tv/1.ts", "file:///srv/tv/1.ts");
 	check_redacted("http://h/livestream/a/b/1.ts", "http://h/livestream/a/b/1.ts");
 	check_redacted("http://h/a/12.ts", "http://h/a/12.ts");
 	check_redacted("http://h///", "http://h///");
