@@ -146,13 +146,6 @@ static bool hold(struct both *b, struct pace *pace, int64_t time_90k)
 	}
 }
 
-/* Has the part that the operator wants (-t) been read? */
-static bool is_complete(const struct source *s, int64_t begin_90k, int64_t time_90k)
-{
-	return s->options.length_us && time_90k != TIME_NONE && begin_90k != TIME_NONE &&
-	       time_90k - begin_90k >= s->options.length_us * 9 / 100;
-}
-
 /* Reads the source to its end.  0 (ended), 1 (orders) or a libav error. */
 static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer)
 {
@@ -175,7 +168,7 @@ static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer
 		time_90k = packet_time(demuxer, packet);
 		if (begin_90k == TIME_NONE)
 			begin_90k = time_90k;
-		if (is_complete(s, begin_90k, time_90k))
+		if (source_is_complete(s, begin_90k, time_90k))
 			r = AVERROR_EOF;
 		else if (hold(b, &pace, time_90k))
 			r = 1;

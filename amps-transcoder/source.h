@@ -53,6 +53,9 @@ must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
 /* To where the operator wants it to begin (-ss).  0 or a libav error. */
 must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic);
 
+/* Has the part that the operator wants (-t) been read?  Either time may be TIME_NONE. */
+bool source_is_complete(const struct source *s, int64_t begin_90k, int64_t time_90k);
+
 void source_close(struct source *s);
 
 /* libav's error code as ours. */
