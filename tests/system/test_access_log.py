@@ -11,6 +11,7 @@ import media
 import pytest
 from harness import wait_for
 from lineup import LOOP, channel, line_up
+from watch import descriptors
 
 LINE = re.compile(r'(?P<address>\S+) - (?P<name>\S+) \[(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)\] '
                   r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) (?P<bytes>\d+) "-" '
@@ -172,7 +173,8 @@ def test_rotation_loses_no_line(server, tmp_path):
         else:
             s.write_config(good if how == "reload" else "streams: 5\n")
             assert s.amps("reload").returncode == (how == "refused")
-        wait_for(lambda: os.path.exists(log.path), 10, "another file")
+        wait_for(lambda: all(log.path in descriptors(pid) for pid in s.pids("amps-worker")), 10,
+                 "each worker with another file")
     ask(50)
     s.write_config(good)
     s.stop()
