@@ -74,8 +74,8 @@ void tuner_publish(struct tuner *t)
 	struct tuner_slot slot = {
 		.state = t->state,
 		.channel = t->channel,
-		.pid = t->ingest ? t->ingest->pid : 0,
-		.derive_pid = t->derive ? t->derive->pid : 0,
+		.pid = t->ingest ? MAX(t->ingest->pid, 0) : 0,
+		.derive_pid = t->derive ? MAX(t->derive->pid, 0) : 0,
 		.restarts = t->restarts,
 		.started_wall_us = t->started_wall_us,
 	};

@@ -65,7 +65,7 @@ struct job {
 	enum job_state state;
 	struct peer *peer;
 	int child_fd; /* the job's end, while the nursery has not got it */
-	pid_t pid;    /* from its HELLO; 0 before, and once it is reaped */
+	pid_t pid;    /* from its HELLO; 0 before, -1 once it is reaped */
 	uint64_t started_us;
 	uint64_t handed_us;  /* to the nursery */
 	uint64_t running_us; /* its first random access point; 0 = none yet */

@@ -131,23 +131,28 @@ static struct output *output_of(struct job *j, uint32_t slot)
 	return o;
 }
 
-/* Only a child of ours may be signalled later: the pid is the job's own word. */
-static bool is_our_child(pid_t pid)
+/* Only a child of ours may be signalled later, and the pid is the job's own word: returns it, -1
+ * for one that was reaped before its words were read, or 0 for somebody else's. */
+static pid_t child_of_ours(pid_t pid)
 {
 	siginfo_t info;
 
-	return pid > 1 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	if (pid <= 1)
+		return 0;
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return pid;
+	return kill(pid, 0) < 0 && errno == ESRCH ? -1 : 0;
 }
 
 static int on_hello(struct job *j, const struct msg *m)
 {
 	struct msg_hello hello;
 	int r = msg_decode_hello(m->bytes, m->len, &hello);
+	pid_t pid = r < 0 ? 0 : child_of_ours((pid_t)hello.pid);
 
-	if (r < 0 || j->pid || strcmp(hello.version, AMPS_VERSION) != 0 ||
-	    !is_our_child((pid_t)hello.pid))
+	if (!pid || j->pid || strcmp(hello.version, AMPS_VERSION) != 0)
 		return -EBADMSG;
-	j->pid = (pid_t)hello.pid;
+	j->pid = pid;
 	j->tuner->unborn = 0;
 	j->tuner->owner->born_us = clock_mono_us();
 	tuner_publish(j->tuner);

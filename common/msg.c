@@ -274,9 +274,10 @@ int msg_receive(int fd, struct msg *ret)
 	ret->type = MSG_NONE_;
 	ret->len = 0;
 	ret->fd_count = 0;
+	/* an end that left messages unread resets the connection, said once, in front of its own */
 	do
 		n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return errno == EAGAIN ? -EAGAIN : -EPIPE;
 	if (n == 0)

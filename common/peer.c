@@ -20,6 +20,7 @@ struct peer {
 	void *owner;
 	struct queued *first, **last;
 	size_t queued_count;
+	bool deaf;  /* the other end has gone: nothing more is sent, its last words are read */
 	int error;  /* to be reported from the loop; then nothing more is sent */
 	bool *gone; /* set by peer_free() for a callback that is still running */
 	struct msg *incoming;
@@ -64,6 +65,16 @@ static void peer_break(struct peer *p, int error)
 	event_active(p->write_event, EV_WRITE, 0);
 }
 
+/* Its end is reported by the reader, behind what it still had to say. */
+static void peer_set_deaf(struct peer *p)
+{
+	p->deaf = true;
+	while (p->first)
+		p->first = queued_free(p->first);
+	p->last = &p->first;
+	p->queued_count = 0;
+}
+
 static void peer_update_events(struct peer *p)
 {
 	if (p->first && !p->error)
@@ -77,11 +88,13 @@ static void peer_send(struct peer *p, const void *bytes, size_t len, const int *
 	struct queued *q;
 	int r = -EAGAIN;
 
-	if (p->error)
+	if (p->error || p->deaf)
 		return;
 	if (!p->first)
 		r = msg_send_bytes(p->fd, bytes, len, fds, fd_count);
-	if (r == 0)
+	if (r == -EPIPE)
+		peer_set_deaf(p);
+	if (r == 0 || r == -EPIPE)
 		return;
 	if (r != -EAGAIN && r != -ENOBUFS) {
 		peer_break(p, r);
@@ -110,6 +123,10 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 		if (r == -EAGAIN || r == -ENOBUFS)
 			break;
+		if (r == -EPIPE) {
+			peer_set_deaf(p);
+			break;
+		}
 		if (r < 0) {
 			p->error = r;
 			break;

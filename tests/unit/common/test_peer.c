@@ -129,3 +129,51 @@ Test(peer, may_be_freed_by_its_own_callback)
 	cr_assert_eq(f.b.count, 1);
 	fixture_close(&f);
 }
+
+/* One that ends with unread messages resets the connection; its last words lie behind that. */
+Test(peer, the_last_words_of_one_that_did_not_listen_any_more_are_heard)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	peer_send_release(f.b.peer, &(struct msg_release){.want = 0}, NULL);
+	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
+	f.a.peer = peer_free(f.a.peer);
+	while (!f.b.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.b.broken, -EPIPE);
+	cr_assert_eq(f.b.count, 1);
+	fixture_close(&f);
+}
+
+Test(peer, to_talk_to_one_that_has_gone_does_not_silence_its_last_words)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
+	f.a.peer = peer_free(f.a.peer);
+	peer_send_release(f.b.peer, &(struct msg_release){.want = 0}, NULL);
+	peer_send_release(f.b.peer, &(struct msg_release){.want = 1}, NULL);
+	while (!f.b.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.b.broken, -EPIPE);
+	cr_assert_eq(f.b.count, 1);
+	fixture_close(&f);
+}
+
+Test(peer, what_waits_for_one_that_has_gone_does_not_silence_its_last_words)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	for (uint32_t i = 0; i < 3000; i++)
+		peer_send_release(f.b.peer, &(struct msg_release){.want = i}, NULL);
+	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
+	f.a.peer = peer_free(f.a.peer);
+	while (!f.b.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	cr_assert_eq(f.b.broken, -EPIPE);
+	cr_assert_eq(f.b.count, 1);
+	fixture_close(&f);
+}

@@ -706,6 +706,24 @@ Test(tuners, a_pid_that_is_not_our_child_is_not_believed)
 	scene_close(&s);
 }
 
+/* As when its socket becomes readable in the turn of the loop that reaps it. */
+Test(tuners, the_words_of_a_job_that_was_reaped_before_are_heard)
+{
+	struct scene s;
+	struct fake_job *j = &s.jobs[0];
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	kill(j->pid, SIGKILL);
+	cr_assert_eq(waitpid(j->pid, NULL, 0), j->pid);
+	fake_hello(&s, j);
+	j->pid = 0;
+	fake_fail(&s, j, "nothing that can be played");
+	cr_assert_eq(s.gones, 1);
+	cr_assert_str_eq(s.gone_text, "nothing that can be played");
+	scene_close(&s);
+}
+
 Test(tuners, a_nursery_that_swallows_jobs_is_reported, .timeout = 30)
 {
 	struct scene s;
