@@ -52,4 +52,27 @@ void ts_rewrite_repeat(struct ts_rewrite *w, int64_t target_90k, int64_t length_
  * parser that has seen everything before it as written. */
 void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n);
 
+/* Most packets lie in the middle of a PES, and their counter goes on: does for such a one what
+ * ts_rewrite_packet() and ts_parse_packet() do, at a fraction of the cost.  False for any other,
+ * and nothing has happened. */
+static inline bool ts_rewrite_middle(struct ts_rewrite *w, struct ts_parse *p, uint8_t *packet)
+{
+	unsigned pid = ts_pid(packet), last = p->cc[pid];
+	unsigned now = (packet[3] + w->cc_shift[pid]) & 0x0fu;
+
+	/* no error, no beginning, a payload and nothing else, of a stream of the programme */
+	if (packet[1] & 0xc0u || (packet[3] & 0x30u) != 0x10u || !p->stream_of[pid])
+		return false;
+	if (pid < TS_PID_TABLES || pid == TS_PID_NONE || pid == p->pmt_pid)
+		return false;
+	if (last > 15 || now != ((last + 1) & 0x0fu) || p->scan_left || w->pending ||
+	    w->seen[pid] != w->round)
+		return false;
+	packet[3] = (uint8_t)((packet[3] & 0xf0u) | now);
+	p->cc[pid] = (uint8_t)now;
+	p->packets++;
+	p->media_packets++;
+	return true;
+}
+
 #endif

@@ -248,10 +248,14 @@ static void take_packets(struct ts_sink *s, size_t end)
 
 	while (s->parsed < end) {
 		uint8_t *packet = base + s->parsed;
+		unsigned saw;
 
+		if (ts_rewrite_middle(&s->rewrite, &s->parse, packet)) {
+			s->parsed += TS_PACKET;
+			continue;
+		}
 		ts_rewrite_packet(&s->rewrite, &s->parse, packet, (end - s->parsed) / TS_PACKET);
-		unsigned saw = ts_parse_packet(&s->parse, packet, s->pos + s->parsed, &rap);
-
+		saw = ts_parse_packet(&s->parse, packet, s->pos + s->parsed, &rap);
 		s->parsed += TS_PACKET;
 		if (saw & TS_SAW_PMT && s->on_programme)
 			s->on_programme(s->owner, &s->parse);

@@ -1,12 +1,17 @@
 #include <criterion/criterion.h>
 
 #include "amps-transcoder/ts_rewrite.h"
+#include "amps-transcoder/ts_scan.h"
 #include "ts_build.h"
 
 static uint8_t memory[4096 * TS_PACKET], original[sizeof(memory)];
 static struct ts_build b = {.bytes = memory, .cap = sizeof(memory)};
 static struct ts_parse p;
 static struct ts_rewrite w;
+/* the same through the short way where there is one */
+static uint8_t memory_short[sizeof(memory)];
+static struct ts_parse p_short;
+static struct ts_rewrite w_short;
 static size_t fed;
 static unsigned marks;
 static int64_t last_pcr = TIME_NONE, last_pts = TIME_NONE, smallest_step = INT64_MAX, largest_step;
@@ -34,22 +39,38 @@ static void check_time(const uint8_t *packet)
 	}
 }
 
-static void feed(void)
+/* One packet; with `at_hand` of them it may look ahead. */
+static void feed_one(size_t at_hand)
 {
+	uint8_t *packet = memory_short + fed;
 	struct ring_rap rap;
 
-	memcpy(original + fed, memory + fed, b.len - fed);
-	for (; fed < b.len; fed += TS_PACKET) {
-		ts_rewrite_packet(&w, &p, memory + fed, (b.len - fed) / TS_PACKET);
-		check_time(memory + fed);
-		ts_parse_packet(&p, memory + fed, fed, &rap);
+	ts_rewrite_packet(&w, &p, memory + fed, at_hand);
+	check_time(memory + fed);
+	ts_parse_packet(&p, memory + fed, fed, &rap);
+	if (!ts_rewrite_middle(&w_short, &p_short, packet)) {
+		ts_rewrite_packet(&w_short, &p_short, packet, at_hand);
+		ts_parse_packet(&p_short, packet, fed, &rap);
 	}
+	cr_assert_arr_eq(packet, memory + fed, TS_PACKET);
+	cr_assert_eq(p_short.packets, p.packets);
+	cr_assert_eq(p_short.media_packets, p.media_packets);
+}
+
+static void feed(void)
+{
+	memcpy(original + fed, memory + fed, b.len - fed);
+	memcpy(memory_short + fed, memory + fed, b.len - fed);
+	w_short = w; /* with the splices that were asked for meanwhile */
+	for (; fed < b.len; fed += TS_PACKET)
+		feed_one((b.len - fed) / TS_PACKET);
 }
 
 static void begin(void)
 {
 	ts_parse_init(&p);
 	ts_rewrite_init(&w);
+	ts_parse_init(&p_short);
 	build_pat(&b);
 	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
 }
@@ -243,14 +264,10 @@ Test(ts_rewrite, sound_that_comes_before_its_pcr_begins_the_splice)
 /* As feed(), with one packet at hand each time: nothing to look ahead to. */
 static void feed_singly(void)
 {
-	struct ring_rap rap;
-
 	memcpy(original + fed, memory + fed, b.len - fed);
-	for (; fed < b.len; fed += TS_PACKET) {
-		ts_rewrite_packet(&w, &p, memory + fed, 1);
-		check_time(memory + fed);
-		ts_parse_packet(&p, memory + fed, fed, &rap);
-	}
+	memcpy(memory_short + fed, memory + fed, b.len - fed);
+	for (; fed < b.len; fed += TS_PACKET)
+		feed_one(1);
 }
 
 Test(ts_rewrite, another_stream_that_begins_with_sound_is_spliced_without_its_pcr_at_hand)
@@ -331,4 +348,45 @@ Test(ts_rewrite, without_pcrs_the_pictures_are_the_clock)
 	cr_assert_eq(w.splices, 1);
 	cr_assert_eq(smallest_step, 3600);
 	cr_assert_eq(largest_step, 3600);
+}
+
+/* It is tried on a copy, so that the next try finds everything as it was. */
+static bool is_middle(unsigned pid, unsigned byte, unsigned bits)
+{
+	uint8_t packet[TS_PACKET];
+	struct ts_parse p_copy = p;
+	struct ts_rewrite w_copy = w;
+
+	memcpy(packet, build_packet(&b, pid, false), TS_PACKET);
+	b.len -= TS_PACKET;
+	b.cc[pid]--;
+	packet[byte] = (uint8_t)(packet[byte] ^ bits);
+	return ts_rewrite_middle(&w_copy, &p_copy, packet);
+}
+
+Test(ts_rewrite, the_short_way_is_for_packets_in_the_middle_alone)
+{
+	begin();
+	pictures(900000, 20);
+	for (unsigned i = 0; i < TS_SCAN_PACKETS; i++)
+		build_packet(&b, PID_VIDEO, false);
+	feed();
+	cr_assert(is_middle(PID_VIDEO, 4, 0));
+	cr_assert(is_middle(PID_AUDIO, 4, 0));
+	cr_assert_not(is_middle(PID_PMT, 4, 0), "a table");
+	cr_assert_not(is_middle(0x300, 4, 0), "no stream of the programme");
+	cr_assert_not(is_middle(PID_VIDEO, 1, 0x80), "damaged");
+	cr_assert_not(is_middle(PID_VIDEO, 1, 0x40), "a beginning");
+	cr_assert_not(is_middle(PID_VIDEO, 3, 0x20), "an adaptation field");
+	cr_assert_not(is_middle(PID_VIDEO, 3, 0x10), "no payload");
+	cr_assert_not(is_middle(PID_VIDEO, 3, 0x01), "another counter");
+	build_pes(&b, PID_VIDEO, TIME_NONE, 1000000, false, (const uint8_t *)"\0\0\0\1\x09\xf0", 6);
+	feed();
+	cr_assert_not(is_middle(PID_VIDEO, 4, 0), "its picture may be an access point");
+	for (unsigned i = 0; i < TS_SCAN_PACKETS; i++)
+		build_packet(&b, PID_VIDEO, false);
+	feed();
+	cr_assert(is_middle(PID_VIDEO, 4, 0));
+	ts_rewrite_splice(&w, p.frontier_90k, true);
+	cr_assert_not(is_middle(PID_VIDEO, 4, 0), "a splice waits");
 }
