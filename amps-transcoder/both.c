@@ -195,7 +195,7 @@ static int media_rounds(struct both *b, struct source *s, AVFormatContext *demux
 		if (r == 0)
 			outputs_drain(&b->outputs);
 		/* a round without anything would be followed by the next one at once, for ever */
-		if (r != 0 || left == 0 || b->packets == 0)
+		if (r != 0 || s->live || left == 0 || b->packets == 0)
 			return r;
 		left -= left > 0;
 		b->job->deadline_us = clock_mono_us() + b->stall_us;
@@ -246,7 +246,12 @@ static int run_media(struct both *b, struct source *s)
 	avformat_close_input(&demuxer);
 	if (r < 0)
 		return media_failed(b, s, true, b->stall_us, r);
-	return r == 0 ? end_complete(b) : end(b);
+	if (r > 0)
+		return end(b);
+	b->job->deadline_us = clock_mono_us() + b->stall_us;
+	if (source_has_ended(s))
+		return end_complete(b);
+	return job_end_failed(b->job, 502, "the source %s closed the connection", s->shown);
 }
 
 int both_run(struct job *job)

@@ -108,7 +108,8 @@ int ingest_finished(struct ingest *in)
 	if (!ts_sink_running(in->sink))
 		return job_end_failed(in->job, 502, "the source %s has nothing that can be played",
 				      shown);
-	if (in->source.live)
+	in->job->deadline_us = clock_mono_us() + in->stall_timeout_us;
+	if (!source_has_ended(&in->source))
 		return job_end_failed(in->job, 502, "the source %s closed the connection", shown);
 	ts_sink_ended(in->sink);
 	return job_end_ended(in->job);

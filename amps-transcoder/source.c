@@ -324,6 +324,7 @@ static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
 
 	if (!strcmp(format, "dash") || !strcmp(format, "hls") || is_demuxer_only(s))
 		s->live = ic->duration == AV_NOPTS_VALUE;
+	s->playlist = !strcmp(format, "hls") && !s->dash;
 }
 
 /* Is it a live DASH presentation?  Then *ic is open. */
@@ -386,10 +387,34 @@ int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic)
 	return avformat_seek_file(ic, -1, INT64_MIN, to, to, 0);
 }
 
-bool source_is_complete(const struct source *s, int64_t begin_90k, int64_t time_90k)
+bool source_is_complete(struct source *s, int64_t begin_90k, int64_t time_90k)
 {
-	return s->options.length_us && time_90k != TIME_NONE && begin_90k != TIME_NONE &&
-	       time_90k - begin_90k >= s->options.length_us * 9 / 100;
+	s->complete = s->options.length_us && time_90k != TIME_NONE && begin_90k != TIME_NONE &&
+		      time_90k - begin_90k >= s->options.length_us * 9 / 100;
+	return s->complete;
+}
+
+/* libavformat's demuxer stops alike at the end of a playlist (EXT-X-ENDLIST, RFC 8216 4.3.3.4) and
+ * at one that is not continued; only a fresh look tells which. */
+static bool playlist_has_end(struct source *s)
+{
+	AVFormatContext *ic = avformat_alloc_context();
+	AVDictionary *d = options_of(s);
+	bool ended = false;
+
+	if (ic)
+		ic->interrupt_callback = interrupt_of(s);
+	if (ic && avformat_open_input(&ic, s->url, av_find_input_format("hls"), &d) >= 0) {
+		ended = ic->duration != AV_NOPTS_VALUE;
+		avformat_close_input(&ic);
+	}
+	av_dict_free(&d);
+	return ended;
+}
+
+bool source_has_ended(struct source *s)
+{
+	return !s->live || s->complete || (s->playlist && playlist_has_end(s));
 }
 
 void source_close(struct source *s)

@@ -19,8 +19,10 @@ struct source {
 	struct source_options options;
 	enum source_via { SOURCE_VIA_NONE, SOURCE_VIA_FILE, SOURCE_VIA_UDP, SOURCE_VIA_AVIO } via;
 	bool is_ts;
-	bool live; /* not known to end */
-	int fd;	   /* VIA_FILE */
+	bool live;     /* not known to end */
+	bool playlist; /* of HLS: one that is live may be ended later */
+	bool complete; /* source_is_complete() was true */
+	int fd;	       /* VIA_FILE */
 	struct udp udp;
 	AVIOContext *avio;
 	struct dash *dash;  /* VIA_AVIO: the live presentation that the demuxer plays */
@@ -54,7 +56,11 @@ must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
 must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic);
 
 /* Has the part that the operator wants (-t) been read?  Either time may be TIME_NONE. */
-bool source_is_complete(const struct source *s, int64_t begin_90k, int64_t time_90k);
+bool source_is_complete(struct source *s, int64_t begin_90k, int64_t time_90k);
+
+/* There is no more to read: is that the source's end, and no connection that was lost?  May ask the
+ * source, no longer than the job's deadline. */
+bool source_has_ended(struct source *s);
 
 void source_close(struct source *s);
 

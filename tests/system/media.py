@@ -142,3 +142,10 @@ def dash():
     """The folder of a finished DASH presentation, index.mpd in it."""
     path = make("dash/index.mpd", "-i", mp4(), "-c", "copy", "-seg_duration", "2", "-f", "dash")
     return os.path.dirname(path)
+
+
+def vp9():
+    """20 s of pictures that no transport stream carries, without an index or a length."""
+    return make("vp9.webm", "-i", film(), "-t", "20", "-c:v", "libvpx-vp9", "-deadline",
+                "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "25", "-c:a", "libopus",
+                "-f", "webm", "-live", "1")

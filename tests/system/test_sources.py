@@ -119,40 +119,67 @@ def test_udp_that_pauses_is_found_again(server):
             assert checker.marked > 0 and checker.not_random_access_after_mark == 0
 
 
-def test_live_hls(server, tmp_path):
-    """A window that moves: the segments of a film appear in real time."""
-    shutil.copytree(media.hls(), tmp_path / "hls")
-    lines = (tmp_path / "hls" / "index.m3u8").read_text().splitlines()
-    entries = [(lines[i], lines[i + 1]) for i, x in enumerate(lines) if x.startswith("#EXTINF")]
-    stop = threading.Event()
+class MovingWindow:
+    """A live playlist of four segments: those of a film appear in real time."""
 
-    def publish(n):
+    def __init__(self, folder, ended_at=None):
+        self.path = folder / "hls" / "index.m3u8"
+        shutil.copytree(media.hls(), folder / "hls")
+        lines = self.path.read_text().splitlines()
+        self.entries = [(lines[i], lines[i + 1]) for i, x in enumerate(lines)
+                        if x.startswith("#EXTINF")][:ended_at]
+        self.ended_at = ended_at
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.publish(4)
+
+    def publish(self, n):
         first = max(0, n - 4)
         text = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2",
                 f"#EXT-X-MEDIA-SEQUENCE:{first}"]
-        for info, name in entries[first:n]:
+        for info, name in self.entries[first:n]:
             text += [info, name]
-        path = tmp_path / "hls" / "index.m3u8"
-        path.with_suffix(".new").write_text("\n".join(text) + "\n")
-        path.with_suffix(".new").rename(path)
+        if n == self.ended_at:
+            text += ["#EXT-X-ENDLIST"]
+        self.path.with_suffix(".new").write_text("\n".join(text) + "\n")
+        self.path.with_suffix(".new").rename(self.path)
 
-    def run():
-        for n in range(4, len(entries) + 1):
-            publish(n)
-            if stop.wait(2):
+    def run(self):
+        for n in range(5, len(self.entries) + 1):
+            if self.over.wait(2):
                 return
+            self.publish(n)
 
-    publish(4)
-    thread = threading.Thread(target=run, daemon=True)
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def test_live_hls(server, tmp_path):
+    window = MovingWindow(tmp_path)
     with HttpOrigin(folder=str(tmp_path)) as origin:
         s = server(line_up(channel(1, origin.url("/hls/index.m3u8"))))
-        thread.start()
-        with Watcher(s, "/stream/1.ts", timeout=40) as w:
+        with window, Watcher(s, "/stream/1.ts", timeout=40) as w:
             wait_for(lambda: w.checker.seconds() > 7, 40, "seven seconds of film")
             checker = w.stop().check()
             checker.check_start()
-        stop.set()
-        thread.join()
+
+
+def test_a_live_hls_event_is_over_when_it_ends(server, tmp_path):
+    """Its playlist gets an end: the last segments are played, and nothing again."""
+    window = MovingWindow(tmp_path, ended_at=6)
+    with HttpOrigin(folder=str(tmp_path)) as origin:
+        s = server(line_up(channel(1, origin.url("/hls/index.m3u8"))))
+        with window, Watcher(s, "/stream/1.ts", timeout=40) as w:
+            wait_for(lambda: w.ended, 40, "the end")
+            checker = w.stop().check()
+            checker.check_start()
+            assert checker.marked == 0 and 9 < checker.seconds() < 12.5
+        assert s.tuner("1")["restarts"] == 0
 
 
 def test_a_live_dash_event_is_over_when_it_ends(server, tmp_path):
@@ -190,6 +217,39 @@ def test_an_origin_that_cuts_keeps_its_viewers(server):
             assert s.tuner("1")["restarts"] >= 3
             checker = w.stop().check()
             assert checker.marked > 0 and checker.not_random_access_after_mark == 0
+
+
+def test_a_connection_that_ends_keeps_the_viewers_of_what_only_encoders_can_carry(server):
+    """VP9 over TCP: the second connection (the first shows what it is) is closed in mid-film."""
+    film, over, connections = Paced(media.vp9(), 20, burst=2), threading.Event(), []
+
+    def play(connection):
+        connections.append(time.monotonic())
+        cut = time.monotonic() + (4 if len(connections) == 2 else 1000)
+        with connection:
+            try:
+                film.play(connection.sendall, lambda: over.is_set() or time.monotonic() > cut)
+            except OSError:     # it was only looked at
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def accept():
+            while not over.is_set():
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                threading.Thread(target=play, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        s = server(line_up(channel(1, f"tcp://127.0.0.1:{listener.getsockname()[1]}", "small")))
+        with Watcher(s, "/stream/1.ts", timeout=30) as w:
+            wait_for(lambda: len(connections) > 2 or w.ended, 20, "another connection")
+            w.wait_more(100, 30)
+            assert not w.ended and s.tuner("1")["restarts"] >= 1
+            w.stop()
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_killed_ingest_marks_the_cut_for_every_pid(server):
