@@ -1,6 +1,7 @@
 /* tuner.c - from the facts of one tuner to what happens next. */
 #include "amps-master/tuner.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -141,8 +142,8 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
 	bool derived = false;
 
 	for (o = t->outputs; o; o = next) {
-		bool gone =
-			o->ended || t->state == TUNER_FAILED || !t->def || (!o->source && !o->def);
+		bool gone = o->ended || t->own || t->state == TUNER_FAILED || !t->def ||
+			    (!o->source && !o->def);
 
 		next = o->next;
 		if (o->source || o->wants) {
@@ -167,7 +168,7 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
 	o = output_find(t, "", true);
 	if (!o || o->wants || derived)
 		return;
-	if (o->ended || t->state == TUNER_FAILED || !t->def ||
+	if (o->ended || t->own || t->state == TUNER_FAILED || !t->def ||
 	    (idle_us && now_us >= o->idle_since_us + idle_us)) {
 		/* its ring stays until the job has gone: a restart goes on from its frontier */
 		if (!t->ingest)
@@ -269,16 +270,17 @@ static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
 }
 
 /* With nothing left the tuner is idle; one that failed stays in the tables until its retry time has
- * passed, so that its reason can be read and new wishes are answered with it at once. */
+ * passed, so that its reason can be read and new wishes are answered with it at once.  Nobody asks
+ * for one viewer's own again. */
 static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
 	if (t->outputs || t->ingest || t->derive)
 		return;
-	if (t->state == TUNER_FAILED && t->ingest_retry.at_us > now_us) {
+	if (!t->own && t->state == TUNER_FAILED && t->ingest_retry.at_us > now_us) {
 		*next_us = MIN(*next_us, t->ingest_retry.at_us);
 		return;
 	}
-	if (t->state == TUNER_ENDED || t->state == TUNER_FAILED)
+	if (!t->own && (t->state == TUNER_ENDED || t->state == TUNER_FAILED))
 		return;
 	t->shown = false;
 	tuner_set_state(t, TUNER_IDLE);
@@ -324,29 +326,79 @@ void tuner_retry_now(struct retry *r)
 	backoff_init(&r->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
 }
 
-struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def)
+static struct tuner *tuner_find(const struct tuners *ts, const char *key)
 {
 	struct tuner *t = ts->all;
 
-	while (t && strcmp(t->key, def->key) != 0)
+	while (t && strcmp(t->key, key) != 0)
 		t = t->next;
-	if (!t) {
-		t = calloc(1, sizeof(*t));
-		if (!t)
-			return NULL;
-		t->owner = ts;
-		t->slot = -1;
+	return t;
+}
+
+static struct tuner *tuner_new(struct tuners *ts, const char *key)
+{
+	struct tuner *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->owner = ts;
+	t->slot = -1;
+	tuner_retry_now(&t->ingest_retry);
+	tuner_retry_now(&t->derive_retry);
+	text_copy(t->key, sizeof(t->key), key);
+	t->timer = evtimer_new(ts->env.base, on_timer, t);
+	if (!t->timer) {
+		free(t);
+		return NULL;
+	}
+	t->next = ts->all;
+	ts->all = t;
+	return t;
+}
+
+/* The first number that is free: idle ones are used again, so that there are never more than were
+ * watched at once. */
+static void own_key(const struct tuners *ts, const char *base, char key[TUNER_KEY_MAX])
+{
+	const struct tuner *t;
+	unsigned n = 0;
+
+	do {
+		snprintf(key, TUNER_KEY_MAX, "%.*s#%u", TUNER_KEY_MAX - 12, base, ++n);
+		t = tuner_find(ts, key);
+	} while (t && t->slot >= 0);
+}
+
+const struct lineup_tuner *tuner_definition(const struct tuner *t)
+{
+	char key[TUNER_KEY_MAX];
+
+	text_copy(key, sizeof(key), t->key);
+	if (t->own)
+		*strrchr(key, '#') = '\0';
+	return lineup_find_key(t->owner->lineup, key);
+}
+
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, bool own)
+{
+	char key[TUNER_KEY_MAX];
+	struct tuner *t;
+
+	if (own)
+		own_key(ts, def->key, key);
+	else
+		text_copy(key, sizeof(key), def->key);
+	t = tuner_find(ts, key);
+	if (!t)
+		t = tuner_new(ts, key);
+	if (!t)
+		return NULL;
+	if (own) {
+		/* a used one failed somebody else */
 		tuner_retry_now(&t->ingest_retry);
 		tuner_retry_now(&t->derive_retry);
-		text_copy(t->key, sizeof(t->key), def->key);
-		t->timer = evtimer_new(ts->env.base, on_timer, t);
-		if (!t->timer) {
-			free(t);
-			return NULL;
-		}
-		t->next = ts->all;
-		ts->all = t;
 	}
+	t->own = own;
 	t->def = def;
 	t->channel = def->channel;
 	return slot_take(t) ? t : NULL;

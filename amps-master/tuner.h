@@ -85,6 +85,7 @@ struct tuner {
 	struct tuners *owner;
 	char key[TUNER_KEY_MAX];
 	uint32_t channel;
+	bool own;			/* one viewer's alone ("5#1"); ends with its want */
 	const struct lineup_tuner *def; /* NULL once the line-up has dropped it */
 	uint64_t source_hash;		/* of what the running ingest was started with */
 	enum tuner_state state;
@@ -121,7 +122,10 @@ struct tuners {
 };
 
 /* tuner.c: facts -> actions */
-struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def); /* NULL: no memory */
+/* The tuner of this definition, or one that nobody else has; NULL: no memory, or no slot. */
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, bool own);
+/* What defines it in the line-up in force; NULL = nothing any more. */
+const struct lineup_tuner *tuner_definition(const struct tuner *t);
 void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
 void tuner_free(struct tuner *t);
 void tuner_set_state(struct tuner *t, enum tuner_state state);

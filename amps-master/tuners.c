@@ -192,7 +192,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		       def->unavailable ? def->unavailable : "the server is shutting down");
 		return;
 	}
-	t = tuner_get(ts, def);
+	t = tuner_get(ts, def, m->own);
 	if (!t) {
 		refuse(ts, worker, m->want, GONE_FAILED, 503, "all tuners are in use");
 		return;
@@ -309,7 +309,7 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 
 static void tuner_follow(struct tuners *ts, struct tuner *t)
 {
-	t->def = lineup_find_key(ts->lineup, t->key);
+	t->def = tuner_definition(t);
 	if (t->def && t->def->unavailable)
 		t->def = NULL;
 	if (t->def && t->source_hash != t->def->hash) {

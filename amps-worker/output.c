@@ -26,7 +26,7 @@ static struct output *find_wish(struct worker *w, const struct stream_wish *wish
 
 	LIST_FOREACH(o, bucket_of(w, wish->channel), in_bucket)
 	{
-		if (o->channel == wish->channel && o->form == wish->form &&
+		if (o->channel == wish->channel && o->form == wish->form && !o->own &&
 		    strcmp(o->variant, wish->variant) == 0)
 			return o;
 	}
@@ -58,6 +58,7 @@ static struct output *output_new(struct worker *w, const struct stream_wish *wis
 	o->slot = UINT32_MAX;
 	o->channel = wish->channel;
 	o->form = wish->form;
+	o->own = wish->own;
 	text_copy(o->variant, sizeof(o->variant), wish->variant);
 	TAILQ_INIT(&o->waiting);
 	TAILQ_INIT(&o->rings);
@@ -66,6 +67,7 @@ static struct output *output_new(struct worker *w, const struct stream_wish *wis
 		       &(struct msg_want){.want = o->want,
 					  .channel = o->channel,
 					  .form = (uint8_t)o->form,
+					  .own = o->own,
 					  .variant = o->variant},
 		       NULL);
 	return o;
@@ -73,7 +75,7 @@ static struct output *output_new(struct worker *w, const struct stream_wish *wis
 
 struct output *output_use(struct worker *w, const struct stream_wish *wish)
 {
-	struct output *o = find_wish(w, wish);
+	struct output *o = wish->own ? NULL : find_wish(w, wish);
 
 	if (!o)
 		o = output_new(w, wish);

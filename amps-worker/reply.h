@@ -32,6 +32,7 @@ enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_STREAM };
 struct stream_wish {
 	uint32_t channel;
 	enum form form;
+	bool own; /* from a tuner of its own (overlap=true) */
 	uint32_t join_ms;
 	char variant[VARIANT_NAME_MAX + 1];
 	const char *content_type; /* static */

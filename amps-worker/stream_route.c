@@ -10,6 +10,7 @@ struct asked {
 	const struct catalog_channel *channel;
 	const struct catalog_variant *variant; /* NULL = the channel's own profile */
 	bool ts;			       /* MPEG-TS was asked for by name */
+	bool own;			       /* from a tuner of its own */
 	uint32_t join_ms;
 };
 
@@ -116,6 +117,23 @@ static bool read_format(const struct request *q, struct asked *a, struct reply *
 	return true;
 }
 
+static bool read_overlap(const struct request *q, struct asked *a, struct reply *r)
+{
+	static const char *const words[] = {"false", "true", "0", "1", "no", "yes", "off", "on"};
+	char text[8];
+	int found = http_query(q->http, "overlap", text, sizeof(text));
+
+	if (found == 0)
+		return true;
+	for (size_t i = 0; found == 1 && i < array_size(words); i++)
+		if (strcasecmp(text, words[i]) == 0) {
+			a->own = i % 2;
+			return true;
+		}
+	reply_error(r, 400, 0, "overlap is neither true nor false");
+	return false;
+}
+
 static bool read_join(const struct request *q, struct asked *a, struct reply *r)
 {
 	char text[16];
@@ -161,6 +179,7 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 	r->stream = (struct stream_wish){
 		.channel = a->channel->id,
 		.form = FORM_TS,
+		.own = a->own,
 		.join_ms = a->join_ms,
 		.content_type = "video/mp2t",
 		.token = token_name(q->token),
@@ -176,8 +195,8 @@ static void answer(const struct request *q, bool ts, struct reply *r)
 	a.channel = find_channel(q, r);
 	if (!a.channel || !may_watch(q, a.channel, r))
 		return;
-	if (read_variant(q, &a, r) && read_format(q, &a, r) && read_join(q, &a, r) &&
-	    can_play(q->facts->catalog, &a, r) && token_has_room(q, r))
+	if (read_variant(q, &a, r) && read_format(q, &a, r) && read_overlap(q, &a, r) &&
+	    read_join(q, &a, r) && can_play(q->facts->catalog, &a, r) && token_has_room(q, r))
 		start_stream(q, &a, r);
 }
 

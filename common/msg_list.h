@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 3u
+#define MSG_PROTOCOL 4u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -103,6 +103,7 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(u32, want) /* chosen by the worker, unique while it lives */                             \
 	F(u32, channel)                                                                            \
 	F(u8, form)	/* enum form */                                                            \
+	F(u8, own)	/* 1: from a tuner of its own, which ends with this want */                \
 	F(str, variant) /* "" = the channel's own profile */
 #define MSG_RELEASE_FIELDS(F) F(u32, want)
 enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };

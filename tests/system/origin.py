@@ -85,7 +85,7 @@ class OriginHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.origin.requests.append((self.command, self.path, dict(self.headers)))
         try:
-            if self.path == "/live.ts":
+            if self.path.partition("?")[0] == "/live.ts":
                 self.play()
             else:
                 self.hand_out()

@@ -249,6 +249,14 @@ static void want(struct scene *s, unsigned worker, uint32_t id, const char *vari
 	turn(s);
 }
 
+/* As with overlap=true. */
+static void want_own(struct scene *s, unsigned worker, uint32_t id, const char *variant)
+{
+	tuners_want(s->tuners, worker,
+		    &(struct msg_want){.want = id, .channel = 5, .own = 1, .variant = variant});
+	turn(s);
+}
+
 static enum tuner_state state_of(struct scene *s)
 {
 	struct tuner_slot slot;
@@ -381,6 +389,97 @@ Test(tuners, the_last_viewer_gone_stops_it_after_the_idle_time)
 	want(&s, 0, 2, "");
 	fake_listen(&s.jobs[1]);
 	cr_assert_eq(s.jobs[1].continue_90k, TIME_NONE, "a fresh start has no past");
+	scene_close(&s);
+}
+
+/* "5 5#1": the keys of all that are not idle. */
+static const char *keys(struct scene *s, char *text, size_t cap)
+{
+	json_t *list = tuners_report(s->tuners, NULL, no_viewers), *item;
+	size_t i, used = 0;
+
+	text[0] = '\0';
+	json_array_foreach (list, i, item)
+		used += (size_t)snprintf(text + used, cap - used, "%s%s", used ? " " : "",
+					 json_string_value(json_object_get(item, "key")));
+	json_decref(list);
+	return text;
+}
+
+Test(tuners, who_wants_one_of_its_own_gets_it_and_nobody_joins)
+{
+	struct scene s;
+	char text[100];
+
+	scene_open(&s, 1000000);
+	want(&s, 0, 1, "");
+	want_own(&s, 0, 2, "");
+	want_own(&s, 1, 1, "");
+	cr_assert_eq(s.job_count, 3);
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5#2 5#1 5");
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.rings, 1, "the others wait for theirs");
+	cr_assert_eq(s.ring.want, 2);
+	fake_run(&s, &s.jobs[0]);
+	fake_run(&s, &s.jobs[2]);
+	cr_assert_eq(s.rings, 3);
+	cr_assert_eq(tuners_stop(s.tuners, "5#2"), 0);
+	cr_assert_eq(s.gones, 1);
+	fake_listen(&s.jobs[0]);
+	cr_assert_not(s.jobs[0].told_to_stop);
+	scene_close(&s);
+}
+
+Test(tuners, one_of_its_own_ends_with_its_want_and_its_number_is_used_again)
+{
+	struct scene s;
+	char text[100];
+
+	scene_open(&s, 1000000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	want_own(&s, 0, 2, "");
+	fake_run(&s, &s.jobs[1]);
+	tuners_release(s.tuners, 0, 2);
+	turn(&s);
+	fake_listen(&s.jobs[1]);
+	cr_assert(s.jobs[1].told_to_stop, "no idle time");
+	want_own(&s, 0, 3, "");
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5#2 5#1 5");
+	fake_end(&s.jobs[1]);
+	turn(&s);
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5#2 5");
+	/* one that fails has nobody to tell why */
+	fake_hello(&s, &s.jobs[2]);
+	fake_fail(&s, &s.jobs[2], "no such host");
+	cr_assert_str_eq(s.gone_text, "no such host");
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5");
+	want_own(&s, 0, 4, "");
+	cr_assert_eq(s.job_count, 4, "and the next does not wait for its retry");
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5#1 5");
+	fake_listen(&s.jobs[3]);
+	cr_assert_eq(s.jobs[3].continue_90k, TIME_NONE);
+	scene_close(&s);
+}
+
+Test(tuners, one_of_its_own_follows_the_line_up)
+{
+	struct scene s;
+
+	scene_open(&s, 1000000);
+	want_own(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	tuners_set_lineup(s.tuners, lineup_of(77, 1, 1000000, true));
+	turn(&s);
+	fake_listen(&s.jobs[0]);
+	cr_assert(s.jobs[0].told_to_stop, "another source");
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.job_count, 2);
+	cr_assert_eq(s.gones, 0, "its viewer stays");
+	tuners_set_lineup(s.tuners, calloc(1, sizeof(struct lineup)));
+	turn(&s);
+	cr_assert_eq(s.gone.reason, GONE_REMOVED);
 	scene_close(&s);
 }
 

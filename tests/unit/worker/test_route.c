@@ -101,6 +101,8 @@ Test(route, streams_what_may_be_seen)
 	expect(f, "/stream/1.ts?variant=%zz", "", 400, NULL);
 	expect(f, "/stream/1.ts?join_ms=x", "", 400, NULL);
 	expect(f, "/stream/1.ts?join_ms=600001", "", 400, NULL);
+	expect(f, "/stream/1.ts?overlap=perhaps", "", 400, "overlap");
+	expect(f, "/stream/1.ts?overlap=", "", 400, "overlap");
 	expect(f, "/stream/1?format=flv", "", 400, NULL);
 	expect(f, "/stream/1?format=mp4", "", 404, NULL);
 	fixture_free(f);
@@ -129,7 +131,35 @@ Test(route, turns_a_stream_into_a_wish)
 	route_dispatch(&http, &f->facts, &r);
 	cr_expect_eq(r.stream.join_ms, 500);
 	cr_expect_str_eq(r.stream.variant, "");
+	cr_expect_not(r.stream.own);
 	reply_done(&r);
+	fixture_free(f);
+	assert_no_leaks();
+}
+
+Test(route, overlap_asks_for_a_tuner_of_its_own)
+{
+	static const struct {
+		const char *value;
+		bool own;
+	} cases[] = {{"true", true}, {"True", true},   {"1", true},   {"yes", true}, {"on", true},
+		     {"0", false},   {"false", false}, {"NO", false}, {"off", false}};
+	struct fixture *f = make(false);
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		char head[100];
+		struct http_request http;
+		struct reply r;
+
+		snprintf(head, sizeof(head), "GET /stream/1.ts?overlap=%s HTTP/1.0\r\n\r\n",
+			 cases[i].value);
+		cr_assert(fixture_request(head, &http));
+		reply_init(&r);
+		route_dispatch(&http, &f->facts, &r);
+		cr_expect_eq(r.kind, REPLY_STREAM, "%s", cases[i].value);
+		cr_expect_eq(r.stream.own, cases[i].own, "%s", cases[i].value);
+		reply_done(&r);
+	}
 	fixture_free(f);
 	assert_no_leaks();
 }
