@@ -79,7 +79,7 @@ def rtmp_gst():
     with folder() as at:
         os.chmod(at, 0o777)
         with rtmp_server(None, hls=at) as url, gst(
-                "flvmux", "streamable=true", "name=mux", "!", "rtmp2sink", f"location={url}"):
+                "flvmux", "streamable=true", "latency=1000000000", "name=mux", "!", "rtmp2sink", f"location={url}"):
             # the sound of GStreamer's first second overlaps itself
             wait_for(lambda: hls_parts(at + "/film.m3u8") >= 2, 30, "the first segments")
             yield url, {"input_options": {"rtmp_live": "live"}}
@@ -124,7 +124,7 @@ def srt_calling():
 @kind("SRT from GStreamer", "GStreamer")
 def srt_gst():
     port = udp_port()
-    with gst("mpegtsmux", "alignment=7", "name=mux", "!", "srtsink",
+    with gst("mpegtsmux", "latency=1000000000", "alignment=7", "name=mux", "!", "srtsink",
              f"uri=srt://127.0.0.1:{port}?mode=listener", "wait-for-connection=false"):
         yield f"srt://127.0.0.1:{port}", {}
 
@@ -141,7 +141,7 @@ def udp():
 @kind("UDP from GStreamer", "GStreamer")
 def udp_gst():
     port = udp_port()
-    with gst("mpegtsmux", "alignment=7", "name=mux", "!", "udpsink", "host=127.0.0.1",
+    with gst("mpegtsmux", "latency=1000000000", "alignment=7", "name=mux", "!", "udpsink", "host=127.0.0.1",
              f"port={port}"):
         yield f"udp://@:{port}", {}
 
@@ -178,7 +178,7 @@ def rtp():
 @kind("RTP from GStreamer", "GStreamer")
 def rtp_gst():
     port = udp_port()
-    with gst("mpegtsmux", "name=mux", "!", "rtpmp2tpay", "!", "udpsink", "host=127.0.0.1",
+    with gst("mpegtsmux", "latency=1000000000", "name=mux", "!", "rtpmp2tpay", "!", "udpsink", "host=127.0.0.1",
              f"port={port}"):
         yield f"rtp://127.0.0.1:{port}", {}
 
@@ -332,7 +332,7 @@ def tcp():
 @kind("TCP from GStreamer", "GStreamer")
 def tcp_gst():
     port = free_port()
-    with gst("mpegtsmux", "alignment=7", "name=mux", "!", "tcpserversink", "host=127.0.0.1",
+    with gst("mpegtsmux", "latency=1000000000", "alignment=7", "name=mux", "!", "tcpserversink", "host=127.0.0.1",
              f"port={port}"):
         yield f"tcp://127.0.0.1:{port}", {}
 
