@@ -200,7 +200,7 @@ def test_stop_ends_the_answers_and_kick_one_of_them(server):
         assert s.amps("stop", "1").returncode == 0
         a.read_all()
         assert a.ended
-    assert s.tuners() == []
+    wait_for(lambda: s.tuners() == [], 10, "the end of its job")
 
 
 @pytest.mark.slow
