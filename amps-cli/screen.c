@@ -15,7 +15,7 @@ static void take(struct screen *s)
 	struct termios raw = s->saved;
 
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VMIN] = 0; /* ^C throws away what was typed: a read must not wait for it */
 	raw.c_cc[VTIME] = 0;
 	if (s->keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
@@ -100,11 +100,15 @@ bool screen_wait(struct screen *s, int timeout_ms)
 	struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
 			       {.fd = s->keys ? STDIN_FILENO : -1, .events = POLLIN}};
 	char key;
+	ssize_t n;
 
 	if (poll(fds, array_size(fds), timeout_ms) <= 0)
 		return false;
 	if (fds[0].revents != 0)
 		return take_signal(s);
+	n = read(STDIN_FILENO, &key, 1);
 	/* a terminal that is gone is over, too */
-	return read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q' || key == 3;
+	if (n == 0)
+		return fds[1].revents & (POLLHUP | POLLERR);
+	return n < 0 || key == 'q' || key == 'Q' || key == 3;
 }

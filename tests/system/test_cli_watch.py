@@ -55,7 +55,11 @@ class Terminal:
             self.read()
             return self.process.poll() is not None
 
-        wait_for(ended, 10, "the command to end")
+        try:
+            wait_for(ended, 10, "the command to end")
+        except AssertionError as e:
+            with open(f"/proc/{self.process.pid}/status") as f:
+                raise AssertionError(f"{e}: {self.text[-2000:]} {f.read()}") from e
         self.read()
         return self.process.returncode
 
@@ -80,7 +84,10 @@ def test_keys_end_it_and_the_terminal_is_as_before(server, key):
     with Terminal("tuners", "--watch", "--socket", s.socket_path) as t:
         t.shows(b"no tuner is running", 2)
         assert t.text.startswith(TAKE)
-        assert termios.tcgetattr(t.slave)[3] & termios.ECHO == 0
+        mode = termios.tcgetattr(t.slave)
+        assert mode[3] & termios.ECHO == 0
+        # ^C throws away what was typed before it, and nothing may wait for that for ever
+        assert mode[6][termios.VMIN] in (0, b"\0")
         with s.stream("/stream/1.ts") as stream:
             stream.read(188)
             t.shows(b"running\x1b[0m")
