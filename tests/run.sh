@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 STEPS=${AMPS_TEST_STEPS:-build dev lint asan tsan fuzz system system_asan}
 LOGS=$PWD/build/logs
-PARALLEL="-n $(($(nproc) * 2)) --dist loadgroup" # system tests mostly wait
+PARALLEL="-n $(($(nproc) * 3)) --dist loadgroup" # system tests mostly wait
 passed=0 failed=0
 failures=()
 mkdir -p "$LOGS"
