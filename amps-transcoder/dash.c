@@ -6,6 +6,7 @@
 
 #include <libavutil/opt.h>
 
+#include "amps-transcoder/memory_avio.h"
 #include "amps-transcoder/mpd.h"
 #include "amps-transcoder/source.h"
 #include "common/clock.h"
@@ -16,18 +17,12 @@
 #define FRESH_MIN_US	500000
 #define FRESH_MAX_US	5000000
 #define SEGMENTS_BEHIND 3 /* of the newest one, at least */
-#define MEMORY_BUFFER	4096
+#define READ_BYTES	4096
 
 /* Where the numbering of a track's playlist has come to. */
 struct numbering {
 	int64_t newest_us; /* start of the newest segment told; TIME_NONE */
 	uint64_t sequence; /* its number */
-};
-
-/* A text being read by libav. */
-struct memory {
-	struct buf text;
-	size_t at;
 };
 
 struct dash {
@@ -47,52 +42,12 @@ const char *dash_url(void)
 	return PREFIX "master";
 }
 
-static int memory_read(void *opaque, uint8_t *dst, int cap)
-{
-	struct memory *m = opaque;
-	size_t n = MIN((size_t)cap, m->text.len - m->at);
-
-	memcpy(dst, m->text.data + m->at, n);
-	m->at += n;
-	return n ? (int)n : AVERROR_EOF;
-}
-
-/* Takes the text; NULL without memory. */
-static AVIOContext *memory_open(struct buf *text)
-{
-	struct memory *m = calloc(1, sizeof(*m));
-	uint8_t *buffer = av_malloc(MEMORY_BUFFER);
-	AVIOContext *pb = NULL;
-
-	if (m && buffer && buf_ok(text))
-		pb = avio_alloc_context(buffer, MEMORY_BUFFER, 0, m, memory_read, NULL, NULL);
-	if (!pb) {
-		av_free(buffer);
-		free(m);
-		buf_done(text);
-		return NULL;
-	}
-	m->text = *text;
-	*text = BUF_INIT;
-	return pb;
-}
-
-static void memory_close(AVIOContext *pb)
-{
-	struct memory *m = pb->opaque;
-
-	buf_done(&m->text);
-	free(m);
-	av_freep(&pb->buffer);
-	avio_context_free(&pb);
-}
-
 /* All of what the connection has left, behind what was looked at. */
 static int read_all(AVIOContext *pb, struct buf *text)
 {
 	for (;;) {
-		char *space = buf_reserve(text, MEMORY_BUFFER);
-		int n = space ? avio_read_partial(pb, (uint8_t *)space, MEMORY_BUFFER)
+		char *space = buf_reserve(text, READ_BYTES);
+		int n = space ? avio_read_partial(pb, (uint8_t *)space, READ_BYTES)
 			      : AVERROR(ENOMEM);
 
 		if (n == AVERROR_EOF || n == 0)
@@ -213,7 +168,7 @@ static int open_playlist(struct dash *d, AVFormatContext *ic, AVIOContext **pb, 
 		return AVERROR(ENOENT);
 	mpd_playlist(d->mpd, &d->mpd->tracks[track],
 		     number_first(&d->numbering[track], &d->mpd->tracks[track]), &text);
-	*pb = memory_open(&text);
+	*pb = memory_avio_open(&text);
 	return *pb ? 0 : AVERROR(ENOMEM);
 }
 
@@ -234,9 +189,9 @@ static int on_close(AVFormatContext *ic, AVIOContext *pb)
 {
 	struct dash *d = ic->opaque;
 
-	if (pb->read_packet != memory_read)
+	if (!memory_avio_is(pb))
 		return d->close(ic, pb);
-	memory_close(pb);
+	memory_avio_close(pb);
 	return 0;
 }
 
@@ -269,8 +224,7 @@ struct dash *dash_free(struct dash *d)
 {
 	if (!d)
 		return NULL;
-	if (d->master)
-		memory_close(d->master);
+	memory_avio_close(d->master);
 	mpd_free(d->mpd);
 	free(d->url);
 	free(d);
@@ -292,7 +246,7 @@ int dash_prepare(struct dash *d, AVFormatContext *ic, AVDictionary **options)
 	struct buf text = BUF_INIT;
 
 	mpd_master(d->mpd, PREFIX, &text);
-	d->master = memory_open(&text);
+	d->master = memory_avio_open(&text);
 	if (!d->master)
 		return AVERROR(ENOMEM);
 	d->open = ic->io_open;

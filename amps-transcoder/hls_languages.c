@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amps-transcoder/memory_avio.h"
 #include "amps-transcoder/ts_align.h"
 
 #define PEEK_BYTES    (16 << 10)
@@ -22,36 +23,14 @@ struct hls_languages {
 	unsigned count;
 };
 
-struct memory {
-	const uint8_t *bytes;
-	size_t len, at;
-};
-
-static int memory_read(void *opaque, uint8_t *dst, int cap)
-{
-	struct memory *m = opaque;
-	size_t n = MIN((size_t)cap, m->len - m->at);
-
-	memcpy(dst, m->bytes + m->at, n);
-	m->at += n;
-	return n ? (int)n : AVERROR_EOF;
-}
-
 /* The streams that a transport stream's first bytes tell of; NULL = none. */
-static AVFormatContext *demux(struct memory *m)
+static AVFormatContext *demux(AVIOContext *pb)
 {
 	AVFormatContext *ts = avformat_alloc_context();
-	uint8_t *buffer = av_malloc(PEEK_BYTES);
-	AVIOContext *pb =
-		ts && buffer ? avio_alloc_context(buffer, PEEK_BYTES, 0, m, memory_read, NULL, NULL)
-			     : NULL;
 	AVDictionary *options = NULL;
 
-	if (!pb) {
-		av_free(buffer);
-		avformat_free_context(ts);
+	if (!ts)
 		return NULL;
-	}
 	ts->pb = pb;
 	av_dict_set(&options, "scan_all_pmts", "0", 0);
 	/* frees ts when it fails */
@@ -60,8 +39,6 @@ static AVFormatContext *demux(struct memory *m)
 	else
 		ts->pb = NULL;
 	av_dict_free(&options);
-	av_freep(&pb->buffer);
-	avio_context_free(&pb);
 	return ts;
 }
 
@@ -70,14 +47,18 @@ static void peek(struct hls_languages *h, unsigned first, AVIOContext *pb)
 {
 	uint8_t bytes[PEEK_BYTES];
 	int n = avio_read_partial(pb, bytes, sizeof(bytes));
-	struct memory m = {.bytes = bytes, .len = (size_t)MAX(n, 0)};
+	struct buf copy = BUF_INIT;
+	AVIOContext *memory;
 	AVFormatContext *ts;
 
 	/* within the buffer, so that nothing is asked for again */
 	avio_seek(pb, 0, SEEK_SET);
-	if (!ts_align_probe(bytes, m.len))
+	if (n <= 0 || !ts_align_probe(bytes, (size_t)n))
 		return;
-	ts = demux(&m);
+	buf_add(&copy, bytes, (size_t)n);
+	memory = memory_avio_open(&copy);
+	ts = memory ? demux(memory) : NULL;
+	memory_avio_close(memory);
 	if (ts)
 		h->found[h->count++] = (struct beginning){.ts = ts, .first = first};
 }

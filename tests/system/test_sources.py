@@ -219,6 +219,15 @@ def test_an_origin_that_cuts_keeps_its_viewers(server):
             assert checker.marked > 0 and checker.not_random_access_after_mark == 0
 
 
+def test_so_much_of_a_live_source_is_its_end(server):
+    with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
+        s = server(line_up(channel(1, origin.url(), input_options={"t": 3})))
+        with Watcher(s, "/stream/1.ts") as w:
+            wait_for(lambda: w.ended, 20, "the end")
+            assert 2.5 < w.stop().check().seconds() < 3.5
+        assert s.tuner("1")["restarts"] == 0 and origin.total == 1
+
+
 def test_a_connection_that_ends_keeps_the_viewers_of_what_only_encoders_can_carry(server):
     """VP9 over TCP: the second connection (the first shows what it is) is closed in mid-film."""
     film, over, connections = Paced(media.vp9(), 20, burst=2), threading.Event(), []

@@ -1,0 +1,15 @@
+/* memory_avio.h - bytes that libavformat reads as if they were a connection. */
+#ifndef AMPS_MEMORY_AVIO_H
+#define AMPS_MEMORY_AVIO_H
+
+#include <libavformat/avio.h>
+#include "common/buf.h"
+
+/* Takes the bytes, also when it fails; NULL without memory. */
+AVIOContext *memory_avio_open(struct buf *bytes);
+void memory_avio_close(AVIOContext *pb); /* NULL is accepted */
+
+/* Is it one of these? */
+bool memory_avio_is(const AVIOContext *pb);
+
+#endif
