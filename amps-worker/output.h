@@ -1,10 +1,10 @@
 /* output.h - the outputs this worker wants, and the rings that fill them.
  *
  * An output is (channel, form, variant), or one viewer's own of these.  It is wanted from the
- *master when its first viewer comes and released when its last goes; it lives exactly as long.  The
- *master answers with rings, one after the other; viewers of an earlier ring drain it and move over
- *(viewer.h), and a mapping is closed when its last viewer has left and a later ring is there.
- *Generations grow but where a reload fills the want from another output.
+ * master when its first viewer comes and released when its last goes; it lives exactly as long.
+ * The master answers with rings, one after the other; viewers of an earlier ring drain it and move
+ * over (viewer.h), and a mapping is closed when its last viewer has left and a later ring is there.
+ * Generations grow but where a reload fills the want from another output.
  *
  *	worker 1-n output 1-n stream_ring 1-n viewer		(viewer.ring set)
  *	              output 1-n viewer				(viewer.ring NULL: waits)
@@ -67,7 +67,7 @@ struct outputs {
 void outputs_init(struct worker *w);
 
 /* The output for this wish, with one more user; wanted from the master when it is new, as one of
- * its own always is. NULL without memory. */
+ * its own always is.  NULL without memory. */
 struct output *output_use(struct worker *w, const struct stream_wish *wish);
 
 /* One user less; the last one releases it. */
