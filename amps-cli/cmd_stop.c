@@ -16,7 +16,9 @@ const struct command cmd_stop = {
 	.name = "stop",
 	.operand = "ID[/VARIANT]",
 	.summary = "End a tuner, or one of its variants",
-	.detail = "\nIts viewers' answers end; the next request starts it afresh.",
+	.detail =
+		"\nIts viewers' answers end; the next request starts it afresh.  A tuner of one\n"
+		"viewer's own (overlap=true) is ended by its key, as `amps tuners` shows it: 5#1.",
 	.options = {COMMAND_OPTION_SOCKET},
 	.run = run,
 };

@@ -326,6 +326,12 @@ void tuner_retry_now(struct retry *r)
 	backoff_init(&r->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
 }
 
+void tuner_forget_failures(struct tuner *t)
+{
+	tuner_retry_now(&t->ingest_retry);
+	tuner_retry_now(&t->derive_retry);
+}
+
 static struct tuner *tuner_find(const struct tuners *ts, const char *key)
 {
 	struct tuner *t = ts->all;
@@ -343,8 +349,7 @@ static struct tuner *tuner_new(struct tuners *ts, const char *key)
 		return NULL;
 	t->owner = ts;
 	t->slot = -1;
-	tuner_retry_now(&t->ingest_retry);
-	tuner_retry_now(&t->derive_retry);
+	tuner_forget_failures(t);
 	text_copy(t->key, sizeof(t->key), key);
 	t->timer = evtimer_new(ts->env.base, on_timer, t);
 	if (!t->timer) {
@@ -356,17 +361,26 @@ static struct tuner *tuner_new(struct tuners *ts, const char *key)
 	return t;
 }
 
-/* The first number that is free: idle ones are used again, so that there are never more than were
- * watched at once. */
-static void own_key(const struct tuners *ts, const char *base, char key[TUNER_KEY_MAX])
+/* One of its own for a definition: one that is idle by now, so that there are never more than were
+ * watched at once, or a new one with the next number. */
+static struct tuner *tuner_own(struct tuners *ts, const struct lineup_tuner *def)
 {
-	const struct tuner *t;
-	unsigned n = 0;
+	char key[TUNER_KEY_MAX];
+	unsigned last = 0;
+	struct tuner *t;
 
-	do {
-		snprintf(key, TUNER_KEY_MAX, "%.*s#%u", TUNER_KEY_MAX - 12, base, ++n);
-		t = tuner_find(ts, key);
-	} while (t && t->slot >= 0);
+	for (t = ts->all; t; t = t->next) {
+		if (!t->own || t->def != def)
+			continue;
+		if (t->slot < 0)
+			return t;
+		last = MAX(last, t->own);
+	}
+	snprintf(key, sizeof(key), "%.*s#%u", TUNER_KEY_MAX - 12, def->key, last + 1);
+	t = tuner_new(ts, key);
+	if (t)
+		t->own = last + 1;
+	return t;
 }
 
 const struct lineup_tuner *tuner_definition(const struct tuner *t)
@@ -381,24 +395,14 @@ const struct lineup_tuner *tuner_definition(const struct tuner *t)
 
 struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, bool own)
 {
-	char key[TUNER_KEY_MAX];
-	struct tuner *t;
+	struct tuner *t = own ? tuner_own(ts, def) : tuner_find(ts, def->key);
 
-	if (own)
-		own_key(ts, def->key, key);
-	else
-		text_copy(key, sizeof(key), def->key);
-	t = tuner_find(ts, key);
-	if (!t)
-		t = tuner_new(ts, key);
+	if (!t && !own)
+		t = tuner_new(ts, def->key);
 	if (!t)
 		return NULL;
-	if (own) {
-		/* a used one failed somebody else */
-		tuner_retry_now(&t->ingest_retry);
-		tuner_retry_now(&t->derive_retry);
-	}
-	t->own = own;
+	if (own)
+		tuner_forget_failures(t); /* they were somebody else's */
 	t->def = def;
 	t->channel = def->channel;
 	return slot_take(t) ? t : NULL;

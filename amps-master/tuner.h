@@ -85,7 +85,7 @@ struct tuner {
 	struct tuners *owner;
 	char key[TUNER_KEY_MAX];
 	uint32_t channel;
-	bool own;			/* one viewer's alone ("5#1"); ends with its want */
+	unsigned own;			/* n of "5#n", one viewer's alone; 0 = everybody's */
 	const struct lineup_tuner *def; /* NULL once the line-up has dropped it */
 	uint64_t source_hash;		/* of what the running ingest was started with */
 	enum tuner_state state;
@@ -127,6 +127,7 @@ struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, bool 
 /* What defines it in the line-up in force; NULL = nothing any more. */
 const struct lineup_tuner *tuner_definition(const struct tuner *t);
 void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
+void tuner_forget_failures(struct tuner *t);
 void tuner_free(struct tuner *t);
 void tuner_set_state(struct tuner *t, enum tuner_state state);
 void tuner_publish(struct tuner *t);

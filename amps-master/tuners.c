@@ -419,8 +419,7 @@ int tuners_stop(struct tuners *ts, const char *key)
 		if (strcmp(t->key, key) != 0)
 			continue;
 		tuner_give_up(t, GONE_STOPPED, 503, "the channel was stopped");
-		tuner_retry_now(&t->ingest_retry);
-		tuner_retry_now(&t->derive_retry);
+		tuner_forget_failures(t);
 		for (o = t->outputs; o; o = o->next)
 			o->ended = true;
 		tuner_update(t);

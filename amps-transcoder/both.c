@@ -168,7 +168,7 @@ static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer
 		time_90k = packet_time(demuxer, packet);
 		if (begin_90k == TIME_NONE)
 			begin_90k = time_90k;
-		if (source_is_complete(s, begin_90k, time_90k))
+		if (source_note_time(s, begin_90k, time_90k))
 			r = AVERROR_EOF;
 		else if (hold(b, &pace, time_90k))
 			r = 1;

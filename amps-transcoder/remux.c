@@ -269,7 +269,7 @@ static int carry_packet(struct remux *m, AVPacket *pkt)
 	place(m, pkt, m->demuxer->streams[pkt->stream_index], s);
 	if (m->begin_90k == TIME_NONE)
 		m->begin_90k = pkt->dts;
-	if (source_is_complete(&m->in->source, m->begin_90k, pkt->dts))
+	if (source_note_time(&m->in->source, m->begin_90k, pkt->dts))
 		return AVERROR_EOF;
 	pkt->stream_index = s->out;
 	pkt->pos = -1;

@@ -387,7 +387,7 @@ int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic)
 	return avformat_seek_file(ic, -1, INT64_MIN, to, to, 0);
 }
 
-bool source_is_complete(struct source *s, int64_t begin_90k, int64_t time_90k)
+bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k)
 {
 	s->complete = s->options.length_us && time_90k != TIME_NONE && begin_90k != TIME_NONE &&
 		      time_90k - begin_90k >= s->options.length_us * 9 / 100;

@@ -21,7 +21,7 @@ struct source {
 	bool is_ts;
 	bool live;     /* not known to end */
 	bool playlist; /* of HLS: one that is live may be ended later */
-	bool complete; /* source_is_complete() was true */
+	bool complete; /* the part that the operator wants (-t) was read */
 	int fd;	       /* VIA_FILE */
 	struct udp udp;
 	AVIOContext *avio;
@@ -55,8 +55,9 @@ must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
 /* To where the operator wants it to begin (-ss).  0 or a libav error. */
 must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic);
 
-/* Has the part that the operator wants (-t) been read?  Either time may be TIME_NONE. */
-bool source_is_complete(struct source *s, int64_t begin_90k, int64_t time_90k);
+/* How far it was read; either time may be TIME_NONE.  True, and noted, once that is the part that
+ * the operator wants (-t). */
+bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k);
 
 /* There is no more to read: is that the source's end, and no connection that was lost?  May ask the
  * source, no longer than the job's deadline. */

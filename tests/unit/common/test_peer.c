@@ -64,6 +64,16 @@ static void fixture_close(struct fixture *f)
 	assert_no_leaks();
 }
 
+/* a said one thing and went: b hears it, then that a has gone. */
+static void assert_heard_to_the_end(struct fixture *f)
+{
+	while (!f->b.broken)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	cr_assert_eq(f->b.broken, -EPIPE);
+	cr_assert_eq(f->b.count, 1);
+	fixture_close(f);
+}
+
 Test(peer, more_than_the_socket_takes_arrives_in_order)
 {
 	struct fixture f;
@@ -98,11 +108,7 @@ Test(peer, the_end_of_the_other_side_is_reported_after_its_last_message)
 	fixture_open(&f);
 	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
 	f.a.peer = peer_free(f.a.peer);
-	while (!f.b.broken)
-		event_base_loop(f.base, EVLOOP_ONCE);
-	cr_assert_eq(f.b.broken, -EPIPE);
-	cr_assert_eq(f.b.count, 1);
-	fixture_close(&f);
+	assert_heard_to_the_end(&f);
 }
 
 Test(peer, garbage_breaks_it)
@@ -139,11 +145,7 @@ Test(peer, the_last_words_of_one_that_did_not_listen_any_more_are_heard)
 	peer_send_release(f.b.peer, &(struct msg_release){.want = 0}, NULL);
 	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
 	f.a.peer = peer_free(f.a.peer);
-	while (!f.b.broken)
-		event_base_loop(f.base, EVLOOP_ONCE);
-	cr_assert_eq(f.b.broken, -EPIPE);
-	cr_assert_eq(f.b.count, 1);
-	fixture_close(&f);
+	assert_heard_to_the_end(&f);
 }
 
 Test(peer, to_talk_to_one_that_has_gone_does_not_silence_its_last_words)
@@ -155,11 +157,7 @@ Test(peer, to_talk_to_one_that_has_gone_does_not_silence_its_last_words)
 	f.a.peer = peer_free(f.a.peer);
 	peer_send_release(f.b.peer, &(struct msg_release){.want = 0}, NULL);
 	peer_send_release(f.b.peer, &(struct msg_release){.want = 1}, NULL);
-	while (!f.b.broken)
-		event_base_loop(f.base, EVLOOP_ONCE);
-	cr_assert_eq(f.b.broken, -EPIPE);
-	cr_assert_eq(f.b.count, 1);
-	fixture_close(&f);
+	assert_heard_to_the_end(&f);
 }
 
 Test(peer, what_waits_for_one_that_has_gone_does_not_silence_its_last_words)
@@ -171,9 +169,5 @@ Test(peer, what_waits_for_one_that_has_gone_does_not_silence_its_last_words)
 		peer_send_release(f.b.peer, &(struct msg_release){.want = i}, NULL);
 	peer_send_release(f.a.peer, &(struct msg_release){.want = 0}, NULL);
 	f.a.peer = peer_free(f.a.peer);
-	while (!f.b.broken)
-		event_base_loop(f.base, EVLOOP_ONCE);
-	cr_assert_eq(f.b.broken, -EPIPE);
-	cr_assert_eq(f.b.count, 1);
-	fixture_close(&f);
+	assert_heard_to_the_end(&f);
 }

@@ -456,7 +456,7 @@ Test(tuners, one_of_its_own_ends_with_its_want_and_its_number_is_used_again)
 	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5");
 	want_own(&s, 0, 4, "");
 	cr_assert_eq(s.job_count, 4, "and the next does not wait for its retry");
-	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5#1 5");
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5#2 5");
 	fake_listen(&s.jobs[3]);
 	cr_assert_eq(s.jobs[3].continue_90k, TIME_NONE);
 	scene_close(&s);
