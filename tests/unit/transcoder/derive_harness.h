@@ -372,4 +372,17 @@ static inline uint8_t *rig_media(const char *arguments, size_t *ret_len)
 	return bytes;
 }
 
+/* Every key frame of `a` within b's span must be one of b's too, but for the one it opens with: an
+ * output opens with a key frame wherever the job was when it was asked for. */
+static inline void expect_aligned(const struct seen *a, const struct seen *b)
+{
+	for (unsigned i = 1; i < a->keys; i++) {
+		bool found = a->key_pts[i] < b->key_pts[0] || a->key_pts[i] > b->last_pts[0];
+
+		for (unsigned j = 0; j < b->keys; j++)
+			found |= a->key_pts[i] == b->key_pts[j];
+		cr_expect(found, "no key frame at %lld", (long long)a->key_pts[i]);
+	}
+}
+
 #endif

@@ -15,18 +15,6 @@ static void expect_clean(const struct seen *s)
 	cr_expect_gt(s->keys, 0);
 }
 
-/* True if every key frame of `a` that lies within b's span is a key frame of b. */
-static void expect_aligned(const struct seen *a, const struct seen *b)
-{
-	for (unsigned i = 0; i < a->keys; i++) {
-		bool found = a->key_pts[i] < b->key_pts[0] || a->key_pts[i] > b->last_pts[0];
-
-		for (unsigned j = 0; j < b->keys; j++)
-			found |= a->key_pts[i] == b->key_pts[j];
-		cr_expect(found, "no key frame at %lld", (long long)a->key_pts[i]);
-	}
-}
-
 Test(derive, two_variants_are_decoded_once_and_aligned)
 {
 	struct rig rig;
