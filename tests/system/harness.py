@@ -34,6 +34,13 @@ def wait_for(condition, timeout=10.0, what="the condition"):
         time.sleep(0.02)
 
 
+def kill(pid, number=signal.SIGKILL):
+    """A process that went by itself since its pid was read, with its parent or for what was killed
+    before, is fine: tests ask for what comes after."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def port_range():
     """Ports of this test process alone, below those that connections are given."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 20
@@ -336,10 +343,7 @@ class Server:
         """Whatever happened: no process and no file stays."""
         if self.process is not None:
             for pid in self.processes():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                kill(pid)
             if self.process.poll() is None:
                 self.process.kill()
             self.process.wait()

@@ -11,7 +11,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import media  # noqa: E402
-from harness import ROOT, Server, wait_for  # noqa: E402
+from harness import ROOT, Server, kill, wait_for  # noqa: E402
 from lineup import LOOP, channel, line_up  # noqa: E402
 from watch import STOPPED, Knocker, Residue, Watch, assert_sound, memory_kb  # noqa: E402
 
@@ -34,10 +34,7 @@ class Chaos:
 
     def send(self, pid, number):
         if pid:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+            kill(pid, number)
 
     def kill_worker(self):
         self.send(self.chance.choice(self.server.pids("amps-worker")), signal.SIGKILL)

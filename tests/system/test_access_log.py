@@ -9,7 +9,7 @@ import struct
 
 import media
 import pytest
-from harness import wait_for
+from harness import kill, wait_for
 from lineup import LOOP, channel, line_up
 from watch import descriptors
 
@@ -193,7 +193,7 @@ def test_a_reload_turns_it_on_and_off(server, tmp_path):
     wait_for(lambda: s.get("/none/2").status == 404 and log.lines(), 10, "a line")
     s.write_config(line_up(channel(1, media.film())))
     assert s.amps("reload").returncode == 0
-    os.kill(s.pids("amps-worker")[0], signal.SIGKILL)  # its successor knows it, too
+    kill(s.pids("amps-worker")[0])  # its successor knows it, too
     wait_for(s.is_ready, 10, "another worker")
     before = log.text()
     assert s.get("/none/3").status == 404
@@ -205,7 +205,7 @@ def test_a_new_worker_writes_it_too(server, tmp_path):
     log = Log(tmp_path / "access")
     s = serve(server, log.path)
     worker = s.pids("amps-worker")
-    os.kill(worker[0], signal.SIGKILL)
+    kill(worker[0])
     wait_for(lambda: s.pids("amps-worker") not in ([], worker) and s.is_ready(), 10, "another worker")
     assert s.get("/none").status == 404
     assert log.wait(1)[0]["status"] == "404"

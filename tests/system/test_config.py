@@ -9,7 +9,7 @@ import time
 import pytest
 
 import media
-from harness import BIN, PATIENCE, ROOT, wait_for
+from harness import BIN, PATIENCE, ROOT, kill, wait_for
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
@@ -173,7 +173,7 @@ def test_the_log_level_follows_a_reload(server):
     s.write_config(line_up(channel(1, media.film()), server={"log_level": "error"}))
     assert s.ask("reload")["warnings"] == []
     before = s.log()
-    os.kill(s.pids("amps-worker")[0], signal.SIGKILL)
+    kill(s.pids("amps-worker")[0])
     wait_for(lambda: s.ask("status")["worker_restarts"] == 1, 10, "another worker")
     wait_for(s.is_ready, 10, "the server to be ready again")
     assert s.log() == before

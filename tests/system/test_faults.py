@@ -7,7 +7,7 @@ import time
 import pytest
 
 import media
-from harness import SANITIZED, wait_for
+from harness import SANITIZED, kill, wait_for
 from lineup import LOOP, channel, line_up
 from watch import (Knocker, Residue, Watch, assert_sound, assert_untouched, holders, zombies)
 
@@ -28,10 +28,6 @@ def patience(deadline):
 def two_channels():
     return line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP),
                    channel(3, media.short_film(), **LOOP))
-
-
-def kill(pid, number=signal.SIGKILL):
-    os.kill(pid, number)
 
 
 def wait_replaced(server, program, gone, n, timeout=8):

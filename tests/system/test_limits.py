@@ -1,12 +1,11 @@
 """Too many, too slow, too greedy: the limits of the edge, and that nobody else notices."""
 import os
 import resource
-import signal
 import socket
 import time
 
 import media
-from harness import PATIENCE, SANITIZED, wait_for
+from harness import PATIENCE, SANITIZED, kill, wait_for
 from lineup import LOOP, channel, line_up
 from watch import FAST, Residue, Watch, assert_untouched, descriptors, memory_kb
 
@@ -209,7 +208,7 @@ def starve(server, left):
     limit = max(left, master + 40)
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
     victim = server.pids("amps-worker")[0]
-    os.kill(victim, signal.SIGKILL)
+    kill(victim)
     pids = wait_for(lambda: [p for p in server.pids("amps-worker") if p != victim], 5,
                     "the next worker")
     wait_for(lambda: server.get("/readyz").status == 200, 5, "the next worker to serve")

@@ -1,14 +1,12 @@
 """What the server logs: one event a line, bounded, whole as JSON, and never a secret."""
 import base64
 import json
-import os
 import re
-import signal
 import socket
 import subprocess
 
 import media
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin
 
@@ -27,7 +25,7 @@ def test_every_line_of_a_json_log_parses(server):
             one.read(100000), three.read(10000)
             assert s.refused("/stream/2").status == 502
             s.raw(b"GET /\x1b[2J\"\\ HTTP/1.1\r\n\r\n")
-            os.kill(s.nursery(), signal.SIGKILL)
+            kill(s.nursery())
             wait_for(s.nursery, 10, "another nursery")
         s.write_config("streams: 5\n")
         assert s.amps("reload").returncode == 1

@@ -1,13 +1,12 @@
 """What viewers see when the ring behind them is replaced: sources in trouble, films that loop and
 end, rings that grow, reloads."""
-import os
 import signal
 import time
 
 import pytest
 
 import media
-from harness import SANITIZED, wait_for
+from harness import SANITIZED, kill, wait_for
 from lineup import LOOP, channel, line_up
 from trouble import TS_HEAD, Trouble, other_pids, packets
 from watch import Watch, assert_sound, assert_untouched
@@ -410,7 +409,7 @@ def test_nothing_is_left(server):
             # who comes to the film's last second may have seen its end by now
             w.wait(ids, lambda v: v["packets"] >= 100, 20, "viewers to have played")
             pid = s.tuner("1")["pid"]
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
             s.process.send_signal(signal.SIGHUP)
             w.close_viewers(ids)
             wait_for(lambda: s.tuner("1")["pid"] not in (None, pid), 30, "the job to be back")

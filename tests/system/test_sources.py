@@ -1,7 +1,5 @@
 """Every kind of source, how it ends, fails and comes back."""
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -10,7 +8,7 @@ import time
 import pytest
 
 import media
-from harness import free_port, wait_for
+from harness import free_port, kill, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
 from ts import PACKET, Checker
@@ -267,7 +265,7 @@ def test_a_killed_ingest_marks_the_cut_for_every_pid(server):
         w.wait_more(200)
         for kills in range(1, 4):
             pid = wait_for(lambda: s.tuner("1")["pid"], 10, "an ingest")
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
             wait_for(lambda: w.checker.marked and s.tuner("1")["pid"] not in (None, pid)
                      and s.tuner("1")["restarts"] == kills, 20, "a new ingest")
             w.wait_more(200)
