@@ -1,7 +1,9 @@
 """Sources for the server under test: HTTP origins that play in real time or hand out files, and a
 UDP sender.  Each runs in threads of this process and counts what it serves."""
+import contextlib
 import http.server
 import os
+import select
 import socket
 import threading
 import time
@@ -31,6 +33,37 @@ class Paced:
             time.sleep(0.01)
 
 
+class Connections:
+    """The connections of an origin that are open, and the most there were at once.  One that its
+    peer has closed is not counted, even if the thread that serves it has yet to notice."""
+
+    def __init__(self):
+        self.sockets, self.peak = set(), 0
+        self.lock = threading.Lock()
+
+    def count(self):
+        with self.lock:
+            return self.count_locked()
+
+    def count_locked(self):
+        gone = select.poll()
+        for sock in self.sockets:
+            gone.register(sock, select.POLLRDHUP)
+        return len(self.sockets) - len(gone.poll(0))
+
+    @contextlib.contextmanager
+    def one(self, sock):
+        """While a connection is served; `sock` must be closed after that, not before."""
+        with self.lock:
+            self.sockets.add(sock)
+            self.peak = max(self.peak, self.count_locked())
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.sockets.remove(sock)
+
+
 class HttpOrigin:
     """Serves /live.ts in real time and the files of `folder` (with Content-Length and ranges).
 
@@ -41,8 +74,7 @@ class HttpOrigin:
         self.live, self.folder = live, folder
         self.mode = "play"
         self.generation = 0
-        self.open = 0             # connections that play at the moment
-        self.peak = 0
+        self.playing = Connections()
         self.total = 0            # requests for /live.ts
         self.requests = []        # (method, path, headers)
         self.ranges = True        # parts of files are handed out
@@ -105,14 +137,8 @@ class OriginHandler(http.server.BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         generation = o.generation
-        with o.lock:
-            o.open += 1
-            o.peak = max(o.peak, o.open)
-        try:
+        with o.playing.one(self.connection):
             o.live.play(self.send_piece, lambda: o.generation != generation)
-        finally:
-            with o.lock:
-                o.open -= 1
 
     def send_piece(self, piece):
         nothing = {"garbage": bytes(PACKET), "stuffing": STUFFING}

@@ -25,12 +25,12 @@ def test_each_has_a_source_of_its_own_which_ends_with_it(server):
             with Watcher(s, "/stream/1?overlap=true") as first, \
                     Watcher(s, "/stream/1.ts?overlap=1") as second:
                 assert keys(s) == ["1", "1#1", "1#2"]
-                assert origin.open == 3
+                assert origin.playing.count() == 3
                 assert len({s.tuner(key)["pid"] for key in keys(s)}) == 3
                 assert len(s.viewers()) == 4
                 for w in (first, second):
                     w.wait_more(100).stop().check().check_start()
-            wait_for(lambda: origin.open == 1 and keys(s) == ["1"], 10, "their connections' end")
+            wait_for(lambda: origin.playing.count() == 1 and keys(s) == ["1"], 10, "their connections' end")
             shared.wait_more(100)
             assert s.tuner("1")["pid"] == pid and s.tuner("1")["restarts"] == 0
             assert shared.stop().check().marked == 0
@@ -47,7 +47,7 @@ def test_an_encoded_one_is_made_for_it_alone(server):
             assert s.amps("stop", "1#1").returncode == 0
             wait_for(lambda: w.ended, 10, "the end")
             w.stop().check().check_start()
-        wait_for(lambda: origin.open == 0 and keys(s) == [], 10, "its connection's end")
+        wait_for(lambda: origin.playing.count() == 0 and keys(s) == [], 10, "its connection's end")
 
 
 def test_it_outlives_its_source_and_a_reload_like_any_other(server):

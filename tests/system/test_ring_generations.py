@@ -51,7 +51,7 @@ def test_a_source_that_breaks_off(server, end):
             w.wait(ids, lambda v: v["marks"] == 3, 30, "three cuts")
             w.wait_more(ids)
             assert_stayed(w.report(), 3)
-        assert origin.peak == 1, "two connections to the source at once"
+        assert origin.connections.peak == 1, "two connections to the source at once"
         assert s.tuner("1")["restarts"] == 3
         assert "connection" in s.tuner("1")["last_error"] or end == "reset"
 
@@ -72,7 +72,7 @@ def test_a_source_that_stalls_is_noticed_in_two_seconds(server):
         noticed = origin.left_at - origin.stalled_at
         assert 1.8 < noticed < 3 or SANITIZED, noticed
         assert origin.times[1] - origin.left_at < 0.5 or SANITIZED
-        assert origin.peak == 1
+        assert origin.connections.peak == 1
 
 
 @pytest.mark.parametrize("first,second", [(10, 80), (80, 10)])
@@ -194,7 +194,7 @@ def test_a_source_that_fails_after_it_has_shown_something(server, kind):
         assert s.tuner("1")["restarts"] == 4, (origin.errors, origin.times)
         waits = [b - a for a, b in zip(origin.times[1:], origin.times[2:])]
         assert waits[0] >= 0.4 and waits[1] > waits[0] * 1.3 and waits[2] > waits[1] * 1.3, waits
-        assert origin.peak == 1
+        assert origin.connections.peak == 1
 
 
 # -- films

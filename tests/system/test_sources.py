@@ -211,7 +211,7 @@ def test_an_origin_that_cuts_keeps_its_viewers(server):
                 wait_for(lambda: origin.total > connections, 20, "a new connection")
                 w.wait_more(100, 20)
                 assert not w.ended
-            assert origin.peak == 1, "two connections to the source at once"
+            assert origin.playing.peak == 1, "two connections to the source at once"
             assert s.tuner("1")["restarts"] >= 3
             checker = w.stop().check()
             assert checker.marked > 0 and checker.not_random_access_after_mark == 0

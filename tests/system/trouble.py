@@ -4,6 +4,7 @@ import struct
 import threading
 import time
 
+from origin import Connections
 from ts import PACKET, pid_of, split
 
 TS_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nConnection: close\r\n\r\n"
@@ -110,7 +111,7 @@ class Trouble:
         self.scripts = scripts
         self.errors = []
         self.times = []           # when each connection came
-        self.open, self.peak = 0, 0
+        self.connections = Connections()
         self.stalled_at = self.left_at = None
         self.closing = False
         self.lock = threading.Lock()
@@ -133,23 +134,17 @@ class Trouble:
             threading.Thread(target=self.serve, args=(sock, script), daemon=True).start()
 
     def serve(self, sock, script):
-        with self.lock:
-            self.open += 1
-            self.peak = max(self.peak, self.open)
-        try:
-            request = b""
-            while b"\r\n\r\n" not in request:
-                got = sock.recv(4096)
-                if not got:
-                    return
-                request += got
-            script(Peer(sock, self))
-        except OSError as e:
-            self.errors.append(e)  # the server went: shown when a test fails
-        finally:
-            with self.lock:
-                self.open -= 1
-            sock.close()
+        with sock, self.connections.one(sock):
+            try:
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    got = sock.recv(4096)
+                    if not got:
+                        return
+                    request += got
+                script(Peer(sock, self))
+            except OSError as e:
+                self.errors.append(e)  # the server went: shown when a test fails
 
     def close(self):
         self.closing = True
