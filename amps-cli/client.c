@@ -212,6 +212,10 @@ int client_complain(const char *path, int error)
 			path);
 		return COMMAND_NO_SERVER;
 	}
+	if (error == -EPIPE) {
+		fprintf(stderr, "amps: no server at %s any more\n", path);
+		return COMMAND_NO_SERVER;
+	}
 	fprintf(stderr, "amps: cannot connect to %s: %s%s\n", path, strerror(-error),
 		error == -EACCES ? " (members of its group may)" : "");
 	return COMMAND_FAILED;

@@ -42,7 +42,8 @@ must_check int client_command(const char *path, const char *method, json_t *para
 must_check int client_command_within(const char *path, const char *method, json_t *params,
 				     unsigned timeout_ms, json_t **ret_result);
 
-/* Prints why client_open() failed; returns the exit code for it. */
+/* Prints why client_open() failed, or that the server went before it answered (-EPIPE); returns the
+ * exit code for it. */
 must_check int client_complain(const char *path, int error);
 
 /* Prints the server's error object with its problems, if it has any. */

@@ -7,7 +7,8 @@ import tempfile
 import threading
 import time
 
-from programs import AMPS_PORT, BIN, BOTH_CPUS, Amps, command_line, pss_bytes, wait_for
+from programs import AMPS_PORT, BIN, BOTH_CPUS, Amps, command_line, wait_for
+from proc import pss_bytes  # beside the system tests
 
 GROUPS = ("News", "Sports", "Movies", "Kids", "Music", "Series", "Documentaries", "Regional")
 

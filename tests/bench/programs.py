@@ -7,10 +7,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(ROOT, "tests", "system"))
 BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
 FILM = os.path.join(ROOT, "build", "benchmedia", "channel.ts")
 BITS_PER_SECOND = 8_000_000
@@ -115,20 +117,6 @@ def cpu_seconds(root):
     """What a process and all that descend from it have used, those that ended included."""
     total = sum(stat[1] for stat in map(stat_of, process_tree(root)) if stat)
     return total / os.sysconf("SC_CLK_TCK")
-
-
-def pss_bytes(pids):
-    """Memory of these processes together, what they share counted once; without the pages of
-    programs and libraries, whose shares depend on what else the machine runs."""
-    total = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup") as f:
-                total += sum(int(line.split()[1]) * 1024 for line in f
-                             if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
-        except OSError:
-            pass  # it has ended meanwhile
-    return total
 
 
 def listens(port):

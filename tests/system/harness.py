@@ -17,8 +17,10 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
 SANITIZED = "asan" in BIN or "tsan" in BIN
-# sanitized programs are slower; waiting longer costs nothing where the condition comes true
-PATIENCE = 4 if SANITIZED else 1
+# how much more processor time sanitized programs take
+COST = 4 if SANITIZED else 1
+# how much longer things may take: tests that run beside each other share the processors
+PATIENCE = COST * (2 if "PYTEST_XDIST_WORKER" in os.environ else 1)
 REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 
 

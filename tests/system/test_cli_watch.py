@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -109,6 +110,20 @@ def test_signals_and_a_server_that_goes(server):
         assert other.ends() == 3
         assert GIVE in other.text and b"no server" in other.text.split(GIVE)[1]
         assert termios.tcgetattr(other.slave) == other.before
+
+
+def test_a_server_that_goes_before_it_answers(tmp_path):
+    path = str(tmp_path / "control.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(10 * PATIENCE)
+        with Terminal("viewers", "--watch", "--socket", path) as t:
+            asking, _ = listener.accept()
+            assert asking.recv(1000).endswith(b"\n")
+            asking.close()
+            assert t.ends() == 3
+            assert b"no server at " in t.text.split(GIVE)[1]
 
 
 def test_ctrl_z_gives_the_terminal_back_meanwhile(server):

@@ -352,7 +352,7 @@ def test_a_hundred_half_open_clients_keep_nobody_waiting(shared):
     times.sort()
     print(f"tuners beside 100 half-open clients: median {times[20] * 1000:.1f} ms, "
           f"longest {times[-1] * 1000:.1f} ms")
-    assert times[20] < 0.05 or SANITIZED, times
+    assert times[20] < 0.05 * PATIENCE, times
     assert times[-1] < 1 * PATIENCE, times
     assert len(dropped) <= 4, dropped
     residue.check()

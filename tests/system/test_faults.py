@@ -7,7 +7,7 @@ import time
 import pytest
 
 import media
-from harness import SANITIZED, kill, wait_for
+from harness import PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
 from watch import (Knocker, Residue, Watch, assert_sound, assert_untouched, holders, zombies)
 
@@ -113,7 +113,7 @@ def test_killed_jobs(server):
                 assert_untouched({v: seen[v] for v in group})
         residue.check()
     print(f"{KILLS} jobs killed, until the first marked packet: longest {max(gaps):.2f} s")
-    assert max(gaps) < 1.5 or SANITIZED
+    assert max(gaps) < 1.5 * PATIENCE
 
 
 def next_victim(chance, steady_at, n):
@@ -136,7 +136,7 @@ def test_jobs_that_die_young_are_restarted_ever_later(server):
             gaps.append(time.monotonic() - begin)
         assert_sound(w.report())
         assert all(v["opened"] == 1 for v in w.report().values())
-    assert gaps[0] < 0.4 or SANITIZED, gaps
+    assert gaps[0] < 0.4 * PATIENCE, gaps
     assert gaps[1] > 0.2 and gaps[2] > 0.4 and gaps[3] > 0.8, gaps
 
 
@@ -250,7 +250,7 @@ def test_a_hung_worker_is_replaced(server):
         w.wait(theirs, lambda v: v["state"] == "ended", 2, "the hung worker's viewers to end")
         w.wait_more(others, 600)
         assert_untouched(w.report(others))
-    assert 1.5 < took < 4 or SANITIZED, took
+    assert 1.5 < took < 4 * PATIENCE, took
 
 
 def test_a_hung_job_is_replaced(server):

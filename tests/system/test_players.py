@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import media
-from harness import SANITIZED
+from harness import PATIENCE
 from lineup import LOOP, channel, line_up
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def url(request, server):
 
 def run(*command, timeout=60):
     return subprocess.run(command, capture_output=True, text=True, errors="replace",
-                          timeout=timeout * (4 if SANITIZED else 1), stdin=subprocess.DEVNULL)
+                          timeout=timeout * PATIENCE, stdin=subprocess.DEVNULL)
 
 
 def needs(program):

@@ -9,7 +9,7 @@ import pytest
 
 import media
 import secure
-from harness import SANITIZED, free_port, wait_for
+from harness import PATIENCE, free_port, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
 from senders import FFMPEG
@@ -29,7 +29,7 @@ def certificates(tmp_path_factory):
 def streams(s, path="/stream/1.ts"):
     """The codecs of a channel as ffprobe sees them, pictures with their width."""
     done = subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", s.url(path)],
-                          capture_output=True, text=True, timeout=60 * (4 if SANITIZED else 1))
+                          capture_output=True, text=True, timeout=60 * PATIENCE)
     return sorted(f"{x['codec_name']} {x.get('width', '')}".strip()
                   for x in json.loads(done.stdout)["streams"])
 
@@ -43,7 +43,7 @@ def plays(s, seconds=SECONDS, path="/stream/1.ts"):
     done = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", s.url(path),
                            "-t", str(seconds), "-f", "null", "-"],
                           capture_output=True, text=True, errors="replace",
-                          timeout=(seconds + 40) * (4 if SANITIZED else 1))
+                          timeout=(seconds + 40) * PATIENCE)
     assert done.returncode == 0 and done.stderr == "", (done.stderr, s.tuner("1"))
 
 

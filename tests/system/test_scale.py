@@ -9,6 +9,7 @@ import pytest
 import harness
 from harness import BIN, wait_for
 from lineup import channel, line_up
+from proc import pss_bytes
 
 
 def many(count):
@@ -18,30 +19,17 @@ def many(count):
                      for n in range(1, count + 1)])
 
 
-def pss_bytes(s):
-    """Without the pages of libraries, whose shares depend on what else the machine runs."""
-    total = 0
-    for pid in s.processes():
-        try:
-            with open(f"/proc/{pid}/smaps_rollup") as f:
-                total += sum(int(line.split()[1]) * 1024 for line in f
-                             if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
-        except OSError:
-            pass  # it has ended meanwhile
-    return total
-
-
 @pytest.mark.slow
 def test_twenty_thousand_idle_channels_fit_32_mb(server):
     s = server(many(0), workers=2)
     wait_for(lambda: any("(idle)" in line for _, line in s.processes().values()), 10,
              "the nursery and its idle child")
-    before = pss_bytes(s)
+    before = pss_bytes(s.processes())
     s.write_config(many(20000))
     s.amps("reload")
     assert s.ask("status")["channels"] == 20000
     # what loading took is given back behind the answer
-    wait_for(lambda: pss_bytes(s) - before <= 32 << 20, 5, "no more than 32 MiB more")
+    wait_for(lambda: pss_bytes(s.processes()) - before <= 32 << 20, 5, "no more than 32 MiB more")
 
 
 @pytest.mark.timing

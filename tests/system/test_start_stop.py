@@ -128,11 +128,9 @@ def test_a_killed_master_takes_everything_with_it_and_the_next_start_cleans_up(s
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts") as stream:
         stream.read(188 * 100)
-        killed = time.monotonic()
         s.process.kill()
         s.process.wait()
-        wait_for(lambda: not s.processes(), 1, "every process to end with the master")
-        assert time.monotonic() - killed < 1 + 3
+        wait_for(lambda: not s.processes(), 2, "every process to end with the master")
     s.start()
     with s.stream("/stream/1.ts") as stream:
         assert stream.read(188)[0] == 0x47
