@@ -31,9 +31,8 @@ static void check_profile_name(struct check *c, const struct spot *at)
 
 static bool finish_variant(struct check *c, const struct spot *at, json_t *out)
 {
+	(void)out;
 	check_profile_name(c, at);
-	if (!is_given(out, "custom_ffmpeg"))
-		config_check_input(c, at, out, text_of(out, "source"));
 	return true;
 }
 
@@ -140,6 +139,26 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 		check_lavfi_copy(c, at, text_of(out, "ffmpeg_profile"));
 }
 
+/* A variant's own options are judged for the source it plays, which may be the channel's. */
+static void check_variant_inputs(struct check *c, const struct spot *at, const json_t *out)
+{
+	struct spot list = check_enter_key(c, at->value, "adaptive_bitrates");
+	const json_t *read = json_object_get(out, "adaptive_bitrates");
+	size_t n = json_array_size(read);
+
+	/* fewer were read than are there: those have errors of their own */
+	for (size_t i = 0; n == json_array_size(list.value) && i < n; i++) {
+		struct spot variant = check_enter_index(c, list.value, i);
+		const json_t *own = json_array_get(read, i);
+
+		if (!is_given(own, "custom_ffmpeg"))
+			config_check_input(c, &variant, own,
+					   text_of(is_given(own, "source") ? own : out, "source"));
+		check_leave(c, &variant);
+	}
+	check_leave(c, &list);
+}
+
 static void check_channel(struct check *c, const struct spot *at, const json_t *out)
 {
 	bool command = is_given(at->value, "custom_ffmpeg");
@@ -149,6 +168,7 @@ static void check_channel(struct check *c, const struct spot *at, const json_t *
 	if (!command && !is_given(at->value, "ffmpeg_profile"))
 		check_error(c, at, "'ffmpeg_profile' or 'custom_ffmpeg' is missing");
 	check_profile_name(c, at);
+	check_variant_inputs(c, at, out);
 	if (command)
 		return;
 	config_check_input(c, at, out, text_of(out, "source"));

@@ -231,6 +231,18 @@ case("a schedule that ends first",
      "3: scheduled_streams[0].schedule: warning: 'end' is not after 'start': the entry is "
      "left out")
 
+# -- variants
+case("a variant's option that nothing takes, among those that its channel's source does",
+     "ffmpeg_profiles: {x: {vcodec: libx264}}\nstreams:\n"
+     "- {id: 1, name: A, source: 'rtsp://h/x', ffmpeg_profile: x, adaptive_bitrates: [\n"
+     "   {name: a, input_args: -rtsp_transport tcp},\n"
+     "   {name: b, source: 'http://h/x', input_options: {reconnect: 1}},\n"
+     "   {name: c, source: 'http://h/x', input_options: {rtsp_transport: tcp}}]}\n"
+     "- {id: 2, name: B, source: testsrc2, ffmpeg_profile: x, input_options: {f: lavfi},\n"
+     "   adaptive_bitrates: [{name: a, input_options: {f: lavfi, re: }}]}\n",
+     "6: streams[0].adaptive_bitrates[2].input_options.rtsp_transport: warning: nothing that "
+     "plays this source (http) takes it; it is ignored")
+
 # -- commands
 case("a placeholder that is unknown", channel("  custom_ffmpeg: ffmpeg -i {input}\n"),
      "6: streams[0].custom_ffmpeg: unknown placeholder '{input}' ({source}, {id} and {name} "
