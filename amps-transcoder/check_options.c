@@ -137,13 +137,6 @@ static void check_input_format(struct entry *e, const char *key, const char *val
 	}
 }
 
-/* An input's "c" names a decoder. */
-static void check_decoder(struct entry *e, const char *key, const char *value)
-{
-	if (!avcodec_find_decoder_by_name(value))
-		report(e, key, "error", "unknown decoder '%.64s'", value);
-}
-
 static void check_own(struct entry *e, const char *key, const char *name, char media,
 		      const char *value)
 {
@@ -155,10 +148,6 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 		check_input_format(e, key, value);
 		return;
 	}
-	if (e->side == OPTION_INPUT && value && def->value == VALUE_ANY_CODEC) {
-		check_decoder(e, key, value);
-		return;
-	}
 	if (def->value == VALUE_ANY_CODEC && value && option_is_hardware(value) &&
 	    !avcodec_find_encoder_by_name(value)) {
 		report(e, key, "warning", "this libav has no encoder '%.64s'", value);
@@ -166,6 +155,8 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 	}
 	if (!check_own_value(def, media, value, text, sizeof(text)))
 		report(e, key, "error", "%s", text);
+	else if (strcmp(name, "readrate") == 0 && strtod(value, NULL) > 1)
+		report(e, key, "warning", "a source is played in its own time: 1 is meant");
 	else if (graph && ((media == 'v' && e->video_copied) || (media == 'a' && e->audio_copied)))
 		report(e, key, "error", "a filter cannot work on a stream that is copied");
 }
@@ -215,6 +206,21 @@ static void check_input(struct entry *e, const char *key, const char *name, cons
 		report(e, key, "error", "'%.64s' is no value that it takes", value);
 }
 
+/* What says how to read a raw input is meant for the format that is named, and for no other. */
+static void check_raw(struct entry *e, const char *key, const char *name, const char *value)
+{
+	const struct option_def *def = option_find(name, e->side);
+	const AVInputFormat *demuxer = e->target.demuxer;
+	char text[MESSAGE_MAX];
+
+	if (!check_own_value(def, 0, value, text, sizeof(text)))
+		report(e, key, "error", "%s", text);
+	else if (!demuxer || !option_find_demuxer(demuxer, option_input_name(name)))
+		report(e, key, "warning",
+		       "only a raw format that 'f' names takes it, as rawvideo or s16le; it is "
+		       "ignored");
+}
+
 static void check_pair(struct entry *e, const char *key, const char *value)
 {
 	char name[128], media, text[MESSAGE_MAX];
@@ -248,6 +254,9 @@ static void check_pair(struct entry *e, const char *key, const char *value)
 		       e->side == OPTION_OUTPUT
 			       ? "is no option of the chosen encoders or the muxer and is ignored"
 			       : "is no option of an input and is ignored");
+		break;
+	case OPTION_RAW:
+		check_raw(e, key, name, value);
 		break;
 	case OPTION_DEMUXER:
 		check_input(e, key, name, value);

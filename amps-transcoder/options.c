@@ -99,6 +99,26 @@ const AVOption *option_find_muxer(const AVOutputFormat *format, const char *name
 	return o ? o : class_find(avformat_get_class(), name, AV_OPT_FLAG_ENCODING_PARAM, 0);
 }
 
+const char *option_input_name(const char *name)
+{
+	static const struct {
+		const char *ours, *libav;
+	} names[] = {
+		{"r", "framerate"},    {"s", "video_size"}, {"pix_fmt", "pixel_format"},
+		{"ar", "sample_rate"}, {"ac", "ch_layout"}, {"channel_layout", "ch_layout"},
+	};
+
+	for (size_t i = 0; i < array_size(names); i++)
+		if (!strcmp(names[i].ours, name))
+			return names[i].libav;
+	return name;
+}
+
+bool option_find_demuxer(const AVInputFormat *demuxer, const char *name)
+{
+	return class_find(demuxer->priv_class, name, AV_OPT_FLAG_DECODING_PARAM, 0) != NULL;
+}
+
 bool option_find_input(const AVInputFormat *demuxer, const char *name)
 {
 	const int search = AV_OPT_SEARCH_CHILDREN;

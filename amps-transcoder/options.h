@@ -22,6 +22,7 @@ enum option_kind {
 	OPTION_REFUSED,	  /* ffmpeg knows it, doing without it would give a wrong stream */
 	OPTION_ENCODER,	  /* an AVOption of the chosen encoder */
 	OPTION_MUXER,	  /* an AVOption of the muxer */
+	OPTION_RAW,	  /* says what a raw input is: an option of the demuxer named by "f" */
 	OPTION_DEMUXER,	  /* an AVOption of a demuxer, a protocol or a decoder */
 	OPTION_ELSEWHERE, /* an AVOption of some other codec, muxer or protocol */
 	OPTION_KIND_COUNT_
@@ -81,6 +82,13 @@ enum option_kind option_classify(const char *name, char media, enum option_side 
  * encoder's media type. */
 const AVOption *option_find_encoder(const AVCodec *codec, const char *name);
 const AVOption *option_find_muxer(const AVOutputFormat *format, const char *name);
+
+/* What libav's demuxers of raw pictures and sound call an OPTION_RAW ("s" is video_size); any other
+ * name is returned as it is. */
+const char *option_input_name(const char *name);
+
+/* True if the demuxer has an option of its own of this name. */
+bool option_find_demuxer(const AVInputFormat *demuxer, const char *name);
 
 /* True if any demuxer, protocol or decoder has it (or `demuxer` alone, when given). */
 bool option_find_input(const AVInputFormat *demuxer, const char *name);

@@ -9,7 +9,7 @@
  * what happens and the AVOption checks the value. */
 const struct option_def option_table[] = {
 	/* codecs and streams */
-	{"c", OPTION_OURS, B, VALUE_ANY_CODEC},
+	{"c", OPTION_OURS, O, VALUE_ANY_CODEC},
 	{"map", OPTION_OURS, O, VALUE_MAP},
 	{"vn", OPTION_OURS, B, VALUE_FLAG},
 	{"an", OPTION_OURS, B, VALUE_FLAG},
@@ -18,19 +18,27 @@ const struct option_def option_table[] = {
 	{"f", OPTION_OURS, B, VALUE_FORMAT},
 	/* pictures and sound */
 	{"filter", OPTION_OURS, O, VALUE_ANY_GRAPH},
-	{"r", OPTION_OURS, B, VALUE_RATE},
+	{"r", OPTION_OURS, O, VALUE_RATE},
 	{"fpsmax", OPTION_OURS, O, VALUE_RATE},
-	{"s", OPTION_OURS, B, VALUE_SIZE},
+	{"s", OPTION_OURS, O, VALUE_SIZE},
 	{"aspect", OPTION_OURS, O, VALUE_TEXT},
-	{"pix_fmt", OPTION_OURS, B, VALUE_PIX_FMT},
-	{"sample_fmt", OPTION_OURS, B, VALUE_SAMPLE_FMT},
-	{"channel_layout", OPTION_OURS, B, VALUE_LAYOUT},
-	{"ch_layout", OPTION_OURS, B, VALUE_LAYOUT},
-	{"ar", OPTION_OURS, B, VALUE_INT},
-	{"ac", OPTION_OURS, B, VALUE_INT},
+	{"pix_fmt", OPTION_OURS, O, VALUE_PIX_FMT},
+	{"sample_fmt", OPTION_OURS, O, VALUE_SAMPLE_FMT},
+	{"channel_layout", OPTION_OURS, O, VALUE_LAYOUT},
+	{"ch_layout", OPTION_OURS, O, VALUE_LAYOUT},
+	{"ar", OPTION_OURS, O, VALUE_INT},
+	{"ac", OPTION_OURS, O, VALUE_INT},
 	{"q", OPTION_OURS, O, VALUE_NUMBER},
 	{"force_key_frames", OPTION_OURS, O, VALUE_TEXT},
 	{"metadata", OPTION_OURS, O, VALUE_METADATA},
+	/* what a raw input is; see option_input_name() */
+	{"r", OPTION_RAW, I, VALUE_RATE},
+	{"s", OPTION_RAW, I, VALUE_SIZE},
+	{"pix_fmt", OPTION_RAW, I, VALUE_PIX_FMT},
+	{"ar", OPTION_RAW, I, VALUE_INT},
+	{"ac", OPTION_RAW, I, VALUE_INT},
+	{"channel_layout", OPTION_RAW, I, VALUE_LAYOUT},
+	{"ch_layout", OPTION_RAW, I, VALUE_LAYOUT},
 	/* the input's clock */
 	{"re", OPTION_OURS, I, VALUE_FLAG},
 	{"readrate", OPTION_OURS, I, VALUE_NUMBER},
@@ -72,6 +80,8 @@ const struct option_def option_table[] = {
 	{"fpre", OPTION_REFUSED, O, VALUE_TEXT},
 	{"i", OPTION_REFUSED, B, VALUE_TEXT},
 	/* no meaning in a server, or always so */
+	{"c", OPTION_IGNORED, I, VALUE_TEXT},
+	{"sample_fmt", OPTION_IGNORED, I, VALUE_TEXT},
 	{"ss", OPTION_IGNORED, O, VALUE_DURATION},
 	{"t", OPTION_IGNORED, O, VALUE_DURATION},
 	{"to", OPTION_IGNORED, O, VALUE_DURATION},

@@ -70,7 +70,7 @@ static bool usable(const struct output *o, const AVStream *stream)
 
 	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
 		return false;
-	if (stream->disposition & AV_DISPOSITION_ATTACHED_PIC)
+	if (stream->disposition & AV_DISPOSITION_ATTACHED_PIC || stream->discard == AVDISCARD_ALL)
 		return false;
 	return kind_of(o, type)->wish != WISH_OFF;
 }

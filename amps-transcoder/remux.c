@@ -151,7 +151,7 @@ static int carry_streams(struct remux *m)
 		int r;
 
 		m->streams[i] = (struct remux_stream){.out = NOT_CARRIED, .track = REMUX_TRACK_NEW};
-		if (!belongs(programme, i) || !is_wanted(st)) {
+		if (st->discard == AVDISCARD_ALL || !belongs(programme, i) || !is_wanted(st)) {
 			st->discard = AVDISCARD_ALL;
 			continue;
 		}

@@ -69,7 +69,7 @@ static AVDictionary *options_of(const struct source *s)
 {
 	AVDictionary *d = NULL;
 
-	av_dict_copy(&d, s->options.libav, 0);
+	source_options_for_libav(&s->options, &d);
 	av_dict_set(&d, "protocol_whitelist", guard_protocols(s->scheme), 0);
 	return d;
 }
@@ -151,6 +151,15 @@ static bool is_demuxer_only(const struct source *s)
 	       !strcmp(s->scheme, "sdp");
 }
 
+/* Options of a transport stream that is passed on as it comes. */
+static void report_leftover(const struct source *s)
+{
+	if (s->via == SOURCE_VIA_AVIO)
+		source_options_leftover_ts(&s->options, s->left);
+	else if (s->via == SOURCE_VIA_FILE)
+		source_options_leftover_ts(&s->options, s->options.libav);
+}
+
 int source_open(struct source *s)
 {
 	int r;
@@ -169,11 +178,11 @@ int source_open(struct source *s)
 	    (s->options.seek_us || s->options.length_us ||
 	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
 		s->is_ts = false;
-	/* one programme of several is cut out by libav's muxer */
-	if (s->options.programme)
+	/* one programme of several, or some of its streams, are cut out by libav's muxer */
+	if (s->options.programme || s->options.without_any)
 		s->is_ts = false;
-	if (r == 0 && s->is_ts && s->via == SOURCE_VIA_AVIO)
-		source_options_leftover(s->left, s->options.libav);
+	if (r == 0 && s->is_ts)
+		report_leftover(s);
 	return r;
 }
 
@@ -311,7 +320,7 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 			hls_languages_apply(languages, *ic);
 		if (opened)
 			source_options_common(&d, s->left);
-		source_options_leftover(d, s->options.libav);
+		source_options_leftover(&s->options, d);
 	}
 	hls_languages_free(languages);
 	av_dict_free(&d);
@@ -343,8 +352,10 @@ static bool open_dash(struct source *s, AVFormatContext **ic, int *ret)
 		common_options(&d);
 		*ret = avformat_open_input(ic, dash_url(), av_find_input_format("hls"), &d);
 	}
-	if (*ret >= 0)
-		source_options_leftover(d, s->left);
+	if (*ret >= 0) {
+		source_options_common(&d, s->left);
+		source_options_leftover(&s->options, d);
+	}
 	av_dict_free(&d);
 	return true;
 }
@@ -376,6 +387,7 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 		return r;
 	}
 	look_at_demuxer(s, ic);
+	source_options_discard(&s->options, ic);
 	*ret = ic;
 	return 0;
 }

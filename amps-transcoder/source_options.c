@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <libavutil/opt.h>
 #include <libavutil/parseutils.h>
 
 #include "amps-transcoder/options.h"
@@ -17,12 +18,35 @@ static bool is_true(const char *value)
 			  strcasecmp(value, "no") != 0);
 }
 
+/* "vn" and its like.  False: it is another option. */
+static bool take_without(struct source_options *o, const char *name, const char *value)
+{
+	static const struct {
+		const char *name;
+		enum AVMediaType type;
+	} names[] = {{"vn", AVMEDIA_TYPE_VIDEO},
+		     {"an", AVMEDIA_TYPE_AUDIO},
+		     {"sn", AVMEDIA_TYPE_SUBTITLE},
+		     {"dn", AVMEDIA_TYPE_DATA}};
+
+	for (size_t i = 0; i < array_size(names); i++) {
+		if (strcmp(names[i].name, name) != 0)
+			continue;
+		o->without[names[i].type] = is_true(value);
+		o->without_any |= is_true(value);
+		return true;
+	}
+	return false;
+}
+
 /* One option; value NULL = none given.  0 or -EINVAL. */
 static int take_option(struct source_options *o, const char *name, const char *value)
 {
 	const struct option_def *known = option_find(name, OPTION_INPUT);
 	const char *text = value ? value : "";
 
+	if (take_without(o, name, value))
+		return 0;
 	if (!strcmp(name, "re"))
 		o->re = is_true(value);
 	else if (!strcmp(name, "readrate"))
@@ -35,6 +59,8 @@ static int take_option(struct source_options *o, const char *name, const char *v
 		return av_parse_time(&o->seek_us, text, 1) < 0 ? -EINVAL : 0;
 	else if (!strcmp(name, "t"))
 		return av_parse_time(&o->length_us, text, 1) < 0 ? -EINVAL : 0;
+	else if (!strcmp(name, "to"))
+		return av_parse_time(&o->until_us, text, 1) < 0 ? -EINVAL : 0;
 	else if (!strcmp(name, "programid"))
 		o->programme = strtoll(text, NULL, 0);
 	else if (!known || known->kind != OPTION_IGNORED)
@@ -104,7 +130,12 @@ int source_options_read(struct source_options *o, const json_t *spec)
 {
 	int r = take_pairs(o, json_object_get(spec, "input_options"));
 
-	return r < 0 ? r : take_args(o, json_object_get(spec, "input_args"));
+	if (r == 0)
+		r = take_args(o, json_object_get(spec, "input_args"));
+	if (r < 0 || o->until_us == 0 || o->length_us != 0)
+		return r;
+	o->length_us = o->until_us - o->seek_us;
+	return o->length_us > 0 ? 0 : -EINVAL;
 }
 
 void source_options_done(struct source_options *o)
@@ -112,14 +143,60 @@ void source_options_done(struct source_options *o)
 	av_dict_free(&o->libav);
 }
 
-void source_options_leftover(const AVDictionary *left, const AVDictionary *ours)
+void source_options_for_libav(const struct source_options *o, AVDictionary **d)
+{
+	const AVDictionaryEntry *e = NULL;
+	char layout[32];
+
+	while ((e = av_dict_get(o->libav, "", e, AV_DICT_IGNORE_SUFFIX))) {
+		bool channels = !strcmp(e->key, "ac");
+
+		/* so many channels, in no known order */
+		snprintf(layout, sizeof(layout), "%.16sC", e->value);
+		av_dict_set(d, option_input_name(e->key), channels ? layout : e->value, 0);
+	}
+}
+
+static bool demuxer_has(const char *name)
+{
+	const AVClass *any = avformat_get_class();
+	const AVInputFormat *ts = av_find_input_format("mpegts");
+
+	return av_opt_find(&any, name, NULL, AV_OPT_FLAG_DECODING_PARAM, AV_OPT_SEARCH_FAKE_OBJ) ||
+	       (ts && option_find_demuxer(ts, name));
+}
+
+static void report_leftover(const struct source_options *o, const AVDictionary *left, bool ts)
 {
 	const AVDictionaryEntry *e = NULL;
 
-	while ((e = av_dict_get(left, "", e, AV_DICT_IGNORE_SUFFIX)))
-		if (av_dict_get(ours, e->key, NULL, 0))
+	while ((e = av_dict_get(o->libav, "", e, AV_DICT_IGNORE_SUFFIX))) {
+		const char *name = option_input_name(e->key);
+
+		if (av_dict_get(left, name, NULL, 0) && !(ts && demuxer_has(name)))
 			log_warn("nothing in this source takes the option '%s', ignoring it",
 				 e->key);
+	}
+}
+
+void source_options_leftover(const struct source_options *o, const AVDictionary *left)
+{
+	report_leftover(o, left, false);
+}
+
+void source_options_leftover_ts(const struct source_options *o, const AVDictionary *left)
+{
+	report_leftover(o, left, true);
+}
+
+void source_options_discard(const struct source_options *o, AVFormatContext *demuxer)
+{
+	for (unsigned i = 0; o->without_any && i < demuxer->nb_streams; i++) {
+		enum AVMediaType type = demuxer->streams[i]->codecpar->codec_type;
+
+		if (type >= 0 && type < AVMEDIA_TYPE_NB && o->without[type])
+			demuxer->streams[i]->discard = AVDISCARD_ALL;
+	}
 }
 
 void source_options_common(AVDictionary **left, const AVDictionary *other)

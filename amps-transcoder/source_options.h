@@ -3,24 +3,38 @@
 #define AMPS_SOURCE_OPTIONS_H
 
 #include <jansson.h>
-#include <libavutil/dict.h>
+#include <libavformat/avformat.h>
 #include "common/base.h"
 
 struct source_options {
 	bool re;
 	int64_t loop;		    /* additional rounds; -1 = for ever */
 	int64_t seek_us, length_us; /* -ss, -t; 0 = none */
-	int64_t programme;	    /* programid; 0 = the source as it is */
-	char format[32];	    /* -f */
-	AVDictionary *libav;	    /* the rest */
+	int64_t until_us;	    /* -to, which length_us follows; 0 = none */
+	/* -vn, -an, -sn, -dn */
+	bool without[AVMEDIA_TYPE_NB];
+	bool without_any;
+	int64_t programme;   /* programid; 0 = the source as it is */
+	char format[32];     /* -f */
+	AVDictionary *libav; /* the rest, as the operator calls it */
 };
 
 /* Reads the spec into a zeroed struct.  0, or -EINVAL (source_options_done() all the same). */
 must_check int source_options_read(struct source_options *o, const json_t *spec);
 void source_options_done(struct source_options *o);
 
-/* Logs by name which of `ours` are still in `left` after libav took what it knows. */
-void source_options_leftover(const AVDictionary *left, const AVDictionary *ours);
+/* Adds the rest to *d as libav calls it. */
+void source_options_for_libav(const struct source_options *o, AVDictionary **d);
+
+/* Logs by their names which of the rest are still in `left` after libav took what it knows. */
+void source_options_leftover(const struct source_options *o, const AVDictionary *left);
+
+/* The same for a transport stream, which nothing demuxes: options of libav's demuxers have no work
+ * there and are not missed. */
+void source_options_leftover_ts(const struct source_options *o, const AVDictionary *left);
+
+/* Streams that were not asked for are discarded. */
+void source_options_discard(const struct source_options *o, AVFormatContext *demuxer);
 
 /* Keeps in *left what is in `other` too: options that neither the protocol nor the demuxer took. */
 void source_options_common(AVDictionary **left, const AVDictionary *other);

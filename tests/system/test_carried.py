@@ -20,13 +20,19 @@ ALL = "languages", ["aac fra", "ac3 eng", "mp2 deu", "mpeg2video"]
 PROGRAMME_1 = {"input_options": {"programid": 1, "re": None, "stream_loop": -1}}
 
 
-def streams(s, number):
-    """The codecs of a channel as ffprobe sees them, with their languages."""
+def probed(s, number):
+    """A channel's streams, and what else ffprobe has to say."""
     done = subprocess.run(
         ["ffprobe", "-v", "error", "-show_streams", "-of", "json", s.url(f"/stream/{number}.ts")],
         capture_output=True, text=True, timeout=60 * PATIENCE)
+    return json.loads(done.stdout).get("streams", []), done.stderr
+
+
+def streams(s, number):
+    """The codecs of a channel as ffprobe sees them, with their languages."""
+    found, words = probed(s, number)
     return sorted(f"{x['codec_name']} {x.get('tags', {}).get('language', '')}".strip()
-                  for x in json.loads(done.stdout).get("streams", [])), done.stderr
+                  for x in found), words
 
 
 def decoded(s, number):
@@ -80,6 +86,36 @@ def test_codecs_and_sounds(server):
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         assert [x for wrong in pool.map(look, range(1, len(rows) + 1)) for x in wrong] == []
+
+
+@pytest.mark.parametrize("options,expected", [
+    ({"vn": None}, ["aac fra", "ac3 eng", "mp2 deu"]),
+    ({"an": None}, ["mpeg2video"]),
+    ({"an": 0}, ["aac fra", "ac3 eng", "mp2 deu", "mpeg2video"])])
+def test_an_input_without_some_of_its_streams(server, options, expected):
+    s = server(line_up(channel(1, media.languages_film(),
+                               input_options={"stream_loop": -1, "re": None, **options}),
+                       streaming={"idle_timeout": 20 * PATIENCE}))
+    assert streams(s, 1) == (expected, "")
+
+
+def test_raw_pictures_and_sound(server):
+    """What cannot be probed is told by ffmpeg's names for an input."""
+    pictures = media.make("raw.yuv", "-i", media.film(), "-t", "4", "-vf", "scale=160:90", "-r",
+                          "10", "-pix_fmt", "rgb24", "-f", "rawvideo")
+    sound = media.make("raw.pcm", "-i", media.film(), "-t", "4", "-ac", "2", "-ar", "32000", "-f",
+                       "s16le")
+    s = server(line_up(
+        channel(1, pictures, "small", input_options={
+            "f": "rawvideo", "s": "160x90", "r": 10, "pix_fmt": "rgb24", "stream_loop": -1}),
+        channel(2, sound, "small", input_options={
+            "f": "s16le", "ar": 32000, "ac": 2, "stream_loop": -1})))
+    (picture,), words = probed(s, 1)
+    assert (picture["codec_name"], picture["r_frame_rate"], words) == ("h264", "10/1", "")
+    (tone,), words = probed(s, 2)
+    assert (tone["codec_name"], tone["sample_rate"], tone["channels"], words) == (
+        "aac", "32000", 2, "")
+    assert "nothing in this source" not in s.log()
 
 
 def subtitle(pid, count, pts):

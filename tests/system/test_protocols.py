@@ -125,13 +125,16 @@ def test_options_nobody_takes_are_named(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1), folder=media.FOLDER) as origin:
         options = {"input_options": {"rtmp_live": "live", "user_agent": "box"}}
         s = server(line_up(channel(1, origin.url(), **options),
-                           channel(2, origin.url("/film.mp4"), **options)))
-        for number in (1, 2):
+                           channel(2, origin.url("/film.mp4"), **options),
+                           channel(3, media.film(), input_options={
+                               "rtmp_live": "live", "fflags": "+genpts", "probesize": "1M"})))
+        for number in (1, 2, 3):
             with s.stream(f"/stream/{number}.ts") as stream:
                 stream.read(188)
             wait_for(lambda: f"job[{number}]" in s.log() and "'rtmp_live'" in
                      s.log().split(f"job[{number}]", 1)[1], 5, "the warning")
         assert "'user_agent'" not in s.log()
+        assert "'fflags'" not in s.log() and "'probesize'" not in s.log()
         assert {h["User-Agent"] for _, _, h in origin.requests} == {"box"}
 
 

@@ -319,6 +319,15 @@ def test_ss_and_t_cut_a_film(server):
     assert 2.5 < checker.seconds() < 5.5
 
 
+def test_to_is_where_a_film_is_left(server):
+    s = server(line_up(channel(1, media.film(), input_options={"ss": 3, "to": 7}),
+                       channel(2, media.film(), input_options={"ss": 7, "to": 3})))
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        checker = Checker(stream.read_all()).check()
+    assert 2.5 < checker.seconds() < 5.5
+    assert "no usable value" in s.refused("/stream/2.ts").json["error"]
+
+
 def test_ss_and_t_cut_what_no_transport_stream_can_carry(server):
     film = media.make("motion.mkv", "-i", media.film(), "-t", "12", "-c:v", "mjpeg", "-q:v", "10",
                       "-c:a", "copy")

@@ -158,6 +158,37 @@ Test(check_options, inputs)
 		"s.vf: error: is an option of outputs");
 }
 
+/* One input's options as the lines of check_one(). */
+static char *check_input(const char *options)
+{
+	char request[4096];
+
+	snprintf(request, sizeof(request),
+		 "[{\"path\":\"s\",\"kind\":\"input\",\"source\":\"x\",\"options\":[%s]}]",
+		 options);
+	return check_one(request);
+}
+
+Test(check_options, nothing_of_an_input_is_dropped_in_silence)
+{
+	static const char *const raw[] = {"[\"r\",\"25\"]",	     "[\"s\",\"64x48\"]",
+					  "[\"pix_fmt\",\"rgb24\"]", "[\"ar\",\"48000\"]",
+					  "[\"ac\",\"2\"]",	     "[\"ch_layout\",\"stereo\"]"};
+
+	for (size_t i = 0; i < array_size(raw); i++)
+		expect_has(check_input(raw[i]), "warning: only a raw format that 'f' names");
+	expect_has(check_input("[\"c:v\",\"h264\"]"), "s.c:v: warning: has no effect");
+	expect_has(check_input("[\"sample_fmt\",\"s16\"]"), "s.sample_fmt: warning: has no effect");
+	expect_has(check_input("[\"readrate\",\"2\"]"), "s.readrate: warning: ");
+	cr_expect_str_eq(check_input("[\"readrate\",\"1\"],[\"vn\",null],[\"to\",\"10\"]"), "");
+	cr_expect_str_eq(check_input("[\"f\",\"rawvideo\"],[\"r\",\"25\"],[\"s\",\"64x48\"],"
+				     "[\"pix_fmt\",\"rgb24\"]"),
+			 "");
+	cr_expect_str_eq(check_input("[\"f\",\"s16le\"],[\"ar\",\"48000\"],[\"ac\",\"2\"]"), "");
+	expect_has(check_input("[\"f\",\"s16le\"],[\"s\",\"64x48\"]"), "s.s: warning: only a raw");
+	expect_has(check_input("[\"f\",\"rawvideo\"],[\"s\",\"64\"]"), "s.s: error: '64' is no");
+}
+
 Test(check_options, bad_requests_do_no_harm)
 {
 	json_t *object = json_object();
