@@ -160,7 +160,8 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
 			struct job *j = t->derive ? t->derive : t->ingest;
 			struct msg_job_output_off m = {.output = o->slot};
 
-			if (j->state == JOB_ALIVE)
+			/* one that waits for its process finds this behind the order itself */
+			if (j->state != JOB_STOPPING)
 				peer_send_job_output_off(j->peer, &m, NULL);
 		}
 		output_free(o);

@@ -93,7 +93,6 @@ static int decode_output_off(struct msg *m, struct job_event *e)
 		return r;
 	e->kind = JOB_EVENT_OUTPUT_OFF;
 	e->output = d.output;
-	e->generation = d.generation;
 	return 0;
 }
 

@@ -31,7 +31,7 @@
 enum job_event_kind {
 	JOB_EVENT_NONE,
 	JOB_EVENT_OUTPUT,      /* a ring for an output: new, or the larger one to move to */
-	JOB_EVENT_OUTPUT_OFF,  /* switch `output` off if `generation` is what it runs as */
+	JOB_EVENT_OUTPUT_OFF,  /* switch `output` off */
 	JOB_EVENT_SOURCE_RING, /* what a derive job reads; also each later generation */
 	JOB_EVENT_SHUTDOWN,    /* finish; also when the master is gone.  Repeats for ever. */
 };

@@ -113,7 +113,7 @@ void outputs_event(struct outputs *s, struct job_event *event)
 	int r;
 
 	if (event->kind == JOB_EVENT_OUTPUT_OFF) {
-		if (at >= 0 && ts_sink_generation(s->list[at]->sink) == event->generation)
+		if (at >= 0)
 			switch_off(s, (unsigned)at);
 		return;
 	}

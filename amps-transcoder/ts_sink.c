@@ -120,11 +120,6 @@ uint32_t ts_sink_output(const struct ts_sink *s)
 	return s->ring.output;
 }
 
-uint64_t ts_sink_generation(const struct ts_sink *s)
-{
-	return s->next.writer.header ? s->next.generation : s->ring.generation;
-}
-
 /* A small ring must not announce so much that readers inside its guard count as lapped. */
 static size_t space_bytes(const struct sink_ring *r)
 {

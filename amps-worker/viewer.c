@@ -175,7 +175,7 @@ static enum viewer_verdict catch_up(struct viewer *v)
 		return VIEWER_GONE;
 	}
 	/* a mark that has not gone out yet: another one would only pile up behind it */
-	if (v->pending_len > TS_PACKET || ring_find_rap(&newest->map, 0, 0, &rap) < 0)
+	if (v->pending_len > TS_PACKET || ring_find_rap(&newest->map, clock_mono_us(), 0, &rap) < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, newest, &rap, true))
 		return VIEWER_GONE;
@@ -231,7 +231,7 @@ static enum viewer_verdict move_on(struct viewer *v, struct stream_ring *next)
 		return send_ready(v);
 	}
 	e = commit <= ring_guard(m) / 2 ? ring_oldest_rap(m, 0, &rap)
-					: ring_find_rap(m, 0, 0, &rap);
+					: ring_find_rap(m, clock_mono_us(), 0, &rap);
 	if (e < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, next, &rap, true))

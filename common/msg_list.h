@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 4u
+#define MSG_PROTOCOL 5u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -43,7 +43,7 @@
 	M(JOB, job, 0, MSG_JOB_FIELDS, "master>job: what to do; rings follow")                     \
 	M(JOB_OUTPUT, job_output, 1, MSG_JOB_OUTPUT_FIELDS,                                        \
 	  "master>job: [ring] switch an output on, or move it to this new (larger) ring")          \
-	M(JOB_OUTPUT_OFF, job_output_off, 0, MSG_OUTPUT_FIELDS, "master>job: switch it off")       \
+	M(JOB_OUTPUT_OFF, job_output_off, 0, MSG_OUTPUT_OFF_FIELDS, "master>job: switch it off")   \
 	M(JOB_SOURCE_RING, job_source_ring, 1, MSG_JOB_SOURCE_RING_FIELDS,                         \
 	  "master>job: [ring] what a derive job reads; also each later generation")                \
 	/* job > master */                                                                         \
@@ -117,6 +117,7 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
 	F(i64, epoch_mono_us)	 /* the server's time base */                                      \
 	F(u32, log_level)                                                                          \
 	F(u8, log_json)
+#define MSG_OUTPUT_OFF_FIELDS(F) F(u32, output)
 #define MSG_OUTPUT_FIELDS(F)                                                                       \
 	F(u32, output)                                                                             \
 	F(u64, generation)

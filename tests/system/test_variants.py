@@ -1,5 +1,6 @@
 """Transcoding in process: profiles, variants of one decode, their life by demand."""
 import json
+import os
 import subprocess
 
 import media
@@ -98,6 +99,30 @@ def test_stop_of_a_variant_switches_only_it_off(server):
         plain.wait_more()
         assert not plain.ended
         plain.stop().check()
+
+
+def test_an_encoder_nobody_wants_ends_and_its_place_is_another_ones(server, tmp_path):
+    """While the job goes on for one variant, two others come one after the other."""
+    three = [*VARIANTS, {"name": "half", "ffmpeg_profile": "half"}]
+    half = {**PROFILES["wide"], "s": "320x180"}
+    s = server(line_up(channel(1, media.long_film(), adaptive_bitrates=three, **LOOP),
+                       ffmpeg_profiles={**PROFILES, "half": half}, streaming={"idle_timeout": 1}))
+    with s.stream("/stream/1.ts?variant=tiny", timeout=30) as stays:
+        stays.read(PACKET * 100)
+        job = s.tuner("1")["derive_pid"]
+        alone = threads(job)
+        for name, width in (("HD%2B", 240), ("half", 320), ("HD%2B", 240)):
+            with s.stream(f"/stream/1.ts?variant={name}", timeout=30) as stream:
+                data = stream.read_for(3)
+            assert probe(data, tmp_path)["video"]["width"] == width
+            assert threads(job) > alone
+            wait_for(lambda: threads(job) == alone, 10, "the encoder to end")
+        assert s.tuner("1")["derive_pid"] == job
+
+
+def threads(pid):
+    """Each encoder and decoder has its own."""
+    return len(os.listdir(f"/proc/{pid}/task"))
 
 
 def test_a_variant_with_its_own_source_is_a_tuner_of_its_own(server, tmp_path):

@@ -150,7 +150,7 @@ static inline void rig_output_on(struct rig *rig, uint32_t id, const char *optio
 
 static inline void rig_output_off(struct rig *rig, uint32_t id)
 {
-	struct msg_job_output_off m = {.output = id, .generation = rig->outputs[id].generation};
+	struct msg_job_output_off m = {.output = id};
 
 	cr_assert_eq(msg_send_job_output_off(rig->socket, &m, NULL), 0);
 }

@@ -406,6 +406,38 @@ Test(feed, slow_viewers_skip_cleanly_and_cost_the_others_nothing, .timeout = 120
 	close_world(&x);
 }
 
+#define LARGE_RING (4u << 20) /* several times what the kernel keeps for a connection */
+
+/* Who has fallen behind is not left at the edge of what is lost next. */
+Test(feed, a_late_viewer_goes_on_at_the_newest_access_point, .timeout = 60)
+{
+	struct world x;
+	struct fm_client late;
+	uint64_t before;
+
+	open_world(&x, (struct fm_settings){0});
+	fm_ring(&x.stream, LARGE_RING, 1);
+	fm_write_group(&x.stream, 100);
+	fm_connect(&late, x.master.port, GET_STREAM, 8192);
+	await_want(&x);
+	send_ring(&x, 1, false);
+	await(&x, (fm_read(&late, 1 << 20), late.next == x.stream.count));
+	while (x.stream.writer.commit < 3 * LARGE_RING) {
+		/* far enough from the last for an access point of its own */
+		usleep(RING_RAP_SPACING_US);
+		fm_write_group(&x.stream, 4000);
+		turn(&x);
+	}
+	before = late.bytes;
+	await(&x, (fm_read(&late, 1 << 20), late.next == x.stream.count));
+	cr_assert_eq(late.faults, 0);
+	cr_assert_eq(late.cuts, 1);
+	/* what the sockets held, and one group */
+	cr_assert_lt(late.bytes - before, LARGE_RING / 2);
+	close(late.fd);
+	close_world(&x);
+}
+
 Test(feed, slow_viewers_are_dropped_where_that_is_the_rule)
 {
 	struct world x;
