@@ -156,15 +156,7 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
 			derived = true;
 			continue;
 		}
-		if (t->derive || (t->ingest && tuner_both(t))) {
-			struct job *j = t->derive ? t->derive : t->ingest;
-			struct msg_job_output_off m = {.output = o->slot};
-
-			/* one that waits for its process finds this behind the order itself */
-			if (j->state != JOB_STOPPING)
-				peer_send_job_output_off(j->peer, &m, NULL);
-		}
-		output_free(o);
+		output_switch_off(o);
 	}
 	o = output_find(t, "", true);
 	if (!o || o->wants || derived)
@@ -212,7 +204,7 @@ static bool has_wants(const struct tuner *t)
 	return false;
 }
 
-static void start_job(struct tuner *t, enum job_role role)
+static void start_job(struct tuner *t, enum job_role role, uint64_t *next_us)
 {
 	int r;
 
@@ -224,9 +216,11 @@ static void start_job(struct tuner *t, enum job_role role)
 			tuner_set_state(t, TUNER_STARTING);
 	}
 	r = job_start(t, role);
-	if (r < 0)
-		tuner_fail(t, 503, "there is no memory or descriptor for this channel's job");
 	tuner_publish(t);
+	if (r == 0)
+		return;
+	tuner_fail(t, 503, "there is no memory or descriptor for this channel's job");
+	*next_us = 0; /* another look, at the outputs that nobody waits for any more */
 }
 
 /* Where one job in both roles becomes two, or two become one, what fills the derived outputs goes
@@ -247,14 +241,14 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		return;
 	if (!t->ingest && t->state != TUNER_ENDED) {
 		if (now_us >= t->ingest_retry.at_us)
-			start_job(t, both ? JOB_BOTH : JOB_INGEST);
+			start_job(t, both ? JOB_BOTH : JOB_INGEST, next_us);
 		else
 			*next_us = MIN(*next_us, t->ingest_retry.at_us);
 	}
 	if (both || !has_derived(t) || t->derive || t->state == TUNER_FAILED)
 		return;
 	if (now_us >= t->derive_retry.at_us)
-		start_job(t, JOB_DERIVE);
+		start_job(t, JOB_DERIVE, next_us);
 	else
 		*next_us = MIN(*next_us, t->derive_retry.at_us);
 }

@@ -151,6 +151,8 @@ void job_check(struct job *j, uint64_t now_us);
 struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def);
 struct output *output_find(struct tuner *t, const char *variant, bool source);
 void output_free(struct output *o); /* unlinks; no want may be left */
+/* The same for a derived one; the job that fills it is told. */
+void output_switch_off(struct output *o);
 /* Makes the next ring (a large one off the loop) and gives it to the job.  0 or -Exxx. */
 must_check int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job);
 /* The ring pool has made (or failed to make) the ring that was ordered.  Takes fd. */

@@ -67,6 +67,18 @@ void output_free(struct output *o)
 	free(o);
 }
 
+void output_switch_off(struct output *o)
+{
+	struct tuner *t = o->tuner;
+	struct job *j = tuner_both(t) ? t->ingest : t->derive;
+
+	/* one that waits for its process finds this behind the order itself */
+	if (j && j->state != JOB_STOPPING)
+		peer_send_job_output_off(j->peer, &(struct msg_job_output_off){.output = o->slot},
+					 NULL);
+	output_free(o);
+}
+
 void output_publish(struct output *o)
 {
 	struct tuner *t = o->tuner;
@@ -119,6 +131,21 @@ int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_
 	return 0;
 }
 
+/* There is no memory: without the source nothing goes on, without an encoder's output the rest
+ * does. */
+static void output_without_ring(struct output *o)
+{
+	static const char reason[] = "there is no memory for this channel";
+
+	if (o->source) {
+		tuner_fail(o->tuner, 503, reason);
+	} else {
+		output_gone(o, GONE_FAILED, 503, reason);
+		o->ended = true;
+	}
+	tuner_update_soon(o->tuner);
+}
+
 void output_on_ordered(struct output *o, uint64_t generation, int fd)
 {
 	struct tuner *t = o->tuner;
@@ -135,7 +162,7 @@ void output_on_ordered(struct output *o, uint64_t generation, int fd)
 		log_warn("there is no larger ring (%s), staying with the small one channel=%s",
 			 strerror(-fd), t->key);
 	else if (fd < 0)
-		tuner_fail(t, 503, "there is no memory for this channel");
+		output_without_ring(o);
 	else
 		hand_ring(o, j, &r);
 }

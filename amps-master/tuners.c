@@ -148,11 +148,18 @@ static int output_fill(struct output *o)
 static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 		       const struct msg_want *m, const struct lineup_output *def)
 {
+	struct output *last = output_find(t, m->variant, false);
 	struct want *w = calloc(1, sizeof(*w));
-	struct output *o = w ? output_get(t, m->variant, def) : NULL;
+	struct output *o;
 	/* a derived output needs the source's ring beside its own */
-	bool source_ok = tuner_both(t) || (o && output_get(t, "", NULL));
+	bool source_ok;
 	int r;
+
+	/* what has ended has yet to go: this is a new one */
+	if (last && last->ended && !last->wants)
+		output_switch_off(last);
+	o = w ? output_get(t, m->variant, def) : NULL;
+	source_ok = tuner_both(t) || (o && output_get(t, "", NULL));
 
 	if (!o || !source_ok) {
 		free(w);

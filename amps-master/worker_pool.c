@@ -28,6 +28,7 @@ static void slot_start(struct worker_slot *s)
 	log_error("cannot start worker %u (%s), trying again in %d ms", s->index, strerror(-r),
 		  RESPAWN_MAX_MS);
 	slot_wait(s, RESPAWN_MAX_MS * 1000ull);
+	worker_slot_find_helper(s);
 }
 
 /* The brake is for restarts; the first start of all takes no notice of it. */
@@ -69,12 +70,15 @@ static void slot_respawn(struct worker_slot *s)
 	worker_slot_find_helper(s);
 }
 
-/* Those it served beside its own need another helper. */
-static void hand_on_helped(struct worker_slot *dead)
+/* The others count its viewers no more, and those it served beside its own need another helper. */
+static void tell_death(struct worker_slot *dead)
 {
 	struct worker_pool *pool = dead->pool;
+	struct msg_worker_peer_gone gone = {.index = dead->index};
 
 	for (unsigned i = 0; i < pool->env.count; i++) {
+		if (worker_slot_listens(&pool->slots[i]))
+			peer_send_worker_peer_gone(pool->slots[i].peer, &gone, NULL);
 		if (pool->slots[i].helper != dead)
 			continue;
 		pool->slots[i].helper = NULL;
@@ -108,7 +112,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		worker_slot_drop_page(s);
 		worker_slot_set_state(s, SLOT_WAITING);
 		pool->env.gone(pool->env.owner, s->index);
-		hand_on_helped(s);
+		tell_death(s);
 		if (!pool->stopping)
 			slot_respawn(s);
 		pool->env.changed(pool->env.owner);

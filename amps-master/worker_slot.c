@@ -181,8 +181,13 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 	worker_slot_set_state(s, SLOT_READY);
 	drop_helper(s);
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (i != s->index && worker_slot_listens(&pool->slots[i]))
-			send_page(&pool->slots[i], s);
+		struct worker_slot *other = &s->pool->slots[i];
+
+		if (other != s && worker_slot_listens(other))
+			send_page(other, s);
+		/* nobody was there when it began to wait */
+		if (other->state == SLOT_WAITING)
+			worker_slot_find_helper(other);
 	}
 	log_info("worker %u is ready pid=%d", s->index, (int)s->pid);
 	pool->env.changed(pool->env.owner);

@@ -442,6 +442,12 @@ static void conn_timeout(struct conn *c)
 {
 	enum step step = STEP_CLOSE;
 
+	/* what happened earlier in this turn of the loop, as a stream's beginning, may have moved
+	 * it */
+	if (!c->deadline_us || clock_mono_us() < c->deadline_us) {
+		conn_update_events(c);
+		return;
+	}
 	if (c->state == CONN_READ && c->begun)
 		step = begin_error(c, 408, "the request was not complete in time");
 	if (c->state == CONN_MAKE)

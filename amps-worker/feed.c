@@ -98,9 +98,10 @@ static void leave_ring(struct feed *f, uint64_t now)
 
 	r->cost_us = (3 * r->cost_us + f->spent_us) / 4;
 	measure_rate(r, now);
-	measure_load(f);
 	r->due_us = f->pass_us + ring_interval(f, r, now);
 	enter_ring(f, TAILQ_NEXT(r, in_feed));
+	if (!f->ring)
+		measure_load(f);
 	/* may free rings, so it is the last thing */
 	if (output_ring(r->output) == r)
 		output_begin_waiting(r->output);

@@ -182,6 +182,14 @@ static int on_worker_peer(struct worker *w, const struct msg_worker_peer *m, int
 	return 0;
 }
 
+static int on_worker_peer_gone(struct worker *w, uint32_t index)
+{
+	if (index >= WORKERS_MAX || index == w->index)
+		return -EBADMSG;
+	know_page(w, index, NULL);
+	return 0;
+}
+
 static void on_kick(struct worker *w, uint64_t serial)
 {
 	struct viewer *v = viewer_record_find(w, serial);
@@ -252,6 +260,9 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		break;
 	case MSG_WORKER_PEER:
 		r = DECODED(worker_peer, on_worker_peer(w, &m, raw->fds[0]));
+		break;
+	case MSG_WORKER_PEER_GONE:
+		r = DECODED(worker_peer_gone, on_worker_peer_gone(w, m.index));
 		break;
 	case MSG_LISTEN_ALSO:
 		r = DECODED(listen_also, listener_add(w, m.index, TAKE_FD(raw->fds[0])));

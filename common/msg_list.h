@@ -17,6 +17,8 @@
 	  "master>worker: [listen socket, own page, channel table]")                               \
 	M(WORKER_PEER, worker_peer, 1, MSG_WORKER_PEER_FIELDS,                                     \
 	  "master>worker: [page] of another worker, for /metrics")                                 \
+	M(WORKER_PEER_GONE, worker_peer_gone, 0, MSG_INDEX_FIELDS,                                 \
+	  "master>worker: that worker died, and its viewers with it")                              \
 	M(LISTEN_ALSO, listen_also, 1, MSG_INDEX_FIELDS,                                           \
 	  "master>worker: [listen socket] of a slot that backs off; serve it too")                 \
 	M(LISTEN_DROP, listen_drop, 0, MSG_INDEX_FIELDS,                                           \

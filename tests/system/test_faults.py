@@ -234,6 +234,29 @@ def test_everything_but_the_master_killed_at_once(server):
     assert knocker.refused == 0
 
 
+def test_a_dead_workers_viewers_take_no_place(server):
+    """It was the only viewer there may be, and its worker is long in coming back."""
+    s = server(line_up(channel(1, media.film(), **LOOP), server={"max_viewers": 1}), workers=2)
+    stays, victim = s.pids("amps-worker")
+    for _ in range(8):
+        kill(victim)
+        victim, = set(wait_replaced(s, "amps-worker", victim, 2, 20)) - {stays}
+    while True:
+        with s.stream("/stream/1.ts") as stream:
+            stream.read(188)
+            if victim in holders(s, {stream.sock.getsockname()[1]}).values():
+                kill(victim)
+                break
+        wait_for(lambda: s.viewers() == [], 5, "the viewer to be gone")
+    wait_for(lambda: s.get("/healthz").status == 200, 5, "its socket to be served by the other")
+
+    def admitted():
+        with s.stream("/stream/1.ts") as stream:
+            return stream.head().status == 200
+    wait_for(admitted, 2, "room for the next one")
+    assert len(s.pids("amps-worker")) == 1, "it came back too early for this to say anything"
+
+
 def test_a_hung_worker_is_replaced(server):
     s = server(two_channels(), workers=2)
     with Watch(s) as w:

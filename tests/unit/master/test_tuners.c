@@ -627,6 +627,34 @@ Test(tuners, a_variant_that_cannot_be_made_fails_alone)
 	scene_close(&s);
 }
 
+Test(tuners, a_variant_wanted_right_after_it_failed_is_made_anew)
+{
+	struct scene s;
+	struct fake_job *derive;
+	uint64_t first;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	for (unsigned i = 0; i < s.job_count; i++)
+		fake_run(&s, &s.jobs[i]);
+	derive = s.jobs[0].role == JOB_DERIVE ? &s.jobs[0] : &s.jobs[1];
+	first = derive->generation;
+	cr_assert_eq(msg_send_job_output_failed(
+			     derive->fd,
+			     &(struct msg_job_output_failed){derive->output, 502, "it broke", {}},
+			     NULL),
+		     0);
+	while (!s.gones)
+		event_base_loop(s.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	/* what is left of it goes with the loop's next turn */
+	want(&s, 0, 2, "sd");
+	fake_listen(derive);
+	cr_assert(derive->told_off);
+	cr_assert_gt(derive->generation, first);
+	cr_assert_eq(s.gones, 1);
+	scene_close(&s);
+}
+
 Test(tuners, a_changed_source_restarts_the_job_and_keeps_its_viewers)
 {
 	struct scene s;
