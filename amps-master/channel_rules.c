@@ -5,6 +5,7 @@
 #include <strings.h>
 #include "amps-master/json_read.h"
 #include "amps-master/options_list.h"
+#include "common/text.h"
 
 /* What a variant may override beside its profile. */
 static const char *const tuner_overrides[] = {
@@ -150,24 +151,39 @@ static size_t scheme_length(const char *source)
 	return strncmp(source, "file:", 5) == 0 ? 4 : 0;
 }
 
-static bool scheme_unavailable(const json_t *entry, char *text, size_t cap)
+bool channel_source_wrong(const char *source, char *text, size_t cap)
 {
-	static const char *const known[] = {"file", "http", "https", "udp", "rtp",
-					    "rtsp", "rtmp", "rtmps", "srt", "tcp"};
-	char scratch[32];
-	const char *source = json_read_text(entry, "source", scratch);
-	size_t n;
+	static const char *const known[] = {
+		"file", "http",	 "https", "udp",  "udplite", "rtp",    "rtsp", "rtsps",
+		"rtmp", "rtmps", "rtmpt", "mmsh", "rtmpts",  "srt",    "rist", "mmst",
+		"tcp",	"tls",	 "ftp",	  "sctp", "gopher",  "gophers"};
+	size_t n = scheme_length(source);
+	const char *host = source + n + 3, *near;
+	char scheme[32];
 
-	if (source == NULL) {
-		snprintf(text, cap, "this channel has no source");
+	snprintf(scheme, sizeof(scheme), "%.*s", (int)MIN(n, sizeof(scheme)), source);
+	for (size_t i = 0; i < array_size(known); i++) {
+		if (n > 0 && strcasecmp(scheme, known[i]) != 0)
+			continue;
+		if (n == 0 || i == 0 || (*host != '\0' && *host != '/'))
+			return false;
+		snprintf(text, cap, "this source names no host");
 		return true;
 	}
-	n = scheme_length(source);
-	for (size_t i = 0; i < array_size(known); i++)
-		if (n == 0 || (n == strlen(known[i]) && strncasecmp(source, known[i], n) == 0))
-			return false;
-	snprintf(text, cap, "sources of the kind %.*s:// are not opened by this version yet",
-		 (int)MIN(n, 32u), source);
+	near = text_suggest(scheme, known, array_size(known));
+	snprintf(text, cap, "sources of the kind %s:// are not known%s%s%s", scheme,
+		 near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	return true;
+}
+
+static bool source_unavailable(const json_t *entry, char *text, size_t cap)
+{
+	char scratch[32];
+	const char *source = json_read_text(entry, "source", scratch);
+
+	if (source != NULL)
+		return channel_source_wrong(source, text, cap);
+	snprintf(text, cap, "this channel has no source");
 	return true;
 }
 
@@ -189,7 +205,7 @@ bool channel_unavailable(const json_t *entry, const json_t *profile, char *text,
 		reason = "this channel names no profile that exists";
 	if (reason != NULL)
 		snprintf(text, cap, "%s", reason);
-	else if (channel_is_lavfi(entry) || !scheme_unavailable(entry, text, cap))
+	else if (channel_is_lavfi(entry) || !source_unavailable(entry, text, cap))
 		return false;
 	return true;
 }

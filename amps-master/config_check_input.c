@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-master/channel_rules.h"
 #include "amps-master/command_words.h"
 #include "amps-master/config_check_parts.h"
 #include "amps-master/options_list.h"
@@ -190,9 +191,25 @@ static void check_args(struct check *c, const struct spot *at, json_t *read, con
 		ask(c, at, source, NULL, json_incref(read));
 }
 
+/* It may be right tomorrow, and the other channels play: no error. */
+static void check_source(struct check *c, const struct spot *at, const json_t *out)
+{
+	const char *source = json_string_value(json_object_get(out, "source"));
+	struct spot inner = check_enter_key(c, at->value, "source");
+	char text[160];
+
+	if (json_is_string(inner.value) && source != NULL && !channel_is_lavfi(out) &&
+	    json_object_get(out, "source_handler") == NULL &&
+	    !json_is_true(json_object_get(out, "use_yt_dlp")) &&
+	    channel_source_wrong(source, text, sizeof(text)))
+		check_warning(c, &inner, "%s", text);
+	check_leave(c, &inner);
+}
+
 void config_check_input(struct check *c, const struct spot *at, const json_t *out,
 			const char *source)
 {
+	check_source(c, at, out);
 	json_t *read = json_object_get(out, "input_options");
 	struct spot inner;
 

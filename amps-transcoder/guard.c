@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <libavutil/avstring.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -267,6 +269,30 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	return refused(message->msg_name, message->msg_namelen) ? -1 : real(fd, message, flags);
 }
 
+void guard_grant(const char *scheme, const char *wish, char *dst, size_t cap)
+{
+	const char *possible = guard_protocols(scheme), *at = wish;
+	size_t used = 0;
+
+	if (!wish || !strcmp(scheme, "file")) {
+		snprintf(dst, cap, "%s", wish ? wish : possible);
+		return;
+	}
+	*dst = '\0';
+	while (*at) {
+		char word[32];
+		size_t n = strcspn(at, ", ");
+
+		snprintf(word, sizeof(word), "%.*s", (int)n, at);
+		if (n > 0 && n < sizeof(word) && av_match_list(word, possible, ',') &&
+		    used + n + 1 < cap)
+			used += (size_t)snprintf(dst + used, cap - used, "%s%s", used ? "," : "",
+						 word);
+		at += n;
+		at += strspn(at, ", ");
+	}
+}
+
 const char *guard_protocols(const char *scheme)
 {
 	static const struct {
@@ -279,11 +305,17 @@ const char *guard_protocols(const char *scheme)
 		{"rtmp", "rtmp,tcp"},
 		{"rtmps", "rtmps,rtmp,tls,tcp"},
 		{"rtmpt", "rtmpt,ffrtmphttp,http,tcp"},
+		{"rtmpts", "rtmpts,ffrtmphttp,http,https,tls,tcp"},
+		{"mmsh", "mmsh,http,tcp"},
+		{"mmst", "mmst,tcp"},
 		{"rtsp", "rtsp,rtp,rtcp,udp,tcp,http,https,tls"},
 		{"rtsps", "rtsp,rtp,rtcp,udp,tcp,tls"},
 		{"srt", "srt"},
 		{"rist", "rist"},
 		{"tcp", "tcp"},
+		{"tls", "tls,tcp"},
+		{"gopher", "gopher,tcp"},
+		{"gophers", "gophers,gopher,tls,tcp"},
 		{"ftp", "ftp,tcp"},
 	};
 

@@ -34,4 +34,8 @@ bool guard_all_inside(const struct addrinfo *found);
 /* The protocols libav may use for a source of this scheme ("" or "file": a local file). */
 const char *guard_protocols(const char *scheme);
 
+/* Those it is granted where the operator wished for a list (NULL: none): a remote source may narrow
+ * what is possible, a local file may name what it needs. */
+void guard_grant(const char *scheme, const char *wish, char *dst, size_t cap);
+
 #endif

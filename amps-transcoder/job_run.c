@@ -52,7 +52,7 @@ static bool source_listens(const char *url, const char *host, const AVDictionary
 	const AVDictionaryEntry *mode = av_dict_get(options, "mode", NULL, 0);
 	char text[16] = "";
 
-	if (!url_is_file(url) && !*host)
+	if (!url_is_file(url) && (!*host || !strncmp(url, "rist://@", 8)))
 		return true;
 	if (!url_query(url, "mode", text, sizeof(text)) && mode)
 		snprintf(text, sizeof(text), "%s", mode->value);

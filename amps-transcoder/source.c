@@ -20,6 +20,7 @@
 
 #define WAIT_MS	    100
 #define READ_BUFFER (64 << 10)
+#define WHITELIST   "protocol_whitelist"
 #define LIVE_PROBE  "1000000" /* bytes libav may look at to find the streams */
 #define LIVE_START  "-3"      /* HLS: segments behind its end */
 
@@ -67,10 +68,13 @@ static AVIOInterruptCB interrupt_of(struct source *s)
 /* The operator's options with what we insist on. */
 static AVDictionary *options_of(const struct source *s)
 {
+	const AVDictionaryEntry *wish = av_dict_get(s->options.libav, WHITELIST, NULL, 0);
 	AVDictionary *d = NULL;
+	char granted[256];
 
 	source_options_for_libav(&s->options, &d);
-	av_dict_set(&d, "protocol_whitelist", guard_protocols(s->scheme), 0);
+	guard_grant(s->scheme, wish ? wish->value : NULL, granted, sizeof(granted));
+	av_dict_set(&d, WHITELIST, granted, 0);
 	return d;
 }
 
@@ -331,7 +335,8 @@ static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
 {
 	const char *format = ic->iformat->name;
 
-	if (!strcmp(format, "dash") || !strcmp(format, "hls") || is_demuxer_only(s))
+	if (!strcmp(format, "dash") || !strcmp(format, "hls") || !strcmp(format, "sdp") ||
+	    is_demuxer_only(s))
 		s->live = ic->duration == AV_NOPTS_VALUE;
 	s->playlist = !strcmp(format, "hls") && !s->dash;
 }

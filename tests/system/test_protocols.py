@@ -9,10 +9,11 @@ import pytest
 
 import media
 import secure
+from ftp import FtpOrigin
 from harness import PATIENCE, free_port, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
-from senders import FFMPEG
+from senders import FFMPEG, sender
 from ts import Checker
 from watcher import Watcher
 
@@ -136,6 +137,33 @@ def test_options_nobody_takes_are_named(server):
         assert "'user_agent'" not in s.log()
         assert "'fflags'" not in s.log() and "'probesize'" not in s.log()
         assert {h["User-Agent"] for _, _, h in origin.requests} == {"box"}
+
+
+def test_ftp(server):
+    with FtpOrigin(media.film()) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        plays(s)
+        assert ("USER", "guest") in origin.asked and ("PASS", "door") in origin.asked
+        assert "door" not in s.log()
+
+
+def test_rist(server):
+    """The sender calls."""
+    address = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    with sender(media.film(), "-f", "mpegts", f"rist://{address}"):
+        s = server(line_up(channel(1, f"rist://@{address}")))
+        plays(s)
+
+
+def test_a_session_description_names_its_protocols(server, tmp_path):
+    """A local .sdp file plays when its channel grants what it needs."""
+    port, path = free_port(socket.SOCK_DGRAM) & ~1, str(tmp_path / "camera.sdp")
+    with sender(media.film(), "-an", "-f", "rtp", "-sdp_file", path, f"rtp://127.0.0.1:{port}"):
+        wait_for(lambda: os.path.exists(path) and os.path.getsize(path), 10, "the description")
+        s = server(line_up(channel(1, path),
+                           channel(2, path, input_options={"protocol_whitelist": "file,udp,rtp"})))
+        assert "whitelist" in s.refused("/stream/1.ts").json["error"]
+        plays(s, path="/stream/2.ts")
 
 
 def test_mp4_over_http_without_ranges(server):

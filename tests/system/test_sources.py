@@ -183,7 +183,8 @@ def test_a_live_hls_event_is_over_when_it_ends(server, tmp_path):
 def test_a_live_dash_event_is_over_when_it_ends(server, tmp_path):
     """Its manifest becomes a static one: the last segments are played, and nothing again."""
     with HttpOrigin(folder=str(tmp_path)) as origin:
-        s = server(line_up(channel(1, origin.url("/index.mpd"))))
+        s = server(line_up(channel(1, origin.url("/index.mpd"), input_options={
+            "protocol_whitelist": "file,http,tcp"})))
         sender = subprocess.Popen(
             ["ffmpeg", "-nostdin", "-v", "error", "-re", "-i", media.long_film(), "-t", "16",
              "-c", "copy", "-bsf:a", "aac_adtstoasc", "-tag:v", "avc1", "-tag:a", "mp4a", "-f",

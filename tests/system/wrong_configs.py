@@ -231,6 +231,24 @@ case("a schedule that ends first",
      "3: scheduled_streams[0].schedule: warning: 'end' is not after 'start': the entry is "
      "left out")
 
+# -- sources
+case("sources that nothing plays",
+     "streams:\n"
+     "- {id: 1, name: A, ffmpeg_profile: copy, source: 'htttp://h/x'}\n"
+     "- {id: 2, name: B, ffmpeg_profile: copy, source: 'plugin://foo/bar'}\n"
+     "- {id: 3, name: C, ffmpeg_profile: copy, source: 'http://'}\n"
+     "- {id: 4, name: D, ffmpeg_profile: copy, source: 'rtsps://h/x', adaptive_bitrates: [\n"
+     "   {name: a, source: 'udpp://@239.0.0.1:5000'}]}\n"
+     "- {id: 5, name: E, ffmpeg_profile: copy, source: 'udp://@:5000'}\n"
+     "- {id: 6, name: F, ffmpeg_profile: copy, source: 'file:///a.ts'}\n"
+     "- {id: 7, name: G, ffmpeg_profile: copy, source: 'srt://:5000?mode=listener'}\n",
+     "2: streams[0].source: warning: sources of the kind htttp:// are not known (did you mean "
+     "http?)",
+     "3: streams[1].source: warning: sources of the kind plugin:// are not known",
+     "4: streams[2].source: warning: this source names no host",
+     "6: streams[3].adaptive_bitrates[0].source: warning: sources of the kind udpp:// are not "
+     "known (did you mean udp?)")
+
 # -- variants
 case("a variant's option that nothing takes, among those that its channel's source does",
      "ffmpeg_profiles: {x: {vcodec: libx264}}\nstreams:\n"

@@ -205,6 +205,24 @@ static int at_once(void *owner)
 	return 1;
 }
 
+static const char *granted(const char *scheme, const char *wish)
+{
+	static char text[64];
+
+	guard_grant(scheme, wish, text, sizeof(text));
+	return text;
+}
+
+Test(guard, a_wish_narrows_what_a_remote_source_may)
+{
+	cr_expect_str_eq(granted("rtmp", NULL), guard_protocols("rtmp"));
+	cr_expect_str_eq(granted("http", "file,http,tcp,subfile"), "http,tcp");
+	cr_expect_str_eq(granted("https", "tls, https tcp"), "tls,https,tcp");
+	cr_expect_str_eq(granted("http", "htt,https5,,"), "");
+	cr_expect_str_eq(granted("file", NULL), "file,crypto");
+	cr_expect_str_eq(granted("file", "file,udp,rtp"), "file,udp,rtp");
+}
+
 Test(guard, a_lookup_can_be_given_up)
 {
 	struct addrinfo *found = NULL;
