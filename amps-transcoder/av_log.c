@@ -1,6 +1,7 @@
 /* av_log.c - see av_log.h */
 #include "amps-transcoder/av_log.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #define RAW_MAX_BYTES  4096 /* before URLs are redacted: what is cut could hide a password's end */
 #define LINES_KEPT     8
 #define LINES_JOINED   3
+#define SYSLOG_ERR     3
+#define SYSLOG_WARNING 4
 
 static struct {
 	pthread_mutex_t lock;
@@ -76,9 +79,36 @@ static void on_line(void *object, int level, const char *format, va_list args)
 	log_debug("libav: %s", line);
 }
 
+/* libsrt's, which writes to stderr unless somebody listens (its docs/API, srt_setloghandler).  It
+ * calls from threads of its own; its levels are those of syslog(3). */
+static void on_srt_line(void *opaque, int level, const char *file, int line, const char *area,
+			const char *message)
+{
+	(void)opaque;
+	(void)file;
+	(void)line;
+	(void)area;
+	av_log(NULL,
+	       level <= SYSLOG_ERR	 ? AV_LOG_ERROR
+	       : level == SYSLOG_WARNING ? AV_LOG_WARNING
+					 : AV_LOG_VERBOSE,
+	       "srt: %s\n", message);
+}
+
+/* libavformat is linked with it, or it has no SRT. */
+static void listen_to_srt(void)
+{
+	void (*set_handler)(void *, typeof(on_srt_line) *);
+
+	*(void **)(&set_handler) = dlsym(RTLD_DEFAULT, "srt_setloghandler");
+	if (set_handler)
+		set_handler(NULL, on_srt_line);
+}
+
 void av_log_install(void)
 {
 	av_log_set_callback(on_line);
+	listen_to_srt();
 }
 
 void av_log_forget(void)

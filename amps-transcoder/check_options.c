@@ -10,6 +10,8 @@
 #include "amps-transcoder/check_graph.h"
 #include "amps-transcoder/check_value.h"
 #include "amps-transcoder/options.h"
+#include "amps-transcoder/profile.h"
+#include "amps-transcoder/remux.h"
 #include "amps-transcoder/url.h"
 
 #define MESSAGE_MAX 320
@@ -20,7 +22,7 @@ struct entry {
 	json_t *options; /* [[key, value], ...] */
 	enum option_side side;
 	struct option_target target;
-	bool video_copied, audio_copied, lavfi;
+	bool video_copied, audio_copied, video_off, audio_off, lavfi;
 	struct value_checker *values;
 	json_t *found; /* [[option, severity, message], ...] */
 };
@@ -68,6 +70,12 @@ static void add_args(struct entry *e, json_t *args)
 	}
 }
 
+/* A flag's value. */
+static bool is_on(const char *value)
+{
+	return !value || (strcmp(value, "0") != 0 && strcmp(value, "false") != 0);
+}
+
 static void find_targets(struct entry *e)
 {
 	const char *video = "libx264", *audio = "aac";
@@ -81,10 +89,10 @@ static void find_targets(struct entry *e)
 
 		if (!key || !option_split(key, name, sizeof(name), &media))
 			continue;
-		if (strcmp(name, "vn") == 0 && (!value || strcmp(value, "0") != 0))
-			video = "copy";
-		if (strcmp(name, "an") == 0 && (!value || strcmp(value, "0") != 0))
-			audio = "copy";
+		if (strcmp(name, "vn") == 0)
+			e->video_off = is_on(value);
+		if (strcmp(name, "an") == 0)
+			e->audio_off = is_on(value);
 		if (!value)
 			continue;
 		if (strcmp(name, "c") == 0 && (media == 'v' || media == 0))
@@ -98,6 +106,10 @@ static void find_targets(struct entry *e)
 	}
 	if (e->side == OPTION_INPUT)
 		return;
+	if (e->video_off)
+		video = "copy";
+	if (e->audio_off)
+		audio = "copy";
 	e->video_copied = strcmp(video, "copy") == 0;
 	e->audio_copied = strcmp(audio, "copy") == 0;
 	e->target.video = option_encoder(video, AVMEDIA_TYPE_VIDEO);
@@ -137,12 +149,25 @@ static void check_input_format(struct entry *e, const char *key, const char *val
 	}
 }
 
+/* The name of what this encoder makes if no transport stream carries it, or NULL. */
+static const char *codec_not_carried(const char *encoder, char media)
+{
+	const AVCodec *codec = NULL;
+
+	if (media != 'a')
+		codec = option_encoder(encoder, AVMEDIA_TYPE_VIDEO);
+	if (!codec && media != 'v')
+		codec = option_encoder(encoder, AVMEDIA_TYPE_AUDIO);
+	return codec && !remux_codec_fits(codec->id) ? avcodec_get_name(codec->id) : NULL;
+}
+
 static void check_own(struct entry *e, const char *key, const char *name, char media,
 		      const char *value)
 {
 	const struct option_def *def = option_find(name, e->side);
 	bool graph = def->value == VALUE_ANY_GRAPH;
 	char text[MESSAGE_MAX] = "";
+	const char *codec;
 
 	if (e->side == OPTION_INPUT && value && def->value == VALUE_FORMAT) {
 		check_input_format(e, key, value);
@@ -157,6 +182,16 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 		report(e, key, "error", "%s", text);
 	else if (strcmp(name, "readrate") == 0 && strtod(value, NULL) > 1)
 		report(e, key, "warning", "a source is played in its own time: 1 is meant");
+	else if (strcmp(name, "metadata") == 0 && media != 0 && media != 'g')
+		report(e, key, "warning", "only the programme's own is written; it is ignored");
+	else if (strcmp(name, "force_key_frames") == 0 && profile_key_grid(value) == 0)
+		report(e, key, "warning",
+		       "only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
+		       "ignored");
+	else if (strcmp(name, "c") == 0 && media == 's' && strcmp(value, "copy") != 0)
+		report(e, key, "warning", "subtitles can only be copied; they are left out");
+	else if (def->value == VALUE_ANY_CODEC && (codec = codec_not_carried(value, media)))
+		report(e, key, "warning", "%s cannot be carried in MPEG-TS", codec);
 	else if (graph && ((media == 'v' && e->video_copied) || (media == 'a' && e->audio_copied)))
 		report(e, key, "error", "a filter cannot work on a stream that is copied");
 }
@@ -221,6 +256,14 @@ static void check_raw(struct entry *e, const char *key, const char *name, const 
 		       "ignored");
 }
 
+/* "b:v:1" */
+static bool names_a_later_stream(const char *key)
+{
+	const char *number = strrchr(key, ':');
+
+	return number && number != strchr(key, ':') && number[1] >= '1' && number[1] <= '9';
+}
+
 static void check_pair(struct entry *e, const char *key, const char *value)
 {
 	char name[128], media, text[MESSAGE_MAX];
@@ -230,6 +273,8 @@ static void check_pair(struct entry *e, const char *key, const char *value)
 		report(e, key, "error", "is no option's name");
 		return;
 	}
+	if (e->side == OPTION_OUTPUT && names_a_later_stream(key))
+		report(e, key, "warning", "stands for all streams of its kind here");
 	kind = option_classify(name, media, e->side, &e->target);
 	switch (kind) {
 	case OPTION_OURS:
@@ -290,6 +335,8 @@ static json_t *check_entry(struct value_checker *values, json_t *object)
 		if (key)
 			check_pair(&e, key, json_string_value(json_array_get(pair, 1)));
 	}
+	if (e.side == OPTION_OUTPUT && e.video_off && e.audio_off)
+		report(&e, "an", "error", "neither pictures nor sound are left");
 	json_decref(e.options);
 	return e.found;
 }

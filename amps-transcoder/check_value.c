@@ -140,6 +140,13 @@ static bool check_number(const struct option_def *def, const char *value, char *
 	case VALUE_INT:
 		return say(is_integer(value, &n) && n <= INT32_MAX && n >= -1, text, cap, value,
 			   "whole number");
+	case VALUE_COUNT:
+		return say(is_integer(value, &n) && n <= INT32_MAX && n > 0, text, cap, value,
+			   "whole number above 0");
+	case VALUE_RATIO:
+		return say(av_parse_ratio_quiet(&rate, value, 4096) >= 0 && rate.num > 0 &&
+				   rate.den > 0,
+			   text, cap, value, "ratio (as in 16:9)");
 	case VALUE_NUMBER:
 		av_strtod(value, &end);
 		return say(*value && !*end, text, cap, value, "number");
@@ -249,9 +256,11 @@ static bool is_one_of(const char *value, size_t len, const char *const *names, s
 	return false;
 }
 
-/* Presets and tunes of x264 and x265, which complain about others on stderr past our log. */
-static bool check_x26x_name(const char *name, const char *value)
+/* Presets, tunes and profiles, about others of which these complain on stderr past our log. */
+static bool check_x26x_name(const AVCodec *codec, const char *name, const char *value)
 {
+	static const char *const profiles[] = {"baseline", "main",    "high",
+					       "high10",   "high422", "high444"};
 	static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",
 					      "fast",	   "medium",	"slow",	    "slower",
 					      "veryslow",  "placebo"};
@@ -261,6 +270,8 @@ static bool check_x26x_name(const char *name, const char *value)
 	if (strcmp(name, "preset") == 0)
 		return (value[0] >= '0' && value[0] <= '9' && !value[1]) ||
 		       is_one_of(value, strlen(value), presets, array_size(presets));
+	if (strcmp(name, "profile") == 0 && strcmp(codec->name, "libx264") == 0)
+		return is_one_of(value, strlen(value), profiles, array_size(profiles));
 	if (strcmp(name, "tune") != 0)
 		return true;
 	while (*value) {
@@ -304,7 +315,7 @@ bool check_encoder_value(struct value_checker *c, const AVCodec *codec, const ch
 	if (ctx)
 		ok = av_opt_set(ctx, name, value, AV_OPT_SEARCH_CHILDREN) >= 0;
 	if (ok && strncmp(codec->name, "libx26", 6) == 0)
-		ok = check_x26x_name(name, value);
+		ok = check_x26x_name(codec, name, value);
 	if (ok && needs_trial(codec, name))
 		ok = trial(c, codec, name, value);
 	if (!ok)

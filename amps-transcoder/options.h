@@ -33,6 +33,8 @@ enum option_value {
 	VALUE_FLAG, /* none; "0" or "false" switches it off */
 	VALUE_TEXT,
 	VALUE_INT,
+	VALUE_COUNT,	/* 1 or more */
+	VALUE_RATIO,	/* 16:9, 1.78 */
 	VALUE_RATE,	/* 25, 30000/1001, ntsc */
 	VALUE_SIZE,	/* 1280x720, hd720 */
 	VALUE_DURATION, /* seconds or [-]HH:MM:SS.m */

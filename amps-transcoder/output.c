@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "amps-transcoder/remux.h"
+#include "common/text.h"
 
 #define WAIT_90K 135000 /* how long the muxer waits for a stream that shows nothing */
 
@@ -50,6 +51,7 @@ struct output *output_free(struct output *o)
 	drop_pending(o);
 	for (unsigned i = 0; i < o->track_count; i++) {
 		filter_done(&o->tracks[i].filter);
+		avcodec_parameters_free(&o->tracks[i].subtitles);
 		encoder_close(&o->tracks[i].encoder);
 	}
 	profile_done(&o->profile);
@@ -63,14 +65,17 @@ static const struct profile_kind *kind_of(const struct output *o, enum AVMediaTy
 	return type == AVMEDIA_TYPE_VIDEO ? &o->profile.video : &o->profile.audio;
 }
 
-/* Streams of other kinds (subtitles, data) are not for this muxer. */
+/* Streams of other kinds (data, attachments) are not for this muxer. */
 static bool usable(const struct output *o, const AVStream *stream)
 {
 	enum AVMediaType type = stream->codecpar->codec_type;
 
-	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
-		return false;
 	if (stream->disposition & AV_DISPOSITION_ATTACHED_PIC || stream->discard == AVDISCARD_ALL)
+		return false;
+	if (type == AVMEDIA_TYPE_SUBTITLE)
+		return o->profile.subtitles && !o->profile.without_subtitles &&
+		       remux_codec_fits(stream->codecpar->codec_id);
+	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
 		return false;
 	return kind_of(o, type)->wish != WISH_OFF;
 }
@@ -89,7 +94,8 @@ static bool in_first_program(AVFormatContext *source, unsigned index)
 /* Nothing was probed, so "best" is the first of its kind in the first programme. */
 static unsigned choose_best(const struct output *o, AVFormatContext *source, unsigned *chosen)
 {
-	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO};
+	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO,
+						 AVMEDIA_TYPE_SUBTITLE};
 	unsigned n = 0;
 
 	for (size_t t = 0; t < array_size(types); t++)
@@ -142,16 +148,27 @@ static int choose_mapped(const struct output *o, AVFormatContext *source, unsign
 static int add_track(struct output *o, AVFormatContext *source, unsigned index)
 {
 	struct track *t = &o->tracks[o->track_count];
-	enum AVMediaType type = source->streams[index]->codecpar->codec_type;
+	const AVStream *stream = source->streams[index];
+	const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
+	enum AVMediaType type = stream->codecpar->codec_type;
 
 	memset(t, 0, sizeof(*t));
 	t->source = index;
 	t->type = type;
 	t->mux = -1;
 	t->put_90k = TIME_NONE;
+	if (language)
+		text_copy(t->language, sizeof(t->language), language->value);
+	o->track_count++;
+	if (type == AVMEDIA_TYPE_SUBTITLE) {
+		t->copy = true;
+		t->subtitles = avcodec_parameters_alloc();
+		if (!t->subtitles || avcodec_parameters_copy(t->subtitles, stream->codecpar) < 0)
+			return -ENOMEM;
+		return 0;
+	}
 	t->copy = kind_of(o, type)->wish == WISH_COPY;
 	t->wait_key = t->copy && type == AVMEDIA_TYPE_VIDEO;
-	o->track_count++;
 	return filter_init(&t->filter, type, &o->profile);
 }
 
@@ -217,7 +234,7 @@ bool output_copies_picture(const struct output *o)
 static bool all_known(const struct output *o)
 {
 	for (unsigned i = 0; i < o->track_count; i++)
-		if (o->tracks[i].mux < 0 && !o->tracks[i].left_out)
+		if (o->tracks[i].mux < 0 && !o->tracks[i].left_out && !o->tracks[i].subtitles)
 			return false;
 	return true;
 }
@@ -235,13 +252,19 @@ static int write_pending(struct output *o)
 
 static int begin(struct output *o)
 {
-	int r;
+	int r = 0;
 
-	for (unsigned i = 0; i < o->track_count; i++)
-		if (o->tracks[i].mux < 0)
-			o->tracks[i].left_out = true;
 	o->failed_at = "the muxer";
-	r = ts_output_begin(&o->mux, o->profile.mux);
+	for (unsigned i = 0; i < o->track_count && r >= 0; i++) {
+		struct track *t = &o->tracks[i];
+
+		if (t->mux < 0 && t->subtitles)
+			r = t->mux = ts_output_add(&o->mux, t->subtitles, t->language);
+		else if (t->mux < 0)
+			t->left_out = true;
+	}
+	if (r >= 0)
+		r = ts_output_begin(&o->mux, o->profile.mux);
 	return r < 0 ? r : write_pending(o);
 }
 
@@ -298,7 +321,7 @@ static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 		return AVERROR(ENOMEM);
 	r = avcodec_parameters_from_context(parameters, t->encoder.ctx);
 	if (r >= 0)
-		r = t->mux = ts_output_add(&o->mux, parameters);
+		r = t->mux = ts_output_add(&o->mux, parameters, t->language);
 	avcodec_parameters_free(&parameters);
 	return r < 0 ? r : 0;
 }
@@ -449,7 +472,7 @@ static int copy_packet(struct output *o, struct track *t, const AVPacket *packet
 		       avcodec_get_name(parameters->codec_id));
 		return AVERROR(EINVAL);
 	}
-	if (t->mux < 0) {
+	if (t->mux < 0 && !t->subtitles) {
 		r = check_codec(o, parameters->codec_id);
 		if (r < 0)
 			return r;
@@ -457,7 +480,7 @@ static int copy_packet(struct output *o, struct track *t, const AVPacket *packet
 			t->left_out = true;
 			return 0;
 		}
-		t->mux = ts_output_add(&o->mux, parameters);
+		t->mux = ts_output_add(&o->mux, parameters, t->language);
 		if (t->mux < 0)
 			return t->mux;
 	}

@@ -19,12 +19,14 @@
 struct track {
 	unsigned source; /* index of the source's stream */
 	enum AVMediaType type;
+	char language[64]; /* "" = unknown; subtitles may have several */
 	bool copy;
 	int mux; /* stream of the muxer, -1 = not known yet */
 	bool left_out;
-	bool wait_key;	 /* a copied picture is useless until the next key frame */
-	int64_t put_90k; /* the last frame or packet that was taken; TIME_NONE */
-	bool rewound;	 /* what was taken comes again and is left out */
+	bool wait_key;		      /* a copied picture is useless until the next key frame */
+	int64_t put_90k;	      /* the last frame or packet that was taken; TIME_NONE */
+	AVCodecParameters *subtitles; /* they may be silent for long: known beforehand; or NULL */
+	bool rewound;		      /* what was taken comes again and is left out */
 	struct filter filter;
 	struct encoder encoder;
 };

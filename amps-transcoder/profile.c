@@ -32,6 +32,8 @@ static int set_codecs(struct profile *p, const struct pair *o, char *problem, si
 {
 	int r = 0;
 
+	if (o->media == 's' || o->media == 0)
+		p->subtitles = strcmp(o->value, "copy") == 0;
 	if (o->media == 0 && strcmp(o->value, "copy") != 0) {
 		if (option_encoder(o->value, AVMEDIA_TYPE_VIDEO))
 			return set_codec(&p->video, AVMEDIA_TYPE_VIDEO, o->value, problem, cap);
@@ -60,14 +62,14 @@ static int set_map(struct profile *p, const char *value)
 	return stream_map_parse(value, &p->maps[p->map_count]) < 0 ? -EINVAL : (p->map_count++, 0);
 }
 
-/* "every so often" in the one form people write; other expressions keep the default grid. */
-static void set_key_frames(struct profile *p, const char *value)
+int64_t profile_key_grid(const char *value)
 {
 	double seconds;
 
 	if (sscanf(value, "expr:gte(t,n_forced*%lf)", &seconds) == 1 && seconds >= 0.1 &&
 	    seconds <= 60)
-		p->grid_90k = (int64_t)(seconds * 90000);
+		return (int64_t)(seconds * 90000);
+	return 0;
 }
 
 static void set_metadata(struct profile *p, const char *value)
@@ -108,6 +110,8 @@ static bool set_flag(struct profile *p, const struct pair *o)
 		p->video.wish = switched_on(o) ? WISH_OFF : p->video.wish;
 	else if (strcmp(o->name, "an") == 0)
 		p->audio.wish = switched_on(o) ? WISH_OFF : p->audio.wish;
+	else if (strcmp(o->name, "sn") == 0)
+		p->without_subtitles = switched_on(o);
 	else
 		return false;
 	return true;
@@ -159,9 +163,10 @@ static int set_own(struct profile *p, const struct pair *o, char *problem, size_
 		return set_map(p, o->value);
 	if (strcmp(o->name, "q") == 0)
 		return set_quality(p, o);
-	if (strcmp(o->name, "force_key_frames") == 0)
-		set_key_frames(p, o->value);
-	if (strcmp(o->name, "metadata") == 0)
+	if (strcmp(o->name, "force_key_frames") == 0 && profile_key_grid(o->value))
+		p->grid_90k = profile_key_grid(o->value);
+	/* the programme's; streams keep theirs */
+	if (strcmp(o->name, "metadata") == 0 && (o->media == 0 || o->media == 'g'))
 		set_metadata(p, o->value);
 	for (size_t i = 0; i < array_size(picture); i++)
 		if (strcmp(o->name, picture[i]) == 0)

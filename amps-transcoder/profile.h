@@ -26,6 +26,8 @@ struct profile_kind {
 
 struct profile {
 	struct profile_kind video, audio;
+	bool subtitles;		/* copied: nothing here encodes them ... */
+	bool without_subtitles; /* ... unless `sn` says no */
 	struct stream_map maps[PROFILE_MAPS_MAX];
 	unsigned map_count; /* 0: the best of each kind */
 	AVRational rate;    /* pictures a second; 0/0 = the source's */
@@ -39,6 +41,10 @@ struct profile {
 	AVDictionary *mux; /* for the muxer */
 	AVDictionary *metadata;
 };
+
+/* The distance of key frames that "force_key_frames" asks for in the one form people write, "every
+ * so often"; 0 for other expressions, which keep the default grid. */
+int64_t profile_key_grid(const char *value);
 
 /* 0, -EINVAL (`problem` says why), -ENOMEM. */
 must_check int profile_init(struct profile *p, const json_t *spec, char *problem, size_t cap);

@@ -48,7 +48,7 @@ int ts_output_open(struct ts_output *o, struct ts_sink *sink, const char *servic
 	return 0;
 }
 
-int ts_output_add(struct ts_output *o, const AVCodecParameters *parameters)
+int ts_output_add(struct ts_output *o, const AVCodecParameters *parameters, const char *language)
 {
 	AVStream *stream;
 	int r;
@@ -63,6 +63,8 @@ int ts_output_add(struct ts_output *o, const AVCodecParameters *parameters)
 		return r;
 	stream->codecpar->codec_tag = 0;
 	stream->time_base = ticks;
+	if (*language)
+		av_dict_set(&stream->metadata, "language", language, 0);
 	/* a copied stream that nobody decoded has none, and the muxer insists */
 	if (stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
 	    stream->codecpar->sample_rate <= 0)

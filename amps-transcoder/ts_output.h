@@ -21,7 +21,8 @@ struct ts_output {
 must_check int ts_output_open(struct ts_output *o, struct ts_sink *sink, const char *service,
 			      const AVDictionary *metadata);
 /* The index of the new stream or a libav error. */
-must_check int ts_output_add(struct ts_output *o, const AVCodecParameters *parameters);
+must_check int ts_output_add(struct ts_output *o, const AVCodecParameters *parameters,
+			     const char *language);
 /* All streams are there: writes the header.  0 or a libav error. */
 must_check int ts_output_begin(struct ts_output *o, const AVDictionary *options);
 /* Writes a packet (its data is referenced, not taken), times in 90 kHz ticks.  0 or an error. */

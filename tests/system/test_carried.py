@@ -199,11 +199,30 @@ def test_teletext_and_dvb_subtitles(server, tmp_path, way):
         keep_subtitles(server, origin.url("/master.m3u8") if way == "HLS over HTTP" else path, way)
 
 
-def keep_subtitles(server, path, way):
-    s = server(line_up(channel(1, str(path), **(PROGRAMME_1 if way == "one programme" else LOOP)),
-                       streaming={"idle_timeout": 20}))
+@pytest.mark.parametrize("profile", [
+    {"c": "copy", "map": 0},
+    {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "acodec": "aac", "scodec": "copy",
+     "map": ["0:v", "0:a", "0:s?"]}])
+def test_subtitles_beside_what_is_chosen_or_encoded(server, tmp_path, profile):
+    (tmp_path / "film.ts").write_bytes(with_subtitles(open(media.film(), "rb").read()))
+    keep_subtitles(server, tmp_path / "film.ts", "chosen", profile)
+
+
+def test_languages_beside_what_is_encoded(server):
+    profile = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "acodec": "aac",
+               "map": ["0:v", "0:a"]}
+    s = server(line_up(channel(1, media.languages_film(), "mine", **LOOP),
+                       ffmpeg_profiles={"mine": profile}))
+    assert streams(s, 1) == (["aac deu", "aac eng", "aac fra", "h264"], "")
+
+
+def keep_subtitles(server, path, way, profile=None):
+    s = server(line_up(channel(1, str(path), "mine" if profile else "copy",
+                               **(PROGRAMME_1 if way == "one programme" else LOOP)),
+                       streaming={"idle_timeout": 20}, ffmpeg_profiles={"mine": profile or {}}))
     with s.stream("/stream/1.ts") as stream:
-        data = stream.read(2 << 20)
+        # less than a round of the film
+        data = stream.read(1 << 18 if profile and "preset" in profile else 2 << 20)
     found, words = streams(s, 1)
     assert ([x.replace(" und", "") for x in found], words) == (
         ["aac", "dvb_subtitle eng", "dvb_teletext deu", "h264"], "")

@@ -166,6 +166,19 @@ def test_a_session_description_names_its_protocols(server, tmp_path):
         plays(s, path="/stream/2.ts")
 
 
+def test_libraries_that_write_past_the_log(server):
+    """libsrt has much to say about a wrong passphrase, and a log is read by machines."""
+    port = free_port(socket.SOCK_DGRAM)
+    with sender(media.film(), "-f", "mpegts",
+                f"srt://127.0.0.1:{port}?mode=listener&passphrase=0123456789right", again=True):
+        s = server(line_up(channel(1, f"srt://127.0.0.1:{port}?passphrase=0123456789wrong"),
+                           server={"log_format": "json", "log_level": "debug"}))
+        assert s.refused("/stream/1.ts").status in (502, 504)
+    s.stop()
+    lines = [json.loads(line) for line in s.log().splitlines()]
+    assert any("libav: srt: " in line["message"] for line in lines)
+
+
 def test_mp4_over_http_without_ranges(server):
     media.mp4()
     with HttpOrigin(folder=media.FOLDER) as origin:

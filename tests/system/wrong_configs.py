@@ -300,6 +300,26 @@ OPTIONS = {
                                    "unknown encoder 'acc' (did you mean 'aac'?)"),
     "a preset that is unknown": ("profile", "preset: warp", "preset",
                                  "'warp' is no value that libx264 takes"),
+    "a profile of pictures that is unknown": ("profile", "profile:v: hihg", "profile:v",
+                                              "'hihg' is no value that libx264 takes"),
+    "no channels": ("profile", "ac: 0", "ac", "'0' is no whole number above 0"),
+    "a rate below nothing": ("profile", "ar: -1", "ar", "'-1' is no whole number above 0"),
+    "an aspect in words": ("profile", "aspect: wide", "aspect",
+                           "'wide' is no ratio (as in 16:9)"),
+    "neither pictures nor sound": ("profile", "vn:\nan:", "an",
+                                   "neither pictures nor sound are left"),
+    "a codec that MPEG-TS does not know": ("profile", "acodec: libvorbis", "acodec",
+                                           "warning: vorbis cannot be carried in MPEG-TS"),
+    "key frames at given times":
+        ("profile", "force_key_frames: '0,1,2'", "force_key_frames",
+         "warning: only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
+         "ignored"),
+    "a stream's metadata": ("profile", "metadata:s:a:0: language=deu", "metadata:s:a:0",
+                            "warning: only the programme's own is written; it is ignored"),
+    "a codec for the second sound": ("profile", "c:a:1: aac", "c:a:1",
+                                     "warning: stands for all streams of its kind here"),
+    "encoded subtitles": ("profile", "c:s: dvbsub", "c:s",
+                          "warning: subtitles can only be copied; they are left out"),
     "a bit rate in words": ("profile", "b:v: fast", "b:v",
                             "'fast' is no value that libx264 takes"),
     "a size of one side": ("profile", "s: 1280", "s",
@@ -336,7 +356,7 @@ def options_file():
     def add(kinds, head, prefix):
         here = [(name, o) for name, o in OPTIONS.items() if o[0] in kinds]
         for n, (name, (kind, text, place, what)) in enumerate(here):
-            lines.extend(head(n, kind) + ["    " + text])
+            lines.extend(head(n, kind) + ["    " + line for line in text.splitlines()])
             expected[name] = f"{len(lines)}: {prefix(n)}.{place}: {what}"
 
     add(("profile", "copy"),
