@@ -8,6 +8,9 @@
 /* all headers of one source together */
 #define HEADERS_MAX 8192
 
+/* of a name that is a key of ours */
+#define PREFIX "m3u-"
+
 struct channel {
 	const struct m3u_entry *entry;
 	bool http;
@@ -54,7 +57,7 @@ static bool is_referer(const char *name)
 	return is_one_of(name, names, array_size(names));
 }
 
-/* Keys that mean something in a channel. */
+/* Keys that mean something in a channel; the last even where it stands in quotes. */
 static bool is_reserved(const char *name)
 {
 	static const char *const names[] = {
@@ -87,6 +90,7 @@ static bool is_reserved(const char *name)
 		"audio_only",
 		"hwaccel",
 		"schedule",
+		"<<",
 	};
 
 	return is_one_of(name, names, array_size(names));
@@ -267,13 +271,39 @@ static bool is_known(const char *name)
 	return false;
 }
 
-/* Is pair `i` the first of its name? */
+/* What stands behind the prefix of a name that has, or would get, one. */
+static const char *without_prefix(const char *name)
+{
+	size_t n = strlen(PREFIX);
+
+	if (strncmp(name, PREFIX, n) != 0 || !is_reserved(name + n) || is_known(name + n))
+		return name;
+	return name + n;
+}
+
+/* Is pair `i` the first of its key? */
 static bool is_first(const struct m3u_entry *entry, size_t i)
 {
+	const char *name = without_prefix(entry->pairs[i].name);
+
 	for (size_t j = 0; j < i; j++)
-		if (strcmp(entry->pairs[j].name, entry->pairs[i].name) == 0)
+		if (strcmp(without_prefix(entry->pairs[j].name), name) == 0)
 			return false;
 	return true;
+}
+
+/* Quoted, since a name may be a word of YAML's own, such as "on". */
+static void put_other_key(struct channel *ch, const char *name)
+{
+	struct buf key = BUF_INIT;
+
+	name = without_prefix(name);
+	buf_printf(&key, "%s%s", is_reserved(name) ? PREFIX : "", name);
+	if (buf_ok(&key))
+		yaml_put_quoted(ch->out, key.data);
+	else
+		ch->out->failed = true;
+	buf_done(&key);
 }
 
 static void put_others(struct channel *ch)
@@ -285,9 +315,9 @@ static void put_others(struct channel *ch)
 
 		if (is_known(pair->name) || is_input_option(ch, pair->name) || !is_first(entry, i))
 			continue;
-		/* quoted, since a name may be a word of YAML's own, such as "on" */
-		buf_printf(ch->out, "    \"%s%s\": ", is_reserved(pair->name) ? "m3u-" : "",
-			   pair->name);
+		buf_puts(ch->out, "    ");
+		put_other_key(ch, pair->name);
+		buf_puts(ch->out, ": ");
 		yaml_put_value(ch->out, pair->value);
 		buf_putc(ch->out, '\n');
 	}

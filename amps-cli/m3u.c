@@ -99,6 +99,7 @@ static void note_guess(void *owner, enum m3u_guess guess)
 		[M3U_GUESS_BLANKS] =
 			"a value with blanks has no quotes; it ends at the next attribute or comma",
 		[M3U_GUESS_NAME] = "no comma stands in front of the name",
+		[M3U_GUESS_LONG] = "the name of an attribute is too long; it is left out",
 	};
 	struct m3u *m = owner;
 
@@ -151,8 +152,12 @@ static void take_option(struct m3u *m, const char *prefix, const char *rest)
 	size_t len = strcspn(rest, "=");
 	char name[M3U_NAME_BYTES];
 
-	if (rest[len] == '=' && rest[len + 1] != '\0' && m3u_clean_name(prefix, rest, len, name))
+	if (len == 0 || rest[len] != '=' || rest[len + 1] == '\0')
+		return;
+	if (m3u_clean_name(prefix, rest, len, name))
 		add_pair(m, name, rest + len + 1, strlen(rest + len + 1));
+	else
+		note_guess(m, M3U_GUESS_LONG);
 }
 
 static void take_vlc_option(struct m3u *m, const char *rest)

@@ -16,8 +16,8 @@
 #include "common/buf.h"
 
 /* An attribute of #EXTINF or an option line, in the order of the file.  Texts are UTF-8 without
- * NUL.  Names are in lower case, of letters, digits, '-', '_' and '.'; those of #EXTVLCOPT begin
- * with "vlc-", those of #KODIPROP with "kodi-". */
+ * NUL.  Names are in lower case (of ASCII) and hold no white space, control character, '=', '"' or
+ * ','; those of #EXTVLCOPT begin with "vlc-", those of #KODIPROP with "kodi-". */
 struct m3u_pair {
 	const char *name;
 	const char *value; /* never empty */

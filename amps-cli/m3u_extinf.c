@@ -3,10 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
-static bool is_name_char(char c)
-{
-	return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '.';
-}
+/* What ends an attribute's name, of which anything else may be a part. */
+#define NAME_ENDS " \t\v\f\r\n=\","
 
 static bool is_blank(char c)
 {
@@ -27,8 +25,12 @@ bool m3u_clean_name(const char *prefix, const char *name, size_t len, char dst[M
 	if (len == 0 || n + len >= M3U_NAME_BYTES)
 		return false;
 	memcpy(dst, prefix, n);
-	for (size_t i = 0; i < len; i++)
-		dst[n + i] = is_name_char(name[i]) ? (char)tolower((unsigned char)name[i]) : '_';
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)name[i];
+		bool odd = c < 0x20 || c == 0x7f || strchr(NAME_ENDS, c) != NULL;
+
+		dst[n + i] = odd ? '_' : c < 0x80 ? (char)tolower(c) : name[i];
+	}
 	dst[n + len] = '\0';
 	return true;
 }
@@ -37,24 +39,36 @@ bool m3u_clean_name(const char *prefix, const char *name, size_t len, char dst[M
 struct attribute {
 	const char *name, *value, *end; /* end = behind it */
 	size_t name_len, value_len;
-	char quote; /* in front of the value; 0 = none */
+	char quote;   /* in front of the value; 0 = none */
+	bool unusual; /* its name: it may as well be a piece of a text */
 };
 
 /* The '=' behind the name that begins at `p`; NULL if none does. */
 static const char *equals_at(const char *p)
 {
-	const char *end = p;
+	const char *end = p + strcspn(p, NAME_ENDS);
 
-	while (is_name_char(*end))
-		end++;
 	return end > p && *end == '=' ? end : NULL;
 }
 
-/* Can a value end in front of `p`? */
-static bool ends_value(const char *p)
+/* Does a name as most are begin at `p`? */
+static bool usual_at(const char *p)
+{
+	const char *end = p;
+
+	while (isalnum((unsigned char)*end) || *end == '-' || *end == '_' || *end == '.')
+		end++;
+	return end > p && *end == '=';
+}
+
+/* Can a value end in front of `p`?  *name_end is where the last name that was looked for ends: one
+ * that has many quotes in it is read once, not once for each. */
+static bool ends_value(const char *p, const char **name_end)
 {
 	p = skip_blanks(p);
-	return *p == '\0' || *p == ',' || equals_at(p) != NULL;
+	if (*name_end == NULL || p > *name_end)
+		*name_end = p + strcspn(p, NAME_ENDS);
+	return *p == '\0' || *p == ',' || (p < *name_end && **name_end == '=');
 }
 
 /* Does the quote at `p` begin the value of the next attribute? */
@@ -70,11 +84,11 @@ static bool opens_value(const char *p)
  * further than the next attribute, so that a line is read in linear time. */
 static const char *closing_quote(const char *value, char quote)
 {
-	const char *likely = NULL, *possible = NULL;
+	const char *likely = NULL, *possible = NULL, *name_end = NULL;
 	bool inner = false; /* a quote within the value is open */
 
 	for (const char *q = strchr(value, quote); q != NULL; q = strchr(q + 1, quote)) {
-		bool ends = ends_value(q + 1);
+		bool ends = ends_value(q + 1, &name_end);
 
 		if (ends && !inner)
 			return q;
@@ -92,9 +106,9 @@ static const char *closing_quote(const char *value, char quote)
 /* Where a value without a closing quote ends. */
 static const char *bare_end(const char *value)
 {
-	const char *end = value + strcspn(value, " \t,");
+	const char *end = value + strcspn(value, " \t,"), *name_end = NULL;
 
-	while (!ends_value(end)) {
+	while (!ends_value(end, &name_end)) {
 		end = skip_blanks(end);
 		end += strcspn(end, " \t,");
 	}
@@ -118,13 +132,26 @@ static bool read_quoted(struct attribute *a)
 	return true;
 }
 
-static void read_bare(struct attribute *a)
+/* False if it rather belongs to the name of the channel. */
+static bool read_bare(struct attribute *a)
 {
 	a->end = bare_end(a->value);
 	/* without a comma the name follows, and it counts more than the rest of a value */
-	if (*skip_blanks(a->end) == '\0')
+	if (*skip_blanks(a->end) == '\0') {
+		if (a->unusual)
+			return false;
 		a->end = a->value + strcspn(a->value, " \t");
+	}
 	a->value_len = (size_t)(a->end - a->value);
+	return true;
+}
+
+/* "a= b=1": the first has no value.  But "a= http://h/?b=1" is one attribute. */
+static bool begins_next(const char *value)
+{
+	const char *equals = equals_at(value);
+
+	return equals != NULL && (usual_at(value) || equals[1] == '"' || equals[1] == '\'');
 }
 
 /* name="value", name='value' or name=value; false if `p` begins with none. */
@@ -136,13 +163,13 @@ static bool attribute_at(const char *p, struct attribute *ret)
 	if (equals == NULL)
 		return false;
 	value = skip_blanks(equals + 1);
-	/* "a= b=1": the first has no value */
-	if (equals_at(value) != NULL)
+	if (begins_next(value))
 		value = equals + 1;
-	*ret = (struct attribute){.name = p, .name_len = (size_t)(equals - p), .value = value};
-	if (!read_quoted(ret))
-		read_bare(ret);
-	return true;
+	*ret = (struct attribute){.name = p,
+				  .name_len = (size_t)(equals - p),
+				  .value = value,
+				  .unusual = !usual_at(p)};
+	return read_quoted(ret) || read_bare(ret);
 }
 
 static void report_guess(const struct attribute *a, const struct m3u_extinf *to)
@@ -159,8 +186,12 @@ static void report(const struct attribute *a, const struct m3u_extinf *to)
 {
 	char name[M3U_NAME_BYTES];
 
-	if (a->value_len == 0 || !m3u_clean_name("", a->name, a->name_len, name))
+	if (a->value_len == 0)
 		return;
+	if (!m3u_clean_name("", a->name, a->name_len, name)) {
+		to->guess(to->owner, M3U_GUESS_LONG);
+		return;
+	}
 	report_guess(a, to);
 	to->attribute(to->owner, name, a->value, a->value_len);
 }
@@ -185,8 +216,9 @@ const char *m3u_extinf_read(const char *text, const struct m3u_extinf *to)
 	p = rest;
 	while (*p != '\0') {
 		p = skip_blanks(p);
-		/* some write a comma in front of the attributes, too */
-		if (attribute_at(p, &a) && (name == NULL || a.quote != 0)) {
+		/* some write a comma in front of the attributes, too; but what follows one is
+		 * the name as soon as it looks like none of them */
+		if (attribute_at(p, &a) && (name == NULL || (a.quote != 0 && !a.unusual))) {
 			report(&a, to);
 			name = NULL;
 			rest = p = a.end;

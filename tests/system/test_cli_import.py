@@ -97,6 +97,25 @@ def test_attributes_written_loosely(tmp_path):
     assert "list.m3u:6: the quotes" in said and "list.m3u:8: no comma" in said
 
 
+def test_attributes_of_any_name_are_kept(tmp_path):
+    names = ["größe", "x:y", "a/b", "漢字", "<<", "l'heure", "back\\slash", "#", "{", "[x]", "&a", "*b",
+             "!t", "%p", "?", ":", "-", "---", "~", "null", "${HOME}", "\u0085\u2028", "😀", "n" * 255,
+             "\u2028" * 85, "id", "m3u-id", "\x01"]
+    attributes = " ".join(f'{name}="{i}, =x"' for i, name in enumerate(names))
+    done = import_(f'#EXTM3U\n#EXTINF:-1 {attributes} {"n" * 256}="3, 4" tvg-id="x",1+1=2, X\n'
+                   "http://h/1\n#EXTINF:-1 größe=5 x:y=a/b tvg-id=b,E=mc² k=\"v\"\nhttp://h/2\n",
+                   tmp_path=tmp_path)
+    said, channels = check(done.stdout, tmp_path)
+    assert "error" not in said
+    assert [(c["name"]) for c in channels] == ["1+1=2, X", "E=mc² k=\"v\""]
+    text = done.stdout.decode()
+    assert re.findall(r'"(\d+), =x"', text) == [str(i) for i in range(len(names)) if i != 26]
+    for line in ('"größe": "0, =x"', 'epg_id: "x"', '"größe": "5"', '"x:y": "a/b"', 'epg_id: "b"',
+                 '"m3u-<<": "4, =x"', '"m3u-id": "25, =x"', '"_": "27, =x"'):
+        assert f" {line}\n" in text, line
+    assert "list.m3u:2: the name of an attribute is too long" in done.stderr.decode()
+
+
 def test_bytes_of_every_kind(tmp_path):
     done = import_(b"\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1 tvg-id=\"a\",Caf\xe9\r\nhttp://h/1\r\n"
                    b"#EXTINF:-1,N\0UL\rhttp://h/2\n#EXTINF:-1," + b"x" * 200000 +
@@ -146,7 +165,7 @@ def test_half_a_million_entries_take_seconds_and_constant_memory(tmp_path):
             f.write("#EXTM3U\n")
             for i in range(count):
                 f.write(f'#EXTINF:-1 tvg-id="c{i}" tvg-logo="http://h/{i}.png" group-title="G'
-                        f'{i % 100}" catchup="default",Channel {i} é\nhttp://h/live/{i}.ts\n')
+                        f'{i % 100}" catchup="default" x:y="z" größe=5,Channel {i} é\nhttp://h/live/{i}.ts\n')
 
     write(500000)
     seconds, peak, said = import_measured(path, tmp_path / "out")

@@ -50,6 +50,21 @@ Test(import, known_attributes_get_their_keys_and_others_stay)
 				      "    \"m3u-source\": \"z\"\n");
 }
 
+Test(import, names_of_any_letters_are_keys)
+{
+	static const struct m3u_pair pairs[] = {{"größe", "5"},	    {"x:y", "a b"}, {"\\", "${c}"},
+						{"m3u-id", "d"},    {"id", "e"},    {"<<", "f"},
+						{"m3u-logo", "g"},  {"logo", "h"},  {"source", "i"},
+						{"m3u-source", "j"}};
+	const struct m3u_entry entry = {1, "A", "", "u", pairs, array_size(pairs)};
+
+	expect(&entry,
+	       HEAD("A", "u") "    logo: \"h\"\n    \"größe\": \"5\"\n    \"x:y\": \"a b\"\n"
+			      "    \"\\\\\": \"$${c}\"\n    \"m3u-id\": \"d\"\n"
+			      "    \"m3u-<<\": \"f\"\n    \"m3u-logo\": \"g\"\n"
+			      "    \"m3u-source\": \"i\"\n");
+}
+
 Test(import, a_channel_always_has_a_name)
 {
 	static const struct m3u_pair pairs[] = {{"tvg-name", "N"}};

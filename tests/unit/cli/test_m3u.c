@@ -86,7 +86,7 @@ Test(m3u, values_in_quotes_of_either_kind)
 	expect_extinf("-1 a=\"x\"b=\"y\"\tc=\"\" ,N", "", "N", "a=x,b=y,");
 	expect_extinf("-1 a=\"x\",Say \"b\", c=\"d\"", "", "Say \"b\", c=\"d\"", "a=x,");
 	expect_extinf("-1 a=\"x b=\" c=\"=\",N", "", "N", "a=x b=,c==,");
-	expect_extinf("-1 a=\"x\" ? b:c=\"y z\",N", "", "N", "a=x,");
+	expect_extinf("-1 a=\"x\" ? b:c=\"y z\",N", "", "N", "a=x,b:c=y z,");
 	expect_extinf("-1 a= \"x, y\" b= c=1,N", "", "N", "a=x, y,c=1,");
 	expect_extinf("-1 a='Sports TV' b='say \"x\"',N", "", "N", "a=Sports TV,b=say \"x\",");
 	expect_extinf("-1,a='x',N, 'y'", "", "N, 'y'", "a=x,");
@@ -126,12 +126,49 @@ Test(m3u, a_name_without_a_comma)
 	expect_extinf("-1 3 Name", COMMA, "3 Name", "");
 }
 
+Test(m3u, names_of_any_letters)
+{
+	expect_extinf("-1 größe=\"5\" x:y=\"a b\" a/b=\"q\" tvg-id=\"x\",X", "", "X",
+		      "größe=5,x:y=a b,a/b=q,tvg-id=x,");
+	expect_extinf("-1 A:B=1 größe=2 @c='3, 4',N", "", "N", "a:b=1,größe=2,@c=3, 4,");
+	expect_extinf("-1 a='x' l'heure='5' b=\"y\"d'or=\"z\",N", "", "N",
+		      "a=x,l'heure=5,b=y,d'or=z,");
+	expect_extinf("-1 a=\"x\" \\=\"y\" <<=\"z\" \x01=1,N", "", "N", "a=x,\\=y,<<=z,_=1,");
+	expect_extinf("-1 a= ?b=1 c= http://h/?d=e x= y:z=\"1\",N", "", "N",
+		      "a=?b=1,c=http://h/?d=e,y:z=1,");
+}
+
+Test(m3u, an_equals_sign_in_the_name_of_a_channel)
+{
+	expect_extinf("-1 a=\"x\",1+1=2 a Show", "", "1+1=2 a Show", "a=x,");
+	expect_extinf("-1,E=mc²", "", "E=mc²", "");
+	expect_extinf("-1 a=x,Tom&Jerry=\"fun\", the=\"show\"", "",
+		      "Tom&Jerry=\"fun\", the=\"show\"", "a=x,");
+	expect_extinf("-1 a=\"x\" 1+1=2 a Show", COMMA, "1+1=2 a Show", "a=x,");
+}
+
+Test(m3u, a_name_is_kept_whole_or_left_out_with_a_note)
+{
+	char longest[M3U_NAME_BYTES];
+	struct buf line = BUF_INIT, pairs = BUF_INIT;
+
+	memset(longest, ':', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	buf_printf(&line, "-1 %s=\"1\" %s:=\"2, 3\" b=4,N", longest, longest);
+	buf_printf(&pairs, "%s=1,b=4,", longest);
+	expect_extinf(line.data, "!2 the name of an attribute is too long; it is left out\n", "N",
+		      pairs.data);
+	buf_done(&line);
+	buf_done(&pairs);
+}
+
 /* Searching the whole line once an attribute would take minutes. */
 Test(m3u, hostile_quotes_are_read_in_linear_time, .timeout = 60)
 {
-	static const char *const units[] = {" a=\"x",	  " a= \"x", " a='",
-					    " a=\"x \"y", " a",	     " a=\" b=w \"y\" c=w \"z",
-					    "\" ",	  "a=' ",    "= \""};
+	static const char *const units[] = {
+		" a=\"x", " a= \"x", " a='",   " a=\"x \"y", " a",	" a=\" b=w \"y\" c=w \"z",
+		"\" ",	  "a=' ",    "= \"",   "'x",	     " a='x'x", " &=x",
+		"x=",	  "\"&",     " &= x'="};
 
 	for (size_t i = 0; i < array_size(units); i++) {
 		struct buf text = BUF_INIT;
