@@ -398,40 +398,52 @@ bool tuners_child_exited(struct tuners *ts, pid_t pid, int wait_status)
 	return false;
 }
 
-/* The output of a profile-only variant: "5/sd" of tuner "5". */
-static struct output *variant_output(struct tuner *t, const char *key)
+/* Ends a profile-only variant, "5/sd" of tuner "5".  Those who watch one that is a copy read the
+ * source's output with everybody else: their wish tells them apart.  False = it does not run. */
+static bool stop_variant(struct tuners *ts, struct tuner *t, const char *variant)
 {
-	size_t n = strlen(t->key);
-	struct output *o = NULL;
+	struct output *o = output_find(t, variant, false);
+	bool runs = o != NULL;
+	struct want *next;
 
-	if (!strncmp(key, t->key, n) && key[n] == '/')
-		o = output_find(t, key + n + 1, false);
-	return o;
+	for (struct want *w = ts->wants; w; w = next) {
+		next = w->next;
+		if (w->output->tuner != t || strcmp(w->variant, variant) != 0)
+			continue;
+		runs = true;
+		refuse(ts, w->worker, w->id, GONE_STOPPED, 503, "the variant was stopped");
+		want_free(ts, w);
+	}
+	if (o)
+		o->ended = true;
+	if (runs)
+		tuner_update(t);
+	return runs;
+}
+
+static void stop_tuner(struct tuner *t)
+{
+	tuner_give_up(t, GONE_STOPPED, 503, "the channel was stopped");
+	tuner_forget_failures(t);
+	for (struct output *o = t->outputs; o; o = o->next)
+		o->ended = true;
+	tuner_update(t);
+	if (!t->outputs && !t->ingest)
+		tuner_set_state(t, TUNER_IDLE);
 }
 
 int tuners_stop(struct tuners *ts, const char *key)
 {
 	for (struct tuner *t = ts->all; t; t = t->next) {
-		struct output *o;
+		size_t n = strlen(t->key);
 
-		if (t->slot < 0)
+		if (t->slot < 0 || strncmp(key, t->key, n) != 0)
 			continue;
-		o = variant_output(t, key);
-		if (o) {
-			output_gone(o, GONE_STOPPED, 503, "the variant was stopped");
-			o->ended = true;
-			tuner_update(t);
+		if (key[n] == '/' && key[n + 1] != '\0' && stop_variant(ts, t, key + n + 1))
 			return 0;
-		}
-		if (strcmp(t->key, key) != 0)
+		if (key[n] != '\0')
 			continue;
-		tuner_give_up(t, GONE_STOPPED, 503, "the channel was stopped");
-		tuner_forget_failures(t);
-		for (o = t->outputs; o; o = o->next)
-			o->ended = true;
-		tuner_update(t);
-		if (!t->outputs && !t->ingest)
-			tuner_set_state(t, TUNER_IDLE);
+		stop_tuner(t);
 		return 0;
 	}
 	return -ENOENT;

@@ -56,7 +56,8 @@ void tuners_nursery_ready(struct tuners *t);
 bool tuners_child_exited(struct tuners *t, pid_t pid, int wait_status);
 
 /* `amps stop KEY` ("5", "5/sd"): ends the tuner, or switches a profile-only variant's output off;
- * its viewers' answers end.  0, or -ENOENT. */
+ * its viewers' answers end.  One that is a copy shares its output, which stays for the others.  0,
+ * or -ENOENT. */
 must_check int tuners_stop(struct tuners *t, const char *key);
 
 /* Array of SPEC.md section 2's tuner objects, new reference; `viewers_of` counts an output's

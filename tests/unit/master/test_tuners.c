@@ -769,6 +769,42 @@ Test(tuners, stop_ends_a_tuner_and_its_viewers)
 	scene_close(&s);
 }
 
+/* It is filled with the channel's own output; who watches it is known by the wish alone. */
+Test(tuners, stop_of_a_variant_that_is_a_copy_ends_its_viewers_alone)
+{
+	struct scene s;
+	struct lineup *l = lineup_of(1, 1, 100, true);
+
+	scene_open(&s, 100);
+	((struct lineup_output *)l->tuners[0].outputs)[1].plain = true;
+	tuners_set_lineup(s.tuners, l);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), -ENOENT);
+	cr_assert_eq(tuners_stop(s.tuners, "5/"), -ENOENT);
+	want(&s, 0, 2, "sd");
+	want(&s, 1, 3, "sd");
+	cr_assert_eq(s.rings, 3);
+	cr_assert_eq(tuners_stop(s.tuners, "5/s"), -ENOENT);
+	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), 0);
+	cr_assert_eq(s.gones, 2);
+	cr_assert_eq(s.gone.reason, GONE_STOPPED);
+	cr_assert_eq(s.gone.want, 2);
+	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), -ENOENT, "nobody watches it any more");
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	want(&s, 1, 4, "sd");
+	cr_assert_eq(s.rings, 4, "it may be watched again at once");
+	tuners_release(s.tuners, 0, 1);
+	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), 0);
+	cr_assert_eq(s.job_count, 1);
+	while (!s.jobs[0].told_to_stop) {
+		event_base_loop(s.base, EVLOOP_ONCE);
+		fake_listen(&s.jobs[0]);
+	}
+	scene_close(&s);
+}
+
 Test(tuners, without_a_nursery_jobs_wait_for_it)
 {
 	struct scene s;
