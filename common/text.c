@@ -100,14 +100,12 @@ int text_hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool text_name_is_secret(const char *name, size_t len)
+/* A parameter's name without percent-encoding, in lower case; one that is longer is cut. */
+static void plain_name(const char *name, size_t len, char plain[64])
 {
-	static const char *const smells[] = {"token", "key",	"pass", "auth",
-					     "sig",   "secret", "pwd"};
-	char plain[64];
 	size_t n = 0;
 
-	for (size_t i = 0; i < len && n < sizeof(plain) - 1; i++) {
+	for (size_t i = 0; i < len && n < 63; i++) {
 		char c = name[i];
 
 		if (c == '%' && i + 2 < len && text_hex_value(name[i + 1]) >= 0 &&
@@ -116,13 +114,43 @@ bool text_name_is_secret(const char *name, size_t len)
 			i += 2;
 		}
 		if (c != '\0')
-			plain[n++] = c;
+			plain[n++] = (char)tolower((unsigned char)c);
 	}
 	plain[n] = '\0';
-	for (size_t i = 0; i < array_size(smells); i++)
-		if (strcasestr(plain, smells[i]) != NULL)
+}
+
+/* Is `word` in `name`, with no letter or digit beside it? */
+static bool has_word(const char *name, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = strstr(name, word); p != NULL; p = strstr(p + 1, word))
+		if ((p == name || !isalnum((unsigned char)p[-1])) && !isalnum((unsigned char)p[n]))
 			return true;
 	return false;
+}
+
+bool text_name_is_secret(const char *name, size_t len)
+{
+	/* anywhere in a name; too short for that: as a word of it; as the whole name */
+	static const char *const smells[] = {"token", "key",  "pass",  "auth",	 "sig",	  "secret",
+					     "pwd",   "jwt",  "hmac",  "hdnts",	 "hdnea", "hdntl",
+					     "sess",  "cred", "login", "account"};
+	static const char *const words[] = {"pw", "pin", "sid", "hash"};
+	static const char *const wholes[] = {"u", "p", "st", "code", "mac", "md5"};
+	char plain[64];
+
+	plain_name(name, len, plain);
+	for (size_t i = 0; i < array_size(smells); i++)
+		if (strstr(plain, smells[i]) != NULL)
+			return true;
+	for (size_t i = 0; i < array_size(words); i++)
+		if (has_word(plain, words[i]))
+			return true;
+	for (size_t i = 0; i < array_size(wholes); i++)
+		if (strcmp(plain, wholes[i]) == 0)
+			return true;
+	return strstr(plain, "user") != NULL && strstr(plain, "agent") == NULL;
 }
 
 /* Length of "user:password@" at the start of an authority, 0 if there is none. */
@@ -136,33 +164,33 @@ static size_t userinfo_length(const char *authority)
 	return at;
 }
 
-/* Copies "name=value" behind a '?', '&', ';', '#' or '|', the value hidden where it must be.
- * Returns what was consumed; an ordinary value is left to the caller, for it may hold a URL itself.
- */
-static size_t redact_parameter(struct sink *out, const char *from)
+/* Copies "name=value" behind `opener`: '?', '&', ';', '#', '|', '~' or '/'.  The value is hidden
+ * where it must be.  Returns what was consumed; an ordinary value is left to the caller, for it may
+ * hold a URL itself.  The names that are looked for do not overlap, but for those behind a '/'. */
+static size_t redact_parameter(struct sink *out, char opener, const char *from)
 {
-	size_t name = strcspn(from, "=&;#?|");
+	bool segment = opener == '/'; /* of a path: "/hdnts=exp=1~hmac=2/" */
+	size_t name = strcspn(from, segment ? "=&;#?|~/" : "=&;#?|~");
 	size_t value;
 
-	if (from[name] != '=') {
+	if (from[name] != '=')
 		return 0;
-	}
 	sink_add(out, from, name + 1);
 	if (!text_name_is_secret(from, name))
 		return name + 1;
 	/* a secret may have semicolons in it; rather too much is hidden than too little */
-	value = strcspn(from + name + 1, "&#|");
+	value = strcspn(from + name + 1, segment ? "/?&#|" : "&#|");
 	if (value > 0)
 		sink_add(out, "***", 3);
 	return name + 1 + value;
 }
 
-/* "5" or "5.ts" up to `end`. */
-static bool is_panel_id(const char *at, const char *end)
+/* A segment like "5" or "5.ts". */
+static bool is_panel_id(const char *at)
 {
 	size_t digits = strspn(at, "0123456789");
 
-	return digits > 0 && (at + digits == end || at[digits] == '.');
+	return digits > 0 && (at[digits] == '\0' || strchr("./?#|", at[digits]) != NULL);
 }
 
 static bool is_panel_kind(const char *at, const char *end)
@@ -176,63 +204,67 @@ static bool is_panel_kind(const char *at, const char *end)
 	return false;
 }
 
-/* Where the name and the password stand in a path of an IPTV panel: "/live/NAME/PASSWORD/5.ts",
- * "/timeshift/NAME/PASSWORD/60/DATE/5.ts", "/NAME/PASSWORD/5".  NULL = not such a path. */
+/* Where the name and the password stand in a path of an IPTV panel: "/live/NAME/PASSWORD/5.ts" with
+ * anything in front and behind, "/timeshift/NAME/PASSWORD/60/DATE/5.ts", "/NAME/PASSWORD/5" alone.
+ * What stands behind them tells a panel from "/live/sport/hd/index.m3u8".  NULL = not such a path.
+ */
 static const char *panel_secrets(const char *path, size_t *ret_len)
 {
-	const char *at[7], *end = path + strcspn(path, "?#|"); /* at: behind each slash */
-	unsigned n = 0, first;
-	bool kind;
+	const char *at[9]; /* behind each slash */
+	unsigned n = 0;
 
-	for (const char *p = path; p < end && n < array_size(at); p++)
+	/* only so many slashes: "://" may stand in a text as often as it likes */
+	for (const char *p = path; n < array_size(at) && *p != '\0' && !strchr("?#|", *p); p++)
 		if (*p == '/')
 			at[n++] = p + 1;
-	if (n < 3 || n == array_size(at) || !is_panel_id(at[n - 1], end))
-		return NULL;
-	kind = is_panel_kind(at[0], at[1] - 1);
-	if (kind ? n != 4 && n != 6 : n != 3)
-		return NULL;
-	first = kind ? 1 : 0;
-	*ret_len = (size_t)(at[first + 2] - 1 - at[first]);
-	return at[first];
+	for (unsigned i = 0; i + 2 < n; i++) {
+		bool begins = i > 0 ? is_panel_kind(at[i - 1], at[i] - 1)
+				    : n == 3 && !is_panel_kind(at[0], at[1] - 1);
+
+		if (begins && is_panel_id(at[i + 2]) && at[i + 1] - 1 > at[i] &&
+		    at[i + 2] - 1 > at[i + 1]) {
+			*ret_len = (size_t)(at[i + 2] - 1 - at[i]);
+			return at[i];
+		}
+	}
+	return NULL;
 }
 
-/* Copies the authority and, of a panel's address, the path up to its end of secrets.  Returns what
- * was consumed. */
-static size_t redact_address(struct sink *out, const char *from)
+/* Copies the authority without its "user:password@".  Returns what was consumed. */
+static size_t redact_authority(struct sink *out, const char *from)
 {
-	size_t info = userinfo_length(from), n = info + strcspn(from + info, "/?#|"), secrets;
-	/* a file has no host */
-	const char *hidden = n > info && from[n] == '/' ? panel_secrets(from + n, &secrets) : NULL;
+	size_t info = userinfo_length(from), host = strcspn(from + info, "/?#|");
 
 	if (info > 0)
 		sink_add(out, "***@", 4);
-	if (!hidden) {
-		sink_add(out, from + info, n - info);
-		return n;
-	}
-	sink_add(out, from + info, (size_t)(hidden - from) - info);
-	sink_add(out, "***/***", 7);
-	return (size_t)(hidden - from) + secrets;
+	sink_add(out, from + info, host);
+	return info + host;
 }
 
 void text_redact_url(const char *url, char *dst, size_t cap)
 {
 	struct sink out = {dst, cap > 0 ? cap - 1 : 0};
+	const char *panel = NULL; /* where the name in a panel's path stands, further on */
+	size_t panel_len = 0;
 
 	if (cap == 0)
 		return;
 	while (*url != '\0') {
-		if (strncmp(url, "://", 3) == 0) {
+		char c = *url;
+
+		if (url == panel) {
+			sink_add(&out, "***/***", 7);
+			url += panel_len;
+		} else if (strncmp(url, "://", 3) == 0) {
 			sink_add(&out, url, 3);
 			url += 3;
-			url += redact_address(&out, url);
+			url += redact_authority(&out, url);
+			/* a file has no host */
+			panel = strchr("/@", url[-1]) ? NULL : panel_secrets(url, &panel_len);
 		} else {
-			char c = *url;
-
 			sink_add(&out, url++, 1);
-			if (strchr("?&;#|", c) != NULL)
-				url += redact_parameter(&out, url);
+			if (url != panel && strchr("?&;#|~/", c) != NULL)
+				url += redact_parameter(&out, c, url);
 		}
 	}
 	*out.at = '\0';

@@ -102,11 +102,19 @@ def test_no_secret_leaves_the_server(server, tmp_path):
         (tmp_path / f"list.m3u8?password={query}&x=1").write_text(
             "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n"
             f"http://user:{password}@{at}/gone.ts?token={query}\n#EXT-X-ENDLIST\n")
+        (tmp_path / f"pw.m3u8?user={query}&pw={query}").write_text(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n"
+            f"http://{at}/movie/Name-5ecret/{password}/77.ts?id=8&sid={query}\n#EXT-X-ENDLIST\n")
         sources = [f"http://user:{password}@{at}/live.ts?token={query}",
                    f"http://user:{password}@{at}/list.m3u8?password={query}&x=1",
                    f"http://user:{password}@127.0.0.1:1/a.ts?api_key={query}",
                    f"rtsp://user:{password}@127.0.0.1:1/a?sig={query}",
-                   f"nonsense://user:{password}@{at}/a?token={query}"]
+                   f"nonsense://user:{password}@{at}/a?token={query}",
+                   f"http://{at}/live.ts?channel=5&u={query}&p={password}",
+                   f"http://{at}/pw.m3u8?user={query}&pw={query}",
+                   f"http://{at}/hdnts=exp=1~hmac={query}/live.ts?st={query}&jwt={query}",
+                   f"http://{at}/live/Name-5ecret/{password}/123.ts",
+                   f"http://127.0.0.1:1/Name-5ecret/{password}/123"]
         config = line_up(*[channel(i + 1, source, input_options=options)
                            for i, source in enumerate(sources)],
                          auth={"enabled": True, "token": shared, "admin_token": admin,
@@ -115,9 +123,10 @@ def test_no_secret_leaves_the_server(server, tmp_path):
                          streaming={"allow_private": True, "start_timeout": 3})
         s = server(config)
         said = []
+        asked = ((f"?token={shared}", {}), ("", {"X-Amps-Token": guest}),
+                 ("", {"Authorization": f"Bearer {admin}"}))
         for number in range(1, len(sources) + 1):
-            for path, headers in ((f"?token={shared}", {}), ("", {"X-Amps-Token": guest}),
-                                  ("", {"Authorization": f"Bearer {admin}"})):
+            for path, headers in asked[:3 if number == 1 else 1]:
                 with s.stream(f"/stream/{number}{path}", headers=headers) as viewer:
                     assert viewer.head().status >= 400
                     said.append(viewer.read_all().decode())
@@ -144,6 +153,10 @@ def test_no_secret_leaves_the_server(server, tmp_path):
     text = "\n".join(said)
     basic = base64.b64encode(f"user:{password}".encode()).decode()
     assert re.search(r"libav: .*://[*]{3}@.*/gone\.ts", text), "libav names no URL"
+    assert re.search(r"libav: .*/movie/[*]{3}/[*]{3}/77\.ts\?id=8&sid=[*]{3}", text)
+    for shown in ("/live.ts?channel=5&u=***&p=***", "/hdnts=***/live.ts?st=***&jwt=***",
+                  "/live/***/***/123.ts", "127.0.0.1:1/***/***/123"):
+        assert shown in text, shown
     assert "trying again in" in text
     found = [line[:300] for line in text.splitlines()
              if "5ecret" in line or basic in line or "wwwwwwww" in line]

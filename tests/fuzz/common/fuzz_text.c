@@ -24,7 +24,8 @@ static void check_copy(const char *text, size_t cap)
 	free(dst);
 }
 
-/* Whatever a source looks like, what follows "key=" or stands before "@" is never shown. */
+/* Whatever a source looks like: what follows "key=" or "/pin=", or stands before "@", is hidden.
+ */
 static void check_redact(const char *text, size_t cap)
 {
 	size_t room = strlen(text) + 64;
@@ -33,7 +34,10 @@ static void check_redact(const char *text, size_t cap)
 	if (dst != NULL && url != NULL) {
 		text_redact_url(text, dst, cap);
 		check(strlen(dst) < cap);
-		snprintf(url, room, "http://me:h1dd3n@host/?key=h1dd3n&%s", text);
+		snprintf(url, room, "http://me:h1dd3n@host/pin=h1dd3n/?key=h1dd3n&%s", text);
+		text_redact_url(url, dst, room);
+		check(strstr(text, "h1dd3n") != NULL || strstr(dst, "h1dd3n") == NULL);
+		snprintf(url, room, "%s /&u=h1dd3n&id=7", text);
 		text_redact_url(url, dst, room);
 		check(strstr(text, "h1dd3n") != NULL || strstr(dst, "h1dd3n") == NULL);
 	}

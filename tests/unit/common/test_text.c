@@ -1,6 +1,7 @@
 #include "common/text.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include "common/limits.h"
 #include "leaks.h"
@@ -102,7 +103,7 @@ Test(text, redacts_userinfo)
 	check_redacted("http://host?to=a@b", "http://host?to=a@b");
 	check_redacted("concat:http://a:b@c/1|http://d:e@f/2",
 		       "concat:http://***@c/1|http://***@f/2");
-	check_redacted("http://proxy/?u=http://me:pw@host/", "http://proxy/?u=http://***@host/");
+	check_redacted("http://proxy/?of=http://me:pw@host/", "http://proxy/?of=http://***@host/");
 	check_redacted("/srv/films/a@b.ts", "/srv/films/a@b.ts");
 	check_redacted("", "");
 }
@@ -117,6 +118,23 @@ Test(text, redacts_the_path_of_an_iptv_panel)
 	check_redacted("http://h/me/pw/123", "http://h/***/***/123");
 	check_redacted("http://h/me/pw/123.m3u8|User-Agent=x",
 		       "http://h/***/***/123.m3u8|User-Agent=x");
+	check_redacted("http://h/series/me/pw/7", "http://h/series/***/***/7");
+	check_redacted("http://h/a/b/LIVE/11/22/5/index.m3u8?x=1",
+		       "http://h/a/b/LIVE/***/***/5/index.m3u8?x=1");
+	check_redacted("http://h/1/2/3/4/live/me/pw/5", "http://h/1/2/3/4/live/***/***/5");
+	check_redacted("http://h/live/me/5#pw/6", "http://h/live/me/5#pw/6");
+	check_redacted("http://h/token=x/live/me/pw/5.ts?pw=y",
+		       "http://h/token=***/live/***/***/5.ts?pw=***");
+	check_redacted("http://h/user=me/pw/5.ts", "http://h/***/***/5.ts");
+	check_redacted("http://h/a;pin=1/live/me/pw/5.ts&x=2", "http://h/a;pin=***&x=2");
+	check_redacted("concat:http://h/me/pw/1|http://h/live/me/pw/2.ts",
+		       "concat:http://h/***/***/1|http://h/live/***/***/2.ts");
+	check_redacted("http://me@/a/pw/5", "http://***@/a/pw/5");
+	check_redacted("http://h/live//5.ts", "http://h/live//5.ts");
+	check_redacted("http://h/live//pw/5.ts", "http://h/live//pw/5.ts");
+	check_redacted("http://h/live/me/pw/5x", "http://h/live/me/pw/5x");
+	check_redacted("http://h/get.php?username=me&password=pw&type=m3u_plus",
+		       "http://h/get.php?username=***&password=***&type=m3u_plus");
 	check_redacted("http://h/tv/hd/index.m3u8", "http://h/tv/hd/index.m3u8");
 	check_redacted("http://h/live/one/1.ts", "http://h/live/one/1.ts");
 	check_redacted("http://h/live/sport/hd/index.m3u8", "http://h/live/sport/hd/index.m3u8");
@@ -147,6 +165,72 @@ Test(text, redacts_secret_parameters)
 	check_redacted("http://h/?authorization=Bearer x", "http://h/?authorization=***");
 	check_redacted("http://h/?x=1&&?y=2", "http://h/?x=1&&?y=2");
 	check_redacted("http://h/?token=a?password=b", "http://h/?token=***");
+}
+
+Test(text, redacts_what_iptv_links_carry)
+{
+	static const char *const names[] = {
+		"pw",	  "pin",      "PIN",	     "jwt",   "hmac",	   "hdnts",	"hdnea",
+		"hdntl",  "session",  "sess",	     "sid",   "PHPSESSID", "cred",	"user",
+		"userid", "username", "user%5Fname", "login", "loginname", "account",	"u",
+		"P",	  "code",     "hash",	     "st",    "my_pw",	   "file-hash", "auth[pin]",
+		"mac",	  "md5",      "%70"};
+	static const char *const harmless[] = {
+		"channel",    "id",	      "bitrate", "variant",  "User-Agent",
+		"user_agent", "country_code", "mapping", "ping",     "q",
+		"uu",	      "start",	      "pu",	 "side",     "stamp",
+		"expires",    "upwind",	      "codec",	 "rehashed", "e"};
+	char url[128], hidden[128];
+
+	for (size_t i = 0; i < array_size(names); i++) {
+		snprintf(url, sizeof(url), "http://h/a?channel=5&%s=SECRET&id=7", names[i]);
+		snprintf(hidden, sizeof(hidden), "http://h/a?channel=5&%s=***&id=7", names[i]);
+		check_redacted(url, hidden);
+	}
+	for (size_t i = 0; i < array_size(harmless); i++) {
+		snprintf(url, sizeof(url), "http://h/%s=1/a?channel=5&%s=x&id=7", harmless[i],
+			 harmless[i]);
+		check_redacted(url, url);
+	}
+	check_redacted("http://h/?u=b&p=SECRET", "http://h/?u=***&p=***");
+	check_redacted("http://h/?x=exp=1~acl=/*~hmac=SECRET&y=2",
+		       "http://h/?x=exp=1~acl=/*~hmac=***&y=2");
+}
+
+Test(text, redacts_secrets_in_the_segments_of_a_path)
+{
+	check_redacted("http://h/a/hdnts=exp=1~acl=/*~hmac=SECRET/b/i.m3u8?x=1",
+		       "http://h/a/hdnts=***/*~hmac=***");
+	check_redacted("http://h/hdntl=exp=1~acl=%2f*~hmac=SECRET/b/i.m3u8?x=1",
+		       "http://h/hdntl=***/b/i.m3u8?x=1");
+	check_redacted("rtsp://h:554/user=admin&password=SECRET&channel=1&stream=0.sdp?x",
+		       "rtsp://h:554/user=***&password=***&channel=1&stream=0.sdp?x");
+	check_redacted("rtsp://h/user=admin_password=SECRET_channel=1.sdp", "rtsp://h/user=***");
+	check_redacted("http://h/i.m3u8;jsessionid=SECRET?x=1", "http://h/i.m3u8;jsessionid=***");
+	check_redacted("http://h/~joe/a=b/?x/y=1", "http://h/~joe/a=b/?x/y=1");
+	check_redacted("http://h/?x/token=a/b&y=1", "http://h/?x/token=***&y=1");
+}
+
+/* A text of some length whose every part could be looked at from every other would take minutes. */
+Test(text, redacting_takes_linear_time_and_room, .timeout = 60)
+{
+	static const char *const units[] = {
+		"://",	  "://h/",  "://h/a/b/", "://a@", "/",		"~",
+		"?",	  "&u=b",   "/u=b",	 "~p=c",  "://h///5",	"://@/a/b/5",
+		"/live/", "//h:/1", "?/~&;#|",	 "u=",	  "://h/1/1/1", "%75"};
+
+	for (size_t i = 0; i < array_size(units); i++) {
+		size_t n = strlen(units[i]), len = n * ((4u << 20) / n), cap = 2 * len + 8;
+		char *url = malloc(len + 1), *dst = malloc(cap);
+
+		for (size_t at = 0; at < len; at += n)
+			memcpy(url + at, units[i], n);
+		url[len] = '\0';
+		text_redact_url(url, dst, cap);
+		cr_expect_lt(strlen(dst), cap - 1, "%s was cut", units[i]);
+		free(url);
+		free(dst);
+	}
 }
 
 Test(text, redacted_text_is_cut_without_a_secret)

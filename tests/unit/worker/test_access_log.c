@@ -187,6 +187,7 @@ Test(access_log, a_secret_is_in_no_line)
 		cr_expect_null(strstr(line, "SECRET"), "%s: %s", head, line);
 	}
 	HOLDS(line_of("/a?x=1&token=SECRET&y=2", "", 200), "/a?x=1&token=***&y=2 ");
+	HOLDS(line_of("/a?u=SECRET&pw=SECRET&id=7", "", 200), "/a?u=***&pw=***&id=7 ");
 	HOLDS(line_of("/a?tok=1&y=a=b&z", "", 200), "/a?tok=1&y=a=b&z ");
 	close_book();
 }
