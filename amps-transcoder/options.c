@@ -239,7 +239,10 @@ bool option_input_fits(const char *name, const char *scheme, const char *value)
 	return class_takes(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, value) ||
 	       class_find(avcodec_get_class(), name, AV_OPT_FLAG_DECODING_PARAM,
 			  AV_OPT_SEARCH_CHILDREN) ||
-	       protocol_takes(scheme, name, value) || demuxer_takes(scheme, name, value) ||
+	       protocol_takes(scheme, name, value) ||
+	       /* we receive both alike */
+	       (!strcmp(scheme, "rtp") && protocol_takes("udp", name, value)) ||
+	       demuxer_takes(scheme, name, value) ||
 	       stream_takes(avformat_get_class(), name, value);
 }
 

@@ -242,6 +242,7 @@ Test(check_options, what_nothing_in_a_source_takes_is_named)
 		{"udp://@:1", "localaddr", true},	 {"/srv/a.ts", "user_agent", false},
 		{"/srv/a.ts", "probesize", true},	 {"/srv/a.mp4", "ignore_editlist", true},
 		{"/srv/a.ts", "skip_frame", true},	 {"/srv/a.ts", "rw_timeout", true},
+		{"rtp://@:1", "localport", true},	 {"rtp://@:1", "local_rtpport", true},
 	};
 
 	for (size_t i = 0; i < array_size(rows); i++) {
