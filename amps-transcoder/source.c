@@ -103,10 +103,13 @@ static int open_file(struct source *s)
 
 static int open_udp(struct source *s)
 {
-	int r = udp_open(&s->udp, s->url, s->options.libav);
+	AVDictionary *left = NULL;
+	int r = udp_open(&s->udp, s->url, s->options.libav, &left);
 
 	if (r < 0)
 		return r;
+	av_dict_free(&s->left);
+	s->left = left;
 	s->via = SOURCE_VIA_UDP;
 	s->live = true;
 	s->is_ts = true;
@@ -155,15 +158,6 @@ static bool is_demuxer_only(const struct source *s)
 	       !strcmp(s->scheme, "sdp");
 }
 
-/* Options of a transport stream that is passed on as it comes. */
-static void report_leftover(const struct source *s)
-{
-	if (s->via == SOURCE_VIA_AVIO)
-		source_options_leftover_ts(&s->options, s->left);
-	else if (s->via == SOURCE_VIA_FILE)
-		source_options_leftover_ts(&s->options, s->options.libav);
-}
-
 int source_open(struct source *s)
 {
 	int r;
@@ -186,7 +180,8 @@ int source_open(struct source *s)
 	if (s->options.programme || s->options.without_any)
 		s->is_ts = false;
 	if (r == 0 && s->is_ts)
-		report_leftover(s);
+		source_options_leftover_ts(&s->options,
+					   s->via == SOURCE_VIA_FILE ? s->options.libav : s->left);
 	return r;
 }
 
@@ -313,7 +308,7 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 	AVDictionary *d = options_of(s);
 	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
 	/* then the protocol took its options when it was opened */
-	bool opened = s->via == SOURCE_VIA_AVIO && (*ic)->pb;
+	bool opened = (s->via == SOURCE_VIA_AVIO || s->via == SOURCE_VIA_UDP) && (*ic)->pb;
 	struct hls_languages *languages = hls_languages_watch(*ic);
 	int r;
 

@@ -27,7 +27,7 @@ struct source {
 	AVIOContext *avio;
 	struct dash *dash;  /* VIA_AVIO: the live presentation that the demuxer plays */
 	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reading as libav wants it */
-	AVDictionary *left; /* VIA_AVIO: the options that the protocol did not take */
+	AVDictionary *left; /* VIA_AVIO, VIA_UDP: the options that the protocol did not take */
 	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: looked at, handed out first */
 	size_t head_len, head_at;
 	int64_t size; /* bytes, -1 unknown */

@@ -11,9 +11,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "amps-transcoder/url.h"
+#include <libavutil/log.h>
+
+#include "amps-transcoder/source_options.h"
+#include "amps-transcoder/udp_url.h"
 #include "common/clock.h"
-#include "common/text.h"
+#include "common/log.h"
 
 #define DATAGRAM_TS	1316u /* seven packets, what nearly every sender sends */
 #define DATAGRAM_MAX	2048u
@@ -27,56 +30,29 @@
 #define RTP_HEADER	12u
 #define TS_SYNC_BYTE	0x47
 
-struct udp_url {
-	char host[256], source[256], local[256];
-	char port[8];
-};
-
-/* A setting of the URL, or of the input options where the URL does not have it. */
-static void setting(const char *url, const AVDictionary *options, const char *name, char *dst,
-		    size_t cap)
+/* Says why the source cannot be opened. */
+static int failed(const char *what, const char *which, int r)
 {
-	const AVDictionaryEntry *e = av_dict_get(options, name, NULL, 0);
-
-	if (!url_query(url, name, dst, cap) && e)
-		snprintf(dst, cap, "%s", e->value);
+	av_log(NULL, AV_LOG_ERROR, "%s %s: %s\n", what, which, strerror(-r));
+	return r;
 }
 
-static int parse_url(const char *url, const AVDictionary *options, struct udp_url *ret)
-{
-	const char *rest = strstr(url, "://"), *end, *at, *colon;
-	uint64_t port;
-
-	*ret = (struct udp_url){0};
-	if (!rest)
-		return -EINVAL;
-	rest += 3;
-	end = rest + strcspn(rest, "/?#");
-	at = memchr(rest, '@', (size_t)(end - rest));
-	/* "udp://@239.1.1.1:1234" is how players write it; "source@group" names the sender */
-	if (at)
-		snprintf(ret->source, sizeof(ret->source), "%.*s", (int)(at - rest), rest);
-	url_host(url, ret->host, sizeof(ret->host));
-	colon = memrchr(rest, ':', (size_t)(end - rest));
-	if (!colon || end - colon > (ptrdiff_t)sizeof(ret->port))
-		return -EINVAL;
-	snprintf(ret->port, sizeof(ret->port), "%.*s", (int)(end - colon - 1), colon + 1);
-	setting(url, options, "localaddr", ret->local, sizeof(ret->local));
-	if (!*ret->source)
-		setting(url, options, "sources", ret->source, sizeof(ret->source));
-	return text_parse_u64(ret->port, 65535, &port) < 0 || port == 0 ? -EINVAL : 0;
-}
-
-static int lookup(const char *host, const char *port, int family, struct sockaddr_storage *ret,
+static int lookup(const char *host, uint16_t port, int family, struct sockaddr_storage *ret,
 		  socklen_t *ret_len)
 {
 	struct addrinfo hints = {.ai_family = family,
 				 .ai_socktype = SOCK_DGRAM,
 				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *found;
+	char service[8];
+	int r;
 
-	if (getaddrinfo(*host ? host : NULL, port, &hints, &found) != 0)
+	snprintf(service, sizeof(service), "%u", port);
+	r = getaddrinfo(*host ? host : NULL, service, &hints, &found);
+	if (r != 0) {
+		av_log(NULL, AV_LOG_ERROR, "%s: %s\n", host, gai_strerror(r));
 		return -EHOSTUNREACH;
+	}
 	memcpy(ret, found->ai_addr, found->ai_addrlen);
 	*ret_len = found->ai_addrlen;
 	freeaddrinfo(found);
@@ -88,6 +64,14 @@ static bool is_multicast(const struct sockaddr_storage *a)
 	if (a->ss_family == AF_INET)
 		return IN_MULTICAST(ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr));
 	return IN6_IS_ADDR_MULTICAST(&((const struct sockaddr_in6 *)a)->sin6_addr);
+}
+
+static void set_port(struct sockaddr_storage *a, uint16_t port)
+{
+	if (a->ss_family == AF_INET)
+		((struct sockaddr_in *)a)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
 }
 
 /* The interface of this name or with this address; 0 if there is none. */
@@ -113,67 +97,170 @@ static unsigned interface_index(const char *local)
 	return index;
 }
 
-/* Joins the group; from one source alone where one is named (RFC 3678). */
+/* Asks for each sender of a list alone, or for all but those (RFC 3678). */
+static int filter_senders(int fd, const struct group_req *group, int option, const char *senders)
+{
+	int family = group->gr_group.ss_family;
+	struct group_source_req req = {.gsr_interface = group->gr_interface,
+				       .gsr_group = group->gr_group};
+	socklen_t ignored;
+	char sender[256];
+
+	for (; *senders; senders += *senders == ',') {
+		size_t len = strcspn(senders, ",");
+		int r;
+
+		snprintf(sender, sizeof(sender), "%.*s", (int)len, senders);
+		senders += len;
+		if (len == 0)
+			continue;
+		r = lookup(sender, 0, family, &req.gsr_source, &ignored);
+		if (r < 0)
+			return r;
+		if (setsockopt(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, option, &req,
+			       sizeof(req)) < 0)
+			return failed(option == MCAST_BLOCK_SOURCE ? "cannot block the sender"
+								   : "cannot ask for the sender",
+				      sender, -errno);
+	}
+	return 0;
+}
+
 static int join_group(int fd, const struct sockaddr_storage *group, socklen_t len,
-		      const struct udp_url *u)
+		      const struct udp_url *url)
 {
 	int level = group->ss_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
-	struct group_source_req req = {.gsr_interface = interface_index(u->local)};
-	struct group_req any = {.gr_interface = req.gsr_interface};
-	socklen_t ignored;
-	int r;
+	struct group_req req = {.gr_interface = interface_index(url->local)};
 
-	if (*u->local && any.gr_interface == 0)
-		return -ENODEV;
-	memcpy(&any.gr_group, group, len);
-	if (!*u->source)
-		return setsockopt(fd, level, MCAST_JOIN_GROUP, &any, sizeof(any)) < 0 ? -errno : 0;
-	req.gsr_group = any.gr_group;
-	r = lookup(u->source, NULL, group->ss_family, &req.gsr_source, &ignored);
-	if (r < 0)
-		return r;
-	return setsockopt(fd, level, MCAST_JOIN_SOURCE_GROUP, &req, sizeof(req)) < 0 ? -errno : 0;
+	if (*url->local && req.gr_interface == 0)
+		return failed("localaddr is no interface here:", url->local, -ENODEV);
+	memcpy(&req.gr_group, group, len);
+	if (*url->sources)
+		return filter_senders(fd, &req, MCAST_JOIN_SOURCE_GROUP, url->sources);
+	if (setsockopt(fd, level, MCAST_JOIN_GROUP, &req, sizeof(req)) < 0)
+		return failed("cannot join the group", url->host, -errno);
+	return filter_senders(fd, &req, MCAST_BLOCK_SOURCE, url->block);
 }
 
-static int bind_and_join(int fd, const struct sockaddr_storage *a, socklen_t len,
-			 const struct udp_url *u)
+static int bind_group(int fd, const struct sockaddr_storage *group, socklen_t len,
+		      const struct udp_url *url)
 {
-	int on = 1, off = 0, bytes = RECEIVE_BUFFER;
+	int on = 1, off = 0;
+
+	/* several jobs may listen to one group, each gets every datagram */
+	if (url->reuse != 0)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (const struct sockaddr *)group, len) < 0)
+		return -errno;
+	if (group->ss_family == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof(off));
+	return join_group(fd, group, len, url);
+}
+
+static bool is_interface(const char *name)
+{
+	return *name && if_nametoindex(name);
+}
+
+/* Receives at localaddr, or at the host where that is ours; else it is the sender's, and datagrams
+ * may come to any address of ours. */
+static int bind_local(int fd, const struct sockaddr_storage *host, socklen_t len,
+		      const struct udp_url *url)
+{
+	bool by_interface = is_interface(url->local);
+	bool by_address = *url->local && !by_interface;
+	uint16_t port = url->local_port ? url->local_port : url->port;
+	struct sockaddr_storage at = *host;
+	int r = by_address ? lookup(url->local, port, host->ss_family, &at, &len) : 0;
+
+	if (r < 0)
+		return r;
+	set_port(&at, port);
+	if (by_interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, url->local,
+				       (socklen_t)strlen(url->local)) < 0)
+		return failed("cannot receive from the interface", url->local, -errno);
+	if (bind(fd, (struct sockaddr *)&at, len) == 0)
+		return 0;
+	if (by_address)
+		return failed("cannot receive at localaddr", url->local, -errno);
+	if (errno != EADDRNOTAVAIL)
+		return -errno;
+	r = lookup("", port, host->ss_family, &at, &len);
+	if (r < 0)
+		return r;
+	return bind(fd, (struct sockaddr *)&at, len) < 0 ? -errno : 0;
+}
+
+static int bind_host(int fd, const struct sockaddr_storage *host, socklen_t len,
+		     const struct udp_url *url)
+{
+	int on = 1, r;
+
+	/* a port is one's, unless the operator wants it otherwise */
+	if (url->reuse > 0)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	r = bind_local(fd, host, len, url);
+	if (r < 0 || !url->connect)
+		return r;
+	if (!*url->host)
+		return failed("connect", "needs a host in the URL", -EINVAL);
+	if (connect(fd, (const struct sockaddr *)host, len) < 0)
+		return failed("cannot connect to", url->host, -errno);
+	return 0;
+}
+
+static void set_buffer(int fd, int wanted)
+{
+	int bytes = wanted < 0 ? RECEIVE_BUFFER : wanted, got;
+	socklen_t len = sizeof(got);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	/* several jobs may listen to one group, each gets every datagram; a unicast port is one's
-	 */
-	if (is_multicast(a))
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (const struct sockaddr *)a, len) < 0)
-		return -errno;
-	if (!is_multicast(a))
-		return 0;
-	if (a->ss_family == AF_INET)
-		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof(off));
-	return join_group(fd, a, len, u);
+	/* the kernel counts as much again for itself */
+	if (wanted >= 0 && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) == 0 &&
+	    got / 2 < wanted)
+		log_warn("the kernel allows a receive buffer of %d bytes (net.core.rmem_max), "
+			 "going on with that instead of buffer_size=%d",
+			 got / 2, wanted);
 }
 
-int udp_open(struct udp *u, const char *url, const AVDictionary *options)
+static int open_socket(const struct udp_url *url, bool *ret_multicast)
 {
-	struct sockaddr_storage address = {0};
+	bool any = !*url->host && *url->local && !is_interface(url->local);
+	struct sockaddr_storage host = {0};
 	_cleanup_(closep) int fd = -1;
-	struct udp_url parts;
+	bool multicast;
 	socklen_t len;
-	int r = parse_url(url, options, &parts);
+	int r = lookup(any ? url->local : url->host, url->port, AF_UNSPEC, &host, &len);
 
-	if (r == 0)
-		r = lookup(parts.host, parts.port, AF_UNSPEC, &address, &len);
 	if (r < 0)
 		return r;
-	fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(host.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	r = bind_and_join(fd, &address, len, &parts);
+	set_buffer(fd, url->buffer_bytes);
+	multicast = is_multicast(&host);
+	r = multicast ? bind_group(fd, &host, len, url) : bind_host(fd, &host, len, url);
 	if (r < 0)
 		return r;
-	u->fd = TAKE_FD(fd);
+	*ret_multicast = multicast;
+	return TAKE_FD(fd);
+}
+
+int udp_open(struct udp *u, const char *url, const AVDictionary *options, AVDictionary **ret_left)
+{
+	_cleanup_(udp_url_done) struct udp_url parts = {0};
+	bool multicast = false;
+	int r = udp_url_parse(url, options, &parts);
+
+	if (r == 0)
+		r = open_socket(&parts, &multicast);
+	if (r < 0)
+		return r;
+	u->fd = r;
 	u->gather_ms = GATHER_FIRST_MS;
+	udp_url_followed(&parts, multicast);
+	source_options_leftover(parts.query, parts.query);
+	*ret_left = TAKE_PTR(parts.options);
 	return 0;
 }
 

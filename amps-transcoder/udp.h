@@ -16,11 +16,15 @@ struct udp {
 	unsigned window_datagrams, window_largest; /* all of them, most at once */
 };
 
-/* Opens `udp://[source@]host:port[?localaddr=A&sources=A]` (or rtp://) for receiving: binds, joins
- * a multicast group on the interface localaddr (a name or an IPv4 address), from one source alone
- * where one is given; both may stand in the options instead.  0, -EINVAL (not such a URL), -Exxx.
- */
-must_check int udp_open(struct udp *u, const char *url, const AVDictionary *options);
+/* Opens `udp://[source@]host:port[?settings]` (or rtp://) for receiving; the settings are ffmpeg's
+ * and may stand in the options (NULL: none) instead.  A multicast group is joined, on the interface
+ * localaddr (a name or an address), from the senders alone that are named.  Else it receives at
+ * localaddr, at the host where that is an address of ours, or at any; then the host is who sends.
+ *
+ * *ret_left are the options that nothing of this took, the caller's; the URL's own are logged.  0,
+ * -EINVAL (not such a URL or setting), -Exxx: libav's log may have the reason. */
+must_check int udp_open(struct udp *u, const char *url, const AVDictionary *options,
+			AVDictionary **ret_left);
 void udp_close(struct udp *u);
 
 /* Receives what is there, payloads back to back (RTP headers removed).  Waits up to timeout_ms for

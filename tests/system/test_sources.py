@@ -1,4 +1,5 @@
 """Every kind of source, how it ends, fails and comes back."""
+import re
 import shutil
 import socket
 import subprocess
@@ -76,10 +77,12 @@ def test_lavfi_makes_pictures(server):
         w.stop().check().check_start()
 
 
-def test_udp(server):
+@pytest.mark.parametrize("url", [
+    "udp://127.0.0.1:{}", "udp://203.0.113.7:{}", "udp://@:{}?localaddr=lo"])
+def test_udp(server, url):
     port = free_port(socket.SOCK_DGRAM)
     with UdpSender(Paced(media.long_film(), 120), port):
-        s = server(line_up(channel(1, f"udp://127.0.0.1:{port}")))
+        s = server(line_up(channel(1, url.format(port))))
         with Watcher(s, "/stream/1.ts") as w:
             wait_for(lambda: w.checker.seconds() > 4, 20, "four seconds of film")
             checker = w.stop().check()
@@ -99,6 +102,30 @@ def test_multicast(server):
         with Watcher(s, "/stream/1.ts") as w:
             wait_for(lambda: w.checker.seconds() > 3, 20, "three seconds of film")
             w.stop().check().check_start()
+
+
+def test_what_no_receiver_of_datagrams_follows_is_named(server):
+    port = free_port(socket.SOCK_DGRAM)
+    url = f"udp://127.0.0.1:{port}?fifo_size=1000000&overrun_nonfatal=1&buffer_size=1000000000"
+    options = {"timeout": 5000000, "reuse": 1}
+    with UdpSender(Paced(media.two_programmes(), 60), port):
+        s = server(line_up(channel(1, url, input_options=options),
+                           channel(2, url, input_options={**options, "programid": 11})))
+        for number in (1, 2):
+            with Watcher(s, f"/stream/{number}.ts") as w:
+                w.wait_more(100)
+            s.amps("stop", str(number))
+            named = re.findall(rf"\[{number}\].*nothing in this source takes the option '(\w+)'",
+                               s.log())
+            assert sorted(named) == ["fifo_size", "overrun_nonfatal", "timeout"], s.log()
+        assert "instead of buffer_size=1000000000" in s.log()
+
+
+def test_a_wrong_setting_of_a_udp_source_is_named(server):
+    s = server(line_up(channel(1, "udp://@:9?buffer_size=abc")))
+    answer = s.refused("/stream/1.ts")
+    assert answer.status == 502
+    assert "buffer_size=abc: no number of bytes" in s.tuner("1")["last_error"], s.log()
 
 
 def test_udp_that_pauses_is_found_again(server):

@@ -1,0 +1,33 @@
+/* udp_url.h - what a udp:// or rtp:// URL and the input options say about receiving.
+ *
+ * The settings are those of ffmpeg's udp and rtp protocols, under their names; what the URL says
+ * goes before the options. */
+#ifndef AMPS_UDP_URL_H
+#define AMPS_UDP_URL_H
+
+#include <libavutil/dict.h>
+#include "common/base.h"
+
+struct udp_url {
+	char host[256];		       /* to receive at, or a sender; "" = any address */
+	uint16_t port;		       /* of the host */
+	uint16_t local_port;	       /* to receive at; 0 = none given */
+	char local[256];	       /* localaddr: an address or an interface's name; "" = any */
+	char sources[1024];	       /* who alone may send to a group: a,b; "" = anybody */
+	char block[1024];	       /* who may not */
+	int buffer_bytes;	       /* -1 = none given */
+	int reuse;		       /* -1 = none given */
+	bool connect;		       /* the host alone may send */
+	AVDictionary *query, *options; /* the settings as they were given */
+};
+
+/* Reads a URL and the options (NULL: none) into *ret.  0, or -EINVAL: libav's log has the reason
+ * (udp_url_done() all the same). */
+must_check int udp_url_parse(const char *url, const AVDictionary *options, struct udp_url *ret);
+void udp_url_done(struct udp_url *u);
+
+/* Leaves in `query` and `options` only what nobody follows who receives from a multicast group, or
+ * else at an address of one's own. */
+void udp_url_followed(struct udp_url *u, bool multicast);
+
+#endif
