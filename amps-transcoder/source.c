@@ -78,6 +78,72 @@ static AVDictionary *options_of(const struct source *s)
 	return d;
 }
 
+/* What the three ways of reading bring next: > 0, 0 (the end), AVERROR(EAGAIN) (nothing for a
+ * moment), or another libav error. */
+static int read_file(struct source *s, uint8_t *dst, size_t cap)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	ssize_t n;
+
+	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
+		return AVERROR(EAGAIN);
+	n = read(s->fd, dst, cap);
+	/* a DVB device that was read too slowly says so once and goes on */
+	if (n < 0 && errno == EOVERFLOW)
+		return AVERROR(EAGAIN);
+	return n < 0 ? AVERROR(errno) : (int)n;
+}
+
+static int read_udp(struct source *s, uint8_t *dst, size_t cap)
+{
+	ssize_t n = udp_read(&s->udp, dst, cap, WAIT_MS);
+
+	return n ? (int)n : AVERROR(EAGAIN);
+}
+
+static int read_avio(struct source *s, uint8_t *dst, size_t cap)
+{
+	int n = avio_read_partial(s->avio, dst, (int)cap);
+
+	if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)))
+		return 0;
+	return n ? n : AVERROR(EAGAIN);
+}
+
+static int read_more(struct source *s, uint8_t *dst, size_t cap)
+{
+	switch (s->via) {
+	case SOURCE_VIA_FILE:
+		return read_file(s, dst, cap);
+	case SOURCE_VIA_UDP:
+		return read_udp(s, dst, cap);
+	case SOURCE_VIA_AVIO:
+		return read_avio(s, dst, cap);
+	default:
+		return AVERROR(EBADF);
+	}
+}
+
+/* Reads what the decision needs; no more, so that a slow stream starts at once. */
+static int fill_head(struct source *s)
+{
+	while (s->head_len < sizeof(s->head)) {
+		int n = read_more(s, s->head + s->head_len, sizeof(s->head) - s->head_len);
+
+		if (n == 0)
+			break;
+		if (n == AVERROR(EAGAIN) && !job_interrupt(s->job))
+			continue;
+		if (n < 0)
+			return why_ended(s, n);
+		s->head_len += (size_t)n;
+		s->is_ts = ts_align_probe(s->head, s->head_len);
+		if (s->is_ts)
+			break;
+	}
+	return s->head_len ? 0 : -ENODATA;
+}
+
 static int open_file(struct source *s)
 {
 	struct stat st;
@@ -90,9 +156,8 @@ static int open_file(struct source *s)
 		return -EISDIR;
 	s->via = SOURCE_VIA_FILE;
 	s->live = !S_ISREG(st.st_mode);
-	s->is_ts = s->live;
 	if (s->live)
-		return 0;
+		return fill_head(s);
 	s->size = st.st_size;
 	n = pread(s->fd, s->head, sizeof(s->head), 0);
 	if (n < 0)
@@ -114,25 +179,6 @@ static int open_udp(struct source *s)
 	s->live = true;
 	s->is_ts = true;
 	return 0;
-}
-
-/* Reads what the decision needs; no more, so that a slow stream starts at once. */
-static int fill_head(struct source *s)
-{
-	while (s->head_len < sizeof(s->head)) {
-		int n = avio_read_partial(s->avio, s->head + s->head_len,
-					  (int)(sizeof(s->head) - s->head_len));
-
-		if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)))
-			break;
-		if (n < 0)
-			return why_ended(s, n);
-		s->head_len += (size_t)n;
-		s->is_ts = ts_align_probe(s->head, s->head_len);
-		if (s->is_ts)
-			break;
-	}
-	return s->head_len ? 0 : -ENODATA;
 }
 
 static int open_avio(struct source *s)
@@ -185,55 +231,24 @@ int source_open(struct source *s)
 	return r;
 }
 
-static ssize_t read_file(struct source *s, uint8_t *dst, size_t cap)
-{
-	struct pollfd p = {.fd = s->fd, .events = POLLIN};
-	ssize_t n;
-
-	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
-		return -EAGAIN;
-	n = read(s->fd, dst, cap);
-	/* a DVB device that was read too slowly says so once and goes on */
-	if (n < 0 && errno == EOVERFLOW)
-		return -EAGAIN;
-	return n < 0 ? -errno : n;
-}
-
-static ssize_t read_avio(struct source *s, uint8_t *dst, size_t cap)
+ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
 {
 	int n;
 
 	if (s->head_at < s->head_len) {
-		n = (int)MIN(cap, s->head_len - s->head_at);
-		memcpy(dst, s->head + s->head_at, (size_t)n);
-		s->head_at += (size_t)n;
-		return n;
+		size_t part = MIN(cap, s->head_len - s->head_at);
+
+		memcpy(dst, s->head + s->head_at, part);
+		s->head_at += part;
+		return (ssize_t)part;
 	}
-	n = avio_read_partial(s->avio, dst, (int)cap);
-	if (n > 0)
-		return n;
+	n = read_more(s, dst, cap);
 	/* libav calls it an error that a stream of unknown length ends */
-	if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)) ||
-	    (n == AVERROR(EIO) && s->live && !job_interrupt(s->job)))
+	if (n == AVERROR(EIO) && s->via == SOURCE_VIA_AVIO && s->live && !job_interrupt(s->job))
 		return 0;
-	return n == 0 || n == AVERROR(EAGAIN) ? -EAGAIN : why_ended(s, n);
-}
-
-ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
-{
-	ssize_t n = -EBADF;
-
-	if (s->via == SOURCE_VIA_FILE)
-		n = read_file(s, dst, cap);
-	else if (s->via == SOURCE_VIA_UDP)
-		n = udp_read(&s->udp, dst, cap, WAIT_MS);
-	else if (s->via == SOURCE_VIA_AVIO)
-		n = read_avio(s, dst, cap);
-	if (n == 0 && s->via == SOURCE_VIA_UDP)
-		n = -EAGAIN;
-	if (n == -EAGAIN && job_deadline_passed(s->job))
-		return -ETIMEDOUT;
-	return n;
+	if (n >= 0)
+		return n;
+	return n == AVERROR(EAGAIN) && !job_deadline_passed(s->job) ? -EAGAIN : why_ended(s, n);
 }
 
 int source_rewind(struct source *s)

@@ -1,4 +1,5 @@
 """Every kind of source, how it ends, fails and comes back."""
+import os
 import re
 import shutil
 import socket
@@ -9,6 +10,7 @@ import time
 import pytest
 
 import media
+import senders
 from harness import free_port, kill, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
@@ -75,6 +77,18 @@ def test_lavfi_makes_pictures(server):
         tuner = s.tuner("1")
         assert tuner["pid"] == tuner["derive_pid"]
         w.stop().check().check_start()
+
+
+@pytest.mark.parametrize("container", ["mpegts", "matroska", "flv", "nut"])
+def test_a_pipe(server, tmp_path, container):
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    film = media.long_film() if container == "mpegts" else media.mkv()
+    with senders.sender(film, "-f", container, "-y", path, again=True):
+        s = server(line_up(channel(1, path)))
+        with Watcher(s, "/stream/1.ts") as w:
+            wait_for(lambda: w.checker.seconds() > 4, 20, "four seconds of film")
+            w.stop().check().check_start()
 
 
 @pytest.mark.parametrize("url", [

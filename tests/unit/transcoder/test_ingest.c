@@ -452,3 +452,53 @@ Test(ingest, datagrams)
 	close(out);
 	master_stop(&fm);
 }
+
+/* A pipe that both sides hold, with the first bytes of a file in it.  The caller's descriptor. */
+static int pipe_with(const char *path, const char *file, size_t bytes)
+{
+	uint8_t first[4096];
+	int in = open(file, O_RDONLY), out;
+
+	unlink(path);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	out = open(path, O_RDWR);
+	cr_assert_eq(read(in, first, bytes), (ssize_t)bytes);
+	cr_assert_eq(write(out, first, bytes), (ssize_t)bytes);
+	close(in);
+	return out;
+}
+
+Test(ingest, a_pipe_with_three_packets_is_a_transport_stream)
+{
+	char path[64];
+	int out;
+
+	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
+	/* ffmpeg's first three: the tables, with all that the master is told */
+	out = pipe_with(path, short_file(), 3 * 188);
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
+	cr_assert(job_await(&job, &job.told, 5000), "%s", job.text);
+	cr_assert_eq(job.kind, SOURCE_TS);
+	job_stop(&job);
+	close(out);
+	unlink(path);
+	master_stop(&fm);
+}
+
+Test(ingest, a_pipe_that_brings_nothing_is_given_up_in_time)
+{
+	char path[64];
+	int out;
+
+	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
+	out = pipe_with(path, short_file(), 0);
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(path, ",\"start_timeout_ms\":300"), TIME_NONE, 1 << 20);
+	cr_assert(job_await(&job, &job.failed, 5000));
+	cr_assert_eq(job.status, 504, "%s", job.text);
+	job_stop(&job);
+	close(out);
+	unlink(path);
+	master_stop(&fm);
+}
