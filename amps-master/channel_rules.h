@@ -40,7 +40,8 @@ bool channel_audio_only(const json_t *entry, const json_t *profile);
 /* Is the source libavfilter's generator? */
 bool channel_is_lavfi(const json_t *entry);
 
-/* Why nothing plays a source of this name, a sentence in `text`.  Returns false for one that may. */
+/* Why nothing plays a source of this name, a sentence in `text`.  Returns false for one that may.
+ */
 bool channel_source_wrong(const char *source, char *text, size_t cap);
 
 /* Why this entry (with this profile, may be NULL) cannot play in this version: a sentence for an

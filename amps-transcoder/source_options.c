@@ -166,6 +166,11 @@ static bool demuxer_has(const char *name)
 	       (ts && option_find_demuxer(ts, name));
 }
 
+void source_options_unused(const char *name)
+{
+	log_warn("nothing in this source takes the option '%s', ignoring it", name);
+}
+
 static void report_leftover(const struct source_options *o, const AVDictionary *left, bool ts)
 {
 	const AVDictionaryEntry *e = NULL;
@@ -174,8 +179,7 @@ static void report_leftover(const struct source_options *o, const AVDictionary *
 		const char *name = option_input_name(e->key);
 
 		if (av_dict_get(left, name, NULL, 0) && !(ts && demuxer_has(name)))
-			log_warn("nothing in this source takes the option '%s', ignoring it",
-				 e->key);
+			source_options_unused(e->key);
 	}
 }
 

@@ -26,6 +26,9 @@ void source_options_done(struct source_options *o);
 /* Adds the rest to *d as libav calls it. */
 void source_options_for_libav(const struct source_options *o, AVDictionary **d);
 
+/* Logs that nothing takes an option of this name. */
+void source_options_unused(const char *name);
+
 /* Logs by their names which of the rest are still in `left` after libav took what it knows. */
 void source_options_leftover(const struct source_options *o, const AVDictionary *left);
 

@@ -249,6 +249,7 @@ static int open_socket(const struct udp_url *url, bool *ret_multicast)
 int udp_open(struct udp *u, const char *url, const AVDictionary *options, AVDictionary **ret_left)
 {
 	_cleanup_(udp_url_done) struct udp_url parts = {0};
+	const AVDictionaryEntry *e = NULL;
 	bool multicast = false;
 	int r = udp_url_parse(url, options, &parts);
 
@@ -259,7 +260,8 @@ int udp_open(struct udp *u, const char *url, const AVDictionary *options, AVDict
 	u->fd = r;
 	u->gather_ms = GATHER_FIRST_MS;
 	udp_url_followed(&parts, multicast);
-	source_options_leftover(parts.query, parts.query);
+	while ((e = av_dict_get(parts.query, "", e, AV_DICT_IGNORE_SUFFIX)))
+		source_options_unused(e->key);
 	*ret_left = TAKE_PTR(parts.options);
 	return 0;
 }
