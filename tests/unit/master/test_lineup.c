@@ -340,8 +340,10 @@ Test(lineup, says_what_it_cannot_play)
 	check_playable("{'source':'a.ts'}", "profile");
 	check_playable("{'source':'a.ts','ffmpeg_profile':'gone'}", "profile");
 	check_playable("{'ffmpeg_profile':'copy'}", "no source");
-	check_playable("{'source':'rtsps://u:p@cam/1','ffmpeg_profile':'copy'}", "rtsps://");
-	check_playable("{'source':'rist://h:9','ffmpeg_profile':'copy'}", "rist://");
+	check_playable("{'source':'rtsps://u:p@cam/1','ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'rist://h:9','ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'sftp://h/a.ts','ffmpeg_profile':'copy'}", "sftp://");
+	check_playable("{'source':'http:///a.ts','ffmpeg_profile':'copy'}", "no host");
 	check_playable("{'source':'rtsp://u:p@cam/1','ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'source':'srt://h:9','ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'source':'HTTP://h/a','ffmpeg_profile':'copy'}", NULL);

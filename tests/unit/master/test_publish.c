@@ -136,7 +136,7 @@ Test(publish, a_channel_with_everything)
 	    "7],'regions_blocked':['cn'],'next_programs':[{'title':'One','start':"
 	    "'2024-05-24T19:30:00Z','end':'later','description':'d'},{'title':'Two'}],"
 	    "'adaptive_bitrates':[{'name':'sd','label':'Sintel SD','ffmpeg_profile':'copy'},"
-	    "{'name':'hd+','source':'rist://x/'}]}");
+	    "{'name':'hd+','source':'sftp://x/'}]}");
 	p = publish_at(&f, NOW);
 	c = catalog_of(p);
 	ch = catalog_find(c, 1);
