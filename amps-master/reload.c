@@ -154,11 +154,22 @@ void reload_acked(struct reload *r)
 		reload_succeed(r);
 }
 
+/* One line in the log answers any number of signals. */
+static bool signal_waits(const struct waiters *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (w->tickets[i] == 0)
+			return true;
+	return false;
+}
+
 void reload_request(struct reload *r, uint64_t ticket)
 {
 	struct waiters *w = r->state == RELOAD_IDLE ? &r->now : &r->later;
 	const struct reload_result busy = {.error = -EBUSY, .text = "too many reloads wait"};
 
+	if (ticket == 0 && signal_waits(w))
+		return;
 	if (w->count == array_size(w->tickets)) {
 		r->env.done(r->env.owner, ticket, &busy);
 		return;

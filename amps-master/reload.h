@@ -29,7 +29,7 @@ struct reload_env {
 	/* Brings a new publication into force.  What `p` still holds afterwards is freed here. */
 	void (*apply)(void *owner, struct publication *p);
 	bool (*applied_everywhere)(void *owner); /* do all workers serve it? */
-	/* Once for each request with its ticket (0 = a signal asked). */
+	/* Once for each request with its ticket; once a run for all signals (ticket 0). */
 	void (*done)(void *owner, uint64_t ticket, const struct reload_result *result);
 };
 

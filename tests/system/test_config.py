@@ -155,6 +155,17 @@ def test_sighup_reloads(server):
     assert "Channel 2" in s.get("/playlist.m3u").text
 
 
+def test_signals_leave_room_for_those_who_ask(server):
+    """Who sends SIGHUP in a loop does not fill the places of `amps reload`."""
+    s = server(line_up(*(channel(i, media.film()) for i in range(1, 3001))))
+    for _ in range(300):
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.001)
+    done = s.amps("reload", timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert 1 <= s.log().count("configuration") <= 20, "one line a run, not one a signal"
+
+
 def test_a_reload_warns_of_what_acts_at_the_next_start_only(server):
     s = server(line_up(channel(1, media.film())))
     assert s.ask("reload")["warnings"] == []
