@@ -21,7 +21,7 @@ static const char *const allowed_calls[] = {
 	"shutdown", "close", "getsockopt", "setsockopt", "getsockname", "getpeername",
 	/* the loop */
 	"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "timerfd_settime", "eventfd2",
-	"clock_gettime", "gettimeofday", "clock_nanosleep", "restart_syscall",
+	"poll", "ppoll", "clock_gettime", "gettimeofday", "clock_nanosleep", "restart_syscall",
 	/* snapshots and rings that arrive */
 	"fcntl", "fstat", "newfstatat", "munmap", "mremap", "madvise", "brk", "futex", "getrandom",
 	"sysinfo", "sched_yield", "membarrier", "rseq",

@@ -1,6 +1,7 @@
 /* log.c - see log.h.  The sink is the one mutable state of its kind: a process has one stderr. */
 #include "common/log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include "common/log_limit.h"
 #include "common/log_line.h"
 
+#define PATIENCE_MS 50 /* with a reader who may only be late */
+
 static struct {
 	const char *program, *channel;
 	enum log_level level;
@@ -18,6 +21,7 @@ static struct {
 	pid_t pid;
 	pthread_mutex_t lock; /* of what was held back */
 	struct log_limit limit;
+	unsigned lost; /* lines since stderr took none */
 } sink = {.program = "amps", .level = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
@@ -108,8 +112,17 @@ static int print_json(char *line, size_t cap, const struct log_held *h)
 			channel, comma, h->fields, more);
 }
 
+/* Who reads stderr, a pipe or a terminal, may stand still: nothing waits for him longer than once.
+ */
+static bool has_room(void)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, sink.lost ? 0 : PATIENCE_MS) != 0;
+}
+
 /* One write a line: lines of several processes do not mix. */
-static void emit(const struct log_held *h)
+static void put_line(const struct log_held *h)
 {
 	char line[LOG_LINE_MAX];
 	int n = log_head(line, sizeof(line), clock_wall_us(), (enum log_level)h->level);
@@ -119,6 +132,27 @@ static void emit(const struct log_held *h)
 	n += sink.json ? print_json(line + n, cap, h) : print_text(line + n, cap, h);
 	ignored = write(STDERR_FILENO, line, MIN((size_t)n, sizeof(line) - 1));
 	(void)ignored;
+}
+
+static void emit(const struct log_held *h)
+{
+	char text[] = "the reader of this log stood still, going on without the lines that are "
+		      "missing here";
+	struct log_held missing = {.level = LOG_WARNING, .message = text};
+	char fields[32];
+
+	if (!has_room()) {
+		sink.lost++;
+		return;
+	}
+	if (sink.lost) {
+		snprintf(fields, sizeof(fields), sink.json ? "\"lines\":%u" : " lines=%u",
+			 sink.lost);
+		missing.fields = fields;
+		sink.lost = 0;
+		put_line(&missing);
+	}
+	put_line(h);
 }
 
 /* With the lock held. */

@@ -7,7 +7,9 @@
  * line.  Secrets never enter: pass URLs through text_redact_url() first.
  *
  * The same place may say only so much about the same channel in ten seconds (log_limit.h); what was
- * held back is told afterwards, by the next line or by log_tick().  May be called by any thread. */
+ * held back is told afterwards, by the next line or by log_tick().  A reader of stderr that stands
+ * still holds nobody up: lines are left out, and counted in the next that it takes.  May be called
+ * by any thread. */
 #ifndef AMPS_LOG_H
 #define AMPS_LOG_H
 

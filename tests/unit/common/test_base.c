@@ -1,5 +1,6 @@
 /* test_base.c - clocks, times, buffers and sealed memory. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -118,6 +119,43 @@ Test(shm, foreign_descriptors_are_refused)
 	cr_assert_eq(shm_verify(fd, 0, false), -EPERM);
 	cr_assert_eq(shm_verify(0, 0, false), -EPERM);
 	close(fd);
+}
+
+/* Reads a pipe empty. */
+static void drain(int fd, char *dst, size_t cap)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while (used + 1 < cap && (n = read(fd, dst + used, cap - 1 - used)) > 0)
+		used += (size_t)n;
+	dst[used] = '\0';
+}
+
+Test(log, a_reader_that_stands_still_holds_nobody_up, .timeout = 10)
+{
+	static char page[4096], all[1 << 20];
+	int pipe_fds[2], full = 0;
+
+	cr_assert_eq(pipe(pipe_fds), 0);
+	cr_assert_eq(fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK), 0);
+	while (write(pipe_fds[1], page, sizeof(page)) > 0)
+		full++;
+	cr_assert_gt(full, 0);
+	cr_assert_eq(fcntl(pipe_fds[1], F_SETFL, 0), 0);
+	cr_assert_geq(dup2(pipe_fds[1], STDERR_FILENO), 0);
+	log_init("test", LOG_INFO, true);
+	for (int i = 0; i < 3; i++)
+		log_warn("nobody reads this");
+	drain(pipe_fds[0], all, sizeof(all));
+	log_warn("somebody reads again");
+	log_warn("and this");
+	drain(pipe_fds[0], all, sizeof(all));
+	cr_assert_null(strstr(all, "nobody"));
+	cr_assert_not_null(strstr(all, "missing here\",\"fields\":{\"lines\":3}}\n{"), "%s", all);
+	cr_assert_not_null(strstr(all, "somebody"));
+	cr_assert_not_null(strstr(all, "and this"));
 }
 
 Test(log, one_line_whatever_the_text_says)
