@@ -161,13 +161,28 @@ static const char *codec_not_carried(const char *encoder, char media)
 	return codec && !remux_codec_fits(codec->id) ? avcodec_get_name(codec->id) : NULL;
 }
 
+/* What is right, but not followed, or not as it says; NULL = nothing. */
+static const char *remark_of(const char *name, char media, const char *value)
+{
+	if (strcmp(name, "readrate") == 0 && strtod(value, NULL) > 1)
+		return "a source is played in its own time: 1 is meant";
+	if (strcmp(name, "metadata") == 0 && media != 0 && media != 'g')
+		return "only the programme's own is written; it is ignored";
+	if (strcmp(name, "force_key_frames") == 0 && profile_key_grid(value) == 0)
+		return "only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
+		       "ignored";
+	if (strcmp(name, "c") == 0 && media == 's' && strcmp(value, "copy") != 0)
+		return "subtitles can only be copied; they are left out";
+	return NULL;
+}
+
 static void check_own(struct entry *e, const char *key, const char *name, char media,
 		      const char *value)
 {
 	const struct option_def *def = option_find(name, e->side);
 	bool graph = def->value == VALUE_ANY_GRAPH;
 	char text[MESSAGE_MAX] = "";
-	const char *codec;
+	const char *found;
 
 	if (e->side == OPTION_INPUT && value && def->value == VALUE_FORMAT) {
 		check_input_format(e, key, value);
@@ -180,18 +195,10 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 	}
 	if (!check_own_value(def, media, value, text, sizeof(text)))
 		report(e, key, "error", "%s", text);
-	else if (strcmp(name, "readrate") == 0 && strtod(value, NULL) > 1)
-		report(e, key, "warning", "a source is played in its own time: 1 is meant");
-	else if (strcmp(name, "metadata") == 0 && media != 0 && media != 'g')
-		report(e, key, "warning", "only the programme's own is written; it is ignored");
-	else if (strcmp(name, "force_key_frames") == 0 && profile_key_grid(value) == 0)
-		report(e, key, "warning",
-		       "only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
-		       "ignored");
-	else if (strcmp(name, "c") == 0 && media == 's' && strcmp(value, "copy") != 0)
-		report(e, key, "warning", "subtitles can only be copied; they are left out");
-	else if (def->value == VALUE_ANY_CODEC && (codec = codec_not_carried(value, media)))
-		report(e, key, "warning", "%s cannot be carried in MPEG-TS", codec);
+	else if ((found = remark_of(name, media, value)))
+		report(e, key, "warning", "%s", found);
+	else if (def->value == VALUE_ANY_CODEC && (found = codec_not_carried(value, media)))
+		report(e, key, "warning", "%s cannot be carried in MPEG-TS", found);
 	else if (graph && ((media == 'v' && e->video_copied) || (media == 'a' && e->audio_copied)))
 		report(e, key, "error", "a filter cannot work on a stream that is copied");
 }
