@@ -136,9 +136,11 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
           f"{gone:.1f} s; workers {grown} KiB more meanwhile, {kept[0]} KiB afterwards, {kept[1]} after as many more; longest gap "
           f"of {len(ids)} viewers, p99: {p99(calm)} ms before, {p99(stormy)} ms meanwhile")
     assert held > SLOW * 9 // 10 or taken > 4, f"only {held} were held at once"
-    assert grown < SLOW * 8 or SANITIZED, f"{grown} KiB for {SLOW} clients"
+    # some may have been taken in, but not read from, when it was looked at first
+    peak = max(grown, kept[0])
+    assert peak < SLOW * 8 or SANITIZED, f"{peak} KiB for {SLOW} clients"
     # the heap keeps its size, and is used again; the shares of the workers differ a little
-    assert max(kept) < grown * 5 // 4 or SANITIZED, f"{kept} KiB are left of {grown}"
+    assert kept[1] < peak * 5 // 4 or SANITIZED, f"{kept} KiB are left of {peak}"
     assert p99(stormy) < 3 * p99(calm) + 300 * PATIENCE, (calm, stormy)
 
 
