@@ -120,8 +120,8 @@ def test_a_server_that_goes_before_it_answers(tmp_path):
         listener.settimeout(10 * PATIENCE)
         with Terminal("viewers", "--watch", "--socket", path) as t:
             asking, _ = listener.accept()
-            assert asking.recv(1000).endswith(b"\n")
-            asking.close()
+            with asking, asking.makefile("rb") as lines:
+                assert lines.readline().endswith(b"\n")
             assert t.ends() == 3
             assert b"no server at " in t.text.split(GIVE)[1]
 
