@@ -114,8 +114,8 @@ def test_an_encoder_nobody_wants_ends_and_its_place_is_another_ones(server, tmp_
         for name, width in (("HD%2B", 240), ("half", 320), ("HD%2B", 240)):
             with s.stream(f"/stream/1.ts?variant={name}", timeout=30) as stream:
                 data = stream.read_for(3)
+                assert threads(job) > alone
             assert probe(data, tmp_path)["video"]["width"] == width
-            assert threads(job) > alone
             wait_for(lambda: threads(job) == alone, 10, "the encoder to end")
         assert s.tuner("1")["derive_pid"] == job
 
