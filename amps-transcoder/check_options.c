@@ -70,12 +70,6 @@ static void add_args(struct entry *e, json_t *args)
 	}
 }
 
-/* A flag's value. */
-static bool is_on(const char *value)
-{
-	return !value || (strcmp(value, "0") != 0 && strcmp(value, "false") != 0);
-}
-
 static void find_targets(struct entry *e)
 {
 	const char *video = "libx264", *audio = "aac";
@@ -90,9 +84,9 @@ static void find_targets(struct entry *e)
 		if (!key || !option_split(key, name, sizeof(name), &media))
 			continue;
 		if (strcmp(name, "vn") == 0)
-			e->video_off = is_on(value);
+			e->video_off = option_flag_on(value);
 		if (strcmp(name, "an") == 0)
-			e->audio_off = is_on(value);
+			e->audio_off = option_flag_on(value);
 		if (!value)
 			continue;
 		if (strcmp(name, "c") == 0 && (media == 'v' || media == 0))

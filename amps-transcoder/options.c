@@ -49,6 +49,12 @@ bool option_split(const char *key, char *name, size_t cap, char *ret_media)
 	return true;
 }
 
+bool option_flag_on(const char *value)
+{
+	return !value || (strcasecmp(value, "0") != 0 && strcasecmp(value, "false") != 0 &&
+			  strcasecmp(value, "no") != 0);
+}
+
 const struct option_def *option_find(const char *name, enum option_side side)
 {
 	const struct option_def *other = NULL;

@@ -73,6 +73,9 @@ struct option_target {
  * and 'v').  False when the name is too long. */
 bool option_split(const char *key, char *name, size_t cap, char *ret_media);
 
+/* Is a flag of this value on?  NULL: it has none, as "-re". */
+bool option_flag_on(const char *value);
+
 /* The row of a name (without specifier) on that side; failing that, of the other side; or NULL. */
 const struct option_def *option_find(const char *name, enum option_side side);
 

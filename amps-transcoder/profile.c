@@ -98,20 +98,15 @@ static int set_quality(struct profile *p, const struct pair *o)
 	return 0;
 }
 
-static bool switched_on(const struct pair *o)
-{
-	return !o->value || (strcmp(o->value, "0") != 0 && strcmp(o->value, "false") != 0);
-}
-
 /* Options without a value: what is switched off. */
 static bool set_flag(struct profile *p, const struct pair *o)
 {
 	if (strcmp(o->name, "vn") == 0 || strcmp(o->name, "audio_only") == 0)
-		p->video.wish = switched_on(o) ? WISH_OFF : p->video.wish;
+		p->video.wish = option_flag_on(o->value) ? WISH_OFF : p->video.wish;
 	else if (strcmp(o->name, "an") == 0)
-		p->audio.wish = switched_on(o) ? WISH_OFF : p->audio.wish;
+		p->audio.wish = option_flag_on(o->value) ? WISH_OFF : p->audio.wish;
 	else if (strcmp(o->name, "sn") == 0)
-		p->without_subtitles = switched_on(o);
+		p->without_subtitles = option_flag_on(o->value);
 	else
 		return false;
 	return true;

@@ -223,7 +223,7 @@ int source_open(struct source *s)
 	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
 		s->is_ts = false;
 	/* one programme of several, or some of its streams, are cut out by libav's muxer */
-	if (s->options.programme || s->options.without_any)
+	if (s->options.programme || source_options_without_any(&s->options))
 		s->is_ts = false;
 	if (r == 0 && s->is_ts)
 		source_options_leftover_ts(&s->options,

@@ -12,12 +12,6 @@
 #include "common/log.h"
 #include "common/text.h"
 
-static bool is_true(const char *value)
-{
-	return !value || (strcasecmp(value, "0") != 0 && strcasecmp(value, "false") != 0 &&
-			  strcasecmp(value, "no") != 0);
-}
-
 /* "vn" and its like.  False: it is another option. */
 static bool take_without(struct source_options *o, const char *name, const char *value)
 {
@@ -32,8 +26,7 @@ static bool take_without(struct source_options *o, const char *name, const char 
 	for (size_t i = 0; i < array_size(names); i++) {
 		if (strcmp(names[i].name, name) != 0)
 			continue;
-		o->without[names[i].type] = is_true(value);
-		o->without_any |= is_true(value);
+		o->without[names[i].type] = option_flag_on(value);
 		return true;
 	}
 	return false;
@@ -48,7 +41,7 @@ static int take_option(struct source_options *o, const char *name, const char *v
 	if (take_without(o, name, value))
 		return 0;
 	if (!strcmp(name, "re"))
-		o->re = is_true(value);
+		o->re = option_flag_on(value);
 	else if (!strcmp(name, "readrate"))
 		o->re = strtod(text, NULL) > 0;
 	else if (!strcmp(name, "stream_loop"))
@@ -193,9 +186,17 @@ void source_options_leftover_ts(const struct source_options *o, const AVDictiona
 	report_leftover(o, left, true);
 }
 
+bool source_options_without_any(const struct source_options *o)
+{
+	for (size_t i = 0; i < array_size(o->without); i++)
+		if (o->without[i])
+			return true;
+	return false;
+}
+
 void source_options_discard(const struct source_options *o, AVFormatContext *demuxer)
 {
-	for (unsigned i = 0; o->without_any && i < demuxer->nb_streams; i++) {
+	for (unsigned i = 0; i < demuxer->nb_streams; i++) {
 		enum AVMediaType type = demuxer->streams[i]->codecpar->codec_type;
 
 		if (type >= 0 && type < AVMEDIA_TYPE_NB && o->without[type])

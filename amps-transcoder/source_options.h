@@ -13,7 +13,6 @@ struct source_options {
 	int64_t until_us;	    /* -to, which length_us follows; 0 = none */
 	/* -vn, -an, -sn, -dn */
 	bool without[AVMEDIA_TYPE_NB];
-	bool without_any;
 	int64_t programme;   /* programid; 0 = the source as it is */
 	char format[32];     /* -f */
 	AVDictionary *libav; /* the rest, as the operator calls it */
@@ -35,6 +34,9 @@ void source_options_leftover(const struct source_options *o, const AVDictionary 
 /* The same for a transport stream, which nothing demuxes: options of libav's demuxers have no work
  * there and are not missed. */
 void source_options_leftover_ts(const struct source_options *o, const AVDictionary *left);
+
+/* Are some kinds of streams to be left out? */
+bool source_options_without_any(const struct source_options *o);
 
 /* Streams that were not asked for are discarded. */
 void source_options_discard(const struct source_options *o, AVFormatContext *demuxer);
