@@ -279,7 +279,6 @@ static void master_done(struct master *m)
 	reload_free(m->reload);
 	bury_all();
 	publication_free(m->first);
-	viewers_done(&m->viewers);
 	listen_close(&m->listeners);
 	if (m->chantab)
 		shm_unmap(m->chantab, CHANTAB_BYTES);

@@ -15,7 +15,6 @@ static json_t *report_tuners(void *owner)
 
 	if (!m->tuners)
 		return json_array();
-	viewers_count(&m->viewers);
 	return tuners_report(m->tuners, m, count_of_output);
 }
 
@@ -82,20 +81,18 @@ static json_t *report_status(void *owner)
 {
 	const struct master *m = owner;
 	uint64_t uptime_us = clock_mono_us() - m->epoch_mono_us;
-	json_t *tuners = report_tuners(owner);
-	size_t tuner_count = json_array_size(tuners);
 	pid_t nursery = nursery_pid(m->nursery);
 	char url[512];
 
-	json_decref(tuners);
 	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
 	return json_pack(
 		"{s:I, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
 		"uptime_seconds", (json_int_t)(uptime_us / 1000000), "version", AMPS_VERSION, "pid",
 		(int)getpid(), "url", url, "config", serve_options_config(m->options), "generation",
 		(json_int_t)m->generation, "channels", (json_int_t)channel_count(m), "tuners",
-		(json_int_t)tuner_count, "viewers", (json_int_t)viewers_open(&m->viewers),
-		"bytes_sent", (json_int_t)viewers_bytes_sent(&m->viewers), "throughput_bps",
+		(json_int_t)(m->tuners ? tuners_count(m->tuners) : 0), "viewers",
+		(json_int_t)viewers_open(&m->viewers), "bytes_sent",
+		(json_int_t)viewers_bytes_sent(&m->viewers), "throughput_bps",
 		(json_int_t)m->viewers.throughput_bps, "nursery_pid",
 		nursery ? json_integer(nursery) : json_null(), "worker_restarts",
 		(json_int_t)worker_pool_restarts(m->pool), "workers", worker_pool_report(m->pool));

@@ -302,7 +302,7 @@ static int make_children(struct master *m)
 	if (r == 0)
 		r = tuners_new(&tuners, &m->tuners);
 	if (r == 0)
-		r = viewers_init(&m->viewers, m->pool, m->settings.workers);
+		viewers_init(&m->viewers, m->pool, m->settings.workers);
 	return r < 0 ? complain(m, "the children", r) : 0;
 }
 

@@ -80,3 +80,12 @@ json_t *tuners_report(const struct tuners *ts, void *owner,
 			json_array_append_new(list, tuner_json(t, owner, viewers_of));
 	return list;
 }
+
+unsigned tuners_count(const struct tuners *ts)
+{
+	unsigned n = 0;
+
+	for (const struct tuner *t = ts->all; t; t = t->next)
+		n += t->slot >= 0;
+	return n;
+}

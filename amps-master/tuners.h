@@ -65,6 +65,9 @@ must_check int tuners_stop(struct tuners *t, const char *key);
 json_t *tuners_report(const struct tuners *t, void *owner,
 		      uint64_t (*viewers_of)(void *owner, uint32_t output_slot));
 
+/* How many tuners tuners_report() lists; reads nothing but memory. */
+unsigned tuners_count(const struct tuners *t);
+
 /* Jobs alive, for shutdown and /metrics. */
 unsigned tuners_job_count(const struct tuners *t);
 

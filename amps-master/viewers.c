@@ -7,18 +7,10 @@
 
 static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {[VIEWER_TS] = "ts"};
 
-int viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
+void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
 {
 	*v = (struct viewers){.pool = pool, .worker_count = worker_count};
-	v->of_output = calloc(OUTPUTS_MAX, sizeof(*v->of_output));
 	v->sample_us = clock_mono_us();
-	return v->of_output ? 0 : -ENOMEM;
-}
-
-void viewers_done(struct viewers *v)
-{
-	free(v->of_output);
-	*v = (struct viewers){0};
 }
 
 static uint32_t records_used(const struct worker_page *page)
@@ -47,25 +39,16 @@ static void each_viewer(const struct viewers *v,
 	}
 }
 
-static bool count_one(void *context, unsigned worker, const struct viewer_record *r)
-{
-	struct viewers *v = context;
-
-	(void)worker;
-	if (r->output < OUTPUTS_MAX)
-		v->of_output[r->output]++;
-	return true;
-}
-
-void viewers_count(struct viewers *v)
-{
-	memset(v->of_output, 0, OUTPUTS_MAX * sizeof(*v->of_output));
-	each_viewer(v, count_one, v);
-}
-
 uint64_t viewers_of_output(const struct viewers *v, uint32_t output_slot)
 {
-	return output_slot < OUTPUTS_MAX ? v->of_output[output_slot] : 0;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < v->worker_count; i++) {
+		const void *page = worker_pool_page(v->pool, i);
+
+		n += page ? worker_page_output_viewers(page, output_slot) : 0;
+	}
+	return n;
 }
 
 uint64_t viewers_bytes_sent(const struct viewers *v)

@@ -11,18 +11,12 @@
 struct viewers {
 	const struct worker_pool *pool; /* borrowed */
 	unsigned worker_count;
-	uint32_t *of_output; /* [OUTPUTS_MAX], as of viewers_count(); owned */
 	uint64_t sample_us, sample_bytes;
 	uint64_t throughput_bps;
 };
 
-/* 0 or -ENOMEM. */
-must_check int viewers_init(struct viewers *v, const struct worker_pool *pool,
-			    unsigned worker_count);
-void viewers_done(struct viewers *v); /* accepts a zeroed struct */
+void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count);
 
-/* Counts the viewers of every output anew, for viewers_of_output(). */
-void viewers_count(struct viewers *v);
 uint64_t viewers_of_output(const struct viewers *v, uint32_t output_slot);
 
 /* Measures the throughput since the last call; once a second or so. */

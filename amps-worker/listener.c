@@ -103,19 +103,20 @@ static void set_accepting(struct listener *l, bool accepting)
 	l->accepting = accepting;
 }
 
-/* The system has no descriptor left: the spare one lets a newcomer be told.  False if even that did
- * not help. */
-static bool refuse_with_spare(struct worker *w, int listen_fd)
+/* The system has no descriptor left: the spare one lets a newcomer be told.  0, or -Exxx of the
+ * second accept. */
+static int refuse_with_spare(struct worker *w, int listen_fd)
 {
 	struct listener *l = &w->listener;
-	int fd;
+	int fd, error;
 
 	close_fd(&l->spare_fd);
 	fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	error = fd < 0 ? -errno : 0;
 	if (fd >= 0)
 		refuse(w, fd);
 	l->spare_fd = eventfd(0, EFD_CLOEXEC);
-	return fd >= 0;
+	return error;
 }
 
 static void pause_accepting(struct worker *w, int error)
@@ -148,17 +149,23 @@ static bool accept_one(struct worker *w, int listen_fd)
 	struct sockaddr_storage sa = {0};
 	socklen_t n = sizeof(sa);
 	int fd = accept4(listen_fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int error = errno;
 
 	if (fd >= 0) {
 		admit(w, fd, &sa);
 		return true;
 	}
-	if (errno == EAGAIN)
+	if (error == EAGAIN)
 		return false;
 	/* else it is the newcomer's own trouble (ECONNABORTED, network errors of accept(2)) */
-	if (!accept_must_pause(errno) || refuse_with_spare(w, listen_fd))
+	if (!accept_must_pause(error))
 		return true;
-	pause_accepting(w, errno);
+	error = refuse_with_spare(w, listen_fd);
+	if (error == 0)
+		return true;
+	if (error == -EAGAIN)
+		return false; /* the newcomer went away: nobody is left to be refused */
+	pause_accepting(w, -error);
 	return false;
 }
 

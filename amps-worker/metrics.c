@@ -170,32 +170,30 @@ static void add_tuner_sample(struct buf *b, const char *name, const struct tuner
 	buf_printf(b, "\"} %llu\n", (unsigned long long)value);
 }
 
-/* How many viewers read each output, from the pages of all workers. */
-static void count_viewers(const struct facts *f, uint32_t of_output[OUTPUTS_MAX])
+/* How many viewers read an output, from the pages of all workers. */
+static uint32_t output_viewers(const struct facts *f, uint32_t output)
 {
-	for (unsigned w = 0; w < f->worker_count; w++) {
-		const struct worker_page *page = worker_page_at(f, w);
-		uint32_t used =
-			page ? atomic_load_explicit(&page->records_used, memory_order_relaxed) : 0;
-		struct viewer_record record;
+	uint32_t n = 0;
 
-		for (uint32_t i = 0; i < MIN(used, (uint32_t)WORKER_VIEWERS_MAX); i++)
-			if (worker_page_get(page, i, &record) == 0 && record.output < OUTPUTS_MAX)
-				of_output[record.output]++;
-	}
+	for (unsigned w = 0; w < f->worker_count; w++)
+		if (f->worker_pages[w])
+			n += worker_page_output_viewers(f->worker_pages[w], output);
+	return n;
 }
 
 static void add_viewers(const struct facts *f, struct buf *b)
 {
-	uint32_t of_output[OUTPUTS_MAX] = {0}, of_tuner[TUNERS_MAX] = {0};
+	uint32_t of_tuner[TUNERS_MAX] = {0};
 	struct output_slot output;
 	struct tuner_slot tuner;
 
-	count_viewers(f, of_output);
-	for (size_t i = 0; f->chantab && i < OUTPUTS_MAX; i++)
-		if (of_output[i] && chantab_get_output(f->chantab, i, &output) == 0 &&
+	for (uint32_t i = 0; f->chantab && i < OUTPUTS_MAX; i++) {
+		uint32_t n = output_viewers(f, i);
+
+		if (n && chantab_get_output(f->chantab, i, &output) == 0 &&
 		    output.tuner < TUNERS_MAX)
-			of_tuner[output.tuner] += of_output[i];
+			of_tuner[output.tuner] += n;
+	}
 	for (size_t i = 0; f->chantab && i < TUNERS_MAX; i++)
 		if (chantab_get_tuner(f->chantab, i, &tuner) == 0 && tuner.state != TUNER_IDLE)
 			add_tuner_sample(b, "amps_tuner_viewers", &tuner, of_tuner[i]);

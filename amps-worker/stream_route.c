@@ -71,7 +71,7 @@ static bool token_has_room(const struct request *q, struct reply *r)
 		return true;
 	for (unsigned i = 0; i < f->worker_count; i++)
 		if (f->worker_pages[i])
-			viewers += worker_page_count_token(f->worker_pages[i], name);
+			viewers += worker_page_token_viewers(f->worker_pages[i], name);
 	if (viewers < q->token->max_viewers)
 		return true;
 	reply_error(r, 429, RETRY_AFTER_S, "the token has all the viewers it may have");

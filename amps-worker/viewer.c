@@ -65,7 +65,7 @@ static void follow(struct viewer *v, struct stream_ring *r)
 		TAILQ_REMOVE(&v->output->waiting, v, link);
 	}
 	v->ring = r;
-	v->record->output = v->output->slot;
+	viewer_record_set_output(v, v->output->slot);
 	TAILQ_INSERT_TAIL(&r->viewers, v, link);
 	feed_viewer_comes(w, r);
 	output_trim(v->output);

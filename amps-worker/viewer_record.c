@@ -28,20 +28,18 @@ static void fill(struct viewer_record *rec, const struct conn *c, const struct h
 	struct span agent = http_field(q, "User-Agent");
 	size_t n = agent.at ? MIN(agent.len, sizeof(rec->user_agent) - 1) : 0;
 
-	rec->channel = wish->channel;
-	rec->output = UINT32_MAX;
-	rec->since_wall_us = clock_wall_us();
-	rec->port = c->port;
-	rec->protocol = VIEWER_TS;
+	*rec = (struct viewer_record){
+		.channel = wish->channel,
+		.output = UINT32_MAX,
+		.since_wall_us = clock_wall_us(),
+		.port = c->port,
+		.protocol = VIEWER_TS,
+		.token = wish->token,
+	};
 	memcpy(rec->address, &c->peer, sizeof(rec->address));
 	text_copy(rec->variant, sizeof(rec->variant), wish->variant);
-	memset(rec->user_agent, 0, sizeof(rec->user_agent));
 	for (size_t i = 0; i < n; i++)
 		rec->user_agent[i] = agent.at[i] >= ' ' && agent.at[i] < 127 ? agent.at[i] : '?';
-	atomic_store_explicit(&rec->token, wish->token, memory_order_relaxed);
-	atomic_store_explicit(&rec->pos, 0, memory_order_relaxed);
-	atomic_store_explicit(&rec->bytes, 0, memory_order_relaxed);
-	atomic_store_explicit(&rec->lag, 0, memory_order_relaxed);
 }
 
 void viewer_record_take(struct viewer *v, const struct http_request *q,
@@ -49,25 +47,42 @@ void viewer_record_take(struct viewer *v, const struct http_request *q,
 {
 	struct worker *w = v->conn->worker;
 	uint16_t index = take_index(w);
-	struct viewer_record *rec = &w->records[index];
+	struct viewer_record rec;
 
-	fill(rec, v->conn, q, wish);
-	/* readers take a record for whole when they meet one serial before and after */
-	atomic_store_explicit(&rec->serial, (uint64_t)w->index << SERIAL_SHIFT | ++w->serials,
-			      memory_order_release);
+	fill(&rec, v->conn, q, wish);
+	rec.serial = (uint64_t)w->index << SERIAL_SHIFT | ++w->serials;
+	worker_page_put(w->page, index, &rec);
+	if (wish->token)
+		worker_page_add_token(w->page, wish->token, 1);
 	w->viewers[index] = v;
-	v->record = rec;
+	v->record = &w->records[index];
 	page_add(&w->page->viewers_open, 1);
 	page_add(&w->page->viewers_total, 1);
 }
 
+void viewer_record_set_output(struct viewer *v, uint32_t slot)
+{
+	struct worker_page *page = v->conn->worker->page;
+	uint32_t before = atomic_load_explicit(&v->record->output, memory_order_relaxed);
+
+	if (slot == before)
+		return;
+	worker_page_add_output(page, before, -1);
+	worker_page_add_output(page, slot, 1);
+	atomic_store_explicit(&v->record->output, slot, memory_order_relaxed);
+}
+
 void viewer_record_give(struct viewer *v)
 {
+	static const struct viewer_record none;
 	struct worker *w = v->conn->worker;
 	size_t index = (size_t)(v->record - w->records);
+	uint64_t token = atomic_load_explicit(&v->record->token, memory_order_relaxed);
 
-	atomic_store_explicit(&v->record->serial, 0, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release); /* before the next viewer's fields */
+	viewer_record_set_output(v, UINT32_MAX);
+	if (token)
+		worker_page_add_token(w->page, token, -1);
+	worker_page_put(w->page, index, &none);
 	w->viewers[index] = NULL;
 	w->free_records[w->free_count++] = (uint16_t)index;
 	v->record = NULL;

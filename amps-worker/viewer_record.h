@@ -15,6 +15,9 @@ void viewer_record_take(struct viewer *v, const struct http_request *q,
 			const struct stream_wish *wish);
 void viewer_record_give(struct viewer *v);
 
+/* The viewer reads this output now (UINT32_MAX: none); the page counts it there. */
+void viewer_record_set_output(struct viewer *v, uint32_t slot);
+
 /* The viewer with this serial, or NULL. */
 struct viewer *viewer_record_find(const struct worker *w, uint64_t serial);
 

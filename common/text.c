@@ -337,21 +337,3 @@ const char *text_suggest(const char *word, const char *const *candidates, size_t
 	}
 	return nearest;
 }
-
-bool text_equal_secret(const char *given, size_t given_len, const char *secret)
-{
-	unsigned char padded[TOKEN_BYTES_MAX] = {0};
-	size_t secret_len = 0;
-	unsigned differs = 0;
-
-	memcpy(padded, given, MIN(given_len, sizeof(padded)));
-	for (size_t i = 0; i < sizeof(padded); i++) {
-		/* stays on the NUL once there, so that a short secret takes as long as a long one
-		 */
-		unsigned char c = (unsigned char)secret[secret_len];
-
-		differs |= (unsigned)(c ^ padded[i]);
-		secret_len += c != '\0';
-	}
-	return (differs == 0) & (secret_len == given_len) & (secret_len > 0);
-}

@@ -34,9 +34,4 @@ bool text_region(const char *text, size_t len, char out[3]);
 /* The candidate nearest to `word` (small edit distance), or NULL when none is near. */
 const char *text_suggest(const char *word, const char *const *candidates, size_t n);
 
-/* Constant-time comparison; both sides are padded to TOKEN_BYTES_MAX, so that neither content nor
- * length of `secret` shows in the time.  Returns true when equal; nothing equals an empty secret.
- */
-bool text_equal_secret(const char *given, size_t given_len, const char *secret);
-
 #endif

@@ -7,12 +7,14 @@
 
 struct tokens;
 
-/* Maps a snapshot.  The descriptor stays the caller's.  0, -EINVAL, -EPERM, -ENOMEM. */
+/* Maps a snapshot.  The descriptor stays the caller's.  0, -EINVAL, -EPERM, -ENOMEM, -EIO
+ * (no random bytes). */
 must_check int tokens_open(int fd, uint64_t bytes, struct tokens **ret);
 struct tokens *tokens_free(struct tokens *t); /* returns NULL; accepts NULL */
 
-/* Compares with every entry in constant time (all are always looked at).  The entry of the first
- * match that has not expired, or NULL.  Borrowed until tokens_free(). */
+/* The first entry of this token that has not expired, or NULL.  Compares digests under a key of
+ * this process, so neither the time nor the number of tokens tells a client anything.  Borrowed
+ * until tokens_free(). */
 const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
 				      int64_t wall_us);
 

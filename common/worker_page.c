@@ -1,5 +1,7 @@
 #include "common/worker_page.h"
 
+#include <assert.h>
+
 #include "common/hash.h"
 #include "common/words.h"
 
@@ -40,6 +42,19 @@ int worker_page_get(const void *map, size_t index, struct viewer_record *ret)
 	return 0;
 }
 
+void worker_page_put(void *map, size_t index, const struct viewer_record *from)
+{
+	struct viewer_record *r = &worker_page_records(map)[index];
+	uint64_t serial = atomic_load_explicit(&from->serial, memory_order_relaxed);
+	size_t at = sizeof(r->serial);
+
+	if (serial != 0) {
+		assert(atomic_load_explicit(&r->serial, memory_order_relaxed) == 0);
+		words_store((char *)r + at, (const char *)from + at, sizeof(*r) - at);
+	}
+	atomic_store_explicit(&r->serial, serial, memory_order_release);
+}
+
 uint64_t worker_page_token(const char *token, size_t len)
 {
 	uint64_t hash = hash_end(hash_bytes(HASH_START, token, len));
@@ -47,16 +62,86 @@ uint64_t worker_page_token(const char *token, size_t len)
 	return hash != 0 ? hash : 1;
 }
 
-uint64_t worker_page_count_token(const void *map, uint64_t token)
+static struct viewer_counts *counts_of(const void *map)
 {
-	const struct worker_page *page = map;
-	const struct viewer_record *records = worker_page_records((void *)(uintptr_t)map);
-	uint32_t used = atomic_load_explicit(&page->records_used, memory_order_relaxed);
-	uint64_t n = 0;
+	return (struct viewer_counts *)((uintptr_t)map + WORKER_PAGE_COUNTS_OFFSET);
+}
 
-	used = MIN(used, (uint32_t)WORKER_VIEWERS_MAX);
-	for (uint32_t i = 0; i < used; i++)
-		n += atomic_load_explicit(&records[i].serial, memory_order_acquire) != 0 &&
-		     atomic_load_explicit(&records[i].token, memory_order_relaxed) == token;
-	return n;
+/* The token's place, or the first that it may take, or NULL. */
+static struct token_viewers *token_place(const void *map, uint64_t token)
+{
+	struct viewer_counts *c = counts_of(map);
+	struct token_viewers *free_place = NULL;
+
+	for (size_t i = 0; i < array_size(c->of_token); i++) {
+		struct token_viewers *t = &c->of_token[(token + i) % array_size(c->of_token)];
+		uint64_t name = atomic_load_explicit(&t->token, memory_order_relaxed);
+
+		if (name == token)
+			return t;
+		if (!free_place && atomic_load_explicit(&t->viewers, memory_order_relaxed) == 0)
+			free_place = t;
+		if (name == 0)
+			break;
+	}
+	return free_place;
+}
+
+/* Empties places that nobody needs: unused ones with nothing behind them.  Else searches would grow
+ * with every token that was ever seen. */
+static void empty_places(void *map, const struct token_viewers *t)
+{
+	struct token_viewers *all = counts_of(map)->of_token;
+	size_t at = (size_t)(t - all);
+	const struct token_viewers *behind = &all[(at + 1) % WORKER_VIEWERS_MAX];
+
+	if (atomic_load_explicit(&behind->token, memory_order_relaxed) != 0)
+		return;
+	while (atomic_load_explicit(&all[at].token, memory_order_relaxed) != 0 &&
+	       atomic_load_explicit(&all[at].viewers, memory_order_relaxed) == 0) {
+		atomic_store_explicit(&all[at].token, 0, memory_order_relaxed);
+		at = (at + WORKER_VIEWERS_MAX - 1) % WORKER_VIEWERS_MAX;
+	}
+}
+
+void worker_page_add_token(void *map, uint64_t token, int by)
+{
+	struct token_viewers *t = token_place(map, token);
+	uint64_t viewers;
+
+	assert(t);
+	viewers = atomic_load_explicit(&t->viewers, memory_order_relaxed) + (uint64_t)(int64_t)by;
+	assert(viewers <= WORKER_VIEWERS_MAX);
+	atomic_store_explicit(&t->token, token, memory_order_relaxed);
+	atomic_store_explicit(&t->viewers, viewers, memory_order_relaxed);
+	if (viewers == 0)
+		empty_places(map, t);
+}
+
+void worker_page_add_output(void *map, uint32_t output, int by)
+{
+	struct viewer_counts *c = counts_of(map);
+	uint32_t viewers;
+
+	if (output >= OUTPUTS_MAX)
+		return;
+	viewers = atomic_load_explicit(&c->of_output[output], memory_order_relaxed) + (uint32_t)by;
+	assert(viewers <= WORKER_VIEWERS_MAX);
+	atomic_store_explicit(&c->of_output[output], viewers, memory_order_relaxed);
+}
+
+uint64_t worker_page_token_viewers(const void *map, uint64_t token)
+{
+	const struct token_viewers *t = token_place(map, token);
+
+	if (!t || atomic_load_explicit(&t->token, memory_order_relaxed) != token)
+		return 0;
+	return atomic_load_explicit(&t->viewers, memory_order_relaxed);
+}
+
+uint32_t worker_page_output_viewers(const void *map, uint32_t output)
+{
+	if (output >= OUTPUTS_MAX)
+		return 0;
+	return atomic_load_explicit(&counts_of(map)->of_output[output], memory_order_relaxed);
 }

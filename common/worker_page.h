@@ -2,10 +2,11 @@
  *
  *	offset 0    struct worker_page (header and counters)
  *	4096        struct viewer_record[WORKER_VIEWERS_MAX]
+ *	3674112     struct viewer_counts (viewers by output and by token)
  *
  * W: that worker, all fields.  Readers: the master (`amps viewers`, idle rules, heartbeat) and the
- * other workers (/metrics).  Counters are relaxed and only grow; a record is valid while its
- * `serial` is not 0 and reads the same before and after it was copied. */
+ * other workers (/metrics, limits of tokens).  Counters are relaxed and only grow; a record is
+ *valid while its `serial` is not 0 and reads the same before and after it was copied. */
 #ifndef AMPS_WORKER_PAGE_H
 #define AMPS_WORKER_PAGE_H
 
@@ -15,7 +16,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 2u
+#define WORKER_PAGE_VERSION 3u
 
 enum viewer_protocol { VIEWER_TS = 0, VIEWER_PROTOCOL_COUNT_ };
 
@@ -43,7 +44,7 @@ struct worker_page {
 struct viewer_record {
 	_Atomic uint64_t serial; /* 0 = free; unique in the server: worker index << 40 | count */
 	uint32_t channel;
-	uint32_t output; /* slot of the channel table it reads, UINT32_MAX = waits */
+	_Atomic uint32_t output; /* slot of the channel table it reads, UINT32_MAX = waits */
 	int64_t since_wall_us;
 	_Atomic uint64_t pos;	/* ring position of its next byte */
 	_Atomic uint64_t bytes; /* media bytes sent */
@@ -57,12 +58,28 @@ struct viewer_record {
 	_Atomic uint64_t token; /* worker_page_token() of the token it came with, 0 = none */
 };
 
+/* Open addressing by the token's hash; a search ends at the first empty place.  A place whose count
+ * is 0 may be given to another token, and is emptied once nothing lies behind it. */
+struct token_viewers {
+	_Atomic uint64_t token; /* worker_page_token(), 0 = empty */
+	_Atomic uint64_t viewers;
+};
+
+/* What could be counted from the records, kept so that nobody has to scan them.  There are as many
+ * places for tokens as viewers, so one is always free. */
+struct viewer_counts {
+	_Atomic uint32_t of_output[OUTPUTS_MAX];
+	struct token_viewers of_token[WORKER_VIEWERS_MAX];
+};
+
 #define WORKER_PAGE_RECORDS_OFFSET 4096u
-#define WORKER_PAGE_BYTES                                                                          \
+#define WORKER_PAGE_COUNTS_OFFSET                                                                  \
 	(WORKER_PAGE_RECORDS_OFFSET + WORKER_VIEWERS_MAX * sizeof(struct viewer_record))
+#define WORKER_PAGE_BYTES (WORKER_PAGE_COUNTS_OFFSET + sizeof(struct viewer_counts))
 
 static_assert(sizeof(struct worker_page) == 168, "layout of struct worker_page");
 static_assert(sizeof(struct viewer_record) == 224, "layout of struct viewer_record");
+static_assert(WORKER_PAGE_COUNTS_OFFSET == 3674112, "layout of a worker's page");
 
 /* Master: writes the header of a freshly created object mapped at `map`. */
 void worker_page_init(void *map);
@@ -76,11 +93,22 @@ static inline struct viewer_record *worker_page_records(void *map)
 	return (struct viewer_record *)(void *)((char *)map + WORKER_PAGE_RECORDS_OFFSET);
 }
 
+/* The worker: publishes a record whose place is free (serial 0), or frees it (serial 0 in *from).
+ */
+void worker_page_put(void *map, size_t index, const struct viewer_record *from);
+
 /* A token as records name it: never 0, and not the token itself. */
 uint64_t worker_page_token(const char *token, size_t len);
 
-/* Readers: how many viewers of this page came with that token. */
-uint64_t worker_page_count_token(const void *map, uint64_t token);
+/* The worker: `by` viewers more or less that came with that token or read that output. */
+void worker_page_add_token(void *map, uint64_t token, int by);
+void worker_page_add_output(void *map, uint32_t output, int by);
+
+/* Readers: how many viewers of this page came with that token, or read that output (UINT32_MAX:
+ * none).
+ */
+uint64_t worker_page_token_viewers(const void *map, uint64_t token);
+uint32_t worker_page_output_viewers(const void *map, uint32_t output);
 
 /* Readers: a consistent copy of record `index`.  0, or -ENOENT (free or changed meanwhile). */
 must_check int worker_page_get(const void *map, size_t index, struct viewer_record *ret);

@@ -5,7 +5,7 @@ set -eu
 
 # name of the package, or name=command where any provider of that command will do
 DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libevent-dev
-	libjansson-dev libyaml-dev libsqlite3-dev libseccomp-dev libxml2-dev libavformat-dev libavcodec-dev
+	libjansson-dev libyaml-dev libsqlite3-dev libseccomp-dev nettle-dev libxml2-dev libavformat-dev libavcodec-dev
 	libavfilter-dev libavutil-dev libswscale-dev libswresample-dev ffmpeg=ffmpeg
 	fonts-dejavu-core fontconfig=fc-list"
 DEB_TEST="libcriterion-dev clang=clang libclang-rt-dev clang-format=clang-format
@@ -16,7 +16,7 @@ DEB_TEST="libcriterion-dev clang=clang libclang-rt-dev clang-format=clang-format
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
 	wrk=wrk"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
-	jansson-devel libyaml-devel sqlite-devel libseccomp-devel libxml2-devel
+	jansson-devel libyaml-devel sqlite-devel libseccomp-devel nettle-devel libxml2-devel
 	ffmpeg-free-devel ffmpeg-free=ffmpeg dejavu-sans-fonts"
 RPM_TEST="criterion-devel clang=clang compiler-rt clang-tools-extra=clang-format ctags=ctags
 	python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl iproute=ip

@@ -63,8 +63,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (text_region(text, size, region))
 		check(region[0] >= 'A' && region[1] <= 'Z' && region[2] == '\0');
 	text_suggest(text, words, array_size(words));
-	if (text_equal_secret(text, size, "secret"))
-		check(strcmp(text, "secret") == 0);
 	free(text);
 	return 0;
 }

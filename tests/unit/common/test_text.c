@@ -302,33 +302,3 @@ Test(text, suggestions_are_bounded)
 	other[63] = '\0';
 	cr_assert_not_null(text_suggest(word, names, 1));
 }
-
-Test(text, secrets_equal_only_themselves)
-{
-	char longest[TOKEN_BYTES_MAX + 1], given[TOKEN_BYTES_MAX + 2];
-
-	cr_assert(text_equal_secret("secret", 6, "secret"));
-	cr_assert(text_equal_secret("secretly", 6, "secret"));
-	cr_assert_not(text_equal_secret("secret", 5, "secret"));
-	cr_assert_not(text_equal_secret("secret\0", 7, "secret"));
-	cr_assert_not(text_equal_secret("Secret", 6, "secret"));
-	cr_assert_not(text_equal_secret("secretx", 7, "secret"));
-	cr_assert_not(text_equal_secret("", 0, "secret"));
-	cr_assert_not(text_equal_secret("", 0, ""));
-	cr_assert_not(text_equal_secret("\0", 1, ""));
-	memset(longest, 'k', TOKEN_BYTES_MAX);
-	longest[TOKEN_BYTES_MAX] = '\0';
-	memset(given, 'k', sizeof(given));
-	cr_assert(text_equal_secret(given, TOKEN_BYTES_MAX, longest));
-	cr_assert_not(text_equal_secret(given, TOKEN_BYTES_MAX + 1, longest));
-	cr_assert_not(text_equal_secret(given, TOKEN_BYTES_MAX - 1, longest));
-}
-
-Test(text, a_secret_that_fills_its_place_needs_no_end)
-{
-	char place[TOKEN_BYTES_MAX];
-
-	memset(place, 'k', sizeof(place));
-	cr_assert(text_equal_secret(place, sizeof(place), place));
-	assert_no_leaks();
-}

@@ -1,6 +1,7 @@
 #include "common/tokens.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include "common/clock.h"
 #include "common/shm.h"
@@ -61,6 +62,10 @@ Test(tokens, finds_exactly_its_entries)
 	cr_assert_eq(find(t, "shared", 0)->flags, TOKEN_SHARED);
 	cr_assert_eq(find(t, longest, 0)->role, TOKEN_ADMIN);
 	cr_assert_null(find(t, longest + 1, 0));
+	cr_assert_null(find(t, "sharedly", 0));
+	cr_assert_null(find(t, "Shared", 0));
+	cr_assert_null(tokens_find(t, "shared\0", 7, 0));
+	cr_assert_null(tokens_find(t, "\0", 1, 0));
 	cr_assert_null(find(t, "share", 0));
 	cr_assert_null(find(t, "", 0));
 	cr_assert_null(find(t, "other", 0));
@@ -86,6 +91,55 @@ Test(tokens, an_expired_one_lets_nobody_in)
 	cr_assert_eq(find(t, "living-room", 600)->expires_wall_us, 1000);
 	tokens_free(t);
 	free(s);
+	assert_no_leaks();
+}
+
+Test(tokens, the_first_of_equal_ones_that_has_not_expired_counts)
+{
+	struct snapshot *s = snapshot_new();
+	struct tokens *t = NULL;
+
+	for (size_t i = 0; i < ENTRIES; i++) {
+		memset(&s->entries[i], 0, sizeof(s->entries[i]));
+		strcpy(s->entries[i].token, "same");
+		s->entries[i].max_viewers = (uint32_t)i;
+		s->entries[i].expires_wall_us = 1000 * ((int64_t)i + 1);
+	}
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	for (uint32_t i = 0; i < ENTRIES; i++)
+		cr_assert_eq(find(t, "same", 1000 * (int64_t)i)->max_viewers, i);
+	cr_assert_null(find(t, "same", 1000 * ENTRIES));
+	tokens_free(t);
+	free(s);
+	assert_no_leaks();
+}
+
+Test(tokens, each_of_the_most_there_may_be_is_found)
+{
+	size_t bytes = sizeof(struct tokens_header) + TOKENS_MAX * sizeof(struct token_entry);
+	struct tokens_header *header = calloc(1, bytes);
+	struct token_entry *entries = (struct token_entry *)(void *)(header + 1);
+	struct tokens *t = NULL;
+	char text[16];
+	int fd;
+
+	*header = (struct tokens_header){TOKENS_MAGIC, TOKENS_VERSION, TOKENS_MAX, bytes, 1, {0}};
+	for (uint32_t i = 0; i < TOKENS_MAX; i++) {
+		snprintf(entries[i].token, sizeof(entries[i].token), "token-%u", i);
+		entries[i].max_viewers = i;
+		entries[i].expires_wall_us = TIME_NONE;
+	}
+	fd = shm_snapshot("test-tokens", header, bytes);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(tokens_open(fd, bytes, &t), 0);
+	close(fd);
+	for (uint32_t i = 0; i < TOKENS_MAX; i++) {
+		snprintf(text, sizeof(text), "token-%u", i);
+		cr_assert_eq(find(t, text, 0)->max_viewers, i);
+	}
+	cr_assert_null(find(t, "token-4096", 0));
+	tokens_free(t);
+	free(header);
 	assert_no_leaks();
 }
 

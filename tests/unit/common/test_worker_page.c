@@ -44,28 +44,101 @@ Test(worker_page, records)
 	assert_no_leaks();
 }
 
+Test(worker_page, a_record_is_published_whole_and_freed)
+{
+	void *map = calloc(1, WORKER_PAGE_BYTES);
+	struct viewer_record record = {.serial = 7, .channel = 5, .port = 80, .token = 9}, got;
+
+	worker_page_init(map);
+	worker_page_put(map, 3, &record);
+	cr_assert_eq(worker_page_get(map, 3, &got), 0);
+	cr_assert_eq(memcmp(&got, &record, sizeof(got)), 0);
+	record.serial = 0;
+	worker_page_put(map, 3, &record);
+	cr_assert_eq(worker_page_get(map, 3, &got), -ENOENT);
+	free(map);
+	assert_no_leaks();
+}
+
 Test(worker_page, viewers_of_a_token_are_counted)
 {
 	void *map = calloc(1, WORKER_PAGE_BYTES);
-	struct viewer_record *records = worker_page_records(map);
-	struct worker_page *page = map;
 	uint64_t a = worker_page_token("one", 3), b = worker_page_token("two", 3);
+	/* shares a's first place */
+	uint64_t beside = a + WORKER_VIEWERS_MAX;
 
 	worker_page_init(map);
 	cr_assert_neq(a, b);
 	cr_assert_neq(worker_page_token("", 0), 0);
-	for (size_t i = 0; i < 4; i++) {
-		atomic_store(&records[i].token, i == 1 ? b : a);
-		atomic_store(&records[i].serial, i + 1);
-	}
-	atomic_store(&page->records_used, 3);
-	cr_assert_eq(worker_page_count_token(map, a), 2);
-	cr_assert_eq(worker_page_count_token(map, b), 1);
-	atomic_store(&records[0].serial, 0);
-	cr_assert_eq(worker_page_count_token(map, a), 1);
-	/* what a page says of itself is not believed */
-	atomic_store(&page->records_used, UINT32_MAX);
-	cr_assert_eq(worker_page_count_token(map, a), 2);
+	cr_assert_eq(worker_page_token_viewers(map, a), 0);
+	worker_page_add_token(map, a, 1);
+	worker_page_add_token(map, b, 1);
+	worker_page_add_token(map, beside, 1);
+	worker_page_add_token(map, a, 1);
+	cr_assert_eq(worker_page_token_viewers(map, a), 2);
+	cr_assert_eq(worker_page_token_viewers(map, b), 1);
+	cr_assert_eq(worker_page_token_viewers(map, beside), 1);
+	/* a place that is given up does not hide those behind it */
+	worker_page_add_token(map, a, -2);
+	cr_assert_eq(worker_page_token_viewers(map, a), 0);
+	cr_assert_eq(worker_page_token_viewers(map, beside), 1);
+	worker_page_add_token(map, beside, 1);
+	cr_assert_eq(worker_page_token_viewers(map, beside), 2);
+	free(map);
+	assert_no_leaks();
+}
+
+static void add_tokens(void *map, uint64_t n, int by)
+{
+	for (uint64_t i = 0; i < n; i++)
+		worker_page_add_token(map, 1 + i * 7, by);
+}
+
+Test(worker_page, as_many_tokens_as_viewers_are_counted)
+{
+	void *map = calloc(1, WORKER_PAGE_BYTES);
+
+	worker_page_init(map);
+	add_tokens(map, WORKER_VIEWERS_MAX, 1);
+	for (uint64_t i = 0; i < WORKER_VIEWERS_MAX; i++)
+		cr_assert_eq(worker_page_token_viewers(map, 1 + i * 7), 1);
+	cr_assert_eq(worker_page_token_viewers(map, 999999999), 0);
+	/* no place is empty now: each token takes one that nobody needs */
+	add_tokens(map, WORKER_VIEWERS_MAX, -1);
+	worker_page_add_token(map, 999999999, 1);
+	cr_assert_eq(worker_page_token_viewers(map, 999999999), 1);
+	cr_assert_eq(worker_page_token_viewers(map, 1), 0);
+	free(map);
+	assert_no_leaks();
+}
+
+Test(worker_page, tokens_that_are_gone_leave_no_place_taken)
+{
+	void *map = calloc(1, WORKER_PAGE_BYTES);
+	struct viewer_counts *counts = (void *)((char *)map + WORKER_PAGE_COUNTS_OFFSET);
+
+	worker_page_init(map);
+	add_tokens(map, WORKER_VIEWERS_MAX / 2, 1);
+	add_tokens(map, WORKER_VIEWERS_MAX / 2, -1);
+	for (size_t i = 0; i < WORKER_VIEWERS_MAX; i++)
+		cr_assert_eq(atomic_load(&counts->of_token[i].token), 0);
+	free(map);
+	assert_no_leaks();
+}
+
+Test(worker_page, viewers_of_an_output_are_counted)
+{
+	void *map = calloc(1, WORKER_PAGE_BYTES);
+
+	worker_page_init(map);
+	worker_page_add_output(map, 5, 1);
+	worker_page_add_output(map, 5, 1);
+	worker_page_add_output(map, UINT32_MAX, 1);
+	cr_assert_eq(worker_page_output_viewers(map, 5), 2);
+	cr_assert_eq(worker_page_output_viewers(map, 6), 0);
+	cr_assert_eq(worker_page_output_viewers(map, UINT32_MAX), 0);
+	worker_page_add_output(map, 5, -1);
+	cr_assert_eq(worker_page_output_viewers(map, 5), 1);
 	free(map);
 	assert_no_leaks();
 }

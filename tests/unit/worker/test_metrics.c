@@ -36,15 +36,8 @@ static void make(struct server *s)
 	chantab_put_tuner(s->chantab, 9, &slot);
 	chantab_put_output(s->chantab, 4, &(struct output_slot){.tuner = 9});
 	chantab_put_output(s->chantab, 7, &(struct output_slot){.tuner = 9});
-	/* two of one output, one of another, one that waits, one that has gone */
-	for (size_t i = 0; i < 5; i++) {
-		static const uint32_t reads[] = {4, 7, 4, UINT32_MAX, 4};
-		struct viewer_record *r = worker_page_records(s->page) + i;
-
-		r->output = reads[i];
-		atomic_store(&r->serial, i < 4 ? i + 1 : 0);
-	}
-	atomic_store(&s->page->records_used, 5);
+	worker_page_add_output(s->page, 4, 2);
+	worker_page_add_output(s->page, 7, 1);
 	atomic_store(&s->page->bytes_sent, 1ull << 40);
 	atomic_store(&s->page->responses[2], 42);
 	s->pages[1] = s->page;
