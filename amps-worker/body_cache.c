@@ -121,6 +121,17 @@ void body_cache_keep(struct body_cache *cache, const void *key, size_t key_len, 
 	insert(cache, e);
 }
 
+void body_cache_drop_unused(struct body_cache *cache)
+{
+	struct entry *e, *next;
+
+	for (e = TAILQ_FIRST(&cache->entries); e; e = next) {
+		next = TAILQ_NEXT(e, link);
+		if (e->body->refs == 1)
+			drop(cache, e);
+	}
+}
+
 struct body *body_cache_put(struct body_cache *cache, const void *key, size_t key_len,
 			    struct buf *plain, const char *type, int64_t wall_us,
 			    int64_t expires_us)

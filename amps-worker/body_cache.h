@@ -29,6 +29,9 @@ struct body *body_cache_put(struct body_cache *cache, const void *key, size_t ke
 			    struct buf *plain, const char *type, int64_t wall_us,
 			    int64_t expires_us);
 
+/* Forgets the bodies that only the cache holds. */
+void body_cache_drop_unused(struct body_cache *cache);
+
 /* For tests and metrics. */
 size_t body_cache_bytes(const struct body_cache *cache);
 size_t body_cache_count(const struct body_cache *cache);

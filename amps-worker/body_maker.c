@@ -11,6 +11,7 @@ struct making {
 	TAILQ_ENTRY(making) link;
 	TAILQ_HEAD(waiter_list, body_waiter) waiters;
 	const struct body_source *source;
+	bool begun;
 	void *state; /* NULL once the text is complete */
 	struct buf text;
 	struct body_build build; /* from then on */
@@ -23,6 +24,7 @@ struct body_maker {
 	TAILQ_HEAD(making_list, making) makings;
 	size_t count;
 	struct body_cache *cache;
+	struct body_room room;
 	struct event timer;
 	uint64_t slice_end_us; /* of the last slice */
 };
@@ -37,14 +39,14 @@ static void making_free(struct making *g)
 	free(g);
 }
 
-static void arm(struct body_maker *m)
+static void arm(struct body_maker *m, uint64_t delay_ms)
 {
-	static const struct timeval at_once;
+	struct timeval tv = {(time_t)(delay_ms / 1000), (suseconds_t)(delay_ms % 1000 * 1000)};
 
 	if (TAILQ_EMPTY(&m->makings))
 		evtimer_del(&m->timer);
 	else
-		evtimer_add(&m->timer, &at_once);
+		evtimer_add(&m->timer, &tv);
 }
 
 /* One step: 1 = there is more, 0 = the body is built, or -ENOMEM. */
@@ -79,6 +81,7 @@ static struct body *making_end(struct body_maker *m, struct making *g)
 {
 	struct body *body = body_build_end(&g->build);
 
+	body_count(body, m->room.account);
 	body_cache_keep(m->cache, g->key, g->key_len, body, g->wall_us, g->expires_us);
 	return body;
 }
@@ -104,10 +107,18 @@ static void making_finish(struct body_maker *m, struct making *g, int result)
 	making_free(g);
 }
 
+/* A making that has begun is finished; a new one needs room. */
+static bool may_run(struct body_maker *m, struct making *g)
+{
+	g->begun = g->begun || m->room.make(m->room.owner);
+	return g->begun;
+}
+
 static void run_slice(struct body_maker *m)
 {
 	uint64_t end_us = clock_mono_us() + MAKE_SLICE_US;
 	struct making *g = TAILQ_FIRST(&m->makings);
+	bool room = true;
 	int r;
 
 	while (g && TAILQ_EMPTY(&g->waiters)) {
@@ -116,12 +127,13 @@ static void run_slice(struct body_maker *m)
 		g = TAILQ_FIRST(&m->makings);
 	}
 	if (g) {
-		r = making_run(g, end_us);
+		room = may_run(m, g);
+		r = room ? making_run(g, end_us) : 1;
 		if (r <= 0)
 			making_finish(m, g, r);
 	}
 	m->slice_end_us = clock_mono_us();
-	arm(m);
+	arm(m, room ? 0 : BODY_ROOM_MS);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -131,7 +143,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	run_slice(arg);
 }
 
-struct body_maker *body_maker_new(struct event_base *base, struct body_cache *cache)
+struct body_maker *body_maker_new(struct event_base *base, struct body_cache *cache,
+				  const struct body_room *room)
 {
 	struct body_maker *m = calloc(1, sizeof(*m));
 
@@ -139,6 +152,7 @@ struct body_maker *body_maker_new(struct event_base *base, struct body_cache *ca
 		return NULL;
 	TAILQ_INIT(&m->makings);
 	m->cache = cache;
+	m->room = *room;
 	evtimer_assign(&m->timer, base, on_timer, m);
 	event_priority_set(&m->timer, PRIORITY_FEED);
 	return m;
@@ -201,7 +215,7 @@ int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int6
 		return r;
 	}
 	/* behind others it would wait anyway */
-	if (m->count == 0)
+	if (m->count == 0 && may_run(m, g))
 		r = making_run(g, clock_mono_us() + MAKE_SLICE_US);
 	if (r <= 0) {
 		*ret_body = r == 0 ? making_end(m, g) : NULL;
@@ -211,7 +225,8 @@ int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int6
 	TAILQ_INSERT_TAIL(&m->makings, g, link);
 	m->slice_end_us = clock_mono_us();
 	m->count++;
-	arm(m);
+	if (m->count == 1)
+		arm(m, g->begun ? 0 : BODY_ROOM_MS);
 	*ret_making = g;
 	return 0;
 }

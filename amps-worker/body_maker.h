@@ -5,7 +5,8 @@
  * compressed MAKE_SLICE_US at a time, one making after the other, in turns with the feed.  Who asks
  * for the same meanwhile waits for the same making.  The first slice comes at once, so that what is
  * small is answered in the turn in which it was asked for.  A making nobody waits for is dropped.
- * One a worker. */
+ * While living bodies take all the memory they may (memory.h), makings wait for room.  One a
+ * worker. */
 #ifndef AMPS_BODY_MAKER_H
 #define AMPS_BODY_MAKER_H
 
@@ -37,7 +38,15 @@ struct body_waiter {
 	void *owner;
 };
 
-struct body_maker *body_maker_new(struct event_base *base, struct body_cache *cache);
+/* Where the memory of bodies is counted, and who makes room when it is used up. */
+struct body_room {
+	struct body_account *account;
+	bool (*make)(void *owner); /* true: there is room for one body more */
+	void *owner;
+};
+
+struct body_maker *body_maker_new(struct event_base *base, struct body_cache *cache,
+				  const struct body_room *room);
 void body_maker_free(struct body_maker *m); /* nobody may wait any more; accepts NULL */
 
 /* The making under way for this key, or NULL. */

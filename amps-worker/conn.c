@@ -20,7 +20,8 @@ struct answer {
 	struct span body;
 	struct body_waiter made; /* while its body is being made */
 	size_t sent;
-	bool close; /* the connection ends behind it */
+	uint64_t begun_us; /* when the first byte could be sent */
+	bool close;	   /* the connection ends behind it */
 };
 
 /* What a step of the machine asks for. */
@@ -76,6 +77,7 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 		c->deadline_us = now_plus_ms(HTTP_MAKE_MS);
 		break;
 	case CONN_SEND:
+		c->answer->begun_us = clock_mono_us();
 		c->deadline_us =
 			now_plus_ms(HTTP_SEND_MS + c->answer->body.len * 1000 / HTTP_SEND_RATE);
 		break;
@@ -137,7 +139,7 @@ void conn_update_events(struct conn *c)
  * cost of a large answer; and a client that is slow to read holds little of the kernel's memory. */
 static void bound_send_buffer(struct conn *c)
 {
-	int bytes = ANSWER_SNDBUF;
+	int bytes = memory_sndbuf(c->worker, ANSWER_SNDBUF);
 
 	if (c->answer->body.len > ANSWER_SNDBUF)
 		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
@@ -476,6 +478,19 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	body_maker_catch_up(w->maker);
 }
 
+bool conn_answer_rate(const struct conn *c, uint64_t *ret_bytes_per_second)
+{
+	uint64_t age_us;
+
+	if (c->state != CONN_SEND || !c->answer->reply.shared)
+		return false;
+	age_us = clock_mono_us() - c->answer->begun_us;
+	if (age_us < ANSWER_SHED_MS * 1000)
+		return false;
+	*ret_bytes_per_second = c->answer->sent * 1000000ull / age_us;
+	return true;
+}
+
 void conn_refuse_viewer(struct conn *c, int status, const char *text)
 {
 	c->viewer = viewer_free(c->viewer);
@@ -507,7 +522,7 @@ struct in6_addr conn_address(const struct sockaddr_storage *sa, uint16_t *ret_po
 int conn_new(struct worker *w, int fd, const struct sockaddr_storage *peer)
 {
 	struct conn *c = calloc(1, sizeof(*c));
-	int one = 1, bytes = (int)CONNECTION_SNDBUF;
+	int one = 1, bytes = memory_sndbuf(w, CONNECTION_SNDBUF);
 
 	if (!c) {
 		close(fd);

@@ -71,6 +71,10 @@ struct conn *conn_free(struct conn *c); /* returns NULL; accepts NULL */
 /* Arms the event for what the state waits for. */
 void conn_update_events(struct conn *c);
 
+/* The bytes a second at which the client has taken its answer so far; false where no shared body is
+ * being sent, or not for ANSWER_SHED_MS yet. */
+bool conn_answer_rate(const struct conn *c, uint64_t *ret_bytes_per_second);
+
 /* A viewer that waited in vain: frees it and answers instead.  May free the connection. */
 void conn_refuse_viewer(struct conn *c, int status, const char *text);
 

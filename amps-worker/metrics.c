@@ -113,6 +113,10 @@ static const struct worker_metric {
 	{"amps_viewers_dropped_total", "counter", "Viewers closed for being slow or stopped.",
 	 AT(viewers_dropped)},
 	{"amps_media_sent_bytes_total", "counter", "Media sent to viewers.", AT(bytes_sent)},
+	{"amps_answers_dropped_total", "counter",
+	 "Answers ended for memory because their clients read too slowly.", AT(answers_dropped)},
+	{"amps_viewer_socket_bytes", "gauge",
+	 "Memory of the kernel held by viewers that do not read.", AT(socket_bytes)},
 	{"amps_access_log_dropped_total", "counter", "Lines of the access log that were lost.",
 	 AT(access_log_dropped)},
 #undef AT

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include "amps-worker/memory.h"
 #include "amps-worker/reply.h"
 
 #define GZIP_ETAG_SUFFIX "-gz"
@@ -17,11 +18,19 @@ struct body *body_ref(struct body *b)
 struct body *body_unref(struct body *b)
 {
 	if (b && --b->refs == 0) {
+		if (b->account)
+			b->account->bytes -= b->plain_len + b->gzip_len;
 		free(b->plain);
 		free(b->gzip);
 		free(b);
 	}
 	return NULL;
+}
+
+void body_count(struct body *b, struct body_account *account)
+{
+	b->account = account;
+	account->bytes += b->plain_len + b->gzip_len;
 }
 
 void reply_init(struct reply *r)

@@ -10,6 +10,8 @@
 #include "common/catalog.h"
 #include "amps-worker/http_parse.h"
 
+struct body_account; /* memory.h */
+
 /* Immutable bytes with what HTTP says about them; made once, sent to many. */
 struct body {
 	unsigned refs; /* worker-private, no atomics */
@@ -17,11 +19,15 @@ struct body {
 	size_t plain_len;
 	char *gzip; /* NULL when compression does not pay */
 	size_t gzip_len;
-	char etag[40];	  /* with its quotes; "" = none */
-	const char *type; /* static */
+	char etag[40];		      /* with its quotes; "" = none */
+	const char *type;	      /* static */
+	struct body_account *account; /* NULL = not counted */
 };
 struct body *body_ref(struct body *b);
 struct body *body_unref(struct body *b); /* returns NULL; accepts NULL */
+
+/* Counts the body in an account that outlives it. */
+void body_count(struct body *b, struct body_account *account);
 
 struct making;
 struct token_entry;

@@ -282,20 +282,23 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 {
 	uint64_t bytes = atomic_load_explicit(&v->record->bytes, memory_order_relaxed);
 
+	v->idle_sweeps =
+		bytes == v->swept_bytes ? (uint16_t)MIN(v->idle_sweeps + 1, UINT16_MAX) : 0;
+	v->swept_bytes = bytes;
 	if (v->blocked) {
 		if (!peer_is_dead(v->conn->fd))
 			return VIEWER_GOES_ON;
 		page_add(&v->conn->worker->page->viewers_dropped, 1);
 		return VIEWER_GONE;
 	}
-	v->idle_sweeps = bytes == v->swept_bytes ? (uint8_t)MIN(v->idle_sweeps + 1, 255) : 0;
-	v->swept_bytes = bytes;
 	return v->half_closed && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE : VIEWER_GOES_ON;
 }
 
-static void set_options(int fd)
+static void set_options(const struct conn *c)
 {
-	int one = 1, idle = 30, every = 15, count = 4, bytes = (int)CONNECTION_SNDBUF;
+	int fd = c->fd;
+	int one = 1, idle = 30, every = 15, count = 4;
+	int bytes = memory_sndbuf(c->worker, CONNECTION_SNDBUF);
 
 	/* a large answer on this connection may have made it small */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
@@ -340,7 +343,7 @@ int viewer_start(struct conn *c, const struct http_request *q, const struct stre
 	if (!v)
 		return -ENOMEM;
 	viewer_record_take(v, q, wish);
-	set_options(c->fd);
+	set_options(c);
 	c->viewer = v;
 	r = output_ring(v->output);
 	if (r && viewer_try_begin(v, r) == VIEWER_GONE)

@@ -40,7 +40,7 @@ struct viewer {
 	uint32_t join_ms;
 	bool blocked;
 	bool half_closed;
-	uint8_t idle_sweeps; /* in a row without a byte sent */
+	uint16_t idle_sweeps; /* in a row without a byte sent */
 };
 
 /* What became of a viewer; the caller frees the connection of one that is gone. */

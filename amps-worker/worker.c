@@ -91,6 +91,7 @@ static void sweep(struct worker *w)
 		if (v && viewer_sweep(v) == VIEWER_GONE)
 			conn_free(v->conn);
 	}
+	memory_shed_viewers(w);
 }
 
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
@@ -131,6 +132,7 @@ static int on_setup(struct worker *w, const struct msg_worker_setup *m, struct m
 	if (!w->chantab || chantab_check(w->chantab) < 0)
 		return -EINVAL;
 	w->index = m->index;
+	memory_init(&w->memory, m->worker_count);
 	/* above those of a worker that died in this slot, unless it had 1,000 viewers every second
 	 */
 	w->serials = clock_mono_us() / 1000;
@@ -318,6 +320,11 @@ static void on_broken(void *owner, struct peer *p, int error)
 
 static const struct peer_handler master_handler = {on_message, on_broken};
 
+static bool make_room(void *owner)
+{
+	return memory_make_room(owner);
+}
+
 static int worker_allocate(struct worker *w)
 {
 	static const struct timeval turn = {0, WORKER_TURN_MS * 1000};
@@ -340,7 +347,8 @@ static int worker_allocate(struct worker *w)
 	if (!w->base || !w->free_records || !w->viewers || !w->cache ||
 	    event_base_priority_init(w->base, PRIORITY_COUNT_) < 0)
 		return -ENOMEM;
-	w->maker = body_maker_new(w->base, w->cache);
+	w->maker = body_maker_new(w->base, w->cache,
+				  &(struct body_room){&w->memory.bodies, make_room, w});
 	return w->maker ? 0 : -ENOMEM;
 }
 

@@ -13,6 +13,7 @@
 #include "amps-worker/access_log.h"
 #include "amps-worker/feed.h"
 #include "amps-worker/listener.h"
+#include "amps-worker/memory.h"
 #include "amps-worker/output.h"
 #include "amps-worker/route.h"
 #include "common/catalog.h"
@@ -59,6 +60,7 @@ struct worker {
 	struct outputs outputs;
 	struct feed feed;
 	struct access_log access_log;
+	struct memory memory;
 	struct conn_list conns;
 	unsigned conn_count;
 	struct event heartbeat; /* timer */

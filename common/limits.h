@@ -94,7 +94,7 @@
 #define HTTP_PIPELINE_MAX	64     /* requests answered before the loop gets its turn */
 #define HTTP_MAKE_MS		30000  /* for the body of an answer to be made */
 #define HTTP_SEND_MS		30000  /* for an answer, plus its length at HTTP_SEND_RATE */
-#define HTTP_SEND_RATE		16384  /* bytes a second */
+#define HTTP_SEND_RATE		65536  /* bytes a second */
 #define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */
 #define HTTP_LINGER_BYTES	262144 /* thrown away meanwhile */
 #define RETRY_AFTER_S		5      /* what a client is told that finds no room */
@@ -108,7 +108,11 @@
 #define VIEWER_HALF_CLOSED_MS	5000	    /* a viewer that shut its side and gets nothing */
 #define ADDRESS_CONNECTIONS_MAX 8192	    /* connections from one address to one worker */
 #define JOIN_MS_MAX		600000	    /* of ?join_ms= */
-#define BODY_CACHE_BYTES	(32u << 20) /* rendered bodies a worker keeps */
+#define BODY_CACHE_BYTES	(64u << 20) /* rendered bodies a worker keeps */
+#define BODIES_MAX		(128u << 20) /* bytes of all its living bodies, see memory.h */
+#define BODY_ROOM_MS		100	     /* until a body that found no room tries again */
+#define ANSWER_SHED_MS		1000 /* an answer younger than that is never ended for room */
+#define SNDBUF_MIN		(64u << 10) /* of a connection beside however many others */
 #define BODY_CACHE_ENTRIES	256
 #define BODY_MAKINGS_MAX	1024 /* bodies of a worker that wait to be made */
 #define FILTER_IDS_MAX		4096 /* numbers in ?ids= */

@@ -37,7 +37,9 @@ struct worker_page {
 	_Atomic uint64_t bytes_sent;	  /* media bytes */
 	_Atomic uint64_t catalog_generation;
 	_Atomic uint64_t access_log_dropped; /* lines that could not be written */
-	_Atomic uint32_t records_used;	     /* records above this index were never used */
+	_Atomic uint64_t answers_dropped;    /* ended for memory: their clients read slowest */
+	_Atomic uint64_t socket_bytes; /* the kernel's, for viewers that do not read; sampled */
+	_Atomic uint32_t records_used; /* records above this index were never used */
 	uint32_t pad;
 };
 
@@ -77,7 +79,7 @@ struct viewer_counts {
 	(WORKER_PAGE_RECORDS_OFFSET + WORKER_VIEWERS_MAX * sizeof(struct viewer_record))
 #define WORKER_PAGE_BYTES (WORKER_PAGE_COUNTS_OFFSET + sizeof(struct viewer_counts))
 
-static_assert(sizeof(struct worker_page) == 168, "layout of struct worker_page");
+static_assert(sizeof(struct worker_page) == 184, "layout of struct worker_page");
 static_assert(sizeof(struct viewer_record) == 224, "layout of struct viewer_record");
 static_assert(WORKER_PAGE_COUNTS_OFFSET == 3674112, "layout of a worker's page");
 

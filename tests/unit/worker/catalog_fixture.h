@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/body_maker.h"
+#include "amps-worker/memory.h"
 #include "amps-worker/worker.h"
 #include "amps-worker/route.h"
 #include "common/shm.h"
@@ -23,6 +24,7 @@ struct fixture {
 	uint32_t entry_count;
 	struct facts facts;
 	struct event_base *base; /* for the maker */
+	struct body_account bodies;
 	struct catalog *catalog;
 	struct tokens *tokens;
 };
@@ -43,6 +45,12 @@ static inline uint32_t fixture_text(struct fixture *f, const char *text)
 	return text ? fixture_put(f, text, strlen(text) + 1) : 0;
 }
 
+static inline bool fixture_room(void *owner)
+{
+	(void)owner;
+	return true;
+}
+
 static inline struct fixture *fixture_new(void)
 {
 	struct catalog_header header = {0};
@@ -60,7 +68,8 @@ static inline struct fixture *fixture_new(void)
 	f->facts.cache = body_cache_new(BODY_CACHE_BYTES);
 	f->base = event_base_new();
 	event_base_priority_init(f->base, PRIORITY_COUNT_);
-	f->facts.maker = body_maker_new(f->base, f->facts.cache);
+	f->facts.maker = body_maker_new(f->base, f->facts.cache,
+					&(struct body_room){&f->bodies, fixture_room, NULL});
 	return f;
 }
 

@@ -38,14 +38,22 @@ struct shop {
 	struct event_base *base;
 	struct body_cache *cache;
 	struct body_maker *maker;
+	struct body_account account;
+	bool full;
 	unsigned frees;
 };
+
+static bool make_room(void *owner)
+{
+	return !((struct shop *)owner)->full;
+}
 
 static void shop_open(struct shop *s)
 {
 	*s = (struct shop){.base = event_base_new(), .cache = body_cache_new(1 << 20)};
 	event_base_priority_init(s->base, PRIORITY_COUNT_);
-	s->maker = body_maker_new(s->base, s->cache);
+	s->maker =
+		body_maker_new(s->base, s->cache, &(struct body_room){&s->account, make_room, s});
 }
 
 static void shop_close(struct shop *s)
@@ -243,5 +251,34 @@ Test(body_maker, clients_without_end_do_not_starve_it)
 		body_maker_catch_up(s.maker); /* the loop never has its turn */
 	cr_assert_not_null(c.body);
 	body_unref(c.body);
+	shop_close(&s);
+}
+
+Test(body_maker, waits_while_there_is_no_room)
+{
+	static const char line[] = "one step of a text that takes its time\n";
+	struct customer c;
+	struct shop s;
+	struct body *cached;
+
+	shop_open(&s);
+	s.full = true;
+	wait_at(&c, begin(&s, 'k', 1, 0));
+	for (unsigned i = 0; i < 3; i++)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	cr_assert_eq(c.calls, 0);
+	cr_assert_eq(s.account.bytes, 0);
+	s.full = false;
+	turn_until(&s, &c);
+	cr_assert_eq(s.account.bytes, strlen(line));
+	body_unref(c.body);
+	cr_assert_eq(s.account.bytes, strlen(line), "the cache holds it");
+	cached = body_cache_get(s.cache, "k", 1, 10);
+	cr_assert_not_null(cached);
+	body_cache_drop_unused(s.cache);
+	cr_assert_eq(body_cache_count(s.cache), 1, "one that is used stays");
+	body_unref(cached);
+	body_cache_drop_unused(s.cache);
+	cr_assert_eq(s.account.bytes, 0);
 	shop_close(&s);
 }

@@ -254,6 +254,37 @@ Test(feed, a_new_generation_is_entered_with_a_mark)
 	close_world(&x);
 }
 
+Test(feed, stopped_viewers_are_ended_while_the_kernel_keeps_too_much)
+{
+	struct world x;
+	struct fm_client c;
+	struct viewer *v;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	v = TAILQ_FIRST(&TAILQ_FIRST(&x.worker.feed.rings)->viewers);
+	while (!v->blocked) {
+		fm_write_group(&x.stream, 500);
+		feed_hurry(&x.worker, v->ring);
+		turn(&x);
+	}
+	x.worker.memory.sockets_max = 1;
+	cr_assert_eq(viewer_sweep(v), VIEWER_GOES_ON);
+	memory_shed_viewers(&x.worker);
+	cr_assert_eq(x.worker.conn_count, 1, "it has taken bytes since the last sweep");
+	cr_assert_eq(viewer_sweep(v), VIEWER_GOES_ON);
+	x.worker.memory.sockets_max = SIZE_MAX;
+	memory_shed_viewers(&x.worker);
+	cr_assert_eq(x.worker.conn_count, 1, "there is memory enough");
+	cr_assert_gt(atomic_load(&x.worker.page->socket_bytes), 65536);
+	x.worker.memory.sockets_max = 1;
+	memory_shed_viewers(&x.worker);
+	cr_assert_eq(x.worker.conn_count, 0);
+	cr_assert_eq(atomic_load(&x.worker.page->viewers_dropped), 1);
+	close(c.fd);
+	close_world(&x);
+}
+
 Test(feed, the_same_job_in_a_larger_ring_shows_no_seam)
 {
 	struct world x;
