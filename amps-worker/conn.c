@@ -267,6 +267,7 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 	route_dispatch(q, &facts, reply);
 	if (access_log_on(&c->worker->access_log))
 		c->entry = access_entry_new(q, &facts, reply);
+	reply->asker = NULL; /* the snapshot it points into may go before the answer does */
 	if (reply->kind == REPLY_STREAM && q->method != HTTP_HEAD)
 		return begin_stream(c, q);
 	return reply->making ? begin_making(c) : answer_request(c, q);

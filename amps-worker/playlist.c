@@ -437,10 +437,10 @@ static void make_key(const struct facts *f, const struct playlist_wish *w, struc
 {
 	const char *const texts[] = {w->base,	    w->region, w->link_region,
 				     w->link_token, w->groups, w->ids};
-	uint64_t generation = catalog_generation(f->catalog);
+	uint64_t content = catalog_content_hash(f->catalog);
 
 	buf_add(key, "playlist", 9);
-	buf_add(key, &generation, sizeof(generation));
+	buf_add(key, &content, sizeof(content));
 	buf_putc(key, w->variants ? 1 : 0);
 	for (size_t i = 0; i < array_size(texts); i++)
 		buf_add(key, texts[i], strlen(texts[i]) + 1);

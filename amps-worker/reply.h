@@ -57,7 +57,8 @@ struct reply {
 	struct buf fields; /* further header lines, each ended with CRLF */
 	bool close;	   /* end the connection after this answer */
 	bool media;	   /* CORS is on */
-	/* Borrowed for the request: who asks, where the route wanted to know. */
+	/* Borrowed from the snapshot of tokens, for the call of route_dispatch() and the access
+	 * log: who asks, where the route wanted to know. */
 	const struct token_entry *asker;
 };
 

@@ -10,6 +10,7 @@
 #include "amps-worker/conn.h"
 #include "amps-worker/viewer_record.h"
 #include "amps-worker/worker.h"
+#include "common/log.h"
 
 #define PENDING_KEPT	256u	 /* a larger buffer is freed once it is sent */
 #define LEAD_US		1000000u /* of a source that is not live */
@@ -117,24 +118,33 @@ static void set_blocked(struct viewer *v, bool blocked)
 }
 
 /* `sent` bytes of the ring left from v->pos on.  The rest of a packet cut in two is copied out at
- * once; only then is asked whether all that was still what the writer had published.  False: it was
- * not, or there is no memory; the stream cannot be mended. */
-static bool advance(struct viewer *v, size_t sent)
+ * once; only then is asked whether all that was still what the writer had published.  0, -ESTALE
+ * (it was not) or -ENOMEM: then the stream cannot be mended. */
+static int advance(struct viewer *v, size_t sent)
 {
 	const struct ring *m = &v->ring->map;
 	size_t cut = sent % TS_PACKET;
 	uint64_t from = v->pos;
 
 	if (cut && !pending_add(v, ring_at(m, from + sent), TS_PACKET - cut))
-		return false;
+		return -ENOMEM;
 	v->pos += sent + (cut ? TS_PACKET - cut : 0);
-	return ring_intact(m, from);
+	return ring_intact(m, from) ? 0 : -ESTALE;
+}
+
+/* Counts and reports a viewer that is closed by us. */
+static enum viewer_verdict drop(const struct viewer *v, const char *reason)
+{
+	page_add(&v->conn->worker->page->viewers_dropped, 1);
+	log_info("dropped a viewer: %s channel=%u", reason, v->output->channel);
+	return VIEWER_GONE;
 }
 
 /* Sends pending bytes and up to n of the ring in one call. */
 static enum viewer_verdict send_run(struct viewer *v, size_t n)
 {
 	size_t pending = v->pending_len, ours, head;
+	int e;
 	ssize_t sent = send_bytes(v, ring_at(&v->ring->map, v->pos), n);
 
 	if (sent < 0) {
@@ -148,9 +158,11 @@ static enum viewer_verdict send_run(struct viewer *v, size_t n)
 	v->head_left = (uint16_t)(v->head_left - head);
 	if (ours)
 		pending_take(v, ours);
-	if ((size_t)sent > ours && !advance(v, (size_t)sent - ours)) {
-		page_add(&v->conn->worker->page->viewers_dropped, 1);
-		return VIEWER_GONE;
+	if ((size_t)sent > ours) {
+		e = advance(v, (size_t)sent - ours);
+		if (e < 0)
+			return drop(v,
+				    e == -ENOMEM ? "no memory" : "overtaken while it was sent to");
 	}
 	account(v, (size_t)sent - head);
 	set_blocked(v, (size_t)sent < pending + n);
@@ -170,15 +182,13 @@ static enum viewer_verdict catch_up(struct viewer *v)
 	struct stream_ring *newest = output_ring(v->output);
 	struct ring_rap rap;
 
-	if (drops_slow(w)) {
-		page_add(&w->page->viewers_dropped, 1);
-		return VIEWER_GONE;
-	}
+	if (drops_slow(w))
+		return drop(v, "too slow");
 	/* a mark that has not gone out yet: another one would only pile up behind it */
 	if (v->pending_len > TS_PACKET || ring_find_rap(&newest->map, clock_mono_us(), 0, &rap) < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, newest, &rap, true))
-		return VIEWER_GONE;
+		return drop(v, "no memory");
 	page_add(&w->page->viewer_skips, 1);
 	return VIEWER_GOES_ON;
 }
@@ -235,7 +245,7 @@ static enum viewer_verdict move_on(struct viewer *v, struct stream_ring *next)
 	if (e < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, next, &rap, true))
-		return VIEWER_GONE;
+		return drop(v, "no memory");
 	return send_ready(v);
 }
 
@@ -260,8 +270,7 @@ enum viewer_verdict viewer_blocked(struct viewer *v)
 	atomic_store_explicit(&v->record->lag, lag, memory_order_relaxed);
 	if (lag <= ring_guard(&v->ring->map) || !drops_slow(v->conn->worker))
 		return VIEWER_GOES_ON;
-	page_add(&v->conn->worker->page->viewers_dropped, 1);
-	return VIEWER_GONE;
+	return drop(v, "too slow");
 }
 
 /* Says the kernel that this peer has left two probes or retransmissions unanswered and nothing has
@@ -288,8 +297,7 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 	if (v->blocked) {
 		if (!peer_is_dead(v->conn->fd))
 			return VIEWER_GOES_ON;
-		page_add(&v->conn->worker->page->viewers_dropped, 1);
-		return VIEWER_GONE;
+		return drop(v, "its peer no longer answers");
 	}
 	return v->half_closed && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE : VIEWER_GOES_ON;
 }
@@ -381,7 +389,7 @@ enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring *r)
 	if (ring_find_rap(&r->map, clock_mono_us(), age, &rap) < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, r, &rap, false))
-		return VIEWER_GONE;
+		return drop(v, "no memory");
 	page_add(&v->conn->worker->page->responses[2], 1);
 	v->conn->deadline_us = 0;
 	conn_update_events(v->conn);

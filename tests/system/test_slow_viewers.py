@@ -81,6 +81,7 @@ def test_slow_readers_are_dropped_where_that_is_configured(server):
         good.wait_more(fast)
         assert_untouched(good.report())
         assert len(s.viewers()) == 5
+    assert "dropped a viewer: too slow channel=1" in s.log()
 
 
 def test_a_paused_player_goes_on(server):

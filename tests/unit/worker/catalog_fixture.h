@@ -9,6 +9,7 @@
 #include <string.h>
 #include "amps-worker/body_maker.h"
 #include "amps-worker/memory.h"
+#include "common/hash.h"
 #include "amps-worker/worker.h"
 #include "amps-worker/route.h"
 #include "common/shm.h"
@@ -179,6 +180,8 @@ static inline int fixture_publish(struct fixture *f, uint64_t generation)
 	h.settings_at = fixture_put(f, &f->settings, sizeof(f->settings));
 	h.channels_at = fixture_put(f, f->channels, f->channel_count * sizeof(f->channels[0]) + 8);
 	h.total_bytes = f->image.len;
+	h.content_hash = hash_end(
+		hash_bytes(HASH_START, f->image.data + sizeof(h), f->image.len - sizeof(h)));
 	memcpy(f->image.data, &h, sizeof(h));
 	fd = shm_snapshot("test-catalog", f->image.data, f->image.len);
 	f->catalog = catalog_unref(f->catalog);
