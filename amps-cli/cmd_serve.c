@@ -13,7 +13,7 @@ const struct command cmd_serve = {
 		  "An option stands over the same key of the configuration.",
 	.options = {COMMAND_OPTION_CONFIG,
 		    {"host", "H", "address to listen on"},
-		    {"port", "N", "port to listen on"},
+		    {"port", "N", "port to listen on; 0 = any free one"},
 		    {"workers", "N", "worker processes (default: one a core)"},
 		    {"state-dir", "D", "where the database lives"},
 		    {"runtime-dir", "D", "where control.sock lives"},

@@ -53,7 +53,6 @@ static void put_settings(struct catalog_writer *w, const json_t *settings,
 		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout", 15000),
 		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout", 30000),
 		.join_ms = json_read_u32(streaming, "join_ms", 500),
-		.port = (uint16_t)json_read_u32(server, "port", 5000),
 		.rtsp_port = (uint16_t)json_read_u32(server, "rtsp_port", 8554),
 	};
 	w->hash = hash_bytes(w->hash, s, sizeof(*s));

@@ -75,16 +75,12 @@ static int bind_socket(const struct bind_address *a, bool reuse_port)
 }
 
 /* Bound alone for an instant: fails where anybody else listens, even with SO_REUSEPORT.  It does
- * not listen itself, or a client could connect to it and be reset.  *port 0 becomes a free one. */
-static int probe_port(struct bind_address *a, uint16_t *port)
+ * not listen itself, or a client could connect to it and be reset. */
+static int probe_port(const struct bind_address *a)
 {
 	_cleanup_(closep) int fd = bind_socket(a, false);
 
-	if (fd < 0)
-		return fd;
-	*port = bound_port(fd);
-	set_port(a, *port);
-	return 0;
+	return fd < 0 ? fd : 0;
 }
 
 static void name_address(const struct bind_address *a, char *dst, size_t cap)
@@ -98,7 +94,9 @@ static void name_address(const struct bind_address *a, char *dst, size_t cap)
 	snprintf(dst, cap, v6 ? "[%.45s]:%.8s" : "%.45s:%.8s", host, port);
 }
 
-static int open_all(struct listeners *l, const struct bind_address *a, unsigned count)
+/* Where any port will do, the first socket gets one that no other socket has (the kernel chooses
+ * none that is shared by SO_REUSEPORT) and keeps it while the others join. */
+static int open_all(struct listeners *l, struct bind_address *a, unsigned count)
 {
 	while (l->count < count) {
 		int fd = bind_socket(a, true);
@@ -106,6 +104,8 @@ static int open_all(struct listeners *l, const struct bind_address *a, unsigned 
 		if (fd < 0)
 			return fd;
 		l->fds[l->count++] = fd;
+		l->port = bound_port(fd);
+		set_port(a, l->port);
 		if (listen(fd, LISTEN_BACKLOG) != 0)
 			return -errno;
 	}
@@ -137,8 +137,7 @@ int listen_open(struct listeners *l, const char *host, uint16_t port, unsigned c
 	if (r < 0)
 		return explain(r, host, port, text, text_cap);
 	set_port(&a, port);
-	l->port = port;
-	r = probe_port(&a, &l->port);
+	r = port ? probe_port(&a) : 0;
 	if (r == 0)
 		r = open_all(l, &a, MIN(count, (unsigned)WORKERS_MAX));
 	if (r < 0) {

@@ -15,9 +15,9 @@ struct listeners {
 	char address[64]; /* what is listened on, for the banner */
 };
 
-/* Opens `count` sockets on host ("::" is dual stack) and port.  First binds once without
- * SO_REUSEPORT: another server on that port is noticed instead of shared.  0 or -Exxx with the
- * reason in `text`. */
+/* Opens `count` sockets (at least 1) on host ("::" is dual stack) and port; 0 is any free port, the
+ * same for all of them.  A given port is bound once without SO_REUSEPORT first: another server on
+ * it is noticed instead of shared.  0 or -Exxx with the reason in `text`. */
 must_check int listen_open(struct listeners *l, const char *host, uint16_t port, unsigned count,
 			   char *text, size_t text_cap);
 void listen_close(struct listeners *l); /* accepts a zeroed struct */

@@ -17,7 +17,7 @@ static const char help[] =
 	"\n"
 	"  --config FILE      default: ./config.yaml, else /etc/amps/amps.yaml\n"
 	"  --host ADDRESS     to listen on\n"
-	"  --port N\n"
+	"  --port N           0 = any free one\n"
 	"  --workers N        processes that serve clients, or auto\n"
 	"  --state-dir DIR    the database\n"
 	"  --runtime-dir DIR  control.sock, pid\n"

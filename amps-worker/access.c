@@ -200,7 +200,7 @@ void access_base_url(const struct http_request *http, const struct facts *facts,
 	if (host.len)
 		snprintf(dst, cap, "%s://%.*s", scheme, (int)host.len, host.at);
 	else
-		snprintf(dst, cap, "%s://localhost:%u", scheme, s->port);
+		snprintf(dst, cap, "%s://localhost:%u", scheme, facts->port);
 }
 
 bool access_group_allowed(const struct token_entry *token, const char *group)

@@ -221,6 +221,18 @@ void listener_done(struct worker *w)
 	close_fd(&w->listener.spare_fd);
 }
 
+static uint16_t bound_port(int fd)
+{
+	struct sockaddr_storage sa = {0};
+	socklen_t n = sizeof(sa);
+	uint16_t port;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) < 0)
+		return 0;
+	conn_address(&sa, &port);
+	return port;
+}
+
 int listener_add(struct worker *w, uint32_t index, int fd)
 {
 	struct listener *l = &w->listener;
@@ -237,6 +249,7 @@ int listener_add(struct worker *w, uint32_t index, int fd)
 	s->fd = fd;
 	event_assign(&s->event, w->base, fd, EV_READ | EV_PERSIST, on_newcomers, s);
 	event_priority_set(&s->event, PRIORITY_CLIENTS);
+	l->port = bound_port(fd);
 	s->next = l->sockets;
 	l->sockets = s;
 	if (l->accepting)

@@ -23,6 +23,7 @@ struct listener {
 	struct listen_socket *sockets;
 	struct event resume; /* timer: after a pause */
 	unsigned connections_max;
+	uint16_t port; /* of all sockets; 0 before the first */
 	int spare_fd;
 	bool accepting;
 	struct address_count *addresses[ADDRESS_BUCKETS];

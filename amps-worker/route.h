@@ -24,6 +24,7 @@ struct facts {
 	int64_t wall_us;
 	uint64_t mono_us;
 	struct in6_addr peer; /* client address, IPv4 mapped */
+	uint16_t port;	      /* the server listens on it */
 	bool draining;	      /* the server is shutting down */
 };
 

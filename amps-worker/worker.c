@@ -26,6 +26,7 @@ struct facts worker_facts(const struct worker *w, const struct in6_addr *peer)
 		.wall_us = clock_wall_us(),
 		.mono_us = clock_mono_us(),
 		.peer = *peer,
+		.port = w->listener.port,
 		.draining = w->draining,
 	};
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
-#define CATALOG_VERSION 1u
+#define CATALOG_VERSION 2u
 
 /* Form a channel's playlist entry points to (SPEC.md, output_format); also what a worker asks for
  */
@@ -61,9 +61,8 @@ struct catalog_settings {
 	uint32_t proxy_count;
 	uint32_t proxies_at; /* struct catalog_cidr[proxy_count] */
 	uint32_t public_url_at;
-	uint16_t port;
 	uint16_t rtsp_port;
-	uint32_t pad;
+	uint16_t pad[3];
 };
 
 struct catalog_cidr {

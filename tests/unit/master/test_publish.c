@@ -128,7 +128,7 @@ Test(publish, a_channel_with_everything)
 	const struct catalog_program *programs;
 	const struct catalog_variant *variants;
 
-	start(&f, "{'auth':{'enabled':false},'server':{'port':5001,'max_viewers':9}}");
+	start(&f, "{'auth':{'enabled':false},'server':{'max_viewers':9}}");
 	add(&f, 1, ORIGIN_FILE,
 	    "{'name':'Sintel, \\\"HD\\\"','tvg_name':'Sintel','epg_id':'sintel.hd','logo':'http://l/',"
 	    "'group':'Movies','channel_number':101,'source':'a.ts','ffmpeg_profile':'copy',"
@@ -169,7 +169,6 @@ Test(publish, a_channel_with_everything)
 	cr_assert_not(variants[0].own_tuner);
 	cr_assert(variants[1].own_tuner);
 	cr_assert_not_null(catalog_text(c, variants[1].unavailable_at));
-	cr_assert_eq(catalog_settings(c)->port, 5001);
 	cr_assert_eq(catalog_settings(c)->max_viewers, 9);
 	cr_assert_eq(p->next_change_wall_us, TIME_NONE);
 	catalog_unref(c);

@@ -59,11 +59,11 @@ static inline struct fixture *fixture_new(void)
 
 	f->settings =
 		(struct catalog_settings){.flags = SETTING_REGION_QUERY | SETTING_REGION_HEADERS,
-					  .join_ms = 500,
-					  .port = 5000};
+					  .join_ms = 500};
 	fixture_put(f, &header, sizeof(header));
 	f->facts.wall_us = FIXTURE_NOW;
 	f->facts.mono_us = 100000000;
+	f->facts.port = 5000;
 	f->facts.peer.s6_addr[10] = f->facts.peer.s6_addr[11] = 0xff;
 	memcpy(f->facts.peer.s6_addr + 12, (const char[]){(char)192, 0, 2, 7}, 4);
 	f->facts.cache = body_cache_new(BODY_CACHE_BYTES);
