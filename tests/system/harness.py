@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 import time
 
+from reaped import Reaped
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
 SANITIZED = "asan" in BIN or "tsan" in BIN
@@ -44,7 +46,8 @@ def kill(pid, number=signal.SIGKILL):
 
 
 def port_range():
-    """Ports of this test process alone, below those that connections are given."""
+    """Ports of this test process alone, below those that connections are given: for sources, which
+    must be told a number.  The server takes any free port and says which."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 20
     ports = list(range(10000 + 1000 * worker, 11000 + 1000 * worker))
     random.shuffle(ports)
@@ -64,22 +67,15 @@ def free_port(kind=socket.SOCK_STREAM):
                 continue
 
 
-def session_processes(session):
-    """{pid: (command name, command line)} of the living processes of a session."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            stat = open(f"/proc/{name}/stat").read()
-            line = open(f"/proc/{name}/cmdline").read().replace("\0", " ").strip()
-        except OSError:
-            continue
-        comm = stat[stat.index("(") + 1:stat.rindex(")")]
-        state, _, _, its_session = stat[stat.rindex(")") + 2:].split()[:4]
-        if int(its_session) == session and state not in "ZX":
-            found[int(name)] = (comm, line)
-    return found
+def family_of(host):
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def command_line(pid):
+    """The words of a process's command line with blanks between them; "" when it has gone."""
+    with contextlib.suppress(OSError):
+        return open(f"/proc/{pid}/cmdline").read().replace("\0", " ").strip()
+    return ""
 
 
 class Answer:
@@ -106,12 +102,12 @@ class Stream:
     """An endless answer, read as it comes."""
 
     def __init__(self, server, path, headers=None, timeout=20, rcvbuf=None):
-        self.sock = socket.socket()
+        self.sock = socket.socket(family_of(server.host))
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(timeout * PATIENCE)
         self.sock.connect((server.host, server.port))
-        lines = [f"GET {path} HTTP/1.1", f"Host: {server.host}:{server.port}"]
+        lines = [f"GET {path} HTTP/1.1", f"Host: {server.address}"]
         lines += [f"{k}: {v}" for k, v in (headers or {}).items()]
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.rest = b""
@@ -191,16 +187,18 @@ class Stream:
 
 class Server:
     """One `amps serve` with folders of its own.  `config` is a dict (written as JSON, which is
-    YAML) or the text of a configuration."""
+    YAML) or the text of a configuration.  It takes any free port at its first start, which `amps
+    status --json` reports, and the same one at later starts."""
 
-    def __init__(self, config, workers=1, args=(), env=None):
+    def __init__(self, config, workers=1, args=(), env=None, host="127.0.0.1"):
         self.folder = tempfile.mkdtemp(prefix="amps-test-")
         self.config_path = os.path.join(self.folder, "config.yaml")
         self.runtime = os.path.join(self.folder, "runtime")
         self.state = os.path.join(self.folder, "state")
         self.socket_path = os.path.join(self.runtime, "control.sock")
         self.log_path = os.path.join(self.folder, "log")
-        self.host, self.port = "127.0.0.1", free_port()
+        self.host, self.port = host, 0
+        self.held = None
         self.workers = workers
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
@@ -216,25 +214,62 @@ class Server:
         os.rename(self.config_path + ".new", self.config_path)
 
     def start(self, ready=True):
-        log = open(self.log_path, "ab")
-        self.process = subprocess.Popen(
-            [os.path.join(BIN, "amps"), "serve", "--config", self.config_path,
-             "--host", self.host, "--port", str(self.port), "--workers", str(self.workers),
-             "--runtime-dir", self.runtime, "--state-dir", self.state, *self.args],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
-            start_new_session=True)
-        log.close()
+        if self.process is not None:
+            self.process.close()
+        with open(self.log_path, "ab") as log:
+            self.process = Reaped(
+                BIN, [os.path.join(BIN, "amps"), "serve", "--config", self.config_path,
+                      "--host", self.host, *self.port_option(),
+                      "--workers", str(self.workers), "--runtime-dir", self.runtime,
+                      "--state-dir", self.state, *self.args], log, self.env)
         if ready:
             wait_for(self.is_ready, 15, "the server to be ready")
         return self
 
+    def port_option(self):
+        """None leaves the port to the configuration."""
+        return [] if self.port is None else ["--port", str(self.port)]
+
     def is_ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+        if not self.port and not self.learn_port():
+            return False
         try:
             return self.get("/readyz").status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+    def learn_port(self):
+        """Asks the server for its port; 0 while it does not answer."""
+        if os.path.exists(self.socket_path):
+            done = self.amps("status", "--json")
+            if done.returncode == 0:
+                self.port = json.loads(done.stdout)["port"]
+                self.hold_port()
+        return self.port
+
+    def hold_port(self):
+        """No connection gets this port as its own while the server is down.  The socket does not
+        listen: it takes no client, and the server's own may be bound beside it."""
+        self.held = socket.socket(family_of(self.host))
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.held.bind((self.host, self.port))
+
+    def crash(self):
+        """kill -9 of the master.  Waits until everything is gone and returns how many seconds after
+        the kill the last process had ended."""
+        killed_at = time.monotonic()
+        kill(self.process.pid)
+        assert self.process.wait_empty(20 * PATIENCE), f"left: {self.processes()}"
+        return self.process.empty_at - killed_at
+
+    def restart(self):
+        """Starts again with the same folders, configuration and port; stops first where it runs."""
+        if self.process.poll() is None:
+            self.stop()
+        return self.start()
 
     def log(self):
         return open(self.log_path, errors="replace").read()
@@ -242,7 +277,13 @@ class Server:
     # -- as processes
 
     def processes(self):
-        return session_processes(self.process.pid)
+        """{pid: (command name, command line)} of the living processes of the server, whatever
+        session they are in."""
+        return {pid: (name, command_line(pid))
+                for pid, (state, name) in self.process.processes().items() if state not in "ZX"}
+
+    def zombies(self):
+        return [pid for pid, (state, _) in self.process.processes().items() if state == "Z"]
 
     def pids(self, program):
         return sorted(pid for pid, (comm, _) in self.processes().items() if comm == program[:15])
@@ -280,8 +321,13 @@ class Server:
 
     # -- over HTTP
 
+    @property
+    def address(self):
+        """Host and port as they stand in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def url(self, path):
-        return f"http://{self.host}:{self.port}{path}"
+        return f"http://{self.address}{path}"
 
     def request(self, method, path, headers=None, body=None, timeout=20):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout * PATIENCE)
@@ -333,7 +379,7 @@ class Server:
         assert code == 0, f"exit code {code}:\n{self.log()[-4000:]}"
 
     def check_gone(self, timeout=2):
-        wait_for(lambda: not self.processes(), timeout, "the processes of the server to end")
+        assert self.process.wait_empty(timeout * PATIENCE), f"left: {self.processes()}"
         left = os.listdir(self.runtime) if os.path.isdir(self.runtime) else []
         assert left == [], f"left in the runtime folder: {left}"
 
@@ -344,11 +390,9 @@ class Server:
     def cleanup(self):
         """Whatever happened: no process and no file stays."""
         if self.process is not None:
-            for pid in self.processes():
-                kill(pid)
-            if self.process.poll() is None:
-                self.process.kill()
-            self.process.wait()
+            self.process.close()
+        if self.held is not None:
+            self.held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

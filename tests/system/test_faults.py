@@ -9,7 +9,7 @@ import pytest
 import media
 from harness import PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
-from watch import (Knocker, Residue, Watch, assert_sound, assert_untouched, holders, zombies)
+from watch import (Knocker, Residue, Watch, assert_sound, assert_untouched, holders)
 
 SOAK = bool(os.environ.get("AMPS_SOAK"))
 KILLS = 100 if SOAK else 10
@@ -184,7 +184,7 @@ def test_killed_nursery(server):
             assert s.amps("stop", "3").returncode == 0
             w.wait(new, lambda v: v["state"] == "ended", 5, "the third channel to end")
             w.close_viewers(new)
-            assert zombies(s) == [] or wait_for(lambda: not zombies(s), 2, "the dead to be reaped")
+            wait_for(lambda: not s.zombies(), 2, "the dead to be reaped")
         assert {t["key"]: t["pid"] for t in s.tuners() if t["key"] != "3"} == jobs
         w.wait_more(ids, 600)
         assert_untouched(w.report(ids))

@@ -1,4 +1,4 @@
-"""Many viewers at once, judged by watch.c; and what the processes of a server hold."""
+"""Many viewers at once, judged by the program `watch`; and what the processes of a server hold."""
 import json
 import os
 import socket
@@ -6,29 +6,17 @@ import subprocess
 import threading
 import time
 
-import media
-from harness import ROOT, wait_for
+from harness import BIN, PATIENCE, family_of, wait_for
+from reaped import tool
 
-SOURCE = os.path.join(ROOT, "tests", "system", "watch.c")
 FAST, STOPPED = -1, 0
-
-
-def program():
-    """The path of the program, compiled when the source is newer."""
-    path = os.path.join(media.FOLDER, "watch")
-    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(SOURCE):
-        os.makedirs(media.FOLDER, exist_ok=True)
-        part = f"{path}.{os.getpid()}"
-        subprocess.run(["cc", "-std=gnu17", "-O2", "-o", part, SOURCE], check=True)
-        os.rename(part, path)
-    return path
 
 
 class Watch:
     """A process with many viewers of one server."""
 
     def __init__(self, server):
-        self.process = subprocess.Popen([program(), server.host, str(server.port)],
+        self.process = subprocess.Popen([tool(BIN, "watch"), server.host, str(server.port)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.last = 0
 
@@ -101,12 +89,23 @@ class Watch:
         self.close()
 
 
+DEFECTS = ("sync", "malformed", "tei", "cc", "backwards", "pcr_backwards", "psi", "bad_starts",
+           "bad_cuts", "early")
+
+
 def assert_sound(report):
     """Nothing a viewer may ever see: whatever happens, whole packets in order, tables and a random
     access point at each entry, time that goes on."""
     for v in report.values():
-        for name in ("sync", "cc", "backwards", "pcr_backwards", "bad_starts", "bad_cuts"):
+        for name in DEFECTS:
             assert v[name] == 0, f"{name}: {v}"
+
+
+def judge(data):
+    """What the judge finds in a stream's bytes."""
+    done = subprocess.run([tool(BIN, "watch"), "-"], input=data, stdout=subprocess.PIPE, check=True,
+                          timeout=60 * PATIENCE)
+    return json.loads(done.stdout)
 
 
 def assert_untouched(report, gap=0.2):
@@ -124,18 +123,22 @@ class Knocker:
     def __init__(self, server, pause=0.002):
         self.server, self.pause = server, pause
         self.refused, self.served, self.lost = 0, 0, 0
+        self.error = None
         self.running = True
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
-        while self.running:
-            self.knock()
-            time.sleep(self.pause)
+        try:
+            while self.running:
+                self.knock()
+                time.sleep(self.pause)
+        except Exception as e:  # raised at the end
+            self.error = e
 
     def knock(self):
-        question = f"GET /healthz HTTP/1.1\r\nHost: {self.server.host}\r\n\r\n".encode()
-        s = socket.socket()
+        question = f"GET /healthz HTTP/1.1\r\nHost: {self.server.address}\r\n\r\n".encode()
+        s = socket.socket(family_of(self.server.host))
         s.settimeout(10)
         try:
             try:
@@ -155,12 +158,17 @@ class Knocker:
         finally:
             s.close()
 
+    def stop(self):
+        self.running = False
+        self.thread.join()
+
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.running = False
-        self.thread.join()
+    def __exit__(self, kind, *_):
+        self.stop()
+        if self.error and kind is None:
+            raise self.error
 
 
 def descriptors(pid):
@@ -216,21 +224,6 @@ def memory_kb(pid):
     return total
 
 
-def zombies(server):
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            stat = open(f"/proc/{name}/stat").read()
-        except OSError:
-            continue
-        state, _, _, session = stat[stat.rindex(")") + 2:].split()[:4]
-        if state == "Z" and int(session) == server.process.pid:
-            found.append(int(name))
-    return found
-
-
 class Residue:
     """What the processes held before; later they must hold no more."""
 
@@ -240,7 +233,7 @@ class Residue:
 
     def look(self):
         s = self.server
-        seen = {"jobs": len(s.tuners()), "zombies": len(zombies(s))}
+        seen = {"jobs": len(s.tuners()), "zombies": len(s.zombies())}
         for program_name in ("amps-master", "amps-worker", "amps-transcode"):
             pids = [p for p, (comm, _) in s.processes().items() if comm == program_name[:15]]
             seen[program_name] = len(pids)

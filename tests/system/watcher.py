@@ -32,7 +32,7 @@ class Watcher:
                 self.longest_gap = max(self.longest_gap, now - self.last)
                 self.last = now
                 self.checker.feed(data)
-        except Exception as e:  # shown by stop()
+        except Exception as e:  # raised at the end
             if not self.stopping:
                 self.error = e
                 self.ended = True
@@ -46,10 +46,13 @@ class Watcher:
         wait_for(lambda: self.packets() >= before + packets or self.ended, timeout, "more packets")
         return self
 
-    def stop(self):
+    def join(self):
         self.stopping = True
         self.thread.join()
         self.stream.close()
+
+    def stop(self):
+        self.join()
         if self.error:
             raise self.error
         return self.checker
@@ -57,7 +60,7 @@ class Watcher:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.stopping = True
-        self.thread.join()
-        self.stream.close()
+    def __exit__(self, kind, *_):
+        self.join()
+        if self.error and kind is None:
+            raise self.error
