@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "tests/bench/load/ts_check.h"
+#include "tests/bench/ts_file.h"
+#include "tests/judge/ts_judge.h"
 
 #define READ_BYTES (64u << 10)
 
@@ -32,15 +33,14 @@ static pid_t start(char **words, int *ret_output)
 }
 
 /* Reads until the first key frame is complete.  The time of the first byte, 0 = none came. */
-static uint64_t follow(int fd, struct ts_check *t, uint64_t end_ns)
+static uint64_t follow(int fd, struct ts_judge *t, uint64_t end_ns)
 {
 	static uint8_t buffer[READ_BYTES];
-	struct packet_log unused = {0};
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	uint64_t now = pace_now_ns(), first = 0;
 	ssize_t n;
 
-	while (!t->key_end_ns && now < end_ns) {
+	while (!t->picture_end_ns && now < end_ns) {
 		if (poll(&p, 1, (int)((end_ns - now) / 1000000u) + 1) <= 0)
 			break;
 		n = read(fd, buffer, sizeof(buffer));
@@ -48,7 +48,7 @@ static uint64_t follow(int fd, struct ts_check *t, uint64_t end_ns)
 		if (n <= 0)
 			break;
 		first = first ? first : now;
-		ts_check_feed(t, &unused, buffer, (size_t)n, now);
+		ts_judge_feed(t, buffer, (size_t)n, now);
 	}
 	return first;
 }
@@ -60,7 +60,7 @@ static double since_ms(uint64_t from, uint64_t to)
 
 int main(int argc, char **argv)
 {
-	struct ts_check t;
+	struct ts_judge t;
 	uint64_t begin, first;
 	int fd;
 	pid_t pid;
@@ -69,8 +69,7 @@ int main(int argc, char **argv)
 		fputs("usage: ts_start SECONDS COMMAND [ARGUMENT]...\n", stderr);
 		return 2;
 	}
-	if (ts_check_init(&t, false) < 0)
-		return 2;
+	ts_judge_init(&t, NULL, NULL);
 	begin = pace_now_ns();
 	pid = start(argv + 2, &fd);
 	if (pid < 0) {
@@ -80,11 +79,13 @@ int main(int argc, char **argv)
 	first = follow(fd, &t, begin + (uint64_t)(strtod(argv[1], NULL) * 1e9));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	if (!t.key_end_ns) {
+	if (!t.picture_end_ns) {
 		fprintf(stderr, "ts_start: no key frame came\n");
+		ts_judge_done(&t);
 		return 1;
 	}
 	printf("{\"first_byte_ms\":%.3f,\"rap_ms\":%.3f,\"key_ms\":%.3f}\n", since_ms(begin, first),
-	       since_ms(begin, t.rap_ns), since_ms(begin, t.key_end_ns));
+	       since_ms(begin, t.access_ns), since_ms(begin, t.picture_end_ns));
+	ts_judge_done(&t);
 	return 0;
 }

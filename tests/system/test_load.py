@@ -11,7 +11,7 @@ from harness import BIN, PATIENCE
 from lineup import LOOP, channel, line_up
 
 NOTHING = ("lost_clients", "cuts", "sync_loss", "cc_err", "tei", "dup", "lost_bytes",
-           "alien_bytes", "bad_starts", "unplaced")
+           "alien_bytes", "bad_starts", "unplaced", "defects")
 
 
 def load(server, *args):

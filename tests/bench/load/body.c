@@ -11,7 +11,7 @@ void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns)
 	if (!c->first_ns) {
 		c->first_ns = now_ns;
 		if (l->o.raw)
-			c->ts.rap_ns = now_ns; /* the first byte will do */
+			c->ts.access_ns = now_ns; /* the first byte will do */
 	} else if (l->in_window && c->last_ns) {
 		c->gap_ns = MAX(c->gap_ns, now_ns - c->last_ns);
 	}
@@ -23,8 +23,11 @@ void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns)
 static void media(struct load *l, struct client *c, const uint8_t *p, size_t n, uint64_t now_ns)
 {
 	body_count(l, c, n, now_ns);
-	if (client_parses(l, c))
-		ts_check_feed(&c->ts, &l->log, p, n, now_ns);
+	if (!client_parses(l, c))
+		return;
+	ts_judge_feed(&c->ts, p, n, now_ns);
+	if (c->verified)
+		packet_run_settle(&c->run, &l->log);
 }
 
 /* Media up to the end of the length or the chunk.  Returns the bytes taken. */

@@ -113,7 +113,7 @@ static ssize_t receive(struct load *l, struct client *c, size_t n, bool *ret_ove
 	if (over) {
 		client_close(l, c, true);
 		*ret_over = true;
-	} else if (l->o.zap && (l->o.key_end ? c->ts.key_end_ns : c->ts.rap_ns)) {
+	} else if (l->o.zap && (l->o.key_end ? c->ts.picture_end_ns : c->ts.access_ns)) {
 		client_close(l, c, false);
 		*ret_over = true;
 	}

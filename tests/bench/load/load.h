@@ -1,15 +1,18 @@
 /* load.h - the load client: one thread, one epoll, many GET requests for live streams.
  *
- * Until a client has seen its first random access point its bytes are parsed; afterwards they are
- * thrown away in the kernel (MSG_TRUNC), unless it is one of those that are verified to the last
- * byte (ts_check.h).  Slow clients read at a bit rate of their own, on a timer.  main.c prints one
- * line of JSON.  Bodies end with the connection, a Content-Length or the last chunk. */
+ * Until a client has seen its first random access point its bytes are judged (ts_judge.h);
+ * afterwards they are thrown away in the kernel (MSG_TRUNC), unless it is one of those that are
+ * verified to the last byte: judged, and compared with what the others got (packet_log.h).  Slow
+ * clients read at a bit rate of their own, on a timer.  main.c prints one line of JSON.  Bodies end
+ * with the connection, a Content-Length or the last chunk. */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
 #include <sys/types.h>
 
-#include "tests/bench/load/ts_check.h"
+#include "tests/bench/load/packet_log.h"
+#include "tests/bench/ts_file.h"
+#include "tests/judge/ts_judge.h"
 
 #define LOAD_PATHS_MAX	 256
 #define LOAD_PIDS_MAX	 16
@@ -65,7 +68,9 @@ struct client {
 	uint64_t start_ns, connected_ns, first_ns, last_ns, gap_ns; /* 0 = did not happen */
 	uint64_t window_bytes;
 	uint64_t left; /* of the chunk or the Content-Length */
-	struct ts_check ts;
+	struct ts_judge ts;
+	struct packet_run run; /* of a verified one */
+	struct packet_log *log;
 	char *head; /* of the answer, until it is complete */
 	size_t head_len;
 };
@@ -110,7 +115,7 @@ void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns);
 /* Does anybody look into what this client receives? */
 static inline bool client_parses(const struct load *l, const struct client *c)
 {
-	uint64_t seen = l->o.key_end ? c->ts.key_end_ns : c->ts.rap_ns;
+	uint64_t seen = l->o.key_end ? c->ts.picture_end_ns : c->ts.access_ns;
 
 	return !l->o.raw && (c->verified || !seen);
 }

@@ -48,7 +48,21 @@ static bool is_verified(const struct load_options *o, int i)
 	       (int64_t)i * o->verify / o->clients != (int64_t)(i - 1) * o->verify / o->clients;
 }
 
-static int init_client(struct load *l, int i)
+/* Follows a verified client's packets through the log. */
+static void on_packet(void *arg, const struct ts_packet *p)
+{
+	struct client *c = arg;
+
+	if (p->mark)
+		packet_run_leave(&c->run);
+	else if (c->run.place != RUN_SEEKING)
+		packet_run_next(&c->run, c->log, packet_hash(p->bytes),
+				p->pid == TS_JUDGE_NULL_PID);
+	else if (p->access)
+		packet_run_enter(&c->run, c->log, packet_hash(p->bytes));
+}
+
+static void init_client(struct load *l, int i)
 {
 	struct client *c = &l->clients[i];
 
@@ -57,7 +71,8 @@ static int init_client(struct load *l, int i)
 	c->slow = i >= l->o.clients;
 	c->bits_per_second = c->slow ? rate_of_slow(&l->o, i - l->o.clients) : 0;
 	c->verified = is_verified(&l->o, i);
-	return ts_check_init(&c->ts, c->verified);
+	c->log = &l->log;
+	ts_judge_init(&c->ts, c->verified ? on_packet : NULL, c);
 }
 
 static int init(struct load *l)
@@ -72,10 +87,8 @@ static int init(struct load *l)
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!l->clients || !l->buffer || l->epoll < 0 || packet_log_init(&l->log) < 0)
 		return -ENOMEM;
-	for (int i = 0; i < l->total; i++) {
-		if (init_client(l, i) < 0)
-			return -ENOMEM;
-	}
+	for (int i = 0; i < l->total; i++)
+		init_client(l, i);
 	return 0;
 }
 
@@ -84,7 +97,8 @@ static void done(struct load *l)
 	for (int i = 0; l->clients && i < l->total; i++) {
 		close_fd(&l->clients[i].fd);
 		free(l->clients[i].head);
-		ts_check_done(&l->clients[i].ts);
+		ts_judge_done(&l->clients[i].ts);
+		packet_run_leave(&l->clients[i].run);
 	}
 	packet_log_done(&l->log);
 	free(l->clients);

@@ -10,7 +10,7 @@ struct sums {
 	int lost, closed, verified, unplaced;
 	uint64_t window_bytes, min_bytes, max_bytes;
 	uint64_t packets, sync_losses, counter_errors, duplicates, transport_errors;
-	uint64_t compared, lost_packets, alien_packets, cuts, bad_starts;
+	uint64_t compared, lost_packets, alien_packets, cuts, bad_starts, defects;
 };
 
 static int compare_numbers(const void *a, const void *b)
@@ -37,25 +37,26 @@ static void print_spread(const char *name, double *values, int n)
 
 static void add_client(struct sums *s, const struct client *c)
 {
-	const struct ts_check *t = &c->ts;
+	const struct ts_findings *t = &c->ts.found;
 
 	s->lost += c->closed_early || c->failed || c->state < CLIENT_BODY;
 	s->closed += c->state == CLIENT_DONE;
 	s->verified += c->verified;
-	s->unplaced += c->verified && t->run.compared == 0;
+	s->unplaced += c->verified && c->run.compared == 0;
 	s->window_bytes += c->window_bytes;
 	s->min_bytes = MIN(s->min_bytes, c->window_bytes);
 	s->max_bytes = MAX(s->max_bytes, c->window_bytes);
 	s->packets += c->verified ? t->packets : 0;
 	s->sync_losses += t->sync_losses;
-	s->counter_errors += t->counter_errors;
+	s->counter_errors += t->cc_errors;
 	s->duplicates += t->duplicates;
 	s->transport_errors += t->transport_errors;
-	s->compared += t->run.compared;
-	s->lost_packets += t->run.lost;
-	s->alien_packets += t->run.alien;
+	s->compared += c->run.compared;
+	s->lost_packets += c->run.lost;
+	s->alien_packets += c->run.alien;
 	s->cuts += t->cuts;
-	s->bad_starts += t->bad_starts;
+	s->bad_starts += t->bad_starts + t->bad_cuts + t->early;
+	s->defects += ts_judge_defects(&c->ts);
 }
 
 static void sum_up(const struct load *l, bool slow, struct sums *s)
@@ -89,11 +90,12 @@ static void print_sums(const struct sums *s, const char *prefix)
 	printf(",\"%sverified\":%d,\"%sunplaced\":%d,\"%spkts\":%" PRIu64 ",\"%scompared\":%" PRIu64
 	       ",\"%ssync_loss\":%" PRIu64 ",\"%scc_err\":%" PRIu64 ",\"%sdup\":%" PRIu64
 	       ",\"%stei\":%" PRIu64 ",\"%slost_bytes\":%" PRIu64 ",\"%salien_bytes\":%" PRIu64
-	       ",\"%scuts\":%" PRIu64 ",\"%sbad_starts\":%" PRIu64,
+	       ",\"%scuts\":%" PRIu64 ",\"%sbad_starts\":%" PRIu64 ",\"%sdefects\":%" PRIu64,
 	       prefix, s->verified, prefix, s->unplaced, prefix, s->packets, prefix, s->compared,
 	       prefix, s->sync_losses, prefix, s->counter_errors, prefix, s->duplicates, prefix,
 	       s->transport_errors, prefix, s->lost_packets * TS_BYTES, prefix,
-	       s->alien_packets * TS_BYTES, prefix, s->cuts, prefix, s->bad_starts);
+	       s->alien_packets * TS_BYTES, prefix, s->cuts, prefix, s->bad_starts, prefix,
+	       s->defects);
 }
 
 enum moment { AT_CONNECTED, AT_FIRST, AT_RAP, AT_KEY_END };
@@ -106,9 +108,9 @@ static uint64_t moment_of(const struct client *c, enum moment m)
 	case AT_FIRST:
 		return c->first_ns;
 	case AT_RAP:
-		return c->ts.rap_ns;
+		return c->ts.access_ns;
 	default:
-		return c->ts.key_end_ns;
+		return c->ts.picture_end_ns;
 	}
 }
 
@@ -136,8 +138,8 @@ static void print_rest(const struct load *l, double *values)
 	int n = 0;
 
 	for (int i = 0; i < l->o.clients; i++) {
-		if (l->clients[i].ts.rap_ns)
-			values[n++] = (double)l->clients[i].ts.rap_bytes / 1e3;
+		if (l->clients[i].ts.access_ns)
+			values[n++] = (double)l->clients[i].ts.access_bytes / 1e3;
 	}
 	print_spread("rap_kbytes", values, n);
 	n = 0;
