@@ -109,7 +109,9 @@ class Reaped:
         return descendants(self.reaper.pid)
 
     def close(self):
-        """Kills what is left."""
+        """Kills what is left.  May be called again."""
+        if self.reaper.stdin.closed:
+            return
         self.poll()
         self.reaper.stdin.close()
         self.reaper.wait()

@@ -1,0 +1,111 @@
+"""What the other tests rely on: that nothing of a server goes unseen, and no failure of a thread."""
+import os
+import time
+
+import pytest
+
+import media
+from harness import BIN, wait_for
+from lineup import LOOP, channel, line_up
+from reaped import Reaped
+from ts import PACKET, Checker, pid_of, split
+from watch import Knocker, judge
+from watcher import Watcher
+
+
+@pytest.fixture
+def reaped(tmp_path):
+    started = []
+
+    def start(*words):
+        with open(tmp_path / "log", "ab") as log:
+            started.append(Reaped(BIN, list(words), log, dict(os.environ)))
+        return started[-1]
+
+    yield start
+    for r in started:
+        r.close()
+
+
+def names(r):
+    return sorted(name for state, name in r.processes().values() if state != "Z")
+
+
+def test_an_orphan_in_a_session_of_its_own_is_seen_and_ended(reaped):
+    r = reaped("sh", "-c", "setsid -f sleep 1000; exit 3")
+    assert r.wait(20) == 3
+    assert names(r) == ["sleep"]
+    assert not r.wait_empty(0)
+    orphan, = r.processes()
+    r.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(orphan, 0)
+
+
+def test_the_last_end_has_a_time(reaped):
+    begin = time.monotonic()
+    r = reaped("sh", "-c", "(sleep 0.5) & kill -9 $$")
+    assert r.wait(20) == -9
+    assert r.wait_empty(20)
+    assert begin < r.ended_at < r.empty_at < time.monotonic()
+    assert r.empty_at - begin >= 0.5
+    assert r.processes() == {}
+
+
+def test_a_command_that_does_not_exist_is_an_exit_code(reaped):
+    r = reaped("/no/such/program")
+    assert r.wait(20) == 127 and r.wait_empty(20)
+
+
+class Broken:
+    """A server whose address is none."""
+    host, port, address = "127.0.0.1", "none", "127.0.0.1"
+
+
+def test_an_error_of_a_knocker_comes_out():
+    with pytest.raises(TypeError), Knocker(Broken) as knocker:
+        wait_for(lambda: not knocker.thread.is_alive(), 10, "the thread to end")
+
+
+def test_an_error_of_a_watcher_comes_out_unless_another_one_did(server):
+    s = server(line_up(channel(1, media.film(), **LOOP)))
+
+    def failing():
+        w = Watcher(s, "/stream/1.ts")
+        w.checker = None
+        wait_for(lambda: w.ended, 20, "the thread to end")
+        return w
+
+    with pytest.raises(AttributeError), failing():
+        pass
+    with pytest.raises(KeyError), failing():
+        raise KeyError("the test's own")
+
+
+def without(packets, pid):
+    """The packets but for one of this PID in the middle."""
+    at = [i for i, p in enumerate(packets) if pid_of(p) == pid and p[3] & 0x10]
+    middle = at[len(at) // 2]
+    return packets[:middle] + packets[middle + 1:]
+
+
+def test_the_judge_and_the_reader_of_captured_bytes_agree(server):
+    """ts.py looks into single packets for tests that ask for more than a verdict; where both judge
+    they must not differ."""
+    s = server(line_up(channel(1, media.film(), **LOOP)))
+    with s.stream("/stream/1.ts") as stream:
+        data = stream.read(PACKET * 3000)
+    good = split(data)
+    video = Checker(data).check().video_pid
+    for packets in (good, without(good, video), good[5:], good[:100] + good[200:]):
+        bytes_ = b"".join(packets)
+        python, c = Checker(bytes_), judge(bytes_)
+        assert c["packets"] == python.packets
+        assert c["cc"] == len(python.cc_errors)
+        assert c["backwards"] == len(python.backwards)
+        assert c["sync"] == python.sync_errors
+        assert c["marked"] == python.marked
+        assert (c["bad_starts"] == 0) == (packets[0] == good[0])
+        if packets[0] == good[0]:  # else the judge knows the picture's PID from the next PMT on
+            assert abs(c["seconds"] - python.seconds()) < 0.001
+    assert judge(data)["defects"] == 0
