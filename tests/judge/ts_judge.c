@@ -312,18 +312,22 @@ static void judge_section(struct ts_judge *j, const struct ts_judge_section *s)
 	}
 }
 
+/* Length of a section whose first three bytes are there. */
+static size_t section_bytes(const struct ts_judge_section *s)
+{
+	return 3 + ((s->bytes[1] & 15u) << 8 | s->bytes[2]);
+}
+
 /* Bytes of sections one after the other; 0xff where a section might begin is stuffing. */
 static void section_put(struct ts_judge *j, struct ts_judge_section *s, const uint8_t *b, size_t n)
 {
 	while (n && s->open) {
-		size_t total = 3, take;
+		size_t total = s->len < 3 ? 3 : section_bytes(s), take;
 
 		if (!s->len && *b == 0xff) {
 			s->open = false;
 			return;
 		}
-		if (s->len >= 3)
-			total += (s->bytes[1] & 15u) << 8 | s->bytes[2];
 		if (total > TS_JUDGE_SECTION) {
 			wrong_table(j, "length of a table", s);
 			s->open = false;
@@ -334,7 +338,7 @@ static void section_put(struct ts_judge *j, struct ts_judge_section *s, const ui
 		s->len += take;
 		b += take;
 		n -= take;
-		if (s->len > 3 && s->len == total) {
+		if (s->len >= 3 && s->len == section_bytes(s)) {
 			judge_section(j, s);
 			s->len = 0;
 		}

@@ -128,6 +128,8 @@ static void put_pmt(struct stream *s, size_t descriptors)
 	const uint8_t streams[] = {0x0f, 0xe0 | AUDIO_PID >> 8, AUDIO_PID & 0xff, 0xf0, 0,
 				   0x1b, 0xe0 | VIDEO_PID >> 8, VIDEO_PID & 0xff, 0xf0, 0};
 
+	for (size_t i = 0; i < descriptors; i += 3)
+		pmt[12 + i] = 2; /* read as sections, these would be tables without a length */
 	memcpy(pmt + 12 + descriptors, streams, sizeof(streams));
 	put_section(s, PMT_PID, pmt, 12 + descriptors + sizeof(streams));
 }
@@ -311,6 +313,7 @@ Test(ts_judge, finds_lost_sync_and_goes_on_behind_it)
 	good_stream(&s);
 	before = s.len;
 	memset(s.bytes + s.len, 0, 77);
+	s.bytes[s.len + 50] = 0x47; /* begins no packet: the next one is not where it would be */
 	s.len += 77;
 	put_pictures(&s, 5, 11 * SECOND);
 	expect_one(&s, sync_losses);
@@ -318,6 +321,22 @@ Test(ts_judge, finds_lost_sync_and_goes_on_behind_it)
 	ts_judge_feed(&j, s.bytes, s.len, 1);
 	cr_expect_eq(j.found.skipped_bytes, 77);
 	cr_expect_eq(j.found.packets, before / PACKET + 15);
+	ts_judge_done(&j);
+}
+
+Test(ts_judge, a_loss_of_sync_in_many_pieces_is_one)
+{
+	struct stream s;
+	struct ts_judge j;
+
+	good_stream(&s);
+	memset(s.bytes + s.len, 0, 77);
+	s.len += 77;
+	ts_judge_init(&j, NULL, NULL);
+	for (size_t at = 0; at < s.len; at++)
+		ts_judge_feed(&j, s.bytes + at, 1, 1);
+	cr_expect_eq(j.found.sync_losses, 1);
+	cr_expect_eq(j.found.skipped_bytes, 77);
 	ts_judge_done(&j);
 }
 
@@ -394,6 +413,8 @@ Test(ts_judge, measures_gaps_of_the_clock_but_not_over_a_mark)
 	cr_expect_eq(judge(&s).pcr_gap, SECOND / 25);
 	cr_expect_geq(judge(&s).dts_gap, 8 * SECOND);
 	cr_expect_str_eq(judge(&s).first_error, "");
+	put(&s, VIDEO_PID, false, CLOCK, 22 * SECOND, NULL, 0);
+	cr_expect_geq(judge(&s).pcr_gap, SECOND, "the gap behind the entry counts again");
 }
 
 Test(ts_judge, counts_units_that_come_when_their_time_has_passed)
@@ -550,6 +571,22 @@ Test(ts_judge, a_lost_part_of_a_table_is_one_defect)
 	memmove(s.bytes + s.len - 2 * PACKET, s.bytes + s.len - PACKET, PACKET);
 	s.len -= PACKET;
 	expect_one(&s, cc_errors);
+
+	/* the first one of three: what follows is the beginning of nothing */
+	good_stream(&s);
+	put_pmt(&s, 500);
+	memmove(s.bytes + s.len - 3 * PACKET, s.bytes + s.len - 2 * PACKET, 2 * PACKET);
+	s.len -= PACKET;
+	expect_one(&s, cc_errors);
+}
+
+Test(ts_judge, finds_a_table_without_a_length)
+{
+	struct stream s;
+
+	good_stream(&s);
+	put(&s, PMT_PID, true, 0, 0, (const uint8_t[]){0, 2, 0, 0}, 4);
+	expect_one(&s, psi_errors);
 }
 
 Test(ts_judge, a_restart_keeps_findings_and_expects_a_start)
