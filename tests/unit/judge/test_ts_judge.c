@@ -65,7 +65,8 @@ static uint8_t *put(struct stream *s, unsigned pid, bool unit, uint8_t flags, in
 		p[10] = (uint8_t)((pcr & 1) << 7 | 0x7e);
 		p[11] = 0;
 	}
-	memcpy(p + PACKET - n, payload, n);
+	if (n)
+		memcpy(p + PACKET - n, payload, n);
 	s->len += PACKET;
 	return p;
 }
