@@ -3,7 +3,6 @@ import json
 import os
 import pty
 import re
-import socket
 import subprocess
 
 import pytest
@@ -198,39 +197,3 @@ def test_reloads_in_a_row_hear_why_though_the_loader_hangs(server):
         assert client.communicate(timeout=150) == ("", "amps: reading the configuration took too long\n")
         assert client.returncode == 1
     assert [c["id"] for c in s.ask("list")] == [1]
-
-
-def read_line(connection):
-    answer = b""
-    while not answer.endswith(b"\n"):
-        got = connection.recv(65536)
-        assert got, answer
-        answer += got
-    return json.loads(answer)
-
-
-def test_malformed_control_lines_get_an_error_and_stall_nobody(server):
-    s = server(line_up())
-    with socket.socket(socket.AF_UNIX) as c:
-        c.settimeout(10)
-        c.connect(s.socket_path)
-        for line in (b"hello\n", b"[]\n", b"{}\n", b'{"id":1}\n', b'{"id":1,"method":5}\n',
-                     b'{"id":1,"method":"nosuch"}\n', b'{"id":1,"method":"stop","params":[]}\n',
-                     b'{"id":1,"method":"stop","params":{}}\n', b"\xff\xfe\n"):
-            c.sendall(line)
-            error = read_line(c)["error"]
-            assert error["code"] and error["message"], line
-        c.sendall(b'{"id":"x","method":"status"}\n')
-        answer = read_line(c)
-        assert answer["id"] == "x" and answer["result"]
-        assert s.amps("status").returncode == 0
-    with socket.socket(socket.AF_UNIX) as c:
-        c.settimeout(10)
-        c.connect(s.socket_path)
-        try:
-            c.sendall(b"x" * 70000)
-            while c.recv(65536):
-                pass
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-    assert s.amps("status").returncode == 0

@@ -48,6 +48,11 @@ class Terminal:
     def shows(self, what, count=1):
         wait_for(lambda: self.read().count(what) >= count, 15, f"{what} on {self.text!r}")
 
+    def frames(self):
+        """The lines of each frame that has been written to its end."""
+        whole = re.findall(rb"\x1b\[H((?:(?!\x1b\[H).)*?)\x1b\[J", self.read(), re.S)
+        return [x.decode().replace("\x1b[K", "").split("\r\n") for x in whole]
+
     def press(self, keys):
         os.write(self.master, keys)
 
@@ -151,15 +156,12 @@ def test_it_keeps_within_the_screen_when_that_changes(server):
         with Terminal("viewers", "--watch", "--socket", s.socket_path, rows=10, columns=60,
                       env={"NO_COLOR": "1"}) as t:
             t.shows(b"20 viewers")
-            t.shows(b"\x1b[J")
-            first = t.text.split(b"\x1b[H")[1].split(b"\x1b[J")[0]
-            lines = first.decode().replace("\x1b[K", "").split("\r\n")
-            assert len(lines) == 10 and max(map(len, lines)) <= 60
+            frames = wait_for(t.frames, 15, "a whole frame")
+            assert all(len(lines) == 10 and max(map(len, lines)) <= 60 for lines in frames)
             t.resize(30, 100)
-            t.shows(b"\x1b[J", t.read().count(b"\x1b[J") + 2)
-            last = t.text.split(b"\x1b[H")[-1].split(b"\x1b[J")[0]
-            lines = last.decode().replace("\x1b[K", "").split("\r\n")
-            assert len(lines) == 23 and 60 < max(map(len, lines)) <= 100
+            last = wait_for(lambda: f if len(f := t.frames()[-1]) > 10 else None, 15,
+                            "a frame of the new size")
+            assert len(last) == 23 and 60 < max(map(len, last)) <= 100
     finally:
         for stream in streams:
             stream.close()

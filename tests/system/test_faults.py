@@ -1,14 +1,17 @@
 """Processes killed and hung at random: what the others keep, what comes back, and how soon."""
 import os
 import random
+import shutil
 import signal
 import time
 
 import pytest
 
 import media
-from harness import PATIENCE, kill, wait_for
+import harness
+from harness import BIN, kill, wait_for
 from lineup import LOOP, channel, line_up
+from logs import assert_waited, job_retries, lines, retries
 from watch import (Knocker, Residue, Watch, assert_sound, assert_untouched, holders)
 
 SOAK = bool(os.environ.get("AMPS_SOAK"))
@@ -30,7 +33,10 @@ def two_channels():
                    channel(3, media.short_film(), **LOOP))
 
 
-def wait_replaced(server, program, gone, n, timeout=8):
+RESPAWN_YOUNG = 3   # seconds; a worker that dies younger makes its successor wait
+
+
+def wait_replaced(server, program, gone, n, timeout=20):
     """Until n processes run under that name and the one that is gone is not among them."""
     def replaced():
         pids = server.pids(program)
@@ -42,7 +48,6 @@ def test_killed_workers(server):
     """Others' viewers lose nothing, the port never refuses, one's own viewers reconnect."""
     chance = random.Random(SEED)
     s = server(two_channels(), workers=2)
-    respawn = []
     with Watch(s) as w, Watch(s) as players, Knocker(s) as knocker:
         players.wait_playing(players.open("/stream/1.ts", 6, again=True))
         residue = Residue(s)
@@ -54,11 +59,9 @@ def test_killed_workers(server):
             victim = chance.choice(s.pids("amps-worker"))
             theirs = [i for i in ids if where[reports[i]["port"]] == victim]
             others = [i for i in ids if i not in theirs]
-            begin = time.monotonic()
             kill(victim)
             wait_replaced(s, "amps-worker", victim, 2)
-            respawn.append(time.monotonic() - begin)
-            w.wait(theirs, lambda v: v["state"] == "ended", 2, "the dead worker's viewers to end")
+            w.wait(theirs, lambda v: v["state"] == "ended", 10, "the dead worker's viewers to end")
             assert_sound(w.report(theirs))
             w.wait_more(others, 600)
             assert_untouched(w.report(others))
@@ -71,10 +74,23 @@ def test_killed_workers(server):
         assert now["1"] == jobs["1"], "a worker's death restarted the channel"
         wait_for(lambda: s.tuner("2") is None, 10, "channel 2 to become idle")
         residue.check()
-    print(f"{KILLS} workers killed, longest replacement {max(respawn) * 1000:.0f} ms, "
-          f"{knocker.served} served, {knocker.lost} lost, {knocker.refused} refused")
+    print(f"{KILLS} workers killed, {knocker.served} served, {knocker.lost} lost, "
+          f"{knocker.refused} refused")
     assert knocker.refused == 0
     assert knocker.served > 20 * KILLS
+
+
+@pytest.mark.timing
+def test_a_killed_worker_is_replaced_at_once(server):
+    s = server(two_channels(), workers=2)
+    for n in range(1, 6):
+        time.sleep(RESPAWN_YOUNG)   # one that had lived is replaced without a delay
+        kill(random.choice(s.pids("amps-worker")))
+        ready = wait_for(lambda: found if len(found := lines(s, "worker . is ready")) == 2 + n
+                         else None, 10, "the next worker to be ready")
+        died = lines(s, "worker . died")
+        assert ready[-1][0] - died[-1][0] < 0.5, s.log()
+    assert retries(s, "keeps dying") == []
 
 
 def test_killed_jobs(server):
@@ -83,7 +99,7 @@ def test_killed_jobs(server):
     n = 10
     s = server(line_up(*(channel(i, media.short_film(), **LOOP) for i in range(1, n + 1))),
                workers=2)
-    gaps, kills, steady_at = [], dict.fromkeys(range(1, n + 1), 0), {}
+    kills, steady_at = dict.fromkeys(range(1, n + 1), 0), {}
     with Watch(s) as w:
         ids = {i: w.open(f"/stream/{i}.ts", 3) for i in kills}
         everybody = [v for group in ids.values() for v in group]
@@ -93,11 +109,9 @@ def test_killed_jobs(server):
             i = wait_for(lambda: next_victim(chance, steady_at, n), 15, "a job that runs steadily")
             pid = s.tuner(str(i))["pid"]
             time.sleep(chance.uniform(0, 0.1))
-            begin = time.monotonic()
             kill(pid)
             kills[i] += 1
-            w.wait(ids[i], lambda v: v["marks"] == kills[i], 5, "viewers to go on with a mark")
-            gaps.append(time.monotonic() - begin)
+            w.wait(ids[i], lambda v: v["marks"] == kills[i], 20, "viewers to go on with a mark")
             # a job that lived for ten seconds is restarted at once: backoff has a test of its own
             steady_at[i] = time.monotonic() + 10.5
             tuner = s.tuner(str(i))
@@ -112,8 +126,21 @@ def test_killed_jobs(server):
             if not kills[i]:
                 assert_untouched({v: seen[v] for v in group})
         residue.check()
-    print(f"{KILLS} jobs killed, until the first marked packet: longest {max(gaps):.2f} s")
-    assert max(gaps) < 1.5 * PATIENCE
+    for i in kills:
+        assert [delay for _, delay in job_retries(s, str(i))] == [0] * kills[i]
+
+
+@pytest.mark.timing
+def test_viewers_of_a_killed_job_go_on_soon(server):
+    s = server(two_channels())
+    with Watch(s) as w:
+        ids = w.open("/stream/1.ts", 3) + w.open("/stream/2.ts", 3)
+        w.wait_playing(ids)
+        for key, mine in (("1", ids[:3]), ("2", ids[3:])):
+            begin = time.monotonic()
+            kill(s.tuner(key)["pid"])
+            w.wait(mine, lambda v: v["marks"] == 1, 5, "viewers to go on with a mark")
+            assert time.monotonic() - begin < 1.5
 
 
 def next_victim(chance, steady_at, n):
@@ -124,20 +151,18 @@ def next_victim(chance, steady_at, n):
 
 def test_jobs_that_die_young_are_restarted_ever_later(server):
     s = server(two_channels())
-    gaps = []
     with Watch(s) as w:
         mine = w.open("/stream/1.ts", 5)
         w.wait_playing(mine)
         for n in range(4):
             pid = wait_for(lambda: s.tuner("1")["pid"], 5, "the job's pid")
-            begin = time.monotonic()
             kill(pid)
-            w.wait(mine, lambda v: v["marks"] == n + 1, 10, "viewers to go on with a mark")
-            gaps.append(time.monotonic() - begin)
+            w.wait(mine, lambda v: v["marks"] == n + 1, 20, "viewers to go on with a mark")
         assert_sound(w.report())
         assert all(v["opened"] == 1 for v in w.report().values())
-    assert gaps[0] < 0.4 * PATIENCE, gaps
-    assert gaps[1] > 0.2 and gaps[2] > 0.4 and gaps[3] > 0.8, gaps
+    tries = job_retries(s, "1")
+    assert [delay for _, delay in tries] == [0, 0.5, 1, 2]
+    assert_waited(tries)
 
 
 def test_killed_derive_jobs(server):
@@ -238,6 +263,16 @@ def test_an_answered_reload_outlives_the_master(server):
             assert s.get("/playlist.m3u", {"X-Amps-Token": token.strip()}).status == 200
 
 
+@pytest.mark.timing
+def test_a_start_after_a_killed_master_is_quick(server):
+    s = server(two_channels(), workers=2)
+    for _ in range(3):
+        s.crash()
+        s.restart()
+    took = [int(match[1]) for _, match in lines(s, r"serving .* ms=(\d+)")]
+    assert len(took) == 4 and max(took) < 3000, took
+
+
 def test_everything_but_the_master_killed_at_once(server):
     """Workers, jobs and nursery in one instant, again and again: all of it comes back."""
     s = server(two_channels(), workers=2)
@@ -260,10 +295,21 @@ def test_everything_but_the_master_killed_at_once(server):
     assert knocker.refused == 0
 
 
-def test_a_dead_workers_viewers_take_no_place(server):
-    """It had the only viewer there may be; the next one need not wait until it is back."""
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """The folder of the programs: a copy that a test may change."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("amps", "amps-master", "amps-worker", "amps-transcoder"):
+        shutil.copy2(os.path.join(BIN, name), folder / name)
+    monkeypatch.setattr(harness, "BIN", str(folder))
+    return folder
+
+
+def test_a_dead_workers_viewers_take_no_place(server, programs):
+    """It had the only viewer there may be; the next one is admitted before a worker replaces it."""
     s = server(line_up(channel(1, media.film(), **LOOP), server={"max_viewers": 1}), workers=2)
-    stays, victim = s.pids("amps-worker")
+    victim = s.pids("amps-worker")[0]
 
     def admitted():
         with s.stream("/stream/1.ts") as stream:
@@ -274,16 +320,15 @@ def test_a_dead_workers_viewers_take_no_place(server):
             there = stream.head().status == 200 and \
                 victim in holders(s, {stream.sock.getsockname()[1]}).values()
             if there:
+                (programs / "amps-worker").rename(programs / "away")    # nothing can replace it
                 kill(victim)
         return there
 
-    for _ in range(12):  # it comes back more slowly each time
-        wait_for(killed_under_a_viewer, 15, "the worker to get the viewer")
-        wait_for(admitted, 3, "room for the next one")
-        if s.pids("amps-worker") == [stays]:
-            return
-        victim, = set(wait_replaced(s, "amps-worker", victim, 2, 20)) - {stays}
-    pytest.fail("the worker was back before anybody else was admitted, each time")
+    wait_for(killed_under_a_viewer, 30, "the worker to get the viewer")
+    wait_for(admitted, 10, "room for the next one")
+    assert len(s.pids("amps-worker")) == 1
+    (programs / "away").rename(programs / "amps-worker")
+    wait_replaced(s, "amps-worker", victim, 2, 20)
 
 
 def test_a_hung_worker_is_replaced(server):
@@ -295,14 +340,14 @@ def test_a_hung_worker_is_replaced(server):
         victim = s.pids("amps-worker")[0]
         begin = time.monotonic()
         kill(victim, signal.SIGSTOP)
-        wait_replaced(s, "amps-worker", victim, 2, 8)
+        wait_replaced(s, "amps-worker", victim, 2, 30)
         took = time.monotonic() - begin
         theirs = [i for i in ids if where[reports[i]["port"]] == victim]
         others = [i for i in ids if i not in theirs]
-        w.wait(theirs, lambda v: v["state"] == "ended", 2, "the hung worker's viewers to end")
+        w.wait(theirs, lambda v: v["state"] == "ended", 10, "the hung worker's viewers to end")
         w.wait_more(others, 600)
         assert_untouched(w.report(others))
-    assert 1.5 < took < 4 * PATIENCE, took
+    assert took > 1.5, "a worker that is only late is not killed"
 
 
 def test_a_hung_job_is_replaced(server):
@@ -342,21 +387,24 @@ def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
     """Its socket is served by a living one meanwhile; there is no storm of forks."""
     s = server(two_channels(), workers=2)
     stays = s.pids("amps-worker")[0]
-    seen = set(s.pids("amps-worker"))
+
+    def killed_often():
+        for pid in s.pids("amps-worker"):
+            if pid != stays:
+                kill(pid)
+        return max((delay for _, delay in retries(s, "keeps dying")), default=0) > 1
+
     with Watch(s) as w, Knocker(s, 0.005) as knocker:
-        begin = time.monotonic()
-        while time.monotonic() - begin < 4:
-            for pid in s.pids("amps-worker"):
-                seen.add(pid)
-                if pid != stays:
-                    kill(pid)
-            time.sleep(0.01)
+        wait_for(killed_often, 60, "the worker to be slowed down")
         assert stays in s.pids("amps-worker")
-        assert len(seen) - 2 <= 40, f"{len(seen) - 2} forks in four seconds"
+        delays = retries(s, "keeps dying")
+        assert_waited(delays)
+        # all but those that were let live for three seconds
+        assert len(delays) >= len(lines(s, r"worker . died")) // 2
         served = knocker.served
         wait_for(lambda: knocker.served > served + 50, 5, "the port to serve on")
         wait_for(lambda: len(s.pids("amps-worker")) == 2, 10, "the worker to come back")
         w.wait_playing(w.open("/stream/1.ts", 10))
         assert_sound(w.report())
-    print(f"{len(seen) - 2} forks in four seconds, {knocker.served} served, {knocker.lost} lost")
+    print(f"{len(delays)} restarts were delayed, {knocker.served} served, {knocker.lost} lost")
     assert knocker.refused == 0

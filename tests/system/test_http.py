@@ -1,6 +1,5 @@
 """HTTP/1.1 at the edge: keep-alive, pipelining, strictness, deadlines, limits (RFC 9110, 9112)."""
 import gzip
-import json
 import re
 import socket
 import threading
@@ -38,7 +37,7 @@ def statuses(data):
 
 def test_a_connection_is_kept_for_further_requests(server):
     s = server(line_up(channel(1, media.film())))
-    with socket.create_connection((s.host, s.port), 10) as c:
+    with socket.create_connection((s.host, s.port), 10 * PATIENCE) as c:
         for _ in range(50):
             c.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
             status, _, _, rest = read_answer(c)
@@ -48,7 +47,7 @@ def test_a_connection_is_kept_for_further_requests(server):
 def test_pipelined_requests_are_answered_in_order(server):
     s = server(line_up(channel(1, media.film())))
     paths = [b"/healthz", b"/nosuch", b"/playlist.m3u", b"/stream/9.ts"] * 40
-    with socket.create_connection((s.host, s.port), 20) as c:
+    with socket.create_connection((s.host, s.port), 20 * PATIENCE) as c:
         c.sendall(b"".join(b"GET " + p + b" HTTP/1.1\r\n" + HOST + b"\r\n" for p in paths))
         rest, got = b"", []
         for _ in paths:
@@ -59,7 +58,7 @@ def test_pipelined_requests_are_answered_in_order(server):
 
 def test_a_request_may_come_byte_by_byte(server):
     s = server(line_up())
-    with socket.create_connection((s.host, s.port), 10) as c:
+    with socket.create_connection((s.host, s.port), 10 * PATIENCE) as c:
         c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n":
             c.sendall(bytes([byte]))
@@ -82,45 +81,6 @@ def test_http_1_0_without_host_plays(server):
     assert b"chunked" not in head.lower()
 
 
-@pytest.mark.parametrize("request_text, status", [
-    (b"GET /healthz HTTP/1.1\r\n\r\n", 400),                                    # no Host
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),              # two Hosts
-    (b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n", 400),                        # blank before ':'
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400),              # folding
-    (b"GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400),                        # two blanks
-    (b"GET /healthz\r\nHost: a\r\n\r\n", 400),                                  # HTTP/0.9
-    (b"GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n", (400, 505)),
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na", 400),
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n"
-     b"0\r\n\r\n", 400),
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n", 400),
-    (b"GET /he\x00althz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    (b"G\xffT /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),             # TLS
-    (b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405),
-    (b"DELETE /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n", 405),
-    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 100 + b"\r\n", (400, 431)),
-    (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20000 + b"\r\n\r\n", (400, 431)),
-])
-def test_what_is_not_http_is_refused_clearly(server, request_text, status):
-    s = server(line_up())
-    if isinstance(status, int):
-        status = (status,)
-    with socket.create_connection((s.host, s.port), 10) as c:
-        c.sendall(request_text)
-        got, headers, body, _ = read_answer(c)
-        assert got in status
-        assert headers["content-type"].startswith("application/json")
-        assert json.loads(body)["error"]
-        if got == 405:
-            assert "GET" in headers["allow"]
-        elif got != 404:
-            assert c.recv(1) == b"", "the connection stays open behind a broken request"
-    assert s.get("/healthz").status == 200
-
-
 def test_smuggled_requests_are_not_answered(server):
     s = server(line_up())
     answer = s.raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n"
@@ -132,12 +92,13 @@ def test_smuggled_requests_are_not_answered(server):
 def test_a_head_must_be_complete_by_its_deadline(server):
     s = server(line_up())
     begin = time.monotonic()
-    with socket.create_connection((s.host, s.port), 30) as c:
+    with socket.create_connection((s.host, s.port), 30 * PATIENCE) as c:
         c.sendall(b"GET /healthz HTTP/1.1\r\n")
+        over = threading.Event()
 
         def drip():
             try:
-                while time.monotonic() - begin < 12:
+                while not over.is_set():
                     c.sendall(b"X: y\r\n")
                     time.sleep(0.3)
             except OSError:
@@ -155,14 +116,15 @@ def test_a_head_must_be_complete_by_its_deadline(server):
         except ConnectionResetError:
             pass
         took = time.monotonic() - begin
+        over.set()
         thread.join()
-    assert 3 < took < 8 * PATIENCE, took
-    assert data == b"" or data.startswith(b"HTTP/1.1 408 ")
+    assert took > 4.5
+    assert data.startswith(b"HTTP/1.1 408 ")
 
 
 def test_many_silent_connections_keep_nobody_out(server):
     s = server(line_up())
-    silent = [socket.create_connection((s.host, s.port), 10) for _ in range(300)]
+    silent = [socket.create_connection((s.host, s.port), 10 * PATIENCE) for _ in range(300)]
     try:
         for _ in range(10):
             assert s.get("/healthz").status == 200
@@ -173,7 +135,7 @@ def test_many_silent_connections_keep_nobody_out(server):
 
 def test_a_half_closed_client_still_gets_its_answer(server):
     s = server(line_up())
-    with socket.create_connection((s.host, s.port), 10) as c:
+    with socket.create_connection((s.host, s.port), 10 * PATIENCE) as c:
         c.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
         c.shutdown(socket.SHUT_WR)
         assert read_answer(c)[0] == 200
@@ -182,7 +144,7 @@ def test_a_half_closed_client_still_gets_its_answer(server):
 def test_head_has_the_headers_of_get(server):
     s = server(line_up(channel(1, media.film())))
     for path in ("/", "/healthz", "/playlist.m3u", "/metrics", "/nosuch"):
-        with socket.create_connection((s.host, s.port), 10) as c:
+        with socket.create_connection((s.host, s.port), 10 * PATIENCE) as c:
             c.sendall(b"HEAD %s HTTP/1.1\r\n%s\r\n" % (path.encode(), HOST))
             head = read_answer(c, head=True)
             c.sendall(b"GET %s HTTP/1.1\r\n%s\r\n" % (path.encode(), HOST))
@@ -204,7 +166,7 @@ def test_tokens_in_every_form(server):
     assert s.get("/playlist.m3u", {"Authorization": f"Bearer {token}"}).status == 200
     assert s.get(f"/playlist.m3u?token={token}").status == 200
     for wrong in (token + "x", token[:-1], "", "x" * 5000):
-        assert s.get(f"/playlist.m3u?token={wrong}").status in (401, 414)
+        assert s.get(f"/playlist.m3u?token={wrong}").status == 401
         assert s.get("/playlist.m3u", {"X-Amps-Token": wrong}).status == 401
     assert token not in s.log()
     assert s.tuners() == []
@@ -224,7 +186,7 @@ def test_more_tokens_with_their_groups_and_ends(server):
     s = server(more_tokens())
     text = s.get("/playlist.m3u?token=living-room-token").text
     assert "Channel 1" in text and "Channel 2" not in text
-    assert s.refused("/stream/2.ts?token=living-room-token").status in (403, 404)
+    assert s.refused("/stream/2.ts?token=living-room-token").status == 403
     assert s.get("/playlist.m3u?token=old-old-old-token").status == 401
 
 
@@ -233,7 +195,7 @@ def test_the_viewers_of_a_token_are_limited(server):
     with s.stream("/stream/1.ts?token=living-room-token") as one:
         one.read(188)
         refused = s.refused("/stream/1.ts?token=living-room-token")
-        assert refused.status in (429, 503)
+        assert refused.status == 429
         assert "retry-after" in refused.headers
 
 
@@ -294,9 +256,6 @@ def test_the_page_holds_no_data(server):
                        auth={"enabled": True, "token": "a-token-of-the-page"}))
     for path in ("/", "/ui", "/watch/1"):
         answer = s.get(path)
-        if answer.status == 404:
-            assert path == "/watch/1"
-            continue
         assert answer.status == 200 and answer.headers["content-type"].startswith("text/html")
         assert "Geheimsender" not in answer.text and "a-token-of" not in answer.text
         assert not re.search(r"""(src|href)=["']?(https?:)?//""", answer.text)
@@ -330,7 +289,7 @@ def test_ten_thousand_requests_leak_no_descriptor(server):
     count = lambda: len(os.listdir(f"/proc/{worker}/fd"))  # noqa: E731
     before = count()
     for _ in range(20):
-        with socket.create_connection((s.host, s.port), 10) as c:
+        with socket.create_connection((s.host, s.port), 10 * PATIENCE) as c:
             c.sendall((b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n") * 500)
             rest = b""
             for _ in range(500):

@@ -1,5 +1,7 @@
 """Too many, too slow, too greedy: the limits of the edge, and that nobody else notices."""
+import contextlib
 import os
+import re
 import resource
 import socket
 import time
@@ -78,24 +80,41 @@ def held_by_workers(server):
     return sum(memory_kb(p) for p in pids), sum(len(descriptors(p)) for p in pids)
 
 
+def accepted(server):
+    """How many connections the workers have taken in since the start."""
+    counts = re.findall(r"^amps_connections_accepted_total\{.*\} (\d+)$",
+                        server.get("/metrics").text, re.M)
+    assert len(counts) == server.workers
+    return sum(map(int, counts))
+
+
+def smallest_step(held):
+    """What every round added at least, in KiB: a leak shows in each, a heap that settles does not."""
+    return min(b - a for a, b in zip(held, held[1:]))
+
+
 def p99(gaps):
     return gaps[len(gaps) * 99 // 100]
 
 
 def begin_slowly(server):
-    """SLOW clients that have begun a request, or nothing."""
+    """SLOW clients that have begun a request, or nothing; all have been accepted."""
+    before = accepted(server)
     crowd = connect(server, SLOW)
     for n, sock in enumerate(crowd):
         if SLOW_STARTS[n % 4]:
-            sock.sendall(SLOW_STARTS[n % 4])
+            with contextlib.suppress(OSError):  # its deadline may have come
+                sock.sendall(SLOW_STARTS[n % 4])
+    wait_for(lambda: accepted(server) - before >= SLOW, 20, "all to be accepted")
     return crowd
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
     """A byte every two seconds or nothing at all: only an absolute deadline ends these."""
     config, _ = film()
-    s = server(config, workers=2)
+    s = server(config)
     with Watch(s) as w:
         ids = playing(s, w, 100)
         residue = Residue(s)
@@ -105,12 +124,10 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
         begin = time.monotonic()
         loris = begin_slowly(s)
         taken = time.monotonic() - begin
-        held = len(alive(loris))
-        wait_for(lambda: held_by_workers(s)[1] >= open_before + held * 9 // 10, 4, "all to be taken in")
         grown = held_by_workers(s)[0] - memory
         talkers = set(sock for n, sock in enumerate(loris) if SLOW_STARTS[n % 4])
         left, turn = loris, 0
-        while left and time.monotonic() - begin < 9 * PATIENCE + taken:
+        while left and time.monotonic() - begin < 30 * PATIENCE + taken:
             left = alive(left)
             for sock in left[turn % 8::8]:
                 if sock in talkers:
@@ -129,18 +146,15 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
         assert_untouched(w.report())
         residue.check()
         kept = [held_by_workers(s)[0] - memory]
-        close_all(begin_slowly(s))
-        wait_for(lambda: held_by_workers(s)[1] <= open_before, 20, "the second crowd to be gone")
-        kept.append(held_by_workers(s)[0] - memory)
-    print(f"{SLOW} slow clients opened in {taken:.1f} s ({held} at once), all gone after "
-          f"{gone:.1f} s; workers {grown} KiB more meanwhile, {kept[0]} KiB afterwards, {kept[1]} after as many more; longest gap "
-          f"of {len(ids)} viewers, p99: {p99(calm)} ms before, {p99(stormy)} ms meanwhile")
-    assert held > SLOW * 9 // 10 or taken > 4, f"only {held} were held at once"
-    # some may have been taken in, but not read from, when it was looked at first
-    peak = max(grown, kept[0])
-    assert peak < SLOW * 8 or SANITIZED, f"{peak} KiB for {SLOW} clients"
-    # the heap keeps its size, and is used again; the shares of the workers differ a little
-    assert kept[1] < peak * 5 // 4 or SANITIZED, f"{kept} KiB are left of {peak}"
+        for _ in range(3):
+            close_all(begin_slowly(s))
+            wait_for(lambda: held_by_workers(s)[1] <= open_before, 20, "the next ones to be gone")
+            kept.append(held_by_workers(s)[0] - memory)
+    print(f"{SLOW} slow clients opened in {taken:.1f} s, all gone after {gone:.1f} s; the worker "
+          f"{grown} KiB more meanwhile, {kept} KiB afterwards and after as many more each; longest "
+          f"gap of {len(ids)} viewers, p99: {p99(calm)} ms before, {p99(stormy)} ms meanwhile")
+    assert max(grown, kept[0]) < SLOW * 8 or SANITIZED, f"{grown}, {kept} KiB for {SLOW} clients"
+    assert smallest_step(kept) < SLOW // 16 or SANITIZED, f"each round leaves memory: {kept} KiB"
     assert p99(stormy) < 3 * p99(calm) + 300 * PATIENCE, (calm, stormy)
 
 
@@ -185,23 +199,26 @@ def test_clients_that_take_nothing_do_not_grow_memory(server):
         ids = playing(s, w)
         assert len(s.get("/playlist.m3u").body) > 200_000
         residue = Residue(s)
-        before = memory_kb(worker)
-        greedy = []
-        for n in range(1000):
-            sock = socket.socket()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.connect((s.host, s.port))
-            path = "/playlist.m3u" if n % 2 else "/stream/1.ts"
-            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * (1 + n % 2 * 20))
-            greedy.append(sock)
-        w.wait_more(ids, 2000)
-        wait_for(lambda: len(s.viewers()) == 510, 20, "the streams nobody reads")
-        grown = memory_kb(worker) - before
+        greedy, held = [], []
+        for turn in range(1, 4):
+            for n in range(400):
+                sock = socket.socket()
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                sock.connect((s.host, s.port))
+                path = "/playlist.m3u" if n % 2 else "/stream/1.ts"
+                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+                             * (1 + n % 2 * 20))
+                greedy.append(sock)
+            w.wait_more(ids, 1000)
+            wait_for(lambda: len(s.viewers()) == len(ids) + 200 * turn, 20,
+                     "the streams that are not read")
+            held.append(memory_kb(worker))
         assert_untouched(w.report())
         close_all(greedy)
         residue.check()
-    print(f"1000 clients that take nothing: {grown} KiB more")
-    assert grown < 4096 or SANITIZED, f"{grown} KiB more for 1000 clients"
+    print(f"400 more clients that take nothing, three times: {held} KiB")
+    # the first round also pays for what all share; a playlist kept for each were 80 MiB a round
+    assert smallest_step(held) < 400 * 8 or SANITIZED, held
 
 
 def starve(server, left):
@@ -329,7 +346,7 @@ def test_churn_leaves_nothing(server):
     s = server(config, workers=2)
     with Watch(s) as w:
         ids = playing(s, w)
-        residue, memory = None, 0
+        residue, held = None, []
         for turn in range(6):
             for _ in range(5):
                 crowd = connect(s, 100)
@@ -341,12 +358,11 @@ def test_churn_leaves_nothing(server):
                     assert sock.recv(1000)
                 close_all(crowd)
             wait_for(lambda: len(s.viewers()) == len(ids), 10, "the crowd to be gone")
-            if turn == 2:
-                residue = Residue(s)
-                memory = sum(memory_kb(p) for p in s.pids("amps-worker"))
+            if turn >= 2:
+                residue = residue or Residue(s)
+                held.append(held_by_workers(s)[0])
         residue.check()
-        grown = sum(memory_kb(p) for p in s.pids("amps-worker")) - memory
         w.wait_more(ids)
         assert_untouched(w.report())
-    print(f"1500 more visits: {grown} KiB more")
-    assert grown < 512 or SANITIZED
+    print(f"500 more visits, three times: {held} KiB")
+    assert smallest_step(held) < 64 or SANITIZED, f"each round leaves memory: {held} KiB"

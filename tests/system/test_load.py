@@ -23,6 +23,7 @@ def load(server, *args):
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("viewers, verified", [(2, 2), (1000, 50)])
 def test_viewers_get_every_byte_from_one_tuner(server, viewers, verified):
     s = server(line_up(channel(1, media.rich_film(), **LOOP)))

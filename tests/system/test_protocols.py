@@ -1,5 +1,6 @@
 """What sources are made of and how they are reached: certificates, options, programmes, codecs,
 discontinuities.  (Every kind from its real sender: test_kinds.py.)"""
+import contextlib
 import json
 import os
 import socket
@@ -11,7 +12,7 @@ import media
 import secure
 from ftp import FtpOrigin
 from harness import PATIENCE, free_port, wait_for
-from lineup import LOOP, channel, line_up
+from lineup import channel, line_up
 from origin import HttpOrigin, Paced, UdpSender
 from senders import FFMPEG, sender
 from ts import Checker
@@ -25,6 +26,17 @@ def certificates(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("certificates"))
     secure.make_certificates(folder)
     return folder
+
+
+def free_pair():
+    """An even port that is free together with the next: RTP and RTCP."""
+    while True:
+        port = free_port(socket.SOCK_DGRAM)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port + 1))
+                if port % 2 == 0:
+                    return port
 
 
 def streams(s, path="/stream/1.ts"):
@@ -157,7 +169,7 @@ def test_rist(server):
 
 def test_a_session_description_names_its_protocols(server, tmp_path):
     """A local .sdp file plays when its channel grants what it needs."""
-    port, path = free_port(socket.SOCK_DGRAM) & ~1, str(tmp_path / "camera.sdp")
+    port, path = free_pair(), str(tmp_path / "camera.sdp")
     with sender(media.film(), "-an", "-f", "rtp", "-sdp_file", path, f"rtp://127.0.0.1:{port}"):
         wait_for(lambda: os.path.exists(path) and os.path.getsize(path), 10, "the description")
         s = server(line_up(channel(1, path),

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -35,34 +36,25 @@ def test_twenty_thousand_idle_channels_fit_32_mb(server):
 @pytest.mark.timing
 def test_the_masters_loop_turns_on_during_a_large_reload(server):
     s = server(many(0))
-    master = s.process.pid
     s.write_config(many(10000))
     answers, over = [], threading.Event()
 
-    def used(path):
-        with open(f"/proc/{master}/{path}") as f:
-            words = f.read().split(") ")[-1].split()
-        return int(words[0]) / 1e9 if "schedstat" in path else sum(map(int, words[11:13])) / 100
-
     def ask():
         while not over.is_set():
-            answers.append(s.ask("status")["channels"])
+            begin = time.monotonic()
+            answers.append((s.ask("status")["channels"], time.monotonic() - begin))
 
     thread = threading.Thread(target=ask)
     thread.start()
+    begin = time.monotonic()
     s.amps("reload")
+    took = time.monotonic() - begin
     over.set()
     thread.join()
-    asked = len(answers)
-    assert answers.count(0) > 20, "it answers until the new line-up is there"
-    # once more without questions: what the loop itself does for a reload is little of it all
-    s.write_config(many(0))
-    s.amps("reload")
-    s.write_config(many(10000))
-    loop, whole = used(f"task/{master}/schedstat"), used("stat")
-    s.amps("reload")
-    loop, whole = used(f"task/{master}/schedstat") - loop, used("stat") - whole
-    assert loop < whole / 10, f"{loop:.3f} of {whole:.3f} s, {asked} asked"
+    longest = max(seconds for _, seconds in answers)
+    print(f"reload in {took:.2f} s, {len(answers)} answers meanwhile, the longest {longest:.3f} s")
+    assert [channels for channels, _ in answers].count(0) > 5, "it answers until the new line-up is there"
+    assert longest < max(0.2, took / 4)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import media
-from harness import BIN, Server, kill, wait_for
+from harness import BIN, PATIENCE, Server, kill, wait_for
 from lineup import LOOP, channel, line_up
 
 
@@ -66,7 +66,7 @@ def test_a_signal_to_the_whole_group_during_the_start_is_no_failure():
             wait_for(lambda: len(s.processes()) > 1, 10, "the first child")
             time.sleep(delay_ms / 1000)
             os.killpg(s.process.pid, signal.SIGINT)
-            assert s.process.wait(20) == 0, s.log()
+            assert s.process.wait(20 * PATIENCE) == 0, s.log()
             s.check_gone()
         finally:
             s.cleanup()
@@ -79,7 +79,7 @@ def test_shutdown_returns_when_the_server_is_gone(server):
         assert s.amps("shutdown").returncode == 0
         # its connection to the master ends with the master, which may still be on its way out
         assert set(s.processes()) <= {s.process.pid}
-    assert s.process.wait(5) == 0
+    assert s.process.wait(5 * PATIENCE) == 0
     s.check_gone()
 
 
@@ -140,7 +140,7 @@ def test_a_port_already_taken_is_noticed(server):
         s.port = taken.getsockname()[1]
         try:
             s.start(ready=False)
-            assert s.process.wait(20) == 1
+            assert s.process.wait(20 * PATIENCE) == 1
             assert str(s.port) in s.log()
             s.check_gone()
         finally:
@@ -153,20 +153,10 @@ def test_a_port_of_another_server_is_noticed_too(server):
     other.port = s.port
     try:
         other.start(ready=False)
-        assert other.process.wait(20) == 1
+        assert other.process.wait(20 * PATIENCE) == 1
     finally:
         other.cleanup()
     assert s.get("/healthz").status == 200
-
-
-def test_a_killed_master_takes_everything_with_it_and_the_next_start_cleans_up(server):
-    s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
-    with s.stream("/stream/1.ts") as stream:
-        stream.read(188 * 100)
-        s.crash()
-    s.restart()
-    with s.stream("/stream/1.ts") as stream:
-        assert stream.read(188)[0] == 0x47
 
 
 @pytest.mark.timing

@@ -1,8 +1,6 @@
 """GET /stream/ID: what a viewer gets, first byte to last."""
 import threading
 
-import pytest
-
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
@@ -184,55 +182,3 @@ def test_idle_timeout_0_never_stops(server):
     with s.stream("/stream/1.ts") as stream:
         stream.read(PACKET)
     assert s.tuner("1")["pid"] == pid
-
-
-def test_stop_ends_the_answers_and_kick_one_of_them(server):
-    s = server(line_up(channel(1, media.film(), **LOOP)))
-    with s.stream("/stream/1.ts") as a, s.stream("/stream/1.ts", headers={"User-Agent": "B"}) as b:
-        a.read(PACKET)
-        b.read(PACKET)
-        viewer = next(v for v in wait_for(lambda: s.viewers() if len(s.viewers()) == 2 else None,
-                                          5, "two viewers") if v["user_agent"] == "B")
-        assert s.amps("kick", str(viewer["id"])).returncode == 0
-        b.read_all()
-        assert b.ended
-        Checker(a.read(PACKET * 500)).check()
-        assert s.amps("stop", "1").returncode == 0
-        a.read_all()
-        assert a.ended
-    wait_for(lambda: s.tuners() == [], 10, "the end of its job")
-
-
-@pytest.mark.slow
-def test_a_slow_viewer_is_cut_cleanly_and_the_fast_one_sees_nothing(server):
-    s = server(line_up(channel(1, media.rich_film(), **LOOP), streaming={"ring_seconds": 1}))
-    with s.stream("/stream/1.ts") as fast, s.stream("/stream/1.ts", rcvbuf=4096) as slow:
-        late = Checker(slow.read(PACKET))
-        checker = Checker()
-        while checker.seconds() < 20:
-            checker.feed(fast.read(PACKET * 2000))
-            late.feed(slow.read(PACKET * 10))
-        checker.check()
-        assert checker.marked == 0
-        assert checker.video_gap() < 0.2
-        late.feed(slow.read_for(5))
-    late.check()
-    assert late.marks > 0, "the slow viewer was never cut"
-    assert late.not_random_access_after_mark == 0
-    assert late.video_gap() > 1
-
-
-@pytest.mark.slow
-def test_a_slow_viewer_is_dropped_where_that_is_configured(server):
-    s = server(line_up(channel(1, media.rich_film(), **LOOP),
-                       streaming={"ring_seconds": 1, "slow_viewer": "drop"}))
-    with s.stream("/stream/1.ts") as fast, s.stream("/stream/1.ts", rcvbuf=4096) as slow:
-        late = Checker(slow.read(PACKET))
-        checker = Checker()
-        while checker.seconds() < 20:
-            checker.feed(fast.read(PACKET * 2000))
-        checker.check()
-        late.feed(slow.read_all())
-    assert slow.ended
-    late.check()
-    assert late.marked == 0

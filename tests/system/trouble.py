@@ -68,6 +68,7 @@ class Peer:
 
     def __init__(self, sock, origin):
         self.sock, self.origin = sock, origin
+        self.sent_at = None       # before the last bytes of a film went
 
     def send(self, data):
         self.sock.sendall(data)
@@ -81,6 +82,7 @@ class Peer:
             due = due // PACKET * PACKET
             while at < due:
                 piece = data[at % len(data):][:min(7 * PACKET, due - at)]
+                self.sent_at = time.monotonic()
                 self.sock.sendall(piece)
                 at += len(piece)
             if at >= int(seconds * rate) // PACKET * PACKET:
@@ -88,9 +90,18 @@ class Peer:
             time.sleep(0.01)
         return self
 
+    def portions(self, data):
+        """As much of the film, looped, as origin.allow() has said by then."""
+        at = 0
+        while not self.origin.closing:
+            while at < self.origin.allowed:
+                piece = data[at % len(data):][:min(7 * PACKET, self.origin.allowed - at)]
+                self.sock.sendall(piece)
+                at += len(piece)
+            time.sleep(0.01)
+
     def hold(self):
         """Says nothing until the other side goes."""
-        self.origin.stalled_at = time.monotonic()
         self.sock.settimeout(0.1)
         while not self.origin.closing:
             try:
@@ -98,7 +109,7 @@ class Peer:
                     break
             except TimeoutError:
                 continue
-        self.origin.left_at = time.monotonic()
+        self.origin.held = time.monotonic() - self.sent_at
 
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -112,7 +123,8 @@ class Trouble:
         self.errors = []
         self.times = []           # when each connection came
         self.connections = Connections()
-        self.stalled_at = self.left_at = None
+        self.held = None          # how long the other side stayed in a hold()
+        self.allowed = 0          # bytes of a film that portions() may send
         self.closing = False
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -121,6 +133,9 @@ class Trouble:
 
     def url(self, path="/live.ts"):
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def allow(self, more):
+        self.allowed += more // PACKET * PACKET
 
     def accept(self):
         while True:

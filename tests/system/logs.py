@@ -1,0 +1,34 @@
+"""What a server's log says happened, by the clock of the process that wrote it.  Two lines of one
+process tell how long it really waited, however late a test looks."""
+import datetime
+import re
+
+HEAD = re.compile(r"(\S+Z) (?:debug|info|warning|error) +(\S+)\[\d+\] ")
+
+
+def lines(server, pattern, program="master"):
+    """[(when, match)]: the program's lines that hold the pattern, `when` in seconds."""
+    found = []
+    for text in server.log().splitlines():
+        head = HEAD.match(text)
+        if head and head[2] == program and (match := re.search(pattern, text)):
+            found.append((datetime.datetime.fromisoformat(head[1]).timestamp(), match))
+    return found
+
+
+def retries(server, pattern):
+    """[(when, seconds)]: the delays announced by the lines that hold the pattern."""
+    return [(when, int(match[1]) / 1000) for when, match in
+            lines(server, pattern + r".* (\d+) ms\b")]
+
+
+def job_retries(server, key):
+    """The same for the jobs of one tuner, each time one was lost."""
+    return [(when, int(match[1]) / 1000) for when, match in
+            lines(server, rf"job is lost .* (\d+) ms channel={re.escape(key)}$")]
+
+
+def assert_waited(found):
+    """None of them came before the delay that the one before it announced was over."""
+    for (before, delay), (after, _) in zip(found, found[1:]):
+        assert after - before > delay - 0.05, found     # a timer of the loop may be rounded
