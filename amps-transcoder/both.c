@@ -70,7 +70,7 @@ static int64_t lavfi_base(const struct both *b)
 }
 
 /* Hands frames out when they are due, until orders end it.  0 (the source ended), 1 (orders), or
- * -EIO. */
+ * libav's error. */
 static int lavfi_loop(struct both *b, struct lavfi *l)
 {
 	bool idle = true;
@@ -91,7 +91,7 @@ static int lavfi_loop(struct both *b, struct lavfi *l)
 		idle = false;
 		frame = lavfi_next(l, now, &stream, &due, &error);
 		if (!frame)
-			return error < 0 ? -EIO : 0;
+			return error;
 		if (due > now) {
 			job_wait(b->job, (unsigned)MIN((due - now + 999) / 1000, WAIT_MAX_MS));
 			continue;
@@ -119,7 +119,7 @@ static int run_lavfi(struct both *b, const char *text)
 	b->outputs.source = NULL;
 	lavfi_close(&l);
 	if (r < 0)
-		return job_end_failed(b->job, 502, "the lavfi source stopped working");
+		return job_end_failed_av(b->job, 502, "the lavfi source", r);
 	return r == 0 ? end_complete(b) : end(b);
 }
 

@@ -107,8 +107,8 @@ static int make(struct lavfi_stream *s)
 {
 	int r;
 
-	if (s->ended || s->frame->buf[0])
-		return 0;
+	if (s->error < 0 || s->ended || s->frame->buf[0])
+		return s->error;
 	r = av_buffersink_get_frame(s->sink, s->frame);
 	if (r == AVERROR_EOF || r == AVERROR(EAGAIN)) {
 		s->ended = true;
@@ -117,7 +117,9 @@ static int make(struct lavfi_stream *s)
 	if (r >= 0)
 		s->pts_90k =
 			av_rescale_q(s->frame->pts, av_buffersink_get_time_base(s->sink), ticks);
-	return r;
+	/* a graph that failed says afterwards that it has ended */
+	s->error = MIN(r, 0);
+	return s->error;
 }
 
 static struct lavfi_stream *earliest(struct lavfi *l, int *ret_error)

@@ -21,6 +21,7 @@ struct lavfi {
 		AVFrame *frame;	 /* made, its time has not come; empty = make one */
 		int64_t pts_90k; /* of `frame`, from the graph's own zero */
 		bool ended;
+		int error; /* of libav, for good; 0 = none */
 	} list[LAVFI_STREAMS_MAX];
 	unsigned count;
 	uint64_t start_us; /* clock_mono_us() that belongs to the graph's zero */
