@@ -274,6 +274,19 @@ void db_rollback(struct db *db)
 		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
+int db_writable(struct db *db)
+{
+	int moved = 0;
+	int r = db_result(sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved));
+
+	if (r == 0 && moved)
+		return -ENOENT;
+	if (r == 0)
+		r = db_begin(db);
+	db_rollback(db);
+	return r;
+}
+
 void db_shrink(struct db *db)
 {
 	sqlite3_db_release_memory(db->handle);

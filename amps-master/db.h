@@ -23,6 +23,10 @@ must_check int db_begin(struct db *db);
 must_check int db_commit(struct db *db);
 void db_rollback(struct db *db); /* nothing where none is open */
 
+/* Can a transaction begin, and is the file still where it was opened?  Writes nothing.  0, -ENOENT
+ * (moved or deleted) or another -Exxx. */
+must_check int db_writable(struct db *db);
+
 /* Gives back what is kept in memory of the file. */
 void db_shrink(struct db *db);
 

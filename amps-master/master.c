@@ -26,14 +26,48 @@ static void put_fact(_Atomic uint64_t *fact, uint64_t value)
 	atomic_store_explicit(fact, value, memory_order_relaxed);
 }
 
+/* Logs what has changed of the database's health. */
+static void follow_health(struct master *m)
+{
+	int health = store_health(m->store);
+
+	if (health == m->health)
+		return;
+	m->health = health;
+	if (health == 0)
+		log_info("the database can be written again");
+	else
+		log_error("the database cannot be written (%s), answering 503 to /readyz",
+			  health == -EBUSY    ? "it is locked by another process"
+			  : health == -ENOENT ? "its file was moved or deleted"
+					      : strerror(-health));
+}
+
+static enum readiness readiness(const struct master *m)
+{
+	if (m->phase != MASTER_RUNNING || !worker_pool_all_ready(m->pool))
+		return READINESS_STARTING;
+	switch (m->health) {
+	case 0:
+		return READINESS_READY;
+	case -EBUSY:
+		return READINESS_DATABASE_LOCKED;
+	case -ENOENT:
+		return READINESS_DATABASE_GONE;
+	default:
+		return READINESS_DATABASE_FAILED;
+	}
+}
+
 void master_changed(struct master *m)
 {
-	bool ready = m->phase == MASTER_RUNNING && worker_pool_all_ready(m->pool) &&
-		     store_healthy(m->store);
+	enum readiness now;
 
-	put_fact(&chantab_header(m)->ready, ready);
+	follow_health(m);
+	now = readiness(m);
+	put_fact(&chantab_header(m)->ready, now);
 	put_fact(&chantab_header(m)->worker_restarts, worker_pool_restarts(m->pool));
-	if (ready)
+	if (now == READINESS_READY)
 		master_announce(m);
 	if (m->reload)
 		reload_acked(m->reload);

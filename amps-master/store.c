@@ -13,8 +13,6 @@
 #include "common/log.h"
 #include "common/text.h"
 
-#define PROBE_SECONDS 2
-
 enum request_kind { REQUEST_LOAD, REQUEST_REPUBLISH, REQUEST_EXPORT };
 
 /* A request on its way there, and with its answer on its way back. */
@@ -46,7 +44,7 @@ struct store {
 	pthread_cond_t wake;
 	struct queue requests, answers;
 	bool stop;
-	_Atomic bool healthy; /* W: the thread, relaxed */
+	_Atomic int health; /* W: the thread, relaxed; work.error */
 };
 
 /* NULL when it is empty. */
@@ -110,7 +108,7 @@ static void request_work(struct store *s, struct request *r)
 	store_work_load(&s->work, bytes != NULL ? bytes : "", n, clock_wall_us(), &r->answer);
 }
 
-/* Waits for a request; NULL: none came for PROBE_SECONDS while unwell, or it is time to stop. */
+/* Waits for a request; NULL: none came for STORE_PROBE_SECONDS, or it is time to stop. */
 static struct request *request_wait(struct store *s)
 {
 	struct timespec until;
@@ -118,14 +116,10 @@ static struct request *request_wait(struct store *s)
 	int error = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PROBE_SECONDS;
+	until.tv_sec += STORE_PROBE_SECONDS;
 	pthread_mutex_lock(&s->lock);
-	while (STAILQ_EMPTY(&s->requests) && !s->stop && error == 0) {
-		if (s->work.healthy)
-			pthread_cond_wait(&s->wake, &s->lock);
-		else
-			error = pthread_cond_timedwait(&s->wake, &s->lock, &until);
-	}
+	while (STAILQ_EMPTY(&s->requests) && !s->stop && error == 0)
+		error = pthread_cond_timedwait(&s->wake, &s->lock, &until);
 	r = s->stop ? NULL : queue_take(&s->requests);
 	pthread_mutex_unlock(&s->lock);
 	return r;
@@ -163,9 +157,9 @@ static void *store_run(void *arg)
 
 		if (r != NULL)
 			request_work(s, r);
-		else if (!s->work.healthy && !stopping(s))
+		else if (!stopping(s))
 			store_work_probe(&s->work);
-		atomic_store_explicit(&s->healthy, s->work.healthy, memory_order_relaxed);
+		atomic_store_explicit(&s->health, s->work.error, memory_order_relaxed);
 		if (r != NULL) {
 			answer_post(s, r);
 			/* trees of thousands of channels have gone: the next ones may be far */
@@ -252,7 +246,7 @@ int store_open(struct event_base *base, const char *state_dir, struct store **re
 	if (s == NULL)
 		return -ENOMEM;
 	s->answers_fd = -1;
-	atomic_init(&s->healthy, true);
+	atomic_init(&s->health, 0);
 	STAILQ_INIT(&s->requests);
 	STAILQ_INIT(&s->answers);
 	pthread_mutex_init(&s->lock, NULL);
@@ -349,7 +343,7 @@ void store_export(struct store *s, uint64_t cookie, store_exported_fn done, void
 	request_queue(s, r);
 }
 
-bool store_healthy(const struct store *s)
+int store_health(const struct store *s)
 {
-	return atomic_load_explicit(&((struct store *)(uintptr_t)s)->healthy, memory_order_relaxed);
+	return atomic_load_explicit(&((struct store *)(uintptr_t)s)->health, memory_order_relaxed);
 }

@@ -53,7 +53,10 @@ typedef void (*store_exported_fn)(void *owner, uint64_t cookie, int error, const
 				  json_t *config);
 void store_export(struct store *s, uint64_t cookie, store_exported_fn done, void *owner);
 
-/* Is the database writable (last transaction succeeded)?  Cheap; for /readyz. */
-bool store_healthy(const struct store *s);
+/* Why the database cannot be written: 0 (it can), -EBUSY (locked by another process), -ENOENT
+ * (moved or deleted) or another -Exxx.  As of the last transaction or the last look, which is at
+ * most STORE_PROBE_SECONDS and a time-out of two seconds ago.  Cheap; for /readyz. */
+#define STORE_PROBE_SECONDS 2
+int store_health(const struct store *s);
 
 #endif

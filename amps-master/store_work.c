@@ -17,7 +17,7 @@ void store_answer_done(struct store_answer *a)
 
 int store_work_open(const char *state_dir, struct store_work *w, char *text, size_t text_cap)
 {
-	struct store_work work = {.healthy = true};
+	struct store_work work = {0};
 	uint64_t generation = 0;
 	int r = db_open(state_dir, &work.db, text, text_cap);
 
@@ -57,7 +57,7 @@ static void answer_db_fail(struct store_work *w, struct store_answer *a, int err
 {
 	if (a->error != 0)
 		return;
-	w->healthy = false;
+	w->error = error;
 	answer_fail(a, error, "the database cannot be written (%s); the running line-up stays",
 		    error == -EBUSY ? "locked by another process" : db_error(w->db));
 }
@@ -170,7 +170,7 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 		draft_done(&draft);
 		return;
 	}
-	w->healthy = true;
+	w->error = 0;
 	a->publication = publisher_accept(&w->publisher, &draft);
 	a->publication->server = json_deep_copy(json_object_get(model, "server"));
 }
@@ -214,7 +214,7 @@ void store_work_republish(struct store_work *w, int64_t wall_us, struct store_an
 		r = db_commit(w->db);
 	if (r < 0)
 		db_rollback(w->db);
-	w->healthy = r == 0;
+	w->error = r;
 	ret->publication = publisher_accept(&w->publisher, &draft);
 }
 
@@ -275,7 +275,7 @@ void store_work_export(struct store_work *w, struct store_answer *ret)
 	answer_fail(ret, r, "the configuration cannot be read from the database: %s", strerror(-r));
 }
 
-void store_work_probe(struct store_work *w)
+static int write_probe(struct store_work *w)
 {
 	int r = db_begin(w->db);
 
@@ -285,5 +285,12 @@ void store_work_probe(struct store_work *w)
 		r = db_commit(w->db);
 	if (r < 0)
 		db_rollback(w->db);
-	w->healthy = r == 0;
+	return r;
+}
+
+void store_work_probe(struct store_work *w)
+{
+	int r = db_writable(w->db);
+
+	w->error = r == 0 && w->error < 0 ? write_probe(w) : r;
 }

@@ -10,7 +10,7 @@
 struct store_work {
 	struct db *db;
 	struct publisher publisher;
-	bool healthy; /* the last transaction succeeded */
+	int error; /* of the last transaction, or of the last look since: 0 or -Exxx */
 	uint64_t probes;
 };
 
@@ -38,7 +38,8 @@ void store_work_republish(struct store_work *w, int64_t wall_us, struct store_an
 /* As store_export(). */
 void store_work_export(struct store_work *w, struct store_answer *ret);
 
-/* A small write, to learn whether a database that failed is well again. */
+/* Looks whether the database can be written: without a write while it could be, with a small one
+ * after a failure. */
 void store_work_probe(struct store_work *w);
 
 #endif

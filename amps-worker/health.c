@@ -17,17 +17,32 @@ void health_live(const struct request *q, struct reply *r)
 	answer(r, "{\"status\": \"ok\"}\n");
 }
 
+/* NULL: the server is ready. */
+static const char *not_ready(const struct facts *f)
+{
+	static const char *const reasons[READINESS_COUNT_] = {
+		[READINESS_STARTING] = "the server is starting",
+		[READINESS_DATABASE_LOCKED] = "the database is locked by another process",
+		[READINESS_DATABASE_GONE] = "the database file was moved or deleted",
+		[READINESS_DATABASE_FAILED] = "the database cannot be written",
+	};
+	const struct chantab_header *table = f->chantab;
+	uint64_t at = table ? atomic_load_explicit(&table->ready, memory_order_relaxed)
+			    : READINESS_STARTING;
+
+	if (f->draining)
+		return "the server is shutting down";
+	return at == READINESS_READY ? NULL : reasons[at < READINESS_COUNT_ ? at : 0];
+}
+
 void health_ready(const struct request *q, struct reply *r)
 {
-	const struct chantab_header *table = q->facts->chantab;
-	bool ready = table && atomic_load_explicit(&table->ready, memory_order_relaxed) == 1;
+	const char *why = not_ready(q->facts);
 
-	if (q->facts->draining || !ready) {
-		reply_field(r, "Cache-Control", "no-store");
-		reply_error(r, 503, READY_RETRY_SECONDS,
-			    q->facts->draining ? "the server is shutting down"
-					       : "the server is starting");
+	if (!why) {
+		answer(r, "{\"status\": \"ready\"}\n");
 		return;
 	}
-	answer(r, "{\"status\": \"ready\"}\n");
+	reply_field(r, "Cache-Control", "no-store");
+	reply_error(r, 503, READY_RETRY_SECONDS, "%s", why);
 }

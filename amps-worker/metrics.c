@@ -84,7 +84,7 @@ static void add_server(const struct facts *f, struct buf *b)
 	if (!t)
 		return;
 	add_single(b, "amps_ready", "gauge", "1 while the server is ready.",
-		   (double)load(&t->ready));
+		   load(&t->ready) == READINESS_READY);
 	add_single(b, "amps_tuners_running", "gauge", "Tuners that have a job.",
 		   (double)load(&t->tuners_running));
 	add_single(b, "amps_jobs_started_total", "counter", "Jobs of tuners started.",

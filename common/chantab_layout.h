@@ -30,6 +30,16 @@ enum tuner_state {
 	TUNER_STATE_COUNT_
 };
 
+/* Why the server is not ready.  It is when all workers are up and the database can be written. */
+enum readiness {
+	READINESS_STARTING = 0,
+	READINESS_READY,
+	READINESS_DATABASE_LOCKED, /* by another process */
+	READINESS_DATABASE_GONE,   /* its file was moved or deleted */
+	READINESS_DATABASE_FAILED,
+	READINESS_COUNT_
+};
+
 struct chantab_header {
 	uint64_t magic;
 	uint32_t version;
@@ -44,7 +54,7 @@ struct chantab_header {
 	_Atomic uint64_t jobs_started;
 	_Atomic uint64_t jobs_failed;
 	_Atomic uint64_t worker_restarts;
-	_Atomic uint64_t ready; /* 1: all workers up and the database writable */
+	_Atomic uint64_t ready; /* enum readiness */
 };
 
 struct tuner_slot {

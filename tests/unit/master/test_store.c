@@ -273,8 +273,10 @@ Test(store, a_refused_file_changes_nothing)
 	state_folder_make(&f);
 	work_open(&f, &w);
 	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
-	a = load(&w, "{'errors':2,'problems':[{'severity':'error','file':'c.yaml','line':3,'path':'streams',"
-		     "'message':'m'},{'severity':'warning'},{'severity':'error'}]}");
+	a = load(
+		&w,
+		"{'errors':2,'problems':[{'severity':'error','file':'c.yaml','line':3,'path':'streams',"
+		"'message':'m'},{'severity':'warning'},{'severity':'error'}]}");
 	cr_assert_eq(a.error, -EINVAL);
 	cr_assert_str_eq(a.text, "2 problems");
 	cr_assert_eq(json_array_size(a.problems), 3);
@@ -369,16 +371,16 @@ Test(store, a_locked_database_is_told_and_recovers)
 	cr_assert_not_null(strstr(a.text, "locked"), "%s", a.text);
 	cr_assert_null(a.publication);
 	store_answer_done(&a);
-	cr_assert_not(w.healthy);
+	cr_assert_eq(w.error, -EBUSY);
 	/* reading goes on, so a schedule window still opens */
 	store_work_republish(&w, NOW, &a);
 	cr_assert_eq(a.error, 0, "%s", a.text);
 	store_answer_done(&a);
-	cr_assert_not(w.healthy);
+	cr_assert_eq(w.error, -EBUSY);
 	cr_assert_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(other);
 	store_work_probe(&w);
-	cr_assert(w.healthy);
+	cr_assert_eq(w.error, 0);
 	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
@@ -481,7 +483,7 @@ Test(store, answers_come_through_the_loop)
 
 	state_folder_make(&f);
 	cr_assert_eq(store_open(got.base, f.state, &s, text, sizeof(text)), 0, "%s", text);
-	cr_assert(store_healthy(s));
+	cr_assert_eq(store_health(s), 0);
 	store_load(s, result_fd(two), on_done, &got);
 	cr_assert_eq(got.calls, 0);
 	wait_for(&got, 1);
@@ -500,7 +502,7 @@ Test(store, answers_come_through_the_loop)
 	store_load(s, -1, on_done, &got);
 	wait_for(&got, 1);
 	cr_assert_eq(got.error, -EBADMSG);
-	cr_assert(store_healthy(s));
+	cr_assert_eq(store_health(s), 0);
 	/* closing with work under way */
 	for (int i = 0; i < 8; i++)
 		store_load(s, result_fd(two), on_done, &got);

@@ -248,8 +248,14 @@ Test(route, is_ready_when_the_master_says_so)
 
 	f->facts.chantab = &table;
 	expect(f, "/readyz", "", 503, NULL);
-	atomic_store(&table.ready, 1);
+	atomic_store(&table.ready, READINESS_READY);
 	expect(f, "/readyz", "", 200, "ready");
+	atomic_store(&table.ready, READINESS_DATABASE_LOCKED);
+	expect(f, "/readyz", "", 503, "the database is locked by another process");
+	atomic_store(&table.ready, READINESS_DATABASE_GONE);
+	expect(f, "/readyz", "", 503, "the database file was moved or deleted");
+	atomic_store(&table.ready, READINESS_COUNT_);
+	expect(f, "/readyz", "", 503, "starting");
 	f->facts.draining = true;
 	expect(f, "/readyz", "", 503, "shutting down");
 	expect(f, "/healthz", "", 200, NULL);
