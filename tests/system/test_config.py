@@ -264,8 +264,8 @@ def test_scheduled_channels_come_and_go(server):
     def right():
         """Nothing comes early, nothing goes early."""
         before, seen, after = time.time(), on_air(s), time.time()
-        assert 902 not in seen and 903 not in seen and (901 not in seen or after >= comes), seen
-        assert 900 in seen or after >= goes, seen
+        assert 902 not in seen and (901 not in seen or after >= comes), seen
+        assert 903 in seen and (900 in seen or after >= goes), seen
         return seen if before > comes else None
 
     assert s.refused("/stream/902.ts").status == 404

@@ -1,5 +1,8 @@
 """HTTP/1.1 at the edge: keep-alive, pipelining, strictness, deadlines, limits (RFC 9110, 9112)."""
+import contextlib
 import gzip
+import http.client
+import os
 import re
 import socket
 import threading
@@ -283,7 +286,6 @@ def test_gzip_and_etag_of_the_playlist(server):
 
 
 def test_ten_thousand_requests_leak_no_descriptor(server):
-    import os
     s = server(line_up(channel(1, media.film())))
     worker, = s.pids("amps-worker")
     count = lambda: len(os.listdir(f"/proc/{worker}/fd"))  # noqa: E731
@@ -296,3 +298,104 @@ def test_ten_thousand_requests_leak_no_descriptor(server):
                 status, _, _, rest = read_answer(c, rest)
                 assert status == 200
     wait_for(lambda: count() <= before + 2, 5 * PATIENCE, "the descriptors to be closed")
+
+
+def test_cors_is_on_for_media_and_their_errors_and_nowhere_else(server):
+    token = "the-token-of-a-page"
+    s = server(line_up(channel(1, media.film(), **LOOP), channel(2, "/nowhere/film.ts"),
+                       channel(3, media.film(), regions_allowed=["US"]),
+                       auth={"enabled": True, "token": token, "tokens": [
+                           {"name": "one", "token": "a-token-for-one", "max_viewers": 1}]}))
+    given = {"X-Amps-Token": token}
+    one = {"X-Amps-Token": "a-token-for-one"}
+
+    def allowed(path, headers, status, method="GET"):
+        with s.stream(path, headers=headers) if method == "GET" else \
+                contextlib.nullcontext(s.request(method, path, headers)) as answer:
+            if method == "GET":
+                answer.head()
+            assert answer.status == status, path
+            return answer.headers.get("access-control-allow-origin")
+
+    with s.stream("/stream/1.ts", headers=one) as stream:
+        assert stream.head().headers["access-control-allow-origin"] == "*"
+        for path, headers, status in (
+                ("/playlist.m3u", given, 200), ("/stream/1.ts", given, 200),
+                ("/playlist.m3u", {}, 401), ("/stream/1.ts", {}, 401),
+                ("/stream/1.ts?join_ms=x", given, 400), ("/stream/3.ts", given, 403),
+                ("/stream/9.ts", given, 404), ("/stream/1.ts", one, 429),
+                ("/stream/2.ts", given, 502)):
+            assert allowed(path, headers, status) == "*", (path, status)
+        assert allowed("/stream/1.ts", given, 405, "DELETE") == "*"
+        for path, status in (("/", 200), ("/healthz", 200), ("/metrics", 200), ("/none", 404)):
+            assert allowed(path, given, status) is None, path
+    asked = s.request("OPTIONS", "/stream/1.ts", {
+        "Origin": "http://page", "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "x-amps-token"})
+    assert asked.status == 204 and asked.headers["access-control-allow-origin"] == "*"
+    assert "GET" in asked.headers["access-control-allow-methods"]
+    assert "x-amps-token" in asked.headers["access-control-allow-headers"].lower()
+
+
+def test_a_token_from_a_file(server, tmp_path):
+    path = tmp_path / "credential"
+    path.write_text("token-of-the-file\n")
+    config = line_up(channel(1, media.film()), auth={"enabled": True, "token_file": str(path)})
+    s = server(config)
+
+    def status(token):
+        return s.get("/playlist.m3u", {"X-Amps-Token": token}).status
+
+    assert s.get("/playlist.m3u").status == 401
+    assert (status("token-of-the-file"), status("token-of-the-file\n".strip() + "x")) == (200, 401)
+    assert "token-of-the-file" not in s.log()
+    assert not os.path.exists(os.path.join(s.state, "token")), "none is generated beside it"
+    path.write_text("another-token\n")
+    assert s.amps("reload").returncode == 0
+    assert (status("another-token"), status("token-of-the-file")) == (200, 401)
+    path.unlink()
+    done = s.amps("reload")
+    assert done.returncode == 1 and str(path) in done.stderr, done.stderr
+    assert status("another-token") == 200
+
+
+@pytest.mark.parametrize("trust, by_query, by_header", [
+    (["query", "headers"], 200, 200), (["headers"], 403, 200), (["query"], 200, 403)])
+def test_what_a_region_is_believed_from(server, trust, by_query, by_header):
+    s = server(line_up(channel(1, media.film(), regions_allowed=["US"]), region={"trust": trust}))
+    assert s.request("HEAD", "/stream/1.ts?region=US").status == by_query
+    assert s.request("HEAD", "/stream/1.ts", {"X-Region": "US"}).status == by_header
+    for path, headers, status in (("/playlist.m3u?region=US", {}, by_query),
+                                  ("/playlist.m3u", {"X-Region": "US"}, by_header)):
+        assert ("Channel 1" in s.get(path, headers).text) == (status == 200)
+
+
+def get_from(s, address, path, headers):
+    """The answer to a client with this address of loopback."""
+    connection = http.client.HTTPConnection(s.host, s.port, timeout=20 * PATIENCE,
+                                            source_address=(address, 0))
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def test_links_follow_what_a_trusted_proxy_says_and_nobody_else(server):
+    config = line_up(channel(1, media.film(), regions_allowed=["US"]), channel(2, media.film()),
+                     server={"trusted_proxies": ["127.0.0.9"]})
+    s = server(config)
+    said = {"Host": "inside:5000", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "tv.example",
+            "X-Region": "US"}
+
+    def links(address):
+        return re.findall(r"^http.*", get_from(s, address, "/playlist.m3u", said), re.M)
+
+    assert links("127.0.0.9") == ["https://tv.example/stream/1.ts?region=US",
+                                  "https://tv.example/stream/2.ts?region=US"]
+    assert links("127.0.0.1") == ["http://inside:5000/stream/2.ts"], "neither host nor region"
+    config["server"]["public_url"] = "https://public.example/tv/"
+    s.write_config(config)
+    assert s.amps("reload").returncode == 0
+    assert links("127.0.0.1") == ["https://public.example/tv/stream/2.ts"]
+    assert links("127.0.0.9")[1] == "https://public.example/tv/stream/2.ts?region=US"

@@ -8,9 +8,11 @@ import time
 import pytest
 
 import harness
+import media
 from harness import BIN, wait_for
-from lineup import channel, line_up
+from lineup import LOOP, channel, line_up
 from proc import pss_bytes
+from watch import Watch, assert_untouched
 
 
 def many(count):
@@ -104,3 +106,26 @@ def test_a_later_start_does_not_ask_libav_again(server, listening_transcoder):
     subprocess.run([os.path.join(harness.BIN, "amps"), "check", "--config", s.config_path],
                    stdout=subprocess.DEVNULL)
     assert asked() == 5
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+def test_reloads_of_ten_thousand_channels_cost_viewers_no_byte(server):
+    config = many(9998)
+    config["streams"] += [channel(n, media.film(), **LOOP) for n in (9999, 10000)]
+    s = server(config, workers=2)
+    with Watch(s) as w:
+        ids = w.open("/stream/9999.ts", 20) + w.open("/stream/10000.ts", 20)
+        w.wait_playing(ids)
+        jobs = {t["key"]: t["pid"] for t in s.tuners()}
+        for n in range(1, 6):
+            for ch in config["streams"][:9998:2]:
+                ch["group"] = f"Group of reload {n}"
+            s.write_config(config)
+            changed = s.ask("reload")["changed"]
+            assert len(changed) == 4999
+        w.wait_more(ids, 600)
+        assert_untouched(w.report())
+        assert {t["key"]: t["pid"] for t in s.tuners()} == jobs
+        assert all(t["restarts"] == 0 for t in s.tuners())
+    assert s.get("/playlist.m3u").text.count('group-title="Group of reload 5"') == 4999
