@@ -21,6 +21,11 @@ DECODER = ["ffmpeg", "-nostdin", "-hide_banner", "-v", "level+warning", "-thread
            "-enc_time_base:v", "-1"]
 
 
+HOLE_MAX = 0.5      # seconds without a picture or sound; a live sender may miss some under load
+DRIFT_SEEN = 30     # seconds of media from which on a drift shows in the noise of arrival
+DRIFT_MAX = 1.0     # seconds: pieces of segmented sources arrive at once
+
+
 class Played:
     """One kind, played: what was seen of it."""
 
@@ -73,7 +78,11 @@ class Played:
                  "late": self.name not in DAMAGED and c.late,
                  "decoder": self.name not in DAMAGED and self.errors(),
                  "restarts": self.tuner and self.tuner["restarts"],
-                 "no clock": not c.pcrs}
+                 "no clock": not c.pcrs,
+                 "picture gap": c.shown_gap() > HOLE_MAX and c.shown_gap(),
+                 "sound hole": self.sound_hole > HOLE_MAX and self.sound_hole,
+                 "drift": self.media_seconds() > DRIFT_SEEN and abs(self.drift) > DRIFT_MAX
+                 and self.drift}
         return {k: v for k, v in found.items() if v}
 
 
@@ -165,9 +174,8 @@ def sound_hole(film):
     return max((b[0] - a[0] - a[1] for a, b in zip(times, times[1:])), default=0.0)
 
 
-def play_all(start, names, seconds, holes=False):
-    """{name: Played}.  start(config, workers=2) gives a running server.  `holes`: those in the
-    sound are looked for, too."""
+def play_all(start, names, seconds):
+    """{name: Played}.  start(config, workers=2) gives a running server."""
     with contextlib.ExitStack() as stack:
         at = stack.enter_context(tempfile.TemporaryDirectory(prefix="amps-played-"))
         channels, played = [], {}
@@ -192,6 +200,6 @@ def play_all(start, names, seconds, holes=False):
         # only now: the senders among us must not wait for it
         for p in played.values():
             p.judge()
-            if holes and not p.skipped:
+            if not p.skipped:
                 p.sound_hole = sound_hole(p.film)
         return played

@@ -39,7 +39,7 @@ def wave(names, seconds):
         return servers[0].start()
 
     try:
-        played = play_all(start, names, seconds, holes=True)
+        played = play_all(start, names, seconds)
         for p in played.values():
             if p.skipped:
                 print(f"| {p.name} | left out: {p.skipped} |")
