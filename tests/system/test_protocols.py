@@ -224,8 +224,8 @@ def test_multicast_comes_back_after_silence(server):
             channel(5, f"udp://239.255.77.8:{port}?block=127.0.0.9,127.0.0.1&localaddr=lo"),
             streaming={"stall_timeout": 0.5, "start_timeout": 3}))
         plays(s)
-        assert s.refused("/stream/2.ts").status in (502, 504), "not the sender that was named"
-        assert s.refused("/stream/5.ts").status in (502, 504), "the sender is blocked"
+        assert s.refused("/stream/2.ts").status == 504, "not the sender that was named"
+        assert s.refused("/stream/5.ts").status == 504, "the sender is blocked"
         plays(s, path="/stream/3.ts")
         plays(s, path="/stream/4.ts")
         with Watcher(s, "/stream/1.ts") as w:

@@ -148,9 +148,9 @@ REFUSALS = {
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_a_source_that_never_shows_anything(server, kind):
     with Trouble(lambda peer: peer.send(REFUSALS[kind])) as origin:
-        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 3}))
-        answer = s.get("/stream/1.ts")
-        assert answer.status in (502, 504), answer.text
+        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 60}))
+        answer = s.get("/stream/1.ts", timeout=60)
+        assert answer.status == 502, answer.text
         assert len(answer.json["error"]) > 20, answer.text
         if kind in ("404", "403"):
             assert kind in answer.json["error"], answer.text
@@ -163,9 +163,9 @@ def test_a_source_that_redirects_for_ever(server):
                   "Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
 
     with Trouble(redirect) as origin:
-        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 5}))
-        answer = s.get("/stream/1.ts")
-        assert answer.status in (502, 504), answer.text
+        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 60}))
+        answer = s.get("/stream/1.ts", timeout=60)
+        assert answer.status == 502, answer.text
         assert len(origin.times) < 40
 
 
