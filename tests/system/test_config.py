@@ -175,12 +175,13 @@ def test_the_log_level_follows_a_reload(server):
 
 
 def test_a_reload_touches_only_what_changed(server):
+    rich = media.rich_film()    # made before anybody watches
     s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as one, s.stream("/stream/2.ts") as two:
         a, b = Checker(one.read(188 * 100)), Checker(two.read(188 * 100))
         before = {t["key"]: t["pid"] for t in s.tuners()}
         s.write_config(line_up(channel(1, media.film(), name="Renamed", **LOOP),
-                               channel(2, media.rich_film(), **LOOP)))
+                               channel(2, rich, **LOOP)))
         assert s.amps("reload").returncode == 0
         wait_for(lambda: (s.tuner("2") or {}).get("pid") not in (None, before["2"]), 10,
                  "a new job of channel 2")
