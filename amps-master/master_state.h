@@ -34,7 +34,7 @@ struct master {
 
 	struct store *store;
 	struct publication *first; /* until the workers exist */
-	int health; /* of the database, as it was logged last */
+	int health;		   /* of the database, as it was logged last */
 	bool republishing;
 	uint64_t generation;
 	uint64_t tick_us;	   /* of the last tick */
