@@ -302,6 +302,7 @@ def programs(tmp_path, monkeypatch):
     folder.mkdir()
     for name in ("amps", "amps-master", "amps-worker", "amps-transcoder"):
         shutil.copy2(os.path.join(BIN, name), folder / name)
+    (folder / "test").symlink_to(os.path.join(BIN, "test"))
     monkeypatch.setattr(harness, "BIN", str(folder))
     return folder
 

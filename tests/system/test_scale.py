@@ -64,6 +64,7 @@ def listening_transcoder(tmp_path, monkeypatch):
     """The programs in a folder of their own, where the transcoder notes how it is called."""
     for name in ("amps", "amps-master", "amps-worker"):
         shutil.copy2(os.path.join(BIN, name), tmp_path / name)
+    (tmp_path / "test").symlink_to(os.path.join(BIN, "test"))
     calls = tmp_path / "calls"
     wrapper = tmp_path / "amps-transcoder"
     wrapper.write_text(f"#!/bin/sh\necho \"$1\" >>{calls}\n"
