@@ -187,7 +187,7 @@ def test_a_source_that_fails_after_it_has_shown_something(server, kind):
         s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 3}))
         with Watch(s) as w:
             ids = w.open("/stream/1.ts", 3)
-            w.wait_playing(ids, 50)
+            w.wait_playing(ids, 1)  # a late one finds the last packets of the first connection
             wait_for(lambda: len(job_retries(s, "1")) >= 4, 40, "four failures")
             tuner = wait_for(lambda: t if (t := s.tuner("1"))["state"] == "restarting" else None,
                              40, "the tuner to wait for its next try")
