@@ -161,6 +161,8 @@ void output_on_ordered(struct output *o, uint64_t generation, int fd);
  * or why the ring cannot be trusted. */
 must_check int output_on_mapped(struct output *o, uint64_t generation);
 must_check int output_on_running(struct output *o, uint64_t generation);
+/* Is the ring of this generation one that its job fills? */
+bool output_has_ring(const struct output *o, uint64_t generation);
 void output_publish(struct output *o);
 void output_gone(struct output *o, enum gone_reason reason, unsigned status, const char *text);
 /* Its ring, if it has one; `follows`: the want reads the ring before it. */

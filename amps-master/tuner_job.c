@@ -208,8 +208,7 @@ static int on_ring_small(struct job *j, const struct msg *m)
 	if (r < 0 || !o)
 		return r;
 	bytes = ring_class(small.wanted_bytes);
-	if (o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes ||
-	    j->state == JOB_STOPPING)
+	if (o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes)
 		return 0;
 	if (o->source)
 		j->tuner->hint_bytes = bytes;
@@ -241,8 +240,7 @@ static int on_ended(struct job *j, const struct msg *m)
 	struct tuner *t = j->tuner;
 	int r = msg_decode_job_ended(m->bytes, m->len, &ended);
 
-	/* of one that was told to stop meanwhile nobody reads any more */
-	if (r < 0 || j->state == JOB_STOPPING)
+	if (r < 0)
 		return r;
 	j->explained = j->ended = true;
 	/* a wish that comes before its process has gone is one for the next showing already */
@@ -258,7 +256,8 @@ static int on_ended(struct job *j, const struct msg *m)
 	return 0;
 }
 
-/* One output's profile is at fault: its viewers get the reason, the others never notice. */
+/* One output's profile is at fault: its viewers get the reason, the others never notice.  The slot
+ * of one that was switched off meanwhile may be another's: the ring's generation tells. */
 static int on_output_failed(struct job *j, const struct msg *m)
 {
 	struct msg_job_output_failed failed;
@@ -266,7 +265,7 @@ static int on_output_failed(struct job *j, const struct msg *m)
 	int r = msg_decode_job_output_failed(m->bytes, m->len, &failed);
 	struct output *o = r < 0 ? NULL : output_of(j, failed.output);
 
-	if (r < 0 || !o)
+	if (r < 0 || !o || !output_has_ring(o, failed.generation))
 		return r;
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	log_warn("an output cannot be made (%s), going on without it channel=%s variant=%s",
@@ -330,6 +329,10 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 	(void)p;
 	if (!handlers[m->type])
 		return -EBADMSG;
+	/* What a stopping job says is about a definition, a source or outputs that are no longer
+	 * wanted.  Its pid is needed to kill it. */
+	if (j->state == JOB_STOPPING && m->type != MSG_HELLO)
+		return 0;
 	return handlers[m->type](j, m);
 }
 

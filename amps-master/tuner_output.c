@@ -197,6 +197,12 @@ void output_send_ring(struct output *o, const struct want *w, bool follows)
 		env->output_ring(env->owner, w->worker, &m, r->fd);
 }
 
+bool output_has_ring(const struct output *o, uint64_t generation)
+{
+	return (o->current.fd >= 0 && o->current.generation == generation) ||
+	       (o->next_ring.fd >= 0 && o->next_ring.generation == generation);
+}
+
 /* A derive job reads the source's ring, each generation of it. */
 static void feed_derive(struct output *o)
 {

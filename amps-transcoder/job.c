@@ -324,7 +324,8 @@ int job_end_failed_av(struct job *job, unsigned status, const char *what, int av
 	return job_end_failed(job, status, "%s", text);
 }
 
-void job_say_output_failed(struct job *job, uint32_t output, const char *what, int averror)
+void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,
+			   int averror)
 {
 	char text[ERROR_TEXT_MAX];
 
@@ -333,7 +334,8 @@ void job_say_output_failed(struct job *job, uint32_t output, const char *what, i
 	else
 		snprintf(text, sizeof(text), "%s", what);
 	log_warn("%s, giving this output up output=%u", text, output);
-	SEND(job, job_output_failed, .output = output, .status = 502, .text = text);
+	SEND(job, job_output_failed, .output = output, .generation = generation, .status = 502,
+	     .text = text);
 }
 
 const char *job_spec_text(const struct job *job, const char *name, const char *otherwise)

@@ -104,9 +104,10 @@ void job_say_running(struct job *job, uint32_t output, uint64_t generation);
 void job_say_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes);
 void job_say_source(struct job *job, enum source_kind kind, bool live, const char *streams);
 void job_say_stalled(struct job *job);
-/* One output is given up, the job goes on.  averror 0: `what` says all; else libav's last words are
- * added to it. */
-void job_say_output_failed(struct job *job, uint32_t output, const char *what, int averror);
+/* One output is given up, the job goes on.  `generation` is that of the ring it was given.
+ * averror 0: `what` says all; else libav's last words are added to it. */
+void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,
+			   int averror);
 
 /* Last words; each returns the exit code of the process. */
 int job_end_shutdown(struct job *job);

@@ -67,7 +67,7 @@ static void give_up(struct outputs *s, unsigned at, int averror)
 {
 	const struct output *o = s->list[at];
 
-	job_say_output_failed(s->job, ts_sink_output(o->sink),
+	job_say_output_failed(s->job, ts_sink_output(o->sink), ts_sink_generation(o->sink),
 			      o->failed_at ? o->failed_at : "the output", averror);
 	switch_off(s, at);
 }
@@ -98,8 +98,8 @@ static void switch_on(struct outputs *s, struct job_event *event)
 		return;
 	r = output_new(s->job, event, &o, problem, sizeof(problem));
 	if (r < 0) {
-		job_say_output_failed(s->job, event->output, problem[0] ? problem : strerror(-r),
-				      0);
+		job_say_output_failed(s->job, event->output, event->generation,
+				      problem[0] ? problem : strerror(-r), 0);
 		return;
 	}
 	s->joined |= s->count > 0 && s->source;

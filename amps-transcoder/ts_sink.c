@@ -120,6 +120,11 @@ uint32_t ts_sink_output(const struct ts_sink *s)
 	return s->ring.output;
 }
 
+uint64_t ts_sink_generation(const struct ts_sink *s)
+{
+	return s->ring.generation;
+}
+
 /* A small ring must not announce so much that readers inside its guard count as lapped. */
 static size_t space_bytes(const struct sink_ring *r)
 {

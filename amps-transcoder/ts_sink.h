@@ -28,6 +28,7 @@ struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL *
 must_check int ts_sink_attach(struct ts_sink *s, const struct job_event *event);
 bool ts_sink_attached(const struct ts_sink *s);
 uint32_t ts_sink_output(const struct ts_sink *s);
+uint64_t ts_sink_generation(const struct ts_sink *s); /* of the ring that is being written */
 
 /* Where the next bytes go and how many fit (at least 64 KiB).  Only when attached. */
 uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap);

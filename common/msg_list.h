@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 5u
+#define MSG_PROTOCOL 6u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -143,7 +143,8 @@ enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 	F(str, streams) /* "0:video:h264,1:audio:aac": the source's own order, for `map` */
 #define MSG_OUTPUT_FAILED_FIELDS(F)                                                                \
 	F(u32, output)                                                                             \
-	F(u32, status) /* HTTP status that fits */                                                 \
+	F(u64, generation) /* of the ring it filled: its slot may be another output's by now */    \
+	F(u32, status)	   /* HTTP status that fits */                                             \
 	F(str, text)
 #define MSG_JOB_FAILED_FIELDS(F)                                                                   \
 	F(u32, status) /* HTTP status that fits: 502 or 504 */                                     \

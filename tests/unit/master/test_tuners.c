@@ -627,6 +627,19 @@ Test(tuners, a_variant_that_cannot_be_made_fails_alone)
 	scene_close(&s);
 }
 
+static struct fake_job *derive_of(struct scene *s)
+{
+	return s->jobs[0].role == JOB_DERIVE ? &s->jobs[0] : &s->jobs[1];
+}
+
+static void fake_output_fails(struct fake_job *j, uint32_t output, uint64_t generation)
+{
+	struct msg_job_output_failed failed = {
+		.output = output, .generation = generation, .status = 502, .text = "it broke"};
+
+	cr_assert_eq(msg_send_job_output_failed(j->fd, &failed, NULL), 0);
+}
+
 Test(tuners, a_variant_wanted_right_after_it_failed_is_made_anew)
 {
 	struct scene s;
@@ -637,13 +650,9 @@ Test(tuners, a_variant_wanted_right_after_it_failed_is_made_anew)
 	want(&s, 0, 1, "sd");
 	for (unsigned i = 0; i < s.job_count; i++)
 		fake_run(&s, &s.jobs[i]);
-	derive = s.jobs[0].role == JOB_DERIVE ? &s.jobs[0] : &s.jobs[1];
+	derive = derive_of(&s);
 	first = derive->generation;
-	cr_assert_eq(msg_send_job_output_failed(
-			     derive->fd,
-			     &(struct msg_job_output_failed){derive->output, 502, "it broke", {}},
-			     NULL),
-		     0);
+	fake_output_fails(derive, derive->output, first);
 	while (!s.gones)
 		event_base_loop(s.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 	/* what is left of it goes with the loop's next turn */
@@ -651,6 +660,57 @@ Test(tuners, a_variant_wanted_right_after_it_failed_is_made_anew)
 	fake_listen(derive);
 	cr_assert(derive->told_off);
 	cr_assert_gt(derive->generation, first);
+	cr_assert_eq(s.gones, 1);
+	scene_close(&s);
+}
+
+/* The profile was repaired: what the stopping job says of the old one is not about the new one. */
+Test(tuners, a_late_failure_of_a_stopping_job_ends_no_viewer)
+{
+	struct scene s;
+	struct fake_job *old;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	for (unsigned i = 0; i < 2; i++)
+		fake_run(&s, &s.jobs[i]);
+	old = derive_of(&s);
+	tuners_set_lineup(s.tuners, lineup_of(1, 2, 1000, true));
+	fake_listen(old);
+	cr_assert(old->told_to_stop);
+	fake_output_fails(old, old->output, old->generation);
+	turn(&s);
+	cr_assert_eq(s.gones, 0);
+	fake_end(old);
+	turn(&s);
+	cr_assert_eq(s.job_count, 3, "the new definition's job");
+	fake_run(&s, &s.jobs[2]);
+	cr_assert_eq(s.ring.want, 1);
+	scene_close(&s);
+}
+
+/* Slots are used again: the failure of an output that was switched off is not its successor's. */
+Test(tuners, a_failure_that_names_an_earlier_ring_ends_no_viewer)
+{
+	struct scene s;
+	struct fake_job *derive;
+	uint64_t first;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	for (unsigned i = 0; i < 2; i++)
+		fake_run(&s, &s.jobs[i]);
+	derive = derive_of(&s);
+	first = derive->generation;
+	fake_output_fails(derive, derive->output, first);
+	while (!s.gones)
+		event_base_loop(s.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	want(&s, 0, 2, "sd"); /* before the job is told to stop */
+	fake_listen(derive);
+	cr_assert_gt(derive->generation, first, "the test needs a second output of this job");
+	cr_assert_not(derive->told_to_stop);
+	fake_output_fails(derive, derive->output, first);
+	turn(&s);
 	cr_assert_eq(s.gones, 1);
 	scene_close(&s);
 }
