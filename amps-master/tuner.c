@@ -1,6 +1,7 @@
 /* tuner.c - from the facts of one tuner to what happens next. */
 #include "amps-master/tuner.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static const bool legal[TUNER_STATE_COUNT_][TUNER_STATE_COUNT_] = {
 			      [TUNER_IDLE] = true,
 			      [TUNER_ENDED] = true,
 			      [TUNER_FAILED] = true},
-	[TUNER_ENDED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true},
+	[TUNER_ENDED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true, [TUNER_FAILED] = true},
 	[TUNER_FAILED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true},
 };
 
@@ -48,6 +49,7 @@ static void slot_give_back(struct tuner *t)
 
 	if (t->slot < 0)
 		return;
+	assert(tuner_empty(t)); /* on_pulse() passes over tuners without a slot */
 	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &none);
 	t->owner->slots[t->slot] = NULL;
 	t->slot = -1;
@@ -60,7 +62,7 @@ static bool slot_take(struct tuner *t)
 	/* second round: one that only stays to show its last error makes room */
 	for (int round = 0; round < 2; round++)
 		for (int i = 0; t->slot < 0 && i < (int)TUNERS_MAX; i++) {
-			if (round && slots[i] && !slots[i]->outputs && !slots[i]->ingest)
+			if (round && slots[i] && tuner_empty(slots[i]))
 				tuner_set_state(slots[i], TUNER_IDLE);
 			if (!slots[i]) {
 				t->slot = i;
@@ -98,16 +100,14 @@ void tuner_publish(struct tuner *t)
 
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
-	if (t->state != state && !legal[t->state][state]) {
-		log_error("that is no step a tuner takes, staying channel=%s from=%s to=%s", t->key,
+	if (t->state != state) {
+		assert(legal[t->state][state]);
+		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
 			  tuner_state_name(t->state), tuner_state_name(state));
-		return;
+		if (state == TUNER_STARTING)
+			t->last_error[0] = '\0';
+		t->forget = false;
 	}
-	if (t->state != state)
-		log_debug("the tuner goes on channel=%s from=%s to=%s", t->key,
-			  tuner_state_name(t->state), tuner_state_name(state));
-	if (t->state != state && state == TUNER_STARTING)
-		t->last_error[0] = '\0';
 	t->state = state;
 	if (state == TUNER_IDLE)
 		slot_give_back(t);
@@ -133,44 +133,60 @@ void tuner_fail(struct tuner *t, unsigned status, const char *text)
 	t->last_status = status;
 	tuner_set_state(t, TUNER_FAILED);
 	tuner_give_up(t, GONE_FAILED, status, reason);
+	tuner_stop_jobs(t);
 }
 
-/* An output nobody has wanted for the idle time goes; the source stays while any other is there. */
+void tuner_stop_jobs(struct tuner *t)
+{
+	if (t->derive)
+		job_stop(t->derive);
+	if (t->ingest)
+		job_stop(t->ingest);
+}
+
+bool tuner_empty(const struct tuner *t)
+{
+	return !t->outputs && !t->ingest && !t->derive;
+}
+
+/* When an output goes: 0 = at once, UINT64_MAX = not before something changes. */
+static uint64_t output_expires_us(const struct output *o, uint64_t idle_us)
+{
+	const struct tuner *t = o->tuner;
+
+	if (o->wants)
+		return UINT64_MAX;
+	if (o->ended || t->own || t->state == TUNER_FAILED || !t->def || (!o->source && !o->def))
+		return 0;
+	return idle_us ? o->idle_since_us + idle_us : UINT64_MAX;
+}
+
+/* Outputs that have been without viewers for the idle time go, the source's after all others. */
 static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us, uint64_t *next_us)
 {
 	struct output *o, *next;
-	bool derived = false;
+	uint64_t expires_us;
 
 	for (o = t->outputs; o; o = next) {
-		bool gone = o->ended || t->own || t->state == TUNER_FAILED || !t->def ||
-			    (!o->source && !o->def);
-
 		next = o->next;
-		if (o->source || o->wants) {
-			derived = derived || !o->source;
+		if (o->source)
 			continue;
-		}
-		if (!gone && (!idle_us || now_us < o->idle_since_us + idle_us)) {
-			if (idle_us)
-				*next_us = MIN(*next_us, o->idle_since_us + idle_us);
-			derived = true;
-			continue;
-		}
-		output_switch_off(o);
-	}
-	o = output_find(t, "", true);
-	if (!o || o->wants || derived)
-		return;
-	if (o->ended || t->own || t->state == TUNER_FAILED || !t->def ||
-	    (idle_us && now_us >= o->idle_since_us + idle_us)) {
-		/* its ring stays until the job has gone: a restart goes on from its frontier */
-		if (!t->ingest)
-			output_free(o);
+		expires_us = output_expires_us(o, idle_us);
+		if (now_us >= expires_us)
+			output_switch_off(o);
 		else
-			job_stop(t->ingest);
-	} else if (idle_us) {
-		*next_us = MIN(*next_us, o->idle_since_us + idle_us);
+			*next_us = MIN(*next_us, expires_us);
 	}
+	o = t->outputs;
+	if (!o || !o->source || o->next)
+		return;
+	expires_us = output_expires_us(o, idle_us);
+	if (now_us < expires_us)
+		*next_us = MIN(*next_us, expires_us);
+	else if (t->ingest)
+		job_stop(t->ingest); /* a restart goes on from the frontier of the ring */
+	else
+		output_free(o);
 }
 
 /* A job whose resolved definition changed is replaced; the old source connection closes before the
@@ -264,19 +280,20 @@ static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
 		event_add(t->timer, &tv);
 }
 
-/* With nothing left the tuner is idle; one that failed stays in the tables until its retry time has
- * passed, so that its reason can be read and new wishes are answered with it at once.  Nobody asks
- * for one viewer's own again. */
+/* With nothing left the tuner is idle.  One that failed or ended keeps its slot, so that its reason
+ * can be read and new requests are answered with it at once; a viewer's own does not, since nobody
+ * asks for it again. */
 static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
-	if (t->outputs || t->ingest || t->derive)
+	bool keep = !t->own && !t->forget && (t->state == TUNER_ENDED || t->state == TUNER_FAILED);
+
+	if (!tuner_empty(t))
 		return;
-	if (!t->own && t->state == TUNER_FAILED && t->ingest_retry.at_us > now_us) {
-		*next_us = MIN(*next_us, t->ingest_retry.at_us);
+	if (keep) {
+		if (t->state == TUNER_FAILED && t->ingest_retry.at_us > now_us)
+			*next_us = MIN(*next_us, t->ingest_retry.at_us);
 		return;
 	}
-	if (!t->own && (t->state == TUNER_ENDED || t->state == TUNER_FAILED))
-		return;
 	t->shown = false;
 	tuner_set_state(t, TUNER_IDLE);
 }
@@ -363,6 +380,7 @@ static struct tuner *tuner_own(struct tuners *ts, const struct lineup_tuner *def
 	char key[TUNER_KEY_MAX];
 	unsigned last = 0;
 	struct tuner *t;
+	int id;
 
 	for (t = ts->all; t; t = t->next) {
 		if (!t->own || t->def != def)
@@ -371,7 +389,10 @@ static struct tuner *tuner_own(struct tuners *ts, const struct lineup_tuner *def
 			return t;
 		last = MAX(last, t->own);
 	}
-	snprintf(key, sizeof(key), "%.*s#%u", TUNER_KEY_MAX - 12, def->key, last + 1);
+	/* The number follows the channel's, which has only digits: a variant's name may hold '#'.
+	 */
+	id = (int)strspn(def->key, "0123456789");
+	snprintf(key, sizeof(key), "%.*s#%u%s", id, def->key, last + 1, def->key + id);
 	t = tuner_new(ts, key);
 	if (t)
 		t->own = last + 1;
@@ -382,9 +403,10 @@ const struct lineup_tuner *tuner_definition(const struct tuner *t)
 {
 	char key[TUNER_KEY_MAX];
 
-	text_copy(key, sizeof(key), t->key);
 	if (t->own)
-		*strrchr(key, '#') = '\0';
+		snprintf(key, sizeof(key), "%u%s", t->channel, t->key + strcspn(t->key, "/"));
+	else
+		text_copy(key, sizeof(key), t->key);
 	return lineup_find_key(t->owner->lineup, key);
 }
 

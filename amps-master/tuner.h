@@ -85,11 +85,12 @@ struct tuner {
 	struct tuners *owner;
 	char key[TUNER_KEY_MAX];
 	uint32_t channel;
-	unsigned own;			/* n of "5#n", one viewer's alone; 0 = everybody's */
+	unsigned own; /* n of "5#n" or "5#n/sd", one viewer's alone; 0 = everybody's */
 	const struct lineup_tuner *def; /* NULL once the line-up has dropped it */
 	uint64_t source_hash;		/* of what the running ingest was started with */
 	enum tuner_state state;
-	int slot;	   /* of the channel table, -1 while idle */
+	int slot;	   /* of the channel table; -1 while idle: no outputs and no jobs */
+	bool forget;	   /* FAILED or ENDED is over: idle once its jobs have gone */
 	bool raw;	   /* the source cannot live in TS: one job in both roles */
 	bool shown;	   /* has had a random access point since its first viewer came */
 	bool derive_shown; /* the same of its derive job */
@@ -129,6 +130,7 @@ const struct lineup_tuner *tuner_definition(const struct tuner *t);
 void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
 void tuner_forget_failures(struct tuner *t);
 void tuner_free(struct tuner *t);
+/* The step must be a legal one. */
 void tuner_set_state(struct tuner *t, enum tuner_state state);
 void tuner_publish(struct tuner *t);
 void tuner_update(struct tuner *t);
@@ -136,7 +138,10 @@ void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a 
 bool tuner_both(const struct tuner *t);	 /* one job in both roles? */
 /* All wants of the tuner (or of one output) are answered and void. */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
+/* The same of a tuner that cannot go on; its jobs are stopped. */
 void tuner_fail(struct tuner *t, unsigned status, const char *text);
+void tuner_stop_jobs(struct tuner *t);
+bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 
 /* tuner_job.c: processes */
 must_check int job_start(struct tuner *t, enum job_role role);

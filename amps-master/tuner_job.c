@@ -2,6 +2,7 @@
  * each, ended politely first and with SIGKILL then. */
 #include "amps-master/tuner.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -35,9 +36,29 @@ void job_kill(struct job *j)
 		kill(j->pid, SIGKILL);
 }
 
+/* In the channel table, for /metrics. */
+static struct chantab_header *facts_of(const struct tuner *t)
+{
+	return t->owner->env.chantab;
+}
+
+static void count(_Atomic uint64_t *fact, int step)
+{
+	atomic_fetch_add_explicit(fact, (uint64_t)step, memory_order_relaxed);
+}
+
+/* To be called while the tuner does not have the job itself: the first one that comes and the last
+ * one that goes count. */
+static void count_running(const struct tuner *t, int step)
+{
+	if (!t->ingest && !t->derive)
+		count(&facts_of(t)->tuners_running, step);
+}
+
 void job_free(struct job *j)
 {
 	*place_of(j) = NULL;
+	count_running(j->tuner, -1);
 	j->tuner->owner->jobs--;
 	close_fd(&j->child_fd);
 	j->peer = peer_free(j->peer);
@@ -181,6 +202,8 @@ static int on_running(struct job *j, const struct msg *m)
 
 	if (r < 0 || !o)
 		return r;
+	if (j->ended)
+		return -EBADMSG; /* after its last words */
 	r = output_on_running(o, running.generation);
 	if (r < 0)
 		return r == -ESTALE ? 0 : r;
@@ -347,6 +370,7 @@ static void note_failure(struct job *j)
 
 	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
 	j->tuner->restarts++;
+	count(&facts_of(j->tuner)->jobs_failed, 1);
 	log_warn("the %s job is lost (%s), trying again in %u ms channel=%s", role_names[j->role],
 		 j->tuner->last_error, delay_ms, j->tuner->key);
 }
@@ -360,6 +384,14 @@ static void fail_derived(struct tuner *t)
 		o->ended = true;
 		output_gone(o, GONE_FAILED, t->last_status ? t->last_status : 502, t->last_error);
 	}
+}
+
+static bool only_source_left(const struct tuner *t)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (!o->source)
+			return false;
+	return true;
 }
 
 /* The source cannot live in TS: whoever wanted it as it is gets the reason, the others one job in
@@ -378,9 +410,8 @@ static void lost_raw(struct tuner *t)
 		source->ended = true;
 		output_gone(source, GONE_FAILED, 502, t->last_error);
 	}
-	if (!source || !source->next)
-		if (t->outputs == source)
-			tuner_set_state(t, TUNER_FAILED);
+	if (only_source_left(t))
+		tuner_set_state(t, TUNER_FAILED);
 }
 
 /* Until a channel has shown anything its viewers get an error; afterwards they stay. */
@@ -432,8 +463,10 @@ static void on_broken(void *owner, struct peer *p, int error)
 		j->explained = true;
 	}
 	job_kill(j);
-	if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error))
+	if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error)) {
+		j->state = JOB_STOPPING; /* nothing is sent to it any more */
 		lost(j);
+	}
 	job_free(j);
 	tuner_update(t);
 }
@@ -491,6 +524,7 @@ int job_start(struct tuner *t, enum job_role role)
 	struct job *j = calloc(1, sizeof(*j));
 	int fds[2], r;
 
+	assert(t->slot >= 0);
 	if (!j)
 		return -ENOMEM;
 	r = msg_socketpair(fds);
@@ -502,6 +536,7 @@ int job_start(struct tuner *t, enum job_role role)
 	j->role = role;
 	j->child_fd = fds[1];
 	j->started_us = clock_mono_us();
+	count_running(t, 1);
 	*place_of(j) = j;
 	t->owner->jobs++;
 	r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);
@@ -514,6 +549,7 @@ int job_start(struct tuner *t, enum job_role role)
 		return r;
 	}
 	t->last_status = 0;
+	count(&facts_of(t)->jobs_started, 1);
 	job_hand_over(j);
 	return 0;
 }

@@ -125,10 +125,7 @@ static void refuse(struct tuners *ts, unsigned worker, uint32_t id, enum gone_re
 static void forget_last_showing(struct tuner *t)
 {
 	tuner_give_up(t, GONE_ENDED, 404, "the programme has ended");
-	if (t->derive)
-		job_stop(t->derive);
-	if (t->ingest)
-		job_stop(t->ingest);
+	tuner_stop_jobs(t);
 	while (t->outputs)
 		output_free(t->outputs);
 }
@@ -324,7 +321,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 		t->raw = false;
 		tuner_retry_now(&t->ingest_retry);
 		if (t->state == TUNER_FAILED)
-			tuner_set_state(t, TUNER_IDLE);
+			t->forget = true;
 	}
 	outputs_follow(t);
 	if (t->def) {
@@ -334,10 +331,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 			tuner_fail(t, 503, no_memory);
 	} else {
 		tuner_give_up(t, GONE_REMOVED, 404, "the channel has been removed");
-		if (t->ingest)
-			job_stop(t->ingest);
-		if (t->derive)
-			job_stop(t->derive);
+		tuner_stop_jobs(t);
 	}
 }
 
@@ -427,9 +421,8 @@ static void stop_tuner(struct tuner *t)
 	tuner_forget_failures(t);
 	for (struct output *o = t->outputs; o; o = o->next)
 		o->ended = true;
+	t->forget = true;
 	tuner_update(t);
-	if (!t->outputs && !t->ingest)
-		tuner_set_state(t, TUNER_IDLE);
 }
 
 int tuners_stop(struct tuners *ts, const char *key)
@@ -457,10 +450,6 @@ unsigned tuners_job_count(const struct tuners *ts)
 void tuners_shutdown(struct tuners *ts)
 {
 	ts->shutting_down = true;
-	for (struct tuner *t = ts->all; t; t = t->next) {
-		if (t->ingest)
-			job_stop(t->ingest);
-		if (t->derive)
-			job_stop(t->derive);
-	}
+	for (struct tuner *t = ts->all; t; t = t->next)
+		tuner_stop_jobs(t);
 }

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 
 #include "amps-master/lineup_build.h"
-#include "amps-master/tuners.h"
+#include "amps-master/tuner.h"
 #include "common/chantab.h"
 #include "common/ring_writer.h"
 #include "common/shm.h"
@@ -462,6 +462,51 @@ Test(tuners, one_of_its_own_ends_with_its_want_and_its_number_is_used_again)
 	scene_close(&s);
 }
 
+/* Two tuners of their own, as variants with a source have: "5/sd" and "5/sd#1". */
+static struct lineup *lineup_with_number_sign(void)
+{
+	struct lineup *l = lineup_of(1, 1, 1000, false);
+	struct lineup_tuner *tuners = calloc(2, sizeof(*tuners));
+	const char *names[] = {"sd", "sd#1"}, *keys[] = {"5/sd", "5/sd#1"};
+
+	for (int i = 0; i < 2; i++) {
+		struct lineup_output *o = pool_take(&l->pool, sizeof(*o));
+
+		*o = (struct lineup_output){
+			.variant = names[i], .plain = true, .spec = "", .hash = 1};
+		tuners[i] = l->tuners[0];
+		tuners[i].key = keys[i];
+		tuners[i].outputs = o;
+		tuners[i].output_count = 1;
+	}
+	free(l->tuners);
+	l->tuners = tuners;
+	l->tuner_count = l->tuner_cap = 2;
+	return l;
+}
+
+Test(tuners, one_of_its_own_is_no_variant_whose_name_holds_a_number_sign)
+{
+	struct scene s;
+	char text[256];
+
+	scene_open(&s, 1000);
+	tuners_set_lineup(s.tuners, lineup_with_number_sign());
+	want_own(&s, 0, 1, "sd");
+	want(&s, 0, 2, "sd#1");
+	cr_assert_eq(s.job_count, 2);
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5/sd#1 5#1/sd");
+	/* a line-up finds the definitions of both again */
+	tuners_set_lineup(s.tuners, lineup_with_number_sign());
+	turn(&s);
+	cr_assert_eq(s.gones, 0);
+	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5/sd#1 5#1/sd");
+	cr_assert_eq(tuners_stop(s.tuners, "5#1/sd"), 0);
+	cr_assert_eq(s.gones, 1);
+	cr_assert_eq(s.gone.want, 1);
+	scene_close(&s);
+}
+
 Test(tuners, one_of_its_own_follows_the_line_up)
 {
 	struct scene s;
@@ -830,6 +875,88 @@ Test(tuners, stop_ends_a_tuner_and_its_viewers)
 }
 
 /* It is filled with the channel's own output; who watches it is known by the wish alone. */
+static void run_until(struct scene *s, uint64_t until_us)
+{
+	while (clock_mono_us() < until_us)
+		event_base_loop(s->base, EVLOOP_ONCE);
+}
+
+/* The tuner keeps its slot until its derive job has gone, so that one that hangs is killed. */
+Test(tuners, a_derive_job_that_does_not_stop_is_killed, .timeout = 30)
+{
+	struct scene s;
+	struct fake_job *derive, *ingest;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	for (unsigned i = 0; i < 2; i++)
+		fake_run(&s, &s.jobs[i]);
+	derive = derive_of(&s);
+	ingest = derive == &s.jobs[0] ? &s.jobs[1] : &s.jobs[0];
+	cr_assert_eq(tuners_stop(s.tuners, "5"), 0);
+	fake_end(ingest);
+	turn(&s);
+	cr_assert_neq(state_of(&s), TUNER_IDLE);
+	while (waitpid(derive->pid, NULL, WNOHANG) == 0)
+		run_until(&s, clock_mono_us() + 100000);
+	derive->pid = 0;
+	fake_end(derive);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_IDLE);
+	scene_close(&s);
+}
+
+Test(tuners, an_illegal_state_change_aborts, .signal = SIGABRT)
+{
+	tuner_set_state(&(struct tuner){.state = TUNER_IDLE, .slot = -1, .key = "5"},
+			TUNER_RUNNING);
+}
+
+/* As every message that breaks the protocol: the state machine never sees it. */
+Test(tuners, a_job_that_runs_after_its_end_is_killed)
+{
+	struct scene s;
+	struct fake_job *j = &s.jobs[0];
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, j);
+	cr_assert_eq(msg_send_job_ended(j->fd, &(struct msg_job_ended){}, NULL), 0);
+	cr_assert_eq(msg_send_job_running(
+			     j->fd, &(struct msg_job_running){j->output, j->generation, {}}, NULL),
+		     0);
+	turn(&s);
+	cr_assert_eq(waitpid(j->pid, NULL, 0), j->pid);
+	j->pid = 0;
+	cr_assert_eq(state_of(&s), TUNER_ENDED);
+	scene_close(&s);
+}
+
+Test(tuners, the_channel_table_counts_jobs_and_tuners)
+{
+	struct scene s;
+	const struct chantab_header *facts;
+
+	scene_open(&s, 1000);
+	facts = s.table;
+	want(&s, 0, 1, "sd");
+	for (unsigned i = 0; i < 2; i++)
+		fake_run(&s, &s.jobs[i]);
+	cr_assert_eq(facts->tuners_running, 1);
+	cr_assert_eq(facts->jobs_started, 2);
+	fake_end(derive_of(&s));
+	turn(&s);
+	cr_assert_eq(facts->jobs_failed, 1);
+	cr_assert_eq(facts->jobs_started, 3);
+	cr_assert_eq(tuners_stop(s.tuners, "5"), 0);
+	for (unsigned i = 0; i < s.job_count; i++)
+		fake_end(&s.jobs[i]);
+	turn(&s);
+	cr_assert_eq(facts->tuners_running, 0);
+	cr_assert_eq(facts->jobs_failed, 1);
+	scene_close(&s);
+}
+
 Test(tuners, stop_of_a_variant_that_is_a_copy_ends_its_viewers_alone)
 {
 	struct scene s;
@@ -960,13 +1087,6 @@ Test(tuners, a_nursery_that_swallows_jobs_is_reported, .timeout = 30)
 	scene_close(&s);
 }
 
-static void run_until(struct scene *s, uint64_t until_us)
-{
-	while (clock_mono_us() < until_us)
-		event_base_loop(s->base, EVLOOP_ONCE);
-}
-
-/* As when two hundred channels start at once and it comes to them one by one. */
 Test(tuners, a_nursery_that_still_brings_forth_jobs_is_waited_for, .timeout = 30)
 {
 	struct scene s;
