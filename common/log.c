@@ -1,18 +1,28 @@
 /* log.c - see log.h.  The sink is the one mutable state of its kind: a process has one stderr. */
 #include "common/log.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "common/clock.h"
 #include "common/log_limit.h"
 #include "common/log_line.h"
 
 #define PATIENCE_MS 50 /* with a reader who may only be late */
+
+/* How a write to it is kept from blocking. */
+enum sink_kind {
+	SINK_OWN,    /* a pipe or a terminal of which we have an open file of our own: O_NONBLOCK */
+	SINK_SOCKET, /* MSG_DONTWAIT */
+	SINK_SHARED, /* a file, or what may not be opened again: written to after a poll */
+};
 
 static struct {
 	const char *program, *channel;
@@ -21,13 +31,46 @@ static struct {
 	pid_t pid;
 	pthread_mutex_t lock; /* of what was held back */
 	struct log_limit limit;
-	unsigned lost; /* lines since stderr took none */
-} sink = {.program = "amps", .level = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
+	int fd;
+	enum sink_kind kind;
+	unsigned lost; /* lines dropped since the last one that was written */
+} sink = {.program = "amps",
+	  .level = LOG_INFO,
+	  .lock = PTHREAD_MUTEX_INITIALIZER,
+	  .fd = STDERR_FILENO,
+	  .kind = SINK_SHARED};
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
+/* O_NONBLOCK belongs to the open file, which everybody shares who has our stderr, so a pipe or a
+ * terminal is opened anew.  A regular file is not: its position is shared, too. */
+static void open_sink(void)
+{
+	struct stat st = {0};
+	int fd = -1;
+
+	if (sink.fd != STDERR_FILENO && sink.pid == getpid())
+		close(sink.fd);
+	sink.fd = STDERR_FILENO;
+	sink.kind = SINK_SHARED;
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	if (S_ISSOCK(st.st_mode))
+		sink.kind = SINK_SOCKET;
+	else if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
+		fd = open("/proc/self/fd/2",
+			  O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	sink.fd = fd;
+	sink.kind = SINK_OWN;
+}
+
 void log_init(const char *program, enum log_level level, bool json)
 {
+	pthread_mutex_lock(&sink.lock);
+	open_sink();
+	pthread_mutex_unlock(&sink.lock);
 	sink.program = program;
 	sink.level = level;
 	sink.json = json;
@@ -112,47 +155,49 @@ static int print_json(char *line, size_t cap, const struct log_held *h)
 			channel, comma, h->fields, more);
 }
 
-/* Who reads stderr, a pipe or a terminal, may stand still: nothing waits for him longer than once.
- */
-static bool has_room(void)
+/* One write a line: lines of several processes do not mix. */
+static ssize_t put_bytes(const char *line, size_t n)
 {
-	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct pollfd room = {.fd = sink.fd, .events = POLLOUT};
 
-	return poll(&p, 1, sink.lost ? 0 : PATIENCE_MS) != 0;
+	if (sink.kind == SINK_SOCKET)
+		return send(sink.fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sink.kind == SINK_SHARED && poll(&room, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(sink.fd, line, n);
 }
 
-/* One write a line: lines of several processes do not mix. */
-static void put_line(const struct log_held *h)
+/* False: the sink has no room.  Its reader may only be late, so it gets a moment, but not again
+ * while lines are being dropped. */
+static bool put_line(const struct log_held *h)
 {
+	struct pollfd room = {.fd = sink.fd, .events = POLLOUT};
 	char line[LOG_LINE_MAX];
 	int n = log_head(line, sizeof(line), clock_wall_us(), (enum log_level)h->level);
 	size_t cap = sizeof(line) - (size_t)n;
-	ssize_t ignored;
 
 	n += sink.json ? print_json(line + n, cap, h) : print_text(line + n, cap, h);
-	ignored = write(STDERR_FILENO, line, MIN((size_t)n, sizeof(line) - 1));
-	(void)ignored;
+	cap = MIN((size_t)n, sizeof(line) - 1);
+	if (put_bytes(line, cap) >= 0)
+		return true;
+	if (errno != EAGAIN || sink.lost || poll(&room, 1, PATIENCE_MS) <= 0)
+		return false;
+	return put_bytes(line, cap) >= 0;
 }
 
 static void emit(const struct log_held *h)
 {
-	char text[] = "the reader of this log stood still, going on without the lines that are "
-		      "missing here";
-	struct log_held missing = {.level = LOG_WARNING, .message = text};
+	char text[] = "log lines were dropped here because standard error was not being read";
 	char fields[32];
+	const struct log_held missing = {.level = LOG_WARNING, .message = text, .fields = fields};
 
-	if (!has_room()) {
-		sink.lost++;
-		return;
-	}
-	if (sink.lost) {
-		snprintf(fields, sizeof(fields), sink.json ? "\"lines\":%u" : " lines=%u",
-			 sink.lost);
-		missing.fields = fields;
+	snprintf(fields, sizeof(fields), sink.json ? "\"lines\":%u" : " lines=%u", sink.lost);
+	if (sink.lost && put_line(&missing))
 		sink.lost = 0;
-		put_line(&missing);
-	}
-	put_line(h);
+	if (sink.lost || !put_line(h))
+		sink.lost++;
 }
 
 /* With the lock held. */

@@ -7,9 +7,9 @@
  * line.  Secrets never enter: pass URLs through text_redact_url() first.
  *
  * The same place may say only so much about the same channel in ten seconds (log_limit.h); what was
- * held back is told afterwards, by the next line or by log_tick().  A reader of stderr that stands
- * still holds nobody up: lines are left out, and counted in the next that it takes.  May be called
- * by any thread. */
+ * held back is told afterwards, by the next line or by log_tick().  If stderr is not being read,
+ * lines are dropped instead of blocking, and the next line that is written says how many.  May be
+ * called by any thread. */
 #ifndef AMPS_LOG_H
 #define AMPS_LOG_H
 
@@ -17,7 +17,9 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
-/* `program` is borrowed for the life of the process ("worker[2]"). */
+/* Opens the pipe or terminal behind stderr for the log.  To be called again by a forked process,
+ * or when stderr is another file.  `program` is borrowed for the life of the process
+ * ("worker[2]"). */
 void log_init(const char *program, enum log_level level, bool json);
 void log_set_level(enum log_level level);
 

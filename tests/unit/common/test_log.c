@@ -1,0 +1,130 @@
+/* test_log.c - the log's sink: a reader of stderr that does not read blocks nobody. */
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "leaks.h"
+
+static int other_process = -1; /* writes to this pipe whenever somebody has seen room in it */
+
+static void fill(int fd)
+{
+	char page[4096];
+
+	memset(page, 'x', sizeof(page));
+	while (send(fd, page, sizeof(page), MSG_DONTWAIT) > 0)
+		;
+}
+
+static int own_end(int pipe_end)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", pipe_end);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
+static void fill_pipe(void)
+{
+	char byte = 'x';
+
+	while (write(other_process, &byte, 1) == 1)
+		;
+}
+
+/* In the place of libc's: another process takes the last free room between poll() and write(). */
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	int (*real)(struct pollfd *, nfds_t, int);
+	int r;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "poll");
+	r = real(fds, count, timeout_ms);
+	if (r > 0 && other_process >= 0)
+		fill_pipe();
+	return r;
+}
+
+/* What is in it by now, without the filling. */
+static const char *drained(int fd)
+{
+	static char text[1 << 20];
+	size_t n = 0;
+	ssize_t got;
+
+	while ((got = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
+		n += (size_t)got;
+	text[n] = '\0';
+	return text + strspn(text, "x");
+}
+
+static int saved_stderr;
+
+static void stderr_to(int fd)
+{
+	saved_stderr = dup(STDERR_FILENO);
+	cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	close(fd);
+	log_init("test", LOG_INFO, false);
+}
+
+static void stderr_back(void)
+{
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	log_init("test", LOG_INFO, false);
+}
+
+Test(log, a_pipe_filled_by_another_process_blocks_nobody, .timeout = 20)
+{
+	int ends[2];
+	const char *text;
+
+	cr_assert_eq(pipe(ends), 0);
+	other_process = own_end(ends[1]);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	stderr_to(ends[1]);
+	fill_pipe();
+	cr_assert_eq(read(ends[0], (char[8192]){0}, 8192), 8192, "room that poll() shows");
+	log_info("first");
+	cr_assert_eq(read(ends[0], (char[8192]){0}, 8192), 8192);
+	log_info("second");
+	cr_assert_not(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, "others share this one");
+	close_fd(&other_process);
+	drained(ends[0]);
+	log_info("third");
+	text = drained(ends[0]);
+	stderr_back();
+	cr_assert(strstr(text, "third"), "%s", text);
+	close(ends[0]);
+	assert_no_leaks();
+}
+
+Test(log, a_full_socket_blocks_nobody, .timeout = 20)
+{
+	int ends[2];
+	const char *text;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	fill(ends[1]);
+	stderr_to(ends[1]);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	log_info("dropped");
+	drained(ends[0]);
+	log_info("written");
+	text = drained(ends[0]);
+	stderr_back();
+	cr_assert(strstr(text, "lines=1\n"), "%s", text);
+	cr_assert(strstr(text, "written\n"), "%s", text);
+	close(ends[0]);
+	assert_no_leaks();
+}
