@@ -214,6 +214,7 @@ static const struct field streaming_fields[] = {
 	FIELD("stall_timeout", value_seconds, .min = .1, .max = 3600, .fallback = "2.0"),
 	FIELD("allow_private", value_bool, .fallback = "false"),
 	FIELD("ring_seconds", value_int, .min = 1, .max = 600, .fallback = "10"),
+	FIELD("max_overlap", value_int, .max = OVERLAP_MAX, .fallback = "64"),
 	FIELD("join_ms", value_int, .max = JOIN_MS_MAX, .fallback = "500"),
 	FIELD("slow_viewer", value_choice, .choices = slow_viewer, .fallback = "\"skip\""),
 };

@@ -58,6 +58,7 @@ struct lineup_settings {
 	uint32_t idle_timeout_ms; /* 0 = never stop */
 	uint32_t start_timeout_ms;
 	uint32_t ring_seconds;
+	uint32_t max_overlap; /* tuners that are one viewer's own */
 };
 const struct lineup_settings *lineup_settings(const struct lineup *l);
 

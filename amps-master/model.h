@@ -7,10 +7,10 @@
  *	 "auth":     {"enabled","token","admin_token","token_file","tokens":[{...}]},
  *	 "media_root", "media_limit_mb",
  *	 "streaming":{"idle_timeout","start_timeout","stall_timeout" (seconds,
- *real),"allow_private", "ring_seconds","join_ms","slow_viewer"}, "hls":{...}, "dash":{...},
- *"epg":{...}, "limits":{...}, "region":{"trust":[...]}, "plugins":[...], "profiles": {NAME: {as
- *written}}, "streams":  [{as written, scalars in their right type, no defaults filled in}],
- *	 "scheduled_streams": [{the same, with "schedule"}]}
+ *real),"allow_private", "ring_seconds","max_overlap","join_ms","slow_viewer"}, "hls":{...},
+ *"dash":{...}, "epg":{...}, "limits":{...}, "region":{"trust":[...]}, "plugins":[...], "profiles":
+ *{NAME: {as written}}, "streams":  [{as written, scalars in their right type, no defaults filled
+ *in}], "scheduled_streams": [{the same, with "schedule"}]}
  *
  * Everything outside profiles, streams and scheduled_streams has its defaults filled in; a key
  * without a value is null.  ${NAME} is already expanded.  scheduled_streams holds only entries that

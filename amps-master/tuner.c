@@ -52,6 +52,8 @@ static void slot_give_back(struct tuner *t)
 	assert(tuner_empty(t)); /* on_pulse() passes over tuners without a slot */
 	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &none);
 	t->owner->slots[t->slot] = NULL;
+	if (t->own)
+		count_fact(&chantab_header(t->owner)->overlap_running, -1);
 	t->slot = -1;
 }
 
@@ -67,6 +69,8 @@ static bool slot_take(struct tuner *t)
 			if (!slots[i]) {
 				t->slot = i;
 				slots[i] = t;
+				if (t->own)
+					count_fact(&chantab_header(t->owner)->overlap_running, 1);
 			}
 		}
 	return t->slot >= 0;
@@ -338,6 +342,14 @@ void tuner_retry_now(struct retry *r)
 	backoff_init(&r->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
 }
 
+void tuner_forget_overlap(struct tuner *t)
+{
+	if (!t)
+		return;
+	free(t->overlap);
+	t->overlap = NULL;
+}
+
 void tuner_forget_failures(struct tuner *t)
 {
 	tuner_retry_now(&t->ingest_retry);
@@ -410,19 +422,105 @@ const struct lineup_tuner *tuner_definition(const struct tuner *t)
 	return lineup_find_key(t->owner->lineup, key);
 }
 
-struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, bool own)
+static struct tuner *tuner_shared(struct tuners *ts, const struct lineup_tuner *def)
 {
-	struct tuner *t = own ? tuner_own(ts, def) : tuner_find(ts, def->key);
+	struct tuner *t = tuner_find(ts, def->key);
 
-	if (!t && !own)
+	if (!t)
 		t = tuner_new(ts, def->key);
+	if (t) {
+		t->def = def;
+		t->channel = def->channel;
+	}
+	return t;
+}
+
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, const struct msg_want *m)
+{
+	struct tuner *t = m->own ? tuner_own(ts, def) : tuner_shared(ts, def);
+
 	if (!t)
 		return NULL;
-	if (own)
+	if (m->own) {
 		tuner_forget_failures(t); /* they were somebody else's */
-	t->def = def;
-	t->channel = def->channel;
+		t->own_address = m->address;
+		t->own_token = m->token;
+		t->def = def;
+		t->channel = def->channel;
+	}
 	return slot_take(t) ? t : NULL;
+}
+
+static unsigned refuse_over_limit(const struct tuners *ts, const struct msg_want *m,
+				  const char **ret_text)
+{
+	unsigned all = 0, address = 0, token = 0;
+
+	for (const struct tuner *t = ts->all; t; t = t->next) {
+		if (!t->own || t->slot < 0)
+			continue;
+		all++;
+		address += m->address && t->own_address == m->address;
+		token += m->token && t->own_token == m->token;
+	}
+	if (token >= OVERLAP_TOKEN_MAX)
+		*ret_text = "the token has all the streams with overlap=true it may have";
+	else if (address >= OVERLAP_ADDRESS_MAX)
+		*ret_text = "this address has all the streams with overlap=true it may have";
+	else if (all >= lineup_settings(ts->lineup)->max_overlap)
+		*ret_text = "the server has all the streams with overlap=true it may have";
+	else
+		return 0;
+	count_fact(&chantab_header(ts)->overlap_refused, 1);
+	return token >= OVERLAP_TOKEN_MAX || address >= OVERLAP_ADDRESS_MAX ? 429 : 503;
+}
+
+unsigned tuner_refuse_own(const struct tuners *ts, const struct lineup_tuner *def,
+			  const struct msg_want *m, const char **ret_text)
+{
+	const struct tuner *shared = tuner_find(ts, def->key);
+	uint64_t now_us = clock_mono_us();
+
+	if (shared && now_us < shared->ingest_retry.at_us) {
+		*ret_text = shared->last_error;
+		return shared->last_status ? shared->last_status : 502;
+	}
+	if (shared && shared->overlap && now_us < shared->overlap->retry.at_us) {
+		*ret_text = shared->overlap->text;
+		return shared->overlap->status;
+	}
+	return refuse_over_limit(ts, m, ret_text);
+}
+
+void tuner_own_result(const struct tuner *own, unsigned status, const char *text)
+{
+	struct tuner *shared = NULL;
+	struct overlap_failure *f;
+	uint64_t now_us = clock_mono_us();
+
+	if (!own->def)
+		return;
+	if (!text) {
+		tuner_forget_overlap(tuner_find(own->owner, own->def->key));
+		return;
+	}
+	shared = tuner_shared(own->owner, own->def);
+	if (!shared)
+		return;
+	f = shared->overlap;
+	/* several that were started at once fail together: that is one failure */
+	if (f && now_us < f->retry.at_us)
+		return;
+	if (!f) {
+		f = shared->overlap = calloc(1, sizeof(*f));
+		if (!f)
+			return;
+		shared->source_hash = shared->ingest ? shared->source_hash : shared->def->hash;
+		tuner_retry_now(&f->retry);
+	}
+	f->status = status;
+	text_copy(f->text, sizeof(f->text), text);
+	f->retry.at_us = now_us + backoff_next_ms(&f->retry.backoff, true) * 1000ull;
 }
 
 void tuner_free(struct tuner *t)
@@ -441,5 +539,6 @@ void tuner_free(struct tuner *t)
 		output_free(t->outputs);
 	slot_give_back(t);
 	event_free(t->timer);
+	free(t->overlap);
 	free(t);
 }

@@ -80,14 +80,23 @@ struct retry {
 	uint64_t at_us; /* 0 = at once */
 };
 
+/* Why and until when no tuner of one viewer's own is made of a definition: the shared tuner holds
+ * the back-off for all of them. */
+struct overlap_failure {
+	struct retry retry;
+	unsigned status;
+	char text[ERROR_TEXT_MAX];
+};
+
 struct tuner {
 	struct tuner *next;
 	struct tuners *owner;
 	char key[TUNER_KEY_MAX];
 	uint32_t channel;
 	unsigned own; /* n of "5#n" or "5#n/sd", one viewer's alone; 0 = everybody's */
-	const struct lineup_tuner *def; /* NULL once the line-up has dropped it */
-	uint64_t source_hash;		/* of what the running ingest was started with */
+	uint64_t own_address, own_token; /* whose; 0 = nobody's */
+	const struct lineup_tuner *def;	 /* NULL once the line-up has dropped it */
+	uint64_t source_hash;		 /* of what the running ingest was started with */
 	enum tuner_state state;
 	int slot;	   /* of the channel table; -1 while idle: no outputs and no jobs */
 	bool forget;	   /* FAILED or ENDED is over: idle once its jobs have gone */
@@ -98,6 +107,8 @@ struct tuner {
 	uint64_t hint_bytes; /* ring size that fitted the source last time */
 	struct job *ingest, *derive;
 	struct retry ingest_retry, derive_retry;
+	struct overlap_failure *overlap; /* of tuners of this definition that are one viewer's own;
+					    NULL = none since the definition changed */
 	struct output *outputs;
 	unsigned restarts;
 	unsigned unborn; /* starts in a row of which no job came */
@@ -122,13 +133,31 @@ struct tuners {
 	bool shutting_down;
 };
 
+/* The facts for /metrics in the channel table. */
+static inline struct chantab_header *chantab_header(const struct tuners *ts)
+{
+	return ts->env.chantab;
+}
+
+static inline void count_fact(_Atomic uint64_t *fact, int step)
+{
+	atomic_fetch_add_explicit(fact, (uint64_t)step, memory_order_relaxed);
+}
+
 /* tuner.c: facts -> actions */
 /* The tuner of this definition, or one that nobody else has; NULL: no memory, or no slot. */
-struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, bool own);
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def,
+			const struct msg_want *m);
+/* May one more viewer have a tuner of its own?  0, or the HTTP status of the refusal and why. */
+unsigned tuner_refuse_own(const struct tuners *ts, const struct lineup_tuner *def,
+			  const struct msg_want *m, const char **ret_text);
+/* A tuner of one viewer's own has failed before its first media; or it runs (text NULL). */
+void tuner_own_result(const struct tuner *own, unsigned status, const char *text);
 /* What defines it in the line-up in force; NULL = nothing any more. */
 const struct lineup_tuner *tuner_definition(const struct tuner *t);
 void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
 void tuner_forget_failures(struct tuner *t);
+void tuner_forget_overlap(struct tuner *t); /* accepts NULL */
 void tuner_free(struct tuner *t);
 /* The step must be a legal one. */
 void tuner_set_state(struct tuner *t, enum tuner_state state);

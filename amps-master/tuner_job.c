@@ -36,23 +36,12 @@ void job_kill(struct job *j)
 		kill(j->pid, SIGKILL);
 }
 
-/* In the channel table, for /metrics. */
-static struct chantab_header *facts_of(const struct tuner *t)
-{
-	return t->owner->env.chantab;
-}
-
-static void count(_Atomic uint64_t *fact, int step)
-{
-	atomic_fetch_add_explicit(fact, (uint64_t)step, memory_order_relaxed);
-}
-
 /* To be called while the tuner does not have the job itself: the first one that comes and the last
  * one that goes count. */
 static void count_running(const struct tuner *t, int step)
 {
 	if (!t->ingest && !t->derive)
-		count(&facts_of(t)->tuners_running, step);
+		count_fact(&chantab_header(t->owner)->tuners_running, step);
 }
 
 void job_free(struct job *j)
@@ -213,6 +202,8 @@ static int on_running(struct job *j, const struct msg *m)
 			 role_names[j->role], (int)j->pid,
 			 (int)((j->running_us - j->started_us) / 1000));
 	}
+	if (t->own && !t->shown)
+		tuner_own_result(t, 0, NULL);
 	t->derive_shown = t->derive_shown || j->role == JOB_DERIVE;
 	t->shown = true;
 	if (j->role != JOB_DERIVE)
@@ -370,7 +361,7 @@ static void note_failure(struct job *j)
 
 	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
 	j->tuner->restarts++;
-	count(&facts_of(j->tuner)->jobs_failed, 1);
+	count_fact(&chantab_header(j->tuner->owner)->jobs_failed, 1);
 	log_warn("the %s job is lost (%s), trying again in %u ms channel=%s", role_names[j->role],
 		 j->tuner->last_error, delay_ms, j->tuner->key);
 }
@@ -432,6 +423,8 @@ static void lost(struct job *j)
 	} else if (t->shown) {
 		tuner_set_state(t, TUNER_RESTARTING);
 	} else {
+		if (t->own)
+			tuner_own_result(t, t->last_status ? t->last_status : 502, t->last_error);
 		tuner_fail(t, t->last_status ? t->last_status : 502, t->last_error);
 	}
 }
@@ -549,7 +542,7 @@ int job_start(struct tuner *t, enum job_role role)
 		return r;
 	}
 	t->last_status = 0;
-	count(&facts_of(t)->jobs_started, 1);
+	count_fact(&chantab_header(t->owner)->jobs_started, 1);
 	job_hand_over(j);
 	return 0;
 }

@@ -182,7 +182,9 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 {
 	const struct lineup_tuner *def;
 	const struct lineup_output *output;
+	const char *text = "";
 	struct tuner *t;
+	unsigned status;
 
 	if (want_find(ts, worker, m->want))
 		return;
@@ -196,7 +198,12 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		       def->unavailable ? def->unavailable : "the server is shutting down");
 		return;
 	}
-	t = tuner_get(ts, def, m->own);
+	status = m->own ? tuner_refuse_own(ts, def, m, &text) : 0;
+	if (status) {
+		refuse(ts, worker, m->want, GONE_FAILED, status, text);
+		return;
+	}
+	t = tuner_get(ts, def, m);
 	if (!t) {
 		refuse(ts, worker, m->want, GONE_FAILED, 503, "all tuners are in use");
 		return;
@@ -320,6 +327,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 		/* what is known of the old source says nothing about this one */
 		t->raw = false;
 		tuner_retry_now(&t->ingest_retry);
+		tuner_forget_overlap(t);
 		if (t->state == TUNER_FAILED)
 			t->forget = true;
 	}

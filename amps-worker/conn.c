@@ -183,7 +183,8 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 
 		c->entry = access_entry_new_bad(c->in.data, c->in.len, &facts);
 	}
-	reply_error(&c->answer->reply, status, status == 503 ? RETRY_AFTER_S : 0, "%s", text);
+	reply_error(&c->answer->reply, status, status == 503 || status == 429 ? RETRY_AFTER_S : 0,
+		    "%s", text);
 	c->answer->reply.close = true;
 	c->answer->reply.media = c->state == CONN_STREAM;
 	return begin_answer(c, &none);

@@ -91,6 +91,11 @@ static void add_server(const struct facts *f, struct buf *b)
 		   (double)load(&t->jobs_started));
 	add_single(b, "amps_jobs_failed_total", "counter", "Jobs of tuners that failed.",
 		   (double)load(&t->jobs_failed));
+	add_single(b, "amps_overlap_tuners", "gauge", "Tuners made by overlap=true.",
+		   (double)load(&t->overlap_running));
+	add_single(b, "amps_overlap_refused_total", "counter",
+		   "Requests with overlap=true refused: over a limit.",
+		   (double)load(&t->overlap_refused));
 	add_single(b, "amps_worker_restarts_total", "counter", "Workers replaced after a death.",
 		   (double)load(&t->worker_restarts));
 }

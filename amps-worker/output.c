@@ -68,6 +68,8 @@ static struct output *output_new(struct worker *w, const struct stream_wish *wis
 					  .channel = o->channel,
 					  .form = (uint8_t)o->form,
 					  .own = o->own,
+					  .address = wish->address,
+					  .token = wish->own && wish->limited ? wish->token : 0,
 					  .variant = o->variant},
 		       NULL);
 	return o;

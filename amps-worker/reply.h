@@ -38,7 +38,9 @@ enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_STREAM };
 struct stream_wish {
 	uint32_t channel;
 	enum form form;
-	bool own; /* from a tuner of its own (overlap=true) */
+	bool own;	  /* from a tuner of its own (overlap=true) */
+	uint64_t address; /* of who asks, as the master counts such tuners; else 0 */
+	bool limited;	  /* the token is an entry of auth.tokens */
 	uint32_t join_ms;
 	char variant[VARIANT_NAME_MAX + 1];
 	const char *content_type; /* static */

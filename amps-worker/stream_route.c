@@ -171,6 +171,19 @@ static bool can_play(const struct catalog *c, const struct asked *a, struct repl
 	return true;
 }
 
+/* Who asks, as the master counts overlap tuners: an IPv4 address, or an IPv6 network of 64 bits,
+ * since a host may choose any address in its own. */
+static uint64_t address_name(const struct request *q)
+{
+	struct in6_addr client = access_client(q->http, q->facts);
+	const uint8_t *bytes = client.s6_addr + (IN6_IS_ADDR_V4MAPPED(&client) ? 8 : 0);
+	uint64_t name = 0;
+
+	for (int i = 0; i < 8; i++)
+		name = name << 8 | bytes[i];
+	return name;
+}
+
 static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
 {
 	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
@@ -180,6 +193,8 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 		.channel = a->channel->id,
 		.form = FORM_TS,
 		.own = a->own,
+		.address = a->own ? address_name(q) : 0,
+		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
 		.join_ms = a->join_ms,
 		.content_type = "video/mp2t",
 		.token = token_name(q->token),

@@ -17,7 +17,7 @@
 #include "common/limits.h"
 
 #define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
-#define CHANTAB_VERSION 1u
+#define CHANTAB_VERSION 2u
 
 enum tuner_state {
 	TUNER_IDLE = 0, /* the slot is free */
@@ -53,6 +53,8 @@ struct chantab_header {
 	_Atomic uint64_t tuners_running; /* tuners that have a job */
 	_Atomic uint64_t jobs_started;
 	_Atomic uint64_t jobs_failed;
+	_Atomic uint64_t overlap_running; /* tuners made by overlap=true */
+	_Atomic uint64_t overlap_refused; /* such requests over a limit */
 	_Atomic uint64_t worker_restarts;
 	_Atomic uint64_t ready; /* enum readiness */
 };
@@ -84,7 +86,7 @@ struct output_slot {
 #define CHANTAB_OUTPUTS_OFFSET (CHANTAB_TUNERS_OFFSET + TUNERS_MAX * sizeof(struct tuner_slot))
 #define CHANTAB_BYTES	       (CHANTAB_OUTPUTS_OFFSET + OUTPUTS_MAX * sizeof(struct output_slot))
 
-static_assert(sizeof(struct chantab_header) == 80, "layout of struct chantab_header");
+static_assert(sizeof(struct chantab_header) == 96, "layout of struct chantab_header");
 static_assert(sizeof(struct tuner_slot) == 504, "layout of struct tuner_slot");
 static_assert(sizeof(struct output_slot) == 96, "layout of struct output_slot");
 

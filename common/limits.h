@@ -33,6 +33,9 @@
 #define TUNERS_MAX	     1024 /* slots of the channel table */
 #define OUTPUTS_MAX	     4096 /* slots of the channel table */
 #define TUNER_OUTPUTS_MAX    (VARIANTS_MAX + 1)
+#define OVERLAP_MAX	     768 /* of streaming.max_overlap: the other slots are shared tuners' */
+#define OVERLAP_ADDRESS_MAX  8	 /* overlap tuners of one client address (IPv6: of one /64) */
+#define OVERLAP_TOKEN_MAX    4	 /* overlap tuners of one entry of auth.tokens */
 #define MESSAGE_BYTES_MAX    65536 /* one datagram; larger payloads go as a memfd */
 #define MESSAGE_FDS_MAX	     4
 #define ERROR_TEXT_MAX	     512	 /* bytes of a reason that travels, with its NUL */

@@ -106,6 +106,8 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(u32, channel)                                                                            \
 	F(u8, form)	/* enum form */                                                            \
 	F(u8, own)	/* 1: from a tuner of its own, which ends with this want */                \
+	F(u64, address) /* of an own one: whose it is, 0 = nobody's */                             \
+	F(u64, token)	/* of an own one: the entry of auth.tokens, 0 = none */                    \
 	F(str, variant) /* "" = the channel's own profile */
 #define MSG_RELEASE_FIELDS(F) F(u32, want)
 enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };

@@ -1,7 +1,7 @@
 """overlap=true: a viewer with a connection to the source of its own, which nobody else notices."""
 import media
 from harness import wait_for
-from lineup import channel, line_up
+from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced
 from watcher import Watcher
 
@@ -65,6 +65,63 @@ def test_it_outlives_its_source_and_a_reload_like_any_other(server):
                      "the other source")
             assert not w.ended
             w.stop().check()
+
+
+def open_overlap(s, count, path="/stream/1.ts?overlap=true"):
+    """That many answers, all of which have begun."""
+    streams = [s.stream(path) for _ in range(count)]
+    for stream in streams:
+        assert stream.head().status == 200
+    return streams
+
+
+def close_all(streams):
+    for stream in streams:
+        stream.close()
+
+
+def test_there_are_at_most_max_overlap(server):
+    s = server(line_up(channel(1, media.film(), **LOOP), streaming={"max_overlap": 2}), workers=2)
+    streams = open_overlap(s, 2)
+    answer = s.refused("/stream/1.ts?overlap=true")
+    assert answer.status == 503 and int(answer.headers["retry-after"]) > 0, answer.text
+    assert "overlap" in answer.json["error"]
+    text = s.get("/metrics").text
+    assert "\namps_overlap_tuners 2\n" in text and "\namps_overlap_refused_total 1\n" in text
+    with Watcher(s, "/stream/1.ts") as shared:
+        shared.wait_more(50)
+    close_all(streams)
+    wait_for(lambda: s.get("/metrics").text.count("\namps_overlap_tuners 0\n"), 10, "their end")
+    close_all(open_overlap(s, 1))
+
+
+def test_an_address_has_at_most_eight(server):
+    s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
+    streams = open_overlap(s, 8)
+    answer = s.refused("/stream/1.ts?overlap=true")
+    assert answer.status == 429 and int(answer.headers["retry-after"]) > 0, answer.text
+    close_all(streams)
+
+
+def test_an_entry_of_tokens_has_at_most_four(server):
+    s = server(line_up(channel(1, media.film(), **LOOP),
+                       auth={"enabled": True, "token": "everybody",
+                             "tokens": [{"name": "box", "token": "of-the-box"}]}), workers=2)
+    streams = open_overlap(s, 4, "/stream/1.ts?overlap=true&token=of-the-box")
+    answer = s.refused("/stream/1.ts?overlap=true&token=of-the-box")
+    assert answer.status == 429 and "token" in answer.json["error"], answer.text
+    streams += open_overlap(s, 1, "/stream/1.ts?overlap=true&token=everybody")
+    close_all(streams)
+
+
+def test_the_back_off_of_a_channel_holds_for_it(server):
+    """Many requests for a source that fails: a few attempts, not one for each request."""
+    with HttpOrigin() as origin:
+        origin.mode = "refuse"
+        s = server(line_up(channel(1, origin.url())), workers=2)
+        for _ in range(40):
+            assert s.refused("/stream/1.ts?overlap=true").status == 502
+        assert 2 <= origin.total <= 12, origin.total
 
 
 def test_what_is_no_answer_to_it_is_400(server):

@@ -34,10 +34,11 @@ Test(config_check, defaults_are_filled_in)
 	expect_model("auth:\n", "auth", NULL,
 		     "{\"enabled\":true,\"token\":null,\"admin_token\":null,\"token_file\":null,"
 		     "\"tokens\":[]}");
-	expect_model("", "streaming", NULL,
-		     "{\"idle_timeout\":30.0,\"start_timeout\":15.0,\"stall_timeout\":2.0,"
-		     "\"allow_private\":false,\"ring_seconds\":10,\"join_ms\":500,"
-		     "\"slow_viewer\":\"skip\"}");
+	expect_model(
+		"", "streaming", NULL,
+		"{\"idle_timeout\":30.0,\"start_timeout\":15.0,\"stall_timeout\":2.0,"
+		"\"allow_private\":false,\"ring_seconds\":10,\"max_overlap\":64,\"join_ms\":500,"
+		"\"slow_viewer\":\"skip\"}");
 	expect_model("", "region", "trust", "[\"query\",\"headers\"]");
 	expect_model("", "limits", NULL, "{\"memory_mb\":0,\"nice\":0}");
 	expect_model("", "media_limit_mb", NULL, "1024");

@@ -75,6 +75,7 @@ static const struct place scalars[] = {
 	KEY("streaming", "stall_timeout"),
 	KEY("streaming", "allow_private"),
 	KEY("streaming", "ring_seconds"),
+	KEY("streaming", "max_overlap"),
 	KEY("streaming", "join_ms"),
 	KEY("streaming", "slow_viewer"),
 	KEY("hls", "segment_seconds"),

@@ -68,6 +68,8 @@ static const struct wrong table[] = {
 	 "c:1: streaming.idle_timeout: must be a number of seconds from 0 to 31536000, not -1\n"},
 	{"streaming: {slow_viewer: wait}\n",
 	 "c:1: streaming.slow_viewer: must be one of skip, drop, not 'wait'\n"},
+	{"streaming: {max_overlap: 1024}\n",
+	 "c:1: streaming.max_overlap: must be a whole number from 0 to 768, not 1024\n"},
 	{"streaming: {ring_seconds: 0}\n",
 	 "c:1: streaming.ring_seconds: must be a whole number from 1 to 600, not 0\n"},
 	{"streaming: {allow_private: 2}\n",

@@ -119,8 +119,10 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 				       .hash = source_hash,
 				       .output_count = with_sd ? 2 : 1,
 				       .outputs = outputs};
-	l->settings = (struct lineup_settings){
-		.idle_timeout_ms = idle_ms, .start_timeout_ms = 15000, .ring_seconds = 10};
+	l->settings = (struct lineup_settings){.idle_timeout_ms = idle_ms,
+					       .start_timeout_ms = 15000,
+					       .ring_seconds = 10,
+					       .max_overlap = 64};
 	l->tuners = tuner;
 	l->tuner_count = l->tuner_cap = 1;
 	return l;
@@ -504,6 +506,91 @@ Test(tuners, one_of_its_own_is_no_variant_whose_name_holds_a_number_sign)
 	cr_assert_eq(tuners_stop(s.tuners, "5#1/sd"), 0);
 	cr_assert_eq(s.gones, 1);
 	cr_assert_eq(s.gone.want, 1);
+	scene_close(&s);
+}
+
+static unsigned want_of(struct scene *s, uint32_t id, uint64_t address, uint64_t token)
+{
+	unsigned gones = s->gones;
+
+	tuners_want(s->tuners, 0,
+		    &(struct msg_want){.want = id,
+				       .channel = 5,
+				       .own = 1,
+				       .address = address,
+				       .token = token,
+				       .variant = ""});
+	return s->gones > gones ? s->gone.status : 0;
+}
+
+Test(tuners, own_ones_are_limited_by_token_address_and_in_all)
+{
+	struct scene s;
+	struct lineup *l = lineup_of(1, 1, 1000, true);
+	const struct chantab_header *facts;
+
+	scene_open(&s, 1000);
+	facts = s.table;
+	s.nursery_away = true; /* their jobs only wait */
+	l->settings.max_overlap = 14;
+	tuners_set_lineup(s.tuners, l);
+	for (uint32_t i = 0; i < OVERLAP_TOKEN_MAX; i++)
+		cr_assert_eq(want_of(&s, i, 100 + i, 7), 0);
+	cr_assert_eq(want_of(&s, 20, 200, 7), 429, "one too many of a token");
+	for (uint32_t i = 0; i < OVERLAP_ADDRESS_MAX; i++)
+		cr_assert_eq(want_of(&s, 30 + i, 9, 0), 0);
+	cr_assert_eq(want_of(&s, 40, 9, 0), 429, "one too many of an address");
+	cr_assert_eq(want_of(&s, 41, 10, 0), 0);
+	cr_assert_eq(want_of(&s, 42, 11, 0), 0);
+	cr_assert_eq(want_of(&s, 43, 12, 0), 503, "one too many in all");
+	cr_assert_eq(facts->overlap_running, 14);
+	cr_assert_eq(facts->overlap_refused, 3);
+	tuners_release(s.tuners, 0, 0);
+	turn(&s);
+	cr_assert_eq(facts->overlap_running, 13);
+	cr_assert_eq(want_of(&s, 44, 300, 7), 0);
+	want(&s, 0, 50, "");
+	cr_assert_eq(state_of(&s), TUNER_STARTING);
+	scene_close(&s);
+}
+
+Test(tuners, own_ones_wait_for_the_back_off_of_their_channel)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	for (uint32_t id = 1; id <= 2; id++) {
+		cr_assert_eq(want_of(&s, id, 0, 0), 0);
+		turn(&s);
+		fake_hello(&s, &s.jobs[id - 1]);
+		fake_fail(&s, &s.jobs[id - 1], "no such host");
+	}
+	cr_assert_eq(s.job_count, 2, "the first retry is immediate");
+	cr_assert_eq(want_of(&s, 3, 0, 0), 502);
+	cr_assert_str_eq(s.gone_text, "no such host");
+	cr_assert_eq(s.job_count, 2);
+	/* another source may work */
+	tuners_set_lineup(s.tuners, lineup_of(2, 1, 1000, true));
+	cr_assert_eq(want_of(&s, 4, 0, 0), 0);
+	turn(&s);
+	cr_assert_eq(s.job_count, 3);
+	scene_close(&s);
+}
+
+Test(tuners, own_ones_wait_for_the_back_off_of_the_shared_tuner)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.job_count, 2);
+	fake_hello(&s, &s.jobs[1]);
+	fake_fail(&s, &s.jobs[1], "no such host");
+	cr_assert_eq(want_of(&s, 2, 0, 0), 502);
+	cr_assert_eq(s.job_count, 2);
 	scene_close(&s);
 }
 
