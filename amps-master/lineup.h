@@ -57,6 +57,7 @@ must_check int lineup_resolve(const struct lineup *l, uint32_t channel, const ch
 struct lineup_settings {
 	uint32_t idle_timeout_ms; /* 0 = never stop */
 	uint32_t start_timeout_ms;
+	uint32_t stall_timeout_ms;
 	uint32_t ring_seconds;
 	uint32_t max_overlap; /* tuners that are one viewer's own */
 };

@@ -262,6 +262,7 @@ int lineup_build(const json_t *settings, const struct channel_entry *const *entr
 	l->settings = (struct lineup_settings){
 		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout", 30000),
 		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout", 15000),
+		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout", 2000),
 		.ring_seconds = json_read_u32(streaming, "ring_seconds", 10),
 		.max_overlap = json_read_u32(streaming, "max_overlap", 64),
 	};

@@ -111,7 +111,9 @@ struct tuner {
 					    NULL = none since the definition changed */
 	struct output *outputs;
 	unsigned restarts;
-	unsigned unborn; /* starts in a row of which no job came */
+	unsigned unborn;	/* starts in a row of which no job came */
+	uint64_t start_took_us; /* until the source's last first media; 0 = not known */
+	unsigned silent_starts; /* of it in a row since then */
 	int64_t started_wall_us;
 	struct event *timer;
 	char last_error[ERROR_TEXT_MAX]; /* since it was idle; also once it runs again */

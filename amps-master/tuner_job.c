@@ -15,8 +15,8 @@
 #define JOB_SILENCE_US                                                                             \
 	5000000 /* without a heartbeat once it runs: a codec may be busy for a while */
 #define JOB_START_SLACK_US                                                                         \
-	5000000		       /* beyond start_timeout, whose viewers the workers have answered */
-#define JOB_STEADY_US 10000000 /* a job that lived so long starts a new row of failures */
+	5000000		     /* beyond start_timeout, whose viewers the workers have answered */
+#define JOB_BRIEF_US 1000000 /* a job that ran so long was of use: its successor starts at once */
 
 static const char *const role_names[] = {"ingest", "derive", "ingest and derive"};
 
@@ -198,6 +198,8 @@ static int on_running(struct job *j, const struct msg *m)
 		return r == -ESTALE ? 0 : r;
 	if (!j->running_us) {
 		j->running_us = clock_mono_us();
+		if (j->role != JOB_DERIVE)
+			t->start_took_us = j->running_us - j->started_us;
 		log_info("the channel is running channel=%s job=%s pid=%d after_ms=%d", t->key,
 			 role_names[j->role], (int)j->pid,
 			 (int)((j->running_us - j->started_us) / 1000));
@@ -356,9 +358,11 @@ static void note_failure(struct job *j)
 {
 	struct retry *retry = retry_of(j);
 	uint64_t now_us = clock_mono_us();
-	bool young = !j->running_us || now_us - j->running_us < JOB_STEADY_US;
+	bool young = !j->running_us || now_us - j->running_us < JOB_BRIEF_US;
 	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
 
+	if (j->role != JOB_DERIVE)
+		j->tuner->silent_starts = j->running_us ? 0 : j->tuner->silent_starts + 1;
 	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
 	j->tuner->restarts++;
 	count_fact(&chantab_header(j->tuner->owner)->jobs_failed, 1);
@@ -468,6 +472,18 @@ static const struct peer_handler job_handler = {on_message, on_broken};
 
 /* ---------- the start ---------- */
 
+/* A source that has run answers about as fast again, so a connection that is accepted and never
+ * answered is left sooner than start_timeout says.  Each try without media has twice the time, for
+ * a source that has become slow. */
+static uint32_t restart_ms(const struct tuner *t)
+{
+	const struct lineup_settings *s = lineup_settings(t->owner->lineup);
+	uint64_t ms = 2 * (s->stall_timeout_ms + t->start_took_us / 1000)
+		      << MIN(t->silent_starts, 16u);
+
+	return t->shown && t->start_took_us ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
+}
+
 static void send_job(struct job *j)
 {
 	struct tuner *t = j->tuner;
@@ -481,6 +497,7 @@ static void send_job(struct job *j)
 		.continue_90k = source && t->shown ? output_frontier_90k(source) : TIME_NONE,
 		.continue_mono_us = clock_mono_us(),
 		.epoch_mono_us = env->epoch_mono_us,
+		.restart_ms = j->role == JOB_DERIVE ? 0 : restart_ms(t),
 		.log_level = env->log_level,
 		.log_json = env->log_json,
 	};

@@ -326,6 +326,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 	if (t->def && t->source_hash != t->def->hash) {
 		/* what is known of the old source says nothing about this one */
 		t->raw = false;
+		t->start_took_us = 0;
 		tuner_retry_now(&t->ingest_retry);
 		tuner_forget_overlap(t);
 		if (t->state == TUNER_FAILED)

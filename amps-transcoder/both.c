@@ -215,16 +215,12 @@ static int media_failed(struct both *b, const struct source *s, bool begun, uint
 	return job_end_failed_av(b->job, 502, s->shown, error);
 }
 
-static uint64_t timeout_us(const struct both *b, const char *name, int64_t otherwise_ms)
-{
-	return (uint64_t)job_spec_int(b->job, name, otherwise_ms) * 1000;
-}
-
 static int run_media(struct both *b, struct source *s)
 {
-	uint64_t start_us = timeout_us(b, "start_timeout_ms", JOB_START_TIMEOUT_MS);
+	uint64_t start_us = b->job->start_timeout_us;
 	AVFormatContext *demuxer = NULL;
 	const char *problem = NULL;
+	int64_t stall_ms;
 	int r = source_init(s, b->job, &problem);
 
 	if (r < 0)
@@ -239,8 +235,8 @@ static int run_media(struct both *b, struct source *s)
 	if (r < 0)
 		return media_failed(b, s, false, start_us, r);
 	job_say_source(b->job, SOURCE_RAW, s->live, "");
-	b->stall_us = remux_stall_us(demuxer, s->live,
-				     timeout_us(b, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS));
+	stall_ms = job_spec_int(b->job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS);
+	b->stall_us = remux_stall_us(demuxer, s->live, (uint64_t)stall_ms * 1000);
 	r = media_rounds(b, s, demuxer);
 	b->outputs.source = NULL;
 	avformat_close_input(&demuxer);

@@ -232,9 +232,7 @@ int ingest_run(struct job *job)
 	struct ingest in = {
 		.job = job,
 		.begin_us = clock_mono_us(),
-		.start_timeout_us =
-			(uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
-			1000,
+		.start_timeout_us = job->start_timeout_us,
 		.stall_timeout_us =
 			(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) *
 			1000,

@@ -387,6 +387,10 @@ static int take_orders(struct job *job, const struct msg *m)
 	job->continue_mono_us = d.continue_mono_us;
 	job->epoch_mono_us = d.epoch_mono_us;
 	job->master_pid = (pid_t)d.master_pid;
+	job->start_timeout_us =
+		1000ull * (d.restart_ms ? d.restart_ms
+					: (uint64_t)job_spec_int(job, "start_timeout_ms",
+								 JOB_START_TIMEOUT_MS));
 	snprintf(job->program, sizeof(job->program), "job[%s%s]", job->key,
 		 job->role == JOB_DERIVE ? " derive" : "");
 	log_init(job->program, (enum log_level)MIN(d.log_level, (uint32_t)LOG_ERROR), d.log_json);

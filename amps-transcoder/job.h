@@ -58,7 +58,8 @@ struct job {
 	int64_t continue_90k;	 /* go on from this pts, TIME_NONE = a fresh start */
 	uint64_t continue_mono_us;
 	int64_t epoch_mono_us;
-	uint64_t deadline_us; /* clock_mono_us() at which a blocking call must end; 0 = none */
+	uint64_t start_timeout_us; /* for the source's first bytes */
+	uint64_t deadline_us;	   /* clock_mono_us() at which a blocking call must end; 0 = none */
 	/* The rest is job.c's own. */
 	bool shutdown;
 	bool broken; /* the master sent what cannot be understood, or is gone */

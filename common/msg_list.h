@@ -119,6 +119,7 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
 	F(i64, continue_90k)	 /* go on from this pts (frontier of the last job), TIME_NONE */   \
 	F(u64, continue_mono_us) /* clock_mono_us() at which that frontier was read */             \
 	F(i64, epoch_mono_us)	 /* the server's time base */                                      \
+	F(u32, restart_ms)	 /* most for a source that has run before to answer; 0 = spec's */ \
 	F(u32, log_level)                                                                          \
 	F(u8, log_json)
 #define MSG_OUTPUT_OFF_FIELDS(F) F(u32, output)

@@ -1,5 +1,6 @@
 """What viewers see when the ring behind them is replaced: sources in trouble, films that loop and
 end, rings that grow, reloads."""
+import re
 import signal
 import threading
 import time
@@ -203,6 +204,39 @@ def test_a_source_that_fails_after_it_has_shown_something(server, kind):
         assert s.tuner("1")["restarts"] == len(tries), (origin.errors, tries)
         assert len(origin.times) == len(tries) + 1, (origin.errors, tries)
         assert origin.connections.peak == 1
+
+
+def test_a_source_that_flaps_is_tried_at_once_each_time(server):
+    """Each connection brings media for two seconds: none of the failures delays the next try."""
+    film = packets(media.long_film())
+
+    def flaps(peer):
+        peer.send(TS_HEAD).play(film, 2.5, LONG, burst=0.5)
+
+    with Trouble(flaps) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        with Watch(s) as w:
+            w.wait_playing(w.open("/stream/1.ts"), 50)
+            wait_for(lambda: len(origin.times) >= 5, 30, "five connections")
+            waits = re.findall(r"the ingest job is lost .* trying again in (\d+) ms", s.log())
+            assert len(waits) >= 4 and set(waits) == {"0"}, waits
+
+
+def test_a_reconnect_that_is_never_answered_is_left_soon(server):
+    """Not after start_timeout: the source has shown how fast it is."""
+    film = packets(media.long_film())
+
+    def breaks(peer):
+        peer.send(TS_HEAD).play(film, 3, LONG)
+
+    with Trouble(breaks, lambda peer: peer.hold(), endless(film)) as origin:
+        s = server(line_up(channel(1, origin.url()),
+                           streaming={"start_timeout": 60, "stall_timeout": 0.5}))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts")
+            w.wait(ids, lambda v: v["marks"] == 1, 30, "the film to go on")
+            assert_stayed(w.report(), 1)
+        assert origin.times[2] - origin.times[1] < 30, origin.times
 
 
 # -- films
