@@ -128,6 +128,12 @@ void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, co
 	t->shown = false;
 }
 
+void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
+			char shown[ERROR_TEXT_MAX])
+{
+	text_hide_source(text, def ? def->source_text : "", shown, ERROR_TEXT_MAX);
+}
+
 void tuner_fail(struct tuner *t, unsigned status, const char *text)
 {
 	char reason[ERROR_TEXT_MAX];

@@ -169,6 +169,9 @@ void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a 
 bool tuner_both(const struct tuner *t);	 /* one job in both roles? */
 /* All wants of the tuner (or of one output) are answered and void. */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
+/* A reason as viewers may read it: not where the source is.  `def` may be NULL. */
+void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
+			char shown[ERROR_TEXT_MAX]);
 /* The same of a tuner that cannot go on; its jobs are stopped. */
 void tuner_fail(struct tuner *t, unsigned status, const char *text);
 void tuner_stop_jobs(struct tuner *t);

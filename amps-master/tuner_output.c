@@ -239,11 +239,13 @@ int output_on_running(struct output *o, uint64_t generation)
 void output_gone(struct output *o, enum gone_reason reason, unsigned status, const char *text)
 {
 	struct tuners *ts = o->tuner->owner;
+	char shown[ERROR_TEXT_MAX];
 	struct want *next;
 
+	tuner_viewers_text(o->tuner->def, text, shown);
 	for (struct want *w = ts->wants; w; w = next) {
 		struct msg_output_gone m = {
-			.want = w->id, .reason = (uint8_t)reason, .status = status, .text = text};
+			.want = w->id, .reason = (uint8_t)reason, .status = status, .text = shown};
 
 		next = w->next;
 		if (w->output != o)

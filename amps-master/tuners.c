@@ -183,6 +183,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 	const struct lineup_tuner *def;
 	const struct lineup_output *output;
 	const char *text = "";
+	char shown[ERROR_TEXT_MAX];
 	struct tuner *t;
 	unsigned status;
 
@@ -200,7 +201,8 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 	}
 	status = m->own ? tuner_refuse_own(ts, def, m, &text) : 0;
 	if (status) {
-		refuse(ts, worker, m->want, GONE_FAILED, status, text);
+		tuner_viewers_text(def, text, shown);
+		refuse(ts, worker, m->want, GONE_FAILED, status, shown);
 		return;
 	}
 	t = tuner_get(ts, def, m);
@@ -209,8 +211,9 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		return;
 	}
 	if (t->state == TUNER_FAILED && clock_mono_us() < t->ingest_retry.at_us) {
+		tuner_viewers_text(def, t->last_error, shown);
 		refuse(ts, worker, m->want, GONE_FAILED, t->last_status ? t->last_status : 502,
-		       t->last_error);
+		       shown);
 		return;
 	}
 	if (t->raw && output->plain) {

@@ -133,9 +133,9 @@ static bool has_word(const char *name, const char *word)
 bool text_name_is_secret(const char *name, size_t len)
 {
 	/* anywhere in a name; too short for that: as a word of it; as the whole name */
-	static const char *const smells[] = {"token", "key",  "pass",  "auth",	 "sig",	  "secret",
-					     "pwd",   "jwt",  "hmac",  "hdnts",	 "hdnea", "hdntl",
-					     "sess",  "cred", "login", "account"};
+	static const char *const smells[] = {
+		"token", "key",	  "pass",  "auth", "sig",  "secret", "pwd",	"jwt",	   "hmac",
+		"hdnts", "hdnea", "hdntl", "sess", "cred", "login",  "account", "streamid"};
 	static const char *const words[] = {"pw", "pin", "sid", "hash"};
 	static const char *const wholes[] = {"u", "p", "st", "code", "mac", "md5"};
 	char plain[64];
@@ -164,6 +164,44 @@ static size_t userinfo_length(const char *authority)
 	return at;
 }
 
+/* Length of one of these characters in percent-encoding, however often the '%' was encoded itself
+ * ("%3F", "%253F"); 0 = none of them. */
+static size_t encoded(const char *at, const char *characters)
+{
+	size_t n = 1;
+	int c;
+
+	if (*at != '%')
+		return 0;
+	while (at[n] == '2' && at[n + 1] == '5')
+		n += 2;
+	if (text_hex_value(at[n]) < 0 || text_hex_value(at[n + 1]) < 0)
+		return 0;
+	c = text_hex_value(at[n]) * 16 + text_hex_value(at[n + 1]);
+	return c != '\0' && strchr(characters, c) ? n + 2 : 0;
+}
+
+/* The same of a parameter inside of an encoded URL: "%3Ftoken%3Dvalue%26".  Nothing is consumed
+ * unless it is a secret. */
+static size_t redact_encoded_parameter(struct sink *out, const char *from)
+{
+	size_t name = 0, is, value;
+
+	while (isalnum((unsigned char)from[name]) || (from[name] && strchr("-_.", from[name])))
+		name++;
+	is = from[name] == '=' ? 1 : encoded(from + name, "=");
+	if (name == 0 || is == 0 || !text_name_is_secret(from, name))
+		return 0;
+	sink_add(out, from, name + is);
+	value = name + is;
+	while (from[value] != '\0' && !strchr("&#|", from[value]) &&
+	       encoded(from + value, "&#|") == 0)
+		value++;
+	if (value > name + is)
+		sink_add(out, "***", 3);
+	return value;
+}
+
 /* Copies "name=value" behind `opener`: '?', '&', ';', '#', '|', '~' or '/'.  The value is hidden
  * where it must be.  Returns what was consumed; an ordinary value is left to the caller, for it may
  * hold a URL itself.  The names that are looked for do not overlap, but for those behind a '/'. */
@@ -179,7 +217,8 @@ static size_t redact_parameter(struct sink *out, char opener, const char *from)
 	if (!text_name_is_secret(from, name))
 		return name + 1;
 	/* a secret may have semicolons in it; rather too much is hidden than too little */
-	value = strcspn(from + name + 1, segment ? "/?&#|" : "&#|");
+	value = strncmp(from + name + 1, "#!", 2) == 0 ? 2 : 0; /* SRT's "streamid=#!::u=me" */
+	value += strcspn(from + name + 1 + value, segment ? "/?&#|" : "&#|");
 	if (value > 0)
 		sink_add(out, "***", 3);
 	return name + 1 + value;
@@ -230,6 +269,26 @@ static const char *panel_secrets(const char *path, size_t *ret_len)
 	return NULL;
 }
 
+/* Does the scheme that ends at `end` ("://" follows) begin with rtmp?  `begin` is the text's. */
+static bool is_rtmp(const char *begin, const char *end)
+{
+	const char *at = end;
+
+	while (at > begin && isalnum((unsigned char)at[-1]))
+		at--;
+	return end - at >= 4 && strncasecmp(at, "rtmp", 4) == 0;
+}
+
+/* Where the stream key of "/app/KEY" stands: all behind the application, for it may have slashes.
+ * NULL = there is none. */
+static const char *rtmp_key(const char *path, size_t *ret_len)
+{
+	const char *key = *path == '/' ? path + 1 + strcspn(path + 1, "/?#| ") : path;
+
+	*ret_len = *key == '/' ? strcspn(key + 1, "?#| ") : 0;
+	return *ret_len > 0 ? key + 1 : NULL;
+}
+
 /* Copies the authority without its "user:password@".  Returns what was consumed. */
 static size_t redact_authority(struct sink *out, const char *from)
 {
@@ -244,28 +303,114 @@ static size_t redact_authority(struct sink *out, const char *from)
 void text_redact_url(const char *url, char *dst, size_t cap)
 {
 	struct sink out = {dst, cap > 0 ? cap - 1 : 0};
-	const char *panel = NULL; /* where the name in a panel's path stands, further on */
-	size_t panel_len = 0;
+	const char *begin = url;
+	const char *hidden = NULL; /* a part of a path that must not be shown, further on */
+	const char *shown = "";	   /* in its place */
+	size_t hidden_len = 0, n;
 
 	if (cap == 0)
 		return;
 	while (*url != '\0') {
 		char c = *url;
 
-		if (url == panel) {
-			sink_add(&out, "***/***", 7);
-			url += panel_len;
+		if (url == hidden) {
+			sink_add(&out, shown, strlen(shown));
+			url += hidden_len;
 		} else if (strncmp(url, "://", 3) == 0) {
+			bool rtmp = is_rtmp(begin, url);
+
 			sink_add(&out, url, 3);
 			url += 3;
 			url += redact_authority(&out, url);
+			shown = rtmp ? "***" : "***/***";
 			/* a file has no host */
-			panel = strchr("/@", url[-1]) ? NULL : panel_secrets(url, &panel_len);
+			hidden = strchr("/@", url[-1]) ? NULL
+				 : rtmp		       ? rtmp_key(url, &hidden_len)
+						       : panel_secrets(url, &hidden_len);
+		} else if ((n = encoded(url, "?&;#|/")) > 0) {
+			sink_add(&out, url, n);
+			url += n;
+			url += redact_encoded_parameter(&out, url);
 		} else {
 			sink_add(&out, url++, 1);
-			if (url != panel && strchr("?&;#|~/", c) != NULL)
+			if (url != hidden && strchr("?&;#|~/", c) != NULL)
 				url += redact_parameter(&out, c, url);
 		}
+	}
+	*out.at = '\0';
+}
+
+/* Length of a URL or an absolute path that begins a word here, without the punctuation behind it;
+ * 0 = none. */
+static size_t location_length(const char *begin, const char *at)
+{
+	size_t n = strcspn(at, " \t\"'<>()"), scheme = 0;
+
+	if (at != begin && !strchr(" \t\"'<>()=", at[-1]))
+		return 0;
+	while (isalnum((unsigned char)at[scheme]) || (at[scheme] && strchr("+.-", at[scheme])))
+		scheme++;
+	if (!(scheme > 0 && strncmp(at + scheme, "://", 3) == 0) && !(at[0] == '/' && n > 1))
+		return 0;
+	while (n > 0 && strchr(":,.;", at[n - 1]))
+		n--;
+	return n;
+}
+
+/* The host of a URL; its length is 0 where it has none. */
+static const char *host_of(const char *url, size_t *ret_len)
+{
+	const char *host = strstr(url, "://");
+
+	*ret_len = 0;
+	if (!host)
+		return NULL;
+	host += 3 + userinfo_length(host + 3);
+	*ret_len = strcspn(host, ":/?#|");
+	return host;
+}
+
+/* Does the word at `at` read so, with no letter or digit beside it? */
+static bool is_word(const char *begin, const char *at, const char *word, size_t len)
+{
+	return strncmp(at, word, len) == 0 && !isalnum((unsigned char)at[len]) &&
+	       (at == begin || !isalnum((unsigned char)at[-1]));
+}
+
+static void add_the_source(struct sink *out, const char *begin)
+{
+	static const char words[] = "the source";
+	size_t n = sizeof(words) - 1, done = (size_t)(out->at - begin);
+
+	/* "the source http://..." names it already */
+	if (done > n && out->at[-1] == ' ' && memcmp(out->at - 1 - n, words, n) == 0) {
+		out->at--;
+		out->room++;
+		return;
+	}
+	sink_add(out, words, n);
+}
+
+void text_hide_source(const char *text, const char *source, char *dst, size_t cap)
+{
+	struct sink out = {dst, cap > 0 ? cap - 1 : 0};
+	size_t source_len = strlen(source), host_len, n;
+	const char *begin = text, *host = host_of(source, &host_len);
+
+	if (cap == 0)
+		return;
+	while (*text != '\0') {
+		if (source_len > 1 && strncmp(text, source, source_len) == 0)
+			n = source_len;
+		else if (host_len > 0 && is_word(begin, text, host, host_len))
+			n = host_len;
+		else
+			n = location_length(begin, text);
+		if (n > 0)
+			add_the_source(&out, dst);
+		else
+			sink_add(&out, text, 1);
+		text += MAX(n, 1u);
 	}
 	*out.at = '\0';
 }

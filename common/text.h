@@ -16,10 +16,15 @@ bool text_copy_foreign(char *dst, size_t cap, const char *src);
 /* Parses a whole decimal number without sign; -EINVAL, or -ERANGE above max. */
 must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
 
-/* Copies a URL with "user:password@", the name and password in an IPTV panel's path and every value
- * in a query or a path ("/name=value/") whose name text_name_is_secret() replaced by "***".  For
- * logs, tables and JSON; takes linear time, and `dst` needs no more than twice the bytes. */
+/* Copies a URL with "user:password@", the name and password in an IPTV panel's path, the stream key
+ * of rtmp:// and every value in a query or a path ("/name=value/") whose name text_name_is_secret()
+ * replaced by "***", also where '?', '&' and '=' are percent-encoded.  For logs, tables and JSON;
+ * takes linear time, and `dst` needs no more than twice the bytes. */
 void text_redact_url(const char *url, char *dst, size_t cap);
+
+/* Copies a reason without where the source is: `source`, other URLs, absolute paths and the host of
+ * `source` become "the source".  For viewers, who may not know it. */
+void text_hide_source(const char *text, const char *source, char *dst, size_t cap);
 
 /* Of a hexadecimal digit; -1: it is none. */
 int text_hex_value(char c);

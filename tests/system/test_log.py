@@ -163,3 +163,20 @@ def test_no_secret_leaves_the_server(server, tmp_path):
     found = [line[:300] for line in text.splitlines()
              if "5ecret" in line or basic in line or "wwwwwwww" in line]
     assert found == []
+
+
+def test_a_viewer_learns_the_reason_but_not_the_source(server, tmp_path):
+    with HttpOrigin() as origin:
+        origin.mode = "refuse"
+        s = server(line_up(channel(1, origin.url()), channel(2, str(tmp_path / "none.ts"))))
+        host = origin.url().split("/")[2]
+        for path in ("/stream/1", "/stream/1", "/stream/1", "/stream/1?overlap=true"):
+            answer = s.refused(path)
+            assert answer.status == 502 and "503" in answer.json["error"], answer.text
+            assert host not in answer.text and "live.ts" not in answer.text, answer.text
+        answer = s.refused("/stream/2")
+        assert answer.status == 502 and "No such file" in answer.json["error"], answer.text
+        assert "none.ts" not in answer.text and str(tmp_path) not in answer.text, answer.text
+        # administrators see it
+        assert host in s.tuner("1")["last_error"] and host in s.log()
+        assert "none.ts" in s.tuner("2")["last_error"]

@@ -147,6 +147,54 @@ Test(text, redacts_the_path_of_an_iptv_panel)
 	check_redacted("/live/me/pw/1.ts", "/live/me/pw/1.ts");
 }
 
+Test(text, redacts_stream_keys)
+{
+	check_redacted("rtmp://h/live/k-e-y", "rtmp://h/live/***");
+	check_redacted("rtmps://u:p@h:443/app/a/b?x=1", "rtmps://***@h:443/app/***?x=1");
+	check_redacted("rtmp://h/live", "rtmp://h/live");
+	check_redacted("rtmp://h/live/", "rtmp://h/live/");
+	check_redacted("http://h/rtmp/a", "http://h/rtmp/a");
+	check_redacted("srt://h:9?streamid=#!::r=a,u=me", "srt://h:9?streamid=***");
+	check_redacted("srt://h:9?streamid=publish:key&mode=caller",
+		       "srt://h:9?streamid=***&mode=caller");
+}
+
+Test(text, redacts_inside_of_an_encoded_url)
+{
+	check_redacted("/?u2=http%3A%2F%2Fh%2F%3Ftoken%3Dabc%26x%3D1&y=2",
+		       "/?u2=http%3A%2F%2Fh%2F%3Ftoken%3D***%26x%3D1&y=2");
+	check_redacted("/?of=%253fa%253D1%2526pass%253Db", "/?of=%253fa%253D1%2526pass%253D***");
+	check_redacted("/?of=%3Ftoken=abc", "/?of=%3Ftoken=***");
+	check_redacted("/?of=%3Fname%3Dabc%", "/?of=%3Fname%3Dabc%");
+	check_redacted("/%2", "/%2");
+}
+
+static void check_hidden(const char *text, const char *source, const char *expected)
+{
+	char dst[256];
+
+	text_hide_source(text, source, dst, sizeof(dst));
+	cr_assert_str_eq(dst, expected);
+}
+
+Test(text, hides_the_source)
+{
+	check_hidden("the source http://h:8/a closed the connection", "http://h:8/a",
+		     "the source closed the connection");
+	check_hidden("http://h/a: HTTP error 404 Not Found", "http://h/a",
+		     "the source: HTTP error 404 Not Found");
+	check_hidden("/srv/my films/a.ts: No such file", "/srv/my films/a.ts",
+		     "the source: No such file");
+	check_hidden("x: Failed to resolve hostname tv.example: later", "http://tv.example/a",
+		     "x: Failed to resolve hostname the source: later");
+	check_hidden("Connection to tcp://10.0.0.1:80 failed", "http://h/a",
+		     "Connection to the source failed");
+	check_hidden("it read '/etc/x', then stopped", "http://h/a",
+		     "it read 'the source', then stopped");
+	check_hidden("1/2 of and/or", "http:", "1/2 of and/or");
+	check_hidden("no such encoder", "", "no such encoder");
+}
+
 Test(text, redacts_secret_parameters)
 {
 	check_redacted("http://h/?token=abc", "http://h/?token=***");
