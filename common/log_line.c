@@ -241,6 +241,24 @@ static void put_literal(struct writer *w, const char *at, size_t n)
 		put(w, at, n);
 }
 
+/* A value inside of the sentence.  What could pass for a field in a line of text, " name=", has its
+ * '=' escaped. */
+static void put_sentence(struct writer *w, const char *raw)
+{
+	static const char name[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t done = 0, n;
+
+	for (size_t at = 0; !w->json && raw[at] != '\0'; at += MAX(n, 1u)) {
+		n = at == 0 || raw[at - 1] == ' ' ? strspn(raw + at, name) : 0;
+		if (n == 0 || raw[at + n] != '=')
+			continue;
+		put_escaped(w, raw + done, at + n - done);
+		put(w, "\\x3d", 4);
+		done = at + ++n;
+	}
+	put_escaped(w, raw + done, strlen(raw + done));
+}
+
 void log_text_format(struct log_text *t, bool json, const char *format, va_list args)
 {
 	struct rendering r = {
@@ -273,7 +291,7 @@ void log_text_format(struct log_text *t, bool json, const char *format, va_list 
 			continue;
 		}
 		read_value(&c, &rest, raw);
-		put_escaped(&r.message, raw, strlen(raw));
+		put_sentence(&r.message, raw);
 	}
 	va_end(rest);
 }

@@ -37,7 +37,7 @@ Test(log_line, no_value_forges_a_line_or_a_field)
 	struct log_text t =
 		render(false, "he said %s name=%s", "x\ny pid=1", "a\" admin=1 \x1b[2J");
 
-	cr_expect_str_eq(t.message, "he said x\\x0ay pid=1");
+	cr_expect_str_eq(t.message, "he said x\\x0ay pid\\x3d1");
 	cr_expect_str_eq(t.fields, " name=\"a\\\" admin=1 \\x1b[2J\"");
 	/* C1 controls, a turned direction, and what is no UTF-8 */
 	t = render(false, "%s",
@@ -46,6 +46,10 @@ Test(log_line, no_value_forges_a_line_or_a_field)
 	cr_expect_str_eq(t.message, "\\x9b31m \\u202e \\xff\\xc3 \xc3\xa9");
 	t = render(true, "%s", "\xc2\x9b\xff\"\\\n\xc3\xa9");
 	cr_expect_str_eq(t.message, "\\u009b\\ufffd\\\"\\\\\\u000a\xc3\xa9");
+	t = render(false, "%s", "404 OK channel=77 pid=1");
+	cr_expect_str_eq(t.message, "404 OK channel\\x3d77 pid\\x3d1");
+	t = render(false, "(%s)", "channel=7 http://h/?a=1&b=2");
+	cr_expect_str_eq(t.message, "(channel\\x3d7 http://h/?a=1&b=2)");
 	t = render(false, "empty name=%s", "");
 	cr_expect_str_eq(t.fields, " name=\"\"");
 }
