@@ -3,13 +3,13 @@
 #include <strings.h>
 #include "amps-worker/m3u.h"
 
-/* Length of something no line may hold at `at`, else 0: C0 controls and DEL, U+0085, U+2028 and
- * U+2029 (line ends to some readers). */
+/* Length of something no line may hold at `at`, else 0: C0 and C1 controls, DEL, U+2028 and U+2029
+ * (line ends to some readers). */
 static size_t forbidden(const unsigned char *at)
 {
 	if (at[0] < 0x20 || at[0] == 0x7f)
 		return 1;
-	if (at[0] == 0xc2 && at[1] == 0x85)
+	if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
 		return 2;
 	return at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9) ? 3 : 0;
 }
