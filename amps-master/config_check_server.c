@@ -132,6 +132,11 @@ static json_t *read_token(struct check *c, const struct field *f, const struct s
 			return NULL;
 		}
 	}
+	if (*token != '\0' && token[strspn(token, " ")] == '\0') {
+		check_error(c, at, "holds only blanks");
+		json_decref(text);
+		return NULL;
+	}
 	if (strcmp(token, WELL_KNOWN_TOKEN) == 0)
 		check_warning(c, at,
 			      "'" WELL_KNOWN_TOKEN "' is known to everybody: choose another");

@@ -42,6 +42,7 @@ struct builder {
 	json_t *anchor_numbers; /* name -> index in anchors */
 	struct item *anchors;
 	size_t anchor_count, anchor_cap;
+	bool aliased; /* an alias was expanded */
 	json_t *root;
 };
 
@@ -167,7 +168,9 @@ static int attach(struct builder *b, const struct item *item, const char *anchor
 		f->height = MAX(f->height, item->height + 1);
 		if (f->count > CONFIG_NODES_MAX)
 			error = problem(b, PROBLEM_ERROR, item->mark.line,
-					"aliases blow the file up beyond all measure%s", "");
+					b->aliased ? "aliases blow the file up beyond all measure%s"
+						   : "the file holds too much%s",
+					"");
 		else if (b->depth + item->height > CONFIG_DEPTH_MAX)
 			error = problem(b, PROBLEM_ERROR, item->mark.line, TOO_DEEP, "");
 		else if (json_is_object(f->node))
@@ -359,6 +362,7 @@ static int alias(struct builder *b, const yaml_event_t *event, int line)
 		return problem(b, PROBLEM_ERROR, line, "unknown alias '*%s'", name);
 	if (wants_key(top(b)))
 		return problem(b, PROBLEM_ERROR, line, "a key must be a plain word%s", "");
+	b->aliased = true;
 	item = b->anchors[json_integer_value(number)];
 	json_incref(item.node);
 	item.mark.line = line;

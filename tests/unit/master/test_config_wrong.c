@@ -60,6 +60,7 @@ static const struct wrong table[] = {
 	{"auth: {token: 12345, tokens: [{token: '12345'}, {token: 7}, {token: 7}]}\n",
 	 "c:1: auth.tokens[0].token: this token is given to somebody else already\n"
 	 "c:1: auth.tokens[2].token: this token is given to somebody else already\n"},
+	{"auth: {token: \"   \"}\n", "c:1: auth.token: holds only blanks\n"},
 	{"auth: {token: \"a\\tb\"}\n", "c:1: auth.token: holds a control character\n"},
 	{"auth: {tokens: {token: a}}\n", "c:1: auth.tokens: must be a list, not a mapping\n"},
 	{"streaming: {idle_timeout: soon}\n",
