@@ -77,6 +77,15 @@ static json_t *report_channels(void *owner)
 	return list;
 }
 
+static const char *database_state(const struct master *m)
+{
+	int health = store_health(m->store);
+
+	if (health == -ENOENT)
+		return "deleted";
+	return health == 0 ? "ok" : "not writable";
+}
+
 static json_t *report_status(void *owner)
 {
 	const struct master *m = owner;
@@ -86,11 +95,11 @@ static json_t *report_status(void *owner)
 
 	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
 	return json_pack(
-		"{s:I, s:s, s:i, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
+		"{s:I, s:s, s:i, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
 		"uptime_seconds", (json_int_t)(uptime_us / 1000000), "version", AMPS_VERSION, "pid",
-		(int)getpid(), "url", url, "port", (int)m->listeners.port, "config",
-		serve_options_config(m->options), "generation", (json_int_t)m->generation,
-		"channels", (json_int_t)channel_count(m), "tuners",
+		(int)getpid(), "database", database_state(m), "url", url, "port",
+		(int)m->listeners.port, "config", serve_options_config(m->options), "generation",
+		(json_int_t)m->generation, "channels", (json_int_t)channel_count(m), "tuners",
 		(json_int_t)(m->tuners ? tuners_count(m->tuners) : 0), "viewers",
 		(json_int_t)viewers_open(&m->viewers), "bytes_sent",
 		(json_int_t)viewers_bytes_sent(&m->viewers), "throughput_bps",
