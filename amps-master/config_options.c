@@ -25,6 +25,7 @@ struct question {
 	size_t place;  /* the first */
 	json_t *found; /* the verdict: [[rest of the path, severity, message], ...] */
 	bool open;     /* nobody remembers its verdict */
+	bool reads;    /* its verdict depends on files that filters read: not to be remembered */
 };
 
 struct option_asks {
@@ -251,7 +252,22 @@ static void take_findings(struct option_asks *a, const json_t *problems)
 	}
 }
 
-/* The transcoder's answer {"problems":[...],"files":[...]}, or NULL with the reason. */
+static void take_reading(struct option_asks *a, const json_t *paths)
+{
+	size_t i;
+	json_t *each;
+
+	json_array_foreach (paths, i, each) {
+		const char *path = json_string_value(each);
+		struct question *q = path != NULL ? find_question(a, path) : NULL;
+
+		if (q != NULL)
+			q->reads = true;
+	}
+}
+
+/* The transcoder's answer {"problems":[...],"reading":[...],"files":[...]}, or NULL with the
+ * reason. */
 static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 {
 	char program[PATH_MAX];
@@ -310,7 +326,7 @@ static void learn(const struct option_asks *a, struct option_memory *memory, con
 	for (size_t i = 0; i < a->question_count; i++) {
 		const struct question *q = &a->questions[i];
 
-		if (q->open)
+		if (q->open && !q->reads)
 			option_memory_learn(memory, q->text, q->found != NULL ? q->found : nothing);
 	}
 	json_decref(nothing);
@@ -329,6 +345,7 @@ void option_asks_run(struct option_asks *a, struct option_memory *memory, const 
 			problems_add(problems, PROBLEM_WARNING, file, 0, "",
 				     "option names were not checked: %s", reason);
 		take_findings(a, json_object_get(answer, "problems"));
+		take_reading(a, json_object_get(answer, "reading"));
 		if (answer != NULL && memory != NULL)
 			learn(a, memory, json_object_get(answer, "files"));
 	}

@@ -37,7 +37,8 @@ struct lineup_tuner {
  *	 "input_options":[["re",null],["f","lavfi"],...],   in order, lists spread out
  *	 "input_args":["-stream_loop","-1"],                as written
  *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
- *	 "allow_private":false, "nice":0, "memory_mb":0} */
+ *	 "allow_private":false, "nice":0, "memory_mb":0,
+ *	 "outputs":[{"options":[...]}, ...]}                added when a job is started */
 
 struct lineup;
 
@@ -60,6 +61,7 @@ struct lineup_settings {
 	uint32_t stall_timeout_ms;
 	uint32_t ring_seconds;
 	uint32_t max_overlap; /* tuners that are one viewer's own */
+	uint32_t memory_mb; /* of one job; 0 = the defaults of limits.h */
 };
 const struct lineup_settings *lineup_settings(const struct lineup *l);
 

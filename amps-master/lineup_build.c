@@ -265,6 +265,7 @@ int lineup_build(const json_t *settings, const struct channel_entry *const *entr
 		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout", 2000),
 		.ring_seconds = json_read_u32(streaming, "ring_seconds", 10),
 		.max_overlap = json_read_u32(streaming, "max_overlap", 64),
+		.memory_mb = json_read_u32(json_object_get(settings, "limits"), "memory_mb", 0),
 	};
 	l->schedule = json_array();
 	if (l->schedule == NULL)

@@ -4,9 +4,11 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "common/buf.h"
 #include "common/log.h"
 #include "common/text.h"
 
@@ -17,6 +19,11 @@
 #define JOB_START_SLACK_US                                                                         \
 	5000000		     /* beyond start_timeout, whose viewers the workers have answered */
 #define JOB_BRIEF_US 1000000 /* a job that ran so long was of use: its successor starts at once */
+#ifdef AMPS_SANITIZED
+#define SANITIZER_MEMORY 4 /* their shadow and what they keep of freed memory */
+#else
+#define SANITIZER_MEMORY 1
+#endif
 
 static const char *const role_names[] = {"ingest", "derive", "ingest and derive"};
 
@@ -95,8 +102,47 @@ static uint64_t heartbeat_us(const struct job *j)
 	return newest;
 }
 
+/* Memory that is the process's own, from proc(5): neither its files nor its rings.  0 once it is
+ * gone. */
+static uint64_t own_bytes(pid_t pid)
+{
+	unsigned long resident = 0, shared = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	f = pid > 0 ? fopen(path, "re") : NULL;
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %lu %lu", &resident, &shared) != 2)
+		resident = shared = 0;
+	fclose(f);
+	return resident > shared ? (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)
+				 : 0;
+}
+
+/* True with the reason if the job uses more memory than it may. */
+static bool is_too_large(const struct job *j, char *why, size_t cap)
+{
+	unsigned configured = lineup_settings(j->tuner->owner->lineup)->memory_mb;
+	unsigned limit_mb = configured		    ? configured
+			    : j->role == JOB_INGEST ? JOB_MEMORY_INGEST_MB
+						    : JOB_MEMORY_DERIVE_MB;
+	uint64_t used_mb = own_bytes(j->pid) >> 20;
+
+	if (used_mb <= (uint64_t)limit_mb * SANITIZER_MEMORY)
+		return false;
+	snprintf(why, cap,
+		 configured ? "its process used more than limits.memory_mb (%llu MB of %u)"
+			    : "its process used too much memory (%llu MB of %u; limits.memory_mb "
+			      "sets the limit)",
+		 (unsigned long long)used_mb, limit_mb);
+	return true;
+}
+
 void job_check(struct job *j, uint64_t now_us)
 {
+	char too_large[160];
 	const struct lineup_settings *s = lineup_settings(j->tuner->owner->lineup);
 	uint64_t start_us = (uint64_t)s->start_timeout_ms * 1000 + JOB_START_SLACK_US;
 	uint64_t beat_us = heartbeat_us(j);
@@ -109,6 +155,8 @@ void job_check(struct job *j, uint64_t now_us)
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
 		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
 		why = "it shows no sign of life";
+	else if (j->state == JOB_ALIVE && is_too_large(j, too_large, sizeof(too_large)))
+		why = too_large;
 	/* a nursery that still brings forth others has only not come to this one yet */
 	if (j->state == JOB_ALIVE && !j->pid &&
 	    now_us > MAX(j->handed_us, j->tuner->owner->born_us) + JOB_HELLO_US)
@@ -484,8 +532,28 @@ static uint32_t restart_ms(const struct tuner *t)
 	return t->shown && t->start_took_us ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
 }
 
+/* The definition's spec; for a job that fills derived outputs with theirs, whose filters may read
+ * files: the job must know them before it gives up its rights.  Without memory the outputs are left
+ * out. */
+static void job_spec(const struct job *j, struct buf *spec)
+{
+	const struct lineup_tuner *def = j->tuner->def;
+
+	const char *between = "";
+
+	buf_printf(spec, "%.*s,\"outputs\":[", (int)strlen(def->spec) - 1, def->spec);
+	for (size_t i = 0; j->role != JOB_INGEST && i < def->output_count; i++) {
+		if (def->outputs[i].plain)
+			continue;
+		buf_printf(spec, "%s%s", between, def->outputs[i].spec);
+		between = ",";
+	}
+	buf_printf(spec, "]}");
+}
+
 static void send_job(struct job *j)
 {
+	_cleanup_(buf_done) struct buf spec = BUF_INIT;
 	struct tuner *t = j->tuner;
 	const struct tuners_env *env = &t->owner->env;
 	struct output *source = output_find(t, "", true);
@@ -493,7 +561,7 @@ static void send_job(struct job *j)
 		.role = (uint8_t)j->role,
 		.master_pid = (uint32_t)getpid(),
 		.key = t->key,
-		.spec = t->def->spec,
+		.spec = NULL,
 		.continue_90k = source && t->shown ? output_frontier_90k(source) : TIME_NONE,
 		.continue_mono_us = clock_mono_us(),
 		.epoch_mono_us = env->epoch_mono_us,
@@ -502,6 +570,8 @@ static void send_job(struct job *j)
 		.log_json = env->log_json,
 	};
 
+	job_spec(j, &spec);
+	m.spec = buf_ok(&spec) && spec.len < JOB_SPEC_MAX ? spec.data : t->def->spec;
 	peer_send_job(j->peer, &m, NULL);
 }
 

@@ -11,6 +11,28 @@
 
 #define FILTER_NAME_MAX 64
 
+/* What a walk over a graph brings: the first problem, and the files. */
+struct walk {
+	AVFilterGraph *graph;
+	char *text;
+	size_t cap;
+	graph_file_fn *each; /* NULL: the files are not asked for */
+	void *owner;
+};
+
+/* Options of filters whose value is a file or folder to be read. */
+static const struct {
+	const char *filter, *option;
+} file_options[] = {
+	{"movie", "filename"},	   {"amovie", "filename"},   {"subtitles", "filename"},
+	{"subtitles", "fontsdir"}, {"ass", "filename"},	     {"ass", "fontsdir"},
+	{"drawtext", "textfile"},  {"drawtext", "fontfile"}, {"lut1d", "file"},
+	{"lut3d", "file"},	   {"curves", "psfile"},     {"removelogo", "filename"},
+	{"find_rect", "object"},   {"cover_rect", "cover"},  {"vidstabtransform", "input"},
+	{"sendcmd", "filename"},   {"asendcmd", "filename"}, {"arnndn", "model"},
+	{"sofalizer", "sofa"},	   {"ocr", "datapath"},	     {"libplacebo", "custom_shader_path"},
+};
+
 static const char *suggest_filter(const char *name)
 {
 	const char *names[1024];
@@ -106,7 +128,22 @@ static bool check_args(AVFilterContext *ctx, const char *args, char *text, size_
 	return ok;
 }
 
-static bool check_filter(AVFilterGraph *graph, char *word, char *text, size_t cap)
+/* An option that this libav has not, or that is not set, names nothing. */
+static void name_files(const struct walk *w, AVFilterContext *ctx)
+{
+	for (size_t i = 0; i < array_size(file_options); i++) {
+		uint8_t *path = NULL;
+
+		if (strcmp(file_options[i].filter, ctx->filter->name) != 0 ||
+		    av_opt_get(ctx, file_options[i].option, AV_OPT_SEARCH_CHILDREN, &path) < 0)
+			continue;
+		if (path && *path)
+			w->each(w->owner, ctx->filter->name, (const char *)path);
+		av_free(path);
+	}
+}
+
+static bool check_filter(const struct walk *w, char *word)
 {
 	char *args = strchr(word, '=');
 	const AVFilter *filter;
@@ -122,13 +159,15 @@ static bool check_filter(AVFilterGraph *graph, char *word, char *text, size_t ca
 	filter = avfilter_get_by_name(word);
 	if (!filter) {
 		near = suggest_filter(word);
-		snprintf(text, cap, "unknown filter '%.*s'%s%s%s", FILTER_NAME_MAX, word,
+		snprintf(w->text, w->cap, "unknown filter '%.*s'%s%s%s", FILTER_NAME_MAX, word,
 			 near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 		return false;
 	}
-	ctx = avfilter_graph_alloc_filter(graph, filter, NULL);
+	ctx = avfilter_graph_alloc_filter(w->graph, filter, NULL);
 	if (ctx && args)
-		ok = check_args(ctx, args, text, cap);
+		ok = check_args(ctx, args, w->text, w->cap);
+	if (ctx && ok && w->each)
+		name_files(w, ctx);
 	if (ctx)
 		avfilter_free(ctx);
 	return ok;
@@ -145,7 +184,7 @@ static const char *skip_labels(const char *p)
 	}
 }
 
-static bool check_chain(AVFilterGraph *graph, const char *p, char *text, size_t cap)
+static bool check_chain(const struct walk *w, const char *p)
 {
 	if (strncmp(p, "sws_flags=", 10) == 0)
 		p += strcspn(p, ";") + (strchr(p, ';') != NULL);
@@ -157,9 +196,9 @@ static bool check_chain(AVFilterGraph *graph, const char *p, char *text, size_t 
 		word = av_get_token(&p, "[],;");
 		ok = word && *word;
 		if (!ok)
-			snprintf(text, cap, "a filter's name is missing at '%.64s'", p);
+			snprintf(w->text, w->cap, "a filter's name is missing at '%.64s'", p);
 		else
-			ok = check_filter(graph, word, text, cap);
+			ok = check_filter(w, word);
 		av_free(word);
 		if (!ok)
 			return false;
@@ -167,7 +206,7 @@ static bool check_chain(AVFilterGraph *graph, const char *p, char *text, size_t 
 		if (!*p)
 			return true;
 		if (*p != ',' && *p != ';') {
-			snprintf(text, cap, "the filter graph cannot be read at '%.64s'", p);
+			snprintf(w->text, w->cap, "the filter graph cannot be read at '%.64s'", p);
 			return false;
 		}
 		p += 1 + strspn(p + 1, " \n\t\r");
@@ -176,14 +215,30 @@ static bool check_chain(AVFilterGraph *graph, const char *p, char *text, size_t 
 	}
 }
 
-bool check_graph(const char *graph, char *text, size_t cap)
+/* Walks over the whole graph.  True when nothing is wrong. */
+static bool walk_graph(struct walk *w, const char *graph)
 {
-	AVFilterGraph *g = avfilter_graph_alloc();
 	bool ok;
 
-	if (!g)
+	w->graph = avfilter_graph_alloc();
+	if (!w->graph)
 		return true;
-	ok = check_chain(g, graph + strspn(graph, " \n\t\r"), text, cap);
-	avfilter_graph_free(&g);
+	ok = check_chain(w, graph + strspn(graph, " \n\t\r"));
+	avfilter_graph_free(&w->graph);
 	return ok;
+}
+
+bool check_graph(const char *graph, char *text, size_t cap)
+{
+	struct walk w = {.text = text, .cap = cap};
+
+	return walk_graph(&w, graph);
+}
+
+void graph_files(const char *graph, graph_file_fn *each, void *owner)
+{
+	char text[256];
+	struct walk w = {.text = text, .cap = sizeof(text), .each = each, .owner = owner};
+
+	(void)walk_graph(&w, graph);
 }

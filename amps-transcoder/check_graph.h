@@ -1,4 +1,5 @@
-/* check_graph.h - checks the text of a filter graph without making the filters work.
+/* check_graph.h - checks the text of a filter graph without making the filters work, and names the
+ * files that they would read.
  *
  * Knows ffmpeg's filter syntax (ffmpeg-filters(1), "Filtergraph syntax"): names, options and their
  * values are checked against libavfilter's tables; links and what filters open (files, fonts) are
@@ -10,5 +11,11 @@
 
 /* True when every filter and option is known; else false with a sentence in `text`. */
 bool check_graph(const char *graph, char *text, size_t cap);
+
+/* A file that a filter reads: a path or a URL, borrowed for the call. */
+typedef void graph_file_fn(void *owner, const char *filter, const char *path);
+
+/* Calls `each` for every file that the graph's filters read, up to where the graph is wrong. */
+void graph_files(const char *graph, graph_file_fn *each, void *owner);
 
 #endif

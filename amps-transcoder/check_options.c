@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "amps-transcoder/check_graph.h"
 #include "amps-transcoder/check_value.h"
@@ -25,6 +26,7 @@ struct entry {
 	bool video_copied, audio_copied, video_off, audio_off, lavfi;
 	struct value_checker *values;
 	json_t *found; /* [[option, severity, message], ...] */
+	bool reads;    /* a filter reads a file */
 };
 
 static void report(struct entry *e, const char *option, const char *severity, const char *format,
@@ -126,6 +128,31 @@ static bool is_device(const char *name)
 	return false;
 }
 
+/* One filter's file while an entry is checked. */
+struct graph_file {
+	struct entry *entry;
+	const char *option;
+};
+
+static void on_graph_file(void *owner, const char *filter, const char *path)
+{
+	const struct graph_file *f = owner;
+
+	f->entry->reads = true;
+	/* a URL is opened by the job; "logo%03d.png" is the name of many files */
+	if (!url_is_file(path) || strchr(path, '%') || access(url_file_path(path), R_OK) == 0)
+		return;
+	report(f->entry, f->option, "warning", "filter '%s' cannot read %.160s: %s", filter, path,
+	       strerror(errno));
+}
+
+static void check_graph_files(struct entry *e, const char *option, const char *graph)
+{
+	struct graph_file f = {.entry = e, .option = option};
+
+	graph_files(graph, on_graph_file, &f);
+}
+
 static void check_input_format(struct entry *e, const char *key, const char *value)
 {
 	char text[MESSAGE_MAX];
@@ -133,6 +160,8 @@ static void check_input_format(struct entry *e, const char *key, const char *val
 	if (strcmp(value, "lavfi") == 0) {
 		if (e->source && !check_graph(e->source, text, sizeof(text)))
 			report(e, key, "error", "the lavfi source: %s", text);
+		else if (e->source)
+			check_graph_files(e, key, e->source);
 	} else if (is_device(value)) {
 		report(e, key, "error",
 		       "the device '%s' is not read in process; use custom_ffmpeg: \"ffmpeg -f %s "
@@ -195,6 +224,8 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 		report(e, key, "warning", "%s cannot be carried in MPEG-TS", found);
 	else if (graph && ((media == 'v' && e->video_copied) || (media == 'a' && e->audio_copied)))
 		report(e, key, "error", "a filter cannot work on a stream that is copied");
+	else if (graph && value)
+		check_graph_files(e, key, value);
 }
 
 static void check_avoption(struct entry *e, const char *key, const char *name, char media,
@@ -312,8 +343,9 @@ static void check_pair(struct entry *e, const char *key, const char *value)
 	}
 }
 
-/* [[option, severity, message], ...] of one entry, new reference. */
-static json_t *check_entry(struct value_checker *values, json_t *object)
+/* [[option, severity, message], ...] of one entry, new reference.  *ret_reads: it depends on files,
+ * too. */
+static json_t *check_entry(struct value_checker *values, json_t *object, bool *ret_reads)
 {
 	const char *kind = json_string_value(json_object_get(object, "kind"));
 	struct entry e = {
@@ -339,6 +371,7 @@ static json_t *check_entry(struct value_checker *values, json_t *object)
 	if (e.side == OPTION_OUTPUT && e.video_off && e.audio_off)
 		report(&e, "an", "error", "neither pictures nor sound are left");
 	json_decref(e.options);
+	*ret_reads = e.reads;
 	return e.found;
 }
 
@@ -377,10 +410,10 @@ static char *entry_key(json_t *object)
 	return key;
 }
 
-json_t *check_options(const json_t *request)
+json_t *check_options(const json_t *request, json_t *reading)
 {
 	struct value_checker values;
-	json_t *answer, *seen, *object;
+	json_t *answer, *seen, *readers, *object;
 	int level = av_log_get_level();
 	size_t i;
 
@@ -389,19 +422,26 @@ json_t *check_options(const json_t *request)
 	av_log_set_level(AV_LOG_QUIET);
 	answer = json_array();
 	seen = json_object();
+	readers = json_object();
 	json_array_foreach (request, i, object) {
 		_cleanup_(freep) char *key = entry_key(object);
 		json_t *found = key ? json_object_get(seen, key) : NULL;
+		bool reads;
 
 		if (!json_is_object(object) || !key)
 			continue;
 		if (!found) {
-			found = check_entry(&values, object);
+			found = check_entry(&values, object, &reads);
 			json_object_set_new(seen, key, found);
+			if (reads)
+				json_object_set_new(readers, key, json_true());
 		}
+		if (reading && json_object_get(readers, key))
+			json_array_append(reading, json_object_get(object, "path"));
 		add_found(answer, json_string_value(json_object_get(object, "path")), found);
 	}
 	json_decref(seen);
+	json_decref(readers);
 	value_checker_done(&values);
 	av_log_set_level(level);
 	return answer;
@@ -434,13 +474,16 @@ static json_t *loaded_files(void)
 	return NULL;
 }
 
-/* {"problems","files"}; files may be missing. */
+/* {"problems","reading","files"}; files may be missing. */
 static json_t *answer_request(const json_t *request)
 {
-	json_t *problems = check_options(request);
+	json_t *reading = json_array(), *problems = check_options(request, reading);
 
-	return problems ? json_pack("{s:o, s:o*}", "problems", problems, "files", loaded_files())
-			: NULL;
+	if (problems)
+		return json_pack("{s:o, s:o, s:o*}", "problems", problems, "reading", reading,
+				 "files", loaded_files());
+	json_decref(reading);
+	return NULL;
 }
 
 int check_options_command(void)

@@ -1,5 +1,6 @@
 #include "amps-transcoder/filter.h"
 
+#include <ctype.h>
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
 #include <libavutil/pixdesc.h>
@@ -76,13 +77,26 @@ static AVRational steady_rate(const struct filter *f)
 	return input_rate_or_usual(f);
 }
 
+/* The user's graph, ours follows.  Its last output may be called [out], as ffmpeg has it. */
+static void user_text(const char *graph, struct buf *b)
+{
+	static const char out[] = "[out]";
+	size_t n = graph ? strlen(graph) : 0;
+
+	while (n > 0 && isspace((unsigned char)graph[n - 1]))
+		n--;
+	if (n >= sizeof(out) - 1 && !strncmp(graph + n - (sizeof(out) - 1), out, sizeof(out) - 1))
+		n -= sizeof(out) - 1;
+	if (n > 0)
+		buf_printf(b, "%.*s,", (int)n, graph);
+}
+
 static void video_text(const struct filter *f, struct buf *b)
 {
 	const struct profile *p = f->profile;
 	AVRational rate = steady_rate(f);
 
-	if (p->video.filter && *p->video.filter)
-		buf_printf(b, "%s,", p->video.filter);
+	user_text(p->video.filter, b);
 	if (rate.num > 0)
 		buf_printf(b, "fps=%d/%d,", rate.num, rate.den);
 	if (p->width > 0)
@@ -130,8 +144,7 @@ static void audio_text(const struct filter *f, struct buf *b)
 	const enum AVSampleFormat *formats = p->audio.codec->sample_fmts;
 	char layout[64];
 
-	if (p->audio.filter && *p->audio.filter)
-		buf_printf(b, "%s,", p->audio.filter);
+	user_text(p->audio.filter, b);
 	choose_layout(f, layout, sizeof(layout));
 	/* small holes become silence, small drifts are stretched away: the encoder counts samples
 	 */

@@ -9,54 +9,56 @@
 #include "amps-transcoder/guard.h"
 #include "amps-transcoder/ingest.h"
 #include "amps-transcoder/job.h"
+#include "amps-transcoder/job_files.h"
 #include "amps-transcoder/sandbox.h"
 #include "amps-transcoder/source_options.h"
-#include "amps-transcoder/source_tls.h"
 #include "amps-transcoder/url.h"
 #include "common/log.h"
 
-/* Certificates and keys that the input options name; their values live as long as *options. */
-static size_t option_files(const AVDictionary *options, const char **dst, size_t cap)
+/* Where a job of this source and role has to connect to. */
+static enum sandbox_network network_of(const struct job *job, const struct source_options *options,
+				       bool graph_network, uint16_t *ret_port)
 {
-	const AVDictionaryEntry *e = NULL;
-	size_t n = 0;
+	const char *source = job_spec_text(job, "source", "");
+	char scheme[16];
 
-	while (n < cap && (e = av_dict_get(options, "", e, AV_DICT_IGNORE_SUFFIX)))
-		if (source_tls_names_file(e->key))
-			dst[n++] = e->value;
-	return n;
+	url_scheme(source, scheme, sizeof(scheme));
+	if (graph_network)
+		return SANDBOX_ANY;
+	if (job->role == JOB_DERIVE)
+		return SANDBOX_OFFLINE;
+	/* a local playlist may lead outside if the operator names the protocols */
+	if (!strcmp(scheme, "file"))
+		return av_dict_get(options->libav, "protocol_whitelist", NULL, 0) ? SANDBOX_ANY
+										  : SANDBOX_OFFLINE;
+	if (!strcmp(scheme, "udp") || !strcmp(scheme, "rtp") || !strcmp(scheme, "srt") ||
+	    !strcmp(scheme, "rist"))
+		return SANDBOX_DATAGRAMS;
+	*ret_port = url_port(source);
+	return !strcmp(scheme, "tcp") && *ret_port ? SANDBOX_PORT : SANDBOX_ANY;
 }
 
 static int enter_sandbox(const struct job *job, const struct source_options *options)
 {
 	const char *source = job_spec_text(job, "source", "");
-	struct sandbox s = {
-		.memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0),
-		.nice = (int)job_spec_int(job, "nice", 0),
-	};
 	const char *dot = strrchr(source, '.');
+	struct job_files files = {0};
+	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
+	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB,
+			    .nice = (int)job_spec_int(job, "nice", 0)};
+	int r = job_files_collect(&files, job->spec, options);
 
-	if (job->role == JOB_DERIVE)
-		return sandbox_enter(&s);
-	if (url_is_file(source)) {
+	if (job->role != JOB_DERIVE && url_is_file(source)) {
 		s.file = url_file_path(source);
 		s.file_folder = dot && (!strncmp(dot, ".m3u", 4) || !strcmp(dot, ".mpd"));
 	}
-	s.more_count = option_files(options->libav, s.more, array_size(s.more));
-	return sandbox_enter(&s);
-}
-
-/* Who waits to be called answers whoever calls; nothing points anywhere. */
-static bool source_listens(const char *url, const char *host, const AVDictionary *options)
-{
-	const AVDictionaryEntry *mode = av_dict_get(options, "mode", NULL, 0);
-	char text[16] = "";
-
-	if (!url_is_file(url) && (!*host || !strncmp(url, "rist://@", 8)))
-		return true;
-	if (!url_query(url, "mode", text, sizeof(text)) && mode)
-		snprintf(text, sizeof(text), "%s", mode->value);
-	return !strcmp(text, "listener");
+	s.more = (const char *const *)files.paths;
+	s.more_count = files.count;
+	s.network = network_of(job, options, files.network, &s.port);
+	if (r == 0)
+		r = sandbox_enter(&s);
+	job_files_done(&files);
+	return r;
 }
 
 static void set_guard(struct job *job, const struct source_options *options)
@@ -64,10 +66,11 @@ static void set_guard(struct job *job, const struct source_options *options)
 	/* the interposed functions keep it for the life of the process */
 	static char host[256];
 	const char *url = job_spec_text(job, "source", "");
+	const AVDictionaryEntry *mode = av_dict_get(options->libav, "mode", NULL, 0);
 
 	url_host(url, host, sizeof(host));
-	guard_set(host,
-		  job_spec_bool(job, "allow_private") || source_listens(url, host, options->libav));
+	guard_set(host, job_spec_bool(job, "allow_private") ||
+				url_listens(url, mode ? mode->value : NULL));
 	guard_interruptible(job_interrupt, job);
 }
 

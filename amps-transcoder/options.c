@@ -69,6 +69,18 @@ const struct option_def *option_find(const char *name, enum option_side side)
 	return other;
 }
 
+bool option_is_graph(const char *key, enum option_side side)
+{
+	const struct option_def *def;
+	char name[128], media;
+
+	if (!option_split(key, name, sizeof(name), &media))
+		return false;
+	def = option_find(name, side);
+	return def && (def->value == VALUE_ANY_GRAPH || def->value == VALUE_VIDEO_GRAPH ||
+		       def->value == VALUE_AUDIO_GRAPH);
+}
+
 /* Looks a name up in a class alone (no object is needed for that). */
 static const AVOption *class_find(const AVClass *class, const char *name, int flags, int search)
 {

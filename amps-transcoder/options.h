@@ -79,6 +79,9 @@ bool option_flag_on(const char *value);
 /* The row of a name (without specifier) on that side; failing that, of the other side; or NULL. */
 const struct option_def *option_find(const char *name, enum option_side side);
 
+/* True if the value of this key is the text of a filter graph. */
+bool option_is_graph(const char *key, enum option_side side);
+
 /* What an option is on one side of a job. */
 enum option_kind option_classify(const char *name, char media, enum option_side side,
 				 const struct option_target *target);

@@ -12,26 +12,38 @@
 #include <sys/syscall.h>
 
 #include "amps-transcoder/sandbox_calls.h"
+#include "common/confine.h"
+#include "common/limits.h"
 #include "common/log.h"
 
-#define MEMORY_MB_DEFAULT 4096
-#define FILES_MAX	  256
+#define NAME_SERVER_PORT 53
 
+/* Lowers a limit; one that is lower already stays. */
+static int limit(int resource, rlim_t wanted)
+{
+	struct rlimit now;
+
+	if (getrlimit(resource, &now) < 0)
+		return -errno;
+	wanted = MIN(wanted, now.rlim_max);
+	return setrlimit(resource, &(struct rlimit){wanted, wanted}) < 0 ? -errno : 0;
+}
+
+/* The master watches how much memory a job uses.  The limit of the address space, which counts far
+ * more than that, stops what grows faster than the master looks. */
 static int set_limits(const struct sandbox *s)
 {
-	static const struct rlimit none = {0, 0}, files = {FILES_MAX, FILES_MAX};
+	int r = limit(RLIMIT_CORE, 0);
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
-		return -errno;
+	if (r == 0)
+		r = limit(RLIMIT_NOFILE, JOB_FILES_MAX);
 #ifndef AMPS_SANITIZED
-	rlim_t bytes = (rlim_t)(s->memory_mb ? s->memory_mb : MEMORY_MB_DEFAULT) << 20;
-
-	if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) < 0)
-		return -errno;
+	if (r == 0)
+		r = limit(RLIMIT_AS, ((rlim_t)s->memory_mb + JOB_ADDRESS_SPACE_MB) << 20);
 #else
 	(void)s;
 #endif
-	return 0;
+	return r;
 }
 
 /* A job is what the kernel should end first, and what may wait. */
@@ -111,40 +123,40 @@ static void allow_source(int rules, const struct sandbox *s)
 		allow_path(rules, s->file, false);
 }
 
-/* A ruleset as the kernel's sixth version has it, in words of our own: older headers end sooner. */
-struct ruleset {
-	uint64_t files, network, scoped;
-};
-#define SCOPED_ABI 6
-#define SCOPED	   3 /* abstract sockets, signals: none to what lives outside */
-
-static int new_ruleset(void)
+static int allow_ports(int rules, const struct sandbox *s)
 {
-	struct ruleset set = {.files = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1, .scoped = SCOPED};
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int r = 0;
 
-	return (int)syscall(SYS_landlock_create_ruleset, &set,
-			    abi >= SCOPED_ABI ? sizeof(set) : sizeof(set.files), 0);
+	if (s->network == SANDBOX_DATAGRAMS || s->network == SANDBOX_PORT)
+		r = confine_allow_port(rules, NAME_SERVER_PORT);
+	if (r == 0 && s->network == SANDBOX_PORT)
+		r = confine_allow_port(rules, s->port);
+	/* before version 4 no rule for a port can be added, and none is needed */
+	return r == -EINVAL ? 0 : r;
 }
 
-/* Every file right of the first version of Landlock is taken away but reading below these paths. */
-static int limit_files(const struct sandbox *s)
+/* Every file right is taken away but reading below these paths; of TCP what the source needs not.
+ */
+static int limit_reach(const struct sandbox *s)
 {
-	int rules = new_ruleset();
+	bool any = s->network == SANDBOX_ANY;
+	_cleanup_(closep) int rules =
+		confine_ruleset(CONFINE_TCP_BIND | (any ? 0 : CONFINE_TCP_CONNECT));
 	int r;
 
-	if (rules < 0) {
-		log_debug("this kernel has no Landlock (%s), going on without", strerror(errno));
+	if (rules == -ENOSYS || rules == -EOPNOTSUPP) {
+		log_debug("this kernel has no Landlock, going on without");
 		return 0;
 	}
+	if (rules < 0)
+		return rules;
 	for (size_t i = 0; i < array_size(readable); i++)
 		allow_path(rules, readable[i], true);
 	allow_source(rules, s);
 	for (size_t i = 0; i < s->more_count; i++)
-		allow_path(rules, s->more[i], false);
-	r = syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? -errno : 0;
-	close(rules);
-	return r;
+		allow_path(rules, s->more[i], true);
+	r = allow_ports(rules, s);
+	return r < 0 ? r : confine_restrict(rules);
 }
 
 int sandbox_enter(const struct sandbox *s)
@@ -152,14 +164,15 @@ int sandbox_enter(const struct sandbox *s)
 	int r;
 
 	step_back(s);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
+	r = confine_capabilities();
+	if (r < 0)
+		return r;
 #ifndef AMPS_SANITIZED
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
 #endif
 	r = set_limits(s);
 	if (r == 0)
-		r = limit_files(s);
-	return r < 0 ? r : sandbox_limit_calls();
+		r = limit_reach(s);
+	return r < 0 ? r : sandbox_limit_calls(s->network != SANDBOX_OFFLINE);
 }

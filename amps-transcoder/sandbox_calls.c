@@ -2,13 +2,14 @@
 #include "amps-transcoder/sandbox_calls.h"
 
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+
+#include "common/confine.h"
 
 #define CALL(name) SCMP_SYS(name)
 
@@ -17,9 +18,9 @@
 static const int refused[] = {CALL(execve), CALL(execveat),  CALL(mount), CALL(unlinkat),
 			      CALL(unlink), CALL(renameat2), CALL(bpf),	  CALL(setuid)};
 
-static int add_rules(scmp_filter_ctx ctx)
+static int add_rules(scmp_filter_ctx ctx, bool sockets)
 {
-	int r = 0;
+	int r = sockets ? 0 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), CALL(connect), 0);
 
 	for (size_t i = 0; r == 0 && i < array_size(refused); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
@@ -39,7 +40,6 @@ static const int allowed[] = {
 	CALL(writev),
 	CALL(lseek),
 	CALL(close),
-	CALL(fcntl),
 	CALL(dup),
 	CALL(pipe2),
 	CALL(eventfd2),
@@ -105,7 +105,6 @@ static const int allowed[] = {
 	CALL(rseq),
 	CALL(sched_yield),
 	CALL(sched_getaffinity),
-	CALL(sched_setaffinity),
 	CALL(sched_getparam),
 	CALL(sched_getscheduler),
 	CALL(sched_get_priority_max),
@@ -156,7 +155,8 @@ static int add_clone_rules(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
 
-/* The internet, and routes (getaddrinfo looks at our addresses); no socket of this machine. */
+/* The internet; no socket of this machine.  Netlink could change routes and addresses: without it
+ * getaddrinfo assumes that both IPv4 and IPv6 are there. */
 static int add_socket_rules(scmp_filter_ctx ctx)
 {
 	static const int families[] = {AF_INET, AF_INET6};
@@ -165,10 +165,7 @@ static int add_socket_rules(scmp_filter_ctx ctx)
 	for (size_t i = 0; r == 0 && i < array_size(families); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1,
 				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
-	return r < 0 ? r
-		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 2,
-					SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-					SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+	return r;
 }
 
 /* Questions alone: a terminal that a job inherited could be fed with TIOCSTI.  The kernel looks at
@@ -185,22 +182,24 @@ static int add_ioctl_rules(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* Calls that could reach other processes of our user, for ourselves alone; limits may be asked for,
- * not set. */
+/* Calls that could reach other processes of our user, for ourselves alone; limits may be read, not
+ * set. */
 static int add_own_rules(scmp_filter_ctx ctx)
 {
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(tgkill), 1,
-				 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	int r = confine_add_rules(ctx);
 
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(setpriority), 2,
 				     SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(sched_setaffinity), 1,
+				     SCMP_A0(SCMP_CMP_EQ, 0));
 	return r < 0 ? r
 		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(prlimit64), 1,
 					SCMP_A2(SCMP_CMP_EQ, 0));
 }
 
-static int add_rules(scmp_filter_ctx ctx)
+static int add_rules(scmp_filter_ctx ctx, bool sockets)
 {
 	int r = 0;
 
@@ -210,7 +209,7 @@ static int add_rules(scmp_filter_ctx ctx)
 		r = add_open_rules(ctx);
 	if (r == 0)
 		r = add_clone_rules(ctx);
-	if (r == 0)
+	if (r == 0 && sockets)
 		r = add_socket_rules(ctx);
 	if (r == 0)
 		r = add_ioctl_rules(ctx);
@@ -218,14 +217,14 @@ static int add_rules(scmp_filter_ctx ctx)
 }
 #endif
 
-int sandbox_limit_calls(void)
+int sandbox_limit_calls(bool sockets)
 {
 	scmp_filter_ctx ctx = seccomp_init(DEFAULT_ACTION);
 	int r;
 
 	if (!ctx)
 		return -ENOMEM;
-	r = add_rules(ctx);
+	r = add_rules(ctx, sockets);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -4,7 +4,8 @@
 
 #include "common/base.h"
 
-/* Loads the seccomp filter (no_new_privs must be set).  0 or -Exxx. */
-must_check int sandbox_limit_calls(void);
+/* Loads the seccomp filter (no_new_privs must be set); without `sockets` none can be made.  0 or
+ * -Exxx. */
+must_check int sandbox_limit_calls(bool sockets);
 
 #endif

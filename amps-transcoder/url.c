@@ -2,6 +2,7 @@
 #include "amps-transcoder/url.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void copy_part(char *dst, size_t cap, const char *from, size_t n)
@@ -48,27 +49,71 @@ const char *url_file_path(const char *url)
 	return strncasecmp(url, "file:", 5) ? url : url + 5;
 }
 
+/* Host and port, behind any user; *ret_len is 0 if there is none. */
+static const char *find_authority(const char *url, size_t *ret_len)
+{
+	const char *from = strstr(url, "://"), *at;
+	size_t len;
+
+	*ret_len = 0;
+	if (!from || url_is_file(url))
+		return url;
+	from += 3;
+	len = strcspn(from, "/?#");
+	at = memrchr(from, '@', len);
+	if (at) {
+		len -= (size_t)(at + 1 - from);
+		from = at + 1;
+	}
+	*ret_len = len;
+	return from;
+}
+
 void url_host(const char *url, char *dst, size_t cap)
 {
-	const char *host = strstr(url, "://");
-	const char *end, *at;
+	size_t len;
+	const char *host = find_authority(url, &len);
 
 	*dst = '\0';
-	if (!host || url_is_file(url))
-		return;
-	host += 3;
-	end = host + strcspn(host, "/?#");
-	at = memrchr(host, '@', (size_t)(end - host));
-	if (at)
-		host = at + 1;
-	if (*host == '[') {
-		const char *close = memchr(host, ']', (size_t)(end - host));
+	if (len && *host == '[') {
+		const char *close = memchr(host, ']', len);
 
 		if (close)
 			copy_part(dst, cap, host + 1, (size_t)(close - host) - 1);
 		return;
 	}
-	copy_part(dst, cap, host, MIN(strcspn(host, ":"), (size_t)(end - host)));
+	copy_part(dst, cap, host, MIN(strcspn(host, ":"), len));
+}
+
+uint16_t url_port(const char *url)
+{
+	size_t len;
+	const char *host = find_authority(url, &len);
+	const char *colon = memrchr(host, ':', len), *close = memrchr(host, ']', len);
+	unsigned long port = colon && (!close || colon > close) ? strtoul(colon + 1, NULL, 10) : 0;
+
+	return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+bool url_listens(const char *url, const char *mode)
+{
+	static const char *const called[] = {"udp", "rtp", "srt", "rist"};
+	char scheme[16], host[256], text[16];
+	size_t i = 0;
+
+	url_scheme(url, scheme, sizeof(scheme));
+	url_host(url, host, sizeof(host));
+	while (i < array_size(called) && strcmp(called[i], scheme) != 0)
+		i++;
+	if (i == array_size(called))
+		return false;
+	if (!*host || !strncmp(url, "rist://@", 8))
+		return true;
+	if (strcmp(scheme, "srt") != 0)
+		return false;
+	if (url_query(url, "mode", text, sizeof(text)))
+		mode = text;
+	return mode && !strcmp(mode, "listener");
 }
 
 bool url_query(const char *url, const char *name, char *dst, size_t cap)

@@ -14,6 +14,14 @@ void url_host(const char *url, char *dst, size_t cap);
 bool url_is_file(const char *url);
 const char *url_file_path(const char *url);
 
+/* The port, or 0 if the URL names none. */
+uint16_t url_port(const char *url);
+
+/* Does a source of this URL wait to be called, so that it has no remote host?  True for udp, rtp,
+ * srt and rist without a host, for `rist://@`, and for srt with mode=listener (`mode`: the option
+ * of that name, or NULL; the URL's stands above it). */
+bool url_listens(const char *url, const char *mode);
+
 /* The value of a query parameter; false if it is not there. */
 bool url_query(const char *url, const char *name, char *dst, size_t cap);
 

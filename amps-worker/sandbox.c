@@ -1,13 +1,11 @@
 /* sandbox.c - see sandbox.h; landlock(7), seccomp(2) */
 #include "amps-worker/sandbox.h"
 
-#include <linux/landlock.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
+#include "common/confine.h"
 #include "common/log.h"
 
 /* Calls that end the process at once: nothing of ours ever makes them. */
@@ -23,11 +21,10 @@ static const char *const allowed_calls[] = {
 	"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "timerfd_settime", "eventfd2",
 	"poll", "ppoll", "clock_gettime", "gettimeofday", "clock_nanosleep", "restart_syscall",
 	/* snapshots and rings that arrive */
-	"fcntl", "fstat", "newfstatat", "munmap", "mremap", "madvise", "brk", "futex", "getrandom",
+	"fstat", "newfstatat", "munmap", "mremap", "madvise", "brk", "futex", "getrandom",
 	"sysinfo", "sched_yield", "membarrier", "rseq",
 	/* the end */
-	"exit", "exit_group", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction", "getpid", "gettid",
-	"tgkill"};
+	"exit", "exit_group", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction", "getpid", "gettid"};
 
 static int allow(scmp_filter_ctx filter, const char *name)
 {
@@ -49,13 +46,14 @@ static int allow_data_mappings(scmp_filter_ctx filter)
 
 static int add_allowed(scmp_filter_ctx filter)
 {
-	for (size_t i = 0; i < array_size(allowed_calls); i++) {
-		int r = allow(filter, allowed_calls[i]);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return allow_data_mappings(filter);
+	for (size_t i = 0; r == 0 && i < array_size(allowed_calls); i++)
+		r = allow(filter, allowed_calls[i]);
+	if (r < 0)
+		return r;
+	r = allow_data_mappings(filter);
+	return r < 0 ? r : confine_add_rules(filter);
 }
 #define DEFAULT_ACTION SCMP_ACT_ERRNO(EPERM)
 #else
@@ -97,35 +95,12 @@ static int filter_calls(void)
 }
 
 #ifndef AMPS_SANITIZED
-/* What a ruleset can handle, by version of the kernel's interface; longer than our headers' own. */
-struct landlock_rights {
-	uint64_t files, net, scopes;
-};
-
+/* No file, no port. */
 static int forbid_files(void)
 {
-	static const unsigned file_rights[] = {0, 13, 14, 15, 15, 16};
-	struct landlock_rights rights = {0};
-	long version =
-		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	size_t bytes = sizeof(rights.files);
-	_cleanup_(closep) int fd = -1;
+	_cleanup_(closep) int rules = confine_ruleset(CONFINE_TCP_BIND | CONFINE_TCP_CONNECT);
 
-	if (version < 1)
-		return -ENOSYS;
-	rights.files = (1u << file_rights[MIN(version, 5)]) - 1;
-	if (version >= 4) {
-		rights.net = 3; /* bind and connect of TCP */
-		bytes = offsetof(struct landlock_rights, scopes);
-	}
-	if (version >= 6) {
-		rights.scopes = 3; /* abstract unix sockets, signals to others */
-		bytes = sizeof(rights);
-	}
-	fd = (int)syscall(SYS_landlock_create_ruleset, &rights, bytes, 0);
-	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
-		return -errno;
-	return 0;
+	return rules < 0 ? rules : confine_restrict(rules);
 }
 #else
 static int forbid_files(void)
@@ -136,10 +111,10 @@ static int forbid_files(void)
 
 int sandbox_enter(void)
 {
-	int r;
+	int r = confine_capabilities();
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	r = forbid_files();
 	if (r == -ENOSYS || r == -EOPNOTSUPP)
 		log_warn("this kernel has no Landlock, going on with the call filter alone");

@@ -53,8 +53,18 @@
 #define LOADER_TIMEOUT_MS    60000
 #define SHUTDOWN_MS	     5000
 #define JOB_UNBORN_MAX	     10 /* starts in a row of which no process came */
+#define JOB_SPEC_MAX	     (MESSAGE_BYTES_MAX - 4096) /* bytes of a job's spec */
+#define JOB_FILES_MAX	     256			/* descriptors of a job */
+#define JOB_MEMORY_MIN_MB    32				/* least that limits.memory_mb may allow */
+#define JOB_MEMORY_INGEST_MB 512  /* of a job that only reads, unless limits.memory_mb says */
+#define JOB_MEMORY_DERIVE_MB 4096 /* of one that decodes and encodes */
+#define JOB_ADDRESS_SPACE_MB 4096 /* a job may map beyond that: code, stacks, arenas, rings */
 #define JOB_BACKOFF_MIN_MS   500
 #define JOB_BACKOFF_MAX_MS   30000
+
+/* Playlists of a source */
+#define PLAYLIST_BYTES_MAX    (8u << 20) /* read without media between them */
+#define PLAYLIST_VARIANTS_MAX 1024	 /* variants and renditions */
 
 /* Log */
 #define LOG_LINE_MAX	4096 /* bytes of a line: PIPE_BUF, so that lines of processes never mix */

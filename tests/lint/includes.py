@@ -12,7 +12,7 @@ ONLY = [
     (re.compile(r"<yaml"), {"amps-master"}),
     (re.compile(r"<jansson"), {"amps-cli", "amps-master", "amps-worker", "amps-transcoder"}),
     (re.compile(r"<event2/"), {"common", "amps-master", "amps-worker", "amps-transcoder"}),
-    (re.compile(r"<seccomp"), {"amps-worker", "amps-transcoder"}),
+    (re.compile(r"<seccomp"), {"common", "amps-worker", "amps-transcoder"}),
 ]
 GENERATED = re.compile(r"(schema_sql|page_\w+)\.h")
 

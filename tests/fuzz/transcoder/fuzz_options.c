@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	json_t *request = json_loadb((const char *)data, size, 0, NULL);
 
-	json_decref(check_options(request));
+	json_decref(check_options(request, NULL));
 	json_decref(request);
 	return 0;
 }

@@ -15,7 +15,7 @@ static char *check_one(const char *request)
 	size_t i, len = 0;
 
 	cr_assert_not_null(in, "the test's own JSON");
-	out = check_options(in);
+	out = check_options(in, NULL);
 	cr_assert_not_null(out);
 	text[0] = '\0';
 	json_array_foreach (out, i, row) {
@@ -193,7 +193,7 @@ Test(check_options, bad_requests_do_no_harm)
 {
 	json_t *object = json_object();
 
-	cr_expect_null(check_options(object));
+	cr_expect_null(check_options(object, NULL));
 	json_decref(object);
 	expect_has(check_one("[1,null,{},{\"path\":5,\"options\":[5,[],[null],[\"xyzzy\"]]}]"),
 		   ".xyzzy: error: unknown option 'xyzzy'");
@@ -215,7 +215,7 @@ Test(check_options, a_thousand_different_profiles_are_quick)
 						"aac", "vf", "scale=-2:720"));
 	}
 	start = clock();
-	answer = check_options(request);
+	answer = check_options(request, NULL);
 	cr_assert_eq(json_array_size(answer), 0);
 	/* of the processor's time, whatever else runs: 200 ms is the aim, and five times that is no
 	 * accident any more */
@@ -294,4 +294,42 @@ Test(check_options, a_value_that_no_reader_of_the_source_takes_is_an_error)
 		cr_assert_eq(strstr(t, ": error: '") == NULL, rows[i].good, "%s %s: %s",
 			     rows[i].option, rows[i].value, t);
 	}
+}
+
+static void collect(void *owner, const char *filter, const char *path)
+{
+	size_t used = strlen(owner);
+
+	snprintf((char *)owner + used, 512 - used, "%s=%s ", filter, path);
+}
+
+/* The files of a graph as "filter=path filter=path ". */
+static const char *files_of(const char *graph)
+{
+	static char text[512];
+
+	text[0] = '\0';
+	graph_files(graph, collect, text);
+	return text;
+}
+
+Test(check_options, a_graph_names_the_files_that_its_filters_read)
+{
+	static const char *const rows[][2] = {
+		{"movie=/srv/logo.png [l]; [in][l] overlay=10:10", "movie=/srv/logo.png "},
+		{"movie=filename=/srv/a\\\\:b.png:loop=0", "movie=/srv/a:b.png "},
+		{"scale=640:360,drawtext=textfile=/srv/t:fontfile=/srv/f.ttf",
+		 "drawtext=/srv/t drawtext=/srv/f.ttf "},
+		{"subtitles=/srv/a.srt:fontsdir=/srv/fonts",
+		 "subtitles=/srv/a.srt subtitles=/srv/fonts "},
+		{"lut3d=/srv/look.cube", "lut3d=/srv/look.cube "},
+		{"amovie='/srv/a, b.mp3'", "amovie=/srv/a, b.mp3 "},
+		{"scale=640:360,drawtext=text=hello", ""},
+		{"nosuchfilter,movie=/srv/logo.png", ""},
+		{"", ""},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		cr_expect_str_eq(files_of(rows[i][0]), rows[i][1], "%s: %s", rows[i][0],
+				 files_of(rows[i][0]));
 }

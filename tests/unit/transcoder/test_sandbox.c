@@ -1,9 +1,12 @@
 /* test_sandbox.c - what a job may no longer do once it is inside */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <linux/netlink.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,19 +50,24 @@ static void teardown(void)
 }
 
 /* Runs in a child inside the sandbox; every check that fails is a bit of its exit code. */
-static int inside(int (*checks)(void), bool file_folder)
+static int inside_of(const struct sandbox *s, int (*checks)(void))
 {
 	int status;
 	pid_t pid = fork();
 
-	if (pid == 0) {
-		struct sandbox s = {.file = mine, .file_folder = file_folder};
-
-		_exit(sandbox_enter(&s) < 0 ? 255 : checks());
-	}
+	if (pid == 0)
+		_exit(sandbox_enter(s) < 0 ? 255 : checks());
 	waitpid(pid, &status, 0);
 	cr_assert(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int inside(int (*checks)(void), bool file_folder)
+{
+	struct sandbox s = {
+		.file = mine, .file_folder = file_folder, .network = SANDBOX_ANY, .memory_mb = 256};
+
+	return inside_of(&s, checks);
 }
 
 static bool opens(const char *path, int flags)
@@ -115,7 +123,16 @@ static int check_sockets(void)
 {
 	return (socket(AF_INET, SOCK_STREAM, 0) < 0 ? 1 : 0) |
 	       (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 2 : 0) |
-	       (socket(AF_PACKET, SOCK_RAW, 0) >= 0 ? 4 : 0);
+	       (socket(AF_PACKET, SOCK_RAW, 0) >= 0 ? 4 : 0) |
+	       (socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0 ? 8 : 0);
+}
+
+/* Without netlink, getaddrinfo cannot see which addresses this machine has. */
+static int check_lookup(void)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+
+	return getaddrinfo("localhost", "80", &hints, &found) == 0 && found ? 0 : 1;
 }
 
 /* Signals, niceness, a terminal's input: nothing that reaches beyond this process. */
@@ -124,22 +141,103 @@ static int check_others(void)
 	bool typed = ioctl(0, TIOCSTI, "x") == 0 || errno != EPERM;
 	bool typed_wide = syscall(SYS_ioctl, 0, TIOCSTI | 1ul << 32, "x") == 0 || errno != EPERM;
 
+	cpu_set_t all;
+
+	memset(&all, 0xff, sizeof(all));
 	return (tgkill(getppid(), getppid(), 0) == 0 ? 1 : 0) |
+	       (sched_setaffinity(getppid(), sizeof(all), &all) == 0 ? 64 : 0) |
+	       (sched_setaffinity(0, sizeof(all), &all) == 0 ? 0 : 128) |
 	       (tgkill(getpid(), gettid(), 0) == 0 ? 0 : 2) |
 	       (setpriority(PRIO_USER, 0, 19) == 0 ? 4 : 0) | (typed || typed_wide ? 8 : 0) |
 	       (socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT) >= 0 ? 16 : 0) |
 	       (opens("/etc/ssl/private", O_RDONLY | O_DIRECTORY) ? 32 : 0);
 }
 
-/* A pipe's owner gets a signal when there is something to be read. */
+/* A descriptor's owner gets a signal of choice when there is something to be read. */
 static int check_owner(void)
 {
+	struct f_owner_ex owner = {F_OWNER_PID, getppid()};
 	int ends[2];
 
-	if (pipe(ends) < 0 || fcntl(ends[0], F_SETOWN, getppid()) < 0 ||
-	    fcntl(ends[0], F_SETSIG, SIGUSR1) < 0 || fcntl(ends[0], F_SETFL, O_ASYNC) < 0)
-		return 0;
-	return write(ends[1], "x", 1) == 1 ? 0 : 1;
+	return (pipe(ends) < 0 ? 1 : 0) | (fcntl(ends[0], F_SETOWN, getppid()) == 0 ? 2 : 0) |
+	       (fcntl(ends[0], F_SETOWN_EX, &owner) == 0 ? 4 : 0) |
+	       (fcntl(ends[0], F_SETSIG, SIGKILL) == 0 ? 8 : 0) |
+	       (fcntl(ends[0], F_SETFL, O_ASYNC) == 0 ? 16 : 0) |
+	       (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? 0 : 32) |
+	       (fcntl(ends[0], F_SETLEASE, F_RDLCK) == 0 ? 64 : 0);
+}
+
+static int check_kill(void)
+{
+	return (kill(getppid(), 0) == 0 ? 1 : 0) | (kill(-1, 0) == 0 ? 2 : 0) |
+	       (syscall(SYS_tkill, getppid(), 0) == 0 ? 4 : 0) |
+	       (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0 ? 8 : 0) |
+	       (syscall(SYS_pidfd_open, getppid(), 0) >= 0 ? 16 : 0);
+}
+
+/* The lines "CapInh: 0000000000000000" of proc(5).  The sandbox has no /proc: the file is open. */
+static int status_fd;
+
+static int check_capabilities(void)
+{
+	static const char *const sets[] = {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"};
+	char text[4096] = "";
+	int bad = 0;
+
+	if (pread(status_fd, text, sizeof(text) - 1, 0) <= 0)
+		return 128;
+	for (size_t i = 0; i < array_size(sets); i++) {
+		const char *line = strstr(text, sets[i]);
+
+		if (!line || strtoull(line + strlen(sets[i]), NULL, 16) != 0)
+			bad |= 1 << i;
+	}
+	return bad;
+}
+
+/* The child's own: /proc/self is resolved when it is opened. */
+static int open_status(const struct sandbox *s)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+		_exit(sandbox_enter(s) < 0 ? 255 : check_capabilities());
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+/* A listener of this machine, and a system call that no library stands before. */
+static struct sockaddr_in listening;
+
+static int connect_raw(void)
+{
+	int fd = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 ||
+	    syscall(SYS_connect, fd, (struct sockaddr *)&listening, sizeof(listening)) < 0)
+		return errno == EACCES || errno == EPERM ? 0 : 2;
+	return 1;
+}
+
+static int listen_here(void)
+{
+	socklen_t len = sizeof(listening);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	listening = (struct sockaddr_in){.sin_family = AF_INET,
+					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	cr_assert_eq(bind(fd, (struct sockaddr *)&listening, len), 0);
+	cr_assert_eq(listen(fd, 8), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&listening, &len), 0);
+	return fd;
+}
+
+static long landlock_version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
 TestSuite(sandbox, .init = setup, .fini = teardown);
@@ -185,21 +283,69 @@ Test(sandbox, reaches_no_other_process)
 	cr_assert_eq(inside(check_others, false), 0);
 }
 
-static volatile sig_atomic_t signalled;
-
-static void on_signal(int number)
+Test(sandbox, signals_no_process_by_a_descriptor)
 {
-	signalled = number;
+	cr_assert_eq(inside(check_owner, false), 0);
 }
 
-Test(sandbox, signals_nobody_by_a_descriptor)
+Test(sandbox, signals_and_traces_no_process)
 {
-	/* landlock_create_ruleset(2): the version that can scope signals */
-	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 6)
-		cr_skip_test("this kernel's Landlock cannot scope signals");
-	signal(SIGUSR1, on_signal);
-	cr_assert_eq(inside(check_owner, false), 0);
-	cr_assert_eq(signalled, 0);
+	cr_assert_eq(inside(check_kill, false), 0);
+}
+
+Test(sandbox, names_are_looked_up_without_netlink)
+{
+	cr_assert_eq(inside(check_lookup, false), 0);
+}
+
+Test(sandbox, has_no_capability)
+{
+	cr_assert_eq(open_status(&(struct sandbox){.memory_mb = 256}), 0);
+}
+
+Test(sandbox, a_job_without_a_remote_source_makes_no_connection)
+{
+	int fd = listen_here();
+	struct sandbox s = {.memory_mb = 256, .network = SANDBOX_OFFLINE};
+
+	cr_assert_eq(inside_of(&s, connect_raw), 0);
+	close(fd);
+}
+
+Test(sandbox, a_raw_connection_goes_to_the_sources_port_alone)
+{
+	int fd = listen_here();
+	struct sandbox s = {.memory_mb = 256, .network = SANDBOX_DATAGRAMS};
+
+	if (landlock_version() < 4)
+		cr_skip_test("kernel: no Landlock rules for ports");
+	cr_assert_eq(inside_of(&s, connect_raw), 0);
+	s.network = SANDBOX_PORT;
+	s.port = (uint16_t)(ntohs(listening.sin_port) ^ 1);
+	cr_assert_eq(inside_of(&s, connect_raw), 0);
+	s.port = ntohs(listening.sin_port);
+	cr_assert_eq(inside_of(&s, connect_raw), 1);
+	close(fd);
+}
+
+Test(sandbox, reads_further_files_and_folders)
+{
+	const char *const more[] = {other};
+	struct sandbox s = {.file = mine, .more = more, .more_count = 1, .memory_mb = 256};
+
+	cr_assert_eq(inside_of(&s, check_folder), 0);
+	s = (struct sandbox){
+		.more = (const char *const[]){folder}, .more_count = 1, .memory_mb = 256};
+	cr_assert_eq(inside_of(&s, check_folder), 0);
+}
+
+Test(sandbox, a_lower_limit_of_descriptors_stays)
+{
+	struct rlimit few = {100, 100};
+	struct sandbox s = {.memory_mb = 256};
+
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	cr_assert_eq(inside_of(&s, connect_raw), 0);
 }
 
 #else

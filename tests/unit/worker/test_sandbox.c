@@ -2,8 +2,15 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "amps-worker/sandbox.h"
 
@@ -13,8 +20,11 @@ static int confined(int (*deed)(void))
 	pid_t pid = fork();
 	int status;
 
-	if (pid == 0)
+	if (pid == 0) {
+		/* for those that ask what they still may */
+		dup2(open("/proc/self/status", O_RDONLY), STDIN_FILENO);
 		_exit(sandbox_enter() < 0 ? 99 : deed());
+	}
 	cr_assert_gt(pid, 0);
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
@@ -36,6 +46,39 @@ static int make_a_connection(void)
 	return 0;
 }
 
+static int trace_another(void)
+{
+	ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+	return 1;
+}
+
+static int hold_capabilities(void)
+{
+	static const char *const sets[] = {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"};
+	char text[4096] = "";
+	int bad = 0;
+
+	/* opened by confined(), where files can still be opened */
+	if (read(STDIN_FILENO, text, sizeof(text) - 1) <= 0)
+		return 98;
+	for (size_t i = 0; i < array_size(sets); i++) {
+		const char *line = strstr(text, sets[i]);
+
+		bad += !line || strtoull(line + strlen(sets[i]), NULL, 16) != 0;
+	}
+	return bad;
+}
+
+Test(sandbox, no_process_can_be_traced)
+{
+	cr_assert_eq(confined(trace_another), -SIGSYS);
+}
+
+Test(sandbox, no_capability_is_left)
+{
+	cr_assert_eq(confined(hold_capabilities), 0);
+}
+
 Test(sandbox, no_program_can_be_run)
 {
 	cr_assert_eq(confined(run_a_program), -SIGSYS);
@@ -47,9 +90,61 @@ Test(sandbox, no_connection_can_be_made)
 }
 
 #ifndef AMPS_SANITIZED
+/* Every way that leads to another process of the same user; the ones that went through, as bits. */
+static int reach_a_process(void)
+{
+	cpu_set_t all;
+	int ends[2] = {STDIN_FILENO, STDERR_FILENO};
+
+	memset(&all, 0xff, sizeof(all));
+	return (kill(getppid(), 0) == 0 ? 1 : 0) | (tgkill(getppid(), getppid(), 0) == 0 ? 2 : 0) |
+	       (fcntl(ends[0], F_SETOWN, getppid()) == 0 ? 4 : 0) |
+	       (fcntl(ends[0], F_SETSIG, SIGKILL) == 0 ? 8 : 0) |
+	       (fcntl(ends[0], F_SETFL, O_ASYNC) == 0 ? 16 : 0) |
+	       (sched_setaffinity(getppid(), sizeof(all), &all) == 0 ? 32 : 0) |
+	       (syscall(SYS_pidfd_open, getppid(), 0) >= 0 ? 64 : 0);
+}
+
+static int make_a_socket(void)
+{
+	return (socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 1 : 0) |
+	       (socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0 ? 2 : 0) |
+	       (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 4 : 0);
+}
+
+/* What the worker does with descriptors. */
+static int handle_descriptors(void)
+{
+	int copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+	int flags = fcntl(copy, F_GETFL);
+
+	return copy >= 0 && flags >= 0 && fcntl(copy, F_SETFL, flags | O_NONBLOCK) == 0 &&
+			       tgkill(getpid(), gettid(), 0) == 0
+		       ? 0
+		       : 1;
+}
+
+Test(sandbox, no_other_process_can_be_reached)
+{
+	cr_assert_eq(confined(reach_a_process), 0);
+}
+
+Test(sandbox, no_socket_can_be_made)
+{
+	cr_assert_eq(confined(make_a_socket), 0);
+}
+
+Test(sandbox, descriptors_can_be_handled)
+{
+	cr_assert_eq(confined(handle_descriptors), 0);
+}
+
 static int open_a_file(void)
 {
-	return open("/etc/hostname", O_RDONLY) < 0 && open("/tmp", O_RDONLY) < 0 ? 0 : 1;
+	return open("/etc/hostname", O_RDONLY) < 0 && open("/tmp", O_RDONLY) < 0 &&
+			       open("/tmp/amps-made-by-a-worker", O_WRONLY | O_CREAT, 0600) < 0
+		       ? 0
+		       : 1;
 }
 
 static int map_code(void)

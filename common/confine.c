@@ -1,0 +1,104 @@
+/* confine.c - see confine.h; capabilities(7), landlock(7), seccomp(2) */
+#include "common/confine.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* What a ruleset can handle, by version of the kernel's interface.  Own definitions, because older
+ * headers end sooner. */
+struct ruleset {
+	uint64_t files, tcp, scopes;
+};
+#define ALL_SCOPES    3u /* abstract sockets, signals */
+#define RULE_NET_PORT 2
+
+struct net_port_rule {
+	uint64_t rights, port;
+};
+
+static int drop_bounding_set(void)
+{
+	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+			return errno == EPERM ? 0 : -errno;
+	return 0;
+}
+
+int confine_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	static const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = drop_bounding_set();
+	if (r < 0)
+		return r;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
+}
+
+int confine_ruleset(unsigned tcp)
+{
+	static const unsigned file_rights[] = {0, 13, 14, 15, 15, 16};
+	struct ruleset set = {0};
+	size_t bytes = sizeof(set.files);
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int fd;
+
+	if (version < 1)
+		return version < 0 ? -errno : -ENOSYS;
+	set.files = (1u << file_rights[MIN(version, 5)]) - 1;
+	if (version >= 4) {
+		set.tcp = tcp;
+		bytes = offsetof(struct ruleset, scopes);
+	}
+	if (version >= 6) {
+		set.scopes = ALL_SCOPES;
+		bytes = sizeof(set);
+	}
+	fd = (int)syscall(SYS_landlock_create_ruleset, &set, bytes, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int confine_allow_port(int ruleset, uint16_t port)
+{
+	struct net_port_rule rule = {.rights = CONFINE_TCP_CONNECT, .port = port};
+
+	return syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) < 0 ? -errno : 0;
+}
+
+int confine_restrict(int ruleset)
+{
+	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+}
+
+static int add_fcntl_rules(scmp_filter_ctx filter)
+{
+	static const unsigned commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
+					    F_SETFD, F_GETFL,	      F_GET_SEALS};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < array_size(commands); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, commands[i]));
+	return r < 0 ? r
+		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
+					SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+					SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+}
+
+int confine_add_rules(scmp_filter_ctx filter)
+{
+	int r = add_fcntl_rules(filter);
+
+	return r < 0 ? r
+		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}

@@ -1,0 +1,35 @@
+/* confine.h - what workers and jobs give up alike: capabilities, file rights, calls that reach
+ * other processes.
+ *
+ * Each sandbox (amps-worker/sandbox.c, amps-transcoder/sandbox.c) adds what only it gives up. */
+#ifndef AMPS_CONFINE_H
+#define AMPS_CONFINE_H
+
+#include <seccomp.h>
+#include "common/base.h"
+
+/* The TCP rights that a Landlock ruleset can handle; older headers do not name them. */
+#define CONFINE_TCP_BIND    1u
+#define CONFINE_TCP_CONNECT 2u
+
+/* Sets no_new_privs and empties the effective, permitted, inheritable, ambient and bounding sets.
+ * Without CAP_SETPCAP the bounding set stays, which no_new_privs makes harmless.  0 or -Exxx. */
+must_check int confine_capabilities(void);
+
+/* A Landlock ruleset that takes away every file right of the kernel's version, the TCP rights in
+ * `tcp` from version 4 on, and abstract sockets of and signals to other processes from version 6
+ * on.  A descriptor, -ENOSYS or -EOPNOTSUPP (the kernel has no Landlock), or another -Exxx. */
+must_check int confine_ruleset(unsigned tcp);
+
+/* Allows TCP connections to this port.  0 or -Exxx. */
+must_check int confine_allow_port(int ruleset, uint16_t port);
+
+/* Puts the ruleset in force; it stays the caller's.  0 or -Exxx. */
+must_check int confine_restrict(int ruleset);
+
+/* Adds the rules of a seccomp allow-list for calls that are harmless with some arguments only:
+ * fcntl without owners, signals and locks (F_SETOWN with F_SETSIG sends any signal to any process
+ * of the same user), tgkill of this process alone.  0 or -Exxx. */
+must_check int confine_add_rules(scmp_filter_ctx filter);
+
+#endif
