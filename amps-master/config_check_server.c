@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,6 +66,17 @@ static json_t *read_host(struct check *c, const struct field *f, const struct sp
 	return NULL;
 }
 
+/* The file may be meant for another machine. */
+static json_t *read_user(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *text = value_text(c, f, at);
+
+	if (text != NULL && getpwnam(json_string_value(text)) == NULL)
+		check_warning(c, at, "there is no user %s here: a server that root starts ends",
+			      check_name(at).text);
+	return text;
+}
+
 static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 {
 	json_int_t rtsp_port = json_integer_value(json_object_get(out, "rtsp_port"));
@@ -103,6 +115,7 @@ static const struct field server_fields[] = {
 	FIELD("host", read_host, .flags = FIELD_FILLED, .fallback = "\"0.0.0.0\""),
 	FIELD("port", value_int, .max = PORT_MAX, .fallback = "5000"),
 	FIELD("workers", read_workers, .max = WORKERS_MAX, .fallback = "0"),
+	FIELD("user", read_user, .flags = FIELD_FILLED, .max = 63, .fallback = "null"),
 	FIELD("rtsp_port", value_int, .max = PORT_MAX, .fallback = "8554"),
 	FIELD("public_url", value_web_url, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("trusted_proxies", value_list, .flags = FIELD_SINGLE, .item = &proxy,
@@ -287,7 +300,22 @@ static const struct field limits_fields[] = {
 	FIELD("memory_mb", value_int, .max = 1 << 20, .fallback = "0"),
 	FIELD("nice", value_int, .max = 19, .fallback = "0"),
 };
-const struct section config_check_limits = {FIELDS(limits_fields)};
+
+static bool finish_limits(struct check *c, const struct spot *at, json_t *out)
+{
+	json_int_t memory_mb = json_integer_value(json_object_get(out, "memory_mb"));
+	struct spot inner;
+
+	if (memory_mb == 0 || memory_mb >= JOB_MEMORY_MIN_MB)
+		return true;
+	inner = check_enter_key(c, at->value, "memory_mb");
+	check_error(c, &inner, "must be 0 or at least %d: no job can run with less",
+		    JOB_MEMORY_MIN_MB);
+	check_leave(c, &inner);
+	return true;
+}
+
+const struct section config_check_limits = {FIELDS(limits_fields), .finish = finish_limits};
 
 static const char *const trusted[] = {"query", "headers", NULL};
 static const struct field trust = {.read = value_choice, .choices = trusted};

@@ -192,7 +192,7 @@ int db_open(const char *state_dir, struct db **ret, char *text, size_t text_cap)
 {
 	char path[PATH_MAX], words[256] = "";
 	struct db *db;
-	int r = make_folders(state_dir, 0700);
+	int r = make_folders(state_dir, 0700, NULL);
 
 	if (r == 0 && (size_t)snprintf(path, sizeof(path), "%s/amps.db", state_dir) >= sizeof(path))
 		r = -ENAMETOOLONG;

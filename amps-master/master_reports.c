@@ -206,6 +206,16 @@ static void announce_auth(const struct master *m)
 		printf("  auth      on, the token is in %s/token\n", m->settings.state_dir);
 }
 
+static void announce_user(const struct master *m)
+{
+	if (m->account.other)
+		printf("  user      %s\n", m->account.name);
+	else if (geteuid() == 0)
+		printf("  user      root%s\n", m->account.chosen ? ""
+								 : ": make a user " ACCOUNT_DEFAULT
+								   " or name one in server.user");
+}
+
 void master_announce(struct master *m)
 {
 	char url[512];
@@ -217,6 +227,9 @@ void master_announce(struct master *m)
 	log_info("serving pid=%d ms=%llu url=%s version=%s", (int)getpid(),
 		 (unsigned long long)(clock_mono_us() - m->epoch_mono_us) / 1000, url,
 		 AMPS_VERSION);
+	if (m->settings.log_json && geteuid() == 0 && !m->account.chosen)
+		log_warn("the server runs as root, going on (make a user " ACCOUNT_DEFAULT
+			 " or name one in server.user)");
 	if (m->settings.log_json)
 		return; /* a banner is nothing for a program that reads */
 	printf("Amps %s\n", AMPS_VERSION);
@@ -224,5 +237,6 @@ void master_announce(struct master *m)
 	       m->settings.workers, m->settings.workers == 1 ? "" : "s");
 	printf("  channels  %zu from %s\n", channel_count(m), serve_options_config(m->options));
 	announce_auth(m);
+	announce_user(m);
 	fflush(stdout);
 }

@@ -129,7 +129,6 @@ static int load_config(struct master *m, int *ret_fd)
 static int prepare_process(struct master *m)
 {
 	struct rlimit files;
-	int r;
 
 	/* Jobs are cloned by the nursery and must come to us, not to init, when it dies. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
@@ -140,13 +139,36 @@ static int prepare_process(struct master *m)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	log_init("master", m->settings.log_level, m->settings.log_json);
-	r = runtime_dir_open(&m->runtime, m->settings.runtime_dir, m->text, sizeof(m->text));
-	if (r == 0) {
-		r = make_folders(m->settings.state_dir, STATE_DIR_MODE);
-		if (r < 0)
-			return complain(m, m->settings.state_dir, r);
-	}
-	return r;
+	return 0;
+}
+
+static int make_places(struct master *m)
+{
+	const char *const folders[] = {m->settings.state_dir, m->settings.runtime_dir, NULL};
+	int r = account_find(&m->account, m->settings.user, folders, m->text, sizeof(m->text));
+
+	if (r == 0)
+		r = runtime_dir_open(&m->runtime, m->settings.runtime_dir, &m->account, m->text,
+				     sizeof(m->text));
+	if (r < 0)
+		return r;
+	r = make_folders(m->settings.state_dir, STATE_DIR_MODE, &m->account);
+	return r < 0 ? complain(m, m->settings.state_dir, r) : 0;
+}
+
+/* All that needs root is done: ports are bound, folders are made. */
+static int drop_root(struct master *m)
+{
+	const char *config = serve_options_config(m->options);
+	int r = account_become(&m->account);
+
+	if (r < 0)
+		return complain(m, "server.user", r);
+	if (m->account.other && access(config, R_OK) != 0)
+		log_warn("the server's user cannot read the configuration (%s), a reload will fail "
+			 "user=%s path=%s",
+			 strerror(errno), m->account.name, config);
+	return 0;
 }
 
 static int make_chantab(struct master *m)
@@ -388,13 +410,17 @@ static int start(struct master *m)
 	if (r == 0)
 		r = prepare_process(m);
 	if (r == 0)
+		r = make_places(m);
+	if (r == 0)
+		r = listen_open(&m->listeners, m->settings.host, m->settings.port,
+				m->settings.workers, m->text, sizeof(m->text));
+	if (r == 0)
+		r = drop_root(m);
+	if (r == 0)
 		r = make_chantab(m);
 	if (r == 0)
 		r = load_store(m, TAKE_FD(config_fd));
 	close_fd(&config_fd);
-	if (r == 0)
-		r = listen_open(&m->listeners, m->settings.host, m->settings.port,
-				m->settings.workers, m->text, sizeof(m->text));
 	if (r == 0)
 		r = make_children(m);
 	if (r == 0)

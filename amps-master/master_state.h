@@ -3,6 +3,7 @@
 #ifndef AMPS_MASTER_STATE_H
 #define AMPS_MASTER_STATE_H
 
+#include "amps-master/account.h"
 #include "amps-master/control_commands.h"
 #include "amps-master/listen.h"
 #include "amps-master/nursery.h"
@@ -23,6 +24,7 @@ enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING, MASTER_KIL
 struct master {
 	const struct serve_options *options;
 	struct settings settings;
+	struct account account;
 	struct runtime_dir runtime;
 	struct event_base *base;
 	struct event *signals[MASTER_SIGNALS];

@@ -1,7 +1,8 @@
 /* model.h - the validated configuration as a JSON tree, the one form that the checker makes, the
  * database keeps and the publisher reads.
  *
- *	{"server":   {"host","port","workers" (0 = auto),"rtsp_port","public_url","trusted_proxies",
+ *	{"server":   {"host","port","workers" (0 =
+ *auto),"user","rtsp_port","public_url","trusted_proxies",
  *	              "state_dir","runtime_dir","max_viewers","log_level","log_format",
  *	              "access_log"},
  *	 "auth":     {"enabled","token","admin_token","token_file","tokens":[{...}]},

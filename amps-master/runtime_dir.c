@@ -35,10 +35,23 @@ int state_dir_default(char *dst, size_t cap)
 	return format_path(dst, cap, home, ".local/state/amps");
 }
 
-int make_folders(const char *path, unsigned mode)
+/* What was just made.  Not by its path: in a folder of somebody else's it could be another by now.
+ */
+static int give_folder(const char *path, const struct account *owner)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return -errno;
+	return st.st_uid == geteuid() ? account_give(owner, fd) : -EPERM;
+}
+
+int make_folders(const char *path, unsigned mode, const struct account *owner)
 {
 	char part[PATH_MAX];
 	size_t len = strlen(path);
+	int r = 0;
 
 	if (len == 0 || len >= sizeof(part))
 		return -ENAMETOOLONG;
@@ -47,15 +60,19 @@ int make_folders(const char *path, unsigned mode)
 		if (part[i] != '/' && part[i] != '\0')
 			continue;
 		part[i] = '\0';
-		if (mkdir(part, mode) != 0 && errno != EEXIST)
-			return -errno;
+		if (mkdir(part, mode) == 0)
+			r = owner ? give_folder(part, owner) : 0;
+		else if (errno != EEXIST)
+			r = -errno;
+		if (r < 0)
+			return r;
 		part[i] = path[i];
 	}
 	return 0;
 }
 
 /* In a folder that others may write to (/tmp), somebody else could have made ours first. */
-static int check_owner(const char *path)
+static int check_owner(const char *path, const struct account *owner)
 {
 	struct stat st;
 
@@ -63,7 +80,8 @@ static int check_owner(const char *path)
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
-	if (st.st_uid != geteuid() && st.st_uid != 0)
+	if (st.st_uid != geteuid() && st.st_uid != 0 &&
+	    !(owner && owner->other && st.st_uid == owner->uid))
 		return -EPERM;
 	return access(path, W_OK | X_OK) == 0 ? 0 : -errno;
 }
@@ -100,7 +118,7 @@ static int write_pid(int fd)
 	return pwrite(fd, line, (size_t)n, 0) == n ? 0 : -EIO;
 }
 
-static int open_folder(struct runtime_dir *d, const char *path)
+static int open_folder(struct runtime_dir *d, const char *path, const struct account *owner)
 {
 	int r;
 
@@ -112,9 +130,9 @@ static int open_folder(struct runtime_dir *d, const char *path)
 	if (r == 0)
 		r = format_path(d->pid_path, sizeof(d->pid_path), path, "pid");
 	if (r == 0)
-		r = make_folders(path, 0755);
+		r = make_folders(path, 0755, owner);
 	if (r == 0)
-		r = check_owner(path);
+		r = check_owner(path, owner);
 	if (r < 0)
 		return r;
 	d->lock_fd = take_lock(d->pid_path);
@@ -122,12 +140,14 @@ static int open_folder(struct runtime_dir *d, const char *path)
 		return d->lock_fd;
 	if (unlink(d->control_path) != 0 && errno != ENOENT)
 		return -errno;
-	return write_pid(d->lock_fd);
+	r = owner ? account_give(owner, d->lock_fd) : 0;
+	return r < 0 ? r : write_pid(d->lock_fd);
 }
 
-int runtime_dir_open(struct runtime_dir *d, const char *path, char *text, size_t text_cap)
+int runtime_dir_open(struct runtime_dir *d, const char *path, const struct account *owner,
+		     char *text, size_t text_cap)
 {
-	int r = open_folder(d, path);
+	int r = open_folder(d, path, owner);
 
 	if (r == -EBUSY)
 		snprintf(text, text_cap, "another server is already running in %s", path);

@@ -6,7 +6,7 @@
 #define AMPS_RUNTIME_DIR_H
 
 #include <limits.h>
-#include "common/base.h"
+#include "amps-master/account.h"
 
 struct runtime_dir {
 	char path[PATH_MAX];
@@ -20,13 +20,14 @@ struct runtime_dir {
 must_check int runtime_dir_default(char *dst, size_t cap);
 must_check int state_dir_default(char *dst, size_t cap);
 
-/* Makes a folder and those above it (new ones with this mode).  0 or -Exxx. */
-must_check int make_folders(const char *path, unsigned mode);
+/* Makes a folder and those above it; new ones have this mode and belong to `owner` (NULL: to us). 0
+ * or -Exxx. */
+must_check int make_folders(const char *path, unsigned mode, const struct account *owner);
 
-/* Makes the folder, takes the lock, removes a stale socket, writes the pid.  0 or -Exxx with the
- * reason in `text` (-EBUSY: another master owns it). */
-must_check int runtime_dir_open(struct runtime_dir *d, const char *path, char *text,
-				size_t text_cap);
+/* Makes the folder, takes the lock, removes a stale socket, writes the pid.  What is new belongs to
+ * `owner` (NULL: to us).  0 or -Exxx with the reason in `text` (-EBUSY: another master owns it). */
+must_check int runtime_dir_open(struct runtime_dir *d, const char *path,
+				const struct account *owner, char *text, size_t text_cap);
 
 /* Removes socket and pid file and lets the lock go. */
 void runtime_dir_close(struct runtime_dir *d);

@@ -63,7 +63,7 @@ static void follow_live(struct settings *s, const json_t *server)
 
 void settings_follow(struct settings *s, const json_t *server, json_t *warnings)
 {
-	static const char *const later[] = {"host",	 "port",	"workers",
+	static const char *const later[] = {"host",	 "port",	"workers",   "user",
 					    "state_dir", "runtime_dir", "log_format"};
 
 	for (size_t i = 0; i < array_size(later); i++) {
@@ -93,6 +93,7 @@ int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap
 	*s = (struct settings){.log_level = LOG_INFO};
 	s->server = json_incref((json_t *)(uintptr_t)server);
 	s->host = string_of(server, "host", "0.0.0.0");
+	s->user = string_of(server, "user", NULL);
 	s->port = (uint16_t)json_integer_value(json_object_get(server, "port"));
 	s->workers = workers > 0 ? (unsigned)MIN(workers, (json_int_t)WORKERS_MAX)
 				 : MIN(count_cores(), (unsigned)WORKERS_MAX);

@@ -11,8 +11,9 @@
 #include "common/log.h"
 
 struct settings {
-	json_t *server; /* as it was at the start; keeps `host`; owned */
+	json_t *server; /* as it was at the start; keeps `host` and `user`; owned */
 	const char *host;
+	const char *user; /* to become when root started us; NULL = not given */
 	uint16_t port;
 	unsigned workers;   /* resolved: never 0 */
 	json_t *public_url; /* a string or NULL; owned */

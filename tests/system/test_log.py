@@ -87,7 +87,7 @@ print(s.recv(4096).decode())"""], capture_output=True, text=True, timeout=20)
     s.stop()
     lines = s.log().splitlines()
     banner = [line for line in lines if not TEXT.match(line)]
-    assert all(line.startswith(("Amps ", "  url ", "  channels ", "  auth ")) for line in banner), banner
+    assert all(line.startswith(("Amps ", "  url ", "  channels ", "  auth ", "  user ")) for line in banner), banner
     assert not any(line.startswith("2026-01-01T00:00:00.000Z") for line in lines)
     assert "\x1b" not in s.log()
 

@@ -61,6 +61,7 @@ static const struct place scalars[] = {
 	KEY("server", "log_level"),
 	KEY("server", "log_format"),
 	KEY("server", "access_log"),
+	KEY("server", "user"),
 	KEY("server", "debug"),
 	KEY("auth", "enabled"),
 	KEY("auth", "token"),

@@ -35,7 +35,7 @@ Test(runtime_dir, makes_the_folder_and_tells_the_pid)
 	char text[256] = "", line[32] = "";
 	FILE *f;
 
-	cr_assert_eq(runtime_dir_open(&d, folder, text, sizeof(text)), 0, "%s", text);
+	cr_assert_eq(runtime_dir_open(&d, folder, NULL, text, sizeof(text)), 0, "%s", text);
 	f = fopen(d.pid_path, "r");
 	cr_assert_not_null(f);
 	cr_assert_not_null(fgets(line, sizeof(line), f));
@@ -50,8 +50,8 @@ Test(runtime_dir, refuses_a_second_master)
 	struct runtime_dir first, second;
 	char text[256] = "";
 
-	cr_assert_eq(runtime_dir_open(&first, folder, text, sizeof(text)), 0);
-	cr_assert_eq(runtime_dir_open(&second, folder, text, sizeof(text)), -EBUSY);
+	cr_assert_eq(runtime_dir_open(&first, folder, NULL, text, sizeof(text)), 0);
+	cr_assert_eq(runtime_dir_open(&second, folder, NULL, text, sizeof(text)), -EBUSY);
 	cr_assert_not_null(strstr(text, "already running"));
 	cr_assert_eq(access(first.pid_path, F_OK), 0, "the first one's file stays");
 	runtime_dir_close(&first);
@@ -66,7 +66,7 @@ Test(runtime_dir, cleans_up_behind_a_killed_master)
 	if (pid == 0) {
 		int fd;
 
-		if (runtime_dir_open(&d, folder, text, sizeof(text)) != 0)
+		if (runtime_dir_open(&d, folder, NULL, text, sizeof(text)) != 0)
 			_exit(1);
 		fd = open(d.control_path, O_CREAT | O_WRONLY, 0600);
 		_exit(fd >= 0 ? 0 : 2);
@@ -76,7 +76,7 @@ Test(runtime_dir, cleans_up_behind_a_killed_master)
 		cr_assert_eq(waitpid(pid, &status, 0), pid);
 		cr_assert_eq(status, 0);
 	}
-	cr_assert_eq(runtime_dir_open(&d, folder, text, sizeof(text)), 0, "%s", text);
+	cr_assert_eq(runtime_dir_open(&d, folder, NULL, text, sizeof(text)), 0, "%s", text);
 	cr_assert_eq(access(d.control_path, F_OK), -1, "the stale socket is gone");
 	runtime_dir_close(&d);
 }
@@ -86,7 +86,7 @@ Test(runtime_dir, a_folder_that_cannot_be_is_an_error_with_a_reason)
 	struct runtime_dir d;
 	char text[256] = "";
 
-	cr_assert_lt(runtime_dir_open(&d, "/proc/self/amps", text, sizeof(text)), 0);
+	cr_assert_lt(runtime_dir_open(&d, "/proc/self/amps", NULL, text, sizeof(text)), 0);
 	cr_assert_not_null(strstr(text, "/proc/self/amps"));
-	cr_assert_eq(make_folders(folder, 0700), 0);
+	cr_assert_eq(make_folders(folder, 0700, NULL), 0);
 }

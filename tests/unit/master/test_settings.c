@@ -7,8 +7,8 @@
 
 static json_t *server_with(const char *key, json_t *value)
 {
-	json_t *server = json_pack("{s:s, s:i, s:i, s:n, s:s, s:s, s:s, s:s, s:i}", "host",
-				   "127.0.0.1", "port", 5000, "workers", 2, "public_url",
+	json_t *server = json_pack("{s:s, s:i, s:i, s:n, s:n, s:s, s:s, s:s, s:s, s:i}", "host",
+				   "127.0.0.1", "port", 5000, "workers", 2, "user", "public_url",
 				   "state_dir", "/tmp/a", "runtime_dir", "/tmp/b", "log_level",
 				   "info", "log_format", "text", "max_viewers", 0);
 
@@ -52,7 +52,7 @@ Test(settings, an_unchanged_file_warns_of_nothing)
 
 Test(settings, keys_of_the_next_start_warn_until_they_are_as_they_were)
 {
-	static const char *const keys[] = {"host",	"port",	       "workers",
+	static const char *const keys[] = {"host",	"port",	       "workers",   "user",
 					   "state_dir", "runtime_dir", "log_format"};
 	struct settings s;
 
