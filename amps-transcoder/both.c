@@ -165,6 +165,7 @@ static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer
 			r = AVERROR(ETIMEDOUT);
 		if (r < 0)
 			break;
+		source_note_media(s);
 		time_90k = packet_time(demuxer, packet);
 		if (begin_90k == TIME_NONE)
 			begin_90k = time_90k;
@@ -210,6 +211,8 @@ static int media_failed(struct both *b, const struct source *s, bool begun, uint
 {
 	if (job_ending(b->job))
 		return job_end_shutdown(b->job);
+	if (source_problem(s))
+		return job_end_failed(b->job, 502, "%s", source_problem(s));
 	if (error == AVERROR(ETIMEDOUT) || job_deadline_passed(b->job))
 		return job_end_silent(b->job, s->shown, begun, timeout_us);
 	return job_end_failed_av(b->job, 502, s->shown, error);

@@ -366,6 +366,8 @@ static int on_read_end(struct remux *m, int r)
 
 	if (job_ending(in->job))
 		return 1 + job_end_shutdown(in->job);
+	if (source_problem(&in->source))
+		return 1 + job_end_failed(in->job, 502, "%s", source_problem(&in->source));
 	if (job_deadline_passed(in->job) && r != AVERROR_EOF)
 		return 1 + ingest_failed(in, -ETIMEDOUT);
 	if (r == AVERROR(EAGAIN)) {
@@ -388,6 +390,7 @@ static int step(struct remux *m, AVPacket *pkt)
 	ingest_set_deadline(m->in);
 	r = av_read_frame(m->demuxer, pkt);
 	if (r >= 0) {
+		source_note_media(&m->in->source);
 		r = forgive(carry_packet(m, pkt));
 		av_packet_unref(pkt);
 	}
@@ -456,7 +459,9 @@ int remux_run(struct ingest *in)
 
 	remux_clock_init(&m.clock);
 	r = source_demuxer_open(&in->source, &m.demuxer);
-	if (r < 0 && (job_ending(in->job) || job_deadline_passed(in->job)))
+	if (r < 0 && source_problem(&in->source))
+		code = job_end_failed(in->job, 502, "%s", source_problem(&in->source));
+	else if (r < 0 && (job_ending(in->job) || job_deadline_passed(in->job)))
 		code = ingest_failed(in, job_ending(in->job) ? -ECANCELED : -ETIMEDOUT);
 	else if (r < 0)
 		code = job_end_failed_av(in->job, 502, in->source.shown, r);

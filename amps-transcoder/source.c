@@ -60,9 +60,68 @@ static int why_ended(const struct source *s, int averror)
 	return source_errno(averror);
 }
 
+static int on_interrupt(void *opaque)
+{
+	struct source *s = opaque;
+
+	return playlist_watch_look(&s->playlists) || job_interrupt(s->job);
+}
+
 static AVIOInterruptCB interrupt_of(struct source *s)
 {
-	return (AVIOInterruptCB){.callback = job_interrupt, .opaque = s->job};
+	return (AVIOInterruptCB){.callback = on_interrupt, .opaque = s};
+}
+
+/* The demuxer's own; dash.c and hls_languages.c stand before them. */
+static int on_io_open(AVFormatContext *ic, AVIOContext **pb, const char *url, int flags,
+		      AVDictionary **options)
+{
+	struct source *s = ic->interrupt_callback.opaque;
+	int r = s->io_open(ic, pb, url, flags, options);
+
+	if (r >= 0)
+		playlist_watch_add(&s->playlists, *pb);
+	return r;
+}
+
+static int on_io_close(AVFormatContext *ic, AVIOContext *pb)
+{
+	struct source *s = ic->interrupt_callback.opaque;
+
+	playlist_watch_remove(&s->playlists, pb);
+	return s->io_close(ic, pb);
+}
+
+/* A context that is interrupted for the job and whose playlists are watched; NULL without memory.
+ */
+static AVFormatContext *new_context(struct source *s)
+{
+	AVFormatContext *ic = avformat_alloc_context();
+
+	if (!ic)
+		return NULL;
+	ic->interrupt_callback = interrupt_of(s);
+	s->io_open = ic->io_open;
+	s->io_close = ic->io_close2;
+	ic->io_open = on_io_open;
+	ic->io_close2 = on_io_close;
+	return ic;
+}
+
+static void close_avio(struct source *s)
+{
+	playlist_watch_remove(&s->playlists, s->avio);
+	avio_closep(&s->avio);
+}
+
+void source_note_media(struct source *s)
+{
+	playlist_watch_media(&s->playlists);
+}
+
+const char *source_problem(const struct source *s)
+{
+	return *s->playlists.problem ? s->playlists.problem : NULL;
 }
 
 /* The operator's options with what we insist on. */
@@ -260,7 +319,7 @@ int source_rewind(struct source *s)
 	s->head_at = s->head_len = 0;
 	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
 		return 0;
-	avio_closep(&s->avio);
+	close_avio(s);
 	return open_avio(s);
 }
 
@@ -313,7 +372,7 @@ static AVIOContext *reusable_avio(struct source *s)
 		return NULL;
 	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
 		return s->avio;
-	avio_closep(&s->avio);
+	close_avio(s);
 	av_dict_free(&s->left);
 	return NULL;
 }
@@ -386,17 +445,19 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 		if (!format)
 			return AVERROR_DEMUXER_NOT_FOUND;
 	}
-	ic = avformat_alloc_context();
+	ic = new_context(s);
 	if (!ic)
 		return AVERROR(ENOMEM);
-	ic->interrupt_callback = interrupt_of(s);
 	if (!open_dash(s, &ic, &r)) {
 		ic->pb = reusable_avio(s);
+		if (ic->pb && ic->pb == s->avio)
+			playlist_watch_add(&s->playlists, s->avio);
 		r = open_demuxer(s, &ic, format);
 	}
 	if (r < 0)
 		return r;
-	r = avformat_find_stream_info(ic, NULL);
+	/* a playlist that was cut short is none */
+	r = source_problem(s) ? AVERROR_EXIT : avformat_find_stream_info(ic, NULL);
 	if (r < 0) {
 		avformat_close_input(&ic);
 		return r;
@@ -425,12 +486,10 @@ bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k)
  * at one that is not continued; only a fresh look tells which. */
 static bool playlist_has_end(struct source *s)
 {
-	AVFormatContext *ic = avformat_alloc_context();
+	AVFormatContext *ic = new_context(s);
 	AVDictionary *d = options_of(s);
 	bool ended = false;
 
-	if (ic)
-		ic->interrupt_callback = interrupt_of(s);
 	if (ic && avformat_open_input(&ic, s->url, av_find_input_format("hls"), &d) >= 0) {
 		ended = ic->duration != AV_NOPTS_VALUE;
 		avformat_close_input(&ic);
@@ -448,7 +507,7 @@ void source_close(struct source *s)
 {
 	close_fd(&s->fd);
 	udp_close(&s->udp);
-	avio_closep(&s->avio);
+	close_avio(s);
 	s->dash = dash_free(s->dash);
 	if (s->own)
 		av_freep(&s->own->buffer);

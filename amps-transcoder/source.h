@@ -8,6 +8,7 @@
 #include <libavformat/avformat.h>
 #include "amps-transcoder/dash.h"
 #include "amps-transcoder/job.h"
+#include "amps-transcoder/playlist_watch.h"
 #include "amps-transcoder/source_options.h"
 #include "amps-transcoder/udp.h"
 
@@ -25,6 +26,11 @@ struct source {
 	int fd;	       /* VIA_FILE */
 	struct udp udp;
 	AVIOContext *avio;
+	struct playlist_watch playlists;
+	/* the demuxer's own ways to open and close connections */
+	int (*io_open)(AVFormatContext *ic, AVIOContext **pb, const char *url, int flags,
+		       AVDictionary **options);
+	int (*io_close)(AVFormatContext *ic, AVIOContext *pb);
 	struct dash *dash;  /* VIA_AVIO: the live presentation that the demuxer plays */
 	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reading as libav wants it */
 	AVDictionary *left; /* VIA_AVIO, VIA_UDP: the options that the protocol did not take */
@@ -47,6 +53,12 @@ must_check ssize_t source_read(struct source *s, uint8_t *dst, size_t cap);
 
 /* Back to the first byte, for a loop.  0 or -Exxx. */
 must_check int source_rewind(struct source *s);
+
+/* A packet of media was demuxed. */
+void source_note_media(struct source *s);
+
+/* What made us give the source up where libav has no reason of its own, or NULL. */
+const char *source_problem(const struct source *s);
 
 /* Opens libav's demuxer on the source (not for a transport stream unless asked by -ss, -t or -f).
  * *ret is closed with avformat_close_input().  0 or a libav error. */

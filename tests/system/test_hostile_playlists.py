@@ -257,3 +257,59 @@ def test_the_canaries_sing(canary):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.sendto(b"x", ("127.0.0.1", canary.port))
     assert canary.called()
+
+
+def test_a_query_does_not_open_the_network(server, canary):
+    """`mode=listener` means something for SRT alone."""
+    queries = ("?mode=listener", "?a=1&mode=listener", "?listen=1&listen")
+    with web({}) as base:
+        urls = [f"{base}/to/http://{inside}:{canary.port}/x.ts{query}"
+                for inside in ("127.0.0.1", PRIVATE, "[::1]") for query in queries]
+        channels = [channel(n, url) for n, url in enumerate(urls, 1)]
+        s = server(line_up(*channels, streaming={"start_timeout": 3}))
+        assert 200 not in ask_all(s, channels)
+    assert not canary.called()
+
+
+@contextlib.contextmanager
+def endless(first, more):
+    """Serves `first`, then `more` for as long as anybody reads it."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/vnd.apple.mpegurl")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(first)
+                while True:
+                    self.wfile.write(more)
+
+    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener.daemon_threads = True
+    threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.server_address[1]}/x"
+    finally:
+        listener.shutdown()
+        listener.server_close()
+
+
+VARIANT = b"#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"
+
+
+@pytest.mark.parametrize("first,more,suffix,reason", [
+    (HEAD.encode(), b"#EXTINF:4,\na.ts\n" * 1000, ".m3u8", "is longer than 8 MB"),
+    (b"#EXTM3U\n", VARIANT * 100, ".m3u8", "has more than 1024 variants"),
+    (b"#EXTM3U\n" + VARIANT + HEAD.encode(), b"#" * 4096, ".m3u8", "is longer than 8 MB"),
+    (MPD.split("<Period>")[0].encode(), b"<Period></Period>" * 1000, ".mpd", "is longer than 8 MB"),
+], ids=["segments", "variants", "one line", "manifest"])
+def test_a_playlist_without_end_is_given_up(server, first, more, suffix, reason):
+    with endless(first, more) as url:
+        s = server(line_up(channel(1, url + suffix), streaming={"start_timeout": 60}))
+        refused = s.refused("/stream/1.ts", timeout=60)
+        assert refused.status == 502
+        assert f"the source's playlist {reason}" in refused.text
+        assert f"the source's playlist {reason}" in s.tuner("1")["last_error"]
