@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-transcoder/av_compat.h"
 #include "amps-transcoder/check_graph.h"
 #include "amps-transcoder/stream_map.h"
 #include "common/text.h"
@@ -220,6 +221,7 @@ static AVCodecContext *dummy_codec(struct value_checker *c, const AVCodec *codec
 /* Opens the encoder with this one setting. */
 static bool trial_open(const AVCodec *codec, const char *name, const char *value)
 {
+	const enum AVPixelFormat *formats = av_compat_pix_fmts(codec);
 	AVCodecContext *ctx = avcodec_alloc_context3(codec);
 	AVDictionary *options = NULL;
 	bool ok;
@@ -227,7 +229,7 @@ static bool trial_open(const AVCodec *codec, const char *name, const char *value
 	if (!ctx)
 		return true;
 	ctx->width = ctx->height = 64;
-	ctx->pix_fmt = codec->pix_fmts ? codec->pix_fmts[0] : AV_PIX_FMT_YUV420P;
+	ctx->pix_fmt = formats ? formats[0] : AV_PIX_FMT_YUV420P;
 	ctx->time_base = (AVRational){1, 25};
 	ctx->framerate = (AVRational){25, 1};
 	ctx->thread_count = 1;

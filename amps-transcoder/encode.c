@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-transcoder/av_compat.h"
+
 #define LOOKAHEAD_MAX 10
 #define THREADS_MAX   4 /* each x264 thread holds a picture back */
 
@@ -130,12 +132,13 @@ void encoder_close(struct encoder *e)
 static void set_picture_type(struct encoder *e, AVFrame *frame, int64_t pts_90k, bool source_keys)
 {
 	int64_t slot = pts_90k / e->grid_90k;
-	bool key = source_keys ? frame->key_frame && !e->last_was_key : slot != e->last_slot;
+	bool is_key = av_compat_is_key(frame);
+	bool key = source_keys ? is_key && !e->last_was_key : slot != e->last_slot;
 
-	e->last_was_key = frame->key_frame;
+	e->last_was_key = is_key;
 	e->last_slot = slot;
 	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-	frame->key_frame = key;
+	av_compat_set_key(frame, key);
 }
 
 int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-transcoder/av_compat.h"
 #include "common/buf.h"
 
 #define JUMP_90K 90000 /* a hole this long is not filled with repeated frames */
@@ -37,7 +38,7 @@ void filter_done(struct filter *f)
 /* The encoder's 4:2:0 of 8 bits, which every player shows, else whatever it prefers. */
 static enum AVPixelFormat choose_pix_fmt(const struct profile *p)
 {
-	const enum AVPixelFormat *list = p->video.codec->pix_fmts;
+	const enum AVPixelFormat *list = av_compat_pix_fmts(p->video.codec);
 
 	if (p->pix_fmt != AV_PIX_FMT_NONE)
 		return p->pix_fmt;
@@ -112,7 +113,7 @@ static void video_text(const struct filter *f, struct buf *b)
 
 static int choose_sample_rate(const struct filter *f)
 {
-	const int *list = f->profile->audio.codec->supported_samplerates;
+	const int *list = av_compat_sample_rates(f->profile->audio.codec);
 	int wanted = f->profile->sample_rate ? f->profile->sample_rate : f->sample_rate;
 
 	for (size_t i = 0; list && list[i]; i++)
@@ -141,7 +142,7 @@ static void choose_layout(const struct filter *f, char *text, size_t cap)
 static void audio_text(const struct filter *f, struct buf *b)
 {
 	const struct profile *p = f->profile;
-	const enum AVSampleFormat *formats = p->audio.codec->sample_fmts;
+	const enum AVSampleFormat *formats = av_compat_sample_fmts(p->audio.codec);
 	char layout[64];
 
 	user_text(p->audio.filter, b);
@@ -172,6 +173,7 @@ static int make_source(struct filter *f)
 		parameters->frame_rate = input_rate(f);
 		parameters->sample_rate = f->sample_rate;
 		parameters->ch_layout = f->layout;
+		av_compat_set_colours(parameters, f->colour_space, f->colour_range);
 		r = av_buffersrc_parameters_set(f->source, parameters);
 	}
 	av_free(parameters);
@@ -241,6 +243,8 @@ static int remember(struct filter *f, const AVFrame *frame)
 	f->width = frame->width;
 	f->height = frame->height;
 	f->aspect = frame->sample_aspect_ratio;
+	f->colour_space = frame->colorspace;
+	f->colour_range = frame->color_range;
 	f->sample_rate = frame->sample_rate;
 	return av_channel_layout_copy(&f->layout, &frame->ch_layout);
 }
@@ -251,7 +255,7 @@ static int64_t frame_length(const struct filter *f, const AVFrame *frame)
 		return frame->sample_rate > 0 ? frame->nb_samples * 90000LL / frame->sample_rate
 					      : 0;
 	/* a longer one would have the next frame, however far, follow without a hole */
-	return MIN(MAX(frame->pkt_duration, 0), LENGTH_MAX_90K);
+	return MIN(MAX(av_compat_duration(frame), 0), LENGTH_MAX_90K);
 }
 
 int filter_put(struct filter *f, AVFrame *frame)

@@ -19,6 +19,8 @@ struct filter {
 	/* the form of the frames the graph was built for */
 	int width, height, format, sample_rate;
 	AVRational aspect;
+	enum AVColorSpace colour_space;
+	enum AVColorRange colour_range;
 	AVChannelLayout layout;
 	int64_t last_90k; /* end of the last frame put */
 	/* what the encoder was opened with; 0 = not yet */

@@ -7,6 +7,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavutil/opt.h>
 
+#include "amps-transcoder/av_compat.h"
 #include "amps-transcoder/av_log.h"
 #include "amps-transcoder/remux_clock.h"
 #include "common/clock.h"
@@ -75,7 +76,7 @@ uint64_t remux_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stal
 	return live && segmented ? MAX(stall_us, SEGMENTED_STALL_US) : stall_us;
 }
 
-static int on_muxed(void *opaque, uint8_t *bytes, int n)
+static int on_muxed(void *opaque, av_written_byte *bytes, int n)
 {
 	struct remux *m = opaque;
 

@@ -2,13 +2,15 @@
 
 #include <string.h>
 
+#include "amps-transcoder/av_compat.h"
+
 #define BUFFER_BYTES	   (7 * TS_PACKET)
 #define PCR_AHEAD_US	   "150000" /* a large picture is there before its time comes */
 #define INTERLEAVE_WAIT_US 2000000  /* a stream that pauses holds the others no longer than that */
 
 static const AVRational ticks = {1, 90000};
 
-static int write_bytes(void *opaque, uint8_t *bytes, int n)
+static int write_bytes(void *opaque, av_written_byte *bytes, int n)
 {
 	struct ts_output *o = opaque;
 

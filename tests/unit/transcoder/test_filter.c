@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "amps-transcoder/av_compat.h"
 #include "amps-transcoder/filter.h"
 
 static struct profile profile;
@@ -25,7 +26,7 @@ static unsigned put(int64_t pts, int64_t duration)
 	frame->width = frame->height = 16;
 	cr_assert_geq(av_frame_get_buffer(frame, 0), 0);
 	frame->pts = pts;
-	frame->pkt_duration = duration;
+	av_compat_set_duration(frame, duration);
 	cr_assert_geq(filter_put(&f, frame), 0);
 	av_frame_free(&frame);
 	while (filter_take(&f))
@@ -64,5 +65,34 @@ Test(filter, no_hole_is_filled_because_a_picture_claims_to_last)
 	begin((AVRational){25, 1});
 	put(900000, 90000LL * 3600);
 	cr_expect_leq(put(900000 + 90000LL * 3600, 3600), 25);
+	filter_done(&f);
+}
+
+/* What the encoder writes into the stream comes from the filtered picture. */
+Test(filter, a_scaled_picture_keeps_its_colours)
+{
+	AVFrame *frame = av_frame_alloc();
+	const AVFrame *filtered;
+
+	begin((AVRational){25, 1});
+	profile.width = 8;
+	profile.height = 8;
+	frame->format = AV_PIX_FMT_YUV420P;
+	frame->width = frame->height = 16;
+	frame->colorspace = AVCOL_SPC_BT709;
+	frame->color_range = AVCOL_RANGE_MPEG;
+	frame->color_primaries = AVCOL_PRI_BT709;
+	frame->color_trc = AVCOL_TRC_BT709;
+	cr_assert_geq(av_frame_get_buffer(frame, 0), 0);
+	for (frame->pts = 0; !(filtered = filter_take(&f)); frame->pts += 3600) {
+		cr_assert_lt(frame->pts, 90000);
+		cr_assert_geq(filter_put(&f, frame), 0);
+	}
+	cr_expect_eq(filtered->width, 8);
+	cr_expect_eq(filtered->colorspace, AVCOL_SPC_BT709);
+	cr_expect_eq(filtered->color_range, AVCOL_RANGE_MPEG);
+	cr_expect_eq(filtered->color_primaries, AVCOL_PRI_BT709);
+	cr_expect_eq(filtered->color_trc, AVCOL_TRC_BT709);
+	av_frame_free(&frame);
 	filter_done(&f);
 }

@@ -3,6 +3,7 @@
 
 #include <libavcodec/avcodec.h>
 
+#include "amps-transcoder/av_compat.h"
 #include "amps-transcoder/ts_sound.h"
 
 static uint8_t data[64 << 10];
@@ -17,7 +18,7 @@ static size_t encode(const char *encoder, int frames)
 	size_t n = 0;
 
 	c->sample_rate = 48000;
-	c->sample_fmt = codec->sample_fmts[0];
+	c->sample_fmt = av_compat_sample_fmts(codec)[0];
 	c->bit_rate = 192000;
 	av_channel_layout_default(&c->ch_layout, 2);
 	cr_assert_geq(avcodec_open2(c, codec, NULL), 0);
