@@ -38,9 +38,14 @@ lint: deps-test
 fuzz: deps-test
 	@tests/fuzz/run.sh
 
-# the tests of faults and overload, for longer
+# the tests of faults and overload, for longer; the tests on Debian 13
 soak: deps-test all
 	@AMPS_BIN=$(CURDIR)/build/bin /usr/bin/python3 tests/system/soak.py
+	@tests/debian13.sh --demo
+
+# builds and tests in a chroot of Debian 13, plays the demo line-up there; needs root
+debian13: deps-test
+	@tests/debian13.sh --demo
 
 # every kind of source from its real sender, a minute each, as a table
 sources: deps-test all
@@ -52,4 +57,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps deps-test run test bench bench-start lint fuzz soak sources install clean
+.PHONY: all deps deps-test run test bench bench-start lint fuzz soak debian13 sources install clean

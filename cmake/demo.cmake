@@ -1,6 +1,13 @@
 # The demo line-up's film: twenty seconds that loop, with their time burned in.
 find_program(FFMPEG_PROGRAM ffmpeg)
 if(FFMPEG_PROGRAM AND CMAKE_BUILD_TYPE MATCHES "Rel")
+	execute_process(COMMAND ${FFMPEG_PROGRAM} -hide_banner -h encoder=libx264
+		OUTPUT_VARIABLE demo_encoder ERROR_QUIET)
+	if(NOT demo_encoder MATCHES "Encoder libx264")
+		message(WARNING "this ffmpeg has no libx264: there is no demo film")
+	endif()
+endif()
+if(demo_encoder MATCHES "Encoder libx264")
 	set(demo_dir ${CMAKE_BINARY_DIR}/demo)
 	set(demo_clock "drawtext=text='%{pts\\:hms}':fontsize=64:fontcolor=white")
 	set(demo_picture "testsrc2=size=1280x720:rate=25,${demo_clock}:box=1:boxcolor=black@0.6:x=40:y=40")

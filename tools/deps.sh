@@ -1,29 +1,36 @@
 #!/bin/sh
-# deps.sh - installs what building (and, with "test", testing) Amps needs and is missing, with the
-# system's package manager, as root or through sudo.
+# deps.sh [smoke|test] - installs what building Amps needs and is missing, with the system's package
+# manager, as root or through sudo.  "smoke" adds what the unit tests and the smoke tests need,
+# "test" what the whole suite needs.
 set -eu
 
 # name of the package, or name=command where any provider of that command will do
 DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libevent-dev
-	libjansson-dev libyaml-dev libsqlite3-dev libseccomp-dev nettle-dev libxml2-dev libavformat-dev libavcodec-dev
-	libavfilter-dev libavutil-dev libswscale-dev libswresample-dev ffmpeg=ffmpeg
+	libjansson-dev libyaml-dev libsqlite3-dev libseccomp-dev nettle-dev libxml2-dev
+	libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
+	libswresample-dev ffmpeg=ffmpeg
 	fonts-dejavu-core fontconfig=fc-list"
-DEB_TEST="libcriterion-dev clang=clang libclang-rt-dev clang-format=clang-format
-	universal-ctags=ctags python3 python3-pytest python3-pytest-xdist python3-yaml curl=curl
-	iproute2=ip procps=ps util-linux=runuser nodejs=node npm=npm mpv=mpv vlc-bin
-	vlc-plugin-base gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
+DEB_SMOKE="libcriterion-dev python3 python3-pytest python3-pytest-xdist python3-yaml curl=curl
+	iproute2=ip procps=ps util-linux=runuser"
+DEB_TEST="clang=clang libclang-rt-dev clang-format=clang-format debootstrap=debootstrap
+	universal-ctags=ctags nodejs=node npm=npm mpv=mpv vlc-bin vlc-plugin-base gstreamer1.0-tools
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
 	wrk=wrk"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
 	jansson-devel libyaml-devel sqlite-devel libseccomp-devel nettle-devel libxml2-devel
-	ffmpeg-free-devel ffmpeg-free=ffmpeg dejavu-sans-fonts"
-RPM_TEST="criterion-devel clang=clang compiler-rt clang-tools-extra=clang-format ctags=ctags
-	python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl iproute=ip
-	procps-ng=ps nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
+	pkgconfig(libavformat) pkgconfig(libavcodec) pkgconfig(libavfilter) pkgconfig(libavutil)
+	pkgconfig(libswscale) pkgconfig(libswresample) ffmpeg-free=ffmpeg dejavu-sans-fonts
+	fontconfig=fc-list"
+# Fedora has no package of Criterion (see own_build) and none of wrk, which only `make bench` needs
+RPM_SMOKE="python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl
+	iproute=ip procps-ng=ps util-linux=runuser"
+RPM_TEST="clang=clang compiler-rt clang-tools-extra=clang-format debootstrap=debootstrap ctags=ctags
+	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
-	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx openssl=openssl
-	wrk=wrk"
+	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx
+	openssl=openssl"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
@@ -40,8 +47,17 @@ has_deb() {
 	dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
 }
 
+# A package, or what one provides: "pkgconfig(libavcodec)" is in the packages of several repositories.
 has_rpm() {
-	rpm -q "$1" >/dev/null 2>&1
+	rpm -q --whatprovides "$1" >/dev/null 2>&1
+}
+
+# Fails if the unit tests' library is not there and has no package.
+own_build() {
+	pkg-config --exists criterion && return
+	echo "deps: this system has no package of Criterion; the unit tests need it" \
+		"(build it from https://github.com/Snaipe/Criterion)" >&2
+	exit 1
 }
 
 # missing TEST ENTRY...: the packages that are not there
@@ -57,20 +73,27 @@ missing() {
 	done
 }
 
-with_test=${1:-}
+case ${1:-} in
+'') deb=$DEB_BUILD rpm=$RPM_BUILD ;;
+smoke) deb="$DEB_BUILD $DEB_SMOKE" rpm="$RPM_BUILD $RPM_SMOKE" ;;
+test) deb="$DEB_BUILD $DEB_SMOKE $DEB_TEST" rpm="$RPM_BUILD $RPM_SMOKE $RPM_TEST" ;;
+*) echo "usage: deps.sh [smoke|test]" >&2; exit 2 ;;
+esac
 if command -v apt-get >/dev/null; then
-	need=$(missing has_deb $DEB_BUILD ${with_test:+$DEB_TEST})
+	need=$(missing has_deb $deb)
 	[ -n "$need" ] || exit 0
 	echo "deps: installing $need"
 	as_root apt-get -qq -o DPkg::Lock::Timeout=580 update
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
 		-o DPkg::Lock::Timeout=580 -o Dpkg::Use-Pty=0 install $need >/dev/null
 elif command -v dnf >/dev/null; then
-	need=$(missing has_rpm $RPM_BUILD ${with_test:+$RPM_TEST})
-	[ -n "$need" ] || exit 0
-	echo "deps: installing $need"
-	as_root dnf -q -y install $need
+	need=$(missing has_rpm $rpm)
+	if [ -n "$need" ]; then
+		echo "deps: installing $need"
+		as_root dnf -q -y install $need
+	fi
+	[ -z "${1:-}" ] || own_build
 else
-	echo "deps: neither apt-get nor dnf here; needed: $DEB_BUILD ${with_test:+$DEB_TEST}" >&2
+	echo "deps: neither apt-get nor dnf here; needed: $deb" >&2
 	exit 1
 fi
