@@ -315,10 +315,9 @@ static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bo
 	return (ssize_t)out;
 }
 
-/* Chooses for how long datagrams gather: by their rate, and shortly where they come in bursts. */
-static void choose_gather(struct udp *u, unsigned count)
+void udp_choose_gather(struct udp *u, unsigned count, uint64_t now_us)
 {
-	uint64_t now_us = clock_mono_us(), gone_us = now_us - u->window_us, wanted_ms;
+	uint64_t gone_us = now_us - u->window_us, wanted_ms;
 
 	u->window_datagrams += count;
 	/* what came together because we were late is no burst */
@@ -354,7 +353,7 @@ ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 	 * is known, and for streams that need them */
 	n = receive_batch(u->fd, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : DATAGRAM_MAX,
 			  &large, &count);
-	choose_gather(u, count);
+	udp_choose_gather(u, count, clock_mono_us());
 	if (n > 0 && u->slots != UDP_SLOTS_LARGE)
 		u->slots = large ? UDP_SLOTS_LARGE : UDP_SLOTS_USUAL;
 	u->gather = n > 0;

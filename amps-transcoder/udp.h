@@ -31,4 +31,8 @@ void udp_close(struct udp *u);
  * the first.  Returns the bytes, 0 after the timeout, -Exxx. */
 must_check ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms);
 
+/* `count` datagrams were received together at now_us (a monotonic time above 0): sets gather_ms, by
+ * their rate, and short if they come in bursts.  Called by udp_read().  Pure. */
+void udp_choose_gather(struct udp *u, unsigned count, uint64_t now_us);
+
 #endif

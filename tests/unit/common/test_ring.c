@@ -1,7 +1,6 @@
 /* test_ring.c - the ring: wrap, lap, index, intro, and a reader racing a writer. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -9,6 +8,7 @@
 #include "common/ring_writer.h"
 #include "common/shm.h"
 #include "leaks.h"
+#include "skip.h"
 
 #define SIZE RING_BYTES_MIN
 
@@ -98,7 +98,7 @@ Test(ring, pages_are_there_before_they_are_written)
 	void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (madvise(probe, page, MADV_POPULATE_WRITE) < 0)
-		cr_skip("needs Linux 5.14");
+		skip_kernel("cannot populate pages (Linux 5.14 can)");
 	both_open(&b);
 	write_packets(&b.w, 0, SIZE / 2 / TS_PACKET);
 	ring_writer_reserve(&b.w, RING_WRITE_MAX);
@@ -250,52 +250,7 @@ Test(ring, a_hostile_slot_cannot_make_the_intro_overflow)
 	free(out);
 }
 
-/* ---------- races ---------- */
-
-struct racer {
-	struct both *b;
-	_Atomic int stop;
-	uint64_t good, lapped;
-};
-
-static void *race_writer(void *arg)
-{
-	struct racer *x = arg;
-
-	for (uint32_t n = 0; !atomic_load(&x->stop); n++)
-		write_packets(&x->b->w, n, 1);
-	return NULL;
-}
-
-Test(ring, a_racing_reader_accepts_nothing_torn, .timeout = 120)
-{
-	struct both b;
-	struct racer x = {.b = &b};
-	uint8_t out[TS_PACKET * 64];
-	uint64_t pos = 0;
-	pthread_t thread;
-
-	both_open(&b);
-	cr_assert_eq(pthread_create(&thread, NULL, race_writer, &x), 0);
-	while (x.good < 200000) {
-		uint64_t from = pos;
-		ssize_t got = ring_copy(&b.r, &pos, out, sizeof(out));
-
-		if (got == -ESTALE) {
-			x.lapped++;
-			pos = ring_commit(&b.r);
-			continue;
-		}
-		for (ssize_t i = 0; i < got; i += TS_PACKET, x.good++)
-			cr_assert(packet_is(out + i, (uint32_t)((from + (uint64_t)i) / TS_PACKET)));
-		/* fall behind now and then, so that being lapped is exercised too */
-		if (got > 0 && x.good % 50021 < 64)
-			pos -= MIN(pos, (SIZE / TS_PACKET - 8) * TS_PACKET);
-	}
-	atomic_store(&x.stop, 1);
-	pthread_join(thread, NULL);
-	both_close(&b);
-}
+/* ---------- a writer that dies (race_ring.c has the races) ---------- */
 
 /* A child writes as fast as it can and is killed at a random moment; what the parent then accepts
  * must be whole, and the counters must be usable without any repair. */

@@ -31,7 +31,7 @@ static const char *short_file(void)
 struct watch {
 	struct ts_parse parse;
 	uint64_t pos, raps, marks;
-	int64_t last_pcr, largest_pcr_step, largest_pts_step, last_pts;
+	int64_t first_pcr, last_pcr, largest_pcr_step, largest_pts_step, last_pts;
 	bool back; /* a clock went back */
 };
 
@@ -51,7 +51,9 @@ static void watch_packet(struct watch *w, const uint8_t *packet, uint64_t pos)
 	w->raps += (saw & TS_SAW_RAP) != 0;
 	w->marks += (ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY) != 0;
 	if (saw & TS_SAW_PCR) {
-		if (w->last_pcr != TIME_NONE) {
+		if (w->last_pcr == TIME_NONE) {
+			w->first_pcr = w->parse.pcr_90k;
+		} else {
 			w->back = w->back || w->parse.pcr_90k <= w->last_pcr;
 			w->largest_pcr_step =
 				MAX(w->largest_pcr_step, w->parse.pcr_90k - w->last_pcr);
@@ -115,23 +117,33 @@ Test(ingest, a_file_passes_unchanged)
 	master_stop(&fm);
 }
 
+/* How far the ring's newest clock is ahead of real time, of a file that began when it was asked for.
+ * Real time is read last: a busy machine makes this smaller, never larger. */
+static int64_t ahead_ms(struct watch *w)
+{
+	int64_t media_ms;
+
+	watch_for(w, 20);
+	media_ms = (w->last_pcr - w->first_pcr) / 90;
+	return media_ms - (int64_t)(clock_mono_us() - job.asked_us) / 1000;
+}
+
 Test(ingest, a_file_is_paced_by_its_clock_one_second_ahead)
 {
+	int64_t ahead = 0, most = INT64_MIN;
 	struct watch w;
-	int64_t first, ahead_ms;
-	uint64_t begin_us;
 
 	master_start(&fm);
 	start(ts_file(), "", TIME_NONE, 4 << 20);
-	begin_us = job.asked_us;
 	watch_init(&w);
-	watch_for(&w, 100);
-	first = w.last_pcr;
-	cr_assert_neq(first, TIME_NONE);
-	watch_for(&w, 2000);
-	ahead_ms =
-		(w.last_pcr - 126000 + 63000) / 90 - (int64_t)(clock_mono_us() - begin_us) / 1000;
-	cr_assert(ahead_ms > 500 && ahead_ms < 1700, "%lld", (long long)ahead_ms);
+	while (!job.ended) {
+		cr_assert_not(job.failed, "%s", job.text);
+		ahead = ahead_ms(&w);
+		most = MAX(most, ahead);
+	}
+	/* the job starts later than it is asked for, a lump and a picture longer than the lead */
+	cr_assert_leq(most, 1000 + 150 + 200);
+	cr_assert_geq(most, 500);
 	job_stop(&job);
 	master_stop(&fm);
 }
@@ -329,17 +341,24 @@ Test(ingest, http_without_a_length_fails_when_it_closes)
 Test(ingest, a_source_that_stops_is_stalled)
 {
 	struct server s;
-	uint64_t heartbeat_us;
+	uint64_t bytes, whole_us, failed_us;
+	bool never = false;
 
 	master_start(&fm);
 	start(serve_file(&s, short_file(), false, true), ",\"stall_timeout_ms\":1500", TIME_NONE,
 	      4 << 20);
-	cr_assert_not(job_await(&job, &job.failed, 1000));
-	heartbeat_us = atomic_load(&job.ring.header->heartbeat_us);
-	cr_assert_lt(clock_mono_us() - heartbeat_us, 500000);
-	cr_assert(job_await(&job, &job.failed, 5000));
+	do {
+		bytes = ring_commit(&job.ring);
+		whole_us = clock_mono_us();
+		job_await(&job, &never, 200);
+	} while (ring_commit(&job.ring) > bytes);
+	cr_assert(job_await(&job, &job.failed, 20000));
+	failed_us = clock_mono_us();
 	cr_assert(job.stalled);
 	cr_assert_eq(job.status, 504);
+	cr_assert_geq(failed_us - job.asked_us, 1500000);
+	/* a job that waits for its source is alive */
+	cr_assert_gt(atomic_load(&job.ring.header->heartbeat_us), whole_us);
 	job_stop(&job);
 	pthread_join(s.thread, NULL);
 	master_stop(&fm);
@@ -411,6 +430,31 @@ Test(ingest, a_remote_playlist_reads_no_local_file)
 	master_stop(&fm);
 }
 
+/* Waits until the job has taken every datagram sent to this port: the kernel drops what does not fit
+ * into its buffer. */
+static void await_taken(unsigned port)
+{
+	uint64_t end_us = clock_mono_us() + 20000000;
+	unsigned local, queued = 1;
+	bool never = false;
+	char line[256];
+
+	while (queued > 0) {
+		FILE *sockets = fopen("/proc/net/udp", "re");
+
+		cr_assert_not_null(sockets);
+		while (fgets(line, sizeof(line), sockets))
+			if (sscanf(line, " %*d: %*x:%x %*x:%*x %*x %*x:%x", &local, &queued) == 2 &&
+			    local == port)
+				break;
+		fclose(sockets);
+		cr_assert_eq(local, port);
+		cr_assert_lt(clock_mono_us(), end_us);
+		if (queued > 0)
+			job_await(&job, &never, 1);
+	}
+}
+
 Test(ingest, datagrams)
 {
 	static uint8_t file[4 << 20];
@@ -420,7 +464,6 @@ Test(ingest, datagrams)
 	socklen_t len = sizeof(a);
 	struct watch w;
 	char url[64];
-	bool never = false;
 
 	/* a free port: bind, look, let go */
 	cr_assert_eq(bind(out, (struct sockaddr *)&a, sizeof(a)), 0);
@@ -430,23 +473,21 @@ Test(ingest, datagrams)
 	master_start(&fm);
 	snprintf(url, sizeof(url), "udp://127.0.0.1:%d", ntohs(a.sin_port));
 	job_start(&fm, &job, source_spec(url, ""), TIME_NONE, 4 << 20);
-	cr_assert(job_await(&job, &job.mapped, 5000));
+	cr_assert(job_await(&job, &job.mapped, 20000));
 	watch_init(&w);
 	cr_assert_eq(connect(out, (struct sockaddr *)&a, sizeof(a)), 0);
 	await_listener(out);
 	for (ssize_t i = 0; i < size; i += 1316) {
 		cr_assert_gt(send(out, file + i, (size_t)MIN(1316, size - i), 0), 0);
-		if (!job.running)
-			job_await(&job, &job.running, 20);
-		else if (i % (10 * 1316) == 0)
-			job_await(&job, &never, 1);
+		if (i % (10 * 1316) == 0)
+			await_taken(ntohs(a.sin_port));
 	}
-	cr_assert(job_await(&job, &job.running, 1000), "%s", job.text);
+	cr_assert(job_await(&job, &job.running, 20000), "%s", job.text);
 	cr_assert_eq(job.live, 1);
-	watch_for(&w, 500);
+	cr_assert(job_await(&job, &job.stalled, 20000));
+	watch_for(&w, 100);
 	cr_assert_eq(w.parse.cc_errors, 0);
 	cr_assert_gt(w.raps, 0);
-	cr_assert(job_await(&job, &job.stalled, 5000));
 	job_stop(&job);
 	close(in);
 	close(out);

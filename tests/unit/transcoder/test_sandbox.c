@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "amps-transcoder/sandbox.h"
+#include "skip.h"
 
 #ifndef AMPS_SANITIZED /* sanitizers need most of what is taken away */
 
@@ -318,7 +319,7 @@ Test(sandbox, a_raw_connection_goes_to_the_sources_port_alone)
 	struct sandbox s = {.memory_mb = 256, .network = SANDBOX_DATAGRAMS};
 
 	if (landlock_version() < 4)
-		cr_skip_test("kernel: no Landlock rules for ports");
+		skip_kernel("no Landlock rules for ports (Linux 6.7 has them)");
 	cr_assert_eq(inside_of(&s, connect_raw), 0);
 	s.network = SANDBOX_PORT;
 	s.port = (uint16_t)(ntohs(listening.sin_port) ^ 1);

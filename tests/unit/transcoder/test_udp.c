@@ -81,42 +81,74 @@ static void put(struct line *l, unsigned count)
 		cr_assert_eq(send(l->out, datagram, sizeof(datagram), 0), DATAGRAM);
 }
 
-/* Sends `count` each time before it reads what came, for so long. */
-static void run(struct line *l, unsigned count, unsigned ms)
+Test(udp, what_was_sent_is_received_whole)
 {
 	static uint8_t buffer[256 << 10];
-	uint64_t end_us = clock_mono_us() + ms * 1000ull;
+	struct line l;
 	ssize_t got;
 
-	while (clock_mono_us() < end_us) {
-		put(l, count);
+	line_open(&l);
+	cr_assert_leq(l.udp.gather_ms, 4, "nothing is known yet");
+	for (unsigned count = 1; count <= 60; count += 59) {
+		put(&l, count);
 		for (unsigned n = 0; n < count; n += (unsigned)got / DATAGRAM) {
-			got = udp_read(&l->udp, buffer, sizeof(buffer), 1000);
+			got = udp_read(&l.udp, buffer, sizeof(buffer), 20000);
 			cr_assert_geq(got, 0);
+			cr_assert_eq(got % DATAGRAM, 0);
 		}
 	}
+	line_close(&l);
+}
+
+/* Receives `count` datagrams each `step_us`, for so long. */
+static void receive(struct udp *u, unsigned count, unsigned step_us, unsigned ms, uint64_t *now_us)
+{
+	uint64_t end_us = *now_us + ms * 1000ull;
+
+	for (; *now_us < end_us; *now_us += step_us)
+		udp_choose_gather(u, count, *now_us);
 }
 
 Test(udp, a_slow_stream_is_received_as_often_as_a_worker_looks)
 {
-	struct line l;
+	struct udp u = {.gather_ms = 4};
+	uint64_t now_us = 1234567;
 
-	line_open(&l);
-	cr_assert_leq(l.udp.gather_ms, 4, "nothing is known yet");
-	run(&l, 1, 1200);
-	cr_assert_eq(l.udp.gather_ms, 20);
-	line_close(&l);
+	receive(&u, 1, 4000, 1200, &now_us);
+	cr_assert_eq(u.gather_ms, 20);
+}
+
+Test(udp, a_fast_stream_gathers_some_datagrams)
+{
+	struct udp u = {.gather_ms = 4};
+	uint64_t now_us = 1234567;
+
+	receive(&u, 12, 4000, 1200, &now_us);
+	cr_assert_eq(u.gather_ms, 24 / 3);
 }
 
 Test(udp, a_sender_of_bursts_is_not_kept_waiting)
 {
-	struct line l;
+	struct udp u = {.gather_ms = 4};
+	uint64_t now_us = 1234567;
 
-	line_open(&l);
-	run(&l, 1, 1200);
-	run(&l, 60, 1200);
-	cr_assert_leq(l.udp.gather_ms, 4);
-	line_close(&l);
+	receive(&u, 1, 4000, 1200, &now_us);
+	receive(&u, 48, 39000, 1200, &now_us);
+	cr_assert_gt(u.gather_ms, 4, "48 at a time are no burst");
+	receive(&u, 49, 39000, 1200, &now_us);
+	cr_assert_leq(u.gather_ms, 4);
+}
+
+/* A reader that comes late finds many, whoever sends them. */
+Test(udp, what_came_together_because_of_us_is_no_burst)
+{
+	struct udp u = {.gather_ms = 4};
+	uint64_t now_us = 1234567;
+
+	receive(&u, 49, 40000, 1200, &now_us);
+	cr_assert_gt(u.gather_ms, 4);
+	receive(&u, 49, 39999, 1200, &now_us);
+	cr_assert_leq(u.gather_ms, 4);
 }
 
 /* A port nobody uses. */

@@ -11,18 +11,70 @@
 #define RING_BYTES  RING_BYTES_MIN
 #define PATIENCE_US 10000000u
 
-/* Allocations of this process; counts only while asked to. */
-static size_t allocations;
-static bool counting;
-#ifndef AMPS_SANITIZED
+/* Allocations of this process; counts only while asked to.  Volatile: the compiler knows that malloc()
+ * changes no variable. */
+static volatile size_t allocations;
+static volatile bool counting;
+#ifdef AMPS_SANITIZED
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+					      void (*on_free)(const volatile void *));
+
+static void on_malloc(const volatile void *p, size_t n)
+{
+	(void)p, (void)n;
+	allocations += counting;
+}
+
+static void on_free(const volatile void *p)
+{
+	(void)p;
+}
+#else
 void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t count, size_t n);
+void *__libc_realloc(void *p, size_t n);
 void *malloc(size_t n);
+void *calloc(size_t count, size_t n);
+void *realloc(void *p, size_t n);
+
 void *malloc(size_t n)
 {
 	allocations += counting;
 	return __libc_malloc(n);
 }
+
+void *calloc(size_t count, size_t n)
+{
+	allocations += counting;
+	return __libc_calloc(count, n);
+}
+
+void *realloc(void *p, size_t n)
+{
+	allocations += counting;
+	return __libc_realloc(p, n);
+}
 #endif
+
+/* Begins to count, after a proof that the count sees an allocation. */
+static void count_allocations(void)
+{
+	void *volatile p;
+
+#ifdef AMPS_SANITIZED
+	cr_assert_gt(__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free), 0);
+#endif
+	counting = true;
+	p = malloc(1);
+	free(p);
+	p = calloc(1, 1);
+	p = realloc(p, 100);
+	free(p);
+	counting = false;
+	cr_assert_geq(allocations, 3, "allocations are not counted");
+	allocations = 0;
+	counting = true;
+}
 
 struct world {
 	struct fake_master master;
@@ -504,7 +556,7 @@ Test(feed, steady_streaming_allocates_nothing)
 	for (int i = 1; i < 8; i++)
 		fm_connect(&c[i], x.master.port, GET_STREAM, 0);
 	await(&x, fm_page(&x.master)->viewers_open == 8);
-	counting = true;
+	count_allocations();
 	for (int round = 0; round < 20; round++) {
 		fm_write_group(&x.stream, 200);
 		for (int i = 0; i < 8; i++)
