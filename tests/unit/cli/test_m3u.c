@@ -312,7 +312,8 @@ Test(utf8, strict)
 
 Test(utf8, what_is_put_reads_back)
 {
-	static const uint32_t all[] = {1, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
+	static const uint32_t all[] = {1,      0x7f,   0x80,   0x7ff,	0x800,
+				       0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff};
 
 	for (size_t i = 0; i < array_size(all); i++) {
 		struct buf b = BUF_INIT;

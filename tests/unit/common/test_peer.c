@@ -101,6 +101,35 @@ Test(peer, a_reader_that_never_reads_costs_a_bounded_queue)
 	fixture_close(&f);
 }
 
+/* Sends so many to a peer that does not read until all are sent.  What arrives then. */
+static uint32_t arrive(uint32_t count, int *ret_broken)
+{
+	struct fixture f;
+	uint32_t arrived;
+
+	fixture_open(&f);
+	for (uint32_t i = 0; i < count; i++)
+		peer_send_release(f.a.peer, &(struct msg_release){.want = i}, NULL);
+	while (f.b.count < count && !f.b.broken)
+		event_base_loop(f.base, EVLOOP_ONCE);
+	*ret_broken = f.a.broken;
+	arrived = f.b.count;
+	fixture_close(&f);
+	return arrived;
+}
+
+Test(peer, the_queue_takes_what_it_is_made_for_and_not_one_more)
+{
+	int broken;
+	uint32_t socket = arrive(100000, &broken);
+
+	cr_assert_eq(broken, -ENOBUFS);
+	cr_assert_eq(arrive(socket + PEER_QUEUE_MAX, &broken), socket + PEER_QUEUE_MAX);
+	cr_assert_eq(broken, 0);
+	cr_assert_eq(arrive(socket + PEER_QUEUE_MAX + 1, &broken), socket);
+	cr_assert_eq(broken, -ENOBUFS);
+}
+
 Test(peer, the_end_of_the_other_side_is_reported_after_its_last_message)
 {
 	struct fixture f;

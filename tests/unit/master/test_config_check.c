@@ -1,7 +1,11 @@
 /* What good configurations become. */
 #include "master/config_case.h"
 
+#include <assert.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "common/limits.h"
 
 /* `yaml` must pass without a word; the model's value at keys `a` and `b` (NULL: none), or of the
  * first stream for a == "0", must be `expected`. */
@@ -23,6 +27,30 @@ static void expect_model(const char *yaml, const char *a, const char *b, const c
 }
 
 #define CHANNEL(more) "streams: [{id: 1, name: A, source: x, ffmpeg_profile: copy, " more "}]\n"
+
+/* The problems of a channel with a variant whose name has so many bytes. */
+static void run_variant_name(struct config_case *c, int bytes)
+{
+	char yaml[VARIANT_NAME_MAX + 256];
+
+	snprintf(yaml, sizeof(yaml),
+		 CHANNEL("adaptive_bitrates: [{name: %.*s, ffmpeg_profile: copy}]"), bytes,
+		 "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv");
+	config_case_run(c, yaml);
+}
+
+Test(config_check, a_text_may_be_as_long_as_its_limit)
+{
+	struct config_case c;
+
+	static_assert(VARIANT_NAME_MAX < 70, "the name of the test is too short");
+	run_variant_name(&c, VARIANT_NAME_MAX - 1);
+	cr_expect_str_eq(c.text.data, "");
+	config_case_done(&c);
+	run_variant_name(&c, VARIANT_NAME_MAX);
+	cr_expect_not_null(strstr(c.text.data, "is longer than"), "%s", c.text.data);
+	config_case_done(&c);
+}
 
 Test(config_check, defaults_are_filled_in)
 {
