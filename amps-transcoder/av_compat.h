@@ -1,4 +1,4 @@
-/* av_compat.h - the differences between the versions of FFmpeg's libraries, 5.1 to 8.
+/* av_compat.h - the differences between the versions of FFmpeg's libraries, 5.1 to 9.
  * This is the only file of the transcoder that asks for a library's version. */
 #ifndef AMPS_AV_COMPAT_H
 #define AMPS_AV_COMPAT_H
