@@ -256,25 +256,34 @@ static int64_t adts_length_90k(const AVPacket *packet)
 	return rate ? ((p[6] & 3) + 1) * 1024 * 90000LL / rate : 0;
 }
 
-/* Brings the packet's times onto the timeline and fills in what the demuxer could not know. */
-static void set_times(struct outputs *s, const AVStream *stream, AVPacket *packet)
+/* Brings the packet's times onto the timeline and fills in what the demuxer could not know.  False:
+ * it has no place there. */
+static bool set_times(struct outputs *s, const AVStream *stream, AVPacket *packet)
 {
 	unsigned index = (unsigned)packet->stream_index;
+	bool sound = stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+	bool leads = sound || stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+	int64_t duration;
 
 	av_packet_rescale_ts(packet, stream->time_base, ticks);
-	if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) {
-		timeline_map(&s->timeline, index, &packet->pts, &packet->dts,
-			     MAX(packet->duration, 0));
-		if (packet->pts == AV_NOPTS_VALUE && packet->dts == AV_NOPTS_VALUE)
-			packet->dts =
-				timeline_follow(&s->timeline, index, MAX(packet->duration, 0));
-		return;
-	}
-	if (packet->duration <= 0)
+	if (sound && packet->duration <= 0)
 		packet->duration = adts_length_90k(packet);
-	timeline_map(&s->timeline, index, &packet->pts, &packet->dts, packet->duration);
-	if (packet->pts == AV_NOPTS_VALUE)
-		packet->pts = packet->dts = timeline_follow(&s->timeline, index, packet->duration);
+	duration = MAX(packet->duration, 0);
+	timeline_map(&s->timeline, index, leads, &packet->pts, &packet->dts, duration);
+	if (packet->pts == AV_NOPTS_VALUE && (sound || packet->dts == AV_NOPTS_VALUE)) {
+		packet->dts = timeline_follow(&s->timeline, index, leads, duration);
+		packet->pts = sound ? packet->dts : AV_NOPTS_VALUE;
+	}
+	return leads || packet->dts != AV_NOPTS_VALUE;
+}
+
+static bool wanted(const struct outputs *s, unsigned stream)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (output_wants_packets(s->list[i], stream) ||
+		    output_wants_frames(s->list[i], stream))
+			return true;
+	return false;
 }
 
 int outputs_packet(struct outputs *s, AVPacket *packet)
@@ -286,7 +295,9 @@ int outputs_packet(struct outputs *s, AVPacket *packet)
 		return 0;
 	see_new_streams(s);
 	stream = s->source->streams[index];
-	set_times(s, stream, packet);
+	/* other programmes have clocks of their own */
+	if (!wanted(s, index) || !set_times(s, stream, packet))
+		return 0;
 	for (unsigned i = 0; i < s->count;) {
 		int r = output_wants_packets(s->list[i], index)
 				? output_packet(s->list[i], index, packet, stream->codecpar)

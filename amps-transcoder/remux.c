@@ -242,6 +242,7 @@ static void place(struct remux *m, AVPacket *pkt, const AVStream *st, struct rem
 	int64_t dts = dts_of(m, pkt, st, s);
 	int64_t pts = pkt->pts != AV_NOPTS_VALUE ? pkt->pts : dts;
 	bool wraps = st->pts_wrap_bits == 33 && st->time_base.den == TS_HZ;
+	bool leads = st->codecpar->codec_type != AVMEDIA_TYPE_SUBTITLE;
 
 	pkt->duration = to_90k(pkt->duration, st->time_base);
 	if (dts == AV_NOPTS_VALUE) {
@@ -251,7 +252,8 @@ static void place(struct remux *m, AVPacket *pkt, const AVStream *st, struct rem
 	} else {
 		pkt->dts = to_90k(dts, st->time_base);
 		pkt->pts = to_90k(pts, st->time_base);
-		remux_clock_place(&m->clock, wraps, pkt->duration, &s->track, &pkt->dts, &pkt->pts);
+		remux_clock_place(&m->clock, wraps, leads, pkt->duration, &s->track, &pkt->dts,
+				  &pkt->pts);
 	}
 	m->last_90k = pkt->dts;
 }

@@ -63,10 +63,13 @@ static bool old_fits(const struct remux_clock *c, int64_t dts, int64_t last)
 
 /* The offset for a packet at `dts`; a leap begins another timeline, but a packet of the old one may
  * still come behind it: where both would do, the one that continues its stream more closely. */
-static int64_t offset_for(struct remux_clock *c, int64_t dts, int64_t last)
+static int64_t offset_for(struct remux_clock *c, bool leads, int64_t dts, int64_t last)
 {
 	bool fits, old;
 
+	if (c->rebase && !leads && c->frontier_90k != TIME_NONE)
+		return c->length_90k == TIME_NONE ? c->offset_90k
+						  : c->round_offset_90k + c->length_90k;
 	if (c->rebase) {
 		begin_timeline(c, dts);
 		/* a loop's old timeline looks like the new one */
@@ -77,18 +80,18 @@ static int64_t offset_for(struct remux_clock *c, int64_t dts, int64_t last)
 	old = old_fits(c, dts, last);
 	if (fits && old && last != TIME_NONE)
 		fits = llabs(dts + c->offset_90k - last) <= llabs(dts + c->old_offset_90k - last);
-	if (fits) {
+	if (fits && leads)
 		c->ref_90k = MAX(c->ref_90k, dts);
-		return c->offset_90k;
-	}
-	if (old)
+	if (!fits && old)
 		return c->old_offset_90k;
+	if (fits || !leads)
+		return c->offset_90k;
 	c->leaps++;
 	begin_timeline(c, dts);
 	return c->offset_90k;
 }
 
-void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k,
+void remux_clock_place(struct remux_clock *c, bool wraps, bool leads, int64_t duration_90k,
 		       struct remux_track *t, int64_t *dts, int64_t *pts)
 {
 	int64_t ahead = *pts - *dts;
@@ -97,7 +100,7 @@ void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k,
 		ahead = ts_unwrap(0, ahead & ((1ll << 33) - 1));
 		*dts = ts_unwrap(c->ref_90k, *dts & ((1ll << 33) - 1));
 	}
-	*dts += offset_for(c, *dts, t->last_dts);
+	*dts += offset_for(c, leads, *dts, t->last_dts);
 	/* the picture keeps its time, wherever its DTS has to go */
 	*pts = *dts + MIN(ahead, LEAP_90K);
 	if (t->last_dts != TIME_NONE && *dts <= t->last_dts)
@@ -108,5 +111,6 @@ void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k,
 	duration_90k = MIN(MAX(duration_90k, 0), LEAP_90K);
 	t->begin_90k = t->begin_90k == TIME_NONE ? *pts : MIN(t->begin_90k, *pts);
 	t->end_90k = MAX(t->end_90k, *pts + duration_90k);
-	c->frontier_90k = MAX(c->frontier_90k, t->end_90k);
+	if (leads)
+		c->frontier_90k = MAX(c->frontier_90k, t->end_90k);
 }

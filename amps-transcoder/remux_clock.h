@@ -21,11 +21,11 @@ struct remux_track {
 	}
 
 struct remux_clock {
-	int64_t ref_90k;		     /* last DTS of the source, unwrapped; TIME_NONE */
+	int64_t ref_90k;		     /* last leading DTS, unwrapped; TIME_NONE */
 	int64_t offset_90k;		     /* added to the source's times */
 	int64_t old_ref_90k, old_offset_90k; /* of the timeline before, for its late packets */
 	int64_t begun_90k;		     /* frontier when the present timeline began */
-	int64_t frontier_90k;		     /* largest pts + duration written; TIME_NONE */
+	int64_t frontier_90k;		     /* largest leading pts + duration; TIME_NONE */
 	bool rebase;			     /* the next packet begins another timeline */
 	int64_t round_offset_90k;	     /* offset_90k when the present round began */
 	int64_t length_90k;		     /* of the round that is being repeated; TIME_NONE */
@@ -43,8 +43,10 @@ void remux_clock_repeat(struct remux_clock *c, int64_t length_90k);
 int64_t remux_track_repeat(struct remux_track *t, int64_t length_90k);
 
 /* Places one packet: *dts and *pts in 90 kHz of the source in, of our timeline out.  `wraps`: they
- * have 33 bits. */
-void remux_clock_place(struct remux_clock *c, bool wraps, int64_t duration_90k,
+ * have 33 bits.  `leads`: it is picture or sound.  Only those judge whether the source's time has
+ * leapt and how far the timeline has come; subtitles may pause for minutes and are sent ahead of
+ * their time. */
+void remux_clock_place(struct remux_clock *c, bool wraps, bool leads, int64_t duration_90k,
 		       struct remux_track *t, int64_t *dts, int64_t *pts);
 
 #endif

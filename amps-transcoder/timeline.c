@@ -46,45 +46,56 @@ static void begin(struct timeline *t, int64_t time)
 }
 
 /* The offset that makes `time` follow what the stream, or all of them, had last. */
-static int64_t choose_offset(struct timeline *t, unsigned stream, int64_t time)
+static int64_t choose_offset(struct timeline *t, unsigned stream, bool leads, int64_t time)
 {
 	int64_t expected = t->next[stream] != TIME_NONE ? t->next[stream] : t->frontier;
 
 	if (expected == TIME_NONE || fits(expected, time + t->offset[0]))
 		return t->offset[0];
+	/* a stream that paused while the others went on is where they are */
+	if (t->frontier != TIME_NONE && fits(t->frontier, time + t->offset[0]))
+		return t->offset[0];
 	if (fits(expected, time + t->offset[1]))
 		return t->offset[1];
+	if (!leads)
+		return t->offset[0];
 	t->jumps++;
 	t->offset[1] = t->offset[0];
 	t->offset[0] = t->frontier - time;
 	return t->offset[0];
 }
 
-void timeline_map(struct timeline *t, unsigned stream, int64_t *pts, int64_t *dts, int64_t duration)
+void timeline_map(struct timeline *t, unsigned stream, bool leads, int64_t *pts, int64_t *dts,
+		  int64_t duration)
 {
 	int64_t time = *dts != TIME_NONE ? *dts : *pts, offset, late;
 
 	if (time == TIME_NONE || stream >= TIMELINE_STREAMS_MAX)
 		return;
+	if (!leads && !t->begun) {
+		*pts = *dts = TIME_NONE;
+		return;
+	}
 	late = *pts != TIME_NONE ? ts_unwrap(0, *pts - time) : 0;
 	if (late > FAR_90K || late < -FAR_90K)
 		late = 0;
 	duration = MIN(duration, FAR_90K);
 	time = ts_unwrap(t->near, time);
-	t->near = time;
+	if (leads)
+		t->near = time;
 	if (!t->begun)
 		begin(t, time);
-	offset = choose_offset(t, stream, time);
+	offset = choose_offset(t, stream, leads, time);
 	if (*dts != TIME_NONE)
 		*dts = time + offset;
 	if (*pts != TIME_NONE)
 		*pts = time + offset + late;
 	t->next[stream] = time + offset + duration;
-	if (t->frontier == TIME_NONE || time + offset + late + duration > t->frontier)
+	if (leads && (t->frontier == TIME_NONE || time + offset + late + duration > t->frontier))
 		t->frontier = time + offset + MAX(late, 0) + duration;
 }
 
-int64_t timeline_follow(struct timeline *t, unsigned stream, int64_t duration)
+int64_t timeline_follow(struct timeline *t, unsigned stream, bool leads, int64_t duration)
 {
 	int64_t time;
 
@@ -92,6 +103,7 @@ int64_t timeline_follow(struct timeline *t, unsigned stream, int64_t duration)
 		return TIME_NONE;
 	time = t->next[stream];
 	t->next[stream] += duration;
-	t->frontier = MAX(t->frontier, t->next[stream]);
+	if (leads)
+		t->frontier = MAX(t->frontier, t->next[stream]);
 	return time;
 }

@@ -12,9 +12,9 @@ struct timeline {
 	int64_t offset[2]; /* now, and before the last jump: streams do not jump at one time */
 	bool begun;
 	int64_t at_least;		    /* where the timeline must begin; TIME_NONE */
-	int64_t near;			    /* last time seen, unwrapped, before the offset */
+	int64_t near;			    /* last leading time, unwrapped, before the offset */
 	int64_t next[TIMELINE_STREAMS_MAX]; /* expected, after the offset; TIME_NONE */
-	int64_t frontier;		    /* largest end seen, after the offset; TIME_NONE */
+	int64_t frontier;		    /* largest leading end, after the offset; TIME_NONE */
 	uint64_t jumps;
 };
 
@@ -27,12 +27,15 @@ void timeline_restart(struct timeline *t);
 /* The same source from an earlier place: its times are what they were. */
 void timeline_rewind(struct timeline *t);
 
-/* Maps a timestamp pair (90 kHz; TIME_NONE if there is none) in place. */
-void timeline_map(struct timeline *t, unsigned stream, int64_t *pts, int64_t *dts,
+/* Maps a timestamp pair (90 kHz; TIME_NONE if there is none) in place.  `leads`: the stream is
+ * picture or sound.  Only those judge whether the source's time has jumped and how far the timeline
+ * has come; subtitles may pause for minutes and are sent ahead of their time.  A stream that does
+ * not lead has no time (TIME_NONE) before one that does has begun the timeline. */
+void timeline_map(struct timeline *t, unsigned stream, bool leads, int64_t *pts, int64_t *dts,
 		  int64_t duration);
 
 /* The time of a packet without one: where the stream's last packet ended.  TIME_NONE before that.
  */
-int64_t timeline_follow(struct timeline *t, unsigned stream, int64_t duration);
+int64_t timeline_follow(struct timeline *t, unsigned stream, bool leads, int64_t duration);
 
 #endif

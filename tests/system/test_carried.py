@@ -13,7 +13,7 @@ from harness import PATIENCE
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin
 from trouble import seal
-from ts import PACKET, pid_of, split, stamp
+from ts import PACKET, Checker, pid_of, split, stamp
 
 TELETEXT, SUBTITLES, PMT = 0x120, 0x121, 0x1000
 ALL = "languages", ["aac fra", "ac3 eng", "mp2 deu", "mpeg2video"]
@@ -134,8 +134,9 @@ def subtitle(pid, count, pts):
             + data)
 
 
-def with_subtitles(film):
-    """The film with teletext and DVB subtitles in its tables, and a PES of each twice a second."""
+def with_subtitles(film, every=0.5, lead=0.0):
+    """The film with teletext and DVB subtitles in its tables, and a PES of each every so many
+    seconds, sent `lead` seconds ahead of its time."""
     extra = (bytes([0x06, 0xe0 | TELETEXT >> 8, TELETEXT & 255, 0xf0, 7, 0x56, 5]) + b"deu\x09\x00"
              + bytes([0x06, 0xe0 | SUBTITLES >> 8, SUBTITLES & 255, 0xf0, 10, 0x59, 8])
              + b"eng\x10\x00\x01\x00\x01")
@@ -153,8 +154,9 @@ def with_subtitles(film):
             continue
         pts = stamp(packet[at + 9:at + 14])
         if pts >= due:
-            due = pts + 45000
-            out += [subtitle(pid, count, pts) for pid in (TELETEXT, SUBTITLES)]
+            due = pts + int(every * 90000)
+            out += [subtitle(pid, count, pts + int(lead * 90000))
+                    for pid in (TELETEXT, SUBTITLES)]
             count += 1
     return b"".join(out)
 
@@ -206,6 +208,26 @@ def test_teletext_and_dvb_subtitles(server, tmp_path, way):
 def test_subtitles_beside_what_is_chosen_or_encoded(server, tmp_path, profile):
     (tmp_path / "film.ts").write_bytes(with_subtitles(open(media.film(), "rb").read()))
     keep_subtitles(server, tmp_path / "film.ts", "chosen", profile)
+
+
+def test_a_subtitle_after_a_long_silence_moves_no_picture(server, tmp_path):
+    """Subtitles are sent ahead of their time and may pause for minutes."""
+    film = open(media.film(), "rb").read()
+    (tmp_path / "film.ts").write_bytes(with_subtitles(film, every=10.4, lead=0.34))
+    profiles = {"chosen": {"c": "copy", "map": 0},
+                "coded": {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "bf": 0,
+                          "acodec": "copy"}}
+    numbers = {1: "chosen", 2: "coded"}
+    s = server(line_up(*(channel(n, str(tmp_path / "film.ts"), name)
+                         for n, name in numbers.items()), ffmpeg_profiles=profiles))
+    streams = [s.stream(f"/stream/{n}.ts").head() for n in numbers]
+    times = Checker(film)
+    for stream, name in zip(streams, numbers.values()):
+        got = Checker(stream.read_all()).check()
+        assert got.seconds() > 11, name
+        assert set(got.pts[got.video_pid]) <= set(times.pts[times.video_pid]), name
+        assert got.shown_gap() < 0.05, name
+        stream.close()
 
 
 def test_languages_beside_what_is_encoded(server):

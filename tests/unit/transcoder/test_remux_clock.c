@@ -10,8 +10,17 @@ static int64_t place(struct remux_clock *c, struct remux_track *t, int64_t at)
 {
 	int64_t dts = at, pts = at;
 
-	remux_clock_place(c, true, FRAME, t, &dts, &pts);
+	remux_clock_place(c, true, true, FRAME, t, &dts, &pts);
 	cr_assert_eq(pts, dts);
+	return dts - REMUX_START_90K;
+}
+
+/* The same of a subtitle that stays for five seconds. */
+static int64_t place_text(struct remux_clock *c, struct remux_track *t, int64_t at)
+{
+	int64_t dts = at, pts = at;
+
+	remux_clock_place(c, true, false, 5 * SECOND, t, &dts, &pts);
 	return dts - REMUX_START_90K;
 }
 
@@ -77,10 +86,10 @@ Test(remux_clock, subtitles_follow_the_new_timeline)
 	struct remux_track video = REMUX_TRACK_NEW, text = REMUX_TRACK_NEW;
 
 	remux_clock_init(&c);
-	place(&c, &text, SECOND);
+	place_text(&c, &text, SECOND);
 	play(&c, &video, SECOND, 9 * SECOND);
 	play(&c, &video, SECOND, 6 * SECOND);
-	cr_assert_eq(place(&c, &text, 6 * SECOND), 13 * SECOND);
+	cr_assert_eq(place_text(&c, &text, 6 * SECOND), 13 * SECOND);
 }
 
 Test(remux_clock, a_dts_that_must_move_takes_no_picture_along)
@@ -90,12 +99,12 @@ Test(remux_clock, a_dts_that_must_move_takes_no_picture_along)
 	int64_t dts = 0, pts = 2 * FRAME;
 
 	remux_clock_init(&c);
-	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
+	remux_clock_place(&c, false, true, FRAME, &last, &dts, &pts);
 	cr_assert_eq(dts, REMUX_START_90K);
 	cr_assert_eq(pts, REMUX_START_90K + 2 * FRAME);
 	dts = -FRAME;
 	pts = FRAME;
-	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
+	remux_clock_place(&c, false, true, FRAME, &last, &dts, &pts);
 	cr_assert_eq(dts, REMUX_START_90K + 1);
 	cr_assert_eq(pts, REMUX_START_90K + FRAME);
 }
@@ -107,10 +116,10 @@ Test(remux_clock, a_length_that_cannot_be_leaves_no_hole)
 	int64_t dts = 0, pts = 0;
 
 	remux_clock_init(&c);
-	remux_clock_place(&c, false, INT64_MAX / 2, &last, &dts, &pts);
+	remux_clock_place(&c, false, true, INT64_MAX / 2, &last, &dts, &pts);
 	remux_clock_repeat(&c, remux_track_repeat(&last, TIME_NONE));
 	dts = pts = 0;
-	remux_clock_place(&c, false, FRAME, &last, &dts, &pts);
+	remux_clock_place(&c, false, true, FRAME, &last, &dts, &pts);
 	cr_assert_leq(dts, REMUX_START_90K + 10 * SECOND);
 }
 
@@ -123,9 +132,9 @@ static void play_round(struct remux_clock *c, struct remux_track *video, struct 
 		int64_t dts = at - 2 * FRAME, pts = at, sound_dts = at - early,
 			sound_pts = at - early;
 
-		remux_clock_place(c, false, FRAME, video, &dts, &pts);
-		remux_clock_place(c, false, FRAME + (at + FRAME == SECOND ? longer : 0), sound,
-				  &sound_dts, &sound_pts);
+		remux_clock_place(c, false, true, FRAME, video, &dts, &pts);
+		remux_clock_place(c, false, true, FRAME + (at + FRAME == SECOND ? longer : 0),
+				  sound, &sound_dts, &sound_pts);
 	}
 }
 
@@ -162,4 +171,30 @@ Test(remux_clock, another_source_than_the_one_repeated_goes_to_the_frontier)
 	play(&c, &video, SECOND, 3 * SECOND);
 	remux_clock_repeat(&c, remux_track_repeat(&video, TIME_NONE));
 	cr_assert_eq(place(&c, &video, 77 * SECOND), 2 * SECOND);
+}
+
+Test(remux_clock, a_subtitle_moves_nothing)
+{
+	struct remux_clock c;
+	struct remux_track video = REMUX_TRACK_NEW, text = REMUX_TRACK_NEW;
+
+	remux_clock_init(&c);
+	play(&c, &video, SECOND, 3 * SECOND);
+	/* far ahead of the pictures */
+	cr_assert_eq(place_text(&c, &text, 15 * SECOND), 14 * SECOND);
+	cr_assert_eq(place(&c, &video, 3 * SECOND), 2 * SECOND);
+	cr_assert_eq(c.leaps, 0);
+}
+
+Test(remux_clock, a_loop_that_begins_with_a_subtitle_leaves_no_hole)
+{
+	struct remux_clock c;
+	struct remux_track video = REMUX_TRACK_NEW, text = REMUX_TRACK_NEW;
+
+	remux_clock_init(&c);
+	play(&c, &video, SECOND, 3 * SECOND);
+	place_text(&c, &text, 3 * SECOND - FRAME);
+	remux_clock_repeat(&c, remux_track_repeat(&video, TIME_NONE));
+	cr_assert_eq(place_text(&c, &text, SECOND + SECOND / 2), 2 * SECOND + SECOND / 2);
+	cr_assert_eq(place(&c, &video, SECOND), 2 * SECOND);
 }

@@ -8,7 +8,7 @@ static int64_t map(struct timeline *t, unsigned stream, int64_t time)
 {
 	int64_t pts = time & (WRAP - 1), dts = pts;
 
-	timeline_map(t, stream, &pts, &dts, 3600);
+	timeline_map(t, stream, true, &pts, &dts, 3600);
 	cr_expect_eq(pts, dts);
 	return dts;
 }
@@ -41,7 +41,7 @@ Test(timeline, pts_may_lie_beyond_the_wrap_of_its_dts)
 	int64_t pts = 1800, dts = WRAP - 1800;
 
 	timeline_init(&t, TIME_NONE);
-	timeline_map(&t, 0, &pts, &dts, 3600);
+	timeline_map(&t, 0, true, &pts, &dts, 3600);
 	cr_expect_eq(dts, WRAP - 1800);
 	cr_expect_eq(pts, WRAP + 1800);
 }
@@ -52,12 +52,12 @@ Test(timeline, a_damaged_pts_or_length_moves_nothing_far)
 	int64_t pts = 1000000 + (1LL << 32) - 1, dts = 1000000;
 
 	timeline_init(&t, TIME_NONE);
-	timeline_map(&t, 0, &pts, &dts, 3600);
+	timeline_map(&t, 0, true, &pts, &dts, 3600);
 	cr_expect_eq(pts, 1000000);
 	cr_expect_eq(t.frontier, 1003600);
 	pts = 1003600 - 900001;
 	dts = 1003600;
-	timeline_map(&t, 0, &pts, &dts, 1LL << 32);
+	timeline_map(&t, 0, true, &pts, &dts, 1LL << 32);
 	cr_expect_eq(pts, 1003600);
 	cr_expect_eq(t.frontier, 1003600 + 900000);
 }
@@ -122,8 +122,56 @@ Test(timeline, sound_without_a_time_follows)
 	struct timeline t;
 
 	timeline_init(&t, TIME_NONE);
-	cr_expect_eq(timeline_follow(&t, 0, 1920), TIME_NONE);
+	cr_expect_eq(timeline_follow(&t, 0, true, 1920), TIME_NONE);
 	map(&t, 0, 1000000);
-	cr_expect_eq(timeline_follow(&t, 0, 1920), 1003600);
-	cr_expect_eq(timeline_follow(&t, 0, 1920), 1005520);
+	cr_expect_eq(timeline_follow(&t, 0, true, 1920), 1003600);
+	cr_expect_eq(timeline_follow(&t, 0, true, 1920), 1005520);
+}
+
+/* A subtitle that comes `lead` ahead of its time; where it is placed. */
+static int64_t map_subtitle(struct timeline *t, int64_t time)
+{
+	int64_t pts = time, dts = TIME_NONE;
+
+	timeline_map(t, 2, false, &pts, &dts, 0);
+	cr_expect_eq(dts, TIME_NONE);
+	return pts;
+}
+
+Test(timeline, a_late_subtitle_moves_nothing)
+{
+	const int64_t begin = 1000000, lead = 30600;
+	struct timeline t;
+
+	timeline_init(&t, TIME_NONE);
+	for (int64_t at = begin; at < begin + 40 * 90000; at += 3600) {
+		cr_assert_eq(map(&t, 0, at), at);
+		cr_assert_eq(map(&t, 1, at), at);
+		/* once, then after pauses of 12 seconds */
+		if ((at - begin) % (12 * 90000) == 0)
+			cr_assert_eq(map_subtitle(&t, at + lead), at + lead);
+	}
+	cr_expect_eq(t.jumps, 0);
+}
+
+Test(timeline, a_subtitle_does_not_begin_the_timeline)
+{
+	struct timeline t;
+
+	timeline_init(&t, 1000000);
+	cr_expect_eq(map_subtitle(&t, 500030600), TIME_NONE);
+	cr_expect_eq(map(&t, 0, 500000000), 1000000);
+	cr_expect_eq(map_subtitle(&t, 500030600), 1030600);
+}
+
+Test(timeline, a_sound_that_was_absent_comes_back_in_its_place)
+{
+	struct timeline t;
+
+	timeline_init(&t, TIME_NONE);
+	map(&t, 1, 1000000);
+	for (int64_t at = 1000000; at < 1000000 + 16 * 90000; at += 3600)
+		cr_assert_eq(map(&t, 0, at), at);
+	cr_expect_eq(map(&t, 1, 1000000 + 16 * 90000), 1000000 + 16 * 90000);
+	cr_expect_eq(t.jumps, 0);
 }
