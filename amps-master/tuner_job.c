@@ -340,6 +340,21 @@ static int on_output_failed(struct job *j, const struct msg *m)
 	return 0;
 }
 
+static int on_notice(struct job *j, const struct msg *m)
+{
+	struct msg_job_notice notice;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_notice(m->bytes, m->len, &notice);
+
+	if (r < 0 || j->state == JOB_STOPPING)
+		return r;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), notice.text);
+	log_warn("not all that was asked for is served (%s), going on with the rest channel=%s",
+		 t->last_error, t->key);
+	tuner_publish(t);
+	return 0;
+}
+
 static int on_failed(struct job *j, const struct msg *m)
 {
 	struct msg_job_failed failed;
@@ -382,6 +397,7 @@ static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m
 	[MSG_JOB_SOURCE] = on_source,
 	[MSG_JOB_ENDED] = on_ended,
 	[MSG_JOB_OUTPUT_FAILED] = on_output_failed,
+	[MSG_JOB_NOTICE] = on_notice,
 	[MSG_JOB_FAILED] = on_failed,
 	[MSG_JOB_STALLED] = on_stalled,
 };

@@ -11,6 +11,7 @@
 #include <libavutil/error.h>
 
 #include "amps-transcoder/av_log.h"
+#include "amps-transcoder/ts_parse.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -266,6 +267,31 @@ void job_say_source(struct job *job, enum source_kind kind, bool live, const cha
 void job_say_stalled(struct job *job)
 {
 	SEND(job, job_stalled, .none_ = {});
+}
+
+static bool noticed_before(struct job *job, const char *text)
+{
+	uint32_t hash = ts_crc32((const uint8_t *)text, strlen(text));
+
+	for (unsigned i = 0; i < job->notice_count; i++)
+		if (job->notices[i] == hash)
+			return true;
+	if (job->notice_count == JOB_NOTICES_MAX)
+		return true;
+	job->notices[job->notice_count++] = hash;
+	return false;
+}
+
+void job_say_notice(struct job *job, const char *format, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!noticed_before(job, text))
+		SEND(job, job_notice, .text = text);
 }
 
 int job_end_shutdown(struct job *job)

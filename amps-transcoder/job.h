@@ -22,8 +22,9 @@
 #include "common/msg.h"
 #include "common/ring_writer.h"
 
-#define JOB_EVENTS_MAX 64		       /* orders not taken yet */
-#define JOB_RINGS_MAX  (2 * TUNER_OUTPUTS_MAX) /* a ring and its larger successor */
+#define JOB_EVENTS_MAX	64			/* orders not taken yet */
+#define JOB_RINGS_MAX	(2 * TUNER_OUTPUTS_MAX) /* a ring and its larger successor */
+#define JOB_NOTICES_MAX 32			/* different ones a job sends */
 
 #define JOB_START_TIMEOUT_MS 15000 /* when the spec does not say */
 #define JOB_STALL_TIMEOUT_MS 2000
@@ -67,6 +68,8 @@ struct job {
 	unsigned event_first, event_count;
 	struct ring_writer *rings[JOB_RINGS_MAX];
 	uint64_t heartbeat_us, looked_us;
+	uint32_t notices[JOB_NOTICES_MAX]; /* hashes of those sent */
+	unsigned notice_count;
 	pid_t master_pid;
 	char program[TUNER_KEY_MAX + 16]; /* for the log */
 };
@@ -105,6 +108,9 @@ void job_say_running(struct job *job, uint32_t output, uint64_t generation);
 void job_say_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes);
 void job_say_source(struct job *job, enum source_kind kind, bool live, const char *streams);
 void job_say_stalled(struct job *job);
+/* A stream or an option is not served as asked, and the job goes on without it: the master puts the
+ * sentence into the log and into last_error.  The same text is sent once. */
+void job_say_notice(struct job *job, const char *format, ...) printf_like(2, 3);
 /* One output is given up, the job goes on.  `generation` is that of the ring it was given.
  * averror 0: `what` says all; else libav's last words are added to it. */
 void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,

@@ -10,6 +10,7 @@
 #include "amps-transcoder/av_compat.h"
 #include "amps-transcoder/av_log.h"
 #include "amps-transcoder/remux_clock.h"
+#include "amps-transcoder/stream_text.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -123,8 +124,10 @@ static int carry_stream(struct remux *m, AVStream *from)
 	int r;
 
 	if (!remux_codec_fits(from->codecpar->codec_id)) {
-		log_debug("a stream stays out codec=%s",
-			  avcodec_get_name(from->codecpar->codec_id));
+		char text[STREAM_TEXT_MAX];
+
+		stream_text(from, text, sizeof(text));
+		job_say_notice(m->in->job, "MPEG-TS cannot carry %s of the source", text);
 		from->discard = AVDISCARD_ALL;
 		return 0;
 	}

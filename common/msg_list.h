@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 6u
+#define MSG_PROTOCOL 7u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -61,6 +61,8 @@
 	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
 	M(JOB_OUTPUT_FAILED, job_output_failed, 0, MSG_OUTPUT_FAILED_FIELDS,                       \
 	  "job>master: this output cannot be made; the others go on")                              \
+	M(JOB_NOTICE, job_notice, 0, MSG_JOB_NOTICE_FIELDS,                                        \
+	  "job>master: something is not served as asked; the job goes on")                         \
 	M(JOB_FAILED, job_failed, 0, MSG_JOB_FAILED_FIELDS, "job>master: my last words")
 
 /* Fields: F(type, name); types: u8 u32 u64 i64 str */
@@ -149,6 +151,7 @@ enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 	F(u64, generation) /* of the ring it filled: its slot may be another output's by now */    \
 	F(u32, status)	   /* HTTP status that fits */                                             \
 	F(str, text)
+#define MSG_JOB_NOTICE_FIELDS(F) F(str, text) /* what is not served, and what is done instead */
 #define MSG_JOB_FAILED_FIELDS(F)                                                                   \
 	F(u32, status) /* HTTP status that fits: 502 or 504 */                                     \
 	F(str, text)

@@ -330,6 +330,29 @@ static uint64_t no_viewers(void *owner, uint32_t output)
 	return 0;
 }
 
+/* The job goes on without something that was asked for. */
+Test(tuners, a_notice_is_the_last_error_of_a_tuner_that_runs_on)
+{
+	struct scene s;
+	json_t *list;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(msg_send_job_notice(s.jobs[0].fd,
+					 &(struct msg_job_notice){"MPEG-TS cannot carry flac", {}},
+					 NULL),
+		     0);
+	turn(&s);
+	list = tuners_report(s.tuners, NULL, no_viewers);
+	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "last_error")),
+			 "MPEG-TS cannot carry flac");
+	json_decref(list);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_eq(s.gones, 0);
+	scene_close(&s);
+}
+
 /* A server's reason phrase may be any bytes: no JSON can carry them. */
 Test(tuners, a_reason_that_is_no_text_does_not_hide_the_tuner)
 {

@@ -1,0 +1,18 @@
+/* stream_text.h - a stream of a source in words, for messages. */
+#ifndef AMPS_STREAM_TEXT_H
+#define AMPS_STREAM_TEXT_H
+
+#include <libavformat/avformat.h>
+#include "common/base.h"
+
+#define STREAM_TEXT_MAX 96
+
+/* Metadata of a stream whose codec libav has no id for: its name. */
+#define STREAM_TEXT_CODEC "amps_codec"
+
+const char *stream_text_codec(const AVStream *stream); /* "aac", "ac4", "none" */
+
+/* "audio stream 2 (aac, deu)" */
+void stream_text(const AVStream *stream, char *dst, size_t cap);
+
+#endif
