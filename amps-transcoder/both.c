@@ -17,7 +17,6 @@ struct both {
 	struct outputs outputs;
 	uint64_t stall_us;
 	uint64_t packets; /* of this round */
-	bool failed;	  /* outputs.problem says why */
 };
 
 /* Takes all orders that wait; true when the job is over. */
@@ -47,11 +46,6 @@ static bool wait_for_outputs(struct both *b)
 		job_wait(b->job, WAIT_MAX_MS);
 	}
 	return true;
-}
-
-static int end(struct both *b)
-{
-	return b->failed ? outputs_end_failed(&b->outputs) : job_end_shutdown(b->job);
 }
 
 /* The source has ended by itself. */
@@ -108,7 +102,7 @@ static int run_lavfi(struct both *b, const char *text)
 	int r;
 
 	if (wait_for_outputs(b))
-		return end(b);
+		return job_end_shutdown(b->job);
 	av_log_forget();
 	r = lavfi_open(&l, text, lavfi_base(b));
 	if (r < 0)
@@ -120,7 +114,7 @@ static int run_lavfi(struct both *b, const char *text)
 	lavfi_close(&l);
 	if (r < 0)
 		return job_end_failed_av(b->job, 502, "the lavfi source", r);
-	return r == 0 ? end_complete(b) : end(b);
+	return r == 0 ? end_complete(b) : job_end_shutdown(b->job);
 }
 
 /* The DTS in ticks, for pacing; TIME_NONE. */
@@ -173,9 +167,8 @@ static int media_loop(struct both *b, struct source *s, AVFormatContext *demuxer
 			r = AVERROR_EOF;
 		else if (hold(b, &pace, time_90k))
 			r = 1;
-		else if (outputs_packet(&b->outputs, packet) < 0)
-			b->failed = true;
-		r = b->failed ? 1 : r;
+		else
+			outputs_packet(&b->outputs, packet);
 		b->packets++;
 		av_packet_unref(packet);
 	}
@@ -229,7 +222,7 @@ static int run_media(struct both *b, struct source *s)
 	if (r < 0)
 		return job_end_failed(b->job, 502, "%s", problem);
 	if (wait_for_outputs(b))
-		return end(b);
+		return job_end_shutdown(b->job);
 	av_log_forget();
 	b->job->deadline_us = clock_mono_us() + start_us;
 	r = source_open(s);
@@ -246,7 +239,7 @@ static int run_media(struct both *b, struct source *s)
 	if (r < 0)
 		return media_failed(b, s, true, b->stall_us, r);
 	if (r > 0)
-		return end(b);
+		return job_end_shutdown(b->job);
 	b->job->deadline_us = clock_mono_us() + b->stall_us;
 	if (source_has_ended(s))
 		return end_complete(b);

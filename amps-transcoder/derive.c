@@ -14,7 +14,6 @@ struct derive {
 	struct outputs outputs;
 	struct ring_reader reader;
 	bool reopen; /* another source ring: open the demuxer anew */
-	bool failed; /* outputs.problem says why */
 	bool ended;  /* the source came to its end, and all of it is in the outputs' rings */
 };
 
@@ -32,8 +31,7 @@ static void take_ring(struct derive *d, struct job_event *event)
 /* Must what is being read be left? */
 static bool must_stop(const struct derive *d)
 {
-	return d->failed || d->reopen || d->outputs.joined || d->outputs.count == 0 ||
-	       job_ending(d->job);
+	return d->reopen || d->outputs.joined || d->outputs.count == 0 || job_ending(d->job);
 }
 
 /* Takes all orders that wait.  True: stop reading what is being read. */
@@ -64,14 +62,14 @@ static bool on_reader_wait(void *owner)
 	return take_orders(d);
 }
 
-/* Reads until an order ends it.  0, 1 (the source is at its end) or -EIO (the job is over). */
+/* Reads until an order ends it.  0, 1 (the source is at its end) or -ENOMEM. */
 static int read_source(struct derive *d)
 {
 	AVPacket *packet = av_packet_alloc();
-	int r = packet ? 0 : -EIO;
+	int r = packet ? 0 : -ENOMEM;
 
 	while (r == 0 && !take_orders(d)) {
-		if (av_read_frame(d->reader.demuxer, packet) < 0 || d->reader.lapped) {
+		if (ring_reader_read(&d->reader, packet) < 0 || d->reader.lapped) {
 			r = d->reader.ended;
 			break;
 		}
@@ -79,7 +77,7 @@ static int read_source(struct derive *d)
 		 * joined would have it before what comes before it */
 		if (must_stop(d))
 			break;
-		r = outputs_packet(&d->outputs, packet);
+		outputs_packet(&d->outputs, packet);
 		av_packet_unref(packet);
 	}
 	av_packet_free(&packet);
@@ -139,8 +137,6 @@ static int run(struct derive *d)
 {
 	for (;;) {
 		take_orders(d);
-		if (d->failed)
-			return outputs_end_failed(&d->outputs);
 		if (d->ended)
 			return job_end_ended(d->job);
 		if (job_ending(d->job))
@@ -150,7 +146,7 @@ static int run(struct derive *d)
 		else if (d->outputs.count == 0 || !ring_reader_ready(&d->reader))
 			job_wait(d->job, WAIT_MS);
 		else if (run_source(d) < 0)
-			d->failed = true;
+			return job_end_failed(d->job, 502, "no memory");
 	}
 }
 

@@ -1,11 +1,20 @@
 #include "amps-transcoder/output.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-transcoder/remux.h"
-#include "common/text.h"
+#include "common/log.h"
 
-#define WAIT_90K 135000 /* how long the muxer waits for a stream that shows nothing */
+/* How long the muxer waits, on the timeline: for a further stream, for the only picture or sound,
+ * for what is inside a filter ("loudnorm" holds three seconds, "dynaudnorm" sixteen). */
+#define WAIT_FURTHER_90K  135000
+#define WAIT_ONLY_90K	  450000
+#define WAIT_FILTERED_90K 1080000
+
+#define LAG_MAX_90K  2700000 /* a stream that lags more is not waited for */
+#define PASSED_90K   45000   /* what is so far behind the others comes too late for any player */
+#define START_TENTHS 9	     /* of start_timeout, by which time the muxer begins at any rate */
 
 int output_new(struct job *job, struct job_event *event, struct output **ret, char *problem,
 	       size_t cap)
@@ -17,7 +26,10 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 		return r;
 	o->job = job;
 	o->after_90k = event->continue_90k;
-	o->first_90k = AV_NOPTS_VALUE;
+	o->newest_90k = AV_NOPTS_VALUE;
+	o->begin_until_us = clock_mono_us() +
+			    (uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
+				    1000 / 10 * START_TENTHS;
 	/* the timeline is continued here, alike for all outputs, and not by rewriting each */
 	event->continue_90k = TIME_NONE;
 	r = profile_init(&o->profile, event->spec, problem, cap);
@@ -25,13 +37,12 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 		r = ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", 10), &o->sink);
 	if (r == 0)
 		r = ts_sink_attach(o->sink, event);
-	if (r == 0 && ts_output_open(&o->mux, o->sink, job_spec_text(job, "name", ""),
-				     o->profile.metadata) < 0)
-		r = -ENOMEM;
 	if (r < 0) {
 		output_free(o);
 		return r;
 	}
+	ts_output_init(&o->mux, o->sink, job_spec_text(job, "name", ""), o->profile.metadata,
+		       o->profile.mux);
 	*ret = o;
 	return 0;
 }
@@ -51,7 +62,7 @@ struct output *output_free(struct output *o)
 	drop_pending(o);
 	for (unsigned i = 0; i < o->track_count; i++) {
 		filter_done(&o->tracks[i].filter);
-		avcodec_parameters_free(&o->tracks[i].subtitles);
+		avcodec_parameters_free(&o->tracks[i].parameters);
 		encoder_close(&o->tracks[i].encoder);
 	}
 	profile_done(&o->profile);
@@ -60,155 +71,22 @@ struct output *output_free(struct output *o)
 	return NULL;
 }
 
-static const struct profile_kind *kind_of(const struct output *o, enum AVMediaType type)
+void track_set_state(struct track *t, enum track_state state)
+{
+	assert(state > t->state && t->state != TRACK_READY);
+	t->state = state;
+}
+
+const struct profile_kind *output_kind(const struct output *o, enum AVMediaType type)
 {
 	return type == AVMEDIA_TYPE_VIDEO ? &o->profile.video : &o->profile.audio;
-}
-
-/* Streams of other kinds (data, attachments) are not for this muxer. */
-static bool usable(const struct output *o, const AVStream *stream)
-{
-	enum AVMediaType type = stream->codecpar->codec_type;
-
-	if (stream->disposition & AV_DISPOSITION_ATTACHED_PIC || stream->discard == AVDISCARD_ALL)
-		return false;
-	if (type == AVMEDIA_TYPE_SUBTITLE)
-		return o->profile.subtitles && !o->profile.without_subtitles &&
-		       remux_codec_fits(stream->codecpar->codec_id);
-	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
-		return false;
-	return kind_of(o, type)->wish != WISH_OFF;
-}
-
-/* True if the stream belongs to the first programme, or there are none. */
-static bool in_first_program(AVFormatContext *source, unsigned index)
-{
-	if (source->nb_programs == 0)
-		return true;
-	for (unsigned i = 0; i < source->programs[0]->nb_stream_indexes; i++)
-		if (source->programs[0]->stream_index[i] == index)
-			return true;
-	return false;
-}
-
-/* Nothing was probed, so "best" is the first of its kind in the first programme. */
-static unsigned choose_best(const struct output *o, AVFormatContext *source, unsigned *chosen)
-{
-	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO,
-						 AVMEDIA_TYPE_SUBTITLE};
-	unsigned n = 0;
-
-	for (size_t t = 0; t < array_size(types); t++)
-		for (unsigned i = 0; i < source->nb_streams; i++) {
-			if (source->streams[i]->codecpar->codec_type != types[t] ||
-			    !usable(o, source->streams[i]) || !in_first_program(source, i))
-				continue;
-			chosen[n++] = i;
-			break;
-		}
-	return n;
-}
-
-static void remove_chosen(unsigned *chosen, unsigned *n, unsigned stream)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < *n; i++)
-		if (chosen[i] != stream)
-			chosen[kept++] = chosen[i];
-	*n = kept;
-}
-
-/* The profile's maps in their order; -ENOENT when one that is not optional finds nothing. */
-static int choose_mapped(const struct output *o, AVFormatContext *source, unsigned *chosen,
-			 unsigned *ret_count)
-{
-	unsigned n = 0;
-
-	for (unsigned m = 0; m < o->profile.map_count; m++) {
-		const struct stream_map *map = &o->profile.maps[m];
-		bool found = false;
-
-		for (unsigned i = 0; i < source->nb_streams; i++) {
-			if (!stream_map_matches(map, source, i))
-				continue;
-			found = true;
-			if (map->negative)
-				remove_chosen(chosen, &n, i);
-			else if (n < TS_OUTPUT_STREAMS_MAX && usable(o, source->streams[i]))
-				chosen[n++] = i;
-		}
-		if (!found && !map->negative && !map->optional)
-			return -ENOENT;
-	}
-	*ret_count = n;
-	return 0;
-}
-
-static int add_track(struct output *o, AVFormatContext *source, unsigned index)
-{
-	struct track *t = &o->tracks[o->track_count];
-	const AVStream *stream = source->streams[index];
-	const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
-	enum AVMediaType type = stream->codecpar->codec_type;
-
-	memset(t, 0, sizeof(*t));
-	t->source = index;
-	t->type = type;
-	t->mux = -1;
-	t->put_90k = TIME_NONE;
-	if (language)
-		text_copy(t->language, sizeof(t->language), language->value);
-	o->track_count++;
-	if (type == AVMEDIA_TYPE_SUBTITLE) {
-		t->copy = true;
-		t->subtitles = avcodec_parameters_alloc();
-		if (!t->subtitles || avcodec_parameters_copy(t->subtitles, stream->codecpar) < 0)
-			return -ENOMEM;
-		return 0;
-	}
-	t->copy = kind_of(o, type)->wish == WISH_COPY;
-	t->wait_key = t->copy && type == AVMEDIA_TYPE_VIDEO;
-	return filter_init(&t->filter, type, &o->profile);
-}
-
-int output_select(struct output *o, AVFormatContext *source)
-{
-	unsigned chosen[TS_OUTPUT_STREAMS_MAX], n = 0;
-	bool again = o->track_count > 0;
-	int r = 0;
-
-	if (o->profile.map_count == 0)
-		n = choose_best(o, source, chosen);
-	else
-		r = choose_mapped(o, source, chosen, &n);
-	if (r < 0 || n == 0)
-		return -ENOENT;
-	if (!again) {
-		for (unsigned i = 0; i < n && r == 0; i++)
-			r = add_track(o, source, chosen[i]);
-		return r;
-	}
-	/* each track goes on with the next chosen stream of its kind */
-	for (unsigned t = 0, used = 0; t < o->track_count; t++) {
-		o->tracks[t].source = UINT32_MAX;
-		for (unsigned i = 0; i < n; i++) {
-			if (used & 1u << i ||
-			    source->streams[chosen[i]]->codecpar->codec_type != o->tracks[t].type)
-				continue;
-			o->tracks[t].source = chosen[i];
-			used |= 1u << i;
-			break;
-		}
-	}
-	return 0;
 }
 
 static bool wants(const struct output *o, unsigned stream, bool copy)
 {
 	for (unsigned i = 0; i < o->track_count; i++)
 		if (o->tracks[i].source == stream && o->tracks[i].copy == copy &&
-		    !o->tracks[i].left_out)
+		    o->tracks[i].state != TRACK_LEFT_OUT)
 			return true;
 	return false;
 }
@@ -231,12 +109,32 @@ bool output_copies_picture(const struct output *o)
 	return false;
 }
 
-static bool all_known(const struct output *o)
+static bool is_ready(const struct output *o, enum AVMediaType type)
 {
 	for (unsigned i = 0; i < o->track_count; i++)
-		if (o->tracks[i].mux < 0 && !o->tracks[i].left_out && !o->tracks[i].subtitles)
-			return false;
-	return true;
+		if (o->tracks[i].type == type && o->tracks[i].state == TRACK_READY)
+			return true;
+	return false;
+}
+
+/* How long the muxer still waits for streams, from the first packet that is ready for it. */
+static int64_t patience_90k(const struct output *o)
+{
+	int64_t longest = 0;
+
+	for (unsigned i = 0; i < o->track_count; i++) {
+		const struct track *t = &o->tracks[i];
+
+		if (t->state != TRACK_AWAITED)
+			continue;
+		if (!t->copy && t->put_90k != TIME_NONE)
+			longest = MAX(longest, WAIT_FILTERED_90K);
+		else if (is_ready(o, t->type))
+			longest = MAX(longest, WAIT_FURTHER_90K);
+		else
+			longest = MAX(longest, WAIT_ONLY_90K);
+	}
+	return longest;
 }
 
 static int write_pending(struct output *o)
@@ -244,28 +142,71 @@ static int write_pending(struct output *o)
 	int r = 0;
 
 	for (unsigned i = 0; i < o->pending_count && r >= 0; i++)
-		r = ts_output_write(&o->mux, (unsigned)o->tracks[o->pending[i]->stream_index].mux,
-				    o->pending[i]);
+		r = ts_output_write(&o->mux, (unsigned)o->pending[i]->stream_index, o->pending[i]);
 	drop_pending(o);
 	return r;
 }
 
-static int begin(struct output *o)
+/* Announces the streams that are known; also once more, when that has changed. */
+static int announce(struct output *o, bool cut)
 {
-	int r = 0;
+	struct ts_output_stream streams[TS_OUTPUT_STREAMS_MAX] = {0};
 
 	o->failed_at = "the muxer";
-	for (unsigned i = 0; i < o->track_count && r >= 0; i++) {
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].state == TRACK_READY)
+			streams[i] = (struct ts_output_stream){o->tracks[i].parameters,
+							       o->tracks[i].language};
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->mux.begun && streams[i].parameters && !ts_output_carries(&o->mux, i))
+			o->tracks[i].from_90k = ts_output_time_90k(&o->mux) - PASSED_90K;
+	return ts_output_begin(&o->mux, streams, o->track_count, o->lag_90k, cut);
+}
+
+static int begin(struct output *o)
+{
+	int r;
+
+	for (unsigned i = 0; i < o->track_count; i++) {
 		struct track *t = &o->tracks[i];
 
-		if (t->mux < 0 && t->subtitles)
-			r = t->mux = ts_output_add(&o->mux, t->subtitles, t->language);
-		else if (t->mux < 0)
-			t->left_out = true;
+		if (t->state != TRACK_AWAITED)
+			continue;
+		track_set_state(t, TRACK_LATE);
+		job_say_notice(o->job, "%s shows nothing, going on without it until it comes",
+			       t->name);
 	}
-	if (r >= 0)
-		r = ts_output_begin(&o->mux, o->profile.mux);
+	r = announce(o, false);
 	return r < 0 ? r : write_pending(o);
+}
+
+/* What a track is has become known, with its first frame or packet. */
+static void track_ready(struct output *o, struct track *t, int64_t time_90k)
+{
+	if (time_90k != AV_NOPTS_VALUE && o->newest_90k != AV_NOPTS_VALUE)
+		o->lag_90k = MAX(o->lag_90k, MIN(o->newest_90k - time_90k, LAG_MAX_90K));
+	if (t->state == TRACK_LATE)
+		log_info("%s has come, taking it in channel=%s", t->name, o->job->key);
+	track_set_state(t, TRACK_READY);
+}
+
+/* Is it time to begin, though streams may be missing?  What has no time of its own says nothing
+ * about how long it has been. */
+static bool must_begin(const struct output *o, const AVPacket *packet)
+{
+	int64_t patience = patience_90k(o), first = o->pending[0]->pts;
+
+	if (patience == 0 || o->pending_count == OUTPUT_PENDING_MAX ||
+	    clock_mono_us() > o->begin_until_us)
+		return true;
+	return packet->pts != AV_NOPTS_VALUE && first != AV_NOPTS_VALUE &&
+	       packet->pts - first > patience;
+}
+
+/* Of a stream that was taken in late: the others have passed this packet's time long ago. */
+static bool passed(const struct track *t, const AVPacket *packet)
+{
+	return packet->dts != AV_NOPTS_VALUE && packet->dts < t->from_90k;
 }
 
 /* A packet that is ready for the muxer. */
@@ -273,42 +214,73 @@ static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
 {
 	AVPacket *copy;
 
-	if (o->mux.begun)
-		return ts_output_write(&o->mux, (unsigned)o->tracks[track].mux, packet);
+	if (packet->dts != AV_NOPTS_VALUE)
+		o->newest_90k = MAX(o->newest_90k, packet->dts);
+	if (o->mux.begun) {
+		int r = ts_output_carries(&o->mux, track) ? 0 : announce(o, false);
+
+		if (r < 0 || passed(&o->tracks[track], packet))
+			return r;
+		return ts_output_write(&o->mux, track, packet);
+	}
 	copy = av_packet_clone(packet);
 	if (!copy)
 		return AVERROR(ENOMEM);
 	copy->stream_index = (int)track;
 	o->pending[o->pending_count++] = copy;
-	if (o->first_90k == AV_NOPTS_VALUE)
-		o->first_90k = packet->pts;
-	/* what has no time of its own says nothing about how long it has been */
-	if (all_known(o) || o->pending_count == OUTPUT_PENDING_MAX ||
-	    (packet->pts != AV_NOPTS_VALUE && packet->pts - o->first_90k > WAIT_90K))
-		return begin(o);
-	return 0;
+	return must_begin(o, packet) ? begin(o) : 0;
+}
+
+static bool others_are_left(const struct output *o, const struct track *t, bool of_its_kind)
+{
+	for (unsigned i = 0; i < o->track_count; i++) {
+		const struct track *other = &o->tracks[i];
+
+		if (other != t && other->state != TRACK_LEFT_OUT &&
+		    (of_its_kind ? other->type == t->type : other->type != AVMEDIA_TYPE_SUBTITLE))
+			return true;
+	}
+	return false;
+}
+
+/* The streams that are known wait no longer for this one. */
+static int begin_without(struct output *o)
+{
+	return !o->mux.begun && o->pending_count > 0 && patience_90k(o) == 0 ? begin(o) : 0;
+}
+
+int output_undecodable(struct output *o, unsigned stream)
+{
+	for (unsigned i = 0; i < o->track_count; i++) {
+		struct track *t = &o->tracks[i];
+
+		if (t->source != stream || t->copy || t->state == TRACK_LEFT_OUT)
+			continue;
+		o->failed_at = t->name;
+		if (t->state != TRACK_READY && !others_are_left(o, t, false))
+			return AVERROR_DECODER_NOT_FOUND;
+		if (t->state != TRACK_READY)
+			track_set_state(t, TRACK_LEFT_OUT);
+		job_say_notice(o->job, "%s cannot be decoded here, going on without it", t->name);
+	}
+	return begin_without(o);
 }
 
 /* libavformat would write any codec into a transport stream, but nobody could play it. */
-static int check_codec(struct output *o, enum AVCodecID id)
+static int check_codec(struct output *o, enum AVCodecID id, const char *name)
 {
 	if (remux_codec_fits(id))
 		return 0;
 	o->failed_at = "the muxer";
-	av_log(NULL, AV_LOG_ERROR, "%s cannot be carried in MPEG-TS\n", avcodec_get_name(id));
+	av_log(NULL, AV_LOG_ERROR, "%s cannot be carried in MPEG-TS\n", name);
 	return AVERROR(EINVAL);
 }
 
 static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 {
-	AVCodecParameters *parameters;
-	int r;
+	enum AVCodecID id = output_kind(o, t->type)->codec->id;
+	int r = check_codec(o, id, avcodec_get_name(id));
 
-	if (o->mux.begun) {
-		t->left_out = true; /* too late to be announced */
-		return 0;
-	}
-	r = check_codec(o, kind_of(o, t->type)->codec->id);
 	if (r < 0)
 		return r;
 	o->failed_at = "the encoder";
@@ -316,14 +288,13 @@ static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 	if (r < 0)
 		return r;
 	filter_fix(&t->filter, t->encoder.ctx);
-	parameters = avcodec_parameters_alloc();
-	if (!parameters)
+	t->parameters = avcodec_parameters_alloc();
+	if (!t->parameters)
 		return AVERROR(ENOMEM);
-	r = avcodec_parameters_from_context(parameters, t->encoder.ctx);
+	r = avcodec_parameters_from_context(t->parameters, t->encoder.ctx);
 	if (r >= 0)
-		r = t->mux = ts_output_add(&o->mux, parameters, t->language);
-	avcodec_parameters_free(&parameters);
-	return r < 0 ? r : 0;
+		track_ready(o, t, frame->pts);
+	return r;
 }
 
 static int encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
@@ -351,7 +322,7 @@ static int encode_filtered(struct output *o, struct track *t, bool source_keys)
 	AVFrame *filtered;
 	int r = 0;
 
-	while (r >= 0 && !t->left_out && (filtered = filter_take(&t->filter))) {
+	while (r >= 0 && (filtered = filter_take(&t->filter))) {
 		bool first = !t->encoder.ctx;
 
 		if (first)
@@ -359,7 +330,7 @@ static int encode_filtered(struct output *o, struct track *t, bool source_keys)
 		/* the first piece of sound was cut before the encoder could say how long */
 		if (first && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0)
 			continue;
-		if (r >= 0 && !t->left_out)
+		if (r >= 0)
 			r = encode(o, t, filtered, source_keys);
 	}
 	return r;
@@ -394,7 +365,7 @@ int output_end(struct output *o)
 	int r = 0;
 
 	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
-		if (!o->tracks[i].copy && !o->tracks[i].left_out)
+		if (!o->tracks[i].copy && o->tracks[i].state != TRACK_LEFT_OUT)
 			r = end_track(o, &o->tracks[i]);
 	if (r >= 0 && !o->mux.begun && o->pending_count > 0)
 		r = begin(o);
@@ -435,7 +406,8 @@ int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRati
 		struct track *t = &o->tracks[i];
 		AVFrame *copy;
 
-		if (t->source != stream || t->copy || t->left_out || taken_before(t, frame->pts))
+		if (t->source != stream || t->copy || t->state == TRACK_LEFT_OUT ||
+		    taken_before(t, frame->pts))
 			continue;
 		copy = av_frame_clone(frame);
 		if (!copy)
@@ -448,17 +420,38 @@ int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRati
 	return r;
 }
 
-/* What the output's PMT says of a copied track. */
-static enum AVCodecID codec_announced(const struct output *o, const struct track *t)
+/* The first packet of a copied track, or the first since its source became another codec. */
+static int know_codec(struct output *o, struct track *t, const AVCodecParameters *parameters,
+		      int64_t time_90k)
 {
-	return o->mux.muxer->streams[t->mux]->codecpar->codec_id;
+	bool known = t->state == TRACK_READY;
+	int r;
+
+	if (!known && !remux_codec_fits(parameters->codec_id) && others_are_left(o, t, true)) {
+		track_set_state(t, TRACK_LEFT_OUT);
+		job_say_notice(o->job, "MPEG-TS cannot carry %s, going on without it", t->name);
+		return begin_without(o);
+	}
+	r = check_codec(o, parameters->codec_id, t->name);
+	if (r < 0)
+		return r;
+	if (!t->parameters)
+		t->parameters = avcodec_parameters_alloc();
+	r = t->parameters ? avcodec_parameters_copy(t->parameters, parameters) : AVERROR(ENOMEM);
+	if (r < 0)
+		return r;
+	if (!known)
+		track_ready(o, t, time_90k);
+	else if (o->mux.begun)
+		r = announce(o, true);
+	return r;
 }
 
 static int copy_packet(struct output *o, struct track *t, const AVPacket *packet,
 		       const AVCodecParameters *parameters)
 {
 	int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-	int r;
+	int r = 0;
 
 	if (o->after_90k != TIME_NONE && time != AV_NOPTS_VALUE && time < o->after_90k)
 		return 0;
@@ -466,24 +459,10 @@ static int copy_packet(struct output *o, struct track *t, const AVPacket *packet
 		return 0;
 	t->wait_key = false;
 	o->failed_at = "the muxer";
-	if (t->mux >= 0 && codec_announced(o, t) != parameters->codec_id) {
-		av_log(NULL, AV_LOG_ERROR, "the source's %s has become %s\n",
-		       avcodec_get_name(codec_announced(o, t)),
-		       avcodec_get_name(parameters->codec_id));
-		return AVERROR(EINVAL);
-	}
-	if (t->mux < 0 && !t->subtitles) {
-		r = check_codec(o, parameters->codec_id);
-		if (r < 0)
-			return r;
-		if (o->mux.begun) {
-			t->left_out = true;
-			return 0;
-		}
-		t->mux = ts_output_add(&o->mux, parameters, t->language);
-		if (t->mux < 0)
-			return t->mux;
-	}
+	if (t->state != TRACK_READY || t->parameters->codec_id != parameters->codec_id)
+		r = know_codec(o, t, parameters, time);
+	if (r < 0 || t->state == TRACK_LEFT_OUT)
+		return r;
 	return put_packet(o, (unsigned)(t - o->tracks), packet);
 }
 
@@ -493,7 +472,8 @@ int output_packet(struct output *o, unsigned stream, const AVPacket *packet,
 	int r = 0;
 
 	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
-		if (o->tracks[i].source == stream && o->tracks[i].copy && !o->tracks[i].left_out &&
+		if (o->tracks[i].source == stream && o->tracks[i].copy &&
+		    o->tracks[i].state != TRACK_LEFT_OUT &&
 		    !taken_before(&o->tracks[i], packet->dts))
 			r = copy_packet(o, &o->tracks[i], packet, parameters);
 	return r;

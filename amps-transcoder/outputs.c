@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "amps-transcoder/av_log.h"
+#include "amps-transcoder/sound_frame.h"
 #include "common/log.h"
 
 static const AVRational ticks = {1, 90000};
@@ -12,7 +13,6 @@ void outputs_init(struct outputs *s, struct job *job)
 {
 	memset(s, 0, sizeof(*s));
 	s->job = job;
-	s->failed_status = 502;
 }
 
 static void close_decoders(struct outputs *s)
@@ -31,20 +31,6 @@ void outputs_done(struct outputs *s)
 	for (unsigned i = 0; i < s->count; i++)
 		output_free(s->list[i]);
 	s->count = 0;
-}
-
-static int fail(struct outputs *s, const char *what, int averror)
-{
-	s->failed_av = averror;
-	snprintf(s->problem, sizeof(s->problem), "%s", what);
-	return -EIO;
-}
-
-int outputs_end_failed(struct outputs *s)
-{
-	if (s->failed_av)
-		return job_end_failed_av(s->job, s->failed_status, s->problem, s->failed_av);
-	return job_end_failed(s->job, s->failed_status, "%s", s->problem);
 }
 
 static int find(const struct outputs *s, uint32_t id)
@@ -138,6 +124,16 @@ int64_t outputs_continue_90k(const struct outputs *s)
 	return latest;
 }
 
+/* How many streams there are of which it is known what they are. */
+static unsigned known_streams(const AVFormatContext *source)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < source->nb_streams; i++)
+		n += source->streams[i]->codecpar->codec_type != AVMEDIA_TYPE_UNKNOWN;
+	return n;
+}
+
 void outputs_set_source(struct outputs *s, AVFormatContext *source)
 {
 	close_decoders(s);
@@ -149,7 +145,9 @@ void outputs_set_source(struct outputs *s, AVFormatContext *source)
 	else
 		timeline_init(&s->timeline, outputs_continue_90k(s));
 	s->begun = true;
-	s->stream_count = source->nb_streams;
+	memset(s->sound_90k, 0, sizeof(s->sound_90k));
+	memset(s->undecodable, 0, sizeof(s->undecodable));
+	s->stream_count = known_streams(source);
 	for (unsigned i = 0; i < s->count; i++)
 		output_jump(s->list[i]);
 	select_all(s);
@@ -193,22 +191,31 @@ static bool frames_wanted(const struct outputs *s, unsigned stream)
 	return false;
 }
 
-static int open_decoder(struct outputs *s, unsigned index)
+/* Nothing here decodes this stream: each output goes on without it, if anything is left of it. */
+static void leave_out(struct outputs *s, unsigned index)
 {
-	char what[64];
-	int r;
+	s->undecodable[index] = true;
+	for (unsigned i = 0; i < s->count;) {
+		int r = output_undecodable(s->list[i], index);
 
-	s->decoders[index] = calloc(1, sizeof(struct decoder));
-	if (!s->decoders[index])
-		return fail(s, "the decoder", AVERROR(ENOMEM));
-	r = decoder_open(s->decoders[index], s->source->streams[index]->codecpar);
-	if (r >= 0)
-		return 0;
-	free(s->decoders[index]);
-	s->decoders[index] = NULL;
-	snprintf(what, sizeof(what), "the decoder of %s",
-		 avcodec_get_name(s->source->streams[index]->codecpar->codec_id));
-	return fail(s, what, r);
+		if (r < 0)
+			give_up(s, i, r);
+		else
+			i++;
+	}
+}
+
+static bool open_decoder(struct outputs *s, unsigned index)
+{
+	struct decoder *d = calloc(1, sizeof(*d));
+
+	if (d && decoder_open(d, s->source->streams[index]->codecpar) >= 0) {
+		s->decoders[index] = d;
+		return true;
+	}
+	free(d);
+	leave_out(s, index);
+	return false;
 }
 
 static void take_frames(struct outputs *s, unsigned index)
@@ -221,39 +228,36 @@ static void take_frames(struct outputs *s, unsigned index)
 		outputs_frame(s, index, frame, rate);
 }
 
-static int decode(struct outputs *s, const AVPacket *packet)
+static void decode(struct outputs *s, const AVPacket *packet)
 {
 	unsigned index = (unsigned)packet->stream_index;
 
-	if (!s->decoders[index] && open_decoder(s, index) < 0)
-		return -EIO;
+	if (s->undecodable[index] || (!s->decoders[index] && !open_decoder(s, index)))
+		return;
 	decoder_put(s->decoders[index], packet);
 	take_frames(s, index);
-	return 0;
 }
 
-/* Streams that came after the outputs had chosen (a changed PMT). */
+/* Streams that came, or became known, after the outputs had chosen. */
 static void see_new_streams(struct outputs *s)
 {
-	if (s->source->nb_streams == s->stream_count)
+	unsigned known = known_streams(s->source);
+
+	if (known == s->stream_count)
 		return;
-	s->stream_count = s->source->nb_streams;
+	s->stream_count = known;
 	select_all(s);
 }
 
-/* How long a frame of AAC lasts, from its ADTS header (ISO 13818-7, 6.2); 0 for anything else.
- * libavformat does not trust it with HE-AAC, but rate and samples are both halved there. */
-static int64_t adts_length_90k(const AVPacket *packet)
+/* How long a packet of sound lasts where the demuxer does not know it: some frames of a stream say
+ * it, the others are alike. */
+static int64_t sound_length_90k(struct outputs *s, unsigned stream, const AVPacket *packet)
 {
-	static const int rates[16] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
-				      22050, 16000, 12000, 11025, 8000,	 7350};
-	const uint8_t *p = packet->data;
-	int rate;
+	int64_t length = sound_frame_length_90k(packet->data, (size_t)MAX(packet->size, 0));
 
-	if (packet->size < 7 || p[0] != 0xff || (p[1] & 0xf6) != 0xf0)
-		return 0;
-	rate = rates[p[2] >> 2 & 15];
-	return rate ? ((p[6] & 3) + 1) * 1024 * 90000LL / rate : 0;
+	if (length > 0)
+		s->sound_90k[stream] = length;
+	return s->sound_90k[stream];
 }
 
 /* Brings the packet's times onto the timeline and fills in what the demuxer could not know.  False:
@@ -267,7 +271,7 @@ static bool set_times(struct outputs *s, const AVStream *stream, AVPacket *packe
 
 	av_packet_rescale_ts(packet, stream->time_base, ticks);
 	if (sound && packet->duration <= 0)
-		packet->duration = adts_length_90k(packet);
+		packet->duration = sound_length_90k(s, index, packet);
 	duration = MAX(packet->duration, 0);
 	timeline_map(&s->timeline, index, leads, &packet->pts, &packet->dts, duration);
 	if (packet->pts == AV_NOPTS_VALUE && (sound || packet->dts == AV_NOPTS_VALUE)) {
@@ -286,18 +290,18 @@ static bool wanted(const struct outputs *s, unsigned stream)
 	return false;
 }
 
-int outputs_packet(struct outputs *s, AVPacket *packet)
+void outputs_packet(struct outputs *s, AVPacket *packet)
 {
 	unsigned index = (unsigned)packet->stream_index;
 	AVStream *stream;
 
 	if (index >= TIMELINE_STREAMS_MAX)
-		return 0;
+		return;
 	see_new_streams(s);
 	stream = s->source->streams[index];
 	/* other programmes have clocks of their own */
 	if (!wanted(s, index) || !set_times(s, stream, packet))
-		return 0;
+		return;
 	for (unsigned i = 0; i < s->count;) {
 		int r = output_wants_packets(s->list[i], index)
 				? output_packet(s->list[i], index, packet, stream->codecpar)
@@ -308,7 +312,8 @@ int outputs_packet(struct outputs *s, AVPacket *packet)
 		else
 			i++;
 	}
-	return frames_wanted(s, index) ? decode(s, packet) : 0;
+	if (frames_wanted(s, index))
+		decode(s, packet);
 }
 
 void outputs_drain(struct outputs *s)

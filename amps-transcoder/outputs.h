@@ -2,7 +2,8 @@
  * source is decoded once, however many outputs encode it.
  *
  * Times become one steady timeline here (timeline.h), the same for every output.  An output whose
- * profile or codec fails is given up with its reason, and the others go on.  One thread. */
+ * profile or codec fails is given up with its reason, and the others go on.  A stream that cannot
+ * be decoded is left out, unless it is all there is.  One thread. */
 #ifndef AMPS_OUTPUTS_H
 #define AMPS_OUTPUTS_H
 
@@ -15,15 +16,13 @@ struct outputs {
 	struct output *list[TUNER_OUTPUTS_MAX];
 	unsigned count;
 	AVFormatContext *source;			/* borrowed; NULL while there is none */
-	unsigned stream_count;				/* of the source, when the outputs chose */
+	unsigned stream_count;				/* known ones, when the outputs chose */
 	struct decoder *decoders[TIMELINE_STREAMS_MAX]; /* by stream; NULL = not needed yet */
+	bool undecodable[TIMELINE_STREAMS_MAX];
 	struct timeline timeline;
+	int64_t sound_90k[TIMELINE_STREAMS_MAX]; /* length of a stream's frames of sound, or 0 */
 	bool begun;
 	bool joined; /* an output was switched on while others run; the owner clears it */
-	/* why a packet could not be taken: the job is over */
-	unsigned failed_status;
-	int failed_av; /* libav's error, 0 = `problem` says all */
-	char problem[ERROR_TEXT_MAX];
 };
 
 void outputs_init(struct outputs *s, struct job *job);
@@ -39,8 +38,8 @@ void outputs_set_source(struct outputs *s, AVFormatContext *source);
  * the others go on where they were. */
 void outputs_rewind(struct outputs *s, AVFormatContext *source);
 
-/* A packet of the source (its times are changed).  0, or -EIO (no decoder: the job is over). */
-must_check int outputs_packet(struct outputs *s, AVPacket *packet);
+/* A packet of the source (its times are changed). */
+void outputs_packet(struct outputs *s, AVPacket *packet);
 
 /* A frame of stream `index` from elsewhere, already in 90 kHz ticks. */
 void outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame, AVRational rate);
@@ -53,8 +52,5 @@ void outputs_end(struct outputs *s);
 
 /* Where a fresh timeline begins so that nobody's goes back; TIME_NONE. */
 int64_t outputs_continue_90k(const struct outputs *s);
-
-/* The job's last words about a -EIO; its exit code. */
-int outputs_end_failed(struct outputs *s);
 
 #endif

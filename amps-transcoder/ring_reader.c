@@ -1,6 +1,9 @@
 #include "amps-transcoder/ring_reader.h"
 
+#include <libavcodec/avcodec.h>
 #include <string.h>
+
+#include "amps-transcoder/stream_text.h"
 
 #define AVIO_BYTES   (64 * 188)
 #define PROBE_BYTES  (174 * 188)
@@ -200,6 +203,53 @@ static void free_avio(AVIOContext **avio)
 	avio_context_free(avio);
 }
 
+static const struct ts_stream *find_known(const struct ring_reader *r, int pid)
+{
+	for (unsigned i = 0; i < r->watch.count; i++)
+		if (r->watch.known[i].pid == pid)
+			return &r->watch.known[i];
+	return NULL;
+}
+
+/* Several types of sound libavformat only knows once it has probed their content, and then it may
+ * forget them again; the PMT says at once what they are.  A codec that libav does not have keeps
+ * its name. */
+static void recognise(AVStream *stream, const struct ts_stream *known)
+{
+	const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(known->codec);
+	AVCodecParameters *p = stream->codecpar;
+
+	if (d) {
+		p->codec_type = d->type;
+		p->codec_id = d->id;
+		return;
+	}
+	p->codec_type = known->kind == TS_KIND_VIDEO ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO;
+	p->codec_id = AV_CODEC_ID_NONE;
+	av_dict_set(&stream->metadata, STREAM_TEXT_CODEC, known->codec, AV_DICT_DONT_OVERWRITE);
+}
+
+static bool is_recognised(const AVStream *stream)
+{
+	return stream->codecpar->codec_id != AV_CODEC_ID_NONE &&
+	       stream->codecpar->codec_type != AVMEDIA_TYPE_DATA &&
+	       !av_dict_get(stream->metadata, STREAM_TEXT_CODEC, NULL, 0);
+}
+
+static void recognise_streams(const struct ring_reader *r)
+{
+	for (unsigned i = 0; i < r->demuxer->nb_streams; i++) {
+		AVStream *stream = r->demuxer->streams[i];
+		const struct ts_stream *known;
+
+		if (is_recognised(stream))
+			continue;
+		known = find_known(r, stream->id);
+		if (known && known->kind != TS_KIND_OTHER)
+			recognise(stream, known);
+	}
+}
+
 int ring_reader_open(struct ring_reader *r)
 {
 	AVFormatContext *demuxer;
@@ -218,7 +268,16 @@ int ring_reader_open(struct ring_reader *r)
 		return error;
 	}
 	r->demuxer = demuxer;
+	recognise_streams(r);
 	return 0;
+}
+
+int ring_reader_read(struct ring_reader *r, AVPacket *packet)
+{
+	int error = av_read_frame(r->demuxer, packet);
+
+	recognise_streams(r);
+	return error;
 }
 
 void ring_reader_close(struct ring_reader *r)

@@ -49,6 +49,9 @@ bool ring_reader_over(const struct ring_reader *r);
 /* Opens the demuxer at an access point.  Streams are known afterwards by codec only; nothing was
  * probed.  0 or a libav error (AVERROR_EXIT: the owner ended the wait). */
 must_check int ring_reader_open(struct ring_reader *r);
+
+/* The next packet.  0 or a libav error; `lapped` must be asked for as well. */
+must_check int ring_reader_read(struct ring_reader *r, AVPacket *packet);
 void ring_reader_close(struct ring_reader *r);
 
 #endif

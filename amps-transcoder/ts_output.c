@@ -1,5 +1,6 @@
 #include "amps-transcoder/ts_output.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "amps-transcoder/av_compat.h"
@@ -7,6 +8,8 @@
 #define BUFFER_BYTES	   (7 * TS_PACKET)
 #define PCR_AHEAD_US	   "150000" /* a large picture is there before its time comes */
 #define INTERLEAVE_WAIT_US 2000000  /* a stream that pauses holds the others no longer than that */
+#define FIRST_PID	   0x100    /* the muxer's own, too */
+#define TABLES_VERSIONS	   32
 
 static const AVRational ticks = {1, 90000};
 
@@ -18,17 +21,22 @@ static int write_bytes(void *opaque, av_written_byte *bytes, int n)
 	return n;
 }
 
-int ts_output_open(struct ts_output *o, struct ts_sink *sink, const char *service,
-		   const AVDictionary *metadata)
+void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *service,
+		    const AVDictionary *metadata, const AVDictionary *options)
+{
+	*o = (struct ts_output){
+		.sink = sink, .service = service, .metadata = metadata, .options = options};
+	for (size_t i = 0; i < TS_OUTPUT_STREAMS_MAX; i++) {
+		o->stream_of[i] = -1;
+		o->last_dts[i] = AV_NOPTS_VALUE;
+	}
+}
+
+static int open_muxer(struct ts_output *o, int64_t lag_90k)
 {
 	uint8_t *buffer;
-	int r;
+	int r = avformat_alloc_output_context2(&o->muxer, NULL, "mpegts", NULL);
 
-	memset(o, 0, sizeof(*o));
-	o->sink = sink;
-	for (size_t i = 0; i < TS_OUTPUT_STREAMS_MAX; i++)
-		o->last_dts[i] = AV_NOPTS_VALUE;
-	r = avformat_alloc_output_context2(&o->muxer, NULL, "mpegts", NULL);
 	if (r < 0)
 		return r;
 	buffer = av_malloc(BUFFER_BYTES);
@@ -37,44 +45,49 @@ int ts_output_open(struct ts_output *o, struct ts_sink *sink, const char *servic
 		       : NULL;
 	if (!o->muxer->pb) {
 		av_free(buffer);
-		ts_output_close(o);
 		return AVERROR(ENOMEM);
 	}
 	o->muxer->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
-	o->muxer->max_interleave_delta = INTERLEAVE_WAIT_US;
+	o->muxer->max_interleave_delta = INTERLEAVE_WAIT_US + lag_90k * 100 / 9;
 	o->muxer->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
-	if (service && *service)
-		av_dict_set(&o->muxer->metadata, "service_name", service, 0);
+	if (o->service && *o->service)
+		av_dict_set(&o->muxer->metadata, "service_name", o->service, 0);
 	av_dict_set(&o->muxer->metadata, "service_provider", "Amps", 0);
-	av_dict_copy(&o->muxer->metadata, metadata, 0);
+	av_dict_copy(&o->muxer->metadata, o->metadata, 0);
 	return 0;
 }
 
-int ts_output_add(struct ts_output *o, const AVCodecParameters *parameters, const char *language)
+static unsigned option_number(const struct ts_output *o, const char *name, unsigned otherwise)
 {
-	AVStream *stream;
+	const AVDictionaryEntry *e = av_dict_get(o->options, name, NULL, 0);
+
+	return e ? (unsigned)strtoul(e->value, NULL, 0) : otherwise;
+}
+
+static int add_stream(struct ts_output *o, unsigned place, const struct ts_output_stream *from)
+{
+	AVStream *stream = avformat_new_stream(o->muxer, NULL);
 	int r;
 
-	if (o->muxer->nb_streams == TS_OUTPUT_STREAMS_MAX)
-		return AVERROR(E2BIG);
-	stream = avformat_new_stream(o->muxer, NULL);
 	if (!stream)
 		return AVERROR(ENOMEM);
-	r = avcodec_parameters_copy(stream->codecpar, parameters);
+	r = avcodec_parameters_copy(stream->codecpar, from->parameters);
 	if (r < 0)
 		return r;
+	o->stream_of[place] = stream->index;
+	stream->id = (int)(option_number(o, "mpegts_start_pid", FIRST_PID) + place);
 	stream->codecpar->codec_tag = 0;
 	stream->time_base = ticks;
-	if (*language)
-		av_dict_set(&stream->metadata, "language", language, 0);
+	if (from->language && *from->language)
+		av_dict_set(&stream->metadata, "language", from->language, 0);
 	/* a copied stream that nobody decoded has none, and the muxer insists */
 	if (stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
 	    stream->codecpar->sample_rate <= 0)
 		stream->codecpar->sample_rate = 48000;
-	return stream->index;
+	return 0;
 }
 
-int ts_output_begin(struct ts_output *o, const AVDictionary *options)
+static int write_header(struct ts_output *o, bool cut)
 {
 	AVDictionary *all = NULL;
 	int r;
@@ -84,11 +97,64 @@ int ts_output_begin(struct ts_output *o, const AVDictionary *options)
 	av_dict_set(&all, "pcr_period", "20", 0);
 	av_dict_set(&all, "pes_payload_size", "0", 0);
 	av_dict_set(&all, "mpegts_flags", "+pat_pmt_at_frames", 0);
-	av_dict_copy(&all, options, 0);
+	av_dict_copy(&all, o->options, 0);
+	if (cut)
+		av_dict_set(&all, "mpegts_flags", "+initial_discontinuity", AV_DICT_APPEND);
+	av_dict_set_int(&all, "tables_version",
+			(option_number(o, "tables_version", 0) + o->tables) % TABLES_VERSIONS, 0);
 	r = avformat_write_header(o->muxer, &all);
 	av_dict_free(&all);
-	o->begun = r >= 0;
 	return r < 0 ? r : 0;
+}
+
+static void close_muxer(struct ts_output *o)
+{
+	if (!o->muxer)
+		return;
+	if (o->begun)
+		av_write_trailer(o->muxer);
+	if (o->muxer->pb)
+		av_freep(&o->muxer->pb->buffer);
+	avio_context_free(&o->muxer->pb);
+	avformat_free_context(o->muxer);
+	o->muxer = NULL;
+	o->begun = false;
+}
+
+int ts_output_begin(struct ts_output *o, const struct ts_output_stream *streams, unsigned count,
+		    int64_t lag_90k, bool cut)
+{
+	int r;
+
+	if (o->begun) {
+		close_muxer(o);
+		o->tables++;
+		ts_sink_resume(o->sink);
+	}
+	r = open_muxer(o, lag_90k);
+	for (unsigned i = 0; i < count && r >= 0; i++) {
+		o->stream_of[i] = -1;
+		if (streams[i].parameters)
+			r = add_stream(o, i, &streams[i]);
+	}
+	if (r >= 0)
+		r = write_header(o, cut);
+	o->begun = r >= 0;
+	return r;
+}
+
+bool ts_output_carries(const struct ts_output *o, unsigned stream)
+{
+	return o->stream_of[stream] >= 0;
+}
+
+int64_t ts_output_time_90k(const struct ts_output *o)
+{
+	int64_t latest = AV_NOPTS_VALUE;
+
+	for (size_t i = 0; i < TS_OUTPUT_STREAMS_MAX; i++)
+		latest = MAX(latest, o->last_dts[i]);
+	return latest;
 }
 
 /* Keeps the muxer's rules: each stream's DTS grows, no PTS lies before its DTS. */
@@ -114,11 +180,11 @@ int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet
 
 	if (!copy)
 		return AVERROR(ENOMEM);
-	copy->stream_index = (int)stream;
+	copy->stream_index = o->stream_of[stream];
 	copy->time_base = ticks;
 	copy->pos = -1;
 	straighten(o, stream, copy);
-	av_packet_rescale_ts(copy, ticks, o->muxer->streams[stream]->time_base);
+	av_packet_rescale_ts(copy, ticks, o->muxer->streams[o->stream_of[stream]]->time_base);
 	r = av_interleaved_write_frame(o->muxer, copy);
 	av_packet_free(&copy);
 	return r;
@@ -126,13 +192,6 @@ int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet
 
 void ts_output_close(struct ts_output *o)
 {
-	if (!o->muxer)
-		return;
-	if (o->begun)
-		av_write_trailer(o->muxer);
-	if (o->muxer->pb)
-		av_freep(&o->muxer->pb->buffer);
-	avio_context_free(&o->muxer->pb);
-	avformat_free_context(o->muxer);
+	close_muxer(o);
 	memset(o, 0, sizeof(*o));
 }

@@ -10,21 +10,39 @@
 
 #define TS_OUTPUT_STREAMS_MAX 16
 
-struct ts_output {
-	AVFormatContext *muxer;
-	struct ts_sink *sink; /* borrowed */
-	bool begun;
-	int64_t last_dts[TS_OUTPUT_STREAMS_MAX]; /* of each stream */
+/* A stream that may be carried.  Its place in the list is its place in the PMT and gives its PID,
+ * also while others come and go. */
+struct ts_output_stream {
+	const AVCodecParameters *parameters; /* NULL: not carried */
+	const char *language;
 };
 
-/* `service` is the name in the SDT unless the metadata has one.  0 or a libav error. */
-must_check int ts_output_open(struct ts_output *o, struct ts_sink *sink, const char *service,
-			      const AVDictionary *metadata);
-/* The index of the new stream or a libav error. */
-must_check int ts_output_add(struct ts_output *o, const AVCodecParameters *parameters,
-			     const char *language);
-/* All streams are there: writes the header.  0 or a libav error. */
-must_check int ts_output_begin(struct ts_output *o, const AVDictionary *options);
+struct ts_output {
+	AVFormatContext *muxer; /* NULL until it has begun */
+	bool begun;
+	struct ts_sink *sink; /* borrowed, as the next three are */
+	const char *service;
+	const AVDictionary *metadata, *options;
+	unsigned tables;			 /* how often the streams were announced */
+	int stream_of[TS_OUTPUT_STREAMS_MAX];	 /* the muxer's stream, -1 = not carried */
+	int64_t last_dts[TS_OUTPUT_STREAMS_MAX]; /* of each place in the list */
+};
+
+/* `service` is the name in the SDT unless the metadata has one. */
+void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *service,
+		    const AVDictionary *metadata, const AVDictionary *options);
+
+/* Writes a header with these streams.  Once more: what is inside goes out, and counters go on
+ * behind a PMT of another version; `cut` marks that as a discontinuity.  A stream whose packets
+ * come `lag_90k` later than the others' of the same time is waited for so much longer.
+ * 0 or a libav error. */
+must_check int ts_output_begin(struct ts_output *o, const struct ts_output_stream *streams,
+			       unsigned count, int64_t lag_90k, bool cut);
+bool ts_output_carries(const struct ts_output *o, unsigned stream);
+
+/* The largest DTS written; AV_NOPTS_VALUE. */
+int64_t ts_output_time_90k(const struct ts_output *o);
+
 /* Writes a packet (its data is referenced, not taken), times in 90 kHz ticks.  0 or an error. */
 must_check int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet);
 void ts_output_close(struct ts_output *o); /* accepts a zeroed struct; writes what is inside */

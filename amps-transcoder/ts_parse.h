@@ -27,7 +27,7 @@ struct ts_stream {
 	uint16_t pid;
 	uint8_t type; /* stream_type of the PMT; 0x06 refined by its descriptors in `codec` */
 	enum ts_kind kind;
-	const char *codec; /* libav's name ("h264"), "" if unknown; static */
+	const char *codec; /* libav's name ("h264", or "ac4"), "" if unknown; static */
 	int64_t last_dts_90k, last_pts_90k;
 	int64_t duration_90k; /* of the last access unit, from the distance of two */
 	/* smallest PTS and largest PTS + duration since ts_parse_new_round(); TIME_NONE */

@@ -137,8 +137,9 @@ static const struct stream_type stream_types[] = {
 	{0x33, TS_KIND_VIDEO, "vvc"},	     {0x42, TS_KIND_VIDEO, "cavs"},
 	{0x81, TS_KIND_AUDIO, "ac3"},	     {0x82, TS_KIND_AUDIO, "dts"},
 	{0x83, TS_KIND_AUDIO, "truehd"},     {0x84, TS_KIND_AUDIO, "eac3"},
-	{0x87, TS_KIND_AUDIO, "eac3"},	     {0xd2, TS_KIND_VIDEO, "avs2"},
-	{0xd4, TS_KIND_VIDEO, "avs3"},	     {0xea, TS_KIND_VIDEO, "vc1"},
+	{0x87, TS_KIND_AUDIO, "eac3"},	     {0x8a, TS_KIND_AUDIO, "dts"},
+	{0xd2, TS_KIND_VIDEO, "avs2"},	     {0xd4, TS_KIND_VIDEO, "avs3"},
+	{0xea, TS_KIND_VIDEO, "vc1"},
 };
 
 /* What private data (type 6) is, from its descriptors (ETSI EN 300 468, 6.1; registration ids). */
@@ -150,6 +151,7 @@ static void refine_private(struct ts_stream *s, const uint8_t *d, size_t n)
 		const char *codec;
 	} registered[] = {{"AC-3", TS_KIND_AUDIO, "ac3"},  {"EAC3", TS_KIND_AUDIO, "eac3"},
 			  {"Opus", TS_KIND_AUDIO, "opus"}, {"HEVC", TS_KIND_VIDEO, "hevc"},
+			  {"AC-4", TS_KIND_AUDIO, "ac4"},  {"DTS3", TS_KIND_AUDIO, "dts"},
 			  {"DTS1", TS_KIND_AUDIO, "dts"},  {"DTS2", TS_KIND_AUDIO, "dts"},
 			  {"AV01", TS_KIND_VIDEO, "av1"}};
 
@@ -160,6 +162,9 @@ static void refine_private(struct ts_stream *s, const uint8_t *d, size_t n)
 		} else if (d[0] == 0x7b) {
 			s->kind = TS_KIND_AUDIO;
 			s->codec = "dts";
+		} else if (d[0] == 0x7f && d[1] >= 1 && (d[2] == 0x0e || d[2] == 0x15)) {
+			s->kind = TS_KIND_AUDIO;
+			s->codec = d[2] == 0x0e ? "dts" : "ac4";
 		} else if (d[0] == 0x59) {
 			s->codec = "dvb_subtitle";
 		} else if (d[0] == 0x56) {

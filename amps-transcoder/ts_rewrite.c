@@ -9,6 +9,14 @@ void ts_rewrite_init(struct ts_rewrite *w)
 		.clock_90k = TIME_NONE, .old_clock_90k = TIME_NONE, .length_90k = TIME_NONE};
 }
 
+static void next_round(struct ts_rewrite *w)
+{
+	if (++w->round == 0) {
+		memset(w->seen, 0, sizeof(w->seen));
+		w->round = 1;
+	}
+}
+
 static void splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
 {
 	w->active = true;
@@ -19,10 +27,13 @@ static void splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
 	w->old_clock_90k = w->clock_90k;
 	w->clock_90k = TIME_NONE;
 	w->splices++;
-	if (++w->round == 0) {
-		memset(w->seen, 0, sizeof(w->seen));
-		w->round = 1;
-	}
+	next_round(w);
+}
+
+void ts_rewrite_resume(struct ts_rewrite *w)
+{
+	w->active = true;
+	next_round(w);
 }
 
 void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked)

@@ -48,6 +48,9 @@ void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked);
  * `length_90k` later; a source that turns out to be another one is spliced to target_90k. */
 void ts_rewrite_repeat(struct ts_rewrite *w, int64_t target_90k, int64_t length_90k);
 
+/* What follows has counters of its own, and the times of what came before it: counters go on. */
+void ts_rewrite_resume(struct ts_rewrite *w);
+
 /* Rewrites the first packet of `packets` (n of them are at hand, for a look ahead).  `p` is the
  * parser that has seen everything before it as written. */
 void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n);

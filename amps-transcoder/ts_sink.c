@@ -407,6 +407,11 @@ void ts_sink_repeat(struct ts_sink *s)
 	ts_parse_new_round(&s->parse);
 }
 
+void ts_sink_resume(struct ts_sink *s)
+{
+	ts_rewrite_resume(&s->rewrite);
+}
+
 int64_t ts_sink_clock_90k(const struct ts_sink *s)
 {
 	return s->parse.clock_90k;

@@ -44,6 +44,10 @@ void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const str
 /* The source begins again from its first byte, a loop: its streams go on without a seam. */
 void ts_sink_repeat(struct ts_sink *s);
 
+/* What follows was made by another muxer: its counters go on from the last ones, its times are
+ * those of the timeline. */
+void ts_sink_resume(struct ts_sink *s);
+
 /* Clock of the stream as written: the last PCR, unwrapped; without PCRs the last DTS.  TIME_NONE
  * before the first. */
 int64_t ts_sink_clock_90k(const struct ts_sink *s);

@@ -140,6 +140,11 @@ def with_subtitles(film, every=0.5, lead=0.0):
     extra = (bytes([0x06, 0xe0 | TELETEXT >> 8, TELETEXT & 255, 0xf0, 7, 0x56, 5]) + b"deu\x09\x00"
              + bytes([0x06, 0xe0 | SUBTITLES >> 8, SUBTITLES & 255, 0xf0, 10, 0x59, 8])
              + b"eng\x10\x00\x01\x00\x01")
+    return with_streams(film, extra, [TELETEXT, SUBTITLES], every, lead)
+
+
+def with_streams(film, extra, pids, every=0.5, lead=0.0):
+    """The film with more entries in its PMT and with PES packets of these PIDs."""
     out, count, due = [], 0, 0
     for packet in split(film):
         if pid_of(packet) == PMT:
@@ -155,8 +160,7 @@ def with_subtitles(film, every=0.5, lead=0.0):
         pts = stamp(packet[at + 9:at + 14])
         if pts >= due:
             due = pts + int(every * 90000)
-            out += [subtitle(pid, count, pts + int(lead * 90000))
-                    for pid in (TELETEXT, SUBTITLES)]
+            out += [subtitle(pid, count, pts + int(lead * 90000)) for pid in pids]
             count += 1
     return b"".join(out)
 

@@ -401,3 +401,55 @@ Test(ts_parse, the_counter_of_a_pid_of_clocks_alone_is_known)
 	cr_assert_eq(parse->cc_errors, 0);
 	free(parse);
 }
+
+Test(ts_parse, sound_in_private_streams)
+{
+	static const struct {
+		const char *descriptors;
+		size_t n;
+		const char *codec;
+	} rows[] = {
+		{"\x6a\x01\x00", 3, "ac3"},
+		{"\x7b\x01\x00", 3, "dts"},
+		{"\x7f\x02\x15\x00", 4, "ac4"},
+		{"\x7f\x02\x0e\x00", 4, "dts"},
+		{"\x05\x04"
+		 "AC-4",
+		 6, "ac4"},
+		{"\x0a\x04"
+		 "deu\x00\x7f\x02\x15\x00",
+		 10, "ac4"},
+		{"\x7f\x01\x20", 3, ""},
+		{"\x7f\x00", 2, ""},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++) {
+		uint8_t s[256] = {0x02,
+				  0,
+				  0,
+				  0,
+				  1,
+				  (uint8_t)(0xc1 | i << 1),
+				  0,
+				  0,
+				  0xe1,
+				  0x01,
+				  0xf0,
+				  0,
+				  0x06,
+				  0xe0 | PID_AUDIO >> 8,
+				  PID_AUDIO & 0xff,
+				  0xf0,
+				  (uint8_t)rows[i].n};
+
+		if (i == 0) {
+			ts_parse_init(&p);
+			build_pat(&b);
+		}
+		memcpy(s + 17, rows[i].descriptors, rows[i].n);
+		build_section(&b, PID_PMT, s, 17 + rows[i].n);
+		cr_assert(feed() & TS_SAW_PMT);
+		cr_expect_str_eq(p.streams[0].codec, rows[i].codec, "row %zu", i);
+		cr_expect_eq(p.streams[0].kind, rows[i].codec[0] ? TS_KIND_AUDIO : TS_KIND_OTHER);
+	}
+}

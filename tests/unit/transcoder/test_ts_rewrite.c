@@ -390,3 +390,23 @@ Test(ts_rewrite, the_short_way_is_for_packets_in_the_middle_alone)
 	ts_rewrite_splice(&w, p.frontier_90k, true);
 	cr_assert_not(is_middle(PID_VIDEO, 4, 0), "a splice waits");
 }
+
+Test(ts_rewrite, another_muxer_changes_counters_alone)
+{
+	begin();
+	build_pes(&b, PID_VIDEO, 90000, 180000, true, NAL_IDR);
+	feed();
+	cr_assert_eq(memcmp(memory, original, b.len), 0);
+	ts_rewrite_resume(&w);
+	ts_rewrite_resume(&w_short);
+	memset(b.cc, 0, sizeof(b.cc));
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 1);
+	build_pes(&b, PID_VIDEO, 93600, 183600, true, NAL_IDR);
+	build_packet(&b, PID_VIDEO, false);
+	feed();
+	cr_assert_eq(p.cc_errors, 0);
+	cr_assert_eq(last_pcr, 93600);
+	cr_assert_eq(last_pts, 183600);
+	cr_assert_eq(marks, 0);
+}
