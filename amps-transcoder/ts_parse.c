@@ -214,6 +214,7 @@ static unsigned rap_found(struct ts_parse *p, struct ring_rap *ret_rap)
 {
 	*ret_rap = p->candidate;
 	p->scan_left = 0;
+	p->any_picture = false;
 	p->raps++;
 	return TS_SAW_RAP;
 }
@@ -237,7 +238,8 @@ static unsigned scan_on(struct ts_parse *p, const struct ts_stream *s, const uin
 static unsigned picture_begins(struct ts_parse *p, const struct ts_stream *s, const uint8_t *packet,
 			       unsigned data_at, struct ring_rap *ret_rap)
 {
-	if (ts_adaptation_flags(packet) & TS_FLAG_RANDOM_ACCESS || s->kind == TS_KIND_AUDIO)
+	if (ts_adaptation_flags(packet) & TS_FLAG_RANDOM_ACCESS || s->kind == TS_KIND_AUDIO ||
+	    p->any_picture)
 		return rap_found(p, ret_rap);
 	if (!ts_scan_knows(s->type) || packet[3] & 0xc0) {
 		p->scan_left = 0;

@@ -65,6 +65,7 @@ struct ts_parse {
 	unsigned scan_left; /* packets of it still looked at; 0 = none pending */
 	uint32_t scan_word; /* the last bytes seen */
 	uint64_t raps;	    /* access points found */
+	bool any_picture;   /* the next one counts as an access point, whatever it is */
 };
 
 /* What a packet was; a set. */

@@ -9,12 +9,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define HELD_MAX       (32u << 10) /* bytes held back for a picture not decided yet */
-#define RATE_FIRST_90K TS_HZ	   /* a bitrate is known after so much media time */
-#define RATE_NEXT_90K  (5 * TS_HZ) /* and measured anew over so much */
-#define SOUND_MAX      (64u << 10) /* bytes of one PES */
-#define GAP_MIN_90K    (TS_HZ / 25)
-#define GAP_MAX_90K    TS_HZ
+#define HELD_MAX	(32u << 10) /* bytes held back for a picture not decided yet */
+#define RATE_FIRST_90K	TS_HZ	    /* a bitrate is known after so much media time */
+#define RATE_NEXT_90K	(5 * TS_HZ) /* and measured anew over so much */
+#define SOUND_MAX	(64u << 10) /* bytes of one PES */
+#define RAP_WAIT_TENTHS 8	    /* of start_timeout, at which viewers give up */
+#define GAP_MIN_90K	(TS_HZ / 25)
+#define GAP_MAX_90K	TS_HZ
 
 struct sink_ring {
 	struct ring_writer writer;
@@ -39,6 +40,8 @@ struct ts_sink {
 	uint64_t bitrate;
 	uint64_t asked_bytes; /* the ring we asked for last */
 	uint64_t bytes_in;
+	uint64_t rap_us; /* when there was an access point last, or the sink began */
+	uint64_t rap_wait_us;
 	/* of a source that is repeated: where the round began in bytes_in, and the last one */
 	uint64_t round_at, round_bytes;
 	int64_t round_90k;
@@ -55,6 +58,9 @@ int ts_sink_new(struct job *job, unsigned ring_seconds, struct ts_sink **ret)
 	s->job = job;
 	s->ring_seconds = ring_seconds;
 	s->rate_90k = TIME_NONE;
+	s->rap_us = clock_mono_us();
+	s->rap_wait_us = (uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
+			 1000 / 10 * RAP_WAIT_TENTHS;
 	ts_parse_init(&s->parse);
 	ts_rewrite_init(&s->rewrite);
 	*ret = s;
@@ -175,6 +181,7 @@ static void add_rap(struct ts_sink *s, struct ring_rap *rap)
 {
 	struct ring_writer *w = &s->ring.writer;
 
+	s->rap_us = clock_mono_us();
 	if (rap->pos < s->ring.base)
 		return;
 	rap->pos -= s->ring.base;
@@ -287,6 +294,7 @@ void ts_sink_put(struct ts_sink *s, size_t n)
 
 	s->bytes_in += n;
 	s->rest = rest;
+	s->parse.any_picture = clock_mono_us() - s->rap_us > s->rap_wait_us;
 	take_packets(s, s->parsed + whole);
 	commit(s, committable(s));
 	w = &s->ring.writer;

@@ -6,6 +6,9 @@
  *
  *	p = ts_sink_space(s, &cap);  n = read(fd, p, cap);  ts_sink_put(s, n);
  *
+ * Where key frames are so far apart that viewers would give up waiting, a picture between them
+ * becomes an access point: sound begins at once there, and the picture with the next key frame.
+ *
  * It says JOB_MAPPED, JOB_RUNNING and JOB_RING_SMALL to the master by itself and registers its ring
  * for heartbeats.  One thread; allocates only in new and attach. */
 #ifndef AMPS_TS_SINK_H

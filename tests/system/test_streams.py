@@ -6,6 +6,7 @@ from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced
 from test_carried import SUBTITLES, with_streams, with_subtitles
 from ts import PACKET, Checker
+from watcher import Watcher
 
 H264, HEVC, MP2, AAC, LATM, AC3, DTS, TRUEHD = 0x1b, 0x24, 0x03, 0x0f, 0x11, 0x81, 0x82, 0x83
 PICTURE = ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "200k", "-g", "25", "-bf", "0"]
@@ -186,3 +187,17 @@ def test_a_mapped_stream_that_is_not_served_is_named(server, tmp_path):
     served(s, 1, [H264, AAC])
     assert 'the profile maps subtitle stream' in s.tuner("1")["last_error"]
     assert '"scodec: copy" would take it along' in s.tuner("1")["last_error"]
+
+
+def test_a_channel_without_a_key_frame_in_time_starts(server):
+    path = film("one-key.ts", "-c:a", "aac", seconds=30, picture=[*PICTURE, "-g", "10000"])
+    live = Paced(path, 30)
+    live.data = live.data[len(live.data) // 20 // PACKET * PACKET:]
+    with HttpOrigin(live) as origin:
+        s = play(server, (origin.url(), "copy", {}), streaming={"start_timeout": 8})
+        wait_for(s.nursery, 20, "the nursery")
+        with Watcher(s, "/stream/1.ts") as w:
+            w.wait_more(100, 20)
+            checker = w.stop().check()
+    assert len(checker.dts) == 2
+    assert not checker.first_video_is_random_access

@@ -402,6 +402,22 @@ Test(ts_parse, the_counter_of_a_pid_of_clocks_alone_is_known)
 	free(parse);
 }
 
+Test(ts_parse, any_picture_is_an_access_point_when_asked_for)
+{
+	begin(0x1b, 0);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 90000, false, NAL_SLICE);
+	cr_assert_not(feed() & TS_SAW_RAP);
+	p.any_picture = true;
+	build_pes(&b, PID_AUDIO, TIME_NONE, 90000, false, NAL_SLICE);
+	cr_assert_not(feed() & TS_SAW_RAP);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 93600, false, NAL_SLICE);
+	cr_assert(feed() & TS_SAW_RAP);
+	cr_assert_eq(rap.pts_90k, 93600);
+	/* that one alone */
+	build_pes(&b, PID_VIDEO, TIME_NONE, 97200, false, NAL_SLICE);
+	cr_assert_not(feed() & TS_SAW_RAP);
+}
+
 Test(ts_parse, sound_in_private_streams)
 {
 	static const struct {
