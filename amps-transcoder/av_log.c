@@ -111,6 +111,64 @@ void av_log_install(void)
 	listen_to_srt();
 }
 
+#ifdef __GLIBC__
+/* The level of a line that a library wrote to stderr, or -1 for a line of unknown form. */
+static int stderr_level(const char *line)
+{
+	static const struct {
+		const char *begin;
+		int level;
+	} known[] = {
+		{"x265 [error]", AV_LOG_ERROR}, {"x265 [warning]", AV_LOG_WARNING},
+		{"x265 [", AV_LOG_VERBOSE},	{"encoded ", AV_LOG_VERBOSE},
+		{"x264 [error]", AV_LOG_ERROR}, {"x264 [warning]", AV_LOG_WARNING},
+		{"x264 [", AV_LOG_VERBOSE},	{"libnuma: ", AV_LOG_VERBOSE},
+	};
+
+	for (size_t i = 0; i < array_size(known); i++)
+		if (!strncmp(line, known[i].begin, strlen(known[i].begin)))
+			return known[i].level;
+	return -1;
+}
+
+static ssize_t on_stderr(void *cookie, const char *bytes, size_t n)
+{
+	(void)cookie;
+	for (size_t at = 0, len; at < n; at += len + 1) {
+		const char *end = memchr(bytes + at, '\n', n - at);
+		char line[LINE_MAX_BYTES];
+		int level;
+
+		len = end ? (size_t)(end - bytes) - at : n - at;
+		snprintf(line, sizeof(line), "%.*s", (int)MIN(len, sizeof(line)), bytes + at);
+		line[strcspn(line, "\r")] = '\0';
+		level = stderr_level(line);
+		if (*line && level < 0)
+			log_warn("a library wrote to stderr: '%s'", line);
+		else if (*line)
+			av_log(NULL, level, "%s\n", line);
+	}
+	return (ssize_t)n;
+}
+
+/* x265, libnuma and others print to the stream stderr instead of calling libav's log: their lines
+ * would stand raw among ours, which go to the descriptor. */
+void av_log_take_stderr(void)
+{
+	FILE *f = fopencookie(NULL, "w", (cookie_io_functions_t){.write = on_stderr});
+
+	if (!f)
+		return;
+	setvbuf(f, NULL, _IOLBF, 0);
+	stderr = f;
+}
+#else
+/* stderr is a constant there. */
+void av_log_take_stderr(void)
+{
+}
+#endif
+
 void av_log_forget(void)
 {
 	pthread_mutex_lock(&kept.lock);

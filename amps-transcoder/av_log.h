@@ -9,6 +9,10 @@
 
 void av_log_install(void);
 
+/* Replaces the stream stderr: what libraries print there becomes lines of our log, those of x264,
+ * x265 and libnuma as if libav had said them.  Once a process, before any thread. */
+void av_log_take_stderr(void);
+
 /* The last lines of level error (else warning) since av_log_forget(), joined by "; ", newest last.
  * Empty when there is none. */
 void av_log_last(char *dst, size_t cap);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "amps-transcoder/av_compat.h"
+#include "amps-transcoder/options.h"
 
 #define LOOKAHEAD_MAX 10
 #define THREADS_MAX   4 /* each x264 thread holds a picture back */
@@ -32,6 +33,14 @@ static bool is_quick_preset(const AVDictionary *options)
 			  strcmp(preset->value, "0") == 0 || strcmp(preset->value, "1") == 0);
 }
 
+/* libavcodec's own MPEG encoders refuse closed groups together with scene change detection, and
+ * demand this value to switch it off. */
+static bool detects_scenes_itself(enum AVCodecID id)
+{
+	return id == AV_CODEC_ID_MPEG1VIDEO || id == AV_CODEC_ID_MPEG2VIDEO ||
+	       id == AV_CODEC_ID_MPEG4;
+}
+
 static void set_live_defaults(const AVCodec *codec, AVDictionary **options)
 {
 	char text[64];
@@ -51,6 +60,8 @@ static void set_live_defaults(const AVCodec *codec, AVDictionary **options)
 			 LOOKAHEAD_MAX);
 		if (!has(*options, "tune"))
 			set_default(options, "x265-params", text);
+	} else if (detects_scenes_itself(codec->id) && option_find_encoder(codec, "sc_threshold")) {
+		set_default(options, "sc_threshold", "1000000000");
 	}
 }
 

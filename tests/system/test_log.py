@@ -42,6 +42,18 @@ def test_every_line_of_a_json_log_parses(server):
     assert lost and lost[0]["level"] == "warning"
 
 
+def test_what_encoders_print_becomes_log_lines(server):
+    """x265 prints to stderr by itself."""
+    h265 = {"vcodec": "libx265", "preset": "ultrafast", "s": "160x90", "acodec": "copy"}
+    s = server(line_up(channel(1, media.film(), profile="h265", **LOOP),
+                       ffmpeg_profiles={"h265": h265}, server={"log_level": "debug"}))
+    with s.stream("/stream/1") as stream:
+        assert stream.read(10000)
+    s.stop()
+    said = [line for line in s.log().splitlines() if "x265 [" in line or "encoded " in line]
+    assert said and all(TEXT.match(line) and "debug" in line for line in said), said
+
+
 def test_a_json_log_tells_of_a_start_that_fails(server):
     s = server(line_up(channel(1, media.film()), server={"log_format": "json"}))
     other = server(line_up(channel(1, media.film()), server={"log_format": "json"}), ready=False,

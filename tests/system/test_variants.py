@@ -56,6 +56,21 @@ def test_sound_alone(server, tmp_path):
     assert set(probe(data, tmp_path)) == {"audio"}
 
 
+def test_mpeg2_with_pictures_that_refer_to_both_sides(server, tmp_path):
+    mpeg2 = {"vcodec": "mpeg2video", "b:v": "2000k", "g": 12, "bf": 2, "acodec": "copy"}
+    s = server(line_up(channel(1, media.long_film(), profile="mpeg2", **LOOP),
+                       ffmpeg_profiles={"mpeg2": mpeg2}))
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        data = stream.read_for(2)
+    Checker(data).check().check_start()
+    assert probe(data, tmp_path)["video"]["codec_name"] == "mpeg2video"
+    pictures = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pict_type",
+         "-of", "csv=p=0", str(tmp_path / "probe.ts")],
+        capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "B" in pictures and pictures.count("I") >= 2, pictures
+
+
 def test_all_variants_come_from_one_source_and_one_derive(server, tmp_path):
     with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
         s = server(config(origin.url()))
