@@ -9,7 +9,7 @@
 #define PCR_AHEAD_US	   "150000" /* a large picture is there before its time comes */
 #define INTERLEAVE_WAIT_US 2000000  /* a stream that pauses holds the others no longer than that */
 #define FIRST_PID	   0x100    /* the muxer's own, too */
-#define TABLES_VERSIONS	   32
+#define GENERATION_STEP	   7 /* versions between two jobs: so often may one announce its streams anew */
 
 static const AVRational ticks = {1, 90000};
 
@@ -87,6 +87,15 @@ static int add_stream(struct ts_output *o, unsigned place, const struct ts_outpu
 	return 0;
 }
 
+/* Players keep the tables of a version: each job and each new set of streams has another one. */
+static unsigned tables_version(const struct ts_output *o)
+{
+	uint64_t version = option_number(o, "tables_version", 0) + o->tables +
+			   GENERATION_STEP * ts_sink_generation(o->sink);
+
+	return (unsigned)(version % TS_VERSIONS);
+}
+
 static int write_header(struct ts_output *o, bool cut)
 {
 	AVDictionary *all = NULL;
@@ -100,8 +109,7 @@ static int write_header(struct ts_output *o, bool cut)
 	av_dict_copy(&all, o->options, 0);
 	if (cut)
 		av_dict_set(&all, "mpegts_flags", "+initial_discontinuity", AV_DICT_APPEND);
-	av_dict_set_int(&all, "tables_version",
-			(option_number(o, "tables_version", 0) + o->tables) % TABLES_VERSIONS, 0);
+	av_dict_set_int(&all, "tables_version", tables_version(o), 0);
 	r = avformat_write_header(o->muxer, &all);
 	av_dict_free(&all);
 	return r < 0 ? r : 0;

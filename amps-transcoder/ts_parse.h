@@ -16,6 +16,7 @@
 #define TS_SECTION_BYTES 1024u
 #define TS_STREAMS_MAX	 32u /* elementary streams followed in a PMT */
 #define TS_HZ		 90000
+#define TS_VERSIONS	 32u /* of a table; they count around */
 #define TS_PID_SDT	 0x11u
 #define TS_PID_TABLES	 0x20u	       /* below it there are tables alone */
 #define TS_SEEN_MAX	 RING_RAP_PIDS /* first PIDs seen, whatever they carry */

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+#define TABLE_PAT  0x00u
+#define TABLE_PMT  0x02u
+#define TABLE_HEAD 8u
+#define TABLE_CRC  4u
+
 void ts_rewrite_init(struct ts_rewrite *w)
 {
 	*w = (struct ts_rewrite){
@@ -318,6 +323,53 @@ static void rewrite_times(struct ts_rewrite *w, uint8_t *packet)
 		shift_time(packet + pes.dts_at, offset);
 }
 
+/* What a change of one byte, with n - 1 more covered behind it, makes of a CRC: the CRC is linear.
+ */
+static uint32_t crc_difference(uint8_t change, size_t n)
+{
+	const uint8_t same[TS_SECTION_BYTES] = {0}, changed[TS_SECTION_BYTES] = {change};
+
+	return ts_crc32(same, n) ^ ts_crc32(changed, n);
+}
+
+static void table_begins(struct ts_rewrite_table *t, uint8_t *section, unsigned add)
+{
+	unsigned len = 3u + ((section[1] & 0x0fu) << 8 | section[2]);
+	uint8_t before = section[5];
+
+	if (len < TABLE_HEAD + TABLE_CRC || len > TS_SECTION_BYTES)
+		return;
+	section[5] = (uint8_t)((before & 0xc1u) | (((before >> 1) + add) & 0x1fu) << 1);
+	t->left = len;
+	t->crc_xor = crc_difference(before ^ section[5], len - TABLE_CRC - 5);
+}
+
+/* Changes the version of the table that begins in this packet, or the CRC of one that goes on. */
+static void rewrite_version(struct ts_rewrite_table *t, uint8_t *packet, unsigned table,
+			    unsigned add)
+{
+	unsigned at = ts_payload_at(packet);
+
+	if (at < TS_PACKET && ts_pusi(packet)) {
+		at += 1u + packet[at];
+		t->left = 0;
+		if (at + TABLE_HEAD <= TS_PACKET && packet[at] == table)
+			table_begins(t, packet + at, add);
+	}
+	for (; at < TS_PACKET && t->left; at++, t->left--)
+		if (t->left <= TABLE_CRC)
+			packet[at] ^= (uint8_t)(t->crc_xor >> 8 * (t->left - 1));
+}
+
+static void rewrite_table(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packet,
+			  unsigned pid)
+{
+	if (pid == 0)
+		rewrite_version(&w->pat, packet, TABLE_PAT, w->version_add);
+	else if (pid == p->pmt_pid)
+		rewrite_version(&w->pmt, packet, TABLE_PMT, w->version_add);
+}
+
 void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n)
 {
 	unsigned pid = ts_pid(packets);
@@ -338,6 +390,8 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 	if (!w->active)
 		return;
 	rewrite_cc(w, p, packets, pid);
+	if (w->version_add)
+		rewrite_table(w, p, packets, pid);
 	if (!w->pending)
 		rewrite_times(w, packets);
 }

@@ -5,7 +5,9 @@
  * discontinuity_indicator comes with another time.  From then on PCR, PTS and DTS are shifted so
  * that time goes on from the frontier, and each continuity counter goes on from the last one
  * written.  A found splice sets the discontinuity_indicator of its first PCR packet.  The counters
- * of tables go on even where the source's break without a splice.
+ * of tables go on even where the source's break without a splice.  Behind a splice PAT and PMT may
+ * have another version number than the source gives them (version_add): players that keep the
+ * tables of a version must read those of the next job.
  *
  * Works in place, packet by packet, in the source's order.  Pure. */
 #ifndef AMPS_TS_REWRITE_H
@@ -16,6 +18,12 @@
 #define TS_JUMP_90K (10 * TS_HZ) /* a larger step ahead is another timeline */
 #define TS_BACK_90K (TS_HZ / 10) /* a larger step back is, too; less is a reordered datagram */
 #define TS_STEP_90K TS_HZ	 /* a larger step at a discontinuity_indicator is */
+
+/* The section of a table whose version is being changed; it may span packets. */
+struct ts_rewrite_table {
+	unsigned left;	  /* bytes to come; 0 = none */
+	uint32_t crc_xor; /* what the change makes of its CRC */
+};
 
 struct ts_rewrite {
 	bool active;	    /* something is being changed */
@@ -36,6 +44,8 @@ struct ts_rewrite {
 	uint8_t round;		   /* of splices, to notice a PID's first packet behind one */
 	uint8_t seen[TS_PIDS];	   /* the round in which a PID was last seen */
 	uint8_t cc_shift[TS_PIDS]; /* added modulo 16 */
+	uint8_t version_add;	   /* added modulo 32 to the versions of PAT and PMT, once active */
+	struct ts_rewrite_table pat, pmt;
 };
 
 void ts_rewrite_init(struct ts_rewrite *w);

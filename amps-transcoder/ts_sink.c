@@ -111,8 +111,10 @@ int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
 	r->base = s->pos;
 	job_ring_add(s->job, &r->writer);
 	job_say_mapped(s->job, r->output, r->generation);
-	if (first && event->continue_90k != TIME_NONE)
+	if (first && event->continue_90k != TIME_NONE) {
 		ts_rewrite_splice(&s->rewrite, continue_at(s->job, event->continue_90k), true);
+		s->rewrite.version_add = (uint8_t)(r->generation % TS_VERSIONS);
+	}
 	return 0;
 }
 

@@ -207,6 +207,20 @@ int ring_oldest_rap(const struct ring *r, uint64_t from_pos, struct ring_rap *re
 	return 0;
 }
 
+/* Writes the 33-bit base of a PCR into the adaptation field of `p`; its extension is 0. */
+static void put_pcr(uint8_t *p, int64_t pcr_90k)
+{
+	uint64_t base = (uint64_t)pcr_90k;
+
+	p[5] |= 0x10;
+	p[6] = (uint8_t)(base >> 25);
+	p[7] = (uint8_t)(base >> 17);
+	p[8] = (uint8_t)(base >> 9);
+	p[9] = (uint8_t)(base >> 1);
+	p[10] = (uint8_t)((base & 1) << 7 | 0x7e);
+	p[11] = 0;
+}
+
 /* Payload-less packet that says: continuity and time break here (ISO 13818-1, 2.4.3.5). */
 static void mark_packet(uint8_t *p, unsigned pid, uint8_t cc)
 {
@@ -231,6 +245,10 @@ size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst)
 		if (c->pid >= NO_PID)
 			continue;
 		mark_packet(dst + n, c->pid, c->cc > 15 ? 15 : c->cc);
+		/* the first PCR of another time must stand in a marked packet; it is just earlier
+		 * than the slot's, which may lie in the ring's next packet */
+		if (c->pid == rap->pcr_pid && rap->pcr_90k != TIME_NONE)
+			put_pcr(dst + n, rap->pcr_90k - 1);
 		n += TS_PACKET;
 	}
 	memcpy(dst + n, rap->psi, (size_t)psi * TS_PACKET);

@@ -93,8 +93,9 @@ static inline int64_t ring_frontier_90k(const struct ring *r)
 
 /* Builds what a reader sends before the bytes at rap->pos: with `marked` an adaptation-only packet
  * with discontinuity_indicator for each PID of the slot (ISO 13818-1, 2.4.3.5; its counter is the
- * one before the next payload's; a PID not seen yet will begin at 0), then the PSI packets. Returns
- * the bytes written, at most RING_INTRO_MAX; all fields of the slot are bounds-checked here. */
+ * one before the next payload's; a PID not seen yet will begin at 0; that of the PCR's PID has the
+ * first PCR), then the PSI packets.  Returns the bytes written, at most RING_INTRO_MAX; all fields
+ * of the slot are bounds-checked here. */
 #define RING_INTRO_MAX ((RING_RAP_PSI_PACKETS + RING_RAP_PIDS) * TS_PACKET)
 size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst);
 

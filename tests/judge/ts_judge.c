@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PACKET	     TS_JUDGE_PACKET
 #define SYNC	     0x47
 #define WRAP	     (INT64_C(1) << 33)
 #define NONE	     TS_JUDGE_NONE
+#define LEAP	     45000 /* of a clock without a mark of its own, in ticks */
 #define STREAM_MPEG1 0x01
 #define STREAM_MPEG2 0x02
 #define STREAM_H264  0x1b
@@ -178,6 +180,8 @@ static void judge_clock(struct ts_judge *j, struct ts_judge_track *t, const uint
 			j->found.pcr_backwards++;
 			note(j, "clock backwards", t->pid, t->pcr, pcr);
 		}
+		if (t->pid == j->pcr_pid && !(p[5] & 0x80) && llabs(pcr - t->pcr) > LEAP)
+			j->found.pcr_leaps++;
 		if (t->pid == j->pcr_pid && !t->clock_moves)
 			j->found.pcr_gap = MAX(j->found.pcr_gap, pcr - t->pcr);
 	}

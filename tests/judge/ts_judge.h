@@ -41,7 +41,8 @@ struct ts_findings {
 	uint64_t pmt_changes;	/* PMTs with another version than the one before */
 	int64_t first_dts, dts; /* of the picture; TS_JUDGE_NONE = none yet */
 	int64_t dts_gap;	/* the longest time between two pictures as they are decoded */
-	int64_t pcr_gap; /* the longest time between two clocks of the programme, marks apart */
+	int64_t pcr_gap;    /* the longest time between two clocks of the programme, marks apart */
+	uint64_t pcr_leaps; /* clocks far from the one before in a packet without a mark */
 	char first_error[160]; /* the first defect in words; "" = none */
 };
 

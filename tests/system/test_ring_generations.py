@@ -12,6 +12,7 @@ from harness import kill, wait_for
 from lineup import LOOP, channel, line_up
 from logs import assert_waited, job_retries
 from trouble import TS_HEAD, Trouble, other_pids, packets
+from ts import Checker
 from watch import Watch, assert_sound, assert_untouched
 
 LONG = 120  # seconds of media.long_film()
@@ -57,6 +58,39 @@ def test_a_source_that_breaks_off(server, end):
         assert origin.connections.peak == 1, "two connections to the source at once"
         assert s.tuner("1")["restarts"] == 3
         assert "connection" in s.tuner("1")["last_error"] or end == "reset"
+
+
+def test_a_restart_in_the_middle_of_a_group_is_marked_and_has_new_tables(server):
+    """What comes before the first picture that can be shown is left out, and with it the first
+    clock of the new job."""
+    film = packets(media.long_film())
+
+    def breaks(peer):
+        peer.send(TS_HEAD).play(film, 3, LONG)
+
+    with Trouble(breaks, endless(part(film, 40.4), LONG - 40.4)) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        with s.stream("/stream/1.ts", timeout=30) as stream:
+            checker = Checker()
+            while not checker.marked or checker.dts[checker.video_pid][-1] < since + 90000:
+                data = stream.read_some()
+                assert data, "the viewer was disconnected"
+                checker.feed(data)
+                since = checker.dts[checker.video_pid][-1] if not checker.marked else since
+        checker.check()
+        assert checker.pcr_leaps == [] and checker.pcr_backwards == [], checker.pcr_leaps
+        assert len(checker.pmt_versions) == 2, checker.pmt_versions
+
+
+def test_a_restarted_encoder_has_new_tables(server):
+    s = server(line_up(channel(1, media.long_film(), "small", **LOOP)))
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        checker = Checker(stream.read(100000))
+        kill(s.tuner("1")["derive_pid"])
+        wait_for(lambda: checker.feed(stream.read_some()).marked and
+                 len(checker.pmt_versions) > 1, 20, "other tables")
+    checker.check()
+    assert checker.pcr_leaps == [] and len(checker.pmt_versions) == 2, checker.pmt_versions
 
 
 def test_a_source_that_stalls_is_left_after_two_seconds(server):

@@ -102,6 +102,7 @@ def test_a_paused_player_goes_on(server):
         assert_sound(seen)
         for v in seen.values():
             assert v["state"] == "body" and v["opened"] == 1, v
+            assert v["marks"] >= 1 and v["pcr_leaps"] == 0, v
         assert_untouched(good.report())
 
 

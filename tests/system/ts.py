@@ -4,6 +4,7 @@ random access first, time that goes on."""
 PACKET = 188
 NULL_PID = 0x1fff
 WRAP = 1 << 33
+LEAP = 45000                      # of a clock, in ticks
 
 
 def split(data):
@@ -44,6 +45,8 @@ class Checker:
         self.pcrs = 0
         self.pcr_gap = 0.0        # the longest time between two clocks in seconds
         self.pcr_backwards = []   # (packet number, before, after)
+        self.pcr_leaps = []       # the same, of clocks far from the last and not marked
+        self.pmt_versions = []    # each time it changes
         self.late = 0             # units whose time to be decoded had passed when they began
         self.feed(data)
 
@@ -73,19 +76,21 @@ class Checker:
             self.cut = self.cut or pid == self.video_pid
         self.continuity(pid, p[3] & 15, has_payload, p)
         if flags & 0x10 and pid == self.pcr_pid:
-            self.clock(p[6] << 25 | p[7] << 17 | p[8] << 9 | p[9] << 1 | p[10] >> 7)
+            self.clock(p[6] << 25 | p[7] << 17 | p[8] << 9 | p[9] << 1 | p[10] >> 7, flags & 0x80)
         if not has_payload:
             return
         payload = p[5 + p[4]:] if has_field else p[4:]
         if p[1] & 0x40:
             self.unit(pid, payload, flags)
 
-    def clock(self, value):
+    def clock(self, value, marked):
         self.pcrs += 1
         if self.pcr is not None:
             value += (self.pcr - value + WRAP // 2) // WRAP * WRAP
             if value <= self.pcr:
                 self.pcr_backwards.append((self.packets, self.pcr, value))
+            if not marked and not 0 < value - self.pcr < LEAP:
+                self.pcr_leaps.append((self.packets, self.pcr, value))
             self.pcr_gap = max(self.pcr_gap, (value - self.pcr) / 90000)
         self.pcr = value
 
@@ -115,6 +120,8 @@ class Checker:
 
     def read_pmt(self, s):
         length = (s[1] & 15) << 8 | s[2]
+        if self.pmt_versions[-1:] != [s[5] >> 1 & 31]:
+            self.pmt_versions.append(s[5] >> 1 & 31)
         self.pcr_pid = (s[8] & 0x1f) << 8 | s[9]
         at = 12 + ((s[10] & 15) << 8 | s[11])
         while at + 5 <= min(len(s), 3 + length - 4):

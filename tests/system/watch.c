@@ -192,6 +192,7 @@ static void print_findings(const struct ts_judge *j)
 	print_number("late", f->late);
 	print_number("pmt_changes", f->pmt_changes);
 	print_number("dts_gap_ms", (uint64_t)f->dts_gap / 90);
+	print_number("pcr_leaps", f->pcr_leaps);
 	print_number("pcr_gap_ms", (uint64_t)f->pcr_gap / 90);
 	printf(",\"seconds\":%.3f,\"error\":\"%s\",\"videos\":[",
 	       (double)ts_judge_duration(j) / 90000, f->first_error);

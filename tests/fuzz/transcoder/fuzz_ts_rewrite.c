@@ -17,6 +17,7 @@ static void begin(struct way *y, const uint8_t *data, size_t n)
 	memcpy(y->buf, data, n * TS_PACKET);
 	ts_parse_init(&y->p);
 	ts_rewrite_init(&y->w);
+	y->w.version_add = n ? data[1] % TS_VERSIONS : 0;
 }
 
 static void take(struct way *y, size_t i, size_t n, size_t splice_each, bool short_way)

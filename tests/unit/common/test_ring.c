@@ -237,6 +237,22 @@ Test(ring, the_intro_marks_each_pid_seen_and_repeats_the_psi)
 	cr_assert_eq(out[TS_PACKET + 3], 0x2f, "a PID not seen yet will begin at 0");
 }
 
+Test(ring, the_intro_s_mark_of_the_clock_s_pid_has_a_clock)
+{
+	struct ring_rap rap = rap_at(0);
+	uint8_t out[RING_INTRO_MAX];
+
+	rap.pcr_pid = 0x101;
+	rap.pcr_90k = 0x123456789;
+	cr_assert_eq(ring_intro(&rap, true, out), 4 * TS_PACKET);
+	cr_assert_eq(out[5], 0x80, "the other has none");
+	cr_assert_arr_eq(out + TS_PACKET + 4,
+			 ((uint8_t[]){183, 0x90, 0x91, 0xa2, 0xb3, 0xc4, 0x7e, 0}), 8);
+	rap.pcr_90k = TIME_NONE;
+	ring_intro(&rap, true, out);
+	cr_assert_eq(out[TS_PACKET + 5], 0x80);
+}
+
 Test(ring, a_hostile_slot_cannot_make_the_intro_overflow)
 {
 	struct ring_rap rap;

@@ -407,12 +407,14 @@ Test(ts_judge, measures_gaps_of_the_clock_but_not_over_a_mark)
 	good_stream(&s);
 	put(&s, VIDEO_PID, false, CLOCK, 12 * SECOND, NULL, 0);
 	cr_expect_geq(judge(&s).pcr_gap, SECOND);
+	cr_expect_eq(judge(&s).pcr_leaps, 1);
 	good_stream(&s);
 	put_marks(&s);
 	put_tables(&s);
 	put_pictures(&s, 2, 20 * SECOND);
 	cr_expect_eq(judge(&s).pcr_gap, SECOND / 25);
 	cr_expect_geq(judge(&s).dts_gap, 8 * SECOND);
+	cr_expect_eq(judge(&s).pcr_leaps, 1, "the clock itself has no mark");
 	cr_expect_str_eq(judge(&s).first_error, "");
 	put(&s, VIDEO_PID, false, CLOCK, 22 * SECOND, NULL, 0);
 	cr_expect_geq(judge(&s).pcr_gap, SECOND, "the gap behind the entry counts again");

@@ -311,6 +311,57 @@ Test(ts_rewrite, the_counter_of_a_table_goes_on_and_nothing_else_changes)
 	cr_assert_arr_eq(memory, original, b.len);
 }
 
+/* The versions of PAT and PMT, each section with a good CRC, at least `least` of them. */
+static void assert_versions(size_t from, unsigned pat, unsigned pmt, unsigned least)
+{
+	struct ts_parse q;
+	unsigned seen = 0;
+	struct ring_rap rap;
+
+	ts_parse_init(&q);
+	for (size_t at = from; at < b.len; at += TS_PACKET) {
+		const uint8_t *packet = memory + at;
+
+		if (ts_pid(packet) == 0)
+			cr_assert_eq(packet[5 + 5] >> 1 & 31, pat);
+		if (ts_pid(packet) == PID_PMT && ts_pusi(packet))
+			cr_assert_eq(packet[5 + 5] >> 1 & 31, pmt);
+		seen += (ts_parse_packet(&q, packet, at, &rap) & TS_SAW_PMT) != 0;
+	}
+	cr_assert_geq(seen, least, "no PMT is intact");
+}
+
+Test(ts_rewrite, tables_behind_a_splice_have_another_version_and_a_right_sum)
+{
+	/* one section in one packet, over several, with its sum in two of them */
+	for (unsigned extra = 0; extra < 14; extra++) {
+		b.len = fed = 0;
+		memset(b.cc, 0, sizeof(b.cc));
+		last_pcr = last_pts = TIME_NONE;
+		ts_parse_init(&p);
+		ts_rewrite_init(&w);
+		ts_parse_init(&p_short);
+		ts_rewrite_splice(&w, 900000, true);
+		w.version_add = 7;
+		build_pat(&b);
+		build_pmt(&b, PID_VIDEO, 0x1b, extra, 30);
+		pictures(900000, 5);
+		feed();
+		assert_versions(0, 7, 5, 1);
+	}
+}
+
+Test(ts_rewrite, a_damaged_table_stays_damaged)
+{
+	begin();
+	memory[b.len - TS_PACKET + 20] ^= 1;
+	ts_rewrite_splice(&w, 900000, true);
+	w.version_add = 7;
+	pictures(900000, 5);
+	feed();
+	cr_assert_eq(p.pmt.done_count, 0);
+}
+
 Test(ts_rewrite, a_damaged_timestamp_is_no_splice)
 {
 	begin();
