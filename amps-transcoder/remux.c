@@ -11,6 +11,7 @@
 #include "amps-transcoder/av_log.h"
 #include "amps-transcoder/remux_clock.h"
 #include "amps-transcoder/stream_text.h"
+#include "amps-transcoder/ts_pcr.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -31,6 +32,7 @@ struct remux {
 	struct ingest *in;
 	AVFormatContext *demuxer, *muxer;
 	struct remux_clock clock;
+	struct ts_pcr pcr;
 	struct remux_stream *streams;
 	unsigned stream_count;
 	int64_t begin_90k; /* of this round on our timeline, for -t; TIME_NONE */
@@ -81,8 +83,13 @@ static int on_muxed(void *opaque, av_written_byte *bytes, int n)
 {
 	struct remux *m = opaque;
 
-	ts_sink_write(m->in->sink, bytes, (size_t)n);
+	ts_pcr_put(&m->pcr, bytes, (size_t)n);
 	return n;
+}
+
+static void write_sink(void *owner, const void *bytes, size_t n)
+{
+	ts_sink_write(owner, bytes, n);
 }
 
 /* Of several programmes (variants of a playlist) the one asked for, else the one with the best
@@ -176,7 +183,6 @@ static bool is_coarse(const AVFormatContext *ic)
 
 static int open_muxer(struct remux *m)
 {
-	AVDictionary *d = NULL;
 	uint8_t *buffer;
 	int r = avformat_alloc_output_context2(&m->muxer, NULL, "mpegts", NULL);
 
@@ -196,10 +202,8 @@ static int open_muxer(struct remux *m)
 	r = carry_streams(m);
 	if (r < 0)
 		return r;
-	av_dict_set(&d, "mpegts_flags", "+pat_pmt_at_frames", 0);
-	r = avformat_write_header(m->muxer, &d);
-	av_dict_free(&d);
-	return r;
+	ts_pcr_init(&m->pcr, write_sink, m->in->sink);
+	return avformat_write_header(m->muxer, NULL);
 }
 
 /* The codec for which this source cannot be carried, or NULL: the best picture and the best sound

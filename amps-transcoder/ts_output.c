@@ -6,7 +6,9 @@
 #include "amps-transcoder/av_compat.h"
 
 #define BUFFER_BYTES	   (7 * TS_PACKET)
-#define PCR_AHEAD_US	   "150000" /* a large picture is there before its time comes */
+/* Half of what a PCR is ahead of its DTS, so that a large picture is there before its time comes;
+ * twice as long as the muxer gathers sound for one PES. */
+#define MAX_DELAY_US	   "150000"
 #define INTERLEAVE_WAIT_US 2000000  /* a stream that pauses holds the others no longer than that */
 #define FIRST_PID	   0x100    /* the muxer's own, too */
 #define GENERATION_STEP	   7 /* versions between two jobs: so often may one announce its streams anew */
@@ -17,8 +19,13 @@ static int write_bytes(void *opaque, av_written_byte *bytes, int n)
 {
 	struct ts_output *o = opaque;
 
-	ts_sink_write(o->sink, bytes, (size_t)n);
+	ts_pcr_put(&o->pcr, bytes, (size_t)n);
 	return n;
+}
+
+static void write_sink(void *owner, const void *bytes, size_t n)
+{
+	ts_sink_write(owner, bytes, n);
 }
 
 void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *service,
@@ -26,6 +33,7 @@ void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *servi
 {
 	*o = (struct ts_output){
 		.sink = sink, .service = service, .metadata = metadata, .options = options};
+	ts_pcr_init(&o->pcr, write_sink, sink);
 	for (size_t i = 0; i < TS_OUTPUT_STREAMS_MAX; i++) {
 		o->stream_of[i] = -1;
 		o->last_dts[i] = AV_NOPTS_VALUE;
@@ -102,10 +110,8 @@ static int write_header(struct ts_output *o, bool cut)
 	int r;
 
 	av_dict_set(&all, "mpegts_copyts", "1", 0);
-	av_dict_set(&all, "max_delay", PCR_AHEAD_US, 0);
+	av_dict_set(&all, "max_delay", MAX_DELAY_US, 0);
 	av_dict_set(&all, "pcr_period", "20", 0);
-	av_dict_set(&all, "pes_payload_size", "0", 0);
-	av_dict_set(&all, "mpegts_flags", "+pat_pmt_at_frames", 0);
 	av_dict_copy(&all, o->options, 0);
 	if (cut)
 		av_dict_set(&all, "mpegts_flags", "+initial_discontinuity", AV_DICT_APPEND);
@@ -137,6 +143,7 @@ int ts_output_begin(struct ts_output *o, const struct ts_output_stream *streams,
 	if (o->begun) {
 		close_muxer(o);
 		o->tables++;
+		ts_pcr_resume(&o->pcr);
 		ts_sink_resume(o->sink);
 	}
 	r = open_muxer(o, lag_90k);

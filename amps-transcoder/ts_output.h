@@ -1,11 +1,13 @@
 /* ts_output.h - packets of one output into its ring, as a transport stream made by libavformat's
- * muxer (times stay as they are, PAT and PMT at key frames, PCR ahead of every DTS).
+ * muxer: times stay as they are, PCR ahead of every DTS (ts_pcr.h), PAT and PMT every 100 ms and at
+ * key frames, several frames of sound in one PES as long as that makes them no later than 75 ms.
  *
  * One thread. */
 #ifndef AMPS_TS_OUTPUT_H
 #define AMPS_TS_OUTPUT_H
 
 #include <libavformat/avformat.h>
+#include "amps-transcoder/ts_pcr.h"
 #include "amps-transcoder/ts_sink.h"
 
 #define TS_OUTPUT_STREAMS_MAX 16
@@ -23,6 +25,7 @@ struct ts_output {
 	struct ts_sink *sink; /* borrowed, as the next three are */
 	const char *service;
 	const AVDictionary *metadata, *options;
+	struct ts_pcr pcr;
 	unsigned tables;			 /* how often the streams were announced */
 	int stream_of[TS_OUTPUT_STREAMS_MAX];	 /* the muxer's stream, -1 = not carried */
 	int64_t last_dts[TS_OUTPUT_STREAMS_MAX]; /* of each place in the list */
