@@ -13,6 +13,7 @@
 
 #include <libavutil/log.h>
 
+#include "amps-transcoder/rtp_queue.h"
 #include "amps-transcoder/source_options.h"
 #include "amps-transcoder/udp_url.h"
 #include "common/clock.h"
@@ -27,8 +28,15 @@
 #define GATHER_WANTED	24 /* datagrams at a time; the smallest usual socket buffer holds 180 */
 #define GATHER_BURST	48 /* a sender of so many at once may send more of them */
 #define WINDOW_US	500000
-#define RTP_HEADER	12u
-#define TS_SYNC_BYTE	0x47
+#define TELL_US		10000000 /* what was lost is logged so often */
+
+/* RTP is received beside the ring, where its packets wait for those before them. */
+struct udp_rtp {
+	struct rtp_queue *queue;
+	struct rtp_stats told;
+	uint64_t told_us;
+	uint8_t batch[BATCH * DATAGRAM_MAX];
+};
 
 /* Says why the source cannot be opened. */
 static int failed(const char *what, const char *which, int r)
@@ -259,6 +267,8 @@ int udp_open(struct udp *u, const char *url, const AVDictionary *options, AVDict
 		return r;
 	u->fd = r;
 	u->gather_ms = GATHER_FIRST_MS;
+	u->reorder_packets = (unsigned)parts.reorder_packets;
+	u->reorder_us = (uint64_t)parts.reorder_us;
 	udp_url_followed(&parts, multicast);
 	while ((e = av_dict_get(parts.query, "", e, AV_DICT_IGNORE_SUFFIX)))
 		source_options_unused(e->key);
@@ -266,53 +276,151 @@ int udp_open(struct udp *u, const char *url, const AVDictionary *options, AVDict
 	return 0;
 }
 
+static struct udp_rtp *rtp_free(struct udp_rtp *rtp)
+{
+	if (rtp)
+		rtp_queue_free(rtp->queue);
+	free(rtp);
+	return NULL;
+}
+
 void udp_close(struct udp *u)
 {
 	close_fd(&u->fd);
+	u->rtp = rtp_free(u->rtp);
 }
 
-/* Bytes of an RTP header in front of MPEG-TS (RFC 3550, 5.1), 0 if there is none. */
-static size_t rtp_header(const uint8_t *d, size_t n)
+static bool is_rtp(const uint8_t *datagram, size_t n)
 {
-	size_t at;
+	size_t end;
 
-	if (n < RTP_HEADER || d[0] == TS_SYNC_BYTE || (d[0] & 0xc0) != 0x80)
-		return 0;
-	at = RTP_HEADER + 4u * (d[0] & 0x0f);
-	if (d[0] & 0x10 && at + 4 <= n)
-		at += 4u + 4u * ((size_t)d[at + 2] << 8 | d[at + 3]);
-	return at < n && d[at] == TS_SYNC_BYTE ? at : 0;
+	return rtp_payload(datagram, n, &end) != 0;
+}
+
+/* The first RTP packet has come, in a batch of `bytes` that lies at `batch`. */
+static int begin_rtp(struct udp *u, const uint8_t *batch, size_t bytes)
+{
+	struct udp_rtp *rtp = calloc(1, sizeof(*rtp));
+	int r = rtp ? rtp_queue_new(u->reorder_packets, u->reorder_us, &rtp->queue) : -ENOMEM;
+
+	if (r < 0) {
+		rtp_free(rtp);
+		return r;
+	}
+	memcpy(rtp->batch, batch, bytes);
+	u->rtp = rtp;
+	return 0;
+}
+
+/* Says what was lost: at once, then seldom. */
+static void tell_losses(struct udp_rtp *rtp, uint64_t now_us)
+{
+	struct rtp_stats s = rtp_queue_stats(rtp->queue);
+
+	if ((s.lost == rtp->told.lost && s.late == rtp->told.late) ||
+	    (rtp->told_us && now_us - rtp->told_us < TELL_US))
+		return;
+	log_warn("RTP packets did not come or came too late, going on without them lost=%llu "
+		 "late=%llu duplicates=%llu reordered=%llu",
+		 (unsigned long long)(s.lost - rtp->told.lost),
+		 (unsigned long long)(s.late - rtp->told.late),
+		 (unsigned long long)(s.duplicates - rtp->told.duplicates),
+		 (unsigned long long)(s.reordered - rtp->told.reordered));
+	rtp->told = s;
+	rtp->told_us = now_us;
+}
+
+/* A datagram among RTP; what is bare goes out as it comes.  The bytes for dst. */
+static size_t take_rtp(struct udp_rtp *rtp, const uint8_t *datagram, size_t n, uint8_t *dst,
+		       size_t cap, uint64_t now_us)
+{
+	size_t out = 0;
+
+	if (!is_rtp(datagram, n)) {
+		n = MIN(n, cap);
+		memcpy(dst, datagram, n);
+		return n;
+	}
+	/* another sender: what waits of the last one goes first */
+	if (rtp_queue_put(rtp->queue, datagram, n, now_us) < 0) {
+		out = rtp_queue_take(rtp->queue, dst, cap, now_us);
+		if (rtp_queue_put(rtp->queue, datagram, n, now_us) < 0)
+			return out;
+	}
+	return out + rtp_queue_take(rtp->queue, dst + out, cap - out, now_us);
+}
+
+/* What waits for its turn in the queue no longer. */
+static size_t due_rtp(struct udp *u, uint8_t *dst, size_t cap)
+{
+	uint64_t now_us = clock_mono_us();
+	size_t n = u->rtp ? rtp_queue_take(u->rtp->queue, dst, cap, now_us) : 0;
+
+	if (n)
+		tell_losses(u->rtp, now_us);
+	return n;
+}
+
+static size_t order_batch(struct udp_rtp *rtp, const struct mmsghdr *messages, unsigned count,
+			  size_t stride, uint8_t *dst, size_t cap)
+{
+	uint64_t now_us = clock_mono_us();
+	size_t out = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		out += take_rtp(rtp, rtp->batch + i * stride, messages[i].msg_len, dst + out,
+				cap - out, now_us);
+	tell_losses(rtp, now_us);
+	return out;
+}
+
+static size_t close_up(const struct mmsghdr *messages, unsigned count, size_t stride, uint8_t *dst)
+{
+	size_t out = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (i * stride != out)
+			memmove(dst + out, dst + i * stride, messages[i].msg_len);
+		out += messages[i].msg_len;
+	}
+	return out;
 }
 
 /* Receives one batch with one slot of `stride` bytes a datagram; payloads end up back to back. */
-static ssize_t receive_batch(int fd, uint8_t *dst, size_t cap, size_t stride, bool *ret_large,
-			     unsigned *ret_count)
+static ssize_t receive_batch(struct udp *u, uint8_t *dst, size_t cap, size_t stride,
+			     bool *ret_large, unsigned *ret_count)
 {
 	struct mmsghdr messages[BATCH];
 	struct iovec slots[BATCH];
 	unsigned n = (unsigned)MIN(cap / stride, BATCH);
-	size_t out = 0;
-	int got;
+	uint8_t *at = u->rtp ? u->rtp->batch : dst;
+	int got, r = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		slots[i] = (struct iovec){.iov_base = dst + i * stride, .iov_len = stride};
+		slots[i] = (struct iovec){.iov_base = at + i * stride, .iov_len = stride};
 		messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &slots[i], .msg_iovlen = 1}};
 	}
-	got = recvmmsg(fd, messages, n, MSG_DONTWAIT, NULL);
+	got = recvmmsg(u->fd, messages, n, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	*ret_count = (unsigned)got;
-	for (int i = 0; i < got; i++) {
-		const uint8_t *d = dst + (size_t)i * stride;
-		size_t len = messages[i].msg_len, skip = rtp_header(d, len);
-
-		*ret_large = *ret_large || len > DATAGRAM_TS ||
+	for (int i = 0; i < got; i++)
+		*ret_large = *ret_large || messages[i].msg_len > DATAGRAM_TS ||
 			     messages[i].msg_hdr.msg_flags & MSG_TRUNC;
-		if (d + skip != dst + out)
-			memmove(dst + out, d + skip, len - skip);
-		out += len - skip;
-	}
-	return (ssize_t)out;
+	if (!u->rtp && got > 0 && is_rtp(dst, messages[0].msg_len))
+		r = begin_rtp(u, dst, (size_t)got * stride);
+	if (r < 0)
+		return r;
+	return (ssize_t)(u->rtp ? order_batch(u->rtp, messages, *ret_count, stride, dst, cap)
+				: close_up(messages, *ret_count, stride, dst));
+}
+
+/* No longer than a packet in the queue waits for those before it. */
+static int wait_ms(const struct udp *u, unsigned timeout_ms)
+{
+	uint64_t us = u->rtp ? rtp_queue_wait_us(u->rtp->queue, clock_mono_us()) : UINT64_MAX;
+
+	return (int)MIN(timeout_ms, us / 1000 + 1);
 }
 
 void udp_choose_gather(struct udp *u, unsigned count, uint64_t now_us)
@@ -345,13 +453,16 @@ ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 
 	if (cap < DATAGRAM_MAX)
 		return -EINVAL;
+	n = (ssize_t)due_rtp(u, dst, cap);
+	if (n > 0)
+		return n;
 	if (u->gather)
 		poll(NULL, 0, (int)u->gather_ms);
-	else if (poll(&p, 1, (int)timeout_ms) <= 0)
-		return 0;
+	else if (poll(&p, 1, wait_ms(u, timeout_ms)) <= 0)
+		return (ssize_t)due_rtp(u, dst, cap);
 	/* slots of the usual size need no moving; larger ones are for the beginning, when nothing
 	 * is known, and for streams that need them */
-	n = receive_batch(u->fd, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : DATAGRAM_MAX,
+	n = receive_batch(u, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : DATAGRAM_MAX,
 			  &large, &count);
 	udp_choose_gather(u, count, clock_mono_us());
 	if (n > 0 && u->slots != UDP_SLOTS_LARGE)

@@ -5,6 +5,8 @@
 #include <libavutil/dict.h>
 #include "common/base.h"
 
+struct udp_rtp;
+
 struct udp {
 	int fd; /* -1 = closed */
 	/* is any datagram larger than seven packets? */
@@ -14,6 +16,10 @@ struct udp {
 	uint64_t window_us; /* when it began */
 	uint64_t look_us;   /* when we looked last */
 	unsigned window_datagrams, window_largest; /* all of them, most at once */
+	/* of RTP alone, from the first such packet on; NULL before */
+	struct udp_rtp *rtp;
+	unsigned reorder_packets;
+	uint64_t reorder_us;
 };
 
 /* Opens `udp://[source@]host:port[?settings]` (or rtp://) for receiving; the settings are ffmpeg's
@@ -27,8 +33,9 @@ must_check int udp_open(struct udp *u, const char *url, const AVDictionary *opti
 			AVDictionary **ret_left);
 void udp_close(struct udp *u);
 
-/* Receives what is there, payloads back to back (RTP headers removed).  Waits up to timeout_ms for
- * the first.  Returns the bytes, 0 after the timeout, -Exxx. */
+/* Receives what is there, payloads back to back.  RTP headers are removed, RTP packets put in order
+ * (rtp_queue.h); how many were lost is logged.  Waits up to timeout_ms for the first.  Returns the
+ * bytes, 0 after the timeout, -Exxx. */
 must_check ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms);
 
 /* `count` datagrams were received together at now_us (a monotonic time above 0): sets gather_ms, by

@@ -10,6 +10,7 @@
 #include <libavutil/log.h>
 #include <libavutil/mem.h>
 
+#include "amps-transcoder/rtp_queue.h"
 #include "amps-transcoder/url.h"
 #include "common/text.h"
 
@@ -19,6 +20,8 @@
 #define LOCAL_ADDR  "localaddr"
 #define SOURCES	    "sources"
 #define BLOCK	    "block"
+#define REORDER	    "reorder_queue_size"
+#define MAX_DELAY   "max_delay"
 static const char *const local_port_names[] = {"localport", "local_port", "localrtpport",
 					       "local_rtpport", NULL};
 static const char *const reuse_names[] = {"reuse", "reuse_socket", NULL};
@@ -117,6 +120,21 @@ static int bool_setting(const char *name, const char *value, int *ret)
 	return wrong(name, value, "neither yes (1) nor no (0)");
 }
 
+/* How RTP is put in order; -1 is ffmpeg's default, which is ours here. */
+static int read_reorder(struct udp_url *u)
+{
+	int packets = -1, delay = -1;
+	int r = number_setting(REORDER, setting(u, REORDER), RTP_REORDER_MAX,
+			       "no number of packets up to 900", &packets);
+
+	if (r == 0)
+		r = number_setting(MAX_DELAY, setting(u, MAX_DELAY), RTP_MAX_DELAY_MAX_US,
+				   "no number of microseconds up to 5000000", &delay);
+	u->reorder_packets = packets < 0 ? RTP_REORDER_PACKETS : packets;
+	u->reorder_us = delay < 0 ? RTP_MAX_DELAY_US : delay;
+	return r;
+}
+
 static int read_settings(struct udp_url *u)
 {
 	const char *value, *name = either(u, local_port_names, &value);
@@ -137,7 +155,7 @@ static int read_settings(struct udp_url *u)
 		r = text_setting(u, LOCAL_ADDR, u->local, sizeof(u->local));
 	if (r == 0)
 		r = text_setting(u, BLOCK, u->block, sizeof(u->block));
-	return r;
+	return r == 0 ? read_reorder(u) : r;
 }
 
 /* "udp://@239.1.1.1:1234" is how players write it; "source@group" names a sender. */
@@ -198,7 +216,7 @@ static void forget(struct udp_url *u, const char *name)
 
 void udp_url_followed(struct udp_url *u, bool multicast)
 {
-	static const char *const of_both[] = {LOCAL_ADDR, BUFFER_SIZE, NULL};
+	static const char *const of_both[] = {LOCAL_ADDR, BUFFER_SIZE, REORDER, MAX_DELAY, NULL};
 	static const char *const of_groups[] = {SOURCES, BLOCK, NULL};
 	static const char *const of_hosts[] = {CONNECT, NULL};
 	const char *const *const lists[] = {of_both, reuse_names, multicast ? of_groups : of_hosts,

@@ -1,7 +1,7 @@
 /* udp_url.h - what a udp:// or rtp:// URL and the input options say about receiving.
  *
- * The settings are those of ffmpeg's udp and rtp protocols, under their names; what the URL says
- * goes before the options. */
+ * The settings are those of ffmpeg's udp and rtp protocols and of its RTP demuxer, under their
+ * names; what the URL says goes before the options. */
 #ifndef AMPS_UDP_URL_H
 #define AMPS_UDP_URL_H
 
@@ -18,6 +18,8 @@ struct udp_url {
 	int buffer_bytes;	       /* -1 = none given */
 	int reuse;		       /* -1 = none given */
 	bool connect;		       /* the host alone may send */
+	int reorder_packets;	       /* of RTP, that wait for those before them ... */
+	int reorder_us;		       /* ... for so long at most */
 	AVDictionary *query, *options; /* the settings as they were given */
 };
 

@@ -5,6 +5,7 @@ import http.server
 import os
 import select
 import socket
+import struct
 import threading
 import time
 
@@ -203,3 +204,28 @@ class UdpSender:
 
     def __exit__(self, *_):
         self.close()
+
+class RtpSender(UdpSender):
+    """The same as RTP, where every so many packets one comes two packets late, twice, or never."""
+
+    def __init__(self, paced, port, late=0, twice=0, lost=0):
+        self.late, self.twice, self.lost = late, twice, lost
+        self.number, self.held = 0, []
+        super().__init__(paced, port)
+
+    def send(self, piece):
+        number = self.number
+        self.number += 1
+        packet = struct.pack(">BBHII", 0x80, 33, number & 0xffff, 0, 77) + piece
+
+        def hit(every):
+            return every and number % every == every - 1
+
+        if hit(self.late):
+            self.held.append((number + 2, packet))
+        elif not hit(self.lost):
+            super().send(packet)
+        if hit(self.twice):
+            super().send(packet)
+        while self.held and self.held[0][0] <= number:
+            super().send(self.held.pop(0)[1])

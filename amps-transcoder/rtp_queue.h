@@ -1,0 +1,47 @@
+/* rtp_queue.h - puts RTP packets back in order (RFC 3550): by sequence number, each waiting for the
+ * missing ones before it at most so long and at most so many.  Duplicates and packets that come too
+ * late are dropped.  Another SSRC or a far leap of the numbers is another sender: what waits goes
+ * out first.  Pure but for the memory it takes; any packets are survived. */
+#ifndef AMPS_RTP_QUEUE_H
+#define AMPS_RTP_QUEUE_H
+
+#include "common/base.h"
+
+#define RTP_PAYLOAD_MAX	     2048u   /* bytes */
+#define RTP_REORDER_PACKETS  500     /* that wait at most, unless the source says otherwise */
+#define RTP_REORDER_MAX	     900     /* what a source may say */
+#define RTP_MAX_DELAY_US     100000  /* so long at most */
+#define RTP_MAX_DELAY_MAX_US 5000000 /* what a source may say */
+
+/* What became of the packets, since the beginning. */
+struct rtp_stats {
+	uint64_t lost;	     /* never came, or not in time */
+	uint64_t late;	     /* came when they were given up, and are dropped */
+	uint64_t duplicates; /* dropped */
+	uint64_t reordered;  /* put in their place */
+};
+
+struct rtp_queue;
+
+/* max_packets 0..RTP_REORDER_MAX; 0: nothing waits.  0 or -ENOMEM. */
+must_check int rtp_queue_new(unsigned max_packets, uint64_t max_delay_us, struct rtp_queue **ret);
+struct rtp_queue *rtp_queue_free(struct rtp_queue *q); /* returns NULL; accepts NULL */
+
+/* Where the payload of an RTP packet that carries MPEG-TS lies; *ret_end is its end without the
+ * padding.  0 if it is none. */
+size_t rtp_payload(const uint8_t *packet, size_t n, size_t *ret_end);
+
+/* Takes a packet for which rtp_payload() is not 0.  0, or -EAGAIN: rtp_queue_take() must make room
+ * first. */
+must_check int rtp_queue_put(struct rtp_queue *q, const uint8_t *packet, size_t n, uint64_t now_us);
+
+/* Copies the payloads whose turn it is, back to back; the bytes.  A payload that does not fit
+ * stays. */
+size_t rtp_queue_take(struct rtp_queue *q, uint8_t *dst, size_t cap, uint64_t now_us);
+
+/* In how many microseconds the wait for a missing packet ends; UINT64_MAX: none waits. */
+uint64_t rtp_queue_wait_us(const struct rtp_queue *q, uint64_t now_us);
+
+struct rtp_stats rtp_queue_stats(const struct rtp_queue *q);
+
+#endif

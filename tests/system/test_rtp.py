@@ -1,0 +1,52 @@
+"""RTP over UDP: packets out of order, twice, lost."""
+import re
+
+import pytest
+
+import media
+from harness import free_port, wait_for
+from lineup import channel, line_up
+from origin import Paced, RtpSender
+from ts import Checker
+
+
+def watch(s, seconds):
+    checker = Checker()
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        while checker.seconds() < seconds:
+            data = stream.read_some()
+            assert data, "the stream ended"
+            checker.feed(data)
+    return checker
+
+
+@pytest.mark.parametrize("scheme", ["rtp", "udp"])
+def test_packets_are_put_in_order_and_none_is_taken_twice(server, scheme):
+    port = free_port()
+    s = server(line_up(channel(1, f"{scheme}://127.0.0.1:{port}")))
+    with RtpSender(Paced(media.rich_film(), 10), port, late=50, twice=70):
+        checker = watch(s, 3).check()
+    assert checker.marked == 0
+    assert "RTP packets did not come" not in s.log()
+
+
+def test_a_lost_packet_is_logged_and_not_waited_for(server):
+    port = free_port()
+    s = server(line_up(channel(1, f"rtp://127.0.0.1:{port}")))
+    with RtpSender(Paced(media.rich_film(), 10), port, lost=300):
+        assert watch(s, 3).cc_errors, "nothing is missing"
+        wait_for(lambda: re.search(r"RTP packets did not come .*lost=[1-9]", s.log()), 10,
+                 "the loss to be logged")
+    lines = [line for line in s.log().splitlines() if "RTP packets did not come" in line]
+    assert "channel=1" in lines[0] or "job[1]" in lines[0], lines
+    assert len(lines) <= 3, lines
+
+
+def test_nothing_is_put_in_order_where_the_source_says_so(server):
+    port = free_port()
+    s = server(line_up(channel(1, f"rtp://127.0.0.1:{port}",
+                               input_options={"reorder_queue_size": 0})))
+    with RtpSender(Paced(media.rich_film(), 10), port, late=50):
+        assert watch(s, 2).cc_errors
+        wait_for(lambda: re.search(r"RTP packets did not come .*late=[1-9]", s.log()), 15,
+                 "the late ones to be logged")

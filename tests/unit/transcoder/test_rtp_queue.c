@@ -1,0 +1,203 @@
+/* test_rtp_queue.c - RTP packets come out in the order of their numbers, or are given up in time.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "amps-transcoder/rtp_queue.h"
+#include "leaks.h"
+
+#define PAYLOAD 188
+
+static struct rtp_queue *q;
+static uint8_t out[512 * PAYLOAD];
+static size_t out_len;
+static uint64_t now_us = 1000000;
+
+static int put_from(uint32_t sender, unsigned number)
+{
+	uint8_t packet[12 + PAYLOAD] = {0x80,
+					33,
+					(uint8_t)(number >> 8),
+					(uint8_t)number,
+					0,
+					0,
+					0,
+					0,
+					(uint8_t)(sender >> 24),
+					(uint8_t)(sender >> 16),
+					(uint8_t)(sender >> 8),
+					(uint8_t)sender,
+					0x47,
+					(uint8_t)(number >> 8),
+					(uint8_t)number};
+
+	return rtp_queue_put(q, packet, sizeof(packet), now_us);
+}
+
+static void put(unsigned number)
+{
+	cr_assert_eq(put_from(7, number & 0xffff), 0);
+}
+
+static void take(void)
+{
+	out_len += rtp_queue_take(q, out + out_len, sizeof(out) - out_len, now_us);
+}
+
+/* Asserts which numbers came out since the last time. */
+static void assert_out(const unsigned *numbers, size_t n)
+{
+	take();
+	cr_assert_eq(out_len, n * PAYLOAD, "%zu came out instead of %zu", out_len / PAYLOAD, n);
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(out[i * PAYLOAD + 1] << 8 | out[i * PAYLOAD + 2], numbers[i]);
+	out_len = 0;
+}
+#define OUT(...)                                                                                   \
+	assert_out((unsigned[]){__VA_ARGS__}, sizeof((unsigned[]){__VA_ARGS__}) / sizeof(unsigned))
+#define NOTHING assert_out(NULL, 0)
+
+static void begin(unsigned max_packets)
+{
+	cr_assert_eq(rtp_queue_new(max_packets, 100000, &q), 0);
+}
+
+static void end(uint64_t lost, uint64_t late, uint64_t duplicates, uint64_t reordered)
+{
+	struct rtp_stats s = rtp_queue_stats(q);
+
+	cr_assert_eq(s.lost, lost, "lost %llu", (unsigned long long)s.lost);
+	cr_assert_eq(s.late, late, "late %llu", (unsigned long long)s.late);
+	cr_assert_eq(s.duplicates, duplicates);
+	cr_assert_eq(s.reordered, reordered, "reordered %llu", (unsigned long long)s.reordered);
+	q = rtp_queue_free(q);
+	assert_no_leaks();
+}
+
+Test(rtp_queue, swapped_packets_are_put_in_order)
+{
+	begin(500);
+	put(65534);
+	put(65535);
+	OUT(65534, 65535);
+	put(1);
+	put(2);
+	NOTHING;
+	put(0);
+	put(3);
+	OUT(0, 1, 2, 3);
+	end(0, 0, 0, 1);
+}
+
+Test(rtp_queue, a_missing_packet_is_waited_for_and_given_up)
+{
+	begin(500);
+	put(10);
+	put(12);
+	OUT(10);
+	cr_assert_eq(rtp_queue_wait_us(q, now_us), 100000);
+	now_us += 99999;
+	put(13);
+	NOTHING;
+	cr_assert_eq(rtp_queue_wait_us(q, now_us), 1);
+	now_us++;
+	OUT(12, 13);
+	cr_assert_eq(rtp_queue_wait_us(q, now_us), UINT64_MAX);
+	put(11);
+	NOTHING;
+	end(1, 1, 0, 0);
+}
+
+Test(rtp_queue, so_many_wait_and_no_more)
+{
+	begin(3);
+	put(10);
+	for (unsigned i = 12; i <= 14; i++)
+		put(i);
+	OUT(10);
+	put(15);
+	OUT(12, 13, 14, 15);
+	end(1, 0, 0, 0);
+}
+
+Test(rtp_queue, none_waits_where_that_is_asked)
+{
+	begin(0);
+	put(10);
+	put(12);
+	OUT(10, 12);
+	put(11);
+	NOTHING;
+	end(1, 1, 0, 0);
+}
+
+Test(rtp_queue, duplicates_are_dropped_before_and_behind_their_turn)
+{
+	begin(500);
+	put(10);
+	put(10);
+	put(12);
+	put(12);
+	OUT(10);
+	put(11);
+	OUT(11, 12);
+	put(12);
+	put(10);
+	NOTHING;
+	end(0, 0, 4, 1);
+}
+
+Test(rtp_queue, another_sender_or_a_far_leap_begins_anew_behind_what_waits)
+{
+	begin(500);
+	put(10);
+	OUT(10);
+	put(12);
+	cr_assert_eq(put_from(8, 40000), -EAGAIN);
+	OUT(12);
+	cr_assert_eq(put_from(8, 40000), 0);
+	OUT(40000);
+	cr_assert_eq(put_from(8, 50000), 0, "a leap");
+	OUT(50000);
+	cr_assert_eq(put_from(8, 100), 0, "back");
+	OUT(100);
+	end(1, 0, 0, 0);
+}
+
+Test(rtp_queue, what_does_not_fit_stays)
+{
+	uint8_t small[2 * PAYLOAD];
+
+	begin(500);
+	for (unsigned i = 0; i < 5; i++)
+		put(i);
+	cr_assert_eq(rtp_queue_take(q, small, sizeof(small) + 10, now_us), 2 * PAYLOAD);
+	cr_assert_eq(rtp_queue_take(q, small, PAYLOAD - 1, now_us), 0);
+	OUT(2, 3, 4);
+	end(0, 0, 0, 0);
+}
+
+Test(rtp_queue, the_payload_lies_behind_header_sources_and_extension_and_before_the_padding)
+{
+	uint8_t packet[64] = {0x80};
+	size_t end = 0;
+
+	packet[12] = 0x47;
+	cr_assert_eq(rtp_payload(packet, 64, &end), 12);
+	cr_assert_eq(end, 64);
+	packet[0] = 0xa0;
+	packet[63] = 4;
+	cr_assert_eq(rtp_payload(packet, 64, &end), 12);
+	cr_assert_eq(end, 60);
+	packet[63] = 200; /* more than there is */
+	cr_assert_eq(rtp_payload(packet, 64, &end), 12);
+	cr_assert_eq(end, 64);
+	packet[0] = 0x92; /* two sources, an extension of two words */
+	packet[20 + 3] = 2;
+	packet[32] = 0x47;
+	cr_assert_eq(rtp_payload(packet, 64, &end), 32);
+	cr_assert_eq(rtp_payload(packet, 32, &end), 0);
+	cr_assert_eq(rtp_payload(packet, 11, &end), 0);
+	packet[0] = 0x47;
+	cr_assert_eq(rtp_payload(packet, 64, &end), 0);
+}
