@@ -22,7 +22,9 @@ struct entry {
 	const char *path, *source;
 	json_t *options; /* [[key, value], ...] */
 	enum option_side side;
-	struct option_target target;
+	struct option_target target; /* of the stream that is looked at: */
+	char media;
+	int number; /* -1: of all */
 	bool video_copied, audio_copied, video_off, audio_off, lavfi;
 	struct value_checker *values;
 	json_t *found; /* [[option, severity, message], ...] */
@@ -72,6 +74,14 @@ static void add_args(struct entry *e, json_t *args)
 	}
 }
 
+/* Does a key that names one stream mean the one that is looked at? */
+static bool is_meant(const struct entry *e, const char *key, char media)
+{
+	int number = option_stream(key);
+
+	return e->side == OPTION_INPUT || number < 0 || (number == e->number && media == e->media);
+}
+
 static void find_targets(struct entry *e)
 {
 	const char *video = "libx264", *audio = "aac";
@@ -83,7 +93,8 @@ static void find_targets(struct entry *e)
 		const char *value = json_string_value(json_array_get(pair, 1));
 		char name[128], media;
 
-		if (!key || !option_split(key, name, sizeof(name), &media))
+		if (!key || !option_split(key, name, sizeof(name), &media) ||
+		    !is_meant(e, key, media))
 			continue;
 		if (strcmp(name, "vn") == 0)
 			e->video_off = option_flag_on(value);
@@ -189,8 +200,9 @@ static const char *remark_of(const char *name, char media, const char *value)
 {
 	if (strcmp(name, "readrate") == 0 && strtod(value, NULL) > 1)
 		return "a source is played in its own time: 1 is meant";
-	if (strcmp(name, "metadata") == 0 && media != 0 && media != 'g')
-		return "only the programme's own is written; it is ignored";
+	if (strcmp(name, "metadata") == 0 && media != 0 && media != 'g' &&
+	    (media == 's' || media == 'd' || strncmp(value, "language=", 9) != 0))
+		return "only the language of pictures and sound is written; it is ignored";
 	if (strcmp(name, "force_key_frames") == 0 && profile_key_grid(value) == 0)
 		return "only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
 		       "ignored";
@@ -288,12 +300,26 @@ static void check_raw(struct entry *e, const char *key, const char *name, const 
 		       "ignored");
 }
 
-/* "b:v:1" */
-static bool names_a_later_stream(const char *key)
+/* An output's options may name one stream ("b:a:1"), whose encoder may be another one.  False: they
+ * name what is none. */
+static bool look_at_stream(struct entry *e, const char *key, const char *name, char media)
 {
-	const char *number = strrchr(key, ':');
+	int number = option_stream(key);
 
-	return number && number != strchr(key, ':') && number[1] >= '1' && number[1] <= '9';
+	if (e->side == OPTION_INPUT || strcmp(name, "map") == 0)
+		return true;
+	if (number == -EINVAL) {
+		report(e, key, "error",
+		       "names no stream: a kind, or a kind and a number up to %d (v, a:1)",
+		       OPTION_STREAM_MAX);
+		return false;
+	}
+	if (number == e->number && (number < 0 || media == e->media))
+		return true;
+	e->number = number;
+	e->media = media;
+	find_targets(e);
+	return true;
 }
 
 static void check_pair(struct entry *e, const char *key, const char *value)
@@ -305,8 +331,8 @@ static void check_pair(struct entry *e, const char *key, const char *value)
 		report(e, key, "error", "is no option's name");
 		return;
 	}
-	if (e->side == OPTION_OUTPUT && names_a_later_stream(key))
-		report(e, key, "warning", "stands for all streams of its kind here");
+	if (!look_at_stream(e, key, name, media))
+		return;
 	kind = option_classify(name, media, e->side, &e->target);
 	switch (kind) {
 	case OPTION_OURS:
@@ -352,6 +378,7 @@ static json_t *check_entry(struct value_checker *values, json_t *object, bool *r
 		.source = json_string_value(json_object_get(object, "source")),
 		.side = kind && strcmp(kind, "input") == 0 ? OPTION_INPUT : OPTION_OUTPUT,
 		.values = values,
+		.number = -1,
 		.found = json_array(),
 		.options = json_array(),
 	};

@@ -1,10 +1,12 @@
 #include "amps-transcoder/check_value.h"
 
+#include <libavcodec/bsf.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/eval.h>
 #include <libavutil/opt.h>
 #include <libavutil/parseutils.h>
 #include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,6 +119,31 @@ static bool check_layout(const char *value, char *text, size_t cap)
 	return say(ok, text, cap, value, "channel layout");
 }
 
+static bool check_bsf(const char *value, char *text, size_t cap)
+{
+	AVBSFContext *bsf = NULL;
+	bool ok = av_bsf_list_parse_str(value, &bsf) >= 0;
+
+	av_bsf_free(&bsf);
+	if (!ok)
+		snprintf(text, cap,
+			 "'%.64s' names no bitstream filters, or one of their options is "
+			 "wrong",
+			 value);
+	return ok;
+}
+
+static bool check_sws(const char *value, char *text, size_t cap)
+{
+	const AVClass *class = sws_get_class();
+	const AVOption *flags =
+		av_opt_find((void *)&class, "sws_flags", NULL, 0, AV_OPT_SEARCH_FAKE_OBJ);
+	int number;
+
+	return say(!flags || av_opt_eval_flags(&class, flags, value, &number) >= 0, text, cap,
+		   value, "flag of the scaler (as in bicubic or lanczos+accurate_rnd)");
+}
+
 static bool check_flag(const char *value, char *text, size_t cap)
 {
 	static const char *const known[] = {"", "0", "1", "true", "false"};
@@ -195,6 +222,10 @@ bool check_own_value(const struct option_def *def, char media, const char *value
 		return check_format(value, text, cap);
 	case VALUE_METADATA:
 		return say(strchr(value, '=') != NULL, text, cap, value, "name=text");
+	case VALUE_BSF:
+		return check_bsf(value, text, cap);
+	case VALUE_SWS:
+		return check_sws(value, text, cap);
 	case VALUE_MAP:
 		return say(stream_map_parse(value, &map) == 0, text, cap, value,
 			   "stream of the source (as in 0:v or 0:a:1)");

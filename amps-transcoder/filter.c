@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
+#include <libavutil/avstring.h>
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
 #include <string.h>
@@ -206,6 +207,11 @@ static int build(struct filter *f)
 	if (!f->graph)
 		return AVERROR(ENOMEM);
 	f->graph->nb_threads = 1;
+	if (*f->profile->sws_flags) {
+		f->graph->scale_sws_opts = av_asprintf("flags=%s", f->profile->sws_flags);
+		if (!f->graph->scale_sws_opts)
+			return AVERROR(ENOMEM);
+	}
 	if (video)
 		video_text(f, &text);
 	else

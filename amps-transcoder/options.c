@@ -25,17 +25,49 @@ static const struct {
 	{"aframes", "frames", 'a'},
 };
 
+/* What stands behind the name, without its colon: "v:0".  "metadata:s:a:0" is said of a stream. */
+static const char *specifier(const char *key)
+{
+	const char *at = strchr(key, ':');
+
+	if (!at)
+		return "";
+	return !strncmp(key, "metadata:s:", 11) ? at + 3 : at + 1;
+}
+
+/* The letter of a kind of stream with which a specifier begins; 0 if it does not. */
+static char specifier_media(const char *s)
+{
+	if (!*s || !strchr("vVasdg", *s))
+		return 0;
+	return *s == 'V' ? 'v' : *s;
+}
+
+int option_stream(const char *key)
+{
+	const char *s = specifier(key);
+	uint64_t number;
+
+	if (!*s)
+		return strchr(key, ':') ? -EINVAL : -1;
+	if (!specifier_media(s))
+		return -EINVAL;
+	if (!s[1] || *s == 'g')
+		return -1;
+	if (s[1] != ':' || text_parse_u64(s + 2, OPTION_STREAM_MAX, &number) < 0)
+		return -EINVAL;
+	return (int)number;
+}
+
 bool option_split(const char *key, char *name, size_t cap, char *ret_media)
 {
 	size_t len = strcspn(key, ":");
-	char media = 0;
+	char media = specifier_media(specifier(key));
 
 	if (len == 0 || len >= cap)
 		return false;
 	memcpy(name, key, len);
 	name[len] = '\0';
-	if (key[len] == ':' && strchr("vVasdg", key[len + 1]) && key[len + 1])
-		media = key[len + 1] == 'V' ? 'v' : key[len + 1];
 	for (size_t i = 0; i < array_size(aliases); i++) {
 		if (strcmp(name, aliases[i].alias) != 0)
 			continue;

@@ -12,6 +12,8 @@
 #include <libavutil/opt.h>
 #include "common/base.h"
 
+#define OPTION_STREAM_MAX 15 /* number of an output's last stream of one kind */
+
 enum option_side { OPTION_OUTPUT = 1, OPTION_INPUT = 2 };
 
 enum option_kind {
@@ -50,6 +52,8 @@ enum option_value {
 	VALUE_ANY_GRAPH,
 	VALUE_FORMAT,
 	VALUE_METADATA, /* key=value */
+	VALUE_BSF,	/* bitstream filters: name[=option=value...][,...] */
+	VALUE_SWS,	/* flags of the scaler: bicubic+accurate_rnd */
 	VALUE_MAP
 };
 
@@ -68,10 +72,14 @@ struct option_target {
 	const AVInputFormat *demuxer; /* NULL: any */
 };
 
-/* "b:v:0" -> "b" and 'v'; *ret_media is 'v', 'a', 's', 'd', 'g' or 0 (no specifier).  ffmpeg's and
- * ffmpeg-python's second names become the first ("vcodec" -> "c" and 'v', "video_bitrate" -> "b"
- * and 'v').  False when the name is too long. */
+/* "b:v:0" -> "b" and 'v'; *ret_media is 'v', 'a', 's', 'd', 'g' or 0 (no specifier); that of
+ * "metadata:s:a:0", a stream's, is 'a'.  ffmpeg's and ffmpeg-python's second names become the first
+ * ("vcodec" -> "c" and 'v', "video_bitrate" -> "b" and 'v').  False when the name is too long. */
 bool option_split(const char *key, char *name, size_t cap, char *ret_media);
+
+/* The number of the one stream that a key means: 1 of "b:a:1" and of "metadata:s:a:1"; -1: all of
+ * their kind; -EINVAL: what stands there names no stream of an output. */
+int option_stream(const char *key);
 
 /* Is a flag of this value on?  NULL: it has none, as "-re". */
 bool option_flag_on(const char *value);

@@ -25,6 +25,7 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 	if (!o)
 		return r;
 	o->job = job;
+	o->spec = json_incref(event->spec);
 	o->after_90k = event->continue_90k;
 	o->newest_90k = AV_NOPTS_VALUE;
 	o->begin_until_us = clock_mono_us() +
@@ -32,7 +33,7 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 				    1000 / 10 * START_TENTHS;
 	/* the timeline is continued here, alike for all outputs, and not by rewriting each */
 	event->continue_90k = TIME_NONE;
-	r = profile_init(&o->profile, event->spec, problem, cap);
+	r = profile_init(&o->profile, event->spec, NULL, problem, cap);
 	if (r == 0)
 		r = ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", 10), &o->sink);
 	if (r == 0)
@@ -62,10 +63,12 @@ struct output *output_free(struct output *o)
 	drop_pending(o);
 	for (unsigned i = 0; i < o->track_count; i++) {
 		filter_done(&o->tracks[i].filter);
+		profile_done(&o->tracks[i].profile);
 		avcodec_parameters_free(&o->tracks[i].parameters);
 		encoder_close(&o->tracks[i].encoder);
 	}
 	profile_done(&o->profile);
+	json_decref(o->spec);
 	o->sink = ts_sink_free(o->sink);
 	free(o);
 	return NULL;
@@ -77,9 +80,9 @@ void track_set_state(struct track *t, enum track_state state)
 	t->state = state;
 }
 
-const struct profile_kind *output_kind(const struct output *o, enum AVMediaType type)
+const struct profile_kind *output_kind(const struct profile *p, enum AVMediaType type)
 {
-	return type == AVMEDIA_TYPE_VIDEO ? &o->profile.video : &o->profile.audio;
+	return type == AVMEDIA_TYPE_VIDEO ? &p->video : &p->audio;
 }
 
 static bool wants(const struct output *o, unsigned stream, bool copy)
@@ -147,6 +150,17 @@ static int write_pending(struct output *o)
 	return r;
 }
 
+/* A known track as the muxer takes it. */
+static struct ts_output_stream stream_of(const struct track *t)
+{
+	bool subtitles = t->type == AVMEDIA_TYPE_SUBTITLE;
+
+	return (struct ts_output_stream){.parameters = t->parameters,
+					 .language = t->language,
+					 .bsf = subtitles ? NULL
+							  : output_kind(&t->profile, t->type)->bsf};
+}
+
 /* Announces the streams that are known; also once more, when that has changed. */
 static int announce(struct output *o, bool cut)
 {
@@ -155,8 +169,7 @@ static int announce(struct output *o, bool cut)
 	o->failed_at = "the muxer";
 	for (unsigned i = 0; i < o->track_count; i++)
 		if (o->tracks[i].state == TRACK_READY)
-			streams[i] = (struct ts_output_stream){o->tracks[i].parameters,
-							       o->tracks[i].language};
+			streams[i] = stream_of(&o->tracks[i]);
 	for (unsigned i = 0; i < o->track_count; i++)
 		if (o->mux.begun && streams[i].parameters && !ts_output_carries(&o->mux, i))
 			o->tracks[i].from_90k = ts_output_time_90k(&o->mux) - PASSED_90K;
@@ -278,13 +291,13 @@ static int check_codec(struct output *o, enum AVCodecID id, const char *name)
 
 static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 {
-	enum AVCodecID id = output_kind(o, t->type)->codec->id;
+	enum AVCodecID id = output_kind(&t->profile, t->type)->codec->id;
 	int r = check_codec(o, id, avcodec_get_name(id));
 
 	if (r < 0)
 		return r;
 	o->failed_at = "the encoder";
-	r = encoder_open(&t->encoder, &o->profile, &t->filter, frame);
+	r = encoder_open(&t->encoder, &t->profile, &t->filter, frame);
 	if (r < 0)
 		return r;
 	filter_fix(&t->filter, t->encoder.ctx);

@@ -32,7 +32,8 @@ enum track_state {
 /* One stream of the output. */
 struct track {
 	enum track_state state;
-	unsigned source; /* index of the source's stream */
+	struct profile profile; /* of this stream */
+	unsigned source;	/* index of the source's stream */
 	enum AVMediaType type;
 	char language[64];	    /* "" = unknown; subtitles may have several */
 	char name[STREAM_TEXT_MAX]; /* for messages */
@@ -47,9 +48,10 @@ struct track {
 };
 
 struct output {
-	struct job *job;      /* borrowed */
-	struct ts_sink *sink; /* owned */
-	struct profile profile;
+	struct job *job;	/* borrowed */
+	struct ts_sink *sink;	/* owned */
+	json_t *spec;		/* its options; owned */
+	struct profile profile; /* of all streams alike */
 	struct ts_output mux;
 	struct track tracks[TS_OUTPUT_STREAMS_MAX];
 	unsigned track_count;
@@ -67,8 +69,8 @@ must_check int output_new(struct job *job, struct job_event *event, struct outpu
 			  char *problem, size_t cap);
 struct output *output_free(struct output *o); /* returns NULL; accepts NULL */
 
-/* What the profile says of pictures, or of sound. */
-const struct profile_kind *output_kind(const struct output *o, enum AVMediaType type);
+/* What a profile says of pictures, or of sound. */
+const struct profile_kind *output_kind(const struct profile *p, enum AVMediaType type);
 void track_set_state(struct track *t, enum track_state state);
 
 /* Chooses the streams (output_select.c).  Called again when the source was opened anew or has more

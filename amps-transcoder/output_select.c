@@ -22,7 +22,7 @@ static bool usable(const struct output *o, const AVStream *stream)
 		       remux_codec_fits(stream->codecpar->codec_id);
 	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
 		return false;
-	return output_kind(o, type)->wish != WISH_OFF;
+	return output_kind(&o->profile, type)->wish != WISH_OFF;
 }
 
 /* True if the stream belongs to the first programme, or there are none. */
@@ -133,9 +133,26 @@ static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *c
 	return all;
 }
 
+/* Reads the options once more, as they are for this track, which is one of o->tracks. */
+static int read_profile(const struct output *o, struct track *t)
+{
+	struct profile_stream stream = {.media = t->type == AVMEDIA_TYPE_VIDEO ? 'v' : 'a'};
+	char problem[ERROR_TEXT_MAX];
+	int r;
+
+	for (const struct track *before = o->tracks; before < t; before++)
+		stream.number += before->type == t->type;
+	r = profile_init(&t->profile, o->spec, &stream, problem, sizeof(problem));
+	if (r < 0)
+		av_log(NULL, AV_LOG_ERROR, "%s\n", problem);
+	return r;
+}
+
 static int track_init(struct output *o, struct track *t, const AVStream *stream)
 {
 	const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
+	const struct profile_kind *kind;
+	int r;
 
 	*t = (struct track){.source = (unsigned)stream->index,
 			    .type = stream->codecpar->codec_type,
@@ -153,9 +170,16 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream)
 		track_set_state(t, TRACK_READY);
 		return 0;
 	}
-	t->copy = output_kind(o, t->type)->wish == WISH_COPY;
+	r = read_profile(o, t);
+	if (r < 0)
+		return r;
+	kind = output_kind(&t->profile, t->type);
+	language = av_dict_get(kind->metadata, "language", NULL, 0);
+	if (language)
+		text_copy(t->language, sizeof(t->language), language->value);
+	t->copy = kind->wish == WISH_COPY;
 	t->wait_key = t->copy && t->type == AVMEDIA_TYPE_VIDEO;
-	return filter_init(&t->filter, t->type, &o->profile);
+	return filter_init(&t->filter, t->type, &t->profile);
 }
 
 static int add_track(struct output *o, const AVStream *stream)

@@ -55,6 +55,21 @@ static int set_filter(struct profile *p, const struct pair *o)
 	return k->filter ? 0 : -ENOMEM;
 }
 
+static int set_bsf(struct profile *p, const struct pair *o)
+{
+	struct profile_kind *kinds[] = {&p->video, &p->audio};
+
+	for (size_t i = 0; i < array_size(kinds); i++) {
+		if (o->media && o->media != "va"[i])
+			continue;
+		free(kinds[i]->bsf);
+		kinds[i]->bsf = strdup(o->value);
+		if (!kinds[i]->bsf)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int set_map(struct profile *p, const char *value)
 {
 	if (p->map_count == PROFILE_MAPS_MAX)
@@ -72,8 +87,12 @@ int64_t profile_key_grid(const char *value)
 	return 0;
 }
 
-static void set_metadata(struct profile *p, const char *value)
+/* The programme's, or a stream's. */
+static void set_metadata(struct profile *p, char media, const char *value)
 {
+	AVDictionary **all = media == 'v'   ? &p->video.metadata
+			     : media == 'a' ? &p->audio.metadata
+					    : &p->metadata;
 	const char *equals = strchr(value, '=');
 	char key[128];
 
@@ -84,7 +103,7 @@ static void set_metadata(struct profile *p, const char *value)
 	/* ffmpeg's name of it; what the muxer reads is the other */
 	if (strcmp(key, "provider") == 0)
 		text_copy(key, sizeof(key), "service_provider");
-	av_dict_set(&p->metadata, key, equals + 1, 0);
+	av_dict_set(all, key, equals + 1, 0);
 }
 
 static int set_quality(struct profile *p, const struct pair *o)
@@ -160,9 +179,12 @@ static int set_own(struct profile *p, const struct pair *o, char *problem, size_
 		return set_quality(p, o);
 	if (strcmp(o->name, "force_key_frames") == 0 && profile_key_grid(o->value))
 		p->grid_90k = profile_key_grid(o->value);
-	/* the programme's; streams keep theirs */
-	if (strcmp(o->name, "metadata") == 0 && (o->media == 0 || o->media == 'g'))
-		set_metadata(p, o->value);
+	if (strcmp(o->name, "bsf") == 0)
+		return set_bsf(p, o);
+	if (strcmp(o->name, "sws_flags") == 0)
+		return text_copy(p->sws_flags, sizeof(p->sws_flags), o->value) ? 0 : -EINVAL;
+	if (strcmp(o->name, "metadata") == 0 && (!o->media || strchr("gva", o->media)))
+		set_metadata(p, o->media, o->value);
 	for (size_t i = 0; i < array_size(picture); i++)
 		if (strcmp(o->name, picture[i]) == 0)
 			return set_picture(p, o);
@@ -197,8 +219,17 @@ static void set_libav(struct profile *p, const struct pair *o)
 		av_dict_set(&p->mux, o->name, o->value, 0);
 }
 
+/* Does a key that names one stream mean this one? */
+static bool is_meant(const char *key, char media, const struct profile_stream *stream)
+{
+	int number = option_stream(key);
+
+	return number < 0 || (stream && stream->media == media && stream->number == number);
+}
+
 /* First round: our own options, the codecs among them; second: libav's, which depend on those. */
-static int read_options(struct profile *p, const json_t *list, bool own, char *problem, size_t cap)
+static int read_options(struct profile *p, const json_t *list, const struct profile_stream *stream,
+			bool own, char *problem, size_t cap)
 {
 	size_t i;
 	json_t *row;
@@ -210,7 +241,8 @@ static int read_options(struct profile *p, const json_t *list, bool own, char *p
 		struct pair o = {.name = name, .value = json_string_value(json_array_get(row, 1))};
 		int r = 0;
 
-		if (!key || !option_split(key, name, sizeof(name), &o.media))
+		if (!key || !option_split(key, name, sizeof(name), &o.media) ||
+		    !is_meant(key, o.media, stream))
 			continue;
 		def = option_find(name, OPTION_OUTPUT);
 		if (own && def && def->kind == OPTION_OURS)
@@ -227,7 +259,8 @@ static int read_options(struct profile *p, const json_t *list, bool own, char *p
 	return 0;
 }
 
-int profile_init(struct profile *p, const json_t *spec, char *problem, size_t cap)
+int profile_init(struct profile *p, const json_t *spec, const struct profile_stream *stream,
+		 char *problem, size_t cap)
 {
 	const json_t *list = json_object_get(spec, "options");
 	int r;
@@ -238,9 +271,9 @@ int profile_init(struct profile *p, const json_t *spec, char *problem, size_t ca
 	p->video.codec = option_encoder("libx264", AVMEDIA_TYPE_VIDEO);
 	p->audio.codec = option_encoder("aac", AVMEDIA_TYPE_AUDIO);
 	*problem = '\0';
-	r = read_options(p, list, true, problem, cap);
+	r = read_options(p, list, stream, true, problem, cap);
 	if (r == 0)
-		r = read_options(p, list, false, problem, cap);
+		r = read_options(p, list, stream, false, problem, cap);
 	if (r < 0)
 		profile_done(p);
 	return r;
@@ -249,7 +282,9 @@ int profile_init(struct profile *p, const json_t *spec, char *problem, size_t ca
 static void kind_done(struct profile_kind *k)
 {
 	free(k->filter);
+	free(k->bsf);
 	av_dict_free(&k->options);
+	av_dict_free(&k->metadata);
 }
 
 void profile_done(struct profile *p)

@@ -19,9 +19,17 @@ enum wish { WISH_ENCODE, WISH_COPY, WISH_OFF };
 
 struct profile_kind {
 	enum wish wish;
-	const AVCodec *codec;  /* WISH_ENCODE */
-	char *filter;	       /* the user's graph; NULL = none */
-	AVDictionary *options; /* for the encoder */
+	const AVCodec *codec;	/* WISH_ENCODE */
+	char *filter;		/* the user's graph; NULL = none */
+	char *bsf;		/* bitstream filters in front of the muxer; NULL = none */
+	AVDictionary *options;	/* for the encoder */
+	AVDictionary *metadata; /* of the stream */
+};
+
+/* Which stream of an output a profile is read for: the first sound is 'a' and 0. */
+struct profile_stream {
+	char media;
+	int number;
 };
 
 struct profile {
@@ -33,6 +41,7 @@ struct profile {
 	AVRational rate;    /* pictures a second; 0/0 = the source's */
 	int width, height;  /* `s`; 0 = the filter's */
 	char aspect[32];
+	char sws_flags[128];	    /* of the scaler; "" = libswscale's */
 	enum AVPixelFormat pix_fmt; /* NONE = decided from the encoder */
 	int sample_rate, channels;  /* 0 = the source's */
 	char layout[64];
@@ -46,8 +55,10 @@ struct profile {
  * so often"; 0 for other expressions, which keep the default grid. */
 int64_t profile_key_grid(const char *value);
 
-/* 0, -EINVAL (`problem` says why), -ENOMEM. */
-must_check int profile_init(struct profile *p, const json_t *spec, char *problem, size_t cap);
+/* Reads what holds for the whole output, and for this stream of it (NULL: for none in particular).
+ * 0, -EINVAL (`problem` says why), -ENOMEM. */
+must_check int profile_init(struct profile *p, const json_t *spec,
+			    const struct profile_stream *stream, char *problem, size_t cap);
 void profile_done(struct profile *p); /* accepts a zeroed struct */
 
 #endif

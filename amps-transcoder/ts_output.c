@@ -5,13 +5,14 @@
 
 #include "amps-transcoder/av_compat.h"
 
-#define BUFFER_BYTES	   (7 * TS_PACKET)
+#define BUFFER_BYTES (7 * TS_PACKET)
 /* Half of what a PCR is ahead of its DTS, so that a large picture is there before its time comes;
  * twice as long as the muxer gathers sound for one PES. */
 #define MAX_DELAY_US	   "150000"
-#define INTERLEAVE_WAIT_US 2000000  /* a stream that pauses holds the others no longer than that */
-#define FIRST_PID	   0x100    /* the muxer's own, too */
-#define GENERATION_STEP	   7 /* versions between two jobs: so often may one announce its streams anew */
+#define INTERLEAVE_WAIT_US 2000000 /* a stream that pauses holds the others no longer than that */
+#define FIRST_PID	   0x100   /* the muxer's own, too */
+#define GENERATION_STEP                                                                            \
+	7 /* versions between two jobs: so often may one announce its streams anew */
 
 static const AVRational ticks = {1, 90000};
 
@@ -72,14 +73,42 @@ static unsigned option_number(const struct ts_output *o, const char *name, unsig
 	return e ? (unsigned)strtoul(e->value, NULL, 0) : otherwise;
 }
 
+/* Opens the filters for packets of these parameters. */
+static int open_bsf(const char *text, const AVCodecParameters *parameters, AVBSFContext **ret)
+{
+	AVBSFContext *bsf = NULL;
+	int r = av_bsf_list_parse_str(text, &bsf);
+
+	if (r >= 0)
+		r = avcodec_parameters_copy(bsf->par_in, parameters);
+	if (r >= 0) {
+		bsf->time_base_in = ticks;
+		r = av_bsf_init(bsf);
+	}
+	if (r < 0) {
+		av_log(NULL, AV_LOG_ERROR, "bsf '%s' cannot be used for %s\n", text,
+		       avcodec_get_name(parameters->codec_id));
+		av_bsf_free(&bsf);
+	}
+	*ret = bsf;
+	return r;
+}
+
 static int add_stream(struct ts_output *o, unsigned place, const struct ts_output_stream *from)
 {
 	AVStream *stream = avformat_new_stream(o->muxer, NULL);
-	int r;
+	const AVCodecParameters *parameters = from->parameters;
+	int r = 0;
 
 	if (!stream)
 		return AVERROR(ENOMEM);
-	r = avcodec_parameters_copy(stream->codecpar, from->parameters);
+	if (from->bsf && *from->bsf) {
+		r = open_bsf(from->bsf, parameters, &o->bsf[place]);
+		if (r >= 0)
+			parameters = o->bsf[place]->par_out;
+	}
+	if (r >= 0)
+		r = avcodec_parameters_copy(stream->codecpar, parameters);
 	if (r < 0)
 		return r;
 	o->stream_of[place] = stream->index;
@@ -121,10 +150,60 @@ static int write_header(struct ts_output *o, bool cut)
 	return r < 0 ? r : 0;
 }
 
+/* Keeps the muxer's rules: each stream's DTS grows, no PTS lies before its DTS. */
+static void straighten(struct ts_output *o, unsigned stream, AVPacket *packet)
+{
+	int64_t *last = &o->last_dts[stream];
+
+	if (packet->dts == AV_NOPTS_VALUE)
+		packet->dts = packet->pts;
+	if (packet->dts == AV_NOPTS_VALUE)
+		packet->dts = *last == AV_NOPTS_VALUE ? 0 : *last + 1;
+	if (*last != AV_NOPTS_VALUE && packet->dts <= *last)
+		packet->dts = *last + 1;
+	if (packet->pts == AV_NOPTS_VALUE || packet->pts < packet->dts)
+		packet->pts = packet->dts;
+	*last = packet->dts;
+}
+
+/* What the packet refers to becomes the muxer's. */
+static int mux(struct ts_output *o, unsigned place, AVPacket *packet)
+{
+	packet->stream_index = o->stream_of[place];
+	packet->time_base = ticks;
+	packet->pos = -1;
+	straighten(o, place, packet);
+	av_packet_rescale_ts(packet, ticks, o->muxer->streams[packet->stream_index]->time_base);
+	return av_interleaved_write_frame(o->muxer, packet);
+}
+
+/* A filter may keep packets, or make several of one.  `packet` is emptied; NULL: none follow. */
+static int filter_and_mux(struct ts_output *o, unsigned place, AVPacket *packet)
+{
+	AVBSFContext *bsf = o->bsf[place];
+	AVPacket *filtered = av_packet_alloc();
+	int r = filtered ? av_bsf_send_packet(bsf, packet) : AVERROR(ENOMEM);
+
+	while (r >= 0) {
+		r = av_bsf_receive_packet(bsf, filtered);
+		if (r < 0)
+			break;
+		av_packet_rescale_ts(filtered, bsf->time_base_out, ticks);
+		r = mux(o, place, filtered);
+	}
+	av_packet_free(&filtered);
+	return r == AVERROR(EAGAIN) || r == AVERROR_EOF ? 0 : r;
+}
+
 static void close_muxer(struct ts_output *o)
 {
 	if (!o->muxer)
 		return;
+	for (unsigned i = 0; i < TS_OUTPUT_STREAMS_MAX; i++) {
+		if (o->begun && o->bsf[i])
+			(void)!filter_and_mux(o, i, NULL);
+		av_bsf_free(&o->bsf[i]);
+	}
 	if (o->begun)
 		av_write_trailer(o->muxer);
 	if (o->muxer->pb)
@@ -172,22 +251,6 @@ int64_t ts_output_time_90k(const struct ts_output *o)
 	return latest;
 }
 
-/* Keeps the muxer's rules: each stream's DTS grows, no PTS lies before its DTS. */
-static void straighten(struct ts_output *o, unsigned stream, AVPacket *packet)
-{
-	int64_t *last = &o->last_dts[stream];
-
-	if (packet->dts == AV_NOPTS_VALUE)
-		packet->dts = packet->pts;
-	if (packet->dts == AV_NOPTS_VALUE)
-		packet->dts = *last == AV_NOPTS_VALUE ? 0 : *last + 1;
-	if (*last != AV_NOPTS_VALUE && packet->dts <= *last)
-		packet->dts = *last + 1;
-	if (packet->pts == AV_NOPTS_VALUE || packet->pts < packet->dts)
-		packet->pts = packet->dts;
-	*last = packet->dts;
-}
-
 int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet)
 {
 	AVPacket *copy = av_packet_clone(packet);
@@ -195,12 +258,7 @@ int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet
 
 	if (!copy)
 		return AVERROR(ENOMEM);
-	copy->stream_index = o->stream_of[stream];
-	copy->time_base = ticks;
-	copy->pos = -1;
-	straighten(o, stream, copy);
-	av_packet_rescale_ts(copy, ticks, o->muxer->streams[o->stream_of[stream]]->time_base);
-	r = av_interleaved_write_frame(o->muxer, copy);
+	r = o->bsf[stream] ? filter_and_mux(o, stream, copy) : mux(o, stream, copy);
 	av_packet_free(&copy);
 	return r;
 }

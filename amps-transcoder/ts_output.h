@@ -6,6 +6,7 @@
 #ifndef AMPS_TS_OUTPUT_H
 #define AMPS_TS_OUTPUT_H
 
+#include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
 #include "amps-transcoder/ts_pcr.h"
 #include "amps-transcoder/ts_sink.h"
@@ -17,6 +18,7 @@
 struct ts_output_stream {
 	const AVCodecParameters *parameters; /* NULL: not carried */
 	const char *language;
+	const char *bsf; /* bitstream filters for its packets; NULL = none */
 };
 
 struct ts_output {
@@ -26,9 +28,10 @@ struct ts_output {
 	const char *service;
 	const AVDictionary *metadata, *options;
 	struct ts_pcr pcr;
-	unsigned tables;			 /* how often the streams were announced */
-	int stream_of[TS_OUTPUT_STREAMS_MAX];	 /* the muxer's stream, -1 = not carried */
-	int64_t last_dts[TS_OUTPUT_STREAMS_MAX]; /* of each place in the list */
+	unsigned tables;			  /* how often the streams were announced */
+	int stream_of[TS_OUTPUT_STREAMS_MAX];	  /* the muxer's stream, -1 = not carried */
+	int64_t last_dts[TS_OUTPUT_STREAMS_MAX];  /* of each place in the list */
+	AVBSFContext *bsf[TS_OUTPUT_STREAMS_MAX]; /* the same; NULL = none */
 };
 
 /* `service` is the name in the SDT unless the metadata has one. */

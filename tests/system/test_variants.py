@@ -208,3 +208,39 @@ def test_a_source_becomes_another_codec_under_its_old_pids(server, tmp_path):
             assert (streams["audio"]["codec_name"], streams["video"]["codec_name"]) == ("mp2", "h264")
             tiny.stop().check()
             wide.stop().check()
+
+
+def test_each_stream_has_options_of_its_own(server, tmp_path):
+    """Two sounds with different codecs, rates and languages; filters of the bit stream."""
+    profile = {"map": ["0:v", "0:a:0", "0:a:1"], "vcodec": "libx264", "preset": "ultrafast",
+               "s": "160x90", "sws_flags": "lanczos+accurate_rnd",
+               "bsf:v": "h264_metadata=video_full_range_flag=1:colour_primaries=5",
+               "c:a": "aac", "b:a": "128k", "c:a:1": "mp2", "b:a:1": "64k", "ar:a:1": 44100,
+               "metadata:s:a:0": "language=nor", "metadata:s:a:1": "language=swe"}
+    s = server(line_up(channel(1, media.languages_film(), profile="own", **LOOP),
+                       ffmpeg_profiles={"own": profile}))
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        data = stream.read_for(3)
+    Checker(data).check().check_start()
+    path = tmp_path / "two.ts"
+    path.write_bytes(data)
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)],
+                          capture_output=True, text=True, check=True, timeout=60)
+    found = {x["tags"]["language"]: x for x in json.loads(done.stdout)["streams"]
+             if x["codec_type"] == "audio"}
+    assert set(found) == {"nor", "swe"}
+    assert (found["nor"]["codec_name"], found["swe"]["codec_name"]) == ("aac", "mp2")
+    assert (found["nor"]["sample_rate"], found["swe"]["sample_rate"]) == ("48000", "44100")
+    assert found["swe"]["bit_rate"] == "64000"
+    video, = [x for x in json.loads(done.stdout)["streams"] if x["codec_type"] == "video"]
+    assert video["color_range"] == "pc" and video["color_primaries"] == "bt470bg", video
+
+
+def test_a_bitstream_filter_works_on_a_copy(server, tmp_path):
+    profile = {"vcodec": "copy", "acodec": "copy", "bsf:v": "h264_metadata=level=5.1"}
+    s = server(line_up(channel(1, media.long_film(), profile="copied", **LOOP),
+                       ffmpeg_profiles={"copied": profile}))
+    with s.stream("/stream/1.ts", timeout=30) as stream:
+        data = stream.read_for(2)
+    Checker(data).check().check_start()
+    assert probe(data, tmp_path)["video"]["level"] == 51

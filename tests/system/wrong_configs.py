@@ -314,10 +314,24 @@ OPTIONS = {
         ("profile", "force_key_frames: '0,1,2'", "force_key_frames",
          "warning: only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
          "ignored"),
-    "a stream's metadata": ("profile", "metadata:s:a:0: language=deu", "metadata:s:a:0",
-                            "warning: only the programme's own is written; it is ignored"),
-    "a codec for the second sound": ("profile", "c:a:1: aac", "c:a:1",
-                                     "warning: stands for all streams of its kind here"),
+    "a stream's metadata": ("profile", "metadata:s:a:0: title=Ton", "metadata:s:a:0",
+                            "warning: only the language of pictures and sound is written; it is "
+                            "ignored"),
+    "a codec of the second sound that is unknown": ("profile", "c:a:1: aacc", "c:a:1",
+                                                    "unknown encoder 'aacc' (did you mean "
+                                                    "'aac'?)"),
+    "a bit rate of the second sound in words":
+        ("profile", "c:a: copy\nc:a:1: mp2\nb:a:1: fast", "b:a:1",
+         "'fast' is no value that mp2 takes"),
+    "a stream that is none": ("profile", "b:a:x: 64k", "b:a:x",
+                              "names no stream: a kind, or a kind and a number up to 15 (v, a:1)"),
+    "a stream too many": ("profile", "b:a:16: 64k", "b:a:16",
+                          "names no stream: a kind, or a kind and a number up to 15 (v, a:1)"),
+    "a bitstream filter that is unknown":
+        ("profile", "bsf:v: h264_metadat", "bsf:v", "'h264_metadat' names no bitstream filters, or one of their options is wrong"),
+    "a scaler that is unknown": ("profile", "sws_flags: bicubicc", "sws_flags",
+                                 "'bicubicc' is no flag of the scaler (as in bicubic or "
+                                 "lanczos+accurate_rnd)"),
     "encoded subtitles": ("profile", "c:s: dvbsub", "c:s",
                           "warning: subtitles can only be copied; they are left out"),
     "a bit rate in words": ("profile", "b:v: fast", "b:v",

@@ -31,6 +31,37 @@ Test(options, keys_lose_specifiers_and_second_names)
 	cr_expect_not(option_split("preset", got, sizeof(got), &m), "too long for 4 bytes");
 }
 
+Test(options, keys_may_name_one_stream)
+{
+	static const struct {
+		const char *key;
+		int number;
+	} rows[] = {{"b", -1},
+		    {"b:a", -1},
+		    {"b:a:0", 0},
+		    {"c:v:3", 3},
+		    {"vcodec", -1},
+		    {"metadata:s:a:1", 1},
+		    {"metadata:s:a", -1},
+		    {"metadata:g:0", -1},
+		    {"metadata", -1},
+		    {"b:a:15", 15},
+		    {"b:a:16", -EINVAL},
+		    {"b:a:x", -EINVAL},
+		    {"b:a:", -EINVAL},
+		    {"b:", -EINVAL},
+		    {"b:0", -EINVAL},
+		    {"b:a:-1", -EINVAL},
+		    {"b:ab", -EINVAL},
+		    {"metadata:s:x:0", -EINVAL}};
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		cr_expect_eq(option_stream(rows[i].key), rows[i].number, "%s: %d", rows[i].key,
+			     option_stream(rows[i].key));
+	expect_split("metadata:s:a:1", "metadata", 'a');
+	expect_split("metadata:s:v", "metadata", 'v');
+}
+
 Test(options, no_row_stands_twice_for_one_side)
 {
 	for (size_t i = 0; i < option_table_count; i++)
