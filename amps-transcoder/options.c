@@ -292,6 +292,8 @@ bool option_input_fits(const char *name, const char *scheme, const char *value)
 	       protocol_takes(scheme, name, value) ||
 	       /* we receive both alike */
 	       (!strcmp(scheme, "rtp") && protocol_takes("udp", name, value)) ||
+	       (!strcmp(scheme, "udp") && !strcmp(name, "reorder_queue_size") &&
+		demuxer_takes("rtp", name, value)) ||
 	       demuxer_takes(scheme, name, value) ||
 	       stream_takes(avformat_get_class(), name, value);
 }

@@ -20,6 +20,14 @@ def watch(s, seconds):
     return checker
 
 
+def test_its_settings_are_known_to_the_check(server):
+    s = server(line_up(*(channel(n + 1, f"{scheme}://127.0.0.1:{free_port()}",
+                                 input_options={"reorder_queue_size": 50, "max_delay": 200000})
+                         for n, scheme in enumerate(["rtp", "udp"]))))
+    done = s.amps("check", "--config", s.config_path)
+    assert done.returncode == 0 and "reorder" not in done.stdout + done.stderr, done
+
+
 @pytest.mark.parametrize("scheme", ["rtp", "udp"])
 def test_packets_are_put_in_order_and_none_is_taken_twice(server, scheme):
     port = free_port()
