@@ -56,5 +56,5 @@ def test_nothing_is_put_in_order_where_the_source_says_so(server):
                                input_options={"reorder_queue_size": 0})))
     with RtpSender(Paced(media.rich_film(), 10), port, late=50):
         assert watch(s, 2).cc_errors
-        wait_for(lambda: re.search(r"RTP packets did not come .*late=[1-9]", s.log()), 15,
-                 "the late ones to be logged")
+        wait_for(lambda: re.search(r"RTP packets did not come .*lost=[1-9]", s.log()), 10,
+                 "those given up to be logged")
