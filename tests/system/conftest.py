@@ -6,15 +6,48 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import PATIENCE, Server  # noqa: E402
+from harness import Server  # noqa: E402
+
+pytest_plugins = ["deadlines"]
+
+# which step of the suite runs a test (tests/runner/run.py); without one it runs on the sanitized
+# build, beside others
+MARKERS = [
+    "slow: too slow for the sanitized build; runs on the release build, beside others",
+    "heavy: needs the machine for itself; runs on the release build, alone",
+    "timing: judges times; runs on the release build, alone",
+    "smoke: one of the few that the release build runs, too",
+    "soak: only `make soak` runs it",
+    "once: a failure stands, there is no second look",
+    "xdist_group(name): tests that one process runs",
+]
 
 
 def pytest_configure(config):
     # a run that is ended from outside still cleans up
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 1))
-    config.addinivalue_line("markers", "slow: takes long; left out of sanitizer runs")
-    config.addinivalue_line("markers", "timing: judges times; left out of sanitizer runs")
-    config.addinivalue_line("markers", "xdist_group(name): run by one process of several")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def shares_a_fixture(item):
+    """Whether the item needs a fixture that is made once for its module."""
+    used = item._fixtureinfo.name2fixturedefs.values()
+    return any(fixtures[-1].scope == "module" for fixtures in used)
+
+
+def pytest_collection_modifyitems(items):
+    """What the runner wants to know of a test; and modules that share a fixture stay in one
+    process, which would be made in each otherwise, and go first, as they take longest."""
+    for item in items:
+        item.user_properties.append(("id", item.nodeid))
+        if item.get_closest_marker("once"):
+            item.user_properties.append(("once", "1"))
+    shared = {item.module.__name__ for item in items if shares_a_fixture(item)}
+    for item in items:
+        if item.module.__name__ in shared:
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    items.sort(key=lambda item: item.module.__name__ not in shared)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -46,16 +79,3 @@ def server(request):
     finally:
         for s in started:
             s.cleanup()
-
-
-@pytest.fixture(autouse=True)
-def deadline(request):
-    """No test may hang: after two minutes (slow ones: five) it fails where it stands."""
-    def over(*_):
-        raise AssertionError("the test took too long")
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.alarm((300 if request.node.get_closest_marker("slow") else 120) * PATIENCE)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)

@@ -149,3 +149,9 @@ def vp9():
     return make("vp9.webm", "-i", film(), "-t", "20", "-c:v", "libvpx-vp9", "-deadline",
                 "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "25", "-c:a", "libopus",
                 "-f", "webm", "-live", "1")
+
+
+# all of them; what others are made of comes first
+FILMS = [film, rich_film, short_film, long_film, other_film, dense_film, blink, mpeg2_film, mp4,
+         short_mp4, mkv, hls, hevc_film, hevc_mp4, languages_film, languages_mkv, two_programmes,
+         dash, vp9]

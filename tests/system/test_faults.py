@@ -18,14 +18,7 @@ SOAK = bool(os.environ.get("AMPS_SOAK"))
 KILLS = 100 if SOAK else 10
 SEED = int(os.environ.get("AMPS_SEED", "1"))
 
-pytestmark = [pytest.mark.slow] if SOAK else []
-
-
-@pytest.fixture(autouse=True)
-def patience(deadline):
-    """A hundred kills take longer than a test may."""
-    if SOAK:
-        signal.alarm(1800)
+pytestmark = [pytest.mark.limit(1800)] if SOAK else []   # a hundred kills take long
 
 
 def two_channels():

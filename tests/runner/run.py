@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""run.py [STEP]... - the test suite: builds what the steps need, runs them, and ends with the line
+"N passed, N failed".  Without arguments (and without AMPS_TEST_STEPS) all steps are run.  Logs stay
+in build/logs/."""
+import os
+import sys
+
+from judge import Ctest, Pytest, Whole, read_skips, run_all, say
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CPUS = len(os.sched_getaffinity(0))
+PYTHON = "/usr/bin/python3"
+BESIDE = CPUS * 3       # system tests mostly wait
+
+
+def build(name, preset, *options, targets=()):
+    chosen = ["--target", *targets] if targets else []
+    return Whole(name, 1800, ["cmake", "--preset", preset, *options],
+                 ["cmake", "--build", "--preset", preset, *chosen])
+
+
+def system(name, limit, select, folder, parallel):
+    return Pytest(name, limit, ["tests/system", "-m", select], os.path.join(ROOT, folder, "bin"),
+                  parallel)
+
+
+PREPARE = Whole("prepare", 900, [PYTHON, "tests/system/prepare.py"])
+BUILD_RELEASE = build("build_release", "release", "-DAMPS_TESTS=ON",
+                      targets=["all", "release_tests"])
+BUILD_ASAN = build("build_asan", "asan")
+BUILD_TSAN = build("build_tsan", "tsan")
+BUILD_FUZZ = build("build_fuzz", "fuzz")
+
+# what each word for AMPS_TEST_STEPS runs, what it needs in front
+STEPS = {
+    "runner": [Pytest("runner", 300, ["tests/runner"], parallel=CPUS, again=False)],
+    "lint": [BUILD_RELEASE, Whole("lint", 600, ["tests/lint/lint.sh", "build"])],
+    "unit": [BUILD_RELEASE, BUILD_ASAN,
+             Ctest("unit", 900, "build/asan", parallel=CPUS),
+             Ctest("unit_release", 600, "build", ["-L", "^release$"], parallel=CPUS)],
+    "race": [BUILD_RELEASE, BUILD_TSAN,
+             Ctest("race", 600, "build", ["-L", "^race$"], again=False),
+             Ctest("race_tsan", 900, "build/tsan", ["-L", "^race$"], again=False)],
+    "fuzz": [BUILD_FUZZ, Ctest("fuzz", 1200, "build/fuzz", parallel=CPUS, again=False)],
+    "system": [PREPARE, BUILD_ASAN,
+               system("system", 1800, "not slow and not heavy and not timing and not soak",
+                      "build/asan", BESIDE)],
+    "release": [PREPARE, BUILD_RELEASE,
+                system("release", 1200,
+                       "(slow or smoke) and not heavy and not timing and not soak", "build",
+                       BESIDE)],
+    "heavy": [PREPARE, BUILD_RELEASE,
+              system("heavy", 1800, "(heavy or timing) and not soak", "build", 0)],
+    # not part of the whole
+    "soak": [PREPARE, BUILD_RELEASE,
+             system("soak", 7200, "soak", "build", 0)],
+}
+WHOLE = [name for name in STEPS if name != "soak"]
+
+
+def main(names):
+    os.chdir(ROOT)
+    names = names or os.environ.get("AMPS_TEST_STEPS", "").split() or WHOLE
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        say(f"unknown step {unknown[0]}; there are: {' '.join(STEPS)}")
+        return 2
+    steps = list(dict.fromkeys(step for name in names for step in STEPS[name]))
+    return run_all(steps, os.path.join(ROOT, "build", "logs"), read_skips("tests/skips.txt"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
