@@ -30,17 +30,16 @@ bench-start: deps-test all
 	@/usr/bin/python3 tests/bench/starts.py
 
 lint: deps-test
-	@cmake --preset dev >/dev/null
-	@cmake --build --preset dev
-	@tests/lint/lint.sh build/dev
+	@tests/run.sh lint
 
-# FUZZ_SECONDS for each target
+# each target searches for FUZZ_SECONDS (60)
 fuzz: deps-test
-	@tests/fuzz/run.sh
+	@tests/run.sh search
 
-# the tests of faults and overload, for longer; the tests on Debian 13
-soak: deps-test all
-	@AMPS_BIN=$(CURDIR)/build/bin /usr/bin/python3 tests/system/soak.py
+# what takes long: every kind of source, a hundred faults of each kind, everything at once, fuzzing,
+# Debian 13
+soak: deps-test
+	@tests/run.sh soak search
 	@tests/debian13.sh --demo
 
 # builds and tests in a chroot of Debian 13, plays the demo line-up there; needs root

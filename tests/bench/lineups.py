@@ -88,6 +88,7 @@ def status_ms(seconds):
 class LineUps:
     def __init__(self, options):
         self.quick = options.quick
+        self.large = 1000 if options.quick else 10000
         self.out = {}
 
     # -- check, reload
@@ -113,11 +114,11 @@ class LineUps:
               flush=True)
 
     def check_and_reload(self):
-        text = line_up(10000)
+        text = line_up(self.large)
         times = [check_times(text) for _ in range(1 if self.quick else 5)]
         self.out["check"] = [{"wall_s": wall, "cpu_s": cpu} for wall, cpu in times]
         wall, cpu = (statistics.median(column) for column in zip(*times))
-        print(f"amps check, 10,000 channels: {wall:.2f} s, {cpu:.2f} s of a processor")
+        print(f"amps check, {self.large:,} channels: {wall:.2f} s, {cpu:.2f} s of a processor")
         with Amps(line_up(0), cpus=BOTH_CPUS) as amps:
             with Asker(amps) as asker:
                 time.sleep(2)
@@ -125,11 +126,12 @@ class LineUps:
             print("`status` of an idle server: "
                   f"{self.out['status_idle']['median']:.1f} ms, at most "
                   f"{self.out['status_idle']['max']:.0f} ms")
-            self.reload(amps, "none to 10,000 channels", text)
+            self.reload(amps, f"none to {self.large:,} channels", text)
 
     # -- memory
 
-    def memory(self, count=20000):
+    def memory(self):
+        count = 2 * self.large
         with Amps(line_up(0), cpus=BOTH_CPUS) as amps:
             wait_for(lambda: nursery_is_ready(amps), "the nursery")
             before = pss_bytes(amps.tree())
@@ -145,7 +147,7 @@ class LineUps:
 
     def starts(self, count=1000):
         rows = {"first": [], "later": []}
-        for _ in range(2 if self.quick else 10):
+        for _ in range(1 if self.quick else 10):
             with tempfile.TemporaryDirectory(prefix="amps-bench-") as state:
                 for name in ("first", "later"):
                     with Amps(line_up(count), state=state, cpus=BOTH_CPUS) as amps:

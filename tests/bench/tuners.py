@@ -19,6 +19,7 @@ BOTH_CPUS = f"{SERVER_CPU},{CLIENT_CPU}"
 KINDS = ("udp", "http", "file")
 MEGABYTE = 1 << 20
 RING_SECONDS = 20  # more than a ring of 16 MiB holds of 8 Mbit/s
+QUICK_MANY, QUICK_RING_SECONDS = 10, 2
 
 
 def copied(number, source, **more):
@@ -53,27 +54,27 @@ def running_jobs(amps):
 
 # -- two hundred running channels
 
-def many(seconds):
+def many(count, seconds):
     """What is lost here may be lost to a busy machine: it is told, nothing fails for it."""
     make_film(SMALL_FILM, "640x360", "700k", SMALL_BITS)
-    ports = range(MANY_PORT, MANY_PORT + MANY)
+    ports = range(MANY_PORT, MANY_PORT + count)
     config = Amps.with_streams([copied(i, f"udp://127.0.0.1:{port}")
                                 for i, port in enumerate(ports, 1)],
                                idle_timeout=60, start_timeout=60)
     sender = [tool("tssend"), SMALL_FILM, str(SMALL_BITS), *(f"127.0.0.1:{p}" for p in ports)]
     with Program(sender, CLIENT_CPU), Amps(config, BOTH_CPUS) as amps:
         load(amps, "-c", 1, "--zap", path="/stream/1")  # everything of the server is up
-        words = load_words(amps, "-c", MANY, "-d", seconds, "-w", 3, "-V", SAMPLED, "-r", 20,
-                           "--timeout", 60, *(f"/stream/{i}" for i in range(1, MANY)),
-                           path=f"/stream/{MANY}")
+        words = load_words(amps, "-c", count, "-d", seconds, "-w", 3, "-V", min(count, SAMPLED),
+                           "-r", 20, "--timeout", 60, *(f"/stream/{i}" for i in range(1, count)),
+                           path=f"/stream/{count}")
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as viewers:
             with contextlib.suppress(Broken):
-                wait_for(lambda: len(running_jobs(amps)) == MANY, f"{MANY} running channels", 90)
+                wait_for(lambda: len(running_jobs(amps)) == count, f"{count} running channels", 90)
             row = watch_jobs(amps, seconds)
             got = load_result(viewers)
     row["viewers"] = {name: got[name] for name in
                       ("lost_clients", "cc_err", "sync_loss", "verified", "mbps")}
-    print(f"{MANY} channels of 1 Mbit/s, {row['running']} running: private memory of a job, MiB: "
+    print(f"{count} channels of 1 Mbit/s, {row['running']} running: private memory of a job, MiB: "
           + cell([b / MEGABYTE for b in row["private_bytes"]], ".2f")
           + f";  {row['cpu_ms_each_s']:.2f} CPU-ms a second each;  {got['lost_clients']} viewers "
           f"lost, {got['cc_err']} continuity errors at {got['verified']} of them", flush=True)
@@ -112,7 +113,7 @@ def cpu_ms_per_gbit(pids, seconds):
     return [(cpu_ns(p) - b) / 1e6 / gbits for p, b in zip(pids, before)]
 
 
-def ingest(rounds, seconds):
+def ingest(rounds, seconds, ring_seconds):
     """Everything runs at once on one processor, each process some hundredths of it, and is measured
     when its ring has been written once: the first use of a page is the kernel's work."""
     config = Amps.with_streams([
@@ -129,7 +130,7 @@ def ingest(rounds, seconds):
         stack.enter_context(Program(load_words(amps, "-c", len(KINDS), "-d", 3600, "-w", 0, *paths,
                                                path=f"/stream/{len(KINDS)}"), CLIENT_CPU))
         wait_for(lambda: len(running_jobs(amps)) == len(KINDS), "the running channels")
-        time.sleep(RING_SECONDS)
+        time.sleep(ring_seconds)
         jobs = running_jobs(amps)
         pids = [jobs[i] for i in range(1, len(KINDS) + 1)] + [program.pid for program in bare]
         got = [cpu_ms_per_gbit(pids, seconds) for _ in range(rounds)]
@@ -165,9 +166,9 @@ def first_bytes(count):
 def measure(quick):
     """All of it; the figures."""
     print("\nRunning tuners")
-    out = {"many": many(6 if quick else 12)}
+    out = {"many": many(QUICK_MANY, 4) if quick else many(MANY, 12)}
     print("\nTaking in 8 Mbit/s, CPU-ms per Gbit of the process that does it\n"
           f"{'source':>6}  {'amps':<20}{'bare loop':<20}ratio in a round")
-    out["ingest"] = ingest(2 if quick else 7, 4)
-    out["first_byte_ms"] = first_bytes(20 if quick else 100)
+    out["ingest"] = ingest(1, 1, QUICK_RING_SECONDS) if quick else ingest(7, 4, RING_SECONDS)
+    out["first_byte_ms"] = first_bytes(5 if quick else 100)
     return out

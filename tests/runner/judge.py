@@ -195,10 +195,11 @@ def run(words, log, limit, env=None):
 # -- steps
 
 class Step:
-    """Something that is run and judged.  `again`: what fails gets a second look."""
+    """Something that is run and judged, for at most `limit` seconds.  `again`: what fails gets a
+    second look.  `env`: more of the environment."""
 
-    def __init__(self, name, limit, again=False):
-        self.name, self.limit, self.again = name, limit, again
+    def __init__(self, name, limit, again=False, env=None):
+        self.name, self.limit, self.again, self.env = name, limit, again, env or {}
         self.logs = None
         self.cases = []
         self.faults = []        # what is wrong with the step itself
@@ -211,10 +212,9 @@ class Step:
     def failed(self):
         return [c for c in self.cases if c.outcome == FAILED]
 
-    def command(self, words, name=None, env=None):
-        """Runs a command into the log NAME.log; Done."""
-        log = os.path.join(self.logs, (name or self.name) + ".log")
-        done = run(words, log, self.limit, env)
+    def command(self, words):
+        """Runs a command into the step's log; Done."""
+        done = run(words, self.path(".log"), self.limit, self.env)
         if done.late:
             self.faults.append(f"took longer than {self.limit} s: {' '.join(words)[:120]}")
         ours = [x for x in done.left if x.startswith("amps")]
@@ -270,8 +270,8 @@ class Step:
 class Whole(Step):
     """Commands that pass or fail together: one test."""
 
-    def __init__(self, name, limit, *commands):
-        super().__init__(name, limit)
+    def __init__(self, name, limit, *commands, env=None):
+        super().__init__(name, limit, env=env)
         self.commands = commands
 
     def run_tests(self):
@@ -292,11 +292,8 @@ class Junit(Step):
     def words(self, junit):
         raise NotImplementedError
 
-    def environment(self):
-        return {}
-
     def run_tests(self):
-        done = self.command(self.words(self.path(".xml")), env=self.environment())
+        done = self.command(self.words(self.path(".xml")))
         self.cases, faults = self.judge(done, self.path(".xml"))
         self.faults += faults
 
@@ -317,7 +314,7 @@ class Junit(Step):
 
     def passes_alone(self, case, where):
         junit = f"{where}.xml"
-        done = run(self.words_alone(junit, case), f"{where}.log", self.limit, self.environment())
+        done = run(self.words_alone(junit, case), f"{where}.log", self.limit, self.env)
         cases, faults = self.judge(done, junit)
         return not faults and not done.late and len(cases) == 1 and cases[0].outcome == PASSED
 
@@ -326,14 +323,11 @@ class Junit(Step):
 
 
 class Pytest(Junit):
-    """Tests of pytest, `parallel` processes at once, against the programs in `bin`."""
+    """Tests of pytest, `parallel` processes at once."""
 
-    def __init__(self, name, limit, args, bin=None, parallel=0, again=True):
-        super().__init__(name, limit, again)
-        self.args, self.bin, self.parallel = list(args), bin, parallel
-
-    def environment(self):
-        return {"AMPS_BIN": self.bin} if self.bin else {}
+    def __init__(self, name, limit, args, parallel=0, again=True, env=None):
+        super().__init__(name, limit, again, env)
+        self.args, self.parallel = list(args), parallel
 
     def pytest(self, junit):
         return ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
@@ -365,8 +359,8 @@ class Ctest(Junit):
 
     codes = (0, 8)
 
-    def __init__(self, name, limit, build, args=(), parallel=1, again=True):
-        super().__init__(name, limit, again)
+    def __init__(self, name, limit, build, args=(), parallel=1, again=True, env=None):
+        super().__init__(name, limit, again, env)
         self.build, self.args, self.parallel = build, list(args), parallel
 
     def words(self, junit):

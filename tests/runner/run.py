@@ -19,9 +19,15 @@ def build(name, preset, *options, targets=()):
                  ["cmake", "--build", "--preset", preset, *chosen])
 
 
-def system(name, limit, select, folder, parallel):
-    return Pytest(name, limit, ["tests/system", "-m", select], os.path.join(ROOT, folder, "bin"),
-                  parallel)
+def system(name, limit, select, folder, parallel, **env):
+    return Pytest(name, limit, ["tests/system", "-m", select], parallel,
+                  env={"AMPS_BIN": os.path.join(ROOT, folder, "bin"), **env})
+
+
+def fuzz(name, limit, seconds=None):
+    """The fuzz targets: a fixed number of runs each, or a search of so many seconds."""
+    return Ctest(name, limit, "build/fuzz", ["--timeout", str(seconds + 120 if seconds else 300)],
+                 CPUS, again=False, env={"FUZZ_SECONDS": str(seconds or "")})
 
 
 PREPARE = Whole("prepare", 900, [PYTHON, "tests/system/prepare.py"])
@@ -41,7 +47,7 @@ STEPS = {
     "race": [BUILD_RELEASE, BUILD_TSAN,
              Ctest("race", 600, "build", ["-L", "^race$"], again=False),
              Ctest("race_tsan", 900, "build/tsan", ["-L", "^race$"], again=False)],
-    "fuzz": [BUILD_FUZZ, Ctest("fuzz", 1200, "build/fuzz", parallel=CPUS, again=False)],
+    "fuzz": [BUILD_FUZZ, fuzz("fuzz", 1200)],
     "system": [PREPARE, BUILD_ASAN,
                system("system", 1800, "not slow and not heavy and not timing and not soak",
                       "build/asan", BESIDE)],
@@ -51,11 +57,13 @@ STEPS = {
                        BESIDE)],
     "heavy": [PREPARE, BUILD_RELEASE,
               system("heavy", 1800, "(heavy or timing) and not soak", "build", 0)],
-    # not part of the whole
+    # not part of the whole: what takes as long as one likes
     "soak": [PREPARE, BUILD_RELEASE,
-             system("soak", 7200, "soak", "build", 0)],
+             system("soak", 14400, "soak", "build", 0, AMPS_SOAK="1"),
+             Whole("chaos", 14400, [PYTHON, "tests/system/soak.py"])],
+    "search": [BUILD_FUZZ, fuzz("search", 14400, int(os.environ.get("FUZZ_SECONDS", "60")))],
 }
-WHOLE = [name for name in STEPS if name != "soak"]
+WHOLE = [name for name in STEPS if name not in ("soak", "search")]
 
 
 def main(names):

@@ -17,6 +17,7 @@ MARKERS = [
     "heavy: needs the machine for itself; runs on the release build, alone",
     "timing: judges times; runs on the release build, alone",
     "smoke: one of the few that the release build runs, too",
+    "long: waits for minutes, without work; starts first",
     "soak: only `make soak` runs it",
     "once: a failure stands, there is no second look",
     "xdist_group(name): tests that one process runs",
@@ -37,8 +38,8 @@ def shares_a_fixture(item):
 
 
 def pytest_collection_modifyitems(items):
-    """What the runner wants to know of a test; and modules that share a fixture stay in one
-    process, which would be made in each otherwise, and go first, as they take longest."""
+    """What the runner wants to know of a test; and modules that share a fixture, which each process
+    would make otherwise, stay in one and go first, as they take longest."""
     for item in items:
         item.user_properties.append(("id", item.nodeid))
         if item.get_closest_marker("once"):
@@ -47,7 +48,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.module.__name__ in shared:
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-    items.sort(key=lambda item: item.module.__name__ not in shared)
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None,
+                                 item.module.__name__ not in shared))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,14 +1,12 @@
-"""Makes once what tests use: the films, the programs that watch and read.  A test makes what is
+"""Makes once what tests use: the films and npm's readers of playlists.  A test makes what is
 missing itself, but within its own time."""
 import media
 import playlist_readers
-import watch
 
 
 def main():
     for make in media.FILMS:
         make()
-    watch.program()
     playlist_readers.install()
 
 

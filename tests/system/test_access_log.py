@@ -64,6 +64,7 @@ def test_it_is_off_unless_asked_for(server):
     assert "GET /none" not in s.log()
 
 
+@pytest.mark.smoke
 def test_each_request_has_its_line(server, tmp_path):
     """Answered, refused, malformed, watched, and left before an answer."""
     log = Log(tmp_path / "access")
@@ -111,6 +112,7 @@ def test_who_leaves_unanswered_has_a_line(server, tmp_path):
     assert (late["status"], late["channel"]) == ("504", "1") and int(late["ms"]) >= 900
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_token_is_in_it_but_its_name(server, tmp_path, form):
     secrets = shared, guest, wrong = "Shared-5ecret-Tok", "Guest-5ecret-Tok", "Wrong-5ecret-Tok"
@@ -151,6 +153,7 @@ def test_the_address_is_the_clients(server, tmp_path):
     assert log.wait(1)[0]["address"] == "10.1.2.3"
 
 
+@pytest.mark.smoke
 def test_rotation_loses_no_line(server, tmp_path):
     """Renamed under requests that go on: with SIGHUP, with a reload, and with one that is refused."""
     log = Log(tmp_path / "access")

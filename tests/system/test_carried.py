@@ -88,6 +88,7 @@ def test_codecs_and_sounds(server):
         assert [x for wrong in pool.map(look, range(1, len(rows) + 1)) for x in wrong] == []
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("options,expected", [
     ({"vn": None}, ["aac fra", "ac3 eng", "mp2 deu"]),
     ({"an": None}, ["mpeg2video"]),
@@ -234,6 +235,7 @@ def test_a_subtitle_after_a_long_silence_moves_no_picture(server, tmp_path):
         stream.close()
 
 
+@pytest.mark.smoke
 def test_languages_beside_what_is_encoded(server):
     profile = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "acodec": "aac",
                "map": ["0:v", "0:a"]}

@@ -26,6 +26,7 @@ def run(*args, **kwargs):
     return subprocess.run([AMPS, *args], capture_output=True, text=True, timeout=60, **kwargs)
 
 
+@pytest.mark.smoke
 def test_help_names_every_command_and_each_helps():
     done = run("--help")
     assert done.returncode == 0
@@ -52,10 +53,12 @@ def test_manual_and_completion_agree_with_help():
         assert name in completion
 
 
+@pytest.mark.smoke
 def test_version():
     assert re.fullmatch(r"amps \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
+@pytest.mark.smoke
 def test_wrong_usage_is_2():
     for args in ([], ["nosuch"], ["tuners", "--nosuch"], ["stop"], ["kick", "x"], ["stop", "1", "2"],
                  ["shutdown", "--timeout", "-1"], ["serve", "--port"], ["serve", "--port", "x"],
@@ -68,6 +71,7 @@ def test_wrong_usage_is_2():
         assert done.stderr and not done.stdout
 
 
+@pytest.mark.smoke
 def test_no_server_is_3(tmp_path):
     path = str(tmp_path / "control.sock")
     for args in (["tuners"], ["viewers"], ["status"], ["reload"], ["shutdown"], ["stop", "1"],
@@ -85,6 +89,7 @@ def test_list_without_a_server_shows_the_file(tmp_path):
     assert [c["id"] for c in json.loads(run("list", "--config", str(path), "--json").stdout)] == [7]
 
 
+@pytest.mark.smoke
 def test_tables_and_json_of_a_running_server(server):
     s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film())))
     assert s.amps("tuners").stdout == "no tuner is running\n"
@@ -152,6 +157,7 @@ def test_stop_and_kick_of_what_is_not_there_is_1(server):
         assert done.returncode == 1 and done.stderr, args
 
 
+@pytest.mark.smoke
 def test_reload_reports_what_changed(server):
     s = server(line_up(channel(1, media.film()), channel(2, media.film())))
     s.write_config(line_up(channel(1, media.film(), group="New"), channel(3, media.film())))
@@ -185,7 +191,7 @@ def test_reload_of_a_bad_file_prints_every_problem_and_changes_nothing(server):
     assert s.ask("list")[0]["name"] == "Channel 1"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_reloads_in_a_row_hear_why_though_the_loader_hangs(server):
     """The first until the server kills it after a minute, the second behind it as long again."""
     s = server(line_up(channel(1, media.film())))

@@ -42,6 +42,7 @@ def odd(**more):
     return {**config, **more}
 
 
+@pytest.mark.smoke
 def test_an_export_runs_again_and_exports_the_same(server, tmp_path):
     first = server(odd(auth={"enabled": True, "token": "x" * 20, "tokens": [
         {"name": "box", "token": "y" * 20, "groups": ["1e3"], "max_viewers": 2}]}))

@@ -48,6 +48,7 @@ def test_names_survive_to_the_letter(tmp_path):
     assert [c["id"] for c in channels] == list(range(1, len(NAMES) + 1))
 
 
+@pytest.mark.smoke
 def test_attributes_options_and_groups(tmp_path):
     done = import_(
         '#EXTM3U url-tvg="http://h/guide.xml"\n'

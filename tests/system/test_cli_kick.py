@@ -1,4 +1,6 @@
 """amps kick and amps stop: they end what they name and nothing else."""
+import pytest
+
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
@@ -11,6 +13,7 @@ def viewer(s, agent):
                     f"the viewer {agent}")
 
 
+@pytest.mark.smoke
 def test_kick_ends_one_viewer(server):
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts", headers={"User-Agent": "one"}) as one, \

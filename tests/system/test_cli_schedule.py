@@ -4,6 +4,8 @@ import os
 import subprocess
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 import media
 from harness import BIN, wait_for
 from lineup import channel, line_up
@@ -18,6 +20,7 @@ def scheduled(number, start, end):
     return {**channel(number, media.film()), "schedule": {"start": start, "end": end}}
 
 
+@pytest.mark.smoke
 def test_states_and_times(server):
     s = server(line_up(channel(1, media.film())))
     # the start of a server may take longer than its first windows

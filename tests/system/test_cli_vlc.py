@@ -4,6 +4,8 @@ import re
 import subprocess
 import urllib.request
 
+import pytest
+
 import media
 from harness import BIN
 from lineup import LOOP, channel, line_up
@@ -26,6 +28,7 @@ def link(s, *args):
     return url
 
 
+@pytest.mark.smoke
 def test_the_printed_links_play(server):
     s = server(protected(channel(1, media.film(), **LOOP, adaptive_bitrates=[
         {"name": "HD+", "ffmpeg_profile": "small"}])))

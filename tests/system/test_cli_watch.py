@@ -84,6 +84,7 @@ class Terminal:
         os.close(self.master)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("key", [b"q", b"\x03"])
 def test_keys_end_it_and_the_terminal_is_as_before(server, key):
     s = server(line_up(channel(1, media.film(), **LOOP)))

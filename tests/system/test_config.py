@@ -24,6 +24,7 @@ def check(tmp_path, text, *args, env=None):
                           text=True, timeout=60, env=dict(os.environ, **(env or {})))
 
 
+@pytest.mark.smoke
 def test_all_problems_at_once_each_with_line_and_path(tmp_path):
     done = check(tmp_path, """\
 server:
@@ -115,6 +116,7 @@ def test_a_missing_file_is_said(tmp_path):
     assert done.returncode == 1 and "none.yaml" in done.stdout + done.stderr
 
 
+@pytest.mark.smoke
 def test_the_files_of_the_project_pass():
     env = dict(os.environ, AMPS_DEMO_DIR="/tmp")
     for name in os.listdir(os.path.join(ROOT, "etc")):
@@ -124,6 +126,7 @@ def test_the_files_of_the_project_pass():
             assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.smoke
 def test_a_bad_file_does_not_start(server):
     s = server("streams: 5\n", ready=False)
     assert s.process.wait(20 * PATIENCE) == 1
@@ -131,6 +134,7 @@ def test_a_bad_file_does_not_start(server):
     s.check_gone()
 
 
+@pytest.mark.smoke
 def test_sighup_reloads(server):
     s = server(line_up(channel(1, media.film())))
     s.write_config(line_up(channel(2, media.film())))

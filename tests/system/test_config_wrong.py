@@ -58,6 +58,7 @@ def test_nothing_else_is_said_of_the_options(checked):
     assert sorted(checked["options"][1]) == sorted(options_file()[1].values())
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name, reason", [
     ("a folder", "Is a directory"), ("no file", "No such file or directory"),
     ("no folder", "Not a directory"), ("too large", "File too large")])

@@ -254,6 +254,7 @@ def test_the_page_names_each_method_and_error_code():
     assert methods and codes and said == {*methods, *codes}
 
 
+@pytest.mark.smoke
 def test_all_lines_at_once_are_answered_in_order(shared):
     with Client(shared) as c:
         everything = b"".join(line + b"\n" for line, _, _ in CASES.values())
@@ -376,6 +377,7 @@ def test_clients_that_take_no_answer_hold_up_nobody(shared):
             c.sock.close()
 
 
+@pytest.mark.smoke
 def test_bad_lines_by_the_thousand_cost_no_memory(shared):
     bad = [line for line, _, _ in CASES.values() if len(line) < 1000]
     master = shared.process.pid

@@ -17,6 +17,7 @@ def demo(server, tmp_path):
     return server(text, env={"AMPS_DEMO_DIR": str(tmp_path)}, workers=2)
 
 
+@pytest.mark.smoke
 def test_every_link_of_the_demo_plays_at_the_same_time(demo):
     links = re.findall(r"^http://[^/]+(/.*?)\r?$", demo.get("/playlist.m3u").text, re.M)
     assert len(links) == 5

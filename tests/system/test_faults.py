@@ -18,7 +18,8 @@ SOAK = bool(os.environ.get("AMPS_SOAK"))
 KILLS = 100 if SOAK else 10
 SEED = int(os.environ.get("AMPS_SEED", "1"))
 
-pytestmark = [pytest.mark.limit(1800)] if SOAK else []   # a hundred kills take long
+# a hundred kills take long
+pytestmark = [pytest.mark.soak, pytest.mark.limit(1800)] if SOAK else []
 
 
 def two_channels():
@@ -344,6 +345,7 @@ def test_a_hung_worker_is_replaced(server):
     assert took > 1.5, "a worker that is only late is not killed"
 
 
+@pytest.mark.smoke
 def test_a_hung_job_is_replaced(server):
     s = server(two_channels())
     with Watch(s) as w:

@@ -217,6 +217,7 @@ def test_nobody_comes_to_the_canaries(server, canary):
             assert all(n.startswith(("/key", "/map")) for n in plays), plays
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("transport,allowed", [("tcp", False), ("udp", False), ("udp", True)])
 def test_an_rtsp_server_may_not_lead_inside(server, canary, transport, allowed):
     port = canary.port

@@ -38,6 +38,7 @@ def statuses(data):
     return [int(x) for x in re.findall(rb"(?:^|\n|\}|\r)HTTP/1\.1 (\d+) ", data)]
 
 
+@pytest.mark.smoke
 def test_a_connection_is_kept_for_further_requests(server):
     s = server(line_up(channel(1, media.film())))
     with socket.create_connection((s.host, s.port), 10 * PATIENCE) as c:
@@ -158,6 +159,7 @@ def test_head_has_the_headers_of_get(server):
             assert head[1]["content-length"] == get[1]["content-length"]
 
 
+@pytest.mark.smoke
 def test_tokens_in_every_form(server):
     token = "s3cret-token-of-tests"
     s = server(line_up(channel(1, media.film()), auth={"enabled": True, "token": token}))
@@ -213,6 +215,7 @@ def test_max_viewers_answers_503_with_retry_after(server):
         assert one.read(188)
 
 
+@pytest.mark.smoke
 def test_regions_hide_and_refuse(server):
     s = server(line_up(channel(1, media.film(), regions_allowed=["US", "CA"]),
                        channel(2, media.film(), regions_blocked=["CN"]),
@@ -239,6 +242,7 @@ def test_a_cache_is_told_every_field_a_region_may_come_in(server):
         assert header.lower() in varies, varies
 
 
+@pytest.mark.smoke
 def test_metrics_in_both_forms(server):
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts") as stream:
@@ -264,6 +268,7 @@ def test_the_page_holds_no_data(server):
         assert not re.search(r"""(src|href)=["']?(https?:)?//""", answer.text)
 
 
+@pytest.mark.smoke
 def test_gzip_and_etag_of_the_playlist(server):
     s = server(line_up(*[channel(i, media.film()) for i in range(1, 200)]))
     plain = s.get("/playlist.m3u")

@@ -322,6 +322,7 @@ def test_every_request_gets_its_answer(shared, name):
     exchange(shared, *CASES[name])
 
 
+@pytest.mark.smoke
 def test_the_answer_does_not_depend_on_how_the_bytes_arrive(shared):
     """The same cases, cut in the middle of everything."""
     for name, (data, statuses, stays) in CASES.items():

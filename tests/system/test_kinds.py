@@ -11,14 +11,27 @@ from play_kinds import play_all
 # one process plays them, wave by wave: the waves of several would be in each other's way
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kinds")]
 
-SECONDS = 60 if os.environ.get("AMPS_SOAK") else 5
+SOAK = bool(os.environ.get("AMPS_SOAK"))
+SECONDS = 60 if SOAK else 5
 WAVE = 12    # kinds at once
+# one of each protocol and container; `make soak` and `make sources` play all
+ONE_OF_EACH = {
+    "RTSP over TCP", "RTMP", "RTMPS", "SRT, called, encrypted", "UDP from GStreamer", "multicast",
+    "RTP", "HTTP", "HTTPS", "MP4 over HTTP, looped", "HLS, live, fragmented MP4",
+    "HLS, live, AES-128", "DASH, live, segments told by the clock", "TCP", "pipe", "character device",
+    "packets of 204 bytes, looped", "one of two programmes, looped"}
+
+
+def named(name):
+    return pytest.param(name, marks=[pytest.mark.soak] if SOAK or name not in ONE_OF_EACH else [])
 
 
 @pytest.fixture(scope="module")
-def waves():
+def waves(request):
     """wave(name) -> Played: the kinds that are played at once with this one have been played."""
-    played, names = {}, list(KINDS)
+    played = {}
+    names = [item.callspec.params["name"] for item in request.session.items
+             if item.module is request.module]
 
     def wave(name):
         at = names.index(name) // WAVE * WAVE
@@ -42,7 +55,7 @@ def waves():
     return wave
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", map(named, KINDS))
 def test_plays(waves, name):
     played = waves(name)
     if played.skipped:

@@ -158,6 +158,7 @@ def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
     assert p99(stormy) < 3 * p99(calm) + 300 * PATIENCE, (calm, stormy)
 
 
+@pytest.mark.smoke
 def test_an_endless_head_is_431(server):
     config, _ = film()
     s = server(config)
@@ -190,6 +191,7 @@ def test_an_endless_head_is_431(server):
         assert_untouched(w.report())
 
 
+@pytest.mark.smoke
 def test_clients_that_take_nothing_do_not_grow_memory(server):
     """Neither the answers nobody takes nor the streams nobody reads are kept for them."""
     streams = [channel(i, media.film(), **LOOP) for i in range(1, 2001)]
@@ -250,6 +252,7 @@ def answer_of(sock):
         return answer
 
 
+@pytest.mark.smoke
 def test_more_connections_than_descriptors(server):
     """Newcomers are refused, who is there loses nothing, and nothing spins."""
     config, _ = film()
@@ -292,6 +295,7 @@ def exhaust(pid):
     return before
 
 
+@pytest.mark.smoke
 def test_descriptors_that_run_out_under_a_worker(server):
     """As when the machine's are exhausted: accept fails, nothing spins, it recovers by itself."""
     config, _ = film()
@@ -314,6 +318,7 @@ def test_descriptors_that_run_out_under_a_worker(server):
     assert busy < 0.5 * COST, f"{busy} s of a processor while accept failed"
 
 
+@pytest.mark.smoke
 def test_descriptors_that_run_out_under_the_master(server):
     """Its loop does not spin, and who knocked at the control socket is answered once there are."""
     config, _ = film()
@@ -340,6 +345,7 @@ def test_descriptors_that_run_out_under_the_master(server):
     assert busy < 0.5 * COST, f"{busy} s of a processor while accept failed"
 
 
+@pytest.mark.smoke
 def test_churn_leaves_nothing(server):
     """Viewers that come and go by the thousand cost no descriptor and no memory."""
     config, _ = film()

@@ -5,6 +5,8 @@ import re
 import socket
 import subprocess
 
+import pytest
+
 import media
 from harness import PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
@@ -14,6 +16,7 @@ TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|e
                   r"[a-z]+(\[[^]]*\])?\[\d+\] [^\x00-\x1f\x7f]+$")
 
 
+@pytest.mark.smoke
 def test_every_line_of_a_json_log_parses(server):
     with HttpOrigin() as origin:
         origin.mode = "refuse"
@@ -104,6 +107,8 @@ print(s.recv(4096).decode())"""], capture_output=True, text=True, timeout=20)
     assert "\x1b" not in s.log()
 
 
+@pytest.mark.once
+@pytest.mark.smoke
 def test_no_secret_leaves_the_server(server, tmp_path):
     """Tokens, credentials of sources and their headers, through good and failing paths."""
     shared, admin, guest = "Shared-5ecret-Tok", "Admin-5ecret-Tok", "Guest-5ecret-Tok"

@@ -5,6 +5,8 @@ import struct
 import subprocess
 import threading
 
+import pytest
+
 import media
 from harness import wait_for
 from lineup import channel, line_up
@@ -84,6 +86,7 @@ def router():
         r.join()
 
 
+@pytest.mark.smoke
 def test_a_router_that_forgot_us_is_asked_again(server):
     media.long_film()
     with network(), router() as r:

@@ -1,4 +1,6 @@
 """overlap=true: a viewer with a connection to the source of its own, which nobody else notices."""
+import pytest
+
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
@@ -16,6 +18,7 @@ def serve(server, origin, **more):
                   workers=2)
 
 
+@pytest.mark.smoke
 def test_each_has_a_source_of_its_own_which_ends_with_it(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = serve(server, origin)

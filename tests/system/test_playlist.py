@@ -24,6 +24,7 @@ def full_channel():
                    adaptive_bitrates=[{"name": "sd", "ffmpeg_profile": "small"}])
 
 
+@pytest.mark.smoke
 def test_every_line_of_a_full_channel(server):
     s = server(line_up(full_channel()))
     base = f"http://127.0.0.1:{s.port}"

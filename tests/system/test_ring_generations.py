@@ -290,6 +290,7 @@ def test_a_film_that_ends(server):
         assert tuner is None or tuner["state"] == "ended", tuner
 
 
+@pytest.mark.smoke
 def test_a_transcoded_film_that_ends(server):
     s = server(line_up(channel(1, media.short_film(), "small")))
     for _ in range(2):
@@ -305,6 +306,7 @@ def test_a_transcoded_film_that_ends(server):
         assert tuner is None or tuner["state"] == "ended", tuner
 
 
+@pytest.mark.smoke
 def test_a_loop_has_no_seam(server):
     s = server(line_up(channel(1, media.blink(), **LOOP)))
     with Watch(s) as w:

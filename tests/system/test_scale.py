@@ -79,6 +79,7 @@ def reload_text(s):
     return done.stdout + done.stderr
 
 
+@pytest.mark.smoke
 def test_a_later_start_does_not_ask_libav_again(server, listening_transcoder):
     asked = listening_transcoder
     config = line_up(channel(1, "http://origin.example.net/1.ts", input_options={"re": None}))

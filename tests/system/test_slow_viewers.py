@@ -86,6 +86,7 @@ def test_slow_readers_are_dropped_where_that_is_configured(server):
     assert "dropped a viewer: too slow channel=1" in s.log()
 
 
+@pytest.mark.smoke
 def test_a_paused_player_goes_on(server):
     s = server(dense())
     with Watch(s) as good, Watch(s) as w:

@@ -68,6 +68,7 @@ def test_re_and_files_are_paced_by_the_clock(server):
     assert 4 < took < 8, took
 
 
+@pytest.mark.smoke
 def test_lavfi_makes_pictures(server):
     s = server(line_up(channel(
         1, "testsrc2=size=320x180:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]",
@@ -79,6 +80,7 @@ def test_lavfi_makes_pictures(server):
         w.stop().check().check_start()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("container", ["mpegts", "matroska", "flv", "nut"])
 def test_a_pipe(server, tmp_path, container):
     path = str(tmp_path / "pipe")
@@ -91,6 +93,7 @@ def test_a_pipe(server, tmp_path, container):
             w.stop().check().check_start()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("url", [
     "udp://127.0.0.1:{}", "udp://203.0.113.7:{}", "udp://@:{}?localaddr=lo"])
 def test_udp(server, url):
@@ -198,6 +201,7 @@ class MovingWindow:
         self.thread.join()
 
 
+@pytest.mark.smoke
 def test_live_hls(server, tmp_path):
     window = MovingWindow(tmp_path)
     with HttpOrigin(folder=str(tmp_path)) as origin:
@@ -354,6 +358,7 @@ def test_input_options_reach_the_source(server):
         assert headers["User-Agent"] == "box/7" and headers["X-Amps-Test"] == "yes"
 
 
+@pytest.mark.smoke
 def test_ss_and_t_cut_a_film(server):
     s = server(line_up(channel(1, media.mp4(), input_options={"ss": 4, "t": 4})))
     with s.stream("/stream/1.ts", timeout=30) as stream:

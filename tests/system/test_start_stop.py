@@ -13,6 +13,7 @@ from harness import BIN, PATIENCE, Server, kill, wait_for
 from lineup import LOOP, channel, line_up
 
 
+@pytest.mark.smoke
 def test_banner_names_version_url_channels_and_auth(server):
     s = server(line_up(channel(1, media.film())))
     text = wait_for(lambda: s.log() if "auth" in s.log() else None, 5, "the banner")
@@ -22,6 +23,7 @@ def test_banner_names_version_url_channels_and_auth(server):
     assert re.search(r"auth +off", text)
 
 
+@pytest.mark.smoke
 def test_every_program_runs_under_its_name(server):
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts") as stream:
@@ -33,6 +35,7 @@ def test_every_program_runs_under_its_name(server):
         assert media.film() not in line
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_cleanly_while_somebody_watches(server, number):
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
@@ -176,6 +179,7 @@ def test_health_routes_need_no_token(server):
     assert s.get("/").status == 200
 
 
+@pytest.mark.smoke
 def test_a_token_is_generated_once_and_kept_private(server):
     config = line_up(channel(1, media.film()))
     config["auth"] = {"enabled": True}

@@ -15,6 +15,7 @@ def payload_of(path):
     return b"".join(packets[first:])
 
 
+@pytest.mark.smoke
 def test_starts_with_tables_and_a_random_access_point(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     for _ in range(5):
@@ -27,6 +28,7 @@ def test_starts_with_tables_and_a_random_access_point(server):
         Checker(data).check().check_start()
 
 
+@pytest.mark.smoke
 def test_a_copied_file_passes_through_byte_for_byte_and_ends(server):
     s = server(line_up(channel(1, media.short_film())))
     with s.stream("/stream/1.ts") as stream:
@@ -48,6 +50,7 @@ def test_an_ended_film_starts_afresh_with_the_next_request(server):
             assert stream.read_all() == payload_of(media.short_film())
 
 
+@pytest.mark.smoke
 def test_viewers_share_one_source_and_each_gets_everything(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
         s = server(line_up(channel(1, origin.url())), workers=2)
@@ -101,6 +104,7 @@ def test_head_answers_at_once_and_takes_no_tuner(server):
     assert s.tuners() == []
 
 
+@pytest.mark.smoke
 def test_an_unknown_channel_is_404(server):
     s = server(line_up(channel(1, media.film())))
     for path in ("/stream/2.ts", "/stream/2", "/stream/1.ts?variant=none", "/stream/x.ts",
@@ -152,6 +156,7 @@ def test_routes_of_later_versions_are_404(server):
         assert s.get(path).status == 404, path
 
 
+@pytest.mark.once
 def test_credentials_of_a_source_are_in_no_answer_and_no_log(server):
     with HttpOrigin(Paced(media.long_film(), 120)) as origin:
         origin.mode = "refuse"

@@ -2,6 +2,8 @@
 import json
 import subprocess
 
+import pytest
+
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
@@ -35,6 +37,7 @@ def config(source, **more):
                    ffmpeg_profiles=PROFILES, streaming={"idle_timeout": 1})
 
 
+@pytest.mark.smoke
 def test_a_profile_is_what_comes_out(server, tmp_path):
     s = server(line_up(channel(1, media.long_film(), profile="tiny", **LOOP),
                        ffmpeg_profiles=PROFILES))
@@ -71,6 +74,7 @@ def test_mpeg2_with_pictures_that_refer_to_both_sides(server, tmp_path):
     assert "B" in pictures and pictures.count("I") >= 2, pictures
 
 
+@pytest.mark.smoke
 def test_all_variants_come_from_one_source_and_one_derive(server, tmp_path):
     with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
         s = server(config(origin.url()))

@@ -1,0 +1,37 @@
+"""The scripts of the measurements and of the soak: each runs to its end.  What they measure is not
+judged here."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness import BIN, ROOT
+
+pytestmark = pytest.mark.heavy
+
+
+def quick(script, *words):
+    """What a script prints in its quick form."""
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "tests", script), "--quick", *words],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=170,
+                          env=dict(os.environ, AMPS_BIN=BIN))
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "nothing measured" in done.stdout:
+        pytest.skip("a network of its own needs root")
+    return done.stdout
+
+
+@pytest.mark.parametrize("subject, says", [
+    ("viewers", "playing, 20 joins"), ("line-ups", "later start with"), ("playlists", "gzip"),
+    ("tuners", "from the request to the first byte")])
+def test_bench(subject, says):
+    assert says in quick("bench/bench.py", "--only", subject)
+
+
+def test_bench_of_starts():
+    assert "HLS" in quick("bench/starts.py")
+
+
+def test_soak():
+    assert "requests served" in quick("system/soak.py")
