@@ -1,12 +1,20 @@
-"""Makes once what tests use: the films and npm's readers of playlists.  A test makes what is
+"""Makes once what tests use: the films, those of the measurements, too, and npm's readers of playlists.  A test makes what is
 missing itself, but within its own time."""
+import os
+import sys
+
 import media
 import playlist_readers
+from harness import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
+import programs  # noqa: E402
 
 
 def main():
     for make in media.FILMS:
         make()
+    programs.make_film()
     playlist_readers.install()
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from harness import BIN, ROOT
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.limit(600)]
 
 
 def quick(script, *words):
     """What a script prints in its quick form."""
     done = subprocess.run([sys.executable, os.path.join(ROOT, "tests", script), "--quick", *words],
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=170,
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=550,
                           env=dict(os.environ, AMPS_BIN=BIN))
     assert done.returncode == 0, done.stdout + done.stderr
     if "nothing measured" in done.stdout:
