@@ -3,7 +3,7 @@
 # them; exit code 1 if anything does.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-build=${1:-build/dev}
+build=${1:-build}
 bad=0
 
 complain() {
@@ -19,23 +19,21 @@ linked() {
 }
 
 headers_compile_alone() {
-	local flags header
+	local flags found
 	flags="-std=gnu17 -D_GNU_SOURCE -DAMPS_VERSION=\"x\" -I. -I$build/generated -Wall -Wextra
 		-Werror -fsyntax-only"
 	flags="$flags $(pkg-config --cflags libevent_core jansson yaml-0.1 sqlite3 libseccomp \
 		libavformat libavcodec libavfilter libswscale libswresample libxml-2.0)"
-	for header in $(git ls-files 'common/*.h' 'amps-*/*.h'); do
-		printf '#include "%s"\n' "$header" | gcc $flags -x c - ||
-			complain "$header does not compile alone"
-	done
+	found=$(git ls-files 'common/*.h' 'amps-*/*.h' | xargs -P "$(nproc)" -I{} sh -c \
+		'printf "#include \"%s\"\n" {} | gcc $0 -x c - || echo {}' "$flags")
+	[ -z "$found" ] || complain "does not compile alone: $found"
 }
 
 formatted() {
-	local file
-	for file in $(git ls-files 'common/*.[ch]' 'amps-*/*.[ch]'); do
-		clang-format --dry-run -Werror "$file" 2>/dev/null ||
-			complain "$file is not formatted (clang-format -i $file)"
-	done
+	local found
+	found=$(git ls-files 'common/*.[ch]' 'amps-*/*.[ch]' | xargs -P "$(nproc)" -I{} sh -c \
+		'clang-format --dry-run -Werror {} 2>/dev/null || echo {}')
+	[ -z "$found" ] || complain "not formatted (clang-format -i): $found"
 }
 
 tests/lint/shape.py || bad=1

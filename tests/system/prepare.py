@@ -1,5 +1,5 @@
-"""Makes once what tests use: the films, those of the measurements, too, and npm's readers of playlists.  A test makes what is
-missing itself, but within its own time."""
+"""Makes once what tests and measurements use: films, and npm's readers of playlists.  A test makes
+what is missing itself, but within its own time."""
 import os
 import sys
 
