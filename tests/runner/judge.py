@@ -81,15 +81,16 @@ def read_junit(path):
 
 
 def read_criterion(path, program):
-    """The cases of a file that a Criterion program wrote."""
+    """The cases of PATH.xml, with the reasons for skips, which are in PATH.tap."""
+    with open(f"{path}.tap", errors="replace") as f:
+        reasons = dict(re.findall(r"^ok - (\S+) .*?# SKIP (.*)$", f.read(), re.M))
     cases = []
-    for suite in ET.parse(path).getroot().iter("testsuite"):
+    for suite in ET.parse(f"{path}.xml").getroot().iter("testsuite"):
         for node in suite.iter("testcase"):
+            name = f"{suite.get('name')}::{node.get('name')}"
             outcome = {"PASSED": PASSED, "SKIPPED": SKIPPED}.get(node.get("status"), FAILED)
-            skip = node.find("skipped")
-            text = "" if skip is None else skip.get("message") or skip.text or ""
-            cases.append(Case(f"{program}: {suite.get('name')}::{node.get('name')}", outcome,
-                              float(node.get("time") or 0), text))
+            cases.append(Case(f"{program}: {name}", outcome, float(node.get("time") or 0),
+                              reasons.get(name, "")))
     return cases
 
 
@@ -372,10 +373,10 @@ class Ctest(Junit):
                 "--output-on-failure", "--output-junit", junit, "-R", f"^{re.escape(case.name)}$"]
 
     def criterion(self, name):
-        return os.path.join(self.build, "unit", name.replace("/", "_") + ".xml")
+        return os.path.join(self.build, "unit", name.replace("/", "_"))
 
     def run_tests(self):
-        for old in glob.glob(os.path.join(glob.escape(self.build), "unit", "*.xml")):
+        for old in glob.glob(os.path.join(glob.escape(self.build), "unit", "*.[xt][ma][lp]")):
             os.remove(old)
         super().run_tests()
         with open(self.path(".log"), errors="replace") as f:
@@ -385,14 +386,14 @@ class Ctest(Junit):
             crash = re.search(rf"^.* {re.escape(case.name)} \.*(\*\*\*Exception: .*)$", log, re.M)
             if crash:
                 case.text = f"{crash[1]}\n{case.text}"
-            if os.path.exists(self.criterion(case.name)):
+            if os.path.exists(self.criterion(case.name) + ".xml"):
                 self.count_inside(case)
 
     def count_inside(self, case):
         """A program that passed is its tests; one that failed counts beside those that passed."""
         try:
             inside = read_criterion(self.criterion(case.name), case.name)
-        except ET.ParseError:
+        except (OSError, ET.ParseError):
             inside = []
         failed = [c for c in inside if c.outcome == FAILED]
         if case.outcome == PASSED:

@@ -61,7 +61,7 @@ def judge(tmp_path):
 @pytest.fixture
 def judge_ctest(tmp_path):
     """judge_ctest(tests) judges a step of ctest: {name: the text of a shell script}."""
-    def judge_ctest(tests, limit=60, more=""):
+    def judge_ctest(tests, limit=60, more="", skips=()):
         lines = []
         for name, script in tests.items():
             path = tmp_path / name.replace("/", "_")
@@ -70,7 +70,8 @@ def judge_ctest(tmp_path):
             lines.append(f'add_test({name} "{path}")\n')
         (tmp_path / "CTestTestfile.cmake").write_text("".join(lines) + more)
         (tmp_path / "unit").mkdir()
-        return Judged(tmp_path, f"Ctest('step', {limit}, {str(tmp_path)!r})", [], None)
+        return Judged(tmp_path, f"Ctest('step', {limit}, {str(tmp_path)!r})",
+                      list(skips), None)
     return judge_ctest
 
 
@@ -311,10 +312,12 @@ def test_a_crash_in_ctest_stands(judge_ctest):
 
 
 def criterion(*cases):
-    inside = "".join(f'<testcase name="{name}" status="{status}" time="0.1">{more}</testcase>'
-                     for name, status, more in cases)
+    """A script that writes what a Criterion program writes of (name, status, reason)."""
+    inside = "".join(f'<testcase name="{name}" status="{status}" time="0.1"/>'
+                     for name, status, _ in cases)
     text = f'<testsuites><testsuite name="s">{inside}</testsuite></testsuites>'
-    return f"cat >unit/part_a.xml <<'E'\n{text}\nE"
+    tap = "\n".join(f"ok - s::{name}  # SKIP {reason}" for name, _, reason in cases if reason)
+    return f"cat >unit/part_a.xml <<'E'\n{text}\nE\ncat >unit/part_a.tap <<'E'\n{tap}\nE"
 
 
 def test_tests_inside_a_program_are_counted(judge_ctest):
@@ -323,8 +326,13 @@ def test_tests_inside_a_program_are_counted(judge_ctest):
 
 
 def test_a_skip_inside_a_program_is_a_failure(judge_ctest):
-    judge_ctest({"part/a": criterion(("x", "PASSED", ""), ("y", "SKIPPED", "<skipped/>"))}).says(
+    judge_ctest({"part/a": criterion(("x", "PASSED", ""), ("y", "SKIPPED", "no IPv6"))}).says(
         1, "1 passed, 1 failed", "part/a: s::y")
+
+
+def test_a_listed_skip_inside_a_program_is_none(judge_ctest):
+    judge_ctest({"part/a": criterion(("x", "PASSED", ""), ("y", "SKIPPED", "no IPv6"))},
+                skips=[("part/a: s::y", "no IPv6")]).says(0, "1 passed, 0 failed", "SKIPPED: part/a")
 
 
 def test_a_program_that_hides_a_failure(judge_ctest):

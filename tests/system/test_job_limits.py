@@ -1,11 +1,10 @@
 """`limits`: what the processes of one tuner may take of the machine."""
 import re
 
-import media
-from harness import SANITIZED
-from lineup import LOOP, channel, line_up
-
 import pytest
+
+import media
+from lineup import LOOP, channel, line_up
 
 
 def niceness(pid):
@@ -24,7 +23,7 @@ def test_the_processes_of_a_tuner_are_nice(server):
         assert all(niceness(pid) == own_niceness for pid in s.pids("amps-worker"))
 
 
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer's shadow memory is beyond every limit")
+@pytest.mark.slow      # a sanitizer's shadow memory is beyond every limit
 def test_a_job_beyond_its_memory_fails_alone(server):
     """Its frames need 1.5 GB each."""
     s = server(line_up(

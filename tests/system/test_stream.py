@@ -1,6 +1,8 @@
 """GET /stream/ID: what a viewer gets, first byte to last."""
 import threading
 
+import pytest
+
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
