@@ -3,6 +3,7 @@
 "N passed, N failed".  Without arguments (and without AMPS_TEST_STEPS) all steps are run.  Logs stay
 in build/logs/."""
 import os
+import signal
 import sys
 
 from judge import Ctest, Pytest, Whole, read_skips, run_all, say
@@ -68,6 +69,7 @@ WHOLE = [name for name in STEPS if name not in ("soak", "search")]
 
 def main(names):
     os.chdir(ROOT)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))    # ends what runs, too
     names = names or os.environ.get("AMPS_TEST_STEPS", "").split() or WHOLE
     unknown = [name for name in names if name not in STEPS]
     if unknown:

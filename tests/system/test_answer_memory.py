@@ -3,6 +3,8 @@ answered."""
 import random
 import socket
 
+import pytest
+
 from harness import SANITIZED, wait_for
 from lineup import channel, line_up
 from watch import memory_kb
@@ -32,6 +34,7 @@ def ask_and_do_not_read(server, host):
     return s
 
 
+@pytest.mark.smoke
 def test_slow_readers_of_playlists_hold_bounded_memory(server):
     s = server(line_up_of_long_descriptions())
     worker = s.pids("amps-worker")[0]
