@@ -29,7 +29,7 @@ NEVER_AGAIN = re.compile(
     r"|lsan_do_recoverable_leak_check|left in the runtime folder|to hold what they held before"
     r"|the processes of the server to end"
     r"|AssertionError: (sync|cc|backwards|pcr_backwards|bad_starts|bad_cuts|marked|skipped): "
-    r"|^E +(AssertionError: )?assert .*\b(cc_errors|sync_errors|backwards|lost_bytes|torn)\b",
+    r"|^[E>] .*\bassert .*\b(cc_errors|sync_errors|backwards|lost_bytes|torn)\b",
     re.MULTILINE)
 
 
