@@ -136,7 +136,21 @@ static void hide_values(struct span target, struct raw *out)
 	}
 }
 
-static void put_target(struct draft *d, struct span path, struct span query)
+/* The same of a client's text, in which it may have put its token. */
+static void put_hidden(struct draft *d, enum piece which, const struct tokens *tokens,
+		       struct span text)
+{
+	char hidden[RAW_MAX];
+	struct raw raw = {hidden, 0};
+
+	raw_add(&raw, text.at, text.len);
+	if (tokens)
+		raw.n = tokens_hide(tokens, raw.at, raw.n);
+	put_text(d, which, raw.at, raw.n, ACCESS_TEXT_MAX);
+}
+
+static void put_target(struct draft *d, const struct tokens *tokens, struct span path,
+		       struct span query)
 {
 	char whole[RAW_MAX], hidden[RAW_MAX], shown[RAW_MAX];
 	struct raw raw = {whole, 0}, safe = {hidden, 0};
@@ -149,6 +163,8 @@ static void put_target(struct draft *d, struct span path, struct span query)
 	for (size_t i = 0; i < raw.n; i++)
 		if (whole[i] == '\0')
 			whole[i] = '\x01'; /* ends a string for C alone */
+	if (tokens)
+		raw.n = tokens_hide(tokens, raw.at, raw.n);
 	hide_values((struct span){whole, raw.n}, &safe);
 	hidden[safe.n] = '\0';
 	text_redact_url(hidden, shown, sizeof(shown)); /* an address inside of a value */
@@ -185,10 +201,10 @@ struct access_entry *access_entry_new(const struct http_request *q, const struct
 	if (reply->asker)
 		put_name(&d, NAME, reply->asker->name,
 			 strnlen(reply->asker->name, sizeof(reply->asker->name)));
-	put_text(&d, METHOD, q->method_text.at, q->method_text.len, ACCESS_TEXT_MAX);
-	put_target(&d, q->path, q->query);
+	put_hidden(&d, METHOD, facts->tokens, q->method_text);
+	put_target(&d, facts->tokens, q->path, q->query);
 	if (agent.len)
-		put_text(&d, AGENT, agent.at, agent.len, ACCESS_TEXT_MAX);
+		put_hidden(&d, AGENT, facts->tokens, agent);
 	if (reply->kind == REPLY_STREAM) {
 		d.known.channel = reply->stream.channel;
 		put_name(&d, VARIANT, variant, strlen(variant));
@@ -207,7 +223,7 @@ struct access_entry *access_entry_new_bad(const char *head, size_t len, const st
 	n = MIN(n, HTTP_LINE_MAX);
 	d.known.bad = true;
 	put_address(&d, &facts->peer);
-	put_target(&d, (struct span){head, n}, (struct span){0});
+	put_target(&d, facts->tokens, (struct span){head, n}, (struct span){0});
 	return draft_keep(&d);
 }
 

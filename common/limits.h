@@ -12,7 +12,9 @@
 #define CATALOG_BYTES_MAX   (512u << 20)
 #define TOKEN_BYTES_MAX	    256 /* bytes of one token */
 #define TOKENS_MAX	    4096
-#define REGIONS_MAX	    300 /* codes in one allow or block list */
+#define TOKEN_HIDDEN_MIN    4 /* bytes of a token that is hidden in log lines: shorter is a word */
+#define TOKEN_HIDE_MAX	    16384 /* bytes of a text in which tokens are hidden */
+#define REGIONS_MAX	    300	  /* codes in one allow or block list */
 #define TRUSTED_PROXIES_MAX 64
 
 /* Configuration file */

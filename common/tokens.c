@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/shm.h"
+#include "common/text.h"
 
 /* The digest of one token. */
 struct token_digest {
@@ -19,6 +20,12 @@ struct tokens {
 	/* Random and private to this process: nobody outside can tell which digest a token has, so
 	 * the time that a lookup takes says nothing about the tokens. */
 	uint8_t key[SHA256_DIGEST_SIZE];
+	/* For tokens_hide(): the rolling hash of each token, and which lengths there are.  The base
+	 * is random, too. */
+	uint64_t base;
+	uint64_t *hashes; /* [hash_mask + 1], open addressing; 0 = empty */
+	size_t hash_mask;
+	bool lengths[TOKEN_BYTES_MAX + 1];
 	struct token_digest digests[]; /* one an entry, in order */
 };
 
@@ -79,6 +86,49 @@ static int digests_make(struct tokens *t)
 	return 0;
 }
 
+static uint64_t roll_in(const struct tokens *t, uint64_t hash, uint8_t byte)
+{
+	return hash * t->base + byte + 1;
+}
+
+/* Where the hash is in the table, or the free place for it. */
+static uint64_t *hash_slot(const struct tokens *t, uint64_t hash)
+{
+	size_t at = (size_t)(hash * 0x9e3779b97f4a7c15ull >> 32) & t->hash_mask;
+
+	while (t->hashes[at] != 0 && t->hashes[at] != hash)
+		at = (at + 1) & t->hash_mask;
+	return &t->hashes[at];
+}
+
+static int hashes_make(struct tokens *t)
+{
+	size_t slots = 4;
+
+	if (getrandom(&t->base, sizeof(t->base), 0) != (ssize_t)sizeof(t->base))
+		return -EIO;
+	t->base |= 1;
+	while (slots < (size_t)t->header->count * 4)
+		slots *= 2;
+	t->hash_mask = slots - 1;
+	t->hashes = calloc(slots, sizeof(t->hashes[0]));
+	if (!t->hashes)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < t->header->count; i++) {
+		const char *token = t->entries[i].token;
+		size_t n = strnlen(token, TOKEN_BYTES_MAX);
+		uint64_t hash = 0;
+
+		if (n < TOKEN_HIDDEN_MIN)
+			continue;
+		for (size_t k = 0; k < n; k++)
+			hash = roll_in(t, hash, (uint8_t)token[k]);
+		*hash_slot(t, hash) = hash;
+		t->lengths[n] = true;
+	}
+	return 0;
+}
+
 int tokens_open(int fd, uint64_t bytes, struct tokens **ret)
 {
 	const struct tokens_header *map;
@@ -95,15 +145,19 @@ int tokens_open(int fd, uint64_t bytes, struct tokens **ret)
 		return -ENOMEM;
 	r = tokens_valid(map, bytes) ? 0 : -EINVAL;
 	if (r == 0) {
-		t = malloc(sizeof(*t) + map->count * sizeof(t->digests[0]));
+		t = calloc(1, sizeof(*t) + map->count * sizeof(t->digests[0]));
 		r = t == NULL ? -ENOMEM : 0;
 	}
 	if (r == 0) {
 		t->header = map;
 		t->entries = (const void *)(map + 1);
 		r = digests_make(t);
+		if (r == 0)
+			r = hashes_make(t);
 	}
 	if (r < 0) {
+		if (t)
+			free(t->hashes);
 		free(t);
 		shm_unmap(map, bytes);
 		return r;
@@ -116,6 +170,7 @@ struct tokens *tokens_free(struct tokens *t)
 {
 	if (t != NULL) {
 		shm_unmap(t->header, t->header->total_bytes);
+		free(t->hashes);
 		free(t);
 	}
 	return NULL;
@@ -149,6 +204,67 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
 			return e;
 	}
 	return NULL;
+}
+
+/* The byte that text[*at] writes, percent-decoded; moves *at behind it. */
+static uint8_t take_byte(const char *text, size_t len, size_t *at)
+{
+	size_t i = *at;
+	int high, low;
+
+	*at = i + 1;
+	if (text[i] != '%' || len - i < 3)
+		return (uint8_t)text[i];
+	high = text_hex_value(text[i + 1]);
+	low = text_hex_value(text[i + 2]);
+	if (high < 0 || low < 0)
+		return (uint8_t)text[i];
+	*at = i + 3;
+	return (uint8_t)(high * 16 + low);
+}
+
+/* Marks the bytes of each token of `size` bytes: a window of that many decoded bytes moves over the
+ * text. */
+static void mark_tokens(const struct tokens *t, size_t size, const char *text, size_t len,
+			bool *marks)
+{
+	size_t from = 0, to = 0, held = 0, marked = 0;
+	uint64_t hash = 0, first = 1;
+
+	for (size_t i = 1; i < size; i++)
+		first *= t->base;
+	while (to < len) {
+		if (held == size) {
+			hash -= first * (take_byte(text, len, &from) + 1ull);
+			held--;
+		}
+		hash = roll_in(t, hash, take_byte(text, len, &to));
+		if (++held < size || *hash_slot(t, hash) == 0)
+			continue;
+		for (marked = MAX(marked, from); marked < to; marked++)
+			marks[marked] = true;
+	}
+}
+
+size_t tokens_hide(const struct tokens *t, char *text, size_t len)
+{
+	bool marks[TOKEN_HIDE_MAX];
+	size_t kept = 0;
+
+	len = MIN(len, sizeof(marks));
+	memset(marks, 0, len);
+	for (size_t n = TOKEN_HIDDEN_MIN; n <= TOKEN_BYTES_MAX; n++)
+		if (t->lengths[n])
+			mark_tokens(t, n, text, len, marks);
+	for (size_t i = 0; i < len; i++) {
+		if (!marks[i]) {
+			text[kept++] = text[i];
+		} else if (i == 0 || !marks[i - 1]) {
+			memcpy(text + kept, "***", 3); /* no token is shorter */
+			kept += 3;
+		}
+	}
+	return kept;
 }
 
 const struct token_entry *tokens_shared(const struct tokens *t)

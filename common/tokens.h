@@ -18,6 +18,12 @@ struct tokens *tokens_free(struct tokens *t); /* returns NULL; accepts NULL */
 const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
 				      int64_t wall_us);
 
+/* Replaces each token of TOKEN_HIDDEN_MIN bytes or more in text[0..len), as it is or
+ * percent-encoded, expired or not, by "***" in place; of two tokens that overlap, all bytes of
+ * both. Looks at TOKEN_HIDE_MAX bytes at most: a longer text is cut there.  Returns the new length.
+ * Takes time in proportion to `len` and the number of different token lengths. */
+must_check size_t tokens_hide(const struct tokens *t, char *text, size_t len);
+
 /* auth.token, or NULL when none is shared. */
 const struct token_entry *tokens_shared(const struct tokens *t);
 

@@ -126,6 +126,8 @@ def test_no_token_is_in_it_but_its_name(server, tmp_path, form):
     for path, headers in said:
         assert s.get(path, headers=headers).status == 200
     assert s.get(f"/none?token={shared}&pw={wrong}&u={wrong}").status == 404
+    for target in (f"/{guest}/1.ts", f"/none?unknown={guest}", "/none?unknown=Guest%2D5ecret-Tok"):
+        assert s.get(target, headers={"User-Agent": f"player/{shared}"}).status == 401
     for separator in "?;&":
         assert s.get(f"/playlist.m3u?a=1{separator}token=x;{wrong}").status == 401
     s.raw(f"GET /playlist.m3u?token={guest} HTTP/9\r\nX-Amps-Token: {shared}\r\n\r\n".encode())
@@ -135,15 +137,16 @@ def test_no_token_is_in_it_but_its_name(server, tmp_path, form):
     s.stop()
     text = log.text()
     assert not [secret for secret in secrets if secret in text + s.log()], text
+    assert "Guest%2D5ecret" not in text and "/none?unknown=***" in text and "player/***" in text
     if form == "json":
         lines = [json.loads(line) for line in text.splitlines()]
         names = [line.get("token_name") for line in lines if "readyz" not in line.get("target", "")]
-        assert names == ["living room"] * 4 + [None] * 5 + ["living room"]
+        assert names == ["living room"] * 4 + [None] * 8 + ["living room"]
         assert lines[-1]["channel"] == "1" and lines[-1]["status"] == 200
         assert lines[-2]["line"].startswith("GET /playlist.m3u?token=***")
     else:
         names = [line["name"] for line in log.lines()]
-        assert names == [r"living\x20room"] * 4 + ["-"] * 5 + [r"living\x20room"]
+        assert names == [r"living\x20room"] * 4 + ["-"] * 8 + [r"living\x20room"]
 
 
 def test_the_address_is_the_clients(server, tmp_path):

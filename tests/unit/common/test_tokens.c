@@ -218,3 +218,88 @@ Test(tokens, memory_that_may_change_is_refused)
 	close(fd);
 	free(s);
 }
+
+static void check_hidden(const struct tokens *t, const char *text, const char *expected)
+{
+	char copy[512];
+	size_t n = strlen(text);
+
+	memcpy(copy, text, n + 1);
+	n = tokens_hide(t, copy, n);
+	cr_expect(n == strlen(expected) && memcmp(copy, expected, n) == 0, "%s: %.*s", text, (int)n,
+		  copy);
+}
+
+Test(tokens, hides_each_value_wherever_it_is)
+{
+	struct snapshot *s = snapshot_new();
+	struct tokens *t = NULL;
+	char longest[TOKEN_BYTES_MAX + 8] = "/";
+
+	strcpy(s->entries[0].token, "a b/c=?");
+	memset(longest + 1, 'k', TOKEN_BYTES_MAX);
+	strcat(longest, "/x");
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	check_hidden(t, "", "");
+	check_hidden(t, "/x?y=z", "/x?y=z");
+	check_hidden(t, "living-room", "***");
+	check_hidden(t, "/xliving-roomy/living-room?living-room", "/x***y/***?***");
+	check_hidden(t, "/living-roomliving-room/", "/***/");
+	check_hidden(t, "/living-roo", "/living-roo");
+	check_hidden(t, "/living%2Droo%6d/%6Civing-room%", "/***/***%");
+	check_hidden(t, "/a b/c=?x", "/***x");
+	check_hidden(t, "/?q=a%20b%2fc%3d%3F&r", "/?q=***&r");
+	check_hidden(t, "%", "%");
+	check_hidden(t, "%4", "%4");
+	check_hidden(t, longest, "/***/x");
+	tokens_free(t);
+	/* one inside of another, one that overlaps, one too short to hide */
+	strcpy(s->entries[0].token, "room-9");
+	strcpy(s->entries[1].token, "living-room-8");
+	strcpy(s->entries[2].token, "abc");
+	memset(s->entries[2].token + 3, 0, sizeof(s->entries[2].token) - 3);
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	check_hidden(t, "/abc/living-room-9", "/abc/living-***");
+	strcpy(s->entries[0].token, "room");
+	tokens_free(t);
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	check_hidden(t, "/living-room-8/room", "/***/***");
+	strcpy(s->entries[0].token, "m-8/x");
+	tokens_free(t);
+	cr_assert_eq(snapshot_open(s, sizeof(*s), &t), 0);
+	check_hidden(t, "/living-room-8/x1", "/***1");
+	tokens_free(t);
+	free(s);
+	assert_no_leaks();
+}
+
+Test(tokens, hiding_takes_time_in_proportion_to_the_text, .timeout = 60)
+{
+	size_t bytes = sizeof(struct tokens_header) + TOKENS_MAX * sizeof(struct token_entry);
+	struct tokens_header *header = calloc(1, bytes);
+	struct token_entry *entries = (void *)(header + 1);
+	char *text = malloc(TOKEN_HIDE_MAX + 1);
+	struct tokens *t = NULL;
+	int fd;
+
+	cr_assert(header && text);
+	*header = (struct tokens_header){.magic = TOKENS_MAGIC,
+					 .version = TOKENS_VERSION,
+					 .count = TOKENS_MAX,
+					 .total_bytes = bytes};
+	for (int i = 0; i < TOKENS_MAX; i++)
+		snprintf(entries[i].token, sizeof(entries[i].token), "aaaaaaaaaaaaaaaa%04d", i);
+	fd = shm_snapshot("test-tokens", header, bytes);
+	cr_assert_eq(tokens_open(fd, bytes, &t), 0);
+	close(fd);
+	for (unsigned i = 0; i < 100; i++) {
+		memset(text, 'a', TOKEN_HIDE_MAX + 1);
+		cr_assert_eq(tokens_hide(t, text, TOKEN_HIDE_MAX + 1), TOKEN_HIDE_MAX);
+	}
+	for (int i = 0; i < TOKENS_MAX; i++)
+		check_hidden(t, entries[i].token, "***");
+	tokens_free(t);
+	free(text);
+	free(header);
+	assert_no_leaks();
+}

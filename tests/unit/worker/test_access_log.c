@@ -192,6 +192,22 @@ Test(access_log, a_secret_is_in_no_line)
 	close_book();
 }
 
+Test(access_log, a_configured_token_is_in_no_line)
+{
+	char head[256];
+
+	open_book(false, false);
+	strcpy(book.f->entries[0].token, "Guest-5ecret");
+	book.f->entry_count = 1;
+	cr_assert_eq(fixture_publish(book.f, 2), 0);
+	HOLDS(line_of("/Guest-5ecret/1.ts?x=Guest%2D5ecret&y=2", "User-Agent: a Guest-5ecret b\r\n",
+		      404),
+	      "/***/1.ts?x=***&y=2 HTTP/1.0\" 404 188 \"-\" \"a *** b\"");
+	snprintf(head, sizeof(head), "Guest-5ecret /aGuest-5ecret HTTP/9\r\n\r\n");
+	HOLDS(bad_line_of(head, strlen(head)), "\"*** /a*** HTTP/9\"");
+	close_book();
+}
+
 Test(access_log, no_client_forges_a_line)
 {
 	static const char head[] = "GET /\x1b[2J\"\\\0x?tok\0en=1\rX HTTP/1.1\r\n\r\n";
