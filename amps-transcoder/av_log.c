@@ -17,10 +17,12 @@
 #define LINES_JOINED   3
 #define SYSLOG_ERR     3
 #define SYSLOG_WARNING 4
+#define HTTP_HEADER    "header='" /* what libav's HTTP writes a line of an answer behind */
 
 static struct {
 	pthread_mutex_t lock;
 	unsigned count; /* ever kept since the last forget */
+	struct av_log_answers answers;
 	struct {
 		int level;
 		char text[LINE_MAX_BYTES];
@@ -58,11 +60,30 @@ static void keep(int level, const char *text)
 	pthread_mutex_unlock(&kept.lock);
 }
 
+static void note_http_header(const char *format, va_list args)
+{
+	char line[64];
+	unsigned status;
+	va_list copy;
+
+	va_copy(copy, args);
+	vsnprintf(line, sizeof(line), format, copy);
+	va_end(copy);
+	if (sscanf(line, HTTP_HEADER "HTTP/%*u.%*u %3u", &status) != 1)
+		return;
+	pthread_mutex_lock(&kept.lock);
+	kept.answers.all++;
+	kept.answers.redirects += status / 100 == 3;
+	pthread_mutex_unlock(&kept.lock);
+}
+
 static void on_line(void *object, int level, const char *format, va_list args)
 {
 	char raw[RAW_MAX_BYTES], line[LINE_MAX_BYTES] = "";
 	int prefix = 1, n;
 
+	if (level == AV_LOG_TRACE && strncmp(format, HTTP_HEADER, strlen(HTTP_HEADER)) == 0)
+		note_http_header(format, args);
 	if (level > AV_LOG_WARNING && !log_enabled(LOG_DEBUG))
 		return;
 	n = av_log_format_line2(object, level, format, args, raw, sizeof(raw), &prefix);
@@ -173,7 +194,18 @@ void av_log_forget(void)
 {
 	pthread_mutex_lock(&kept.lock);
 	kept.count = 0;
+	kept.answers = (struct av_log_answers){0};
 	pthread_mutex_unlock(&kept.lock);
+}
+
+struct av_log_answers av_log_http_answers(void)
+{
+	struct av_log_answers answers;
+
+	pthread_mutex_lock(&kept.lock);
+	answers = kept.answers;
+	pthread_mutex_unlock(&kept.lock);
+	return answers;
 }
 
 /* The worst level worth telling: errors if there are any. */

@@ -18,4 +18,10 @@ void av_log_take_stderr(void);
 void av_log_last(char *dst, size_t cap);
 void av_log_forget(void);
 
+/* The answers of HTTP servers since av_log_forget(), which libav shows in its trace alone. */
+struct av_log_answers {
+	unsigned all, redirects; /* redirects: of status 3xx */
+};
+struct av_log_answers av_log_http_answers(void);
+
 #endif

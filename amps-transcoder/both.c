@@ -208,7 +208,7 @@ static int media_failed(struct both *b, const struct source *s, bool begun, uint
 		return job_end_failed(b->job, 502, "%s", source_problem(s));
 	if (error == AVERROR(ETIMEDOUT) || job_deadline_passed(b->job))
 		return job_end_silent(b->job, s->shown, begun, timeout_us);
-	return job_end_failed_av(b->job, 502, s->shown, error);
+	return source_failed(s, error);
 }
 
 static int run_media(struct both *b, struct source *s)

@@ -96,7 +96,7 @@ int ingest_failed(struct ingest *in, int error)
 				      in->data_us ? in->stall_timeout_us : in->start_timeout_us);
 	if (error == -ENODATA)
 		return job_end_failed(in->job, 502, "the source %s is empty", shown);
-	return job_end_failed_av(in->job, 502, shown, error);
+	return source_failed(&in->source, error);
 }
 
 int ingest_finished(struct ingest *in)

@@ -474,7 +474,7 @@ int remux_run(struct ingest *in)
 	else if (r < 0 && (job_ending(in->job) || job_deadline_passed(in->job)))
 		code = ingest_failed(in, job_ending(in->job) ? -ECANCELED : -ETIMEDOUT);
 	else if (r < 0)
-		code = job_end_failed_av(in->job, 502, in->source.shown, r);
+		code = source_failed(&in->source, r);
 	else
 		code = run_opened(&m);
 	remux_done(&m);

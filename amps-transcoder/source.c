@@ -23,6 +23,7 @@
 #define WHITELIST   "protocol_whitelist"
 #define LIVE_PROBE  "1000000" /* bytes libav may look at to find the streams */
 #define LIVE_START  "-3"      /* HLS: segments behind its end */
+#define REDIRECTS   8	      /* libav follows no more of them */
 
 int source_init(struct source *s, struct job *job, const char **ret_problem)
 {
@@ -48,6 +49,53 @@ int source_errno(int averror)
 		return -ECANCELED;
 	/* libav's own codes are four letters, far below any errno */
 	return averror < -4095 ? -EIO : averror;
+}
+
+static bool head_holds(const struct source *s, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= s->head_len; i++)
+		if (strncasecmp((const char *)s->head + i, word, n) == 0)
+			return true;
+	return false;
+}
+
+/* Login pages, error pages and the like, after blanks and a byte order mark. */
+static bool is_web_page(const struct source *s)
+{
+	size_t i = 0;
+
+	while (i < s->head_len && memchr("\xef\xbb\xbf \t\r\n", s->head[i], 7))
+		i++;
+	return i < s->head_len && s->head[i] == '<' &&
+	       (head_holds(s, "<!doctype html") || head_holds(s, "<html"));
+}
+
+/* Why it failed, where libav has no words of its own for it; else NULL. */
+static const char *plain_reason(const struct source *s, int error)
+{
+	struct av_log_answers answers = av_log_http_answers();
+	char lines[ERROR_TEXT_MAX];
+
+	if (is_web_page(s))
+		return "the source answered with a web page (HTML)";
+	av_log_last(lines, sizeof(lines));
+	if (*lines || source_errno(error) != -EIO ||
+	    (strcmp(s->scheme, "http") != 0 && strcmp(s->scheme, "https") != 0))
+		return NULL;
+	if (answers.redirects >= REDIRECTS)
+		return "the source redirects in a circle";
+	return answers.all ? NULL : "the source closed the connection without an answer";
+}
+
+int source_failed(const struct source *s, int error)
+{
+	const char *reason = plain_reason(s, error);
+
+	if (reason)
+		return job_end_failed(s->job, 502, "%s: %s", s->shown, reason);
+	return job_end_failed_av(s->job, 502, s->shown, error);
 }
 
 /* What ended a blocking call of libav. */

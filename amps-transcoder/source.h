@@ -77,6 +77,10 @@ bool source_has_ended(struct source *s);
 
 void source_close(struct source *s);
 
+/* Ends the job, because the source failed with this error, libav's or ours (-EIO for any of libav's
+ * own): in plain words where the cause is known, else in libav's.  Returns the exit code. */
+int source_failed(const struct source *s, int error);
+
 /* libav's error code as ours. */
 int source_errno(int averror);
 
