@@ -31,6 +31,9 @@ struct client {
 
 struct control {
 	struct control_env env;
+	struct sockaddr_un address;
+	dev_t device; /* of the socket's file */
+	ino_t inode;
 	int fd;
 	struct event *event;
 	struct event *resume; /* timer: accepts again */
@@ -312,22 +315,43 @@ static void on_accept(int listen_fd, short what, void *arg)
 	client_new(control, fd, &peer);
 }
 
-static int open_socket(const char *path)
+static int open_socket(struct control *control)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_(closep) int fd = -1;
+	const char *path = control->address.sun_path;
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	/* Nobody can connect before listen(), so the mode is right before anybody may try. */
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    chmod(path, 0660) != 0 || listen(fd, CONTROL_CLIENTS_MAX) != 0)
+	if (bind(fd, (const struct sockaddr *)&control->address, sizeof(control->address)) != 0 ||
+	    chmod(path, 0660) != 0 || listen(fd, CONTROL_CLIENTS_MAX) != 0 || lstat(path, &st) != 0)
 		return -errno;
+	control->device = st.st_dev;
+	control->inode = st.st_ino;
 	return TAKE_FD(fd);
+}
+
+int control_rebind(struct control *control)
+{
+	struct event *event;
+	int fd = open_socket(control);
+
+	if (fd < 0)
+		return fd;
+	event = event_new(control->env.base, fd, EV_READ | EV_PERSIST, on_accept, control);
+	if (!event || event_add(event, NULL) != 0) {
+		if (event)
+			event_free(event);
+		close(fd);
+		return -ENOMEM;
+	}
+	if (control->event)
+		event_free(control->event);
+	close_fd(&control->fd);
+	control->event = event;
+	control->fd = fd;
+	return 0;
 }
 
 int control_open(const struct control_env *env, const char *path, struct control **ret)
@@ -338,22 +362,33 @@ int control_open(const struct control_env *env, const char *path, struct control
 	if (!control)
 		return -ENOMEM;
 	control->env = *env;
+	control->fd = -1;
+	control->address.sun_family = AF_UNIX;
 	LIST_INIT(&control->clients);
-	control->fd = open_socket(path);
-	if (control->fd < 0) {
-		r = control->fd;
+	if (strlen(path) >= sizeof(control->address.sun_path)) {
+		r = -ENAMETOOLONG;
 		goto fail;
 	}
-	control->event =
-		event_new(env->base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
+	memcpy(control->address.sun_path, path, strlen(path) + 1);
 	control->resume = evtimer_new(env->base, on_resume, control);
-	if (!control->event || !control->resume || event_add(control->event, NULL) != 0)
+	if (!control->resume)
+		goto fail;
+	r = control_rebind(control);
+	if (r < 0)
 		goto fail;
 	*ret = control;
 	return 0;
 fail:
 	control_close(control);
 	return r;
+}
+
+bool control_lost(const struct control *control)
+{
+	struct stat st;
+
+	return lstat(control->address.sun_path, &st) != 0 || st.st_dev != control->device ||
+	       st.st_ino != control->inode;
 }
 
 struct control *control_close(struct control *control)

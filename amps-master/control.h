@@ -30,6 +30,13 @@ struct control_env {
 must_check int control_open(const struct control_env *env, const char *path, struct control **ret);
 struct control *control_close(struct control *c); /* returns NULL; accepts NULL */
 
+/* Is another file, or none, at the path by now?  Then nobody can connect. */
+bool control_lost(const struct control *c);
+
+/* Binds the path again, which must not exist; the clients stay.  0, or -Exxx and nothing has
+ * changed. */
+must_check int control_rebind(struct control *c);
+
 /* Answers; `result` is taken (NULL: out of memory), `problems` borrowed and may be NULL. */
 void control_answer(struct control *c, control_ticket ticket, json_t *result);
 void control_fail(struct control *c, control_ticket ticket, const char *code, const char *message,

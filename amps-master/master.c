@@ -236,6 +236,27 @@ static void on_signal(int number, short what, void *arg)
 	}
 }
 
+/* Whoever cleans up temporary folders may have removed ours. */
+static void keep_control(struct master *m)
+{
+	int r;
+
+	if (m->phase != MASTER_RUNNING || !control_lost(m->control))
+		return;
+	r = runtime_dir_restore(&m->runtime, &m->account);
+	if (r == 0)
+		r = control_rebind(m->control);
+	if (r == 0)
+		log_warn("the control socket was removed, it is there again path=%s",
+			 m->runtime.control_path);
+	else if (!m->control_missing)
+		log_warn("the control socket was removed and cannot be bound again (%s), trying "
+			 "every second path=%s",
+			 r == -EBUSY ? "another server has taken the folder" : strerror(-r),
+			 m->runtime.control_path);
+	m->control_missing = r < 0;
+}
+
 static void on_tick(int fd, short what, void *arg)
 {
 	struct master *m = arg;
@@ -249,8 +270,10 @@ static void on_tick(int fd, short what, void *arg)
 	log_tick();
 	worker_pool_check(m->pool, now < m->patient_until_us);
 	nursery_check(m->nursery);
-	if (now - m->viewers.sample_us >= 1000000)
+	if (now - m->viewers.sample_us >= 1000000) {
 		viewers_sample(&m->viewers);
+		keep_control(m);
+	}
 	master_changed(m);
 	/* A job's last child may have ended without a word to us. */
 	reap(m);

@@ -55,6 +55,7 @@ struct master {
 	struct viewers viewers;
 	struct reload *reload;
 	struct control *control;
+	bool control_missing; /* its file is gone, and that was logged */
 	struct control_backend backend;
 	bool announced; /* the banner is out */
 

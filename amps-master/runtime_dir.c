@@ -86,6 +86,14 @@ static int check_owner(const char *path, const struct account *owner)
 	return access(path, W_OK | X_OK) == 0 ? 0 : -errno;
 }
 
+static bool names_file(const char *path, int fd)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && stat(path, &named) == 0 && named.st_dev == ours.st_dev &&
+	       named.st_ino == ours.st_ino;
+}
+
 /* A predecessor removes the file on its way out, so a lock only counts on the file that still
  * bears the name.  Returns the locked descriptor or -Exxx. */
 static int take_lock(const char *path)
@@ -93,16 +101,12 @@ static int take_lock(const char *path)
 	for (int attempt = 0; attempt < 100; attempt++) {
 		_cleanup_(closep) int fd =
 			open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-		struct stat ours, named;
 
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0)
 			return errno == EWOULDBLOCK ? -EBUSY : -errno;
-		if (fstat(fd, &ours) != 0)
-			return -errno;
-		if (stat(path, &named) == 0 && named.st_dev == ours.st_dev &&
-		    named.st_ino == ours.st_ino)
+		if (names_file(path, fd))
 			return TAKE_FD(fd);
 	}
 	return -EBUSY;
@@ -118,6 +122,27 @@ static int write_pid(int fd)
 	return pwrite(fd, line, (size_t)n, 0) == n ? 0 : -EIO;
 }
 
+int runtime_dir_restore(struct runtime_dir *d, const struct account *owner)
+{
+	int r = make_folders(d->path, 0755, owner), fd;
+
+	if (r == 0)
+		r = check_owner(d->path, owner);
+	if (r < 0)
+		return r;
+	if (d->lock_fd < 0 || !names_file(d->pid_path, d->lock_fd)) {
+		fd = take_lock(d->pid_path);
+		if (fd < 0)
+			return fd;
+		close_fd(&d->lock_fd);
+		d->lock_fd = fd;
+	}
+	if (unlink(d->control_path) != 0 && errno != ENOENT)
+		return -errno;
+	r = owner ? account_give(owner, d->lock_fd) : 0;
+	return r < 0 ? r : write_pid(d->lock_fd);
+}
+
 static int open_folder(struct runtime_dir *d, const char *path, const struct account *owner)
 {
 	int r;
@@ -129,19 +154,7 @@ static int open_folder(struct runtime_dir *d, const char *path, const struct acc
 	r = format_path(d->control_path, sizeof(d->control_path), path, "control.sock");
 	if (r == 0)
 		r = format_path(d->pid_path, sizeof(d->pid_path), path, "pid");
-	if (r == 0)
-		r = make_folders(path, 0755, owner);
-	if (r == 0)
-		r = check_owner(path, owner);
-	if (r < 0)
-		return r;
-	d->lock_fd = take_lock(d->pid_path);
-	if (d->lock_fd < 0)
-		return d->lock_fd;
-	if (unlink(d->control_path) != 0 && errno != ENOENT)
-		return -errno;
-	r = owner ? account_give(owner, d->lock_fd) : 0;
-	return r < 0 ? r : write_pid(d->lock_fd);
+	return r < 0 ? r : runtime_dir_restore(d, owner);
 }
 
 int runtime_dir_open(struct runtime_dir *d, const char *path, const struct account *owner,
@@ -163,7 +176,9 @@ void runtime_dir_close(struct runtime_dir *d)
 {
 	if (d->lock_fd < 0)
 		return;
-	unlink(d->control_path);
-	unlink(d->pid_path);
+	if (names_file(d->pid_path, d->lock_fd)) {
+		unlink(d->control_path);
+		unlink(d->pid_path);
+	}
 	close_fd(&d->lock_fd);
 }

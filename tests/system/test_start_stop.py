@@ -1,6 +1,7 @@
 """The server starts, says so, stops, and leaves nothing behind."""
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -195,3 +196,43 @@ def test_a_token_is_generated_once_and_kept_private(server):
     s.stop()
     s.start()
     assert s.get(f"/playlist.m3u?token={token}").status == 200
+
+
+@pytest.mark.parametrize("gone", ["folder", "socket"])
+def test_a_removed_control_socket_is_bound_again(server, gone):
+    s = server(line_up(channel(1, media.film())))
+    if gone == "folder":
+        shutil.rmtree(s.runtime)
+    else:
+        os.unlink(s.socket_path)
+    wait_for(lambda: s.amps("status").returncode == 0, 20, "the control socket")
+    assert open(os.path.join(s.runtime, "pid")).read() == f"{s.process.pid}\n"
+    assert os.stat(s.socket_path).st_mode & 0o777 == 0o660
+    wait_for(lambda: "the control socket was removed, it is there again" in s.log(), 5, "its line")
+    # the lock is held again, too
+    second = Server(line_up(channel(1, media.film())))
+    try:
+        second.runtime = s.runtime
+        second.start(ready=False)
+        wait_for(lambda: "another server is already running" in second.log(), 20, "the refusal")
+    finally:
+        second.cleanup()
+    assert s.amps("status").returncode == 0
+
+
+def test_a_server_leaves_its_folder_to_another_that_has_taken_it(server):
+    s = server(line_up(channel(1, media.film())))
+    kill(s.process.pid, signal.SIGSTOP)
+    shutil.rmtree(s.runtime)
+    other = Server(line_up(channel(1, media.film())))
+    other.runtime, other.socket_path = s.runtime, s.socket_path
+    try:
+        other.start()
+        kill(s.process.pid, signal.SIGCONT)
+        wait_for(lambda: "another server has taken the folder" in s.log(), 20, "its line")
+        s.process.send_signal(signal.SIGTERM)
+        assert s.process.wait(20) == 0
+        assert other.amps("status").returncode == 0
+        other.stop()
+    finally:
+        other.cleanup()
