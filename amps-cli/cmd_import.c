@@ -6,6 +6,7 @@
 #include "amps-cli/import.h"
 #include "amps-cli/m3u.h"
 #include "common/limits.h"
+#include "common/text.h"
 
 #define READ_BYTES  65536
 #define WRITE_BYTES 65536
@@ -16,6 +17,7 @@ struct import {
 	const char *profile;
 	uint64_t channels;
 	uint64_t notes;
+	uint64_t locals; /* counted apart: no number of other remarks hides them */
 	struct buf out;
 	bool failed; /* stdout takes no more */
 };
@@ -35,10 +37,26 @@ static void flush(struct import *im)
 	buf_reset(&im->out);
 }
 
+static void note_local(struct import *im, const struct m3u_entry *entry)
+{
+	char name[128], url[256];
+
+	if (++im->locals > NOTES_MAX)
+		return;
+	text_copy_foreign(name, sizeof(name), entry->name);
+	text_copy_foreign(url, sizeof(url), entry->url);
+	fprintf(stderr,
+		"%s:%llu: warning: the source of \"%s\" is local (%s), delete the channel unless "
+		"you mean it\n",
+		im->file, (unsigned long long)entry->line, name, url);
+}
+
 static void take_entry(void *owner, const struct m3u_entry *entry)
 {
 	struct import *im = owner;
 
+	if (import_is_local(entry))
+		note_local(im, entry);
 	if (im->channels == 0)
 		buf_puts(&im->out, "streams:\n");
 	import_channel(entry, ++im->channels, im->profile, &im->out);
@@ -87,6 +105,9 @@ static void print_summary(const struct import *im)
 	if (im->notes > NOTES_MAX)
 		fprintf(stderr, "%s: %llu more remarks\n", im->file,
 			(unsigned long long)(im->notes - NOTES_MAX));
+	if (im->locals > 0)
+		fprintf(stderr, "%s: warning: channels with a local source: %llu\n", im->file,
+			(unsigned long long)im->locals);
 	fprintf(stderr, "%s: %llu channels\n", im->file, (unsigned long long)im->channels);
 	if (im->channels > CHANNELS_MAX)
 		fprintf(stderr, "%s: a server takes at most %d channels\n", im->file, CHANNELS_MAX);
@@ -127,7 +148,9 @@ const struct command cmd_import = {
 	.operand = "FILE",
 	.summary = "Print an M3U playlist as channels of a configuration",
 	.detail = "\nFILE may be - for standard input.  Remarks go to standard error.  Attributes\n"
-		  "that Amps has no key for are kept under their own names.",
+		  "that Amps has no key for are kept under their own names.  A source that is a\n"
+		  "file or device of this machine gets a warning: see that the list's author may\n"
+		  "name it.",
 	.options = {{"profile", "P", "ffmpeg_profile of the channels (default: copy)"}},
 	.run = run,
 };

@@ -24,4 +24,8 @@
 void import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile,
 		    struct buf *out);
 
+/* Does the entry name a file or device of this machine, with or without "file:", rather than a URL?
+ * A list of somebody else's could show viewers any file that the server may read. */
+bool import_is_local(const struct m3u_entry *entry);
+
 #endif

@@ -128,6 +128,31 @@ def test_bytes_of_every_kind(tmp_path):
     assert "Latin-1" in said and "NUL" in said and "too long" in said and "3 channels" in said
 
 
+def test_a_local_source_gets_a_warning(tmp_path):
+    local = ["/etc/passwd", "../x.ts", "file:/dev/video0", "FILE:///a.ts", "concat:file:///a.ts",
+             "subfile,,start,0,end,9,,:/a.ts", "file%3A/a.ts", "/a\x1b[2J.ts"]
+    remote = ["http://h.example/a.ts", "UDP://239.1.2.3:5000", "rtsp://h.example/file:/a"]
+    playlist = "#EXTM3U\n" + "".join(f"#EXTINF:-1,C {i}\n{url}\n"
+                                     for i, url in enumerate(local + remote))
+    done = import_(playlist, tmp_path=tmp_path)
+    said = done.stderr.decode().splitlines()
+    assert done.returncode == 0 and done.stdout.count(b"  - id:") == len(local + remote)
+    assert len(said) == len(local) + 2, said
+    for i, url in enumerate(local):
+        shown = url.replace("\x1b", "?")
+        assert said[i].endswith(f':{2 * i + 3}: warning: the source of "C {i}" is local ({shown}), '
+                                "delete the channel unless you mean it"), said[i]
+    assert said[-2].endswith(f": warning: channels with a local source: {len(local)}")
+
+
+def test_no_number_of_remarks_hides_a_local_source(tmp_path):
+    playlist = "#EXTM3U\n" + "".join(f"#EXTINF:-1,{i}\n" for i in range(100))
+    playlist += "http://h.example/a.ts\n#EXTINF:-1,Hidden\n/etc/passwd\n" + "/b.ts\n" * 100
+    said = import_(playlist, tmp_path=tmp_path).stderr.decode()
+    assert 'warning: the source of "Hidden" is local (/etc/passwd)' in said
+    assert "warning: channels with a local source: 101\n" in said
+    assert said.count("\n") < 50
+
 def test_what_is_no_playlist(tmp_path):
     assert import_("#EXTM3U\n", tmp_path=tmp_path).stdout == b"streams: []\n"
     bare = import_("http://h/1\n", tmp_path=tmp_path)
