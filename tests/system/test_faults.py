@@ -404,3 +404,18 @@ def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
         assert_sound(w.report())
     print(f"{len(delays)} restarts were delayed, {knocker.served} served, {knocker.lost} lost")
     assert knocker.refused == 0
+
+
+def test_a_running_channel_starts_for_a_new_viewer_while_the_master_stands_still(server):
+    s = server(line_up(channel(1, media.film(), **LOOP)))
+    with s.stream("/stream/1.ts") as first:
+        first.read(188 * 1000)
+        master, = s.pids("amps-master")
+        kill(master, signal.SIGSTOP)
+        try:
+            with s.stream("/stream/1.ts") as second:
+                assert second.head().status == 200
+                second.read(188 * 1000)
+        finally:
+            kill(master, signal.SIGCONT)
+        first.read(188 * 1000)
