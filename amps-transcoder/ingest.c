@@ -166,8 +166,8 @@ static void gather(struct ingest *in, uint64_t asked_us)
 		job_wait(in->job, GATHER_MS);
 }
 
-/* One read into the ring.  0 = go on, else the exit code plus one. */
-static int ts_step(struct ingest *in)
+/* One read into the ring. */
+static enum ingest_step ts_step(struct ingest *in, int *ret_code)
 {
 	size_t cap;
 	uint8_t *space = ts_sink_space(in->sink, &cap);
@@ -181,37 +181,39 @@ static int ts_step(struct ingest *in)
 		if (brings_media(in))
 			ingest_got_data(in, (size_t)n);
 		else if (job_deadline_passed(in->job))
-			return 1 + ingest_failed(in, -ETIMEDOUT);
+			return ingest_end(ingest_failed(in, -ETIMEDOUT), ret_code);
 		gather(in, asked_us);
 	}
-	if (shows_nothing(in))
-		return 1 + job_end_failed(in->job, 504,
-					  "the source %s showed nothing that can be played in time",
-					  in->source.shown);
+	if (shows_nothing(in)) {
+		n = job_end_failed(in->job, 504,
+				   "the source %s showed nothing that can be played in time",
+				   in->source.shown);
+		return ingest_end((int)n, ret_code);
+	}
 	if (n > 0 || n == -EAGAIN)
-		return 0;
+		return INGEST_ON;
 	if (n < 0)
-		return 1 + ingest_failed(in, (int)n);
+		return ingest_end(ingest_failed(in, (int)n), ret_code);
 	if (!ingest_next_round(in))
-		return 1 + ingest_finished(in);
+		return ingest_end(ingest_finished(in), ret_code);
 	ts_sink_repeat(in->sink);
 	n = source_rewind(&in->source);
-	return n < 0 ? 1 + ingest_failed(in, (int)n) : 0;
+	return n < 0 ? ingest_end(ingest_failed(in, (int)n), ret_code) : INGEST_ON;
 }
 
 static int ts_run(struct ingest *in)
 {
-	int end = 0;
+	int code = 0;
 
 	pace_init(&in->pace, pace_of(&in->source));
 	ts_sink_on_programme(in->sink, on_programme, in);
-	while (!end) {
+	for (;;) {
 		if (!ingest_take_orders(in))
 			return job_end_shutdown(in->job);
-		if (ingest_may_read(in, ts_sink_clock_90k(in->sink)))
-			end = ts_step(in);
+		if (ingest_may_read(in, ts_sink_clock_90k(in->sink)) &&
+		    ts_step(in, &code) == INGEST_END)
+			return code;
 	}
-	return end - 1;
 }
 
 static int open_and_run(struct ingest *in)

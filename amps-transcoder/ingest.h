@@ -8,6 +8,16 @@
 #include "amps-transcoder/source.h"
 #include "amps-transcoder/ts_sink.h"
 
+/* What a step of a job's loop leads to.  At INGEST_END it has said why the job ends, and its
+ * out-parameter has the exit code. */
+enum ingest_step { INGEST_ON, INGEST_END };
+
+static inline enum ingest_step ingest_end(int code, int *ret_code)
+{
+	*ret_code = code;
+	return INGEST_END;
+}
+
 struct ingest {
 	struct job *job;
 	struct source source;

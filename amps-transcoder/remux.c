@@ -357,43 +357,46 @@ static int to_begin(struct remux *m)
 	return r;
 }
 
-static int next_round(struct remux *m)
+static enum ingest_step next_round(struct remux *m, int *ret_code)
 {
 	int64_t length = round_length(m);
 	int r = to_begin(m);
 
 	if (r < 0)
-		return 1 + job_end_failed_av(m->in->job, 502, "the source cannot be repeated", r);
+		return ingest_end(
+			job_end_failed_av(m->in->job, 502, "the source cannot be repeated", r),
+			ret_code);
 	remux_clock_repeat(&m->clock, length);
 	m->begin_90k = TIME_NONE;
-	return 0;
+	return INGEST_ON;
 }
 
-/* What a read that gave no packet means.  0 = go on, else the exit code plus one. */
-static int on_read_end(struct remux *m, int r)
+/* What a read that gave no packet means. */
+static enum ingest_step on_read_end(struct remux *m, int r, int *ret_code)
 {
 	struct ingest *in = m->in;
 
 	if (job_ending(in->job))
-		return 1 + job_end_shutdown(in->job);
+		return ingest_end(job_end_shutdown(in->job), ret_code);
 	if (source_problem(&in->source))
-		return 1 + job_end_failed(in->job, 502, "%s", source_problem(&in->source));
+		return ingest_end(job_end_failed(in->job, 502, "%s", source_problem(&in->source)),
+				  ret_code);
 	if (job_deadline_passed(in->job) && r != AVERROR_EOF)
-		return 1 + ingest_failed(in, -ETIMEDOUT);
+		return ingest_end(ingest_failed(in, -ETIMEDOUT), ret_code);
 	if (r == AVERROR(EAGAIN)) {
 		job_wait(in->job, 10);
-		return 0;
+		return INGEST_ON;
 	}
 	if (r != AVERROR_EOF)
-		return 1 + job_end_failed_av(in->job, 502, in->source.shown, r);
+		return ingest_end(job_end_failed_av(in->job, 502, in->source.shown, r), ret_code);
 	if (ingest_next_round(in))
-		return next_round(m);
+		return next_round(m, ret_code);
 	av_interleaved_write_frame(m->muxer, NULL);
 	av_write_frame(m->muxer, NULL);
-	return 1 + ingest_finished(in);
+	return ingest_end(ingest_finished(in), ret_code);
 }
 
-static int step(struct remux *m, AVPacket *pkt)
+static enum ingest_step read_packet(struct remux *m, AVPacket *pkt, int *ret_code)
 {
 	int r;
 
@@ -404,22 +407,25 @@ static int step(struct remux *m, AVPacket *pkt)
 		r = forgive(carry_packet(m, pkt));
 		av_packet_unref(pkt);
 	}
-	return r < 0 ? on_read_end(m, r) : 0;
+	return r < 0 ? on_read_end(m, r, ret_code) : INGEST_ON;
 }
 
 static int pump(struct remux *m)
 {
 	AVPacket *pkt = av_packet_alloc();
-	int end = 0;
+	enum ingest_step step = INGEST_ON;
+	int code = 0;
 
-	while (pkt && !end) {
+	if (!pkt)
+		return job_end_failed(m->in->job, 502, "no memory");
+	while (step == INGEST_ON) {
 		if (!ingest_take_orders(m->in))
-			end = 1 + job_end_shutdown(m->in->job);
+			step = ingest_end(job_end_shutdown(m->in->job), &code);
 		else if (ingest_may_read(m->in, m->last_90k))
-			end = step(m, pkt);
+			step = read_packet(m, pkt, &code);
 	}
 	av_packet_free(&pkt);
-	return end ? end - 1 : job_end_failed(m->in->job, 502, "no memory");
+	return code;
 }
 
 static int run_opened(struct remux *m)
