@@ -72,6 +72,7 @@ struct job {
 	uint64_t stop_us;    /* when it was told to stop */
 	bool explained;	     /* why it ends is known: last_error says so, or it ENDED */
 	bool ended;
+	bool slow; /* a derive job that skips; last_error says so */
 };
 
 /* When the next start of a kind of job may happen. */

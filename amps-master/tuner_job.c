@@ -51,8 +51,24 @@ static void count_running(const struct tuner *t, int step)
 		count_fact(&chantab_header(t->owner)->tuners_running, step);
 }
 
+/* Nothing that came later is overwritten when it is over. */
+static void job_set_slow(struct job *j, bool slow)
+{
+	static const char text[] = "the encoder is too slow for the source, skipping ahead";
+	struct tuner *t = j->tuner;
+
+	if (j->slow == slow)
+		return;
+	j->slow = slow;
+	if (slow)
+		text_copy(t->last_error, sizeof(t->last_error), text);
+	else if (strcmp(t->last_error, text) == 0)
+		t->last_error[0] = '\0';
+}
+
 void job_free(struct job *j)
 {
+	job_set_slow(j, false);
 	*place_of(j) = NULL;
 	count_running(j->tuner, -1);
 	j->tuner->owner->jobs--;
@@ -380,6 +396,18 @@ static int on_stalled(struct job *j, const struct msg *m)
 	return r;
 }
 
+static int on_slow(struct job *j, const struct msg *m)
+{
+	struct msg_job_slow slow;
+	int r = msg_decode_job_slow(m->bytes, m->len, &slow);
+
+	if (r == 0) {
+		job_set_slow(j, slow.slow != 0);
+		tuner_publish(j->tuner);
+	}
+	return r;
+}
+
 static int on_ready(struct job *j, const struct msg *m)
 {
 	struct msg_ready ready;
@@ -400,6 +428,7 @@ static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m
 	[MSG_JOB_NOTICE] = on_notice,
 	[MSG_JOB_FAILED] = on_failed,
 	[MSG_JOB_STALLED] = on_stalled,
+	[MSG_JOB_SLOW] = on_slow,
 };
 
 static int on_message(void *owner, struct peer *p, struct msg *m)

@@ -5,9 +5,11 @@
 #include "amps-transcoder/av_log.h"
 #include "amps-transcoder/outputs.h"
 #include "amps-transcoder/ring_reader.h"
+#include "common/clock.h"
 #include "common/log.h"
 
-#define WAIT_MS 10
+#define WAIT_MS	     10
+#define SLOW_OVER_US 5000000 /* a job that has not skipped for so long keeps up */
 
 struct derive {
 	struct job *job;
@@ -15,6 +17,7 @@ struct derive {
 	struct ring_reader reader;
 	bool reopen; /* another source ring: open the demuxer anew */
 	bool ended;  /* the source came to its end, and all of it is in the outputs' rings */
+	uint64_t skipped_us; /* when it skipped last; 0: it keeps up, and the master knows */
 };
 
 static void take_ring(struct derive *d, struct job_event *event)
@@ -62,6 +65,24 @@ static bool on_reader_wait(void *owner)
 	return take_orders(d);
 }
 
+/* The master hears of it once, however often it skips. */
+static void note_skip(struct derive *d)
+{
+	log_warn("the derive job is too slow, skipping ahead channel=%s", d->job->key);
+	if (!d->skipped_us)
+		job_say_slow(d->job, true);
+	d->skipped_us = clock_mono_us();
+}
+
+static void note_progress(struct derive *d)
+{
+	if (!d->skipped_us || clock_mono_us() - d->skipped_us < SLOW_OVER_US)
+		return;
+	log_info("the derive job keeps up again channel=%s", d->job->key);
+	job_say_slow(d->job, false);
+	d->skipped_us = 0;
+}
+
 /* Reads until an order ends it.  0, 1 (the source is at its end) or -ENOMEM. */
 static int read_source(struct derive *d)
 {
@@ -78,6 +99,7 @@ static int read_source(struct derive *d)
 		if (must_stop(d))
 			break;
 		outputs_packet(&d->outputs, packet);
+		note_progress(d);
 		av_packet_unref(packet);
 	}
 	av_packet_free(&packet);
@@ -125,7 +147,7 @@ static int run_source(struct derive *d)
 	if (r == 0)
 		r = read_source(d);
 	if (d->reader.lapped)
-		log_warn("the derive job is too slow, skipping ahead channel=%s", d->job->key);
+		note_skip(d);
 	if (r == 1)
 		end_outputs(d);
 	outputs_set_source(&d->outputs, NULL);

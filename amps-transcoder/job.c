@@ -294,6 +294,11 @@ void job_say_notice(struct job *job, const char *format, ...)
 		SEND(job, job_notice, .text = text);
 }
 
+void job_say_slow(struct job *job, bool slow)
+{
+	SEND(job, job_slow, .slow = slow);
+}
+
 int job_end_shutdown(struct job *job)
 {
 	log_debug("asked to end");

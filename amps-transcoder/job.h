@@ -111,6 +111,8 @@ void job_say_stalled(struct job *job);
 /* A stream or an option is not served as asked, and the job goes on without it: the master puts the
  * sentence into the log and into last_error.  The same text is sent once. */
 void job_say_notice(struct job *job, const char *format, ...) printf_like(2, 3);
+/* A derive job skips, because it is too slow for its source, or keeps up again. */
+void job_say_slow(struct job *job, bool slow);
 /* One output is given up, the job goes on.  `generation` is that of the ring it was given.
  * averror 0: `what` says all; else libav's last words are added to it. */
 void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,

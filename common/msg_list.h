@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 7u
+#define MSG_PROTOCOL 8u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -58,6 +58,8 @@
 	M(JOB_SOURCE, job_source, 0, MSG_JOB_SOURCE_FIELDS,                                        \
 	  "job>master: the source is open; what it is")                                            \
 	M(JOB_STALLED, job_stalled, 0, MSG_NO_FIELDS, "job>master: no data for stall_timeout")     \
+	M(JOB_SLOW, job_slow, 0, MSG_JOB_SLOW_FIELDS,                                              \
+	  "job>master: I am too slow for the source and skip, or I keep up again")                 \
 	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
 	M(JOB_OUTPUT_FAILED, job_output_failed, 0, MSG_OUTPUT_FAILED_FIELDS,                       \
 	  "job>master: this output cannot be made; the others go on")                              \
@@ -141,6 +143,7 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
 #define MSG_RING_SMALL_FIELDS(F)                                                                   \
 	F(u32, output)                                                                             \
 	F(u64, wanted_bytes)
+#define MSG_JOB_SLOW_FIELDS(F) F(u8, slow) /* 0: it keeps up again */
 enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 #define MSG_JOB_SOURCE_FIELDS(F)                                                                   \
 	F(u8, kind) /* enum source_kind; RAW: cannot live in TS, wants one job in both roles */    \

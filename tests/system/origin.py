@@ -28,7 +28,8 @@ class Paced:
         while not stopped():
             due = int((time.monotonic() - start) * self.rate) // (7 * PACKET) * 7 * PACKET
             while at < due and not stopped():
-                piece = self.data[at % len(self.data):][:min(7 * PACKET, due - at)]
+                begin = at % len(self.data)
+                piece = self.data[begin:begin + min(7 * PACKET, due - at)]
                 send(piece)
                 at += len(piece)
             time.sleep(0.01)

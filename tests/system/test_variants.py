@@ -1,13 +1,15 @@
 """Transcoding in process: profiles, variants of one decode, their life by demand."""
 import json
+import signal
 import subprocess
+import time
 
 import pytest
 
 import media
-from harness import wait_for
+from harness import kill, wait_for
 from lineup import LOOP, channel, line_up
-from origin import HttpOrigin, Paced
+from origin import STUFFING, HttpOrigin, Paced
 from ts import PACKET, Checker
 from watcher import Watcher
 
@@ -248,3 +250,32 @@ def test_a_bitstream_filter_works_on_a_copy(server, tmp_path):
         data = stream.read_for(2)
     Checker(data).check().check_start()
     assert probe(data, tmp_path)["video"]["level"] == 51
+
+
+def test_an_encoder_that_skips_says_so_until_it_keeps_up(server):
+    """It is stopped for longer than the source's ring lasts, and for less than a hung job may be."""
+    live = Paced(media.long_film(), 120)
+    film = live.data[:len(live.data) // 3]
+    live.data = b"".join(film[at:at + PACKET] + STUFFING * 29 for at in range(0, len(film), PACKET))
+    live.rate *= 30
+    with HttpOrigin(live) as origin:
+        s = server(line_up(channel(1, origin.url(), profile="tiny"), ffmpeg_profiles=PROFILES,
+                           streaming={"allow_private": True, "ring_seconds": 1}))
+
+        def said():
+            return s.tuner("1")["last_error"]
+
+        with s.stream("/stream/1.ts", timeout=30) as stream:
+            stream.read(PACKET * 50)
+            assert said() is None
+            for _ in range(4):
+                job = s.tuner("1")["derive_pid"]
+                kill(job, signal.SIGSTOP)
+                time.sleep(3.5)
+                kill(job, signal.SIGCONT)
+                stream.read(PACKET * 50)
+                if said() and "skipping ahead" in said():
+                    break
+            assert said() == "the encoder is too slow for the source, skipping ahead"
+            wait_for(lambda: stream.read(PACKET) and said() is None, 20, "it to keep up")
+            assert "the derive job keeps up again" in s.log()

@@ -38,6 +38,7 @@ struct rig {
 	pid_t pid;
 	struct rig_output outputs[RIG_OUTPUTS_MAX];
 	bool ended, failed, output_failed, told;
+	bool slow; /* what it said last */
 	uint32_t status;
 	char text[ERROR_TEXT_MAX];
 	/* the source ring */
@@ -77,6 +78,7 @@ static inline void rig_hear(struct rig *rig, struct msg *m)
 	struct msg_job_mapped mapped;
 	struct msg_job_running running;
 	struct msg_job_output_failed output;
+	struct msg_job_slow slow;
 	struct msg_job_failed failed;
 
 	if (m->type == MSG_JOB_MAPPED && msg_decode_job_mapped(m->bytes, m->len, &mapped) == 0) {
@@ -95,6 +97,8 @@ static inline void rig_hear(struct rig *rig, struct msg *m)
 	}
 	rig->told |= m->type == MSG_JOB_SOURCE;
 	rig->ended |= m->type == MSG_JOB_ENDED;
+	if (m->type == MSG_JOB_SLOW && msg_decode_job_slow(m->bytes, m->len, &slow) == 0)
+		rig->slow = slow.slow != 0;
 	if (m->type == MSG_JOB_OUTPUT_FAILED &&
 	    msg_decode_job_output_failed(m->bytes, m->len, &output) == 0) {
 		rig->output_failed = true;

@@ -262,6 +262,7 @@ Test(derive, a_lapped_reader_jumps)
 		}
 	cr_assert(rig_await(&rig, &rig.outputs[0].running, 10000), "%s", rig.text);
 	cr_assert(rig_await(&rig, &rig.outputs[1].running, 10000), "%s", rig.text);
+	cr_expect(rig_await(&rig, &rig.slow, 1000), "it says that it skips");
 	rig_await(&rig, &never, 1000);
 	cr_expect_not(rig.failed, "%s", rig.text);
 	rig_see(&rig, 0, &s);
