@@ -46,7 +46,7 @@ class Judged:
 @pytest.fixture
 def judge(tmp_path):
     """judge(tests) judges a step of pytest with this text as its only file."""
-    def judge(text, limit=60, parallel=0, skips=(), env=None, options=("-p", "deadlines"),
+    def judge(text, limit=60, parallel=0, skips=(), env=None, options=("-p", "suite"),
               conftest=""):
         (tmp_path / "test_it.py").write_text(textwrap.dedent(text))
         (tmp_path / "conftest.py").write_text(textwrap.dedent(conftest))
@@ -177,6 +177,19 @@ def test_a_hang_that_no_signal_ends(judge):
           env={"AMPS_TEST_LIMIT": "1"}).says(1, "0 passed, 1 failed", "took longer than 5 s")
 
 
+# -- what is shared
+
+def test_a_fixture_of_a_module_is_made_once(judge):
+    done = judge(COUNTED + """
+@pytest.fixture(scope="module")
+def shared(): return runs("shared")
+@pytest.mark.parametrize("n", range(6))
+def test_it(shared, n): assert n != 3 or runs("three") > 1
+""", parallel=2)
+    done.says(0, "6 passed, 0 failed", "FLAKY: test_it.py::test_it[3]: ")
+    assert done.runs("shared") == 3     # two of them for the second look
+
+
 # -- what is skipped
 
 SKIPS = GOOD + "def test_skips():\n    import pytest\n    pytest.skip('no such thing')\n"
@@ -255,12 +268,7 @@ def test_some_failures_stand(judge, how):
 
 
 def test_a_marked_test_is_run_once(judge):
-    done = judge(failing([2, 3], marker="@pytest.mark.once"), conftest="""
-        def pytest_collection_modifyitems(items):
-            for item in items:
-                if item.get_closest_marker("once"):
-                    item.user_properties.append(("once", "1"))
-        """)
+    done = judge(failing([2, 3], marker="@pytest.mark.once"))
     done.says(1, "1 passed, 1 failed")
     assert done.runs("it") == 1
 

@@ -33,7 +33,7 @@ def test_every_link_of_the_demo_plays_at_the_same_time(demo):
         assert len(demo.tuners()) == 3
     finally:
         for w in watchers:
-            w.__exit__()
+            w.__exit__(None, None, None)
 
 
 def test_the_demo_needs_no_token_and_listens_here_alone(demo):
