@@ -201,11 +201,17 @@ class Step:
 
     def __init__(self, name, limit, again=False, env=None):
         self.name, self.limit, self.again, self.env = name, limit, again, env or {}
+        self.needs = []         # steps without which this one is not run
         self.logs = None
         self.cases = []
         self.faults = []        # what is wrong with the step itself
         self.flaky = []
         self.seconds = self.cpu = 0.0
+
+    def after(self, *steps):
+        """Says what this step needs; itself."""
+        self.needs = list(steps)
+        return self
 
     def path(self, ending):
         return os.path.join(self.logs, self.name + ending)
@@ -227,6 +233,10 @@ class Step:
         self.logs = logs
         for old in glob.glob(glob.escape(self.path("")) + ".*"):
             os.remove(old)
+        broken = [step.name for step in self.needs if step.failed() or step.faults]
+        if broken:
+            self.faults.append(f"was not run: {' '.join(broken)} failed")
+            return
         since, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         self.run_tests()
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -408,6 +418,8 @@ class Ctest(Junit):
 # -- the report
 
 def tail(path, n):
+    if not os.path.exists(path):
+        return ""
     with open(path, errors="replace") as f:
         return "".join(f.readlines()[-n:])
 

@@ -32,11 +32,12 @@ def fuzz(name, limit, seconds=None):
 
 
 PREPARE = Whole("prepare", 900, [PYTHON, "tests/system/prepare.py"])
-BUILD_RELEASE = build("build_release", "release", "-DAMPS_TESTS=ON",
+BUILD_RELEASE = build("build_release", "release", "-DAMPS_TESTS=ON", "-DAMPS_WERROR=ON",
                       targets=["all", "release_tests"])
 BUILD_ASAN = build("build_asan", "asan")
 BUILD_TSAN = build("build_tsan", "tsan")
 BUILD_FUZZ = build("build_fuzz", "fuzz")
+FIRST = [PREPARE, BUILD_RELEASE, BUILD_ASAN, BUILD_TSAN, BUILD_FUZZ]
 
 # what each word for AMPS_TEST_STEPS runs, what it needs in front
 STEPS = {
@@ -75,6 +76,10 @@ def main(names):
     if unknown:
         say(f"unknown step {unknown[0]}; there are: {' '.join(STEPS)}")
         return 2
+    for group in (STEPS[name] for name in names):
+        for step in group:
+            if step not in FIRST:
+                step.after(*(s for s in group if s in FIRST))
     steps = list(dict.fromkeys(step for name in names for step in STEPS[name]))
     return run_all(steps, os.path.join(ROOT, "build", "logs"), read_skips("tests/skips.txt"))
 

@@ -28,6 +28,8 @@ GOOD = "def test_good(): pass\n"
 
 
 class Judged:
+    """`step`: an expression for the steps, with commas between them."""
+
     def __init__(self, folder, step, skips, env):
         done = subprocess.run([sys.executable, "-B", "-c", RUN.format(step=step, skips=skips), HERE,
                                str(folder / "logs")], capture_output=True, text=True, timeout=100,
@@ -145,6 +147,13 @@ def test_a_step_without_tests(judge):
 def test_a_command_that_fails(tmp_path):
     Judged(tmp_path, "Whole('step', 20, ['sh', '-c', 'echo why; exit 3'])", [], None).says(
         1, "0 passed, 1 failed", "why")
+
+
+def test_what_needs_a_failed_step_is_not_run(tmp_path):
+    done = Judged(tmp_path, "b := Whole('b', 20, ['false']), "
+                  "Whole('s', 20, ['touch', 'ran']).after(b)", [], None)
+    done.says(1, "0 passed, 2 failed", "FAILED: s was not run: b failed")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_command_that_does_not_end(tmp_path):
