@@ -26,6 +26,8 @@ Test(worker_page, records)
 	struct viewer_record *records = worker_page_records(map), got = {.channel = 99};
 
 	worker_page_init(map);
+	/* the counts lie behind the records */
+	worker_page_add_output(map, 0, 1);
 	cr_assert_eq(worker_page_get(map, 0, &got), -ENOENT);
 	cr_assert_eq(worker_page_get(map, WORKER_VIEWERS_MAX, &got), -ENOENT);
 	cr_assert_eq(got.channel, 99);

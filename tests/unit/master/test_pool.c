@@ -48,3 +48,18 @@ Test(pool, the_same_text_in_a_row_is_one)
 	cr_assert_str_eq(a, "copy");
 	pool_done(&p);
 }
+
+Test(pool, a_block_is_filled_to_its_end)
+{
+	struct pool p = POOL_INIT;
+	const struct pool_block *first;
+
+	cr_assert_not_null(pool_take(&p, 1));
+	first = p.blocks;
+	cr_assert_not_null(pool_take(&p, p.size - p.used));
+	cr_assert_eq(p.blocks, first);
+	cr_assert_eq(p.used, p.size);
+	cr_assert_not_null(pool_take(&p, 1));
+	cr_assert_neq(p.blocks, first);
+	pool_done(&p);
+}

@@ -123,3 +123,13 @@ Test(pace, a_stopped_reader_does_not_burst_afterwards)
 	now_us += 30 * SECOND_US;
 	cr_assert_float_eq(read_for(1, &now_us, &clock, 0), 2, 0.2);
 }
+
+Test(pace, a_lump_may_be_read_beyond_the_lead_and_no_more)
+{
+	const int64_t lump_90k = PACE_LUMP_US * 9 / 100;
+
+	pace_init(&p, PACE_REAL);
+	cr_assert_eq(pace_delay_us(&p, 0, SECOND_US), 0);
+	cr_assert_eq(pace_delay_us(&p, lump_90k, SECOND_US), 0);
+	cr_assert_eq(pace_delay_us(&p, lump_90k + 9, SECOND_US), PACE_LUMP_US + 100);
+}

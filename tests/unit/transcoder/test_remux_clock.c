@@ -198,3 +198,14 @@ Test(remux_clock, a_loop_that_begins_with_a_subtitle_leaves_no_hole)
 	cr_assert_eq(place_text(&c, &text, SECOND + SECOND / 2), 2 * SECOND + SECOND / 2);
 	cr_assert_eq(place(&c, &video, SECOND), 2 * SECOND);
 }
+
+Test(remux_clock, packets_of_one_stream_at_one_time_follow_each_other)
+{
+	struct remux_clock c;
+	struct remux_track video = REMUX_TRACK_NEW;
+
+	remux_clock_init(&c);
+	cr_assert_eq(place(&c, &video, SECOND), 0);
+	cr_assert_eq(place(&c, &video, SECOND), 1);
+	cr_assert_eq(place(&c, &video, SECOND), 2);
+}

@@ -164,6 +164,20 @@ Test(rtp_queue, another_sender_or_a_far_leap_begins_anew_behind_what_waits)
 	end(1, 0, 0, 0);
 }
 
+Test(rtp_queue, a_leap_to_the_place_of_a_missing_packet_is_another_sender)
+{
+	begin(500);
+	put(10);
+	OUT(10);
+	put(12);
+	cr_assert_eq(put_from(7, 11 + 1023), 0, "that far is a loss");
+	cr_assert_eq(put_from(7, 11 + 1024), -EAGAIN);
+	OUT(12, 11 + 1023);
+	put(11 + 1024);
+	OUT(11 + 1024);
+	end(1022, 0, 0, 0);
+}
+
 Test(rtp_queue, what_does_not_fit_stays)
 {
 	uint8_t small[2 * PAYLOAD];
@@ -173,7 +187,8 @@ Test(rtp_queue, what_does_not_fit_stays)
 		put(i);
 	cr_assert_eq(rtp_queue_take(q, small, sizeof(small) + 10, now_us), 2 * PAYLOAD);
 	cr_assert_eq(rtp_queue_take(q, small, PAYLOAD - 1, now_us), 0);
-	OUT(2, 3, 4);
+	cr_assert_eq(rtp_queue_take(q, small, PAYLOAD, now_us), PAYLOAD);
+	OUT(3, 4);
 	end(0, 0, 0, 0);
 }
 

@@ -175,3 +175,25 @@ Test(timeline, a_sound_that_was_absent_comes_back_in_its_place)
 	cr_expect_eq(map(&t, 1, 1000000 + 16 * 90000), 1000000 + 16 * 90000);
 	cr_expect_eq(t.jumps, 0);
 }
+
+Test(timeline, ten_seconds_ahead_and_one_back_are_no_jump)
+{
+	const int64_t next = 1003600;
+	const struct {
+		int64_t time, mapped;
+	} rows[] = {
+		{next + 900000, next + 900000},
+		{next + 900001, next},
+		{next - 90000, next - 90000},
+		{next - 90001, next},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct timeline t;
+
+		timeline_init(&t, TIME_NONE);
+		map(&t, 0, next - 3600);
+		cr_expect_eq(map(&t, 0, rows[i].time), rows[i].mapped, "row %zu", i);
+		cr_expect_eq(t.jumps, rows[i].time != rows[i].mapped, "row %zu", i);
+	}
+}

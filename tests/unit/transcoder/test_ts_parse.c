@@ -114,6 +114,13 @@ Test(ts_parse, other_codecs)
 	cr_assert_not(feed() & TS_SAW_RAP);
 	build_pes(&b, PID_VIDEO, TIME_NONE, 1, false, (const uint8_t *)"\0\0\1\x40\1", 5);
 	cr_assert(feed() & TS_SAW_RAP);
+	/* the last and the first type that are no random access, and those between */
+	for (unsigned type = 15; type <= 22; type++) {
+		const uint8_t nal[] = {0, 0, 1, (uint8_t)(type << 1), 1};
+
+		build_pes(&b, PID_VIDEO, TIME_NONE, 1, false, nal, sizeof(nal));
+		cr_assert_eq((feed() & TS_SAW_RAP) != 0, type >= 16 && type <= 21, "%u", type);
+	}
 	build_pmt(&b, PID_VIDEO, 0x02, 0, 1);
 	cr_assert(feed() & TS_SAW_PMT);
 	build_pes(&b, PID_VIDEO, TIME_NONE, 1, false, (const uint8_t *)"\0\0\1\0\1", 5);
@@ -468,4 +475,34 @@ Test(ts_parse, sound_in_private_streams)
 		cr_expect_str_eq(p.streams[0].codec, rows[i].codec, "row %zu", i);
 		cr_expect_eq(p.streams[0].kind, rows[i].codec[0] ? TS_KIND_AUDIO : TS_KIND_OTHER);
 	}
+}
+
+/* A packet whose PES begins `at` bytes into it, with these flags and so many bytes of times. */
+static struct ts_pes find_pes(unsigned at, uint8_t flags, uint8_t header)
+{
+	uint8_t packet[TS_PACKET] = {TS_SYNC, 0x41, 0x01, 0x30, (uint8_t)(at - 5)};
+	const uint8_t pes[9] = {0, 0, 1, 0xe0, 0, 0, 0x80, flags, header};
+	struct ts_pes found;
+
+	memcpy(packet + at, pes, sizeof(pes));
+	cr_assert(ts_pes_find(packet, &found), "%u", at);
+	return found;
+}
+
+Test(ts_parse, a_time_that_ends_with_its_packet_is_read_and_one_cut_in_two_is_not)
+{
+	cr_expect_eq(find_pes(TS_PACKET - 14, 0x80, 5).pts_at, TS_PACKET - 5);
+	cr_expect_eq(find_pes(TS_PACKET - 13, 0x80, 5).pts_at, 0);
+	cr_expect_eq(find_pes(TS_PACKET - 19, 0xc0, 10).dts_at, TS_PACKET - 5);
+	cr_expect_eq(find_pes(TS_PACKET - 18, 0xc0, 10).dts_at, 0);
+	cr_expect_eq(find_pes(TS_PACKET - 18, 0xc0, 10).pts_at, TS_PACKET - 9);
+}
+
+Test(ts_align, only_the_bytes_at_hand_are_looked_at)
+{
+	uint8_t buf[3 * TS_PACKET];
+
+	clean_stream(buf, 3, TS_PACKET);
+	cr_assert_not(ts_align_probe(buf, 2 * TS_PACKET));
+	cr_assert(ts_align_probe(buf, 2 * TS_PACKET + 1));
 }

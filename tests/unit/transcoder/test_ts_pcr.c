@@ -135,6 +135,14 @@ Test(ts_pcr, a_hole_is_left)
 	cr_assert_eq(added(), 0);
 }
 
+Test(ts_pcr, a_hole_of_two_seconds_is_filled)
+{
+	film(900000, 20, 3600);
+	film(900000 + 19 * 3600 + 2 * TS_HZ, 20, 3600);
+	put();
+	cr_assert_leq(longest_gap(), TS_PCR_STEP_90K);
+}
+
 Test(ts_pcr, sound_far_ahead_of_the_pictures_does_not_make_them_late)
 {
 	for (int64_t at = 900000; at < 900000 + 20 * 18000; at += 18000) {

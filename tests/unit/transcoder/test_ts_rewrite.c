@@ -461,3 +461,18 @@ Test(ts_rewrite, another_muxer_changes_counters_alone)
 	cr_assert_eq(last_pts, 183600);
 	cr_assert_eq(marks, 0);
 }
+
+Test(ts_rewrite, a_round_counts_as_repeated_up_to_a_second_from_its_target)
+{
+	begin();
+	pictures(900000, 20);
+	feed();
+	ts_rewrite_repeat(&w, p.frontier_90k + TS_STEP_90K, 20 * 3600);
+	pictures(900000, 20);
+	feed();
+	cr_assert_eq(largest_step, 3600);
+	ts_rewrite_repeat(&w, p.frontier_90k + TS_STEP_90K + 1, 20 * 3600);
+	pictures(900000, 20);
+	feed();
+	cr_assert_eq(largest_step, 3600 + TS_STEP_90K + 1);
+}

@@ -97,6 +97,27 @@ Test(conn, pipelined_requests_are_answered_in_order)
 	close_world(&x);
 }
 
+Test(conn, one_request_more_than_a_turn_answers_waits_for_the_next)
+{
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+	const size_t count = HTTP_PIPELINE_MAX + 1;
+	struct buf requests = BUF_INIT;
+	struct world x;
+
+	open_world(&x);
+	for (size_t i = 0; i < count; i++)
+		buf_puts(&requests, request);
+	ask(&a, &x, requests.data);
+	hear(&x, &a, "\r\n\r\n", count);
+	hear(&x, &a, "HTTP/1.1 200", count);
+	/* all answers are equally long: the last turn sent one */
+	cr_assert_eq(a.len % count, 0);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->turn_bytes, a.len / count);
+	close(a.fd);
+	buf_done(&requests);
+	close_world(&x);
+}
+
 Test(conn, an_answer_without_change_counts_as_304)
 {
 	struct world x;

@@ -329,10 +329,65 @@ Test(feed, stopped_viewers_are_ended_while_the_kernel_keeps_too_much)
 	memory_shed_viewers(&x.worker);
 	cr_assert_eq(x.worker.conn_count, 1, "there is memory enough");
 	cr_assert_gt(atomic_load(&x.worker.page->socket_bytes), 65536);
+	x.worker.memory.sockets_max = atomic_load(&x.worker.page->socket_bytes);
+	memory_shed_viewers(&x.worker);
+	cr_assert_eq(x.worker.conn_count, 1, "it is just what there may be");
 	x.worker.memory.sockets_max = 1;
 	memory_shed_viewers(&x.worker);
 	cr_assert_eq(x.worker.conn_count, 0);
 	cr_assert_eq(atomic_load(&x.worker.page->viewers_dropped), 1);
+	close(c.fd);
+	close_world(&x);
+}
+
+Test(feed, a_viewer_that_shut_its_side_ends_once_it_got_nothing_for_long)
+{
+	struct world x;
+	struct fm_client c;
+	struct viewer *v;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	v = TAILQ_FIRST(&TAILQ_FIRST(&x.worker.feed.rings)->viewers);
+	shutdown(c.fd, SHUT_WR);
+	await(&x, v->half_closed);
+	/* as if the last sweep had just seen bytes go out */
+	v->swept_bytes = atomic_load(&v->record->bytes);
+	v->idle_sweeps = 0;
+	for (uint64_t us = VIEWER_SWEEP_US; us <= VIEWER_HALF_CLOSED_MS * 1000u;
+	     us += VIEWER_SWEEP_US)
+		cr_assert_eq(viewer_sweep(v), VIEWER_GOES_ON, "after %lu us", us);
+	cr_assert_eq(viewer_sweep(v), VIEWER_GONE);
+	close(c.fd);
+	close_world(&x);
+}
+
+/* The interval that the next pass over this ring ends with; it is idle and the load is high. */
+static uint64_t next_interval(struct world *x, struct stream_ring *r, uint64_t hurry_until_us)
+{
+	struct feed *f = &x->worker.feed;
+	uint64_t due_us;
+
+	feed_hurry(&x->worker, r);
+	r->hurry_until_us = hurry_until_us;
+	f->interval_us = FEED_INTERVAL_MAX_US;
+	due_us = r->due_us;
+	await(x, r->due_us != due_us);
+	return r->due_us - f->pass_us;
+}
+
+Test(feed, a_ring_in_a_hurry_is_looked_at_more_often)
+{
+	struct world x;
+	struct fm_client c;
+	struct stream_ring *r;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	r = TAILQ_FIRST(&x.worker.feed.rings);
+	/* a pass that takes long makes even a hurry slower */
+	cr_assert_leq(next_interval(&x, r, UINT64_MAX), MAX(FEED_HURRY_US, r->cost_us * 4));
+	cr_assert_geq(next_interval(&x, r, 0), FEED_INTERVAL_MIN_US, "its hurry is over");
 	close(c.fd);
 	close_world(&x);
 }

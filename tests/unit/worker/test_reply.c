@@ -202,3 +202,20 @@ Test(reply, keeps_old_clients_that_ask)
 	reply_done(&r);
 	assert_no_leaks();
 }
+
+Test(reply, leaves_out_a_field_that_is_too_long)
+{
+	char value[HTTP_LINE_MAX + 1];
+	struct reply r;
+
+	memset(value, 'x', HTTP_LINE_MAX);
+	value[HTTP_LINE_MAX] = '\0';
+	reply_init(&r);
+	reply_field(&r, "X-Long", "%s", value);
+	cr_expect_eq(r.fields.len, 0);
+	value[HTTP_LINE_MAX - 1] = '\0';
+	reply_field(&r, "X-Long", "%s", value);
+	cr_expect_eq(r.fields.len, strlen("X-Long: \r\n") + HTTP_LINE_MAX - 1);
+	reply_done(&r);
+	assert_no_leaks();
+}
