@@ -1,132 +1,229 @@
 #!/usr/bin/python3
-"""mutants.py [--smoke] [PATTERN]... - changes one comparison at a time and looks whether the unit tests of that
-program notice (with --smoke, the smoke tests after them).  tests/mutants.txt lists the changes, one a line:
-FILE: BEFORE => AFTER; patterns pick those whose file they match.  Works on a copy of the tree in
-build/mutants.  Exit 0 if every change was caught."""
+"""Changes one comparison of the product at a time and checks that a unit test fails.
+
+    tests/mutants.py [-j JOBS] [PATTERN]...
+
+tests/mutants.txt lists the changes; a PATTERN selects those of matching files ("amps-worker/*").
+First the tests named in the list run against each change, then all unit tests of that program
+against each change that none of them noticed.  A test counts only if it passes without any change.
+
+Everything happens in a copy of the tree, build/mutants, so the sources are never changed, even if
+the run is killed; the next run makes the copy equal to the tree again.  The log is
+build/logs/mutants.log.  Exit status 0 if every change was caught, 1 if not, 2 if nothing could be
+tested."""
+import argparse
 import fnmatch
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COPY = os.path.join(ROOT, "build", "mutants")
-BUILD = os.path.join(COPY, "build", "dev")
 LOG = os.path.join(ROOT, "build", "logs", "mutants.log")
 PARTS = {"common": ("common", []), "amps-cli": ("cli", ["amps"]),
          "amps-master": ("master", ["amps-master"]), "amps-worker": ("worker", ["amps-worker"]),
          "amps-transcoder": ("transcoder", ["amps-transcoder"])}
-ALL_PROGRAMS = ["amps", "amps-master", "amps-worker", "amps-transcoder"]
+BUILD_S = 900  # a build from nothing on a loaded machine
+TEST_S = 120  # a test without a change
+SLOWER = 5  # with one it gets so many times what it took, and START_S
+START_S = 20
 
 
-def read_list():
-    mutants = []
+class Mutant:
+    """FILE TEST...[ asan]: BEFORE => AFTER"""
+
+    def __init__(self, line):
+        where, change = line.split(": ", 1)
+        self.file, *words = where.split()
+        self.before, self.after = change.split(" => ")
+        self.preset = "asan" if "asan" in words else "dev"
+        self.tests = [f"test_{w}" for w in words if w != "asan"]
+        self.part, self.programs = PARTS[self.file.split("/")[0]]
+
+    def __str__(self):
+        return f"{self.file}: {self.before} => {self.after}"
+
+    def all_tests(self):
+        paths = glob.glob(os.path.join(COPY, "tests", "unit", self.part, "test_*.c"))
+        return sorted(os.path.basename(p)[:-2] for p in paths)
+
+
+def read_list(patterns):
     with open(os.path.join(ROOT, "tests", "mutants.txt")) as lines:
-        for line in lines:
-            if line.strip() and not line.startswith("#"):
-                name, change = line.rstrip("\n").split(": ", 1)
-                before, after = change.split(" => ")
-                mutants.append((name, before, after))
-    return mutants
+        mutants = [Mutant(line.rstrip("\n")) for line in lines
+                   if line.strip() and not line.startswith("#")]
+    return [m for m in mutants if any(fnmatch.fnmatch(m.file, p) for p in patterns)]
+
+
+def source_names():
+    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                           cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
+    return {n for n in names if n and os.path.isfile(os.path.join(ROOT, n))}
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def copy_tree():
-    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                           cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
-    for name in filter(None, names):
+    """Makes the copy equal to the tree, but for build/; files that are equal keep their times."""
+    names = source_names()
+    for folder, folders, files in os.walk(COPY):
+        if folder == COPY and "build" in folders:
+            folders.remove("build")
+        for file in files:
+            path = os.path.join(folder, file)
+            if os.path.relpath(path, COPY) not in names:
+                os.remove(path)
+    for name in names:
         source, copy = os.path.join(ROOT, name), os.path.join(COPY, name)
-        if not os.path.isfile(source):
-            continue
-        if os.path.exists(copy) and open(copy, "rb").read() == open(source, "rb").read():
-            continue
-        os.makedirs(os.path.dirname(copy), exist_ok=True)
-        shutil.copy(source, copy)
+        if not os.path.exists(copy) or read_bytes(copy) != read_bytes(source):
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy(source, copy)
 
 
-def run(log, *command, **kwargs):
-    return subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, cwd=COPY, **kwargs).returncode == 0
+class Bench:
+    """Builds and runs what is in the copy."""
+
+    def __init__(self, log, jobs):
+        self.log = log
+        self.jobs = jobs
+        self.took_s = {}  # (preset, target) -> seconds without a change; None if it fails
+
+    def run(self, command, timeout_s, **environment):
+        """The exit status; None if it ran too long."""
+        print("+", " ".join(command), file=self.log, flush=True)
+        child = subprocess.Popen(command, cwd=COPY, env=dict(os.environ, **environment),
+                                 stdin=subprocess.DEVNULL, stdout=self.log,
+                                 stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            return child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            print(f"killed after {timeout_s:.0f} s", file=self.log, flush=True)
+            return None
+        finally:
+            try:
+                os.killpg(child.pid, signal.SIGKILL)  # what a test left behind, too
+            except ProcessLookupError:
+                pass
+            child.wait()
+
+    def configure(self, presets):
+        return all(self.run(["cmake", "--preset", preset], BUILD_S) == 0 for preset in presets)
+
+    def build(self, preset, targets):
+        folder = os.path.join(COPY, "build", preset)
+        return self.run(["ninja", "-j", str(self.jobs), "-C", folder, *targets], BUILD_S) == 0
+
+    def test(self, preset, target, timeout_s):
+        folder = os.path.join(COPY, "build", preset)
+        return self.run([os.path.join(folder, "unit", target), "--jobs", "1"], timeout_s,
+                        AMPS_BIN=os.path.join(folder, "bin"), AMPS_SOURCE=COPY)
+
+    def learn(self, preset, targets):
+        """Runs those tests without a change; which of them fail."""
+        for target in targets:
+            if (preset, target) not in self.took_s:
+                begin_s = time.monotonic()
+                passed = self.test(preset, target, TEST_S) == 0
+                self.took_s[preset, target] = time.monotonic() - begin_s if passed else None
+        return [t for t in targets if self.took_s[preset, t] is None]
+
+    def noticed_by(self, m, tests):
+        """With the change in the copy: what noticed it, or None."""
+        targets = [f"{m.part}_{t}" for t in tests]
+        if not self.build(m.preset, [*m.programs, *targets]):
+            return "nothing: it cannot be built"
+        for target in targets:
+            took_s = self.took_s.get((m.preset, target))
+            if took_s is None:
+                continue
+            status = self.test(m.preset, target, START_S + SLOWER * took_s)
+            if status != 0:
+                return target + (" (hangs)" if status is None else "")
+        return None
+
+    def try_change(self, m, tests):
+        path = os.path.join(COPY, m.file)
+        with open(path) as file:
+            text = file.read()
+        if text.count(m.before) != 1:
+            return f"nothing: BEFORE stands {text.count(m.before)} times in the file"
+        try:
+            with open(path, "w") as file:
+                file.write(text.replace(m.before, m.after))
+            print(f"=== {m}", file=self.log, flush=True)
+            return self.noticed_by(m, tests)
+        finally:
+            with open(path, "w") as file:
+                file.write(text)
 
 
-def build(log, *targets):
-    return run(log, "ninja", "-C", BUILD, *targets)
+def learn_tests(bench, mutants, tests_of):
+    """Builds what those mutants need and runs their tests without a change; False if one fails."""
+    sound = True
+    for preset, part in sorted({(m.preset, m.part) for m in mutants}):
+        some = [m for m in mutants if (m.preset, m.part) == (preset, part)]
+        targets = sorted({f"{part}_{t}" for m in some for t in tests_of(m)})
+        if not bench.build(preset, [*some[0].programs, *targets]):
+            print(f"{part} cannot be built without a change ({preset}), see {LOG}")
+            return False
+        for target in bench.learn(preset, targets):
+            print(f"{target} fails without a change ({preset}), see {LOG}")
+            sound = False
+    return sound
 
 
-def unit_test(log, part, test):
-    """False if it fails, crashes or hangs."""
-    target = f"{part}_{test}"
-    env = dict(os.environ, AMPS_BIN=os.path.join(BUILD, "bin"), AMPS_SOURCE=COPY)
-    try:
-        return run(log, os.path.join(BUILD, "unit", target), "--jobs", "1", env=env, timeout=300)
-    except subprocess.TimeoutExpired:
-        return False
+def show(m, by):
+    print(f"{m}: {'caught by ' + by if by else 'SURVIVED'}", flush=True)
 
 
-def smoke_tests(log):
-    env = dict(os.environ, AMPS_BIN=os.path.join(BUILD, "bin"))
-    return build(log, *ALL_PROGRAMS) and run(log, sys.executable, "-m", "pytest", "-q", "-x", "-p",
-                                             "no:cacheprovider", "-m", "smoke", "tests/system", env=env)
+def test_mutants(bench, mutants):
+    """What noticed each of them; None if nothing could be tested."""
+    found = {}
+    if not bench.configure({m.preset for m in mutants}) or \
+            not learn_tests(bench, mutants, lambda m: m.tests):
+        return None
+    for m in mutants:
+        found[m] = bench.try_change(m, m.tests)
+        if found[m]:
+            show(m, found[m])
+    left = [m for m in mutants if not found[m]]
+    if left:
+        print(f"{len(left)} not noticed by the tests named, trying all of the program", flush=True)
+        learn_tests(bench, left, Mutant.all_tests)
+    for m in left:
+        found[m] = bench.try_change(m, m.all_tests())
+        show(m, found[m])
+    return found
 
 
-def tests_of(name):
-    """The unit tests of the program, the module's own first."""
-    folder, file = name.split("/")
-    part, programs = PARTS[folder]
-    tests = [os.path.basename(t)[:-2] for t in
-             sorted(glob.glob(os.path.join(ROOT, "tests", "unit", part, "test_*.c")))]
-    own = "test_" + file[:-2]
-    return part, programs, sorted(tests, key=lambda t: t != own)
+def parse_arguments():
+    p = argparse.ArgumentParser(description="checks that unit tests notice changed comparisons")
+    p.add_argument("-j", type=int, default=os.cpu_count(), dest="jobs", help="jobs of the build")
+    p.add_argument("patterns", nargs="*", default=["*"], metavar="PATTERN")
+    return p.parse_args()
 
 
-def caught_by(log, name, smoke):
-    """What noticed the change, or None."""
-    part, programs, tests = tests_of(name)
-    for step in (tests[:1], tests[1:]):
-        if not build(log, *programs, *(f"{part}_{t}" for t in step)):
-            return "the compiler"
-        for test in step:
-            if not unit_test(log, part, test):
-                return f"{part}/{test}"
-    return "the smoke tests" if smoke and not smoke_tests(log) else None
-
-
-def try_one(log, name, before, after, smoke):
-    path = os.path.join(COPY, name)
-    text = open(path).read()
-    if text.count(before) != 1:
-        return f"NOT FOUND ({text.count(before)} times)"
-    try:
-        with open(path, "w") as file:
-            file.write(text.replace(before, after))
-        by = caught_by(log, name, smoke)
-        return f"caught by {by}" if by else "SURVIVED"
-    finally:
-        with open(path, "w") as file:
-            file.write(text)
-
-
-def main(arguments):
-    smoke = "--smoke" in arguments
-    patterns = [a for a in arguments if a != "--smoke"] or ["*"]
-    mutants = [m for m in read_list() if any(fnmatch.fnmatch(m[0], p) for p in patterns)]
-    caught = 0
-    copy_tree()
+def main():
+    arguments = parse_arguments()
+    mutants = read_list(arguments.patterns)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # SystemExit passes through `finally`
     os.makedirs(os.path.dirname(LOG), exist_ok=True)
+    copy_tree()
     with open(LOG, "w") as log:
-        if not run(log, "cmake", "--preset", "dev"):
-            print(f"the copy cannot be configured, see {LOG}")
-            return 2
-        for part in sorted({m[0].split("/")[0] for m in mutants}):
-            if caught_by(log, part + "/.c", False):
-                print(f"the unit tests of {part} fail without any change, see {LOG}")
-                return 2
-        for name, before, after in mutants:
-            result = try_one(log, name, before, after, smoke)
-            caught += result.startswith("caught")
-            print(f"{name}: {before} => {after}: {result}", flush=True)
-    print(f"{caught} of {len(mutants)} caught")
-    return caught != len(mutants)
+        found = test_mutants(Bench(log, arguments.jobs), mutants)
+    if found is None:
+        return 2
+    caught = sum(bool(by) and not by.startswith("nothing") for by in found.values())
+    print(f"caught {caught} of {len(mutants)}")
+    return int(caught != len(mutants))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
