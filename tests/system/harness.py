@@ -190,7 +190,8 @@ class Server:
     YAML) or the text of a configuration.  It takes any free port at its first start, which `amps
     status --json` reports, and the same one at later starts."""
 
-    def __init__(self, config, workers=1, args=(), env=None, host="127.0.0.1"):
+    def __init__(self, config, workers=1, args=(), env=None, host="127.0.0.1",
+                 programs=BIN):
         self.folder = tempfile.mkdtemp(prefix="amps-test-")
         self.config_path = os.path.join(self.folder, "config.yaml")
         self.runtime = os.path.join(self.folder, "runtime")
@@ -199,6 +200,7 @@ class Server:
         self.log_path = os.path.join(self.folder, "log")
         self.host, self.port = host, 0
         self.held = None
+        self.programs = programs    # the folder of `amps`
         self.workers = workers
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
@@ -218,7 +220,7 @@ class Server:
             self.process.close()
         with open(self.log_path, "ab") as log:
             self.process = Reaped(
-                BIN, [os.path.join(BIN, "amps"), "serve", "--config", self.config_path,
+                BIN, [os.path.join(self.programs, "amps"), "serve", "--config", self.config_path,
                       "--host", self.host, *self.port_option(),
                       "--workers", str(self.workers), "--runtime-dir", self.runtime,
                       "--state-dir", self.state, *self.args], log, self.env)
@@ -295,7 +297,7 @@ class Server:
     # -- over the command
 
     def amps(self, *args, timeout=60):
-        words = [os.path.join(BIN, "amps"), *args]
+        words = [os.path.join(self.programs, "amps"), *args]
         if args[0] not in ("check", "serve") and "--help" not in args:
             words += ["--socket", self.socket_path]
         return subprocess.run(words, capture_output=True, text=True, timeout=timeout * PATIENCE,
