@@ -87,10 +87,10 @@ static int add_fcntl_rules(scmp_filter_ctx filter)
 
 	for (size_t i = 0; r == 0 && i < array_size(commands); i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, commands[i]));
+				     SCMP_A1(SCMP_CMP_EQ, commands[i], 0));
 	return r < 0 ? r
 		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
-					SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+					SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0),
 					SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
 }
 
@@ -100,5 +100,5 @@ int confine_add_rules(scmp_filter_ctx filter)
 
 	return r < 0 ? r
 		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 }
