@@ -143,7 +143,9 @@ def next_victim(chance, steady_at, n):
     return chance.choice(ready) if ready else None
 
 
+@pytest.mark.timing
 def test_jobs_that_die_young_are_restarted_ever_later(server):
+    """Each is killed within a second of its first bytes: an older one is restarted at once."""
     s = server(two_channels())
     with Watch(s) as w:
         mine = w.open("/stream/1.ts", 5)

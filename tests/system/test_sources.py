@@ -408,4 +408,5 @@ def test_a_source_that_is_no_media_is_502(server, tmp_path):
     (tmp_path / "x.ts").write_bytes(b"this is not a film\n" * 5000)
     s = server(line_up(channel(1, str(tmp_path / "x.ts"))))
     refused = s.refused("/stream/1.ts")
-    assert refused.status == 502 and "x.ts" in refused.json["error"], refused.text
+    assert refused.status == 502 and "Invalid data" in refused.json["error"], refused.text
+    assert "x.ts" not in refused.text and "x.ts" in s.log()
