@@ -174,5 +174,7 @@ int sandbox_enter(const struct sandbox *s)
 	r = set_limits(s);
 	if (r == 0)
 		r = limit_reach(s);
-	return r < 0 ? r : sandbox_limit_calls(s->network != SANDBOX_OFFLINE);
+	return r < 0 ? r
+		     : sandbox_limit_calls(s->network != SANDBOX_OFFLINE,
+					   s->network == SANDBOX_DATAGRAMS);
 }

@@ -2,8 +2,9 @@
  *
  * No capability and no_new_privs, not dumpable, resource limits, Landlock (read-only paths, TCP
  * ports) where the kernel has it, a seccomp allow-list: no exec, no fork, no file opened for
- * writing, no ptrace, no signal to another process, no netlink.  Sanitizer builds keep what the
- * sanitizers need.
+ * writing, no ptrace, no signal to another process, no netlink but for datagrams: the interface of
+ * a multicast group is found by its address, and without capabilities netlink changes nothing.
+ * Sanitizer builds keep what the sanitizers need.
  *
  * What stays open: a job that follows a source over HTTP, RTSP and the like may make a TCP
  * connection to any address and port, and any job with sockets may send datagrams anywhere.  The

@@ -2,6 +2,7 @@
 #include "amps-transcoder/sandbox_calls.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -18,10 +19,11 @@
 static const int refused[] = {CALL(execve), CALL(execveat),  CALL(mount), CALL(unlinkat),
 			      CALL(unlink), CALL(renameat2), CALL(bpf),	  CALL(setuid)};
 
-static int add_rules(scmp_filter_ctx ctx, bool sockets)
+static int add_rules(scmp_filter_ctx ctx, bool sockets, bool routes)
 {
 	int r = sockets ? 0 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), CALL(connect), 0);
 
+	(void)routes;
 	for (size_t i = 0; r == 0 && i < array_size(refused); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
 	return r;
@@ -155,9 +157,9 @@ static int add_clone_rules(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
 
-/* The internet; no socket of this machine.  Netlink could change routes and addresses: without it
- * getaddrinfo assumes that both IPv4 and IPv6 are there. */
-static int add_socket_rules(scmp_filter_ctx ctx)
+/* The internet; no socket of this machine.  Without netlink getaddrinfo assumes that both IPv4 and
+ * IPv6 are there. */
+static int add_socket_rules(scmp_filter_ctx ctx, bool routes)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	int r = 0;
@@ -165,7 +167,10 @@ static int add_socket_rules(scmp_filter_ctx ctx)
 	for (size_t i = 0; r == 0 && i < array_size(families); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1,
 				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
-	return r;
+	return r < 0 || !routes ? r
+				: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 2,
+						   SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+						   SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
 }
 
 /* Questions alone: a terminal that a job inherited could be fed with TIOCSTI.  The kernel looks at
@@ -199,7 +204,7 @@ static int add_own_rules(scmp_filter_ctx ctx)
 					SCMP_A2(SCMP_CMP_EQ, 0));
 }
 
-static int add_rules(scmp_filter_ctx ctx, bool sockets)
+static int add_rules(scmp_filter_ctx ctx, bool sockets, bool routes)
 {
 	int r = 0;
 
@@ -210,21 +215,21 @@ static int add_rules(scmp_filter_ctx ctx, bool sockets)
 	if (r == 0)
 		r = add_clone_rules(ctx);
 	if (r == 0 && sockets)
-		r = add_socket_rules(ctx);
+		r = add_socket_rules(ctx, routes);
 	if (r == 0)
 		r = add_ioctl_rules(ctx);
 	return r < 0 ? r : add_own_rules(ctx);
 }
 #endif
 
-int sandbox_limit_calls(bool sockets)
+int sandbox_limit_calls(bool sockets, bool routes)
 {
 	scmp_filter_ctx ctx = seccomp_init(DEFAULT_ACTION);
 	int r;
 
 	if (!ctx)
 		return -ENOMEM;
-	r = add_rules(ctx, sockets);
+	r = add_rules(ctx, sockets, routes);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -1,6 +1,7 @@
 /* test_sandbox.c - what a job may no longer do once it is inside */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/landlock.h>
 #include <linux/netlink.h>
 #include <netdb.h>
@@ -327,6 +328,23 @@ Test(sandbox, a_raw_connection_goes_to_the_sources_port_alone)
 	s.port = ntohs(listening.sin_port);
 	cr_assert_eq(inside_of(&s, connect_raw), 1);
 	close(fd);
+}
+
+static int list_addresses(void)
+{
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all) < 0)
+		return 1;
+	freeifaddrs(all);
+	return 0;
+}
+
+Test(sandbox, a_job_of_datagrams_finds_interfaces_by_their_addresses)
+{
+	struct sandbox s = {.memory_mb = 256, .network = SANDBOX_DATAGRAMS};
+
+	cr_assert_eq(inside_of(&s, list_addresses), 0);
 }
 
 Test(sandbox, reads_further_files_and_folders)
