@@ -191,7 +191,7 @@ class Server:
     status --json` reports, and the same one at later starts."""
 
     def __init__(self, config, workers=1, args=(), env=None, host="127.0.0.1",
-                 programs=BIN):
+                 programs=None):
         self.folder = tempfile.mkdtemp(prefix="amps-test-")
         self.config_path = os.path.join(self.folder, "config.yaml")
         self.runtime = os.path.join(self.folder, "runtime")
@@ -200,7 +200,7 @@ class Server:
         self.log_path = os.path.join(self.folder, "log")
         self.host, self.port = host, 0
         self.held = None
-        self.programs = programs    # the folder of `amps`
+        self.programs = programs or BIN     # the folder of `amps`
         self.workers = workers
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))

@@ -9,6 +9,7 @@ from harness import free_port, wait_for
 from lineup import channel, line_up
 from origin import Paced, RtpSender
 from ts import Checker
+from watcher import Watcher
 
 
 def watch(s, seconds):
@@ -46,9 +47,10 @@ def test_a_lost_packet_is_logged_and_not_waited_for(server):
     s = server(line_up(channel(1, f"rtp://127.0.0.1:{port}")))
     with RtpSender(Paced(media.rich_film(), 10), port, lost=300):
         assert watch(s, 3).cc_errors, "nothing is missing"
-        wait_for(lambda: re.search(r"RTP packets did not come .*lost=[1-9]", s.log()), 10,
-                 "the loss to be logged")
-        wait_for(lambda: s.log().count("RTP packets did not come") > 1, 25, "a second line")
+        with Watcher(s, "/stream/1.ts"):    # while somebody watches, the job runs
+            wait_for(lambda: re.search(r"RTP packets did not come .*lost=[1-9]", s.log()), 20,
+                     "the loss to be logged")
+            wait_for(lambda: s.log().count("RTP packets did not come") > 1, 20, "a second line")
     lines = [line for line in s.log().splitlines() if "RTP packets did not come" in line]
     assert "channel=1" in lines[0] or "job[1]" in lines[0], lines
     times = [datetime.datetime.fromisoformat(line.split("Z")[0]) for line in lines]
@@ -62,5 +64,6 @@ def test_nothing_is_put_in_order_where_the_source_says_so(server):
                                input_options={"reorder_queue_size": 0})))
     with RtpSender(Paced(media.rich_film(), 10), port, late=50):
         assert watch(s, 2).cc_errors
-        wait_for(lambda: re.search(r"RTP packets did not come .*lost=[1-9]", s.log()), 10,
-                 "those given up to be logged")
+        with Watcher(s, "/stream/1.ts"):
+            wait_for(lambda: re.search(r"RTP packets did not come .*lost=[1-9]", s.log()), 20,
+                     "those given up to be logged")
