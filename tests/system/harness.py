@@ -23,6 +23,7 @@ SANITIZED = "asan" in BIN or "tsan" in BIN
 COST = 4 if SANITIZED else 1
 # how much longer things may take: tests that run beside each other share the processors
 PATIENCE = COST * (2 if "PYTEST_XDIST_WORKER" in os.environ else 1)
+KILLED = "some processes do not end, killing them"
 REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 
 
@@ -372,13 +373,15 @@ class Server:
 
     # -- the end
 
-    def stop(self, number=signal.SIGTERM):
-        """Stops the server as systemd does and checks that nothing is left."""
+    def stop(self, number=signal.SIGTERM, hung=False):
+        """Stops the server as systemd does and checks that nothing is left, and that every process
+        ended by itself unless one is `hung`."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         code = self.process.wait(20 * PATIENCE)
         self.check_gone()
         assert code == 0, f"exit code {code}:\n{self.log()[-4000:]}"
+        assert (KILLED in self.log()) == hung, self.log()[-4000:]
 
     def check_gone(self, timeout=2):
         assert self.process.wait_empty(timeout * PATIENCE), f"left: {self.processes()}"

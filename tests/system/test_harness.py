@@ -34,7 +34,7 @@ def names(r):
 def test_an_orphan_in_a_session_of_its_own_is_seen_and_ended(reaped):
     r = reaped("sh", "-c", "setsid -f sleep 1000; exit 3")
     assert r.wait(20) == 3
-    assert names(r) == ["sleep"]
+    wait_for(lambda: names(r) == ["sleep"], 20, "setsid to become what it starts")
     assert not r.wait_empty(0)
     orphan, = r.processes()
     r.close()
