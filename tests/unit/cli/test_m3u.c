@@ -1,8 +1,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "amps-cli/m3u.h"
-#include "amps-cli/m3u_extinf.h"
+#include "amps-cli/import/m3u.h"
+#include "amps-cli/import/m3u_extinf.h"
 #include "common/limits.h"
 
 /* What came out, as text: "name|url|group|k=v,..." a line; notes as "!LINE text". */

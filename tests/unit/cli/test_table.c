@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <locale.h>
 #include <string.h>
-#include "amps-cli/table.h"
+#include "amps-cli/term/table.h"
 
 static const struct table_column COLUMNS[] = {
 	{.title = "ID", .right = true},

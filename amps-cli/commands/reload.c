@@ -1,9 +1,9 @@
-/* cmd_reload.c - `amps reload`: the server reads its configuration again. */
+/* reload.c - `amps reload`: the server reads its configuration again. */
 #include <stdio.h>
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
-#include "amps-cli/format.h"
-#include "amps-cli/view.h"
+#include "amps-cli/term/format.h"
+#include "amps-cli/term/view.h"
 #include "common/limits.h"
 
 /* "  added    5  News" for each {id, name} of a list. */

@@ -1,4 +1,4 @@
-/* cmd_serve.c - `amps serve`: becomes the server.  systemd and Docker start this. */
+/* serve.c - `amps serve`: becomes the server.  systemd and Docker start this. */
 #include "amps-cli/program.h"
 
 static int run(const struct command_call *call)

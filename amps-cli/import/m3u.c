@@ -1,7 +1,7 @@
-#include "amps-cli/m3u.h"
+#include "amps-cli/import/m3u.h"
 
 #include <string.h>
-#include "amps-cli/m3u_extinf.h"
+#include "amps-cli/import/m3u_extinf.h"
 #include "common/utf8.h"
 #include "common/limits.h"
 

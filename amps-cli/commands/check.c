@@ -1,4 +1,4 @@
-/* cmd_check.c - `amps check`: validates a configuration without starting anything. */
+/* check.c - `amps check`: validates a configuration without starting anything. */
 #include "amps-cli/program.h"
 
 static int run(const struct command_call *call)

@@ -1,4 +1,4 @@
-#include "amps-cli/table.h"
+#include "amps-cli/term/table.h"
 
 #include <limits.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-#include "amps-cli/import.h"
+#include "amps-cli/import/channel.h"
 
 #include <ctype.h>
 #include <string.h>
-#include "amps-cli/yaml_put.h"
+#include "amps-cli/yaml.h"
 #include "common/limits.h"
 
 /* all headers of one source together */

@@ -1,4 +1,4 @@
-/* cmd_stop.c - `amps stop`: ends a tuner, or switches one of its variants off. */
+/* stop.c - `amps stop`: ends a tuner, or switches one of its variants off. */
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
 

@@ -1,4 +1,4 @@
-/* cmd_vlc.c - `amps vlc`: a player on the playlist or on one channel. */
+/* vlc.c - `amps vlc`: a player on the playlist or on one channel. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

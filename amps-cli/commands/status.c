@@ -1,10 +1,10 @@
-/* cmd_status.c - `amps status`: the server in a few lines, and its workers as a table. */
+/* status.c - `amps status`: the server in a few lines, and its workers as a table. */
 #include <stdio.h>
 #include <string.h>
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
-#include "amps-cli/format.h"
-#include "amps-cli/view.h"
+#include "amps-cli/term/format.h"
+#include "amps-cli/term/view.h"
 
 static const struct view_column WORKER_COLUMNS[] = {
 	{{.title = "WORKER", .right = true}, "index", format_text},

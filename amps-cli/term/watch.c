@@ -1,9 +1,9 @@
-#include "amps-cli/watch.h"
+#include "amps-cli/term/watch.h"
 
 #include <string.h>
 #include <time.h>
 #include "amps-cli/client.h"
-#include "amps-cli/screen.h"
+#include "amps-cli/term/screen.h"
 
 #define PERIOD_MS	  1000
 #define ANSWER_TIMEOUT_MS 5000 /* keys and signals wait so long at most */

@@ -1,8 +1,8 @@
-/* cmd_list.c - `amps list`: the channels of the running server, or of a file where none runs. */
+/* list.c - `amps list`: the channels of the running server, or of a file where none runs. */
 #include "amps-cli/command.h"
-#include "amps-cli/format.h"
+#include "amps-cli/term/format.h"
 #include "amps-cli/lineup.h"
-#include "amps-cli/view.h"
+#include "amps-cli/term/view.h"
 
 static const struct view_column COLUMNS[] = {
 	{{.title = "ID", .right = true}, "id", format_text},

@@ -1,7 +1,7 @@
-#include "amps-cli/view.h"
+#include "amps-cli/term/view.h"
 
 #include "amps-cli/command.h"
-#include "amps-cli/format.h"
+#include "amps-cli/term/format.h"
 
 void view_print_json(const json_t *value)
 {

@@ -1,5 +1,5 @@
 #include <criterion/criterion.h>
-#include "amps-cli/yaml_tree.h"
+#include "amps-cli/yaml.h"
 
 static void expect(const char *json, const char *yaml)
 {

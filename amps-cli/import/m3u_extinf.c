@@ -1,4 +1,4 @@
-#include "amps-cli/m3u_extinf.h"
+#include "amps-cli/import/m3u_extinf.h"
 
 #include <ctype.h>
 #include <string.h>

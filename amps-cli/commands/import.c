@@ -1,10 +1,10 @@
-/* cmd_import.c - `amps import`: an M3U playlist as the `streams:` of a configuration. */
+/* import.c - `amps import`: an M3U playlist as the `streams:` of a configuration. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-cli/command.h"
-#include "amps-cli/import.h"
-#include "amps-cli/m3u.h"
+#include "amps-cli/import/channel.h"
+#include "amps-cli/import/m3u.h"
 #include "common/limits.h"
 #include "common/text.h"
 

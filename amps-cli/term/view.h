@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include "amps-cli/table.h"
+#include "amps-cli/term/table.h"
 
 struct view_column {
 	struct table_column column;

@@ -7,7 +7,7 @@
 #define AMPS_CLI_WATCH_H
 
 #include "amps-cli/command.h"
-#include "amps-cli/view.h"
+#include "amps-cli/term/view.h"
 
 /* For commands with --json, --watch and --socket.  Returns an enum command_exit. */
 must_check int watch_run(const struct command_call *call, const struct view *view);

@@ -1,4 +1,4 @@
-/* import.h - entries of an M3U playlist as channels of a configuration.
+/* channel.h - entries of an M3U playlist as channels of a configuration.
  *
  * How attributes are called there:
  *
@@ -15,10 +15,10 @@
  * header of the request.  The first value of a key wins.  Every other attribute stays under its own
  * name (`amps check` warns about it and keeps it); one that would meet a key of Amps gets "m3u-" in
  * front. */
-#ifndef AMPS_CLI_IMPORT_H
-#define AMPS_CLI_IMPORT_H
+#ifndef AMPS_CLI_IMPORT_CHANNEL_H
+#define AMPS_CLI_IMPORT_CHANNEL_H
 
-#include "amps-cli/m3u.h"
+#include "amps-cli/import/m3u.h"
 
 /* Appends one channel as an item of `streams:`. */
 void import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile,

@@ -1,4 +1,4 @@
-/* cmd_shutdown.c - `amps shutdown`: asks the server to stop and waits until it is gone. */
+/* shutdown.c - `amps shutdown`: asks the server to stop and waits until it is gone. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "amps-cli/screen.h"
+#include "amps-cli/term/screen.h"
 
 #include <poll.h>
 #include <stdio.h>

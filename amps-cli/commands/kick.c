@@ -1,4 +1,4 @@
-/* cmd_kick.c - `amps kick`: ends one viewer's connection. */
+/* kick.c - `amps kick`: ends one viewer's connection. */
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
 

@@ -1,7 +1,7 @@
-/* cmd_tuners.c - `amps tuners`: what runs at the moment. */
+/* tuners.c - `amps tuners`: what runs at the moment. */
 #include "amps-cli/command.h"
-#include "amps-cli/format.h"
-#include "amps-cli/watch.h"
+#include "amps-cli/term/format.h"
+#include "amps-cli/term/watch.h"
 
 static const struct view_column COLUMNS[] = {
 	{{.title = "CHANNEL"}, "key", format_text},

@@ -1,4 +1,4 @@
-#include "amps-cli/format.h"
+#include "amps-cli/term/format.h"
 
 #include <stdio.h>
 #include <string.h>

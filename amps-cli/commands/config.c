@@ -1,10 +1,10 @@
-/* cmd_config.c - `amps config export`: what the server runs with, as a configuration file. */
+/* config.c - `amps config export`: what the server runs with, as a configuration file. */
 #include <stdio.h>
 #include <string.h>
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
-#include "amps-cli/view.h"
-#include "amps-cli/yaml_tree.h"
+#include "amps-cli/term/view.h"
+#include "amps-cli/yaml.h"
 
 static int print_yaml(const json_t *config)
 {

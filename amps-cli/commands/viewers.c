@@ -1,7 +1,7 @@
-/* cmd_viewers.c - `amps viewers`: who watches what. */
+/* viewers.c - `amps viewers`: who watches what. */
 #include "amps-cli/command.h"
-#include "amps-cli/format.h"
-#include "amps-cli/watch.h"
+#include "amps-cli/term/format.h"
+#include "amps-cli/term/watch.h"
 
 static const struct view_column COLUMNS[] = {
 	{{.title = "ID", .right = true}, "id", format_text},

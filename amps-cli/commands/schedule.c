@@ -1,8 +1,8 @@
-/* cmd_schedule.c - `amps schedule`: channels that come and go. */
+/* schedule.c - `amps schedule`: channels that come and go. */
 #include "amps-cli/command.h"
-#include "amps-cli/format.h"
+#include "amps-cli/term/format.h"
 #include "amps-cli/lineup.h"
-#include "amps-cli/view.h"
+#include "amps-cli/term/view.h"
 
 static const struct view_column COLUMNS[] = {
 	{{.title = "ID", .right = true}, "id", format_text},
