@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "amps-worker/body_maker.h"
-#include "amps-worker/conn.h"
-#include "amps-worker/viewer.h"
-#include "amps-worker/viewer_record.h"
+#include "amps-worker/http/body_maker.h"
+#include "amps-worker/http/conn.h"
+#include "amps-worker/live/viewer.h"
+#include "amps-worker/live/viewer_record.h"
 #include "common/chantab.h"
 #include "common/log.h"
 #include "common/shm.h"

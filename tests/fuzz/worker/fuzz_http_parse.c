@@ -2,7 +2,7 @@
  * inside the bytes. */
 #include <stdlib.h>
 #include <string.h>
-#include "amps-worker/http_parse.h"
+#include "amps-worker/http/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

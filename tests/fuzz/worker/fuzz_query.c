@@ -1,7 +1,7 @@
 /* Query values and path segments: what is decoded is text without control characters. */
 #include <stdlib.h>
 #include <string.h>
-#include "amps-worker/http_parse.h"
+#include "amps-worker/http/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

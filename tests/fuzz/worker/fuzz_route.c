@@ -1,6 +1,6 @@
 /* Whole heads through the routes against a fixed catalog, with and without tokens: every request
  * gets an answer with a well-formed head, and no line of a playlist or the access log is forged. */
-#include "amps-worker/access_line.h"
+#include "amps-worker/http/access_line.h"
 #include "tests/unit/worker/catalog_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -80,7 +80,7 @@ static void answer(struct fixture *f, const struct http_request *http)
 	struct reply r;
 
 	reply_init(&r);
-	route_dispatch(http, &f->facts, &r);
+	route_dispatch(worker_routes, http, &f->facts, &r);
 	check_access_line(f, http, &r);
 	fixture_await(f, &r);
 	if (reply_render(&r, http, FIXTURE_NOW, &head, &body) < 0)

@@ -7,11 +7,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "amps-worker/body_maker.h"
-#include "amps-worker/memory.h"
+#include "amps-worker/http/body_maker.h"
+#include "amps-worker/http/memory.h"
 #include "common/hash.h"
+#include "amps-worker/routes.h"
 #include "amps-worker/worker.h"
-#include "amps-worker/route.h"
+#include "amps-worker/http/route.h"
 #include "common/shm.h"
 
 #define FIXTURE_NOW 1700000000000000ll /* 2023-11-14T22:13:20Z */
@@ -57,9 +58,8 @@ static inline struct fixture *fixture_new(void)
 	struct catalog_header header = {0};
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->settings =
-		(struct catalog_settings){.flags = SETTING_REGION_QUERY | SETTING_REGION_HEADERS,
-					  .join_ms = 500};
+	f->settings = (struct catalog_settings){
+		.flags = SETTING_REGION_QUERY | SETTING_REGION_HEADERS, .join_ms = 500};
 	fixture_put(f, &header, sizeof(header));
 	f->facts.wall_us = FIXTURE_NOW;
 	f->facts.mono_us = 100000000;
@@ -247,7 +247,7 @@ static inline char *fixture_answer(struct fixture *f, const char *head)
 	if (!fixture_request(head, &http))
 		return strdup("(the head did not parse)");
 	reply_init(&r);
-	route_dispatch(&http, &f->facts, &r);
+	route_dispatch(worker_routes, &http, &f->facts, &r);
 	fixture_await(f, &r);
 	if (reply_render(&r, &http, f->facts.wall_us, &out, &body) < 0)
 		abort();

@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "amps-worker/access.h"
-#include "amps-worker/group_match.h"
+#include "amps-worker/http/access.h"
+#include "amps-worker/lineup/groups.h"
 #include "leaks.h"
 #include "worker/catalog_fixture.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include "amps-worker/access_log.h"
+#include "amps-worker/http/access_log.h"
 #include "common/log.h"
 #include "leaks.h"
 #include "worker/catalog_fixture.h"

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 #include <string.h>
-#include "amps-worker/body_cache.h"
+#include "amps-worker/http/body_cache.h"
 #include "common/limits.h"
 #include "leaks.h"
 

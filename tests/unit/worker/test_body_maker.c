@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 #include <string.h>
-#include "amps-worker/body_maker.h"
+#include "amps-worker/http/body_maker.h"
 #include "amps-worker/worker.h"
 #include "common/clock.h"
 #include "leaks.h"

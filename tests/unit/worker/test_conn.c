@@ -1,7 +1,7 @@
 /* The HTTP side of a worker: keep-alive, pipelining, deadlines, shutdown. */
 #include <criterion/criterion.h>
-#include "amps-worker/body_cache.h"
-#include "amps-worker/conn.h"
+#include "amps-worker/http/body_cache.h"
+#include "amps-worker/http/conn.h"
 #include "amps-worker/worker.h"
 #include "leaks.h"
 #include "worker/fake_master.h"

@@ -1,8 +1,8 @@
 /* A whole worker in this process, with the test as its master, its job and its clients. */
 #include <criterion/criterion.h>
 #include <time.h>
-#include "amps-worker/conn.h"
-#include "amps-worker/viewer.h"
+#include "amps-worker/http/conn.h"
+#include "amps-worker/live/viewer.h"
 #include "amps-worker/worker.h"
 #include "leaks.h"
 #include "worker/fake_master.h"
@@ -11,8 +11,8 @@
 #define RING_BYTES  RING_BYTES_MIN
 #define PATIENCE_US 10000000u
 
-/* Allocations of this process; counts only while asked to.  Volatile: the compiler knows that malloc()
- * changes no variable. */
+/* Allocations of this process; counts only while asked to.  Volatile: the compiler knows that
+ * malloc() changes no variable. */
 static volatile size_t allocations;
 static volatile bool counting;
 #ifdef AMPS_SANITIZED

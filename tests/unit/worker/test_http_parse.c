@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "amps-worker/http_parse.h"
+#include "amps-worker/http/parse.h"
 #include "common/buf.h"
 
 struct outcome {

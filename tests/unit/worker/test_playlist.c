@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "amps-worker/playlist.h"
+#include "amps-worker/lineup/playlist.h"
 #include "leaks.h"
 #include "worker/catalog_fixture.h"
 #include "worker/m3u_reader.h"
@@ -421,7 +421,7 @@ Test(playlist, of_ten_thousand_channels_is_quick)
 
 		cr_assert(fixture_request("GET /playlist.m3u HTTP/1.0\r\n\r\n", &http));
 		reply_init(&r);
-		route_dispatch(&http, &f->facts, &r);
+		route_dispatch(worker_routes, &http, &f->facts, &r);
 		cr_expect_eq(r.kind, REPLY_SHARED);
 		reply_done(&r);
 	}

@@ -118,7 +118,7 @@ Test(route, turns_a_stream_into_a_wish)
 	cr_assert(
 		fixture_request("GET /stream/1?variant=HD%2B&join_ms=70 HTTP/1.0\r\n\r\n", &http));
 	reply_init(&r);
-	route_dispatch(&http, &f->facts, &r);
+	route_dispatch(worker_routes, &http, &f->facts, &r);
 	cr_expect_eq(r.kind, REPLY_STREAM);
 	cr_expect_eq(r.stream.channel, 1);
 	cr_expect_eq(r.stream.join_ms, 70);
@@ -128,7 +128,7 @@ Test(route, turns_a_stream_into_a_wish)
 	reply_done(&r);
 	cr_assert(fixture_request("GET /stream/1 HTTP/1.0\r\n\r\n", &http));
 	reply_init(&r);
-	route_dispatch(&http, &f->facts, &r);
+	route_dispatch(worker_routes, &http, &f->facts, &r);
 	cr_expect_eq(r.stream.join_ms, 500);
 	cr_expect_str_eq(r.stream.variant, "");
 	cr_expect_not(r.stream.own);
@@ -155,7 +155,7 @@ Test(route, overlap_asks_for_a_tuner_of_its_own)
 			 cases[i].value);
 		cr_assert(fixture_request(head, &http));
 		reply_init(&r);
-		route_dispatch(&http, &f->facts, &r);
+		route_dispatch(worker_routes, &http, &f->facts, &r);
 		cr_expect_eq(r.kind, REPLY_STREAM, "%s", cases[i].value);
 		cr_expect_eq(r.stream.own, cases[i].own, "%s", cases[i].value);
 		reply_done(&r);

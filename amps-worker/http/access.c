@@ -1,0 +1,219 @@
+/* access.c - see access.h. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include "amps-worker/http/access.h"
+#include "amps-worker/http/target.h"
+#include "common/text.h"
+
+static int copy_span(struct span s, char *dst, size_t cap)
+{
+	if (s.len >= cap)
+		return -EINVAL;
+	memcpy(dst, s.at, s.len);
+	dst[s.len] = '\0';
+	return 1;
+}
+
+int access_token_text(const struct http_request *http, char *dst, size_t cap)
+{
+	struct span own = http_field(http, "X-Amps-Token");
+	struct span bearer = http_field(http, "Authorization");
+	int r;
+
+	if (own.at)
+		return copy_span(own, dst, cap);
+	if (bearer.len > 7 && strncasecmp(bearer.at, "Bearer ", 7) == 0) {
+		for (bearer.at += 7, bearer.len -= 7; bearer.len && *bearer.at == ' '; bearer.len--)
+			bearer.at++;
+		return copy_span(bearer, dst, cap);
+	}
+	r = http_query(http, "token", dst, cap);
+	return r < 0 ? -EINVAL : r;
+}
+
+const struct token_entry *access_token(const struct http_request *http, const struct facts *facts)
+{
+	char text[TOKEN_BYTES_MAX + 1];
+
+	if (!facts->tokens || access_token_text(http, text, sizeof(text)) != 1 || !text[0])
+		return NULL;
+	return tokens_find(facts->tokens, text, strlen(text), facts->wall_us);
+}
+
+static bool cidr_holds(const struct catalog_cidr *cidr, const struct in6_addr *address)
+{
+	unsigned bits = MIN(cidr->prefix_bits, 128);
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	if (memcmp(cidr->address, address->s6_addr, whole) != 0)
+		return false;
+	return rest == 0 || ((cidr->address[whole] ^ address->s6_addr[whole]) >> (8 - rest)) == 0;
+}
+
+static bool is_proxy(const struct facts *facts, const struct in6_addr *address)
+{
+	const struct catalog_cidr *proxies = catalog_proxies(facts->catalog);
+	uint32_t n = proxies ? catalog_settings(facts->catalog)->proxy_count : 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (cidr_holds(&proxies[i], address))
+			return true;
+	return false;
+}
+
+bool access_peer_trusted(const struct facts *facts)
+{
+	return is_proxy(facts, &facts->peer);
+}
+
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80". */
+static bool parse_address(struct span s, struct in6_addr *ret)
+{
+	char text[INET6_ADDRSTRLEN + 8], *at = text, *colon;
+
+	if (s.len >= sizeof(text))
+		return false;
+	memcpy(text, s.at, s.len);
+	text[s.len] = '\0';
+	colon = strchr(text, ':');
+	if (text[0] == '[') {
+		at++;
+		at[strcspn(at, "]")] = '\0';
+	} else if (colon && !strchr(colon + 1, ':')) {
+		*colon = '\0';
+	}
+	if (inet_pton(AF_INET6, at, ret) == 1)
+		return true;
+	*ret = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	return inet_pton(AF_INET, at, &ret->s6_addr[12]) == 1;
+}
+
+/* Takes the last element off a list. */
+static struct span take_last(struct span *list)
+{
+	static const char blank[] = " \t";
+	struct span last;
+	size_t n = list->len, end;
+
+	while (n && list->at[n - 1] != ',')
+		n--;
+	last = (struct span){list->at + n, list->len - n};
+	list->len = n ? n - 1 : 0;
+	for (end = last.len; end && memchr(blank, last.at[end - 1], 2); end--)
+		;
+	for (n = 0; n < end && memchr(blank, last.at[n], 2); n++)
+		;
+	return (struct span){last.at + n, end - n};
+}
+
+struct in6_addr access_client(const struct http_request *http, const struct facts *facts)
+{
+	struct in6_addr client = facts->peer, before;
+	unsigned hops = 0;
+
+	/* several fields are one list in their order, of which each proxy wrote its end */
+	for (size_t i = http->field_count; i-- > 0;) {
+		struct span list = http->fields[i].value;
+
+		if (http->fields[i].name.len != strlen("X-Forwarded-For") ||
+		    strncasecmp(http->fields[i].name.at, "X-Forwarded-For",
+				http->fields[i].name.len) != 0)
+			continue;
+		while (list.len) {
+			if (hops++ == FORWARDED_HOPS_MAX || !is_proxy(facts, &client) ||
+			    !parse_address(take_last(&list), &before))
+				return client;
+			client = before;
+		}
+	}
+	return client;
+}
+
+void access_region(const struct http_request *http, const struct facts *facts, char out[3])
+{
+	static const char *const names[] = {"X-Amps-Region", "X-Region", "CF-IPCountry",
+					    "X-Appengine-Country"};
+	const struct catalog_settings *s = catalog_settings(facts->catalog);
+	char text[16];
+
+	if ((s->flags & SETTING_REGION_QUERY) &&
+	    http_query(http, "region", text, sizeof(text)) == 1 &&
+	    text_region(text, strlen(text), out))
+		return;
+	if ((s->flags & SETTING_REGION_HEADERS) &&
+	    (s->proxy_count == 0 || access_peer_trusted(facts))) {
+		for (size_t i = 0; i < array_size(names); i++) {
+			struct span value = http_field(http, names[i]);
+
+			if (value.at && text_region(value.at, value.len, out))
+				return;
+		}
+	}
+	out[0] = '\0';
+}
+
+/* The first element of a forwarding field: what the outermost proxy saw. */
+static struct span first_element(const struct http_request *http, const char *name)
+{
+	struct span value = http_field(http, name);
+	size_t n = 0;
+
+	while (n < value.len && value.at[n] != ',' && value.at[n] != ' ' && value.at[n] != '\t')
+		n++;
+	value.len = n;
+	return value;
+}
+
+static void copy_public_url(const char *url, char *dst, size_t cap)
+{
+	size_t n = strlen(url);
+
+	while (n > 0 && url[n - 1] == '/')
+		n--;
+	snprintf(dst, cap, "%.*s", (int)MIN(n, cap), url);
+}
+
+void access_base_url(const struct http_request *http, const struct facts *facts, char *dst,
+		     size_t cap)
+{
+	const struct catalog_settings *s = catalog_settings(facts->catalog);
+	const char *public_url = catalog_text(facts->catalog, s->public_url_at);
+	struct span host = http->host;
+	const char *scheme = "http";
+
+	if (public_url && *public_url) {
+		copy_public_url(public_url, dst, cap);
+		return;
+	}
+	if (access_peer_trusted(facts)) {
+		struct span proto = first_element(http, "X-Forwarded-Proto");
+		struct span forwarded = first_element(http, "X-Forwarded-Host");
+
+		if (proto.len == 5 && strncasecmp(proto.at, "https", 5) == 0)
+			scheme = "https";
+		if (forwarded.len && http_host_valid(forwarded))
+			host = forwarded;
+	}
+	if (host.len)
+		snprintf(dst, cap, "%s://%.*s", scheme, (int)host.len, host.at);
+	else
+		snprintf(dst, cap, "%s://localhost:%u", scheme, facts->port);
+}
+
+void access_link_token(const struct token_entry *token, const struct tokens *tokens,
+		       char out[TOKEN_BYTES_MAX + 1])
+{
+	const struct token_entry *given = token;
+
+	if (token && token->role == TOKEN_ADMIN && !(token->flags & TOKEN_SHARED))
+		given = tokens_shared(tokens);
+	out[0] = '\0';
+	if (given) {
+		size_t n = strnlen(given->token, TOKEN_BYTES_MAX);
+
+		memcpy(out, given->token, n);
+		out[n] = '\0';
+	}
+}

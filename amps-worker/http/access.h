@@ -1,0 +1,39 @@
+/* access.h - who asks: token, region, and the address the answer's links begin with.
+ *
+ * Pure questions about one request; nothing here allocates, blocks or logs.  A token never leaves
+ * this module but as the entry it matched. */
+#ifndef AMPS_ACCESS_H
+#define AMPS_ACCESS_H
+
+#include "amps-worker/http/route.h"
+
+/* The token a request carries: X-Amps-Token, else Authorization: Bearer, else ?token=.  Into dst
+ * (NUL-ended).  1 found, 0 none, -EINVAL malformed or too long. */
+must_check int access_token_text(const struct http_request *http, char *dst, size_t cap);
+
+/* The entry of that token, or NULL: none, unknown, expired, malformed. */
+const struct token_entry *access_token(const struct http_request *http, const struct facts *facts);
+
+/* Is the peer one of server.trusted_proxies?  Never when there are none. */
+bool access_peer_trusted(const struct facts *facts);
+
+/* Who asks, as an IPv6 address: the peer, and while that is a trusted proxy, whom it says it speaks
+ * for, from the last element of X-Forwarded-For on. */
+struct in6_addr access_client(const struct http_request *http, const struct facts *facts);
+
+/* The viewer's region as two upper-case letters, or "" when it is unknown: the query, then
+ * X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as the configuration believes
+ * them; a value that is no region code is skipped. */
+void access_region(const struct http_request *http, const struct facts *facts, char out[3]);
+
+/* The base of links without a slash at its end: server.public_url, else what a trusted proxy says,
+ * else the Host field, else localhost and the server's port. */
+void access_base_url(const struct http_request *http, const struct facts *facts, char *dst,
+		     size_t cap);
+
+/* The token to put into links for this viewer: its own, for an administrator the shared one, ""
+ * when there is none to give away. */
+void access_link_token(const struct token_entry *token, const struct tokens *tokens,
+		       char out[TOKEN_BYTES_MAX + 1]);
+
+#endif

@@ -1,0 +1,30 @@
+/* body_build.h - plain bytes -> a body: its ETag and its compressed form, in steps that each take
+ * well under a millisecond. */
+#ifndef AMPS_BODY_BUILD_H
+#define AMPS_BODY_BUILD_H
+
+#include <zlib.h>
+#include "amps-worker/http/reply.h"
+
+struct body_build {
+	struct body *body;
+	size_t at; /* bytes of the plain form that are done */
+	uint64_t hash;
+	bool packing;
+	z_stream z; /* while packing */
+	struct buf packed;
+};
+
+/* Takes the bytes out of `plain` (empty afterwards).  0 or -ENOMEM. */
+must_check int body_build_begin(struct body_build *b, struct buf *plain, const char *type);
+
+/* A little more; true when all is done. */
+bool body_build_step(struct body_build *b);
+
+/* The finished body, with one reference for the caller. */
+struct body *body_build_end(struct body_build *b);
+
+/* Gives up in between. */
+void body_build_cancel(struct body_build *b);
+
+#endif

@@ -1,0 +1,359 @@
+/* parse.c - see parse.h.
+ *
+ * Two passes.  scan_head() looks at each byte once as it arrives: line ends, control characters and
+ * sizes, so that a malformed or endless head is refused before it is complete and the verdict does
+ * not depend on how the bytes were cut into packets.  parse_lines() then reads a complete head. */
+#include <string.h>
+#include <strings.h>
+#include "amps-worker/http/parse.h"
+#include "amps-worker/http/target.h"
+
+struct verdict {
+	int status;
+	const char *reason;
+};
+
+static int refuse(struct verdict *v, int status, const char *reason)
+{
+	v->status = status;
+	v->reason = reason;
+	return -EBADMSG;
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool is_tchar(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+	       (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct span trim(struct span s)
+{
+	while (s.len && is_blank(s.at[0])) {
+		s.at++;
+		s.len--;
+	}
+	while (s.len && is_blank(s.at[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+static bool span_is_nocase(struct span s, const char *text)
+{
+	return strlen(text) == s.len && strncasecmp(s.at, text, s.len) == 0;
+}
+
+/* One empty line before the request line is ignored (RFC 9112 section 2.2). */
+static size_t head_start(const char *bytes, size_t len)
+{
+	return len >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
+}
+
+/* Judges byte i, all before it having passed.  1: the head ends here; 0: go on. */
+static int scan_byte(const char *bytes, size_t i, size_t start, struct verdict *v)
+{
+	unsigned char c = (unsigned char)bytes[i];
+	bool after_cr = i > 0 && bytes[i - 1] == '\r';
+
+	if (i >= start + HTTP_HEAD_MAX)
+		return refuse(v, 431, "the request head is too large");
+	if (i == start + HTTP_LINE_MAX + 1 && !memchr(bytes + start, '\n', i - start) && c != '\n')
+		return refuse(v, 414, "the request line is too long");
+	if (after_cr != (c == '\n'))
+		return refuse(v, 400, "a line of the request does not end with CR LF");
+	if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
+		return refuse(v, 400, "the request head holds a control character");
+	if (c != '\n' || i < start)
+		return 0;
+	if (i == start + 1 && start > 0)
+		return refuse(v, 400, "the request line is missing");
+	return i >= start + 3 && bytes[i - 2] == '\n';
+}
+
+/* 1 and *ret_end (behind the empty line), 0 when more bytes are needed, -EBADMSG. */
+static int scan_head(const char *bytes, size_t len, size_t *scanned, size_t *ret_end,
+		     struct verdict *v)
+{
+	size_t start = head_start(bytes, len);
+
+	while (*scanned < len) {
+		/* The first two bytes decide what the start is: wait for both. */
+		if (len == 1 && bytes[0] == '\r')
+			return 0;
+
+		int r = scan_byte(bytes, *scanned, start, v);
+
+		if (r < 0)
+			return r;
+		(*scanned)++;
+		if (r > 0) {
+			*ret_end = *scanned;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static enum http_method find_method(struct span text)
+{
+	static const char *const names[] = {"GET", "HEAD",  "OPTIONS", "POST",
+					    "PUT", "PATCH", "DELETE"};
+
+	for (size_t i = 0; i < array_size(names); i++)
+		if (span_is(text, names[i]))
+			return (enum http_method)i;
+	return HTTP_OTHER;
+}
+
+static int parse_version(struct span text, struct http_request *ret, struct verdict *v)
+{
+	if (text.len != 8 || memcmp(text.at, "HTTP/", 5) != 0 || text.at[6] != '.' ||
+	    text.at[5] < '0' || text.at[5] > '9' || text.at[7] < '0' || text.at[7] > '9')
+		return refuse(v, 400, "the request line does not end with an HTTP version");
+	if (text.at[5] != '1')
+		return refuse(v, 505, "this server speaks HTTP/1.0 and HTTP/1.1");
+	/* a later minor version is understood like the latest known (RFC 9110 section 2.5) */
+	ret->minor = text.at[7] > '0';
+	return 0;
+}
+
+static int parse_request_line(struct span line, struct http_request *ret, struct verdict *v)
+{
+	const char *end = line.at + line.len;
+	const char *first = memchr(line.at, ' ', line.len);
+	const char *second = first ? memchr(first + 1, ' ', (size_t)(end - first - 1)) : NULL;
+	const char *problem;
+	int r;
+
+	if (!second)
+		return refuse(v, 400, "the request line has no three parts");
+	ret->method_text = (struct span){line.at, (size_t)(first - line.at)};
+	if (!ret->method_text.len)
+		return refuse(v, 400, "the request line begins with a space");
+	for (size_t i = 0; i < ret->method_text.len; i++)
+		if (!is_tchar((unsigned char)line.at[i]))
+			return refuse(v, 400, "the method is malformed");
+	ret->method = find_method(ret->method_text);
+	r = parse_version((struct span){second + 1, (size_t)(end - second - 1)}, ret, v);
+	if (r < 0)
+		return r;
+	problem = http_target_parse((struct span){first + 1, (size_t)(second - first - 1)}, ret);
+	return problem ? refuse(v, 400, problem) : 0;
+}
+
+static int parse_field(struct span line, struct http_request *ret, struct verdict *v)
+{
+	struct http_field *field = &ret->fields[ret->field_count];
+	size_t n = 0;
+
+	if (is_blank(line.at[0]))
+		return refuse(v, 400, "a header field begins with white space");
+	while (n < line.len && is_tchar((unsigned char)line.at[n]))
+		n++;
+	if (n == 0 || n == line.len || line.at[n] != ':')
+		return refuse(v, 400, "the name of a header field is malformed");
+	if (ret->field_count == HTTP_FIELDS_MAX)
+		return refuse(v, 431, "the request has too many header fields");
+	field->name = (struct span){line.at, n};
+	field->value = trim((struct span){line.at + n + 1, line.len - n - 1});
+	ret->field_count++;
+	return 0;
+}
+
+/* `rest` is the head from its request line up to and with the empty line. */
+static int parse_lines(struct span rest, struct http_request *ret, struct verdict *v)
+{
+	for (bool first = true;; first = false) {
+		const char *cr = memchr(rest.at, '\r', rest.len);
+		struct span line = {rest.at, (size_t)(cr - rest.at)};
+		int r;
+
+		if (line.len == 0)
+			return 0;
+		r = first ? parse_request_line(line, ret, v) : parse_field(line, ret, v);
+		if (r < 0)
+			return r;
+		rest.at += line.len + 2;
+		rest.len -= line.len + 2;
+	}
+}
+
+/* Calls `each` for every element of every field of this name (RFC 9110 section 5.6.1). */
+static void each_element(struct http_request *r, const char *name,
+			 void (*each)(struct http_request *r, struct span element))
+{
+	for (size_t i = 0; i < r->field_count; i++) {
+		struct span rest = r->fields[i].value;
+
+		if (!span_is_nocase(r->fields[i].name, name))
+			continue;
+		while (rest.len) {
+			const char *comma = memchr(rest.at, ',', rest.len);
+			size_t n = comma ? (size_t)(comma - rest.at) : rest.len;
+
+			each(r, trim((struct span){rest.at, n}));
+			n += comma != NULL;
+			rest.at += n;
+			rest.len -= n;
+		}
+	}
+}
+
+static void see_keep_alive(struct http_request *r, struct span element)
+{
+	if (r->minor == 0 && span_is_nocase(element, "keep-alive"))
+		r->keep_alive = true;
+}
+
+static void see_close(struct http_request *r, struct span element)
+{
+	if (span_is_nocase(element, "close"))
+		r->keep_alive = false;
+}
+
+static void see_expect(struct http_request *r, struct span element)
+{
+	if (r->minor >= 1 && span_is_nocase(element, "100-continue"))
+		r->expect_continue = true;
+}
+
+static size_t field_times(const struct http_request *r, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->field_count; i++)
+		n += span_is_nocase(r->fields[i].name, name);
+	return n;
+}
+
+static int check_host(struct http_request *r, struct verdict *v)
+{
+	size_t times = field_times(r, "Host");
+	struct span host = http_field(r, "Host");
+
+	if (times > 1)
+		return refuse(v, 400, "the request has two Host fields");
+	if (times == 0)
+		return r->minor == 0 ? 0 : refuse(v, 400, "the request has no Host field");
+	if (host.len && !http_host_valid(host))
+		return refuse(v, 400, "the Host field is malformed");
+	/* Two names for one host are a lead for whoever stands between: refuse to choose. */
+	if (r->host.len &&
+	    (r->host.len != host.len || strncasecmp(r->host.at, host.at, host.len) != 0))
+		return refuse(v, 400, "the request target and the Host field name two hosts");
+	r->host = host;
+	return 0;
+}
+
+static int check_length(struct http_request *r, struct verdict *v)
+{
+	struct span text = http_field(r, "Content-Length");
+	uint64_t value = 0;
+
+	if (!text.at)
+		return 0;
+	if (field_times(r, "Content-Length") > 1)
+		return refuse(v, 400, "the request has two Content-Length fields");
+	if (text.len == 0 || text.len > 18)
+		return refuse(v, 400, "the Content-Length field is malformed");
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return refuse(v, 400, "the Content-Length field is malformed");
+		value = value * 10 + (uint64_t)(text.at[i] - '0');
+	}
+	r->has_length = true;
+	r->content_length = value;
+	return 0;
+}
+
+/* Anything but the one coding "chunked".  Where chunked is not what was applied last, and last
+ * alone, nobody can tell where the body ends (RFC 9112 section 6.3); other codings in front of it
+ * are merely unknown. */
+static int refuse_codings(struct span list, struct verdict *v)
+{
+	const char *end = list.at + list.len;
+	bool chunked = false;
+
+	for (const char *at = list.at; at <= end;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		struct span coding = trim((struct span){at, (size_t)((comma ? comma : end) - at)});
+
+		if (!coding.len || chunked)
+			return refuse(v, 400, "the Transfer-Encoding field is malformed");
+		chunked = span_is_nocase(coding, "chunked");
+		at = comma ? comma + 1 : end + 1;
+	}
+	if (!chunked)
+		return refuse(v, 400, "the last transfer coding is not chunked");
+	return refuse(v, 501, "the only transfer coding known here is chunked");
+}
+
+static int check_coding(struct http_request *r, struct verdict *v)
+{
+	struct span coding = http_field(r, "Transfer-Encoding");
+
+	if (!coding.at)
+		return 0;
+	if (r->has_length)
+		return refuse(v, 400, "the request has a Content-Length and a Transfer-Encoding");
+	if (r->minor == 0)
+		return refuse(v, 400, "HTTP/1.0 has no Transfer-Encoding");
+	if (field_times(r, "Transfer-Encoding") > 1 || coding.len == 0)
+		return refuse(v, 400, "the Transfer-Encoding field is malformed");
+	if (!span_is_nocase(coding, "chunked"))
+		return refuse_codings(coding, v);
+	r->chunked = true;
+	return 0;
+}
+
+/* What the fields say together. */
+static int check_fields(struct http_request *r, struct verdict *v)
+{
+	if (check_host(r, v) < 0 || check_length(r, v) < 0 || check_coding(r, v) < 0)
+		return -EBADMSG;
+	if (r->content_length > HTTP_BODY_MAX)
+		return refuse(v, 413, "the request body is too large");
+	r->keep_alive = r->minor >= 1;
+	each_element(r, "Connection", see_keep_alive);
+	each_element(r, "Connection", see_close);
+	each_element(r, "Expect", see_expect);
+	return 0;
+}
+
+enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned,
+				  struct http_request *ret, int *ret_status,
+				  const char **ret_reason)
+{
+	struct verdict v = {0};
+	size_t start = head_start(bytes, len), end = 0;
+	int r = scan_head(bytes, len, scanned, &end, &v);
+
+	if (r == 0)
+		return HTTP_HEAD_INCOMPLETE;
+	if (r > 0) {
+		/* The field array is large and filled up to field_count only. */
+		memset(ret, 0, offsetof(struct http_request, fields));
+		ret->head_bytes = end;
+		r = parse_lines((struct span){bytes + start, end - start}, ret, &v);
+	}
+	if (r == 0)
+		r = check_fields(ret, &v);
+	if (r == 0)
+		return HTTP_HEAD_COMPLETE;
+	*ret_status = v.status;
+	*ret_reason = v.reason;
+	return HTTP_HEAD_BAD;
+}
+
+struct span http_field(const struct http_request *r, const char *name)
+{
+	for (size_t i = 0; i < r->field_count; i++)
+		if (span_is_nocase(r->fields[i].name, name))
+			return r->fields[i].value;
+	return (struct span){0};
+}

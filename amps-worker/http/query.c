@@ -1,0 +1,83 @@
+/* query.c - values of a query and path segments, percent-decoded (parse.h). */
+#include <string.h>
+#include "amps-worker/http/parse.h"
+#include "common/text.h"
+#include "common/utf8.h"
+
+/* One decoded byte at *i (which moves on), or -EINVAL. */
+static int decode_byte(struct span s, size_t *i, bool plus_is_space)
+{
+	char c = s.at[(*i)++];
+	int high, low;
+
+	if (c == '+' && plus_is_space)
+		return ' ';
+	if (c != '%')
+		return (unsigned char)c;
+	if (s.len - *i < 2)
+		return -EINVAL;
+	high = text_hex_value(s.at[*i]);
+	low = text_hex_value(s.at[*i + 1]);
+	if (high < 0 || low < 0)
+		return -EINVAL;
+	*i += 2;
+	return high * 16 + low;
+}
+
+static int decode(struct span s, bool plus_is_space, char *dst, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len;) {
+		int c = decode_byte(s, &i, plus_is_space);
+
+		if (c < 0x20 || c == 0x7f)
+			return -EINVAL;
+		if (n + 1 >= cap)
+			return -E2BIG;
+		dst[n++] = (char)c;
+	}
+	if (cap == 0)
+		return -E2BIG;
+	dst[n] = '\0';
+	return utf8_valid(dst, n) ? 0 : -EINVAL;
+}
+
+/* Does the (still encoded) name of a query value mean `name`? */
+static bool name_is(struct span s, const char *name)
+{
+	size_t i = 0;
+
+	for (; i < s.len && *name; name++)
+		if (decode_byte(s, &i, true) != (unsigned char)*name)
+			return false;
+	return i == s.len && !*name;
+}
+
+int http_query(const struct http_request *r, const char *name, char *dst, size_t cap)
+{
+	struct span rest = r->query;
+
+	while (rest.len) {
+		const char *amp = memchr(rest.at, '&', rest.len);
+		size_t n = amp ? (size_t)(amp - rest.at) : rest.len;
+		const char *equals = memchr(rest.at, '=', n);
+		size_t name_len = equals ? (size_t)(equals - rest.at) : n;
+		size_t value_at = equals ? name_len + 1 : n;
+
+		if (name_is((struct span){rest.at, name_len}, name)) {
+			int res = decode((struct span){rest.at + value_at, n - value_at}, true, dst,
+					 cap);
+			return res < 0 ? res : 1;
+		}
+		n += amp != NULL;
+		rest.at += n;
+		rest.len -= n;
+	}
+	return 0;
+}
+
+int http_decode_segment(struct span segment, char *dst, size_t cap)
+{
+	return decode(segment, false, dst, cap);
+}

@@ -1,0 +1,307 @@
+/* reply.c - see reply.h.  Conditional requests and content coding follow RFC 9110 sections 8.8.3,
+ * 12.5.3 and 13.1.2. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include "amps-worker/http/memory.h"
+#include "amps-worker/http/reply.h"
+
+#define GZIP_ETAG_SUFFIX "-gz"
+
+struct body *body_ref(struct body *b)
+{
+	b->refs++;
+	return b;
+}
+
+struct body *body_unref(struct body *b)
+{
+	if (b && --b->refs == 0) {
+		if (b->account)
+			b->account->bytes -= b->plain_len + b->gzip_len;
+		free(b->plain);
+		free(b->gzip);
+		free(b);
+	}
+	return NULL;
+}
+
+void body_count(struct body *b, struct body_account *account)
+{
+	b->account = account;
+	account->bytes += b->plain_len + b->gzip_len;
+}
+
+void reply_init(struct reply *r)
+{
+	*r = (struct reply){.status = 200};
+}
+
+void reply_done(struct reply *r)
+{
+	buf_done(&r->body);
+	buf_done(&r->fields);
+	r->shared = body_unref(r->shared);
+}
+
+const char *http_status_text(int status)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} names[] = {
+		{200, "OK"},
+		{201, "Created"},
+		{204, "No Content"},
+		{304, "Not Modified"},
+		{400, "Bad Request"},
+		{401, "Unauthorized"},
+		{403, "Forbidden"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{408, "Request Timeout"},
+		{409, "Conflict"},
+		{413, "Content Too Large"},
+		{414, "URI Too Long"},
+		{416, "Range Not Satisfiable"},
+		{429, "Too Many Requests"},
+		{431, "Request Header Fields Too Large"},
+		{500, "Internal Server Error"},
+		{501, "Not Implemented"},
+		{502, "Bad Gateway"},
+		{503, "Service Unavailable"},
+		{504, "Gateway Timeout"},
+		{505, "HTTP Version Not Supported"},
+	};
+
+	for (size_t i = 0; i < array_size(names); i++)
+		if (names[i].status == status)
+			return names[i].text;
+	return "Unknown";
+}
+
+/* A JSON string (RFC 8259 section 7); the text is UTF-8. */
+static void add_json_string(struct buf *b, const char *text)
+{
+	buf_putc(b, '"');
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			buf_putc(b, '\\');
+		if (c < 0x20 || c == 0x7f)
+			buf_printf(b, "\\u%04x", c);
+		else
+			buf_putc(b, (char)c);
+	}
+	buf_putc(b, '"');
+}
+
+void reply_error(struct reply *r, int status, unsigned retry_after, const char *format, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	r->kind = REPLY_BYTES;
+	r->status = status;
+	r->type = "application/json";
+	r->shared = body_unref(r->shared);
+	r->making = NULL;
+	buf_reset(&r->body);
+	buf_puts(&r->body, "{\"error\": ");
+	add_json_string(&r->body, text);
+	buf_puts(&r->body, "}\n");
+	if (status == 401)
+		reply_field(r, "WWW-Authenticate", "Bearer realm=\"amps\"");
+	if ((status == 429 || status == 503) && retry_after > 0)
+		reply_field(r, "Retry-After", "%u", retry_after);
+}
+
+void reply_field(struct reply *r, const char *name, const char *format, ...)
+{
+	char value[HTTP_LINE_MAX];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(value, sizeof(value), format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof(value) || strpbrk(value, "\r\n") || strpbrk(name, "\r\n"))
+		return;
+	buf_printf(&r->fields, "%s: %s\r\n", name, value);
+}
+
+/* The next element of a comma-separated field value, without white space around it. */
+static bool next_element(struct span *rest, struct span *ret)
+{
+	while (rest->len && (*rest->at == ' ' || *rest->at == '\t' || *rest->at == ',')) {
+		rest->at++;
+		rest->len--;
+	}
+	if (!rest->len)
+		return false;
+
+	size_t n = 0;
+
+	while (n < rest->len && rest->at[n] != ',')
+		n++;
+	*ret = (struct span){rest->at, n};
+	rest->at += n;
+	rest->len -= n;
+	while (ret->len && (ret->at[ret->len - 1] == ' ' || ret->at[ret->len - 1] == '\t'))
+		ret->len--;
+	return true;
+}
+
+/* Is "q=0", "q=0.0" or the like among the parameters behind a coding's name? */
+static bool weight_is_zero(struct span parameters)
+{
+	for (size_t i = 0; i + 2 < parameters.len; i++) {
+		if ((parameters.at[i] | 0x20) != 'q' || parameters.at[i + 1] != '=')
+			continue;
+		for (i += 2; i < parameters.len; i++)
+			if (parameters.at[i] >= '1' && parameters.at[i] <= '9')
+				return false;
+		return true;
+	}
+	return false;
+}
+
+static bool accepts_gzip(const struct http_request *q)
+{
+	struct span rest = http_field(q, "Accept-Encoding"), e;
+	bool any = false;
+
+	while (next_element(&rest, &e)) {
+		size_t n = 0;
+
+		while (n < e.len && e.at[n] != ';' && e.at[n] != ' ' && e.at[n] != '\t')
+			n++;
+
+		bool wanted = !weight_is_zero((struct span){e.at + n, e.len - n});
+
+		if ((n == 4 && strncasecmp(e.at, "gzip", 4) == 0) ||
+		    (n == 6 && strncasecmp(e.at, "x-gzip", 6) == 0))
+			return wanted;
+		if (n == 1 && *e.at == '*')
+			any = wanted;
+	}
+	return any;
+}
+
+/* Weak comparison with each entity tag the client holds. */
+static bool none_match_holds(const struct http_request *q, const char *etag)
+{
+	struct span rest = http_field(q, "If-None-Match"), e;
+
+	while (next_element(&rest, &e)) {
+		if (span_is(e, "*"))
+			return true;
+		if (e.len > 2 && e.at[0] == 'W' && e.at[1] == '/')
+			e = (struct span){e.at + 2, e.len - 2};
+		if (span_is(e, etag))
+			return true;
+	}
+	return false;
+}
+
+/* Which representation of a shared body this client gets. */
+struct choice {
+	bool gzip;
+	char etag[48];
+	struct span bytes;
+	const char *type;
+};
+
+static struct choice choose(const struct reply *r, const struct http_request *q)
+{
+	struct choice c = {.type = r->type, .bytes = {r->body.data, r->body.len}};
+	const struct body *b = r->shared;
+	size_t n;
+
+	if (r->kind != REPLY_SHARED || !b)
+		return c;
+	c.gzip = b->gzip && accepts_gzip(q);
+	c.type = b->type;
+	c.bytes = c.gzip ? (struct span){b->gzip, b->gzip_len}
+			 : (struct span){b->plain, b->plain_len};
+	n = strlen(b->etag);
+	if (n < 2)
+		return c;
+	/* A strong tag names bytes, so the two codings have two tags. */
+	snprintf(c.etag, sizeof(c.etag), "%.*s%s\"", (int)(n - 1), b->etag,
+		 c.gzip ? GZIP_ETAG_SUFFIX : "");
+	return c;
+}
+
+static void add_date(struct buf *head, int64_t wall_us)
+{
+	time_t now = (time_t)(wall_us / 1000000);
+	char text[64];
+	struct tm tm;
+
+	/* The worker never sets a locale, so the names are English as RFC 9110 wants them. */
+	if (gmtime_r(&now, &tm) && strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm))
+		buf_printf(head, "Date: %s\r\n", text);
+}
+
+static void add_connection(const struct reply *r, const struct http_request *q, struct buf *head)
+{
+	if (r->close || r->kind == REPLY_STREAM || !q->keep_alive)
+		buf_puts(head, "Connection: close\r\n");
+	else if (q->minor == 0)
+		buf_puts(head, "Connection: keep-alive\r\n");
+}
+
+static void add_representation(const struct reply *r, const struct choice *c, int status,
+			       struct buf *head)
+{
+	bool has_body = status != 304 && status != 204;
+
+	if (r->kind == REPLY_STREAM) {
+		buf_printf(head, "Content-Type: %s\r\n", r->stream.content_type);
+		return;
+	}
+	if (has_body && c->type)
+		buf_printf(head, "Content-Type: %s\r\n", c->type);
+	if (has_body)
+		buf_printf(head, "Content-Length: %zu\r\n", c->bytes.len);
+	if (has_body && c->gzip)
+		buf_puts(head, "Content-Encoding: gzip\r\n");
+	if (c->etag[0])
+		buf_printf(head, "ETag: %s\r\n", c->etag);
+	if (r->kind == REPLY_SHARED)
+		buf_puts(head, "Vary: Accept-Encoding\r\n");
+}
+
+int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us, struct buf *head,
+		 struct span *ret_body)
+{
+	struct choice c = choose(r, q);
+	bool reads = q->method == HTTP_GET || q->method == HTTP_HEAD;
+	bool fresh = r->status == 200 && reads && c.etag[0] && none_match_holds(q, c.etag);
+
+	if (fresh)
+		r->status = 304;
+	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status));
+	add_date(head, wall_us);
+	add_representation(r, &c, r->status, head);
+	buf_puts(head, "X-Content-Type-Options: nosniff\r\n");
+	if (r->media)
+		buf_puts(head, "Access-Control-Allow-Origin: *\r\n");
+	if (r->fields.len)
+		buf_add(head, r->fields.data, r->fields.len);
+	add_connection(r, q, head);
+	buf_puts(head, "\r\n");
+	if (!buf_ok(head) || !buf_ok(&r->body) || !buf_ok(&r->fields))
+		return -ENOMEM;
+	if (r->kind == REPLY_STREAM || q->method == HTTP_HEAD || r->status == 304 ||
+	    r->status == 204)
+		c.bytes = (struct span){NULL, 0};
+	*ret_body = c.bytes;
+	return 0;
+}

@@ -1,0 +1,126 @@
+/* route.c - see route.h. */
+#include <string.h>
+#include "amps-worker/http/access.h"
+#include "amps-worker/http/route.h"
+
+#define GET (1u << HTTP_GET)
+
+/* Does the pattern fit the path?  Pieces go to q->segment. */
+static bool pattern_fits(const char *pattern, struct span path, struct request *q)
+{
+	size_t at = 0;
+
+	q->segments = 0;
+	while (*pattern) {
+		if (*pattern != '<') {
+			if (at == path.len || path.at[at++] != *pattern++)
+				return false;
+			continue;
+		}
+		pattern = strchr(pattern, '>') + 1;
+
+		size_t tail = strcspn(pattern, "/"), end = at;
+
+		while (end < path.len && path.at[end] != '/')
+			end++;
+		if (end - at <= tail)
+			return false;
+		q->segment[q->segments++] = (struct span){path.at + at, end - at - tail};
+		at = end - tail;
+	}
+	return at == path.len;
+}
+
+static const struct route *find_route(const struct route *routes, struct span path,
+				      struct request *q)
+{
+	for (const struct route *route = routes; route->pattern; route++)
+		if (pattern_fits(route->pattern, path, q))
+			return route;
+	q->segments = 0;
+	return NULL;
+}
+
+static void add_allow(const struct route *route, struct reply *r)
+{
+	static const char *const names[] = {"GET", "HEAD",  "OPTIONS", "POST",
+					    "PUT", "PATCH", "DELETE"};
+	unsigned methods = route->methods | 1u << HTTP_OPTIONS;
+	char list[80] = "";
+	size_t n = 0;
+
+	if (methods & GET)
+		methods |= 1u << HTTP_HEAD;
+	for (size_t i = 0; i < array_size(names); i++) {
+		const char *text = names[i];
+
+		if (!(methods & 1u << i))
+			continue;
+		if (n) {
+			list[n++] = ',';
+			list[n++] = ' ';
+		}
+		while (*text)
+			list[n++] = *text++;
+	}
+	list[n] = '\0';
+	reply_field(r, "Allow", "%s", list);
+	if (r->media)
+		reply_field(r, "Access-Control-Allow-Methods", "%s", list);
+}
+
+/* Also a browser's question before a request with a token in a field (CORS preflight), which never
+ * carries the token itself. */
+static void answer_options(const struct route *route, struct reply *r)
+{
+	r->status = 204;
+	add_allow(route, r);
+	if (r->media) {
+		reply_field(r, "Access-Control-Allow-Headers",
+			    "X-Amps-Token, Authorization, Range, If-None-Match");
+		reply_field(r, "Access-Control-Max-Age", "86400");
+	}
+}
+
+static bool method_allowed(const struct route *route, enum http_method method)
+{
+	if (method == HTTP_HEAD)
+		method = HTTP_GET;
+	return method < HTTP_OTHER && (route->methods & 1u << method);
+}
+
+/* Sets q->token; false when the request must not go on. */
+static bool admit(struct request *q, const struct route *route, struct reply *r)
+{
+	const struct catalog_settings *s = catalog_settings(q->facts->catalog);
+
+	if (!(s->flags & SETTING_AUTH_ENABLED) || (route && route->flags & ROUTE_OPEN))
+		return true;
+	r->asker = q->token = access_token(q->http, q->facts);
+	if (!q->token)
+		reply_error(r, 401, 0, "a valid token is needed");
+	return q->token != NULL;
+}
+
+void route_dispatch(const struct route *routes, const struct http_request *http,
+		    const struct facts *facts, struct reply *r)
+{
+	struct request q = {.http = http, .facts = facts};
+	const struct route *route = find_route(routes, http->path, &q);
+
+	r->media = route && route->flags & ROUTE_MEDIA;
+	/* No route takes a body yet: what nobody reads must not be taken for the next request. */
+	if (http->chunked || http->content_length > 0)
+		r->close = true;
+	if (!route) {
+		if (admit(&q, NULL, r))
+			reply_error(r, 404, 0, "there is nothing at this address");
+	} else if (http->method == HTTP_OPTIONS) {
+		answer_options(route, r);
+	} else if (!method_allowed(route, http->method)) {
+		reply_error(r, 405, 0, "this method is not possible here");
+		add_allow(route, r);
+	} else if (admit(&q, route, r)) {
+		route->handle(&q, r);
+	}
+}

@@ -1,0 +1,97 @@
+/* groups.c - see groups.h. */
+#include <string.h>
+#include "amps-worker/lineup/groups.h"
+
+struct cursor {
+	const unsigned char *at, *end;
+};
+
+static bool is_white(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static struct cursor trimmed(const char *text, size_t len)
+{
+	while (len && is_white(text[0])) {
+		text++;
+		len--;
+	}
+	while (len && is_white(text[len - 1]))
+		len--;
+	return (struct cursor){(const unsigned char *)text, (const unsigned char *)text + len};
+}
+
+/* The next code point; a byte that is no UTF-8 stands for itself. */
+static uint32_t next_point(struct cursor *c)
+{
+	uint32_t first = *c->at++;
+
+	if (first >= 0xc2 && first < 0xe0 && c->at < c->end && (*c->at & 0xc0) == 0x80)
+		return (first & 0x1f) << 6 | (*c->at++ & 0x3f);
+	return first < 0x80 ? first : 0x80000000u | first;
+}
+
+/* Lower case, where the alphabets of two-byte UTF-8 have one at a regular distance. */
+static uint32_t fold(uint32_t c)
+{
+	if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) ||
+	    (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
+		return c + 0x20;
+	if (c >= 0x400 && c <= 0x40f)
+		return c + 0x50;
+	/* Latin Extended-A: capitals and small letters take turns; which comes first changes. */
+	if ((c >= 0x100 && c <= 0x137 && c != 0x130 && c != 0x131) || (c >= 0x14a && c <= 0x177))
+		return c | 1;
+	if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
+		return c + (c & 1);
+	return c;
+}
+
+bool group_equal(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	struct cursor x = trimmed(a, a_len), y = trimmed(b, b_len);
+
+	while (x.at < x.end && y.at < y.end)
+		if (fold(next_point(&x)) != fold(next_point(&y)))
+			return false;
+	return x.at == x.end && y.at == y.end;
+}
+
+bool group_in_list(const char *list, const char *group)
+{
+	size_t group_len = strlen(group);
+
+	for (;;) {
+		size_t n = strcspn(list, ",");
+		struct cursor element = trimmed(list, n);
+
+		if (element.at < element.end && group_equal(list, n, group, group_len))
+			return true;
+		if (!list[n])
+			return false;
+		list += n + 1;
+	}
+}
+
+bool group_list_empty(const char *list)
+{
+	while (*list == ',' || is_white(*list))
+		list++;
+	return !*list;
+}
+
+bool group_allowed(const struct token_entry *token, const char *group)
+{
+	if (!token || token->group_count == 0)
+		return true;
+	if (!group)
+		return false;
+	for (uint32_t i = 0; i < MIN(token->group_count, TOKEN_GROUPS_MAX); i++) {
+		size_t n = strnlen(token->groups[i], TOKEN_GROUP_BYTES);
+
+		if (group_equal(token->groups[i], n, group, strlen(group)))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,503 @@
+/* playlist.c - see playlist.h.  The text follows the older Amps and what Kodi, Jellyfin and
+ * tvheadend read; each entry ends with its URL. */
+#include <string.h>
+#include <strings.h>
+#include "amps-worker/http/access.h"
+#include "amps-worker/http/body_maker.h"
+#include "amps-worker/lineup/groups.h"
+#include "amps-worker/lineup/m3u.h"
+#include "amps-worker/lineup/playlist.h"
+#include "common/text.h"
+
+#define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"
+#define STEP_CHANNELS 64
+#define STEP_BYTES    16384u /* a step ends behind the channel that passes it */
+
+/* ?ids= as numbers; no valid number means no filter. */
+struct id_filter {
+	size_t count;
+	uint64_t ids[FILTER_IDS_MAX];
+};
+
+/* A list that is being written. */
+struct playlist {
+	struct catalog *catalog; /* one reference */
+	struct playlist_wish wish;
+	struct token_entry token; /* what wish.token points to, if there is one */
+	size_t next;		  /* channel */
+	struct buf *out;	  /* for the time of a step */
+	struct buf query;	  /* "&region=US&token=...", the same for every link */
+	int64_t expires_us;
+	struct id_filter *filter; /* NULL before the first step */
+	const char *seen_group;	  /* the last group compared, and whether it is wanted */
+	bool seen_wanted;
+	char texts[]; /* of the wish */
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void parse_ids(const char *list, struct id_filter *f)
+{
+	f->count = 0;
+	while (*list && f->count < FILTER_IDS_MAX) {
+		char text[24];
+		size_t n = strcspn(list, ","), first = 0, len = n;
+
+		while (first < n && (list[first] == ' ' || list[first] == '\t'))
+			first++;
+		while (len > first && (list[len - 1] == ' ' || list[len - 1] == '\t'))
+			len--;
+		if (len - first < sizeof(text)) {
+			memcpy(text, list + first, len - first);
+			text[len - first] = '\0';
+			if (text_parse_u64(text, UINT64_MAX, &f->ids[f->count]) == 0)
+				f->count++;
+		}
+		list += n + (list[n] == ',');
+	}
+	qsort(f->ids, f->count, sizeof(f->ids[0]), compare_ids);
+}
+
+static bool id_wanted(const struct id_filter *f, uint64_t id)
+{
+	return f->count == 0 ||
+	       bsearch(&id, f->ids, f->count, sizeof(f->ids[0]), compare_ids) != NULL;
+}
+
+/* Neighbours mostly share a group, and the list may be as long as a request line. */
+static bool group_wanted(struct playlist *r, const char *group)
+{
+	if (!r->wish.groups[0])
+		return true;
+	if (!group)
+		return false;
+	if (!r->seen_group || strcmp(r->seen_group, group) != 0) {
+		r->seen_group = group;
+		r->seen_wanted = group_in_list(r->wish.groups, group);
+	}
+	return r->seen_wanted;
+}
+
+/* The text differs from this moment on. */
+static void expire_at(struct playlist *r, int64_t us)
+{
+	if (us != TIME_NONE && us > r->wish.wall_us && us < r->expires_us)
+		r->expires_us = us;
+}
+
+static bool listed(struct playlist *r, const struct catalog_channel *ch)
+{
+	const struct playlist_wish *w = &r->wish;
+	const char *group = catalog_text(r->catalog, ch->group_at);
+
+	if (!id_wanted(r->filter, ch->id))
+		return false;
+	if (!group_wanted(r, group) || !group_allowed(w->token, group))
+		return false;
+	if (!catalog_region_allowed(r->catalog, ch, w->region))
+		return false;
+	if (ch->flags & CHANNEL_SCHEDULED) {
+		expire_at(r, ch->start_wall_us);
+		expire_at(r, ch->end_wall_us);
+	}
+	return catalog_on_air(ch, w->wall_us);
+}
+
+/* The first programme that has not started, else the first listed. */
+static const struct catalog_program *next_program(struct playlist *r,
+						  const struct catalog_channel *ch)
+{
+	const struct catalog_program *p = catalog_programs(r->catalog, ch);
+
+	for (uint32_t i = 0; p && i < ch->program_count; i++) {
+		if (p[i].start_wall_us != TIME_NONE && p[i].start_wall_us > r->wish.wall_us) {
+			expire_at(r, p[i].start_wall_us);
+			return &p[i];
+		}
+	}
+	return p && ch->program_count ? p : NULL;
+}
+
+static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
+		       const struct catalog_variant *v)
+{
+	const struct catalog *c = r->catalog;
+	const char *number = catalog_text(c, ch->number_at);
+	const char *name = catalog_text(c, ch->name_at);
+	const char *label = v ? catalog_text(c, v->label_at) : NULL;
+	struct buf *b = r->out;
+
+	buf_puts(b, "#EXTINF:-1");
+	m3u_attribute(b, "tvg-id", catalog_text(c, ch->tvg_id_at));
+	m3u_attribute(b, "tvg-name", catalog_text(c, ch->tvg_name_at));
+	m3u_attribute(b, "tvg-logo", catalog_text(c, ch->logo_at));
+	m3u_attribute(b, "group-title", catalog_text(c, ch->group_at));
+	m3u_attribute(b, "channel-number", number);
+	m3u_attribute(b, "tvg-chno", number);
+	buf_putc(b, ',');
+	if (!name || !m3u_name(b, name))
+		buf_printf(b, "%u", ch->id);
+	if (label) {
+		buf_puts(b, " (");
+		m3u_name(b, label);
+		buf_putc(b, ')');
+	}
+	/* Kodi opens a link of unknown type once more just to look: that would take a tuner. */
+	buf_puts(b, "\n#KODIPROP:mimetype=video/mp2t\n");
+}
+
+static void add_next(struct playlist *r, const struct catalog_channel *ch)
+{
+	const struct catalog_program *p = next_program(r, ch);
+	const struct catalog *c = r->catalog;
+
+	if (!p)
+		return;
+	buf_puts(r->out, "#EXTREM:AMP-NEXT");
+	m3u_attribute(r->out, "title", catalog_text(c, p->title_at));
+	m3u_attribute(r->out, "start", catalog_text(c, p->start_at));
+	m3u_attribute(r->out, "description", catalog_text(c, p->description_at));
+	buf_putc(r->out, '\n');
+}
+
+static void add_region_list(struct playlist *r, const char *name, uint32_t at, uint32_t count)
+{
+	if (!at || !count)
+		return;
+	/* Pairs of letters without a NUL; catalog_region_allowed() has checked the offsets. */
+	const char *codes = catalog_text(r->catalog, at);
+
+	if (!codes || strnlen(codes, (size_t)count * 2) < (size_t)count * 2)
+		return;
+	buf_printf(r->out, " %s=", name);
+	for (uint32_t i = 0; i < count; i++) {
+		if (i)
+			buf_putc(r->out, ',');
+		buf_add(r->out, codes + (size_t)i * 2, 2);
+	}
+}
+
+static void add_description(struct buf *b, const char *text)
+{
+	size_t before = b->len;
+
+	buf_puts(b, "#EXTREM:AMP-DESCRIPTION ");
+	if (m3u_text(b, text))
+		buf_putc(b, '\n');
+	else
+		b->len = before;
+}
+
+static void add_extrem(struct playlist *r, const struct catalog_channel *ch,
+		       const struct catalog_variant *v)
+{
+	const struct catalog *c = r->catalog;
+	const char *feed = catalog_text(c, ch->program_feed_at);
+	const char *description = catalog_text(c, ch->description_at);
+	struct buf *b = r->out;
+
+	if (v) {
+		buf_puts(b, "#EXTREM:AMP-VARIANT");
+		m3u_attribute(b, "name", catalog_text(c, v->name_at));
+		buf_putc(b, '\n');
+	}
+	add_next(r, ch);
+	if (feed) {
+		buf_puts(b, "#EXTREM:AMP-PROGRAM-FEED");
+		m3u_attribute(b, "url", feed);
+		buf_putc(b, '\n');
+	}
+	if (description)
+		add_description(b, description);
+	if (ch->regions_allowed_count || ch->regions_blocked_count) {
+		buf_puts(b, "#EXTREM:AMP-REGION");
+		add_region_list(r, "allow", ch->regions_allowed_at, ch->regions_allowed_count);
+		add_region_list(r, "block", ch->regions_blocked_at, ch->regions_blocked_count);
+		buf_putc(b, '\n');
+	}
+}
+
+static void add_link(struct playlist *r, const struct catalog_channel *ch,
+		     const struct catalog_variant *v)
+{
+	struct buf *b = r->out;
+	const char *name = v ? catalog_text(r->catalog, v->name_at) : NULL;
+	size_t mark;
+
+	buf_puts(b, r->wish.base);
+	buf_printf(b, "/stream/%u.ts", ch->id);
+	mark = b->len;
+	if (name) {
+		buf_puts(b, "&variant=");
+		m3u_encode(b, name);
+	}
+	buf_add(b, r->query.data, r->query.len);
+	if (buf_ok(b) && b->len > mark)
+		b->data[mark] = '?';
+	buf_putc(b, '\n');
+}
+
+static void add_entry(struct playlist *r, const struct catalog_channel *ch,
+		      const struct catalog_variant *v)
+{
+	add_extinf(r, ch, v);
+	add_extrem(r, ch, v);
+	add_link(r, ch, v);
+}
+
+static void add_query(struct buf *b, const char *name, const char *value)
+{
+	if (!value[0])
+		return;
+	buf_printf(b, "&%s=", name);
+	m3u_encode(b, value);
+}
+
+/* The guide is asked for with the filters of the list, so that both show the same channels. */
+static void add_header(struct playlist *r)
+{
+	const struct playlist_wish *w = &r->wish;
+	struct buf url = BUF_INIT;
+	size_t mark;
+
+	buf_puts(&url, w->base);
+	buf_puts(&url, "/epg.xml");
+	mark = url.len;
+	add_query(&url, "group", w->groups);
+	add_query(&url, "ids", w->ids);
+	buf_add(&url, r->query.data, r->query.len);
+	if (buf_ok(&url) && url.len > mark)
+		url.data[mark] = '?';
+	buf_puts(r->out, "#EXTM3U");
+	if (buf_ok(&url)) {
+		m3u_attribute(r->out, "x-tvg-url", url.data);
+		m3u_attribute(r->out, "url-tvg", url.data);
+	} else {
+		r->out->failed = true;
+	}
+	buf_putc(r->out, '\n');
+	buf_done(&url);
+}
+
+static const char *keep_text(char **at, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = memcpy(*at, text, n);
+
+	*at += n;
+	return copy;
+}
+
+/* The wish outlives the request and the snapshots it was read from. */
+static void keep_wish(struct playlist *r, const struct playlist_wish *w)
+{
+	char *at = r->texts;
+
+	r->wish = *w;
+	r->wish.base = keep_text(&at, w->base);
+	r->wish.region = keep_text(&at, w->region);
+	r->wish.link_region = keep_text(&at, w->link_region);
+	r->wish.link_token = keep_text(&at, w->link_token);
+	r->wish.groups = keep_text(&at, w->groups);
+	r->wish.ids = keep_text(&at, w->ids);
+	if (w->token) {
+		r->token = *w->token;
+		r->wish.token = &r->token;
+	}
+}
+
+struct playlist *playlist_begin(const struct catalog *c, const struct playlist_wish *w)
+{
+	size_t bytes = strlen(w->base) + strlen(w->region) + strlen(w->link_region) +
+		       strlen(w->link_token) + strlen(w->groups) + strlen(w->ids) + 6;
+	struct playlist *r = calloc(1, sizeof(*r) + bytes);
+
+	if (!r)
+		return NULL;
+	keep_wish(r, w);
+	r->catalog = catalog_ref((struct catalog *)(uintptr_t)c);
+	r->expires_us = INT64_MAX;
+	return r;
+}
+
+void playlist_end(struct playlist *r)
+{
+	if (!r)
+		return;
+	catalog_unref(r->catalog);
+	buf_done(&r->query);
+	free(r->filter);
+	free(r);
+}
+
+/* What stands before the channels. */
+static bool add_front(struct playlist *r)
+{
+	r->filter = calloc(1, sizeof(*r->filter));
+	if (!r->filter)
+		return false;
+	parse_ids(r->wish.ids, r->filter);
+	add_query(&r->query, "region", r->wish.link_region);
+	add_query(&r->query, "token", r->wish.link_token);
+	add_header(r);
+	return buf_ok(&r->query);
+}
+
+static void add_channel(struct playlist *r, const struct catalog_channel *ch)
+{
+	const struct catalog_variant *v;
+
+	if (!listed(r, ch))
+		return;
+	add_entry(r, ch, NULL);
+	v = r->wish.variants ? catalog_variants(r->catalog, ch) : NULL;
+	for (uint32_t n = 0; v && n < ch->variant_count; n++)
+		add_entry(r, ch, &v[n]);
+}
+
+int playlist_step(struct playlist *r, struct buf *out, int64_t *ret_expires_us)
+{
+	size_t count = catalog_channel_count(r->catalog),
+	       until = MIN(r->next + STEP_CHANNELS, count);
+	size_t before = out->len;
+
+	r->out = out;
+	if (!r->filter && !add_front(r))
+		return -ENOMEM;
+	while (r->next < until && out->len - before < STEP_BYTES && buf_ok(out))
+		add_channel(r, catalog_channel_at(r->catalog, r->next++));
+	if (!buf_ok(out))
+		return -ENOMEM;
+	*ret_expires_us = r->expires_us;
+	return r->next < count;
+}
+
+/* Storage behind a wish that was read from a request. */
+struct asked {
+	struct playlist_wish wish;
+	char base[BASE_URL_MAX];
+	char region[3];
+	char token[TOKEN_BYTES_MAX + 1];
+	char groups[HTTP_LINE_MAX];
+	char ids[HTTP_LINE_MAX];
+};
+
+/* A filter that is absent is empty. */
+static bool read_filter(const struct request *q, const char *name, char *dst, size_t cap,
+			struct reply *r)
+{
+	int found = http_query(q->http, name, dst, cap);
+
+	if (found < 0) {
+		reply_error(r, 400, 0, "%s is not properly encoded", name);
+		return false;
+	}
+	if (found == 0)
+		dst[0] = '\0';
+	return true;
+}
+
+static bool read_wish(const struct request *q, struct asked *a, struct reply *r)
+{
+	const struct facts *f = q->facts;
+	bool query = catalog_settings(f->catalog)->flags & SETTING_REGION_QUERY;
+	char variants[HTTP_LINE_MAX];
+
+	if (!read_filter(q, "group", a->groups, sizeof(a->groups), r) ||
+	    !read_filter(q, "ids", a->ids, sizeof(a->ids), r) ||
+	    !read_filter(q, "variants", variants, sizeof(variants), r))
+		return false;
+	if (group_list_empty(a->groups))
+		a->groups[0] = '\0';
+	access_base_url(q->http, f, a->base, sizeof(a->base));
+	access_region(q->http, f, a->region);
+	access_link_token(q->token, f->tokens, a->token);
+	a->wish = (struct playlist_wish){
+		.base = a->base,
+		.region = a->region,
+		.link_region = query ? a->region : "",
+		.link_token = a->token,
+		.groups = a->groups,
+		.ids = a->ids,
+		.variants = strcasecmp(variants, "false") != 0 && strcmp(variants, "0") != 0 &&
+			    strcasecmp(variants, "no") != 0,
+		.token = q->token,
+		.wall_us = f->wall_us,
+	};
+	return true;
+}
+
+/* All the body depends on but time, each text with its NUL. */
+static void make_key(const struct facts *f, const struct playlist_wish *w, struct buf *key)
+{
+	const char *const texts[] = {w->base,	    w->region, w->link_region,
+				     w->link_token, w->groups, w->ids};
+	uint64_t content = catalog_content_hash(f->catalog);
+
+	buf_add(key, "playlist", 9);
+	buf_add(key, &content, sizeof(content));
+	buf_putc(key, w->variants ? 1 : 0);
+	for (size_t i = 0; i < array_size(texts); i++)
+		buf_add(key, texts[i], strlen(texts[i]) + 1);
+	if (w->token)
+		buf_add(key, w->token->groups,
+			MIN(w->token->group_count, TOKEN_GROUPS_MAX) * TOKEN_GROUP_BYTES);
+}
+
+static int source_step(void *state, struct buf *out, int64_t *ret_expires_us)
+{
+	return playlist_step(state, out, ret_expires_us);
+}
+
+static void source_free(void *state)
+{
+	playlist_end(state);
+}
+
+/* Sets r->shared, or r->making; neither where there is no memory or no room. */
+static void find_body(const struct facts *f, const struct playlist_wish *w, const struct buf *key,
+		      struct reply *r)
+{
+	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free};
+	struct playlist *list;
+
+	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);
+	if (r->shared)
+		return;
+	r->making = body_maker_find(f->maker, key->data, key->len);
+	if (r->making)
+		return;
+	list = playlist_begin(f->catalog, w);
+	if (list && body_maker_start(f->maker, key->data, key->len, f->wall_us, &source, list,
+				     &r->shared, &r->making) < 0)
+		r->shared = NULL;
+}
+
+void playlist_handle(const struct request *q, struct reply *r)
+{
+	const struct facts *f = q->facts;
+	struct buf key = BUF_INIT;
+	struct asked a;
+
+	if (!read_wish(q, &a, r))
+		return;
+	make_key(f, &a.wish, &key);
+	if (buf_ok(&key))
+		find_body(f, &a.wish, &key, r);
+	buf_done(&key);
+	if (!r->shared && !r->making) {
+		reply_error(r, 503, 1, "no memory to make the playlist");
+		return;
+	}
+	r->kind = REPLY_SHARED;
+	/* Who asks and from where decides what is in it, and the token is in every link. */
+	reply_field(r, "Cache-Control", "private, no-cache");
+	reply_field(r, "Vary",
+		    "X-Amps-Token, Authorization, X-Amps-Region, X-Region, "
+		    "CF-IPCountry, X-Appengine-Country");
+}

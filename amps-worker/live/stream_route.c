@@ -1,0 +1,227 @@
+/* stream_route.c - see stream_route.h. */
+#include <string.h>
+#include "amps-worker/http/access.h"
+#include "amps-worker/lineup/groups.h"
+#include "amps-worker/live/stream_route.h"
+#include "common/text.h"
+#include "common/worker_page.h"
+
+/* What a request for a stream turned out to mean. */
+struct asked {
+	const struct catalog_channel *channel;
+	const struct catalog_variant *variant; /* NULL = the channel's own profile */
+	bool ts;			       /* MPEG-TS was asked for by name */
+	bool own;			       /* from a tuner of its own */
+	uint32_t join_ms;
+};
+
+/* The channel of the path, or NULL and an answer. */
+static const struct catalog_channel *find_channel(const struct request *q, struct reply *r)
+{
+	const struct catalog *c = q->facts->catalog;
+	const struct catalog_channel *channel = NULL;
+	char text[24];
+	uint64_t id;
+
+	if (http_decode_segment(q->segment[0], text, sizeof(text)) == 0 &&
+	    text_parse_u64(text, CHANNEL_ID_MAX, &id) == 0)
+		channel = catalog_find(c, (uint32_t)id);
+	if (!channel)
+		reply_error(r, 404, 0, "there is no such channel");
+	else if (!catalog_on_air(channel, q->facts->wall_us))
+		reply_error(r, 404, 0, "the channel is off the air");
+	else
+		return channel;
+	return NULL;
+}
+
+static bool may_watch(const struct request *q, const struct catalog_channel *channel,
+		      struct reply *r)
+{
+	const struct catalog *c = q->facts->catalog;
+	char region[3];
+
+	access_region(q->http, q->facts, region);
+	if (!catalog_region_allowed(c, channel, region)) {
+		reply_error(r, 403, 0,
+			    region[0] ? "the channel may not be watched in region %s"
+				      : "the channel may be watched in known regions only%s",
+			    region);
+		return false;
+	}
+	if (!group_allowed(q->token, catalog_text(c, channel->group_at))) {
+		reply_error(r, 403, 0, "the token does not include the channel's group");
+		return false;
+	}
+	return true;
+}
+
+static uint64_t token_name(const struct token_entry *token)
+{
+	return token ? worker_page_token(token->token, strnlen(token->token, TOKEN_BYTES_MAX)) : 0;
+}
+
+/* Workers that admit at the same moment do not know of each other: the limit may be passed by as
+ * many, never by more. */
+static bool token_has_room(const struct request *q, struct reply *r)
+{
+	const struct facts *f = q->facts;
+	uint64_t name = token_name(q->token), viewers = 0;
+
+	if (!q->token || q->token->max_viewers == 0)
+		return true;
+	for (unsigned i = 0; i < f->worker_count; i++)
+		if (f->worker_pages[i])
+			viewers += worker_page_token_viewers(f->worker_pages[i], name);
+	if (viewers < q->token->max_viewers)
+		return true;
+	reply_error(r, 429, RETRY_AFTER_S, "the token has all the viewers it may have");
+	return false;
+}
+
+static bool read_variant(const struct request *q, struct asked *a, struct reply *r)
+{
+	const struct catalog *c = q->facts->catalog;
+	char name[VARIANT_NAME_MAX + 1];
+	int found = http_query(q->http, "variant", name, sizeof(name));
+
+	if (found == -EINVAL) {
+		reply_error(r, 400, 0, "variant is not properly encoded");
+		return false;
+	}
+	if (found == 1 && name[0])
+		a->variant = catalog_find_variant(c, a->channel, name);
+	if (found < 0 || (found == 1 && name[0] && !a->variant)) {
+		reply_error(r, 404, 0, "the channel has no such variant");
+		return false;
+	}
+	return true;
+}
+
+static bool read_format(const struct request *q, struct asked *a, struct reply *r)
+{
+	char format[8];
+	int found = http_query(q->http, "format", format, sizeof(format));
+
+	if (found == 0)
+		return true;
+	if (found == 1 && strcmp(format, "ts") == 0) {
+		a->ts = true;
+	} else if (found == 1 && strcmp(format, "mp4") == 0) {
+		if (!a->ts)
+			reply_error(r, 404, 0, "this server does not make fragmented MP4 yet");
+		return a->ts;
+	} else {
+		reply_error(r, 400, 0, "format is neither ts nor mp4");
+		return false;
+	}
+	return true;
+}
+
+static bool read_overlap(const struct request *q, struct asked *a, struct reply *r)
+{
+	static const char *const words[] = {"false", "true", "0", "1", "no", "yes", "off", "on"};
+	char text[8];
+	int found = http_query(q->http, "overlap", text, sizeof(text));
+
+	if (found == 0)
+		return true;
+	for (size_t i = 0; found == 1 && i < array_size(words); i++)
+		if (strcasecmp(text, words[i]) == 0) {
+			a->own = i % 2;
+			return true;
+		}
+	reply_error(r, 400, 0, "overlap is neither true nor false");
+	return false;
+}
+
+static bool read_join(const struct request *q, struct asked *a, struct reply *r)
+{
+	char text[16];
+	uint64_t value;
+	int found = http_query(q->http, "join_ms", text, sizeof(text));
+
+	if (found == 0) {
+		a->join_ms = catalog_settings(q->facts->catalog)->join_ms;
+		return true;
+	}
+	if (found < 0 || text_parse_u64(text, JOIN_MS_MAX, &value) < 0) {
+		reply_error(r, 400, 0, "join_ms is no number from 0 to %d", JOIN_MS_MAX);
+		return false;
+	}
+	a->join_ms = (uint32_t)value;
+	return true;
+}
+
+/* Can the output be made at all? */
+static bool can_play(const struct catalog *c, const struct asked *a, struct reply *r)
+{
+	uint32_t at = a->variant ? a->variant->unavailable_at : a->channel->unavailable_at;
+	enum form form = a->variant ? a->variant->form : a->channel->form;
+	const char *reason = catalog_text(c, at);
+
+	if (reason) {
+		reply_error(r, 502, 0, "the channel cannot play: %s", reason);
+		return false;
+	}
+	if (!a->ts && (form == FORM_MSE || form == FORM_AUDIO)) {
+		reply_error(r, 404, 0, "the channel's form is %s, which is not served yet; add .ts",
+			    form_name(form));
+		return false;
+	}
+	return true;
+}
+
+/* Who asks, as the master counts overlap tuners: an IPv4 address, or an IPv6 network of 64 bits,
+ * since a host may choose any address in its own. */
+static uint64_t address_name(const struct request *q)
+{
+	struct in6_addr client = access_client(q->http, q->facts);
+	const uint8_t *bytes = client.s6_addr + (IN6_IS_ADDR_V4MAPPED(&client) ? 8 : 0);
+	uint64_t name = 0;
+
+	for (int i = 0; i < 8; i++)
+		name = name << 8 | bytes[i];
+	return name;
+}
+
+static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
+{
+	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
+
+	r->kind = REPLY_STREAM;
+	r->stream = (struct stream_wish){
+		.channel = a->channel->id,
+		.form = FORM_TS,
+		.own = a->own,
+		.address = a->own ? address_name(q) : 0,
+		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
+		.join_ms = a->join_ms,
+		.content_type = "video/mp2t",
+		.token = token_name(q->token),
+	};
+	text_copy(r->stream.variant, sizeof(r->stream.variant), name ? name : "");
+	reply_field(r, "Cache-Control", "no-store");
+}
+
+static void answer(const struct request *q, bool ts, struct reply *r)
+{
+	struct asked a = {.ts = ts};
+
+	a.channel = find_channel(q, r);
+	if (!a.channel || !may_watch(q, a.channel, r))
+		return;
+	if (read_variant(q, &a, r) && read_format(q, &a, r) && read_overlap(q, &a, r) &&
+	    read_join(q, &a, r) && can_play(q->facts->catalog, &a, r) && token_has_room(q, r))
+		start_stream(q, &a, r);
+}
+
+void stream_route_ts(const struct request *q, struct reply *r)
+{
+	answer(q, true, r);
+}
+
+void stream_route_any(const struct request *q, struct reply *r)
+{
+	answer(q, false, r);
+}

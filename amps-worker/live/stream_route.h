@@ -1,0 +1,18 @@
+/* stream_route.h - /stream/<id> and /stream/<id>.ts: may this viewer watch, and which output?
+ *
+ * Answers errors, or REPLY_STREAM with the wish that the connection then turns into a viewer; HEAD
+ * gets the same head and starts nothing.  404 for an unknown channel or variant and for one that is
+ * off the air, 403 for a region or a token's groups, 502 with the reason for a channel that cannot
+ * play.  Handlers of route.c. */
+#ifndef AMPS_STREAM_ROUTE_H
+#define AMPS_STREAM_ROUTE_H
+
+#include "amps-worker/http/route.h"
+
+/* Always MPEG-TS. */
+void stream_route_ts(const struct request *q, struct reply *r);
+
+/* The channel's own form, unless ?format= names one. */
+void stream_route_any(const struct request *q, struct reply *r);
+
+#endif

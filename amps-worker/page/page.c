@@ -1,0 +1,52 @@
+/* page.c - see page.h.  The texts are embedded when Amps is built (cmake/page.cmake). */
+#include <string.h>
+#include "amps-worker/http/body_cache.h"
+#include "amps-worker/page/page.h"
+#include "page_css.h"
+#include "page_html.h"
+#include "page_js.h"
+
+/* Pictures may come from anywhere: they are the logos of the operator's channels. */
+#define POLICY                                                                                     \
+	"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "            \
+	"img-src 'self' http: https: data:; base-uri 'none'; form-action 'none'; "                 \
+	"frame-ancestors 'none'"
+
+static void answer(const struct request *q, const char *key, const char *text, const char *type,
+		   struct reply *r)
+{
+	const struct facts *f = q->facts;
+	struct buf plain = BUF_INIT;
+
+	r->shared = body_cache_get(f->cache, key, strlen(key), f->wall_us);
+	if (!r->shared) {
+		buf_puts(&plain, text);
+		if (buf_ok(&plain))
+			r->shared = body_cache_put(f->cache, key, strlen(key), &plain, type,
+						   f->wall_us, INT64_MAX);
+		buf_done(&plain);
+	}
+	if (!r->shared) {
+		reply_error(r, 503, 1, "no memory to send the page");
+		return;
+	}
+	r->kind = REPLY_SHARED;
+	reply_field(r, "Cache-Control", "no-cache");
+	reply_field(r, "Content-Security-Policy", "%s", POLICY);
+	reply_field(r, "Referrer-Policy", "no-referrer");
+}
+
+void page_html(const struct request *q, struct reply *r)
+{
+	answer(q, "page.html", PAGE_HTML, "text/html; charset=utf-8", r);
+}
+
+void page_css(const struct request *q, struct reply *r)
+{
+	answer(q, "page.css", PAGE_CSS, "text/css; charset=utf-8", r);
+}
+
+void page_js(const struct request *q, struct reply *r)
+{
+	answer(q, "page.js", PAGE_JS, "text/javascript; charset=utf-8", r);
+}

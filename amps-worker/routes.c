@@ -1,0 +1,28 @@
+/* routes.c - see routes.h */
+#include "amps-worker/routes.h"
+
+#include "amps-worker/lineup/playlist.h"
+#include "amps-worker/live/stream_route.h"
+#include "amps-worker/page/page.h"
+#include "amps-worker/status/health.h"
+#include "amps-worker/status/metrics.h"
+
+#define GET (1u << HTTP_GET)
+
+const struct route worker_routes[] = {
+	{"/stream/<id>.ts", GET, ROUTE_MEDIA, stream_route_ts},
+	{"/stream/<id>", GET, ROUTE_MEDIA, stream_route_any},
+	{"/playlist.m3u", GET, ROUTE_MEDIA, playlist_handle},
+	{"/playlist.m3u8", GET, ROUTE_MEDIA, playlist_handle},
+	{"/healthz", GET, ROUTE_OPEN, health_live},
+	{"/readyz", GET, ROUTE_OPEN, health_ready},
+	{"/metrics", GET, ROUTE_OPEN, metrics_handle},
+	{"/", GET, ROUTE_OPEN, page_html},
+	{"/ui", GET, ROUTE_OPEN, page_html},
+	{"/watch/<id>", GET, ROUTE_OPEN, page_html},
+	{"/ui/page.css", GET, ROUTE_OPEN, page_css},
+	{"/ui/page.js", GET, ROUTE_OPEN, page_js},
+	/* the server as a whole: the parser accepts this target for OPTIONS only */
+	{"*", GET, ROUTE_OPEN, NULL},
+	{0},
+};

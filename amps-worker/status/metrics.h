@@ -1,0 +1,13 @@
+/* metrics.h - /metrics as Prometheus text, or as the JSON of the older Amps for
+ * `Accept: application/json` and `?format=json`.
+ *
+ * Sums up what the workers and the master publish in shared memory, so that any worker answers for
+ * the whole server; nothing in it is secret.  Handler of route.c. */
+#ifndef AMPS_METRICS_H
+#define AMPS_METRICS_H
+
+#include "amps-worker/http/route.h"
+
+void metrics_handle(const struct request *q, struct reply *r);
+
+#endif
