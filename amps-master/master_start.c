@@ -255,6 +255,11 @@ static void env_changed(void *owner)
 	master_changed(owner);
 }
 
+static void env_worker_ready(void *owner, unsigned worker)
+{
+	tuners_worker_ready(((struct master *)owner)->tuners, worker);
+}
+
 static void env_nursery_ready(void *owner)
 {
 	struct master *m = owner;
@@ -267,6 +272,16 @@ static void env_output_ring(void *owner, unsigned worker, const struct msg_outpu
 			    int fd)
 {
 	worker_pool_output_ring(((struct master *)owner)->pool, worker, ring, fd);
+}
+
+static void env_output_offer(void *owner, int worker, const struct msg_output_offer *m, int fd)
+{
+	worker_pool_output_offer(((struct master *)owner)->pool, worker, m, fd);
+}
+
+static void env_output_offer_end(void *owner, const struct msg_output_offer_end *m)
+{
+	worker_pool_output_offer_end(((struct master *)owner)->pool, m);
 }
 
 static void env_output_gone(void *owner, unsigned worker, const struct msg_output_gone *gone)
@@ -305,6 +320,7 @@ static int make_children(struct master *m)
 					     .owner = m,
 					     .want = env_want,
 					     .release = env_release,
+					     .ready = env_worker_ready,
 					     .gone = env_worker_gone,
 					     .changed = env_changed};
 	const struct tuners_env tuners = {.base = m->base,
@@ -314,6 +330,8 @@ static int make_children(struct master *m)
 					  .log_json = m->settings.log_json,
 					  .owner = m,
 					  .output_ring = env_output_ring,
+					  .output_offer = env_output_offer,
+					  .output_offer_end = env_output_offer_end,
 					  .output_gone = env_output_gone,
 					  .fork_job = env_fork_job,
 					  .nursery_hangs = env_nursery_hangs};

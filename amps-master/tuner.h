@@ -51,6 +51,7 @@ struct output {
 	struct output_ring current;	 /* what workers read */
 	struct output_ring next_ring;	 /* what its job fills but nobody reads yet */
 	struct output_ring ordered;	 /* being made by the ring pool; generation 0 = none */
+	bool offered;			 /* to workers */
 	bool ended;
 	unsigned wants;
 	uint64_t idle_since_us;			 /* 0 while wanted */
@@ -190,6 +191,10 @@ void job_check(struct job *j, uint64_t now_us);
 /* tuner_output.c: rings */
 struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def);
 struct output *output_find(struct tuner *t, const char *variant, bool source);
+/* The ring that workers read is shown to one worker (-1: to all), for each variant it is wanted as;
+ * or it is no more. */
+void output_offer(struct output *o, int worker);
+void output_offer_end(struct output *o);
 void output_free(struct output *o); /* unlinks; no want may be left */
 /* The same for a derived one; the job that fills it is told. */
 void output_switch_off(struct output *o);

@@ -51,6 +51,48 @@ struct output *output_get(struct tuner *t, const char *variant, const struct lin
 	return o;
 }
 
+/* One of several wants of the same variant stands for all of them. */
+static bool want_is_last(const struct want *w)
+{
+	const struct want *other = w->next;
+
+	while (other && (other->output != w->output || strcmp(other->variant, w->variant) != 0))
+		other = other->next;
+	return !other;
+}
+
+void output_offer(struct output *o, int worker)
+{
+	const struct tuner *t = o->tuner;
+	const struct tuners_env *env = &t->owner->env;
+	struct msg_output_offer m = {.channel = t->channel,
+				     .form = FORM_TS,
+				     .output = o->slot,
+				     .generation = o->current.generation,
+				     .data_bytes = o->current.data_bytes,
+				     .live = t->live};
+
+	if (o->current.fd < 0 || t->own)
+		return;
+	for (const struct want *w = t->owner->wants; w; w = w->next) {
+		if (w->output != o || !want_is_last(w))
+			continue;
+		m.variant = w->variant;
+		env->output_offer(env->owner, worker, &m, o->current.fd);
+		o->offered = true;
+	}
+}
+
+void output_offer_end(struct output *o)
+{
+	const struct tuners_env *env = &o->tuner->owner->env;
+
+	if (o->offered)
+		env->output_offer_end(env->owner,
+				      &(struct msg_output_offer_end){.output = o->slot});
+	o->offered = false;
+}
+
 void output_free(struct output *o)
 {
 	struct output **at = &o->tuner->outputs;
@@ -60,6 +102,7 @@ void output_free(struct output *o)
 		at = &(*at)->next;
 	if (*at)
 		*at = o->next;
+	output_offer_end(o);
 	chantab_put_output(o->tuner->owner->env.chantab, o->slot, &none);
 	o->tuner->owner->output_slots[o->slot] = NULL;
 	ring_drop(&o->current);
@@ -230,6 +273,8 @@ int output_on_running(struct output *o, uint64_t generation)
 	for (struct want *w = t->owner->wants; w; w = w->next)
 		if (w->output == o)
 			output_send_ring(o, w, true);
+	output_offer_end(o); /* variants that are wanted no more hold the ring before this one */
+	output_offer(o, -1);
 	if (o->source)
 		feed_derive(o);
 	output_publish(o);
@@ -242,6 +287,7 @@ void output_gone(struct output *o, enum gone_reason reason, unsigned status, con
 	char shown[ERROR_TEXT_MAX];
 	struct want *next;
 
+	output_offer_end(o);
 	tuner_viewers_text(o->tuner->def, text, shown);
 	for (struct want *w = ts->wants; w; w = next) {
 		struct msg_output_gone m = {

@@ -171,6 +171,7 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	w->next = ts->wants;
 	ts->wants = w;
 	output_send_ring(o, w, false);
+	output_offer(o, -1);
 	r = output_fill(o);
 	/* the worker is refused and forgets the want, so nobody would ever release it */
 	if (r < 0)
@@ -241,6 +242,14 @@ void tuners_release(struct tuners *ts, unsigned worker, uint32_t id)
 		return;
 	want_free(ts, w);
 	tuner_update(t);
+}
+
+void tuners_worker_ready(struct tuners *ts, unsigned worker)
+{
+	for (struct tuner *t = ts->all; t; t = t->next)
+		for (struct output *o = t->outputs; o; o = o->next)
+			if (o->offered)
+				output_offer(o, (int)worker);
 }
 
 void tuners_worker_gone(struct tuners *ts, unsigned worker)
@@ -314,6 +323,9 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 		to->idle_since_us = 0;
 		w->output = to;
 		output_send_ring(to, w, false);
+		output_offer_end(from);
+		output_offer(from, -1);
+		output_offer(to, -1);
 		if (output_fill(to) < 0) {
 			refuse(ts, w->worker, w->id, GONE_FAILED, 503, no_memory);
 			want_free(ts, w);

@@ -25,6 +25,9 @@ struct tuners_env {
 	void *owner;
 	/* Sends to a worker; silently nothing when that worker is gone. */
 	void (*output_ring)(void *owner, unsigned worker, const struct msg_output_ring *m, int fd);
+	/* The same to every worker, or to one. */
+	void (*output_offer)(void *owner, int worker, const struct msg_output_offer *m, int fd);
+	void (*output_offer_end)(void *owner, const struct msg_output_offer_end *m);
 	void (*output_gone)(void *owner, unsigned worker, const struct msg_output_gone *m);
 	/* Hands the job's end of a socket to the nursery.  0 or -EAGAIN (no nursery at the moment;
 	 * it is asked again after tuners_nursery_ready()).  The fd stays the caller's. */
@@ -48,6 +51,7 @@ void tuners_set_log_level(struct tuners *t, enum log_level level);
 /* From the worker pool. */
 void tuners_want(struct tuners *t, unsigned worker, const struct msg_want *m);
 void tuners_release(struct tuners *t, unsigned worker, uint32_t want);
+void tuners_worker_ready(struct tuners *t, unsigned worker);
 void tuners_worker_gone(struct tuners *t, unsigned worker); /* all its wants die */
 
 /* From the nursery and the reaper. */

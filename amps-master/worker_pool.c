@@ -236,6 +236,24 @@ void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
 		peer_send_output_ring(s->peer, m, &fd);
 }
 
+void worker_pool_output_offer(struct worker_pool *pool, int worker,
+			      const struct msg_output_offer *m, int fd)
+{
+	for (unsigned i = 0; i < pool->env.count; i++) {
+		struct worker_slot *s = &pool->slots[i];
+
+		if (s->state == SLOT_READY && (worker < 0 || s->index == (unsigned)worker))
+			peer_send_output_offer(s->peer, m, &fd);
+	}
+}
+
+void worker_pool_output_offer_end(struct worker_pool *pool, const struct msg_output_offer_end *m)
+{
+	for (unsigned i = 0; i < pool->env.count; i++)
+		if (pool->slots[i].state == SLOT_READY)
+			peer_send_output_offer_end(pool->slots[i].peer, m, NULL);
+}
+
 void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m)
 {

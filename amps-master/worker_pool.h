@@ -36,6 +36,7 @@ struct worker_pool_env {
 	void *owner;
 	void (*want)(void *owner, unsigned worker, const struct msg_want *m);
 	void (*release)(void *owner, unsigned worker, uint32_t want);
+	void (*ready)(void *owner, unsigned worker);
 	void (*gone)(void *owner, unsigned worker); /* its wants are void */
 	void (*changed)(void *owner); /* a worker became ready, acknowledged a catalog or died */
 };
@@ -64,6 +65,10 @@ void worker_pool_check(struct worker_pool *pool, bool late);
 /* To a worker; silently nothing when it is not there. */
 void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_ring *m, int fd);
+/* To one worker, or to all (-1). */
+void worker_pool_output_offer(struct worker_pool *pool, int worker,
+			      const struct msg_output_offer *m, int fd);
+void worker_pool_output_offer_end(struct worker_pool *pool, const struct msg_output_offer_end *m);
 void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m);
 void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial);

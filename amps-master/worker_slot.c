@@ -190,6 +190,7 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 			worker_slot_find_helper(other);
 	}
 	log_info("worker %u is ready pid=%d", s->index, (int)s->pid);
+	pool->env.ready(pool->env.owner, s->index);
 	pool->env.changed(pool->env.owner);
 	return 0;
 }

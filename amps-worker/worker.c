@@ -282,6 +282,12 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 	case MSG_OUTPUT_RING:
 		r = DECODED(output_ring, output_on_ring(w, &m, raw->fds[0]));
 		break;
+	case MSG_OUTPUT_OFFER:
+		r = DECODED(output_offer, output_on_offer(w, &m, raw->fds[0]));
+		break;
+	case MSG_OUTPUT_OFFER_END:
+		r = DECODED(output_offer_end, (output_on_offer_end(w, m.output), 0));
+		break;
 	case MSG_OUTPUT_GONE:
 		r = DECODED(output_gone, (output_on_gone(w, &m), 0));
 		break;
@@ -404,6 +410,7 @@ void worker_done(struct worker *w)
 	access_log_close(&w->access_log);
 	if (w->master)
 		listener_done(w);
+	outputs_free(w);
 	feed_done(w);
 	event_del(&w->heartbeat);
 	evtimer_del(&w->drain);

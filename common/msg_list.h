@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 8u
+#define MSG_PROTOCOL 9u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -27,6 +27,11 @@
 	M(TOKENS, tokens, 1, MSG_SNAPSHOT_FIELDS, "master>worker: [snapshot] a new generation")    \
 	M(OUTPUT_RING, output_ring, 1, MSG_OUTPUT_RING_FIELDS,                                     \
 	  "master>worker: [ring] of a wanted output; also each later generation of it")            \
+	M(OUTPUT_OFFER, output_offer, 1, MSG_OUTPUT_OFFER_FIELDS,                                  \
+	  "master>worker: [ring] of a variant that is watched; viewers may start from it before "  \
+	  "their WANT is answered")                                                                \
+	M(OUTPUT_OFFER_END, output_offer_end, 0, MSG_OUTPUT_OFF_FIELDS,                            \
+	  "master>worker: nothing starts from this output's ring any more")                        \
 	M(OUTPUT_GONE, output_gone, 0, MSG_OUTPUT_GONE_FIELDS,                                     \
 	  "master>worker: a wanted output ended or failed; the want is void")                      \
 	M(KICK, kick, 0, MSG_KICK_FIELDS, "master>worker: end this viewer")                        \
@@ -95,6 +100,14 @@
 	F(u64, data_bytes) /* of the ring */                                                       \
 	F(u8, same_job)	   /* 1: the same job moved to a larger ring: continue without a mark */   \
 	F(u8, live)	   /* 0: the source is a file or such: start with a lead */
+#define MSG_OUTPUT_OFFER_FIELDS(F)                                                                 \
+	F(u32, channel)                                                                            \
+	F(u8, form)	   /* enum form */                                                         \
+	F(u32, output)	   /* slot of the channel table */                                         \
+	F(u64, generation) /* as in OUTPUT_RING */                                                 \
+	F(u64, data_bytes)                                                                         \
+	F(u8, live)                                                                                \
+	F(str, variant) /* as a WANT names it */
 enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REASON_COUNT_ };
 #define MSG_OUTPUT_GONE_FIELDS(F)                                                                  \
 	F(u32, want)                                                                               \

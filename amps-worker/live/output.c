@@ -1,6 +1,7 @@
 /* output.c - see output.h */
 #include "amps-worker/live/output.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-worker/http/conn.h"
@@ -20,14 +21,15 @@ void outputs_init(struct worker *w)
 		LIST_INIT(&w->outputs.buckets[i]);
 }
 
-static struct output *find_wish(struct worker *w, const struct stream_wish *wish)
+static struct output *find_shared(struct worker *w, uint32_t channel, enum form form,
+				  const char *variant)
 {
 	struct output *o;
 
-	LIST_FOREACH(o, bucket_of(w, wish->channel), in_bucket)
+	LIST_FOREACH(o, bucket_of(w, channel), in_bucket)
 	{
-		if (o->channel == wish->channel && o->form == wish->form && !o->own &&
-		    strcmp(o->variant, wish->variant) == 0)
+		if (o->channel == channel && o->form == form && !o->own &&
+		    strcmp(o->variant, variant) == 0)
 			return o;
 	}
 	return NULL;
@@ -47,22 +49,34 @@ static struct output *find_want(struct worker *w, uint32_t want)
 	return NULL;
 }
 
-static struct output *output_new(struct worker *w, const struct stream_wish *wish)
+static struct output *output_new(struct worker *w, uint32_t channel, enum form form,
+				 const char *variant)
 {
 	struct output *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return NULL;
 	o->worker = w;
-	o->want = ++w->outputs.wants;
 	o->slot = UINT32_MAX;
-	o->channel = wish->channel;
-	o->form = wish->form;
-	o->own = wish->own;
-	text_copy(o->variant, sizeof(o->variant), wish->variant);
+	o->channel = channel;
+	o->form = form;
+	text_copy(o->variant, sizeof(o->variant), variant);
 	TAILQ_INIT(&o->waiting);
 	TAILQ_INIT(&o->rings);
 	LIST_INSERT_HEAD(bucket_of(w, o->channel), o, in_bucket);
+	return o;
+}
+
+/* Its first viewer has come. */
+static void output_want(struct output *o, const struct stream_wish *wish)
+{
+	struct worker *w = o->worker;
+	struct stream_ring *offered = output_ring(o);
+
+	o->want = ++w->outputs.wants;
+	o->own = wish->own;
+	if (offered)
+		feed_add_ring(w, offered);
 	peer_send_want(w->master,
 		       &(struct msg_want){.want = o->want,
 					  .channel = o->channel,
@@ -72,41 +86,59 @@ static struct output *output_new(struct worker *w, const struct stream_wish *wis
 					  .token = wish->own && wish->limited ? wish->token : 0,
 					  .variant = o->variant},
 		       NULL);
-	return o;
 }
 
 struct output *output_use(struct worker *w, const struct stream_wish *wish)
 {
-	struct output *o = wish->own ? NULL : find_wish(w, wish);
+	struct output *o =
+		wish->own ? NULL : find_shared(w, wish->channel, wish->form, wish->variant);
 
 	if (!o)
-		o = output_new(w, wish);
-	if (o)
-		o->users++;
+		o = output_new(w, wish->channel, wish->form, wish->variant);
+	if (!o)
+		return NULL;
+	if (!o->want)
+		output_want(o, wish);
+	o->users++;
 	return o;
 }
 
 static void stream_ring_free(struct stream_ring *r)
 {
-	feed_remove_ring(r->output->worker, r);
+	if (r->output->want)
+		feed_remove_ring(r->output->worker, r);
 	TAILQ_REMOVE(&r->output->rings, r, in_output);
 	ring_close(&r->map);
 	free(r);
 }
 
-void output_unuse(struct output *o)
+static void output_free(struct output *o)
 {
 	struct stream_ring *r;
 
-	if (--o->users)
-		return;
-	if (!o->gone) {
-		peer_send_release(o->worker->master, &(struct msg_release){.want = o->want}, NULL);
+	assert(!o->users);
+	if (!o->gone)
 		LIST_REMOVE(o, in_bucket);
-	}
 	while ((r = TAILQ_FIRST(&o->rings)))
 		stream_ring_free(r);
 	free(o);
+}
+
+void output_unuse(struct output *o)
+{
+	assert(o->users && o->want);
+	if (--o->users)
+		return;
+	if (!o->gone)
+		peer_send_release(o->worker->master, &(struct msg_release){.want = o->want}, NULL);
+	if (!o->offered) {
+		output_free(o);
+		return;
+	}
+	output_trim(o);
+	if (output_ring(o))
+		feed_remove_ring(o->worker, output_ring(o));
+	o->want = 0;
 }
 
 struct stream_ring *output_ring(const struct output *o)
@@ -128,15 +160,15 @@ void output_trim(struct output *o)
 	}
 }
 
-static struct stream_ring *stream_ring_new(struct output *o, const struct msg_output_ring *m,
-					   int fd)
+static struct stream_ring *stream_ring_new(struct output *o, int fd, uint64_t data_bytes,
+					   uint64_t generation, bool same_job)
 {
 	struct stream_ring *r = calloc(1, sizeof(*r));
 	int e;
 
 	if (!r)
 		return NULL;
-	e = ring_open(&r->map, fd, m->data_bytes);
+	e = ring_open(&r->map, fd, data_bytes);
 	if (e < 0) {
 		log_warn("a ring cannot be used (%s), waiting for the next channel=%u",
 			 strerror(-e), o->channel);
@@ -144,11 +176,12 @@ static struct stream_ring *stream_ring_new(struct output *o, const struct msg_ou
 		return NULL;
 	}
 	r->output = o;
-	r->generation = m->generation;
-	r->same_job = m->same_job;
+	r->generation = generation;
+	r->same_job = same_job;
 	TAILQ_INIT(&r->viewers);
 	TAILQ_INSERT_TAIL(&o->rings, r, in_output);
-	feed_add_ring(o->worker, r);
+	if (o->want)
+		feed_add_ring(o->worker, r);
 	return r;
 }
 
@@ -176,7 +209,7 @@ int output_on_ring(struct worker *w, const struct msg_output_ring *m, int fd)
 	/* our release and this message may have passed each other */
 	if (!o || (newest && m->generation == newest->generation))
 		return 0;
-	r = stream_ring_new(o, m, fd);
+	r = stream_ring_new(o, fd, m->data_bytes, m->generation, m->same_job);
 	if (!r)
 		return 0;
 	o->slot = m->output;
@@ -188,6 +221,56 @@ int output_on_ring(struct worker *w, const struct msg_output_ring *m, int fd)
 	output_begin_waiting(o);
 	output_unuse(o);
 	return 0;
+}
+
+void outputs_free(struct worker *w)
+{
+	struct output *o;
+
+	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++)
+		while ((o = LIST_FIRST(&w->outputs.buckets[i])))
+			output_free(o);
+}
+
+int output_on_offer(struct worker *w, const struct msg_output_offer *m, int fd)
+{
+	struct output *o;
+
+	if (m->form >= FORM_COUNT_)
+		return -EBADMSG;
+	o = find_shared(w, m->channel, m->form, m->variant);
+	if (!o)
+		o = output_new(w, m->channel, m->form, m->variant);
+	if (!o)
+		return 0; /* viewers ask the master, as without an offer */
+	o->offered = true;
+	/* a wanted one gets its rings in OUTPUT_RING */
+	if (o->want)
+		return 0;
+	o->slot = m->output;
+	o->live = m->live;
+	if (!stream_ring_new(o, fd, m->data_bytes, m->generation, false)) {
+		output_free(o);
+		return 0;
+	}
+	output_trim(o);
+	return 0;
+}
+
+void output_on_offer_end(struct worker *w, uint32_t slot)
+{
+	struct output *o, *next;
+
+	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++) {
+		for (o = LIST_FIRST(&w->outputs.buckets[i]); o; o = next) {
+			next = LIST_NEXT(o, in_bucket);
+			if (o->slot != slot)
+				continue;
+			o->offered = false;
+			if (!o->want)
+				output_free(o);
+		}
+	}
 }
 
 /* Ends everybody who streams; for those who may drain, the passes do it. */
@@ -218,6 +301,7 @@ void output_on_gone(struct worker *w, const struct msg_output_gone *m)
 	if (!o)
 		return;
 	o->gone = true;
+	o->offered = false;
 	o->ended = m->reason == GONE_ENDED;
 	LIST_REMOVE(o, in_bucket);
 	o->users++;

@@ -1,7 +1,9 @@
 /* output.h - the outputs this worker wants, and the rings that fill them.
  *
  * An output is (channel, form, variant), or one viewer's own of these.  It is wanted from the
- * master when its first viewer comes and released when its last goes; it lives exactly as long.
+ * master when its first viewer comes and released when its last goes.  The master also offers the
+ * rings that other workers' viewers watch: an offered output lives without viewers too, with its
+ * newest ring, so that the first viewer starts at once, whatever the master does meanwhile.
  * The master answers with rings, one after the other; viewers of an earlier ring drain it and move
  * over (viewer.h), and a mapping is closed when its last viewer has left and a later ring is there.
  * Generations grow but where a reload fills the want from another output.
@@ -42,10 +44,11 @@ TAILQ_HEAD(ring_list, stream_ring);
 struct output {
 	LIST_ENTRY(output) in_bucket;
 	struct worker *worker;
-	uint32_t want;
+	uint32_t want; /* 0 = nobody here watches it */
 	uint32_t slot; /* of the channel table, UINT32_MAX = not told yet */
 	uint32_t channel;
 	enum form form;
+	bool offered;	/* lives without viewers */
 	bool own;	/* one viewer's alone: nobody joins it */
 	bool live;	/* else viewers start with a lead */
 	bool gone;	/* the master has voided the want */
@@ -65,9 +68,10 @@ struct outputs {
 };
 
 void outputs_init(struct worker *w);
+void outputs_free(struct worker *w); /* what is offered; no viewer may be left */
 
-/* The output for this wish, with one more user; wanted from the master when it is new, as one of
- * its own always is.  NULL without memory. */
+/* The output for this wish, with one more user; wanted from the master when it is the first one, as
+ * one of its own always is.  NULL without memory. */
 struct output *output_use(struct worker *w, const struct stream_wish *wish);
 
 /* One user less; the last one releases it. */
@@ -84,6 +88,8 @@ void output_trim(struct output *o);
 
 /* Messages.  0, or -Exxx when the master sent something we cannot use. */
 must_check int output_on_ring(struct worker *w, const struct msg_output_ring *m, int fd);
+must_check int output_on_offer(struct worker *w, const struct msg_output_offer *m, int fd);
+void output_on_offer_end(struct worker *w, uint32_t slot);
 void output_on_gone(struct worker *w, const struct msg_output_gone *m);
 
 #endif

@@ -409,15 +409,19 @@ def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
 
 
 def test_a_running_channel_starts_for_a_new_viewer_while_the_master_stands_still(server):
-    s = server(line_up(channel(1, media.film(), **LOOP)))
-    with s.stream("/stream/1.ts") as first:
+    """On whichever worker: the first viewer's has the ring, the other was offered it."""
+    s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
+    with s.stream("/stream/1.ts") as first, Watch(s) as w:
         first.read(188 * 1000)
+        wait_for(lambda: s.tuner("1")["state"] == "running", 10, "the master to know of it")
         master, = s.pids("amps-master")
         kill(master, signal.SIGSTOP)
         try:
-            with s.stream("/stream/1.ts") as second:
-                assert second.head().status == 200
-                second.read(188 * 1000)
+            new = w.open("/stream/1.ts", 20)
+            reports = w.wait_playing(new)
+            assert len(set(holders(s, {v["port"] for v in reports.values()}).values())) == 2
         finally:
             kill(master, signal.SIGCONT)
         first.read(188 * 1000)
+        w.wait_more(new, 600)
+        assert_untouched(w.report(new))

@@ -61,6 +61,10 @@ struct scene {
 	struct msg_output_gone gone;
 	char gone_text[ERROR_TEXT_MAX];
 	unsigned rings, gones, gone_worker;
+	struct msg_output_offer offer;
+	char offer_variant[VARIANT_NAME_MAX + 1];
+	int offer_worker; /* -1 = all */
+	unsigned offers, offer_ends;
 };
 
 static void on_output_ring(void *owner, unsigned worker, const struct msg_output_ring *m, int fd)
@@ -73,6 +77,25 @@ static void on_output_ring(void *owner, unsigned worker, const struct msg_output
 	ring_close(&r);
 	s->ring = *m;
 	s->rings++;
+}
+
+static void on_output_offer(void *owner, int worker, const struct msg_output_offer *m, int fd)
+{
+	struct scene *s = owner;
+
+	cr_assert_geq(fd, 0);
+	s->offer = *m;
+	snprintf(s->offer_variant, sizeof(s->offer_variant), "%s", m->variant);
+	s->offer_worker = worker;
+	s->offers++;
+}
+
+static void on_output_offer_end(void *owner, const struct msg_output_offer_end *m)
+{
+	struct scene *s = owner;
+
+	cr_assert_eq(m->output, s->offer.output);
+	s->offer_ends++;
 }
 
 static void on_output_gone(void *owner, unsigned worker, const struct msg_output_gone *m)
@@ -132,6 +155,8 @@ static void scene_open(struct scene *s, uint32_t idle_ms)
 {
 	struct tuners_env env = {.owner = s,
 				 .output_ring = on_output_ring,
+				 .output_offer = on_output_offer,
+				 .output_offer_end = on_output_offer_end,
 				 .output_gone = on_output_gone,
 				 .fork_job = on_fork_job,
 				 .nursery_hangs = on_nursery_hangs};
@@ -284,6 +309,42 @@ Test(tuners, a_want_starts_one_job_and_every_worker_gets_its_ring)
 	cr_assert_eq(s.rings, 3);
 	cr_assert_eq(s.ring.want, 9);
 	cr_assert_eq(s.job_count, 1);
+	scene_close(&s);
+}
+
+Test(tuners, a_ring_that_is_watched_is_offered_to_every_worker)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	want(&s, 1, 1, "");
+	cr_assert_eq(s.offers, 0);
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(s.offers, 1, "once, however many want it");
+	cr_assert_eq(s.offer_worker, -1);
+	cr_assert_eq(s.offer.channel, 5);
+	cr_assert_eq(s.offer.generation, s.ring.generation);
+	cr_assert_str_eq(s.offer_variant, "");
+	tuners_worker_ready(s.tuners, 2);
+	cr_assert_eq(s.offers, 2);
+	cr_assert_eq(s.offer_worker, 2, "a worker that comes later gets it alone");
+	cr_assert_eq(s.offer_ends, 0);
+	cr_assert_eq(tuners_stop(s.tuners, "5"), 0);
+	turn(&s);
+	cr_assert_eq(s.offer_ends, 1);
+	scene_close(&s);
+}
+
+Test(tuners, a_tuner_of_one_viewers_own_is_offered_to_none)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want_own(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(s.rings, 1);
+	cr_assert_eq(s.offers, 0);
 	scene_close(&s);
 }
 

@@ -209,6 +209,84 @@ Test(feed, a_viewer_starts_with_tables_and_an_access_point)
 	close_world(&x);
 }
 
+static void send_offer(struct world *x, uint64_t generation)
+{
+	struct msg_output_offer m = {.channel = FM_CHANNEL,
+				     .form = FORM_TS,
+				     .output = 3,
+				     .generation = generation,
+				     .data_bytes = x->stream.data_bytes,
+				     .live = 1,
+				     .variant = ""};
+
+	cr_assert_eq(msg_send_output_offer(x->master.socket, &m, &x->stream.fd), 0);
+}
+
+static bool offered(struct world *x)
+{
+	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++)
+		if (!LIST_EMPTY(&x->worker.outputs.buckets[i]))
+			return true;
+	return false;
+}
+
+Test(feed, a_viewer_starts_from_an_offered_ring_before_the_master_answers)
+{
+	static struct msg m;
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){0});
+	fm_ring(&x.stream, RING_BYTES, 1);
+	fm_write_group(&x.stream, 100);
+	send_offer(&x, 1);
+	await(&x, offered(&x));
+	cr_assert(TAILQ_EMPTY(&x.worker.feed.rings), "a ring without viewers costs no pass");
+	for (int round = 0; round < 2; round++) {
+		uint32_t before = x.want;
+
+		fm_connect(&c, x.master.port, GET_STREAM, 0);
+		await(&x, (fm_read(&c, 1 << 20), c.packets >= 102));
+		await_want(&x);
+		cr_assert_neq(x.want, before);
+		if (round == 0)
+			send_ring(&x, 1, false); /* the same one */
+		close(c.fd);
+		await(&x, (write_in_time(&x), fm_page(&x.master)->viewers_open == 0));
+		await(&x, next_message(&x, MSG_RELEASE, &m));
+		cr_assert(TAILQ_EMPTY(&x.worker.feed.rings));
+		cr_assert(offered(&x));
+		cr_assert_eq(c.marks, 0);
+	}
+	close_world(&x);
+}
+
+Test(feed, the_end_of_an_offer_frees_its_ring_and_leaves_its_viewers_alone)
+{
+	const struct msg_output_offer_end end = {.output = 3};
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){0});
+	fm_ring(&x.stream, RING_BYTES, 1);
+	fm_write_group(&x.stream, 100);
+	send_offer(&x, 1);
+	await(&x, offered(&x));
+	cr_assert_eq(msg_send_output_offer_end(x.master.socket, &end, NULL), 0);
+	await(&x, !offered(&x));
+	send_offer(&x, 1);
+	await(&x, offered(&x));
+	fm_connect(&c, x.master.port, GET_STREAM, 0);
+	await(&x, (fm_read(&c, 1 << 20), c.packets >= 102));
+	cr_assert_eq(msg_send_output_offer_end(x.master.socket, &end, NULL), 0);
+	fm_write_group(&x.stream, 50);
+	await(&x, (fm_read(&c, 1 << 20), c.packets == 154));
+	cr_assert_eq(c.faults, 0);
+	close(c.fd);
+	await(&x, (write_in_time(&x), !offered(&x)));
+	close_world(&x);
+}
+
 Test(feed, a_viewer_waits_for_the_first_access_point)
 {
 	struct world x;
