@@ -4,10 +4,10 @@
 #include <libgen.h>
 #include <string.h>
 
-#include "amps-transcoder/check_graph.h"
-#include "amps-transcoder/options.h"
-#include "amps-transcoder/source_tls.h"
-#include "amps-transcoder/url.h"
+#include "amps-transcoder/options/check_graph.h"
+#include "amps-transcoder/options/options.h"
+#include "amps-transcoder/options/url.h"
+#include "amps-transcoder/source/tls.h"
 
 struct collection {
 	struct job_files *files;

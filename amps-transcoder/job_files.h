@@ -6,7 +6,7 @@
 #define AMPS_JOB_FILES_H
 
 #include <jansson.h>
-#include "amps-transcoder/source_options.h"
+#include "amps-transcoder/options/source_options.h"
 #include "common/base.h"
 
 struct job_files {

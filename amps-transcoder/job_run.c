@@ -4,15 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "amps-transcoder/av_log.h"
-#include "amps-transcoder/derive.h"
-#include "amps-transcoder/guard.h"
-#include "amps-transcoder/ingest.h"
-#include "amps-transcoder/job.h"
+#include "amps-transcoder/av/log.h"
+#include "amps-transcoder/job/job.h"
 #include "amps-transcoder/job_files.h"
-#include "amps-transcoder/sandbox.h"
-#include "amps-transcoder/source_options.h"
-#include "amps-transcoder/url.h"
+#include "amps-transcoder/options/source_options.h"
+#include "amps-transcoder/options/url.h"
+#include "amps-transcoder/roles/roles.h"
+#include "amps-transcoder/sandbox/guard.h"
+#include "amps-transcoder/sandbox/sandbox.h"
 #include "common/log.h"
 
 /* Where a job of this source and role has to connect to. */

@@ -2,7 +2,7 @@
 #ifndef AMPS_JOB_RUN_H
 #define AMPS_JOB_RUN_H
 
-#include "amps-transcoder/nursery.h"
+#include "amps-transcoder/title.h"
 
 /* Runs the job on `socket` (taken); `title` becomes "amps-transcoder KEY".  Returns the exit code.
  */

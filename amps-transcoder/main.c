@@ -5,8 +5,8 @@
 
 #include <libavformat/avformat.h>
 
-#include "amps-transcoder/check_options.h"
 #include "amps-transcoder/nursery.h"
+#include "amps-transcoder/options/check_options.h"
 #include "common/log.h"
 #include "common/msg.h"
 

@@ -7,17 +7,7 @@
 #ifndef AMPS_NURSERY_H
 #define AMPS_NURSERY_H
 
-#include "common/base.h"
-
-/* The argv area, to be overwritten with a title. */
-struct title {
-	char *area;
-	size_t bytes;
-};
-
-/* From main's arguments, before anything keeps pointers into them; moves environ away. */
-void title_init(struct title *t, int argc, char **argv);
-void title_set(struct title *t, const char *format, ...) printf_like(2, 3);
+#include "amps-transcoder/title.h"
 
 /* Serves FORK_JOB on the master's socket until SHUTDOWN or end of file.  Returns the exit code; in
  * a child that became a job, the job's. */

@@ -1,7 +1,7 @@
 /* confine.h - what workers and jobs give up alike: capabilities, file rights, calls that reach
  * other processes.
  *
- * Each sandbox (amps-worker/sandbox.c, amps-transcoder/sandbox.c) adds what only it gives up. */
+ * Each sandbox (amps-worker/sandbox.c, amps-transcoder/sandbox/sandbox.c) adds what only it gives up. */
 #ifndef AMPS_CONFINE_H
 #define AMPS_CONFINE_H
 

@@ -1,5 +1,5 @@
 /* Any bytes as a DASH manifest; what it lists as playlists. */
-#include "amps-transcoder/mpd.h"
+#include "amps-transcoder/source/mpd.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Any bytes as the request of --check-options. */
-#include "amps-transcoder/check_options.h"
+#include "amps-transcoder/options/check_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

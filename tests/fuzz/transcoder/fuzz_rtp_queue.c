@@ -1,5 +1,5 @@
 /* fuzz_rtp_queue.c - any datagrams: first their length and the time that has passed, then bytes */
-#include "amps-transcoder/rtp_queue.h"
+#include "amps-transcoder/source/rtp_queue.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

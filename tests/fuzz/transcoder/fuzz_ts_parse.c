@@ -1,8 +1,8 @@
 /* fuzz_ts_parse.c - any bytes through alignment and parser, in portions as the input says */
 #include <string.h>
 
-#include "amps-transcoder/ts_align.h"
-#include "amps-transcoder/ts_parse.h"
+#include "amps-transcoder/ts/align.h"
+#include "amps-transcoder/ts/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* fuzz_ts_pcr.c - any bytes as what a muxer wrote: every packet comes out, clocks are only added */
 #include <string.h>
 
-#include "amps-transcoder/ts_pcr.h"
+#include "amps-transcoder/ts/pcr.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
  * short way for packets in the middle of a PES does what the long one does */
 #include <string.h>
 
-#include "amps-transcoder/ts_rewrite.h"
+#include "amps-transcoder/ts/rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Any bytes as the URL of a UDP source, with one of its settings as an option. */
-#include "amps-transcoder/udp_url.h"
+#include "amps-transcoder/source/udp_url.h"
 
 #include <libavutil/log.h>
 #include <string.h>

@@ -14,9 +14,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "amps-transcoder/av_log.h"
-#include "amps-transcoder/derive.h"
-#include "amps-transcoder/ts_parse.h"
+#include "amps-transcoder/av/log.h"
+#include "amps-transcoder/roles/roles.h"
+#include "amps-transcoder/ts/parse.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/ring.h"

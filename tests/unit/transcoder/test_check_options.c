@@ -4,8 +4,8 @@
 
 #include <libavfilter/avfilter.h>
 
-#include "amps-transcoder/check_graph.h"
-#include "amps-transcoder/check_options.h"
+#include "amps-transcoder/options/check_graph.h"
+#include "amps-transcoder/options/check_options.h"
 
 /* Checks one entry; returns "path: severity: message" lines joined by newlines. */
 static char *check_one(const char *request)

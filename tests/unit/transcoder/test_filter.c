@@ -1,8 +1,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "amps-transcoder/av_compat.h"
-#include "amps-transcoder/filter.h"
+#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/encode/filter.h"
 
 static struct profile profile;
 static struct filter f;

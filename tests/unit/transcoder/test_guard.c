@@ -3,7 +3,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "amps-transcoder/guard.h"
+#include "amps-transcoder/sandbox/guard.h"
 
 static bool inside(const char *text)
 {

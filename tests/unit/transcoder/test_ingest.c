@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "amps-transcoder/ts_parse.h"
+#include "amps-transcoder/ts/parse.h"
 
 static char spec[8192];
 static struct fake_master fm;
@@ -117,8 +117,8 @@ Test(ingest, a_file_passes_unchanged)
 	master_stop(&fm);
 }
 
-/* How far the ring's newest clock is ahead of real time, of a file that began when it was asked for.
- * Real time is read last: a busy machine makes this smaller, never larger. */
+/* How far the ring's newest clock is ahead of real time, of a file that began when it was asked
+ * for. Real time is read last: a busy machine makes this smaller, never larger. */
 static int64_t ahead_ms(struct watch *w)
 {
 	int64_t media_ms;
@@ -431,8 +431,8 @@ Test(ingest, a_remote_playlist_reads_no_local_file)
 	master_stop(&fm);
 }
 
-/* Waits until the job has taken every datagram sent to this port: the kernel drops what does not fit
- * into its buffer. */
+/* Waits until the job has taken every datagram sent to this port: the kernel drops what does not
+ * fit into its buffer. */
 static void await_taken(unsigned port)
 {
 	uint64_t end_us = clock_mono_us() + 20000000;

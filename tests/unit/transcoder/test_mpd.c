@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/mpd.h"
+#include "amps-transcoder/source/mpd.h"
 #include "leaks.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "amps-transcoder/options.h"
-#include "amps-transcoder/stream_map.h"
+#include "amps-transcoder/options/options.h"
+#include "amps-transcoder/options/stream_map.h"
 
 static void expect_split(const char *key, const char *name, char media)
 {

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/pace.h"
+#include "amps-transcoder/source/pace.h"
 
 #define SECOND_90K 90000
 #define SECOND_US  1000000ull

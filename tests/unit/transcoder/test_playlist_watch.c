@@ -1,4 +1,4 @@
-#include "amps-transcoder/playlist_watch.h"
+#include "amps-transcoder/source/playlist_watch.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/remux.h"
+#include "amps-transcoder/source/source.h"
 
 static uint64_t stall_of(const char *format, bool live)
 {
 	AVInputFormat input = {.name = format};
 	AVFormatContext demuxer = {.iformat = &input};
 
-	return remux_stall_us(&demuxer, live, 2000000);
+	return source_stall_us(&demuxer, live, 2000000);
 }
 
 Test(remux, only_live_playlists_may_be_silent_for_a_segment)

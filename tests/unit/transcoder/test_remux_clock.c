@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/remux_clock.h"
+#include "amps-transcoder/mux/remux_clock.h"
 
 #define SECOND 90000
 #define FRAME  3600

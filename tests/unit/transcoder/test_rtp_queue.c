@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "amps-transcoder/rtp_queue.h"
+#include "amps-transcoder/source/rtp_queue.h"
 #include "leaks.h"
 
 #define PAYLOAD 188

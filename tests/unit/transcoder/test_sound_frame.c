@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/sound_frame.h"
+#include "amps-transcoder/encode/sound_frame.h"
 
 Test(sound_frame, adts)
 {

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/timeline.h"
+#include "amps-transcoder/encode/timeline.h"
 
 #define WRAP (1LL << 33)
 

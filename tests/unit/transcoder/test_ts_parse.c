@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/ts_align.h"
+#include "amps-transcoder/ts/align.h"
 #include "ts_build.h"
 
 static uint8_t memory[4096 * TS_PACKET];

@@ -1,7 +1,7 @@
 /* test_ts_pcr.c - clocks are added where a muxer leaves them out, and only there. */
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/ts_pcr.h"
+#include "amps-transcoder/ts/pcr.h"
 #include "ts_build.h"
 
 static uint8_t memory[2048 * TS_PACKET], out[2 * sizeof(memory)];

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 
-#include "amps-transcoder/ts_rewrite.h"
-#include "amps-transcoder/ts_scan.h"
+#include "amps-transcoder/ts/rewrite.h"
+#include "amps-transcoder/ts/scan.h"
 #include "ts_build.h"
 
 static uint8_t memory[4096 * TS_PACKET], original[sizeof(memory)];

@@ -3,8 +3,8 @@
 
 #include <libavcodec/avcodec.h>
 
-#include "amps-transcoder/av_compat.h"
-#include "amps-transcoder/ts_sound.h"
+#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/ts/sound.h"
 
 static uint8_t data[64 << 10];
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "amps-transcoder/av_log.h"
-#include "amps-transcoder/udp.h"
+#include "amps-transcoder/av/log.h"
+#include "amps-transcoder/source/udp.h"
 #include "common/clock.h"
 #include "leaks.h"
 

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "amps-transcoder/url.h"
+#include "amps-transcoder/options/url.h"
 
 Test(url, a_source_that_is_called_has_no_remote_host)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "amps-transcoder/ts_parse.h"
+#include "amps-transcoder/ts/parse.h"
 
 #define PID_PMT	  0x100
 #define PID_VIDEO 0x101

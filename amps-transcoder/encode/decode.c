@@ -1,0 +1,60 @@
+#include "amps-transcoder/encode/decode.h"
+
+#include <string.h>
+
+int decoder_open(struct decoder *d, const AVCodecParameters *parameters)
+{
+	const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
+	int r = AVERROR(ENOMEM);
+
+	memset(d, 0, sizeof(*d));
+	if (!codec) {
+		av_log(NULL, AV_LOG_ERROR, "no decoder for %s\n",
+		       avcodec_get_name(parameters->codec_id));
+		return AVERROR_DECODER_NOT_FOUND;
+	}
+	d->ctx = avcodec_alloc_context3(codec);
+	d->frame = av_frame_alloc();
+	if (d->ctx && d->frame)
+		r = avcodec_parameters_to_context(d->ctx, parameters);
+	if (r >= 0) {
+		d->ctx->pkt_timebase = (AVRational){1, 90000};
+		/* frame threads would hold a picture back for each of them */
+		d->ctx->thread_type = FF_THREAD_SLICE;
+		d->ctx->thread_count = 0;
+		r = avcodec_open2(d->ctx, codec, NULL);
+	}
+	d->wait_key = parameters->codec_type == AVMEDIA_TYPE_VIDEO;
+	if (r < 0)
+		decoder_close(d);
+	return r;
+}
+
+void decoder_close(struct decoder *d)
+{
+	avcodec_free_context(&d->ctx);
+	av_frame_free(&d->frame);
+}
+
+void decoder_put(struct decoder *d, const AVPacket *packet)
+{
+	if (packet && d->wait_key) {
+		if (!(packet->flags & AV_PKT_FLAG_KEY))
+			return;
+		d->wait_key = false;
+	}
+	/* the source's damage: the next packet may be whole */
+	(void)!avcodec_send_packet(d->ctx, packet);
+}
+
+AVFrame *decoder_take(struct decoder *d)
+{
+	av_frame_unref(d->frame);
+	while (avcodec_receive_frame(d->ctx, d->frame) >= 0) {
+		d->frame->pts = d->frame->best_effort_timestamp;
+		if (d->frame->pts != AV_NOPTS_VALUE)
+			return d->frame;
+		av_frame_unref(d->frame);
+	}
+	return NULL;
+}

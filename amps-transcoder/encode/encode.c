@@ -1,0 +1,189 @@
+#include "amps-transcoder/encode/encode.h"
+
+#include <libavutil/opt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/options/options.h"
+
+#define LOOKAHEAD_MAX 10
+#define THREADS_MAX   4 /* each x264 thread holds a picture back */
+
+static const AVRational ticks = {1, 90000};
+
+/* Adds what the profile does not say. */
+static void set_default(AVDictionary **options, const char *key, const char *value)
+{
+	av_dict_set(options, key, value, AV_DICT_DONT_OVERWRITE);
+}
+
+static bool has(const AVDictionary *options, const char *key)
+{
+	return av_dict_get(options, key, NULL, 0) != NULL;
+}
+
+/* Presets that look ahead less than our bound already. */
+static bool is_quick_preset(const AVDictionary *options)
+{
+	const AVDictionaryEntry *preset = av_dict_get(options, "preset", NULL, 0);
+
+	return preset && (strcmp(preset->value, "ultrafast") == 0 ||
+			  strcmp(preset->value, "superfast") == 0 ||
+			  strcmp(preset->value, "0") == 0 || strcmp(preset->value, "1") == 0);
+}
+
+/* libavcodec's own MPEG encoders refuse closed groups together with scene change detection, and
+ * demand this value to switch it off. */
+static bool detects_scenes_itself(enum AVCodecID id)
+{
+	return id == AV_CODEC_ID_MPEG1VIDEO || id == AV_CODEC_ID_MPEG2VIDEO ||
+	       id == AV_CODEC_ID_MPEG4;
+}
+
+static void set_live_defaults(const AVCodec *codec, AVDictionary **options)
+{
+	char text[64];
+
+	if (strcmp(codec->name, "libx264") == 0) {
+		set_default(options, "preset", "veryfast");
+		set_default(options, "forced-idr", "1");
+		set_default(options, "sc_threshold", "0");
+		if (!has(*options, "tune") && !is_quick_preset(*options)) {
+			snprintf(text, sizeof(text), "%d", LOOKAHEAD_MAX);
+			set_default(options, "rc-lookahead", text);
+		}
+	} else if (strcmp(codec->name, "libx265") == 0) {
+		set_default(options, "preset", "veryfast");
+		set_default(options, "forced-idr", "1");
+		snprintf(text, sizeof(text), "rc-lookahead=%d:scenecut=0:open-gop=0",
+			 LOOKAHEAD_MAX);
+		if (!has(*options, "tune"))
+			set_default(options, "x265-params", text);
+	} else if (detects_scenes_itself(codec->id) && option_find_encoder(codec, "sc_threshold")) {
+		set_default(options, "sc_threshold", "1000000000");
+	}
+}
+
+static void set_video(struct encoder *e, const struct profile *p, const struct filter *f,
+		      const AVFrame *frame)
+{
+	AVRational rate = filter_rate(f);
+	bool by_time = e->ctx->codec_id == AV_CODEC_ID_H264 || e->ctx->codec_id == AV_CODEC_ID_HEVC;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	e->ctx->width = frame->width;
+	e->ctx->height = frame->height;
+	e->ctx->pix_fmt = frame->format;
+	e->ctx->sample_aspect_ratio = frame->sample_aspect_ratio;
+	e->ctx->color_range = frame->color_range;
+	e->ctx->color_primaries = frame->color_primaries;
+	e->ctx->color_trc = frame->color_trc;
+	e->ctx->colorspace = frame->colorspace;
+	e->ctx->framerate = rate;
+	e->ctx->time_base = by_time ? ticks : av_inv_q(rate);
+	e->ctx->thread_count = (int)MIN(MAX(cores, 1), THREADS_MAX);
+	e->frame_90k = av_rescale(90000, rate.den, rate.num);
+	e->grid_90k =
+		p->gop_frames > 0 ? p->gop_frames * 90000LL * rate.den / rate.num : p->grid_90k;
+	e->grid_90k = MAX(e->grid_90k, 1);
+	/* a bound should forcing fail; the grid comes first */
+	e->ctx->gop_size = (int)MIN(2 * p->grid_90k / MAX(e->frame_90k, 1) + 2, 1000);
+}
+
+static int set_audio(struct encoder *e, const AVFrame *frame)
+{
+	e->ctx->sample_rate = frame->sample_rate;
+	e->ctx->sample_fmt = frame->format;
+	e->ctx->time_base = (AVRational){1, frame->sample_rate};
+	return av_channel_layout_copy(&e->ctx->ch_layout, &frame->ch_layout);
+}
+
+int encoder_open(struct encoder *e, const struct profile *profile, const struct filter *filter,
+		 const AVFrame *frame)
+{
+	bool video = filter->type == AVMEDIA_TYPE_VIDEO;
+	const struct profile_kind *kind = video ? &profile->video : &profile->audio;
+	AVDictionary *options = NULL;
+	int r = 0;
+
+	memset(e, 0, sizeof(*e));
+	e->type = filter->type;
+	e->last_pts = AV_NOPTS_VALUE;
+	e->last_slot = -1;
+	e->ctx = avcodec_alloc_context3(kind->codec);
+	e->packet = av_packet_alloc();
+	if (!e->ctx || !e->packet)
+		return AVERROR(ENOMEM);
+	e->ctx->flags |= AV_CODEC_FLAG_CLOSED_GOP;
+	if (video)
+		set_video(e, profile, filter, frame);
+	else
+		r = set_audio(e, frame);
+	av_dict_copy(&options, kind->options, 0);
+	set_live_defaults(kind->codec, &options);
+	if (r >= 0)
+		r = avcodec_open2(e->ctx, kind->codec, &options);
+	av_dict_free(&options);
+	if (r >= 0 && !video && e->ctx->frame_size > 0)
+		e->frame_90k = e->ctx->frame_size * 90000LL / e->ctx->sample_rate;
+	if (r < 0)
+		encoder_close(e);
+	return r;
+}
+
+void encoder_close(struct encoder *e)
+{
+	avcodec_free_context(&e->ctx);
+	av_packet_free(&e->packet);
+}
+
+/* Decides whether this picture begins a group.  The decoder leaves the source's own type in the
+ * frame, which the encoder would follow. */
+static void set_picture_type(struct encoder *e, AVFrame *frame, int64_t pts_90k, bool source_keys)
+{
+	int64_t slot = pts_90k / e->grid_90k;
+	bool is_key = av_compat_is_key(frame);
+	bool key = source_keys ? is_key && !e->last_was_key : slot != e->last_slot;
+
+	e->last_was_key = is_key;
+	e->last_slot = slot;
+	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+	av_compat_set_key(frame, key);
+}
+
+int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)
+{
+	int64_t pts_90k = frame->pts;
+
+	frame->pts = av_rescale_q(pts_90k, ticks, e->ctx->time_base);
+	if (e->last_pts != AV_NOPTS_VALUE && frame->pts <= e->last_pts) {
+		/* sound that overlaps by a rounding is kept, a picture that does is not */
+		if (e->type == AVMEDIA_TYPE_VIDEO)
+			return 0;
+		frame->pts = e->last_pts + 1;
+	}
+	e->last_pts = frame->pts;
+	if (e->type == AVMEDIA_TYPE_VIDEO)
+		set_picture_type(e, frame, pts_90k, source_keys);
+	return avcodec_send_frame(e->ctx, frame);
+}
+
+void encoder_end(struct encoder *e)
+{
+	/* an error means that it had ended before */
+	if (e->ctx)
+		(void)!avcodec_send_frame(e->ctx, NULL);
+}
+
+AVPacket *encoder_take(struct encoder *e)
+{
+	av_packet_unref(e->packet);
+	if (avcodec_receive_packet(e->ctx, e->packet) < 0)
+		return NULL;
+	av_packet_rescale_ts(e->packet, e->ctx->time_base, ticks);
+	/* libx264 gives none, and the length of the last picture of a part depends on it */
+	if (e->packet->duration <= 0)
+		e->packet->duration = e->frame_90k;
+	return e->packet;
+}

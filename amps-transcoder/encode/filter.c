@@ -1,0 +1,320 @@
+#include "amps-transcoder/encode/filter.h"
+
+#include <ctype.h>
+#include <libavfilter/buffersink.h>
+#include <libavfilter/buffersrc.h>
+#include <libavutil/avstring.h>
+#include <libavutil/pixdesc.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-transcoder/av/compat.h"
+#include "common/buf.h"
+
+#define JUMP_90K 90000 /* a hole this long is not filled with repeated frames */
+
+#define LENGTH_MAX_90K 900000 /* no picture lasts longer */
+#define RATE_MAX       300    /* pictures a second; what says more says nothing */
+#define RATE_MIN_INV   10     /* nor what says less than one in so many seconds */
+
+static const AVRational ticks = {1, 90000};
+
+int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile)
+{
+	memset(f, 0, sizeof(*f));
+	f->type = type;
+	f->profile = profile;
+	f->last_90k = AV_NOPTS_VALUE;
+	f->frame = av_frame_alloc();
+	return f->frame ? 0 : -ENOMEM;
+}
+
+void filter_done(struct filter *f)
+{
+	avfilter_graph_free(&f->graph);
+	av_frame_free(&f->frame);
+	av_channel_layout_uninit(&f->layout);
+}
+
+/* The encoder's 4:2:0 of 8 bits, which every player shows, else whatever it prefers. */
+static enum AVPixelFormat choose_pix_fmt(const struct profile *p)
+{
+	const enum AVPixelFormat *list = av_compat_pix_fmts(p->video.codec);
+
+	if (p->pix_fmt != AV_PIX_FMT_NONE)
+		return p->pix_fmt;
+	for (size_t i = 0; list && list[i] != AV_PIX_FMT_NONE; i++)
+		if (list[i] == AV_PIX_FMT_YUV420P)
+			return list[i];
+	return list ? list[0] : AV_PIX_FMT_YUV420P;
+}
+
+/* What the input says of itself, which may be anything; 0/1 = unknown. */
+static AVRational input_rate(const struct filter *f)
+{
+	static const AVRational most = {RATE_MAX, 1}, least = {1, RATE_MIN_INV};
+	AVRational rate = f->input_rate;
+
+	if (rate.num <= 0 || rate.den <= 0 || av_cmp_q(rate, most) > 0 || av_cmp_q(rate, least) < 0)
+		return (AVRational){0, 1};
+	return rate;
+}
+
+static AVRational input_rate_or_usual(const struct filter *f)
+{
+	AVRational rate = input_rate(f);
+
+	return rate.num > 0 ? rate : (AVRational){25, 1};
+}
+
+/* Encoders that count pictures and not time want a steady rate. */
+static AVRational steady_rate(const struct filter *f)
+{
+	const AVCodec *codec = f->profile->video.codec;
+
+	if (f->profile->rate.num > 0)
+		return f->profile->rate;
+	if (codec->id == AV_CODEC_ID_H264 || codec->id == AV_CODEC_ID_HEVC)
+		return (AVRational){0, 1};
+	return input_rate_or_usual(f);
+}
+
+/* The user's graph, ours follows.  Its last output may be called [out], as ffmpeg has it. */
+static void user_text(const char *graph, struct buf *b)
+{
+	static const char out[] = "[out]";
+	size_t n = graph ? strlen(graph) : 0;
+
+	while (n > 0 && isspace((unsigned char)graph[n - 1]))
+		n--;
+	if (n >= sizeof(out) - 1 && !strncmp(graph + n - (sizeof(out) - 1), out, sizeof(out) - 1))
+		n -= sizeof(out) - 1;
+	if (n > 0)
+		buf_printf(b, "%.*s,", (int)n, graph);
+}
+
+static void video_text(const struct filter *f, struct buf *b)
+{
+	const struct profile *p = f->profile;
+	AVRational rate = steady_rate(f);
+
+	user_text(p->video.filter, b);
+	if (rate.num > 0)
+		buf_printf(b, "fps=%d/%d,", rate.num, rate.den);
+	if (p->width > 0)
+		buf_printf(b, "scale=%d:%d,", p->width, p->height);
+	if (f->fixed_width > 0)
+		buf_printf(b, "scale=%d:%d,", f->fixed_width, f->fixed_height);
+	/* "scale=-1:720" may give an odd width, which 4:2:0 encoders refuse */
+	buf_printf(b, "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,");
+	if (*p->aspect)
+		buf_printf(b, "setdar=%s,", p->aspect);
+	buf_printf(b, "format=%s", av_get_pix_fmt_name(choose_pix_fmt(p)));
+}
+
+static int choose_sample_rate(const struct filter *f)
+{
+	const int *list = av_compat_sample_rates(f->profile->audio.codec);
+	int wanted = f->profile->sample_rate ? f->profile->sample_rate : f->sample_rate;
+
+	for (size_t i = 0; list && list[i]; i++)
+		if (list[i] == wanted)
+			return wanted;
+	return list ? 48000 : wanted;
+}
+
+static void choose_layout(const struct filter *f, char *text, size_t cap)
+{
+	AVChannelLayout layout = {0};
+
+	if (*f->profile->layout) {
+		snprintf(text, cap, "%s", f->profile->layout);
+		return;
+	}
+	av_channel_layout_default(&layout, f->profile->channels ? f->profile->channels
+								: f->layout.nb_channels);
+	if (!f->profile->channels && f->layout.order == AV_CHANNEL_ORDER_NATIVE)
+		av_channel_layout_describe(&f->layout, text, cap);
+	else
+		av_channel_layout_describe(&layout, text, cap);
+	av_channel_layout_uninit(&layout);
+}
+
+static void audio_text(const struct filter *f, struct buf *b)
+{
+	const struct profile *p = f->profile;
+	const enum AVSampleFormat *formats = av_compat_sample_fmts(p->audio.codec);
+	char layout[64];
+
+	user_text(p->audio.filter, b);
+	choose_layout(f, layout, sizeof(layout));
+	/* small holes become silence, small drifts are stretched away: the encoder counts samples
+	 */
+	buf_printf(b, "aresample=async=1000:min_hard_comp=0.1,");
+	buf_printf(b, "aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s",
+		   av_get_sample_fmt_name(formats ? formats[0] : AV_SAMPLE_FMT_FLTP),
+		   f->fixed_rate ? f->fixed_rate : choose_sample_rate(f),
+		   *f->fixed_layout ? f->fixed_layout : layout);
+}
+
+static int make_source(struct filter *f)
+{
+	bool video = f->type == AVMEDIA_TYPE_VIDEO;
+	const AVFilter *filter = avfilter_get_by_name(video ? "buffer" : "abuffer");
+	AVBufferSrcParameters *parameters = av_buffersrc_parameters_alloc();
+	int r = AVERROR(ENOMEM);
+
+	f->source = avfilter_graph_alloc_filter(f->graph, filter, "in");
+	if (f->source && parameters) {
+		parameters->time_base = ticks;
+		parameters->format = f->format;
+		parameters->width = f->width;
+		parameters->height = f->height;
+		parameters->sample_aspect_ratio = f->aspect;
+		parameters->frame_rate = input_rate(f);
+		parameters->sample_rate = f->sample_rate;
+		parameters->ch_layout = f->layout;
+		av_compat_set_colours(parameters, f->colour_space, f->colour_range);
+		r = av_buffersrc_parameters_set(f->source, parameters);
+	}
+	av_free(parameters);
+	return r < 0 ? r : avfilter_init_str(f->source, NULL);
+}
+
+static int link_graph(struct filter *f, const char *text)
+{
+	AVFilterInOut *in = avfilter_inout_alloc(), *out = avfilter_inout_alloc();
+	int r = AVERROR(ENOMEM);
+
+	if (in && out) {
+		*out = (AVFilterInOut){.name = av_strdup("in"), .filter_ctx = f->source};
+		*in = (AVFilterInOut){.name = av_strdup("out"), .filter_ctx = f->sink};
+		r = avfilter_graph_parse_ptr(f->graph, text, &in, &out, NULL);
+	}
+	avfilter_inout_free(&in);
+	avfilter_inout_free(&out);
+	return r < 0 ? r : avfilter_graph_config(f->graph, NULL);
+}
+
+static int build(struct filter *f)
+{
+	bool video = f->type == AVMEDIA_TYPE_VIDEO;
+	struct buf text = BUF_INIT;
+	int r;
+
+	avfilter_graph_free(&f->graph);
+	f->graph = avfilter_graph_alloc();
+	if (!f->graph)
+		return AVERROR(ENOMEM);
+	f->graph->nb_threads = 1;
+	if (*f->profile->sws_flags) {
+		f->graph->scale_sws_opts = av_asprintf("flags=%s", f->profile->sws_flags);
+		if (!f->graph->scale_sws_opts)
+			return AVERROR(ENOMEM);
+	}
+	if (video)
+		video_text(f, &text);
+	else
+		audio_text(f, &text);
+	r = buf_ok(&text) ? make_source(f) : AVERROR(ENOMEM);
+	if (r >= 0)
+		r = avfilter_graph_create_filter(
+			&f->sink, avfilter_get_by_name(video ? "buffersink" : "abuffersink"), "out",
+			NULL, NULL, f->graph);
+	if (r >= 0)
+		r = link_graph(f, text.data);
+	if (r >= 0 && f->frame_size > 0)
+		av_buffersink_set_frame_size(f->sink, (unsigned)f->frame_size);
+	buf_done(&text);
+	return r;
+}
+
+/* True if the graph was made for other frames than this one, or for another time. */
+static bool differs(const struct filter *f, const AVFrame *frame)
+{
+	if (!f->graph || frame->format != f->format)
+		return true;
+	if (f->last_90k != AV_NOPTS_VALUE &&
+	    (frame->pts < f->last_90k - JUMP_90K || frame->pts > f->last_90k + JUMP_90K))
+		return true;
+	if (f->type == AVMEDIA_TYPE_VIDEO)
+		return frame->width != f->width || frame->height != f->height;
+	return frame->sample_rate != f->sample_rate ||
+	       av_channel_layout_compare(&frame->ch_layout, &f->layout) != 0;
+}
+
+static int remember(struct filter *f, const AVFrame *frame)
+{
+	f->format = frame->format;
+	f->width = frame->width;
+	f->height = frame->height;
+	f->aspect = frame->sample_aspect_ratio;
+	f->colour_space = frame->colorspace;
+	f->colour_range = frame->color_range;
+	f->sample_rate = frame->sample_rate;
+	return av_channel_layout_copy(&f->layout, &frame->ch_layout);
+}
+
+static int64_t frame_length(const struct filter *f, const AVFrame *frame)
+{
+	if (f->type == AVMEDIA_TYPE_AUDIO)
+		return frame->sample_rate > 0 ? frame->nb_samples * 90000LL / frame->sample_rate
+					      : 0;
+	/* a longer one would have the next frame, however far, follow without a hole */
+	return MIN(MAX(av_compat_duration(frame), 0), LENGTH_MAX_90K);
+}
+
+int filter_put(struct filter *f, AVFrame *frame)
+{
+	int r = 0;
+
+	if (differs(f, frame)) {
+		r = remember(f, frame);
+		if (r >= 0)
+			r = build(f);
+		if (r < 0)
+			return r;
+	}
+	f->last_90k = frame->pts + frame_length(f, frame);
+	return av_buffersrc_add_frame_flags(f->source, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
+}
+
+void filter_end(struct filter *f)
+{
+	if (f->graph && av_buffersrc_add_frame_flags(f->source, NULL, 0) < 0)
+		avfilter_graph_free(&f->graph);
+}
+
+AVFrame *filter_take(struct filter *f)
+{
+	AVFrame *frame = f->frame;
+
+	av_frame_unref(frame);
+	if (!f->graph || av_buffersink_get_frame(f->sink, frame) < 0)
+		return NULL;
+	frame->pts = av_rescale_q(frame->pts, av_buffersink_get_time_base(f->sink), ticks);
+	return frame;
+}
+
+void filter_fix(struct filter *f, const AVCodecContext *encoder)
+{
+	if (f->type == AVMEDIA_TYPE_VIDEO) {
+		f->fixed_width = encoder->width;
+		f->fixed_height = encoder->height;
+		return;
+	}
+	f->fixed_rate = encoder->sample_rate;
+	f->frame_size = encoder->frame_size;
+	av_channel_layout_describe(&encoder->ch_layout, f->fixed_layout, sizeof(f->fixed_layout));
+	if (f->frame_size > 0)
+		av_buffersink_set_frame_size(f->sink, (unsigned)f->frame_size);
+}
+
+AVRational filter_rate(const struct filter *f)
+{
+	AVRational rate = av_buffersink_get_frame_rate(f->sink);
+
+	if (rate.num > 0 && rate.den > 0)
+		return rate;
+	return input_rate_or_usual(f);
+}

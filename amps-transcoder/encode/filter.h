@@ -1,0 +1,50 @@
+/* filter.h - the filter graph between a decoder (or a generator) and one encoder.
+ *
+ * The graph is built when the first frame comes, and again when frames change their form or their
+ * time jumps.  Once the encoder is open (filter_fix), whatever comes is brought to its form.
+ * Times are 90 kHz ticks on both sides.  One thread. */
+#ifndef AMPS_FILTER_H
+#define AMPS_FILTER_H
+
+#include <libavfilter/avfilter.h>
+#include "amps-transcoder/options/profile.h"
+
+struct filter {
+	enum AVMediaType type;
+	const struct profile *profile; /* borrowed */
+	AVFilterGraph *graph;
+	AVFilterContext *source, *sink;
+	AVFrame *frame;
+	AVRational input_rate; /* pictures a second of the input; 0/0 unknown */
+	/* the form of the frames the graph was built for */
+	int width, height, format, sample_rate;
+	AVRational aspect;
+	enum AVColorSpace colour_space;
+	enum AVColorRange colour_range;
+	AVChannelLayout layout;
+	int64_t last_90k; /* end of the last frame put */
+	/* what the encoder was opened with; 0 = not yet */
+	int fixed_width, fixed_height, fixed_rate, frame_size;
+	char fixed_layout[64];
+};
+
+/* 0 or -ENOMEM. */
+must_check int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile);
+void filter_done(struct filter *f); /* accepts a zeroed struct */
+
+/* Puts a frame in (a reference is taken).  0 or a libav error. */
+must_check int filter_put(struct filter *f, AVFrame *frame);
+
+/* No frame will follow: lets out what is inside. */
+void filter_end(struct filter *f);
+
+/* The next frame, borrowed until the next call; NULL when it needs more. */
+AVFrame *filter_take(struct filter *f);
+
+/* From now on frames have this encoder's size, or its rate, layout and number of samples. */
+void filter_fix(struct filter *f, const AVCodecContext *encoder);
+
+/* What comes out; valid once a frame did. */
+AVRational filter_rate(const struct filter *f);
+
+#endif

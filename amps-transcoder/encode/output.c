@@ -1,0 +1,492 @@
+#include "amps-transcoder/encode/output.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* How long the muxer waits, on the timeline: for a further stream, for the only picture or sound,
+ * for what is inside a filter ("loudnorm" holds three seconds, "dynaudnorm" sixteen). */
+#define WAIT_FURTHER_90K  135000
+#define WAIT_ONLY_90K	  450000
+#define WAIT_FILTERED_90K 1080000
+
+#define LAG_MAX_90K  2700000 /* a stream that lags more is not waited for */
+#define PASSED_90K   45000   /* what is so far behind the others comes too late for any player */
+#define START_TENTHS 9	     /* of start_timeout, by which time the muxer begins at any rate */
+
+int output_new(struct job *job, struct job_event *event, struct output **ret, char *problem,
+	       size_t cap)
+{
+	struct output *o = calloc(1, sizeof(*o));
+	int r = -ENOMEM;
+
+	if (!o)
+		return r;
+	o->job = job;
+	o->spec = json_incref(event->spec);
+	o->after_90k = event->continue_90k;
+	o->newest_90k = AV_NOPTS_VALUE;
+	o->begin_until_us = clock_mono_us() +
+			    (uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
+				    1000 / 10 * START_TENTHS;
+	/* the timeline is continued here, alike for all outputs, and not by rewriting each */
+	event->continue_90k = TIME_NONE;
+	r = profile_init(&o->profile, event->spec, NULL, problem, cap);
+	if (r == 0)
+		r = ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", 10), &o->sink);
+	if (r == 0)
+		r = ts_sink_attach(o->sink, event);
+	if (r < 0) {
+		output_free(o);
+		return r;
+	}
+	ts_output_init(&o->mux, o->sink, job_spec_text(job, "name", ""), o->profile.metadata,
+		       o->profile.mux);
+	*ret = o;
+	return 0;
+}
+
+static void drop_pending(struct output *o)
+{
+	for (unsigned i = 0; i < o->pending_count; i++)
+		av_packet_free(&o->pending[i]);
+	o->pending_count = 0;
+}
+
+struct output *output_free(struct output *o)
+{
+	if (!o)
+		return NULL;
+	ts_output_close(&o->mux);
+	drop_pending(o);
+	for (unsigned i = 0; i < o->track_count; i++) {
+		filter_done(&o->tracks[i].filter);
+		profile_done(&o->tracks[i].profile);
+		avcodec_parameters_free(&o->tracks[i].parameters);
+		encoder_close(&o->tracks[i].encoder);
+	}
+	profile_done(&o->profile);
+	json_decref(o->spec);
+	o->sink = ts_sink_free(o->sink);
+	free(o);
+	return NULL;
+}
+
+void track_set_state(struct track *t, enum track_state state)
+{
+	assert(state > t->state && t->state != TRACK_READY);
+	t->state = state;
+}
+
+const struct profile_kind *output_kind(const struct profile *p, enum AVMediaType type)
+{
+	return type == AVMEDIA_TYPE_VIDEO ? &p->video : &p->audio;
+}
+
+static bool wants(const struct output *o, unsigned stream, bool copy)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].source == stream && o->tracks[i].copy == copy &&
+		    o->tracks[i].state != TRACK_LEFT_OUT)
+			return true;
+	return false;
+}
+
+bool output_wants_frames(const struct output *o, unsigned stream)
+{
+	return wants(o, stream, false);
+}
+
+bool output_wants_packets(const struct output *o, unsigned stream)
+{
+	return wants(o, stream, true);
+}
+
+bool output_copies_picture(const struct output *o)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].copy && o->tracks[i].type == AVMEDIA_TYPE_VIDEO)
+			return true;
+	return false;
+}
+
+static bool is_ready(const struct output *o, enum AVMediaType type)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].type == type && o->tracks[i].state == TRACK_READY)
+			return true;
+	return false;
+}
+
+/* How long the muxer still waits for streams, from the first packet that is ready for it. */
+static int64_t patience_90k(const struct output *o)
+{
+	int64_t longest = 0;
+
+	for (unsigned i = 0; i < o->track_count; i++) {
+		const struct track *t = &o->tracks[i];
+
+		if (t->state != TRACK_AWAITED)
+			continue;
+		if (!t->copy && t->put_90k != TIME_NONE)
+			longest = MAX(longest, WAIT_FILTERED_90K);
+		else if (is_ready(o, t->type))
+			longest = MAX(longest, WAIT_FURTHER_90K);
+		else
+			longest = MAX(longest, WAIT_ONLY_90K);
+	}
+	return longest;
+}
+
+static int write_pending(struct output *o)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->pending_count && r >= 0; i++)
+		r = ts_output_write(&o->mux, (unsigned)o->pending[i]->stream_index, o->pending[i]);
+	drop_pending(o);
+	return r;
+}
+
+/* A known track as the muxer takes it. */
+static struct ts_output_stream stream_of(const struct track *t)
+{
+	bool subtitles = t->type == AVMEDIA_TYPE_SUBTITLE;
+
+	return (struct ts_output_stream){.parameters = t->parameters,
+					 .language = t->language,
+					 .bsf = subtitles ? NULL
+							  : output_kind(&t->profile, t->type)->bsf};
+}
+
+/* Announces the streams that are known; also once more, when that has changed. */
+static int announce(struct output *o, bool cut)
+{
+	struct ts_output_stream streams[TS_OUTPUT_STREAMS_MAX] = {0};
+
+	o->failed_at = "the muxer";
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].state == TRACK_READY)
+			streams[i] = stream_of(&o->tracks[i]);
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->mux.begun && streams[i].parameters && !ts_output_carries(&o->mux, i))
+			o->tracks[i].from_90k = ts_output_time_90k(&o->mux) - PASSED_90K;
+	return ts_output_begin(&o->mux, streams, o->track_count, o->lag_90k, cut);
+}
+
+static int begin(struct output *o)
+{
+	int r;
+
+	for (unsigned i = 0; i < o->track_count; i++) {
+		struct track *t = &o->tracks[i];
+
+		if (t->state != TRACK_AWAITED)
+			continue;
+		track_set_state(t, TRACK_LATE);
+		job_say_notice(o->job, "%s shows nothing, going on without it until it comes",
+			       t->name);
+	}
+	r = announce(o, false);
+	return r < 0 ? r : write_pending(o);
+}
+
+/* What a track is has become known, with its first frame or packet. */
+static void track_ready(struct output *o, struct track *t, int64_t time_90k)
+{
+	if (time_90k != AV_NOPTS_VALUE && o->newest_90k != AV_NOPTS_VALUE)
+		o->lag_90k = MAX(o->lag_90k, MIN(o->newest_90k - time_90k, LAG_MAX_90K));
+	if (t->state == TRACK_LATE)
+		log_info("%s has come, taking it in channel=%s", t->name, o->job->key);
+	track_set_state(t, TRACK_READY);
+}
+
+/* Is it time to begin, though streams may be missing?  What has no time of its own says nothing
+ * about how long it has been. */
+static bool must_begin(const struct output *o, const AVPacket *packet)
+{
+	int64_t patience = patience_90k(o), first = o->pending[0]->pts;
+
+	if (patience == 0 || o->pending_count == OUTPUT_PENDING_MAX ||
+	    clock_mono_us() > o->begin_until_us)
+		return true;
+	return packet->pts != AV_NOPTS_VALUE && first != AV_NOPTS_VALUE &&
+	       packet->pts - first > patience;
+}
+
+/* Of a stream that was taken in late: the others have passed this packet's time long ago. */
+static bool passed(const struct track *t, const AVPacket *packet)
+{
+	return packet->dts != AV_NOPTS_VALUE && packet->dts < t->from_90k;
+}
+
+/* A packet that is ready for the muxer. */
+static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
+{
+	AVPacket *copy;
+
+	if (packet->dts != AV_NOPTS_VALUE)
+		o->newest_90k = MAX(o->newest_90k, packet->dts);
+	if (o->mux.begun) {
+		int r = ts_output_carries(&o->mux, track) ? 0 : announce(o, false);
+
+		if (r < 0 || passed(&o->tracks[track], packet))
+			return r;
+		return ts_output_write(&o->mux, track, packet);
+	}
+	copy = av_packet_clone(packet);
+	if (!copy)
+		return AVERROR(ENOMEM);
+	copy->stream_index = (int)track;
+	o->pending[o->pending_count++] = copy;
+	return must_begin(o, packet) ? begin(o) : 0;
+}
+
+static bool others_are_left(const struct output *o, const struct track *t, bool of_its_kind)
+{
+	for (unsigned i = 0; i < o->track_count; i++) {
+		const struct track *other = &o->tracks[i];
+
+		if (other != t && other->state != TRACK_LEFT_OUT &&
+		    (of_its_kind ? other->type == t->type : other->type != AVMEDIA_TYPE_SUBTITLE))
+			return true;
+	}
+	return false;
+}
+
+/* The streams that are known wait no longer for this one. */
+static int begin_without(struct output *o)
+{
+	return !o->mux.begun && o->pending_count > 0 && patience_90k(o) == 0 ? begin(o) : 0;
+}
+
+int output_undecodable(struct output *o, unsigned stream)
+{
+	for (unsigned i = 0; i < o->track_count; i++) {
+		struct track *t = &o->tracks[i];
+
+		if (t->source != stream || t->copy || t->state == TRACK_LEFT_OUT)
+			continue;
+		o->failed_at = t->name;
+		if (t->state != TRACK_READY && !others_are_left(o, t, false))
+			return AVERROR_DECODER_NOT_FOUND;
+		if (t->state != TRACK_READY)
+			track_set_state(t, TRACK_LEFT_OUT);
+		job_say_notice(o->job, "%s cannot be decoded here, going on without it", t->name);
+	}
+	return begin_without(o);
+}
+
+/* libavformat would write any codec into a transport stream, but nobody could play it. */
+static int check_codec(struct output *o, enum AVCodecID id, const char *name)
+{
+	if (ts_output_fits(id))
+		return 0;
+	o->failed_at = "the muxer";
+	av_log(NULL, AV_LOG_ERROR, "%s cannot be carried in MPEG-TS\n", name);
+	return AVERROR(EINVAL);
+}
+
+static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
+{
+	enum AVCodecID id = output_kind(&t->profile, t->type)->codec->id;
+	int r = check_codec(o, id, avcodec_get_name(id));
+
+	if (r < 0)
+		return r;
+	o->failed_at = "the encoder";
+	r = encoder_open(&t->encoder, &t->profile, &t->filter, frame);
+	if (r < 0)
+		return r;
+	filter_fix(&t->filter, t->encoder.ctx);
+	t->parameters = avcodec_parameters_alloc();
+	if (!t->parameters)
+		return AVERROR(ENOMEM);
+	r = avcodec_parameters_from_context(t->parameters, t->encoder.ctx);
+	if (r >= 0)
+		track_ready(o, t, frame->pts);
+	return r;
+}
+
+static int encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+{
+	AVPacket *packet;
+	int r;
+
+	if (o->after_90k != TIME_NONE && frame->pts < o->after_90k)
+		return 0;
+	if (t->encoder.ctx && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0 &&
+	    frame->nb_samples < t->filter.frame_size)
+		return 0; /* what is left when a graph ends: the encoder takes full ones only */
+	o->failed_at = "the encoder";
+	r = encoder_put(&t->encoder, frame, source_keys);
+	if (r < 0)
+		return r;
+	while (r >= 0 && (packet = encoder_take(&t->encoder)))
+		r = put_packet(o, (unsigned)(t - o->tracks), packet);
+	return r;
+}
+
+/* Everything the filters have goes through the encoder. */
+static int encode_filtered(struct output *o, struct track *t, bool source_keys)
+{
+	AVFrame *filtered;
+	int r = 0;
+
+	while (r >= 0 && (filtered = filter_take(&t->filter))) {
+		bool first = !t->encoder.ctx;
+
+		if (first)
+			r = open_encoder(o, t, filtered);
+		/* the first piece of sound was cut before the encoder could say how long */
+		if (first && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0)
+			continue;
+		if (r >= 0)
+			r = encode(o, t, filtered, source_keys);
+	}
+	return r;
+}
+
+static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+{
+	int r;
+
+	o->failed_at = "the filters";
+	r = filter_put(&t->filter, frame);
+	return r < 0 ? r : encode_filtered(o, t, source_keys);
+}
+
+static int end_track(struct output *o, struct track *t)
+{
+	AVPacket *packet;
+	int r;
+
+	filter_end(&t->filter);
+	r = encode_filtered(o, t, false);
+	if (!t->encoder.ctx)
+		return r;
+	encoder_end(&t->encoder);
+	while (r >= 0 && (packet = encoder_take(&t->encoder)))
+		r = put_packet(o, (unsigned)(t - o->tracks), packet);
+	return r;
+}
+
+int output_end(struct output *o)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
+		if (!o->tracks[i].copy && o->tracks[i].state != TRACK_LEFT_OUT)
+			r = end_track(o, &o->tracks[i]);
+	if (r >= 0 && !o->mux.begun && o->pending_count > 0)
+		r = begin(o);
+	ts_output_close(&o->mux);
+	ts_sink_ended(o->sink);
+	return r;
+}
+
+void output_jump(struct output *o)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		o->tracks[i].wait_key =
+			o->tracks[i].copy && o->tracks[i].type == AVMEDIA_TYPE_VIDEO;
+}
+
+void output_rewind(struct output *o)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		o->tracks[i].rewound = o->tracks[i].put_90k != TIME_NONE;
+}
+
+/* True if the track has had this; else it has now.  Frames are told by PTS, packets by DTS. */
+static bool taken_before(struct track *t, int64_t time_90k)
+{
+	if (t->rewound && time_90k <= t->put_90k)
+		return true;
+	t->rewound = false;
+	t->put_90k = time_90k;
+	return false;
+}
+
+int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRational rate,
+		 bool source_keys)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->track_count && r >= 0; i++) {
+		struct track *t = &o->tracks[i];
+		AVFrame *copy;
+
+		if (t->source != stream || t->copy || t->state == TRACK_LEFT_OUT ||
+		    taken_before(t, frame->pts))
+			continue;
+		copy = av_frame_clone(frame);
+		if (!copy)
+			return AVERROR(ENOMEM);
+		if (!t->filter.graph)
+			t->filter.input_rate = rate;
+		r = filter_and_encode(o, t, copy, source_keys);
+		av_frame_free(&copy);
+	}
+	return r;
+}
+
+/* The first packet of a copied track, or the first since its source became another codec. */
+static int know_codec(struct output *o, struct track *t, const AVCodecParameters *parameters,
+		      int64_t time_90k)
+{
+	bool known = t->state == TRACK_READY;
+	int r;
+
+	if (!known && !ts_output_fits(parameters->codec_id) && others_are_left(o, t, true)) {
+		track_set_state(t, TRACK_LEFT_OUT);
+		job_say_notice(o->job, "MPEG-TS cannot carry %s, going on without it", t->name);
+		return begin_without(o);
+	}
+	r = check_codec(o, parameters->codec_id, t->name);
+	if (r < 0)
+		return r;
+	if (!t->parameters)
+		t->parameters = avcodec_parameters_alloc();
+	r = t->parameters ? avcodec_parameters_copy(t->parameters, parameters) : AVERROR(ENOMEM);
+	if (r < 0)
+		return r;
+	if (!known)
+		track_ready(o, t, time_90k);
+	else if (o->mux.begun)
+		r = announce(o, true);
+	return r;
+}
+
+static int copy_packet(struct output *o, struct track *t, const AVPacket *packet,
+		       const AVCodecParameters *parameters)
+{
+	int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+	int r = 0;
+
+	if (o->after_90k != TIME_NONE && time != AV_NOPTS_VALUE && time < o->after_90k)
+		return 0;
+	if (t->wait_key && !(packet->flags & AV_PKT_FLAG_KEY))
+		return 0;
+	t->wait_key = false;
+	o->failed_at = "the muxer";
+	if (t->state != TRACK_READY || t->parameters->codec_id != parameters->codec_id)
+		r = know_codec(o, t, parameters, time);
+	if (r < 0 || t->state == TRACK_LEFT_OUT)
+		return r;
+	return put_packet(o, (unsigned)(t - o->tracks), packet);
+}
+
+int output_packet(struct output *o, unsigned stream, const AVPacket *packet,
+		  const AVCodecParameters *parameters)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
+		if (o->tracks[i].source == stream && o->tracks[i].copy &&
+		    o->tracks[i].state != TRACK_LEFT_OUT &&
+		    !taken_before(&o->tracks[i], packet->dts))
+			r = copy_packet(o, &o->tracks[i], packet, parameters);
+	return r;
+}

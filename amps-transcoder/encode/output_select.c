@@ -1,0 +1,224 @@
+/* output_select.c - which streams of the source an output serves: the best of each kind, or what
+ * the profile maps. */
+#include "amps-transcoder/encode/output.h"
+
+#include <string.h>
+
+#include "common/text.h"
+
+#define CHOSEN_MAX 64 /* streams that maps may name */
+#define NO_STREAM  UINT32_MAX
+
+/* Streams of other kinds (data, attachments) are not for this muxer. */
+static bool usable(const struct output *o, const AVStream *stream)
+{
+	enum AVMediaType type = stream->codecpar->codec_type;
+
+	if (stream->disposition & AV_DISPOSITION_ATTACHED_PIC || stream->discard == AVDISCARD_ALL)
+		return false;
+	if (type == AVMEDIA_TYPE_SUBTITLE)
+		return o->profile.subtitles && !o->profile.without_subtitles &&
+		       ts_output_fits(stream->codecpar->codec_id);
+	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
+		return false;
+	return output_kind(&o->profile, type)->wish != WISH_OFF;
+}
+
+/* True if the stream belongs to the first programme, or there are none. */
+static bool in_first_program(AVFormatContext *source, unsigned index)
+{
+	if (source->nb_programs == 0)
+		return true;
+	for (unsigned i = 0; i < source->programs[0]->nb_stream_indexes; i++)
+		if (source->programs[0]->stream_index[i] == index)
+			return true;
+	return false;
+}
+
+/* Nothing was probed, so "best" is the first of its kind in the first programme. */
+static unsigned choose_best(const struct output *o, AVFormatContext *source, unsigned *chosen)
+{
+	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO,
+						 AVMEDIA_TYPE_SUBTITLE};
+	unsigned n = 0;
+
+	for (size_t t = 0; t < array_size(types); t++)
+		for (unsigned i = 0; i < source->nb_streams; i++) {
+			if (source->streams[i]->codecpar->codec_type != types[t] ||
+			    !usable(o, source->streams[i]) || !in_first_program(source, i))
+				continue;
+			chosen[n++] = i;
+			break;
+		}
+	return n;
+}
+
+static void remove_chosen(unsigned *chosen, unsigned *n, unsigned stream)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < *n; i++)
+		if (chosen[i] != stream)
+			chosen[kept++] = chosen[i];
+	*n = kept;
+}
+
+/* Why a stream that a map names is not served; NULL: it is, or the profile has switched its kind
+ * off. */
+static const char *why_unusable(const struct output *o, const AVStream *stream)
+{
+	enum AVMediaType type = stream->codecpar->codec_type;
+
+	if (usable(o, stream))
+		return NULL;
+	if (type == AVMEDIA_TYPE_SUBTITLE && o->profile.without_subtitles)
+		return NULL;
+	if (type == AVMEDIA_TYPE_SUBTITLE && !o->profile.subtitles)
+		return "\"scodec: copy\" would take it along";
+	if (type == AVMEDIA_TYPE_SUBTITLE)
+		return "MPEG-TS cannot carry it";
+	if (type == AVMEDIA_TYPE_DATA)
+		return "only pictures, sound and subtitles are served";
+	return NULL;
+}
+
+/* Names what maps have chosen and cannot be served, and removes it. */
+static void remove_unusable(struct output *o, AVFormatContext *source, unsigned *chosen,
+			    unsigned *n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < *n; i++) {
+		const AVStream *stream = source->streams[chosen[i]];
+		const char *why = why_unusable(o, stream);
+		char name[STREAM_TEXT_MAX];
+
+		if (usable(o, stream))
+			chosen[kept++] = chosen[i];
+		stream_text(stream, name, sizeof(name));
+		if (why)
+			job_say_notice(o->job, "the profile maps %s: %s", name, why);
+	}
+	*n = kept;
+}
+
+/* The profile's maps in their order; false when one that is not optional finds nothing. */
+static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *chosen,
+			  unsigned *ret_count)
+{
+	unsigned n = 0;
+	bool all = true;
+
+	for (unsigned m = 0; m < o->profile.map_count; m++) {
+		const struct stream_map *map = &o->profile.maps[m];
+		bool found = false;
+
+		for (unsigned i = 0; i < source->nb_streams; i++) {
+			if (!stream_map_matches(map, source, i))
+				continue;
+			found = true;
+			if (map->negative)
+				remove_chosen(chosen, &n, i);
+			else if (n < CHOSEN_MAX)
+				chosen[n++] = i;
+		}
+		all = all && (found || map->negative || map->optional);
+	}
+	remove_unusable(o, source, chosen, &n);
+	if (n > TS_OUTPUT_STREAMS_MAX)
+		job_say_notice(o->job, "the profile maps %u streams, only the first %d are served",
+			       n, TS_OUTPUT_STREAMS_MAX);
+	*ret_count = MIN(n, TS_OUTPUT_STREAMS_MAX);
+	return all;
+}
+
+/* Reads the options once more, as they are for this track, which is one of o->tracks. */
+static int read_profile(const struct output *o, struct track *t)
+{
+	struct profile_stream stream = {.media = t->type == AVMEDIA_TYPE_VIDEO ? 'v' : 'a'};
+	char problem[ERROR_TEXT_MAX];
+	int r;
+
+	for (const struct track *before = o->tracks; before < t; before++)
+		stream.number += before->type == t->type;
+	r = profile_init(&t->profile, o->spec, &stream, problem, sizeof(problem));
+	if (r < 0)
+		av_log(NULL, AV_LOG_ERROR, "%s\n", problem);
+	return r;
+}
+
+static int track_init(struct output *o, struct track *t, const AVStream *stream)
+{
+	const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
+	const struct profile_kind *kind;
+	int r;
+
+	*t = (struct track){.source = (unsigned)stream->index,
+			    .type = stream->codecpar->codec_type,
+			    .put_90k = TIME_NONE,
+			    .from_90k = TIME_NONE};
+	if (language)
+		text_copy(t->language, sizeof(t->language), language->value);
+	stream_text(stream, t->name, sizeof(t->name));
+	if (t->type == AVMEDIA_TYPE_SUBTITLE) {
+		/* they may be silent for long, and are known beforehand */
+		t->copy = true;
+		t->parameters = avcodec_parameters_alloc();
+		if (!t->parameters || avcodec_parameters_copy(t->parameters, stream->codecpar) < 0)
+			return -ENOMEM;
+		track_set_state(t, TRACK_READY);
+		return 0;
+	}
+	r = read_profile(o, t);
+	if (r < 0)
+		return r;
+	kind = output_kind(&t->profile, t->type);
+	language = av_dict_get(kind->metadata, "language", NULL, 0);
+	if (language)
+		text_copy(t->language, sizeof(t->language), language->value);
+	t->copy = kind->wish == WISH_COPY;
+	t->wait_key = t->copy && t->type == AVMEDIA_TYPE_VIDEO;
+	return filter_init(&t->filter, t->type, &t->profile);
+}
+
+static int add_track(struct output *o, const AVStream *stream)
+{
+	if (o->track_count == TS_OUTPUT_STREAMS_MAX)
+		return 0;
+	return track_init(o, &o->tracks[o->track_count++], stream);
+}
+
+/* The track that goes on with this stream; NULL: none of its kind is free. */
+static struct track *free_track(struct output *o, enum AVMediaType type)
+{
+	for (unsigned i = 0; i < o->track_count; i++)
+		if (o->tracks[i].source == NO_STREAM && o->tracks[i].type == type)
+			return &o->tracks[i];
+	return NULL;
+}
+
+int output_select(struct output *o, AVFormatContext *source)
+{
+	unsigned chosen[CHOSEN_MAX], n = 0;
+	bool again = o->track_count > 0, all = true;
+	int r = 0;
+
+	if (o->profile.map_count == 0)
+		n = choose_best(o, source, chosen);
+	else
+		all = choose_mapped(o, source, chosen, &n);
+	if (!again && (!all || n == 0))
+		return -ENOENT;
+	for (unsigned i = 0; i < o->track_count; i++)
+		o->tracks[i].source = NO_STREAM;
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		const AVStream *stream = source->streams[chosen[i]];
+		struct track *t = free_track(o, stream->codecpar->codec_type);
+
+		if (t)
+			t->source = chosen[i];
+		else
+			r = add_track(o, stream);
+	}
+	return r;
+}

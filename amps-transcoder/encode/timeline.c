@@ -1,0 +1,109 @@
+#include "amps-transcoder/encode/timeline.h"
+
+#include <string.h>
+
+#include "amps-transcoder/ts/parse.h"
+
+#define JUMP_BACK_90K	 90000	/* one second back is another time */
+#define JUMP_FORWARD_90K 900000 /* ten seconds ahead too; less is a loss, whose hole stays */
+#define BEGIN_90K	 90000	/* encoders go below their first PTS: never begin near zero */
+#define BEGIN_SHIFT_90K	 900000
+#define FAR_90K		 900000 /* no picture waits longer for its turn, or lasts longer */
+
+void timeline_init(struct timeline *t, int64_t at_least)
+{
+	memset(t, 0, sizeof(*t));
+	t->at_least = at_least;
+	t->near = t->frontier = TIME_NONE;
+	timeline_restart(t);
+}
+
+void timeline_restart(struct timeline *t)
+{
+	for (size_t i = 0; i < TIMELINE_STREAMS_MAX; i++)
+		t->next[i] = TIME_NONE;
+}
+
+void timeline_rewind(struct timeline *t)
+{
+	timeline_restart(t);
+	t->frontier = TIME_NONE;
+}
+
+static bool fits(int64_t expected, int64_t time)
+{
+	return time >= expected - JUMP_BACK_90K && time <= expected + JUMP_FORWARD_90K;
+}
+
+static void begin(struct timeline *t, int64_t time)
+{
+	t->begun = true;
+	if (t->at_least != TIME_NONE && !fits(t->at_least, time))
+		t->offset[0] = t->at_least - time;
+	else if (t->at_least == TIME_NONE && time < BEGIN_90K)
+		t->offset[0] = BEGIN_SHIFT_90K;
+	t->offset[1] = t->offset[0];
+}
+
+/* The offset that makes `time` follow what the stream, or all of them, had last. */
+static int64_t choose_offset(struct timeline *t, unsigned stream, bool leads, int64_t time)
+{
+	int64_t expected = t->next[stream] != TIME_NONE ? t->next[stream] : t->frontier;
+
+	if (expected == TIME_NONE || fits(expected, time + t->offset[0]))
+		return t->offset[0];
+	/* a stream that paused while the others went on is where they are */
+	if (t->frontier != TIME_NONE && fits(t->frontier, time + t->offset[0]))
+		return t->offset[0];
+	if (fits(expected, time + t->offset[1]))
+		return t->offset[1];
+	if (!leads)
+		return t->offset[0];
+	t->jumps++;
+	t->offset[1] = t->offset[0];
+	t->offset[0] = t->frontier - time;
+	return t->offset[0];
+}
+
+void timeline_map(struct timeline *t, unsigned stream, bool leads, int64_t *pts, int64_t *dts,
+		  int64_t duration)
+{
+	int64_t time = *dts != TIME_NONE ? *dts : *pts, offset, late;
+
+	if (time == TIME_NONE || stream >= TIMELINE_STREAMS_MAX)
+		return;
+	if (!leads && !t->begun) {
+		*pts = *dts = TIME_NONE;
+		return;
+	}
+	late = *pts != TIME_NONE ? ts_unwrap(0, *pts - time) : 0;
+	if (late > FAR_90K || late < -FAR_90K)
+		late = 0;
+	duration = MIN(duration, FAR_90K);
+	time = ts_unwrap(t->near, time);
+	if (leads)
+		t->near = time;
+	if (!t->begun)
+		begin(t, time);
+	offset = choose_offset(t, stream, leads, time);
+	if (*dts != TIME_NONE)
+		*dts = time + offset;
+	if (*pts != TIME_NONE)
+		*pts = time + offset + late;
+	t->next[stream] = time + offset + duration;
+	if (leads && (t->frontier == TIME_NONE || time + offset + late + duration > t->frontier))
+		t->frontier = time + offset + MAX(late, 0) + duration;
+}
+
+int64_t timeline_follow(struct timeline *t, unsigned stream, bool leads, int64_t duration)
+{
+	int64_t time;
+
+	if (stream >= TIMELINE_STREAMS_MAX || t->next[stream] == TIME_NONE)
+		return TIME_NONE;
+	time = t->next[stream];
+	t->next[stream] += duration;
+	if (leads)
+		t->frontier = MAX(t->frontier, t->next[stream]);
+	return time;
+}

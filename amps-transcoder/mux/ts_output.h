@@ -1,0 +1,59 @@
+/* ts_output.h - packets of one output into its ring, as a transport stream made by libavformat's
+ * muxer: times stay as they are, PCR ahead of every DTS (ts/pcr.h), PAT and PMT every 100 ms and at
+ * key frames, several frames of sound in one PES as long as that makes them no later than 75 ms.
+ *
+ * One thread. */
+#ifndef AMPS_TS_OUTPUT_H
+#define AMPS_TS_OUTPUT_H
+
+#include <libavcodec/bsf.h>
+#include <libavformat/avformat.h>
+#include "amps-transcoder/ts/pcr.h"
+#include "amps-transcoder/ts/sink.h"
+
+#define TS_OUTPUT_STREAMS_MAX 16
+
+/* A stream that may be carried.  Its place in the list is its place in the PMT and gives its PID,
+ * also while others come and go. */
+struct ts_output_stream {
+	const AVCodecParameters *parameters; /* NULL: not carried */
+	const char *language;
+	const char *bsf; /* bitstream filters for its packets; NULL = none */
+};
+
+struct ts_output {
+	AVFormatContext *muxer; /* NULL until it has begun */
+	bool begun;
+	struct ts_sink *sink; /* borrowed, as the next three are */
+	const char *service;
+	const AVDictionary *metadata, *options;
+	struct ts_pcr pcr;
+	unsigned tables;			  /* how often the streams were announced */
+	int stream_of[TS_OUTPUT_STREAMS_MAX];	  /* the muxer's stream, -1 = not carried */
+	int64_t last_dts[TS_OUTPUT_STREAMS_MAX];  /* of each place in the list */
+	AVBSFContext *bsf[TS_OUTPUT_STREAMS_MAX]; /* the same; NULL = none */
+};
+
+/* `service` is the name in the SDT unless the metadata has one. */
+void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *service,
+		    const AVDictionary *metadata, const AVDictionary *options);
+
+/* Writes a header with these streams.  Once more: what is inside goes out, and counters go on
+ * behind a PMT of another version; `cut` marks that as a discontinuity.  A stream whose packets
+ * come `lag_90k` later than the others' of the same time is waited for so much longer.
+ * 0 or a libav error. */
+must_check int ts_output_begin(struct ts_output *o, const struct ts_output_stream *streams,
+			       unsigned count, int64_t lag_90k, bool cut);
+bool ts_output_carries(const struct ts_output *o, unsigned stream);
+
+/* The largest DTS written; AV_NOPTS_VALUE. */
+int64_t ts_output_time_90k(const struct ts_output *o);
+
+/* Writes a packet (its data is referenced, not taken), times in 90 kHz ticks.  0 or an error. */
+must_check int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet);
+void ts_output_close(struct ts_output *o); /* accepts a zeroed struct; writes what is inside */
+
+/* Can this codec live in a transport stream? */
+bool ts_output_fits(enum AVCodecID id);
+
+#endif

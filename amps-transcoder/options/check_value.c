@@ -1,0 +1,376 @@
+#include "amps-transcoder/options/check_value.h"
+
+#include <libavcodec/bsf.h>
+#include <libavutil/channel_layout.h>
+#include <libavutil/eval.h>
+#include <libavutil/opt.h>
+#include <libavutil/parseutils.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/options/check_graph.h"
+#include "amps-transcoder/options/stream_map.h"
+#include "common/text.h"
+
+#define TRIALS_MAX 64 /* encoders opened in one run: each costs milliseconds */
+
+int value_checker_init(struct value_checker *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->trials = json_object();
+	return c->trials ? 0 : -ENOMEM;
+}
+
+void value_checker_done(struct value_checker *c)
+{
+	for (size_t i = 0; i < c->codec_count; i++)
+		avcodec_free_context(&c->codecs[i]);
+	json_decref(c->trials);
+	memset(c, 0, sizeof(*c));
+}
+
+static bool is_integer(const char *value, long *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtol(value, &end, 10);
+	return *value && !*end && !errno;
+}
+
+static const char *suggest_pix_fmt(const char *value)
+{
+	const AVPixFmtDescriptor *d = NULL;
+	const char *names[512];
+	size_t n = 0;
+
+	while (n < array_size(names) && (d = av_pix_fmt_desc_next(d)))
+		names[n++] = d->name;
+	return text_suggest(value, names, n);
+}
+
+static bool say(bool ok, char *text, size_t cap, const char *value, const char *what)
+{
+	if (!ok)
+		snprintf(text, cap, "'%.64s' is no %s", value, what);
+	return ok;
+}
+
+static bool check_codec(enum AVMediaType type, const char *value, char *text, size_t cap)
+{
+	const char *near;
+
+	if (strcmp(value, "copy") == 0 || option_encoder(value, type))
+		return true;
+	near = option_suggest_encoder(value, type);
+	snprintf(text, cap, "unknown encoder '%.64s'%s%s%s", value, near ? " (did you mean '" : "",
+		 near ? near : "", near ? "'?)" : "");
+	return false;
+}
+
+static bool check_any_codec(char media, const char *value, char *text, size_t cap)
+{
+	if (strcmp(value, "copy") == 0)
+		return true;
+	if (media == 'v')
+		return check_codec(AVMEDIA_TYPE_VIDEO, value, text, cap);
+	if (media == 'a')
+		return check_codec(AVMEDIA_TYPE_AUDIO, value, text, cap);
+	if (option_encoder(value, AVMEDIA_TYPE_AUDIO) ||
+	    option_encoder(value, AVMEDIA_TYPE_SUBTITLE))
+		return true;
+	return check_codec(AVMEDIA_TYPE_VIDEO, value, text, cap);
+}
+
+static bool check_pix_fmt(const char *value, char *text, size_t cap)
+{
+	const char *near;
+
+	if (*value == '+')
+		value++;
+	if (!*value || av_get_pix_fmt(value) != AV_PIX_FMT_NONE)
+		return true;
+	near = suggest_pix_fmt(value);
+	snprintf(text, cap, "unknown pixel format '%.64s'%s%s%s", value,
+		 near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	return false;
+}
+
+static bool check_format(const char *value, char *text, size_t cap)
+{
+	static const char *const ours[] = {"mpegts", "mp4", "hls", "dash", "adts"};
+
+	for (size_t i = 0; i < array_size(ours); i++)
+		if (strcmp(value, ours[i]) == 0)
+			return true;
+	snprintf(text, cap, "'%.64s' is none of mpegts, mp4, hls, dash, adts", value);
+	return false;
+}
+
+static bool check_layout(const char *value, char *text, size_t cap)
+{
+	AVChannelLayout layout = {0};
+	bool ok = av_channel_layout_from_string(&layout, value) >= 0;
+
+	av_channel_layout_uninit(&layout);
+	return say(ok, text, cap, value, "channel layout");
+}
+
+static bool check_bsf(const char *value, char *text, size_t cap)
+{
+	AVBSFContext *bsf = NULL;
+	bool ok = av_bsf_list_parse_str(value, &bsf) >= 0;
+
+	av_bsf_free(&bsf);
+	if (!ok)
+		snprintf(text, cap,
+			 "'%.64s' names no bitstream filters, or one of their options is "
+			 "wrong",
+			 value);
+	return ok;
+}
+
+static bool check_sws(const char *value, char *text, size_t cap)
+{
+	const AVClass *class = sws_get_class();
+	const AVOption *flags =
+		av_opt_find((void *)&class, "sws_flags", NULL, 0, AV_OPT_SEARCH_FAKE_OBJ);
+	int number;
+
+	return say(!flags || av_opt_eval_flags(&class, flags, value, &number) >= 0, text, cap,
+		   value, "flag of the scaler (as in bicubic or lanczos+accurate_rnd)");
+}
+
+static bool check_flag(const char *value, char *text, size_t cap)
+{
+	static const char *const known[] = {"", "0", "1", "true", "false"};
+
+	for (size_t i = 0; i < array_size(known); i++)
+		if (strcmp(value, known[i]) == 0)
+			return true;
+	snprintf(text, cap, "takes no value, but has '%.64s'", value);
+	return false;
+}
+
+/* The numbers and times. */
+static bool check_number(const struct option_def *def, const char *value, char *text, size_t cap)
+{
+	AVRational rate;
+	int64_t duration;
+	int w, h;
+	long n;
+	char *end;
+
+	switch (def->value) {
+	case VALUE_INT:
+		return say(is_integer(value, &n) && n <= INT32_MAX && n >= -1, text, cap, value,
+			   "whole number");
+	case VALUE_COUNT:
+		return say(is_integer(value, &n) && n <= INT32_MAX && n > 0, text, cap, value,
+			   "whole number above 0");
+	case VALUE_RATIO:
+		return say(av_parse_ratio_quiet(&rate, value, 4096) >= 0 && rate.num > 0 &&
+				   rate.den > 0,
+			   text, cap, value, "ratio (as in 16:9)");
+	case VALUE_NUMBER:
+		av_strtod(value, &end);
+		return say(*value && !*end, text, cap, value, "number");
+	case VALUE_RATE:
+		return say(av_parse_video_rate(&rate, value) >= 0, text, cap, value, "frame rate");
+	case VALUE_SIZE:
+		return say(av_parse_video_size(&w, &h, value) >= 0, text, cap, value,
+			   "picture size (as in 1280x720)");
+	default:
+		return say(av_parse_time(&duration, value, 1) >= 0, text, cap, value,
+			   "time (as in 1.5 or 00:01:30)");
+	}
+}
+
+bool check_own_value(const struct option_def *def, char media, const char *value, char *text,
+		     size_t cap)
+{
+	struct stream_map map;
+
+	if (!value && def->value != VALUE_FLAG) {
+		snprintf(text, cap, "needs a value");
+		return false;
+	}
+	switch (def->value) {
+	case VALUE_FLAG:
+		return !value || check_flag(value, text, cap);
+	case VALUE_TEXT:
+		return true;
+	case VALUE_PIX_FMT:
+		return check_pix_fmt(value, text, cap);
+	case VALUE_SAMPLE_FMT:
+		return say(av_get_sample_fmt(value) != AV_SAMPLE_FMT_NONE, text, cap, value,
+			   "sample format");
+	case VALUE_LAYOUT:
+		return check_layout(value, text, cap);
+	case VALUE_VIDEO_CODEC:
+	case VALUE_AUDIO_CODEC:
+	case VALUE_ANY_CODEC:
+		return check_any_codec(media, value, text, cap);
+	case VALUE_VIDEO_GRAPH:
+	case VALUE_AUDIO_GRAPH:
+	case VALUE_ANY_GRAPH:
+		return check_graph(value, text, cap);
+	case VALUE_FORMAT:
+		return check_format(value, text, cap);
+	case VALUE_METADATA:
+		return say(strchr(value, '=') != NULL, text, cap, value, "name=text");
+	case VALUE_BSF:
+		return check_bsf(value, text, cap);
+	case VALUE_SWS:
+		return check_sws(value, text, cap);
+	case VALUE_MAP:
+		return say(stream_map_parse(value, &map) == 0, text, cap, value,
+			   "stream of the source (as in 0:v or 0:a:1)");
+	default:
+		return check_number(def, value, text, cap);
+	}
+}
+
+static AVCodecContext *dummy_codec(struct value_checker *c, const AVCodec *codec)
+{
+	AVCodecContext *ctx;
+
+	for (size_t i = 0; i < c->codec_count; i++)
+		if (c->codecs[i]->codec_id == codec->id && c->codecs[i]->codec == codec)
+			return c->codecs[i];
+	if (c->codec_count == array_size(c->codecs))
+		return NULL;
+	ctx = avcodec_alloc_context3(codec);
+	if (ctx)
+		c->codecs[c->codec_count++] = ctx;
+	return ctx;
+}
+
+/* Opens the encoder with this one setting. */
+static bool trial_open(const AVCodec *codec, const char *name, const char *value)
+{
+	const enum AVPixelFormat *formats = av_compat_pix_fmts(codec);
+	AVCodecContext *ctx = avcodec_alloc_context3(codec);
+	AVDictionary *options = NULL;
+	bool ok;
+
+	if (!ctx)
+		return true;
+	ctx->width = ctx->height = 64;
+	ctx->pix_fmt = formats ? formats[0] : AV_PIX_FMT_YUV420P;
+	ctx->time_base = (AVRational){1, 25};
+	ctx->framerate = (AVRational){25, 1};
+	ctx->thread_count = 1;
+	/* the fastest of them: it is the name that is tried, not the picture */
+	av_dict_set(&options, "preset", "ultrafast", 0);
+	av_dict_set(&options, name, value, 0);
+	ok = avcodec_open2(ctx, codec, &options) >= 0;
+	av_dict_free(&options);
+	avcodec_free_context(&ctx);
+	return ok;
+}
+
+/* x264 and x265 take any text for these options and judge it when they are opened. */
+static bool needs_trial(const AVCodec *codec, const char *name)
+{
+	if (strcmp(codec->name, "libx264") != 0 && strcmp(codec->name, "libx265") != 0)
+		return false;
+	return strcmp(name, "profile") == 0 || strcmp(name, "level") == 0;
+}
+
+static bool is_one_of(const char *value, size_t len, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strlen(names[i]) == len && strncmp(names[i], value, len) == 0)
+			return true;
+	return false;
+}
+
+/* Presets, tunes and profiles, about others of which these complain on stderr past our log. */
+static bool check_x26x_name(const AVCodec *codec, const char *name, const char *value)
+{
+	static const char *const profiles[] = {"baseline", "main",    "high",
+					       "high10",   "high422", "high444"};
+	static const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster",
+					      "fast",	   "medium",	"slow",	    "slower",
+					      "veryslow",  "placebo"};
+	static const char *const tunes[] = {"film", "animation", "grain",      "stillimage",
+					    "psnr", "ssim",	 "fastdecode", "zerolatency"};
+
+	if (strcmp(name, "preset") == 0)
+		return (value[0] >= '0' && value[0] <= '9' && !value[1]) ||
+		       is_one_of(value, strlen(value), presets, array_size(presets));
+	if (strcmp(name, "profile") == 0 && strcmp(codec->name, "libx264") == 0)
+		return is_one_of(value, strlen(value), profiles, array_size(profiles));
+	if (strcmp(name, "tune") != 0)
+		return true;
+	while (*value) {
+		size_t len = strcspn(value, ",./-+");
+
+		if (!is_one_of(value, len, tunes, array_size(tunes)))
+			return false;
+		value += len + (value[len] != '\0');
+	}
+	return true;
+}
+
+static bool trial(struct value_checker *c, const AVCodec *codec, const char *name,
+		  const char *value)
+{
+	const json_t *known;
+	char key[256];
+	bool ok;
+
+	snprintf(key, sizeof(key), "%s %s %.128s", codec->name, name, value);
+	known = json_object_get(c->trials, key);
+	if (known)
+		return json_is_true(known);
+	if (c->trial_count++ >= TRIALS_MAX)
+		return true;
+	ok = trial_open(codec, name, value);
+	json_object_set_new(c->trials, key, json_boolean(ok));
+	return ok;
+}
+
+bool check_encoder_value(struct value_checker *c, const AVCodec *codec, const char *name,
+			 const char *value, char *text, size_t cap)
+{
+	AVCodecContext *ctx = dummy_codec(c, codec);
+	bool ok = true;
+
+	if (!value) {
+		snprintf(text, cap, "needs a value");
+		return false;
+	}
+	if (ctx)
+		ok = av_opt_set(ctx, name, value, AV_OPT_SEARCH_CHILDREN) >= 0;
+	if (ok && strncmp(codec->name, "libx26", 6) == 0)
+		ok = check_x26x_name(codec, name, value);
+	if (ok && needs_trial(codec, name))
+		ok = trial(c, codec, name, value);
+	if (!ok)
+		snprintf(text, cap, "'%.64s' is no value that %s takes", value, codec->name);
+	return ok;
+}
+
+bool check_muxer_value(const AVOutputFormat *format, const char *name, const char *value,
+		       char *text, size_t cap)
+{
+	AVFormatContext *ctx = NULL;
+	bool ok;
+
+	if (!value) {
+		snprintf(text, cap, "needs a value");
+		return false;
+	}
+	if (avformat_alloc_output_context2(&ctx, format, NULL, NULL) < 0)
+		return true;
+	ok = av_opt_set(ctx, name, value, AV_OPT_SEARCH_CHILDREN) >= 0;
+	avformat_free_context(ctx);
+	if (!ok)
+		snprintf(text, cap, "'%.64s' is no value that %s takes", value, format->name);
+	return ok;
+}

@@ -1,0 +1,64 @@
+/* profile.h - the options of one output, read once: who follows each of them.
+ *
+ * Reads {"options":[[key, value|null],...]} with the names options/options.h knows.  What a profile
+ * leaves open is decided here: H.264 by libx264 and AAC, 8-bit 4:2:0, the source's best picture and
+ * sound, a key frame every two seconds. */
+#ifndef AMPS_PROFILE_H
+#define AMPS_PROFILE_H
+
+#include <jansson.h>
+#include <libavcodec/avcodec.h>
+#include <libavutil/dict.h>
+#include "amps-transcoder/options/stream_map.h"
+#include "common/base.h"
+
+#define PROFILE_MAPS_MAX 16
+#define PROFILE_GRID_90K 180000 /* key frames are two seconds apart unless the profile says */
+
+enum wish { WISH_ENCODE, WISH_COPY, WISH_OFF };
+
+struct profile_kind {
+	enum wish wish;
+	const AVCodec *codec;	/* WISH_ENCODE */
+	char *filter;		/* the user's graph; NULL = none */
+	char *bsf;		/* bitstream filters in front of the muxer; NULL = none */
+	AVDictionary *options;	/* for the encoder */
+	AVDictionary *metadata; /* of the stream */
+};
+
+/* Which stream of an output a profile is read for: the first sound is 'a' and 0. */
+struct profile_stream {
+	char media;
+	int number;
+};
+
+struct profile {
+	struct profile_kind video, audio;
+	bool subtitles;		/* copied: nothing here encodes them ... */
+	bool without_subtitles; /* ... unless `sn` says no */
+	struct stream_map maps[PROFILE_MAPS_MAX];
+	unsigned map_count; /* 0: the best of each kind */
+	AVRational rate;    /* pictures a second; 0/0 = the source's */
+	int width, height;  /* `s`; 0 = the filter's */
+	char aspect[32];
+	char sws_flags[128];	    /* of the scaler; "" = libswscale's */
+	enum AVPixelFormat pix_fmt; /* NONE = decided from the encoder */
+	int sample_rate, channels;  /* 0 = the source's */
+	char layout[64];
+	int gop_frames;	   /* `g`; 0 = not given */
+	int64_t grid_90k;  /* distance of forced key frames when g is not given */
+	AVDictionary *mux; /* for the muxer */
+	AVDictionary *metadata;
+};
+
+/* The distance of key frames that "force_key_frames" asks for in the one form people write, "every
+ * so often"; 0 for other expressions, which keep the default grid. */
+int64_t profile_key_grid(const char *value);
+
+/* Reads what holds for the whole output, and for this stream of it (NULL: for none in particular).
+ * 0, -EINVAL (`problem` says why), -ENOMEM. */
+must_check int profile_init(struct profile *p, const json_t *spec,
+			    const struct profile_stream *stream, char *problem, size_t cap);
+void profile_done(struct profile *p); /* accepts a zeroed struct */
+
+#endif

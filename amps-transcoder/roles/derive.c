@@ -1,0 +1,190 @@
+#include "amps-transcoder/roles/roles.h"
+
+#include <string.h>
+
+#include "amps-transcoder/av/log.h"
+#include "amps-transcoder/encode/outputs.h"
+#include "amps-transcoder/source/ring_reader.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#define WAIT_MS	     10
+#define SLOW_OVER_US 5000000 /* a job that has not skipped for so long keeps up */
+
+struct derive {
+	struct job *job;
+	struct outputs outputs;
+	struct ring_reader reader;
+	bool reopen; /* another source ring: open the demuxer anew */
+	bool ended;  /* the source came to its end, and all of it is in the outputs' rings */
+	uint64_t skipped_us; /* when it skipped last; 0: it keeps up, and the master knows */
+};
+
+static void take_ring(struct derive *d, struct job_event *event)
+{
+	bool again = false;
+	int r = ring_reader_take(&d->reader, event, &again);
+
+	if (r < 0)
+		log_warn("a source ring cannot be mapped, waiting for another error=%s",
+			 strerror(-r));
+	d->reopen |= again;
+}
+
+/* Must what is being read be left? */
+static bool must_stop(const struct derive *d)
+{
+	return d->reopen || d->outputs.joined || d->outputs.count == 0 || job_ending(d->job);
+}
+
+/* Takes all orders that wait.  True: stop reading what is being read. */
+static bool take_orders(struct derive *d)
+{
+	for (;;) {
+		struct job_event event = JOB_EVENT_INIT;
+
+		job_poll(d->job, &event);
+		if (event.kind == JOB_EVENT_NONE)
+			break;
+		if (event.kind == JOB_EVENT_SHUTDOWN)
+			return true;
+		if (event.kind == JOB_EVENT_SOURCE_RING)
+			take_ring(d, &event);
+		else
+			outputs_event(&d->outputs, &event);
+		job_event_done(&event);
+	}
+	return must_stop(d);
+}
+
+static bool on_reader_wait(void *owner)
+{
+	struct derive *d = owner;
+
+	job_wait(d->job, WAIT_MS);
+	return take_orders(d);
+}
+
+/* The master hears of it once, however often it skips. */
+static void note_skip(struct derive *d)
+{
+	log_warn("the derive job is too slow, skipping ahead channel=%s", d->job->key);
+	if (!d->skipped_us)
+		job_say_slow(d->job, true);
+	d->skipped_us = clock_mono_us();
+}
+
+static void note_progress(struct derive *d)
+{
+	if (!d->skipped_us || clock_mono_us() - d->skipped_us < SLOW_OVER_US)
+		return;
+	log_info("the derive job keeps up again channel=%s", d->job->key);
+	job_say_slow(d->job, false);
+	d->skipped_us = 0;
+}
+
+/* Reads until an order ends it.  0, 1 (the source is at its end) or -ENOMEM. */
+static int read_source(struct derive *d)
+{
+	AVPacket *packet = av_packet_alloc();
+	int r = packet ? 0 : -ENOMEM;
+
+	while (r == 0 && !take_orders(d)) {
+		if (ring_reader_read(&d->reader, packet) < 0 || d->reader.lapped) {
+			r = d->reader.ended;
+			break;
+		}
+		/* an order ended the wait, and libav hands out what it had: an output that has just
+		 * joined would have it before what comes before it */
+		if (must_stop(d))
+			break;
+		outputs_packet(&d->outputs, packet);
+		note_progress(d);
+		av_packet_unref(packet);
+	}
+	av_packet_free(&packet);
+	return r;
+}
+
+/* Opens the source ring.  The same ring again means an earlier place in it: an output has joined
+ * the others, and what lies before the present fills its encoders at once. */
+static int open_source(struct derive *d)
+{
+	bool other_ring = d->reopen;
+
+	/* the wait inside must not be ended by what is being done here */
+	d->reopen = d->outputs.joined = false;
+	if (ring_reader_open(&d->reader) < 0) {
+		/* unreadable, or the wait was ended by an order: either way look again */
+		d->reopen |= other_ring;
+		job_wait(d->job, WAIT_MS);
+		return -EAGAIN;
+	}
+	if (other_ring)
+		outputs_set_source(&d->outputs, d->reader.demuxer);
+	else
+		outputs_rewind(&d->outputs, d->reader.demuxer);
+	return 0;
+}
+
+/* Whatever decoders, filters and encoders hold goes out. */
+static void end_outputs(struct derive *d)
+{
+	outputs_drain(&d->outputs);
+	outputs_end(&d->outputs);
+	d->ended = true;
+}
+
+/* Opens the source ring and follows it until it ends, is replaced or nobody wants anything. */
+static int run_source(struct derive *d)
+{
+	int r;
+
+	av_log_forget();
+	r = open_source(d);
+	if (r == -EAGAIN)
+		return 0;
+	if (r == 0)
+		r = read_source(d);
+	if (d->reader.lapped)
+		note_skip(d);
+	if (r == 1)
+		end_outputs(d);
+	outputs_set_source(&d->outputs, NULL);
+	ring_reader_close(&d->reader);
+	return MIN(r, 0);
+}
+
+static int run(struct derive *d)
+{
+	for (;;) {
+		take_orders(d);
+		if (d->ended)
+			return job_end_ended(d->job);
+		if (job_ending(d->job))
+			return job_end_shutdown(d->job);
+		if (d->outputs.count > 0 && ring_reader_over(&d->reader))
+			end_outputs(d);
+		else if (d->outputs.count == 0 || !ring_reader_ready(&d->reader))
+			job_wait(d->job, WAIT_MS);
+		else if (run_source(d) < 0)
+			return job_end_failed(d->job, 502, "no memory");
+	}
+}
+
+int derive_run(struct job *job)
+{
+	struct derive *d = calloc(1, sizeof(*d));
+	int code;
+
+	if (!d)
+		return job_end_failed(job, 502, "no memory");
+	d->job = job;
+	outputs_init(&d->outputs, job);
+	ring_reader_init(&d->reader, on_reader_wait, d);
+	code = run(d);
+	ring_reader_done(&d->reader);
+	outputs_done(&d->outputs);
+	free(d);
+	return code;
+}

@@ -1,0 +1,326 @@
+/* guard.c - see guard.h */
+#include "amps-transcoder/sandbox/guard.h"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <libavutil/avstring.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/log.h"
+
+#define LOOKUP_STEP_US 2000
+
+/* The interposed functions have no context of their own: one policy a process. */
+static struct {
+	bool set;
+	bool fixed;  /* no lookup changes `inside` */
+	bool judged; /* the host was looked up */
+	bool inside; /* inside addresses are allowed */
+	const char *host;
+	int (*interrupted)(void *owner); /* asked while a name is looked up */
+	void *owner;
+} policy;
+
+void guard_set(const char *host, bool allow_private)
+{
+	policy.host = host;
+	policy.fixed = allow_private || !*host;
+	policy.judged = false;
+	policy.inside = allow_private;
+	policy.set = true;
+}
+
+void guard_interruptible(int (*interrupted)(void *owner), void *owner)
+{
+	policy.interrupted = interrupted;
+	policy.owner = owner;
+}
+
+void guard_clear(void)
+{
+	policy.set = false;
+	policy.interrupted = NULL;
+}
+
+static bool inside4(uint32_t a)
+{
+	static const struct {
+		uint32_t net;
+		unsigned bits;
+	} nets[] = {
+		{0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},
+		{0xa9fe0000, 16}, {0xac100000, 12}, {0xc0000000, 24}, {0xc0a80000, 16},
+		{0xc6120000, 15}, {0xe0000000, 3},
+	};
+
+	for (size_t i = 0; i < array_size(nets); i++)
+		if ((a ^ nets[i].net) >> (32 - nets[i].bits) == 0)
+			return true;
+	return false;
+}
+
+static uint32_t be32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static bool inside6(const uint8_t a[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t translated[12] = {[8] = 0xff, [9] = 0xff};
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+	static const uint8_t local_nat64[6] = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01};
+	static const uint8_t teredo[4] = {0x20, 0x01};
+	static const uint8_t zero[12];
+
+	if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12) || !memcmp(a, translated, 12))
+		return inside4(be32(a + 12));
+	/* where the IPv4 address stands is the network's own affair (RFC 8215), or hidden (RFC
+	 * 4380) */
+	if (!memcmp(a, local_nat64, 6) || !memcmp(a, teredo, 4))
+		return true;
+	/* 6to4 carries an IPv4 address too */
+	if (a[0] == 0x20 && a[1] == 0x02)
+		return inside4(be32(a + 2));
+	if (!memcmp(a, zero, 12))
+		return true;
+	return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) >= 0x80) || a[0] == 0xff;
+}
+
+bool guard_inside(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return inside4(ntohl(
+			((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
+	if (address->sa_family == AF_INET6)
+		return inside6(
+			((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr);
+	return false;
+}
+
+bool guard_all_inside(const struct addrinfo *found)
+{
+	const struct addrinfo *a = found;
+
+	while (a && guard_inside(a->ai_addr))
+		a = a->ai_next;
+	return found && !a;
+}
+
+/* The source's own host says where this channel lives.  One that moves outside cannot come back:
+ * a name server might answer with an address of ours first, and with its own when libav connects
+ * again. */
+static void judge_host(const char *node, const struct addrinfo *found)
+{
+	if (!policy.set || policy.fixed || !node || strcasecmp(node, policy.host) != 0)
+		return;
+	policy.inside = guard_all_inside(found) && (policy.inside || !policy.judged);
+	policy.judged = true;
+}
+
+/* The type of getaddrinfo(). */
+typedef int lookup_function(const char *, const char *, const struct addrinfo *,
+			    struct addrinfo **);
+
+/* One lookup on a thread of its own.  Both sides hold it: whoever is last frees it. */
+struct lookup {
+	lookup_function *real;
+	char *node, *service;
+	struct addrinfo hints, *found;
+	int result;
+	atomic_int holders;
+	atomic_bool done;
+};
+
+static void lookup_put(struct lookup *l)
+{
+	if (atomic_fetch_sub(&l->holders, 1) > 1)
+		return;
+	if (l->result == 0 && l->found)
+		freeaddrinfo(l->found);
+	free(l->node);
+	free(l->service);
+	free(l);
+}
+
+static void *lookup_run(void *arg)
+{
+	struct lookup *l = arg;
+
+	l->result = l->real(l->node, l->service, &l->hints, &l->found);
+	atomic_store(&l->done, true);
+	lookup_put(l);
+	return NULL;
+}
+
+static struct lookup *lookup_start(lookup_function *real, const char *node, const char *service,
+				   const struct addrinfo *hints)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+	pthread_t thread;
+
+	if (!l)
+		return NULL;
+	*l = (struct lookup){.real = real,
+			     .node = strdup(node),
+			     .service = service ? strdup(service) : NULL,
+			     .result = EAI_AGAIN,
+			     .holders = 2};
+	if (hints)
+		l->hints = *hints;
+	if (!l->node || pthread_create(&thread, NULL, lookup_run, l) != 0) {
+		l->holders = 1;
+		lookup_put(l);
+		return NULL;
+	}
+	pthread_detach(thread);
+	return l;
+}
+
+/* A name server may take its time; signs of life and orders do not wait for it. */
+static int lookup_wait(struct lookup *l, struct addrinfo **ret)
+{
+	int r = EAI_AGAIN;
+
+	while (!atomic_load(&l->done) && !policy.interrupted(policy.owner))
+		usleep(LOOKUP_STEP_US);
+	if (atomic_load(&l->done)) {
+		r = l->result;
+		if (r == 0)
+			*ret = TAKE_PTR(l->found);
+	}
+	lookup_put(l);
+	return r;
+}
+
+static int look_up(lookup_function *real, const char *node, const char *service,
+		   const struct addrinfo *hints, struct addrinfo **ret)
+{
+	struct addrinfo numeric = hints ? *hints : (struct addrinfo){0};
+	struct lookup *l;
+
+	if (!policy.set || !policy.interrupted || !node)
+		return real(node, service, hints, ret);
+	numeric.ai_flags |= AI_NUMERICHOST;
+	if (real(node, service, &numeric, ret) == 0)
+		return 0;
+	l = lookup_start(real, node, service, hints);
+	return l ? lookup_wait(l, ret) : real(node, service, hints, ret);
+}
+
+int getaddrinfo(const char *restrict node, const char *restrict service,
+		const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
+{
+	static lookup_function *real;
+	int r;
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "getaddrinfo");
+	r = look_up(real, node, service, hints, ret);
+	if (r == 0)
+		judge_host(node, *ret);
+	return r;
+}
+
+/* The one question behind connect() and the sends; says so when the answer is no. */
+static bool refused(const struct sockaddr *address, socklen_t len)
+{
+	if (!policy.set || policy.inside || !address || len < sizeof(sa_family_t) ||
+	    !guard_inside(address))
+		return false;
+	log_warn("the source points to an address inside this network, refusing it (set "
+		 "allow_private to allow it)");
+	errno = EACCES;
+	return true;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+	static int (*real)(int, const struct sockaddr *, socklen_t);
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "connect");
+	return refused(address, len) ? -1 : real(fd, address, len);
+}
+
+/* RTP's hole punching: the address comes from the server's answer. */
+ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address,
+	       socklen_t len)
+{
+	static ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "sendto");
+	return refused(address, len) ? -1 : real(fd, bytes, n, flags, address, len);
+}
+
+/* SRT */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	static ssize_t (*real)(int, const struct msghdr *, int);
+
+	if (!real)
+		*(void **)(&real) = dlsym(RTLD_NEXT, "sendmsg");
+	return refused(message->msg_name, message->msg_namelen) ? -1 : real(fd, message, flags);
+}
+
+void guard_grant(const char *scheme, const char *wish, char *dst, size_t cap)
+{
+	const char *possible = guard_protocols(scheme), *at = wish;
+	size_t used = 0;
+
+	if (!wish || !strcmp(scheme, "file")) {
+		snprintf(dst, cap, "%s", wish ? wish : possible);
+		return;
+	}
+	*dst = '\0';
+	while (*at) {
+		char word[32];
+		size_t n = strcspn(at, ", ");
+
+		snprintf(word, sizeof(word), "%.*s", (int)n, at);
+		if (n > 0 && n < sizeof(word) && av_match_list(word, possible, ',') &&
+		    used + n + 1 < cap)
+			used += (size_t)snprintf(dst + used, cap - used, "%s%s", used ? "," : "",
+						 word);
+		at += n;
+		at += strspn(at, ", ");
+	}
+}
+
+const char *guard_protocols(const char *scheme)
+{
+	static const struct {
+		const char *scheme, *protocols;
+	} rows[] = {
+		{"", "file,crypto"},
+		{"file", "file,crypto"},
+		{"http", "http,https,tcp,tls,crypto,httpproxy"},
+		{"https", "http,https,tcp,tls,crypto,httpproxy"},
+		{"rtmp", "rtmp,tcp"},
+		{"rtmps", "rtmps,rtmp,tls,tcp"},
+		{"rtmpt", "rtmpt,ffrtmphttp,http,tcp"},
+		{"rtmpts", "rtmpts,ffrtmphttp,http,https,tls,tcp"},
+		{"mmsh", "mmsh,http,tcp"},
+		{"mmst", "mmst,tcp"},
+		{"rtsp", "rtsp,rtp,rtcp,udp,tcp,http,https,tls"},
+		{"rtsps", "rtsp,rtp,rtcp,udp,tcp,tls"},
+		{"srt", "srt"},
+		{"rist", "rist"},
+		{"tcp", "tcp"},
+		{"tls", "tls,tcp"},
+		{"gopher", "gopher,tcp"},
+		{"gophers", "gophers,gopher,tls,tcp"},
+		{"ftp", "ftp,tcp"},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (!strcmp(rows[i].scheme, scheme))
+			return rows[i].protocols;
+	return scheme;
+}

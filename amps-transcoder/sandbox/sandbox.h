@@ -1,0 +1,43 @@
+/* sandbox.h - a job gives up its rights before it opens its source.
+ *
+ * No capability and no_new_privs, not dumpable, resource limits, Landlock (read-only paths, TCP
+ * ports) where the kernel has it, a seccomp allow-list: no exec, no fork, no file opened for
+ * writing, no ptrace, no signal to another process, no netlink but for datagrams: the interface of
+ * a multicast group is found by its address, and without capabilities netlink changes nothing.
+ * Sanitizer builds keep what the sanitizers need.
+ *
+ * What stays open: a job that follows a source over HTTP, RTSP and the like may make a TCP
+ * connection to any address and port, and any job with sockets may send datagrams anywhere.  The
+ * address guard (sandbox/guard.h) judges what libav asks for, not what a job does that was taken
+ * over. */
+#ifndef AMPS_SANDBOX_H
+#define AMPS_SANDBOX_H
+
+#include "common/base.h"
+
+/* Where a job may connect to.  Landlock decides by port, from its version 4 on; without it PORT and
+ * DATAGRAMS are ANY. */
+enum sandbox_network {
+	SANDBOX_OFFLINE,   /* no socket at all */
+	SANDBOX_DATAGRAMS, /* TCP to name servers alone */
+	SANDBOX_PORT,	   /* TCP to name servers and to `port` */
+	SANDBOX_ANY,
+};
+
+struct sandbox {
+	const char *file; /* the source, if it is a local file; NULL otherwise */
+	bool file_folder; /* its whole folder may be read (a local playlist) */
+	/* further files and folders that may be read: certificates, keys, what filters name */
+	const char *const *more;
+	size_t more_count;
+	enum sandbox_network network;
+	uint16_t port;	    /* SANDBOX_PORT */
+	unsigned memory_mb; /* what it may use; the address space is limited to some more */
+	int nice;
+};
+
+/* 0, or -Exxx when a right could not be given up that always can be.  A kernel without Landlock is
+ * logged, not refused. */
+must_check int sandbox_enter(const struct sandbox *s);
+
+#endif

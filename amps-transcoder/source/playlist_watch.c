@@ -1,0 +1,95 @@
+/* playlist_watch.c - see playlist_watch.h */
+#include "amps-transcoder/source/playlist_watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/limits.h"
+
+void playlist_watch_add(struct playlist_watch *w, AVIOContext *pb)
+{
+	if (w->count == PLAYLIST_WATCHED_MAX)
+		return;
+	/* what its buffer holds already counts, too */
+	w->list[w->count++] =
+		(struct watched){.pb = pb, .seen = pb->pos - (pb->buf_end - pb->buffer)};
+}
+
+void playlist_watch_remove(struct playlist_watch *w, const AVIOContext *pb)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		if (w->list[i].pb == pb)
+			w->list[i--] = w->list[--w->count];
+}
+
+static unsigned count_text(const uint8_t *at, size_t n, const char *text)
+{
+	unsigned count = 0;
+	const uint8_t *end = at + n;
+
+	while ((at = memmem(at, (size_t)(end - at), text, strlen(text)))) {
+		at += strlen(text);
+		count++;
+	}
+	return count;
+}
+
+static bool begins_playlist(const uint8_t *at, size_t n)
+{
+	static const char m3u[] = "#EXTM3U", bom[] = "\xef\xbb\xbf";
+
+	if (n >= 3 && !memcmp(at, bom, 3)) {
+		at += 3;
+		n -= 3;
+	}
+	return n > 0 && (*at == '<' || !memcmp(at, m3u, MIN(n, sizeof(m3u) - 1)));
+}
+
+static void judge(struct playlist_watch *w)
+{
+	if (w->bytes > PLAYLIST_BYTES_MAX)
+		snprintf(w->problem, sizeof(w->problem),
+			 "the source's playlist is longer than %u MB", PLAYLIST_BYTES_MAX >> 20);
+	else if (w->variants > PLAYLIST_VARIANTS_MAX)
+		snprintf(w->problem, sizeof(w->problem),
+			 "the source's playlist has more than %u variants", PLAYLIST_VARIANTS_MAX);
+}
+
+/* False: it brings no playlist, and is not watched any longer. */
+static bool look_at(struct playlist_watch *w, struct watched *one)
+{
+	const AVIOContext *pb = one->pb;
+	int64_t fresh = pb->pos - one->seen;
+	size_t n = (size_t)MAX(MIN(fresh, (int64_t)(pb->buf_end - pb->buffer)), 0);
+	const uint8_t *at = pb->buf_end - n;
+
+	if (fresh > 0 && !one->playlist) {
+		if (!begins_playlist(at, n))
+			return false;
+		one->playlist = true;
+	}
+	one->seen = pb->pos;
+	if (fresh > 0) {
+		w->bytes += (uint64_t)fresh;
+		w->variants += count_text(at, n, "#EXT-X-STREAM-INF:") +
+			       count_text(at, n, "#EXT-X-MEDIA:");
+	}
+	return true;
+}
+
+bool playlist_watch_look(struct playlist_watch *w)
+{
+	if (*w->problem)
+		return true;
+	for (unsigned i = 0; i < w->count; i++)
+		if (!look_at(w, &w->list[i]))
+			w->list[i--] = w->list[--w->count];
+	judge(w);
+	return *w->problem;
+}
+
+void playlist_watch_media(struct playlist_watch *w)
+{
+	w->bytes = 0;
+	w->variants = 0;
+}

@@ -1,0 +1,582 @@
+/* source.c - see source.h */
+#include "amps-transcoder/source/source.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "amps-transcoder/av/log.h"
+#include "amps-transcoder/options/url.h"
+#include "amps-transcoder/sandbox/guard.h"
+#include "amps-transcoder/source/hls_languages.h"
+#include "amps-transcoder/source/mpd.h"
+#include "amps-transcoder/source/tls.h"
+#include "amps-transcoder/ts/align.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#define WAIT_MS		   100
+#define READ_BUFFER	   (64 << 10)
+#define WHITELIST	   "protocol_whitelist"
+#define LIVE_PROBE	   "1000000"   /* bytes libav may look at to find the streams */
+#define LIVE_START	   "-3"	       /* HLS: segments behind its end */
+#define SEGMENTED_STALL_US 30000000ull /* three long target durations */
+#define REDIRECTS	   8	       /* libav follows no more of them */
+
+int source_init(struct source *s, struct job *job, const char **ret_problem)
+{
+	*s = (struct source){.job = job, .fd = -1, .udp = {.fd = -1}, .size = -1};
+	s->url = job_spec_text(job, "source", "");
+	text_redact_url(s->url, s->shown, sizeof(s->shown));
+	url_scheme(s->url, s->scheme, sizeof(s->scheme));
+	if (!*s->url) {
+		*ret_problem = "the channel has no source";
+		return -EINVAL;
+	}
+	if (source_options_read(&s->options, job->spec) < 0) {
+		*ret_problem = "an input option has no usable value";
+		return -EINVAL;
+	}
+	source_tls_set(s->options.libav);
+	return 0;
+}
+
+/* libav's error code as ours. */
+static int errno_of(int averror)
+{
+	if (averror == AVERROR_EXIT)
+		return -ECANCELED;
+	/* libav's own codes are four letters, far below any errno */
+	return averror < -4095 ? -EIO : averror;
+}
+
+static bool head_holds(const struct source *s, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= s->head_len; i++)
+		if (strncasecmp((const char *)s->head + i, word, n) == 0)
+			return true;
+	return false;
+}
+
+/* Login pages, error pages and the like, after blanks and a byte order mark. */
+static bool is_web_page(const struct source *s)
+{
+	size_t i = 0;
+
+	while (i < s->head_len && memchr("\xef\xbb\xbf \t\r\n", s->head[i], 7))
+		i++;
+	return i < s->head_len && s->head[i] == '<' &&
+	       (head_holds(s, "<!doctype html") || head_holds(s, "<html"));
+}
+
+/* Why it failed, where libav has no words of its own for it; else NULL. */
+static const char *plain_reason(const struct source *s, int error)
+{
+	struct av_log_answers answers = av_log_http_answers();
+	char lines[ERROR_TEXT_MAX];
+
+	if (is_web_page(s))
+		return "the source answered with a web page (HTML)";
+	av_log_last(lines, sizeof(lines));
+	if (*lines || errno_of(error) != -EIO ||
+	    (strcmp(s->scheme, "http") != 0 && strcmp(s->scheme, "https") != 0))
+		return NULL;
+	if (answers.redirects >= REDIRECTS)
+		return "the source redirects in a circle";
+	return answers.all ? NULL : "the source closed the connection without an answer";
+}
+
+int source_failed(const struct source *s, int error)
+{
+	const char *reason = plain_reason(s, error);
+
+	if (reason)
+		return job_end_failed(s->job, 502, "%s: %s", s->shown, reason);
+	return job_end_failed_av(s->job, 502, s->shown, error);
+}
+
+/* What ended a blocking call of libav. */
+static int why_ended(const struct source *s, int averror)
+{
+	if (job_ending(s->job))
+		return -ECANCELED;
+	if (job_deadline_passed(s->job))
+		return -ETIMEDOUT;
+	return errno_of(averror);
+}
+
+static int on_interrupt(void *opaque)
+{
+	struct source *s = opaque;
+
+	return playlist_watch_look(&s->playlists) || job_interrupt(s->job);
+}
+
+static AVIOInterruptCB interrupt_of(struct source *s)
+{
+	return (AVIOInterruptCB){.callback = on_interrupt, .opaque = s};
+}
+
+/* The demuxer's own; source/dash.c and source/hls_languages.c stand before them. */
+static int on_io_open(AVFormatContext *ic, AVIOContext **pb, const char *url, int flags,
+		      AVDictionary **options)
+{
+	struct source *s = ic->interrupt_callback.opaque;
+	int r = s->io_open(ic, pb, url, flags, options);
+
+	if (r >= 0)
+		playlist_watch_add(&s->playlists, *pb);
+	return r;
+}
+
+static int on_io_close(AVFormatContext *ic, AVIOContext *pb)
+{
+	struct source *s = ic->interrupt_callback.opaque;
+
+	playlist_watch_remove(&s->playlists, pb);
+	return s->io_close(ic, pb);
+}
+
+/* A context that is interrupted for the job and whose playlists are watched; NULL without memory.
+ */
+static AVFormatContext *new_context(struct source *s)
+{
+	AVFormatContext *ic = avformat_alloc_context();
+
+	if (!ic)
+		return NULL;
+	ic->interrupt_callback = interrupt_of(s);
+	s->io_open = ic->io_open;
+	s->io_close = ic->io_close2;
+	ic->io_open = on_io_open;
+	ic->io_close2 = on_io_close;
+	return ic;
+}
+
+static void close_avio(struct source *s)
+{
+	playlist_watch_remove(&s->playlists, s->avio);
+	avio_closep(&s->avio);
+}
+
+void source_note_media(struct source *s)
+{
+	playlist_watch_media(&s->playlists);
+}
+
+const char *source_problem(const struct source *s)
+{
+	return *s->playlists.problem ? s->playlists.problem : NULL;
+}
+
+/* The operator's options with what we insist on. */
+static AVDictionary *options_of(const struct source *s)
+{
+	const AVDictionaryEntry *wish = av_dict_get(s->options.libav, WHITELIST, NULL, 0);
+	AVDictionary *d = NULL;
+	char granted[256];
+
+	source_options_for_libav(&s->options, &d);
+	guard_grant(s->scheme, wish ? wish->value : NULL, granted, sizeof(granted));
+	av_dict_set(&d, WHITELIST, granted, 0);
+	return d;
+}
+
+/* What the three ways of reading bring next: > 0, 0 (the end), AVERROR(EAGAIN) (nothing for a
+ * moment), or another libav error. */
+static int read_file(struct source *s, uint8_t *dst, size_t cap)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	ssize_t n;
+
+	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
+		return AVERROR(EAGAIN);
+	n = read(s->fd, dst, cap);
+	/* a DVB device that was read too slowly says so once and goes on */
+	if (n < 0 && errno == EOVERFLOW)
+		return AVERROR(EAGAIN);
+	return n < 0 ? AVERROR(errno) : (int)n;
+}
+
+static int read_udp(struct source *s, uint8_t *dst, size_t cap)
+{
+	ssize_t n = udp_read(&s->udp, dst, cap, WAIT_MS);
+
+	return n ? (int)n : AVERROR(EAGAIN);
+}
+
+static int read_avio(struct source *s, uint8_t *dst, size_t cap)
+{
+	int n = avio_read_partial(s->avio, dst, (int)cap);
+
+	if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)))
+		return 0;
+	return n ? n : AVERROR(EAGAIN);
+}
+
+static int read_more(struct source *s, uint8_t *dst, size_t cap)
+{
+	switch (s->via) {
+	case SOURCE_VIA_FILE:
+		return read_file(s, dst, cap);
+	case SOURCE_VIA_UDP:
+		return read_udp(s, dst, cap);
+	case SOURCE_VIA_AVIO:
+		return read_avio(s, dst, cap);
+	default:
+		return AVERROR(EBADF);
+	}
+}
+
+/* Reads what the decision needs; no more, so that a slow stream starts at once. */
+static int fill_head(struct source *s)
+{
+	while (s->head_len < sizeof(s->head)) {
+		int n = read_more(s, s->head + s->head_len, sizeof(s->head) - s->head_len);
+
+		if (n == 0)
+			break;
+		if (n == AVERROR(EAGAIN) && !job_interrupt(s->job))
+			continue;
+		if (n < 0)
+			return why_ended(s, n);
+		s->head_len += (size_t)n;
+		s->is_ts = ts_align_probe(s->head, s->head_len);
+		if (s->is_ts)
+			break;
+	}
+	return s->head_len ? 0 : -ENODATA;
+}
+
+static int open_file(struct source *s)
+{
+	struct stat st;
+	ssize_t n = 0;
+
+	s->fd = open(url_file_path(s->url), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	s->via = SOURCE_VIA_FILE;
+	s->live = !S_ISREG(st.st_mode);
+	if (s->live)
+		return fill_head(s);
+	s->size = st.st_size;
+	n = pread(s->fd, s->head, sizeof(s->head), 0);
+	if (n < 0)
+		return -errno;
+	s->is_ts = ts_align_probe(s->head, (size_t)n);
+	return 0;
+}
+
+static int open_udp(struct source *s)
+{
+	AVDictionary *left = NULL;
+	int r = udp_open(&s->udp, s->url, s->options.libav, &left);
+
+	if (r < 0)
+		return r;
+	av_dict_free(&s->left);
+	s->left = left;
+	s->via = SOURCE_VIA_UDP;
+	s->live = true;
+	s->is_ts = true;
+	return 0;
+}
+
+static int open_avio(struct source *s)
+{
+	AVDictionary *d = options_of(s);
+	AVIOInterruptCB interrupt = interrupt_of(s);
+	int r = avio_open2(&s->avio, s->url, AVIO_FLAG_READ, &interrupt, &d);
+
+	av_dict_free(&s->left);
+	s->left = d;
+	if (r < 0)
+		return why_ended(s, r);
+	s->via = SOURCE_VIA_AVIO;
+	s->size = avio_size(s->avio);
+	s->live = s->size <= 0;
+	return fill_head(s);
+}
+
+/* Protocols that are a demuxer of libav's rather than a stream of bytes. */
+static bool is_demuxer_only(const struct source *s)
+{
+	return !strcmp(s->scheme, "rtsp") || !strcmp(s->scheme, "rtsps") ||
+	       !strcmp(s->scheme, "sdp");
+}
+
+int source_open(struct source *s)
+{
+	int r;
+
+	av_log_forget();
+	if (!strcmp(s->scheme, "file"))
+		r = open_file(s);
+	else if (!strcmp(s->scheme, "udp") || !strcmp(s->scheme, "rtp"))
+		r = open_udp(s);
+	else if (is_demuxer_only(s))
+		r = 0;
+	else
+		r = open_avio(s);
+	/* time, and formats asked for by name, are libav's business */
+	if (s->via != SOURCE_VIA_UDP &&
+	    (s->options.seek_us || s->options.length_us ||
+	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
+		s->is_ts = false;
+	/* one programme of several, or some of its streams, are cut out by libav's muxer */
+	if (s->options.programme || source_options_without_any(&s->options))
+		s->is_ts = false;
+	if (r == 0 && s->is_ts)
+		source_options_leftover_ts(&s->options,
+					   s->via == SOURCE_VIA_FILE ? s->options.libav : s->left);
+	return r;
+}
+
+ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
+{
+	int n;
+
+	if (s->head_at < s->head_len) {
+		size_t part = MIN(cap, s->head_len - s->head_at);
+
+		memcpy(dst, s->head + s->head_at, part);
+		s->head_at += part;
+		return (ssize_t)part;
+	}
+	n = read_more(s, dst, cap);
+	/* libav calls it an error that a stream of unknown length ends */
+	if (n == AVERROR(EIO) && s->via == SOURCE_VIA_AVIO && s->live && !job_interrupt(s->job))
+		return 0;
+	if (n >= 0)
+		return n;
+	return n == AVERROR(EAGAIN) && !job_deadline_passed(s->job) ? -EAGAIN : why_ended(s, n);
+}
+
+int source_rewind(struct source *s)
+{
+	if (s->via == SOURCE_VIA_FILE)
+		return lseek(s->fd, 0, SEEK_SET) < 0 ? -errno : 0;
+	if (s->via != SOURCE_VIA_AVIO)
+		return -ESPIPE;
+	s->head_at = s->head_len = 0;
+	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
+		return 0;
+	close_avio(s);
+	return open_avio(s);
+}
+
+/* What libav needs to know about any source. */
+static void common_options(AVDictionary **d)
+{
+	/* 33 bits are unwrapped by us */
+	av_dict_set(d, "correct_ts_overflow", "0", 0);
+	av_dict_set(d, "probesize", LIVE_PROBE, AV_DICT_DONT_OVERWRITE);
+	/* nobody needs to know the frame rate, and twenty pictures to guess it are a second */
+	av_dict_set(d, "fpsprobesize", "0", AV_DICT_DONT_OVERWRITE);
+	av_dict_set(d, "live_start_index", LIVE_START, AV_DICT_DONT_OVERWRITE);
+}
+
+/* libav reads what only we can: sockets of our own, and what cannot be opened twice. */
+static int read_for_libav(void *opaque, uint8_t *dst, int cap)
+{
+	struct source *s = opaque;
+	ssize_t n;
+
+	do {
+		n = source_read(s, dst, (size_t)cap);
+	} while (n == -EAGAIN && !job_interrupt(s->job));
+	if (n == 0)
+		return AVERROR_EOF;
+	return n == -EAGAIN ? AVERROR_EXIT : (int)n;
+}
+
+static AVIOContext *own_avio(struct source *s)
+{
+	uint8_t *buffer = av_malloc(READ_BUFFER);
+	AVIOContext *pb =
+		buffer ? avio_alloc_context(buffer, READ_BUFFER, 0, s, read_for_libav, NULL, NULL)
+		       : NULL;
+
+	if (!pb)
+		av_free(buffer);
+	return pb;
+}
+
+/* Gives the connection we have to libav, put back to its first byte. */
+static AVIOContext *reusable_avio(struct source *s)
+{
+	if (s->via == SOURCE_VIA_UDP || (s->via == SOURCE_VIA_FILE && s->live)) {
+		if (!s->own)
+			s->own = own_avio(s);
+		return s->own;
+	}
+	if (s->via != SOURCE_VIA_AVIO)
+		return NULL;
+	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
+		return s->avio;
+	close_avio(s);
+	av_dict_free(&s->left);
+	return NULL;
+}
+
+static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFormat *format)
+{
+	AVDictionary *d = options_of(s);
+	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
+	/* then the protocol took its options when it was opened */
+	bool opened = (s->via == SOURCE_VIA_AVIO || s->via == SOURCE_VIA_UDP) && (*ic)->pb;
+	struct hls_languages *languages = hls_languages_watch(*ic);
+	int r;
+
+	common_options(&d);
+	r = avformat_open_input(ic, url, format, &d);
+	if (r >= 0) {
+		if (languages)
+			hls_languages_apply(languages, *ic);
+		if (opened)
+			source_options_common(&d, s->left);
+		source_options_leftover(&s->options, d);
+	}
+	hls_languages_free(languages);
+	av_dict_free(&d);
+	return r;
+}
+
+static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
+{
+	const char *format = ic->iformat->name;
+
+	if (!strcmp(format, "dash") || !strcmp(format, "hls") || !strcmp(format, "sdp") ||
+	    is_demuxer_only(s))
+		s->live = ic->duration == AV_NOPTS_VALUE;
+	s->playlist = !strcmp(format, "hls") && !s->dash;
+}
+
+uint64_t source_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stall_us)
+{
+	const char *format = demuxer->iformat->name;
+	bool segmented = !strcmp(format, "hls") || !strcmp(format, "dash");
+
+	return live && segmented ? MAX(stall_us, SEGMENTED_STALL_US) : stall_us;
+}
+
+/* Is it a live DASH presentation?  Then *ic is open. */
+static bool open_dash(struct source *s, AVFormatContext **ic, int *ret)
+{
+	struct dash_origin origin = {.url = s->url,
+				     .options = s->options.libav,
+				     .interrupt = {.callback = job_interrupt, .opaque = s->job},
+				     .live = &s->live};
+	AVDictionary *d = NULL;
+
+	if (s->via != SOURCE_VIA_AVIO || *s->options.format || !mpd_probe(s->head, s->head_len) ||
+	    dash_new(&origin, s->avio, s->head + s->head_at, s->head_len - s->head_at, &s->dash) <
+		    0)
+		return false;
+	d = options_of(s);
+	*ret = dash_prepare(s->dash, *ic, &d);
+	if (*ret < 0) {
+		avformat_free_context(*ic);
+	} else {
+		common_options(&d);
+		*ret = avformat_open_input(ic, dash_url(), av_find_input_format("hls"), &d);
+	}
+	if (*ret >= 0) {
+		source_options_common(&d, s->left);
+		source_options_leftover(&s->options, d);
+	}
+	av_dict_free(&d);
+	return true;
+}
+
+int source_demuxer_open(struct source *s, AVFormatContext **ret)
+{
+	const AVInputFormat *format = NULL;
+	AVFormatContext *ic;
+	int r;
+
+	if (*s->options.format) {
+		format = av_find_input_format(s->options.format);
+		if (!format)
+			return AVERROR_DEMUXER_NOT_FOUND;
+	}
+	ic = new_context(s);
+	if (!ic)
+		return AVERROR(ENOMEM);
+	if (!open_dash(s, &ic, &r)) {
+		ic->pb = reusable_avio(s);
+		if (ic->pb && ic->pb == s->avio)
+			playlist_watch_add(&s->playlists, s->avio);
+		r = open_demuxer(s, &ic, format);
+	}
+	if (r < 0)
+		return r;
+	/* a playlist that was cut short is none */
+	r = source_problem(s) ? AVERROR_EXIT : avformat_find_stream_info(ic, NULL);
+	if (r < 0) {
+		avformat_close_input(&ic);
+		return r;
+	}
+	look_at_demuxer(s, ic);
+	source_options_discard(&s->options, ic);
+	*ret = ic;
+	return 0;
+}
+
+int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic)
+{
+	int64_t to = (ic->start_time == AV_NOPTS_VALUE ? 0 : ic->start_time) + s->options.seek_us;
+
+	return avformat_seek_file(ic, -1, INT64_MIN, to, to, 0);
+}
+
+bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k)
+{
+	s->complete = s->options.length_us && time_90k != TIME_NONE && begin_90k != TIME_NONE &&
+		      time_90k - begin_90k >= s->options.length_us * 9 / 100;
+	return s->complete;
+}
+
+/* libavformat's demuxer stops alike at the end of a playlist (EXT-X-ENDLIST, RFC 8216 4.3.3.4) and
+ * at one that is not continued; only a fresh look tells which. */
+static bool playlist_has_end(struct source *s)
+{
+	AVFormatContext *ic = new_context(s);
+	AVDictionary *d = options_of(s);
+	bool ended = false;
+
+	if (ic && avformat_open_input(&ic, s->url, av_find_input_format("hls"), &d) >= 0) {
+		ended = ic->duration != AV_NOPTS_VALUE;
+		avformat_close_input(&ic);
+	}
+	av_dict_free(&d);
+	return ended;
+}
+
+bool source_has_ended(struct source *s)
+{
+	return !s->live || s->complete || (s->playlist && playlist_has_end(s));
+}
+
+void source_close(struct source *s)
+{
+	close_fd(&s->fd);
+	udp_close(&s->udp);
+	close_avio(s);
+	s->dash = dash_free(s->dash);
+	if (s->own)
+		av_freep(&s->own->buffer);
+	avio_context_free(&s->own);
+	av_dict_free(&s->left);
+	source_options_done(&s->options);
+	source_tls_clear();
+	s->via = SOURCE_VIA_NONE;
+}

@@ -1,0 +1,89 @@
+/* source.h - the one connection to a channel's source.
+ *
+ * A local file and UDP are read directly; everything else through libav's protocols.  Opening looks
+ * at the first bytes: a transport stream is handed out as bytes, anything else is for
+ * roles/remux.c. */
+#ifndef AMPS_SOURCE_H
+#define AMPS_SOURCE_H
+
+#include <libavformat/avformat.h>
+#include "amps-transcoder/job/job.h"
+#include "amps-transcoder/options/source_options.h"
+#include "amps-transcoder/source/dash.h"
+#include "amps-transcoder/source/playlist_watch.h"
+#include "amps-transcoder/source/udp.h"
+
+struct source {
+	struct job *job;
+	const char *url; /* the spec's */
+	char shown[512]; /* without credentials */
+	char scheme[16]; /* "file" for a path */
+	struct source_options options;
+	enum source_via { SOURCE_VIA_NONE, SOURCE_VIA_FILE, SOURCE_VIA_UDP, SOURCE_VIA_AVIO } via;
+	bool is_ts;
+	bool live;     /* not known to end */
+	bool playlist; /* of HLS: one that is live may be ended later */
+	bool complete; /* the part that the operator wants (-t) was read */
+	int fd;	       /* VIA_FILE */
+	struct udp udp;
+	AVIOContext *avio;
+	struct playlist_watch playlists;
+	/* the demuxer's own ways to open and close connections */
+	int (*io_open)(AVFormatContext *ic, AVIOContext **pb, const char *url, int flags,
+		       AVDictionary **options);
+	int (*io_close)(AVFormatContext *ic, AVIOContext *pb);
+	struct dash *dash;  /* VIA_AVIO: the live presentation that the demuxer plays */
+	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reading as libav wants it */
+	AVDictionary *left; /* VIA_AVIO, VIA_UDP: the options that the protocol did not take */
+	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: looked at, handed out first */
+	size_t head_len, head_at;
+	int64_t size; /* bytes, -1 unknown */
+};
+
+/* Reads the spec; nothing is opened yet.  0, -EINVAL (*ret_problem says why; static). */
+must_check int source_init(struct source *s, struct job *job, const char **ret_problem);
+
+/* Opens the connection and decides is_ts and live.  0, -ETIMEDOUT, -ECANCELED (shutdown), or
+ * another -Exxx (libav's log has the reason). */
+must_check int source_open(struct source *s);
+
+/* Reads up to cap bytes of a transport stream, blocking no longer than the job's deadline.
+ * > 0, 0 (the end), -EAGAIN (nothing for a moment; look at orders), -ECANCELED, -ETIMEDOUT, -Exxx.
+ */
+must_check ssize_t source_read(struct source *s, uint8_t *dst, size_t cap);
+
+/* Back to the first byte, for a loop.  0 or -Exxx. */
+must_check int source_rewind(struct source *s);
+
+/* A packet of media was demuxed. */
+void source_note_media(struct source *s);
+
+/* What made us give the source up where libav has no reason of its own, or NULL. */
+const char *source_problem(const struct source *s);
+
+/* Opens libav's demuxer on the source (not for a transport stream unless asked by -ss, -t or -f).
+ * *ret is closed with avformat_close_input().  0 or a libav error. */
+must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
+
+/* How long this source may send nothing: a live playlist has something new only once in a segment,
+ * everything else must keep to stall_us. */
+uint64_t source_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stall_us);
+
+/* To where the operator wants it to begin (-ss).  0 or a libav error. */
+must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic);
+
+/* How far it was read; either time may be TIME_NONE.  True, and noted, once that is the part that
+ * the operator wants (-t). */
+bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k);
+
+/* There is no more to read: is that the source's end, and no connection that was lost?  May ask the
+ * source, no longer than the job's deadline. */
+bool source_has_ended(struct source *s);
+
+void source_close(struct source *s);
+
+/* Ends the job, because the source failed with this error, libav's or ours (-EIO for any of libav's
+ * own): in plain words where the cause is known, else in libav's.  Returns the exit code. */
+int source_failed(const struct source *s, int error);
+
+#endif

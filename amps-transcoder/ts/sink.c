@@ -1,0 +1,454 @@
+/* sink.c - see sink.h */
+#include "amps-transcoder/ts/sink.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "amps-transcoder/ts/align.h"
+#include "amps-transcoder/ts/sound.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#define HELD_MAX	(32u << 10) /* bytes held back for a picture not decided yet */
+#define RATE_FIRST_90K	TS_HZ	    /* a bitrate is known after so much media time */
+#define RATE_NEXT_90K	(5 * TS_HZ) /* and measured anew over so much */
+#define SOUND_MAX	(64u << 10) /* bytes of one PES */
+#define RAP_WAIT_TENTHS 8	    /* of start_timeout, at which viewers give up */
+#define GAP_MIN_90K	(TS_HZ / 25)
+#define GAP_MAX_90K	TS_HZ
+
+struct sink_ring {
+	struct ring_writer writer;
+	uint32_t output;
+	uint64_t generation;
+	uint64_t base; /* of the sink's position at which this ring begins */
+	bool running;
+};
+
+struct ts_sink {
+	struct job *job;
+	unsigned ring_seconds;
+	struct sink_ring ring, next; /* next: to move to at the next access point */
+	uint64_t pos;		     /* bytes of packets committed since the sink began */
+	size_t parsed;		     /* bytes behind pos that were parsed but held back */
+	size_t rest;		     /* bytes behind those that are no whole packet yet */
+	struct ts_align align;
+	struct ts_parse parse;
+	struct ts_rewrite rewrite;
+	int64_t rate_90k; /* clock at which the measurement began; TIME_NONE */
+	uint64_t rate_pos;
+	uint64_t bitrate;
+	uint64_t asked_bytes; /* the ring we asked for last */
+	uint64_t bytes_in;
+	uint64_t rap_us; /* when there was an access point last, or the sink began */
+	uint64_t rap_wait_us;
+	/* of a source that is repeated: where the round began in bytes_in, and the last one */
+	uint64_t round_at, round_bytes;
+	int64_t round_90k;
+	void (*on_programme)(void *owner, const struct ts_parse *p);
+	void *owner;
+};
+
+int ts_sink_new(struct job *job, unsigned ring_seconds, struct ts_sink **ret)
+{
+	struct ts_sink *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->job = job;
+	s->ring_seconds = ring_seconds;
+	s->rate_90k = TIME_NONE;
+	s->rap_us = clock_mono_us();
+	s->rap_wait_us = (uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
+			 1000 / 10 * RAP_WAIT_TENTHS;
+	ts_parse_init(&s->parse);
+	ts_rewrite_init(&s->rewrite);
+	*ret = s;
+	return 0;
+}
+
+static void ring_done(struct ts_sink *s, struct sink_ring *r)
+{
+	if (r->writer.header)
+		job_ring_remove(s->job, &r->writer);
+	ring_writer_close(&r->writer);
+	*r = (struct sink_ring){0};
+}
+
+struct ts_sink *ts_sink_free(struct ts_sink *s)
+{
+	if (!s)
+		return NULL;
+	ring_done(s, &s->ring);
+	ring_done(s, &s->next);
+	free(s);
+	return NULL;
+}
+
+/* Where the first timestamp behind an older job goes: as far behind its frontier as time has passed
+ * since, between one picture and a second. */
+static int64_t continue_at(const struct job *job, int64_t frontier_90k)
+{
+	int64_t gone_us = (int64_t)(clock_mono_us() - job->continue_mono_us);
+	int64_t gap = gone_us > 0 ? gone_us * 9 / 100 : 0;
+
+	return frontier_90k + MIN(MAX(gap, GAP_MIN_90K), GAP_MAX_90K);
+}
+
+int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
+{
+	bool first = !s->ring.writer.header;
+	struct sink_ring *r = first ? &s->ring : &s->next;
+	int err;
+
+	if (!first)
+		ring_done(s, r);
+	err = ring_writer_open(&r->writer, event->fd, event->data_bytes);
+	if (err < 0)
+		return err;
+	r->output = event->output;
+	r->generation = event->generation;
+	r->base = s->pos;
+	job_ring_add(s->job, &r->writer);
+	job_say_mapped(s->job, r->output, r->generation);
+	if (first && event->continue_90k != TIME_NONE) {
+		ts_rewrite_splice(&s->rewrite, continue_at(s->job, event->continue_90k), true);
+		s->rewrite.version_add = (uint8_t)(r->generation % TS_VERSIONS);
+	}
+	return 0;
+}
+
+bool ts_sink_attached(const struct ts_sink *s)
+{
+	return s->ring.writer.header != NULL;
+}
+
+uint32_t ts_sink_output(const struct ts_sink *s)
+{
+	return s->ring.output;
+}
+
+uint64_t ts_sink_generation(const struct ts_sink *s)
+{
+	return s->ring.generation;
+}
+
+/* A small ring must not announce so much that readers inside its guard count as lapped. */
+static size_t space_bytes(const struct sink_ring *r)
+{
+	return MIN(RING_WRITE_MAX, r->writer.data_bytes / 8) / TS_PACKET * TS_PACKET;
+}
+
+static uint8_t *reserve(struct sink_ring *r)
+{
+	return ring_writer_reserve(&r->writer, space_bytes(r));
+}
+
+uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap)
+{
+	size_t held = s->parsed + s->rest;
+
+	*ret_cap = space_bytes(&s->ring) - held;
+	return reserve(&s->ring) + held;
+}
+
+static void commit(struct ts_sink *s, size_t n)
+{
+	ring_writer_commit(&s->ring.writer, n);
+	s->pos += n;
+	s->parsed -= n;
+}
+
+/* Goes over to the larger ring; the access point lies `at` bytes behind pos, and what follows it
+ * (`behind` bytes) moves along. */
+static void move_over(struct ts_sink *s, size_t at, size_t behind)
+{
+	uint8_t *from =
+		s->ring.writer.data + (s->ring.writer.commit & (s->ring.writer.data_bytes - 1));
+
+	memcpy(reserve(&s->next), from + at, behind);
+	commit(s, at);
+	ring_done(s, &s->ring);
+	s->ring = s->next;
+	job_ring_remove(s->job, &s->next.writer);
+	s->next = (struct sink_ring){0};
+	s->ring.base = s->pos;
+	job_ring_add(s->job, &s->ring.writer);
+	log_info("moved to a larger ring bytes=%llu generation=%llu",
+		 (unsigned long long)s->ring.writer.data_bytes,
+		 (unsigned long long)s->ring.generation);
+}
+
+static void add_rap(struct ts_sink *s, struct ring_rap *rap)
+{
+	struct ring_writer *w = &s->ring.writer;
+
+	s->rap_us = clock_mono_us();
+	if (rap->pos < s->ring.base)
+		return;
+	rap->pos -= s->ring.base;
+	ring_writer_add_rap(w, rap);
+	if (s->ring.running)
+		return;
+	s->ring.running = true;
+	if (rap->pts_90k != TIME_NONE) {
+		int64_t since_us = (int64_t)clock_mono_us() - s->job->epoch_mono_us;
+
+		atomic_store_explicit(&w->header->first_90k, rap->pts_90k, memory_order_relaxed);
+		atomic_store_explicit(&w->header->epoch_90k, since_us * 9 / 100 - rap->pts_90k,
+				      memory_order_relaxed);
+	}
+	job_say_running(s->job, s->ring.output, s->ring.generation);
+}
+
+/* Asks for a ring that holds ring_seconds of what comes in. */
+static void judge_ring(struct ts_sink *s)
+{
+	uint64_t wanted = s->bitrate / 8 * s->ring_seconds;
+	uint64_t class = ring_class(wanted);
+
+	if (!s->ring_seconds || s->next.writer.header || class <= s->ring.writer.data_bytes ||
+	    class <= s->asked_bytes)
+		return;
+	s->asked_bytes = class;
+	log_debug("the ring is small bitrate=%llu wanted_bytes=%llu",
+		  (unsigned long long)s->bitrate, (unsigned long long)wanted);
+	job_say_ring_small(s->job, s->ring.output, wanted);
+}
+
+static void measure(struct ts_sink *s)
+{
+	int64_t clock = s->parse.clock_90k, gone;
+
+	if (clock == TIME_NONE)
+		return;
+	gone = s->rate_90k == TIME_NONE ? -1 : clock - s->rate_90k;
+	if (gone < 0 || gone > 4 * RATE_NEXT_90K) {
+		s->rate_90k = clock;
+		s->rate_pos = s->pos;
+		return;
+	}
+	if (gone < RATE_FIRST_90K || (s->bitrate && gone < RATE_NEXT_90K))
+		return;
+	s->bitrate = (s->pos - s->rate_pos) * 8 * TS_HZ / (uint64_t)gone;
+	s->rate_90k = clock;
+	s->rate_pos = s->pos;
+	judge_ring(s);
+}
+
+/* What may be committed now: all of it, unless a larger ring waits and an access point may lie a
+ * few packets back. */
+static size_t committable(const struct ts_sink *s)
+{
+	uint64_t undecided;
+
+	if (!s->next.writer.header || !ts_parse_undecided(&s->parse, &undecided) ||
+	    undecided < s->pos || s->parsed > HELD_MAX)
+		return s->parsed;
+	return (size_t)(undecided - s->pos);
+}
+
+/* Rewrites and parses the packets between `parsed` and `end` bytes behind pos. */
+static void take_packets(struct ts_sink *s, size_t end)
+{
+	uint8_t *base =
+		s->ring.writer.data + (s->ring.writer.commit & (s->ring.writer.data_bytes - 1));
+	struct ring_rap rap;
+
+	while (s->parsed < end) {
+		uint8_t *packet = base + s->parsed;
+		unsigned saw;
+
+		if (ts_rewrite_middle(&s->rewrite, &s->parse, packet)) {
+			s->parsed += TS_PACKET;
+			continue;
+		}
+		ts_rewrite_packet(&s->rewrite, &s->parse, packet, (end - s->parsed) / TS_PACKET);
+		saw = ts_parse_packet(&s->parse, packet, s->pos + s->parsed, &rap);
+		s->parsed += TS_PACKET;
+		if (saw & TS_SAW_PMT && s->on_programme)
+			s->on_programme(s->owner, &s->parse);
+		if (!(saw & TS_SAW_RAP))
+			continue;
+		if (s->next.writer.header && rap.pos >= s->pos) {
+			size_t at = (size_t)(rap.pos - s->pos);
+			size_t parsed = s->parsed - at;
+
+			s->parsed = at;
+			move_over(s, at, end - at + s->rest);
+			s->parsed = parsed;
+			end -= at;
+			base = reserve(&s->ring);
+		}
+		/* the point is told of once its bytes are there */
+		end -= s->parsed;
+		commit(s, s->parsed);
+		base = reserve(&s->ring);
+		add_rap(s, &rap);
+	}
+}
+
+void ts_sink_put(struct ts_sink *s, size_t n)
+{
+	struct ring_writer *w = &s->ring.writer;
+	uint8_t *bytes = w->data + (w->commit & (w->data_bytes - 1)) + s->parsed;
+	size_t rest, whole = ts_align(&s->align, bytes, s->rest + n, &rest);
+
+	s->bytes_in += n;
+	s->rest = rest;
+	s->parse.any_picture = clock_mono_us() - s->rap_us > s->rap_wait_us;
+	take_packets(s, s->parsed + whole);
+	commit(s, committable(s));
+	w = &s->ring.writer;
+	if (s->parse.frontier_90k != TIME_NONE)
+		ring_writer_frontier(w, s->parse.frontier_90k);
+	ring_writer_stats(w, s->bytes_in, s->bitrate, s->parse.cc_errors + s->align.losses);
+	measure(s);
+}
+
+void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n)
+{
+	const uint8_t *from = bytes;
+
+	while (n) {
+		size_t cap;
+		uint8_t *to = ts_sink_space(s, &cap);
+		size_t part = MIN(n, cap);
+
+		memcpy(to, from, part);
+		ts_sink_put(s, part);
+		from += part;
+		n -= part;
+	}
+}
+
+void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const struct ts_parse *p),
+			  void *owner)
+{
+	s->on_programme = call;
+	s->owner = owner;
+}
+
+/* The packet `back` packets before the end of what was written. */
+static const uint8_t *packet_back(const struct ts_sink *s, size_t back)
+{
+	const struct ring_writer *w = &s->ring.writer;
+	uint64_t at = w->commit + s->parsed - back * TS_PACKET;
+
+	return w->data + (at & (w->data_bytes - 1));
+}
+
+/* How many packets of this ring can still be looked at. */
+static size_t packets_kept(const struct ts_sink *s)
+{
+	return MIN(s->ring.writer.commit + s->parsed, s->ring.writer.data_bytes / 2) / TS_PACKET;
+}
+
+/* The payload of the last PES of a stream of sound, as far as it is kept. */
+static size_t last_sound(const struct ts_sink *s, unsigned pid, uint8_t *dst, size_t cap)
+{
+	size_t kept = packets_kept(s), back = 1, used = 0;
+
+	while (back <= kept &&
+	       !(ts_pid(packet_back(s, back)) == pid && ts_pusi(packet_back(s, back))))
+		back++;
+	for (; back > 0 && back <= kept; back--) {
+		const uint8_t *packet = packet_back(s, back);
+		struct ts_pes pes = {.data_at = ts_payload_at(packet)};
+		size_t n;
+
+		if (ts_pid(packet) != pid)
+			continue;
+		ts_pes_find(packet, &pes);
+		n = MIN(TS_PACKET - pes.data_at, cap - used);
+		memcpy(dst + used, packet + pes.data_at, n);
+		used += n;
+	}
+	return used;
+}
+
+/* Where a stream ended: a PES of sound holds now more, now fewer frames, and the last one's are
+ * counted. */
+static int64_t end_of(const struct ts_sink *s, const struct ts_stream *stream)
+{
+	uint8_t data[SOUND_MAX + TS_SOUND_PADDING] = {0};
+	int64_t length = 0;
+
+	if (stream->kind == TS_KIND_AUDIO)
+		length = ts_sound_length_90k(stream->codec, data,
+					     last_sound(s, stream->pid, data, SOUND_MAX));
+	return length > 0 ? stream->last_pts_90k + length : stream->end_90k;
+}
+
+/* So long that no stream begins again before it has ended. */
+static int64_t round_length(const struct ts_sink *s)
+{
+	int64_t length = TIME_NONE;
+
+	for (unsigned i = 0; i < s->parse.stream_count; i++) {
+		const struct ts_stream *stream = &s->parse.streams[i];
+
+		if (stream->kind != TS_KIND_OTHER && stream->begin_90k != TIME_NONE)
+			length = MAX(length, end_of(s, stream) - stream->begin_90k);
+	}
+	return length;
+}
+
+/* Sound is decoded for its length once, not in each round of the same bytes. */
+static void measure_round(struct ts_sink *s)
+{
+	uint64_t bytes = s->bytes_in - s->round_at;
+
+	if (bytes != s->round_bytes)
+		s->round_90k = round_length(s);
+	s->round_bytes = bytes;
+	s->round_at = s->bytes_in;
+}
+
+void ts_sink_repeat(struct ts_sink *s)
+{
+	int64_t frontier = ts_sink_frontier_90k(s);
+
+	s->rest = 0; /* half a packet at the end is of no use */
+	ts_align_restart(&s->align);
+	measure_round(s);
+	if (frontier != TIME_NONE)
+		ts_rewrite_repeat(&s->rewrite, frontier, s->round_90k);
+	ts_parse_new_round(&s->parse);
+}
+
+void ts_sink_resume(struct ts_sink *s)
+{
+	ts_rewrite_resume(&s->rewrite);
+}
+
+int64_t ts_sink_clock_90k(const struct ts_sink *s)
+{
+	return s->parse.clock_90k;
+}
+
+int64_t ts_sink_frontier_90k(const struct ts_sink *s)
+{
+	return s->parse.frontier_90k != TIME_NONE ? s->parse.frontier_90k : s->parse.clock_90k;
+}
+
+uint64_t ts_sink_bitrate(const struct ts_sink *s)
+{
+	return s->bitrate;
+}
+
+bool ts_sink_running(const struct ts_sink *s)
+{
+	return s->ring.running;
+}
+
+uint64_t ts_sink_media_packets(const struct ts_sink *s)
+{
+	return s->parse.media_packets;
+}
+
+void ts_sink_ended(struct ts_sink *s)
+{
+	commit(s, s->parsed);
+	ring_writer_ended(&s->ring.writer);
+}
