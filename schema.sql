@@ -1,12 +1,12 @@
 -- schema.sql - the database of amps-master: what was loaded from the file and what was changed since.
 --
 -- The master's database thread is its only user.  PRAGMA user_version is 1 for this layout; a later
--- layout is reached by the migrations in amps-master/db.c, a newer one than known is refused.
+-- layout is reached by the migrations in amps-master/store/db.c, a newer one than known is refused.
 
 -- Facts of the whole server, one a row:
 --   settings     JSON: the model without its channels (server, auth, streaming, profiles, ...)
 --   highest_id   the highest channel id ever used
---   options      JSON: how libav judged the option lists in use (amps-master/option_memory.h)
+--   options      JSON: how libav judged the option lists in use (amps-master/config/option_memory.h)
 --   generation   the last generation of the catalog that was published with a change
 --   probe        a number written only to learn whether a database that failed works again
 CREATE TABLE meta (

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include "amps-master/access_file.h"
+#include "amps-master/system/access_file.h"
 #include "amps-master/master_state.h"
 #include "common/chantab.h"
 #include "common/clock.h"

@@ -4,7 +4,7 @@
 #ifndef AMPS_MASTER_H
 #define AMPS_MASTER_H
 
-#include "amps-master/serve_options.h"
+#include "amps-master/config/serve_options.h"
 
 /* Starts, serves until it is told to stop, cleans up.  The exit code. */
 int master_run(const struct serve_options *o);

@@ -27,7 +27,7 @@ static size_t channel_count(const struct master *m)
 {
 	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
 
-	return lineup ? lineup_channel_count(lineup) : 0;
+	return lineup ? lineup->channel_count : 0;
 }
 
 /* The id of a channel as a member's name. */
@@ -113,7 +113,7 @@ static json_t *report_schedule(void *owner)
 	const struct master *m = owner;
 	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
 
-	return lineup ? json_incref((json_t *)(uintptr_t)lineup_schedule(lineup)) : json_array();
+	return lineup ? json_incref(lineup->schedule) : json_array();
 }
 
 /* Where the server is and with which token its links work: the shared one, never another's. */

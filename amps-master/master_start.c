@@ -4,10 +4,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include "amps-master/json_fd.h"
-#include "amps-master/loader.h"
+#include "amps-master/util/json_fd.h"
+#include "amps-master/config/loader.h"
 #include "amps-master/master_state.h"
-#include "amps-master/model.h"
+#include "amps-master/config/problems.h"
 #include "common/chantab.h"
 #include "common/clock.h"
 #include "common/log.h"

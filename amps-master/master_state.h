@@ -3,18 +3,18 @@
 #ifndef AMPS_MASTER_STATE_H
 #define AMPS_MASTER_STATE_H
 
-#include "amps-master/account.h"
-#include "amps-master/control_commands.h"
-#include "amps-master/listen.h"
-#include "amps-master/nursery.h"
-#include "amps-master/reload.h"
-#include "amps-master/runtime_dir.h"
-#include "amps-master/serve_options.h"
-#include "amps-master/settings.h"
-#include "amps-master/tuners.h"
-#include "amps-master/viewers.h"
-#include "amps-master/wall_timer.h"
-#include "amps-master/worker_pool.h"
+#include "amps-master/system/account.h"
+#include "amps-master/control/control_commands.h"
+#include "amps-master/system/listen.h"
+#include "amps-master/children/nursery.h"
+#include "amps-master/config/reload.h"
+#include "amps-master/system/runtime_dir.h"
+#include "amps-master/config/serve_options.h"
+#include "amps-master/config/settings.h"
+#include "amps-master/tuners/tuners.h"
+#include "amps-master/children/viewers.h"
+#include "amps-master/util/wall_timer.h"
+#include "amps-master/children/worker_pool.h"
 
 /* STARTING -> RUNNING -> STOPPING (everybody was asked) -> KILLING (nobody is asked any more) */
 enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING, MASTER_KILLING };

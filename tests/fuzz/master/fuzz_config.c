@@ -2,8 +2,8 @@
 #include <stdint.h>
 #include <stddef.h>
 
-#include "amps-master/config_check.h"
-#include "amps-master/config_yaml.h"
+#include "amps-master/config/config_check.h"
+#include "amps-master/config/config_yaml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include "amps-master/control.h"
-#include "amps-master/control_commands.h"
-#include "amps-master/control_line.h"
+#include "amps-master/control/control.h"
+#include "amps-master/control/control_commands.h"
+#include "amps-master/control/control_line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,8 +3,8 @@
 #define AMPS_TESTS_CONFIG_CASE_H
 
 #include <string.h>
-#include "amps-master/config_check.h"
-#include "amps-master/config_yaml.h"
+#include "amps-master/config/config_check.h"
+#include "amps-master/config/config_yaml.h"
 
 struct config_case {
 	struct problems problems;

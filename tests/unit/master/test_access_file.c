@@ -1,5 +1,5 @@
 /* What server.access_log may name, and that opening it never waits. */
-#include "amps-master/access_file.h"
+#include "amps-master/system/access_file.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

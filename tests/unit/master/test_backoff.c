@@ -1,5 +1,5 @@
 #include <criterion/criterion.h>
-#include "amps-master/backoff.h"
+#include "amps-master/util/backoff.h"
 
 Test(backoff, first_restart_is_immediate)
 {

@@ -1,4 +1,4 @@
-#include "amps-master/cidr.h"
+#include "amps-master/lineup/cidr.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

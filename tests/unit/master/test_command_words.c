@@ -1,4 +1,4 @@
-#include "amps-master/command_words.h"
+#include "amps-master/config/command_words.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

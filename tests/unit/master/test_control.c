@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
-#include "amps-master/control.h"
-#include "amps-master/control_commands.h"
-#include "amps-master/control_line.h"
+#include "amps-master/control/control.h"
+#include "amps-master/control/control_commands.h"
+#include "amps-master/control/control_line.h"
 #include "common/buf.h"
 #include "common/limits.h"
 

@@ -1,4 +1,4 @@
-#include "amps-master/db_channel.h"
+#include "amps-master/store/db_channel.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

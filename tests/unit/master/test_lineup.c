@@ -1,8 +1,8 @@
-#include "amps-master/lineup_build.h"
+#include "amps-master/lineup/lineup.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
-#include "amps-master/channel_rules.h"
+#include "amps-master/lineup/channel_rules.h"
 #include "leaks.h"
 
 /* Profiles as people write them. */
@@ -52,7 +52,7 @@ static void build(struct fixture *f, const char *streaming)
 	f->settings =
 		json_pack("{soso}", "profiles", json(profiles_text), "streaming", json(streaming));
 	cr_assert_eq(channel_profiles_complete(f->settings), 0);
-	cr_assert_eq(lineup_build(f->settings, f->list, f->count, 3, &f->lineup), 0);
+	cr_assert_eq(lineup_build(f->settings, f->list, f->count, &f->lineup), 0);
 }
 
 static void done(struct fixture *f)
@@ -96,8 +96,7 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	    "{'name':'alt','source':'http://h/b.ts'},"
 	    "{'name':'HD+','ffmpeg_profile':'copy','input_options':{'re':null}}]}");
 	build(&f, "{}");
-	cr_assert_eq(lineup_tuner_count(f.lineup), 3);
-	cr_assert_eq(lineup_generation(f.lineup), 3);
+	cr_assert_eq(f.lineup->tuner_count, 3);
 	o = resolve(&f, 5, "", "5");
 	cr_assert(o->plain);
 	cr_assert_str_eq(o->spec, "");
@@ -117,7 +116,6 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	cr_assert_null(lineup_find_key(f.lineup, "x"));
 	cr_assert_null(lineup_find_key(f.lineup, "99999999999999999999"));
 	cr_assert_null(lineup_find_key(f.lineup, "05"));
-	cr_assert_null(lineup_tuner_at(f.lineup, 3));
 	done(&f);
 	assert_no_leaks();
 }
@@ -166,7 +164,7 @@ Test(lineup, what_is_not_there_is_not_resolved)
 	list = lineup_channels(f.lineup);
 	cr_assert(json_is_array(list) && json_array_size(list) == 0);
 	json_decref(list);
-	cr_assert_eq(lineup_channel_count(f.lineup), 0);
+	cr_assert_eq(f.lineup->channel_count, 0);
 	done(&f);
 	cr_assert_null(lineup_free(NULL));
 	assert_no_leaks();
@@ -191,9 +189,8 @@ Test(lineup, job_spec)
 		   "'start_timeout_ms':20000,'ring_seconds':4,'allow_private':true,'nice':0,"
 		   "'memory_mb':0}");
 	cr_assert_str_eq(t->source_text, "http://***@h/x?token=***");
-	cr_assert_eq(lineup_settings(f.lineup)->idle_timeout_ms, 0);
-	cr_assert_eq(lineup_settings(f.lineup)->start_timeout_ms, 20000);
-	cr_assert_eq(lineup_settings(f.lineup)->ring_seconds, 4);
+	cr_assert_eq(f.lineup->settings.idle_timeout_ms, 0);
+	cr_assert_eq(f.lineup->settings.start_timeout_ms, 20000);
 	cr_assert_not(t->both);
 	cr_assert_null(t->unavailable);
 	done(&f);
@@ -369,10 +366,10 @@ Test(lineup, lavfi_is_one_job)
 	    "{'name':'A','source':'a.ts','ffmpeg_profile':'low',"
 	    "'input_options':{'f':'mpegts'}}");
 	build(&f, "{}");
-	cr_assert(lineup_tuner_at(f.lineup, 0)->both);
-	cr_assert_null(lineup_tuner_at(f.lineup, 0)->unavailable);
-	cr_assert(lineup_tuner_at(f.lineup, 1)->both);
-	cr_assert_not(lineup_tuner_at(f.lineup, 2)->both);
+	cr_assert(f.lineup->tuners[0].both);
+	cr_assert_null(f.lineup->tuners[0].unavailable);
+	cr_assert(f.lineup->tuners[1].both);
+	cr_assert_not(f.lineup->tuners[2].both);
 	done(&f);
 	assert_no_leaks();
 }
@@ -394,7 +391,7 @@ Test(lineup, channels_for_tables)
 	build(&f, "{}");
 	list = lineup_channels(f.lineup);
 	cr_assert(json_equal(list, expected), "%s", json_dumps(list, 0));
-	cr_assert_eq(lineup_channel_count(f.lineup), 2);
+	cr_assert_eq(f.lineup->channel_count, 2);
 	json_decref(list);
 	json_decref(expected);
 	done(&f);

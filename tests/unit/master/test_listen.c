@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include "amps-master/listen.h"
+#include "amps-master/system/listen.h"
 #include "skip.h"
 
 static int try_connect(uint16_t port)

@@ -1,10 +1,10 @@
-#include "amps-master/model.h"
+#include "amps-master/config/model.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "amps-master/check_command.h"
+#include "amps-master/config/check_command.h"
 #include "common/limits.h"
 
 static void write_file(char path[64], const char *text)

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "amps-master/option_memory.h"
-#include "amps-master/store_work.h"
+#include "amps-master/config/option_memory.h"
+#include "amps-master/store/store_work.h"
 #include "leaks.h"
 #include "master/state_folder.h"
 

@@ -1,4 +1,4 @@
-#include "amps-master/options_list.h"
+#include "amps-master/lineup/options_list.h"
 
 #include <criterion/criterion.h>
 

@@ -2,7 +2,7 @@
 #include <stdalign.h>
 #include <stddef.h>
 #include <string.h>
-#include "amps-master/pool.h"
+#include "amps-master/util/pool.h"
 #include "leaks.h"
 
 Test(pool, things_stay_whole_across_its_blocks)

@@ -1,4 +1,4 @@
-#include "amps-master/publish.h"
+#include "amps-master/store/publish.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include "amps-master/runtime_dir.h"
+#include "amps-master/system/runtime_dir.h"
 
 static char folder[PATH_MAX];
 

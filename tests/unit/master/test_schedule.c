@@ -1,4 +1,4 @@
-#include "amps-master/schedule.h"
+#include "amps-master/lineup/schedule.h"
 
 #include <criterion/criterion.h>
 #include "leaks.h"

@@ -2,7 +2,7 @@
 #include <getopt.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "amps-master/serve_options.h"
+#include "amps-master/config/serve_options.h"
 
 static int parse(struct serve_options *o, const char *a, const char *b)
 {

@@ -1,5 +1,5 @@
 /* What a reload may change of the settings the master itself uses. */
-#include "amps-master/settings.h"
+#include "amps-master/config/settings.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "amps-master/spawn.h"
+#include "amps-master/system/spawn.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

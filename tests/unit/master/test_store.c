@@ -1,9 +1,9 @@
-#include "amps-master/store.h"
+#include "amps-master/store/store.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
-#include "amps-master/store_work.h"
+#include "amps-master/store/store_work.h"
 #include "common/catalog.h"
 #include "leaks.h"
 #include "state_folder.h"

@@ -6,8 +6,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "amps-master/lineup_build.h"
-#include "amps-master/tuner.h"
+#include "amps-master/lineup/lineup.h"
+#include "amps-master/tuners/tuner.h"
+#include "amps-master/tuners/tuners.h"
 #include "common/chantab.h"
 #include "common/ring_writer.h"
 #include "common/shm.h"
@@ -142,10 +143,8 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 				       .hash = source_hash,
 				       .output_count = with_sd ? 2 : 1,
 				       .outputs = outputs};
-	l->settings = (struct lineup_settings){.idle_timeout_ms = idle_ms,
-					       .start_timeout_ms = 15000,
-					       .ring_seconds = 10,
-					       .max_overlap = 64};
+	l->settings = (struct lineup_settings){
+		.idle_timeout_ms = idle_ms, .start_timeout_ms = 15000, .max_overlap = 64};
 	l->tuners = tuner;
 	l->tuner_count = l->tuner_cap = 1;
 	return l;

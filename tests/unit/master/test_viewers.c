@@ -1,7 +1,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <string.h>
-#include "amps-master/viewers.h"
+#include "amps-master/children/viewers.h"
 #include "common/worker_page.h"
 
 static struct viewer_record make_record(void)

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 #include <sys/timex.h>
-#include "amps-master/wall_timer.h"
+#include "amps-master/util/wall_timer.h"
 #include "common/clock.h"
 #include "skip.h"
 

@@ -1,0 +1,178 @@
+#include "amps-master/children/viewers.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include "common/clock.h"
+#include "common/worker_page.h"
+
+static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {[VIEWER_TS] = "ts"};
+
+void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
+{
+	*v = (struct viewers){.pool = pool, .worker_count = worker_count};
+	v->sample_us = clock_mono_us();
+}
+
+static uint32_t records_used(const struct worker_page *page)
+{
+	uint32_t used = atomic_load_explicit(&page->records_used, memory_order_relaxed);
+
+	return MIN(used, (uint32_t)WORKER_VIEWERS_MAX);
+}
+
+/* Calls `visit` for every viewer until it returns false. */
+static void each_viewer(const struct viewers *v,
+			bool (*visit)(void *context, unsigned worker,
+				      const struct viewer_record *r),
+			void *context)
+{
+	for (unsigned worker = 0; worker < v->worker_count; worker++) {
+		const void *page = worker_pool_page(v->pool, worker);
+		uint32_t used = page ? records_used(page) : 0;
+
+		for (uint32_t i = 0; i < used; i++) {
+			struct viewer_record r;
+
+			if (worker_page_get(page, i, &r) == 0 && !visit(context, worker, &r))
+				return;
+		}
+	}
+}
+
+uint64_t viewers_of_output(const struct viewers *v, uint32_t output_slot)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < v->worker_count; i++) {
+		const void *page = worker_pool_page(v->pool, i);
+
+		n += page ? worker_page_output_viewers(page, output_slot) : 0;
+	}
+	return n;
+}
+
+uint64_t viewers_bytes_sent(const struct viewers *v)
+{
+	uint64_t bytes = worker_pool_past_bytes(v->pool);
+
+	for (unsigned i = 0; i < v->worker_count; i++) {
+		const struct worker_page *page = worker_pool_page(v->pool, i);
+
+		if (page)
+			bytes += atomic_load_explicit(&page->bytes_sent, memory_order_relaxed);
+	}
+	return bytes;
+}
+
+uint64_t viewers_open(const struct viewers *v)
+{
+	uint64_t open = 0;
+
+	for (unsigned i = 0; i < v->worker_count; i++) {
+		const struct worker_page *page = worker_pool_page(v->pool, i);
+
+		if (page)
+			open += atomic_load_explicit(&page->viewers_open, memory_order_relaxed);
+	}
+	return open;
+}
+
+void viewers_sample(struct viewers *v)
+{
+	uint64_t now = clock_mono_us(), bytes = viewers_bytes_sent(v);
+
+	if (now <= v->sample_us)
+		return;
+	v->throughput_bps = (bytes - v->sample_bytes) * 8 * 1000000 / (now - v->sample_us);
+	v->sample_us = now;
+	v->sample_bytes = bytes;
+}
+
+static const char *describe_address(const uint8_t address[16], char *text, socklen_t cap)
+{
+	struct in6_addr v6;
+	const char *name;
+
+	memcpy(&v6, address, sizeof(v6));
+	if (IN6_IS_ADDR_V4MAPPED(&v6))
+		name = inet_ntop(AF_INET, address + 12, text, cap);
+	else
+		name = inet_ntop(AF_INET6, address, text, cap);
+	return name ? name : "";
+}
+
+/* A client may have written anything into its User-Agent; JSON takes UTF-8 only. */
+static json_t *describe_text(const char *text, size_t cap)
+{
+	char clean[256];
+	size_t n = strnlen(text, MIN(cap, sizeof(clean)));
+	json_t *value = json_stringn(text, n);
+
+	if (value)
+		return value;
+	for (size_t i = 0; i < n; i++)
+		clean[i] = (signed char)text[i] < 0 ? '?' : text[i];
+	return json_stringn(clean, n);
+}
+
+json_t *viewers_describe(const void *record)
+{
+	const struct viewer_record *r = record;
+	char address[INET6_ADDRSTRLEN], since[32];
+
+	time_format_iso8601(r->since_wall_us, since);
+	return json_pack(
+		"{s:I, s:s, s:I, s:o, s:s, s:s, s:I, s:o, s:I}", "id",
+		(json_int_t)atomic_load_explicit(&r->serial, memory_order_relaxed), "address",
+		describe_address(r->address, address, sizeof(address)), "stream_id",
+		(json_int_t)r->channel, "variant",
+		r->variant[0] ? describe_text(r->variant, sizeof(r->variant)) : json_null(),
+		"protocol",
+		r->protocol < VIEWER_PROTOCOL_COUNT_ ? protocol_names[r->protocol] : "?", "since",
+		since, "bytes", (json_int_t)atomic_load_explicit(&r->bytes, memory_order_relaxed),
+		"user_agent", describe_text(r->user_agent, sizeof(r->user_agent)), "lag_bytes",
+		(json_int_t)atomic_load_explicit(&r->lag, memory_order_relaxed));
+}
+
+static bool add_one(void *context, unsigned worker, const struct viewer_record *r)
+{
+	(void)worker;
+	return json_array_append_new(context, viewers_describe(r)) == 0;
+}
+
+json_t *viewers_report(const struct viewers *v)
+{
+	json_t *list = json_array();
+
+	if (list)
+		each_viewer(v, add_one, list);
+	return list;
+}
+
+struct search {
+	uint64_t serial;
+	unsigned worker;
+	bool found;
+};
+
+static bool match_one(void *context, unsigned worker, const struct viewer_record *r)
+{
+	struct search *s = context;
+
+	if (atomic_load_explicit(&r->serial, memory_order_relaxed) != s->serial)
+		return true;
+	s->worker = worker;
+	s->found = true;
+	return false;
+}
+
+int viewers_find(const struct viewers *v, uint64_t serial, unsigned *ret_worker)
+{
+	struct search s = {.serial = serial};
+
+	each_viewer(v, match_one, &s);
+	if (!s.found)
+		return -ENOENT;
+	*ret_worker = s.worker;
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* viewers.h - what the workers' pages tell: who watches, how much goes out.
+ *
+ * Owned by the master, used in its loop only.  Pages are read, never trusted to hold still: a
+ * record that changes while it is copied is left out. */
+#ifndef AMPS_VIEWERS_H
+#define AMPS_VIEWERS_H
+
+#include <jansson.h>
+#include "amps-master/children/worker_pool.h"
+
+struct viewers {
+	const struct worker_pool *pool; /* borrowed */
+	unsigned worker_count;
+	uint64_t sample_us, sample_bytes;
+	uint64_t throughput_bps;
+};
+
+void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count);
+
+uint64_t viewers_of_output(const struct viewers *v, uint32_t output_slot);
+
+/* Measures the throughput since the last call; once a second or so. */
+void viewers_sample(struct viewers *v);
+
+uint64_t viewers_open(const struct viewers *v);
+uint64_t viewers_bytes_sent(const struct viewers *v); /* media bytes since the start */
+
+/* Array of SPEC.md section 2's viewer objects, new reference or NULL. */
+json_t *viewers_report(const struct viewers *v);
+
+/* Which worker has the viewer of this id?  0 or -ENOENT. */
+must_check int viewers_find(const struct viewers *v, uint64_t serial, unsigned *ret_worker);
+
+/* One record as JSON, new reference or NULL; apart for its test. */
+json_t *viewers_describe(const void *record);
+
+#endif

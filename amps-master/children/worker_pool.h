@@ -1,0 +1,101 @@
+/* worker_pool.h - the workers: one process a listening socket, started, fed, watched and replaced.
+ *
+ * Owned by the master, used in its loop only.  A worker's life:
+ *
+ *	WAITING -> STARTING -> SETUP -> READY -> STOPPING -> WAITING ...
+ *	 backoff    forked,     setup    serves   killed or    reaped
+ *	 runs       no HELLO    sent              told to end
+ *
+ * A worker that dies is replaced at once, with backoff when it died young; meanwhile its listening
+ * socket stays open here and, during a backoff, is served by a living worker (LISTEN_ALSO).  A
+ * malformed message or a silent heartbeat costs the worker its life and nobody else anything. */
+#ifndef AMPS_WORKER_POOL_H
+#define AMPS_WORKER_POOL_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <sys/types.h>
+#include "amps-master/util/backoff.h"
+#include "amps-master/store/publication.h"
+#include "common/log.h"
+#include "common/msg.h"
+
+struct worker_pool;
+
+struct worker_pool_env {
+	struct event_base *base;
+	const char *program;   /* path of amps-worker; borrowed */
+	const int *listen_fds; /* [count]; borrowed */
+	unsigned count;
+	int chantab_fd; /* borrowed */
+	int64_t epoch_wall_us;
+	uint64_t epoch_mono_us;
+	enum log_level log_level;
+	bool log_json;
+	struct fork_brake *brake; /* shared with the nursery */
+	void *owner;
+	void (*want)(void *owner, unsigned worker, const struct msg_want *m);
+	void (*release)(void *owner, unsigned worker, uint32_t want);
+	void (*ready)(void *owner, unsigned worker);
+	void (*gone)(void *owner, unsigned worker); /* its wants are void */
+	void (*changed)(void *owner); /* a worker became ready, acknowledged a catalog or died */
+};
+
+/* 0 or -ENOMEM. */
+must_check int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret);
+struct worker_pool *worker_pool_free(struct worker_pool *p); /* kills; returns NULL; accepts NULL */
+
+/* Takes catalog and tokens out of `p` and gives them to every worker, the later ones included. */
+void worker_pool_publish(struct worker_pool *pool, struct publication *p);
+
+/* The shared token of what was published (auth.token, never an administrator's where there is one);
+ * `token` has TOKEN_BYTES_MAX + 1 bytes.  0, -ENOENT (authentication is off), -Exxx. */
+must_check int worker_pool_shared_token(const struct worker_pool *pool, char *token);
+
+/* Starts them all; after the first publication. */
+void worker_pool_start(struct worker_pool *pool);
+
+/* True if the pid was a worker's. */
+bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_status);
+
+/* Kills workers that have been silent for too long; every 250 ms or so.  `late`: the master's own
+ * loop was held up, so silence proves nothing this time. */
+void worker_pool_check(struct worker_pool *pool, bool late);
+
+/* To a worker; silently nothing when it is not there. */
+void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
+			     const struct msg_output_ring *m, int fd);
+/* To one worker, or to all (-1). */
+void worker_pool_output_offer(struct worker_pool *pool, int worker,
+			      const struct msg_output_offer *m, int fd);
+void worker_pool_output_offer_end(struct worker_pool *pool, const struct msg_output_offer_end *m);
+void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
+			     const struct msg_output_gone *m);
+void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial);
+
+/* Workers, the later ones too, log from this level on. */
+void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level);
+
+/* Takes fd, -1 = none: where workers, the later ones too, write their access log.  `framed`: it is
+ * the ordinary log. */
+void worker_pool_set_access_log(struct worker_pool *pool, int fd, bool framed);
+
+bool worker_pool_all_ready(const struct worker_pool *pool);
+/* Do all ready workers serve the published catalog? */
+bool worker_pool_all_acked(const struct worker_pool *pool);
+unsigned worker_pool_alive(const struct worker_pool *pool); /* processes, dying ones included */
+uint64_t worker_pool_restarts(const struct worker_pool *pool);
+
+/* The page of a worker (read-only), or NULL while it has none.  Borrowed until the loop turns. */
+const void *worker_pool_page(const struct worker_pool *pool, unsigned worker);
+/* Media bytes sent by workers that are gone. */
+uint64_t worker_pool_past_bytes(const struct worker_pool *pool);
+
+/* [{"index","pid","state","viewers","restarts"}], new reference or NULL. */
+json_t *worker_pool_report(const struct worker_pool *pool);
+
+/* Asks all to end and replaces none from now on; worker_pool_alive() tells when they have. */
+void worker_pool_shutdown(struct worker_pool *pool);
+void worker_pool_kill(struct worker_pool *pool);
+
+#endif

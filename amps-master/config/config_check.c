@@ -1,0 +1,67 @@
+#include "amps-master/config/config_check.h"
+
+#include "amps-master/lineup/channel_rules.h"
+#include "amps-master/config/config_check_parts.h"
+#include "common/limits.h"
+
+/* "ffmpeg_profiles" is "profiles" in the model, and always has a `copy`. */
+static bool finish_root(struct check *c, const struct spot *at, json_t *out)
+{
+	json_t *profiles = json_object_get(out, "ffmpeg_profiles");
+
+	(void)at;
+	if (profiles == NULL)
+		return true;
+	if (json_object_set(out, "profiles", profiles) < 0 || channel_profiles_complete(out) < 0)
+		c->out_of_memory = true;
+	json_object_del(out, "ffmpeg_profiles");
+	return true;
+}
+
+static const struct field root_fields[] = {
+	FIELD("server", value_section, .section = &config_check_server, .fallback = "{}"),
+	FIELD("auth", value_section, .section = &config_check_auth, .fallback = "{}"),
+	FIELD("media_root", value_text, .flags = FIELD_FILLED, .fallback = "null"),
+	FIELD("media_limit_mb", value_int, .min = 1, .max = 1 << 24, .fallback = "1024"),
+	FIELD("streaming", value_section, .section = &config_check_streaming, .fallback = "{}"),
+	FIELD("hls", value_section, .section = &config_check_hls, .fallback = "{}"),
+	FIELD("dash", value_section, .section = &config_check_dash, .fallback = "{}"),
+	FIELD("epg", value_section, .section = &config_check_epg, .fallback = "{}"),
+	FIELD("limits", value_section, .section = &config_check_limits, .fallback = "{}"),
+	FIELD("region", value_section, .section = &config_check_region, .fallback = "{}"),
+	FIELD("plugins", config_check_plugins, .fallback = "[]"),
+	FIELD("yt_dlp_path", value_text, .flags = FIELD_FILLED, .fallback = "null"),
+	FIELD("ffmpeg_profiles", value_section, .section = &config_check_profiles,
+	      .fallback = "{}"),
+	FIELD("streams", value_list, .item = &config_check_stream, .max = CHANNELS_MAX,
+	      .fallback = "[]"),
+	/* After the streams, which have the first claim on an id. */
+	FIELD("scheduled_streams", value_list, .flags = FIELD_LAST, .item = &config_check_scheduled,
+	      .max = CHANNELS_MAX, .fallback = "[]"),
+};
+
+static const struct section root_section = {FIELDS(root_fields), .finish = finish_root};
+
+int config_check(json_t *tree, const char *file, const struct marks *marks,
+		 struct option_asks *asks, struct problems *problems, json_t **ret_model)
+{
+	static const struct field root = {.section = &root_section};
+	struct spot at = check_root(tree);
+	struct check c = {.file = file,
+			  .marks = marks,
+			  .problems = problems,
+			  .asks = asks,
+			  .profiles = json_object_get(tree, "ffmpeg_profiles"),
+			  .ids = json_object()};
+	json_t *model = value_section(&c, &root, &at);
+	bool no_memory = c.out_of_memory || !buf_ok(&c.path) || c.ids == NULL;
+
+	json_decref(c.ids);
+	buf_done(&c.path);
+	if (!no_memory && model != NULL && problems->errors == 0) {
+		*ret_model = model;
+		return 0;
+	}
+	json_decref(model);
+	return no_memory ? -ENOMEM : -EINVAL;
+}

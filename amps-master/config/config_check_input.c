@@ -1,0 +1,265 @@
+/* How a source is opened: yt-dlp, input_options, input_args, alternative sources. */
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-master/lineup/channel_rules.h"
+#include "amps-master/config/command_words.h"
+#include "amps-master/config/config_check_parts.h"
+#include "amps-master/lineup/options_list.h"
+
+#define ARGS_MAX 256
+
+/* The older Amps gave yt-dlp whatever was there; ours gets what is on the list. */
+static json_t *read_handler_option(struct check *c, const struct field *f, const struct spot *at)
+{
+	(void)c;
+	(void)f;
+	return json_incref(at->value);
+}
+
+static json_t *read_handler_options(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const char *const allowed[] = {"live_from_start",
+					      "retries",
+					      "fragment_retries",
+					      "extractor_retries",
+					      "socket_timeout",
+					      "force_ipv4",
+					      "force_ipv6",
+					      "geo_bypass",
+					      "user_agent",
+					      "referer",
+					      "proxy",
+					      "username",
+					      "password",
+					      "video_password",
+					      "playlist_items",
+					      "format_sort",
+					      "no_check_certificates"};
+	static const struct section section = {.other = read_handler_option};
+	static const struct field any = {.section = &section};
+	json_t *options = value_section(c, &any, at);
+	const char *key;
+	json_t *value;
+
+	(void)f;
+	json_object_foreach (options, key, value) {
+		struct spot inner = check_enter_key(c, at->value, key);
+		bool known = false;
+
+		for (size_t i = 0; i < array_size(allowed); i++)
+			known = known || strcmp(key, allowed[i]) == 0;
+		if (!known)
+			check_unknown(c, &inner, PROBLEM_WARNING, "yt-dlp option", key, allowed,
+				      array_size(allowed));
+		else if (json_is_object(value))
+			check_error(c, &inner,
+				    "must be a value or a list of values, not a mapping");
+		check_leave(c, &inner);
+	}
+	return options;
+}
+
+static const char *const handler_types[] = {"yt_dlp", "yt-dlp=yt_dlp", "ytdlp=yt_dlp", NULL};
+static const struct field handler_fields[] = {
+	FIELD("type", value_choice, .choices = handler_types),
+	FIELD("format", value_text, .flags = FIELD_FILLED),
+	FIELD("options", read_handler_options),
+};
+static const struct section handler_section = {FIELDS(handler_fields)};
+
+/* Often written as the type alone. */
+json_t *config_check_handler(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const struct field handler = {.section = &handler_section};
+	struct spot whole = *at;
+	json_t *read;
+
+	(void)f;
+	if (!json_is_string(at->value))
+		return value_section(c, &handler, at);
+	whole.value = json_pack("{s:O}", "type", at->value);
+	read = value_section(c, &handler, &whole);
+	json_decref(whole.value);
+	return read;
+}
+
+/* A list of words, or one line of them. */
+json_t *config_check_args(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const struct field word = {.read = value_text};
+	static const struct field list = {.item = &word, .max = ARGS_MAX};
+	json_t *split = NULL;
+
+	(void)f;
+	if (!json_is_string(at->value))
+		return value_list(c, &list, at);
+	if (command_words_split(json_string_value(at->value), &split) == -EINVAL)
+		check_error(c, at, "a quote is not closed");
+	return split;
+}
+
+/* Inputs that only libavdevice has: microphones, cameras, screens. */
+static bool refuse_device(struct check *c, const struct spot *at, const char *name)
+{
+	static const char *const devices[] = {
+		"alsa",		"android_camera", "avfoundation", "bktr",   "decklink", "dshow",
+		"fbdev",	"gdigrab",	  "iec61883",	  "jack",   "kmsgrab",	"libcdio",
+		"libdc1394",	"openal",	  "oss",	  "pulse",  "sndio",	"v4l2",
+		"video4linux2", "vfwcap",	  "x11grab",	  "xcbgrab"};
+
+	for (size_t i = 0; i < array_size(devices); i++) {
+		if (strcmp(name, devices[i]) != 0)
+			continue;
+		check_error(c, at,
+			    "the device '%s' is not read in process; use custom_ffmpeg: \"ffmpeg "
+			    "-f %s -i {source} -c:v libx264 -c:a aac -f mpegts pipe:1\"",
+			    name, name);
+		return true;
+	}
+	return false;
+}
+
+/* A remote playlist that may name files could read any file of ours. */
+static void check_whitelist(struct check *c, const struct spot *options, const char *source)
+{
+	struct spot at = check_enter_key(c, options->value, "protocol_whitelist");
+	const char *list = json_string_value(at.value);
+	bool remote = strstr(source, "://") != NULL && strncmp(source, "file:", 5) != 0;
+
+	while (list != NULL && *list != '\0' && remote) {
+		size_t n = strcspn(list, ", ");
+
+		if (n == 4 && strncmp(list, "file", 4) == 0) {
+			check_warning(c, &at, "'file' is not granted to a remote source");
+			break;
+		}
+		list += n;
+		list += strspn(list, ", ");
+	}
+	check_leave(c, &at);
+}
+
+static bool refuse_devices(struct check *c, const struct spot *options)
+{
+	static const char *const keys[] = {"f", "format"};
+	bool refused = false;
+
+	for (size_t i = 0; i < array_size(keys); i++) {
+		struct spot at = check_enter_key(c, options->value, keys[i]);
+
+		if (json_is_string(at.value))
+			refused |= refuse_device(c, &at, json_string_value(at.value));
+		check_leave(c, &at);
+	}
+	return refused;
+}
+
+static void ask(struct check *c, const struct spot *at, const char *source, json_t *options,
+		json_t *args)
+{
+	struct option_ask question = {.path = c->path.data,
+				      .line = at->line,
+				      .container = at->value,
+				      .kind = "input",
+				      .source = source,
+				      .options = options,
+				      .args = args};
+
+	if (option_asks_add(c->asks, &question) < 0)
+		c->out_of_memory = true;
+}
+
+static void check_options(struct check *c, const struct spot *at, const json_t *read,
+			  const char *source)
+{
+	check_whitelist(c, at, source);
+	if (!refuse_devices(c, at) && c->asks != NULL && c->path.data != NULL)
+		ask(c, at, source, options_list(read), NULL);
+}
+
+static void check_args(struct check *c, const struct spot *at, json_t *read, const char *source)
+{
+	for (size_t i = 0; i + 1 < json_array_size(read); i++) {
+		const char *word = json_string_value(json_array_get(read, i));
+
+		if (word != NULL && strcmp(word, "-f") == 0 &&
+		    refuse_device(c, at, json_string_value(json_array_get(read, i + 1))))
+			return;
+	}
+	if (c->asks != NULL && c->path.data != NULL)
+		ask(c, at, source, NULL, json_incref(read));
+}
+
+/* It may be right tomorrow, and the other channels play: no error. */
+static void check_source(struct check *c, const struct spot *at, const json_t *out)
+{
+	const char *source = json_string_value(json_object_get(out, "source"));
+	struct spot inner = check_enter_key(c, at->value, "source");
+	char text[160];
+
+	if (json_is_string(inner.value) && source != NULL && !channel_is_lavfi(out) &&
+	    json_object_get(out, "source_handler") == NULL &&
+	    !json_is_true(json_object_get(out, "use_yt_dlp")) &&
+	    channel_source_wrong(source, text, sizeof(text)))
+		check_warning(c, &inner, "%s", text);
+	check_leave(c, &inner);
+}
+
+void config_check_input(struct check *c, const struct spot *at, const json_t *out,
+			const char *source)
+{
+	check_source(c, at, out);
+	json_t *read = json_object_get(out, "input_options");
+	struct spot inner;
+
+	if (read != NULL) {
+		inner = check_enter_key(c, at->value, "input_options");
+		check_options(c, &inner, read, source);
+		check_leave(c, &inner);
+	}
+	read = json_object_get(out, "input_args");
+	if (read != NULL) {
+		inner = check_enter_key(c, at->value, "input_args");
+		check_args(c, &inner, read, source);
+		check_leave(c, &inner);
+	}
+}
+
+static bool finish_source(struct check *c, const struct spot *at, json_t *out)
+{
+	json_t *source = json_object_get(out, "source");
+	json_t *url = json_object_get(out, "url");
+
+	if (json_object_get(at->value, "source") == NULL &&
+	    json_object_get(at->value, "url") == NULL)
+		check_error(c, at, "'source' is missing");
+	else if (source == NULL && url != NULL && json_object_set(out, "source", url) < 0)
+		c->out_of_memory = true;
+	json_object_del(out, "url");
+	source = json_object_get(out, "source");
+	if (source != NULL)
+		config_check_input(c, at, out, json_string_value(source));
+	return true;
+}
+
+static const struct field source_fields[] = {
+	FIELD("source", value_text, .flags = FIELD_FILLED),
+	FIELD("url", value_text, .flags = FIELD_FILLED),
+	FIELD("input_options", value_options),
+	FIELD("input_args", config_check_args),
+	FIELD("source_handler", config_check_handler),
+	FIELD("use_yt_dlp", value_bool),
+	FIELD("yt_dlp_format", value_text, .flags = FIELD_FILLED),
+};
+static const struct section source_section = {FIELDS(source_fields), .finish = finish_source};
+
+/* A URL alone or with options of its own. */
+static json_t *read_source(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const struct field text = {.read = value_text, .flags = FIELD_FILLED};
+
+	return json_is_object(at->value) ? value_section(c, f, at) : value_text(c, &text, at);
+}
+
+const struct field config_check_source_item = {.read = read_source, .section = &source_section};

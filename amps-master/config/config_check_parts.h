@@ -1,0 +1,51 @@
+/* config_check_parts.h - what the files of the checker offer each other.  Private to them. */
+#ifndef AMPS_CONFIG_CHECK_PARTS_H
+#define AMPS_CONFIG_CHECK_PARTS_H
+
+#include "amps-master/config/value.h"
+
+/* config_check_server.c: the sections about the server itself. */
+extern const struct section config_check_server, config_check_auth, config_check_streaming,
+	config_check_hls, config_check_dash, config_check_epg, config_check_limits,
+	config_check_region;
+json_t *config_check_plugins(struct check *c, const struct field *f, const struct spot *at);
+
+/* config_check_profile.c */
+extern const char *const config_check_forms[]; /* choices of output_format */
+extern const struct section config_check_profiles;
+json_t *config_check_hwaccel(struct check *c, const struct field *f, const struct spot *at);
+
+/* The profile as written; NULL: there is none of that name (the built-in `copy` is not written). */
+const json_t *config_check_profile_find(const struct check *c, const char *name);
+
+/* Does it name codecs, and all of them `copy`? */
+bool config_check_profile_is_copy(const json_t *profile);
+
+/* Reports the name at `at`[ffmpeg_profile] if it is unknown. */
+void config_check_profile_name(struct check *c, const struct spot *at,
+			       enum problem_severity severity);
+
+/* config_check_command.c */
+json_t *config_check_command(struct check *c, const struct field *f, const struct spot *at);
+
+/* config_check_input.c: source_handler, input_args, sources, and rules over one source. */
+json_t *config_check_handler(struct check *c, const struct field *f, const struct spot *at);
+json_t *config_check_args(struct check *c, const struct field *f, const struct spot *at);
+extern const struct field config_check_source_item; /* of `sources` */
+
+/* The mapping `at` (read: `out`) has input_options and input_args for `source` ("" unknown). */
+void config_check_input(struct check *c, const struct spot *at, const json_t *out,
+			const char *source);
+
+/* config_check_guide.c: regions and programmes. */
+json_t *config_check_regions(struct check *c, const struct field *f, const struct spot *at);
+extern const struct field config_check_programme;
+
+/* Leaves out a scheduled entry whose window cannot be; reports why. */
+bool config_check_window(struct check *c, const struct spot *at, const json_t *out);
+extern const struct section config_check_schedule;
+
+/* config_check_stream.c: one entry of `streams` and of `scheduled_streams`. */
+extern const struct field config_check_stream, config_check_scheduled;
+
+#endif

@@ -1,0 +1,348 @@
+#include <arpa/inet.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-master/lineup/cidr.h"
+#include "amps-master/config/config_check_parts.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/tokens_layout.h"
+
+#define PORT_MAX	 65535
+#define SECONDS_MAX	 31536000 /* a year: nobody means more */
+#define VIEWERS_MAX	 100000000
+#define WELL_KNOWN_TOKEN "changeme123"
+
+static json_t *read_workers(struct check *c, const struct field *f, const struct spot *at)
+{
+	const char *text = json_string_value(at->value);
+
+	return text != NULL && strcasecmp(text, "auto") == 0 ? json_integer(0)
+							     : value_int(c, f, at);
+}
+
+static json_t *read_log_level(struct check *c, const struct field *f, const struct spot *at)
+{
+	const char *text = json_string_value(at->value);
+	enum log_level level;
+
+	(void)f;
+	if (text != NULL && log_parse_level(text, &level) == 0)
+		return json_string(log_level_name(level));
+	check_error(c, at, "must be one of debug, info, warning, error, not %s",
+		    check_name(at).text);
+	return NULL;
+}
+
+static json_t *read_cidr(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *text = value_text(c, f, at);
+	struct catalog_cidr unused;
+
+	if (text == NULL || cidr_parse(json_string_value(text), &unused))
+		return text;
+	check_error(c, at, "must be an address or a network like 10.0.0.0/8, not %s",
+		    check_name(at).text);
+	json_decref(text);
+	return NULL;
+}
+
+/* An address or a host name. */
+static json_t *read_host(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *text = value_text(c, f, at);
+	const char *host = json_string_value(text);
+	unsigned char bytes[16];
+
+	if (text == NULL || inet_pton(AF_INET6, host, bytes) == 1 ||
+	    host[strspn(host,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")] ==
+		    '\0')
+		return text;
+	check_error(c, at, "must be an address or a host name, not %s", check_name(at).text);
+	json_decref(text);
+	return NULL;
+}
+
+/* The file may be meant for another machine. */
+static json_t *read_user(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *text = value_text(c, f, at);
+
+	if (text != NULL && getpwnam(json_string_value(text)) == NULL)
+		check_warning(c, at, "there is no user %s here: a server that root starts ends",
+			      check_name(at).text);
+	return text;
+}
+
+static bool finish_server(struct check *c, const struct spot *at, json_t *out)
+{
+	json_int_t rtsp_port = json_integer_value(json_object_get(out, "rtsp_port"));
+	struct spot inner;
+
+	if (rtsp_port != 0 && rtsp_port == json_integer_value(json_object_get(out, "port"))) {
+		bool chosen = !json_is_null(json_object_get(at->value, "rtsp_port")) &&
+			      json_object_get(at->value, "rtsp_port") != NULL;
+
+		inner = check_enter_key(c, at->value, chosen ? "rtsp_port" : "port");
+		if (chosen)
+			check_error(c, &inner, "is %d, the HTTP port too (0 turns RTSP off)",
+				    (int)rtsp_port);
+		else
+			check_warning(
+				c, &inner,
+				"is RTSP's usual port: RTSP is off unless rtsp_port names another");
+		check_leave(c, &inner);
+		/* the older Amps knew no RTSP, and its files are to be used as they are */
+		if (!chosen && json_object_set_new(out, "rtsp_port", json_integer(0)) < 0)
+			c->out_of_memory = true;
+	}
+	/* The older Amps knew only `debug`; an explicit level is meant more precisely. */
+	if (json_is_true(json_object_get(out, "debug")) &&
+	    !json_is_string(json_object_get(at->value, "log_level")) &&
+	    json_object_set_new(out, "log_level", json_string("debug")) < 0)
+		c->out_of_memory = true;
+	json_object_del(out, "debug");
+	return true;
+}
+
+static const struct field proxy = {.read = read_cidr};
+static const char *const log_formats[] = {"text", "json", NULL};
+
+static const struct field server_fields[] = {
+	FIELD("host", read_host, .flags = FIELD_FILLED, .fallback = "\"0.0.0.0\""),
+	FIELD("port", value_int, .max = PORT_MAX, .fallback = "5000"),
+	FIELD("workers", read_workers, .max = WORKERS_MAX, .fallback = "0"),
+	FIELD("user", read_user, .flags = FIELD_FILLED, .max = 63, .fallback = "null"),
+	FIELD("rtsp_port", value_int, .max = PORT_MAX, .fallback = "8554"),
+	FIELD("public_url", value_web_url, .flags = FIELD_FILLED, .fallback = "null"),
+	FIELD("trusted_proxies", value_list, .flags = FIELD_SINGLE, .item = &proxy,
+	      .max = TRUSTED_PROXIES_MAX, .fallback = "[]"),
+	FIELD("state_dir", value_text, .flags = FIELD_FILLED, .fallback = "null"),
+	FIELD("runtime_dir", value_text, .flags = FIELD_FILLED, .fallback = "null"),
+	FIELD("max_viewers", value_int, .max = VIEWERS_MAX, .fallback = "0"),
+	FIELD("log_level", read_log_level, .fallback = "\"info\""),
+	FIELD("log_format", value_choice, .choices = log_formats, .fallback = "\"text\""),
+	FIELD("access_log", value_text, .flags = FIELD_FILLED, .max = PATH_MAX - 1,
+	      .fallback = "null"),
+	FIELD("debug", value_bool, .fallback = "false"),
+};
+const struct section config_check_server = {FIELDS(server_fields), .finish = finish_server};
+
+static json_t *read_token(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *text = value_text(c, f, at);
+	const char *token = json_string_value(text);
+
+	if (token == NULL)
+		return NULL;
+	for (const char *p = token; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f) {
+			check_error(c, at, "holds a control character");
+			json_decref(text);
+			return NULL;
+		}
+	}
+	if (*token != '\0' && token[strspn(token, " ")] == '\0') {
+		check_error(c, at, "holds only blanks");
+		json_decref(text);
+		return NULL;
+	}
+	if (strcmp(token, WELL_KNOWN_TOKEN) == 0)
+		check_warning(c, at,
+			      "'" WELL_KNOWN_TOKEN "' is known to everybody: choose another");
+	if (*token != '\0')
+		return text;
+	/* `token: ""` means none. */
+	json_decref(text);
+	return json_null();
+}
+
+/* Two tokens of one text could not be told apart.  An unquoted number is compared as written. */
+static void claim_token(struct check *c, const struct spot *at, json_t *seen)
+{
+	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
+
+	if (text == NULL || *text == '\0' || json_is_null(at->value))
+		return;
+	if (json_object_get(seen, text) != NULL)
+		check_error(c, at, "this token is given to somebody else already");
+	else if (json_object_set_new(seen, text, json_true()) < 0)
+		c->out_of_memory = true;
+}
+
+static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
+{
+	static const char *const keys[] = {"token", "admin_token"};
+	json_t *seen = json_object(), *list = json_object_get(at->value, "tokens");
+	struct spot inner, item, leaf;
+
+	for (size_t i = 0; i < array_size(keys); i++) {
+		inner = check_enter_key(c, at->value, keys[i]);
+		claim_token(c, &inner, seen);
+		check_leave(c, &inner);
+	}
+	if (json_is_string(json_object_get(out, "token")) &&
+	    json_is_string(json_object_get(out, "token_file")))
+		check_error(c, at, "'token' and 'token_file' are both given: keep one");
+	inner = check_enter_key(c, at->value, "tokens");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		item = check_enter_index(c, list, i);
+		leaf = check_enter_key(c, item.value, "token");
+		claim_token(c, &leaf, seen);
+		check_leave(c, &leaf);
+		check_leave(c, &item);
+	}
+	check_leave(c, &inner);
+	json_decref(seen);
+	return true;
+}
+
+static const char *const roles[] = {"viewer", "admin", NULL};
+static const struct field token_group = {
+	.read = value_text, .flags = FIELD_FILLED, .max = TOKEN_GROUP_BYTES - 1};
+static const struct field token_fields[] = {
+	FIELD("name", value_text, .max = 63, .fallback = "\"\""),
+	FIELD("token", read_token, .flags = FIELD_REQUIRED | FIELD_FILLED,
+	      .max = TOKEN_BYTES_MAX - 1),
+	FIELD("role", value_choice, .choices = roles, .fallback = "\"viewer\""),
+	FIELD("max_viewers", value_int, .max = VIEWERS_MAX, .fallback = "0"),
+	FIELD("groups", value_list, .flags = FIELD_SINGLE, .item = &token_group,
+	      .max = TOKEN_GROUPS_MAX, .fallback = "[]"),
+	FIELD("expires", value_time, .fallback = "null"),
+};
+static const struct section token_section = {FIELDS(token_fields)};
+static const struct field token_item = {.read = value_section, .section = &token_section};
+
+static const struct field auth_fields[] = {
+	FIELD("enabled", value_bool, .fallback = "true"),
+	FIELD("token", read_token, .max = TOKEN_BYTES_MAX - 1, .fallback = "null"),
+	FIELD("admin_token", read_token, .max = TOKEN_BYTES_MAX - 1, .fallback = "null"),
+	FIELD("token_file", value_text, .flags = FIELD_FILLED, .fallback = "null"),
+	FIELD("tokens", value_list, .item = &token_item, .max = TOKENS_MAX - 2, .fallback = "[]"),
+};
+const struct section config_check_auth = {FIELDS(auth_fields), .finish = finish_auth};
+
+static const char *const slow_viewer[] = {"skip", "drop", NULL};
+static const struct field streaming_fields[] = {
+	FIELD("idle_timeout", value_seconds, .max = SECONDS_MAX, .fallback = "30.0"),
+	FIELD("start_timeout", value_seconds, .min = .1, .max = 3600, .fallback = "15.0"),
+	FIELD("stall_timeout", value_seconds, .min = .1, .max = 3600, .fallback = "2.0"),
+	FIELD("allow_private", value_bool, .fallback = "false"),
+	FIELD("ring_seconds", value_int, .min = 1, .max = 600, .fallback = "10"),
+	FIELD("max_overlap", value_int, .max = OVERLAP_MAX, .fallback = "64"),
+	FIELD("join_ms", value_int, .max = JOIN_MS_MAX, .fallback = "500"),
+	FIELD("slow_viewer", value_choice, .choices = slow_viewer, .fallback = "\"skip\""),
+};
+const struct section config_check_streaming = {FIELDS(streaming_fields)};
+
+static const char *const segment_types[] = {"auto", "ts", "cmaf", "mpegts=ts", "fmp4=cmaf", NULL};
+static const struct field hls_fields[] = {
+	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
+	FIELD("part_ms", value_int, .min = 50, .max = 5000, .fallback = "250"),
+	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600, .fallback = "30.0"),
+	FIELD("dvr_seconds", value_seconds, .max = SECONDS_MAX, .fallback = "0.0"),
+	FIELD("segment_type", value_choice, .choices = segment_types, .fallback = "\"auto\""),
+};
+const struct section config_check_hls = {FIELDS(hls_fields)};
+
+static const struct field dash_fields[] = {
+	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
+	FIELD("window_seconds", value_seconds, .min = 1, .max = SECONDS_MAX, .fallback = "30.0"),
+};
+const struct section config_check_dash = {FIELDS(dash_fields)};
+
+static bool finish_guide(struct check *c, const struct spot *at, json_t *out)
+{
+	/* what is written counts, even where its value was refused */
+	bool url = json_object_get(at->value, "url") != NULL;
+
+	(void)out;
+	if (url == (json_object_get(at->value, "path") != NULL))
+		check_error(c, at, "needs 'url' or 'path'%s", url ? ", not both" : "");
+	return true;
+}
+
+static const struct field guide_fields[] = {
+	FIELD("url", value_web_url),
+	FIELD("path", value_text, .flags = FIELD_FILLED),
+	FIELD("refresh", value_seconds, .min = 1, .max = SECONDS_MAX, .fallback = "21600.0"),
+	FIELD("shift", value_number, .min = -48, .max = 48, .fallback = "0.0"),
+};
+static const struct section guide_section = {FIELDS(guide_fields), .finish = finish_guide};
+
+/* A guide may be just its address. */
+static json_t *read_guide(struct check *c, const struct field *f, const struct spot *at)
+{
+	const char *text = json_string_value(at->value);
+	struct spot whole = *at;
+	json_t *read;
+
+	if (text == NULL)
+		return value_section(c, f, at);
+	whole.value = json_pack("{s:s}", strstr(text, "://") != NULL ? "url" : "path", text);
+	read = value_section(c, f, &whole);
+	json_decref(whole.value);
+	return read;
+}
+
+static const struct field guide = {.read = read_guide, .section = &guide_section};
+static const struct field epg_fields[] = {
+	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &guide, .max = 256,
+	      .fallback = "[]"),
+	FIELD("keep_days", value_int, .max = 60, .fallback = "2"),
+};
+const struct section config_check_epg = {FIELDS(epg_fields)};
+
+static const struct field limits_fields[] = {
+	FIELD("memory_mb", value_int, .max = 1 << 20, .fallback = "0"),
+	FIELD("nice", value_int, .max = 19, .fallback = "0"),
+};
+
+static bool finish_limits(struct check *c, const struct spot *at, json_t *out)
+{
+	json_int_t memory_mb = json_integer_value(json_object_get(out, "memory_mb"));
+	struct spot inner;
+
+	if (memory_mb == 0 || memory_mb >= JOB_MEMORY_MIN_MB)
+		return true;
+	inner = check_enter_key(c, at->value, "memory_mb");
+	check_error(c, &inner, "must be 0 or at least %d: no job can run with less",
+		    JOB_MEMORY_MIN_MB);
+	check_leave(c, &inner);
+	return true;
+}
+
+const struct section config_check_limits = {FIELDS(limits_fields), .finish = finish_limits};
+
+static const char *const trusted[] = {"query", "headers", NULL};
+static const struct field trust = {.read = value_choice, .choices = trusted};
+static const struct field region_fields[] = {
+	FIELD("trust", value_list, .flags = FIELD_SINGLE, .item = &trust, .max = 8,
+	      .fallback = "[\"query\", \"headers\"]"),
+};
+const struct section config_check_region = {FIELDS(region_fields)};
+
+/* Python modules of the older Amps: their names are kept for /api/plugins, nothing else. */
+json_t *config_check_plugins(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *names = json_array(), *each;
+	size_t i;
+
+	(void)f;
+	if (json_is_string(at->value))
+		json_array_append(names, at->value);
+	json_array_foreach (at->value, i, each) {
+		json_t *name = json_is_object(each) ? json_object_get(each, "name") : each;
+
+		if (json_is_string(name))
+			json_array_append(names, name);
+	}
+	/* an empty list, as `amps config export` writes it, names nothing that is missed */
+	if (!json_is_array(at->value) || json_array_size(at->value) > 0)
+		check_warning(c, at,
+			      "plugins are Python modules of the older Amps and are not loaded");
+	return names;
+}

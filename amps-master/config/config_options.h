@@ -1,0 +1,38 @@
+/* config_options.h - asking libav about option names.
+ *
+ * The checker collects every option list of a configuration; one run of `amps-transcoder
+ * --check-options` judges them all.  Equal lists are asked once. */
+#ifndef AMPS_CONFIG_OPTIONS_H
+#define AMPS_CONFIG_OPTIONS_H
+
+#include <jansson.h>
+#include "amps-master/config/config_marks.h"
+#include "amps-master/config/problems.h"
+#include "amps-master/config/option_memory.h"
+
+struct option_asks;
+
+struct option_asks *option_asks_new(void);		     /* NULL: no memory */
+struct option_asks *option_asks_free(struct option_asks *a); /* returns NULL; accepts NULL */
+
+/* One list to judge. */
+struct option_ask {
+	const char *path;	 /* of the mapping or list; copied */
+	int line;		 /* of that path */
+	const json_t *container; /* the mapping as written, for the lines of its keys; borrowed
+				    until run */
+	const char *kind;	 /* "profile" or "input"; a constant */
+	const char *source;	 /* of an input, else ""; copied */
+	json_t *options;	 /* [[key, value], ...]; taken; NULL = none */
+	json_t *args;		 /* ["-re", ...]; taken; NULL = none */
+};
+
+/* 0 or -ENOMEM; takes ask->options and ask->args in either case. */
+must_check int option_asks_add(struct option_asks *a, const struct option_ask *ask);
+
+/* Asks, but for what `memory` (may be NULL) knows the answer to, and adds what is wrong to
+ * `problems`; the memory learns the answers.  When asking is not possible, one warning says why. */
+void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
+		     const char *file, struct problems *problems);
+
+#endif

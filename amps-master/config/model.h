@@ -1,0 +1,32 @@
+/* model.h - the validated configuration as a JSON tree, the one form that the checker makes, the
+ * database keeps and the publisher reads.
+ *
+ *	{"server":   {"host","port","workers" (0 =
+ *auto),"user","rtsp_port","public_url","trusted_proxies",
+ *	              "state_dir","runtime_dir","max_viewers","log_level","log_format",
+ *	              "access_log"},
+ *	 "auth":     {"enabled","token","admin_token","token_file","tokens":[{...}]},
+ *	 "media_root", "media_limit_mb",
+ *	 "streaming":{"idle_timeout","start_timeout","stall_timeout" (seconds,
+ *real),"allow_private", "ring_seconds","max_overlap","join_ms","slow_viewer"}, "hls":{...},
+ *"dash":{...}, "epg":{...}, "limits":{...}, "region":{"trust":[...]}, "plugins":[...], "profiles":
+ *{NAME: {as written}}, "streams":  [{as written, scalars in their right type, no defaults filled
+ *in}], "scheduled_streams": [{the same, with "schedule"}]}
+ *
+ * Everything outside profiles, streams and scheduled_streams has its defaults filled in; a key
+ * without a value is null.  ${NAME} is already expanded.  scheduled_streams holds only entries that
+ * can run.  Strings are valid UTF-8 without NUL. */
+#ifndef AMPS_MODEL_H
+#define AMPS_MODEL_H
+
+#include "amps-master/config/option_memory.h"
+#include "amps-master/config/problems.h"
+
+/* Reads and checks a whole file: YAML -> tree -> rules -> option names (asks amps-transcoder
+ * --check-options once for all that `memory` does not know; NULL = for all).  Returns 0 and the
+ * model (owned by the caller) when no error was found (warnings may have been), -EINVAL with
+ * `problems` filled, or -Exxx when the file cannot be read (then `problems` says so too). */
+must_check int model_load(const char *path, struct option_memory *memory, struct problems *problems,
+			  json_t **ret_model);
+
+#endif

@@ -1,0 +1,210 @@
+#include "amps-master/config/reload.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "amps-master/config/loader.h"
+#include "common/limits.h"
+#include "common/log.h"
+
+enum reload_state { RELOAD_IDLE, RELOAD_LOADING, RELOAD_STORING, RELOAD_APPLIED, RELOAD_STATES_ };
+
+struct waiters {
+	uint64_t tickets[CONTROL_CLIENTS_MAX + 1];
+	size_t count;
+};
+
+struct reload {
+	struct reload_env env;
+	enum reload_state state;
+	struct waiters now;   /* answered by the run under way */
+	struct waiters later; /* by the one after it */
+	pid_t pid;	      /* of the loader, while LOADING */
+	bool hung;	      /* it took too long and was killed */
+	int fd;		      /* what it writes to, while LOADING */
+	json_t *report;	      /* while APPLIED */
+	struct event *timer;  /* LOADING: the loader hangs; APPLIED: no more waiting for acks */
+};
+
+static void reload_set_state(struct reload *r, enum reload_state state)
+{
+	static const uint8_t legal[RELOAD_STATES_] = {
+		[RELOAD_IDLE] = 1u << RELOAD_LOADING,
+		[RELOAD_LOADING] = 1u << RELOAD_STORING | 1u << RELOAD_IDLE,
+		[RELOAD_STORING] = 1u << RELOAD_APPLIED | 1u << RELOAD_IDLE,
+		[RELOAD_APPLIED] = 1u << RELOAD_IDLE,
+	};
+	bool allowed = legal[r->state] & 1u << state;
+
+	assert(allowed);
+	(void)allowed;
+	r->state = state;
+}
+
+static void set_timer(struct reload *r, unsigned ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	event_add(r->timer, &tv);
+}
+
+static void reload_start(struct reload *r);
+
+static void reload_finish(struct reload *r, const struct reload_result *result)
+{
+	struct waiters answered = r->now;
+
+	event_del(r->timer);
+	reload_set_state(r, RELOAD_IDLE);
+	r->now = r->later;
+	r->later.count = 0;
+	for (size_t i = 0; i < answered.count; i++)
+		r->env.done(r->env.owner, answered.tickets[i], result);
+	json_decref(r->report);
+	r->report = NULL;
+	if (r->now.count > 0 && r->state == RELOAD_IDLE)
+		reload_start(r);
+}
+
+static void reload_fail(struct reload *r, int error, const char *text, const json_t *problems)
+{
+	const struct reload_result result = {.error = error, .text = text, .problems = problems};
+
+	reload_finish(r, &result);
+}
+
+static void reload_succeed(struct reload *r)
+{
+	const struct reload_result result = {.report = r->report};
+
+	reload_finish(r, &result);
+}
+
+static void reload_start(struct reload *r)
+{
+	int error;
+
+	reload_set_state(r, RELOAD_LOADING);
+	r->hung = false;
+	error = loader_start(r->env.loader_argv, &r->pid, &r->fd);
+	if (error < 0)
+		reload_fail(r, error, "cannot start the configuration's loader", NULL);
+	else
+		set_timer(r, LOADER_TIMEOUT_MS);
+}
+
+static void on_stored(void *owner, int error, const char *text, struct publication *p,
+		      const json_t *problems)
+{
+	struct reload *r = owner;
+
+	if (error < 0 || !p) {
+		reload_fail(r, error < 0 ? error : -EIO, text ? text : "the database failed",
+			    problems);
+		return;
+	}
+	r->report = p->report ? json_incref(p->report) : json_object();
+	r->env.apply(r->env.owner, p);
+	publication_free(p);
+	reload_set_state(r, RELOAD_APPLIED);
+	if (r->env.applied_everywhere(r->env.owner))
+		reload_succeed(r);
+	else
+		set_timer(r, CATALOG_ACK_MS);
+}
+
+static void on_timer(int fd, short what, void *arg)
+{
+	struct reload *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (r->state == RELOAD_LOADING) {
+		log_error("the configuration's loader hangs, killing it pid=%d", (int)r->pid);
+		r->hung = kill(r->pid, SIGKILL) == 0;
+	} else if (r->state == RELOAD_APPLIED) {
+		reload_succeed(r);
+	}
+}
+
+bool reload_child_exited(struct reload *r, pid_t pid, int wait_status)
+{
+	if (r->state != RELOAD_LOADING || pid != r->pid)
+		return false;
+	r->pid = 0;
+	event_del(r->timer);
+	if (WIFSIGNALED(wait_status)) {
+		close_fd(&r->fd);
+		reload_fail(r, -ECHILD,
+			    r->hung ? "reading the configuration took too long"
+				    : "the configuration's loader died",
+			    NULL);
+		return true;
+	}
+	/* A refused file is told by what was written, not by the exit status. */
+	reload_set_state(r, RELOAD_STORING);
+	store_load(r->env.store, TAKE_FD(r->fd), on_stored, r);
+	return true;
+}
+
+void reload_acked(struct reload *r)
+{
+	if (r->state == RELOAD_APPLIED && r->env.applied_everywhere(r->env.owner))
+		reload_succeed(r);
+}
+
+/* One line in the log answers any number of signals. */
+static bool signal_waits(const struct waiters *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (w->tickets[i] == 0)
+			return true;
+	return false;
+}
+
+void reload_request(struct reload *r, uint64_t ticket)
+{
+	struct waiters *w = r->state == RELOAD_IDLE ? &r->now : &r->later;
+	const struct reload_result busy = {.error = -EBUSY, .text = "too many reloads wait"};
+
+	if (ticket == 0 && signal_waits(w))
+		return;
+	if (w->count == array_size(w->tickets)) {
+		r->env.done(r->env.owner, ticket, &busy);
+		return;
+	}
+	w->tickets[w->count++] = ticket;
+	if (r->state == RELOAD_IDLE)
+		reload_start(r);
+}
+
+int reload_new(const struct reload_env *env, struct reload **ret)
+{
+	struct reload *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->env = *env;
+	r->fd = -1;
+	r->timer = evtimer_new(env->base, on_timer, r);
+	if (!r->timer) {
+		free(r);
+		return -ENOMEM;
+	}
+	*ret = r;
+	return 0;
+}
+
+struct reload *reload_free(struct reload *r)
+{
+	if (!r)
+		return NULL;
+	if (r->pid > 0)
+		kill(r->pid, SIGKILL);
+	close_fd(&r->fd);
+	json_decref(r->report);
+	event_free(r->timer);
+	free(r);
+	return NULL;
+}

@@ -1,0 +1,44 @@
+/* reload.h - reading the configuration again while the server runs.
+ *
+ *	IDLE -> LOADING (helper process) -> STORING (database thread) -> APPLIED (workers) -> IDLE
+ *
+ * Requests that come while one is under way are answered together by one more that starts after it,
+ * since the file may have changed after it was read.  Owned by the master, used in its loop only.
+ */
+#ifndef AMPS_RELOAD_H
+#define AMPS_RELOAD_H
+
+#include <sys/types.h>
+#include "amps-master/store/store.h"
+
+struct reload;
+
+/* What came of it; everything is borrowed for the call. */
+struct reload_result {
+	int error; /* 0, or -Exxx and `text` */
+	const char *text;
+	const json_t *problems; /* of a refused file, or NULL */
+	const json_t *report;	/* {"added","changed","removed","warnings"}, when error is 0 */
+};
+
+struct reload_env {
+	struct event_base *base;
+	struct store *store;		/* borrowed */
+	const char *const *loader_argv; /* borrowed */
+	void *owner;
+	/* Brings a new publication into force.  What `p` still holds afterwards is freed here. */
+	void (*apply)(void *owner, struct publication *p);
+	bool (*applied_everywhere)(void *owner); /* do all workers serve it? */
+	/* Once for each request with its ticket; once a run for all signals (ticket 0). */
+	void (*done)(void *owner, uint64_t ticket, const struct reload_result *result);
+};
+
+/* 0 or -ENOMEM. */
+must_check int reload_new(const struct reload_env *env, struct reload **ret);
+struct reload *reload_free(struct reload *r); /* returns NULL; accepts NULL */
+
+void reload_request(struct reload *r, uint64_t ticket);
+bool reload_child_exited(struct reload *r, pid_t pid, int wait_status); /* true if its pid */
+void reload_acked(struct reload *r); /* a worker has acknowledged, or died */
+
+#endif

@@ -1,0 +1,131 @@
+#include "amps-master/config/settings.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include "amps-master/system/runtime_dir.h"
+#include "common/limits.h"
+#include "common/text.h"
+
+static unsigned count_cores(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return n > 0 ? (unsigned)n : 1;
+}
+
+static const char *string_of(const json_t *object, const char *key, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text && text[0] ? text : otherwise;
+}
+
+/* Folders are kept absolute, so that they mean the same to everybody who is told of them. */
+static int read_folder(const json_t *server, const char *key,
+		       int (*otherwise)(char *dst, size_t cap), char *dst)
+{
+	const char *path = string_of(server, key, NULL);
+	char cwd[PATH_MAX / 2];
+	int n;
+
+	if (!path)
+		return otherwise(dst, PATH_MAX);
+	if (path[0] == '/') {
+		return text_copy(dst, PATH_MAX, path) ? 0 : -ENAMETOOLONG;
+	}
+	if (!getcwd(cwd, sizeof(cwd)))
+		return -errno;
+	n = snprintf(dst, PATH_MAX, "%s/%s", cwd, path);
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static const char *describe_token(const json_t *auth)
+{
+	if (string_of(auth, "token", NULL))
+		return "the token is in the configuration";
+	if (string_of(auth, "token_file", NULL))
+		return "the token is in auth.token_file";
+	return NULL;
+}
+
+/* What acts at once. */
+static void follow_live(struct settings *s, const json_t *server)
+{
+	if (log_parse_level(string_of(server, "log_level", "info"), &s->log_level) != 0)
+		s->log_level = LOG_INFO;
+	json_decref(s->public_url);
+	s->public_url = json_incref(json_object_get(server, "public_url"));
+	json_decref(s->access_log);
+	s->access_log = json_incref(json_object_get(server, "access_log"));
+}
+
+void settings_follow(struct settings *s, const json_t *server, json_t *warnings)
+{
+	static const char *const later[] = {"host",	 "port",	"workers",   "user",
+					    "state_dir", "runtime_dir", "log_format"};
+
+	for (size_t i = 0; i < array_size(later); i++) {
+		const json_t *now = json_object_get(server, later[i]);
+
+		if (!json_equal(now, json_object_get(s->server, later[i])))
+			json_array_append_new(warnings,
+					      json_sprintf("server.%s has changed; that acts at "
+							   "the next start only",
+							   later[i]));
+	}
+	follow_live(s, server);
+}
+
+int settings_state_dir(const json_t *server, char dst[PATH_MAX])
+{
+	return read_folder(server, "state_dir", state_dir_default, dst);
+}
+
+int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap)
+{
+	const json_t *server = json_object_get(model, "server");
+	const json_t *auth = json_object_get(model, "auth");
+	json_int_t workers = json_integer_value(json_object_get(server, "workers"));
+	int r;
+
+	*s = (struct settings){.log_level = LOG_INFO};
+	s->server = json_incref((json_t *)(uintptr_t)server);
+	s->host = string_of(server, "host", "0.0.0.0");
+	s->user = string_of(server, "user", NULL);
+	s->port = (uint16_t)json_integer_value(json_object_get(server, "port"));
+	s->workers = workers > 0 ? (unsigned)MIN(workers, (json_int_t)WORKERS_MAX)
+				 : MIN(count_cores(), (unsigned)WORKERS_MAX);
+	follow_live(s, server);
+	s->log_json = strcmp(string_of(server, "log_format", "text"), "json") == 0;
+	s->auth_enabled = json_is_true(json_object_get(auth, "enabled"));
+	s->token_from = describe_token(auth);
+	r = settings_state_dir(server, s->state_dir);
+	if (r == 0)
+		r = read_folder(server, "runtime_dir", runtime_dir_default, s->runtime_dir);
+	if (r < 0)
+		snprintf(text, text_cap, "no folder for the server's state: %s", strerror(-r));
+	return r;
+}
+
+void settings_done(struct settings *s)
+{
+	json_decref(s->server);
+	json_decref(s->public_url);
+	json_decref(s->access_log);
+	*s = (struct settings){0};
+}
+
+void settings_url(const struct settings *s, uint16_t port, char *dst, size_t cap)
+{
+	const char *host = s->host, *public_url = json_string_value(s->public_url);
+	bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ||
+		   strcmp(host, "127.0.0.1") == 0;
+
+	if (public_url && public_url[0])
+		snprintf(dst, cap, "%s", public_url);
+	else
+		snprintf(dst, cap, strchr(host, ':') && !any ? "http://[%s]:%u/" : "http://%s:%u/",
+			 any ? "localhost" : host, port);
+}

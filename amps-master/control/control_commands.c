@@ -1,0 +1,149 @@
+#include "amps-master/control/control_commands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "common/limits.h"
+#include "common/text.h"
+
+#define SHUTDOWN_TIMEOUT_MAX_S 3600
+
+struct request {
+	const struct control_backend *backend;
+	struct control *control;
+	control_ticket ticket;
+	const json_t *params; /* may be NULL */
+};
+
+struct control_command {
+	const char *method;
+	void (*run)(const struct request *r);
+};
+
+static void bad_params(const struct request *r, const char *message)
+{
+	control_fail(r->control, r->ticket, "bad_params", message, NULL);
+}
+
+static void run_ping(const struct request *r)
+{
+	control_answer(r->control, r->ticket, json_string("pong"));
+}
+
+static void run_tuners(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->tuners(r->backend->owner));
+}
+
+static void run_viewers(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->viewers(r->backend->owner));
+}
+
+static void run_status(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->status(r->backend->owner));
+}
+
+static void run_list(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->channels(r->backend->owner));
+}
+
+static void run_schedule(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->schedule(r->backend->owner));
+}
+
+static void run_links(const struct request *r)
+{
+	control_answer(r->control, r->ticket, r->backend->links(r->backend->owner));
+}
+
+static void run_stop(const struct request *r)
+{
+	const char *key = json_string_value(json_object_get(r->params, "key"));
+	char message[TUNER_KEY_MAX + 64];
+
+	if (!key || strlen(key) >= TUNER_KEY_MAX) {
+		bad_params(r, "\"key\" names a tuner, such as \"5\" or \"5/sd\"");
+		return;
+	}
+	if (r->backend->stop(r->backend->owner, key) == 0) {
+		control_answer(r->control, r->ticket, json_pack("{s:s}", "stopped", key));
+		return;
+	}
+	snprintf(message, sizeof(message), "no tuner %s is running", key);
+	control_fail(r->control, r->ticket, "not_found", message, NULL);
+}
+
+static bool viewer_of(const json_t *value, uint64_t *ret)
+{
+	if (json_is_integer(value) && json_integer_value(value) > 0) {
+		*ret = (uint64_t)json_integer_value(value);
+		return true;
+	}
+	return json_is_string(value) &&
+	       text_parse_u64(json_string_value(value), INT64_MAX, ret) == 0;
+}
+
+static void run_kick(const struct request *r)
+{
+	uint64_t viewer;
+
+	if (!viewer_of(json_object_get(r->params, "viewer"), &viewer)) {
+		bad_params(r, "\"viewer\" is the id of a viewer");
+		return;
+	}
+	if (r->backend->kick(r->backend->owner, viewer) == 0)
+		control_answer(r->control, r->ticket,
+			       json_pack("{s:I}", "kicked", (json_int_t)viewer));
+	else
+		control_fail(r->control, r->ticket, "not_found", "no such viewer", NULL);
+}
+
+static void run_config(const struct request *r)
+{
+	r->backend->config(r->backend->owner, r->ticket);
+}
+
+static void run_reload(const struct request *r)
+{
+	r->backend->reload(r->backend->owner, r->ticket);
+}
+
+static void run_shutdown(const struct request *r)
+{
+	const json_t *timeout = json_object_get(r->params, "timeout");
+	double seconds = SHUTDOWN_MS / 1000.0;
+
+	if (timeout && !json_is_null(timeout)) {
+		seconds = json_is_number(timeout) ? json_number_value(timeout) : -1;
+		if (!(seconds >= 0 && seconds <= SHUTDOWN_TIMEOUT_MAX_S)) {
+			bad_params(r, "\"timeout\" is a number of seconds from 0 to 3600");
+			return;
+		}
+	}
+	control_answer(r->control, r->ticket, json_pack("{s:f}", "timeout", seconds));
+	r->backend->shutdown(r->backend->owner, (unsigned)(seconds * 1000));
+}
+
+static const struct control_command commands[] = {
+	{"config", run_config},	    {"kick", run_kick},		{"links", run_links},
+	{"schedule", run_schedule}, {"list", run_list},		{"ping", run_ping},
+	{"reload", run_reload},	    {"shutdown", run_shutdown}, {"status", run_status},
+	{"stop", run_stop},	    {"tuners", run_tuners},	{"viewers", run_viewers},
+};
+
+void control_commands_run(const struct control_backend *b, struct control *c, control_ticket ticket,
+			  const char *method, const json_t *params)
+{
+	const struct request request = {b, c, ticket, params};
+
+	for (size_t i = 0; i < array_size(commands); i++) {
+		if (strcmp(commands[i].method, method) == 0) {
+			commands[i].run(&request);
+			return;
+		}
+	}
+	control_fail(c, ticket, "unknown_method", "no such method", NULL);
+}

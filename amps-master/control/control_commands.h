@@ -1,0 +1,31 @@
+/* control_commands.h - what can be asked over the control socket: one table of methods.
+ *
+ * The commands know the master only through struct control_backend, so that they can be tested (and
+ * fuzzed) without one. */
+#ifndef AMPS_CONTROL_COMMANDS_H
+#define AMPS_CONTROL_COMMANDS_H
+
+#include "amps-master/control/control.h"
+
+struct control_backend {
+	void *owner;
+	/* Reports: new references, NULL = no memory. */
+	json_t *(*tuners)(void *owner);
+	json_t *(*viewers)(void *owner);
+	json_t *(*status)(void *owner);
+	json_t *(*channels)(void *owner);
+	json_t *(*schedule)(void *owner);
+	json_t *(*links)(void *owner);
+	int (*stop)(void *owner, const char *key);	    /* 0 or -ENOENT */
+	int (*kick)(void *owner, uint64_t viewer);	    /* 0 or -ENOENT */
+	void (*reload)(void *owner, control_ticket ticket); /* answers later */
+	void (*config)(void *owner, control_ticket ticket); /* answers later */
+	/* `timeout_ms` 0 = at once; answered by the command, the stop then begins. */
+	void (*shutdown)(void *owner, unsigned timeout_ms);
+};
+
+/* Runs one request and answers it (reload: has it answered). */
+void control_commands_run(const struct control_backend *b, struct control *c, control_ticket ticket,
+			  const char *method, const json_t *params);
+
+#endif

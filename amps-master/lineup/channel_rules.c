@@ -1,0 +1,306 @@
+#include "amps-master/lineup/channel_rules.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include "amps-master/util/json_read.h"
+#include "amps-master/lineup/options_list.h"
+#include "common/text.h"
+
+/* What a variant may override beside its profile. */
+static const char *const tuner_overrides[] = {
+	"custom_ffmpeg",  "source",	"input_options", "input_args",
+	"source_handler", "use_yt_dlp", "yt_dlp_format",
+};
+
+int channel_profiles_complete(json_t *settings)
+{
+	json_t *profiles = json_object_get(settings, "profiles"), *copy;
+
+	if (!json_is_object(profiles)) {
+		profiles = json_object();
+		if (profiles == NULL || json_object_set_new(settings, "profiles", profiles) < 0)
+			return -ENOMEM;
+	}
+	if (json_is_object(json_object_get(profiles, "copy")))
+		return 0;
+	copy = json_pack("{ssssss}", "vcodec", "copy", "acodec", "copy", "format", "mpegts");
+	if (copy == NULL || json_object_set_new(profiles, "copy", copy) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+const json_t *channel_profile(const json_t *settings, const json_t *entry)
+{
+	char scratch[32];
+	const char *name = json_read_text(entry, "ffmpeg_profile", scratch);
+	const json_t *profile;
+
+	if (name == NULL)
+		return NULL;
+	profile = json_object_get(json_object_get(settings, "profiles"), name);
+	return json_is_object(profile) ? profile : NULL;
+}
+
+json_t *channel_with_variant(const json_t *entry, const json_t *variant)
+{
+	json_t *both = json_copy((json_t *)entry);
+	bool failed = both == NULL;
+
+	if (!failed && json_read_has(variant, "ffmpeg_profile"))
+		failed = json_object_set(both, "ffmpeg_profile",
+					 json_object_get(variant, "ffmpeg_profile")) < 0;
+	for (size_t i = 0; !failed && i < array_size(tuner_overrides); i++)
+		if (json_read_has(variant, tuner_overrides[i]))
+			failed = json_object_set(both, tuner_overrides[i],
+						 json_object_get(variant, tuner_overrides[i])) < 0;
+	if (failed) {
+		json_decref(both);
+		return NULL;
+	}
+	/* its own source has none of the channel's alternatives */
+	if (json_read_has(variant, "source"))
+		json_object_del(both, "sources");
+	return both;
+}
+
+bool channel_variant_own_tuner(const json_t *variant)
+{
+	for (size_t i = 0; i < array_size(tuner_overrides); i++)
+		if (json_read_has(variant, tuner_overrides[i]))
+			return true;
+	return false;
+}
+
+static bool either_bool(const json_t *entry, const json_t *profile, const char *key)
+{
+	return json_read_bool(entry, key, json_read_bool(profile, key, false));
+}
+
+bool channel_audio_only(const json_t *entry, const json_t *profile)
+{
+	return either_bool(entry, profile, "audio_only");
+}
+
+/* The words of output_format and of a profile's `format`. */
+static bool form_parse(const char *word, enum form *ret)
+{
+	static const struct {
+		const char *word;
+		enum form form;
+	} words[] = {
+		{"ts", FORM_TS},	 {"mpegts", FORM_TS}, {"websocket", FORM_TS},
+		{"hls", FORM_HLS},	 {"dash", FORM_DASH}, {"ll-hls", FORM_LL_HLS},
+		{"ll_hls", FORM_LL_HLS}, {"rtsp", FORM_RTSP}, {"audio", FORM_AUDIO},
+		{"adts", FORM_AUDIO},	 {"mse", FORM_MSE},   {"mp4", FORM_MSE},
+	};
+
+	for (size_t i = 0; word != NULL && i < array_size(words); i++)
+		if (strcasecmp(words[i].word, word) == 0) {
+			*ret = words[i].form;
+			return true;
+		}
+	return false;
+}
+
+enum form channel_form(const json_t *entry, const json_t *profile)
+{
+	char scratch[32];
+	enum form form = FORM_TS;
+
+	if (!form_parse(json_read_text(entry, "output_format", scratch), &form) &&
+	    !form_parse(json_read_text(profile, "output_format", scratch), &form) &&
+	    !form_parse(json_read_text(profile, "format", scratch), &form) &&
+	    !form_parse(json_read_text(profile, "f", scratch), &form) &&
+	    channel_audio_only(entry, profile))
+		form = FORM_AUDIO;
+	if (form == FORM_HLS && either_bool(entry, profile, "ll_hls"))
+		form = FORM_LL_HLS;
+	return form;
+}
+
+static bool text_is(const json_t *value, const char *word)
+{
+	return json_is_string(value) && strcmp(json_string_value(value), word) == 0;
+}
+
+bool channel_is_lavfi(const json_t *entry)
+{
+	const json_t *options = json_object_get(entry, "input_options");
+	const json_t *args = json_object_get(entry, "input_args");
+	size_t n = json_array_size(args);
+
+	if (text_is(json_object_get(options, "f"), "lavfi") ||
+	    text_is(json_object_get(options, "format"), "lavfi"))
+		return true;
+	for (size_t i = 0; i + 1 < n; i++)
+		if (text_is(json_array_get(args, i), "-f") &&
+		    text_is(json_array_get(args, i + 1), "lavfi"))
+			return true;
+	return false;
+}
+
+/* Length of the scheme in front of "://" (or of "file:"), 0 for a path. */
+static size_t scheme_length(const char *source)
+{
+	size_t n =
+		strspn(source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+	if (strncmp(source + n, "://", 3) == 0)
+		return n;
+	return strncmp(source, "file:", 5) == 0 ? 4 : 0;
+}
+
+bool channel_source_wrong(const char *source, char *text, size_t cap)
+{
+	static const char *const known[] = {
+		"file", "http",	 "https", "udp",  "udplite", "rtp",    "rtsp", "rtsps",
+		"rtmp", "rtmps", "rtmpt", "mmsh", "rtmpts",  "srt",    "rist", "mmst",
+		"tcp",	"tls",	 "ftp",	  "sctp", "gopher",  "gophers"};
+	size_t n = scheme_length(source);
+	const char *host = source + n + 3, *near;
+	char scheme[32];
+
+	snprintf(scheme, sizeof(scheme), "%.*s", (int)MIN(n, sizeof(scheme)), source);
+	for (size_t i = 0; i < array_size(known); i++) {
+		if (n > 0 && strcasecmp(scheme, known[i]) != 0)
+			continue;
+		if (n == 0 || i == 0 || (*host != '\0' && *host != '/'))
+			return false;
+		snprintf(text, cap, "this source names no host");
+		return true;
+	}
+	near = text_suggest(scheme, known, array_size(known));
+	snprintf(text, cap, "sources of the kind %s:// are not known%s%s%s", scheme,
+		 near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	return true;
+}
+
+static bool source_unavailable(const json_t *entry, char *text, size_t cap)
+{
+	char scratch[32];
+	const char *source = json_read_text(entry, "source", scratch);
+
+	if (source != NULL)
+		return channel_source_wrong(source, text, cap);
+	snprintf(text, cap, "this channel has no source");
+	return true;
+}
+
+bool channel_unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap)
+{
+	const char *reason = NULL;
+
+	if (json_read_has(entry, "custom_ffmpeg"))
+		reason = "this channel runs custom_ffmpeg, which this version does not start yet";
+	else if (json_read_has(entry, "source_handler") ||
+		 json_read_bool(entry, "use_yt_dlp", false))
+		reason = "this channel's source is looked up by yt-dlp, which this version does "
+			 "not run yet";
+	else if (!json_read_has(entry, "source") && json_read_has(entry, "sources"))
+		reason = "this channel has a list of sources, which this version does not use yet";
+	else if (!json_read_has(entry, "source") && json_read_has(entry, "slate"))
+		reason = "this channel shows a slate alone, which this version does not make yet";
+	else if (profile == NULL)
+		reason = "this channel names no profile that exists";
+	if (reason != NULL)
+		snprintf(text, cap, "%s", reason);
+	else if (channel_is_lavfi(entry) || !source_unavailable(entry, text, cap))
+		return false;
+	return true;
+}
+
+/* Keys of a profile that are ours or our segmenter's: no option of a codec or muxer. */
+static bool key_is_amps(const char *key)
+{
+	static const char *const keys[] = {"output_format", "ll_hls",	   "audio_only", "hwaccel",
+					   "seg_duration",  "window_size", "format",	 "f",
+					   "movflags"};
+
+	if (strncmp(key, "hls_", 4) == 0)
+		return true;
+	for (size_t i = 0; i < array_size(keys); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+#define COPIES_VIDEO 1u
+#define COPIES_AUDIO 2u
+
+/* Which kinds of stream a codec key speaks of; false if it is no codec key. */
+static bool key_is_codec(const char *key, unsigned *ret_kinds)
+{
+	static const struct {
+		const char *key;
+		unsigned kinds;
+	} codecs[] = {
+		{"c", COPIES_VIDEO | COPIES_AUDIO},
+		{"codec", COPIES_VIDEO | COPIES_AUDIO},
+		{"vcodec", COPIES_VIDEO},
+		{"c:v", COPIES_VIDEO},
+		{"codec:v", COPIES_VIDEO},
+		{"acodec", COPIES_AUDIO},
+		{"c:a", COPIES_AUDIO},
+		{"codec:a", COPIES_AUDIO},
+		{"scodec", 0},
+		{"c:s", 0},
+		{"codec:s", 0},
+		{"dcodec", 0},
+		{"c:d", 0},
+		{"codec:d", 0},
+	};
+
+	for (size_t i = 0; i < array_size(codecs); i++)
+		if (strcmp(codecs[i].key, key) == 0) {
+			*ret_kinds = codecs[i].kinds;
+			return true;
+		}
+	return false;
+}
+
+bool channel_profile_plain(const json_t *profile, bool audio_only)
+{
+	unsigned copied = 0, kinds;
+	const char *key;
+	json_t *value;
+
+	if (audio_only)
+		return false;
+	json_object_foreach ((json_t *)profile, key, value) {
+		if (key_is_amps(key))
+			continue;
+		if (!key_is_codec(key, &kinds) || !text_is(value, "copy"))
+			return false;
+		copied |= kinds;
+	}
+	/* a kind that is not named would be encoded by default */
+	return copied == (COPIES_VIDEO | COPIES_AUDIO);
+}
+
+static const char *option_name(const char *key)
+{
+	if (strcmp(key, "video_bitrate") == 0)
+		return "b:v";
+	if (strcmp(key, "audio_bitrate") == 0)
+		return "b:a";
+	return key;
+}
+
+json_t *channel_profile_options(const json_t *profile, bool audio_only)
+{
+	json_t *kept = json_object(), *list;
+	const char *key;
+	json_t *value;
+	bool failed = kept == NULL;
+
+	json_object_foreach ((json_t *)profile, key, value) {
+		if (!failed && !key_is_amps(key))
+			failed = json_object_set(kept, option_name(key), value) < 0;
+	}
+	if (!failed && audio_only && json_object_get(kept, "vn") == NULL)
+		failed = json_object_set_new(kept, "vn", json_null()) < 0;
+	list = failed ? NULL : options_list(kept);
+	json_decref(kept);
+	return list;
+}

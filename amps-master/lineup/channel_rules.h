@@ -1,0 +1,58 @@
+/* channel_rules.h - what a channel's definition means: its profile, its form, whether this version
+ * can play it.  Pure functions over the model's trees (model.h), shared by catalog and line-up. */
+#ifndef AMPS_CHANNEL_RULES_H
+#define AMPS_CHANNEL_RULES_H
+
+#include <jansson.h>
+#include "amps-master/lineup/schedule.h"
+#include "common/base.h"
+#include "common/catalog_layout.h"
+
+/* One channel of the line-up as the database has it. */
+struct channel_entry {
+	uint32_t id;
+	bool scheduled;
+	struct schedule_window window; /* SCHEDULE_ALWAYS unless scheduled */
+	json_t *definition;	       /* owned by whoever made the entry */
+};
+
+/* Puts the built-in profile `copy` beside those of the file, unless one has that name.  0 or
+ * -ENOMEM.
+ */
+must_check int channel_profiles_complete(json_t *settings);
+
+/* The profile an entry names; NULL: it names none that exists.  Borrowed. */
+const json_t *channel_profile(const json_t *settings, const json_t *entry);
+
+/* The channel as this variant sees it: its definition with the variant's overrides in place.  New
+ * reference; NULL without memory. */
+json_t *channel_with_variant(const json_t *entry, const json_t *variant);
+
+/* Does the variant override more than the profile? */
+bool channel_variant_own_tuner(const json_t *variant);
+
+/* The form a playlist points to; the channel's own words win over the profile's (may be NULL). */
+enum form channel_form(const json_t *entry, const json_t *profile);
+
+/* Sound alone?  The channel wins over the profile. */
+bool channel_audio_only(const json_t *entry, const json_t *profile);
+
+/* Is the source libavfilter's generator? */
+bool channel_is_lavfi(const json_t *entry);
+
+/* Why nothing plays a source of this name, a sentence in `text`.  Returns false for one that may.
+ */
+bool channel_source_wrong(const char *source, char *text, size_t cap);
+
+/* Why this entry (with this profile, may be NULL) cannot play in this version: a sentence for an
+ * error body in `text`.  Returns false when it can. */
+bool channel_unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap);
+
+/* Does the profile hand the source on as it is? */
+bool channel_profile_plain(const json_t *profile, bool audio_only);
+
+/* The profile's options for the derive job, [[name, value or null], ...]: without the keys that are
+ * Amps' own or its segmenters', with ffmpeg-python's bitrate names translated.  New reference. */
+json_t *channel_profile_options(const json_t *profile, bool audio_only);
+
+#endif

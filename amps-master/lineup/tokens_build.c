@@ -1,0 +1,102 @@
+#include "amps-master/lineup/tokens_build.h"
+
+#include <string.h>
+#include "amps-master/util/json_read.h"
+#include "common/clock.h"
+#include "common/text.h"
+#include "common/tokens_layout.h"
+
+/* Fills in the token itself; false if it is none. */
+static bool entry_init(struct token_entry *e, const char *token)
+{
+	*e = (struct token_entry){.expires_wall_us = TIME_NONE};
+	if (token == NULL || strlen(token) > TOKEN_BYTES_MAX)
+		return false;
+	memcpy(e->token, token, strlen(token));
+	return true;
+}
+
+static bool entry_groups(struct token_entry *e, const json_t *groups)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (groups, i, item) {
+		/* a group that was cut would be another group */
+		if (!json_is_string(item) || e->group_count == TOKEN_GROUPS_MAX ||
+		    !text_copy(e->groups[e->group_count], TOKEN_GROUP_BYTES,
+			       json_string_value(item)))
+			return false;
+		e->group_count++;
+	}
+	return true;
+}
+
+/* One of auth.tokens.  What narrows a token and cannot be read must not widen it: then false. */
+static bool entry_parse(const json_t *from, struct token_entry *e)
+{
+	char scratch[32];
+	const char *role = json_read_text(from, "role", scratch), *text;
+	bool admin = role != NULL && strcmp(role, "admin") == 0;
+
+	if (role != NULL && !admin && strcmp(role, "viewer") != 0)
+		return false;
+	if (!entry_init(e, json_read_text(from, "token", scratch)))
+		return false;
+	e->role = admin ? TOKEN_ADMIN : TOKEN_VIEWER;
+	e->max_viewers = json_read_u32(from, "max_viewers", 0);
+	text = json_read_text(from, "name", scratch);
+	text_copy(e->name, sizeof(e->name), text != NULL ? text : "");
+	text = json_read_text(from, "expires", scratch);
+	if (text != NULL && time_parse_iso8601(text, &e->expires_wall_us, NULL) < 0)
+		return false;
+	return entry_groups(e, json_object_get(from, "groups"));
+}
+
+static void add_listed(const json_t *auth, json_t *warnings, struct buf *out)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (json_object_get(auth, "tokens"), i, item) {
+		struct token_entry e;
+
+		if (entry_parse(item, &e))
+			buf_add(out, &e, sizeof(e));
+		else if (json_array_append_new(
+				 warnings, json_sprintf("auth.tokens[%zu] cannot be understood; it "
+							"lets nobody in",
+							i)) < 0)
+			out->failed = true;
+	}
+}
+
+int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struct buf *out)
+{
+	struct tokens_header header = {.magic = TOKENS_MAGIC, .version = TOKENS_VERSION};
+	char scratch[32];
+	const char *admin = json_read_text(auth, "admin_token", scratch);
+	struct token_entry e;
+
+	buf_add(out, &header, sizeof(header));
+	if (shared != NULL && entry_init(&e, shared)) {
+		/* where no administrator is named, the shared token does everything */
+		e.role = admin != NULL ? TOKEN_VIEWER : TOKEN_ADMIN;
+		e.flags = TOKEN_SHARED;
+		buf_add(out, &e, sizeof(e));
+	}
+	if (shared != NULL && admin != NULL && entry_init(&e, admin)) {
+		e.role = TOKEN_ADMIN;
+		buf_add(out, &e, sizeof(e));
+	}
+	if (shared != NULL)
+		add_listed(auth, warnings, out);
+	if (!buf_ok(out))
+		return -ENOMEM;
+	header.count = (uint32_t)((out->len - sizeof(header)) / sizeof(e));
+	header.total_bytes = out->len;
+	if (header.count > TOKENS_MAX)
+		return -E2BIG;
+	memcpy(out->data, &header, sizeof(header));
+	return 0;
+}

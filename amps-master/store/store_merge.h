@@ -1,0 +1,20 @@
+/* store_merge.h - a newly loaded file against what the database holds.
+ *
+ * For each channel the file's entry is compared by its hash with the one of the last load: an entry
+ * that changed (or went) wins over what the API did to it, the others leave that alone.  Called
+ * inside a transaction of the database thread. */
+#ifndef AMPS_STORE_MERGE_H
+#define AMPS_STORE_MERGE_H
+
+#include "amps-master/store/db_channel.h"
+
+/* Writes the rows that differ and the model's other parts (meta `settings`, `highest_id`).  Each
+ * API change that lost gets a line in `notices` (an array).  *ret_changed: was anything written? 0
+ * or -Exxx as in db.h; -EINVAL for an entry without a usable id. */
+must_check int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_changed);
+
+/* Behind a merge: rows that are as the file has them borrow their trees from the model, so that
+ * nobody parses ten thousand again. */
+void store_merge_trees(const json_t *model, struct channel_rows *rows);
+
+#endif

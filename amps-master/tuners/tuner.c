@@ -1,0 +1,550 @@
+/* tuner.c - from the facts of one tuner to what happens next. */
+#include "amps-master/tuners/tuner.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/text.h"
+
+static const bool legal[TUNER_STATE_COUNT_][TUNER_STATE_COUNT_] = {
+	[TUNER_IDLE] = {[TUNER_STARTING] = true, [TUNER_FAILED] = true},
+	[TUNER_STARTING] = {[TUNER_RUNNING] = true,
+			    [TUNER_FAILED] = true,
+			    [TUNER_IDLE] = true,
+			    [TUNER_RESTARTING] = true,
+			    [TUNER_ENDED] = true},
+	[TUNER_RUNNING] = {[TUNER_STALLED] = true,
+			   [TUNER_RESTARTING] = true,
+			   [TUNER_ENDED] = true,
+			   [TUNER_IDLE] = true,
+			   [TUNER_FAILED] = true},
+	[TUNER_STALLED] = {[TUNER_RUNNING] = true,
+			   [TUNER_RESTARTING] = true,
+			   [TUNER_ENDED] = true,
+			   [TUNER_IDLE] = true,
+			   [TUNER_FAILED] = true},
+	[TUNER_RESTARTING] = {[TUNER_RUNNING] = true,
+			      [TUNER_IDLE] = true,
+			      [TUNER_ENDED] = true,
+			      [TUNER_FAILED] = true},
+	[TUNER_ENDED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true, [TUNER_FAILED] = true},
+	[TUNER_FAILED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true},
+};
+
+static int64_t wall_of(uint64_t mono_us)
+{
+	return clock_wall_us() - (int64_t)(clock_mono_us() - mono_us);
+}
+
+bool tuner_both(const struct tuner *t)
+{
+	return t->raw || (t->def && t->def->both);
+}
+
+static void slot_give_back(struct tuner *t)
+{
+	struct tuner_slot none = {0};
+
+	if (t->slot < 0)
+		return;
+	assert(tuner_empty(t)); /* on_pulse() passes over tuners without a slot */
+	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &none);
+	t->owner->slots[t->slot] = NULL;
+	if (t->own)
+		count_fact(&chantab_header(t->owner)->overlap_running, -1);
+	t->slot = -1;
+}
+
+static bool slot_take(struct tuner *t)
+{
+	struct tuner **slots = t->owner->slots;
+
+	/* second round: one that only stays to show its last error makes room */
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; t->slot < 0 && i < (int)TUNERS_MAX; i++) {
+			if (round && slots[i] && tuner_empty(slots[i]))
+				tuner_set_state(slots[i], TUNER_IDLE);
+			if (!slots[i]) {
+				t->slot = i;
+				slots[i] = t;
+				if (t->own)
+					count_fact(&chantab_header(t->owner)->overlap_running, 1);
+			}
+		}
+	return t->slot >= 0;
+}
+
+void tuner_publish(struct tuner *t)
+{
+	struct tuner_slot slot = {
+		.state = t->state,
+		.channel = t->channel,
+		.pid = t->ingest ? MAX(t->ingest->pid, 0) : 0,
+		.derive_pid = t->derive ? MAX(t->derive->pid, 0) : 0,
+		.restarts = t->restarts,
+		.started_wall_us = t->started_wall_us,
+	};
+
+	if (t->slot < 0)
+		return;
+	if (tuner_both(t))
+		slot.derive_pid = slot.pid;
+	for (const struct output *o = t->outputs; o; o = o->next) {
+		slot.wants += o->wants;
+		if (o->source && o->current.map.header)
+			slot.bitrate_in = atomic_load_explicit(&o->current.map.header->bitrate_in,
+							       memory_order_relaxed);
+	}
+	text_copy(slot.key, sizeof(slot.key), t->key);
+	text_copy(slot.last_error, sizeof(slot.last_error), t->last_error);
+	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &slot);
+}
+
+void tuner_set_state(struct tuner *t, enum tuner_state state)
+{
+	if (t->state != state) {
+		assert(legal[t->state][state]);
+		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
+			  tuner_state_name(t->state), tuner_state_name(state));
+		if (state == TUNER_STARTING)
+			t->last_error[0] = '\0';
+		t->forget = false;
+	}
+	t->state = state;
+	if (state == TUNER_IDLE)
+		slot_give_back(t);
+	else
+		tuner_publish(t);
+	for (struct output *o = t->outputs; o; o = o->next)
+		output_publish(o);
+}
+
+void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text)
+{
+	for (struct output *o = t->outputs; o; o = o->next)
+		output_gone(o, reason, status, text);
+	t->shown = false;
+}
+
+void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
+			char shown[ERROR_TEXT_MAX])
+{
+	text_hide_source(text, def ? def->source_text : "", shown, ERROR_TEXT_MAX);
+}
+
+void tuner_fail(struct tuner *t, unsigned status, const char *text)
+{
+	char reason[ERROR_TEXT_MAX];
+
+	text_copy(reason, sizeof(reason), text);
+	text_copy(t->last_error, sizeof(t->last_error), reason);
+	t->last_status = status;
+	tuner_set_state(t, TUNER_FAILED);
+	tuner_give_up(t, GONE_FAILED, status, reason);
+	tuner_stop_jobs(t);
+}
+
+void tuner_stop_jobs(struct tuner *t)
+{
+	if (t->derive)
+		job_stop(t->derive);
+	if (t->ingest)
+		job_stop(t->ingest);
+}
+
+bool tuner_empty(const struct tuner *t)
+{
+	return !t->outputs && !t->ingest && !t->derive;
+}
+
+/* When an output goes: 0 = at once, UINT64_MAX = not before something changes. */
+static uint64_t output_expires_us(const struct output *o, uint64_t idle_us)
+{
+	const struct tuner *t = o->tuner;
+
+	if (o->wants)
+		return UINT64_MAX;
+	if (o->ended || t->own || t->state == TUNER_FAILED || !t->def || (!o->source && !o->def))
+		return 0;
+	return idle_us ? o->idle_since_us + idle_us : UINT64_MAX;
+}
+
+/* Outputs that have been without viewers for the idle time go, the source's after all others. */
+static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us, uint64_t *next_us)
+{
+	struct output *o, *next;
+	uint64_t expires_us;
+
+	for (o = t->outputs; o; o = next) {
+		next = o->next;
+		if (o->source)
+			continue;
+		expires_us = output_expires_us(o, idle_us);
+		if (now_us >= expires_us)
+			output_switch_off(o);
+		else
+			*next_us = MIN(*next_us, expires_us);
+	}
+	o = t->outputs;
+	if (!o || !o->source || o->next)
+		return;
+	expires_us = output_expires_us(o, idle_us);
+	if (now_us < expires_us)
+		*next_us = MIN(*next_us, expires_us);
+	else if (t->ingest)
+		job_stop(t->ingest); /* a restart goes on from the frontier of the ring */
+	else
+		output_free(o);
+}
+
+/* A job whose resolved definition changed is replaced; the old source connection closes before the
+ * new one opens. */
+static void stop_outdated(struct tuner *t)
+{
+	if (!t->def)
+		return;
+	if (tuner_both(t) && t->derive)
+		job_stop(t->derive);
+	if (!t->ingest || t->source_hash == t->def->hash || t->ingest->state == JOB_STOPPING)
+		return;
+	job_stop(t->ingest);
+	if (t->state == TUNER_RUNNING || t->state == TUNER_STALLED)
+		tuner_set_state(t, TUNER_RESTARTING);
+}
+
+static bool has_derived(const struct tuner *t)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (!o->source && !o->ended)
+			return true;
+	return false;
+}
+
+static bool has_wants(const struct tuner *t)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (o->wants)
+			return true;
+	return false;
+}
+
+static void start_job(struct tuner *t, enum job_role role, uint64_t *next_us)
+{
+	int r;
+
+	if (role != JOB_DERIVE) {
+		t->source_hash = t->def->hash;
+		if (!t->shown)
+			t->started_wall_us = wall_of(clock_mono_us());
+		if (t->state == TUNER_IDLE || t->state == TUNER_ENDED || t->state == TUNER_FAILED)
+			tuner_set_state(t, TUNER_STARTING);
+	}
+	r = job_start(t, role);
+	tuner_publish(t);
+	if (r == 0)
+		return;
+	tuner_fail(t, 503, "there is no memory or descriptor for this channel's job");
+	*next_us = 0; /* another look, at the outputs that nobody waits for any more */
+}
+
+/* Where one job in both roles becomes two, or two become one, what fills the derived outputs goes
+ * before its successor begins: time goes on from where it stopped. */
+static bool predecessor_is_there(const struct tuner *t)
+{
+	return tuner_both(t) ? t->derive != NULL : t->ingest && t->ingest->role == JOB_BOTH;
+}
+
+/* Starts what is wanted and not there; what must wait for its retry sets the timer. */
+static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	bool both = tuner_both(t);
+
+	if (!t->outputs || t->state == TUNER_FAILED || t->owner->shutting_down || !t->def)
+		return;
+	if (predecessor_is_there(t))
+		return;
+	if (!t->ingest && t->state != TUNER_ENDED) {
+		if (now_us >= t->ingest_retry.at_us)
+			start_job(t, both ? JOB_BOTH : JOB_INGEST, next_us);
+		else
+			*next_us = MIN(*next_us, t->ingest_retry.at_us);
+	}
+	if (both || !has_derived(t) || t->derive || t->state == TUNER_FAILED)
+		return;
+	if (now_us >= t->derive_retry.at_us)
+		start_job(t, JOB_DERIVE, next_us);
+	else
+		*next_us = MIN(*next_us, t->derive_retry.at_us);
+}
+
+static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
+{
+	uint64_t wait_us = next_us > now_us ? next_us - now_us : 1000;
+	struct timeval tv = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
+
+	if (next_us == UINT64_MAX)
+		event_del(t->timer);
+	else
+		event_add(t->timer, &tv);
+}
+
+/* With nothing left the tuner is idle.  One that failed or ended keeps its slot, so that its reason
+ * can be read and new requests are answered with it at once; a viewer's own does not, since nobody
+ * asks for it again. */
+static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	bool keep = !t->own && !t->forget && (t->state == TUNER_ENDED || t->state == TUNER_FAILED);
+
+	if (!tuner_empty(t))
+		return;
+	if (keep) {
+		if (t->state == TUNER_FAILED && t->ingest_retry.at_us > now_us)
+			*next_us = MIN(*next_us, t->ingest_retry.at_us);
+		return;
+	}
+	t->shown = false;
+	tuner_set_state(t, TUNER_IDLE);
+}
+
+void tuner_update(struct tuner *t)
+{
+	uint64_t now_us = clock_mono_us(), next_us = UINT64_MAX;
+	const struct lineup_settings *s = &t->owner->lineup->settings;
+
+	stop_outdated(t);
+	drop_idle_outputs(t, now_us, (uint64_t)s->idle_timeout_ms * 1000, &next_us);
+	if (!has_derived(t)) {
+		t->derive_shown = false;
+		if (t->derive)
+			job_stop(t->derive);
+	}
+	if (t->ingest && !t->outputs)
+		job_stop(t->ingest);
+	if (has_wants(t) || t->ingest)
+		start_jobs(t, now_us, &next_us);
+	settle(t, now_us, &next_us);
+	arm(t, now_us, next_us);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tuner_update(arg);
+}
+
+void tuner_update_soon(struct tuner *t)
+{
+	const struct timeval now = {0, 0};
+
+	event_add(t->timer, &now);
+}
+
+void tuner_retry_now(struct retry *r)
+{
+	r->at_us = 0;
+	backoff_init(&r->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
+}
+
+void tuner_forget_overlap(struct tuner *t)
+{
+	if (!t)
+		return;
+	free(t->overlap);
+	t->overlap = NULL;
+}
+
+void tuner_forget_failures(struct tuner *t)
+{
+	tuner_retry_now(&t->ingest_retry);
+	tuner_retry_now(&t->derive_retry);
+}
+
+static struct tuner *tuner_find(const struct tuners *ts, const char *key)
+{
+	struct tuner *t = ts->all;
+
+	while (t && strcmp(t->key, key) != 0)
+		t = t->next;
+	return t;
+}
+
+static struct tuner *tuner_new(struct tuners *ts, const char *key)
+{
+	struct tuner *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->owner = ts;
+	t->slot = -1;
+	tuner_forget_failures(t);
+	text_copy(t->key, sizeof(t->key), key);
+	t->timer = evtimer_new(ts->env.base, on_timer, t);
+	if (!t->timer) {
+		free(t);
+		return NULL;
+	}
+	t->next = ts->all;
+	ts->all = t;
+	return t;
+}
+
+/* One of its own for a definition: one that is idle by now, so that there are never more than were
+ * watched at once, or a new one with the next number. */
+static struct tuner *tuner_own(struct tuners *ts, const struct lineup_tuner *def)
+{
+	char key[TUNER_KEY_MAX];
+	unsigned last = 0;
+	struct tuner *t;
+	int id;
+
+	for (t = ts->all; t; t = t->next) {
+		if (!t->own || t->def != def)
+			continue;
+		if (t->slot < 0)
+			return t;
+		last = MAX(last, t->own);
+	}
+	/* The number follows the channel's, which has only digits: a variant's name may hold '#'.
+	 */
+	id = (int)strspn(def->key, "0123456789");
+	snprintf(key, sizeof(key), "%.*s#%u%s", id, def->key, last + 1, def->key + id);
+	t = tuner_new(ts, key);
+	if (t)
+		t->own = last + 1;
+	return t;
+}
+
+const struct lineup_tuner *tuner_definition(const struct tuner *t)
+{
+	char key[TUNER_KEY_MAX];
+
+	if (t->own)
+		snprintf(key, sizeof(key), "%u%s", t->channel, t->key + strcspn(t->key, "/"));
+	else
+		text_copy(key, sizeof(key), t->key);
+	return lineup_find_key(t->owner->lineup, key);
+}
+
+static struct tuner *tuner_shared(struct tuners *ts, const struct lineup_tuner *def)
+{
+	struct tuner *t = tuner_find(ts, def->key);
+
+	if (!t)
+		t = tuner_new(ts, def->key);
+	if (t) {
+		t->def = def;
+		t->channel = def->channel;
+	}
+	return t;
+}
+
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, const struct msg_want *m)
+{
+	struct tuner *t = m->own ? tuner_own(ts, def) : tuner_shared(ts, def);
+
+	if (!t)
+		return NULL;
+	if (m->own) {
+		tuner_forget_failures(t); /* they were somebody else's */
+		t->own_address = m->address;
+		t->own_token = m->token;
+		t->def = def;
+		t->channel = def->channel;
+	}
+	return slot_take(t) ? t : NULL;
+}
+
+static unsigned refuse_over_limit(const struct tuners *ts, const struct msg_want *m,
+				  const char **ret_text)
+{
+	unsigned all = 0, address = 0, token = 0;
+
+	for (const struct tuner *t = ts->all; t; t = t->next) {
+		if (!t->own || t->slot < 0)
+			continue;
+		all++;
+		address += m->address && t->own_address == m->address;
+		token += m->token && t->own_token == m->token;
+	}
+	if (token >= OVERLAP_TOKEN_MAX)
+		*ret_text = "the token has all the streams with overlap=true it may have";
+	else if (address >= OVERLAP_ADDRESS_MAX)
+		*ret_text = "this address has all the streams with overlap=true it may have";
+	else if (all >= ts->lineup->settings.max_overlap)
+		*ret_text = "the server has all the streams with overlap=true it may have";
+	else
+		return 0;
+	count_fact(&chantab_header(ts)->overlap_refused, 1);
+	return token >= OVERLAP_TOKEN_MAX || address >= OVERLAP_ADDRESS_MAX ? 429 : 503;
+}
+
+unsigned tuner_refuse_own(const struct tuners *ts, const struct lineup_tuner *def,
+			  const struct msg_want *m, const char **ret_text)
+{
+	const struct tuner *shared = tuner_find(ts, def->key);
+	uint64_t now_us = clock_mono_us();
+
+	if (shared && now_us < shared->ingest_retry.at_us) {
+		*ret_text = shared->last_error;
+		return shared->last_status ? shared->last_status : 502;
+	}
+	if (shared && shared->overlap && now_us < shared->overlap->retry.at_us) {
+		*ret_text = shared->overlap->text;
+		return shared->overlap->status;
+	}
+	return refuse_over_limit(ts, m, ret_text);
+}
+
+void tuner_own_result(const struct tuner *own, unsigned status, const char *text)
+{
+	struct tuner *shared = NULL;
+	struct overlap_failure *f;
+	uint64_t now_us = clock_mono_us();
+
+	if (!own->def)
+		return;
+	if (!text) {
+		tuner_forget_overlap(tuner_find(own->owner, own->def->key));
+		return;
+	}
+	shared = tuner_shared(own->owner, own->def);
+	if (!shared)
+		return;
+	f = shared->overlap;
+	/* several that were started at once fail together: that is one failure */
+	if (f && now_us < f->retry.at_us)
+		return;
+	if (!f) {
+		f = shared->overlap = calloc(1, sizeof(*f));
+		if (!f)
+			return;
+		shared->source_hash = shared->ingest ? shared->source_hash : shared->def->hash;
+		tuner_retry_now(&f->retry);
+	}
+	f->status = status;
+	text_copy(f->text, sizeof(f->text), text);
+	f->retry.at_us = now_us + backoff_next_ms(&f->retry.backoff, true) * 1000ull;
+}
+
+void tuner_free(struct tuner *t)
+{
+	struct tuner **at = &t->owner->all;
+
+	while (*at && *at != t)
+		at = &(*at)->next;
+	if (*at)
+		*at = t->next;
+	if (t->ingest)
+		job_free(t->ingest);
+	if (t->derive)
+		job_free(t->derive);
+	while (t->outputs)
+		output_free(t->outputs);
+	slot_give_back(t);
+	event_free(t->timer);
+	free(t->overlap);
+	free(t);
+}

@@ -1,0 +1,222 @@
+/* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
+ * tuners.c, tuner.c, tuner_job.c, tuner_output.c and tuner_report.c.
+ *
+ *	tuners > tuner > job (ingest, derive)      owned, in this order
+ *	               > output > want
+ *
+ * States (tuner_set_state is the only writer):
+ *
+ *	idle -> starting -> running <-> stalled
+ *	            |          |  ^        |
+ *	            v          v  |        v
+ *	         failed      restarting <--+      running -> ended
+ *
+ * Everything that happens (a want, a message, a death, a timer) changes facts and then calls
+ * tuner_update(), the one place that starts and stops jobs from those facts. */
+#ifndef AMPS_TUNER_H
+#define AMPS_TUNER_H
+
+#include "amps-master/util/backoff.h"
+#include "amps-master/tuners/ring_pool.h"
+#include "amps-master/tuners/tuners_env.h"
+#include "amps-master/lineup/lineup.h"
+#include "common/chantab.h"
+#include "common/peer.h"
+#include "common/ring.h"
+
+/* A worker's wish for an output; dies with the worker, with RELEASE or with OUTPUT_GONE. */
+struct want {
+	struct want *next;
+	struct output *output;
+	unsigned worker;
+	uint32_t id; /* chosen by the worker */
+	char variant[VARIANT_NAME_MAX + 1];
+};
+
+/* One generation of an output's ring, as the master holds it. */
+struct output_ring {
+	int fd; /* -1: none */
+	uint64_t generation;
+	uint64_t data_bytes;
+	bool same_job;	 /* follows an earlier ring of the same job without a break */
+	struct ring map; /* for frontier, heartbeat, rates; once the job has mapped and we sealed */
+};
+
+struct output {
+	struct output *next;
+	struct tuner *tuner;
+	char variant[VARIANT_NAME_MAX + 1];
+	bool source;			 /* the ingest's own ring: every plain output is this one */
+	const struct lineup_output *def; /* NULL for the source; re-pointed with each line-up */
+	unsigned slot;			 /* of the channel table */
+	struct output_ring current;	 /* what workers read */
+	struct output_ring next_ring;	 /* what its job fills but nobody reads yet */
+	struct output_ring ordered;	 /* being made by the ring pool; generation 0 = none */
+	bool offered;			 /* to workers */
+	bool ended;
+	unsigned wants;
+	uint64_t idle_since_us;			 /* 0 while wanted */
+	uint64_t rate_commit, rate_us, rate_bps; /* bitrate of what is written */
+};
+
+enum job_state { JOB_WAITS_FOR_NURSERY, JOB_ALIVE, JOB_STOPPING };
+
+struct job {
+	struct tuner *tuner;
+	enum job_role role;
+	enum job_state state;
+	struct peer *peer;
+	int child_fd; /* the job's end, while the nursery has not got it */
+	pid_t pid;    /* from its HELLO; 0 before, -1 once it is reaped */
+	uint64_t started_us;
+	uint64_t handed_us;  /* to the nursery */
+	uint64_t running_us; /* its first random access point; 0 = none yet */
+	uint64_t stop_us;    /* when it was told to stop */
+	bool explained;	     /* why it ends is known: last_error says so, or it ENDED */
+	bool ended;
+	bool slow; /* a derive job that skips; last_error says so */
+};
+
+/* When the next start of a kind of job may happen. */
+struct retry {
+	struct backoff backoff;
+	uint64_t at_us; /* 0 = at once */
+};
+
+/* Why and until when no tuner of one viewer's own is made of a definition: the shared tuner holds
+ * the back-off for all of them. */
+struct overlap_failure {
+	struct retry retry;
+	unsigned status;
+	char text[ERROR_TEXT_MAX];
+};
+
+struct tuner {
+	struct tuner *next;
+	struct tuners *owner;
+	char key[TUNER_KEY_MAX];
+	uint32_t channel;
+	unsigned own; /* n of "5#n" or "5#n/sd", one viewer's alone; 0 = everybody's */
+	uint64_t own_address, own_token; /* whose; 0 = nobody's */
+	const struct lineup_tuner *def;	 /* NULL once the line-up has dropped it */
+	uint64_t source_hash;		 /* of what the running ingest was started with */
+	enum tuner_state state;
+	int slot;	   /* of the channel table; -1 while idle: no outputs and no jobs */
+	bool forget;	   /* FAILED or ENDED is over: idle once its jobs have gone */
+	bool raw;	   /* the source cannot live in TS: one job in both roles */
+	bool shown;	   /* has had a random access point since its first viewer came */
+	bool derive_shown; /* the same of its derive job */
+	bool live;
+	uint64_t hint_bytes; /* ring size that fitted the source last time */
+	struct job *ingest, *derive;
+	struct retry ingest_retry, derive_retry;
+	struct overlap_failure *overlap; /* of tuners of this definition that are one viewer's own;
+					    NULL = none since the definition changed */
+	struct output *outputs;
+	unsigned restarts;
+	unsigned unborn;	/* starts in a row of which no job came */
+	uint64_t start_took_us; /* until the source's last first media; 0 = not known */
+	unsigned silent_starts; /* of it in a row since then */
+	int64_t started_wall_us;
+	struct event *timer;
+	char last_error[ERROR_TEXT_MAX]; /* since it was idle; also once it runs again */
+	unsigned last_status;
+};
+
+struct tuners {
+	struct tuners_env env;
+	struct lineup *lineup;
+	struct tuner *all;
+	struct tuner *slots[TUNERS_MAX];
+	struct output *output_slots[OUTPUTS_MAX];
+	struct want *wants;
+	struct ring_pool *ring_pool; /* makes the large rings */
+	uint64_t generation;	     /* of the newest ring: no two of the server's are the same */
+	struct event *pulse;	     /* heartbeats and rates, while there are jobs */
+	unsigned jobs;
+	uint64_t born_us; /* when a job introduced itself last */
+	bool shutting_down;
+};
+
+/* The facts for /metrics in the channel table. */
+static inline struct chantab_header *chantab_header(const struct tuners *ts)
+{
+	return ts->env.chantab;
+}
+
+static inline void count_fact(_Atomic uint64_t *fact, int step)
+{
+	atomic_fetch_add_explicit(fact, (uint64_t)step, memory_order_relaxed);
+}
+
+/* tuner.c: facts -> actions */
+/* The tuner of this definition, or one that nobody else has; NULL: no memory, or no slot. */
+struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def,
+			const struct msg_want *m);
+/* May one more viewer have a tuner of its own?  0, or the HTTP status of the refusal and why. */
+unsigned tuner_refuse_own(const struct tuners *ts, const struct lineup_tuner *def,
+			  const struct msg_want *m, const char **ret_text);
+/* A tuner of one viewer's own has failed before its first media; or it runs (text NULL). */
+void tuner_own_result(const struct tuner *own, unsigned status, const char *text);
+/* What defines it in the line-up in force; NULL = nothing any more. */
+const struct lineup_tuner *tuner_definition(const struct tuner *t);
+void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
+void tuner_forget_failures(struct tuner *t);
+void tuner_forget_overlap(struct tuner *t); /* accepts NULL */
+void tuner_free(struct tuner *t);
+/* The step must be a legal one. */
+void tuner_set_state(struct tuner *t, enum tuner_state state);
+void tuner_publish(struct tuner *t);
+void tuner_update(struct tuner *t);
+void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a job's message */
+bool tuner_both(const struct tuner *t);	 /* one job in both roles? */
+/* All wants of the tuner (or of one output) are answered and void. */
+void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
+/* A reason as viewers may read it: not where the source is.  `def` may be NULL. */
+void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
+			char shown[ERROR_TEXT_MAX]);
+/* The same of a tuner that cannot go on; its jobs are stopped. */
+void tuner_fail(struct tuner *t, unsigned status, const char *text);
+void tuner_stop_jobs(struct tuner *t);
+bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
+
+/* tuner_job.c: processes */
+must_check int job_start(struct tuner *t, enum job_role role);
+void job_hand_over(struct job *j); /* to the nursery, if it did not have it yet */
+void job_stop(struct job *j);	   /* politely; SIGKILL follows from job_check() */
+void job_kill(struct job *j);
+void job_free(struct job *j);
+/* Kills what is silent, too slow to start or to stop.  Returns the next moment to look again. */
+void job_check(struct job *j, uint64_t now_us);
+
+/* tuner_output.c: rings */
+struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def);
+struct output *output_find(struct tuner *t, const char *variant, bool source);
+/* The ring that workers read is shown to one worker (-1: to all), for each variant it is wanted as;
+ * or it is no more. */
+void output_offer(struct output *o, int worker);
+void output_offer_end(struct output *o);
+void output_free(struct output *o); /* unlinks; no want may be left */
+/* The same for a derived one; the job that fills it is told. */
+void output_switch_off(struct output *o);
+/* Makes the next ring (a large one off the loop) and gives it to the job.  0 or -Exxx. */
+must_check int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job);
+/* The ring pool has made (or failed to make) the ring that was ordered.  Takes fd. */
+void output_on_ordered(struct output *o, uint64_t generation, int fd);
+/* What a job said of the ring of this generation.  0, -ESTALE (not the one it has now), -EBADMSG,
+ * or why the ring cannot be trusted. */
+must_check int output_on_mapped(struct output *o, uint64_t generation);
+must_check int output_on_running(struct output *o, uint64_t generation);
+/* Is the ring of this generation one that its job fills? */
+bool output_has_ring(const struct output *o, uint64_t generation);
+void output_publish(struct output *o);
+void output_gone(struct output *o, enum gone_reason reason, unsigned status, const char *text);
+/* Its ring, if it has one; `follows`: the want reads the ring before it. */
+void output_send_ring(struct output *o, const struct want *w, bool follows);
+void output_measure(struct output *o, uint64_t now_us);
+int64_t output_frontier_90k(const struct output *o);
+
+/* tuners.c */
+void want_free(struct tuners *ts, struct want *w);
+
+#endif

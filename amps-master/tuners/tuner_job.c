@@ -1,0 +1,680 @@
+/* tuner_job.c - the processes of a tuner: started through the nursery, spoken to over one socket
+ * each, ended politely first and with SIGKILL then. */
+#include "amps-master/tuners/tuner.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/buf.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#define JOB_STOP_US  2000000 /* from SHUTDOWN to SIGKILL */
+#define JOB_HELLO_US 3000000 /* from the nursery's hands, or another's, to the first word */
+#define JOB_SILENCE_US                                                                             \
+	5000000 /* without a heartbeat once it runs: a codec may be busy for a while */
+#define JOB_START_SLACK_US                                                                         \
+	5000000		     /* beyond start_timeout, whose viewers the workers have answered */
+#define JOB_BRIEF_US 1000000 /* a job that ran so long was of use: its successor starts at once */
+#ifdef AMPS_SANITIZED
+#define SANITIZER_MEMORY 4 /* their shadow and what they keep of freed memory */
+#else
+#define SANITIZER_MEMORY 1
+#endif
+
+static const char *const role_names[] = {"ingest", "derive", "ingest and derive"};
+
+static struct retry *retry_of(struct job *j)
+{
+	return j->role == JOB_DERIVE ? &j->tuner->derive_retry : &j->tuner->ingest_retry;
+}
+
+static struct job **place_of(struct job *j)
+{
+	return j->role == JOB_DERIVE ? &j->tuner->derive : &j->tuner->ingest;
+}
+
+void job_kill(struct job *j)
+{
+	if (j->pid > 0)
+		kill(j->pid, SIGKILL);
+}
+
+/* To be called while the tuner does not have the job itself: the first one that comes and the last
+ * one that goes count. */
+static void count_running(const struct tuner *t, int step)
+{
+	if (!t->ingest && !t->derive)
+		count_fact(&chantab_header(t->owner)->tuners_running, step);
+}
+
+/* Nothing that came later is overwritten when it is over. */
+static void job_set_slow(struct job *j, bool slow)
+{
+	static const char text[] = "the encoder is too slow for the source, skipping ahead";
+	struct tuner *t = j->tuner;
+
+	if (j->slow == slow)
+		return;
+	j->slow = slow;
+	if (slow)
+		text_copy(t->last_error, sizeof(t->last_error), text);
+	else if (strcmp(t->last_error, text) == 0)
+		t->last_error[0] = '\0';
+}
+
+void job_free(struct job *j)
+{
+	job_set_slow(j, false);
+	*place_of(j) = NULL;
+	count_running(j->tuner, -1);
+	j->tuner->owner->jobs--;
+	close_fd(&j->child_fd);
+	j->peer = peer_free(j->peer);
+	free(j);
+}
+
+void job_stop(struct job *j)
+{
+	if (j->state == JOB_STOPPING)
+		return;
+	j->stop_us = clock_mono_us();
+	if (j->state == JOB_WAITS_FOR_NURSERY)
+		close_fd(&j->child_fd); /* nobody has it: the peer sees the end at once */
+	else
+		peer_send_shutdown(j->peer, &(struct msg_shutdown){}, NULL);
+	j->state = JOB_STOPPING;
+}
+
+void job_hand_over(struct job *j)
+{
+	const struct tuners_env *env = &j->tuner->owner->env;
+
+	if (j->state != JOB_WAITS_FOR_NURSERY || env->fork_job(env->owner, j->child_fd) < 0)
+		return;
+	close_fd(&j->child_fd);
+	j->handed_us = clock_mono_us();
+	j->state = JOB_ALIVE;
+}
+
+static uint64_t heartbeat_us(const struct job *j)
+{
+	uint64_t newest = 0;
+
+	for (const struct output *o = j->tuner->outputs; o; o = o->next) {
+		const struct output_ring *rings[] = {&o->current, &o->next_ring};
+
+		if (o->source != (j->role == JOB_INGEST))
+			continue;
+		for (size_t i = 0; i < array_size(rings); i++)
+			if (rings[i]->map.header)
+				newest = MAX(newest, atomic_load_explicit(
+							     &rings[i]->map.header->heartbeat_us,
+							     memory_order_relaxed));
+	}
+	return newest;
+}
+
+/* Memory that is the process's own, from proc(5): neither its files nor its rings.  0 once it is
+ * gone. */
+static uint64_t own_bytes(pid_t pid)
+{
+	unsigned long resident = 0, shared = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	f = pid > 0 ? fopen(path, "re") : NULL;
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %lu %lu", &resident, &shared) != 2)
+		resident = shared = 0;
+	fclose(f);
+	return resident > shared ? (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)
+				 : 0;
+}
+
+/* True with the reason if the job uses more memory than it may. */
+static bool is_too_large(const struct job *j, char *why, size_t cap)
+{
+	unsigned configured = j->tuner->owner->lineup->settings.memory_mb;
+	unsigned limit_mb = configured		    ? configured
+			    : j->role == JOB_INGEST ? JOB_MEMORY_INGEST_MB
+						    : JOB_MEMORY_DERIVE_MB;
+	uint64_t used_mb = own_bytes(j->pid) >> 20;
+
+	if (used_mb <= (uint64_t)limit_mb * SANITIZER_MEMORY)
+		return false;
+	snprintf(why, cap,
+		 configured ? "its process used more than limits.memory_mb (%llu MB of %u)"
+			    : "its process used too much memory (%llu MB of %u; limits.memory_mb "
+			      "sets the limit)",
+		 (unsigned long long)used_mb, limit_mb);
+	return true;
+}
+
+void job_check(struct job *j, uint64_t now_us)
+{
+	char too_large[160];
+	const struct lineup_settings *s = &j->tuner->owner->lineup->settings;
+	uint64_t start_us = (uint64_t)s->start_timeout_ms * 1000 + JOB_START_SLACK_US;
+	uint64_t beat_us = heartbeat_us(j);
+	const char *why = NULL;
+
+	if (j->state == JOB_STOPPING && now_us - j->stop_us > JOB_STOP_US)
+		why = "it did not stop when told to";
+	else if (j->state == JOB_ALIVE && !j->running_us && now_us - j->started_us > start_us)
+		why = "it delivered nothing in time";
+	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
+		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
+		why = "it shows no sign of life";
+	else if (j->state == JOB_ALIVE && is_too_large(j, too_large, sizeof(too_large)))
+		why = too_large;
+	/* a nursery that still brings forth others has only not come to this one yet */
+	if (j->state == JOB_ALIVE && !j->pid &&
+	    now_us > MAX(j->handed_us, j->tuner->owner->born_us) + JOB_HELLO_US)
+		j->tuner->owner->env.nursery_hangs(j->tuner->owner->env.owner);
+	if (!why)
+		return;
+	log_warn("the %s job is of no use (%s), killing it channel=%s pid=%d", role_names[j->role],
+		 why, j->tuner->key, (int)j->pid);
+	if (!j->explained)
+		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
+	j->explained = true;
+	job_kill(j);
+	/* a job that never introduced itself has no pid for us: its socket is all there is */
+	if (j->pid <= 0) {
+		struct tuner *t = j->tuner;
+
+		job_free(j);
+		tuner_update(t);
+	}
+}
+
+/* ---------- messages ---------- */
+
+static struct output *output_of(struct job *j, uint32_t slot)
+{
+	struct output *o = slot < OUTPUTS_MAX ? j->tuner->owner->output_slots[slot] : NULL;
+
+	if (!o || o->tuner != j->tuner || o->source != (j->role == JOB_INGEST))
+		return NULL;
+	return o;
+}
+
+/* Only a child of ours may be signalled later, and the pid is the job's own word: returns it, -1
+ * for one that was reaped before its words were read, or 0 for somebody else's. */
+static pid_t child_of_ours(pid_t pid)
+{
+	siginfo_t info;
+
+	if (pid <= 1)
+		return 0;
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return pid;
+	return kill(pid, 0) < 0 && errno == ESRCH ? -1 : 0;
+}
+
+static int on_hello(struct job *j, const struct msg *m)
+{
+	struct msg_hello hello;
+	int r = msg_decode_hello(m->bytes, m->len, &hello);
+	pid_t pid = r < 0 ? 0 : child_of_ours((pid_t)hello.pid);
+
+	if (!pid || j->pid || strcmp(hello.version, AMPS_VERSION) != 0)
+		return -EBADMSG;
+	j->pid = pid;
+	j->tuner->unborn = 0;
+	j->tuner->owner->born_us = clock_mono_us();
+	tuner_publish(j->tuner);
+	return 0;
+}
+
+static int on_mapped(struct job *j, const struct msg *m)
+{
+	struct msg_job_mapped mapped;
+	int r = msg_decode_job_mapped(m->bytes, m->len, &mapped);
+	struct output *o = r < 0 ? NULL : output_of(j, mapped.output);
+
+	if (r < 0 || !o)
+		return r;
+	/* an output or a ring that was taken back meanwhile is no fault of the job */
+	r = output_on_mapped(o, mapped.generation);
+	return r == -ESTALE ? 0 : r;
+}
+
+static int on_running(struct job *j, const struct msg *m)
+{
+	struct msg_job_running running;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_running(m->bytes, m->len, &running);
+	struct output *o = r < 0 ? NULL : output_of(j, running.output);
+
+	if (r < 0 || !o)
+		return r;
+	if (j->ended)
+		return -EBADMSG; /* after its last words */
+	r = output_on_running(o, running.generation);
+	if (r < 0)
+		return r == -ESTALE ? 0 : r;
+	if (!j->running_us) {
+		j->running_us = clock_mono_us();
+		if (j->role != JOB_DERIVE)
+			t->start_took_us = j->running_us - j->started_us;
+		log_info("the channel is running channel=%s job=%s pid=%d after_ms=%d", t->key,
+			 role_names[j->role], (int)j->pid,
+			 (int)((j->running_us - j->started_us) / 1000));
+	}
+	if (t->own && !t->shown)
+		tuner_own_result(t, 0, NULL);
+	t->derive_shown = t->derive_shown || j->role == JOB_DERIVE;
+	t->shown = true;
+	if (j->role != JOB_DERIVE)
+		tuner_set_state(t, TUNER_RUNNING);
+	return 0;
+}
+
+/* The wanted size comes from the job's own measurement; it is hostile until clamped. */
+static int on_ring_small(struct job *j, const struct msg *m)
+{
+	struct msg_job_ring_small small;
+	int r = msg_decode_job_ring_small(m->bytes, m->len, &small);
+	struct output *o = r < 0 ? NULL : output_of(j, small.output);
+	uint64_t bytes;
+
+	if (r < 0 || !o)
+		return r;
+	bytes = ring_class(small.wanted_bytes);
+	if (o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes)
+		return 0;
+	if (o->source)
+		j->tuner->hint_bytes = bytes;
+	log_info("the channel gets a larger ring channel=%s bytes=%llu", j->tuner->key,
+		 (unsigned long long)bytes);
+	r = output_give_ring(o, j, bytes, true);
+	if (r < 0)
+		log_warn("there is no larger ring (%s), staying with the small one channel=%s",
+			 strerror(-r), j->tuner->key);
+	return 0;
+}
+
+static int on_source(struct job *j, const struct msg *m)
+{
+	struct msg_job_source source;
+	int r = msg_decode_job_source(m->bytes, m->len, &source);
+
+	if (r < 0 || source.kind >= SOURCE_KIND_COUNT_)
+		return -EBADMSG;
+	j->tuner->live = source.live;
+	if (source.kind == SOURCE_RAW && j->role == JOB_INGEST)
+		j->tuner->raw = true;
+	return 0;
+}
+
+static int on_ended(struct job *j, const struct msg *m)
+{
+	struct msg_job_ended ended;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_ended(m->bytes, m->len, &ended);
+
+	if (r < 0)
+		return r;
+	j->explained = j->ended = true;
+	/* a wish that comes before its process has gone is one for the next showing already */
+	if (j->role != JOB_DERIVE)
+		tuner_set_state(t, TUNER_ENDED);
+	for (struct output *o = t->outputs; o; o = o->next) {
+		if (o->source != (j->role == JOB_INGEST))
+			continue;
+		o->ended = true;
+		output_gone(o, GONE_ENDED, 404, "the programme has ended");
+	}
+	log_info("the source has come to its end channel=%s job=%s", t->key, role_names[j->role]);
+	return 0;
+}
+
+/* One output's profile is at fault: its viewers get the reason, the others never notice.  The slot
+ * of one that was switched off meanwhile may be another's: the ring's generation tells. */
+static int on_output_failed(struct job *j, const struct msg *m)
+{
+	struct msg_job_output_failed failed;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_output_failed(m->bytes, m->len, &failed);
+	struct output *o = r < 0 ? NULL : output_of(j, failed.output);
+
+	if (r < 0 || !o || !output_has_ring(o, failed.generation))
+		return r;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
+	log_warn("an output cannot be made (%s), going on without it channel=%s variant=%s",
+		 t->last_error, t->key, o->variant);
+	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
+	o->ended = true;
+	tuner_update_soon(t);
+	return 0;
+}
+
+static int on_notice(struct job *j, const struct msg *m)
+{
+	struct msg_job_notice notice;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_notice(m->bytes, m->len, &notice);
+
+	if (r < 0 || j->state == JOB_STOPPING)
+		return r;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), notice.text);
+	log_warn("not all that was asked for is served (%s), going on with the rest channel=%s",
+		 t->last_error, t->key);
+	tuner_publish(t);
+	return 0;
+}
+
+static int on_failed(struct job *j, const struct msg *m)
+{
+	struct msg_job_failed failed;
+	struct tuner *t = j->tuner;
+	int r = msg_decode_job_failed(m->bytes, m->len, &failed);
+
+	if (r < 0)
+		return r;
+	j->explained = true;
+	/* it may be the source's own words */
+	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
+	t->last_status = failed.status == 504 ? 504 : 502;
+	return 0;
+}
+
+static int on_stalled(struct job *j, const struct msg *m)
+{
+	struct msg_job_stalled stalled;
+	int r = msg_decode_job_stalled(m->bytes, m->len, &stalled);
+
+	if (r == 0 && j->tuner->state == TUNER_RUNNING)
+		tuner_set_state(j->tuner, TUNER_STALLED);
+	return r;
+}
+
+static int on_slow(struct job *j, const struct msg *m)
+{
+	struct msg_job_slow slow;
+	int r = msg_decode_job_slow(m->bytes, m->len, &slow);
+
+	if (r == 0) {
+		job_set_slow(j, slow.slow != 0);
+		tuner_publish(j->tuner);
+	}
+	return r;
+}
+
+static int on_ready(struct job *j, const struct msg *m)
+{
+	struct msg_ready ready;
+
+	(void)j;
+	return msg_decode_ready(m->bytes, m->len, &ready);
+}
+
+static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m) = {
+	[MSG_HELLO] = on_hello,
+	[MSG_READY] = on_ready,
+	[MSG_JOB_MAPPED] = on_mapped,
+	[MSG_JOB_RUNNING] = on_running,
+	[MSG_JOB_RING_SMALL] = on_ring_small,
+	[MSG_JOB_SOURCE] = on_source,
+	[MSG_JOB_ENDED] = on_ended,
+	[MSG_JOB_OUTPUT_FAILED] = on_output_failed,
+	[MSG_JOB_NOTICE] = on_notice,
+	[MSG_JOB_FAILED] = on_failed,
+	[MSG_JOB_STALLED] = on_stalled,
+	[MSG_JOB_SLOW] = on_slow,
+};
+
+static int on_message(void *owner, struct peer *p, struct msg *m)
+{
+	struct job *j = owner;
+
+	(void)p;
+	if (!handlers[m->type])
+		return -EBADMSG;
+	/* What a stopping job says is about a definition, a source or outputs that are no longer
+	 * wanted.  Its pid is needed to kill it. */
+	if (j->state == JOB_STOPPING && m->type != MSG_HELLO)
+		return 0;
+	return handlers[m->type](j, m);
+}
+
+/* ---------- the end ---------- */
+
+static void note_failure(struct job *j)
+{
+	struct retry *retry = retry_of(j);
+	uint64_t now_us = clock_mono_us();
+	bool young = !j->running_us || now_us - j->running_us < JOB_BRIEF_US;
+	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
+
+	if (j->role != JOB_DERIVE)
+		j->tuner->silent_starts = j->running_us ? 0 : j->tuner->silent_starts + 1;
+	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
+	j->tuner->restarts++;
+	count_fact(&chantab_header(j->tuner->owner)->jobs_failed, 1);
+	log_warn("the %s job is lost (%s), trying again in %u ms channel=%s", role_names[j->role],
+		 j->tuner->last_error, delay_ms, j->tuner->key);
+}
+
+/* Those who waited for a derive job that never showed anything; the source goes on. */
+static void fail_derived(struct tuner *t)
+{
+	for (struct output *o = t->outputs; o; o = o->next) {
+		if (o->source)
+			continue;
+		o->ended = true;
+		output_gone(o, GONE_FAILED, t->last_status ? t->last_status : 502, t->last_error);
+	}
+}
+
+static bool only_source_left(const struct tuner *t)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (!o->source)
+			return false;
+	return true;
+}
+
+/* The source cannot live in TS: whoever wanted it as it is gets the reason, the others one job in
+ * both roles. */
+static void lost_raw(struct tuner *t)
+{
+	struct output *source = output_find(t, "", true);
+
+	log_info("the source cannot live in a transport stream as it is (%s), only profiles "
+		 "can play it channel=%s",
+		 t->last_error, t->key);
+	/* the one that waits for a source's ring would wait in vain */
+	if (t->derive)
+		job_stop(t->derive);
+	if (source) {
+		source->ended = true;
+		output_gone(source, GONE_FAILED, 502, t->last_error);
+	}
+	if (only_source_left(t))
+		tuner_set_state(t, TUNER_FAILED);
+}
+
+/* Until a channel has shown anything its viewers get an error; afterwards they stay. */
+static void lost(struct job *j)
+{
+	struct tuner *t = j->tuner;
+
+	if (!j->explained)
+		text_copy(t->last_error, sizeof(t->last_error), "its process died unexpectedly");
+	if (t->raw && j->role == JOB_INGEST) {
+		lost_raw(t);
+		return;
+	}
+	note_failure(j);
+	if (j->role == JOB_DERIVE) {
+		if (!t->derive_shown)
+			fail_derived(t);
+	} else if (t->shown) {
+		tuner_set_state(t, TUNER_RESTARTING);
+	} else {
+		if (t->own)
+			tuner_own_result(t, t->last_status ? t->last_status : 502, t->last_error);
+		tuner_fail(t, t->last_status ? t->last_status : 502, t->last_error);
+	}
+}
+
+/* A job that never spoke went down with the nursery on the way: no fault of its source, so the next
+ * one is asked, a few times. */
+static bool was_never_born(struct job *j, int error)
+{
+	struct tuner *t = j->tuner;
+
+	if (j->pid || error != -EPIPE || ++t->unborn > JOB_UNBORN_MAX)
+		return false;
+	retry_of(j)->at_us = clock_mono_us() + RESPAWN_MIN_MS * 1000;
+	log_info("no %s job came of its start, asking for it again channel=%s", role_names[j->role],
+		 t->key);
+	return true;
+}
+
+static void on_broken(void *owner, struct peer *p, int error)
+{
+	struct job *j = owner;
+	struct tuner *t = j->tuner;
+
+	(void)p;
+	if (error != -EPIPE) {
+		log_error("the %s job sent a malformed message (%s), killing it channel=%s",
+			  role_names[j->role], strerror(-error), t->key);
+		text_copy(t->last_error, sizeof(t->last_error), "its process broke the protocol");
+		j->explained = true;
+	}
+	job_kill(j);
+	if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error)) {
+		j->state = JOB_STOPPING; /* nothing is sent to it any more */
+		lost(j);
+	}
+	job_free(j);
+	tuner_update(t);
+}
+
+static const struct peer_handler job_handler = {on_message, on_broken};
+
+/* ---------- the start ---------- */
+
+/* A source that has run answers about as fast again, so a connection that is accepted and never
+ * answered is left sooner than start_timeout says.  Each try without media has twice the time, for
+ * a source that has become slow. */
+static uint32_t restart_ms(const struct tuner *t)
+{
+	const struct lineup_settings *s = &t->owner->lineup->settings;
+	uint64_t ms = 2 * (s->stall_timeout_ms + t->start_took_us / 1000)
+		      << MIN(t->silent_starts, 16u);
+
+	return t->shown && t->start_took_us ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
+}
+
+/* The definition's spec; for a job that fills derived outputs with theirs, whose filters may read
+ * files: the job must know them before it gives up its rights.  Without memory the outputs are left
+ * out. */
+static void job_spec(const struct job *j, struct buf *spec)
+{
+	const struct lineup_tuner *def = j->tuner->def;
+
+	const char *between = "";
+
+	buf_printf(spec, "%.*s,\"outputs\":[", (int)strlen(def->spec) - 1, def->spec);
+	for (size_t i = 0; j->role != JOB_INGEST && i < def->output_count; i++) {
+		if (def->outputs[i].plain)
+			continue;
+		buf_printf(spec, "%s%s", between, def->outputs[i].spec);
+		between = ",";
+	}
+	buf_printf(spec, "]}");
+}
+
+static void send_job(struct job *j)
+{
+	_cleanup_(buf_done) struct buf spec = BUF_INIT;
+	struct tuner *t = j->tuner;
+	const struct tuners_env *env = &t->owner->env;
+	struct output *source = output_find(t, "", true);
+	struct msg_job m = {
+		.role = (uint8_t)j->role,
+		.master_pid = (uint32_t)getpid(),
+		.key = t->key,
+		.spec = NULL,
+		.continue_90k = source && t->shown ? output_frontier_90k(source) : TIME_NONE,
+		.continue_mono_us = clock_mono_us(),
+		.epoch_mono_us = env->epoch_mono_us,
+		.restart_ms = j->role == JOB_DERIVE ? 0 : restart_ms(t),
+		.log_level = env->log_level,
+		.log_json = env->log_json,
+	};
+
+	job_spec(j, &spec);
+	m.spec = buf_ok(&spec) && spec.len < JOB_SPEC_MAX ? spec.data : t->def->spec;
+	peer_send_job(j->peer, &m, NULL);
+}
+
+/* What it shall fill, and for a derive job what it shall read. */
+static int send_rings(struct job *j)
+{
+	struct tuner *t = j->tuner;
+	struct output *source = output_find(t, "", true);
+
+	for (struct output *o = t->outputs; o; o = o->next) {
+		int r;
+
+		if (o->source != (j->role == JOB_INGEST))
+			continue;
+		r = output_give_ring(o, j, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST, false);
+		if (r < 0)
+			return r;
+	}
+	if (j->role == JOB_DERIVE && source && source->current.fd >= 0) {
+		struct msg_job_source_ring m = {.generation = source->current.generation,
+						.data_bytes = source->current.data_bytes};
+
+		peer_send_job_source_ring(j->peer, &m, &source->current.fd);
+	}
+	return 0;
+}
+
+int job_start(struct tuner *t, enum job_role role)
+{
+	struct job *j = calloc(1, sizeof(*j));
+	int fds[2], r;
+
+	assert(t->slot >= 0);
+	if (!j)
+		return -ENOMEM;
+	r = msg_socketpair(fds);
+	if (r < 0) {
+		free(j);
+		return r;
+	}
+	j->tuner = t;
+	j->role = role;
+	j->child_fd = fds[1];
+	j->started_us = clock_mono_us();
+	count_running(t, 1);
+	*place_of(j) = j;
+	t->owner->jobs++;
+	r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);
+	if (r == 0) {
+		send_job(j);
+		r = send_rings(j);
+	}
+	if (r < 0) {
+		job_free(j);
+		return r;
+	}
+	t->last_status = 0;
+	count_fact(&chantab_header(t->owner)->jobs_started, 1);
+	job_hand_over(j);
+	return 0;
+}

@@ -1,0 +1,321 @@
+/* tuner_output.c - an output of a tuner: its rings, generation by generation, and those who read
+ * them. */
+#include "amps-master/tuners/tuner.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/shm.h"
+#include "common/text.h"
+
+static void ring_drop(struct output_ring *r)
+{
+	ring_close(&r->map);
+	close_fd(&r->fd);
+	*r = (struct output_ring){.fd = -1};
+}
+
+struct output *output_find(struct tuner *t, const char *variant, bool source)
+{
+	for (struct output *o = t->outputs; o; o = o->next)
+		if (source ? o->source : !o->source && !strcmp(o->variant, variant))
+			return o;
+	return NULL;
+}
+
+struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def)
+{
+	bool source = !def || (def->plain && !tuner_both(t));
+	struct output *o = output_find(t, variant, source);
+	unsigned slot = 0;
+
+	if (o)
+		return o;
+	while (slot < OUTPUTS_MAX && t->owner->output_slots[slot])
+		slot++;
+	o = slot < OUTPUTS_MAX ? calloc(1, sizeof(*o)) : NULL;
+	if (!o)
+		return NULL;
+	o->tuner = t;
+	o->source = source;
+	if (!source) {
+		o->def = def;
+		text_copy(o->variant, sizeof(o->variant), variant);
+	}
+	o->slot = slot;
+	o->current.fd = o->next_ring.fd = o->ordered.fd = -1;
+	o->idle_since_us = clock_mono_us();
+	t->owner->output_slots[slot] = o;
+	o->next = t->outputs;
+	t->outputs = o;
+	return o;
+}
+
+/* One of several wants of the same variant stands for all of them. */
+static bool want_is_last(const struct want *w)
+{
+	const struct want *other = w->next;
+
+	while (other && (other->output != w->output || strcmp(other->variant, w->variant) != 0))
+		other = other->next;
+	return !other;
+}
+
+void output_offer(struct output *o, int worker)
+{
+	const struct tuner *t = o->tuner;
+	const struct tuners_env *env = &t->owner->env;
+	struct msg_output_offer m = {.channel = t->channel,
+				     .form = FORM_TS,
+				     .output = o->slot,
+				     .generation = o->current.generation,
+				     .data_bytes = o->current.data_bytes,
+				     .live = t->live};
+
+	if (o->current.fd < 0 || t->own)
+		return;
+	for (const struct want *w = t->owner->wants; w; w = w->next) {
+		if (w->output != o || !want_is_last(w))
+			continue;
+		m.variant = w->variant;
+		env->output_offer(env->owner, worker, &m, o->current.fd);
+		o->offered = true;
+	}
+}
+
+void output_offer_end(struct output *o)
+{
+	const struct tuners_env *env = &o->tuner->owner->env;
+
+	if (o->offered)
+		env->output_offer_end(env->owner,
+				      &(struct msg_output_offer_end){.output = o->slot});
+	o->offered = false;
+}
+
+void output_free(struct output *o)
+{
+	struct output **at = &o->tuner->outputs;
+	struct output_slot none = {0};
+
+	while (*at && *at != o)
+		at = &(*at)->next;
+	if (*at)
+		*at = o->next;
+	output_offer_end(o);
+	chantab_put_output(o->tuner->owner->env.chantab, o->slot, &none);
+	o->tuner->owner->output_slots[o->slot] = NULL;
+	ring_drop(&o->current);
+	ring_drop(&o->next_ring);
+	free(o);
+}
+
+void output_switch_off(struct output *o)
+{
+	struct tuner *t = o->tuner;
+	struct job *j = tuner_both(t) ? t->ingest : t->derive;
+
+	/* one that waits for its process finds this behind the order itself */
+	if (j && j->state != JOB_STOPPING)
+		peer_send_job_output_off(j->peer, &(struct msg_job_output_off){.output = o->slot},
+					 NULL);
+	output_free(o);
+}
+
+void output_publish(struct output *o)
+{
+	struct tuner *t = o->tuner;
+	struct output_slot slot = {.state = t->state,
+				   .tuner = (uint32_t)MAX(t->slot, 0),
+				   .form = FORM_TS,
+				   .generation = o->current.generation};
+
+	text_copy(slot.variant, sizeof(slot.variant), o->variant);
+	chantab_put_output(t->owner->env.chantab, o->slot, &slot);
+}
+
+int64_t output_frontier_90k(const struct output *o)
+{
+	return o->current.map.header ? ring_frontier_90k(&o->current.map) : TIME_NONE;
+}
+
+/* Hands a finished ring to the job that shall fill it. */
+static void hand_ring(struct output *o, struct job *j, const struct output_ring *r)
+{
+	struct msg_job_output m = {.output = o->slot,
+				   .generation = r->generation,
+				   .data_bytes = r->data_bytes,
+				   .continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
+				   .spec = o->def && !o->source ? o->def->spec : ""};
+
+	ring_drop(&o->next_ring);
+	o->next_ring = *r;
+	peer_send_job_output(j->peer, &m, &r->fd);
+}
+
+int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job)
+{
+	struct tuner *t = o->tuner;
+	struct output_ring r = {.fd = -1,
+				.generation = ++t->owner->generation,
+				.data_bytes = ring_class(bytes),
+				.same_job = same_job};
+
+	o->ended = false;
+	o->ordered = (struct output_ring){.fd = -1}; /* what was ordered before is void */
+	if (r.data_bytes > RING_BYTES_FIRST) {
+		o->ordered = r;
+		return ring_pool_request(t->owner->ring_pool, o->slot, r.generation, r.data_bytes);
+	}
+	r.fd = ring_create("amps-ring", r.data_bytes, r.generation);
+	if (r.fd < 0)
+		return r.fd;
+	hand_ring(o, j, &r);
+	return 0;
+}
+
+/* There is no memory: without the source nothing goes on, without an encoder's output the rest
+ * does. */
+static void output_without_ring(struct output *o)
+{
+	static const char reason[] = "there is no memory for this channel";
+
+	if (o->source) {
+		tuner_fail(o->tuner, 503, reason);
+	} else {
+		output_gone(o, GONE_FAILED, 503, reason);
+		o->ended = true;
+	}
+	tuner_update_soon(o->tuner);
+}
+
+void output_on_ordered(struct output *o, uint64_t generation, int fd)
+{
+	struct tuner *t = o->tuner;
+	struct job *j = o->source || tuner_both(t) ? t->ingest : t->derive;
+	struct output_ring r = o->ordered;
+
+	if (r.generation != generation || !j || j->state == JOB_STOPPING) {
+		close_fd(&fd);
+		return;
+	}
+	o->ordered = (struct output_ring){.fd = -1};
+	r.fd = fd;
+	if (fd < 0 && r.same_job)
+		log_warn("there is no larger ring (%s), staying with the small one channel=%s",
+			 strerror(-fd), t->key);
+	else if (fd < 0)
+		output_without_ring(o);
+	else
+		hand_ring(o, j, &r);
+}
+
+int output_on_mapped(struct output *o, uint64_t generation)
+{
+	struct output_ring *r = &o->next_ring;
+	int e;
+
+	if (r->fd < 0 || r->generation != generation)
+		return -ESTALE;
+	if (r->map.header)
+		return -EBADMSG;
+	e = shm_seal_writer(r->fd);
+	if (e < 0)
+		return e;
+	return ring_open(&r->map, r->fd, r->data_bytes);
+}
+
+void output_send_ring(struct output *o, const struct want *w, bool follows)
+{
+	const struct output_ring *r = &o->current;
+	const struct tuners_env *env = &o->tuner->owner->env;
+	struct msg_output_ring m = {.want = w->id,
+				    .output = o->slot,
+				    .generation = r->generation,
+				    .data_bytes = r->data_bytes,
+				    .same_job = r->same_job && follows,
+				    .live = o->tuner->live};
+
+	if (r->fd >= 0)
+		env->output_ring(env->owner, w->worker, &m, r->fd);
+}
+
+bool output_has_ring(const struct output *o, uint64_t generation)
+{
+	return (o->current.fd >= 0 && o->current.generation == generation) ||
+	       (o->next_ring.fd >= 0 && o->next_ring.generation == generation);
+}
+
+/* A derive job reads the source's ring, each generation of it. */
+static void feed_derive(struct output *o)
+{
+	struct tuner *t = o->tuner;
+	struct msg_job_source_ring m = {.generation = o->current.generation,
+					.data_bytes = o->current.data_bytes,
+					.same_job = o->current.same_job};
+
+	if (t->derive && t->derive->state != JOB_STOPPING && o->current.fd >= 0)
+		peer_send_job_source_ring(t->derive->peer, &m, &o->current.fd);
+}
+
+int output_on_running(struct output *o, uint64_t generation)
+{
+	struct tuner *t = o->tuner;
+
+	if (o->next_ring.fd < 0 || o->next_ring.generation != generation)
+		return -ESTALE;
+	if (!o->next_ring.map.header)
+		return -EBADMSG;
+	ring_drop(&o->current);
+	o->current = o->next_ring;
+	o->next_ring = (struct output_ring){.fd = -1};
+	o->rate_us = 0;
+	for (struct want *w = t->owner->wants; w; w = w->next)
+		if (w->output == o)
+			output_send_ring(o, w, true);
+	output_offer_end(o); /* variants that are wanted no more hold the ring before this one */
+	output_offer(o, -1);
+	if (o->source)
+		feed_derive(o);
+	output_publish(o);
+	return 0;
+}
+
+void output_gone(struct output *o, enum gone_reason reason, unsigned status, const char *text)
+{
+	struct tuners *ts = o->tuner->owner;
+	char shown[ERROR_TEXT_MAX];
+	struct want *next;
+
+	output_offer_end(o);
+	tuner_viewers_text(o->tuner->def, text, shown);
+	for (struct want *w = ts->wants; w; w = next) {
+		struct msg_output_gone m = {
+			.want = w->id, .reason = (uint8_t)reason, .status = status, .text = shown};
+
+		next = w->next;
+		if (w->output != o)
+			continue;
+		ts->env.output_gone(ts->env.owner, w->worker, &m);
+		want_free(ts, w);
+	}
+}
+
+/* Bits a second over the last seconds, smoothed. */
+void output_measure(struct output *o, uint64_t now_us)
+{
+	uint64_t commit, span_us = now_us - o->rate_us;
+
+	if (!o->current.map.header)
+		return;
+	commit = ring_commit(&o->current.map);
+	if (o->rate_us && span_us >= 900000 && commit >= o->rate_commit) {
+		uint64_t bps = (commit - o->rate_commit) * 8 * 1000000 / span_us;
+
+		o->rate_bps = o->rate_bps ? (o->rate_bps * 3 + bps) / 4 : bps;
+	} else if (o->rate_us) {
+		return;
+	}
+	o->rate_commit = commit;
+	o->rate_us = now_us;
+}

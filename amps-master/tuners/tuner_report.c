@@ -1,0 +1,92 @@
+/* tuner_report.c - the tuners as JSON, for `amps tuners`. */
+#include "amps-master/tuners/tuners.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "amps-master/tuners/tuner.h"
+
+/* CPU seconds and resident bytes of a process, from proc(5); zeroes once it is gone. */
+static void process_usage(pid_t pid, double *cpu_seconds, uint64_t *memory_bytes)
+{
+	unsigned long user, system;
+	char path[64], line[1024];
+	const char *behind_name;
+	long resident;
+	FILE *f;
+
+	if (pid <= 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f) && (behind_name = strrchr(line, ')')) &&
+	    sscanf(behind_name + 1,
+		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d "
+		   "%*u %*u %ld",
+		   &user, &system, &resident) == 3) {
+		*cpu_seconds += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+		*memory_bytes += (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	}
+	fclose(f);
+}
+
+static json_t *pid_json(const struct job *j)
+{
+	return j && j->pid > 0 ? json_integer(j->pid) : json_null();
+}
+
+static json_t *tuner_json(const struct tuner *t, void *owner,
+			  uint64_t (*viewers_of)(void *owner, uint32_t output_slot))
+{
+	json_t *variants = json_array();
+	uint64_t viewers = 0, memory = 0, rate_in = 0, rate_out = 0;
+	int64_t up_us = t->started_wall_us ? clock_wall_us() - t->started_wall_us : 0;
+	const struct job *derive = tuner_both(t) ? t->ingest : t->derive;
+	double cpu = 0;
+	char started[32];
+
+	for (const struct output *o = t->outputs; o; o = o->next) {
+		if (o->wants)
+			viewers += viewers_of(owner, o->slot);
+		if (o->variant[0])
+			json_array_append_new(variants, json_string(o->variant));
+		if (o->source)
+			rate_in = o->rate_bps;
+		if (!o->source || o->wants)
+			rate_out += o->rate_bps;
+	}
+	process_usage(t->ingest ? t->ingest->pid : 0, &cpu, &memory);
+	process_usage(t->derive ? t->derive->pid : 0, &cpu, &memory);
+	time_format_iso8601(t->started_wall_us, started);
+	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
+			 "s:I, s:s?}",
+			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
+			 pid_json(t->ingest), "derive_pid", pid_json(derive), "state",
+			 tuner_state_name(t->state), "source", t->def ? t->def->source_text : "",
+			 "started", started, "uptime_seconds", (double)MAX(up_us, 0) / 1e6,
+			 "viewers", (json_int_t)viewers, "bitrate_in", (json_int_t)rate_in,
+			 "bitrate_out", (json_int_t)rate_out, "restarts", (int)t->restarts,
+			 "cpu_seconds", cpu, "memory_bytes", (json_int_t)memory, "last_error",
+			 t->last_error[0] ? t->last_error : NULL);
+}
+
+json_t *tuners_report(const struct tuners *ts, void *owner,
+		      uint64_t (*viewers_of)(void *owner, uint32_t output_slot))
+{
+	json_t *list = json_array();
+
+	for (const struct tuner *t = ts->all; t; t = t->next)
+		if (t->slot >= 0)
+			json_array_append_new(list, tuner_json(t, owner, viewers_of));
+	return list;
+}
+
+unsigned tuners_count(const struct tuners *ts)
+{
+	unsigned n = 0;
+
+	for (const struct tuner *t = ts->all; t; t = t->next)
+		n += t->slot >= 0;
+	return n;
+}

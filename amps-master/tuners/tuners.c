@@ -1,0 +1,479 @@
+/* tuners.c - see tuners.h: wishes, line-ups and deaths reach the tuner they concern. */
+#include "amps-master/tuners/tuners.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "amps-master/tuners/tuner.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#define PULSE_MS 500
+
+static const char no_memory[] = "there is no memory for this channel";
+
+static void on_pulse(evutil_socket_t fd, short what, void *arg)
+{
+	struct tuners *ts = arg;
+	uint64_t now_us = clock_mono_us();
+
+	(void)fd;
+	(void)what;
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		if (t->slot < 0)
+			continue;
+		for (struct output *o = t->outputs; o; o = o->next)
+			output_measure(o, now_us);
+		if (t->derive)
+			job_check(t->derive, now_us);
+		if (t->ingest)
+			job_check(t->ingest, now_us);
+		tuner_publish(t);
+	}
+}
+
+static void on_ring_made(void *owner, uint32_t slot, uint64_t generation, int fd)
+{
+	struct tuners *ts = owner;
+	struct output *o = ts->output_slots[slot];
+
+	if (o)
+		output_on_ordered(o, generation, fd);
+	else
+		close_fd(&fd);
+}
+
+int tuners_new(const struct tuners_env *env, struct tuners **ret)
+{
+	const struct timeval period = {0, PULSE_MS * 1000};
+	struct tuners *ts = calloc(1, sizeof(*ts));
+
+	if (!ts)
+		return -ENOMEM;
+	ts->env = *env;
+	ts->pulse = event_new(env->base, -1, EV_PERSIST, on_pulse, ts);
+	if (!ts->pulse || event_add(ts->pulse, &period) < 0 ||
+	    ring_pool_new(env->base, on_ring_made, ts, &ts->ring_pool) < 0) {
+		tuners_free(ts);
+		return -ENOMEM;
+	}
+	*ret = ts;
+	return 0;
+}
+
+struct tuners *tuners_free(struct tuners *ts)
+{
+	if (!ts)
+		return NULL;
+	while (ts->wants)
+		want_free(ts, ts->wants);
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		if (t->ingest)
+			job_kill(t->ingest);
+		if (t->derive)
+			job_kill(t->derive);
+	}
+	while (ts->all)
+		tuner_free(ts->all);
+	ring_pool_free(ts->ring_pool);
+	if (ts->pulse)
+		event_free(ts->pulse);
+	lineup_free(ts->lineup);
+	free(ts);
+	return NULL;
+}
+
+const struct lineup *tuners_lineup(const struct tuners *ts)
+{
+	return ts->lineup;
+}
+
+/* ---------- wants ---------- */
+
+void want_free(struct tuners *ts, struct want *w)
+{
+	struct want **at = &ts->wants;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (*at)
+		*at = w->next;
+	if (w->output && --w->output->wants == 0)
+		w->output->idle_since_us = clock_mono_us();
+	free(w);
+}
+
+static struct want *want_find(struct tuners *ts, unsigned worker, uint32_t id)
+{
+	struct want *w = ts->wants;
+
+	while (w && (w->worker != worker || w->id != id))
+		w = w->next;
+	return w;
+}
+
+static void refuse(struct tuners *ts, unsigned worker, uint32_t id, enum gone_reason reason,
+		   unsigned status, const char *text)
+{
+	struct msg_output_gone m = {
+		.want = id, .reason = (uint8_t)reason, .status = status, .text = text};
+
+	ts->env.output_gone(ts->env.owner, worker, &m);
+}
+
+/* A new wish for a film that ended starts it afresh: what is left of the last showing goes. */
+static void forget_last_showing(struct tuner *t)
+{
+	tuner_give_up(t, GONE_ENDED, 404, "the programme has ended");
+	tuner_stop_jobs(t);
+	while (t->outputs)
+		output_free(t->outputs);
+}
+
+/* A ring for an output that has none, if its job runs already. */
+static int output_fill(struct output *o)
+{
+	struct tuner *t = o->tuner;
+	struct job *filler = o->source || tuner_both(t) ? t->ingest : t->derive;
+
+	if (!filler || filler->state == JOB_STOPPING || o->current.fd >= 0 ||
+	    o->next_ring.fd >= 0 || o->ordered.generation)
+		return 0;
+	return output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST, false);
+}
+
+static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
+		       const struct msg_want *m, const struct lineup_output *def)
+{
+	struct output *last = output_find(t, m->variant, false);
+	struct want *w = calloc(1, sizeof(*w));
+	struct output *o;
+	/* a derived output needs the source's ring beside its own */
+	bool source_ok;
+	int r;
+
+	/* what has ended has yet to go: this is a new one */
+	if (last && last->ended && !last->wants)
+		output_switch_off(last);
+	o = w ? output_get(t, m->variant, def) : NULL;
+	source_ok = tuner_both(t) || (o && output_get(t, "", NULL));
+
+	if (!o || !source_ok) {
+		free(w);
+		return -ENOMEM;
+	}
+	w->worker = worker;
+	w->id = m->want;
+	w->output = o;
+	text_copy(w->variant, sizeof(w->variant), m->variant);
+	o->wants++;
+	o->idle_since_us = 0;
+	w->next = ts->wants;
+	ts->wants = w;
+	output_send_ring(o, w, false);
+	output_offer(o, -1);
+	r = output_fill(o);
+	/* the worker is refused and forgets the want, so nobody would ever release it */
+	if (r < 0)
+		want_free(ts, w);
+	return r;
+}
+
+void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
+{
+	const struct lineup_tuner *def;
+	const struct lineup_output *output;
+	const char *text = "";
+	char shown[ERROR_TEXT_MAX];
+	struct tuner *t;
+	unsigned status;
+
+	if (want_find(ts, worker, m->want))
+		return;
+	if (!ts->lineup || m->form != FORM_TS ||
+	    lineup_resolve(ts->lineup, m->channel, m->variant, &def, &output) < 0) {
+		refuse(ts, worker, m->want, GONE_REMOVED, 404, "there is no such channel");
+		return;
+	}
+	if (def->unavailable || ts->shutting_down) {
+		refuse(ts, worker, m->want, GONE_FAILED, def->unavailable ? 502 : 503,
+		       def->unavailable ? def->unavailable : "the server is shutting down");
+		return;
+	}
+	status = m->own ? tuner_refuse_own(ts, def, m, &text) : 0;
+	if (status) {
+		tuner_viewers_text(def, text, shown);
+		refuse(ts, worker, m->want, GONE_FAILED, status, shown);
+		return;
+	}
+	t = tuner_get(ts, def, m);
+	if (!t) {
+		refuse(ts, worker, m->want, GONE_FAILED, 503, "all tuners are in use");
+		return;
+	}
+	if (t->state == TUNER_FAILED && clock_mono_us() < t->ingest_retry.at_us) {
+		tuner_viewers_text(def, t->last_error, shown);
+		refuse(ts, worker, m->want, GONE_FAILED, t->last_status ? t->last_status : 502,
+		       shown);
+		return;
+	}
+	if (t->raw && output->plain) {
+		refuse(ts, worker, m->want, GONE_FAILED, 502,
+		       "a transport stream cannot carry this source's codecs, a variant that "
+		       "encodes could");
+		tuner_update(t); /* it may be idle, and stays so */
+		return;
+	}
+	if (t->state == TUNER_ENDED || t->state == TUNER_FAILED) {
+		forget_last_showing(t);
+		tuner_set_state(t, TUNER_STARTING);
+	}
+	if (want_attach(ts, t, worker, m, output) < 0)
+		refuse(ts, worker, m->want, GONE_FAILED, 503, no_memory);
+	tuner_update(t);
+}
+
+void tuners_release(struct tuners *ts, unsigned worker, uint32_t id)
+{
+	struct want *w = want_find(ts, worker, id);
+	struct tuner *t = w ? w->output->tuner : NULL;
+
+	if (!w)
+		return;
+	want_free(ts, w);
+	tuner_update(t);
+}
+
+void tuners_worker_ready(struct tuners *ts, unsigned worker)
+{
+	for (struct tuner *t = ts->all; t; t = t->next)
+		for (struct output *o = t->outputs; o; o = o->next)
+			if (o->offered)
+				output_offer(o, (int)worker);
+}
+
+void tuners_worker_gone(struct tuners *ts, unsigned worker)
+{
+	struct want *next;
+
+	for (struct want *w = ts->wants; w; w = next) {
+		next = w->next;
+		if (w->worker == worker)
+			want_free(ts, w);
+	}
+	for (struct tuner *t = ts->all; t; t = t->next)
+		if (t->slot >= 0)
+			tuner_update(t);
+}
+
+/* ---------- line-ups ---------- */
+
+/* Re-points the outputs of a tuner to the new definitions; a change of what decides one restarts
+ * the derive job, and its viewers stay.  One that is a copy by now is none of the derive's. */
+static void outputs_follow(struct tuner *t)
+{
+	bool changed = false;
+
+	for (struct output *o = t->outputs; o; o = o->next) {
+		const struct lineup_output *def = NULL;
+		uint64_t old = o->def ? o->def->hash : 0;
+
+		if (o->source)
+			continue;
+		for (size_t i = 0; t->def && i < t->def->output_count; i++)
+			if (!strcmp(t->def->outputs[i].variant, o->variant))
+				def = &t->def->outputs[i];
+		o->def = def && def->plain && !tuner_both(t) ? NULL : def;
+		changed = changed || !o->def || def->hash != old || def->plain;
+	}
+	if (changed)
+		tuner_retry_now(&t->derive_retry);
+	if (changed && t->derive)
+		job_stop(t->derive);
+	if (changed && t->ingest && tuner_both(t))
+		job_stop(t->ingest);
+}
+
+/* A wish whose variant has become a copy (or is none any more) moves to the output that fills it
+ * now; one whose variant is gone is answered. */
+static void wants_follow(struct tuners *ts, struct tuner *t)
+{
+	struct want *next;
+
+	for (struct want *w = ts->wants; w; w = next) {
+		const struct lineup_tuner *def;
+		const struct lineup_output *output;
+		struct output *from = w->output, *to;
+
+		next = w->next;
+		if (from->tuner != t)
+			continue;
+		if (lineup_resolve(ts->lineup, t->channel, w->variant, &def, &output) < 0 ||
+		    def != t->def) {
+			refuse(ts, w->worker, w->id, GONE_REMOVED, 404, "there is no such variant");
+			want_free(ts, w);
+			continue;
+		}
+		to = output_get(t, w->variant, output);
+		if (!to || to == from)
+			continue;
+		if (--from->wants == 0)
+			from->idle_since_us = clock_mono_us();
+		to->wants++;
+		to->idle_since_us = 0;
+		w->output = to;
+		output_send_ring(to, w, false);
+		output_offer_end(from);
+		output_offer(from, -1);
+		output_offer(to, -1);
+		if (output_fill(to) < 0) {
+			refuse(ts, w->worker, w->id, GONE_FAILED, 503, no_memory);
+			want_free(ts, w);
+		}
+	}
+}
+
+static void tuner_follow(struct tuners *ts, struct tuner *t)
+{
+	t->def = tuner_definition(t);
+	if (t->def && t->def->unavailable)
+		t->def = NULL;
+	if (t->def && t->source_hash != t->def->hash) {
+		/* what is known of the old source says nothing about this one */
+		t->raw = false;
+		t->start_took_us = 0;
+		tuner_retry_now(&t->ingest_retry);
+		tuner_forget_overlap(t);
+		if (t->state == TUNER_FAILED)
+			t->forget = true;
+	}
+	outputs_follow(t);
+	if (t->def) {
+		wants_follow(ts, t);
+		/* one job in both roles needed no ring between them, two do */
+		if (t->outputs && !tuner_both(t) && !output_get(t, "", NULL))
+			tuner_fail(t, 503, no_memory);
+	} else {
+		tuner_give_up(t, GONE_REMOVED, 404, "the channel has been removed");
+		tuner_stop_jobs(t);
+	}
+}
+
+void tuners_set_log_level(struct tuners *ts, enum log_level level)
+{
+	ts->env.log_level = level;
+}
+
+void tuners_set_lineup(struct tuners *ts, struct lineup *l)
+{
+	struct lineup *old = ts->lineup;
+	struct tuner *next;
+
+	ts->lineup = l;
+	for (struct tuner *t = ts->all; t; t = t->next)
+		tuner_follow(ts, t);
+	lineup_free(old);
+	for (struct tuner *t = ts->all; t; t = next) {
+		next = t->next;
+		if (!t->def && !t->ingest && !t->derive)
+			tuner_free(t);
+		else if (t->slot >= 0)
+			tuner_update(t);
+	}
+}
+
+/* ---------- nursery, reaper, control ---------- */
+
+void tuners_nursery_ready(struct tuners *ts)
+{
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		if (t->ingest)
+			job_hand_over(t->ingest);
+		if (t->derive)
+			job_hand_over(t->derive);
+	}
+}
+
+static bool job_reaped(struct job *j, pid_t pid, int wait_status)
+{
+	if (!j || j->pid != pid)
+		return false;
+	j->pid = -1; /* the number may be somebody else's from now on */
+	if (WIFSIGNALED(wait_status) && !j->explained) {
+		j->explained = true;
+		snprintf(j->tuner->last_error, sizeof(j->tuner->last_error),
+			 "its process was killed by signal %d", WTERMSIG(wait_status));
+	}
+	return true;
+}
+
+bool tuners_child_exited(struct tuners *ts, pid_t pid, int wait_status)
+{
+	for (struct tuner *t = ts->all; t; t = t->next)
+		if (job_reaped(t->ingest, pid, wait_status) ||
+		    job_reaped(t->derive, pid, wait_status))
+			return true;
+	return false;
+}
+
+/* Ends a profile-only variant, "5/sd" of tuner "5".  Those who watch one that is a copy read the
+ * source's output with everybody else: their wish tells them apart.  False = it does not run. */
+static bool stop_variant(struct tuners *ts, struct tuner *t, const char *variant)
+{
+	struct output *o = output_find(t, variant, false);
+	bool runs = o != NULL;
+	struct want *next;
+
+	for (struct want *w = ts->wants; w; w = next) {
+		next = w->next;
+		if (w->output->tuner != t || strcmp(w->variant, variant) != 0)
+			continue;
+		runs = true;
+		refuse(ts, w->worker, w->id, GONE_STOPPED, 503, "the variant was stopped");
+		want_free(ts, w);
+	}
+	if (o)
+		o->ended = true;
+	if (runs)
+		tuner_update(t);
+	return runs;
+}
+
+static void stop_tuner(struct tuner *t)
+{
+	tuner_give_up(t, GONE_STOPPED, 503, "the channel was stopped");
+	tuner_forget_failures(t);
+	for (struct output *o = t->outputs; o; o = o->next)
+		o->ended = true;
+	t->forget = true;
+	tuner_update(t);
+}
+
+int tuners_stop(struct tuners *ts, const char *key)
+{
+	for (struct tuner *t = ts->all; t; t = t->next) {
+		size_t n = strlen(t->key);
+
+		if (t->slot < 0 || strncmp(key, t->key, n) != 0)
+			continue;
+		if (key[n] == '/' && key[n + 1] != '\0' && stop_variant(ts, t, key + n + 1))
+			return 0;
+		if (key[n] != '\0')
+			continue;
+		stop_tuner(t);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+unsigned tuners_job_count(const struct tuners *ts)
+{
+	return ts->jobs;
+}
+
+void tuners_shutdown(struct tuners *ts)
+{
+	ts->shutting_down = true;
+	for (struct tuner *t = ts->all; t; t = t->next)
+		tuner_stop_jobs(t);
+}

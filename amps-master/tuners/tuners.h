@@ -1,0 +1,58 @@
+/* tuners.h - the life of every tuner by demand: wishes of the workers in, jobs and rings out.
+ *
+ * Owned by the master, used in its loop only.  A worker's wants come in; the tuners decide which
+ * jobs run, give them rings, tell the workers which ring fills which want, restart what failed with
+ * backoff and stop what nobody has watched for the idle time.  The channel table is written here
+ * and nowhere else. */
+#ifndef AMPS_TUNERS_H
+#define AMPS_TUNERS_H
+
+#include <sys/types.h>
+#include "amps-master/lineup/lineup.h"
+#include "amps-master/tuners/tuners_env.h"
+
+struct tuners;
+
+/* 0 or -ENOMEM. */
+must_check int tuners_new(const struct tuners_env *env, struct tuners **ret);
+/* Ends every job (politely, then SIGKILL) and frees. */
+struct tuners *tuners_free(struct tuners *t);
+
+/* A new line-up: takes it; restarts the jobs whose hash changed, removes tuners that are gone. */
+void tuners_set_lineup(struct tuners *t, struct lineup *l);
+const struct lineup *tuners_lineup(const struct tuners *t); /* NULL before the first */
+
+/* Jobs started from now on log from this level on. */
+void tuners_set_log_level(struct tuners *t, enum log_level level);
+
+/* From the worker pool. */
+void tuners_want(struct tuners *t, unsigned worker, const struct msg_want *m);
+void tuners_release(struct tuners *t, unsigned worker, uint32_t want);
+void tuners_worker_ready(struct tuners *t, unsigned worker);
+void tuners_worker_gone(struct tuners *t, unsigned worker); /* all its wants die */
+
+/* From the nursery and the reaper. */
+void tuners_nursery_ready(struct tuners *t);
+/* True if the pid was a job's. */
+bool tuners_child_exited(struct tuners *t, pid_t pid, int wait_status);
+
+/* `amps stop KEY` ("5", "5/sd"): ends the tuner, or switches a profile-only variant's output off;
+ * its viewers' answers end.  One that is a copy shares its output, which stays for the others.  0,
+ * or -ENOENT. */
+must_check int tuners_stop(struct tuners *t, const char *key);
+
+/* Array of SPEC.md section 2's tuner objects, new reference; `viewers_of` counts an output's
+ * viewers (from the worker pages). */
+json_t *tuners_report(const struct tuners *t, void *owner,
+		      uint64_t (*viewers_of)(void *owner, uint32_t output_slot));
+
+/* How many tuners tuners_report() lists; reads nothing but memory. */
+unsigned tuners_count(const struct tuners *t);
+
+/* Jobs alive, for shutdown and /metrics. */
+unsigned tuners_job_count(const struct tuners *t);
+
+/* Asks every job to end; the loop goes on until tuners_job_count() is 0. */
+void tuners_shutdown(struct tuners *t);
+
+#endif

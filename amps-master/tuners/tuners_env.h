@@ -1,0 +1,30 @@
+/* tuners_env.h - what the tuners need of the rest of the master. */
+#ifndef AMPS_TUNERS_ENV_H
+#define AMPS_TUNERS_ENV_H
+
+#include <event2/event.h>
+#include "common/log.h"
+#include "common/msg.h"
+
+/* Callbacks never call back into the tuners. */
+struct tuners_env {
+	struct event_base *base;
+	void *chantab; /* mapped for writing */
+	int64_t epoch_mono_us;
+	enum log_level log_level;
+	bool log_json;
+	void *owner;
+	/* Sends to a worker; silently nothing when that worker is gone. */
+	void (*output_ring)(void *owner, unsigned worker, const struct msg_output_ring *m, int fd);
+	/* The same to every worker, or to one. */
+	void (*output_offer)(void *owner, int worker, const struct msg_output_offer *m, int fd);
+	void (*output_offer_end)(void *owner, const struct msg_output_offer_end *m);
+	void (*output_gone)(void *owner, unsigned worker, const struct msg_output_gone *m);
+	/* Hands the job's end of a socket to the nursery.  0 or -EAGAIN (no nursery at the moment;
+	 * it is asked again after tuners_nursery_ready()).  The fd stays the caller's. */
+	int (*fork_job)(void *owner, int fd);
+	/* The nursery has taken a job and nobody has come out: it must be hanging. */
+	void (*nursery_hangs)(void *owner);
+};
+
+#endif
