@@ -1,10 +1,19 @@
 /* peer.c - see peer.h */
 #include "common/peer.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 
-/* A datagram the socket did not take yet. */
+/* A peer only moves down this list. */
+enum peer_state {
+	PEER_OPEN,
+	PEER_DEAF,     /* the other end has closed: nothing is sent, its last messages are read */
+	PEER_BROKEN,   /* `error` is set; the loop will report it */
+	PEER_REPORTED, /* on_broken was called: no further event */
+};
+
+/* A datagram that the socket has not taken yet. */
 struct queued {
 	struct queued *next;
 	size_t len;
@@ -20,8 +29,8 @@ struct peer {
 	void *owner;
 	struct queued *first, **last;
 	size_t queued_count;
-	bool deaf;  /* the other end has gone: nothing more is sent, its last words are read */
-	int error;  /* to be reported from the loop; then nothing more is sent */
+	enum peer_state state;
+	int error;
 	bool *gone; /* set by peer_free() for a callback that is still running */
 	struct msg *incoming;
 };
@@ -56,19 +65,42 @@ static struct queued *queued_new(const void *bytes, size_t len, const int *fds, 
 	return q;
 }
 
-/* Reports from the loop, never from inside a send. */
+static void peer_set_state(struct peer *p, enum peer_state state)
+{
+	assert(state > p->state);
+	assert((p->error != 0) == (state >= PEER_BROKEN));
+	p->state = state;
+}
+
+static void peer_set_error(struct peer *p, int error)
+{
+	assert(error < 0);
+	p->error = error;
+	peer_set_state(p, PEER_BROKEN);
+}
+
+/* For a send: the error is reported by the loop. */
 static void peer_break(struct peer *p, int error)
 {
-	if (p->error)
+	if (p->state >= PEER_BROKEN)
 		return;
-	p->error = error;
+	peer_set_error(p, error);
 	event_active(p->write_event, EV_WRITE, 0);
 }
 
-/* Its end is reported by the reader, behind what it still had to say. */
+/* From the loop; the handler may free the peer. */
+static void peer_report(struct peer *p)
+{
+	peer_set_state(p, PEER_REPORTED);
+	event_del(p->read_event);
+	event_del(p->write_event);
+	p->handler->on_broken(p->owner, p, p->error);
+}
+
+/* The reader reports the end, after the last messages. */
 static void peer_set_deaf(struct peer *p)
 {
-	p->deaf = true;
+	peer_set_state(p, PEER_DEAF);
 	while (p->first)
 		p->first = queued_free(p->first);
 	p->last = &p->first;
@@ -77,7 +109,8 @@ static void peer_set_deaf(struct peer *p)
 
 static void peer_update_events(struct peer *p)
 {
-	if (p->first && !p->error)
+	assert((p->first == NULL) == (p->queued_count == 0));
+	if (p->first && p->state == PEER_OPEN)
 		event_add(p->write_event, NULL);
 	else
 		event_del(p->write_event);
@@ -88,7 +121,7 @@ static void peer_send(struct peer *p, const void *bytes, size_t len, const int *
 	struct queued *q;
 	int r = -EAGAIN;
 
-	if (p->error || p->deaf)
+	if (p->state != PEER_OPEN)
 		return;
 	if (!p->first)
 		r = msg_send_bytes(p->fd, bytes, len, fds, fd_count);
@@ -117,7 +150,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while (!p->error && p->first) {
+	while (p->state == PEER_OPEN && p->first) {
 		struct queued *q = p->first;
 		int r = msg_send_bytes(p->fd, q->bytes, q->len, q->fds, q->fd_count);
 
@@ -128,7 +161,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 			break;
 		}
 		if (r < 0) {
-			p->error = r;
+			peer_set_error(p, r);
 			break;
 		}
 		p->first = queued_free(q);
@@ -137,13 +170,11 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 			p->last = &p->first;
 	}
 	peer_update_events(p);
-	if (p->error) {
-		event_del(p->read_event);
-		p->handler->on_broken(p->owner, p, p->error);
-	}
+	if (p->state == PEER_BROKEN)
+		peer_report(p);
 }
 
-/* One turn of the loop takes a bounded number, so that a chatty child starves nobody. */
+/* Messages that one turn of the loop takes from a peer, so that others get their turn. */
 #define PEER_TURN 64
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -153,8 +184,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	assert(p->state < PEER_REPORTED && p->gone == NULL);
 	p->gone = &gone;
-	for (int i = 0; i < PEER_TURN && !p->error; i++) {
+	for (int i = 0; i < PEER_TURN && p->state < PEER_BROKEN; i++) {
 		struct msg *m = p->incoming;
 		int r = msg_receive(p->fd, m);
 
@@ -166,15 +198,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 				return;
 			msg_done(m);
 		}
-		if (r < 0)
-			p->error = r;
+		if (r < 0 && p->state < PEER_BROKEN)
+			peer_set_error(p, r);
 	}
 	p->gone = NULL;
-	if (p->error) {
-		event_del(p->read_event);
-		event_del(p->write_event);
-		p->handler->on_broken(p->owner, p, p->error);
-	}
+	if (p->state == PEER_BROKEN)
+		peer_report(p);
 }
 
 int peer_new(struct event_base *base, int fd, const struct peer_handler *handler, void *owner,

@@ -1,7 +1,7 @@
 /* peer.h - one end of a message socket in a libevent loop (master and workers).
  *
- * Queues what the socket does not take at once (bounded by PEER_QUEUE_MAX; over it the peer counts
- * as broken) and calls back for each received message.  The callback may free the peer. */
+ * Queues what the socket does not take at once and calls back for each received message.  A queue
+ * over PEER_QUEUE_MAX breaks the peer.  A callback may free the peer. */
 #ifndef AMPS_PEER_H
 #define AMPS_PEER_H
 
@@ -13,15 +13,15 @@
 struct peer;
 
 struct peer_handler {
-	/* A message; m stays the peer's, descriptors may be taken.  Returning non-zero means the
-	 * message was malformed: the peer is then reported broken with that error. */
+	/* A message.  m remains the peer's; descriptors may be taken.  A negative return means that
+	 * the message was malformed: the peer is then reported broken with that error. */
 	int (*on_message)(void *owner, struct peer *p, struct msg *m);
-	/* The other end is gone (-EPIPE) or broken (-EBADMSG, ...); called once, as the last. */
+	/* The other end has gone (-EPIPE) or is broken (-EBADMSG, ...); the last call of a peer. */
 	void (*on_broken)(void *owner, struct peer *p, int error);
 };
 
-/* Takes fd.  `handler` is borrowed for ever, `owner` is passed through.  0 or -ENOMEM (fd is then
- * closed too). */
+/* Takes fd, also on failure.  `handler` is borrowed for the peer's life, `owner` is passed to it.
+ * 0 or -ENOMEM. */
 must_check int peer_new(struct event_base *base, int fd, const struct peer_handler *handler,
 			void *owner, struct peer **ret);
 struct peer *peer_free(struct peer *p); /* closes the socket; returns NULL; accepts NULL */
