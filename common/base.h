@@ -20,7 +20,8 @@
 #define MIN(a, b)	  ((a) < (b) ? (a) : (b))
 #define MAX(a, b)	  ((a) > (b) ? (a) : (b))
 
-/* Hands an owned pointer or descriptor over and leaves the local empty. */
+/* The value of an owned pointer or descriptor, which the caller takes over; empties the variable.
+ */
 #define TAKE_PTR(p)                                                                                \
 	({                                                                                         \
 		__typeof__(p) taken_ = (p);                                                        \
@@ -57,8 +58,8 @@ static inline void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Is this error of accept() a want of the system's, which the next try meets too?  The socket stays
- * readable meanwhile, so a loop that watches it has to pause. */
+/* True if accept() failed for lack of descriptors or memory: an immediate retry would fail too. The
+ * socket stays readable, so a loop that watches it must pause. */
 static inline bool accept_must_pause(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;

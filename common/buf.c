@@ -1,6 +1,7 @@
 /* buf.c - see buf.h */
 #include "common/buf.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ char *buf_reserve(struct buf *b, size_t n)
 		b->data = data;
 		b->cap = cap;
 	}
+	assert(b->len < b->cap && n < b->cap - b->len);
 	return b->data + b->len;
 failed:
 	b->failed = true;
@@ -89,6 +91,7 @@ void buf_printf(struct buf *b, const char *format, ...)
 
 void buf_consume(struct buf *b, size_t n)
 {
+	assert(n <= b->len);
 	if (!n)
 		return;
 	b->len -= n;

@@ -1,5 +1,6 @@
 #include "common/catalog.h"
 
+#include <assert.h>
 #include <string.h>
 #include "common/limits.h"
 #include "common/shm.h"
@@ -26,13 +27,23 @@ static const void *array_at(const struct catalog *c, uint32_t at, size_t count, 
 	return c->map + at;
 }
 
+/* The same of an array that catalog_open() has checked; NULL when it is empty. */
+static const void *checked_array(const struct catalog *c, uint32_t at, size_t count, size_t size,
+				 size_t align)
+{
+	const void *array = count > 0 ? array_at(c, at, count, size, align) : NULL;
+
+	assert(count == 0 || array != NULL);
+	return array;
+}
+
 static bool array_valid(const struct catalog *c, uint32_t at, size_t count, size_t size,
 			size_t align)
 {
 	return count == 0 || array_at(c, at, count, size, align) != NULL;
 }
 
-/* Checked once here, for the snapshot cannot change: afterwards a count may be trusted. */
+/* A snapshot cannot change, so its arrays are checked once: afterwards counts may be trusted. */
 static bool channel_valid(const struct catalog *c, const struct catalog_channel *ch)
 {
 	return ch->form < FORM_COUNT_ && ch->id <= CHANNEL_ID_MAX &&
@@ -75,7 +86,7 @@ static bool header_valid(const struct catalog *c)
 	    h->variant_bytes != sizeof(struct catalog_variant) ||
 	    h->program_bytes != sizeof(struct catalog_program))
 		return false;
-	/* the last byte ends every string that lost its own end */
+	/* a string without an end of its own ends at the last byte */
 	if (c->map[c->bytes - 1] != '\0' || h->channel_count > CHANNELS_MAX)
 		return false;
 	settings = array_at(c, h->settings_at, 1, sizeof(*settings), 8);
@@ -125,13 +136,17 @@ int catalog_open(int fd, uint64_t bytes, struct catalog **ret)
 
 struct catalog *catalog_ref(struct catalog *c)
 {
+	assert(c->refs > 0);
 	c->refs++;
 	return c;
 }
 
 struct catalog *catalog_unref(struct catalog *c)
 {
-	if (c != NULL && --c->refs == 0) {
+	if (c == NULL)
+		return NULL;
+	assert(c->refs > 0);
+	if (--c->refs == 0) {
 		if (c->mapped)
 			shm_unmap(c->map, c->bytes);
 		free(c);
@@ -192,26 +207,22 @@ const char *catalog_text(const struct catalog *c, uint32_t at)
 const struct catalog_variant *catalog_variants(const struct catalog *c,
 					       const struct catalog_channel *ch)
 {
-	if (ch->variant_count == 0)
-		return NULL;
-	return array_at(c, ch->variants_at, ch->variant_count, sizeof(struct catalog_variant), 8);
+	return checked_array(c, ch->variants_at, ch->variant_count, sizeof(struct catalog_variant),
+			     8);
 }
 
 const struct catalog_program *catalog_programs(const struct catalog *c,
 					       const struct catalog_channel *ch)
 {
-	if (ch->program_count == 0)
-		return NULL;
-	return array_at(c, ch->programs_at, ch->program_count, sizeof(struct catalog_program), 8);
+	return checked_array(c, ch->programs_at, ch->program_count, sizeof(struct catalog_program),
+			     8);
 }
 
 const struct catalog_cidr *catalog_proxies(const struct catalog *c)
 {
 	const struct catalog_settings *s = catalog_settings(c);
 
-	if (s->proxy_count == 0)
-		return NULL;
-	return array_at(c, s->proxies_at, s->proxy_count, sizeof(struct catalog_cidr), 8);
+	return checked_array(c, s->proxies_at, s->proxy_count, sizeof(struct catalog_cidr), 8);
 }
 
 const struct catalog_variant *
@@ -236,9 +247,9 @@ bool catalog_on_air(const struct catalog_channel *ch, int64_t wall_us)
 
 static bool region_listed(const struct catalog *c, uint32_t at, uint32_t count, const char *region)
 {
-	const char *codes = array_at(c, at, count, 2, 1);
+	const char *codes = checked_array(c, at, count, 2, 1);
 
-	for (size_t i = 0; codes != NULL && i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (memcmp(codes + 2 * i, region, 2) == 0)
 			return true;
 	return false;
@@ -247,8 +258,9 @@ static bool region_listed(const struct catalog *c, uint32_t at, uint32_t count, 
 bool catalog_region_allowed(const struct catalog *c, const struct catalog_channel *ch,
 			    const char *region)
 {
-	bool known = strlen(region) == 2;
+	bool known = region[0] != '\0';
 
+	assert(!known || strlen(region) == 2);
 	if (ch->regions_allowed_count > 0 &&
 	    (!known ||
 	     !region_listed(c, ch->regions_allowed_at, ch->regions_allowed_count, region)))

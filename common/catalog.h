@@ -1,8 +1,8 @@
 /* catalog.h - reading a catalog (catalog_layout.h has the map).
  *
- * A worker maps each generation once and frees it when its last request ends (ref/unref).  The
- * snapshot comes from the master, which a worker trusts, yet offsets are checked on access so that
- * a bug there shows as a missing string, never as a crash here.  Nothing blocks or logs. */
+ * A worker maps each generation once and frees it when its last request ends (ref/unref).  Counts
+ * and arrays are checked when it is opened, the offset of a string when it is read.  Nothing blocks
+ * or logs. */
 #ifndef AMPS_CATALOG_H
 #define AMPS_CATALOG_H
 
@@ -43,11 +43,11 @@ const struct catalog_cidr *catalog_proxies(const struct catalog *c);
 const struct catalog_variant *
 catalog_find_variant(const struct catalog *c, const struct catalog_channel *ch, const char *name);
 
-/* Is the channel inside its schedule window at this wall time? */
+/* True if the channel is inside its schedule window at this wall time. */
 bool catalog_on_air(const struct catalog_channel *ch, int64_t wall_us);
 
-/* May a viewer of this region ("" = unknown; else two upper-case letters) see the channel?
- * regions_allowed refuses the unknown, regions_blocked alone lets it through; both hold. */
+/* True if a viewer of this region ("" = unknown, else two upper-case letters) may see the channel.
+ * regions_allowed refuses an unknown region, regions_blocked does not; both apply. */
 bool catalog_region_allowed(const struct catalog *c, const struct catalog_channel *ch,
 			    const char *region);
 

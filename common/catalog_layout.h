@@ -18,8 +18,7 @@
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
 #define CATALOG_VERSION 2u
 
-/* Form a channel's playlist entry points to (SPEC.md, output_format); also what a worker asks for
- */
+/* The form that a channel's playlist entry points to (output_format); also the form in a WANT. */
 enum form {
 	FORM_TS = 0,
 	FORM_HLS,
@@ -95,7 +94,7 @@ struct catalog_channel {
 	uint32_t regions_allowed_count;
 	uint32_t regions_blocked_at;
 	uint32_t regions_blocked_count;
-	uint32_t unavailable_at; /* why it cannot play yet ("custom_ffmpeg ..."), 0 = it can */
+	uint32_t unavailable_at; /* why it cannot play ("custom_ffmpeg ..."), 0 = it can */
 	int64_t start_wall_us;	 /* schedule window; TIME_NONE = open */
 	int64_t end_wall_us;
 	uint64_t hash; /* of this entry's content; changes when anything here does */

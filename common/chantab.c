@@ -1,5 +1,7 @@
 #include "common/chantab.h"
 
+#include <assert.h>
+
 #include "common/words.h"
 
 #define READ_TRIES 64
@@ -18,6 +20,7 @@ void chantab_init(void *map)
 {
 	struct chantab_header *h = map;
 
+	assert(h->magic == 0);
 	h->version = CHANTAB_VERSION;
 	h->tuner_count = TUNERS_MAX;
 	h->output_count = OUTPUTS_MAX;
@@ -41,8 +44,9 @@ int chantab_check(const void *map)
 /* A slot begins with its counter; the rest is payload. */
 static void slot_put(_Atomic uint32_t *sequence, const void *from, size_t bytes)
 {
-	uint32_t even = atomic_load_explicit(sequence, memory_order_relaxed) & ~1u;
+	uint32_t even = atomic_load_explicit(sequence, memory_order_relaxed);
 
+	assert(even % 2 == 0); /* only the master writes, one slot at a time */
 	atomic_store_explicit(sequence, even + 1, memory_order_relaxed);
 	words_store(sequence + 1, (const char *)from + sizeof(*sequence),
 		    bytes - sizeof(*sequence));
@@ -65,11 +69,13 @@ static int slot_get(_Atomic uint32_t *sequence, void *to, size_t bytes)
 
 void chantab_put_tuner(void *map, size_t index, const struct tuner_slot *slot)
 {
+	assert(index < TUNERS_MAX && slot->state < TUNER_STATE_COUNT_);
 	slot_put(&tuner_at(map, index)->sequence, slot, sizeof(*slot));
 }
 
 void chantab_put_output(void *map, size_t index, const struct output_slot *slot)
 {
+	assert(index < OUTPUTS_MAX && slot->state < TUNER_STATE_COUNT_ && slot->tuner < TUNERS_MAX);
 	slot_put(&output_at(map, index)->sequence, slot, sizeof(*slot));
 }
 

@@ -1,13 +1,12 @@
-/* chantab_layout.h - the map of the channel table: what runs, told by the master to everybody.
+/* chantab_layout.h - the map of the channel table: what is running, published by the master.
  *
  *	offset 0    struct chantab_header
  *	4096        struct tuner_slot[TUNERS_MAX]
  *	...         struct output_slot[OUTPUTS_MAX]
  *
  * Fixed slots, each with a sequence counter: odd while the master writes.  A reader copies the slot
- * between two equal even reads (bounded retries, then keeps its last copy).  All fields W: master;
- * relaxed atomic words are not needed for the payload because a torn copy is thrown away, but under
- * TSan the copy is made word by word (chantab.c).  Readers: workers.  Nothing here is secret. */
+ * between two equal even reads (bounded retries, then keeps its last copy).  Both sides copy word
+ *by word (words.h).  All fields W: master.  Readers: workers.  Nothing in it is secret. */
 #ifndef AMPS_CHANTAB_LAYOUT_H
 #define AMPS_CHANTAB_LAYOUT_H
 
@@ -24,13 +23,13 @@ enum tuner_state {
 	TUNER_STARTING,
 	TUNER_RUNNING,
 	TUNER_STALLED,
-	TUNER_RESTARTING, /* waits for its backoff, viewers stay */
-	TUNER_ENDED,	  /* a film that ended; gone with the next request */
-	TUNER_FAILED,	  /* never showed anything; last_error says why */
+	TUNER_RESTARTING, /* waits for its back-off, viewers stay */
+	TUNER_ENDED,	  /* a finite source that ended; the next request starts it again */
+	TUNER_FAILED,	  /* never produced media; last_error says why */
 	TUNER_STATE_COUNT_
 };
 
-/* Why the server is not ready.  It is when all workers are up and the database can be written. */
+/* The server is ready when all workers are up and the database can be written; else why not. */
 enum readiness {
 	READINESS_STARTING = 0,
 	READINESS_READY,

@@ -1,7 +1,7 @@
 /* clock.h - the three clocks of Amps.
  *
- * Monotonic microseconds drive every timer; wall-clock microseconds are for what people see and
- * for schedules; 90 kHz ticks (33 bits on the wire, 64 here) are media time. */
+ * Monotonic microseconds drive every timer; wall-clock microseconds are for display and for
+ * schedules; 90 kHz ticks (33 bits on the wire, 64 here) are media time. */
 #ifndef AMPS_CLOCK_H
 #define AMPS_CLOCK_H
 
@@ -16,7 +16,7 @@ uint64_t clock_mono_us(void);
 /* CLOCK_REALTIME in microseconds since 1970. */
 int64_t clock_wall_us(void);
 
-/* Parses ISO-8601 as SEED users write it: date, 'T' or a space, time with optional seconds and
+/* Parses ISO-8601 as users write it: date, 'T' or a space, time with optional seconds and
  * fraction, then 'Z', an offset or nothing (= UTC; *ret_zoned false).  A date alone is midnight.
  * Returns 0 and microseconds since 1970, or -EINVAL.  ret_zoned may be NULL. */
 must_check int time_parse_iso8601(const char *text, int64_t *ret_us, bool *ret_zoned);

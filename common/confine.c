@@ -7,8 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* What a ruleset can handle, by version of the kernel's interface.  Own definitions, because older
- * headers end sooner. */
+/* What a ruleset can handle.  Defined here because the headers of older systems lack the later
+ * fields. */
 struct ruleset {
 	uint64_t files, tcp, scopes;
 };

@@ -1,7 +1,5 @@
-/* confine.h - what workers and jobs give up alike: capabilities, file rights, calls that reach
- * other processes.
- *
- * Each sandbox (amps-worker/sandbox.c, amps-transcoder/sandbox/sandbox.c) adds what only it gives up. */
+/* confine.h - what the sandboxes of workers and of jobs have in common: no capabilities, no file
+ * rights, no system calls that reach other processes.  Each sandbox adds its own rules. */
 #ifndef AMPS_CONFINE_H
 #define AMPS_CONFINE_H
 
@@ -13,7 +11,7 @@
 #define CONFINE_TCP_CONNECT 2u
 
 /* Sets no_new_privs and empties the effective, permitted, inheritable, ambient and bounding sets.
- * Without CAP_SETPCAP the bounding set stays, which no_new_privs makes harmless.  0 or -Exxx. */
+ * Without CAP_SETPCAP the bounding set stays; no_new_privs makes that harmless.  0 or -Exxx. */
 must_check int confine_capabilities(void);
 
 /* A Landlock ruleset that takes away every file right of the kernel's version, the TCP rights in

@@ -20,6 +20,7 @@ struct msg_in {
 
 static void put_bytes(struct msg_out *o, const void *bytes, size_t n)
 {
+	assert(o->at <= o->end);
 	if (o->failed || (size_t)(o->end - o->at) < n) {
 		o->failed = true;
 		return;
@@ -41,6 +42,7 @@ static uint64_t get_number(struct msg_in *in, unsigned bytes)
 {
 	uint64_t v = 0;
 
+	assert(in->at <= in->end && bytes <= 8);
 	if (in->failed || (size_t)(in->end - in->at) < bytes) {
 		in->failed = true;
 		return 0;
@@ -198,6 +200,7 @@ int msg_send_bytes(int fd, const void *bytes, size_t len, const int *fds, int fd
 	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
+	assert(len <= MESSAGE_BYTES_MAX && fd_count >= 0 && fd_count <= MESSAGE_FDS_MAX);
 	if (fd_count > 0) {
 		struct cmsghdr *c;
 
@@ -218,7 +221,7 @@ int msg_send_bytes(int fd, const void *bytes, size_t len, const int *fds, int fd
 	return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
 }
 
-/* Takes the descriptors of every control message; what is over the maximum is closed. */
+/* Takes the descriptors of every control message; closes those over the maximum. */
 static bool take_fds(struct msghdr *h, struct msg *m)
 {
 	bool ok = !(h->msg_flags & MSG_CTRUNC);
@@ -259,7 +262,7 @@ static bool head_is_known(struct msg *m)
 
 int msg_receive(int fd, struct msg *ret)
 {
-	/* room for more than we accept, so that surplus descriptors are seen and closed */
+	/* room for more than is accepted, so that surplus descriptors arrive and are closed */
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX * 4)];
 		struct cmsghdr align;
@@ -274,7 +277,8 @@ int msg_receive(int fd, struct msg *ret)
 	ret->type = MSG_NONE_;
 	ret->len = 0;
 	ret->fd_count = 0;
-	/* an end that left messages unread resets the connection, said once, in front of its own */
+	/* an end that closed with unread messages resets the connection: the kernel reports that
+	 * once, before the messages of that end */
 	do
 		n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
@@ -292,6 +296,7 @@ int msg_receive(int fd, struct msg *ret)
 
 void msg_done(struct msg *m)
 {
+	assert(m->fd_count >= 0 && m->fd_count <= MESSAGE_FDS_MAX);
 	for (int i = 0; i < m->fd_count; i++)
 		close_fd(&m->fds[i]);
 	m->fd_count = 0;

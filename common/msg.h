@@ -3,11 +3,11 @@
  * Transport: an AF_UNIX SOCK_SEQPACKET socketpair, descriptor 3 of each child; one datagram is one
  * message: u16 type, u16 MSG_PROTOCOL, then the fields in the order listed, little-endian, a string
  * as u32 length and its bytes with a NUL behind them.  A decoder refuses a wrong type or protocol,
- * a string that is not what its length says, and trailing bytes; the transport refuses a wrong
+ * a string without its NUL where its length says, and trailing bytes; the transport refuses a wrong
  * number of descriptors and closes them.  What does not fit MESSAGE_BYTES_MAX travels as a sealed
  * memfd beside the message (the fields then say how many bytes it has).
  *
- * A malformed message from a child costs that child its life and nobody else anything.
+ * A child that sends a malformed message is killed and replaced; nothing else is affected.
  * The list itself is msg_list.h. */
 #ifndef AMPS_MSG_H
 #define AMPS_MSG_H
@@ -55,8 +55,8 @@ MESSAGES(M)
 MESSAGES(M)
 #undef M
 
-/* A received datagram.  `fds` are owned by the holder until taken (TAKE_FD); msg_done() closes the
- * rest. */
+/* A received datagram.  The owner of the message owns `fds`, may take some (TAKE_FD), and closes
+ * the rest with msg_done(). */
 struct msg {
 	enum msg_type type;
 	size_t len;

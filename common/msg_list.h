@@ -1,6 +1,6 @@
-/* msg_list.h - the one list of messages and their fields; msg.h makes everything from it.
+/* msg_list.h - the list of messages and their fields, from which msg.h makes types and functions.
  *
- * Bump MSG_PROTOCOL whenever a line below changes. */
+ * Increase MSG_PROTOCOL whenever a line below changes. */
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
@@ -9,8 +9,8 @@
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
 	/* every child, first thing, and when it is ready to work */                               \
-	M(HELLO, hello, 0, MSG_HELLO_FIELDS, "child>master: who I am")                             \
-	M(READY, ready, 0, MSG_NO_FIELDS, "child>master: set up, at your service")                 \
+	M(HELLO, hello, 0, MSG_HELLO_FIELDS, "child>master: program, version, pid")                \
+	M(READY, ready, 0, MSG_NO_FIELDS, "child>master: set up and ready for work")               \
 	M(SHUTDOWN, shutdown, 0, MSG_NO_FIELDS, "master>child: finish and exit")                   \
 	/* master > worker */                                                                      \
 	M(WORKER_SETUP, worker_setup, 3, MSG_WORKER_SETUP_FIELDS,                                  \
@@ -18,7 +18,7 @@
 	M(WORKER_PEER, worker_peer, 1, MSG_WORKER_PEER_FIELDS,                                     \
 	  "master>worker: [page] of another worker, for /metrics")                                 \
 	M(WORKER_PEER_GONE, worker_peer_gone, 0, MSG_INDEX_FIELDS,                                 \
-	  "master>worker: that worker died, and its viewers with it")                              \
+	  "master>worker: that worker died; its page no longer counts")                            \
 	M(LISTEN_ALSO, listen_also, 1, MSG_INDEX_FIELDS,                                           \
 	  "master>worker: [listen socket] of a slot that backs off; serve it too")                 \
 	M(LISTEN_DROP, listen_drop, 0, MSG_INDEX_FIELDS,                                           \
@@ -35,14 +35,14 @@
 	M(OUTPUT_GONE, output_gone, 0, MSG_OUTPUT_GONE_FIELDS,                                     \
 	  "master>worker: a wanted output ended or failed; the want is void")                      \
 	M(KICK, kick, 0, MSG_KICK_FIELDS, "master>worker: end this viewer")                        \
-	M(LOG_LEVEL, log_level, 0, MSG_LOG_LEVEL_FIELDS, "master>worker: log from this level on")  \
+	M(LOG_LEVEL, log_level, 0, MSG_LOG_LEVEL_FIELDS, "master>worker: log from this level up")  \
 	M(ACCESS_LOG, access_log, 1, MSG_ACCESS_LOG_FIELDS,                                        \
-	  "master>worker: [file] write a line a request there from now on")                        \
+	  "master>worker: [file] write a line for each request there")                             \
 	M(ACCESS_LOG_OFF, access_log_off, 0, MSG_NO_FIELDS, "master>worker: write none")           \
 	/* worker > master */                                                                      \
 	M(CATALOG_ACK, catalog_ack, 0, MSG_GENERATION_FIELDS, "worker>master: serving it now")     \
-	M(WANT, want, 0, MSG_WANT_FIELDS, "worker>master: first viewer of an output has come")     \
-	M(RELEASE, release, 0, MSG_RELEASE_FIELDS, "worker>master: its last viewer has gone")      \
+	M(WANT, want, 0, MSG_WANT_FIELDS, "worker>master: the output has its first viewer")        \
+	M(RELEASE, release, 0, MSG_RELEASE_FIELDS, "worker>master: its last viewer has left")      \
 	/* master > nursery */                                                                     \
 	M(FORK_JOB, fork_job, 1, MSG_NO_FIELDS,                                                    \
 	  "master>nursery: [job socket] start a job on it; the JOB message waits in it")           \
@@ -55,22 +55,22 @@
 	  "master>job: [ring] what a derive job reads; also each later generation")                \
 	/* job > master */                                                                         \
 	M(JOB_MAPPED, job_mapped, 0, MSG_OUTPUT_FIELDS,                                            \
-	  "job>master: I have mapped this output's ring; seal it")                                 \
+	  "job>master: this output's ring is mapped; seal it")                                     \
 	M(JOB_RUNNING, job_running, 0, MSG_OUTPUT_FIELDS,                                          \
 	  "job>master: its first random access point is in the ring")                              \
 	M(JOB_RING_SMALL, job_ring_small, 0, MSG_RING_SMALL_FIELDS,                                \
-	  "job>master: this ring holds too little, give me one of so many bytes")                  \
+	  "job>master: this ring is too small; bytes of the one that is needed")                   \
 	M(JOB_SOURCE, job_source, 0, MSG_JOB_SOURCE_FIELDS,                                        \
 	  "job>master: the source is open; what it is")                                            \
 	M(JOB_STALLED, job_stalled, 0, MSG_NO_FIELDS, "job>master: no data for stall_timeout")     \
 	M(JOB_SLOW, job_slow, 0, MSG_JOB_SLOW_FIELDS,                                              \
-	  "job>master: I am too slow for the source and skip, or I keep up again")                 \
+	  "job>master: the job is too slow for the source and skips, or it keeps up again")        \
 	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
 	M(JOB_OUTPUT_FAILED, job_output_failed, 0, MSG_OUTPUT_FAILED_FIELDS,                       \
 	  "job>master: this output cannot be made; the others go on")                              \
 	M(JOB_NOTICE, job_notice, 0, MSG_JOB_NOTICE_FIELDS,                                        \
 	  "job>master: something is not served as asked; the job goes on")                         \
-	M(JOB_FAILED, job_failed, 0, MSG_JOB_FAILED_FIELDS, "job>master: my last words")
+	M(JOB_FAILED, job_failed, 0, MSG_JOB_FAILED_FIELDS, "job>master: it ends with this error")
 
 /* Fields: F(type, name); types: u8 u32 u64 i64 str */
 #define MSG_NO_FIELDS(F)
@@ -99,7 +99,7 @@
 	F(u64, generation) /* from 1; a viewer of an older one drains it and moves over */         \
 	F(u64, data_bytes) /* of the ring */                                                       \
 	F(u8, same_job)	   /* 1: the same job moved to a larger ring: continue without a mark */   \
-	F(u8, live)	   /* 0: the source is a file or such: start with a lead */
+	F(u8, live)	   /* 0: the source is a file or the like: start with a lead */
 #define MSG_OUTPUT_OFFER_FIELDS(F)                                                                 \
 	F(u32, channel)                                                                            \
 	F(u8, form)	   /* enum form */                                                         \

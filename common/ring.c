@@ -1,10 +1,10 @@
 /* ring.c - see ring.h and ring_layout.h */
 #include "common/ring.h"
 
-#include <sys/mman.h>
+#include <assert.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
-#include "common/ring_map.h"
 #include "common/shm.h"
 
 #define NO_PID 0x1fffu
@@ -41,6 +41,7 @@ int ring_create(const char *name, uint64_t data_bytes, uint64_t generation)
 	h = shm_map_write(fd, RING_INDEX_OFFSET);
 	if (!h)
 		return -errno;
+	assert(h->magic == 0);
 	h->magic = RING_MAGIC;
 	h->version = RING_VERSION;
 	h->header_bytes = sizeof(*h);
@@ -56,8 +57,10 @@ int ring_create(const char *name, uint64_t data_bytes, uint64_t generation)
 void *ring_map_twice(int fd, uint64_t data_bytes, int protection, uint64_t *ret_map_bytes)
 {
 	uint64_t once = ring_total_bytes(data_bytes), all = once + data_bytes;
-	char *base = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *base;
 
+	assert(data_bytes_ok(data_bytes));
+	base = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return NULL;
 	if (mmap(base, once, protection, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
@@ -109,8 +112,8 @@ void ring_close(struct ring *r)
 	*r = (struct ring){0};
 }
 
-/* Under TSan the payload is read word by word, because the sanitizer does not know that what was
- * torn is thrown away. */
+/* For the thread sanitizer the payload is read in atomic words: it does not know that a torn copy
+ * is discarded. */
 static void copy_out(void *dst, const uint8_t *src, size_t n)
 {
 #ifdef AMPS_TSAN
@@ -144,7 +147,7 @@ ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap)
 	return (ssize_t)n;
 }
 
-/* Slot `number` copied out; false when the writer has reused it meanwhile. */
+/* Copies slot `number`; false when the writer has reused it meanwhile. */
 static bool rap_copy(const struct ring *r, uint64_t number, struct ring_rap *ret)
 {
 	uint64_t intent;
@@ -155,8 +158,8 @@ static bool rap_copy(const struct ring *r, uint64_t number, struct ring_rap *ret
 	return intent - number <= RING_RAPS;
 }
 
-/* A slot is usable while its position is published and inside the guard; everything else in it is
- * checked where it is used. */
+/* A slot is usable while its position is published and inside the guard.  The other fields are
+ * checked where they are used. */
 static bool rap_usable(const struct ring *r, const struct ring_rap *rap)
 {
 	uint64_t commit = ring_commit(r);
@@ -221,7 +224,7 @@ static void put_pcr(uint8_t *p, int64_t pcr_90k)
 	p[11] = 0;
 }
 
-/* Payload-less packet that says: continuity and time break here (ISO 13818-1, 2.4.3.5). */
+/* A packet without payload that marks a discontinuity (ISO 13818-1, 2.4.3.5). */
 static void mark_packet(uint8_t *p, unsigned pid, uint8_t cc)
 {
 	memset(p, 0xff, TS_PACKET);
@@ -245,12 +248,13 @@ size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst)
 		if (c->pid >= NO_PID)
 			continue;
 		mark_packet(dst + n, c->pid, c->cc > 15 ? 15 : c->cc);
-		/* the first PCR of another time must stand in a marked packet; it is just earlier
-		 * than the slot's, which may lie in the ring's next packet */
+		/* the first PCR of a new time base must be in a marked packet; it is one tick
+		 * earlier than the slot's, which may be in the ring's next packet */
 		if (c->pid == rap->pcr_pid && rap->pcr_90k != TIME_NONE)
 			put_pcr(dst + n, rap->pcr_90k - 1);
 		n += TS_PACKET;
 	}
 	memcpy(dst + n, rap->psi, (size_t)psi * TS_PACKET);
+	assert(n + (size_t)psi * TS_PACKET <= RING_INTRO_MAX);
 	return n + (size_t)psi * TS_PACKET;
 }

@@ -45,7 +45,7 @@ static inline const uint8_t *ring_at(const struct ring *r, uint64_t pos)
 	return r->data + (pos & (r->data_bytes - 1));
 }
 
-/* True when nothing at or above `pos` has been overwritten.  To be asked after the bytes were
+/* True when nothing at or above `pos` has been overwritten.  To be called after the bytes were
  * copied or sent. */
 static inline bool ring_intact(const struct ring *r, uint64_t pos)
 {
@@ -54,8 +54,9 @@ static inline bool ring_intact(const struct ring *r, uint64_t pos)
 	       r->data_bytes;
 }
 
-/* The distance from the newest byte at which a reader must give up its place: sends started above
- * this guard cannot be overtaken before they return, short of a reader stopped in the middle. */
+/* The distance behind the newest byte at which a reader must give up its position.  The writer
+ * cannot overtake a send that began inside this distance, unless the reader itself is stopped
+ * meanwhile. */
 static inline uint64_t ring_guard(const struct ring *r)
 {
 	return r->data_bytes - r->data_bytes / 8;
@@ -74,7 +75,7 @@ must_check int ring_find_rap(const struct ring *r, uint64_t now_us, uint64_t min
 /* The oldest point still inside the guard whose position is >= from_pos.  0 or -ENOENT. */
 must_check int ring_oldest_rap(const struct ring *r, uint64_t from_pos, struct ring_rap *ret_rap);
 
-/* Number of random access points ever written (cheap: "is there one yet?"). */
+/* Number of random access points ever written. */
 static inline uint64_t ring_rap_count(const struct ring *r)
 {
 	return atomic_load_explicit(&r->header->rap_commit, memory_order_acquire);
@@ -98,5 +99,9 @@ static inline int64_t ring_frontier_90k(const struct ring *r)
  * of the slot are bounds-checked here. */
 #define RING_INTRO_MAX ((RING_RAP_PSI_PACKETS + RING_RAP_PIDS) * TS_PACKET)
 size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst);
+
+/* For ring.c and ring_writer.c: maps the whole ring, and its data once more behind it, so that a
+ * run across the end of the ring is contiguous.  NULL on failure (errno says why). */
+void *ring_map_twice(int fd, uint64_t data_bytes, int protection, uint64_t *ret_map_bytes);
 
 #endif

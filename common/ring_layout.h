@@ -15,10 +15,10 @@
  *	         copy or send; fence(acquire); i = intent (relaxed)
  *	         what was read is good iff i - pos <= data_bytes, else the reader was lapped
  * The index follows the same rule with rap_intent/rap_commit in units of slots.  A writer killed at
- * any instant leaves bytes above commit that nobody ever looks at: nothing needs repair.
+ * any instant leaves bytes above commit that are never read: nothing needs repair.
  *
- * What a job wrote is hostile: a reader takes sizes from the master, reads each field once into a
- * local and bounds-checks it.  `W:` names the single writer of a field; "before hand-over" fields
+ * What a job wrote is untrusted: a reader takes sizes from the master, reads each field once into a
+ * local and checks its bounds.  `W:` names the single writer of a field; "before hand-over" fields
  * are written by the master before any other process maps the ring. */
 #ifndef AMPS_RING_LAYOUT_H
 #define AMPS_RING_LAYOUT_H
@@ -33,7 +33,7 @@
 #define TS_PACKET    188u
 
 struct ring_header {
-	/* W: master, before hand-over; read by everybody, for a check of versions only */
+	/* W: master, before hand-over; readers only check the version */
 	uint64_t magic;
 	uint32_t version;
 	uint32_t header_bytes; /* sizeof(struct ring_header) */
@@ -47,14 +47,14 @@ struct ring_header {
 	_Atomic uint64_t rap_intent;	      /* slots ever begun */
 	_Atomic uint64_t rap_commit;	      /* slots ever finished; release / acquire */
 
-	/* W: job.  Slow facts; relaxed, each meaningful on its own */
-	_Alignas(64) _Atomic uint64_t heartbeat_us; /* clock_mono_us() of the job's last sign */
+	/* W: job.  Relaxed; each field stands alone */
+	_Alignas(64) _Atomic uint64_t heartbeat_us; /* clock_mono_us(), by the job's timer */
 	_Atomic int64_t frontier_90k; /* largest pts + duration written, TIME_NONE before */
 	_Atomic int64_t first_90k;    /* smallest pts of the generation's start */
 	_Atomic int64_t epoch_90k;    /* add to a pts to get ticks since the master's epoch */
 	_Atomic uint64_t bytes_in;    /* bytes read from the source */
 	_Atomic uint64_t bitrate_in;  /* bits a second over the last seconds */
-	_Atomic uint64_t errors_in;   /* continuity and sync errors met in the source */
+	_Atomic uint64_t errors_in;   /* continuity and sync errors in the source */
 	_Atomic uint64_t ended;	      /* 1: no byte will follow; release / acquire */
 };
 

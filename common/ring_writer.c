@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <sys/mman.h>
 
-#include "common/ring_map.h"
 #include "common/shm.h"
 
 #define PRESENT_BLOCK RING_WRITE_MAX
@@ -35,15 +34,15 @@ void ring_writer_close(struct ring_writer *w)
 	*w = (struct ring_writer){0};
 }
 
-/* Brings in the pages before `end` of the mapping a block at a time: a fault for each page costs
- * some twenty times as much, and in the first round it is most of what a job does. */
+/* Allocates the pages before `end` of the mapping in blocks: one fault for each page costs some
+ * twenty times as much and would be most of a job's work in the first round of the ring. */
 static void make_present(struct ring_writer *w, uint64_t end)
 {
 	uint64_t all = MIN(w->data_bytes + RING_WRITE_MAX, 2 * w->data_bytes);
 
 	for (; w->present < end && w->present < all; w->present += PRESENT_BLOCK)
 		if (madvise(w->data + w->present, PRESENT_BLOCK, MADV_POPULATE_WRITE) < 0)
-			w->present = all; /* Linux before 5.14: faults do as well */
+			w->present = all; /* Linux before 5.14: pages come by faults */
 }
 
 uint8_t *ring_writer_reserve(struct ring_writer *w, size_t n)
@@ -52,12 +51,13 @@ uint8_t *ring_writer_reserve(struct ring_writer *w, size_t n)
 
 	assert(n <= RING_WRITE_MAX);
 	make_present(w, offset + n);
-	/* never takes an announcement back: bytes that were announced may have been touched */
+	/* `intent` never decreases: the bytes up to it may have been changed already */
 	if (w->commit + n > w->intent) {
 		w->intent = w->commit + n;
 		atomic_store_explicit(&w->header->intent, w->intent, memory_order_relaxed);
 	}
-	/* pairs with the acquire fence in ring_intact(): whoever sees bytes of ours sees intent */
+	/* pairs with the acquire fence in ring_intact(): a reader that sees these bytes sees intent
+	 */
 	atomic_thread_fence(memory_order_release);
 	return w->data + offset;
 }
@@ -69,7 +69,7 @@ void ring_writer_commit(struct ring_writer *w, size_t n)
 	atomic_store_explicit(&w->header->commit, w->commit, memory_order_release);
 }
 
-/* As copy_out() in ring.c: whole relaxed words for the sanitizer. */
+/* As copy_out() in ring.c: atomic words for the thread sanitizer. */
 static void copy_in(uint8_t *dst, const uint8_t *src, size_t n)
 {
 #ifdef AMPS_TSAN
@@ -105,6 +105,8 @@ void ring_writer_add_rap(struct ring_writer *w, const struct ring_rap *rap)
 	struct ring_rap *slot = &w->raps[w->rap_count & (RING_RAPS - 1)];
 	struct ring_rap now = *rap;
 
+	assert(rap->pos <= w->commit && rap->pid_count <= RING_RAP_PIDS &&
+	       rap->psi_packets <= RING_RAP_PSI_PACKETS);
 	now.mono_us = clock_mono_us();
 	if (w->rap_count && now.mono_us - w->last_rap_us < RING_RAP_SPACING_US)
 		return;

@@ -32,8 +32,8 @@ int shm_create(const char *name, size_t bytes)
 
 	if (fd < 0)
 		return fd;
-	/* fallocate, not ftruncate: no page may be missing when a reader touches it.  A signal (a
-	 * child that died) makes the kernel give up what it has allocated so far. */
+	/* fallocate, not ftruncate: a page without memory would kill its reader.  When a signal
+	 * comes, the kernel frees what it has allocated so far. */
 	do
 		r = fallocate(fd, 0, 0, (off_t)bytes) < 0 ? -errno : 0;
 	while (r == -EINTR);

@@ -2,15 +2,15 @@
  *
  * The master creates every object.  Snapshots (catalog, tokens) are written, sealed completely and
  * then handed out; live objects (rings, tables, pages) are allocated at creation and sealed against
- * resizing, so that no reader can ever meet SIGBUS; once the single writer has mapped one,
- * F_SEAL_FUTURE_WRITE keeps every later process of the same uid from writing. */
+ * resizing, so that a reader never gets SIGBUS.  Once the single writer has mapped a live object,
+ * F_SEAL_FUTURE_WRITE prevents every other process of the same uid from writing to it. */
 #ifndef AMPS_SHM_H
 #define AMPS_SHM_H
 
 #include "common/base.h"
 
-/* Creates a live object of `bytes` zeroed bytes, memory really allocated (-ENOMEM/-ENOSPC
- * otherwise), sealed SHRINK|GROW.  Returns a close-on-exec descriptor or -Exxx. */
+/* Creates a live object of `bytes` zeroed bytes with its memory allocated (else -ENOMEM, -ENOSPC),
+ * sealed SHRINK|GROW.  Returns a close-on-exec descriptor or -Exxx. */
 must_check int shm_create(const char *name, size_t bytes);
 
 /* Adds F_SEAL_FUTURE_WRITE|F_SEAL_SEAL and verifies all seals of a live object.  0 or -Exxx. */

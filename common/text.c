@@ -1,5 +1,6 @@
 #include "common/text.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -20,7 +21,7 @@ static size_t utf8_floor(const char *s, size_t n)
 
 	for (unsigned back = 0; back < 4 && end > 0 && utf8_continuation(s[end]); back++)
 		end--;
-	/* four continuation bytes in a row are no UTF-8: then any place is as good */
+	/* four continuation bytes in a row are not UTF-8: cut anywhere */
 	return utf8_continuation(s[end]) ? n : end;
 }
 
@@ -32,6 +33,7 @@ bool text_copy(char *dst, size_t cap, const char *src)
 		return len == 0;
 	if (len >= cap)
 		n = utf8_floor(src, cap - 1);
+	assert(n < cap);
 	memcpy(dst, src, n);
 	dst[n] = '\0';
 	return n == len;
@@ -75,7 +77,7 @@ int text_parse_u64(const char *text, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-/* Where redacted text goes; what does not fit is left out. */
+/* The destination of redacted text; what does not fit is left out. */
 struct sink {
 	char *at;
 	size_t room; /* for text, the NUL not counted */
@@ -87,6 +89,7 @@ static void sink_add(struct sink *s, const char *from, size_t n)
 		n = utf8_floor(from, s->room);
 		s->room = n; /* nothing may follow a piece that was cut */
 	}
+	assert(n <= s->room);
 	memcpy(s->at, from, n);
 	s->at += n;
 	s->room -= n;
@@ -100,26 +103,36 @@ int text_hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A parameter's name without percent-encoding, in lower case; one that is longer is cut. */
+int text_percent_byte(const char *text, size_t len)
+{
+	int high, low;
+
+	if (len < 3 || text[0] != '%')
+		return -1;
+	high = text_hex_value(text[1]);
+	low = text_hex_value(text[2]);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* A parameter's name without percent-encoding, in lower case, cut at 63 bytes. */
 static void plain_name(const char *name, size_t len, char plain[64])
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < len && n < 63; i++) {
-		char c = name[i];
+		int byte = text_percent_byte(name + i, len - i);
 
-		if (c == '%' && i + 2 < len && text_hex_value(name[i + 1]) >= 0 &&
-		    text_hex_value(name[i + 2]) >= 0) {
-			c = (char)(text_hex_value(name[i + 1]) * 16 + text_hex_value(name[i + 2]));
+		if (byte >= 0)
 			i += 2;
-		}
-		if (c != '\0')
-			plain[n++] = (char)tolower((unsigned char)c);
+		else
+			byte = (unsigned char)name[i];
+		if (byte != '\0')
+			plain[n++] = (char)tolower(byte);
 	}
 	plain[n] = '\0';
 }
 
-/* Is `word` in `name`, with no letter or digit beside it? */
+/* True if `word` is in `name` with no letter or digit beside it. */
 static bool has_word(const char *name, const char *word)
 {
 	size_t n = strlen(word);
@@ -132,8 +145,8 @@ static bool has_word(const char *name, const char *word)
 
 bool text_name_is_secret(const char *name, size_t len)
 {
-	/* anywhere in a name; too short for that: as a word of it; as the whole name */
-	static const char *const smells[] = {
+	/* parts: anywhere in the name; words: with no letter beside them; wholes: the whole name */
+	static const char *const parts[] = {
 		"token", "key",	  "pass",  "auth", "sig",  "secret", "pwd",	"jwt",	   "hmac",
 		"hdnts", "hdnea", "hdntl", "sess", "cred", "login",  "account", "streamid"};
 	static const char *const words[] = {"pw", "pin", "sid", "hash"};
@@ -141,8 +154,8 @@ bool text_name_is_secret(const char *name, size_t len)
 	char plain[64];
 
 	plain_name(name, len, plain);
-	for (size_t i = 0; i < array_size(smells); i++)
-		if (strstr(plain, smells[i]) != NULL)
+	for (size_t i = 0; i < array_size(parts); i++)
+		if (strstr(plain, parts[i]) != NULL)
 			return true;
 	for (size_t i = 0; i < array_size(words); i++)
 		if (has_word(plain, words[i]))
@@ -164,8 +177,8 @@ static size_t userinfo_length(const char *authority)
 	return at;
 }
 
-/* Length of one of these characters in percent-encoding, however often the '%' was encoded itself
- * ("%3F", "%253F"); 0 = none of them. */
+/* Length of one of these characters in percent-encoding, even if the '%' is encoded itself, any
+ * number of times ("%3F", "%253F"); 0 = there is none. */
 static size_t encoded(const char *at, const char *characters)
 {
 	size_t n = 1;
@@ -181,8 +194,8 @@ static size_t encoded(const char *at, const char *characters)
 	return c != '\0' && strchr(characters, c) ? n + 2 : 0;
 }
 
-/* The same of a parameter inside of an encoded URL: "%3Ftoken%3Dvalue%26".  Nothing is consumed
- * unless it is a secret. */
+/* Redacts a parameter inside an encoded URL: "%3Ftoken%3Dvalue%26".  Returns what it consumed: 0
+ * unless the parameter is a secret. */
 static size_t redact_encoded_parameter(struct sink *out, const char *from)
 {
 	size_t name = 0, is, value;
@@ -202,12 +215,12 @@ static size_t redact_encoded_parameter(struct sink *out, const char *from)
 	return value;
 }
 
-/* Copies "name=value" behind `opener`: '?', '&', ';', '#', '|', '~' or '/'.  The value is hidden
- * where it must be.  Returns what was consumed; an ordinary value is left to the caller, for it may
- * hold a URL itself.  The names that are looked for do not overlap, but for those behind a '/'. */
+/* Copies "name=value" behind `opener`: '?', '&', ';', '#', '|', '~' or '/', with a secret value
+ * replaced.  Returns what was consumed: an ordinary value is left to the caller, because it may
+ * hold a URL itself. */
 static size_t redact_parameter(struct sink *out, char opener, const char *from)
 {
-	bool segment = opener == '/'; /* of a path: "/hdnts=exp=1~hmac=2/" */
+	bool segment = opener == '/'; /* in a path: "/hdnts=exp=1~hmac=2/" */
 	size_t name = strcspn(from, segment ? "=&;#?|~/" : "=&;#?|~");
 	size_t value;
 
@@ -216,7 +229,7 @@ static size_t redact_parameter(struct sink *out, char opener, const char *from)
 	sink_add(out, from, name + 1);
 	if (!text_name_is_secret(from, name))
 		return name + 1;
-	/* a secret may have semicolons in it; rather too much is hidden than too little */
+	/* a secret may contain semicolons: hide too much rather than too little */
 	value = strncmp(from + name + 1, "#!", 2) == 0 ? 2 : 0; /* SRT's "streamid=#!::u=me" */
 	value += strcspn(from + name + 1 + value, segment ? "/?&#|" : "&#|");
 	if (value > 0)
@@ -243,16 +256,16 @@ static bool is_panel_kind(const char *at, const char *end)
 	return false;
 }
 
-/* Where the name and the password stand in a path of an IPTV panel: "/live/NAME/PASSWORD/5.ts" with
- * anything in front and behind, "/timeshift/NAME/PASSWORD/60/DATE/5.ts", "/NAME/PASSWORD/5" alone.
- * What stands behind them tells a panel from "/live/sport/hd/index.m3u8".  NULL = not such a path.
- */
+/* Finds the name and password in a path of an IPTV panel: "/live/NAME/PASSWORD/5.ts" with anything
+ * in front and behind, "/timeshift/NAME/PASSWORD/60/DATE/5.ts", "/NAME/PASSWORD/5" alone.  The
+ * number behind them distinguishes a panel from "/live/sport/hd/index.m3u8".  NULL = not such a
+ * path. */
 static const char *panel_secrets(const char *path, size_t *ret_len)
 {
 	const char *at[9]; /* behind each slash */
 	unsigned n = 0;
 
-	/* only so many slashes: "://" may stand in a text as often as it likes */
+	/* a bounded number of slashes, so that a text with many "://" takes linear time */
 	for (const char *p = path; n < array_size(at) && *p != '\0' && !strchr("?#|", *p); p++)
 		if (*p == '/')
 			at[n++] = p + 1;
@@ -269,7 +282,8 @@ static const char *panel_secrets(const char *path, size_t *ret_len)
 	return NULL;
 }
 
-/* Does the scheme that ends at `end` ("://" follows) begin with rtmp?  `begin` is the text's. */
+/* True if the scheme that ends at `end`, where "://" follows, begins with "rtmp".  `begin` is the
+ * start of the text. */
 static bool is_rtmp(const char *begin, const char *end)
 {
 	const char *at = end;
@@ -279,7 +293,7 @@ static bool is_rtmp(const char *begin, const char *end)
 	return end - at >= 4 && strncasecmp(at, "rtmp", 4) == 0;
 }
 
-/* Where the stream key of "/app/KEY" stands: all behind the application, for it may have slashes.
+/* The stream key of "/app/KEY": everything behind the application, because it may contain slashes.
  * NULL = there is none. */
 static const char *rtmp_key(const char *path, size_t *ret_len)
 {
@@ -304,8 +318,8 @@ void text_redact_url(const char *url, char *dst, size_t cap)
 {
 	struct sink out = {dst, cap > 0 ? cap - 1 : 0};
 	const char *begin = url;
-	const char *hidden = NULL; /* a part of a path that must not be shown, further on */
-	const char *shown = "";	   /* in its place */
+	const char *hidden = NULL; /* the next secret in a path */
+	const char *shown = "";	   /* its replacement */
 	size_t hidden_len = 0, n;
 
 	if (cap == 0)
@@ -340,8 +354,8 @@ void text_redact_url(const char *url, char *dst, size_t cap)
 	*out.at = '\0';
 }
 
-/* Length of a URL or an absolute path that begins a word here, without the punctuation behind it;
- * 0 = none. */
+/* Length of the URL or absolute path that begins here as a word, without punctuation behind it;
+ * 0 = there is none. */
 static size_t location_length(const char *begin, const char *at)
 {
 	size_t n = strcspn(at, " \t\"'<>()"), scheme = 0;
@@ -370,7 +384,7 @@ static const char *host_of(const char *url, size_t *ret_len)
 	return host;
 }
 
-/* Does the word at `at` read so, with no letter or digit beside it? */
+/* True if `word` is at `at`, with no letter or digit beside it. */
 static bool is_word(const char *begin, const char *at, const char *word, size_t len)
 {
 	return strncmp(at, word, len) == 0 && !isalnum((unsigned char)at[len]) &&
@@ -382,7 +396,7 @@ static void add_the_source(struct sink *out, const char *begin)
 	static const char words[] = "the source";
 	size_t n = sizeof(words) - 1, done = (size_t)(out->at - begin);
 
-	/* "the source http://..." names it already */
+	/* "the source http://..." becomes "the source", not "the source the source" */
 	if (done > n && out->at[-1] == ' ' && memcmp(out->at - 1 - n, words, n) == 0) {
 		out->at--;
 		out->room++;
@@ -430,7 +444,7 @@ bool text_region(const char *text, size_t len, char out[3])
 	return true;
 }
 
-/* One row of the table of optimal string alignment: insert, delete, replace, swap neighbours. */
+/* One row of the optimal string alignment distance: insert, delete, replace, swap neighbours. */
 static void distance_row(const char *a, const char *b, size_t blen, size_t i,
 			 unsigned rows[3][SUGGEST_BYTES_MAX + 1])
 {

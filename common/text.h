@@ -1,39 +1,41 @@
-/* text.h - bounded strings and small text rules shared by programs.  Nothing here allocates unless
- * its comment says so. */
+/* text.h - bounded strings and small text rules shared by programs.  Nothing here allocates. */
 #ifndef AMPS_TEXT_H
 #define AMPS_TEXT_H
 
 #include "common/base.h"
 
-/* Copies at most cap-1 bytes, always ends with NUL, never cuts a UTF-8 sequence in two.
+/* Copies at most cap-1 bytes, always with a NUL at the end, never half of a UTF-8 sequence.
  * Returns false when something was left out. */
 bool text_copy(char *dst, size_t cap, const char *src);
 
-/* The same of what a stranger wrote: a control character and each byte that is no UTF-8 become '?'.
- */
+/* The same for a text from outside: a control character or a byte that is not UTF-8 becomes '?'. */
 bool text_copy_foreign(char *dst, size_t cap, const char *src);
 
 /* Parses a whole decimal number without sign; -EINVAL, or -ERANGE above max. */
 must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
 
-/* Copies a URL with "user:password@", the name and password in an IPTV panel's path, the stream key
- * of rtmp:// and every value in a query or a path ("/name=value/") whose name text_name_is_secret()
- * replaced by "***", also where '?', '&' and '=' are percent-encoded.  For logs, tables and JSON;
- * takes linear time, and `dst` needs no more than twice the bytes. */
+/* Copies a URL with its secrets replaced by "***": "user:password@", the name and password in an
+ * IPTV panel's path, the stream key of rtmp://, and every value in a query or a path
+ * ("/name=value/") whose name text_name_is_secret(), also where '?', '&' and '=' are
+ * percent-encoded.  For logs, tables and JSON.  Takes linear time; `dst` needs at most twice the
+ * bytes of `url`. */
 void text_redact_url(const char *url, char *dst, size_t cap);
 
-/* Copies a reason without where the source is: `source`, other URLs, absolute paths and the host of
- * `source` become "the source".  For viewers, who may not know it. */
+/* Copies an error text without the location of the source: `source`, its host, other URLs and
+ * absolute paths become "the source".  For viewers, who must not learn it. */
 void text_hide_source(const char *text, const char *source, char *dst, size_t cap);
 
-/* Of a hexadecimal digit; -1: it is none. */
+/* The value of a hexadecimal digit, or -1. */
 int text_hex_value(char c);
 
-/* Does a parameter's name smell of a secret: of a token, a key, a password, a signature, a session,
- * or of who the account belongs to?  Percent-encoding and case hide nothing. */
+/* The byte that "%XX" at the start of text[0..len) encodes; -1 = there is no such sequence. */
+int text_percent_byte(const char *text, size_t len);
+
+/* True for the name of a parameter whose value is likely to be a secret: a token, key, password,
+ * signature, session or account name.  Sees through percent-encoding and upper case. */
 bool text_name_is_secret(const char *name, size_t len);
 
-/* Two ASCII letters in any case -> upper case in out[3]; false if it is no region code. */
+/* Two ASCII letters in any case -> upper case in out[3]; false if it is not a region code. */
 bool text_region(const char *text, size_t len, char out[3]);
 
 /* The candidate nearest to `word` (small edit distance), or NULL when none is near. */

@@ -1,5 +1,6 @@
 #include "common/tokens.h"
 
+#include <assert.h>
 #include <nettle/sha2.h>
 #include <string.h>
 #include <sys/random.h>
@@ -8,7 +9,6 @@
 #include "common/shm.h"
 #include "common/text.h"
 
-/* The digest of one token. */
 struct token_digest {
 	uint8_t bytes[SHA256_DIGEST_SIZE];
 	uint32_t entry;
@@ -17,16 +17,16 @@ struct token_digest {
 struct tokens {
 	const struct tokens_header *header; /* the mapping */
 	const struct token_entry *entries;
-	/* Random and private to this process: nobody outside can tell which digest a token has, so
-	 * the time that a lookup takes says nothing about the tokens. */
+	/* Random and private to this process: a client cannot compute the digest of a guess, so the
+	 * time of a lookup tells it nothing about the tokens. */
 	uint8_t key[SHA256_DIGEST_SIZE];
-	/* For tokens_hide(): the rolling hash of each token, and which lengths there are.  The base
-	 * is random, too. */
+	/* For tokens_hide(): the rolling hash of each token under a random base, and which lengths
+	 * occur. */
 	uint64_t base;
 	uint64_t *hashes; /* [hash_mask + 1], open addressing; 0 = empty */
 	size_t hash_mask;
 	bool lengths[TOKEN_BYTES_MAX + 1];
-	struct token_digest digests[]; /* one an entry, in order */
+	struct token_digest digests[]; /* one for each entry, sorted */
 };
 
 static bool entry_valid(const struct token_entry *e)
@@ -91,11 +91,13 @@ static uint64_t roll_in(const struct tokens *t, uint64_t hash, uint8_t byte)
 	return hash * t->base + byte + 1;
 }
 
-/* Where the hash is in the table, or the free place for it. */
+/* The place of the hash in the table, or the free place for it. */
 static uint64_t *hash_slot(const struct tokens *t, uint64_t hash)
 {
 	size_t at = (size_t)(hash * 0x9e3779b97f4a7c15ull >> 32) & t->hash_mask;
 
+	/* at most a quarter of the places is taken, so that a search ends */
+	assert(t->hash_mask + 1 >= (size_t)t->header->count * 4);
 	while (t->hashes[at] != 0 && t->hashes[at] != hash)
 		at = (at + 1) & t->hash_mask;
 	return &t->hashes[at];
@@ -193,7 +195,7 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
 		else
 			high = middle;
 	}
-	/* equal tokens lie side by side in the order of their entries */
+	/* equal tokens are neighbours, in the order of their entries */
 	for (; low < t->header->count; low++) {
 		const struct token_digest *d = &t->digests[low];
 		const struct token_entry *e = &t->entries[d->entry];
@@ -206,21 +208,14 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
 	return NULL;
 }
 
-/* The byte that text[*at] writes, percent-decoded; moves *at behind it. */
+/* The next byte at text[*at], percent-decoded; moves *at behind it. */
 static uint8_t take_byte(const char *text, size_t len, size_t *at)
 {
 	size_t i = *at;
-	int high, low;
+	int byte = text_percent_byte(text + i, len - i);
 
-	*at = i + 1;
-	if (text[i] != '%' || len - i < 3)
-		return (uint8_t)text[i];
-	high = text_hex_value(text[i + 1]);
-	low = text_hex_value(text[i + 2]);
-	if (high < 0 || low < 0)
-		return (uint8_t)text[i];
-	*at = i + 3;
-	return (uint8_t)(high * 16 + low);
+	*at = i + (byte < 0 ? 1 : 3);
+	return (uint8_t)(byte < 0 ? text[i] : byte);
 }
 
 /* Marks the bytes of each token of `size` bytes: a window of that many decoded bytes moves over the
@@ -260,7 +255,8 @@ size_t tokens_hide(const struct tokens *t, char *text, size_t len)
 		if (!marks[i]) {
 			text[kept++] = text[i];
 		} else if (i == 0 || !marks[i - 1]) {
-			memcpy(text + kept, "***", 3); /* no token is shorter */
+			assert(kept + 3 <= len);
+			memcpy(text + kept, "***", 3);
 			kept += 3;
 		}
 	}

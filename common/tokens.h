@@ -1,4 +1,4 @@
-/* tokens.h - asking the tokens snapshot (tokens_layout.h has the map).  Nothing blocks or logs. */
+/* tokens.h - reading the tokens snapshot (tokens_layout.h has the map).  Nothing blocks or logs. */
 #ifndef AMPS_TOKENS_H
 #define AMPS_TOKENS_H
 
@@ -13,7 +13,7 @@ must_check int tokens_open(int fd, uint64_t bytes, struct tokens **ret);
 struct tokens *tokens_free(struct tokens *t); /* returns NULL; accepts NULL */
 
 /* The first entry of this token that has not expired, or NULL.  Compares digests under a key of
- * this process, so neither the time nor the number of tokens tells a client anything.  Borrowed
+ * this process, so the time of a lookup tells a client nothing about the tokens.  Borrowed
  * until tokens_free(). */
 const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
 				      int64_t wall_us);

@@ -1,9 +1,9 @@
-/* tokens_layout.h - the map of the tokens snapshot: who may come in.  Made by the master,
- *completely sealed, its own generation (a revoked token does not drop the playlists).  Plain tokens
- *are kept, because the links of a playlist carry them; the object is readable by workers only.
+/* tokens_layout.h - the map of the tokens snapshot.  Made by the master, completely sealed, with a
+ * generation of its own: a revoked token does not drop the playlists.  Tokens are in plain text,
+ * because the links of a playlist carry them; only workers get the object.
  *
  *	offset 0   struct tokens_header
- *	80         struct token_entry[count]; entry 0 is auth.token when TOKENS_HAS_SHARED
+ *	80         struct token_entry[count]; entry 0 is auth.token if it has TOKEN_SHARED
  *
  * W: master, before sealing.  Readers: workers. */
 #ifndef AMPS_TOKENS_LAYOUT_H
@@ -27,7 +27,7 @@ struct tokens_header {
 
 enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };
 
-#define TOKEN_SHARED	  1u /* auth.token: also for what an administrator's playlist carries */
+#define TOKEN_SHARED	  1u /* auth.token: also what the links of an administrator carry */
 #define TOKEN_GROUPS_MAX  16
 #define TOKEN_GROUP_BYTES 64
 

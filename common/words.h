@@ -1,9 +1,9 @@
-/* words.h - copying what another process or thread may be writing, word by word.
+/* words.h - copies, word by word, of memory that another process or thread may be writing.
  *
- * For slots guarded by a counter: the reader throws a torn copy away, yet C11 calls a plain copy a
- * race.  The order of every single word is what makes the counter work: a release store keeps the
- * counter's earlier "being written" before it, an acquire load keeps the counter's second reading
- * behind it, so no fence is needed (and ThreadSanitizer, which knows no fences, sees all). */
+ * For slots guarded by a counter.  The reader discards a torn copy, but in C11 a plain copy is
+ * still a race.  Each word is ordered: a release store stays behind the counter's "being written",
+ * an acquire load stays before the counter's second reading.  So no fence is needed, and the thread
+ * sanitizer, which does not know fences, sees the order. */
 #ifndef AMPS_WORDS_H
 #define AMPS_WORDS_H
 

@@ -9,6 +9,7 @@ void worker_page_init(void *map)
 {
 	struct worker_page *page = map;
 
+	assert(page->magic == 0);
 	page->version = WORKER_PAGE_VERSION;
 	page->record_bytes = sizeof(struct viewer_record);
 	page->magic = WORKER_PAGE_MAGIC;
@@ -48,6 +49,7 @@ void worker_page_put(void *map, size_t index, const struct viewer_record *from)
 	uint64_t serial = atomic_load_explicit(&from->serial, memory_order_relaxed);
 	size_t at = sizeof(r->serial);
 
+	assert(index < WORKER_VIEWERS_MAX);
 	if (serial != 0) {
 		assert(atomic_load_explicit(&r->serial, memory_order_relaxed) == 0);
 		words_store((char *)r + at, (const char *)from + at, sizeof(*r) - at);
@@ -87,8 +89,8 @@ static struct token_viewers *token_place(const void *map, uint64_t token)
 	return free_place;
 }
 
-/* Empties places that nobody needs: unused ones with nothing behind them.  Else searches would grow
- * with every token that was ever seen. */
+/* Empties unused places with nothing behind them, else searches would grow with every token ever
+ * seen. */
 static void empty_places(void *map, const struct token_viewers *t)
 {
 	struct token_viewers *all = counts_of(map)->of_token;
@@ -109,7 +111,7 @@ void worker_page_add_token(void *map, uint64_t token, int by)
 	struct token_viewers *t = token_place(map, token);
 	uint64_t viewers;
 
-	assert(t);
+	assert(token != 0 && t);
 	viewers = atomic_load_explicit(&t->viewers, memory_order_relaxed) + (uint64_t)(int64_t)by;
 	assert(viewers <= WORKER_VIEWERS_MAX);
 	atomic_store_explicit(&t->token, token, memory_order_relaxed);

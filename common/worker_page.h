@@ -6,7 +6,7 @@
  *
  * W: that worker, all fields.  Readers: the master (`amps viewers`, idle rules, heartbeat) and the
  * other workers (/metrics, limits of tokens).  Counters are relaxed and only grow; a record is
- *valid while its `serial` is not 0 and reads the same before and after it was copied. */
+ * valid while its `serial` is not 0 and reads the same before and after it was copied. */
 #ifndef AMPS_WORKER_PAGE_H
 #define AMPS_WORKER_PAGE_H
 
@@ -67,8 +67,8 @@ struct token_viewers {
 	_Atomic uint64_t viewers;
 };
 
-/* What could be counted from the records, kept so that nobody has to scan them.  There are as many
- * places for tokens as viewers, so one is always free. */
+/* Sums over the records, so that readers need not scan them.  There are as many places for tokens
+ * as for viewers, so one is always free. */
 struct viewer_counts {
 	_Atomic uint32_t of_output[OUTPUTS_MAX];
 	struct token_viewers of_token[WORKER_VIEWERS_MAX];
@@ -95,11 +95,10 @@ static inline struct viewer_record *worker_page_records(void *map)
 	return (struct viewer_record *)(void *)((char *)map + WORKER_PAGE_RECORDS_OFFSET);
 }
 
-/* The worker: publishes a record whose place is free (serial 0), or frees it (serial 0 in *from).
- */
+/* The worker: publishes a record in a free place, or frees the place (serial 0 in *from). */
 void worker_page_put(void *map, size_t index, const struct viewer_record *from);
 
-/* A token as records name it: never 0, and not the token itself. */
+/* The hash by which records name a token; never 0. */
 uint64_t worker_page_token(const char *token, size_t len);
 
 /* The worker: `by` viewers more or less that came with that token or read that output. */

@@ -1,7 +1,7 @@
-/* race_chantab.c - one thread writes a tuner slot of the channel table as fast as it can, two copy
- * it out.  Exits 0 when no torn copy was accepted and enough copies were made while it was written.
- * With the argument "blind" the readers copy without asking the slot's counter; torn copies must
- * then show, which proves that the counter is what prevents them. */
+/* race_chantab.c - one thread writes a tuner slot of the channel table as fast as it can, two copy it.
+ * Exits 0 when no torn copy was accepted and enough copies were made during the writes.  With the
+ * argument "blind" the readers ignore the slot's counter; torn copies must then appear, which proves
+ * that the counter prevents them. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #define SLOT   7u
 #define COPIES 20000u
-#define ROUNDS 200000000u /* gives up then */
+#define ROUNDS 200000000u /* then the test fails */
 
 struct shared {
 	void *map;
@@ -19,11 +19,11 @@ struct shared {
 	_Atomic unsigned good, torn, refused;
 };
 
-/* Every field says the same number. */
+/* Every field holds the same number. */
 static struct tuner_slot slot_of(uint32_t n)
 {
 	struct tuner_slot slot = {
-		.state = n,
+		.state = n % TUNER_STATE_COUNT_,
 		.channel = n,
 		.restarts = n,
 		.wants = n,

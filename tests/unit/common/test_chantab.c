@@ -88,7 +88,7 @@ Test(chantab, an_index_outside_is_refused)
 	free(map);
 }
 
-Test(chantab, a_slot_left_half_written_is_not_read)
+Test(chantab, a_slot_that_is_being_written_is_not_read)
 {
 	void *map = table_new();
 	struct tuner_slot tuner = {.channel = 1}, got = {.channel = 42};
@@ -98,8 +98,7 @@ Test(chantab, a_slot_left_half_written_is_not_read)
 	atomic_fetch_add(&first->sequence, 1);
 	cr_assert_eq(chantab_get_tuner(map, 0, &got), -EAGAIN);
 	cr_assert_eq(got.channel, 42);
-	/* the next writer puts it right */
-	chantab_put_tuner(map, 0, &tuner);
+	atomic_fetch_add(&first->sequence, 1);
 	cr_assert_eq(chantab_get_tuner(map, 0, &got), 0);
 	cr_assert_eq(got.channel, 1);
 	free(map);
