@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 struct client {
 	int fd;

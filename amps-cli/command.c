@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "common/text.h"
+#include "common/text/text.h"
 
 static const struct command *const COMMANDS[] = {
 	&cmd_serve,  &cmd_check,  &cmd_list,	 &cmd_tuners, &cmd_viewers,  &cmd_stop, &cmd_kick,

@@ -3,7 +3,7 @@
 #define AMPS_CLI_PROGRAM_H
 
 #include "amps-cli/command.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* Becomes `amps-master [first] OPTIONS`, the given options of the call in their order.  Returns
  * only on failure: COMMAND_FAILED, with the complaint printed. */

@@ -3,7 +3,7 @@
 #define AMPS_CLI_URL_H
 
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 struct url_wish {
 	const char *base;      /* with or without its last slash */

@@ -1,7 +1,7 @@
 #include "amps-cli/yaml.h"
 
 #include <string.h>
-#include "common/utf8.h"
+#include "common/text/utf8.h"
 
 #define STEP 2 /* columns a level */
 

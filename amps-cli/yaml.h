@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* Appends the text (UTF-8 without NUL) in double quotes.  Escapes every character that a reader
  * could take for the end of a line or must not meet unescaped (YAML 1.1, 5.1 and 5.4). */

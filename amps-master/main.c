@@ -8,8 +8,8 @@
 #include "amps-master/config/check_command.h"
 #include "amps-master/config/list_command.h"
 #include "amps-master/master.h"
-#include "common/log.h"
-#include "common/msg.h"
+#include "common/log/log.h"
+#include "common/msg/msg.h"
 
 static const char help[] =
 	"usage: amps-master [OPTION...]\n"

@@ -6,10 +6,10 @@
 #include <sys/wait.h>
 #include "amps-master/system/access_file.h"
 #include "amps-master/master_state.h"
-#include "common/chantab.h"
+#include "common/shm/chantab.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/shm.h"
+#include "common/log/log.h"
+#include "common/shm/shm.h"
 
 #define TICK_MS		   250
 #define TICK_LATE_US	   1000000

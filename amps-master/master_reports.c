@@ -2,7 +2,7 @@
 #include <string.h>
 #include "amps-master/master_state.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 static uint64_t count_of_output(void *owner, uint32_t output_slot)
 {

@@ -8,11 +8,11 @@
 #include "amps-master/config/loader.h"
 #include "amps-master/master_state.h"
 #include "amps-master/config/problems.h"
-#include "common/chantab.h"
+#include "common/shm/chantab.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 #include "common/programs.h"
-#include "common/shm.h"
+#include "common/shm/shm.h"
 
 #define STATE_DIR_MODE 0700
 

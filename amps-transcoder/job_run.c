@@ -12,7 +12,7 @@
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/sandbox/guard.h"
 #include "amps-transcoder/sandbox/sandbox.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 /* Where a job of this source and role has to connect to. */
 static enum sandbox_network network_of(const struct job *job, const struct source_options *options,

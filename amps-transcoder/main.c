@@ -7,8 +7,8 @@
 
 #include "amps-transcoder/nursery.h"
 #include "amps-transcoder/options/check_options.h"
-#include "common/log.h"
-#include "common/msg.h"
+#include "common/log/log.h"
+#include "common/msg/msg.h"
 
 #define EXIT_USAGE 2
 

@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 
 #include "amps-transcoder/job_run.h"
-#include "common/log.h"
-#include "common/msg.h"
+#include "common/log/log.h"
+#include "common/msg/msg.h"
 
 #define FORK_RETRY_MS 100
 

@@ -10,7 +10,7 @@
 
 #include "amps-worker/sandbox.h"
 #include "amps-worker/worker.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 static int parse_options(int argc, char **argv)
 {

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "common/confine.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 /* Calls that end the process at once: nothing of ours ever makes them.  The leak checker reads
  * the process with ptrace at its end. */

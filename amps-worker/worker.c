@@ -7,9 +7,9 @@
 #include "amps-worker/http/conn.h"
 #include "amps-worker/live/viewer.h"
 #include "amps-worker/live/viewer_record.h"
-#include "common/chantab.h"
-#include "common/log.h"
-#include "common/shm.h"
+#include "common/shm/chantab.h"
+#include "common/log/log.h"
+#include "common/shm/shm.h"
 
 #define HEARTBEAT_US 250000
 

@@ -16,10 +16,10 @@
 #include "amps-worker/http/memory.h"
 #include "amps-worker/live/output.h"
 #include "amps-worker/http/route.h"
-#include "common/catalog.h"
-#include "common/peer.h"
-#include "common/tokens.h"
-#include "common/worker_page.h"
+#include "common/shm/catalog.h"
+#include "common/msg/peer.h"
+#include "common/shm/tokens.h"
+#include "common/shm/worker_page.h"
 
 /* That the loop lives is told before anything else, however many clients wait for their turn. */
 enum worker_priority {

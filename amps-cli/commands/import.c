@@ -6,7 +6,7 @@
 #include "amps-cli/import/channel.h"
 #include "amps-cli/import/m3u.h"
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define READ_BYTES  65536
 #define WRITE_BYTES 65536

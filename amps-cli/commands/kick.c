@@ -3,7 +3,7 @@
 #include "amps-cli/command.h"
 
 #include <stdio.h>
-#include "common/text.h"
+#include "common/text/text.h"
 
 static int run(const struct command_call *call)
 {

@@ -5,7 +5,7 @@
 #include <time.h>
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define DEFAULT_TIMEOUT_S 10
 #define TIMEOUT_MAX_S	  3600

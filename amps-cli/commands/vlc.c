@@ -6,7 +6,7 @@
 #include "amps-cli/command.h"
 #include "amps-cli/url.h"
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 static int usage(const char *text)
 {

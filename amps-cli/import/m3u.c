@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include "amps-cli/import/m3u_extinf.h"
-#include "common/utf8.h"
+#include "common/text/utf8.h"
 #include "common/limits.h"
 
 /* Texts lie in `text` one after the other, each with its NUL; places are offsets because it grows.

@@ -13,7 +13,7 @@
 #define AMPS_CLI_M3U_H
 
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* An attribute of #EXTINF or an option line, in the order of the file.  Texts are UTF-8 without
  * NUL.  Names are in lower case (of ASCII) and hold no white space, control character, '=', '"' or

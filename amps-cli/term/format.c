@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include "common/text.h"
+#include "common/text/text.h"
 
 const char *format_text(const json_t *value, char *dst)
 {

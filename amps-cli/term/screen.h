@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <termios.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 struct screen {
 	struct termios saved; /* of stdin */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <wchar.h>
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define GAP	  2
 #define WIDTH_MAX 10000

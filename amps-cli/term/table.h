@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 #define TABLE_COLUMNS_MAX 16
 

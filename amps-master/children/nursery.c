@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include "amps-master/system/spawn.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/peer.h"
+#include "common/log/log.h"
+#include "common/msg/peer.h"
 
 enum nursery_state {
 	NURSERY_WAITING, /* no process */

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 #include "common/clock.h"
-#include "common/worker_page.h"
+#include "common/shm/worker_page.h"
 
 static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {[VIEWER_TS] = "ts"};
 

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include "amps-master/children/worker_slot.h"
 #include "common/clock.h"
-#include "common/tokens.h"
+#include "common/shm/tokens.h"
 
 static struct worker_slot *slot_at(const struct worker_pool *pool, unsigned index)
 {

@@ -17,8 +17,8 @@
 #include <sys/types.h>
 #include "amps-master/util/backoff.h"
 #include "amps-master/store/publication.h"
-#include "common/log.h"
-#include "common/msg.h"
+#include "common/log/log.h"
+#include "common/msg/msg.h"
 
 struct worker_pool;
 

@@ -4,10 +4,10 @@
 #include <signal.h>
 #include <string.h>
 #include "amps-master/system/spawn.h"
-#include "common/chantab.h"
+#include "common/shm/chantab.h"
 #include "common/clock.h"
-#include "common/shm.h"
-#include "common/worker_page.h"
+#include "common/shm/shm.h"
+#include "common/shm/worker_page.h"
 
 static const char *const state_names[SLOT_STATES_] = {"waiting", "starting", "setup", "ready",
 						      "stopping"};

@@ -6,7 +6,7 @@
 #define AMPS_WORKER_SLOT_H
 
 #include "amps-master/children/worker_pool.h"
-#include "common/peer.h"
+#include "common/msg/peer.h"
 
 /* Drawn in worker_pool.h. */
 enum slot_state {

@@ -5,7 +5,7 @@
 
 #include "amps-master/lineup/options_list.h"
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define MESSAGE_MAX 512
 

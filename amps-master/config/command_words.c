@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* One step of the splitter: what quote we are in, and the word so far. */
 struct splitter {

@@ -5,7 +5,7 @@
 #include "amps-master/config/config_check_parts.h"
 #include "common/clock.h"
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 static void add_region(struct check *c, const struct spot *at, const char *text, size_t n,
 		       json_t *out)

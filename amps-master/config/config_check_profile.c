@@ -2,7 +2,7 @@
 
 #include "amps-master/config/config_check_parts.h"
 #include "amps-master/lineup/options_list.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 const char *const config_check_forms[] = {
 	"ts",  "hls",	       "ll-hls",    "dash",	     "rtsp",	     "audio",

@@ -7,8 +7,8 @@
 #include "amps-master/lineup/cidr.h"
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
-#include "common/log.h"
-#include "common/tokens_layout.h"
+#include "common/log/log.h"
+#include "common/shm/tokens_layout.h"
 
 #define PORT_MAX	 65535
 #define SECONDS_MAX	 31536000 /* a year: nobody means more */

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* null, true/false/yes/no/on/off, whole numbers (decimal, 0x, 0b, octal with a leading 0, with
  * underscores), numbers with a dot; everything else, times and base-60 numbers too, is text.

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };
 

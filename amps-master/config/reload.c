@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include "amps-master/config/loader.h"
 #include "common/limits.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 enum reload_state { RELOAD_IDLE, RELOAD_LOADING, RELOAD_STORING, RELOAD_APPLIED, RELOAD_STATES_ };
 

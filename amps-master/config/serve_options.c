@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/limits.h"
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 enum kind { KIND_FILE, KIND_TEXT, KIND_PORT, KIND_WORKERS, KIND_LEVEL };
 

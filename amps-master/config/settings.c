@@ -5,7 +5,7 @@
 #include <string.h>
 #include "amps-master/system/runtime_dir.h"
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 static unsigned count_cores(void)
 {

@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include "common/base.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 struct settings {
 	json_t *server; /* as it was at the start; keeps `host` and `user`; owned */

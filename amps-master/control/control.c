@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include "amps-master/control/control_line.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 #include "common/limits.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 /* READING -> WORKING (a request is being answered) -> WRITING -> READING ...; all -> CLOSED. */
 enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING, CLIENT_CLOSED };

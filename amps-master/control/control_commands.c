@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define SHUTDOWN_TIMEOUT_MAX_S 3600
 

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 struct control_call {
 	json_t *root;	      /* owned */

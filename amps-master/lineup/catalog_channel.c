@@ -2,7 +2,7 @@
 #include "amps-master/lineup/catalog_writer.h"
 #include "amps-master/util/json_read.h"
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 /* The value of the first of these keys that has one. */
 static const char *first_text(const json_t *entry, const char *a, const char *b, char scratch[32])

@@ -6,7 +6,7 @@
 #define AMPS_CATALOG_WRITER_H
 
 #include "amps-master/lineup/channel_rules.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 #include "common/hash.h"
 
 struct catalog_writer {

@@ -5,7 +5,7 @@
 #include <strings.h>
 #include "amps-master/util/json_read.h"
 #include "amps-master/lineup/options_list.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 /* What a variant may override beside its profile. */
 static const char *const tuner_overrides[] = {

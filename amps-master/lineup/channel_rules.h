@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include "amps-master/lineup/schedule.h"
 #include "common/base.h"
-#include "common/catalog_layout.h"
+#include "common/shm/catalog_layout.h"
 
 /* One channel of the line-up as the database has it. */
 struct channel_entry {

@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include "common/text.h"
+#include "common/text/text.h"
 
 bool cidr_parse(const char *text, struct catalog_cidr *ret)
 {

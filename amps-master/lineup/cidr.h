@@ -3,7 +3,7 @@
 #define AMPS_CIDR_H
 
 #include "common/base.h"
-#include "common/catalog_layout.h"
+#include "common/shm/catalog_layout.h"
 
 /* An address alone is a network of one; an IPv4 one is mapped into IPv6.  False: it is no network.
  */

@@ -5,10 +5,10 @@
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/lineup/schedule_report.h"
 #include "amps-master/util/json_read.h"
-#include "common/catalog.h"
+#include "common/shm/catalog.h"
 #include "common/hash.h"
 #include "common/limits.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define SPEC_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY)
 

@@ -8,7 +8,7 @@
 
 #include "amps-master/lineup/channel_rules.h"
 #include "amps-master/util/pool.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* One output of a tuner: what its profile makes of the source. */
 struct lineup_output {

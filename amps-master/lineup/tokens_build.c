@@ -3,8 +3,8 @@
 #include <string.h>
 #include "amps-master/util/json_read.h"
 #include "common/clock.h"
-#include "common/text.h"
-#include "common/tokens_layout.h"
+#include "common/text/text.h"
+#include "common/shm/tokens_layout.h"
 
 /* Fills in the token itself; false if it is none. */
 static bool entry_init(struct token_entry *e, const char *token)

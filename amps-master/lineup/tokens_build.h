@@ -1,4 +1,5 @@
-/* tokens_build.h - the model's `auth` -> the bytes of a tokens snapshot (common/tokens_layout.h).
+/* tokens_build.h - the model's `auth` -> the bytes of a tokens snapshot
+ * (common/shm/tokens_layout.h).
  *
  * Pure, any thread. */
 #ifndef AMPS_TOKENS_BUILD_H
@@ -6,7 +7,7 @@
 
 #include <jansson.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* `shared` is the shared token, NULL where auth is off (then the snapshot is empty).  The header's
  * generation is left 0 for the caller.  Entries that cannot be understood let nobody in; each gets

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/system/runtime_dir.h"
-#include "common/text.h"
+#include "common/text/text.h"
 #include "schema_sql.h"
 
 #define SCHEMA_VERSION	1

@@ -7,10 +7,10 @@
 #include "amps-master/lineup/lineup.h"
 #include "amps-master/store/state_token.h"
 #include "amps-master/lineup/tokens_build.h"
-#include "common/catalog.h"
+#include "common/shm/catalog.h"
 #include "common/hash.h"
-#include "common/shm.h"
-#include "common/tokens_layout.h"
+#include "common/shm/shm.h"
+#include "common/shm/tokens_layout.h"
 
 static void published_list_done(struct published_list *list)
 {

@@ -8,7 +8,7 @@
 
 #include "amps-master/store/channel_entries.h"
 #include "amps-master/store/publication.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* A channel as it was published last. */
 struct published {

@@ -10,8 +10,8 @@
 #include "amps-master/store/store_work.h"
 #include "amps-master/util/thread.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 enum request_kind { REQUEST_LOAD, REQUEST_REPUBLISH, REQUEST_EXPORT };
 

@@ -14,7 +14,7 @@
 
 #include "common/clock.h"
 #include "common/limits.h"
-#include "common/msg.h"
+#include "common/msg/msg.h"
 
 #define SCRATCH_FD_MIN 10 /* above every number that a child is given */
 #define ERROR_FD       4  /* where a child tells why exec failed; closed by a good exec */

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* Starts argv[0] (a path) with `child_fd` as its descriptor 3 (-1: none).  child_fd stays the
  * caller's.  0 and the pid, or -Exxx (exec's own error included). */

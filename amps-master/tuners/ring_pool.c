@@ -5,7 +5,7 @@
 #include <sys/queue.h>
 
 #include "amps-master/util/thread.h"
-#include "common/ring.h"
+#include "common/shm/ring.h"
 
 struct request {
 	STAILQ_ENTRY(request) link;

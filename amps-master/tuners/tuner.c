@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 static const bool legal[TUNER_STATE_COUNT_][TUNER_STATE_COUNT_] = {
 	[TUNER_IDLE] = {[TUNER_STARTING] = true, [TUNER_FAILED] = true},

@@ -20,9 +20,9 @@
 #include "amps-master/tuners/ring_pool.h"
 #include "amps-master/tuners/tuners_env.h"
 #include "amps-master/lineup/lineup.h"
-#include "common/chantab.h"
-#include "common/peer.h"
-#include "common/ring.h"
+#include "common/shm/chantab.h"
+#include "common/msg/peer.h"
+#include "common/shm/ring.h"
 
 /* A worker's wish for an output; dies with the worker, with RELEASE or with OUTPUT_GONE. */
 struct want {

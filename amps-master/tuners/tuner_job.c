@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "common/buf.h"
-#include "common/log.h"
-#include "common/text.h"
+#include "common/text/buf.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 #define JOB_STOP_US  2000000 /* from SHUTDOWN to SIGKILL */
 #define JOB_HELLO_US 3000000 /* from the nursery's hands, or another's, to the first word */

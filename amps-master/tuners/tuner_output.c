@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "common/log.h"
-#include "common/shm.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/shm/shm.h"
+#include "common/text/text.h"
 
 static void ring_drop(struct output_ring *r)
 {

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "amps-master/tuners/tuner.h"
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 #define PULSE_MS 500
 

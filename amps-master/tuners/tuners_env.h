@@ -3,8 +3,8 @@
 #define AMPS_TUNERS_ENV_H
 
 #include <event2/event.h>
-#include "common/log.h"
-#include "common/msg.h"
+#include "common/log/log.h"
+#include "common/msg/msg.h"
 
 /* Callbacks never call back into the tuners. */
 struct tuners_env {

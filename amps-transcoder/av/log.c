@@ -8,8 +8,8 @@
 
 #include <libavutil/log.h>
 
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 #define LINE_MAX_BYTES 240
 #define RAW_MAX_BYTES  4096 /* before URLs are redacted: what is cut could hide a password's end */

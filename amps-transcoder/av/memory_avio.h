@@ -3,7 +3,7 @@
 #define AMPS_MEMORY_AVIO_H
 
 #include <libavformat/avio.h>
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* Takes the bytes, also when it fails; NULL without memory. */
 AVIOContext *memory_avio_open(struct buf *bytes);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "amps-transcoder/av/compat.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 #define JUMP_90K 90000 /* a hole this long is not filled with repeated frames */
 

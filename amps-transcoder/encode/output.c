@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/log/log.h"
 
 /* How long the muxer waits, on the timeline: for a further stream, for the only picture or sound,
  * for what is inside a filter ("loudnorm" holds three seconds, "dynaudnorm" sixteen). */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define CHOSEN_MAX 64 /* streams that maps may name */
 #define NO_STREAM  UINT32_MAX

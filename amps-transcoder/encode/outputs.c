@@ -5,7 +5,7 @@
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/encode/sound_frame.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 static const AVRational ticks = {1, 90000};
 

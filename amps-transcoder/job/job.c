@@ -13,7 +13,7 @@
 #include "amps-transcoder/av/log.h"
 #include "common/clock.h"
 #include "common/hash.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define HEARTBEAT_US	  250000 /* twice as often as the master needs */
 #define INTERRUPT_LOOK_US 20000	 /* how often a blocked libav looks at the socket */

@@ -19,8 +19,8 @@
 #include <sys/types.h>
 #include "common/base.h"
 #include "common/limits.h"
-#include "common/msg.h"
-#include "common/ring_writer.h"
+#include "common/msg/msg.h"
+#include "common/shm/ring_writer.h"
 
 #define JOB_EVENTS_MAX	64			/* orders not taken yet */
 #define JOB_RINGS_MAX	(2 * TUNER_OUTPUTS_MAX) /* a ring and its larger successor */

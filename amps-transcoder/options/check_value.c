@@ -13,7 +13,7 @@
 #include "amps-transcoder/av/compat.h"
 #include "amps-transcoder/options/check_graph.h"
 #include "amps-transcoder/options/stream_map.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define TRIALS_MAX 64 /* encoders opened in one run: each costs milliseconds */
 

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "amps-transcoder/sandbox/guard.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 /* Second names, with the stream they mean. */
 static const struct {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "amps-transcoder/options/options.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 /* One option on its way to its place. */
 struct pair {

@@ -9,8 +9,8 @@
 #include <libavutil/parseutils.h>
 
 #include "amps-transcoder/options/options.h"
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 /* "vn" and its like.  False: it is another option. */
 static bool take_without(struct source_options *o, const char *name, const char *value)

@@ -6,7 +6,7 @@
 #include "amps-transcoder/source/lavfi.h"
 #include "amps-transcoder/source/pace.h"
 #include "amps-transcoder/source/source.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define WAIT_MAX_MS 50
 #define BEGIN_90K   900000 /* encoders go below the first PTS: leave room */

@@ -6,7 +6,7 @@
 #include "amps-transcoder/encode/outputs.h"
 #include "amps-transcoder/source/ring_reader.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define WAIT_MS	     10
 #define SLOW_OVER_US 5000000 /* a job that has not skipped for so long keeps up */

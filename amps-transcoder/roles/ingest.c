@@ -4,7 +4,7 @@
 #include "amps-transcoder/roles/remux.h"
 #include "amps-transcoder/roles/roles.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define RING_SECONDS	10
 #define CHUNK_MIN	(8u << 10) /* also before the bitrate is known: half a second of sound */

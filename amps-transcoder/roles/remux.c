@@ -14,7 +14,7 @@
 #include "amps-transcoder/mux/ts_output.h"
 #include "amps-transcoder/ts/pcr.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define MUX_DELAY_US	  500000  /* between a packet's PCR and its DTS */
 #define MUX_INTERLEAVE_US 1000000 /* a stream that pauses holds the others no longer than that */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define LOOKUP_STEP_US 2000
 

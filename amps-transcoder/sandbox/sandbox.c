@@ -14,7 +14,7 @@
 #include "amps-transcoder/sandbox/calls.h"
 #include "common/confine.h"
 #include "common/limits.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define NAME_SERVER_PORT 53
 

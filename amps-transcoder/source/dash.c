@@ -9,7 +9,7 @@
 #include "amps-transcoder/av/memory_avio.h"
 #include "amps-transcoder/source/mpd.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define PREFIX		"amps-dash:" /* of the playlists in memory */
 #define MANIFEST_MAX	(8u << 20)

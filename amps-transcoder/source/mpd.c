@@ -9,7 +9,7 @@
 
 #include "amps-transcoder/source/mpd_xml.h"
 #include "common/clock.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define SECOND_US      1000000ll
 #define TIMESCALE_MAX  1000000000ll

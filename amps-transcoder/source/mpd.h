@@ -8,7 +8,7 @@
 #define AMPS_MPD_H
 
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 #define MPD_TRACKS_MAX	 5   /* a picture and its sounds */
 #define MPD_SEGMENTS_MAX 120 /* of a track: the newest */

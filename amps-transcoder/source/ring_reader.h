@@ -12,7 +12,7 @@
 #include <libavformat/avformat.h>
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/ts/watch.h"
-#include "common/ring.h"
+#include "common/shm/ring.h"
 
 #define RING_READER_STAGE (RING_INTRO_MAX + 64 * TS_PACKET)
 

@@ -15,8 +15,8 @@
 #include "amps-transcoder/source/tls.h"
 #include "amps-transcoder/ts/align.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 #define WAIT_MS		   100
 #define READ_BUFFER	   (64 << 10)

@@ -17,7 +17,7 @@
 #include "amps-transcoder/source/rtp_queue.h"
 #include "amps-transcoder/source/udp_url.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define DATAGRAM_TS	1316u /* seven packets, what nearly every sender sends */
 #define DATAGRAM_MAX	2048u

@@ -12,7 +12,7 @@
 
 #include "amps-transcoder/options/url.h"
 #include "amps-transcoder/source/rtp_queue.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 /* A setting has up to three names: the options' second one, and RTP's. */
 #define BUFFER_SIZE "buffer_size"

@@ -8,7 +8,7 @@
 
 #include "common/base.h"
 #include "common/clock.h"
-#include "common/ring_layout.h"
+#include "common/shm/ring_layout.h"
 
 #define TS_SYNC		 0x47u
 #define TS_PID_NONE	 0x1fffu

@@ -7,7 +7,7 @@
 #include "amps-transcoder/ts/align.h"
 #include "amps-transcoder/ts/sound.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define HELD_MAX	(32u << 10) /* bytes held back for a picture not decided yet */
 #define RATE_FIRST_90K	TS_HZ	    /* a bitrate is known after so much media time */

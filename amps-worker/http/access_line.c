@@ -8,9 +8,9 @@
 
 #include "amps-worker/http/access.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/log_line.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/log/log_line.h"
+#include "common/text/text.h"
 
 #define CUT	   "..."
 #define LEFT_EARLY 499 /* the client went before there was an answer */

@@ -12,7 +12,7 @@
 
 #include "amps-worker/http/access_line.h"
 #include "amps-worker/worker.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 void access_log_init(struct access_log *l)
 {

@@ -17,7 +17,7 @@
 #define AMPS_ACCESS_LOG_H
 
 #include "amps-worker/http/route.h"
-#include "common/worker_page.h"
+#include "common/shm/worker_page.h"
 
 struct access_entry; /* a request under way */
 

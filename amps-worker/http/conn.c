@@ -10,7 +10,7 @@
 #include "amps-worker/http/body_maker.h"
 #include "amps-worker/live/viewer.h"
 #include "amps-worker/routes.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define RECEIVE_BYTES 4096u
 

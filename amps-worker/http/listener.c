@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "amps-worker/http/conn.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 struct listen_socket {
 	struct listen_socket *next;

@@ -10,7 +10,7 @@
 #include "amps-worker/live/viewer.h"
 #include "amps-worker/worker.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define SOCKETS_DEFAULT (256u << 20) /* where the kernel does not say what it has */
 

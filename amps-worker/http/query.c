@@ -1,8 +1,8 @@
 /* query.c - values of a query and path segments, percent-decoded (parse.h). */
 #include <string.h>
 #include "amps-worker/http/parse.h"
-#include "common/text.h"
-#include "common/utf8.h"
+#include "common/text/text.h"
+#include "common/text/utf8.h"
 
 /* One decoded byte at *i (which moves on), or -EINVAL. */
 static int decode_byte(struct span s, size_t *i, bool plus_is_space)

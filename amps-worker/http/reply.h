@@ -6,8 +6,8 @@
 #ifndef AMPS_REPLY_H
 #define AMPS_REPLY_H
 
-#include "common/buf.h"
-#include "common/catalog.h"
+#include "common/text/buf.h"
+#include "common/shm/catalog.h"
 #include "amps-worker/http/parse.h"
 
 struct body_account; /* memory.h */

@@ -7,7 +7,7 @@
 
 #include <netinet/in.h>
 #include "amps-worker/http/reply.h"
-#include "common/tokens.h"
+#include "common/shm/tokens.h"
 
 struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
 struct body_maker; /* body_maker.h: makes large ones */

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include "amps-worker/http/target.h"
 
-#include "common/text.h"
+#include "common/text/text.h"
 
 static bool is_alnum(unsigned char c)
 {

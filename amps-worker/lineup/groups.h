@@ -3,7 +3,7 @@
 #ifndef AMPS_GROUPS_H
 #define AMPS_GROUPS_H
 
-#include "common/tokens.h"
+#include "common/shm/tokens.h"
 
 /* Do two UTF-8 names mean one group?  Case is folded for Latin, Greek and Cyrillic letters. */
 bool group_equal(const char *a, size_t a_len, const char *b, size_t b_len);

@@ -4,7 +4,7 @@
 #ifndef AMPS_M3U_H
 #define AMPS_M3U_H
 
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* Appends ` name="value"`; nothing for NULL, an empty value, or one of which nothing is left. */
 void m3u_attribute(struct buf *b, const char *name, const char *value);

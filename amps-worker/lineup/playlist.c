@@ -7,7 +7,7 @@
 #include "amps-worker/lineup/groups.h"
 #include "amps-worker/lineup/m3u.h"
 #include "amps-worker/lineup/playlist.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"
 #define STEP_CHANNELS 64

@@ -7,8 +7,8 @@
 #include "amps-worker/http/conn.h"
 #include "amps-worker/live/viewer.h"
 #include "amps-worker/worker.h"
-#include "common/log.h"
-#include "common/text.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
 
 static struct output_bucket *bucket_of(struct worker *w, uint32_t channel)
 {

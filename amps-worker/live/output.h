@@ -17,8 +17,8 @@
 
 #include <sys/queue.h>
 #include "amps-worker/http/reply.h"
-#include "common/msg.h"
-#include "common/ring.h"
+#include "common/msg/msg.h"
+#include "common/shm/ring.h"
 
 struct worker;
 struct viewer;

@@ -3,8 +3,8 @@
 #include "amps-worker/http/access.h"
 #include "amps-worker/lineup/groups.h"
 #include "amps-worker/live/stream_route.h"
-#include "common/text.h"
-#include "common/worker_page.h"
+#include "common/text/text.h"
+#include "common/shm/worker_page.h"
 
 /* What a request for a stream turned out to mean. */
 struct asked {

@@ -10,7 +10,7 @@
 #include "amps-worker/http/conn.h"
 #include "amps-worker/live/viewer_record.h"
 #include "amps-worker/worker.h"
-#include "common/log.h"
+#include "common/log/log.h"
 
 #define PENDING_KEPT	256u	 /* a larger buffer is freed once it is sent */
 #define LEAD_US		1000000u /* of a source that is not live */

@@ -21,7 +21,7 @@
 #define AMPS_VIEWER_H
 
 #include "amps-worker/live/output.h"
-#include "common/worker_page.h"
+#include "common/shm/worker_page.h"
 
 struct conn;
 struct http_request;

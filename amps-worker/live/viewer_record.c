@@ -5,7 +5,7 @@
 
 #include "amps-worker/http/conn.h"
 #include "amps-worker/worker.h"
-#include "common/text.h"
+#include "common/text/text.h"
 
 #define SERIAL_SHIFT 40 /* serial = worker index << 40 | count */
 

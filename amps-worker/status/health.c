@@ -1,6 +1,6 @@
 /* health.c - see health.h. */
 #include "amps-worker/status/health.h"
-#include "common/chantab.h"
+#include "common/shm/chantab.h"
 
 #define READY_RETRY_SECONDS 1
 

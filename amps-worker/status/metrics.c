@@ -2,8 +2,8 @@
  * what only grows. */
 #include <string.h>
 #include "amps-worker/status/metrics.h"
-#include "common/chantab.h"
-#include "common/worker_page.h"
+#include "common/shm/chantab.h"
+#include "common/shm/worker_page.h"
 
 #define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include "common/chantab.h"
-#include "common/words.h"
+#include "common/shm/chantab.h"
+#include "common/shm/words.h"
 
 #define SLOT   7u
 #define COPIES 20000u

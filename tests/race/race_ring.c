@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/ring_writer.h"
-#include "common/shm.h"
+#include "common/shm/ring_writer.h"
+#include "common/shm/shm.h"
 
 #define SIZE	RING_BYTES_MIN
 #define PACKETS 150000u

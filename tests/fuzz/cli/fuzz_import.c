@@ -1,7 +1,7 @@
 /* Any bytes as a playlist: the output has no byte that YAML forbids, and each channel its lines. */
 #include <string.h>
 #include "amps-cli/import/channel.h"
-#include "common/utf8.h"
+#include "common/text/utf8.h"
 
 struct result {
 	struct buf out;

@@ -2,7 +2,7 @@
  *
  * The magic numbers and sizes are put right first, or nearly nothing would get past the header. */
 #include <string.h>
-#include "common/catalog.h"
+#include "common/shm/catalog.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
  * the data, whole packets, and no more than it asked for. */
 #include <stdlib.h>
 #include <string.h>
-#include "common/ring.h"
+#include "common/shm/ring.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

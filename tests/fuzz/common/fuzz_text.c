@@ -1,7 +1,7 @@
 /* Any bytes through the text rules, and what must hold for each of them. */
 #include <stdio.h>
 #include <string.h>
-#include "common/text.h"
+#include "common/text/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

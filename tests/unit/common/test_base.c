@@ -4,10 +4,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "common/buf.h"
+#include "common/text/buf.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/shm.h"
+#include "common/log/log.h"
+#include "common/shm/shm.h"
 #include "leaks.h"
 
 static int64_t parsed(const char *text)

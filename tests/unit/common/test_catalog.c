@@ -1,8 +1,8 @@
-#include "common/catalog.h"
+#include "common/shm/catalog.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
-#include "common/shm.h"
+#include "common/shm/shm.h"
 #include "leaks.h"
 
 /* A small catalog written by hand: three channels, two variants, a programme, regions. */

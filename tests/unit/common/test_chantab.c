@@ -1,4 +1,4 @@
-#include "common/chantab.h"
+#include "common/shm/chantab.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/log.h"
+#include "common/log/log.h"
 #include "leaks.h"
 
 static int other_process = -1; /* writes to this pipe whenever somebody has seen room in it */

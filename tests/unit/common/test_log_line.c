@@ -1,4 +1,4 @@
-#include "common/log_line.h"
+#include "common/log/log_line.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/msg.h"
+#include "common/msg/msg.h"
 #include "leaks.h"
 
 Test(msg, fields_survive_the_trip)

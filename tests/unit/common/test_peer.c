@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/peer.h"
+#include "common/msg/peer.h"
 #include "leaks.h"
 
 struct seen {

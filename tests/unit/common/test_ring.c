@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "common/ring_writer.h"
-#include "common/shm.h"
+#include "common/shm/ring_writer.h"
+#include "common/shm/shm.h"
 #include "leaks.h"
 #include "skip.h"
 

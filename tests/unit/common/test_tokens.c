@@ -1,10 +1,10 @@
-#include "common/tokens.h"
+#include "common/shm/tokens.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/clock.h"
-#include "common/shm.h"
+#include "common/shm/shm.h"
 #include "leaks.h"
 
 #define ENTRIES 3

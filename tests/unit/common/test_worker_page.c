@@ -1,4 +1,4 @@
-#include "common/worker_page.h"
+#include "common/shm/worker_page.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

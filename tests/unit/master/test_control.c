@@ -10,7 +10,7 @@
 #include "amps-master/control/control.h"
 #include "amps-master/control/control_commands.h"
 #include "amps-master/control/control_line.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 #include "common/limits.h"
 
 static char folder[64], path[128];

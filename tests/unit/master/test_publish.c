@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include "common/catalog.h"
-#include "common/tokens.h"
+#include "common/shm/catalog.h"
+#include "common/shm/tokens.h"
 #include "leaks.h"
 #include "state_folder.h"
 

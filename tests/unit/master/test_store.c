@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include "amps-master/store/store_work.h"
-#include "common/catalog.h"
+#include "common/shm/catalog.h"
 #include "leaks.h"
 #include "state_folder.h"
 

@@ -9,9 +9,9 @@
 #include "amps-master/lineup/lineup.h"
 #include "amps-master/tuners/tuner.h"
 #include "amps-master/tuners/tuners.h"
-#include "common/chantab.h"
-#include "common/ring_writer.h"
-#include "common/shm.h"
+#include "common/shm/chantab.h"
+#include "common/shm/ring_writer.h"
+#include "common/shm/shm.h"
 #include "leaks.h"
 
 /* A process that does nothing but live: the pid a fake job introduces itself with. */

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include "amps-master/children/viewers.h"
-#include "common/worker_page.h"
+#include "common/shm/worker_page.h"
 
 static struct viewer_record make_record(void)
 {

@@ -18,10 +18,10 @@
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/ts/parse.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/ring.h"
-#include "common/ring_writer.h"
-#include "common/shm.h"
+#include "common/log/log.h"
+#include "common/shm/ring.h"
+#include "common/shm/ring_writer.h"
+#include "common/shm/shm.h"
 
 #define RIG_OUTPUTS_MAX 4
 

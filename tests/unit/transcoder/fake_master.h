@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 
 #include "common/clock.h"
-#include "common/msg.h"
-#include "common/ring.h"
-#include "common/shm.h"
+#include "common/msg/msg.h"
+#include "common/shm/ring.h"
+#include "common/shm/shm.h"
 
 struct fake_master {
 	pid_t nursery;

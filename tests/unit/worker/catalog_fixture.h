@@ -1,5 +1,5 @@
 /* catalog_fixture.h - catalogs and tokens for tests, built by hand into the layout of
- * common/catalog_layout.h, and what a handler needs beside them.
+ * common/shm/catalog_layout.h, and what a handler needs beside them.
  *
  * Offsets grow with the buffer, so structures are filled through offsets, never kept pointers. */
 #ifndef AMPS_CATALOG_FIXTURE_H
@@ -13,7 +13,7 @@
 #include "amps-worker/routes.h"
 #include "amps-worker/worker.h"
 #include "amps-worker/http/route.h"
-#include "common/shm.h"
+#include "common/shm/shm.h"
 
 #define FIXTURE_NOW 1700000000000000ll /* 2023-11-14T22:13:20Z */
 

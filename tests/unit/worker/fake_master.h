@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include "common/catalog_layout.h"
-#include "common/chantab.h"
-#include "common/msg.h"
-#include "common/ring_writer.h"
-#include "common/shm.h"
-#include "common/tokens_layout.h"
-#include "common/worker_page.h"
+#include "common/shm/catalog_layout.h"
+#include "common/shm/chantab.h"
+#include "common/msg/msg.h"
+#include "common/shm/ring_writer.h"
+#include "common/shm/shm.h"
+#include "common/shm/tokens_layout.h"
+#include "common/shm/worker_page.h"
 
 #define FM_CHANNEL   5u
 #define FM_PMT_PID   0x1000u

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include "amps-worker/http/access_log.h"
-#include "common/log.h"
+#include "common/log/log.h"
 #include "leaks.h"
 #include "worker/catalog_fixture.h"
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/http/parse.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 struct outcome {
 	enum http_verdict verdict;

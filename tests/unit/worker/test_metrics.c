@@ -3,8 +3,8 @@
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
-#include "common/chantab.h"
-#include "common/worker_page.h"
+#include "common/shm/chantab.h"
+#include "common/shm/worker_page.h"
 #include "leaks.h"
 #include "worker/catalog_fixture.h"
 

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "common/chantab_layout.h"
+#include "common/shm/chantab_layout.h"
 #include "leaks.h"
 #include "worker/catalog_fixture.h"
 

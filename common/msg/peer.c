@@ -1,5 +1,5 @@
 /* peer.c - see peer.h */
-#include "common/peer.h"
+#include "common/msg/peer.h"
 
 #include <assert.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* log.c - see log.h.  The sink is the one mutable state of its kind: a process has one stderr. */
-#include "common/log.h"
+#include "common/log/log.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 
 #include "common/clock.h"
-#include "common/log_limit.h"
-#include "common/log_line.h"
+#include "common/log/log_limit.h"
+#include "common/log/log_line.h"
 
 #define PATIENCE_MS 50 /* with a reader who may only be late */
 

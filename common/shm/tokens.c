@@ -1,4 +1,4 @@
-#include "common/tokens.h"
+#include "common/shm/tokens.h"
 
 #include <assert.h>
 #include <nettle/sha2.h>
@@ -6,8 +6,8 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
-#include "common/shm.h"
-#include "common/text.h"
+#include "common/shm/shm.h"
+#include "common/text/text.h"
 
 struct token_digest {
 	uint8_t bytes[SHA256_DIGEST_SIZE];

@@ -1,5 +1,5 @@
 /* log_limit.c - see log_limit.h */
-#include "common/log_limit.h"
+#include "common/log/log_limit.h"
 
 #include <string.h>
 

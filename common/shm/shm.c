@@ -1,5 +1,5 @@
 /* shm.c - see shm.h */
-#include "common/shm.h"
+#include "common/shm/shm.h"
 
 #include <fcntl.h>
 #include <string.h>

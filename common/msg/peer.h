@@ -6,7 +6,7 @@
 #define AMPS_PEER_H
 
 #include <event2/event.h>
-#include "common/msg.h"
+#include "common/msg/msg.h"
 
 #define PEER_QUEUE_MAX 4096 /* messages */
 

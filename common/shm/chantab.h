@@ -4,7 +4,7 @@
 #define AMPS_CHANTAB_H
 
 #include "common/base.h"
-#include "common/chantab_layout.h"
+#include "common/shm/chantab_layout.h"
 
 /* Master: writes the header of a freshly created object mapped at `map`. */
 void chantab_init(void *map);

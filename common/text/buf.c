@@ -1,5 +1,5 @@
 /* buf.c - see buf.h */
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 #include <assert.h>
 #include <stdio.h>

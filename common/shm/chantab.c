@@ -1,8 +1,8 @@
-#include "common/chantab.h"
+#include "common/shm/chantab.h"
 
 #include <assert.h>
 
-#include "common/words.h"
+#include "common/shm/words.h"
 
 #define READ_TRIES 64
 

@@ -14,7 +14,7 @@
 
 #include "common/base.h"
 #include "common/limits.h"
-#include "common/msg_list.h"
+#include "common/msg/msg_list.h"
 
 enum msg_type {
 #define M(NAME, name, fds, fields, meaning) MSG_##NAME,

@@ -1,9 +1,9 @@
-#include "common/worker_page.h"
+#include "common/shm/worker_page.h"
 
 #include <assert.h>
 
 #include "common/hash.h"
-#include "common/words.h"
+#include "common/shm/words.h"
 
 void worker_page_init(void *map)
 {

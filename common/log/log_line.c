@@ -1,13 +1,13 @@
 /* log_line.c - see log_line.h */
-#include "common/log_line.h"
+#include "common/log/log_line.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
 
 #include "common/hash.h"
-#include "common/text.h"
-#include "common/utf8.h"
+#include "common/text/text.h"
+#include "common/text/utf8.h"
 
 #define CUT "..."
 

@@ -1,11 +1,11 @@
 /* ring.c - see ring.h and ring_layout.h */
-#include "common/ring.h"
+#include "common/shm/ring.h"
 
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
-#include "common/shm.h"
+#include "common/shm/shm.h"
 
 #define NO_PID 0x1fffu
 

@@ -1,5 +1,5 @@
 /* msg.c - see msg.h.  Encoders and decoders are made from the one list there. */
-#include "common/msg.h"
+#include "common/msg/msg.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "common/utf8.h"
+#include "common/text/utf8.h"
 
 size_t utf8_next(const char *text, size_t len, uint32_t *ret_char)
 {

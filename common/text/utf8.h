@@ -3,7 +3,7 @@
 #define AMPS_UTF8_H
 
 #include "common/base.h"
-#include "common/buf.h"
+#include "common/text/buf.h"
 
 /* The character at `text`, which has `len` > 0 bytes.  Returns its length in bytes, or 0 if these
  * bytes are not UTF-8 (overlong forms, surrogates and a cut sequence included). */

@@ -3,7 +3,7 @@
 #define AMPS_TOKENS_H
 
 #include "common/base.h"
-#include "common/tokens_layout.h"
+#include "common/shm/tokens_layout.h"
 
 struct tokens;
 

@@ -1,9 +1,9 @@
-#include "common/catalog.h"
+#include "common/shm/catalog.h"
 
 #include <assert.h>
 #include <string.h>
 #include "common/limits.h"
-#include "common/shm.h"
+#include "common/shm/shm.h"
 
 struct catalog {
 	const unsigned char *map; /* header.total_bytes bytes */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "common/base.h"
 #include "common/clock.h"
-#include "common/ring_layout.h"
+#include "common/shm/ring_layout.h"
 
 struct ring {
 	const struct ring_header *header;

@@ -7,7 +7,7 @@
 #define AMPS_CATALOG_H
 
 #include "common/base.h"
-#include "common/catalog_layout.h"
+#include "common/shm/catalog_layout.h"
 #include "common/clock.h"
 
 struct catalog;

@@ -3,7 +3,7 @@
 #ifndef AMPS_RING_WRITER_H
 #define AMPS_RING_WRITER_H
 
-#include "common/ring.h"
+#include "common/shm/ring.h"
 
 struct ring_writer {
 	struct ring_header *header;

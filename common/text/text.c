@@ -1,11 +1,11 @@
-#include "common/text.h"
+#include "common/text/text.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 #include "common/limits.h"
-#include "common/utf8.h"
+#include "common/text/utf8.h"
 
 #define SUGGEST_BYTES_MAX 64
 

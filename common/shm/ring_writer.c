@@ -1,10 +1,10 @@
 /* ring_writer.c - see ring_writer.h and ring_layout.h */
-#include "common/ring_writer.h"
+#include "common/shm/ring_writer.h"
 
 #include <assert.h>
 #include <sys/mman.h>
 
-#include "common/shm.h"
+#include "common/shm/shm.h"
 
 #define PRESENT_BLOCK RING_WRITE_MAX
 
