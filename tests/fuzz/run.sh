@@ -8,7 +8,7 @@ grown=corpus/$name
 if [ -n "${FUZZ_SECONDS:-}" ]; then
 	set -- -max_total_time="$FUZZ_SECONDS"
 else
-	set -- -seed=1 -runs="${FUZZ_RUNS:-10000}"
+	set -- -seed=1 -runs="${FUZZ_RUNS:-4000}"
 	grown=replayed/$name
 	rm -rf "$grown"
 fi

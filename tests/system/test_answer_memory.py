@@ -9,6 +9,8 @@ from harness import SANITIZED, wait_for
 from lineup import channel, line_up
 from watch import memory_kb
 
+pytestmark = pytest.mark.slow
+
 CHANNELS, DESCRIPTION = 400, 8192   # a playlist of 3 MiB
 CLIENTS = 60                        # together 190 MiB of playlists
 BOUND_MIB = 128                     # BODIES_MAX of common/limits.h

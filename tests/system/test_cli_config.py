@@ -8,6 +8,8 @@ import media
 from harness import BIN, ROOT
 from lineup import channel, line_up
 
+pytestmark = pytest.mark.slow
+
 AMPS = os.path.join(BIN, "amps")
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from harness import BIN, COST, SANITIZED
 
+pytestmark = pytest.mark.slow
+
 AMPS = os.path.join(BIN, "amps")
 
 

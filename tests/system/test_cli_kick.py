@@ -6,6 +6,8 @@ from harness import wait_for
 from lineup import LOOP, channel, line_up
 from watcher import Watcher
 
+pytestmark = pytest.mark.slow
+
 
 def viewer(s, agent):
     """The viewer with this user agent, as `amps viewers` shows it."""

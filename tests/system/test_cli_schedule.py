@@ -10,6 +10,8 @@ import media
 from harness import BIN, wait_for
 from lineup import channel, line_up
 
+pytestmark = pytest.mark.slow
+
 
 def at(seconds):
     return (datetime.now(timezone.utc).replace(microsecond=0)

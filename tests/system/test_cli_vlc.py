@@ -10,6 +10,8 @@ import media
 from harness import BIN
 from lineup import LOOP, channel, line_up
 
+pytestmark = pytest.mark.slow
+
 AMPS = os.path.join(BIN, "amps")
 TOKEN = "a&b+c/=?#"
 

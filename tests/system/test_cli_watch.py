@@ -16,6 +16,8 @@ import media
 from harness import BIN, PATIENCE, wait_for
 from lineup import LOOP, channel, line_up
 
+pytestmark = pytest.mark.slow
+
 AMPS = os.path.join(BIN, "amps")
 TAKE, GIVE = b"\x1b[?1049h", b"\x1b[?1049l"
 

@@ -3,9 +3,13 @@ import json
 import os
 import sqlite3
 
+import pytest
+
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
+
+pytestmark = pytest.mark.slow
 
 
 def database(s):

@@ -9,6 +9,8 @@ import media
 from harness import ROOT, wait_for
 from watcher import Watcher
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def demo(server, tmp_path):

@@ -19,7 +19,7 @@ KILLS = 100 if SOAK else 10
 SEED = int(os.environ.get("AMPS_SEED", "1"))
 
 # a hundred kills take long
-pytestmark = [pytest.mark.soak, pytest.mark.limit(1800)] if SOAK else []
+pytestmark = [pytest.mark.soak, pytest.mark.limit(1800)] if SOAK else [pytest.mark.slow]
 
 
 def two_channels():

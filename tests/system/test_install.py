@@ -9,6 +9,8 @@ from harness import BIN
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = {"bin/amps", "libexec/amps/amps-master", "libexec/amps/amps-transcoder",
             "libexec/amps/amps-worker"}
 TEXTS = {"share/man/man1/amps.1", "share/bash-completion/completions/amps"}

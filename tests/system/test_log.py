@@ -15,6 +15,8 @@ from origin import HttpOrigin
 TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) +"
                   r"[a-z]+(\[[^]]*\])?\[\d+\] [^\x00-\x1f\x7f]+$")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.smoke
 def test_every_line_of_a_json_log_parses(server):

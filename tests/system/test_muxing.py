@@ -8,6 +8,8 @@ import media
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
+pytestmark = pytest.mark.slow
+
 PICTURE = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "b:v": "100k", "g": 50}
 PROFILES = {
     "copy": {"vcodec": "copy", "acodec": "copy"},

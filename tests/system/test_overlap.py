@@ -7,6 +7,8 @@ from lineup import LOOP, channel, line_up
 from origin import HttpOrigin, Paced
 from watcher import Watcher
 
+pytestmark = pytest.mark.slow
+
 
 def keys(s):
     return sorted(t["key"] for t in s.tuners())

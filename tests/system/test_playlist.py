@@ -12,6 +12,8 @@ import playlist_readers
 from harness import ROOT
 from lineup import channel, line_up
 
+pytestmark = pytest.mark.slow
+
 
 def full_channel():
     return channel(5, media.film(), name="News, at ten", tvg_name="News HD", epg_id="news.hd",

@@ -12,6 +12,8 @@ from harness import BIN, Server
 from lineup import LOOP, channel, line_up
 from watch import Watch, assert_sound
 
+pytestmark = pytest.mark.slow
+
 
 def listening(pid):
     """The local ports of the TCP sockets a process listens on."""

@@ -4,9 +4,13 @@ import re
 import shutil
 import sqlite3
 
+import pytest
+
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
+
+pytestmark = pytest.mark.slow
 
 
 def reason(s):

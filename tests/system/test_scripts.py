@@ -8,7 +8,7 @@ import pytest
 
 from harness import BIN, ROOT
 
-pytestmark = [pytest.mark.heavy, pytest.mark.limit(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.limit(600)]
 
 
 def quick(script, *words):

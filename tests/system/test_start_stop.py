@@ -13,6 +13,8 @@ import media
 from harness import BIN, PATIENCE, Server, kill, wait_for
 from lineup import LOOP, channel, line_up
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.smoke
 def test_banner_names_version_url_channels_and_auth(server):

@@ -109,7 +109,8 @@ class Peer:
                     break
             except TimeoutError:
                 continue
-        self.origin.held = time.monotonic() - self.sent_at
+        if self.sent_at is not None:
+            self.origin.held = time.monotonic() - self.sent_at
 
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
