@@ -21,6 +21,8 @@ struct rtp_queue {
 	unsigned max_packets;
 	uint64_t max_delay_us;
 	bool begun, hurry; /* hurry: another sender begins, nothing is waited for */
+	bool fresh;	   /* packets sent before the first that came may still come */
+	uint16_t first;	   /* the number of the first that came */
 	uint16_t next;	   /* the number whose turn it is */
 	uint16_t newest;   /* of those that came */
 	uint32_t sender;
@@ -103,9 +105,9 @@ static int begin(struct rtp_queue *q, uint16_t number, uint32_t sender)
 		return -EAGAIN;
 	for (unsigned i = 0; i < SLOTS; i++)
 		q->slots[i].used = false;
-	q->begun = true;
+	q->begun = q->fresh = true;
 	q->sender = sender;
-	q->next = q->newest = number;
+	q->first = q->next = q->newest = number;
 	return 0;
 }
 
@@ -127,7 +129,7 @@ int rtp_queue_put(struct rtp_queue *q, const uint8_t *packet, size_t n, uint64_t
 	if (s->used && s->number == number)
 		q->stats.duplicates++;
 	else if (ahead < 0)
-		q->stats.late++;
+		q->stats.late += !q->fresh || (int16_t)(number - q->first) > 0;
 	else
 		store(q, number, packet + at, end - at, now_us);
 	return 0;
@@ -162,6 +164,7 @@ size_t rtp_queue_take(struct rtp_queue *q, uint8_t *dst, size_t cap, uint64_t no
 		s->waits = false;
 		q->waiting--;
 		q->next++;
+		q->fresh = q->fresh && (uint16_t)(q->next - q->first) < SLOTS;
 	}
 	q->hurry = q->hurry && q->waiting > 0;
 	return out;

@@ -16,7 +16,8 @@
 /* What became of the packets, since the beginning. */
 struct rtp_stats {
 	uint64_t lost;	     /* never came, or not in time */
-	uint64_t late;	     /* came when they were given up, and are dropped */
+	uint64_t late;	     /* came when they were given up, and are dropped; not what was sent
+				before the first that came: the stream begins with that */
 	uint64_t duplicates; /* dropped */
 	uint64_t reordered;  /* put in their place */
 };

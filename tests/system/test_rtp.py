@@ -39,8 +39,7 @@ def test_packets_are_put_in_order_and_none_is_taken_twice(server, scheme):
     with RtpSender(Paced(media.rich_film(), 10), port, late=50, twice=70):
         checker = watch(s, 3).check()
     assert checker.marked == 0
-    # the first to come may have been sent before one that was late
-    assert not re.search(r"RTP packets did not come .*lost=[1-9]", s.log())
+    assert "RTP packets did not come" not in s.log()
 
 
 def test_a_lost_packet_is_logged_and_not_waited_for(server):

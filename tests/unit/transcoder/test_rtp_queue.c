@@ -108,6 +108,25 @@ Test(rtp_queue, a_missing_packet_is_waited_for_and_given_up)
 	end(1, 1, 0, 0);
 }
 
+Test(rtp_queue, what_was_sent_before_the_first_that_came_is_not_late)
+{
+	begin(500);
+	put(0);
+	OUT(0);
+	put(0xffff);
+	NOTHING;
+	for (unsigned number = 1; number <= 1024; number++) {
+		put(number);
+		OUT(number);
+	}
+	put(1026);
+	now_us += 100000;
+	OUT(1026);
+	put(1025);
+	NOTHING;
+	end(1, 1, 0, 0);
+}
+
 Test(rtp_queue, so_many_wait_and_no_more)
 {
 	begin(3);
