@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 #include "amps-worker/http/access.h"
-#include "amps-worker/http/target.h"
 #include "common/text/text.h"
 
 static int copy_span(struct span s, char *dst, size_t cap)

@@ -5,7 +5,7 @@
 #ifndef AMPS_ACCESS_H
 #define AMPS_ACCESS_H
 
-#include "amps-worker/http/route.h"
+#include "amps-worker/http/request.h"
 
 /* The token a request carries: X-Amps-Token, else Authorization: Bearer, else ?token=.  Into dst
  * (NUL-ended).  1 found, 0 none, -EINVAL malformed or too long. */

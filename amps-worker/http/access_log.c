@@ -10,8 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "amps-worker/http/access_line.h"
-#include "amps-worker/worker.h"
+#include "amps-worker/context/context.h"
 #include "common/log/log.h"
 
 void access_log_init(struct access_log *l)

@@ -16,10 +16,8 @@
 #ifndef AMPS_ACCESS_LOG_H
 #define AMPS_ACCESS_LOG_H
 
-#include "amps-worker/http/route.h"
+#include "amps-worker/http/access_entry.h"
 #include "common/shm/worker_page.h"
-
-struct access_entry; /* a request under way */
 
 struct access_log {
 	int fd;	     /* owned; -1 = off */
@@ -52,15 +50,6 @@ static inline bool access_log_on(const struct access_log *l)
 {
 	return l->fd >= 0;
 }
-
-/* Begins one for an answered request; NULL without memory: there is no line then. */
-struct access_entry *access_entry_new(const struct http_request *q, const struct facts *facts,
-				      const struct reply *reply);
-/* Begins one for a head that is no request. */
-struct access_entry *access_entry_new_bad(const char *head, size_t len, const struct facts *facts);
-
-/* NULL is accepted. */
-void access_entry_set_status(struct access_entry *e, int status);
 
 /* Its line, and its end; `bytes` of the body went out.  Returns NULL; accepts NULL. */
 struct access_entry *access_log_end(struct access_log *l, struct access_entry *e, uint64_t bytes);

@@ -4,7 +4,8 @@
 #define AMPS_BODY_BUILD_H
 
 #include <zlib.h>
-#include "amps-worker/http/reply.h"
+#include "amps-worker/http/body.h"
+#include "common/text/buf.h"
 
 struct body_build {
 	struct body *body;

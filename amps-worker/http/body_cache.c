@@ -4,6 +4,7 @@
 #include "amps-worker/http/body_build.h"
 #include "amps-worker/http/body_cache.h"
 #include "common/hash.h"
+#include "common/limits.h"
 
 struct entry {
 	TAILQ_ENTRY(entry) link;

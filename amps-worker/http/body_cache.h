@@ -7,7 +7,8 @@
 #ifndef AMPS_BODY_CACHE_H
 #define AMPS_BODY_CACHE_H
 
-#include "amps-worker/http/reply.h"
+#include "amps-worker/http/body.h"
+#include "common/text/buf.h"
 
 struct body_cache;
 

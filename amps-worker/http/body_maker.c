@@ -3,7 +3,7 @@
 #include <string.h>
 #include "amps-worker/http/body_build.h"
 #include "amps-worker/http/body_maker.h"
-#include "amps-worker/worker.h"
+#include "amps-worker/context/context.h"
 #include "common/clock.h"
 #include "common/limits.h"
 

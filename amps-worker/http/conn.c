@@ -8,9 +8,7 @@
 #include <sys/uio.h>
 
 #include "amps-worker/http/body_maker.h"
-#include "amps-worker/live/viewer.h"
-#include "amps-worker/routes.h"
-#include "common/log/log.h"
+#include "common/clock.h"
 
 #define RECEIVE_BYTES 4096u
 
@@ -101,7 +99,7 @@ static short wanted_events(const struct conn *c)
 	case CONN_SEND:
 		return EV_WRITE;
 	case CONN_STREAM:
-		return (short)((c->eof ? 0 : EV_READ) | (c->viewer->blocked ? EV_WRITE : 0));
+		return (short)((c->eof ? 0 : EV_READ) | (c->stream->blocked ? EV_WRITE : 0));
 	case CONN_LINGER:
 		return EV_READ;
 	default:
@@ -117,7 +115,7 @@ void conn_update_events(struct conn *c)
 
 	if (wanted != c->armed || c->armed == 0) {
 		event_del(&c->event);
-		event_assign(&c->event, c->worker->base, c->fd, (short)(wanted | EV_PERSIST),
+		event_assign(&c->event, c->all->context->base, c->fd, (short)(wanted | EV_PERSIST),
 			     on_event, c);
 		event_priority_set(&c->event,
 				   c->state == CONN_STREAM ? PRIORITY_NORMAL : PRIORITY_CLIENTS);
@@ -136,41 +134,62 @@ void conn_update_events(struct conn *c)
 	event_add(&c->event, &tv);
 }
 
-/* What lies in the socket stays in the processor's cache as long as it is little, which halves the
- * cost of a large answer; and a client that is slow to read holds little of the kernel's memory. */
-static void bound_send_buffer(struct conn *c)
+void conn_set_send_buffer(struct conn *c, size_t wanted)
 {
-	int bytes = memory_sndbuf(c->worker, ANSWER_SNDBUF);
+	size_t share = c->all->context->sockets_max / MAX(c->all->count, 1u);
+	int bytes = (int)MIN(wanted, MAX(share, SNDBUF_MIN));
 
-	if (c->answer->body.len > ANSWER_SNDBUF)
-		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 /* Renders the reply of c->answer and starts to send it.  `q` is only looked at. */
 static enum step begin_answer(struct conn *c, const struct http_request *q)
 {
 	struct answer *a = c->answer;
-	struct worker *w = c->worker;
-	unsigned class = (unsigned)a->reply.status / 100;
+	struct context *x = c->all->context;
+	unsigned class;
 
-	/* a stream's head promises the end of the connection, even when only the head was asked for
-	 */
-	if (w->draining || a->reply.kind == REPLY_STREAM)
+	/* a stream's head says that the connection ends, even if only the head was asked for */
+	if (x->draining || a->reply.kind == REPLY_STREAM)
 		a->reply.close = true;
 	a->close = a->reply.close || !q->keep_alive;
 	if (reply_render(&a->reply, q, clock_wall_us(), &a->head, &a->body) < 0)
 		return STEP_CLOSE;
 	access_entry_set_status(c->entry, a->reply.status);
 	class = (unsigned)a->reply.status / 100; /* rendering may make it a 304 */
-	if (class < array_size(w->page->responses))
-		page_add(&w->page->responses[class], 1);
-	bound_send_buffer(c);
+	if (class < array_size(x->page->responses))
+		page_add(&x->page->responses[class], 1);
+	/* a small send buffer stays in the processor's cache, which halves the cost of a large
+	 * answer, and limits the kernel's memory that a slow client holds */
+	if (a->body.len > ANSWER_SNDBUF)
+		conn_set_send_buffer(c, ANSWER_SNDBUF);
 	conn_set_state(c, CONN_SEND);
 	return STEP_AGAIN;
 }
 
-/* An error where there is no request to answer, or none that can be trusted; ends the connection.
- */
+static struct facts facts_for(const struct conn *c)
+{
+	const struct conns *all = c->all;
+	const struct context *x = all->context;
+
+	return (struct facts){
+		.catalog = x->catalog,
+		.tokens = x->tokens,
+		.chantab = x->chantab,
+		.worker_pages = x->pages,
+		.worker_count = x->page_count,
+		.cache = all->cache,
+		.maker = all->maker,
+		.wall_us = clock_wall_us(),
+		.mono_us = clock_mono_us(),
+		.peer = c->peer,
+		.port = all->port,
+		.draining = x->draining,
+	};
+}
+
+/* Answers with an error where no request could be parsed, or its answer failed; the connection ends
+ * after it. */
 static enum step begin_error(struct conn *c, int status, const char *text)
 {
 	static const struct http_request none = {.method = HTTP_GET, .minor = 1};
@@ -179,8 +198,8 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 	c->answer = answer_new();
 	if (!c->answer)
 		return STEP_CLOSE;
-	if (c->state == CONN_READ && access_log_on(&c->worker->access_log)) {
-		struct facts facts = worker_facts(c->worker, &c->peer);
+	if (c->state == CONN_READ && access_log_on(c->all->access_log)) {
+		struct facts facts = facts_for(c);
 
 		c->entry = access_entry_new_bad(c->in.data, c->in.len, &facts);
 	}
@@ -191,18 +210,18 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 	return begin_answer(c, &none);
 }
 
-/* The answer is a live stream: the connection becomes a viewer. */
+/* The answer is a live stream. */
 static enum step begin_stream(struct conn *c, const struct http_request *q)
 {
+	const struct conn_hooks *hooks = &c->all->hooks;
 	struct answer *a = c->answer;
-	struct worker *w = c->worker;
 	int r;
 
 	if (reply_render(&a->reply, q, clock_wall_us(), &a->head, &a->body) < 0)
 		return STEP_CLOSE;
-	c->deadline_us = now_plus_ms(catalog_settings(w->catalog)->start_timeout_ms);
+	c->deadline_us = now_plus_ms(catalog_settings(c->all->context->catalog)->start_timeout_ms);
 	conn_set_state(c, CONN_STREAM);
-	r = viewer_start(c, q, &a->reply.stream, &a->head);
+	r = hooks->stream(hooks->owner, c, q, a->reply.stream, &a->head);
 	if (r == -EUSERS)
 		return begin_error(c, 503, "the server has all the viewers it may have");
 	c->answer = answer_free(c->answer);
@@ -233,7 +252,7 @@ static void on_made(void *owner, struct body *body)
 		step = begin_error(c, 503, "no memory for the answer");
 	} else if (http_parse_head(c->in.data, c->in.len, &c->scanned, &q, &status, &reason) !=
 		   HTTP_HEAD_COMPLETE) {
-		step = STEP_CLOSE; /* cannot be: it was complete when it was dispatched */
+		step = STEP_CLOSE; /* not reached: it was complete when it was dispatched */
 	} else {
 		c->answer->reply.shared = body_ref(body);
 		c->answer->reply.making = NULL;
@@ -258,18 +277,18 @@ static enum step begin_making(struct conn *c)
 
 static enum step dispatch(struct conn *c, const struct http_request *q)
 {
-	struct facts facts = worker_facts(c->worker, &c->peer);
+	struct facts facts = facts_for(c);
 	struct reply *reply;
 
-	page_add(&c->worker->page->requests_total, 1);
+	page_add(&c->all->context->page->requests_total, 1);
 	c->answer = answer_new();
 	if (!c->answer)
 		return STEP_CLOSE;
 	reply = &c->answer->reply;
-	route_dispatch(worker_routes, q, &facts, reply);
-	if (access_log_on(&c->worker->access_log))
+	route_dispatch(c->all->routes, q, &facts, reply);
+	if (access_log_on(c->all->access_log))
 		c->entry = access_entry_new(q, &facts, reply);
-	reply->asker = NULL; /* the snapshot it points into may go before the answer does */
+	reply->asker = NULL; /* the snapshot it points into may be unmapped before the end */
 	if (reply->kind == REPLY_STREAM && q->method != HTTP_HEAD)
 		return begin_stream(c, q);
 	return reply->making ? begin_making(c) : answer_request(c, q);
@@ -290,7 +309,7 @@ static enum step receive(struct conn *c)
 		if (errno != EAGAIN && errno != EINTR)
 			return STEP_CLOSE;
 		if (!c->in.len)
-			buf_done(&c->in); /* who is silent holds no memory */
+			buf_done(&c->in); /* a silent client holds no memory */
 		return STEP_WAIT;
 	}
 	c->in.len += (size_t)n;
@@ -314,7 +333,7 @@ static enum step step_read(struct conn *c)
 	case HTTP_HEAD_INCOMPLETE:
 		return receive(c);
 	default:
-		page_add(&c->worker->page->requests_total, 1);
+		page_add(&c->all->context->page->requests_total, 1);
 		return begin_error(c, status, reason);
 	}
 }
@@ -322,19 +341,19 @@ static enum step step_read(struct conn *c)
 /* The line of the request that ends here, whole or not. */
 static void end_entry(struct conn *c)
 {
-	const struct viewer *v = c->viewer;
+	const struct stream *s = c->stream;
 	const struct answer *a = c->answer;
 	uint64_t bytes = 0;
 
 	if (!c->entry)
 		return;
-	if (v && !viewer_waits(v)) {
+	if (s && s->begun) {
 		access_entry_set_status(c->entry, 200);
-		bytes = atomic_load_explicit(&v->record->bytes, memory_order_relaxed);
+		bytes = s->ops->bytes(s);
 	} else if (a) {
 		bytes = a->sent - MIN(a->sent, a->head.len);
 	}
-	c->entry = access_log_end(&c->worker->access_log, c->entry, bytes);
+	c->entry = access_log_end(c->all->access_log, c->entry, bytes);
 }
 
 static enum step answer_sent(struct conn *c)
@@ -371,7 +390,7 @@ static enum step step_send(struct conn *c)
 	return a->sent == a->head.len + a->body.len ? answer_sent(c) : STEP_AGAIN;
 }
 
-/* What a client says behind its wish for a stream is not listened to. */
+/* What a client sends after its request for a stream is read and dropped. */
 static enum step step_stream(struct conn *c)
 {
 	char waste[RECEIVE_BYTES];
@@ -380,8 +399,8 @@ static enum step step_stream(struct conn *c)
 	if (n < 0 && !c->eof && errno != EAGAIN && errno != EINTR)
 		return STEP_CLOSE;
 	if (n == 0)
-		c->eof = c->viewer->half_closed = true;
-	if (c->viewer->blocked && viewer_feed(c->viewer) == VIEWER_GONE)
+		c->eof = c->stream->half_closed = true;
+	if (c->stream->blocked && !c->stream->ops->feed(c->stream))
 		return STEP_CLOSE;
 	return STEP_WAIT;
 }
@@ -447,8 +466,8 @@ static void conn_timeout(struct conn *c)
 {
 	enum step step = STEP_CLOSE;
 
-	/* what happened earlier in this turn of the loop, as a stream's beginning, may have moved
-	 * it */
+	/* an earlier event of this turn of the loop may have moved it, such as the start of a
+	 * stream */
 	if (!c->deadline_us || clock_mono_us() < c->deadline_us) {
 		conn_update_events(c);
 		return;
@@ -458,7 +477,7 @@ static void conn_timeout(struct conn *c)
 	if (c->state == CONN_MAKE)
 		step = begin_error(c, 503, "the server is too busy to make the answer");
 	if (c->state == CONN_STREAM) {
-		conn_refuse_viewer(c, 504, "the channel did not start in time");
+		conn_refuse_stream(c, 504, "the channel did not start in time");
 		return;
 	}
 	if (step == STEP_CLOSE)
@@ -470,15 +489,15 @@ static void conn_timeout(struct conn *c)
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	struct worker *w = c->worker;
+	struct conns *all = c->all;
 
 	(void)fd;
 	if (!(what & (EV_READ | EV_WRITE)))
 		conn_timeout(c);
 	else
 		conn_run(c);
-	feed_catch_up(w);
-	body_maker_catch_up(w->maker);
+	all->hooks.after_event(all->hooks.owner);
+	body_maker_catch_up(all->maker);
 }
 
 bool conn_answer_rate(const struct conn *c, uint64_t *ret_bytes_per_second)
@@ -494,9 +513,26 @@ bool conn_answer_rate(const struct conn *c, uint64_t *ret_bytes_per_second)
 	return true;
 }
 
-void conn_refuse_viewer(struct conn *c, int status, const char *text)
+static void free_stream(struct conn *c)
 {
-	c->viewer = viewer_free(c->viewer);
+	if (c->stream)
+		c->stream->ops->free(c->stream);
+	c->stream = NULL;
+}
+
+void conn_stream_begins(struct conn *c)
+{
+	assert(c->state == CONN_STREAM && !c->stream->begun);
+	c->stream->begun = true;
+	page_add(&c->all->context->page->responses[2], 1);
+	c->deadline_us = 0;
+	conn_update_events(c);
+}
+
+void conn_refuse_stream(struct conn *c, int status, const char *text)
+{
+	assert(c->state == CONN_STREAM && !c->stream->begun);
+	free_stream(c);
 	if (begin_error(c, status, text) == STEP_CLOSE)
 		conn_free(c);
 	else
@@ -522,64 +558,129 @@ struct in6_addr conn_address(const struct sockaddr_storage *sa, uint16_t *ret_po
 	return a;
 }
 
-int conn_new(struct worker *w, int fd, const struct sockaddr_storage *peer)
-{
-	struct conn *c = calloc(1, sizeof(*c));
-	int one = 1, bytes = memory_sndbuf(w, CONNECTION_SNDBUF);
+/* Connections of one address; exists while there is one. */
+struct address_count {
+	struct address_count *next;
+	struct in6_addr address;
+	unsigned count;
+};
 
+static struct address_count **find_address(struct conns *all, const struct in6_addr *a)
+{
+	struct address_count **at;
+	uint32_t words[4], h;
+
+	memcpy(words, a, sizeof(words));
+	h = (words[0] ^ words[1] * 31 ^ words[2] * 131 ^ words[3]) * 2654435761u;
+	static_assert(ADDRESS_BUCKETS == 1u << (32 - 22), "the hash's upper bits");
+	at = &all->addresses[h >> 22];
+	while (*at && memcmp(&(*at)->address, a, sizeof(*a)) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+/* Counts one more connection of this address; false when it has too many. */
+static bool address_take(struct conns *all, const struct in6_addr *a)
+{
+	struct address_count **at = find_address(all, a);
+
+	if (!*at) {
+		*at = calloc(1, sizeof(**at));
+		if (!*at)
+			return false;
+		(*at)->address = *a;
+	}
+	if ((*at)->count >= ADDRESS_CONNECTIONS_MAX)
+		return false;
+	(*at)->count++;
+	return true;
+}
+
+static void address_give(struct conns *all, const struct in6_addr *a)
+{
+	struct address_count **at = find_address(all, a), *gone = *at;
+
+	assert(gone && gone->count > 0);
+	if (--gone->count)
+		return;
+	*at = gone->next;
+	free(gone);
+}
+
+int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer)
+{
+	struct context *x = all->context;
+	struct conn *c;
+	uint16_t port;
+	struct in6_addr address = conn_address(peer, &port);
+	int one = 1;
+
+	if (all->count >= all->max || !address_take(all, &address))
+		return -EUSERS;
+	c = calloc(1, sizeof(*c));
 	if (!c) {
-		close(fd);
+		address_give(all, &address);
 		return -ENOMEM;
 	}
-	c->worker = w;
+	c->all = all;
 	c->fd = fd;
-	c->peer = conn_address(peer, &c->port);
+	c->peer = address;
+	c->port = port;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	/* left to itself, the kernel would take megabytes for each one that reads nothing */
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	TAILQ_INSERT_TAIL(&w->conns, c, link);
-	w->conn_count++;
-	page_add(&w->page->connections_open, 1);
-	page_add(&w->page->connections_total, 1);
-	event_assign(&c->event, w->base, fd, EV_READ | EV_PERSIST, on_event, c);
+	/* without a bound the kernel takes megabytes for each client that reads nothing */
+	conn_set_send_buffer(c, CONNECTION_SNDBUF);
+	TAILQ_INSERT_TAIL(&all->list, c, link);
+	all->count++;
+	page_add(&x->page->connections_open, 1);
+	page_add(&x->page->connections_total, 1);
+	event_assign(&c->event, x->base, fd, EV_READ | EV_PERSIST, on_event, c);
 	conn_set_state(c, CONN_READ);
 	c->deadline_us = now_plus_ms(HTTP_HEAD_DEADLINE_MS);
 	conn_update_events(c);
 	return 0;
 }
 
+/* A worker that drains ends with its last connection. */
+static void end_if_drained(const struct conns *all)
+{
+	if (all->context->draining && all->count == 0)
+		event_base_loopbreak(all->context->base);
+}
+
 struct conn *conn_free(struct conn *c)
 {
-	struct worker *w;
+	struct conns *all;
 
 	if (!c)
 		return NULL;
-	w = c->worker;
+	all = c->all;
 	conn_set_state(c, CONN_CLOSED);
 	event_del(&c->event);
 	end_entry(c);
-	c->viewer = viewer_free(c->viewer);
+	free_stream(c);
 	c->answer = answer_free(c->answer);
 	buf_done(&c->in);
 	close(c->fd);
-	TAILQ_REMOVE(&w->conns, c, link);
-	w->conn_count--;
-	page_add(&w->page->connections_open, UINT64_MAX); /* one less */
-	listener_conn_gone(w, &c->peer);
+	assert(all->count > 0);
+	TAILQ_REMOVE(&all->list, c, link);
+	all->count--;
+	page_add(&all->context->page->connections_open, UINT64_MAX); /* one less */
+	address_give(all, &c->peer);
 	free(c);
-	worker_conn_gone(w);
+	end_if_drained(all);
 	return NULL;
 }
 
-void conn_drain_all(struct worker *w)
+void conn_drain_all(struct conns *all)
 {
 	struct conn *c, *next;
 
-	for (c = TAILQ_FIRST(&w->conns); c; c = next) {
+	for (c = TAILQ_FIRST(&all->list); c; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (c->state == CONN_READ || c->state == CONN_STREAM)
 			conn_free(c);
 		else if (c->answer)
 			c->answer->close = true;
 	}
+	end_if_drained(all);
 }

@@ -1,4 +1,4 @@
-/* conn.h - a client's connection: requests in, answers out, or a viewer.
+/* conn.h - a client's connection: requests in, answers out, or a stream.
  *
  *	 accept
  *	   |
@@ -11,24 +11,30 @@
  *	   |         +-------> SEND
  *	   | a stream
  *	   +-------> STREAM
- *	               |  waited in vain: an error answer
+ *	               |  no media came: an error answer
  *	               +-----> SEND
  *
  * From every state: closed (peer gone, deadline, limit, shutdown).  conn_set_state() is the only
- * setter, conn_update_events() the only place that arms events.  READ: a head must be complete
- * HTTP_HEAD_DEADLINE_MS after its first byte (or the accept), whatever trickles in; between
- * requests HTTP_IDLE_MS pass.  Bodies of requests are thrown away, no route takes one yet; after a
- * chunked one the connection ends.  MAKE: the request stays in the buffer until its answer's body
- * has been made (body_maker.h).  SEND: an answer must be taken at HTTP_SEND_RATE.  LINGER: our
- * side is shut and what the client still sends is thrown away, so that its last answer is not lost
- * to a reset. */
+ * setter, conn_update_events() the only place that arms events.
+ *
+ * READ: a head must be complete HTTP_HEAD_DEADLINE_MS after its first byte (or the accept), however
+ * slowly it comes; between requests HTTP_IDLE_MS may pass.  No route takes a body yet: a request
+ * that has one is answered and ends the connection, so that its body is never parsed as the next
+ * request.  MAKE: the request stays in the buffer until its answer's body has been made
+ * (body_maker.h).  SEND: an answer must be taken at HTTP_SEND_RATE.  LINGER: our side is shut and
+ * what the client still sends is read and dropped, so that a reset cannot destroy the last
+ * answer. */
 #ifndef AMPS_CONN_H
 #define AMPS_CONN_H
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <netinet/in.h>
-#include "amps-worker/worker.h"
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include "amps-worker/context/context.h"
+#include "amps-worker/http/access_log.h"
+#include "amps-worker/http/route.h"
 
 enum conn_state {
 	CONN_READ,
@@ -41,10 +47,61 @@ enum conn_state {
 };
 
 struct answer; /* one that is being sent; conn.c */
+struct stream;
+struct address_count;
+
+/* Who sends a stream; no function may free the connection. */
+struct stream_ops {
+	/* The socket of a blocked stream has room.  False: the stream is over. */
+	bool (*feed)(struct stream *s);
+	/* Media bytes sent so far. */
+	uint64_t (*bytes)(const struct stream *s);
+	void (*free)(struct stream *s);
+};
+
+/* An answer that does not end, the first member of what sends it (live/viewer.h). */
+struct stream {
+	const struct stream_ops *ops;
+	struct conn *conn;
+	bool begun;	  /* conn_stream_begins() was called */
+	bool blocked;	  /* the socket is full; conn_update_events() follows each change */
+	bool half_closed; /* the client has shut its side */
+};
+
+/* What connections ask of those above them. */
+struct conn_hooks {
+	/* Sets c->stream; `head` goes out before its media.  0, -EUSERS (too many viewers), or
+	 * another -Exxx: the connection is then closed. */
+	int (*stream)(void *owner, struct conn *c, const struct http_request *q,
+		      const struct stream_params *params, const struct buf *head);
+	/* An event of a client is handled: what shares the loop may be late. */
+	void (*after_event)(void *owner);
+	void *owner;
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+#define ADDRESS_BUCKETS 1024u
+
+/* What the connections of a worker share; all but the list, its count and the addresses is
+ * borrowed. */
+struct conns {
+	struct context *context;
+	const struct route *routes; /* ends with a NULL pattern */
+	struct body_cache *cache;
+	struct body_maker *maker;
+	struct access_log *access_log;
+	struct conn_hooks hooks;
+	uint16_t port; /* the server listens on it */
+	unsigned max;
+	unsigned count;
+	struct conn_list list;
+	struct address_count *addresses[ADDRESS_BUCKETS];
+};
 
 struct conn {
 	TAILQ_ENTRY(conn) link;
-	struct worker *worker;
+	struct conns *all;
 	struct event event;
 	int fd;
 	uint8_t state; /* enum conn_state */
@@ -58,28 +115,38 @@ struct conn {
 	struct buf in;
 	size_t turn_bytes;    /* sent in this turn of the loop */
 	size_t scanned;	      /* of in, see http_parse_head() */
-	uint64_t linger_left; /* in LINGER: how much may still come and is thrown away */
+	uint64_t linger_left; /* in LINGER: bytes that may still come */
 	struct answer *answer;
-	struct viewer *viewer;
+	struct stream *stream;
 	struct access_entry *entry; /* of the request under way, where the access log is on */
 };
 
-/* Takes fd, a connected non-blocking socket.  0 or -ENOMEM (fd is then closed). */
-must_check int conn_new(struct worker *w, int fd, const struct sockaddr_storage *peer);
+/* Takes fd, a connected non-blocking socket.  0, or closes nothing and returns -EUSERS: there are
+ * too many connections, in all or of this address, or -ENOMEM. */
+must_check int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer);
 struct conn *conn_free(struct conn *c); /* returns NULL; accepts NULL */
 
 /* Arms the event for what the state waits for. */
 void conn_update_events(struct conn *c);
 
+/* Sets the send buffer to `wanted` bytes, or to this connection's share of the kernel's memory if
+ * that is less. */
+void conn_set_send_buffer(struct conn *c, size_t wanted);
+
 /* The bytes a second at which the client has taken its answer so far; false where no shared body is
  * being sent, or not for ANSWER_SHED_MS yet. */
 bool conn_answer_rate(const struct conn *c, uint64_t *ret_bytes_per_second);
 
-/* A viewer that waited in vain: frees it and answers instead.  May free the connection. */
-void conn_refuse_viewer(struct conn *c, int status, const char *text);
+/* The stream's first media can be sent: it counts as an answer, and its deadline ends. */
+void conn_stream_begins(struct conn *c);
 
-/* Closes what is idle and ends viewers; answers under way go on. */
-void conn_drain_all(struct worker *w);
+/* Answers a stream that has not begun with this error instead; frees the stream.  May free the
+ * connection. */
+void conn_refuse_stream(struct conn *c, int status, const char *text);
+
+/* Closes what is idle and ends streams; answers under way go on.  The loop ends with the last
+ * connection. */
+void conn_drain_all(struct conns *all);
 
 /* The address as IPv6, IPv4 mapped. */
 struct in6_addr conn_address(const struct sockaddr_storage *sa, uint16_t *ret_port);

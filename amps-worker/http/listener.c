@@ -12,73 +12,22 @@
 
 struct listen_socket {
 	struct listen_socket *next;
-	struct worker *worker;
+	struct listener *listener;
 	struct event event;
 	uint32_t index;
 	int fd;
 };
 
-/* Connections of one address; exists while there is one. */
-struct address_count {
-	struct address_count *next;
-	struct in6_addr address;
-	unsigned count;
-};
-
-static struct address_count **bucket_of(struct listener *l, const struct in6_addr *a)
-{
-	uint32_t words[4], h;
-
-	memcpy(words, a, sizeof(words));
-	h = (words[0] ^ words[1] * 31 ^ words[2] * 131 ^ words[3]) * 2654435761u;
-	return &l->addresses[h >> 22];
-}
-
-static struct address_count **find_address(struct listener *l, const struct in6_addr *a)
-{
-	struct address_count **at = bucket_of(l, a);
-
-	while (*at && memcmp(&(*at)->address, a, sizeof(*a)) != 0)
-		at = &(*at)->next;
-	return at;
-}
-
-/* One connection more from this address; false when it has too many. */
-static bool address_take(struct listener *l, const struct in6_addr *a)
-{
-	struct address_count **at = find_address(l, a);
-
-	if (!*at) {
-		*at = calloc(1, sizeof(**at));
-		if (!*at)
-			return false;
-		(*at)->address = *a;
-	}
-	if ((*at)->count >= ADDRESS_CONNECTIONS_MAX)
-		return false;
-	(*at)->count++;
-	return true;
-}
-
-void listener_conn_gone(struct worker *w, const struct in6_addr *peer)
-{
-	struct address_count **at = find_address(&w->listener, peer), *gone = *at;
-
-	if (!gone || --gone->count)
-		return;
-	*at = gone->next;
-	free(gone);
-}
-
-/* Tells a newcomer that there is no room.  What it has sent is read first, because closing a socket
- * with unread bytes resets it and the answer might be lost. */
-static void refuse(struct worker *w, int fd)
+/* Tells a new client that there is no room.  Its bytes are read first: closing a socket with unread
+ * bytes resets it and may destroy the answer. */
+static void refuse(const struct listener *l, int fd)
 {
 	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
 				     "Content-Type: application/json\r\n"
 				     "Content-Length: 34\r\nRetry-After: 5\r\n"
 				     "Connection: close\r\n\r\n"
 				     "{\"error\": \"too many connections\"}\n";
+	struct worker_page *page = l->conns->context->page;
 	char waste[4096];
 
 	static_assert(sizeof("{\"error\": \"too many connections\"}\n") - 1 == 34, "length");
@@ -88,8 +37,8 @@ static void refuse(struct worker *w, int fd)
 			;
 	}
 	close(fd);
-	page_add(&w->page->connections_refused, 1);
-	page_add(&w->page->responses[5], 1);
+	page_add(&page->connections_refused, 1);
+	page_add(&page->responses[5], 1);
 }
 
 static void set_accepting(struct listener *l, bool accepting)
@@ -103,48 +52,43 @@ static void set_accepting(struct listener *l, bool accepting)
 	l->accepting = accepting;
 }
 
-/* The system has no descriptor left: the spare one lets a newcomer be told.  0, or -Exxx of the
- * second accept. */
-static int refuse_with_spare(struct worker *w, int listen_fd)
+/* The system has no descriptor left: gives up the spare one to answer a new client.  0, or -Exxx of
+ * the second accept. */
+static int refuse_with_spare(struct listener *l, int listen_fd)
 {
-	struct listener *l = &w->listener;
 	int fd, error;
 
 	close_fd(&l->spare_fd);
 	fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	error = fd < 0 ? -errno : 0;
 	if (fd >= 0)
-		refuse(w, fd);
+		refuse(l, fd);
 	l->spare_fd = eventfd(0, EFD_CLOEXEC);
 	return error;
 }
 
-static void pause_accepting(struct worker *w, int error)
+static void pause_accepting(struct listener *l, int error)
 {
 	static const struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
 
 	log_warn("cannot accept connections (%s), trying again in %d ms", strerror(error),
 		 ACCEPT_PAUSE_MS);
-	set_accepting(&w->listener, false);
-	evtimer_add(&w->listener.resume, &tv);
+	set_accepting(l, false);
+	evtimer_add(&l->resume, &tv);
 }
 
-static void admit(struct worker *w, int fd, const struct sockaddr_storage *sa)
+static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
 {
-	struct listener *l = &w->listener;
-	uint16_t port;
-	struct in6_addr a = conn_address(sa, &port);
+	int r = conn_new(l->conns, fd, sa);
 
-	if (w->conn_count >= l->connections_max || !address_take(l, &a)) {
-		refuse(w, fd);
-		return;
-	}
-	if (conn_new(w, fd, sa) < 0)
-		listener_conn_gone(w, &a);
+	if (r == -EUSERS)
+		refuse(l, fd);
+	else if (r < 0)
+		close(fd);
 }
 
-/* One accept.  False when there is nothing more to do now. */
-static bool accept_one(struct worker *w, int listen_fd)
+/* One accept.  False if there is nothing more to do now. */
+static bool accept_one(struct listener *l, int listen_fd)
 {
 	struct sockaddr_storage sa = {0};
 	socklen_t n = sizeof(sa);
@@ -152,41 +96,39 @@ static bool accept_one(struct worker *w, int listen_fd)
 	int error = errno;
 
 	if (fd >= 0) {
-		admit(w, fd, &sa);
+		admit(l, fd, &sa);
 		return true;
 	}
 	if (error == EAGAIN)
 		return false;
-	/* else it is the newcomer's own trouble (ECONNABORTED, network errors of accept(2)) */
+	/* other errors concern that client alone (ECONNABORTED, network errors of accept(2)) */
 	if (!accept_must_pause(error))
 		return true;
-	error = refuse_with_spare(w, listen_fd);
+	error = refuse_with_spare(l, listen_fd);
 	if (error == 0)
 		return true;
 	if (error == -EAGAIN)
-		return false; /* the newcomer went away: nobody is left to be refused */
-	pause_accepting(w, -error);
+		return false; /* the client has gone */
+	pause_accepting(l, -error);
 	return false;
 }
 
-static void on_newcomers(evutil_socket_t fd, short what, void *arg)
+static void on_new_clients(evutil_socket_t fd, short what, void *arg)
 {
-	struct listen_socket *s = arg;
-	struct worker *w = s->worker;
+	struct listener *l = ((struct listen_socket *)arg)->listener;
+	const struct conn_hooks *hooks = &l->conns->hooks;
 
 	(void)what;
-	for (unsigned i = 0; i < ACCEPT_TURN && accept_one(w, fd); i++)
+	for (unsigned i = 0; i < ACCEPT_TURN && accept_one(l, fd); i++)
 		;
-	feed_catch_up(w);
+	hooks->after_event(hooks->owner);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
-	struct worker *w = arg;
-
 	(void)fd;
 	(void)what;
-	set_accepting(&w->listener, true);
+	set_accepting(arg, true);
 }
 
 static struct listen_socket *listen_socket_free(struct listen_socket *s)
@@ -199,9 +141,8 @@ static struct listen_socket *listen_socket_free(struct listen_socket *s)
 	return next;
 }
 
-int listener_init(struct worker *w)
+int listener_init(struct listener *l, struct conns *conns)
 {
-	struct listener *l = &w->listener;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -209,16 +150,19 @@ int listener_init(struct worker *w)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= RESERVED_FDS)
 		return -EMFILE;
-	l->connections_max = (unsigned)MIN(WORKER_CONNECTIONS_MAX, limit.rlim_cur - RESERVED_FDS);
+	conns->max = (unsigned)MIN(WORKER_CONNECTIONS_MAX, limit.rlim_cur - RESERVED_FDS);
+	l->conns = conns;
 	l->spare_fd = eventfd(0, EFD_CLOEXEC);
-	evtimer_assign(&l->resume, w->base, on_resume, w);
+	evtimer_assign(&l->resume, conns->context->base, on_resume, l);
 	return 0;
 }
 
-void listener_done(struct worker *w)
+void listener_done(struct listener *l)
 {
-	listener_stop(w);
-	close_fd(&w->listener.spare_fd);
+	if (!l->conns)
+		return;
+	listener_stop(l);
+	close_fd(&l->spare_fd);
 }
 
 static uint16_t bound_port(int fd)
@@ -233,9 +177,8 @@ static uint16_t bound_port(int fd)
 	return port;
 }
 
-int listener_add(struct worker *w, uint32_t index, int fd)
+int listener_add(struct listener *l, uint32_t index, int fd)
 {
-	struct listener *l = &w->listener;
 	struct listen_socket *s = calloc(1, sizeof(*s));
 	int flags = fcntl(fd, F_GETFL);
 
@@ -244,12 +187,13 @@ int listener_add(struct worker *w, uint32_t index, int fd)
 		close(fd);
 		return -ENOMEM;
 	}
-	s->worker = w;
+	s->listener = l;
 	s->index = index;
 	s->fd = fd;
-	event_assign(&s->event, w->base, fd, EV_READ | EV_PERSIST, on_newcomers, s);
+	event_assign(&s->event, l->conns->context->base, fd, EV_READ | EV_PERSIST, on_new_clients,
+		     s);
 	event_priority_set(&s->event, PRIORITY_CLIENTS);
-	l->port = bound_port(fd);
+	l->conns->port = bound_port(fd);
 	s->next = l->sockets;
 	l->sockets = s;
 	if (l->accepting)
@@ -257,9 +201,9 @@ int listener_add(struct worker *w, uint32_t index, int fd)
 	return 0;
 }
 
-void listener_drop(struct worker *w, uint32_t index)
+void listener_drop(struct listener *l, uint32_t index)
 {
-	struct listen_socket **at = &w->listener.sockets;
+	struct listen_socket **at = &l->sockets;
 
 	while (*at) {
 		if ((*at)->index == index)
@@ -269,15 +213,13 @@ void listener_drop(struct worker *w, uint32_t index)
 	}
 }
 
-void listener_start(struct worker *w)
+void listener_start(struct listener *l)
 {
-	set_accepting(&w->listener, true);
+	set_accepting(l, true);
 }
 
-void listener_stop(struct worker *w)
+void listener_stop(struct listener *l)
 {
-	struct listener *l = &w->listener;
-
 	evtimer_del(&l->resume);
 	l->accepting = false;
 	while (l->sockets)

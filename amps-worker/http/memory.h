@@ -1,43 +1,35 @@
-/* memory.h - how much memory a worker's clients may hold, and what happens above that.
+/* memory.h - bounds the memory of rendered answers.
  *
- * Two sums are bounded (limits.h), because a client that reads slowly holds both for as long as it
- * likes:
- *	bodies   rendered answers that live: cached, being sent, or both
- *	sockets  what the kernel keeps to be sent to viewers that do not read
- * Above its bound the memory of a sum is taken back from those who read slowest, never from those
- *who read.  Part of the worker; owns nothing. */
+ * A client that reads slowly holds its answer for as long as it likes.  Above the bound, memory is
+ * taken back from the slowest readers first. */
 #ifndef AMPS_MEMORY_H
 #define AMPS_MEMORY_H
 
-#include "common/base.h"
+#include "amps-worker/http/body.h"
 
-struct worker;
-
-/* The bytes of all living bodies.  Each body adds itself when it is made and subtracts itself when
- * its last reference goes (reply.h). */
-struct body_account {
-	size_t bytes;
-};
+struct body_cache;
+struct conn;
+struct conns;
 
 struct memory {
-	struct body_account bodies;
-	size_t bodies_max;  /* BODIES_MAX; tests set less */
-	size_t sockets_max; /* this worker's share of what the kernel has for TCP */
+	struct conns *conns;	    /* borrowed */
+	struct body_cache *cache;   /* borrowed */
+	struct body_account bodies; /* those that live: cached, being sent, or both */
+	size_t bodies_max;	    /* BODIES_MAX; tests set less */
 };
 
-/* Reads the kernel's limits: before the sandbox closes, and once `workers` is known. */
-void memory_init(struct memory *m, unsigned workers);
-
-/* Is there room for one more body?  Otherwise drops cached bodies that nobody is sent, then ends
+/* Is there room for one more body?  If not, drops cached bodies that are not being sent, then ends
  * the slowest answers that are older than ANSWER_SHED_MS.  May free connections in SEND, no others.
  */
-bool memory_make_room(struct worker *w);
+bool memory_make_room(struct memory *m);
 
-/* How large the send buffer of a connection may be that would like `wanted` bytes. */
-int memory_sndbuf(const struct worker *w, size_t wanted);
+/* A connection that may be ended for its memory. */
+struct memory_holder {
+	struct conn *conn;
+	size_t bytes;
+	uint64_t order; /* the lowest goes first */
+};
 
-/* Ends viewers that do not read, the longest stopped first, while the kernel keeps too much for
- * them. After each viewer_sweep() of all; may free connections. */
-void memory_shed_viewers(struct worker *w);
+void memory_sort(struct memory_holder *list, size_t count);
 
 #endif

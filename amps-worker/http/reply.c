@@ -4,38 +4,13 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include "amps-worker/http/memory.h"
 #include "amps-worker/http/reply.h"
 
 #define GZIP_ETAG_SUFFIX "-gz"
 
-struct body *body_ref(struct body *b)
-{
-	b->refs++;
-	return b;
-}
-
-struct body *body_unref(struct body *b)
-{
-	if (b && --b->refs == 0) {
-		if (b->account)
-			b->account->bytes -= b->plain_len + b->gzip_len;
-		free(b->plain);
-		free(b->gzip);
-		free(b);
-	}
-	return NULL;
-}
-
-void body_count(struct body *b, struct body_account *account)
-{
-	b->account = account;
-	account->bytes += b->plain_len + b->gzip_len;
-}
-
 void reply_init(struct reply *r)
 {
-	*r = (struct reply){.status = 200};
+	*r = (struct reply){.status = 200, .variant = ""};
 }
 
 void reply_done(struct reply *r)
@@ -43,6 +18,7 @@ void reply_done(struct reply *r)
 	buf_done(&r->body);
 	buf_done(&r->fields);
 	r->shared = body_unref(r->shared);
+	free(r->stream);
 }
 
 const char *http_status_text(int status)
@@ -263,7 +239,7 @@ static void add_representation(const struct reply *r, const struct choice *c, in
 	bool has_body = status != 304 && status != 204;
 
 	if (r->kind == REPLY_STREAM) {
-		buf_printf(head, "Content-Type: %s\r\n", r->stream.content_type);
+		buf_printf(head, "Content-Type: %s\r\n", c->type);
 		return;
 	}
 	if (has_body && c->type)

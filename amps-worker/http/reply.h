@@ -1,66 +1,38 @@
-/* reply.h - what a handler wants to be answered, and how it becomes bytes.
+/* reply.h - what a handler answers, and how it becomes bytes.
  *
- * A handler fills a struct reply; conn.c sends it.  A body is either owned bytes, or a shared
- * immutable body (`struct body`, reference-counted, kept in the body cache), or nothing because the
- * answer is a live stream. */
+ * A handler fills a struct reply; conn.c sends it.  The body is owned bytes, or a shared body
+ * (body.h), or absent because the answer is a live stream. */
 #ifndef AMPS_REPLY_H
 #define AMPS_REPLY_H
 
-#include "common/text/buf.h"
-#include "common/shm/catalog.h"
+#include "amps-worker/http/body.h"
 #include "amps-worker/http/parse.h"
+#include "common/text/buf.h"
 
-struct body_account; /* memory.h */
-
-/* Immutable bytes with what HTTP says about them; made once, sent to many. */
-struct body {
-	unsigned refs; /* worker-private, no atomics */
-	char *plain;
-	size_t plain_len;
-	char *gzip; /* NULL when compression does not pay */
-	size_t gzip_len;
-	char etag[40];		      /* with its quotes; "" = none */
-	const char *type;	      /* static */
-	struct body_account *account; /* NULL = not counted */
-};
-struct body *body_ref(struct body *b);
-struct body *body_unref(struct body *b); /* returns NULL; accepts NULL */
-
-/* Counts the body in an account that outlives it. */
-void body_count(struct body *b, struct body_account *account);
-
-struct making;
+struct making;	      /* body_maker.h */
+struct stream_params; /* live/output.h */
 struct token_entry;
 
 enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_STREAM };
 
-/* Which output a stream answer reads (stream.c takes it from here). */
-struct stream_wish {
-	uint32_t channel;
-	enum form form;
-	bool own;	  /* from a tuner of its own (overlap=true) */
-	uint64_t address; /* of who asks, as the master counts such tuners; else 0 */
-	bool limited;	  /* the token is an entry of auth.tokens */
-	uint32_t join_ms;
-	char variant[VARIANT_NAME_MAX + 1];
-	const char *content_type; /* static */
-	uint64_t token;		  /* worker_page_token() of who asks, 0 = no token */
-};
-
 struct reply {
 	enum reply_kind kind;
 	int status;
-	const char *type;    /* Content-Type of owned bytes; static */
+	const char *type;    /* Content-Type of owned bytes or a stream; static */
 	struct buf body;     /* owned bytes */
 	struct body *shared; /* one reference */
 	/* Borrowed: the shared body is still being made, the answer waits for it (body_maker.h). */
 	struct making *making;
-	struct stream_wish stream;
+	/* Of a stream: which one, for conn_hooks.stream(); owned, ended with free().  The access
+	 * log names its channel and variant ("" or borrowed from it). */
+	struct stream_params *stream;
+	uint32_t channel;
+	const char *variant;
 	struct buf fields; /* further header lines, each ended with CRLF */
 	bool close;	   /* end the connection after this answer */
 	bool media;	   /* CORS is on */
 	/* Borrowed from the snapshot of tokens, for the call of route_dispatch() and the access
-	 * log: who asks, where the route wanted to know. */
+	 * log: whose token it was, if the route checked one. */
 	const struct token_entry *asker;
 };
 

@@ -5,36 +5,8 @@
 #ifndef AMPS_ROUTE_H
 #define AMPS_ROUTE_H
 
-#include <netinet/in.h>
 #include "amps-worker/http/reply.h"
-#include "common/shm/tokens.h"
-
-struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
-struct body_maker; /* body_maker.h: makes large ones */
-
-/* What the worker knows; borrowed for the call. */
-struct facts {
-	const struct catalog *catalog;
-	const struct tokens *tokens;
-	const void *chantab;		 /* channel table, mapped */
-	const void *const *worker_pages; /* by worker index, NULL = not known yet */
-	unsigned worker_count;
-	struct body_cache *cache;
-	struct body_maker *maker;
-	int64_t wall_us;
-	uint64_t mono_us;
-	struct in6_addr peer; /* client address, IPv4 mapped */
-	uint16_t port;	      /* the server listens on it */
-	bool draining;	      /* the server is shutting down */
-};
-
-struct request {
-	const struct http_request *http;
-	const struct facts *facts;
-	const struct token_entry *token; /* who asks; NULL when auth is off or the route is open */
-	struct span segment[4];		 /* path pieces behind the route's prefix, still encoded */
-	size_t segments;
-};
+#include "amps-worker/http/request.h"
 
 #define ROUTE_OPEN  1u /* needs no token */
 #define ROUTE_MEDIA 2u /* CORS, region and groups decide with 403 */

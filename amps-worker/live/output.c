@@ -4,29 +4,43 @@
 #include <assert.h>
 #include <string.h>
 
-#include "amps-worker/http/conn.h"
-#include "amps-worker/live/viewer.h"
-#include "amps-worker/worker.h"
+#include "amps-worker/context/context.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
 
-static struct output_bucket *bucket_of(struct worker *w, uint32_t channel)
+static struct output_bucket *bucket_of(struct outputs *all, uint32_t channel)
 {
-	return &w->outputs.buckets[channel % OUTPUT_BUCKETS];
+	return &all->buckets[channel % OUTPUT_BUCKETS];
 }
 
-void outputs_init(struct worker *w)
+void outputs_init(struct outputs *all, struct context *context, struct schedule *schedule)
 {
+	all->context = context;
+	all->schedule = schedule;
 	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++)
-		LIST_INIT(&w->outputs.buckets[i]);
+		LIST_INIT(&all->buckets[i]);
 }
 
-static struct output *find_shared(struct worker *w, uint32_t channel, enum form form,
+struct output *outputs_find(struct outputs *all, uint32_t want)
+{
+	struct output *o;
+
+	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++) {
+		LIST_FOREACH(o, &all->buckets[i], in_bucket)
+		{
+			if (o->want && o->want == want)
+				return o;
+		}
+	}
+	return NULL;
+}
+
+static struct output *find_shared(struct outputs *all, uint32_t channel, enum form form,
 				  const char *variant)
 {
 	struct output *o;
 
-	LIST_FOREACH(o, bucket_of(w, channel), in_bucket)
+	LIST_FOREACH(o, bucket_of(all, channel), in_bucket)
 	{
 		if (o->channel == channel && o->form == form && !o->own &&
 		    strcmp(o->variant, variant) == 0)
@@ -35,78 +49,64 @@ static struct output *find_shared(struct worker *w, uint32_t channel, enum form 
 	return NULL;
 }
 
-static struct output *find_want(struct worker *w, uint32_t want)
-{
-	struct output *o;
-
-	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++) {
-		LIST_FOREACH(o, &w->outputs.buckets[i], in_bucket)
-		{
-			if (o->want == want)
-				return o;
-		}
-	}
-	return NULL;
-}
-
-static struct output *output_new(struct worker *w, uint32_t channel, enum form form,
+static struct output *output_new(struct outputs *all, uint32_t channel, enum form form,
 				 const char *variant)
 {
 	struct output *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return NULL;
-	o->worker = w;
+	o->all = all;
 	o->slot = UINT32_MAX;
 	o->channel = channel;
 	o->form = form;
 	text_copy(o->variant, sizeof(o->variant), variant);
 	TAILQ_INIT(&o->waiting);
 	TAILQ_INIT(&o->rings);
-	LIST_INSERT_HEAD(bucket_of(w, o->channel), o, in_bucket);
+	LIST_INSERT_HEAD(bucket_of(all, o->channel), o, in_bucket);
 	return o;
 }
 
 /* Its first viewer has come. */
-static void output_want(struct output *o, const struct stream_wish *wish)
+static void output_want(struct output *o, const struct stream_params *p)
 {
-	struct worker *w = o->worker;
+	struct outputs *all = o->all;
 	struct stream_ring *offered = output_ring(o);
 
-	o->want = ++w->outputs.wants;
-	o->own = wish->own;
+	o->want = ++all->wants;
+	o->own = p->own;
 	if (offered)
-		feed_add_ring(w, offered);
-	peer_send_want(w->master,
+		schedule_add_ring(all->schedule, offered);
+	peer_send_want(all->context->master,
 		       &(struct msg_want){.want = o->want,
 					  .channel = o->channel,
 					  .form = (uint8_t)o->form,
 					  .own = o->own,
-					  .address = wish->address,
-					  .token = wish->own && wish->limited ? wish->token : 0,
+					  .address = p->address,
+					  .token = p->own && p->limited ? p->token : 0,
 					  .variant = o->variant},
 		       NULL);
 }
 
-struct output *output_use(struct worker *w, const struct stream_wish *wish)
+struct output *output_use(struct outputs *all, const struct stream_params *p)
 {
-	struct output *o =
-		wish->own ? NULL : find_shared(w, wish->channel, wish->form, wish->variant);
+	struct output *o = p->own ? NULL : find_shared(all, p->channel, p->form, p->variant);
 
 	if (!o)
-		o = output_new(w, wish->channel, wish->form, wish->variant);
+		o = output_new(all, p->channel, p->form, p->variant);
 	if (!o)
 		return NULL;
 	if (!o->want)
-		output_want(o, wish);
+		output_want(o, p);
 	o->users++;
 	return o;
 }
 
 static void stream_ring_free(struct stream_ring *r)
 {
+	assert(TAILQ_EMPTY(&r->viewers));
 	if (r->output->want)
-		feed_remove_ring(r->output->worker, r);
+		schedule_remove_ring(r->output->all->schedule, r);
 	TAILQ_REMOVE(&r->output->rings, r, in_output);
 	ring_close(&r->map);
 	free(r);
@@ -116,12 +116,21 @@ static void output_free(struct output *o)
 {
 	struct stream_ring *r;
 
-	assert(!o->users);
+	assert(!o->users && TAILQ_EMPTY(&o->waiting));
 	if (!o->gone)
 		LIST_REMOVE(o, in_bucket);
 	while ((r = TAILQ_FIRST(&o->rings)))
 		stream_ring_free(r);
 	free(o);
+}
+
+void outputs_free(struct outputs *all)
+{
+	struct output *o;
+
+	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++)
+		while ((o = LIST_FIRST(&all->buckets[i])))
+			output_free(o);
 }
 
 void output_unuse(struct output *o)
@@ -130,14 +139,15 @@ void output_unuse(struct output *o)
 	if (--o->users)
 		return;
 	if (!o->gone)
-		peer_send_release(o->worker->master, &(struct msg_release){.want = o->want}, NULL);
+		peer_send_release(o->all->context->master, &(struct msg_release){.want = o->want},
+				  NULL);
 	if (!o->offered) {
 		output_free(o);
 		return;
 	}
 	output_trim(o);
 	if (output_ring(o))
-		feed_remove_ring(o->worker, output_ring(o));
+		schedule_remove_ring(o->all->schedule, output_ring(o));
 	o->want = 0;
 }
 
@@ -146,24 +156,10 @@ struct stream_ring *output_ring(const struct output *o)
 	return TAILQ_LAST(&o->rings, ring_list);
 }
 
-void output_trim(struct output *o)
+static struct stream_ring *add_ring(struct output *o, int fd, uint64_t data_bytes,
+				    uint64_t generation)
 {
-	struct stream_ring *r, *next;
-
-	/* one that is gone is being walked over, or drains and ends as a whole */
-	for (r = o->gone ? NULL : TAILQ_FIRST(&o->rings); r; r = next) {
-		next = TAILQ_NEXT(r, in_output);
-		if (next && TAILQ_EMPTY(&r->viewers)) {
-			next->same_job = false; /* of who comes from a ring before this one */
-			stream_ring_free(r);
-		}
-	}
-}
-
-static struct stream_ring *stream_ring_new(struct output *o, int fd, uint64_t data_bytes,
-					   uint64_t generation, bool same_job)
-{
-	struct stream_ring *r = calloc(1, sizeof(*r));
+	struct stream_ring *r = calloc(1, sizeof(*r)), *before = output_ring(o);
 	int e;
 
 	if (!r)
@@ -177,70 +173,37 @@ static struct stream_ring *stream_ring_new(struct output *o, int fd, uint64_t da
 	}
 	r->output = o;
 	r->generation = generation;
-	r->same_job = same_job;
+	r->waiting = &o->waiting;
+	if (before)
+		before->waiting = NULL;
 	TAILQ_INIT(&r->viewers);
 	TAILQ_INSERT_TAIL(&o->rings, r, in_output);
 	if (o->want)
-		feed_add_ring(o->worker, r);
+		schedule_add_ring(o->all->schedule, r);
 	return r;
 }
 
-void output_begin_waiting(struct output *o)
+bool output_add_ring(struct output *o, const struct msg_output_ring *m, int fd)
 {
-	struct stream_ring *r = output_ring(o);
-	struct viewer *v, *next;
+	struct stream_ring *r = add_ring(o, fd, m->data_bytes, m->generation);
 
-	if (!r || TAILQ_EMPTY(&o->waiting))
-		return;
-	o->users++; /* the last of them may go */
-	for (v = TAILQ_FIRST(&o->waiting); v; v = next) {
-		next = TAILQ_NEXT(v, link);
-		if (viewer_try_begin(v, r) == VIEWER_GONE)
-			conn_free(v->conn);
-	}
-	output_unuse(o);
-}
-
-int output_on_ring(struct worker *w, const struct msg_output_ring *m, int fd)
-{
-	struct output *o = find_want(w, m->want);
-	struct stream_ring *newest = o ? output_ring(o) : NULL, *r;
-
-	/* our release and this message may have passed each other */
-	if (!o || (newest && m->generation == newest->generation))
-		return 0;
-	r = stream_ring_new(o, fd, m->data_bytes, m->generation, m->same_job);
 	if (!r)
-		return 0;
+		return false;
+	r->same_job = m->same_job;
 	o->slot = m->output;
 	o->live = m->live;
-	if (newest)
-		feed_hurry(w, newest); /* its viewers may move over */
-	o->users++;
-	output_trim(o);
-	output_begin_waiting(o);
-	output_unuse(o);
-	return 0;
+	return true;
 }
 
-void outputs_free(struct worker *w)
-{
-	struct output *o;
-
-	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++)
-		while ((o = LIST_FIRST(&w->outputs.buckets[i])))
-			output_free(o);
-}
-
-int output_on_offer(struct worker *w, const struct msg_output_offer *m, int fd)
+int outputs_on_offer(struct outputs *all, const struct msg_output_offer *m, int fd)
 {
 	struct output *o;
 
 	if (m->form >= FORM_COUNT_)
 		return -EBADMSG;
-	o = find_shared(w, m->channel, m->form, m->variant);
+	o = find_shared(all, m->channel, m->form, m->variant);
 	if (!o)
-		o = output_new(w, m->channel, m->form, m->variant);
+		o = output_new(all, m->channel, m->form, m->variant);
 	if (!o)
 		return 0; /* viewers ask the master, as without an offer */
 	o->offered = true;
@@ -249,7 +212,7 @@ int output_on_offer(struct worker *w, const struct msg_output_offer *m, int fd)
 		return 0;
 	o->slot = m->output;
 	o->live = m->live;
-	if (!stream_ring_new(o, fd, m->data_bytes, m->generation, false)) {
+	if (!add_ring(o, fd, m->data_bytes, m->generation)) {
 		output_free(o);
 		return 0;
 	}
@@ -257,12 +220,12 @@ int output_on_offer(struct worker *w, const struct msg_output_offer *m, int fd)
 	return 0;
 }
 
-void output_on_offer_end(struct worker *w, uint32_t slot)
+void outputs_on_offer_end(struct outputs *all, uint32_t slot)
 {
 	struct output *o, *next;
 
 	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++) {
-		for (o = LIST_FIRST(&w->outputs.buckets[i]); o; o = next) {
+		for (o = LIST_FIRST(&all->buckets[i]); o; o = next) {
 			next = LIST_NEXT(o, in_bucket);
 			if (o->slot != slot)
 				continue;
@@ -273,42 +236,26 @@ void output_on_offer_end(struct worker *w, uint32_t slot)
 	}
 }
 
-/* Ends everybody who streams; for those who may drain, the passes do it. */
-static void output_end_viewers(struct output *o)
+void output_set_gone(struct output *o, bool ended)
 {
-	struct stream_ring *r;
-	struct viewer *v, *next;
-
-	TAILQ_FOREACH(r, &o->rings, in_output)
-	{
-		if (o->ended) {
-			feed_hurry(o->worker, r);
-			continue;
-		}
-		for (v = TAILQ_FIRST(&r->viewers); v; v = next) {
-			next = TAILQ_NEXT(v, link);
-			conn_free(v->conn);
-		}
-	}
-}
-
-void output_on_gone(struct worker *w, const struct msg_output_gone *m)
-{
-	struct output *o = find_want(w, m->want);
-	unsigned status = m->status >= 400 && m->status < 600 ? m->status : 502;
-	struct viewer *v, *next;
-
-	if (!o)
-		return;
+	assert(!o->gone && o->want);
 	o->gone = true;
 	o->offered = false;
-	o->ended = m->reason == GONE_ENDED;
+	o->ended = ended;
 	LIST_REMOVE(o, in_bucket);
-	o->users++;
-	for (v = TAILQ_FIRST(&o->waiting); v; v = next) {
-		next = TAILQ_NEXT(v, link);
-		conn_refuse_viewer(v->conn, (int)status, m->text);
+}
+
+void output_trim(struct output *o)
+{
+	struct stream_ring *r, *next;
+
+	/* the rings of one that is gone are being walked over, or drain and end together */
+	for (r = o->gone ? NULL : TAILQ_FIRST(&o->rings); r; r = next) {
+		next = TAILQ_NEXT(r, in_output);
+		if (next && TAILQ_EMPTY(&r->viewers)) {
+			/* for viewers who come from a ring before this one there is a gap */
+			next->same_job = false;
+			stream_ring_free(r);
+		}
 	}
-	output_end_viewers(o);
-	output_unuse(o);
 }

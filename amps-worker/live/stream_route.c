@@ -2,6 +2,7 @@
 #include <string.h>
 #include "amps-worker/http/access.h"
 #include "amps-worker/lineup/groups.h"
+#include "amps-worker/live/output.h"
 #include "amps-worker/live/stream_route.h"
 #include "common/text/text.h"
 #include "common/shm/worker_page.h"
@@ -188,19 +189,27 @@ static uint64_t address_name(const struct request *q)
 static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
 {
 	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
+	struct stream_params *p = malloc(sizeof(*p));
 
-	r->kind = REPLY_STREAM;
-	r->stream = (struct stream_wish){
+	if (!p) {
+		reply_error(r, 503, RETRY_AFTER_S, "no memory for the stream");
+		return;
+	}
+	*p = (struct stream_params){
 		.channel = a->channel->id,
 		.form = FORM_TS,
 		.own = a->own,
 		.address = a->own ? address_name(q) : 0,
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
 		.join_ms = a->join_ms,
-		.content_type = "video/mp2t",
 		.token = token_name(q->token),
 	};
-	text_copy(r->stream.variant, sizeof(r->stream.variant), name ? name : "");
+	text_copy(p->variant, sizeof(p->variant), name ? name : "");
+	r->kind = REPLY_STREAM;
+	r->type = "video/mp2t";
+	r->stream = p;
+	r->channel = p->channel;
+	r->variant = p->variant;
 	reply_field(r, "Cache-Control", "no-store");
 }
 

@@ -1,9 +1,9 @@
 /* stream_route.h - /stream/<id> and /stream/<id>.ts: may this viewer watch, and which output?
  *
- * Answers errors, or REPLY_STREAM with the wish that the connection then turns into a viewer; HEAD
- * gets the same head and starts nothing.  404 for an unknown channel or variant and for one that is
- * off the air, 403 for a region or a token's groups, 502 with the reason for a channel that cannot
- * play.  Handlers of route.c. */
+ * Answers errors, or REPLY_STREAM with the parameters of a viewer, which the connection then
+ * starts; HEAD gets the same head and starts nothing.  404 for an unknown channel or variant and
+ * for one that is off the air, 403 for a region or a token's groups, 502 with the reason for a
+ * channel that cannot play. */
 #ifndef AMPS_STREAM_ROUTE_H
 #define AMPS_STREAM_ROUTE_H
 

@@ -7,10 +7,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "amps-worker/http/conn.h"
-#include "amps-worker/live/viewer_record.h"
-#include "amps-worker/worker.h"
+#include "common/clock.h"
 #include "common/log/log.h"
+#include "common/text/text.h"
 
 #define PENDING_KEPT	256u	 /* a larger buffer is freed once it is sent */
 #define LEAD_US		1000000u /* of a source that is not live */
@@ -55,20 +54,27 @@ static void pending_take(struct viewer *v, size_t n)
 	}
 }
 
-static void follow(struct viewer *v, struct stream_ring *r)
+/* Takes it out of its ring's list, or the list of those who wait. */
+static void unlink_viewer(struct viewer *v)
 {
-	struct worker *w = v->conn->worker;
-
 	if (v->ring) {
-		feed_viewer_leaves(w, v);
+		schedule_viewer_leaves(v->all->schedule, v, TAILQ_NEXT(v, link));
 		TAILQ_REMOVE(&v->ring->viewers, v, link);
 	} else {
 		TAILQ_REMOVE(&v->output->waiting, v, link);
 	}
+}
+
+static void follow(struct viewer *v, struct stream_ring *r)
+{
+	bool first = TAILQ_EMPTY(&r->viewers);
+
+	unlink_viewer(v);
 	v->ring = r;
-	viewer_record_set_output(v, v->output->slot);
+	records_set_output(v->all->records, v->record, v->output->slot);
 	TAILQ_INSERT_TAIL(&r->viewers, v, link);
-	feed_viewer_comes(w, r);
+	if (first)
+		schedule_wake(v->all->schedule, r);
 	output_trim(v->output);
 }
 
@@ -92,7 +98,7 @@ static void account(struct viewer *v, size_t media)
 {
 	uint64_t lag = ring_commit(&v->ring->map) - v->pos;
 
-	page_add(&v->conn->worker->page->bytes_sent, media);
+	page_add(&v->all->context->page->bytes_sent, media);
 	page_add(&v->record->bytes, media);
 	atomic_store_explicit(&v->record->pos, v->pos, memory_order_relaxed);
 	atomic_store_explicit(&v->record->lag, lag, memory_order_relaxed);
@@ -105,16 +111,16 @@ static ssize_t send_bytes(const struct viewer *v, const uint8_t *run, size_t n)
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = n ? 2 : 1};
 
 	if (!v->pending_len)
-		return send(v->conn->fd, run, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return sendmsg(v->conn->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		return send(v->stream.conn->fd, run, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(v->stream.conn->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void set_blocked(struct viewer *v, bool blocked)
 {
-	if (v->blocked == blocked)
+	if (v->stream.blocked == blocked)
 		return;
-	v->blocked = blocked;
-	conn_update_events(v->conn);
+	v->stream.blocked = blocked;
+	conn_update_events(v->stream.conn);
 }
 
 /* `sent` bytes of the ring left from v->pos on.  The rest of a packet cut in two is copied out at
@@ -135,7 +141,7 @@ static int advance(struct viewer *v, size_t sent)
 /* Counts and reports a viewer that is closed by us. */
 static enum viewer_verdict drop(const struct viewer *v, const char *reason)
 {
-	page_add(&v->conn->worker->page->viewers_dropped, 1);
+	page_add(&v->all->context->page->viewers_dropped, 1);
 	log_info("dropped a viewer: %s channel=%u", reason, v->output->channel);
 	return VIEWER_GONE;
 }
@@ -169,27 +175,26 @@ static enum viewer_verdict send_run(struct viewer *v, size_t n)
 	return VIEWER_GOES_ON;
 }
 
-static bool drops_slow(const struct worker *w)
+static bool drops_slow(const struct viewer *v)
 {
-	return w->catalog && (catalog_settings(w->catalog)->flags & SETTING_SLOW_DROP);
+	return catalog_settings(v->all->context->catalog)->flags & SETTING_SLOW_DROP;
 }
 
 /* Too far behind: to the newest access point of the newest ring.  Without one it stays where it
  * is and tries again; what is pending goes out meanwhile. */
 static enum viewer_verdict catch_up(struct viewer *v)
 {
-	struct worker *w = v->conn->worker;
 	struct stream_ring *newest = output_ring(v->output);
 	struct ring_rap rap;
 
-	if (drops_slow(w))
+	if (drops_slow(v))
 		return drop(v, "too slow");
 	/* a mark that has not gone out yet: another one would only pile up behind it */
 	if (v->pending_len > TS_PACKET || ring_find_rap(&newest->map, clock_mono_us(), 0, &rap) < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, newest, &rap, true))
 		return drop(v, "no memory");
-	page_add(&w->page->viewer_skips, 1);
+	page_add(&v->all->context->page->viewer_skips, 1);
 	return VIEWER_GOES_ON;
 }
 
@@ -268,7 +273,7 @@ enum viewer_verdict viewer_blocked(struct viewer *v)
 	uint64_t lag = ring_commit(&v->ring->map) - v->pos;
 
 	atomic_store_explicit(&v->record->lag, lag, memory_order_relaxed);
-	if (lag <= ring_guard(&v->ring->map) || !drops_slow(v->conn->worker))
+	if (lag <= ring_guard(&v->ring->map) || !drops_slow(v))
 		return VIEWER_GOES_ON;
 	return drop(v, "too slow");
 }
@@ -294,92 +299,119 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 	v->idle_sweeps =
 		bytes == v->swept_bytes ? (uint16_t)MIN(v->idle_sweeps + 1, UINT16_MAX) : 0;
 	v->swept_bytes = bytes;
-	if (v->blocked) {
-		if (!peer_is_dead(v->conn->fd))
+	if (v->stream.blocked) {
+		if (!peer_is_dead(v->stream.conn->fd))
 			return VIEWER_GOES_ON;
 		return drop(v, "its peer no longer answers");
 	}
-	return v->half_closed && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE : VIEWER_GOES_ON;
+	return v->stream.half_closed && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE
+									 : VIEWER_GOES_ON;
 }
 
-static void set_options(const struct conn *c)
+static bool on_room(struct stream *s)
 {
-	int fd = c->fd;
+	return viewer_feed((struct viewer *)s) == VIEWER_GOES_ON;
+}
+
+static uint64_t sent_bytes(const struct stream *s)
+{
+	const struct viewer *v = (const struct viewer *)s;
+
+	return atomic_load_explicit(&v->record->bytes, memory_order_relaxed);
+}
+
+static void viewer_free(struct stream *s)
+{
+	struct viewer *v = (struct viewer *)s;
+
+	if (v->output)
+		unlink_viewer(v);
+	if (v->ring)
+		output_trim(v->output);
+	if (v->record)
+		records_give(v->all->records, v->record);
+	if (v->output)
+		output_unuse(v->output);
+	free(v->pending);
+	free(v);
+}
+
+static const struct stream_ops viewer_ops = {on_room, sent_bytes, viewer_free};
+static_assert(offsetof(struct viewer, stream) == 0, "a stream is cast to its viewer");
+
+/* Viewers of the whole server, by the pages known here. */
+static uint64_t viewers_everywhere(const struct context *x)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < x->page_count; i++) {
+		const struct worker_page *page = x->pages[i];
+
+		if (page)
+			n += atomic_load_explicit(&page->viewers_open, memory_order_relaxed);
+	}
+	return n;
+}
+
+static void set_options(struct conn *c)
+{
 	int one = 1, idle = 30, every = 15, count = 4;
-	int bytes = memory_sndbuf(c->worker, CONNECTION_SNDBUF);
 
 	/* a large answer on this connection may have made it small */
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	conn_set_send_buffer(c, CONNECTION_SNDBUF);
+	setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
-static struct viewer *viewer_new(struct conn *c, const struct stream_wish *wish,
+static struct viewer_record *take_record(struct viewer *v, const struct http_request *q,
+					 const struct stream_params *p)
+{
+	const struct conn *c = v->stream.conn;
+	struct span agent = http_field(q, "User-Agent");
+	struct viewer_record rec = {
+		.channel = p->channel,
+		.output = UINT32_MAX,
+		.since_wall_us = clock_wall_us(),
+		.port = c->port,
+		.protocol = VIEWER_TS,
+		.token = p->token,
+	};
+	size_t n = agent.at ? MIN(agent.len, sizeof(rec.user_agent) - 1) : 0;
+
+	memcpy(rec.address, &c->peer, sizeof(rec.address));
+	text_copy(rec.variant, sizeof(rec.variant), p->variant);
+	for (size_t i = 0; i < n; i++)
+		rec.user_agent[i] = agent.at[i] >= ' ' && agent.at[i] < 127 ? agent.at[i] : '?';
+	return records_take(v->all->records, v, &rec);
+}
+
+/* Waits for a ring; its record is still to be taken. */
+static struct viewer *viewer_new(struct viewers *all, struct conn *c, const struct stream_params *p,
 				 const struct buf *head)
 {
 	struct viewer *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return NULL;
-	v->conn = c;
-	v->join_ms = wish->join_ms;
-	if (!pending_add(v, head->data, head->len)) {
-		free(v);
+	v->stream = (struct stream){.ops = &viewer_ops, .conn = c};
+	v->all = all;
+	v->join_ms = p->join_ms;
+	if (pending_add(v, head->data, head->len)) {
+		v->head_left = v->pending_len;
+		v->output = output_use(all->outputs, p);
+	}
+	if (!v->output) {
+		viewer_free(&v->stream);
 		return NULL;
 	}
-	v->head_left = v->pending_len;
-	v->output = output_use(c->worker, wish);
-	if (!v->output)
-		return viewer_free(v);
 	TAILQ_INSERT_TAIL(&v->output->waiting, v, link);
 	return v;
 }
 
-int viewer_start(struct conn *c, const struct http_request *q, const struct stream_wish *wish,
-		 const struct buf *head)
-{
-	struct worker *w = c->worker;
-	uint32_t max = w->catalog ? catalog_settings(w->catalog)->max_viewers : 0;
-	struct viewer *v;
-	struct stream_ring *r;
-
-	if ((max && worker_viewers_everywhere(w) >= max) || !viewer_record_free(w))
-		return -EUSERS;
-	v = viewer_new(c, wish, head);
-	if (!v)
-		return -ENOMEM;
-	viewer_record_take(v, q, wish);
-	set_options(c);
-	c->viewer = v;
-	r = output_ring(v->output);
-	if (r && viewer_try_begin(v, r) == VIEWER_GONE)
-		return -EPIPE;
-	return 0;
-}
-
-struct viewer *viewer_free(struct viewer *v)
-{
-	if (!v)
-		return NULL;
-	if (v->ring) {
-		feed_viewer_leaves(v->conn->worker, v);
-		TAILQ_REMOVE(&v->ring->viewers, v, link);
-		output_trim(v->output);
-	} else if (v->output) {
-		TAILQ_REMOVE(&v->output->waiting, v, link);
-	}
-	if (v->record)
-		viewer_record_give(v);
-	if (v->output)
-		output_unuse(v->output);
-	free(v->pending);
-	free(v);
-	return NULL;
-}
-
-enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring *r)
+/* Starts one that waits, if the ring has a random access point; else it waits on. */
+static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring *r)
 {
 	uint64_t age = v->join_ms * 1000ull;
 	struct ring_rap rap;
@@ -390,8 +422,43 @@ enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring *r)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, r, &rap, false))
 		return drop(v, "no memory");
-	page_add(&v->conn->worker->page->responses[2], 1);
-	v->conn->deadline_us = 0;
-	conn_update_events(v->conn);
+	conn_stream_begins(v->stream.conn);
 	return viewer_feed(v);
+}
+
+int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
+		 const struct stream_params *p, const struct buf *head)
+{
+	uint32_t max = catalog_settings(all->context->catalog)->max_viewers;
+	struct viewer *v;
+	struct stream_ring *r;
+
+	if ((max && viewers_everywhere(all->context) >= max) || !records_left(all->records))
+		return -EUSERS;
+	v = viewer_new(all, c, p, head);
+	if (!v)
+		return -ENOMEM;
+	v->record = take_record(v, q, p);
+	set_options(c);
+	c->stream = &v->stream;
+	r = output_ring(v->output);
+	if (r && viewer_try_begin(v, r) == VIEWER_GONE)
+		return -EPIPE;
+	return 0;
+}
+
+void viewer_begin_waiting(struct output *o)
+{
+	struct stream_ring *r = output_ring(o);
+	struct viewer *v, *next;
+
+	if (!r || TAILQ_EMPTY(&o->waiting))
+		return;
+	o->users++; /* the last of them may go */
+	for (v = TAILQ_FIRST(&o->waiting); v; v = next) {
+		next = TAILQ_NEXT(v, link);
+		if (viewer_try_begin(v, r) == VIEWER_GONE)
+			conn_free(v->stream.conn);
+	}
+	output_unuse(o);
 }

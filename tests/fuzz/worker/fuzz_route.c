@@ -1,6 +1,6 @@
 /* Whole heads through the routes against a fixed catalog, with and without tokens: every request
  * gets an answer with a well-formed head, and no line of a playlist or the access log is forged. */
-#include "amps-worker/http/access_line.h"
+#include "amps-worker/http/access_entry.h"
 #include "tests/unit/worker/catalog_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/http/body_maker.h"
-#include "amps-worker/http/memory.h"
 #include "common/hash.h"
 #include "amps-worker/routes.h"
-#include "amps-worker/worker.h"
+#include "amps-worker/context/context.h"
 #include "amps-worker/http/route.h"
 #include "common/shm/shm.h"
 

@@ -107,8 +107,8 @@ Test(access_log, a_line_says_who_asked_for_what)
 	cr_expect_null(strstr(line, "channel="));
 	book.reply.asker = &guest;
 	book.reply.kind = REPLY_STREAM;
-	book.reply.stream.channel = 5;
-	strcpy(book.reply.stream.variant, "s d");
+	book.reply.channel = 5;
+	book.reply.variant = "s d";
 	line = line_of("/stream/5", "", 0);
 	HOLDS(line, "192.0.2.7 - living\\x20room [");
 	HOLDS(line, "\"GET /stream/5 HTTP/1.0\" 499 188 \"-\" \"-\" ms=");
@@ -124,7 +124,7 @@ Test(access_log, a_line_of_json_has_the_same)
 	open_book(false, true);
 	book.reply.asker = &guest;
 	book.reply.kind = REPLY_STREAM;
-	book.reply.stream.channel = 5;
+	book.reply.channel = 5;
 	line = line_of("/stream/5?token=x", "User-Agent: a\"b\r\n", 200);
 	cr_expect_eq(strncmp(line, "{\"ts\":\"20", 9), 0, "%s", line);
 	HOLDS(line, ",\"address\":\"192.0.2.7\",\"token_name\":\"living \\\"room\\\"\","
@@ -228,6 +228,7 @@ Test(access_log, no_client_forges_a_line)
 Test(access_log, a_line_is_bounded)
 {
 	static char target[HTTP_LINE_MAX], fields[HTTP_HEAD_MAX], bad[HTTP_HEAD_MAX];
+	static char variant[VARIANT_NAME_MAX + 1];
 	struct token_entry guest = {.name = ""};
 
 	memset(target, '\'', 7000);
@@ -237,11 +238,12 @@ Test(access_log, a_line_is_bounded)
 	strcpy(fields + 4012, "\r\n");
 	memset(guest.name, ' ', sizeof(guest.name));
 	memset(bad, 1, sizeof(bad));
+	memset(variant, '"', VARIANT_NAME_MAX);
 	for (unsigned json = 0; json < 2; json++) {
 		open_book(true, json);
 		book.reply.asker = &guest;
 		book.reply.kind = REPLY_STREAM;
-		memset(book.reply.stream.variant, '"', VARIANT_NAME_MAX);
+		book.reply.variant = variant;
 		cr_expect_lt(strlen(line_of(target, fields, 200)), LOG_LINE_MAX - 1);
 		HOLDS(book.text, "'...");
 		HOLDS(book.text, "\\\\...\"");

@@ -1,7 +1,8 @@
 #include <criterion/criterion.h>
+#include <event2/event_struct.h>
 #include <string.h>
 #include "amps-worker/http/body_maker.h"
-#include "amps-worker/worker.h"
+#include "amps-worker/context/context.h"
 #include "common/clock.h"
 #include "leaks.h"
 

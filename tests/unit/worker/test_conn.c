@@ -25,7 +25,7 @@ static void open_world(struct world *x)
 	fm_open(&x->master, &(struct fm_settings){.start_timeout_ms = 5000}, 0);
 	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
 	while (!x->worker.ready)
-		event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 }
 
 static void close_world(struct world *x)
@@ -63,7 +63,7 @@ static void hear(struct world *x, struct asker *a, const char *what, size_t time
 	while (!a->closed && (!what || occurrences(a->text, what) < times)) {
 		ssize_t n;
 
-		event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 		n = recv(a->fd, a->text + a->len, sizeof(a->text) - 1 - a->len, MSG_DONTWAIT);
 		if (n > 0)
 			a->len += (size_t)n;
@@ -112,7 +112,7 @@ Test(conn, one_request_more_than_a_turn_answers_waits_for_the_next)
 	hear(&x, &a, "HTTP/1.1 200", count);
 	/* all answers are equally long: the last turn sent one */
 	cr_assert_eq(a.len % count, 0);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->turn_bytes, a.len / count);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->turn_bytes, a.len / count);
 	close(a.fd);
 	buf_done(&requests);
 	close_world(&x);
@@ -139,7 +139,7 @@ Test(conn, a_request_may_come_byte_by_byte)
 	open_world(&x);
 	ask(&a, &x, request);
 	for (size_t i = 1; i < sizeof(request) - 1; i++) {
-		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
+		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
 		cr_assert_eq(send(a.fd, request + i, 1, 0), 1);
 	}
 	hear(&x, &a, "HTTP/1.1 200", 1);
@@ -227,7 +227,7 @@ Test(conn, shutdown_closes_what_is_idle_and_ends_the_loop)
 	cr_assert_eq(msg_send_shutdown(x.master.socket, &(struct msg_shutdown){}, NULL), 0);
 	cr_assert_eq(worker_run(&x.worker), 0);
 	hear(&x, &a, NULL, 0);
-	cr_assert_eq(x.worker.conn_count, 0);
+	cr_assert_eq(x.worker.http.conns.count, 0);
 	close(a.fd);
 	close_world(&x);
 }
@@ -248,13 +248,13 @@ Test(conn, over_the_cap_is_told_so)
 	struct world x;
 
 	open_world(&x);
-	x.worker.listener.connections_max = 0;
+	x.worker.http.conns.max = 0;
 	ask(&a, &x, "");
 	hear(&x, &a, NULL, 0);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 503"), 1);
 	cr_assert(strstr(a.text, "\r\n\r\n{\"error\": \"too many connections\"}\n"));
 	cr_assert_eq(fm_page(&x.master)->connections_refused, 1);
-	cr_assert_eq(x.worker.conn_count, 0);
+	cr_assert_eq(x.worker.http.conns.count, 0);
 	close(a.fd);
 	close_world(&x);
 }
@@ -272,7 +272,7 @@ Test(conn, a_dropped_listening_socket_is_left_alone)
 		     0);
 	fm_connect(&c, port, "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0);
 	while (!c.closed) {
-		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
+		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
 		fm_read(&c, 4096);
 	}
 	cr_assert(strncmp(c.head, "HTTP/1.1 200 ", 13) == 0);
@@ -281,11 +281,11 @@ Test(conn, a_dropped_listening_socket_is_left_alone)
 		msg_send_listen_drop(x.master.socket, &(struct msg_listen_drop){.index = 1}, NULL),
 		0);
 	for (int i = 0; i < 10; i++)
-		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
+		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
 	/* the master holds it open: a newcomer there is not ours any more, and wakes nobody */
 	fm_connect(&c, port, "", 0);
-	cr_assert_eq(event_base_loop(x.worker.base, EVLOOP_NONBLOCK), 0);
-	cr_assert_eq(x.worker.conn_count, 0);
+	cr_assert_eq(event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK), 0);
+	cr_assert_eq(x.worker.http.conns.count, 0);
 	close(c.fd);
 	close(other);
 	close_world(&x);
@@ -320,8 +320,8 @@ static void publish_many(struct world *x)
 	cr_assert_eq(msg_send_catalog(x->master.socket, &m, &fd), 0);
 	close(fd);
 	free(bytes);
-	while (catalog_generation(x->worker.catalog) != 2)
-		event_base_loop(x->worker.base, EVLOOP_ONCE);
+	while (catalog_generation(x->worker.context.catalog) != 2)
+		event_base_loop(x->worker.context.base, EVLOOP_ONCE);
 }
 
 /* Turns the loop until a whole answer has come.  Its text, to be freed. */
@@ -334,7 +334,7 @@ static char *hear_answer(struct world *x, int fd)
 		char *room = buf_reserve(&all, 65536), *end;
 		ssize_t n;
 
-		event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 		/* not a byte of the next answer */
 		n = recv(fd, room, wanted == SIZE_MAX ? 256 : MIN(wanted - all.len, 65536u),
 			 MSG_DONTWAIT);
@@ -353,7 +353,7 @@ static char *hear_answer(struct world *x, int fd)
 static void turn_until_requests(struct world *x, uint64_t count)
 {
 	while (fm_page(&x->master)->requests_total < count)
-		event_base_loop(x->worker.base, EVLOOP_ONCE);
+		event_base_loop(x->worker.context.base, EVLOOP_ONCE);
 }
 
 static void expect_many(const char *text)
@@ -377,10 +377,11 @@ Test(conn, others_are_answered_while_a_large_list_is_made)
 	    "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n"
 	    "GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 1);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->state, CONN_MAKE);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_MAKE);
 	ask(&b, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 2);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->state, CONN_MAKE, "the list takes longer");
+	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_MAKE,
+		     "the list takes longer");
 	hear(&x, &b, "HTTP/1.1 200", 1);
 	text = hear_answer(&x, a.fd);
 	expect_many(text);
@@ -402,12 +403,12 @@ Test(conn, a_client_may_leave_while_its_list_is_made)
 	publish_many(&x);
 	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 1);
-	c = TAILQ_FIRST(&x.worker.conns);
+	c = TAILQ_FIRST(&x.worker.http.conns.list);
 	cr_assert_eq(c->state, CONN_MAKE);
 	conn_free(c);
 	for (int i = 0; i < 10; i++)
-		event_base_loop(x.worker.base, EVLOOP_NONBLOCK);
-	cr_assert_eq(body_cache_count(x.worker.cache), 0);
+		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
+	cr_assert_eq(body_cache_count(x.worker.http.cache), 0);
 	close(a.fd);
 	close_world(&x);
 }
@@ -421,7 +422,7 @@ Test(conn, a_list_being_made_is_still_answered_when_the_worker_ends)
 	publish_many(&x);
 	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 1);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.conns)->state, CONN_MAKE);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_MAKE);
 	cr_assert_eq(msg_send_shutdown(x.master.socket, &(struct msg_shutdown){}, NULL), 0);
 	text = hear_answer(&x, a.fd);
 	expect_many(text);
@@ -451,12 +452,12 @@ Test(conn, a_large_answer_lies_in_a_small_send_buffer)
 	publish_many(&x);
 	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
 	hear(&x, &a, "HTTP/1.1 200", 1);
-	c = TAILQ_FIRST(&x.worker.conns);
+	c = TAILQ_FIRST(&x.worker.http.conns.list);
 	before = send_buffer(c);
 	cr_assert_gt(before, 2 * (int)ANSWER_SNDBUF, "a small answer leaves it alone");
 	cr_assert_gt(send(a.fd, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n", 39, 0), 0);
 	while (c->state != CONN_SEND)
-		event_base_loop(x.worker.base, EVLOOP_ONCE);
+		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
 	cr_assert_eq(send_buffer(c), 2 * (int)ANSWER_SNDBUF, "the kernel doubles it");
 	text = hear_answer(&x, a.fd);
 	cr_expect_eq(occurrences(text, "#EXTINF"), MANY_CHANNELS);
@@ -464,7 +465,7 @@ Test(conn, a_large_answer_lies_in_a_small_send_buffer)
 	/* a viewer on the same connection has its batches in one piece again */
 	cr_assert_gt(send(a.fd, "GET /stream/1.ts HTTP/1.1\r\nHost: a\r\n\r\n", 38, 0), 0);
 	while (c->state != CONN_STREAM)
-		event_base_loop(x.worker.base, EVLOOP_ONCE);
+		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
 	cr_assert_eq(send_buffer(c), before);
 	close(a.fd);
 	close_world(&x);

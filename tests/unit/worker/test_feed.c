@@ -86,7 +86,7 @@ struct world {
 
 static void turn(struct world *x)
 {
-	event_base_loop(x->worker.base, EVLOOP_NONBLOCK);
+	event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 }
 
 /* Turns the loop until the condition holds; fails the test when it never does. */
@@ -225,7 +225,7 @@ static void send_offer(struct world *x, uint64_t generation)
 static bool offered(struct world *x)
 {
 	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++)
-		if (!LIST_EMPTY(&x->worker.outputs.buckets[i]))
+		if (!LIST_EMPTY(&x->worker.live.outputs.buckets[i]))
 			return true;
 	return false;
 }
@@ -241,7 +241,7 @@ Test(feed, a_viewer_starts_from_an_offered_ring_before_the_master_answers)
 	fm_write_group(&x.stream, 100);
 	send_offer(&x, 1);
 	await(&x, offered(&x));
-	cr_assert(TAILQ_EMPTY(&x.worker.feed.rings), "a ring without viewers costs no pass");
+	cr_assert(TAILQ_EMPTY(&x.worker.live.schedule.rings), "a ring without viewers costs no pass");
 	for (int round = 0; round < 2; round++) {
 		uint32_t before = x.want;
 
@@ -254,7 +254,7 @@ Test(feed, a_viewer_starts_from_an_offered_ring_before_the_master_answers)
 		close(c.fd);
 		await(&x, (write_in_time(&x), fm_page(&x.master)->viewers_open == 0));
 		await(&x, next_message(&x, MSG_RELEASE, &m));
-		cr_assert(TAILQ_EMPTY(&x.worker.feed.rings));
+		cr_assert(TAILQ_EMPTY(&x.worker.live.schedule.rings));
 		cr_assert(offered(&x));
 		cr_assert_eq(c.marks, 0);
 	}
@@ -297,7 +297,8 @@ Test(feed, a_viewer_waits_for_the_first_access_point)
 	fm_connect(&c, x.master.port, GET_STREAM, 0);
 	await_want(&x);
 	send_ring(&x, 1, false);
-	await(&x, x.worker.feed.interval_us && !TAILQ_EMPTY(&x.worker.feed.rings));
+	await(&x,
+	      x.worker.live.schedule.interval_us && !TAILQ_EMPTY(&x.worker.live.schedule.rings));
 	for (int i = 0; i < 20; i++)
 		turn(&x);
 	cr_assert_eq(fm_read(&c, 4096), 0);
@@ -377,8 +378,8 @@ Test(feed, a_new_generation_is_entered_with_a_mark)
 	cr_assert_eq(c.faults, 0);
 	cr_assert_eq(c.cuts, 1);
 	cr_assert_eq(c.marks, 3);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.feed.rings)->generation, 2);
-	cr_assert_null(TAILQ_NEXT(TAILQ_FIRST(&x.worker.feed.rings), in_feed));
+	cr_assert_eq(TAILQ_FIRST(&x.worker.live.schedule.rings)->generation, 2);
+	cr_assert_null(TAILQ_NEXT(TAILQ_FIRST(&x.worker.live.schedule.rings), in_schedule));
 	close(c.fd);
 	fm_ring_close(&old);
 	close_world(&x);
@@ -392,28 +393,28 @@ Test(feed, stopped_viewers_are_ended_while_the_kernel_keeps_too_much)
 
 	open_world(&x, (struct fm_settings){0});
 	start_stream(&x, &c);
-	v = TAILQ_FIRST(&TAILQ_FIRST(&x.worker.feed.rings)->viewers);
-	while (!v->blocked) {
+	v = TAILQ_FIRST(&TAILQ_FIRST(&x.worker.live.schedule.rings)->viewers);
+	while (!v->stream.blocked) {
 		fm_write_group(&x.stream, 500);
-		feed_hurry(&x.worker, v->ring);
+		schedule_hurry(&x.worker.live.schedule, v->ring);
 		turn(&x);
 	}
-	x.worker.memory.sockets_max = 1;
+	x.worker.context.sockets_max = 1;
 	cr_assert_eq(viewer_sweep(v), VIEWER_GOES_ON);
-	memory_shed_viewers(&x.worker);
-	cr_assert_eq(x.worker.conn_count, 1, "it has taken bytes since the last sweep");
+	live_shed(&x.worker.live);
+	cr_assert_eq(x.worker.http.conns.count, 1, "it has taken bytes since the last sweep");
 	cr_assert_eq(viewer_sweep(v), VIEWER_GOES_ON);
-	x.worker.memory.sockets_max = SIZE_MAX;
-	memory_shed_viewers(&x.worker);
-	cr_assert_eq(x.worker.conn_count, 1, "there is memory enough");
-	cr_assert_gt(atomic_load(&x.worker.page->socket_bytes), 65536);
-	x.worker.memory.sockets_max = atomic_load(&x.worker.page->socket_bytes);
-	memory_shed_viewers(&x.worker);
-	cr_assert_eq(x.worker.conn_count, 1, "it is just what there may be");
-	x.worker.memory.sockets_max = 1;
-	memory_shed_viewers(&x.worker);
-	cr_assert_eq(x.worker.conn_count, 0);
-	cr_assert_eq(atomic_load(&x.worker.page->viewers_dropped), 1);
+	x.worker.context.sockets_max = SIZE_MAX;
+	live_shed(&x.worker.live);
+	cr_assert_eq(x.worker.http.conns.count, 1, "there is memory enough");
+	cr_assert_gt(atomic_load(&x.worker.context.page->socket_bytes), 65536);
+	x.worker.context.sockets_max = atomic_load(&x.worker.context.page->socket_bytes);
+	live_shed(&x.worker.live);
+	cr_assert_eq(x.worker.http.conns.count, 1, "it is just what there may be");
+	x.worker.context.sockets_max = 1;
+	live_shed(&x.worker.live);
+	cr_assert_eq(x.worker.http.conns.count, 0);
+	cr_assert_eq(atomic_load(&x.worker.context.page->viewers_dropped), 1);
 	close(c.fd);
 	close_world(&x);
 }
@@ -426,9 +427,9 @@ Test(feed, a_viewer_that_shut_its_side_ends_once_it_got_nothing_for_long)
 
 	open_world(&x, (struct fm_settings){0});
 	start_stream(&x, &c);
-	v = TAILQ_FIRST(&TAILQ_FIRST(&x.worker.feed.rings)->viewers);
+	v = TAILQ_FIRST(&TAILQ_FIRST(&x.worker.live.schedule.rings)->viewers);
 	shutdown(c.fd, SHUT_WR);
-	await(&x, v->half_closed);
+	await(&x, v->stream.half_closed);
 	/* as if the last sweep had just seen bytes go out */
 	v->swept_bytes = atomic_load(&v->record->bytes);
 	v->idle_sweeps = 0;
@@ -443,15 +444,15 @@ Test(feed, a_viewer_that_shut_its_side_ends_once_it_got_nothing_for_long)
 /* The interval that the next pass over this ring ends with; it is idle and the load is high. */
 static uint64_t next_interval(struct world *x, struct stream_ring *r, uint64_t hurry_until_us)
 {
-	struct feed *f = &x->worker.feed;
+	struct schedule *s = &x->worker.live.schedule;
 	uint64_t due_us;
 
-	feed_hurry(&x->worker, r);
+	schedule_hurry(&x->worker.live.schedule, r);
 	r->hurry_until_us = hurry_until_us;
-	f->interval_us = FEED_INTERVAL_MAX_US;
+	s->interval_us = FEED_INTERVAL_MAX_US;
 	due_us = r->due_us;
 	await(x, r->due_us != due_us);
-	return r->due_us - f->pass_us;
+	return r->due_us - s->pass_us;
 }
 
 Test(feed, a_ring_in_a_hurry_is_looked_at_more_often)
@@ -462,7 +463,7 @@ Test(feed, a_ring_in_a_hurry_is_looked_at_more_often)
 
 	open_world(&x, (struct fm_settings){0});
 	start_stream(&x, &c);
-	r = TAILQ_FIRST(&x.worker.feed.rings);
+	r = TAILQ_FIRST(&x.worker.live.schedule.rings);
 	/* a pass that takes long makes even a hurry slower */
 	cr_assert_leq(next_interval(&x, r, UINT64_MAX), MAX(FEED_HURRY_US, r->cost_us * 4));
 	cr_assert_geq(next_interval(&x, r, 0), FEED_INTERVAL_MIN_US, "its hurry is over");

@@ -172,7 +172,7 @@ Test(reply, streams_end_with_their_connection)
 	reply_init(&r);
 	r.kind = REPLY_STREAM;
 	r.media = true;
-	r.stream.content_type = "video/mp2t";
+	r.type = "video/mp2t";
 	head = render(&r, "GET", "Connection: keep-alive\r\nRange: bytes=0-\r\n", &body);
 	cr_expect(strstr(head, "HTTP/1.1 200 OK\r\n"));
 	cr_expect(strstr(head, "Content-Type: video/mp2t\r\n"));

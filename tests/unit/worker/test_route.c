@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include "amps-worker/live/output.h"
 #include "common/shm/chantab_layout.h"
 #include "leaks.h"
 #include "worker/catalog_fixture.h"
@@ -120,18 +121,18 @@ Test(route, turns_a_stream_into_a_wish)
 	reply_init(&r);
 	route_dispatch(worker_routes, &http, &f->facts, &r);
 	cr_expect_eq(r.kind, REPLY_STREAM);
-	cr_expect_eq(r.stream.channel, 1);
-	cr_expect_eq(r.stream.join_ms, 70);
-	cr_expect_eq(r.stream.form, FORM_TS);
-	cr_expect_str_eq(r.stream.variant, "HD+");
+	cr_expect_eq(r.stream->channel, 1);
+	cr_expect_eq(r.stream->join_ms, 70);
+	cr_expect_eq(r.stream->form, FORM_TS);
+	cr_expect_str_eq(r.stream->variant, "HD+");
 	cr_expect(r.media);
 	reply_done(&r);
 	cr_assert(fixture_request("GET /stream/1 HTTP/1.0\r\n\r\n", &http));
 	reply_init(&r);
 	route_dispatch(worker_routes, &http, &f->facts, &r);
-	cr_expect_eq(r.stream.join_ms, 500);
-	cr_expect_str_eq(r.stream.variant, "");
-	cr_expect_not(r.stream.own);
+	cr_expect_eq(r.stream->join_ms, 500);
+	cr_expect_str_eq(r.stream->variant, "");
+	cr_expect_not(r.stream->own);
 	reply_done(&r);
 	fixture_free(f);
 	assert_no_leaks();
@@ -157,7 +158,7 @@ Test(route, overlap_asks_for_a_tuner_of_its_own)
 		reply_init(&r);
 		route_dispatch(worker_routes, &http, &f->facts, &r);
 		cr_expect_eq(r.kind, REPLY_STREAM, "%s", cases[i].value);
-		cr_expect_eq(r.stream.own, cases[i].own, "%s", cases[i].value);
+		cr_expect_eq(r.stream->own, cases[i].own, "%s", cases[i].value);
 		reply_done(&r);
 	}
 	fixture_free(f);

@@ -1,5 +1,5 @@
-/* access_line.c - see access_line.h */
-#include "amps-worker/http/access_line.h"
+/* access_entry.c - see access_entry.h */
+#include "amps-worker/http/access_entry.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -194,7 +194,6 @@ struct access_entry *access_entry_new(const struct http_request *q, const struct
 	struct draft d = draft_new(facts);
 	struct in6_addr client = access_client(q, facts);
 	struct span agent = http_field(q, "User-Agent");
-	const char *variant = reply->stream.variant;
 
 	d.known.minor = (uint8_t)q->minor;
 	put_address(&d, &client);
@@ -206,8 +205,8 @@ struct access_entry *access_entry_new(const struct http_request *q, const struct
 	if (agent.len)
 		put_hidden(&d, AGENT, facts->tokens, agent);
 	if (reply->kind == REPLY_STREAM) {
-		d.known.channel = reply->stream.channel;
-		put_name(&d, VARIANT, variant, strlen(variant));
+		d.known.channel = reply->channel;
+		put_name(&d, VARIANT, reply->variant, strlen(reply->variant));
 	}
 	return draft_keep(&d);
 }

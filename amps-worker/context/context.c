@@ -1,0 +1,130 @@
+/* context.c - see context.h; tcp(7) for tcp_mem */
+#include "amps-worker/context/context.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "common/shm/chantab.h"
+#include "common/shm/shm.h"
+
+#define SOCKETS_DEFAULT (256u << 20) /* if the kernel's limit cannot be read */
+
+/* Half of what TCP may hold before the kernel limits all sockets; 0 = unknown. */
+static size_t kernel_share(void)
+{
+	unsigned long long low, pressure, high;
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_mem", "re");
+	int n = f ? fscanf(f, "%llu %llu %llu", &low, &pressure, &high) : 0;
+
+	if (f)
+		fclose(f);
+	return n == 3 ? (size_t)pressure / 2 * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* Maps a page the master made; NULL on failure. */
+static void *map_page(int fd, uint64_t bytes, bool own)
+{
+	void *map;
+
+	if (bytes != WORKER_PAGE_BYTES || shm_verify(fd, bytes, false) < 0)
+		return NULL;
+	map = own ? shm_map_write(fd, bytes) : shm_map_read(fd, bytes);
+	if (map && worker_page_check(map) < 0) {
+		shm_unmap(map, bytes);
+		return NULL;
+	}
+	return map;
+}
+
+static void set_page(struct context *x, uint32_t index, const void *map)
+{
+	assert(index < WORKERS_MAX);
+	if (x->pages[index])
+		shm_unmap(x->pages[index], WORKER_PAGE_BYTES);
+	x->pages[index] = map;
+	x->page_count = MAX(x->page_count, index + 1);
+}
+
+int context_on_setup(struct context *x, const struct msg_worker_setup *m, int page_fd, int table_fd)
+{
+	size_t share = kernel_share();
+	void *map;
+
+	if (x->page || m->index >= WORKERS_MAX || m->table_bytes != CHANTAB_BYTES)
+		return -EBADMSG;
+	map = map_page(page_fd, m->page_bytes, true);
+	if (!map)
+		return -EINVAL;
+	x->index = m->index;
+	x->page = map;
+	set_page(x, m->index, map);
+	if (shm_verify(table_fd, m->table_bytes, false) < 0)
+		return -EINVAL;
+	x->chantab = shm_map_read(table_fd, m->table_bytes);
+	if (!x->chantab || chantab_check(x->chantab) < 0)
+		return -EINVAL;
+	x->sockets_max = (share ? share : SOCKETS_DEFAULT) / MAX(m->worker_count, 1u);
+	return 0;
+}
+
+int context_on_worker_peer(struct context *x, const struct msg_worker_peer *m, int fd)
+{
+	void *map;
+
+	if (m->index >= WORKERS_MAX || m->index == x->index)
+		return -EBADMSG;
+	map = map_page(fd, m->page_bytes, false);
+	if (!map)
+		return -EINVAL;
+	set_page(x, m->index, map);
+	return 0;
+}
+
+int context_on_worker_peer_gone(struct context *x, uint32_t index)
+{
+	if (index >= WORKERS_MAX || index == x->index)
+		return -EBADMSG;
+	set_page(x, index, NULL);
+	return 0;
+}
+
+int context_on_catalog(struct context *x, const struct msg_catalog *m, int fd)
+{
+	struct catalog *c;
+	int r = catalog_open(fd, m->bytes, &c);
+
+	if (r < 0)
+		return r;
+	catalog_unref(x->catalog);
+	x->catalog = c;
+	if (x->page)
+		atomic_store_explicit(&x->page->catalog_generation, m->generation,
+				      memory_order_relaxed);
+	peer_send_catalog_ack(x->master, &(struct msg_catalog_ack){.generation = m->generation},
+			      NULL);
+	return 0;
+}
+
+int context_on_tokens(struct context *x, const struct msg_tokens *m, int fd)
+{
+	struct tokens *t;
+	int r = tokens_open(fd, m->bytes, &t);
+
+	if (r < 0)
+		return r;
+	tokens_free(x->tokens);
+	x->tokens = t;
+	return 0;
+}
+
+void context_done(struct context *x)
+{
+	peer_free(x->master);
+	for (unsigned i = 0; i < x->page_count; i++) {
+		if (x->pages[i])
+			shm_unmap(x->pages[i], WORKER_PAGE_BYTES);
+	}
+	shm_unmap(x->chantab, CHANTAB_BYTES);
+	catalog_unref(x->catalog);
+	tokens_free(x->tokens);
+}

@@ -1,0 +1,57 @@
+/* context.h - what the master has given this worker, shared by all its parts.
+ *
+ * The event loop has three levels for clients: new clients and their requests first, then messages
+ * of the master and blocked viewers, then the fan-out.  The worker owns the context; its parts
+ * borrow it for the life of the process. */
+#ifndef AMPS_CONTEXT_H
+#define AMPS_CONTEXT_H
+
+#include <event2/event.h>
+#include "common/shm/catalog.h"
+#include "common/msg/msg.h"
+#include "common/msg/peer.h"
+#include "common/shm/tokens.h"
+#include "common/shm/worker_page.h"
+
+/* The heartbeat comes first: the master must see it however many clients wait. */
+enum worker_priority {
+	PRIORITY_HEARTBEAT,
+	PRIORITY_CLIENTS,
+	PRIORITY_NORMAL,
+	PRIORITY_FEED,
+	PRIORITY_COUNT_
+};
+
+struct context {
+	struct event_base *base;
+	struct peer *master;
+	uint32_t index;			/* UINT32_MAX before WORKER_SETUP */
+	struct worker_page *page;	/* our own; NULL before WORKER_SETUP */
+	const void *pages[WORKERS_MAX]; /* by worker index, our own too; NULL = unknown */
+	unsigned page_count;		/* highest known index + 1 */
+	const void *chantab;		/* channel table; NULL before WORKER_SETUP */
+	struct catalog *catalog;	/* NULL before the first CATALOG */
+	struct tokens *tokens;		/* NULL before the first TOKENS */
+	size_t sockets_max;		/* this worker's share of the kernel's memory for TCP */
+	bool draining;			/* SHUTDOWN has come */
+};
+
+/* Messages.  0, or -Exxx when the master sent something unusable. */
+must_check int context_on_setup(struct context *x, const struct msg_worker_setup *m, int page_fd,
+				int table_fd);
+must_check int context_on_worker_peer(struct context *x, const struct msg_worker_peer *m, int fd);
+must_check int context_on_worker_peer_gone(struct context *x, uint32_t index);
+must_check int context_on_catalog(struct context *x, const struct msg_catalog *m, int fd);
+must_check int context_on_tokens(struct context *x, const struct msg_tokens *m, int fd);
+
+/* Closes the socket to the master and unmaps everything. */
+void context_done(struct context *x);
+
+/* Adds to a counter of our own page: a single writer needs no locked instruction. */
+static inline void page_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+#endif

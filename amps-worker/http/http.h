@@ -1,0 +1,28 @@
+/* http.h - the HTTP side of a worker: what its parts share, from listening sockets to the access
+ * log.
+ *
+ * It knows no route and no kind of answer but bytes and streams: worker.c gives it the table of
+ * routes, and live/ sends the streams. */
+#ifndef AMPS_HTTP_H
+#define AMPS_HTTP_H
+
+#include "amps-worker/http/access_log.h"
+#include "amps-worker/http/conn.h"
+#include "amps-worker/http/listener.h"
+#include "amps-worker/http/memory.h"
+
+struct http {
+	struct conns conns;
+	struct listener listener;
+	struct access_log access_log;
+	struct memory memory;
+	struct body_cache *cache;
+	struct body_maker *maker;
+};
+
+/* `context` and `routes` are borrowed.  0 or -Exxx; http_done() is needed either way. */
+must_check int http_init(struct http *h, struct context *context, const struct route *routes,
+			 const struct conn_hooks *hooks);
+void http_done(struct http *h); /* ends all connections */
+
+#endif

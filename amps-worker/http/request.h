@@ -1,0 +1,37 @@
+/* request.h - what a handler is given: the request, and what the worker knows at this moment. */
+#ifndef AMPS_REQUEST_H
+#define AMPS_REQUEST_H
+
+#include <netinet/in.h>
+#include "amps-worker/http/parse.h"
+#include "common/shm/catalog.h"
+#include "common/shm/tokens.h"
+
+struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
+struct body_maker; /* body_maker.h: makes large ones */
+
+/* Borrowed for the call. */
+struct facts {
+	const struct catalog *catalog;
+	const struct tokens *tokens;
+	const void *chantab;		 /* channel table, mapped */
+	const void *const *worker_pages; /* by worker index, NULL = not known yet */
+	unsigned worker_count;
+	struct body_cache *cache;
+	struct body_maker *maker;
+	int64_t wall_us;
+	uint64_t mono_us;
+	struct in6_addr peer; /* client address, IPv4 mapped */
+	uint16_t port;	      /* the server listens on it */
+	bool draining;	      /* the server is shutting down */
+};
+
+struct request {
+	const struct http_request *http;
+	const struct facts *facts;
+	const struct token_entry *token; /* NULL when auth is off or the route is open */
+	struct span segment[4]; /* parts of the path that "<id>" stands for, still encoded */
+	size_t segments;
+};
+
+#endif

@@ -1,0 +1,183 @@
+/* live.c - see live.h; sock_diag(7) for SO_MEMINFO */
+#include "amps-worker/live/live.h"
+
+#include <linux/sock_diag.h>
+
+#include "amps-worker/http/memory.h"
+#include "amps-worker/live/feed.h"
+#include "common/clock.h"
+#include "common/log/log.h"
+
+int live_init(struct live *l, struct context *context)
+{
+	*l = (struct live){.viewers = {.context = context,
+				       .schedule = &l->schedule,
+				       .outputs = &l->outputs,
+				       .records = &l->records}};
+	feed_init(&l->schedule, context->base);
+	outputs_init(&l->outputs, context, &l->schedule);
+	return records_init(&l->records, context);
+}
+
+void live_done(struct live *l)
+{
+	if (!l->viewers.context)
+		return;
+	outputs_free(&l->outputs);
+	feed_done(&l->schedule);
+	records_done(&l->records);
+}
+
+static int start_stream(void *owner, struct conn *c, const struct http_request *q,
+			const struct stream_params *params, const struct buf *head)
+{
+	return viewer_start(&((struct live *)owner)->viewers, c, q, params, head);
+}
+
+static void catch_up(void *owner)
+{
+	feed_catch_up(&((struct live *)owner)->schedule);
+}
+
+struct conn_hooks live_hooks(struct live *l)
+{
+	return (struct conn_hooks){start_stream, catch_up, l};
+}
+
+void live_on_output_ring(struct live *l, const struct msg_output_ring *m, int fd)
+{
+	struct output *o = outputs_find(&l->outputs, m->want);
+	struct stream_ring *newest = o ? output_ring(o) : NULL;
+
+	/* our release and this message may have passed each other */
+	if (!o || (newest && m->generation == newest->generation))
+		return;
+	if (!output_add_ring(o, m, fd))
+		return;
+	if (newest)
+		schedule_hurry(&l->schedule, newest); /* its viewers may move over */
+	o->users++;
+	output_trim(o);
+	viewer_begin_waiting(o);
+	output_unuse(o);
+}
+
+/* Ends all who follow a ring of this output; passes end those who may drain first. */
+static void end_viewers(struct live *l, struct output *o)
+{
+	struct stream_ring *r;
+	struct viewer *v, *next;
+
+	TAILQ_FOREACH(r, &o->rings, in_output)
+	{
+		if (o->ended) {
+			schedule_hurry(&l->schedule, r);
+			continue;
+		}
+		for (v = TAILQ_FIRST(&r->viewers); v; v = next) {
+			next = TAILQ_NEXT(v, link);
+			conn_free(v->stream.conn);
+		}
+	}
+}
+
+void live_on_output_gone(struct live *l, const struct msg_output_gone *m)
+{
+	struct output *o = outputs_find(&l->outputs, m->want);
+	unsigned status = m->status >= 400 && m->status < 600 ? m->status : 502;
+	struct viewer *v, *next;
+
+	if (!o)
+		return;
+	output_set_gone(o, m->reason == GONE_ENDED);
+	o->users++;
+	for (v = TAILQ_FIRST(&o->waiting); v; v = next) {
+		next = TAILQ_NEXT(v, link);
+		conn_refuse_stream(v->stream.conn, (int)status, m->text);
+	}
+	end_viewers(l, o);
+	output_unuse(o);
+}
+
+void live_on_kick(struct live *l, uint64_t serial)
+{
+	struct viewer *v = records_find(&l->records, serial);
+
+	if (v)
+		conn_free(v->stream.conn);
+}
+
+/* What the kernel holds for this socket, to be sent. */
+static size_t socket_bytes(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t n = sizeof(info);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0)
+		return 0;
+	return info[SK_MEMINFO_WMEM_QUEUED];
+}
+
+static bool stopped(const struct viewer *v)
+{
+	return v && v->stream.blocked && v->idle_sweeps;
+}
+
+/* Ends the longest stopped viewers until `bytes`, what all of them hold, is no longer too much. */
+static void end_stopped(const struct records *all, size_t bytes)
+{
+	const struct context *x = all->context;
+	struct memory_holder *list = malloc(all->used * sizeof(*list));
+	size_t count = 0, ended = 0;
+
+	for (uint32_t i = 0; list && i < all->used; i++) {
+		const struct viewer *v = all->viewers[i];
+
+		if (stopped(v))
+			list[count++] =
+				(struct memory_holder){.conn = v->stream.conn,
+						       .bytes = socket_bytes(v->stream.conn->fd),
+						       .order = UINT16_MAX - v->idle_sweeps};
+	}
+	if (count)
+		memory_sort(list, count);
+	while (ended < count && bytes > x->sockets_max / 4 * 3) {
+		bytes -= MIN(bytes, list[ended].bytes);
+		conn_free(list[ended++].conn);
+	}
+	free(list);
+	page_add(&x->page->viewers_dropped, ended);
+	log_warn("viewers that do not read held %zu MiB of the kernel's memory, ended the longest "
+		 "stopped viewers=%zu",
+		 x->sockets_max >> 20, ended);
+}
+
+void live_shed(struct live *l)
+{
+	const struct records *all = &l->records;
+	const struct context *x = all->context;
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < all->used; i++)
+		if (stopped(all->viewers[i]))
+			bytes += socket_bytes(all->viewers[i]->stream.conn->fd);
+	atomic_store_explicit(&x->page->socket_bytes, bytes, memory_order_relaxed);
+	if (bytes > x->sockets_max)
+		end_stopped(all, bytes);
+}
+
+void live_tick(struct live *l)
+{
+	uint64_t now = clock_mono_us();
+
+	if (now < l->sweep_us)
+		return;
+	l->sweep_us = now + VIEWER_SWEEP_US;
+	for (uint32_t i = 0; i < l->records.used; i++) {
+		struct viewer *v = l->records.viewers[i];
+
+		if (v && viewer_sweep(v) == VIEWER_GONE)
+			conn_free(v->stream.conn);
+	}
+	live_shed(l);
+}

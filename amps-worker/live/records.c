@@ -1,0 +1,98 @@
+/* records.c - see records.h */
+#include "amps-worker/live/records.h"
+
+#include "amps-worker/context/context.h"
+#include "common/clock.h"
+
+#define SERIAL_SHIFT 40 /* serial = worker index << 40 | count */
+
+int records_init(struct records *all, struct context *context)
+{
+	*all = (struct records){.context = context};
+	/* higher than the serials of a worker that died in this slot, unless it had 1,000 viewers
+	 * every second */
+	all->serials = clock_mono_us() / 1000;
+	all->free = calloc(WORKER_VIEWERS_MAX, sizeof(*all->free));
+	all->viewers = calloc(WORKER_VIEWERS_MAX, sizeof(struct viewer *));
+	return all->free && all->viewers ? 0 : -ENOMEM;
+}
+
+void records_done(struct records *all)
+{
+	free(all->free);
+	free(all->viewers);
+}
+
+bool records_left(const struct records *all)
+{
+	return all->free_count > 0 || all->used < WORKER_VIEWERS_MAX;
+}
+
+static uint16_t take_index(struct records *all)
+{
+	if (all->free_count)
+		return all->free[--all->free_count];
+	assert(all->used < WORKER_VIEWERS_MAX);
+	atomic_store_explicit(&all->context->page->records_used, all->used + 1,
+			      memory_order_relaxed);
+	return (uint16_t)all->used++;
+}
+
+struct viewer_record *records_take(struct records *all, struct viewer *v,
+				   struct viewer_record *from)
+{
+	struct context *x = all->context;
+	uint16_t index = take_index(all);
+	uint64_t token = atomic_load_explicit(&from->token, memory_order_relaxed);
+
+	assert(!all->viewers[index]);
+	from->serial = (uint64_t)x->index << SERIAL_SHIFT | ++all->serials;
+	worker_page_put(x->page, index, from);
+	if (token)
+		worker_page_add_token(x->page, token, 1);
+	all->viewers[index] = v;
+	page_add(&x->page->viewers_open, 1);
+	page_add(&x->page->viewers_total, 1);
+	return &worker_page_records(x->page)[index];
+}
+
+void records_set_output(struct records *all, struct viewer_record *rec, uint32_t slot)
+{
+	struct worker_page *page = all->context->page;
+	uint32_t before = atomic_load_explicit(&rec->output, memory_order_relaxed);
+
+	if (slot == before)
+		return;
+	worker_page_add_output(page, before, -1);
+	worker_page_add_output(page, slot, 1);
+	atomic_store_explicit(&rec->output, slot, memory_order_relaxed);
+}
+
+void records_give(struct records *all, struct viewer_record *rec)
+{
+	static const struct viewer_record none;
+	struct worker_page *page = all->context->page;
+	size_t index = (size_t)(rec - worker_page_records(page));
+	uint64_t token = atomic_load_explicit(&rec->token, memory_order_relaxed);
+
+	assert(index < all->used && all->viewers[index]);
+	records_set_output(all, rec, UINT32_MAX);
+	if (token)
+		worker_page_add_token(page, token, -1);
+	worker_page_put(page, index, &none);
+	all->viewers[index] = NULL;
+	all->free[all->free_count++] = (uint16_t)index;
+	page_add(&page->viewers_open, UINT64_MAX); /* one less */
+}
+
+struct viewer *records_find(const struct records *all, uint64_t serial)
+{
+	for (uint32_t i = 0; i < all->used; i++) {
+		const struct viewer_record *rec = &worker_page_records(all->context->page)[i];
+
+		if (all->viewers[i] &&
+		    atomic_load_explicit(&rec->serial, memory_order_relaxed) == serial)
+			return all->viewers[i];
+	}
+	return NULL;
+}
