@@ -6,16 +6,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 #include "amps-cli/command.h"
+#include "common/clock.h"
 #include "common/limits.h"
 
 static int64_t now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)(clock_mono_us() / 1000);
 }
 
 int client_default_path(char *dst, size_t cap)
@@ -171,7 +168,7 @@ int client_ask(struct client *client, const char *method, json_t *params, unsign
 		return r;
 	result = json_object_get(answer, "result");
 	error = json_object_get(answer, "error");
-	/* an error about a line it could not read at all carries a null id */
+	/* an error about a line that the server could not parse has a null id */
 	if ((result == NULL) == (error == NULL) ||
 	    (error == NULL &&
 	     json_integer_value(json_object_get(answer, "id")) != client->next_id)) {
@@ -199,7 +196,7 @@ int client_server_pidfd(const struct client *client)
 	return fd < 0 ? -errno : fd;
 }
 
-int client_complain(const char *path, int error)
+int client_print_failure(const char *path, int error)
 {
 	char standard[256] = "its default place";
 
@@ -248,7 +245,7 @@ void client_print_error(const json_t *error)
 	json_array_foreach (json_object_get(error, "problems"), i, problem)
 		print_problem(problem);
 	fprintf(stderr, "amps: %s\n",
-		message != NULL ? message : "the server refused without words");
+		message != NULL ? message : "the server refused without a reason");
 }
 
 int client_command_within(const char *path, const char *method, json_t *params, unsigned timeout_ms,
@@ -261,7 +258,7 @@ int client_command_within(const char *path, const char *method, json_t *params, 
 	r = client_open(&client, path);
 	if (r < 0) {
 		json_decref(params);
-		return client_complain(path, r);
+		return client_print_failure(path, r);
 	}
 	r = client_ask(&client, method, params, timeout_ms, ret_result, &error);
 	client_close(&client);

@@ -4,9 +4,10 @@
 #include <string.h>
 #include "common/text/text.h"
 
-static const struct command *const COMMANDS[] = {
-	&cmd_serve,  &cmd_check,  &cmd_list,	 &cmd_tuners, &cmd_viewers,  &cmd_stop, &cmd_kick,
-	&cmd_status, &cmd_reload, &cmd_shutdown, &cmd_import, &cmd_schedule, &cmd_vlc,	&cmd_config,
+static const struct command *const commands[] = {
+#define C(name) &cmd_##name,
+	COMMANDS(C)
+#undef C
 };
 
 static size_t option_count(const struct command *command)
@@ -20,9 +21,9 @@ static size_t option_count(const struct command *command)
 
 static const struct command *find_command(const char *name)
 {
-	for (size_t i = 0; i < array_size(COMMANDS); i++)
-		if (strcmp(COMMANDS[i]->name, name) == 0)
-			return COMMANDS[i];
+	for (size_t i = 0; i < array_size(commands); i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
 	return NULL;
 }
 
@@ -72,10 +73,10 @@ static void print_help(void)
 	printf("usage: amps COMMAND [OPTION]...\n\n"
 	       "Amps serves television channels to players, browsers and set-top boxes.\n\n"
 	       "commands:\n");
-	for (size_t i = 0; i < array_size(COMMANDS); i++)
-		printf("  %-10s  %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+	for (size_t i = 0; i < array_size(commands); i++)
+		printf("  %-10s  %s\n", commands[i]->name, commands[i]->summary);
 	printf("\noptions:\n"
-	       "  --help      print this; `amps COMMAND --help` tells more\n"
+	       "  --help      print this; `amps COMMAND --help` for more\n"
 	       "  --version   print the version\n\n"
 	       "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server at that socket\n");
 }
@@ -123,7 +124,7 @@ static int parse_operand(struct command_call *call, const char *word)
 	return 0;
 }
 
-/* 0, 1 when help is wanted, or -EINVAL with the complaint printed. */
+/* 0, 1 when help is wanted, or -EINVAL with the error printed. */
 static int parse_call(struct command_call *call, int argc, char *argv[])
 {
 	bool options_end = false;
@@ -153,11 +154,11 @@ static int parse_call(struct command_call *call, int argc, char *argv[])
 
 static int unknown_command(const char *name)
 {
-	const char *names[array_size(COMMANDS)];
+	const char *names[array_size(commands)];
 	const char *near;
 
-	for (size_t i = 0; i < array_size(COMMANDS); i++)
-		names[i] = COMMANDS[i]->name;
+	for (size_t i = 0; i < array_size(commands); i++)
+		names[i] = commands[i]->name;
 	near = text_suggest(name, names, array_size(names));
 	fprintf(stderr, "amps: unknown command: %s", name);
 	if (near != NULL)

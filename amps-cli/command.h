@@ -1,16 +1,15 @@
 /* command.h - the commands of `amps`: one file and one const struct each, found through one table.
  *
- * A command is described by data (options, operands, summary), so that parsing, usage errors and
- * --help are the same everywhere.  Results go to stdout, complaints to stderr. */
+ * A command is described by data (options, operand, summary), so that parsing, usage errors and
+ * --help are the same everywhere.  Results go to stdout, errors to stderr. */
 #ifndef AMPS_CLI_COMMAND_H
 #define AMPS_CLI_COMMAND_H
 
 #include "common/base.h"
 
-#define COMMAND_OPTIONS_MAX  12
-#define COMMAND_OPERANDS_MAX 1
+#define COMMAND_OPTIONS_MAX 12
 
-/* What the shell sees. */
+/* The exit codes of `amps`. */
 enum command_exit {
 	COMMAND_DONE = 0,
 	COMMAND_FAILED = 1,
@@ -54,7 +53,7 @@ struct command {
 	}
 #define COMMAND_OPTION_WATCH                                                                       \
 	{                                                                                          \
-		"watch", NULL, "show them anew every second"                                       \
+		"watch", NULL, "repeat every second"                                               \
 	}
 #define COMMAND_OPTION_CONFIG                                                                      \
 	{                                                                                          \
@@ -63,9 +62,27 @@ struct command {
 			"/etc/amps/amps.yaml)"                                                     \
 	}
 
-extern const struct command cmd_serve, cmd_check, cmd_list, cmd_tuners, cmd_viewers, cmd_stop,
-	cmd_kick, cmd_status, cmd_reload, cmd_shutdown, cmd_import, cmd_schedule, cmd_vlc,
-	cmd_config;
+/* Every command, in the order of `amps --help`; C(NAME) has its struct cmd_NAME in commands/NAME.c.
+ */
+#define COMMANDS(C)                                                                                \
+	C(serve)                                                                                   \
+	C(check)                                                                                   \
+	C(list)                                                                                    \
+	C(tuners)                                                                                  \
+	C(viewers)                                                                                 \
+	C(stop)                                                                                    \
+	C(kick)                                                                                    \
+	C(status)                                                                                  \
+	C(reload)                                                                                  \
+	C(shutdown)                                                                                \
+	C(import)                                                                                  \
+	C(schedule)                                                                                \
+	C(vlc)                                                                                     \
+	C(config)
+
+#define C(name) extern const struct command cmd_##name;
+COMMANDS(C)
+#undef C
 
 /* The value given for an option of the call's command, "" for a given flag, NULL when not given. */
 const char *command_value(const struct command_call *call, const char *option);

@@ -1,5 +1,6 @@
 #include "amps-cli/program.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,9 +12,10 @@
 /* program, first, two words an option, NULL */
 #define ARGS_MAX (2 * COMMAND_OPTIONS_MAX + 3)
 
-/* The call's options as words again; `names` holds those with their dashes. */
-static int build_args(const char *path, const char *first, const struct command_call *call,
-		      const char *only, char names[][32], const char *args[])
+/* Writes the call's options as words to `args`; `names` holds the option names with their dashes.
+ */
+static void build_args(const char *path, const char *first, const struct command_call *call,
+		       const char *only, char names[][32], const char *args[])
 {
 	size_t n = 0;
 
@@ -30,8 +32,8 @@ static int build_args(const char *path, const char *first, const struct command_
 		if (option->value != NULL)
 			args[n++] = call->values[i];
 	}
+	assert(n < ARGS_MAX);
 	args[n] = NULL;
-	return 0;
 }
 
 int program_become(const char *first, const struct command_call *call)

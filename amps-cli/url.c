@@ -25,22 +25,22 @@ static void put_query(struct buf *out, char *separator, const char *name, const 
 	*separator = '&';
 }
 
-void url_put(struct buf *out, const struct url_wish *wish)
+void url_put(struct buf *out, const struct url_parts *parts)
 {
-	size_t len = strlen(wish->base);
+	size_t len = strlen(parts->base);
 	char separator = '?';
 
-	while (len > 0 && wish->base[len - 1] == '/')
+	while (len > 0 && parts->base[len - 1] == '/')
 		len--;
-	buf_add(out, wish->base, len);
-	if (wish->stream_id != NULL) {
+	buf_add(out, parts->base, len);
+	if (parts->stream_id != NULL) {
 		buf_puts(out, "/stream/");
-		put_encoded(out, wish->stream_id);
+		put_encoded(out, parts->stream_id);
 		buf_puts(out, ".ts");
 	} else {
 		buf_puts(out, "/playlist.m3u");
 	}
-	put_query(out, &separator, "variant", wish->variant);
-	put_query(out, &separator, "region", wish->region);
-	put_query(out, &separator, "token", wish->token);
+	put_query(out, &separator, "variant", parts->variant);
+	put_query(out, &separator, "region", parts->region);
+	put_query(out, &separator, "token", parts->token);
 }

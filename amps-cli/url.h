@@ -5,15 +5,15 @@
 #include "common/base.h"
 #include "common/text/buf.h"
 
-struct url_wish {
+struct url_parts {
 	const char *base;      /* with or without its last slash */
 	const char *token;     /* NULL = none needed */
 	const char *stream_id; /* NULL = the playlist */
 	const char *variant;   /* NULL = the channel's own */
-	const char *region;    /* NULL = not told */
+	const char *region;    /* NULL = unknown */
 };
 
 /* Appends the link; everything but the base is percent-encoded (RFC 3986). */
-void url_put(struct buf *out, const struct url_wish *wish);
+void url_put(struct buf *out, const struct url_parts *parts);
 
 #endif

@@ -93,7 +93,7 @@ static void put_scalar(struct buf *out, const json_t *value, bool command)
 			yaml_put_value(out, json_string_value(value));
 		return;
 	}
-	/* numbers, true, false, null, {} and [] are the same in both languages */
+	/* numbers, true, false, null, {} and [] are the same in JSON and YAML */
 	text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	if (text != NULL)
 		buf_puts(out, text);
@@ -101,7 +101,7 @@ static void put_scalar(struct buf *out, const json_t *value, bool command)
 		out->failed = true;
 }
 
-/* The first key stands where the writer is, the others at `indent`. */
+/* The first key is written at the current column, the others at `indent`. */
 static void put_mapping(struct buf *out, const json_t *mapping, int indent, bool command)
 {
 	const char *key;
@@ -134,7 +134,7 @@ static void put_list(struct buf *out, const json_t *list, int indent, bool comma
 	}
 }
 
-/* What stands behind "key:" or "-", with its newline. */
+/* The value behind "key:" or "-", with its newline. */
 static void put_node(struct buf *out, const json_t *value, int indent, bool command)
 {
 	if (json_object_size(value) > 0) {

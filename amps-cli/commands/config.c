@@ -28,7 +28,7 @@ static int run(const struct command_call *call)
 	int code;
 
 	if (strcmp(call->operand, "export") != 0) {
-		fprintf(stderr, "amps config: what it does is called export, not %s\n",
+		fprintf(stderr, "amps config: the only argument is export, not %s\n",
 			call->operand);
 		return COMMAND_USAGE;
 	}
@@ -45,8 +45,8 @@ const struct command cmd_config = {
 	.name = "config",
 	.operand = "export",
 	.summary = "Print the configuration that is in force",
-	.detail = "\nWith defaults filled in, changes made through the API and the schedules, as\n"
-		  "YAML that `amps check` accepts.  It holds tokens and sources' credentials.",
+	.detail = "\nIncludes defaults, changes made through the API, and schedules, as YAML that\n"
+		  "`amps check` accepts.  It contains tokens and the credentials of sources.",
 	.options = {{"json", NULL, "print JSON instead of YAML"}, COMMAND_OPTION_SOCKET},
 	.run = run,
 };

@@ -17,9 +17,9 @@ struct import {
 	const char *profile;
 	uint64_t channels;
 	uint64_t notes;
-	uint64_t locals; /* counted apart: no number of other remarks hides them */
+	uint64_t locals; /* counted apart, so that other remarks do not hide them */
 	struct buf out;
-	bool failed; /* stdout takes no more */
+	bool failed; /* stdout cannot be written */
 };
 
 static void print_note(void *owner, uint64_t line, const char *text)
@@ -47,7 +47,7 @@ static void note_local(struct import *im, const struct m3u_entry *entry)
 	text_copy_foreign(url, sizeof(url), entry->url);
 	fprintf(stderr,
 		"%s:%llu: warning: the source of \"%s\" is local (%s), delete the channel unless "
-		"you mean it\n",
+		"this is intended\n",
 		im->file, (unsigned long long)entry->line, name, url);
 }
 
@@ -148,9 +148,9 @@ const struct command cmd_import = {
 	.operand = "FILE",
 	.summary = "Print an M3U playlist as channels of a configuration",
 	.detail = "\nFILE may be - for standard input.  Remarks go to standard error.  Attributes\n"
-		  "that Amps has no key for are kept under their own names.  A source that is a\n"
-		  "file or device of this machine gets a warning: see that the list's author may\n"
-		  "name it.",
+		  "without a key in Amps keep their own names.  A source that is a file or\n"
+		  "device of this machine causes a warning: viewers could see any file that the\n"
+		  "server may read.",
 	.options = {{"profile", "P", "ffmpeg_profile of the channels (default: copy)"}},
 	.run = run,
 };

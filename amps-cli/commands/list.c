@@ -15,7 +15,7 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "STATE", .state = true}, "state", format_text},
 };
 
-/* The last column is the state, which only a server knows. */
+/* The last column, the state, exists only in a server's answer. */
 static const struct view VIEW = {"list", COLUMNS, array_size(COLUMNS) - 1, "no channels"};
 static const struct view WITH_STATE = {"list", COLUMNS, array_size(COLUMNS), "no channels"};
 
@@ -39,9 +39,8 @@ static int run(const struct command_call *call)
 const struct command cmd_list = {
 	.name = "list",
 	.summary = "Show the channels",
-	.detail =
-		"\nAsks the running server; where none runs, or with --config, it shows what the\n"
-		"file defines (without a state).",
+	.detail = "\nAsks the running server.  If none runs, or with --config, it shows what the\n"
+		  "file defines (without a state).",
 	.options = {COMMAND_OPTION_CONFIG, COMMAND_OPTION_SOCKET, COMMAND_OPTION_JSON},
 	.run = run,
 };

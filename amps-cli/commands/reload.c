@@ -44,7 +44,8 @@ static void print_report(const json_t *report)
 static int run(const struct command_call *call)
 {
 	json_t *report = NULL;
-	/* The server may first finish another one; its reason is to come before we give up. */
+	/* longer than the server's own time-outs, even behind another reload: its error comes first
+	 */
 	int code = client_command_within(command_value(call, "socket"), "reload", NULL,
 					 CONTROL_RELOAD_MS, &report);
 

@@ -1,4 +1,4 @@
-/* schedule.c - `amps schedule`: channels that come and go. */
+/* schedule.c - `amps schedule`: when scheduled channels start and end. */
 #include "amps-cli/command.h"
 #include "amps-cli/term/format.h"
 #include "amps-cli/lineup.h"
@@ -29,9 +29,8 @@ static int run(const struct command_call *call)
 const struct command cmd_schedule = {
 	.name = "schedule",
 	.summary = "Show the scheduled channels, when each starts and ends",
-	.detail =
-		"\nAsks the running server; where none runs, or with --config, it shows what the\n"
-		"file defines.  Times are UTC.",
+	.detail = "\nAsks the running server.  If none runs, or with --config, it shows what the\n"
+		  "file defines.  Times are UTC.",
 	.options = {COMMAND_OPTION_CONFIG, COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
 	.run = run,
 };

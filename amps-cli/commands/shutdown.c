@@ -1,4 +1,4 @@
-/* shutdown.c - `amps shutdown`: asks the server to stop and waits until it is gone. */
+/* shutdown.c - `amps shutdown`: asks the server to stop and waits until it has ended. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 
 #define DEFAULT_TIMEOUT_S 10
 #define TIMEOUT_MAX_S	  3600
-/* what killing the rest and cleaning up may take beyond the grace given to the server */
+/* beyond the timeout given to the server: to kill the rest and clean up */
 #define CLEANUP_MS 5000
 
-/* Without a pidfd (a server in another pid namespace) the socket tells. */
+/* Without a pidfd (a server in another pid namespace): waits until nothing listens any more. */
 static int wait_socket(const char *path, int timeout_ms)
 {
 	const struct timespec pause = {.tv_nsec = 50000000};
@@ -42,7 +42,7 @@ static int wait_gone(const char *path, int pidfd, int timeout_ms)
 	return r > 0 ? 0 : -ETIMEDOUT;
 }
 
-/* Asks and waits; the server may be gone before it has answered. */
+/* The server may end before it has answered. */
 static int stop_server(struct client *client, const char *path, unsigned timeout_s)
 {
 	json_t *params = json_pack("{s:i}", "timeout", (int)timeout_s);
@@ -62,7 +62,7 @@ static int stop_server(struct client *client, const char *path, unsigned timeout
 		return COMMAND_FAILED;
 	}
 	if (wait_gone(path, pidfd, timeout_ms) < 0) {
-		fprintf(stderr, "amps: the server is still there after %u seconds\n", timeout_s);
+		fprintf(stderr, "amps: the server is still running after %u seconds\n", timeout_s);
 		return COMMAND_FAILED;
 	}
 	return COMMAND_DONE;
@@ -82,7 +82,7 @@ static int run(const struct command_call *call)
 	}
 	r = client_open(&client, path);
 	if (r < 0)
-		return client_complain(path, r);
+		return client_print_failure(path, r);
 	r = stop_server(&client, path, (unsigned)timeout_s);
 	client_close(&client);
 	return r;
@@ -90,8 +90,8 @@ static int run(const struct command_call *call)
 
 const struct command cmd_shutdown = {
 	.name = "shutdown",
-	.summary = "Stop the server and wait until it is gone",
-	.options = {{"timeout", "S", "seconds the tuners get to end (default: 10)"},
+	.summary = "Stop the server and wait until it has ended",
+	.options = {{"timeout", "S", "seconds that the tuners have to end (default: 10)"},
 		    COMMAND_OPTION_SOCKET},
 	.run = run,
 };

@@ -17,7 +17,7 @@ static const struct view_column WORKER_COLUMNS[] = {
 static const struct view WORKERS = {"status", WORKER_COLUMNS, array_size(WORKER_COLUMNS),
 				    "no worker is running"};
 
-/* The server may tell more than this version knows; units are in the names. */
+/* Members that this version does not know are printed too: units are in their names. */
 static const char *format_member(const char *name, const json_t *value, char *dst)
 {
 	size_t len = strlen(name);

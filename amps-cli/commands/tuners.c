@@ -1,4 +1,4 @@
-/* tuners.c - `amps tuners`: what runs at the moment. */
+/* tuners.c - `amps tuners`: the running tuners. */
 #include "amps-cli/command.h"
 #include "amps-cli/term/format.h"
 #include "amps-cli/term/watch.h"

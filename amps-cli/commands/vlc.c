@@ -49,7 +49,7 @@ static bool has_text(const json_t *list, const char *text)
 	return false;
 }
 
-/* Are the channel and its variant on air? */
+/* COMMAND_DONE if the server has the channel on air, with this variant. */
 static int check_channel(const json_t *channels, const char *id, const char *variant)
 {
 	long long number = strtoll(id, NULL, 10);
@@ -81,7 +81,7 @@ static int play(const char *player, const char *url)
 static int open_link(const struct command_call *call, const json_t *links)
 {
 	const char *player = command_value(call, "player");
-	const struct url_wish wish = {
+	const struct url_parts parts = {
 		.base = json_string_value(json_object_get(links, "url")),
 		.token = json_string_value(json_object_get(links, "token")),
 		.stream_id = command_value(call, "stream-id"),
@@ -91,10 +91,10 @@ static int open_link(const struct command_call *call, const json_t *links)
 	struct buf url = BUF_INIT;
 	int code = COMMAND_DONE;
 
-	if (wish.base != NULL)
-		url_put(&url, &wish);
-	if (wish.base == NULL || !buf_ok(&url)) {
-		fprintf(stderr, "amps: the server does not say where it is\n");
+	if (parts.base != NULL)
+		url_put(&url, &parts);
+	if (parts.base == NULL || !buf_ok(&url)) {
+		fprintf(stderr, "amps: the server does not report its address\n");
 		code = COMMAND_FAILED;
 	} else if (command_value(call, "print") != NULL) {
 		printf("%s\n", url.data);
@@ -129,12 +129,12 @@ static int run(const struct command_call *call)
 const struct command cmd_vlc = {
 	.name = "vlc",
 	.summary = "Start a player on the playlist or on one channel",
-	.detail = "\nThe link carries the shared token, where one is needed.",
+	.detail = "\nThe link carries the shared token if the server needs one.",
 	.options = {{"stream-id", "N", "play this channel (default: the playlist)"},
 		    {"variant", "V", "one of the channel's variants"},
 		    {"region", "CC", "the viewer's region, a code of two letters"},
 		    {"player", "P", "vlc, mpv or ffplay (default: vlc)"},
-		    {"print", NULL, "print the link, start nothing"},
+		    {"print", NULL, "print the link and start nothing"},
 		    COMMAND_OPTION_SOCKET},
 	.run = run,
 };

@@ -1,14 +1,13 @@
 #include "amps-cli/import/channel.h"
 
-#include <ctype.h>
 #include <string.h>
 #include "amps-cli/yaml.h"
-#include "common/limits.h"
+#include "common/text/text.h"
 
 /* all headers of one source together */
 #define HEADERS_MAX 8192
 
-/* of a name that is a key of ours */
+/* in front of a name that is a key of Amps */
 #define PREFIX "m3u-"
 
 struct channel {
@@ -57,7 +56,7 @@ static bool is_referer(const char *name)
 	return is_one_of(name, names, array_size(names));
 }
 
-/* Keys that mean something in a channel; the last even where it stands in quotes. */
+/* Keys with a meaning in a channel; "<<" has it even in quotes. */
 static bool is_reserved(const char *name)
 {
 	static const char *const names[] = {
@@ -117,33 +116,23 @@ static void set_once(struct buf *option, const char *value)
 		buf_puts(option, value);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* %XX and '+' as Kodi reads them.  Control characters go: they could begin another header. */
+/* Decodes %XX and '+' as Kodi does.  Removes control characters: they could begin another header.
+ */
 static void decode(const char *text, size_t len, struct buf *out)
 {
 	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
+		int c = text_percent_byte(text + i, len - i);
 
-		if (c == '%' && i + 2 < len && hex_digit(text[i + 1]) >= 0 &&
-		    hex_digit(text[i + 2]) >= 0) {
-			c = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+		if (c >= 0)
 			i += 2;
-		} else if (c == '+') {
-			c = ' ';
-		}
-		if ((unsigned char)c >= 0x20 && c != 0x7f)
-			buf_putc(out, c);
+		else
+			c = text[i] == '+' ? ' ' : (unsigned char)text[i];
+		if (c >= 0x20 && c != 0x7f)
+			buf_putc(out, (char)c);
 	}
 }
 
-/* One "name=value" behind the URL. */
+/* One "name=value" of those behind the URL. */
 static void take_kodi_option(struct channel *ch, const char *text, size_t len)
 {
 	const char *equals = memchr(text, '=', len);
@@ -184,7 +173,7 @@ static void read_kodi_options(struct channel *ch)
 	}
 }
 
-/* True when the attribute is an option of the source, which goes under input_options. */
+/* True when the attribute goes under input_options. */
 static bool is_input_option(const struct channel *ch, const char *name)
 {
 	return ch->http && (is_user_agent(name) || is_referer(name));
@@ -271,7 +260,7 @@ static bool is_known(const char *name)
 	return false;
 }
 
-/* What stands behind the prefix of a name that has, or would get, one. */
+/* A name without the prefix that put_other_key() gives it. */
 static const char *without_prefix(const char *name)
 {
 	size_t n = strlen(PREFIX);
@@ -281,7 +270,7 @@ static const char *without_prefix(const char *name)
 	return name + n;
 }
 
-/* Is pair `i` the first of its key? */
+/* True if pair `i` is the first of its key. */
 static bool is_first(const struct m3u_entry *entry, size_t i)
 {
 	const char *name = without_prefix(entry->pairs[i].name);
@@ -292,7 +281,7 @@ static bool is_first(const struct m3u_entry *entry, size_t i)
 	return true;
 }
 
-/* Quoted, since a name may be a word of YAML's own, such as "on". */
+/* Quoted, because a name may be a word of YAML, such as "on". */
 static void put_other_key(struct channel *ch, const char *name)
 {
 	struct buf key = BUF_INIT;
@@ -330,7 +319,7 @@ bool import_is_local(const struct m3u_entry *entry)
 	const char *url = entry->url;
 	size_t n = strspn(url, scheme);
 
-	/* "concat:/srv/a.ts" and the like of libav name files, too */
+	/* "concat:/srv/a.ts" and similar protocols of libav name files too */
 	if (n == 0 || strncmp(url + n, "://", 3) != 0)
 		return true;
 	return strncasecmp(url, "file:", 5) == 0;

@@ -1,23 +1,23 @@
 #include "amps-cli/import/m3u.h"
 
+#include <assert.h>
 #include <string.h>
 #include "amps-cli/import/m3u_extinf.h"
 #include "common/text/utf8.h"
 #include "common/limits.h"
 
-/* Texts lie in `text` one after the other, each with its NUL; places are offsets because it grows.
- */
+/* The texts of an entry are in `text`, each with its NUL; as offsets, because it grows. */
 struct place {
 	size_t name, value;
 };
 
 struct m3u {
 	struct m3u_events events;
-	struct buf line;     /* what has come of the current line */
+	struct buf line;     /* the current line, as far as it has come */
 	struct buf repaired; /* the same as UTF-8 */
 	uint64_t number;     /* of the current line */
-	bool after_cr;	     /* a newline now belongs to the line before */
-	bool too_long;	     /* the rest of the line is thrown away */
+	bool after_cr;	     /* a newline now belongs to the previous line */
+	bool too_long;	     /* the rest of the line is ignored */
 	bool started;	     /* a line that is not blank was seen */
 	bool noted_latin, noted_nul, noted_hls, noted_pairs, noted_guess[M3U_GUESS_COUNT_];
 	bool no_memory;
@@ -59,7 +59,7 @@ static void note(struct m3u *m, const char *text)
 	m->events.note(m->events.owner, m->number, text);
 }
 
-/* For what a file has in every line. */
+/* For what may be in every line of a file. */
 static void note_once(struct m3u *m, bool *noted, const char *text)
 {
 	if (!*noted)
@@ -81,6 +81,7 @@ static void add_pair(void *owner, const char *name, const char *value, size_t le
 	struct m3u *m = owner;
 	struct place *pair = &m->pairs[m->pair_count];
 
+	assert(len > 0);
 	if (m->pair_count == M3U_PAIRS_MAX || m->text.len + len > M3U_ENTRY_MAX) {
 		note_once(m, &m->noted_pairs,
 			  "more attributes than an entry may have; the rest is left out");
@@ -139,7 +140,7 @@ static void take_extinf(struct m3u *m, const char *rest)
 	const struct m3u_extinf to = {m, add_pair, note_guess};
 	const char *name;
 
-	/* an entry without a URL is none; options in front of the first #EXTINF stay */
+	/* an entry without a URL is dropped; options before the first #EXTINF stay */
 	if (m->name > 0 || m->drop)
 		entry_reset(m);
 	name = m3u_extinf_read(rest, &to);
@@ -205,7 +206,7 @@ static void take_comment(struct m3u *m, const char *line)
 	}
 }
 
-/* A whole line, as UTF-8, without its blanks and not empty. */
+/* A whole line in UTF-8, not empty, without blanks around it. */
 static void take_line(struct m3u *m, const char *line)
 {
 	bool head = strncasecmp(line, "#EXTM3U", 7) == 0;
@@ -246,7 +247,7 @@ static void remove_nuls(struct m3u *m)
 	b->len = n;
 }
 
-/* The current line in UTF-8; it lives until the next. */
+/* The current line in UTF-8, valid until the next line. */
 static struct buf *readable(struct m3u *m)
 {
 	if (m->line.len == 0 || utf8_valid(m->line.data, m->line.len))
@@ -302,11 +303,13 @@ static int failure(const struct m3u *m)
 	return 0;
 }
 
-/* Bytes without a line's end; one more than a line may have is enough to know. */
+/* Adds bytes without a line end; keeps one byte more than a line may have. */
 static void add_bytes(struct m3u *m, const char *bytes, size_t n)
 {
-	size_t room = M3U_LINE_MAX + 1 - m->line.len;
+	size_t room;
 
+	assert(m->line.len <= M3U_LINE_MAX + 1);
+	room = M3U_LINE_MAX + 1 - m->line.len;
 	m->too_long = m->too_long || n >= room;
 	if (n > 0)
 		buf_add(&m->line, bytes, MIN(n, room));

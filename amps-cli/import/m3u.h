@@ -1,14 +1,13 @@
-/* m3u.h - an M3U playlist of channels, read as it comes: bytes go in, entries come out.
+/* m3u.h - a push parser of M3U playlists: bytes go in, entries come out.
  *
- * Takes what is found in the wild: LF, CR and CRLF, a byte order mark, bytes that are no UTF-8
- * (taken as Latin-1), a file without #EXTM3U.  Memory is constant: lines are at most M3U_LINE_MAX
- * bytes, an entry has at most M3U_PAIRS_MAX attributes of together M3U_ENTRY_MAX bytes; what is
- * over is left out with a note.  Nothing here prints.
+ * Accepts what real playlists contain: LF, CR and CRLF, a byte order mark, bytes that are not UTF-8
+ * (taken as Latin-1), a file without #EXTM3U.  Memory is constant: lines have at most M3U_LINE_MAX
+ * bytes, an entry at most M3U_PAIRS_MAX attributes of together M3U_ENTRY_MAX bytes; more is left
+ * out with a note.  Nothing here prints.
  *
- * A name begins behind the first comma after the last quoted attribute, so that it may hold commas
- * itself.  Lines that leave open where a value or the name ends are read with a note.  An option
- * line belongs to the next URL, in front of its #EXTINF or behind it.  #EXTGRP stays in force until
- * the next one, as in Kodi. */
+ * A name begins behind the first comma after the last quoted attribute, so that it may contain
+ * commas. An ambiguous line is read with a note.  An option line belongs to the next URL, before or
+ * after its #EXTINF.  #EXTGRP applies until the next one, as in Kodi. */
 #ifndef AMPS_CLI_M3U_H
 #define AMPS_CLI_M3U_H
 
@@ -25,7 +24,7 @@ struct m3u_pair {
 
 struct m3u_entry {
 	uint64_t line;	   /* of the URL, from 1 */
-	const char *name;  /* without blanks around it; "" if there is none */
+	const char *name;  /* without blanks around it; "" = none */
 	const char *group; /* of #EXTGRP, "" if none */
 	const char *url;
 	const struct m3u_pair *pairs;
@@ -45,10 +44,10 @@ struct m3u;
 struct m3u *m3u_new(const struct m3u_events *events); /* NULL: no memory */
 struct m3u *m3u_free(struct m3u *m);		      /* returns NULL; accepts NULL */
 
-/* Takes the next bytes.  0, -EILSEQ (UTF-16, which no player reads), -ENOMEM. */
+/* Parses the next bytes.  0, -EILSEQ (UTF-16, which players do not read), -ENOMEM. */
 must_check int m3u_feed(struct m3u *m, const char *bytes, size_t n);
 
-/* The file ends: delivers what a last line without its newline held.  As m3u_feed(). */
+/* The end of the file: parses a last line without a newline.  Returns as m3u_feed(). */
 must_check int m3u_end(struct m3u *m);
 
 #endif

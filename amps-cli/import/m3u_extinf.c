@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* What ends an attribute's name, of which anything else may be a part. */
+/* What ends an attribute's name; it may contain anything else. */
 #define NAME_ENDS " \t\v\f\r\n=\","
 
 static bool is_blank(char c)
@@ -35,12 +35,12 @@ bool m3u_clean_name(const char *prefix, const char *name, size_t len, char dst[M
 	return true;
 }
 
-/* An attribute as it stands in the line. */
+/* An attribute in the line. */
 struct attribute {
 	const char *name, *value, *end; /* end = behind it */
 	size_t name_len, value_len;
 	char quote;   /* in front of the value; 0 = none */
-	bool unusual; /* its name: it may as well be a piece of a text */
+	bool unusual; /* its name: it may be a part of a text instead */
 };
 
 /* The '=' behind the name that begins at `p`; NULL if none does. */
@@ -51,7 +51,7 @@ static const char *equals_at(const char *p)
 	return end > p && *end == '=' ? end : NULL;
 }
 
-/* Does a name as most are begin at `p`? */
+/* True if a usual name begins at `p`: letters, digits, '-', '_', '.'. */
 static bool usual_at(const char *p)
 {
 	const char *end = p;
@@ -61,8 +61,8 @@ static bool usual_at(const char *p)
 	return end > p && *end == '=';
 }
 
-/* Can a value end in front of `p`?  *name_end is where the last name that was looked for ends: one
- * that has many quotes in it is read once, not once for each. */
+/* True if a value can end before `p`.  *name_end caches where the last name ends, so that a name
+ * with many quotes is scanned once. */
 static bool ends_value(const char *p, const char **name_end)
 {
 	p = skip_blanks(p);
@@ -71,7 +71,7 @@ static bool ends_value(const char *p, const char **name_end)
 	return *p == '\0' || *p == ',' || (p < *name_end && **name_end == '=');
 }
 
-/* Does the quote at `p` begin the value of the next attribute? */
+/* True if the quote at `p` begins the value of the next attribute. */
 static bool opens_value(const char *p)
 {
 	do
@@ -80,8 +80,8 @@ static bool opens_value(const char *p)
 	return *p == '=';
 }
 
-/* The quote that closes a value, which may hold such quotes itself; NULL if none does.  Looks no
- * further than the next attribute, so that a line is read in linear time. */
+/* The quote that closes a value, which may contain such quotes itself; NULL if there is none. Looks
+ * no further than the next attribute, so that a line takes linear time. */
 static const char *closing_quote(const char *value, char quote)
 {
 	const char *likely = NULL, *possible = NULL, *name_end = NULL;
@@ -103,7 +103,7 @@ static const char *closing_quote(const char *value, char quote)
 	return likely != NULL ? likely : possible;
 }
 
-/* Where a value without a closing quote ends. */
+/* The end of a value without a closing quote. */
 static const char *bare_end(const char *value)
 {
 	const char *end = value + strcspn(value, " \t,"), *name_end = NULL;
@@ -115,7 +115,7 @@ static const char *bare_end(const char *value)
 	return end;
 }
 
-/* False if the value at a->value does not stand in quotes. */
+/* False if the value at a->value is not quoted. */
 static bool read_quoted(struct attribute *a)
 {
 	const char *close;
@@ -132,11 +132,11 @@ static bool read_quoted(struct attribute *a)
 	return true;
 }
 
-/* False if it rather belongs to the name of the channel. */
+/* False if it is more likely a part of the channel's name. */
 static bool read_bare(struct attribute *a)
 {
 	a->end = bare_end(a->value);
-	/* without a comma the name follows, and it counts more than the rest of a value */
+	/* without a comma the name follows, which matters more than the rest of a value */
 	if (*skip_blanks(a->end) == '\0') {
 		if (a->unusual)
 			return false;
@@ -196,7 +196,7 @@ static void report(const struct attribute *a, const struct m3u_extinf *to)
 	to->attribute(to->owner, name, a->value, a->value_len);
 }
 
-/* `rest` stands behind the last attribute and has no comma. */
+/* `rest` follows the last attribute and has no comma. */
 static const char *name_without_comma(const char *rest, const struct m3u_extinf *to)
 {
 	const char *name = skip_blanks(rest);
@@ -216,8 +216,8 @@ const char *m3u_extinf_read(const char *text, const struct m3u_extinf *to)
 	p = rest;
 	while (*p != '\0') {
 		p = skip_blanks(p);
-		/* some write a comma in front of the attributes, too; but what follows one is
-		 * the name as soon as it looks like none of them */
+		/* some files have a comma before the attributes; behind a comma, anything that
+		 * does not look like a quoted attribute is the name */
 		if (attribute_at(p, &a) && (name == NULL || (a.quote != 0 && !a.unusual))) {
 			report(&a, to);
 			name = NULL;

@@ -4,15 +4,15 @@
 
 #include "common/base.h"
 
-/* Of an attribute's name, with its NUL.  YAML takes keys of 1024 bytes, escapes included. */
+/* An attribute's name with its NUL.  YAML allows keys of 1024 bytes, escapes included. */
 #define M3U_NAME_BYTES 256
 
-/* What a line leaves open, and how it is read then. */
+/* What is ambiguous in a line. */
 enum m3u_guess {
-	M3U_GUESS_QUOTES, /* a value holds the quotes it stands in, or they are not closed */
-	M3U_GUESS_BLANKS, /* a value holds blanks, but does not stand in quotes */
-	M3U_GUESS_NAME,	  /* no comma in front of the name */
-	M3U_GUESS_LONG,	  /* the name of an attribute is too long to be kept */
+	M3U_GUESS_QUOTES, /* a quoted value contains quotes, or they are not closed */
+	M3U_GUESS_BLANKS, /* a value without quotes contains blanks */
+	M3U_GUESS_NAME,	  /* there is no comma before the name */
+	M3U_GUESS_LONG,	  /* the name of an attribute is too long and is left out */
 	M3U_GUESS_COUNT_
 };
 
@@ -23,7 +23,7 @@ struct m3u_extinf {
 	void (*guess)(void *owner, enum m3u_guess guess);
 };
 
-/* Reads what stands behind the colon and reports its attributes.  Returns the name within `text`,
+/* Parses the text behind the colon and reports its attributes.  Returns the name within `text`,
  * without blanks in front ("" if there is none). */
 const char *m3u_extinf_read(const char *text, const struct m3u_extinf *to);
 

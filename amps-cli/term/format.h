@@ -1,5 +1,5 @@
-/* format.h - values of the server's JSON as people read them.  Each function writes into the
- * caller's buffer of FORMAT_MAX bytes and returns it; a value that is missing or null gives "". */
+/* format.h - formats values of the server's JSON for display.  Each function writes into the
+ * caller's buffer of FORMAT_MAX bytes and returns it; a missing or null value gives "". */
 #ifndef AMPS_CLI_FORMAT_H
 #define AMPS_CLI_FORMAT_H
 

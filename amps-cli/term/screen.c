@@ -1,12 +1,13 @@
 #include "amps-cli/term/screen.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 
-/* other buffer, no cursor, no wrapping of long lines; and back */
+/* alternate buffer, no cursor, no wrapping of long lines; and back */
 #define TAKE "\033[?1049h\033[?25l\033[?7l"
 #define GIVE "\033[?7h\033[?25h\033[?1049l"
 
@@ -15,7 +16,7 @@ static void take(struct screen *s)
 	struct termios raw = s->saved;
 
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	raw.c_cc[VMIN] = 0; /* ^C throws away what was typed: a read must not wait for it */
+	raw.c_cc[VMIN] = 0; /* ^C discards typed keys: a read must not wait for them */
 	raw.c_cc[VTIME] = 0;
 	if (s->keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
@@ -102,12 +103,13 @@ bool screen_wait(struct screen *s, int timeout_ms)
 	char key;
 	ssize_t n;
 
+	assert(s->signals >= 0);
 	if (poll(fds, array_size(fds), timeout_ms) <= 0)
 		return false;
 	if (fds[0].revents != 0)
 		return take_signal(s);
 	n = read(STDIN_FILENO, &key, 1);
-	/* a terminal that is gone is over, too */
+	/* the terminal has gone */
 	if (n == 0)
 		return fds[1].revents & (POLLHUP | POLLERR);
 	return n < 0 || key == 'q' || key == 'Q' || key == 3;

@@ -1,8 +1,7 @@
-/* screen.h - the terminal while a command draws on all of it.
+/* screen.h - full-screen use of the terminal.
  *
- * screen_open() takes the terminal on stdout (another buffer, no cursor, no echo of keys) and
- * blocks the signals that screen_wait() reports; screen_close() gives it back as it was.  One at a
- * time. */
+ * screen_open() takes over the terminal on stdout (alternate buffer, no cursor, no echo) and blocks
+ * the signals that screen_wait() reports; screen_close() restores it.  One at a time. */
 #ifndef AMPS_CLI_SCREEN_H
 #define AMPS_CLI_SCREEN_H
 
@@ -22,11 +21,11 @@ struct screen {
 must_check int screen_open(struct screen *s);
 void screen_close(struct screen *s);
 
-/* Replaces what is shown by these lines, as many as there is room for. */
+/* Shows these lines, as many as fit. */
 void screen_draw(const struct buf *lines);
 
-/* Waits.  True when it is over: q, Ctrl-C, or a signal that ends a program.  False after
- * timeout_ms, another key, or when the size has changed.  Ctrl-Z stops the process as usual. */
+/* Waits.  True to end: q, Ctrl-C, or a signal that ends a program.  False after timeout_ms, another
+ * key, or a change of size.  Ctrl-Z stops the process as usual. */
 bool screen_wait(struct screen *s, int timeout_ms);
 
 #endif

@@ -1,5 +1,6 @@
 #include "amps-cli/term/table.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -25,11 +26,9 @@ struct layout {
 
 struct table *table_new(const struct table_column *columns, size_t count)
 {
-	struct table *t;
+	struct table *t = calloc(1, sizeof(*t));
 
-	if (count > TABLE_COLUMNS_MAX)
-		return NULL;
-	t = calloc(1, sizeof(*t));
+	assert(count > 0 && count <= TABLE_COLUMNS_MAX);
 	if (t == NULL)
 		return NULL;
 	t->columns = columns;
@@ -81,6 +80,7 @@ int table_add(struct table *t, const char *const cells[])
 		}
 	}
 	t->row_count++;
+	assert(t->row_count <= t->row_cap);
 	return 0;
 }
 
@@ -173,7 +173,7 @@ static unsigned total_width(const struct table *t, const struct layout *l)
 	return total;
 }
 
-/* Takes one column off the widest that may give one; false when none may. */
+/* Shortens the widest column that may be shortened by one; false when there is none. */
 static bool shorten(const struct table *t, struct layout *l)
 {
 	size_t best = t->column_count;
@@ -192,7 +192,7 @@ static bool shorten(const struct table *t, struct layout *l)
 	return true;
 }
 
-/* Hides the most dispensable column still shown; false when none may go. */
+/* Hides the shown column with the highest `drop`; false when there is none. */
 static bool hide(const struct table *t, struct layout *l)
 {
 	size_t best = t->column_count;
@@ -220,7 +220,7 @@ static void fit(const struct table *t, unsigned width, struct layout *l)
 			continue;
 		if (!hide(t, l))
 			return;
-		/* what the hidden column took is there for the others again */
+		/* the others get the space of the hidden column */
 		memcpy(l->width, natural.width, sizeof(l->width));
 	}
 }

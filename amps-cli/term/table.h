@@ -1,9 +1,7 @@
-/* table.h - rows and columns for people: aligned, shortened to the terminal's width, coloured only
- * where asked.
+/* table.h - tables for the terminal: aligned, shortened to its width, coloured on request.
  *
- * Widths are display columns (wide characters count two).  What comes from outside (names, user
- * agents, errors) may hold anything: control characters are shown as '?', so that no channel name
- * can drive the terminal. */
+ * Widths are display columns (wide characters count two).  Control characters in texts from outside
+ * (names, user agents, errors) are shown as '?', so that they cannot control the terminal. */
 #ifndef AMPS_CLI_TABLE_H
 #define AMPS_CLI_TABLE_H
 
@@ -15,10 +13,11 @@
 
 struct table_column {
 	const char *title;
-	bool right;	/* numbers stand at the right */
-	bool state;	/* coloured by its word */
+	bool right;	/* aligned right, for numbers */
+	bool state;	/* a state, coloured by its value */
 	unsigned least; /* may be shortened down to this; 0 = never shortened */
-	unsigned drop;	/* where shortening is not enough, columns go by the highest; 0 = stays */
+	unsigned drop;	/* columns are dropped, the highest first, if shortening is not enough; 0 =
+			   never */
 };
 
 struct table;
@@ -39,12 +38,12 @@ unsigned table_text_width(const char *text);
 /* Appends the text cleaned and cut to `width` columns, the last one "…" when something is cut. */
 void table_text_fit(const char *text, unsigned width, struct buf *out);
 
-/* Columns of the terminal behind the stream, 0 if it is none.  $COLUMNS stands over what the
- * terminal says. */
+/* Columns of the terminal behind the stream, 0 if it is not a terminal.  $COLUMNS overrides the
+ * terminal's size. */
 unsigned table_terminal_width(FILE *stream);
 
-/* Is the stream a terminal that wants colours?  Not with NO_COLOR (https://no-color.org) or a
- * TERM of "dumb". */
+/* True if the stream is a terminal with colours: not with NO_COLOR (https://no-color.org) or a TERM
+ * of "dumb". */
 bool table_terminal_color(FILE *stream);
 
 #endif

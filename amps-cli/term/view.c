@@ -1,5 +1,6 @@
 #include "amps-cli/term/view.h"
 
+#include <assert.h>
 #include "amps-cli/command.h"
 #include "amps-cli/term/format.h"
 
@@ -29,6 +30,7 @@ static int format_table(const json_t *array, const struct view *view, unsigned w
 	int r = -ENOMEM;
 	size_t i;
 
+	assert(view->count <= TABLE_COLUMNS_MAX);
 	for (i = 0; i < view->count; i++)
 		shapes[i] = view->columns[i].column;
 	t = table_new(shapes, view->count);
@@ -73,7 +75,7 @@ int view_print(const json_t *array, bool json, const struct view *view)
 		fwrite(out.data, 1, out.len, stdout);
 	else
 		fprintf(stderr, "amps: %s\n",
-			r == -EINVAL ? "the server's answer is no list" : "out of memory");
+			r == -EINVAL ? "the server's answer is not a list" : "out of memory");
 	buf_done(&out);
 	return r == 0 ? COMMAND_DONE : COMMAND_FAILED;
 }

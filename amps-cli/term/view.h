@@ -1,4 +1,4 @@
-/* view.h - an array of the server's objects as a table: which member stands in which column. */
+/* view.h - shows an array of the server's objects as a table: which member is in which column. */
 #ifndef AMPS_CLI_VIEW_H
 #define AMPS_CLI_VIEW_H
 
@@ -12,7 +12,7 @@ struct view_column {
 	const char *(*format)(const json_t *value, char *dst); /* of format.h */
 };
 
-/* What a command shows: the server's answer to `method`. */
+/* How the server's answer to `method` is shown. */
 struct view {
 	const char *method;
 	const struct view_column *columns;

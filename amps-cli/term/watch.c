@@ -6,7 +6,7 @@
 #include "amps-cli/term/screen.h"
 
 #define PERIOD_MS	  1000
-#define ANSWER_TIMEOUT_MS 5000 /* keys and signals wait so long at most */
+#define ANSWER_TIMEOUT_MS 5000 /* the longest delay of a key or signal */
 
 static bool is_given(const struct command_call *call, const char *option)
 {
@@ -24,7 +24,7 @@ static int show(const struct command_call *call, const struct view *view)
 	return code;
 }
 
-/* One after the other, until the reader has gone. */
+/* Prints one answer after the other, until stdout is closed. */
 static int repeat(const struct command_call *call, const struct view *view)
 {
 	const struct timespec pause = {.tv_sec = PERIOD_MS / 1000};
@@ -42,8 +42,8 @@ static int repeat(const struct command_call *call, const struct view *view)
 	}
 }
 
-/* Asks without complaining: the terminal is not ours to write on yet.  0, 1 when the server
- * refused (then *ret is its error), or -Exxx. */
+/* Asks without printing errors, because the screen is in use.  0, 1 when the server refused (*ret
+ * is its error), or -Exxx. */
 static int ask(const char *path, const char *method, json_t **ret)
 {
 	json_t *result = NULL, *error = NULL;
@@ -78,7 +78,7 @@ static int draw(const json_t *answer, const struct view *view)
 	return r;
 }
 
-/* Until it is over (0), or the server's error (1, *ret_error) or our own (-Exxx) ends it. */
+/* Until the user ends it (0), the server refuses (1, *ret_error), or an error (-Exxx). */
 static int redraw(struct screen *screen, const char *path, const struct view *view,
 		  json_t **ret_error)
 {
@@ -112,7 +112,7 @@ static int watch(const struct command_call *call, const struct view *view)
 		client_print_error(error);
 	json_decref(error);
 	if (r < 0)
-		return client_complain(path, r);
+		return client_print_failure(path, r);
 	return r == 0 ? COMMAND_DONE : COMMAND_FAILED;
 }
 

@@ -1,8 +1,8 @@
-/* watch.h - a view shown once, or with --watch anew every second.
+/* watch.h - shows a view once, or every second with --watch.
  *
- * On a terminal --watch redraws in place, like top, until q, Ctrl-C or a signal that ends it, and
- * gives the terminal back as it was (Ctrl-Z included).  Anywhere else, and with --json, it prints
- * one answer after the other. */
+ * On a terminal --watch redraws in place, like top, until q, Ctrl-C or a signal ends it, and
+ * restores the terminal (also for Ctrl-Z).  Elsewhere, and with --json, it prints one answer after
+ * the other. */
 #ifndef AMPS_CLI_WATCH_H
 #define AMPS_CLI_WATCH_H
 

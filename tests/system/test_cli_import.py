@@ -143,7 +143,7 @@ def test_a_local_source_gets_a_warning(tmp_path):
     for i, url in enumerate(local):
         shown = url.replace("\x1b", "?")
         assert said[i].endswith(f':{2 * i + 3}: warning: the source of "C {i}" is local ({shown}), '
-                                "delete the channel unless you mean it"), said[i]
+                                "delete the channel unless this is intended"), said[i]
     assert said[-2].endswith(f": warning: channels with a local source: {len(local)}")
 
 

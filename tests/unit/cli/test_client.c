@@ -195,10 +195,10 @@ Test(client, no_server_is_told_apart_from_other_failures)
 
 	cr_assert_eq(client_open(&client, "/nonexistent/control.sock"), -ENOENT);
 	client_close(&client);
-	cr_assert_eq(client_complain("/nonexistent/control.sock", -ENOENT), COMMAND_NO_SERVER);
-	cr_assert_eq(client_complain("/nonexistent/control.sock", -ECONNREFUSED),
+	cr_assert_eq(client_print_failure("/nonexistent/control.sock", -ENOENT), COMMAND_NO_SERVER);
+	cr_assert_eq(client_print_failure("/nonexistent/control.sock", -ECONNREFUSED),
 		     COMMAND_NO_SERVER);
-	cr_assert_eq(client_complain("/nonexistent/control.sock", -EACCES), COMMAND_FAILED);
+	cr_assert_eq(client_print_failure("/nonexistent/control.sock", -EACCES), COMMAND_FAILED);
 	memset(path, 'a', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	cr_assert_eq(client_open(&client, path), -ENAMETOOLONG);

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include "amps-cli/url.h"
 
-static void expect(const struct url_wish *wish, const char *url)
+static void expect(const struct url_parts *wish, const char *url)
 {
 	struct buf b = BUF_INIT;
 
@@ -12,15 +12,15 @@ static void expect(const struct url_wish *wish, const char *url)
 
 Test(url, the_playlist)
 {
-	expect(&(struct url_wish){.base = "http://h:5000/"}, "http://h:5000/playlist.m3u");
-	expect(&(struct url_wish){.base = "http://h/tv//", .token = "t", .region = "US"},
+	expect(&(struct url_parts){.base = "http://h:5000/"}, "http://h:5000/playlist.m3u");
+	expect(&(struct url_parts){.base = "http://h/tv//", .token = "t", .region = "US"},
 	       "http://h/tv/playlist.m3u?region=US&token=t");
 }
 
 Test(url, a_channel)
 {
-	expect(&(struct url_wish){.base = "http://h", .stream_id = "5"}, "http://h/stream/5.ts");
-	expect(&(struct url_wish){.base = "http://h",
+	expect(&(struct url_parts){.base = "http://h", .stream_id = "5"}, "http://h/stream/5.ts");
+	expect(&(struct url_parts){.base = "http://h",
 				  .stream_id = "5",
 				  .variant = "HD+ é",
 				  .token = "a&b=c/?#%"},
