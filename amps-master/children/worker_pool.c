@@ -1,10 +1,397 @@
 #include "amps-master/children/worker_pool.h"
 
+#include <assert.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include "amps-master/children/worker_slot.h"
+#include "amps-master/system/spawn.h"
+#include "common/shm/chantab.h"
 #include "common/clock.h"
+#include "common/msg/peer.h"
+#include "common/shm/shm.h"
 #include "common/shm/tokens.h"
+#include "common/shm/worker_page.h"
+
+/* Drawn in worker_pool.h. */
+enum slot_state {
+	SLOT_WAITING,
+	SLOT_STARTING,
+	SLOT_SETUP,
+	SLOT_READY,
+	SLOT_STOPPING,
+	SLOT_STATES_
+};
+
+struct snapshot {
+	int fd; /* owned; -1 = none yet */
+	uint64_t bytes;
+	uint64_t generation;
+};
+
+struct worker_slot {
+	struct worker_pool *pool;
+	unsigned index;
+	enum slot_state state;
+	pid_t pid; /* 0 = none */
+	struct peer *peer;
+	int page_fd;	   /* owned */
+	const void *page;  /* read-only */
+	bool page_sealed;  /* the worker has mapped it: peers may have it */
+	uint64_t since_us; /* of the state */
+	uint64_t started_us;
+	uint64_t restarts;
+	uint64_t acked; /* catalog generation */
+	struct backoff backoff;
+	struct event *respawn_timer;
+	struct worker_slot *helper; /* serves our socket while we back off */
+};
+
+struct worker_pool {
+	struct worker_pool_env env;
+	struct snapshot catalog, tokens;
+	int access_fd; /* owned; -1 = no access log */
+	bool access_framed;
+	uint64_t past_bytes;
+	bool stopping;
+	struct worker_slot *slots; /* [env.count] */
+};
+
+static const char *const state_names[SLOT_STATES_] = {"waiting", "starting", "setup", "ready",
+						      "stopping"};
+
+/* The only writer of `state`. */
+static void slot_set_state(struct worker_slot *s, enum slot_state state)
+{
+	static const uint8_t legal[SLOT_STATES_] = {
+		[SLOT_WAITING] = 1u << SLOT_STARTING,
+		[SLOT_STARTING] = 1u << SLOT_SETUP | 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
+		[SLOT_SETUP] = 1u << SLOT_READY | 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
+		[SLOT_READY] = 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
+		[SLOT_STOPPING] = 1u << SLOT_WAITING,
+	};
+	bool allowed = legal[s->state] & 1u << state;
+
+	assert(allowed);
+	(void)allowed;
+	log_debug("worker %u is %s pid=%d", s->index, state_names[state], (int)s->pid);
+	s->state = state;
+	s->since_us = clock_mono_us();
+}
+
+/* Is there a process that has been set up and listens to us? */
+static bool slot_listens(const struct worker_slot *s)
+{
+	return s->peer && (s->state == SLOT_SETUP || s->state == SLOT_READY);
+}
+
+/* SIGKILL; its death is reported by the reaper, which then cleans up.  `why` may be NULL: not worth
+ * a line. */
+static void slot_kill(struct worker_slot *s, const char *why)
+{
+	if (s->state == SLOT_WAITING || s->pid == 0)
+		return;
+	if (why)
+		log_warn("worker %u is of no use (%s), killing it pid=%d", s->index, why,
+			 (int)s->pid);
+	kill(s->pid, SIGKILL);
+	s->peer = peer_free(s->peer);
+	if (s->state != SLOT_STOPPING)
+		slot_set_state(s, SLOT_STOPPING);
+}
+
+/* Gives the page of a dead process up, keeping its sum of bytes in the pool. */
+static void drop_page(struct worker_slot *s)
+{
+	if (s->page) {
+		const struct worker_page *page = s->page;
+
+		s->pool->past_bytes +=
+			atomic_load_explicit(&page->bytes_sent, memory_order_relaxed);
+		shm_unmap(s->page, WORKER_PAGE_BYTES);
+	}
+	s->page = NULL;
+	s->page_sealed = false;
+	close_fd(&s->page_fd);
+}
+
+static int slot_make_page(struct worker_slot *s)
+{
+	void *map;
+
+	s->page_fd = shm_create("amps-worker-page", WORKER_PAGE_BYTES);
+	if (s->page_fd < 0)
+		return s->page_fd;
+	map = shm_map_write(s->page_fd, WORKER_PAGE_BYTES);
+	if (!map)
+		return -errno;
+	worker_page_init(map);
+	shm_unmap(map, WORKER_PAGE_BYTES);
+	s->page = shm_map_read(s->page_fd, WORKER_PAGE_BYTES);
+	return s->page ? 0 : -errno;
+}
+
+static void send_snapshots(struct worker_slot *s)
+{
+	const struct worker_pool *pool = s->pool;
+
+	peer_send_tokens(s->peer,
+			 &(struct msg_tokens){.generation = pool->tokens.generation,
+					      .bytes = pool->tokens.bytes},
+			 &pool->tokens.fd);
+	peer_send_catalog(s->peer,
+			  &(struct msg_catalog){.generation = pool->catalog.generation,
+						.bytes = pool->catalog.bytes},
+			  &pool->catalog.fd);
+}
+
+static void send_access_log(struct worker_slot *s)
+{
+	const struct worker_pool *pool = s->pool;
+
+	if (pool->access_fd >= 0)
+		peer_send_access_log(s->peer,
+				     &(struct msg_access_log){.framed = pool->access_framed},
+				     &pool->access_fd);
+	else
+		peer_send_access_log_off(s->peer, &(struct msg_access_log_off){}, NULL);
+}
+
+static void send_page(struct worker_slot *to, const struct worker_slot *of)
+{
+	peer_send_worker_peer(
+		to->peer,
+		&(struct msg_worker_peer){.index = of->index, .page_bytes = WORKER_PAGE_BYTES},
+		&of->page_fd);
+}
+
+static int on_hello(struct worker_slot *s, const struct msg *m)
+{
+	const struct worker_pool_env *env = &s->pool->env;
+	struct msg_worker_setup setup = {.index = s->index,
+					 .worker_count = env->count,
+					 .page_bytes = WORKER_PAGE_BYTES,
+					 .table_bytes = CHANTAB_BYTES,
+					 .epoch_wall_us = env->epoch_wall_us,
+					 .epoch_mono_us = env->epoch_mono_us};
+	const int fds[3] = {env->listen_fds[s->index], s->page_fd, env->chantab_fd};
+	struct msg_hello hello;
+
+	if (s->state != SLOT_STARTING || msg_decode_hello(m->bytes, m->len, &hello) != 0)
+		return -EBADMSG;
+	if (strcmp(hello.version, AMPS_VERSION) != 0) {
+		log_error("worker %u is of another version, killing it version=%s wanted=%s",
+			  s->index, hello.version, AMPS_VERSION);
+		return -EBADMSG;
+	}
+	slot_set_state(s, SLOT_SETUP);
+	peer_send_worker_setup(s->peer, &setup, fds);
+	send_access_log(s);
+	send_snapshots(s);
+	for (unsigned i = 0; i < env->count; i++) {
+		const struct worker_slot *other = &s->pool->slots[i];
+
+		if (other != s && other->page_sealed)
+			send_page(s, other);
+	}
+	return 0;
+}
+
+static void drop_helper(struct worker_slot *s)
+{
+	if (s->helper && slot_listens(s->helper))
+		peer_send_listen_drop(s->helper->peer, &(struct msg_listen_drop){.index = s->index},
+				      NULL);
+	s->helper = NULL;
+}
+
+/* Lets a living worker serve the socket of one that backs off, until that is ready again. */
+static void find_helper(struct worker_slot *s)
+{
+	const struct worker_pool *pool = s->pool;
+
+	for (unsigned i = 1; i < pool->env.count && !s->helper; i++) {
+		struct worker_slot *other = &pool->slots[(s->index + i) % pool->env.count];
+
+		if (other->state != SLOT_READY)
+			continue;
+		s->helper = other;
+		peer_send_listen_also(other->peer, &(struct msg_listen_also){.index = s->index},
+				      &pool->env.listen_fds[s->index]);
+	}
+}
+
+static int on_ready(struct worker_slot *s, const struct msg *m)
+{
+	const struct worker_pool *pool = s->pool;
+	struct msg_ready ready;
+
+	if (s->state != SLOT_SETUP || msg_decode_ready(m->bytes, m->len, &ready) != 0)
+		return -EBADMSG;
+	/* The worker has mapped its page by now; nobody else ever writes it. */
+	if (shm_seal_writer(s->page_fd) != 0)
+		return -EIO;
+	s->page_sealed = true;
+	slot_set_state(s, SLOT_READY);
+	drop_helper(s);
+	for (unsigned i = 0; i < pool->env.count; i++) {
+		struct worker_slot *other = &s->pool->slots[i];
+
+		if (other != s && slot_listens(other))
+			send_page(other, s);
+		/* nobody was there when it began to wait */
+		if (other->state == SLOT_WAITING)
+			find_helper(other);
+	}
+	log_info("worker %u is ready pid=%d", s->index, (int)s->pid);
+	pool->env.ready(pool->env.owner, s->index);
+	pool->env.changed(pool->env.owner);
+	return 0;
+}
+
+static int on_catalog_ack(struct worker_slot *s, const struct msg *m)
+{
+	struct msg_catalog_ack ack;
+
+	if (!slot_listens(s) || msg_decode_catalog_ack(m->bytes, m->len, &ack) != 0)
+		return -EBADMSG;
+	s->acked = ack.generation;
+	s->pool->env.changed(s->pool->env.owner);
+	return 0;
+}
+
+static int on_want(struct worker_slot *s, const struct msg *m)
+{
+	struct msg_want want;
+
+	if (s->state != SLOT_READY || msg_decode_want(m->bytes, m->len, &want) != 0 ||
+	    want.form >= FORM_COUNT_)
+		return -EBADMSG;
+	s->pool->env.want(s->pool->env.owner, s->index, &want);
+	return 0;
+}
+
+static int on_release(struct worker_slot *s, const struct msg *m)
+{
+	struct msg_release release;
+
+	if (s->state != SLOT_READY || msg_decode_release(m->bytes, m->len, &release) != 0)
+		return -EBADMSG;
+	s->pool->env.release(s->pool->env.owner, s->index, release.want);
+	return 0;
+}
+
+static int on_message(void *owner, struct peer *p, struct msg *m)
+{
+	struct worker_slot *s = owner;
+
+	(void)p;
+	switch (m->type) {
+	case MSG_HELLO:
+		return on_hello(s, m);
+	case MSG_READY:
+		return on_ready(s, m);
+	case MSG_CATALOG_ACK:
+		return on_catalog_ack(s, m);
+	case MSG_WANT:
+		return on_want(s, m);
+	case MSG_RELEASE:
+		return on_release(s, m);
+	default:
+		return -EBADMSG;
+	}
+}
+
+static void on_broken(void *owner, struct peer *p, int error)
+{
+	struct worker_slot *s = owner;
+
+	(void)p;
+	s->peer = peer_free(s->peer);
+	/* A closed socket is usually death itself, seen before the reaper; one that was told to end
+	 * may take its time over it. */
+	if (error == -EPIPE && s->pool->stopping)
+		slot_set_state(s, SLOT_STOPPING);
+	else
+		slot_kill(s, error == -EPIPE ? NULL : "its messages are malformed");
+}
+
+static const struct peer_handler worker_handler = {.on_message = on_message,
+						   .on_broken = on_broken};
+
+static int slot_fork(struct worker_slot *s)
+{
+	const struct worker_pool_env *env = &s->pool->env;
+	const char *const argv[] = {env->program,
+				    "--log-level",
+				    log_level_name(env->log_level),
+				    "--log-format",
+				    env->log_json ? "json" : "text",
+				    NULL};
+	int fds[2], r;
+
+	r = msg_socketpair(fds);
+	if (r < 0)
+		return r;
+	r = peer_new(env->base, fds[0], &worker_handler, s, &s->peer);
+	if (r == 0) {
+		r = spawn_child(argv, fds[1], &s->pid);
+		if (r < 0)
+			s->peer = peer_free(s->peer);
+	}
+	close_fd(&fds[1]);
+	return r;
+}
+
+/* A new process on this slot's socket.  0 or -Exxx (the slot is then as it was). */
+static int slot_launch(struct worker_slot *s)
+{
+	int r;
+
+	s->started_us = clock_mono_us();
+	s->acked = 0;
+	r = slot_make_page(s);
+	if (r == 0)
+		r = slot_fork(s);
+	if (r < 0)
+		drop_page(s);
+	else
+		slot_set_state(s, SLOT_STARTING);
+	return r;
+}
+
+/* Kills it if it is late or silent. */
+static void slot_check(struct worker_slot *s, uint64_t now)
+{
+	const struct worker_page *page = s->page;
+	uint64_t sign;
+
+	if (s->state == SLOT_STARTING || s->state == SLOT_SETUP) {
+		if (now - s->started_us > WORKER_HANDSHAKE_US)
+			slot_kill(s, "it did not get ready");
+		return;
+	}
+	if (s->state != SLOT_READY)
+		return;
+	sign = atomic_load_explicit(&page->heartbeat_us, memory_order_relaxed);
+	sign = MAX(sign, s->since_us);
+	if (now > sign && now - sign > CHILD_SILENCE_US)
+		slot_kill(s, "it is silent");
+}
+
+static json_t *slot_report(const struct worker_slot *s)
+{
+	const struct worker_page *page = s->page;
+	uint64_t viewers = 0;
+
+	if (page)
+		viewers = atomic_load_explicit(&page->viewers_open, memory_order_relaxed);
+	return json_pack("{s:i, s:o, s:s, s:I, s:I}", "index", (int)s->index, "pid",
+			 s->pid ? json_integer(s->pid) : json_null(), "state",
+			 state_names[s->state], "viewers", (json_int_t)viewers, "restarts",
+			 (json_int_t)s->restarts);
+}
+
+/* ---------- the pool: who is started when ---------- */
 
 static struct worker_slot *slot_at(const struct worker_pool *pool, unsigned index)
 {
@@ -21,14 +408,14 @@ static void slot_wait(struct worker_slot *s, uint64_t delay_us)
 
 static void slot_start(struct worker_slot *s)
 {
-	int r = worker_slot_start(s);
+	int r = slot_launch(s);
 
 	if (r == 0)
 		return;
 	log_error("cannot start worker %u (%s), trying again in %d ms", s->index, strerror(-r),
 		  RESPAWN_MAX_MS);
 	slot_wait(s, RESPAWN_MAX_MS * 1000ull);
-	worker_slot_find_helper(s);
+	find_helper(s);
 }
 
 /* The brake is for restarts; the first start of all takes no notice of it. */
@@ -67,7 +454,7 @@ static void slot_respawn(struct worker_slot *s)
 	log_warn("worker %u keeps dying, trying again in %llu ms", s->index,
 		 (unsigned long long)delay_us / 1000);
 	slot_wait(s, delay_us);
-	worker_slot_find_helper(s);
+	find_helper(s);
 }
 
 /* The others count its viewers no more, and those it served beside its own need another helper. */
@@ -77,13 +464,13 @@ static void tell_death(struct worker_slot *dead)
 	struct msg_worker_peer_gone gone = {.index = dead->index};
 
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (worker_slot_listens(&pool->slots[i]))
+		if (slot_listens(&pool->slots[i]))
 			peer_send_worker_peer_gone(pool->slots[i].peer, &gone, NULL);
 		if (pool->slots[i].helper != dead)
 			continue;
 		pool->slots[i].helper = NULL;
 		if (pool->slots[i].state != SLOT_READY)
-			worker_slot_find_helper(&pool->slots[i]);
+			find_helper(&pool->slots[i]);
 	}
 }
 
@@ -109,8 +496,8 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		log_death(s, pid, wait_status);
 		s->pid = 0;
 		s->peer = peer_free(s->peer);
-		worker_slot_drop_page(s);
-		worker_slot_set_state(s, SLOT_WAITING);
+		drop_page(s);
+		slot_set_state(s, SLOT_WAITING);
 		pool->env.gone(pool->env.owner, s->index);
 		tell_death(s);
 		if (!pool->stopping)
@@ -162,8 +549,8 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 	for (unsigned i = 0; i < pool->env.count; i++) {
 		struct worker_slot *s = &pool->slots[i];
 
-		worker_slot_kill(s, NULL);
-		worker_slot_drop_page(s);
+		slot_kill(s, NULL);
+		drop_page(s);
 		if (s->respawn_timer)
 			event_free(s->respawn_timer);
 	}
@@ -186,8 +573,8 @@ void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 	take_snapshot(&pool->catalog, &p->catalog_fd, p->catalog_bytes, p->generation);
 	take_snapshot(&pool->tokens, &p->tokens_fd, p->tokens_bytes, p->tokens_generation);
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (worker_slot_listens(&pool->slots[i]))
-			worker_slot_send_snapshots(&pool->slots[i]);
+		if (slot_listens(&pool->slots[i]))
+			send_snapshots(&pool->slots[i]);
 	}
 }
 
@@ -224,7 +611,7 @@ void worker_pool_check(struct worker_pool *pool, bool late)
 	if (pool->stopping || late)
 		return;
 	for (unsigned i = 0; i < pool->env.count; i++)
-		worker_slot_check(&pool->slots[i], now);
+		slot_check(&pool->slots[i], now);
 }
 
 void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
@@ -277,7 +664,7 @@ void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level)
 
 	pool->env.log_level = level;
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (worker_slot_listens(&pool->slots[i]))
+		if (slot_listens(&pool->slots[i]))
 			peer_send_log_level(pool->slots[i].peer, &m, NULL);
 	}
 }
@@ -288,8 +675,8 @@ void worker_pool_set_access_log(struct worker_pool *pool, int fd, bool framed)
 	pool->access_fd = fd;
 	pool->access_framed = framed;
 	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (worker_slot_listens(&pool->slots[i]))
-			worker_slot_send_access_log(&pool->slots[i]);
+		if (slot_listens(&pool->slots[i]))
+			send_access_log(&pool->slots[i]);
 	}
 }
 
@@ -348,7 +735,7 @@ json_t *worker_pool_report(const struct worker_pool *pool)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < pool->env.count; i++)
-		json_array_append_new(list, worker_slot_report(&pool->slots[i]));
+		json_array_append_new(list, slot_report(&pool->slots[i]));
 	return list;
 }
 
@@ -362,12 +749,12 @@ void worker_pool_shutdown(struct worker_pool *pool)
 		if (s->state == SLOT_READY)
 			peer_send_shutdown(s->peer, &(struct msg_shutdown){}, NULL);
 		else
-			worker_slot_kill(s, NULL);
+			slot_kill(s, NULL);
 	}
 }
 
 void worker_pool_kill(struct worker_pool *pool)
 {
 	for (unsigned i = 0; i < pool->env.count; i++)
-		worker_slot_kill(&pool->slots[i], NULL);
+		slot_kill(&pool->slots[i], NULL);
 }
