@@ -4,7 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include "amps-master/util/json_fd.h"
+#include "amps-master/util/json.h"
 #include "amps-master/config/loader.h"
 #include "amps-master/master_state.h"
 #include "amps-master/config/problems.h"

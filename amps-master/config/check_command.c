@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "amps-master/util/json_fd.h"
+#include "amps-master/util/json.h"
 #include "amps-master/config/model.h"
 #include "amps-master/config/option_memory.h"
 

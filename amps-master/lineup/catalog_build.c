@@ -2,7 +2,7 @@
 
 #include "amps-master/lineup/catalog_writer.h"
 #include "amps-master/lineup/cidr.h"
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "common/limits.h"
 
 static void put_proxies(struct catalog_writer *w, const json_t *list, struct catalog_settings *s)

@@ -1,6 +1,6 @@
 #include <stdio.h>
 #include "amps-master/lineup/catalog_writer.h"
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "common/limits.h"
 #include "common/text/text.h"
 

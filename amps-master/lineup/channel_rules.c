@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "amps-master/lineup/options_list.h"
 #include "common/text/text.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/lineup/schedule_report.h"
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "common/shm/catalog.h"
 #include "common/hash.h"
 #include "common/limits.h"

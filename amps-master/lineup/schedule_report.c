@@ -1,6 +1,6 @@
 #include "amps-master/lineup/schedule_report.h"
 
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 
 static const char *state_name(const struct schedule_window *w, int64_t wall_us)
 {

@@ -1,7 +1,7 @@
 #include "amps-master/lineup/tokens_build.h"
 
 #include <string.h>
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "common/clock.h"
 #include "common/text/text.h"
 #include "common/shm/tokens_layout.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/catalog_build.h"
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "amps-master/lineup/lineup.h"
 #include "amps-master/store/state_token.h"
 #include "amps-master/lineup/tokens_build.h"

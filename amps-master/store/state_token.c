@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 
 #define MADE_TOKEN_BYTES 16 /* written as twice as many hexadecimal digits */
 

@@ -1,7 +1,7 @@
 #include "amps-master/store/store_merge.h"
 
 #include <string.h>
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "common/hash.h"
 #include "common/limits.h"
 

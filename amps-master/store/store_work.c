@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "amps-master/util/json_read.h"
+#include "amps-master/util/json.h"
 #include "amps-master/store/store_merge.h"
 
 void store_answer_done(struct store_answer *a)

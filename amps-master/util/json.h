@@ -1,7 +1,9 @@
-/* json_read.h - single values out of the model's trees.  Pure; a NULL or other than object `object`
- * has no keys.  null counts as absent everywhere. */
-#ifndef AMPS_JSON_READ_H
-#define AMPS_JSON_READ_H
+/* json.h - reading values out of the model's trees, and whole trees out of a memfd.
+ *
+ * json_read_*() is pure: an `object` that is NULL or no object has no keys, and null counts as
+ * absent everywhere. */
+#ifndef AMPS_JSON_H
+#define AMPS_JSON_H
 
 #include <jansson.h>
 #include "common/base.h"
@@ -23,5 +25,16 @@ bool json_read_has(const json_t *object, const char *key);
 
 /* Does the array hold this string? */
 bool json_read_lists(const json_t *array, const char *word);
+
+/* jansson's own loading from a descriptor reads byte by byte, one system call each: seconds for a
+ * line-up of ten thousand channels. */
+
+/* The tree in the whole file, wherever its offset stands (which stays).  NULL: not JSON, or no
+ * memory. */
+json_t *json_fd_load(int fd);
+
+/* Replaces the file's content by the tree, compact; the offset is then at its end.
+ * 0, -ENOMEM or -Exxx. */
+must_check int json_fd_save(int fd, const json_t *tree);
 
 #endif
