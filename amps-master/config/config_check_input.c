@@ -99,27 +99,6 @@ json_t *config_check_args(struct check *c, const struct field *f, const struct s
 	return split;
 }
 
-/* Inputs that only libavdevice has: microphones, cameras, screens. */
-static bool refuse_device(struct check *c, const struct spot *at, const char *name)
-{
-	static const char *const devices[] = {
-		"alsa",		"android_camera", "avfoundation", "bktr",   "decklink", "dshow",
-		"fbdev",	"gdigrab",	  "iec61883",	  "jack",   "kmsgrab",	"libcdio",
-		"libdc1394",	"openal",	  "oss",	  "pulse",  "sndio",	"v4l2",
-		"video4linux2", "vfwcap",	  "x11grab",	  "xcbgrab"};
-
-	for (size_t i = 0; i < array_size(devices); i++) {
-		if (strcmp(name, devices[i]) != 0)
-			continue;
-		check_error(c, at,
-			    "the device '%s' is not read in process; use custom_ffmpeg: \"ffmpeg "
-			    "-f %s -i {source} -c:v libx264 -c:a aac -f mpegts pipe:1\"",
-			    name, name);
-		return true;
-	}
-	return false;
-}
-
 /* A remote playlist that may name files could read any file of ours. */
 static void check_whitelist(struct check *c, const struct spot *options, const char *source)
 {
@@ -138,21 +117,6 @@ static void check_whitelist(struct check *c, const struct spot *options, const c
 		list += strspn(list, ", ");
 	}
 	check_leave(c, &at);
-}
-
-static bool refuse_devices(struct check *c, const struct spot *options)
-{
-	static const char *const keys[] = {"f", "format"};
-	bool refused = false;
-
-	for (size_t i = 0; i < array_size(keys); i++) {
-		struct spot at = check_enter_key(c, options->value, keys[i]);
-
-		if (json_is_string(at.value))
-			refused |= refuse_device(c, &at, json_string_value(at.value));
-		check_leave(c, &at);
-	}
-	return refused;
 }
 
 static void ask(struct check *c, const struct spot *at, const char *source, json_t *options,
@@ -174,19 +138,12 @@ static void check_options(struct check *c, const struct spot *at, const json_t *
 			  const char *source)
 {
 	check_whitelist(c, at, source);
-	if (!refuse_devices(c, at) && c->asks != NULL && c->path.data != NULL)
+	if (c->asks != NULL && c->path.data != NULL)
 		ask(c, at, source, options_list(read), NULL);
 }
 
 static void check_args(struct check *c, const struct spot *at, json_t *read, const char *source)
 {
-	for (size_t i = 0; i + 1 < json_array_size(read); i++) {
-		const char *word = json_string_value(json_array_get(read, i));
-
-		if (word != NULL && strcmp(word, "-f") == 0 &&
-		    refuse_device(c, at, json_string_value(json_array_get(read, i + 1))))
-			return;
-	}
 	if (c->asks != NULL && c->path.data != NULL)
 		ask(c, at, source, NULL, json_incref(read));
 }

@@ -18,9 +18,6 @@ json_t *config_check_hwaccel(struct check *c, const struct field *f, const struc
 /* The profile as written; NULL: there is none of that name (the built-in `copy` is not written). */
 const json_t *config_check_profile_find(const struct check *c, const char *name);
 
-/* Does it name codecs, and all of them `copy`? */
-bool config_check_profile_is_copy(const json_t *profile);
-
 /* Reports the name at `at`[ffmpeg_profile] if it is unknown. */
 void config_check_profile_name(struct check *c, const struct spot *at,
 			       enum problem_severity severity);

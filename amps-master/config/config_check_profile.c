@@ -105,22 +105,6 @@ const json_t *config_check_profile_find(const struct check *c, const char *name)
 	return json_object_get(c->profiles, name);
 }
 
-bool config_check_profile_is_copy(const json_t *profile)
-{
-	static const char *const keys[] = {"vcodec", "acodec", "c",	  "codec",
-					   "c:v",    "c:a",    "codec:v", "codec:a"};
-	bool named = false;
-
-	for (size_t i = 0; i < array_size(keys); i++) {
-		const char *codec = json_string_value(json_object_get(profile, keys[i]));
-
-		if (codec != NULL && strcmp(codec, "copy") != 0)
-			return false;
-		named = named || codec != NULL;
-	}
-	return named;
-}
-
 void config_check_profile_name(struct check *c, const struct spot *at,
 			       enum problem_severity severity)
 {

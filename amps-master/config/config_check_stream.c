@@ -100,8 +100,7 @@ static void check_lavfi_copy(struct check *c, const struct spot *owner, const ch
 	const json_t *definition = config_check_profile_find(c, profile);
 	struct spot at;
 
-	if (definition != NULL ? !config_check_profile_is_copy(definition)
-			       : strcmp(profile, "copy") != 0)
+	if (definition != NULL ? !channel_profile_copies(definition) : strcmp(profile, "copy") != 0)
 		return;
 	at = check_enter_key(c, owner->value, "ffmpeg_profile");
 	check_error(c, &at,

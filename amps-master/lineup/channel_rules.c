@@ -210,81 +210,48 @@ bool channel_unavailable(const json_t *entry, const json_t *profile, char *text,
 	return true;
 }
 
-/* Keys of a profile that are ours or our segmenter's: no option of a codec or muxer. */
+/* Is the key no option of a codec? */
 static bool key_is_amps(const char *key)
 {
-	static const char *const keys[] = {"output_format", "ll_hls",	   "audio_only", "hwaccel",
-					   "seg_duration",  "window_size", "format",	 "f",
-					   "movflags"};
-
-	if (strncmp(key, "hls_", 4) == 0)
-		return true;
-	for (size_t i = 0; i < array_size(keys); i++)
-		if (strcmp(keys[i], key) == 0)
-			return true;
-	return false;
+	return (options_list_key(key) & (KEY_OWN | KEY_FORM)) != 0;
 }
 
-#define COPIES_VIDEO 1u
-#define COPIES_AUDIO 2u
-
-/* Which kinds of stream a codec key speaks of; false if it is no codec key. */
-static bool key_is_codec(const char *key, unsigned *ret_kinds)
+bool channel_profile_copies(const json_t *profile)
 {
-	static const struct {
-		const char *key;
-		unsigned kinds;
-	} codecs[] = {
-		{"c", COPIES_VIDEO | COPIES_AUDIO},
-		{"codec", COPIES_VIDEO | COPIES_AUDIO},
-		{"vcodec", COPIES_VIDEO},
-		{"c:v", COPIES_VIDEO},
-		{"codec:v", COPIES_VIDEO},
-		{"acodec", COPIES_AUDIO},
-		{"c:a", COPIES_AUDIO},
-		{"codec:a", COPIES_AUDIO},
-		{"scodec", 0},
-		{"c:s", 0},
-		{"codec:s", 0},
-		{"dcodec", 0},
-		{"c:d", 0},
-		{"codec:d", 0},
-	};
+	bool named = false;
+	const char *key;
+	json_t *value;
 
-	for (size_t i = 0; i < array_size(codecs); i++)
-		if (strcmp(codecs[i].key, key) == 0) {
-			*ret_kinds = codecs[i].kinds;
-			return true;
-		}
-	return false;
+	json_object_foreach ((json_t *)profile, key, value) {
+		if ((options_list_key(key) & (KEY_VIDEO | KEY_AUDIO)) == 0 ||
+		    !json_is_string(value))
+			continue;
+		if (!text_is(value, "copy"))
+			return false;
+		named = true;
+	}
+	return named;
 }
 
 bool channel_profile_plain(const json_t *profile, bool audio_only)
 {
-	unsigned copied = 0, kinds;
+	unsigned copied = 0;
 	const char *key;
 	json_t *value;
 
 	if (audio_only)
 		return false;
 	json_object_foreach ((json_t *)profile, key, value) {
+		unsigned flags = options_list_key(key);
+
 		if (key_is_amps(key))
 			continue;
-		if (!key_is_codec(key, &kinds) || !text_is(value, "copy"))
+		if ((flags & KEY_CODEC) == 0 || !text_is(value, "copy"))
 			return false;
-		copied |= kinds;
+		copied |= flags;
 	}
 	/* a kind that is not named would be encoded by default */
-	return copied == (COPIES_VIDEO | COPIES_AUDIO);
-}
-
-static const char *option_name(const char *key)
-{
-	if (strcmp(key, "video_bitrate") == 0)
-		return "b:v";
-	if (strcmp(key, "audio_bitrate") == 0)
-		return "b:a";
-	return key;
+	return (copied & KEY_VIDEO) && (copied & KEY_AUDIO);
 }
 
 json_t *channel_profile_options(const json_t *profile, bool audio_only)
@@ -296,7 +263,7 @@ json_t *channel_profile_options(const json_t *profile, bool audio_only)
 
 	json_object_foreach ((json_t *)profile, key, value) {
 		if (!failed && !key_is_amps(key))
-			failed = json_object_set(kept, option_name(key), value) < 0;
+			failed = json_object_set(kept, key, value) < 0;
 	}
 	if (!failed && audio_only && json_object_get(kept, "vn") == NULL)
 		failed = json_object_set_new(kept, "vn", json_null()) < 0;

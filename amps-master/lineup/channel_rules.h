@@ -48,6 +48,9 @@ bool channel_source_wrong(const char *source, char *text, size_t cap);
  * error body in `text`.  Returns false when it can. */
 bool channel_unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap);
 
+/* Does the profile name codecs, and all of them `copy`? */
+bool channel_profile_copies(const json_t *profile);
+
 /* Does the profile hand the source on as it is? */
 bool channel_profile_plain(const json_t *profile, bool audio_only);
 

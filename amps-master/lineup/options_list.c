@@ -29,29 +29,66 @@ json_t *options_list_value(const json_t *value)
 	}
 }
 
-/* Keys of a profile that are ours, not ffmpeg's. */
-static bool is_own(const char *name)
+/* Every key that is not simply an option of ffmpeg's under its own name. */
+static const struct key {
+	const char *name;
+	unsigned flags;
+	const char *ffmpeg; /* its name there, NULL = the same */
+} keys[] = {
+	{"output_format", KEY_OWN, NULL},
+	{"ll_hls", KEY_OWN, NULL},
+	{"audio_only", KEY_OWN, NULL},
+	{"hwaccel", KEY_FORM, NULL},
+	{"format", KEY_FORM, NULL},
+	{"f", KEY_FORM, NULL},
+	{"movflags", KEY_FORM, NULL},
+	{"seg_duration", KEY_FORM, NULL},
+	{"window_size", KEY_FORM, NULL},
+	{"c", KEY_CODEC | KEY_VIDEO | KEY_AUDIO, NULL},
+	{"codec", KEY_CODEC | KEY_VIDEO | KEY_AUDIO, NULL},
+	{"vcodec", KEY_CODEC | KEY_VIDEO, NULL},
+	{"c:v", KEY_CODEC | KEY_VIDEO, NULL},
+	{"codec:v", KEY_CODEC | KEY_VIDEO, NULL},
+	{"acodec", KEY_CODEC | KEY_AUDIO, NULL},
+	{"c:a", KEY_CODEC | KEY_AUDIO, NULL},
+	{"codec:a", KEY_CODEC | KEY_AUDIO, NULL},
+	{"scodec", KEY_CODEC, NULL},
+	{"c:s", KEY_CODEC, NULL},
+	{"codec:s", KEY_CODEC, NULL},
+	{"dcodec", KEY_CODEC, NULL},
+	{"c:d", KEY_CODEC, NULL},
+	{"codec:d", KEY_CODEC, NULL},
+	/* names of ffmpeg-python's */
+	{"video_bitrate", 0, "b:v"},
+	{"audio_bitrate", 0, "b:a"},
+};
+
+static const struct key *find_key(const char *name)
 {
-	return strcmp(name, "output_format") == 0 || strcmp(name, "ll_hls") == 0 ||
-	       strcmp(name, "audio_only") == 0;
+	for (size_t i = 0; i < array_size(keys); i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	return NULL;
 }
 
-/* ffmpeg-python had names of its own for two options. */
-static const char *ffmpeg_name(const char *name)
+unsigned options_list_key(const char *name)
 {
-	if (strcmp(name, "video_bitrate") == 0)
-		return "b:v";
-	return strcmp(name, "audio_bitrate") == 0 ? "b:a" : name;
+	const struct key *key = find_key(name);
+
+	if (key != NULL)
+		return key->flags;
+	return strncmp(name, "hls_", 4) == 0 ? KEY_FORM : 0;
 }
 
 static int append_option(json_t *list, const char *name, const json_t *value)
 {
+	const struct key *key = find_key(name);
 	json_t *text = json_is_null(value) ? json_null() : options_list_value(value);
 	json_t *pair;
 
 	if (text == NULL)
 		return 0;
-	pair = json_pack("[so]", ffmpeg_name(name), text);
+	pair = json_pack("[so]", key != NULL && key->ffmpeg != NULL ? key->ffmpeg : name, text);
 	return pair == NULL || json_array_append_new(list, pair) < 0 ? -ENOMEM : 0;
 }
 
@@ -80,7 +117,7 @@ json_t *options_list(const json_t *mapping)
 	if (list == NULL)
 		return NULL;
 	json_object_foreach ((json_t *)mapping, name, value) {
-		if (!is_own(name) && append_each(list, name, value) < 0) {
+		if ((options_list_key(name) & KEY_OWN) == 0 && append_each(list, name, value) < 0) {
 			json_decref(list);
 			return NULL;
 		}

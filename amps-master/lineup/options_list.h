@@ -8,12 +8,19 @@
 #include <jansson.h>
 #include "common/base.h"
 
+/* What a key of a profile means beside an option of ffmpeg's. */
+#define KEY_OWN	  1u /* Amps' alone, never an option */
+#define KEY_FORM  2u /* of the output's form or its hardware: no option of a codec */
+#define KEY_CODEC 4u /* names a codec; KEY_VIDEO, KEY_AUDIO: for which streams */
+#define KEY_VIDEO 8u
+#define KEY_AUDIO 16u
+unsigned options_list_key(const char *name);
+
 /* [["vcodec","copy"],["vn",null],["map","0:v"],["map","0:a"],["r","25"],["loop","1"]] from
  * {"vcodec":"copy","vn":null,"map":["0:v","0:a"],"r":25,"loop":true}, in the mapping's order.
- * Left out are the keys that are ours (output_format, ll_hls, audio_only) and values that no option
- * can have (mappings, so `hwaccel` too; lists in lists).  ffmpeg-python's names video_bitrate and
- * audio_bitrate become b:v and b:a.  A NULL or other than
- * object mapping gives [].  The list is the caller's; NULL when there is no memory. */
+ * Left out are Amps' own keys (KEY_OWN) and values that no option can have (mappings, lists in
+ * lists).  ffmpeg-python's names video_bitrate and audio_bitrate become b:v and b:a.  A NULL or
+ * other than object mapping gives [].  The list is the caller's; NULL when there is no memory. */
 json_t *options_list(const json_t *mapping);
 
 /* A scalar as an option's text: "25", "0.5", "true" becomes "1".  The caller's; NULL for a value
