@@ -312,8 +312,6 @@ static int make_children(struct master *m)
 					     .listen_fds = m->listeners.fds,
 					     .count = m->settings.workers,
 					     .chantab_fd = m->chantab_fd,
-					     .epoch_wall_us = m->epoch_wall_us,
-					     .epoch_mono_us = m->epoch_mono_us,
 					     .log_level = m->settings.log_level,
 					     .log_json = m->settings.log_json,
 					     .brake = &m->brake,
@@ -451,7 +449,6 @@ int master_start(struct master *m)
 	int r;
 
 	m->epoch_mono_us = clock_mono_us();
-	m->epoch_wall_us = clock_wall_us();
 	r = start(m);
 	if (r < 0) {
 		if (m->text[0] && !m->interrupted && log_is_json())

@@ -42,7 +42,6 @@ struct master {
 	uint64_t tick_us;	   /* of the last tick */
 	uint64_t patient_until_us; /* our own loop was late: silence proves nothing */
 
-	int64_t epoch_wall_us;
 	uint64_t epoch_mono_us;
 	int chantab_fd;
 	void *chantab;

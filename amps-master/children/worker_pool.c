@@ -170,9 +170,7 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 	struct msg_worker_setup setup = {.index = s->index,
 					 .worker_count = env->count,
 					 .page_bytes = WORKER_PAGE_BYTES,
-					 .table_bytes = CHANTAB_BYTES,
-					 .epoch_wall_us = env->epoch_wall_us,
-					 .epoch_mono_us = env->epoch_mono_us};
+					 .table_bytes = CHANTAB_BYTES};
 	const int fds[3] = {env->listen_fds[s->index], s->page_fd, env->chantab_fd};
 	struct msg_hello hello;
 

@@ -28,8 +28,6 @@ struct worker_pool_env {
 	const int *listen_fds; /* [count]; borrowed */
 	unsigned count;
 	int chantab_fd; /* borrowed */
-	int64_t epoch_wall_us;
-	uint64_t epoch_mono_us;
 	enum log_level log_level;
 	bool log_json;
 	struct fork_brake *brake; /* shared with the nursery */

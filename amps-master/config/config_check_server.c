@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "amps-master/lineup/cidr.h"
+#include "amps-master/lineup/defaults.h"
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
 #include "common/log/log.h"
@@ -116,7 +117,7 @@ static const struct field server_fields[] = {
 	FIELD("port", value_int, .max = PORT_MAX, .fallback = "5000"),
 	FIELD("workers", read_workers, .max = WORKERS_MAX, .fallback = "0"),
 	FIELD("user", read_user, .flags = FIELD_FILLED, .max = 63, .fallback = "null"),
-	FIELD("rtsp_port", value_int, .max = PORT_MAX, .fallback = "8554"),
+	FIELD("rtsp_port", value_int, .max = PORT_MAX, .fallback = DEFAULT_TEXT(DEFAULT_RTSP_PORT)),
 	FIELD("public_url", value_web_url, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("trusted_proxies", value_list, .flags = FIELD_SINGLE, .item = &proxy,
 	      .max = TRUSTED_PROXIES_MAX, .fallback = "[]"),
@@ -227,13 +228,18 @@ const struct section config_check_auth = {FIELDS(auth_fields), .finish = finish_
 
 static const char *const slow_viewer[] = {"skip", "drop", NULL};
 static const struct field streaming_fields[] = {
-	FIELD("idle_timeout", value_seconds, .max = SECONDS_MAX, .fallback = "30.0"),
-	FIELD("start_timeout", value_seconds, .min = .1, .max = 3600, .fallback = "15.0"),
-	FIELD("stall_timeout", value_seconds, .min = .1, .max = 3600, .fallback = "2.0"),
+	FIELD("idle_timeout", value_seconds, .max = SECONDS_MAX,
+	      .fallback = DEFAULT_TEXT(DEFAULT_IDLE_TIMEOUT_S) ".0"),
+	FIELD("start_timeout", value_seconds, .min = .1, .max = 3600,
+	      .fallback = DEFAULT_TEXT(DEFAULT_START_TIMEOUT_S) ".0"),
+	FIELD("stall_timeout", value_seconds, .min = .1, .max = 3600,
+	      .fallback = DEFAULT_TEXT(DEFAULT_STALL_TIMEOUT_S) ".0"),
 	FIELD("allow_private", value_bool, .fallback = "false"),
-	FIELD("ring_seconds", value_int, .min = 1, .max = 600, .fallback = "10"),
-	FIELD("max_overlap", value_int, .max = OVERLAP_MAX, .fallback = "64"),
-	FIELD("join_ms", value_int, .max = JOIN_MS_MAX, .fallback = "500"),
+	FIELD("ring_seconds", value_int, .min = 1, .max = 600,
+	      .fallback = DEFAULT_TEXT(DEFAULT_RING_SECONDS)),
+	FIELD("max_overlap", value_int, .max = OVERLAP_MAX,
+	      .fallback = DEFAULT_TEXT(DEFAULT_MAX_OVERLAP)),
+	FIELD("join_ms", value_int, .max = JOIN_MS_MAX, .fallback = DEFAULT_TEXT(DEFAULT_JOIN_MS)),
 	FIELD("slow_viewer", value_choice, .choices = slow_viewer, .fallback = "\"skip\""),
 };
 const struct section config_check_streaming = {FIELDS(streaming_fields)};
@@ -242,7 +248,8 @@ static const char *const segment_types[] = {"auto", "ts", "cmaf", "mpegts=ts", "
 static const struct field hls_fields[] = {
 	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
 	FIELD("part_ms", value_int, .min = 50, .max = 5000, .fallback = "250"),
-	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600, .fallback = "30.0"),
+	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600,
+	      .fallback = DEFAULT_TEXT(DEFAULT_IDLE_TIMEOUT_S) ".0"),
 	FIELD("dvr_seconds", value_seconds, .max = SECONDS_MAX, .fallback = "0.0"),
 	FIELD("segment_type", value_choice, .choices = segment_types, .fallback = "\"auto\""),
 };
@@ -250,7 +257,8 @@ const struct section config_check_hls = {FIELDS(hls_fields)};
 
 static const struct field dash_fields[] = {
 	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
-	FIELD("window_seconds", value_seconds, .min = 1, .max = SECONDS_MAX, .fallback = "30.0"),
+	FIELD("window_seconds", value_seconds, .min = 1, .max = SECONDS_MAX,
+	      .fallback = DEFAULT_TEXT(DEFAULT_IDLE_TIMEOUT_S) ".0"),
 };
 const struct section config_check_dash = {FIELDS(dash_fields)};
 

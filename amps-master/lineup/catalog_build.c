@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/cidr.h"
+#include "amps-master/lineup/defaults.h"
 #include "amps-master/util/json.h"
 #include "common/hash.h"
 #include "common/limits.h"
@@ -274,10 +275,12 @@ static void put_settings(struct writer *w, const json_t *settings, struct catalo
 	*s = (struct catalog_settings){
 		.flags = settings_flags(settings),
 		.max_viewers = json_read_u32(server, "max_viewers", 0),
-		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout", 15000),
-		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout", 30000),
-		.join_ms = json_read_u32(streaming, "join_ms", 500),
-		.rtsp_port = (uint16_t)json_read_u32(server, "rtsp_port", 8554),
+		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout",
+							 1000 * DEFAULT_START_TIMEOUT_S),
+		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout",
+							1000 * DEFAULT_IDLE_TIMEOUT_S),
+		.join_ms = json_read_u32(streaming, "join_ms", DEFAULT_JOIN_MS),
+		.rtsp_port = (uint16_t)json_read_u32(server, "rtsp_port", DEFAULT_RTSP_PORT),
 	};
 	w->hash = hash_bytes(w->hash, s, sizeof(*s));
 	s->public_url_at = put_text(w, json_read_text(server, "public_url", scratch));

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "amps-master/lineup/defaults.h"
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/lineup/schedule_report.h"
 #include "amps-master/util/json.h"
@@ -79,7 +80,8 @@ static json_t *args_list(const json_t *args)
 	return list;
 }
 
-static json_t *spec_object(const json_t *settings, uint32_t channel, const json_t *entry)
+static json_t *spec_object(const struct lineup_settings *s, const json_t *settings,
+			   uint32_t channel, const json_t *entry)
 {
 	const json_t *streaming = json_object_get(settings, "streaming");
 	const json_t *limits = json_object_get(settings, "limits");
@@ -90,13 +92,12 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 			 "source", source != NULL ? source : "", "input_options",
 			 options_list(json_object_get(entry, "input_options")), "input_args",
 			 args_list(json_object_get(entry, "input_args")), "stall_timeout_ms",
-			 (json_int_t)json_read_seconds_ms(streaming, "stall_timeout", 2000),
-			 "start_timeout_ms",
-			 (json_int_t)json_read_seconds_ms(streaming, "start_timeout", 15000),
-			 "ring_seconds", (json_int_t)json_read_u32(streaming, "ring_seconds", 10),
+			 (json_int_t)s->stall_timeout_ms, "start_timeout_ms",
+			 (json_int_t)s->start_timeout_ms, "ring_seconds",
+			 (json_int_t)json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
 			 "allow_private", json_read_bool(streaming, "allow_private", false), "nice",
 			 json_integer_value(json_object_get(limits, "nice")), "memory_mb",
-			 (json_int_t)json_read_u32(limits, "memory_mb", 0));
+			 (json_int_t)s->memory_mb);
 }
 
 /* The spec without the name decides the hash: a new name restarts nothing. */
@@ -105,7 +106,7 @@ static int tuner_spec(struct lineup *l, struct lineup_tuner *t, const json_t *se
 {
 	char scratch[32];
 	const char *name = json_read_text(entry, "name", scratch);
-	json_t *spec = spec_object(settings, t->channel, entry);
+	json_t *spec = spec_object(&l->settings, settings, t->channel, entry);
 	json_t *name_value = json_string(name != NULL ? name : "");
 	_cleanup_(freep) char *text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 	_cleanup_(freep) char *quoted = json_dumps(name_value, SPEC_FLAGS);
@@ -271,10 +272,13 @@ int lineup_build(const json_t *settings, const struct channel_entry *const *entr
 	if (l == NULL)
 		return -ENOMEM;
 	l->settings = (struct lineup_settings){
-		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout", 30000),
-		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout", 15000),
-		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout", 2000),
-		.max_overlap = json_read_u32(streaming, "max_overlap", 64),
+		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout",
+							1000 * DEFAULT_IDLE_TIMEOUT_S),
+		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout",
+							 1000 * DEFAULT_START_TIMEOUT_S),
+		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout",
+							 1000 * DEFAULT_STALL_TIMEOUT_S),
+		.max_overlap = json_read_u32(streaming, "max_overlap", DEFAULT_MAX_OVERLAP),
 		.memory_mb = json_read_u32(json_object_get(settings, "limits"), "memory_mb", 0),
 	};
 	l->schedule = json_array();

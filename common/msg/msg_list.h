@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 9u
+#define MSG_PROTOCOL 10u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -82,9 +82,7 @@
 	F(u32, index)                                                                              \
 	F(u32, worker_count)                                                                       \
 	F(u64, page_bytes)                                                                         \
-	F(u64, table_bytes)                                                                        \
-	F(i64, epoch_wall_us) /* the server's time base, fixed when the master started */          \
-	F(u64, epoch_mono_us)
+	F(u64, table_bytes)
 #define MSG_WORKER_PEER_FIELDS(F)                                                                  \
 	F(u32, index)                                                                              \
 	F(u64, page_bytes)

@@ -1,0 +1,18 @@
+/* defaults.h - defaults of settings that both the check of a configuration and the line-up need:
+ * the one fills them in, the other reads settings that an older version stored without them. */
+#ifndef AMPS_DEFAULTS_H
+#define AMPS_DEFAULTS_H
+
+#define DEFAULT_IDLE_TIMEOUT_S	30
+#define DEFAULT_START_TIMEOUT_S 15
+#define DEFAULT_STALL_TIMEOUT_S 2
+#define DEFAULT_RING_SECONDS	10
+#define DEFAULT_MAX_OVERLAP	64
+#define DEFAULT_JOIN_MS		500
+#define DEFAULT_RTSP_PORT	8554
+
+/* One of them as JSON. */
+#define DEFAULT_TEXT_(number) #number
+#define DEFAULT_TEXT(number)  DEFAULT_TEXT_(number)
+
+#endif
