@@ -24,7 +24,12 @@
 
 struct context;
 
-/* What a viewer asked for: an output, and how to join it. */
+/* Parameters of /stream that concern the viewer alone, not the output that it shares. */
+struct viewer_options {
+	uint32_t join_ms; /* least age of the access point that it starts at */
+};
+
+/* What a viewer asked for: an output, and how it is to be served. */
 struct stream_params {
 	uint32_t channel;
 	enum form form;
@@ -32,7 +37,7 @@ struct stream_params {
 	uint64_t address; /* of the client, as the master counts such tuners; else 0 */
 	bool limited;	  /* the token is an entry of auth.tokens */
 	uint64_t token;	  /* worker_page_token(), 0 = no token */
-	uint32_t join_ms;
+	struct viewer_options options;
 	char variant[VARIANT_NAME_MAX + 1];
 };
 

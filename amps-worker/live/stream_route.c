@@ -13,7 +13,7 @@ struct asked {
 	const struct catalog_variant *variant; /* NULL = the channel's own profile */
 	bool ts;			       /* MPEG-TS was asked for by name */
 	bool own;			       /* from a tuner of its own */
-	uint32_t join_ms;
+	struct viewer_options options;
 };
 
 /* The channel of the path, or NULL and an answer. */
@@ -143,14 +143,14 @@ static bool read_join(const struct request *q, struct asked *a, struct reply *r)
 	int found = http_query(q->http, "join_ms", text, sizeof(text));
 
 	if (found == 0) {
-		a->join_ms = catalog_settings(q->facts->catalog)->join_ms;
+		a->options.join_ms = catalog_settings(q->facts->catalog)->join_ms;
 		return true;
 	}
 	if (found < 0 || text_parse_u64(text, JOIN_MS_MAX, &value) < 0) {
 		reply_error(r, 400, 0, "join_ms is no number from 0 to %d", JOIN_MS_MAX);
 		return false;
 	}
-	a->join_ms = (uint32_t)value;
+	a->options.join_ms = (uint32_t)value;
 	return true;
 }
 
@@ -201,7 +201,7 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 		.own = a->own,
 		.address = a->own ? address_name(q) : 0,
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
-		.join_ms = a->join_ms,
+		.options = a->options,
 		.token = token_name(q->token),
 	};
 	text_copy(p->variant, sizeof(p->variant), name ? name : "");

@@ -397,7 +397,7 @@ static struct viewer *viewer_new(struct viewers *all, struct conn *c, const stru
 		return NULL;
 	v->stream = (struct stream){.ops = &viewer_ops, .conn = c};
 	v->all = all;
-	v->join_ms = p->join_ms;
+	v->options = p->options;
 	if (pending_add(v, head->data, head->len)) {
 		v->head_left = v->pending_len;
 		v->output = output_use(all->outputs, p);
@@ -413,7 +413,7 @@ static struct viewer *viewer_new(struct viewers *all, struct conn *c, const stru
 /* Starts one that waits, if the ring has a random access point; else it waits on. */
 static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring *r)
 {
-	uint64_t age = v->join_ms * 1000ull;
+	uint64_t age = v->options.join_ms * 1000ull;
 	struct ring_rap rap;
 
 	if (!v->output->live)

@@ -122,7 +122,7 @@ Test(route, turns_a_stream_into_a_wish)
 	route_dispatch(worker_routes, &http, &f->facts, &r);
 	cr_expect_eq(r.kind, REPLY_STREAM);
 	cr_expect_eq(r.stream->channel, 1);
-	cr_expect_eq(r.stream->join_ms, 70);
+	cr_expect_eq(r.stream->options.join_ms, 70);
 	cr_expect_eq(r.stream->form, FORM_TS);
 	cr_expect_str_eq(r.stream->variant, "HD+");
 	cr_expect(r.media);
@@ -130,7 +130,7 @@ Test(route, turns_a_stream_into_a_wish)
 	cr_assert(fixture_request("GET /stream/1 HTTP/1.0\r\n\r\n", &http));
 	reply_init(&r);
 	route_dispatch(worker_routes, &http, &f->facts, &r);
-	cr_expect_eq(r.stream->join_ms, 500);
+	cr_expect_eq(r.stream->options.join_ms, 500);
 	cr_expect_str_eq(r.stream->variant, "");
 	cr_expect_not(r.stream->own);
 	reply_done(&r);
