@@ -117,7 +117,7 @@ static const struct field server_fields[] = {
 	FIELD("port", value_int, .max = PORT_MAX, .fallback = "5000"),
 	FIELD("workers", read_workers, .max = WORKERS_MAX, .fallback = "0"),
 	FIELD("user", read_user, .flags = FIELD_FILLED, .max = 63, .fallback = "null"),
-	FIELD("rtsp_port", value_int, .max = PORT_MAX, .fallback = DEFAULT_TEXT(DEFAULT_RTSP_PORT)),
+	FIELD("rtsp_port", value_int, .max = PORT_MAX, .fallback = "8554"),
 	FIELD("public_url", value_web_url, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("trusted_proxies", value_list, .flags = FIELD_SINGLE, .item = &proxy,
 	      .max = TRUSTED_PROXIES_MAX, .fallback = "[]"),
@@ -239,7 +239,7 @@ static const struct field streaming_fields[] = {
 	      .fallback = DEFAULT_TEXT(DEFAULT_RING_SECONDS)),
 	FIELD("max_overlap", value_int, .max = OVERLAP_MAX,
 	      .fallback = DEFAULT_TEXT(DEFAULT_MAX_OVERLAP)),
-	FIELD("join_ms", value_int, .max = JOIN_MS_MAX, .fallback = DEFAULT_TEXT(DEFAULT_JOIN_MS)),
+	FIELD("join_ms", value_int, .max = JOIN_MS_MAX, .fallback = "500"),
 	FIELD("slow_viewer", value_choice, .choices = slow_viewer, .fallback = "\"skip\""),
 };
 const struct section config_check_streaming = {FIELDS(streaming_fields)};
@@ -248,8 +248,7 @@ static const char *const segment_types[] = {"auto", "ts", "cmaf", "mpegts=ts", "
 static const struct field hls_fields[] = {
 	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
 	FIELD("part_ms", value_int, .min = 50, .max = 5000, .fallback = "250"),
-	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600,
-	      .fallback = DEFAULT_TEXT(DEFAULT_IDLE_TIMEOUT_S) ".0"),
+	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600, .fallback = "30.0"),
 	FIELD("dvr_seconds", value_seconds, .max = SECONDS_MAX, .fallback = "0.0"),
 	FIELD("segment_type", value_choice, .choices = segment_types, .fallback = "\"auto\""),
 };
@@ -257,8 +256,7 @@ const struct section config_check_hls = {FIELDS(hls_fields)};
 
 static const struct field dash_fields[] = {
 	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
-	FIELD("window_seconds", value_seconds, .min = 1, .max = SECONDS_MAX,
-	      .fallback = DEFAULT_TEXT(DEFAULT_IDLE_TIMEOUT_S) ".0"),
+	FIELD("window_seconds", value_seconds, .min = 1, .max = SECONDS_MAX, .fallback = "30.0"),
 };
 const struct section config_check_dash = {FIELDS(dash_fields)};
 

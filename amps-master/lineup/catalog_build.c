@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/cidr.h"
-#include "amps-master/lineup/defaults.h"
 #include "amps-master/util/json.h"
 #include "common/hash.h"
 #include "common/limits.h"
@@ -255,8 +254,6 @@ static uint32_t settings_flags(const json_t *settings)
 	const char *slow = json_read_text(streaming, "slow_viewer", scratch);
 	uint32_t flags = 0;
 
-	if (json_read_bool(json_object_get(settings, "auth"), "enabled", true))
-		flags |= SETTING_AUTH_ENABLED;
 	if (trust == NULL || json_is_null(trust) || json_read_lists(trust, "query"))
 		flags |= SETTING_REGION_QUERY;
 	if (trust == NULL || json_is_null(trust) || json_read_lists(trust, "headers"))
@@ -266,21 +263,20 @@ static uint32_t settings_flags(const json_t *settings)
 	return flags;
 }
 
+/* What the types of CATALOG_SETTINGS stand for; the check has filled in every key. */
+#define READ_u32(section, key)	json_read_u32(json_object_get(settings, section), key, 0)
+#define READ_ms(section, key)	json_read_seconds_ms(json_object_get(settings, section), key, 0)
+#define READ_bool(section, key) json_read_bool(json_object_get(settings, section), key, false)
+
 static void put_settings(struct writer *w, const json_t *settings, struct catalog_settings *s)
 {
 	const json_t *server = json_object_get(settings, "server");
-	const json_t *streaming = json_object_get(settings, "streaming");
 	char scratch[32];
 
-	*s = (struct catalog_settings){
-		.flags = settings_flags(settings),
-		.max_viewers = json_read_u32(server, "max_viewers", 0),
-		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout",
-							 1000 * DEFAULT_START_TIMEOUT_S),
-		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout",
-							1000 * DEFAULT_IDLE_TIMEOUT_S),
-		.join_ms = json_read_u32(streaming, "join_ms", DEFAULT_JOIN_MS),
-		.rtsp_port = (uint16_t)json_read_u32(server, "rtsp_port", DEFAULT_RTSP_PORT),
+	*s = (struct catalog_settings){.flags = settings_flags(settings),
+#define S(type, field, section, key) .field = READ_##type(section, key),
+				       CATALOG_SETTINGS(S)
+#undef S
 	};
 	w->hash = hash_bytes(w->hash, s, sizeof(*s));
 	s->public_url_at = put_text(w, json_read_text(server, "public_url", scratch));
@@ -330,12 +326,11 @@ static int finish(struct buf *out, struct catalog_header *header, const struct f
 }
 
 int catalog_build(const json_t *settings, const struct channel_entry *const *entries, size_t count,
-		  uint64_t generation, int64_t made_wall_us, struct buf *out)
+		  uint64_t generation, struct buf *out)
 {
 	struct writer w = {.out = out, .hash = HASH_START};
 	struct catalog_header header = {
 		.generation = generation,
-		.made_wall_us = made_wall_us,
 		.channel_count = (uint32_t)count,
 	};
 	struct catalog_settings s;

@@ -11,7 +11,6 @@
 /* Entries in id order, all of them on air; `settings` as for lineup_build().  Fills the empty
  * `out`. 0, -ENOMEM, or -E2BIG (more than CHANNELS_MAX channels or CATALOG_BYTES_MAX bytes). */
 must_check int catalog_build(const json_t *settings, const struct channel_entry *const *entries,
-			     size_t count, uint64_t generation, int64_t made_wall_us,
-			     struct buf *out);
+			     size_t count, uint64_t generation, struct buf *out);
 
 #endif

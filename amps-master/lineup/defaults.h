@@ -8,8 +8,6 @@
 #define DEFAULT_STALL_TIMEOUT_S 2
 #define DEFAULT_RING_SECONDS	10
 #define DEFAULT_MAX_OVERLAP	64
-#define DEFAULT_JOIN_MS		500
-#define DEFAULT_RTSP_PORT	8554
 
 /* One of them as JSON. */
 #define DEFAULT_TEXT_(number) #number

@@ -106,12 +106,11 @@ static int report_fill(json_t *report, const struct published_list *old,
 	return r;
 }
 
-static int catalog_publish(const json_t *settings, const struct channel_entries *e, int64_t wall_us,
-			   struct draft *d)
+static int catalog_publish(const json_t *settings, const struct channel_entries *e, struct draft *d)
 {
 	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
 	struct publication *p = d->publication;
-	int r = catalog_build(settings, e->on_air, e->on_air_count, p->generation, wall_us, &bytes);
+	int r = catalog_build(settings, e->on_air, e->on_air_count, p->generation, &bytes);
 
 	if (r == 0)
 		r = lineup_build(settings, e->on_air, e->on_air_count, &p->lineup);
@@ -178,7 +177,7 @@ static int draft_fill(const struct publisher *p, json_t *settings, const struct 
 	d->publication->next_change_wall_us = e->next_change_wall_us;
 	r = channel_profiles_complete(settings);
 	if (r == 0)
-		r = catalog_publish(settings, e, wall_us, d);
+		r = catalog_publish(settings, e, d);
 	if (r == 0)
 		r = lineup_add_schedule(d->publication->lineup, e->all, e->count, wall_us);
 	if (r == 0)

@@ -94,7 +94,7 @@ static bool admit(struct request *q, const struct route *route, struct reply *r)
 {
 	const struct catalog_settings *s = catalog_settings(q->facts->catalog);
 
-	if (!(s->flags & SETTING_AUTH_ENABLED) || (route && route->flags & ROUTE_OPEN))
+	if (!s->auth_enabled || (route && route->flags & ROUTE_OPEN))
 		return true;
 	r->asker = q->token = access_token(q->http, q->facts);
 	if (!q->token)

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
-#define CATALOG_VERSION 2u
+#define CATALOG_VERSION 3u
 
 /* The form that a channel's playlist entry points to (output_format); also the form in a WANT. */
 enum form {
@@ -36,7 +36,6 @@ struct catalog_header {
 	uint32_t header_bytes; /* sizeof(struct catalog_header) */
 	uint64_t total_bytes;
 	uint64_t generation;
-	int64_t made_wall_us;
 	uint32_t settings_at;
 	uint32_t channels_at;
 	uint32_t channel_count;
@@ -46,22 +45,26 @@ struct catalog_header {
 	uint64_t content_hash; /* of everything a playlist depends on; for ETags */
 };
 
-#define SETTING_AUTH_ENABLED   1u
-#define SETTING_REGION_QUERY   2u /* region.trust contains query */
-#define SETTING_REGION_HEADERS 4u
-#define SETTING_SLOW_DROP      8u /* streaming.slow_viewer: drop (else skip) */
+#define SETTING_REGION_QUERY   1u /* region.trust contains query */
+#define SETTING_REGION_HEADERS 2u
+#define SETTING_SLOW_DROP      4u /* streaming.slow_viewer: drop (else skip) */
+
+/* The settings that workers use, each from one key of the configuration.
+ * S(type, field, section, key); u32: a whole number, ms: seconds as milliseconds, bool: 0 or 1. */
+#define CATALOG_SETTINGS(S)                                                                        \
+	S(bool, auth_enabled, "auth", "enabled")                                                   \
+	S(u32, max_viewers, "server", "max_viewers") /* 0 = no limit */                            \
+	S(ms, start_timeout_ms, "streaming", "start_timeout")                                      \
+	S(u32, join_ms, "streaming", "join_ms")
 
 struct catalog_settings {
-	uint32_t flags;
-	uint32_t max_viewers; /* whole server; 0 = no limit */
-	uint32_t start_timeout_ms;
-	uint32_t idle_timeout_ms; /* 0 = never */
-	uint32_t join_ms;
+	_Alignas(8) uint32_t flags;
+#define S(type, field, section, key) uint32_t field;
+	CATALOG_SETTINGS(S)
+#undef S
 	uint32_t proxy_count;
 	uint32_t proxies_at; /* struct catalog_cidr[proxy_count] */
 	uint32_t public_url_at;
-	uint16_t rtsp_port;
-	uint16_t pad[3];
 };
 
 struct catalog_cidr {
@@ -118,8 +121,8 @@ struct catalog_program {
 	int64_t end_wall_us;
 };
 
-static_assert(sizeof(struct catalog_header) == 72, "layout of struct catalog_header");
-static_assert(sizeof(struct catalog_settings) == 40, "layout of struct catalog_settings");
+static_assert(sizeof(struct catalog_header) == 64, "layout of struct catalog_header");
+static_assert(sizeof(struct catalog_settings) % 8 == 0, "the channels follow the settings");
 static_assert(sizeof(struct catalog_channel) == 104, "layout of struct catalog_channel");
 static_assert(sizeof(struct catalog_variant) == 16, "layout of struct catalog_variant");
 static_assert(sizeof(struct catalog_program) == 32, "layout of struct catalog_program");

@@ -20,7 +20,7 @@ static struct fixture *make(bool auth)
 	fixture_regions(f, ch, "USDE", "CN");
 	fixture_channel(f, 5, "audio", NULL)->form = FORM_AUDIO;
 	if (auth) {
-		f->settings.flags |= SETTING_AUTH_ENABLED;
+		f->settings.auth_enabled = true;
 		fixture_token(f, "s", TOKEN_VIEWER, TOKEN_SHARED);
 		fixture_token(f, "a", TOKEN_ADMIN, 0);
 		f->settings.proxies_at = fixture_put(f, &cidr, sizeof(cidr));

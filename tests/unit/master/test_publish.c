@@ -219,12 +219,11 @@ Test(publish, settings)
 	p = publish_at(&f, NOW);
 	c = catalog_of(p);
 	s = catalog_settings(c);
-	cr_assert_eq(s->flags, SETTING_AUTH_ENABLED | SETTING_REGION_HEADERS | SETTING_SLOW_DROP);
+	cr_assert_eq(s->flags, SETTING_REGION_HEADERS | SETTING_SLOW_DROP);
 	check_text(c, s->public_url_at, "https://tv/");
-	cr_assert_eq(s->rtsp_port, 0);
+	cr_assert_eq(s->auth_enabled, 1);
 	cr_assert_eq(s->join_ms, 250);
 	cr_assert_eq(s->start_timeout_ms, 2500);
-	cr_assert_eq(s->idle_timeout_ms, 0);
 	cr_assert_eq(s->proxy_count, 3);
 	proxies = catalog_proxies(c);
 	cr_assert_eq(proxies[0].prefix_bits, 104);

@@ -377,7 +377,7 @@ Test(playlist, carries_the_right_token)
 	struct fixture *f = filter_fixture();
 	char *text;
 
-	f->settings.flags |= SETTING_AUTH_ENABLED;
+	f->settings.auth_enabled = true;
 	fixture_token(f, "shared", TOKEN_VIEWER, TOKEN_SHARED);
 	fixture_token(f, "chief", TOKEN_ADMIN, 0);
 	fixture_token(f, "mine", TOKEN_VIEWER, 0);

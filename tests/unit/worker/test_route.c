@@ -25,7 +25,7 @@ static struct fixture *make(bool auth)
 	if (auth) {
 		struct token_entry *e;
 
-		f->settings.flags |= SETTING_AUTH_ENABLED;
+		f->settings.auth_enabled = true;
 		fixture_token(f, "shared", TOKEN_VIEWER, TOKEN_SHARED);
 		e = fixture_token(f, "kids", TOKEN_VIEWER, 0);
 		e->group_count = 1;
