@@ -1,9 +1,11 @@
 /* access.c - see access.h. */
+#include "amps-worker/http/access.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include "amps-worker/http/access.h"
+
 #include "common/text/text.h"
 
 static int copy_span(struct span s, char *dst, size_t cap)
@@ -92,19 +94,12 @@ static bool parse_address(struct span s, struct in6_addr *ret)
 /* Takes the last element off a list. */
 static struct span take_last(struct span *list)
 {
-	static const char blank[] = " \t";
-	struct span last;
-	size_t n = list->len, end;
+	const char *comma = memrchr(list->at, ',', list->len);
+	size_t at = comma ? (size_t)(comma + 1 - list->at) : 0;
+	struct span last = span_trim((struct span){list->at + at, list->len - at});
 
-	while (n && list->at[n - 1] != ',')
-		n--;
-	last = (struct span){list->at + n, list->len - n};
-	list->len = n ? n - 1 : 0;
-	for (end = last.len; end && memchr(blank, last.at[end - 1], 2); end--)
-		;
-	for (n = 0; n < end && memchr(blank, last.at[n], 2); n++)
-		;
-	return (struct span){last.at + n, end - n};
+	list->len = comma ? at - 1 : 0;
+	return last;
 }
 
 struct in6_addr access_client(const struct http_request *http, const struct facts *facts)
@@ -112,13 +107,11 @@ struct in6_addr access_client(const struct http_request *http, const struct fact
 	struct in6_addr client = facts->peer, before;
 	unsigned hops = 0;
 
-	/* several fields are one list in their order, of which each proxy wrote its end */
+	/* several fields are one list in their order; each proxy appended its peer to the end */
 	for (size_t i = http->field_count; i-- > 0;) {
 		struct span list = http->fields[i].value;
 
-		if (http->fields[i].name.len != strlen("X-Forwarded-For") ||
-		    strncasecmp(http->fields[i].name.at, "X-Forwarded-For",
-				http->fields[i].name.len) != 0)
+		if (!span_is_nocase(http->fields[i].name, "X-Forwarded-For"))
 			continue;
 		while (list.len) {
 			if (hops++ == FORWARDED_HOPS_MAX || !is_proxy(facts, &client) ||
@@ -153,16 +146,13 @@ void access_region(const struct http_request *http, const struct facts *facts, c
 	out[0] = '\0';
 }
 
-/* The first element of a forwarding field: what the outermost proxy saw. */
+/* The first element of a forwarding field: what the first proxy received. */
 static struct span first_element(const struct http_request *http, const char *name)
 {
-	struct span value = http_field(http, name);
-	size_t n = 0;
+	struct span value = http_field(http, name), first = {0};
 
-	while (n < value.len && value.at[n] != ',' && value.at[n] != ' ' && value.at[n] != '\t')
-		n++;
-	value.len = n;
-	return value;
+	http_next_element(&value, &first);
+	return first;
 }
 
 static void copy_public_url(const char *url, char *dst, size_t cap)
@@ -190,7 +180,7 @@ void access_base_url(const struct http_request *http, const struct facts *facts,
 		struct span proto = first_element(http, "X-Forwarded-Proto");
 		struct span forwarded = first_element(http, "X-Forwarded-Host");
 
-		if (proto.len == 5 && strncasecmp(proto.at, "https", 5) == 0)
+		if (span_is_nocase(proto, "https"))
 			scheme = "https";
 		if (forwarded.len && http_host_valid(forwarded))
 			host = forwarded;

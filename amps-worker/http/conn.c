@@ -20,7 +20,6 @@ struct answer {
 	struct body_waiter made; /* while its body is being made */
 	size_t sent;
 	uint64_t begun_us; /* when the first byte could be sent */
-	bool close;	   /* the connection ends behind it */
 };
 
 /* What a step of the machine asks for. */
@@ -150,9 +149,8 @@ static enum step begin_answer(struct conn *c, const struct http_request *q)
 	unsigned class;
 
 	/* a stream's head says that the connection ends, even if only the head was asked for */
-	if (x->draining || a->reply.kind == REPLY_STREAM)
+	if (x->draining || a->reply.kind == REPLY_STREAM || !q->keep_alive)
 		a->reply.close = true;
-	a->close = a->reply.close || !q->keep_alive;
 	if (reply_render(&a->reply, q, clock_wall_us(), &a->head, &a->body) < 0)
 		return STEP_CLOSE;
 	access_entry_set_status(c->entry, a->reply.status);
@@ -358,7 +356,7 @@ static void end_entry(struct conn *c)
 
 static enum step answer_sent(struct conn *c)
 {
-	bool ends = c->answer->close;
+	bool ends = c->answer->reply.close;
 
 	end_entry(c);
 	c->answer = answer_free(c->answer);
@@ -399,7 +397,7 @@ static enum step step_stream(struct conn *c)
 	if (n < 0 && !c->eof && errno != EAGAIN && errno != EINTR)
 		return STEP_CLOSE;
 	if (n == 0)
-		c->eof = c->stream->half_closed = true;
+		c->eof = true;
 	if (c->stream->blocked && !c->stream->ops->feed(c->stream))
 		return STEP_CLOSE;
 	return STEP_WAIT;
@@ -680,7 +678,7 @@ void conn_drain_all(struct conns *all)
 		if (c->state == CONN_READ || c->state == CONN_STREAM)
 			conn_free(c);
 		else if (c->answer)
-			c->answer->close = true;
+			c->answer->reply.close = true;
 	}
 	end_if_drained(all);
 }

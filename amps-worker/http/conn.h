@@ -63,9 +63,8 @@ struct stream_ops {
 struct stream {
 	const struct stream_ops *ops;
 	struct conn *conn;
-	bool begun;	  /* conn_stream_begins() was called */
-	bool blocked;	  /* the socket is full; conn_update_events() follows each change */
-	bool half_closed; /* the client has shut its side */
+	bool begun;   /* conn_stream_begins() was called */
+	bool blocked; /* the socket is full; conn_update_events() follows each change */
 };
 
 /* What connections ask of those above them. */

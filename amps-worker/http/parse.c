@@ -7,9 +7,12 @@
  * Paths must follow RFC 3986 exactly.  Queries may hold any visible character and raw UTF-8,
  * because players send what the user typed (ffmpeg does not encode `?group=Füße`); no route
  * depends on a query, so two parsers of one request cannot be made to disagree. */
+#include "amps-worker/http/parse.h"
+
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
-#include "amps-worker/http/parse.h"
+
 #include "common/text/text.h"
 
 struct verdict {
@@ -40,7 +43,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct span trim(struct span s)
+struct span span_trim(struct span s)
 {
 	while (s.len && is_blank(s.at[0])) {
 		s.at++;
@@ -51,9 +54,31 @@ static struct span trim(struct span s)
 	return s;
 }
 
-static bool span_is_nocase(struct span s, const char *text)
+bool span_is_nocase(struct span s, const char *text)
 {
 	return strlen(text) == s.len && strncasecmp(s.at, text, s.len) == 0;
+}
+
+/* Like http_next_element(), but an empty element is one, too. */
+static bool next_element(struct span *rest, struct span *ret)
+{
+	const char *comma = memchr(rest->at, ',', rest->len);
+	size_t n = comma ? (size_t)(comma - rest->at) : rest->len;
+
+	if (!rest->len)
+		return false;
+	*ret = span_trim((struct span){rest->at, n});
+	n += comma != NULL;
+	*rest = (struct span){rest->at + n, rest->len - n};
+	return true;
+}
+
+bool http_next_element(struct span *rest, struct span *ret)
+{
+	while (next_element(rest, ret))
+		if (ret->len)
+			return true;
+	return false;
 }
 
 /* One empty line before the request line is ignored (RFC 9112 section 2.2). */
@@ -62,7 +87,7 @@ static size_t head_start(const char *bytes, size_t len)
 	return len >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
 }
 
-/* Judges byte i, all before it having passed.  1: the head ends here; 0: go on. */
+/* Checks byte i; all bytes before it have passed.  1: the head ends here; 0: continue. */
 static int scan_byte(const char *bytes, size_t i, size_t start, struct verdict *v)
 {
 	unsigned char c = (unsigned char)bytes[i];
@@ -83,14 +108,14 @@ static int scan_byte(const char *bytes, size_t i, size_t start, struct verdict *
 	return i >= start + 3 && bytes[i - 2] == '\n';
 }
 
-/* 1 and *ret_end (behind the empty line), 0 when more bytes are needed, -EBADMSG. */
+/* 1 and *ret_end (after the empty line), 0 if more bytes are needed, -EBADMSG. */
 static int scan_head(const char *bytes, size_t len, size_t *scanned, size_t *ret_end,
 		     struct verdict *v)
 {
 	size_t start = head_start(bytes, len);
 
 	while (*scanned < len) {
-		/* The first two bytes decide what the start is: wait for both. */
+		/* the first two bytes decide where the head starts: wait for both */
 		if (len == 1 && bytes[0] == '\r')
 			return 0;
 
@@ -113,26 +138,21 @@ static bool is_pchar(unsigned char c)
 	return is_alnum(c) || (c && strchr("-._~!$&'()*+,;=:@", c));
 }
 
-/* One decoded byte of a segment at *i (which moves on); -1 when it is malformed. */
+/* One decoded byte of a segment at *i, which advances; -1 if it is malformed. */
 static int path_byte(struct span path, size_t *i)
 {
 	unsigned char c = (unsigned char)path.at[(*i)++];
-	int high, low;
+	int byte;
 
 	if (c != '%')
 		return is_pchar(c) ? c : -1;
-	if (path.len - *i < 2)
-		return -1;
-	high = text_hex_value(path.at[*i]);
-	low = text_hex_value(path.at[*i + 1]);
-	if (high < 0 || low < 0)
-		return -1;
-	*i += 2;
-	return high * 16 + low;
+	byte = text_percent_byte(path.at + *i - 1, path.len - *i + 1);
+	*i += byte < 0 ? 0 : 2;
+	return byte;
 }
 
-/* Walks the segments: `depth` is how far below the root the path is, so that dot segments, plain
- * or encoded, can never climb out of it. */
+/* Counts how deep below the root each segment is, so that dot segments, plain or encoded, cannot
+ * leave the root. */
 static const char *path_problem(struct span path)
 {
 	long depth = 0;
@@ -247,7 +267,7 @@ static bool port_valid(struct span port)
 	return value <= 65535;
 }
 
-/* Length of the host in front of a port; 0 when it is malformed. */
+/* Length of the host before its port; 0 if it is malformed. */
 static size_t host_length(struct span host)
 {
 	size_t i = 0;
@@ -280,15 +300,25 @@ bool http_host_valid(struct span host)
 	return host.at[n] == ':' && port_valid((struct span){host.at + n + 1, host.len - n - 1});
 }
 
+const char *http_method_name(enum http_method method)
+{
+	static const char *const names[HTTP_OTHER] = {
+		[HTTP_GET] = "GET",	  [HTTP_HEAD] = "HEAD", [HTTP_OPTIONS] = "OPTIONS",
+		[HTTP_POST] = "POST",	  [HTTP_PUT] = "PUT",	[HTTP_PATCH] = "PATCH",
+		[HTTP_DELETE] = "DELETE",
+	};
+
+	assert(method < HTTP_OTHER);
+	return names[method];
+}
+
 static enum http_method find_method(struct span text)
 {
-	static const char *const names[] = {"GET", "HEAD",  "OPTIONS", "POST",
-					    "PUT", "PATCH", "DELETE"};
+	enum http_method method = HTTP_GET;
 
-	for (size_t i = 0; i < array_size(names); i++)
-		if (span_is(text, names[i]))
-			return (enum http_method)i;
-	return HTTP_OTHER;
+	while (method < HTTP_OTHER && !span_is(text, http_method_name(method)))
+		method++;
+	return method;
 }
 
 static int parse_version(struct span text, struct http_request *ret, struct verdict *v)
@@ -298,7 +328,7 @@ static int parse_version(struct span text, struct http_request *ret, struct verd
 		return refuse(v, 400, "the request line does not end with an HTTP version");
 	if (text.at[5] != '1')
 		return refuse(v, 505, "this server speaks HTTP/1.0 and HTTP/1.1");
-	/* a later minor version is understood like the latest known (RFC 9110 section 2.5) */
+	/* treat a later minor version like the latest known one (RFC 9110 section 2.5) */
 	ret->minor = text.at[7] > '0';
 	return 0;
 }
@@ -341,12 +371,12 @@ static int parse_field(struct span line, struct http_request *ret, struct verdic
 	if (ret->field_count == HTTP_FIELDS_MAX)
 		return refuse(v, 431, "the request has too many header fields");
 	field->name = (struct span){line.at, n};
-	field->value = trim((struct span){line.at + n + 1, line.len - n - 1});
+	field->value = span_trim((struct span){line.at + n + 1, line.len - n - 1});
 	ret->field_count++;
 	return 0;
 }
 
-/* `rest` is the head from its request line up to and with the empty line. */
+/* `rest` is the head from its request line to its empty line, which it includes. */
 static int parse_lines(struct span rest, struct http_request *ret, struct verdict *v)
 {
 	for (bool first = true;; first = false) {
@@ -364,43 +394,19 @@ static int parse_lines(struct span rest, struct http_request *ret, struct verdic
 	}
 }
 
-/* Calls `each` for every element of every field of this name (RFC 9110 section 5.6.1). */
-static void each_element(struct http_request *r, const char *name,
-			 void (*each)(struct http_request *r, struct span element))
+/* Is this one of the elements of the Connection fields (RFC 9110 section 7.6.1)? */
+static bool connection_has(const struct http_request *r, const char *option)
 {
 	for (size_t i = 0; i < r->field_count; i++) {
-		struct span rest = r->fields[i].value;
+		struct span rest = r->fields[i].value, element;
 
-		if (!span_is_nocase(r->fields[i].name, name))
+		if (!span_is_nocase(r->fields[i].name, "Connection"))
 			continue;
-		while (rest.len) {
-			const char *comma = memchr(rest.at, ',', rest.len);
-			size_t n = comma ? (size_t)(comma - rest.at) : rest.len;
-
-			each(r, trim((struct span){rest.at, n}));
-			n += comma != NULL;
-			rest.at += n;
-			rest.len -= n;
-		}
+		while (http_next_element(&rest, &element))
+			if (span_is_nocase(element, option))
+				return true;
 	}
-}
-
-static void see_keep_alive(struct http_request *r, struct span element)
-{
-	if (r->minor == 0 && span_is_nocase(element, "keep-alive"))
-		r->keep_alive = true;
-}
-
-static void see_close(struct http_request *r, struct span element)
-{
-	if (span_is_nocase(element, "close"))
-		r->keep_alive = false;
-}
-
-static void see_expect(struct http_request *r, struct span element)
-{
-	if (r->minor >= 1 && span_is_nocase(element, "100-continue"))
-		r->expect_continue = true;
+	return false;
 }
 
 static size_t field_times(const struct http_request *r, const char *name)
@@ -423,7 +429,7 @@ static int check_host(struct http_request *r, struct verdict *v)
 		return r->minor == 0 ? 0 : refuse(v, 400, "the request has no Host field");
 	if (host.len && !http_host_valid(host))
 		return refuse(v, 400, "the Host field is malformed");
-	/* Two names for one host are a lead for whoever stands between: refuse to choose. */
+	/* a proxy may route by the other of two host names: do not choose one */
 	if (r->host.len &&
 	    (r->host.len != host.len || strncasecmp(r->host.at, host.at, host.len) != 0))
 		return refuse(v, 400, "the request target and the Host field name two hosts");
@@ -452,22 +458,20 @@ static int check_length(struct http_request *r, struct verdict *v)
 	return 0;
 }
 
-/* Anything but the one coding "chunked".  Where chunked is not what was applied last, and last
- * alone, nobody can tell where the body ends (RFC 9112 section 6.3); other codings in front of it
- * are merely unknown. */
+/* Refuses anything but the one coding "chunked".  Where chunked is not applied last and last alone,
+ * the end of the body is unknown (RFC 9112 section 6.3): 400.  Other codings before it are merely
+ * unsupported: 501. */
 static int refuse_codings(struct span list, struct verdict *v)
 {
-	const char *end = list.at + list.len;
+	struct span coding;
 	bool chunked = false;
 
-	for (const char *at = list.at; at <= end;) {
-		const char *comma = memchr(at, ',', (size_t)(end - at));
-		struct span coding = trim((struct span){at, (size_t)((comma ? comma : end) - at)});
-
+	if (list.at[list.len - 1] == ',')
+		return refuse(v, 400, "the Transfer-Encoding field is malformed");
+	while (next_element(&list, &coding)) {
 		if (!coding.len || chunked)
 			return refuse(v, 400, "the Transfer-Encoding field is malformed");
 		chunked = span_is_nocase(coding, "chunked");
-		at = comma ? comma + 1 : end + 1;
 	}
 	if (!chunked)
 		return refuse(v, 400, "the last transfer coding is not chunked");
@@ -492,17 +496,14 @@ static int check_coding(struct http_request *r, struct verdict *v)
 	return 0;
 }
 
-/* What the fields say together. */
 static int check_fields(struct http_request *r, struct verdict *v)
 {
 	if (check_host(r, v) < 0 || check_length(r, v) < 0 || check_coding(r, v) < 0)
 		return -EBADMSG;
 	if (r->content_length > HTTP_BODY_MAX)
 		return refuse(v, 413, "the request body is too large");
-	r->keep_alive = r->minor >= 1;
-	each_element(r, "Connection", see_keep_alive);
-	each_element(r, "Connection", see_close);
-	each_element(r, "Expect", see_expect);
+	r->keep_alive =
+		!connection_has(r, "close") && (r->minor >= 1 || connection_has(r, "keep-alive"));
 	return 0;
 }
 
@@ -517,7 +518,7 @@ enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned
 	if (r == 0)
 		return HTTP_HEAD_INCOMPLETE;
 	if (r > 0) {
-		/* The field array is large and filled up to field_count only. */
+		/* the field array is large, and only field_count of it are used */
 		memset(ret, 0, offsetof(struct http_request, fields));
 		ret->head_bytes = end;
 		r = parse_lines((struct span){bytes + start, end - start}, ret, &v);

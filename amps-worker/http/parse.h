@@ -1,13 +1,13 @@
-/* parse.h - a strict parser of request heads (RFC 9112, RFC 3986).
+/* parse.h - a strict parser of request heads (RFC 9112, RFC 3986), and of their values.
  *
- * Pure: bytes in, spans of the same bytes out; no allocation, no logging.  Everything that has led
- * to request smuggling elsewhere is refused with 400 and the connection closes: bare CR or LF, NUL
- * or control characters, obs-fold, space before the colon, an empty field name, two or missing Host
- * (HTTP/1.0 without Host is fine), two or malformed Content-Length, Content-Length together with
- * Transfer-Encoding, a transfer coding behind or in place of chunked, a request target that is
+ * Pure: bytes in, spans of the same bytes out; no allocation, no logging.  Everything known to
+ * allow request smuggling is refused with 400 and the connection closes: bare CR or LF, NUL or
+ * control characters, obs-fold, space before the colon, an empty field name, two Host fields or
+ * none (HTTP/1.0 without Host is allowed), two or malformed Content-Length, Content-Length together
+ * with Transfer-Encoding, a transfer coding after chunked or without it, a request target that is
  * neither origin-form nor absolute-form (nor, with OPTIONS, "*"), dot segments that leave the root,
- * percent-encoded NUL or slash in a path segment where it changes routing.  Other transfer codings
- * in front of chunked are 501, HTTP versions other than 1.x 505. */
+ * percent-encoded NUL or slash in a path segment.  Other transfer codings before chunked are 501,
+ * HTTP versions other than 1.x 505. */
 #ifndef AMPS_HTTP_PARSE_H
 #define AMPS_HTTP_PARSE_H
 
@@ -45,7 +45,6 @@ struct http_request {
 	bool chunked;
 	bool has_length;
 	uint64_t content_length;
-	bool expect_continue;
 	size_t field_count;
 	struct http_field fields[HTTP_FIELDS_MAX];
 	size_t head_bytes; /* length of the head with its empty line */
@@ -54,12 +53,12 @@ struct http_request {
 /* What to do with the bytes so far. */
 enum http_verdict {
 	HTTP_HEAD_COMPLETE,
-	HTTP_HEAD_INCOMPLETE, /* read on (the caller keeps the deadline) */
+	HTTP_HEAD_INCOMPLETE, /* receive more (the caller keeps the deadline) */
 	HTTP_HEAD_BAD	      /* answer *ret_status and close */
 };
 
-/* Looks at the bytes received so far; `scanned` is what earlier calls already looked at for the end
- * of the head (0 at first; updated), so that a slow sender costs linear time.
+/* Parses the bytes received so far; `scanned` is how many of them earlier calls have searched for
+ * the end of the head (0 at first; updated), so that a slow sender costs linear time.
  * ret_status: 400, 413 (declared body over HTTP_BODY_MAX), 414 (line), 431 (head or fields), 501
  * (unknown transfer coding), 505; *ret_reason a static sentence for the error body. */
 enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned,
@@ -79,6 +78,17 @@ must_check int http_decode_segment(struct span segment, char *dst, size_t cap);
 /* A host with an optional port, as it may stand in a Host field and in links made from it: a name
  * of letters, digits, '-', '.' and '_', or an IPv6 address in brackets. */
 bool http_host_valid(struct span host);
+
+const char *http_method_name(enum http_method method); /* not of HTTP_OTHER */
+
+/* Takes the next element off a comma-separated field value, without white space around it; skips
+ * empty ones.  False: there are no more. */
+bool http_next_element(struct span *rest, struct span *ret);
+
+/* Without spaces and tabs around it. */
+struct span span_trim(struct span s);
+
+bool span_is_nocase(struct span s, const char *text); /* ASCII letters in any case */
 
 static inline bool span_is(struct span s, const char *text)
 {

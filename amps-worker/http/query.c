@@ -1,27 +1,22 @@
-/* query.c - values of a query and path segments, percent-decoded (parse.h). */
-#include <string.h>
+/* query.c - decodes the values of a query, and path segments (parse.h) */
 #include "amps-worker/http/parse.h"
+
+#include <string.h>
+
 #include "common/text/text.h"
 #include "common/text/utf8.h"
 
-/* One decoded byte at *i (which moves on), or -EINVAL. */
+/* One decoded byte at *i, which advances, or -EINVAL. */
 static int decode_byte(struct span s, size_t *i, bool plus_is_space)
 {
 	char c = s.at[(*i)++];
-	int high, low;
+	int byte;
 
-	if (c == '+' && plus_is_space)
-		return ' ';
 	if (c != '%')
-		return (unsigned char)c;
-	if (s.len - *i < 2)
-		return -EINVAL;
-	high = text_hex_value(s.at[*i]);
-	low = text_hex_value(s.at[*i + 1]);
-	if (high < 0 || low < 0)
-		return -EINVAL;
-	*i += 2;
-	return high * 16 + low;
+		return c == '+' && plus_is_space ? ' ' : (unsigned char)c;
+	byte = text_percent_byte(s.at + *i - 1, s.len - *i + 1);
+	*i += byte < 0 ? 0 : 2;
+	return byte < 0 ? -EINVAL : byte;
 }
 
 static int decode(struct span s, bool plus_is_space, char *dst, size_t cap)
@@ -43,7 +38,7 @@ static int decode(struct span s, bool plus_is_space, char *dst, size_t cap)
 	return utf8_valid(dst, n) ? 0 : -EINVAL;
 }
 
-/* Does the (still encoded) name of a query value mean `name`? */
+/* Is `s`, still encoded, this name? */
 static bool name_is(struct span s, const char *name)
 {
 	size_t i = 0;

@@ -1,10 +1,11 @@
 /* reply.c - see reply.h.  Conditional requests and content coding follow RFC 9110 sections 8.8.3,
  * 12.5.3 and 13.1.2. */
+#include "amps-worker/http/reply.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
-#include "amps-worker/http/reply.h"
 
 #define GZIP_ETAG_SUFFIX "-gz"
 
@@ -21,7 +22,7 @@ void reply_done(struct reply *r)
 	free(r->stream);
 }
 
-const char *http_status_text(int status)
+static const char *status_text(int status)
 {
 	static const struct {
 		int status;
@@ -111,29 +112,7 @@ void reply_field(struct reply *r, const char *name, const char *format, ...)
 	buf_printf(&r->fields, "%s: %s\r\n", name, value);
 }
 
-/* The next element of a comma-separated field value, without white space around it. */
-static bool next_element(struct span *rest, struct span *ret)
-{
-	while (rest->len && (*rest->at == ' ' || *rest->at == '\t' || *rest->at == ',')) {
-		rest->at++;
-		rest->len--;
-	}
-	if (!rest->len)
-		return false;
-
-	size_t n = 0;
-
-	while (n < rest->len && rest->at[n] != ',')
-		n++;
-	*ret = (struct span){rest->at, n};
-	rest->at += n;
-	rest->len -= n;
-	while (ret->len && (ret->at[ret->len - 1] == ' ' || ret->at[ret->len - 1] == '\t'))
-		ret->len--;
-	return true;
-}
-
-/* Is "q=0", "q=0.0" or the like among the parameters behind a coding's name? */
+/* Do the parameters of a coding give it the weight 0 ("q=0", "q=0.0")? */
 static bool weight_is_zero(struct span parameters)
 {
 	for (size_t i = 0; i + 2 < parameters.len; i++) {
@@ -152,18 +131,15 @@ static bool accepts_gzip(const struct http_request *q)
 	struct span rest = http_field(q, "Accept-Encoding"), e;
 	bool any = false;
 
-	while (next_element(&rest, &e)) {
-		size_t n = 0;
-
-		while (n < e.len && e.at[n] != ';' && e.at[n] != ' ' && e.at[n] != '\t')
-			n++;
-
+	while (http_next_element(&rest, &e)) {
+		const char *semicolon = memchr(e.at, ';', e.len);
+		size_t n = semicolon ? (size_t)(semicolon - e.at) : e.len;
+		struct span coding = span_trim((struct span){e.at, n});
 		bool wanted = !weight_is_zero((struct span){e.at + n, e.len - n});
 
-		if ((n == 4 && strncasecmp(e.at, "gzip", 4) == 0) ||
-		    (n == 6 && strncasecmp(e.at, "x-gzip", 6) == 0))
+		if (span_is_nocase(coding, "gzip") || span_is_nocase(coding, "x-gzip"))
 			return wanted;
-		if (n == 1 && *e.at == '*')
+		if (span_is(coding, "*"))
 			any = wanted;
 	}
 	return any;
@@ -174,7 +150,7 @@ static bool none_match_holds(const struct http_request *q, const char *etag)
 {
 	struct span rest = http_field(q, "If-None-Match"), e;
 
-	while (next_element(&rest, &e)) {
+	while (http_next_element(&rest, &e)) {
 		if (span_is(e, "*"))
 			return true;
 		if (e.len > 2 && e.at[0] == 'W' && e.at[1] == '/')
@@ -263,7 +239,7 @@ int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us,
 
 	if (fresh)
 		r->status = 304;
-	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status));
+	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, status_text(r->status));
 	add_date(head, wall_us);
 	add_representation(r, &c, r->status, head);
 	buf_puts(head, "X-Content-Type-Options: nosniff\r\n");

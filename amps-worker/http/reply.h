@@ -54,6 +54,4 @@ void reply_field(struct reply *r, const char *name, const char *format, ...) pri
 must_check int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us,
 			    struct buf *head, struct span *ret_body);
 
-const char *http_status_text(int status);
-
 #endif

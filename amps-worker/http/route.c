@@ -1,11 +1,13 @@
-/* route.c - see route.h. */
-#include <string.h>
-#include "amps-worker/http/access.h"
+/* route.c - see route.h */
 #include "amps-worker/http/route.h"
 
-#define GET (1u << HTTP_GET)
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
-/* Does the pattern fit the path?  Pieces go to q->segment. */
+#include "amps-worker/http/access.h"
+
+/* Does the pattern match the path?  What "<id>" stands for goes to q->segment. */
 static bool pattern_fits(const char *pattern, struct span path, struct request *q)
 {
 	size_t at = 0;
@@ -43,34 +45,23 @@ static const struct route *find_route(const struct route *routes, struct span pa
 
 static void add_allow(const struct route *route, struct reply *r)
 {
-	static const char *const names[] = {"GET", "HEAD",  "OPTIONS", "POST",
-					    "PUT", "PATCH", "DELETE"};
 	unsigned methods = route->methods | 1u << HTTP_OPTIONS;
 	char list[80] = "";
 	size_t n = 0;
 
-	if (methods & GET)
+	if (methods & 1u << HTTP_GET)
 		methods |= 1u << HTTP_HEAD;
-	for (size_t i = 0; i < array_size(names); i++) {
-		const char *text = names[i];
-
-		if (!(methods & 1u << i))
-			continue;
-		if (n) {
-			list[n++] = ',';
-			list[n++] = ' ';
-		}
-		while (*text)
-			list[n++] = *text++;
-	}
-	list[n] = '\0';
+	for (enum http_method m = HTTP_GET; m < HTTP_OTHER; m++)
+		if (methods & 1u << m)
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "",
+					      http_method_name(m));
+	assert(n < sizeof(list));
 	reply_field(r, "Allow", "%s", list);
 	if (r->media)
 		reply_field(r, "Access-Control-Allow-Methods", "%s", list);
 }
 
-/* Also a browser's question before a request with a token in a field (CORS preflight), which never
- * carries the token itself. */
+/* Also answers a browser's CORS preflight, which never carries the token itself. */
 static void answer_options(const struct route *route, struct reply *r)
 {
 	r->status = 204;
@@ -109,7 +100,7 @@ void route_dispatch(const struct route *routes, const struct http_request *http,
 	const struct route *route = find_route(routes, http->path, &q);
 
 	r->media = route && route->flags & ROUTE_MEDIA;
-	/* No route takes a body yet: what nobody reads must not be taken for the next request. */
+	/* no route reads a body yet: it must not be parsed as the next request */
 	if (http->chunked || http->content_length > 0)
 		r->close = true;
 	if (!route) {

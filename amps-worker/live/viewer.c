@@ -304,7 +304,7 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 			return VIEWER_GOES_ON;
 		return drop(v, "its peer no longer answers");
 	}
-	return v->stream.half_closed && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE
+	return v->stream.conn->eof && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE
 									 : VIEWER_GOES_ON;
 }
 

@@ -429,7 +429,7 @@ Test(feed, a_viewer_that_shut_its_side_ends_once_it_got_nothing_for_long)
 	start_stream(&x, &c);
 	v = TAILQ_FIRST(&TAILQ_FIRST(&x.worker.live.schedule.rings)->viewers);
 	shutdown(c.fd, SHUT_WR);
-	await(&x, v->stream.half_closed);
+	await(&x, v->stream.conn->eof);
 	/* as if the last sweep had just seen bytes go out */
 	v->swept_bytes = atomic_load(&v->record->bytes);
 	v->idle_sweeps = 0;
