@@ -1,7 +1,7 @@
-/* access.h - who asks: token, region, and the address the answer's links begin with.
+/* access.h - what a request says about its client: token, address, region, and the base of the
+ * answer's links.
  *
- * Pure questions about one request; nothing here allocates, blocks or logs.  A token never leaves
- * this module but as the entry it matched. */
+ * Pure functions of one request; nothing here allocates, blocks or logs. */
 #ifndef AMPS_ACCESS_H
 #define AMPS_ACCESS_H
 
@@ -17,22 +17,22 @@ const struct token_entry *access_token(const struct http_request *http, const st
 /* Is the peer one of server.trusted_proxies?  Never when there are none. */
 bool access_peer_trusted(const struct facts *facts);
 
-/* Who asks, as an IPv6 address: the peer, and while that is a trusted proxy, whom it says it speaks
- * for, from the last element of X-Forwarded-For on. */
+/* The client's address, IPv4 mapped: the peer, or, while that is a trusted proxy, the address that
+ * it forwards for, from the last element of X-Forwarded-For backwards. */
 struct in6_addr access_client(const struct http_request *http, const struct facts *facts);
 
 /* The viewer's region as two upper-case letters, or "" when it is unknown: the query, then
- * X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as the configuration believes
- * them; a value that is no region code is skipped. */
+ * X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as the configuration trusts
+ * them; a value that is not a region code is skipped. */
 void access_region(const struct http_request *http, const struct facts *facts, char out[3]);
 
-/* The base of links without a slash at its end: server.public_url, else what a trusted proxy says,
- * else the Host field, else localhost and the server's port. */
+/* The base of links, without a slash at its end: server.public_url, else what a trusted proxy
+ * forwards, else the Host field, else localhost and the server's port. */
 void access_base_url(const struct http_request *http, const struct facts *facts, char *dst,
 		     size_t cap);
 
-/* The token to put into links for this viewer: its own, for an administrator the shared one, ""
- * when there is none to give away. */
+/* The token to put into links for this client: its own, for an administrator the shared one, "" if
+ * there is none to publish. */
 void access_link_token(const struct token_entry *token, const struct tokens *tokens,
 		       char out[TOKEN_BYTES_MAX + 1]);
 

@@ -13,19 +13,19 @@
 #include "common/text/text.h"
 
 #define CUT	   "..."
-#define LEFT_EARLY 499 /* the client went before there was an answer */
+#define LEFT_EARLY 499 /* the client left before the answer */
 #define NO_CHANNEL UINT32_MAX
 #define RAW_MAX	   (HTTP_LINE_MAX + 64)
 #define DRAFT_TEXT (ACCESS_TARGET_MAX + (PIECE_COUNT_ - 1) * ACCESS_TEXT_MAX)
 
 enum piece { ADDRESS, NAME, METHOD, TARGET, AGENT, VARIANT, PIECE_COUNT_ };
 
-/* All of a request but its texts. */
+/* All facts of a request except its texts. */
 struct known {
 	uint64_t begun_us;
 	uint32_t channel;
 	uint16_t status; /* 0 = none yet */
-	bool bad;	 /* no request: TARGET is the line as it came */
+	bool bad;	 /* could not be parsed: TARGET is the line as it came */
 	uint8_t minor;
 	uint16_t at[PIECE_COUNT_]; /* of each piece in text, NUL-ended; "" = none */
 };
@@ -35,14 +35,14 @@ struct access_entry {
 	char text[];
 };
 
-/* One being put together. */
+/* An entry under construction. */
 struct draft {
 	struct known known;
 	char text[DRAFT_TEXT];
 	size_t used;
 };
 
-/* Text that is not in an entry yet, with room for its NUL. */
+/* Text that is not in an entry yet. */
 struct raw {
 	char *at; /* [RAW_MAX] */
 	size_t n;
@@ -66,7 +66,7 @@ static void put_text(struct draft *d, enum piece which, const char *text, size_t
 	d->used = used + 1;
 }
 
-/* A name stands without quotes in text: its blanks are escaped, too. */
+/* Names stand without quotes in a text line, so their blanks are escaped, too. */
 static void put_name(struct draft *d, enum piece which, const char *name, size_t len)
 {
 	char word[ACCESS_TEXT_MAX];
@@ -101,9 +101,8 @@ static void raw_add(struct raw *r, const char *bytes, size_t n)
 	r->n += n;
 }
 
-/* Where in "name=value" the value of a secret begins; its length when there is none.  Whatever a
- * name may begin behind is looked at: a client that wrote its address wrong wants no less secrecy.
- */
+/* Where in "name=value" the value of a secret begins; the length of s if there is none.  A name may
+ * begin after any separator: a token in a malformed address must be hidden, too. */
 static size_t secret_at(struct span s)
 {
 	size_t name = 0;
@@ -117,8 +116,8 @@ static size_t secret_at(struct span s)
 	return s.len;
 }
 
-/* Copies a target with the values of secret names hidden.  A value ends where http_query() sees its
- * end, not where an address elsewhere might. */
+/* Copies a target with the values of secret names hidden.  A value ends where http_query() ends
+ * it. */
 static void hide_values(struct span target, struct raw *out)
 {
 	while (target.len) {
@@ -136,7 +135,7 @@ static void hide_values(struct span target, struct raw *out)
 	}
 }
 
-/* The same of a client's text, in which it may have put its token. */
+/* Puts a text of the client that may contain its token. */
 static void put_hidden(struct draft *d, enum piece which, const struct tokens *tokens,
 		       struct span text)
 {
@@ -162,12 +161,12 @@ static void put_target(struct draft *d, const struct tokens *tokens, struct span
 	}
 	for (size_t i = 0; i < raw.n; i++)
 		if (whole[i] == '\0')
-			whole[i] = '\x01'; /* ends a string for C alone */
+			whole[i] = '\x01'; /* a NUL would end the string here */
 	if (tokens)
 		raw.n = tokens_hide(tokens, raw.at, raw.n);
 	hide_values((struct span){whole, raw.n}, &safe);
 	hidden[safe.n] = '\0';
-	text_redact_url(hidden, shown, sizeof(shown)); /* an address inside of a value */
+	text_redact_url(hidden, shown, sizeof(shown)); /* a URL inside a value */
 	put_text(d, TARGET, shown, strlen(shown), ACCESS_TARGET_MAX);
 }
 
@@ -232,7 +231,7 @@ void access_entry_set_status(struct access_entry *e, int status)
 		e->known.status = (uint16_t)status;
 }
 
-/* Where the line is written; pieces are bounded so that it always has room. */
+/* The line under construction; pieces are bounded so that it always has room. */
 struct line {
 	char *at;
 	size_t n;
@@ -251,7 +250,7 @@ static void add(struct line *l, const char *format, ...)
 	l->n += MIN((size_t)n, room - 1);
 }
 
-/* What the line says of how it ended. */
+/* What the line says about its end. */
 struct ending {
 	int status;
 	unsigned long long bytes, ms;

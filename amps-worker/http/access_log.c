@@ -1,11 +1,12 @@
 /* access_log.c - see access_log.h.
  *
- * Pipes, terminals and sockets are written without blocking.  A regular file knows no such thing; a
- * piece of a page goes into the page cache in microseconds, and takes longer only where the kernel
- * holds every writer back because its disk is far behind.  That is a price other servers pay, too:
- * a thread would have to be there in each worker before it enters the sandbox, wanted or not. */
+ * Writes to pipes, terminals and sockets do not block.  A regular file has no such mode; a write of
+ * a few KiB goes into the page cache in microseconds, and takes longer only if the kernel delays
+ * all writers because the disk is far behind.  Other servers accept that, too: a thread for it
+ * would have to exist in each worker before it enters the sandbox, wanted or not. */
 #include "amps-worker/http/access_log.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,22 +19,22 @@ void access_log_init(struct access_log *l)
 	*l = (struct access_log){.fd = -1};
 }
 
-static void tell(struct access_log *l)
+static void report_drops(struct access_log *l)
 {
-	uint64_t now = clock_mono_us(), lines = l->untold;
+	uint64_t now = clock_mono_us(), lines = l->unreported;
 
-	if (!lines || now < l->tell_us)
+	if (!lines || now < l->report_us)
 		return;
-	l->untold = 0;
-	l->tell_us = now + ACCESS_LOG_TELL_US;
-	/* where the ordinary log takes no lines, one more would wait for it */
+	l->unreported = 0;
+	l->report_us = now + ACCESS_LOG_TELL_US;
+	/* if the ordinary log is full, a warning would only wait behind these lines */
 	if (!l->framed)
 		log_warn("the access log cannot be written (%s), going on without these lines "
 			 "lines=%llu",
 			 strerror(l->reason), (unsigned long long)lines);
 }
 
-/* The lines that end in these bytes are lost. */
+/* Counts the lines that end in these bytes as dropped. */
 static void drop(struct access_log *l, const char *at, size_t n, int reason)
 {
 	uint64_t lines = 0;
@@ -41,12 +42,13 @@ static void drop(struct access_log *l, const char *at, size_t n, int reason)
 	for (size_t i = 0; i < n; i++)
 		lines += at[i] == '\n';
 	page_add(&l->page->access_log_dropped, lines);
-	l->untold += lines;
+	l->unreported += lines;
 	l->reason = reason;
 }
 
-/* Whole lines, so that those of several workers never mix: a pipe takes so many bytes whole or not
- * at all, a file opened to append does with any. */
+/* How many of the bytes to write at once: whole lines of at most LOG_LINE_MAX, which a pipe takes
+ * completely or not at all, so that lines of several workers never mix.  A file opened for append
+ * takes any write as a whole. */
 static size_t piece_length(const char *at, size_t left)
 {
 	const char *end = left > LOG_LINE_MAX ? memrchr(at, '\n', LOG_LINE_MAX) : NULL;
@@ -54,7 +56,7 @@ static size_t piece_length(const char *at, size_t left)
 	return end ? (size_t)(end + 1 - at) : left;
 }
 
-/* What it took, or -Exxx. */
+/* The bytes written, or -Exxx. */
 static ssize_t write_piece(struct access_log *l, const char *at, size_t n)
 {
 	size_t before = l->torn; /* the newline in front ends the line that was cut */
@@ -98,7 +100,7 @@ void access_log_flush(struct access_log *l)
 	if (l->fd < 0)
 		return;
 	write_lines(l);
-	tell(l);
+	report_drops(l);
 }
 
 static void append(struct access_log *l, const char *line, size_t n)
@@ -109,6 +111,7 @@ static void append(struct access_log *l, const char *line, size_t n)
 		drop(l, line, n, l->reason);
 		return;
 	}
+	assert(n > 0 && line[n - 1] == '\n');
 	memcpy(l->lines + 1 + l->len, line, n);
 	l->len += n;
 }
@@ -119,8 +122,8 @@ void access_log_close(struct access_log *l)
 		return;
 	write_lines(l);
 	drop(l, l->lines + 1, l->len, l->reason);
-	l->tell_us = 0;
-	tell(l);
+	l->report_us = 0;
+	report_drops(l);
 	close(l->fd);
 	free(l->lines);
 	access_log_init(l);

@@ -7,7 +7,7 @@
 
 #include "common/hash.h"
 
-/* Level 1 needs a quarter of level 6's time and a playlist still shrinks to a tenth. */
+/* Level 1 takes a quarter of the time of level 6 and still shrinks a playlist to a tenth. */
 #define GZIP_SMALL_BYTES  (64u << 10)
 #define GZIP_SMALL_LEVEL  6
 #define GZIP_LARGE_LEVEL  1
@@ -50,7 +50,7 @@ static void stop_packing(struct body_build *b)
 	buf_done(&b->packed);
 }
 
-/* Gives back the room that growing has left over. */
+/* Takes the bytes out of b, without the unused room behind them. */
 static char *fitted(struct buf *b)
 {
 	char *data = realloc(b->data, b->len + 1);
@@ -75,7 +75,7 @@ int body_build_begin(struct body_build *b, struct buf *plain, const char *type)
 	return 0;
 }
 
-/* One piece through the compressor, which keeps some of it back until the last. */
+/* Compresses one piece; the compressor keeps some of the output until the last one. */
 static void pack(struct body_build *b, const char *at, size_t n, bool last)
 {
 	int r = Z_OK;
@@ -95,7 +95,7 @@ static void pack(struct body_build *b, const char *at, size_t n, bool last)
 		b->packed.len += GZIP_ROOM - b->z.avail_out;
 	} while (r == Z_OK && b->z.avail_out == 0);
 	if (b->packed.len >= b->body->plain_len)
-		stop_packing(b); /* nothing to win */
+		stop_packing(b); /* compression does not pay */
 }
 
 bool body_build_step(struct body_build *b)
@@ -116,6 +116,7 @@ struct body *body_build_end(struct body_build *b)
 {
 	struct body *body = TAKE_PTR(b->body);
 
+	assert(b->at == body->plain_len);
 	snprintf(body->etag, sizeof(body->etag), "\"%016llx-%zx\"",
 		 (unsigned long long)hash_end(b->hash), body->plain_len);
 	if (b->packing) {

@@ -1,5 +1,5 @@
-/* body_build.h - plain bytes -> a body: its ETag and its compressed form, in steps that each take
- * well under a millisecond. */
+/* body_build.h - makes a body of plain bytes: its ETag and its compressed form, in steps that each
+ * take well under a millisecond. */
 #ifndef AMPS_BODY_BUILD_H
 #define AMPS_BODY_BUILD_H
 
@@ -9,7 +9,7 @@
 
 struct body_build {
 	struct body *body;
-	size_t at; /* bytes of the plain form that are done */
+	size_t at; /* bytes of the plain form that were processed */
 	uint64_t hash;
 	bool packing;
 	z_stream z; /* while packing */
@@ -19,13 +19,13 @@ struct body_build {
 /* Takes the bytes out of `plain` (empty afterwards).  0 or -ENOMEM. */
 must_check int body_build_begin(struct body_build *b, struct buf *plain, const char *type);
 
-/* A little more; true when all is done. */
+/* Processes some more; true when all is done. */
 bool body_build_step(struct body_build *b);
 
 /* The finished body, with one reference for the caller. */
 struct body *body_build_end(struct body_build *b);
 
-/* Gives up in between. */
+/* Frees an unfinished one. */
 void body_build_cancel(struct body_build *b);
 
 #endif

@@ -1,8 +1,10 @@
-/* body_cache.c - see body_cache.h. */
+/* body_cache.c - see body_cache.h */
+#include "amps-worker/http/body_cache.h"
+
+#include <assert.h>
 #include <string.h>
 #include <sys/queue.h>
 #include "amps-worker/http/body_build.h"
-#include "amps-worker/http/body_cache.h"
 #include "common/hash.h"
 #include "common/limits.h"
 
@@ -16,7 +18,7 @@ struct entry {
 };
 
 struct body_cache {
-	TAILQ_HEAD(entry_list, entry) entries; /* the one used last stands first */
+	TAILQ_HEAD(entry_list, entry) entries; /* most recently used first */
 	size_t max_bytes, bytes, count;
 };
 
@@ -43,6 +45,7 @@ static size_t entry_bytes(const struct entry *e)
 
 static void drop(struct body_cache *cache, struct entry *e)
 {
+	assert(cache->count > 0 && cache->bytes >= entry_bytes(e));
 	TAILQ_REMOVE(&cache->entries, e, link);
 	cache->bytes -= entry_bytes(e);
 	cache->count--;
@@ -79,7 +82,7 @@ struct body *body_cache_get(struct body_cache *cache, const void *key, size_t ke
 
 	if (!e)
 		return NULL;
-	/* Before it was made, the clock was set back: what counts as next may differ. */
+	/* an earlier time than when it was made: the clock was set back, the content may differ */
 	if (wall_us >= e->expires_us || wall_us < e->made_us) {
 		drop(cache, e);
 		return NULL;

@@ -1,9 +1,12 @@
-/* body_maker.c - see body_maker.h. */
+/* body_maker.c - see body_maker.h */
+#include "amps-worker/http/body_maker.h"
+
+#include <assert.h>
 #include <event2/event_struct.h>
 #include <string.h>
-#include "amps-worker/http/body_build.h"
-#include "amps-worker/http/body_maker.h"
+
 #include "amps-worker/context/context.h"
+#include "amps-worker/http/body_build.h"
 #include "common/clock.h"
 #include "common/limits.h"
 
@@ -31,6 +34,7 @@ struct body_maker {
 
 static void making_free(struct making *g)
 {
+	assert(TAILQ_EMPTY(&g->waiters));
 	if (g->state)
 		g->source->free(g->state);
 	else if (g->build.body)
@@ -49,7 +53,7 @@ static void arm(struct body_maker *m, uint64_t delay_ms)
 		evtimer_add(&m->timer, &tv);
 }
 
-/* One step: 1 = there is more, 0 = the body is built, or -ENOMEM. */
+/* One step: 1 = there is more to do, 0 = the body is built, or -ENOMEM. */
 static int making_step(struct making *g)
 {
 	int r;
@@ -76,7 +80,7 @@ static int making_run(struct making *g, uint64_t end_us)
 	return r;
 }
 
-/* The body, with one reference for the caller; it is in the cache, too. */
+/* The body, with one reference for the caller; the cache keeps it, too. */
 static struct body *making_end(struct body_maker *m, struct making *g)
 {
 	struct body *body = body_build_end(&g->build);
@@ -88,11 +92,12 @@ static struct body *making_end(struct body_maker *m, struct making *g)
 
 static void making_unlink(struct body_maker *m, struct making *g)
 {
+	assert(m->count > 0);
 	TAILQ_REMOVE(&m->makings, g, link);
 	m->count--;
 }
 
-/* Tells everybody; they may start other makings meanwhile. */
+/* Calls all who wait; they may start other makings meanwhile. */
 static void making_finish(struct body_maker *m, struct making *g, int result)
 {
 	struct body *body = result == 0 ? making_end(m, g) : NULL;
@@ -107,7 +112,7 @@ static void making_finish(struct body_maker *m, struct making *g, int result)
 	making_free(g);
 }
 
-/* A making that has begun is finished; a new one needs room. */
+/* One that has begun may always go on; a new one needs room. */
 static bool may_run(struct body_maker *m, struct making *g)
 {
 	g->begun = g->begun || m->room.make(m->room.owner);
@@ -214,7 +219,7 @@ int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int6
 		source->free(state);
 		return r;
 	}
-	/* behind others it would wait anyway */
+	/* with others before it, it would wait anyway */
 	if (m->count == 0 && may_run(m, g))
 		r = making_run(g, clock_mono_us() + MAKE_SLICE_US);
 	if (r <= 0) {
@@ -233,6 +238,7 @@ int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int6
 
 void body_maker_wait(struct making *making, struct body_waiter *w)
 {
+	assert(!w->making && w->ready);
 	w->making = making;
 	TAILQ_INSERT_TAIL(&making->waiters, w, link);
 }

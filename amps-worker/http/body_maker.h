@@ -1,12 +1,11 @@
-/* body_maker.h - large bodies, made in slices: the loop's other work, above all the feed of the
- * viewers, is never held up by them.
+/* body_maker.h - makes large bodies in slices, so that they never delay the loop's other work,
+ * above all the feed of the viewers.
  *
- * Whoever asks for a body that the cache does not have gets a `making`: its text is written and
- * compressed MAKE_SLICE_US at a time, one making after the other, in turns with the feed.  Who asks
- * for the same meanwhile waits for the same making.  The first slice comes at once, so that what is
- * small is answered in the turn in which it was asked for.  A making nobody waits for is dropped.
- * While living bodies take all the memory they may (memory.h), makings wait for room.  One a
- * worker. */
+ * A request for a body that is not in the cache gets a `making`: its text is written and compressed
+ * MAKE_SLICE_US at a time, one making after the other, alternating with the feed.  Requests for the
+ * same body meanwhile wait for the same making.  The first slice runs at once, so that a small body
+ * is answered in the same turn of the loop.  A making that no request waits for is dropped.  While
+ * living bodies use all the memory they may (memory.h), makings wait for room.  One per worker. */
 #ifndef AMPS_BODY_MAKER_H
 #define AMPS_BODY_MAKER_H
 
@@ -15,39 +14,39 @@
 #include "amps-worker/http/body_cache.h"
 
 #define MAKE_SLICE_US	1000u
-#define MAKE_STARVED_US 10000u /* a making left alone for so long goes before clients */
+#define MAKE_STARVED_US 10000u /* a making that has not run for so long goes before clients */
 
 struct body_maker;
 struct making;
 
-/* How a text comes to be. */
+/* How a text is made. */
 struct body_source {
 	const char *type; /* Content-Type; static */
-	/* Appends some more, a few tens of microseconds' worth: 1, or 0 when that was all and
+	/* Appends some more, for a few tens of microseconds: 1, or 0 if the text is complete and
 	 * *ret_expires_us (body_cache_keep()) is set, or -ENOMEM. */
 	int (*step)(void *state, struct buf *out, int64_t *ret_expires_us);
 	void (*free)(void *state);
 };
 
-/* Somebody who waits; embedded in it, zeroed at first. */
+/* Embedded in what waits for a body; zeroed at first. */
 struct body_waiter {
 	TAILQ_ENTRY(body_waiter) link;
 	struct making *making; /* NULL = waits for none */
-	/* Once: the body (borrowed for the call), or NULL: there was no memory for it. */
+	/* Called once: the body (borrowed for the call), or NULL without memory. */
 	void (*ready)(void *owner, struct body *body);
 	void *owner;
 };
 
-/* Where the memory of bodies is counted, and who makes room when it is used up. */
+/* Where the memory of bodies is counted, and how to make room when it is used up. */
 struct body_room {
 	struct body_account *account;
-	bool (*make)(void *owner); /* true: there is room for one body more */
+	bool (*make)(void *owner); /* true: there is room for one more body */
 	void *owner;
 };
 
 struct body_maker *body_maker_new(struct event_base *base, struct body_cache *cache,
 				  const struct body_room *room);
-void body_maker_free(struct body_maker *m); /* nobody may wait any more; accepts NULL */
+void body_maker_free(struct body_maker *m); /* nothing may wait any more; accepts NULL */
 
 /* The making under way for this key, or NULL. */
 struct making *body_maker_find(struct body_maker *m, const void *key, size_t key_len);
@@ -60,7 +59,7 @@ must_check int body_maker_start(struct body_maker *m, const void *key, size_t ke
 
 /* `w` (ready and owner set) waits until it is called or leaves. */
 void body_maker_wait(struct making *making, struct body_waiter *w);
-void body_maker_leave(struct body_waiter *w); /* nothing if it does not wait */
+void body_maker_leave(struct body_waiter *w); /* does nothing if it does not wait */
 
 /* To be called from events of higher priority: runs a slice when makings have been starved. */
 void body_maker_catch_up(struct body_maker *m);
