@@ -1,5 +1,5 @@
-/* main.c - amps-worker: serves every client of one core.  Started by amps-master only, which it
- * finds on descriptor MSG_CHILD_FD.
+/* main.c - amps-worker: serves the clients of one core.  Only amps-master starts it, with its
+ *socket on descriptor MSG_CHILD_FD.
  *
  *	amps-worker [--log-level LEVEL] [--log-format text|json] */
 #include <getopt.h>
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN); /* a terminal's ^C reaches all of us; the master decides */
+	signal(SIGINT, SIG_IGN); /* a terminal sends ^C to every process; the master handles it */
 	r = worker_init(&worker, MSG_CHILD_FD, sandbox_enter);
 	if (r < 0) {
 		log_error("cannot start (%s), ending", strerror(-r));

@@ -8,8 +8,8 @@
 #include "common/confine.h"
 #include "common/log/log.h"
 
-/* Calls that end the process at once: nothing of ours ever makes them.  The leak checker reads
- * the process with ptrace at its end. */
+/* Calls that end the process at once: the worker never makes them.  The leak checker reads the
+ * process with ptrace at its end. */
 static const char *const fatal_calls[] = {
 	"execve", "execveat", "process_vm_readv", "process_vm_writev",
 #ifndef AMPS_SANITIZED
@@ -88,7 +88,7 @@ static int filter_calls(void)
 
 	if (!filter)
 		return -ENOMEM;
-	/* the filter itself is no reason to slow the processor down */
+	/* do not turn on the slow speculation mitigation for this process */
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
 	r = add_fatal(filter);
 	if (r == 0)

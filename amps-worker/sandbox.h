@@ -1,17 +1,17 @@
-/* sandbox.h - what a worker gives up once it is set up.
+/* sandbox.h - the rights a worker gives up once it is set up.
  *
- * It then needs its open descriptors, memory, time, and new connections that come to it: no file,
- * no program, no connection of its own.  No capability and no_new_privs; Landlock without a single
- * allowed path or port (as far as the kernel's version goes); a seccomp allow-list.  A call that is
- * not on the list fails with EPERM; execve and ptrace end the process.  Sanitizer builds need files
- * and threads of their own: they give up capabilities, programs and connections. */
+ * From then on it needs its open descriptors, memory, time and incoming connections: no file, no
+ * program, no outgoing connection.  It has no capability and no_new_privs, Landlock rules that
+ * allow no path and no port (as far as the kernel supports them), and a seccomp allow-list.  A call
+ * that is not on the list fails with EPERM; execve and ptrace end the process.  Sanitizer builds
+ * need files and threads of their own: they give up capabilities, programs and connections. */
 #ifndef AMPS_SANDBOX_H
 #define AMPS_SANDBOX_H
 
 #include "common/base.h"
 
-/* 0, or -Exxx when a kernel that has the means refused them.  A kernel without them is logged and
- * goes on. */
+/* 0, or -Exxx if a kernel that supports these limits refused them.  On a kernel that does not, logs
+ * that and returns 0. */
 must_check int sandbox_enter(void);
 
 #endif

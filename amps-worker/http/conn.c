@@ -22,7 +22,7 @@ struct answer {
 	uint64_t begun_us; /* when the first byte could be sent */
 };
 
-/* What a step of the machine asks for. */
+/* What to do after a step of the machine. */
 enum step { STEP_AGAIN, STEP_WAIT, STEP_CLOSE };
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
@@ -56,8 +56,8 @@ static struct answer *answer_new(void)
 static void conn_set_state(struct conn *c, enum conn_state state)
 {
 	static const uint8_t legal[CONN_STATE_COUNT_] = {
-		[CONN_READ] = 1u << CONN_READ | 1u << CONN_MAKE | 1u << CONN_SEND |
-			      1u << CONN_STREAM | 1u << CONN_CLOSED,
+		[CONN_READ] =
+			1u << CONN_MAKE | 1u << CONN_SEND | 1u << CONN_STREAM | 1u << CONN_CLOSED,
 		[CONN_MAKE] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_SEND] = 1u << CONN_READ | 1u << CONN_LINGER | 1u << CONN_CLOSED,
 		[CONN_STREAM] = 1u << CONN_SEND | 1u << CONN_CLOSED,
@@ -75,6 +75,7 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 		c->deadline_us = now_plus_ms(HTTP_MAKE_MS);
 		break;
 	case CONN_SEND:
+		assert(c->answer && !c->stream);
 		c->answer->begun_us = clock_mono_us();
 		c->deadline_us =
 			now_plus_ms(HTTP_SEND_MS + c->answer->body.len * 1000 / HTTP_SEND_RATE);
@@ -93,7 +94,7 @@ static short wanted_events(const struct conn *c)
 {
 	switch (c->state) {
 	case CONN_READ:
-		/* requests wait in the buffer: any turn of the loop will do */
+		/* requests wait in the buffer: run again in the next turn of the loop */
 		return c->yields ? EV_READ | EV_WRITE : EV_READ;
 	case CONN_SEND:
 		return EV_WRITE;
@@ -112,6 +113,7 @@ void conn_update_events(struct conn *c)
 	uint64_t now, left;
 	struct timeval tv;
 
+	assert(c->state != CONN_CLOSED);
 	if (wanted != c->armed || c->armed == 0) {
 		event_del(&c->event);
 		event_assign(&c->event, c->all->context->base, c->fd, (short)(wanted | EV_PERSIST),
@@ -126,7 +128,7 @@ void conn_update_events(struct conn *c)
 			event_add(&c->event, NULL);
 		return;
 	}
-	/* a persistent event starts its timeout anew with each event: the deadline stays ours */
+	/* a persistent event restarts its timeout with each event, so the deadline is kept here */
 	now = clock_mono_us();
 	left = c->deadline_us > now ? c->deadline_us - now : 1;
 	tv = (struct timeval){(time_t)(left / 1000000), (suseconds_t)(left % 1000000)};
@@ -292,7 +294,7 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 	return reply->making ? begin_making(c) : answer_request(c, q);
 }
 
-/* One receive.  STEP_AGAIN when there is something new. */
+/* One receive.  STEP_AGAIN if bytes came. */
 static enum step receive(struct conn *c)
 {
 	char *at = buf_reserve(&c->in, RECEIVE_BYTES);
@@ -336,7 +338,7 @@ static enum step step_read(struct conn *c)
 	}
 }
 
-/* The line of the request that ends here, whole or not. */
+/* Logs the request that ends here, whether its answer is complete or not. */
 static void end_entry(struct conn *c)
 {
 	const struct stream *s = c->stream;
@@ -434,7 +436,7 @@ static enum step conn_step(struct conn *c)
 	}
 }
 
-/* Runs the machine until it waits.  May free the connection. */
+/* Runs steps until one waits.  May free the connection. */
 static void conn_run(struct conn *c)
 {
 	unsigned answers = 0;
@@ -632,7 +634,7 @@ int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer)
 	page_add(&x->page->connections_open, 1);
 	page_add(&x->page->connections_total, 1);
 	event_assign(&c->event, x->base, fd, EV_READ | EV_PERSIST, on_event, c);
-	conn_set_state(c, CONN_READ);
+	c->state = CONN_READ;
 	c->deadline_us = now_plus_ms(HTTP_HEAD_DEADLINE_MS);
 	conn_update_events(c);
 	return 0;

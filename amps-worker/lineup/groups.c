@@ -1,6 +1,7 @@
-/* groups.c - see groups.h. */
-#include <string.h>
+/* groups.c - see groups.h */
 #include "amps-worker/lineup/groups.h"
+
+#include <string.h>
 
 struct cursor {
 	const unsigned char *at, *end;
@@ -22,7 +23,7 @@ static struct cursor trimmed(const char *text, size_t len)
 	return (struct cursor){(const unsigned char *)text, (const unsigned char *)text + len};
 }
 
-/* The next code point; a byte that is no UTF-8 stands for itself. */
+/* The next code point; a byte that is not UTF-8 is its own. */
 static uint32_t next_point(struct cursor *c)
 {
 	uint32_t first = *c->at++;
@@ -32,7 +33,7 @@ static uint32_t next_point(struct cursor *c)
 	return first < 0x80 ? first : 0x80000000u | first;
 }
 
-/* Lower case, where the alphabets of two-byte UTF-8 have one at a regular distance. */
+/* Lower case of letters of up to two bytes of UTF-8, if it is at a regular distance. */
 static uint32_t fold(uint32_t c)
 {
 	if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) ||
@@ -40,7 +41,7 @@ static uint32_t fold(uint32_t c)
 		return c + 0x20;
 	if (c >= 0x400 && c <= 0x40f)
 		return c + 0x50;
-	/* Latin Extended-A: capitals and small letters take turns; which comes first changes. */
+	/* Latin Extended-A: capital and small letters alternate; which is even changes */
 	if ((c >= 0x100 && c <= 0x137 && c != 0x130 && c != 0x131) || (c >= 0x14a && c <= 0x177))
 		return c | 1;
 	if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))

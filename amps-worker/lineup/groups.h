@@ -1,17 +1,16 @@
-/* groups.h - comparing names of groups as people write them: letters in any case, white space
- * around them ignored.  Pure. */
+/* groups.h - compares names of groups, ignoring case and white space around them.  Pure. */
 #ifndef AMPS_GROUPS_H
 #define AMPS_GROUPS_H
 
 #include "common/shm/tokens.h"
 
-/* Do two UTF-8 names mean one group?  Case is folded for Latin, Greek and Cyrillic letters. */
+/* Are two UTF-8 names the same group?  Folds the case of Latin, Greek and Cyrillic letters. */
 bool group_equal(const char *a, size_t a_len, const char *b, size_t b_len);
 
-/* Is `group` one of a comma-separated list?  Empty elements mean nothing. */
+/* Is `group` in a comma-separated list?  Empty elements are skipped. */
 bool group_in_list(const char *list, const char *group);
 
-/* Is there a name in the list at all? */
+/* Does the list contain no name? */
 bool group_list_empty(const char *list);
 
 /* May this token (NULL: no token is needed) see a channel of this group (NULL: of no group)? */

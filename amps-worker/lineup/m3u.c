@@ -1,10 +1,11 @@
-/* m3u.c - see m3u.h. */
-#include <string.h>
-#include <strings.h>
+/* m3u.c - see m3u.h */
 #include "amps-worker/lineup/m3u.h"
 
-/* Length of something no line may hold at `at`, else 0: C0 and C1 controls, DEL, U+2028 and U+2029
- * (line ends to some readers). */
+#include <string.h>
+#include <strings.h>
+
+/* Length of the character at `at` if no line may contain it, else 0: C0 and C1 controls, DEL,
+ * U+2028 and U+2029 (line ends to some readers). */
 static size_t forbidden(const unsigned char *at)
 {
 	if (at[0] < 0x20 || at[0] == 0x7f)
@@ -19,7 +20,7 @@ static bool is_plain(unsigned char c, bool commas)
 	return c >= 0x20 && c != '"' && c != 0x7f && c != 0xc2 && c != 0xe2 && (c != ',' || commas);
 }
 
-/* Copies run by run: nearly every value is one run. */
+/* Copies runs of plain characters: nearly every value is one run. */
 static bool add_clean(struct buf *b, const char *text, bool commas)
 {
 	const unsigned char *at = (const unsigned char *)text;
@@ -47,7 +48,7 @@ static bool add_clean(struct buf *b, const char *text, bool commas)
 	return b->len > before;
 }
 
-/* Takes back what was appended since `before` if it is only blanks, which readers trim away. */
+/* Removes what was appended since `before` if it is only blanks, which readers trim. */
 static bool keep_visible(struct buf *b, size_t before)
 {
 	for (size_t i = before; i < b->len; i++)
@@ -73,8 +74,8 @@ bool m3u_name(struct buf *b, const char *text)
 	return keep_visible(b, before);
 }
 
-/* Readers that look for `group-title="` anywhere in a line would take the end of a value like
- * `x group-title=` with its closing quote for that attribute. */
+/* Readers that search a whole line for `group-title="` would find that attribute in the value
+ * `x group-title=` with its closing quote. */
 static bool ends_like_attribute(const struct buf *b)
 {
 	static const char *const ends[] = {"tvg-id=",	   "tvg-name=",	      "tvg-logo=",
@@ -99,7 +100,7 @@ void m3u_attribute(struct buf *b, const char *name, const char *value)
 	buf_puts(b, name);
 	buf_add(b, "=\"", 2);
 	if (!add_clean(b, value, true)) {
-		/* Readers drop an empty value or trip over it. */
+		/* some readers cannot read an empty value */
 		b->len = before;
 		return;
 	}

@@ -1,12 +1,14 @@
 /* playlist.c - see playlist.h.  The text follows the older Amps and what Kodi, Jellyfin and
  * tvheadend read; each entry ends with its URL. */
+#include "amps-worker/lineup/playlist.h"
+
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 #include "amps-worker/http/access.h"
 #include "amps-worker/http/body_maker.h"
 #include "amps-worker/lineup/groups.h"
 #include "amps-worker/lineup/m3u.h"
-#include "amps-worker/lineup/playlist.h"
 #include "common/text/text.h"
 
 #define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"
@@ -22,16 +24,16 @@ struct id_filter {
 /* A list that is being written. */
 struct playlist {
 	struct catalog *catalog; /* one reference */
-	struct playlist_wish wish;
-	struct token_entry token; /* what wish.token points to, if there is one */
+	struct playlist_params params;
+	struct token_entry token; /* params.token points to it, if there is one */
 	size_t next;		  /* channel */
-	struct buf *out;	  /* for the time of a step */
+	struct buf *out;	  /* during a step */
 	struct buf query;	  /* "&region=US&token=...", the same for every link */
 	int64_t expires_us;
 	struct id_filter *filter; /* NULL before the first step */
 	const char *seen_group;	  /* the last group compared, and whether it is wanted */
 	bool seen_wanted;
-	char texts[]; /* of the wish */
+	char texts[]; /* of params */
 };
 
 static int compare_ids(const void *a, const void *b)
@@ -69,43 +71,44 @@ static bool id_wanted(const struct id_filter *f, uint64_t id)
 	       bsearch(&id, f->ids, f->count, sizeof(f->ids[0]), compare_ids) != NULL;
 }
 
-/* Neighbours mostly share a group, and the list may be as long as a request line. */
+/* Remembers the last group: neighbours mostly share one, and the list may be as long as a request
+ * line. */
 static bool group_wanted(struct playlist *r, const char *group)
 {
-	if (!r->wish.groups[0])
+	if (!r->params.groups[0])
 		return true;
 	if (!group)
 		return false;
 	if (!r->seen_group || strcmp(r->seen_group, group) != 0) {
 		r->seen_group = group;
-		r->seen_wanted = group_in_list(r->wish.groups, group);
+		r->seen_wanted = group_in_list(r->params.groups, group);
 	}
 	return r->seen_wanted;
 }
 
-/* The text differs from this moment on. */
+/* The text changes at this time. */
 static void expire_at(struct playlist *r, int64_t us)
 {
-	if (us != TIME_NONE && us > r->wish.wall_us && us < r->expires_us)
+	if (us != TIME_NONE && us > r->params.wall_us && us < r->expires_us)
 		r->expires_us = us;
 }
 
 static bool listed(struct playlist *r, const struct catalog_channel *ch)
 {
-	const struct playlist_wish *w = &r->wish;
+	const struct playlist_params *p = &r->params;
 	const char *group = catalog_text(r->catalog, ch->group_at);
 
 	if (!id_wanted(r->filter, ch->id))
 		return false;
-	if (!group_wanted(r, group) || !group_allowed(w->token, group))
+	if (!group_wanted(r, group) || !group_allowed(p->token, group))
 		return false;
-	if (!catalog_region_allowed(r->catalog, ch, w->region))
+	if (!catalog_region_allowed(r->catalog, ch, p->region))
 		return false;
 	if (ch->flags & CHANNEL_SCHEDULED) {
 		expire_at(r, ch->start_wall_us);
 		expire_at(r, ch->end_wall_us);
 	}
-	return catalog_on_air(ch, w->wall_us);
+	return catalog_on_air(ch, p->wall_us);
 }
 
 /* The first programme that has not started, else the first listed. */
@@ -115,7 +118,7 @@ static const struct catalog_program *next_program(struct playlist *r,
 	const struct catalog_program *p = catalog_programs(r->catalog, ch);
 
 	for (uint32_t i = 0; p && i < ch->program_count; i++) {
-		if (p[i].start_wall_us != TIME_NONE && p[i].start_wall_us > r->wish.wall_us) {
+		if (p[i].start_wall_us != TIME_NONE && p[i].start_wall_us > r->params.wall_us) {
 			expire_at(r, p[i].start_wall_us);
 			return &p[i];
 		}
@@ -147,7 +150,7 @@ static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 		m3u_name(b, label);
 		buf_putc(b, ')');
 	}
-	/* Kodi opens a link of unknown type once more just to look: that would take a tuner. */
+	/* Kodi opens a link of unknown type an extra time to probe it, which would start a tuner */
 	buf_puts(b, "\n#KODIPROP:mimetype=video/mp2t\n");
 }
 
@@ -169,7 +172,7 @@ static void add_region_list(struct playlist *r, const char *name, uint32_t at, u
 {
 	if (!at || !count)
 		return;
-	/* Pairs of letters without a NUL; catalog_region_allowed() has checked the offsets. */
+	/* pairs of letters without a NUL; catalog_region_allowed() has checked the offsets */
 	const char *codes = catalog_text(r->catalog, at);
 
 	if (!codes || strnlen(codes, (size_t)count * 2) < (size_t)count * 2)
@@ -229,7 +232,7 @@ static void add_link(struct playlist *r, const struct catalog_channel *ch,
 	const char *name = v ? catalog_text(r->catalog, v->name_at) : NULL;
 	size_t mark;
 
-	buf_puts(b, r->wish.base);
+	buf_puts(b, r->params.base);
 	buf_printf(b, "/stream/%u.ts", ch->id);
 	mark = b->len;
 	if (name) {
@@ -258,18 +261,18 @@ static void add_query(struct buf *b, const char *name, const char *value)
 	m3u_encode(b, value);
 }
 
-/* The guide is asked for with the filters of the list, so that both show the same channels. */
+/* The URL of the guide has the filters of the list, so that both show the same channels. */
 static void add_header(struct playlist *r)
 {
-	const struct playlist_wish *w = &r->wish;
+	const struct playlist_params *p = &r->params;
 	struct buf url = BUF_INIT;
 	size_t mark;
 
-	buf_puts(&url, w->base);
+	buf_puts(&url, p->base);
 	buf_puts(&url, "/epg.xml");
 	mark = url.len;
-	add_query(&url, "group", w->groups);
-	add_query(&url, "ids", w->ids);
+	add_query(&url, "group", p->groups);
+	add_query(&url, "ids", p->ids);
 	buf_add(&url, r->query.data, r->query.len);
 	if (buf_ok(&url) && url.len > mark)
 		url.data[mark] = '?';
@@ -293,33 +296,33 @@ static const char *keep_text(char **at, const char *text)
 	return copy;
 }
 
-/* The wish outlives the request and the snapshots it was read from. */
-static void keep_wish(struct playlist *r, const struct playlist_wish *w)
+/* Copies the parameters: they must outlive the request and the snapshots they were read from. */
+static void keep_params(struct playlist *r, const struct playlist_params *p)
 {
 	char *at = r->texts;
 
-	r->wish = *w;
-	r->wish.base = keep_text(&at, w->base);
-	r->wish.region = keep_text(&at, w->region);
-	r->wish.link_region = keep_text(&at, w->link_region);
-	r->wish.link_token = keep_text(&at, w->link_token);
-	r->wish.groups = keep_text(&at, w->groups);
-	r->wish.ids = keep_text(&at, w->ids);
-	if (w->token) {
-		r->token = *w->token;
-		r->wish.token = &r->token;
+	r->params = *p;
+	r->params.base = keep_text(&at, p->base);
+	r->params.region = keep_text(&at, p->region);
+	r->params.link_region = keep_text(&at, p->link_region);
+	r->params.link_token = keep_text(&at, p->link_token);
+	r->params.groups = keep_text(&at, p->groups);
+	r->params.ids = keep_text(&at, p->ids);
+	if (p->token) {
+		r->token = *p->token;
+		r->params.token = &r->token;
 	}
 }
 
-struct playlist *playlist_begin(const struct catalog *c, const struct playlist_wish *w)
+struct playlist *playlist_begin(const struct catalog *c, const struct playlist_params *p)
 {
-	size_t bytes = strlen(w->base) + strlen(w->region) + strlen(w->link_region) +
-		       strlen(w->link_token) + strlen(w->groups) + strlen(w->ids) + 6;
+	size_t bytes = strlen(p->base) + strlen(p->region) + strlen(p->link_region) +
+		       strlen(p->link_token) + strlen(p->groups) + strlen(p->ids) + 6;
 	struct playlist *r = calloc(1, sizeof(*r) + bytes);
 
 	if (!r)
 		return NULL;
-	keep_wish(r, w);
+	keep_params(r, p);
 	r->catalog = catalog_ref((struct catalog *)(uintptr_t)c);
 	r->expires_us = INT64_MAX;
 	return r;
@@ -335,15 +338,15 @@ void playlist_end(struct playlist *r)
 	free(r);
 }
 
-/* What stands before the channels. */
+/* Writes what stands before the channels. */
 static bool add_front(struct playlist *r)
 {
 	r->filter = calloc(1, sizeof(*r->filter));
 	if (!r->filter)
 		return false;
-	parse_ids(r->wish.ids, r->filter);
-	add_query(&r->query, "region", r->wish.link_region);
-	add_query(&r->query, "token", r->wish.link_token);
+	parse_ids(r->params.ids, r->filter);
+	add_query(&r->query, "region", r->params.link_region);
+	add_query(&r->query, "token", r->params.link_token);
 	add_header(r);
 	return buf_ok(&r->query);
 }
@@ -355,7 +358,7 @@ static void add_channel(struct playlist *r, const struct catalog_channel *ch)
 	if (!listed(r, ch))
 		return;
 	add_entry(r, ch, NULL);
-	v = r->wish.variants ? catalog_variants(r->catalog, ch) : NULL;
+	v = r->params.variants ? catalog_variants(r->catalog, ch) : NULL;
 	for (uint32_t n = 0; v && n < ch->variant_count; n++)
 		add_entry(r, ch, &v[n]);
 }
@@ -366,6 +369,7 @@ int playlist_step(struct playlist *r, struct buf *out, int64_t *ret_expires_us)
 	       until = MIN(r->next + STEP_CHANNELS, count);
 	size_t before = out->len;
 
+	assert(r->next <= count);
 	r->out = out;
 	if (!r->filter && !add_front(r))
 		return -ENOMEM;
@@ -377,9 +381,9 @@ int playlist_step(struct playlist *r, struct buf *out, int64_t *ret_expires_us)
 	return r->next < count;
 }
 
-/* Storage behind a wish that was read from a request. */
+/* Parameters read from a request, with their storage. */
 struct asked {
-	struct playlist_wish wish;
+	struct playlist_params params;
 	char base[BASE_URL_MAX];
 	char region[3];
 	char token[TOKEN_BYTES_MAX + 1];
@@ -387,7 +391,7 @@ struct asked {
 	char ids[HTTP_LINE_MAX];
 };
 
-/* A filter that is absent is empty. */
+/* An absent filter is empty. */
 static bool read_filter(const struct request *q, const char *name, char *dst, size_t cap,
 			struct reply *r)
 {
@@ -402,7 +406,7 @@ static bool read_filter(const struct request *q, const char *name, char *dst, si
 	return true;
 }
 
-static bool read_wish(const struct request *q, struct asked *a, struct reply *r)
+static bool read_params(const struct request *q, struct asked *a, struct reply *r)
 {
 	const struct facts *f = q->facts;
 	bool query = catalog_settings(f->catalog)->flags & SETTING_REGION_QUERY;
@@ -417,7 +421,7 @@ static bool read_wish(const struct request *q, struct asked *a, struct reply *r)
 	access_base_url(q->http, f, a->base, sizeof(a->base));
 	access_region(q->http, f, a->region);
 	access_link_token(q->token, f->tokens, a->token);
-	a->wish = (struct playlist_wish){
+	a->params = (struct playlist_params){
 		.base = a->base,
 		.region = a->region,
 		.link_region = query ? a->region : "",
@@ -432,21 +436,21 @@ static bool read_wish(const struct request *q, struct asked *a, struct reply *r)
 	return true;
 }
 
-/* All the body depends on but time, each text with its NUL. */
-static void make_key(const struct facts *f, const struct playlist_wish *w, struct buf *key)
+/* All that the body depends on, except time; each text with its NUL. */
+static void make_key(const struct facts *f, const struct playlist_params *p, struct buf *key)
 {
-	const char *const texts[] = {w->base,	    w->region, w->link_region,
-				     w->link_token, w->groups, w->ids};
+	const char *const texts[] = {p->base,	    p->region, p->link_region,
+				     p->link_token, p->groups, p->ids};
 	uint64_t content = catalog_content_hash(f->catalog);
 
 	buf_add(key, "playlist", 9);
 	buf_add(key, &content, sizeof(content));
-	buf_putc(key, w->variants ? 1 : 0);
+	buf_putc(key, p->variants ? 1 : 0);
 	for (size_t i = 0; i < array_size(texts); i++)
 		buf_add(key, texts[i], strlen(texts[i]) + 1);
-	if (w->token)
-		buf_add(key, w->token->groups,
-			MIN(w->token->group_count, TOKEN_GROUPS_MAX) * TOKEN_GROUP_BYTES);
+	if (p->token)
+		buf_add(key, p->token->groups,
+			MIN(p->token->group_count, TOKEN_GROUPS_MAX) * TOKEN_GROUP_BYTES);
 }
 
 static int source_step(void *state, struct buf *out, int64_t *ret_expires_us)
@@ -459,8 +463,8 @@ static void source_free(void *state)
 	playlist_end(state);
 }
 
-/* Sets r->shared, or r->making; neither where there is no memory or no room. */
-static void find_body(const struct facts *f, const struct playlist_wish *w, const struct buf *key,
+/* Sets r->shared or r->making; neither without memory or if too many makings wait. */
+static void find_body(const struct facts *f, const struct playlist_params *p, const struct buf *key,
 		      struct reply *r)
 {
 	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free};
@@ -472,7 +476,7 @@ static void find_body(const struct facts *f, const struct playlist_wish *w, cons
 	r->making = body_maker_find(f->maker, key->data, key->len);
 	if (r->making)
 		return;
-	list = playlist_begin(f->catalog, w);
+	list = playlist_begin(f->catalog, p);
 	if (list && body_maker_start(f->maker, key->data, key->len, f->wall_us, &source, list,
 				     &r->shared, &r->making) < 0)
 		r->shared = NULL;
@@ -484,18 +488,18 @@ void playlist_handle(const struct request *q, struct reply *r)
 	struct buf key = BUF_INIT;
 	struct asked a;
 
-	if (!read_wish(q, &a, r))
+	if (!read_params(q, &a, r))
 		return;
-	make_key(f, &a.wish, &key);
+	make_key(f, &a.params, &key);
 	if (buf_ok(&key))
-		find_body(f, &a.wish, &key, r);
+		find_body(f, &a.params, &key, r);
 	buf_done(&key);
 	if (!r->shared && !r->making) {
 		reply_error(r, 503, 1, "no memory to make the playlist");
 		return;
 	}
 	r->kind = REPLY_SHARED;
-	/* Who asks and from where decides what is in it, and the token is in every link. */
+	/* the content depends on token and region, and the token is in every link */
 	reply_field(r, "Cache-Control", "private, no-cache");
 	reply_field(r, "Vary",
 		    "X-Amps-Token, Authorization, X-Amps-Region, X-Region, "

@@ -1,8 +1,8 @@
-/* playlist.h - /playlist.m3u: the line-up as one viewer may see it.
+/* playlist.h - /playlist.m3u: the line-up as one client may see it.
  *
  * Filters: region, group, ids, variants.  A list is made in slices (body_maker.h) and kept in the
- * body cache under all it was made from, until the catalog changes or the next moment at which a
- * programme begins or a scheduled channel comes or goes.  Handler of route.c. */
+ * body cache, with a key of everything it was made from, until the catalog changes or a programme
+ * or a scheduled channel next begins or ends. */
 #ifndef AMPS_PLAYLIST_H
 #define AMPS_PLAYLIST_H
 
@@ -10,8 +10,8 @@
 
 void playlist_handle(const struct request *q, struct reply *r);
 
-/* What a playlist is made from besides the catalog. */
-struct playlist_wish {
+/* What a playlist is made from, besides the catalog. */
+struct playlist_params {
 	const char *base;	 /* "http://host:5000" */
 	const char *region;	 /* "" = unknown */
 	const char *link_region; /* region to repeat in links, "" = none */
@@ -23,13 +23,13 @@ struct playlist_wish {
 	int64_t wall_us;
 };
 
-/* A list that is written step by step; it keeps what it needs.  NULL: no memory. */
+/* A list that is written step by step; it copies what it needs.  NULL without memory. */
 struct playlist;
-struct playlist *playlist_begin(const struct catalog *c, const struct playlist_wish *w);
+struct playlist *playlist_begin(const struct catalog *c, const struct playlist_params *p);
 void playlist_end(struct playlist *list); /* accepts NULL */
 
-/* Appends some channels.  1, or 0 when that was all: *ret_expires_us is then the wall time at which
- * the text would first differ, or INT64_MAX.  -ENOMEM. */
+/* Appends some channels.  1, or 0 if the list is complete: *ret_expires_us is then the wall time at
+ * which the text would first differ, or INT64_MAX.  -ENOMEM. */
 must_check int playlist_step(struct playlist *list, struct buf *out, int64_t *ret_expires_us);
 
 #endif

@@ -55,14 +55,15 @@ void live_on_output_ring(struct live *l, const struct msg_output_ring *m, int fd
 	if (!output_add_ring(o, m, fd))
 		return;
 	if (newest)
-		schedule_hurry(&l->schedule, newest); /* its viewers may move over */
+		schedule_hurry(&l->schedule, newest); /* its viewers can move over */
 	o->users++;
 	output_trim(o);
 	viewer_begin_waiting(o);
 	output_unuse(o);
 }
 
-/* Ends all who follow a ring of this output; passes end those who may drain first. */
+/* Ends the viewers that follow a ring of this output; those that may drain it are ended by passes.
+ */
 static void end_viewers(struct live *l, struct output *o)
 {
 	struct stream_ring *r;

@@ -1,22 +1,24 @@
-/* stream_route.c - see stream_route.h. */
+/* stream_route.c - see stream_route.h */
+#include "amps-worker/live/stream_route.h"
+
 #include <string.h>
+
 #include "amps-worker/http/access.h"
 #include "amps-worker/lineup/groups.h"
 #include "amps-worker/live/output.h"
-#include "amps-worker/live/stream_route.h"
 #include "common/text/text.h"
 #include "common/shm/worker_page.h"
 
-/* What a request for a stream turned out to mean. */
+/* A request for a stream, resolved. */
 struct asked {
 	const struct catalog_channel *channel;
 	const struct catalog_variant *variant; /* NULL = the channel's own profile */
-	bool ts;			       /* MPEG-TS was asked for by name */
+	bool ts;			       /* MPEG-TS was requested by name */
 	bool own;			       /* from a tuner of its own */
 	struct viewer_options options;
 };
 
-/* The channel of the path, or NULL and an answer. */
+/* The channel of the path, or NULL and an error reply. */
 static const struct catalog_channel *find_channel(const struct request *q, struct reply *r)
 {
 	const struct catalog *c = q->facts->catalog;
@@ -62,8 +64,8 @@ static uint64_t token_name(const struct token_entry *token)
 	return token ? worker_page_token(token->token, strnlen(token->token, TOKEN_BYTES_MAX)) : 0;
 }
 
-/* Workers that admit at the same moment do not know of each other: the limit may be passed by as
- * many, never by more. */
+/* Workers that admit viewers at the same moment do not see each other's: the limit can be exceeded
+ * by as many viewers as there are other workers. */
 static bool token_has_room(const struct request *q, struct reply *r)
 {
 	const struct facts *f = q->facts;
@@ -147,14 +149,14 @@ static bool read_join(const struct request *q, struct asked *a, struct reply *r)
 		return true;
 	}
 	if (found < 0 || text_parse_u64(text, JOIN_MS_MAX, &value) < 0) {
-		reply_error(r, 400, 0, "join_ms is no number from 0 to %d", JOIN_MS_MAX);
+		reply_error(r, 400, 0, "join_ms is not a number from 0 to %d", JOIN_MS_MAX);
 		return false;
 	}
 	a->options.join_ms = (uint32_t)value;
 	return true;
 }
 
-/* Can the output be made at all? */
+/* Can this output be made? */
 static bool can_play(const struct catalog *c, const struct asked *a, struct reply *r)
 {
 	uint32_t at = a->variant ? a->variant->unavailable_at : a->channel->unavailable_at;
@@ -173,8 +175,8 @@ static bool can_play(const struct catalog *c, const struct asked *a, struct repl
 	return true;
 }
 
-/* Who asks, as the master counts overlap tuners: an IPv4 address, or an IPv6 network of 64 bits,
- * since a host may choose any address in its own. */
+/* The client as the master counts overlap tuners: an IPv4 address, or an IPv6 network of 64 bits,
+ * because a host can use any address of its network. */
 static uint64_t address_name(const struct request *q)
 {
 	struct in6_addr client = access_client(q->http, q->facts);

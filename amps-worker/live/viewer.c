@@ -1,6 +1,7 @@
 /* viewer.c - see viewer.h */
 #include "amps-worker/live/viewer.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #define LEAD_US		1000000u /* of a source that is not live */
 #define IDLE_SWEEPS_MAX (VIEWER_HALF_CLOSED_MS * 1000u / VIEWER_SWEEP_US)
 
-/* Appends to what goes out first.  False without memory. */
+/* Appends bytes that go before the ring's.  False without memory. */
 static bool pending_add(struct viewer *v, const void *bytes, size_t n)
 {
 	size_t need = v->pending_len + n;
@@ -42,6 +43,7 @@ static bool pending_add(struct viewer *v, const void *bytes, size_t n)
 
 static void pending_take(struct viewer *v, size_t n)
 {
+	assert(n <= v->pending_len);
 	v->pending_at = (uint16_t)(v->pending_at + n);
 	v->pending_len = (uint16_t)(v->pending_len - n);
 	if (v->pending_len)
@@ -54,7 +56,7 @@ static void pending_take(struct viewer *v, size_t n)
 	}
 }
 
-/* Takes it out of its ring's list, or the list of those who wait. */
+/* Removes it from its ring's list, or from the list of viewers that wait. */
 static void unlink_viewer(struct viewer *v)
 {
 	if (v->ring) {
@@ -69,6 +71,7 @@ static void follow(struct viewer *v, struct stream_ring *r)
 {
 	bool first = TAILQ_EMPTY(&r->viewers);
 
+	assert(v->ring != r && r->output == v->output);
 	unlink_viewer(v);
 	v->ring = r;
 	records_set_output(v->all->records, v->record, v->output->slot);
@@ -93,7 +96,7 @@ static bool enter_at(struct viewer *v, struct stream_ring *r, const struct ring_
 	return true;
 }
 
-/* Counts what went out: first the pending bytes, then the ring's. */
+/* Counts what was sent. */
 static void account(struct viewer *v, size_t media)
 {
 	uint64_t lag = ring_commit(&v->ring->map) - v->pos;
@@ -123,9 +126,9 @@ static void set_blocked(struct viewer *v, bool blocked)
 	conn_update_events(v->stream.conn);
 }
 
-/* `sent` bytes of the ring left from v->pos on.  The rest of a packet cut in two is copied out at
- * once; only then is asked whether all that was still what the writer had published.  0, -ESTALE
- * (it was not) or -ENOMEM: then the stream cannot be mended. */
+/* Moves v->pos past `sent` bytes of the ring.  If the last packet was cut, copies the rest of it
+ * out; only then checks that the writer had not overwritten any of these bytes.  0, or -ESTALE (it
+ * had) or -ENOMEM: the stream is then broken. */
 static int advance(struct viewer *v, size_t sent)
 {
 	const struct ring *m = &v->ring->map;
@@ -138,7 +141,7 @@ static int advance(struct viewer *v, size_t sent)
 	return ring_intact(m, from) ? 0 : -ESTALE;
 }
 
-/* Counts and reports a viewer that is closed by us. */
+/* Counts and logs a viewer that the server ends. */
 static enum viewer_verdict drop(const struct viewer *v, const char *reason)
 {
 	page_add(&v->all->context->page->viewers_dropped, 1);
@@ -153,6 +156,7 @@ static enum viewer_verdict send_run(struct viewer *v, size_t n)
 	int e;
 	ssize_t sent = send_bytes(v, ring_at(&v->ring->map, v->pos), n);
 
+	assert(v->head_left <= pending);
 	if (sent < 0) {
 		if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
 			return VIEWER_GONE;
@@ -180,8 +184,8 @@ static bool drops_slow(const struct viewer *v)
 	return catalog_settings(v->all->context->catalog)->flags & SETTING_SLOW_DROP;
 }
 
-/* Too far behind: to the newest access point of the newest ring.  Without one it stays where it
- * is and tries again; what is pending goes out meanwhile. */
+/* Moves a viewer that is too far behind to the newest access point of the newest ring.  Without one
+ * it stays where it is and tries again; meanwhile only pending bytes are sent. */
 static enum viewer_verdict catch_up(struct viewer *v)
 {
 	struct stream_ring *newest = output_ring(v->output);
@@ -189,7 +193,7 @@ static enum viewer_verdict catch_up(struct viewer *v)
 
 	if (drops_slow(v))
 		return drop(v, "too slow");
-	/* a mark that has not gone out yet: another one would only pile up behind it */
+	/* a mark is still pending: do not add another one behind it */
 	if (v->pending_len > TS_PACKET || ring_find_rap(&newest->map, clock_mono_us(), 0, &rap) < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, newest, &rap, true))
@@ -198,7 +202,7 @@ static enum viewer_verdict catch_up(struct viewer *v)
 	return VIEWER_GOES_ON;
 }
 
-/* Bytes to send from v->pos on; SIZE_MAX when it is beyond the guard. */
+/* Bytes to send from v->pos on; SIZE_MAX if it is further behind than the guard. */
 static size_t ready_bytes(const struct viewer *v)
 {
 	uint64_t ready = ring_commit(&v->ring->map) - v->pos;
@@ -231,8 +235,8 @@ static bool drained(const struct viewer *v)
 	return v->pending_len == 0 && ready_bytes(v) == 0;
 }
 
-/* From a drained ring into the next one: where that begins, or at its newest point when we are
- * late. A job that moved goes on at the new ring's first byte without a seam. */
+/* From a drained ring to the next one: to its oldest access point, or to its newest one if that is
+ * far behind.  After a job that moved to a larger ring, to its first byte without a mark. */
 static enum viewer_verdict move_on(struct viewer *v, struct stream_ring *next)
 {
 	const struct ring *m = &next->map;
@@ -258,6 +262,7 @@ enum viewer_verdict viewer_feed(struct viewer *v)
 {
 	struct stream_ring *next;
 
+	assert(v->ring);
 	if (send_ready(v) == VIEWER_GONE)
 		return VIEWER_GONE;
 	if (!drained(v))
@@ -278,9 +283,8 @@ enum viewer_verdict viewer_blocked(struct viewer *v)
 	return drop(v, "too slow");
 }
 
-/* Says the kernel that this peer has left two probes or retransmissions unanswered and nothing has
- * come from it for long?  A paused player's kernel answers each probe, so it never looks like it.
- */
+/* True if the peer has not answered two probes or retransmissions and has sent nothing for
+ * VIEWER_STOPPED_MS.  The kernel of a paused player answers each probe. */
 static bool peer_is_dead(int fd)
 {
 	struct tcp_info info = {0};
@@ -305,7 +309,7 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 		return drop(v, "its peer no longer answers");
 	}
 	return v->stream.conn->eof && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE
-									 : VIEWER_GOES_ON;
+								       : VIEWER_GOES_ON;
 }
 
 static bool on_room(struct stream *s)
@@ -454,7 +458,7 @@ void viewer_begin_waiting(struct output *o)
 
 	if (!r || TAILQ_EMPTY(&o->waiting))
 		return;
-	o->users++; /* the last of them may go */
+	o->users++; /* keeps it while its last viewer may go */
 	for (v = TAILQ_FIRST(&o->waiting); v; v = next) {
 		next = TAILQ_NEXT(v, link);
 		if (viewer_try_begin(v, r) == VIEWER_GONE)

@@ -1,12 +1,14 @@
 /* page.c - see page.h.  The texts are embedded when Amps is built (cmake/page.cmake). */
-#include <string.h>
-#include "amps-worker/http/body_cache.h"
 #include "amps-worker/page/page.h"
+
+#include <string.h>
+
+#include "amps-worker/http/body_cache.h"
 #include "page_css.h"
 #include "page_html.h"
 #include "page_js.h"
 
-/* Pictures may come from anywhere: they are the logos of the operator's channels. */
+/* Images may come from any host: they are the logos of the operator's channels. */
 #define POLICY                                                                                     \
 	"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "            \
 	"img-src 'self' http: https: data:; base-uri 'none'; form-action 'none'; "                 \

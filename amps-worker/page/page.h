@@ -1,7 +1,6 @@
-/* page.h - the page at /, /ui and /watch/<id>, its style and its script (amps-worker/page/).
+/* page.h - the page at /, /ui and /watch/<id>, its style and its script.
  *
- * The three hold no data: the script asks for the playlist with the token of whoever uses the
- * page.  Handlers of route.c. */
+ * They contain no data: the script requests the playlist with the user's token. */
 #ifndef AMPS_PAGE_H
 #define AMPS_PAGE_H
 

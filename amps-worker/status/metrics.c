@@ -1,7 +1,9 @@
 /* metrics.c - see metrics.h.  Names follow the conventions of Prometheus: base units, `_total` for
- * what only grows. */
-#include <string.h>
+ * counters. */
 #include "amps-worker/status/metrics.h"
+
+#include <string.h>
+
 #include "common/shm/chantab.h"
 #include "common/shm/worker_page.h"
 
@@ -158,7 +160,7 @@ static void add_workers(const struct facts *f, struct buf *b)
 	}
 }
 
-/* Escapes a label's value; a tuner's key holds a variant's name. */
+/* Escapes a label's value; a tuner's key contains a variant's name. */
 static void add_label(struct buf *b, const char *text)
 {
 	for (; *text; text++) {

@@ -1,8 +1,8 @@
 /* metrics.h - /metrics as Prometheus text, or as the JSON of the older Amps for
  * `Accept: application/json` and `?format=json`.
  *
- * Sums up what the workers and the master publish in shared memory, so that any worker answers for
- * the whole server; nothing in it is secret.  Handler of route.c. */
+ * Reads what the workers and the master publish in shared memory, so that any worker can answer for
+ * the whole server; nothing in it is secret. */
 #ifndef AMPS_METRICS_H
 #define AMPS_METRICS_H
 

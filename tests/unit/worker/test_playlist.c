@@ -6,7 +6,7 @@
 #include "worker/catalog_fixture.h"
 #include "worker/m3u_reader.h"
 
-static char *render(struct fixture *f, struct playlist_wish w, int64_t *ret_expires_us)
+static char *render(struct fixture *f, struct playlist_params w, int64_t *ret_expires_us)
 {
 	struct buf out = BUF_INIT;
 	struct playlist *list;
@@ -54,10 +54,10 @@ Test(playlist, is_written_to_the_letter)
 	fixture_channel(f, 12, "Plain", NULL);
 	cr_assert_eq(fixture_publish(f, 1), 0);
 	text = render(f,
-		      (struct playlist_wish){.region = "US",
-					     .link_region = "US",
-					     .link_token = "a b&c",
-					     .variants = true},
+		      (struct playlist_params){.region = "US",
+					       .link_region = "US",
+					       .link_token = "a b&c",
+					       .variants = true},
 		      NULL);
 #define LINES                                                                                      \
 	"#EXTREM:AMP-NEXT title=\"Then\" start=\"2023-11-14 23:00\" "                              \
@@ -96,7 +96,7 @@ static char *ids_of(const char *text)
 	return ids.data;
 }
 
-static void expect_ids(struct fixture *f, struct playlist_wish w, const char *expected)
+static void expect_ids(struct fixture *f, struct playlist_params w, const char *expected)
 {
 	char *text = render(f, w, NULL), *ids = ids_of(text);
 
@@ -122,23 +122,23 @@ static struct fixture *filter_fixture(void)
 	return f;
 }
 
-#define WISH(...) ((struct playlist_wish){__VA_ARGS__})
+#define PARAMS(...) ((struct playlist_params){__VA_ARGS__})
 
 Test(playlist, filters)
 {
 	struct fixture *f = filter_fixture();
 
-	expect_ids(f, WISH(.variants = true), "0 1 1 3 ");
-	expect_ids(f, WISH(.variants = false), "0 1 3 ");
-	expect_ids(f, WISH(.region = "US"), "0 1 2 3 ");
-	expect_ids(f, WISH(.region = "CN"), "0 1 ");
-	expect_ids(f, WISH(.groups = " news ,SPORT"), "0 1 ");
-	expect_ids(f, WISH(.groups = "öffentLICH", .region = "CA"), "2 ");
-	expect_ids(f, WISH(.groups = "New"), "");
-	expect_ids(f, WISH(.ids = "3,1"), "1 3 ");
-	expect_ids(f, WISH(.ids = "x, 0 ,1.5,-1"), "0 ");
-	expect_ids(f, WISH(.ids = "x,,y"), "0 1 3 ");
-	expect_ids(f, WISH(.ids = "77"), "");
+	expect_ids(f, PARAMS(.variants = true), "0 1 1 3 ");
+	expect_ids(f, PARAMS(.variants = false), "0 1 3 ");
+	expect_ids(f, PARAMS(.region = "US"), "0 1 2 3 ");
+	expect_ids(f, PARAMS(.region = "CN"), "0 1 ");
+	expect_ids(f, PARAMS(.groups = " news ,SPORT"), "0 1 ");
+	expect_ids(f, PARAMS(.groups = "öffentLICH", .region = "CA"), "2 ");
+	expect_ids(f, PARAMS(.groups = "New"), "");
+	expect_ids(f, PARAMS(.ids = "3,1"), "1 3 ");
+	expect_ids(f, PARAMS(.ids = "x, 0 ,1.5,-1"), "0 ");
+	expect_ids(f, PARAMS(.ids = "x,,y"), "0 1 3 ");
+	expect_ids(f, PARAMS(.ids = "77"), "");
 	fixture_free(f);
 	assert_no_leaks();
 }
@@ -149,10 +149,10 @@ Test(playlist, shows_a_token_its_groups_only)
 	struct token_entry limited = {.group_count = 2, .groups = {"SPORT", "öffentlich "}};
 	struct token_entry open = {.group_count = 0};
 
-	expect_ids(f, WISH(.token = &limited), "1 ");
-	expect_ids(f, WISH(.token = &limited, .region = "US"), "1 2 ");
-	expect_ids(f, WISH(.token = &limited, .groups = "News"), "");
-	expect_ids(f, WISH(.token = &open), "0 1 3 ");
+	expect_ids(f, PARAMS(.token = &limited), "1 ");
+	expect_ids(f, PARAMS(.token = &limited, .region = "US"), "1 2 ");
+	expect_ids(f, PARAMS(.token = &limited, .groups = "News"), "");
+	expect_ids(f, PARAMS(.token = &open), "0 1 3 ");
 	fixture_free(f);
 	assert_no_leaks();
 }
@@ -174,19 +174,19 @@ Test(playlist, knows_when_it_changes)
 	ch->end_wall_us = FIXTURE_NOW + 1200;
 	cr_assert_eq(fixture_publish(f, 1), 0);
 
-	text = render(f, WISH(.wall_us = FIXTURE_NOW), &expires);
+	text = render(f, PARAMS(.wall_us = FIXTURE_NOW), &expires);
 	cr_expect(strstr(text, "title=\"C\"") && !strstr(text, "later"));
 	cr_expect_eq(expires, FIXTURE_NOW + 300);
 	free(text);
-	text = render(f, WISH(.wall_us = expires), &expires);
+	text = render(f, PARAMS(.wall_us = expires), &expires);
 	cr_expect(strstr(text, "title=\"C\"") && strstr(text, "later"));
 	cr_expect_eq(expires, FIXTURE_NOW + 900);
 	free(text);
-	text = render(f, WISH(.wall_us = expires), &expires);
+	text = render(f, PARAMS(.wall_us = expires), &expires);
 	cr_expect(strstr(text, "title=\"A\""), "all have started: the first listed");
 	cr_expect_eq(expires, FIXTURE_NOW + 1200);
 	free(text);
-	text = render(f, WISH(.wall_us = expires), &expires);
+	text = render(f, PARAMS(.wall_us = expires), &expires);
 	cr_expect(!strstr(text, "later"));
 	cr_expect_eq(expires, INT64_MAX);
 	free(text);
@@ -201,7 +201,7 @@ Test(playlist, no_value_ends_like_an_attribute)
 
 	fixture_channel(f, 1, "x group-title=", "tvg-logo=");
 	cr_assert_eq(fixture_publish(f, 1), 0);
-	text = render(f, WISH(.variants = true), NULL);
+	text = render(f, PARAMS(.variants = true), NULL);
 	cr_expect(strstr(text, " tvg-name=\"x group-title= \" group-title=\"tvg-logo= \",x group"));
 	free(text);
 	fixture_free(f);
@@ -323,7 +323,7 @@ Test(playlist, reads_back_and_cannot_be_forged)
 		fixture_programs(f, ch, &p, 1);
 	}
 	cr_assert_eq(fixture_publish(f, 1), 0);
-	text = render(f, WISH(.variants = true), NULL);
+	text = render(f, PARAMS(.variants = true), NULL);
 	rest = m3u_first(text);
 	for (uint32_t i = 0; i < array_size(texts); i++) {
 		struct m3u_entry e;

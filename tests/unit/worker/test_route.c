@@ -110,7 +110,7 @@ Test(route, streams_what_may_be_seen)
 	assert_no_leaks();
 }
 
-Test(route, turns_a_stream_into_a_wish)
+Test(route, gives_a_stream_its_parameters)
 {
 	struct fixture *f = make(false);
 	struct http_request http;
