@@ -34,7 +34,8 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 	event->continue_90k = TIME_NONE;
 	r = profile_init(&o->profile, event->spec, NULL, problem, cap);
 	if (r == 0)
-		r = ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", 10), &o->sink);
+		r = ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", JOB_RING_SECONDS),
+				&o->sink);
 	if (r == 0)
 		r = ts_sink_attach(o->sink, event);
 	if (r < 0) {
@@ -281,7 +282,7 @@ int output_undecodable(struct output *o, unsigned stream)
 /* libavformat would write any codec into a transport stream, but nobody could play it. */
 static int check_codec(struct output *o, enum AVCodecID id, const char *name)
 {
-	if (ts_output_fits(id))
+	if (ts_muxer_fits(id))
 		return 0;
 	o->failed_at = "the muxer";
 	av_log(NULL, AV_LOG_ERROR, "%s cannot be carried in MPEG-TS\n", name);
@@ -439,7 +440,7 @@ static int know_codec(struct output *o, struct track *t, const AVCodecParameters
 	bool known = t->state == TRACK_READY;
 	int r;
 
-	if (!known && !ts_output_fits(parameters->codec_id) && others_are_left(o, t, true)) {
+	if (!known && !ts_muxer_fits(parameters->codec_id) && others_are_left(o, t, true)) {
 		track_set_state(t, TRACK_LEFT_OUT);
 		job_say_notice(o->job, "MPEG-TS cannot carry %s, going on without it", t->name);
 		return begin_without(o);

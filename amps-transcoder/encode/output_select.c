@@ -18,7 +18,7 @@ static bool usable(const struct output *o, const AVStream *stream)
 		return false;
 	if (type == AVMEDIA_TYPE_SUBTITLE)
 		return o->profile.subtitles && !o->profile.without_subtitles &&
-		       ts_output_fits(stream->codecpar->codec_id);
+		       ts_muxer_fits(stream->codecpar->codec_id);
 	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
 		return false;
 	return output_kind(&o->profile, type)->wish != WISH_OFF;

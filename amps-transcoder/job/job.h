@@ -28,6 +28,7 @@
 
 #define JOB_START_TIMEOUT_MS 15000 /* when the spec does not say */
 #define JOB_STALL_TIMEOUT_MS 2000
+#define JOB_RING_SECONDS     10
 
 enum job_event_kind {
 	JOB_EVENT_NONE,

@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "amps-transcoder/av/compat.h"
-
-#define BUFFER_BYTES (7 * TS_PACKET)
 /* Half of what a PCR is ahead of its DTS, so that a large picture is there before its time comes;
  * twice as long as the muxer gathers sound for one PES. */
 #define MAX_DELAY_US	   "150000"
@@ -16,25 +13,12 @@
 
 static const AVRational ticks = {1, 90000};
 
-static int write_bytes(void *opaque, av_written_byte *bytes, int n)
-{
-	struct ts_output *o = opaque;
-
-	ts_pcr_put(&o->pcr, bytes, (size_t)n);
-	return n;
-}
-
-static void write_sink(void *owner, const void *bytes, size_t n)
-{
-	ts_sink_write(owner, bytes, n);
-}
-
 void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *service,
 		    const AVDictionary *metadata, const AVDictionary *options)
 {
 	*o = (struct ts_output){
 		.sink = sink, .service = service, .metadata = metadata, .options = options};
-	ts_pcr_init(&o->pcr, write_sink, sink);
+	ts_muxer_init(&o->muxer, sink);
 	for (size_t i = 0; i < TS_OUTPUT_STREAMS_MAX; i++) {
 		o->stream_of[i] = -1;
 		o->last_dts[i] = AV_NOPTS_VALUE;
@@ -43,26 +27,16 @@ void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *servi
 
 static int open_muxer(struct ts_output *o, int64_t lag_90k)
 {
-	uint8_t *buffer;
-	int r = avformat_alloc_output_context2(&o->muxer, NULL, "mpegts", NULL);
+	int r = ts_muxer_open(&o->muxer);
+	AVFormatContext *context = o->muxer.context;
 
 	if (r < 0)
 		return r;
-	buffer = av_malloc(BUFFER_BYTES);
-	o->muxer->pb =
-		buffer ? avio_alloc_context(buffer, BUFFER_BYTES, 1, o, NULL, write_bytes, NULL)
-		       : NULL;
-	if (!o->muxer->pb) {
-		av_free(buffer);
-		return AVERROR(ENOMEM);
-	}
-	o->muxer->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
-	o->muxer->max_interleave_delta = INTERLEAVE_WAIT_US + lag_90k * 100 / 9;
-	o->muxer->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
+	context->max_interleave_delta = INTERLEAVE_WAIT_US + lag_90k * 100 / 9;
 	if (o->service && *o->service)
-		av_dict_set(&o->muxer->metadata, "service_name", o->service, 0);
-	av_dict_set(&o->muxer->metadata, "service_provider", "Amps", 0);
-	av_dict_copy(&o->muxer->metadata, o->metadata, 0);
+		av_dict_set(&context->metadata, "service_name", o->service, 0);
+	av_dict_set(&context->metadata, "service_provider", "Amps", 0);
+	av_dict_copy(&context->metadata, o->metadata, 0);
 	return 0;
 }
 
@@ -96,7 +70,7 @@ static int open_bsf(const char *text, const AVCodecParameters *parameters, AVBSF
 
 static int add_stream(struct ts_output *o, unsigned place, const struct ts_output_stream *from)
 {
-	AVStream *stream = avformat_new_stream(o->muxer, NULL);
+	AVStream *stream = avformat_new_stream(o->muxer.context, NULL);
 	const AVCodecParameters *parameters = from->parameters;
 	int r = 0;
 
@@ -145,7 +119,7 @@ static int write_header(struct ts_output *o, bool cut)
 	if (cut)
 		av_dict_set(&all, "mpegts_flags", "+initial_discontinuity", AV_DICT_APPEND);
 	av_dict_set_int(&all, "tables_version", tables_version(o), 0);
-	r = avformat_write_header(o->muxer, &all);
+	r = avformat_write_header(o->muxer.context, &all);
 	av_dict_free(&all);
 	return r < 0 ? r : 0;
 }
@@ -173,8 +147,9 @@ static int mux(struct ts_output *o, unsigned place, AVPacket *packet)
 	packet->time_base = ticks;
 	packet->pos = -1;
 	straighten(o, place, packet);
-	av_packet_rescale_ts(packet, ticks, o->muxer->streams[packet->stream_index]->time_base);
-	return av_interleaved_write_frame(o->muxer, packet);
+	av_packet_rescale_ts(packet, ticks,
+			     o->muxer.context->streams[packet->stream_index]->time_base);
+	return av_interleaved_write_frame(o->muxer.context, packet);
 }
 
 /* A filter may keep packets, or make several of one.  `packet` is emptied; NULL: none follow. */
@@ -197,7 +172,7 @@ static int filter_and_mux(struct ts_output *o, unsigned place, AVPacket *packet)
 
 static void close_muxer(struct ts_output *o)
 {
-	if (!o->muxer)
+	if (!o->muxer.context)
 		return;
 	for (unsigned i = 0; i < TS_OUTPUT_STREAMS_MAX; i++) {
 		if (o->begun && o->bsf[i])
@@ -205,12 +180,8 @@ static void close_muxer(struct ts_output *o)
 		av_bsf_free(&o->bsf[i]);
 	}
 	if (o->begun)
-		av_write_trailer(o->muxer);
-	if (o->muxer->pb)
-		av_freep(&o->muxer->pb->buffer);
-	avio_context_free(&o->muxer->pb);
-	avformat_free_context(o->muxer);
-	o->muxer = NULL;
+		av_write_trailer(o->muxer.context);
+	ts_muxer_close(&o->muxer);
 	o->begun = false;
 }
 
@@ -222,7 +193,7 @@ int ts_output_begin(struct ts_output *o, const struct ts_output_stream *streams,
 	if (o->begun) {
 		close_muxer(o);
 		o->tables++;
-		ts_pcr_resume(&o->pcr);
+		ts_pcr_resume(&o->muxer.pcr);
 		ts_sink_resume(o->sink);
 	}
 	r = open_muxer(o, lag_90k);
@@ -267,21 +238,4 @@ void ts_output_close(struct ts_output *o)
 {
 	close_muxer(o);
 	memset(o, 0, sizeof(*o));
-}
-
-bool ts_output_fits(enum AVCodecID id)
-{
-	static const enum AVCodecID fitting[] = {
-		AV_CODEC_ID_H264,	  AV_CODEC_ID_HEVC,	    AV_CODEC_ID_MPEG2VIDEO,
-		AV_CODEC_ID_MPEG1VIDEO,	  AV_CODEC_ID_MPEG4,	    AV_CODEC_ID_AAC,
-		AV_CODEC_ID_AAC_LATM,	  AV_CODEC_ID_MP1,	    AV_CODEC_ID_MP2,
-		AV_CODEC_ID_MP3,	  AV_CODEC_ID_AC3,	    AV_CODEC_ID_EAC3,
-		AV_CODEC_ID_DTS,	  AV_CODEC_ID_TRUEHD,	    AV_CODEC_ID_OPUS,
-		AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT,
-	};
-
-	for (size_t i = 0; i < array_size(fitting); i++)
-		if (fitting[i] == id)
-			return true;
-	return false;
 }

@@ -8,8 +8,7 @@
 
 #include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
-#include "amps-transcoder/ts/pcr.h"
-#include "amps-transcoder/ts/sink.h"
+#include "amps-transcoder/mux/ts_muxer.h"
 
 #define TS_OUTPUT_STREAMS_MAX 16
 
@@ -22,12 +21,11 @@ struct ts_output_stream {
 };
 
 struct ts_output {
-	AVFormatContext *muxer; /* NULL until it has begun */
+	struct ts_muxer muxer;
 	bool begun;
 	struct ts_sink *sink; /* borrowed, as the next three are */
 	const char *service;
 	const AVDictionary *metadata, *options;
-	struct ts_pcr pcr;
 	unsigned tables;			  /* how often the streams were announced */
 	int stream_of[TS_OUTPUT_STREAMS_MAX];	  /* the muxer's stream, -1 = not carried */
 	int64_t last_dts[TS_OUTPUT_STREAMS_MAX];  /* of each place in the list */
@@ -52,8 +50,5 @@ int64_t ts_output_time_90k(const struct ts_output *o);
 /* Writes a packet (its data is referenced, not taken), times in 90 kHz ticks.  0 or an error. */
 must_check int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet);
 void ts_output_close(struct ts_output *o); /* accepts a zeroed struct; writes what is inside */
-
-/* Can this codec live in a transport stream? */
-bool ts_output_fits(enum AVCodecID id);
 
 #endif

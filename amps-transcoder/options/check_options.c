@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "amps-transcoder/mux/ts_output.h"
+#include "amps-transcoder/mux/ts_muxer.h"
 #include "amps-transcoder/options/check_graph.h"
 #include "amps-transcoder/options/check_value.h"
 #include "amps-transcoder/options/options.h"
@@ -192,7 +192,7 @@ static const char *codec_not_carried(const char *encoder, char media)
 		codec = option_encoder(encoder, AVMEDIA_TYPE_VIDEO);
 	if (!codec && media != 'v')
 		codec = option_encoder(encoder, AVMEDIA_TYPE_AUDIO);
-	return codec && !ts_output_fits(codec->id) ? avcodec_get_name(codec->id) : NULL;
+	return codec && !ts_muxer_fits(codec->id) ? avcodec_get_name(codec->id) : NULL;
 }
 
 /* What is right, but not followed, or not as it says; NULL = nothing. */

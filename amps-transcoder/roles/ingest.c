@@ -1,43 +1,82 @@
 /* ingest.c - the job that owns the source connection and fills the plain ring with the whole
  * source, whatever the profile says. */
 
+#include <string.h>
+
+#include "amps-transcoder/roles/intake.h"
 #include "amps-transcoder/roles/remux.h"
 #include "amps-transcoder/roles/roles.h"
+#include "amps-transcoder/ts/sink.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
-#define RING_SECONDS	10
 #define CHUNK_MIN	(8u << 10) /* also before the bitrate is known: half a second of sound */
 #define CHUNKS_A_SECOND 4u
 #define GATHER_MS	20  /* what comes meanwhile is one wake-up's work */
 #define WAITED_US	500 /* a read that took so long had to wait for bytes */
 
-/* Once a channel runs, bytes without media (garbage, stuffing) are as good as none. */
-static bool brings_media(struct intake *in)
-{
-	uint64_t before = in->media_packets;
+struct ingest {
+	struct intake in;
+	struct ts_sink *sink;
+	uint64_t media_packets; /* of the sink, when media last came */
+	bool told;		/* the master knows what the source is */
+};
 
-	in->media_packets = ts_sink_media_packets(in->sink);
-	return in->media_packets != before || !ts_sink_running(in->sink);
+/* The target is the sink. */
+static void take_order(void *sink, struct job_event *e)
+{
+	bool first = !ts_sink_attached(sink);
+	int r = e->kind == JOB_EVENT_OUTPUT ? ts_sink_attach(sink, e) : 0;
+
+	if (r < 0)
+		log_error("a ring cannot be used (%s), %s output=%u", strerror(-r),
+			  first ? "waiting for another" : "staying with the old one", e->output);
+}
+
+static bool sink_ready(const void *sink)
+{
+	return ts_sink_attached(sink);
+}
+
+static bool sink_running(const void *sink)
+{
+	return ts_sink_running(sink);
+}
+
+static void sink_ended(void *sink)
+{
+	ts_sink_ended(sink);
+}
+
+static const struct intake_target sink_target = {
+	.order = take_order, .ready = sink_ready, .running = sink_running, .ended = sink_ended};
+
+/* Once a channel runs, bytes without media (garbage, stuffing) are as good as none. */
+static bool brings_media(struct ingest *g)
+{
+	uint64_t before = g->media_packets;
+
+	g->media_packets = ts_sink_media_packets(g->sink);
+	return g->media_packets != before || !ts_sink_running(g->sink);
 }
 
 /* A source that is open but shows nothing playable cannot hold a starting channel for ever. */
-static bool shows_nothing(const struct intake *in)
+static bool shows_nothing(const struct ingest *g)
 {
-	return !ts_sink_running(in->sink) && in->data_us &&
-	       clock_mono_us() - in->begin_us > in->start_timeout_us;
+	return !ts_sink_running(g->sink) && g->in.data_us &&
+	       clock_mono_us() - g->in.begin_us > g->in.start_timeout_us;
 }
 
 static void on_programme(void *owner, const struct ts_parse *p)
 {
-	struct intake *in = owner;
+	struct ingest *g = owner;
 	char streams[1024];
 
-	if (in->told)
+	if (g->told)
 		return;
-	in->told = true;
+	g->told = true;
 	ts_parse_streams_text(p, streams, sizeof(streams));
-	job_say_source(in->job, SOURCE_TS, in->source.live, streams);
+	job_say_source(g->in.job, SOURCE_TS, g->in.source.live, streams);
 }
 
 static enum pace_kind pace_of(const struct source *s)
@@ -50,109 +89,99 @@ static enum pace_kind pace_of(const struct source *s)
 }
 
 /* A paced source is read in portions of a quarter of a second. */
-static size_t portion(const struct intake *in, size_t cap)
+static size_t portion(const struct ingest *g, size_t cap)
 {
-	uint64_t bitrate = ts_sink_bitrate(in->sink);
+	uint64_t bitrate = ts_sink_bitrate(g->sink);
 	size_t wanted = bitrate / 8 / CHUNKS_A_SECOND;
 
-	if (in->source.live)
+	if (g->in.source.live)
 		return cap;
 	return MIN(cap, MAX(wanted, CHUNK_MIN));
 }
 
 /* A connection or a pipe may bring its bytes in small pieces.  They gather only behind a read that
  * found none waiting, so that nobody falls behind.  Datagrams gather in source/udp.c. */
-static void gather(struct intake *in, uint64_t asked_us)
+static void gather(struct ingest *g, uint64_t asked_us)
 {
-	if (in->source.live && in->source.via != SOURCE_VIA_UDP && ts_sink_running(in->sink) &&
+	if (g->in.source.live && g->in.source.via != SOURCE_VIA_UDP && ts_sink_running(g->sink) &&
 	    clock_mono_us() - asked_us >= WAITED_US)
-		job_wait(in->job, GATHER_MS);
+		job_wait(g->in.job, GATHER_MS);
 }
 
 /* One read into the ring. */
-static enum intake_step ts_step(struct intake *in, int *ret_code)
+static enum intake_step ts_step(struct ingest *g, int *ret_code)
 {
 	size_t cap;
-	uint8_t *space = ts_sink_space(in->sink, &cap);
+	uint8_t *space = ts_sink_space(g->sink, &cap);
 	uint64_t asked_us = clock_mono_us();
 	ssize_t n;
 
-	intake_set_deadline(in);
-	n = source_read(&in->source, space, portion(in, cap));
+	intake_set_deadline(&g->in);
+	n = source_read(&g->in.source, space, portion(g, cap));
 	if (n > 0) {
-		ts_sink_put(in->sink, (size_t)n);
-		if (brings_media(in))
-			intake_got_data(in, (size_t)n);
-		else if (job_deadline_passed(in->job))
-			return intake_end(intake_failed(in, -ETIMEDOUT), ret_code);
-		gather(in, asked_us);
+		ts_sink_put(g->sink, (size_t)n);
+		if (brings_media(g))
+			intake_got_data(&g->in, (size_t)n);
+		else if (job_deadline_passed(g->in.job))
+			return intake_end(intake_failed(&g->in, -ETIMEDOUT), ret_code);
+		gather(g, asked_us);
 	}
-	if (shows_nothing(in)) {
-		n = job_end_failed(in->job, 504,
+	if (shows_nothing(g)) {
+		n = job_end_failed(g->in.job, 504,
 				   "the source %s showed nothing that can be played in time",
-				   in->source.shown);
+				   g->in.source.shown);
 		return intake_end((int)n, ret_code);
 	}
 	if (n > 0 || n == -EAGAIN)
 		return INTAKE_ON;
 	if (n < 0)
-		return intake_end(intake_failed(in, (int)n), ret_code);
-	if (!intake_next_round(in))
-		return intake_end(intake_finished(in), ret_code);
-	ts_sink_repeat(in->sink);
-	n = source_rewind(&in->source);
-	return n < 0 ? intake_end(intake_failed(in, (int)n), ret_code) : INTAKE_ON;
+		return intake_end(intake_failed(&g->in, (int)n), ret_code);
+	if (!intake_next_round(&g->in))
+		return intake_end(intake_finished(&g->in), ret_code);
+	ts_sink_repeat(g->sink);
+	n = source_rewind(&g->in.source);
+	return n < 0 ? intake_end(intake_failed(&g->in, (int)n), ret_code) : INTAKE_ON;
 }
 
-static int ts_run(struct intake *in)
+static int ts_run(struct ingest *g)
 {
 	int code = 0;
 
-	pace_init(&in->pace, pace_of(&in->source));
-	ts_sink_on_programme(in->sink, on_programme, in);
+	pace_init(&g->in.pace, pace_of(&g->in.source));
+	ts_sink_on_programme(g->sink, on_programme, g);
 	for (;;) {
-		if (!intake_take_orders(in))
-			return job_end_shutdown(in->job);
-		if (intake_may_read(in, ts_sink_clock_90k(in->sink)) &&
-		    ts_step(in, &code) == INTAKE_END)
+		if (!intake_take_orders(&g->in))
+			return job_end_shutdown(g->in.job);
+		if (intake_may_read(&g->in, ts_sink_clock_90k(g->sink)) &&
+		    ts_step(g, &code) == INTAKE_END)
 			return code;
 	}
 }
 
-static int open_and_run(struct intake *in)
+static int open_and_run(struct ingest *g)
 {
 	int r;
 
-	if (!intake_take_orders(in))
-		return job_end_shutdown(in->job);
-	intake_set_deadline(in);
-	r = source_open(&in->source);
+	if (!intake_take_orders(&g->in))
+		return job_end_shutdown(g->in.job);
+	intake_set_deadline(&g->in);
+	r = source_open(&g->in.source);
 	if (r < 0)
-		return intake_failed(in, r);
-	return in->source.is_ts ? ts_run(in) : remux_run(in);
+		return intake_failed(&g->in, r);
+	return g->in.source.is_ts ? ts_run(g) : remux_run(&g->in, g->sink);
 }
 
 int ingest_run(struct job *job)
 {
-	struct intake in = {
-		.job = job,
-		.begin_us = clock_mono_us(),
-		.start_timeout_us = job->start_timeout_us,
-		.stall_timeout_us =
-			(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) *
-			1000,
-	};
-	const char *problem = "";
+	unsigned seconds = (unsigned)job_spec_int(job, "ring_seconds", JOB_RING_SECONDS);
+	struct ingest g = {0};
 	int code;
 
-	if (source_init(&in.source, job, &problem) < 0)
-		code = job_end_failed(job, 502, "%s", problem);
-	else if (ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", RING_SECONDS),
-			     &in.sink) < 0)
-		code = job_end_failed(job, 502, "no memory");
-	else
-		code = open_and_run(&in);
-	source_close(&in.source);
-	ts_sink_free(in.sink);
+	if (ts_sink_new(job, seconds, &g.sink) < 0)
+		return job_end_failed(job, 502, "no memory");
+	if (intake_init(&g.in, job, &sink_target, g.sink, &code) == INTAKE_ON)
+		code = open_and_run(&g);
+	source_close(&g.in.source);
+	ts_sink_free(g.sink);
 	return code;
 }

@@ -8,14 +8,24 @@
 
 #define WAIT_MS 250
 
-static void take_output(struct intake *in, struct job_event *e)
+enum intake_step intake_init(struct intake *in, struct job *job, const struct intake_target *target,
+			     void *owner, int *ret_code)
 {
-	bool first = !ts_sink_attached(in->sink);
-	int r = ts_sink_attach(in->sink, e);
+	const char *problem = "";
 
-	if (r < 0)
-		log_error("a ring cannot be used (%s), %s output=%u", strerror(-r),
-			  first ? "waiting for another" : "staying with the old one", e->output);
+	*in = (struct intake){
+		.job = job,
+		.target = target,
+		.owner = owner,
+		.begin_us = clock_mono_us(),
+		.start_timeout_us = job->start_timeout_us,
+		.stall_timeout_us =
+			(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) *
+			1000,
+	};
+	if (source_init(&in->source, job, &problem) < 0)
+		return intake_end(job_end_failed(job, 502, "%s", problem), ret_code);
+	return INTAKE_ON;
 }
 
 bool intake_take_orders(struct intake *in)
@@ -26,8 +36,8 @@ bool intake_take_orders(struct intake *in)
 
 		job_poll(in->job, &e);
 		kind = e.kind;
-		if (kind == JOB_EVENT_OUTPUT)
-			take_output(in, &e);
+		if (kind == JOB_EVENT_OUTPUT || kind == JOB_EVENT_OUTPUT_OFF)
+			in->target->order(in->owner, &e);
 		job_event_done(&e);
 		if (kind == JOB_EVENT_SHUTDOWN)
 			return false;
@@ -36,16 +46,27 @@ bool intake_take_orders(struct intake *in)
 	}
 }
 
+bool intake_await_target(struct intake *in)
+{
+	while (intake_take_orders(in)) {
+		if (in->target->ready(in->owner))
+			return true;
+		job_wait(in->job, WAIT_MS);
+	}
+	return false;
+}
+
 bool intake_may_read(struct intake *in, int64_t clock_90k)
 {
 	uint64_t now_us = clock_mono_us();
-	uint64_t delay_us = ts_sink_attached(in->sink) ? pace_delay_us(&in->pace, clock_90k, now_us)
-						       : WAIT_MS * 1000;
+	uint64_t delay_us = in->target->ready(in->owner)
+				    ? pace_delay_us(&in->pace, clock_90k, now_us)
+				    : WAIT_MS * 1000;
 
 	if (delay_us < 1000)
 		return true;
 	if (in->data_us)
-		in->data_us = now_us; /* nobody asked the source for anything */
+		in->data_us = now_us; /* nothing was asked of the source */
 	job_wait(in->job, (unsigned)MIN(delay_us / 1000, WAIT_MS));
 	return false;
 }
@@ -66,10 +87,14 @@ int intake_failed(struct intake *in, int error)
 {
 	const char *shown = in->source.shown;
 
+	bool silent = error == -ETIMEDOUT || job_deadline_passed(in->job);
+
 	in->job->deadline_us = 0;
 	if (error == -ECANCELED || job_ending(in->job))
 		return job_end_shutdown(in->job);
-	if (error == -ETIMEDOUT)
+	if (source_problem(&in->source))
+		return job_end_failed(in->job, 502, "%s", source_problem(&in->source));
+	if (silent)
 		return job_end_silent(in->job, shown, in->data_us != 0,
 				      in->data_us ? in->stall_timeout_us : in->start_timeout_us);
 	if (error == -ENODATA)
@@ -83,13 +108,13 @@ int intake_finished(struct intake *in)
 
 	if (job_ending(in->job))
 		return job_end_shutdown(in->job);
-	if (!ts_sink_running(in->sink))
+	if (!in->target->running(in->owner))
 		return job_end_failed(in->job, 502, "the source %s has nothing that can be played",
 				      shown);
 	in->job->deadline_us = clock_mono_us() + in->stall_timeout_us;
 	if (!source_has_ended(&in->source))
 		return job_end_failed(in->job, 502, "the source %s closed the connection", shown);
-	ts_sink_ended(in->sink);
+	in->target->ended(in->owner);
 	return job_end_ended(in->job);
 }
 

@@ -6,7 +6,6 @@
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/source/pace.h"
 #include "amps-transcoder/source/source.h"
-#include "amps-transcoder/ts/sink.h"
 
 /* What a step of a job's loop leads to.  At INTAKE_END it has said why the job ends, and its
  * out-parameter has the exit code. */
@@ -18,21 +17,41 @@ static inline enum intake_step intake_end(int code, int *ret_code)
 	return INTAKE_END;
 }
 
+/* Where the source's media goes. */
+struct intake_target {
+	/* Follows a JOB_EVENT_OUTPUT or JOB_EVENT_OUTPUT_OFF. */
+	void (*order)(void *owner, struct job_event *e);
+	/* May the source be read? */
+	bool (*ready)(const void *owner);
+	/* Has anything playable come? */
+	bool (*running)(const void *owner);
+	/* The source has ended for good. */
+	void (*ended)(void *owner);
+};
+
 struct intake {
-	struct job *job;
+	struct job *job; /* borrowed, as the next two are */
+	const struct intake_target *target;
+	void *owner; /* of the target */
 	struct source source;
-	struct ts_sink *sink;
 	struct pace pace;
 	uint64_t begin_us; /* when the source was asked for */
 	uint64_t data_us;  /* when media last came (or was not asked for); 0 = none yet */
 	uint64_t start_timeout_us, stall_timeout_us;
-	uint64_t round_bytes;	/* read since the last rewind */
-	uint64_t media_packets; /* of the sink, at data_us */
-	bool told;		/* the master knows what the source is */
+	uint64_t round_bytes; /* read since the last rewind */
 };
+
+/* Reads the job's spec; nothing is opened yet.  Close it with source_close(&in->source), also
+ * after INTAKE_END. */
+must_check enum intake_step intake_init(struct intake *in, struct job *job,
+					const struct intake_target *target, void *owner,
+					int *ret_code);
 
 /* Takes all waiting orders; false once the job is to end. */
 bool intake_take_orders(struct intake *in);
+
+/* Waits until the target is ready; false once the job is to end. */
+bool intake_await_target(struct intake *in);
 
 /* Waits while the source's clock is ahead of ours; returns when something may be read, or orders
  * have come (false: ask again). */
@@ -42,7 +61,8 @@ bool intake_may_read(struct intake *in, int64_t clock_90k);
 void intake_set_deadline(struct intake *in);
 void intake_got_data(struct intake *in, size_t bytes);
 
-/* The end: what a failed or finished read means for the job.  Returns the exit code. */
+/* The end: what a failed or finished read means for the job.  `error` is ours or libav's.  Returns
+ * the exit code. */
 int intake_failed(struct intake *in, int error);
 int intake_finished(struct intake *in);
 

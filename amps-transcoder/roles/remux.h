@@ -4,8 +4,9 @@
 #define AMPS_REMUX_H
 
 #include "amps-transcoder/roles/intake.h"
+#include "amps-transcoder/ts/sink.h"
 
 /* Runs an opened source that is not a transport stream to its end; returns the exit code. */
-int remux_run(struct intake *in);
+int remux_run(struct intake *in, struct ts_sink *sink);
 
 #endif

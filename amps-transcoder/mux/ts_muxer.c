@@ -1,0 +1,76 @@
+/* ts_muxer.c - see ts_muxer.h */
+#include "amps-transcoder/mux/ts_muxer.h"
+
+#include <assert.h>
+
+#include "amps-transcoder/av/compat.h"
+
+#define BUFFER_BYTES (16 * 7 * TS_PACKET)
+
+static int write_bytes(void *opaque, av_written_byte *bytes, int n)
+{
+	ts_pcr_put(opaque, bytes, (size_t)n);
+	return n;
+}
+
+static void write_sink(void *owner, const void *bytes, size_t n)
+{
+	ts_sink_write(owner, bytes, n);
+}
+
+void ts_muxer_init(struct ts_muxer *m, struct ts_sink *sink)
+{
+	m->context = NULL;
+	ts_pcr_init(&m->pcr, write_sink, sink);
+}
+
+int ts_muxer_open(struct ts_muxer *m)
+{
+	uint8_t *buffer;
+	int r;
+
+	assert(!m->context);
+	r = avformat_alloc_output_context2(&m->context, NULL, "mpegts", NULL);
+	if (r < 0)
+		return r;
+	buffer = av_malloc(BUFFER_BYTES);
+	if (buffer)
+		m->context->pb = avio_alloc_context(buffer, BUFFER_BYTES, 1, &m->pcr, NULL,
+						    write_bytes, NULL);
+	if (!m->context->pb) {
+		av_free(buffer);
+		ts_muxer_close(m);
+		return AVERROR(ENOMEM);
+	}
+	m->context->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
+	m->context->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
+	return 0;
+}
+
+void ts_muxer_close(struct ts_muxer *m)
+{
+	if (!m->context)
+		return;
+	if (m->context->pb)
+		av_freep(&m->context->pb->buffer);
+	avio_context_free(&m->context->pb);
+	avformat_free_context(m->context);
+	m->context = NULL;
+}
+
+bool ts_muxer_fits(enum AVCodecID id)
+{
+	static const enum AVCodecID fitting[] = {
+		AV_CODEC_ID_H264,	  AV_CODEC_ID_HEVC,	    AV_CODEC_ID_MPEG2VIDEO,
+		AV_CODEC_ID_MPEG1VIDEO,	  AV_CODEC_ID_MPEG4,	    AV_CODEC_ID_AAC,
+		AV_CODEC_ID_AAC_LATM,	  AV_CODEC_ID_MP1,	    AV_CODEC_ID_MP2,
+		AV_CODEC_ID_MP3,	  AV_CODEC_ID_AC3,	    AV_CODEC_ID_EAC3,
+		AV_CODEC_ID_DTS,	  AV_CODEC_ID_TRUEHD,	    AV_CODEC_ID_OPUS,
+		AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT,
+	};
+
+	for (size_t i = 0; i < array_size(fitting); i++)
+		if (fitting[i] == id)
+			return true;
+	return false;
+}
