@@ -2,12 +2,12 @@
 #include "amps-transcoder/source/mpd.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <libxml/parser.h>
 #include <libxml/uri.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "amps-transcoder/source/mpd_xml.h"
 #include "common/clock.h"
 #include "common/text/text.h"
 
@@ -16,6 +16,107 @@
 #define CLOCK_SLACK_US 500000
 #define URL_MAX	       2048
 #define LEVELS	       3 /* period, adaptation set, representation */
+
+/* Reading of elements and attributes (XML Schema's datatypes).  Everything is borrowed from the
+ * document.  A value that is missing or cannot be read, or is larger than any real one, becomes
+ * `missing`.  Times in microseconds. */
+static bool is_named(const xmlNode *node, const char *name)
+{
+	return node->type == XML_ELEMENT_NODE && !strcmp((const char *)node->name, name);
+}
+
+static const xmlNode *child_of(const xmlNode *node, const char *name)
+{
+	for (const xmlNode *c = node ? node->children : NULL; c; c = c->next)
+		if (is_named(c, name))
+			return c;
+	return NULL;
+}
+
+static const xmlNode *next_of(const xmlNode *node, const char *name)
+{
+	for (node = node->next; node && !is_named(node, name); node = node->next)
+		;
+	return node;
+}
+
+static const char *attr_of(const xmlNode *node, const char *name)
+{
+	/* nothing declares entities, so a value is one text */
+	for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next)
+		if (!strcmp((const char *)a->name, name))
+			return a->children && a->children->content
+				       ? (const char *)a->children->content
+				       : "";
+	return NULL;
+}
+
+static int64_t number_of(const char *text, int64_t missing)
+{
+	char *end;
+	long long n;
+
+	if (!text)
+		return missing;
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	/* such that sums of a few fit */
+	return errno || end == text || n > INT64_MAX / 8 || n < INT64_MIN / 8 ? missing : n;
+}
+
+/* xs:duration without years and months, which no manifest has: "P1DT2H3M4.5S". */
+static int64_t duration_of(const char *text, int64_t missing)
+{
+	static const struct {
+		char unit;
+		double seconds;
+	} units[] = {{'D', 86400}, {'H', 3600}, {'M', 60}, {'S', 1}};
+	double total = 0;
+
+	if (!text || *text++ != 'P')
+		return missing;
+	while (*text) {
+		char *end;
+		double n;
+
+		if (*text == 'T')
+			text++;
+		n = strtod(text, &end);
+		if (end == text)
+			break;
+		for (size_t i = 0; i < array_size(units); i++)
+			total += units[i].unit == *end ? n * units[i].seconds : 0;
+		text = *end ? end + 1 : end;
+	}
+	/* a century */
+	return total >= 0 && total < 3.2e9 ? (int64_t)(total * 1e6) : missing;
+}
+
+static int64_t time_of(const char *text, int64_t missing)
+{
+	int64_t us;
+
+	return text && time_parse_iso8601(text, &us, NULL) >= 0 ? us : missing;
+}
+
+/* `base` with what this element's first BaseURL adds to it.  The caller's; NULL without memory. */
+static char *base_url_of(const char *base, const xmlNode *node)
+{
+	static const char BLANKS[] = " \t\r\n";
+	const xmlNode *b = child_of(node, "BaseURL");
+	xmlChar *content = b ? xmlNodeGetContent(b) : NULL, *begin, *built;
+	char *ret;
+
+	if (!content)
+		return strdup(base);
+	begin = content + strspn((const char *)content, BLANKS);
+	begin[strcspn((const char *)begin, BLANKS)] = '\0';
+	built = xmlBuildURI(begin, (const xmlChar *)base);
+	ret = strdup(built ? (const char *)built : base);
+	xmlFree(content);
+	xmlFree(built);
+	return ret;
+}
 
 /* What one track of one period has its segments from. */
 struct template
@@ -68,7 +169,7 @@ static void put_identifier(const struct template *t, const char *text, size_t n,
 	const char *percent = memchr(text, '%', n);
 	size_t name = percent ? (size_t)(percent - text) : n;
 	/* "%0[width]d" is all that the standard allows */
-	int width = percent ? (int)mpd_number(percent + 1, 0) : 0;
+	int width = percent ? (int)number_of(percent + 1, 0) : 0;
 
 	width = width < 0 ? 0 : MIN(width, 20);
 	if (name == 0)
@@ -76,7 +177,7 @@ static void put_identifier(const struct template *t, const char *text, size_t n,
 	else if (name == 16 && !strncmp(text, "RepresentationID", name))
 		buf_puts(out, t->id);
 	else if (name == 9 && !strncmp(text, "Bandwidth", name))
-		buf_printf(out, "%0*lld", width, (long long)mpd_number(t->bandwidth, 0));
+		buf_printf(out, "%0*lld", width, (long long)number_of(t->bandwidth, 0));
 	else if (name == 6 && !strncmp(text, "Number", name))
 		buf_printf(out, "%0*lld", width, (long long)number);
 	else if (name == 4 && !strncmp(text, "Time", name))
@@ -115,7 +216,7 @@ static const char *inherited(const struct template *t, const char *name)
 	const char *value = NULL;
 
 	for (unsigned i = 0; i < LEVELS && !value; i++)
-		value = mpd_attr(t->nodes[i], name);
+		value = attr_of(t->nodes[i], name);
 	return value;
 }
 
@@ -126,16 +227,16 @@ static bool template_complete(struct template *t)
 
 	for (unsigned i = 0; i < LEVELS; i++) {
 		if (!t->timeline)
-			t->timeline = mpd_child(t->nodes[i], "SegmentTimeline");
+			t->timeline = child_of(t->nodes[i], "SegmentTimeline");
 		if (!init)
-			init = mpd_child(t->nodes[i], "Initialization");
+			init = child_of(t->nodes[i], "Initialization");
 	}
 	t->media = inherited(t, "media");
-	t->init = t->list ? mpd_attr(init, "sourceURL") : inherited(t, "initialization");
-	t->timescale = mpd_number(inherited(t, "timescale"), 1);
-	t->duration = mpd_number(inherited(t, "duration"), 0);
-	t->number = mpd_number(inherited(t, "startNumber"), 1);
-	t->offset = MAX(mpd_number(inherited(t, "presentationTimeOffset"), 0), 0);
+	t->init = t->list ? attr_of(init, "sourceURL") : inherited(t, "initialization");
+	t->timescale = number_of(inherited(t, "timescale"), 1);
+	t->duration = number_of(inherited(t, "duration"), 0);
+	t->number = number_of(inherited(t, "startNumber"), 1);
+	t->offset = MAX(number_of(inherited(t, "presentationTimeOffset"), 0), 0);
 	return t->timescale > 0 && t->timescale <= TIMESCALE_MAX && (t->list || t->media) &&
 	       (t->timeline || t->duration > 0);
 }
@@ -147,7 +248,7 @@ static bool template_find(struct template *t, const xmlNode *const levels[LEVELS
 
 	for (size_t k = 0; k < array_size(names) && !any; k++) {
 		for (unsigned i = 0; i < LEVELS; i++) {
-			t->nodes[i] = mpd_child(levels[i], names[k]);
+			t->nodes[i] = child_of(levels[i], names[k]);
 			any = any || t->nodes[i];
 		}
 		t->list = k == 1;
@@ -180,17 +281,17 @@ static bool next_run(const struct reading *r, const struct template *t, const xm
 
 	if (!*s)
 		return false;
-	*time = mpd_number(mpd_attr(*s, "t"), *time);
-	repeat = mpd_number(mpd_attr(*s, "r"), 0);
-	*ret = (struct run){.time = *time, .duration = mpd_number(mpd_attr(*s, "d"), 0)};
-	*s = mpd_next(*s, "S");
+	*time = number_of(attr_of(*s, "t"), *time);
+	repeat = number_of(attr_of(*s, "r"), 0);
+	*ret = (struct run){.time = *time, .duration = number_of(attr_of(*s, "d"), 0)};
+	*s = next_of(*s, "S");
 	if (ret->duration <= 0 || *time < 0 || *time > INT64_MAX / 4)
 		return false;
-	next_time = mpd_attr(*s, "t");
+	next_time = attr_of(*s, "t");
 	if (repeat >= 0)
 		ret->count = repeat + 1;
 	else if (next_time)
-		ret->count = MAX((mpd_number(next_time, 0) - *time) / ret->duration, 0);
+		ret->count = MAX((number_of(next_time, 0) - *time) / ret->duration, 0);
 	else
 		ret->count = available(r, t, *time, ret->duration);
 	ret->count = MIN(ret->count, INT32_MAX);
@@ -214,12 +315,12 @@ static void track_add(struct mpd_track *track, const struct mpd_segment *s)
 static const char *list_media(const struct template *t, int64_t index)
 {
 	for (unsigned i = 0; i < LEVELS; i++) {
-		const xmlNode *u = mpd_child(t->nodes[i], "SegmentURL");
+		const xmlNode *u = child_of(t->nodes[i], "SegmentURL");
 
 		for (; u && index > 0; index--)
-			u = mpd_next(u, "SegmentURL");
+			u = next_of(u, "SegmentURL");
 		if (u)
-			return mpd_attr(u, "media");
+			return attr_of(u, "media");
 	}
 	return NULL;
 }
@@ -249,7 +350,7 @@ static void put_segment(const struct template *t, struct mpd_track *track, int64
 /* The newest segments of a timeline; more than those are not looked at, whatever it repeats. */
 static void put_timeline(const struct reading *r, const struct template *t, struct mpd_track *track)
 {
-	const xmlNode *first = mpd_child(t->timeline, "S"), *s = first;
+	const xmlNode *first = child_of(t->timeline, "S"), *s = first;
 	int64_t time = 0, total = 0, index = 0;
 	struct run run;
 
@@ -276,7 +377,7 @@ static void put_by_clock(const struct reading *r, const struct template *t, stru
 
 static void put_track(const struct reading *r, const struct template *t, struct mpd_track *track)
 {
-	track->bandwidth = MAX(track->bandwidth, (uint64_t)MAX(mpd_number(t->bandwidth, 0), 0));
+	track->bandwidth = MAX(track->bandwidth, (uint64_t)MAX(number_of(t->bandwidth, 0), 0));
 	if (t->timeline)
 		put_timeline(r, t, track);
 	else
@@ -288,11 +389,11 @@ static const xmlNode *best_of(const xmlNode *set)
 {
 	const xmlNode *best = NULL;
 
-	for (const xmlNode *c = mpd_child(set, "Representation"); c;
-	     c = mpd_next(c, "Representation"))
-		if (!mpd_child(c, "ContentProtection") &&
-		    (!best || mpd_number(mpd_attr(c, "bandwidth"), 0) >
-				      mpd_number(mpd_attr(best, "bandwidth"), 0)))
+	for (const xmlNode *c = child_of(set, "Representation"); c;
+	     c = next_of(c, "Representation"))
+		if (!child_of(c, "ContentProtection") &&
+		    (!best || number_of(attr_of(c, "bandwidth"), 0) >
+				      number_of(attr_of(best, "bandwidth"), 0)))
 			best = c;
 	return best;
 }
@@ -301,10 +402,10 @@ static const xmlNode *best_of(const xmlNode *set)
 static const char *content_of(const xmlNode *set, const xmlNode *representation)
 {
 	static const char *const kinds[] = {"video", "audio"};
-	const char *type = mpd_attr(representation, "mimeType");
+	const char *type = attr_of(representation, "mimeType");
 
 	if (!type)
-		type = mpd_attr(set, "mimeType");
+		type = attr_of(set, "mimeType");
 	for (size_t i = 0; type && i < array_size(kinds); i++)
 		if (!strncmp(type, kinds[i], 5) && !strcmp(type + 5, "/mp4"))
 			return kinds[i];
@@ -338,14 +439,14 @@ static int read_set(struct reading *r, struct template *t, const xmlNode *period
 {
 	const xmlNode *representation = best_of(set);
 	const xmlNode *const levels[LEVELS] = {representation, set, period};
-	_cleanup_(freep) char *set_base = mpd_base_url(base, set);
-	_cleanup_(freep) char *own = set_base ? mpd_base_url(set_base, representation) : NULL;
+	_cleanup_(freep) char *set_base = base_url_of(base, set);
+	_cleanup_(freep) char *own = set_base ? base_url_of(set_base, representation) : NULL;
 
 	if (!own)
 		return -ENOMEM;
 	t->base = own;
-	t->id = mpd_attr(representation, "id");
-	t->bandwidth = mpd_attr(representation, "bandwidth");
+	t->id = attr_of(representation, "id");
+	t->bandwidth = attr_of(representation, "bandwidth");
 	if (!t->id)
 		t->id = "";
 	if (strlen(t->base) <= URL_MAX && strlen(t->id) <= URL_MAX && template_find(t, levels))
@@ -359,13 +460,13 @@ static const xmlNode *best_video(struct reading *r, const xmlNode *period)
 	const xmlNode *best = NULL;
 	int64_t best_rate = -1;
 
-	for (const xmlNode *set = mpd_child(period, "AdaptationSet"); set;
-	     set = mpd_next(set, "AdaptationSet")) {
+	for (const xmlNode *set = child_of(period, "AdaptationSet"); set;
+	     set = next_of(set, "AdaptationSet")) {
 		const xmlNode *c = best_of(set);
 		const char *kind = c ? content_of(set, c) : NULL;
-		int64_t rate = mpd_number(mpd_attr(c, "bandwidth"), 0);
+		int64_t rate = number_of(attr_of(c, "bandwidth"), 0);
 
-		if (mpd_child(set, "ContentProtection") || (!c && mpd_child(set, "Representation")))
+		if (child_of(set, "ContentProtection") || (!c && child_of(set, "Representation")))
 			r->encrypted = true;
 		else if (kind && *kind == 'v' && rate > best_rate) {
 			best = set;
@@ -378,24 +479,24 @@ static const xmlNode *best_video(struct reading *r, const xmlNode *period)
 static int read_period(struct reading *r, const xmlNode *period, const char *mpd_base,
 		       int64_t begin_us, int64_t end_us)
 {
-	_cleanup_(freep) char *base = mpd_base_url(mpd_base, period);
+	_cleanup_(freep) char *base = base_url_of(mpd_base, period);
 	const xmlNode *video = best_video(r, period);
 	unsigned sounds = 0;
 	int error = base ? 0 : -ENOMEM;
 
-	for (const xmlNode *set = mpd_child(period, "AdaptationSet"); set && error == 0;
-	     set = mpd_next(set, "AdaptationSet")) {
+	for (const xmlNode *set = child_of(period, "AdaptationSet"); set && error == 0;
+	     set = next_of(set, "AdaptationSet")) {
 		struct template t = {.begin_us = begin_us, .end_us = end_us};
 		const xmlNode *c = best_of(set);
 		const char *kind = c ? content_of(set, c) : NULL;
 		struct mpd_track *track = NULL;
 
-		if (!kind || mpd_child(set, "ContentProtection"))
+		if (!kind || child_of(set, "ContentProtection"))
 			continue;
 		if (set == video)
 			track = track_of(r->mpd, true, 0, NULL);
 		else if (*kind == 'a')
-			track = track_of(r->mpd, false, sounds++, mpd_attr(set, "lang"));
+			track = track_of(r->mpd, false, sounds++, attr_of(set, "lang"));
 		if (track)
 			error = read_set(r, &t, period, set, base, track);
 	}
@@ -404,24 +505,23 @@ static int read_period(struct reading *r, const xmlNode *period, const char *mpd
 
 static int read_periods(struct reading *r, const xmlNode *root, const char *url)
 {
-	_cleanup_(freep) char *base = mpd_base_url(url, root);
-	const xmlNode *period = mpd_child(root, "Period"), *next;
+	_cleanup_(freep) char *base = base_url_of(url, root);
+	const xmlNode *period = child_of(root, "Period"), *next;
 	int64_t end_us = 0;
 	int error = base ? 0 : -ENOMEM;
 
 	for (; period && error == 0; period = next) {
 		int64_t begin_us =
-			mpd_duration(mpd_attr(period, "start"), end_us == TIME_NONE ? 0 : end_us);
-		int64_t length_us = mpd_duration(mpd_attr(period, "duration"), TIME_NONE);
+			duration_of(attr_of(period, "start"), end_us == TIME_NONE ? 0 : end_us);
+		int64_t length_us = duration_of(attr_of(period, "duration"), TIME_NONE);
 
-		next = mpd_next(period, "Period");
+		next = next_of(period, "Period");
 		begin_us = MIN(begin_us, INT64_MAX / 8);
 		end_us = length_us != TIME_NONE ? begin_us + length_us : TIME_NONE;
 		if (next)
-			end_us = mpd_duration(mpd_attr(next, "start"), end_us);
+			end_us = duration_of(attr_of(next, "start"), end_us);
 		else if (end_us == TIME_NONE)
-			end_us = mpd_duration(mpd_attr(root, "mediaPresentationDuration"),
-					      TIME_NONE);
+			end_us = duration_of(attr_of(root, "mediaPresentationDuration"), TIME_NONE);
 		error = read_period(r, period, base, begin_us, end_us);
 	}
 	return error;
@@ -430,16 +530,16 @@ static int read_periods(struct reading *r, const xmlNode *root, const char *url)
 static const char *read_root(struct reading *r, const xmlNode *root, const char *url, int *ret)
 {
 	struct mpd *m = r->mpd;
-	const char *type = mpd_attr(root, "type");
+	const char *type = attr_of(root, "type");
 
 	*ret = -EBADMSG;
-	if (!root || !mpd_is_named(root, "MPD"))
+	if (!root || !is_named(root, "MPD"))
 		return "it is no DASH manifest";
 	m->live = type && !strcmp(type, "dynamic");
-	m->update_us = mpd_duration(mpd_attr(root, "minimumUpdatePeriod"), TIME_NONE);
-	m->delay_us = mpd_duration(mpd_attr(root, "suggestedPresentationDelay"), 0);
-	r->begun_us = mpd_time(mpd_attr(root, "availabilityStartTime"), 0);
-	r->depth_us = mpd_duration(mpd_attr(root, "timeShiftBufferDepth"), TIME_NONE);
+	m->update_us = duration_of(attr_of(root, "minimumUpdatePeriod"), TIME_NONE);
+	m->delay_us = duration_of(attr_of(root, "suggestedPresentationDelay"), 0);
+	r->begun_us = time_of(attr_of(root, "availabilityStartTime"), 0);
+	r->depth_us = duration_of(attr_of(root, "timeShiftBufferDepth"), TIME_NONE);
 	if (!m->live) {
 		/* all of it is there */
 		r->begun_us = 0;

@@ -391,17 +391,14 @@ static unsigned on_pes(struct ts_parse *p, const uint8_t *packet, struct ts_stre
 	return TS_SAW_PES;
 }
 
-static void add_pid(struct ring_rap *rap, unsigned pid, unsigned cc, unsigned flags)
+static void add_pid(struct ring_rap *rap, unsigned pid, unsigned cc)
 {
 	if (pid == TS_PID_NONE || rap->pid_count == RING_RAP_PIDS)
 		return;
 	for (unsigned i = 0; i < rap->pid_count; i++)
-		if (rap->pids[i].pid == pid) {
-			rap->pids[i].flags |= (uint8_t)flags;
+		if (rap->pids[i].pid == pid)
 			return;
-		}
-	rap->pids[rap->pid_count++] = (struct ring_pid_cc){
-		.pid = (uint16_t)pid, .cc = (uint8_t)cc, .flags = (uint8_t)flags};
+	rap->pids[rap->pid_count++] = (struct ring_pid_cc){.pid = (uint16_t)pid, .cc = (uint8_t)cc};
 }
 
 /* The packets of a table, with counters that lead up to the last one of their PID: damaged copies
@@ -416,7 +413,7 @@ static void add_table(struct ring_rap *rap, const struct ts_parse *p, const stru
 	for (unsigned i = 1; i <= s->done_count; i++, packet += TS_PACKET)
 		packet[3] = (uint8_t)((packet[3] & 0xf0) | ((before + i) & 0x0f));
 	rap->psi_packets += (uint8_t)s->done_count;
-	add_pid(rap, pid, before & 0x0f, RING_PID_PSI);
+	add_pid(rap, pid, before & 0x0f);
 }
 
 /* The slot as of the packet at `pos`, which is about to be counted.  False without PAT and PMT. */
@@ -432,14 +429,14 @@ static bool rap_begin(const struct ts_parse *p, uint64_t pos, struct ring_rap *r
 				 .video_pid = p->video_pid};
 	add_table(rap, p, &p->pat, 0);
 	add_table(rap, p, &p->pmt, p->pmt_pid);
-	add_pid(rap, p->pcr_pid, p->cc[p->pcr_pid], RING_PID_PCR);
+	add_pid(rap, p->pcr_pid, p->cc[p->pcr_pid]);
 	for (unsigned i = 0; i < p->stream_count; i++)
-		add_pid(rap, p->streams[i].pid, p->cc[p->streams[i].pid], 0);
+		add_pid(rap, p->streams[i].pid, p->cc[p->streams[i].pid]);
 	/* the service description comes seldom, and whoever moves here must not be surprised by it
 	 */
-	add_pid(rap, TS_PID_SDT, p->cc[TS_PID_SDT], 0);
+	add_pid(rap, TS_PID_SDT, p->cc[TS_PID_SDT]);
 	for (unsigned i = 0; i < p->seen_count; i++)
-		add_pid(rap, p->seen[i], p->cc[p->seen[i]], 0);
+		add_pid(rap, p->seen[i], p->cc[p->seen[i]]);
 	return true;
 }
 

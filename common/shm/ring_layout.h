@@ -61,11 +61,9 @@ struct ring_header {
 /* One continuity counter: the last value used on `pid` before the slot's position. */
 struct ring_pid_cc {
 	uint16_t pid;
-	uint8_t cc;    /* 0..15, or 0xff: pid not seen yet */
-	uint8_t flags; /* RING_PID_PCR, RING_PID_PSI */
+	uint8_t cc; /* 0..15, or 0xff: pid not seen yet */
+	uint8_t pad;
 };
-#define RING_PID_PCR 1u
-#define RING_PID_PSI 2u
 
 /* A random access point: a reader that sends `psi`, then the ring from `pos`, starts a picture. The
  * PSI packets are the last good ones before `pos`, with counters that the ring's next ones on their

@@ -62,10 +62,8 @@ Test(ts_parse, a_flagged_picture_is_an_access_point_with_all_a_reader_needs)
 	cr_assert_eq(rap.pid_count, 5); /* PAT, PMT, two streams, and where an SDT would be */
 	cr_assert_eq(rap.pids[0].pid, 0);
 	cr_assert_eq(rap.pids[0].cc, 15); /* the one before the PAT that is sent */
-	cr_assert_eq(rap.pids[0].flags, RING_PID_PSI);
 	cr_assert_eq(rap.pids[1].pid, PID_PMT);
 	cr_assert_eq(rap.pids[2].pid, PID_VIDEO);
-	cr_assert_eq(rap.pids[2].flags, RING_PID_PCR);
 	cr_assert_eq(rap.pids[2].cc, 0xff); /* never seen before it */
 	cr_assert_eq(rap.pids[3].pid, PID_AUDIO);
 	cr_assert_eq(rap.pids[3].cc, 0);

@@ -195,8 +195,7 @@ static inline void fm_write_group(struct fm_stream *s, size_t packets)
 		memcpy(rap.psi + i * TS_PACKET, p, TS_PACKET);
 		ring_writer_append(&s->writer, p, TS_PACKET);
 		rap.pids[i] = (struct ring_pid_cc){.pid = i ? FM_PMT_PID : 0,
-						   .cc = (uint8_t)((s->cc[i] - 1) & 15),
-						   .flags = RING_PID_PSI};
+						   .cc = (uint8_t)((s->cc[i] - 1) & 15)};
 	}
 	rap.pids[2] =
 		(struct ring_pid_cc){.pid = FM_VIDEO_PID, .cc = (uint8_t)((s->cc[2] - 1) & 15)};
