@@ -17,8 +17,8 @@
 #include "amps-transcoder/source/tls.h"
 #include "common/log/log.h"
 
-/* The files beside its source that a job reads, as far as its orders name them: certificates and
- * keys of the input options, and what filters read (pictures, subtitles, fonts). */
+/* The files that a job reads besides its source: certificates and keys from the input options, and
+ * files that filters read (pictures, subtitles, fonts). */
 struct job_files {
 	char **paths; /* owned */
 	size_t count;
@@ -56,7 +56,7 @@ static void on_graph_file(void *owner, const char *filter, const char *path)
 		return;
 	}
 	copy = strdup(url_file_path(path));
-	/* "logo%03d.png" stands for many files of its folder */
+	/* "logo%03d.png" names many files of its folder */
 	if (copy && strchr(copy, '%')) {
 		char *folder = strdup(dirname(copy));
 
@@ -66,7 +66,7 @@ static void on_graph_file(void *owner, const char *filter, const char *path)
 	add(c, copy);
 }
 
-/* The graphs of one output's options, [[key, value], ...]. */
+/* Collects from the filter graphs in the options of one output, [[key, value], ...]. */
 static void add_output(struct collection *c, const json_t *options)
 {
 	size_t i;
@@ -108,7 +108,7 @@ static void files_done(struct job_files *f)
 	*f = (struct job_files){0};
 }
 
-/* Where a job of this source and role has to connect to. */
+/* The network access that a job of this source and role needs. */
 static enum sandbox_network network_of(const struct job *job, const struct source_options *options,
 				       bool graph_network, uint16_t *ret_port)
 {
@@ -120,7 +120,7 @@ static enum sandbox_network network_of(const struct job *job, const struct sourc
 		return SANDBOX_ANY;
 	if (job->role == JOB_DERIVE)
 		return SANDBOX_OFFLINE;
-	/* a local playlist may lead outside if the operator names the protocols */
+	/* a local playlist may refer to the network if the operator names the protocols */
 	if (!strcmp(scheme, "file"))
 		return av_dict_get(options->libav, "protocol_whitelist", NULL, 0) ? SANDBOX_ANY
 										  : SANDBOX_OFFLINE;
@@ -172,7 +172,7 @@ static int give_up_rights(struct job *job)
 	struct source_options options = {0};
 	int r;
 
-	/* what is wrong with them is told when the source is opened */
+	/* the error is reported when the source is opened */
 	if (source_options_read(&options, job->spec) < 0)
 		log_debug("an input option has no usable value");
 	r = enter_sandbox(job, &options);

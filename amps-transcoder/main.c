@@ -49,8 +49,7 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--nursery") != 0)
 		return usage(stderr, EXIT_USAGE);
 	code = nursery_command(argc, argv);
-	/* a job has said its last words: the destructors of two hundred libraries would only cost
-	 */
+	/* a job has sent its final message; skip the destructors of two hundred libraries */
 	fflush(NULL);
 	_exit(code);
 }

@@ -16,7 +16,7 @@ struct nursery {
 	struct title *title;
 };
 
-/* What nursery_step() came to. */
+/* Result of nursery_step(). */
 enum step { STEP_ON, STEP_END, STEP_JOB };
 
 /* The idle child: waits for a job's socket.  Returns it, or -1 when the nursery is gone. */
@@ -38,7 +38,7 @@ static int await_job(int nursery)
 	return socket;
 }
 
-/* Everything the child must not keep is closed; what remains is the job's socket. */
+/* Closes every descriptor but the standard ones and the job's socket. */
 static int become_job(int nursery, struct title *title)
 {
 	int socket;
@@ -54,7 +54,7 @@ static int become_job(int nursery, struct title *title)
 	return job_run(socket, title);
 }
 
-/* Forks the idle child through an intermediate, so that the master becomes its parent.
+/* Forks the idle child through an intermediate process, so that the master becomes its parent.
  * STEP_JOB in the child. */
 static enum step refill(struct nursery *n, int *ret_child_end)
 {
@@ -78,7 +78,7 @@ static enum step refill(struct nursery *n, int *ret_child_end)
 	return STEP_ON;
 }
 
-/* Gives the socket to the idle child; if that one died, to a fresh one. */
+/* Sends the socket to the idle child, or to a new one if that died. */
 static enum step start_job(struct nursery *n, int socket, int *ret_child_end)
 {
 	for (int tries = 0; tries < 3; tries++) {
@@ -91,7 +91,7 @@ static enum step start_job(struct nursery *n, int socket, int *ret_child_end)
 		}
 		close_fd(&n->idle);
 	}
-	/* its socket closes with us: the master sees a job that died at once and tries again */
+	/* our copy of the socket is closed: the master sees a job that died at once, and retries */
 	log_error("no job could be forked, the master will ask again");
 	return STEP_ON;
 }

@@ -1,4 +1,5 @@
-/* nursery.h - the process that starts jobs: libraries loaded and relocated once, then fork().
+/* nursery.h - the process that starts jobs: libraries are loaded and relocated once, each job is a
+ * fork().
  *
  * Single-threaded; opens nothing but sockets to its own idle child.  One idle child always waits:
  * nursery -> intermediate -> child, the intermediate exits at once, so that the child's parent is

@@ -16,7 +16,7 @@ void title_init(struct title *t, int argc, char **argv)
 		count++;
 	char **copy = calloc(count + 1, sizeof(*copy));
 
-	/* the environment lies behind the arguments; it moves away so that a title may be longer */
+	/* move the environment away: its memory follows the arguments, so a title may be longer */
 	for (size_t i = 0; copy && i < count; i++) {
 		if (env[i] == end)
 			end += strlen(end) + 1;

@@ -22,7 +22,7 @@ typedef const uint8_t av_written_byte;
 typedef uint8_t av_written_byte;
 #endif
 
-/* How long a picture is shown, in the time base of its pts; 0 = unknown. */
+/* Duration of a picture in the time base of its pts; 0 = unknown. */
 static inline int64_t av_compat_duration(const AVFrame *frame)
 {
 #if AV_COMPAT_FRAME_DURATION
@@ -59,7 +59,7 @@ static inline void av_compat_set_key(AVFrame *frame, bool key)
 #endif
 }
 
-/* What an encoder takes, each a list owned by libavcodec, or NULL: it takes any. */
+/* What an encoder supports: lists owned by libavcodec, or NULL if it supports all. */
 #if AV_COMPAT_SUPPORTED_CONFIG
 static inline const void *av_compat_config(const AVCodec *codec, enum AVCodecConfig config)
 {
@@ -101,8 +101,8 @@ static inline const int *av_compat_sample_rates(const AVCodec *codec)
 #endif
 }
 
-/* Describes the pictures that a filter graph gets.  Before libavfilter 9.16 a graph took colours
- * from each picture; since then filters give away those of the graph's source. */
+/* Describes the pictures that enter a filter graph.  Before libavfilter 9.16 a graph took the
+ * colour properties from each picture; since then filters pass on those of the source filter. */
 static inline void av_compat_set_colours(AVBufferSrcParameters *source, enum AVColorSpace space,
 					 enum AVColorRange range)
 {

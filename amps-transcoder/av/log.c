@@ -12,16 +12,16 @@
 #include "common/text/text.h"
 
 #define LINE_MAX_BYTES 240
-#define RAW_MAX_BYTES  4096 /* before URLs are redacted: what is cut could hide a password's end */
+#define RAW_MAX_BYTES  4096 /* a whole line: a cut URL could not be redacted */
 #define LINES_KEPT     8
 #define LINES_JOINED   3
 #define SYSLOG_ERR     3
 #define SYSLOG_WARNING 4
-#define HTTP_HEADER    "header='" /* what libav's HTTP writes a line of an answer behind */
+#define HTTP_HEADER    "header='" /* before a header of an HTTP response */
 
 static struct {
 	pthread_mutex_t lock;
-	unsigned count; /* ever kept since the last forget */
+	unsigned count; /* lines kept since the last av_log_forget() */
 	struct av_log_answers answers;
 	struct {
 		int level;
@@ -29,7 +29,7 @@ static struct {
 	} lines[LINES_KEPT];
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Hides the credentials of every URL, or part of one, in a line, word by word; `line` is changed.
+/* Redacts the credentials of every URL, or part of one, in a line, word by word; `line` is changed.
  */
 static void redact(char *line, char *dst, size_t cap)
 {
@@ -40,7 +40,7 @@ static void redact(char *line, char *dst, size_t cap)
 		char clean[LINE_MAX_BYTES], behind = line[n];
 
 		line[n] = '\0';
-		/* what a playlist names may be the end of a URL alone */
+		/* a playlist may name only the end of a URL */
 		text_redact_url(line, clean, sizeof(clean));
 		line[n] = behind;
 		used += (size_t)snprintf(dst + used, cap - used, "%s", clean);
@@ -87,11 +87,11 @@ static void on_line(void *object, int level, const char *format, va_list args)
 	if (level > AV_LOG_WARNING && !log_enabled(LOG_DEBUG))
 		return;
 	n = av_log_format_line2(object, level, format, args, raw, sizeof(raw), &prefix);
-	/* the word at the end of a line that was cut may be half a URL */
+	/* the last word of a line that was cut may be half a URL */
 	if (n >= (int)sizeof(raw) && strrchr(raw, ' '))
 		*strrchr(raw, ' ') = '\0';
 	raw[strcspn(raw, "\r\n")] = '\0';
-	/* "[mpegts @ 0x55...]" says an address nobody can use */
+	/* drop the useless address of "[mpegts @ 0x55...]" */
 	redact(*raw == '[' && strstr(raw, "] ") ? strstr(raw, "] ") + 2 : raw, line, sizeof(line));
 	if (!*line || level > AV_LOG_VERBOSE)
 		return;
@@ -100,8 +100,8 @@ static void on_line(void *object, int level, const char *format, va_list args)
 	log_debug("libav: %s", line);
 }
 
-/* libsrt's, which writes to stderr unless somebody listens (its docs/API, srt_setloghandler).  It
- * calls from threads of its own; its levels are those of syslog(3). */
+/* Log callback of libsrt, which else writes to stderr (its docs/API, srt_setloghandler).  Called
+ * from its own threads; the levels are those of syslog(3). */
 static void on_srt_line(void *opaque, int level, const char *file, int line, const char *area,
 			const char *message)
 {
@@ -116,7 +116,7 @@ static void on_srt_line(void *opaque, int level, const char *file, int line, con
 	       "srt: %s\n", message);
 }
 
-/* libavformat is linked with it, or it has no SRT. */
+/* NULL if libavformat is built without SRT. */
 static void listen_to_srt(void)
 {
 	void (*set_handler)(void *, typeof(on_srt_line) *);
@@ -172,8 +172,8 @@ static ssize_t on_stderr(void *cookie, const char *bytes, size_t n)
 	return (ssize_t)n;
 }
 
-/* x265, libnuma and others print to the stream stderr instead of calling libav's log: their lines
- * would stand raw among ours, which go to the descriptor. */
+/* x265, libnuma and others print to the stream stderr instead of calling the log of libav.  Without
+ * this their raw lines would mix with our log, which goes to the descriptor. */
 void av_log_take_stderr(void)
 {
 	FILE *f = fopencookie(NULL, "w", (cookie_io_functions_t){.write = on_stderr});
@@ -208,7 +208,7 @@ struct av_log_answers av_log_http_answers(void)
 	return answers;
 }
 
-/* The worst level worth telling: errors if there are any. */
+/* The level to report: errors if there are any, else warnings. */
 static int worst_level(unsigned first)
 {
 	for (unsigned i = first; i < kept.count; i++)

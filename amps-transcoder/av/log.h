@@ -1,7 +1,8 @@
-/* log.h - what libav says: into our log, and the last lines kept as reasons for failures.
+/* log.h - passes the log of libav on to our log, and keeps the last lines as reasons for failures.
  *
- * libav's callback is global to the process and called from codec threads; so are these lines,
- * behind a mutex.  URLs with credentials are hidden before a line is kept or logged. */
+ * The callback is global to the process and called from codec threads, so the lines are global,
+ * too, and guarded by a mutex.  Credentials in URLs are redacted before a line is kept or logged.
+ */
 #ifndef AMPS_AV_LOG_H
 #define AMPS_AV_LOG_H
 
@@ -9,8 +10,8 @@
 
 void av_log_install(void);
 
-/* Replaces the stream stderr: what libraries print there becomes lines of our log, those of x264,
- * x265 and libnuma as if libav had said them.  Once a process, before any thread. */
+/* Replaces the stream stderr: lines that libraries print there go to our log, those of x264, x265
+ * and libnuma like lines of libav.  Once a process, before any thread. */
 void av_log_take_stderr(void);
 
 /* The last lines of level error (else warning) since av_log_forget(), joined by "; ", newest last.
@@ -18,7 +19,7 @@ void av_log_take_stderr(void);
 void av_log_last(char *dst, size_t cap);
 void av_log_forget(void);
 
-/* The answers of HTTP servers since av_log_forget(), which libav shows in its trace alone. */
+/* The responses of HTTP servers since av_log_forget(); libav reports them only in its trace. */
 struct av_log_answers {
 	unsigned all, redirects; /* redirects: of status 3xx */
 };

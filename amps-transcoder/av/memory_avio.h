@@ -9,7 +9,7 @@
 AVIOContext *memory_avio_open(struct buf *bytes);
 void memory_avio_close(AVIOContext *pb); /* NULL is accepted */
 
-/* Is it one of these? */
+/* True if it was made by memory_avio_open(). */
 bool memory_avio_is(const AVIOContext *pb);
 
 #endif

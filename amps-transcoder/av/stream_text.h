@@ -7,7 +7,7 @@
 
 #define STREAM_TEXT_MAX 96
 
-/* Metadata of a stream whose codec libav has no id for: its name. */
+/* Metadata key with the name of the codec, for a codec without an id in libav. */
 #define STREAM_TEXT_CODEC "amps_codec"
 
 const char *stream_text_codec(const AVStream *stream); /* "aac", "ac4", "none" */

@@ -19,7 +19,7 @@ int decoder_open(struct decoder *d, const AVCodecParameters *parameters)
 		r = avcodec_parameters_to_context(d->ctx, parameters);
 	if (r >= 0) {
 		d->ctx->pkt_timebase = (AVRational){1, 90000};
-		/* frame threads would hold a picture back for each of them */
+		/* frame threading delays the output by one picture per thread */
 		d->ctx->thread_type = FF_THREAD_SLICE;
 		d->ctx->thread_count = 0;
 		r = avcodec_open2(d->ctx, codec, NULL);
@@ -43,7 +43,7 @@ void decoder_put(struct decoder *d, const AVPacket *packet)
 			return;
 		d->wait_key = false;
 	}
-	/* the source's damage: the next packet may be whole */
+	/* the source is damaged here; the next packet may be intact */
 	(void)!avcodec_send_packet(d->ctx, packet);
 }
 

@@ -16,7 +16,7 @@ struct decoder {
 must_check int decoder_open(struct decoder *d, const AVCodecParameters *parameters);
 void decoder_close(struct decoder *d); /* accepts a zeroed struct */
 
-/* A packet (NULL: the end).  A damaged one is forgotten. */
+/* Decodes a packet (NULL: end of stream).  A damaged one is ignored. */
 void decoder_put(struct decoder *d, const AVPacket *packet);
 
 /* The next frame, borrowed until the next call; NULL when it needs more packets. */

@@ -8,11 +8,11 @@
 #include "amps-transcoder/options/options.h"
 
 #define LOOKAHEAD_MAX 10
-#define THREADS_MAX   4 /* each x264 thread holds a picture back */
+#define THREADS_MAX   4 /* each x264 frame thread delays the output by one picture */
 
 static const AVRational ticks = {1, 90000};
 
-/* Adds what the profile does not say. */
+/* Adds a default for an option that the profile does not set. */
 static void set_default(AVDictionary **options, const char *key, const char *value)
 {
 	av_dict_set(options, key, value, AV_DICT_DONT_OVERWRITE);
@@ -87,7 +87,7 @@ static void set_video(struct encoder *e, const struct profile *p, const struct f
 	e->grid_90k =
 		p->gop_frames > 0 ? p->gop_frames * 90000LL * rate.den / rate.num : p->grid_90k;
 	e->grid_90k = MAX(e->grid_90k, 1);
-	/* a bound should forcing fail; the grid comes first */
+	/* an upper bound in case forcing fails; normally the grid comes first */
 	e->ctx->gop_size = (int)MIN(2 * p->grid_90k / MAX(e->frame_90k, 1) + 2, 1000);
 }
 
@@ -138,8 +138,8 @@ void encoder_close(struct encoder *e)
 	av_packet_free(&e->packet);
 }
 
-/* Decides whether this picture begins a group.  The decoder leaves the source's own type in the
- * frame, which the encoder would follow. */
+/* Decides whether this picture begins a group.  The decoder leaves the source's picture type in the
+ * frame; the encoder would follow it, so it is overwritten. */
 static void set_picture_type(struct encoder *e, AVFrame *frame, int64_t pts_90k, bool source_keys)
 {
 	int64_t slot = pts_90k / e->grid_90k;
@@ -158,7 +158,7 @@ int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)
 
 	frame->pts = av_rescale_q(pts_90k, ticks, e->ctx->time_base);
 	if (e->last_pts != AV_NOPTS_VALUE && frame->pts <= e->last_pts) {
-		/* sound that overlaps by a rounding is kept, a picture that does is not */
+		/* keep sound that overlaps by a rounding error, drop such a picture */
 		if (e->type == AVMEDIA_TYPE_VIDEO)
 			return 0;
 		frame->pts = e->last_pts + 1;
@@ -171,7 +171,7 @@ int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)
 
 void encoder_end(struct encoder *e)
 {
-	/* an error means that it had ended before */
+	/* it fails only if it was flushed before */
 	if (e->ctx)
 		(void)!avcodec_send_frame(e->ctx, NULL);
 }
@@ -182,7 +182,7 @@ AVPacket *encoder_take(struct encoder *e)
 	if (avcodec_receive_packet(e->ctx, e->packet) < 0)
 		return NULL;
 	av_packet_rescale_ts(e->packet, e->ctx->time_base, ticks);
-	/* libx264 gives none, and the length of the last picture of a part depends on it */
+	/* libx264 sets no duration; the length of the last picture of a part depends on it */
 	if (e->packet->duration <= 0)
 		e->packet->duration = e->frame_90k;
 	return e->packet;

@@ -20,7 +20,7 @@ struct encoder {
 	enum AVMediaType type;
 	int64_t last_pts; /* in ctx->time_base; of the last frame put */
 	int64_t grid_90k;
-	int64_t last_slot; /* number of the grid's cell the last frame lay in */
+	int64_t last_slot; /* grid cell of the last frame */
 	bool last_was_key; /* the source's */
 	int64_t frame_90k; /* length of a frame */
 };
@@ -30,11 +30,11 @@ must_check int encoder_open(struct encoder *e, const struct profile *profile,
 			    const struct filter *filter, const AVFrame *frame);
 void encoder_close(struct encoder *e); /* accepts a zeroed struct */
 
-/* Puts a frame (its pts may be changed).  source_keys: key frames where the source has them.
- * 0 or a libav error. */
+/* Encodes a frame (its pts may be changed).  source_keys: key frames where the source has them. 0
+ * or a libav error. */
 must_check int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys);
 
-/* No frame will follow: lets out what is inside. */
+/* No frame will follow: flushes the encoder. */
 void encoder_end(struct encoder *e);
 
 /* The next packet in 90 kHz ticks, with its duration; borrowed until the next call; NULL when it

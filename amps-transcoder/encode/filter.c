@@ -11,11 +11,11 @@
 #include "amps-transcoder/av/compat.h"
 #include "common/text/buf.h"
 
-#define JUMP_90K 90000 /* a hole this long is not filled with repeated frames */
+#define JUMP_90K 90000 /* do not fill a longer gap with repeated frames */
 
-#define LENGTH_MAX_90K 900000 /* no picture lasts longer */
-#define RATE_MAX       300    /* pictures a second; what says more says nothing */
-#define RATE_MIN_INV   10     /* nor what says less than one in so many seconds */
+#define LENGTH_MAX_90K 900000 /* longest duration of one picture */
+#define RATE_MAX       300    /* pictures a second; a higher rate is treated as unknown */
+#define RATE_MIN_INV   10     /* so is less than one picture in so many seconds */
 
 static const AVRational ticks = {1, 90000};
 
@@ -36,7 +36,8 @@ void filter_done(struct filter *f)
 	av_channel_layout_uninit(&f->layout);
 }
 
-/* The encoder's 4:2:0 of 8 bits, which every player shows, else whatever it prefers. */
+/* 8-bit 4:2:0 if the encoder supports it, because every player shows it; else the encoder's first
+ * format. */
 static enum AVPixelFormat choose_pix_fmt(const struct profile *p)
 {
 	const enum AVPixelFormat *list = av_compat_pix_fmts(p->video.codec);
@@ -49,7 +50,7 @@ static enum AVPixelFormat choose_pix_fmt(const struct profile *p)
 	return list ? list[0] : AV_PIX_FMT_YUV420P;
 }
 
-/* What the input says of itself, which may be anything; 0/1 = unknown. */
+/* The aspect ratio that the input declares, checked because it may be invalid; 0/1 = unknown. */
 static AVRational input_rate(const struct filter *f)
 {
 	static const AVRational most = {RATE_MAX, 1}, least = {1, RATE_MIN_INV};
@@ -67,7 +68,7 @@ static AVRational input_rate_or_usual(const struct filter *f)
 	return rate.num > 0 ? rate : (AVRational){25, 1};
 }
 
-/* Encoders that count pictures and not time want a steady rate. */
+/* Encoders that count pictures instead of time need a constant rate. */
 static AVRational steady_rate(const struct filter *f)
 {
 	const AVCodec *codec = f->profile->video.codec;
@@ -79,7 +80,7 @@ static AVRational steady_rate(const struct filter *f)
 	return input_rate_or_usual(f);
 }
 
-/* The user's graph, ours follows.  Its last output may be called [out], as ffmpeg has it. */
+/* The user's graph, before ours.  Its last output may be named [out], as in ffmpeg. */
 static void user_text(const char *graph, struct buf *b)
 {
 	static const char out[] = "[out]";
@@ -148,7 +149,7 @@ static void audio_text(const struct filter *f, struct buf *b)
 
 	user_text(p->audio.filter, b);
 	choose_layout(f, layout, sizeof(layout));
-	/* small holes become silence, small drifts are stretched away: the encoder counts samples
+	/* fill small gaps with silence and correct small drifts, because the encoder counts samples
 	 */
 	buf_printf(b, "aresample=async=1000:min_hard_comp=0.1,");
 	buf_printf(b, "aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s",
@@ -229,7 +230,7 @@ static int build(struct filter *f)
 	return r;
 }
 
-/* True if the graph was made for other frames than this one, or for another time. */
+/* True if the graph must be built again: this frame has another format, or its time jumps. */
 static bool differs(const struct filter *f, const AVFrame *frame)
 {
 	if (!f->graph || frame->format != f->format)
@@ -260,7 +261,7 @@ static int64_t frame_length(const struct filter *f, const AVFrame *frame)
 	if (f->type == AVMEDIA_TYPE_AUDIO)
 		return frame->sample_rate > 0 ? frame->nb_samples * 90000LL / frame->sample_rate
 					      : 0;
-	/* a longer one would have the next frame, however far, follow without a hole */
+	/* with a longer duration a gap before the next frame would be lost */
 	return MIN(MAX(av_compat_duration(frame), 0), LENGTH_MAX_90K);
 }
 

@@ -1,7 +1,7 @@
 /* filter.h - the filter graph between a decoder (or a generator) and one encoder.
  *
- * The graph is built when the first frame comes, and again when frames change their form or their
- * time jumps.  Once the encoder is open (filter_fix), whatever comes is brought to its form.
+ * The graph is built for the first frame, and again when the format of the frames changes or their
+ * time jumps.  Once the encoder is open (filter_fix), all frames are converted to its format.
  * Times are 90 kHz ticks on both sides.  One thread. */
 #ifndef AMPS_FILTER_H
 #define AMPS_FILTER_H
@@ -16,7 +16,7 @@ struct filter {
 	AVFilterContext *source, *sink;
 	AVFrame *frame;
 	AVRational input_rate; /* pictures a second of the input; 0/0 unknown */
-	/* the form of the frames the graph was built for */
+	/* format of the frames that the graph was built for */
 	int width, height, format, sample_rate;
 	AVRational aspect;
 	enum AVColorSpace colour_space;
@@ -35,7 +35,7 @@ void filter_done(struct filter *f); /* accepts a zeroed struct */
 /* Puts a frame in (a reference is taken).  0 or a libav error. */
 must_check int filter_put(struct filter *f, AVFrame *frame);
 
-/* No frame will follow: lets out what is inside. */
+/* No frame will follow: flushes the graph. */
 void filter_end(struct filter *f);
 
 /* The next frame, borrowed until the next call; NULL when it needs more. */
@@ -44,7 +44,7 @@ AVFrame *filter_take(struct filter *f);
 /* From now on frames have this encoder's size, or its rate, layout and number of samples. */
 void filter_fix(struct filter *f, const AVCodecContext *encoder);
 
-/* What comes out; valid once a frame did. */
+/* Frame rate of the output; valid after the first frame. */
 AVRational filter_rate(const struct filter *f);
 
 #endif

@@ -6,14 +6,14 @@
 #include "common/log/log.h"
 
 /* How long the muxer waits, on the timeline: for a further stream, for the only picture or sound,
- * for what is inside a filter ("loudnorm" holds three seconds, "dynaudnorm" sixteen). */
+ * for frames inside a filter ("loudnorm" delays by three seconds, "dynaudnorm" by sixteen). */
 #define WAIT_FURTHER_90K  135000
 #define WAIT_ONLY_90K	  450000
 #define WAIT_FILTERED_90K 1080000
 
-#define LAG_MAX_90K  2700000 /* a stream that lags more is not waited for */
-#define PASSED_90K   45000   /* what is so far behind the others comes too late for any player */
-#define START_TENTHS 9	     /* of start_timeout, by which time the muxer begins at any rate */
+#define LAG_MAX_90K  2700000 /* do not wait for a stream that lags more */
+#define PASSED_90K   45000   /* a packet so far behind the others is too late for any player */
+#define START_TENTHS 9	     /* of start_timeout; then the muxer begins in any case */
 
 int output_new(struct job *job, struct job_event *event, struct output **ret, char *problem,
 	       size_t cap)
@@ -30,7 +30,7 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 	o->begin_until_us = clock_mono_us() +
 			    (uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
 				    1000 / 10 * START_TENTHS;
-	/* the timeline is continued here, alike for all outputs, and not by rewriting each */
+	/* the outputs share one continued timeline, so the sink does not rewrite times */
 	event->continue_90k = TIME_NONE;
 	r = profile_init(&o->profile, event->spec, NULL, problem, cap);
 	if (r == 0)
@@ -150,7 +150,7 @@ static int write_pending(struct output *o)
 	return r;
 }
 
-/* A known track as the muxer takes it. */
+/* Describes a known track for the muxer. */
 static struct ts_output_stream stream_of(const struct track *t)
 {
 	bool subtitles = t->type == AVMEDIA_TYPE_SUBTITLE;
@@ -161,7 +161,7 @@ static struct ts_output_stream stream_of(const struct track *t)
 							  : output_kind(&t->profile, t->type)->bsf};
 }
 
-/* Announces the streams that are known; also once more, when that has changed. */
+/* Writes the tables for the known streams; again whenever the set has changed. */
 static int announce(struct output *o, bool cut)
 {
 	struct ts_output_stream streams[TS_OUTPUT_STREAMS_MAX] = {0};
@@ -186,14 +186,14 @@ static int begin(struct output *o)
 		if (t->state != TRACK_AWAITED)
 			continue;
 		track_set_state(t, TRACK_LATE);
-		job_say_notice(o->job, "%s shows nothing, going on without it until it comes",
+		job_say_notice(o->job, "%s has no data yet, going on without it until it comes",
 			       t->name);
 	}
 	r = announce(o, false);
 	return r < 0 ? r : write_pending(o);
 }
 
-/* What a track is has become known, with its first frame or packet. */
+/* The track's parameters are known, with its first frame or packet. */
 static void track_ready(struct output *o, struct track *t, int64_t time_90k)
 {
 	if (time_90k != AV_NOPTS_VALUE && o->newest_90k != AV_NOPTS_VALUE)
@@ -203,8 +203,8 @@ static void track_ready(struct output *o, struct track *t, int64_t time_90k)
 	track_set_state(t, TRACK_READY);
 }
 
-/* Is it time to begin, though streams may be missing?  What has no time of its own says nothing
- * about how long it has been. */
+/* True if the muxer should begin although streams are missing.  A packet without a time cannot
+ * tell. */
 static bool must_begin(const struct output *o, const AVPacket *packet)
 {
 	int64_t patience = patience_90k(o), first = o->pending[0]->pts;
@@ -216,13 +216,13 @@ static bool must_begin(const struct output *o, const AVPacket *packet)
 	       packet->pts - first > patience;
 }
 
-/* Of a stream that was taken in late: the others have passed this packet's time long ago. */
+/* True for a packet of a late stream if the other streams are already far past its time. */
 static bool passed(const struct track *t, const AVPacket *packet)
 {
 	return packet->dts != AV_NOPTS_VALUE && packet->dts < t->from_90k;
 }
 
-/* A packet that is ready for the muxer. */
+/* Takes a packet that is ready for the muxer. */
 static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
 {
 	AVPacket *copy;
@@ -256,7 +256,7 @@ static bool others_are_left(const struct output *o, const struct track *t, bool 
 	return false;
 }
 
-/* The streams that are known wait no longer for this one. */
+/* Stops waiting for a track that was left out. */
 static int begin_without(struct output *o)
 {
 	return !o->mux.begun && o->pending_count > 0 && patience_90k(o) == 0 ? begin(o) : 0;
@@ -279,7 +279,7 @@ int output_undecodable(struct output *o, unsigned stream)
 	return begin_without(o);
 }
 
-/* libavformat would write any codec into a transport stream, but nobody could play it. */
+/* libavformat writes any codec into a transport stream, but no player would play the result. */
 static int check_codec(struct output *o, enum AVCodecID id, const char *name)
 {
 	if (ts_muxer_fits(id))
@@ -319,7 +319,7 @@ static int encode(struct output *o, struct track *t, AVFrame *frame, bool source
 		return 0;
 	if (t->encoder.ctx && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0 &&
 	    frame->nb_samples < t->filter.frame_size)
-		return 0; /* what is left when a graph ends: the encoder takes full ones only */
+		return 0; /* the rest when a graph ends: the encoder takes only full frames */
 	o->failed_at = "the encoder";
 	r = encoder_put(&t->encoder, frame, source_keys);
 	if (r < 0)
@@ -329,7 +329,7 @@ static int encode(struct output *o, struct track *t, AVFrame *frame, bool source
 	return r;
 }
 
-/* Everything the filters have goes through the encoder. */
+/* Encodes all frames that the filters have ready. */
 static int encode_filtered(struct output *o, struct track *t, bool source_keys)
 {
 	AVFrame *filtered;
@@ -340,7 +340,8 @@ static int encode_filtered(struct output *o, struct track *t, bool source_keys)
 
 		if (first)
 			r = open_encoder(o, t, filtered);
-		/* the first piece of sound was cut before the encoder could say how long */
+		/* the first piece of sound was cut before the frame size of the encoder was known
+		 */
 		if (first && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0)
 			continue;
 		if (r >= 0)
@@ -400,7 +401,8 @@ void output_rewind(struct output *o)
 		o->tracks[i].rewound = o->tracks[i].put_90k != TIME_NONE;
 }
 
-/* True if the track has had this; else it has now.  Frames are told by PTS, packets by DTS. */
+/* True if the track has already taken this time, else remembers it.  The time is the PTS of a frame
+ * or the DTS of a packet. */
 static bool taken_before(struct track *t, int64_t time_90k)
 {
 	if (t->rewound && time_90k <= t->put_90k)
@@ -433,7 +435,7 @@ int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRati
 	return r;
 }
 
-/* The first packet of a copied track, or the first since its source became another codec. */
+/* Handles the first packet of a copied track, and the first after its source changed the codec. */
 static int know_codec(struct output *o, struct track *t, const AVCodecParameters *parameters,
 		      int64_t time_90k)
 {

@@ -1,14 +1,14 @@
 /* output.h - one output of a derive job: its profile, its encoders or copied streams, its muxer,
  * its ring.
  *
- *	frames  -> filter -> encoder -\
- *	packets (copy) ---------------- muxer -> ring
+ * 	frames  -> filter -> encoder -\
+ * 	packets (copy) ---------------- muxer -> ring
  *
  * The muxer begins when every stream is known, in the order of the source's PMT.  It waits longest
- * for a stream whose frames are inside a filter, then for the only picture or sound, and little for
- * a further one.  One that shows nothing meanwhile is named in a notice and taken in when it comes,
- * with a new version of the PMT.  A copied stream that becomes another codec is announced likewise,
- * with a discontinuity.  One thread. */
+ * for a stream whose frames are inside a filter, shorter for the only picture or sound, and
+ * shortest for a further one.  A stream without data by then is named in a notice and added when it
+ * comes, with a new version of the PMT.  A copied stream that changes its codec is announced in the
+ * same way, with a discontinuity.  One thread. */
 #ifndef AMPS_OUTPUT_H
 #define AMPS_OUTPUT_H
 
@@ -23,9 +23,9 @@
  *	   |         |
  *	   +-> ready +-> left out        (track_set_state() is the only writer) */
 enum track_state {
-	TRACK_AWAITED,	/* has shown nothing yet */
-	TRACK_LATE,	/* the same, and the output has begun without it */
-	TRACK_READY,	/* `parameters` say what it is */
+	TRACK_AWAITED,	/* no data yet */
+	TRACK_LATE,	/* no data yet, and the output has begun without it */
+	TRACK_READY,	/* `parameters` are set */
 	TRACK_LEFT_OUT, /* cannot be served */
 };
 
@@ -38,11 +38,11 @@ struct track {
 	char language[64];	    /* "" = unknown; subtitles may have several */
 	char name[STREAM_TEXT_MAX]; /* for messages */
 	bool copy;
-	bool wait_key;		       /* a copied picture is useless until the next key frame */
-	int64_t put_90k;	       /* the last frame or packet that was taken; TIME_NONE */
-	int64_t from_90k;	       /* what is earlier comes too late; TIME_NONE */
+	bool wait_key;		       /* drop copied pictures until the next key frame */
+	int64_t put_90k;	       /* time of the last frame or packet taken; TIME_NONE */
+	int64_t from_90k;	       /* drop what is earlier; TIME_NONE */
 	AVCodecParameters *parameters; /* of what is muxed; NULL = not known yet */
-	bool rewound;		       /* what was taken comes again and is left out */
+	bool rewound;		       /* the source was rewound: skip what was taken before */
 	struct filter filter;
 	struct encoder encoder;
 };
@@ -51,14 +51,14 @@ struct output {
 	struct job *job;	/* borrowed */
 	struct ts_sink *sink;	/* owned */
 	json_t *spec;		/* its options; owned */
-	struct profile profile; /* of all streams alike */
+	struct profile profile; /* for all streams */
 	struct ts_output mux;
 	struct track tracks[TS_OUTPUT_STREAMS_MAX];
 	unsigned track_count;
 	int64_t after_90k;	 /* nothing before this goes out; TIME_NONE */
 	uint64_t begin_until_us; /* the muxer must begin by then */
 	int64_t newest_90k;	 /* largest DTS that was ready for the muxer */
-	int64_t lag_90k;	 /* how far a stream was behind that at its beginning */
+	int64_t lag_90k;	 /* largest distance behind newest_90k at the start of a stream */
 	AVPacket *pending[OUTPUT_PENDING_MAX]; /* until the muxer begins; stream_index = track */
 	unsigned pending_count;
 	const char *failed_at; /* what a returned error is about; static */
@@ -69,13 +69,13 @@ must_check int output_new(struct job *job, struct job_event *event, struct outpu
 			  char *problem, size_t cap);
 struct output *output_free(struct output *o); /* returns NULL; accepts NULL */
 
-/* What a profile says of pictures, or of sound. */
+/* The settings of a profile for pictures or for sound. */
 const struct profile_kind *output_kind(const struct profile *p, enum AVMediaType type);
 void track_set_state(struct track *t, enum track_state state);
 
-/* Chooses the streams (encode/output_select.c).  Called again when the source was opened anew or
- * has more streams: the tracks stay, the streams they come from are found again, and what is new
- * becomes a track. 0 or -ENOENT (nothing fits the profile). */
+/* Chooses the streams (encode/output_select.c).  Called again when the source was reopened or has
+ * more streams: tracks keep their place and are matched to streams again, new streams become new
+ * tracks. 0 or -ENOENT (nothing fits the profile). */
 must_check int output_select(struct output *o, AVFormatContext *source);
 
 bool output_wants_frames(const struct output *o, unsigned stream);
@@ -85,7 +85,7 @@ bool output_copies_picture(const struct output *o);
 /* Bytes of the source were skipped: copied pictures start again at a key frame. */
 void output_jump(struct output *o);
 
-/* The source comes again from an earlier place: go on where it was left. */
+/* The source was rewound: skip what each track has taken already. */
 void output_rewind(struct output *o);
 
 /* A decoded frame of a stream (borrowed, unchanged).  0 or a libav error. */
@@ -96,12 +96,12 @@ must_check int output_frame(struct output *o, unsigned stream, const AVFrame *fr
 must_check int output_packet(struct output *o, unsigned stream, const AVPacket *packet,
 			     const AVCodecParameters *parameters);
 
-/* Frames of this stream will not come: nothing here decodes it.  0, or AVERROR_DECODER_NOT_FOUND
- * when nothing else is left to serve. */
+/* No decoder for this stream: leave it out. 0, or AVERROR_DECODER_NOT_FOUND when no other stream is
+ * left. */
 must_check int output_undecodable(struct output *o, unsigned stream);
 
-/* The source ended: everything that is inside goes into the ring, which is then complete.
- * 0 or a libav error. */
+/* The source ended: flushes filters, encoders and muxer into the ring, which is then complete. 0 or
+ * a libav error. */
 must_check int output_end(struct output *o);
 
 #endif

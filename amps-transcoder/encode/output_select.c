@@ -9,7 +9,7 @@
 #define CHOSEN_MAX 64 /* streams that maps may name */
 #define NO_STREAM  UINT32_MAX
 
-/* Streams of other kinds (data, attachments) are not for this muxer. */
+/* The muxer takes no other kinds (data, attachments). */
 static bool usable(const struct output *o, const AVStream *stream)
 {
 	enum AVMediaType type = stream->codecpar->codec_type;
@@ -24,7 +24,7 @@ static bool usable(const struct output *o, const AVStream *stream)
 	return output_kind(&o->profile, type)->wish != WISH_OFF;
 }
 
-/* True if the stream belongs to the first programme, or there are none. */
+/* True if the stream belongs to the first programme, or there are no programmes. */
 static bool in_first_program(AVFormatContext *source, unsigned index)
 {
 	if (source->nb_programs == 0)
@@ -35,7 +35,7 @@ static bool in_first_program(AVFormatContext *source, unsigned index)
 	return false;
 }
 
-/* Nothing was probed, so "best" is the first of its kind in the first programme. */
+/* Nothing was probed, so the best stream is the first of its kind in the first programme. */
 static unsigned choose_best(const struct output *o, AVFormatContext *source, unsigned *chosen)
 {
 	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO,
@@ -63,8 +63,7 @@ static void remove_chosen(unsigned *chosen, unsigned *n, unsigned stream)
 	*n = kept;
 }
 
-/* Why a stream that a map names is not served; NULL: it is, or the profile has switched its kind
- * off. */
+/* Why a mapped stream is not served; NULL if it is, or if the profile switched its kind off. */
 static const char *why_unusable(const struct output *o, const AVStream *stream)
 {
 	enum AVMediaType type = stream->codecpar->codec_type;
@@ -74,7 +73,7 @@ static const char *why_unusable(const struct output *o, const AVStream *stream)
 	if (type == AVMEDIA_TYPE_SUBTITLE && o->profile.without_subtitles)
 		return NULL;
 	if (type == AVMEDIA_TYPE_SUBTITLE && !o->profile.subtitles)
-		return "\"scodec: copy\" would take it along";
+		return "\"scodec: copy\" would include it";
 	if (type == AVMEDIA_TYPE_SUBTITLE)
 		return "MPEG-TS cannot carry it";
 	if (type == AVMEDIA_TYPE_DATA)
@@ -82,7 +81,7 @@ static const char *why_unusable(const struct output *o, const AVStream *stream)
 	return NULL;
 }
 
-/* Names what maps have chosen and cannot be served, and removes it. */
+/* Reports mapped streams that cannot be served, and removes them. */
 static void remove_unusable(struct output *o, AVFormatContext *source, unsigned *chosen,
 			    unsigned *n)
 {
@@ -102,7 +101,7 @@ static void remove_unusable(struct output *o, AVFormatContext *source, unsigned 
 	*n = kept;
 }
 
-/* The profile's maps in their order; false when one that is not optional finds nothing. */
+/* Applies the profile's maps in order; false if a map that is not optional matches no stream. */
 static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *chosen,
 			  unsigned *ret_count)
 {
@@ -132,7 +131,7 @@ static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *c
 	return all;
 }
 
-/* Reads the options once more, as they are for this track, which is one of o->tracks. */
+/* Reads the options again, for this track alone, which is one of o->tracks. */
 static int read_profile(const struct output *o, struct track *t)
 {
 	struct profile_stream stream = {.media = t->type == AVMEDIA_TYPE_VIDEO ? 'v' : 'a'};
@@ -161,7 +160,7 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream)
 		text_copy(t->language, sizeof(t->language), language->value);
 	stream_text(stream, t->name, sizeof(t->name));
 	if (t->type == AVMEDIA_TYPE_SUBTITLE) {
-		/* they may be silent for long, and are known beforehand */
+		/* their parameters are known in advance, and the first packet may come late */
 		t->copy = true;
 		t->parameters = avcodec_parameters_alloc();
 		if (!t->parameters || avcodec_parameters_copy(t->parameters, stream->codecpar) < 0)
@@ -188,7 +187,7 @@ static int add_track(struct output *o, const AVStream *stream)
 	return track_init(o, &o->tracks[o->track_count++], stream);
 }
 
-/* The track that goes on with this stream; NULL: none of its kind is free. */
+/* The track that continues with this stream; NULL if no track of its kind is free. */
 static struct track *free_track(struct output *o, enum AVMediaType type)
 {
 	for (unsigned i = 0; i < o->track_count; i++)

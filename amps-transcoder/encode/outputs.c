@@ -48,7 +48,7 @@ static void switch_off(struct outputs *s, unsigned at)
 	memmove(&s->list[at], &s->list[at + 1], (s->count - at) * sizeof(s->list[0]));
 }
 
-/* This output cannot go on: whoever wants it learns why, the others never notice. */
+/* Ends one output and reports why; the other outputs continue. */
 static void give_up(struct outputs *s, unsigned at, int averror)
 {
 	const struct output *o = s->list[at];
@@ -58,7 +58,7 @@ static void give_up(struct outputs *s, unsigned at, int averror)
 	switch_off(s, at);
 }
 
-/* Streams that are not known yet are looked for when they come.  False: given up. */
+/* Chooses streams now, or when the first ones are known.  False: the output was given up. */
 static bool select_streams(struct outputs *s, unsigned at)
 {
 	if (!s->source || s->source->nb_streams == 0 || output_select(s->list[at], s->source) == 0)
@@ -124,7 +124,7 @@ int64_t outputs_continue_90k(const struct outputs *s)
 	return latest;
 }
 
-/* How many streams there are of which it is known what they are. */
+/* Number of streams whose type is known. */
 static unsigned known_streams(const AVFormatContext *source)
 {
 	unsigned n = 0;
@@ -191,7 +191,8 @@ static bool frames_wanted(const struct outputs *s, unsigned stream)
 	return false;
 }
 
-/* Nothing here decodes this stream: each output goes on without it, if anything is left of it. */
+/* There is no decoder for this stream: each output continues without it, or is given up if no other
+ * stream is left. */
 static void leave_out(struct outputs *s, unsigned index)
 {
 	s->undecodable[index] = true;
@@ -238,7 +239,7 @@ static void decode(struct outputs *s, const AVPacket *packet)
 	take_frames(s, index);
 }
 
-/* Streams that came, or became known, after the outputs had chosen. */
+/* Chooses again when further streams have become known. */
 static void see_new_streams(struct outputs *s)
 {
 	unsigned known = known_streams(s->source);
@@ -249,8 +250,8 @@ static void see_new_streams(struct outputs *s)
 	select_all(s);
 }
 
-/* How long a packet of sound lasts where the demuxer does not know it: some frames of a stream say
- * it, the others are alike. */
+/* Duration of a packet of sound where the demuxer does not know it.  Only some frames of a stream
+ * contain it; the others have the same duration. */
 static int64_t sound_length_90k(struct outputs *s, unsigned stream, const AVPacket *packet)
 {
 	int64_t length = sound_frame_length_90k(packet->data, (size_t)MAX(packet->size, 0));
@@ -260,8 +261,8 @@ static int64_t sound_length_90k(struct outputs *s, unsigned stream, const AVPack
 	return s->sound_90k[stream];
 }
 
-/* Brings the packet's times onto the timeline and fills in what the demuxer could not know.  False:
- * it has no place there. */
+/* Maps the times of the packet to the timeline and fills in missing ones.  False: drop the packet.
+ */
 static bool set_times(struct outputs *s, const AVStream *stream, AVPacket *packet)
 {
 	unsigned index = (unsigned)packet->stream_index;
@@ -299,7 +300,7 @@ void outputs_packet(struct outputs *s, AVPacket *packet)
 		return;
 	see_new_streams(s);
 	stream = s->source->streams[index];
-	/* other programmes have clocks of their own */
+	/* streams of other programmes must not move the timeline: they have their own clock */
 	if (!wanted(s, index) || !set_times(s, stream, packet))
 		return;
 	for (unsigned i = 0; i < s->count;) {

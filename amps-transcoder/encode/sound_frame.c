@@ -7,7 +7,7 @@
 static const int rates[16] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
 			      22050, 16000, 12000, 11025, 8000,	 7350};
 
-/* Bits from the first on; behind the end there are zeros. */
+/* Reads bits in order; past the end they are zero. */
 struct bits {
 	const uint8_t *bytes;
 	size_t n, at;

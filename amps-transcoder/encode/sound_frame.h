@@ -6,8 +6,8 @@
 
 #include "common/base.h"
 
-/* In 90 kHz ticks, of a frame with an ADTS header (ISO 13818-7, 6.2) or a LOAS header with its
- * configuration (ISO 14496-3, 1.7); 0 for anything else. */
+/* Duration in 90 kHz ticks of a frame with an ADTS header (ISO 13818-7, 6.2) or a LOAS header with
+ * its configuration (ISO 14496-3, 1.7); 0 for anything else. */
 int64_t sound_frame_length_90k(const uint8_t *bytes, size_t n);
 
 #endif

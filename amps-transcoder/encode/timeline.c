@@ -4,11 +4,11 @@
 
 #include "amps-transcoder/ts/parse.h"
 
-#define JUMP_BACK_90K	 90000	/* one second back is another time */
-#define JUMP_FORWARD_90K 900000 /* ten seconds ahead too; less is a loss, whose hole stays */
-#define BEGIN_90K	 90000	/* encoders go below their first PTS: never begin near zero */
+#define JUMP_BACK_90K	 90000	/* a step back of more than one second is a jump */
+#define JUMP_FORWARD_90K 900000 /* so is one of more than ten ahead; a smaller one is loss */
+#define BEGIN_90K	 90000 /* encoders produce a DTS below the first PTS: do not begin near zero */
 #define BEGIN_SHIFT_90K	 900000
-#define FAR_90K		 900000 /* no picture waits longer for its turn, or lasts longer */
+#define FAR_90K		 900000 /* limit of reordering and of the duration of a picture */
 
 void timeline_init(struct timeline *t, int64_t at_least)
 {
@@ -45,14 +45,14 @@ static void begin(struct timeline *t, int64_t time)
 	t->offset[1] = t->offset[0];
 }
 
-/* The offset that makes `time` follow what the stream, or all of them, had last. */
+/* The offset at which `time` follows the last time of the stream, or of all streams. */
 static int64_t choose_offset(struct timeline *t, unsigned stream, bool leads, int64_t time)
 {
 	int64_t expected = t->next[stream] != TIME_NONE ? t->next[stream] : t->frontier;
 
 	if (expected == TIME_NONE || fits(expected, time + t->offset[0]))
 		return t->offset[0];
-	/* a stream that paused while the others went on is where they are */
+	/* a stream that paused continues at the time of the others */
 	if (t->frontier != TIME_NONE && fits(t->frontier, time + t->offset[0]))
 		return t->offset[0];
 	if (fits(expected, time + t->offset[1]))

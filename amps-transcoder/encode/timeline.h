@@ -1,5 +1,5 @@
-/* timeline.h - one steady timeline out of a source's timestamps: unwraps 33 bits, and carries on
- * where the source jumps.  Pure. */
+/* timeline.h - maps the timestamps of a source to one continuous timeline: unwraps 33 bits and
+ * closes jumps.  Pure. */
 #ifndef AMPS_TIMELINE_H
 #define AMPS_TIMELINE_H
 
@@ -9,7 +9,7 @@
 #define TIMELINE_STREAMS_MAX 64
 
 struct timeline {
-	int64_t offset[2]; /* now, and before the last jump: streams do not jump at one time */
+	int64_t offset[2]; /* present, and before the last jump: streams jump one after the other */
 	bool begun;
 	int64_t at_least;		    /* where the timeline must begin; TIME_NONE */
 	int64_t near;			    /* last leading time, unwrapped, before the offset */
@@ -18,13 +18,13 @@ struct timeline {
 	uint64_t jumps;
 };
 
-/* Nothing that comes out lies clearly before `at_least` (TIME_NONE: no demand). */
+/* Mapped times are not clearly before `at_least` (TIME_NONE: no limit). */
 void timeline_init(struct timeline *t, int64_t at_least);
 
-/* Another source, or the same one opened again: streams are new, the timeline goes on. */
+/* Another source, or the same one reopened: streams are new, the timeline continues. */
 void timeline_restart(struct timeline *t);
 
-/* The same source from an earlier place: its times are what they were. */
+/* The same source from an earlier place: its times are mapped as before. */
 void timeline_rewind(struct timeline *t);
 
 /* Maps a timestamp pair (90 kHz; TIME_NONE if there is none) in place.  `leads`: the stream is

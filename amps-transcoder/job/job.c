@@ -58,12 +58,12 @@ void job_ring_remove(struct job *job, struct ring_writer *w)
 static void job_set_broken(struct job *job, const char *why)
 {
 	if (!job->broken)
-		log_debug("the master's socket is of no more use (%s), ending", why);
+		log_debug("lost the connection to the master (%s), ending", why);
 	job->broken = true;
 	job->shutdown = true;
 }
 
-/* Takes what a message brought into an event.  0 or -EBADMSG. */
+/* Decodes a message into an event. 0 or -EBADMSG. */
 static int decode_output(struct msg *m, struct job_event *e)
 {
 	struct msg_job_output d;
@@ -151,7 +151,7 @@ static bool take_message(struct job *job)
 	msg_done(&m);
 	if (r < 0) {
 		job_event_done(e);
-		job_set_broken(job, "it sent what a job does not understand");
+		job_set_broken(job, "unknown message");
 		return false;
 	}
 	if (e->kind == JOB_EVENT_SHUTDOWN)
@@ -223,7 +223,7 @@ bool job_ending(const struct job *job)
 	return job->shutdown;
 }
 
-/* Calls a msg_send_*() again for a moment while the socket is full. */
+/* Sends, and retries for SEND_PATIENCE_MS while the socket is full. */
 #define SEND(job, name, ...)                                                                       \
 	do {                                                                                       \
 		struct msg_##name words_ = {__VA_ARGS__};                                          \
@@ -336,7 +336,7 @@ int job_end_failed(struct job *job, unsigned status, const char *format, ...)
 	return 1;
 }
 
-/* Why libav failed: its last words, for a bare error code tells nobody anything. */
+/* Why libav failed: its last log lines, because a bare error code does not help an operator. */
 static void reason_av(char *dst, size_t cap, const char *what, int averror)
 {
 	char lines[ERROR_TEXT_MAX - 64];
@@ -396,7 +396,7 @@ int job_open(struct job *job, int socket)
 	return job->broken ? -EPIPE : 0;
 }
 
-/* The JOB message itself.  0, -EBADMSG, -ENOMEM. */
+/* Reads the JOB message. 0, -EBADMSG, -ENOMEM. */
 static int take_orders(struct job *job, const struct msg *m)
 {
 	struct msg_job d;

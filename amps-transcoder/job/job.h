@@ -1,4 +1,4 @@
-/* job.h - one job process: its orders, its words to the master, its signs of life.
+/* job.h - one job process: its orders, its messages to the master, its heartbeats.
  *
  * The nursery hands an idle child the socket of a job; job_run.h reads the JOB message, gives up
  * rights and runs the role: ingest_run(), derive_run() or both_run().  A role owns the process from
@@ -24,7 +24,7 @@
 
 #define JOB_EVENTS_MAX	64			/* orders not taken yet */
 #define JOB_RINGS_MAX	(2 * TUNER_OUTPUTS_MAX) /* a ring and its larger successor */
-#define JOB_NOTICES_MAX 32			/* different ones a job sends */
+#define JOB_NOTICES_MAX 32			/* distinct notices that a job sends */
 
 #define JOB_START_TIMEOUT_MS 15000 /* when the spec does not say */
 #define JOB_STALL_TIMEOUT_MS 2000
@@ -35,7 +35,7 @@ enum job_event_kind {
 	JOB_EVENT_OUTPUT,      /* a ring for an output: new, or the larger one to move to */
 	JOB_EVENT_OUTPUT_OFF,  /* switch `output` off */
 	JOB_EVENT_SOURCE_RING, /* what a derive job reads; also each later generation */
-	JOB_EVENT_SHUTDOWN,    /* finish; also when the master is gone.  Repeats for ever. */
+	JOB_EVENT_SHUTDOWN,    /* finish, or the master is gone; every later poll repeats it */
 };
 
 /* An order.  Owns fd and spec: job_event_done() releases what was not taken (TAKE_FD). */
@@ -64,7 +64,7 @@ struct job {
 	uint64_t deadline_us;	   /* clock_mono_us() at which a blocking call must end; 0 = none */
 	/* The rest is job.c's own. */
 	bool shutdown;
-	bool broken; /* the master sent what cannot be understood, or is gone */
+	bool broken; /* the master sent an unknown message, or is gone */
 	struct job_event events[JOB_EVENTS_MAX];
 	unsigned event_first, event_count;
 	struct ring_writer *rings[JOB_RINGS_MAX];
@@ -75,9 +75,9 @@ struct job {
 	char program[TUNER_KEY_MAX + 16]; /* for the log */
 };
 
-/* The beginning of a job's life, for job_run.c: takes the socket and says HELLO and READY; waits
- * for the JOB message and follows it (title and log included); ties our life to the master's. 0 or
- * -Exxx (the process should exit). */
+/* The start of a job, for job_run.c: job_open() takes the socket and sends HELLO and READY;
+ * job_await_orders() waits for the JOB message and configures the log; job_follow_master() makes
+ * the kernel kill us when the master dies. 0 or -Exxx (the process should exit). */
 must_check int job_open(struct job *job, int socket);
 must_check int job_await_orders(struct job *job);
 must_check int job_follow_master(const struct job *job);
@@ -102,8 +102,8 @@ bool job_ending(const struct job *job);
 void job_ring_add(struct job *job, struct ring_writer *w);
 void job_ring_remove(struct job *job, struct ring_writer *w);
 
-/* Words to the master.  They wait a moment when the socket is full; a broken socket shows as
- * SHUTDOWN at the next poll. */
+/* Messages to the master.  They wait up to a second when the socket is full; a broken socket shows
+ * as SHUTDOWN at the next poll. */
 void job_say_mapped(struct job *job, uint32_t output, uint64_t generation); /* before any write */
 void job_say_running(struct job *job, uint32_t output, uint64_t generation);
 void job_say_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes);
@@ -112,14 +112,14 @@ void job_say_stalled(struct job *job);
 /* A stream or an option is not served as asked, and the job goes on without it: the master puts the
  * sentence into the log and into last_error.  The same text is sent once. */
 void job_say_notice(struct job *job, const char *format, ...) printf_like(2, 3);
-/* A derive job skips, because it is too slow for its source, or keeps up again. */
+/* A derive job is too slow for its source and skips, or keeps up again. */
 void job_say_slow(struct job *job, bool slow);
-/* One output is given up, the job goes on.  `generation` is that of the ring it was given.
- * averror 0: `what` says all; else libav's last words are added to it. */
+/* One output is given up, the job goes on.  `generation` is that of the ring it was given. averror
+ * 0: `what` is the whole reason; else libav's last log lines are added to it. */
 void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,
 			   int averror);
 
-/* Last words; each returns the exit code of the process. */
+/* Final messages; each returns the exit code of the process. */
 int job_end_shutdown(struct job *job);
 int job_end_ended(struct job *job);
 /* A source that sent nothing for timeout_us: 504, and STALLED before it if it had sent something.

@@ -4,8 +4,8 @@
 #include "amps-transcoder/ts/parse.h"
 
 #define LEAP_90K (10 * TS_HZ)
-#define BACK_90K TS_HZ	     /* no stream goes back so far by bad timing alone */
-#define OLD_90K	 (3 * TS_HZ) /* so long a timeline that was left may still send */
+#define BACK_90K TS_HZ	     /* a larger step back is a jump, not jitter */
+#define OLD_90K	 (3 * TS_HZ) /* late packets of the previous timeline are accepted for so long */
 
 void remux_clock_init(struct remux_clock *c)
 {
@@ -36,7 +36,7 @@ static void begin_timeline(struct remux_clock *c, int64_t first)
 	c->old_offset_90k = c->offset_90k;
 	c->offset_90k = (c->frontier_90k == TIME_NONE ? REMUX_START_90K : c->frontier_90k) - first;
 	if (c->rebase) {
-		/* times so far from those asked for are another source's */
+		/* a larger distance means another source */
 		int64_t again = c->round_offset_90k + c->length_90k;
 
 		if (c->length_90k != TIME_NONE && llabs(again - c->offset_90k) <= TS_HZ)
@@ -49,7 +49,7 @@ static void begin_timeline(struct remux_clock *c, int64_t first)
 	c->rebase = false;
 }
 
-/* Can a packet of a stream that is at `last` on our timeline be placed at `out`? */
+/* True if a packet may be placed at `out` when its stream has reached `last` on our timeline. */
 static bool follows(int64_t out, int64_t last)
 {
 	return last == TIME_NONE || out >= last - BACK_90K;
@@ -61,8 +61,8 @@ static bool old_fits(const struct remux_clock *c, int64_t dts, int64_t last)
 	       c->frontier_90k - c->begun_90k <= OLD_90K && follows(dts + c->old_offset_90k, last);
 }
 
-/* The offset for a packet at `dts`; a leap begins another timeline, but a packet of the old one may
- * still come behind it: where both would do, the one that continues its stream more closely. */
+/* The offset for a packet at `dts`.  A leap begins another timeline, but late packets of the old
+ * one may follow it: if both fit, take the one that is closer to the end of the stream. */
 static int64_t offset_for(struct remux_clock *c, bool leads, int64_t dts, int64_t last)
 {
 	bool fits, old;
@@ -72,7 +72,7 @@ static int64_t offset_for(struct remux_clock *c, bool leads, int64_t dts, int64_
 						  : c->round_offset_90k + c->length_90k;
 	if (c->rebase) {
 		begin_timeline(c, dts);
-		/* a loop's old timeline looks like the new one */
+		/* after a loop the old timeline looks like the new one */
 		c->old_ref_90k = TIME_NONE;
 		return c->offset_90k;
 	}
@@ -101,13 +101,13 @@ void remux_clock_place(struct remux_clock *c, bool wraps, bool leads, int64_t du
 		*dts = ts_unwrap(c->ref_90k, *dts & ((1ll << 33) - 1));
 	}
 	*dts += offset_for(c, leads, *dts, t->last_dts);
-	/* the picture keeps its time, wherever its DTS has to go */
+	/* the PTS stays, even if the DTS had to move */
 	*pts = *dts + MIN(ahead, LEAP_90K);
 	if (t->last_dts != TIME_NONE && *dts <= t->last_dts)
 		*dts = t->last_dts + 1;
 	t->last_dts = *dts;
 	*pts = MAX(*pts, *dts);
-	/* a length that cannot be must not become a hole at the next splice */
+	/* an impossible length must not become a gap at the next splice */
 	duration_90k = MIN(MAX(duration_90k, 0), LEAP_90K);
 	t->begin_90k = t->begin_90k == TIME_NONE ? *pts : MIN(t->begin_90k, *pts);
 	t->end_90k = MAX(t->end_90k, *pts + duration_90k);

@@ -1,5 +1,5 @@
-/* remux_clock.h - one timeline in 90 kHz from a demuxer's timestamps: 33 bits unwrapped, leaps
- * closed, every stream's DTS growing.  Pure. */
+/* remux_clock.h - maps the timestamps of a demuxer to one timeline in 90 kHz: unwraps 33 bits,
+ * closes leaps, and makes the DTS of every stream grow.  Pure. */
 #ifndef AMPS_REMUX_CLOCK_H
 #define AMPS_REMUX_CLOCK_H
 
@@ -21,24 +21,25 @@ struct remux_track {
 	}
 
 struct remux_clock {
-	int64_t ref_90k;		     /* last leading DTS, unwrapped; TIME_NONE */
-	int64_t offset_90k;		     /* added to the source's times */
-	int64_t old_ref_90k, old_offset_90k; /* of the timeline before, for its late packets */
-	int64_t begun_90k;		     /* frontier when the present timeline began */
-	int64_t frontier_90k;		     /* largest leading pts + duration; TIME_NONE */
-	bool rebase;			     /* the next packet begins another timeline */
-	int64_t round_offset_90k;	     /* offset_90k when the present round began */
-	int64_t length_90k;		     /* of the round that is being repeated; TIME_NONE */
+	int64_t ref_90k;    /* last leading DTS, unwrapped; TIME_NONE */
+	int64_t offset_90k; /* added to the source's times */
+	int64_t old_ref_90k,
+		old_offset_90k;	  /* offset of the previous timeline, for its late packets */
+	int64_t begun_90k;	  /* frontier when the present timeline began */
+	int64_t frontier_90k;	  /* largest leading pts + duration; TIME_NONE */
+	bool rebase;		  /* the next packet begins another timeline */
+	int64_t round_offset_90k; /* offset_90k when the present round began */
+	int64_t length_90k;	  /* of the round that is being repeated; TIME_NONE */
 	uint64_t leaps;
 };
 
 void remux_clock_init(struct remux_clock *c);
 
-/* The round begins again: what follows is what followed the beginning, `length_90k` later; another
- * source than that, or a length of TIME_NONE, is placed at the frontier. */
+/* The round begins again: the same packets follow, `length_90k` later.  If it is another source, or
+ * the length is TIME_NONE, it is placed at the frontier. */
 void remux_clock_repeat(struct remux_clock *c, int64_t length_90k);
 
-/* Adds a stream of the round that ends to the length of it (TIME_NONE at first): so long that none
+/* Extends the length of the ending round (TIME_NONE at first) by this stream, so that no stream
  * begins again before it has ended.  The track's own round begins anew. */
 int64_t remux_track_repeat(struct remux_track *t, int64_t length_90k);
 

@@ -3,13 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Half of what a PCR is ahead of its DTS, so that a large picture is there before its time comes;
- * twice as long as the muxer gathers sound for one PES. */
+/* The PCR is ahead of its DTS by twice this, so that a large picture arrives in time; the muxer
+ * gathers sound for one PES for half of it. */
 #define MAX_DELAY_US	   "150000"
-#define INTERLEAVE_WAIT_US 2000000 /* a stream that pauses holds the others no longer than that */
+#define INTERLEAVE_WAIT_US 2000000 /* how long a paused stream may delay the others */
 #define FIRST_PID	   0x100   /* the muxer's own, too */
-#define GENERATION_STEP                                                                            \
-	7 /* versions between two jobs: so often may one announce its streams anew */
+#define GENERATION_STEP	   7	   /* versions between two jobs; a job may use so many */
 
 static const AVRational ticks = {1, 90000};
 
@@ -91,14 +90,14 @@ static int add_stream(struct ts_output *o, unsigned place, const struct ts_outpu
 	stream->time_base = ticks;
 	if (from->language && *from->language)
 		av_dict_set(&stream->metadata, "language", from->language, 0);
-	/* a copied stream that nobody decoded has none, and the muxer insists */
+	/* a copied stream has none unless it was decoded, and the muxer requires one */
 	if (stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
 	    stream->codecpar->sample_rate <= 0)
 		stream->codecpar->sample_rate = 48000;
 	return 0;
 }
 
-/* Players keep the tables of a version: each job and each new set of streams has another one. */
+/* Players cache the tables by version: each job and each new set of streams needs another one. */
 static unsigned tables_version(const struct ts_output *o)
 {
 	uint64_t version = option_number(o, "tables_version", 0) + o->tables +
@@ -124,7 +123,7 @@ static int write_header(struct ts_output *o, bool cut)
 	return r < 0 ? r : 0;
 }
 
-/* Keeps the muxer's rules: each stream's DTS grows, no PTS lies before its DTS. */
+/* Enforces the muxer's rules: the DTS of a stream grows, no PTS is before its DTS. */
 static void straighten(struct ts_output *o, unsigned stream, AVPacket *packet)
 {
 	int64_t *last = &o->last_dts[stream];
@@ -140,7 +139,7 @@ static void straighten(struct ts_output *o, unsigned stream, AVPacket *packet)
 	*last = packet->dts;
 }
 
-/* What the packet refers to becomes the muxer's. */
+/* Takes the reference to the data of the packet. */
 static int mux(struct ts_output *o, unsigned place, AVPacket *packet)
 {
 	packet->stream_index = o->stream_of[place];
@@ -152,7 +151,7 @@ static int mux(struct ts_output *o, unsigned place, AVPacket *packet)
 	return av_interleaved_write_frame(o->muxer.context, packet);
 }
 
-/* A filter may keep packets, or make several of one.  `packet` is emptied; NULL: none follow. */
+/* A filter may hold packets back, or make several of one.  `packet` is emptied; NULL flushes. */
 static int filter_and_mux(struct ts_output *o, unsigned place, AVPacket *packet)
 {
 	AVBSFContext *bsf = o->bsf[place];

@@ -28,7 +28,7 @@ struct ts_output {
 	const AVDictionary *metadata, *options;
 	unsigned tables;			  /* how often the streams were announced */
 	int stream_of[TS_OUTPUT_STREAMS_MAX];	  /* the muxer's stream, -1 = not carried */
-	int64_t last_dts[TS_OUTPUT_STREAMS_MAX];  /* of each place in the list */
+	int64_t last_dts[TS_OUTPUT_STREAMS_MAX];  /* by place in the list */
 	AVBSFContext *bsf[TS_OUTPUT_STREAMS_MAX]; /* the same; NULL = none */
 };
 
@@ -36,10 +36,9 @@ struct ts_output {
 void ts_output_init(struct ts_output *o, struct ts_sink *sink, const char *service,
 		    const AVDictionary *metadata, const AVDictionary *options);
 
-/* Writes a header with these streams.  Once more: what is inside goes out, and counters go on
- * behind a PMT of another version; `cut` marks that as a discontinuity.  A stream whose packets
- * come `lag_90k` later than the others' of the same time is waited for so much longer.
- * 0 or a libav error. */
+/* Writes a header with these streams.  Called again, it flushes the muxer and continues the
+ * counters with a new version of the PMT; `cut` marks a discontinuity.  The muxer waits `lag_90k`
+ * longer for a stream that lags so far behind the others. 0 or a libav error. */
 must_check int ts_output_begin(struct ts_output *o, const struct ts_output_stream *streams,
 			       unsigned count, int64_t lag_90k, bool cut);
 bool ts_output_carries(const struct ts_output *o, unsigned stream);

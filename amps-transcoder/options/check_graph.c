@@ -11,7 +11,7 @@
 
 #define FILTER_NAME_MAX 64
 
-/* What a walk over a graph brings: the first problem, and the files. */
+/* Results of a walk over a graph: the first problem and the files. */
 struct walk {
 	AVFilterGraph *graph;
 	char *text;
@@ -60,7 +60,7 @@ static const char *suggest_option(const AVFilter *filter, const char *name)
 	return text_suggest(name, names, n);
 }
 
-/* The option a value without a name belongs to: libavfilter's order, second names left out. */
+/* The option of a value without a name: in the order of libavfilter, without aliases. */
 static const AVOption *next_positional(AVFilterContext *ctx, const AVOption *o)
 {
 	int offset = o ? o->offset : -1;
@@ -78,7 +78,7 @@ static bool check_option(AVFilterContext *ctx, const char *key, const char *valu
 	const char *near;
 
 	if (error == AVERROR_OPTION_NOT_FOUND) {
-		/* scale and friends hand what they do not know to libswscale */
+		/* scale and similar filters pass unknown options to libswscale */
 		if (av_opt_find(ctx, key, NULL, 0, AV_OPT_SEARCH_CHILDREN))
 			return true;
 		near = suggest_option(ctx->filter, key);
@@ -128,7 +128,7 @@ static bool check_args(AVFilterContext *ctx, const char *args, char *text, size_
 	return ok;
 }
 
-/* An option that this libav has not, or that is not set, names nothing. */
+/* Reports the file of an option, if the option exists in this libav and is set. */
 static void name_files(const struct walk *w, AVFilterContext *ctx)
 {
 	for (size_t i = 0; i < array_size(file_options); i++) {

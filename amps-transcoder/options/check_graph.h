@@ -1,4 +1,4 @@
-/* check_graph.h - checks the text of a filter graph without making the filters work, and names the
+/* check_graph.h - checks the text of a filter graph without running the filters, and lists the
  * files that they would read.
  *
  * Knows ffmpeg's filter syntax (ffmpeg-filters(1), "Filtergraph syntax"): names, options and their

@@ -43,7 +43,7 @@ static void report(struct entry *e, const char *option, const char *severity, co
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	/* a cut or odd string must not cost the answer: jansson refuses what is no UTF-8 */
+	/* jansson refuses a string that is not UTF-8, as one that was cut may be: replace it */
 	json_array_append_new(e->found, json_pack("[s,s,s++]", option, severity, message, "", ""));
 }
 
@@ -74,7 +74,7 @@ static void add_args(struct entry *e, json_t *args)
 	}
 }
 
-/* Does a key that names one stream mean the one that is looked at? */
+/* True if the stream that a key names is the one being checked. */
 static bool is_meant(const struct entry *e, const char *key, char media)
 {
 	int number = option_stream(key);
@@ -183,7 +183,7 @@ static void check_input_format(struct entry *e, const char *key, const char *val
 	}
 }
 
-/* The name of what this encoder makes if no transport stream carries it, or NULL. */
+/* The codec of this encoder, if a transport stream cannot carry it; else NULL. */
 static const char *codec_not_carried(const char *encoder, char media)
 {
 	const AVCodec *codec = NULL;
@@ -195,7 +195,7 @@ static const char *codec_not_carried(const char *encoder, char media)
 	return codec && !ts_muxer_fits(codec->id) ? avcodec_get_name(codec->id) : NULL;
 }
 
-/* What is right, but not followed, or not as it says; NULL = nothing. */
+/* A warning for an option that is valid, but ignored or used differently; NULL = none. */
 static const char *remark_of(const char *name, char media, const char *value)
 {
 	if (strcmp(name, "readrate") == 0 && strtod(value, NULL) > 1)
@@ -285,7 +285,7 @@ static void check_input(struct entry *e, const char *key, const char *name, cons
 		report(e, key, "error", "'%.64s' is no value that it takes", value);
 }
 
-/* What says how to read a raw input is meant for the format that is named, and for no other. */
+/* Options of a raw input are valid only with the format that `f` names. */
 static void check_raw(struct entry *e, const char *key, const char *name, const char *value)
 {
 	const struct option_def *def = option_find(name, e->side);
@@ -300,8 +300,8 @@ static void check_raw(struct entry *e, const char *key, const char *name, const 
 		       "ignored");
 }
 
-/* An output's options may name one stream ("b:a:1"), whose encoder may be another one.  False: they
- * name what is none. */
+/* The options of an output may name one stream ("b:a:1"), which may have another encoder.  False:
+ * the name is invalid. */
 static bool look_at_stream(struct entry *e, const char *key, const char *name, char media)
 {
 	int number = option_stream(key);
@@ -421,13 +421,13 @@ static void add_found(json_t *answer, const char *path, json_t *found)
 	}
 }
 
-/* An entry's text without its path: alike entries have alike texts.  The caller's. */
+/* An entry as text without its path, owned by the caller: equal entries have equal texts. */
 static char *entry_key(json_t *object)
 {
 	json_t *copy = json_copy(object);
 	char *key;
 
-	/* only lavfi's source matters, thousands of channels differ in nothing else */
+	/* thousands of channels differ only in the source, which matters only for lavfi */
 	json_object_del(copy, "path");
 	if (!json_string_value(json_object_get(copy, "kind")) ||
 	    strcmp(json_string_value(json_object_get(copy, "kind")), "input") != 0)
@@ -474,7 +474,7 @@ json_t *check_options(const json_t *request, json_t *reading)
 	return answer;
 }
 
-/* One object of the process's image; the first, the program itself, has no name. */
+/* Adds a loaded object; the first one, the program itself, has no name. */
 static int add_file(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
 	json_t *files = arg;
@@ -490,7 +490,7 @@ static int add_file(struct dl_phdr_info *info, size_t bytes, void *arg)
 	return n < 0 ? -1 : json_array_append_new(files, json_stringn(self, (size_t)n));
 }
 
-/* Also what checking has loaded.  NULL: they cannot be told. */
+/* The files, including libraries loaded by the checks.  NULL if they cannot be listed. */
 static json_t *loaded_files(void)
 {
 	json_t *files = json_array();

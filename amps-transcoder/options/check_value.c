@@ -264,7 +264,7 @@ static bool trial_open(const AVCodec *codec, const char *name, const char *value
 	ctx->time_base = (AVRational){1, 25};
 	ctx->framerate = (AVRational){25, 1};
 	ctx->thread_count = 1;
-	/* the fastest of them: it is the name that is tried, not the picture */
+	/* use the fastest method: only the name is checked */
 	av_dict_set(&options, "preset", "ultrafast", 0);
 	av_dict_set(&options, name, value, 0);
 	ok = avcodec_open2(ctx, codec, &options) >= 0;
@@ -273,7 +273,7 @@ static bool trial_open(const AVCodec *codec, const char *name, const char *value
 	return ok;
 }
 
-/* x264 and x265 take any text for these options and judge it when they are opened. */
+/* x264 and x265 accept any text for these options and check it when they are opened. */
 static bool needs_trial(const AVCodec *codec, const char *name)
 {
 	if (strcmp(codec->name, "libx264") != 0 && strcmp(codec->name, "libx265") != 0)
@@ -289,7 +289,7 @@ static bool is_one_of(const char *value, size_t len, const char *const *names, s
 	return false;
 }
 
-/* Presets, tunes and profiles, about others of which these complain on stderr past our log. */
+/* Known presets, tunes and profiles.  The libraries report others on stderr, past our log. */
 static bool check_x26x_name(const AVCodec *codec, const char *name, const char *value)
 {
 	static const char *const profiles[] = {"baseline", "main",    "high",

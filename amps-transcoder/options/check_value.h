@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include "amps-transcoder/options/options.h"
 
-/* What is kept from one check to the next: contexts to try values on, and results. */
+/* State kept between checks: contexts to try values on, and results. */
 struct value_checker {
 	AVCodecContext *codecs[64]; /* one an encoder, never opened */
 	size_t codec_count;

@@ -25,7 +25,7 @@ static const struct {
 	{"aframes", "frames", 'a'},
 };
 
-/* What stands behind the name, without its colon: "v:0".  "metadata:s:a:0" is said of a stream. */
+/* The part after the name, without the colon: "v:0". "metadata:s:a:0" applies to a stream. */
 static const char *specifier(const char *key)
 {
 	const char *at = strchr(key, ':');
@@ -113,7 +113,7 @@ bool option_is_graph(const char *key, enum option_side side)
 		       def->value == VALUE_AUDIO_GRAPH);
 }
 
-/* Looks a name up in a class alone (no object is needed for that). */
+/* Looks a name up in a class, without an object. */
 static const AVOption *class_find(const AVClass *class, const char *name, int flags, int search)
 {
 	const AVOption *o;
@@ -177,7 +177,7 @@ bool option_find_input(const AVInputFormat *demuxer, const char *name)
 		return true;
 	if (demuxer && class_find(demuxer->priv_class, name, 0, 0))
 		return true;
-	/* protocols and decoders are known only once the source is open: any will do */
+	/* protocols and decoders are known only when the source is open: accept any */
 	if (class_find(avcodec_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, search))
 		return true;
 	return class_find(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, search);
@@ -203,8 +203,8 @@ static bool is_bool(const char *value)
 	       av_match_name(value, "false,n,no,disable,disabled,off,0");
 }
 
-/* Would libav take this value?  Only the option's class is looked at: the names it gives to numbers
- * and flags are in there. */
+/* True if libav would accept this value.  Only the class of the option is used, which has the names
+ * of numbers and flags. */
 static bool value_fits(const AVClass *class, const AVOption *o, const char *value)
 {
 	AVRational ratio;
@@ -235,7 +235,8 @@ static bool value_fits(const AVClass *class, const AVOption *o, const char *valu
 	}
 }
 
-/* Has this class (not those below it) the option, and does it take the value (NULL: any)? */
+/* True if this class (not its children) has the option, and the option accepts the value (NULL:
+ * any). */
 static bool class_takes(const AVClass *class, const char *name, int flags, const char *value)
 {
 	const AVOption *o = class_find(class, name, flags, 0);
@@ -255,7 +256,7 @@ static bool protocol_takes(const char *scheme, const char *name, const char *val
 	return false;
 }
 
-/* A demuxer that is a protocol has the scheme's name; the others read whatever comes. */
+/* A demuxer that is a protocol has the name of the scheme; the others read any byte stream. */
 static bool demuxer_takes(const char *scheme, const char *name, const char *value)
 {
 	static const char protocols[] = "rtsp,sdp,rtp,sap,rist";
@@ -269,7 +270,7 @@ static bool demuxer_takes(const char *scheme, const char *name, const char *valu
 	return false;
 }
 
-/* What libav's byte streams have, whatever their protocol. */
+/* Options of all byte streams of libav. */
 static bool stream_takes(const AVClass *class, const char *name, const char *value)
 {
 	const AVClass *child;
@@ -285,12 +286,12 @@ static bool stream_takes(const AVClass *class, const char *name, const char *val
 
 bool option_input_fits(const char *name, const char *scheme, const char *value)
 {
-	/* a decoder's value is judged when the codec is known */
+	/* the value for a decoder is checked when the codec is known */
 	return class_takes(avformat_get_class(), name, AV_OPT_FLAG_DECODING_PARAM, value) ||
 	       class_find(avcodec_get_class(), name, AV_OPT_FLAG_DECODING_PARAM,
 			  AV_OPT_SEARCH_CHILDREN) ||
 	       protocol_takes(scheme, name, value) ||
-	       /* we receive both alike */
+	       /* udp and rtp are received in the same way */
 	       (!strcmp(scheme, "rtp") && protocol_takes("udp", name, value)) ||
 	       (!strcmp(scheme, "udp") && !strcmp(name, "reorder_queue_size") &&
 		demuxer_takes("rtp", name, value)) ||

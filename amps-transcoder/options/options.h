@@ -1,4 +1,4 @@
-/* options.h - the one table of ffmpeg's option names and what each means to us.
+/* options.h - the table of ffmpeg's option names and of their meaning here.
  *
  * Profiles and input options are written with the names of the ffmpeg command.  Some of those are
  * options of libav objects (encoders, muxers, demuxers, protocols); the rest exists only in the
@@ -18,13 +18,13 @@ enum option_side { OPTION_OUTPUT = 1, OPTION_INPUT = 2 };
 
 enum option_kind {
 	OPTION_UNKNOWN,
-	OPTION_OURS,	  /* has a meaning we coded */
+	OPTION_OURS,	  /* implemented here */
 	OPTION_SEGMENTER, /* a setting of our own HLS and DASH packager */
-	OPTION_IGNORED,	  /* ffmpeg knows it, it has no meaning here */
-	OPTION_REFUSED,	  /* ffmpeg knows it, doing without it would give a wrong stream */
+	OPTION_IGNORED,	  /* an option of ffmpeg without a meaning here */
+	OPTION_REFUSED,	  /* an option of ffmpeg without which the stream would be wrong */
 	OPTION_ENCODER,	  /* an AVOption of the chosen encoder */
 	OPTION_MUXER,	  /* an AVOption of the muxer */
-	OPTION_RAW,	  /* says what a raw input is: an option of the demuxer named by "f" */
+	OPTION_RAW,	  /* describes a raw input: an option of the demuxer named by "f" */
 	OPTION_DEMUXER,	  /* an AVOption of a demuxer, a protocol or a decoder */
 	OPTION_ELSEWHERE, /* an AVOption of some other codec, muxer or protocol */
 	OPTION_KIND_COUNT_
@@ -77,11 +77,11 @@ struct option_target {
  * ("vcodec" -> "c" and 'v', "video_bitrate" -> "b" and 'v').  False when the name is too long. */
 bool option_split(const char *key, char *name, size_t cap, char *ret_media);
 
-/* The number of the one stream that a key means: 1 of "b:a:1" and of "metadata:s:a:1"; -1: all of
- * their kind; -EINVAL: what stands there names no stream of an output. */
+/* The number of the stream that a key names: 1 for "b:a:1" and for "metadata:s:a:1"; -1: all
+ * streams of the kind; -EINVAL: it names no stream of an output. */
 int option_stream(const char *key);
 
-/* Is a flag of this value on?  NULL: it has none, as "-re". */
+/* True if a flag with this value is on.  NULL: without a value, as "-re". */
 bool option_flag_on(const char *value);
 
 /* The row of a name (without specifier) on that side; failing that, of the other side; or NULL. */
@@ -126,7 +126,7 @@ const char *option_suggest_encoder(const char *name, enum AVMediaType type);
 /* True for the name of an encoder that needs hardware or another system than this one. */
 bool option_is_hardware(const char *name);
 
-/* The table itself, for the two of us. */
+/* The table itself, for options.c. */
 extern const struct option_def option_table[];
 extern const size_t option_table_count;
 

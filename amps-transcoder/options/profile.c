@@ -8,7 +8,7 @@
 #include "amps-transcoder/options/options.h"
 #include "common/text/text.h"
 
-/* One option on its way to its place. */
+/* One option while it is assigned. */
 struct pair {
 	const char *name, *value; /* value NULL = a bare flag */
 	char media;
@@ -100,7 +100,7 @@ static void set_metadata(struct profile *p, char media, const char *value)
 		return;
 	memcpy(key, value, (size_t)(equals - value));
 	key[equals - value] = '\0';
-	/* ffmpeg's name of it; what the muxer reads is the other */
+	/* ffmpeg's name; the muxer uses the other one */
 	if (strcmp(key, "provider") == 0)
 		text_copy(key, sizeof(key), "service_provider");
 	av_dict_set(all, key, equals + 1, 0);
@@ -117,7 +117,7 @@ static int set_quality(struct profile *p, const struct pair *o)
 	return 0;
 }
 
-/* Options without a value: what is switched off. */
+/* Options without a value that switch something off. */
 static bool set_flag(struct profile *p, const struct pair *o)
 {
 	if (strcmp(o->name, "vn") == 0 || strcmp(o->name, "audio_only") == 0)
@@ -194,7 +194,7 @@ static int set_own(struct profile *p, const struct pair *o, char *problem, size_
 	return 0;
 }
 
-/* An option of libav's, for whoever has one of that name. */
+/* An option of libav: passed to the encoders or the muxer that have it. */
 static void set_libav(struct profile *p, const struct pair *o)
 {
 	const AVOutputFormat *mpegts = av_guess_format("mpegts", NULL, NULL);
@@ -202,7 +202,7 @@ static void set_libav(struct profile *p, const struct pair *o)
 
 	if (!o->value)
 		return;
-	/* ffmpeg's rule: a bare "b" is the picture's */
+	/* as in ffmpeg, a bare "b" is for the picture */
 	if (o->media == 0 && strcmp(o->name, "b") == 0)
 		audio = false;
 	if (strcmp(o->name, "g") == 0 && video)
@@ -219,7 +219,7 @@ static void set_libav(struct profile *p, const struct pair *o)
 		av_dict_set(&p->mux, o->name, o->value, 0);
 }
 
-/* Does a key that names one stream mean this one? */
+/* True if a key that names one stream means this one. */
 static bool is_meant(const char *key, char media, const struct profile_stream *stream)
 {
 	int number = option_stream(key);
@@ -227,7 +227,8 @@ static bool is_meant(const char *key, char media, const struct profile_stream *s
 	return number < 0 || (stream && stream->media == media && stream->number == number);
 }
 
-/* First round: our own options, the codecs among them; second: libav's, which depend on those. */
+/* First pass: our own options, including the codecs; second pass: those of libav, which depend on
+ * the codecs. */
 static int read_options(struct profile *p, const json_t *list, const struct profile_stream *stream,
 			bool own, char *problem, size_t cap)
 {

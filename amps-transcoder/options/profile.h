@@ -1,4 +1,4 @@
-/* profile.h - the options of one output, read once: who follows each of them.
+/* profile.h - the options of one output, sorted by what uses them.
  *
  * Reads {"options":[[key, value|null],...]} with the names options/options.h knows.  What a profile
  * leaves open is decided here: H.264 by libx264 and AAC, 8-bit 4:2:0, the source's best picture and
@@ -51,8 +51,8 @@ struct profile {
 	AVDictionary *metadata;
 };
 
-/* The distance of key frames that "force_key_frames" asks for in the one form people write, "every
- * so often"; 0 for other expressions, which keep the default grid. */
+/* The distance of key frames in the usual form of "force_key_frames" (gte(t,n_forced*SECONDS)); 0
+ * for other expressions, which keep the default grid. */
 int64_t profile_key_grid(const char *value);
 
 /* Reads what holds for the whole output, and for this stream of it (NULL: for none in particular).

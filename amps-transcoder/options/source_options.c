@@ -144,7 +144,7 @@ void source_options_for_libav(const struct source_options *o, AVDictionary **d)
 	while ((e = av_dict_get(o->libav, "", e, AV_DICT_IGNORE_SUFFIX))) {
 		bool channels = !strcmp(e->key, "ac");
 
-		/* so many channels, in no known order */
+		/* a number of channels, without an order */
 		snprintf(layout, sizeof(layout), "%.16sC", e->value);
 		av_dict_set(d, option_input_name(e->key), channels ? layout : e->value, 0);
 	}

@@ -1,4 +1,4 @@
-/* source_options.h - input_options and input_args of a job's spec, sorted by who follows them. */
+/* source_options.h - input_options and input_args of a job's spec, sorted by what uses them. */
 #ifndef AMPS_SOURCE_OPTIONS_H
 #define AMPS_SOURCE_OPTIONS_H
 
@@ -31,11 +31,11 @@ void source_options_unused(const char *name);
 /* Logs by their names which of the rest are still in `left` after libav took what it knows. */
 void source_options_leftover(const struct source_options *o, const AVDictionary *left);
 
-/* The same for a transport stream, which nothing demuxes: options of libav's demuxers have no work
- * there and are not missed. */
+/* The same for a transport stream, which is not demuxed: options of libav's demuxers have no effect
+ * and are not reported. */
 void source_options_leftover_ts(const struct source_options *o, const AVDictionary *left);
 
-/* Are some kinds of streams to be left out? */
+/* True if some kinds of streams are to be left out. */
 bool source_options_without_any(const struct source_options *o);
 
 /* Streams that were not asked for are discarded. */

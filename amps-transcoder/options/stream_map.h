@@ -10,7 +10,7 @@
 
 struct stream_map {
 	bool negative, optional;
-	char spec[96]; /* what stands behind the input's number; "" = all streams */
+	char spec[96]; /* the part after the number of the input; "" = all streams */
 };
 
 /* 0, or -EINVAL for text that is no map of input 0. */

@@ -5,8 +5,8 @@
 #define B (OPTION_OUTPUT | OPTION_INPUT)
 
 /* Everything that `ffmpeg -h long` lists, and Amps' own keys; sorted by purpose.  AVOptions are not
- * here: libav's tables are asked for them.  Where a name is both (ar, ac, profile), the row decides
- * what happens and the AVOption checks the value. */
+ * here: they come from libav's tables.  If a name is both (ar, ac, profile), the row decides what
+ * happens and the AVOption checks the value. */
 const struct option_def option_table[] = {
 	/* codecs and streams */
 	{"c", OPTION_OURS, O, VALUE_ANY_CODEC},
@@ -67,7 +67,7 @@ const struct option_def option_table[] = {
 	{"window_size", OPTION_SEGMENTER, O, VALUE_INT},
 	{"extra_window_size", OPTION_SEGMENTER, O, VALUE_INT},
 	{"movflags", OPTION_SEGMENTER, O, VALUE_TEXT},
-	/* without them the stream would be another one than was asked for */
+	/* without them the stream would not be as requested */
 	{"filter_complex", OPTION_REFUSED, O, VALUE_TEXT},
 	{"lavfi", OPTION_REFUSED, O, VALUE_TEXT},
 	{"filter_complex_script", OPTION_REFUSED, O, VALUE_TEXT},
@@ -79,7 +79,7 @@ const struct option_def option_table[] = {
 	{"map_channel", OPTION_REFUSED, O, VALUE_TEXT},
 	{"fpre", OPTION_REFUSED, O, VALUE_TEXT},
 	{"i", OPTION_REFUSED, B, VALUE_TEXT},
-	/* no meaning in a server, or always so */
+	/* no meaning in a server, or always on */
 	{"c", OPTION_IGNORED, I, VALUE_TEXT},
 	{"sample_fmt", OPTION_IGNORED, I, VALUE_TEXT},
 	{"ss", OPTION_IGNORED, O, VALUE_DURATION},

@@ -17,9 +17,9 @@ const char *url_file_path(const char *url);
 /* The port, or 0 if the URL names none. */
 uint16_t url_port(const char *url);
 
-/* Does a source of this URL wait to be called, so that it has no remote host?  True for udp, rtp,
- * srt and rist without a host, for `rist://@`, and for srt with mode=listener (`mode`: the option
- * of that name, or NULL; the URL's stands above it). */
+/* True if a source of this URL is a listener, which has no remote host.  So are udp, rtp, srt and
+ * rist without a host, `rist://@`, and srt with mode=listener (`mode`: the option of that name, or
+ * NULL; the URL has priority). */
 bool url_listens(const char *url, const char *mode);
 
 /* The value of a query parameter; false if it is not there. */

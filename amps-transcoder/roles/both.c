@@ -10,7 +10,7 @@
 #include "common/log/log.h"
 
 #define WAIT_MAX_MS 50
-#define BEGIN_90K   900000 /* encoders go below the first PTS: leave room */
+#define BEGIN_90K   900000 /* encoders produce a DTS below the first PTS: leave room */
 
 struct both {
 	struct intake in;
@@ -24,7 +24,7 @@ static void take_order(void *owner, struct job_event *e)
 	outputs_event(&b->outputs, e);
 }
 
-/* Once the source is read, it goes on without outputs too. */
+/* Once reading has begun it continues without outputs, too. */
 static bool ready(const void *owner)
 {
 	const struct both *b = owner;
@@ -48,7 +48,7 @@ static void ended(void *owner)
 static const struct intake_target outputs_target = {
 	.order = take_order, .ready = ready, .running = running, .ended = ended};
 
-/* Where the timeline goes on from the last job's, by the clock if that is further. */
+/* Where the timeline continues behind the last job's. */
 static int64_t lavfi_base(const struct both *b)
 {
 	int64_t base = MAX(outputs_continue_90k(&b->outputs), b->in.job->continue_90k);
@@ -119,7 +119,7 @@ static enum intake_step opened(void *owner, AVFormatContext *demuxer, int *ret_c
 	(void)demuxer;
 	(void)ret_code;
 	job_say_source(b->in.job, SOURCE_RAW, b->in.source.live, "");
-	/* it has shown its streams: from here on the stall timeout counts */
+	/* the streams are known: from here on the stall timeout applies */
 	intake_got_data(&b->in, 0);
 	return INTAKE_ON;
 }
@@ -133,7 +133,7 @@ static int begin(void *owner, AVFormatContext *demuxer, bool again)
 	return 0;
 }
 
-/* The DTS alone paces it. */
+/* Only the DTS paces the source. */
 static bool place(void *owner, AVPacket *packet, int64_t *ret_90k)
 {
 	const struct both *b = owner;

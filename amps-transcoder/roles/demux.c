@@ -3,7 +3,7 @@
 
 #include "common/clock.h"
 
-#define AGAIN_MS 10 /* before a demuxer that has nothing is asked again */
+#define AGAIN_MS 10 /* before a read is retried that returned EAGAIN */
 
 struct demux {
 	struct intake *in;
@@ -15,7 +15,7 @@ struct demux {
 	int64_t clock_90k; /* of the packet taken last; TIME_NONE */
 };
 
-/* What was opened again is the same as before: what stayed out stays out. */
+/* Checks that the reopened source has the same streams, and discards the same ones. */
 static int check_streams(const struct demux *d, AVFormatContext *again)
 {
 	if (again->nb_streams != d->stream_count)
@@ -29,7 +29,7 @@ static int check_streams(const struct demux *d, AVFormatContext *again)
 	return 0;
 }
 
-/* A server without ranges hands out its film from the beginning alone. */
+/* Reopens the source: a server without range requests sends a file only from its start. */
 static int open_again(struct demux *d)
 {
 	AVFormatContext *again = NULL;
@@ -74,13 +74,13 @@ static enum intake_step next_round(struct demux *d, int *ret_code)
 	return INTAKE_ON;
 }
 
-/* What a read that gave no packet means. */
+/* Handles a read that returned no packet. */
 static enum intake_step on_read_end(struct demux *d, int r, int *ret_code)
 {
 	struct intake *in = d->in;
 	bool again;
 
-	/* some demuxers take an interrupted connection for the end */
+	/* some demuxers report an interrupted connection as the end */
 	if (r == AVERROR_EOF && in->source.via != SOURCE_VIA_FILE && job_deadline_passed(in->job))
 		r = AVERROR(ETIMEDOUT);
 	if (r == AVERROR(EAGAIN) && !job_interrupt(in->job)) {

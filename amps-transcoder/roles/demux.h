@@ -1,5 +1,5 @@
-/* demux.h - the loop of a source that libav demuxes: opens the demuxer, reads packet by packet at
- * the source's pace, repeats rounds, keeps to -ss and -t, and says what an end means. */
+/* demux.h - the loop of a source that libav demuxes: opens the demuxer, reads packets at the pace
+ * of the source, repeats rounds, applies -ss and -t, and decides what an end means. */
 #ifndef AMPS_DEMUX_H
 #define AMPS_DEMUX_H
 
@@ -12,8 +12,8 @@ struct demux_user {
 	/* The next packet is the source's first, or that of another round, which may have another
 	 * demuxer with the same streams. */
 	int (*begin)(void *owner, AVFormatContext *demuxer, bool again);
-	/* Where the packet stands on the source's clock (TIME_NONE: unknown).  False: nobody wants
-	 * it. */
+	/* The time of the packet on the source's clock (TIME_NONE: unknown).  False: drop the
+	 * packet. */
 	bool (*place)(void *owner, AVPacket *packet, int64_t *ret_90k);
 	/* Takes the packet, which may be changed. */
 	int (*take)(void *owner, AVPacket *packet);

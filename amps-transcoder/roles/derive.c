@@ -9,7 +9,7 @@
 #include "common/log/log.h"
 
 #define WAIT_MS	     10
-#define SLOW_OVER_US 5000000 /* a job that has not skipped for so long keeps up */
+#define SLOW_OVER_US 5000000 /* without a skip for so long, the job keeps up */
 
 struct derive {
 	struct job *job;
@@ -31,13 +31,13 @@ static void take_ring(struct derive *d, struct job_event *event)
 	d->reopen |= again;
 }
 
-/* Must what is being read be left? */
+/* True if reading must stop. */
 static bool must_stop(const struct derive *d)
 {
 	return d->reopen || d->outputs.joined || d->outputs.count == 0 || job_ending(d->job);
 }
 
-/* Takes all orders that wait.  True: stop reading what is being read. */
+/* Takes all waiting orders.  True: stop reading. */
 static bool take_orders(struct derive *d)
 {
 	for (;;) {
@@ -65,7 +65,7 @@ static bool on_reader_wait(void *owner)
 	return take_orders(d);
 }
 
-/* The master hears of it once, however often it skips. */
+/* Reports only the first skip to the master. */
 static void note_skip(struct derive *d)
 {
 	log_warn("the derive job is too slow, skipping ahead channel=%s", d->job->key);
@@ -94,8 +94,8 @@ static int read_source(struct derive *d)
 			r = d->reader.ended;
 			break;
 		}
-		/* an order ended the wait, and libav hands out what it had: an output that has just
-		 * joined would have it before what comes before it */
+		/* an order ended the wait, and libav returned what it had buffered: drop it,
+		 * because an output that has just joined must start earlier in the ring */
 		if (must_stop(d))
 			break;
 		outputs_packet(&d->outputs, packet);
@@ -106,16 +106,16 @@ static int read_source(struct derive *d)
 	return r;
 }
 
-/* Opens the source ring.  The same ring again means an earlier place in it: an output has joined
- * the others, and what lies before the present fills its encoders at once. */
+/* Opens the source ring.  If it is the same ring again, an output has joined: reading restarts at
+ * an earlier place, so that its encoders fill at once. */
 static int open_source(struct derive *d)
 {
 	bool other_ring = d->reopen;
 
-	/* the wait inside must not be ended by what is being done here */
+	/* these reasons are being handled now; they must not end the wait inside */
 	d->reopen = d->outputs.joined = false;
 	if (ring_reader_open(&d->reader) < 0) {
-		/* unreadable, or the wait was ended by an order: either way look again */
+		/* unreadable, or an order ended the wait: try again */
 		d->reopen |= other_ring;
 		job_wait(d->job, WAIT_MS);
 		return -EAGAIN;
@@ -127,7 +127,7 @@ static int open_source(struct derive *d)
 	return 0;
 }
 
-/* Whatever decoders, filters and encoders hold goes out. */
+/* Flushes decoders, filters and encoders. */
 static void end_outputs(struct derive *d)
 {
 	outputs_drain(&d->outputs);
@@ -135,7 +135,7 @@ static void end_outputs(struct derive *d)
 	d->ended = true;
 }
 
-/* Opens the source ring and follows it until it ends, is replaced or nobody wants anything. */
+/* Opens the source ring and follows it until it ends, is replaced, or no output is left. */
 static int run_source(struct derive *d)
 {
 	int r;

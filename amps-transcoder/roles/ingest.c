@@ -12,8 +12,8 @@
 
 #define CHUNK_MIN	(8u << 10) /* also before the bitrate is known: half a second of sound */
 #define CHUNKS_A_SECOND 4u
-#define GATHER_MS	20  /* what comes meanwhile is one wake-up's work */
-#define WAITED_US	500 /* a read that took so long had to wait for bytes */
+#define GATHER_MS	20  /* bytes that arrive meanwhile are handled together */
+#define WAITED_US	500 /* a read that took longer had to wait for bytes */
 
 struct ingest {
 	struct intake in;
@@ -51,7 +51,7 @@ static void sink_ended(void *sink)
 static const struct intake_target sink_target = {
 	.order = take_order, .ready = sink_ready, .running = sink_running, .ended = sink_ended};
 
-/* Once a channel runs, bytes without media (garbage, stuffing) are as good as none. */
+/* Once a channel runs, bytes without media (garbage, stuffing) do not count as data. */
 static bool brings_media(struct ingest *g)
 {
 	uint64_t before = g->media_packets;
@@ -60,7 +60,7 @@ static bool brings_media(struct ingest *g)
 	return g->media_packets != before || !ts_sink_running(g->sink);
 }
 
-/* A source that is open but shows nothing playable cannot hold a starting channel for ever. */
+/* True if an open source has sent nothing playable within start_timeout. */
 static bool shows_nothing(const struct ingest *g)
 {
 	return !ts_sink_running(g->sink) && g->in.data_us &&
@@ -99,8 +99,8 @@ static size_t portion(const struct ingest *g, size_t cap)
 	return MIN(cap, MAX(wanted, CHUNK_MIN));
 }
 
-/* A connection or a pipe may bring its bytes in small pieces.  They gather only behind a read that
- * found none waiting, so that nobody falls behind.  Datagrams gather in source/udp.c. */
+/* A connection or a pipe may deliver small pieces.  Wait for more of them only after a read that
+ * had to wait, so that the job never falls behind.  Datagrams are gathered in source/udp.c. */
 static void gather(struct ingest *g, uint64_t asked_us)
 {
 	if (g->in.source.live && g->in.source.via != SOURCE_VIA_UDP && ts_sink_running(g->sink) &&

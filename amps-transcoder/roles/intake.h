@@ -1,5 +1,5 @@
 /* intake.h - what a role that owns the source connection does whatever it reads: it takes orders,
- * keeps to the pace and the time-outs, counts rounds and says why the job ends. */
+ * applies pace and timeouts, counts rounds and reports why the job ends. */
 #ifndef AMPS_INTAKE_H
 #define AMPS_INTAKE_H
 
@@ -7,7 +7,7 @@
 #include "amps-transcoder/source/pace.h"
 #include "amps-transcoder/source/source.h"
 
-/* What a step of a job's loop leads to.  At INTAKE_END it has said why the job ends, and its
+/* What a step of a job's loop leads to.  At INTAKE_END the reason is reported, and the
  * out-parameter has the exit code. */
 enum intake_step { INTAKE_ON, INTAKE_END };
 
@@ -17,13 +17,13 @@ static inline enum intake_step intake_end(int code, int *ret_code)
 	return INTAKE_END;
 }
 
-/* Where the source's media goes. */
+/* Receives the media of the source. */
 struct intake_target {
 	/* Follows a JOB_EVENT_OUTPUT or JOB_EVENT_OUTPUT_OFF. */
 	void (*order)(void *owner, struct job_event *e);
-	/* May the source be read? */
+	/* True if the source may be read. */
 	bool (*ready)(const void *owner);
-	/* Has anything playable come? */
+	/* True once something playable has come. */
 	bool (*running)(const void *owner);
 	/* The source has ended for good. */
 	void (*ended)(void *owner);
@@ -66,7 +66,8 @@ void intake_got_data(struct intake *in, size_t bytes);
 int intake_failed(struct intake *in, int error);
 int intake_finished(struct intake *in);
 
-/* At the end of a finite source: goes on from its begin if a round is left.  The caller rewinds. */
+/* At the end of a finite source: true if another round is left, which then counts as begun.  The
+ * caller rewinds. */
 bool intake_next_round(struct intake *in);
 
 #endif

@@ -12,9 +12,9 @@
 #include "amps-transcoder/roles/demux.h"
 #include "common/log/log.h"
 
-#define MUX_DELAY_US	  500000  /* between a packet's PCR and its DTS */
-#define MUX_INTERLEAVE_US 1000000 /* a stream that pauses holds the others no longer than that */
-#define REORDER_90K	  (TS_HZ / 2) /* no picture is shown later behind its decoding */
+#define MUX_DELAY_US	  500000      /* between a packet's PCR and its DTS */
+#define MUX_INTERLEAVE_US 1000000     /* how long a paused stream may delay the others */
+#define REORDER_90K	  (TS_HZ / 2) /* longest distance of a PTS from its DTS */
 #define REORDER_FIRST_90K (TS_HZ / 100)
 #define NOT_CARRIED	  (-1)
 
@@ -30,7 +30,7 @@ struct remux {
 	struct remux_clock clock;
 	struct remux_stream *streams;
 	unsigned stream_count;
-	bool coarse; /* the source may have its streams one behind the other in long pieces */
+	bool coarse; /* the source may interleave its streams in long pieces */
 };
 
 /* "0:video:h264,1:audio:aac" */
@@ -48,8 +48,8 @@ static void streams_text(const AVFormatContext *demuxer, char *dst, size_t cap)
 	}
 }
 
-/* Of several programmes (variants of a playlist) the one asked for, else the one with the best
- * picture is carried. */
+/* Of several programmes (variants of a playlist), the one asked for, else the one with the best
+ * picture. */
 static const AVProgram *programme_of(AVFormatContext *ic, int64_t wanted)
 {
 	int best = av_find_best_stream(ic, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
@@ -129,9 +129,9 @@ static int carry_streams(struct remux *m, AVFormatContext *demuxer)
 	return m->muxer.context->nb_streams ? 0 : AVERROR_STREAM_NOT_FOUND;
 }
 
-/* Fragmented MP4 holds a second of pictures, then a second of sound, and RTP has a connection for
- * each: written as it comes, the sound would come when its time has passed.  A transport stream was
- * put in order by whoever made it. */
+/* Fragmented MP4 has a second of pictures, then a second of sound, and RTP has a connection for
+ * each stream: without interleaving the sound would be late.  The packets of a transport stream are
+ * interleaved already. */
 static bool is_coarse(const AVFormatContext *ic)
 {
 	return strcmp(ic->iformat->name, "mpegts") != 0;
@@ -152,8 +152,7 @@ static int open_muxer(struct remux *m, AVFormatContext *demuxer)
 	return r < 0 ? r : avformat_write_header(context, NULL);
 }
 
-/* The codec for which this source cannot be carried, or NULL: the best picture and the best sound
- * must be. */
+/* The codec of the best picture or the best sound that a transport stream cannot carry, or NULL. */
 static const char *unfit_codec(AVFormatContext *ic)
 {
 	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO};
@@ -173,10 +172,10 @@ static int64_t to_90k(int64_t value, AVRational base)
 	return av_rescale_q(value, base, (AVRational){1, TS_HZ});
 }
 
-/* Some containers know when a picture is shown, not when it is decoded, and libavformat works that
- * out only from the third picture on, as the time the first is shown: those before it must not be
- * later.  The first of a timeline, which decides where that goes, is just earlier; the others come
- * right behind the last one. */
+/* Some containers have only a PTS. libavformat derives a DTS from the third picture on, beginning
+ * at the PTS of the first: the pictures before it must not have a later one.  The first picture of
+ * a timeline gets a DTS slightly before its PTS, because it decides where the timeline begins; the
+ * others follow the last one closely. */
 static int64_t dts_of(const struct remux *m, const AVPacket *pkt, const AVStream *st,
 		      const struct remux_stream *s)
 {
@@ -189,7 +188,7 @@ static int64_t dts_of(const struct remux *m, const AVPacket *pkt, const AVStream
 				       (AVRational){1, TS_HZ}, st->time_base);
 }
 
-/* Gives the packet its place on our timeline. */
+/* Maps the times of the packet to our timeline. */
 static void place(struct remux *m, AVPacket *pkt, const AVStream *st, struct remux_stream *s)
 {
 	int64_t dts = dts_of(m, pkt, st, s);
@@ -236,12 +235,12 @@ static int take_packet(void *owner, AVPacket *pkt)
 		      : av_write_frame(m->muxer.context, pkt);
 	if (r >= 0 || r == AVERROR(ENOMEM))
 		return r;
-	/* a packet that the muxer refuses is the source's damage, not the channel's end */
-	log_warn("a packet of the source is damaged, leaving it out");
+	/* a packet that the muxer refuses is damaged in the source; the channel continues */
+	log_warn("a packet of the source is damaged, dropping it");
 	return 0;
 }
 
-/* The length of the round that ends; subtitles do not count, nobody knows how long they last. */
+/* The length of the ending round; subtitles do not count, their durations are unknown. */
 static int64_t round_length(struct remux *m)
 {
 	int64_t length = TIME_NONE;

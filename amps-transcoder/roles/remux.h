@@ -1,5 +1,5 @@
-/* remux.h - ingest of what is not a transport stream: libav demuxes, its mpegts muxer writes into
- * the ring, paced by the DTS. */
+/* remux.h - ingest of a source that is not a transport stream: libav demuxes it, and its mpegts
+ * muxer writes into the ring. */
 #ifndef AMPS_REMUX_H
 #define AMPS_REMUX_H
 

@@ -15,7 +15,7 @@
 
 #define LOOKUP_STEP_US 2000
 
-/* The interposed functions have no context of their own: one policy a process. */
+/* Global because the overridden functions have no context. */
 static struct {
 	bool set;
 	bool fixed;  /* no lookup changes `inside` */
@@ -80,8 +80,8 @@ static bool inside6(const uint8_t a[16])
 
 	if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12) || !memcmp(a, translated, 12))
 		return inside4(be32(a + 12));
-	/* where the IPv4 address stands is the network's own affair (RFC 8215), or hidden (RFC
-	 * 4380) */
+	/* the position of the IPv4 address depends on the network (RFC 8215), or it is obscured
+	 * (RFC 4380) */
 	if (!memcmp(a, local_nat64, 6) || !memcmp(a, teredo, 4))
 		return true;
 	/* 6to4 carries an IPv4 address too */
@@ -112,9 +112,8 @@ bool guard_all_inside(const struct addrinfo *found)
 	return found && !a;
 }
 
-/* The source's own host says where this channel lives.  One that moves outside cannot come back:
- * a name server might answer with an address of ours first, and with its own when libav connects
- * again. */
+/* The source's own host decides whether the channel may use inside addresses.  Once a lookup was
+ * outside this stays so: a hostile name server could answer with an inside address later. */
 static void judge_host(const char *node, const struct addrinfo *found)
 {
 	if (!policy.set || policy.fixed || !node || strcasecmp(node, policy.host) != 0)
@@ -127,7 +126,7 @@ static void judge_host(const char *node, const struct addrinfo *found)
 typedef int lookup_function(const char *, const char *, const struct addrinfo *,
 			    struct addrinfo **);
 
-/* One lookup on a thread of its own.  Both sides hold it: whoever is last frees it. */
+/* One lookup on a thread.  Both sides hold a reference; the last one frees it. */
 struct lookup {
 	lookup_function *real;
 	char *node, *service;
@@ -182,7 +181,7 @@ static struct lookup *lookup_start(lookup_function *real, const char *node, cons
 	return l;
 }
 
-/* A name server may take its time; signs of life and orders do not wait for it. */
+/* A lookup may be slow; heartbeats and orders must continue meanwhile. */
 static int lookup_wait(struct lookup *l, struct addrinfo **ret)
 {
 	int r = EAI_AGAIN;
@@ -227,7 +226,7 @@ int getaddrinfo(const char *restrict node, const char *restrict service,
 	return r;
 }
 
-/* The one question behind connect() and the sends; says so when the answer is no. */
+/* Decides for connect(), sendto() and sendmsg(); logs a refusal. */
 static bool refused(const struct sockaddr *address, socklen_t len)
 {
 	if (!policy.set || policy.inside || !address || len < sizeof(sa_family_t) ||
@@ -248,7 +247,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t len)
 	return refused(address, len) ? -1 : real(fd, address, len);
 }
 
-/* RTP's hole punching: the address comes from the server's answer. */
+/* RTP hole punching: the address comes from the server's response. */
 ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address,
 	       socklen_t len)
 {

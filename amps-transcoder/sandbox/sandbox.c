@@ -26,7 +26,7 @@
 #define CALL(name) SCMP_SYS(name)
 
 #ifdef AMPS_SANITIZED
-/* What sanitizers do at their end (stop threads, look into them) needs most of the rest. */
+/* Sanitizers need most other calls when the process ends (they stop and inspect threads). */
 static const int refused[] = {CALL(execve), CALL(execveat),  CALL(mount), CALL(unlinkat),
 			      CALL(unlink), CALL(renameat2), CALL(bpf),	  CALL(setuid)};
 
@@ -56,7 +56,7 @@ static const int allowed[] = {
 	CALL(dup),
 	CALL(pipe2),
 	CALL(eventfd2),
-	/* files, to be looked at */
+	/* metadata of files */
 	CALL(fstat),
 	CALL(newfstatat),
 	CALL(stat),
@@ -133,7 +133,7 @@ static const int allowed[] = {
 	CALL(exit),
 	CALL(exit_group),
 	CALL(prctl),
-	/* asking about ourselves */
+	/* information about this process */
 	CALL(getrandom),
 	CALL(uname),
 	CALL(sysinfo),
@@ -146,7 +146,7 @@ static const int allowed[] = {
 	CALL(getegid),
 };
 
-/* A file may be opened for reading alone. */
+/* Files may be opened only for reading. */
 static int add_open_rules(scmp_filter_ctx ctx)
 {
 	const uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
@@ -158,8 +158,8 @@ static int add_open_rules(scmp_filter_ctx ctx)
 					SCMP_A1(SCMP_CMP_MASKED_EQ, writing, 0));
 }
 
-/* Threads yes, processes no.  A filter cannot look into clone3's arguments: glibc goes back to
- * clone when told that there is none. */
+/* Threads are allowed, processes are not.  A filter cannot read the arguments of clone3: with
+ * ENOSYS glibc falls back to clone. */
 static int add_clone_rules(scmp_filter_ctx ctx)
 {
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(clone), 1,
@@ -168,8 +168,8 @@ static int add_clone_rules(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
 
-/* The internet; no socket of this machine.  Without netlink getaddrinfo assumes that both IPv4 and
- * IPv6 are there. */
+/* Internet sockets, no Unix sockets.  Without netlink getaddrinfo assumes that both IPv4 and IPv6
+ * exist. */
 static int add_socket_rules(scmp_filter_ctx ctx, bool routes)
 {
 	static const int families[] = {AF_INET, AF_INET6};
@@ -184,8 +184,8 @@ static int add_socket_rules(scmp_filter_ctx ctx, bool routes)
 						   SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
 }
 
-/* Questions alone: a terminal that a job inherited could be fed with TIOCSTI.  The kernel looks at
- * the lower half of the number, and so do we. */
+/* Only requests that read: TIOCSTI would inject input into an inherited terminal.  The kernel uses
+ * the lower half of the number, so the filter does, too. */
 static int add_ioctl_rules(scmp_filter_ctx ctx)
 {
 	static const unsigned questions[] = {FIONREAD,	  FIONBIO,     TCGETS,	     SIOCGIFINDEX,
@@ -198,8 +198,8 @@ static int add_ioctl_rules(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* Calls that could reach other processes of our user, for ourselves alone; limits may be read, not
- * set. */
+/* Calls that could reach other processes of the user, allowed for this process only; limits may be
+ * read, not set. */
 static int add_own_rules(scmp_filter_ctx ctx)
 {
 	int r = confine_add_rules(ctx);
@@ -260,8 +260,8 @@ static int limit(int resource, rlim_t wanted)
 	return setrlimit(resource, &(struct rlimit){wanted, wanted}) < 0 ? -errno : 0;
 }
 
-/* The master watches how much memory a job uses.  The limit of the address space, which counts far
- * more than that, stops what grows faster than the master looks. */
+/* The master checks the memory use of jobs periodically.  The limit of the address space, which is
+ * far larger, stops a job that grows faster than that. */
 static int set_limits(const struct sandbox *s)
 {
 	int r = limit(RLIMIT_CORE, 0);
@@ -277,7 +277,7 @@ static int set_limits(const struct sandbox *s)
 	return r;
 }
 
-/* A job is what the kernel should end first, and what may wait. */
+/* Lowers the priority of the job, and makes it the first choice of the OOM killer. */
 static void step_back(const struct sandbox *s)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -322,7 +322,7 @@ static void allow_path(int rules, const char *path, bool folder)
 	if (folder)
 		attr.allowed_access |= LANDLOCK_ACCESS_FS_READ_DIR;
 	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0) {
-		/* a right for folders is refused on a file */
+		/* the kernel refuses a right for folders on a file */
 		attr.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE;
 		if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0)
 			log_debug("there is no Landlock rule for a path (%s) path=%s",
@@ -346,7 +346,7 @@ static void allow_source(int rules, const struct sandbox *s)
 
 	if (!s->file || (size_t)snprintf(path, sizeof(path), "%s", s->file) >= sizeof(path))
 		return;
-	/* the folder `/` has everything below it: then only the file itself */
+	/* if the folder is `/`, everything would be below it: allow only the file */
 	folder = dirname(path);
 	if (s->file_folder && !is_root(folder))
 		allow_path(rules, folder, true);
@@ -362,12 +362,12 @@ static int allow_ports(int rules, const struct sandbox *s)
 		r = confine_allow_port(rules, NAME_SERVER_PORT);
 	if (r == 0 && s->network == SANDBOX_PORT)
 		r = confine_allow_port(rules, s->port);
-	/* before version 4 no rule for a port can be added, and none is needed */
+	/* before version 4 ports cannot be restricted, so rules are not needed */
 	return r == -EINVAL ? 0 : r;
 }
 
-/* Every file right is taken away but reading below these paths; of TCP what the source needs not.
- */
+/* Removes all file rights except reading below these paths, and TCP ports that the source does not
+ * need. */
 static int limit_reach(const struct sandbox *s)
 {
 	bool any = s->network == SANDBOX_ANY;

@@ -6,10 +6,9 @@
  * a multicast group is found by its address, and without capabilities netlink changes nothing.
  * Sanitizer builds keep what the sanitizers need.
  *
- * What stays open: a job that follows a source over HTTP, RTSP and the like may make a TCP
- * connection to any address and port, and any job with sockets may send datagrams anywhere.  The
- * address guard (sandbox/guard.h) judges what libav asks for, not what a job does that was taken
- * over. */
+ * What stays possible: a job with a source over HTTP, RTSP and the like may make a TCP connection
+ * to any address and port, and any job with sockets may send datagrams anywhere.  The address guard
+ * (sandbox/guard.h) checks what libav asks for; it does not stop code that took over the job. */
 #ifndef AMPS_SANDBOX_H
 #define AMPS_SANDBOX_H
 
@@ -19,7 +18,7 @@
  * DATAGRAMS are ANY. */
 enum sandbox_network {
 	SANDBOX_OFFLINE,   /* no socket at all */
-	SANDBOX_DATAGRAMS, /* TCP to name servers alone */
+	SANDBOX_DATAGRAMS, /* TCP only to name servers */
 	SANDBOX_PORT,	   /* TCP to name servers and to `port` */
 	SANDBOX_ANY,
 };
@@ -32,12 +31,12 @@ struct sandbox {
 	size_t more_count;
 	enum sandbox_network network;
 	uint16_t port;	    /* SANDBOX_PORT */
-	unsigned memory_mb; /* what it may use; the address space is limited to some more */
+	unsigned memory_mb; /* memory it may use; the limit of the address space is larger */
 	int nice;
 };
 
-/* 0, or -Exxx when a right could not be given up that always can be.  A kernel without Landlock is
- * logged, not refused. */
+/* 0, or -Exxx if a right could not be dropped.  A kernel without Landlock is logged, not an error.
+ */
 must_check int sandbox_enter(const struct sandbox *s);
 
 #endif

@@ -18,9 +18,9 @@
 #define SEGMENTS_BEHIND 3 /* of the newest one, at least */
 #define READ_BYTES	4096
 
-/* Where the numbering of a track's playlist has come to. */
+/* State of the numbering of a track's playlist. */
 struct numbering {
-	int64_t newest_us; /* start of the newest segment told; TIME_NONE */
+	int64_t newest_us; /* start of the newest segment listed; TIME_NONE */
 	uint64_t sequence; /* its number */
 };
 
@@ -41,7 +41,7 @@ const char *dash_url(void)
 	return PREFIX "master";
 }
 
-/* All of what the connection has left, behind what was looked at. */
+/* Reads the rest of the connection. */
 static int read_all(AVIOContext *pb, struct buf *text)
 {
 	for (;;) {
@@ -59,7 +59,7 @@ static int read_all(AVIOContext *pb, struct buf *text)
 	}
 }
 
-/* Relative addresses are relative to where the manifest came from in the end. */
+/* Remembers the URL after redirects: relative addresses are relative to it. */
 static int remember_url(struct dash *d, AVIOContext *pb, const char *asked)
 {
 	uint8_t *location = NULL;
@@ -88,7 +88,7 @@ static int take_manifest(struct dash *d, const struct buf *text)
 		return r;
 	}
 	if (d->mpd && !mpd->live) {
-		/* the presentation has ended: what it lists is its last */
+		/* the presentation has ended: this manifest is final */
 		*d->origin.live = false;
 		if (mpd->track_count < d->mpd->track_count) {
 			mpd_free(mpd);
@@ -101,7 +101,7 @@ static int take_manifest(struct dash *d, const struct buf *text)
 	return 0;
 }
 
-/* The manifest anew; a failure leaves the old one, which may do for a while. */
+/* Fetches the manifest again; after a failure the old one stays in use. */
 static int refresh(struct dash *d, AVFormatContext *ic)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT;
@@ -129,7 +129,8 @@ static bool is_fresh(const struct dash *d)
 	return !d->mpd->live || clock_mono_us() - d->fetched_us < (uint64_t)wanted;
 }
 
-/* The number of the list's first segment: one that was told before keeps its number. */
+/* The number of the first segment in the list; a segment that was listed before keeps its number.
+ */
 static uint64_t number_first(struct numbering *n, const struct mpd_track *t)
 {
 	uint64_t first = 0;
@@ -142,7 +143,7 @@ static uint64_t number_first(struct numbering *n, const struct mpd_track *t)
 		       t->segments[same].start_us + t->segments[same].duration_us / 2 <
 			       n->newest_us)
 			same++;
-		/* all of them older: the newest is told once more */
+		/* all are older: list the newest again */
 		same = MIN(same, t->count - 1);
 		first = n->sequence - MIN(n->sequence, same);
 		if (same == 0 &&
@@ -160,7 +161,7 @@ static int open_playlist(struct dash *d, AVFormatContext *ic, AVIOContext **pb, 
 
 	if (track >= d->mpd->track_count)
 		return AVERROR(ENOENT);
-	/* asked for again, or by another track, within a moment: the same answer */
+	/* use the manifest again if it is fresh */
 	if (!is_fresh(d) && refresh(d, ic) < 0 &&
 	    d->origin.interrupt.callback(d->origin.interrupt.opaque))
 		return AVERROR_EXIT;
@@ -179,7 +180,8 @@ static int on_open(AVFormatContext *ic, AVIOContext **pb, const char *url, int f
 
 	if (!strncmp(url, PREFIX, sizeof(PREFIX) - 1))
 		return open_playlist(d, ic, pb, (unsigned)atoi(url + sizeof(PREFIX) - 1));
-	/* the demuxer hands on what its first connection had, and that is a memory */
+	/* the demuxer copies the options of its first connection, which is a buffer in memory and
+	 * has none */
 	if (options)
 		av_dict_copy(options, d->origin.options, AV_DICT_DONT_OVERWRITE);
 	return d->open(ic, pb, url, flags, options);
@@ -232,7 +234,7 @@ struct dash *dash_free(struct dash *d)
 	return NULL;
 }
 
-/* As far behind the newest segment as the presentation asks for. */
+/* The first segment to play: as far behind the newest as the presentation asks for. */
 static int start_index(const struct mpd *m)
 {
 	const struct mpd_track *t = &m->tracks[0];
@@ -257,7 +259,7 @@ int dash_prepare(struct dash *d, AVFormatContext *ic, AVDictionary **options)
 	ic->io_close2 = on_close;
 	ic->pb = d->master;
 	av_dict_set_int(options, "live_start_index", start_index(d->mpd), AV_DICT_DONT_OVERWRITE);
-	/* a manifest names its segments as it likes */
+	/* segments in a manifest may have any extension */
 	av_dict_set(options, "allowed_extensions", "ALL", AV_DICT_DONT_OVERWRITE);
 	av_dict_set(options, "allowed_segment_extensions", "ALL", AV_DICT_DONT_OVERWRITE);
 	av_dict_set(options, "extension_picky", "0", AV_DICT_DONT_OVERWRITE);

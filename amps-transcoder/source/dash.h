@@ -1,9 +1,9 @@
 /* dash.h - live DASH, played by libavformat's demuxer of HLS.
  *
  * libavformat's own DASH demuxer loses its place each time it reads a live manifest again (segments
- * twice, segments left out).  We read the manifest (source/mpd.h) and hand its segments to the
- * demuxer of HLS as playlists in memory, made anew whenever it asks for them.  A presentation that
- * is not live stays with libavformat's. */
+ * twice, segments left out).  We read the manifest (source/mpd.h) and give its segments to the HLS
+ * demuxer as playlists in memory, rendered whenever it asks for them. libavformat plays a
+ * presentation that is not live. */
 #ifndef AMPS_DASH_H
 #define AMPS_DASH_H
 
@@ -12,7 +12,7 @@
 
 struct dash;
 
-/* All borrowed, and to outlive the presentation. */
+/* All members are borrowed and must outlive the struct dash. */
 struct dash_origin {
 	const char *url;	     /* the manifest's, as the operator wrote it */
 	const AVDictionary *options; /* of every connection */
@@ -20,13 +20,13 @@ struct dash_origin {
 	bool *live; /* cleared once the presentation is over */
 };
 
-/* Reads the manifest: what was read of it already and the rest of its connection.  0 and *ret;
- * -ENOTSUP: it is not live, or not such that we could play it; another negative value: it cannot be
- * read. */
+/* Reads the manifest: `head`, which was read already, and the rest of the connection `pb`.  0 and
+ * *ret; -ENOTSUP: it is not live, or not such that we could play it; another negative value: it
+ * cannot be read. */
 must_check int dash_new(const struct dash_origin *origin, AVIOContext *pb, const void *head,
 			size_t head_len, struct dash **ret);
 
-struct dash *dash_free(struct dash *d); /* behind avformat_close_input() */
+struct dash *dash_free(struct dash *d); /* call it after avformat_close_input() */
 
 /* Prepares a fresh context (nothing but its interrupt callback set) and the options for
  * avformat_open_input(ic, dash_url(), HLS, options). */

@@ -10,7 +10,7 @@
 #define PEEK_BYTES    (16 << 10)
 #define PLAYLISTS_MAX 16
 
-/* The beginning of a playlist's first segment, as a demuxer of its own sees it. */
+/* The start of a playlist's first segment, opened with its own demuxer. */
 struct beginning {
 	AVFormatContext *ts;
 	unsigned first; /* index that the first of its streams has in the source's demuxer */
@@ -23,7 +23,7 @@ struct hls_languages {
 	unsigned count;
 };
 
-/* The streams that a transport stream's first bytes tell of; NULL = none. */
+/* The streams announced in the first bytes of a transport stream; NULL = none. */
 static AVFormatContext *demux(AVIOContext *pb)
 {
 	AVFormatContext *ts = avformat_alloc_context();
@@ -42,7 +42,7 @@ static AVFormatContext *demux(AVIOContext *pb)
 	return ts;
 }
 
-/* Looks at what the connection's first read brought, and puts it back. */
+/* Looks at the first bytes of the connection without consuming them. */
 static void peek(struct hls_languages *h, unsigned first, AVIOContext *pb)
 {
 	uint8_t bytes[PEEK_BYTES];
@@ -51,7 +51,7 @@ static void peek(struct hls_languages *h, unsigned first, AVIOContext *pb)
 	AVIOContext *memory;
 	AVFormatContext *ts;
 
-	/* within the buffer, so that nothing is asked for again */
+	/* within the buffer, so there is no new request */
 	avio_seek(pb, 0, SEEK_SET);
 	if (n <= 0 || !ts_align_probe(bytes, (size_t)n))
 		return;
@@ -69,7 +69,7 @@ static int on_open(AVFormatContext *ic, AVIOContext **pb, const char *url, int f
 	struct hls_languages *h = ic->opaque;
 	int r = h->open(ic, pb, url, flags, options);
 
-	/* of a playlist the first segment will do */
+	/* the first segment of a playlist is enough */
 	if (r >= 0 && h->count < PLAYLISTS_MAX &&
 	    (h->count == 0 || h->found[h->count - 1].first != ic->nb_streams))
 		peek(h, ic->nb_streams, *pb);
@@ -88,7 +88,7 @@ struct hls_languages *hls_languages_watch(AVFormatContext *ic)
 	return h;
 }
 
-/* The stream of its kind that is as far behind the first one of the playlist. */
+/* The stream of the same kind at the same position within the playlist. */
 static AVStream *same_stream(const AVFormatContext *ic, const struct beginning *b, unsigned nth)
 {
 	enum AVMediaType kind = b->ts->streams[nth]->codecpar->codec_type;
@@ -116,7 +116,7 @@ void hls_languages_apply(struct hls_languages *h, AVFormatContext *ic)
 		for (unsigned k = 0; k < b->ts->nb_streams; k++) {
 			AVStream *st = same_stream(ic, b, k);
 
-			/* what the playlist says stands above it */
+			/* the language in the playlist has priority */
 			if (st)
 				av_dict_copy(&st->metadata, b->ts->streams[k]->metadata,
 					     AV_DICT_DONT_OVERWRITE);

@@ -1,8 +1,8 @@
 /* hls_languages.h - the languages of an HLS source's sounds and subtitles.
  *
  * libavformat's demuxer of HLS drops what the transport streams in its segments say of their
- * languages.  We look at the first bytes of each playlist's first segment as they come by, and tell
- * its streams afterwards. */
+ * languages.  We look at the first bytes of the first segment of each playlist, and set the
+ * languages of the streams afterwards. */
 #ifndef AMPS_HLS_LANGUAGES_H
 #define AMPS_HLS_LANGUAGES_H
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LEAD_US	    800000 /* enough for the delay of an encoder with our look-ahead */
+#define LEAD_US	    800000 /* covers the delay of an encoder with our look-ahead */
 #define LATE_MAX_US 500000
 
 static const AVRational ticks = {1, 90000};
@@ -36,7 +36,7 @@ static int add_sink(struct lavfi *l, AVFilterInOut *out)
 	return avfilter_link(out->filter_ctx, (unsigned)out->pad_idx, s->sink, 0);
 }
 
-/* Links every open output to a sink, "out0" before "out1", unnamed ones as they stand. */
+/* Links every open output to a sink, "out0" before "out1", unnamed ones in their order. */
 static int add_sinks(struct lavfi *l, AVFilterInOut *outs)
 {
 	int r = 0;
@@ -117,7 +117,7 @@ static int make(struct lavfi_stream *s)
 	if (r >= 0)
 		s->pts_90k =
 			av_rescale_q(s->frame->pts, av_buffersink_get_time_base(s->sink), ticks);
-	/* a graph that failed says afterwards that it has ended */
+	/* after a failure the graph reports an end */
 	s->error = MIN(r, 0);
 	return s->error;
 }
@@ -140,7 +140,7 @@ static struct lavfi_stream *earliest(struct lavfi *l, int *ret_error)
 	return first;
 }
 
-/* When this time of the graph is due. */
+/* When a frame with this time of the graph is due. */
 static uint64_t due_us(const struct lavfi *l, int64_t pts_90k)
 {
 	return l->start_us + (uint64_t)((pts_90k + l->skipped_90k) * 100 / 9);

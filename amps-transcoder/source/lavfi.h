@@ -1,9 +1,9 @@
-/* lavfi.h - a source that is the text of a filter graph: pictures and sound out of nothing.
+/* lavfi.h - a source that is the text of a filter graph and generates pictures and sound.
  *
  * The graph has no inputs and one or more open outputs ("testsrc2=size=1280x720:rate=25", or
- * "...[out0];sine[out1]"); they are the source's streams in this order.  Frames are made by the
- * wall clock: a short lead at the start fills the encoders, afterwards each frame is handed out
- * when its time has come, and a job that cannot keep up skips time instead of running after it. */
+ * "...[out0];sine[out1]"); they are the source's streams in this order.  Frames follow the wall
+ * clock: a short lead at the start fills the encoders, then each frame is returned when it is due.
+ * A job that cannot keep up skips time instead of catching up. */
 #ifndef AMPS_LAVFI_H
 #define AMPS_LAVFI_H
 
@@ -18,7 +18,7 @@ struct lavfi {
 	AVFormatContext *streams; /* describes the outputs, for `map`; nothing else */
 	struct lavfi_stream {
 		AVFilterContext *sink;
-		AVFrame *frame;	 /* made, its time has not come; empty = make one */
+		AVFrame *frame;	 /* made but not due yet; empty = make one */
 		int64_t pts_90k; /* of `frame`, from the graph's own zero */
 		bool ended;
 		int error; /* of libav, for good; 0 = none */

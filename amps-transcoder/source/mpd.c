@@ -42,7 +42,7 @@ static const xmlNode *next_of(const xmlNode *node, const char *name)
 
 static const char *attr_of(const xmlNode *node, const char *name)
 {
-	/* nothing declares entities, so a value is one text */
+	/* entities are not declared, so a value is one text node */
 	for (const xmlAttr *a = node ? node->properties : NULL; a; a = a->next)
 		if (!strcmp((const char *)a->name, name))
 			return a->children && a->children->content
@@ -60,7 +60,7 @@ static int64_t number_of(const char *text, int64_t missing)
 		return missing;
 	errno = 0;
 	n = strtoll(text, &end, 10);
-	/* such that sums of a few fit */
+	/* bounded, so that sums of a few values do not overflow */
 	return errno || end == text || n > INT64_MAX / 8 || n < INT64_MIN / 8 ? missing : n;
 }
 
@@ -118,7 +118,7 @@ static char *base_url_of(const char *base, const xmlNode *node)
 	return ret;
 }
 
-/* What one track of one period has its segments from. */
+/* Where one track of one period gets its segments from. */
 struct template
 {
 	const xmlNode
@@ -140,7 +140,7 @@ struct reading {
 	struct mpd *mpd;
 	int64_t wall_us, begun_us; /* begun: of the presentation, wall clock */
 	int64_t depth_us;	   /* of the window; TIME_NONE = all */
-	bool encrypted;		   /* something was passed over for that */
+	bool encrypted;		   /* something was skipped because it is encrypted */
 };
 
 /* a * b / c without overflow; c > 0. */
@@ -184,7 +184,7 @@ static void put_identifier(const struct template *t, const char *text, size_t n,
 		buf_printf(out, "%0*lld", width, (long long)time);
 }
 
-/* The URL that a template makes of these; NULL when it has no use. */
+/* Expands a URL template; NULL if the result is invalid. */
 static char *make_url(const struct template *t, const char *pattern, int64_t number, int64_t time)
 {
 	_cleanup_(buf_done) struct buf name = BUF_INIT;
@@ -203,7 +203,7 @@ static char *make_url(const struct template *t, const char *pattern, int64_t num
 	if (!buf_ok(&name) || !name.len || name.len > URL_MAX)
 		return NULL;
 	url = xmlBuildURI((const xmlChar *)name.data, (const xmlChar *)t->base);
-	/* a line break would forge a line of the playlist */
+	/* a line break would inject a line into the playlist */
 	if (url && strlen((const char *)url) <= URL_MAX && !strpbrk((const char *)url, "\r\n\""))
 		ret = strdup((const char *)url);
 	xmlFree(url);
@@ -220,7 +220,7 @@ static const char *inherited(const struct template *t, const char *name)
 	return value;
 }
 
-/* Sets the timeline and what the attributes say; false: there is nothing to make segments of. */
+/* Sets the timeline and the attributes; false if there are no segments. */
 static bool template_complete(struct template *t)
 {
 	const xmlNode *init = NULL;
@@ -256,8 +256,8 @@ static bool template_find(struct template *t, const xmlNode *const levels[LEVELS
 	return any && template_complete(t);
 }
 
-/* How many segments of this length there are behind `time`; where the end of the period is not what
- * limits them, the clock is, and the sender's may be a little slow. */
+/* The number of segments of this length after `time`.  The end of the period limits them, or else
+ * the clock, with slack because the clock of the sender may be slow. */
 static int64_t available(const struct reading *r, const struct template *t, int64_t time,
 			 int64_t duration)
 {
@@ -268,7 +268,7 @@ static int64_t available(const struct reading *r, const struct template *t, int6
 
 	if (length <= 0 || (!ended && !r->mpd->live))
 		return 0;
-	/* the last one of a period may be a shorter one */
+	/* the last segment of a period may be shorter */
 	return length / duration + (ended && length % duration != 0);
 }
 
@@ -299,7 +299,7 @@ static bool next_run(const struct reading *r, const struct template *t, const xm
 	return true;
 }
 
-/* Takes the URLs. */
+/* Takes ownership of the URLs. */
 static void track_add(struct mpd_track *track, const struct mpd_segment *s)
 {
 	if (track->count == MPD_SEGMENTS_MAX) {
@@ -347,7 +347,7 @@ static void put_segment(const struct template *t, struct mpd_track *track, int64
 		segment_done(&s);
 }
 
-/* The newest segments of a timeline; more than those are not looked at, whatever it repeats. */
+/* Adds the newest segments of a timeline; the number is bounded, whatever the timeline repeats. */
 static void put_timeline(const struct reading *r, const struct template *t, struct mpd_track *track)
 {
 	const xmlNode *first = child_of(t->timeline, "S"), *s = first;
@@ -362,7 +362,7 @@ static void put_timeline(const struct reading *r, const struct template *t, stru
 				    run.duration);
 }
 
-/* Segments of one length: which there are is told by the clock. */
+/* Adds segments of constant length; the clock decides which exist. */
 static void put_by_clock(const struct reading *r, const struct template *t, struct mpd_track *track)
 {
 	int64_t count = available(r, t, t->offset, t->duration), from = 0;
@@ -398,7 +398,7 @@ static const xmlNode *best_of(const xmlNode *set)
 	return best;
 }
 
-/* "video", "audio" or what else a set holds; NULL: nothing that we can play. */
+/* The content type of a set, as "video" or "audio"; NULL if it cannot be played. */
 static const char *content_of(const xmlNode *set, const xmlNode *representation)
 {
 	static const char *const kinds[] = {"video", "audio"};
@@ -534,7 +534,7 @@ static const char *read_root(struct reading *r, const xmlNode *root, const char 
 
 	*ret = -EBADMSG;
 	if (!root || !is_named(root, "MPD"))
-		return "it is no DASH manifest";
+		return "not a DASH manifest";
 	m->live = type && !strcmp(type, "dynamic");
 	m->update_us = duration_of(attr_of(root, "minimumUpdatePeriod"), TIME_NONE);
 	m->delay_us = duration_of(attr_of(root, "suggestedPresentationDelay"), 0);
@@ -563,8 +563,8 @@ bool mpd_probe(const uint8_t *bytes, size_t n)
 	return memmem(bytes, n, "<MPD", 4) && !memchr(bytes, '\0', n);
 }
 
-/* Nothing that the parser would take for another encoding than UTF-8: what is hidden in one could
- * not be judged by its bytes. */
+/* Rejects text that the parser would read in another encoding than UTF-8: the checks look at bytes.
+ */
 static bool is_plain(const char *xml, size_t n)
 {
 	if (n >= 3 && !memcmp(xml, "\xef\xbb\xbf", 3)) {
@@ -590,8 +590,8 @@ int mpd_parse(const char *xml, size_t n, const char *url, int64_t wall_us, struc
 		doc = xmlReadMemory(xml, (int)n, NULL, "UTF-8",
 				    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
 					    XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
-	/* nobody needs entities of its own, and they are a way to fill a memory and to read files
-	 */
+	/* reject entity declarations: they allow memory exhaustion and reading of files, and
+	 * manifests do not need them */
 	if (doc && (doc->intSubset || doc->extSubset)) {
 		xmlFreeDoc(doc);
 		doc = NULL;

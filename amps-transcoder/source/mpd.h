@@ -1,9 +1,9 @@
 /* mpd.h - the manifest of a live DASH presentation (ISO/IEC 23009-1), as far as a player of one
- * picture and its sounds needs it: which segments there are now, and where.
+ * picture and its sounds needs it: the list of available segments.
  *
  * Of each period the best picture and, one a set, the best sounds are taken; encrypted ones, texts
- * and other containers than fragmented MP4 are passed over.  SegmentTemplate (by number or time,
- * with a timeline or a duration) and SegmentList are followed.  Pure: text in, lists out. */
+ * and other containers than fragmented MP4 are skipped.  SegmentTemplate (by number or time, with a
+ * timeline or a duration) and SegmentList are followed.  Pure: text in, lists out. */
 #ifndef AMPS_MPD_H
 #define AMPS_MPD_H
 
@@ -30,17 +30,17 @@ struct mpd_track {
 
 struct mpd {
 	bool live;
-	int64_t update_us; /* how often it changes; 0 = each time, TIME_NONE = not told */
-	int64_t delay_us;  /* how far behind the newest segment to begin; 0 not told */
+	int64_t update_us; /* interval of updates; 0 = each time, TIME_NONE = not given */
+	int64_t delay_us;  /* how far behind the newest segment to begin; 0 = not given */
 	struct mpd_track tracks[MPD_TRACKS_MAX]; /* the picture first */
 	unsigned track_count;
 };
 
-/* Do these first bytes of a file begin a manifest? */
+/* True if these first bytes of a file look like a manifest. */
 bool mpd_probe(const uint8_t *bytes, size_t n);
 
-/* Parses a manifest fetched from `url`; what of a live one is not available at wall_us is left out,
- * and one that is not live may have no tracks.  0, -ENOMEM, -EBADMSG (*ret_problem says why;
+/* Parses a manifest fetched from `url`; of a live one, segments not available at wall_us are left
+ * out, and one that is not live may have no tracks.  0, -ENOMEM, -EBADMSG (*ret_problem says why;
  * static). */
 must_check int mpd_parse(const char *xml, size_t n, const char *url, int64_t wall_us,
 			 struct mpd **ret, const char **ret_problem);

@@ -1,7 +1,7 @@
 /* pace.c - see pace.h */
 #include "amps-transcoder/source/pace.h"
 
-#define LEAP_US 10000000 /* a larger step of the clock is no step of time */
+#define LEAP_US 10000000 /* a larger step of the clock is a jump */
 
 static int64_t ticks_us(int64_t ticks_90k)
 {
@@ -25,7 +25,7 @@ static void window_begin(struct pace *p, int64_t clock_90k, uint64_t now_us)
 	p->held = false;
 }
 
-/* Time goes on from here with as much lead as there is at the moment. */
+/* Restarts the measurement here, keeping the present lead. */
 static void rebase(struct pace *p, int64_t clock_90k, uint64_t now_us, int64_t ahead_us)
 {
 	p->base_90k = clock_90k;
@@ -38,7 +38,7 @@ static int64_t ahead_of(const struct pace *p, int64_t clock_90k, uint64_t now_us
 	return ticks_us(clock_90k - p->base_90k) - (int64_t)(now_us - p->base_us);
 }
 
-/* How far ahead a source may be now. */
+/* How far the source may be ahead now. */
 static int64_t allowed_us(const struct pace *p, uint64_t now_us)
 {
 	if (!p->trial)
@@ -47,9 +47,9 @@ static int64_t allowed_us(const struct pace *p, uint64_t now_us)
 	       (int64_t)(now_us - p->window_us) * PACE_FASTER_PERMIL / 1000;
 }
 
-/* Windows of a live source: in a trial it gets some slack.  One that did not use it up keeps real
- * time, and what it is ahead (or behind) by then is where it belongs.  One that did is held for a
- * window before it is tried again. */
+/* Handles the windows of a live source.  In a trial window it gets some slack.  If it does not use
+ * that up, it keeps real time, and its present lead (or lag) becomes the reference.  Otherwise it
+ * is throttled for a window before the next trial. */
 static void follow_drift(struct pace *p, int64_t clock_90k, uint64_t now_us)
 {
 	int64_t wall_us = (int64_t)(now_us - p->window_us);
@@ -81,7 +81,7 @@ uint64_t pace_delay_us(struct pace *p, int64_t clock_90k, uint64_t now_us)
 	if (p->kind == PACE_LIVE)
 		follow_drift(p, clock_90k, now_us);
 	ahead_us = ahead_of(p, clock_90k, now_us);
-	/* what was lost to a slow disk or a stopped process is not made up for by a burst */
+	/* do not catch up with a burst after a slow disk or a stopped process */
 	if (p->kind != PACE_LIVE && ahead_us < -lead_us(PACE_FILE))
 		rebase(p, clock_90k, now_us, 0);
 	if (ahead_us <= allowed_us(p, now_us) + PACE_LUMP_US)

@@ -1,9 +1,9 @@
 /* pace.h - how far a reader may run ahead of its source's clock.
  *
  * A file or a stream with a known end is read at most `lead` ahead.  A live source keeps real time
- * itself: it may burst, its drift against our clock is followed, and only one that runs clearly
- * faster is held.  What has to wait is read in lumps, because each wake-up costs more than the
- * packet it is for.  Pure; times are given. */
+ * itself: it may burst, its drift against our clock is followed, and it is throttled only if it
+ * runs clearly faster.  A throttled source is read in lumps, because a wake-up costs more than
+ * reading a packet.  Pure; times are given. */
 #ifndef AMPS_PACE_H
 #define AMPS_PACE_H
 
@@ -38,7 +38,7 @@ struct pace {
 void pace_init(struct pace *p, enum pace_kind kind);
 
 /* The stream has come to clock_90k (TIME_NONE: unknown yet) at now_us.  Returns for how many
- * microseconds nothing should be read; 0 = go on.  A leap of the clock starts it anew. */
+ * microseconds nothing should be read; 0 = go on.  A leap of the clock restarts it. */
 uint64_t pace_delay_us(struct pace *p, int64_t clock_90k, uint64_t now_us);
 
 #endif

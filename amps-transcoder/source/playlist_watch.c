@@ -10,7 +10,7 @@ void playlist_watch_add(struct playlist_watch *w, AVIOContext *pb)
 {
 	if (w->count == PLAYLIST_WATCHED_MAX)
 		return;
-	/* what its buffer holds already counts, too */
+	/* count what is buffered already */
 	w->list[w->count++] =
 		(struct watched){.pb = pb, .seen = pb->pos - (pb->buf_end - pb->buffer)};
 }
@@ -55,7 +55,7 @@ static void judge(struct playlist_watch *w)
 			 "the source's playlist has more than %u variants", PLAYLIST_VARIANTS_MAX);
 }
 
-/* False: it brings no playlist, and is not watched any longer. */
+/* False: it is not a playlist and need not be watched any longer. */
 static bool look_at(struct playlist_watch *w, struct watched *one)
 {
 	const AVIOContext *pb = one->pb;

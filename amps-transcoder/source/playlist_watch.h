@@ -1,10 +1,11 @@
-/* playlist_watch.h - bounds what a source's playlists and manifests may make libavformat keep.
+/* playlist_watch.h - bounds the memory that playlists and manifests of a source can take in
+ * libavformat.
  *
  * libavformat reads a playlist to its end, however long that is, and keeps every segment and
- * variant in memory.  The connections that its demuxers open are watched here: those that bring a
- * playlist (they begin with "#EXTM3U") or a manifest (with "<") are counted as their bytes arrive,
- * from the interrupt callback, which libavformat asks before each read.  Media between them starts
- * the count anew, so that a live playlist may be read for ever. */
+ * variant in memory.  The connections that its demuxers open are watched here: the bytes of those
+ * that carry a playlist (it begins with "#EXTM3U") or a manifest (with "<") are counted in the
+ * interrupt callback, which libavformat calls before each read.  Media resets the count, so that a
+ * live playlist may be read without end. */
 #ifndef AMPS_PLAYLIST_WATCH_H
 #define AMPS_PLAYLIST_WATCH_H
 
@@ -25,11 +26,11 @@ struct playlist_watch {
 	char problem[128]; /* what was too much; "" = nothing */
 };
 
-/* Begins to watch a connection that is open.  One too many is not watched. */
+/* Begins to watch an open connection.  Beyond PLAYLIST_WATCHED_MAX it does nothing. */
 void playlist_watch_add(struct playlist_watch *w, AVIOContext *pb);
 void playlist_watch_remove(struct playlist_watch *w, const AVIOContext *pb);
 
-/* Looks at what has come.  True once a playlist was too large, for ever. */
+/* Counts new bytes.  True once a playlist was too large, and from then on. */
 bool playlist_watch_look(struct playlist_watch *w);
 
 /* Media has come. */

@@ -7,7 +7,7 @@
 
 #define AVIO_BYTES   (64 * 188)
 #define PROBE_BYTES  (174 * 188)
-#define START_AGE_US 800000 /* what lies behind the start fills the encoders at once */
+#define START_AGE_US 800000 /* data after the start point fills the encoders at once */
 
 void ring_reader_init(struct ring_reader *r, bool (*wait)(void *owner), void *owner)
 {
@@ -72,7 +72,7 @@ bool ring_reader_ready(struct ring_reader *r)
 
 	if (find_start(r, &rap))
 		return true;
-	/* its job may have left the ring before it had an access point of the changed source */
+	/* the job may have left the ring before writing an access point of the changed source */
 	if (!r->changed_pos || !r->has_larger || ring_oldest_rap(&r->larger, 0, &rap) < 0)
 		return false;
 	use_larger(r);
@@ -83,12 +83,12 @@ bool ring_reader_over(const struct ring_reader *r)
 {
 	struct ring_rap rap;
 
-	/* asked in this order: what comes before the end is seen */
+	/* check in this order, so that bytes written before the end are seen */
 	return r->has_ring && !r->has_larger && r->changed_pos && ring_ended(&r->ring) &&
 	       !find_start(r, &rap);
 }
 
-/* To an access point, with its PSI in front. */
+/* Moves to an access point, with its PSI in front. */
 static bool start(struct ring_reader *r)
 {
 	struct ring_rap rap;
@@ -114,7 +114,7 @@ static bool move(struct ring_reader *r)
 	return true;
 }
 
-/* The stage ends where a stream becomes another one. */
+/* The stage ends where a stream changes its codec. */
 static void watch_stage(struct ring_reader *r, uint64_t from)
 {
 	for (size_t at = 0; at + TS_PACKET <= r->staged; at += TS_PACKET) {
@@ -126,8 +126,8 @@ static void watch_stage(struct ring_reader *r, uint64_t from)
 	}
 }
 
-/* Gets the next bytes into the stage; false: the owner ended the wait, the reader was lapped, or
- * the ring is at its end. */
+/* Copies the next bytes into the stage; false if the owner ended the wait, the reader was lapped,
+ * or the ring has ended. */
 static bool fill(struct ring_reader *r)
 {
 	for (;;) {
@@ -141,7 +141,7 @@ static bool fill(struct ring_reader *r)
 			watch_stage(r, from);
 			return true;
 		}
-		/* asked before the last bytes are looked for */
+		/* check this before looking for the last bytes */
 		complete = r->started && ring_ended(&r->ring);
 		n = r->started ? ring_copy(&r->ring, &r->pos, r->stage, sizeof(r->stage)) : 0;
 		if (n > 0) {
@@ -187,7 +187,7 @@ static AVFormatContext *new_demuxer(struct ring_reader *r)
 	if (demuxer && demuxer->pb) {
 		demuxer->flags |= AVFMT_FLAG_CUSTOM_IO;
 		demuxer->probesize = PROBE_BYTES;
-		/* 33 bits are unwrapped by encode/timeline.c, which lives longer than a demuxer */
+		/* encode/timeline.c unwraps 33 bits; it outlives the demuxer */
 		demuxer->correct_ts_overflow = 0;
 		return demuxer;
 	}
@@ -211,9 +211,8 @@ static const struct ts_stream *find_known(const struct ring_reader *r, int pid)
 	return NULL;
 }
 
-/* Several types of sound libavformat only knows once it has probed their content, and then it may
- * forget them again; the PMT says at once what they are.  A codec that libav does not have keeps
- * its name. */
+/* libavformat recognises several types of sound only by probing, and may lose them again; the PMT
+ * identifies them at once.  For a codec that libav does not have, the name is kept. */
 static void recognise(AVStream *stream, const struct ts_stream *known)
 {
 	const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(known->codec);

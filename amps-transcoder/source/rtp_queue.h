@@ -1,7 +1,7 @@
-/* rtp_queue.h - puts RTP packets back in order (RFC 3550): by sequence number, each waiting for the
- * missing ones before it at most so long and at most so many.  Duplicates and packets that come too
- * late are dropped.  Another SSRC or a far leap of the numbers is another sender: what waits goes
- * out first.  Pure but for the memory it takes; any packets are survived. */
+/* rtp_queue.h - puts RTP packets back in order (RFC 3550): by sequence number.  A packet waits for
+ * missing ones before it, up to a maximum time and a maximum number of waiting packets.  Duplicates
+ * and late packets are dropped.  Another SSRC or a large jump of the numbers means another sender:
+ * waiting packets are output first.  Pure except for its memory; any input is safe. */
 #ifndef AMPS_RTP_QUEUE_H
 #define AMPS_RTP_QUEUE_H
 

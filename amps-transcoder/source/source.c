@@ -74,7 +74,7 @@ static bool is_web_page(const struct source *s)
 	       (head_holds(s, "<!doctype html") || head_holds(s, "<html"));
 }
 
-/* Why it failed, where libav has no words of its own for it; else NULL. */
+/* Why it failed, if libav has logged no reason; else NULL. */
 static const char *plain_reason(const struct source *s, int error)
 {
 	struct av_log_answers answers = av_log_http_answers();
@@ -87,7 +87,7 @@ static const char *plain_reason(const struct source *s, int error)
 	    (strcmp(s->scheme, "http") != 0 && strcmp(s->scheme, "https") != 0))
 		return NULL;
 	if (answers.redirects >= REDIRECTS)
-		return "the source redirects in a circle";
+		return "the source redirects in a loop";
 	return answers.all ? NULL : "the source closed the connection without an answer";
 }
 
@@ -100,7 +100,7 @@ int source_failed(const struct source *s, int error)
 	return job_end_failed_av(s->job, 502, s->shown, error);
 }
 
-/* What ended a blocking call of libav. */
+/* The reason why a blocking call of libav ended. */
 static int why_ended(const struct source *s, int averror)
 {
 	if (job_ending(s->job))
@@ -122,7 +122,7 @@ static AVIOInterruptCB interrupt_of(struct source *s)
 	return (AVIOInterruptCB){.callback = on_interrupt, .opaque = s};
 }
 
-/* The demuxer's own; source/dash.c and source/hls_languages.c stand before them. */
+/* Wrap the demuxer's own functions; source/dash.c and source/hls_languages.c wrap these. */
 static int on_io_open(AVFormatContext *ic, AVIOContext **pb, const char *url, int flags,
 		      AVDictionary **options)
 {
@@ -174,7 +174,7 @@ const char *source_problem(const struct source *s)
 	return *s->playlists.problem ? s->playlists.problem : NULL;
 }
 
-/* The operator's options with what we insist on. */
+/* The operator's options and the mandatory ones. */
 static AVDictionary *options_of(const struct source *s)
 {
 	const AVDictionaryEntry *wish = av_dict_get(s->options.libav, WHITELIST, NULL, 0);
@@ -187,8 +187,8 @@ static AVDictionary *options_of(const struct source *s)
 	return d;
 }
 
-/* What the three ways of reading bring next: > 0, 0 (the end), AVERROR(EAGAIN) (nothing for a
- * moment), or another libav error. */
+/* The three ways of reading.  They return the number of bytes, 0 (the end), AVERROR(EAGAIN)
+ * (nothing for a moment), or another libav error. */
 static int read_file(struct source *s, uint8_t *dst, size_t cap)
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLIN};
@@ -197,7 +197,7 @@ static int read_file(struct source *s, uint8_t *dst, size_t cap)
 	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
 		return AVERROR(EAGAIN);
 	n = read(s->fd, dst, cap);
-	/* a DVB device that was read too slowly says so once and goes on */
+	/* a DVB device reports an overflow once and continues */
 	if (n < 0 && errno == EOVERFLOW)
 		return AVERROR(EAGAIN);
 	return n < 0 ? AVERROR(errno) : (int)n;
@@ -233,7 +233,7 @@ static int read_more(struct source *s, uint8_t *dst, size_t cap)
 	}
 }
 
-/* Reads what the decision needs; no more, so that a slow stream starts at once. */
+/* Reads only what the decision needs, so that a slow stream starts at once. */
 static int fill_head(struct source *s)
 {
 	while (s->head_len < sizeof(s->head)) {
@@ -306,7 +306,7 @@ static int open_avio(struct source *s)
 	return fill_head(s);
 }
 
-/* Protocols that are a demuxer of libav's rather than a stream of bytes. */
+/* Protocols that libav implements as demuxers, not as byte streams. */
 static bool is_demuxer_only(const struct source *s)
 {
 	return !strcmp(s->scheme, "rtsp") || !strcmp(s->scheme, "rtsps") ||
@@ -326,12 +326,12 @@ int source_open(struct source *s)
 		r = 0;
 	else
 		r = open_avio(s);
-	/* time, and formats asked for by name, are libav's business */
+	/* libav handles seeking and formats that the operator names */
 	if (s->via != SOURCE_VIA_UDP &&
 	    (s->options.seek_us || s->options.length_us ||
 	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
 		s->is_ts = false;
-	/* one programme of several, or some of its streams, are cut out by libav's muxer */
+	/* libav's muxer extracts one programme of several, or some of the streams */
 	if (s->options.programme || source_options_without_any(&s->options))
 		s->is_ts = false;
 	if (r == 0 && s->is_ts)
@@ -352,7 +352,7 @@ ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
 		return (ssize_t)part;
 	}
 	n = read_more(s, dst, cap);
-	/* libav calls it an error that a stream of unknown length ends */
+	/* libav reports the end of a stream of unknown length as an error */
 	if (n == AVERROR(EIO) && s->via == SOURCE_VIA_AVIO && s->live && !job_interrupt(s->job))
 		return 0;
 	if (n >= 0)
@@ -379,12 +379,12 @@ static void common_options(AVDictionary **d)
 	/* 33 bits are unwrapped by us */
 	av_dict_set(d, "correct_ts_overflow", "0", 0);
 	av_dict_set(d, "probesize", LIVE_PROBE, AV_DICT_DONT_OVERWRITE);
-	/* nobody needs to know the frame rate, and twenty pictures to guess it are a second */
+	/* the frame rate is not needed; guessing it from twenty pictures would take a second */
 	av_dict_set(d, "fpsprobesize", "0", AV_DICT_DONT_OVERWRITE);
 	av_dict_set(d, "live_start_index", LIVE_START, AV_DICT_DONT_OVERWRITE);
 }
 
-/* libav reads what only we can: sockets of our own, and what cannot be opened twice. */
+/* Read callback for libav: for our own sockets, and for sources that cannot be opened twice. */
 static int read_for_libav(void *opaque, uint8_t *dst, int cap)
 {
 	struct source *s = opaque;
@@ -410,7 +410,7 @@ static AVIOContext *own_avio(struct source *s)
 	return pb;
 }
 
-/* Gives the connection we have to libav, put back to its first byte. */
+/* The open connection for libav, at its first byte. */
 static AVIOContext *reusable_avio(struct source *s)
 {
 	if (s->via == SOURCE_VIA_UDP || (s->via == SOURCE_VIA_FILE && s->live)) {
@@ -431,7 +431,7 @@ static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFor
 {
 	AVDictionary *d = options_of(s);
 	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
-	/* then the protocol took its options when it was opened */
+	/* if so, the protocol took its options when it was opened */
 	bool opened = (s->via == SOURCE_VIA_AVIO || s->via == SOURCE_VIA_UDP) && (*ic)->pb;
 	struct hls_languages *languages = hls_languages_watch(*ic);
 	int r;
@@ -468,7 +468,7 @@ uint64_t source_stall_us(const AVFormatContext *demuxer, bool live, uint64_t sta
 	return live && segmented ? MAX(stall_us, SEGMENTED_STALL_US) : stall_us;
 }
 
-/* Is it a live DASH presentation?  Then *ic is open. */
+/* True if it is a live DASH presentation; then *ic is open, or *ret is an error. */
 static bool open_dash(struct source *s, AVFormatContext **ic, int *ret)
 {
 	struct dash_origin origin = {.url = s->url,
@@ -519,7 +519,7 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	}
 	if (r < 0)
 		return r;
-	/* a playlist that was cut short is none */
+	/* do not use a playlist that was cut short */
 	r = source_problem(s) ? AVERROR_EXIT : avformat_find_stream_info(ic, NULL);
 	if (r < 0) {
 		avformat_close_input(&ic);
@@ -545,8 +545,8 @@ bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k)
 	return s->complete;
 }
 
-/* libavformat's demuxer stops alike at the end of a playlist (EXT-X-ENDLIST, RFC 8216 4.3.3.4) and
- * at one that is not continued; only a fresh look tells which. */
+/* libavformat's demuxer stops in the same way at the end of a playlist (EXT-X-ENDLIST, RFC 8216
+ * 4.3.3.4) and at a playlist that is no longer updated; reading it again tells which. */
 static bool playlist_has_end(struct source *s)
 {
 	AVFormatContext *ic = new_context(s);

@@ -1,8 +1,7 @@
 /* source.h - the one connection to a channel's source.
  *
- * A local file and UDP are read directly; everything else through libav's protocols.  Opening looks
- * at the first bytes: a transport stream is handed out as bytes, anything else is for
- * roles/remux.c. */
+ * A local file and UDP are read directly; everything else through libav's protocols.  Opening
+ * inspects the first bytes: a transport stream is read as bytes, anything else with a demuxer. */
 #ifndef AMPS_SOURCE_H
 #define AMPS_SOURCE_H
 
@@ -21,8 +20,8 @@ struct source {
 	struct source_options options;
 	enum source_via { SOURCE_VIA_NONE, SOURCE_VIA_FILE, SOURCE_VIA_UDP, SOURCE_VIA_AVIO } via;
 	bool is_ts;
-	bool live;     /* not known to end */
-	bool playlist; /* of HLS: one that is live may be ended later */
+	bool live;     /* true unless it is known to end */
+	bool playlist; /* HLS: a live playlist may end later */
 	bool complete; /* the part that the operator wants (-t) was read */
 	int fd;	       /* VIA_FILE */
 	struct udp udp;
@@ -33,9 +32,9 @@ struct source {
 		       AVDictionary **options);
 	int (*io_close)(AVFormatContext *ic, AVIOContext *pb);
 	struct dash *dash;  /* VIA_AVIO: the live presentation that the demuxer plays */
-	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reading as libav wants it */
+	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reader as an AVIOContext */
 	AVDictionary *left; /* VIA_AVIO, VIA_UDP: the options that the protocol did not take */
-	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: looked at, handed out first */
+	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: the first bytes, returned by the first reads */
 	size_t head_len, head_at;
 	int64_t size; /* bytes, -1 unknown */
 };
@@ -58,32 +57,32 @@ must_check int source_rewind(struct source *s);
 /* A packet of media was demuxed. */
 void source_note_media(struct source *s);
 
-/* What made us give the source up where libav has no reason of its own, or NULL. */
+/* Why we gave the source up, if the reason is not in the log of libav; else NULL. */
 const char *source_problem(const struct source *s);
 
 /* Opens libav's demuxer on the source (not for a transport stream unless asked by -ss, -t or -f).
  * *ret is closed with avformat_close_input().  0 or a libav error. */
 must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
 
-/* How long this source may send nothing: a live playlist has something new only once in a segment,
- * everything else must keep to stall_us. */
+/* How long this source may send nothing: a live playlist has new media only once in a segment, for
+ * everything else it is stall_us. */
 uint64_t source_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stall_us);
 
-/* To where the operator wants it to begin (-ss).  0 or a libav error. */
+/* Seeks to where the operator wants it to begin (-ss).  0 or a libav error. */
 must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic);
 
 /* How far it was read; either time may be TIME_NONE.  True, and noted, once that is the part that
  * the operator wants (-t). */
 bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k);
 
-/* There is no more to read: is that the source's end, and no connection that was lost?  May ask the
- * source, no longer than the job's deadline. */
+/* At the end of reading: true if the source has ended, false if the connection was lost.  May read
+ * from the source again, until the deadline of the job. */
 bool source_has_ended(struct source *s);
 
 void source_close(struct source *s);
 
-/* Ends the job, because the source failed with this error, libav's or ours (-EIO for any of libav's
- * own): in plain words where the cause is known, else in libav's.  Returns the exit code. */
+/* Ends the job because the source failed with this error (-Exxx or a code of libav).  Reports the
+ * cause in plain words if it is known, else the log of libav.  Returns the exit code. */
 int source_failed(const struct source *s, int error);
 
 #endif

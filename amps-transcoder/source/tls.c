@@ -23,7 +23,7 @@ bool source_tls_names_file(const char *option)
 	return false;
 }
 
-/* The interposed function has no context of its own: one policy a process. */
+/* Global because the overridden function has no context. */
 static AVDictionary *policy;
 
 static void copy_option(AVDictionary **d, const AVDictionary *from, const char *name)
@@ -53,8 +53,7 @@ void source_tls_clear(void)
 	av_dict_free(&policy);
 }
 
-/* Stands before libavutil's; libavformat calls it for every protocol it is about to open, whoever
- * asked for that. */
+/* Overrides the function of libavutil; libavformat calls it for every protocol that it opens. */
 void av_opt_set_defaults(void *object)
 {
 	static void (*real)(void *);

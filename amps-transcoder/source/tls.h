@@ -1,17 +1,18 @@
 /* tls.h - TLS connections of a source check the other side's certificate.
  *
- * libav checks none unless told to, and some of its demuxers (DASH) open what a manifest names past
- * all options.  So the defaults of its TLS protocol are ours: our av_opt_set_defaults() stands in
- * the executable before libavutil's.  Certificates are checked against the system's authorities;
- * `tls_verify: 0` in input_options turns that off, `ca_file` names other authorities. */
+ * libav checks certificates only if an option says so, and some demuxers (DASH) open URLs of a
+ * manifest without our options.  So we change the defaults of the TLS protocol: our
+ * av_opt_set_defaults() in the executable overrides that of libavutil.  Certificates are checked
+ * against the system's authorities; `tls_verify: 0` in input_options turns that off, `ca_file`
+ * names other authorities. */
 #ifndef AMPS_SOURCE_TLS_H
 #define AMPS_SOURCE_TLS_H
 
 #include <libavutil/dict.h>
 #include "common/base.h"
 
-/* From now on every TLS connection of libav begins with the operator's TLS options and what they
- * leave open.  Global to the process, like guard_set(). */
+/* From now on every TLS connection of libav starts with the operator's TLS options, and with ours
+ * for the rest.  Global to the process, like guard_set(). */
 void source_tls_set(const AVDictionary *operators);
 void source_tls_clear(void);
 

@@ -19,11 +19,11 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 
-#define DATAGRAM_TS	1316u /* seven packets, what nearly every sender sends */
+#define DATAGRAM_TS	1316u /* seven packets, the usual size of a datagram */
 #define DATAGRAM_MAX	2048u
 #define BATCH		64u
 #define RECEIVE_BUFFER	(8 << 20)
-#define GATHER_FIRST_MS 4  /* datagrams come one by one; some at a time cost a fraction */
+#define GATHER_FIRST_MS 4  /* receive several datagrams with one call, which is far cheaper */
 #define GATHER_MAX_MS	20 /* as often as a worker looks */
 #define GATHER_WANTED	24 /* datagrams at a time; the smallest usual socket buffer holds 180 */
 #define GATHER_BURST	48 /* a sender of so many at once may send more of them */
@@ -38,7 +38,7 @@ struct udp_rtp {
 	uint8_t batch[BATCH * DATAGRAM_MAX];
 };
 
-/* Says why the source cannot be opened. */
+/* Logs why the source cannot be opened. */
 static int failed(const char *what, const char *which, int r)
 {
 	av_log(NULL, AV_LOG_ERROR, "%s %s: %s\n", what, which, strerror(-r));
@@ -105,7 +105,7 @@ static unsigned interface_index(const char *local)
 	return index;
 }
 
-/* Asks for each sender of a list alone, or for all but those (RFC 3678). */
+/* Joins for the senders of a list only, or for all except those (RFC 3678). */
 static int filter_senders(int fd, const struct group_req *group, int option, const char *senders)
 {
 	int family = group->gr_group.ss_family;
@@ -170,8 +170,8 @@ static bool is_interface(const char *name)
 	return *name && if_nametoindex(name);
 }
 
-/* Receives at localaddr, or at the host where that is ours; else it is the sender's, and datagrams
- * may come to any address of ours. */
+/* Binds to localaddr, or to the host if that is a local address; else the host is the sender, and
+ * any local address will do. */
 static int bind_local(int fd, const struct sockaddr_storage *host, socklen_t len,
 		      const struct udp_url *url)
 {
@@ -204,7 +204,7 @@ static int bind_host(int fd, const struct sockaddr_storage *host, socklen_t len,
 {
 	int on = 1, r;
 
-	/* a port is one's, unless the operator wants it otherwise */
+	/* the port is exclusive unless the operator allows reuse */
 	if (url->reuse > 0)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	r = bind_local(fd, host, len, url);
@@ -223,7 +223,7 @@ static void set_buffer(int fd, int wanted)
 	socklen_t len = sizeof(got);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	/* the kernel counts as much again for itself */
+	/* the kernel doubles the value for its own overhead */
 	if (wanted >= 0 && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) == 0 &&
 	    got / 2 < wanted)
 		log_warn("the kernel allows a receive buffer of %d bytes (net.core.rmem_max), "
@@ -320,7 +320,7 @@ static void tell_losses(struct udp_rtp *rtp, uint64_t now_us)
 	if ((s.lost == rtp->told.lost && s.late == rtp->told.late) ||
 	    (rtp->told_us && now_us - rtp->told_us < TELL_US))
 		return;
-	log_warn("RTP packets did not come or came too late, going on without them lost=%llu "
+	log_warn("RTP packets were lost or late, going on without them lost=%llu "
 		 "late=%llu duplicates=%llu reordered=%llu",
 		 (unsigned long long)(s.lost - rtp->told.lost),
 		 (unsigned long long)(s.late - rtp->told.late),
@@ -330,7 +330,8 @@ static void tell_losses(struct udp_rtp *rtp, uint64_t now_us)
 	rtp->told_us = now_us;
 }
 
-/* A datagram among RTP; what is bare goes out as it comes.  The bytes for dst. */
+/* Takes a datagram of an RTP stream; one without RTP is copied at once.  Returns the bytes in dst.
+ */
 static size_t take_rtp(struct udp_rtp *rtp, const uint8_t *datagram, size_t n, uint8_t *dst,
 		       size_t cap, uint64_t now_us)
 {
@@ -341,7 +342,7 @@ static size_t take_rtp(struct udp_rtp *rtp, const uint8_t *datagram, size_t n, u
 		memcpy(dst, datagram, n);
 		return n;
 	}
-	/* another sender: what waits of the last one goes first */
+	/* another sender: output the waiting packets of the last one first */
 	if (rtp_queue_put(rtp->queue, datagram, n, now_us) < 0) {
 		out = rtp_queue_take(rtp->queue, dst, cap, now_us);
 		if (rtp_queue_put(rtp->queue, datagram, n, now_us) < 0)
@@ -350,7 +351,7 @@ static size_t take_rtp(struct udp_rtp *rtp, const uint8_t *datagram, size_t n, u
 	return out + rtp_queue_take(rtp->queue, dst + out, cap - out, now_us);
 }
 
-/* What waits for its turn in the queue no longer. */
+/* Outputs the packets of the queue whose turn it is. */
 static size_t due_rtp(struct udp *u, uint8_t *dst, size_t cap)
 {
 	uint64_t now_us = clock_mono_us();
@@ -415,7 +416,7 @@ static ssize_t receive_batch(struct udp *u, uint8_t *dst, size_t cap, size_t str
 				: close_up(messages, *ret_count, stride, dst));
 }
 
-/* No longer than a packet in the queue waits for those before it. */
+/* Limits the timeout to the wait of the first packet in the queue. */
 static int wait_ms(const struct udp *u, unsigned timeout_ms)
 {
 	uint64_t us = u->rtp ? rtp_queue_wait_us(u->rtp->queue, clock_mono_us()) : UINT64_MAX;
@@ -428,7 +429,7 @@ void udp_choose_gather(struct udp *u, unsigned count, uint64_t now_us)
 	uint64_t gone_us = now_us - u->window_us, wanted_ms;
 
 	u->window_datagrams += count;
-	/* what came together because we were late is no burst */
+	/* datagrams that gathered because we were late are not a burst */
 	if (now_us - u->look_us < 2 * GATHER_MAX_MS * 1000)
 		u->window_largest = MAX(u->window_largest, count);
 	u->look_us = now_us;
@@ -460,8 +461,8 @@ ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 		poll(NULL, 0, (int)u->gather_ms);
 	else if (poll(&p, 1, wait_ms(u, timeout_ms)) <= 0)
 		return (ssize_t)due_rtp(u, dst, cap);
-	/* slots of the usual size need no moving; larger ones are for the beginning, when nothing
-	 * is known, and for streams that need them */
+	/* slots of the usual size need no copying; use large slots at the beginning, when the size
+	 * is unknown, and for streams that need them */
 	n = receive_batch(u, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : DATAGRAM_MAX,
 			  &large, &count);
 	udp_choose_gather(u, count, clock_mono_us());

@@ -23,12 +23,12 @@ struct udp {
 };
 
 /* Opens `udp://[source@]host:port[?settings]` (or rtp://) for receiving; the settings are ffmpeg's
- * and may stand in the options (NULL: none) instead.  A multicast group is joined, on the interface
- * localaddr (a name or an address), from the senders alone that are named.  Else it receives at
- * localaddr, at the host where that is an address of ours, or at any; then the host is who sends.
+ * and may stand in the options (NULL: none) instead.  A multicast group is joined on the interface
+ * localaddr (a name or an address), only for the named senders.  Else it receives at localaddr, at
+ * the host if that is a local address, or at any local address; then the host is the sender.
  *
- * *ret_left are the options that nothing of this took, the caller's; the URL's own are logged.  0,
- * -EINVAL (not such a URL or setting), -Exxx: libav's log may have the reason. */
+ * *ret_left gets the options that were not used, owned by the caller; unused parameters of the URL
+ * are logged.  0, -EINVAL (not such a URL or setting), -Exxx: libav's log may have the reason. */
 must_check int udp_open(struct udp *u, const char *url, const AVDictionary *options,
 			AVDictionary **ret_left);
 void udp_close(struct udp *u);

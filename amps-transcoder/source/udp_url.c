@@ -32,7 +32,7 @@ static int wrong(const char *name, const char *value, const char *wanted)
 	return -EINVAL;
 }
 
-/* The parameters of the query; of one that is there twice the first. */
+/* The parameters of the query; the first one if a name occurs twice. */
 static AVDictionary *query_of(const char *url)
 {
 	const char *at = strchr(url, '?');
@@ -120,7 +120,7 @@ static int bool_setting(const char *name, const char *value, int *ret)
 	return wrong(name, value, "neither yes (1) nor no (0)");
 }
 
-/* How RTP is put in order; -1 is ffmpeg's default, which is ours here. */
+/* Settings of RTP reordering; -1, ffmpeg's default, means ours. */
 static int read_reorder(struct udp_url *u)
 {
 	int packets = -1, delay = -1;
@@ -158,7 +158,7 @@ static int read_settings(struct udp_url *u)
 	return r == 0 ? read_reorder(u) : r;
 }
 
-/* "udp://@239.1.1.1:1234" is how players write it; "source@group" names a sender. */
+/* Players write "udp://@239.1.1.1:1234"; "source@group" names a sender. */
 static int read_sources(struct udp_url *u, const char *source, size_t len)
 {
 	const char *more = setting(u, SOURCES);
@@ -168,7 +168,7 @@ static int read_sources(struct udp_url *u, const char *source, size_t len)
 	if (n < 0 || (size_t)n >= sizeof(u->sources))
 		return wrong(SOURCES, u->sources, "that is too long");
 	if (*u->sources && !u->sources[strspn(u->sources, ",")])
-		return wrong(SOURCES, u->sources, "that names nobody");
+		return wrong(SOURCES, u->sources, "the list of senders is empty");
 	if (*u->sources && *u->block)
 		return wrong(BLOCK, u->block, "where senders are named, the others need no block");
 	return 0;

@@ -13,11 +13,11 @@ struct udp_url {
 	uint16_t port;		       /* of the host */
 	uint16_t local_port;	       /* to receive at; 0 = none given */
 	char local[256];	       /* localaddr: an address or an interface's name; "" = any */
-	char sources[1024];	       /* who alone may send to a group: a,b; "" = anybody */
-	char block[1024];	       /* who may not */
+	char sources[1024];	       /* the only senders of the group: a,b; "" = any */
+	char block[1024];	       /* blocked senders */
 	int buffer_bytes;	       /* -1 = none given */
 	int reuse;		       /* -1 = none given */
-	bool connect;		       /* the host alone may send */
+	bool connect;		       /* only the host may send */
 	int reorder_packets;	       /* of RTP, that wait for those before them ... */
 	int reorder_us;		       /* ... for so long at most */
 	AVDictionary *query, *options; /* the settings as they were given */
@@ -28,8 +28,8 @@ struct udp_url {
 must_check int udp_url_parse(const char *url, const AVDictionary *options, struct udp_url *ret);
 void udp_url_done(struct udp_url *u);
 
-/* Leaves in `query` and `options` only what nobody follows who receives from a multicast group, or
- * else at an address of one's own. */
+/* Removes from `query` and `options` what applies to a multicast group, or else to a local address;
+ * the rest is unused. */
 void udp_url_followed(struct udp_url *u, bool multicast);
 
 #endif

@@ -5,11 +5,11 @@
 
 #include "amps-transcoder/ts/parse.h"
 
-#define LOOK_PACKETS 3u /* sync bytes that must follow each other before we believe them */
+#define LOOK_PACKETS 3u /* sync bytes in a row that are needed to be in sync */
 
 static const unsigned spacings[] = {188, 192, 204};
 
-/* Do LOOK_PACKETS sync bytes lie `spacing` apart from `at` on? */
+/* True if LOOK_PACKETS sync bytes follow from `at` on, `spacing` apart. */
 static bool in_step(const uint8_t *buf, size_t len, size_t at, unsigned spacing)
 {
 	if (len - at <= (LOOK_PACKETS - 1) * spacing)
@@ -34,7 +34,7 @@ static size_t hunt(struct ts_align *a, const uint8_t *buf, size_t len, size_t at
 				a->spacing = spacings[i];
 				return at;
 			}
-		/* too near to the end for a verdict: wait for more */
+		/* too close to the end to decide: wait for more */
 		if (len - at <= (LOOK_PACKETS - 1) * spacings[array_size(spacings) - 1])
 			return at;
 		at++;
@@ -42,7 +42,7 @@ static size_t hunt(struct ts_align *a, const uint8_t *buf, size_t len, size_t at
 	return at;
 }
 
-/* Of what lies between packets, how much of the `left` bytes at hand is to be passed over. */
+/* How many of the `left` bytes to skip between packets. */
 static size_t pass(struct ts_align *a, size_t left)
 {
 	size_t n = MIN(a->skip, left);
@@ -92,6 +92,6 @@ bool ts_align_probe(const uint8_t *bytes, size_t len)
 {
 	struct ts_align a = {0};
 
-	/* a little garbage in front is a stream, too; a text with three Gs is not */
+	/* accept a little garbage in front, but not a text with three Gs */
 	return hunt(&a, bytes, len, 0) < spacings[array_size(spacings) - 1] && a.spacing;
 }

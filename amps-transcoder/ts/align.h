@@ -7,7 +7,7 @@
 
 struct ts_align {
 	unsigned spacing; /* 0 = not in sync */
-	unsigned skip;	  /* bytes behind the last packet that have not come yet */
+	unsigned skip;	  /* bytes to skip behind the last packet that have not come yet */
 	uint64_t losses;  /* times sync was lost after it had been found */
 	uint64_t dropped; /* bytes that belonged to no packet */
 };
@@ -17,10 +17,10 @@ struct ts_align {
  * multiple of 188.  Does not touch a byte of a clean stream. */
 size_t ts_align(struct ts_align *a, uint8_t *buf, size_t len, size_t *ret_rest);
 
-/* What comes next is another place of the stream. */
+/* The next bytes are from another place of the stream. */
 void ts_align_restart(struct ts_align *a);
 
-/* Does this look like a transport stream?  Needs some 600 bytes for a sure answer. */
+/* True if this looks like a transport stream.  Needs about 600 bytes to be certain. */
 bool ts_align_probe(const uint8_t *bytes, size_t len);
 
 #endif

@@ -69,7 +69,7 @@ static void section_bytes(struct ts_section *s, const uint8_t *bytes, size_t n)
 	}
 }
 
-/* Collects; true when a section of this table is complete, intact and in force. */
+/* Collects a section of this table; true when it is complete, intact and currently applicable. */
 static bool section_feed(struct ts_section *s, const uint8_t *packet, unsigned table)
 {
 	unsigned at = ts_payload_at(packet);
@@ -79,7 +79,7 @@ static bool section_feed(struct ts_section *s, const uint8_t *packet, unsigned t
 	if (ts_pusi(packet)) {
 		at += 1u + packet[at];
 		s->want = 0;
-		/* only sections that begin with their packet can be handed out byte for byte */
+		/* a section that does not begin with its packet cannot be kept as whole packets */
 		if (at >= TS_PACKET || packet[at] != table)
 			return false;
 		s->have = 0;
@@ -124,7 +124,7 @@ void ts_parse_pat(struct ts_parse *p, const uint8_t *packet)
 	struct ts_section *s = &p->pat;
 	unsigned end;
 
-	/* of a table in several sections the first has our programme */
+	/* the first section of the table has our programme */
 	if (!section_feed(s, packet, TABLE_PAT) || s->bytes[6] != 0)
 		return;
 	end = s->want - SECTION_CRC;
@@ -133,7 +133,7 @@ void ts_parse_pat(struct ts_parse *p, const uint8_t *packet)
 	for (unsigned at = 8; at + 4 <= end; at += 4) {
 		unsigned program = be16(s->bytes + at), pid = be13(s->bytes + at + 2);
 
-		/* programme 0 is the network's own table */
+		/* programme 0 is the network information table */
 		if (program == 0 || pid == 0 || pid == TS_PID_NONE)
 			continue;
 		if (program != p->program || pid != p->pmt_pid)
@@ -329,7 +329,7 @@ static void check_cc(struct ts_parse *p, const uint8_t *packet, unsigned pid)
 	if (last == CC_NONE && p->seen_count < TS_SEEN_MAX)
 		p->seen[p->seen_count++] = (uint16_t)pid;
 	if (!ts_has_payload(packet)) {
-		/* a PID of clocks alone has no payload ever, and its counter stands still */
+		/* a PID with only a PCR has no payload, so its counter does not change */
 		if (last == CC_NONE || ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY)
 			p->cc[pid] = (uint8_t)now;
 		return;
@@ -352,8 +352,8 @@ static unsigned on_pcr(struct ts_parse *p, const uint8_t *packet, unsigned pid)
 	return TS_SAW_PCR;
 }
 
-/* A PES of sound holds now more, now fewer frames: the last one must not be taken for too short, or
- * what is spliced behind it would overlap. */
+/* The number of frames in a PES of sound varies: if the last one is estimated too short, the next
+ * splice overlaps it. */
 static int64_t duration_of(const struct ts_stream *s, int64_t step)
 {
 	if (s->kind != TS_KIND_AUDIO)
@@ -432,8 +432,7 @@ static bool rap_begin(const struct ts_parse *p, uint64_t pos, struct ring_rap *r
 	add_pid(rap, p->pcr_pid, p->cc[p->pcr_pid]);
 	for (unsigned i = 0; i < p->stream_count; i++)
 		add_pid(rap, p->streams[i].pid, p->cc[p->streams[i].pid]);
-	/* the service description comes seldom, and whoever moves here must not be surprised by it
-	 */
+	/* the SDT is rare; a reader that moves here needs its counter, too */
 	add_pid(rap, TS_PID_SDT, p->cc[TS_PID_SDT]);
 	for (unsigned i = 0; i < p->seen_count; i++)
 		add_pid(rap, p->seen[i], p->cc[p->seen[i]]);
@@ -449,7 +448,7 @@ static unsigned rap_found(struct ts_parse *p, struct ring_rap *ret_rap)
 	return TS_SAW_RAP;
 }
 
-/* Looks on at the picture that began in an earlier packet. */
+/* Continues to scan the picture that began in an earlier packet. */
 static unsigned scan_on(struct ts_parse *p, const struct ts_stream *s, const uint8_t *data,
 			size_t n, struct ring_rap *ret_rap)
 {
@@ -480,7 +479,7 @@ static unsigned picture_begins(struct ts_parse *p, const struct ts_stream *s, co
 	return scan_on(p, s, packet + data_at, TS_PACKET - data_at, ret_rap);
 }
 
-/* A packet of the stream by which access points are found. */
+/* Handles a packet of the stream whose access points count. */
 static unsigned on_leader(struct ts_parse *p, const struct ts_stream *s, const uint8_t *packet,
 			  bool began, const struct ring_rap *begin, const struct ts_pes *pes,
 			  struct ring_rap *ret_rap)

@@ -1,8 +1,8 @@
-/* parse.h - what there is to know about a transport stream without demuxing it (ISO 13818-1).
+/* parse.h - follows a transport stream without demuxing it (ISO 13818-1).
  *
  * Packets are fed one by one, in order, with their position; the parser follows PAT and PMT of the
- * first programme, counts continuity errors, unwraps time and says where pictures can be started.
- * Any bytes are survived.  Pure: no I/O, no allocation, no clock, no log. */
+ * first programme, counts continuity errors, unwraps time and finds random access points.  Any
+ * input is safe.  Pure: no I/O, no allocation, no clock, no log. */
 #ifndef AMPS_TS_PARSE_H
 #define AMPS_TS_PARSE_H
 
@@ -16,9 +16,9 @@
 #define TS_SECTION_BYTES 1024u
 #define TS_STREAMS_MAX	 32u /* elementary streams followed in a PMT */
 #define TS_HZ		 90000
-#define TS_VERSIONS	 32u /* of a table; they count around */
+#define TS_VERSIONS	 32u /* version numbers of a table, modulo this */
 #define TS_PID_SDT	 0x11u
-#define TS_PID_TABLES	 0x20u	       /* below it there are tables alone */
+#define TS_PID_TABLES	 0x20u	       /* PIDs below it carry only tables */
 #define TS_SEEN_MAX	 RING_RAP_PIDS /* first PIDs seen, whatever they carry */
 
 enum ts_kind { TS_KIND_OTHER, TS_KIND_VIDEO, TS_KIND_AUDIO };
@@ -66,7 +66,7 @@ struct ts_parse {
 	unsigned scan_left; /* packets of it still looked at; 0 = none pending */
 	uint32_t scan_word; /* the last bytes seen */
 	uint64_t raps;	    /* access points found */
-	bool any_picture;   /* the next one counts as an access point, whatever it is */
+	bool any_picture;   /* the next picture counts as an access point in any case */
 };
 
 /* What a packet was; a set. */
@@ -86,13 +86,13 @@ void ts_parse_init(struct ts_parse *p);
 unsigned ts_parse_packet(struct ts_parse *p, const uint8_t *packet, uint64_t pos,
 			 struct ring_rap *ret_rap);
 
-/* Its parts for PAT and PMT alone (2.4.4).  Feed a packet of PID 0. */
+/* The part for the PAT (2.4.4).  Feed a packet of PID 0. */
 void ts_parse_pat(struct ts_parse *p, const uint8_t *packet);
 
 /* Feed a packet of the programme's PMT PID.  True when it completed a new or changed PMT. */
 bool ts_parse_pmt(struct ts_parse *p, const uint8_t *packet);
 
-/* begin_90k and end_90k of every stream begin anew. */
+/* Resets begin_90k and end_90k of every stream. */
 void ts_parse_new_round(struct ts_parse *p);
 
 /* True while an earlier packet may still turn out to be an access point; its position. */
@@ -102,7 +102,7 @@ static inline bool ts_parse_undecided(const struct ts_parse *p, uint64_t *ret_po
 	return p->scan_left > 0;
 }
 
-/* Reading of single packets, shared with ts_rewrite. */
+/* Reading of single packets, shared with ts/rewrite.c. */
 static inline unsigned ts_pid(const uint8_t *packet)
 {
 	return (packet[1] & 0x1fu) << 8 | packet[2];
@@ -129,8 +129,7 @@ static inline unsigned ts_payload_at(const uint8_t *packet)
 		return TS_PACKET;
 	return packet[3] & 0x20u ? 5u + ts_adaptation_len(packet) : 4u;
 }
-/* The flags byte of the adaptation field; 0 if there is none, or none to be believed because its
- * length leads out of the packet. */
+/* The flags byte of the adaptation field; 0 if there is none, or if its length is out of range. */
 static inline unsigned ts_adaptation_flags(const uint8_t *packet)
 {
 	return ts_adaptation_len(packet) > 0 && packet[4] <= 183u ? packet[5] : 0;

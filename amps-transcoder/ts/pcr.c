@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define HOLE_90K (2 * TS_HZ) /* a longer one is not filled: nothing plays there anyway */
+#define HOLE_90K (2 * TS_HZ) /* a longer gap is not filled: nothing plays there */
 
 void ts_pcr_init(struct ts_pcr *c, void (*write)(void *owner, const void *bytes, size_t n),
 		 void *owner)
@@ -24,7 +24,7 @@ void ts_pcr_resume(struct ts_pcr *c)
 	c->unit_90k = 0;
 }
 
-/* A packet with a PCR alone. */
+/* Writes a packet with only a PCR. */
 static void emit(struct ts_pcr *c, int64_t pcr_90k)
 {
 	uint64_t base = (uint64_t)pcr_90k;
@@ -52,7 +52,7 @@ static int64_t step_max(const struct ts_pcr *c)
 							       : TS_PCR_STEP_SLOW_90K;
 }
 
-/* How many clocks, evenly spread, are missing before `until`. */
+/* The number of evenly spaced PCRs that are missing before `until`. */
 static int64_t missing(const struct ts_pcr *c, int64_t until)
 {
 	int64_t gap = c->last_90k == TIME_NONE ? 0 : until - c->last_90k;
@@ -60,7 +60,7 @@ static int64_t missing(const struct ts_pcr *c, int64_t until)
 	return gap > 0 && gap <= HOLE_90K ? (gap - 1) / step_max(c) : 0;
 }
 
-/* Fills up to `until`, and writes that one too if `whole`. */
+/* Adds PCRs up to `until`, including that one if `whole`. */
 static void fill(struct ts_pcr *c, int64_t until, bool whole)
 {
 	int64_t n = missing(c, until), from = c->last_90k, gap = until - from;
@@ -71,7 +71,7 @@ static void fill(struct ts_pcr *c, int64_t until, bool whole)
 		emit(c, until);
 }
 
-/* The clock when this packet begins a unit; TIME_NONE if that is not known. */
+/* The clock at a packet that begins a unit; TIME_NONE if unknown. */
 static int64_t clock_at(const struct ts_pcr *c, unsigned pid, int64_t pcr, int64_t dts)
 {
 	if (pid == c->pid)
@@ -81,7 +81,7 @@ static int64_t clock_at(const struct ts_pcr *c, unsigned pid, int64_t pcr, int64
 	return MIN(ts_unwrap(c->dts_90k, dts) - c->ahead_90k, c->dts_90k);
 }
 
-/* A unit of the PCR's stream begins. */
+/* Notes the beginning of a unit of the PCR's stream. */
 static void note_unit(struct ts_pcr *c, const uint8_t *packet, int64_t pcr, int64_t dts)
 {
 	int64_t before = c->dts_90k;
@@ -103,7 +103,7 @@ static int64_t dts_of(const uint8_t *packet)
 	return ts_time_get(packet + (pes.dts_at ? pes.dts_at : pes.pts_at));
 }
 
-/* True if the muxer's own PCR is not behind those that were added, and so can stay. */
+/* True if the muxer's own PCR is not before one that was added, so it can stay. */
 static bool takes_pcr(struct ts_pcr *c, int64_t pcr)
 {
 	int64_t now = ts_unwrap(c->last_90k, pcr);
@@ -124,7 +124,7 @@ static void write_without_pcr(struct ts_pcr *c, const uint8_t *packet)
 	c->write(c->owner, copy, TS_PACKET);
 }
 
-/* A packet of the PCR's stream.  False if its PCR must go. */
+/* Handles a packet of the PCR's stream.  False if its PCR must be removed. */
 static bool note_packet(struct ts_pcr *c, const uint8_t *packet, int64_t pcr, int64_t dts)
 {
 	if (ts_has_payload(packet))
@@ -134,7 +134,7 @@ static bool note_packet(struct ts_pcr *c, const uint8_t *packet, int64_t pcr, in
 	return pcr == TIME_NONE || takes_pcr(c, pcr);
 }
 
-/* Writes what was held back, from *done up to `at`. */
+/* Writes the bytes from *done up to `at`. */
 static void flush(struct ts_pcr *c, const uint8_t *bytes, size_t *done, size_t at)
 {
 	if (at > *done)

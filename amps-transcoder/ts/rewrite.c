@@ -85,7 +85,8 @@ static void look_ahead(const struct ts_parse *p, const uint8_t *packets, size_t 
 	*ret_pts = pts;
 }
 
-/* Pictures come in decoding order: the first PES of each stream must not go out before its last. */
+/* Pictures come in decoding order: the first PES of a stream must not be placed before its previous
+ * PES. */
 static int64_t keep_ahead(const struct ts_parse *p, const uint8_t *packets, size_t n,
 			  int64_t offset_90k)
 {
@@ -107,8 +108,8 @@ static int64_t keep_ahead(const struct ts_parse *p, const uint8_t *packets, size
 	return offset_90k;
 }
 
-/* The same bytes need the same offset as before and a round more.  Times so far from those asked
- * for are another source's. */
+/* The same bytes need the previous offset plus one round.  If the result is far from the target, it
+ * is another source. */
 static void repeat_offset(struct ts_rewrite *w)
 {
 	int64_t offset = w->round_offset_90k + w->length_90k;
@@ -134,7 +135,7 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	w->offset_90k = w->target_90k - (pts != TIME_NONE ? pts : pcr);
 	if (w->length_90k != TIME_NONE)
 		repeat_offset(w);
-	/* the clock itself must not go back either */
+	/* the clock must not go back, either */
 	if (pcr != TIME_NONE && p->pcr_90k != TIME_NONE && pcr + w->offset_90k <= p->pcr_90k)
 		w->offset_90k = p->pcr_90k + 1 - pcr;
 	w->offset_90k = keep_ahead(p, packets, n, w->offset_90k);
@@ -153,7 +154,7 @@ static int64_t frontier_of(const struct ts_parse *p)
 	return p->frontier_90k != TIME_NONE ? p->frontier_90k : p->clock_90k;
 }
 
-/* Does the source's clock go on with this value? */
+/* True if this value continues the source's clock. */
 static bool goes_on(const struct ts_rewrite *w, int64_t value, bool flagged)
 {
 	int64_t step = ts_unwrap(w->clock_90k, value) - w->clock_90k;
@@ -163,7 +164,7 @@ static bool goes_on(const struct ts_rewrite *w, int64_t value, bool flagged)
 	return step >= -TS_BACK_90K && step <= TS_JUMP_90K;
 }
 
-/* Would this PES go out well before the last one of its stream? */
+/* True if this PES would be placed far before the last one of its stream. */
 static bool falls_behind(const struct ts_rewrite *w, const struct ts_parse *p,
 			 const uint8_t *packet, const struct ts_pes *pes)
 {
@@ -174,8 +175,8 @@ static bool falls_behind(const struct ts_rewrite *w, const struct ts_parse *p,
 	return last != TIME_NONE && ts_unwrap(last, dts + w->offset_90k) < last - TS_BACK_90K;
 }
 
-/* A PES far from the clock is a bit error, or the first of another timeline whose PCR comes only
- * behind it: then the PCR is at hand, or a counter has just broken. */
+/* A PES far from the clock is a bit error, or the first of another timeline whose PCR follows: in
+ * that case the PCR is within the look-ahead, or a counter has just broken. */
 static bool runs_ahead_of_its_pcr(const struct ts_rewrite *w, const struct ts_parse *p,
 				  const uint8_t *packets, size_t n, const struct ts_pes *pes)
 {
@@ -201,8 +202,8 @@ static bool is_table(const struct ts_parse *p, unsigned pid)
 	return pid == 0 || pid == p->pmt_pid || (pid >= 0x10 && pid <= 0x1f);
 }
 
-/* Packets are missing, or another stream begins here without saying so: its clock may come only
- * later. */
+/* Packets are missing, or another stream begins here without a mark and its clock may come later.
+ */
 static bool breaks(const struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packet,
 		   unsigned pid)
 {
@@ -214,7 +215,7 @@ static bool breaks(const struct ts_rewrite *w, const struct ts_parse *p, const u
 	       !(ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY);
 }
 
-/* A table lost or begun anew is complete in itself, so its counter just goes on. */
+/* Each table is complete in itself, so a break in its counter is hidden. */
 static void note_break(struct ts_rewrite *w, const struct ts_parse *p, unsigned pid)
 {
 	w->broken = true;
@@ -224,7 +225,7 @@ static void note_break(struct ts_rewrite *w, const struct ts_parse *p, unsigned 
 	w->seen[pid] = (uint8_t)~w->round;
 }
 
-/* Is this packet the first of another timeline? */
+/* True if this packet is the first of another timeline. */
 static bool finds_splice(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
 			 size_t n)
 {
@@ -251,14 +252,14 @@ static void follow_clock(struct ts_rewrite *w, const struct ts_parse *p, const u
 	struct ts_pes pes;
 
 	if (pcr != TIME_NONE) {
-		/* the first behind a splice that a PES decided */
+		/* the first PCR after a splice whose offset came from a PES */
 		if (!w->has_pcr && w->active && p->pcr_90k != TIME_NONE &&
 		    pcr + w->offset_90k <= p->pcr_90k)
 			w->offset_90k = p->pcr_90k + 1 - pcr;
 		w->clock_90k = ts_unwrap(w->clock_90k, pcr);
 		w->has_pcr = true;
 		w->broken = false;
-		/* what comes so late is no packet of the old timeline: it has been returned to */
+		/* so late it is not a late packet: the source has returned to the old timeline */
 		if (w->clock_90k - w->begun_90k > TS_STEP_90K)
 			w->old_clock_90k = TIME_NONE;
 	} else if (!w->has_pcr && ts_pid(packet) == leader && ts_pusi(packet) &&
@@ -274,7 +275,7 @@ static void rewrite_cc(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 	unsigned in = packet[3] & 0x0f;
 
 	if (w->seen[pid] != w->round) {
-		/* a PID not seen before begins at 0, as ring_intro() announces it */
+		/* the counter of a new PID begins at 0, as ring_intro() announces */
 		unsigned last = p->cc[pid] > 15 ? 15 : p->cc[pid];
 		unsigned want = ts_has_payload(packet) ? last + 1 : last;
 
@@ -323,8 +324,7 @@ static void rewrite_times(struct ts_rewrite *w, uint8_t *packet)
 		shift_time(packet + pes.dts_at, offset);
 }
 
-/* What a change of one byte, with n - 1 more covered behind it, makes of a CRC: the CRC is linear.
- */
+/* How a CRC changes with one byte that has n - 1 more behind it; the CRC is linear. */
 static uint32_t crc_difference(uint8_t change, size_t n)
 {
 	const uint8_t same[TS_SECTION_BYTES] = {0}, changed[TS_SECTION_BYTES] = {change};
@@ -378,7 +378,7 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 		return;
 	if (breaks(w, p, packets, pid))
 		note_break(w, p, pid);
-	/* before anything with a time was written there is nothing to go on from */
+	/* no timestamp was written yet, so there is nothing to continue */
 	if (!w->pending && frontier_of(p) != TIME_NONE && finds_splice(w, p, packets, n)) {
 		splice(w, frontier_of(p), true);
 		w->found = true;

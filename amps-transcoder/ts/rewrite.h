@@ -1,13 +1,13 @@
-/* rewrite.h - lets a transport stream go on across splices.
+/* rewrite.h - makes a transport stream continuous across splices.
  *
- * Until the first splice not a bit is changed.  A splice is asked for (a loop, a new job behind an
- * older one) or found: the source's clock leaps more than ten seconds ahead, or back, or a
+ * Nothing is changed until the first splice.  A splice is requested (a loop, a new job after an
+ * older one) or found: the source's clock leaps back or more than ten seconds ahead, or a
  * discontinuity_indicator comes with another time.  From then on PCR, PTS and DTS are shifted so
- * that time goes on from the frontier, and each continuity counter goes on from the last one
+ * that time continues at the frontier, and each continuity counter continues from the last one
  * written.  A found splice sets the discontinuity_indicator of its first PCR packet.  The counters
- * of tables go on even where the source's break without a splice.  Behind a splice PAT and PMT may
- * have another version number than the source gives them (version_add): players that keep the
- * tables of a version must read those of the next job.
+ * of tables continue even if those of the source break without a splice.  Behind a splice PAT and
+ * PMT may have another version number than the source gives them (version_add): players that keep
+ * the tables of a version must read those of the next job.
  *
  * Works in place, packet by packet, in the source's order.  Pure. */
 #ifndef AMPS_TS_REWRITE_H
@@ -16,17 +16,17 @@
 #include "amps-transcoder/ts/parse.h"
 
 #define TS_JUMP_90K (10 * TS_HZ) /* a larger step ahead is another timeline */
-#define TS_BACK_90K (TS_HZ / 10) /* a larger step back is, too; less is a reordered datagram */
+#define TS_BACK_90K (TS_HZ / 10) /* so is one back; a smaller one is reordering */
 #define TS_STEP_90K TS_HZ	 /* a larger step at a discontinuity_indicator is */
 
 /* The section of a table whose version is being changed; it may span packets. */
 struct ts_rewrite_table {
 	unsigned left;	  /* bytes to come; 0 = none */
-	uint32_t crc_xor; /* what the change makes of its CRC */
+	uint32_t crc_xor; /* difference that the change makes to the CRC */
 };
 
 struct ts_rewrite {
-	bool active;	    /* something is being changed */
+	bool active;	    /* true from the first splice on */
 	bool pending;	    /* a splice waits for the first timestamp that decides its offset */
 	bool mark;	    /* the next PCR packet gets a discontinuity_indicator */
 	bool has_pcr;	    /* the clock is a PCR's, not a DTS's */
@@ -38,10 +38,10 @@ struct ts_rewrite {
 	int64_t round_offset_90k; /* offset_90k behind the last splice that was asked for */
 	int64_t clock_90k;	  /* of the source, unwrapped, without offset; TIME_NONE */
 	int64_t begun_90k;	  /* clock_90k at the last splice */
-	int64_t old_offset_90k;	  /* of the timeline before, for its late packets */
+	int64_t old_offset_90k;	  /* offset of the previous timeline, for its late packets */
 	int64_t old_clock_90k;
 	uint64_t splices;
-	uint8_t round;		   /* of splices, to notice a PID's first packet behind one */
+	uint8_t round; /* number of splices, to notice the first packet of a PID after one */
 	uint8_t seen[TS_PIDS];	   /* the round in which a PID was last seen */
 	uint8_t cc_shift[TS_PIDS]; /* added modulo 16 */
 	uint8_t version_add;	   /* added modulo 32 to the versions of PAT and PMT, once active */
@@ -50,30 +50,29 @@ struct ts_rewrite {
 
 void ts_rewrite_init(struct ts_rewrite *w);
 
-/* What follows is another timeline; its first timestamp (the smallest of those within the bytes at
- * hand) becomes target_90k. */
+/* Another timeline follows; its first timestamp (the smallest within the look-ahead) becomes
+ * target_90k. */
 void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked);
 
-/* What follows is what followed the last splice that was asked for (or the beginning), once more,
- * `length_90k` later; a source that turns out to be another one is spliced to target_90k. */
+/* The bytes since the last requested splice (or the beginning) follow again, `length_90k` later.
+ * If it turns out to be another source, it is spliced to target_90k. */
 void ts_rewrite_repeat(struct ts_rewrite *w, int64_t target_90k, int64_t length_90k);
 
-/* What follows has counters of its own, and the times of what came before it: counters go on. */
+/* The next bytes have new counters but continue the times: the counters are continued. */
 void ts_rewrite_resume(struct ts_rewrite *w);
 
 /* Rewrites the first packet of `packets` (n of them are at hand, for a look ahead).  `p` is the
  * parser that has seen everything before it as written. */
 void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n);
 
-/* Most packets lie in the middle of a PES, and their counter goes on: does for such a one what
- * ts_rewrite_packet() and ts_parse_packet() do, at a fraction of the cost.  False for any other,
- * and nothing has happened. */
+/* Fast path for most packets, in the middle of a PES with the next counter: does the same as
+ * ts_rewrite_packet() and ts_parse_packet().  False for any other packet, without an effect. */
 static inline bool ts_rewrite_middle(struct ts_rewrite *w, struct ts_parse *p, uint8_t *packet)
 {
 	unsigned pid = ts_pid(packet), last = p->cc[pid];
 	unsigned now = (packet[3] + w->cc_shift[pid]) & 0x0fu;
 
-	/* no error, no beginning, a payload and nothing else, of a stream of the programme */
+	/* no error, no start of a unit, only a payload, of a stream of the programme */
 	if (packet[1] & 0xc0u || (packet[3] & 0x30u) != 0x10u || !p->stream_of[pid])
 		return false;
 	if (pid < TS_PID_TABLES || pid == TS_PID_NONE || pid == p->pmt_pid)

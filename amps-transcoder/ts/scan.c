@@ -1,11 +1,11 @@
 /* scan.c - see scan.h */
 #include "amps-transcoder/ts/scan.h"
 
-/* What the byte behind a start code prefix says. */
+/* What the byte after a start code prefix means. */
 typedef enum ts_scan_verdict judge(unsigned code);
 
-/* H.264 (Rec. ITU-T H.264, table 7-1): an IDR slice or a parameter set; an open GOP has the latter
- * alone. */
+/* H.264 (Rec.  ITU-T H.264, table 7-1): an IDR slice or a parameter set; an open GOP has only the
+ * latter. */
 static enum ts_scan_verdict judge_h264(unsigned code)
 {
 	unsigned type = code & 0x1f;

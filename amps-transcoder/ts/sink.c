@@ -9,9 +9,9 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 
-#define HELD_MAX	(32u << 10) /* bytes held back for a picture not decided yet */
+#define HELD_MAX	(32u << 10) /* bytes held back while a picture is undecided */
 #define RATE_FIRST_90K	TS_HZ	    /* a bitrate is known after so much media time */
-#define RATE_NEXT_90K	(5 * TS_HZ) /* and measured anew over so much */
+#define RATE_NEXT_90K	(5 * TS_HZ) /* and measured again over so much */
 #define SOUND_MAX	(64u << 10) /* bytes of one PES */
 #define RAP_WAIT_TENTHS 8	    /* of start_timeout, at which viewers give up */
 #define GAP_MIN_90K	(TS_HZ / 25)
@@ -85,8 +85,8 @@ struct ts_sink *ts_sink_free(struct ts_sink *s)
 	return NULL;
 }
 
-/* Where the first timestamp behind an older job goes: as far behind its frontier as time has passed
- * since, between one picture and a second. */
+/* Where the first timestamp after an older job goes: behind its frontier by the time that has
+ * passed, limited to one picture at least and a second at most. */
 static int64_t continue_at(const struct job *job, int64_t frontier_90k)
 {
 	int64_t gone_us = (int64_t)(clock_mono_us() - job->continue_mono_us);
@@ -133,7 +133,8 @@ uint64_t ts_sink_generation(const struct ts_sink *s)
 	return s->ring.generation;
 }
 
-/* A small ring must not announce so much that readers inside its guard count as lapped. */
+/* Limits the write size in a small ring, so that readers inside its guard do not count as lapped.
+ */
 static size_t space_bytes(const struct sink_ring *r)
 {
 	return MIN(RING_WRITE_MAX, r->writer.data_bytes / 8) / TS_PACKET * TS_PACKET;
@@ -159,8 +160,8 @@ static void commit(struct ts_sink *s, size_t n)
 	s->parsed -= n;
 }
 
-/* Goes over to the larger ring; the access point lies `at` bytes behind pos, and what follows it
- * (`behind` bytes) moves along. */
+/* Switches to the larger ring; the access point is `at` bytes after pos, and the `behind` bytes
+ * from there on are copied. */
 static void move_over(struct ts_sink *s, size_t at, size_t behind)
 {
 	uint8_t *from =
@@ -236,8 +237,8 @@ static void measure(struct ts_sink *s)
 	judge_ring(s);
 }
 
-/* What may be committed now: all of it, unless a larger ring waits and an access point may lie a
- * few packets back. */
+/* How many bytes may be committed: all, unless a larger ring waits and an access point may be a few
+ * packets back. */
 static size_t committable(const struct ts_sink *s)
 {
 	uint64_t undecided;
@@ -280,7 +281,7 @@ static void take_packets(struct ts_sink *s, size_t end)
 			end -= at;
 			base = reserve(&s->ring);
 		}
-		/* the point is told of once its bytes are there */
+		/* announce the access point only after its bytes */
 		end -= s->parsed;
 		commit(s, s->parsed);
 		base = reserve(&s->ring);
@@ -338,7 +339,7 @@ static const uint8_t *packet_back(const struct ts_sink *s, size_t back)
 	return w->data + (at & (w->data_bytes - 1));
 }
 
-/* How many packets of this ring can still be looked at. */
+/* How many packets of this ring are still readable. */
 static size_t packets_kept(const struct ts_sink *s)
 {
 	return MIN(s->ring.writer.commit + s->parsed, s->ring.writer.data_bytes / 2) / TS_PACKET;
@@ -367,8 +368,8 @@ static size_t last_sound(const struct ts_sink *s, unsigned pid, uint8_t *dst, si
 	return used;
 }
 
-/* Where a stream ended: a PES of sound holds now more, now fewer frames, and the last one's are
- * counted. */
+/* Where a stream ended.  The number of frames in a PES of sound varies, so those of the last one
+ * are counted. */
 static int64_t end_of(const struct ts_sink *s, const struct ts_stream *stream)
 {
 	uint8_t data[SOUND_MAX + TS_SOUND_PADDING] = {0};
@@ -380,7 +381,7 @@ static int64_t end_of(const struct ts_sink *s, const struct ts_stream *stream)
 	return length > 0 ? stream->last_pts_90k + length : stream->end_90k;
 }
 
-/* So long that no stream begins again before it has ended. */
+/* The length of a round at which no stream begins again before it has ended. */
 static int64_t round_length(const struct ts_sink *s)
 {
 	int64_t length = TIME_NONE;
@@ -394,7 +395,8 @@ static int64_t round_length(const struct ts_sink *s)
 	return length;
 }
 
-/* Sound is decoded for its length once, not in each round of the same bytes. */
+/* Measures the round; the same number of bytes is the same round, whose sound need not be decoded
+ * again. */
 static void measure_round(struct ts_sink *s)
 {
 	uint64_t bytes = s->bytes_in - s->round_at;
@@ -409,7 +411,7 @@ void ts_sink_repeat(struct ts_sink *s)
 {
 	int64_t frontier = ts_sink_frontier_90k(s);
 
-	s->rest = 0; /* half a packet at the end is of no use */
+	s->rest = 0; /* drop half a packet at the end */
 	ts_align_restart(&s->align);
 	measure_round(s);
 	if (frontier != TIME_NONE)

@@ -1,16 +1,16 @@
-/* sink.h - fills the ring of one output with a transport stream: aligns, rewrites across
- * splices, finds random access points, keeps the header's facts, moves to a larger ring.
+/* sink.h - fills the ring of one output with a transport stream: aligns, rewrites across splices,
+ * finds random access points, keeps the header's facts, moves to a larger ring.
  *
- * Raw ingest, remux and the TS output of derive all write through it.  Bytes are handed in at any
- * alignment, most cheaply in place:
+ * Raw ingest, remux and the TS output of derive all write through it.  Bytes are passed at any
+ * alignment, preferably in place:
  *
- *	p = ts_sink_space(s, &cap);  n = read(fd, p, cap);  ts_sink_put(s, n);
+ * 	p = ts_sink_space(s, &cap);  n = read(fd, p, cap);  ts_sink_put(s, n);
  *
  * Where key frames are so far apart that viewers would give up waiting, a picture between them
  * becomes an access point: sound begins at once there, and the picture with the next key frame.
  *
- * It says JOB_MAPPED, JOB_RUNNING and JOB_RING_SMALL to the master by itself and registers its ring
- * for heartbeats.  One thread; allocates only in new and attach. */
+ * It sends JOB_MAPPED, JOB_RUNNING and JOB_RING_SMALL to the master and registers its ring for
+ * heartbeats.  One thread; allocates only in new and attach. */
 #ifndef AMPS_TS_SINK_H
 #define AMPS_TS_SINK_H
 
@@ -25,7 +25,7 @@ struct ts_sink;
 must_check int ts_sink_new(struct job *job, unsigned ring_seconds, struct ts_sink **ret);
 struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL */
 
-/* Takes the ring of a JOB_EVENT_OUTPUT: maps it and says JOB_MAPPED.  The first one is written at
+/* Takes the ring of a JOB_EVENT_OUTPUT: maps it and sends JOB_MAPPED.  The first one is written at
  * once (spliced to event->continue_90k unless that is TIME_NONE); a later one at the next random
  * access point.  0, or -Exxx (the old ring, if any, goes on). */
 must_check int ts_sink_attach(struct ts_sink *s, const struct job_event *event);
@@ -40,15 +40,14 @@ void ts_sink_put(struct ts_sink *s, size_t n);
 /* Copies; any n. */
 void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n);
 
-/* Called when the programme is first known, or another, before anything else is told of it. */
+/* Sets a function that is called when the programme is first known or changes. */
 void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const struct ts_parse *p),
 			  void *owner);
 
-/* The source begins again from its first byte, a loop: its streams go on without a seam. */
+/* The source begins again from its first byte, in a loop: its streams continue seamlessly. */
 void ts_sink_repeat(struct ts_sink *s);
 
-/* What follows was made by another muxer: its counters go on from the last ones, its times are
- * those of the timeline. */
+/* The next bytes are from another muxer: its counters are continued, its times stay. */
 void ts_sink_resume(struct ts_sink *s);
 
 /* Clock of the stream as written: the last PCR, unwrapped; without PCRs the last DTS.  TIME_NONE

@@ -40,7 +40,7 @@ static void sound_close(struct sound *s)
 	av_frame_free(&s->frame);
 }
 
-/* Each frame counts, and one that decodes says how long they are. */
+/* Counts the frames; one that decodes gives their duration. */
 static void count_frame(struct sound *s, uint8_t *data, int n)
 {
 	s->frames++;
@@ -63,7 +63,7 @@ int64_t ts_sound_length_90k(const char *codec, const uint8_t *data, size_t n)
 		uint8_t *out;
 		int out_n;
 
-		/* nothing more says that the last frame is complete */
+		/* an empty input makes the parser return the last frame */
 		r = av_parser_parse2(s.parser, s.decoder, &out, &out_n, data, (int)n,
 				     AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
 		if (r >= 0 && out_n > 0)

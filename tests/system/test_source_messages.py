@@ -63,7 +63,7 @@ def closing():
 
 @pytest.mark.parametrize("server_of, path, message", [
     (web, "/page.ts", "the source answered with a web page (HTML)"),
-    (web, "/circle.ts", "the source redirects in a circle"),
+    (web, "/circle.ts", "the source redirects in a loop"),
     (closing, "/live.ts", "the source closed the connection without an answer")],
     ids=["page", "circle", "closed"])
 def test_the_reason_is_in_plain_words(server, server_of, path, message):

@@ -104,8 +104,8 @@ def test_sound_that_comes_after_the_output_has_begun_is_taken_in(server):
         reader = served(s, 1, [H264, AAC])
         assert reader.announced == [[(H264, 0x100)], [(H264, 0x100), (AAC, 0x101)]]
         assert s.tuner("1")["last_error"] == \
-            "audio stream 1 (aac) shows nothing, going on without it until it comes"
-        assert s.log().count("audio stream 1 (aac) shows nothing") == 1
+            "audio stream 1 (aac) has no data yet, going on without it until it comes"
+        assert s.log().count("audio stream 1 (aac) has no data yet") == 1
         assert s.log().count("audio stream 1 (aac) has come") == 1
 
 
@@ -186,7 +186,7 @@ def test_a_mapped_stream_that_is_not_served_is_named(server, tmp_path):
                        ffmpeg_profiles={"mine": {"vcodec": "copy", "acodec": "copy", "map": 0}}))
     served(s, 1, [H264, AAC])
     assert 'the profile maps subtitle stream' in s.tuner("1")["last_error"]
-    assert '"scodec: copy" would take it along' in s.tuner("1")["last_error"]
+    assert '"scodec: copy" would include it' in s.tuner("1")["last_error"]
 
 
 def test_a_channel_without_a_key_frame_in_time_starts(server):

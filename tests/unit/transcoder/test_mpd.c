@@ -226,7 +226,7 @@ Test(mpd, what_cannot_be_played_is_refused)
 {
 	refuse("", "the DASH manifest cannot be read");
 	refuse("<MPD type=\"dynamic\">", "the DASH manifest cannot be read");
-	refuse("<html/>", "it is no DASH manifest");
+	refuse("<html/>", "not a DASH manifest");
 	refuse("<!DOCTYPE MPD [<!ENTITY a \"b\">]><MPD type=\"dynamic\">&a;</MPD>",
 	       "the DASH manifest cannot be read");
 	refuse(MPD("", ""), "the DASH presentation has nothing that can be played");
