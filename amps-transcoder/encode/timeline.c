@@ -6,7 +6,7 @@
 
 #define JUMP_BACK_90K	 90000	/* a step back of more than one second is a jump */
 #define JUMP_FORWARD_90K 900000 /* so is one of more than ten ahead; a smaller one is loss */
-#define BEGIN_90K	 90000 /* encoders produce a DTS below the first PTS: do not begin near zero */
+#define BEGIN_90K	 90000	/* not near zero: encoders go below the first PTS */
 #define BEGIN_SHIFT_90K	 900000
 #define FAR_90K		 900000 /* limit of reordering and of the duration of a picture */
 
