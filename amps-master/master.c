@@ -1,5 +1,6 @@
 #include "amps-master/master.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,12 @@
 static struct chantab_header *chantab_header(struct master *m)
 {
 	return m->chantab;
+}
+
+static void set_phase(struct master *m, enum master_phase phase)
+{
+	assert(phase > m->phase && (phase != MASTER_KILLING || m->phase == MASTER_STOPPING));
+	m->phase = phase;
 }
 
 static void put_fact(_Atomic uint64_t *fact, uint64_t value)
@@ -59,8 +66,9 @@ static enum readiness readiness(const struct master *m)
 	}
 }
 
-void master_changed(struct master *m)
+void master_changed(void *owner)
 {
+	struct master *m = owner;
 	enum readiness now;
 
 	follow_health(m);
@@ -76,7 +84,7 @@ void master_changed(struct master *m)
 static bool all_gone(const struct master *m)
 {
 	return worker_pool_alive(m->pool) == 0 && nursery_pid(m->nursery) == 0 &&
-	       (!m->tuners || tuners_job_count(m->tuners) == 0);
+	       tuners_job_count(m->tuners) == 0;
 }
 
 static void stop_if_gone(struct master *m)
@@ -140,8 +148,9 @@ static void follow_settings(struct master *m, const struct publication *p)
 			 json_string_value(json_array_get(warnings, i)));
 }
 
-void master_apply(struct master *m, struct publication *p)
+void master_apply(void *owner, struct publication *p)
 {
+	struct master *m = owner;
 	int64_t next = p->next_change_wall_us;
 
 	/* A reload may come to its end while we stop, when its receivers are gone or going. */
@@ -169,7 +178,7 @@ static void reap(struct master *m)
 		    reload_child_exited(m->reload, pid, status))
 			continue;
 		/* Anybody else came to us as an orphan and has been buried by this. */
-		if (m->tuners && !tuners_child_exited(m->tuners, pid, status))
+		if (!tuners_child_exited(m->tuners, pid, status))
 			log_debug("an orphan ended pid=%d", (int)pid);
 	}
 	stop_if_gone(m);
@@ -182,14 +191,16 @@ static void set_stop_timer(struct master *m, unsigned ms)
 	event_add(m->stop_timer, &tv);
 }
 
-void master_stop(struct master *m, unsigned timeout_ms)
+void master_stop(void *owner, unsigned timeout_ms)
 {
+	struct master *m = owner;
+
 	if (m->phase >= MASTER_STOPPING) {
 		set_stop_timer(m, 0);
 		return;
 	}
 	log_info("stopping");
-	m->phase = MASTER_STOPPING;
+	set_phase(m, MASTER_STOPPING);
 	master_changed(m);
 	wall_timer_set(m->schedule, TIME_NONE);
 	listen_close(&m->listeners);
@@ -211,10 +222,10 @@ static void on_stop_timer(int fd, short what, void *arg)
 	}
 	log_warn("some processes do not end, killing them workers=%u jobs=%u",
 		 worker_pool_alive(m->pool), tuners_job_count(m->tuners));
-	m->phase = MASTER_KILLING;
+	set_phase(m, MASTER_KILLING);
 	worker_pool_kill(m->pool);
 	nursery_kill(m->nursery);
-	m->tuners = tuners_free(m->tuners);
+	tuners_kill(m->tuners);
 	set_stop_timer(m, KILLING_MS);
 	stop_if_gone(m);
 }
@@ -354,7 +365,7 @@ static void serve(struct master *m)
 {
 	struct timeval tick = {.tv_usec = TICK_MS * 1000};
 
-	m->phase = MASTER_RUNNING;
+	set_phase(m, MASTER_RUNNING);
 	m->tick_us = clock_mono_us();
 	event_add(m->tick, &tick);
 	if (m->interrupted)

@@ -13,8 +13,6 @@ static json_t *report_tuners(void *owner)
 {
 	struct master *m = owner;
 
-	if (!m->tuners)
-		return json_array();
 	return tuners_report(m->tuners, m, count_of_output);
 }
 
@@ -25,7 +23,7 @@ static json_t *report_viewers(void *owner)
 
 static size_t channel_count(const struct master *m)
 {
-	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
+	const struct lineup *lineup = tuners_lineup(m->tuners);
 
 	return lineup ? lineup->channel_count : 0;
 }
@@ -59,7 +57,7 @@ static json_t *channel_states(const json_t *tuners)
 static json_t *report_channels(void *owner)
 {
 	const struct master *m = owner;
-	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
+	const struct lineup *lineup = tuners_lineup(m->tuners);
 	json_t *list = lineup ? lineup_channels(lineup) : json_array();
 	json_t *tuners = report_tuners(owner), *states = channel_states(tuners), *channel;
 	size_t i;
@@ -100,7 +98,7 @@ static json_t *report_status(void *owner)
 		(int)getpid(), "database", database_state(m), "url", url, "port",
 		(int)m->listeners.port, "config", serve_options_config(m->options), "generation",
 		(json_int_t)m->generation, "channels", (json_int_t)channel_count(m), "tuners",
-		(json_int_t)(m->tuners ? tuners_count(m->tuners) : 0), "viewers",
+		(json_int_t)tuners_count(m->tuners), "viewers",
 		(json_int_t)viewers_open(&m->viewers), "bytes_sent",
 		(json_int_t)viewers_bytes_sent(&m->viewers), "throughput_bps",
 		(json_int_t)m->viewers.throughput_bps, "nursery_pid",
@@ -111,7 +109,7 @@ static json_t *report_status(void *owner)
 static json_t *report_schedule(void *owner)
 {
 	const struct master *m = owner;
-	const struct lineup *lineup = m->tuners ? tuners_lineup(m->tuners) : NULL;
+	const struct lineup *lineup = tuners_lineup(m->tuners);
 
 	return lineup ? json_incref(lineup->schedule) : json_array();
 }
@@ -134,7 +132,7 @@ static int stop_tuner(void *owner, const char *key)
 {
 	struct master *m = owner;
 
-	return m->tuners ? tuners_stop(m->tuners, key) : -ENOENT;
+	return tuners_stop(m->tuners, key);
 }
 
 static int kick_viewer(void *owner, uint64_t viewer)
@@ -175,26 +173,19 @@ static void export_config(void *owner, control_ticket ticket)
 	store_export(m->store, ticket, answer_config, m);
 }
 
-static void shut_down(void *owner, unsigned timeout_ms)
-{
-	master_stop(owner, timeout_ms);
-}
-
-void master_reports_init(struct master *m)
-{
-	m->backend = (struct control_backend){.owner = m,
-					      .tuners = report_tuners,
-					      .viewers = report_viewers,
-					      .status = report_status,
-					      .channels = report_channels,
-					      .schedule = report_schedule,
-					      .links = report_links,
-					      .stop = stop_tuner,
-					      .kick = kick_viewer,
-					      .reload = reload_config,
-					      .config = export_config,
-					      .shutdown = shut_down};
-}
+const struct control_backend master_backend = {
+	.report = {[REPORT_CHANNELS] = report_channels,
+		   [REPORT_LINKS] = report_links,
+		   [REPORT_SCHEDULE] = report_schedule,
+		   [REPORT_STATUS] = report_status,
+		   [REPORT_TUNERS] = report_tuners,
+		   [REPORT_VIEWERS] = report_viewers},
+	.stop = stop_tuner,
+	.kick = kick_viewer,
+	.reload = reload_config,
+	.config = export_config,
+	.shutdown = master_stop,
+};
 
 static void announce_auth(const struct master *m)
 {

@@ -226,48 +226,6 @@ static int load_store(struct master *m, int config_fd)
 	return answer.here ? answer.error : -EINTR;
 }
 
-static void env_want(void *owner, unsigned worker, const struct msg_want *want)
-{
-	struct master *m = owner;
-
-	if (m->tuners)
-		tuners_want(m->tuners, worker, want);
-}
-
-static void env_release(void *owner, unsigned worker, uint32_t want)
-{
-	struct master *m = owner;
-
-	if (m->tuners)
-		tuners_release(m->tuners, worker, want);
-}
-
-static void env_worker_gone(void *owner, unsigned worker)
-{
-	struct master *m = owner;
-
-	if (m->tuners)
-		tuners_worker_gone(m->tuners, worker);
-}
-
-static void env_changed(void *owner)
-{
-	master_changed(owner);
-}
-
-static void env_worker_ready(void *owner, unsigned worker)
-{
-	tuners_worker_ready(((struct master *)owner)->tuners, worker);
-}
-
-static void env_nursery_ready(void *owner)
-{
-	struct master *m = owner;
-
-	if (m->tuners)
-		tuners_nursery_ready(m->tuners);
-}
-
 static void env_output_ring(void *owner, unsigned worker, const struct msg_output_ring *ring,
 			    int fd)
 {
@@ -301,26 +259,6 @@ static void env_nursery_hangs(void *owner)
 
 static int make_children(struct master *m)
 {
-	const struct nursery_env nursery = {.base = m->base,
-					    .log_json = m->settings.log_json,
-					    .program = m->transcoder_program,
-					    .brake = &m->brake,
-					    .owner = m,
-					    .ready = env_nursery_ready};
-	const struct worker_pool_env pool = {.base = m->base,
-					     .program = m->worker_program,
-					     .listen_fds = m->listeners.fds,
-					     .count = m->settings.workers,
-					     .chantab_fd = m->chantab_fd,
-					     .log_level = m->settings.log_level,
-					     .log_json = m->settings.log_json,
-					     .brake = &m->brake,
-					     .owner = m,
-					     .want = env_want,
-					     .release = env_release,
-					     .ready = env_worker_ready,
-					     .gone = env_worker_gone,
-					     .changed = env_changed};
 	const struct tuners_env tuners = {.base = m->base,
 					  .chantab = m->chantab,
 					  .epoch_mono_us = (int64_t)m->epoch_mono_us,
@@ -333,20 +271,30 @@ static int make_children(struct master *m)
 					  .output_gone = env_output_gone,
 					  .fork_job = env_fork_job,
 					  .nursery_hangs = env_nursery_hangs};
-	int r = nursery_new(&nursery, &m->nursery);
+	struct nursery_env nursery = {.base = m->base,
+				      .log_json = m->settings.log_json,
+				      .program = m->transcoder_program,
+				      .brake = &m->brake};
+	struct worker_pool_env pool = {.base = m->base,
+				       .program = m->worker_program,
+				       .listen_fds = m->listeners.fds,
+				       .count = m->settings.workers,
+				       .chantab_fd = m->chantab_fd,
+				       .log_level = m->settings.log_level,
+				       .log_json = m->settings.log_json,
+				       .brake = &m->brake,
+				       .owner = m,
+				       .changed = master_changed};
+	int r = tuners_new(&tuners, &m->tuners);
 
+	nursery.tuners = pool.tuners = m->tuners;
+	if (r == 0)
+		r = nursery_new(&nursery, &m->nursery);
 	if (r == 0)
 		r = worker_pool_new(&pool, &m->pool);
 	if (r == 0)
-		r = tuners_new(&tuners, &m->tuners);
-	if (r == 0)
 		viewers_init(&m->viewers, m->pool, m->settings.workers);
 	return r < 0 ? complain(m, "the children", r) : 0;
-}
-
-static void env_apply(void *owner, struct publication *p)
-{
-	master_apply(owner, p);
 }
 
 static bool env_applied(void *owner)
@@ -393,7 +341,7 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 {
 	struct master *m = owner;
 
-	control_commands_run(&m->backend, c, ticket, method, params);
+	control_commands_run(&master_backend, m, c, ticket, method, params);
 }
 
 static int open_control(struct master *m)
@@ -402,13 +350,12 @@ static int open_control(struct master *m)
 					  .store = m->store,
 					  .loader_argv = m->loader_argv,
 					  .owner = m,
-					  .apply = env_apply,
+					  .apply = master_apply,
 					  .applied_everywhere = env_applied,
 					  .done = env_reloaded};
 	const struct control_env control = {.base = m->base, .owner = m, .request = on_request};
 	int r = reload_new(&reload, &m->reload);
 
-	master_reports_init(m);
 	if (r == 0)
 		r = control_open(&control, m->runtime.control_path, &m->control);
 	return r < 0 ? complain(m, m->runtime.control_path, r) : 0;

@@ -55,8 +55,7 @@ struct master {
 	struct reload *reload;
 	struct control *control;
 	bool control_missing; /* its file is gone, and that was logged */
-	struct control_backend backend;
-	bool announced; /* the banner is out */
+	bool announced;	      /* the banner is out */
 
 	char master_program[PATH_MAX], worker_program[PATH_MAX], transcoder_program[PATH_MAX];
 	const char *loader_argv[SERVE_ARGV_MAX];
@@ -66,16 +65,16 @@ struct master {
 /* master_start.c: everything up to the loop.  0 or -Exxx (then `text` was printed). */
 must_check int master_start(struct master *m);
 
-/* master_reports.c: fills m->backend. */
-void master_reports_init(struct master *m);
+/* master_reports.c: what is answered over the control socket; its owner is the master. */
+extern const struct control_backend master_backend;
 /* The banner, once everybody is ready. */
 void master_announce(struct master *m);
 
 /* master.c */
-must_check int master_make_events(struct master *m);	 /* the loop, its signals and timers */
-void master_stop(struct master *m, unsigned timeout_ms); /* again: hurries */
-void master_apply(struct master *m, struct publication *p);
-void master_open_access_log(struct master *m); /* anew, wherever it lies by now */
-void master_changed(struct master *m);	       /* readiness may have changed */
+must_check int master_make_events(struct master *m); /* the loop, its signals and timers */
+void master_stop(void *m, unsigned timeout_ms);	     /* again: hurries */
+void master_apply(void *m, struct publication *p);   /* a callback of reload.h too */
+void master_open_access_log(struct master *m);	     /* anew, wherever it lies by now */
+void master_changed(void *m); /* readiness may have changed; a callback too */
 
 #endif

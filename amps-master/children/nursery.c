@@ -43,6 +43,7 @@ static void nursery_set_state(struct nursery *n, enum nursery_state state)
 	bool allowed = legal[n->state] & 1u << state;
 
 	assert(allowed);
+	assert((state == NURSERY_WAITING) == (n->pid == 0));
 	(void)allowed;
 	n->state = state;
 }
@@ -83,7 +84,7 @@ static int on_ready(struct nursery *n, const struct msg *m)
 	nursery_set_state(n, NURSERY_READY);
 	log_info("the nursery is ready pid=%d ms=%llu", (int)n->pid,
 		 (unsigned long long)(clock_mono_us() - n->started_us) / 1000);
-	n->env.ready(n->env.owner);
+	tuners_nursery_ready(n->env.tuners);
 	return 0;
 }
 
@@ -143,6 +144,7 @@ void nursery_start(struct nursery *n)
 {
 	int r;
 
+	assert(n->state == NURSERY_WAITING && !n->peer);
 	n->started_us = clock_mono_us();
 	r = nursery_fork(n);
 	if (r == 0) {
@@ -223,6 +225,7 @@ struct nursery *nursery_free(struct nursery *n)
 
 int nursery_fork_job(struct nursery *n, int fd)
 {
+	assert(fd >= 0);
 	if (n->state != NURSERY_READY)
 		return -EAGAIN;
 	peer_send_fork_job(n->peer, &(struct msg_fork_job){}, &fd);

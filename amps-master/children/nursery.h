@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 #include <sys/types.h>
+#include "amps-master/tuners/tuners.h"
 #include "amps-master/util/backoff.h"
 
 struct nursery;
@@ -16,8 +17,7 @@ struct nursery_env {
 	bool log_json;
 	const char *program; /* path of amps-transcoder; borrowed */
 	struct fork_brake *brake;
-	void *owner;
-	void (*ready)(void *owner); /* takes jobs now, for the first time or again */
+	struct tuners *tuners; /* told whenever the nursery can take jobs; borrowed */
 };
 
 /* 0 or -ENOMEM. */

@@ -73,6 +73,7 @@ static void slot_set_state(struct worker_slot *s, enum slot_state state)
 
 	assert(allowed);
 	(void)allowed;
+	assert((state == SLOT_WAITING) == (s->pid == 0));
 	log_debug("worker %u is %s pid=%d", s->index, state_names[state], (int)s->pid);
 	s->state = state;
 	s->since_us = clock_mono_us();
@@ -241,7 +242,7 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 			find_helper(other);
 	}
 	log_info("worker %u is ready pid=%d", s->index, (int)s->pid);
-	pool->env.ready(pool->env.owner, s->index);
+	tuners_worker_ready(pool->env.tuners, s->index);
 	pool->env.changed(pool->env.owner);
 	return 0;
 }
@@ -264,7 +265,7 @@ static int on_want(struct worker_slot *s, const struct msg *m)
 	if (s->state != SLOT_READY || msg_decode_want(m->bytes, m->len, &want) != 0 ||
 	    want.form >= FORM_COUNT_)
 		return -EBADMSG;
-	s->pool->env.want(s->pool->env.owner, s->index, &want);
+	tuners_want(s->pool->env.tuners, s->index, &want);
 	return 0;
 }
 
@@ -274,7 +275,7 @@ static int on_release(struct worker_slot *s, const struct msg *m)
 
 	if (s->state != SLOT_READY || msg_decode_release(m->bytes, m->len, &release) != 0)
 		return -EBADMSG;
-	s->pool->env.release(s->pool->env.owner, s->index, release.want);
+	tuners_release(s->pool->env.tuners, s->index, release.want);
 	return 0;
 }
 
@@ -345,6 +346,7 @@ static int slot_launch(struct worker_slot *s)
 {
 	int r;
 
+	assert(s->state == SLOT_WAITING && s->pid == 0 && !s->peer && !s->page);
 	s->started_us = clock_mono_us();
 	s->acked = 0;
 	r = slot_make_page(s);
@@ -496,7 +498,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		s->peer = peer_free(s->peer);
 		drop_page(s);
 		slot_set_state(s, SLOT_WAITING);
-		pool->env.gone(pool->env.owner, s->index);
+		tuners_worker_gone(pool->env.tuners, s->index);
 		tell_death(s);
 		if (!pool->stopping)
 			slot_respawn(s);
@@ -568,6 +570,8 @@ static void take_snapshot(struct snapshot *s, int *fd, uint64_t bytes, uint64_t 
 
 void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 {
+	assert(p->catalog_fd >= 0 && p->tokens_fd >= 0);
+	assert(p->generation > pool->catalog.generation);
 	take_snapshot(&pool->catalog, &p->catalog_fd, p->catalog_bytes, p->generation);
 	take_snapshot(&pool->tokens, &p->tokens_fd, p->tokens_bytes, p->tokens_generation);
 	for (unsigned i = 0; i < pool->env.count; i++) {

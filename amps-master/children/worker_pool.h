@@ -15,8 +15,9 @@
 #include <event2/event.h>
 #include <jansson.h>
 #include <sys/types.h>
-#include "amps-master/util/backoff.h"
 #include "amps-master/store/publication.h"
+#include "amps-master/tuners/tuners.h"
+#include "amps-master/util/backoff.h"
 #include "common/log/log.h"
 #include "common/msg/msg.h"
 
@@ -31,11 +32,8 @@ struct worker_pool_env {
 	enum log_level log_level;
 	bool log_json;
 	struct fork_brake *brake; /* shared with the nursery */
+	struct tuners *tuners;	  /* receives what workers want; borrowed */
 	void *owner;
-	void (*want)(void *owner, unsigned worker, const struct msg_want *m);
-	void (*release)(void *owner, unsigned worker, uint32_t want);
-	void (*ready)(void *owner, unsigned worker);
-	void (*gone)(void *owner, unsigned worker); /* its wants are void */
 	void (*changed)(void *owner); /* a worker became ready, acknowledged a catalog or died */
 };
 

@@ -1,5 +1,6 @@
 #include "amps-master/config/check.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ void check_leave(struct check *c, const struct spot *at)
 	c->line = at->outer_line;
 	if (!buf_ok(&c->path))
 		return;
+	assert(at->path_len <= c->path.len); /* left in the reverse order of entering */
 	c->path.len = at->path_len;
 	c->path.data[c->path.len] = '\0';
 }

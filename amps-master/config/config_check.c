@@ -1,5 +1,6 @@
 #include "amps-master/config/config_check.h"
 
+#include <assert.h>
 #include "amps-master/lineup/channel_rules.h"
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
@@ -56,6 +57,7 @@ int config_check(json_t *tree, const char *file, const struct marks *marks,
 	json_t *model = value_section(&c, &root, &at);
 	bool no_memory = c.out_of_memory || !buf_ok(&c.path) || c.ids == NULL;
 
+	assert(no_memory || c.path.len == 0);
 	json_decref(c.ids);
 	buf_done(&c.path);
 	if (!no_memory && model != NULL && problems->errors == 0) {

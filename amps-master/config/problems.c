@@ -1,5 +1,6 @@
 #include "amps-master/config/problems.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/limits.h"
@@ -45,6 +46,7 @@ void problems_add(struct problems *p, enum problem_severity severity, const char
 	unsigned *count = severity == PROBLEM_ERROR ? &p->errors : &p->warnings;
 	va_list args;
 
+	assert(p->list != NULL);
 	/* each kind for itself: no number of warnings hides an error */
 	if (++*count > CONFIG_PROBLEMS_MAX)
 		return;

@@ -55,6 +55,7 @@ static void reload_finish(struct reload *r, const struct reload_result *result)
 {
 	struct waiters answered = r->now;
 
+	assert(answered.count > 0);
 	event_del(r->timer);
 	reload_set_state(r, RELOAD_IDLE);
 	r->now = r->later;
@@ -85,6 +86,7 @@ static void reload_start(struct reload *r)
 {
 	int error;
 
+	assert(r->now.count > 0 && r->fd < 0);
 	reload_set_state(r, RELOAD_LOADING);
 	r->hung = false;
 	error = loader_start(r->env.loader_argv, &r->pid, &r->fd);

@@ -1,5 +1,6 @@
 #include "amps-master/config/serve_options.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,5 +146,6 @@ void serve_options_loader_argv(const struct serve_options *o, const char *progra
 		ret[n++] = rules[i].option;
 		ret[n++] = o->value[i];
 	}
+	assert(n < SERVE_ARGV_MAX);
 	ret[n] = NULL;
 }

@@ -1,5 +1,6 @@
 #include "amps-master/config/value.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,6 +155,7 @@ json_t *value_choice(struct check *c, const struct field *f, const struct spot *
 {
 	const char *word = at->raw != NULL ? at->raw : json_string_value(at->value);
 
+	assert(f->choices != NULL);
 	for (size_t i = 0; word != NULL && f->choices[i] != NULL; i++) {
 		const char *name = choice_match(f->choices[i], word);
 
@@ -182,6 +184,7 @@ json_t *value_list(struct check *c, const struct field *f, const struct spot *at
 	size_t max = f->max > 0 ? (size_t)f->max : CONFIG_LIST_MAX;
 	json_t *out;
 
+	assert(f->item != NULL);
 	if (!json_is_array(at->value) &&
 	    ((f->flags & FIELD_SINGLE) == 0 || json_is_object(at->value))) {
 		check_error(c, at, "must be a list, not %s", check_name(at).text);
@@ -303,6 +306,7 @@ json_t *value_section(struct check *c, const struct field *f, const struct spot 
 	const struct section *s = f->section;
 	json_t *out;
 
+	assert(s != NULL);
 	if (!json_is_object(at->value)) {
 		check_error(c, at, "must be a mapping, not %s", check_name(at).text);
 		return NULL;

@@ -1,5 +1,6 @@
 #include "amps-master/control/control.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -93,10 +94,19 @@ static void client_update_events(struct client *c)
 
 static void client_set_state(struct client *c, enum client_state state)
 {
+	static const uint8_t legal[] = {
+		[CLIENT_READING] =
+			1u << CLIENT_WORKING | 1u << CLIENT_WRITING | 1u << CLIENT_CLOSED,
+		[CLIENT_WORKING] = 1u << CLIENT_WRITING | 1u << CLIENT_CLOSED,
+		[CLIENT_WRITING] = 1u << CLIENT_READING | 1u << CLIENT_CLOSED,
+	};
+	bool allowed;
+
 	if (c->state == CLIENT_CLOSED)
 		return;
-	if (c->state != state)
-		event_del(c->timer);
+	allowed = legal[c->state] & 1u << state;
+	assert(allowed);
+	event_del(c->timer);
 	c->state = state;
 	client_update_events(c);
 }

@@ -9,14 +9,10 @@
 
 struct request {
 	const struct control_backend *backend;
+	void *owner;
 	struct control *control;
 	control_ticket ticket;
 	const json_t *params; /* may be NULL */
-};
-
-struct control_command {
-	const char *method;
-	void (*run)(const struct request *r);
 };
 
 static void bad_params(const struct request *r, const char *message)
@@ -29,36 +25,6 @@ static void run_ping(const struct request *r)
 	control_answer(r->control, r->ticket, json_string("pong"));
 }
 
-static void run_tuners(const struct request *r)
-{
-	control_answer(r->control, r->ticket, r->backend->tuners(r->backend->owner));
-}
-
-static void run_viewers(const struct request *r)
-{
-	control_answer(r->control, r->ticket, r->backend->viewers(r->backend->owner));
-}
-
-static void run_status(const struct request *r)
-{
-	control_answer(r->control, r->ticket, r->backend->status(r->backend->owner));
-}
-
-static void run_list(const struct request *r)
-{
-	control_answer(r->control, r->ticket, r->backend->channels(r->backend->owner));
-}
-
-static void run_schedule(const struct request *r)
-{
-	control_answer(r->control, r->ticket, r->backend->schedule(r->backend->owner));
-}
-
-static void run_links(const struct request *r)
-{
-	control_answer(r->control, r->ticket, r->backend->links(r->backend->owner));
-}
-
 static void run_stop(const struct request *r)
 {
 	const char *key = json_string_value(json_object_get(r->params, "key"));
@@ -68,7 +34,7 @@ static void run_stop(const struct request *r)
 		bad_params(r, "\"key\" names a tuner, such as \"5\" or \"5/sd\"");
 		return;
 	}
-	if (r->backend->stop(r->backend->owner, key) == 0) {
+	if (r->backend->stop(r->owner, key) == 0) {
 		control_answer(r->control, r->ticket, json_pack("{s:s}", "stopped", key));
 		return;
 	}
@@ -94,7 +60,7 @@ static void run_kick(const struct request *r)
 		bad_params(r, "\"viewer\" is the id of a viewer");
 		return;
 	}
-	if (r->backend->kick(r->backend->owner, viewer) == 0)
+	if (r->backend->kick(r->owner, viewer) == 0)
 		control_answer(r->control, r->ticket,
 			       json_pack("{s:I}", "kicked", (json_int_t)viewer));
 	else
@@ -103,12 +69,12 @@ static void run_kick(const struct request *r)
 
 static void run_config(const struct request *r)
 {
-	r->backend->config(r->backend->owner, r->ticket);
+	r->backend->config(r->owner, r->ticket);
 }
 
 static void run_reload(const struct request *r)
 {
-	r->backend->reload(r->backend->owner, r->ticket);
+	r->backend->reload(r->owner, r->ticket);
 }
 
 static void run_shutdown(const struct request *r)
@@ -124,26 +90,42 @@ static void run_shutdown(const struct request *r)
 		}
 	}
 	control_answer(r->control, r->ticket, json_pack("{s:f}", "timeout", seconds));
-	r->backend->shutdown(r->backend->owner, (unsigned)(seconds * 1000));
+	r->backend->shutdown(r->owner, (unsigned)(seconds * 1000));
 }
 
-static const struct control_command commands[] = {
-	{"config", run_config},	    {"kick", run_kick},		{"links", run_links},
-	{"schedule", run_schedule}, {"list", run_list},		{"ping", run_ping},
-	{"reload", run_reload},	    {"shutdown", run_shutdown}, {"status", run_status},
-	{"stop", run_stop},	    {"tuners", run_tuners},	{"viewers", run_viewers},
+/* A method runs a function, or answers a report. */
+static const struct {
+	const char *method;
+	void (*run)(const struct request *r);
+	enum control_report report; /* where `run` is NULL */
+} commands[] = {
+	{"config", .run = run_config},
+	{"kick", .run = run_kick},
+	{"links", .report = REPORT_LINKS},
+	{"list", .report = REPORT_CHANNELS},
+	{"ping", .run = run_ping},
+	{"reload", .run = run_reload},
+	{"schedule", .report = REPORT_SCHEDULE},
+	{"shutdown", .run = run_shutdown},
+	{"status", .report = REPORT_STATUS},
+	{"stop", .run = run_stop},
+	{"tuners", .report = REPORT_TUNERS},
+	{"viewers", .report = REPORT_VIEWERS},
 };
 
-void control_commands_run(const struct control_backend *b, struct control *c, control_ticket ticket,
-			  const char *method, const json_t *params)
+void control_commands_run(const struct control_backend *b, void *owner, struct control *c,
+			  control_ticket ticket, const char *method, const json_t *params)
 {
-	const struct request request = {b, c, ticket, params};
+	const struct request request = {b, owner, c, ticket, params};
 
 	for (size_t i = 0; i < array_size(commands); i++) {
-		if (strcmp(commands[i].method, method) == 0) {
+		if (strcmp(commands[i].method, method) != 0)
+			continue;
+		if (commands[i].run)
 			commands[i].run(&request);
-			return;
-		}
+		else
+			control_answer(c, ticket, b->report[commands[i].report](owner));
+		return;
 	}
 	control_fail(c, ticket, "unknown_method", "no such method", NULL);
 }

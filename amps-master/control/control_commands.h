@@ -7,15 +7,19 @@
 
 #include "amps-master/control/control.h"
 
+enum control_report {
+	REPORT_CHANNELS,
+	REPORT_LINKS,
+	REPORT_SCHEDULE,
+	REPORT_STATUS,
+	REPORT_TUNERS,
+	REPORT_VIEWERS,
+	REPORT_COUNT_
+};
+
+/* `owner` is that of control_commands_run(). */
 struct control_backend {
-	void *owner;
-	/* Reports: new references, NULL = no memory. */
-	json_t *(*tuners)(void *owner);
-	json_t *(*viewers)(void *owner);
-	json_t *(*status)(void *owner);
-	json_t *(*channels)(void *owner);
-	json_t *(*schedule)(void *owner);
-	json_t *(*links)(void *owner);
+	json_t *(*report[REPORT_COUNT_])(void *owner);	    /* new references; NULL = no memory */
 	int (*stop)(void *owner, const char *key);	    /* 0 or -ENOENT */
 	int (*kick)(void *owner, uint64_t viewer);	    /* 0 or -ENOENT */
 	void (*reload)(void *owner, control_ticket ticket); /* answers later */
@@ -25,7 +29,7 @@ struct control_backend {
 };
 
 /* Runs one request and answers it (reload: has it answered). */
-void control_commands_run(const struct control_backend *b, struct control *c, control_ticket ticket,
-			  const char *method, const json_t *params);
+void control_commands_run(const struct control_backend *b, void *owner, struct control *c,
+			  control_ticket ticket, const char *method, const json_t *params);
 
 #endif

@@ -1,5 +1,6 @@
 #include "amps-master/lineup/catalog_build.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/cidr.h"
@@ -23,6 +24,7 @@ static uint32_t put(struct writer *w, const void *bytes, size_t n)
 
 	buf_add(w->out, zeros, -w->out->len & 7);
 	at = (uint32_t)w->out->len;
+	assert(at % 8 == 0 || !buf_ok(w->out));
 	buf_add(w->out, bytes, n);
 	return at;
 }
@@ -345,6 +347,8 @@ int catalog_build(const json_t *settings, const struct channel_entry *const *ent
 	for (size_t i = 0; i < count && buf_ok(out) && out->len <= CATALOG_BYTES_MAX; i++) {
 		struct catalog_channel ch;
 
+		/* readers search for an id */
+		assert(i == 0 || entries[i - 1]->id < entries[i]->id);
 		put_channel(&w, settings, entries[i], &ch);
 		content = hash_u64(content, ch.hash);
 		if (buf_ok(out))

@@ -1,5 +1,6 @@
 #include "amps-master/lineup/lineup.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/defaults.h"
@@ -155,6 +156,8 @@ static int tuner_add(struct lineup *l, const json_t *settings, const struct chan
 	char key[TUNER_KEY_MAX];
 	int r;
 
+	/* channel_first() searches for it */
+	assert(l->tuner_count == 0 || l->tuners[l->tuner_count - 1].channel <= e->id);
 	if (l->tuner_count == l->tuner_cap) {
 		size_t cap = l->tuner_cap == 0 ? 64 : 2 * l->tuner_cap;
 		struct lineup_tuner *grown = reallocarray(l->tuners, cap, sizeof(*grown));

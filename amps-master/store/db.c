@@ -1,5 +1,6 @@
 #include "amps-master/store/db.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -259,6 +260,7 @@ int db_peek_meta(const char *state_dir, const char *key, char **ret_value)
 
 int db_begin(struct db *db)
 {
+	assert(sqlite3_get_autocommit(db->handle)); /* one transaction at a time */
 	/* at once for writing: a lock that is taken is found here, not half way through */
 	return db_run(db, "BEGIN IMMEDIATE");
 }
@@ -296,6 +298,7 @@ sqlite3_stmt *db_statement(struct db *db, enum db_statement which)
 {
 	sqlite3_stmt *statement = db->statements[which];
 
+	assert(statement);
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
 	return statement;

@@ -1,5 +1,6 @@
 #include "amps-master/store/publish.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/catalog_build.h"
@@ -56,6 +57,8 @@ static int list_make(const struct buf *bytes, const struct lineup *l, struct pub
 		uint64_t h =
 			hash_u64(hash_u64(HASH_START, ch->hash), lineup_channel_hash(l, ch->id));
 
+		/* report_fill() walks two lists side by side */
+		assert(i == 0 || ret->channels[i - 1].id < ch->id);
 		ret->channels[i] = (struct published){
 			.id = ch->id,
 			.hash = hash_end(h),
@@ -212,6 +215,8 @@ int publish_build(const struct publisher *p, json_t *settings, const struct chan
 struct publication *publisher_accept(struct publisher *p, struct draft *d)
 {
 	struct publication *publication = TAKE_PTR(d->publication);
+
+	assert(publication && publication->generation == p->generation + 1);
 
 	p->generation = publication->generation;
 	p->tokens_generation = publication->tokens_generation;

@@ -1,5 +1,6 @@
 #include "amps-master/store/store.h"
 
+#include <assert.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -123,6 +124,7 @@ static void request_done(struct work *w)
 {
 	struct request *r = (struct request *)w;
 
+	assert(r->answer.error != 0 || r->answer.publication != NULL || r->answer.config != NULL);
 	answer_log(r->kind, &r->answer);
 	/* the receiver may close the store */
 	if (r->kind == REQUEST_EXPORT)

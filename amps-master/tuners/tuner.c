@@ -49,6 +49,7 @@ static void slot_give_back(struct tuner *t)
 
 	if (t->slot < 0)
 		return;
+	assert(t->owner->slots[t->slot] == t);
 	assert(tuner_empty(t)); /* on_pulse() passes over tuners without a slot */
 	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &none);
 	t->owner->slots[t->slot] = NULL;
@@ -112,6 +113,7 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 			t->last_error[0] = '\0';
 		t->forget = false;
 	}
+	assert(state == TUNER_IDLE || t->slot >= 0);
 	t->state = state;
 	if (state == TUNER_IDLE)
 		slot_give_back(t);

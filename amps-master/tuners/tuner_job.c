@@ -43,6 +43,18 @@ void job_kill(struct job *j)
 		kill(j->pid, SIGKILL);
 }
 
+static void job_set_state(struct job *j, enum job_state state)
+{
+	static const bool legal[][JOB_STOPPING + 1] = {
+		[JOB_WAITS_FOR_NURSERY] = {[JOB_ALIVE] = true, [JOB_STOPPING] = true},
+		[JOB_ALIVE] = {[JOB_STOPPING] = true},
+		[JOB_STOPPING] = {0},
+	};
+
+	assert(legal[j->state][state]);
+	j->state = state;
+}
+
 /* To be called while the tuner does not have the job itself: the first one that comes and the last
  * one that goes count. */
 static void count_running(const struct tuner *t, int step)
@@ -68,6 +80,7 @@ static void job_set_slow(struct job *j, bool slow)
 
 void job_free(struct job *j)
 {
+	assert(*place_of(j) == j && j->tuner->owner->jobs > 0);
 	job_set_slow(j, false);
 	*place_of(j) = NULL;
 	count_running(j->tuner, -1);
@@ -86,7 +99,7 @@ void job_stop(struct job *j)
 		close_fd(&j->child_fd); /* nobody has it: the peer sees the end at once */
 	else
 		peer_send_shutdown(j->peer, &(struct msg_shutdown){}, NULL);
-	j->state = JOB_STOPPING;
+	job_set_state(j, JOB_STOPPING);
 }
 
 void job_hand_over(struct job *j)
@@ -97,7 +110,7 @@ void job_hand_over(struct job *j)
 		return;
 	close_fd(&j->child_fd);
 	j->handed_us = clock_mono_us();
-	j->state = JOB_ALIVE;
+	job_set_state(j, JOB_ALIVE);
 }
 
 static uint64_t heartbeat_us(const struct job *j)
@@ -554,7 +567,7 @@ static void on_broken(void *owner, struct peer *p, int error)
 	}
 	job_kill(j);
 	if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error)) {
-		j->state = JOB_STOPPING; /* nothing is sent to it any more */
+		job_set_state(j, JOB_STOPPING); /* nothing is sent to it any more */
 		lost(j);
 	}
 	job_free(j);
@@ -662,6 +675,7 @@ int job_start(struct tuner *t, enum job_role role)
 	j->child_fd = fds[1];
 	j->started_us = clock_mono_us();
 	count_running(t, 1);
+	assert(*place_of(j) == NULL);
 	*place_of(j) = j;
 	t->owner->jobs++;
 	r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);

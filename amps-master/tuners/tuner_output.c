@@ -2,6 +2,7 @@
  * them. */
 #include "amps-master/tuners/tuner.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/log/log.h"
@@ -98,10 +99,10 @@ void output_free(struct output *o)
 	struct output **at = &o->tuner->outputs;
 	struct output_slot none = {0};
 
-	while (*at && *at != o)
+	assert(o->wants == 0 && o->tuner->owner->output_slots[o->slot] == o);
+	while (*at != o)
 		at = &(*at)->next;
-	if (*at)
-		*at = o->next;
+	*at = o->next;
 	output_offer_end(o);
 	chantab_put_output(o->tuner->owner->env.chantab, o->slot, &none);
 	o->tuner->owner->output_slots[o->slot] = NULL;
@@ -148,6 +149,7 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 				   .continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
 				   .spec = o->def && !o->source ? o->def->spec : ""};
 
+	assert(r->fd >= 0 && !r->map.header); /* a ring that no job has seen */
 	ring_drop(&o->next_ring);
 	o->next_ring = *r;
 	peer_send_job_output(j->peer, &m, &r->fd);

@@ -1,6 +1,7 @@
 /* tuners.c - see tuners.h: wishes, line-ups and deaths reach the tuner they concern. */
 #include "amps-master/tuners/tuners.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -61,18 +62,23 @@ int tuners_new(const struct tuners_env *env, struct tuners **ret)
 	return 0;
 }
 
-struct tuners *tuners_free(struct tuners *ts)
+void tuners_kill(struct tuners *ts)
 {
-	if (!ts)
-		return NULL;
-	while (ts->wants)
-		want_free(ts, ts->wants);
 	for (struct tuner *t = ts->all; t; t = t->next) {
 		if (t->ingest)
 			job_kill(t->ingest);
 		if (t->derive)
 			job_kill(t->derive);
 	}
+}
+
+struct tuners *tuners_free(struct tuners *ts)
+{
+	if (!ts)
+		return NULL;
+	while (ts->wants)
+		want_free(ts, ts->wants);
+	tuners_kill(ts);
 	while (ts->all)
 		tuner_free(ts->all);
 	ring_pool_free(ts->ring_pool);
@@ -94,10 +100,10 @@ void want_free(struct tuners *ts, struct want *w)
 {
 	struct want **at = &ts->wants;
 
-	while (*at && *at != w)
+	while (*at != w)
 		at = &(*at)->next;
-	if (*at)
-		*at = w->next;
+	*at = w->next;
+	assert(!w->output || w->output->wants > 0);
 	if (w->output && --w->output->wants == 0)
 		w->output->idle_since_us = clock_mono_us();
 	free(w);
@@ -369,6 +375,7 @@ void tuners_set_lineup(struct tuners *ts, struct lineup *l)
 	struct lineup *old = ts->lineup;
 	struct tuner *next;
 
+	assert(l);
 	ts->lineup = l;
 	for (struct tuner *t = ts->all; t; t = t->next)
 		tuner_follow(ts, t);

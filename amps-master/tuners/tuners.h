@@ -15,7 +15,7 @@ struct tuners;
 
 /* 0 or -ENOMEM. */
 must_check int tuners_new(const struct tuners_env *env, struct tuners **ret);
-/* Ends every job (politely, then SIGKILL) and frees. */
+/* Kills every job and frees.  Returns NULL; accepts NULL. */
 struct tuners *tuners_free(struct tuners *t);
 
 /* A new line-up: takes it; restarts the jobs whose hash changed, removes tuners that are gone. */
@@ -54,5 +54,6 @@ unsigned tuners_job_count(const struct tuners *t);
 
 /* Asks every job to end; the loop goes on until tuners_job_count() is 0. */
 void tuners_shutdown(struct tuners *t);
+void tuners_kill(struct tuners *t); /* SIGKILL to every job */
 
 #endif

@@ -1,7 +1,9 @@
 #include "amps-master/util/backoff.h"
 
+#include <assert.h>
 void backoff_init(struct backoff *b, uint32_t min_ms, uint32_t max_ms)
 {
+	assert(min_ms > 0 && min_ms <= max_ms);
 	*b = (struct backoff){.min_ms = min_ms, .max_ms = max_ms};
 }
 
@@ -24,6 +26,7 @@ uint64_t fork_brake_wait_us(const struct fork_brake *f, uint64_t now_us)
 
 void fork_brake_record(struct fork_brake *f, uint64_t now_us)
 {
+	assert(f->next < FORKS_PER_SECOND_MAX);
 	f->started_us[f->next] = now_us;
 	f->next = (f->next + 1) % FORKS_PER_SECOND_MAX;
 }

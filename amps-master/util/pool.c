@@ -1,5 +1,6 @@
 #include "amps-master/util/pool.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <string.h>
@@ -46,6 +47,7 @@ void *pool_take(struct pool *p, size_t n)
 	char *at;
 
 	n = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	assert(p->used <= p->size);
 	if (n > p->size - p->used && !pool_grow(p, n))
 		return NULL;
 	at = p->blocks->bytes + p->used;

@@ -43,20 +43,19 @@ static void no_shutdown(void *owner, unsigned timeout_ms)
 static void on_request(void *owner, struct control *c, control_ticket ticket, const char *method,
 		       const json_t *params)
 {
-	const struct control_backend backend = {.owner = owner,
-						.tuners = nothing,
-						.viewers = nothing,
-						.status = nothing,
-						.channels = nothing,
-						.schedule = nothing,
-						.links = nothing,
+	const struct control_backend backend = {.report = {[REPORT_TUNERS] = nothing,
+							   [REPORT_VIEWERS] = nothing,
+							   [REPORT_STATUS] = nothing,
+							   [REPORT_CHANNELS] = nothing,
+							   [REPORT_SCHEDULE] = nothing,
+							   [REPORT_LINKS] = nothing},
 						.stop = no_key,
 						.kick = no_viewer,
 						.reload = no_reload,
 						.config = no_reload,
 						.shutdown = no_shutdown};
 
-	control_commands_run(&backend, c, ticket, method, params);
+	control_commands_run(&backend, owner, c, ticket, method, params);
 }
 
 static char path[64];

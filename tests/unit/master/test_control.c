@@ -66,7 +66,7 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 		       const json_t *params)
 {
 	(void)owner;
-	control_commands_run(&backend, c, ticket, method, params);
+	control_commands_run(&backend, NULL, c, ticket, method, params);
 }
 
 static void open_control(void)
@@ -77,12 +77,12 @@ static void open_control(void)
 	cr_assert_not_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/control.sock", folder);
 	env.base = base = event_base_new();
-	backend = (struct control_backend){.tuners = empty_list,
-					   .viewers = many_viewers,
-					   .status = empty_list,
-					   .channels = empty_list,
-					   .schedule = empty_list,
-					   .links = empty_list,
+	backend = (struct control_backend){.report = {[REPORT_TUNERS] = empty_list,
+						      [REPORT_VIEWERS] = many_viewers,
+						      [REPORT_STATUS] = empty_list,
+						      [REPORT_CHANNELS] = empty_list,
+						      [REPORT_SCHEDULE] = empty_list,
+						      [REPORT_LINKS] = empty_list},
 					   .stop = stop_five,
 					   .kick = kick_seven,
 					   .reload = reload_later,
