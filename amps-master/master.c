@@ -33,7 +33,7 @@ static void put_fact(_Atomic uint64_t *fact, uint64_t value)
 	atomic_store_explicit(fact, value, memory_order_relaxed);
 }
 
-/* Logs what has changed of the database's health. */
+/* Logs a change of the database's health. */
 static void follow_health(struct master *m)
 {
 	int health = store_health(m->store);
@@ -127,7 +127,7 @@ void master_open_access_log(struct master *m)
 	int fd = path && path[0] ? access_file_open(path) : -ENOENT;
 
 	if (fd < 0 && path && path[0])
-		log_warn("the access log cannot be opened (%s), going on without one path=%s",
+		log_warn("the access log cannot be opened (%s), continuing without one path=%s",
 			 strerror(-fd), path);
 	worker_pool_set_access_log(m->pool, MAX(fd, -1),
 				   path && strcmp(path, ACCESS_FILE_STDERR) == 0);
@@ -144,7 +144,7 @@ static void follow_settings(struct master *m, const struct publication *p)
 	worker_pool_set_log_level(m->pool, m->settings.log_level);
 	tuners_set_log_level(m->tuners, m->settings.log_level);
 	for (size_t i = before; i < json_array_size(warnings); i++)
-		log_warn("the running server differs from the file, going on: %s",
+		log_warn("the running server differs from the file, continuing: %s",
 			 json_string_value(json_array_get(warnings, i)));
 }
 
@@ -153,7 +153,7 @@ void master_apply(void *owner, struct publication *p)
 	struct master *m = owner;
 	int64_t next = p->next_change_wall_us;
 
-	/* A reload may come to its end while we stop, when its receivers are gone or going. */
+	/* A reload may end while the server stops, when its receivers are gone. */
 	if (m->phase >= MASTER_STOPPING)
 		return;
 	m->generation = p->generation;
@@ -161,7 +161,7 @@ void master_apply(void *owner, struct publication *p)
 		follow_settings(m, p);
 	worker_pool_publish(m->pool, p);
 	tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup));
-	/* One that is due already waits a little, so that no clock can make us spin. */
+	/* A time that has passed already waits a little, so that no clock can cause a busy loop. */
 	if (next != TIME_NONE)
 		next = MAX(next, clock_wall_us() + REPUBLISH_RETRY_US / 10);
 	wall_timer_set(m->schedule, next);
@@ -177,7 +177,7 @@ static void reap(struct master *m)
 		    nursery_child_exited(m->nursery, pid, status) ||
 		    reload_child_exited(m->reload, pid, status))
 			continue;
-		/* Anybody else came to us as an orphan and has been buried by this. */
+		/* Any other child was an orphan that this process inherited; it is reaped now. */
 		if (!tuners_child_exited(m->tuners, pid, status))
 			log_debug("an orphan ended pid=%d", (int)pid);
 	}
@@ -247,7 +247,7 @@ static void on_signal(int number, short what, void *arg)
 	}
 }
 
-/* Whoever cleans up temporary folders may have removed ours. */
+/* A cleaner of temporary folders may have removed the socket. */
 static void keep_control(struct master *m)
 {
 	int r;
@@ -258,7 +258,7 @@ static void keep_control(struct master *m)
 	if (r == 0)
 		r = control_rebind(m->control);
 	if (r == 0)
-		log_warn("the control socket was removed, it is there again path=%s",
+		log_warn("the control socket was removed, it is bound again path=%s",
 			 m->runtime.control_path);
 	else if (!m->control_missing)
 		log_warn("the control socket was removed and cannot be bound again (%s), trying "
@@ -286,7 +286,7 @@ static void on_tick(int fd, short what, void *arg)
 		keep_control(m);
 	}
 	master_changed(m);
-	/* A job's last child may have ended without a word to us. */
+	/* A job's last child may have exited without SIGCHLD to this process. */
 	reap(m);
 }
 
@@ -317,7 +317,7 @@ int master_make_events(struct master *m)
 	return r < 0 ? r : listen_to_signals(m);
 }
 
-/* Buries who is left; nobody takes long, they have been killed. */
+/* Reaps the remaining children; they have been killed. */
 static void bury_all(void)
 {
 	for (int i = 0; i < KILLING_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
@@ -352,7 +352,7 @@ static void master_done(struct master *m)
 		shm_unmap(m->chantab, CHANTAB_BYTES);
 	close_fd(&m->chantab_fd);
 	runtime_dir_close(&m->runtime);
-	/* Last of all: who asked for the shutdown sees the end of this connection. */
+	/* Last: a client that asked for the shutdown waits for the end of its connection. */
 	control_close(m->control);
 	free_events(m);
 	if (m->base)
@@ -370,7 +370,7 @@ static void serve(struct master *m)
 	event_add(m->tick, &tick);
 	if (m->interrupted)
 		master_stop(m, SHUTDOWN_MS);
-	/* A child may have ended before anybody listened to SIGCHLD. */
+	/* A child may have exited before SIGCHLD was handled. */
 	reap(m);
 	event_base_dispatch(m->base);
 	log_info("stopped");

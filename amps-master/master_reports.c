@@ -114,7 +114,7 @@ static json_t *report_schedule(void *owner)
 	return lineup ? json_incref(lineup->schedule) : json_array();
 }
 
-/* Where the server is and with which token its links work: the shared one, never another's. */
+/* The server's URL and the token for its links: the shared one, never a personal one. */
 static json_t *report_links(void *owner)
 {
 	const struct master *m = owner;
@@ -190,7 +190,7 @@ const struct control_backend master_backend = {
 static void announce_auth(const struct master *m)
 {
 	if (!m->settings.auth_enabled)
-		printf("  auth      off: everybody who can connect may watch\n");
+		printf("  auth      off: every client that can connect may watch\n");
 	else if (m->settings.token_from)
 		printf("  auth      on, %s\n", m->settings.token_from);
 	else
@@ -219,10 +219,10 @@ void master_announce(struct master *m)
 		 (unsigned long long)(clock_mono_us() - m->epoch_mono_us) / 1000, url,
 		 AMPS_VERSION);
 	if (m->settings.log_json && geteuid() == 0 && !m->account.chosen)
-		log_warn("the server runs as root, going on (make a user " ACCOUNT_DEFAULT
+		log_warn("the server runs as root, continuing (make a user " ACCOUNT_DEFAULT
 			 " or name one in server.user)");
 	if (m->settings.log_json)
-		return; /* a banner is nothing for a program that reads */
+		return; /* programs that read the log get no banner */
 	printf("Amps %s\n", AMPS_VERSION);
 	printf("  url       %s (listening on %s, %u worker%s)\n", url, m->listeners.address,
 	       m->settings.workers, m->settings.workers == 1 ? "" : "s");

@@ -67,7 +67,7 @@ static void print_problems(const json_t *loaded)
 
 	if (log_is_json()) {
 		json_array_foreach (list, i, problem)
-			log_problem(problem, "starting all the same if that is possible");
+			log_problem(problem, "starting anyway if possible");
 		return;
 	}
 
@@ -130,7 +130,8 @@ static int prepare_process(struct master *m)
 {
 	struct rlimit files;
 
-	/* Jobs are cloned by the nursery and must come to us, not to init, when it dies. */
+	/* Jobs are cloned by the nursery and must be inherited by this process, not by init, when
+	 * it dies. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		return complain(m, "prctl", -errno);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -220,7 +221,7 @@ static int load_store(struct master *m, int config_fd)
 	store_load(m->store, config_fd, on_first, &answer);
 	while (!answer.here && !m->interrupted)
 		event_base_loop(m->base, EVLOOP_ONCE);
-	/* Its callback must not find `answer` any more. */
+	/* Its callback must not use `answer` after this function returns. */
 	if (!answer.here)
 		m->store = store_close(m->store);
 	return answer.here ? answer.error : -EINTR;
@@ -309,7 +310,7 @@ static void log_reload(const struct reload_result *result)
 
 	if (result->error < 0) {
 		json_array_foreach (result->problems, i, problem)
-			log_problem(problem, "leaving the file aside");
+			log_problem(problem, "ignoring the file");
 		log_error("cannot reload (%s), keeping the running configuration", result->text);
 		return;
 	}
@@ -324,7 +325,7 @@ static void env_reloaded(void *owner, uint64_t ticket, const struct reload_resul
 	struct master *m = owner;
 
 	log_reload(result);
-	/* a refused file must not stand in the way of who rotates the log */
+	/* the log is reopened even if the file was refused: it may have been rotated */
 	master_open_access_log(m);
 	if (ticket == 0)
 		return;

@@ -16,7 +16,7 @@
 #include "amps-master/util/wall_timer.h"
 #include "amps-master/children/worker_pool.h"
 
-/* STARTING -> RUNNING -> STOPPING (everybody was asked) -> KILLING (nobody is asked any more) */
+/* STARTING -> RUNNING -> STOPPING (children were asked to exit) -> KILLING (SIGKILL) */
 enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING, MASTER_KILLING };
 
 #define MASTER_SIGNALS 4
@@ -67,14 +67,14 @@ must_check int master_start(struct master *m);
 
 /* master_reports.c: what is answered over the control socket; its owner is the master. */
 extern const struct control_backend master_backend;
-/* The banner, once everybody is ready. */
+/* Prints the banner, once all workers are ready. */
 void master_announce(struct master *m);
 
 /* master.c */
 must_check int master_make_events(struct master *m); /* the loop, its signals and timers */
 void master_stop(void *m, unsigned timeout_ms);	     /* again: hurries */
 void master_apply(void *m, struct publication *p);   /* a callback of reload.h too */
-void master_open_access_log(struct master *m);	     /* anew, wherever it lies by now */
+void master_open_access_log(struct master *m);	     /* again, at its current path */
 void master_changed(void *m); /* readiness may have changed; a callback too */
 
 #endif

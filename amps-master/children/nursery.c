@@ -53,7 +53,7 @@ static void nursery_end(struct nursery *n, const char *why)
 	if (n->pid == 0)
 		return;
 	if (why)
-		log_warn("the nursery is of no use (%s), killing it pid=%d", why, (int)n->pid);
+		log_warn("the nursery does not work (%s), killing it pid=%d", why, (int)n->pid);
 	kill(n->pid, SIGKILL);
 	n->peer = peer_free(n->peer);
 	if (n->state != NURSERY_STOPPING)
@@ -67,7 +67,7 @@ static int on_hello(struct nursery *n, const struct msg *m)
 	if (n->state != NURSERY_STARTING || msg_decode_hello(m->bytes, m->len, &hello) != 0)
 		return -EBADMSG;
 	if (strcmp(hello.version, AMPS_VERSION) != 0) {
-		log_error("the nursery is of another version, killing it version=%s wanted=%s",
+		log_error("the nursery has another version, killing it version=%s wanted=%s",
 			  hello.version, AMPS_VERSION);
 		return -EBADMSG;
 	}
@@ -188,7 +188,7 @@ bool nursery_child_exited(struct nursery *n, pid_t pid, int wait_status)
 	if (n->stopping)
 		return true;
 	delay_ms = backoff_next_ms(&n->backoff, young);
-	log_warn("the nursery died, running jobs are not touched, replacing it in %u ms pid=%d "
+	log_warn("the nursery died, running jobs continue, replacing it in %u ms pid=%d "
 		 "status=%d",
 		 delay_ms, (int)pid,
 		 WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));

@@ -17,7 +17,7 @@ struct nursery_env {
 	bool log_json;
 	const char *program; /* path of amps-transcoder; borrowed */
 	struct fork_brake *brake;
-	struct tuners *tuners; /* told whenever the nursery can take jobs; borrowed */
+	struct tuners *tuners; /* informed whenever the nursery can take jobs; borrowed */
 };
 
 /* 0 or -ENOMEM. */
@@ -25,7 +25,7 @@ must_check int nursery_new(const struct nursery_env *env, struct nursery **ret);
 struct nursery *nursery_free(struct nursery *n); /* kills; returns NULL; accepts NULL */
 void nursery_start(struct nursery *n);
 
-/* Hands over the job's end of its socket (which stays the caller's).  0, or -EAGAIN: not ready. */
+/* Sends the job's end of its socket (which stays the caller's). 0, or -EAGAIN: not ready. */
 must_check int nursery_fork_job(struct nursery *n, int fd);
 
 bool nursery_child_exited(struct nursery *n, pid_t pid, int wait_status); /* true if its pid */

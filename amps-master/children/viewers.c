@@ -101,7 +101,7 @@ static const char *describe_address(const uint8_t address[16], char *text, sockl
 	return name ? name : "";
 }
 
-/* A client may have written anything into its User-Agent; JSON takes UTF-8 only. */
+/* A client's User-Agent may hold any bytes; JSON takes UTF-8 only. */
 static json_t *describe_text(const char *text, size_t cap)
 {
 	char clean[256];

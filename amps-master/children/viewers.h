@@ -31,7 +31,7 @@ json_t *viewers_report(const struct viewers *v);
 /* Which worker has the viewer of this id?  0 or -ENOENT. */
 must_check int viewers_find(const struct viewers *v, uint64_t serial, unsigned *ret_worker);
 
-/* One record as JSON, new reference or NULL; apart for its test. */
+/* One record as JSON, new reference or NULL; public for its test. */
 json_t *viewers_describe(const void *record);
 
 #endif

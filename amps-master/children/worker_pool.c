@@ -36,7 +36,7 @@ struct worker_slot {
 	struct peer *peer;
 	int page_fd;	   /* owned */
 	const void *page;  /* read-only */
-	bool page_sealed;  /* the worker has mapped it: peers may have it */
+	bool page_sealed;  /* the worker has mapped it: other workers may get it */
 	uint64_t since_us; /* of the state */
 	uint64_t started_us;
 	uint64_t restarts;
@@ -79,20 +79,19 @@ static void slot_set_state(struct worker_slot *s, enum slot_state state)
 	s->since_us = clock_mono_us();
 }
 
-/* Is there a process that has been set up and listens to us? */
+/* Is there a process that has been set up and reads messages? */
 static bool slot_listens(const struct worker_slot *s)
 {
 	return s->peer && (s->state == SLOT_SETUP || s->state == SLOT_READY);
 }
 
-/* SIGKILL; its death is reported by the reaper, which then cleans up.  `why` may be NULL: not worth
- * a line. */
+/* SIGKILL; the reaper cleans up after its death.  `why` may be NULL: nothing is logged. */
 static void slot_kill(struct worker_slot *s, const char *why)
 {
 	if (s->state == SLOT_WAITING || s->pid == 0)
 		return;
 	if (why)
-		log_warn("worker %u is of no use (%s), killing it pid=%d", s->index, why,
+		log_warn("worker %u does not work (%s), killing it pid=%d", s->index, why,
 			 (int)s->pid);
 	kill(s->pid, SIGKILL);
 	s->peer = peer_free(s->peer);
@@ -100,7 +99,7 @@ static void slot_kill(struct worker_slot *s, const char *why)
 		slot_set_state(s, SLOT_STOPPING);
 }
 
-/* Gives the page of a dead process up, keeping its sum of bytes in the pool. */
+/* Unmaps the page of a dead process; its byte count is kept in the pool. */
 static void drop_page(struct worker_slot *s)
 {
 	if (s->page) {
@@ -178,7 +177,7 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 	if (s->state != SLOT_STARTING || msg_decode_hello(m->bytes, m->len, &hello) != 0)
 		return -EBADMSG;
 	if (strcmp(hello.version, AMPS_VERSION) != 0) {
-		log_error("worker %u is of another version, killing it version=%s wanted=%s",
+		log_error("worker %u has another version, killing it version=%s wanted=%s",
 			  s->index, hello.version, AMPS_VERSION);
 		return -EBADMSG;
 	}
@@ -203,7 +202,7 @@ static void drop_helper(struct worker_slot *s)
 	s->helper = NULL;
 }
 
-/* Lets a living worker serve the socket of one that backs off, until that is ready again. */
+/* Lets a running worker serve the socket of one that backs off, until that is ready again. */
 static void find_helper(struct worker_slot *s)
 {
 	const struct worker_pool *pool = s->pool;
@@ -226,7 +225,7 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 
 	if (s->state != SLOT_SETUP || msg_decode_ready(m->bytes, m->len, &ready) != 0)
 		return -EBADMSG;
-	/* The worker has mapped its page by now; nobody else ever writes it. */
+	/* The worker has mapped its page; no other process ever writes it. */
 	if (shm_seal_writer(s->page_fd) != 0)
 		return -EIO;
 	s->page_sealed = true;
@@ -237,7 +236,7 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 
 		if (other != s && slot_listens(other))
 			send_page(other, s);
-		/* nobody was there when it began to wait */
+		/* no worker was ready when it began to wait */
 		if (other->state == SLOT_WAITING)
 			find_helper(other);
 	}
@@ -306,8 +305,8 @@ static void on_broken(void *owner, struct peer *p, int error)
 
 	(void)p;
 	s->peer = peer_free(s->peer);
-	/* A closed socket is usually death itself, seen before the reaper; one that was told to end
-	 * may take its time over it. */
+	/* A closed socket usually means that the worker died and is not reaped yet; a worker that
+	 * was asked to exit may still be running. */
 	if (error == -EPIPE && s->pool->stopping)
 		slot_set_state(s, SLOT_STOPPING);
 	else
@@ -418,7 +417,7 @@ static void slot_start(struct worker_slot *s)
 	find_helper(s);
 }
 
-/* The brake is for restarts; the first start of all takes no notice of it. */
+/* The brake is for restarts, not for the first start. */
 static void slot_restart(struct worker_slot *s)
 {
 	fork_brake_record(s->pool->env.brake, clock_mono_us());
@@ -457,7 +456,8 @@ static void slot_respawn(struct worker_slot *s)
 	find_helper(s);
 }
 
-/* The others count its viewers no more, and those it served beside its own need another helper. */
+/* The other workers stop counting its viewers, and the sockets it served as a helper need another
+ * one. */
 static void tell_death(struct worker_slot *dead)
 {
 	struct worker_pool *pool = dead->pool;

@@ -41,7 +41,8 @@ struct worker_pool_env {
 must_check int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret);
 struct worker_pool *worker_pool_free(struct worker_pool *p); /* kills; returns NULL; accepts NULL */
 
-/* Takes catalog and tokens out of `p` and gives them to every worker, the later ones included. */
+/* Takes catalog and tokens out of `p` and sends them to every worker, also to those started later.
+ */
 void worker_pool_publish(struct worker_pool *pool, struct publication *p);
 
 /* The shared token of what was published (auth.token, never an administrator's where there is one);
@@ -54,11 +55,11 @@ void worker_pool_start(struct worker_pool *pool);
 /* True if the pid was a worker's. */
 bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_status);
 
-/* Kills workers that have been silent for too long; every 250 ms or so.  `late`: the master's own
- * loop was held up, so silence proves nothing this time. */
+/* Kills workers that have been silent for too long; call it every 250 ms or so.  `late`: the
+ * master's own loop was blocked, so silence proves nothing this time. */
 void worker_pool_check(struct worker_pool *pool, bool late);
 
-/* To a worker; silently nothing when it is not there. */
+/* To a worker; does nothing if it is not ready. */
 void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_ring *m, int fd);
 /* To one worker, or to all (-1). */
@@ -69,11 +70,11 @@ void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m);
 void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial);
 
-/* Workers, the later ones too, log from this level on. */
+/* Workers, also those started later, log from this level on. */
 void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level);
 
-/* Takes fd, -1 = none: where workers, the later ones too, write their access log.  `framed`: it is
- * the ordinary log. */
+/* Takes fd, -1 = none: where workers, also those started later, write their access log.  `framed`:
+ * it is the ordinary log. */
 void worker_pool_set_access_log(struct worker_pool *pool, int fd, bool framed);
 
 bool worker_pool_all_ready(const struct worker_pool *pool);
@@ -90,7 +91,7 @@ uint64_t worker_pool_past_bytes(const struct worker_pool *pool);
 /* [{"index","pid","state","viewers","restarts"}], new reference or NULL. */
 json_t *worker_pool_report(const struct worker_pool *pool);
 
-/* Asks all to end and replaces none from now on; worker_pool_alive() tells when they have. */
+/* Asks all to exit and replaces none from now on; worker_pool_alive() is 0 when they have. */
 void worker_pool_shutdown(struct worker_pool *pool);
 void worker_pool_kill(struct worker_pool *pool);
 

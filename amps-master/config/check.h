@@ -15,7 +15,7 @@ struct check {
 	struct option_asks *asks;  /* option lists for the transcoder to judge; NULL = none */
 	const json_t *profiles;	   /* ffmpeg_profiles as written, or NULL */
 	json_t *ids;		   /* id as text -> path of the first channel that has it */
-	struct buf path;	   /* of the value at hand */
+	struct buf path;	   /* of the current value */
 	int line;		   /* of the innermost value that has one */
 	bool in_channel;	   /* unknown keys are warnings here */
 	bool out_of_memory;

@@ -36,7 +36,7 @@ static const struct field root_fields[] = {
 	      .fallback = "{}"),
 	FIELD("streams", value_list, .item = &config_check_stream, .max = CHANNELS_MAX,
 	      .fallback = "[]"),
-	/* After the streams, which have the first claim on an id. */
+	/* After the streams, which take precedence for an id. */
 	FIELD("scheduled_streams", value_list, .flags = FIELD_LAST, .item = &config_check_scheduled,
 	      .max = CHANNELS_MAX, .fallback = "[]"),
 };

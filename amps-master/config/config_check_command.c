@@ -61,7 +61,7 @@ static json_t *read_env(struct check *c, const struct field *f, const struct spo
 	return value_section(c, &env, at);
 }
 
-/* A line must have words; what its quotes mean to a shell is the shell's business. */
+/* A line must have words; quotes are left to the shell. */
 static void check_words(struct check *c, const struct spot *at, const json_t *line, bool shell)
 {
 	const char *text = json_string_value(line);

@@ -42,7 +42,7 @@ static bool is_blank(const char *text)
 	return text[strspn(text, ", ")] == '\0';
 }
 
-/* An entry that means nothing must not open what others close. */
+/* Reject an empty region code: it must not lift a restriction. */
 static void refuse_blank(struct check *c, const struct spot *at)
 {
 	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);

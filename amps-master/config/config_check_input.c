@@ -9,7 +9,7 @@
 
 #define ARGS_MAX 256
 
-/* The older Amps gave yt-dlp whatever was there; ours gets what is on the list. */
+/* The older Amps passed every option to yt-dlp; this one passes only those of the list. */
 static json_t *read_handler_option(struct check *c, const struct field *f, const struct spot *at)
 {
 	(void)c;
@@ -99,7 +99,7 @@ json_t *config_check_args(struct check *c, const struct field *f, const struct s
 	return split;
 }
 
-/* A remote playlist that may name files could read any file of ours. */
+/* A remote playlist that may name files could read any local file. */
 static void check_whitelist(struct check *c, const struct spot *options, const char *source)
 {
 	struct spot at = check_enter_key(c, options->value, "protocol_whitelist");
@@ -148,7 +148,7 @@ static void check_args(struct check *c, const struct spot *at, json_t *read, con
 		ask(c, at, source, NULL, json_incref(read));
 }
 
-/* It may be right tomorrow, and the other channels play: no error. */
+/* A warning only: the other channels can play. */
 static void check_source(struct check *c, const struct spot *at, const json_t *out)
 {
 	const char *source = json_string_value(json_object_get(out, "source"));

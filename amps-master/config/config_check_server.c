@@ -12,7 +12,7 @@
 #include "common/shm/tokens_layout.h"
 
 #define PORT_MAX	 65535
-#define SECONDS_MAX	 31536000 /* a year: nobody means more */
+#define SECONDS_MAX	 31536000 /* a year */
 #define VIEWERS_MAX	 100000000
 #define WELL_KNOWN_TOKEN "changeme123"
 
@@ -153,7 +153,7 @@ static json_t *read_token(struct check *c, const struct field *f, const struct s
 	}
 	if (strcmp(token, WELL_KNOWN_TOKEN) == 0)
 		check_warning(c, at,
-			      "'" WELL_KNOWN_TOKEN "' is known to everybody: choose another");
+			      "'" WELL_KNOWN_TOKEN "' is a published default: choose another");
 	if (*token != '\0')
 		return text;
 	/* `token: ""` means none. */
@@ -161,7 +161,7 @@ static json_t *read_token(struct check *c, const struct field *f, const struct s
 	return json_null();
 }
 
-/* Two tokens of one text could not be told apart.  An unquoted number is compared as written. */
+/* Two equal tokens could not be distinguished.  An unquoted number is compared as written. */
 static void claim_token(struct check *c, const struct spot *at, json_t *seen)
 {
 	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
@@ -169,7 +169,7 @@ static void claim_token(struct check *c, const struct spot *at, json_t *seen)
 	if (text == NULL || *text == '\0' || json_is_null(at->value))
 		return;
 	if (json_object_get(seen, text) != NULL)
-		check_error(c, at, "this token is given to somebody else already");
+		check_error(c, at, "another entry has this token already");
 	else if (json_object_set_new(seen, text, json_true()) < 0)
 		c->out_of_memory = true;
 }

@@ -94,7 +94,7 @@ static json_t *read_variants(struct check *c, const struct field *f, const struc
 	return list;
 }
 
-/* A lavfi source is raw pictures and sound; `owner` is who names the profile. */
+/* A lavfi source is raw pictures and sound; `owner` is the mapping that names the profile. */
 static void check_lavfi_copy(struct check *c, const struct spot *owner, const char *profile)
 {
 	const json_t *definition = config_check_profile_find(c, profile);
@@ -127,7 +127,7 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 	for (size_t i = 0; i < json_array_size(list.value); i++) {
 		struct spot variant = check_enter_index(c, list.value, i);
 
-		/* Without a profile of its own it has the channel's, judged there. */
+		/* Without its own profile it has the channel's, which is checked there. */
 		if (is_given(variant.value, "ffmpeg_profile") &&
 		    variant_is_lavfi(c, variant.value, out))
 			check_lavfi_copy(c, &variant, text_of(variant.value, "ffmpeg_profile"));
@@ -138,7 +138,7 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 		check_lavfi_copy(c, at, text_of(out, "ffmpeg_profile"));
 }
 
-/* A variant's own options are judged for the source it plays, which may be the channel's. */
+/* A variant's own options are checked for the source it plays, which may be the channel's. */
 static void check_variant_inputs(struct check *c, const struct spot *at, const json_t *out)
 {
 	struct spot list = check_enter_key(c, at->value, "adaptive_bitrates");
@@ -174,7 +174,7 @@ static void check_channel(struct check *c, const struct spot *at, const json_t *
 	check_lavfi(c, at, out);
 }
 
-/* The first to come has the id.  False if it is taken. */
+/* The first entry has the id.  False if it is taken. */
 static bool claim_id(struct check *c, const struct spot *at, const json_t *out,
 		     enum problem_severity severity)
 {

@@ -24,7 +24,7 @@ struct question {
 	char *text;
 	size_t place;  /* the first */
 	json_t *found; /* the verdict: [[rest of the path, severity, message], ...] */
-	bool open;     /* nobody remembers its verdict */
+	bool open;     /* its verdict is not remembered */
 	bool reads;    /* its verdict depends on files that filters read: not to be remembered */
 };
 
@@ -228,7 +228,7 @@ static void report(const struct option_asks *a, const struct question *q, const 
 	}
 }
 
-/* Sorts what the transcoder found to the questions. */
+/* Assigns the transcoder's findings to their questions. */
 static void take_findings(struct option_asks *a, const json_t *problems)
 {
 	size_t i;

@@ -265,7 +265,8 @@ static int container_start(struct builder *b, const yaml_event_t *event, int lin
 	return 0;
 }
 
-/* What cannot be replaced is reported and stays as written, so that all such values are found. */
+/* A variable that is not set is reported and the text stays as written, so that all of them are
+ * found. */
 static int expand(struct builder *b, const char *text, int line, json_t **ret)
 {
 	struct buf out = BUF_INIT;
@@ -393,7 +394,7 @@ static int take_event(struct builder *b, const yaml_event_t *event)
 	}
 }
 
-/* The lines before a byte that is no text; libyaml knows its offset alone. */
+/* The number of lines before a byte that is not UTF-8; libyaml reports only its offset. */
 static size_t lines_before(const struct builder *b, size_t offset)
 {
 	size_t lines = 0;

@@ -46,7 +46,7 @@ static int wait_for_end(struct event_base *base, int pidfd, unsigned timeout_ms,
 		waiting.over = true;
 	while (!waiting.over && !*stop)
 		event_base_loop(base, EVLOOP_ONCE);
-	/* A terminal's ^C ends the helper too: the signal that came to us counts first. */
+	/* A terminal's ^C ends the helper too: look for this process's own signal first. */
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	event_free(end);
 	if (*stop)

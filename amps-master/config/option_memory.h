@@ -35,8 +35,8 @@ void option_memory_judged_by(struct option_memory *m, const json_t *files);
 /* Notes a verdict (borrowed). */
 void option_memory_learn(struct option_memory *m, const char *question, const json_t *verdict);
 
-/* What is to be written, without the questions nobody asked any more; NULL when nothing is new.
- * The caller's. */
+/* The text to store, without questions that were not asked this time; NULL if nothing is new.  The
+ * caller's. */
 char *option_memory_text(const struct option_memory *m);
 
 #endif

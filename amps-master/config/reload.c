@@ -24,7 +24,7 @@ struct reload {
 	bool hung;	      /* it took too long and was killed */
 	int fd;		      /* what it writes to, while LOADING */
 	json_t *report;	      /* while APPLIED */
-	struct event *timer;  /* LOADING: the loader hangs; APPLIED: no more waiting for acks */
+	struct event *timer;  /* LOADING: the loader hangs; APPLIED: stop waiting for acks */
 };
 
 static void reload_set_state(struct reload *r, enum reload_state state)
@@ -144,7 +144,7 @@ bool reload_child_exited(struct reload *r, pid_t pid, int wait_status)
 			    NULL);
 		return true;
 	}
-	/* A refused file is told by what was written, not by the exit status. */
+	/* The result that was written says whether the file was refused, not the exit status. */
 	reload_set_state(r, RELOAD_STORING);
 	store_load(r->env.store, TAKE_FD(r->fd), on_stored, r);
 	return true;
@@ -156,7 +156,7 @@ void reload_acked(struct reload *r)
 		reload_succeed(r);
 }
 
-/* One line in the log answers any number of signals. */
+/* One log line answers any number of signals. */
 static bool signal_waits(const struct waiters *w)
 {
 	for (size_t i = 0; i < w->count; i++)

@@ -22,7 +22,7 @@ static const char *string_of(const json_t *object, const char *key, const char *
 	return text && text[0] ? text : otherwise;
 }
 
-/* Folders are kept absolute, so that they mean the same to everybody who is told of them. */
+/* Folders are kept absolute, so that every process and client reads them the same way. */
 static int read_folder(const json_t *server, const char *key,
 		       int (*otherwise)(char *dst, size_t cap), char *dst)
 {

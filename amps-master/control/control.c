@@ -38,7 +38,7 @@ struct control {
 	int fd;
 	struct event *event;
 	struct event *resume; /* timer: accepts again */
-	bool starved;	      /* the last accept failed for a want of the system's */
+	bool starved;	      /* the last accept failed for lack of descriptors or memory */
 	LIST_HEAD(, client) clients;
 	unsigned client_count;
 	control_ticket last_ticket;
@@ -68,8 +68,8 @@ static void client_set_timer(struct client *c, unsigned timeout_ms)
 	event_add(c->timer, &tv);
 }
 
-/* The only place that arms a client's events, from its state.  While a request is at work nothing
- * is: that the client has gone shows when the answer is written. */
+/* The only place that arms a client's events, from its state.  None is armed while a request is
+ * being answered: a closed connection is found when the answer is written. */
 static void client_update_events(struct client *c)
 {
 	bool reading = c->state == CLIENT_READING, writing = c->state == CLIENT_WRITING;
@@ -230,8 +230,8 @@ static void on_timer(int fd, short what, void *arg)
 	client_free(arg);
 }
 
-/* Makes room for one more client of this user.  Who waits longest without a request at work has to
- * go, so that no number of silent connections can shut out one that asks. */
+/* Makes room for one more client of this user by closing the one that has been idle for longest:
+ * silent connections cannot shut out a client that sends requests. */
 static bool make_room(struct control *control, uid_t uid)
 {
 	struct client *c, *oldest = NULL, *oldest_own = NULL;
@@ -333,7 +333,7 @@ static int open_socket(struct control *control)
 
 	if (fd < 0)
 		return -errno;
-	/* Nobody can connect before listen(), so the mode is right before anybody may try. */
+	/* No client can connect before listen(), and by then the mode is right. */
 	if (bind(fd, (const struct sockaddr *)&control->address, sizeof(control->address)) != 0 ||
 	    chmod(path, 0660) != 0 || listen(fd, CONTROL_CLIENTS_MAX) != 0 || lstat(path, &st) != 0)
 		return -errno;

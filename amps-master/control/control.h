@@ -30,7 +30,7 @@ struct control_env {
 must_check int control_open(const struct control_env *env, const char *path, struct control **ret);
 struct control *control_close(struct control *c); /* returns NULL; accepts NULL */
 
-/* Is another file, or none, at the path by now?  Then nobody can connect. */
+/* Is another file, or none, at the path by now?  Then no client can connect. */
 bool control_lost(const struct control *c);
 
 /* Binds the path again, which must not exist; the clients stay.  0, or -Exxx and nothing has

@@ -13,7 +13,7 @@ struct channel_entry {
 	uint32_t id;
 	bool scheduled;
 	struct schedule_window window; /* SCHEDULE_ALWAYS unless scheduled */
-	json_t *definition;	       /* owned by whoever made the entry */
+	json_t *definition;	       /* owned by the maker of the entry */
 };
 
 /* Puts the built-in profile `copy` beside those of the file, unless one has that name.  0 or

@@ -76,14 +76,14 @@ uint64_t lineup_channel_hash(const struct lineup *l, uint32_t channel);
 struct lineup *lineup_free(struct lineup *l); /* returns NULL; accepts NULL */
 const struct lineup_tuner *lineup_find_key(const struct lineup *l, const char *key);
 
-/* Which tuner and which of its outputs serve a wish.  -ENOENT: no such channel, variant, or outside
+/* Which tuner and which of its outputs serve a want. -ENOENT: no such channel, variant, or outside
  * its schedule window. */
 must_check int lineup_resolve(const struct lineup *l, uint32_t channel, const char *variant,
 			      const struct lineup_tuner **ret_tuner,
 			      const struct lineup_output **ret_output);
 
 /* Channels for `amps list`: array of {id, number, name, group, profile, output, variants}, made for
- * the caller (a tree of all of them is too dear to keep).  NULL without memory. */
+ * the caller (keeping a tree of all of them costs too much memory).  NULL without memory. */
 json_t *lineup_channels(const struct lineup *l);
 
 #endif

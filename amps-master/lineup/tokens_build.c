@@ -32,7 +32,7 @@ static bool entry_groups(struct token_entry *e, const json_t *groups)
 	return true;
 }
 
-/* One of auth.tokens.  What narrows a token and cannot be read must not widen it: then false. */
+/* One of auth.tokens.  False if a restriction cannot be read: it must not be ignored. */
 static bool entry_parse(const json_t *from, struct token_entry *e)
 {
 	char scratch[32];
@@ -65,7 +65,7 @@ static void add_listed(const json_t *auth, json_t *warnings, struct buf *out)
 			buf_add(out, &e, sizeof(e));
 		else if (json_array_append_new(
 				 warnings, json_sprintf("auth.tokens[%zu] cannot be understood; it "
-							"lets nobody in",
+							"is refused",
 							i)) < 0)
 			out->failed = true;
 	}

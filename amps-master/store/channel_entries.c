@@ -30,7 +30,7 @@ static int entry_read(const struct channel_row *row, struct channel_entry *ret)
 	return 0;
 }
 
-/* Sorts an entry in or out; one that nobody can tell the times of stays out. */
+/* Adds an entry that is on air; one with an unreadable schedule is never on air. */
 static void entry_air(struct channel_entries *e, struct channel_entry *entry, int64_t wall_us)
 {
 	if (entry->scheduled && schedule_parse(entry->definition, &entry->window) < 0)

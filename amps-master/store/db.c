@@ -172,7 +172,7 @@ static void explain(int error, const char *path, const char *words, char *text, 
 	case -EBADMSG:
 		snprintf(text, cap,
 			 "the database %s is damaged (%s); it is left as it is: move it away to "
-			 "start afresh from the configuration file, or save it with 'sqlite3 %s "
+			 "start again from the configuration file, or save it with 'sqlite3 %s "
 			 ".recover'",
 			 path, words, path);
 		break;
@@ -261,7 +261,8 @@ int db_peek_meta(const char *state_dir, const char *key, char **ret_value)
 int db_begin(struct db *db)
 {
 	assert(sqlite3_get_autocommit(db->handle)); /* one transaction at a time */
-	/* at once for writing: a lock that is taken is found here, not half way through */
+	/* lock for writing at once: a lock held by another process is found here, not in the middle
+	 */
 	return db_run(db, "BEGIN IMMEDIATE");
 }
 

@@ -71,7 +71,7 @@ static int write_whole(int fd, const char *text, size_t n)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Written beside and renamed, so that no cut in between can leave half a token. */
+/* Written to a second file and renamed, so that an interruption cannot leave half a token. */
 static int token_write(const char *path, const char *token)
 {
 	_cleanup_(closep) int fd = -1;
@@ -104,7 +104,7 @@ static int explain(int error, const char *what, const char *path, char *text, si
 	return error;
 }
 
-/* Ours: the one of an earlier start, else a new one. */
+/* The token of an earlier start, else a new one. */
 static int token_keep(const char *state_dir, struct state_token *t, char *text, size_t cap)
 {
 	int r;

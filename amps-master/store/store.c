@@ -32,7 +32,7 @@ struct store {
 	_Atomic int health; /* W: the thread, relaxed; work.error */
 };
 
-/* The whole content of a file, read rather than mapped: nobody can take it away meanwhile. */
+/* The whole content of a file, read rather than mapped: it cannot be truncated while it is used. */
 static int read_file(int fd, char **ret, size_t *ret_len)
 {
 	struct stat st;
@@ -65,7 +65,7 @@ static void request_run(struct work *w)
 
 	switch (r->kind) {
 	case REQUEST_LOAD:
-		/* what cannot be read is no JSON: the answer says that the helper failed */
+		/* unreadable counts as no JSON: the answer says that the helper failed */
 		if (read_file(r->fd, &bytes, &n) < 0)
 			n = 0;
 		close_fd(&r->fd);
@@ -107,8 +107,7 @@ static void answer_log(enum request_kind kind, const struct store_answer *a)
 	if (a->publication == NULL || kind != REQUEST_LOAD)
 		return;
 	json_array_foreach (json_object_get(a->publication->report, "warnings"), i, line)
-		log_warn("the configuration is doubtful, taking it all the same: %s",
-			 json_string_value(line));
+		log_warn("the configuration has warnings, using it: %s", json_string_value(line));
 }
 
 static void request_drop(struct work *w)

@@ -29,7 +29,7 @@ typedef void (*store_done_fn)(void *owner, int error, const char *text, struct p
  * result_fd; parsing happens in the thread. */
 void store_load(struct store *s, int result_fd, store_done_fn done, void *owner);
 
-/* Builds a publication anew from what is stored (a schedule window opened or closed). */
+/* Builds a publication again from what is stored (a schedule window opened or closed). */
 void store_republish(struct store *s, store_done_fn done, void *owner);
 
 /* Everything that is in force, as a configuration file has it: the settings (defaults filled in),

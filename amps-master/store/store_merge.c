@@ -139,7 +139,7 @@ static int merge_both(struct merge *m, const struct channel_row *row, const stru
 	return r < 0 ? r : entry_put(m, f);
 }
 
-/* The file has it no more. */
+/* The file no longer has the entry. */
 static int merge_gone(struct merge *m, const struct channel_row *row)
 {
 	int r = 0;

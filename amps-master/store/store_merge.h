@@ -13,8 +13,8 @@
  * or -Exxx as in db.h; -EINVAL for an entry without a usable id. */
 must_check int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_changed);
 
-/* Behind a merge: rows that are as the file has them borrow their trees from the model, so that
- * nobody parses ten thousand again. */
+/* After a merge: rows that are as the file has them borrow their trees from the model, so that they
+ * are not parsed again. */
 void store_merge_trees(const json_t *model, struct channel_rows *rows);
 
 #endif

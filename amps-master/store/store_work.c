@@ -52,7 +52,7 @@ static void printf_like(3, 4)
 	va_end(args);
 }
 
-/* A transaction failed: nothing of it stays, and what runs runs on. */
+/* A transaction failed: nothing of it is kept, and the running line-up stays. */
 static void answer_db_fail(struct store_work *w, struct store_answer *a, int error)
 {
 	if (a->error != 0)
@@ -195,7 +195,7 @@ void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t 
 	json_decref(result);
 }
 
-/* The line-up of this hour has to be shown even where the new number cannot be written down. */
+/* The current line-up is published even if its new generation cannot be stored. */
 void store_work_republish(struct store_work *w, int64_t wall_us, struct store_answer *ret)
 {
 	struct draft draft = DRAFT_INIT;

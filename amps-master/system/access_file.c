@@ -8,9 +8,9 @@
 #define FLAGS (O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define MODE  0640
 
-/* O_NONBLOCK belongs to what everybody shares who has our stderr, so a pipe or a terminal is opened
- * anew.  A regular file is not: its position is shared, too.  Nor can a socket be; who writes to
- * one does not need it. */
+/* O_NONBLOCK is shared by all processes that have this stderr, so a pipe or a terminal is opened a
+ * second time.  A regular file is not: its position is shared, too.  A socket cannot be, and its
+ * writers do not need it. */
 static int open_stderr(void)
 {
 	struct stat st;

@@ -78,6 +78,6 @@ int account_become(const struct account *a)
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
 		return -errno;
 #endif
-	/* a way back would be a kernel's fault, and nothing to go on with */
+	/* a way back would be a bug of the kernel: do not continue */
 	return setuid(0) == 0 ? -EPERM : 0;
 }

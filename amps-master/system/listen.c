@@ -74,7 +74,7 @@ static int bind_socket(const struct bind_address *a, bool reuse_port)
 	return TAKE_FD(fd);
 }
 
-/* Bound alone for an instant: fails where anybody else listens, even with SO_REUSEPORT.  It does
+/* Bound alone for an instant: fails if another process listens, even with SO_REUSEPORT.  It does
  * not listen itself, or a client could connect to it and be reset. */
 static int probe_port(const struct bind_address *a)
 {

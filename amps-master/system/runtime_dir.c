@@ -71,7 +71,7 @@ int make_folders(const char *path, unsigned mode, const struct account *owner)
 	return 0;
 }
 
-/* In a folder that others may write to (/tmp), somebody else could have made ours first. */
+/* In a folder that others may write to (/tmp), another user could have made it first. */
 static int check_owner(const char *path, const struct account *owner)
 {
 	struct stat st;
@@ -94,8 +94,8 @@ static bool names_file(const char *path, int fd)
 	       named.st_ino == ours.st_ino;
 }
 
-/* A predecessor removes the file on its way out, so a lock only counts on the file that still
- * bears the name.  Returns the locked descriptor or -Exxx. */
+/* An exiting predecessor removes the file, so a lock only counts on the file that still has the
+ * name.  Returns the locked descriptor or -Exxx. */
 static int take_lock(const char *path)
 {
 	for (int attempt = 0; attempt < 100; attempt++) {

@@ -17,12 +17,12 @@
 #include "common/msg/msg.h"
 
 #define SCRATCH_FD_MIN 10 /* above every number that a child is given */
-#define ERROR_FD       4  /* where a child tells why exec failed; closed by a good exec */
+#define ERROR_FD       4  /* where a child reports why exec failed; closed by a successful exec */
 #define READ_CHUNK     65536
 
 _Static_assert(MSG_CHILD_FD == 3, "ERROR_FD follows MSG_CHILD_FD");
 
-/* What a child starts with.  -1: /dev/null for in, ours for out, none for message. */
+/* What a child starts with. -1: /dev/null for in, the parent's for out, none for message. */
 struct child_fds {
 	int in, out, message;
 };
@@ -81,7 +81,7 @@ static _Noreturn void child_main(const char *const argv[], struct child_fds fds,
 		execv(argv[0], (char *const *)argv);
 	}
 	error = errno;
-	/* Nobody to tell when the parent is gone: the write fails, and that is all right. */
+	/* If the parent is gone, the write fails: there is nothing to report to. */
 	if (write(error_fd, &error, sizeof(error)) < 0)
 		_exit(126);
 	_exit(127);
@@ -92,7 +92,8 @@ static pid_t fork_quiet(sigset_t *saved)
 	sigset_t all;
 	pid_t pid;
 
-	/* A handler of ours must not run in the child: it would write into our event loop. */
+	/* A handler of the parent must not run in the child: it would write into the parent's event
+	 * loop. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, saved);
 	pid = fork();
@@ -168,7 +169,7 @@ static void filter_feed(struct filter *f)
 		f->in += n;
 		f->left -= (size_t)n;
 	}
-	/* A filter that does not want the rest is its own business: its output and status tell. */
+	/* A filter may close its input early: its output and status decide. */
 	if (n < 0 || f->left == 0)
 		close_fd(&f->in_fd);
 }

@@ -50,7 +50,7 @@ static void slot_give_back(struct tuner *t)
 	if (t->slot < 0)
 		return;
 	assert(t->owner->slots[t->slot] == t);
-	assert(tuner_empty(t)); /* on_pulse() passes over tuners without a slot */
+	assert(tuner_empty(t)); /* on_pulse() skips tuners without a slot */
 	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &none);
 	t->owner->slots[t->slot] = NULL;
 	if (t->own)
@@ -62,7 +62,7 @@ static bool slot_take(struct tuner *t)
 {
 	struct tuner **slots = t->owner->slots;
 
-	/* second round: one that only stays to show its last error makes room */
+	/* second round: reuse the slot of a tuner that only shows its last error */
 	for (int round = 0; round < 2; round++)
 		for (int i = 0; t->slot < 0 && i < (int)TUNERS_MAX; i++) {
 			if (round && slots[i] && tuner_empty(slots[i]))
@@ -161,7 +161,7 @@ bool tuner_empty(const struct tuner *t)
 	return !t->outputs && !t->ingest && !t->derive;
 }
 
-/* When an output goes: 0 = at once, UINT64_MAX = not before something changes. */
+/* When an output is freed: 0 = at once, UINT64_MAX = not before something changes. */
 static uint64_t output_expires_us(const struct output *o, uint64_t idle_us)
 {
 	const struct tuner *t = o->tuner;
@@ -173,7 +173,7 @@ static uint64_t output_expires_us(const struct output *o, uint64_t idle_us)
 	return idle_us ? o->idle_since_us + idle_us : UINT64_MAX;
 }
 
-/* Outputs that have been without viewers for the idle time go, the source's after all others. */
+/* Frees outputs without viewers for the idle time, the source's after all others. */
 static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us, uint64_t *next_us)
 {
 	struct output *o, *next;
@@ -196,7 +196,7 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
 	if (now_us < expires_us)
 		*next_us = MIN(*next_us, expires_us);
 	else if (t->ingest)
-		job_stop(t->ingest); /* a restart goes on from the frontier of the ring */
+		job_stop(t->ingest); /* a restart continues from the frontier of the ring */
 	else
 		output_free(o);
 }
@@ -248,17 +248,17 @@ static void start_job(struct tuner *t, enum job_role role, uint64_t *next_us)
 	if (r == 0)
 		return;
 	tuner_fail(t, 503, "there is no memory or descriptor for this channel's job");
-	*next_us = 0; /* another look, at the outputs that nobody waits for any more */
+	*next_us = 0; /* look again: outputs without wants can be freed */
 }
 
-/* Where one job in both roles becomes two, or two become one, what fills the derived outputs goes
- * before its successor begins: time goes on from where it stopped. */
+/* When one job in both roles becomes two, or two become one, the job that fills the derived outputs
+ * must have ended before its successor starts: the successor continues its timeline. */
 static bool predecessor_is_there(const struct tuner *t)
 {
 	return tuner_both(t) ? t->derive != NULL : t->ingest && t->ingest->role == JOB_BOTH;
 }
 
-/* Starts what is wanted and not there; what must wait for its retry sets the timer. */
+/* Starts the jobs that are wanted and missing; a retry that is not due yet sets the timer. */
 static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
 	bool both = tuner_both(t);
@@ -292,9 +292,9 @@ static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
 		event_add(t->timer, &tv);
 }
 
-/* With nothing left the tuner is idle.  One that failed or ended keeps its slot, so that its reason
- * can be read and new requests are answered with it at once; a viewer's own does not, since nobody
- * asks for it again. */
+/* A tuner without outputs and jobs becomes idle.  One that failed or ended keeps its slot: its
+ * reason can be read, and new requests are answered with it at once.  A viewer's own tuner does
+ * not, because it is never requested again. */
 static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
 	bool keep = !t->own && !t->forget && (t->state == TUNER_ENDED || t->state == TUNER_FAILED);
@@ -393,8 +393,8 @@ static struct tuner *tuner_new(struct tuners *ts, const char *key)
 	return t;
 }
 
-/* One of its own for a definition: one that is idle by now, so that there are never more than were
- * watched at once, or a new one with the next number. */
+/* A tuner for one viewer alone: an idle one is reused, so that their number stays bounded by the
+ * viewers of one moment; else a new one with the next number. */
 static struct tuner *tuner_own(struct tuners *ts, const struct lineup_tuner *def)
 {
 	char key[TUNER_KEY_MAX];

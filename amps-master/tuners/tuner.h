@@ -24,7 +24,7 @@
 #include "common/msg/peer.h"
 #include "common/shm/ring.h"
 
-/* A worker's wish for an output; dies with the worker, with RELEASE or with OUTPUT_GONE. */
+/* A worker's request for an output; ends with the worker, with RELEASE or with OUTPUT_GONE. */
 struct want {
 	struct want *next;
 	struct output *output;
@@ -50,7 +50,7 @@ struct output {
 	const struct lineup_output *def; /* NULL for the source; re-pointed with each line-up */
 	unsigned slot;			 /* of the channel table */
 	struct output_ring current;	 /* what workers read */
-	struct output_ring next_ring;	 /* what its job fills but nobody reads yet */
+	struct output_ring next_ring;	 /* what its job fills but no worker reads yet */
 	struct output_ring ordered;	 /* being made by the ring pool; generation 0 = none */
 	bool offered;			 /* to workers */
 	bool ended;
@@ -66,13 +66,13 @@ struct job {
 	enum job_role role;
 	enum job_state state;
 	struct peer *peer;
-	int child_fd; /* the job's end, while the nursery has not got it */
+	int child_fd; /* the job's end, until the nursery has received it */
 	pid_t pid;    /* from its HELLO; 0 before, -1 once it is reaped */
 	uint64_t started_us;
 	uint64_t handed_us;  /* to the nursery */
 	uint64_t running_us; /* its first random access point; 0 = none yet */
 	uint64_t stop_us;    /* when it was told to stop */
-	bool explained;	     /* why it ends is known: last_error says so, or it ENDED */
+	bool explained;	     /* the reason is known: last_error has it, or the job sent ENDED */
 	bool ended;
 	bool slow; /* a derive job that skips; last_error says so */
 };
@@ -83,7 +83,7 @@ struct retry {
 	uint64_t at_us; /* 0 = at once */
 };
 
-/* Why and until when no tuner of one viewer's own is made of a definition: the shared tuner holds
+/* Why, and until when, no viewer gets a tuner of its own of this definition: the shared tuner holds
  * the back-off for all of them. */
 struct overlap_failure {
 	struct retry retry;
@@ -96,14 +96,14 @@ struct tuner {
 	struct tuners *owner;
 	char key[TUNER_KEY_MAX];
 	uint32_t channel;
-	unsigned own; /* n of "5#n" or "5#n/sd", one viewer's alone; 0 = everybody's */
-	uint64_t own_address, own_token; /* whose; 0 = nobody's */
+	unsigned own; /* n of "5#n" or "5#n/sd", for one viewer alone; 0 = shared */
+	uint64_t own_address, own_token; /* whose; 0 = unknown */
 	const struct lineup_tuner *def;	 /* NULL once the line-up has dropped it */
 	uint64_t source_hash;		 /* of what the running ingest was started with */
 	enum tuner_state state;
 	int slot;	   /* of the channel table; -1 while idle: no outputs and no jobs */
-	bool forget;	   /* FAILED or ENDED is over: idle once its jobs have gone */
-	bool raw;	   /* the source cannot live in TS: one job in both roles */
+	bool forget;	   /* FAILED or ENDED is over: becomes idle when its jobs have exited */
+	bool raw;	   /* TS cannot carry the source: one job in both roles */
 	bool shown;	   /* has had a random access point since its first viewer came */
 	bool derive_shown; /* the same of its derive job */
 	bool live;
@@ -131,7 +131,7 @@ struct tuners {
 	struct output *output_slots[OUTPUTS_MAX];
 	struct want *wants;
 	struct ring_pool *ring_pool; /* makes the large rings */
-	uint64_t generation;	     /* of the newest ring: no two of the server's are the same */
+	uint64_t generation;	     /* of the newest ring; unique in the server */
 	struct event *pulse;	     /* heartbeats and rates, while there are jobs */
 	unsigned jobs;
 	uint64_t born_us; /* when a job introduced itself last */
@@ -150,7 +150,7 @@ static inline void count_fact(_Atomic uint64_t *fact, int step)
 }
 
 /* tuner.c: facts -> actions */
-/* The tuner of this definition, or one that nobody else has; NULL: no memory, or no slot. */
+/* The tuner of this definition, or a new one for this viewer alone; NULL: no memory, or no slot. */
 struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def,
 			const struct msg_want *m);
 /* May one more viewer have a tuner of its own?  0, or the HTTP status of the refusal and why. */
@@ -158,7 +158,7 @@ unsigned tuner_refuse_own(const struct tuners *ts, const struct lineup_tuner *de
 			  const struct msg_want *m, const char **ret_text);
 /* A tuner of one viewer's own has failed before its first media; or it runs (text NULL). */
 void tuner_own_result(const struct tuner *own, unsigned status, const char *text);
-/* What defines it in the line-up in force; NULL = nothing any more. */
+/* Its definition in the current line-up; NULL = removed. */
 const struct lineup_tuner *tuner_definition(const struct tuner *t);
 void tuner_retry_now(struct retry *r); /* what failed before counts no longer */
 void tuner_forget_failures(struct tuner *t);
@@ -170,9 +170,9 @@ void tuner_publish(struct tuner *t);
 void tuner_update(struct tuner *t);
 void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a job's message */
 bool tuner_both(const struct tuner *t);	 /* one job in both roles? */
-/* All wants of the tuner (or of one output) are answered and void. */
+/* Answers and frees all wants of the tuner (or of one output). */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
-/* A reason as viewers may read it: not where the source is.  `def` may be NULL. */
+/* A reason as viewers may read it, without the source's address.  `def` may be NULL. */
 void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
 			char shown[ERROR_TEXT_MAX]);
 /* The same of a tuner that cannot go on; its jobs are stopped. */
@@ -182,8 +182,8 @@ bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 
 /* tuner_job.c: processes */
 must_check int job_start(struct tuner *t, enum job_role role);
-void job_hand_over(struct job *j); /* to the nursery, if it did not have it yet */
-void job_stop(struct job *j);	   /* politely; SIGKILL follows from job_check() */
+void job_hand_over(struct job *j); /* to the nursery, unless it has it already */
+void job_stop(struct job *j);	   /* asks it to exit; SIGKILL follows from job_check() */
 void job_kill(struct job *j);
 void job_free(struct job *j);
 /* Kills what is silent, too slow to start or to stop.  Returns the next moment to look again. */
@@ -192,19 +192,19 @@ void job_check(struct job *j, uint64_t now_us);
 /* tuner_output.c: rings */
 struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def);
 struct output *output_find(struct tuner *t, const char *variant, bool source);
-/* The ring that workers read is shown to one worker (-1: to all), for each variant it is wanted as;
- * or it is no more. */
+/* Offers the ring that workers read to one worker (-1: to all), for each variant it is wanted as;
+ * or withdraws the offer. */
 void output_offer(struct output *o, int worker);
 void output_offer_end(struct output *o);
 void output_free(struct output *o); /* unlinks; no want may be left */
-/* The same for a derived one; the job that fills it is told. */
+/* The same for a derived one; informs the job that fills it. */
 void output_switch_off(struct output *o);
 /* Makes the next ring (a large one off the loop) and gives it to the job.  0 or -Exxx. */
 must_check int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job);
 /* The ring pool has made (or failed to make) the ring that was ordered.  Takes fd. */
 void output_on_ordered(struct output *o, uint64_t generation, int fd);
-/* What a job said of the ring of this generation.  0, -ESTALE (not the one it has now), -EBADMSG,
- * or why the ring cannot be trusted. */
+/* The job's report about the ring of this generation. 0, -ESTALE (not the one it has now),
+ * -EBADMSG, or why the ring cannot be trusted. */
 must_check int output_on_mapped(struct output *o, uint64_t generation);
 must_check int output_on_running(struct output *o, uint64_t generation);
 /* Is the ring of this generation one that its job fills? */

@@ -13,14 +13,14 @@
 #include "common/text/text.h"
 
 #define JOB_STOP_US  2000000 /* from SHUTDOWN to SIGKILL */
-#define JOB_HELLO_US 3000000 /* from the nursery's hands, or another's, to the first word */
+#define JOB_HELLO_US 3000000 /* from the nursery, or from another job's HELLO, to its own HELLO */
 #define JOB_SILENCE_US                                                                             \
 	5000000 /* without a heartbeat once it runs: a codec may be busy for a while */
 #define JOB_START_SLACK_US                                                                         \
 	5000000		     /* beyond start_timeout, whose viewers the workers have answered */
-#define JOB_BRIEF_US 1000000 /* a job that ran so long was of use: its successor starts at once */
+#define JOB_BRIEF_US 1000000 /* a job that ran so long was useful: its successor starts at once */
 #ifdef AMPS_SANITIZED
-#define SANITIZER_MEMORY 4 /* their shadow and what they keep of freed memory */
+#define SANITIZER_MEMORY 4 /* their shadow memory and their quarantine of freed memory */
 #else
 #define SANITIZER_MEMORY 1
 #endif
@@ -55,15 +55,15 @@ static void job_set_state(struct job *j, enum job_state state)
 	j->state = state;
 }
 
-/* To be called while the tuner does not have the job itself: the first one that comes and the last
- * one that goes count. */
+/* To be called while the tuner does not have the job itself: counts the first job that starts and
+ * the last one that exits. */
 static void count_running(const struct tuner *t, int step)
 {
 	if (!t->ingest && !t->derive)
 		count_fact(&chantab_header(t->owner)->tuners_running, step);
 }
 
-/* Nothing that came later is overwritten when it is over. */
+/* A later error stays when the job keeps up again. */
 static void job_set_slow(struct job *j, bool slow)
 {
 	static const char text[] = "the encoder is too slow for the source, skipping ahead";
@@ -96,7 +96,7 @@ void job_stop(struct job *j)
 		return;
 	j->stop_us = clock_mono_us();
 	if (j->state == JOB_WAITS_FOR_NURSERY)
-		close_fd(&j->child_fd); /* nobody has it: the peer sees the end at once */
+		close_fd(&j->child_fd); /* no process has it: the peer sees the end at once */
 	else
 		peer_send_shutdown(j->peer, &(struct msg_shutdown){}, NULL);
 	job_set_state(j, JOB_STOPPING);
@@ -131,8 +131,8 @@ static uint64_t heartbeat_us(const struct job *j)
 	return newest;
 }
 
-/* Memory that is the process's own, from proc(5): neither its files nor its rings.  0 once it is
- * gone. */
+/* The process's private memory, from proc(5): neither its files nor its rings. 0 after it exited.
+ */
 static uint64_t own_bytes(pid_t pid)
 {
 	unsigned long resident = 0, shared = 0;
@@ -178,7 +178,7 @@ void job_check(struct job *j, uint64_t now_us)
 	const char *why = NULL;
 
 	if (j->state == JOB_STOPPING && now_us - j->stop_us > JOB_STOP_US)
-		why = "it did not stop when told to";
+		why = "it did not stop in time";
 	else if (j->state == JOB_ALIVE && !j->running_us && now_us - j->started_us > start_us)
 		why = "it delivered nothing in time";
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
@@ -186,19 +186,19 @@ void job_check(struct job *j, uint64_t now_us)
 		why = "it shows no sign of life";
 	else if (j->state == JOB_ALIVE && is_too_large(j, too_large, sizeof(too_large)))
 		why = too_large;
-	/* a nursery that still brings forth others has only not come to this one yet */
+	/* a nursery that is still forking other jobs is late, not hung */
 	if (j->state == JOB_ALIVE && !j->pid &&
 	    now_us > MAX(j->handed_us, j->tuner->owner->born_us) + JOB_HELLO_US)
 		j->tuner->owner->env.nursery_hangs(j->tuner->owner->env.owner);
 	if (!why)
 		return;
-	log_warn("the %s job is of no use (%s), killing it channel=%s pid=%d", role_names[j->role],
+	log_warn("the %s job does not work (%s), killing it channel=%s pid=%d", role_names[j->role],
 		 why, j->tuner->key, (int)j->pid);
 	if (!j->explained)
 		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
 	j->explained = true;
 	job_kill(j);
-	/* a job that never introduced itself has no pid for us: its socket is all there is */
+	/* a job without a HELLO has no known pid: only its socket can end it */
 	if (j->pid <= 0) {
 		struct tuner *t = j->tuner;
 
@@ -218,8 +218,8 @@ static struct output *output_of(struct job *j, uint32_t slot)
 	return o;
 }
 
-/* Only a child of ours may be signalled later, and the pid is the job's own word: returns it, -1
- * for one that was reaped before its words were read, or 0 for somebody else's. */
+/* The job reports its own pid, and only a child of this process may be signalled later: returns the
+ * pid, -1 if it was reaped before its message was read, or 0 if it is not a child. */
 static pid_t child_of_ours(pid_t pid)
 {
 	siginfo_t info;
@@ -254,7 +254,7 @@ static int on_mapped(struct job *j, const struct msg *m)
 
 	if (r < 0 || !o)
 		return r;
-	/* an output or a ring that was taken back meanwhile is no fault of the job */
+	/* an output or a ring that was withdrawn in the meantime is not the job's fault */
 	r = output_on_mapped(o, mapped.generation);
 	return r == -ESTALE ? 0 : r;
 }
@@ -309,7 +309,7 @@ static int on_ring_small(struct job *j, const struct msg *m)
 		 (unsigned long long)bytes);
 	r = output_give_ring(o, j, bytes, true);
 	if (r < 0)
-		log_warn("there is no larger ring (%s), staying with the small one channel=%s",
+		log_warn("a larger ring cannot be made (%s), keeping the small one channel=%s",
 			 strerror(-r), j->tuner->key);
 	return 0;
 }
@@ -336,7 +336,7 @@ static int on_ended(struct job *j, const struct msg *m)
 	if (r < 0)
 		return r;
 	j->explained = j->ended = true;
-	/* a wish that comes before its process has gone is one for the next showing already */
+	/* a want that arrives before its process has exited is for the next showing */
 	if (j->role != JOB_DERIVE)
 		tuner_set_state(t, TUNER_ENDED);
 	for (struct output *o = t->outputs; o; o = o->next) {
@@ -349,8 +349,8 @@ static int on_ended(struct job *j, const struct msg *m)
 	return 0;
 }
 
-/* One output's profile is at fault: its viewers get the reason, the others never notice.  The slot
- * of one that was switched off meanwhile may be another's: the ring's generation tells. */
+/* One output's profile is at fault: its viewers get the reason, the others are not affected.  The
+ * slot of an output that was switched off may be reused: the ring's generation identifies it. */
 static int on_output_failed(struct job *j, const struct msg *m)
 {
 	struct msg_job_output_failed failed;
@@ -361,7 +361,7 @@ static int on_output_failed(struct job *j, const struct msg *m)
 	if (r < 0 || !o || !output_has_ring(o, failed.generation))
 		return r;
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
-	log_warn("an output cannot be made (%s), going on without it channel=%s variant=%s",
+	log_warn("an output cannot be made (%s), continuing without it channel=%s variant=%s",
 		 t->last_error, t->key, o->variant);
 	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
 	o->ended = true;
@@ -378,7 +378,7 @@ static int on_notice(struct job *j, const struct msg *m)
 	if (r < 0 || j->state == JOB_STOPPING)
 		return r;
 	text_copy_foreign(t->last_error, sizeof(t->last_error), notice.text);
-	log_warn("not all that was asked for is served (%s), going on with the rest channel=%s",
+	log_warn("something is not served as configured (%s), continuing with the rest channel=%s",
 		 t->last_error, t->key);
 	tuner_publish(t);
 	return 0;
@@ -476,7 +476,7 @@ static void note_failure(struct job *j)
 		 j->tuner->last_error, delay_ms, j->tuner->key);
 }
 
-/* Those who waited for a derive job that never showed anything; the source goes on. */
+/* Fails the wants of a derive job that never produced media; the source continues. */
 static void fail_derived(struct tuner *t)
 {
 	for (struct output *o = t->outputs; o; o = o->next) {
@@ -495,7 +495,7 @@ static bool only_source_left(const struct tuner *t)
 	return true;
 }
 
-/* The source cannot live in TS: whoever wanted it as it is gets the reason, the others one job in
+/* TS cannot carry the source: wants for the unchanged source get the reason, the others one job in
  * both roles. */
 static void lost_raw(struct tuner *t)
 {
@@ -504,7 +504,7 @@ static void lost_raw(struct tuner *t)
 	log_info("the source cannot live in a transport stream as it is (%s), only profiles "
 		 "can play it channel=%s",
 		 t->last_error, t->key);
-	/* the one that waits for a source's ring would wait in vain */
+	/* a derive job would wait for a source's ring that never comes */
 	if (t->derive)
 		job_stop(t->derive);
 	if (source) {
@@ -515,7 +515,7 @@ static void lost_raw(struct tuner *t)
 		tuner_set_state(t, TUNER_FAILED);
 }
 
-/* Until a channel has shown anything its viewers get an error; afterwards they stay. */
+/* Before its first media a channel's viewers get an error; afterwards they stay. */
 static void lost(struct job *j)
 {
 	struct tuner *t = j->tuner;
@@ -539,8 +539,8 @@ static void lost(struct job *j)
 	}
 }
 
-/* A job that never spoke went down with the nursery on the way: no fault of its source, so the next
- * one is asked, a few times. */
+/* A job without a HELLO was lost together with the nursery.  The source is not at fault, so the
+ * start is repeated a few times. */
 static bool was_never_born(struct job *j, int error)
 {
 	struct tuner *t = j->tuner;
@@ -548,8 +548,7 @@ static bool was_never_born(struct job *j, int error)
 	if (j->pid || error != -EPIPE || ++t->unborn > JOB_UNBORN_MAX)
 		return false;
 	retry_of(j)->at_us = clock_mono_us() + RESPAWN_MIN_MS * 1000;
-	log_info("no %s job came of its start, asking for it again channel=%s", role_names[j->role],
-		 t->key);
+	log_info("the %s job did not start, trying again channel=%s", role_names[j->role], t->key);
 	return true;
 }
 
@@ -578,8 +577,8 @@ static const struct peer_handler job_handler = {on_message, on_broken};
 
 /* ---------- the start ---------- */
 
-/* A source that has run answers about as fast again, so a connection that is accepted and never
- * answered is left sooner than start_timeout says.  Each try without media has twice the time, for
+/* A source that has run is expected to answer about as fast again, so a connection that is accepted
+ * and never answered times out before start_timeout.  Each try without media doubles the time, for
  * a source that has become slow. */
 static uint32_t restart_ms(const struct tuner *t)
 {
@@ -590,9 +589,9 @@ static uint32_t restart_ms(const struct tuner *t)
 	return t->shown && t->start_took_us ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
 }
 
-/* The definition's spec; for a job that fills derived outputs with theirs, whose filters may read
- * files: the job must know them before it gives up its rights.  Without memory the outputs are left
- * out. */
+/* The definition's spec, with those of the derived outputs for a job that fills them: their filters
+ * may read files, which the job must know before it drops its rights.  Without memory the outputs
+ * are left out. */
 static void job_spec(const struct job *j, struct buf *spec)
 {
 	const struct lineup_tuner *def = j->tuner->def;
@@ -633,7 +632,7 @@ static void send_job(struct job *j)
 	peer_send_job(j->peer, &m, NULL);
 }
 
-/* What it shall fill, and for a derive job what it shall read. */
+/* The rings it fills, and for a derive job the ring it reads. */
 static int send_rings(struct job *j)
 {
 	struct tuner *t = j->tuner;

@@ -52,7 +52,7 @@ struct output *output_get(struct tuner *t, const char *variant, const struct lin
 	return o;
 }
 
-/* One of several wants of the same variant stands for all of them. */
+/* Is it the last of the wants of its variant?  That one stands for all of them. */
 static bool want_is_last(const struct want *w)
 {
 	const struct want *other = w->next;
@@ -116,7 +116,7 @@ void output_switch_off(struct output *o)
 	struct tuner *t = o->tuner;
 	struct job *j = tuner_both(t) ? t->ingest : t->derive;
 
-	/* one that waits for its process finds this behind the order itself */
+	/* a job without a process reads this after the order itself */
 	if (j && j->state != JOB_STOPPING)
 		peer_send_job_output_off(j->peer, &(struct msg_job_output_off){.output = o->slot},
 					 NULL);
@@ -140,7 +140,7 @@ int64_t output_frontier_90k(const struct output *o)
 	return o->current.map.header ? ring_frontier_90k(&o->current.map) : TIME_NONE;
 }
 
-/* Hands a finished ring to the job that shall fill it. */
+/* Sends a finished ring to the job that fills it. */
 static void hand_ring(struct output *o, struct job *j, const struct output_ring *r)
 {
 	struct msg_job_output m = {.output = o->slot,
@@ -176,8 +176,8 @@ int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_
 	return 0;
 }
 
-/* There is no memory: without the source nothing goes on, without an encoder's output the rest
- * does. */
+/* Out of memory for a ring: without the source's the tuner fails, without a derived output's the
+ * rest continues. */
 static void output_without_ring(struct output *o)
 {
 	static const char reason[] = "there is no memory for this channel";
@@ -204,7 +204,7 @@ void output_on_ordered(struct output *o, uint64_t generation, int fd)
 	o->ordered = (struct output_ring){.fd = -1};
 	r.fd = fd;
 	if (fd < 0 && r.same_job)
-		log_warn("there is no larger ring (%s), staying with the small one channel=%s",
+		log_warn("a larger ring cannot be made (%s), keeping the small one channel=%s",
 			 strerror(-fd), t->key);
 	else if (fd < 0)
 		output_without_ring(o);
@@ -275,7 +275,7 @@ int output_on_running(struct output *o, uint64_t generation)
 	for (struct want *w = t->owner->wants; w; w = w->next)
 		if (w->output == o)
 			output_send_ring(o, w, true);
-	output_offer_end(o); /* variants that are wanted no more hold the ring before this one */
+	output_offer_end(o); /* variants that are no longer wanted still offer the previous ring */
 	output_offer(o, -1);
 	if (o->source)
 		feed_derive(o);

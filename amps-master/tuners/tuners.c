@@ -127,7 +127,7 @@ static void refuse(struct tuners *ts, unsigned worker, uint32_t id, enum gone_re
 	ts->env.output_gone(ts->env.owner, worker, &m);
 }
 
-/* A new wish for a film that ended starts it afresh: what is left of the last showing goes. */
+/* A new want for a film that ended restarts it: frees what is left of the last showing. */
 static void forget_last_showing(struct tuner *t)
 {
 	tuner_give_up(t, GONE_ENDED, 404, "the programme has ended");
@@ -158,7 +158,7 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	bool source_ok;
 	int r;
 
-	/* what has ended has yet to go: this is a new one */
+	/* an output that ended is replaced by a new one */
 	if (last && last->ended && !last->wants)
 		output_switch_off(last);
 	o = w ? output_get(t, m->variant, def) : NULL;
@@ -179,7 +179,7 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	output_send_ring(o, w, false);
 	output_offer(o, -1);
 	r = output_fill(o);
-	/* the worker is refused and forgets the want, so nobody would ever release it */
+	/* the worker is refused and forgets the want, so it would never be released */
 	if (r < 0)
 		want_free(ts, w);
 	return r;
@@ -274,8 +274,8 @@ void tuners_worker_gone(struct tuners *ts, unsigned worker)
 
 /* ---------- line-ups ---------- */
 
-/* Re-points the outputs of a tuner to the new definitions; a change of what decides one restarts
- * the derive job, and its viewers stay.  One that is a copy by now is none of the derive's. */
+/* Points the outputs of a tuner to the new definitions; a changed hash restarts the derive job, and
+ * its viewers stay.  An output that has become a copy is no longer the derive job's. */
 static void outputs_follow(struct tuner *t)
 {
 	bool changed = false;
@@ -300,8 +300,8 @@ static void outputs_follow(struct tuner *t)
 		job_stop(t->ingest);
 }
 
-/* A wish whose variant has become a copy (or is none any more) moves to the output that fills it
- * now; one whose variant is gone is answered. */
+/* A want whose variant has become a copy (or is no longer one) moves to the output that fills it
+ * now; a want whose variant was removed is answered. */
 static void wants_follow(struct tuners *ts, struct tuner *t)
 {
 	struct want *next;
@@ -345,7 +345,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 	if (t->def && t->def->unavailable)
 		t->def = NULL;
 	if (t->def && t->source_hash != t->def->hash) {
-		/* what is known of the old source says nothing about this one */
+		/* what is known about the old source does not apply to this one */
 		t->raw = false;
 		t->start_took_us = 0;
 		tuner_retry_now(&t->ingest_retry);
@@ -405,7 +405,7 @@ static bool job_reaped(struct job *j, pid_t pid, int wait_status)
 {
 	if (!j || j->pid != pid)
 		return false;
-	j->pid = -1; /* the number may be somebody else's from now on */
+	j->pid = -1; /* the pid may be reused from now on */
 	if (WIFSIGNALED(wait_status) && !j->explained) {
 		j->explained = true;
 		snprintf(j->tuner->last_error, sizeof(j->tuner->last_error),
@@ -423,8 +423,8 @@ bool tuners_child_exited(struct tuners *ts, pid_t pid, int wait_status)
 	return false;
 }
 
-/* Ends a profile-only variant, "5/sd" of tuner "5".  Those who watch one that is a copy read the
- * source's output with everybody else: their wish tells them apart.  False = it does not run. */
+/* Ends a profile-only variant, "5/sd" of tuner "5".  Viewers of a copy share the source's output;
+ * the variant in their want identifies them.  False = it does not run. */
 static bool stop_variant(struct tuners *ts, struct tuner *t, const char *variant)
 {
 	struct output *o = output_find(t, variant, false);

@@ -18,7 +18,8 @@ must_check int tuners_new(const struct tuners_env *env, struct tuners **ret);
 /* Kills every job and frees.  Returns NULL; accepts NULL. */
 struct tuners *tuners_free(struct tuners *t);
 
-/* A new line-up: takes it; restarts the jobs whose hash changed, removes tuners that are gone. */
+/* Takes a new line-up; restarts the jobs whose hash changed, removes tuners without a definition.
+ */
 void tuners_set_lineup(struct tuners *t, struct lineup *l);
 const struct lineup *tuners_lineup(const struct tuners *t); /* NULL before the first */
 

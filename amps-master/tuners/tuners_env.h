@@ -14,16 +14,16 @@ struct tuners_env {
 	enum log_level log_level;
 	bool log_json;
 	void *owner;
-	/* Sends to a worker; silently nothing when that worker is gone. */
+	/* Sends to a worker; does nothing if that worker is gone. */
 	void (*output_ring)(void *owner, unsigned worker, const struct msg_output_ring *m, int fd);
 	/* The same to every worker, or to one. */
 	void (*output_offer)(void *owner, int worker, const struct msg_output_offer *m, int fd);
 	void (*output_offer_end)(void *owner, const struct msg_output_offer_end *m);
 	void (*output_gone)(void *owner, unsigned worker, const struct msg_output_gone *m);
-	/* Hands the job's end of a socket to the nursery.  0 or -EAGAIN (no nursery at the moment;
-	 * it is asked again after tuners_nursery_ready()).  The fd stays the caller's. */
+	/* Sends the job's end of a socket to the nursery. 0 or -EAGAIN (no nursery at the moment;
+	 * the call is repeated after tuners_nursery_ready()).  The fd stays the caller's. */
 	int (*fork_job)(void *owner, int fd);
-	/* The nursery has taken a job and nobody has come out: it must be hanging. */
+	/* The nursery has received a job and no process has appeared: it hangs. */
 	void (*nursery_hangs)(void *owner);
 };
 

@@ -11,8 +11,7 @@ struct wall_timer {
 	void *owner;
 };
 
-/* TFD_TIMER_CANCEL_ON_SET wakes the timer whenever somebody sets the clock, even while it is armed
- * for no time at all. */
+/* TFD_TIMER_CANCEL_ON_SET wakes the timer whenever the clock is set, even while it is not armed. */
 static void arm(struct wall_timer *t)
 {
 	struct itimerspec when = {0};

@@ -32,7 +32,8 @@ static struct work *works_take(struct works *list)
 	return w;
 }
 
-/* With the lock, which is free meanwhile.  True if nothing was posted for idle_seconds. */
+/* Called with the lock, which is free while it waits.  True if nothing was posted for idle_seconds.
+ */
 static bool wait_for_work(struct work_queue *q)
 {
 	struct timespec until;

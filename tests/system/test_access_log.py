@@ -269,4 +269,4 @@ def test_a_file_that_cannot_be_opened_is_a_warning(server, tmp_path):
     os.symlink("/dev/null", tmp_path / "link")
     s = serve(server, tmp_path / "link")
     assert s.get("/none").status == 404
-    assert re.search(r"warning master\[\d+\] the access log cannot be opened .* going on without", s.log())
+    assert re.search(r"warning master\[\d+\] the access log cannot be opened .* continuing without", s.log())

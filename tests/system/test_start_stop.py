@@ -209,7 +209,7 @@ def test_a_removed_control_socket_is_bound_again(server, gone):
     wait_for(lambda: s.amps("status").returncode == 0, 20, "the control socket")
     assert open(os.path.join(s.runtime, "pid")).read() == f"{s.process.pid}\n"
     assert os.stat(s.socket_path).st_mode & 0o777 == 0o660
-    wait_for(lambda: "the control socket was removed, it is there again" in s.log(), 5, "its line")
+    wait_for(lambda: "the control socket was removed, it is bound again" in s.log(), 5, "its line")
     # the lock is held again, too
     second = Server(line_up(channel(1, media.film())))
     try:

@@ -185,7 +185,7 @@ case("a token with a line end", "auth:\n  token: \"a\\nb\"\n",
 case("a token of a kilobyte", "auth:\n  token: " + "x" * 1024 + "\n",
      "2: auth.token: is longer than 255 bytes")
 case("a token for two", "auth:\n  token: a\n  tokens:\n  - {name: x, token: a}\n",
-     "4: auth.tokens[0].token: this token is given to somebody else already")
+     "4: auth.tokens[0].token: another entry has this token already")
 case("a token that ends in words", "auth:\n  tokens:\n  - {name: x, token: b, expires: soon}\n",
      "3: auth.tokens[0].expires: 'soon' is not a time like 2026-01-31T18:00:00Z")
 case("a token that ends on no day",
