@@ -84,19 +84,22 @@ static int become_ready(struct worker *w)
 	return 0;
 }
 
-/* Decodes as `name` and calls; the value is the call's, or the decoder's error. */
-#define DECODED(name, call)                                                                        \
-	({                                                                                         \
+/* Decodes a message as `m`; `call` is what to do with it, 0 or -Exxx. */
+#define ON(TYPE, name, call)                                                                       \
+	case MSG_##TYPE: {                                                                         \
 		struct msg_##name m;                                                               \
-		int r_ = msg_decode_##name(raw->bytes, raw->len, &m);                              \
-		r_ < 0 ? r_ : (call);                                                              \
-	})
+		r = msg_decode_##name(raw->bytes, raw->len, &m);                                   \
+		if (r == 0)                                                                        \
+			r = (call);                                                                \
+		break;                                                                             \
+	}
 
 static int on_message(void *owner, struct peer *p, struct msg *raw)
 {
 	struct worker *w = owner;
 	struct context *x = &w->context;
-	struct http *h = &w->http;
+	struct listener *l = &w->http.listener;
+	struct access_log *log = &w->http.access_log;
 	int r;
 
 	(void)p;
@@ -104,57 +107,24 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 	    raw->type != MSG_TOKENS && raw->type != MSG_SHUTDOWN)
 		return -EBADMSG;
 	switch (raw->type) {
-	case MSG_WORKER_SETUP:
-		r = DECODED(worker_setup, on_setup(w, &m, raw));
-		break;
-	case MSG_WORKER_PEER:
-		r = DECODED(worker_peer, context_on_worker_peer(x, &m, raw->fds[0]));
-		break;
-	case MSG_WORKER_PEER_GONE:
-		r = DECODED(worker_peer_gone, context_on_worker_peer_gone(x, m.index));
-		break;
-	case MSG_LISTEN_ALSO:
-		r = DECODED(listen_also, listener_add(&h->listener, m.index, TAKE_FD(raw->fds[0])));
-		break;
-	case MSG_LISTEN_DROP:
-		r = DECODED(listen_drop, (listener_drop(&h->listener, m.index), 0));
-		break;
-	case MSG_CATALOG:
-		r = DECODED(catalog, context_on_catalog(x, &m, raw->fds[0]));
-		break;
-	case MSG_TOKENS:
-		r = DECODED(tokens, context_on_tokens(x, &m, raw->fds[0]));
-		break;
-	case MSG_OUTPUT_RING:
-		r = DECODED(output_ring, (live_on_output_ring(&w->live, &m, raw->fds[0]), 0));
-		break;
-	case MSG_OUTPUT_OFFER:
-		r = DECODED(output_offer, outputs_on_offer(&w->live.outputs, &m, raw->fds[0]));
-		break;
-	case MSG_OUTPUT_OFFER_END:
-		r = DECODED(output_offer_end,
-			    (outputs_on_offer_end(&w->live.outputs, m.output), 0));
-		break;
-	case MSG_OUTPUT_GONE:
-		r = DECODED(output_gone, (live_on_output_gone(&w->live, &m), 0));
-		break;
-	case MSG_KICK:
-		r = DECODED(kick, (live_on_kick(&w->live, m.serial), 0));
-		break;
-	case MSG_LOG_LEVEL:
-		r = DECODED(log_level, on_log_level(m.level));
-		break;
-	case MSG_ACCESS_LOG:
-		r = DECODED(access_log, (access_log_open(&h->access_log, TAKE_FD(raw->fds[0]),
-							 m.framed, x->page),
-					 0));
-		break;
-	case MSG_ACCESS_LOG_OFF:
-		r = DECODED(access_log_off, (access_log_close(&h->access_log), 0));
-		break;
-	case MSG_SHUTDOWN:
-		r = DECODED(shutdown, (on_shutdown(w), 0));
-		break;
+		ON(WORKER_SETUP, worker_setup, on_setup(w, &m, raw))
+		ON(WORKER_PEER, worker_peer, context_on_worker_peer(x, &m, raw->fds[0]))
+		ON(WORKER_PEER_GONE, worker_peer_gone, context_on_worker_peer_gone(x, m.index))
+		ON(LISTEN_ALSO, listen_also, listener_add(l, m.index, TAKE_FD(raw->fds[0])))
+		ON(LISTEN_DROP, listen_drop, (listener_drop(l, m.index), 0))
+		ON(CATALOG, catalog, context_on_catalog(x, &m, raw->fds[0]))
+		ON(TOKENS, tokens, context_on_tokens(x, &m, raw->fds[0]))
+		ON(OUTPUT_RING, output_ring, (live_on_output_ring(&w->live, &m, raw->fds[0]), 0))
+		ON(OUTPUT_OFFER, output_offer, outputs_on_offer(&w->live.outputs, &m, raw->fds[0]))
+		ON(OUTPUT_OFFER_END, output_offer_end,
+		   (outputs_on_offer_end(&w->live.outputs, m.output), 0))
+		ON(OUTPUT_GONE, output_gone, (live_on_output_gone(&w->live, &m), 0))
+		ON(KICK, kick, (live_on_kick(&w->live, m.serial), 0))
+		ON(LOG_LEVEL, log_level, on_log_level(m.level))
+		ON(ACCESS_LOG, access_log,
+		   (access_log_open(log, TAKE_FD(raw->fds[0]), m.framed, x->page), 0))
+		ON(ACCESS_LOG_OFF, access_log_off, (access_log_close(log), 0))
+		ON(SHUTDOWN, shutdown, (on_shutdown(w), 0))
 	default:
 		r = -EBADMSG;
 	}

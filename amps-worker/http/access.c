@@ -155,15 +155,6 @@ static struct span first_element(const struct http_request *http, const char *na
 	return first;
 }
 
-static void copy_public_url(const char *url, char *dst, size_t cap)
-{
-	size_t n = strlen(url);
-
-	while (n > 0 && url[n - 1] == '/')
-		n--;
-	snprintf(dst, cap, "%.*s", (int)MIN(n, cap), url);
-}
-
 void access_base_url(const struct http_request *http, const struct facts *facts, char *dst,
 		     size_t cap)
 {
@@ -171,9 +162,12 @@ void access_base_url(const struct http_request *http, const struct facts *facts,
 	const char *public_url = catalog_text(facts->catalog, s->public_url_at);
 	struct span host = http->host;
 	const char *scheme = "http";
+	size_t n;
 
 	if (public_url && *public_url) {
-		copy_public_url(public_url, dst, cap);
+		for (n = strlen(public_url); n > 0 && public_url[n - 1] == '/'; n--)
+			;
+		snprintf(dst, cap, "%.*s", (int)MIN(n, cap), public_url);
 		return;
 	}
 	if (access_peer_trusted(facts)) {

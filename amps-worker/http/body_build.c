@@ -33,15 +33,6 @@ static uint64_t hash_piece(uint64_t h, const char *at, size_t len)
 	return h;
 }
 
-static bool begin_packing(struct body_build *b)
-{
-	size_t n = b->body->plain_len;
-	int level = n <= GZIP_SMALL_BYTES ? GZIP_SMALL_LEVEL : GZIP_LARGE_LEVEL;
-
-	return n >= GZIP_WORTH_BYTES && deflateInit2(&b->z, level, Z_DEFLATED, GZIP_WINDOW_BITS,
-						     GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK;
-}
-
 static void stop_packing(struct body_build *b)
 {
 	if (b->packing)
@@ -63,15 +54,21 @@ static char *fitted(struct buf *b)
 
 int body_build_begin(struct body_build *b, struct buf *plain, const char *type)
 {
+	size_t n = plain->len;
+
 	*b = (struct body_build){.body = calloc(1, sizeof(*b->body))};
 	if (!b->body)
 		return -ENOMEM;
 	b->body->refs = 1;
 	b->body->type = type;
-	b->body->plain_len = plain->len;
+	b->body->plain_len = n;
 	b->body->plain = plain->data ? fitted(plain) : NULL;
-	b->hash = HASH_START ^ b->body->plain_len;
-	b->packing = begin_packing(b);
+	b->hash = HASH_START ^ n;
+	b->packing =
+		n >= GZIP_WORTH_BYTES &&
+		deflateInit2(&b->z, n <= GZIP_SMALL_BYTES ? GZIP_SMALL_LEVEL : GZIP_LARGE_LEVEL,
+			     Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
+			     Z_DEFAULT_STRATEGY) == Z_OK;
 	return 0;
 }
 

@@ -5,7 +5,7 @@
  * MAKE_SLICE_US at a time, one making after the other, alternating with the feed.  Requests for the
  * same body meanwhile wait for the same making.  The first slice runs at once, so that a small body
  * is answered in the same turn of the loop.  A making that no request waits for is dropped.  While
- * living bodies use all the memory they may (memory.h), makings wait for room.  One per worker. */
+ * living bodies use all the memory they may (http.h), makings wait for room.  One per worker. */
 #ifndef AMPS_BODY_MAKER_H
 #define AMPS_BODY_MAKER_H
 

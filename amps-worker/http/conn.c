@@ -671,6 +671,18 @@ struct conn *conn_free(struct conn *c)
 	return NULL;
 }
 
+static int compare_holders(const void *a, const void *b)
+{
+	const struct conn_holder *x = a, *y = b;
+
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+void conn_sort_holders(struct conn_holder *list, size_t count)
+{
+	qsort(list, count, sizeof(*list), compare_holders);
+}
+
 void conn_drain_all(struct conns *all)
 {
 	struct conn *c, *next;

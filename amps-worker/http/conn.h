@@ -143,6 +143,15 @@ void conn_stream_begins(struct conn *c);
  * connection. */
 void conn_refuse_stream(struct conn *c, int status, const char *text);
 
+/* A connection that may be ended for its memory. */
+struct conn_holder {
+	struct conn *conn;
+	size_t bytes;
+	uint64_t order; /* the lowest goes first */
+};
+
+void conn_sort_holders(struct conn_holder *list, size_t count);
+
 /* Closes what is idle and ends streams; answers under way go on.  The loop ends with the last
  * connection. */
 void conn_drain_all(struct conns *all);

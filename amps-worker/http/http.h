@@ -9,13 +9,15 @@
 #include "amps-worker/http/access_log.h"
 #include "amps-worker/http/conn.h"
 #include "amps-worker/http/listener.h"
-#include "amps-worker/http/memory.h"
 
 struct http {
 	struct conns conns;
 	struct listener listener;
 	struct access_log access_log;
-	struct memory memory;
+	/* A client that reads slowly holds its answer's body as long as it likes.  Above the bound,
+	 * the slowest readers are ended first. */
+	struct body_account bodies; /* those that live: cached, being sent, or both */
+	size_t bodies_max;	    /* BODIES_MAX; tests set less */
 	struct body_cache *cache;
 	struct body_maker *maker;
 };

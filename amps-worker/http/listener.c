@@ -77,26 +77,20 @@ static void pause_accepting(struct listener *l, int error)
 	evtimer_add(&l->resume, &tv);
 }
 
-static void admit(struct listener *l, int fd, const struct sockaddr_storage *sa)
-{
-	int r = conn_new(l->conns, fd, sa);
-
-	if (r == -EUSERS)
-		refuse(l, fd);
-	else if (r < 0)
-		close(fd);
-}
-
 /* One accept.  False if there is nothing more to do now. */
 static bool accept_one(struct listener *l, int listen_fd)
 {
 	struct sockaddr_storage sa = {0};
 	socklen_t n = sizeof(sa);
 	int fd = accept4(listen_fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	int error = errno;
+	int error = errno, r;
 
 	if (fd >= 0) {
-		admit(l, fd, &sa);
+		r = conn_new(l->conns, fd, &sa);
+		if (r == -EUSERS)
+			refuse(l, fd);
+		else if (r < 0)
+			close(fd);
 		return true;
 	}
 	if (error == EAGAIN)

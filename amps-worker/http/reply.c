@@ -29,7 +29,6 @@ static const char *status_text(int status)
 		const char *text;
 	} names[] = {
 		{200, "OK"},
-		{201, "Created"},
 		{204, "No Content"},
 		{304, "Not Modified"},
 		{400, "Bad Request"},
@@ -38,10 +37,8 @@ static const char *status_text(int status)
 		{404, "Not Found"},
 		{405, "Method Not Allowed"},
 		{408, "Request Timeout"},
-		{409, "Conflict"},
 		{413, "Content Too Large"},
 		{414, "URI Too Long"},
-		{416, "Range Not Satisfiable"},
 		{429, "Too Many Requests"},
 		{431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"},

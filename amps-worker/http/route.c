@@ -73,14 +73,7 @@ static void answer_options(const struct route *route, struct reply *r)
 	}
 }
 
-static bool method_allowed(const struct route *route, enum http_method method)
-{
-	if (method == HTTP_HEAD)
-		method = HTTP_GET;
-	return method < HTTP_OTHER && (route->methods & 1u << method);
-}
-
-/* Sets q->token; false when the request must not go on. */
+/* Sets q->token; false if the request is refused. */
 static bool admit(struct request *q, const struct route *route, struct reply *r)
 {
 	const struct catalog_settings *s = catalog_settings(q->facts->catalog);
@@ -98,6 +91,7 @@ void route_dispatch(const struct route *routes, const struct http_request *http,
 {
 	struct request q = {.http = http, .facts = facts};
 	const struct route *route = find_route(routes, http->path, &q);
+	enum http_method method = http->method == HTTP_HEAD ? HTTP_GET : http->method;
 
 	r->media = route && route->flags & ROUTE_MEDIA;
 	/* no route reads a body yet: it must not be parsed as the next request */
@@ -108,7 +102,7 @@ void route_dispatch(const struct route *routes, const struct http_request *http,
 			reply_error(r, 404, 0, "there is nothing at this address");
 	} else if (http->method == HTTP_OPTIONS) {
 		answer_options(route, r);
-	} else if (!method_allowed(route, http->method)) {
+	} else if (method == HTTP_OTHER || !(route->methods & 1u << method)) {
 		reply_error(r, 405, 0, "this method is not possible here");
 		add_allow(route, r);
 	} else if (admit(&q, route, r)) {

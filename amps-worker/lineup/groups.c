@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "amps-worker/http/parse.h"
+
 struct cursor {
 	const unsigned char *at, *end;
 };
@@ -61,25 +63,19 @@ bool group_equal(const char *a, size_t a_len, const char *b, size_t b_len)
 
 bool group_in_list(const char *list, const char *group)
 {
-	size_t group_len = strlen(group);
+	struct span rest = {list, strlen(list)}, name;
 
-	for (;;) {
-		size_t n = strcspn(list, ",");
-		struct cursor element = trimmed(list, n);
-
-		if (element.at < element.end && group_equal(list, n, group, group_len))
+	while (http_next_element(&rest, &name))
+		if (group_equal(name.at, name.len, group, strlen(group)))
 			return true;
-		if (!list[n])
-			return false;
-		list += n + 1;
-	}
+	return false;
 }
 
 bool group_list_empty(const char *list)
 {
-	while (*list == ',' || is_white(*list))
-		list++;
-	return !*list;
+	struct span rest = {list, strlen(list)}, name;
+
+	return !http_next_element(&rest, &name);
 }
 
 bool group_allowed(const struct token_entry *token, const char *group)

@@ -3,6 +3,7 @@
 #include "amps-worker/lineup/playlist.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include "amps-worker/http/access.h"
@@ -45,30 +46,18 @@ static int compare_ids(const void *a, const void *b)
 
 static void parse_ids(const char *list, struct id_filter *f)
 {
-	f->count = 0;
-	while (*list && f->count < FILTER_IDS_MAX) {
-		char text[24];
-		size_t n = strcspn(list, ","), first = 0, len = n;
+	struct span rest = {list, strlen(list)}, id;
 
-		while (first < n && (list[first] == ' ' || list[first] == '\t'))
-			first++;
-		while (len > first && (list[len - 1] == ' ' || list[len - 1] == '\t'))
-			len--;
-		if (len - first < sizeof(text)) {
-			memcpy(text, list + first, len - first);
-			text[len - first] = '\0';
-			if (text_parse_u64(text, UINT64_MAX, &f->ids[f->count]) == 0)
-				f->count++;
-		}
-		list += n + (list[n] == ',');
+	f->count = 0;
+	while (f->count < FILTER_IDS_MAX && http_next_element(&rest, &id)) {
+		char text[24];
+
+		snprintf(text, sizeof(text), "%.*s", (int)MIN(id.len, sizeof(text)), id.at);
+		if (id.len < sizeof(text) &&
+		    text_parse_u64(text, UINT64_MAX, &f->ids[f->count]) == 0)
+			f->count++;
 	}
 	qsort(f->ids, f->count, sizeof(f->ids[0]), compare_ids);
-}
-
-static bool id_wanted(const struct id_filter *f, uint64_t id)
-{
-	return f->count == 0 ||
-	       bsearch(&id, f->ids, f->count, sizeof(f->ids[0]), compare_ids) != NULL;
 }
 
 /* Remembers the last group: neighbours mostly share one, and the list may be as long as a request
@@ -96,9 +85,11 @@ static void expire_at(struct playlist *r, int64_t us)
 static bool listed(struct playlist *r, const struct catalog_channel *ch)
 {
 	const struct playlist_params *p = &r->params;
+	const struct id_filter *ids = r->filter;
 	const char *group = catalog_text(r->catalog, ch->group_at);
+	uint64_t id = ch->id;
 
-	if (!id_wanted(r->filter, ch->id))
+	if (ids->count > 0 && !bsearch(&id, ids->ids, ids->count, sizeof(id), compare_ids))
 		return false;
 	if (!group_wanted(r, group) || !group_allowed(p->token, group))
 		return false;

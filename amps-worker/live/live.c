@@ -3,7 +3,6 @@
 
 #include <linux/sock_diag.h>
 
-#include "amps-worker/http/memory.h"
 #include "amps-worker/live/feed.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -128,7 +127,7 @@ static bool stopped(const struct viewer *v)
 static void end_stopped(const struct records *all, size_t bytes)
 {
 	const struct context *x = all->context;
-	struct memory_holder *list = malloc(all->used * sizeof(*list));
+	struct conn_holder *list = malloc(all->used * sizeof(*list));
 	size_t count = 0, ended = 0;
 
 	for (uint32_t i = 0; list && i < all->used; i++) {
@@ -136,12 +135,12 @@ static void end_stopped(const struct records *all, size_t bytes)
 
 		if (stopped(v))
 			list[count++] =
-				(struct memory_holder){.conn = v->stream.conn,
-						       .bytes = socket_bytes(v->stream.conn->fd),
-						       .order = UINT16_MAX - v->idle_sweeps};
+				(struct conn_holder){.conn = v->stream.conn,
+						     .bytes = socket_bytes(v->stream.conn->fd),
+						     .order = UINT16_MAX - v->idle_sweeps};
 	}
 	if (count)
-		memory_sort(list, count);
+		conn_sort_holders(list, count);
 	while (ended < count && bytes > x->sockets_max / 4 * 3) {
 		bytes -= MIN(bytes, list[ended].bytes);
 		conn_free(list[ended++].conn);

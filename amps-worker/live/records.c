@@ -28,24 +28,15 @@ bool records_left(const struct records *all)
 	return all->free_count > 0 || all->used < WORKER_VIEWERS_MAX;
 }
 
-static uint16_t take_index(struct records *all)
-{
-	if (all->free_count)
-		return all->free[--all->free_count];
-	assert(all->used < WORKER_VIEWERS_MAX);
-	atomic_store_explicit(&all->context->page->records_used, all->used + 1,
-			      memory_order_relaxed);
-	return (uint16_t)all->used++;
-}
-
 struct viewer_record *records_take(struct records *all, struct viewer *v,
 				   struct viewer_record *from)
 {
 	struct context *x = all->context;
-	uint16_t index = take_index(all);
+	uint32_t index = all->free_count ? all->free[--all->free_count] : all->used++;
 	uint64_t token = atomic_load_explicit(&from->token, memory_order_relaxed);
 
-	assert(!all->viewers[index]);
+	assert(index < WORKER_VIEWERS_MAX && !all->viewers[index]);
+	atomic_store_explicit(&x->page->records_used, all->used, memory_order_relaxed);
 	from->serial = (uint64_t)x->index << SERIAL_SHIFT | ++all->serials;
 	worker_page_put(x->page, index, from);
 	if (token)

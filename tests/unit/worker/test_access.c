@@ -76,7 +76,7 @@ static void expect_client(struct fixture *f, const char *fields, const char *exp
 
 #define FROM "X-Forwarded-For: "
 
-Test(access, who_asks_is_whom_the_last_trusted_proxy_names)
+Test(access, the_client_is_the_address_before_the_last_trusted_proxy)
 {
 	struct fixture *f = make("::ffff:192.0.2.0", 120);
 
@@ -210,7 +210,7 @@ Test(access, finds_the_token)
 	assert_no_leaks();
 }
 
-Test(access, gives_no_administrator_token_away)
+Test(access, puts_no_administrator_token_into_links)
 {
 	struct fixture *f = fixture_new();
 	char text[TOKEN_BYTES_MAX + 1];
@@ -231,7 +231,7 @@ Test(access, gives_no_administrator_token_away)
 	assert_no_leaks();
 }
 
-Test(access, compares_groups_as_people_write_them)
+Test(access, compares_groups_without_case_and_white_space)
 {
 	static const struct {
 		const char *a, *b;

@@ -1,4 +1,5 @@
-/* The access log: what a line says, what it hides, and what becomes of lines nobody takes. */
+/* The access log: what a line says, what it hides, and what happens to lines that cannot be
+ * written. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -93,7 +94,7 @@ static const char *bad_line_of(const char *head, size_t len)
 		cr_expect_not_null(strstr(line_, part), "%s is not in: %s", part, line_);          \
 	} while (0)
 
-Test(access_log, a_line_says_who_asked_for_what)
+Test(access_log, a_line_names_client_request_and_answer)
 {
 	struct token_entry guest = {.name = "living room"};
 	const char *line;
@@ -140,7 +141,7 @@ Test(access_log, a_line_of_json_has_the_same)
 	close_book();
 }
 
-Test(access_log, a_line_of_the_ordinary_log_begins_as_the_others)
+Test(access_log, a_line_in_the_ordinary_log_begins_like_the_others)
 {
 	open_book(true, false);
 	HOLDS(line_of("/", "", 200), "Z info    worker[");
@@ -208,7 +209,7 @@ Test(access_log, a_configured_token_is_in_no_line)
 	close_book();
 }
 
-Test(access_log, no_client_forges_a_line)
+Test(access_log, a_client_cannot_forge_a_line)
 {
 	static const char head[] = "GET /\x1b[2J\"\\\0x?tok\0en=1\rX HTTP/1.1\r\n\r\n";
 
@@ -278,7 +279,7 @@ static uint64_t dropped(void)
 	return atomic_load(&book.page.access_log_dropped);
 }
 
-Test(access_log, what_a_full_pipe_does_not_take_waits_and_then_is_counted)
+Test(access_log, lines_wait_for_a_full_pipe_and_are_then_counted_as_dropped)
 {
 	size_t ended = 0, taken;
 	int p[2];
@@ -304,7 +305,7 @@ Test(access_log, what_a_full_pipe_does_not_take_waits_and_then_is_counted)
 	close_book();
 }
 
-Test(access_log, what_cannot_be_written_is_counted)
+Test(access_log, lines_that_cannot_be_written_are_counted)
 {
 	open_book(false, false);
 	access_log_open(&book.log, open("/dev/full", O_WRONLY | O_CLOEXEC), false, &book.page);
@@ -319,7 +320,7 @@ Test(access_log, what_cannot_be_written_is_counted)
 	close_book();
 }
 
-Test(access_log, what_waits_goes_to_the_old_file)
+Test(access_log, waiting_lines_go_to_the_old_file)
 {
 	int other = memfd_create("other", MFD_CLOEXEC);
 
@@ -339,9 +340,9 @@ Test(access_log, what_waits_goes_to_the_old_file)
 	close_book();
 }
 
-/* A file that may hold so many bytes: the last line is cut there, and what follows, once it may
- * grow again, does not run into it. */
-Test(access_log, a_line_that_was_cut_ends)
+/* The last line is cut at the limit of the file's size; once the file may grow again, the next line
+ * starts on a line of its own. */
+Test(access_log, a_line_that_was_cut_is_ended_before_the_next)
 {
 	struct rlimit limit = {100, RLIM_INFINITY};
 	size_t n;

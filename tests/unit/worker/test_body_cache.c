@@ -47,7 +47,7 @@ Test(body_cache, finds_by_the_whole_key)
 	assert_no_leaks();
 }
 
-Test(body_cache, forgets_what_was_not_used_for_longest)
+Test(body_cache, drops_the_least_recently_used)
 {
 	struct body_cache *cache = body_cache_new(48000);
 
@@ -84,7 +84,7 @@ Test(body_cache, bounds_its_entries)
 	assert_no_leaks();
 }
 
-Test(body_cache, ends_with_time)
+Test(body_cache, an_entry_expires)
 {
 	struct body_cache *cache = body_cache_new(1 << 20);
 

@@ -104,7 +104,7 @@ static void turn_until(struct shop *s, const struct customer *c)
 		event_base_loop(s->base, EVLOOP_ONCE);
 }
 
-Test(body_maker, what_is_small_is_made_at_once)
+Test(body_maker, a_small_body_is_made_at_once)
 {
 	struct shop s;
 	struct slow *slow = malloc(sizeof(*slow));
@@ -130,7 +130,7 @@ struct ticker {
 	unsigned turns;
 };
 
-/* Comes again at once, as the feed does in the middle of a pass. */
+/* Runs again at once, like the feed in the middle of a pass. */
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval at_once;
@@ -142,7 +142,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	evtimer_add(&t->event, &at_once);
 }
 
-Test(body_maker, the_feed_has_its_turn_between_slices)
+Test(body_maker, the_feed_runs_between_slices)
 {
 	static const struct timeval at_once;
 	struct ticker t = {0};
@@ -164,7 +164,7 @@ Test(body_maker, the_feed_has_its_turn_between_slices)
 	shop_close(&s);
 }
 
-Test(body_maker, who_asks_for_the_same_waits_for_the_same)
+Test(body_maker, requests_for_the_same_body_wait_for_one_making)
 {
 	struct customer c[3];
 	struct making *making;
@@ -189,7 +189,7 @@ Test(body_maker, who_asks_for_the_same_waits_for_the_same)
 	shop_close(&s);
 }
 
-Test(body_maker, what_nobody_waits_for_is_dropped)
+Test(body_maker, a_making_without_waiting_requests_is_dropped)
 {
 	struct customer c, other;
 	struct shop s;
@@ -208,7 +208,7 @@ Test(body_maker, what_nobody_waits_for_is_dropped)
 	shop_close(&s);
 }
 
-Test(body_maker, without_memory_everybody_is_told)
+Test(body_maker, without_memory_all_who_wait_are_called)
 {
 	struct customer c;
 	struct shop s;
@@ -222,7 +222,7 @@ Test(body_maker, without_memory_everybody_is_told)
 	shop_close(&s);
 }
 
-Test(body_maker, bounds_those_who_wait)
+Test(body_maker, bounds_the_makings)
 {
 	static struct customer c[BODY_MAKINGS_MAX];
 	struct slow *slow = malloc(sizeof(*slow));
@@ -241,7 +241,7 @@ Test(body_maker, bounds_those_who_wait)
 	shop_close(&s);
 }
 
-Test(body_maker, clients_without_end_do_not_starve_it)
+Test(body_maker, endless_events_of_clients_do_not_starve_it)
 {
 	struct customer c;
 	struct shop s;

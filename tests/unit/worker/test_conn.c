@@ -97,7 +97,7 @@ Test(conn, pipelined_requests_are_answered_in_order)
 	close_world(&x);
 }
 
-Test(conn, one_request_more_than_a_turn_answers_waits_for_the_next)
+Test(conn, a_request_beyond_the_limit_of_a_turn_waits_for_the_next)
 {
 	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
 	const size_t count = HTTP_PIPELINE_MAX + 1;
@@ -147,7 +147,7 @@ Test(conn, a_request_may_come_byte_by_byte)
 	close_world(&x);
 }
 
-Test(conn, a_body_is_thrown_away)
+Test(conn, a_request_with_a_body_ends_the_connection)
 {
 	static const char requests[] = "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n"
 				       "\r\nGET /none HTTP/1.1\r\nGET /healthz HTTP/1.1\r\n"
@@ -162,7 +162,7 @@ Test(conn, a_body_is_thrown_away)
 	close_world(&x);
 }
 
-Test(conn, nonsense_gets_400_and_the_end)
+Test(conn, a_malformed_head_gets_400_and_the_connection_ends)
 {
 	struct world x;
 
@@ -175,7 +175,7 @@ Test(conn, nonsense_gets_400_and_the_end)
 	close_world(&x);
 }
 
-Test(conn, who_shuts_its_side_is_still_answered)
+Test(conn, a_client_that_shut_its_side_is_still_answered)
 {
 	struct world x;
 
@@ -188,7 +188,7 @@ Test(conn, who_shuts_its_side_is_still_answered)
 	close_world(&x);
 }
 
-Test(conn, a_head_of_a_stream_takes_no_tuner)
+Test(conn, head_of_a_stream_starts_no_tuner)
 {
 	struct world x;
 	static struct msg m;
@@ -243,7 +243,7 @@ Test(conn, the_worker_ends_with_its_master)
 	close_world(&x);
 }
 
-Test(conn, over_the_cap_is_told_so)
+Test(conn, a_connection_over_the_limit_gets_503)
 {
 	struct world x;
 
@@ -441,7 +441,7 @@ static int send_buffer(const struct conn *c)
 	return bytes;
 }
 
-Test(conn, a_large_answer_lies_in_a_small_send_buffer)
+Test(conn, a_large_answer_gets_a_small_send_buffer)
 {
 	struct world x;
 	struct conn *c;

@@ -11,7 +11,7 @@
 #define RING_BYTES  RING_BYTES_MIN
 #define PATIENCE_US 10000000u
 
-/* Allocations of this process; counts only while asked to.  Volatile: the compiler knows that
+/* Allocations of this process; counted only while `counting`.  Volatile: the compiler knows that
  * malloc() changes no variable. */
 static volatile size_t allocations;
 static volatile bool counting;
@@ -56,7 +56,7 @@ void *realloc(void *p, size_t n)
 }
 #endif
 
-/* Begins to count, after a proof that the count sees an allocation. */
+/* Checks that allocations are counted, then starts to count. */
 static void count_allocations(void)
 {
 	void *volatile p;
@@ -89,7 +89,7 @@ static void turn(struct world *x)
 	event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 }
 
-/* Turns the loop until the condition holds; fails the test when it never does. */
+/* Turns the loop until the condition holds; fails the test if it never does. */
 #define await(x, condition)                                                                        \
 	do {                                                                                       \
 		uint64_t end_ = clock_mono_us() + PATIENCE_US;                                     \
@@ -241,7 +241,8 @@ Test(feed, a_viewer_starts_from_an_offered_ring_before_the_master_answers)
 	fm_write_group(&x.stream, 100);
 	send_offer(&x, 1);
 	await(&x, offered(&x));
-	cr_assert(TAILQ_EMPTY(&x.worker.live.schedule.rings), "a ring without viewers costs no pass");
+	cr_assert(TAILQ_EMPTY(&x.worker.live.schedule.rings),
+		  "a ring without viewers costs no pass");
 	for (int round = 0; round < 2; round++) {
 		uint32_t before = x.want;
 
@@ -311,7 +312,7 @@ Test(feed, a_viewer_waits_for_the_first_access_point)
 	close_world(&x);
 }
 
-Test(feed, who_waits_too_long_gets_504)
+Test(feed, a_viewer_that_waits_too_long_gets_504)
 {
 	struct world x;
 	struct fm_client c;
@@ -324,7 +325,7 @@ Test(feed, who_waits_too_long_gets_504)
 	close_world(&x);
 }
 
-Test(feed, who_waits_for_a_failed_source_gets_its_reason)
+Test(feed, a_viewer_that_waits_for_a_failed_source_gets_the_reason)
 {
 	struct world x;
 	struct fm_client c;
@@ -340,7 +341,7 @@ Test(feed, who_waits_for_a_failed_source_gets_its_reason)
 	close_world(&x);
 }
 
-Test(feed, a_film_that_ends_is_drained)
+Test(feed, a_source_that_ends_is_drained)
 {
 	struct world x;
 	struct fm_client c;
@@ -494,7 +495,7 @@ Test(feed, the_same_job_in_a_larger_ring_shows_no_seam)
 	close_world(&x);
 }
 
-/* The second larger ring comes before anybody has moved to the first. */
+/* The second larger ring comes before any viewer has moved to the first. */
 Test(feed, a_larger_ring_that_was_passed_over_is_a_seam_with_a_mark)
 {
 	struct world x;
@@ -548,7 +549,7 @@ Test(feed, a_ring_of_another_output_is_entered_whatever_its_generation)
 	close_world(&x);
 }
 
-/* Fast and slow readers while the ring goes round ten times. */
+/* Fast and slow readers while the ring is overwritten ten times. */
 #define FAST   20
 #define SLOW   15
 #define ROUNDS 10
@@ -625,7 +626,7 @@ Test(feed, slow_viewers_skip_cleanly_and_cost_the_others_nothing, .timeout = 120
 
 #define LARGE_RING (4u << 20) /* several times what the kernel keeps for a connection */
 
-/* Who has fallen behind is not left at the edge of what is lost next. */
+/* A viewer that fell behind does not stay at the end that is overwritten next. */
 Test(feed, a_late_viewer_goes_on_at_the_newest_access_point, .timeout = 60)
 {
 	struct world x;
@@ -655,7 +656,7 @@ Test(feed, a_late_viewer_goes_on_at_the_newest_access_point, .timeout = 60)
 	close_world(&x);
 }
 
-Test(feed, slow_viewers_are_dropped_where_that_is_the_rule)
+Test(feed, slow_viewers_are_dropped_if_configured)
 {
 	struct world x;
 	struct fm_client fast, slow;
@@ -703,7 +704,7 @@ Test(feed, steady_streaming_allocates_nothing)
 	close_world(&x);
 }
 
-Test(feed, the_limit_of_viewers_holds)
+Test(feed, a_viewer_over_the_limit_gets_503)
 {
 	struct world x;
 	struct fm_client a, b;

@@ -242,7 +242,7 @@ static int verdict_of_fields(int count)
 	return verdict_of_buf(&head);
 }
 
-Test(http_parse, holds_its_limits_to_the_byte)
+Test(http_parse, enforces_its_limits_to_the_byte)
 {
 	cr_expect_eq(verdict_of_line(HTTP_LINE_MAX), 200);
 	cr_expect_eq(verdict_of_line(HTTP_LINE_MAX + 1), 414);
@@ -291,7 +291,7 @@ static bool keeps_alive(const char *rest)
 	return o.request.keep_alive;
 }
 
-Test(http_parse, knows_when_a_connection_stays)
+Test(http_parse, knows_when_a_connection_is_kept)
 {
 	cr_expect(keeps_alive("1\r\nHost: a"));
 	cr_expect(!keeps_alive("1\r\nHost: a\r\nConnection: Close"));
@@ -329,7 +329,7 @@ Test(http_parse, decodes_query_values)
 	cr_expect_str_eq(v, "\xc3\xbc");
 }
 
-Test(http_parse, refuses_query_values_that_are_no_text)
+Test(http_parse, refuses_query_values_that_are_not_text)
 {
 	static const char *const bad[] = {
 		"b=%",	  "b=%4",  "b=%zz",    "b=%00",	      "b=%0a",		"b=%7f",

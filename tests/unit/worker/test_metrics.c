@@ -138,7 +138,7 @@ static void expect_json(struct server *s, const char *target, const char *fields
 	free(answer);
 }
 
-Test(metrics, speak_the_json_of_the_older_amps)
+Test(metrics, have_the_json_of_the_older_amps)
 {
 	struct server s = {0};
 	char *text;
@@ -153,7 +153,7 @@ Test(metrics, speak_the_json_of_the_older_amps)
 	assert_no_leaks();
 }
 
-Test(metrics, live_without_tables)
+Test(metrics, work_without_tables)
 {
 	struct server s = {0};
 	char *text;

@@ -31,7 +31,7 @@ static char *render(struct fixture *f, struct playlist_params w, int64_t *ret_ex
 	return out.data;
 }
 
-Test(playlist, is_written_to_the_letter)
+Test(playlist, is_written_byte_for_byte)
 {
 	static const char *const variants[][2] = {{"sd", "SD"}, {"HD+", "Full HD"}};
 	struct fixture *f = fixture_new();
@@ -250,7 +250,7 @@ static void random_text(unsigned *seed, char dst[512], size_t pieces)
 				      words[(unsigned)rand_r(seed) % array_size(words)]);
 }
 
-/* What a reader must get for it. */
+/* What a reader must read from it. */
 static void expected_text(const char *text, bool commas, char *dst)
 {
 	for (; *text; text++) {
@@ -338,7 +338,7 @@ Test(playlist, reads_back_and_cannot_be_forged)
 	assert_no_leaks();
 }
 
-Test(playlist, is_made_once_for_the_same_question)
+Test(playlist, is_made_once_for_equal_requests)
 {
 	struct fixture *f = filter_fixture();
 	char *first = fixture_get(f, "/playlist.m3u?group=News", "");

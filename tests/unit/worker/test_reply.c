@@ -71,7 +71,7 @@ Test(reply, sends_owned_bytes)
 	assert_no_leaks();
 }
 
-Test(reply, compresses_for_those_who_want_it)
+Test(reply, compresses_for_clients_that_accept_gzip)
 {
 	struct reply r = shared_reply();
 	size_t plain = r.shared->plain_len, gzip = r.shared->gzip_len;
@@ -108,7 +108,7 @@ Test(reply, compression_can_be_undone)
 	assert_no_leaks();
 }
 
-Test(reply, answers_304_to_what_is_known)
+Test(reply, answers_304_to_a_known_etag)
 {
 	struct reply r = shared_reply();
 	size_t plain = r.shared->plain_len, gzip = r.shared->gzip_len;
@@ -187,7 +187,7 @@ Test(reply, streams_end_with_their_connection)
 	assert_no_leaks();
 }
 
-Test(reply, keeps_old_clients_that_ask)
+Test(reply, keeps_http_1_0_connections_on_request)
 {
 	struct http_request http;
 	struct buf head = BUF_INIT;

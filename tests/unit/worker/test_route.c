@@ -78,7 +78,7 @@ Test(route, answers_every_address)
 	assert_no_leaks();
 }
 
-Test(route, streams_what_may_be_seen)
+Test(route, streams_only_what_the_client_may_watch)
 {
 	struct fixture *f = make(false);
 
@@ -165,7 +165,7 @@ Test(route, overlap_asks_for_a_tuner_of_its_own)
 	assert_no_leaks();
 }
 
-Test(route, needs_a_token_where_data_is)
+Test(route, requires_a_token_for_data)
 {
 	struct fixture *f = make(true);
 

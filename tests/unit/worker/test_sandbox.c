@@ -85,7 +85,7 @@ static int trace_another(void)
 	return 1;
 }
 
-/* Every way that leads to another process of the same user; the ones that went through, as bits. */
+/* Tries every way to affect another process of the same user; a bit for each that succeeded. */
 static int reach_a_process(void)
 {
 	cpu_set_t all;
@@ -172,7 +172,7 @@ Test(sandbox, no_code_can_be_mapped)
 	cr_assert_eq(confined(map_code), 0);
 }
 
-Test(sandbox, memory_and_log_go_on)
+Test(sandbox, memory_and_log_still_work)
 {
 	cr_assert_eq(confined(work), 0);
 }
