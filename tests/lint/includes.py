@@ -4,6 +4,7 @@
 - A program includes its own files and common/, and only libraries that ONLY allows it.
 - No cycle between the files of a program (a.c and a.h are one), nor between its folders.
 - A header that only one .c file includes is a part of that file; tests count as users.
+- a.c includes a.h before anything else: so the compiler sees that a.h needs nothing before it.
 
 Prints one line of figures, then every line that breaks a rule.  Exit code 1 if one does.
 """
@@ -122,6 +123,16 @@ def single_users(files, includes):
     return bad
 
 
+def not_first(files, includes):
+    """Files that include another header before their own."""
+    first = {}
+    for file, number, included in includes:
+        first.setdefault(file, (number, included))
+    return [f"{file}:{first[file][0]}: include {file[:-1]}h first" for file in files
+            if program_of(file) in PROGRAMS and f"{file[:-1]}h" in files
+            and file.endswith(".c") and first[file][1] != f'"{file[:-1]}h"']
+
+
 def main():
     files, includes = read_includes()
     inner = list(within_programs(includes))
@@ -129,6 +140,7 @@ def main():
     bad += complain_of_cycles("files", lambda path: os.path.splitext(path)[0], inner)
     bad += complain_of_cycles("folders", os.path.dirname, inner)
     bad += single_users(files, includes)
+    bad += not_first(files, includes)
     product = [f for f in files if program_of(f) in PROGRAMS]
     print(f"includes: {len(product)} files, {sum(f.endswith('.h') for f in product)} headers, "
           f"{len({os.path.dirname(f) for f in product})} folders, "

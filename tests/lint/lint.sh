@@ -18,13 +18,16 @@ linked() {
 	[ -z "$found" ] || complain "$1 is linked with $found"
 }
 
+# Headers of a .c file stand first in it (includes.py) and are compiled with it.
 headers_compile_alone() {
 	local flags found
 	flags="-std=gnu17 -D_GNU_SOURCE -DAMPS_VERSION=\"x\" -I. -I$build/generated -Wall -Wextra
 		-Werror -fsyntax-only"
 	flags="$flags $(pkg-config --cflags libevent_core jansson yaml-0.1 sqlite3 libseccomp \
 		libavformat libavcodec libavfilter libswscale libswresample libxml-2.0)"
-	found=$(git ls-files 'common/*.h' 'amps-*/*.h' | xargs -P "$(nproc)" -I{} sh -c \
+	found=$(git ls-files 'common/*.h' 'amps-*/*.h' | while read -r h; do
+		[ -e "${h%h}c" ] || echo "$h"
+	done | xargs -P "$(nproc)" -I{} sh -c \
 		'printf "#include \"%s\"\n" {} | gcc $0 -x c - || echo {}' "$flags")
 	[ -z "$found" ] || complain "does not compile alone: $found"
 }
