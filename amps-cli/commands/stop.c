@@ -17,8 +17,8 @@ const struct command cmd_stop = {
 	.operand = "ID[/VARIANT]",
 	.summary = "End a tuner, or one of its variants",
 	.detail =
-		"\nThe streams of its viewers end; the next request starts it again.  The tuner of\n"
-		"one viewer (overlap=true) is ended by its key, as `amps tuners` shows it: 5#1.",
+		"\nThe streams of its viewers end; the next request starts it again.  The tuner\n"
+		"of one viewer (overlap=true) is ended by its key, as `amps tuners` shows it: 5#1.",
 	.options = {COMMAND_OPTION_SOCKET},
 	.run = run,
 };
