@@ -76,13 +76,9 @@ static void print_problems(const json_t *loaded)
 		.errors = (unsigned)json_integer_value(json_object_get(loaded, "errors")),
 		.warnings = (unsigned)json_integer_value(json_object_get(loaded, "warnings")),
 	};
-	struct buf out = BUF_INIT;
 
 	if (json_array_size(list) > 0)
-		problems_format(&problems, &out);
-	if (out.len > 0)
-		fwrite(out.data, 1, out.len, stderr);
-	buf_done(&out);
+		problems_print(&problems, stderr);
 }
 
 static int judge_loaded(struct master *m, const json_t *loaded)

@@ -51,12 +51,7 @@ static void print_counts(const char *file, const json_t *model, unsigned warning
 
 static void print_text(const char *file, const struct problems *problems, const json_t *model)
 {
-	struct buf text = BUF_INIT;
-
-	problems_format(problems, &text);
-	if (text.len > 0)
-		fwrite(text.data, 1, text.len, stdout);
-	buf_done(&text);
+	problems_print(problems, stdout);
 	if (model != NULL)
 		print_counts(file, model, problems->warnings);
 }

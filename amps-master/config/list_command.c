@@ -6,7 +6,6 @@
 #include "amps-master/config/serve_options.h"
 #include "amps-master/lineup/lineup.h"
 #include "amps-master/config/model.h"
-#include "amps-master/lineup/schedule_report.h"
 
 /* NULL: wrong usage. */
 static const char *read_arguments(int argc, char **argv)
@@ -97,22 +96,12 @@ static int print_schedule(json_t *model)
 		entries_fill(entries, scheduled);
 	for (size_t i = 0; i < count && r == 0; i++) {
 		entries[i].scheduled = true;
-		r = schedule_report_add(list, &entries[i], clock_wall_us());
+		r = lineup_schedule_add(list, &entries[i], clock_wall_us());
 	}
 	if (r == 0)
 		r = print_json(list);
 	json_decref(list);
 	return r;
-}
-
-static void print_problems(const struct problems *problems)
-{
-	struct buf text = BUF_INIT;
-
-	problems_format(problems, &text);
-	if (text.len > 0)
-		fwrite(text.data, 1, text.len, stderr);
-	buf_done(&text);
 }
 
 int list_command(int argc, char **argv)
@@ -130,7 +119,7 @@ int list_command(int argc, char **argv)
 		return 1;
 	r = model_load(file, NULL, &problems, &model);
 	if (r < 0)
-		print_problems(&problems);
+		problems_print(&problems, stderr);
 	else
 		r = strcmp(argv[1], "--schedule") == 0 ? print_schedule(model)
 						       : print_channels(model);

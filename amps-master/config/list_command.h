@@ -6,8 +6,9 @@
 #include "common/base.h"
 
 /* `amps-master --list [--config FILE]`: prints the file's channels as a JSON array of lineup.h's
- * form, scheduled ones included; with --schedule the scheduled ones in schedule_report.h's form.  A
- * refused file: its problems on stderr.  Returns the exit code: 0, 1 refused, 2 wrong usage. */
+ * form, scheduled ones included; with --schedule the scheduled ones in lineup_schedule_add()'s
+ * form.  A refused file: its problems on stderr.  Returns the exit code: 0, 1 refused, 2 wrong
+ * usage. */
 int list_command(int argc, char **argv);
 
 #endif

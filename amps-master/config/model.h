@@ -1,17 +1,18 @@
 /* model.h - the validated configuration as a JSON tree, the one form that the checker makes, the
  * database keeps and the publisher reads.
  *
- *	{"server":   {"host","port","workers" (0 =
- *auto),"user","rtsp_port","public_url","trusted_proxies",
- *	              "state_dir","runtime_dir","max_viewers","log_level","log_format",
- *	              "access_log"},
+ *	{"server":   {"host","port","workers" (0 = auto),"user","rtsp_port","public_url",
+ *	              "trusted_proxies","state_dir","runtime_dir","max_viewers","log_level",
+ *	              "log_format","access_log"},
  *	 "auth":     {"enabled","token","admin_token","token_file","tokens":[{...}]},
  *	 "media_root", "media_limit_mb",
- *	 "streaming":{"idle_timeout","start_timeout","stall_timeout" (seconds,
- *real),"allow_private", "ring_seconds","max_overlap","join_ms","slow_viewer"}, "hls":{...},
- *"dash":{...}, "epg":{...}, "limits":{...}, "region":{"trust":[...]}, "plugins":[...], "profiles":
- *{NAME: {as written}}, "streams":  [{as written, scalars in their right type, no defaults filled
- *in}], "scheduled_streams": [{the same, with "schedule"}]}
+ *	 "streaming":{"idle_timeout","start_timeout","stall_timeout" (seconds, real),
+ *	              "allow_private","ring_seconds","max_overlap","join_ms","slow_viewer"},
+ *	 "hls":{...}, "dash":{...}, "epg":{...}, "limits":{...}, "region":{"trust":[...]},
+ *	 "plugins":[...],
+ *	 "profiles": {NAME: {as written}},
+ *	 "streams":  [{as written, scalars in their right type, no defaults filled in}],
+ *	 "scheduled_streams": [{the same, with "schedule"}]}
  *
  * Everything outside profiles, streams and scheduled_streams has its defaults filled in; a key
  * without a value is null.  ${NAME} is already expanded.  scheduled_streams holds only entries that

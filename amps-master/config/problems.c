@@ -81,6 +81,15 @@ void problems_format(const struct problems *p, struct buf *out)
 		buf_printf(out, "... and %zu more\n", all - json_array_size(p->list));
 }
 
+void problems_print(const struct problems *p, FILE *to)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT;
+
+	problems_format(p, &text);
+	if (text.len > 0)
+		fwrite(text.data, 1, text.len, to);
+}
+
 /* For sorting: a problem, its line and where it stood. */
 struct ranked {
 	json_t *problem;

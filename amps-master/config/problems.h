@@ -3,6 +3,7 @@
 #define AMPS_PROBLEMS_H
 
 #include <jansson.h>
+#include <stdio.h>
 #include "common/base.h"
 #include "common/text/buf.h"
 
@@ -22,6 +23,7 @@ void problems_add(struct problems *p, enum problem_severity severity, const char
 
 /* "FILE:LINE: path: message" lines (warnings say "warning: " before the message). */
 void problems_format(const struct problems *p, struct buf *out);
+void problems_print(const struct problems *p, FILE *to);
 
 /* Into the order of the file; those of one line stay in the order they were found. */
 void problems_sort(struct problems *p);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include "amps-master/lineup/defaults.h"
 #include "amps-master/lineup/options_list.h"
-#include "amps-master/lineup/schedule_report.h"
 #include "amps-master/util/json.h"
 #include "common/shm/catalog.h"
 #include "common/hash.h"
@@ -300,13 +299,45 @@ int lineup_build(const json_t *settings, const struct channel_entry *const *entr
 	return 0;
 }
 
+static const char *state_name(const struct schedule_window *w, int64_t wall_us)
+{
+	if (schedule_on_air(w, wall_us))
+		return "on air";
+	return schedule_next_change(w, wall_us) != TIME_NONE ? "waiting" : "ended";
+}
+
+static json_t *time_text(int64_t wall_us)
+{
+	char text[32];
+
+	if (wall_us == TIME_NONE)
+		return json_null();
+	time_format_iso8601(wall_us, text);
+	return json_string(text);
+}
+
+int lineup_schedule_add(json_t *list, const struct channel_entry *entry, int64_t wall_us)
+{
+	struct schedule_window w;
+	char name[32];
+	json_t *line;
+
+	if (!entry->scheduled || schedule_parse(entry->definition, &w) < 0)
+		return 0;
+	line = json_pack("{sI ss? ss so so}", "id", (json_int_t)entry->id, "name",
+			 json_read_text(entry->definition, "name", name), "state",
+			 state_name(&w, wall_us), "start", time_text(w.start_wall_us), "end",
+			 time_text(w.end_wall_us));
+	return line == NULL || json_array_append_new(list, line) < 0 ? -ENOMEM : 0;
+}
+
 int lineup_add_schedule(struct lineup *l, const struct channel_entry *entries, size_t count,
 			int64_t wall_us)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = schedule_report_add(l->schedule, &entries[i], wall_us);
+		r = lineup_schedule_add(l->schedule, &entries[i], wall_us);
 	return r;
 }
 

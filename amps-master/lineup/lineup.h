@@ -70,6 +70,12 @@ must_check int lineup_build(const json_t *settings, const struct channel_entry *
 must_check int lineup_add_schedule(struct lineup *l, const struct channel_entry *entries,
 				   size_t count, int64_t wall_us);
 
+/* Appends {"id","name","state","start","end"} for an entry that is scheduled and has a readable
+ * window, nothing for others.  `state` as of wall_us is "waiting", "on air" or "ended"; the times
+ * are ISO-8601 in UTC, null where the window is open.  0 or -ENOMEM. */
+must_check int lineup_schedule_add(json_t *list, const struct channel_entry *entry,
+				   int64_t wall_us);
+
 /* A hash of everything the tuners of a channel are made from. */
 uint64_t lineup_channel_hash(const struct lineup *l, uint32_t channel);
 

@@ -19,7 +19,7 @@ Test(backoff, young_deaths_double_the_delay_up_to_the_maximum)
 		cr_assert_eq(backoff_next_ms(&b, true), expected[i], "death %zu", i);
 }
 
-Test(backoff, one_that_lived_clears_the_record)
+Test(backoff, a_long_life_clears_the_record)
 {
 	struct backoff b;
 

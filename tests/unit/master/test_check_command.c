@@ -54,7 +54,7 @@ Test(check_command, warnings_count_only_when_strict)
 	cr_expect_eq(check("", "--strict").status, 0);
 }
 
-Test(check_command, strict_called_a_refused_file_good)
+Test(check_command, strict_never_calls_a_refused_file_good)
 {
 	cr_expect_null(strstr(check("auth: {token: changeme123}\n", "--strict").text, "good"));
 	cr_expect_not_null(strstr(check("auth: {token: changeme123}\n", "").text, "good"));

@@ -23,7 +23,7 @@ Test(cidr, networks_and_single_addresses)
 	expect("::1", 128, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1");
 }
 
-Test(cidr, what_is_no_network_is_refused)
+Test(cidr, invalid_networks_are_refused)
 {
 	static const char *const texts[] = {"",		 "/8",		"10.0.0.0/33",
 					    "10.0.0.0/", "10.0.0.0/-1", "10.0/8",

@@ -285,7 +285,7 @@ Test(config_wrong, every_mistake_gets_its_line)
 }
 
 /* The mapping that a short form stands for is not in the file. */
-Test(config_wrong, a_mistake_in_a_short_form_had_no_line)
+Test(config_wrong, a_mistake_in_a_short_form_has_a_line)
 {
 	struct config_case c;
 

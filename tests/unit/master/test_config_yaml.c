@@ -26,7 +26,7 @@ static void expect_tree(const char *yaml, const char *expected)
 	config_case_done(&c);
 }
 
-Test(config_yaml, nothing_is_an_empty_mapping)
+Test(config_yaml, an_empty_file_is_an_empty_mapping)
 {
 	expect_tree("", "{}");
 	expect_tree("# only a comment\n", "{}");
@@ -113,7 +113,7 @@ Test(config_yaml, every_unset_variable_is_reported)
 	config_case_done(&c);
 }
 
-Test(config_yaml, aliases_cannot_blow_it_up)
+Test(config_yaml, aliases_cannot_exceed_the_node_limit)
 {
 	struct config_case c;
 	struct buf text = BUF_INIT;
@@ -146,7 +146,7 @@ Test(config_yaml, depth_is_bounded)
 	config_case_done(&c);
 }
 
-Test(config_yaml, aliases_cannot_make_it_deeper)
+Test(config_yaml, aliases_cannot_exceed_the_depth_limit)
 {
 	struct config_case c;
 	struct buf text = BUF_INIT;
@@ -184,7 +184,7 @@ Test(config_yaml, merges_and_long_texts_count_as_written_out)
 	buf_done(&text);
 }
 
-Test(config_yaml, bytes_that_are_no_text_are_refused)
+Test(config_yaml, bytes_that_are_no_utf8_are_refused)
 {
 	struct config_case c;
 

@@ -149,7 +149,7 @@ static void expect_answer(int fd, const char *request, const char *answer)
 	buf_done(&line);
 }
 
-Test(control, is_for_owner_and_group_only)
+Test(control, the_socket_is_for_owner_and_group_only)
 {
 	struct stat st;
 
@@ -250,7 +250,7 @@ Test(control, a_line_over_the_limit_ends_the_connection)
 	close(fd);
 }
 
-Test(control, a_late_answer_finds_its_client_or_nobody)
+Test(control, a_late_answer_reaches_its_client_or_is_dropped)
 {
 	int fd = connect_client(), gone = connect_client();
 	struct buf line;
@@ -276,7 +276,7 @@ Test(control, a_late_answer_finds_its_client_or_nobody)
 	close(fd);
 }
 
-Test(control, a_client_that_does_not_read_holds_up_nobody)
+Test(control, a_client_that_does_not_read_does_not_block_others)
 {
 	int deaf = connect_client(), fd = connect_client();
 
@@ -289,7 +289,7 @@ Test(control, a_client_that_does_not_read_holds_up_nobody)
 	close(fd);
 }
 
-Test(control, a_large_answer_comes_whole)
+Test(control, a_large_answer_arrives_complete)
 {
 	int fd = connect_client();
 	json_t *answer;
@@ -375,7 +375,7 @@ Test(control, a_line_that_is_never_completed_is_dropped_in_time)
 	close(fd);
 }
 
-Test(control, silent_clients_make_room_for_one_that_asks)
+Test(control, silent_clients_are_closed_for_one_that_sends)
 {
 	int fds[CONTROL_CLIENTS_PER_UID * 2];
 	struct buf line;
@@ -393,7 +393,7 @@ Test(control, silent_clients_make_room_for_one_that_asks)
 		close(fds[i]);
 }
 
-Test(control, clients_that_are_being_answered_are_not_pushed_out)
+Test(control, clients_that_are_being_answered_are_not_closed_for_others)
 {
 	int fds[CONTROL_CLIENTS_PER_UID + 1];
 	struct buf line;
@@ -425,7 +425,7 @@ static void set_descriptors(rlim_t soft)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-Test(control, without_descriptors_it_pauses_and_takes_the_newcomer_later)
+Test(control, without_descriptors_accepting_pauses_and_resumes)
 {
 	const struct timeval while_full = {.tv_usec = 300000};
 	int fd = connect_client(), next_fd = dup(fd), turns = 0;

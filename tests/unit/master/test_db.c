@@ -14,7 +14,7 @@ static struct db *open_ok(const struct state_folder *f)
 	return db;
 }
 
-Test(db, makes_its_folder_and_file_for_us_alone)
+Test(db, makes_its_folder_and_file_for_its_user_alone)
 {
 	struct state_folder f;
 	struct stat st;
@@ -39,7 +39,7 @@ Test(db, makes_its_folder_and_file_for_us_alone)
 	assert_no_leaks();
 }
 
-Test(db, facts_stay)
+Test(db, meta_values_persist)
 {
 	struct state_folder f;
 	struct db *db;
@@ -127,7 +127,7 @@ Test(db, channels)
 	assert_no_leaks();
 }
 
-Test(db, the_tables_refuse_nonsense)
+Test(db, the_tables_refuse_malformed_values)
 {
 	struct state_folder f;
 	struct channel_row row = {
@@ -175,7 +175,7 @@ static void check_refused(const char *content, size_t n, int error, const char *
 	assert_no_leaks();
 }
 
-Test(db, what_is_no_database_is_refused_and_kept)
+Test(db, a_file_that_is_no_database_is_refused_and_kept)
 {
 	char noise[4096];
 

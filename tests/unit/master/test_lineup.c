@@ -143,7 +143,7 @@ Test(lineup, the_sources_of_a_channel_are_not_a_variants)
 	json_decref(own);
 }
 
-Test(lineup, what_is_not_there_is_not_resolved)
+Test(lineup, absent_channels_are_not_resolved)
 {
 	struct fixture f = {0};
 	json_t *list;

@@ -75,7 +75,7 @@ Test(listen, double_colon_serves_both_families)
 	listen_close(&l);
 }
 
-Test(listen, a_host_that_is_none_is_an_error_with_a_reason)
+Test(listen, an_invalid_host_is_an_error_with_a_reason)
 {
 	struct listeners l;
 	char text[256] = "";

@@ -82,7 +82,7 @@ Test(option_memory, a_verdict_is_remembered_word_by_word)
 	assert_no_leaks();
 }
 
-Test(option_memory, another_program_or_library_makes_it_forget)
+Test(option_memory, another_program_or_library_clears_the_memory)
 {
 	static const char *const questions[] = {"a"};
 	struct judge j;
@@ -107,7 +107,7 @@ Test(option_memory, another_program_or_library_makes_it_forget)
 	assert_no_leaks();
 }
 
-Test(option_memory, questions_nobody_asks_any_more_fall_out)
+Test(option_memory, questions_that_are_not_asked_again_are_dropped)
 {
 	static const char *const questions[] = {"a", "b"};
 	struct option_memory *m = option_memory_new(NULL);
@@ -129,7 +129,7 @@ Test(option_memory, questions_nobody_asks_any_more_fall_out)
 	assert_no_leaks();
 }
 
-Test(option_memory, what_cannot_be_read_is_nothing)
+Test(option_memory, an_unreadable_memory_is_empty)
 {
 	static const char *const texts[] = {
 		"", "[]", "{", "{\"files\":5,\"verdicts\":{}}",

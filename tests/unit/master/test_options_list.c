@@ -25,7 +25,7 @@ Test(options_list, values_are_written_out)
 	expect_list("{\"a\":{\"b\":1},\"c\":[[1],{}]}", "[]");
 }
 
-Test(options_list, our_own_keys_are_left_out)
+Test(options_list, the_keys_of_amps_are_left_out)
 {
 	expect_list("{\"output_format\":\"hls\",\"ll_hls\":true,\"audio_only\":true,"
 		    "\"hwaccel\":{\"type\":\"vaapi\"},\"g\":50}",

@@ -5,7 +5,7 @@
 #include "amps-master/util/pool.h"
 #include "leaks.h"
 
-Test(pool, things_stay_whole_across_its_blocks)
+Test(pool, objects_stay_whole_across_blocks)
 {
 	struct pool p = POOL_INIT;
 	unsigned char *things[5000];
@@ -27,7 +27,7 @@ Test(pool, things_stay_whole_across_its_blocks)
 	cr_assert_null(p.blocks);
 }
 
-Test(pool, takes_what_is_larger_than_a_block)
+Test(pool, takes_more_than_a_block)
 {
 	struct pool p = POOL_INIT;
 	char *large = pool_take(&p, 1 << 20), *small = pool_take(&p, 10);

@@ -178,7 +178,7 @@ Test(publish, a_channel_with_everything)
 	assert_no_leaks();
 }
 
-Test(publish, names_fall_back)
+Test(publish, missing_names_have_fallbacks)
 {
 	struct fixture f;
 	struct publication *p;

@@ -29,7 +29,7 @@ static void remove_folder(void)
 
 TestSuite(runtime_dir, .init = make_folder, .fini = remove_folder);
 
-Test(runtime_dir, makes_the_folder_and_tells_the_pid)
+Test(runtime_dir, makes_the_folder_and_writes_the_pid)
 {
 	struct runtime_dir d;
 	char text[256] = "", line[32] = "";
@@ -81,7 +81,7 @@ Test(runtime_dir, cleans_up_behind_a_killed_master)
 	runtime_dir_close(&d);
 }
 
-Test(runtime_dir, a_folder_that_cannot_be_is_an_error_with_a_reason)
+Test(runtime_dir, an_impossible_folder_is_an_error_with_a_reason)
 {
 	struct runtime_dir d;
 	char text[256] = "";

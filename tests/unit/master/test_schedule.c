@@ -32,7 +32,7 @@ Test(schedule, reads_windows)
 	assert_no_leaks();
 }
 
-Test(schedule, left_out_was_never_on_air)
+Test(schedule, a_schedule_without_times_is_open)
 {
 	static const char *const entries[] = {"{}", "{\"schedule\":null}", "{\"schedule\":{}}"};
 
@@ -46,7 +46,7 @@ Test(schedule, left_out_was_never_on_air)
 	assert_no_leaks();
 }
 
-Test(schedule, refuses_what_has_no_times)
+Test(schedule, refuses_unreadable_times)
 {
 	struct schedule_window w = {1, 2};
 

@@ -13,7 +13,7 @@ static int parse(struct serve_options *o, const char *a, const char *b)
 	return serve_options_parse(o, b ? 3 : 2, argv);
 }
 
-Test(serve_options, refuses_what_cannot_be)
+Test(serve_options, refuses_impossible_values)
 {
 	static const char *const pairs[][2] = {
 		{"--port", "65536"}, {"--port", "80x"},	      {"--workers", "257"},
@@ -50,7 +50,7 @@ Test(serve_options, the_command_line_stands_over_the_file)
 	json_decref(expected);
 }
 
-Test(serve_options, a_loader_is_given_the_same_words)
+Test(serve_options, a_loader_gets_the_same_options)
 {
 	const char *argv[SERVE_ARGV_MAX];
 	struct serve_options o;

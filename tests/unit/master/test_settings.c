@@ -37,7 +37,7 @@ static json_t *reload_with(struct settings *s, const char *key, json_t *value)
 	return warnings;
 }
 
-Test(settings, an_unchanged_file_warns_of_nothing)
+Test(settings, an_unchanged_file_gives_no_warnings)
 {
 	struct settings s;
 	json_t *warnings;

@@ -353,7 +353,7 @@ Test(store, republish_needs_something_loaded)
 	assert_no_leaks();
 }
 
-Test(store, a_locked_database_is_told_and_recovers)
+Test(store, a_locked_database_is_reported_and_recovers)
 {
 	struct state_folder f;
 	struct store_work w;
@@ -527,7 +527,7 @@ Test(store, answers_come_through_the_loop)
 	assert_no_leaks();
 }
 
-Test(store, a_damaged_database_is_no_start)
+Test(store, a_damaged_database_fails_the_start)
 {
 	struct state_folder f;
 	struct store *s = NULL;

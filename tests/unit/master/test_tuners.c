@@ -335,7 +335,7 @@ Test(tuners, a_ring_that_is_watched_is_offered_to_every_worker)
 	scene_close(&s);
 }
 
-Test(tuners, a_tuner_of_one_viewers_own_is_offered_to_none)
+Test(tuners, the_tuner_of_one_viewer_alone_is_not_offered)
 {
 	struct scene s;
 
@@ -360,7 +360,7 @@ Test(tuners, unknown_channels_and_variants_are_refused)
 	scene_close(&s);
 }
 
-Test(tuners, a_source_that_never_showed_anything_is_an_error_with_its_reason)
+Test(tuners, a_source_that_never_gave_media_is_an_error_with_its_reason)
 {
 	struct scene s;
 
@@ -414,7 +414,7 @@ Test(tuners, a_notice_is_the_last_error_of_a_tuner_that_runs_on)
 }
 
 /* A server's reason phrase may be any bytes: no JSON can carry them. */
-Test(tuners, a_reason_that_is_no_text_does_not_hide_the_tuner)
+Test(tuners, a_reason_that_is_no_utf8_does_not_hide_the_tuner)
 {
 	struct scene s;
 	json_t *list;
@@ -452,7 +452,7 @@ Test(tuners, a_job_killed_while_running_is_replaced_and_viewers_stay)
 	scene_close(&s);
 }
 
-Test(tuners, the_last_viewer_gone_stops_it_after_the_idle_time)
+Test(tuners, a_tuner_without_viewers_stops_after_the_idle_time)
 {
 	struct scene s;
 
@@ -491,7 +491,7 @@ static const char *keys(struct scene *s, char *text, size_t cap)
 	return text;
 }
 
-Test(tuners, who_wants_one_of_its_own_gets_it_and_nobody_joins)
+Test(tuners, a_viewers_own_tuner_is_not_shared)
 {
 	struct scene s;
 	char text[100];
@@ -515,7 +515,7 @@ Test(tuners, who_wants_one_of_its_own_gets_it_and_nobody_joins)
 	scene_close(&s);
 }
 
-Test(tuners, one_of_its_own_ends_with_its_want_and_its_number_is_used_again)
+Test(tuners, a_viewers_own_tuner_ends_with_its_want_and_its_number_is_reused)
 {
 	struct scene s;
 	char text[100];
@@ -570,7 +570,7 @@ static struct lineup *lineup_with_number_sign(void)
 	return l;
 }
 
-Test(tuners, one_of_its_own_is_no_variant_whose_name_holds_a_number_sign)
+Test(tuners, a_viewers_own_tuner_differs_from_a_variant_with_a_number_sign)
 {
 	struct scene s;
 	char text[256];
@@ -606,7 +606,7 @@ static unsigned want_of(struct scene *s, uint32_t id, uint64_t address, uint64_t
 	return s->gones > gones ? s->gone.status : 0;
 }
 
-Test(tuners, own_ones_are_limited_by_token_address_and_in_all)
+Test(tuners, viewers_own_tuners_are_limited_by_token_by_address_and_in_total)
 {
 	struct scene s;
 	struct lineup *l = lineup_of(1, 1, 1000, true);
@@ -637,7 +637,7 @@ Test(tuners, own_ones_are_limited_by_token_address_and_in_all)
 	scene_close(&s);
 }
 
-Test(tuners, own_ones_wait_for_the_back_off_of_their_channel)
+Test(tuners, viewers_own_tuners_wait_for_the_back_off_of_their_channel)
 {
 	struct scene s;
 
@@ -660,7 +660,7 @@ Test(tuners, own_ones_wait_for_the_back_off_of_their_channel)
 	scene_close(&s);
 }
 
-Test(tuners, own_ones_wait_for_the_back_off_of_the_shared_tuner)
+Test(tuners, viewers_own_tuners_wait_for_the_back_off_of_the_shared_tuner)
 {
 	struct scene s;
 
@@ -677,7 +677,7 @@ Test(tuners, own_ones_wait_for_the_back_off_of_the_shared_tuner)
 	scene_close(&s);
 }
 
-Test(tuners, one_of_its_own_follows_the_line_up)
+Test(tuners, a_viewers_own_tuner_follows_the_line_up)
 {
 	struct scene s;
 
@@ -698,7 +698,7 @@ Test(tuners, one_of_its_own_follows_the_line_up)
 	scene_close(&s);
 }
 
-Test(tuners, a_workers_wants_die_with_it)
+Test(tuners, a_workers_wants_end_with_it)
 {
 	struct scene s;
 
@@ -718,7 +718,7 @@ Test(tuners, a_workers_wants_die_with_it)
 	scene_close(&s);
 }
 
-Test(tuners, a_film_that_ends_ends_and_starts_afresh)
+Test(tuners, a_film_that_ends_can_be_started_again)
 {
 	struct scene s;
 
@@ -739,7 +739,7 @@ Test(tuners, a_film_that_ends_ends_and_starts_afresh)
 }
 
 /* Its process is still there when the next viewer comes, who must not wait for what is over. */
-Test(tuners, a_want_right_behind_the_end_of_a_film_starts_it_afresh)
+Test(tuners, a_want_right_after_the_end_of_a_film_restarts_it)
 {
 	struct scene s;
 	unsigned rings;
@@ -796,7 +796,7 @@ Test(tuners, a_variant_gets_a_derive_job_that_reads_the_source)
 	scene_close(&s);
 }
 
-Test(tuners, a_word_about_a_ring_taken_back_meanwhile_costs_nothing)
+Test(tuners, a_message_about_a_withdrawn_ring_is_ignored)
 {
 	struct scene s;
 	struct fake_job *ingest, *derive;
@@ -855,7 +855,7 @@ static void fake_output_fails(struct fake_job *j, uint32_t output, uint64_t gene
 	cr_assert_eq(msg_send_job_output_failed(j->fd, &failed, NULL), 0);
 }
 
-Test(tuners, a_variant_wanted_right_after_it_failed_is_made_anew)
+Test(tuners, a_variant_wanted_right_after_it_failed_is_made_again)
 {
 	struct scene s;
 	struct fake_job *derive;
@@ -1179,7 +1179,7 @@ Test(tuners, without_a_nursery_jobs_wait_for_it)
 }
 
 /* As when the nursery dies with the job's socket in its hands. */
-Test(tuners, a_job_that_never_spoke_is_asked_for_again)
+Test(tuners, the_start_of_a_job_without_a_hello_is_repeated)
 {
 	struct scene s;
 
@@ -1195,7 +1195,7 @@ Test(tuners, a_job_that_never_spoke_is_asked_for_again)
 	scene_close(&s);
 }
 
-Test(tuners, a_job_that_talks_nonsense_is_killed)
+Test(tuners, a_job_that_sends_malformed_messages_is_killed)
 {
 	struct scene s;
 	int status;
@@ -1212,7 +1212,7 @@ Test(tuners, a_job_that_talks_nonsense_is_killed)
 	scene_close(&s);
 }
 
-Test(tuners, a_pid_that_is_not_our_child_is_not_believed)
+Test(tuners, a_pid_that_is_no_child_of_the_master_is_refused)
 {
 	struct scene s;
 	struct msg_hello hello = {
@@ -1227,7 +1227,7 @@ Test(tuners, a_pid_that_is_not_our_child_is_not_believed)
 }
 
 /* As when its socket becomes readable in the turn of the loop that reaps it. */
-Test(tuners, the_words_of_a_job_that_was_reaped_before_are_heard)
+Test(tuners, the_messages_of_a_reaped_job_are_read)
 {
 	struct scene s;
 	struct fake_job *j = &s.jobs[0];
@@ -1274,7 +1274,7 @@ Test(tuners, a_nursery_that_still_brings_forth_jobs_is_waited_for, .timeout = 30
 	scene_close(&s);
 }
 
-Test(tuners, what_cannot_live_in_ts_gets_one_job_in_both_roles)
+Test(tuners, a_source_that_ts_cannot_carry_gets_one_job_in_both_roles)
 {
 	struct scene s;
 	struct fake_job *ingest = &s.jobs[0], *derive = &s.jobs[1], *both = &s.jobs[2];

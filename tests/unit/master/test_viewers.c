@@ -39,7 +39,7 @@ Test(viewers, describes_a_record)
 	json_decref(v);
 }
 
-Test(viewers, what_is_no_utf8_becomes_readable)
+Test(viewers, text_that_is_no_utf8_becomes_readable)
 {
 	struct viewer_record r = make_record();
 	json_t *v;
