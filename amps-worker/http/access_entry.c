@@ -2,6 +2,7 @@
 #include "amps-worker/http/access_entry.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,7 @@ static void put_text(struct draft *d, enum piece which, const char *text, size_t
 	}
 	d->text[used] = '\0';
 	d->used = used + 1;
+	assert(d->used <= sizeof(d->text));
 }
 
 /* Names stand without quotes in a text line, so their blanks are escaped, too. */

@@ -91,6 +91,7 @@ static void write_lines(struct access_log *l)
 			at += n;
 		}
 	}
+	assert(at <= l->len && l->len <= ACCESS_LOG_BYTES);
 	l->len -= at;
 	memmove(lines, lines + at, l->len);
 }

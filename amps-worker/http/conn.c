@@ -221,6 +221,7 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 		return STEP_CLOSE;
 	c->deadline_us = now_plus_ms(catalog_settings(c->all->context->catalog)->start_timeout_ms);
 	conn_set_state(c, CONN_STREAM);
+	assert(a->reply.stream && !c->stream);
 	r = hooks->stream(hooks->owner, c, q, a->reply.stream, &a->head);
 	if (r == -EUSERS)
 		return begin_error(c, 503, "the server has all the viewers it may have");
@@ -268,6 +269,7 @@ static enum step begin_making(struct conn *c)
 {
 	struct answer *a = c->answer;
 
+	assert(a->reply.making && !a->reply.shared);
 	a->made.ready = on_made;
 	a->made.owner = c;
 	body_maker_wait(a->reply.making, &a->made);
@@ -386,6 +388,7 @@ static enum step step_send(struct conn *c)
 	if (n < 0)
 		return errno == EAGAIN || errno == ENOBUFS ? STEP_WAIT : STEP_CLOSE;
 	a->sent += (size_t)n;
+	assert(a->sent <= a->head.len + a->body.len);
 	c->turn_bytes += (size_t)n;
 	return a->sent == a->head.len + a->body.len ? answer_sent(c) : STEP_AGAIN;
 }

@@ -62,11 +62,13 @@ bool span_is_nocase(struct span s, const char *text)
 /* Like http_next_element(), but an empty element is one, too. */
 static bool next_element(struct span *rest, struct span *ret)
 {
-	const char *comma = memchr(rest->at, ',', rest->len);
-	size_t n = comma ? (size_t)(comma - rest->at) : rest->len;
+	const char *comma;
+	size_t n;
 
 	if (!rest->len)
 		return false;
+	comma = memchr(rest->at, ',', rest->len);
+	n = comma ? (size_t)(comma - rest->at) : rest->len;
 	*ret = span_trim((struct span){rest->at, n});
 	n += comma != NULL;
 	*rest = (struct span){rest->at + n, rest->len - n};

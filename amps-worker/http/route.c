@@ -27,6 +27,7 @@ static bool pattern_fits(const char *pattern, struct span path, struct request *
 			end++;
 		if (end - at <= tail)
 			return false;
+		assert(q->segments < array_size(q->segment));
 		q->segment[q->segments++] = (struct span){path.at + at, end - at - tail};
 		at = end - tail;
 	}
@@ -106,6 +107,7 @@ void route_dispatch(const struct route *routes, const struct http_request *http,
 		reply_error(r, 405, 0, "this method is not possible here");
 		add_allow(route, r);
 	} else if (admit(&q, route, r)) {
+		assert(route->handle); /* only OPTIONS has a request target without one */
 		route->handle(&q, r);
 	}
 }

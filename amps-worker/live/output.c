@@ -73,6 +73,7 @@ static void output_want(struct output *o, const struct stream_params *p)
 	struct outputs *all = o->all;
 	struct stream_ring *offered = output_ring(o);
 
+	assert(!o->want && !o->users && !o->gone);
 	o->want = ++all->wants;
 	o->own = p->own;
 	if (offered)

@@ -442,6 +442,7 @@ int viewer_start(struct viewers *all, struct conn *c, const struct http_request 
 	v = viewer_new(all, c, p, head);
 	if (!v)
 		return -ENOMEM;
+	assert(!c->stream);
 	v->record = take_record(v, q, p);
 	set_options(c);
 	c->stream = &v->stream;
