@@ -1,6 +1,7 @@
 /* nursery.c - see nursery.h */
 #include "amps-transcoder/nursery.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <sys/wait.h>
 
@@ -43,6 +44,7 @@ static int become_job(int nursery, struct title *title)
 {
 	int socket;
 
+	assert(nursery >= 0);
 	title_set(title, "amps-transcoder (idle)");
 	if (dup2(nursery, MSG_CHILD_FD) < 0)
 		return 1;
@@ -71,6 +73,7 @@ static enum step refill(struct nursery *n, int *ret_child_end)
 		*ret_child_end = pair[1];
 		return STEP_JOB;
 	}
+	assert(n->idle < 0);
 	close(pair[1]);
 	n->idle = pair[0];
 	if (pid < 0 || waitpid(pid, &(int){0}, 0) < 0)
@@ -116,6 +119,7 @@ static enum step nursery_step(struct nursery *n, int *ret_child_end)
 	enum step step;
 	int r;
 
+	assert(n->master >= 0);
 	if (refill(n, ret_child_end) == STEP_JOB)
 		return STEP_JOB;
 	if (poll(&p, 1, n->idle < 0 ? FORK_RETRY_MS : -1) <= 0)

@@ -1,6 +1,7 @@
 /* title.c - see title.h */
 #include "amps-transcoder/title.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,7 @@ void title_set(struct title *t, const char *format, ...)
 {
 	va_list args;
 
+	assert(t->bytes > 0);
 	memset(t->area, 0, t->bytes);
 	va_start(args, format);
 	vsnprintf(t->area, t->bytes, format, args);

@@ -1,6 +1,7 @@
 /* memory_avio.c - see memory_avio.h */
 #include "amps-transcoder/av/memory_avio.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <libavutil/error.h>
@@ -18,6 +19,7 @@ static int memory_read(void *opaque, uint8_t *dst, int cap)
 	struct memory *m = opaque;
 	size_t n = MIN((size_t)cap, m->bytes.len - m->at);
 
+	assert(m->at <= m->bytes.len);
 	memcpy(dst, m->bytes.data + m->at, n);
 	m->at += n;
 	return n ? (int)n : AVERROR_EOF;

@@ -1,5 +1,6 @@
 #include "amps-transcoder/encode/decode.h"
 
+#include <assert.h>
 #include <string.h>
 
 int decoder_open(struct decoder *d, const AVCodecParameters *parameters)
@@ -38,6 +39,7 @@ void decoder_close(struct decoder *d)
 
 void decoder_put(struct decoder *d, const AVPacket *packet)
 {
+	assert(d->ctx);
 	if (packet && d->wait_key) {
 		if (!(packet->flags & AV_PKT_FLAG_KEY))
 			return;

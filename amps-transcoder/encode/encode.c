@@ -1,5 +1,7 @@
 #include "amps-transcoder/encode/encode.h"
 
+#include <assert.h>
+
 #include <libavutil/opt.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,6 +109,7 @@ int encoder_open(struct encoder *e, const struct profile *profile, const struct 
 	AVDictionary *options = NULL;
 	int r = 0;
 
+	assert(!e->ctx);
 	memset(e, 0, sizeof(*e));
 	e->type = filter->type;
 	e->last_pts = AV_NOPTS_VALUE;
@@ -146,6 +149,7 @@ static void set_picture_type(struct encoder *e, AVFrame *frame, int64_t pts_90k,
 	bool is_key = av_compat_is_key(frame);
 	bool key = source_keys ? is_key && !e->last_was_key : slot != e->last_slot;
 
+	assert(e->grid_90k > 0);
 	e->last_was_key = is_key;
 	e->last_slot = slot;
 	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
@@ -156,6 +160,7 @@ int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)
 {
 	int64_t pts_90k = frame->pts;
 
+	assert(e->ctx);
 	frame->pts = av_rescale_q(pts_90k, ticks, e->ctx->time_base);
 	if (e->last_pts != AV_NOPTS_VALUE && frame->pts <= e->last_pts) {
 		/* keep sound that overlaps by a rounding error, drop such a picture */

@@ -1,5 +1,6 @@
 #include "amps-transcoder/encode/filter.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
@@ -299,6 +300,7 @@ AVFrame *filter_take(struct filter *f)
 
 void filter_fix(struct filter *f, const AVCodecContext *encoder)
 {
+	assert(encoder->codec_type == f->type);
 	if (f->type == AVMEDIA_TYPE_VIDEO) {
 		f->fixed_width = encoder->width;
 		f->fixed_height = encoder->height;

@@ -180,6 +180,7 @@ static int begin(struct output *o)
 {
 	int r;
 
+	assert(!o->mux.begun);
 	for (unsigned i = 0; i < o->track_count; i++) {
 		struct track *t = &o->tracks[i];
 
@@ -227,6 +228,7 @@ static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
 {
 	AVPacket *copy;
 
+	assert(track < o->track_count && o->tracks[track].state == TRACK_READY);
 	if (packet->dts != AV_NOPTS_VALUE)
 		o->newest_90k = MAX(o->newest_90k, packet->dts);
 	if (o->mux.begun) {
@@ -239,6 +241,7 @@ static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
 	copy = av_packet_clone(packet);
 	if (!copy)
 		return AVERROR(ENOMEM);
+	assert(o->pending_count < OUTPUT_PENDING_MAX);
 	copy->stream_index = (int)track;
 	o->pending[o->pending_count++] = copy;
 	return must_begin(o, packet) ? begin(o) : 0;
@@ -296,6 +299,7 @@ static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 
 	if (r < 0)
 		return r;
+	assert(!t->parameters && !t->copy);
 	o->failed_at = "the encoder";
 	r = encoder_open(&t->encoder, &t->profile, &t->filter, frame);
 	if (r < 0)

@@ -1,5 +1,6 @@
 #include "amps-transcoder/encode/outputs.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ static int find(const struct outputs *s, uint32_t id)
 
 static void switch_off(struct outputs *s, unsigned at)
 {
+	assert(at < s->count);
 	output_free(s->list[at]);
 	s->count--;
 	memmove(&s->list[at], &s->list[at + 1], (s->count - at) * sizeof(s->list[0]));
@@ -298,6 +300,7 @@ void outputs_packet(struct outputs *s, AVPacket *packet)
 
 	if (index >= TIMELINE_STREAMS_MAX)
 		return;
+	assert(s->source && index < s->source->nb_streams);
 	see_new_streams(s);
 	stream = s->source->streams[index];
 	/* streams of other programmes must not move the timeline: they have their own clock */

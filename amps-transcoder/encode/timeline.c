@@ -1,5 +1,6 @@
 #include "amps-transcoder/encode/timeline.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-transcoder/ts/parse.h"
@@ -37,6 +38,7 @@ static bool fits(int64_t expected, int64_t time)
 
 static void begin(struct timeline *t, int64_t time)
 {
+	assert(!t->begun);
 	t->begun = true;
 	if (t->at_least != TIME_NONE && !fits(t->at_least, time))
 		t->offset[0] = t->at_least - time;

@@ -1,6 +1,7 @@
 /* job.c - see job.h */
 #include "amps-transcoder/job/job.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -39,6 +40,7 @@ static void heartbeat(struct job *job, uint64_t now_us)
 
 void job_ring_add(struct job *job, struct ring_writer *w)
 {
+	assert(w && w->header);
 	for (unsigned i = 0; i < JOB_RINGS_MAX; i++)
 		if (!job->rings[i]) {
 			job->rings[i] = w;
@@ -178,6 +180,7 @@ void job_poll(struct job *job, struct job_event *ret)
 	}
 	if (!job->event_count)
 		return;
+	assert(job->event_count <= JOB_EVENTS_MAX && job->event_first < JOB_EVENTS_MAX);
 	*ret = job->events[job->event_first];
 	job->events[job->event_first] = JOB_EVENT_INIT;
 	job->event_first = (job->event_first + 1) % JOB_EVENTS_MAX;
@@ -301,6 +304,7 @@ void job_say_slow(struct job *job, bool slow)
 
 int job_end_shutdown(struct job *job)
 {
+	assert(job->shutdown);
 	log_debug("asked to end");
 	(void)job;
 	return 0;
@@ -328,6 +332,7 @@ int job_end_failed(struct job *job, unsigned status, const char *format, ...)
 	char text[ERROR_TEXT_MAX];
 	va_list args;
 
+	assert(status == 502 || status == 504);
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -390,6 +395,7 @@ bool job_spec_bool(const struct job *job, const char *name)
 
 int job_open(struct job *job, int socket)
 {
+	assert(socket >= 0);
 	*job = (struct job){.socket = socket};
 	SEND(job, hello, .program = "job", .version = AMPS_VERSION, .pid = (uint32_t)getpid());
 	SEND(job, ready, .none_ = {});

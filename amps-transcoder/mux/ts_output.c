@@ -1,5 +1,6 @@
 #include "amps-transcoder/mux/ts_output.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,12 +137,14 @@ static void straighten(struct ts_output *o, unsigned stream, AVPacket *packet)
 		packet->dts = *last + 1;
 	if (packet->pts == AV_NOPTS_VALUE || packet->pts < packet->dts)
 		packet->pts = packet->dts;
+	assert(packet->pts >= packet->dts);
 	*last = packet->dts;
 }
 
 /* Takes the reference to the data of the packet. */
 static int mux(struct ts_output *o, unsigned place, AVPacket *packet)
 {
+	assert(o->begun && o->stream_of[place] >= 0);
 	packet->stream_index = o->stream_of[place];
 	packet->time_base = ticks;
 	packet->pos = -1;
@@ -189,6 +192,7 @@ int ts_output_begin(struct ts_output *o, const struct ts_output_stream *streams,
 {
 	int r;
 
+	assert(count <= TS_OUTPUT_STREAMS_MAX);
 	if (o->begun) {
 		close_muxer(o);
 		o->tables++;
@@ -226,6 +230,7 @@ int ts_output_write(struct ts_output *o, unsigned stream, const AVPacket *packet
 	AVPacket *copy = av_packet_clone(packet);
 	int r;
 
+	assert(stream < TS_OUTPUT_STREAMS_MAX);
 	if (!copy)
 		return AVERROR(ENOMEM);
 	r = o->bsf[stream] ? filter_and_mux(o, stream, copy) : mux(o, stream, copy);

@@ -1,5 +1,7 @@
 #include "amps-transcoder/options/check_value.h"
 
+#include <assert.h>
+
 #include <libavcodec/bsf.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/eval.h>
@@ -243,6 +245,7 @@ static AVCodecContext *dummy_codec(struct value_checker *c, const AVCodec *codec
 			return c->codecs[i];
 	if (c->codec_count == array_size(c->codecs))
 		return NULL;
+	assert(c->codec_count < array_size(c->codecs));
 	ctx = avcodec_alloc_context3(codec);
 	if (ctx)
 		c->codecs[c->codec_count++] = ctx;

@@ -1,6 +1,8 @@
 /* demux.c - see demux.h */
 #include "amps-transcoder/roles/demux.h"
 
+#include <assert.h>
+
 #include "common/clock.h"
 
 #define AGAIN_MS 10 /* before a read is retried that returned EAGAIN */
@@ -18,6 +20,7 @@ struct demux {
 /* Checks that the reopened source has the same streams, and discards the same ones. */
 static int check_streams(const struct demux *d, AVFormatContext *again)
 {
+	assert(d->stream_count <= d->demuxer->nb_streams);
 	if (again->nb_streams != d->stream_count)
 		return AVERROR_STREAM_NOT_FOUND;
 	for (unsigned i = 0; i < d->stream_count; i++) {
@@ -102,6 +105,7 @@ static int take_packet(struct demux *d, AVPacket *packet)
 	source_note_media(&d->in->source);
 	if (!d->user->place(d->owner, packet, &time_90k))
 		return 0;
+	assert(packet->size >= 0);
 	intake_got_data(d->in, (size_t)packet->size);
 	d->clock_90k = time_90k;
 	if (d->begin_90k == TIME_NONE)

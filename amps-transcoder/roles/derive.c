@@ -1,5 +1,6 @@
 #include "amps-transcoder/roles/roles.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-transcoder/av/log.h"
@@ -130,6 +131,7 @@ static int open_source(struct derive *d)
 /* Flushes decoders, filters and encoders. */
 static void end_outputs(struct derive *d)
 {
+	assert(!d->ended);
 	outputs_drain(&d->outputs);
 	outputs_end(&d->outputs);
 	d->ended = true;
@@ -140,6 +142,7 @@ static int run_source(struct derive *d)
 {
 	int r;
 
+	assert(d->outputs.count > 0 && !d->ended);
 	av_log_forget();
 	r = open_source(d);
 	if (r == -EAGAIN)

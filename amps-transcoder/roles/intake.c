@@ -1,6 +1,7 @@
 /* intake.c - see intake.h */
 #include "amps-transcoder/roles/intake.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -13,6 +14,7 @@ enum intake_step intake_init(struct intake *in, struct job *job, const struct in
 {
 	const char *problem = "";
 
+	assert(target && owner);
 	*in = (struct intake){
 		.job = job,
 		.target = target,

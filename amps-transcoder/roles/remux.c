@@ -1,6 +1,7 @@
 /* remux.c - see remux.h */
 #include "amps-transcoder/roles/remux.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ static int carry_stream(struct remux *m, AVStream *from)
 		from->discard = AVDISCARD_ALL;
 		return 0;
 	}
+	assert(from->index >= 0 && (unsigned)from->index < m->stream_count);
 	to = avformat_new_stream(m->muxer.context, NULL);
 	if (!to)
 		return AVERROR(ENOMEM);
@@ -229,7 +231,9 @@ static int take_packet(void *owner, AVPacket *pkt)
 	struct remux *m = owner;
 	int r;
 
+	assert((unsigned)pkt->stream_index < m->stream_count);
 	pkt->stream_index = m->streams[pkt->stream_index].out;
+	assert(pkt->stream_index != NOT_CARRIED);
 	pkt->pos = -1;
 	r = m->coarse ? av_interleaved_write_frame(m->muxer.context, pkt)
 		      : av_write_frame(m->muxer.context, pkt);

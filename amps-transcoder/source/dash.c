@@ -1,6 +1,7 @@
 /* dash.c - see dash.h */
 #include "amps-transcoder/source/dash.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -252,6 +253,7 @@ int dash_prepare(struct dash *d, AVFormatContext *ic, AVDictionary **options)
 	d->master = memory_avio_open(&text);
 	if (!d->master)
 		return AVERROR(ENOMEM);
+	assert(d->mpd && d->mpd->track_count > 0);
 	d->open = ic->io_open;
 	d->close = ic->io_close2;
 	ic->opaque = d;

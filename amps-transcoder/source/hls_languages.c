@@ -1,6 +1,7 @@
 /* hls_languages.c - see hls_languages.h */
 #include "amps-transcoder/source/hls_languages.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ static void peek(struct hls_languages *h, unsigned first, AVIOContext *pb)
 	memory = memory_avio_open(&copy);
 	ts = memory ? demux(memory) : NULL;
 	memory_avio_close(memory);
+	assert(h->count < PLAYLISTS_MAX);
 	if (ts)
 		h->found[h->count++] = (struct beginning){.ts = ts, .first = first};
 }

@@ -1,5 +1,7 @@
 #include "amps-transcoder/source/lavfi.h"
 
+#include <assert.h>
+
 #include <libavfilter/buffersink.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,6 +186,7 @@ AVFrame *lavfi_next(struct lavfi *l, uint64_t now_us, unsigned *ret_stream, uint
 
 void lavfi_pop(struct lavfi *l, unsigned stream)
 {
+	assert(stream < l->count && l->list[stream].frame->buf[0]);
 	av_frame_unref(l->list[stream].frame);
 }
 

@@ -1,6 +1,7 @@
 /* mpd.c - see mpd.h */
 #include "amps-transcoder/source/mpd.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <libxml/parser.h>
@@ -308,6 +309,7 @@ static void track_add(struct mpd_track *track, const struct mpd_segment *s)
 			(MPD_SEGMENTS_MAX - 1) * sizeof(*track->segments));
 		track->count--;
 	}
+	assert(track->count < MPD_SEGMENTS_MAX && s->media);
 	track->segments[track->count++] = *s;
 }
 

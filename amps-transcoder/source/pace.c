@@ -1,6 +1,8 @@
 /* pace.c - see pace.h */
 #include "amps-transcoder/source/pace.h"
 
+#include <assert.h>
+
 #define LEAP_US 10000000 /* a larger step of the clock is a jump */
 
 static int64_t ticks_us(int64_t ticks_90k)
@@ -57,6 +59,7 @@ static void follow_drift(struct pace *p, int64_t clock_90k, uint64_t now_us)
 	bool passed =
 		p->trial && !p->held && media_us * 1000 <= wall_us * (1000 + PACE_FASTER_PERMIL);
 
+	assert(p->kind == PACE_LIVE);
 	if (wall_us < PACE_WINDOW_US)
 		return;
 	p->trial = !p->trial || !p->held;

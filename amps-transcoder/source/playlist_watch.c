@@ -1,6 +1,7 @@
 /* playlist_watch.c - see playlist_watch.h */
 #include "amps-transcoder/source/playlist_watch.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +69,7 @@ static bool look_at(struct playlist_watch *w, struct watched *one)
 			return false;
 		one->playlist = true;
 	}
+	assert(n <= (size_t)(pb->buf_end - pb->buffer));
 	one->seen = pb->pos;
 	if (fresh > 0) {
 		w->bytes += (uint64_t)fresh;

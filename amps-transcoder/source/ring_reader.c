@@ -1,5 +1,7 @@
 #include "amps-transcoder/source/ring_reader.h"
 
+#include <assert.h>
+
 #include <libavcodec/avcodec.h>
 #include <string.h>
 
@@ -60,6 +62,7 @@ static bool find_start(const struct ring_reader *r, struct ring_rap *rap)
 
 static void use_larger(struct ring_reader *r)
 {
+	assert(r->has_ring && r->has_larger);
 	ring_close(&r->ring);
 	r->ring = r->larger;
 	r->has_larger = false;
@@ -171,6 +174,7 @@ static int read_bytes(void *opaque, uint8_t *dst, int cap)
 
 	if (r->stage_at == r->staged && !fill(r))
 		return r->ended ? AVERROR_EOF : AVERROR_EXIT;
+	assert(r->stage_at <= r->staged && r->staged <= sizeof(r->stage));
 	n = MIN((size_t)cap, r->staged - r->stage_at);
 	memcpy(dst, r->stage + r->stage_at, n);
 	r->stage_at += n;

@@ -85,6 +85,7 @@ static void store(struct rtp_queue *q, uint16_t number, const uint8_t *payload, 
 {
 	struct slot *s = slot_of(q, number);
 
+	assert(!s->waits && q->waiting < SLOTS);
 	s->came_us = now_us;
 	s->number = number;
 	s->len = (uint16_t)MIN(n, RTP_PAYLOAD_MAX);
@@ -120,6 +121,7 @@ int rtp_queue_put(struct rtp_queue *q, const uint8_t *packet, size_t n, uint64_t
 	struct slot *s = slot_of(q, number);
 	size_t end = n, at = rtp_payload(packet, n, &end);
 
+	assert(at > 0);
 	if (!q->begun || sender != q->sender || ahead >= (int)SLOTS || ahead <= -(int)SLOTS) {
 		r = begin(q, number, sender);
 		ahead = 0;
@@ -159,6 +161,7 @@ size_t rtp_queue_take(struct rtp_queue *q, uint8_t *dst, size_t cap, uint64_t no
 		}
 		if (s->len > cap - out)
 			break;
+		assert(s->number == q->next);
 		memcpy(dst + out, s->bytes, s->len);
 		out += s->len;
 		s->waits = false;

@@ -1,6 +1,7 @@
 /* source.c - see source.h */
 #include "amps-transcoder/source/source.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -317,6 +318,7 @@ int source_open(struct source *s)
 {
 	int r;
 
+	assert(s->via == SOURCE_VIA_NONE);
 	av_log_forget();
 	if (!strcmp(s->scheme, "file"))
 		r = open_file(s);
@@ -344,6 +346,7 @@ ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
 {
 	int n;
 
+	assert(s->head_at <= s->head_len && s->head_len <= sizeof(s->head));
 	if (s->head_at < s->head_len) {
 		size_t part = MIN(cap, s->head_len - s->head_at);
 

@@ -2,6 +2,7 @@
 #include "amps-transcoder/source/udp.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <net/if.h>
@@ -307,6 +308,7 @@ static int begin_rtp(struct udp *u, const uint8_t *batch, size_t bytes)
 		rtp_free(rtp);
 		return r;
 	}
+	assert(bytes <= sizeof(rtp->batch));
 	memcpy(rtp->batch, batch, bytes);
 	u->rtp = rtp;
 	return 0;
@@ -380,6 +382,7 @@ static size_t close_up(const struct mmsghdr *messages, unsigned count, size_t st
 	size_t out = 0;
 
 	for (unsigned i = 0; i < count; i++) {
+		assert(out <= i * stride);
 		if (i * stride != out)
 			memmove(dst + out, dst + i * stride, messages[i].msg_len);
 		out += messages[i].msg_len;

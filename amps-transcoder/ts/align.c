@@ -1,6 +1,7 @@
 /* align.c - see align.h */
 #include "amps-transcoder/ts/align.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-transcoder/ts/parse.h"
@@ -47,6 +48,7 @@ static size_t pass(struct ts_align *a, size_t left)
 {
 	size_t n = MIN(a->skip, left);
 
+	assert(a->skip < 204);
 	a->skip -= (unsigned)n;
 	return n;
 }
@@ -77,6 +79,7 @@ size_t ts_align(struct ts_align *a, uint8_t *buf, size_t len, size_t *ret_rest)
 		a->skip = a->spacing - TS_PACKET;
 		in += pass(a, len - in);
 	}
+	assert(out <= in && in <= len);
 	if (in != out && len > in)
 		memmove(buf + out, buf + in, len - in);
 	*ret_rest = len - in;

@@ -1,6 +1,7 @@
 /* parse.c - see parse.h */
 #include "amps-transcoder/ts/parse.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ static unsigned be16(const uint8_t *at)
 
 static void section_bytes(struct ts_section *s, const uint8_t *bytes, size_t n)
 {
+	assert(s->have <= sizeof(s->bytes));
 	n = MIN(n, sizeof(s->bytes) - s->have);
 	memcpy(s->bytes + s->have, bytes, n);
 	s->have += (unsigned)n;
@@ -88,6 +90,7 @@ static bool section_feed(struct ts_section *s, const uint8_t *packet, unsigned t
 	}
 	if (s->want == 0 || s->packet_count == RING_RAP_PSI_PACKETS)
 		return false;
+	assert(s->packet_count < RING_RAP_PSI_PACKETS);
 	memcpy(s->packets + s->packet_count++ * TS_PACKET, packet, TS_PACKET);
 	section_bytes(s, packet + at, TS_PACKET - at);
 	if (s->want == 0 || s->have < MAX(s->want, SECTION_HEAD) || s->want == TS_SECTION_BYTES)
@@ -102,6 +105,7 @@ static bool section_done(struct ts_section *s)
 	uint32_t crc = be16(tail) << 16 | be16(tail + 2);
 	bool changed = !s->done_count || crc != s->crc;
 
+	assert(s->want >= 8 + SECTION_CRC && s->want <= s->have);
 	memcpy(s->done, s->packets, s->packet_count * TS_PACKET);
 	s->done_count = s->packet_count;
 	s->crc = crc;
@@ -227,6 +231,7 @@ static void add_stream(struct ts_parse *p, unsigned pid, unsigned type, const ui
 		p->video_pid = s->pid;
 	if (s->kind == TS_KIND_AUDIO && p->audio_pid == TS_PID_NONE)
 		p->audio_pid = s->pid;
+	assert(p->stream_count < TS_STREAMS_MAX);
 	p->stream_of[pid] = (uint8_t)++p->stream_count;
 }
 
@@ -409,6 +414,7 @@ static void add_table(struct ring_rap *rap, const struct ts_parse *p, const stru
 	uint8_t *packet = rap->psi + rap->psi_packets * TS_PACKET;
 	unsigned before = p->cc[pid] - s->done_count;
 
+	assert(rap->psi_packets + s->done_count <= RING_RAP_PSI_PACKETS);
 	memcpy(packet, s->done, s->done_count * TS_PACKET);
 	for (unsigned i = 1; i <= s->done_count; i++, packet += TS_PACKET)
 		packet[3] = (uint8_t)((packet[3] & 0xf0) | ((before + i) & 0x0f));

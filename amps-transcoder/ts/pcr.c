@@ -1,6 +1,7 @@
 /* pcr.c - see pcr.h */
 #include "amps-transcoder/ts/pcr.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define HOLE_90K (2 * TS_HZ) /* a longer gap is not filled: nothing plays there */
@@ -137,6 +138,7 @@ static bool note_packet(struct ts_pcr *c, const uint8_t *packet, int64_t pcr, in
 /* Writes the bytes from *done up to `at`. */
 static void flush(struct ts_pcr *c, const uint8_t *bytes, size_t *done, size_t at)
 {
+	assert(at >= *done);
 	if (at > *done)
 		c->write(c->owner, bytes + *done, at - *done);
 	*done = at;

@@ -1,6 +1,7 @@
 /* rewrite.c - see rewrite.h */
 #include "amps-transcoder/ts/rewrite.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define TABLE_PAT  0x00u
@@ -24,6 +25,7 @@ static void next_round(struct ts_rewrite *w)
 
 static void splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
 {
+	assert(target_90k != TIME_NONE);
 	w->active = true;
 	w->pending = true;
 	w->mark = w->mark || marked;
@@ -125,6 +127,7 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 {
 	int64_t pcr, pts;
 
+	assert(w->active && w->pending);
 	look_ahead(p, packets, n, &pcr, &pts);
 	if (pcr == TIME_NONE && pts == TIME_NONE)
 		return;
@@ -251,6 +254,7 @@ static void follow_clock(struct ts_rewrite *w, const struct ts_parse *p, const u
 	int64_t pcr = pcr_of(p, packet);
 	struct ts_pes pes;
 
+	assert(!w->pending);
 	if (pcr != TIME_NONE) {
 		/* the first PCR after a splice whose offset came from a PES */
 		if (!w->has_pcr && w->active && p->pcr_90k != TIME_NONE &&
@@ -274,6 +278,7 @@ static void rewrite_cc(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 {
 	unsigned in = packet[3] & 0x0f;
 
+	assert(w->active);
 	if (w->seen[pid] != w->round) {
 		/* the counter of a new PID begins at 0, as ring_intro() announces */
 		unsigned last = p->cc[pid] > 15 ? 15 : p->cc[pid];
@@ -307,6 +312,7 @@ static void rewrite_times(struct ts_rewrite *w, uint8_t *packet)
 	int64_t pcr = ts_pcr_base(packet), offset = w->offset_90k;
 	struct ts_pes pes;
 
+	assert(w->active && !w->pending);
 	if (pcr != TIME_NONE) {
 		shift_pcr(packet, offset);
 		if (w->mark)
@@ -329,6 +335,7 @@ static uint32_t crc_difference(uint8_t change, size_t n)
 {
 	const uint8_t same[TS_SECTION_BYTES] = {0}, changed[TS_SECTION_BYTES] = {change};
 
+	assert(n > 0 && n <= TS_SECTION_BYTES);
 	return ts_crc32(same, n) ^ ts_crc32(changed, n);
 }
 

@@ -149,12 +149,14 @@ uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap)
 {
 	size_t held = s->parsed + s->rest;
 
+	assert(ts_sink_attached(s) && held < space_bytes(&s->ring));
 	*ret_cap = space_bytes(&s->ring) - held;
 	return reserve(&s->ring) + held;
 }
 
 static void commit(struct ts_sink *s, size_t n)
 {
+	assert(n <= s->parsed);
 	ring_writer_commit(&s->ring.writer, n);
 	s->pos += n;
 	s->parsed -= n;
@@ -167,6 +169,7 @@ static void move_over(struct ts_sink *s, size_t at, size_t behind)
 	uint8_t *from =
 		s->ring.writer.data + (s->ring.writer.commit & (s->ring.writer.data_bytes - 1));
 
+	assert(s->next.writer.header && at <= s->parsed);
 	memcpy(reserve(&s->next), from + at, behind);
 	commit(s, at);
 	ring_done(s, &s->ring);
@@ -184,6 +187,7 @@ static void add_rap(struct ts_sink *s, struct ring_rap *rap)
 {
 	struct ring_writer *w = &s->ring.writer;
 
+	assert(rap->pos < s->pos);
 	s->rap_us = clock_mono_us();
 	if (rap->pos < s->ring.base)
 		return;
@@ -295,6 +299,7 @@ void ts_sink_put(struct ts_sink *s, size_t n)
 	uint8_t *bytes = w->data + (w->commit & (w->data_bytes - 1)) + s->parsed;
 	size_t rest, whole = ts_align(&s->align, bytes, s->rest + n, &rest);
 
+	assert(whole % TS_PACKET == 0 && whole + rest <= s->rest + n);
 	s->bytes_in += n;
 	s->rest = rest;
 	s->parse.any_picture = clock_mono_us() - s->rap_us > s->rap_wait_us;
@@ -330,19 +335,20 @@ void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const str
 	s->owner = owner;
 }
 
+/* How many packets of this ring are still readable. */
+static size_t packets_kept(const struct ts_sink *s)
+{
+	return MIN(s->ring.writer.commit + s->parsed, s->ring.writer.data_bytes / 2) / TS_PACKET;
+}
+
 /* The packet `back` packets before the end of what was written. */
 static const uint8_t *packet_back(const struct ts_sink *s, size_t back)
 {
 	const struct ring_writer *w = &s->ring.writer;
 	uint64_t at = w->commit + s->parsed - back * TS_PACKET;
 
+	assert(back > 0 && back <= packets_kept(s));
 	return w->data + (at & (w->data_bytes - 1));
-}
-
-/* How many packets of this ring are still readable. */
-static size_t packets_kept(const struct ts_sink *s)
-{
-	return MIN(s->ring.writer.commit + s->parsed, s->ring.writer.data_bytes / 2) / TS_PACKET;
 }
 
 /* The payload of the last PES of a stream of sound, as far as it is kept. */
@@ -360,6 +366,7 @@ static size_t last_sound(const struct ts_sink *s, unsigned pid, uint8_t *dst, si
 
 		if (ts_pid(packet) != pid)
 			continue;
+		assert(used <= cap);
 		ts_pes_find(packet, &pes);
 		n = MIN(TS_PACKET - pes.data_at, cap - used);
 		memcpy(dst + used, packet + pes.data_at, n);
@@ -451,6 +458,7 @@ uint64_t ts_sink_media_packets(const struct ts_sink *s)
 
 void ts_sink_ended(struct ts_sink *s)
 {
+	assert(ts_sink_attached(s));
 	commit(s, s->parsed);
 	ring_writer_ended(&s->ring.writer);
 }
