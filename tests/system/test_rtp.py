@@ -48,7 +48,7 @@ def test_a_lost_packet_is_logged_and_not_waited_for(server):
     with RtpSender(Paced(media.rich_film(), 10), port, lost=300):
         assert watch(s, 3).cc_errors, "nothing is missing"
         with Watcher(s, "/stream/1.ts"):    # while somebody watches, the job runs
-            wait_for(lambda: re.search(r"RTP packets were lost or late .*lost=[1-9]", s.log()), 20,
+            wait_for(lambda: re.search(r"RTP packets were lost or late.*lost=[1-9]", s.log()), 20,
                      "the loss to be logged")
             wait_for(lambda: s.log().count("RTP packets were lost or late") > 1, 20, "a second line")
     lines = [line for line in s.log().splitlines() if "RTP packets were lost or late" in line]
@@ -65,5 +65,5 @@ def test_nothing_is_put_in_order_where_the_source_says_so(server):
     with RtpSender(Paced(media.rich_film(), 10), port, late=50):
         assert watch(s, 2).cc_errors
         with Watcher(s, "/stream/1.ts"):
-            wait_for(lambda: re.search(r"RTP packets were lost or late .*lost=[1-9]", s.log()), 20,
+            wait_for(lambda: re.search(r"RTP packets were lost or late.*lost=[1-9]", s.log()), 20,
                      "those given up to be logged")
