@@ -50,7 +50,8 @@ def test_a_lost_packet_is_logged_and_not_waited_for(server):
         with Watcher(s, "/stream/1.ts"):    # while somebody watches, the job runs
             wait_for(lambda: re.search(r"RTP packets were lost or late.*lost=[1-9]", s.log()), 20,
                      "the loss to be logged")
-            wait_for(lambda: s.log().count("RTP packets were lost or late") > 1, 20, "a second line")
+            wait_for(lambda: s.log().count("RTP packets were lost or late") > 1, 20,
+                     "a second line")
     lines = [line for line in s.log().splitlines() if "RTP packets were lost or late" in line]
     assert "channel=1" in lines[0] or "job[1]" in lines[0], lines
     times = [datetime.datetime.fromisoformat(line.split("Z")[0]) for line in lines]
