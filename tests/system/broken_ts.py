@@ -1,5 +1,5 @@
-"""Transport streams that nobody should send (ISO/IEC 13818-1), built from a short film or from
-nothing: FILES has a function for each, which returns its bytes."""
+"""Invalid transport streams (ISO/IEC 13818-1), built from a short film or from nothing: FILES has a
+function for each, which returns its bytes."""
 import random
 
 import media
@@ -90,7 +90,8 @@ def pat(programmes, number=0, last=0, version=0):
 
 
 def with_tables(tables, pids=(0,)):
-    """The film with tables of our own (packets, counted on) wherever it has one on these PIDs."""
+    """The film with other tables (packets, with continuing counters) wherever it has one on these
+    PIDs."""
     out, counters = [], {}
     for p in film():
         if pid_of(p) not in pids:
@@ -118,7 +119,7 @@ def with_pmt(body):
 STREAMS = [(0x1b, VIDEO_PID, b""), (0x0f, AUDIO_PID, b"")]
 
 
-# -- no transport stream at all
+# -- not a transport stream
 
 @file
 def nothing():
@@ -314,7 +315,7 @@ def no_pes_start_code():
     return each(VIDEO_PID, break_code)
 
 
-# -- broken, but there is something to see
+# -- damaged, but playable
 
 @file
 def cut_in_a_packet():
@@ -355,7 +356,7 @@ def sync_lost_now_and_then():
 
 @file
 def sync_bytes_in_the_payload():
-    """Whatever is behind the picture's start codes is 0x47, and so is all stuffing."""
+    """Everything behind the start codes of the video is 0x47, and so is all stuffing."""
     def emulate(p, n):
         return p if begins(p) else p[:4] + b"\x47" * 184
     return each(VIDEO_PID, emulate, lambda n: n % 3)
@@ -389,7 +390,7 @@ def pat_of_many_versions():
 
 @file
 def pmt_that_moves():
-    """Each PAT names another PID, on which the PMT comes."""
+    """Each PAT names another PID for the PMT."""
     places = iter(MOVED_PMT_PIDS)
     now = [0]
 
@@ -566,7 +567,7 @@ def pes_without_an_end():
 
 @file
 def sections_that_never_end():
-    """A PID of tables on which one section goes on and on."""
+    """A PID of tables with one section that never ends."""
     long = packet(0x12, b"\0\x4e\xff\xff" + bytes(180))
     more = [packet(0x12, bytes(184), n, False) for n in range(16)]
     return b"".join(bytes(p) + (long if n == 0 else more[n % 16]) for n, p in enumerate(film()))
@@ -574,6 +575,6 @@ def sections_that_never_end():
 
 @file
 def eight_thousand_pids():
-    """Every PID there is, once in a while, without meaning."""
+    """Every possible PID from time to time, without meaning."""
     return b"".join(bytes(p) + b"".join(packet(0x200 + (n * 8 + k) % 0x1d00, b"\0" * 184, 0, k % 2)
                                         for k in range(8)) for n, p in enumerate(film()))

@@ -12,7 +12,7 @@ pytest_plugins = ["suite"]
 
 
 def pytest_configure(config):
-    # a run that is ended from outside still cleans up
+    # a run that is terminated still cleans up
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 1))
 
 
@@ -24,7 +24,7 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture
 def server(request):
-    """server(config, ...) starts a server; afterwards it is stopped and must leave nothing."""
+    """server(config, ...) starts a server, stops it after the test, and checks that nothing is left."""
     started = []
 
     def start(config, ready=True, **kwargs):

@@ -1,5 +1,5 @@
-"""The real server as a test sees it: started on a port of its own, asked over HTTP and over the
-command, watched as processes, and checked for residue when it has stopped."""
+"""The real server for tests: started on a free port, queried over HTTP and with the command, its
+processes followed, and checked for leftovers when it has stopped."""
 import contextlib
 import http.client
 import itertools
@@ -19,9 +19,9 @@ from reaped import Reaped
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
 SANITIZED = "asan" in BIN or "tsan" in BIN
-# how much more processor time sanitized programs take
+# how much more CPU time programs with sanitizers need
 COST = 4 if SANITIZED else 1
-# how much longer things may take: tests that run beside each other share the processors
+# how much longer things may take: parallel tests share the processors
 PATIENCE = COST * (2 if "PYTEST_XDIST_WORKER" in os.environ else 1)
 KILLED = "some processes do not end, killing them"
 REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
@@ -40,15 +40,14 @@ def wait_for(condition, timeout=10.0, what="the condition"):
 
 
 def kill(pid, number=signal.SIGKILL):
-    """A process that went by itself since its pid was read, with its parent or for what was killed
-    before, is fine: tests ask for what comes after."""
+    """A process that has ended since its pid was read is fine: tests check what happens afterwards."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
 def port_range():
-    """Ports of this test process alone, below those that connections are given: for sources, which
-    must be told a number.  The server takes any free port and says which."""
+    """Ports for this test process only, below the ephemeral range: for sources, which need a number.
+    The server takes any free port and reports it."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 20
     ports = list(range(10000 + 1000 * worker, 11000 + 1000 * worker))
     random.shuffle(ports)
@@ -73,7 +72,7 @@ def family_of(host):
 
 
 def command_line(pid):
-    """The words of a process's command line with blanks between them; "" when it has gone."""
+    """The command line of a process, with blanks between the words; "" when it has ended."""
     with contextlib.suppress(OSError):
         return open(f"/proc/{pid}/cmdline").read().replace("\0", " ").strip()
     return ""
@@ -100,7 +99,7 @@ class Answer:
 
 
 class Stream:
-    """An endless answer, read as it comes."""
+    """An endless answer, read as it arrives."""
 
     def __init__(self, server, path, headers=None, timeout=20, rcvbuf=None):
         self.sock = socket.socket(family_of(server.host))
@@ -158,7 +157,7 @@ class Stream:
         return data[:n]
 
     def read_for(self, seconds):
-        """What comes in so many seconds from the first byte on."""
+        """What arrives in so many seconds from the first byte on."""
         parts = [self.read_some()]
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -187,7 +186,7 @@ class Stream:
 
 
 class Server:
-    """One `amps serve` with folders of its own.  `config` is a dict (written as JSON, which is
+    """One `amps serve` with its own folders.  `config` is a dict (written as JSON, which is
     YAML) or the text of a configuration.  It takes any free port at its first start, which `amps
     status --json` reports, and the same one at later starts."""
 
@@ -253,23 +252,23 @@ class Server:
         return self.port
 
     def hold_port(self):
-        """No connection gets this port as its own while the server is down.  The socket does not
-        listen: it takes no client, and the server's own may be bound beside it."""
+        """Keeps connections from using this port while the server is down.  The socket does not listen,
+        so it accepts no client and the server can bind beside it."""
         self.held = socket.socket(family_of(self.host))
         self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self.held.bind((self.host, self.port))
 
     def crash(self):
-        """kill -9 of the master.  Waits until everything is gone and returns how many seconds after
-        the kill the last process had ended."""
+        """kill -9 of the master.  Waits until every process has ended and returns how many seconds
+        after the kill the last one ended."""
         killed_at = time.monotonic()
         kill(self.process.pid)
         assert self.process.wait_empty(20 * PATIENCE), f"left: {self.processes()}"
         return self.process.empty_at - killed_at
 
     def restart(self):
-        """Starts again with the same folders, configuration and port; stops first where it runs."""
+        """Starts again with the same folders, configuration and port; stops first if it is running."""
         if self.process.poll() is None:
             self.stop()
         return self.start()
@@ -277,7 +276,7 @@ class Server:
     def log(self):
         return open(self.log_path, errors="replace").read()
 
-    # -- as processes
+    # -- processes
 
     def processes(self):
         """{pid: (command name, command line)} of the living processes of the server, whatever
@@ -295,7 +294,7 @@ class Server:
         """The nursery's pid, None while there is none."""
         return self.ask("status")["nursery_pid"]
 
-    # -- over the command
+    # -- the command
 
     def amps(self, *args, timeout=60):
         words = [os.path.join(self.programs, "amps"), *args]
@@ -322,11 +321,11 @@ class Server:
     def viewers(self):
         return self.ask("viewers")
 
-    # -- over HTTP
+    # -- HTTP
 
     @property
     def address(self):
-        """Host and port as they stand in a URL."""
+        """Host and port as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def url(self, path):
@@ -347,7 +346,7 @@ class Server:
         return Stream(self, path, **kwargs)
 
     def refused(self, path, **kwargs):
-        """The answer to a request for a stream that must not be granted."""
+        """The answer to a request for a stream that must be refused."""
         with self.stream(path, **kwargs) as s:
             s.head()
             assert s.status != 200, f"{path} plays"
@@ -374,8 +373,8 @@ class Server:
     # -- the end
 
     def stop(self, number=signal.SIGTERM, hung=False):
-        """Stops the server as systemd does and checks that nothing is left, and that every process
-        ended by itself unless one is `hung`."""
+        """Stops the server as systemd does and checks that nothing is left, and that no process had to
+        be killed unless one is `hung`."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         code = self.process.wait(20 * PATIENCE)
@@ -393,7 +392,7 @@ class Server:
         assert not report, self.log()[report.start() - 200:report.start() + 6000]
 
     def cleanup(self):
-        """Whatever happened: no process and no file stays."""
+        """In any case: leaves no process and no file."""
         if self.process is not None:
             self.process.close()
         if self.held is not None:
@@ -403,7 +402,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(config, **kwargs):
-    """A server that many tests share (a fixture of module scope); it must leave nothing either."""
+    """A server that the tests of a module share; it must leave nothing either."""
     s = Server(config, **kwargs)
     try:
         yield s.start()

@@ -1,4 +1,4 @@
-"""Every kind of source that Amps takes, from real senders on loopback.  KINDS maps a name to a
+"""Every kind of source that Amps plays, from real senders on loopback.  KINDS maps a name to a
 function that gives a context manager for (source, more keys of the channel)."""
 import contextlib
 import os
@@ -21,7 +21,7 @@ KINDS = {}
 SECRET = {"passphrase": "twelve letters"}
 
 
-DAMAGED = set()    # kinds whose pictures and sound cannot all be whole
+DAMAGED = set()    # kinds whose video and audio cannot be undamaged
 
 
 def kind(name, sent_by, damaged=False):
@@ -241,7 +241,7 @@ def http_mp4_plain():
 # -- playlists
 
 def live_hls(*options):
-    """ffmpeg writes a window that moves, nginx hands it out."""
+    """ffmpeg writes a moving window, nginx serves it."""
     with folder() as at, nginx(at) as base, \
             sender(media.long_film(), "-f", "hls", "-hls_time", "1", "-hls_list_size", "8",
                    "-hls_delete_threshold", "4", *options, at + "/index.m3u8"):
@@ -347,7 +347,7 @@ def pipe():
 
 @kind("character device", "a terminal in raw mode")
 def device():
-    """It reads like the recorder device of a DVB adapter."""
+    """It can be read like the recorder device of a DVB adapter."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     os.set_blocking(ours, False)
@@ -413,8 +413,8 @@ def programme():
 
 
 class Discontinuous:
-    """A window of six segments in which two films take turns, each with a time of its own: every
-    third segment begins anew."""
+    """A window of six segments in which two films alternate, each with its own time base: a
+    discontinuity at every third segment."""
 
     def __init__(self, at):
         self.at = at

@@ -1,5 +1,5 @@
-"""What a server's log says happened, by the clock of the process that wrote it.  Two lines of one
-process tell how long it really waited, however late a test looks."""
+"""Events in a server's log, by the clock of the process that wrote them.  Two lines of one process show
+how long it really waited, however late a test reads them."""
 import datetime
 import re
 
@@ -29,6 +29,6 @@ def job_retries(server, key):
 
 
 def assert_waited(found):
-    """None of them came before the delay that the one before it announced was over."""
+    """None of them came before the end of the delay that the previous one announced."""
     for (before, delay), (after, _) in zip(found, found[1:]):
         assert after - before > delay - 0.05, found     # a timer of the loop may be rounded

@@ -26,7 +26,7 @@ def make(name, *args):
     """The path of FOLDER/name, made by `ffmpeg ARGS name` unless it is there."""
     path = os.path.join(FOLDER, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    # several test processes may want it at once
+    # several test processes may make it at the same time
     with open(f"{path}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(path):
@@ -145,13 +145,13 @@ def dash():
 
 
 def vp9():
-    """20 s of pictures that no transport stream carries, without an index or a length."""
+    """20 s of video that a transport stream cannot carry, without an index or a length."""
     return make("vp9.webm", "-i", film(), "-t", "20", "-c:v", "libvpx-vp9", "-deadline",
                 "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "25", "-c:a", "libopus",
                 "-f", "webm", "-live", "1")
 
 
-# all of them; what others are made of comes first
+# all of them; those that others are made of come first
 FILMS = [film, rich_film, short_film, long_film, other_film, dense_film, blink, mpeg2_film, mp4,
          short_mp4, mkv, hls, hevc_film, hevc_mp4, languages_film, languages_mkv, two_programmes,
          dash, vp9]

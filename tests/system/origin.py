@@ -1,5 +1,5 @@
-"""Sources for the server under test: HTTP origins that play in real time or hand out files, and a
-UDP sender.  Each runs in threads of this process and counts what it serves."""
+"""Sources for the server under test: HTTP origins that play in real time or serve files, and a UDP
+sender.  Each runs in threads of this process and counts what it serves."""
 import contextlib
 import http.server
 import os
@@ -15,7 +15,7 @@ STUFFING = b"\x47\x1f\xff\x10" + b"\xff" * (PACKET - 4)
 
 
 class Paced:
-    """The bytes of a film in real time, looped, counters and clocks as in the file."""
+    """The bytes of a film in real time, looped, with the counters and clocks of the file."""
 
     def __init__(self, path, seconds, burst=0.0):
         self.data = open(path, "rb").read()
@@ -36,8 +36,8 @@ class Paced:
 
 
 class Connections:
-    """The connections of an origin that are open, and the most there were at once.  One that its
-    peer has closed is not counted, even if the thread that serves it has yet to notice."""
+    """The open connections of an origin, and the most at any time.  A connection that its peer has
+    closed is not counted, even before the thread that serves it notices."""
 
     def __init__(self):
         self.sockets, self.peak = set(), 0
@@ -70,7 +70,7 @@ class HttpOrigin:
     """Serves /live.ts in real time and the files of `folder` (with Content-Length and ranges).
 
     `mode` can be changed while it runs: "play", "stall" (connections stay, no bytes come),
-    "garbage" and "stuffing" (bytes come, but nothing in them), "refuse" (503)."""
+    "garbage" and "stuffing" (bytes without media), "refuse" (503)."""
 
     def __init__(self, live=None, folder=None):
         self.live, self.folder = live, folder
@@ -79,7 +79,7 @@ class HttpOrigin:
         self.playing = Connections()
         self.total = 0            # requests for /live.ts
         self.requests = []        # (method, path, headers)
-        self.ranges = True        # parts of files are handed out
+        self.ranges = True        # parts of files are served
         self.lock = threading.Lock()
         handler = type("Handler", (OriginHandler,), {"origin": self})
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -190,7 +190,7 @@ class UdpSender:
             try:
                 self.sock.sendto(piece, self.address)
             except OSError:
-                pass  # nobody listens at the moment
+                pass  # there is no receiver at the moment
 
     def stopped(self):
         return not self.running
@@ -207,7 +207,7 @@ class UdpSender:
         self.close()
 
 class RtpSender(UdpSender):
-    """The same as RTP, where every so many packets one comes two packets late, twice, or never."""
+    """The same as RTP; one in so many packets is two packets late, duplicated, or lost."""
 
     def __init__(self, paced, port, late=0, twice=0, lost=0):
         self.late, self.twice, self.lost = late, twice, lost

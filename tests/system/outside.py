@@ -1,5 +1,5 @@
-"""An internet of our own: a network of its own for this thread and what it starts, in which one
-address is not private; and canaries, which say whether anybody came."""
+"""A network namespace for this thread and what it starts, in which one address is public; and
+canaries, which report whether they were reached."""
 import contextlib
 import ctypes
 import os
@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-PUBLIC = "203.0.113.7"     # kept for documentation (RFC 5737): nobody's, and not private
+PUBLIC = "203.0.113.7"     # reserved for documentation (RFC 5737): unused, and not private
 PRIVATE = "10.99.0.1"
-# inside addresses in disguise: NAT64 (well-known, local), 6to4, Teredo, unique local
+# private addresses in other notations: NAT64 (well-known, local), 6to4, Teredo, unique local
 DISGUISED = ["64:ff9b::a63:1", "64:ff9b:1::a63:1", "2002:a63:1::1", "2001:0:a63:1::1", "fd00::99"]
 CLONE_NEWNET = 0x40000000
 IN_OPEN = 0x20
@@ -20,7 +20,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def network():
-    """PUBLIC and PRIVATE are addresses of this machine, and there is nothing else."""
+    """PUBLIC and PRIVATE are the only addresses of this machine."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
         if libc.unshare(CLONE_NEWNET) != 0:
@@ -38,7 +38,7 @@ def network():
 
 
 class Canary:
-    """A file nobody may open and a port (TCP and UDP, every address) nobody may call."""
+    """A file that must not be opened and a port (TCP and UDP, every address) that must not be reached."""
 
     def __init__(self, path):
         self.path = str(path)

@@ -1,5 +1,5 @@
-"""Plays kinds of sources through a real server, all at once, into ffmpeg's decoder and into the
-strict reader of ts.py."""
+"""Plays kinds of sources through a real server, all at once, into ffmpeg's decoder and the strict
+parser of ts.py."""
 import contextlib
 import os
 import queue
@@ -15,19 +15,19 @@ from kinds import DAMAGED, KINDS
 from lineup import channel, line_up
 from ts import Checker
 
-# a picture keeps its own time, so that the decoder's consumer sees what a player would
+# pictures keep their time, as in a player
 DECODER = ["ffmpeg", "-nostdin", "-hide_banner", "-v", "level+warning", "-threads", "1", "-i",
            "pipe:0", "-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough",
            "-enc_time_base:v", "-1"]
 
 
-HOLE_MAX = 0.5      # seconds without a picture or sound; a live sender may miss some under load
-DRIFT_SEEN = 30     # seconds of media from which on a drift shows in the noise of arrival
-DRIFT_MAX = 1.0     # seconds: pieces of segmented sources arrive at once
+HOLE_MAX = 0.5      # seconds without video or audio; a live sender may skip some under load
+DRIFT_SEEN = 30     # seconds of media after which a drift is larger than the jitter of arrival
+DRIFT_MAX = 1.0     # seconds: segments arrive at once
 
 
 class Played:
-    """One kind, played: what was seen of it."""
+    """The result of playing one kind."""
 
     def __init__(self, name, number):
         self.name, self.number = name, number
@@ -35,7 +35,7 @@ class Played:
         self.status = None
         self.first = self.last = None   # when bytes came
         self.times = []                 # (how many bytes had come, when), about once a second
-        self.drift = 0.0                # seconds that the clock gained on ours, second half
+        self.drift = 0.0                # seconds that the stream's clock gained on this machine's, second half
         self.words = ""                 # of the decoder
         self.tuner = None
         self.confined = None
@@ -65,12 +65,12 @@ class Played:
                 self.drift = leads[-1] - leads[len(leads) // 2]
 
     def lead(self, data, when):
-        """How far the clock is ahead of ours behind these bytes."""
+        """How far the stream's clock is ahead of this machine's after these bytes."""
         pcr = self.checker.feed(data).pcr
         return None if pcr is None else pcr / 90000 - when
 
     def problems(self):
-        """All that is wrong, as words."""
+        """All problems, as text."""
         c = self.checker
         found = {"status": self.status != 200 and self.status, "error": self.error,
                  "out of sync": c.sync_errors, "continuity": c.cc_errors,
@@ -87,7 +87,7 @@ class Played:
 
 
 class Decoder:
-    """ffmpeg decodes so many seconds of what it is given; whoever gives never waits for it."""
+    """ffmpeg decodes so many seconds of its input; the writer never waits for it."""
 
     def __init__(self, seconds):
         self.process = subprocess.Popen(
@@ -122,14 +122,14 @@ class Decoder:
 
 
 def confinement(pid):
-    """What the kernel says of the process that holds the source."""
+    """The kernel's data on the process that reads the source."""
     with open(f"/proc/{pid}/status") as f:
         lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
     return {name: lines[name] for name in ("Seccomp", "NoNewPrivs")}
 
 
 def read(stream, decoder, played, film, limit):
-    """Reads until the decoder has what it wants."""
+    """Reads until the decoder has enough."""
     while not decoder.ended():
         data = stream.read_some()
         if not data:
@@ -187,7 +187,7 @@ def play_all(start, names, seconds):
                 channels.append(channel(number, source, **more))
             except pytest.skip.Exception as e:
                 p.skipped = str(e)
-        # a machine with so much to do may let a sender wait
+        # a loaded machine may delay a sender
         server = start(line_up(*channels, streaming={"start_timeout": 30 * PATIENCE,
                                                      "stall_timeout": 10 * PATIENCE}), workers=2)
         wait_for(lambda: server.get("/readyz").status == 200, 10, "the server")
@@ -197,7 +197,7 @@ def play_all(start, names, seconds):
             t.start()
         for t in threads:
             t.join()
-        # only now: the senders among us must not wait for it
+        # only now, so that the senders do not wait for it
         for p in played.values():
             p.judge()
             if not p.skipped:

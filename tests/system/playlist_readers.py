@@ -1,4 +1,4 @@
-"""npm's two readers of M3U, as read_m3u.mjs uses them, installed once into build/npm/."""
+"""npm's two M3U parsers for read_m3u.mjs, installed once into build/npm/."""
 import os
 import subprocess
 

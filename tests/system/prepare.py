@@ -1,5 +1,5 @@
-"""Makes once what tests and measurements use: films, and npm's readers of playlists.  A test makes
-what is missing itself, but within its own time."""
+"""Makes what tests and measurements use: films, and npm's M3U parsers.  A test makes what is missing
+itself, but within its own time limit."""
 import os
 import sys
 

@@ -1,9 +1,9 @@
-"""What the kernel tells of processes; for tests and measurements."""
+"""The kernel's data on processes; for tests and measurements."""
 
 
 def pss_bytes(pids):
-    """Memory of these processes together, what they share counted once; without the pages of
-    programs and libraries, whose shares depend on what else the machine runs."""
+    """Memory of these processes, shared pages counted once; without the pages of programs and
+    libraries, whose shares depend on what else the machine runs."""
     total = 0
     for pid in pids:
         try:

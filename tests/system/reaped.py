@@ -1,4 +1,4 @@
-"""A command with everything it starts, as reaper.c follows it."""
+"""A command with all its descendants, as reaper.c follows them."""
 import os
 import select
 import signal
@@ -30,8 +30,8 @@ def parents():
 
 
 def descendants(root):
-    """{pid: (state, command name)} of all below `root`.  A process that is given another parent
-    while the list is read may be missed: then the list is read again."""
+    """{pid: (state, command name)} of all descendants of `root`.  If a process gets another parent while
+    the list is read, the list is read again."""
     for _ in range(5):
         known = parents()
         if all(parent in known for parent, _, _ in known.values() if parent):
@@ -44,8 +44,8 @@ def descendants(root):
 
 
 class Reaped:
-    """Like subprocess.Popen where the server's processes are concerned, and it knows when the last
-    of them has ended, whatever session or parent it had.  `log` takes the output."""
+    """Like subprocess.Popen, and it knows when the last of the server's processes has ended, in whatever
+    session or with whatever parent.  `log` gets the output."""
 
     def __init__(self, folder, words, log, env):
         self.reaper = subprocess.Popen([tool(folder, "reaper"), *words],
@@ -104,8 +104,7 @@ class Reaped:
         self.send_signal(signal.SIGKILL)
 
     def processes(self):
-        """{pid: (state, command name)} of those that are there now, dead ones that nobody has waited
-        for too."""
+        """{pid: (state, command name)} of the current processes, zombies included."""
         return descendants(self.reaper.pid)
 
     def close(self):

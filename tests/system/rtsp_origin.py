@@ -1,6 +1,6 @@
-"""rtsp_origin.py PORT - an RTSP server of GStreamer's with a live picture and sound at /live, over
-TCP and UDP, the same as one transport stream at /ts.  A program of its own: its loop and its
-threads stay out of the tests."""
+"""rtsp_origin.py PORT - GStreamer's RTSP server with live video and audio at /live, over TCP and
+UDP, and the same as one transport stream at /ts.  A separate program, so that its loop and threads
+stay out of the tests."""
 import sys
 
 import gi

@@ -1,5 +1,5 @@
-"""TLS for the tests: an authority of our own, a certificate for 127.0.0.1 and localhost, and a
-server that puts TLS in front of a TCP port."""
+"""TLS for the tests: a private authority, a certificate for 127.0.0.1 and localhost, and a server
+that puts TLS in front of a TCP port."""
 import contextlib
 import os
 import socket
@@ -39,7 +39,7 @@ def pump(a, b):
 
 @contextlib.contextmanager
 def tls_in_front_of(port, folder):
-    """The port of a TLS server whose clients are handed on to `port`."""
+    """The port of a TLS server that forwards its clients to `port`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
     listener = socket.create_server(("127.0.0.1", 0))

@@ -1,5 +1,5 @@
-"""Other people's servers as sources: ffmpeg, nginx, GStreamer, VLC, each a process that ends with
-its `with` block."""
+"""Other software as sources: ffmpeg, nginx, GStreamer, VLC, each a process that ends with its
+`with` block."""
 import contextlib
 import importlib.util
 import os
@@ -104,15 +104,15 @@ def nginx_with(conf, module="", **words):
 
 @contextlib.contextmanager
 def nginx(root, ranges=True):
-    """The URL under which nginx hands out the files of a folder."""
+    """The URL under which nginx serves the files of a folder."""
     with nginx_with(NGINX_HTTP, root=root, ranges=1 if ranges else 0) as port:
         yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
 def rtmp_server(film, hls=None):
-    """The URL of a live stream that nginx hands on from ffmpeg (film None: from nobody yet) and
-    writes as HLS into a folder."""
+    """The URL of a live stream that nginx forwards from ffmpeg (film None: no sender yet) and writes
+    as HLS into a folder."""
     module = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
     if not os.path.exists(module):
         pytest.skip("nginx with its RTMP module is not installed")
@@ -133,7 +133,7 @@ def hls_parts(path):
 
 
 def vlc(film, sout):
-    """VLC plays a film again and again to `sout`."""
+    """VLC plays a film in a loop to `sout`."""
     if shutil.which("cvlc") is None:
         pytest.skip("VLC is not installed")
     words = ["cvlc", "--intf", "dummy", "--repeat", film, "--sout", sout, "--sout-keep"]
@@ -144,7 +144,7 @@ def vlc(film, sout):
 
 @contextlib.contextmanager
 def vlc_server(film):
-    """The URL of a film that VLC plays again and again over HTTP."""
+    """The URL of a film that VLC plays in a loop over HTTP."""
     port = free_port()
     with vlc(film, f"#standard{{access=http,mux=ts,dst=127.0.0.1:{port}/live.ts}}"):
         wait_for(lambda: listens(port), 20, "VLC")

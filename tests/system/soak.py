@@ -1,6 +1,6 @@
-"""soak.py [--quick] - a part of `make soak`: some minutes of everything at once, processes killed and
-hung, reloads, visitors by the hundred, slow readers; and at the end the question what is left.
-AMPS_SOAK_SECONDS (300; --quick: 20) and AMPS_SEED set length and chance.  Exit 0 or 1."""
+"""soak.py [--quick] - a part of `make soak`: some minutes of everything at once: killed and hung
+processes, reloads, hundreds of clients, slow readers; at the end nothing may be left.
+AMPS_SOAK_SECONDS (300; --quick: 20) and AMPS_SEED set the duration and the random seed.  Exit 0 or 1."""
 import os
 import random
 import signal
@@ -20,7 +20,7 @@ CHANNELS = 6
 
 
 class Chaos:
-    """One server in trouble.  Viewers of `control` reconnect; whatever they see must be sound."""
+    """One server under stress.  Viewers of `control` reconnect; what they receive must be correct."""
 
     def __init__(self, server, control):
         self.server, self.control = server, control
@@ -77,7 +77,7 @@ class Chaos:
 
 
 def calm(server, control, ids):
-    """Everything has come back: all workers, all jobs, all viewers playing."""
+    """Everything has recovered: all workers, all jobs, all viewers are playing."""
     wait_for(lambda: len(server.pids("amps-worker")) == 2 and server.nursery(), 20, "the workers")
     wait_for(lambda: all(t["pid"] for t in server.tuners()), 60, "the jobs")
     control.wait_more(ids, 200, 60)

@@ -1,5 +1,5 @@
-"""A plugin of pytest: what the suite's runner expects of its tests, whatever they are about.  The
-markers; a time limit for each phase; one process for the tests that share a fixture."""
+"""A plugin of pytest: what the suite's runner needs for every test: markers, a time limit for
+each phase, one process for the tests that share a fixture."""
 import contextlib
 import faulthandler
 import os
@@ -10,8 +10,8 @@ import pytest
 LIMIT = int(os.environ.get("AMPS_TEST_LIMIT", "180"))
 GRACE = 30
 
-# which step of the suite runs a test (tests/runner/run.py); without one it runs on the sanitized
-# build, beside others
+# which step of the suite runs a test (tests/runner/run.py); without one it runs on the build with
+# sanitizers, in parallel
 MARKERS = [
     "slow: too slow for the sanitized build; runs on the release build, beside others",
     "heavy: needs the machine for itself; runs on the release build, alone",
@@ -26,9 +26,9 @@ MARKERS = [
 
 
 class Deadlines:
-    """No test and no fixture, of whatever scope, hangs.  Each phase of a test (what it needs, itself,
-    what it leaves) has LIMIT seconds, or those of its marker; then it fails where it stands.  Where
-    that does not help, the process ends a little later."""
+    """Limits the time of tests and fixtures.  Each phase of a test (setup, call, teardown) has LIMIT
+    seconds, or those of its marker; then it fails where it is.  If that does not help, the process
+    ends a little later."""
 
     def __init__(self):
         self.stderr = os.dup(2)     # pytest has its own there while a test runs
@@ -74,7 +74,7 @@ def pytest_configure(config):
 
 
 def shares_a_fixture(item):
-    """Whether the item needs a fixture that is made once for its module."""
+    """True if the item needs a fixture with the scope of its module."""
     used = item._fixtureinfo.name2fixturedefs.values()
     return any(fixtures[-1].scope == "module" for fixtures in used)
 
@@ -82,8 +82,8 @@ def shares_a_fixture(item):
 # before xdist, which looks for the groups
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What the runner wants to know of a test; and modules that share a fixture, which each process
-    would make otherwise, stay in one and go first, as they take longest."""
+    """Records what the runner needs.  Modules with a shared fixture run in one process, because each
+    process would set it up otherwise, and first, because they take longest."""
     for item in items:
         item.user_properties.append(("id", item.nodeid))
         if item.get_closest_marker("once"):

@@ -1,5 +1,5 @@
-"""The access log: a line for every request and viewer, no secret in it, rotated without a loss, and
-in nobody's way."""
+"""The access log: a line for every request and viewer, without secrets, rotated without a loss, never
+blocking."""
 import json
 import os
 import re
@@ -20,7 +20,7 @@ LINE = re.compile(r'(?P<address>\S+) - (?P<name>\S+) \[(?P<time>\d{4}-\d\d-\d\dT
 
 
 class Log:
-    """What stands in a file, whole lines only."""
+    """The complete lines of a file."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -55,7 +55,7 @@ def dropped(s):
     return sum(int(n) for n in found)
 
 
-def test_it_is_off_unless_asked_for(server):
+def test_access_log_is_off_by_default(server):
     s = server(line_up(channel(1, media.film())))
     before = set(os.listdir(s.folder))
     assert s.get("/none").status == 404
@@ -66,7 +66,7 @@ def test_it_is_off_unless_asked_for(server):
 
 @pytest.mark.smoke
 def test_each_request_has_its_line(server, tmp_path):
-    """Answered, refused, malformed, watched, and left before an answer."""
+    """Answered, refused, malformed, streamed, and abandoned before an answer."""
     log = Log(tmp_path / "access")
     s = serve(server, log.path, channel(1, media.film(), **LOOP,
                                         adaptive_bitrates=[{"name": "sd", "ffmpeg_profile": "small"}]),
@@ -95,7 +95,7 @@ def test_each_request_has_its_line(server, tmp_path):
     assert os.stat(log.path).st_mode & 0o777 == 0o640
 
 
-def test_who_leaves_unanswered_has_a_line(server, tmp_path):
+def test_a_client_that_leaves_unanswered_has_a_line(server, tmp_path):
     log = Log(tmp_path / "access")
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -114,7 +114,7 @@ def test_who_leaves_unanswered_has_a_line(server, tmp_path):
 
 @pytest.mark.once
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_no_token_is_in_it_but_its_name(server, tmp_path, form):
+def test_tokens_are_hidden_and_named(server, tmp_path, form):
     secrets = shared, guest, wrong = "Shared-5ecret-Tok", "Guest-5ecret-Tok", "Wrong-5ecret-Tok"
     log = Log(tmp_path / "access")
     s = serve(server, log.path, section={"log_format": form},
@@ -158,7 +158,7 @@ def test_the_address_is_the_clients(server, tmp_path):
 
 @pytest.mark.smoke
 def test_rotation_loses_no_line(server, tmp_path):
-    """Renamed under requests that go on: with SIGHUP, with a reload, and with one that is refused."""
+    """Renamed while requests continue: with SIGHUP, with a reload, and with one that is refused."""
     log = Log(tmp_path / "access")
     s = serve(server, log.path, workers=2)
     good, asked, old = open(s.config_path).read(), 0, []
@@ -199,7 +199,7 @@ def test_a_reload_turns_it_on_and_off(server, tmp_path):
     wait_for(lambda: s.get("/none/2").status == 404 and log.lines(), 10, "a line")
     s.write_config(line_up(channel(1, media.film())))
     assert s.amps("reload").returncode == 0
-    kill(s.pids("amps-worker")[0])  # its successor knows it, too
+    kill(s.pids("amps-worker")[0])  # the next worker has it too
     wait_for(s.is_ready, 10, "another worker")
     before = log.text()
     assert s.get("/none/3").status == 404
@@ -207,7 +207,7 @@ def test_a_reload_turns_it_on_and_off(server, tmp_path):
     assert log.text() == before and "/none/1" not in before and "/none/3" not in before
 
 
-def test_a_new_worker_writes_it_too(server, tmp_path):
+def test_a_new_worker_writes_the_access_log(server, tmp_path):
     log = Log(tmp_path / "access")
     s = serve(server, log.path)
     worker = s.pids("amps-worker")
@@ -218,7 +218,7 @@ def test_a_new_worker_writes_it_too(server, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_it_may_be_lines_of_the_log(server, form):
+def test_access_log_lines_on_standard_error(server, form):
     s = serve(server, "-", section={"log_format": form})
     assert s.get("/none?token=5ecret").status == 404
     s.stop()
@@ -232,7 +232,7 @@ def test_it_may_be_lines_of_the_log(server, form):
         assert head and LINE.match(line[head.end():])["status"] == "404"
 
 
-def test_a_full_disk_costs_lines_alone(server):
+def test_a_full_disk_loses_only_lines(server):
     s = serve(server, "/dev/full")
     with s.stream("/stream/1") as viewer:
         assert viewer.head().status == 200
@@ -244,8 +244,8 @@ def test_a_full_disk_costs_lines_alone(server):
     assert s.log().count("access log cannot be written") == 1
 
 
-def test_a_fifo_nobody_reads_stops_nobody(server, tmp_path):
-    """More lines than pipe and buffer hold; a reader that comes late finds the first of them."""
+def test_an_unread_fifo_blocks_no_request(server, tmp_path):
+    """More lines than pipe and buffer hold; a late reader finds the first of them."""
     path = str(tmp_path / "fifo")
     os.mkfifo(path)
     s = serve(server, path)

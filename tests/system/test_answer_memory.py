@@ -37,14 +37,14 @@ def ask_and_do_not_read(server, host):
 
 
 @pytest.mark.smoke
-def test_slow_readers_of_playlists_hold_bounded_memory(server):
+def test_slow_readers_of_playlists_use_bounded_memory(server):
     s = server(line_up_of_long_descriptions())
     worker = s.pids("amps-worker")[0]
     assert len(s.get("/playlist.m3u").body) > CHANNELS * DESCRIPTION
     before = memory_kb(worker)
     slow = [ask_and_do_not_read(s, f"host-{i}") for i in range(CLIENTS)]
     try:
-        # the slowest are ended, so that the others' answers can be made
+        # the slowest are closed, so that the others' answers can be made
         wait_for(lambda: metric(s, "amps_answers_dropped_total") > 5, 40,
                  "slow answers to be ended")
         for i in range(3):

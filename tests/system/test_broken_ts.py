@@ -1,5 +1,5 @@
-"""Transport streams that nobody should send, as sources: what each becomes, and that nobody else
-notices.  broken_ts.py builds the files."""
+"""Invalid transport streams as sources: the result of each, and that other channels are unaffected.
+broken_ts.py builds the files."""
 import concurrent.futures
 import re
 
@@ -13,7 +13,7 @@ from ts import Checker
 from watch import Residue, Watch, assert_untouched
 
 NOTHING = r"has nothing that can be played"
-GOOD = 9999           # the channel that must not notice
+GOOD = 9999           # the channel that must be unaffected
 
 # name: why it cannot be played
 REFUSED = {
@@ -59,7 +59,7 @@ PLAYED = {
     "counters that stand still": (0, 640),
 }
 
-# no clock could be made of these: that they end, and what they are made of, is all one can ask
+# these have no usable clock: only their end and their contents are checked
 WILD = ["clocks that jump by hours", "times at random", "everything at random times"]
 
 
@@ -77,12 +77,12 @@ def shared(tmp_path_factory):
         ids = w.open(f"/stream/{GOOD}.ts", 3)
         w.wait_playing(ids)
         residue = Residue(s)
-        del residue.before["jobs"]    # what ended or failed is still told of
+        del residue.before["jobs"]    # ended and failed tuners are still listed
         yield s, w, ids, view_all(s), residue
 
 
 def check_start(c):
-    """As Checker.check_start(), for tables of many packets and on many PIDs, too."""
+    """As Checker.check_start(), also for tables of many packets and on many PIDs."""
     assert c.first_pids[0] == 0, c.first_pids
     other = [pid for pid in c.first_pids if pid != 0]
     assert other[0] == PMT_PID or other[0] in MOVED_PMT_PIDS, c.first_pids
@@ -102,14 +102,14 @@ def view_all(s):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_played_is_502_with_the_reason(shared, name):
+def test_unplayable_files_are_502_with_the_reason(shared, name):
     status, body = shared[3][name]
     assert status == 502, body if status != 200 else f"{len(body)} bytes"
     assert re.search(REFUSED[name], body), body
 
 
 @pytest.mark.parametrize("name", PLAYED)
-def test_what_can_be_played_plays_and_ends(shared, name):
+def test_damaged_playable_files_play_and_end(shared, name):
     status, body = shared[3][name]
     assert status == 200, body
     missing, errors = PLAYED[name]
@@ -118,13 +118,13 @@ def test_what_can_be_played_plays_and_ends(shared, name):
     assert c.rest == b"" and c.sync_errors == 0 and c.backwards == []
     assert len(c.cc_errors) <= errors, c.cc_errors[:5]
     assert bool(c.cc_errors) == bool(errors)
-    # PAT and PMT of the file stand in front of the access point and are sent from there
+    # PAT and PMT of the file are before the access point and are sent from there
     packets = len(open(media.blink(), "rb").read()) // 188
     assert c.packets >= packets - missing - 3, (c.packets, packets)
 
 
 @pytest.mark.parametrize("name", WILD)
-def test_what_has_no_time_ends_all_the_same(shared, name):
+def test_files_without_timestamps_end(shared, name):
     status, body = shared[3][name]
     assert status == 200, body
     c = Checker(body)
@@ -137,7 +137,7 @@ def test_every_file_has_a_test():
     assert len(FILES) > 60
 
 
-def test_nobody_else_noticed_and_nothing_is_left(shared):
+def test_other_viewers_are_unaffected_and_nothing_is_left(shared):
     s, w, ids, _, residue = shared
     w.wait_more(ids)
     assert_untouched(w.report())

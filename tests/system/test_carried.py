@@ -1,5 +1,5 @@
-"""What is in a source comes out: codecs, several sounds with their languages, subtitles, one
-programme of several; passed through, out of other containers, and transcoded."""
+"""Outputs have what their source has: codecs, several audio streams with languages, subtitles, one
+programme of several; passed through, from other containers, and transcoded."""
 import concurrent.futures
 import json
 import re
@@ -21,7 +21,7 @@ PROGRAMME_1 = {"input_options": {"programid": 1, "re": None, "stream_loop": -1}}
 
 
 def probed(s, number):
-    """A channel's streams, and what else ffprobe has to say."""
+    """A channel's streams, and ffprobe's other output."""
     done = subprocess.run(
         ["ffprobe", "-v", "error", "-show_streams", "-of", "json", s.url(f"/stream/{number}.ts")],
         capture_output=True, text=True, timeout=60 * PATIENCE)
@@ -36,7 +36,7 @@ def streams(s, number):
 
 
 def decoded(s, number):
-    """What ffmpeg finds in a channel, and what it has to say about three seconds of it."""
+    """The streams that ffmpeg finds in a channel, and its messages for three seconds of it."""
     done = subprocess.run(
         ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "level+info", "-xerror",
          "-threads", "1", "-i", s.url(f"/stream/{number}.ts"), "-map", "0:v", "-map", "0:a", "-t",
@@ -70,7 +70,7 @@ def cases():
 
 
 @pytest.mark.slow
-def test_codecs_and_sounds(server):
+def test_codecs_and_audio_streams(server):
     rows = list(cases())
     s = server(line_up(*(channel(n, path, profile, **keys)
                          for n, (_, path, keys, profile, _) in enumerate(rows, 1)),
@@ -100,8 +100,8 @@ def test_an_input_without_some_of_its_streams(server, options, expected):
     assert streams(s, 1) == (expected, "")
 
 
-def test_raw_pictures_and_sound(server):
-    """What cannot be probed is told by ffmpeg's names for an input."""
+def test_raw_video_and_audio(server):
+    """Formats that cannot be probed are set with ffmpeg's options for an input."""
     pictures = media.make("raw.yuv", "-i", media.film(), "-t", "4", "-vf", "scale=160:90", "-r",
                           "10", "-pix_fmt", "rgb24", "-f", "rawvideo")
     sound = media.make("raw.pcm", "-i", media.film(), "-t", "4", "-ac", "2", "-ar", "32000", "-f",
@@ -167,7 +167,7 @@ def with_streams(film, extra, pids, every=0.5, lead=0.0):
 
 
 def texts(data, pid):
-    """[(PTS, what a PES of this stream holds)]"""
+    """[(PTS, payload of a PES of this stream)]"""
     found = []
     for packet in split(data):
         payload = packet[5 + packet[4]:] if packet[3] & 0x20 else packet[4:]
@@ -177,7 +177,7 @@ def texts(data, pid):
 
 
 def pid_of_kind(data, descriptor):
-    """The PID of the stream that the tables describe with this descriptor."""
+    """The PID of the stream with this descriptor in the tables."""
     for packet in split(data):
         s = packet[5:]
         if pid_of(packet) == PMT and packet[1] & 0x40 and s[0] == 2:
@@ -210,12 +210,12 @@ def test_teletext_and_dvb_subtitles(server, tmp_path, way):
     {"c": "copy", "map": 0},
     {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "acodec": "aac", "scodec": "copy",
      "map": ["0:v", "0:a", "0:s?"]}])
-def test_subtitles_beside_what_is_chosen_or_encoded(server, tmp_path, profile):
+def test_copied_subtitles_with_selected_or_encoded_streams(server, tmp_path, profile):
     (tmp_path / "film.ts").write_bytes(with_subtitles(open(media.film(), "rb").read()))
     keep_subtitles(server, tmp_path / "film.ts", "chosen", profile)
 
 
-def test_a_subtitle_after_a_long_silence_moves_no_picture(server, tmp_path):
+def test_a_subtitle_after_a_long_silence_does_not_shift_video(server, tmp_path):
     """Subtitles are sent ahead of their time and may pause for minutes."""
     film = open(media.film(), "rb").read()
     (tmp_path / "film.ts").write_bytes(with_subtitles(film, every=10.4, lead=0.34))
@@ -236,7 +236,7 @@ def test_a_subtitle_after_a_long_silence_moves_no_picture(server, tmp_path):
 
 
 @pytest.mark.smoke
-def test_languages_beside_what_is_encoded(server):
+def test_languages_of_encoded_outputs(server):
     profile = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "acodec": "aac",
                "map": ["0:v", "0:a"]}
     s = server(line_up(channel(1, media.languages_film(), "mine", **LOOP),

@@ -27,7 +27,7 @@ def run(*args, **kwargs):
 
 
 @pytest.mark.smoke
-def test_help_names_every_command_and_each_helps():
+def test_help_lists_every_command_and_each_has_help():
     done = run("--help")
     assert done.returncode == 0
     for name in COMMANDS:
@@ -112,7 +112,7 @@ def test_tables_and_json_of_a_running_server(server):
         assert "channels" in s.amps("status").stdout
 
 
-def test_a_failed_variant_made_its_channel_look_failed(server):
+def test_a_failed_variant_does_not_mark_its_channel_failed(server):
     s = server(line_up(channel(1, media.film(), **LOOP, adaptive_bitrates=[
         {"name": "gone", "source": "/nowhere/film.ts"}])))
     with s.stream("/stream/1.ts") as stream:
@@ -122,7 +122,7 @@ def test_a_failed_variant_made_its_channel_look_failed(server):
         assert [c["state"] for c in s.ask("list")] == ["running"]
 
 
-def test_a_table_fits_its_terminal_and_is_coloured_only_there(server):
+def test_a_table_fits_its_terminal_and_only_there_has_colours(server):
     s = server(line_up(channel(1, media.film(), name="A very long name " * 10, **LOOP)))
     master, slave = pty.openpty()
     subprocess.run(["stty", "cols", "60"], stdin=slave, check=True)
@@ -145,12 +145,12 @@ def test_a_table_fits_its_terminal_and_is_coloured_only_there(server):
     assert "\x1b" not in s.amps("list").stdout
 
 
-def test_names_cannot_drive_the_terminal(server):
+def test_names_cannot_control_the_terminal(server):
     s = server(line_up(channel(1, media.film(), name="evil \u001b[31m red")))
     assert "\x1b" not in s.amps("list").stdout
 
 
-def test_stop_and_kick_of_what_is_not_there_is_1(server):
+def test_stop_and_kick_of_unknown_targets_are_1(server):
     s = server(line_up(channel(1, media.film())))
     for args in (["stop", "1"], ["stop", "77"], ["kick", "12345"]):
         done = s.amps(*args)
@@ -169,7 +169,7 @@ def test_reload_reports_what_changed(server):
     assert again.returncode == 0 and "no channel changed" in again.stdout
 
 
-def test_reload_printed_problems_in_another_form_than_check(server):
+def test_reload_prints_problems_in_the_form_of_check(server):
     s = server(line_up(channel(1, "/x.ts")))
     s.write_config(line_up(channel(1, "/x.ts", "nope", grup="x")))
     lines = s.amps("check", "--config", s.config_path).stdout
@@ -192,7 +192,7 @@ def test_reload_of_a_bad_file_prints_every_problem_and_changes_nothing(server):
 
 
 @pytest.mark.long
-def test_reloads_in_a_row_hear_why_though_the_loader_hangs(server):
+def test_queued_reloads_get_the_reason_when_the_loader_hangs(server):
     """The first until the server kills it after a minute, the second behind it as long again."""
     s = server(line_up(channel(1, media.film())))
     os.unlink(s.config_path)

@@ -1,4 +1,4 @@
-"""amps config export: a file that says what the server runs with."""
+"""amps config export: the configuration of a running server as a file."""
 import os
 import subprocess
 
@@ -45,7 +45,7 @@ def odd(**more):
 
 
 @pytest.mark.smoke
-def test_an_export_runs_again_and_exports_the_same(server, tmp_path):
+def test_an_export_can_be_served_and_exports_the_same(server, tmp_path):
     first = server(odd(auth={"enabled": True, "token": "x" * 20, "tokens": [
         {"name": "box", "token": "y" * 20, "groups": ["1e3"], "max_viewers": 2}]}))
     text = export(first, tmp_path)
@@ -61,7 +61,7 @@ def test_an_export_runs_again_and_exports_the_same(server, tmp_path):
         assert again[name] == config[name], name
 
 
-def test_a_reload_shows(server, tmp_path):
+def test_an_export_follows_a_reload(server, tmp_path):
     s = server(line_up(channel(1, media.film())))
     s.write_config(line_up(channel(3, media.film(), group="New")))
     assert s.amps("reload").returncode == 0
@@ -77,6 +77,6 @@ def test_nothing_configured(server, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["etc/amps.yaml", "etc/demo.yaml"])
-def test_our_own_files(server, tmp_path, name):
+def test_the_configurations_in_etc(server, tmp_path, name):
     path = os.path.join(ROOT, name)
     export(server(open(path).read(), env={"AMPS_DEMO_DIR": str(tmp_path)}), tmp_path)

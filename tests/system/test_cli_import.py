@@ -1,4 +1,4 @@
-"""amps import: playlists of others become channels."""
+"""amps import: playlists become channels."""
 import json
 import os
 import re
@@ -22,7 +22,7 @@ def import_(playlist, *args, tmp_path):
 
 
 def check(yaml, tmp_path):
-    """What `amps check` says about the output, and the channels it then lists."""
+    """The messages of `amps check` about the output, and the channels that it then lists."""
     path = tmp_path / "config.yaml"
     path.write_bytes(yaml)
     done = subprocess.run([AMPS, "check", "--config", str(path)], capture_output=True, text=True,
@@ -39,7 +39,7 @@ NAMES = ["NO", "1e3", "- dash", "a: b # c", "'single' \"double\"", "{x}", "[y]",
          "News, Weather, Sport", "say key=\"value\"", "<<", "? q", "| >", "trailing:", "…"]
 
 
-def test_names_survive_to_the_letter(tmp_path):
+def test_names_are_imported_unchanged(tmp_path):
     playlist = "#EXTM3U\n" + "".join(f"#EXTINF:-1,{name}\nhttp://h.example/{i}.ts\n"
                                      for i, name in enumerate(NAMES))
     done = import_(playlist, tmp_path=tmp_path)
@@ -85,7 +85,7 @@ def test_options_in_front_of_their_channel(tmp_path):
     assert 'user_agent: "Box/2.0"' in beta and "kodi" not in beta
 
 
-def test_attributes_written_loosely(tmp_path):
+def test_loosely_written_attributes(tmp_path):
     done = import_('#EXTM3U\n#EXTINF:-1 group-title=News World tvg-id=a,Alpha\nhttp://h/1\n'
                    "#EXTINF:-1 group-title='Sports TV',Beta\nhttp://h/2\n"
                    '#EXTINF:-1 tvg-name="He said "hi" there" tvg-id="c",Gamma\nhttp://h/3\n'
@@ -120,7 +120,7 @@ def test_attributes_of_any_name_are_kept(tmp_path):
     assert "list.m3u:2: the name of an attribute is too long" in done.stderr.decode()
 
 
-def test_bytes_of_every_kind(tmp_path):
+def test_every_byte_value(tmp_path):
     done = import_(b"\xef\xbb\xbf#EXTM3U\r\n#EXTINF:-1 tvg-id=\"a\",Caf\xe9\r\nhttp://h/1\r\n"
                    b"#EXTINF:-1,N\0UL\rhttp://h/2\n#EXTINF:-1," + b"x" * 200000 +
                    b"\nhttp://h/3\nhttp://h/4", tmp_path=tmp_path)
@@ -147,7 +147,7 @@ def test_a_local_source_gets_a_warning(tmp_path):
     assert said[-2].endswith(f": warning: channels with a local source: {len(local)}")
 
 
-def test_no_number_of_remarks_hides_a_local_source(tmp_path):
+def test_many_remarks_do_not_hide_a_local_source(tmp_path):
     playlist = "#EXTM3U\n" + "".join(f"#EXTINF:-1,{i}\n" for i in range(100))
     playlist += "http://h.example/a.ts\n#EXTINF:-1,Hidden\n/etc/passwd\n" + "/b.ts\n" * 100
     said = import_(playlist, tmp_path=tmp_path).stderr.decode()
@@ -155,7 +155,7 @@ def test_no_number_of_remarks_hides_a_local_source(tmp_path):
     assert "warning: channels with a local source: 101\n" in said
     assert said.count("\n") < 50
 
-def test_what_is_no_playlist(tmp_path):
+def test_files_that_are_not_playlists(tmp_path):
     assert import_("#EXTM3U\n", tmp_path=tmp_path).stdout == b"streams: []\n"
     bare = import_("http://h/1\n", tmp_path=tmp_path)
     assert bare.returncode == 0 and b"does not begin with #EXTM3U" in bare.stderr
@@ -170,12 +170,12 @@ def test_what_is_no_playlist(tmp_path):
 
 
 def import_measured(path, out):
-    """Seconds of a processor, peak memory in KiB and remarks of one import."""
+    """CPU seconds, peak memory in KiB and remarks of one import."""
     before, peak = resource.getrusage(resource.RUSAGE_CHILDREN), 0
     with open(out, "wb") as f:
         child = subprocess.Popen([AMPS, "import", str(path)], stdout=f, stderr=subprocess.PIPE)
         while child.poll() is None:
-            # of the program alone: what wait4() tells begins with the memory of this process
+            # of the program only: wait4() would include the memory of this process
             match = re.search(r"^VmHWM:\s+(\d+)", open(f"/proc/{child.pid}/status").read(), re.M)
             if match and open(f"/proc/{child.pid}/comm").read() == "amps\n":
                 peak = max(peak, int(match[1]))
@@ -187,7 +187,7 @@ def import_measured(path, out):
 
 
 @pytest.mark.slow
-def test_half_a_million_entries_take_seconds_and_constant_memory(tmp_path):
+def test_half_a_million_entries_use_constant_memory(tmp_path):
     path = tmp_path / "big.m3u"
 
     def write(count):

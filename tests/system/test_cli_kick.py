@@ -1,4 +1,4 @@
-"""amps kick and amps stop: they end what they name and nothing else."""
+"""amps kick and amps stop end their target and nothing else."""
 import pytest
 
 import media
@@ -33,7 +33,7 @@ def test_kick_ends_one_viewer(server):
         assert again.returncode == 1 and "no such viewer" in again.stderr
 
 
-def test_stop_ends_a_tuner_until_somebody_asks_again(server):
+def test_stop_ends_a_tuner_until_the_next_request(server):
     s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as one, s.stream("/stream/2.ts") as two:
         one.read(188 * 100)

@@ -25,7 +25,7 @@ def scheduled(number, start, end):
 @pytest.mark.smoke
 def test_states_and_times(server):
     s = server(line_up(channel(1, media.film())))
-    # the start of a server may take longer than its first windows
+    # the start of a server may take longer than the first schedules
     past, soon, later = at(-3600), at(8), at(7200)
     s.write_config(line_up(channel(1, media.film()), scheduled_streams=[
         scheduled(10, past, soon), scheduled(11, soon, later), scheduled(12, past, at(-1800)),
@@ -49,7 +49,7 @@ def test_states_and_times(server):
     assert {c["id"] for c in s.ask("list")} == {1, 11, 13}
 
 
-def test_without_a_window_a_scheduled_channel_was_never_on_air(server):
+def test_a_scheduled_channel_without_a_window_is_never_on_air(server):
     s = server(line_up(scheduled_streams=[channel(10, media.film()),
                                           {**channel(11, media.film()), "schedule": None}]))
     assert {e["id"]: e["state"] for e in s.ask("schedule")} == {10: "on air", 11: "on air"}

@@ -1,4 +1,4 @@
-"""amps vlc: links that work, and the player that is started on them."""
+"""amps vlc: working links, and the player that is started with them."""
 import os
 import re
 import subprocess
@@ -51,7 +51,7 @@ def test_without_authentication_there_is_no_token(server):
     assert link(s, "--stream-id", "1") == "https://tv.example/amps/stream/1.ts"
 
 
-def test_what_cannot_be_played_is_said(server):
+def test_vlc_reports_what_cannot_be_played(server):
     s = server(line_up(channel(1, media.film())))
     for args, reason in ((["--stream-id", "7"], "no channel 7"),
                          (["--stream-id", "1", "--variant", "x"], "no variant 'x'")):
@@ -68,7 +68,7 @@ def test_the_player_is_found_on_the_path(server, tmp_path):
         done = subprocess.run([AMPS, "vlc", "--player", name, "--stream-id", "1", "--socket",
                                s.socket_path], capture_output=True, text=True, timeout=30,
                               env=dict(os.environ, PATH=f"{tmp_path}:/usr/bin:/bin"))
-        # the player is what runs, its exit code is ours
+        # the command becomes the player: the exit code is the player's
         assert done.returncode == 7
         assert done.stdout == f"{player} http://localhost:{s.port}/stream/1.ts\n"
         player.unlink()

@@ -1,4 +1,4 @@
-"""--watch: a terminal is redrawn and given back, anything else gets one table after the other."""
+"""--watch: a terminal is redrawn and restored, anything else gets one table after the other."""
 import fcntl
 import os
 import pty
@@ -23,7 +23,7 @@ TAKE, GIVE = b"\x1b[?1049h", b"\x1b[?1049l"
 
 
 class Terminal:
-    """A command on a terminal of its own."""
+    """A command on a new terminal."""
 
     def __init__(self, *args, env=None, rows=24, columns=80):
         self.master, slave = pty.openpty()
@@ -51,7 +51,7 @@ class Terminal:
         wait_for(lambda: self.read().count(what) >= count, 15, f"{what} on {self.text!r}")
 
     def frames(self):
-        """The lines of each frame that has been written to its end."""
+        """The lines of each complete frame."""
         whole = re.findall(rb"\x1b\[H((?:(?!\x1b\[H).)*?)\x1b\[J", self.read(), re.S)
         return [x.decode().replace("\x1b[K", "").split("\r\n") for x in whole]
 
@@ -88,14 +88,14 @@ class Terminal:
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("key", [b"q", b"\x03"])
-def test_keys_end_it_and_the_terminal_is_as_before(server, key):
+def test_keys_end_watch_and_restore_the_terminal(server, key):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     with Terminal("tuners", "--watch", "--socket", s.socket_path) as t:
         t.shows(b"no tuner is running", 2)
         assert t.text.startswith(TAKE)
         mode = termios.tcgetattr(t.slave)
         assert mode[3] & termios.ECHO == 0
-        # ^C throws away what was typed before it, and nothing may wait for that for ever
+        # ^C discards typed keys, and a read must not wait for them forever
         assert mode[6][termios.VMIN] in (0, b"\0")
         with s.stream("/stream/1.ts") as stream:
             stream.read(188)
@@ -106,7 +106,7 @@ def test_keys_end_it_and_the_terminal_is_as_before(server, key):
         assert t.is_given_back(), t.text
 
 
-def test_signals_and_a_server_that_goes(server):
+def test_watch_ends_with_signals_and_with_the_server(server):
     s = server(line_up(channel(1, media.film())))
     with Terminal("viewers", "--watch", "--socket", s.socket_path) as t, \
             Terminal("viewers", "--watch", "--socket", s.socket_path) as other:
@@ -120,7 +120,7 @@ def test_signals_and_a_server_that_goes(server):
         assert termios.tcgetattr(other.slave) == other.before
 
 
-def test_a_server_that_goes_before_it_answers(tmp_path):
+def test_a_server_that_ends_before_it_answers(tmp_path):
     path = str(tmp_path / "control.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -134,7 +134,7 @@ def test_a_server_that_goes_before_it_answers(tmp_path):
             assert b"no server at " in t.text.split(GIVE)[1]
 
 
-def test_ctrl_z_gives_the_terminal_back_meanwhile(server):
+def test_ctrl_z_restores_the_terminal_while_stopped(server):
     s = server(line_up(channel(1, media.film())))
     with Terminal("viewers", "--watch", "--socket", s.socket_path) as t:
         t.shows(b"nobody is watching")
@@ -149,7 +149,7 @@ def test_ctrl_z_gives_the_terminal_back_meanwhile(server):
         assert t.ends() == 0 and t.is_given_back()
 
 
-def test_it_keeps_within_the_screen_when_that_changes(server):
+def test_watch_follows_the_size_of_the_screen(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     streams = [s.stream("/stream/1.ts", headers={"User-Agent": f"player {i} " + "x" * 200})
                for i in range(20)]
@@ -170,7 +170,7 @@ def test_it_keeps_within_the_screen_when_that_changes(server):
             stream.close()
 
 
-def test_elsewhere_tables_follow_each_other(server):
+def test_watch_prints_tables_one_after_the_other_into_a_pipe(server):
     s = server(line_up(channel(1, media.film())))
     for args, answer in ((["--watch"], b"no tuner is running\n\n"), (["--watch", "--json"], b"[]\n")):
         p = subprocess.Popen([AMPS, "tuners", *args, "--socket", s.socket_path],

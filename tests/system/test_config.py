@@ -1,4 +1,4 @@
-"""`amps check`, and what a configuration does to a running server."""
+"""`amps check`, and the effect of a configuration on a running server."""
 import datetime
 import json
 import os
@@ -56,13 +56,13 @@ nosuch: 1
     assert re.search(r"config\.yaml:17: nosuch: ", out)
 
 
-def test_warnings_alone_are_0_with_strict_1(tmp_path):
+def test_only_warnings_exit_0_and_with_strict_1(tmp_path):
     config = {"auth": {"token": "changeme123"}, "streams": []}
     assert check(tmp_path, config).returncode == 0
     assert check(tmp_path, config, "--strict").returncode == 1
 
 
-def test_no_number_of_warnings_hides_an_error(server, tmp_path):
+def test_many_warnings_do_not_hide_an_error(server, tmp_path):
     config = line_up(*(channel(n, media.film(), unknown=1) for n in range(1, 1100)))
     config["media_limit_mb"] = "lots"
     done = check(tmp_path, config)
@@ -93,7 +93,7 @@ def test_json_is_an_array_of_problems(tmp_path):
     "ffmpeg_profile: copy}\n  - {<<: *a, id: 2}\n",
     "streams:\n  - {id: 1, name: N, source: /x, ffmpeg_profile: copy, regions_allowed: [NO, US]}\n",
 ])
-def test_what_the_older_amps_took_is_taken(tmp_path, text):
+def test_configurations_of_the_older_amps_are_accepted(tmp_path, text):
     done = check(tmp_path, text)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -110,7 +110,7 @@ def test_environment_is_expanded(tmp_path):
     assert check(tmp_path, text, env={"WHO": "me"}).returncode == 0
 
 
-def test_a_missing_file_is_said(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     done = subprocess.run([AMPS, "check", "--config", str(tmp_path / "none.yaml")],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and "none.yaml" in done.stdout + done.stderr
@@ -143,8 +143,8 @@ def test_sighup_reloads(server):
     assert "Channel 2" in s.get("/playlist.m3u").text
 
 
-def test_signals_leave_room_for_those_who_ask(server):
-    """Who sends SIGHUP in a loop does not fill the places of `amps reload`."""
+def test_many_signals_do_not_delay_other_requests(server):
+    """SIGHUP in a loop does not use up the slots of `amps reload`."""
     s = server(line_up(*(channel(i, media.film()) for i in range(1, 3001))))
     for _ in range(300):
         s.process.send_signal(signal.SIGHUP)
@@ -154,7 +154,7 @@ def test_signals_leave_room_for_those_who_ask(server):
     assert 1 <= s.log().count("configuration") <= 20, "one line a run, not one a signal"
 
 
-def test_a_reload_warns_of_what_acts_at_the_next_start_only(server):
+def test_a_reload_warns_of_keys_that_take_effect_at_the_next_start(server):
     s = server(line_up(channel(1, media.film())))
     assert s.ask("reload")["warnings"] == []
     s.write_config(line_up(channel(1, media.film()), server={"log_format": "json"}))
@@ -178,8 +178,8 @@ def test_the_log_level_follows_a_reload(server):
     assert s.log() == before
 
 
-def test_a_reload_touches_only_what_changed(server):
-    rich = media.rich_film()    # made before anybody watches
+def test_a_reload_restarts_only_what_changed(server):
+    rich = media.rich_film()    # made before there are viewers
     s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as one, s.stream("/stream/2.ts") as two:
         a, b = Checker(one.read(188 * 100)), Checker(two.read(188 * 100))
@@ -189,7 +189,7 @@ def test_a_reload_touches_only_what_changed(server):
         assert s.amps("reload").returncode == 0
         wait_for(lambda: (s.tuner("2") or {}).get("pid") not in (None, before["2"]), 10,
                  "a new job of channel 2")
-        # what the sockets held before the reload comes first, however long that took
+        # bytes that were in the sockets before the reload come first
         for _ in range(60):
             a.feed(one.read(188 * 500))
             b.feed(two.read(188 * 500))
@@ -204,12 +204,12 @@ def test_a_reload_touches_only_what_changed(server):
 
 
 def fail_often(s):
-    """Until the next attempt is seconds away."""
+    """Until the back-off is some seconds."""
     wait_for(lambda: s.refused("/stream/1.ts").status == 502
              and s.tuner("1") and s.tuner("1")["restarts"] >= 5, 20, "five attempts")
 
 
-def test_a_corrected_source_is_tried_at_once(server, tmp_path):
+def test_a_corrected_source_is_retried_at_once(server, tmp_path):
     s = server(line_up(channel(1, str(tmp_path / "film.ts"))))
     fail_often(s)
     s.write_config(line_up(channel(1, media.film())))
@@ -218,7 +218,7 @@ def test_a_corrected_source_is_tried_at_once(server, tmp_path):
         assert stream.head().status == 200
 
 
-def test_stop_forgets_that_a_source_failed(server, tmp_path):
+def test_stop_resets_the_back_off_of_a_source(server, tmp_path):
     s = server(line_up(channel(1, str(tmp_path / "film.ts"))))
     fail_often(s)
     os.symlink(media.film(), tmp_path / "film.ts")
@@ -229,7 +229,7 @@ def test_stop_forgets_that_a_source_failed(server, tmp_path):
     assert time.monotonic() - begin < 2 * PATIENCE
 
 
-def test_a_file_that_has_gone_bad_ends_a_start_and_spoils_nothing(server):
+def test_a_bad_file_ends_a_start_and_keeps_the_database(server):
     good = line_up(channel(1, media.film()))
     s = server(good)
     s.stop()
@@ -255,10 +255,10 @@ def on_air(s):
     return [int(x) for x in re.findall(r"/stream/(\d+)\.ts", s.get("/playlist.m3u").text)]
 
 
-def test_scheduled_channels_come_and_go(server):
+def test_scheduled_channels_start_and_end(server):
     config = line_up(channel(1, media.film()))
     s = server(config)
-    now = time.time()   # only now: the start may take long
+    now = time.time()   # only now, because the start may be slow
     comes, goes = now + 4, now + 8
     config["scheduled_streams"] = [
         scheduled(900, now - 60, goes), scheduled(901, comes, now + 600), scheduled(902, now + 600),
@@ -267,7 +267,7 @@ def test_scheduled_channels_come_and_go(server):
     assert s.amps("reload").returncode == 0
 
     def right():
-        """Nothing comes early, nothing goes early."""
+        """No channel starts or ends early."""
         before, seen, after = time.time(), on_air(s), time.time()
         assert 902 not in seen and (901 not in seen or after >= comes), seen
         assert 903 in seen and (900 in seen or after >= goes), seen
@@ -285,9 +285,9 @@ def test_scheduled_channels_come_and_go(server):
     assert s.refused("/stream/900.ts").status == 404
 
 
-def test_schedules_go_on_while_the_server_is_down(server):
-    """One that came and went, one that came, one that went: the next start has the line-up of its
-    time."""
+def test_schedules_advance_while_the_server_is_down(server):
+    """One that started and ended, one that started, one that ended: the next start
+    has the line-up of its time."""
     s = server(line_up(channel(1, media.film())))
     now = time.time()
     config = line_up(channel(1, media.film()))

@@ -1,4 +1,4 @@
-"""Wrong configurations, each by its name with every line that `amps check` must print of it."""
+"""Wrong configurations, each with every line that `amps check` must print."""
 import concurrent.futures
 import os
 import subprocess
@@ -36,7 +36,7 @@ def checked(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_mistake_gets_its_lines(checked, name):
+def test_every_mistake_has_its_message(checked, name):
     code, lines = checked[name]
     expected = list(CASES[name][1])
     only_warnings = all(": warning: " in line for line in expected)
@@ -48,13 +48,13 @@ def test_every_mistake_gets_its_lines(checked, name):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_every_option_gets_its_line(checked, name):
+def test_every_option_has_its_message(checked, name):
     code, lines = checked["options"]
     assert options_file()[1][name] in lines, lines
     assert code == 1
 
 
-def test_nothing_else_is_said_of_the_options(checked):
+def test_options_have_no_further_messages(checked):
     assert sorted(checked["options"][1]) == sorted(options_file()[1].values())
 
 
@@ -62,7 +62,7 @@ def test_nothing_else_is_said_of_the_options(checked):
 @pytest.mark.parametrize("name, reason", [
     ("a folder", "Is a directory"), ("no file", "No such file or directory"),
     ("no folder", "Not a directory"), ("too large", "File too large")])
-def test_a_file_that_cannot_be_read_is_said(tmp_path, name, reason):
+def test_an_unreadable_file_is_reported(tmp_path, name, reason):
     path = tmp_path / "c.yaml"
     if name == "a folder":
         path.mkdir()
@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path, name, reason):
 
 
 def test_a_reload_refuses_what_check_refuses(server, checked):
-    """Whatever the file says, the running line-up stays, and the answer has the same lines."""
+    """The running line-up stays, and the answer has the same lines."""
     s = server("auth: {enabled: false}\nstreams:\n"
                "- {id: 7, name: Seven, source: /x.ts, ffmpeg_profile: copy}\n")
     for name in list(CASES)[::6]:

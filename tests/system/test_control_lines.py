@@ -1,5 +1,5 @@
-"""What anybody may write into the control socket, each with the exact answer it must get; the
-server answers the next good line on the same connection, or on another where this one must end."""
+"""Lines for the control socket, each with its exact answer; the server answers the next good line on
+the same connection, or on another if this one must end."""
 import contextlib
 import json
 import re
@@ -42,7 +42,7 @@ def padded(n):
 
 # name: (line without its end, id of the answer, (code, message) or the result)
 CASES = {
-    # no JSON at all
+    # not JSON
     "words": (b"tuners", None, NOT_JSON),
     "an HTTP request": (b"GET /tuners HTTP/1.1\r", None, NOT_JSON),
     "control bytes": (b"\x01\x02\x7f\x1b[2J", None, NOT_JSON),
@@ -80,7 +80,7 @@ CASES = {
     "deep objects":
         (b'{"id":1,"method":"ping","params":' + b'{"a":' * DEEP + b"1" + b"}" * (DEEP + 1),
          None, NOT_JSON),
-    # JSON, but no request
+    # JSON, but not a request
     "list": (b"[]", None, NO_OBJECT),
     "list of requests": (b"[" + call("ping") + b"]", None, NO_OBJECT),
     "number": (b"5", None, NOT_JSON),
@@ -153,7 +153,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def shared():
-    """One server with a viewer that must never notice what is said on the socket."""
+    """One server with a viewer that must not be affected by the socket."""
     with serving(line_up(channel(1, media.film(), **LOOP))) as s, Watch(s) as w:
         ids = w.open("/stream/1.ts", 3)
         w.wait_playing(ids)
@@ -210,7 +210,7 @@ def too_long():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_line_gets_its_answer(shared, name):
+def test_every_line_is_answered(shared, name):
     line, number, outcome = CASES[name]
     assert b"\n" not in line.lstrip(b"\n") and len(line) <= LINE_MAX
     with Client(shared) as c:
@@ -230,7 +230,7 @@ def test_a_line_over_64_kib_ends_the_connection(shared, name):
         try:
             c.send(data)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it was said enough
+            pass  # that is enough
         if data.startswith(PING):
             assert c.line()["result"] == "pong"
         assert c.line() == too_long()
@@ -240,12 +240,12 @@ def test_a_line_over_64_kib_ends_the_connection(shared, name):
 
 
 def described(page):
-    """What the first column of the tables of a page names."""
+    """The names in the first column of a document's tables."""
     cells = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
     return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
-def test_the_page_names_each_method_and_error_code():
+def test_the_document_has_each_method_and_error_code():
     said = described(Path(ROOT, "docs/control.md").read_text())
     code = "".join(p.read_text() for p in Path(ROOT, "amps-master").glob("*.c"))
     methods = re.findall(r'\{"(\w+)", run_\w+\}', code)
@@ -266,7 +266,7 @@ def test_all_lines_at_once_are_answered_in_order(shared):
         assert c.is_open()
 
 
-def test_lines_may_come_byte_by_byte(shared):
+def test_lines_may_arrive_byte_by_byte(shared):
     with Client(shared) as c:
         for byte in call("ping") + b"\n" + b"{]\n":
             c.send(bytes([byte]))
@@ -296,11 +296,11 @@ def test_a_half_line_is_dropped_in_two_seconds(shared):
             time.sleep(0.1)
         assert 1.9 < time.monotonic() - begin < 30 * PATIENCE
         assert drip.line() is None and c.line() is None
-        assert silent.is_open()  # nothing has begun there: it may stay
+        assert silent.is_open()  # it has not started a line: it may stay
 
 
-def test_a_hundred_half_open_clients_keep_nobody_waiting(shared):
-    """They come back as often as they are dropped, and each leaves a line unfinished."""
+def test_a_hundred_half_open_clients_delay_no_other(shared):
+    """They reconnect whenever they are dropped, and each leaves a line unfinished."""
     residue = Residue(shared)
     stop = threading.Event()
 
@@ -310,7 +310,7 @@ def test_a_hundred_half_open_clients_keep_nobody_waiting(shared):
             while len(clients) < 100:
                 c = socket.socket(socket.AF_UNIX)
                 c.settimeout(1)
-                # the queue may be full, and the server may have dropped it already
+                # the queue may be full, or the server may have dropped the client
                 with contextlib.suppress(OSError):
                     c.connect(shared.socket_path)
                     c.send(b'{"id":1,"method":"tun')
@@ -323,7 +323,7 @@ def test_a_hundred_half_open_clients_keep_nobody_waiting(shared):
             c.close()
 
     def ask():
-        """Who is slow to say what it wants may have to go for the crowd, and comes again."""
+        """A client that is slow to send its line may be dropped for others, and reconnects."""
         while True:
             try:
                 with Client(shared) as c:
@@ -354,12 +354,12 @@ def test_a_hundred_half_open_clients_keep_nobody_waiting(shared):
         thread.join()
     print(f"tuners: median {idle:.1f} ms alone, {beside:.1f} ms beside 100 half-open clients, "
           f"{len(dropped)} dropped")
-    # a client that waited behind them would wait for their deadline of two seconds
+    # a client behind them would wait for their deadline of two seconds
     assert beside < 20 * idle + 100 * PATIENCE
     residue.check()
 
 
-def test_clients_that_take_no_answer_hold_up_nobody(shared):
+def test_clients_that_do_not_read_delay_no_other(shared):
     deaf = [Client(shared) for _ in range(16)]
     try:
         for c in deaf:
@@ -378,7 +378,7 @@ def test_clients_that_take_no_answer_hold_up_nobody(shared):
 
 
 @pytest.mark.smoke
-def test_bad_lines_by_the_thousand_cost_no_memory(shared):
+def test_thousands_of_bad_lines_leak_no_memory(shared):
     bad = [line for line, _, _ in CASES.values() if len(line) < 1000]
     master = shared.process.pid
     held = []

@@ -1,4 +1,4 @@
-"""The status tells what is wrong with the database."""
+"""The status reports what is wrong with the database."""
 import json
 import os
 import sqlite3
@@ -16,7 +16,7 @@ def database(s):
     return json.loads(s.amps("status", "--json").stdout)["database"]
 
 
-def test_the_status_names_a_database_in_trouble(server):
+def test_the_status_reports_an_unusable_database(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     assert database(s) == "ok"
     lock = sqlite3.connect(os.path.join(s.state, "amps.db"), isolation_level=None)

@@ -38,7 +38,7 @@ def test_every_link_of_the_demo_plays_at_the_same_time(demo):
             w.__exit__(None, None, None)
 
 
-def test_the_demo_needs_no_token_and_listens_here_alone(demo):
+def test_the_demo_needs_no_token_and_listens_on_loopback_only(demo):
     text = open(os.path.join(ROOT, "etc", "demo.yaml")).read()
     assert re.search(r"^  host: 127\.0\.0\.1$", text, re.M)
     assert demo.get("/playlist.m3u").status == 200

@@ -1,4 +1,4 @@
-"""Processes killed and hung at random: what the others keep, what comes back, and how soon."""
+"""Processes killed and hung at random: what is unaffected, what recovers, and how soon."""
 import os
 import random
 import shutil
@@ -27,11 +27,11 @@ def two_channels():
                    channel(3, media.short_film(), **LOOP))
 
 
-RESPAWN_YOUNG = 3   # seconds; a worker that dies younger makes its successor wait
+RESPAWN_YOUNG = 3   # seconds; after a worker that dies sooner its slot backs off
 
 
 def wait_replaced(server, program, gone, n, timeout=20):
-    """Until n processes run under that name and the one that is gone is not among them."""
+    """Until n processes with that name run without the one that has ended."""
     def replaced():
         pids = server.pids(program)
         return pids if len(pids) == n and gone not in pids else None
@@ -39,7 +39,7 @@ def wait_replaced(server, program, gone, n, timeout=20):
 
 
 def test_killed_workers(server):
-    """Others' viewers lose nothing, the port never refuses, one's own viewers reconnect."""
+    """Viewers of other workers lose nothing, the port never refuses, the worker's viewers reconnect."""
     chance = random.Random(SEED)
     s = server(two_channels(), workers=2)
     with Watch(s) as w, Watch(s) as players, Knocker(s) as knocker:
@@ -78,7 +78,7 @@ def test_killed_workers(server):
 def test_a_killed_worker_is_replaced_at_once(server):
     s = server(two_channels(), workers=2)
     for n in range(1, 6):
-        time.sleep(RESPAWN_YOUNG)   # one that had lived is replaced without a delay
+        time.sleep(RESPAWN_YOUNG)   # one that had run for a while is replaced without a delay
         kill(random.choice(s.pids("amps-worker")))
         ready = wait_for(lambda: found if len(found := lines(s, "worker . is ready")) == 2 + n
                          else None, 10, "the next worker to be ready")
@@ -88,7 +88,7 @@ def test_a_killed_worker_is_replaced_at_once(server):
 
 
 def test_killed_jobs(server):
-    """Viewers stay and go on at a marked random access point; other channels lose nothing."""
+    """Viewers stay and continue at a marked random access point; other channels lose nothing."""
     chance = random.Random(SEED)
     n = 10
     s = server(line_up(*(channel(i, media.short_film(), **LOOP) for i in range(1, n + 1))),
@@ -106,7 +106,7 @@ def test_killed_jobs(server):
             kill(pid)
             kills[i] += 1
             w.wait(ids[i], lambda v: v["marks"] == kills[i], 20, "viewers to go on with a mark")
-            # a job that lived for ten seconds is restarted at once: backoff has a test of its own
+            # a job that ran for ten seconds is restarted at once: back-off has its own test
             steady_at[i] = time.monotonic() + 10.5
             tuner = s.tuner(str(i))
             assert tuner["restarts"] == kills[i] and tuner["pid"] != pid, tuner
@@ -125,7 +125,7 @@ def test_killed_jobs(server):
 
 
 @pytest.mark.timing
-def test_viewers_of_a_killed_job_go_on_soon(server):
+def test_viewers_of_a_killed_job_continue_soon(server):
     s = server(two_channels())
     with Watch(s) as w:
         ids = w.open("/stream/1.ts", 3) + w.open("/stream/2.ts", 3)
@@ -144,7 +144,7 @@ def next_victim(chance, steady_at, n):
 
 
 @pytest.mark.timing
-def test_jobs_that_die_young_are_restarted_ever_later(server):
+def test_jobs_that_die_early_back_off(server):
     """Each is killed within a second of its first bytes: an older one is restarted at once."""
     s = server(two_channels())
     with Watch(s) as w:
@@ -162,7 +162,7 @@ def test_jobs_that_die_young_are_restarted_ever_later(server):
 
 
 def test_killed_derive_jobs(server):
-    """A codec that dies costs neither the source connection nor a viewer of the copy a byte."""
+    """A derive job that dies affects neither the source connection nor the viewers of the copy."""
     kills = 6 if SOAK else 3
     s = server(line_up({**channel(1, media.film(), **LOOP),
                         "adaptive_bitrates": [{"name": "small", "ffmpeg_profile": "small"}]}))
@@ -186,7 +186,7 @@ def test_killed_derive_jobs(server):
 
 
 def test_killed_nursery(server):
-    """Running jobs do not notice; new channels start with the next one."""
+    """Running jobs are unaffected; new channels start with the next nursery."""
     s = server(two_channels(), workers=2)
     with Watch(s) as w:
         ids = w.open("/stream/1.ts", 5) + w.open("/stream/2.ts", 5)
@@ -213,9 +213,9 @@ def test_killed_nursery(server):
 
 @pytest.mark.timing
 def test_killed_masters(server):
-    """Nothing of Amps is left within a second, and the next start on the same folders serves.  The
-    second is the promise itself: it counts from the kill to the end of the last process, as the
-    kernel tells their subreaper, whenever this test gets to read it."""
+    """All processes end within a second, and the next start on the same folders serves.  The second is
+    the documented limit: it is measured from the kill to the end of the last process, as their
+    subreaper sees it, whenever this test reads it."""
     s = server(two_channels(), workers=2)
     slowest, ends = 0, []
     for n in range(KILLS):
@@ -237,8 +237,8 @@ def test_killed_masters(server):
 
 
 def test_an_answered_reload_outlives_the_master(server):
-    """kill -9 right behind the answer: the next start has the channels, the configuration and the
-    generated token that the answer spoke of."""
+    """kill -9 right after the answer: the next start has the channels, the configuration and the
+    generated token of that answer."""
     s = server(two_channels(), workers=2)
     token_path = os.path.join(s.state, "token")
     for n in range(4, 8):
@@ -270,7 +270,7 @@ def test_a_start_after_a_killed_master_is_quick(server):
 
 
 def test_everything_but_the_master_killed_at_once(server):
-    """Workers, jobs and nursery in one instant, again and again: all of it comes back."""
+    """Workers, jobs and nursery at the same instant, repeatedly: all of them recover."""
     s = server(two_channels(), workers=2)
     with Watch(s) as w, Knocker(s) as knocker:
         ids = w.open("/stream/1.ts", 5, again=True) + w.open("/stream/2.ts", 5, again=True)
@@ -303,8 +303,8 @@ def programs(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_dead_workers_viewers_take_no_place(server, programs):
-    """It had the only viewer there may be; the next one is admitted before a worker replaces it."""
+def test_viewers_of_a_dead_worker_do_not_count(server, programs):
+    """It had the only viewer allowed; the next viewer is admitted before the worker is replaced."""
     s = server(line_up(channel(1, media.film(), **LOOP), server={"max_viewers": 1}), workers=2)
     victim = s.pids("amps-worker")[0]
 
@@ -365,7 +365,7 @@ def test_a_hung_job_is_replaced(server):
 
 
 def test_a_hung_nursery_is_replaced(server):
-    """A viewer of a new channel waits for the next nursery; running channels do not notice.  The
+    """A viewer of a new channel waits for the next nursery; running channels are unaffected.  The
     idle process that is kept ready takes one job without the nursery's help, so two are asked for."""
     s = server(line_up(*(channel(i, media.film(), **LOOP) for i in (1, 2, 3))))
     with Watch(s) as w:
@@ -382,7 +382,7 @@ def test_a_hung_nursery_is_replaced(server):
 
 
 def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
-    """Its socket is served by a living one meanwhile; there is no storm of forks."""
+    """Another worker serves its socket meanwhile; forks are limited."""
     s = server(two_channels(), workers=2)
     stays = s.pids("amps-worker")[0]
 
@@ -397,7 +397,7 @@ def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
         assert stays in s.pids("amps-worker")
         delays = retries(s, "keeps dying")
         assert_waited(delays)
-        # all but those that were let live for three seconds
+        # all but those that were allowed to run for three seconds
         assert len(delays) >= len(lines(s, r"worker . died")) // 2
         served = knocker.served
         wait_for(lambda: knocker.served > served + 50, 5, "the port to serve on")
@@ -408,8 +408,8 @@ def test_a_worker_that_crashes_in_a_loop_is_slowed_down(server):
     assert knocker.refused == 0
 
 
-def test_a_running_channel_starts_for_a_new_viewer_while_the_master_stands_still(server):
-    """On whichever worker: the first viewer's has the ring, the other was offered it."""
+def test_a_running_channel_starts_while_the_master_is_stopped(server):
+    """On any worker: one has the ring for its viewer, the other was offered it."""
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts") as first, Watch(s) as w:
         first.read(188 * 1000)

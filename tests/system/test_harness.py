@@ -1,4 +1,4 @@
-"""What the other tests rely on: that nothing of a server goes unseen, and no failure of a thread."""
+"""What the other tests rely on: no process of a server and no failure of a thread is missed."""
 import os
 import time
 
@@ -31,7 +31,7 @@ def names(r):
     return sorted(name for state, name in r.processes().values() if state != "Z")
 
 
-def test_an_orphan_in_a_session_of_its_own_is_seen_and_ended(reaped):
+def test_an_orphan_in_another_session_is_found_and_ended(reaped):
     r = reaped("sh", "-c", "setsid -f sleep 1000; exit 3")
     assert r.wait(20) == 3
     wait_for(lambda: names(r) == ["sleep"], 20, "setsid to become what it starts")
@@ -42,7 +42,7 @@ def test_an_orphan_in_a_session_of_its_own_is_seen_and_ended(reaped):
         os.kill(orphan, 0)
 
 
-def test_the_last_end_has_a_time(reaped):
+def test_the_end_of_the_last_process_has_a_time(reaped):
     begin = time.monotonic()
     r = reaped("sh", "-c", "(sleep 0.5) & kill -9 $$")
     assert r.wait(20) == -9
@@ -58,16 +58,16 @@ def test_a_command_that_does_not_exist_is_an_exit_code(reaped):
 
 
 class Broken:
-    """A server whose address is none."""
+    """A server with an invalid address."""
     host, port, address = "127.0.0.1", "none", "127.0.0.1"
 
 
-def test_an_error_of_a_knocker_comes_out():
+def test_an_error_of_a_knocker_is_raised():
     with pytest.raises(TypeError), Knocker(Broken) as knocker:
         wait_for(lambda: not knocker.thread.is_alive(), 10, "the thread to end")
 
 
-def test_an_error_of_a_watcher_comes_out_unless_another_one_did(server):
+def test_an_error_of_a_watcher_is_raised_unless_another_was(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
 
     def failing():
@@ -83,15 +83,14 @@ def test_an_error_of_a_watcher_comes_out_unless_another_one_did(server):
 
 
 def without(packets, pid):
-    """The packets but for one of this PID in the middle."""
+    """The packets without one of this PID in the middle."""
     at = [i for i, p in enumerate(packets) if pid_of(p) == pid and p[3] & 0x10]
     middle = at[len(at) // 2]
     return packets[:middle] + packets[middle + 1:]
 
 
-def test_the_judge_and_the_reader_of_captured_bytes_agree(server):
-    """ts.py looks into single packets for tests that ask for more than a verdict; where both judge
-    they must not differ."""
+def test_the_judge_and_the_parser_of_captured_bytes_agree(server):
+    """ts.py inspects single packets for tests that need more than a verdict; both must agree."""
     s = server(line_up(channel(1, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as stream:
         data = stream.read(PACKET * 3000)
@@ -106,6 +105,6 @@ def test_the_judge_and_the_reader_of_captured_bytes_agree(server):
         assert c["sync"] == python.sync_errors
         assert c["marked"] == python.marked
         assert (c["bad_starts"] == 0) == (packets[0] == good[0])
-        if packets[0] == good[0]:  # else the judge knows the picture's PID from the next PMT on
+        if packets[0] == good[0]:  # else the judge knows the video PID only from the next PMT on
             assert abs(c["seconds"] - python.seconds()) < 0.001
     assert judge(data)["defects"] == 0

@@ -1,4 +1,4 @@
-"""Sources from outside that want this machine's files or this network's addresses."""
+"""Public sources that try to reach this machine's files or private addresses."""
 import base64
 import concurrent.futures
 import contextlib
@@ -16,7 +16,7 @@ from outside import DISGUISED, PRIVATE, PUBLIC, Canary, network
 
 HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n"
 
-# what a segment, a key or a variant may be made to lead to
+# targets for a segment, a key or a variant
 TARGETS = {
     "file url": "file://{file}",
     "file": "file:{file}",
@@ -97,7 +97,7 @@ def pages(canary):
             'xlink:actuate="onLoad">')
         found[f"/moved-{at}.mpd"] = MPD.format(inside=MPD_BASE.format(url)).replace(
             "<Period>", f"<Location>{url}</Location><Period>")
-    # each manifest once more as a live one, which is played another way
+    # each manifest also as a live one, which is played by other code
     found.update({name.replace(".mpd", "-live.mpd"): body.replace(
         'type="static"', 'type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z"')
         for name, body in found.items() if name.endswith(".mpd")})
@@ -197,7 +197,7 @@ def ask_all(s, channels):
 
 
 @pytest.mark.slow
-def test_nobody_comes_to_the_canaries(server, canary):
+def test_the_canaries_are_never_reached(server, canary):
     found = pages(canary)
     with web(found) as base:
         urls = {path: base + path for path in found}
@@ -213,13 +213,13 @@ def test_nobody_comes_to_the_canaries(server, canary):
             assert not canary.called(), names[at:at + 12]
             assert not canary.opened(), names[at:at + 12]
             plays = [n for n, status in zip(names[at:], statuses) if status == 200]
-            # the film itself is theirs to show
+            # the film itself may be played
             assert all(n.startswith(("/key", "/map")) for n in plays), plays
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("transport,allowed", [("tcp", False), ("udp", False), ("udp", True)])
-def test_an_rtsp_server_may_not_lead_inside(server, canary, transport, allowed):
+def test_an_rtsp_server_cannot_lead_to_private_addresses(server, canary, transport, allowed):
     port = canary.port
     elsewhere = {"DESCRIBE": ("302 Moved", f"Location: rtsp://127.0.0.1:{port}/x\r\n", "")}
     punching = {"DESCRIBE": ("200 OK", "Content-Type: application/sdp\r\n", SDP),
@@ -233,13 +233,13 @@ def test_an_rtsp_server_may_not_lead_inside(server, canary, transport, allowed):
             assert 200 not in ask_all(s, [one])
             if allowed:
                 wait_for(canary.called, 10, "the canary to be called")
-            s.stop()    # nothing can call it any more
+            s.stop()    # no request can arrive any more
             assert not canary.called()
 
 
 @pytest.mark.parametrize("name", ["segment-loopback.m3u8", "segment-decimal.m3u8",
                                   "segment-redirect-to-loopback.m3u8"])
-def test_they_may_call_what_the_operator_allows(server, canary, name):
+def test_playlists_may_reach_what_the_operator_allows(server, canary, name):
     found = pages(canary)
     with web(found) as base:
         s = server(line_up(channel(1, f"{base}/{name}"),
@@ -248,7 +248,7 @@ def test_they_may_call_what_the_operator_allows(server, canary, name):
     wait_for(canary.called, 10, "the canary to be called")
 
 
-def test_the_canaries_sing(canary):
+def test_the_canaries_work(canary):
     assert not canary.opened() and not canary.called()
     open(canary.path, "rb").close()
     assert canary.opened()
@@ -260,8 +260,8 @@ def test_the_canaries_sing(canary):
     assert canary.called()
 
 
-def test_a_query_does_not_open_the_network(server, canary):
-    """`mode=listener` means something for SRT alone."""
+def test_a_query_does_not_open_private_addresses(server, canary):
+    """`mode=listener` has a meaning only for SRT."""
     queries = ("?mode=listener", "?a=1&mode=listener", "?listen=1&listen")
     with web({}) as base:
         urls = [f"{base}/to/http://{inside}:{canary.port}/x.ts{query}"
@@ -274,7 +274,7 @@ def test_a_query_does_not_open_the_network(server, canary):
 
 @contextlib.contextmanager
 def endless(first, more):
-    """Serves `first`, then `more` for as long as anybody reads it."""
+    """Serves `first`, then `more` for as long as it is read."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def log_message(self, *_):
             pass
@@ -307,7 +307,7 @@ VARIANT = b"#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"
     (b"#EXTM3U\n" + VARIANT + HEAD.encode(), b"#" * 4096, ".m3u8", "is longer than 8 MB"),
     (MPD.split("<Period>")[0].encode(), b"<Period></Period>" * 1000, ".mpd", "is longer than 8 MB"),
 ], ids=["segments", "variants", "one line", "manifest"])
-def test_a_playlist_without_end_is_given_up(server, first, more, suffix, reason):
+def test_an_endless_playlist_is_refused(server, first, more, suffix, reason):
     with endless(first, more) as url:
         s = server(line_up(channel(1, url + suffix), streaming={"start_timeout": 60}))
         refused = s.refused("/stream/1.ts", timeout=60)

@@ -18,7 +18,7 @@ HOST = b"Host: localhost\r\n"
 
 
 def read_answer(s, rest=b"", head=False):
-    """(status, headers, body, what follows) of one answer on a socket."""
+    """(status, headers, body, remaining bytes) of one answer on a socket."""
     while b"\r\n\r\n" not in rest:
         got = s.recv(65536)
         assert got, rest
@@ -60,7 +60,7 @@ def test_pipelined_requests_are_answered_in_order(server):
     assert got == [200, 404, 200, 404] * 40
 
 
-def test_a_request_may_come_byte_by_byte(server):
+def test_a_request_may_arrive_byte_by_byte(server):
     s = server(line_up())
     with socket.create_connection((s.host, s.port), 10 * PATIENCE) as c:
         c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -126,7 +126,7 @@ def test_a_head_must_be_complete_by_its_deadline(server):
     assert data.startswith(b"HTTP/1.1 408 ")
 
 
-def test_many_silent_connections_keep_nobody_out(server):
+def test_many_silent_connections_do_not_block_others(server):
     s = server(line_up())
     silent = [socket.create_connection((s.host, s.port), 10 * PATIENCE) for _ in range(300)]
     try:
@@ -187,7 +187,7 @@ def more_tokens():
                         "expires": "2020-01-01T00:00:00Z"}]})
 
 
-def test_more_tokens_with_their_groups_and_ends(server):
+def test_tokens_with_groups_and_expiry(server):
     s = server(more_tokens())
     text = s.get("/playlist.m3u?token=living-room-token").text
     assert "Channel 1" in text and "Channel 2" not in text
@@ -230,12 +230,12 @@ def test_regions_hide_and_refuse(server):
         assert s.request("HEAD", "/stream/1.ts", {header: "ca"}).status == 200
         text = s.get("/playlist.m3u", {header: "CN"}).text
         assert "Channel 2" not in text and "Channel 1" not in text and "Channel 3" in text
-    # the query comes first; a candidate that is no code is skipped
+    # the query has precedence; an invalid code is skipped
     assert s.request("HEAD", "/stream/1.ts?region=DE", {"X-Region": "US"}).status == 403
     assert s.request("HEAD", "/stream/1.ts?region=USA", {"X-Region": "US"}).status == 200
 
 
-def test_a_cache_is_told_every_field_a_region_may_come_in(server):
+def test_vary_names_every_header_of_a_region(server):
     s = server(line_up(channel(1, media.film())))
     varies = s.get("/playlist.m3u").headers["vary"].lower().replace(" ", "").split(",")
     for header in ("X-Amps-Region", "X-Region", "CF-IPCountry", "X-Appengine-Country"):
@@ -258,7 +258,7 @@ def test_metrics_in_both_forms(server):
             assert figures["uptime_seconds"] >= 0
 
 
-def test_the_page_holds_no_data(server):
+def test_the_page_contains_no_data(server):
     s = server(line_up(channel(1, media.film(), name="Geheimsender"),
                        auth={"enabled": True, "token": "a-token-of-the-page"}))
     for path in ("/", "/ui", "/watch/1"):
@@ -305,7 +305,7 @@ def test_ten_thousand_requests_leak_no_descriptor(server):
     wait_for(lambda: count() <= before + 2, 5 * PATIENCE, "the descriptors to be closed")
 
 
-def test_cors_is_on_for_media_and_their_errors_and_nowhere_else(server):
+def test_cors_is_on_for_media_and_their_errors_only(server):
     token = "the-token-of-a-page"
     s = server(line_up(channel(1, media.film(), **LOOP), channel(2, "/nowhere/film.ts"),
                        channel(3, media.film(), regions_allowed=["US"]),
@@ -366,7 +366,7 @@ def test_a_token_from_a_file(server, tmp_path):
 
 @pytest.mark.parametrize("trust, by_query, by_header", [
     (["query", "headers"], 200, 200), (["headers"], 403, 200), (["query"], 200, 403)])
-def test_what_a_region_is_believed_from(server, trust, by_query, by_header):
+def test_trusted_sources_of_a_region(server, trust, by_query, by_header):
     s = server(line_up(channel(1, media.film(), regions_allowed=["US"]), region={"trust": trust}))
     assert s.request("HEAD", "/stream/1.ts?region=US").status == by_query
     assert s.request("HEAD", "/stream/1.ts", {"X-Region": "US"}).status == by_header
@@ -386,7 +386,7 @@ def get_from(s, address, path, headers):
         connection.close()
 
 
-def test_links_follow_what_a_trusted_proxy_says_and_nobody_else(server):
+def test_links_follow_only_a_trusted_proxy(server):
     config = line_up(channel(1, media.film(), regions_allowed=["US"]), channel(2, media.film()),
                      server={"trusted_proxies": ["127.0.0.9"]})
     s = server(config)

@@ -1,6 +1,6 @@
-"""Requests that are wrong, or look wrong, each with what must be answered and what becomes of the
-connection (RFC 9112, RFC 9110, RFC 3986).  Behind a broken request nothing is ever answered: every
-case says how many answers there are, so that a smuggled request would show."""
+"""Requests that are wrong, or look wrong, each with its answers and the state of the connection after
+them (RFC 9112, RFC 9110, RFC 3986).  Nothing is answered behind a broken request: every case has the
+number of answers, so that a smuggled request would be detected."""
 import json
 import re
 import socket
@@ -33,7 +33,7 @@ def host(text, version=b"1.1"):
     return b"GET /healthz HTTP/" + version + b"\r\nHost: " + text + b"\r\n\r\n"
 
 
-# name: (bytes, the status of each answer, does the connection go on?)
+# name: (bytes, the status of each answer, whether the connection stays open)
 GOOD = {
     "plain": (field(b"X: y"), [200], True),
     "empty line before": (b"\r\n" + field(b"X: y"), [200], True),
@@ -193,7 +193,7 @@ FIELDS = {
     "host of 400 bytes": (host(b"a" * 400), [400], False),
 }
 
-# where another reader might see the second request elsewhere: it must not be answered
+# another parser might see the second request elsewhere: it must not be answered
 BODIES = {
     "length and chunked":
         (field(b"Content-Length: 6\r\nTransfer-Encoding: chunked", b"0\r\n\r\n" + NEXT),
@@ -240,7 +240,7 @@ BODIES = {
     "chunked in 1.0":
         (b"GET /healthz HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + NEXT,
          [400], False),
-    # no route takes a body: whatever its chunks say, the connection ends behind the answer
+    # no route accepts a body: the connection ends after the answer, whatever the chunks are
     "chunked": (field(b"Transfer-Encoding: chunked", b"0\r\n\r\n" + NEXT), [200], False),
     "chunk size in hexadecimal with 0x":
         (field(b"Transfer-Encoding: chunked", b"0x0\r\n\r\n" + NEXT), [200], False),
@@ -275,7 +275,7 @@ def shared():
 
 
 def answer(c, rest, head):
-    """(status, fields, body, what follows) of the next answer."""
+    """(status, fields, body, remaining bytes) of the next answer."""
     while b"\r\n\r\n" not in rest:
         got = c.recv(65536)
         assert got, f"the connection ended in an answer: {rest!r}"
@@ -297,7 +297,7 @@ def exchange(s, data, statuses, stays):
         try:
             c.sendall(data)
         except (ConnectionResetError, BrokenPipeError):
-            pass  # refused before it had all come
+            pass  # refused before it was complete
         rest = b""
         for i, expected in enumerate(statuses):
             status, fields, body, rest = answer(c, rest, data.startswith(b"HEAD"))
@@ -318,13 +318,13 @@ def exchange(s, data, statuses, stays):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_request_gets_its_answer(shared, name):
+def test_every_request_is_answered(shared, name):
     exchange(shared, *CASES[name])
 
 
 @pytest.mark.smoke
 def test_the_answer_does_not_depend_on_how_the_bytes_arrive(shared):
-    """The same cases, cut in the middle of everything."""
+    """The same cases, cut at every place."""
     for name, (data, statuses, stays) in CASES.items():
         if len(data) > 2000 or len(statuses) > 1:
             continue
@@ -341,7 +341,7 @@ def test_the_answer_does_not_depend_on_how_the_bytes_arrive(shared):
 
 
 def test_an_unfinished_request_is_408_and_silence_is_closed(shared):
-    """Half heads, and a body's connection that says nothing: nobody waits beyond the deadline."""
+    """Half heads, and a silent connection that owes a body: none stays beyond the deadline."""
     halves = [b"GET /\r\n", b"\r", b"\r\n", OK, OK + b"\r", OK + b"X"]
     begin = time.monotonic()
     clients = []

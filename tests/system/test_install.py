@@ -1,4 +1,4 @@
-"""`make install` into a folder of its own: everything is there, and it serves from there."""
+"""`make install` into a new folder: everything is there, and the server runs from there."""
 import os
 import subprocess
 

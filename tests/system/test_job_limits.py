@@ -1,4 +1,4 @@
-"""`limits`: what the processes of one tuner may take of the machine."""
+"""`limits`: the resources of the processes of one tuner."""
 import re
 
 import pytest
@@ -24,7 +24,7 @@ def test_the_processes_of_a_tuner_are_nice(server):
 
 
 @pytest.mark.slow      # a sanitizer's shadow memory is beyond every limit
-def test_a_job_beyond_its_memory_fails_alone(server):
+def test_a_job_over_its_memory_limit_fails_alone(server):
     """Its frames need 1.5 GB each."""
     s = server(line_up(
         channel(1, media.film(), **LOOP),

@@ -1,5 +1,5 @@
-"""Every kind of source from its real sender, played by ffmpeg's decoder without a word of complaint
-and read by the strict reader; `make sources` does the same for a minute and prints a table."""
+"""Every kind of source from its real sender, played by ffmpeg's decoder without errors and checked by
+the strict parser; `make sources` does the same for a minute and prints a table."""
 import os
 
 import pytest
@@ -8,7 +8,7 @@ from harness import SANITIZED, Server
 from kinds import KINDS
 from play_kinds import play_all
 
-# one process plays them, wave by wave: the waves of several would be in each other's way
+# one process plays them, wave by wave: several would disturb each other
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kinds")]
 
 SOAK = bool(os.environ.get("AMPS_SOAK"))
@@ -62,5 +62,5 @@ def test_plays(waves, name):
         pytest.skip(played.skipped)
     assert played.problems() == {}, played.tuner
     if not SANITIZED:
-        # nobody reads a source but a process that can do little else
+        # only a sandboxed process reads a source
         assert played.confined == {"Seccomp": "2", "NoNewPrivs": "1"}

@@ -1,4 +1,5 @@
-"""Too many, too slow, too greedy: the limits of the edge, and that nobody else notices."""
+"""Too many, too slow or too greedy clients: the limits of the HTTP edge, and that others are
+unaffected."""
 import contextlib
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 
 
 def playing(server, watch, n=10):
-    """The viewers that must not notice anything."""
+    """The viewers that must be unaffected."""
     ids = watch.open("/stream/1.ts", n)
     watch.wait_playing(ids)
     return ids
@@ -37,7 +38,7 @@ def close_all(sockets):
 
 
 def alive(sockets):
-    """Those the server has not closed; what others were sent is thrown away."""
+    """Those that the server has not closed; bytes that were sent to others are discarded."""
     found = []
     for s in sockets:
         s.setblocking(False)
@@ -70,7 +71,7 @@ def film(workers=1, **more):
 
 
 SLOW = 5000
-# what a slow client sends first, and then a byte of it at a time; None: it never says anything
+# what a slow client sends, first a part and then byte by byte; None: it sends nothing
 SLOW_STARTS = (b"G", b"GET /stream/1.ts HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"\r", None)
 
 
@@ -81,7 +82,7 @@ def held_by_workers(server):
 
 
 def accepted(server):
-    """How many connections the workers have taken in since the start."""
+    """How many connections the workers have accepted since the start."""
     counts = re.findall(r"^amps_connections_accepted_total\{.*\} (\d+)$",
                         server.get("/metrics").text, re.M)
     assert len(counts) == server.workers
@@ -89,7 +90,7 @@ def accepted(server):
 
 
 def smallest_step(held):
-    """What every round added at least, in KiB: a leak shows in each, a heap that settles does not."""
+    """The least growth of a round in KiB: a leak grows in each round, a heap that settles does not."""
     return min(b - a for a, b in zip(held, held[1:]))
 
 
@@ -103,7 +104,7 @@ def begin_slowly(server):
     crowd = connect(server, SLOW)
     for n, sock in enumerate(crowd):
         if SLOW_STARTS[n % 4]:
-            with contextlib.suppress(OSError):  # its deadline may have come
+            with contextlib.suppress(OSError):  # its deadline may have passed
                 sock.sendall(SLOW_STARTS[n % 4])
     wait_for(lambda: accepted(server) - before >= SLOW, 20, "all to be accepted")
     return crowd
@@ -111,7 +112,7 @@ def begin_slowly(server):
 
 @pytest.mark.slow
 @pytest.mark.heavy
-def test_five_thousand_slow_clients_are_gone_by_the_deadline(server):
+def test_five_thousand_slow_clients_are_closed_by_the_deadline(server):
     """A byte every two seconds or nothing at all: only an absolute deadline ends these."""
     config, _ = film()
     s = server(config)
@@ -192,8 +193,8 @@ def test_an_endless_head_is_431(server):
 
 
 @pytest.mark.smoke
-def test_clients_that_take_nothing_do_not_grow_memory(server):
-    """Neither the answers nobody takes nor the streams nobody reads are kept for them."""
+def test_clients_that_do_not_read_do_not_grow_memory(server):
+    """Neither answers nor streams are stored for clients that do not read."""
     streams = [channel(i, media.film(), **LOOP) for i in range(1, 2001)]
     s = server(line_up(*streams))
     worker = s.pids("amps-worker")[0]
@@ -219,12 +220,12 @@ def test_clients_that_take_nothing_do_not_grow_memory(server):
         close_all(greedy)
         residue.check()
     print(f"400 more clients that take nothing, three times: {held} KiB")
-    # the first round also pays for what all share; a playlist kept for each were 80 MiB a round
+    # the first round includes shared memory; a stored playlist for each would be 80 MiB a round
     assert smallest_step(held) < 400 * 8 or SANITIZED, held
 
 
 def starve(server, left):
-    """From now on the server has only so many descriptors, and a worker that knows it."""
+    """From now on the server has only so many descriptors, and so has a new worker."""
     master = len(descriptors(server.process.pid))
     limit = max(left, master + 40)
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
@@ -237,7 +238,7 @@ def starve(server, left):
 
 
 def answer_of(sock):
-    """All that a client is told before its connection ends; b"" when it does not end."""
+    """All bytes before the connection ends; b"" if it does not end."""
     sock.settimeout(3 * PATIENCE)
     answer = b""
     try:
@@ -254,7 +255,7 @@ def answer_of(sock):
 
 @pytest.mark.smoke
 def test_more_connections_than_descriptors(server):
-    """Newcomers are refused, who is there loses nothing, and nothing spins."""
+    """New clients are refused, viewers lose nothing, and no process spins."""
     config, _ = film()
     s = server(config)
     worker, limit = starve(s, 120)
@@ -288,7 +289,7 @@ def test_more_connections_than_descriptors(server):
 
 
 def exhaust(pid):
-    """From now on the process gets no descriptor; the limits it had."""
+    """Lets the process open no descriptor from now on; returns its previous limits."""
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     now = max(int(n) for n in os.listdir(f"/proc/{pid}/fd"))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (now + 1, before[1]))
@@ -296,8 +297,8 @@ def exhaust(pid):
 
 
 @pytest.mark.smoke
-def test_descriptors_that_run_out_under_a_worker(server):
-    """As when the machine's are exhausted: accept fails, nothing spins, it recovers by itself."""
+def test_a_worker_without_descriptors(server):
+    """As when the system has no descriptor left: accept fails, no process spins, the worker recovers."""
     config, _ = film()
     s = server(config)
     worker = s.pids("amps-worker")[0]
@@ -319,8 +320,8 @@ def test_descriptors_that_run_out_under_a_worker(server):
 
 
 @pytest.mark.smoke
-def test_descriptors_that_run_out_under_the_master(server):
-    """Its loop does not spin, and who knocked at the control socket is answered once there are."""
+def test_a_master_without_descriptors(server):
+    """Its loop does not spin, and a client of the control socket is answered once there are descriptors."""
     config, _ = film()
     s = server(config)
     master = s.process.pid
@@ -346,8 +347,8 @@ def test_descriptors_that_run_out_under_the_master(server):
 
 
 @pytest.mark.smoke
-def test_churn_leaves_nothing(server):
-    """Viewers that come and go by the thousand cost no descriptor and no memory."""
+def test_churn_leaks_nothing(server):
+    """Thousands of viewers that join and leave leak no descriptor and no memory."""
     config, _ = film()
     s = server(config, workers=2)
     with Watch(s) as w:

@@ -1,4 +1,4 @@
-"""What the server logs: one event a line, bounded, whole as JSON, and never a secret."""
+"""The server's log: one event per line, bounded, valid JSON, and without secrets."""
 import base64
 import json
 import re
@@ -47,8 +47,8 @@ def test_every_line_of_a_json_log_parses(server):
     assert lost and lost[0]["level"] == "warning"
 
 
-def test_what_encoders_print_becomes_log_lines(server):
-    """x265 prints to stderr by itself."""
+def test_output_of_encoders_becomes_log_lines(server):
+    """x265 prints to stderr directly."""
     h265 = {"vcodec": "libx265", "preset": "ultrafast", "s": "160x90", "acodec": "copy"}
     s = server(line_up(channel(1, media.film(), profile="h265", **LOOP),
                        ffmpeg_profiles={"h265": h265}, server={"log_level": "debug"}))
@@ -59,7 +59,7 @@ def test_what_encoders_print_becomes_log_lines(server):
     assert said and all(TEXT.match(line) and "debug" in line for line in said), said
 
 
-def test_a_json_log_tells_of_a_start_that_fails(server):
+def test_a_failed_start_is_in_the_json_log(server):
     s = server(line_up(channel(1, media.film()), server={"log_format": "json"}))
     other = server(line_up(channel(1, media.film()), server={"log_format": "json"}), ready=False,
                    args=["--port", str(s.port)])
@@ -69,9 +69,8 @@ def test_a_json_log_tells_of_a_start_that_fails(server):
     other.check_gone()
 
 
-def test_what_happens_too_often_is_counted(server):
-    """Three hundred questions at level debug: two hundred lines and a count, and other lines as
-    ever."""
+def test_frequent_lines_are_counted(server):
+    """Three hundred requests at level debug: two hundred lines and a count, and other lines as usual."""
     s = server(line_up(channel(1, "/none.ts"), server={"log_level": "debug"}))
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(s.socket_path)
@@ -85,7 +84,7 @@ def test_what_happens_too_often_is_counted(server):
     assert "the ingest job is lost" in log
     s.stop()
     lines = [line for line in s.log().splitlines() if "a control client asks" in line]
-    # whoever started the server has asked for its port
+    # the start of the server has asked for its port
     more = 300 + sum("method=status" in line for line in lines) - 201
     assert len(lines) == 201 and lines[-1].endswith(f" ({more} more in the last 10 s)"), lines[-1]
 
@@ -111,7 +110,7 @@ print(s.recv(4096).decode())"""], capture_output=True, text=True, timeout=20)
 
 @pytest.mark.once
 @pytest.mark.smoke
-def test_no_secret_leaves_the_server(server, tmp_path):
+def test_no_secret_is_logged_or_sent(server, tmp_path):
     """Tokens, credentials of sources and their headers, through good and failing paths."""
     shared, admin, guest = "Shared-5ecret-Tok", "Admin-5ecret-Tok", "Guest-5ecret-Tok"
     wrong, password, query = "Wrong-5ecret-Tok", "Pass-5ecret-" + "w" * 400, "Query-5ecret-Val"

@@ -1,4 +1,4 @@
-"""Multicast over a real link: a network with a router that forgets who listens."""
+"""Multicast over a real link: a network with a router that loses its members."""
 import contextlib
 import socket
 import struct
@@ -21,7 +21,7 @@ JOINS, LEAVES = (2, 4, 5), (3, 6)    # record types of a report (RFC 3376, 4.2.1
 
 
 class Router(threading.Thread):
-    """The other end of a link: it sends to the group only while somebody there has asked for it."""
+    """The other end of a link: it sends to the group only while the group has a member."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -48,7 +48,7 @@ class Router(threading.Thread):
                     self.look(s.recv(2048))
 
     def look(self, packet):
-        """An IGMPv3 report: who wants to hear what."""
+        """An IGMPv3 membership report."""
         at = (packet[0] & 15) * 4
         if packet[0] >> 4 != 4 or packet[9] != IGMP or packet[at] != 0x22:
             return
@@ -62,7 +62,7 @@ class Router(threading.Thread):
             at += 8 + 4 * sources
 
     def forget(self):
-        """As after a restart: nobody is known to listen until somebody says so."""
+        """As after a restart: there are no members until the next report."""
         self.sending.paused = True
 
 
@@ -87,7 +87,7 @@ def router():
 
 
 @pytest.mark.smoke
-def test_a_router_that_forgot_us_is_asked_again(server):
+def test_a_lost_multicast_membership_is_renewed(server):
     media.long_film()
     with network(), router() as r:
         s = server(line_up(

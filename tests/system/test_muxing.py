@@ -1,4 +1,4 @@
-"""What our transport streams are made of: clocks often enough, tables and headers no more than
+"""The composition of the output streams: clocks often enough, tables and headers not more than
 needed."""
 import os
 
@@ -39,18 +39,18 @@ def receive(server, source, profile, seconds):
 
 @pytest.mark.parametrize("profile,gap", [("slow", 0.1), ("uneven", 0.1), ("ten", 0.042),
                                          ("radio", 0.1)])
-def test_clocks_beside_seldom_pictures(server, profile, gap):
+def test_pcr_interval_with_rare_pictures(server, profile, gap):
     checker, _ = receive(server, media.long_film(), profile, 4)
     assert checker.pcr_gap <= gap
 
 
-def test_clocks_where_a_film_begins_again(server):
+def test_pcr_interval_at_the_seam_of_a_loop(server):
     checker, _ = receive(server, media.short_mp4(), "copy", 7)
     assert checker.pcr_gap <= 0.042
 
 
 @pytest.mark.parametrize("profile,more", [("picture", 1.02), ("radio", 1.1)])
-def test_it_takes_hardly_more_than_ffmpeg_s_own_stream(server, tmp_path, profile, more):
+def test_overhead_is_close_to_ffmpegs_muxer(server, tmp_path, profile, more):
     _, data = receive(server, media.long_film(), profile, 5)
     (tmp_path / "ours.ts").write_bytes(data)
     media.run("-i", str(tmp_path / "ours.ts"), "-c", "copy", "-f", "mpegts",

@@ -1,4 +1,4 @@
-"""overlap=true: a viewer with a connection to the source of its own, which nobody else notices."""
+"""overlap=true: a viewer with its own source connection, without an effect on others."""
 import pytest
 
 import media
@@ -15,13 +15,13 @@ def keys(s):
 
 
 def serve(server, origin, **more):
-    """Nothing is idle soon enough to explain what ends at once."""
+    """No idle time-out is short enough to explain an immediate end."""
     return server(line_up(channel(1, origin.url(), **more), streaming={"idle_timeout": 600}),
                   workers=2)
 
 
 @pytest.mark.smoke
-def test_each_has_a_source_of_its_own_which_ends_with_it(server):
+def test_an_overlap_viewer_has_its_own_source(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = serve(server, origin)
         with Watcher(s, "/stream/1.ts") as shared, Watcher(s, "/stream/1.ts"):
@@ -41,7 +41,7 @@ def test_each_has_a_source_of_its_own_which_ends_with_it(server):
             assert shared.stop().check().marked == 0
 
 
-def test_an_encoded_one_is_made_for_it_alone(server):
+def test_an_overlap_viewer_has_its_own_encoder(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = serve(server, origin,
                   adaptive_bitrates=[{"name": "sd", "ffmpeg_profile": "small"}])
@@ -55,7 +55,7 @@ def test_an_encoded_one_is_made_for_it_alone(server):
         wait_for(lambda: origin.playing.count() == 0 and keys(s) == [], 10, "its connection's end")
 
 
-def test_it_outlives_its_source_and_a_reload_like_any_other(server):
+def test_an_overlap_viewer_survives_a_restart_and_a_reload(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = serve(server, origin)
         with Watcher(s, "/stream/1.ts?overlap=true") as w:
@@ -119,7 +119,7 @@ def test_an_entry_of_tokens_has_at_most_four(server):
     close_all(streams)
 
 
-def test_the_back_off_of_a_channel_holds_for_it(server):
+def test_the_back_off_of_a_channel_applies_to_overlap(server):
     """Many requests for a source that fails: a few attempts, not one for each request."""
     with HttpOrigin() as origin:
         origin.mode = "refuse"
@@ -129,7 +129,7 @@ def test_the_back_off_of_a_channel_holds_for_it(server):
         assert 2 <= origin.total <= 12, origin.total
 
 
-def test_what_is_no_answer_to_it_is_400(server):
+def test_an_invalid_overlap_value_is_400(server):
     s = server(line_up(channel(1, media.film())))
     assert s.refused("/stream/1.ts?overlap=perhaps").status == 400
     assert s.tuners() == []

@@ -27,7 +27,7 @@ class Played:
         self.enough = 3 * SECOND[profile]
 
     def taken(self):
-        """How many bytes the player has got."""
+        """How many bytes the player has received."""
         return max((v["bytes"] for v in self.server.viewers()), default=0)
 
 
@@ -42,7 +42,7 @@ def run(*command, timeout=60):
 
 
 def run_until(command, condition, what):
-    """Runs a player until condition(what it has said) holds, then interrupts it; all it said."""
+    """Runs a player until condition(its output) holds, then interrupts it; returns its output."""
     with tempfile.TemporaryFile("w+", errors="replace") as out:
         p = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                              start_new_session=True)
@@ -83,7 +83,7 @@ def test_ffprobe(played):
     assert int(found["h264"]) > 50 and int(found["aac"]) > 80
 
 
-def test_ffmpeg_decodes_without_a_word(played):
+def test_ffmpeg_decodes_without_errors(played):
     done = run("ffmpeg", "-v", "warning", "-t", "4", "-i", played.url, "-f", "null", "-")
     assert done.returncode == 0 and done.stderr == ""
 

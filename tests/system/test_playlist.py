@@ -1,4 +1,4 @@
-"""/playlist.m3u to the letter, and as other people's readers see it."""
+"""/playlist.m3u, exactly and as parsed by other software."""
 import json
 import os
 import random
@@ -27,7 +27,7 @@ def full_channel():
 
 
 @pytest.mark.smoke
-def test_every_line_of_a_full_channel(server):
+def test_every_line_of_a_channel_with_all_keys(server):
     s = server(line_up(full_channel()))
     base = f"http://127.0.0.1:{s.port}"
     answer = s.get("/playlist.m3u?region=us")
@@ -113,7 +113,7 @@ def test_no_name_or_description_forges_a_line(server):
             assert attributes.count("group-title=") <= 1
 
 
-def test_other_readers_find_a_thousand_names_again(server):
+def test_other_parsers_read_a_thousand_names(server):
     rng = random.Random(7)
     channels = [channel(i, media.film(), name="N" + nasty(rng), group="G" + nasty(rng),
                         description="D" + nasty(rng, 60)) for i in range(1, 1001)]
@@ -133,6 +133,5 @@ def test_other_readers_find_a_thousand_names_again(server):
 
 
 def squeeze(text):
-    """What is left of a text when blanks (trimmed, joined or dropped by readers) and quotes do not
-    count."""
+    """A text without blanks (which parsers trim, join or drop) and quotes."""
     return re.sub(r"[\s\u0085\u200b\ufeff]|[\x00-\x1f]", "", text.replace('"', "'"))

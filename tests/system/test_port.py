@@ -1,5 +1,4 @@
-"""The port: any free one for `port: 0`, the same everywhere and for as long as the server runs; and
-an address of IPv6."""
+"""The port: any free one for `port: 0`, the same everywhere while the server runs; and IPv6."""
 import os
 import re
 import socket
@@ -43,7 +42,7 @@ def test_port_0_is_one_free_port_for_all_workers_and_every_link(server):
     status = s.ask("status")
     assert status["port"] == s.port > 0
     assert status["url"] == f"http://localhost:{s.port}/"
-    # the master keeps one socket a worker
+    # the master keeps one socket for each worker
     assert listening(s.process.pid) == [s.port] * 3
     assert f":{s.port}/" in s.log()
     assert s.amps("vlc", "--print").stdout.strip() == f"http://localhost:{s.port}/playlist.m3u"
@@ -51,7 +50,7 @@ def test_port_0_is_one_free_port_for_all_workers_and_every_link(server):
     assert link_without_a_host(s).startswith(f"http://localhost:{s.port}/stream/1")
 
 
-def test_the_port_of_the_file_may_be_0_and_stays_over_reloads():
+def test_port_0_in_the_file_stays_the_same_over_reloads():
     config = line_up(channel(1, media.film()), server={"port": 0})
     s = Server(config)
     s.port = None  # no --port: the file's counts

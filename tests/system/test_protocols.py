@@ -1,5 +1,5 @@
-"""What sources are made of and how they are reached: certificates, options, programmes, codecs,
-discontinuities.  (Every kind from its real sender: test_kinds.py.)"""
+"""Contents and transport of sources: certificates, options, programmes, codecs, discontinuities.
+(Every kind from its real sender: test_kinds.py.)"""
 import contextlib
 import json
 import os
@@ -62,7 +62,7 @@ def plays(s, seconds=SECONDS, path="/stream/1.ts"):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 @pytest.mark.parametrize("film", ["live.ts", "film.mp4", "hls/index.m3u8"])
-def test_https_with_an_authority_of_its_own(server, certificates, host, film):
+def test_https_with_a_private_authority(server, certificates, host, film):
     media.mp4(), media.hls()
     with HttpOrigin(Paced(media.long_film(), 120, burst=1), folder=media.FOLDER) as origin, \
             secure.tls_in_front_of(origin.port, certificates) as port:
@@ -72,7 +72,7 @@ def test_https_with_an_authority_of_its_own(server, certificates, host, film):
 
 
 @pytest.mark.parametrize("film", ["live.ts", "film.mp4", "hls/index.m3u8"])
-def test_https_from_nobody_we_know(server, certificates, film):
+def test_https_with_an_unknown_authority_is_refused(server, certificates, film):
     media.mp4(), media.hls()
     with HttpOrigin(Paced(media.long_film(), 120, burst=1), folder=media.FOLDER) as origin, \
             secure.tls_in_front_of(origin.port, certificates) as port:
@@ -84,8 +84,8 @@ def test_https_from_nobody_we_know(server, certificates, film):
         plays(s, path="/stream/2.ts")
 
 
-def test_a_playlist_cannot_avoid_the_check(server, certificates, tmp_path):
-    """The playlist comes in the clear, what it names from a server nobody knows."""
+def test_a_playlist_cannot_avoid_the_certificate_check(server, certificates, tmp_path):
+    """The playlist comes over HTTP, its segments from a server with an unknown authority."""
     with HttpOrigin(folder=str(tmp_path)) as plain, HttpOrigin(folder=media.hls()) as behind, \
             secure.tls_in_front_of(behind.port, certificates) as port:
         text = open(os.path.join(media.hls(), "index.m3u8")).read()
@@ -105,8 +105,8 @@ LIVE = 'type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z"'
 
 @pytest.mark.parametrize("kind", ['type="static"', LIVE], ids=["finished", "live"])
 @pytest.mark.parametrize("told", [{}, {"tls_verify": 0}, "ca"])
-def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, told, kind):
-    """The manifest's own server is known, that of its segments only where the operator said so."""
+def test_a_dash_manifest_cannot_avoid_the_certificate_check(server, certificates, tmp_path, told, kind):
+    """The manifest's authority is known, that of its segments only if the operator configured it."""
     media.dash()
     secure.make_certificates(str(tmp_path))
     with HttpOrigin(folder=str(tmp_path)) as manifests, HttpOrigin(folder=media.dash()) as behind, \
@@ -125,7 +125,7 @@ def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, 
                     input_options={"ca_file": certificates + "/ca.pem", **options}),
             streaming={"start_timeout": 5}))
         if told:
-            with s.stream("/stream/1.ts") as stream:  # a live one has no more to come
+            with s.stream("/stream/1.ts") as stream:  # the live one has ended
                 stream.read(100 * 188)
             assert behind.requests
         else:
@@ -133,7 +133,7 @@ def test_a_dash_manifest_cannot_avoid_the_check(server, certificates, tmp_path, 
             assert manifests.requests and behind.requests == []
 
 
-def test_options_nobody_takes_are_named(server):
+def test_unused_options_are_logged(server):
     media.mp4()
     with HttpOrigin(Paced(media.long_film(), 120, burst=1), folder=media.FOLDER) as origin:
         options = {"input_options": {"rtmp_live": "live", "user_agent": "box"}}
@@ -178,8 +178,8 @@ def test_a_session_description_names_its_protocols(server, tmp_path):
         plays(s, path="/stream/2.ts")
 
 
-def test_libraries_that_write_past_the_log(server):
-    """libsrt has much to say about a wrong passphrase, and a log is read by machines."""
+def test_output_of_libraries_goes_to_the_log(server):
+    """libsrt prints many lines about a wrong passphrase; the log must stay machine-readable."""
     port = free_port(socket.SOCK_DGRAM)
     with sender(media.film(), "-f", "mpegts",
                 f"srt://127.0.0.1:{port}?mode=listener&passphrase=0123456789right", again=True):
@@ -253,7 +253,7 @@ def test_one_programme_of_several(server, kind, programme, width):
 
 
 def test_hls_with_discontinuities(server, tmp_path):
-    """Two films in one playlist, each with a time of its own."""
+    """Two films in one playlist, each with its own time base."""
     names = []
     for letter, film in (("a", media.long_film()), ("b", media.film())):
         subprocess.run([*FFMPEG, "-i", film, "-t", "4", "-c", "copy", "-f", "hls", "-hls_time", "2",

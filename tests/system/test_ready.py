@@ -1,4 +1,4 @@
-"""/readyz: whether the server can do its work, and what is missing."""
+"""/readyz: whether the server is ready, and why not."""
 import os
 import re
 import shutil
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def reason(s):
-    """Why it is not ready; None while it is."""
+    """Why the server is not ready; None if it is."""
     answer = s.get("/readyz")
     if answer.status == 200:
         return None
@@ -30,7 +30,7 @@ def ready_metric(s):
     return re.search(r"^amps_ready (\d)$", s.get("/metrics").text, re.M)[1]
 
 
-def test_a_locked_database_is_named_and_noticed_when_it_is_free(server):
+def test_a_locked_database_is_reported_until_it_is_free(server):
     config = line_up(channel(1, media.film(), **LOOP))
     s = server(config)
     other = sqlite3.connect(database(s), isolation_level=None)
@@ -57,7 +57,7 @@ def test_a_locked_database_is_named_and_noticed_when_it_is_free(server):
     assert "the database can be written again" in s.log()
 
 
-def test_a_database_that_is_moved_away_is_named(server):
+def test_a_moved_database_is_reported(server):
     s = server(line_up(channel(1, media.film())))
     shutil.move(database(s), database(s) + ".away")
     assert wait_for(lambda: reason(s), 20, "the move to be noticed") == \

@@ -1,5 +1,5 @@
-"""What viewers see when the ring behind them is replaced: sources in trouble, films that loop and
-end, rings that grow, reloads."""
+"""What viewers see when their ring is replaced: sources that fail, films that loop and end, rings that
+grow, reloads."""
 import re
 import signal
 import threading
@@ -23,7 +23,7 @@ def endless(data, total=LONG):
 
 
 def part(data, first, total=LONG):
-    """The film from the first tables behind that second on."""
+    """The film from the first tables after that second on."""
     at = int(len(data) * first / total) // 188 * 188
     while data[at + 1] & 0x1f or data[at + 2]:
         at += 188
@@ -61,8 +61,8 @@ def test_a_source_that_breaks_off(server, end):
 
 
 def test_a_restart_in_the_middle_of_a_group_is_marked_and_has_new_tables(server):
-    """What comes before the first picture that can be shown is left out, and with it the first
-    clock of the new job."""
+    """The part before the first decodable picture is left out, and with it the first clock of the new
+    job."""
     film = packets(media.long_film())
 
     def breaks(peer):
@@ -93,7 +93,7 @@ def test_a_restarted_encoder_has_new_tables(server):
     assert checker.pcr_leaps == [] and len(checker.pmt_versions) == 2, checker.pmt_versions
 
 
-def test_a_source_that_stalls_is_left_after_two_seconds(server):
+def test_a_source_that_stalls_is_closed_after_two_seconds(server):
     film = packets(media.long_film())
 
     def stalls(peer):
@@ -114,7 +114,7 @@ def test_a_source_that_stalls_is_left_after_two_seconds(server):
 
 @pytest.mark.parametrize("first,second", [(10, 80), (80, 10)])
 def test_a_source_whose_clock_jumps(server, first, second):
-    """In the middle of a connection: one mark, time goes on, no new job."""
+    """In the middle of a connection: one discontinuity, time continues, no new job."""
     film = packets(media.long_film())
 
     def jumps(peer):
@@ -181,7 +181,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_a_source_that_never_shows_anything(server, kind):
+def test_a_source_without_media(server, kind):
     with Trouble(lambda peer: peer.send(REFUSALS[kind])) as origin:
         s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 60}))
         answer = s.get("/stream/1.ts", timeout=60)
@@ -205,8 +205,8 @@ def test_a_source_that_redirects_for_ever(server):
 
 
 @pytest.mark.parametrize("kind", ["404", "html", "noise", "nothing"])
-def test_a_source_that_fails_after_it_has_shown_something(server, kind):
-    """Viewers wait, each retry comes later than the one before, and no viewer gets the rubbish."""
+def test_a_source_that_fails_after_media(server, kind):
+    """Viewers wait, each retry comes later than the previous one, and no viewer gets the garbage."""
     film, repaired = packets(media.long_film()), threading.Event()
 
     def breaks(peer):
@@ -240,8 +240,8 @@ def test_a_source_that_fails_after_it_has_shown_something(server, kind):
         assert origin.connections.peak == 1
 
 
-def test_a_source_that_flaps_is_tried_at_once_each_time(server):
-    """Each connection brings media for two seconds: none of the failures delays the next try."""
+def test_a_flapping_source_is_retried_at_once(server):
+    """Each connection delivers media for two seconds: no failure delays the next attempt."""
     film = packets(media.long_film())
 
     def flaps(peer):
@@ -256,7 +256,7 @@ def test_a_source_that_flaps_is_tried_at_once_each_time(server):
             assert len(waits) >= 4 and set(waits) == {"0"}, waits
 
 
-def test_a_reconnect_that_is_never_answered_is_left_soon(server):
+def test_an_unanswered_reconnect_is_closed_soon(server):
     """Not after start_timeout: the source has shown how fast it is."""
     film = packets(media.long_film())
 
@@ -317,7 +317,7 @@ def test_a_loop_has_no_seam(server):
 
 # -- rings that grow
 
-def test_a_larger_ring_is_taken_without_a_mark(server):
+def test_a_larger_ring_is_used_without_a_discontinuity(server):
     s = server(line_up(channel(1, media.dense_film(), **LOOP), streaming={"ring_seconds": 10}))
     with Watch(s) as w:
         fast = w.open("/stream/1.ts", 20)
@@ -328,7 +328,7 @@ def test_a_larger_ring_is_taken_without_a_mark(server):
                "more than a small ring holds")
         assert_untouched(w.report())
         assert s.tuner("1")["restarts"] == 0
-        # what is kept now is more than the first ring could
+        # more is stored now than the first ring could hold
         late = w.open("/stream/1.ts?join_ms=4000")
         w.wait_playing(late, 100)
         assert_sound(w.report(late))
@@ -342,7 +342,7 @@ def reload(server):
     assert done.returncode == 0, done.stderr + done.stdout
 
 
-def test_twenty_reloads_touch_nobody(server):
+def test_twenty_reloads_do_not_disturb_viewers(server):
     config = line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP))
     s = server(config, workers=2)
     with Watch(s) as w:
@@ -353,7 +353,7 @@ def test_twenty_reloads_touch_nobody(server):
             config["streams"].append(channel(100 + n, media.film()))
             s.write_config(config)
             s.process.send_signal(signal.SIGHUP)
-            time.sleep(0.05)  # a storm: they come faster than they are done
+            time.sleep(0.05)  # faster than reloads are completed
         wait_for(lambda: s.get("/playlist.m3u").text.count("#EXTINF") == 22, 20,
                  "the last configuration")
         w.wait_more(ids, 600)
@@ -409,7 +409,7 @@ def test_a_changed_source_keeps_its_viewers(server):
 
 
 def test_a_profile_that_becomes_a_copy_and_back_keeps_its_viewers(server):
-    """The job that encodes comes and goes, also while a variant keeps one busy."""
+    """The derive job starts and ends, also while a variant needs one."""
     config = line_up(channel(1, media.film(), "small", **LOOP,
                              adaptive_bitrates=[{"name": "v", "ffmpeg_profile": "small"}]))
     s = server(config)
@@ -440,7 +440,7 @@ def test_a_profile_that_becomes_a_copy_and_back_keeps_its_viewers(server):
 
 
 def test_a_generated_source_that_becomes_a_film_keeps_its_viewers(server):
-    """One job in both roles becomes two jobs, and the other way round."""
+    """One job in both roles becomes two jobs, and back."""
     generated = {"source": "testsrc2=size=160x90:rate=25", "input_options": {"f": "lavfi"}}
     config = line_up(channel(1, profile="small", **generated))
     s = server(config)
@@ -475,7 +475,7 @@ def test_a_removed_channel_ends_its_viewers(server):
 
 
 def test_nothing_is_left(server):
-    """After restarts, ends and reloads every process holds what it held at the start."""
+    """After restarts, ends and reloads every process has the descriptors of the start."""
     config = line_up(channel(1, media.film(), **LOOP), channel(2, media.short_film()))
     s = server(config, workers=2)
     from watch import Residue
@@ -484,7 +484,7 @@ def test_nothing_is_left(server):
         residue = Residue(s)
         for _ in range(3):
             ids = w.open("/stream/2.ts", 5) + w.open("/stream/1.ts", 5)
-            # who comes to the film's last second may have seen its end by now
+            # a viewer that joined in the last second of the film may have seen its end
             w.wait(ids, lambda v: v["packets"] >= 100, 20, "viewers to have played")
             pid = s.tuner("1")["pid"]
             kill(pid)

@@ -22,7 +22,7 @@ def watch(s, seconds):
     return checker
 
 
-def test_its_settings_are_known_to_the_check(server):
+def test_check_knows_the_settings_of_rtp(server):
     s = server(line_up(*(channel(n + 1, f"{scheme}://127.0.0.1:{free_port()}",
                                  input_options={"reorder_queue_size": 50, "max_delay": 200000})
                          for n, scheme in enumerate(["rtp", "udp"]))))
@@ -31,9 +31,9 @@ def test_its_settings_are_known_to_the_check(server):
 
 
 @pytest.mark.parametrize("scheme", ["rtp", "udp"])
-def test_packets_are_put_in_order_and_none_is_taken_twice(server, scheme):
+def test_rtp_packets_are_reordered_without_duplicates(server, scheme):
     port = free_port()
-    # a busy machine may hold the sender up between two packets
+    # a busy machine may delay the sender between two packets
     s = server(line_up(channel(1, f"{scheme}://127.0.0.1:{port}",
                                input_options={"max_delay": 3000000})))
     with RtpSender(Paced(media.rich_film(), 10), port, late=50, twice=70):
@@ -42,12 +42,12 @@ def test_packets_are_put_in_order_and_none_is_taken_twice(server, scheme):
     assert "RTP packets were lost or late" not in s.log()
 
 
-def test_a_lost_packet_is_logged_and_not_waited_for(server):
+def test_a_lost_rtp_packet_is_logged_and_skipped(server):
     port = free_port()
     s = server(line_up(channel(1, f"rtp://127.0.0.1:{port}")))
     with RtpSender(Paced(media.rich_film(), 10), port, lost=300):
         assert watch(s, 3).cc_errors, "nothing is missing"
-        with Watcher(s, "/stream/1.ts"):    # while somebody watches, the job runs
+        with Watcher(s, "/stream/1.ts"):    # while there is a viewer, the job runs
             wait_for(lambda: re.search(r"RTP packets were lost or late.*lost=[1-9]", s.log()), 20,
                      "the loss to be logged")
             wait_for(lambda: s.log().count("RTP packets were lost or late") > 1, 20,
@@ -59,7 +59,7 @@ def test_a_lost_packet_is_logged_and_not_waited_for(server):
     assert min(gaps) >= 9.9, lines
 
 
-def test_nothing_is_put_in_order_where_the_source_says_so(server):
+def test_reordering_can_be_turned_off(server):
     port = free_port()
     s = server(line_up(channel(1, f"rtp://127.0.0.1:{port}",
                                input_options={"reorder_queue_size": 0})))

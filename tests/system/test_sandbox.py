@@ -1,4 +1,4 @@
-"""What workers and jobs of a running server may still do, and which user the server is."""
+"""The rights of workers and jobs of a running server, and its user."""
 import os
 import pwd
 import re
@@ -54,7 +54,7 @@ def low_port():
 
 @pytest.fixture
 def nobodys_server():
-    """A server that root starts, on a port of root's, and that becomes the user nobody."""
+    """A server that root starts on a privileged port and that becomes the user nobody."""
     if os.geteuid() != 0:
         pytest.skip("kernel: no root")
     film = media.film()
@@ -70,7 +70,7 @@ def nobodys_server():
         s.cleanup()
 
 
-def test_root_gives_the_server_to_a_user_and_keeps_its_port(nobodys_server):
+def test_a_server_of_root_becomes_a_user_and_keeps_its_port(nobodys_server):
     s, nobody = nobodys_server, pwd.getpwnam("nobody")
     with s.stream("/stream/1.ts") as stream:
         stream.read(188)
@@ -90,13 +90,13 @@ def test_root_gives_the_server_to_a_user_and_keeps_its_port(nobodys_server):
     assert s.get("/playlist.m3u").status == 200
 
 
-def test_a_second_start_finds_the_folders_of_its_user(nobodys_server):
+def test_a_second_start_uses_the_folders_of_its_user(nobodys_server):
     s = nobodys_server
     s.restart()
     assert s.get("/playlist.m3u").status == 200
 
 
-def test_a_user_that_does_not_exist_is_named(server):
+def test_an_unknown_user_is_reported(server):
     if os.geteuid() != 0:
         pytest.skip("kernel: no root")
     s = server(line_up(channel(1, media.film()), server={"user": "no-such-user"}), ready=False)
@@ -113,7 +113,7 @@ SUBTITLES = "1\n00:00:00,000 --> 00:01:00,000\nSubtitle\n"
 
 
 def graphs(folder):
-    """{name: filter graph} of everything that filters read; the files are in `folder`."""
+    """{name: filter graph} of the filters that read files; the files are in `folder`."""
     logo, text, titles = (os.path.join(folder, name) for name in ("logo.png", "text", "a.srt"))
     return {
         "movie": f"movie={logo} [logo]; [in][logo] overlay=10:10 [out]",
@@ -152,7 +152,7 @@ def test_a_lavfi_source_reads_the_file_it_names(server, files):
         stream.read(188 * 100)
 
 
-def test_a_new_file_of_a_filter_is_read_after_a_reload(server, files):
+def test_a_filter_reads_a_new_file_after_a_reload(server, files):
     def config(name):
         profile = {"vcodec": "libx264", "preset": "ultrafast", "an": None,
                    "vf": graphs(files)[name]}
@@ -170,14 +170,14 @@ def test_a_new_file_of_a_filter_is_read_after_a_reload(server, files):
         assert s.tuner("1")["last_error"] is None
 
 
-def test_the_check_names_files_of_filters_that_are_not_there(server, files):
+def test_check_reports_missing_files_of_filters(server, files):
     profiles = {name: {"vcodec": "libx264", "vf": graph} for name, graph in graphs(files).items()}
     config = line_up(channel(1, f"movie={files}/logo.png:loop=0", "small",
                              input_options={"f": "lavfi"}), ffmpeg_profiles=profiles)
     s = server(config)
     good = s.amps("check", "--config", s.config_path)
     assert good.returncode == 0 and "cannot read" not in good.stdout + good.stderr
-    # neither the start nor an earlier check keeps an answer that depends on files
+    # neither the start nor an earlier check stores a verdict that depends on files
     for name in ("logo.png", "text", "a.srt"):
         os.unlink(os.path.join(files, name))
     bad = s.amps("check", "--config", s.config_path)
@@ -192,13 +192,13 @@ def test_the_check_names_files_of_filters_that_are_not_there(server, files):
     assert "cannot read" in reloaded.stdout + reloaded.stderr + s.log()
 
 
-def test_memory_counts_what_a_job_uses(server):
-    """A job maps some 300 MB of libraries and needs a tenth of that."""
+def test_the_memory_limit_counts_used_memory(server):
+    """A job maps some 300 MB of libraries and uses a tenth of that."""
     s = server(line_up(channel(1, media.film(), **LOOP), limits={"memory_mb": 64}))
     with s.stream("/stream/1.ts") as stream:
         assert stream.head().status == 200
         stream.read(188 * 1000)
-        # several looks of the master's
+        # the master checks several times
         before = s.tuner("1")["uptime_seconds"]
         wait_for(lambda: s.tuner("1")["uptime_seconds"] > before + 2, 10, "two seconds")
         assert s.tuner("1")["restarts"] == 0
@@ -215,7 +215,7 @@ def test_a_job_that_uses_too_much_memory_ends_with_the_reason(server):
     assert re.fullmatch(reason, s.tuner("1")["last_error"])
 
 
-def test_a_memory_limit_that_no_job_can_live_with_is_refused(server):
+def test_too_low_a_memory_limit_is_refused(server):
     s = server(line_up(channel(1, media.film())))
     s.write_config(line_up(channel(1, media.film()), limits={"memory_mb": 16}))
     checked = s.amps("check", "--config", s.config_path)

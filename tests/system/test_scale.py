@@ -1,4 +1,4 @@
-"""Line-ups of thousands of channels, and starts that need not ask libav again."""
+"""Line-ups of thousands of channels, and starts without a new check of options."""
 import os
 import shutil
 import subprocess
@@ -31,12 +31,12 @@ def test_twenty_thousand_idle_channels_fit_32_mb(server):
     s.write_config(many(20000))
     s.amps("reload")
     assert s.ask("status")["channels"] == 20000
-    # what loading took is given back behind the answer
+    # memory of the load is freed after the answer
     wait_for(lambda: pss_bytes(s.processes()) - before <= 32 << 20, 5, "no more than 32 MiB more")
 
 
 @pytest.mark.timing
-def test_the_masters_loop_turns_on_during_a_large_reload(server):
+def test_the_masters_loop_runs_during_a_large_reload(server):
     s = server(many(0))
     s.write_config(many(10000))
     answers, over = [], threading.Event()
@@ -61,7 +61,7 @@ def test_the_masters_loop_turns_on_during_a_large_reload(server):
 
 @pytest.fixture
 def listening_transcoder(tmp_path, monkeypatch):
-    """The programs in a folder of their own, where the transcoder notes how it is called."""
+    """The programs in a separate folder, where the transcoder records its arguments."""
     for name in ("amps", "amps-master", "amps-worker"):
         shutil.copy2(os.path.join(BIN, name), tmp_path / name)
     (tmp_path / "test").symlink_to(os.path.join(BIN, "test"))
@@ -80,7 +80,7 @@ def reload_text(s):
 
 
 @pytest.mark.smoke
-def test_a_later_start_does_not_ask_libav_again(server, listening_transcoder):
+def test_a_later_start_does_not_check_options_again(server, listening_transcoder):
     asked = listening_transcoder
     config = line_up(channel(1, "http://origin.example.net/1.ts", input_options={"re": None}))
     config["ffmpeg_profiles"]["copied"] = {"vcodec": "copy", "acodec": "copy", "preset": "fast"}
@@ -104,7 +104,7 @@ def test_a_later_start_does_not_ask_libav_again(server, listening_transcoder):
     for count in (3, 4):
         assert "ffmpeg_profiles.small.g" in reload_text(s)
         assert asked() == count, "an answer to a file that is refused is not kept"
-    # the command has no state folder: it always asks
+    # the command has no state folder: it always checks
     subprocess.run([os.path.join(harness.BIN, "amps"), "check", "--config", s.config_path],
                    stdout=subprocess.DEVNULL)
     assert asked() == 5
@@ -112,7 +112,7 @@ def test_a_later_start_does_not_ask_libav_again(server, listening_transcoder):
 
 @pytest.mark.slow
 @pytest.mark.heavy
-def test_reloads_of_ten_thousand_channels_cost_viewers_no_byte(server):
+def test_viewers_lose_no_byte_during_large_reloads(server):
     config = many(9998)
     config["streams"] += [channel(n, media.film(), **LOOP) for n in (9999, 10000)]
     s = server(config, workers=2)

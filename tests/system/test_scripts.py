@@ -1,5 +1,5 @@
-"""The scripts of the measurements and of the soak: each runs to its end.  What they measure is not
-judged here."""
+"""The scripts of the measurements and of the soak run to their end.  Their figures are not
+checked here."""
 import os
 import subprocess
 import sys
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.limit(600)]
 
 
 def quick(script, *words):
-    """What a script prints in its quick form."""
+    """The output of a script in its quick form."""
     done = subprocess.run([sys.executable, os.path.join(ROOT, "tests", script), "--quick", *words],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=550,
                           env=dict(os.environ, AMPS_BIN=BIN))

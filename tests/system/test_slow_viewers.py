@@ -1,5 +1,5 @@
-"""Viewers that read slowly, stop, pause: they cost nobody else a byte, and what they lose is cut
-out cleanly."""
+"""Viewers that read slowly, stop or pause: others lose nothing, and what they lose is a clean,
+marked cut."""
 import pytest
 
 import media
@@ -9,8 +9,8 @@ from trouble import TS_HEAD, Trouble, packets
 from watch import STOPPED, Watch, assert_sound, assert_untouched, memory_kb
 
 RATE = 16_000_000 // 8      # bytes a second of media.dense_film()
-RING = 4 << 20              # the ring that ring_seconds 1 leaves it
-SMALL = 64 << 10            # a receive buffer that hides nothing
+RING = 4 << 20              # the ring with ring_seconds 1
+SMALL = 64 << 10            # a small receive buffer
 
 
 def dense(**streaming):
@@ -31,7 +31,7 @@ def wait_rings(watch, viewer, rings, timeout):
 
 @pytest.mark.slow
 @pytest.mark.heavy
-def test_slow_readers_beside_fast_ones(server):
+def test_slow_readers_do_not_affect_fast_ones(server):
     s = server(dense(), workers=2)
     with Watch(s) as good, Watch(s) as bad:
         fast = good.open("/stream/1.ts", 50)
@@ -46,7 +46,7 @@ def test_slow_readers_beside_fast_ones(server):
         wait_rings(good, fast[0], 10, 60)
         grown = sum(memory_kb(p) for p in s.pids("amps-worker")) - memory
         assert_untouched(good.report())
-        # they read on: what they get begins with a cut
+        # they continue to read: what they get begins with a cut
         bad.rate(stopped, RATE // 2)
         bad.wait(stopped, lambda v: v["marks"] >= 1, 30, "the stopped ones to go on")
         bad.wait(half + quarter, lambda v: v["marks"] >= 2, 30, "the slow ones to be cut")
@@ -64,7 +64,7 @@ def test_slow_readers_beside_fast_ones(server):
     assert s.tuner("1")["restarts"] == 0
 
 
-def test_slow_readers_are_dropped_where_that_is_configured(server):
+def test_slow_readers_are_dropped_if_configured(server):
     s = server(dense(slow_viewer="drop"))
     with Watch(s) as good, Watch(s) as bad:
         fast = good.open("/stream/1.ts", 5)
@@ -87,7 +87,7 @@ def test_slow_readers_are_dropped_where_that_is_configured(server):
 
 
 @pytest.mark.smoke
-def test_a_paused_player_goes_on(server):
+def test_a_paused_player_continues(server):
     s = server(dense())
     with Watch(s) as good, Watch(s) as w:
         fast = good.open("/stream/1.ts", 5)

@@ -1,4 +1,4 @@
-"""What the operator and the viewer read when a source is no stream: the reason in plain words."""
+"""The messages for operator and viewer when a source is not a stream."""
 import contextlib
 import http.server
 import socket
@@ -66,7 +66,7 @@ def closing():
     (web, "/circle.ts", "the source redirects in a loop"),
     (closing, "/live.ts", "the source closed the connection without an answer")],
     ids=["page", "circle", "closed"])
-def test_the_reason_is_in_plain_words(server, server_of, path, message):
+def test_error_messages_are_clear(server, server_of, path, message):
     with server_of() as port:
         s = server(line_up(channel(1, f"http://127.0.0.1:{port}{path}"),
                            streaming={"allow_private": True}))

@@ -1,4 +1,4 @@
-"""Every kind of source, how it ends, fails and comes back."""
+"""Every kind of source: how it ends, fails and recovers."""
 import os
 import re
 import shutil
@@ -49,7 +49,7 @@ def test_a_film_is_complete_and_ends(server, tmp_path, kind):
 
 
 @pytest.mark.parametrize("path", ["film", "mp4"])
-def test_a_looped_film_goes_on_in_monotonic_time(server, path):
+def test_a_looped_film_has_monotonic_time(server, path):
     source = {"film": media.short_film, "mp4": media.mp4}[path]()
     s = server(line_up(channel(1, source, **LOOP)))
     with Watcher(s, "/stream/1.ts") as w:
@@ -69,7 +69,7 @@ def test_re_and_files_are_paced_by_the_clock(server):
 
 
 @pytest.mark.smoke
-def test_lavfi_makes_pictures(server):
+def test_lavfi_generates_video(server):
     s = server(line_up(channel(
         1, "testsrc2=size=320x180:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]",
         profile="small", input_options={"f": "lavfi"})))
@@ -121,7 +121,7 @@ def test_multicast(server):
             w.stop().check().check_start()
 
 
-def test_what_no_receiver_of_datagrams_follows_is_named(server):
+def test_unused_udp_settings_are_logged(server):
     port = free_port(socket.SOCK_DGRAM)
     url = f"udp://127.0.0.1:{port}?fifo_size=1000000&overrun_nonfatal=1&buffer_size=1000000000"
     options = {"timeout": 5000000, "reuse": 1}
@@ -138,14 +138,14 @@ def test_what_no_receiver_of_datagrams_follows_is_named(server):
         assert "instead of buffer_size=1000000000" in s.log()
 
 
-def test_a_wrong_setting_of_a_udp_source_is_named(server):
+def test_an_invalid_udp_setting_is_reported(server):
     s = server(line_up(channel(1, "udp://@:9?buffer_size=abc")))
     answer = s.refused("/stream/1.ts")
     assert answer.status == 502
     assert "buffer_size=abc: no number of bytes" in s.tuner("1")["last_error"], s.log()
 
 
-def test_udp_that_pauses_is_found_again(server):
+def test_udp_continues_after_a_pause(server):
     port = free_port(socket.SOCK_DGRAM)
     with UdpSender(Paced(media.long_film(), 120), port) as sender:
         s = server(line_up(channel(1, f"udp://127.0.0.1:{port}"),
@@ -212,8 +212,8 @@ def test_live_hls(server, tmp_path):
             checker.check_start()
 
 
-def test_a_live_hls_event_is_over_when_it_ends(server, tmp_path):
-    """Its playlist gets an end: the last segments are played, and nothing again."""
+def test_a_live_hls_event_ends(server, tmp_path):
+    """Its playlist gets an end: the last segments are played, and nothing twice."""
     window = MovingWindow(tmp_path, ended_at=6)
     with HttpOrigin(folder=str(tmp_path)) as origin:
         s = server(line_up(channel(1, origin.url("/hls/index.m3u8"))))
@@ -225,8 +225,8 @@ def test_a_live_hls_event_is_over_when_it_ends(server, tmp_path):
         assert s.tuner("1")["restarts"] == 0
 
 
-def test_a_live_dash_event_is_over_when_it_ends(server, tmp_path):
-    """Its manifest becomes a static one: the last segments are played, and nothing again."""
+def test_a_live_dash_event_ends(server, tmp_path):
+    """Its manifest becomes static: the last segments are played, and nothing twice."""
     with HttpOrigin(folder=str(tmp_path)) as origin:
         s = server(line_up(channel(1, origin.url("/index.mpd"), input_options={
             "protocol_whitelist": "file,http,tcp"})))
@@ -246,7 +246,7 @@ def test_a_live_dash_event_is_over_when_it_ends(server, tmp_path):
             sender.wait()
 
 
-def test_an_origin_that_cuts_keeps_its_viewers(server):
+def test_viewers_stay_when_the_origin_cuts(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = server(line_up(channel(1, origin.url())))
         with Watcher(s, "/stream/1.ts") as w:
@@ -263,7 +263,7 @@ def test_an_origin_that_cuts_keeps_its_viewers(server):
             assert checker.marked > 0 and checker.not_random_access_after_mark == 0
 
 
-def test_so_much_of_a_live_source_is_its_end(server):
+def test_t_limits_a_live_source(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = server(line_up(channel(1, origin.url(), input_options={"t": 3})))
         with Watcher(s, "/stream/1.ts") as w:
@@ -272,7 +272,7 @@ def test_so_much_of_a_live_source_is_its_end(server):
         assert s.tuner("1")["restarts"] == 0 and origin.total == 1
 
 
-def test_a_connection_that_ends_keeps_the_viewers_of_what_only_encoders_can_carry(server):
+def test_viewers_of_encoded_raw_sources_stay_when_the_connection_ends(server):
     """VP9 over TCP: the second connection (the first shows what it is) is closed in mid-film."""
     film, over, connections = Paced(media.vp9(), 20, burst=2), threading.Event(), []
 
@@ -282,7 +282,7 @@ def test_a_connection_that_ends_keeps_the_viewers_of_what_only_encoders_can_carr
         with connection:
             try:
                 film.play(connection.sendall, lambda: over.is_set() or time.monotonic() > cut)
-            except OSError:     # it was only looked at
+            except OSError:     # it was only probed
                 pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -305,7 +305,7 @@ def test_a_connection_that_ends_keeps_the_viewers_of_what_only_encoders_can_carr
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_killed_ingest_marks_the_cut_for_every_pid(server):
+def test_a_killed_ingest_marks_every_pid(server):
     s = server(line_up(channel(1, media.long_film(), **LOOP)))
     with Watcher(s, "/stream/1.ts") as w:
         w.wait_more(200)
@@ -320,7 +320,7 @@ def test_a_killed_ingest_marks_the_cut_for_every_pid(server):
 
 
 @pytest.mark.parametrize("trouble", ["stall", "garbage", "stuffing"])
-def test_an_origin_that_stalls_is_left_and_found_again(server, trouble):
+def test_a_stalled_origin_is_closed_and_opened_again(server, trouble):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
         s = server(line_up(channel(1, origin.url()), streaming={"stall_timeout": 0.5}))
         with Watcher(s, "/stream/1.ts") as w:
@@ -366,7 +366,7 @@ def test_ss_and_t_cut_a_film(server):
     assert 2.5 < checker.seconds() < 5.5
 
 
-def test_to_is_where_a_film_is_left(server):
+def test_to_ends_a_film(server):
     s = server(line_up(channel(1, media.film(), input_options={"ss": 3, "to": 7}),
                        channel(2, media.film(), input_options={"ss": 7, "to": 3})))
     with s.stream("/stream/1.ts", timeout=30) as stream:
@@ -375,7 +375,7 @@ def test_to_is_where_a_film_is_left(server):
     assert "no usable value" in s.refused("/stream/2.ts").json["error"]
 
 
-def test_ss_and_t_cut_what_no_transport_stream_can_carry(server):
+def test_ss_and_t_cut_raw_sources(server):
     film = media.make("motion.mkv", "-i", media.film(), "-t", "12", "-c:v", "mjpeg", "-q:v", "10",
                       "-c:a", "copy")
     s = server(line_up(channel(1, film, "small", input_options={"ss": 4, "t": 4}),
@@ -386,7 +386,7 @@ def test_ss_and_t_cut_what_no_transport_stream_can_carry(server):
         assert shortest < checker.seconds() < longest, number
 
 
-def test_what_no_transport_stream_can_carry_is_refused_with_its_reason(server):
+def test_codecs_that_ts_cannot_carry_are_refused_with_the_reason(server):
     film = media.make("motion.mkv", "-i", media.film(), "-t", "12", "-c:v", "mjpeg", "-q:v", "10",
                       "-c:a", "copy")
     s = server(line_up(channel(1, film, adaptive_bitrates=[{"name": "sd", "ffmpeg_profile": "small"}],
@@ -404,7 +404,7 @@ def test_what_no_transport_stream_can_carry_is_refused_with_its_reason(server):
     assert s.tuners() == []
 
 
-def test_a_source_that_is_no_media_is_502(server, tmp_path):
+def test_a_source_without_media_format_is_502(server, tmp_path):
     (tmp_path / "x.ts").write_bytes(b"this is not a film\n" * 5000)
     s = server(line_up(channel(1, str(tmp_path / "x.ts"))))
     refused = s.refused("/stream/1.ts")

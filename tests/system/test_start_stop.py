@@ -1,4 +1,4 @@
-"""The server starts, says so, stops, and leaves nothing behind."""
+"""The server starts, reports it, stops, and leaves nothing behind."""
 import os
 import re
 import shutil
@@ -27,7 +27,7 @@ def test_banner_names_version_url_channels_and_auth(server):
 
 
 @pytest.mark.smoke
-def test_every_program_runs_under_its_name(server):
+def test_every_process_has_its_name(server):
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts") as stream:
         stream.read(188)
@@ -40,7 +40,7 @@ def test_every_program_runs_under_its_name(server):
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_cleanly_while_somebody_watches(server, number):
+def test_a_signal_stops_the_server_cleanly_with_viewers(server, number):
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
     with s.stream("/stream/1.ts") as stream:
         stream.read(188 * 100)
@@ -50,12 +50,12 @@ def test_a_signal_stops_it_cleanly_while_somebody_watches(server, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_during_the_start_ends_it_cleanly(number):
+def test_a_signal_during_the_start_ends_the_server_cleanly(number):
     for delay_ms in range(0, 120, 10):
         s = Server(line_up(channel(1, media.film())), workers=2)
         try:
             s.start(ready=False)
-            # its helper, or whoever is next: from then on it listens to signals
+            # its helper or the next process: from then on the master handles signals
             wait_for(lambda: len(s.processes()) > 1, 10, "the first child")
             time.sleep(delay_ms / 1000)
             s.stop(number)
@@ -64,7 +64,7 @@ def test_a_signal_during_the_start_ends_it_cleanly(number):
             s.cleanup()
 
 
-def test_a_signal_to_the_whole_group_during_the_start_is_no_failure():
+def test_a_signal_to_the_group_during_the_start_is_not_a_failure():
     for delay_ms in range(0, 60, 10):
         s = Server(line_up(channel(1, media.film())))
         try:
@@ -78,20 +78,20 @@ def test_a_signal_to_the_whole_group_during_the_start_is_no_failure():
             s.cleanup()
 
 
-def test_shutdown_returns_when_the_server_is_gone(server):
+def test_shutdown_returns_when_the_server_has_ended(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as stream:
         stream.read(188)
         assert s.amps("shutdown").returncode == 0
-        # its connection to the master ends with the master, which may still be on its way out
+        # its connection ends with the master, which may still be ending
         assert set(s.processes()) <= {s.process.pid}
     assert s.process.wait(5 * PATIENCE) == 0
     s.check_gone()
 
 
 def stop_with_a_hung_worker(s, ask):
-    """Asks the server to stop while a worker stands still: nothing but a second wish or the end of
-    its patience ends it then."""
+    """Asks the server to stop while a worker is stopped: then only a second signal or the time-out ends
+    it."""
     kill(s.pids("amps-worker")[0], signal.SIGSTOP)
     ask()
     wait_for(lambda: "stopping" in s.log(), 10, "the server to begin to stop")
@@ -110,7 +110,7 @@ def test_a_signal_cuts_a_long_shutdown_short(server, number):
 
 
 @pytest.mark.timing
-def test_a_second_sigterm_ends_it_at_once(server):
+def test_a_second_sigterm_ends_the_server_at_once(server):
     """The first one alone would wait for five seconds (SHUTDOWN_MS); the time is that of the last
     process's end."""
     s = server(line_up(channel(1, media.film(), **LOOP)), workers=2)
@@ -200,7 +200,7 @@ def test_a_token_is_generated_once_and_kept_private(server):
 
 
 @pytest.mark.parametrize("gone", ["folder", "socket"])
-def test_a_removed_control_socket_is_bound_again(server, gone):
+def test_a_removed_control_socket_is_created_again(server, gone):
     s = server(line_up(channel(1, media.film())))
     if gone == "folder":
         shutil.rmtree(s.runtime)
@@ -210,7 +210,7 @@ def test_a_removed_control_socket_is_bound_again(server, gone):
     assert open(os.path.join(s.runtime, "pid")).read() == f"{s.process.pid}\n"
     assert os.stat(s.socket_path).st_mode & 0o777 == 0o660
     wait_for(lambda: "the control socket was removed, it is bound again" in s.log(), 5, "its line")
-    # the lock is held again, too
+    # the lock is held again too
     second = Server(line_up(channel(1, media.film())))
     try:
         second.runtime = s.runtime
@@ -221,7 +221,7 @@ def test_a_removed_control_socket_is_bound_again(server, gone):
     assert s.amps("status").returncode == 0
 
 
-def test_a_server_leaves_its_folder_to_another_that_has_taken_it(server):
+def test_a_server_does_not_clean_a_folder_that_another_has_taken(server):
     s = server(line_up(channel(1, media.film())))
     kill(s.process.pid, signal.SIGSTOP)
     shutil.rmtree(s.runtime)

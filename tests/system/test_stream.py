@@ -1,4 +1,4 @@
-"""GET /stream/ID: what a viewer gets, first byte to last."""
+"""GET /stream/ID: what a viewer gets, from the first byte to the last."""
 import threading
 
 import pytest
@@ -38,14 +38,14 @@ def test_a_copied_file_passes_through_byte_for_byte_and_ends(server):
     assert data == payload_of(media.short_film())
 
 
-def test_without_suffix_is_the_same(server):
+def test_stream_without_suffix_is_the_same(server):
     s = server(line_up(channel(1, media.short_film())))
     with s.stream("/stream/1") as stream:
         assert stream.head().headers["content-type"] == "video/mp2t"
         assert stream.read_all() == payload_of(media.short_film())
 
 
-def test_an_ended_film_starts_afresh_with_the_next_request(server):
+def test_an_ended_film_starts_again_with_the_next_request(server):
     s = server(line_up(channel(1, media.short_film())))
     for _ in range(3):
         with s.stream("/stream/1.ts") as stream:
@@ -80,12 +80,12 @@ def test_bytes_of_two_viewers_are_the_same_bytes(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as a, s.stream("/stream/1.ts") as b:
         one, two = a.read(400000), b.read(400000)
-    # behind the tables put before the join both are runs of the same ring
+    # behind the tables of the join both are parts of the same ring
     needle = two[PACKET * 20:PACKET * 60]
     assert needle in one or one[PACKET * 20:PACKET * 60] in two
 
 
-def test_a_viewer_that_goes_costs_the_others_nothing(server):
+def test_a_viewer_that_leaves_does_not_affect_others(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     with s.stream("/stream/1.ts") as stays:
         checker = Checker(stays.read(PACKET * 100))
@@ -97,7 +97,7 @@ def test_a_viewer_that_goes_costs_the_others_nothing(server):
     assert checker.marked == 0
 
 
-def test_head_answers_at_once_and_takes_no_tuner(server):
+def test_head_is_answered_at_once_without_a_tuner(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     answer = s.request("HEAD", "/stream/1.ts")
     assert answer.status == 200
@@ -135,7 +135,7 @@ def test_an_origin_that_refuses_is_502(server):
         assert "503" in answer.json["error"] or "5XX" in answer.json["error"], answer.text
 
 
-def test_an_origin_that_says_nothing_is_504(server):
+def test_a_silent_origin_is_504(server):
     with HttpOrigin(Paced(media.long_film(), 120)) as origin:
         origin.mode = "stall"
         s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 1}))
@@ -143,7 +143,7 @@ def test_an_origin_that_says_nothing_is_504(server):
         assert answer.status == 504, answer.text
 
 
-def test_what_this_version_cannot_do_is_502_with_the_reason(server):
+def test_unsupported_channels_are_502_with_the_reason(server):
     s = server(line_up({"id": 1, "name": "Command", "source": media.film(),
                         "custom_ffmpeg": "ffmpeg -i {source} -f mpegts -"}))
     answer = s.refused("/stream/1.ts")
@@ -170,7 +170,7 @@ def test_credentials_of_a_source_are_in_no_answer_and_no_log(server):
         assert "pa55word" not in text
 
 
-def test_an_idle_tuner_stops_and_comes_back(server):
+def test_an_idle_tuner_stops_and_starts_again(server):
     s = server(line_up(channel(1, media.film(), **LOOP), streaming={"idle_timeout": 0.5}))
     with s.stream("/stream/1.ts") as stream:
         stream.read(PACKET)

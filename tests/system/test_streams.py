@@ -1,5 +1,5 @@
-"""Pictures and sound that come late, unusual or as another codec in the middle: they are served, in
-the order of the source, and what cannot be served is named."""
+"""Streams that come late, are unusual or change their codec are served, in the order of the source;
+streams that cannot be served are reported."""
 import media
 from harness import wait_for
 from lineup import LOOP, channel, line_up
@@ -23,7 +23,7 @@ PROFILES = {
 
 
 def film(name, *options, seconds=8, picture=PICTURE):
-    """A small film with a tone; `options` choose its sound."""
+    """A small film with a tone; `options` select its audio."""
     return media.make(name, "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi",
                       "-i", "sine=frequency=440:sample_rate=48000", "-t", str(seconds), *picture,
                       "-ac", "2", *options, "-f", "mpegts")
@@ -35,8 +35,7 @@ def late_sound(seconds):
 
 
 class Reader(Checker):
-    """A strict reader that also notes the streams of each PMT that differs from the one before, as
-    [(stream type, PID)]."""
+    """A strict parser that also records the streams of each changed PMT, as [(stream type, PID)]."""
 
     def __init__(self):
         self.announced = []
@@ -77,7 +76,7 @@ def play(server, *rows, **sections):
                           ffmpeg_profiles=PROFILES, **sections))
 
 
-def test_sound_that_must_be_probed_is_served(server):
+def test_audio_that_needs_probing_is_served(server):
     latm = film("latm.ts", "-c:a", "aac", "-mpegts_flags", "latm")
     dts = film("dts.ts", "-c:a", "dca", "-strict", "-2")
     truehd = film("truehd.ts", "-c:a", "truehd", "-strict", "-2")
@@ -91,14 +90,14 @@ def test_sound_that_must_be_probed_is_served(server):
     assert [t["last_error"] for t in s.tuners()] == [None] * len(s.tuners())
 
 
-def test_sound_that_begins_three_seconds_after_the_picture_is_served(server):
+def test_audio_that_starts_three_seconds_late_is_served(server):
     path = late_sound(3)
     s = play(server, (path, "coded"), (path, "half"), (path, "mapped"))
     for number in (1, 2, 3):
         assert served(s, number, [H264, AAC]).announced == [[(H264, 0x100), (AAC, 0x101)]]
 
 
-def test_sound_that_comes_after_the_output_has_begun_is_taken_in(server):
+def test_audio_that_comes_after_the_start_is_added(server):
     with HttpOrigin(Paced(late_sound(9), 15, burst=6)) as origin:
         s = play(server, (origin.url(), "half", {}))
         reader = served(s, 1, [H264, AAC])
@@ -109,14 +108,14 @@ def test_sound_that_comes_after_the_output_has_begun_is_taken_in(server):
         assert s.log().count("audio stream 1 (aac) has come") == 1
 
 
-def test_sound_that_a_filter_holds_back_is_served(server):
+def test_audio_that_a_filter_delays_is_served(server):
     path = film("plain.ts", "-c:a", "aac")
     s = play(server, (path, "loud"), (path, "even"))
     served(s, 1, [H264, AAC])
     served(s, 2, [H264, AAC])
 
 
-def test_a_picture_without_key_frames_is_served(server):
+def test_video_without_key_frames_is_served(server):
     """Intra-refresh, joined between two recovery points."""
     path = film("refresh.ts", "-c:a", "aac", picture=[
         *PICTURE, "-g", "50", "-x264-params", "intra-refresh=1:keyint=50"])
@@ -127,7 +126,7 @@ def test_a_picture_without_key_frames_is_served(server):
         served(s, 1, [H264, AAC])
 
 
-def test_streams_stand_in_the_order_of_the_source(server):
+def test_streams_keep_the_order_of_the_source(server):
     """The second language begins before the first and before the picture."""
     path = media.make(
         "second-first.ts", "-itsoffset", "0.4", "-i", film("plain.ts", "-c:a", "aac"), "-itsoffset",
@@ -139,7 +138,7 @@ def test_streams_stand_in_the_order_of_the_source(server):
         assert [kind for kind, _ in first] == kinds
 
 
-def test_copied_streams_become_another_codec_and_viewers_stay(server, tmp_path):
+def test_viewers_stay_when_copied_streams_change_codec(server, tmp_path):
     both = tmp_path / "both.ts"
     hevc = open(media.hevc_film(), "rb").read()
     both.write_bytes(open(film("plain.ts", "-c:a", "aac"), "rb").read() + 3 * hevc)
@@ -151,7 +150,7 @@ def test_copied_streams_become_another_codec_and_viewers_stay(server, tmp_path):
     assert reader.marked > 0
 
 
-def test_a_codec_that_no_transport_stream_carries_is_named(server):
+def test_a_codec_that_ts_cannot_carry_is_reported(server):
     path = media.make("flac.mkv", "-i", film("plain.ts", "-c:a", "aac"), "-map", "0:v", "-map",
                       "0:a", "-map", "0:a", "-c:v", "copy", "-c:a:0", "copy", "-c:a:1", "flac",
                       "-metadata:s:a:1", "language=deu")
@@ -162,7 +161,7 @@ def test_a_codec_that_no_transport_stream_carries_is_named(server):
     assert s.log().count(words) == 1
 
 
-def test_a_codec_that_nothing_here_decodes_is_named(server, tmp_path):
+def test_a_codec_without_decoder_is_reported(server, tmp_path):
     """AC-4, as DVB announces it."""
     path = tmp_path / "ac4.ts"
     ac4 = bytes([0x06, 0xe0 | SUBTITLES >> 8, SUBTITLES & 255, 0xf0, 10, 0x7f, 2, 0x15, 0,
@@ -179,7 +178,7 @@ def test_a_codec_that_nothing_here_decodes_is_named(server, tmp_path):
         "MPEG-TS cannot carry audio stream 2 (ac4, deu), going on without it"
 
 
-def test_a_mapped_stream_that_is_not_served_is_named(server, tmp_path):
+def test_a_mapped_stream_that_is_not_served_is_reported(server, tmp_path):
     path = tmp_path / "film.ts"
     path.write_bytes(with_subtitles(open(film("plain.ts", "-c:a", "aac"), "rb").read()))
     s = server(line_up(channel(1, str(path), "mine", **LOOP),

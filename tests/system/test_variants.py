@@ -1,4 +1,4 @@
-"""Transcoding in process: profiles, variants of one decode, their life by demand."""
+"""Transcoding in process: profiles, variants from one decoder, started and stopped on demand."""
 import json
 import signal
 import subprocess
@@ -40,7 +40,7 @@ def config(source, **more):
 
 
 @pytest.mark.smoke
-def test_a_profile_is_what_comes_out(server, tmp_path):
+def test_outputs_follow_their_profile(server, tmp_path):
     s = server(line_up(channel(1, media.long_film(), profile="tiny", **LOOP),
                        ffmpeg_profiles=PROFILES))
     with s.stream("/stream/1.ts", timeout=30) as stream:
@@ -53,7 +53,7 @@ def test_a_profile_is_what_comes_out(server, tmp_path):
             streams["audio"]["sample_rate"]) == ("aac", 1, "44100")
 
 
-def test_sound_alone(server, tmp_path):
+def test_audio_only(server, tmp_path):
     s = server(line_up(channel(1, media.long_film(), profile="sound", **LOOP),
                        ffmpeg_profiles=PROFILES))
     with s.stream("/stream/1.ts", timeout=30) as stream:
@@ -61,7 +61,7 @@ def test_sound_alone(server, tmp_path):
     assert set(probe(data, tmp_path)) == {"audio"}
 
 
-def test_mpeg2_with_pictures_that_refer_to_both_sides(server, tmp_path):
+def test_mpeg2_with_b_frames(server, tmp_path):
     mpeg2 = {"vcodec": "mpeg2video", "b:v": "2000k", "g": 12, "bf": 2, "acodec": "copy"}
     s = server(line_up(channel(1, media.long_film(), profile="mpeg2", **LOOP),
                        ffmpeg_profiles={"mpeg2": mpeg2}))
@@ -96,7 +96,7 @@ def test_all_variants_come_from_one_source_and_one_derive(server, tmp_path):
     assert widths == {"plain": 320, "tiny": 128, "wide": 240}
 
 
-def test_the_derive_ends_when_nobody_wants_a_variant(server):
+def test_the_derive_job_ends_without_wanted_variants(server):
     s = server(config(media.long_film(), **LOOP))
     with Watcher(s, "/stream/1.ts") as plain:
         with s.stream("/stream/1.ts?variant=tiny", timeout=30) as tiny:
@@ -108,7 +108,7 @@ def test_the_derive_ends_when_nobody_wants_a_variant(server):
         assert checker.marked == 0
 
 
-def test_stop_of_a_variant_switches_only_it_off(server):
+def test_stop_of_a_variant_ends_only_that_variant(server):
     s = server(config(media.long_film(), **LOOP))
     with Watcher(s, "/stream/1.ts") as plain, \
             s.stream("/stream/1.ts?variant=tiny", timeout=30) as tiny:
@@ -121,8 +121,8 @@ def test_stop_of_a_variant_switches_only_it_off(server):
         plain.stop().check()
 
 
-def test_an_encoder_nobody_wants_ends_and_its_place_is_another_ones(server, tmp_path):
-    """While the job goes on for one variant, two others come one after the other."""
+def test_an_unwanted_encoder_ends_and_its_slot_is_used_again(server, tmp_path):
+    """While the job runs for one variant, two others come one after the other."""
     three = [*VARIANTS, {"name": "half", "ffmpeg_profile": "half"}]
     half = {**PROFILES["wide"], "s": "320x180"}
     s = server(line_up(channel(1, media.long_film(), adaptive_bitrates=three, **LOOP),
@@ -138,7 +138,7 @@ def test_an_encoder_nobody_wants_ends_and_its_place_is_another_ones(server, tmp_
         assert s.tuner("1")["derive_pid"] == job
 
 
-def test_a_variant_with_its_own_source_is_a_tuner_of_its_own(server, tmp_path):
+def test_a_variant_with_its_own_source_has_its_own_tuner(server, tmp_path):
     s = server(line_up(channel(1, media.long_film(), adaptive_bitrates=[
         {"name": "other", "source": media.other_film()}], **LOOP)))
     with s.stream("/stream/1.ts?variant=other", timeout=30) as other:
@@ -147,7 +147,7 @@ def test_a_variant_with_its_own_source_is_a_tuner_of_its_own(server, tmp_path):
     assert probe(data, tmp_path)["video"]["width"] == 480
 
 
-def test_a_variant_goes_on_when_the_source_restarts(server):
+def test_a_variant_continues_when_the_source_restarts(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
         s = server(config(origin.url()))
         with Watcher(s, "/stream/1.ts?variant=tiny", timeout=30) as w:
@@ -163,7 +163,7 @@ def test_a_variant_goes_on_when_the_source_restarts(server):
             assert checker.backwards == []
 
 
-def test_the_profile_edited_restarts_the_derive_alone(server):
+def test_an_edited_profile_restarts_only_the_derive_job(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=2)) as origin:
         s = server(config(origin.url()))
         with Watcher(s, "/stream/1.ts") as plain, \
@@ -196,8 +196,8 @@ def test_variants_in_the_playlist(server):
     assert s.get("/playlist.m3u?variants=false").text.count("#EXTINF") == 1
 
 
-def test_a_source_becomes_another_codec_under_its_old_pids(server, tmp_path):
-    """H.264 and AAC, then MPEG-2 and MP2: what encodes and what copies go on."""
+def test_a_source_changes_codec_on_the_same_pids(server, tmp_path):
+    """H.264 and AAC, then MPEG-2 and MP2: encoded and copied outputs continue."""
     both = tmp_path / "both.ts"
     mpeg2 = open(media.mpeg2_film(), "rb").read()
     both.write_bytes(open(media.film(), "rb").read() + 12 * mpeg2)    # two minutes of the second
@@ -216,7 +216,7 @@ def test_a_source_becomes_another_codec_under_its_old_pids(server, tmp_path):
             wide.stop().check()
 
 
-def test_each_stream_has_options_of_its_own(server, tmp_path):
+def test_each_stream_has_its_own_options(server, tmp_path):
     """Two sounds with different codecs, rates and languages; filters of the bit stream."""
     profile = {"map": ["0:v", "0:a:0", "0:a:1"], "vcodec": "libx264", "preset": "ultrafast",
                "s": "160x90", "sws_flags": "lanczos+accurate_rnd",
@@ -252,8 +252,8 @@ def test_a_bitstream_filter_works_on_a_copy(server, tmp_path):
     assert probe(data, tmp_path)["video"]["level"] == 51
 
 
-def test_an_encoder_that_skips_says_so_until_it_keeps_up(server):
-    """It is stopped for longer than the source's ring lasts, and for less than a hung job may be."""
+def test_an_encoder_that_skips_is_reported_until_it_keeps_up(server):
+    """It is stopped for longer than the source's ring lasts, but not long enough to count as hung."""
     live = Paced(media.long_film(), 120)
     film = live.data[:len(live.data) // 3]
     live.data = b"".join(film[at:at + PACKET] + STUFFING * 29 for at in range(0, len(film), PACKET))

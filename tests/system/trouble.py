@@ -1,4 +1,4 @@
-"""An HTTP origin that misbehaves as told: each connection plays a script."""
+"""An HTTP origin that misbehaves on command: each connection plays a script."""
 import socket
 import struct
 import threading
@@ -68,7 +68,7 @@ class Peer:
 
     def __init__(self, sock, origin):
         self.sock, self.origin = sock, origin
-        self.sent_at = None       # before the last bytes of a film went
+        self.sent_at = None       # before the last bytes of a film were sent
 
     def send(self, data):
         self.sock.sendall(data)
@@ -91,7 +91,7 @@ class Peer:
         return self
 
     def portions(self, data):
-        """As much of the film, looped, as origin.allow() has said by then."""
+        """As much of the looped film as origin.allow() permits."""
         at = 0
         while not self.origin.closing:
             while at < self.origin.allowed:
@@ -101,7 +101,7 @@ class Peer:
             time.sleep(0.01)
 
     def hold(self):
-        """Says nothing until the other side goes."""
+        """Sends nothing until the other side closes."""
         self.sock.settimeout(0.1)
         while not self.origin.closing:
             try:
@@ -122,7 +122,7 @@ class Trouble:
     def __init__(self, *scripts):
         self.scripts = scripts
         self.errors = []
-        self.times = []           # when each connection came
+        self.times = []           # times of the connections
         self.connections = Connections()
         self.held = None          # how long the other side stayed in a hold()
         self.allowed = 0          # bytes of a film that portions() may send
@@ -160,7 +160,7 @@ class Trouble:
                     request += got
                 script(Peer(sock, self))
             except OSError as e:
-                self.errors.append(e)  # the server went: shown when a test fails
+                self.errors.append(e)  # the server closed it: shown when a test fails
 
     def close(self):
         self.closing = True

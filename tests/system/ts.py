@@ -1,5 +1,5 @@
-"""A strict reader of MPEG transport streams (ISO/IEC 13818-1): sync, continuity, tables first,
-random access first, time that goes on."""
+"""A strict parser of MPEG transport streams (ISO/IEC 13818-1): sync, continuity, tables first, random
+access first, increasing time."""
 
 PACKET = 188
 NULL_PID = 0x1fff
@@ -27,7 +27,7 @@ class Checker:
         self.packets = 0
         self.sync_errors = 0
         self.cc_errors = []       # (packet number, pid, expected, got)
-        self.marks = 0            # discontinuity indicators that stood where a counter jumped
+        self.marks = 0            # discontinuity indicators at a jump of a counter
         self.marked = 0           # all discontinuity indicators
         self.first_pids = []      # pids of the first packets
         self.dts = {}             # pid -> list of DTS (or PTS where there is no DTS), unwrapped
@@ -47,7 +47,7 @@ class Checker:
         self.pcr_backwards = []   # (packet number, before, after)
         self.pcr_leaps = []       # the same, of clocks far from the last and not marked
         self.pmt_versions = []    # each time it changes
-        self.late = 0             # units whose time to be decoded had passed when they began
+        self.late = 0             # units whose decoding time had passed when they started
         self.feed(data)
 
     def feed(self, data):
@@ -167,8 +167,8 @@ class Checker:
         return max((b - a for a, b in zip(times, times[1:])), default=0) / 90000
 
     def shown_gap(self):
-        """The longest time between two pictures as they are shown, in seconds; of the last few
-        some that are shown earlier are still to come."""
+        """The longest time between two pictures in display order, in seconds, without the last few, because
+        pictures between them may still come."""
         times = sorted(self.pts.get(self.video_pid, []))[:-8]
         return max((b - a for a, b in zip(times, times[1:])), default=0) / 90000
 
@@ -180,7 +180,7 @@ class Checker:
         assert self.first_video_is_random_access, "the first picture is no random access point"
 
     def check(self):
-        """Nothing wrong anywhere."""
+        """There is no error."""
         assert self.sync_errors == 0, f"{self.sync_errors} packets out of sync"
         assert self.cc_errors == [], f"continuity: {self.cc_errors[:5]} of {len(self.cc_errors)}"
         assert self.backwards == [], f"time goes back: {self.backwards[:5]}"

@@ -1,5 +1,5 @@
-"""Wrong configurations by name: CASES has the text (or bytes) of each file and what `amps check`
-must say of it, a tuple of lines without the file's name in front."""
+"""Wrong configurations by name: CASES has the text (or bytes) of each file and the output of `amps
+check`, a tuple of lines without the file's name."""
 
 CASES = {}
 
@@ -18,7 +18,7 @@ def case(name, text, *lines):
     assert name not in CASES, name
     CASES[name] = (text, lines)
 
-# -- bytes that are no text, text that is no YAML
+# -- bytes that are not text, text that is not YAML
 case("garbage", bytes(range(128, 256)) * 20,
      "1: YAML syntax: invalid leading UTF-8 octet")
 case("NUL", "server:\n  port: 1\0\n",
@@ -56,7 +56,7 @@ case("a web page", "<!DOCTYPE html>\n<html><body>x: y</body></html>\n",
 case("json with a comma too many", '{"server": {"port": 1,,}}\n',
      "1: YAML syntax: did not find expected node content")
 
-# -- YAML that is no configuration
+# -- YAML that is not a configuration
 case("a text", "hello\n",
      "1: the file must be a mapping of sections (server:, streams:, ...)")
 case("a number", "5\n",
