@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Measures Amps beside the bare server: bench.py [--quick] [--json FILE] [--rounds N] [--mtu N]
+"""Measures Amps and the bare server: bench.py [--quick] [--json FILE] [--rounds N] [--mtu N]
 [--only SUBJECT].
 
-viewers: one channel of 8.000 Mbit/s over the loopback of a network namespace of its own, both servers
-pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round are what counts,
-the absolute figures are this machine's.  line-ups (lineups.py) and playlists (playlists.py, beside
-nginx) are about thousands of channels, tuners (tuners.py) about what running ones cost.  Ends with
-1 only for a run that broke or lost something that the bare server did not lose, never for its
-timing.
+viewers: one channel of 8.000 Mbit/s over the loopback of a separate network namespace, both servers
+pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round can be compared,
+absolute figures depend on the machine.  line-ups (lineups.py) and playlists (playlists.py, with
+nginx) measure thousands of channels, tuners (tuners.py) the cost of running ones.  Ends with
+1 only for a run that broke or lost something that the bare server did not lose, never because of
+time.
 """
 import argparse
 import contextlib
@@ -80,7 +80,7 @@ class Bench:
     # -- memory
 
     def memory(self, amps, mtu, viewers):
-        """What the worker grows by from its first viewer to its last."""
+        """The growth of the worker from its first viewer to its last."""
         sizes = {}
         for n in (1, viewers):
             words = load_words(amps, "-c", n, "-d", 3600, "-w", 0)
@@ -225,7 +225,7 @@ def main():
     options = read_options()
     enter_namespace()
     set_mtu(65536)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the servers, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the servers too
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, 16384), max(most, 16384)))
     make_film()

@@ -1,4 +1,4 @@
-"""What the measurements share: a network namespace of their own, and what is said of figures."""
+"""What the measurements share: a separate network namespace, and formats of figures."""
 import os
 import statistics
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 
 def enter_namespace():
-    """Starts over in a network namespace; ends here with a note where that is not possible."""
+    """Runs again in a network namespace, or ends with a note if that is not possible."""
     if "AMPS_BENCH_INSIDE" in os.environ:
         return
     able = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "true"],

@@ -1,5 +1,4 @@
-"""What a line-up of thousands of channels costs: the start, a reload, memory.  The channels are
-idle: nobody watches one."""
+"""The cost of a line-up of thousands of idle channels: the start, a reload, memory."""
 import os
 import statistics
 import subprocess
@@ -39,7 +38,7 @@ def line_up(count, renamed=0, workers=2):
 
 
 def check_times(text):
-    """(wall, processor) seconds of `amps check` on this configuration."""
+    """(wall, CPU) seconds of `amps check` on this configuration."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
         f.write(text)
         f.flush()
@@ -52,7 +51,7 @@ def check_times(text):
 
 
 class Asker(threading.Thread):
-    """Asks for the status over and over: how long does the master's loop stand still?"""
+    """Asks for the status repeatedly, to measure how long the master's loop is blocked."""
 
     def __init__(self, amps):
         super().__init__(daemon=True)
@@ -75,7 +74,7 @@ class Asker(threading.Thread):
 
 
 def loop_seconds(amps):
-    """Processor time of the master's first thread, which is its loop."""
+    """CPU time of the master's first thread, which is its loop."""
     with open(f"/proc/{amps.pid}/task/{amps.pid}/schedstat") as f:
         return int(f.read().split()[0]) / 1e9
 
@@ -98,7 +97,7 @@ class LineUps:
         before, start = loop_seconds(amps), time.monotonic()
         report = amps.ask("reload")
         took, loop = time.monotonic() - start, loop_seconds(amps) - before
-        # once more with somebody who asks; both ways, since asking costs the loop time, too
+        # again with status requests, which cost the loop time too
         amps.configure(line_up(0))
         amps.ask("reload")
         amps.configure(text)
@@ -137,7 +136,7 @@ class LineUps:
             before = pss_bytes(amps.tree())
             amps.configure(line_up(count))
             amps.ask("reload")
-            time.sleep(1)  # what is given back goes behind the answer
+            time.sleep(1)  # memory is freed after the answer
             grown = pss_bytes(amps.tree()) - before
         self.out["memory"] = {"channels": count, "pss_before": before, "pss_grown": grown}
         print(f"memory of all processes together, none to {count:,} idle channels: "

@@ -1,6 +1,6 @@
-"""The playlist of a large line-up: Amps beside nginx, which serves the same bytes as a file.
+"""The playlist of a large line-up: Amps and nginx, which serves the same bytes as a file.
 
-One worker each, pinned alike; requests per processor second of the whole server, in turns."""
+One worker each, pinned to the same CPU; requests per CPU second of the whole server, in turns."""
 import gzip
 import os
 import re

@@ -23,7 +23,7 @@ FILE_CHANNEL, HTTP_CHANNEL = 1, 2
 
 
 class Broken(Exception):
-    """A run that says nothing: a program failed."""
+    """A run without a result: a program failed."""
 
 
 def tool(name):
@@ -32,7 +32,7 @@ def tool(name):
 
 def make_film(path=FILM, size="1280x720", video_rate="7M", bits_per_second=BITS_PER_SECOND):
     """20 s of 25 pictures a second, H.264 with a key frame each 2 s and AAC, padded to a constant
-    rate: 720p at 8.000 Mbit/s where nothing else is said."""
+    rate: 720p at 8.000 Mbit/s by default."""
     if os.path.exists(path):
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -49,7 +49,7 @@ def make_film(path=FILM, size="1280x720", video_rate="7M", bits_per_second=BITS_
 
 
 class Program:
-    """A child, ended with us."""
+    """A child that ends with this process."""
 
     def __init__(self, words, cpu, log=subprocess.DEVNULL):
         self.process = subprocess.Popen(["taskset", "-c", str(cpu), *words], stdout=log,
@@ -86,7 +86,7 @@ def wait_for(condition, what, timeout=15, pause=0.01):
 
 
 def stat_of(pid):
-    """(parent, jiffies of the process and of its buried children), or None when it is gone."""
+    """(parent, jiffies of the process and of its waited-for children), or None when it has ended."""
     try:
         with open(f"/proc/{pid}/stat") as f:
             words = f.read().rsplit(") ", 1)[1].split()

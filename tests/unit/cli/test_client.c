@@ -153,7 +153,7 @@ Test(client, an_answer_that_breaks_the_protocol_is_refused)
 	}
 }
 
-Test(client, a_server_that_goes_away_is_a_broken_pipe)
+Test(client, a_server_that_ends_is_a_broken_pipe)
 {
 	json_t *result = NULL, *error = NULL;
 
@@ -188,7 +188,7 @@ Test(client, an_answer_larger_than_one_read)
 	free(line);
 }
 
-Test(client, no_server_is_told_apart_from_other_failures)
+Test(client, no_server_differs_from_other_failures)
 {
 	struct client client;
 	char path[200];

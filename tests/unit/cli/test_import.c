@@ -12,7 +12,7 @@ static void expect_quoted(const char *text, const char *yaml)
 	buf_done(&b);
 }
 
-Test(yaml_put, escapes_what_yaml_would_read_otherwise)
+Test(yaml_put, escapes_what_yaml_would_change)
 {
 	expect_quoted("NO", "\"NO\"");
 	expect_quoted("", "\"\"");

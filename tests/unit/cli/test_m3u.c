@@ -110,7 +110,7 @@ Test(m3u, quotes_that_are_not_closed)
 	expect_extinf("-1 a=\"", "", "", "");
 }
 
-Test(m3u, values_without_quotes_may_hold_blanks)
+Test(m3u, values_without_quotes_may_contain_blanks)
 {
 	expect_extinf("-1 a=News  World b=2 c=x y ,N", BLANKS, "N", "a=News  World,b=2,c=x y,");
 	expect_extinf("-1 a= x,b=2", "", "b=2", "a=x,");
@@ -208,7 +208,7 @@ Test(m3u, options_belong_to_the_next_url_and_a_group_to_all)
 	expect("#EXTM3U\n#EXTINF:-1 x=\"1\",A\n#EXTINF:-1,B\nu\n", "B|u||\n");
 }
 
-Test(m3u, options_may_stand_in_front_of_their_extinf)
+Test(m3u, options_may_come_before_their_extinf)
 {
 	expect("#EXTM3U\n#EXTVLCOPT:http-user-agent=X\n#EXTINF:-1 x=\"1\",A\nu\n"
 	       "#KODIPROP:a=c\n#EXTGRP:G\n#EXTINF:-1,B\n#EXTVLCOPT:d=e\nv\n#EXTINF:-1,C\nw\n",

@@ -39,7 +39,7 @@ Test(clock, iso8601_forms_people_write)
 	cr_assert_eq(us, noon);
 }
 
-Test(clock, what_is_no_time_is_refused)
+Test(clock, invalid_times_are_refused)
 {
 	static const char *const bad[] = {"",
 					  "tomorrow",
@@ -112,7 +112,7 @@ Test(shm, a_live_object_is_no_snapshot_and_keeps_its_size)
 	close(fd);
 }
 
-Test(shm, foreign_descriptors_are_refused)
+Test(shm, descriptors_of_other_files_are_refused)
 {
 	int fd = memfd_create("plain", MFD_CLOEXEC);
 

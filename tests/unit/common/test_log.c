@@ -84,7 +84,7 @@ static void stderr_back(void)
 	log_init("test", LOG_INFO, false);
 }
 
-Test(log, a_pipe_filled_by_another_process_blocks_nobody, .timeout = 20)
+Test(log, a_pipe_filled_by_another_process_does_not_block, .timeout = 20)
 {
 	int ends[2];
 	const char *text;
@@ -109,7 +109,7 @@ Test(log, a_pipe_filled_by_another_process_blocks_nobody, .timeout = 20)
 	assert_no_leaks();
 }
 
-Test(log, a_full_socket_blocks_nobody, .timeout = 20)
+Test(log, a_full_socket_does_not_block, .timeout = 20)
 {
 	int ends[2];
 	const char *text;

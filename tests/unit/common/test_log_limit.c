@@ -34,7 +34,7 @@ static unsigned passes(struct log_limit *l, const char *site, uint64_t channel, 
 	return passed;
 }
 
-Test(log_limit, a_flapping_channel_is_held_back_and_silences_nobody)
+Test(log_limit, a_flapping_channel_is_limited_alone)
 {
 	struct log_limit *l = calloc(1, sizeof(*l));
 	struct log_held held;

@@ -118,7 +118,7 @@ static uint32_t arrive(uint32_t count, int *ret_broken)
 	return arrived;
 }
 
-Test(peer, the_queue_takes_what_it_is_made_for_and_not_one_more)
+Test(peer, the_queue_takes_its_maximum_and_not_one_more)
 {
 	int broken;
 	uint32_t socket = arrive(100000, &broken);
@@ -189,7 +189,7 @@ Test(peer, to_talk_to_one_that_has_gone_does_not_silence_its_last_words)
 	assert_heard_to_the_end(&f);
 }
 
-Test(peer, what_waits_for_one_that_has_gone_does_not_silence_its_last_words)
+Test(peer, queued_messages_do_not_hide_the_last_messages_of_a_closed_end)
 {
 	struct fixture f;
 

@@ -59,7 +59,7 @@ static void write_packets(struct ring_writer *w, uint32_t first, uint32_t count)
 	}
 }
 
-Test(ring, refuses_what_is_not_sealed)
+Test(ring, refuses_an_unsealed_ring)
 {
 	int fd = ring_create("test", SIZE, 1);
 	struct ring r;
@@ -137,7 +137,7 @@ Test(ring, bytes_come_out_as_they_went_in_across_the_wrap)
 	assert_no_leaks();
 }
 
-Test(ring, a_lapped_reader_is_told)
+Test(ring, a_lapped_reader_gets_estale)
 {
 	struct both b;
 	uint64_t pos = 0;

@@ -6,7 +6,7 @@
 #include "common/limits.h"
 #include "leaks.h"
 
-Test(text, what_a_stranger_wrote_is_made_text)
+Test(text, untrusted_text_is_cleaned)
 {
 	char text[32];
 
@@ -51,7 +51,7 @@ Test(text, copy_cuts_between_characters)
 	cr_assert_str_eq(dst, "");
 }
 
-Test(text, copy_of_what_is_no_utf8_ends_somewhere)
+Test(text, copy_of_invalid_utf8_ends_anywhere)
 {
 	char dst[8];
 
@@ -215,7 +215,7 @@ Test(text, redacts_secret_parameters)
 	check_redacted("http://h/?token=a?password=b", "http://h/?token=***");
 }
 
-Test(text, redacts_what_iptv_links_carry)
+Test(text, redacts_iptv_links)
 {
 	static const char *const names[] = {
 		"pw",	  "pin",      "PIN",	     "jwt",   "hmac",	   "hdnts",	"hdnea",

@@ -75,7 +75,7 @@ Test(tokens, finds_exactly_its_entries)
 	assert_no_leaks();
 }
 
-Test(tokens, an_expired_one_lets_nobody_in)
+Test(tokens, an_expired_token_is_not_found)
 {
 	struct snapshot *s = snapshot_new();
 	struct tokens *t = NULL;
@@ -143,7 +143,7 @@ Test(tokens, each_of_the_most_there_may_be_is_found)
 	assert_no_leaks();
 }
 
-Test(tokens, an_empty_snapshot_knows_nobody)
+Test(tokens, an_empty_snapshot_has_no_token)
 {
 	struct snapshot *s = snapshot_new();
 	struct tokens *t = NULL;
@@ -179,7 +179,7 @@ static void check_refused(const struct snapshot *s, size_t bytes)
 	cr_assert_null(t);
 }
 
-Test(tokens, what_is_no_snapshot_is_refused)
+Test(tokens, an_invalid_snapshot_is_refused)
 {
 	struct snapshot *s = snapshot_new();
 

@@ -19,7 +19,7 @@ Test(utf8, strict)
 	cr_expect(utf8_valid("aé€😀", strlen("aé€😀")));
 }
 
-Test(utf8, what_is_put_reads_back)
+Test(utf8, put_and_next_are_inverse)
 {
 	static const uint32_t all[] = {1,      0x7f,   0x80,   0x7ff,	0x800,
 				       0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff};

@@ -305,7 +305,7 @@ Test(ts_judge, finds_another_packet_with_the_counter_of_the_last_one)
 	expect_one(&s, cc_errors);
 }
 
-Test(ts_judge, finds_lost_sync_and_goes_on_behind_it)
+Test(ts_judge, finds_lost_sync_and_continues_after_it)
 {
 	struct stream s;
 	struct ts_judge j;
@@ -370,7 +370,7 @@ Test(ts_judge, finds_a_transport_error)
 	expect_one(&s, transport_errors);
 }
 
-Test(ts_judge, finds_a_dts_that_goes_back)
+Test(ts_judge, finds_a_decreasing_dts)
 {
 	struct stream s;
 
@@ -391,7 +391,7 @@ Test(ts_judge, follows_time_over_its_wrap)
 	cr_expect_eq(f.dts - f.first_dts, 24 * SECOND / 25);
 }
 
-Test(ts_judge, finds_a_clock_that_goes_back)
+Test(ts_judge, finds_a_decreasing_clock)
 {
 	struct stream s;
 
@@ -644,7 +644,7 @@ static void count(void *arg, const struct ts_packet *p)
 	t->fillers += p->pid == TS_JUDGE_NULL_PID;
 }
 
-Test(ts_judge, tells_what_each_packet_was)
+Test(ts_judge, reports_the_kind_of_each_packet)
 {
 	struct stream s;
 	struct ts_judge j;
