@@ -1,5 +1,6 @@
 #include "amps-cli/client.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -134,6 +135,7 @@ static int read_answer(struct client *client, int64_t deadline, json_t **ret)
 	for (;;) {
 		int r;
 
+		assert(seen <= client->in.len);
 		if (client->in.len > seen)
 			end = memchr(client->in.data + seen, '\n', client->in.len - seen);
 		if (end != NULL)

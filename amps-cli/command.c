@@ -1,5 +1,6 @@
 #include "amps-cli/command.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/text/text.h"
@@ -194,5 +195,6 @@ int command_main(int argc, char *argv[])
 		print_command_help(call.command);
 		return COMMAND_DONE;
 	}
+	assert((call.operand != NULL) == (call.command->operand != NULL));
 	return call.command->run(&call);
 }

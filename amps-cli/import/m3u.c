@@ -126,6 +126,7 @@ static void deliver(struct m3u *m, const char *url)
 				  .pairs = pairs,
 				  .pair_count = m->pair_count};
 
+	assert(m->pair_count <= M3U_PAIRS_MAX);
 	for (size_t i = 0; i < m->pair_count; i++) {
 		pairs[i].name = m->text.data + m->pairs[i].name;
 		pairs[i].value = m->text.data + m->pairs[i].value;

@@ -1,5 +1,6 @@
 #include "amps-cli/import/m3u_extinf.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -186,6 +187,7 @@ static void report(const struct attribute *a, const struct m3u_extinf *to)
 {
 	char name[M3U_NAME_BYTES];
 
+	assert(a->name_len > 0 && a->end >= a->value + a->value_len);
 	if (a->value_len == 0)
 		return;
 	if (!m3u_clean_name("", a->name, a->name_len, name)) {

@@ -188,6 +188,7 @@ static bool shorten(const struct table *t, struct layout *l)
 	}
 	if (best == t->column_count)
 		return false;
+	assert(l->width[best] > t->columns[best].least);
 	l->width[best]--;
 	return true;
 }

@@ -1,6 +1,7 @@
 /* log.c - see log.h.  The sink is the one mutable state of its kind: a process has one stderr. */
 #include "common/log/log.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -113,6 +114,7 @@ int log_parse_level(const char *text, enum log_level *ret)
 
 const char *log_level_name(enum log_level level)
 {
+	assert(level >= LOG_DEBUG && level <= LOG_ERROR);
 	return level_names[level];
 }
 
@@ -178,6 +180,7 @@ static bool put_line(const struct log_held *h)
 	int n = log_head(line, sizeof(line), clock_wall_us(), (enum log_level)h->level);
 	size_t cap = sizeof(line) - (size_t)n;
 
+	assert(n > 0 && (size_t)n < sizeof(line));
 	n += sink.json ? print_json(line + n, cap, h) : print_text(line + n, cap, h);
 	cap = MIN((size_t)n, sizeof(line) - 1);
 	if (put_bytes(line, cap) >= 0)

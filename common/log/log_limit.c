@@ -1,6 +1,7 @@
 /* log_limit.c - see log_limit.h */
 #include "common/log/log_limit.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/hash.h"
@@ -86,6 +87,7 @@ bool log_limit_due(struct log_limit *l, uint64_t now_us, bool all, struct log_he
 			s->held = (struct log_held){0};
 			s->window_us = now_us;
 			s->passed = 1;
+			assert(l->held_count > 0);
 			l->held_count--;
 			return true;
 		}

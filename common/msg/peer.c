@@ -39,6 +39,7 @@ static struct queued *queued_free(struct queued *q)
 {
 	struct queued *next = q->next;
 
+	assert(q->fd_count >= 0 && q->fd_count <= MESSAGE_FDS_MAX);
 	for (int i = 0; i < q->fd_count; i++)
 		close_fd(&q->fds[i]);
 	free(q);
@@ -138,6 +139,7 @@ static void peer_send(struct peer *p, const void *bytes, size_t len, const int *
 		peer_break(p, -ENOBUFS);
 		return;
 	}
+	assert(*p->last == NULL);
 	*p->last = q;
 	p->last = &q->next;
 	p->queued_count++;

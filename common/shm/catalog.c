@@ -178,6 +178,7 @@ const struct catalog_channel *catalog_channel_at(const struct catalog *c, size_t
 {
 	const struct catalog_channel *channels = (const void *)(c->map + header_of(c)->channels_at);
 
+	assert(c->refs > 0);
 	return index < header_of(c)->channel_count ? &channels[index] : NULL;
 }
 

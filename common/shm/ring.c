@@ -14,18 +14,19 @@ uint64_t ring_total_bytes(uint64_t data_bytes)
 	return RING_DATA_OFFSET + data_bytes;
 }
 
+static bool data_bytes_ok(uint64_t n)
+{
+	return n >= RING_BYTES_MIN && n <= RING_BYTES_MAX && (n & (n - 1)) == 0;
+}
+
 uint64_t ring_class(uint64_t bytes)
 {
 	uint64_t size = RING_BYTES_MIN;
 
 	while (size < bytes && size < RING_BYTES_MAX)
 		size *= 2;
+	assert(data_bytes_ok(size));
 	return size;
-}
-
-static bool data_bytes_ok(uint64_t n)
-{
-	return n >= RING_BYTES_MIN && n <= RING_BYTES_MAX && (n & (n - 1)) == 0;
 }
 
 int ring_create(const char *name, uint64_t data_bytes, uint64_t generation)
@@ -140,6 +141,7 @@ ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap)
 		return -ESTALE;
 	if (n == 0)
 		return -EAGAIN;
+	assert(n <= r->data_bytes);
 	copy_out(dst, ring_at(r, *pos), n);
 	if (!ring_intact(r, *pos))
 		return -ESTALE;

@@ -49,7 +49,7 @@ uint8_t *ring_writer_reserve(struct ring_writer *w, size_t n)
 {
 	uint64_t offset = w->commit & (w->data_bytes - 1);
 
-	assert(n <= RING_WRITE_MAX);
+	assert(n <= RING_WRITE_MAX && w->commit <= w->intent);
 	make_present(w, offset + n);
 	/* `intent` never decreases: the bytes up to it may have been changed already */
 	if (w->commit + n > w->intent) {

@@ -1,6 +1,7 @@
 /* shm.c - see shm.h */
 #include "common/shm/shm.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,6 +31,7 @@ int shm_create(const char *name, size_t bytes)
 	_cleanup_(closep) int fd = memfd_new(name);
 	int r;
 
+	assert(bytes > 0);
 	if (fd < 0)
 		return fd;
 	/* fallocate, not ftruncate: a page without memory would kill its reader.  When a signal

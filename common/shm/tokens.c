@@ -200,6 +200,7 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
 		const struct token_digest *d = &t->digests[low];
 		const struct token_entry *e = &t->entries[d->entry];
 
+		assert(d->entry < t->header->count);
 		if (memcmp(d->bytes, asked.bytes, sizeof(asked.bytes)) != 0)
 			break;
 		if (e->expires_wall_us == TIME_NONE || wall_us < e->expires_wall_us)

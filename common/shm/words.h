@@ -7,6 +7,7 @@
 #ifndef AMPS_WORDS_H
 #define AMPS_WORDS_H
 
+#include <assert.h>
 #include "common/base.h"
 
 /* A word of any object; both sides 4-byte aligned, `bytes` a multiple of 4. */
@@ -18,6 +19,7 @@ static inline void words_store(void *shared, const void *from, size_t bytes)
 	shared_word *d = shared;
 	const shared_word *s = from;
 
+	assert((uintptr_t)shared % sizeof(*d) == 0 && bytes % sizeof(*d) == 0);
 	for (size_t i = 0; i < bytes / sizeof(*d); i++)
 		__atomic_store_n(&d[i], s[i], __ATOMIC_RELEASE);
 }
@@ -28,6 +30,7 @@ static inline void words_load(void *to, const void *shared, size_t bytes)
 	shared_word *d = to;
 	const shared_word *s = shared;
 
+	assert((uintptr_t)shared % sizeof(*s) == 0 && bytes % sizeof(*s) == 0);
 	for (size_t i = 0; i < bytes / sizeof(*d); i++)
 		d[i] = __atomic_load_n(&s[i], __ATOMIC_ACQUIRE);
 }

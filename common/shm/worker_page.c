@@ -125,6 +125,7 @@ void worker_page_add_output(void *map, uint32_t output, int by)
 	struct viewer_counts *c = counts_of(map);
 	uint32_t viewers;
 
+	assert(by == 1 || by == -1);
 	if (output >= OUTPUTS_MAX)
 		return;
 	viewers = atomic_load_explicit(&c->of_output[output], memory_order_relaxed) + (uint32_t)by;

@@ -1,5 +1,7 @@
 #include "common/text/utf8.h"
 
+#include <assert.h>
+
 size_t utf8_next(const char *text, size_t len, uint32_t *ret_char)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -7,6 +9,7 @@ size_t utf8_next(const char *text, size_t len, uint32_t *ret_char)
 	size_t n = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 	uint32_t c = n == 1 ? first : first & (0x7fu >> n);
 
+	assert(len > 0);
 	if (n == 0 || n > len || first > 0xf4)
 		return 0;
 	for (size_t i = 1; i < n; i++) {
@@ -24,6 +27,7 @@ size_t utf8_next(const char *text, size_t len, uint32_t *ret_char)
 
 void utf8_put(struct buf *out, uint32_t c)
 {
+	assert(c <= 0x10ffff);
 	if (c < 0x80) {
 		buf_putc(out, (char)c);
 		return;
