@@ -248,7 +248,7 @@ def described(page):
 def test_the_document_has_each_method_and_error_code():
     said = described(Path(ROOT, "docs/control.md").read_text())
     code = "".join(p.read_text() for p in Path(ROOT, "amps-master").rglob("*.c"))
-    methods = re.findall(r'\{"(\w+)", run_\w+\}', code)
+    methods = re.findall(r'\{"(\w+)", \.(?:run|report)\b', code)
     refusals = re.findall(r"\b(?:control_fail|refuse)\([^;]*;", code)
     codes = [c for call in refusals for c in re.findall(r'"([a-z_]+)"', call)]
     assert methods and codes and said == {*methods, *codes}
