@@ -36,7 +36,8 @@ static void make(struct server *s)
 	chantab_put_tuner(s->chantab, 9, &slot);
 	chantab_put_output(s->chantab, 4, &(struct output_slot){.tuner = 9});
 	chantab_put_output(s->chantab, 7, &(struct output_slot){.tuner = 9});
-	worker_page_add_output(s->page, 4, 2);
+	worker_page_add_output(s->page, 4, 1);
+	worker_page_add_output(s->page, 4, 1);
 	worker_page_add_output(s->page, 7, 1);
 	atomic_store(&s->page->bytes_sent, 1ull << 40);
 	atomic_store(&s->page->responses[2], 42);
