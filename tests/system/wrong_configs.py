@@ -354,6 +354,12 @@ OPTIONS = {
     "an input option of outputs":
         ("channel", "input_options: {vf: 'null'}", "input_options.vf",
          "is an option of outputs: write it into a profile"),
+    "a device":
+        ("channel", "input_options: {f: v4l2}", "input_options.f",
+         "the device 'v4l2' is not read in process"),
+    "a device in words":
+        ("channel", "input_args: [-f, v4l2]", "input_args.f",
+         "the device 'v4l2' is not read in process"),
     "input words with an unknown option":
         ("channel", "input_args: [-stream_lop, '1']", "input_args.stream_lop",
          "unknown option 'stream_lop' (did you mean 'stream_loop'?)"),

@@ -143,6 +143,9 @@ Test(check_options, inputs)
 	expect_has(
 		check_one("[{\"path\":\"s\",\"kind\":\"input\",\"options\":[[\"f\",\"v4l2\"]]}]"),
 		"s.f: error: the device 'v4l2'");
+	expect_has(check_one("[{\"path\":\"s\",\"kind\":\"input\",\"options\":[],"
+			     "\"args\":[\"-f\",\"v4l2\"]}]"),
+		   "s.f: error: the device 'v4l2'");
 	expect_has(check_one("[{\"path\":\"s\",\"kind\":\"input\",\"source\":\"testsrc3\","
 			     "\"options\":[[\"f\",\"lavfi\"]]}]"),
 		   "s.f: error: the lavfi source: unknown filter 'testsrc3'");
