@@ -289,6 +289,9 @@ case("a command's variable without a name",
      "6: streams[0].custom_ffmpeg.env: '' cannot name a variable")
 
 
+V4L2 = ("the device 'v4l2' is not read in process; use custom_ffmpeg: \"ffmpeg -f v4l2 -i {source} "
+        "-c:v libx264 -c:a aac -f mpegts pipe:1\"")
+
 # -- options of libav, which one look at all of them together judges: name: (kind, what stands in
 # the profile or the channel, where in it the problem is, what it is)
 OPTIONS = {
@@ -356,10 +359,10 @@ OPTIONS = {
          "is an option of outputs: write it into a profile"),
     "a device":
         ("channel", "input_options: {f: v4l2}", "input_options.f",
-         "the device 'v4l2' is not read in process"),
+         V4L2),
     "a device in words":
         ("channel", "input_args: [-f, v4l2]", "input_args.f",
-         "the device 'v4l2' is not read in process"),
+         V4L2),
     "input words with an unknown option":
         ("channel", "input_args: [-stream_lop, '1']", "input_args.stream_lop",
          "unknown option 'stream_lop' (did you mean 'stream_loop'?)"),
