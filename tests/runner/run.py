@@ -11,7 +11,7 @@ from judge import Ctest, Pytest, Whole, read_skips, run_all, say
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CPUS = len(os.sched_getaffinity(0))
 PYTHON = "/usr/bin/python3"
-BESIDE = CPUS * 3       # system tests mostly wait
+BESIDE = CPUS * 4       # system tests mostly wait
 
 
 def build(name, preset, *options, targets=()):

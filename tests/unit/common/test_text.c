@@ -268,7 +268,7 @@ Test(text, redacting_takes_linear_time_and_room, .timeout = 60)
 		"/live/", "//h:/1", "?/~&;#|",	 "u=",	  "://h/1/1/1", "%75"};
 
 	for (size_t i = 0; i < array_size(units); i++) {
-		size_t n = strlen(units[i]), len = n * ((4u << 20) / n), cap = 2 * len + 8;
+		size_t n = strlen(units[i]), len = n * ((1u << 20) / n), cap = 2 * len + 8;
 		char *url = malloc(len + 1), *dst = malloc(cap);
 
 		for (size_t at = 0; at < len; at += n)
