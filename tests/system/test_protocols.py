@@ -21,7 +21,7 @@ from watcher import Watcher
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("certificates"))
     secure.make_certificates(folder)
