@@ -53,8 +53,8 @@ bool intake_take_orders(struct intake *in);
 /* Waits until the target is ready; false once the job is to end. */
 bool intake_await_target(struct intake *in);
 
-/* Waits while the source's clock is ahead of ours; returns when something may be read, or orders
- * have come (false: ask again). */
+/* Waits while the source's clock is ahead of real time.  True: the next read is due; false: orders
+ * have come, ask again. */
 bool intake_may_read(struct intake *in, int64_t clock_90k);
 
 /* Sets the job's deadline for the next blocking call: start or stall timeout. */

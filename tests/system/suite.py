@@ -13,10 +13,11 @@ GRACE = 30
 # which step of the suite runs a test (tests/runner/run.py); without one it runs on the build with
 # sanitizers, in parallel
 MARKERS = [
-    "slow: too slow for the sanitized build; runs on the release build, beside others",
+    "slow: tells no more under sanitizers, or is too slow there; runs on the release build, beside "
+    "others",
     "heavy: needs the machine for itself; runs on the release build, alone",
     "timing: judges times; runs on the release build, alone",
-    "smoke: one of the few that the release build runs, too",
+    "smoke: a small choice from every subject; runs on both builds, slow or not",
     "long: waits for minutes, without work; starts first",
     "soak: only `make soak` runs it",
     "once: a failure stands, there is no second look",

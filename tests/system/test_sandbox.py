@@ -55,7 +55,7 @@ def low_port():
 
 @pytest.fixture
 def nobodys_server():
-    """A server that root starts on a privileged port and that becomes the user nobody."""
+    """A server that root starts on a privileged port; server.user names the account `nobody`."""
     if os.geteuid() != 0:
         pytest.skip("kernel: no root")
     film = media.film()
