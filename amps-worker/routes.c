@@ -12,6 +12,7 @@
 const struct route worker_routes[] = {
 	{"/stream/<id>.ts", GET, ROUTE_MEDIA, stream_route_ts},
 	{"/stream/<id>", GET, ROUTE_MEDIA, stream_route_any},
+	{"/audio/<id>", GET, ROUTE_MEDIA, stream_route_audio},
 	{"/playlist.m3u", GET, ROUTE_MEDIA, playlist_handle},
 	{"/playlist.m3u8", GET, ROUTE_MEDIA, playlist_handle},
 	{"/healthz", GET, ROUTE_OPEN, health_live},

@@ -8,6 +8,7 @@
 #define CHANNEL_ID_MAX	    2147483647 /* largest channel id; the smallest is 0 */
 #define VARIANTS_MAX	    16	       /* variants of one channel */
 #define VARIANT_NAME_MAX    64	       /* bytes of a variant's name */
+#define TRACK_NAME_MAX	    15	       /* bytes of a track's name */
 #define PROGRAMS_MAX	    4096       /* next_programs of one channel */
 #define CATALOG_BYTES_MAX   (512u << 20)
 #define TOKEN_BYTES_MAX	    256 /* bytes of one token */
@@ -34,7 +35,7 @@
 #define WORKERS_MAX	     256
 #define TUNERS_MAX	     1024 /* slots of the channel table */
 #define OUTPUTS_MAX	     4096 /* slots of the channel table */
-#define TUNER_OUTPUTS_MAX    (VARIANTS_MAX + 1)
+#define TUNER_OUTPUTS_MAX    48	  /* each variant in several forms */
 #define OVERLAP_MAX	     768 /* of streaming.max_overlap: the other slots are shared tuners' */
 #define OVERLAP_ADDRESS_MAX  8	 /* overlap tuners of one client address (IPv6: of one /64) */
 #define OVERLAP_TOKEN_MAX    4	 /* overlap tuners of one entry of auth.tokens */
@@ -91,9 +92,9 @@
 #define RING_BYTES_FIRST     (4u << 20) /* of a source never seen before */
 #define RING_BYTES_MAX	     (64u << 20)
 #define RING_WRITE_MAX	     (256u << 10) /* most a writer may announce beyond commit */
+#define RING_UNIT_MAX	     188u /* a longer one must be a multiple of every other */
 #define RING_RAPS	     128	  /* slots of the random access index */
-#define RING_RAP_PSI_PACKETS 7		  /* PAT and PMT packets kept with a slot */
-#define RING_RAP_PIDS	     16		  /* PIDs whose continuity a slot records */
+#define RING_INTRO_MAX	     4064u /* bytes of a slot that a reader sends before the data */
 #define RING_RAP_SPACING_US  100000	  /* two slots are at least so far apart */
 
 /* Network edge (a worker) */

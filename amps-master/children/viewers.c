@@ -5,7 +5,8 @@
 #include "common/clock.h"
 #include "common/shm/worker_page.h"
 
-static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {[VIEWER_TS] = "ts"};
+static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {
+	[VIEWER_TS] = "ts", [VIEWER_AUDIO] = "audio"};
 
 void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
 {

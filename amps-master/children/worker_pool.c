@@ -262,7 +262,7 @@ static int on_want(struct worker_slot *s, const struct msg *m)
 	struct msg_want want;
 
 	if (s->state != SLOT_READY || msg_decode_want(m->bytes, m->len, &want) != 0 ||
-	    want.form >= FORM_COUNT_)
+	    want.form >= OUTPUT_FORM_COUNT_)
 		return -EBADMSG;
 	tuners_want(s->pool->env.tuners, s->index, &want);
 	return 0;

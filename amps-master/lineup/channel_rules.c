@@ -254,9 +254,22 @@ bool channel_profile_plain(const json_t *profile, bool audio_only)
 	return (copied & KEY_VIDEO) && (copied & KEY_AUDIO);
 }
 
+/* The list of options that `kept` holds, with bare flags added; takes `kept`. */
+static json_t *options_with(json_t *kept, bool failed, const char *const *flags, size_t count)
+{
+	json_t *list;
+
+	for (size_t i = 0; !failed && i < count; i++)
+		if (json_object_get(kept, flags[i]) == NULL)
+			failed = json_object_set_new(kept, flags[i], json_null()) < 0;
+	list = failed ? NULL : options_list(kept);
+	json_decref(kept);
+	return list;
+}
+
 json_t *channel_profile_options(const json_t *profile, bool audio_only)
 {
-	json_t *kept = json_object(), *list;
+	json_t *kept = json_object();
 	const char *key;
 	json_t *value;
 	bool failed = kept == NULL;
@@ -265,9 +278,50 @@ json_t *channel_profile_options(const json_t *profile, bool audio_only)
 		if (!failed && !key_is_amps(key))
 			failed = json_object_set(kept, key, value) < 0;
 	}
-	if (!failed && audio_only && json_object_get(kept, "vn") == NULL)
-		failed = json_object_set_new(kept, "vn", json_null()) < 0;
-	list = failed ? NULL : options_list(kept);
-	json_decref(kept);
-	return list;
+	return options_with(kept, failed, (const char *const[]){"vn"}, audio_only);
+}
+
+static bool key_is_sound(const char *key)
+{
+	static const char *const words[] = {"audio_bitrate",  "ac", "ar",  "af",
+					    "channel_layout", "an", "map", "ch_layout"};
+	const char *stream = strstr(key, ":a");
+
+	for (size_t i = 0; i < array_size(words); i++)
+		if (strcmp(words[i], key) == 0)
+			return true;
+	return options_list_key(key) & KEY_AUDIO ||
+	       (stream != NULL && (stream[2] == '\0' || stream[2] == ':'));
+}
+
+/* Does the option change the sound, so that it must be encoded? */
+static bool key_encodes_sound(const char *key)
+{
+	static const char *const words[] = {
+		"audio_bitrate",  "b:a",      "ac", "ar", "af", "filter:a",
+		"channel_layout", "ch_layout"};
+
+	for (size_t i = 0; i < array_size(words); i++)
+		if (strncmp(words[i], key, strlen(words[i])) == 0 &&
+		    strchr(":", key[strlen(words[i])]) != NULL)
+			return true;
+	return false;
+}
+
+json_t *channel_sound_options(const json_t *profile)
+{
+	json_t *kept = json_object();
+	const char *key;
+	json_t *value;
+	bool failed = kept == NULL, encoded = false;
+
+	json_object_foreach ((json_t *)profile, key, value)
+		encoded = encoded || key_encodes_sound(key);
+	json_object_foreach ((json_t *)profile, key, value) {
+		bool copies = options_list_key(key) & KEY_CODEC && text_is(value, "copy");
+
+		if (!failed && key_is_sound(key) && !(copies && encoded))
+			failed = json_object_set(kept, key, value) < 0;
+	}
+	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);
 }

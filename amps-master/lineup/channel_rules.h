@@ -58,4 +58,9 @@ bool channel_profile_plain(const json_t *profile, bool audio_only);
  * Amps' own or its segmenters', with ffmpeg-python's bitrate names translated.  New reference. */
 json_t *channel_profile_options(const json_t *profile, bool audio_only);
 
+/* The same for the sound alone: what the profile says of codec, bit rate, channels, sample rate,
+ * filters and streams of sound, and nothing else, so that profiles that only differ in the picture
+ * make the same sound. */
+json_t *channel_sound_options(const json_t *profile);
+
 #endif

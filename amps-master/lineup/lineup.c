@@ -25,41 +25,61 @@ struct lineup *lineup_free(struct lineup *l)
 	return NULL;
 }
 
-/* {"options":[...]}; "" for a plain output.  The caller's; NULL without memory. */
-static char *output_spec(const json_t *profile, bool plain, bool audio_only)
+/* {"options":[...]} of this list, which it takes.  The caller's; NULL without memory. */
+static char *output_spec(json_t *options)
 {
-	json_t *options, *spec;
-	char *text;
+	json_t *spec = options != NULL ? json_pack("{so}", "options", options) : NULL;
+	char *text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 
-	if (plain)
-		return strdup("");
-	options = channel_profile_options(profile, audio_only);
-	spec = options != NULL ? json_pack("{so}", "options", options) : NULL;
-	text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 	json_decref(spec);
 	return text;
 }
 
-/* Adds what `entry` (a channel as the variant sees it) makes of the tuner's source; the tuner has
- * room for it. */
+/* The output of this tuner that is made in the same way, or itself. */
+static const char *made_as(const struct lineup_tuner *t, const struct lineup_output *output)
+{
+	for (size_t i = 0; output->form != OUTPUT_TS && i < t->output_count; i++)
+		if (t->outputs[i].form == output->form && t->outputs[i].hash == output->hash)
+			return t->outputs[i].variant;
+	return output->variant;
+}
+
 static int output_add(struct lineup *l, struct lineup_tuner *t, const char *variant,
-		      const json_t *settings, const json_t *entry)
+		      enum output_form form, const json_t *profile, bool audio_only)
+{
+	struct lineup_output output = {
+		.form = form,
+		.plain = form == OUTPUT_TS && channel_profile_plain(profile, audio_only),
+		.variant = variant,
+	};
+	_cleanup_(freep) char *spec =
+		output.plain	      ? strdup("")
+		: form == OUTPUT_ADTS ? output_spec(channel_sound_options(profile))
+				      : output_spec(channel_profile_options(profile, audio_only));
+
+	output.spec = spec != NULL ? pool_text(&l->pool, spec) : NULL;
+	if (output.spec == NULL)
+		return -ENOMEM;
+	output.hash = hash_end(
+		hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | output.plain), output.spec));
+	output.made_as = made_as(t, &output);
+	((struct lineup_output *)(uintptr_t)t->outputs)[t->output_count++] = output;
+	return 0;
+}
+
+/* Adds what `entry` (a channel as the variant sees it) makes of the tuner's source, in each form;
+ * the tuner has room for it. */
+static int outputs_add(struct lineup *l, struct lineup_tuner *t, const char *name,
+		       const json_t *settings, const json_t *entry)
 {
 	const json_t *profile = channel_profile(settings, entry);
 	bool audio_only = channel_audio_only(entry, profile);
-	struct lineup_output output = {
-		.form = channel_form(entry, profile),
-		.plain = channel_profile_plain(profile, audio_only),
-		.variant = pool_text(&l->pool, variant),
-	};
-	_cleanup_(freep) char *spec = output_spec(profile, output.plain, audio_only);
+	const char *variant = pool_text(&l->pool, name);
+	int r = variant != NULL ? 0 : -ENOMEM;
 
-	output.spec = spec != NULL ? pool_text(&l->pool, spec) : NULL;
-	if (output.spec == NULL || output.variant == NULL)
-		return -ENOMEM;
-	output.hash = hash_end(hash_text(hash_u64(HASH_START, output.plain), output.spec));
-	((struct lineup_output *)(uintptr_t)t->outputs)[t->output_count++] = output;
-	return 0;
+	for (enum output_form form = 0; r == 0 && form < OUTPUT_FORM_COUNT_; form++)
+		r = output_add(l, t, variant, form, profile, audio_only);
+	return r;
 }
 
 /* input_args as a list of texts. */
@@ -145,10 +165,10 @@ static int tuner_fill(struct lineup *l, struct lineup_tuner *t, const json_t *se
 	return tuner_spec(l, t, settings, entry);
 }
 
-/* A new tuner with its first output and room for others; *ret_tuner is good until the next one is
- * added. */
+/* A new tuner with its first variant's outputs and room for other variants'; *ret_tuner is good
+ * until the next one is added. */
 static int tuner_add(struct lineup *l, const json_t *settings, const struct channel_entry *e,
-		     const char *variant, const json_t *entry, size_t outputs_max,
+		     const char *variant, const json_t *entry, size_t variants_max,
 		     struct lineup_tuner **ret_tuner)
 {
 	struct lineup_tuner *t;
@@ -170,12 +190,12 @@ static int tuner_add(struct lineup *l, const json_t *settings, const struct chan
 	*t = (struct lineup_tuner){.channel = e->id};
 	snprintf(key, sizeof(key), variant[0] != '\0' ? "%u/%s" : "%u%s", e->id, variant);
 	t->key = pool_text(&l->pool, key);
-	t->outputs = pool_take(&l->pool, outputs_max * sizeof(*t->outputs));
+	t->outputs = pool_take(&l->pool, variants_max * OUTPUT_FORM_COUNT_ * sizeof(*t->outputs));
 	if (t->key == NULL || t->outputs == NULL)
 		return -ENOMEM;
 	r = tuner_fill(l, t, settings, entry);
 	if (r == 0)
-		r = output_add(l, t, variant, settings, entry);
+		r = outputs_add(l, t, variant, settings, entry);
 	*ret_tuner = t;
 	return r;
 }
@@ -203,7 +223,7 @@ static int variants_add(struct lineup *l, const json_t *settings, const struct c
 			r = -ENOMEM;
 		else
 			r = own ? tuner_add(l, settings, e, name, entry, 1, &t)
-				: output_add(l, t, name, settings, entry);
+				: outputs_add(l, t, name, settings, entry);
 		json_decref(entry);
 	}
 	return r;
@@ -375,14 +395,15 @@ const struct lineup_tuner *lineup_find_key(const struct lineup *l, const char *k
 	return NULL;
 }
 
-int lineup_resolve(const struct lineup *l, uint32_t channel, const char *variant,
+int lineup_resolve(const struct lineup *l, const struct output_id *id,
 		   const struct lineup_tuner **ret_tuner, const struct lineup_output **ret_output)
 {
-	for (size_t i = channel_first(l, channel); is_of(l, i, channel); i++) {
+	for (size_t i = channel_first(l, id->channel); is_of(l, i, id->channel); i++) {
 		const struct lineup_tuner *t = &l->tuners[i];
 
 		for (size_t o = 0; o < t->output_count; o++) {
-			if (strcmp(t->outputs[o].variant, variant) != 0)
+			if (t->outputs[o].form != id->form ||
+			    strcmp(t->outputs[o].variant, id->variant) != 0)
 				continue;
 			*ret_tuner = t;
 			*ret_output = &t->outputs[o];

@@ -8,13 +8,16 @@
 
 #include "amps-master/lineup/channel_rules.h"
 #include "amps-master/util/pool.h"
+#include "common/shm/form.h"
 #include "common/text/buf.h"
 
 /* One output of a tuner: what its profile makes of the source. */
 struct lineup_output {
 	const char *variant; /* "" = the channel's own profile */
-	enum form form;	     /* what the playlist points to */
-	bool plain;	     /* the ingest's ring as it is: copy and nothing else */
+	enum output_form form;
+	/* The variant under which it runs: variants whose sound is the same share one output. */
+	const char *made_as;
+	bool plain;	  /* the ingest's ring as it is: copy and nothing else */
 	const char *spec; /* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain */
 	uint64_t hash;	  /* of what decides the output; a change restarts derive alone */
 };
@@ -29,7 +32,7 @@ struct lineup_tuner {
 	uint64_t hash; /* of what decides the source connection; a change restarts ingest */
 	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
 	size_t output_count;
-	const struct lineup_output *outputs; /* [0] is the tuner's first: "" for key "5" */
+	const struct lineup_output *outputs; /* [0] is the first variant's: "" for key "5" */
 };
 
 /* The JOB spec is one JSON object:
@@ -84,7 +87,7 @@ const struct lineup_tuner *lineup_find_key(const struct lineup *l, const char *k
 
 /* Which tuner and which of its outputs serve a want. -ENOENT: no such channel, variant, or outside
  * its schedule window. */
-must_check int lineup_resolve(const struct lineup *l, uint32_t channel, const char *variant,
+must_check int lineup_resolve(const struct lineup *l, const struct output_id *id,
 			      const struct lineup_tuner **ret_tuner,
 			      const struct lineup_output **ret_output);
 

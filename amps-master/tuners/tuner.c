@@ -82,8 +82,8 @@ void tuner_publish(struct tuner *t)
 	struct tuner_slot slot = {
 		.state = t->state,
 		.channel = t->channel,
-		.pid = t->ingest ? MAX(t->ingest->pid, 0) : 0,
-		.derive_pid = t->derive ? MAX(t->derive->pid, 0) : 0,
+		.pid = t->jobs[SEAT_SOURCE] ? MAX(t->jobs[SEAT_SOURCE]->pid, 0) : 0,
+		.derive_pid = t->jobs[SEAT_DERIVE] ? MAX(t->jobs[SEAT_DERIVE]->pid, 0) : 0,
 		.restarts = t->restarts,
 		.started_wall_us = t->started_wall_us,
 	};
@@ -150,15 +150,22 @@ void tuner_fail(struct tuner *t, unsigned status, const char *text)
 
 void tuner_stop_jobs(struct tuner *t)
 {
-	if (t->derive)
-		job_stop(t->derive);
-	if (t->ingest)
-		job_stop(t->ingest);
+	for (size_t i = 0; i < SEAT_COUNT_; i++)
+		if (t->jobs[i])
+			job_stop(t->jobs[i]);
+}
+
+bool tuner_has_jobs(const struct tuner *t)
+{
+	for (size_t i = 0; i < SEAT_COUNT_; i++)
+		if (t->jobs[i])
+			return true;
+	return false;
 }
 
 bool tuner_empty(const struct tuner *t)
 {
-	return !t->outputs && !t->ingest && !t->derive;
+	return !t->outputs && !tuner_has_jobs(t);
 }
 
 /* When an output is freed: 0 = at once, UINT64_MAX = not before something changes. */
@@ -195,8 +202,9 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
 	expires_us = output_expires_us(o, idle_us);
 	if (now_us < expires_us)
 		*next_us = MIN(*next_us, expires_us);
-	else if (t->ingest)
-		job_stop(t->ingest); /* a restart continues from the frontier of the ring */
+	else if (t->jobs[SEAT_SOURCE])
+		job_stop(t->jobs[SEAT_SOURCE]); /* a restart continues from the frontier of the ring
+						 */
 	else
 		output_free(o);
 }
@@ -205,13 +213,15 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
  * new one opens. */
 static void stop_outdated(struct tuner *t)
 {
+	struct job *source = t->jobs[SEAT_SOURCE];
+
 	if (!t->def)
 		return;
-	if (tuner_both(t) && t->derive)
-		job_stop(t->derive);
-	if (!t->ingest || t->source_hash == t->def->hash || t->ingest->state == JOB_STOPPING)
+	if (tuner_both(t) && t->jobs[SEAT_DERIVE])
+		job_stop(t->jobs[SEAT_DERIVE]);
+	if (!source || t->source_hash == t->def->hash || source->state == JOB_STOPPING)
 		return;
-	job_stop(t->ingest);
+	job_stop(source);
 	if (t->state == TUNER_RUNNING || t->state == TUNER_STALLED)
 		tuner_set_state(t, TUNER_RESTARTING);
 }
@@ -255,7 +265,9 @@ static void start_job(struct tuner *t, enum job_role role, uint64_t *next_us)
  * must have ended before its successor starts: the successor continues its timeline. */
 static bool predecessor_is_there(const struct tuner *t)
 {
-	return tuner_both(t) ? t->derive != NULL : t->ingest && t->ingest->role == JOB_BOTH;
+	const struct job *source = t->jobs[SEAT_SOURCE];
+
+	return tuner_both(t) ? t->jobs[SEAT_DERIVE] != NULL : source && source->role == JOB_BOTH;
 }
 
 /* Starts the jobs that are wanted and missing; a retry that is not due yet sets the timer. */
@@ -267,18 +279,18 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		return;
 	if (predecessor_is_there(t))
 		return;
-	if (!t->ingest && t->state != TUNER_ENDED) {
-		if (now_us >= t->ingest_retry.at_us)
+	if (!t->jobs[SEAT_SOURCE] && t->state != TUNER_ENDED) {
+		if (now_us >= t->retry[SEAT_SOURCE].at_us)
 			start_job(t, both ? JOB_BOTH : JOB_INGEST, next_us);
 		else
-			*next_us = MIN(*next_us, t->ingest_retry.at_us);
+			*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);
 	}
-	if (both || !has_derived(t) || t->derive || t->state == TUNER_FAILED)
+	if (both || !has_derived(t) || t->jobs[SEAT_DERIVE] || t->state == TUNER_FAILED)
 		return;
-	if (now_us >= t->derive_retry.at_us)
+	if (now_us >= t->retry[SEAT_DERIVE].at_us)
 		start_job(t, JOB_DERIVE, next_us);
 	else
-		*next_us = MIN(*next_us, t->derive_retry.at_us);
+		*next_us = MIN(*next_us, t->retry[SEAT_DERIVE].at_us);
 }
 
 static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
@@ -302,8 +314,8 @@ static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	if (!tuner_empty(t))
 		return;
 	if (keep) {
-		if (t->state == TUNER_FAILED && t->ingest_retry.at_us > now_us)
-			*next_us = MIN(*next_us, t->ingest_retry.at_us);
+		if (t->state == TUNER_FAILED && t->retry[SEAT_SOURCE].at_us > now_us)
+			*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);
 		return;
 	}
 	t->shown = false;
@@ -319,12 +331,12 @@ void tuner_update(struct tuner *t)
 	drop_idle_outputs(t, now_us, (uint64_t)s->idle_timeout_ms * 1000, &next_us);
 	if (!has_derived(t)) {
 		t->derive_shown = false;
-		if (t->derive)
-			job_stop(t->derive);
+		if (t->jobs[SEAT_DERIVE])
+			job_stop(t->jobs[SEAT_DERIVE]);
 	}
-	if (t->ingest && !t->outputs)
-		job_stop(t->ingest);
-	if (has_wants(t) || t->ingest)
+	if (t->jobs[SEAT_SOURCE] && !t->outputs)
+		job_stop(t->jobs[SEAT_SOURCE]);
+	if (has_wants(t) || t->jobs[SEAT_SOURCE])
 		start_jobs(t, now_us, &next_us);
 	settle(t, now_us, &next_us);
 	arm(t, now_us, next_us);
@@ -360,8 +372,8 @@ void tuner_forget_overlap(struct tuner *t)
 
 void tuner_forget_failures(struct tuner *t)
 {
-	tuner_retry_now(&t->ingest_retry);
-	tuner_retry_now(&t->derive_retry);
+	for (size_t i = 0; i < SEAT_COUNT_; i++)
+		tuner_retry_now(&t->retry[i]);
 }
 
 static struct tuner *tuner_find(const struct tuners *ts, const char *key)
@@ -489,7 +501,7 @@ unsigned tuner_refuse_own(const struct tuners *ts, const struct lineup_tuner *de
 	const struct tuner *shared = tuner_find(ts, def->key);
 	uint64_t now_us = clock_mono_us();
 
-	if (shared && now_us < shared->ingest_retry.at_us) {
+	if (shared && now_us < shared->retry[SEAT_SOURCE].at_us) {
 		*ret_text = shared->last_error;
 		return shared->last_status ? shared->last_status : 502;
 	}
@@ -523,7 +535,8 @@ void tuner_own_result(const struct tuner *own, unsigned status, const char *text
 		f = shared->overlap = calloc(1, sizeof(*f));
 		if (!f)
 			return;
-		shared->source_hash = shared->ingest ? shared->source_hash : shared->def->hash;
+		shared->source_hash =
+			shared->jobs[SEAT_SOURCE] ? shared->source_hash : shared->def->hash;
 		tuner_retry_now(&f->retry);
 	}
 	f->status = status;
@@ -539,10 +552,9 @@ void tuner_free(struct tuner *t)
 		at = &(*at)->next;
 	if (*at)
 		*at = t->next;
-	if (t->ingest)
-		job_free(t->ingest);
-	if (t->derive)
-		job_free(t->derive);
+	for (size_t i = 0; i < SEAT_COUNT_; i++)
+		if (t->jobs[i])
+			job_free(t->jobs[i]);
 	while (t->outputs)
 		output_free(t->outputs);
 	slot_give_back(t);

@@ -30,7 +30,7 @@ struct want {
 	struct output *output;
 	unsigned worker;
 	uint32_t id; /* chosen by the worker */
-	char variant[VARIANT_NAME_MAX + 1];
+	struct output_id asked;
 };
 
 /* One generation of an output's ring, as the master holds it. */
@@ -45,7 +45,7 @@ struct output_ring {
 struct output {
 	struct output *next;
 	struct tuner *tuner;
-	char variant[VARIANT_NAME_MAX + 1];
+	struct output_id id;		 /* its variant is the one it is made as */
 	bool source;			 /* the ingest's own ring: every plain output is this one */
 	const struct lineup_output *def; /* NULL for the source; re-pointed with each line-up */
 	unsigned slot;			 /* of the channel table */
@@ -58,6 +58,9 @@ struct output {
 	uint64_t idle_since_us;			 /* 0 while wanted */
 	uint64_t rate_commit, rate_us, rate_bps; /* bitrate of what is written */
 };
+
+/* The places for jobs in a tuner; the table of roles in tuner_job.c says which role takes which. */
+enum job_seat { SEAT_SOURCE, SEAT_DERIVE, SEAT_COUNT_ };
 
 enum job_state { JOB_WAITS_FOR_NURSERY, JOB_ALIVE, JOB_STOPPING };
 
@@ -107,9 +110,9 @@ struct tuner {
 	bool shown;	   /* has had a random access point since its first viewer came */
 	bool derive_shown; /* the same of its derive job */
 	bool live;
-	uint64_t hint_bytes; /* ring size that fitted the source last time */
-	struct job *ingest, *derive;
-	struct retry ingest_retry, derive_retry;
+	uint64_t hint_bytes;	       /* ring size that fitted the source last time */
+	struct job *jobs[SEAT_COUNT_]; /* NULL = none */
+	struct retry retry[SEAT_COUNT_];
 	struct overlap_failure *overlap; /* of tuners of this definition that are one viewer's own;
 					    NULL = none since the definition changed */
 	struct output *outputs;
@@ -178,9 +181,14 @@ void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
 /* The same of a tuner that cannot go on; its jobs are stopped. */
 void tuner_fail(struct tuner *t, unsigned status, const char *text);
 void tuner_stop_jobs(struct tuner *t);
+bool tuner_has_jobs(const struct tuner *t);
 bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 
 /* tuner_job.c: processes */
+/* Is the output one that a job of this role fills? */
+bool role_fills(enum job_role role, const struct output *o);
+/* The job that fills it, or NULL while there is none that takes orders. */
+struct job *job_filling(const struct output *o);
 must_check int job_start(struct tuner *t, enum job_role role);
 void job_hand_over(struct job *j); /* to the nursery, unless it has it already */
 void job_stop(struct job *j);	   /* asks it to exit; SIGKILL follows from job_check() */
@@ -190,8 +198,12 @@ void job_free(struct job *j);
 void job_check(struct job *j, uint64_t now_us);
 
 /* tuner_output.c: rings */
-struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def);
-struct output *output_find(struct tuner *t, const char *variant, bool source);
+/* The output that fills wants of this definition and track, made if it is missing; `def` NULL: the
+ * source's.  NULL: no memory, or the tuner has TUNER_OUTPUTS_MAX. */
+struct output *output_get(struct tuner *t, const struct lineup_output *def, const char *track);
+/* NULL if there is none. */
+struct output *output_find(struct tuner *t, const struct lineup_output *def, const char *track);
+struct output *output_source(const struct tuner *t);
 /* Offers the ring that workers read to one worker (-1: to all), for each variant it is wanted as;
  * or withdraws the offer. */
 void output_offer(struct output *o, int worker);
@@ -199,6 +211,8 @@ void output_offer_end(struct output *o);
 void output_free(struct output *o); /* unlinks; no want may be left */
 /* The same for a derived one; informs the job that fills it. */
 void output_switch_off(struct output *o);
+/* How large a ring begins. */
+uint64_t output_ring_bytes(const struct output *o);
 /* Makes the next ring (a large one off the loop) and gives it to the job.  0 or -Exxx. */
 must_check int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job);
 /* The ring pool has made (or failed to make) the ring that was ordered.  Takes fd. */

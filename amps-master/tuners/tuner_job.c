@@ -25,16 +25,51 @@
 #define SANITIZER_MEMORY 1
 #endif
 
-static const char *const role_names[] = {"ingest", "derive", "ingest and derive"};
+static const struct role {
+	const char *name;
+	enum job_seat seat;
+	bool plain; /* fills the source's own ring; else the derived outputs */
+	unsigned memory_mb;
+} roles[JOB_ROLE_COUNT_] = {
+	[JOB_INGEST] = {"ingest", SEAT_SOURCE, true, JOB_MEMORY_INGEST_MB},
+	[JOB_DERIVE] = {"derive", SEAT_DERIVE, false, JOB_MEMORY_DERIVE_MB},
+	[JOB_BOTH] = {"ingest and derive", SEAT_SOURCE, false, JOB_MEMORY_DERIVE_MB},
+};
+
+bool role_fills(enum job_role role, const struct output *o)
+{
+	return o->source == roles[role].plain;
+}
+
+struct job *job_filling(const struct output *o)
+{
+	for (size_t i = 0; i < SEAT_COUNT_; i++) {
+		struct job *j = o->tuner->jobs[i];
+
+		if (j && j->state != JOB_STOPPING && role_fills(j->role, o))
+			return j;
+	}
+	return NULL;
+}
+
+static const char *name_of(const struct job *j)
+{
+	return roles[j->role].name;
+}
+
+static bool owns_source(const struct job *j)
+{
+	return roles[j->role].seat == SEAT_SOURCE;
+}
 
 static struct retry *retry_of(struct job *j)
 {
-	return j->role == JOB_DERIVE ? &j->tuner->derive_retry : &j->tuner->ingest_retry;
+	return &j->tuner->retry[roles[j->role].seat];
 }
 
 static struct job **place_of(struct job *j)
 {
-	return j->role == JOB_DERIVE ? &j->tuner->derive : &j->tuner->ingest;
+	return &j->tuner->jobs[roles[j->role].seat];
 }
 
 void job_kill(struct job *j)
@@ -59,7 +94,7 @@ static void job_set_state(struct job *j, enum job_state state)
  * the last one that exits. */
 static void count_running(const struct tuner *t, int step)
 {
-	if (!t->ingest && !t->derive)
+	if (!tuner_has_jobs(t))
 		count_fact(&chantab_header(t->owner)->tuners_running, step);
 }
 
@@ -120,7 +155,7 @@ static uint64_t heartbeat_us(const struct job *j)
 	for (const struct output *o = j->tuner->outputs; o; o = o->next) {
 		const struct output_ring *rings[] = {&o->current, &o->next_ring};
 
-		if (o->source != (j->role == JOB_INGEST))
+		if (!role_fills(j->role, o))
 			continue;
 		for (size_t i = 0; i < array_size(rings); i++)
 			if (rings[i]->map.header)
@@ -154,9 +189,7 @@ static uint64_t own_bytes(pid_t pid)
 static bool is_too_large(const struct job *j, char *why, size_t cap)
 {
 	unsigned configured = j->tuner->owner->lineup->settings.memory_mb;
-	unsigned limit_mb = configured		    ? configured
-			    : j->role == JOB_INGEST ? JOB_MEMORY_INGEST_MB
-						    : JOB_MEMORY_DERIVE_MB;
+	unsigned limit_mb = configured ? configured : roles[j->role].memory_mb;
 	uint64_t used_mb = own_bytes(j->pid) >> 20;
 
 	if (used_mb <= (uint64_t)limit_mb * SANITIZER_MEMORY)
@@ -192,8 +225,8 @@ void job_check(struct job *j, uint64_t now_us)
 		j->tuner->owner->env.nursery_hangs(j->tuner->owner->env.owner);
 	if (!why)
 		return;
-	log_warn("the %s job does not work (%s), killing it channel=%s pid=%d", role_names[j->role],
-		 why, j->tuner->key, (int)j->pid);
+	log_warn("the %s job does not work (%s), killing it channel=%s pid=%d", name_of(j), why,
+		 j->tuner->key, (int)j->pid);
 	if (!j->explained)
 		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
 	j->explained = true;
@@ -213,7 +246,7 @@ static struct output *output_of(struct job *j, uint32_t slot)
 {
 	struct output *o = slot < OUTPUTS_MAX ? j->tuner->owner->output_slots[slot] : NULL;
 
-	if (!o || o->tuner != j->tuner || o->source != (j->role == JOB_INGEST))
+	if (!o || o->tuner != j->tuner || !role_fills(j->role, o))
 		return NULL;
 	return o;
 }
@@ -275,17 +308,16 @@ static int on_running(struct job *j, const struct msg *m)
 		return r == -ESTALE ? 0 : r;
 	if (!j->running_us) {
 		j->running_us = clock_mono_us();
-		if (j->role != JOB_DERIVE)
+		if (owns_source(j))
 			t->start_took_us = j->running_us - j->started_us;
 		log_info("the channel is running channel=%s job=%s pid=%d after_ms=%d", t->key,
-			 role_names[j->role], (int)j->pid,
-			 (int)((j->running_us - j->started_us) / 1000));
+			 name_of(j), (int)j->pid, (int)((j->running_us - j->started_us) / 1000));
 	}
 	if (t->own && !t->shown)
 		tuner_own_result(t, 0, NULL);
-	t->derive_shown = t->derive_shown || j->role == JOB_DERIVE;
+	t->derive_shown = t->derive_shown || !owns_source(j);
 	t->shown = true;
-	if (j->role != JOB_DERIVE)
+	if (owns_source(j))
 		tuner_set_state(t, TUNER_RUNNING);
 	return 0;
 }
@@ -337,15 +369,15 @@ static int on_ended(struct job *j, const struct msg *m)
 		return r;
 	j->explained = j->ended = true;
 	/* a want that arrives before its process has exited is for the next showing */
-	if (j->role != JOB_DERIVE)
+	if (owns_source(j))
 		tuner_set_state(t, TUNER_ENDED);
 	for (struct output *o = t->outputs; o; o = o->next) {
-		if (o->source != (j->role == JOB_INGEST))
+		if (!role_fills(j->role, o))
 			continue;
 		o->ended = true;
 		output_gone(o, GONE_ENDED, 404, "the programme has ended");
 	}
-	log_info("the source has come to its end channel=%s job=%s", t->key, role_names[j->role]);
+	log_info("the source has come to its end channel=%s job=%s", t->key, name_of(j));
 	return 0;
 }
 
@@ -362,7 +394,7 @@ static int on_output_failed(struct job *j, const struct msg *m)
 		return r;
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	log_warn("an output cannot be made (%s), continuing without it channel=%s variant=%s",
-		 t->last_error, t->key, o->variant);
+		 t->last_error, t->key, o->id.variant);
 	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
 	o->ended = true;
 	tuner_update_soon(t);
@@ -467,12 +499,12 @@ static void note_failure(struct job *j)
 	bool young = !j->running_us || now_us - j->running_us < JOB_BRIEF_US;
 	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
 
-	if (j->role != JOB_DERIVE)
+	if (owns_source(j))
 		j->tuner->silent_starts = j->running_us ? 0 : j->tuner->silent_starts + 1;
 	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
 	j->tuner->restarts++;
 	count_fact(&chantab_header(j->tuner->owner)->jobs_failed, 1);
-	log_warn("the %s job is lost (%s), trying again in %u ms channel=%s", role_names[j->role],
+	log_warn("the %s job is lost (%s), trying again in %u ms channel=%s", name_of(j),
 		 j->tuner->last_error, delay_ms, j->tuner->key);
 }
 
@@ -499,14 +531,14 @@ static bool only_source_left(const struct tuner *t)
  * both roles. */
 static void lost_raw(struct tuner *t)
 {
-	struct output *source = output_find(t, "", true);
+	struct output *source = output_source(t);
 
 	log_info("the source cannot live in a transport stream as it is (%s), only profiles "
 		 "can play it channel=%s",
 		 t->last_error, t->key);
 	/* a derive job would wait for a source's ring that never comes */
-	if (t->derive)
-		job_stop(t->derive);
+	if (t->jobs[SEAT_DERIVE])
+		job_stop(t->jobs[SEAT_DERIVE]);
 	if (source) {
 		source->ended = true;
 		output_gone(source, GONE_FAILED, 502, t->last_error);
@@ -527,7 +559,7 @@ static void lost(struct job *j)
 		return;
 	}
 	note_failure(j);
-	if (j->role == JOB_DERIVE) {
+	if (!owns_source(j)) {
 		if (!t->derive_shown)
 			fail_derived(t);
 	} else if (t->shown) {
@@ -548,7 +580,7 @@ static bool was_never_born(struct job *j, int error)
 	if (j->pid || error != -EPIPE || ++t->unborn > JOB_UNBORN_MAX)
 		return false;
 	retry_of(j)->at_us = clock_mono_us() + RESPAWN_MIN_MS * 1000;
-	log_info("the %s job did not start, trying again channel=%s", role_names[j->role], t->key);
+	log_info("the %s job did not start, trying again channel=%s", name_of(j), t->key);
 	return true;
 }
 
@@ -560,7 +592,7 @@ static void on_broken(void *owner, struct peer *p, int error)
 	(void)p;
 	if (error != -EPIPE) {
 		log_error("the %s job sent a malformed message (%s), killing it channel=%s",
-			  role_names[j->role], strerror(-error), t->key);
+			  name_of(j), strerror(-error), t->key);
 		text_copy(t->last_error, sizeof(t->last_error), "its process broke the protocol");
 		j->explained = true;
 	}
@@ -599,8 +631,9 @@ static void job_spec(const struct job *j, struct buf *spec)
 	const char *between = "";
 
 	buf_printf(spec, "%.*s,\"outputs\":[", (int)strlen(def->spec) - 1, def->spec);
-	for (size_t i = 0; j->role != JOB_INGEST && i < def->output_count; i++) {
-		if (def->outputs[i].plain)
+	for (size_t i = 0; !roles[j->role].plain && i < def->output_count; i++) {
+		/* the sound alone has no filters that the transport stream has not */
+		if (def->outputs[i].plain || def->outputs[i].form != OUTPUT_TS)
 			continue;
 		buf_printf(spec, "%s%s", between, def->outputs[i].spec);
 		between = ",";
@@ -613,7 +646,7 @@ static void send_job(struct job *j)
 	_cleanup_(buf_done) struct buf spec = BUF_INIT;
 	struct tuner *t = j->tuner;
 	const struct tuners_env *env = &t->owner->env;
-	struct output *source = output_find(t, "", true);
+	struct output *source = output_source(t);
 	struct msg_job m = {
 		.role = (uint8_t)j->role,
 		.master_pid = (uint32_t)getpid(),
@@ -622,7 +655,7 @@ static void send_job(struct job *j)
 		.continue_90k = source && t->shown ? output_frontier_90k(source) : TIME_NONE,
 		.continue_mono_us = clock_mono_us(),
 		.epoch_mono_us = env->epoch_mono_us,
-		.restart_ms = j->role == JOB_DERIVE ? 0 : restart_ms(t),
+		.restart_ms = owns_source(j) ? restart_ms(t) : 0,
 		.log_level = env->log_level,
 		.log_json = env->log_json,
 	};
@@ -636,18 +669,18 @@ static void send_job(struct job *j)
 static int send_rings(struct job *j)
 {
 	struct tuner *t = j->tuner;
-	struct output *source = output_find(t, "", true);
+	struct output *source = output_source(t);
 
 	for (struct output *o = t->outputs; o; o = o->next) {
 		int r;
 
-		if (o->source != (j->role == JOB_INGEST))
+		if (!role_fills(j->role, o))
 			continue;
-		r = output_give_ring(o, j, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST, false);
+		r = output_give_ring(o, j, output_ring_bytes(o), false);
 		if (r < 0)
 			return r;
 	}
-	if (j->role == JOB_DERIVE && source && source->current.fd >= 0) {
+	if (!owns_source(j) && source && source->current.fd >= 0) {
 		struct msg_job_source_ring m = {.generation = source->current.generation,
 						.data_bytes = source->current.data_bytes};
 

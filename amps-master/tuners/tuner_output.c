@@ -16,32 +16,66 @@ static void ring_drop(struct output_ring *r)
 	*r = (struct output_ring){.fd = -1};
 }
 
-struct output *output_find(struct tuner *t, const char *variant, bool source)
+/* What rings of a form are like. */
+static const struct ring_kind {
+	uint32_t unit_bytes;
+	uint64_t
+		first_bytes; /* of a ring whose source has not been measured; 0 = as the source's */
+} ring_kinds[OUTPUT_FORM_COUNT_] = {
+	[OUTPUT_TS] = {TS_PACKET, 0},
+	[OUTPUT_ADTS] = {1, RING_BYTES_MIN},
+};
+
+struct output *output_source(const struct tuner *t)
 {
+	struct output *o = t->outputs;
+
+	while (o && !o->source)
+		o = o->next;
+	return o;
+}
+
+/* Is it the ring of the ingest as it is? */
+static bool is_source(const struct tuner *t, const struct lineup_output *def)
+{
+	return !def || (def->plain && !tuner_both(t));
+}
+
+struct output *output_find(struct tuner *t, const struct lineup_output *def, const char *track)
+{
+	if (is_source(t, def))
+		return output_source(t);
 	for (struct output *o = t->outputs; o; o = o->next)
-		if (source ? o->source : !o->source && !strcmp(o->variant, variant))
+		if (!o->source && o->id.form == def->form && !strcmp(o->id.track, track) &&
+		    !strcmp(o->id.variant, def->made_as))
 			return o;
 	return NULL;
 }
 
-struct output *output_get(struct tuner *t, const char *variant, const struct lineup_output *def)
+struct output *output_get(struct tuner *t, const struct lineup_output *def, const char *track)
 {
-	bool source = !def || (def->plain && !tuner_both(t));
-	struct output *o = output_find(t, variant, source);
-	unsigned slot = 0;
+	struct output *o = output_find(t, def, track);
+	unsigned slot = 0, count = 0;
 
 	if (o)
 		return o;
+	for (o = t->outputs; o; o = o->next)
+		count++;
+	if (count == TUNER_OUTPUTS_MAX)
+		return NULL;
 	while (slot < OUTPUTS_MAX && t->owner->output_slots[slot])
 		slot++;
 	o = slot < OUTPUTS_MAX ? calloc(1, sizeof(*o)) : NULL;
 	if (!o)
 		return NULL;
 	o->tuner = t;
-	o->source = source;
-	if (!source) {
+	o->id.channel = t->channel;
+	o->source = is_source(t, def);
+	if (!o->source) {
 		o->def = def;
-		text_copy(o->variant, sizeof(o->variant), variant);
+		o->id.form = def->form;
+		text_copy(o->id.variant, sizeof(o->id.variant), def->made_as);
+		text_copy(o->id.track, sizeof(o->id.track), track);
 	}
 	o->slot = slot;
 	o->current.fd = o->next_ring.fd = o->ordered.fd = -1;
@@ -52,12 +86,12 @@ struct output *output_get(struct tuner *t, const char *variant, const struct lin
 	return o;
 }
 
-/* Is it the last of the wants of its variant?  That one stands for all of them. */
+/* Is it the last of the wants that ask for the same?  That one stands for all of them. */
 static bool want_is_last(const struct want *w)
 {
 	const struct want *other = w->next;
 
-	while (other && (other->output != w->output || strcmp(other->variant, w->variant) != 0))
+	while (other && (other->output != w->output || !output_id_equal(&other->asked, &w->asked)))
 		other = other->next;
 	return !other;
 }
@@ -67,10 +101,11 @@ void output_offer(struct output *o, int worker)
 	const struct tuner *t = o->tuner;
 	const struct tuners_env *env = &t->owner->env;
 	struct msg_output_offer m = {.channel = t->channel,
-				     .form = FORM_TS,
+				     .form = (uint8_t)o->id.form,
 				     .output = o->slot,
 				     .generation = o->current.generation,
 				     .data_bytes = o->current.data_bytes,
+				     .unit_bytes = ring_kinds[o->id.form].unit_bytes,
 				     .live = t->live};
 
 	if (o->current.fd < 0 || t->own)
@@ -78,7 +113,8 @@ void output_offer(struct output *o, int worker)
 	for (const struct want *w = t->owner->wants; w; w = w->next) {
 		if (w->output != o || !want_is_last(w))
 			continue;
-		m.variant = w->variant;
+		m.variant = w->asked.variant;
+		m.track = w->asked.track;
 		env->output_offer(env->owner, worker, &m, o->current.fd);
 		o->offered = true;
 	}
@@ -113,11 +149,10 @@ void output_free(struct output *o)
 
 void output_switch_off(struct output *o)
 {
-	struct tuner *t = o->tuner;
-	struct job *j = tuner_both(t) ? t->ingest : t->derive;
+	struct job *j = job_filling(o);
 
 	/* a job without a process reads this after the order itself */
-	if (j && j->state != JOB_STOPPING)
+	if (j)
 		peer_send_job_output_off(j->peer, &(struct msg_job_output_off){.output = o->slot},
 					 NULL);
 	output_free(o);
@@ -128,10 +163,11 @@ void output_publish(struct output *o)
 	struct tuner *t = o->tuner;
 	struct output_slot slot = {.state = t->state,
 				   .tuner = (uint32_t)MAX(t->slot, 0),
-				   .form = FORM_TS,
+				   .form = o->id.form,
 				   .generation = o->current.generation};
 
-	text_copy(slot.variant, sizeof(slot.variant), o->variant);
+	text_copy(slot.variant, sizeof(slot.variant), o->id.variant);
+	text_copy(slot.track, sizeof(slot.track), o->id.track);
 	chantab_put_output(t->owner->env.chantab, o->slot, &slot);
 }
 
@@ -146,6 +182,8 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 	struct msg_job_output m = {.output = o->slot,
 				   .generation = r->generation,
 				   .data_bytes = r->data_bytes,
+				   .form = (uint8_t)o->id.form,
+				   .track = o->id.track,
 				   .continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
 				   .spec = o->def && !o->source ? o->def->spec : ""};
 
@@ -153,6 +191,13 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 	ring_drop(&o->next_ring);
 	o->next_ring = *r;
 	peer_send_job_output(j->peer, &m, &r->fd);
+}
+
+uint64_t output_ring_bytes(const struct output *o)
+{
+	uint64_t first = ring_kinds[o->id.form].first_bytes, hint = o->tuner->hint_bytes;
+
+	return first ? first : hint ? hint : RING_BYTES_FIRST;
 }
 
 int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_job)
@@ -194,10 +239,10 @@ static void output_without_ring(struct output *o)
 void output_on_ordered(struct output *o, uint64_t generation, int fd)
 {
 	struct tuner *t = o->tuner;
-	struct job *j = o->source || tuner_both(t) ? t->ingest : t->derive;
+	struct job *j = job_filling(o);
 	struct output_ring r = o->ordered;
 
-	if (r.generation != generation || !j || j->state == JOB_STOPPING) {
+	if (r.generation != generation || !j) {
 		close_fd(&fd);
 		return;
 	}
@@ -224,7 +269,7 @@ int output_on_mapped(struct output *o, uint64_t generation)
 	e = shm_seal_writer(r->fd);
 	if (e < 0)
 		return e;
-	return ring_open(&r->map, r->fd, r->data_bytes);
+	return ring_open(&r->map, r->fd, r->data_bytes, ring_kinds[o->id.form].unit_bytes);
 }
 
 void output_send_ring(struct output *o, const struct want *w, bool follows)
@@ -235,6 +280,7 @@ void output_send_ring(struct output *o, const struct want *w, bool follows)
 				    .output = o->slot,
 				    .generation = r->generation,
 				    .data_bytes = r->data_bytes,
+				    .unit_bytes = ring_kinds[o->id.form].unit_bytes,
 				    .same_job = r->same_job && follows,
 				    .live = o->tuner->live};
 
@@ -256,8 +302,9 @@ static void feed_derive(struct output *o)
 					.data_bytes = o->current.data_bytes,
 					.same_job = o->current.same_job};
 
-	if (t->derive && t->derive->state != JOB_STOPPING && o->current.fd >= 0)
-		peer_send_job_source_ring(t->derive->peer, &m, &o->current.fd);
+	if (t->jobs[SEAT_DERIVE] && t->jobs[SEAT_DERIVE]->state != JOB_STOPPING &&
+	    o->current.fd >= 0)
+		peer_send_job_source_ring(t->jobs[SEAT_DERIVE]->peer, &m, &o->current.fd);
 }
 
 int output_on_running(struct output *o, uint64_t generation)

@@ -42,27 +42,27 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 	json_t *variants = json_array();
 	uint64_t viewers = 0, memory = 0, rate_in = 0, rate_out = 0;
 	int64_t up_us = t->started_wall_us ? clock_wall_us() - t->started_wall_us : 0;
-	const struct job *derive = tuner_both(t) ? t->ingest : t->derive;
+	const struct job *derive = tuner_both(t) ? t->jobs[SEAT_SOURCE] : t->jobs[SEAT_DERIVE];
 	double cpu = 0;
 	char started[32];
 
 	for (const struct output *o = t->outputs; o; o = o->next) {
 		if (o->wants)
 			viewers += viewers_of(owner, o->slot);
-		if (o->variant[0])
-			json_array_append_new(variants, json_string(o->variant));
+		if (o->id.form == OUTPUT_TS && o->id.variant[0])
+			json_array_append_new(variants, json_string(o->id.variant));
 		if (o->source)
 			rate_in = o->rate_bps;
 		if (!o->source || o->wants)
 			rate_out += o->rate_bps;
 	}
-	process_usage(t->ingest ? t->ingest->pid : 0, &cpu, &memory);
-	process_usage(t->derive ? t->derive->pid : 0, &cpu, &memory);
+	for (size_t i = 0; i < SEAT_COUNT_; i++)
+		process_usage(t->jobs[i] ? t->jobs[i]->pid : 0, &cpu, &memory);
 	time_format_iso8601(t->started_wall_us, started);
 	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
 			 "s:I, s:s?}",
 			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
-			 pid_json(t->ingest), "derive_pid", pid_json(derive), "state",
+			 pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
 			 tuner_state_name(t->state), "source", t->def ? t->def->source_text : "",
 			 "started", started, "uptime_seconds", (double)MAX(up_us, 0) / 1e6,
 			 "viewers", (json_int_t)viewers, "bitrate_in", (json_int_t)rate_in,

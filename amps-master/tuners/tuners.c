@@ -25,10 +25,9 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
 			continue;
 		for (struct output *o = t->outputs; o; o = o->next)
 			output_measure(o, now_us);
-		if (t->derive)
-			job_check(t->derive, now_us);
-		if (t->ingest)
-			job_check(t->ingest, now_us);
+		for (size_t i = 0; i < SEAT_COUNT_; i++)
+			if (t->jobs[i])
+				job_check(t->jobs[i], now_us);
 		tuner_publish(t);
 	}
 }
@@ -64,12 +63,10 @@ int tuners_new(const struct tuners_env *env, struct tuners **ret)
 
 void tuners_kill(struct tuners *ts)
 {
-	for (struct tuner *t = ts->all; t; t = t->next) {
-		if (t->ingest)
-			job_kill(t->ingest);
-		if (t->derive)
-			job_kill(t->derive);
-	}
+	for (struct tuner *t = ts->all; t; t = t->next)
+		for (size_t i = 0; i < SEAT_COUNT_; i++)
+			if (t->jobs[i])
+				job_kill(t->jobs[i]);
 }
 
 struct tuners *tuners_free(struct tuners *ts)
@@ -139,19 +136,18 @@ static void forget_last_showing(struct tuner *t)
 /* A ring for an output that has none, if its job runs already. */
 static int output_fill(struct output *o)
 {
-	struct tuner *t = o->tuner;
-	struct job *filler = o->source || tuner_both(t) ? t->ingest : t->derive;
+	struct job *filler = job_filling(o);
 
-	if (!filler || filler->state == JOB_STOPPING || o->current.fd >= 0 ||
-	    o->next_ring.fd >= 0 || o->ordered.generation)
+	if (!filler || o->current.fd >= 0 || o->next_ring.fd >= 0 || o->ordered.generation)
 		return 0;
-	return output_give_ring(o, filler, t->hint_bytes ? t->hint_bytes : RING_BYTES_FIRST, false);
+	return output_give_ring(o, filler, output_ring_bytes(o), false);
 }
 
 static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
-		       const struct msg_want *m, const struct lineup_output *def)
+		       const struct msg_want *m, const struct output_id *asked,
+		       const struct lineup_output *def)
 {
-	struct output *last = output_find(t, m->variant, false);
+	struct output *last = output_find(t, def, m->track);
 	struct want *w = calloc(1, sizeof(*w));
 	struct output *o;
 	/* a derived output needs the source's ring beside its own */
@@ -159,10 +155,10 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	int r;
 
 	/* an output that ended is replaced by a new one */
-	if (last && last->ended && !last->wants)
+	if (last && !last->source && last->ended && !last->wants)
 		output_switch_off(last);
-	o = w ? output_get(t, m->variant, def) : NULL;
-	source_ok = tuner_both(t) || (o && output_get(t, "", NULL));
+	o = w ? output_get(t, def, m->track) : NULL;
+	source_ok = tuner_both(t) || (o && output_get(t, NULL, ""));
 
 	if (!o || !source_ok) {
 		free(w);
@@ -171,7 +167,7 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	w->worker = worker;
 	w->id = m->want;
 	w->output = o;
-	text_copy(w->variant, sizeof(w->variant), m->variant);
+	w->asked = *asked;
 	o->wants++;
 	o->idle_since_us = 0;
 	w->next = ts->wants;
@@ -189,6 +185,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 {
 	const struct lineup_tuner *def;
 	const struct lineup_output *output;
+	struct output_id asked = {.channel = m->channel, .form = m->form};
 	const char *text = "";
 	char shown[ERROR_TEXT_MAX];
 	struct tuner *t;
@@ -196,8 +193,9 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 
 	if (want_find(ts, worker, m->want))
 		return;
-	if (!ts->lineup || m->form != FORM_TS ||
-	    lineup_resolve(ts->lineup, m->channel, m->variant, &def, &output) < 0) {
+	if (!ts->lineup || !text_copy(asked.variant, sizeof(asked.variant), m->variant) ||
+	    !text_copy(asked.track, sizeof(asked.track), m->track) ||
+	    lineup_resolve(ts->lineup, &asked, &def, &output) < 0) {
 		refuse(ts, worker, m->want, GONE_REMOVED, 404, "there is no such channel");
 		return;
 	}
@@ -217,7 +215,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		refuse(ts, worker, m->want, GONE_FAILED, 503, "all tuners are in use");
 		return;
 	}
-	if (t->state == TUNER_FAILED && clock_mono_us() < t->ingest_retry.at_us) {
+	if (t->state == TUNER_FAILED && clock_mono_us() < t->retry[SEAT_SOURCE].at_us) {
 		tuner_viewers_text(def, t->last_error, shown);
 		refuse(ts, worker, m->want, GONE_FAILED, t->last_status ? t->last_status : 502,
 		       shown);
@@ -234,7 +232,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		forget_last_showing(t);
 		tuner_set_state(t, TUNER_STARTING);
 	}
-	if (want_attach(ts, t, worker, m, output) < 0)
+	if (want_attach(ts, t, worker, m, &asked, output) < 0)
 		refuse(ts, worker, m->want, GONE_FAILED, 503, no_memory);
 	tuner_update(t);
 }
@@ -287,17 +285,18 @@ static void outputs_follow(struct tuner *t)
 		if (o->source)
 			continue;
 		for (size_t i = 0; t->def && i < t->def->output_count; i++)
-			if (!strcmp(t->def->outputs[i].variant, o->variant))
+			if (t->def->outputs[i].form == o->id.form &&
+			    !strcmp(t->def->outputs[i].variant, o->id.variant))
 				def = &t->def->outputs[i];
 		o->def = def && def->plain && !tuner_both(t) ? NULL : def;
 		changed = changed || !o->def || def->hash != old || def->plain;
 	}
 	if (changed)
-		tuner_retry_now(&t->derive_retry);
-	if (changed && t->derive)
-		job_stop(t->derive);
-	if (changed && t->ingest && tuner_both(t))
-		job_stop(t->ingest);
+		tuner_retry_now(&t->retry[SEAT_DERIVE]);
+	if (changed && t->jobs[SEAT_DERIVE])
+		job_stop(t->jobs[SEAT_DERIVE]);
+	if (changed && t->jobs[SEAT_SOURCE] && tuner_both(t))
+		job_stop(t->jobs[SEAT_SOURCE]);
 }
 
 /* A want whose variant has become a copy (or is no longer one) moves to the output that fills it
@@ -314,13 +313,12 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 		next = w->next;
 		if (from->tuner != t)
 			continue;
-		if (lineup_resolve(ts->lineup, t->channel, w->variant, &def, &output) < 0 ||
-		    def != t->def) {
+		if (lineup_resolve(ts->lineup, &w->asked, &def, &output) < 0 || def != t->def) {
 			refuse(ts, w->worker, w->id, GONE_REMOVED, 404, "there is no such variant");
 			want_free(ts, w);
 			continue;
 		}
-		to = output_get(t, w->variant, output);
+		to = output_get(t, output, w->asked.track);
 		if (!to || to == from)
 			continue;
 		if (--from->wants == 0)
@@ -348,7 +346,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 		/* what is known about the old source does not apply to this one */
 		t->raw = false;
 		t->start_took_us = 0;
-		tuner_retry_now(&t->ingest_retry);
+		tuner_retry_now(&t->retry[SEAT_SOURCE]);
 		tuner_forget_overlap(t);
 		if (t->state == TUNER_FAILED)
 			t->forget = true;
@@ -357,7 +355,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 	if (t->def) {
 		wants_follow(ts, t);
 		/* one job in both roles needed no ring between them, two do */
-		if (t->outputs && !tuner_both(t) && !output_get(t, "", NULL))
+		if (t->outputs && !tuner_both(t) && !output_get(t, NULL, ""))
 			tuner_fail(t, 503, no_memory);
 	} else {
 		tuner_give_up(t, GONE_REMOVED, 404, "the channel has been removed");
@@ -382,7 +380,7 @@ void tuners_set_lineup(struct tuners *ts, struct lineup *l)
 	lineup_free(old);
 	for (struct tuner *t = ts->all; t; t = next) {
 		next = t->next;
-		if (!t->def && !t->ingest && !t->derive)
+		if (!t->def && !tuner_has_jobs(t))
 			tuner_free(t);
 		else if (t->slot >= 0)
 			tuner_update(t);
@@ -393,12 +391,10 @@ void tuners_set_lineup(struct tuners *ts, struct lineup *l)
 
 void tuners_nursery_ready(struct tuners *ts)
 {
-	for (struct tuner *t = ts->all; t; t = t->next) {
-		if (t->ingest)
-			job_hand_over(t->ingest);
-		if (t->derive)
-			job_hand_over(t->derive);
-	}
+	for (struct tuner *t = ts->all; t; t = t->next)
+		for (size_t i = 0; i < SEAT_COUNT_; i++)
+			if (t->jobs[i])
+				job_hand_over(t->jobs[i]);
 }
 
 static bool job_reaped(struct job *j, pid_t pid, int wait_status)
@@ -417,9 +413,9 @@ static bool job_reaped(struct job *j, pid_t pid, int wait_status)
 bool tuners_child_exited(struct tuners *ts, pid_t pid, int wait_status)
 {
 	for (struct tuner *t = ts->all; t; t = t->next)
-		if (job_reaped(t->ingest, pid, wait_status) ||
-		    job_reaped(t->derive, pid, wait_status))
-			return true;
+		for (size_t i = 0; i < SEAT_COUNT_; i++)
+			if (job_reaped(t->jobs[i], pid, wait_status))
+				return true;
 	return false;
 }
 
@@ -427,20 +423,23 @@ bool tuners_child_exited(struct tuners *ts, pid_t pid, int wait_status)
  * the variant in their want identifies them.  False = it does not run. */
 static bool stop_variant(struct tuners *ts, struct tuner *t, const char *variant)
 {
-	struct output *o = output_find(t, variant, false);
-	bool runs = o != NULL;
+	bool runs = false;
 	struct want *next;
 
 	for (struct want *w = ts->wants; w; w = next) {
 		next = w->next;
-		if (w->output->tuner != t || strcmp(w->variant, variant) != 0)
+		if (w->output->tuner != t || strcmp(w->asked.variant, variant) != 0)
 			continue;
 		runs = true;
 		refuse(ts, w->worker, w->id, GONE_STOPPED, 503, "the variant was stopped");
 		want_free(ts, w);
 	}
-	if (o)
+	for (struct output *o = t->outputs; o; o = o->next) {
+		if (o->source || o->wants || strcmp(o->id.variant, variant) != 0)
+			continue;
 		o->ended = true;
+		runs = true;
+	}
 	if (runs)
 		tuner_update(t);
 	return runs;

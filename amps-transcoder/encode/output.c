@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log/log.h"
+#include "common/text/text.h"
 
 /* How long the muxer waits, on the timeline: for a further stream, for the only picture or sound,
  * for frames inside a filter ("loudnorm" delays by three seconds, "dynaudnorm" by sixteen). */
@@ -24,6 +25,8 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 	if (!o)
 		return r;
 	o->job = job;
+	o->form = event->form;
+	text_copy(o->lang, sizeof(o->lang), event->track);
 	o->spec = json_incref(event->spec);
 	o->after_90k = event->continue_90k;
 	o->newest_90k = AV_NOPTS_VALUE;
@@ -34,16 +37,11 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 	event->continue_90k = TIME_NONE;
 	r = profile_init(&o->profile, event->spec, NULL, problem, cap);
 	if (r == 0)
-		r = ts_sink_new(job, (unsigned)job_spec_int(job, "ring_seconds", JOB_RING_SECONDS),
-				&o->sink);
-	if (r == 0)
-		r = ts_sink_attach(o->sink, event);
+		r = muxer_new(o->form, job, event, o->profile.metadata, o->profile.mux, &o->mux);
 	if (r < 0) {
 		output_free(o);
 		return r;
 	}
-	ts_output_init(&o->mux, o->sink, job_spec_text(job, "name", ""), o->profile.metadata,
-		       o->profile.mux);
 	*ret = o;
 	return 0;
 }
@@ -59,7 +57,7 @@ struct output *output_free(struct output *o)
 {
 	if (!o)
 		return NULL;
-	ts_output_close(&o->mux);
+	muxer_free(o->mux);
 	drop_pending(o);
 	for (unsigned i = 0; i < o->track_count; i++) {
 		filter_done(&o->tracks[i].filter);
@@ -69,7 +67,6 @@ struct output *output_free(struct output *o)
 	}
 	profile_done(&o->profile);
 	json_decref(o->spec);
-	o->sink = ts_sink_free(o->sink);
 	free(o);
 	return NULL;
 }
@@ -145,42 +142,42 @@ static int write_pending(struct output *o)
 	int r = 0;
 
 	for (unsigned i = 0; i < o->pending_count && r >= 0; i++)
-		r = ts_output_write(&o->mux, (unsigned)o->pending[i]->stream_index, o->pending[i]);
+		r = muxer_write(o->mux, (unsigned)o->pending[i]->stream_index, o->pending[i]);
 	drop_pending(o);
 	return r;
 }
 
 /* Describes a known track for the muxer. */
-static struct ts_output_stream stream_of(const struct track *t)
+static struct muxer_stream stream_of(const struct track *t)
 {
 	bool subtitles = t->type == AVMEDIA_TYPE_SUBTITLE;
 
-	return (struct ts_output_stream){.parameters = t->parameters,
-					 .language = t->language,
-					 .bsf = subtitles ? NULL
-							  : output_kind(&t->profile, t->type)->bsf};
+	return (struct muxer_stream){.parameters = t->parameters,
+				     .language = t->language,
+				     .bsf = subtitles ? NULL
+						      : output_kind(&t->profile, t->type)->bsf};
 }
 
 /* Writes the tables for the known streams; again whenever the set has changed. */
 static int announce(struct output *o, bool cut)
 {
-	struct ts_output_stream streams[TS_OUTPUT_STREAMS_MAX] = {0};
+	struct muxer_stream streams[MUXER_STREAMS_MAX] = {0};
 
 	o->failed_at = "the muxer";
 	for (unsigned i = 0; i < o->track_count; i++)
 		if (o->tracks[i].state == TRACK_READY)
 			streams[i] = stream_of(&o->tracks[i]);
 	for (unsigned i = 0; i < o->track_count; i++)
-		if (o->mux.begun && streams[i].parameters && !ts_output_carries(&o->mux, i))
-			o->tracks[i].from_90k = ts_output_time_90k(&o->mux) - PASSED_90K;
-	return ts_output_begin(&o->mux, streams, o->track_count, o->lag_90k, cut);
+		if (o->mux->begun && streams[i].parameters && !o->mux->carries[i])
+			o->tracks[i].from_90k = muxer_time_90k(o->mux) - PASSED_90K;
+	return muxer_begin(o->mux, streams, o->track_count, o->lag_90k, cut);
 }
 
 static int begin(struct output *o)
 {
 	int r;
 
-	assert(!o->mux.begun);
+	assert(!o->mux->begun);
 	for (unsigned i = 0; i < o->track_count; i++) {
 		struct track *t = &o->tracks[i];
 
@@ -231,12 +228,12 @@ static int put_packet(struct output *o, unsigned track, const AVPacket *packet)
 	assert(track < o->track_count && o->tracks[track].state == TRACK_READY);
 	if (packet->dts != AV_NOPTS_VALUE)
 		o->newest_90k = MAX(o->newest_90k, packet->dts);
-	if (o->mux.begun) {
-		int r = ts_output_carries(&o->mux, track) ? 0 : announce(o, false);
+	if (o->mux->begun) {
+		int r = o->mux->carries[track] ? 0 : announce(o, false);
 
 		if (r < 0 || passed(&o->tracks[track], packet))
 			return r;
-		return ts_output_write(&o->mux, track, packet);
+		return muxer_write(o->mux, track, packet);
 	}
 	copy = av_packet_clone(packet);
 	if (!copy)
@@ -262,7 +259,7 @@ static bool others_are_left(const struct output *o, const struct track *t, bool 
 /* Stops waiting for a track that was left out. */
 static int begin_without(struct output *o)
 {
-	return !o->mux.begun && o->pending_count > 0 && patience_90k(o) == 0 ? begin(o) : 0;
+	return !o->mux->begun && o->pending_count > 0 && patience_90k(o) == 0 ? begin(o) : 0;
 }
 
 int output_undecodable(struct output *o, unsigned stream)
@@ -285,10 +282,10 @@ int output_undecodable(struct output *o, unsigned stream)
 /* libavformat writes any codec into a transport stream, but no player would play the result. */
 static int check_codec(struct output *o, enum AVCodecID id, const char *name)
 {
-	if (ts_muxer_fits(id))
+	if (o->mux->ops->fits(id))
 		return 0;
 	o->failed_at = "the muxer";
-	av_log(NULL, AV_LOG_ERROR, "%s cannot be carried in MPEG-TS\n", name);
+	av_log(NULL, AV_LOG_ERROR, "%s cannot be carried in %s\n", name, o->mux->ops->name);
 	return AVERROR(EINVAL);
 }
 
@@ -385,10 +382,9 @@ int output_end(struct output *o)
 	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
 		if (!o->tracks[i].copy && o->tracks[i].state != TRACK_LEFT_OUT)
 			r = end_track(o, &o->tracks[i]);
-	if (r >= 0 && !o->mux.begun && o->pending_count > 0)
+	if (r >= 0 && !o->mux->begun && o->pending_count > 0)
 		r = begin(o);
-	ts_output_close(&o->mux);
-	ts_sink_ended(o->sink);
+	muxer_end(o->mux);
 	return r;
 }
 
@@ -446,9 +442,10 @@ static int know_codec(struct output *o, struct track *t, const AVCodecParameters
 	bool known = t->state == TRACK_READY;
 	int r;
 
-	if (!known && !ts_muxer_fits(parameters->codec_id) && others_are_left(o, t, true)) {
+	if (!known && !o->mux->ops->fits(parameters->codec_id) && others_are_left(o, t, true)) {
 		track_set_state(t, TRACK_LEFT_OUT);
-		job_say_notice(o->job, "MPEG-TS cannot carry %s, going on without it", t->name);
+		job_say_notice(o->job, "%s cannot carry %s, going on without it", o->mux->ops->name,
+			       t->name);
 		return begin_without(o);
 	}
 	r = check_codec(o, parameters->codec_id, t->name);
@@ -461,7 +458,7 @@ static int know_codec(struct output *o, struct track *t, const AVCodecParameters
 		return r;
 	if (!known)
 		track_ready(o, t, time_90k);
-	else if (o->mux.begun)
+	else if (o->mux->begun)
 		r = announce(o, true);
 	return r;
 }

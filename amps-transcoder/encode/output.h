@@ -15,7 +15,7 @@
 #include "amps-transcoder/av/stream_text.h"
 #include "amps-transcoder/encode/encode.h"
 #include "amps-transcoder/job/job.h"
-#include "amps-transcoder/mux/ts_output.h"
+#include "amps-transcoder/mux/muxer.h"
 
 #define OUTPUT_PENDING_MAX 4096
 
@@ -48,12 +48,13 @@ struct track {
 };
 
 struct output {
-	struct job *job;	/* borrowed */
-	struct ts_sink *sink;	/* owned */
-	json_t *spec;		/* its options; owned */
-	struct profile profile; /* for all streams */
-	struct ts_output mux;
-	struct track tracks[TS_OUTPUT_STREAMS_MAX];
+	struct job *job; /* borrowed */
+	enum output_form form;
+	char lang[TRACK_NAME_MAX + 1]; /* of the sound alone; "" = the first */
+	json_t *spec;		       /* its options; owned */
+	struct profile profile;	       /* for all streams */
+	struct muxer *mux;	       /* owned */
+	struct track tracks[MUXER_STREAMS_MAX];
 	unsigned track_count;
 	int64_t after_90k;	 /* nothing before this goes out; TIME_NONE */
 	uint64_t begin_until_us; /* the muxer must begin by then */

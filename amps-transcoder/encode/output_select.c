@@ -3,6 +3,7 @@
 #include "amps-transcoder/encode/output.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "common/text/text.h"
 
@@ -18,7 +19,7 @@ static bool usable(const struct output *o, const AVStream *stream)
 		return false;
 	if (type == AVMEDIA_TYPE_SUBTITLE)
 		return o->profile.subtitles && !o->profile.without_subtitles &&
-		       ts_muxer_fits(stream->codecpar->codec_id);
+		       o->mux->ops->fits(stream->codecpar->codec_id);
 	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
 		return false;
 	return output_kind(&o->profile, type)->wish != WISH_OFF;
@@ -75,7 +76,7 @@ static const char *why_unusable(const struct output *o, const AVStream *stream)
 	if (type == AVMEDIA_TYPE_SUBTITLE && !o->profile.subtitles)
 		return "\"scodec: copy\" would include it";
 	if (type == AVMEDIA_TYPE_SUBTITLE)
-		return "MPEG-TS cannot carry it";
+		return "the form cannot carry it";
 	if (type == AVMEDIA_TYPE_DATA)
 		return "only pictures, sound and subtitles are served";
 	return NULL;
@@ -124,11 +125,55 @@ static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *c
 		all = all && (found || map->negative || map->optional);
 	}
 	remove_unusable(o, source, chosen, &n);
-	if (n > TS_OUTPUT_STREAMS_MAX)
+	if (n > MUXER_STREAMS_MAX)
 		job_say_notice(o->job, "the profile maps %u streams, only the first %d are served",
-			       n, TS_OUTPUT_STREAMS_MAX);
-	*ret_count = MIN(n, TS_OUTPUT_STREAMS_MAX);
+			       n, MUXER_STREAMS_MAX);
+	*ret_count = MIN(n, MUXER_STREAMS_MAX);
 	return all;
+}
+
+/* Of the sound chosen, one stream: in the language that was asked for, else the first. */
+static void choose_sound(const struct output *o, AVFormatContext *source, unsigned *chosen,
+			 unsigned *n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < *n && kept == 0; i++) {
+		const AVStream *stream = source->streams[chosen[i]];
+		const AVDictionaryEntry *e = av_dict_get(stream->metadata, "language", NULL, 0);
+
+		if (!*o->lang || (e && strcasecmp(e->value, o->lang) == 0))
+			chosen[kept++] = chosen[i];
+	}
+	*n = kept;
+}
+
+/* All sound of the first programme. */
+static unsigned choose_all_sound(const struct output *o, AVFormatContext *source, unsigned *chosen)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < source->nb_streams && n < CHOSEN_MAX; i++)
+		if (source->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
+		    usable(o, source->streams[i]) && in_first_program(source, i))
+			chosen[n++] = i;
+	return n;
+}
+
+/* The sound alone is copied where the source has what the form carries and the profile does not say
+ * how to encode it; else it is encoded, as AAC unless the profile names another codec that the form
+ * carries. */
+static void decide_sound(const struct output *o, struct track *t, const AVStream *stream)
+{
+	struct profile *p = &t->profile;
+
+	if (!p->sound_set && o->mux->ops->fits(stream->codecpar->codec_id)) {
+		p->audio.wish = WISH_COPY;
+		return;
+	}
+	p->audio.wish = WISH_ENCODE;
+	if (!o->mux->ops->fits(p->audio.codec->id))
+		profile_set_encoder(p, "aac");
 }
 
 /* Reads the options again, for this track alone, which is one of o->tracks. */
@@ -171,6 +216,8 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream)
 	r = read_profile(o, t);
 	if (r < 0)
 		return r;
+	if (o->form == OUTPUT_ADTS)
+		decide_sound(o, t, stream);
 	kind = output_kind(&t->profile, t->type);
 	language = av_dict_get(kind->metadata, "language", NULL, 0);
 	if (language)
@@ -182,7 +229,7 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream)
 
 static int add_track(struct output *o, const AVStream *stream)
 {
-	if (o->track_count == TS_OUTPUT_STREAMS_MAX)
+	if (o->track_count == MUXER_STREAMS_MAX)
 		return 0;
 	return track_init(o, &o->tracks[o->track_count++], stream);
 }
@@ -202,10 +249,14 @@ int output_select(struct output *o, AVFormatContext *source)
 	bool again = o->track_count > 0, all = true;
 	int r = 0;
 
-	if (o->profile.map_count == 0)
-		n = choose_best(o, source, chosen);
-	else
+	if (o->profile.map_count)
 		all = choose_mapped(o, source, chosen, &n);
+	else if (o->form == OUTPUT_ADTS)
+		n = choose_all_sound(o, source, chosen);
+	else
+		n = choose_best(o, source, chosen);
+	if (o->form == OUTPUT_ADTS)
+		choose_sound(o, source, chosen, &n);
 	if (!again && (!all || n == 0))
 		return -ENOENT;
 	for (unsigned i = 0; i < o->track_count; i++)

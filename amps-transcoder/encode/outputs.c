@@ -37,7 +37,7 @@ void outputs_done(struct outputs *s)
 static int find(const struct outputs *s, uint32_t id)
 {
 	for (unsigned i = 0; i < s->count; i++)
-		if (ts_sink_output(s->list[i]->sink) == id)
+		if (s->list[i]->mux->output == id)
 			return (int)i;
 	return -1;
 }
@@ -55,7 +55,7 @@ static void give_up(struct outputs *s, unsigned at, int averror)
 {
 	const struct output *o = s->list[at];
 
-	job_say_output_failed(s->job, ts_sink_output(o->sink), ts_sink_generation(o->sink),
+	job_say_output_failed(s->job, o->mux->output, o->mux->ops->generation(o->mux),
 			      o->failed_at ? o->failed_at : "the output", averror);
 	switch_off(s, at);
 }
@@ -65,7 +65,9 @@ static bool select_streams(struct outputs *s, unsigned at)
 {
 	if (!s->source || s->source->nb_streams == 0 || output_select(s->list[at], s->source) == 0)
 		return true;
-	s->list[at]->failed_at = "the source has no stream that the profile wants";
+	s->list[at]->failed_at = *s->list[at]->lang
+					 ? "the source has no sound in this language"
+					 : "the source has no stream that the profile wants";
 	give_up(s, at, 0);
 	return false;
 }
@@ -110,7 +112,7 @@ void outputs_event(struct outputs *s, struct job_event *event)
 		return;
 	}
 	event->continue_90k = TIME_NONE;
-	r = ts_sink_attach(s->list[at]->sink, event);
+	r = s->list[at]->mux->ops->attach(s->list[at]->mux, event);
 	if (r < 0)
 		log_warn("a larger ring cannot be used (%s), staying with the old one output=%u",
 			 strerror(-r), event->output);

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/log/log.h"
+#include "common/text/text.h"
 
 #define HEARTBEAT_US	  250000 /* twice as often as the master needs */
 #define INTERRUPT_LOOK_US 20000	 /* how often a blocked libav looks at the socket */
@@ -83,6 +84,9 @@ static int decode_output(struct msg *m, struct job_event *e)
 	e->output = d.output;
 	e->generation = d.generation;
 	e->data_bytes = d.data_bytes;
+	if (d.form >= OUTPUT_FORM_COUNT_ || !text_copy(e->track, sizeof(e->track), d.track))
+		return -EBADMSG;
+	e->form = d.form;
 	e->continue_90k = d.continue_90k;
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include "common/base.h"
 #include "common/limits.h"
 #include "common/msg/msg.h"
+#include "common/shm/form.h"
 #include "common/shm/ring_writer.h"
 
 #define JOB_EVENTS_MAX	64			/* orders not taken yet */
@@ -45,6 +46,8 @@ struct job_event {
 	uint32_t output;
 	uint64_t generation;
 	uint64_t data_bytes;
+	enum output_form form;
+	char track[TRACK_NAME_MAX + 1];
 	int64_t continue_90k;
 	bool same_job;
 	json_t *spec; /* the output's profile; NULL for the plain ring of an ingest */

@@ -22,6 +22,7 @@ static int set_codec(struct profile_kind *k, enum AVMediaType type, const char *
 		return 0;
 	}
 	k->codec = option_encoder(value, type);
+	k->named = k->codec != NULL;
 	if (k->codec)
 		return 0;
 	snprintf(problem, cap, "unknown encoder '%.64s'", value);
@@ -275,9 +276,26 @@ int profile_init(struct profile *p, const json_t *spec, const struct profile_str
 	r = read_options(p, list, stream, true, problem, cap);
 	if (r == 0)
 		r = read_options(p, list, stream, false, problem, cap);
-	if (r < 0)
+	if (r < 0) {
 		profile_done(p);
-	return r;
+		return r;
+	}
+	p->sound_set = p->audio.named || p->audio.filter || p->sample_rate || p->channels ||
+		       *p->layout || av_dict_count(p->audio.options) > 0;
+	return 0;
+}
+
+void profile_set_encoder(struct profile *p, const char *encoder)
+{
+	AVDictionary *kept = NULL;
+	const AVDictionaryEntry *e = NULL;
+
+	p->audio.codec = option_encoder(encoder, AVMEDIA_TYPE_AUDIO);
+	while ((e = av_dict_get(p->audio.options, "", e, AV_DICT_IGNORE_SUFFIX)))
+		if (option_find_encoder(p->audio.codec, e->key))
+			av_dict_set(&kept, e->key, e->value, 0);
+	av_dict_free(&p->audio.options);
+	p->audio.options = kept;
 }
 
 static void kind_done(struct profile_kind *k)

@@ -20,6 +20,7 @@ enum wish { WISH_ENCODE, WISH_COPY, WISH_OFF };
 struct profile_kind {
 	enum wish wish;
 	const AVCodec *codec;	/* WISH_ENCODE */
+	bool named;		/* the profile names the codec */
 	char *filter;		/* the user's graph; NULL = none */
 	char *bsf;		/* bitstream filters in front of the muxer; NULL = none */
 	AVDictionary *options;	/* for the encoder */
@@ -43,6 +44,7 @@ struct profile {
 	char aspect[32];
 	char sws_flags[128];	    /* of the scaler; "" = libswscale's */
 	enum AVPixelFormat pix_fmt; /* NONE = decided from the encoder */
+	bool sound_set;		    /* codec, bit rate, channels, rate or filter of the sound */
 	int sample_rate, channels;  /* 0 = the source's */
 	char layout[64];
 	int gop_frames;	   /* `g`; 0 = not given */
@@ -60,5 +62,8 @@ int64_t profile_key_grid(const char *value);
 must_check int profile_init(struct profile *p, const json_t *spec,
 			    const struct profile_stream *stream, char *problem, size_t cap);
 void profile_done(struct profile *p); /* accepts a zeroed struct */
+
+/* Sound is encoded by this encoder; options that it does not have are dropped. */
+void profile_set_encoder(struct profile *p, const char *encoder);
 
 #endif

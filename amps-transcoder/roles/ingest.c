@@ -173,11 +173,10 @@ static int open_and_run(struct ingest *g)
 
 int ingest_run(struct job *job)
 {
-	unsigned seconds = (unsigned)job_spec_int(job, "ring_seconds", JOB_RING_SECONDS);
 	struct ingest g = {0};
 	int code;
 
-	if (ts_sink_new(job, seconds, &g.sink) < 0)
+	if (ts_sink_new(job, &g.sink) < 0)
 		return job_end_failed(job, 502, "no memory");
 	if (intake_init(&g.in, job, &sink_target, g.sink, &code) == INTAKE_ON)
 		code = open_and_run(&g);

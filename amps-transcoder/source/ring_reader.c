@@ -31,7 +31,7 @@ void ring_reader_done(struct ring_reader *r)
 int ring_reader_take(struct ring_reader *r, struct job_event *event, bool *ret_again)
 {
 	struct ring ring;
-	int error = ring_open(&ring, event->fd, event->data_bytes);
+	int error = ring_open(&ring, event->fd, event->data_bytes, TS_PACKET);
 
 	if (error < 0)
 		return error;
@@ -94,11 +94,14 @@ bool ring_reader_over(const struct ring_reader *r)
 /* Moves to an access point, with its PSI in front. */
 static bool start(struct ring_reader *r)
 {
+	struct ring_intro intro;
 	struct ring_rap rap;
 
 	if (!find_start(r, &rap))
 		return false;
-	r->staged = ring_intro(&rap, false, r->stage);
+	intro = ring_intro(&rap, false);
+	memcpy(r->stage, intro.bytes, intro.len);
+	r->staged = intro.len;
 	r->stage_at = 0;
 	r->pos = rap.pos;
 	r->started = true;

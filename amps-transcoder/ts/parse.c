@@ -88,9 +88,9 @@ static bool section_feed(struct ts_section *s, const uint8_t *packet, unsigned t
 		s->want = TS_SECTION_BYTES;
 		s->packet_count = 0;
 	}
-	if (s->want == 0 || s->packet_count == RING_RAP_PSI_PACKETS)
+	if (s->want == 0 || s->packet_count == TS_RAP_PSI_PACKETS)
 		return false;
-	assert(s->packet_count < RING_RAP_PSI_PACKETS);
+	assert(s->packet_count < TS_RAP_PSI_PACKETS);
 	memcpy(s->packets + s->packet_count++ * TS_PACKET, packet, TS_PACKET);
 	section_bytes(s, packet + at, TS_PACKET - at);
 	if (s->want == 0 || s->have < MAX(s->want, SECTION_HEAD) || s->want == TS_SECTION_BYTES)
@@ -396,43 +396,40 @@ static unsigned on_pes(struct ts_parse *p, const uint8_t *packet, struct ts_stre
 	return TS_SAW_PES;
 }
 
-static void add_pid(struct ring_rap *rap, unsigned pid, unsigned cc)
+static void add_pid(struct ts_rap *rap, unsigned pid, unsigned cc)
 {
-	if (pid == TS_PID_NONE || rap->pid_count == RING_RAP_PIDS)
+	if (pid == TS_PID_NONE || rap->pid_count == TS_RAP_PIDS)
 		return;
 	for (unsigned i = 0; i < rap->pid_count; i++)
 		if (rap->pids[i].pid == pid)
 			return;
-	rap->pids[rap->pid_count++] = (struct ring_pid_cc){.pid = (uint16_t)pid, .cc = (uint8_t)cc};
+	rap->pids[rap->pid_count++] = (struct ts_pid_cc){.pid = (uint16_t)pid, .cc = (uint8_t)cc};
 }
 
 /* The packets of a table, with counters that lead up to the last one of their PID: damaged copies
  * or other sections may have come behind them, and the ring's next packet must follow. */
-static void add_table(struct ring_rap *rap, const struct ts_parse *p, const struct ts_section *s,
+static void add_table(struct ts_rap *rap, const struct ts_parse *p, const struct ts_section *s,
 		      unsigned pid)
 {
 	uint8_t *packet = rap->psi + rap->psi_packets * TS_PACKET;
 	unsigned before = p->cc[pid] - s->done_count;
 
-	assert(rap->psi_packets + s->done_count <= RING_RAP_PSI_PACKETS);
+	assert(rap->psi_packets + s->done_count <= TS_RAP_PSI_PACKETS);
 	memcpy(packet, s->done, s->done_count * TS_PACKET);
 	for (unsigned i = 1; i <= s->done_count; i++, packet += TS_PACKET)
 		packet[3] = (uint8_t)((packet[3] & 0xf0) | ((before + i) & 0x0f));
-	rap->psi_packets += (uint8_t)s->done_count;
+	rap->psi_packets += s->done_count;
 	add_pid(rap, pid, before & 0x0f);
 }
 
 /* The slot as of the packet at `pos`, which is about to be counted.  False without PAT and PMT. */
-static bool rap_begin(const struct ts_parse *p, uint64_t pos, struct ring_rap *rap)
+static bool rap_begin(const struct ts_parse *p, uint64_t pos, struct ts_rap *rap)
 {
 	if (!p->pat.done_count || !p->pmt.done_count ||
-	    p->pat.done_count + p->pmt.done_count > RING_RAP_PSI_PACKETS)
+	    p->pat.done_count + p->pmt.done_count > TS_RAP_PSI_PACKETS)
 		return false;
-	*rap = (struct ring_rap){.pos = pos,
-				 .pts_90k = TIME_NONE,
-				 .pcr_90k = p->pcr_90k,
-				 .pcr_pid = p->pcr_pid,
-				 .video_pid = p->video_pid};
+	*rap = (struct ts_rap){
+		.pos = pos, .pts_90k = TIME_NONE, .pcr_90k = p->pcr_90k, .pcr_pid = p->pcr_pid};
 	add_table(rap, p, &p->pat, 0);
 	add_table(rap, p, &p->pmt, p->pmt_pid);
 	add_pid(rap, p->pcr_pid, p->cc[p->pcr_pid]);
@@ -445,7 +442,7 @@ static bool rap_begin(const struct ts_parse *p, uint64_t pos, struct ring_rap *r
 	return true;
 }
 
-static unsigned rap_found(struct ts_parse *p, struct ring_rap *ret_rap)
+static unsigned rap_found(struct ts_parse *p, struct ts_rap *ret_rap)
 {
 	*ret_rap = p->candidate;
 	p->scan_left = 0;
@@ -456,7 +453,7 @@ static unsigned rap_found(struct ts_parse *p, struct ring_rap *ret_rap)
 
 /* Continues to scan the picture that began in an earlier packet. */
 static unsigned scan_on(struct ts_parse *p, const struct ts_stream *s, const uint8_t *data,
-			size_t n, struct ring_rap *ret_rap)
+			size_t n, struct ts_rap *ret_rap)
 {
 	switch (ts_scan(s->type, &p->scan_word, data, n)) {
 	case TS_SCAN_ACCESS:
@@ -471,7 +468,7 @@ static unsigned scan_on(struct ts_parse *p, const struct ts_stream *s, const uin
 }
 
 static unsigned picture_begins(struct ts_parse *p, const struct ts_stream *s, const uint8_t *packet,
-			       unsigned data_at, struct ring_rap *ret_rap)
+			       unsigned data_at, struct ts_rap *ret_rap)
 {
 	if (ts_adaptation_flags(packet) & TS_FLAG_RANDOM_ACCESS || s->kind == TS_KIND_AUDIO ||
 	    p->any_picture)
@@ -487,8 +484,8 @@ static unsigned picture_begins(struct ts_parse *p, const struct ts_stream *s, co
 
 /* Handles a packet of the stream whose access points count. */
 static unsigned on_leader(struct ts_parse *p, const struct ts_stream *s, const uint8_t *packet,
-			  bool began, const struct ring_rap *begin, const struct ts_pes *pes,
-			  struct ring_rap *ret_rap)
+			  bool began, const struct ts_rap *begin, const struct ts_pes *pes,
+			  struct ts_rap *ret_rap)
 {
 	if (began) {
 		p->candidate = *begin;
@@ -501,11 +498,11 @@ static unsigned on_leader(struct ts_parse *p, const struct ts_stream *s, const u
 }
 
 static unsigned on_stream(struct ts_parse *p, const uint8_t *packet, uint64_t pos, unsigned pid,
-			  struct ring_rap *ret_rap)
+			  struct ts_rap *ret_rap)
 {
 	struct ts_stream *s = &p->streams[p->stream_of[pid] - 1];
 	bool leads = pid == (p->video_pid != TS_PID_NONE ? p->video_pid : p->audio_pid);
-	struct ring_rap begin;
+	struct ts_rap begin;
 	struct ts_pes pes = {0};
 	bool began = ts_pusi(packet) && ts_pes_find(packet, &pes);
 	unsigned saw = 0;
@@ -528,7 +525,7 @@ static unsigned on_stream(struct ts_parse *p, const uint8_t *packet, uint64_t po
 }
 
 unsigned ts_parse_packet(struct ts_parse *p, const uint8_t *packet, uint64_t pos,
-			 struct ring_rap *ret_rap)
+			 struct ts_rap *ret_rap)
 {
 	unsigned pid = ts_pid(packet), saw;
 

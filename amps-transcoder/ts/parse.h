@@ -6,9 +6,7 @@
 #ifndef AMPS_TS_PARSE_H
 #define AMPS_TS_PARSE_H
 
-#include "common/base.h"
-#include "common/clock.h"
-#include "common/shm/ring_layout.h"
+#include "amps-transcoder/ts/rap.h"
 
 #define TS_SYNC		 0x47u
 #define TS_PID_NONE	 0x1fffu
@@ -18,8 +16,8 @@
 #define TS_HZ		 90000
 #define TS_VERSIONS	 32u /* version numbers of a table, modulo this */
 #define TS_PID_SDT	 0x11u
-#define TS_PID_TABLES	 0x20u	       /* PIDs below it carry only tables */
-#define TS_SEEN_MAX	 RING_RAP_PIDS /* first PIDs seen, whatever they carry */
+#define TS_PID_TABLES	 0x20u	     /* PIDs below it carry only tables */
+#define TS_SEEN_MAX	 TS_RAP_PIDS /* first PIDs seen, whatever they carry */
 
 enum ts_kind { TS_KIND_OTHER, TS_KIND_VIDEO, TS_KIND_AUDIO };
 
@@ -38,10 +36,10 @@ struct ts_stream {
 /* Collects one section from packets and keeps those packets. */
 struct ts_section {
 	uint8_t bytes[TS_SECTION_BYTES];
-	unsigned have, want;				   /* want 0: nothing begun */
-	uint8_t packets[RING_RAP_PSI_PACKETS * TS_PACKET]; /* of the section being collected */
+	unsigned have, want;				 /* want 0: nothing begun */
+	uint8_t packets[TS_RAP_PSI_PACKETS * TS_PACKET]; /* of the section being collected */
 	unsigned packet_count;
-	uint8_t done[RING_RAP_PSI_PACKETS * TS_PACKET]; /* of the last complete one */
+	uint8_t done[TS_RAP_PSI_PACKETS * TS_PACKET]; /* of the last complete one */
 	unsigned done_count;
 	uint32_t crc; /* of the last complete one, to see a change */
 };
@@ -62,7 +60,7 @@ struct ts_parse {
 	uint64_t packets, cc_errors;
 	uint64_t media_packets; /* of any programme: neither tables nor stuffing */
 	/* A picture that may turn out to be an access point: the slot as of its first packet. */
-	struct ring_rap candidate;
+	struct ts_rap candidate;
 	unsigned scan_left; /* packets of it still looked at; 0 = none pending */
 	uint32_t scan_word; /* the last bytes seen */
 	uint64_t raps;	    /* access points found */
@@ -80,11 +78,11 @@ enum {
 void ts_parse_init(struct ts_parse *p);
 
 /* Feeds the packet that lies at position `pos` (its sync byte was checked).  With TS_SAW_RAP in the
- * answer *ret_rap is the access point, ready for a ring but for mono_us; its pos is this packet's
- * or, where the bytes had to be looked at, that of an earlier one not more than a few packets back.
+ * answer *ret_rap is the access point; its pos is this packet's or, where the bytes had to be
+ * looked at, that of an earlier one not more than a few packets back.
  */
 unsigned ts_parse_packet(struct ts_parse *p, const uint8_t *packet, uint64_t pos,
-			 struct ring_rap *ret_rap);
+			 struct ts_rap *ret_rap);
 
 /* The part for the PAT (2.4.4).  Feed a packet of PID 0. */
 void ts_parse_pat(struct ts_parse *p, const uint8_t *packet);

@@ -4,41 +4,25 @@
 #include <assert.h>
 #include <string.h>
 
+#include "amps-transcoder/job/out_rings.h"
 #include "amps-transcoder/ts/align.h"
 #include "amps-transcoder/ts/sound.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
 #define HELD_MAX	(32u << 10) /* bytes held back while a picture is undecided */
-#define RATE_FIRST_90K	TS_HZ	    /* a bitrate is known after so much media time */
-#define RATE_NEXT_90K	(5 * TS_HZ) /* and measured again over so much */
 #define SOUND_MAX	(64u << 10) /* bytes of one PES */
 #define RAP_WAIT_TENTHS 8	    /* of start_timeout, at which viewers give up */
 #define GAP_MIN_90K	(TS_HZ / 25)
 #define GAP_MAX_90K	TS_HZ
 
-struct sink_ring {
-	struct ring_writer writer;
-	uint32_t output;
-	uint64_t generation;
-	uint64_t base; /* of the sink's position at which this ring begins */
-	bool running;
-};
-
 struct ts_sink {
-	struct job *job;
-	unsigned ring_seconds;
-	struct sink_ring ring, next; /* next: to move to at the next access point */
-	uint64_t pos;		     /* bytes of packets committed since the sink began */
-	size_t parsed;		     /* bytes behind pos that were parsed but held back */
-	size_t rest;		     /* bytes behind those that are no whole packet yet */
+	struct out_rings out; /* the next ring is moved to at an access point */
+	size_t parsed;	      /* bytes behind pos that were parsed but held back */
+	size_t rest;	      /* bytes behind those that are no whole packet yet */
 	struct ts_align align;
 	struct ts_parse parse;
 	struct ts_rewrite rewrite;
-	int64_t rate_90k; /* clock at which the measurement began; TIME_NONE */
-	uint64_t rate_pos;
-	uint64_t bitrate;
-	uint64_t asked_bytes; /* the ring we asked for last */
 	uint64_t bytes_in;
 	uint64_t rap_us; /* when there was an access point last, or the sink began */
 	uint64_t rap_wait_us;
@@ -49,15 +33,13 @@ struct ts_sink {
 	void *owner;
 };
 
-int ts_sink_new(struct job *job, unsigned ring_seconds, struct ts_sink **ret)
+int ts_sink_new(struct job *job, struct ts_sink **ret)
 {
 	struct ts_sink *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	s->job = job;
-	s->ring_seconds = ring_seconds;
-	s->rate_90k = TIME_NONE;
+	out_rings_init(&s->out, job);
 	s->rap_us = clock_mono_us();
 	s->rap_wait_us = (uint64_t)job_spec_int(job, "start_timeout_ms", JOB_START_TIMEOUT_MS) *
 			 1000 / 10 * RAP_WAIT_TENTHS;
@@ -67,20 +49,11 @@ int ts_sink_new(struct job *job, unsigned ring_seconds, struct ts_sink **ret)
 	return 0;
 }
 
-static void ring_done(struct ts_sink *s, struct sink_ring *r)
-{
-	if (r->writer.header)
-		job_ring_remove(s->job, &r->writer);
-	ring_writer_close(&r->writer);
-	*r = (struct sink_ring){0};
-}
-
 struct ts_sink *ts_sink_free(struct ts_sink *s)
 {
 	if (!s)
 		return NULL;
-	ring_done(s, &s->ring);
-	ring_done(s, &s->next);
+	out_rings_done(&s->out);
 	free(s);
 	return NULL;
 }
@@ -97,50 +70,34 @@ static int64_t continue_at(const struct job *job, int64_t frontier_90k)
 
 int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
 {
-	bool first = !s->ring.writer.header;
-	struct sink_ring *r = first ? &s->ring : &s->next;
-	int err;
+	bool first = !out_rings_attached(&s->out);
+	int err = out_rings_attach(&s->out, event);
 
-	if (!first)
-		ring_done(s, r);
-	err = ring_writer_open(&r->writer, event->fd, event->data_bytes);
-	if (err < 0)
-		return err;
-	r->output = event->output;
-	r->generation = event->generation;
-	r->base = s->pos;
-	job_ring_add(s->job, &r->writer);
-	job_say_mapped(s->job, r->output, r->generation);
-	if (first && event->continue_90k != TIME_NONE) {
-		ts_rewrite_splice(&s->rewrite, continue_at(s->job, event->continue_90k), true);
-		s->rewrite.version_add = (uint8_t)(r->generation % TS_VERSIONS);
+	if (err == 0 && first && event->continue_90k != TIME_NONE) {
+		ts_rewrite_splice(&s->rewrite, continue_at(s->out.job, event->continue_90k), true);
+		s->rewrite.version_add = (uint8_t)(event->generation % TS_VERSIONS);
 	}
-	return 0;
+	return err;
 }
 
 bool ts_sink_attached(const struct ts_sink *s)
 {
-	return s->ring.writer.header != NULL;
-}
-
-uint32_t ts_sink_output(const struct ts_sink *s)
-{
-	return s->ring.output;
+	return out_rings_attached(&s->out);
 }
 
 uint64_t ts_sink_generation(const struct ts_sink *s)
 {
-	return s->ring.generation;
+	return s->out.ring.generation;
 }
 
 /* Limits the write size in a small ring, so that readers inside its guard do not count as lapped.
  */
-static size_t space_bytes(const struct sink_ring *r)
+static size_t space_bytes(const struct out_ring *r)
 {
 	return MIN(RING_WRITE_MAX, r->writer.data_bytes / 8) / TS_PACKET * TS_PACKET;
 }
 
-static uint8_t *reserve(struct sink_ring *r)
+static uint8_t *reserve(struct out_ring *r)
 {
 	return ring_writer_reserve(&r->writer, space_bytes(r));
 }
@@ -149,16 +106,15 @@ uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap)
 {
 	size_t held = s->parsed + s->rest;
 
-	assert(ts_sink_attached(s) && held < space_bytes(&s->ring));
-	*ret_cap = space_bytes(&s->ring) - held;
-	return reserve(&s->ring) + held;
+	assert(ts_sink_attached(s) && held < space_bytes(&s->out.ring));
+	*ret_cap = space_bytes(&s->out.ring) - held;
+	return reserve(&s->out.ring) + held;
 }
 
 static void commit(struct ts_sink *s, size_t n)
 {
 	assert(n <= s->parsed);
-	ring_writer_commit(&s->ring.writer, n);
-	s->pos += n;
+	out_rings_commit(&s->out, n);
 	s->parsed -= n;
 }
 
@@ -166,79 +122,22 @@ static void commit(struct ts_sink *s, size_t n)
  * from there on are copied. */
 static void move_over(struct ts_sink *s, size_t at, size_t behind)
 {
-	uint8_t *from =
-		s->ring.writer.data + (s->ring.writer.commit & (s->ring.writer.data_bytes - 1));
+	uint8_t *from = s->out.ring.writer.data +
+			(s->out.ring.writer.commit & (s->out.ring.writer.data_bytes - 1));
 
-	assert(s->next.writer.header && at <= s->parsed);
-	memcpy(reserve(&s->next), from + at, behind);
+	assert(s->out.next.writer.header && at <= s->parsed);
+	memcpy(reserve(&s->out.next), from + at, behind);
 	commit(s, at);
-	ring_done(s, &s->ring);
-	s->ring = s->next;
-	job_ring_remove(s->job, &s->next.writer);
-	s->next = (struct sink_ring){0};
-	s->ring.base = s->pos;
-	job_ring_add(s->job, &s->ring.writer);
-	log_info("moved to a larger ring bytes=%llu generation=%llu",
-		 (unsigned long long)s->ring.writer.data_bytes,
-		 (unsigned long long)s->ring.generation);
+	out_rings_move(&s->out);
 }
 
-static void add_rap(struct ts_sink *s, struct ring_rap *rap)
+static void add_rap(struct ts_sink *s, const struct ts_rap *rap)
 {
-	struct ring_writer *w = &s->ring.writer;
+	struct ring_rap slot;
 
-	assert(rap->pos < s->pos);
 	s->rap_us = clock_mono_us();
-	if (rap->pos < s->ring.base)
-		return;
-	rap->pos -= s->ring.base;
-	ring_writer_add_rap(w, rap);
-	if (s->ring.running)
-		return;
-	s->ring.running = true;
-	if (rap->pts_90k != TIME_NONE) {
-		int64_t since_us = (int64_t)clock_mono_us() - s->job->epoch_mono_us;
-
-		atomic_store_explicit(&w->header->first_90k, rap->pts_90k, memory_order_relaxed);
-		atomic_store_explicit(&w->header->epoch_90k, since_us * 9 / 100 - rap->pts_90k,
-				      memory_order_relaxed);
-	}
-	job_say_running(s->job, s->ring.output, s->ring.generation);
-}
-
-/* Asks for a ring that holds ring_seconds of what comes in. */
-static void judge_ring(struct ts_sink *s)
-{
-	uint64_t wanted = s->bitrate / 8 * s->ring_seconds;
-	uint64_t class = ring_class(wanted);
-
-	if (!s->ring_seconds || s->next.writer.header || class <= s->ring.writer.data_bytes ||
-	    class <= s->asked_bytes)
-		return;
-	s->asked_bytes = class;
-	log_debug("the ring is small bitrate=%llu wanted_bytes=%llu",
-		  (unsigned long long)s->bitrate, (unsigned long long)wanted);
-	job_say_ring_small(s->job, s->ring.output, wanted);
-}
-
-static void measure(struct ts_sink *s)
-{
-	int64_t clock = s->parse.clock_90k, gone;
-
-	if (clock == TIME_NONE)
-		return;
-	gone = s->rate_90k == TIME_NONE ? -1 : clock - s->rate_90k;
-	if (gone < 0 || gone > 4 * RATE_NEXT_90K) {
-		s->rate_90k = clock;
-		s->rate_pos = s->pos;
-		return;
-	}
-	if (gone < RATE_FIRST_90K || (s->bitrate && gone < RATE_NEXT_90K))
-		return;
-	s->bitrate = (s->pos - s->rate_pos) * 8 * TS_HZ / (uint64_t)gone;
-	s->rate_90k = clock;
-	s->rate_pos = s->pos;
-	judge_ring(s);
+	ts_rap_pack(rap, &slot);
+	out_rings_add_rap(&s->out, &slot);
 }
 
 /* How many bytes may be committed: all, unless a larger ring waits and an access point may be a few
@@ -247,18 +146,18 @@ static size_t committable(const struct ts_sink *s)
 {
 	uint64_t undecided;
 
-	if (!s->next.writer.header || !ts_parse_undecided(&s->parse, &undecided) ||
-	    undecided < s->pos || s->parsed > HELD_MAX)
+	if (!s->out.next.writer.header || !ts_parse_undecided(&s->parse, &undecided) ||
+	    undecided < s->out.pos || s->parsed > HELD_MAX)
 		return s->parsed;
-	return (size_t)(undecided - s->pos);
+	return (size_t)(undecided - s->out.pos);
 }
 
 /* Rewrites and parses the packets between `parsed` and `end` bytes behind pos. */
 static void take_packets(struct ts_sink *s, size_t end)
 {
-	uint8_t *base =
-		s->ring.writer.data + (s->ring.writer.commit & (s->ring.writer.data_bytes - 1));
-	struct ring_rap rap;
+	uint8_t *base = s->out.ring.writer.data +
+			(s->out.ring.writer.commit & (s->out.ring.writer.data_bytes - 1));
+	struct ts_rap rap;
 
 	while (s->parsed < end) {
 		uint8_t *packet = base + s->parsed;
@@ -269,33 +168,33 @@ static void take_packets(struct ts_sink *s, size_t end)
 			continue;
 		}
 		ts_rewrite_packet(&s->rewrite, &s->parse, packet, (end - s->parsed) / TS_PACKET);
-		saw = ts_parse_packet(&s->parse, packet, s->pos + s->parsed, &rap);
+		saw = ts_parse_packet(&s->parse, packet, s->out.pos + s->parsed, &rap);
 		s->parsed += TS_PACKET;
 		if (saw & TS_SAW_PMT && s->on_programme)
 			s->on_programme(s->owner, &s->parse);
 		if (!(saw & TS_SAW_RAP))
 			continue;
-		if (s->next.writer.header && rap.pos >= s->pos) {
-			size_t at = (size_t)(rap.pos - s->pos);
+		if (s->out.next.writer.header && rap.pos >= s->out.pos) {
+			size_t at = (size_t)(rap.pos - s->out.pos);
 			size_t parsed = s->parsed - at;
 
 			s->parsed = at;
 			move_over(s, at, end - at + s->rest);
 			s->parsed = parsed;
 			end -= at;
-			base = reserve(&s->ring);
+			base = reserve(&s->out.ring);
 		}
 		/* announce the access point only after its bytes */
 		end -= s->parsed;
 		commit(s, s->parsed);
-		base = reserve(&s->ring);
+		base = reserve(&s->out.ring);
 		add_rap(s, &rap);
 	}
 }
 
 void ts_sink_put(struct ts_sink *s, size_t n)
 {
-	struct ring_writer *w = &s->ring.writer;
+	struct ring_writer *w = &s->out.ring.writer;
 	uint8_t *bytes = w->data + (w->commit & (w->data_bytes - 1)) + s->parsed;
 	size_t rest, whole = ts_align(&s->align, bytes, s->rest + n, &rest);
 
@@ -305,11 +204,11 @@ void ts_sink_put(struct ts_sink *s, size_t n)
 	s->parse.any_picture = clock_mono_us() - s->rap_us > s->rap_wait_us;
 	take_packets(s, s->parsed + whole);
 	commit(s, committable(s));
-	w = &s->ring.writer;
+	w = &s->out.ring.writer;
 	if (s->parse.frontier_90k != TIME_NONE)
 		ring_writer_frontier(w, s->parse.frontier_90k);
-	ring_writer_stats(w, s->bytes_in, s->bitrate, s->parse.cc_errors + s->align.losses);
-	measure(s);
+	ring_writer_stats(w, s->bytes_in, s->out.bitrate, s->parse.cc_errors + s->align.losses);
+	out_rings_measure(&s->out, s->parse.clock_90k);
 }
 
 void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n)
@@ -338,13 +237,14 @@ void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const str
 /* How many packets of this ring are still readable. */
 static size_t packets_kept(const struct ts_sink *s)
 {
-	return MIN(s->ring.writer.commit + s->parsed, s->ring.writer.data_bytes / 2) / TS_PACKET;
+	return MIN(s->out.ring.writer.commit + s->parsed, s->out.ring.writer.data_bytes / 2) /
+	       TS_PACKET;
 }
 
 /* The packet `back` packets before the end of what was written. */
 static const uint8_t *packet_back(const struct ts_sink *s, size_t back)
 {
-	const struct ring_writer *w = &s->ring.writer;
+	const struct ring_writer *w = &s->out.ring.writer;
 	uint64_t at = w->commit + s->parsed - back * TS_PACKET;
 
 	assert(back > 0 && back <= packets_kept(s));
@@ -443,12 +343,12 @@ int64_t ts_sink_frontier_90k(const struct ts_sink *s)
 
 uint64_t ts_sink_bitrate(const struct ts_sink *s)
 {
-	return s->bitrate;
+	return s->out.bitrate;
 }
 
 bool ts_sink_running(const struct ts_sink *s)
 {
-	return s->ring.running;
+	return s->out.ring.running;
 }
 
 uint64_t ts_sink_media_packets(const struct ts_sink *s)
@@ -460,5 +360,5 @@ void ts_sink_ended(struct ts_sink *s)
 {
 	assert(ts_sink_attached(s));
 	commit(s, s->parsed);
-	ring_writer_ended(&s->ring.writer);
+	out_rings_ended(&s->out);
 }

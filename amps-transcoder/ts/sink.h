@@ -9,8 +9,7 @@
  * Where key frames are so far apart that viewers would give up waiting, a picture between them
  * becomes an access point: sound begins at once there, and the picture with the next key frame.
  *
- * It sends JOB_MAPPED, JOB_RUNNING and JOB_RING_SMALL to the master and registers its ring for
- * heartbeats.  One thread; allocates only in new and attach. */
+ * One thread; allocates only in new and attach. */
 #ifndef AMPS_TS_SINK_H
 #define AMPS_TS_SINK_H
 
@@ -20,9 +19,8 @@
 
 struct ts_sink;
 
-/* `job` is borrowed for the sink's life.  ring_seconds 0: never ask for a larger ring.
- * 0 or -ENOMEM. */
-must_check int ts_sink_new(struct job *job, unsigned ring_seconds, struct ts_sink **ret);
+/* `job` is borrowed for the sink's life.  0 or -ENOMEM. */
+must_check int ts_sink_new(struct job *job, struct ts_sink **ret);
 struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL */
 
 /* Takes the ring of a JOB_EVENT_OUTPUT: maps it and sends JOB_MAPPED.  The first one is written at
@@ -30,7 +28,6 @@ struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL *
  * access point.  0, or -Exxx (the old ring, if any, goes on). */
 must_check int ts_sink_attach(struct ts_sink *s, const struct job_event *event);
 bool ts_sink_attached(const struct ts_sink *s);
-uint32_t ts_sink_output(const struct ts_sink *s);
 uint64_t ts_sink_generation(const struct ts_sink *s); /* of the ring that is being written */
 
 /* Where the next bytes go and how many fit (at least 64 KiB).  Only when attached. */

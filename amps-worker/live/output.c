@@ -35,22 +35,19 @@ struct output *outputs_find(struct outputs *all, uint32_t want)
 	return NULL;
 }
 
-static struct output *find_shared(struct outputs *all, uint32_t channel, enum form form,
-				  const char *variant)
+static struct output *find_shared(struct outputs *all, const struct output_id *id)
 {
 	struct output *o;
 
-	LIST_FOREACH(o, bucket_of(all, channel), in_bucket)
+	LIST_FOREACH(o, bucket_of(all, id->channel), in_bucket)
 	{
-		if (o->channel == channel && o->form == form && !o->own &&
-		    strcmp(o->variant, variant) == 0)
+		if (!o->own && output_id_equal(&o->id, id))
 			return o;
 	}
 	return NULL;
 }
 
-static struct output *output_new(struct outputs *all, uint32_t channel, enum form form,
-				 const char *variant)
+static struct output *output_new(struct outputs *all, const struct output_id *id)
 {
 	struct output *o = calloc(1, sizeof(*o));
 
@@ -58,12 +55,10 @@ static struct output *output_new(struct outputs *all, uint32_t channel, enum for
 		return NULL;
 	o->all = all;
 	o->slot = UINT32_MAX;
-	o->channel = channel;
-	o->form = form;
-	text_copy(o->variant, sizeof(o->variant), variant);
+	o->id = *id;
 	TAILQ_INIT(&o->waiting);
 	TAILQ_INIT(&o->rings);
-	LIST_INSERT_HEAD(bucket_of(all, o->channel), o, in_bucket);
+	LIST_INSERT_HEAD(bucket_of(all, id->channel), o, in_bucket);
 	return o;
 }
 
@@ -80,21 +75,22 @@ static void output_want(struct output *o, const struct stream_params *p)
 		schedule_add_ring(all->schedule, offered);
 	peer_send_want(all->context->master,
 		       &(struct msg_want){.want = o->want,
-					  .channel = o->channel,
-					  .form = (uint8_t)o->form,
+					  .channel = o->id.channel,
+					  .form = (uint8_t)o->id.form,
 					  .own = o->own,
 					  .address = p->address,
 					  .token = p->own && p->limited ? p->token : 0,
-					  .variant = o->variant},
+					  .variant = o->id.variant,
+					  .track = o->id.track},
 		       NULL);
 }
 
 struct output *output_use(struct outputs *all, const struct stream_params *p)
 {
-	struct output *o = p->own ? NULL : find_shared(all, p->channel, p->form, p->variant);
+	struct output *o = p->own ? NULL : find_shared(all, &p->id);
 
 	if (!o)
-		o = output_new(all, p->channel, p->form, p->variant);
+		o = output_new(all, &p->id);
 	if (!o)
 		return NULL;
 	if (!o->want)
@@ -158,17 +154,17 @@ struct stream_ring *output_ring(const struct output *o)
 }
 
 static struct stream_ring *add_ring(struct output *o, int fd, uint64_t data_bytes,
-				    uint64_t generation)
+				    uint32_t unit_bytes, uint64_t generation)
 {
 	struct stream_ring *r = calloc(1, sizeof(*r)), *before = output_ring(o);
 	int e;
 
 	if (!r)
 		return NULL;
-	e = ring_open(&r->map, fd, data_bytes);
+	e = ring_open(&r->map, fd, data_bytes, unit_bytes);
 	if (e < 0) {
 		log_warn("a ring cannot be used (%s), waiting for the next channel=%u",
-			 strerror(-e), o->channel);
+			 strerror(-e), o->id.channel);
 		free(r);
 		return NULL;
 	}
@@ -186,7 +182,7 @@ static struct stream_ring *add_ring(struct output *o, int fd, uint64_t data_byte
 
 bool output_add_ring(struct output *o, const struct msg_output_ring *m, int fd)
 {
-	struct stream_ring *r = add_ring(o, fd, m->data_bytes, m->generation);
+	struct stream_ring *r = add_ring(o, fd, m->data_bytes, m->unit_bytes, m->generation);
 
 	if (!r)
 		return false;
@@ -198,13 +194,16 @@ bool output_add_ring(struct output *o, const struct msg_output_ring *m, int fd)
 
 int outputs_on_offer(struct outputs *all, const struct msg_output_offer *m, int fd)
 {
+	struct output_id id = {.channel = m->channel, .form = m->form};
 	struct output *o;
 
-	if (m->form >= FORM_COUNT_)
+	if (m->form >= OUTPUT_FORM_COUNT_ ||
+	    !text_copy(id.variant, sizeof(id.variant), m->variant) ||
+	    !text_copy(id.track, sizeof(id.track), m->track))
 		return -EBADMSG;
-	o = find_shared(all, m->channel, m->form, m->variant);
+	o = find_shared(all, &id);
 	if (!o)
-		o = output_new(all, m->channel, m->form, m->variant);
+		o = output_new(all, &id);
 	if (!o)
 		return 0; /* viewers ask the master, as without an offer */
 	o->offered = true;
@@ -213,7 +212,7 @@ int outputs_on_offer(struct outputs *all, const struct msg_output_offer *m, int 
 		return 0;
 	o->slot = m->output;
 	o->live = m->live;
-	if (!add_ring(o, fd, m->data_bytes, m->generation)) {
+	if (!add_ring(o, fd, m->data_bytes, m->unit_bytes, m->generation)) {
 		output_free(o);
 		return 0;
 	}

@@ -1,10 +1,10 @@
 /* output.h - the outputs this worker wants, and the rings that fill them.
  *
- * An output is (channel, form, variant), or one that a single viewer has for itself.  The worker
- * wants it from the master when its first viewer comes and releases it when its last one goes.  The
- * master answers with rings, one after the other; viewers of an earlier ring drain it and move over
- * (viewer.h), and a ring is unmapped when its last viewer has left and a later ring is there.
- * Generations grow, except if a reload fills the want from another output.
+ * An output is identified by form.h's output_id, or is one that a single viewer has for itself. The
+ *worker wants it from the master when its first viewer comes and releases it when its last one
+ *goes.  The master answers with rings, one after the other; viewers of an earlier ring drain it and
+ *move over (viewer.h), and a ring is unmapped when its last viewer has left and a later ring is
+ *there. Generations grow, except if a reload fills the want from another output.
  *
  * The master also offers the rings that viewers of other workers watch: an offered output lives
  * without viewers too, with its newest ring, so that its first viewer starts at once, whatever the
@@ -19,8 +19,8 @@
 
 #include <sys/queue.h>
 #include "amps-worker/live/schedule.h"
-#include "common/shm/catalog.h"
 #include "common/msg/msg.h"
+#include "common/shm/form.h"
 
 struct context;
 
@@ -31,14 +31,12 @@ struct viewer_options {
 
 /* What a viewer asked for: an output, and how it is to be served. */
 struct stream_params {
-	uint32_t channel;
-	enum form form;
+	struct output_id id;
 	bool own;	  /* from a tuner of its own (overlap=true) */
 	uint64_t address; /* of the client, as the master counts such tuners; else 0 */
 	bool limited;	  /* the token is an entry of auth.tokens */
 	uint64_t token;	  /* worker_page_token(), 0 = no token */
 	struct viewer_options options;
-	char variant[VARIANT_NAME_MAX + 1];
 };
 
 struct output {
@@ -46,8 +44,7 @@ struct output {
 	struct outputs *all;
 	uint32_t want; /* 0 = it has no viewers here */
 	uint32_t slot; /* of the channel table; UINT32_MAX before the first ring */
-	uint32_t channel;
-	enum form form;
+	struct output_id id;
 	bool offered;	/* lives without viewers */
 	bool own;	/* one viewer's alone: no other joins it */
 	bool live;	/* else viewers start with a lead */
@@ -56,7 +53,6 @@ struct output {
 	unsigned users; /* viewers, and functions that walk over them */
 	struct viewer_list waiting;
 	struct ring_list rings;
-	char variant[VARIANT_NAME_MAX + 1];
 };
 LIST_HEAD(output_bucket, output);
 

@@ -13,8 +13,10 @@
 struct asked {
 	const struct catalog_channel *channel;
 	const struct catalog_variant *variant; /* NULL = the channel's own profile */
-	bool ts;			       /* MPEG-TS was requested by name */
-	bool own;			       /* from a tuner of its own */
+	enum output_form form;
+	bool named; /* the form was requested by name: the channel's own does not decide */
+	bool own;   /* from a tuner of its own */
+	char lang[TRACK_NAME_MAX + 1];
 	struct viewer_options options;
 };
 
@@ -109,11 +111,11 @@ static bool read_format(const struct request *q, struct asked *a, struct reply *
 	if (found == 0)
 		return true;
 	if (found == 1 && strcmp(format, "ts") == 0) {
-		a->ts = true;
+		a->named = true;
 	} else if (found == 1 && strcmp(format, "mp4") == 0) {
-		if (!a->ts)
+		if (!a->named)
 			reply_error(r, 404, 0, "this server does not make fragmented MP4 yet");
-		return a->ts;
+		return a->named;
 	} else {
 		reply_error(r, 400, 0, "format is neither ts nor mp4");
 		return false;
@@ -156,8 +158,25 @@ static bool read_join(const struct request *q, struct asked *a, struct reply *r)
 	return true;
 }
 
-/* Can this output be made? */
-static bool can_play(const struct catalog *c, const struct asked *a, struct reply *r)
+/* The language of the sound, a code of ISO 639. */
+static bool read_lang(const struct request *q, struct asked *a, struct reply *r)
+{
+	char text[TRACK_NAME_MAX + 1];
+	int found = a->form == OUTPUT_ADTS ? http_query(q->http, "lang", text, sizeof(text)) : 0;
+	size_t n = 0;
+
+	if (found == 0)
+		return true;
+	for (; found == 1 && text[n] && (text[n] | 0x20) >= 'a' && (text[n] | 0x20) <= 'z'; n++)
+		a->lang[n] = (char)(text[n] | 0x20);
+	if (found == 1 && !text[n] && (n == 0 || n == 2 || n == 3))
+		return true;
+	reply_error(r, 400, 0, "lang is not a language code of two or three letters");
+	return false;
+}
+
+/* Can this output be made?  Its form is the channel's unless it was requested by name. */
+static bool can_play(const struct catalog *c, struct asked *a, struct reply *r)
 {
 	uint32_t at = a->variant ? a->variant->unavailable_at : a->channel->unavailable_at;
 	enum form form = a->variant ? a->variant->form : a->channel->form;
@@ -167,11 +186,13 @@ static bool can_play(const struct catalog *c, const struct asked *a, struct repl
 		reply_error(r, 502, 0, "the channel cannot play: %s", reason);
 		return false;
 	}
-	if (!a->ts && (form == FORM_MSE || form == FORM_AUDIO)) {
+	if (!a->named && form == FORM_MSE) {
 		reply_error(r, 404, 0, "the channel's form is %s, which is not served yet; add .ts",
 			    form_name(form));
 		return false;
 	}
+	if (!a->named && form == FORM_AUDIO)
+		a->form = OUTPUT_ADTS;
 	return true;
 }
 
@@ -190,6 +211,8 @@ static uint64_t address_name(const struct request *q)
 
 static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
 {
+	static const char *const types[OUTPUT_FORM_COUNT_] = {
+		[OUTPUT_TS] = "video/mp2t", [OUTPUT_ADTS] = "audio/aac"};
 	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
 	struct stream_params *p = malloc(sizeof(*p));
 
@@ -198,41 +221,45 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 		return;
 	}
 	*p = (struct stream_params){
-		.channel = a->channel->id,
-		.form = FORM_TS,
+		.id = {.channel = a->channel->id, .form = a->form},
 		.own = a->own,
 		.address = a->own ? address_name(q) : 0,
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
 		.options = a->options,
 		.token = token_name(q->token),
 	};
-	text_copy(p->variant, sizeof(p->variant), name ? name : "");
+	text_copy(p->id.variant, sizeof(p->id.variant), name ? name : "");
+	text_copy(p->id.track, sizeof(p->id.track), a->lang);
 	r->kind = REPLY_STREAM;
-	r->type = "video/mp2t";
+	r->type = types[a->form];
 	r->stream = p;
-	r->channel = p->channel;
-	r->variant = p->variant;
+	r->channel = p->id.channel;
+	r->variant = p->id.variant;
 	reply_field(r, "Cache-Control", "no-store");
 }
 
-static void answer(const struct request *q, bool ts, struct reply *r)
+static void answer(const struct request *q, struct asked a, struct reply *r)
 {
-	struct asked a = {.ts = ts};
-
 	a.channel = find_channel(q, r);
 	if (!a.channel || !may_watch(q, a.channel, r))
 		return;
 	if (read_variant(q, &a, r) && read_format(q, &a, r) && read_overlap(q, &a, r) &&
-	    read_join(q, &a, r) && can_play(q->facts->catalog, &a, r) && token_has_room(q, r))
+	    read_join(q, &a, r) && can_play(q->facts->catalog, &a, r) && read_lang(q, &a, r) &&
+	    token_has_room(q, r))
 		start_stream(q, &a, r);
 }
 
 void stream_route_ts(const struct request *q, struct reply *r)
 {
-	answer(q, true, r);
+	answer(q, (struct asked){.form = OUTPUT_TS, .named = true}, r);
 }
 
 void stream_route_any(const struct request *q, struct reply *r)
 {
-	answer(q, false, r);
+	answer(q, (struct asked){.form = OUTPUT_TS}, r);
+}
+
+void stream_route_audio(const struct request *q, struct reply *r)
+{
+	answer(q, (struct asked){.form = OUTPUT_ADTS, .named = true}, r);
 }

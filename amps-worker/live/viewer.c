@@ -12,6 +12,7 @@
 #include "common/log/log.h"
 #include "common/text/text.h"
 
+#define PENDING_MIN	RING_UNIT_MAX
 #define PENDING_KEPT	256u	 /* a larger buffer is freed once it is sent */
 #define LEAD_US		1000000u /* of a source that is not live */
 #define IDLE_SWEEPS_MAX (VIEWER_HALF_CLOSED_MS * 1000u / VIEWER_SWEEP_US)
@@ -29,7 +30,7 @@ static bool pending_add(struct viewer *v, const void *bytes, size_t n)
 	if (need > v->pending_cap) {
 		if (need > UINT16_MAX)
 			return false;
-		need = MAX(need, TS_PACKET);
+		need = MAX(need, PENDING_MIN);
 		grown = realloc(v->pending, need);
 		if (!grown)
 			return false;
@@ -85,10 +86,9 @@ static void follow(struct viewer *v, struct stream_ring *r)
 static bool enter_at(struct viewer *v, struct stream_ring *r, const struct ring_rap *rap,
 		     bool marked)
 {
-	uint8_t intro[RING_INTRO_MAX];
-	size_t n = ring_intro(rap, marked, intro);
+	struct ring_intro intro = ring_intro(rap, marked);
 
-	if (!pending_add(v, intro, n))
+	if (!pending_add(v, intro.bytes, intro.len))
 		return false;
 	v->pos = rap->pos;
 	if (v->ring != r)
@@ -126,18 +126,18 @@ static void set_blocked(struct viewer *v, bool blocked)
 	conn_update_events(v->stream.conn);
 }
 
-/* Moves v->pos past `sent` bytes of the ring.  If the last packet was cut, copies the rest of it
- * out; only then checks that the writer had not overwritten any of these bytes.  0, or -ESTALE (it
- * had) or -ENOMEM: the stream is then broken. */
+/* Moves v->pos past `sent` bytes of the ring.  If the last unit was cut, copies the rest of it out;
+ * only then checks that the writer had not overwritten any of these bytes.  0, or -ESTALE (it had)
+ * or -ENOMEM: the stream is then broken. */
 static int advance(struct viewer *v, size_t sent)
 {
 	const struct ring *m = &v->ring->map;
-	size_t cut = sent % TS_PACKET;
+	size_t cut = sent % m->unit_bytes, rest = cut ? m->unit_bytes - cut : 0;
 	uint64_t from = v->pos;
 
-	if (cut && !pending_add(v, ring_at(m, from + sent), TS_PACKET - cut))
+	if (rest && !pending_add(v, ring_at(m, from + sent), rest))
 		return -ENOMEM;
-	v->pos += sent + (cut ? TS_PACKET - cut : 0);
+	v->pos += sent + rest;
 	return ring_intact(m, from) ? 0 : -ESTALE;
 }
 
@@ -145,7 +145,7 @@ static int advance(struct viewer *v, size_t sent)
 static enum viewer_verdict drop(const struct viewer *v, const char *reason)
 {
 	page_add(&v->all->context->page->viewers_dropped, 1);
-	log_info("dropped a viewer: %s channel=%u", reason, v->output->channel);
+	log_info("dropped a viewer: %s channel=%u", reason, v->output->id.channel);
 	return VIEWER_GONE;
 }
 
@@ -194,7 +194,8 @@ static enum viewer_verdict catch_up(struct viewer *v)
 	if (drops_slow(v))
 		return drop(v, "too slow");
 	/* a mark is still pending: do not add another one behind it */
-	if (v->pending_len > TS_PACKET || ring_find_rap(&newest->map, clock_mono_us(), 0, &rap) < 0)
+	if (v->pending_len > v->ring->map.unit_bytes ||
+	    ring_find_rap(&newest->map, clock_mono_us(), 0, &rap) < 0)
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, newest, &rap, true))
 		return drop(v, "no memory");
@@ -209,7 +210,7 @@ static size_t ready_bytes(const struct viewer *v)
 
 	if (ready > ring_guard(&v->ring->map))
 		return SIZE_MAX;
-	return (size_t)(ready - ready % TS_PACKET);
+	return (size_t)(ready - ready % v->ring->map.unit_bytes);
 }
 
 static enum viewer_verdict send_ready(struct viewer *v)
@@ -375,17 +376,17 @@ static struct viewer_record *take_record(struct viewer *v, const struct http_req
 	const struct conn *c = v->stream.conn;
 	struct span agent = http_field(q, "User-Agent");
 	struct viewer_record rec = {
-		.channel = p->channel,
+		.channel = p->id.channel,
 		.output = UINT32_MAX,
 		.since_wall_us = clock_wall_us(),
 		.port = c->port,
-		.protocol = VIEWER_TS,
+		.protocol = p->id.form == OUTPUT_ADTS ? VIEWER_AUDIO : VIEWER_TS,
 		.token = p->token,
 	};
 	size_t n = agent.at ? MIN(agent.len, sizeof(rec.user_agent) - 1) : 0;
 
 	memcpy(rec.address, &c->peer, sizeof(rec.address));
-	text_copy(rec.variant, sizeof(rec.variant), p->variant);
+	text_copy(rec.variant, sizeof(rec.variant), p->id.variant);
 	for (size_t i = 0; i < n; i++)
 		rec.user_agent[i] = agent.at[i] >= ' ' && agent.at[i] < 127 ? agent.at[i] : '?';
 	return records_take(v->all->records, v, &rec);

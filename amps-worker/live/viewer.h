@@ -1,9 +1,9 @@
 /* viewer.h - one client that follows one ring.
  *
  * A viewer sends straight from the ring's mapping, all there is, in one call.  Its position is
- * always the first byte of a packet: if a send stops inside a packet, the rest of that packet is
- * copied out at once, so that the client receives whole packets whatever happens to the ring
- * meanwhile.  Bytes that are not the ring's (the answer's head, the PAT and PMT before a random
+ * always the first byte of a unit (a packet of a transport stream): if a send stops inside a unit,
+ * the rest of it is copied out at once, so that the client receives whole units whatever happens to
+ * the ring meanwhile.  Bytes that are not the ring's (the answer's head, the intro of a random
  * access point, that rest) are kept in `pending` and always go first.
  *
  *	waits for a ring or its first random access point: ring NULL, in output->waiting
@@ -38,7 +38,7 @@ struct viewer {
 	struct output *output;
 	struct stream_ring *ring;
 	struct viewer_record *record;
-	uint64_t pos;	      /* multiple of TS_PACKET */
+	uint64_t pos;	      /* multiple of the ring's unit */
 	uint64_t swept_bytes; /* sent when viewer_sweep() last looked */
 	uint8_t *pending;
 	uint16_t pending_at, pending_len, pending_cap;

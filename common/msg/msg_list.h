@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 10u
+#define MSG_PROTOCOL 11u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -96,16 +96,19 @@
 	F(u32, output)	   /* slot of the channel table */                                         \
 	F(u64, generation) /* from 1; a viewer of an older one drains it and moves over */         \
 	F(u64, data_bytes) /* of the ring */                                                       \
+	F(u32, unit_bytes) /* readers take whole units */                                          \
 	F(u8, same_job)	   /* 1: the same job moved to a larger ring: continue without a mark */   \
 	F(u8, live)	   /* 0: the source is a file or the like: start with a lead */
 #define MSG_OUTPUT_OFFER_FIELDS(F)                                                                 \
 	F(u32, channel)                                                                            \
-	F(u8, form)	   /* enum form */                                                         \
+	F(u8, form)	   /* enum output_form */                                                  \
 	F(u32, output)	   /* slot of the channel table */                                         \
 	F(u64, generation) /* as in OUTPUT_RING */                                                 \
 	F(u64, data_bytes)                                                                         \
+	F(u32, unit_bytes)                                                                         \
 	F(u8, live)                                                                                \
-	F(str, variant) /* as a WANT names it */
+	F(str, variant) /* as a WANT names it */                                                   \
+	F(str, track)
 enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REASON_COUNT_ };
 #define MSG_OUTPUT_GONE_FIELDS(F)                                                                  \
 	F(u32, want)                                                                               \
@@ -119,11 +122,12 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 #define MSG_WANT_FIELDS(F)                                                                         \
 	F(u32, want) /* chosen by the worker, unique while it lives */                             \
 	F(u32, channel)                                                                            \
-	F(u8, form)	/* enum form */                                                            \
+	F(u8, form)	/* enum output_form */                                                     \
 	F(u8, own)	/* 1: from a tuner of its own, which ends with this want */                \
 	F(u64, address) /* of an own one: whose it is, 0 = nobody's */                             \
 	F(u64, token)	/* of an own one: the entry of auth.tokens, 0 = none */                    \
-	F(str, variant) /* "" = the channel's own profile */
+	F(str, variant) /* "" = the channel's own profile */                                       \
+	F(str, track)	/* "" = the form's first */
 #define MSG_RELEASE_FIELDS(F) F(u32, want)
 enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
 #define MSG_JOB_FIELDS(F)                                                                          \
@@ -145,8 +149,10 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
 	F(u32, output)                                                                             \
 	F(u64, generation)                                                                         \
 	F(u64, data_bytes)                                                                         \
+	F(u8, form)	     /* enum output_form */                                                \
 	F(i64, continue_90k) /* as in JOB, for this output */                                      \
-	F(str, spec)	     /* JSON: the output's profile; "" for the plain ring of an ingest */
+	F(str, track)                                                                              \
+	F(str, spec) /* JSON: the output's profile; "" for the plain ring of an ingest */
 #define MSG_JOB_SOURCE_RING_FIELDS(F)                                                              \
 	F(u64, generation)                                                                         \
 	F(u64, data_bytes)                                                                         \

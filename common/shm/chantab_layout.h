@@ -16,7 +16,7 @@
 #include "common/limits.h"
 
 #define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
-#define CHANTAB_VERSION 2u
+#define CHANTAB_VERSION 3u
 
 enum tuner_state {
 	TUNER_IDLE = 0, /* the slot is free */
@@ -76,9 +76,10 @@ struct output_slot {
 	_Atomic uint32_t sequence;
 	uint32_t state; /* enum tuner_state of what fills it */
 	uint32_t tuner; /* slot of its tuner */
-	uint32_t form;	/* enum form */
+	uint32_t form;	/* enum output_form */
 	uint64_t generation;
 	char variant[VARIANT_NAME_MAX + 8]; /* "" = the channel's own profile */
+	char track[TRACK_NAME_MAX + 1];
 };
 
 #define CHANTAB_TUNERS_OFFSET  4096u
@@ -87,6 +88,6 @@ struct output_slot {
 
 static_assert(sizeof(struct chantab_header) == 96, "layout of struct chantab_header");
 static_assert(sizeof(struct tuner_slot) == 504, "layout of struct tuner_slot");
-static_assert(sizeof(struct output_slot) == 96, "layout of struct output_slot");
+static_assert(sizeof(struct output_slot) == 112, "layout of struct output_slot");
 
 #endif

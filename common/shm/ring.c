@@ -3,11 +3,11 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "common/shm/shm.h"
-
-#define NO_PID 0x1fffu
 
 uint64_t ring_total_bytes(uint64_t data_bytes)
 {
@@ -77,14 +77,14 @@ void *ring_map_twice(int fd, uint64_t data_bytes, int protection, uint64_t *ret_
 	return base;
 }
 
-int ring_open(struct ring *r, int fd, uint64_t data_bytes)
+int ring_open(struct ring *r, int fd, uint64_t data_bytes, uint32_t unit_bytes)
 {
-	struct ring opened = {.data_bytes = data_bytes};
+	struct ring opened = {.data_bytes = data_bytes, .unit_bytes = unit_bytes};
 	const struct ring_header *h;
 	int seals = fcntl(fd, F_GET_SEALS), e;
 	const char *map;
 
-	if (!data_bytes_ok(data_bytes))
+	if (!data_bytes_ok(data_bytes) || unit_bytes == 0 || unit_bytes > RING_UNIT_MAX)
 		return -EINVAL;
 	e = shm_verify(fd, ring_total_bytes(data_bytes), false);
 	if (e < 0)
@@ -135,7 +135,7 @@ static void copy_out(void *dst, const uint8_t *src, size_t n)
 ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap)
 {
 	uint64_t ready = ring_commit(r) - *pos;
-	size_t n = MIN(ready, cap) / TS_PACKET * TS_PACKET;
+	size_t n = MIN(ready, cap) / r->unit_bytes * r->unit_bytes;
 
 	if (ready > r->data_bytes)
 		return -ESTALE;
@@ -149,12 +149,13 @@ ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap)
 	return (ssize_t)n;
 }
 
-/* Copies slot `number`; false when the writer has reused it meanwhile. */
-static bool rap_copy(const struct ring *r, uint64_t number, struct ring_rap *ret)
+/* Copies the first `n` bytes of slot `number`; false when the writer has reused it meanwhile. */
+static bool rap_copy(const struct ring *r, uint64_t number, size_t n, struct ring_rap *ret)
 {
 	uint64_t intent;
 
-	copy_out(ret, (const uint8_t *)&r->raps[number & (RING_RAPS - 1)], sizeof(*ret));
+	assert(n <= sizeof(*ret));
+	copy_out(ret, (const uint8_t *)&r->raps[number & (RING_RAPS - 1)], n);
 	atomic_thread_fence(memory_order_acquire);
 	intent = atomic_load_explicit(&r->header->rap_intent, memory_order_relaxed);
 	return intent - number <= RING_RAPS;
@@ -167,96 +168,50 @@ static bool rap_usable(const struct ring *r, const struct ring_rap *rap)
 	uint64_t commit = ring_commit(r);
 
 	return rap->pos <= commit && commit - rap->pos <= ring_guard(r) &&
-	       rap->pos % TS_PACKET == 0;
+	       rap->pos % r->unit_bytes == 0;
 }
 
-/* Walks from the newest slot towards the oldest until one is at least as old as stop_mono_us; *best
- * holds the last good one.  Returns how many were good. */
+/* Walks from the newest slot towards the oldest until one is at least as old as stop_mono_us; takes
+ * the last good one.  0 or -ENOENT. */
 static int walk_back(const struct ring *r, uint64_t stop_mono_us, uint64_t from_pos,
-		     struct ring_rap *best)
+		     struct ring_rap *ret)
 {
-	uint64_t count = ring_rap_count(r);
+	uint64_t count = ring_rap_count(r), best = UINT64_MAX;
 	uint64_t oldest = count > RING_RAPS ? count - RING_RAPS : 0;
-	struct ring_rap rap;
-	int found = 0;
 
 	for (uint64_t n = count; n > oldest; n--) {
-		if (!rap_copy(r, n - 1, &rap) || !rap_usable(r, &rap) || rap.pos < from_pos)
+		struct ring_rap rap;
+
+		if (!rap_copy(r, n - 1, offsetof(struct ring_rap, bytes), &rap) ||
+		    !rap_usable(r, &rap) || rap.pos < from_pos)
 			break;
-		*best = rap;
-		found++;
+		best = n - 1;
 		if (rap.mono_us <= stop_mono_us)
 			break;
 	}
-	return found;
+	/* the slot is read again, now with its intro, so it is judged again */
+	if (best == UINT64_MAX || !rap_copy(r, best, sizeof(*ret), ret) || !rap_usable(r, ret) ||
+	    ret->pos < from_pos)
+		return -ENOENT;
+	return 0;
 }
 
 int ring_find_rap(const struct ring *r, uint64_t now_us, uint64_t min_age_us,
 		  struct ring_rap *ret_rap)
 {
-	struct ring_rap best;
-
-	if (!walk_back(r, now_us > min_age_us ? now_us - min_age_us : 0, 0, &best))
-		return -ENOENT;
-	*ret_rap = best;
-	return 0;
+	return walk_back(r, now_us > min_age_us ? now_us - min_age_us : 0, 0, ret_rap);
 }
 
 int ring_oldest_rap(const struct ring *r, uint64_t from_pos, struct ring_rap *ret_rap)
 {
-	struct ring_rap best;
-
-	if (!walk_back(r, 0, from_pos, &best))
-		return -ENOENT;
-	*ret_rap = best;
-	return 0;
+	return walk_back(r, 0, from_pos, ret_rap);
 }
 
-/* Writes the 33-bit base of a PCR into the adaptation field of `p`; its extension is 0. */
-static void put_pcr(uint8_t *p, int64_t pcr_90k)
+struct ring_intro ring_intro(const struct ring_rap *rap, bool marked)
 {
-	uint64_t base = (uint64_t)pcr_90k;
+	size_t mark = MIN(rap->mark_bytes, RING_INTRO_MAX);
+	size_t intro = MIN(rap->intro_bytes, RING_INTRO_MAX - mark);
 
-	p[5] |= 0x10;
-	p[6] = (uint8_t)(base >> 25);
-	p[7] = (uint8_t)(base >> 17);
-	p[8] = (uint8_t)(base >> 9);
-	p[9] = (uint8_t)(base >> 1);
-	p[10] = (uint8_t)((base & 1) << 7 | 0x7e);
-	p[11] = 0;
-}
-
-/* A packet without payload that marks a discontinuity (ISO 13818-1, 2.4.3.5). */
-static void mark_packet(uint8_t *p, unsigned pid, uint8_t cc)
-{
-	memset(p, 0xff, TS_PACKET);
-	p[0] = 0x47;
-	p[1] = (uint8_t)(pid >> 8 & 0x1f);
-	p[2] = (uint8_t)pid;
-	p[3] = (uint8_t)(0x20 | (cc & 0x0f));
-	p[4] = TS_PACKET - 5;
-	p[5] = 0x80;
-}
-
-size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst)
-{
-	unsigned pids = MIN(rap->pid_count, RING_RAP_PIDS);
-	unsigned psi = MIN(rap->psi_packets, RING_RAP_PSI_PACKETS);
-	size_t n = 0;
-
-	for (unsigned i = 0; marked && i < pids; i++) {
-		const struct ring_pid_cc *c = &rap->pids[i];
-
-		if (c->pid >= NO_PID)
-			continue;
-		mark_packet(dst + n, c->pid, c->cc > 15 ? 15 : c->cc);
-		/* the first PCR of a new time base must be in a marked packet; it is one tick
-		 * earlier than the slot's, which may be in the ring's next packet */
-		if (c->pid == rap->pcr_pid && rap->pcr_90k != TIME_NONE)
-			put_pcr(dst + n, rap->pcr_90k - 1);
-		n += TS_PACKET;
-	}
-	memcpy(dst + n, rap->psi, (size_t)psi * TS_PACKET);
-	assert(n + (size_t)psi * TS_PACKET <= RING_INTRO_MAX);
-	return n + (size_t)psi * TS_PACKET;
+	return marked ? (struct ring_intro){rap->bytes, mark + intro}
+		      : (struct ring_intro){rap->bytes + mark, intro};
 }

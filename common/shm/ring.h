@@ -6,7 +6,6 @@
 #ifndef AMPS_RING_H
 #define AMPS_RING_H
 
-#include <string.h>
 #include "common/base.h"
 #include "common/clock.h"
 #include "common/shm/ring_layout.h"
@@ -15,7 +14,8 @@ struct ring {
 	const struct ring_header *header;
 	const struct ring_rap *raps;
 	const uint8_t *data; /* data_bytes, mapped twice in a row */
-	uint64_t data_bytes; /* as the master said */
+	uint64_t data_bytes; /* as the master said, as is the next */
+	uint32_t unit_bytes; /* whole units are read: 188 in a transport stream */
 	uint64_t map_bytes;
 };
 
@@ -29,8 +29,8 @@ uint64_t ring_class(uint64_t bytes);
 must_check int ring_create(const char *name, uint64_t data_bytes, uint64_t generation);
 
 /* Maps a ring read-only after verifying its size and seals.  The descriptor stays the caller's.
- * 0, -EPERM (not sealed), -EINVAL (size, magic or version), -ENOMEM. */
-must_check int ring_open(struct ring *r, int fd, uint64_t data_bytes);
+ * 0, -EPERM (not sealed), -EINVAL (size, unit, magic or version), -ENOMEM. */
+must_check int ring_open(struct ring *r, int fd, uint64_t data_bytes, uint32_t unit_bytes);
 void ring_close(struct ring *r); /* accepts a zeroed struct; leaves one */
 
 /* Bytes published so far. */
@@ -62,7 +62,7 @@ static inline uint64_t ring_guard(const struct ring *r)
 	return r->data_bytes - r->data_bytes / 8;
 }
 
-/* Copies up to `cap` bytes (whole TS packets) from *pos and advances it.  Returns the count,
+/* Copies up to `cap` bytes (whole units) from *pos and advances it.  Returns the count,
  * -EAGAIN (nothing new) or -ESTALE (lapped; *pos unchanged, take a random access point). */
 must_check ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap);
 
@@ -92,13 +92,13 @@ static inline int64_t ring_frontier_90k(const struct ring *r)
 	return atomic_load_explicit(&r->header->frontier_90k, memory_order_relaxed);
 }
 
-/* Builds what a reader sends before the bytes at rap->pos: with `marked` an adaptation-only packet
- * with discontinuity_indicator for each PID of the slot (ISO 13818-1, 2.4.3.5; its counter is the
- * one before the next payload's; a PID not seen yet will begin at 0; that of the PCR's PID has the
- * first PCR), then the PSI packets.  Returns the bytes written, at most RING_INTRO_MAX; all fields
- * of the slot are bounds-checked here. */
-#define RING_INTRO_MAX ((RING_RAP_PSI_PACKETS + RING_RAP_PIDS) * TS_PACKET)
-size_t ring_intro(const struct ring_rap *rap, bool marked, uint8_t *dst);
+/* What a reader sends before the bytes at rap->pos, with the mark of a gap in front if it was
+ * elsewhere before.  Points into the slot; bounds-checked. */
+struct ring_intro {
+	const uint8_t *bytes;
+	size_t len; /* at most RING_INTRO_MAX */
+};
+struct ring_intro ring_intro(const struct ring_rap *rap, bool marked);
 
 /* For ring.c and ring_writer.c: maps the whole ring, and its data once more behind it, so that a
  * run across the end of the ring is contiguous.  NULL on failure (errno says why). */

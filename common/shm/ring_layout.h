@@ -1,12 +1,15 @@
 /* ring_layout.h - the map of a ring: one memfd, one writer (a job), any number of readers.
  *
  *	offset 0                  struct ring_header       one page, three groups of cache lines
- *	RING_INDEX_OFFSET         struct ring_rap[128]     random access index, slot = number % 128
+ *	RING_INDEX_OFFSET         struct ring_rap[128]     random access index, slot = number % 128,
+ *	                                                   one page each
  *	RING_DATA_OFFSET          data_bytes bytes         power of two; position % data_bytes
  *
- * Positions are 64-bit byte counts since the ring was created and never wrap.  In a TS ring every
- * position that is published is a multiple of 188.  Readers and the writer map the data twice in a
- * row, so that a run of up to data_bytes bytes is always contiguous in memory.
+ * Positions are 64-bit byte counts since the ring was created and never wrap.  Each position that
+ *is published is a multiple of the ring's unit: a packet of 188 bytes in MPEG-TS, a single byte in
+ * forms without packets.  The master tells the unit with the ring (form.h).  Readers and the writer
+ * map the data twice in a row, so that a run of up to data_bytes bytes is always contiguous in
+ * memory.
  *
  * The rule (its proof is docs/shared-memory.md):
  *	writer:  intent = commit + n   (relaxed)
@@ -29,8 +32,7 @@
 #include "common/limits.h"
 
 #define RING_MAGIC   0x53504d41474e4952ull /* "RINGAMPS" */
-#define RING_VERSION 1u
-#define TS_PACKET    188u
+#define RING_VERSION 2u
 
 struct ring_header {
 	/* W: master, before hand-over; readers only check the version */
@@ -58,30 +60,18 @@ struct ring_header {
 	_Atomic uint64_t ended;	      /* 1: no byte will follow; release / acquire */
 };
 
-/* One continuity counter: the last value used on `pid` before the slot's position. */
-struct ring_pid_cc {
-	uint16_t pid;
-	uint8_t cc; /* 0..15, or 0xff: pid not seen yet */
-	uint8_t pad;
-};
-
-/* A random access point: a reader that sends `psi`, then the ring from `pos`, starts a picture. The
- * PSI packets are the last good ones before `pos`, with counters that the ring's next ones on their
- * PIDs follow.  W: job; plain fields under the rap_intent/rap_commit rule. */
+/* A random access point: a reader that sends the intro, then the ring from `pos`, plays from there
+ * on.  What the intro is depends on the form and is nothing to the reader: tables of a transport
+ * stream, the init segment of fragments, or nothing.  A reader that was elsewhere in this output
+ * before sends the mark first, which announces the gap.  W: job; plain fields under the
+ * rap_intent/rap_commit rule. */
 struct ring_rap {
-	uint64_t pos;	  /* bytes; the packet in which the access unit starts */
+	uint64_t pos;	  /* of the unit in which the access unit starts */
 	int64_t pts_90k;  /* unwrapped, as in the ring's bytes; TIME_NONE if unknown */
 	uint64_t mono_us; /* clock_mono_us() when it was written */
-	int64_t pcr_90k;  /* last PCR before or at pos; TIME_NONE if none */
-	uint8_t psi_packets;
-	uint8_t pid_count;
-	uint16_t pcr_pid;   /* 0x1fff: none */
-	uint16_t video_pid; /* 0x1fff: none */
-	uint16_t pad;
-	uint64_t reserved[3];
-	struct ring_pid_cc pids[RING_RAP_PIDS];
-	uint8_t psi[RING_RAP_PSI_PACKETS * TS_PACKET];
-	uint8_t pad1[28];
+	uint16_t mark_bytes, intro_bytes; /* in `bytes`, in this order */
+	uint32_t pad;
+	uint8_t bytes[RING_INTRO_MAX]; /* the rest is undefined */
 };
 
 #define RING_INDEX_OFFSET 4096u
@@ -90,8 +80,7 @@ struct ring_rap {
 	((uint64_t)((RING_INDEX_OFFSET + RING_INDEX_BYTES + 4095u) / 4096u * 4096u))
 
 static_assert(sizeof(struct ring_header) == 192, "layout of struct ring_header");
-static_assert(sizeof(struct ring_rap) == 1472, "layout of struct ring_rap");
-static_assert(sizeof(struct ring_rap) % 64 == 0, "slots keep to cache lines");
+static_assert(sizeof(struct ring_rap) == 4096, "layout of struct ring_rap");
 static_assert((RING_RAPS & (RING_RAPS - 1)) == 0, "slot = number & (RING_RAPS - 1)");
 
 #endif

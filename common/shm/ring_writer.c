@@ -2,6 +2,8 @@
 #include "common/shm/ring_writer.h"
 
 #include <assert.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "common/shm/shm.h"
@@ -91,7 +93,7 @@ void ring_writer_append(struct ring_writer *w, const void *bytes, size_t n)
 	const uint8_t *from = bytes;
 
 	while (n) {
-		size_t part = MIN(n, RING_WRITE_MAX / TS_PACKET * TS_PACKET);
+		size_t part = MIN(n, RING_WRITE_MAX / RING_UNIT_MAX * RING_UNIT_MAX);
 
 		copy_in(ring_writer_reserve(w, part), from, part);
 		ring_writer_commit(w, part);
@@ -100,21 +102,21 @@ void ring_writer_append(struct ring_writer *w, const void *bytes, size_t n)
 	}
 }
 
-void ring_writer_add_rap(struct ring_writer *w, const struct ring_rap *rap)
+void ring_writer_add_rap(struct ring_writer *w, struct ring_rap *rap)
 {
 	struct ring_rap *slot = &w->raps[w->rap_count & (RING_RAPS - 1)];
-	struct ring_rap now = *rap;
+	uint64_t now_us = clock_mono_us();
 
-	assert(rap->pos <= w->commit && rap->pid_count <= RING_RAP_PIDS &&
-	       rap->psi_packets <= RING_RAP_PSI_PACKETS);
-	now.mono_us = clock_mono_us();
-	if (w->rap_count && now.mono_us - w->last_rap_us < RING_RAP_SPACING_US)
+	assert(rap->pos <= w->commit && rap->mark_bytes + rap->intro_bytes <= RING_INTRO_MAX);
+	if (w->rap_count && now_us - w->last_rap_us < RING_RAP_SPACING_US)
 		return;
+	rap->mono_us = now_us;
 	atomic_store_explicit(&w->header->rap_intent, w->rap_count + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	copy_in((uint8_t *)slot, (const uint8_t *)&now, sizeof(now));
+	copy_in((uint8_t *)slot, (const uint8_t *)rap,
+		offsetof(struct ring_rap, bytes) + rap->mark_bytes + rap->intro_bytes);
 	w->rap_count++;
-	w->last_rap_us = now.mono_us;
+	w->last_rap_us = now_us;
 	atomic_store_explicit(&w->header->rap_commit, w->rap_count, memory_order_release);
 }
 

@@ -28,12 +28,12 @@ uint8_t *ring_writer_reserve(struct ring_writer *w, size_t n);
 /* Publishes the first n reserved bytes. */
 void ring_writer_commit(struct ring_writer *w, size_t n);
 
-/* reserve + copy + commit; any n. */
+/* reserve + copy + commit; any n: whole units stay whole for readers. */
 void ring_writer_append(struct ring_writer *w, const void *bytes, size_t n);
 
-/* Adds a random access point (rap->pos <= commit, psi and pids filled in; mono_us is set here).
+/* Adds a random access point (rap->pos <= commit, mark and intro filled in; mono_us is set here).
  * Points closer than RING_RAP_SPACING_US to the last one are left out, except the first. */
-void ring_writer_add_rap(struct ring_writer *w, const struct ring_rap *rap);
+void ring_writer_add_rap(struct ring_writer *w, struct ring_rap *rap);
 
 /* Facts of the header; all cheap. */
 void ring_writer_heartbeat(struct ring_writer *w, uint64_t now_us);

@@ -18,7 +18,7 @@
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
 #define WORKER_PAGE_VERSION 3u
 
-enum viewer_protocol { VIEWER_TS = 0, VIEWER_PROTOCOL_COUNT_ };
+enum viewer_protocol { VIEWER_TS = 0, VIEWER_AUDIO, VIEWER_PROTOCOL_COUNT_ };
 
 struct worker_page {
 	uint64_t magic;

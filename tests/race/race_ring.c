@@ -40,7 +40,7 @@ static bool packet_is(const uint8_t *p, uint64_t n)
 static void *write_all(void *arg)
 {
 	struct shared *s = arg;
-	struct ring_rap rap = {.psi_packets = 1};
+	struct ring_rap rap = {.intro_bytes = TS_PACKET};
 	uint8_t p[TS_PACKET];
 
 	for (uint64_t n = 0; !atomic_load(&s->stop); n++) {
@@ -48,7 +48,7 @@ static void *write_all(void *arg)
 		if (n % 64 == 0) {
 			rap.pos = n * TS_PACKET;
 			rap.pts_90k = (int64_t)rap.pos;
-			memset(rap.psi, (int)(n & 0xff), TS_PACKET);
+			memset(rap.bytes, (int)(n & 0xff), TS_PACKET);
 			s->w.last_rap_us = 0;
 			ring_writer_add_rap(&s->w, &rap);
 		}
@@ -57,14 +57,14 @@ static void *write_all(void *arg)
 	return NULL;
 }
 
-/* A slot is whole when its position, its pts and its PSI tell the same number. */
+/* A slot is whole when its position, its pts and its intro tell the same number. */
 static void check_rap(struct shared *s)
 {
 	struct ring_rap rap;
 
 	if (ring_find_rap(&s->r, clock_mono_us(), 0, &rap) < 0)
 		return;
-	if (rap.pts_90k != (int64_t)rap.pos || rap.psi[5] != (uint8_t)(rap.pos / TS_PACKET))
+	if (rap.pts_90k != (int64_t)rap.pos || rap.bytes[5] != (uint8_t)(rap.pos / TS_PACKET))
 		atomic_fetch_add(&s->torn, 1);
 }
 
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
 
 	s.blind = argc > 1 && !strcmp(argv[1], "blind");
 	if (fd < 0 || ring_writer_open(&s.w, fd, SIZE) < 0 || shm_seal_writer(fd) < 0 ||
-	    ring_open(&s.r, fd, SIZE) < 0)
+	    ring_open(&s.r, fd, SIZE, TS_PACKET) < 0)
 		return 2;
 	if (pthread_create(&writer, NULL, write_all, &s) != 0)
 		return 2;

@@ -2,6 +2,7 @@
  * the data, whole packets, and no more than it asked for. */
 #include <stdlib.h>
 #include <string.h>
+#include "common/shm/form.h"
 #include "common/shm/ring.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,12 +21,12 @@ static struct {
 
 static void check_rap(const struct ring *r, const struct ring_rap *rap)
 {
-	uint8_t intro[RING_INTRO_MAX];
+	struct ring_intro marked = ring_intro(rap, true), plain = ring_intro(rap, false);
 
-	must(rap->pos % TS_PACKET == 0);
+	must(rap->pos % r->unit_bytes == 0);
 	must(ring_commit(r) - rap->pos <= ring_guard(r));
-	must(ring_intro(rap, true, intro) <= sizeof(intro));
-	must(ring_intro(rap, false, intro) <= RING_RAP_PSI_PACKETS * TS_PACKET);
+	must(marked.len <= RING_INTRO_MAX && plain.len <= marked.len);
+	must(plain.bytes + plain.len == marked.bytes + marked.len);
 }
 
 static void read_on(const struct ring *r, uint64_t pos)
@@ -36,7 +37,7 @@ static void read_on(const struct ring *r, uint64_t pos)
 		uint64_t before = pos;
 		ssize_t n = ring_copy(r, &pos, buffer, sizeof(buffer));
 
-		must(n < 0 ? pos == before : n > 0 && n % TS_PACKET == 0 && pos == before + n);
+		must(n < 0 ? pos == before : n > 0 && n % r->unit_bytes == 0 && pos == before + n);
 		must(n <= (ssize_t)sizeof(buffer));
 		if (n < 0)
 			break;
@@ -48,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ring r = {.header = &page.header,
 			 .raps = page.raps,
 			 .data = page.data,
-			 .data_bytes = RING_BYTES_MIN};
+			 .data_bytes = RING_BYTES_MIN,
+			 .unit_bytes = size & 1 ? 1 : TS_PACKET};
 	struct ring_rap rap;
 
 	memset(&page.header, 0, sizeof(page.header) + sizeof(page.raps));

@@ -6,10 +6,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_rap(const struct ring_rap *rap, uint64_t pos)
+static void check_rap(const struct ts_rap *rap, uint64_t pos)
 {
-	if (rap->pos > pos || rap->pos % TS_PACKET || rap->psi_packets > RING_RAP_PSI_PACKETS ||
-	    rap->psi_packets < 2 || rap->pid_count > RING_RAP_PIDS || rap->psi[0] != TS_SYNC)
+	static struct ring_rap slot;
+
+	if (rap->pos > pos || rap->pos % TS_PACKET || rap->psi_packets > TS_RAP_PSI_PACKETS ||
+	    rap->psi_packets < 2 || rap->pid_count > TS_RAP_PIDS || rap->psi[0] != TS_SYNC)
+		abort();
+	ts_rap_pack(rap, &slot);
+	if (slot.intro_bytes != rap->psi_packets * TS_PACKET)
 		abort();
 }
 
@@ -18,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct ts_parse p;
 	static uint8_t buf[1 << 16];
 	struct ts_align a = {0};
-	struct ring_rap rap;
+	struct ts_rap rap;
 	size_t have = 0, portion = size ? 1u + data[0] * 7u : 1;
 	uint64_t pos = 0;
 	char text[100];

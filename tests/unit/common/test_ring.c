@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "common/shm/form.h"
 #include "common/shm/ring_writer.h"
 #include "common/shm/shm.h"
 #include "leaks.h"
@@ -24,7 +25,7 @@ static void both_open(struct both *b)
 	cr_assert_geq(b->fd, 0);
 	cr_assert_eq(ring_writer_open(&b->w, b->fd, SIZE), 0);
 	cr_assert_eq(shm_seal_writer(b->fd), 0);
-	cr_assert_eq(ring_open(&b->r, b->fd, SIZE), 0);
+	cr_assert_eq(ring_open(&b->r, b->fd, SIZE, TS_PACKET), 0);
 }
 
 static void both_close(struct both *b)
@@ -64,9 +65,11 @@ Test(ring, refuses_an_unsealed_ring)
 	int fd = ring_create("test", SIZE, 1);
 	struct ring r;
 
-	cr_assert_eq(ring_open(&r, fd, SIZE), -EPERM);
-	cr_assert_eq(ring_open(&r, fd, SIZE * 2), -EINVAL);
-	cr_assert_eq(ring_open(&r, fd, SIZE + 1), -EINVAL);
+	cr_assert_eq(ring_open(&r, fd, SIZE, TS_PACKET), -EPERM);
+	cr_assert_eq(ring_open(&r, fd, SIZE * 2, TS_PACKET), -EINVAL);
+	cr_assert_eq(ring_open(&r, fd, SIZE + 1, TS_PACKET), -EINVAL);
+	cr_assert_eq(ring_open(&r, fd, SIZE, 0), -EINVAL);
+	cr_assert_eq(ring_open(&r, fd, SIZE, RING_UNIT_MAX + 1), -EINVAL);
 	close(fd);
 }
 
@@ -154,11 +157,9 @@ Test(ring, a_lapped_reader_gets_estale)
 static struct ring_rap rap_at(uint64_t pos)
 {
 	struct ring_rap rap = {
-		.pos = pos, .pts_90k = (int64_t)pos, .psi_packets = 2, .pid_count = 2};
+		.pos = pos, .pts_90k = (int64_t)pos, .mark_bytes = 3, .intro_bytes = 5};
 
-	rap.pids[0] = (struct ring_pid_cc){.pid = 0x100, .cc = 7};
-	rap.pids[1] = (struct ring_pid_cc){.pid = 0x101, .cc = 0xff};
-	memset(rap.psi, 0x47, 2 * TS_PACKET);
+	memcpy(rap.bytes, "gapintro", 8);
 	return rap;
 }
 
@@ -222,48 +223,58 @@ Test(ring, points_keep_their_distance)
 	both_close(&b);
 }
 
-Test(ring, the_intro_marks_each_pid_seen_and_repeats_the_psi)
+Test(ring, the_mark_goes_before_the_intro_of_a_reader_that_was_elsewhere)
 {
-	struct ring_rap rap = rap_at(0);
-	uint8_t out[RING_INTRO_MAX];
+	struct both b;
+	struct ring_rap rap;
+	struct ring_intro intro;
 
-	cr_assert_eq(ring_intro(&rap, false, out), 2 * TS_PACKET);
-	cr_assert_eq(ring_intro(&rap, true, out), 4 * TS_PACKET);
-	cr_assert_eq(out[0], 0x47);
-	cr_assert_eq(((out[1] & 0x1f) << 8) | out[2], 0x100);
-	cr_assert_eq(out[3], 0x27); /* adaptation only, the counter before the next payload's */
-	cr_assert_eq(out[4], 183);
-	cr_assert_eq(out[5], 0x80);
-	cr_assert_eq(out[TS_PACKET + 3], 0x2f, "a PID not seen yet will begin at 0");
-}
-
-Test(ring, the_intro_s_mark_of_the_clock_s_pid_has_a_clock)
-{
-	struct ring_rap rap = rap_at(0);
-	uint8_t out[RING_INTRO_MAX];
-
-	rap.pcr_pid = 0x101;
-	rap.pcr_90k = 0x123456789;
-	cr_assert_eq(ring_intro(&rap, true, out), 4 * TS_PACKET);
-	cr_assert_eq(out[5], 0x80, "the other has none");
-	cr_assert_arr_eq(out + TS_PACKET + 4,
-			 ((uint8_t[]){183, 0x90, 0x91, 0xa2, 0xb3, 0xc4, 0x7e, 0}), 8);
-	rap.pcr_90k = TIME_NONE;
-	ring_intro(&rap, true, out);
-	cr_assert_eq(out[TS_PACKET + 5], 0x80);
+	both_open(&b);
+	add_rap(&b.w, 0);
+	write_packets(&b.w, 0, 1);
+	cr_assert_eq(ring_oldest_rap(&b.r, 0, &rap), 0);
+	intro = ring_intro(&rap, false);
+	cr_assert_eq(intro.len, 5);
+	cr_assert_arr_eq(intro.bytes, "intro", 5);
+	intro = ring_intro(&rap, true);
+	cr_assert_eq(intro.len, 8);
+	cr_assert_arr_eq(intro.bytes, "gapintro", 8);
+	both_close(&b);
 }
 
 Test(ring, a_hostile_slot_cannot_make_the_intro_overflow)
 {
-	struct ring_rap rap;
-	uint8_t *out = malloc(RING_INTRO_MAX);
+	struct ring_rap *rap = malloc(sizeof(*rap));
+	struct ring_intro intro;
 
-	memset(&rap, 0xff, sizeof(rap));
-	cr_assert_leq(ring_intro(&rap, true, out), RING_INTRO_MAX);
-	for (unsigned i = 0; i < RING_RAP_PIDS; i++)
-		rap.pids[i] = (struct ring_pid_cc){.pid = 5, .cc = 1};
-	cr_assert_eq(ring_intro(&rap, true, out), RING_INTRO_MAX);
-	free(out);
+	memset(rap, 0xff, sizeof(*rap));
+	for (int marked = 0; marked < 2; marked++) {
+		intro = ring_intro(rap, marked);
+		cr_assert_geq(intro.bytes, rap->bytes);
+		cr_assert_leq(intro.bytes + intro.len, rap->bytes + sizeof(rap->bytes));
+	}
+	free(rap);
+}
+
+Test(ring, a_ring_of_single_bytes_is_read_at_any_byte)
+{
+	struct both b;
+	struct ring_rap rap;
+	uint64_t pos = 1;
+	uint8_t out[8];
+
+	both_open(&b);
+	b.r.unit_bytes = 1;
+	ring_writer_append(&b.w, "0123456789", 10);
+	add_rap(&b.w, 3);
+	cr_assert_eq(ring_oldest_rap(&b.r, 0, &rap), 0);
+	cr_assert_eq(rap.pos, 3, "no packet begins there, but a byte does");
+	cr_assert_eq(ring_copy(&b.r, &pos, out, 4), 4);
+	cr_assert_arr_eq(out, "1234", 4);
+	cr_assert_eq(pos, 5);
+	b.r.unit_bytes = TS_PACKET;
+	cr_assert_eq(ring_oldest_rap(&b.r, 0, &rap), -ENOENT);
+	both_close(&b);
 }
 
 /* ---------- a writer that dies (race_ring.c has the races) ---------- */

@@ -13,7 +13,11 @@ static const char profiles_text[] =
 	" 'half':{'vcodec':'copy'},"
 	" 'all':{'c':'copy','scodec':'copy','seg_duration':2},"
 	" 'mse':{'c:v':'copy','c:a':'copy','output_format':'mse'},"
-	" 'shift':{'c':'copy','muxdelay':0}}";
+	" 'shift':{'c':'copy','muxdelay':0},"
+	" 'lower':{'vcodec':'libx264','b:v':'300k','acodec':'aac','audio_bitrate':'96k',"
+	"          'map':['0:v','0:a']},"
+	" 'loud':{'vcodec':'copy','acodec':'copy','af':'volume=2',"
+	"         'metadata:s:a:0':'language=deu'}}";
 
 struct fixture {
 	json_t *settings;
@@ -64,13 +68,23 @@ static void done(struct fixture *f)
 	*f = (struct fixture){0};
 }
 
+static int find(const struct fixture *f, uint32_t channel, const char *variant,
+		enum output_form form, const struct lineup_tuner **ret_tuner,
+		const struct lineup_output **ret_output)
+{
+	struct output_id id = {.channel = channel, .form = form};
+
+	strcpy(id.variant, variant);
+	return lineup_resolve(f->lineup, &id, ret_tuner, ret_output);
+}
+
 static const struct lineup_output *resolve(const struct fixture *f, uint32_t channel,
 					   const char *variant, const char *key)
 {
 	const struct lineup_tuner *t = NULL;
 	const struct lineup_output *o = NULL;
 
-	cr_assert_eq(lineup_resolve(f->lineup, channel, variant, &t, &o), 0);
+	cr_assert_eq(find(f, channel, variant, OUTPUT_TS, &t, &o), 0);
 	cr_assert_str_eq(t->key, key);
 	cr_assert_str_eq(o->variant, variant);
 	return o;
@@ -102,7 +116,6 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	cr_assert_str_eq(o->spec, "");
 	o = resolve(&f, 5, "sd", "5");
 	cr_assert_not(o->plain);
-	cr_assert_eq(o->form, FORM_HLS);
 	check_spec(o->spec, "{'options':[['vcodec','libx264'],['b:v','800k'],['acodec','aac'],"
 			    "['b:a','96k'],['map','0:v'],['map','0:a']]}");
 	resolve(&f, 5, "alt", "5/alt");
@@ -155,12 +168,12 @@ Test(lineup, absent_channels_are_not_resolved)
 	build(&f, "{}");
 	resolve(&f, 0, "", "0");
 	resolve(&f, 2147483647, "", "2147483647");
-	cr_assert_eq(lineup_resolve(f.lineup, 1, "", &t, &o), -ENOENT);
-	cr_assert_eq(lineup_resolve(f.lineup, 0, "sd", &t, &o), -ENOENT);
-	cr_assert_eq(lineup_resolve(f.lineup, UINT32_MAX, "", &t, &o), -ENOENT);
+	cr_assert_eq(find(&f, 1, "", OUTPUT_TS, &t, &o), -ENOENT);
+	cr_assert_eq(find(&f, 0, "sd", OUTPUT_TS, &t, &o), -ENOENT);
+	cr_assert_eq(find(&f, UINT32_MAX, "", OUTPUT_TS, &t, &o), -ENOENT);
 	done(&f);
 	build(&f, "{}");
-	cr_assert_eq(lineup_resolve(f.lineup, 0, "", &t, &o), -ENOENT);
+	cr_assert_eq(find(&f, 0, "", OUTPUT_TS, &t, &o), -ENOENT);
 	list = lineup_channels(f.lineup);
 	cr_assert(json_is_array(list) && json_array_size(list) == 0);
 	json_decref(list);
@@ -239,7 +252,7 @@ Test(lineup, hashes_follow_what_they_decide)
 	assert_no_leaks();
 }
 
-static void check_profile(const char *profile, bool plain, enum form form)
+static void check_profile(const char *profile, bool plain)
 {
 	struct fixture f = {0};
 	char definition[128];
@@ -249,18 +262,68 @@ static void check_profile(const char *profile, bool plain, enum form form)
 	add(&f, 1, definition);
 	build(&f, "{}");
 	cr_assert_eq(resolve(&f, 1, "", "1")->plain, plain, "%s", profile);
-	cr_assert_eq(resolve(&f, 1, "", "1")->form, form, "%s", profile);
 	done(&f);
 }
 
 Test(lineup, plain_profiles)
 {
-	check_profile("copy", true, FORM_TS);
-	check_profile("all", true, FORM_TS);
-	check_profile("mse", true, FORM_MSE);
-	check_profile("half", false, FORM_TS);
-	check_profile("shift", false, FORM_TS);
-	check_profile("low", false, FORM_HLS);
+	check_profile("copy", true);
+	check_profile("all", true);
+	check_profile("mse", true);
+	check_profile("half", false);
+	check_profile("shift", false);
+	check_profile("low", false);
+	assert_no_leaks();
+}
+
+static const struct lineup_output *sound(const struct fixture *f, uint32_t channel,
+					 const char *variant)
+{
+	const struct lineup_tuner *t = NULL;
+	const struct lineup_output *o = NULL;
+
+	cr_assert_eq(find(f, channel, variant, OUTPUT_ADTS, &t, &o), 0);
+	cr_assert_eq(o->form, OUTPUT_ADTS);
+	cr_assert_not(o->plain);
+	return o;
+}
+
+Test(lineup, the_sound_alone_has_what_the_profile_says_of_sound)
+{
+	struct fixture f = {0};
+
+	add(&f, 1, "{'name':'A','source':'a.ts','ffmpeg_profile':'copy'}");
+	add(&f, 2, "{'name':'B','source':'a.ts','ffmpeg_profile':'low'}");
+	add(&f, 3, "{'name':'C','source':'a.ts','ffmpeg_profile':'loud'}");
+	build(&f, "{}");
+	check_spec(sound(&f, 1, "")->spec,
+		   "{'options':[['acodec','copy'],['vn',null],['sn',null]]}");
+	check_spec(sound(&f, 2, "")->spec,
+		   "{'options':[['acodec','aac'],['b:a','96k'],['map','0:v'],['map','0:a'],"
+		   "['vn',null],['sn',null]]}");
+	/* a filter needs an encoder, whatever the profile's codec is */
+	check_spec(sound(&f, 3, "")->spec,
+		   "{'options':[['af','volume=2'],['metadata:s:a:0','language=deu'],"
+		   "['vn',null],['sn',null]]}");
+	done(&f);
+	assert_no_leaks();
+}
+
+Test(lineup, variants_that_differ_in_the_picture_share_the_sound)
+{
+	struct fixture f = {0};
+
+	add(&f, 1,
+	    "{'name':'A','source':'a.ts','ffmpeg_profile':'low','adaptive_bitrates':["
+	    "{'name':'lower','ffmpeg_profile':'lower'},{'name':'loud','ffmpeg_profile':'loud'},"
+	    "{'name':'other','source':'b.ts','ffmpeg_profile':'low'}]}");
+	build(&f, "{}");
+	cr_assert_str_eq(sound(&f, 1, "")->made_as, "");
+	cr_assert_str_eq(sound(&f, 1, "lower")->made_as, "");
+	cr_assert_str_eq(sound(&f, 1, "loud")->made_as, "loud");
+	cr_assert_str_eq(sound(&f, 1, "other")->made_as, "other", "another source, another tuner");
+	cr_assert_str_eq(resolve(&f, 1, "lower", "1")->made_as, "lower");
+	done(&f);
 	assert_no_leaks();
 }
 

@@ -74,7 +74,8 @@ static void on_output_ring(void *owner, unsigned worker, const struct msg_output
 	struct ring r;
 
 	(void)worker;
-	cr_assert_eq(ring_open(&r, fd, m->data_bytes), 0, "a worker got a ring it cannot trust");
+	cr_assert_eq(ring_open(&r, fd, m->data_bytes, m->unit_bytes), 0,
+		     "a worker got a ring it cannot trust");
 	ring_close(&r);
 	s->ring = *m;
 	s->rings++;
@@ -133,9 +134,10 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 	struct lineup_output *outputs = pool_take(&l->pool, 2 * sizeof(*outputs));
 	struct lineup_tuner *tuner = calloc(1, sizeof(*tuner));
 
-	outputs[0] = (struct lineup_output){.variant = "", .plain = true, .spec = "", .hash = 1};
+	outputs[0] = (struct lineup_output){
+		.variant = "", .made_as = "", .plain = true, .spec = "", .hash = 1};
 	outputs[1] = (struct lineup_output){
-		.variant = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
+		.variant = "sd", .made_as = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
 	*tuner = (struct lineup_tuner){.key = "5",
 				       .channel = 5,
 				       .spec = "{}",
@@ -271,7 +273,7 @@ static void fake_fail(struct scene *s, struct fake_job *j, const char *text)
 static void want(struct scene *s, unsigned worker, uint32_t id, const char *variant)
 {
 	tuners_want(s->tuners, worker,
-		    &(struct msg_want){.want = id, .channel = 5, .variant = variant});
+		    &(struct msg_want){.want = id, .channel = 5, .variant = variant, .track = ""});
 	turn(s);
 }
 
@@ -279,7 +281,8 @@ static void want(struct scene *s, unsigned worker, uint32_t id, const char *vari
 static void want_own(struct scene *s, unsigned worker, uint32_t id, const char *variant)
 {
 	tuners_want(s->tuners, worker,
-		    &(struct msg_want){.want = id, .channel = 5, .own = 1, .variant = variant});
+		    &(struct msg_want){
+			    .want = id, .channel = 5, .own = 1, .variant = variant, .track = ""});
 	turn(s);
 }
 
@@ -354,7 +357,8 @@ Test(tuners, unknown_channels_and_variants_are_refused)
 	scene_open(&s, 1000);
 	want(&s, 0, 1, "uhd");
 	cr_assert_eq(s.gone.status, 404);
-	tuners_want(s.tuners, 0, &(struct msg_want){.want = 2, .channel = 6, .variant = ""});
+	tuners_want(s.tuners, 0,
+		    &(struct msg_want){.want = 2, .channel = 6, .variant = "", .track = ""});
 	cr_assert_eq(s.gones, 2);
 	cr_assert_eq(s.job_count, 0);
 	scene_close(&s);
@@ -557,8 +561,11 @@ static struct lineup *lineup_with_number_sign(void)
 	for (int i = 0; i < 2; i++) {
 		struct lineup_output *o = pool_take(&l->pool, sizeof(*o));
 
-		*o = (struct lineup_output){
-			.variant = names[i], .plain = true, .spec = "", .hash = 1};
+		*o = (struct lineup_output){.variant = names[i],
+					    .made_as = names[i],
+					    .plain = true,
+					    .spec = "",
+					    .hash = 1};
 		tuners[i] = l->tuners[0];
 		tuners[i].key = keys[i];
 		tuners[i].outputs = o;
@@ -602,7 +609,8 @@ static unsigned want_of(struct scene *s, uint32_t id, uint64_t address, uint64_t
 				       .own = 1,
 				       .address = address,
 				       .token = token,
-				       .variant = ""});
+				       .variant = "",
+				       .track = ""});
 	return s->gones > gones ? s->gone.status : 0;
 }
 

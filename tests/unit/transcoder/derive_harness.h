@@ -86,7 +86,7 @@ static inline void rig_hear(struct rig *rig, struct msg *m)
 
 		if (mapped.generation == o->generation && !o->mapped) {
 			cr_assert_eq(shm_seal_writer(o->fd), 0);
-			cr_assert_eq(ring_open(&o->ring, o->fd, o->bytes), 0);
+			cr_assert_eq(ring_open(&o->ring, o->fd, o->bytes, TS_PACKET), 0);
 			o->mapped = true;
 		}
 	}
@@ -307,7 +307,8 @@ static inline void rig_see(struct rig *rig, uint32_t id, struct seen *s)
 	for (size_t i = 0; i < array_size(last_dts); i++)
 		last_dts[i] = AV_NOPTS_VALUE;
 	cr_assert_eq(ring_oldest_rap(ring, 0, &rap), 0);
-	bytes.left = ring_intro(&rap, false, all);
+	bytes.left = ring_intro(&rap, false).len;
+	memcpy(all, ring_intro(&rap, false).bytes, bytes.left);
 	s->bytes = ring_commit(ring) - rap.pos;
 	memcpy(all + bytes.left, ring_at(ring, rap.pos), s->bytes);
 	s->cc_errors = count_cc_errors(all, bytes.left + s->bytes);

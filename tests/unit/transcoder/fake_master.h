@@ -131,7 +131,7 @@ static inline void job_seal(struct fake_job *job)
 {
 	cr_assert_eq(shm_seal_writer(job->ring_fd), 0);
 	ring_close(&job->ring);
-	cr_assert_eq(ring_open(&job->ring, job->ring_fd, job->ring_bytes), 0);
+	cr_assert_eq(ring_open(&job->ring, job->ring_fd, job->ring_bytes, TS_PACKET), 0);
 	close(job->ring_fd);
 	job->mapped = true;
 }

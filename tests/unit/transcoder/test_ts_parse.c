@@ -6,14 +6,14 @@
 static uint8_t memory[4096 * TS_PACKET];
 static struct ts_build b = {.bytes = memory, .cap = sizeof(memory)};
 static struct ts_parse p;
-static struct ring_rap rap;
+static struct ts_rap rap;
 static size_t fed;
 
 /* Feeds what was built since the last time; the union of what was seen. */
 static unsigned feed(void)
 {
 	unsigned saw = 0;
-	struct ring_rap found;
+	struct ts_rap found;
 
 	for (; fed < b.len; fed += TS_PACKET) {
 		unsigned one = ts_parse_packet(&p, b.bytes + fed, fed, &found);
@@ -134,7 +134,7 @@ Test(ts_parse, sound_alone_starts_anywhere)
 	build_pmt(&b, 0, 0, 0, 0);
 	build_pes(&b, PID_AUDIO, 1000, 2000, false, NAL_SLICE);
 	cr_assert(feed() & TS_SAW_RAP);
-	cr_assert_eq(rap.video_pid, TS_PID_NONE);
+	cr_assert_eq(p.video_pid, TS_PID_NONE);
 	cr_assert_eq(p.clock_90k, 1000);
 }
 
@@ -147,7 +147,7 @@ Test(ts_parse, a_pmt_of_many_packets)
 	cr_assert(feed() & TS_SAW_RAP);
 	cr_assert_eq(rap.psi_packets, 1 + p.pmt.done_count);
 	cr_assert_arr_eq(rap.psi, b.bytes, rap.psi_packets * TS_PACKET);
-	cr_assert_eq(rap.pid_count, RING_RAP_PIDS);
+	cr_assert_eq(rap.pid_count, TS_RAP_PIDS);
 }
 
 Test(ts_parse, pids_may_change)
@@ -160,7 +160,7 @@ Test(ts_parse, pids_may_change)
 	cr_assert_not(feed() & TS_SAW_RAP);
 	build_pes(&b, 0x200, 5, 90000, true, NAL_IDR);
 	cr_assert(feed() & TS_SAW_RAP);
-	cr_assert_eq(rap.video_pid, 0x200);
+	cr_assert_eq(rap.pos, b.len - TS_PACKET);
 	/* the same table again is no change */
 	build_pmt(&b, 0x200, 0x24, 0, 1);
 	cr_assert_not(feed() & TS_SAW_PMT);
@@ -397,7 +397,7 @@ Test(ts_parse, the_counter_of_a_pid_of_clocks_alone_is_known)
 {
 	uint8_t packet[TS_PACKET] = {TS_SYNC, 0x02, 0x00, 0x20, 183, 0x10};
 	struct ts_parse *parse = calloc(1, sizeof(*parse));
-	struct ring_rap unused;
+	struct ts_rap unused;
 
 	ts_parse_init(parse);
 	ts_parse_packet(parse, packet, 0, &unused);

@@ -179,26 +179,31 @@ static inline void fm_packet(uint8_t *p, unsigned pid, bool start, uint8_t cc)
 	p[3] = (uint8_t)(0x10 | (cc & 15));
 }
 
+/* A packet without payload that marks a discontinuity, with the counter before the next one's. */
+static inline void fm_mark(uint8_t *p, unsigned pid, unsigned cc)
+{
+	fm_packet(p, pid, false, (uint8_t)(cc - 1));
+	memset(p + 4, 0xff, TS_PACKET - 4);
+	p[3] = (uint8_t)(0x20 | (p[3] & 15));
+	p[4] = TS_PACKET - 5;
+	p[5] = 0x80;
+}
+
 /* One group of pictures: tables, access point, `packets` of video. */
 static inline void fm_write_group(struct fm_stream *s, size_t packets)
 {
+	static const unsigned pids[] = {0, FM_PMT_PID, FM_VIDEO_PID};
 	uint8_t p[TS_PACKET];
-	struct ring_rap rap = {.pts_90k = INT64_MIN,
-			       .pcr_90k = INT64_MIN,
-			       .psi_packets = 2,
-			       .pid_count = 3,
-			       .pcr_pid = FM_VIDEO_PID,
-			       .video_pid = FM_VIDEO_PID};
+	struct ring_rap rap = {
+		.pts_90k = INT64_MIN, .mark_bytes = 3 * TS_PACKET, .intro_bytes = 2 * TS_PACKET};
 
+	for (unsigned i = 0; i < 3; i++)
+		fm_mark(rap.bytes + i * TS_PACKET, pids[i], s->cc[i]);
 	for (unsigned i = 0; i < 2; i++) {
-		fm_packet(p, i ? FM_PMT_PID : 0, true, s->cc[i]++);
-		memcpy(rap.psi + i * TS_PACKET, p, TS_PACKET);
+		fm_packet(p, pids[i], true, s->cc[i]++);
+		memcpy(rap.bytes + (3 + i) * TS_PACKET, p, TS_PACKET);
 		ring_writer_append(&s->writer, p, TS_PACKET);
-		rap.pids[i] = (struct ring_pid_cc){.pid = i ? FM_PMT_PID : 0,
-						   .cc = (uint8_t)((s->cc[i] - 1) & 15)};
 	}
-	rap.pids[2] =
-		(struct ring_pid_cc){.pid = FM_VIDEO_PID, .cc = (uint8_t)((s->cc[2] - 1) & 15)};
 	rap.pos = s->writer.commit;
 	for (size_t i = 0; i < packets; i++) {
 		fm_packet(p, FM_VIDEO_PID, i == 0, s->cc[2]++);

@@ -137,7 +137,7 @@ static void await_want(struct world *x)
 	await(x, next_message(x, MSG_WANT, &raw));
 	cr_assert_eq(msg_decode_want(raw.bytes, raw.len, &want), 0);
 	cr_assert_eq(want.channel, FM_CHANNEL);
-	cr_assert_eq(want.form, FORM_TS);
+	cr_assert_eq(want.form, OUTPUT_TS);
 	x->want = want.want;
 }
 
@@ -148,6 +148,7 @@ static void send_ring(struct world *x, uint64_t generation, bool same_job)
 					      .output = 3,
 					      .generation = generation,
 					      .data_bytes = x->stream.data_bytes,
+					      .unit_bytes = TS_PACKET,
 					      .same_job = same_job,
 					      .live = 1});
 }
@@ -212,10 +213,11 @@ Test(feed, a_viewer_starts_with_tables_and_an_access_point)
 static void send_offer(struct world *x, uint64_t generation)
 {
 	struct msg_output_offer m = {.channel = FM_CHANNEL,
-				     .form = FORM_TS,
+				     .form = OUTPUT_TS,
 				     .output = 3,
 				     .generation = generation,
 				     .data_bytes = x->stream.data_bytes,
+				     .unit_bytes = TS_PACKET,
 				     .live = 1,
 				     .variant = ""};
 

@@ -1,0 +1,154 @@
+/* muxer_adts.c - the sound of an output as endless ADTS (ISO 13818-7, 6.2), each frame an access
+ * point.  libavformat's muxer writes the headers; packets that have them already stay as they are.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/job/out_rings.h"
+#include "amps-transcoder/mux/muxer.h"
+
+#define FRAME_MAX 8191 /* bytes of a frame with its header: its length has 13 bits */
+
+struct adts_form {
+	struct muxer base;
+	struct out_rings out;
+	AVFormatContext *context; /* NULL while closed */
+};
+static_assert(offsetof(struct adts_form, base) == 0, "a muxer is cast to its form");
+
+static bool fits(enum AVCodecID id)
+{
+	return id == AV_CODEC_ID_AAC;
+}
+
+static int init(struct muxer *m)
+{
+	out_rings_init(&((struct adts_form *)m)->out, m->job);
+	return 0;
+}
+
+static void close_context(struct adts_form *f)
+{
+	if (f->context && f->context->pb)
+		av_freep(&f->context->pb->buffer);
+	if (f->context)
+		avio_context_free(&f->context->pb);
+	avformat_free_context(f->context);
+	f->context = NULL;
+}
+
+static void done(struct muxer *m)
+{
+	struct adts_form *f = (struct adts_form *)m;
+
+	close_context(f);
+	out_rings_done(&f->out);
+}
+
+static int attach(struct muxer *m, const struct job_event *e)
+{
+	return out_rings_attach(&((struct adts_form *)m)->out, e);
+}
+
+static uint64_t generation(const struct muxer *m)
+{
+	return ((const struct adts_form *)m)->out.ring.generation;
+}
+
+/* Part of a frame. */
+static int write_bytes(void *opaque, av_written_byte *bytes, int n)
+{
+	struct adts_form *f = opaque;
+	uint8_t *to = ring_writer_reserve(&f->out.ring.writer, (size_t)n);
+
+	memcpy(to, bytes, (size_t)n);
+	out_rings_commit(&f->out, (size_t)n);
+	return n;
+}
+
+static int open_form(struct muxer *m, int64_t lag_90k)
+{
+	struct adts_form *f = (struct adts_form *)m;
+	uint8_t *buffer;
+	int r;
+
+	(void)lag_90k;
+	close_context(f);
+	r = avformat_alloc_output_context2(&f->context, NULL, "adts", NULL);
+	if (r < 0)
+		return r;
+	buffer = av_malloc(FRAME_MAX);
+	if (buffer)
+		f->context->pb =
+			avio_alloc_context(buffer, FRAME_MAX, 1, f, NULL, write_bytes, NULL);
+	if (!f->context->pb) {
+		av_free(buffer);
+		return AVERROR(ENOMEM);
+	}
+	f->context->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
+	return 0;
+}
+
+static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *parameters,
+		      const char *language)
+{
+	(void)language;
+	assert(place == 0); /* output_select.c chooses one stream */
+	return muxer_new_stream(((struct adts_form *)m)->context, parameters) ? 0 : AVERROR(ENOMEM);
+}
+
+static int begin(struct muxer *m, bool cut)
+{
+	(void)cut; /* the form has no mark: a decoder resynchronises */
+	return MIN(avformat_write_header(((struct adts_form *)m)->context, NULL), 0);
+}
+
+static int write_packet(struct muxer *m, unsigned place, AVPacket *packet)
+{
+	struct adts_form *f = (struct adts_form *)m;
+	struct ring_rap rap = {.pts_90k = packet->pts};
+	int64_t end_90k = packet->pts + packet->duration;
+	int r;
+
+	(void)place;
+	if (f->out.next.writer.header)
+		out_rings_move(&f->out);
+	rap.pos = f->out.pos;
+	packet->stream_index = 0;
+	av_packet_rescale_ts(packet, (AVRational){1, 90000}, f->context->streams[0]->time_base);
+	r = av_write_frame(f->context, packet);
+	if (r < 0 || f->out.pos == rap.pos)
+		return r;
+	out_rings_add_rap(&f->out, &rap);
+	ring_writer_frontier(&f->out.ring.writer, end_90k);
+	out_rings_measure(&f->out, end_90k);
+	return 0;
+}
+
+static void end(struct muxer *m)
+{
+	av_write_trailer(((struct adts_form *)m)->context);
+}
+
+static void ended(struct muxer *m)
+{
+	out_rings_ended(&((struct adts_form *)m)->out);
+}
+
+const struct muxer_ops muxer_adts = {
+	.name = "ADTS",
+	.size = sizeof(struct adts_form),
+	.fits = fits,
+	.init = init,
+	.done = done,
+	.attach = attach,
+	.generation = generation,
+	.open = open_form,
+	.add_stream = add_stream,
+	.begin = begin,
+	.write = write_packet,
+	.end = end,
+	.ended = ended,
+};

@@ -1,0 +1,32 @@
+/* form.h - what identifies an output of a channel, and the forms in which its media lie in a ring.
+ */
+#ifndef AMPS_FORM_H
+#define AMPS_FORM_H
+
+#include <string.h>
+#include "common/base.h"
+#include "common/limits.h"
+
+enum output_form {
+	OUTPUT_TS,   /* a transport stream (ISO 13818-1) */
+	OUTPUT_ADTS, /* sound alone: AAC in ADTS (ISO 13818-7) */
+	OUTPUT_FORM_COUNT_
+};
+
+#define TS_PACKET 188u
+
+/* The same from a worker's WANT through the master's table to the job's muxer. */
+struct output_id {
+	uint32_t channel;
+	enum output_form form;
+	char variant[VARIANT_NAME_MAX + 1]; /* "" = the channel's own profile */
+	char track[TRACK_NAME_MAX + 1];	    /* language of the sound; "" = the form's first */
+};
+
+static inline bool output_id_equal(const struct output_id *a, const struct output_id *b)
+{
+	return a->channel == b->channel && a->form == b->form && !strcmp(a->variant, b->variant) &&
+	       !strcmp(a->track, b->track);
+}
+
+#endif
