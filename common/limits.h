@@ -36,9 +36,9 @@
 #define TUNERS_MAX	     1024 /* slots of the channel table */
 #define OUTPUTS_MAX	     4096 /* slots of the channel table */
 #define TUNER_OUTPUTS_MAX    48	  /* each variant in several forms */
-#define OVERLAP_MAX	     768 /* of streaming.max_overlap: the other slots are shared tuners' */
-#define OVERLAP_ADDRESS_MAX  8	 /* overlap tuners of one client address (IPv6: of one /64) */
-#define OVERLAP_TOKEN_MAX    4	 /* overlap tuners of one entry of auth.tokens */
+#define OVERLAP_MAX	     768  /* of streaming.max_overlap: the other slots are shared tuners' */
+#define OVERLAP_ADDRESS_MAX  8	  /* overlap tuners of one client address (IPv6: of one /64) */
+#define OVERLAP_TOKEN_MAX    4	  /* overlap tuners of one entry of auth.tokens */
 #define MESSAGE_BYTES_MAX    65536 /* one datagram; larger payloads go as a memfd */
 #define MESSAGE_FDS_MAX	     4
 #define ERROR_TEXT_MAX	     512	 /* bytes of a reason that travels, with its NUL */
@@ -88,14 +88,14 @@
 #define FORWARDED_HOPS_MAX 32	       /* proxies in a row that are believed */
 
 /* Rings */
-#define RING_BYTES_MIN	     (1u << 20)
-#define RING_BYTES_FIRST     (4u << 20) /* of a source never seen before */
-#define RING_BYTES_MAX	     (64u << 20)
-#define RING_WRITE_MAX	     (256u << 10) /* most a writer may announce beyond commit */
-#define RING_UNIT_MAX	     188u /* a longer one must be a multiple of every other */
-#define RING_RAPS	     128	  /* slots of the random access index */
-#define RING_INTRO_MAX	     4064u /* bytes of a slot that a reader sends before the data */
-#define RING_RAP_SPACING_US  100000	  /* two slots are at least so far apart */
+#define RING_BYTES_MIN	    (1u << 20)
+#define RING_BYTES_FIRST    (4u << 20) /* of a source never seen before */
+#define RING_BYTES_MAX	    (64u << 20)
+#define RING_WRITE_MAX	    (256u << 10) /* most a writer may announce beyond commit */
+#define RING_UNIT_MAX	    188u	 /* a longer one must be a multiple of every other */
+#define RING_RAPS	    128		 /* slots of the random access index */
+#define RING_INTRO_MAX	    4064u	 /* bytes of a slot that a reader sends before the data */
+#define RING_RAP_SPACING_US 100000	 /* two slots are at least so far apart */
 
 /* Network edge (a worker) */
 #define WORKER_VIEWERS_MAX	16384

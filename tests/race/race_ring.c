@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/shm/form.h"
 #include "common/shm/ring_writer.h"
 #include "common/shm/shm.h"
 

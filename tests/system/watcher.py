@@ -9,8 +9,8 @@ from ts import Checker
 class Watcher:
     """One viewer until stop(), or until its answer ends."""
 
-    def __init__(self, server, path, **kwargs):
-        self.checker = Checker()
+    def __init__(self, server, path, checker=Checker, **kwargs):
+        self.checker = checker()
         self.stream = server.stream(path, **kwargs).head()
         assert self.stream.status == 200, (path, self.stream.status, self.stream.rest)
         self.last = time.monotonic()    # when bytes came

@@ -121,8 +121,8 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	resolve(&f, 5, "alt", "5/alt");
 	o = resolve(&f, 5, "HD+", "5/HD+");
 	cr_assert(o->plain);
-	cr_assert_eq(lineup_find_key(f.lineup, "5")->output_count, 2);
-	cr_assert_eq(lineup_find_key(f.lineup, "5/alt")->output_count, 1);
+	cr_assert_eq(lineup_find_key(f.lineup, "5")->output_count, 2 * OUTPUT_FORM_COUNT_);
+	cr_assert_eq(lineup_find_key(f.lineup, "5/alt")->output_count, OUTPUT_FORM_COUNT_);
 	cr_assert_null(lineup_find_key(f.lineup, "5/sd"));
 	cr_assert_null(lineup_find_key(f.lineup, "6"));
 	cr_assert_null(lineup_find_key(f.lineup, ""));

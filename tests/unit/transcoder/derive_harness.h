@@ -181,13 +181,16 @@ static inline void rig_feed(struct rig *rig, const uint8_t *bytes, size_t n)
 {
 	for (size_t at = 0; at + TS_PACKET <= n; at += TS_PACKET) {
 		uint64_t pos = rig->source.commit;
-		struct ring_rap rap;
+		struct ts_rap rap;
+		struct ring_rap slot;
 		unsigned saw;
 
 		ring_writer_append(&rig->source, bytes + at, TS_PACKET);
 		saw = ts_parse_packet(&rig->parse, bytes + at, pos, &rap);
-		if (saw & TS_SAW_RAP)
-			ring_writer_add_rap(&rig->source, &rap);
+		if (saw & TS_SAW_RAP) {
+			ts_rap_pack(&rap, &slot);
+			ring_writer_add_rap(&rig->source, &slot);
+		}
 	}
 	ring_writer_heartbeat(&rig->source, clock_mono_us());
 }

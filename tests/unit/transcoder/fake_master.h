@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/msg/msg.h"
+#include "common/shm/form.h"
 #include "common/shm/ring.h"
 #include "common/shm/shm.h"
 

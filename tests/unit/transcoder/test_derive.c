@@ -170,7 +170,7 @@ Test(derive, a_new_source_ring_goes_on_in_the_same_output)
 static size_t find_key(const uint8_t *bytes, size_t len, size_t from)
 {
 	struct ts_parse parse;
-	struct ring_rap rap;
+	struct ts_rap rap;
 
 	ts_parse_init(&parse);
 	for (size_t at = 0; at + TS_PACKET <= len; at += TS_PACKET)

@@ -43,7 +43,7 @@ static void watch_init(struct watch *w)
 
 static void watch_packet(struct watch *w, const uint8_t *packet, uint64_t pos)
 {
-	struct ring_rap rap;
+	struct ts_rap rap;
 	unsigned saw = ts_parse_packet(&w->parse, packet, pos, &rap);
 	struct ts_pes pes;
 

@@ -46,7 +46,7 @@ Test(nursery, a_local_file_runs_and_its_job_is_ours)
 	cr_assert_str_eq(job.streams, "0:video:h264,1:audio:aac");
 	cr_assert_str_eq(cmdline(job.pid), "amps-transcoder 5");
 	cr_assert_eq(ring_find_rap(&job.ring, clock_mono_us(), 0, &rap), 0);
-	cr_assert_eq(rap.psi[0], 0x47);
+	cr_assert_eq(ring_intro(&rap, false).bytes[0], 0x47);
 	/* the nursery may die: the job is the master's child and goes on */
 	kill(fm.nursery, SIGKILL);
 	cr_assert(job_await_bytes(&job, ring_commit(&job.ring), 3000));

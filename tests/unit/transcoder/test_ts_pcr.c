@@ -41,7 +41,7 @@ static int64_t longest_gap(void)
 {
 	int64_t last = TIME_NONE, gap = 0;
 	struct ts_parse p;
-	struct ring_rap rap;
+	struct ts_rap rap;
 	size_t in = 0;
 
 	ts_parse_init(&p);

@@ -43,7 +43,7 @@ static void check_time(const uint8_t *packet)
 static void feed_one(size_t at_hand)
 {
 	uint8_t *packet = memory_short + fed;
-	struct ring_rap rap;
+	struct ts_rap rap;
 
 	ts_rewrite_packet(&w, &p, memory + fed, at_hand);
 	check_time(memory + fed);
@@ -316,7 +316,7 @@ static void assert_versions(size_t from, unsigned pat, unsigned pmt, unsigned le
 {
 	struct ts_parse q;
 	unsigned seen = 0;
-	struct ring_rap rap;
+	struct ts_rap rap;
 
 	ts_parse_init(&q);
 	for (size_t at = from; at < b.len; at += TS_PACKET) {
@@ -380,7 +380,7 @@ Test(ts_rewrite, reordered_datagrams_are_no_splice)
 	last_pcr = TIME_NONE;
 	memcpy(original, memory, b.len);
 	for (; fed < b.len; fed += TS_PACKET) {
-		struct ring_rap rap;
+		struct ts_rap rap;
 
 		ts_rewrite_packet(&w, &p, memory + fed, (b.len - fed) / TS_PACKET);
 		ts_parse_packet(&p, memory + fed, fed, &rap);
