@@ -1,5 +1,5 @@
-/* bare_ingest.c - the least that taking in a source costs: received into a buffer, copied into a
- * ring, and nothing looked at.  It waits as a job of Amps does.
+/* bare_ingest.c - the lower bound for the cost of a source: receives into a buffer and copies into
+ * a ring, without parsing.  It waits for input as a job of Amps does.
  *
  * bare_ingest udp PORT | http PORT | file PATH BITS-PER-SECOND */
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #define RING_BYTES	 (16u << 20)
 #define DATAGRAM	 1316u
 #define BATCH		 64u
-#define GATHER_MS	 20	     /* between two batches */
-#define STREAM_BYTES	 (32u << 10) /* most of a connection at once */
+#define GATHER_MS	 20	     /* between two batches of input */
+#define STREAM_BYTES	 (32u << 10) /* most that one read takes from a connection */
 #define READS_PER_SECOND 4u	     /* of a file */
 
 struct ingest {
@@ -77,7 +77,7 @@ static int run_udp(struct ingest *in)
 	return -errno;
 }
 
-/* Bytes gather behind a read that had to wait for some. */
+/* After a read that had to wait, waits so that more bytes arrive for the next one. */
 static int run_http(struct ingest *in)
 {
 	struct pollfd p = {.fd = in->fd, .events = POLLIN};

@@ -1,8 +1,8 @@
-/* bare_server.c - the least a fan-out server can be: what one worker is measured against.
+/* bare_server.c - the simplest possible fan-out server: a worker's cost is compared with its cost.
  *
- * A writer process plays a TS file into a ring in real time and rings an eventfd each `batch`
- * bytes; one epoll loop then sends what is new to every client, straight from the mapping.  No
- * parsing, no access rules, no records, no second channel.
+ * A writer process plays a TS file into a ring in real time and signals an eventfd every `batch`
+ * bytes.  One epoll loop then sends the new bytes to every client, directly from the mapping.  It
+ * has no parsing, no access control, no statistics and only one channel.
  *
  * bare_server [-k] [-p PORT] [-b BATCH] [-r RING] [-R BITS-PER-SECOND] [-C CPU] FILE */
 #include <netinet/in.h>
@@ -24,7 +24,7 @@
 #define EVENTS		 1024
 #define TICKS_PER_SECOND 200u
 #define LAG_DROP	 (256u << 10) /* from the overwritten end of the ring */
-#define LAG_LOOK	 (512u << 10) /* a blocked client is looked at from here on */
+#define LAG_LOOK	 (512u << 10) /* the lag at which a blocked client is checked */
 
 /* Shared by the writer and the server. */
 struct bare_heads {
@@ -40,7 +40,7 @@ struct bare_client {
 struct bare {
 	struct bare_heads *heads;
 	struct bare_client *clients; /* by descriptor */
-	int *live;		     /* descriptors of those that stream */
+	int *live;		     /* descriptors of the clients that receive the stream */
 	int live_count;
 	uint8_t *ring; /* mapped twice in a row */
 	size_t ring_bytes, batch;
@@ -50,7 +50,7 @@ struct bare {
 	int ring_fd, doorbell, listener, epoll;
 };
 
-/* One tick's packets. */
+/* Writes the packets of one tick. */
 static void write_ring(struct bare *b, struct ts_file *f, uint64_t *head, uint64_t *pat)
 {
 	uint64_t end = *head + (uint64_t)(b->bits_per_second / 8 / TICKS_PER_SECOND);
@@ -95,7 +95,7 @@ static void drop_client(struct bare *b, int fd)
 	close(fd);
 }
 
-/* Sends what is new.  False when the client is gone. */
+/* Sends the new bytes.  False if the client has disconnected. */
 static bool feed_client(struct bare *b, int fd, uint64_t head)
 {
 	struct bare_client *c = &b->clients[fd];
@@ -174,7 +174,7 @@ static void feed_everybody(struct bare *b)
 	}
 }
 
-/* Returns whether the doorbell rang. */
+/* True if the writer has signalled new bytes. */
 static bool handle_event(struct bare *b, const struct epoll_event *ev)
 {
 	int fd = ev->data.fd;

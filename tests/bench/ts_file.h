@@ -1,7 +1,7 @@
-/* ts_file.h - a transport stream file played in a loop, in memory, at a constant rate.
+/* ts_file.h - plays a transport stream file from memory, in a loop, at a constant rate.
  *
- * The continuity counters are rewritten so that they go on over the end of the file; clocks are
- * not.  For the programs of this folder only. */
+ * The continuity counters are rewritten so that they continue from the end of the file to its
+ * beginning; clocks are not.  For the programs of this folder only. */
 #ifndef BENCH_TS_FILE_H
 #define BENCH_TS_FILE_H
 
@@ -17,7 +17,7 @@ struct ts_file {
 	uint8_t counters[8192];
 };
 
-/* Maps the file.  0, -EINVAL (no packet in it) or the error of open. */
+/* Maps the file.  0, -EINVAL (the file has no packet) or the error of open(). */
 must_check int ts_file_open(struct ts_file *f, const char *path);
 
 /* Copies the next packet to dst, with its counter. */
@@ -39,13 +39,13 @@ static inline bool ts_random_access(const uint8_t *packet)
 	return (packet[3] & 0x20) && packet[4] && (packet[5] & 0x40);
 }
 
-/* ns of the monotonic clock. */
+/* The monotonic clock in nanoseconds. */
 uint64_t pace_now_ns(void);
 
 /* Sleeps until `bytes` are due at `bits_per_second` since start_ns. */
 void pace_until(uint64_t start_ns, uint64_t bytes, double bits_per_second);
 
-/* Binds this process to a CPU; a negative one changes nothing. */
+/* Binds this process to a CPU; a negative number changes nothing. */
 void pin_to_cpu(int cpu);
 
 #endif

@@ -1,6 +1,6 @@
 /* ts_origin.c - an HTTP origin of a live transport stream: each client gets the file's first
- * BURST milliseconds at once and the rest in real time, looped.  It begins with the file's first
- * packet, or with the one that is START milliseconds behind that.
+ * BURST milliseconds at once and the rest in real time, in a loop.  It begins START milliseconds
+ * behind the file's first packet.
  *
  * ts_origin [-b BURST-MS] [-s START-MS] FILE BITS-PER-SECOND PORT */
 #include <netinet/in.h>
@@ -42,7 +42,7 @@ static bool send_packets(int fd, struct ts_file *f, uint64_t *sent, uint64_t end
 	return true;
 }
 
-/* Serves one client; the caller's process is its own. */
+/* Serves one client, in a process of its own. */
 static void serve(int fd, struct ts_file *f, double rate, double burst_s)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\n"
@@ -52,7 +52,8 @@ static void serve(int fd, struct ts_file *f, double rate, double burst_s)
 	int one = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	/* on the loopback the sender's paced packets go out in whoever acknowledges: plain ones */
+	/* without pacing by the kernel: on the loopback, paced packets are sent in the CPU time of
+	 * the receiver, which is measured */
 	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 	if (recv(fd, request, sizeof(request), 0) <= 0 || !send_all(fd, head, sizeof(head) - 1))
 		return;

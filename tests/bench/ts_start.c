@@ -1,5 +1,6 @@
-/* ts_start.c - runs a command that writes a transport stream to its standard output, and dates the
- * first bytes from before it was started: one line of JSON, milliseconds, named as tsload's.
+/* ts_start.c - runs a command that writes a transport stream to its standard output, and measures
+ * the time from its start to the first bytes.  Prints one line of JSON with the names of tsload's,
+ * in milliseconds.
  *
  * ts_start SECONDS COMMAND [ARGUMENT]...   SECONDS is how long it may take */
 #include <poll.h>
@@ -32,7 +33,7 @@ static pid_t start(char **words, int *ret_output)
 	return pid;
 }
 
-/* Reads until the first key frame is complete.  The time of the first byte, 0 = none came. */
+/* Reads until the first key frame is complete.  Returns the time of the first byte, 0 = none. */
 static uint64_t follow(int fd, struct ts_judge *t, uint64_t end_ns)
 {
 	static uint8_t buffer[READ_BYTES];

@@ -12,7 +12,7 @@
 #define TARGETS_MAX	 256
 #define RTP_HEAD	 12u
 #define RTP_MP2T	 33
-#define TICKS_PER_SECOND 200u /* several datagrams at a time keep the sender cheap */
+#define TICKS_PER_SECOND 200u /* a tick sends several datagrams, to save CPU time */
 
 struct sender {
 	struct ts_file file;

@@ -11,7 +11,7 @@
 #define SYNC	     0x47
 #define WRAP	     (INT64_C(1) << 33)
 #define NONE	     TS_JUDGE_NONE
-#define LEAP	     45000 /* of a clock without a mark of its own, in ticks */
+#define LEAP	     45000 /* ticks between two PCRs without a mark that count as a leap */
 #define STREAM_MPEG1 0x01
 #define STREAM_MPEG2 0x02
 #define STREAM_H264  0x1b
@@ -24,13 +24,13 @@ struct ts_judge_track {
 	uint16_t pid;
 	bool seen;
 	bool excused;	  /* a mark allows the counter of the next payload to jump */
-	bool clock_moves; /* a mark allows a gap before the next clock */
-	bool repeated;	  /* the last packet was a duplicate: the next one may be none */
+	bool clock_moves; /* a mark allows the next PCR to jump */
+	bool repeated;	  /* the last packet was a duplicate: the next one must not be one */
 	uint8_t cc, last[PACKET];
 	int64_t dts, pcr;
 };
 
-/* One packet taken apart. */
+/* The fields of one packet. */
 struct view {
 	const uint8_t *p;
 	unsigned pid;
@@ -72,7 +72,7 @@ void ts_judge_restart(struct ts_judge *j)
 	j->expect = EXPECT_PAT;
 }
 
-/* Borrowed until the next call: tracks may move. */
+/* Valid until the next call, which may move the tracks. */
 static struct ts_judge_track *track_of(struct ts_judge *j, unsigned pid)
 {
 	for (unsigned i = 0; i < j->track_count; i++)
@@ -91,7 +91,7 @@ static struct ts_judge_track *track_of(struct ts_judge *j, unsigned pid)
 
 /* -- continuity */
 
-/* Is b the packet a again?  Only its clock may differ. */
+/* True if b repeats packet a.  Only the PCR may differ. */
 static bool same_packet(const uint8_t *a, const uint8_t *b, uint8_t flags)
 {
 	size_t at = flags & 0x10 ? 12 : 4;
@@ -100,7 +100,7 @@ static bool same_packet(const uint8_t *a, const uint8_t *b, uint8_t flags)
 	       !memcmp(a + at, b + at, PACKET - at);
 }
 
-/* True when the counter goes on, or the packet is one sent twice. */
+/* True if the counter is the expected one, or the packet is a duplicate. */
 static bool counter_right(struct ts_judge *j, struct ts_judge_track *t, const struct view *v)
 {
 	uint8_t cc = v->p[3] & 15, due = v->payload ? (t->cc + 1) & 15 : t->cc;
@@ -123,7 +123,7 @@ static bool counter_right(struct ts_judge *j, struct ts_judge_track *t, const st
 static void judge_counter(struct ts_judge *j, struct ts_judge_track *t, const struct view *v)
 {
 	if (!counter_right(j, t, v)) {
-		/* the rest of a section is lost with the packets: no defect of its own */
+		/* the section is incomplete because of the lost packets: not a separate defect */
 		if (v->pid == 0)
 			j->pat.open = false;
 		else if ((int)v->pid == j->pmt_pid)
@@ -145,7 +145,7 @@ static void judge_mark(struct ts_judge *j, struct ts_judge_track *t, const struc
 	if (!mark)
 		return;
 	j->found.marked++;
-	/* the packet that marks and the marked one behind it are one cut */
+	/* a mark and the marked packet behind it count as one cut */
 	if ((int)v->pid == j->video_pid && !j->in_mark) {
 		j->found.marks++;
 		j->in_mark = true;
@@ -189,7 +189,7 @@ static void judge_clock(struct ts_judge *j, struct ts_judge_track *t, const uint
 	t->clock_moves = false;
 }
 
-/* Has the time `dts` passed by the programme's clock? */
+/* True if the programme's clock has passed `dts`. */
 static bool has_passed(const struct ts_judge *j, int64_t dts)
 {
 	for (unsigned i = 0; i < j->track_count; i++)
@@ -316,13 +316,13 @@ static void judge_section(struct ts_judge *j, const struct ts_judge_section *s)
 	}
 }
 
-/* Length of a section whose first three bytes are there. */
+/* The length of a section, from its first three bytes. */
 static size_t section_bytes(const struct ts_judge_section *s)
 {
 	return 3 + ((s->bytes[1] & 15u) << 8 | s->bytes[2]);
 }
 
-/* Bytes of sections one after the other; 0xff where a section might begin is stuffing. */
+/* Takes the bytes of consecutive sections; 0xff where a section could begin is stuffing. */
 static void section_put(struct ts_judge *j, struct ts_judge_section *s, const uint8_t *b, size_t n)
 {
 	while (n && s->open) {
@@ -372,7 +372,7 @@ static void judge_tables(struct ts_judge *j, struct ts_judge_section *s, const s
 	section_put(j, s, b + 1 + before, n - 1 - before);
 }
 
-/* -- entries */
+/* -- starts */
 
 static bool is_key_nal(uint8_t type, uint8_t byte)
 {
@@ -414,7 +414,7 @@ static void wrong_entry(struct ts_judge *j, unsigned pid)
 	entered(j);
 }
 
-/* A packet with payload where an entry is expected. */
+/* Checks a packet with payload at a start. */
 static void judge_entry(struct ts_judge *j, const struct view *v, bool table, bool access)
 {
 	switch (j->expect) {
@@ -462,7 +462,7 @@ static void date_picture(struct ts_judge *j, const struct view *v, bool access, 
 
 /* -- packets */
 
-/* False when the packet's own structure is wrong. */
+/* False if the packet is malformed. */
 static bool take_apart(const uint8_t *p, struct view *ret)
 {
 	bool field = p[3] & 0x20;
@@ -528,7 +528,7 @@ static void judge_packet(struct ts_judge *j, const uint8_t *p, uint64_t now_ns)
 		j->on_packet(j->arg, &packet);
 }
 
-/* Bytes taken while there is no sync: up to the next one that may begin a packet. */
+/* Without sync: the number of bytes up to the next one that may begin a packet. */
 static size_t resync(struct ts_judge *j, const uint8_t *p, size_t n)
 {
 	size_t skip = 0;
@@ -544,7 +544,7 @@ static size_t resync(struct ts_judge *j, const uint8_t *p, size_t n)
 	return skip;
 }
 
-/* Completes the packet carried over from the last call.  Returns the bytes taken. */
+/* Completes the packet that the last call began.  Returns the bytes taken. */
 static size_t feed_carried(struct ts_judge *j, const uint8_t *p, size_t n, uint64_t now_ns)
 {
 	size_t take = MIN(PACKET - j->carried, n);

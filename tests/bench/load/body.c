@@ -1,4 +1,4 @@
-/* body.c - answers as they arrive: the head, and the three ways a body is delimited (RFC 9112) */
+/* body.c - parses answers as they arrive: the head, and the three body framings of RFC 9112 */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@ void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns)
 	if (!c->first_ns) {
 		c->first_ns = now_ns;
 		if (l->o.raw)
-			c->ts.access_ns = now_ns; /* the first byte will do */
+			c->ts.access_ns = now_ns; /* without parsing, the first byte counts */
 	} else if (l->in_window && c->last_ns) {
 		c->gap_ns = MAX(c->gap_ns, now_ns - c->last_ns);
 	}
@@ -30,7 +30,7 @@ static void media(struct load *l, struct client *c, const uint8_t *p, size_t n, 
 		packet_run_settle(&c->run, &l->log);
 }
 
-/* Media up to the end of the length or the chunk.  Returns the bytes taken. */
+/* Takes media up to the end of the Content-Length or the chunk.  Returns the bytes taken. */
 static size_t media_left(struct load *l, struct client *c, const uint8_t *p, size_t n,
 			 uint64_t now_ns)
 {
@@ -57,7 +57,7 @@ static void chunk_size_byte(struct client *c, uint8_t byte)
 		c->chunk = CHUNK_EXTENSION;
 }
 
-/* One step through a chunked body.  Returns the bytes taken. */
+/* Parses the next part of a chunked body.  Returns the bytes taken. */
 static size_t chunk_step(struct load *l, struct client *c, const uint8_t *p, size_t n,
 			 uint64_t now_ns)
 {

@@ -1,4 +1,4 @@
-/* client.c - one connection: made, asked, read, closed */
+/* client.c - one connection: connects, sends the request, reads the answer, closes */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "tests/bench/load/load.h"
 
-#define CHUNK_HEAD_BYTES 512u /* read so much where only a chunk's head is wanted */
+#define CHUNK_HEAD_BYTES 512u /* bytes to read if only a chunk's head is needed */
 
 void client_close(struct load *l, struct client *c, bool early)
 {
@@ -69,13 +69,13 @@ void client_connected(struct load *l, struct client *c)
 	}
 	c->connected_ns = pace_now_ns();
 	c->state = CLIENT_HEAD;
-	if (c->slow) /* these are read on a timer */
+	if (c->slow) /* read_slow() reads it on a timer */
 		epoll_ctl(l->epoll, EPOLL_CTL_DEL, c->fd, NULL);
 	else
 		epoll_ctl(l->epoll, EPOLL_CTL_MOD, c->fd, &ev);
 }
 
-/* How much of the body may be thrown away unread; 0 = none of it. */
+/* The number of bytes that may be discarded without parsing; 0 = none. */
 static size_t blind_bytes(const struct load *l, const struct client *c, size_t max)
 {
 	if (c->state != CLIENT_BODY || client_parses(l, c))
@@ -84,7 +84,8 @@ static size_t blind_bytes(const struct load *l, const struct client *c, size_t m
 		return max;
 	if (c->body == BODY_CHUNKED && c->chunk != CHUNK_DATA)
 		return 0;
-	return c->left > 1 ? MIN(max, c->left - 1) : 0; /* the last byte is body_feed()'s */
+	/* leave the last byte to body_feed(), which handles the end */
+	return c->left > 1 ? MIN(max, c->left - 1) : 0;
 }
 
 static ssize_t receive_blind(struct load *l, struct client *c, size_t n)
@@ -99,7 +100,7 @@ static ssize_t receive_blind(struct load *l, struct client *c, size_t n)
 	return got;
 }
 
-/* Sets *ret_over when the client is done with. */
+/* Sets *ret_over if the client was closed. */
 static ssize_t receive(struct load *l, struct client *c, size_t n, bool *ret_over)
 {
 	ssize_t got = recv(c->fd, l->buffer, n, MSG_DONTWAIT);

@@ -1,10 +1,10 @@
 /* load.h - the load client: one thread, one epoll, many GET requests for live streams.
  *
- * Until a client has seen its first random access point its bytes are judged (ts_judge.h);
- * afterwards they are thrown away in the kernel (MSG_TRUNC), unless it is one of those that are
- * verified to the last byte: judged, and compared with what the others got (packet_log.h).  Slow
- * clients read at a bit rate of their own, on a timer.  main.c prints one line of JSON.  Bodies end
- * with the connection, a Content-Length or the last chunk. */
+ * A client parses what it receives (ts_judge.h) up to its first random access point; after that the
+ * kernel discards the bytes (MSG_TRUNC).  A verified client parses everything and compares it with
+ * what the other verified clients received (packet_log.h).  A slow client reads at its own bit
+ * rate, on a timer.  A body ends with the connection, with its Content-Length or with the last
+ * chunk.  The result is one line of JSON. */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
@@ -19,13 +19,13 @@
 #define LOAD_GROUPS_MAX	 8
 #define LOAD_HEAD_MAX	 8192
 #define LOAD_BUFFER	 (256u * 1024)
-#define LOAD_TURN_BYTES	 (4u << 20) /* of one client in a turn */
+#define LOAD_TURN_BYTES	 (4u << 20) /* most that one client reads in a turn of the loop */
 #define LOAD_SLOW_RCVBUF 65536
-#define LOAD_SLOW_NS	 10000000u /* slow clients read so often */
+#define LOAD_SLOW_NS	 10000000u /* between two reads of the slow clients */
 #define LOAD_SLOW_MS	 5
 #define LOAD_IDLE_MS	 20
 
-/* Slow clients of one rate; 0 reads the answer's head and then nothing. */
+/* Slow clients of one rate.  At rate 0 they read the answer's head and then nothing. */
 struct slow_group {
 	int count;
 	long bits_per_second;
@@ -38,10 +38,10 @@ struct load_options {
 	int port, cpu;
 	int clients, verify, connects_per_second, rcvbuf, timeout_s;
 	int zap_every_ms;
-	bool zap;     /* one after the other, each leaves at the random access point */
-	bool key_end; /* ... or when the first key frame is complete */
-	bool values;  /* print the times of every client, too */
-	bool raw;     /* no transport stream: bytes are counted only */
+	bool zap;     /* clients start one by one and leave at the random access point */
+	bool key_end; /* with zap: leave when the first key frame is complete */
+	bool values;  /* also print the times of every client */
+	bool raw;     /* the body is not a transport stream: only count its bytes */
 	double seconds, warm_s;
 	double resume_s; /* slow clients read at full speed for the last seconds */
 	long slow_bps;
@@ -63,21 +63,21 @@ struct client {
 	int status;
 	bool slow, verified, closed_early;
 	bool failed;	      /* ended before its body began */
-	long bits_per_second; /* of a slow one */
+	long bits_per_second; /* of a slow client */
 	const char *path;
 	uint64_t start_ns, connected_ns, first_ns, last_ns, gap_ns; /* 0 = did not happen */
 	uint64_t window_bytes;
-	uint64_t left; /* of the chunk or the Content-Length */
+	uint64_t left; /* bytes to come of the chunk or the Content-Length */
 	struct ts_judge ts;
-	struct packet_run run; /* of a verified one */
+	struct packet_run run; /* of a verified client */
 	struct packet_log *log;
 	char *head; /* of the answer, until it is complete */
 	size_t head_len;
 };
 
-/* What a tree of processes has used. */
+/* CPU time and memory of a tree of processes. */
 struct usage {
-	double cpu_s; /* from the scheduler's own clock */
+	double cpu_s; /* as the scheduler counts it */
 	long rss_kb, pss_kb, processes;
 };
 
@@ -97,22 +97,22 @@ struct load {
 	double window_s;
 };
 
-/* client.c: 0 or -errno (a socket that cannot be made). */
+/* client.c: 0, or -errno if the socket cannot be created. */
 must_check int client_start(struct load *l, struct client *c);
 void client_connected(struct load *l, struct client *c);
 void client_read(struct load *l, struct client *c, size_t max);
 void client_close(struct load *l, struct client *c, bool early);
 
-/* body.c: 0, 1 at the end of the body, -1 for an answer that is none or not a 200. */
+/* body.c: 0, 1 at the end of the body, -1 if the answer is malformed or not a 200. */
 must_check int head_feed(struct load *l, struct client *c, const uint8_t *p, size_t n,
 			 uint64_t now_ns);
 must_check int body_feed(struct load *l, struct client *c, const uint8_t *p, size_t n,
 			 uint64_t now_ns);
 
-/* n bytes of media arrived and were counted only. */
+/* Counts n bytes of the body that were received. */
 void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns);
 
-/* Does anybody look into what this client receives? */
+/* True if what this client receives must be parsed. */
 static inline bool client_parses(const struct load *l, const struct client *c)
 {
 	uint64_t seen = l->o.key_end ? c->ts.picture_end_ns : c->ts.access_ns;

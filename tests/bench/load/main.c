@@ -28,7 +28,7 @@ static void allow_descriptors(int count)
 		perror("tsload: setrlimit");
 }
 
-/* The bit rate of slow client number n; the groups follow each other. */
+/* The bit rate of slow client number n, counted through the groups in order. */
 static long rate_of_slow(const struct load_options *o, int n)
 {
 	for (int i = 0; i < o->slow_groups; i++) {
@@ -39,7 +39,8 @@ static long rate_of_slow(const struct load_options *o, int n)
 	return 0;
 }
 
-/* Verified clients are spread over all of them; slow ones are all verified where any is. */
+/* Verified clients are spread evenly over the clients.  With --verify, all slow ones are verified.
+ */
 static bool is_verified(const struct load_options *o, int i)
 {
 	if (o->verify == 0 || i >= o->clients)
@@ -48,7 +49,7 @@ static bool is_verified(const struct load_options *o, int i)
 	       (int64_t)i * o->verify / o->clients != (int64_t)(i - 1) * o->verify / o->clients;
 }
 
-/* Follows a verified client's packets through the log. */
+/* Compares a verified client's packets with the log. */
 static void on_packet(void *arg, const struct ts_packet *p)
 {
 	struct client *c = arg;
@@ -142,7 +143,7 @@ static void close_window(struct load *l)
 	l->own_after_s = usage_own_cpu_s();
 }
 
-/* Everybody has come (or will not) -> warm-up -> window -> the end.  True at the end. */
+/* All clients receive or have failed -> warm-up -> window -> end.  True at the end. */
 static bool at_end(struct load *l, uint64_t now)
 {
 	bool all = l->started == l->total, late = now > l->limit_ns;
@@ -178,7 +179,7 @@ static void wait_events(struct load *l)
 	}
 }
 
-/* What a slow client may read for the time that passed. */
+/* The number of bytes that a slow client may read since the last turn. */
 static size_t slow_allowance(const struct load *l, const struct client *c, uint64_t now)
 {
 	if (l->in_window && now + seconds_ns(l->o.resume_s) > l->window_end_ns)

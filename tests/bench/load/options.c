@@ -23,16 +23,18 @@ enum option_code {
 
 static int usage(void)
 {
-	fputs("usage: tsload [options] /path [/path...]   (taken in turn by the clients)\n"
+	fputs("usage: tsload [options] /path [/path...]   (client N requests path N mod count)\n"
 	      "  -H IPv4  -p port  -c clients  -d seconds  -w warm-up seconds  -l label\n"
 	      "  -r connects a second  -V N   verify N clients, -1 all\n"
-	      "  --slow N[@BITRATE]   N more that read so slowly (repeatable; 0 = stopped)\n"
-	      "  --slow-bps BITRATE   of those without one  --resume S   full speed at the end\n"
-	      "  --zap  --zap-every MS   join one at a time, leave at the random access point\n"
-	      "  --key-end   ... when the first key frame is complete\n"
-	      "  --pids a,b   the server's processes  --cpu N   where to run\n"
+	      "  --slow N[@BITRATE]   N more clients that read at this rate (repeatable; 0 = not)\n"
+	      "  --slow-bps BITRATE   for --slow without a rate\n"
+	      "  --resume S   slow clients read at full speed for the last S seconds\n"
+	      "  --zap  --zap-every MS   start one client at a time, each leaves at the first\n"
+	      "         random access point\n"
+	      "  --key-end   each leaves when its first key frame is complete\n"
+	      "  --pids a,b   the server's processes  --cpu N   run on this CPU\n"
 	      "  --raw   count bytes only  --rcvbuf B  --timeout S  --header LINE\n"
-	      "  --values   the times of every client\n",
+	      "  --values   print the times of every client\n",
 	      stderr);
 	return -EINVAL;
 }

@@ -1,4 +1,4 @@
-/* report.c - the load client's line of JSON */
+/* report.c - prints the load client's results as one line of JSON */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static int compare_numbers(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Of sorted values; -1 when there is none. */
+/* The quantile `part` (0 to 1) of n sorted values; -1 if n is 0. */
 static double quantile(const double *values, int n, double part)
 {
 	return n ? values[(int)(part * (n - 1) + 0.5)] : -1;

@@ -26,7 +26,7 @@ static void fclosep(FILE **f)
 		fclose(*f);
 }
 
-/* Each thread's time on a CPU, from the scheduler. */
+/* The CPU time of all threads, as the scheduler counts it. */
 static double cpu_of(pid_t pid)
 {
 	char path[64];
@@ -93,7 +93,7 @@ static int list_processes(struct process *p)
 	return n;
 }
 
-/* Marks one more generation of children.  False when there was none. */
+/* Marks the children of marked processes.  False if there were no new ones. */
 static bool mark_children(struct process *p, int n)
 {
 	bool found = false;
