@@ -17,14 +17,9 @@
 #define KILLING_MS	   1000
 #define REPUBLISH_RETRY_US 1000000
 
-static struct chantab_header *chantab_header(struct master *m)
-{
-	return m->chantab;
-}
-
 static void set_phase(struct master *m, enum master_phase phase)
 {
-	assert(phase > m->phase && (phase != MASTER_KILLING || m->phase == MASTER_STOPPING));
+	assert(phase == m->phase + 1);
 	m->phase = phase;
 }
 
@@ -71,42 +66,40 @@ void master_changed(void *owner)
 	struct master *m = owner;
 	enum readiness now;
 
+	assert(m->store && m->pool && m->chantab);
 	follow_health(m);
 	now = readiness(m);
-	put_fact(&chantab_header(m)->ready, now);
-	put_fact(&chantab_header(m)->worker_restarts, worker_pool_restarts(m->pool));
+	put_fact(&m->chantab->ready, now);
+	put_fact(&m->chantab->worker_restarts, worker_pool_restarts(m->pool));
 	if (now == READINESS_READY)
 		master_announce(m);
 	if (m->reload)
 		reload_acked(m->reload);
 }
 
-static bool all_gone(const struct master *m)
-{
-	return worker_pool_alive(m->pool) == 0 && nursery_pid(m->nursery) == 0 &&
-	       tuners_job_count(m->tuners) == 0;
-}
-
+/* Ends the loop once every child of a stopping server has exited. */
 static void stop_if_gone(struct master *m)
 {
-	if (m->phase >= MASTER_STOPPING && all_gone(m))
+	if (m->phase >= MASTER_STOPPING && worker_pool_alive(m->pool) == 0 &&
+	    nursery_pid(m->nursery) == 0 && tuners_job_count(m->tuners) == 0)
 		event_base_loopbreak(m->base);
 }
 
-/* A schedule window opens or closes. */
+/* The answer of the store after a schedule window has opened or closed. */
 static void on_republished(void *owner, int error, const char *text, struct publication *p,
 			   const json_t *problems)
 {
 	struct master *m = owner;
 
 	(void)problems;
+	assert(m->republishing);
 	m->republishing = false;
 	if (p) {
 		master_apply(m, p);
 		publication_free(p);
 		return;
 	}
-	log_error("cannot follow the schedule (%s), trying again in a second",
+	log_error("cannot apply the schedule (%s), trying again in a second",
 		  text ? text : strerror(-error));
 	wall_timer_set(m->schedule, clock_wall_us() + REPUBLISH_RETRY_US);
 }
@@ -133,7 +126,7 @@ void master_open_access_log(struct master *m)
 				   path && strcmp(path, ACCESS_FILE_STDERR) == 0);
 }
 
-/* The configuration was loaded: what of `server` can act at once does. */
+/* Applies the keys of `server` that need no restart. */
 static void follow_settings(struct master *m, const struct publication *p)
 {
 	json_t *warnings = json_object_get(p->report, "warnings");
@@ -153,7 +146,7 @@ void master_apply(void *owner, struct publication *p)
 	struct master *m = owner;
 	int64_t next = p->next_change_wall_us;
 
-	/* A reload may end while the server stops, when its receivers are gone. */
+	/* A reload may end while the server stops: the children that would use it have exited. */
 	if (m->phase >= MASTER_STOPPING)
 		return;
 	m->generation = p->generation;
@@ -161,7 +154,7 @@ void master_apply(void *owner, struct publication *p)
 		follow_settings(m, p);
 	worker_pool_publish(m->pool, p);
 	tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup));
-	/* A time that has passed already waits a little, so that no clock can cause a busy loop. */
+	/* A time in the past is delayed a little: a wrong clock must not cause a busy loop. */
 	if (next != TIME_NONE)
 		next = MAX(next, clock_wall_us() + REPUBLISH_RETRY_US / 10);
 	wall_timer_set(m->schedule, next);
@@ -188,6 +181,7 @@ static void set_stop_timer(struct master *m, unsigned ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
+	assert(m->phase >= MASTER_STOPPING);
 	event_add(m->stop_timer, &tv);
 }
 
@@ -247,7 +241,7 @@ static void on_signal(int number, short what, void *arg)
 	}
 }
 
-/* A cleaner of temporary folders may have removed the socket. */
+/* Binds the socket again if something, such as a cleaner of temporary folders, removed its file. */
 static void keep_control(struct master *m)
 {
 	int r;
@@ -286,7 +280,7 @@ static void on_tick(int fd, short what, void *arg)
 		keep_control(m);
 	}
 	master_changed(m);
-	/* A job's last child may have exited without SIGCHLD to this process. */
+	/* The kernel may not have sent this process a SIGCHLD for the last child of a job. */
 	reap(m);
 }
 
@@ -317,13 +311,6 @@ int master_make_events(struct master *m)
 	return r < 0 ? r : listen_to_signals(m);
 }
 
-/* Reaps the remaining children; they have been killed. */
-static void bury_all(void)
-{
-	for (int i = 0; i < KILLING_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
-		usleep(1000);
-}
-
 static void free_events(struct master *m)
 {
 	for (size_t i = 0; i < MASTER_SIGNALS; i++) {
@@ -337,7 +324,7 @@ static void free_events(struct master *m)
 	wall_timer_free(m->schedule);
 }
 
-/* In the reverse order of master_start(); accepts any half of it. */
+/* Frees in the reverse order of master_start(), which may have failed at any step. */
 static void master_done(struct master *m)
 {
 	tuners_free(m->tuners);
@@ -345,14 +332,16 @@ static void master_done(struct master *m)
 	nursery_free(m->nursery);
 	store_close(m->store);
 	reload_free(m->reload);
-	bury_all();
+	/* The children were killed by the calls above: reap them. */
+	for (int i = 0; i < KILLING_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+		usleep(1000);
 	publication_free(m->first);
 	listen_close(&m->listeners);
 	if (m->chantab)
 		shm_unmap(m->chantab, CHANTAB_BYTES);
 	close_fd(&m->chantab_fd);
 	runtime_dir_close(&m->runtime);
-	/* Last: a client that asked for the shutdown waits for the end of its connection. */
+	/* Last, because a client that asked for the shutdown waits for its connection to close. */
 	control_close(m->control);
 	free_events(m);
 	if (m->base)
@@ -365,6 +354,7 @@ static void serve(struct master *m)
 {
 	struct timeval tick = {.tv_usec = TICK_MS * 1000};
 
+	assert(m->control && m->reload && !m->first);
 	set_phase(m, MASTER_RUNNING);
 	m->tick_us = clock_mono_us();
 	event_add(m->tick, &tick);

@@ -6,7 +6,7 @@
 
 #include "amps-master/config/serve_options.h"
 
-/* Starts, serves until it is told to stop, cleans up.  The exit code. */
+/* Starts, serves until a signal or a request stops it, cleans up.  Returns the exit code. */
 int master_run(const struct serve_options *o);
 
 #endif

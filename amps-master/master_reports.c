@@ -35,7 +35,7 @@ static const char *id_name(const json_t *id, char name[24])
 	return name;
 }
 
-/* {"5": state}: of a channel's own tuner where it has one, else of one of its variants'. */
+/* {"5": state}: the state of a channel's own tuner or, if it has none, of one of its variants. */
 static json_t *channel_states(const json_t *tuners)
 {
 	json_t *states = json_object();
@@ -114,7 +114,7 @@ static json_t *report_schedule(void *owner)
 	return lineup ? json_incref(lineup->schedule) : json_array();
 }
 
-/* The server's URL and the token for its links: the shared one, never a personal one. */
+/* The server's URL and the token for its links: the shared token, never one of auth.tokens. */
 static json_t *report_links(void *owner)
 {
 	const struct master *m = owner;

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static void log_problem(const json_t *problem, const char *what_we_do)
 		 (long long)json_integer_value(json_object_get(problem, "line")));
 }
 
-/* As `amps check` prints them; where the log is JSON, as lines of the log. */
+/* Prints them as `amps check` does, or logs them if the log is JSON. */
 static void print_problems(const json_t *loaded)
 {
 	json_t *list = json_object_get(loaded, "problems");
@@ -97,7 +98,8 @@ static int judge_loaded(struct master *m, const json_t *loaded)
 	return settings_read(&m->settings, model, m->text, sizeof(m->text));
 }
 
-/* The loader's memfd serves twice: here for what the master needs, then for the database. */
+/* Runs the loader and reads the master's settings from its result.  *ret_fd is the result, at its
+ * beginning: the store reads it again. */
 static int load_config(struct master *m, int *ret_fd)
 {
 	_cleanup_(closep) int fd = -1;
@@ -114,7 +116,7 @@ static int load_config(struct master *m, int *ret_fd)
 		return complain(m, "the configuration's loader", r);
 	loaded = json_fd_load(fd);
 	if (!loaded)
-		return complain(m, "the configuration's loader said nothing", -EPIPE);
+		return complain(m, "the configuration's loader wrote no result", -EPIPE);
 	r = judge_loaded(m, loaded);
 	json_decref(loaded);
 	if (r == 0 && lseek(fd, 0, SEEK_SET) == 0)
@@ -126,8 +128,7 @@ static int prepare_process(struct master *m)
 {
 	struct rlimit files;
 
-	/* Jobs are cloned by the nursery and must be inherited by this process, not by init, when
-	 * it dies. */
+	/* The nursery forks the jobs: when it dies, this process must inherit them, not init. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		return complain(m, "prctl", -errno);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -153,7 +154,7 @@ static int make_places(struct master *m)
 	return r < 0 ? complain(m, m->settings.state_dir, r) : 0;
 }
 
-/* All that needs root is done: ports are bound, folders are made. */
+/* Becomes server.user, after everything that needs root: the ports and the folders. */
 static int drop_root(struct master *m)
 {
 	const char *config = serve_options_config(m->options);
@@ -170,8 +171,6 @@ static int drop_root(struct master *m)
 
 static int make_chantab(struct master *m)
 {
-	struct chantab_header *header;
-
 	m->chantab_fd = shm_create("amps-channel-table", CHANTAB_BYTES);
 	if (m->chantab_fd < 0)
 		return complain(m, "the channel table", m->chantab_fd);
@@ -179,8 +178,7 @@ static int make_chantab(struct master *m)
 	if (!m->chantab)
 		return complain(m, "the channel table", -errno);
 	chantab_init(m->chantab);
-	header = m->chantab;
-	atomic_store_explicit(&header->start_mono_us, m->epoch_mono_us, memory_order_relaxed);
+	atomic_store_explicit(&m->chantab->start_mono_us, m->epoch_mono_us, memory_order_relaxed);
 	return shm_seal_writer(m->chantab_fd);
 }
 
@@ -195,6 +193,7 @@ static void on_first(void *owner, int error, const char *text, struct publicatio
 {
 	struct first_answer *answer = owner;
 
+	assert(!answer->here && !answer->m->first);
 	answer->here = true;
 	answer->error = error;
 	answer->m->first = p;
@@ -204,7 +203,7 @@ static void on_first(void *owner, int error, const char *text, struct publicatio
 	snprintf(answer->m->text, sizeof(answer->m->text), "%s", text ? text : strerror(-error));
 }
 
-/* Opens the database and waits for the first line-up: nothing can be served before. */
+/* Opens the database and waits for the first line-up, without which nothing can be served. */
 static int load_store(struct master *m, int config_fd)
 {
 	struct first_answer answer = {.m = m};
@@ -284,6 +283,7 @@ static int make_children(struct master *m)
 				       .changed = master_changed};
 	int r = tuners_new(&tuners, &m->tuners);
 
+	assert(m->chantab && m->settings.workers > 0 && m->settings.workers <= WORKERS_MAX);
 	nursery.tuners = pool.tuners = m->tuners;
 	if (r == 0)
 		r = nursery_new(&nursery, &m->nursery);
@@ -321,7 +321,7 @@ static void env_reloaded(void *owner, uint64_t ticket, const struct reload_resul
 	struct master *m = owner;
 
 	log_reload(result);
-	/* the log is reopened even if the file was refused: it may have been rotated */
+	/* even if the file was refused: the access log may have been rotated */
 	master_open_access_log(m);
 	if (ticket == 0)
 		return;
@@ -401,6 +401,7 @@ int master_start(struct master *m)
 			fprintf(stderr, "amps-master: %s\n", m->text);
 		return r;
 	}
+	assert(m->first && m->phase == MASTER_STARTING);
 	master_apply(m, m->first);
 	publication_free(TAKE_PTR(m->first));
 	master_open_access_log(m);

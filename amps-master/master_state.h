@@ -32,19 +32,19 @@ struct master {
 	struct event *stop_timer; /* the end of a phase of stopping */
 	struct wall_timer *schedule;
 	enum master_phase phase;
-	bool interrupted; /* told to stop before it ran */
+	bool interrupted; /* SIGTERM or SIGINT came while STARTING */
 
 	struct store *store;
 	struct publication *first; /* until the workers exist */
-	int health;		   /* of the database, as it was logged last */
+	int health;		   /* of the database, as last logged: 0 or -Exxx */
 	bool republishing;
 	uint64_t generation;
 	uint64_t tick_us;	   /* of the last tick */
-	uint64_t patient_until_us; /* our own loop was late: silence proves nothing */
+	uint64_t patient_until_us; /* this loop was late: until then a silent child is not hung */
 
 	uint64_t epoch_mono_us;
 	int chantab_fd;
-	void *chantab;
+	struct chantab_header *chantab; /* mapped for writing */
 
 	struct listeners listeners;
 	struct fork_brake brake;
@@ -54,27 +54,27 @@ struct master {
 	struct viewers viewers;
 	struct reload *reload;
 	struct control *control;
-	bool control_missing; /* its file is gone, and that was logged */
-	bool announced;	      /* the banner is out */
+	bool control_missing; /* the socket's file is gone, and that was logged */
+	bool announced;	      /* the banner was printed */
 
 	char master_program[PATH_MAX], worker_program[PATH_MAX], transcoder_program[PATH_MAX];
 	const char *loader_argv[SERVE_ARGV_MAX];
 	char text[ERROR_TEXT_MAX]; /* why the start failed */
 };
 
-/* master_start.c: everything up to the loop.  0 or -Exxx (then `text` was printed). */
+/* master_start.c: everything before the loop.  0 or -Exxx (then `text` was printed). */
 must_check int master_start(struct master *m);
 
-/* master_reports.c: what is answered over the control socket; its owner is the master. */
+/* master_reports.c: answers the control socket's requests; its owner is the master. */
 extern const struct control_backend master_backend;
 /* Prints the banner, once all workers are ready. */
 void master_announce(struct master *m);
 
 /* master.c */
 must_check int master_make_events(struct master *m); /* the loop, its signals and timers */
-void master_stop(void *m, unsigned timeout_ms);	     /* again: hurries */
-void master_apply(void *m, struct publication *p);   /* a callback of reload.h too */
-void master_open_access_log(struct master *m);	     /* again, at its current path */
-void master_changed(void *m); /* readiness may have changed; a callback too */
+void master_stop(void *m, unsigned timeout_ms);	     /* a second call ends the phase at once */
+void master_apply(void *m, struct publication *p);   /* also a callback of reload.h */
+void master_open_access_log(struct master *m);	     /* reopens it, at its current path */
+void master_changed(void *m); /* readiness may have changed; also a callback of the pool */
 
 #endif

@@ -15,8 +15,8 @@ struct spot check_root(json_t *tree)
 	return (struct spot){.value = tree, .line = 1};
 }
 
-/* What is not written in the file (an absent key, the mapping a short form stands for) has the
- * place of the value around it. */
+/* A value that is not in the file (an absent key, the mapping that a short form stands for) gets
+ * the line of the value around it. */
 static struct spot enter(struct check *c, json_t *parent, json_t *value, struct mark mark)
 {
 	struct spot at = {.value = value,
@@ -91,7 +91,7 @@ void check_warning(struct check *c, const struct spot *at, const char *format, .
 void check_unknown(struct check *c, const struct spot *at, enum problem_severity severity,
 		   const char *what, const char *word, const char *const *candidates, size_t n)
 {
-	/* Searching is expensive, and later problems are only counted. */
+	/* searching takes long; beyond the limit, problems are only counted */
 	bool search = c->problems->errors + c->problems->warnings < CONFIG_PROBLEMS_MAX;
 	const char *near = search ? text_suggest(word, candidates, n) : NULL;
 	void (*report)(struct check *, const struct spot *, const char *, ...) =

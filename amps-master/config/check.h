@@ -1,4 +1,4 @@
-/* check.h - the state of one check of a configuration tree: where we are in it, what was found.
+/* check.h - the state of one check of a configuration tree: the current place, and the problems.
  * Private to the checker (config_check*.c, value.c). */
 #ifndef AMPS_CHECK_H
 #define AMPS_CHECK_H
@@ -10,22 +10,22 @@
 
 struct check {
 	const char *file;
-	const struct marks *marks; /* NULL for a tree that is no file */
+	const struct marks *marks; /* NULL for a tree that was not read from a file */
 	struct problems *problems; /* borrowed */
-	struct option_asks *asks;  /* option lists for the transcoder to judge; NULL = none */
+	struct option_asks *asks;  /* collects option lists for the transcoder; NULL = none */
 	const json_t *profiles;	   /* ffmpeg_profiles as written, or NULL */
 	json_t *ids;		   /* id as text -> path of the first channel that has it */
 	struct buf path;	   /* of the current value */
 	int line;		   /* of the innermost value that has one */
-	bool in_channel;	   /* unknown keys are warnings here */
+	bool in_channel;	   /* inside a channel: unknown keys are only warnings */
 	bool out_of_memory;
 };
 
-/* A value and where it stands. */
+/* A value and its place. */
 struct spot {
 	json_t *value; /* borrowed */
 	const json_t *parent;
-	int line;	 /* its own, else that of what it is in */
+	int line;	 /* its own, else that of the value around it */
 	const char *raw; /* an unquoted scalar as written, or NULL */
 	size_t path_len; /* of the parent's path */
 	int outer_line;	 /* check.line when it was entered */
@@ -47,7 +47,7 @@ void check_warning(struct check *c, const struct spot *at, const char *format, .
 void check_unknown(struct check *c, const struct spot *at, enum problem_severity severity,
 		   const char *what, const char *word, const char *const *candidates, size_t n);
 
-/* How a message names a value: 'text', 5, a list, a mapping, nothing. */
+/* How a message names the value: 'text', 5, a list, a mapping, nothing. */
 struct value_name {
 	char text[96];
 };

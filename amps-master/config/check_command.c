@@ -49,13 +49,6 @@ static void print_counts(const char *file, const json_t *model, unsigned warning
 	putchar('\n');
 }
 
-static void print_text(const char *file, const struct problems *problems, const json_t *model)
-{
-	problems_print(problems, stdout);
-	if (model != NULL)
-		print_counts(file, model, problems->warnings);
-}
-
 int check_command(int argc, char **argv)
 {
 	struct check_options options = {.file = serve_options_default_file()};
@@ -75,7 +68,9 @@ int check_command(int argc, char **argv)
 		json_dumpf(problems.list, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		print_text(options.file, &problems, refused ? NULL : model);
+		problems_print(&problems, stdout);
+		if (!refused)
+			print_counts(options.file, model, problems.warnings);
 	}
 	json_decref(model);
 	problems_done(&problems);

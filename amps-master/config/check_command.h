@@ -1,20 +1,20 @@
-/* check_command.h - the short-lived modes of amps-master that read a configuration. */
+/* check_command.h - the modes of amps-master that only read and check a configuration. */
 #ifndef AMPS_CHECK_COMMAND_H
 #define AMPS_CHECK_COMMAND_H
 
 #include "amps-master/config/serve_options.h"
 #include "common/base.h"
 
-/* `amps-master --check [--config FILE] [--json] [--strict]`: prints every problem, or a line of
- * counts.  Returns the exit code: 0 good (warnings alone too), 1 errors (with --strict warnings
- * too), 2 wrong usage. */
+/* `amps-master --check [--config FILE] [--json] [--strict]`: prints every problem and, without
+ * errors, a line of counts.  Returns the exit code: 0 no errors; 1 errors, or warnings with
+ * --strict; 2 wrong usage. */
 int check_command(int argc, char **argv);
 
 /* `amps-master --load FILE`: writes
- * {"problems":[...],"errors":N,"warnings":N,"model":{...},"options":"..."} into result_fd: no model
- * when the file is refused, the model with the other options laid over it, `options` when there is
- * something new to remember (option_memory.h).  Returns the exit code: 0, 1 refused or result_fd
- * not writable. */
+ * {"problems":[...],"errors":N,"warnings":N,"model":{...},"options":"..."} to result_fd.  The model
+ * contains the values of the command line; it is absent if the file is refused.  `options` is
+ * present if option_memory.h has something new to store.  Returns the exit code: 0, or 1 if the
+ * file is refused or result_fd cannot be written. */
 int load_command(const struct serve_options *o, int result_fd);
 
 #endif

@@ -1,11 +1,12 @@
 #include "amps-master/config/command_words.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
 #include "common/text/buf.h"
 
-/* One step of the splitter: what quote we are in, and the word so far. */
+/* The state of the splitter: the open quote, and the word read so far. */
 struct splitter {
 	char quote; /* ' or " or 0 */
 	bool in_word;
@@ -17,6 +18,7 @@ static int word_end(struct splitter *s)
 {
 	json_t *word;
 
+	assert(s->in_word || s->word.len == 0);
 	if (!s->in_word)
 		return 0;
 	s->in_word = false;
@@ -25,17 +27,17 @@ static int word_end(struct splitter *s)
 	return json_array_append_new(s->words, word);
 }
 
-/* Takes one character (two behind a backslash); returns how many, 0 without memory. */
+/* Takes one character, or a backslash and the one behind it; returns how many, 0 without memory. */
 static size_t step(struct splitter *s, const char *p)
 {
-	/* In "...", a backslash only saves these. */
-	bool saves = *p == '\\' && p[1] != '\0' && s->quote != '\'' &&
-		     (s->quote == 0 || strchr("\"\\$`", p[1]) != NULL);
+	/* inside "...", a backslash only escapes these four characters */
+	bool escapes = *p == '\\' && p[1] != '\0' && s->quote != '\'' &&
+		       (s->quote == 0 || strchr("\"\\$`", p[1]) != NULL);
 
 	if (s->quote == 0 && isspace((unsigned char)*p))
 		return word_end(s) == 0 ? 1 : 0;
 	s->in_word = true;
-	if (saves) {
+	if (escapes) {
 		buf_putc(&s->word, p[1]);
 		return 2;
 	}

@@ -1,5 +1,5 @@
-/* command_words.h - commands as people write them: a line split like a shell would split it, and
- * the placeholders {source}, {id}, {name} of custom_ffmpeg.  Pure. */
+/* command_words.h - splits a command line like a shell, and finds the placeholders {source}, {id}
+ * and {name} of custom_ffmpeg.  Pure. */
 #ifndef AMPS_COMMAND_WORDS_H
 #define AMPS_COMMAND_WORDS_H
 
@@ -11,8 +11,8 @@
 must_check int command_words_split(const char *text, json_t **ret_words);
 
 /* The first placeholder in `text` that is not {source}, {id} or {name}: its beginning (at the
- * brace) and length with both braces, or NULL.  {{ and }} are literal braces, a brace that encloses
- * no word is one too. */
+ * brace) and its length with both braces, or NULL.  {{ and }} are literal braces; so is a brace
+ * that does not enclose a word. */
 const char *command_words_unknown(const char *text, size_t *ret_len);
 
 #endif

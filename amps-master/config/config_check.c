@@ -5,7 +5,7 @@
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
 
-/* "ffmpeg_profiles" is "profiles" in the model, and always has a `copy`. */
+/* In the model, "ffmpeg_profiles" is named "profiles" and always contains `copy`. */
 static bool finish_root(struct check *c, const struct spot *at, json_t *out)
 {
 	json_t *profiles = json_object_get(out, "ffmpeg_profiles");
@@ -36,7 +36,7 @@ static const struct field root_fields[] = {
 	      .fallback = "{}"),
 	FIELD("streams", value_list, .item = &config_check_stream, .max = CHANNELS_MAX,
 	      .fallback = "[]"),
-	/* After the streams, which take precedence for an id. */
+	/* read after the streams: if two entries have one id, the stream keeps it */
 	FIELD("scheduled_streams", value_list, .flags = FIELD_LAST, .item = &config_check_scheduled,
 	      .max = CHANNELS_MAX, .fallback = "[]"),
 };

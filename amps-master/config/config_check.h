@@ -1,4 +1,4 @@
-/* config_check.h - the one validator: a tree becomes the model or a list of problems.  Pure. */
+/* config_check.h - validates a configuration tree: the result is the model or problems.  Pure. */
 #ifndef AMPS_CONFIG_CHECK_H
 #define AMPS_CONFIG_CHECK_H
 
@@ -7,11 +7,11 @@
 #include "amps-master/config/config_options.h"
 #include "amps-master/config/problems.h"
 
-/* Checks a whole configuration.  `marks` gives the lines and may be NULL; `file` names them.  Every
- * option list is added to `asks` (NULL: none is collected), also when there are errors, so that
- * option names are judged in the same run.
- * 0 and the model of model.h, the caller's; -EINVAL when `problems` has errors, older ones too;
- * -ENOMEM. */
+/* Checks a whole configuration.  `file` and `marks` (may be NULL) give the places of problems.
+ * Every option list is added to `asks` (NULL: none is collected), even if there are errors, so that
+ * one run also finds wrong option names.
+ * 0 and the model of model.h, owned by the caller; -EINVAL if `problems` has errors, including
+ * those from before the call; -ENOMEM. */
 must_check int config_check(json_t *tree, const char *file, const struct marks *marks,
 			    struct option_asks *asks, struct problems *problems,
 			    json_t **ret_model);

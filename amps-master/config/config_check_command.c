@@ -1,4 +1,4 @@
-/* custom_ffmpeg: an outside command that makes a channel's stream. */
+/* custom_ffmpeg: an external command that produces a channel's stream. */
 #include <string.h>
 
 #include "amps-master/config/command_words.h"
@@ -30,7 +30,7 @@ static json_t *read_word(struct check *c, const struct field *f, const struct sp
 static const struct field word = {.read = read_word};
 static const struct field words = {.item = &word, .max = WORDS_MAX};
 
-/* A line or a list of words. */
+/* A command line as one text, or a list of words. */
 static json_t *read_line(struct check *c, const struct field *f, const struct spot *at)
 {
 	json_t *line;
@@ -61,7 +61,7 @@ static json_t *read_env(struct check *c, const struct field *f, const struct spo
 	return value_section(c, &env, at);
 }
 
-/* A line must have words; quotes are left to the shell. */
+/* A command line must have words and, if no shell reads it, closed quotes. */
 static void check_words(struct check *c, const struct spot *at, const json_t *line, bool shell)
 {
 	const char *text = json_string_value(line);
@@ -100,7 +100,6 @@ static const struct section command_section = {FIELDS(command_fields), .finish =
 json_t *config_check_command(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field mapping = {.section = &command_section};
-
 	json_t *line;
 
 	if (json_is_object(at->value))

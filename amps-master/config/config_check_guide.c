@@ -21,7 +21,7 @@ static void add_region(struct check *c, const struct spot *at, const char *text,
 
 static void add_regions(struct check *c, const struct spot *at, json_t *out)
 {
-	/* Unquoted, NO is a boolean to YAML and Norway to us. */
+	/* an unquoted NO is a boolean in YAML, but means Norway here */
 	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
 
 	if (text == NULL) {
@@ -37,17 +37,12 @@ static void add_regions(struct check *c, const struct spot *at, json_t *out)
 	}
 }
 
-static bool is_blank(const char *text)
-{
-	return text[strspn(text, ", ")] == '\0';
-}
-
 /* Reject an empty region code: it must not lift a restriction. */
 static void refuse_blank(struct check *c, const struct spot *at)
 {
 	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
 
-	if (text != NULL && is_blank(text))
+	if (text != NULL && text[strspn(text, ", ")] == '\0')
 		check_error(c, at, "must not be empty");
 }
 

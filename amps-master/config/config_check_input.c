@@ -68,7 +68,7 @@ static const struct field handler_fields[] = {
 };
 static const struct section handler_section = {FIELDS(handler_fields)};
 
-/* Often written as the type alone. */
+/* A mapping, or the type alone. */
 json_t *config_check_handler(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field handler = {.section = &handler_section};
@@ -84,7 +84,7 @@ json_t *config_check_handler(struct check *c, const struct field *f, const struc
 	return read;
 }
 
-/* A list of words, or one line of them. */
+/* A list of words, or one text that is split into words. */
 json_t *config_check_args(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field word = {.read = value_text};
@@ -99,7 +99,7 @@ json_t *config_check_args(struct check *c, const struct field *f, const struct s
 	return split;
 }
 
-/* A remote playlist that may name files could read any local file. */
+/* Warns about `file` in the whitelist of a remote source: its playlist could read local files. */
 static void check_whitelist(struct check *c, const struct spot *options, const char *source)
 {
 	struct spot at = check_enter_key(c, options->value, "protocol_whitelist");
@@ -148,7 +148,7 @@ static void check_args(struct check *c, const struct spot *at, json_t *read, con
 		ask(c, at, source, NULL, json_incref(read));
 }
 
-/* A warning only: the other channels can play. */
+/* Only a warning, because the other channels can still play. */
 static void check_source(struct check *c, const struct spot *at, const json_t *out)
 {
 	const char *source = json_string_value(json_object_get(out, "source"));
@@ -211,7 +211,7 @@ static const struct field source_fields[] = {
 };
 static const struct section source_section = {FIELDS(source_fields), .finish = finish_source};
 
-/* A URL alone or with options of its own. */
+/* A URL, or a mapping of a URL and its options. */
 static json_t *read_source(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field text = {.read = value_text, .flags = FIELD_FILLED};

@@ -1,4 +1,4 @@
-/* config_check_parts.h - what the files of the checker offer each other.  Private to them. */
+/* config_check_parts.h - declarations that the files of the checker share.  Private to them. */
 #ifndef AMPS_CONFIG_CHECK_PARTS_H
 #define AMPS_CONFIG_CHECK_PARTS_H
 
@@ -15,7 +15,7 @@ extern const char *const config_check_forms[]; /* choices of output_format */
 extern const struct section config_check_profiles;
 json_t *config_check_hwaccel(struct check *c, const struct field *f, const struct spot *at);
 
-/* The profile as written; NULL: there is none of that name (the built-in `copy` is not written). */
+/* The profile as written; NULL if the file defines none of that name (`copy` is built in). */
 const json_t *config_check_profile_find(const struct check *c, const char *name);
 
 /* Reports the name at `at`[ffmpeg_profile] if it is unknown. */
@@ -30,7 +30,8 @@ json_t *config_check_handler(struct check *c, const struct field *f, const struc
 json_t *config_check_args(struct check *c, const struct field *f, const struct spot *at);
 extern const struct field config_check_source_item; /* of `sources` */
 
-/* The mapping `at` (read: `out`) has input_options and input_args for `source` ("" unknown). */
+/* Checks input_options and input_args of the mapping `at`, already read into `out`, for `source`
+ * ("" = unknown). */
 void config_check_input(struct check *c, const struct spot *at, const json_t *out,
 			const char *source);
 
@@ -38,7 +39,7 @@ void config_check_input(struct check *c, const struct spot *at, const json_t *ou
 json_t *config_check_regions(struct check *c, const struct field *f, const struct spot *at);
 extern const struct field config_check_programme;
 
-/* Leaves out a scheduled entry whose window cannot be; reports why. */
+/* False if the schedule of an entry is invalid and the entry must be left out; reports why. */
 bool config_check_window(struct check *c, const struct spot *at, const json_t *out);
 extern const struct section config_check_schedule;
 

@@ -8,7 +8,7 @@ const char *const config_check_forms[] = {
 	"ts",  "hls",	       "ll-hls",    "dash",	     "rtsp",	     "audio",
 	"mse", "websocket=ts", "mpegts=ts", "ll_hls=ll-hls", "llhls=ll-hls", NULL};
 
-/* The containers that name a form: ts, mse, hls, dash, audio. */
+/* The containers that stand for an output format: ts, mse, hls, dash, audio. */
 static const char *const containers[] = {"mpegts", "mp4", "hls", "dash", "adts", NULL};
 
 static bool finish_hwaccel(struct check *c, const struct spot *at, json_t *out)
@@ -41,7 +41,7 @@ static const struct field hwaccel_fields[] = {
 };
 static const struct section hwaccel_section = {FIELDS(hwaccel_fields), .finish = finish_hwaccel};
 
-/* Often written as the type alone. */
+/* A mapping, or the type alone. */
 json_t *config_check_hwaccel(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field hwaccel = {.section = &hwaccel_section};
@@ -89,7 +89,7 @@ static bool finish_profile(struct check *c, const struct spot *at, json_t *out)
 static const struct section profile_section = {FIELDS(profile_fields), .other = value_option,
 					       .finish = finish_profile};
 
-/* `name:` alone is a profile without options. */
+/* `name:` without a value is a profile without options. */
 static json_t *read_profile(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field profile = {.section = &profile_section};

@@ -67,7 +67,7 @@ static json_t *read_host(struct check *c, const struct field *f, const struct sp
 	return NULL;
 }
 
-/* The file may be meant for another machine. */
+/* An unknown user is only a warning: the file may be meant for another machine. */
 static json_t *read_user(struct check *c, const struct field *f, const struct spot *at)
 {
 	json_t *text = value_text(c, f, at);
@@ -96,11 +96,11 @@ static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 				c, &inner,
 				"is RTSP's usual port: RTSP is off unless rtsp_port names another");
 		check_leave(c, &inner);
-		/* the older Amps knew no RTSP, and its files are to be used as they are */
+		/* files of the older Amps, which has no RTSP, must work unchanged */
 		if (!chosen && json_object_set_new(out, "rtsp_port", json_integer(0)) < 0)
 			c->out_of_memory = true;
 	}
-	/* The older Amps knew only `debug`; an explicit level is meant more precisely. */
+	/* `debug` is the older Amps' key; an explicit log_level takes precedence */
 	if (json_is_true(json_object_get(out, "debug")) &&
 	    !json_is_string(json_object_get(at->value, "log_level")) &&
 	    json_object_set_new(out, "log_level", json_string("debug")) < 0)
@@ -156,12 +156,12 @@ static json_t *read_token(struct check *c, const struct field *f, const struct s
 			      "'" WELL_KNOWN_TOKEN "' is a published default: choose another");
 	if (*token != '\0')
 		return text;
-	/* `token: ""` means none. */
+	/* `token: ""` means no token */
 	json_decref(text);
 	return json_null();
 }
 
-/* Two equal tokens could not be distinguished.  An unquoted number is compared as written. */
+/* Reports a token that another entry has.  An unquoted number is compared as written. */
 static void claim_token(struct check *c, const struct spot *at, json_t *seen)
 {
 	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
@@ -262,7 +262,7 @@ const struct section config_check_dash = {FIELDS(dash_fields)};
 
 static bool finish_guide(struct check *c, const struct spot *at, json_t *out)
 {
-	/* what is written counts, even where its value was refused */
+	/* a key counts as given even if its value was refused */
 	bool url = json_object_get(at->value, "url") != NULL;
 
 	(void)out;
@@ -279,7 +279,7 @@ static const struct field guide_fields[] = {
 };
 static const struct section guide_section = {FIELDS(guide_fields), .finish = finish_guide};
 
-/* A guide may be just its address. */
+/* A mapping, or the URL or path alone. */
 static json_t *read_guide(struct check *c, const struct field *f, const struct spot *at)
 {
 	const char *text = json_string_value(at->value);
@@ -331,7 +331,7 @@ static const struct field region_fields[] = {
 };
 const struct section config_check_region = {FIELDS(region_fields)};
 
-/* Python modules of the older Amps: their names are kept for /api/plugins, nothing else. */
+/* Plugins were Python modules of the older Amps: only their names are kept, for /api/plugins. */
 json_t *config_check_plugins(struct check *c, const struct field *f, const struct spot *at)
 {
 	json_t *names = json_array(), *each;
@@ -346,7 +346,7 @@ json_t *config_check_plugins(struct check *c, const struct field *f, const struc
 		if (json_is_string(name))
 			json_array_append(names, name);
 	}
-	/* an empty list, as `amps config export` writes it, names nothing that is missed */
+	/* no warning for the empty list that `amps config export` writes */
 	if (!json_is_array(at->value) || json_array_size(at->value) > 0)
 		check_warning(c, at,
 			      "plugins are Python modules of the older Amps and are not loaded");

@@ -22,7 +22,7 @@ static const char *text_of(const json_t *mapping, const char *key)
 	return text != NULL ? text : "";
 }
 
-/* A name beside a command only says which form is meant. */
+/* Beside a custom_ffmpeg command, a profile name only selects the output format. */
 static void check_profile_name(struct check *c, const struct spot *at)
 {
 	config_check_profile_name(
@@ -51,7 +51,7 @@ static const struct field variant_fields[] = {
 };
 static const struct section variant_section = {FIELDS(variant_fields), .finish = finish_variant};
 
-/* The raw name of variant i; NULL if it has none that is text. */
+/* The name of variant i as written; NULL if it has none, or one that is not text. */
 static const char *variant_name(const struct check *c, const json_t *list, size_t i)
 {
 	const json_t *variant = json_array_get(list, i);
@@ -94,7 +94,8 @@ static json_t *read_variants(struct check *c, const struct field *f, const struc
 	return list;
 }
 
-/* A lavfi source is raw pictures and sound; `owner` is the mapping that names the profile. */
+/* Reports a profile that copies, because a lavfi source is raw.  `owner` is the mapping that names
+ * the profile. */
 static void check_lavfi_copy(struct check *c, const struct spot *owner, const char *profile)
 {
 	const json_t *definition = config_check_profile_find(c, profile);
@@ -127,7 +128,7 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 	for (size_t i = 0; i < json_array_size(list.value); i++) {
 		struct spot variant = check_enter_index(c, list.value, i);
 
-		/* Without its own profile it has the channel's, which is checked there. */
+		/* a variant without its own profile uses the channel's, which is checked below */
 		if (is_given(variant.value, "ffmpeg_profile") &&
 		    variant_is_lavfi(c, variant.value, out))
 			check_lavfi_copy(c, &variant, text_of(variant.value, "ffmpeg_profile"));
@@ -138,14 +139,14 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 		check_lavfi_copy(c, at, text_of(out, "ffmpeg_profile"));
 }
 
-/* A variant's own options are checked for the source it plays, which may be the channel's. */
+/* Checks a variant's own options for the source that it plays: its own or the channel's. */
 static void check_variant_inputs(struct check *c, const struct spot *at, const json_t *out)
 {
 	struct spot list = check_enter_key(c, at->value, "adaptive_bitrates");
 	const json_t *read = json_object_get(out, "adaptive_bitrates");
 	size_t n = json_array_size(read);
 
-	/* fewer were read than are there: those have errors of their own */
+	/* if fewer variants were read than written, the indexes differ and errors were reported */
 	for (size_t i = 0; n == json_array_size(list.value) && i < n; i++) {
 		struct spot variant = check_enter_index(c, list.value, i);
 		const json_t *own = json_array_get(read, i);
@@ -174,7 +175,7 @@ static void check_channel(struct check *c, const struct spot *at, const json_t *
 	check_lavfi(c, at, out);
 }
 
-/* The first entry has the id.  False if it is taken. */
+/* Registers the entry's id.  False if an earlier entry has it. */
 static bool claim_id(struct check *c, const struct spot *at, const json_t *out,
 		     enum problem_severity severity)
 {

@@ -1,5 +1,6 @@
 #include "amps-master/config/config_marks.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define FIRST_SLOTS 1024
@@ -46,6 +47,7 @@ const char *marks_keep(struct marks *m, const char *text)
 {
 	char *copy;
 
+	assert(m->text_count <= m->text_cap);
 	if (m->text_count == m->text_cap) {
 		size_t cap = m->text_cap == 0 ? 64 : m->text_cap * 2;
 		char **texts = reallocarray(m->texts, cap, sizeof(*texts));
@@ -87,6 +89,7 @@ static struct slot *find(struct slot *slots, size_t cap, uint64_t hash)
 {
 	size_t i = hash & (cap - 1);
 
+	assert(hash != 0 && (cap & (cap - 1)) == 0);
 	while (slots[i].hash != 0 && slots[i].hash != hash)
 		i = (i + 1) & (cap - 1);
 	return &slots[i];
@@ -115,6 +118,7 @@ static int set(struct marks *m, uint64_t hash, struct mark mark)
 
 	if (m->used >= m->cap / 2 && grow(m) < 0)
 		return -ENOMEM;
+	assert(m->used < m->cap); /* a search ends at a free slot */
 	slot = find(m->slots, m->cap, hash);
 	if (slot->hash == 0)
 		m->used++;

@@ -1,5 +1,6 @@
 #include "amps-master/config/config_options.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 #define CHECK_TIMEOUT_MS 20000
 
-/* A place that waits for the answer to one question. */
+/* A place in the file whose option list is one question. */
 struct place {
 	char *path;
 	const json_t *container;
@@ -18,14 +19,14 @@ struct place {
 	size_t next; /* the next place with the same question, SIZE_MAX = none */
 };
 
-/* A question; what is asked of the transcoder, and its text without the path. */
+/* One option list.  `json` is sent to the transcoder; `text` is the same without the path. */
 struct question {
 	json_t *json;
 	char *text;
-	size_t place;  /* the first */
+	size_t place;  /* index of the first place */
 	json_t *found; /* the verdict: [[rest of the path, severity, message], ...] */
-	bool open;     /* its verdict is not remembered */
-	bool reads;    /* its verdict depends on files that filters read: not to be remembered */
+	bool open;     /* the memory has no verdict */
+	bool reads;    /* the verdict depends on files that filters read: it is not remembered */
 };
 
 struct option_asks {
@@ -87,7 +88,7 @@ static bool is_lavfi(const struct option_ask *ask)
 	return false;
 }
 
-/* Two sources of one scheme take the same options; a lavfi source is itself judged. */
+/* Sources of one scheme accept the same options; a lavfi source is itself checked. */
 static json_t *source_class(const struct option_ask *ask)
 {
 	const char *end = strstr(ask->source, "://");
@@ -97,12 +98,13 @@ static json_t *source_class(const struct option_ask *ask)
 	return json_stringn(ask->source, end != NULL ? (size_t)(end - ask->source) : 0);
 }
 
-/* Room for one more; the array may move.  0 or -ENOMEM. */
+/* Makes room for one more element; the array may move.  0 or -ENOMEM. */
 static int grow(void **array, size_t *cap, size_t count, size_t size)
 {
 	size_t wanted = *cap == 0 ? 64 : *cap * 2;
 	void *grown;
 
+	assert(count <= *cap);
 	if (count < *cap)
 		return 0;
 	grown = reallocarray(*array, wanted, size);
@@ -137,6 +139,7 @@ static int ask_first(struct option_asks *a, char *text, const struct option_ask 
 	json_int_t index = (json_int_t)a->question_count;
 	struct question *q;
 
+	assert(a->count > 0); /* its place was added before */
 	if (grow((void **)&a->questions, &a->question_cap, a->question_count, sizeof(*q)) < 0) {
 		free(text);
 		return -ENOMEM;
@@ -168,10 +171,12 @@ static int ask_places(struct option_asks *a, const struct option_ask *ask, json_
 	seen = json_object_get(a->seen, text);
 	if (seen == NULL)
 		return ask_first(a, TAKE_PTR(text), ask, options, args);
-	/* Behind the first: the order of problems is restored later by their lines. */
+	/* inserted behind the first place: problems are sorted by line later */
+	assert((size_t)json_integer_value(seen) < a->question_count);
 	first = &a->places[a->questions[json_integer_value(seen)].place];
 	place->next = first->next;
 	first->next = a->count - 1;
+	assert(first != place);
 	return 0;
 }
 
@@ -203,7 +208,7 @@ static struct question *find_question(const struct option_asks *a, const char *p
 	return index != NULL ? &a->questions[json_integer_value(index)] : NULL;
 }
 
-/* One finding at each of the question's places. */
+/* Reports one finding at each of the question's places. */
 static void report(const struct option_asks *a, const struct question *q, const json_t *finding,
 		   const struct marks *marks, const char *file, struct problems *problems)
 {
@@ -218,6 +223,7 @@ static void report(const struct option_asks *a, const struct question *q, const 
 		_cleanup_(freep) char *full = NULL;
 		int line;
 
+		assert(i < a->count);
 		p = &a->places[i];
 		line = *rest == '.' ? marks_key(marks, p->container, rest + 1).line : 0;
 		if (asprintf(&full, "%s%s", p->path, rest) < 0)
@@ -247,7 +253,7 @@ static void take_findings(struct option_asks *a, const json_t *problems)
 				    json_object_get(each, "message"));
 		if (q->found == NULL)
 			q->found = json_array();
-		/* without memory it is left out, as problems_add() would */
+		/* without memory the finding is lost, as in problems_add() */
 		(void)json_array_append_new(q->found, finding);
 	}
 }
@@ -300,7 +306,8 @@ static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 	return answer;
 }
 
-/* Looks up what is remembered; what is left is to be asked: the array is the caller's. */
+/* Looks up every question in the memory.  Returns the questions without a verdict, to be asked; the
+ * caller owns the array. */
 static json_t *recall(struct option_asks *a, struct option_memory *memory)
 {
 	json_t *open = json_array();
@@ -309,6 +316,7 @@ static json_t *recall(struct option_asks *a, struct option_memory *memory)
 		struct question *q = &a->questions[i];
 		const json_t *verdict = memory != NULL ? option_memory_find(memory, q->text) : NULL;
 
+		assert(q->found == NULL);
 		q->found = json_incref((json_t *)(uintptr_t)verdict);
 		q->open = verdict == NULL;
 		if (q->open && json_array_append(open, q->json) < 0)
@@ -317,7 +325,7 @@ static json_t *recall(struct option_asks *a, struct option_memory *memory)
 	return open;
 }
 
-/* Notes the verdicts on the questions that were open. */
+/* Adds the new verdicts to the memory. */
 static void learn(const struct option_asks *a, struct option_memory *memory, const json_t *files)
 {
 	json_t *nothing = json_array();

@@ -1,7 +1,7 @@
-/* config_options.h - asking libav about option names.
+/* config_options.h - checks option names with libav.
  *
  * The checker collects every option list of a configuration; one run of `amps-transcoder
- * --check-options` judges them all.  Equal lists are asked once. */
+ * --check-options` checks them all.  Equal lists are checked once. */
 #ifndef AMPS_CONFIG_OPTIONS_H
 #define AMPS_CONFIG_OPTIONS_H
 
@@ -15,12 +15,12 @@ struct option_asks;
 struct option_asks *option_asks_new(void);		     /* NULL: no memory */
 struct option_asks *option_asks_free(struct option_asks *a); /* returns NULL; accepts NULL */
 
-/* One list to judge. */
+/* One list to check. */
 struct option_ask {
 	const char *path;	 /* of the mapping or list; copied */
 	int line;		 /* of that path */
 	const json_t *container; /* the mapping as written, for the lines of its keys; borrowed
-				    until run */
+				    until option_asks_run() */
 	const char *kind;	 /* "profile" or "input"; a constant */
 	const char *source;	 /* of an input, else ""; copied */
 	json_t *options;	 /* [[key, value], ...]; taken; NULL = none */
@@ -30,8 +30,9 @@ struct option_ask {
 /* 0 or -ENOMEM; takes ask->options and ask->args in either case. */
 must_check int option_asks_add(struct option_asks *a, const struct option_ask *ask);
 
-/* Asks, but for what `memory` (may be NULL) knows the answer to, and adds what is wrong to
- * `problems`; the memory learns the answers.  When asking is not possible, one warning says why. */
+/* Checks all lists and adds what is wrong to `problems`.  Verdicts that `memory` (may be NULL) has
+ * are taken from it, new ones are added to it.  If the transcoder cannot be run, one warning says
+ * why.  Called once. */
 void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
 		     const char *file, struct problems *problems);
 

@@ -1,5 +1,6 @@
 #include "amps-master/config/config_scalar.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@ static json_t *read_bool(const char *text)
 	return NULL;
 }
 
-/* Without underscores and sign; false when it cannot be a number. */
+/* Copies the text without its sign and underscores; false if it cannot be a number. */
 static bool strip_number(const char *text, char *dst, bool *ret_negative)
 {
 	size_t n = 0;
@@ -82,7 +83,7 @@ static json_t *read_int(const char *digits, bool negative)
 			continue;
 		if (rest[strspn(rest, forms[i].allowed)] != '\0')
 			return NULL;
-		/* 08 and 09 are no octal numbers and no decimal ones either: text. */
+		/* 08 and 09 are neither octal nor decimal numbers: they are text */
 		errno = 0;
 		value = strtoll(rest, &end, forms[i].base);
 		return errno == 0 ? json_integer(negative ? -value : value) : NULL;
@@ -126,7 +127,7 @@ json_t *config_scalar_plain(const char *text)
 	return value != NULL ? value : json_string(text);
 }
 
-/* The length of "NAME}" behind "${" without the brace, 0 when it is none. */
+/* The length of NAME if `text` begins with "NAME}", else 0. */
 static size_t name_length(const char *text)
 {
 	size_t n = 0;
@@ -154,6 +155,7 @@ int config_scalar_expand(const char *text, struct buf *out, char name[64])
 		}
 		if (n == 0)
 			return -EINVAL;
+		assert(n < NAME_BYTES);
 		memcpy(name, p + 2, n);
 		name[n] = '\0';
 		value = getenv(name);

@@ -1,5 +1,5 @@
-/* config_scalar.h - what an unquoted YAML word means (YAML 1.1, as PyYAML reads it), and ${NAME}.
- * Pure but for the environment. */
+/* config_scalar.h - the value of an unquoted YAML word (YAML 1.1, as PyYAML reads it), and ${NAME}.
+ * Pure, except that it reads the environment. */
 #ifndef AMPS_CONFIG_SCALAR_H
 #define AMPS_CONFIG_SCALAR_H
 
@@ -9,7 +9,7 @@
 
 /* null, true/false/yes/no/on/off, whole numbers (decimal, 0x, 0b, octal with a leading 0, with
  * underscores), numbers with a dot; everything else, times and base-60 numbers too, is text.
- * The caller's; NULL when the text is no valid UTF-8 or there is no memory. */
+ * A new reference; NULL if the text is not valid UTF-8 or without memory. */
 json_t *config_scalar_plain(const char *text);
 
 /* Appends `text` to `out` with ${NAME} replaced by the environment's value and $${ by ${.

@@ -1,5 +1,6 @@
 #include "amps-master/config/config_yaml.h"
 
+#include <assert.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -7,23 +8,23 @@
 #include "common/limits.h"
 
 #define TOO_DEEP   "nested too deeply%s"
-#define NODE_BYTES 64 /* a text counts as one node more for each of these */
+#define NODE_BYTES 64 /* a text counts as one more node for each 64 bytes */
 #define CORE_TAG   "tag:yaml.org,2002:"
 
 /* A container that is still open. */
 struct frame {
 	json_t *node;	/* owned until it is attached */
-	json_t *merges; /* mappings named by <<, or NULL */
-	char *key;	/* waiting for its value; NULL in a sequence and between pairs */
+	json_t *merges; /* the mappings that << names, or NULL */
+	char *key;	/* whose value comes next; NULL in a sequence and between pairs */
 	char *anchor;
-	int line;      /* where the container begins */
-	int key_line;  /* where the waiting key stands */
-	size_t count;  /* nodes inside, aliases written out */
-	size_t height; /* containers inside each other, aliases written out */
+	int line;      /* of the container's beginning */
+	int key_line;  /* of `key` */
+	size_t count;  /* nodes inside, with aliases expanded */
+	size_t height; /* levels of containers inside, with aliases expanded */
 	bool command;  /* inside custom_ffmpeg */
 };
 
-/* A finished node with what its parent must know of it. */
+/* A finished node, and what its parent needs to know about it. */
 struct item {
 	json_t *node;
 	struct mark mark;
@@ -72,6 +73,7 @@ static int problem(struct builder *b, enum problem_severity severity, int line, 
 
 static struct frame *top(struct builder *b)
 {
+	assert(b->depth <= CONFIG_DEPTH_MAX);
 	return b->depth > 0 ? &b->frames[b->depth - 1] : NULL;
 }
 
@@ -93,6 +95,7 @@ static int anchor_set(struct builder *b, const char *name, const struct item *it
 {
 	json_t *number;
 
+	assert(item->node != NULL && b->anchor_count <= b->anchor_cap);
 	if (b->anchor_count == b->anchor_cap) {
 		size_t cap = b->anchor_cap == 0 ? 16 : b->anchor_cap * 2;
 		struct item *anchors = reallocarray(b->anchors, cap, sizeof(*anchors));
@@ -139,6 +142,7 @@ static int attach_pair(struct builder *b, struct frame *f, const struct item *it
 	struct mark mark = {f->key_line, item->mark.raw};
 	int error = 0;
 
+	assert(f->key != NULL && item->node != f->node);
 	if (strcmp(f->key, "<<") == 0) {
 		error = add_merge(b, f, item->node);
 	} else {
@@ -153,7 +157,7 @@ static int attach_pair(struct builder *b, struct frame *f, const struct item *it
 	return error;
 }
 
-/* Puts a finished node where it belongs; takes item->node. */
+/* Adds a finished node to its parent, or makes it the root; takes item->node. */
 static int attach(struct builder *b, const struct item *item, const char *anchor)
 {
 	struct frame *f = top(b);
@@ -162,14 +166,15 @@ static int attach(struct builder *b, const struct item *item, const char *anchor
 	if (anchor != NULL)
 		error = anchor_set(b, anchor, item);
 	if (error == 0 && f == NULL) {
+		assert(b->root == NULL);
 		b->root = json_incref(item->node);
 	} else if (error == 0) {
 		f->count += item->count;
 		f->height = MAX(f->height, item->height + 1);
 		if (f->count > CONFIG_NODES_MAX)
 			error = problem(b, PROBLEM_ERROR, item->mark.line,
-					b->aliased ? "aliases blow the file up beyond all measure%s"
-						   : "the file holds too much%s",
+					b->aliased ? "aliases expand to too many values%s"
+						   : "the file has too many values%s",
 					"");
 		else if (b->depth + item->height > CONFIG_DEPTH_MAX)
 			error = problem(b, PROBLEM_ERROR, item->mark.line, TOO_DEEP, "");
@@ -203,12 +208,15 @@ static int merge_from(struct builder *b, struct frame *f, json_t *base)
 static int container_end(struct builder *b)
 {
 	struct frame *f = top(b);
-	_cleanup_(freep) char *anchor = TAKE_PTR(f->anchor);
+	_cleanup_(freep) char *anchor = NULL;
 	struct item item;
 	size_t i;
 	json_t *base;
 	int error = 0;
 
+	/* libyaml's events are balanced: an end has its start, and a key its value */
+	assert(f != NULL && f->key == NULL);
+	anchor = TAKE_PTR(f->anchor);
 	json_array_foreach (f->merges, i, base) {
 		error = merge_from(b, f, base);
 		if (error < 0)
@@ -220,10 +228,10 @@ static int container_end(struct builder *b)
 	return attach(b, &item, anchor);
 }
 
-/* Is what comes next part of a command? */
-static bool in_command(const struct builder *b)
+/* True if the next node is part of a command. */
+static bool in_command(struct builder *b)
 {
-	const struct frame *f = b->depth > 0 ? &b->frames[b->depth - 1] : NULL;
+	const struct frame *f = top(b);
 
 	return f != NULL &&
 	       (f->command || (f->key != NULL && strcmp(f->key, "custom_ffmpeg") == 0));
@@ -265,8 +273,8 @@ static int container_start(struct builder *b, const yaml_event_t *event, int lin
 	return 0;
 }
 
-/* A variable that is not set is reported and the text stays as written, so that all of them are
- * found. */
+/* If a variable is not set, reports it and keeps the text as written: the check goes on and finds
+ * the others too. */
 static int expand(struct builder *b, const char *text, int line, json_t **ret)
 {
 	struct buf out = BUF_INIT;
@@ -290,7 +298,7 @@ static int expand(struct builder *b, const char *text, int line, json_t **ret)
 	return error;
 }
 
-/* Is a scalar resolved like a plain word?  -EINVAL for a tag we do not know. */
+/* *ret_plain: the scalar is resolved like an unquoted word.  -EINVAL for an unknown tag. */
 static int tag_rule(struct builder *b, const yaml_event_t *event, int line, bool *ret_plain)
 {
 	static const char *const plain_tags[] = {CORE_TAG "null", CORE_TAG "bool", CORE_TAG "int",
@@ -364,6 +372,7 @@ static int alias(struct builder *b, const yaml_event_t *event, int line)
 	if (wants_key(top(b)))
 		return problem(b, PROBLEM_ERROR, line, "a key must be a plain word%s", "");
 	b->aliased = true;
+	assert((size_t)json_integer_value(number) < b->anchor_count);
 	item = b->anchors[json_integer_value(number)];
 	json_incref(item.node);
 	item.mark.line = line;
@@ -467,6 +476,7 @@ int config_yaml_parse(const char *file, const void *bytes, size_t n, struct mark
 	yaml_parser_set_input_string(&parser, bytes, n);
 	error = read_events(&b, &parser);
 	yaml_parser_delete(&parser);
+	assert(error != 0 || b.depth == 0);
 	if (error == 0 && (b.root == NULL || json_is_null(b.root))) {
 		json_decref(b.root);
 		b.root = json_object();

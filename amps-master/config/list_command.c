@@ -34,6 +34,7 @@ static int compare_ids(const void *a, const void *b)
 	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
+/* Makes one entry for each channel of `list`; returns how many. */
 static size_t entries_fill(struct channel_entry *entries, json_t *list)
 {
 	json_t *definition;

@@ -33,7 +33,7 @@ static void on_end(int fd, short what, void *arg)
 	w->what = what;
 }
 
-/* 0 once the process has ended. */
+/* 0 once the process has exited. */
 static int wait_for_end(struct event_base *base, int pidfd, unsigned timeout_ms, const bool *stop)
 {
 	const struct timeval tv = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
@@ -46,7 +46,7 @@ static int wait_for_end(struct event_base *base, int pidfd, unsigned timeout_ms,
 		waiting.over = true;
 	while (!waiting.over && !*stop)
 		event_base_loop(base, EVLOOP_ONCE);
-	/* A terminal's ^C ends the helper too: look for this process's own signal first. */
+	/* ^C on a terminal also ends the helper: look for a signal to this process first. */
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	event_free(end);
 	if (*stop)

@@ -1,5 +1,5 @@
-/* model.h - the validated configuration as a JSON tree, the one form that the checker makes, the
- * database keeps and the publisher reads.
+/* model.h - the validated configuration as a JSON tree.  The checker makes it, the database stores
+ * it and the publisher reads it.
  *
  *	{"server":   {"host","port","workers" (0 = auto),"user","rtsp_port","public_url",
  *	              "trusted_proxies","state_dir","runtime_dir","max_viewers","log_level",
@@ -23,10 +23,10 @@
 #include "amps-master/config/option_memory.h"
 #include "amps-master/config/problems.h"
 
-/* Reads and checks a whole file: YAML -> tree -> rules -> option names (asks amps-transcoder
- * --check-options once for all that `memory` does not know; NULL = for all).  Returns 0 and the
- * model (owned by the caller) when no error was found (warnings may have been), -EINVAL with
- * `problems` filled, or -Exxx when the file cannot be read (then `problems` says so too). */
+/* Reads and checks a whole file: YAML -> tree -> rules -> option names (runs amps-transcoder
+ * --check-options once for those that `memory` has no verdict on; NULL = for all).  0 and the
+ * model (owned by the caller) if there are no errors, only warnings or nothing; -EINVAL with
+ * `problems` filled; -Exxx if the file cannot be read (`problems` then says so). */
 must_check int model_load(const char *path, struct option_memory *memory, struct problems *problems,
 			  json_t **ret_model);
 

@@ -1,5 +1,6 @@
 #include "amps-master/config/option_memory.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct option_memory {
 	json_t *files;
 	char identity[HEX_BYTES];
 	json_t *known; /* verdicts of earlier loads */
-	json_t *used;  /* those this load asked for */
+	json_t *used;  /* verdicts that this load asked for or added */
 	bool learned;
 };
 
@@ -29,10 +30,10 @@ static void question_key(const char *question, char dst[HEX_BYTES])
 	hex(hash_text(HASH_START, question), dst);
 }
 
-/* "" when one of the files is gone: it equals no identity that was written. */
+/* "" if one of the files does not exist: a stored identity is never "". */
 static void identity_of(const json_t *files, char dst[HEX_BYTES])
 {
-	/* what decides which files the next program would be loaded from */
+	/* these variables decide which libraries the program loads */
 	uint64_t h =
 		hash_text(hash_text(HASH_START, getenv("LD_LIBRARY_PATH")), getenv("LD_PRELOAD"));
 	size_t i;
@@ -151,6 +152,7 @@ char *option_memory_text(const struct option_memory *m)
 	json_t *tree;
 	char *text;
 
+	assert(!m->learned || json_object_size(m->used) > 0);
 	if (m->identity[0] == '\0' ||
 	    (!m->learned && json_object_size(m->used) == json_object_size(m->known)))
 		return NULL;

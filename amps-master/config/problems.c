@@ -19,7 +19,7 @@ void problems_done(struct problems *p)
 	*p = (struct problems){0};
 }
 
-/* One problem is one line, whatever stood in the file. */
+/* Replaces control characters: a problem must be printed as one line. */
 static json_t *one_line(const char *text)
 {
 	json_t *string;
@@ -29,7 +29,7 @@ static json_t *one_line(const char *text)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = ' ';
 	}
-	/* A message that was cut inside a character is no UTF-8 any more. */
+	/* if the text was cut inside a UTF-8 character, remove the rest of that character */
 	string = copy != NULL ? json_string(copy) : NULL;
 	for (size_t n = copy != NULL ? strlen(copy) : 0, i = 0; string == NULL && i < 4 && i < n;
 	     i++)
@@ -47,7 +47,7 @@ void problems_add(struct problems *p, enum problem_severity severity, const char
 	va_list args;
 
 	assert(p->list != NULL);
-	/* each kind for itself: no number of warnings hides an error */
+	/* a limit for each severity, so that warnings cannot hide an error */
 	if (++*count > CONFIG_PROBLEMS_MAX)
 		return;
 	va_start(args, format);
@@ -56,7 +56,7 @@ void problems_add(struct problems *p, enum problem_severity severity, const char
 	problem = json_pack("{s:s, s:o, s:i, s:o, s:o}", "severity",
 			    severity == PROBLEM_ERROR ? "error" : "warning", "file", one_line(file),
 			    "line", line, "path", one_line(path), "message", one_line(text));
-	/* Without memory the counters still say that something is wrong. */
+	/* without memory only the counters report the problem */
 	(void)json_array_append_new(p->list, problem);
 }
 
@@ -65,6 +65,7 @@ void problems_format(const struct problems *p, struct buf *out)
 	size_t i, all = (size_t)p->errors + p->warnings;
 	json_t *each;
 
+	assert(json_array_size(p->list) <= all);
 	json_array_foreach (p->list, i, each) {
 		const char *path = json_string_value(json_object_get(each, "path"));
 		const char *severity = json_string_value(json_object_get(each, "severity"));
@@ -90,7 +91,7 @@ void problems_print(const struct problems *p, FILE *to)
 		fwrite(text.data, 1, text.len, to);
 }
 
-/* For sorting: a problem, its line and where it stood. */
+/* A problem with what it is sorted by. */
 struct ranked {
 	json_t *problem;
 	json_int_t line;

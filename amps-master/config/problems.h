@@ -1,4 +1,4 @@
-/* problems.h - what a check of a configuration found. */
+/* problems.h - the errors and warnings of a configuration. */
 #ifndef AMPS_PROBLEMS_H
 #define AMPS_PROBLEMS_H
 
@@ -9,7 +9,7 @@
 
 enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };
 
-/* What was found, in file order. */
+/* `list` has at most CONFIG_PROBLEMS_MAX of each kind; the counters count all. */
 struct problems {
 	json_t *list; /* [{"severity":"error","file","line","path","message"}] */
 	unsigned errors, warnings;
@@ -25,7 +25,7 @@ void problems_add(struct problems *p, enum problem_severity severity, const char
 void problems_format(const struct problems *p, struct buf *out);
 void problems_print(const struct problems *p, FILE *to);
 
-/* Into the order of the file; those of one line stay in the order they were found. */
+/* Sorts by line; problems of one line keep their order. */
 void problems_sort(struct problems *p);
 
 #endif

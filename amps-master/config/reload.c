@@ -18,11 +18,11 @@ struct waiters {
 struct reload {
 	struct reload_env env;
 	enum reload_state state;
-	struct waiters now;   /* answered by the run under way */
-	struct waiters later; /* by the one after it */
+	struct waiters now;   /* answered by the current run */
+	struct waiters later; /* answered by the next run */
 	pid_t pid;	      /* of the loader, while LOADING */
-	bool hung;	      /* it took too long and was killed */
-	int fd;		      /* what it writes to, while LOADING */
+	bool hung;	      /* the loader took too long and was killed */
+	int fd;		      /* the loader's result, while LOADING */
 	json_t *report;	      /* while APPLIED */
 	struct event *timer;  /* LOADING: the loader hangs; APPLIED: stop waiting for acks */
 };
@@ -35,10 +35,11 @@ static void reload_set_state(struct reload *r, enum reload_state state)
 		[RELOAD_STORING] = 1u << RELOAD_APPLIED | 1u << RELOAD_IDLE,
 		[RELOAD_APPLIED] = 1u << RELOAD_IDLE,
 	};
-	bool allowed = legal[r->state] & 1u << state;
+	bool allowed;
 
+	assert(r->state < RELOAD_STATES_ && state < RELOAD_STATES_);
+	allowed = legal[r->state] & 1u << state;
 	assert(allowed);
-	(void)allowed;
 	r->state = state;
 }
 
@@ -86,7 +87,7 @@ static void reload_start(struct reload *r)
 {
 	int error;
 
-	assert(r->now.count > 0 && r->fd < 0);
+	assert(r->now.count > 0 && r->fd < 0 && r->pid <= 0 && !r->report);
 	reload_set_state(r, RELOAD_LOADING);
 	r->hung = false;
 	error = loader_start(r->env.loader_argv, &r->pid, &r->fd);
@@ -134,17 +135,18 @@ bool reload_child_exited(struct reload *r, pid_t pid, int wait_status)
 {
 	if (r->state != RELOAD_LOADING || pid != r->pid)
 		return false;
+	assert(r->fd >= 0);
 	r->pid = 0;
 	event_del(r->timer);
 	if (WIFSIGNALED(wait_status)) {
 		close_fd(&r->fd);
 		reload_fail(r, -ECHILD,
 			    r->hung ? "reading the configuration took too long"
-				    : "the configuration's loader died",
+				    : "the configuration's loader was killed by a signal",
 			    NULL);
 		return true;
 	}
-	/* The result that was written says whether the file was refused, not the exit status. */
+	/* The written result, not the exit status, says whether the file was refused. */
 	reload_set_state(r, RELOAD_STORING);
 	store_load(r->env.store, TAKE_FD(r->fd), on_stored, r);
 	return true;
@@ -156,7 +158,7 @@ void reload_acked(struct reload *r)
 		reload_succeed(r);
 }
 
-/* One log line answers any number of signals. */
+/* True if a signal waits already: one run and one log line answer any number of signals. */
 static bool signal_waits(const struct waiters *w)
 {
 	for (size_t i = 0; i < w->count; i++)
@@ -170,6 +172,7 @@ void reload_request(struct reload *r, uint64_t ticket)
 	struct waiters *w = r->state == RELOAD_IDLE ? &r->now : &r->later;
 	const struct reload_result busy = {.error = -EBUSY, .text = "too many reloads wait"};
 
+	assert(w->count <= array_size(w->tickets));
 	if (ticket == 0 && signal_waits(w))
 		return;
 	if (w->count == array_size(w->tickets)) {

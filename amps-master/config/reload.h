@@ -1,10 +1,10 @@
-/* reload.h - reading the configuration again while the server runs.
+/* reload.h - reads the configuration again while the server runs.
  *
  *	IDLE -> LOADING (helper process) -> STORING (database thread) -> APPLIED (workers) -> IDLE
  *
- * Requests that come while one is under way are answered together by one more that starts after it,
- * since the file may have changed after it was read.  Owned by the master, used in its loop only.
- */
+ * Requests that arrive during a reload are answered together by one more reload that starts after
+ * it, because the file may have changed since it was read.  Owned by the master, used in its loop
+ * only. */
 #ifndef AMPS_RELOAD_H
 #define AMPS_RELOAD_H
 
@@ -13,7 +13,7 @@
 
 struct reload;
 
-/* What came of it; everything is borrowed for the call. */
+/* The outcome; everything is borrowed for the call. */
 struct reload_result {
 	int error; /* 0, or -Exxx and `text` */
 	const char *text;
@@ -26,10 +26,11 @@ struct reload_env {
 	struct store *store;		/* borrowed */
 	const char *const *loader_argv; /* borrowed */
 	void *owner;
-	/* Brings a new publication into force.  What `p` still holds afterwards is freed here. */
+	/* Applies a new publication.  The caller frees `p` and what is left in it. */
 	void (*apply)(void *owner, struct publication *p);
-	bool (*applied_everywhere)(void *owner); /* do all workers serve it? */
-	/* Once for each request with its ticket; once a run for all signals (ticket 0). */
+	bool (*applied_everywhere)(void *owner); /* true if all workers serve it */
+	/* Called once for each request with its ticket, and once a run for all signals (ticket 0).
+	 */
 	void (*done)(void *owner, uint64_t ticket, const struct reload_result *result);
 };
 
@@ -37,8 +38,8 @@ struct reload_env {
 must_check int reload_new(const struct reload_env *env, struct reload **ret);
 struct reload *reload_free(struct reload *r); /* returns NULL; accepts NULL */
 
-void reload_request(struct reload *r, uint64_t ticket);
+void reload_request(struct reload *r, uint64_t ticket);			/* `ticket` 0: a signal */
 bool reload_child_exited(struct reload *r, pid_t pid, int wait_status); /* true if its pid */
-void reload_acked(struct reload *r); /* a worker has acknowledged, or died */
+void reload_acked(struct reload *r); /* a worker has acknowledged a table, or has exited */
 
 #endif

@@ -10,7 +10,7 @@
 
 enum kind { KIND_FILE, KIND_TEXT, KIND_PORT, KIND_WORKERS, KIND_LEVEL };
 
-/* `key`: where it stands in the model; NULL = nowhere. */
+/* `object`, `key`: its place in the model; NULL = the top, or no place. */
 static const struct rule {
 	const char *option, *object, *key;
 	enum kind kind;
@@ -40,7 +40,7 @@ static const struct option long_options[] = {
 	{0},
 };
 
-/* New reference, or NULL if the text is no such value. */
+/* New reference, or NULL if the text is not valid for this kind. */
 static json_t *value_of(enum kind kind, const char *text)
 {
 	enum log_level level;
@@ -128,7 +128,7 @@ int serve_options_lay_over(const struct serve_options *o, json_t *model)
 				return -ENOMEM;
 		}
 		if (json_object_set_new(object, rule->key, value_of(rule->kind, o->value[i])) != 0)
-			return -EINVAL;
+			return -ENOMEM;
 	}
 	return 0;
 }

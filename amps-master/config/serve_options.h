@@ -1,4 +1,4 @@
-/* serve_options.h - the command line of amps-master, and what it lays over the configuration. */
+/* serve_options.h - the command line of amps-master, which overrides the configuration. */
 #ifndef AMPS_SERVE_OPTIONS_H
 #define AMPS_SERVE_OPTIONS_H
 
@@ -23,7 +23,7 @@ struct serve_options {
 	bool help, version;
 };
 
-/* Parses argv.  0, or -EINVAL with a complaint written to stderr. */
+/* Parses argv.  0, or -EINVAL after an error message on stderr. */
 must_check int serve_options_parse(struct serve_options *o, int argc, char **argv);
 
 /* Without --config: ./config.yaml if it exists, else /etc/amps/amps.yaml.  A constant. */
@@ -31,12 +31,11 @@ const char *serve_options_default_file(void);
 /* --config, else the default. */
 const char *serve_options_config(const struct serve_options *o);
 
-/* The command line stands over the file: writes the options into a model (model.h).  0 or -EINVAL
- * (cannot happen after a successful parse) or -ENOMEM. */
+/* Writes the options into a model (model.h), over the values of the file.  0 or -ENOMEM. */
 must_check int serve_options_lay_over(const struct serve_options *o, json_t *model);
 
-/* The loader's command line: `program --load FILE` and the options that were given.  `ret` has room
- * for SERVE_ARGV_MAX pointers; strings are borrowed. */
+/* The loader's command line: `program --load FILE` and the given options.  `ret` has room for
+ * SERVE_ARGV_MAX pointers; strings are borrowed. */
 #define SERVE_ARGV_MAX (4 + 2 * SERVE_OPTION_COUNT_)
 void serve_options_loader_argv(const struct serve_options *o, const char *program,
 			       const char **ret);

@@ -1,5 +1,6 @@
 #include "amps-master/config/settings.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static const char *string_of(const json_t *object, const char *key, const char *
 	return text && text[0] ? text : otherwise;
 }
 
-/* Folders are kept absolute, so that every process and client reads them the same way. */
+/* Makes paths absolute, so that they mean the same to every process and client. */
 static int read_folder(const json_t *server, const char *key,
 		       int (*otherwise)(char *dst, size_t cap), char *dst)
 {
@@ -32,9 +33,8 @@ static int read_folder(const json_t *server, const char *key,
 
 	if (!path)
 		return otherwise(dst, PATH_MAX);
-	if (path[0] == '/') {
+	if (path[0] == '/')
 		return text_copy(dst, PATH_MAX, path) ? 0 : -ENAMETOOLONG;
-	}
 	if (!getcwd(cwd, sizeof(cwd)))
 		return -errno;
 	n = snprintf(dst, PATH_MAX, "%s/%s", cwd, path);
@@ -50,7 +50,7 @@ static const char *describe_token(const json_t *auth)
 	return NULL;
 }
 
-/* What acts at once. */
+/* The settings that a reload changes. */
 static void follow_live(struct settings *s, const json_t *server)
 {
 	if (log_parse_level(string_of(server, "log_level", "info"), &s->log_level) != 0)
@@ -98,6 +98,7 @@ int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap
 	s->workers = workers > 0 ? (unsigned)MIN(workers, (json_int_t)WORKERS_MAX)
 				 : MIN(count_cores(), (unsigned)WORKERS_MAX);
 	follow_live(s, server);
+	assert(s->workers > 0 && s->workers <= WORKERS_MAX);
 	s->log_json = strcmp(string_of(server, "log_format", "text"), "json") == 0;
 	s->auth_enabled = json_is_true(json_object_get(auth, "enabled"));
 	s->token_from = describe_token(auth);
@@ -120,12 +121,15 @@ void settings_done(struct settings *s)
 void settings_url(const struct settings *s, uint16_t port, char *dst, size_t cap)
 {
 	const char *host = s->host, *public_url = json_string_value(s->public_url);
-	bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ||
-		   strcmp(host, "127.0.0.1") == 0;
+	bool local;
 
+	assert(host != NULL && port != 0);
+	local = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ||
+		strcmp(host, "127.0.0.1") == 0;
 	if (public_url && public_url[0])
 		snprintf(dst, cap, "%s", public_url);
 	else
-		snprintf(dst, cap, strchr(host, ':') && !any ? "http://[%s]:%u/" : "http://%s:%u/",
-			 any ? "localhost" : host, port);
+		snprintf(dst, cap,
+			 strchr(host, ':') && !local ? "http://[%s]:%u/" : "http://%s:%u/",
+			 local ? "localhost" : host, port);
 }

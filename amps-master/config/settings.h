@@ -1,7 +1,7 @@
-/* settings.h - what the master itself needs of the configuration: fixed at its start but for the
- * log level, the public URL and the access log, which follow a reload.
+/* settings.h - what the master itself needs from the configuration.  It is fixed at the start,
+ * except for the log level, the public URL and the access log, which a reload changes.
  *
- * Other keys that act at once on a reload are in the catalog and the line-up instead. */
+ * Other keys that take effect on a reload are in the catalog and the line-up. */
 #ifndef AMPS_SETTINGS_H
 #define AMPS_SETTINGS_H
 
@@ -11,9 +11,9 @@
 #include "common/log/log.h"
 
 struct settings {
-	json_t *server; /* as it was at the start; keeps `host` and `user`; owned */
+	json_t *server; /* as it was at the start; owns the texts of `host` and `user`; owned */
 	const char *host;
-	const char *user; /* to become when root started us; NULL = not given */
+	const char *user; /* to become if root starts the server; NULL = not given */
 	uint16_t port;
 	unsigned workers;   /* resolved: never 0 */
 	json_t *public_url; /* a string or NULL; owned */
@@ -23,7 +23,7 @@ struct settings {
 	enum log_level log_level;
 	bool log_json;
 	bool auth_enabled;
-	const char *token_from; /* where the shared token is, in words */
+	const char *token_from; /* says where the shared token is; NULL = in state_dir */
 };
 
 /* Takes the validated model's settings.  0 or -Exxx with the reason in `text`. */
@@ -32,8 +32,8 @@ must_check int settings_read(struct settings *s, json_t *model, char *text, size
 /* The state folder alone, from the model's `server`.  0 or -Exxx. */
 must_check int settings_state_dir(const json_t *server, char dst[PATH_MAX]);
 
-/* Follows `server` of a reloaded model where that is possible, and appends a line to `warnings` for
- * each key that differs from the running server and acts at the next start only. */
+/* Applies `server` of a reloaded model, and appends a line to `warnings` for each key that has
+ * changed but takes effect at the next start only. */
 void settings_follow(struct settings *s, const json_t *server, json_t *warnings);
 
 void settings_done(struct settings *s); /* accepts a zeroed struct */

@@ -16,6 +16,7 @@ json_t *value_text(struct check *c, const struct field *f, const struct spot *at
 	size_t max = f->max > 0 ? (size_t)f->max : CONFIG_TEXT_MAX;
 	json_t *text;
 
+	assert(f->max >= 0);
 	if (json_is_string(at->value))
 		text = json_incref(at->value);
 	else if (at->raw != NULL)
@@ -54,7 +55,8 @@ json_t *value_bool(struct check *c, const struct field *f, const struct spot *at
 	return NULL;
 }
 
-/* A number in its own type or in text; false if it is none.  *ret_rest is what follows it. */
+/* Reads a number or a text that begins with one; false if there is none.  *ret_rest is the text
+ * behind it. */
 static bool read_number(const json_t *value, double *ret, const char **ret_rest)
 {
 	const char *text = json_string_value(value);
@@ -88,6 +90,8 @@ json_t *value_int(struct check *c, const struct field *f, const struct spot *at)
 	const char *rest;
 	double number;
 
+	/* every whole number in the range has an exact double */
+	assert(f->min <= f->max && f->min >= -0x1p53 && f->max <= 0x1p53);
 	if (read_number(at->value, &number, &rest) && *rest == '\0' && number == floor(number) &&
 	    number >= f->min && number <= f->max)
 		return json_integer((json_int_t)number);
@@ -100,6 +104,7 @@ json_t *value_number(struct check *c, const struct field *f, const struct spot *
 	const char *rest;
 	double number;
 
+	assert(f->min < f->max);
 	if (read_number(at->value, &number, &rest) && *rest == '\0' && number >= f->min &&
 	    number <= f->max)
 		return json_real(number);
@@ -117,6 +122,7 @@ json_t *value_seconds(struct check *c, const struct field *f, const struct spot 
 	double number;
 	bool known = read_number(at->value, &number, &rest);
 
+	assert(f->min >= 0 && f->min < f->max);
 	for (size_t i = 0; known && i < array_size(units); i++) {
 		double seconds = number * units[i].seconds;
 
@@ -127,7 +133,7 @@ json_t *value_seconds(struct check *c, const struct field *f, const struct spot 
 	return NULL;
 }
 
-/* "spelling=name" or "name": the name when the spelling is `word`, else NULL. */
+/* `choice` is "spelling=name" or "name": returns the name if the spelling is `word`, else NULL. */
 static const char *choice_match(const char *choice, const char *word)
 {
 	const char *equals = strchr(choice, '=');
@@ -184,7 +190,7 @@ json_t *value_list(struct check *c, const struct field *f, const struct spot *at
 	size_t max = f->max > 0 ? (size_t)f->max : CONFIG_LIST_MAX;
 	json_t *out;
 
-	assert(f->item != NULL);
+	assert(f->item != NULL && f->item->read != NULL);
 	if (!json_is_array(at->value) &&
 	    ((f->flags & FIELD_SINGLE) == 0 || json_is_object(at->value))) {
 		check_error(c, at, "must be a list, not %s", check_name(at).text);
@@ -224,13 +230,15 @@ static void unknown_key(struct check *c, const struct section *s, const struct s
 	size_t n = 0;
 
 	for (; s != NULL; s = s->base) {
-		for (size_t i = 0; i < s->count && n < array_size(names); i++)
+		for (size_t i = 0; i < s->count; i++) {
+			assert(n < array_size(names));
 			names[n++] = s->fields[i].name;
+		}
 	}
 	check_unknown(c, at, c->in_channel ? PROBLEM_WARNING : PROBLEM_ERROR, "key", key, names, n);
 }
 
-/* NULL: nothing to keep. */
+/* NULL: the key is left out. */
 static json_t *read_key(struct check *c, const struct section *s, const struct field *f,
 			const struct spot *at, const char *key)
 {
@@ -266,13 +274,14 @@ static void read_keys(struct check *c, const struct section *s, const struct spo
 	}
 }
 
-/* A section that is left out has its own defaults inside. */
+/* The default of an absent key; in the default of a section, its own defaults are filled in. */
 static json_t *read_fallback(struct check *c, const struct field *f, const struct spot *at)
 {
 	json_t *value = json_loads(f->fallback, JSON_DECODE_ANY, NULL);
 	struct spot inner = {.value = value, .line = at->line};
 	json_t *whole;
 
+	assert(at->value != NULL);
 	if (f->section == NULL || value == NULL)
 		return value;
 	whole = f->read(c, f, &inner);
@@ -292,6 +301,7 @@ static void fill_in(struct check *c, const struct section *s, const struct spot 
 				continue;
 			if ((f->flags & FIELD_REQUIRED) != 0)
 				check_error(c, at, "'%s' is missing", f->name);
+			assert((f->flags & FIELD_REQUIRED) == 0 || f->fallback == NULL);
 			if (f->fallback == NULL)
 				continue;
 			value = read_fallback(c, f, at);
@@ -321,7 +331,7 @@ json_t *value_section(struct check *c, const struct field *f, const struct spot 
 	return NULL;
 }
 
-/* An option that is given several times. */
+/* The values of an option that is given several times. */
 static const struct field repeated_option = {.read = value_option};
 static const struct field repeated_options = {.item = &repeated_option};
 
@@ -334,7 +344,7 @@ json_t *value_option(struct check *c, const struct field *f, const struct spot *
 	}
 	if (json_is_array(at->value))
 		return value_list(c, &repeated_options, at);
-	/* 4.0 stays 4.0. */
+	/* keep 4.0 as written: as a number it would become 4 */
 	if (json_is_real(at->value) && at->raw != NULL)
 		return json_string(at->raw);
 	return json_incref(at->value);

@@ -1,10 +1,10 @@
-/* value.h - the table language of the configuration's rules: a section is a table of fields, a
- * field names the function that reads its value, with its bounds.
+/* value.h - the tables that hold the configuration's rules: a section is a table of fields; a field
+ * names the function that reads its value, and the limits of the value.
  *
- * A reader returns the value in its right type, as a new reference, or NULL after it has reported
- * what is wrong (or when the value is to be left out).  Readers never see null: a key without a
- * value counts as left out.  Leniency is that of SEED.md: numbers where text is expected and
- * numeric text where a number is. */
+ * A reader returns the value in its final type, as a new reference, or NULL after it has reported
+ * a problem (or if the value must be left out).  Readers never get null: a key without a value
+ * counts as absent.  A number is accepted where text is expected, and numeric text where a number
+ * is expected. */
 #ifndef AMPS_VALUE_H
 #define AMPS_VALUE_H
 
@@ -16,7 +16,7 @@ struct section;
 typedef json_t *(*value_fn)(struct check *c, const struct field *f, const struct spot *at);
 
 #define FIELD_REQUIRED 1u
-#define FIELD_FILLED   2u /* "" is no value */
+#define FIELD_FILLED   2u /* must not be "" */
 #define FIELD_SINGLE   4u /* a list of one may be written without its brackets */
 #define FIELD_LAST     8u /* read after the fields without this flag */
 
@@ -40,7 +40,7 @@ struct section {
 	bool (*finish)(struct check *c, const struct spot *at, json_t *out);
 };
 
-/* Rows and heads of the tables. */
+/* One row of a table; a whole table as the beginning of its section. */
 #define FIELD(name_, read_, ...)                                                                   \
 	{                                                                                          \
 		.name = (name_), .read = (read_), ##__VA_ARGS__                                    \
@@ -52,7 +52,7 @@ json_t *value_bool(struct check *c, const struct field *f, const struct spot *at
 json_t *value_int(struct check *c, const struct field *f, const struct spot *at);
 json_t *value_number(struct check *c, const struct field *f, const struct spot *at);
 
-/* A number, or one with a unit: 500ms, 30s, 5m, 6h, 2d.  As a real number of seconds. */
+/* A number, or one with a unit: 500ms, 30s, 5m, 6h, 2d.  Returns seconds as a real number. */
 json_t *value_seconds(struct check *c, const struct field *f, const struct spot *at);
 json_t *value_choice(struct check *c, const struct field *f, const struct spot *at);
 json_t *value_list(struct check *c, const struct field *f, const struct spot *at);

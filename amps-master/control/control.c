@@ -21,8 +21,8 @@ struct client {
 	int fd;
 	uid_t uid;
 	enum client_state state;
-	bool last;	       /* close when the answer is written */
-	control_ticket ticket; /* of the request at work, else 0 */
+	bool last;	       /* close once the answer is written */
+	control_ticket ticket; /* of the request being answered, else 0 */
 	json_t *id;	       /* of that request */
 	struct buf in, out;
 	size_t sent; /* bytes of out */
@@ -46,6 +46,7 @@ struct control {
 
 static void client_free(struct client *c)
 {
+	assert(c->control->client_count > 0);
 	LIST_REMOVE(c, link);
 	c->control->client_count--;
 	if (c->read_event)
@@ -104,6 +105,7 @@ static void client_set_state(struct client *c, enum client_state state)
 
 	if (c->state == CLIENT_CLOSED)
 		return;
+	assert(c->state < array_size(legal));
 	allowed = legal[c->state] & 1u << state;
 	assert(allowed);
 	event_del(c->timer);
@@ -132,6 +134,7 @@ static void handle_line(struct client *c, const char *line, size_t len)
 	const char *message;
 	int r = control_call_parse(&call, line, len, &message);
 
+	assert(c->state == CLIENT_READING && c->ticket == 0 && !c->id);
 	c->id = call.id ? json_incref((json_t *)(uintptr_t)call.id) : NULL;
 	if (r < 0) {
 		refuse(c, "bad_request", message);
@@ -149,27 +152,22 @@ static void handle_line(struct client *c, const char *line, size_t len)
 static bool next_line(struct client *c)
 {
 	char *end = c->in.len > 0 ? memchr(c->in.data, '\n', c->in.len) : NULL;
+	size_t len = end ? (size_t)(end - c->in.data) : c->in.len;
 	struct buf line = BUF_INIT;
-	size_t len;
 
-	if (!end) {
-		if (c->in.len > CONTROL_LINE_MAX) {
-			c->last = true;
-			refuse(c, "too_long", "a line has at most 65536 bytes");
-		}
-		return false;
-	}
-	/* A copy, because handling a request may read on. */
-	len = (size_t)(end - c->in.data);
-	if (len > 0)
-		buf_add(&line, c->in.data, len);
-	buf_consume(&c->in, len + 1);
 	if (len > CONTROL_LINE_MAX) {
 		c->last = true;
 		refuse(c, "too_long", "a line has at most 65536 bytes");
-	} else if (len > 0 && buf_ok(&line)) {
-		handle_line(c, line.data, line.len);
+		return false;
 	}
+	if (!end)
+		return false;
+	/* A copy, because handling a request may read more into `in`. */
+	if (len > 0)
+		buf_add(&line, c->in.data, len);
+	buf_consume(&c->in, len + 1);
+	if (len > 0 && buf_ok(&line))
+		handle_line(c, line.data, line.len);
 	buf_done(&line);
 	return true;
 }
@@ -196,17 +194,18 @@ static void on_readable(int fd, short what, void *arg)
 		return;
 	}
 	handle_input(c);
-	/* The deadline counts from a line's first byte, however slowly the others drip in. */
+	/* The deadline counts from a line's first byte, however slowly the rest arrives. */
 	client_update_events(c);
 }
 
 static void on_writable(int fd, short what, void *arg)
 {
 	struct client *c = arg;
-	ssize_t n =
-		send(fd, c->out.data + c->sent, c->out.len - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n;
 
 	(void)what;
+	assert(c->state == CLIENT_WRITING && c->sent < c->out.len);
+	n = send(fd, c->out.data + c->sent, c->out.len - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			client_set_state(c, CLIENT_CLOSED);
@@ -269,6 +268,7 @@ static void client_new(struct control *control, int fd, const struct ucred *peer
 	*c = (struct client){.control = control, .fd = fd, .uid = peer->uid};
 	LIST_INSERT_HEAD(&control->clients, c, link);
 	control->client_count++;
+	assert(control->client_count <= CONTROL_CLIENTS_MAX);
 	c->read_event = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->write_event = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	c->timer = evtimer_new(base, on_timer, c);
@@ -277,7 +277,7 @@ static void client_new(struct control *control, int fd, const struct ucred *peer
 		return;
 	}
 	client_update_events(c);
-	log_debug("a control client has come uid=%u pid=%d", peer->uid, peer->pid);
+	log_debug("a control client has connected uid=%u pid=%d", peer->uid, peer->pid);
 }
 
 static void pause_accepting(struct control *control, int error)
@@ -317,8 +317,8 @@ static void on_accept(int listen_fd, short what, void *arg)
 	control->starved = false;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
 	    !make_room(control, peer.uid)) {
-		log_warn("there are too many control clients, refusing one uid=%u pid=%d", peer.uid,
-			 peer.pid);
+		log_warn("there are too many control clients, refusing a connection uid=%u pid=%d",
+			 peer.uid, peer.pid);
 		close(fd);
 		return;
 	}
@@ -333,7 +333,7 @@ static int open_socket(struct control *control)
 
 	if (fd < 0)
 		return -errno;
-	/* No client can connect before listen(), and by then the mode is right. */
+	/* No client can connect before listen(), and the mode is set before it. */
 	if (bind(fd, (const struct sockaddr *)&control->address, sizeof(control->address)) != 0 ||
 	    chmod(path, 0660) != 0 || listen(fd, CONTROL_CLIENTS_MAX) != 0 || lstat(path, &st) != 0)
 		return -errno;
@@ -347,6 +347,7 @@ int control_rebind(struct control *control)
 	struct event *event;
 	int fd = open_socket(control);
 
+	assert((control->fd < 0) == !control->event);
 	if (fd < 0)
 		return fd;
 	event = event_new(control->env.base, fd, EV_READ | EV_PERSIST, on_accept, control);
@@ -422,9 +423,10 @@ static struct client *find_ticket(struct control *control, control_ticket ticket
 {
 	struct client *c;
 
+	assert(ticket != 0);
 	LIST_FOREACH(c, &control->clients, link)
 	{
-		if (ticket != 0 && c->ticket == ticket)
+		if (c->ticket == ticket)
 			return c;
 	}
 	return NULL;

@@ -1,10 +1,10 @@
 /* control.h - the Unix control socket: clients, lines, answers.
  *
- * Owned by the master, used in its loop only; nothing a client sends or fails to read stalls it.  A
- * client has one request at work; its further lines wait in its socket, so that what it does not
- * read costs at most one answer's memory.  A started line must be complete within
- * CONTROL_DEADLINE_MS, an answer must move within CONTROL_STALL_MS, a line over CONTROL_LINE_MAX
- * ends the connection. */
+ * Owned by the master, used in its loop only; no client can block the loop.  The server answers one
+ * request of a client at a time and leaves further lines in the socket, so that a client that does
+ * not read costs at most the memory of one answer.  A started line must be complete within
+ * CONTROL_DEADLINE_MS, an answer must make progress within CONTROL_STALL_MS, and a line over
+ * CONTROL_LINE_MAX ends the connection. */
 #ifndef AMPS_CONTROL_H
 #define AMPS_CONTROL_H
 
@@ -14,8 +14,8 @@
 
 struct control;
 
-/* A request at work, to be answered exactly once, now or later.  Never reused; a ticket whose
- * client has gone is answered into nothing. */
+/* A request, to be answered exactly once, now or later.  Never 0, never reused.  If the client has
+ * disconnected, the answer is dropped. */
 typedef uint64_t control_ticket;
 
 struct control_env {
@@ -30,11 +30,11 @@ struct control_env {
 must_check int control_open(const struct control_env *env, const char *path, struct control **ret);
 struct control *control_close(struct control *c); /* returns NULL; accepts NULL */
 
-/* Is another file, or none, at the path by now?  Then no client can connect. */
+/* True if the socket's file was removed or replaced: then no client can connect. */
 bool control_lost(const struct control *c);
 
-/* Binds the path again, which must not exist; the clients stay.  0, or -Exxx and nothing has
- * changed. */
+/* Binds the path again; no file may exist there.  The clients stay connected.  0, or -Exxx and
+ * nothing has changed. */
 must_check int control_rebind(struct control *c);
 
 /* Answers; `result` is taken (NULL: out of memory), `problems` borrowed and may be NULL. */

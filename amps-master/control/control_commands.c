@@ -1,5 +1,6 @@
 #include "amps-master/control/control_commands.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/limits.h"
@@ -121,6 +122,7 @@ void control_commands_run(const struct control_backend *b, void *owner, struct c
 	for (size_t i = 0; i < array_size(commands); i++) {
 		if (strcmp(commands[i].method, method) != 0)
 			continue;
+		assert(commands[i].run || b->report[commands[i].report]);
 		if (commands[i].run)
 			commands[i].run(&request);
 		else

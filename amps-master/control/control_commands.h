@@ -1,4 +1,4 @@
-/* control_commands.h - what can be asked over the control socket: one table of methods.
+/* control_commands.h - the methods of the control socket, in one table.
  *
  * The commands know the master only through struct control_backend, so that they can be tested (and
  * fuzzed) without one. */
@@ -17,18 +17,18 @@ enum control_report {
 	REPORT_COUNT_
 };
 
-/* `owner` is that of control_commands_run(). */
+/* `owner` is the argument of control_commands_run(). */
 struct control_backend {
 	json_t *(*report[REPORT_COUNT_])(void *owner);	    /* new references; NULL = no memory */
 	int (*stop)(void *owner, const char *key);	    /* 0 or -ENOENT */
 	int (*kick)(void *owner, uint64_t viewer);	    /* 0 or -ENOENT */
 	void (*reload)(void *owner, control_ticket ticket); /* answers later */
 	void (*config)(void *owner, control_ticket ticket); /* answers later */
-	/* `timeout_ms` 0 = at once; answered by the command, the stop then begins. */
+	/* `timeout_ms` 0 = at once.  Called after the request was answered. */
 	void (*shutdown)(void *owner, unsigned timeout_ms);
 };
 
-/* Runs one request and answers it (reload: has it answered). */
+/* Runs one request and answers it; `reload` and `config` are answered by the backend. */
 void control_commands_run(const struct control_backend *b, void *owner, struct control *c,
 			  control_ticket ticket, const char *method, const json_t *params);
 

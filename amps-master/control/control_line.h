@@ -1,4 +1,4 @@
-/* control_line.h - one line of the control protocol (SPEC.md section 2), as bytes and as a call.
+/* control_line.h - one line of the control protocol (docs/control.md), as bytes and as a call.
  *
  *	{"id":1,"method":"tuners","params":{}}
  *	{"id":1,"result":...}  or  {"id":1,"error":{"code":"not_found","message":"..."}}
@@ -18,14 +18,13 @@ struct control_call {
 	const json_t *params; /* an object, or NULL; borrowed from root */
 };
 
-/* Parses a line without its newline.  0, or -EINVAL with the reason in *ret_message (a constant);
- * the call is then valid as far as its id goes. */
+/* Parses a line without its newline.  0, or -EINVAL with the reason in *ret_message (a constant),
+ * and then only c->id is valid. */
 must_check int control_call_parse(struct control_call *c, const char *line, size_t len,
 				  const char **ret_message);
 void control_call_done(struct control_call *c); /* accepts a zeroed struct */
 
-/* Append an answer and its newline.  `result` and `data` (may be NULL) are borrowed; `data` becomes
- * the error's member "problems". */
+/* Append an answer and its newline.  `result` and `problems` (may be NULL) are borrowed. */
 void control_put_result(struct buf *out, const json_t *id, const json_t *result);
 void control_put_error(struct buf *out, const json_t *id, const char *code, const char *message,
 		       const json_t *problems);

@@ -42,7 +42,7 @@ uint32_t json_read_seconds_ms(const json_t *object, const char *key, uint32_t ab
 	if (!json_is_number(value))
 		return absent_ms;
 	ms = json_number_value(value) * 1000.0;
-	/* 0 means "never" or "none" where it is allowed: a tiny time must not become it */
+	/* 0 means "never" or "none": a time below 1 ms must not become 0 */
 	return ms > 0 && ms < 1 ? 1 : number_cut(ms + 0.5);
 }
 

@@ -50,6 +50,7 @@ void *pool_take(struct pool *p, size_t n)
 	assert(p->used <= p->size);
 	if (n > p->size - p->used && !pool_grow(p, n))
 		return NULL;
+	assert(p->blocks != NULL && n <= p->size - p->used);
 	at = p->blocks->bytes + p->used;
 	p->used += n;
 	return at;

@@ -1,7 +1,8 @@
-/* pool.h - memory for many small things that live and die together.
+/* pool.h - memory for many small objects that are freed together.
  *
- * Its blocks come straight from the kernel, so that what a reload leaves behind has no holes and
- * goes back whole.  One owner, no lock; a pool may be filled by one thread and freed by another. */
+ * Its blocks are mapped directly, so that freeing a pool returns all of its memory to the kernel
+ * instead of leaving holes in the heap.  One owner, no lock; one thread may fill a pool and another
+ * free it. */
 #ifndef AMPS_POOL_H
 #define AMPS_POOL_H
 
@@ -10,9 +11,9 @@
 struct pool_block;
 
 struct pool {
-	struct pool_block *blocks; /* the one in use stands first */
-	size_t used, size;	   /* bytes of that one */
-	const char *last;	   /* of pool_text() */
+	struct pool_block *blocks; /* the first is the one in use */
+	size_t used, size;	   /* bytes of that block */
+	const char *last;	   /* the last copy of pool_text() */
 };
 #define POOL_INIT ((struct pool){0})
 
@@ -21,7 +22,8 @@ void pool_done(struct pool *p);
 /* n zeroed bytes, aligned for any object; NULL without memory. */
 void *pool_take(struct pool *p, size_t n);
 
-/* A copy; the same text twice in a row is one.  NULL without memory. */
+/* A copy of `text`; a repeated call with the same text returns the same copy.  NULL without
+ * memory. */
 const char *pool_text(struct pool *p, const char *text);
 
 #endif

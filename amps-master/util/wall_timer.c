@@ -1,5 +1,6 @@
 #include "amps-master/util/wall_timer.h"
 
+#include <assert.h>
 #include <sys/timerfd.h>
 #include "common/clock.h"
 
@@ -52,6 +53,7 @@ int wall_timer_new(struct event_base *base, void (*fire)(void *owner), void *own
 {
 	struct wall_timer *t = calloc(1, sizeof(*t));
 
+	assert(fire);
 	if (!t)
 		return -ENOMEM;
 	*t = (struct wall_timer){.fd = -1, .wall_us = TIME_NONE, .fire = fire, .owner = owner};

@@ -10,8 +10,8 @@ STAILQ_HEAD(works, work);
 
 struct work_queue {
 	struct work_queue_env env;
-	struct event *event; /* an answer has come */
-	int bell;	     /* eventfd behind it */
+	struct event *event; /* an answer is ready */
+	int bell;	     /* the eventfd that it watches */
 	pthread_t thread;
 	bool started;
 
@@ -32,8 +32,8 @@ static struct work *works_take(struct works *list)
 	return w;
 }
 
-/* Called with the lock, which is free while it waits.  True if nothing was posted for idle_seconds.
- */
+/* Called with the lock held; releases it while waiting.  True if nothing was posted for
+ * idle_seconds. */
 static bool wait_for_work(struct work_queue *q)
 {
 	struct timespec until;
@@ -93,13 +93,13 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
 	if (!STAILQ_EMPTY(&q->answered))
 		event_active(q->event, EV_READ, 0);
 	pthread_mutex_unlock(&q->lock);
-	/* the last use of q: done() may free it */
+	/* done() may free q */
 	if (w)
 		w->done(w);
 }
 
-/* No signal reaches the thread: signals are for the loop's, and one would interrupt this thread's
- * system calls. */
+/* The thread blocks all signals: the loop's thread handles them, and a signal would interrupt this
+ * thread's system calls. */
 static int start(struct work_queue *q)
 {
 	sigset_t all, before;
@@ -119,6 +119,7 @@ int work_queue_new(const struct work_queue_env *env, struct work_queue **ret)
 	pthread_condattr_t monotonic;
 	int r = -ENOMEM;
 
+	assert(!env->idle || env->idle_seconds > 0);
 	if (!q)
 		return -ENOMEM;
 	q->env = *env;

@@ -1,4 +1,5 @@
-/* work_queue.h - a thread that works off the master's loop, and brings each answer back into it.
+/* work_queue.h - a thread that runs blocking work outside the master's loop and returns each answer
+ * to the loop.
  *
  * Owned by the loop's thread.  Work is done in the order it was posted; its answers come back in
  * that order, one in each turn of the loop. */
@@ -9,7 +10,7 @@
 #include <sys/queue.h>
 #include "common/base.h"
 
-/* The first member of a structure of the caller's, which holds question and answer. */
+/* The first member of the caller's structure, which holds the question and the answer. */
 struct work {
 	STAILQ_ENTRY(work) link;
 	void (*run)(struct work *w);  /* in the thread; may block */
@@ -24,13 +25,13 @@ struct work_queue_env {
 	void *owner;
 	/* Both in the thread, both may be NULL. */
 	void (*idle)(void *owner);  /* nothing was posted for idle_seconds */
-	void (*after)(void *owner); /* an answer is on its way to the loop */
+	void (*after)(void *owner); /* an answer was sent to the loop */
 	unsigned idle_seconds;
 };
 
-/* 0, -ENOMEM, or -Exxx when the thread cannot be made. */
+/* 0, -ENOMEM, or -Exxx when the thread cannot be created. */
 must_check int work_queue_new(const struct work_queue_env *env, struct work_queue **ret);
-/* Waits for the work under way and drops the rest.  Returns NULL; accepts NULL. */
+/* Waits for the work that is running and drops the rest.  Returns NULL; accepts NULL. */
 struct work_queue *work_queue_free(struct work_queue *q);
 
 /* Takes w. */
