@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/job/job.h"
@@ -13,9 +14,9 @@
 #include "amps-transcoder/options/url.h"
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/sandbox/guard.h"
-#include "amps-transcoder/sandbox/sandbox.h"
 #include "amps-transcoder/source/tls.h"
 #include "common/log/log.h"
+#include "common/sandbox.h"
 
 /* The files that a job reads besides its source: certificates and keys from the input options, and
  * files that filters read (pictures, subtitles, fonts). */
@@ -137,14 +138,16 @@ static int enter_sandbox(const struct job *job, const struct source_options *opt
 	const char *dot = strrchr(source, '.');
 	struct job_files files = {0};
 	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
-	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB,
-			    .nice = (int)job_spec_int(job, "nice", 0)};
+	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB};
+	int nice = (int)job_spec_int(job, "nice", 0);
 	int r = files_collect(&files, job->spec, options);
 
 	if (job->role != JOB_DERIVE && url_is_file(source)) {
 		s.file = url_file_path(source);
 		s.file_folder = dot && (!strncmp(dot, ".m3u", 4) || !strcmp(dot, ".mpd"));
 	}
+	if (nice != 0 && setpriority(PRIO_PROCESS, 0, nice) < 0)
+		log_warn("the niceness cannot be set, going on without nice=%d", nice);
 	s.more = (const char *const *)files.paths;
 	s.more_count = files.count;
 	s.network = network_of(job, options, files.network, &s.port);

@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* a terminal sends ^C to every process; the master handles it */
-	r = worker_init(&worker, MSG_CHILD_FD, sandbox_enter);
+	r = worker_init(&worker, MSG_CHILD_FD, worker_sandbox_enter);
 	if (r < 0) {
 		log_error("cannot start (%s), ending", strerror(-r));
 		worker_done(&worker);

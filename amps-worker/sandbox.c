@@ -114,7 +114,7 @@ static int forbid_files(void)
 }
 #endif
 
-int sandbox_enter(void)
+int worker_sandbox_enter(void)
 {
 	int r = confine_capabilities();
 

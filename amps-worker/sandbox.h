@@ -5,13 +5,13 @@
  * allow no path and no port (as far as the kernel supports them), and a seccomp allow-list.  A call
  * that is not on the list fails with EPERM; execve and ptrace end the process.  Sanitizer builds
  * need files and threads of their own: they give up capabilities, programs and connections. */
-#ifndef AMPS_SANDBOX_H
-#define AMPS_SANDBOX_H
+#ifndef AMPS_WORKER_SANDBOX_H
+#define AMPS_WORKER_SANDBOX_H
 
 #include "common/base.h"
 
 /* 0, or -Exxx if a kernel that supports these limits refused them.  On a kernel that does not, logs
  * that and returns 0. */
-must_check int sandbox_enter(void);
+must_check int worker_sandbox_enter(void);
 
 #endif

@@ -20,8 +20,8 @@ struct worker {
 };
 
 /* Takes the socket to the master, sends HELLO; the rest follows from messages.  `confine` is called
- * once everything is there, before the first client (sandbox_enter(); NULL in tests).  0 or -Exxx;
- * worker_done() is needed either way. */
+ * once everything is there, before the first client (worker_sandbox_enter(); NULL in tests).  0 or
+ * -Exxx; worker_done() is needed either way. */
 must_check int worker_init(struct worker *w, int master_fd, int (*confine)(void));
 void worker_done(struct worker *w);
 

@@ -1,16 +1,18 @@
-/* sandbox.h - a job gives up its rights before it opens its source.
+/* sandbox.h - a job gives up its rights before it opens its source, a helper before it begins its
+ * task.
  *
  * No capability and no_new_privs, not dumpable, resource limits, Landlock (read-only paths, TCP
  * ports) where the kernel has it, a seccomp allow-list: no exec, no fork, no file opened for
- * writing, no ptrace, no signal to another process, no netlink but for datagrams: the interface of
- * a multicast group is found by its address, and without capabilities netlink changes nothing.
+ * writing, no ptrace, no signal to another process, no Unix socket but a pair of this process, no
+ * netlink but for datagrams: the interface of a multicast group is found by its address, and
+ * without capabilities netlink changes nothing.
  * Sanitizer builds keep what the sanitizers need.
  *
  * What stays possible: a job with a source over HTTP, RTSP and the like may make a TCP connection
  * to any address and port, and any job with sockets may send datagrams anywhere.  The address guard
  * (sandbox/guard.h) checks what libav asks for; it does not stop code that took over the job. */
-#ifndef AMPS_SANDBOX_H
-#define AMPS_SANDBOX_H
+#ifndef AMPS_COMMON_SANDBOX_H
+#define AMPS_COMMON_SANDBOX_H
 
 #include "common/base.h"
 
@@ -32,11 +34,9 @@ struct sandbox {
 	enum sandbox_network network;
 	uint16_t port;	    /* SANDBOX_PORT */
 	unsigned memory_mb; /* memory it may use; the limit of the address space is larger */
-	int nice;
 };
 
-/* 0, or -Exxx if a right could not be dropped.  A kernel without Landlock is logged, not an error.
- */
+/* 0, or -Exxx if a right could not be dropped.  A kernel without Landlock is no error. */
 must_check int sandbox_enter(const struct sandbox *s);
 
 #endif

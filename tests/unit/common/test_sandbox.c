@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "amps-transcoder/sandbox/sandbox.h"
+#include "common/sandbox.h"
 #include "skip.h"
 
 #ifndef AMPS_SANITIZED /* sanitizers need most of what is taken away */

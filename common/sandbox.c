@@ -1,5 +1,5 @@
 /* sandbox.c - see sandbox.h */
-#include "amps-transcoder/sandbox/sandbox.h"
+#include "common/sandbox.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -19,7 +19,6 @@
 
 #include "common/confine.h"
 #include "common/limits.h"
-#include "common/log/log.h"
 
 #define NAME_SERVER_PORT 53
 
@@ -168,12 +167,13 @@ static int add_clone_rules(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
 
-/* Internet sockets, no Unix sockets.  Without netlink getaddrinfo assumes that both IPv4 and IPv6
- * exist. */
+/* Internet sockets; Unix sockets in pairs only, by which threads wake each other.  Without netlink
+ * getaddrinfo assumes that both IPv4 and IPv6 exist. */
 static int add_socket_rules(scmp_filter_ctx ctx, bool routes)
 {
 	static const int families[] = {AF_INET, AF_INET6};
-	int r = 0;
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socketpair), 1,
+				 SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 
 	for (size_t i = 0; r == 0 && i < array_size(families); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1,
@@ -277,16 +277,13 @@ static int set_limits(const struct sandbox *s)
 	return r;
 }
 
-/* Lowers the priority of the job, and makes it the first choice of the OOM killer. */
-static void step_back(const struct sandbox *s)
+/* Makes this process the first choice of the OOM killer. */
+static void step_back(void)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? write(fd, "500", 3) : 0;
 
-	if (fd >= 0 && write(fd, "500", 3) < 0)
-		log_debug("oom_score_adj could not be set");
-	close_fd(&fd);
-	if (s->nice && setpriority(PRIO_PROCESS, 0, s->nice) < 0)
-		log_warn("the niceness cannot be set, going on without nice=%d", s->nice);
+	(void)n; /* a kernel without it chooses by size */
 }
 
 static const char *const readable[] = {"/usr",
@@ -324,9 +321,7 @@ static void allow_path(int rules, const char *path, bool folder)
 	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0) {
 		/* the kernel refuses a right for folders on a file */
 		attr.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE;
-		if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0)
-			log_debug("there is no Landlock rule for a path (%s) path=%s",
-				  strerror(errno), path);
+		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 	}
 	close(attr.parent_fd);
 }
@@ -375,10 +370,8 @@ static int limit_reach(const struct sandbox *s)
 		confine_ruleset(CONFINE_TCP_BIND | (any ? 0 : CONFINE_TCP_CONNECT));
 	int r;
 
-	if (rules == -ENOSYS || rules == -EOPNOTSUPP) {
-		log_debug("this kernel has no Landlock, going on without");
+	if (rules == -ENOSYS || rules == -EOPNOTSUPP)
 		return 0;
-	}
 	if (rules < 0)
 		return rules;
 	for (size_t i = 0; i < array_size(readable); i++)
@@ -394,7 +387,7 @@ int sandbox_enter(const struct sandbox *s)
 {
 	int r;
 
-	step_back(s);
+	step_back();
 	r = confine_capabilities();
 	if (r < 0)
 		return r;
