@@ -31,6 +31,15 @@
 #define M3U_PAIRS_MAX 64     /* attributes and options of one entry */
 #define M3U_ENTRY_MAX 262144 /* bytes of them together */
 
+/* Tasks of amps-helper */
+#define HELPER_TASK_MAX	      65536 /* bytes of a task's description */
+#define HELPER_MEMORY_MB      64
+#define HELPER_GRACE_S	      5		  /* beyond a task's own time limit, then it is killed */
+#define FETCH_BYTES_MAX	      (16u << 20) /* of a document, decoded */
+#define FETCH_SECONDS_MAX     30
+#define FETCH_CONNECT_SECONDS 10
+#define FETCH_REDIRECTS_MAX   5
+
 /* Processes and messages */
 #define WORKERS_MAX	     256
 #define TUNERS_MAX	     1024 /* slots of the channel table */

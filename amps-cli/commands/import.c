@@ -5,15 +5,17 @@
 #include "amps-cli/command.h"
 #include "amps-cli/import/channel.h"
 #include "amps-cli/import/m3u.h"
+#include "amps-cli/program.h"
 #include "common/limits.h"
 #include "common/text/text.h"
 
 #define READ_BYTES  65536
 #define WRITE_BYTES 65536
 #define NOTES_MAX   20
+#define SHOWN_MAX   1024 /* bytes of a URL in a remark */
 
 struct import {
-	const char *file;
+	const char *file; /* its name or its URL, without secrets */
 	const char *profile;
 	uint64_t channels;
 	uint64_t notes;
@@ -113,6 +115,11 @@ static void print_summary(const struct import *im)
 		fprintf(stderr, "%s: a server takes at most %d channels\n", im->file, CHANNELS_MAX);
 }
 
+static bool is_url(const char *text)
+{
+	return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
 static int open_file(const char *path)
 {
 	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
@@ -124,19 +131,32 @@ static int run(const struct command_call *call)
 {
 	const char *profile = command_value(call, "profile");
 	struct import im = {.file = call->operand, .profile = profile != NULL ? profile : "copy"};
+	char shown[SHOWN_MAX];
 	_cleanup_(closep) int fd = -1;
+	char reason[ERROR_TEXT_MAX] = "";
 	int r;
 
 	if (im.profile[0] == '\0') {
 		fprintf(stderr, "amps import: --profile needs a name\n");
 		return COMMAND_USAGE;
 	}
-	fd = open_file(call->operand);
-	r = fd < 0 ? fd : import_fd(&im, fd);
+	if (is_url(call->operand)) {
+		text_redact_url(call->operand, shown, sizeof(shown));
+		im.file = shown;
+		r = program_fetch(call->operand, &fd, reason, sizeof(reason));
+	} else {
+		fd = open_file(call->operand);
+		r = MIN(fd, 0);
+	}
+	if (r == 0)
+		r = import_fd(&im, fd);
 	buf_done(&im.out);
 	if (r < 0) {
-		fprintf(stderr, "amps: %s: %s\n", call->operand,
-			r == -EILSEQ ? "is UTF-16; save it as UTF-8" : strerror(-r));
+		fprintf(stderr, "amps: %s: %s\n", im.file,
+			r == -EILSEQ	    ? "is UTF-16; save it as UTF-8"
+			: r == -EBADMSG	    ? "is a web page or XML, not a playlist"
+			: reason[0] != '\0' ? reason
+					    : strerror(-r));
 		return COMMAND_FAILED;
 	}
 	print_summary(&im);
@@ -145,12 +165,14 @@ static int run(const struct command_call *call)
 
 const struct command cmd_import = {
 	.name = "import",
-	.operand = "FILE",
+	.operand = "FILE|URL",
 	.summary = "Print an M3U playlist as channels of a configuration",
-	.detail = "\nFILE may be - for standard input.  Remarks go to standard error.  Attributes\n"
-		  "without a key in Amps keep their own names.  A source that is a file or\n"
-		  "device of this machine causes a warning: viewers could see any file that the\n"
-		  "server may read.",
+	.detail =
+		"\nFILE may be - for standard input.  A list at an http or https URL may have 16\n"
+		"MiB and take 30 seconds.  Remarks go to standard error.  Attributes\n"
+		"without a key in Amps keep their own names.  A source that is a file or\n"
+		"device of this machine causes a warning: viewers could see any file that the\n"
+		"server may read.",
 	.options = {{"profile", "P", "ffmpeg_profile of the channels (default: copy)"}},
 	.run = run,
 };

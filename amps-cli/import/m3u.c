@@ -19,6 +19,7 @@ struct m3u {
 	bool after_cr;	     /* a newline now belongs to the previous line */
 	bool too_long;	     /* the rest of the line is ignored */
 	bool started;	     /* a line that is not blank was seen */
+	bool markup;	     /* the first of them begins with '<' */
 	bool noted_latin, noted_nul, noted_hls, noted_pairs, noted_guess[M3U_GUESS_COUNT_];
 	bool no_memory;
 
@@ -279,6 +280,9 @@ static void finish_line(struct m3u *m)
 		return;
 	b->data[b->len] = '\0';
 	blanks = strspn(b->data, " \t");
+	m->markup = m->markup || (!m->started && b->data[blanks] == '<');
+	if (m->markup)
+		return;
 	if (m->too_long)
 		line_too_long(m);
 	else
@@ -298,6 +302,8 @@ static int failure(const struct m3u *m)
 	if (m->line.len >= 2 && m->number == 1 &&
 	    (memcmp(m->line.data, "\xff\xfe", 2) == 0 || memcmp(m->line.data, "\xfe\xff", 2) == 0))
 		return -EILSEQ;
+	if (m->markup)
+		return -EBADMSG;
 	if (m->no_memory || !buf_ok(&m->line) || !buf_ok(&m->repaired) || !buf_ok(&m->text) ||
 	    !buf_ok(&m->group))
 		return -ENOMEM;

@@ -44,7 +44,8 @@ struct m3u;
 struct m3u *m3u_new(const struct m3u_events *events); /* NULL: no memory */
 struct m3u *m3u_free(struct m3u *m);		      /* returns NULL; accepts NULL */
 
-/* Parses the next bytes.  0, -EILSEQ (UTF-16, which players do not read), -ENOMEM. */
+/* Parses the next bytes.  0, -EILSEQ (UTF-16, which players do not read), -EBADMSG (the
+ * first line begins with '<': HTML or XML), -ENOMEM. */
 must_check int m3u_feed(struct m3u *m, const char *bytes, size_t n);
 
 /* The end of the file: parses a last line without a newline.  Returns as m3u_feed(). */

@@ -13,14 +13,16 @@ import re
 import subprocess
 import sys
 
-PROGRAMS = ["common", "amps-cli", "amps-master", "amps-worker", "amps-transcoder"]
+PROGRAMS = ["common", "amps-cli", "amps-master", "amps-worker", "amps-transcoder",
+            "amps-helper"]
 ONLY = [
     (re.compile(r"<lib(av|sw)\w+/"), {"amps-transcoder"}),
+    (re.compile(r"<curl/"), {"amps-helper"}),
     (re.compile(r"<sqlite3"), {"amps-master"}),
     (re.compile(r"<yaml"), {"amps-master"}),
-    (re.compile(r"<jansson"), {"amps-cli", "amps-master", "amps-worker", "amps-transcoder"}),
+    (re.compile(r"<jansson"), set(PROGRAMS) - {"common"}),
     (re.compile(r"<event2/"), {"common", "amps-master", "amps-worker", "amps-transcoder"}),
-    (re.compile(r"<seccomp"), {"common", "amps-worker", "amps-transcoder"}),
+    (re.compile(r"<seccomp"), {"common", "amps-worker"}),
 ]
 INCLUDE = re.compile(r'\s*#\s*include\s+("[^"]+"|<[^>]+>)')
 GENERATED = re.compile(r"(schema_sql|page_\w+)\.h")

@@ -24,7 +24,7 @@ headers_compile_alone() {
 	flags="-std=gnu17 -D_GNU_SOURCE -DAMPS_VERSION=\"x\" -I. -I$build/generated -Wall -Wextra
 		-Werror -fsyntax-only"
 	flags="$flags $(pkg-config --cflags libevent_core jansson yaml-0.1 sqlite3 libseccomp \
-		libavformat libavcodec libavfilter libswscale libswresample libxml-2.0)"
+		libavformat libavcodec libavfilter libswscale libswresample libxml-2.0 libcurl)"
 	found=$(git ls-files 'common/*.h' 'amps-*/*.h' | while read -r h; do
 		[ -e "${h%h}c" ] || echo "$h"
 	done | xargs -P "$(nproc)" -I{} sh -c \
@@ -44,10 +44,13 @@ tests/lint/includes.py || bad=1
 headers_compile_alone
 formatted
 libav='lib(avformat|avcodec|avfilter|avutil|swscale|swresample)\.so[.0-9]*'
-linked amps "$libav|libsqlite3\.so[.0-9]*|libyaml[-.0-9a-z]*"
-linked amps-master "$libav"
-linked amps-worker "$libav|libsqlite3\.so[.0-9]*|libyaml[-.0-9a-z]*"
-linked amps-transcoder 'libsqlite3\.so[.0-9]*|libyaml[-.0-9a-z]*'
+data='libsqlite3\.so[.0-9]*|libyaml[-.0-9a-z]*'
+curl='libcurl[-.0-9a-z]*'
+linked amps "$libav|$data|$curl"
+linked amps-master "$libav|$curl"
+linked amps-worker "$libav|$data|$curl"
+linked amps-helper "$libav|$data"
+linked amps-transcoder "$data|$curl"
 bash -n packaging/completion/amps || complain "the bash completion does not parse"
 ((bad == 0)) && echo "lint: nothing to complain about"
 exit $bad

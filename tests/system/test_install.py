@@ -12,7 +12,7 @@ from ts import Checker
 pytestmark = pytest.mark.slow
 
 PROGRAMS = {"bin/amps", "libexec/amps/amps-master", "libexec/amps/amps-transcoder",
-            "libexec/amps/amps-worker"}
+            "libexec/amps/amps-worker", "libexec/amps/amps-helper"}
 TEXTS = {"share/man/man1/amps.1", "share/bash-completion/completions/amps"}
 
 

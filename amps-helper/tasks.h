@@ -1,0 +1,17 @@
+/* tasks.h - the tasks of amps-helper, one file each.
+ *
+ * A task runs inside the sandbox, in a process of its own.  `task` is its description, a JSON
+ * object; the result goes to stdout.  0, or -Exxx and the reason: one line
+ * without secrets. */
+#ifndef AMPS_TASKS_H
+#define AMPS_TASKS_H
+
+#include <jansson.h>
+#include "common/base.h"
+
+/* {"url": text, "seconds": number, "bytes": number}: the document at an http or https URL, decoded.
+ * The two limits are optional and can only be smaller than those of limits.h.  Certificates are
+ * checked. */
+must_check int fetch_run(const json_t *task, char *reason, size_t cap);
+
+#endif
