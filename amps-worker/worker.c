@@ -22,6 +22,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	beat(w);
+	holds_tick(&w->http.conns.holds, clock_mono_us());
 	live_tick(&w->live);
 	access_log_flush(&w->http.access_log);
 	log_tick();

@@ -12,7 +12,7 @@
 
 struct making {
 	TAILQ_ENTRY(making) link;
-	TAILQ_HEAD(waiter_list, body_waiter) waiters;
+	struct held_list waiters;
 	const struct body_source *source;
 	bool begun;
 	void *state; /* NULL once the text is complete */
@@ -97,16 +97,18 @@ static void making_unlink(struct body_maker *m, struct making *g)
 	m->count--;
 }
 
-/* Calls all who wait; they may start other makings meanwhile. */
+/* Completes all replies that wait; their connections may start other makings meanwhile. */
 static void making_finish(struct body_maker *m, struct making *g, int result)
 {
+	static const struct held_error no_memory = {503, "no memory for the answer"};
 	struct body *body = result == 0 ? making_end(m, g) : NULL;
-	struct body_waiter *w;
+	struct held *h;
 
 	making_unlink(m, g);
-	while ((w = TAILQ_FIRST(&g->waiters))) {
-		body_maker_leave(w);
-		w->ready(w->owner, body);
+	while ((h = TAILQ_FIRST(&g->waiters))) {
+		if (body)
+			h->reply->shared = body_ref(body);
+		held_ready(h, body ? NULL : &no_memory);
 	}
 	body_unref(body);
 	making_free(g);
@@ -177,14 +179,24 @@ void body_maker_free(struct body_maker *m)
 	free(m);
 }
 
-struct making *body_maker_find(struct body_maker *m, const void *key, size_t key_len)
+static void hold(struct making *g, struct reply *r)
+{
+	static const struct held_rule rule = {HTTP_MAKE_MS,
+					      {503, "the server is too busy to make the answer"}};
+
+	held_begin(&r->held, r, &g->waiters, &rule);
+}
+
+bool body_maker_join(struct body_maker *m, const void *key, size_t key_len, struct reply *r)
 {
 	struct making *g;
 
 	TAILQ_FOREACH(g, &m->makings, link)
-	if (g->key_len == key_len && !memcmp(g->key, key, key_len))
-		return g;
-	return NULL;
+	if (g->key_len == key_len && !memcmp(g->key, key, key_len)) {
+		hold(g, r);
+		return true;
+	}
+	return false;
 }
 
 static struct making *making_new(const void *key, size_t key_len, int64_t wall_us,
@@ -204,8 +216,7 @@ static struct making *making_new(const void *key, size_t key_len, int64_t wall_u
 }
 
 int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int64_t wall_us,
-		     const struct body_source *source, void *state, struct body **ret_body,
-		     struct making **ret_making)
+		     const struct body_source *source, void *state, struct reply *reply)
 {
 	struct making *g = NULL;
 	int r = m->count < BODY_MAKINGS_MAX ? 1 : -EBUSY;
@@ -223,7 +234,7 @@ int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int6
 	if (m->count == 0 && may_run(m, g))
 		r = making_run(g, clock_mono_us() + MAKE_SLICE_US);
 	if (r <= 0) {
-		*ret_body = r == 0 ? making_end(m, g) : NULL;
+		reply->shared = r == 0 ? making_end(m, g) : NULL;
 		making_free(g);
 		return r;
 	}
@@ -232,23 +243,8 @@ int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int6
 	m->count++;
 	if (m->count == 1)
 		arm(m, g->begun ? 0 : BODY_ROOM_MS);
-	*ret_making = g;
+	hold(g, reply);
 	return 0;
-}
-
-void body_maker_wait(struct making *making, struct body_waiter *w)
-{
-	assert(!w->making && w->ready);
-	w->making = making;
-	TAILQ_INSERT_TAIL(&making->waiters, w, link);
-}
-
-void body_maker_leave(struct body_waiter *w)
-{
-	if (!w->making)
-		return;
-	TAILQ_REMOVE(&w->making->waiters, w, link);
-	w->making = NULL;
 }
 
 void body_maker_catch_up(struct body_maker *m)

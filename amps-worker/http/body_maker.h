@@ -3,21 +3,21 @@
  *
  * A request for a body that is not in the cache gets a `making`: its text is written and compressed
  * MAKE_SLICE_US at a time, one making after the other, alternating with the feed.  Requests for the
- * same body meanwhile wait for the same making.  The first slice runs at once, so that a small body
- * is answered in the same turn of the loop.  A making that no request waits for is dropped.  While
- * living bodies use all the memory they may (http.h), makings wait for room.  One per worker. */
+ * same body meanwhile are held by the same making (held.h).  The first slice runs at once, so that
+ * a small body is answered in the same turn of the loop.  A making that no request waits for is
+ * dropped.  While living bodies use all the memory they may (http.h), makings wait for room.  One
+ * per worker. */
 #ifndef AMPS_BODY_MAKER_H
 #define AMPS_BODY_MAKER_H
 
 #include <event2/event.h>
-#include <sys/queue.h>
 #include "amps-worker/http/body_cache.h"
+#include "amps-worker/http/reply.h"
 
 #define MAKE_SLICE_US	1000u
 #define MAKE_STARVED_US 10000u /* a making that has not run for so long goes before clients */
 
 struct body_maker;
-struct making;
 
 /* How a text is made. */
 struct body_source {
@@ -26,15 +26,6 @@ struct body_source {
 	 * *ret_expires_us (body_cache_keep()) is set, or -ENOMEM. */
 	int (*step)(void *state, struct buf *out, int64_t *ret_expires_us);
 	void (*free)(void *state);
-};
-
-/* Embedded in what waits for a body; zeroed at first. */
-struct body_waiter {
-	TAILQ_ENTRY(body_waiter) link;
-	struct making *making; /* NULL = waits for none */
-	/* Called once: the body (borrowed for the call), or NULL without memory. */
-	void (*ready)(void *owner, struct body *body);
-	void *owner;
 };
 
 /* Where the memory of bodies is counted, and how to make room when it is used up. */
@@ -46,20 +37,18 @@ struct body_room {
 
 struct body_maker *body_maker_new(struct event_base *base, struct body_cache *cache,
 				  const struct body_room *room);
-void body_maker_free(struct body_maker *m); /* nothing may wait any more; accepts NULL */
+void body_maker_free(struct body_maker *m); /* no request may wait any more; accepts NULL */
 
-/* The making under way for this key, or NULL. */
-struct making *body_maker_find(struct body_maker *m, const void *key, size_t key_len);
+/* Holds the reply until the making under way for this key has set its body, or an error.  False:
+ * there is none under way. */
+must_check bool body_maker_join(struct body_maker *m, const void *key, size_t key_len,
+				struct reply *r);
 
-/* Begins a making; takes `state`.  0 and either the body (one reference) or the making (borrowed:
- * wait for it in this turn of the loop); -EBUSY: too many wait; -ENOMEM. */
+/* Begins a making; takes `state`.  0: r->shared is set, or the reply is held until then; -EBUSY:
+ * too many makings wait; -ENOMEM. */
 must_check int body_maker_start(struct body_maker *m, const void *key, size_t key_len,
 				int64_t wall_us, const struct body_source *source, void *state,
-				struct body **ret_body, struct making **ret_making);
-
-/* `w` (ready and owner set) waits until it is called or leaves. */
-void body_maker_wait(struct making *making, struct body_waiter *w);
-void body_maker_leave(struct body_waiter *w); /* does nothing if it does not wait */
+				struct reply *r);
 
 /* To be called from events of higher priority: runs a slice when makings have been starved. */
 void body_maker_catch_up(struct body_maker *m);

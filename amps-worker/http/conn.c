@@ -17,7 +17,8 @@ struct answer {
 	struct reply reply;
 	struct buf head;
 	struct span body;
-	struct body_waiter made; /* while its body is being made */
+	struct reply_terms terms; /* none_match is in conn.in, or in `kept` while it is held */
+	char *kept;
 	size_t sent;
 	uint64_t begun_us; /* when the first byte could be sent */
 };
@@ -37,9 +38,9 @@ static struct answer *answer_free(struct answer *a)
 {
 	if (!a)
 		return NULL;
-	body_maker_leave(&a->made);
 	reply_done(&a->reply);
 	buf_done(&a->head);
+	free(a->kept);
 	free(a);
 	return NULL;
 }
@@ -57,8 +58,8 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 {
 	static const uint8_t legal[CONN_STATE_COUNT_] = {
 		[CONN_READ] =
-			1u << CONN_MAKE | 1u << CONN_SEND | 1u << CONN_STREAM | 1u << CONN_CLOSED,
-		[CONN_MAKE] = 1u << CONN_SEND | 1u << CONN_CLOSED,
+			1u << CONN_HOLD | 1u << CONN_SEND | 1u << CONN_STREAM | 1u << CONN_CLOSED,
+		[CONN_HOLD] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_SEND] = 1u << CONN_READ | 1u << CONN_LINGER | 1u << CONN_CLOSED,
 		[CONN_STREAM] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_LINGER] = 1u << CONN_CLOSED,
@@ -71,8 +72,9 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 		c->begun = c->in.len > 0;
 		c->deadline_us = now_plus_ms(c->begun ? HTTP_HEAD_DEADLINE_MS : HTTP_IDLE_MS);
 		break;
-	case CONN_MAKE:
-		c->deadline_us = now_plus_ms(HTTP_MAKE_MS);
+	case CONN_HOLD:
+		c->more = false;
+		c->deadline_us = 0; /* holds_tick() answers it late */
 		break;
 	case CONN_SEND:
 		assert(c->answer && !c->stream);
@@ -96,6 +98,8 @@ static short wanted_events(const struct conn *c)
 	case CONN_READ:
 		/* requests wait in the buffer: run again in the next turn of the loop */
 		return c->yields ? EV_READ | EV_WRITE : EV_READ;
+	case CONN_HOLD:
+		return c->eof || c->more ? 0 : EV_READ;
 	case CONN_SEND:
 		return EV_WRITE;
 	case CONN_STREAM:
@@ -143,17 +147,17 @@ void conn_set_send_buffer(struct conn *c, size_t wanted)
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
-/* Renders the reply of c->answer and starts to send it.  `q` is only looked at. */
-static enum step begin_answer(struct conn *c, const struct http_request *q)
+/* Renders the reply of c->answer and starts to send it. */
+static enum step begin_answer(struct conn *c)
 {
 	struct answer *a = c->answer;
 	struct context *x = c->all->context;
 	unsigned class;
 
 	/* a stream's head says that the connection ends, even if only the head was asked for */
-	if (x->draining || a->reply.kind == REPLY_STREAM || !q->keep_alive)
+	if (x->draining || a->reply.kind == REPLY_STREAM || !a->terms.keep_alive)
 		a->reply.close = true;
-	if (reply_render(&a->reply, q, clock_wall_us(), &a->head, &a->body) < 0)
+	if (reply_render(&a->reply, &a->terms, clock_wall_us(), &a->head, &a->body) < 0)
 		return STEP_CLOSE;
 	access_entry_set_status(c->entry, a->reply.status);
 	class = (unsigned)a->reply.status / 100; /* rendering may make it a 304 */
@@ -192,8 +196,6 @@ static struct facts facts_for(const struct conn *c)
  * after it. */
 static enum step begin_error(struct conn *c, int status, const char *text)
 {
-	static const struct http_request none = {.method = HTTP_GET, .minor = 1};
-
 	c->answer = answer_free(c->answer);
 	c->answer = answer_new();
 	if (!c->answer)
@@ -203,11 +205,12 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 
 		c->entry = access_entry_new_bad(c->in.data, c->in.len, &facts);
 	}
+	c->answer->terms = (struct reply_terms){.method = HTTP_GET, .minor = 1};
 	reply_error(&c->answer->reply, status, status == 503 || status == 429 ? RETRY_AFTER_S : 0,
 		    "%s", text);
 	c->answer->reply.close = true;
 	c->answer->reply.media = c->state == CONN_STREAM;
-	return begin_answer(c, &none);
+	return begin_answer(c);
 }
 
 /* The answer is a live stream. */
@@ -217,7 +220,7 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 	struct answer *a = c->answer;
 	int r;
 
-	if (reply_render(&a->reply, q, clock_wall_us(), &a->head, &a->body) < 0)
+	if (reply_render(&a->reply, &a->terms, clock_wall_us(), &a->head, &a->body) < 0)
 		return STEP_CLOSE;
 	c->deadline_us = now_plus_ms(catalog_settings(c->all->context->catalog)->start_timeout_ms);
 	conn_set_state(c, CONN_STREAM);
@@ -230,50 +233,31 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 	return r < 0 ? STEP_CLOSE : STEP_AGAIN;
 }
 
-/* The reply to the request in the buffer is complete. */
-static enum step answer_request(struct conn *c, const struct http_request *q)
-{
-	enum step step = begin_answer(c, q);
-
-	buf_consume(&c->in, q->head_bytes);
-	c->scanned = 0;
-	return step;
-}
-
-static void on_made(void *owner, struct body *body)
+static void on_ready(void *owner, const struct held_error *error)
 {
 	struct conn *c = owner;
-	struct http_request q;
-	const char *reason;
-	enum step step;
-	int status;
 
-	c->scanned = 0;
-	if (!body) {
-		step = begin_error(c, 503, "no memory for the answer");
-	} else if (http_parse_head(c->in.data, c->in.len, &c->scanned, &q, &status, &reason) !=
-		   HTTP_HEAD_COMPLETE) {
-		step = STEP_CLOSE; /* not reached: it was complete when it was dispatched */
-	} else {
-		c->answer->reply.shared = body_ref(body);
-		c->answer->reply.making = NULL;
-		step = answer_request(c, &q);
-	}
-	if (step == STEP_CLOSE)
+	if (error)
+		reply_error(&c->answer->reply, error->status, RETRY_AFTER_S, "%s", error->text);
+	if (begin_answer(c) == STEP_CLOSE)
 		conn_free(c);
 	else
 		conn_run(c);
 }
 
-static enum step begin_making(struct conn *c)
+static_assert(sizeof(struct conn) + sizeof(struct answer) <= HTTP_HELD_BYTES, "a held request");
+
+static enum step begin_hold(struct conn *c)
 {
 	struct answer *a = c->answer;
+	struct span *tags = &a->terms.none_match;
 
-	assert(a->reply.making && !a->reply.shared);
-	a->made.ready = on_made;
-	a->made.owner = c;
-	body_maker_wait(a->reply.making, &a->made);
-	conn_set_state(c, CONN_MAKE);
+	if (tags->len) {
+		a->kept = strndup(tags->at, tags->len);
+		*tags = (struct span){a->kept, a->kept ? tags->len : 0};
+	}
+	holds_add(&c->all->holds, &a->reply.held, clock_mono_us(), on_ready, c);
+	conn_set_state(c, CONN_HOLD);
 	return STEP_WAIT;
 }
 
@@ -281,6 +265,7 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 {
 	struct facts facts = facts_for(c);
 	struct reply *reply;
+	enum step step;
 
 	page_add(&c->all->context->page->requests_total, 1);
 	c->answer = answer_new();
@@ -290,10 +275,16 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 	route_dispatch(c->all->routes, q, &facts, reply);
 	if (access_log_on(c->all->access_log))
 		c->entry = access_entry_new(q, &facts, reply);
+	c->answer->terms = reply_terms(q);
 	reply->asker = NULL; /* the snapshot it points into may be unmapped before the end */
 	if (reply->kind == REPLY_STREAM && q->method != HTTP_HEAD)
 		return begin_stream(c, q);
-	return reply->making ? begin_making(c) : answer_request(c, q);
+	step = held_waits(&reply->held) ? begin_hold(c) : begin_answer(c);
+	buf_consume(&c->in, q->head_bytes);
+	c->scanned = 0;
+	if (c->state == CONN_HOLD && !c->in.len)
+		buf_done(&c->in);
+	return step;
 }
 
 /* One receive.  STEP_AGAIN if bytes came. */
@@ -408,6 +399,23 @@ static enum step step_stream(struct conn *c)
 	return STEP_WAIT;
 }
 
+/* Notices that the client leaves.  What it sends stays in the socket until the answer is sent. */
+static enum step step_hold(struct conn *c)
+{
+	char byte;
+	ssize_t n = recv(c->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return STEP_CLOSE;
+	c->more = n > 0;
+	c->eof = n == 0;
+	/* it may have shut its own side only, and still wait for the answer */
+	if (c->eof)
+		held_shorten(&c->all->holds, &c->answer->reply.held,
+			     now_plus_ms(HTTP_HELD_CLOSED_MS));
+	return STEP_WAIT;
+}
+
 static enum step step_linger(struct conn *c)
 {
 	char waste[RECEIVE_BYTES];
@@ -426,8 +434,8 @@ static enum step conn_step(struct conn *c)
 	switch (c->state) {
 	case CONN_READ:
 		return step_read(c);
-	case CONN_MAKE:
-		return STEP_WAIT;
+	case CONN_HOLD:
+		return step_hold(c);
 	case CONN_SEND:
 		return step_send(c);
 	case CONN_STREAM:
@@ -477,8 +485,6 @@ static void conn_timeout(struct conn *c)
 	}
 	if (c->state == CONN_READ && c->begun)
 		step = begin_error(c, 408, "the request was not complete in time");
-	if (c->state == CONN_MAKE)
-		step = begin_error(c, 503, "the server is too busy to make the answer");
 	if (c->state == CONN_STREAM) {
 		conn_refuse_stream(c, 504, "the channel did not start in time");
 		return;

@@ -6,8 +6,8 @@
  *	 READ ---------------> SEND ------------------------------> READ
  *	   |                     |  last byte sent, close
  *	   | \                   v
- *	   |  +--> MAKE        LINGER --> closed
- *	   |         |  the body is made
+ *	   |  +--> HOLD        LINGER --> closed
+ *	   |         |  the answer is ready, or late
  *	   |         +-------> SEND
  *	   | a stream
  *	   +-------> STREAM
@@ -20,10 +20,9 @@
  * READ: a head must be complete HTTP_HEAD_DEADLINE_MS after its first byte (or the accept), however
  * slowly it comes; between requests HTTP_IDLE_MS may pass.  No route takes a body yet: a request
  * that has one is answered and ends the connection, so that its body is never parsed as the next
- * request.  MAKE: the request stays in the buffer until its answer's body has been made
- * (body_maker.h).  SEND: an answer must be taken at HTTP_SEND_RATE.  LINGER: our side is shut and
- * what the client still sends is read and dropped, so that a reset cannot destroy the last
- * answer. */
+ * request.  HOLD: the answer waits for something (held.h); the client may leave meanwhile.  SEND:
+ *an answer must be taken at HTTP_SEND_RATE.  LINGER: our side is shut and what the client still
+ *sends is read and dropped, so that a reset cannot destroy the last answer. */
 #ifndef AMPS_CONN_H
 #define AMPS_CONN_H
 
@@ -38,7 +37,7 @@
 
 enum conn_state {
 	CONN_READ,
-	CONN_MAKE,
+	CONN_HOLD,
 	CONN_SEND,
 	CONN_STREAM,
 	CONN_LINGER,
@@ -95,6 +94,7 @@ struct conns {
 	unsigned max;
 	unsigned count;
 	struct conn_list list;
+	struct holds holds;
 	struct address_count *addresses[ADDRESS_BUCKETS];
 };
 
@@ -107,6 +107,7 @@ struct conn {
 	bool eof;      /* the client shut its side */
 	bool begun;    /* a byte of the next head has come */
 	bool yields;   /* has requests left that wait for the next turn */
+	bool more;     /* in HOLD: bytes have come that may be the next request's */
 	uint16_t port;
 	short armed; /* events the event is armed with */
 	struct in6_addr peer;

@@ -64,6 +64,7 @@ int http_init(struct http *h, struct context *context, const struct route *route
 		.bodies_max = BODIES_MAX,
 	};
 	TAILQ_INIT(&h->conns.list);
+	holds_init(&h->conns.holds);
 	access_log_init(&h->access_log);
 	h->cache = h->conns.cache = body_cache_new(BODY_CACHE_BYTES);
 	if (!h->cache)

@@ -18,6 +18,7 @@ void reply_done(struct reply *r)
 {
 	buf_done(&r->body);
 	buf_done(&r->fields);
+	held_cancel(&r->held);
 	r->shared = body_unref(r->shared);
 	free(r->stream);
 }
@@ -84,7 +85,7 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 	r->status = status;
 	r->type = "application/json";
 	r->shared = body_unref(r->shared);
-	r->making = NULL;
+	held_cancel(&r->held);
 	buf_reset(&r->body);
 	buf_puts(&r->body, "{\"error\": ");
 	add_json_string(&r->body, text);
@@ -142,10 +143,21 @@ static bool accepts_gzip(const struct http_request *q)
 	return any;
 }
 
-/* Weak comparison with each entity tag the client holds. */
-static bool none_match_holds(const struct http_request *q, const char *etag)
+struct reply_terms reply_terms(const struct http_request *q)
 {
-	struct span rest = http_field(q, "If-None-Match"), e;
+	return (struct reply_terms){
+		.method = q->method,
+		.minor = q->minor,
+		.keep_alive = q->keep_alive,
+		.gzip = accepts_gzip(q),
+		.none_match = http_field(q, "If-None-Match"),
+	};
+}
+
+/* Weak comparison with each entity tag the client holds. */
+static bool none_match_holds(struct span rest, const char *etag)
+{
+	struct span e;
 
 	while (http_next_element(&rest, &e)) {
 		if (span_is(e, "*"))
@@ -166,7 +178,7 @@ struct choice {
 	const char *type;
 };
 
-static struct choice choose(const struct reply *r, const struct http_request *q)
+static struct choice choose(const struct reply *r, const struct reply_terms *t)
 {
 	struct choice c = {.type = r->type, .bytes = {r->body.data, r->body.len}};
 	const struct body *b = r->shared;
@@ -174,7 +186,7 @@ static struct choice choose(const struct reply *r, const struct http_request *q)
 
 	if (r->kind != REPLY_SHARED || !b)
 		return c;
-	c.gzip = b->gzip && accepts_gzip(q);
+	c.gzip = b->gzip && t->gzip;
 	c.type = b->type;
 	c.bytes = c.gzip ? (struct span){b->gzip, b->gzip_len}
 			 : (struct span){b->plain, b->plain_len};
@@ -198,11 +210,11 @@ static void add_date(struct buf *head, int64_t wall_us)
 		buf_printf(head, "Date: %s\r\n", text);
 }
 
-static void add_connection(const struct reply *r, const struct http_request *q, struct buf *head)
+static void add_connection(const struct reply *r, const struct reply_terms *t, struct buf *head)
 {
-	if (r->close || r->kind == REPLY_STREAM || !q->keep_alive)
+	if (r->close || r->kind == REPLY_STREAM || !t->keep_alive)
 		buf_puts(head, "Connection: close\r\n");
-	else if (q->minor == 0)
+	else if (t->minor == 0)
 		buf_puts(head, "Connection: keep-alive\r\n");
 }
 
@@ -227,12 +239,13 @@ static void add_representation(const struct reply *r, const struct choice *c, in
 		buf_puts(head, "Vary: Accept-Encoding\r\n");
 }
 
-int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us, struct buf *head,
+int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, struct buf *head,
 		 struct span *ret_body)
 {
-	struct choice c = choose(r, q);
-	bool reads = q->method == HTTP_GET || q->method == HTTP_HEAD;
-	bool fresh = r->status == 200 && reads && c.etag[0] && none_match_holds(q, c.etag);
+	struct choice c = choose(r, t);
+	bool reads = t->method == HTTP_GET || t->method == HTTP_HEAD;
+	bool fresh =
+		r->status == 200 && reads && c.etag[0] && none_match_holds(t->none_match, c.etag);
 
 	if (fresh)
 		r->status = 304;
@@ -244,11 +257,11 @@ int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us,
 		buf_puts(head, "Access-Control-Allow-Origin: *\r\n");
 	if (r->fields.len)
 		buf_add(head, r->fields.data, r->fields.len);
-	add_connection(r, q, head);
+	add_connection(r, t, head);
 	buf_puts(head, "\r\n");
 	if (!buf_ok(head) || !buf_ok(&r->body) || !buf_ok(&r->fields))
 		return -ENOMEM;
-	if (r->kind == REPLY_STREAM || q->method == HTTP_HEAD || r->status == 304 ||
+	if (r->kind == REPLY_STREAM || t->method == HTTP_HEAD || r->status == 304 ||
 	    r->status == 204)
 		c.bytes = (struct span){NULL, 0};
 	*ret_body = c.bytes;

@@ -6,10 +6,10 @@
 #define AMPS_REPLY_H
 
 #include "amps-worker/http/body.h"
+#include "amps-worker/http/held.h"
 #include "amps-worker/http/parse.h"
 #include "common/text/buf.h"
 
-struct making;	      /* body_maker.h */
 struct stream_params; /* live/output.h */
 struct token_entry;
 
@@ -21,8 +21,7 @@ struct reply {
 	const char *type;    /* Content-Type of owned bytes or a stream; static */
 	struct buf body;     /* owned bytes */
 	struct body *shared; /* one reference */
-	/* Borrowed: the shared body is still being made, the answer waits for it (body_maker.h). */
-	struct making *making;
+	struct held held;    /* the answer has to wait */
 	/* Of a stream: which one, for conn_hooks.stream(); owned, ended with free().  The access
 	 * log names its channel and variant ("" or borrowed from it). */
 	struct stream_params *stream;
@@ -35,6 +34,17 @@ struct reply {
 	 * log: whose token it was, if the route checked one. */
 	const struct token_entry *asker;
 };
+
+/* What an answer takes from its request. */
+struct reply_terms {
+	enum http_method method;
+	unsigned minor;
+	bool keep_alive;
+	bool gzip;		/* accepted */
+	struct span none_match; /* If-None-Match; in the request's bytes */
+};
+
+struct reply_terms reply_terms(const struct http_request *q);
 
 void reply_init(struct reply *r);
 void reply_done(struct reply *r);
@@ -51,7 +61,7 @@ void reply_field(struct reply *r, const char *name, const char *format, ...) pri
  * (If-None-Match -> 304, which is the reply's status then), Accept-Encoding: gzip, Connection.
  * *ret_body points into the reply.
  * For REPLY_STREAM the head says Connection: close and has no length.  0 or -ENOMEM. */
-must_check int reply_render(struct reply *r, const struct http_request *q, int64_t wall_us,
+must_check int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us,
 			    struct buf *head, struct span *ret_body);
 
 #endif

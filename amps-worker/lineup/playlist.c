@@ -454,23 +454,19 @@ static void source_free(void *state)
 	playlist_end(state);
 }
 
-/* Sets r->shared or r->making; neither without memory or if too many makings wait. */
-static void find_body(const struct facts *f, const struct playlist_params *p, const struct buf *key,
+/* Sets r->shared or holds r until it is set.  False without memory, or if too many makings wait. */
+static bool find_body(const struct facts *f, const struct playlist_params *p, const struct buf *key,
 		      struct reply *r)
 {
 	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free};
 	struct playlist *list;
 
 	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);
-	if (r->shared)
-		return;
-	r->making = body_maker_find(f->maker, key->data, key->len);
-	if (r->making)
-		return;
+	if (r->shared || body_maker_join(f->maker, key->data, key->len, r))
+		return true;
 	list = playlist_begin(f->catalog, p);
-	if (list && body_maker_start(f->maker, key->data, key->len, f->wall_us, &source, list,
-				     &r->shared, &r->making) < 0)
-		r->shared = NULL;
+	return list &&
+	       body_maker_start(f->maker, key->data, key->len, f->wall_us, &source, list, r) == 0;
 }
 
 void playlist_handle(const struct request *q, struct reply *r)
@@ -478,14 +474,14 @@ void playlist_handle(const struct request *q, struct reply *r)
 	const struct facts *f = q->facts;
 	struct buf key = BUF_INIT;
 	struct asked a;
+	bool found;
 
 	if (!read_params(q, &a, r))
 		return;
 	make_key(f, &a.params, &key);
-	if (buf_ok(&key))
-		find_body(f, &a.params, &key, r);
+	found = buf_ok(&key) && find_body(f, &a.params, &key, r);
 	buf_done(&key);
-	if (!r->shared && !r->making) {
+	if (!found) {
 		reply_error(r, 503, 1, "no memory to make the playlist");
 		return;
 	}

@@ -75,6 +75,7 @@ static void check_access_line(const struct fixture *f, const struct http_request
 
 static void answer(struct fixture *f, const struct http_request *http)
 {
+	struct reply_terms terms = reply_terms(http);
 	struct buf head = BUF_INIT;
 	struct span body;
 	struct reply r;
@@ -83,7 +84,7 @@ static void answer(struct fixture *f, const struct http_request *http)
 	route_dispatch(worker_routes, http, &f->facts, &r);
 	check_access_line(f, http, &r);
 	fixture_await(f, &r);
-	if (reply_render(&r, http, FIXTURE_NOW, &head, &body) < 0)
+	if (reply_render(&r, &terms, FIXTURE_NOW, &head, &body) < 0)
 		abort();
 	check_head(&head);
 	if (r.kind == REPLY_SHARED)

@@ -215,23 +215,22 @@ static inline bool fixture_request(const char *head, struct http_request *ret)
 	       HTTP_HEAD_COMPLETE;
 }
 
-static inline void fixture_made(void *owner, struct body *body)
+static inline void fixture_ready(void *owner, const struct held_error *error)
 {
-	struct reply *r = owner;
-
-	r->shared = body ? body_ref(body) : NULL;
-	r->making = NULL;
+	if (error)
+		reply_error(owner, error->status, 0, "%s", error->text);
 }
 
-/* Waits for the reply's body, as a connection would. */
+/* Waits for the reply, as a connection would. */
 static inline void fixture_await(struct fixture *f, struct reply *r)
 {
-	struct body_waiter w = {.ready = fixture_made, .owner = r};
+	struct holds holds;
 
-	if (!r->making)
+	if (!held_waits(&r->held))
 		return;
-	body_maker_wait(r->making, &w);
-	while (r->making)
+	holds_init(&holds);
+	holds_add(&holds, &r->held, 0, fixture_ready, r);
+	while (held_waits(&r->held))
 		event_base_loop(f->base, EVLOOP_ONCE);
 }
 
@@ -239,6 +238,7 @@ static inline void fixture_await(struct fixture *f, struct reply *r)
 static inline char *fixture_answer(struct fixture *f, const char *head)
 {
 	struct http_request http;
+	struct reply_terms terms;
 	struct buf out = BUF_INIT;
 	struct span body = {0};
 	struct reply r;
@@ -248,7 +248,8 @@ static inline char *fixture_answer(struct fixture *f, const char *head)
 	reply_init(&r);
 	route_dispatch(worker_routes, &http, &f->facts, &r);
 	fixture_await(f, &r);
-	if (reply_render(&r, &http, f->facts.wall_us, &out, &body) < 0)
+	terms = reply_terms(&http);
+	if (reply_render(&r, &terms, f->facts.wall_us, &out, &body) < 0)
 		abort();
 	buf_add(&out, body.at, body.len);
 	reply_done(&r);

@@ -40,6 +40,7 @@ struct shop {
 	struct body_cache *cache;
 	struct body_maker *maker;
 	struct body_account account;
+	struct holds holds;
 	bool full;
 	unsigned frees;
 };
@@ -52,6 +53,7 @@ static bool make_room(void *owner)
 static void shop_open(struct shop *s)
 {
 	*s = (struct shop){.base = event_base_new(), .cache = body_cache_new(1 << 20)};
+	holds_init(&s->holds);
 	event_base_priority_init(s->base, PRIORITY_COUNT_);
 	s->maker =
 		body_maker_new(s->base, s->cache, &(struct body_room){&s->account, make_room, s});
@@ -65,37 +67,45 @@ static void shop_close(struct shop *s)
 	assert_no_leaks();
 }
 
-static struct making *begin(struct shop *s, char key, unsigned steps, int error)
-{
-	struct slow *slow = malloc(sizeof(*slow));
-	struct making *making = NULL;
-	struct body *body = NULL;
-
-	*slow = (struct slow){.left = steps, .frees = &s->frees, .error = error};
-	cr_assert_eq(body_maker_start(s->maker, &key, 1, 10, &source, slow, &body, &making), 0);
-	cr_assert_null(body);
-	cr_assert_not_null(making);
-	return making;
-}
-
+/* A request that waits for a body. */
 struct customer {
-	struct body_waiter waiter;
+	struct reply reply;
 	unsigned calls;
-	struct body *body;
 };
 
-static void on_ready(void *owner, struct body *body)
+static void on_ready(void *owner, const struct held_error *error)
 {
 	struct customer *c = owner;
 
 	c->calls++;
-	c->body = body ? body_ref(body) : NULL;
+	if (error)
+		c->reply.status = error->status;
 }
 
-static void wait_at(struct customer *c, struct making *making)
+static void wait_for(struct shop *s, struct customer *c)
 {
-	*c = (struct customer){.waiter = {.ready = on_ready, .owner = c}};
-	body_maker_wait(making, &c->waiter);
+	cr_assert_null(c->reply.shared);
+	cr_assert(held_waits(&c->reply.held));
+	holds_add(&s->holds, &c->reply.held, 0, on_ready, c);
+}
+
+static void begin(struct shop *s, struct customer *c, char key, unsigned steps, int error)
+{
+	struct slow *slow = malloc(sizeof(*slow));
+
+	*slow = (struct slow){.left = steps, .frees = &s->frees, .error = error};
+	*c = (struct customer){0};
+	reply_init(&c->reply);
+	cr_assert_eq(body_maker_start(s->maker, &key, 1, 10, &source, slow, &c->reply), 0);
+	wait_for(s, c);
+}
+
+static void join(struct shop *s, struct customer *c, char key)
+{
+	*c = (struct customer){0};
+	reply_init(&c->reply);
+	cr_assert(body_maker_join(s->maker, &key, 1, &c->reply));
+	wait_for(s, c);
 }
 
 static void turn_until(struct shop *s, const struct customer *c)
@@ -108,20 +118,21 @@ Test(body_maker, a_small_body_is_made_at_once)
 {
 	struct shop s;
 	struct slow *slow = malloc(sizeof(*slow));
-	struct making *making = NULL;
-	struct body *body = NULL, *cached;
+	struct body *cached;
+	struct reply r;
 
 	shop_open(&s);
+	reply_init(&r);
 	*slow = (struct slow){.left = 1, .frees = &s.frees};
-	cr_assert_eq(body_maker_start(s.maker, "k", 1, 10, &source, slow, &body, &making), 0);
-	cr_assert_null(making);
-	cr_assert_not_null(body);
+	cr_assert_eq(body_maker_start(s.maker, "k", 1, 10, &source, slow, &r), 0);
+	cr_assert(!held_waits(&r.held));
+	cr_assert_not_null(r.shared);
 	cached = body_cache_get(s.cache, "k", 1, 10);
-	cr_assert_eq(cached, body);
+	cr_assert_eq(cached, r.shared);
 	cr_assert_null(body_cache_get(s.cache, "k", 1, 1000), "it ends when the text says so");
 	cr_assert_eq(s.frees, 1);
 	body_unref(cached);
-	body_unref(body);
+	reply_done(&r);
 	shop_close(&s);
 }
 
@@ -153,13 +164,14 @@ Test(body_maker, the_feed_runs_between_slices)
 	evtimer_assign(&t.event, s.base, on_tick, &t);
 	event_priority_set(&t.event, PRIORITY_FEED);
 	evtimer_add(&t.event, &at_once);
-	wait_at(&c, begin(&s, 'k', 100, 0));
+	begin(&s, &c, 'k', 100, 0);
 	turn_until(&s, &c);
 	cr_expect_geq(t.turns, 100 * STEP_US / MAKE_SLICE_US / 2, "%u turns", t.turns);
-	cr_assert_not_null(c.body);
-	cr_expect_eq(c.body->plain_len, 100 * strlen("one step of a text that takes its time\n"));
-	cr_expect_not_null(c.body->gzip);
-	body_unref(c.body);
+	cr_assert_not_null(c.reply.shared);
+	cr_expect_eq(c.reply.shared->plain_len,
+		     100 * strlen("one step of a text that takes its time\n"));
+	cr_expect_not_null(c.reply.shared->gzip);
+	reply_done(&c.reply);
 	evtimer_del(&t.event);
 	shop_close(&s);
 }
@@ -167,25 +179,25 @@ Test(body_maker, the_feed_runs_between_slices)
 Test(body_maker, requests_for_the_same_body_wait_for_one_making)
 {
 	struct customer c[3];
-	struct making *making;
+	struct reply none;
 	struct shop s;
 
 	shop_open(&s);
-	making = begin(&s, 'k', 20, 0);
-	for (size_t i = 0; i < array_size(c); i++) {
-		cr_assert_eq(body_maker_find(s.maker, "k", 1), making);
-		wait_at(&c[i], making);
-	}
-	cr_assert_null(body_maker_find(s.maker, "l", 1));
-	body_maker_leave(&c[1].waiter);
+	reply_init(&none);
+	begin(&s, &c[0], 'k', 20, 0);
+	join(&s, &c[1], 'k');
+	join(&s, &c[2], 'k');
+	cr_assert(!body_maker_join(s.maker, "l", 1, &none));
+	held_cancel(&c[1].reply.held);
 	turn_until(&s, &c[2]);
-	cr_assert_null(body_maker_find(s.maker, "k", 1));
+	cr_assert(!body_maker_join(s.maker, "k", 1, &none));
 	cr_assert_eq(c[0].calls, 1);
-	cr_assert_eq(c[1].calls, 0, "who has left is not called");
-	cr_assert_eq(c[0].body, c[2].body);
+	cr_assert_eq(c[1].calls, 0, "a cancelled request is not answered");
+	cr_assert_null(c[1].reply.shared);
+	cr_assert_eq(c[0].reply.shared, c[2].reply.shared);
 	cr_assert_eq(s.frees, 1);
-	body_unref(c[0].body);
-	body_unref(c[2].body);
+	reply_done(&c[0].reply);
+	reply_done(&c[2].reply);
 	shop_close(&s);
 }
 
@@ -195,16 +207,16 @@ Test(body_maker, a_making_without_waiting_requests_is_dropped)
 	struct shop s;
 
 	shop_open(&s);
-	wait_at(&c, begin(&s, 'k', 60, 0));
-	wait_at(&other, begin(&s, 'l', 20, 0));
-	body_maker_leave(&c.waiter);
+	begin(&s, &c, 'k', 60, 0);
+	begin(&s, &other, 'l', 20, 0);
+	held_cancel(&c.reply.held);
 	turn_until(&s, &other);
 	cr_assert_eq(c.calls, 0);
 	cr_assert_eq(s.frees, 2);
 	cr_assert_null(body_cache_get(s.cache, "k", 1, 10));
-	body_unref(other.body);
-	wait_at(&c, begin(&s, 'm', 60, 0));
-	body_maker_leave(&c.waiter);
+	reply_done(&other.reply);
+	begin(&s, &c, 'm', 60, 0);
+	held_cancel(&c.reply.held);
 	shop_close(&s);
 }
 
@@ -214,9 +226,11 @@ Test(body_maker, without_memory_all_who_wait_are_called)
 	struct shop s;
 
 	shop_open(&s);
-	wait_at(&c, begin(&s, 'k', 20, -ENOMEM));
+	begin(&s, &c, 'k', 20, -ENOMEM);
 	turn_until(&s, &c);
-	cr_assert_null(c.body);
+	cr_assert_null(c.reply.shared);
+	cr_assert_eq(c.reply.status, 503);
+	reply_done(&c.reply);
 	cr_assert_eq(s.frees, 1);
 	cr_assert_null(body_cache_get(s.cache, "k", 1, 10));
 	shop_close(&s);
@@ -226,18 +240,19 @@ Test(body_maker, bounds_the_makings)
 {
 	static struct customer c[BODY_MAKINGS_MAX];
 	struct slow *slow = malloc(sizeof(*slow));
-	struct making *making = NULL;
-	struct body *body = NULL;
+	struct reply r;
 	struct shop s;
 
 	shop_open(&s);
+	reply_init(&r);
 	for (unsigned i = 0; i < BODY_MAKINGS_MAX; i++)
-		wait_at(&c[i], begin(&s, 'k', 50, 0));
+		begin(&s, &c[i], 'k', 50, 0);
 	*slow = (struct slow){.left = 20, .frees = &s.frees};
-	cr_assert_eq(body_maker_start(s.maker, "x", 1, 10, &source, slow, &body, &making), -EBUSY);
+	cr_assert_eq(body_maker_start(s.maker, "x", 1, 10, &source, slow, &r), -EBUSY);
+	cr_assert(!held_waits(&r.held));
 	cr_assert_eq(s.frees, 1);
 	for (unsigned i = 0; i < BODY_MAKINGS_MAX; i++)
-		body_maker_leave(&c[i].waiter);
+		held_cancel(&c[i].reply.held);
 	shop_close(&s);
 }
 
@@ -247,11 +262,11 @@ Test(body_maker, endless_events_of_clients_do_not_starve_it)
 	struct shop s;
 
 	shop_open(&s);
-	wait_at(&c, begin(&s, 'k', 20, 0));
+	begin(&s, &c, 'k', 20, 0);
 	while (!c.calls)
 		body_maker_catch_up(s.maker); /* the loop never has its turn */
-	cr_assert_not_null(c.body);
-	body_unref(c.body);
+	cr_assert_not_null(c.reply.shared);
+	reply_done(&c.reply);
 	shop_close(&s);
 }
 
@@ -264,7 +279,7 @@ Test(body_maker, waits_while_there_is_no_room)
 
 	shop_open(&s);
 	s.full = true;
-	wait_at(&c, begin(&s, 'k', 1, 0));
+	begin(&s, &c, 'k', 1, 0);
 	for (unsigned i = 0; i < 3; i++)
 		event_base_loop(s.base, EVLOOP_ONCE);
 	cr_assert_eq(c.calls, 0);
@@ -272,7 +287,7 @@ Test(body_maker, waits_while_there_is_no_room)
 	s.full = false;
 	turn_until(&s, &c);
 	cr_assert_eq(s.account.bytes, strlen(line));
-	body_unref(c.body);
+	reply_done(&c.reply);
 	cr_assert_eq(s.account.bytes, strlen(line), "the cache holds it");
 	cached = body_cache_get(s.cache, "k", 1, 10);
 	cr_assert_not_null(cached);

@@ -336,7 +336,7 @@ static char *hear_answer(struct world *x, int fd)
 
 		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 		/* not a byte of the next answer */
-		n = recv(fd, room, wanted == SIZE_MAX ? 256 : MIN(wanted - all.len, 65536u),
+		n = recv(fd, room, wanted == SIZE_MAX ? 1 : MIN(wanted - all.len, 65536u),
 			 MSG_DONTWAIT);
 		cr_assert(n > 0 || (n < 0 && errno == EAGAIN));
 		all.len += n > 0 ? (size_t)n : 0;
@@ -377,10 +377,10 @@ Test(conn, others_are_answered_while_a_large_list_is_made)
 	    "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n"
 	    "GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 1);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_MAKE);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_HOLD);
 	ask(&b, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 2);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_MAKE,
+	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_HOLD,
 		     "the list takes longer");
 	hear(&x, &b, "HTTP/1.1 200", 1);
 	text = hear_answer(&x, a.fd);
@@ -404,11 +404,95 @@ Test(conn, a_client_may_leave_while_its_list_is_made)
 	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 1);
 	c = TAILQ_FIRST(&x.worker.http.conns.list);
-	cr_assert_eq(c->state, CONN_MAKE);
+	cr_assert_eq(c->state, CONN_HOLD);
 	conn_free(c);
 	for (int i = 0; i < 10; i++)
 		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
 	cr_assert_eq(body_cache_count(x.worker.http.cache), 0);
+	close(a.fd);
+	close_world(&x);
+}
+
+/* Asks for a list that is made in many turns; the connection is held. */
+static struct conn *ask_many(struct world *x)
+{
+	struct conn *c;
+
+	open_world(x);
+	publish_many(x);
+	ask(&a, x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\n\r\n");
+	turn_until_requests(x, 1);
+	c = TAILQ_FIRST(&x->worker.http.conns.list);
+	cr_assert_eq(c->state, CONN_HOLD);
+	cr_assert_null(c->in.data, "a held request keeps no receive buffer");
+	cr_assert_eq(c->deadline_us, 0, "nor a timer");
+	return c;
+}
+
+Test(conn, a_reset_ends_a_held_request)
+{
+	static const struct linger reset = {.l_onoff = 1};
+	struct world x;
+
+	ask_many(&x);
+	setsockopt(a.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(a.fd);
+	for (int i = 0; i < 10; i++)
+		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
+	cr_assert_eq(x.worker.http.conns.count, 0);
+	cr_assert(TAILQ_EMPTY(&x.worker.http.conns.holds.list));
+	close_world(&x);
+}
+
+Test(conn, a_held_client_that_shut_its_side_is_still_answered)
+{
+	struct world x;
+	char *text;
+
+	ask_many(&x);
+	shutdown(a.fd, SHUT_WR);
+	text = hear_answer(&x, a.fd);
+	expect_many(text);
+	free(text);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, a_held_client_that_closed_waits_no_longer_than_a_moment)
+{
+	struct world x;
+	struct conn *c = ask_many(&x);
+	uint64_t now = clock_mono_us();
+
+	shutdown(a.fd, SHUT_WR);
+	while (!c->eof)
+		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
+	cr_assert_eq(c->state, CONN_HOLD);
+	cr_assert_leq(c->all->holds.next_us, clock_mono_us() + HTTP_HELD_CLOSED_MS * 1000);
+	holds_tick(&c->all->holds, now + HTTP_MAKE_MS * 1000 / 2);
+	hear(&x, &a, "HTTP/1.1 503", 1);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, a_held_request_is_answered_at_its_deadline_and_the_next_one_follows)
+{
+	struct world x;
+	struct conn *c = ask_many(&x);
+	char *text;
+
+	dprintf(a.fd, "GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
+	while (!c->more)
+		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
+	cr_assert_eq(c->state, CONN_HOLD);
+	holds_tick(&c->all->holds, clock_mono_us() + HTTP_MAKE_MS * 1000);
+	text = hear_answer(&x, a.fd);
+	cr_expect(strncmp(text, "HTTP/1.1 503", 12) == 0);
+	cr_expect(strstr(text, "too busy to make the answer"));
+	free(text);
+	text = hear_answer(&x, a.fd);
+	cr_expect(strncmp(text, "HTTP/1.1 404", 12) == 0);
+	free(text);
 	close(a.fd);
 	close_world(&x);
 }
@@ -422,7 +506,7 @@ Test(conn, a_list_being_made_is_still_answered_when_the_worker_ends)
 	publish_many(&x);
 	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n");
 	turn_until_requests(&x, 1);
-	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_MAKE);
+	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_HOLD);
 	cr_assert_eq(msg_send_shutdown(x.master.socket, &(struct msg_shutdown){}, NULL), 0);
 	text = hear_answer(&x, a.fd);
 	expect_many(text);

@@ -29,12 +29,14 @@ static struct reply shared_reply(void)
 static char *render(struct reply *r, const char *method, const char *fields, struct span *body)
 {
 	struct http_request http;
+	struct reply_terms terms;
 	struct buf head = BUF_INIT;
 	static char text[1024];
 
 	snprintf(text, sizeof(text), "%s / HTTP/1.1\r\nHost: a\r\n%s\r\n", method, fields);
 	cr_assert(fixture_request(text, &http));
-	cr_assert_eq(reply_render(r, &http, FIXTURE_NOW, &head, body), 0);
+	terms = reply_terms(&http);
+	cr_assert_eq(reply_render(r, &terms, FIXTURE_NOW, &head, body), 0);
 	cr_assert(head.len > 4 && !strcmp(head.data + head.len - 4, "\r\n\r\n"));
 	return head.data;
 }
@@ -190,13 +192,15 @@ Test(reply, streams_end_with_their_connection)
 Test(reply, keeps_http_1_0_connections_on_request)
 {
 	struct http_request http;
+	struct reply_terms terms;
 	struct buf head = BUF_INIT;
 	struct span body;
 	struct reply r;
 
 	reply_init(&r);
 	cr_assert(fixture_request("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &http));
-	cr_assert_eq(reply_render(&r, &http, FIXTURE_NOW, &head, &body), 0);
+	terms = reply_terms(&http);
+	cr_assert_eq(reply_render(&r, &terms, FIXTURE_NOW, &head, &body), 0);
 	cr_expect(strstr(head.data, "Connection: keep-alive\r\n"));
 	buf_done(&head);
 	reply_done(&r);
