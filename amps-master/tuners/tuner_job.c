@@ -682,7 +682,8 @@ static int send_rings(struct job *j)
 	}
 	if (!owns_source(j) && source && source->current.fd >= 0) {
 		struct msg_job_source_ring m = {.generation = source->current.generation,
-						.data_bytes = source->current.data_bytes};
+						.data_bytes = source->current.data_bytes,
+						.unit_bytes = TS_PACKET};
 
 		peer_send_job_source_ring(j->peer, &m, &source->current.fd);
 	}

@@ -300,6 +300,7 @@ static void feed_derive(struct output *o)
 	struct tuner *t = o->tuner;
 	struct msg_job_source_ring m = {.generation = o->current.generation,
 					.data_bytes = o->current.data_bytes,
+					.unit_bytes = TS_PACKET,
 					.same_job = o->current.same_job};
 
 	if (t->jobs[SEAT_DERIVE] && t->jobs[SEAT_DERIVE]->state != JOB_STOPPING &&

@@ -114,6 +114,7 @@ static int decode_source_ring(struct msg *m, struct job_event *e)
 	e->fd = TAKE_FD(m->fds[0]);
 	e->generation = d.generation;
 	e->data_bytes = d.data_bytes;
+	e->unit_bytes = d.unit_bytes;
 	e->same_job = d.same_job;
 	return 0;
 }

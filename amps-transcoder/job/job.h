@@ -46,6 +46,7 @@ struct job_event {
 	uint32_t output;
 	uint64_t generation;
 	uint64_t data_bytes;
+	uint32_t unit_bytes; /* of a ring that is read */
 	enum output_form form;
 	char track[TRACK_NAME_MAX + 1];
 	int64_t continue_90k;

@@ -7,6 +7,7 @@
 #include "amps-transcoder/roles/demux.h"
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/source/lavfi.h"
+#include "amps-transcoder/source/source_ops.h"
 #include "common/log/log.h"
 
 #define WAIT_MAX_MS 50
@@ -196,7 +197,7 @@ int both_run(struct job *job)
 	if (intake_init(&b->in, job, &outputs_target, b, &code) == INTAKE_ON) {
 		if (!intake_await_target(&b->in))
 			code = job_end_shutdown(job);
-		else if (!strcmp(b->in.source.options.format, "lavfi"))
+		else if (b->in.source.ops->gives == SOURCE_FRAMES)
 			code = run_lavfi(b);
 		else
 			code = run_media(b);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "amps-transcoder/source/source_ops.h"
 #include "common/clock.h"
 
 #define AGAIN_MS 10 /* before a read is retried that returned EAGAIN */
@@ -84,7 +85,7 @@ static enum intake_step on_read_end(struct demux *d, int r, int *ret_code)
 	bool again;
 
 	/* some demuxers report an interrupted connection as the end */
-	if (r == AVERROR_EOF && in->source.via != SOURCE_VIA_FILE && job_deadline_passed(in->job))
+	if (r == AVERROR_EOF && !in->source.ops->local && job_deadline_passed(in->job))
 		r = AVERROR(ETIMEDOUT);
 	if (r == AVERROR(EAGAIN) && !job_interrupt(in->job)) {
 		job_wait(in->job, AGAIN_MS);

@@ -24,7 +24,7 @@ struct derive {
 static void take_ring(struct derive *d, struct job_event *event)
 {
 	bool again = false;
-	int r = ring_reader_take(&d->reader, event, &again);
+	int r = ring_follow_take(&d->reader.follow, event, &again);
 
 	if (r < 0)
 		log_warn("a source ring cannot be mapped, waiting for another error=%s",
@@ -166,9 +166,9 @@ static int run(struct derive *d)
 			return job_end_ended(d->job);
 		if (job_ending(d->job))
 			return job_end_shutdown(d->job);
-		if (d->outputs.count > 0 && ring_reader_over(&d->reader))
+		if (d->outputs.count > 0 && ring_follow_over(&d->reader.follow))
 			end_outputs(d);
-		else if (d->outputs.count == 0 || !ring_reader_ready(&d->reader))
+		else if (d->outputs.count == 0 || !ring_follow_ready(&d->reader.follow))
 			job_wait(d->job, WAIT_MS);
 		else if (run_source(d) < 0)
 			return job_end_failed(d->job, 502, "no memory");

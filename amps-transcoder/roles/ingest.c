@@ -6,6 +6,7 @@
 #include "amps-transcoder/roles/intake.h"
 #include "amps-transcoder/roles/remux.h"
 #include "amps-transcoder/roles/roles.h"
+#include "amps-transcoder/source/source_ops.h"
 #include "amps-transcoder/ts/sink.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -81,7 +82,7 @@ static void on_programme(void *owner, const struct ts_parse *p)
 
 static enum pace_kind pace_of(const struct source *s)
 {
-	if (s->via == SOURCE_VIA_UDP)
+	if (s->ops->datagrams)
 		return PACE_NONE;
 	if (s->live)
 		return PACE_LIVE;
@@ -103,7 +104,7 @@ static size_t portion(const struct ingest *g, size_t cap)
  * had to wait, so that the job never falls behind.  Datagrams are gathered in source/udp.c. */
 static void gather(struct ingest *g, uint64_t asked_us)
 {
-	if (g->in.source.live && g->in.source.via != SOURCE_VIA_UDP && ts_sink_running(g->sink) &&
+	if (g->in.source.live && !g->in.source.ops->datagrams && ts_sink_running(g->sink) &&
 	    clock_mono_us() - asked_us >= WAITED_US)
 		job_wait(g->in.job, GATHER_MS);
 }

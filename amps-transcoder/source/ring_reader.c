@@ -14,6 +14,7 @@
 void ring_reader_init(struct ring_reader *r, bool (*wait)(void *owner), void *owner)
 {
 	memset(r, 0, sizeof(*r));
+	ring_follow_init(&r->follow, START_AGE_US);
 	r->wait = wait;
 	r->owner = owner;
 }
@@ -21,103 +22,7 @@ void ring_reader_init(struct ring_reader *r, bool (*wait)(void *owner), void *ow
 void ring_reader_done(struct ring_reader *r)
 {
 	ring_reader_close(r);
-	if (r->has_ring)
-		ring_close(&r->ring);
-	if (r->has_larger)
-		ring_close(&r->larger);
-	r->has_ring = r->has_larger = false;
-}
-
-int ring_reader_take(struct ring_reader *r, struct job_event *event, bool *ret_again)
-{
-	struct ring ring;
-	int error = ring_open(&ring, event->fd, event->data_bytes, TS_PACKET);
-
-	if (error < 0)
-		return error;
-	if (r->has_larger)
-		ring_close(&r->larger);
-	r->has_larger = false;
-	if (r->has_ring && event->same_job) {
-		r->larger = ring;
-		r->has_larger = true;
-		*ret_again = false;
-		return 0;
-	}
-	if (r->has_ring)
-		ring_close(&r->ring);
-	r->ring = ring;
-	r->has_ring = true;
-	r->started = false;
-	r->changed_pos = 0;
-	*ret_again = true;
-	return 0;
-}
-
-static bool find_start(const struct ring_reader *r, struct ring_rap *rap)
-{
-	return r->has_ring && ring_find_rap(&r->ring, clock_mono_us(), START_AGE_US, rap) == 0 &&
-	       rap->pos >= r->changed_pos;
-}
-
-static void use_larger(struct ring_reader *r)
-{
-	assert(r->has_ring && r->has_larger);
-	ring_close(&r->ring);
-	r->ring = r->larger;
-	r->has_larger = false;
-	r->changed_pos = 0;
-}
-
-bool ring_reader_ready(struct ring_reader *r)
-{
-	struct ring_rap rap;
-
-	if (find_start(r, &rap))
-		return true;
-	/* the job may have left the ring before writing an access point of the changed source */
-	if (!r->changed_pos || !r->has_larger || ring_oldest_rap(&r->larger, 0, &rap) < 0)
-		return false;
-	use_larger(r);
-	return find_start(r, &rap);
-}
-
-bool ring_reader_over(const struct ring_reader *r)
-{
-	struct ring_rap rap;
-
-	/* check in this order, so that bytes written before the end are seen */
-	return r->has_ring && !r->has_larger && r->changed_pos && ring_ended(&r->ring) &&
-	       !find_start(r, &rap);
-}
-
-/* Moves to an access point, with its PSI in front. */
-static bool start(struct ring_reader *r)
-{
-	struct ring_intro intro;
-	struct ring_rap rap;
-
-	if (!find_start(r, &rap))
-		return false;
-	intro = ring_intro(&rap, false);
-	memcpy(r->stage, intro.bytes, intro.len);
-	r->staged = intro.len;
-	r->stage_at = 0;
-	r->pos = rap.pos;
-	r->started = true;
-	return true;
-}
-
-/* The larger ring of the same job begins where the old one stopped. */
-static bool move(struct ring_reader *r)
-{
-	struct ring_rap rap;
-
-	if (!r->has_larger || ring_oldest_rap(&r->larger, 0, &rap) < 0)
-		return false;
-	use_larger(r);
-	r->pos = rap.pos;
-	return true;
+	ring_follow_done(&r->follow);
 }
 
 /* The stage ends where a stream changes its codec. */
@@ -127,9 +32,22 @@ static void watch_stage(struct ring_reader *r, uint64_t from)
 		if (!ts_watch_packet(&r->watch, r->stage + at))
 			continue;
 		r->changed = true;
-		r->changed_pos = from + at;
+		r->follow.from_pos = from + at;
 		r->staged = at;
 	}
+}
+
+/* From an access point, with its PSI in front. */
+static ssize_t start(struct ring_reader *r)
+{
+	struct ring_intro intro;
+	struct ring_rap rap;
+
+	if (!ring_follow_start(&r->follow, &rap))
+		return 0;
+	intro = ring_intro(&rap, false);
+	memcpy(r->stage, intro.bytes, intro.len);
+	return (ssize_t)intro.len;
 }
 
 /* Copies the next bytes into the stage; false if the owner ended the wait, the reader was lapped,
@@ -137,35 +55,22 @@ static void watch_stage(struct ring_reader *r, uint64_t from)
 static bool fill(struct ring_reader *r)
 {
 	for (;;) {
-		uint64_t from = r->pos;
 		ssize_t n;
-		bool complete;
 
 		if (r->changed)
 			return false;
-		if (!r->started && start(r)) {
-			watch_stage(r, from);
-			return true;
-		}
-		/* check this before looking for the last bytes */
-		complete = r->started && ring_ended(&r->ring);
-		n = r->started ? ring_copy(&r->ring, &r->pos, r->stage, sizeof(r->stage)) : 0;
-		if (n > 0) {
-			r->staged = (size_t)n;
-			r->stage_at = 0;
-			watch_stage(r, from);
-			if (r->staged > 0)
-				return true;
-			continue;
-		}
-		if (n == -ESTALE) {
-			r->lapped = true;
+		n = r->follow.started ? ring_follow_copy(&r->follow, r->stage, sizeof(r->stage))
+				      : start(r);
+		r->lapped = n == -ESTALE;
+		r->ended = n == -ENODATA;
+		if (n < 0)
 			return false;
-		}
-		if (move(r))
-			continue;
-		r->ended = complete;
-		if (r->ended || r->wait(r->owner))
+		r->staged = (size_t)n;
+		r->stage_at = 0;
+		watch_stage(r, r->follow.pos - (size_t)n);
+		if (r->staged > 0)
+			return true;
+		if (n == 0 && r->wait(r->owner))
 			return false;
 	}
 }
@@ -292,6 +197,7 @@ void ring_reader_close(struct ring_reader *r)
 
 	avformat_close_input(&r->demuxer);
 	free_avio(&avio);
-	r->started = r->lapped = r->ended = r->changed = false;
+	ring_follow_stop(&r->follow);
+	r->lapped = r->ended = r->changed = false;
 	r->staged = r->stage_at = 0;
 }

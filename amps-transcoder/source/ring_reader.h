@@ -1,29 +1,25 @@
 /* ring_reader.h - the source ring of a derive job as a libavformat demuxer.
  *
- * Reads from a recent random access point with its PSI in front, waits for new bytes, and moves to
- * a larger ring of the same job seamlessly.  While it waits it calls the owner, which takes orders
- * and may end the wait.  A completed ring is read to its last byte and ends like a file.  A reader
- * that was lapped must be reopened, because the data in its demuxer is incomplete; so must one
- * whose source changed a codec, and it then continues after that place. */
+ * Follows the ring (ring_follow.h) from a recent random access point with its PSI in front, and
+ * waits for new bytes.  While it waits it calls the owner, which takes orders and may end the wait.
+ * A completed ring is read to its last byte and ends like a file.  A reader that was lapped must be
+ * reopened, because the data in its demuxer is incomplete; so must one whose source changed a
+ * codec, and it then continues after that place. */
 #ifndef AMPS_RING_READER_H
 #define AMPS_RING_READER_H
 
 #include <libavformat/avformat.h>
-#include "amps-transcoder/job/job.h"
+#include "amps-transcoder/source/ring_follow.h"
 #include "amps-transcoder/ts/watch.h"
-#include "common/shm/ring.h"
 
 #define RING_READER_STAGE (RING_INTRO_MAX + 64 * TS_PACKET)
 
 struct ring_reader {
-	struct ring ring, larger; /* larger: to move to once ring is read to its end */
-	bool has_ring, has_larger, started;
+	struct ring_follow follow;
 	bool lapped; /* packets of the demuxer are invalid from here on */
 	bool ended;  /* the ring is complete, and all of it was read */
 	struct ts_watch watch;
-	bool changed;	      /* a stream has another codec from changed_pos on */
-	uint64_t changed_pos; /* of `ring`; 0 = from its beginning */
-	uint64_t pos;
+	bool changed; /* a stream has another codec from follow.from_pos on */
 	uint8_t stage[RING_READER_STAGE];
 	size_t staged, stage_at;
 	AVFormatContext *demuxer;
@@ -34,15 +30,6 @@ struct ring_reader {
 
 void ring_reader_init(struct ring_reader *r, bool (*wait)(void *owner), void *owner);
 void ring_reader_done(struct ring_reader *r);
-
-/* Takes the ring of a JOB_EVENT_SOURCE_RING.  0 (`*ret_again`: open the demuxer anew) or -Exxx. */
-must_check int ring_reader_take(struct ring_reader *r, struct job_event *event, bool *ret_again);
-
-/* True when there is a place to start from. */
-bool ring_reader_ready(struct ring_reader *r);
-
-/* True if there will be none: the ring is complete and has no access point after the change. */
-bool ring_reader_over(const struct ring_reader *r);
 
 /* Opens the demuxer at an access point.  Streams are known afterwards by codec only; nothing was
  * probed.  0 or a libav error (AVERROR_EXIT: the owner ended the wait). */

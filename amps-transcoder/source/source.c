@@ -2,24 +2,21 @@
 #include "amps-transcoder/source/source.h"
 
 #include <assert.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/options/url.h"
 #include "amps-transcoder/sandbox/guard.h"
 #include "amps-transcoder/source/hls_languages.h"
 #include "amps-transcoder/source/mpd.h"
+#include "amps-transcoder/source/source_ops.h"
 #include "amps-transcoder/source/tls.h"
 #include "amps-transcoder/ts/align.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
 
-#define WAIT_MS		   100
 #define READ_BUFFER	   (64 << 10)
 #define WHITELIST	   "protocol_whitelist"
 #define LIVE_PROBE	   "1000000"   /* bytes libav may look at to find the streams */
@@ -42,6 +39,7 @@ int source_init(struct source *s, struct job *job, const char **ret_problem)
 		return -EINVAL;
 	}
 	source_tls_set(s->options.libav);
+	s->ops = source_ops_of(s);
 	return 0;
 }
 
@@ -102,7 +100,7 @@ int source_failed(const struct source *s, int error)
 }
 
 /* The reason why a blocking call of libav ended. */
-static int why_ended(const struct source *s, int averror)
+int source_why_ended(const struct source *s, int averror)
 {
 	if (job_ending(s->job))
 		return -ECANCELED;
@@ -118,7 +116,7 @@ static int on_interrupt(void *opaque)
 	return playlist_watch_look(&s->playlists) || job_interrupt(s->job);
 }
 
-static AVIOInterruptCB interrupt_of(struct source *s)
+AVIOInterruptCB source_interrupt(struct source *s)
 {
 	return (AVIOInterruptCB){.callback = on_interrupt, .opaque = s};
 }
@@ -151,18 +149,12 @@ static AVFormatContext *new_context(struct source *s)
 
 	if (!ic)
 		return NULL;
-	ic->interrupt_callback = interrupt_of(s);
+	ic->interrupt_callback = source_interrupt(s);
 	s->io_open = ic->io_open;
 	s->io_close = ic->io_close2;
 	ic->io_open = on_io_open;
 	ic->io_close2 = on_io_close;
 	return ic;
-}
-
-static void close_avio(struct source *s)
-{
-	playlist_watch_remove(&s->playlists, s->avio);
-	avio_closep(&s->avio);
 }
 
 void source_note_media(struct source *s)
@@ -175,8 +167,7 @@ const char *source_problem(const struct source *s)
 	return *s->playlists.problem ? s->playlists.problem : NULL;
 }
 
-/* The operator's options and the mandatory ones. */
-static AVDictionary *options_of(const struct source *s)
+AVDictionary *source_libav_options(const struct source *s)
 {
 	const AVDictionaryEntry *wish = av_dict_get(s->options.libav, WHITELIST, NULL, 0);
 	AVDictionary *d = NULL;
@@ -188,64 +179,18 @@ static AVDictionary *options_of(const struct source *s)
 	return d;
 }
 
-/* The three ways of reading.  They return the number of bytes, 0 (the end), AVERROR(EAGAIN)
- * (nothing for a moment), or another libav error. */
-static int read_file(struct source *s, uint8_t *dst, size_t cap)
-{
-	struct pollfd p = {.fd = s->fd, .events = POLLIN};
-	ssize_t n;
-
-	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
-		return AVERROR(EAGAIN);
-	n = read(s->fd, dst, cap);
-	/* a DVB device reports an overflow once and continues */
-	if (n < 0 && errno == EOVERFLOW)
-		return AVERROR(EAGAIN);
-	return n < 0 ? AVERROR(errno) : (int)n;
-}
-
-static int read_udp(struct source *s, uint8_t *dst, size_t cap)
-{
-	ssize_t n = udp_read(&s->udp, dst, cap, WAIT_MS);
-
-	return n ? (int)n : AVERROR(EAGAIN);
-}
-
-static int read_avio(struct source *s, uint8_t *dst, size_t cap)
-{
-	int n = avio_read_partial(s->avio, dst, (int)cap);
-
-	if (n == AVERROR_EOF || (n == 0 && avio_feof(s->avio)))
-		return 0;
-	return n ? n : AVERROR(EAGAIN);
-}
-
-static int read_more(struct source *s, uint8_t *dst, size_t cap)
-{
-	switch (s->via) {
-	case SOURCE_VIA_FILE:
-		return read_file(s, dst, cap);
-	case SOURCE_VIA_UDP:
-		return read_udp(s, dst, cap);
-	case SOURCE_VIA_AVIO:
-		return read_avio(s, dst, cap);
-	default:
-		return AVERROR(EBADF);
-	}
-}
-
 /* Reads only what the decision needs, so that a slow stream starts at once. */
-static int fill_head(struct source *s)
+int source_fill_head(struct source *s)
 {
 	while (s->head_len < sizeof(s->head)) {
-		int n = read_more(s, s->head + s->head_len, sizeof(s->head) - s->head_len);
+		int n = s->ops->read(s, s->head + s->head_len, sizeof(s->head) - s->head_len);
 
 		if (n == 0)
 			break;
 		if (n == AVERROR(EAGAIN) && !job_interrupt(s->job))
 			continue;
 		if (n < 0)
-			return why_ended(s, n);
+			return source_why_ended(s, n);
 		s->head_len += (size_t)n;
 		s->is_ts = ts_align_probe(s->head, s->head_len);
 		if (s->is_ts)
@@ -254,82 +199,15 @@ static int fill_head(struct source *s)
 	return s->head_len ? 0 : -ENODATA;
 }
 
-static int open_file(struct source *s)
-{
-	struct stat st;
-	ssize_t n = 0;
-
-	s->fd = open(url_file_path(s->url), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (s->fd < 0 || fstat(s->fd, &st) < 0)
-		return -errno;
-	if (S_ISDIR(st.st_mode))
-		return -EISDIR;
-	s->via = SOURCE_VIA_FILE;
-	s->live = !S_ISREG(st.st_mode);
-	if (s->live)
-		return fill_head(s);
-	s->size = st.st_size;
-	n = pread(s->fd, s->head, sizeof(s->head), 0);
-	if (n < 0)
-		return -errno;
-	s->is_ts = ts_align_probe(s->head, (size_t)n);
-	return 0;
-}
-
-static int open_udp(struct source *s)
-{
-	AVDictionary *left = NULL;
-	int r = udp_open(&s->udp, s->url, s->options.libav, &left);
-
-	if (r < 0)
-		return r;
-	av_dict_free(&s->left);
-	s->left = left;
-	s->via = SOURCE_VIA_UDP;
-	s->live = true;
-	s->is_ts = true;
-	return 0;
-}
-
-static int open_avio(struct source *s)
-{
-	AVDictionary *d = options_of(s);
-	AVIOInterruptCB interrupt = interrupt_of(s);
-	int r = avio_open2(&s->avio, s->url, AVIO_FLAG_READ, &interrupt, &d);
-
-	av_dict_free(&s->left);
-	s->left = d;
-	if (r < 0)
-		return why_ended(s, r);
-	s->via = SOURCE_VIA_AVIO;
-	s->size = avio_size(s->avio);
-	s->live = s->size <= 0;
-	return fill_head(s);
-}
-
-/* Protocols that libav implements as demuxers, not as byte streams. */
-static bool is_demuxer_only(const struct source *s)
-{
-	return !strcmp(s->scheme, "rtsp") || !strcmp(s->scheme, "rtsps") ||
-	       !strcmp(s->scheme, "sdp");
-}
-
 int source_open(struct source *s)
 {
 	int r;
 
-	assert(s->via == SOURCE_VIA_NONE);
+	assert(s->ops->gives != SOURCE_FRAMES);
 	av_log_forget();
-	if (!strcmp(s->scheme, "file"))
-		r = open_file(s);
-	else if (!strcmp(s->scheme, "udp") || !strcmp(s->scheme, "rtp"))
-		r = open_udp(s);
-	else if (is_demuxer_only(s))
-		r = 0;
-	else
-		r = open_avio(s);
+	r = s->ops->open ? s->ops->open(s) : 0;
 	/* libav handles seeking and formats that the operator names */
-	if (s->via != SOURCE_VIA_UDP &&
+	if (!s->ops->datagrams &&
 	    (s->options.seek_us || s->options.length_us ||
 	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
 		s->is_ts = false;
@@ -338,7 +216,7 @@ int source_open(struct source *s)
 		s->is_ts = false;
 	if (r == 0 && s->is_ts)
 		source_options_leftover_ts(&s->options,
-					   s->via == SOURCE_VIA_FILE ? s->options.libav : s->left);
+					   s->ops->protocol ? s->left : s->options.libav);
 	return r;
 }
 
@@ -354,26 +232,19 @@ ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
 		s->head_at += part;
 		return (ssize_t)part;
 	}
-	n = read_more(s, dst, cap);
+	n = s->ops->read(s, dst, cap);
 	/* libav reports the end of a stream of unknown length as an error */
-	if (n == AVERROR(EIO) && s->via == SOURCE_VIA_AVIO && s->live && !job_interrupt(s->job))
+	if (n == AVERROR(EIO) && s->avio && s->live && !job_interrupt(s->job))
 		return 0;
 	if (n >= 0)
 		return n;
-	return n == AVERROR(EAGAIN) && !job_deadline_passed(s->job) ? -EAGAIN : why_ended(s, n);
+	return n == AVERROR(EAGAIN) && !job_deadline_passed(s->job) ? -EAGAIN
+								    : source_why_ended(s, n);
 }
 
 int source_rewind(struct source *s)
 {
-	if (s->via == SOURCE_VIA_FILE)
-		return lseek(s->fd, 0, SEEK_SET) < 0 ? -errno : 0;
-	if (s->via != SOURCE_VIA_AVIO)
-		return -ESPIPE;
-	s->head_at = s->head_len = 0;
-	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
-		return 0;
-	close_avio(s);
-	return open_avio(s);
+	return s->ops->rewind ? s->ops->rewind(s) : -ESPIPE;
 }
 
 /* What libav needs to know about any source. */
@@ -401,41 +272,23 @@ static int read_for_libav(void *opaque, uint8_t *dst, int cap)
 	return n == -EAGAIN ? AVERROR_EXIT : (int)n;
 }
 
-static AVIOContext *own_avio(struct source *s)
+AVIOContext *source_own_avio(struct source *s)
 {
-	uint8_t *buffer = av_malloc(READ_BUFFER);
-	AVIOContext *pb =
-		buffer ? avio_alloc_context(buffer, READ_BUFFER, 0, s, read_for_libav, NULL, NULL)
-		       : NULL;
+	uint8_t *buffer = s->own ? NULL : av_malloc(READ_BUFFER);
 
-	if (!pb)
+	if (buffer)
+		s->own = avio_alloc_context(buffer, READ_BUFFER, 0, s, read_for_libav, NULL, NULL);
+	if (!s->own)
 		av_free(buffer);
-	return pb;
-}
-
-/* The open connection for libav, at its first byte. */
-static AVIOContext *reusable_avio(struct source *s)
-{
-	if (s->via == SOURCE_VIA_UDP || (s->via == SOURCE_VIA_FILE && s->live)) {
-		if (!s->own)
-			s->own = own_avio(s);
-		return s->own;
-	}
-	if (s->via != SOURCE_VIA_AVIO)
-		return NULL;
-	if (avio_seek(s->avio, 0, SEEK_SET) == 0)
-		return s->avio;
-	close_avio(s);
-	av_dict_free(&s->left);
-	return NULL;
+	return s->own;
 }
 
 static int open_demuxer(struct source *s, AVFormatContext **ic, const AVInputFormat *format)
 {
-	AVDictionary *d = options_of(s);
-	const char *url = s->via == SOURCE_VIA_FILE ? url_file_path(s->url) : s->url;
+	AVDictionary *d = source_libav_options(s);
+	const char *url = s->ops->local ? url_file_path(s->url) : s->url;
 	/* if so, the protocol took its options when it was opened */
-	bool opened = (s->via == SOURCE_VIA_AVIO || s->via == SOURCE_VIA_UDP) && (*ic)->pb;
+	bool opened = s->ops->protocol && (*ic)->pb;
 	struct hls_languages *languages = hls_languages_watch(*ic);
 	int r;
 
@@ -458,7 +311,7 @@ static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
 	const char *format = ic->iformat->name;
 
 	if (!strcmp(format, "dash") || !strcmp(format, "hls") || !strcmp(format, "sdp") ||
-	    is_demuxer_only(s))
+	    s->ops->gives == SOURCE_PACKETS)
 		s->live = ic->duration == AV_NOPTS_VALUE;
 	s->playlist = !strcmp(format, "hls") && !s->dash;
 }
@@ -480,11 +333,11 @@ static bool open_dash(struct source *s, AVFormatContext **ic, int *ret)
 				     .live = &s->live};
 	AVDictionary *d = NULL;
 
-	if (s->via != SOURCE_VIA_AVIO || *s->options.format || !mpd_probe(s->head, s->head_len) ||
+	if (!s->avio || *s->options.format || !mpd_probe(s->head, s->head_len) ||
 	    dash_new(&origin, s->avio, s->head + s->head_at, s->head_len - s->head_at, &s->dash) <
 		    0)
 		return false;
-	d = options_of(s);
+	d = source_libav_options(s);
 	*ret = dash_prepare(s->dash, *ic, &d);
 	if (*ret < 0) {
 		avformat_free_context(*ic);
@@ -515,7 +368,7 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 	if (!ic)
 		return AVERROR(ENOMEM);
 	if (!open_dash(s, &ic, &r)) {
-		ic->pb = reusable_avio(s);
+		ic->pb = s->ops->avio ? s->ops->avio(s) : NULL;
 		if (ic->pb && ic->pb == s->avio)
 			playlist_watch_add(&s->playlists, s->avio);
 		r = open_demuxer(s, &ic, format);
@@ -553,7 +406,7 @@ bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k)
 static bool playlist_has_end(struct source *s)
 {
 	AVFormatContext *ic = new_context(s);
-	AVDictionary *d = options_of(s);
+	AVDictionary *d = source_libav_options(s);
 	bool ended = false;
 
 	if (ic && avformat_open_input(&ic, s->url, av_find_input_format("hls"), &d) >= 0) {
@@ -571,9 +424,8 @@ bool source_has_ended(struct source *s)
 
 void source_close(struct source *s)
 {
-	close_fd(&s->fd);
-	udp_close(&s->udp);
-	close_avio(s);
+	if (s->ops && s->ops->close)
+		s->ops->close(s);
 	s->dash = dash_free(s->dash);
 	if (s->own)
 		av_freep(&s->own->buffer);
@@ -581,5 +433,5 @@ void source_close(struct source *s)
 	av_dict_free(&s->left);
 	source_options_done(&s->options);
 	source_tls_clear();
-	s->via = SOURCE_VIA_NONE;
+	s->ops = NULL;
 }

@@ -1,6 +1,6 @@
 /* source.h - the one connection to a channel's source.
  *
- * A local file and UDP are read directly; everything else through libav's protocols.  Opening
+ * A local file and UDP are read directly; everything else through libav (source_ops.h).  Opening
  * inspects the first bytes: a transport stream is read as bytes, anything else with a demuxer. */
 #ifndef AMPS_SOURCE_H
 #define AMPS_SOURCE_H
@@ -12,29 +12,31 @@
 #include "amps-transcoder/source/playlist_watch.h"
 #include "amps-transcoder/source/udp.h"
 
+struct source_ops;
+
 struct source {
 	struct job *job;
 	const char *url; /* the spec's */
 	char shown[512]; /* without credentials */
 	char scheme[16]; /* "file" for a path */
 	struct source_options options;
-	enum source_via { SOURCE_VIA_NONE, SOURCE_VIA_FILE, SOURCE_VIA_UDP, SOURCE_VIA_AVIO } via;
+	const struct source_ops *ops; /* NULL before source_init() and after source_close() */
 	bool is_ts;
 	bool live;     /* true unless it is known to end */
 	bool playlist; /* HLS: a live playlist may end later */
 	bool complete; /* the part that the operator wants (-t) was read */
-	int fd;	       /* VIA_FILE */
+	int fd;	       /* a file, pipe or device */
 	struct udp udp;
-	AVIOContext *avio;
+	AVIOContext *avio; /* of libav's protocol */
 	struct playlist_watch playlists;
 	/* the demuxer's own ways to open and close connections */
 	int (*io_open)(AVFormatContext *ic, AVIOContext **pb, const char *url, int flags,
 		       AVDictionary **options);
 	int (*io_close)(AVFormatContext *ic, AVIOContext *pb);
-	struct dash *dash;  /* VIA_AVIO: the live presentation that the demuxer plays */
-	AVIOContext *own;   /* VIA_UDP, VIA_FILE: our reader as an AVIOContext */
-	AVDictionary *left; /* VIA_AVIO, VIA_UDP: the options that the protocol did not take */
-	uint8_t head[1024]; /* VIA_AVIO, VIA_FILE: the first bytes, returned by the first reads */
+	struct dash *dash;  /* the live presentation that the demuxer plays */
+	AVIOContext *own;   /* our reader as an AVIOContext */
+	AVDictionary *left; /* the options that the protocol did not take */
+	uint8_t head[1024]; /* the first bytes, returned by the first reads */
 	size_t head_len, head_at;
 	int64_t size; /* bytes, -1 unknown */
 };

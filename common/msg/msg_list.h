@@ -156,6 +156,7 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
 #define MSG_JOB_SOURCE_RING_FIELDS(F)                                                              \
 	F(u64, generation)                                                                         \
 	F(u64, data_bytes)                                                                         \
+	F(u32, unit_bytes)                                                                         \
 	F(u8, same_job) /* 1: moved, the clock and continuity go on */
 #define MSG_RING_SMALL_FIELDS(F)                                                                   \
 	F(u32, output)                                                                             \

@@ -162,8 +162,10 @@ static inline void rig_output_off(struct rig *rig, uint32_t id)
 /* A new source ring, empty, handed to the job. */
 static inline void rig_source(struct rig *rig, uint64_t bytes, bool same_job)
 {
-	struct msg_job_source_ring m = {
-		.generation = ++rig->source_generation, .data_bytes = bytes, .same_job = same_job};
+	struct msg_job_source_ring m = {.generation = ++rig->source_generation,
+					.data_bytes = bytes,
+					.unit_bytes = TS_PACKET,
+					.same_job = same_job};
 
 	ring_writer_close(&rig->source);
 	close_fd(&rig->source_fd);

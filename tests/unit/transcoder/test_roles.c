@@ -61,7 +61,8 @@ Test(roles, ingest_feeds_derive)
 	struct fake_master fm;
 	struct fake_job ingest, derive;
 	static char spec[8192];
-	struct msg_job_source_ring s = {.generation = 1, .data_bytes = RING};
+	struct msg_job_source_ring s = {
+		.generation = 1, .data_bytes = RING, .unit_bytes = TS_PACKET};
 	int fd;
 
 	snprintf(
