@@ -113,6 +113,7 @@
 #define HTTP_LINE_MAX		8192  /* bytes of a request line */
 #define HTTP_HEAD_MAX		16384 /* bytes of a request head */
 #define HTTP_FIELDS_MAX		64
+#define HTTP_PARAMETERS_MAX	32     /* of a query that are kept in a table */
 #define HTTP_BODY_MAX		262144 /* bytes; only where a route takes a body */
 #define HTTP_HEAD_DEADLINE_MS	5000   /* absolute, from the head's first byte or the accept */
 #define HTTP_IDLE_MS		15000  /* between requests of a kept-alive connection */

@@ -520,15 +520,17 @@ enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned
 	if (r == 0)
 		return HTTP_HEAD_INCOMPLETE;
 	if (r > 0) {
-		/* the field array is large, and only field_count of it are used */
-		memset(ret, 0, offsetof(struct http_request, fields));
+		/* the arrays are large, and only what is counted is used */
+		memset(ret, 0, offsetof(struct http_request, parameters));
 		ret->head_bytes = end;
 		r = parse_lines((struct span){bytes + start, end - start}, ret, &v);
 	}
 	if (r == 0)
 		r = check_fields(ret, &v);
-	if (r == 0)
+	if (r == 0) {
+		http_parse_query(ret);
 		return HTTP_HEAD_COMPLETE;
+	}
 	*ret_status = v.status;
 	*ret_reason = v.reason;
 	return HTTP_HEAD_BAD;

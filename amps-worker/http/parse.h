@@ -34,6 +34,10 @@ struct http_field {
 	struct span name, value; /* value without surrounding white space */
 };
 
+struct http_parameter {
+	struct span name, value; /* still encoded; the value may be empty */
+};
+
 struct http_request {
 	enum http_method method;
 	struct span method_text;
@@ -46,8 +50,12 @@ struct http_request {
 	bool has_length;
 	uint64_t content_length;
 	size_t field_count;
-	struct http_field fields[HTTP_FIELDS_MAX];
 	size_t head_bytes; /* length of the head with its empty line */
+	/* the query's first parameters, and the rest of it behind them */
+	size_t parameter_count;
+	struct span query_rest;
+	struct http_parameter parameters[HTTP_PARAMETERS_MAX];
+	struct http_field fields[HTTP_FIELDS_MAX];
 };
 
 /* What to do with the bytes so far. */
@@ -68,8 +76,11 @@ enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned
 /* The first field of this name (case-insensitive), or an empty span with at == NULL. */
 struct span http_field(const struct http_request *r, const char *name);
 
-/* Query value by exact name: percent-decoded, '+' as space, into dst (NUL-ended).
- * 1 found, 0 absent, -EINVAL (bad encoding, NUL or control characters), -E2BIG. */
+/* Fills the table of parameters from r->query; http_parse_head() has done it. */
+void http_parse_query(struct http_request *r);
+
+/* Query value by exact name, the first of that name: percent-decoded, '+' as space, into dst
+ * (NUL-ended). 1 found, 0 absent, -EINVAL (bad encoding, NUL or control characters), -E2BIG. */
 must_check int http_query(const struct http_request *r, const char *name, char *dst, size_t cap);
 
 /* Percent-decodes a path segment.  0, -EINVAL (bad encoding, NUL, control, not UTF-8), -E2BIG. */

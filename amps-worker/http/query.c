@@ -49,27 +49,49 @@ static bool name_is(struct span s, const char *name)
 	return i == s.len && !*name;
 }
 
+/* Takes the next parameter off a query.  False: there is none. */
+static bool next_parameter(struct span *rest, struct http_parameter *ret)
+{
+	const char *amp, *equals;
+	size_t n, name_len, value_at;
+
+	if (!rest->len)
+		return false;
+	amp = memchr(rest->at, '&', rest->len);
+	n = amp ? (size_t)(amp - rest->at) : rest->len;
+	equals = memchr(rest->at, '=', n);
+	name_len = equals ? (size_t)(equals - rest->at) : n;
+	value_at = equals ? name_len + 1 : n;
+	*ret = (struct http_parameter){{rest->at, name_len}, {rest->at + value_at, n - value_at}};
+	n += amp != NULL;
+	*rest = (struct span){rest->at + n, rest->len - n};
+	return true;
+}
+
+void http_parse_query(struct http_request *r)
+{
+	r->parameter_count = 0;
+	r->query_rest = r->query;
+	while (r->parameter_count < HTTP_PARAMETERS_MAX &&
+	       next_parameter(&r->query_rest, &r->parameters[r->parameter_count]))
+		r->parameter_count++;
+}
+
 int http_query(const struct http_request *r, const char *name, char *dst, size_t cap)
 {
-	struct span rest = r->query;
+	struct span rest = r->query_rest;
+	struct http_parameter p;
+	size_t i = 0;
+	int res;
 
-	while (rest.len) {
-		const char *amp = memchr(rest.at, '&', rest.len);
-		size_t n = amp ? (size_t)(amp - rest.at) : rest.len;
-		const char *equals = memchr(rest.at, '=', n);
-		size_t name_len = equals ? (size_t)(equals - rest.at) : n;
-		size_t value_at = equals ? name_len + 1 : n;
-
-		if (name_is((struct span){rest.at, name_len}, name)) {
-			int res = decode((struct span){rest.at + value_at, n - value_at}, true, dst,
-					 cap);
-			return res < 0 ? res : 1;
-		}
-		n += amp != NULL;
-		rest.at += n;
-		rest.len -= n;
-	}
-	return 0;
+	do {
+		if (i < r->parameter_count)
+			p = r->parameters[i++];
+		else if (!next_parameter(&rest, &p))
+			return 0;
+	} while (!name_is(p.name, name));
+	res = decode(p.value, true, dst, cap);
+	return res < 0 ? res : 1;
 }
 
 int http_decode_segment(struct span segment, char *dst, size_t cap)

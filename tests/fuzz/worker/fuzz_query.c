@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		char *value = malloc(cap + 1);
 
 		r.query = text;
+		http_parse_query(&r);
 		if (value && http_query(&r, names[i / array_size(caps)], value, cap) == 1)
 			check_text(value);
 		if (value && http_decode_segment(text, value, cap) == 0)

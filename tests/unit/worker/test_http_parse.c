@@ -306,7 +306,42 @@ static int query(const char *text, const char *name, char *dst, size_t cap)
 {
 	struct http_request r = {.query = {text, strlen(text)}};
 
+	http_parse_query(&r);
 	return http_query(&r, name, dst, cap);
+}
+
+Test(http_parse, parses_a_query_once_into_its_parameters)
+{
+	struct http_request r;
+	size_t scanned = 0;
+	const char *reason;
+	int status;
+	static const char head[] = "GET /?a=1&&b&a=%2&=x HTTP/1.1\r\nHost: a\r\n\r\n";
+	char v[8];
+
+	cr_assert_eq(http_parse_head(head, strlen(head), &scanned, &r, &status, &reason),
+		     HTTP_HEAD_COMPLETE);
+	cr_assert_eq(r.parameter_count, 5);
+	cr_expect(span_is(r.parameters[0].name, "a") && span_is(r.parameters[0].value, "1"));
+	cr_expect_eq(r.parameters[1].name.len, 0);
+	cr_expect(span_is(r.parameters[2].name, "b") && r.parameters[2].value.len == 0);
+	cr_expect_eq(http_query(&r, "a", v, sizeof(v)), 1, "the first counts");
+	cr_expect_str_eq(v, "1");
+	cr_expect_eq(http_query(&r, "c", v, sizeof(v)), 0);
+	cr_expect_eq(r.query_rest.len, 0);
+}
+
+Test(http_parse, finds_parameters_behind_those_of_the_table)
+{
+	char text[HTTP_PARAMETERS_MAX * 3 + 32] = "", v[8];
+
+	for (int i = 0; i < HTTP_PARAMETERS_MAX + 2; i++)
+		strcat(text, "x&");
+	strcat(text, "b=2&b=3&c=%");
+	cr_expect_eq(query(text, "b", v, sizeof(v)), 1);
+	cr_expect_str_eq(v, "2");
+	cr_expect_eq(query(text, "c", v, sizeof(v)), -EINVAL);
+	cr_expect_eq(query(text, "d", v, sizeof(v)), 0);
 }
 
 Test(http_parse, decodes_query_values)
