@@ -33,7 +33,7 @@ FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 class Bench:
     def __init__(self, options):
         self.options = options
-        self.out = {"fanout": [], "joins": [], "starts": [], "memory": []}
+        self.out = {"fanout": [], "joins": [], "starts": [], "memory": [], "audio": []}
         self.faults = []
 
     # -- fan-out
@@ -76,6 +76,36 @@ class Bench:
               f"{cell(row['bare'], '.0f'):<24}{cell(row['ratio'], '.2f'):<20}"
               f"{lost['cc_err']:>6} {lost['lost_bytes'] + lost['alien_bytes']:>6} "
               f"{lost['lost_clients']:>6}", flush=True)
+
+    # -- sound alone
+
+    def audio(self, amps, listeners, seconds):
+        """Listeners of a channel alone, then beside as many viewers of it."""
+        path = amps.path.replace("/stream/", "/audio/").replace(".ts", "")
+
+        def listen(*words):
+            return load(amps, "-c", listeners, "-d", seconds, "-w", 3, "--adts", "--pids",
+                        amps.pid, *words, path=path)
+
+        alone = listen()
+        with self.playing(amps, listeners):
+            beside = listen()
+        amps.wait_idle()
+        row = {"listeners": listeners, "mbit_per_cpu_s": alone["mbit_per_cpu_s"],
+               "kbit_each": alone["mbps"] * 1000 / listeners,
+               "gap_ms": {"alone": alone["gap_max_ms"]["p99"],
+                          "beside": beside["gap_max_ms"]["p99"]},
+               "frames": alone["frames"] + beside["frames"],
+               "stray_bytes": alone["stray_bytes"] + beside["stray_bytes"],
+               "lost": alone["lost_clients"] + beside["lost_clients"]}
+        if row["stray_bytes"] or row["lost"]:
+            self.faults.append(f"listeners: {row}")
+        self.out["audio"].append(row)
+        print(f"sound alone, {listeners} listeners of {row['kbit_each']:.0f} kbit/s: "
+              f"{row['mbit_per_cpu_s']:.0f} Mbit per CPU second; {row['frames']} frames, also "
+              f"beside {listeners} viewers, {row['stray_bytes']} bytes outside of frames, "
+              f"{row['lost']} listeners lost; longest gap p99 {row['gap_ms']['alone']:.0f} ms, "
+              f"beside viewers {row['gap_ms']['beside']:.0f} ms", flush=True)
 
     # -- memory
 
@@ -188,11 +218,13 @@ class Bench:
                 self.memory(amps, mtu, 50 if quick else 1000)
                 if quick:
                     self.fanout(amps, mtu, 50, 1, 2)
+                    self.audio(amps, 50, 2)
                     continue
                 self.fanout(amps, mtu, 1, 3, 3)
                 self.fanout(amps, mtu, 100, 3, 3)
                 self.fanout(amps, mtu, 1000, o.rounds or 7, 4)
                 self.fanout(amps, mtu, 2000, 1, 4)
+                self.audio(amps, 1000, 4)
         print("\nJoining a running channel, connecting included, to the first random access point")
         set_mtu(1500)
         with Amps() as amps:

@@ -23,7 +23,9 @@ void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns)
 static void media(struct load *l, struct client *c, const uint8_t *p, size_t n, uint64_t now_ns)
 {
 	body_count(l, c, n, now_ns);
-	if (!client_parses(l, c))
+	if (l->o.adts)
+		adts_feed(&c->sound, p, n);
+	if (l->o.raw || !client_parses(l, c))
 		return;
 	ts_judge_feed(&c->ts, p, n, now_ns);
 	if (c->verified)

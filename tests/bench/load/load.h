@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "tests/bench/load/adts.h"
 #include "tests/bench/load/packet_log.h"
 #include "tests/bench/ts_file.h"
 #include "tests/judge/ts_judge.h"
@@ -42,6 +43,7 @@ struct load_options {
 	bool key_end; /* with zap: leave when the first key frame is complete */
 	bool values;  /* also print the times of every client */
 	bool raw;     /* the body is not a transport stream: only count its bytes */
+	bool adts;    /* with raw: it is ADTS, whose frames are counted */
 	double seconds, warm_s;
 	double resume_s; /* slow clients read at full speed for the last seconds */
 	long slow_bps;
@@ -69,6 +71,7 @@ struct client {
 	uint64_t window_bytes;
 	uint64_t left; /* bytes to come of the chunk or the Content-Length */
 	struct ts_judge ts;
+	struct adts_walk sound;
 	struct packet_run run; /* of a verified client */
 	struct packet_log *log;
 	char *head; /* of the answer, until it is complete */
@@ -117,7 +120,7 @@ static inline bool client_parses(const struct load *l, const struct client *c)
 {
 	uint64_t seen = l->o.key_end ? c->ts.picture_end_ns : c->ts.access_ns;
 
-	return !l->o.raw && (c->verified || !seen);
+	return l->o.adts || (!l->o.raw && (c->verified || !seen));
 }
 
 /* usage.c: sums over the processes and their descendants. */

@@ -18,7 +18,8 @@ enum option_code {
 	OPT_TIMEOUT,
 	OPT_HEADER,
 	OPT_VALUES,
-	OPT_RAW
+	OPT_RAW,
+	OPT_ADTS
 };
 
 static int usage(void)
@@ -33,7 +34,7 @@ static int usage(void)
 	      "         random access point\n"
 	      "  --key-end   each leaves when its first key frame is complete\n"
 	      "  --pids a,b   the server's processes  --cpu N   run on this CPU\n"
-	      "  --raw   count bytes only  --rcvbuf B  --timeout S  --header LINE\n"
+	      "  --raw   count bytes only  --adts   count frames of ADTS  --rcvbuf B  --timeout S  --header LINE\n"
 	      "  --values   print the times of every client\n",
 	      stderr);
 	return -EINVAL;
@@ -103,6 +104,9 @@ static int long_option(struct load_options *o, int code)
 	case OPT_RAW:
 		o->raw = true;
 		return 0;
+	case OPT_ADTS:
+		o->raw = o->adts = true;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -159,13 +163,21 @@ static int check(struct load_options *o)
 int options_read(struct load_options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"slow", 1, NULL, OPT_SLOW},	       {"slow-bps", 1, NULL, OPT_SLOW_BPS},
-		{"resume", 1, NULL, OPT_RESUME},       {"zap", 0, NULL, OPT_ZAP},
-		{"zap-every", 1, NULL, OPT_ZAP_EVERY}, {"key-end", 0, NULL, OPT_KEY_END},
-		{"pids", 1, NULL, OPT_PIDS},	       {"cpu", 1, NULL, OPT_CPU},
-		{"rcvbuf", 1, NULL, OPT_RCVBUF},       {"timeout", 1, NULL, OPT_TIMEOUT},
-		{"header", 1, NULL, OPT_HEADER},       {"raw", 0, NULL, OPT_RAW},
-		{"values", 0, NULL, OPT_VALUES},       {NULL, 0, NULL, 0},
+		{"slow", 1, NULL, OPT_SLOW},
+		{"slow-bps", 1, NULL, OPT_SLOW_BPS},
+		{"resume", 1, NULL, OPT_RESUME},
+		{"zap", 0, NULL, OPT_ZAP},
+		{"zap-every", 1, NULL, OPT_ZAP_EVERY},
+		{"key-end", 0, NULL, OPT_KEY_END},
+		{"pids", 1, NULL, OPT_PIDS},
+		{"cpu", 1, NULL, OPT_CPU},
+		{"rcvbuf", 1, NULL, OPT_RCVBUF},
+		{"timeout", 1, NULL, OPT_TIMEOUT},
+		{"header", 1, NULL, OPT_HEADER},
+		{"raw", 0, NULL, OPT_RAW},
+		{"adts", 0, NULL, OPT_ADTS},
+		{"values", 0, NULL, OPT_VALUES},
+		{NULL, 0, NULL, 0},
 	};
 	int code;
 
