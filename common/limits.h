@@ -108,6 +108,8 @@
 
 /* Network edge (a worker) */
 #define WORKER_VIEWERS_MAX	16384
+#define VIEWER_FRONTS		256  /* viewers of a worker that have bytes in front of the ring */
+#define VIEWER_FRONT_MAX	5120 /* of a viewer: an answer's head, a cut unit, an intro */
 #define WORKER_CONNECTIONS_MAX	32768
 #define RESERVED_FDS		32
 #define HTTP_LINE_MAX		8192  /* bytes of a request line */

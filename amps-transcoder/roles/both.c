@@ -7,7 +7,6 @@
 #include "amps-transcoder/roles/demux.h"
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/source/lavfi.h"
-#include "amps-transcoder/source/source_ops.h"
 #include "common/log/log.h"
 
 #define WAIT_MAX_MS 50

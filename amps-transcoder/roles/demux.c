@@ -3,7 +3,6 @@
 
 #include <assert.h>
 
-#include "amps-transcoder/source/source_ops.h"
 #include "common/clock.h"
 
 #define AGAIN_MS 10 /* before a read is retried that returned EAGAIN */

@@ -6,7 +6,6 @@
 #include "amps-transcoder/roles/intake.h"
 #include "amps-transcoder/roles/remux.h"
 #include "amps-transcoder/roles/roles.h"
-#include "amps-transcoder/source/source_ops.h"
 #include "amps-transcoder/ts/sink.h"
 #include "common/clock.h"
 #include "common/log/log.h"

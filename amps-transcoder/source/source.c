@@ -10,7 +10,6 @@
 #include "amps-transcoder/sandbox/guard.h"
 #include "amps-transcoder/source/hls_languages.h"
 #include "amps-transcoder/source/mpd.h"
-#include "amps-transcoder/source/source_ops.h"
 #include "amps-transcoder/source/tls.h"
 #include "amps-transcoder/ts/align.h"
 #include "common/clock.h"

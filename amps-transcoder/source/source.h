@@ -1,6 +1,6 @@
 /* source.h - the one connection to a channel's source.
  *
- * A local file and UDP are read directly; everything else through libav (source_ops.h).  Opening
+ * A local file and UDP are read directly; everything else through libav.  Opening
  * inspects the first bytes: a transport stream is read as bytes, anything else with a demuxer. */
 #ifndef AMPS_SOURCE_H
 #define AMPS_SOURCE_H
@@ -12,7 +12,32 @@
 #include "amps-transcoder/source/playlist_watch.h"
 #include "amps-transcoder/source/udp.h"
 
-struct source_ops;
+struct source;
+
+/* What a source gives. */
+enum source_gives {
+	SOURCE_BYTES,	/* a transport stream, or what libav's demuxer reads */
+	SOURCE_PACKETS, /* of a demuxer that makes its own connections */
+	SOURCE_FRAMES,	/* of a generator (lavfi.h) */
+};
+
+/* A way to reach a source; the rows are in source_ops.c. */
+struct source_ops {
+	enum source_gives gives;
+	bool local;	/* nothing on the way can stall or break off */
+	bool datagrams; /* a transport stream in whole packets, gathered where they are read */
+	bool protocol;	/* took protocol options when it was opened; s->left are the others */
+	/* Opens the connection and sets `live`, `size`, `is_ts`.  0 or -Exxx. */
+	int (*open)(struct source *s);
+	/* The number of bytes, 0 (the end), AVERROR(EAGAIN) (nothing for a moment), or another
+	 * libav error. */
+	int (*read)(struct source *s, uint8_t *dst, size_t cap);
+	/* Back to the first byte.  0 or -Exxx. */
+	int (*rewind)(struct source *s);
+	/* The open connection for libav's demuxer, at its first byte; NULL: libav opens it anew. */
+	AVIOContext *(*avio)(struct source *s);
+	void (*close)(struct source *s); /* also when it was not opened */
+};
 
 struct source {
 	struct job *job;
@@ -86,5 +111,15 @@ void source_close(struct source *s);
 /* Ends the job because the source failed with this error (-Exxx or a code of libav).  Reports the
  * cause in plain words if it is known, else the log of libav.  Returns the exit code. */
 int source_failed(const struct source *s, int error);
+
+const struct source_ops *source_ops_of(const struct source *s);
+
+/* For the rows, in source.c: reads the first bytes and judges them; the reason why a call of libav
+ * ended, as -Exxx; the operator's options and the mandatory ones; our reader as an AVIOContext. */
+must_check int source_fill_head(struct source *s);
+int source_why_ended(const struct source *s, int averror);
+AVDictionary *source_libav_options(const struct source *s);
+AVIOInterruptCB source_interrupt(struct source *s);
+AVIOContext *source_own_avio(struct source *s);
 
 #endif

@@ -1,4 +1,7 @@
-#include "amps-transcoder/source/source_ops.h"
+/* source_ops.c - the ways to reach a source, a row a way.  The rest (what the first bytes are,
+ * options, libav's demuxer on top of the connection, why it ended) is the same for all, source.c.
+ */
+#include "amps-transcoder/source/source.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -14,6 +14,8 @@ int records_init(struct records *all, struct context *context)
 	all->serials = clock_mono_us() / 1000;
 	all->free = calloc(WORKER_VIEWERS_MAX, sizeof(*all->free));
 	all->viewers = calloc(WORKER_VIEWERS_MAX, sizeof(struct viewer *));
+	for (unsigned i = 0; i < VIEWER_FRONTS; i++)
+		all->fronts[all->front_count++] = (uint16_t)(i + 1);
 	return all->free && all->viewers ? 0 : -ENOMEM;
 }
 
@@ -59,6 +61,40 @@ void records_set_output(struct records *all, struct viewer_record *rec, uint32_t
 	atomic_store_explicit(&rec->output, slot, memory_order_relaxed);
 }
 
+static void give_front(struct records *all, const struct viewer_record *rec)
+{
+	uint32_t front = atomic_load_explicit(&rec->front, memory_order_relaxed);
+
+	if (front == VIEWER_FRONT_NONE || front == VIEWER_FRONT_LOST)
+		return;
+	assert(all->front_count < VIEWER_FRONTS);
+	all->fronts[all->front_count++] = (uint16_t)front;
+}
+
+/* The place for the front of one that has had this one. */
+static uint32_t take_front(struct records *all, uint32_t had, size_t len)
+{
+	if (len > VIEWER_FRONT_MAX)
+		return VIEWER_FRONT_LOST;
+	if (had != VIEWER_FRONT_NONE && had != VIEWER_FRONT_LOST)
+		return had;
+	return all->front_count ? all->fronts[--all->front_count] : VIEWER_FRONT_LOST;
+}
+
+void records_move(struct records *all, struct viewer_record *rec, const struct viewer_place *to)
+{
+	struct worker_page *page = all->context->page;
+	uint32_t front = atomic_load_explicit(&rec->front, memory_order_relaxed);
+
+	if (to->front_len) {
+		front = take_front(all, front, to->front_len);
+	} else {
+		give_front(all, rec);
+		front = VIEWER_FRONT_NONE;
+	}
+	worker_page_move(page, (size_t)(rec - worker_page_records(page)), to, front);
+}
+
 void records_give(struct records *all, struct viewer_record *rec)
 {
 	static const struct viewer_record none;
@@ -68,6 +104,7 @@ void records_give(struct records *all, struct viewer_record *rec)
 
 	assert(index < all->used && all->viewers[index]);
 	records_set_output(all, rec, UINT32_MAX);
+	give_front(all, rec);
 	if (token)
 		worker_page_add_token(page, token, -1);
 	worker_page_put(page, index, &none);

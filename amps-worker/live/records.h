@@ -15,7 +15,9 @@ struct records {
 	uint64_t serials;	 /* given out so far */
 	uint32_t used;		 /* ever */
 	uint32_t free_count;
-	uint16_t *free;		 /* [WORKER_VIEWERS_MAX] */
+	uint16_t *free;			/* [WORKER_VIEWERS_MAX] */
+	uint16_t fronts[VIEWER_FRONTS]; /* places that are free, as records name them */
+	uint32_t front_count;
 	struct viewer **viewers; /* [WORKER_VIEWERS_MAX] by record; NULL = free */
 };
 
@@ -33,6 +35,9 @@ void records_give(struct records *all, struct viewer_record *rec);
 
 /* The viewer reads this output now (UINT32_MAX: none); the page counts it there. */
 void records_set_output(struct records *all, struct viewer_record *rec, uint32_t slot);
+
+/* The viewer has moved; at most one of to->front_len and to->rest is not 0. */
+void records_move(struct records *all, struct viewer_record *rec, const struct viewer_place *to);
 
 /* The viewer with this serial, or NULL. */
 struct viewer *records_find(const struct records *all, uint64_t serial);

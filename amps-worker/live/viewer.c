@@ -49,6 +49,7 @@ static void pending_take(struct viewer *v, size_t n)
 	v->pending_len = (uint16_t)(v->pending_len - n);
 	if (v->pending_len)
 		return;
+	v->cut = false;
 	v->pending_at = 0;
 	if (v->pending_cap > PENDING_KEPT) {
 		free(v->pending);
@@ -82,6 +83,22 @@ static void follow(struct viewer *v, struct stream_ring *r)
 	output_trim(v->output);
 }
 
+/* Publishes where it stands, after its socket has taken `accepted` more bytes. */
+static void publish_place(struct viewer *v, size_t accepted)
+{
+	uint64_t before = atomic_load_explicit(&v->record->accepted, memory_order_relaxed);
+	struct viewer_place to;
+
+	to.generation = v->ring ? v->ring->generation : 0;
+	to.pos = v->pos;
+	to.accepted = before + accepted;
+	to.rest = v->cut ? v->pending_len : 0;
+	to.front_len = v->cut ? 0 : v->pending_len;
+	if (to.front_len)
+		memcpy(to.front, v->pending + v->pending_at, MIN(to.front_len, VIEWER_FRONT_MAX));
+	records_move(v->all->records, v->record, &to);
+}
+
 /* Enters ring r at this point.  False without memory. */
 static bool enter_at(struct viewer *v, struct stream_ring *r, const struct ring_rap *rap,
 		     bool marked)
@@ -90,21 +107,22 @@ static bool enter_at(struct viewer *v, struct stream_ring *r, const struct ring_
 
 	if (!pending_add(v, intro.bytes, intro.len))
 		return false;
+	v->cut = false;
 	v->pos = rap->pos;
 	if (v->ring != r)
 		follow(v, r);
 	return true;
 }
 
-/* Counts what was sent. */
-static void account(struct viewer *v, size_t media)
+/* Counts what was sent: `head` bytes of the answer's head, then media. */
+static void account(struct viewer *v, size_t head, size_t media)
 {
 	uint64_t lag = ring_commit(&v->ring->map) - v->pos;
 
 	page_add(&v->all->context->page->bytes_sent, media);
 	page_add(&v->record->bytes, media);
-	atomic_store_explicit(&v->record->pos, v->pos, memory_order_relaxed);
 	atomic_store_explicit(&v->record->lag, lag, memory_order_relaxed);
+	publish_place(v, head + media);
 }
 
 static ssize_t send_bytes(const struct viewer *v, const uint8_t *run, size_t n)
@@ -135,8 +153,10 @@ static int advance(struct viewer *v, size_t sent)
 	size_t cut = sent % m->unit_bytes, rest = cut ? m->unit_bytes - cut : 0;
 	uint64_t from = v->pos;
 
+	assert(v->pending_len == 0);
 	if (rest && !pending_add(v, ring_at(m, from + sent), rest))
 		return -ENOMEM;
+	v->cut = rest > 0;
 	v->pos += sent + rest;
 	return ring_intact(m, from) ? 0 : -ESTALE;
 }
@@ -174,7 +194,7 @@ static enum viewer_verdict send_run(struct viewer *v, size_t n)
 			return drop(v,
 				    e == -ENOMEM ? "no memory" : "overtaken while it was sent to");
 	}
-	account(v, (size_t)sent - head);
+	account(v, head, (size_t)sent - head);
 	set_blocked(v, (size_t)sent < pending + n);
 	return VIEWER_GOES_ON;
 }
@@ -248,6 +268,7 @@ static enum viewer_verdict move_on(struct viewer *v, struct stream_ring *next)
 	if (next->same_job && commit <= ring_guard(m)) {
 		v->pos = 0;
 		follow(v, next);
+		publish_place(v, 0);
 		return send_ready(v);
 	}
 	e = commit <= ring_guard(m) / 2 ? ring_oldest_rap(m, 0, &rap)
@@ -387,6 +408,7 @@ static struct viewer_record *take_record(struct viewer *v, const struct http_req
 
 	memcpy(rec.address, &c->peer, sizeof(rec.address));
 	text_copy(rec.variant, sizeof(rec.variant), p->id.variant);
+	text_copy(rec.track, sizeof(rec.track), p->id.track);
 	for (size_t i = 0; i < n; i++)
 		rec.user_agent[i] = agent.at[i] >= ' ' && agent.at[i] < 127 ? agent.at[i] : '?';
 	return records_take(v->all->records, v, &rec);
@@ -450,6 +472,8 @@ int viewer_start(struct viewers *all, struct conn *c, const struct http_request 
 	r = output_ring(v->output);
 	if (r && viewer_try_begin(v, r) == VIEWER_GONE)
 		return -EPIPE;
+	if (!v->ring)
+		publish_place(v, 0);
 	return 0;
 }
 

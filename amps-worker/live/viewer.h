@@ -43,6 +43,7 @@ struct viewer {
 	uint8_t *pending;
 	uint16_t pending_at, pending_len, pending_cap;
 	uint16_t head_left; /* bytes of pending that are not media */
+	bool cut;	    /* pending is the rest of the unit before pos, and nothing else */
 	struct viewer_options options;
 	uint16_t idle_sweeps; /* in a row without a byte sent */
 };

@@ -57,6 +57,63 @@ void worker_page_put(void *map, size_t index, const struct viewer_record *from)
 	atomic_store_explicit(&r->serial, serial, memory_order_release);
 }
 
+static struct viewer_front *front_at(const void *map, uint32_t front)
+{
+	struct viewer_front *all =
+		(struct viewer_front *)((uintptr_t)map + WORKER_PAGE_FRONTS_OFFSET);
+
+	return front != VIEWER_FRONT_NONE && front <= VIEWER_FRONTS ? &all[front - 1] : NULL;
+}
+
+void worker_page_move(void *map, size_t index, const struct viewer_place *to, uint32_t front)
+{
+	struct viewer_record *r = &worker_page_records(map)[index];
+	struct viewer_front *f = front_at(map, front);
+	uint32_t moves = atomic_load_explicit(&r->moves, memory_order_relaxed);
+
+	assert(index < WORKER_VIEWERS_MAX && moves % 2 == 0);
+	assert(!to->front_len || !to->rest);
+	atomic_store_explicit(&r->moves, moves + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	if (f) {
+		words_store(f->words, to->front, (to->front_len + 3) / 4 * 4);
+		atomic_store_explicit(&f->len, to->front_len, memory_order_relaxed);
+	}
+	atomic_store_explicit(&r->front, front, memory_order_relaxed);
+	atomic_store_explicit(&r->rest, to->rest, memory_order_relaxed);
+	atomic_store_explicit(&r->generation, to->generation, memory_order_relaxed);
+	atomic_store_explicit(&r->pos, to->pos, memory_order_relaxed);
+	atomic_store_explicit(&r->accepted, to->accepted, memory_order_relaxed);
+	atomic_store_explicit(&r->moves, moves + 2, memory_order_release);
+}
+
+int worker_page_place(const void *map, size_t index, struct viewer_place *ret)
+{
+	const struct viewer_record *r = &worker_page_records((void *)(uintptr_t)map)[index];
+	const struct viewer_front *f;
+	uint32_t moves, front;
+
+	assert(index < WORKER_VIEWERS_MAX);
+	if (atomic_load_explicit(&r->serial, memory_order_acquire) == 0)
+		return -ENOENT;
+	moves = atomic_load_explicit(&r->moves, memory_order_acquire);
+	ret->generation = atomic_load_explicit(&r->generation, memory_order_relaxed);
+	ret->pos = atomic_load_explicit(&r->pos, memory_order_relaxed);
+	ret->accepted = atomic_load_explicit(&r->accepted, memory_order_relaxed);
+	ret->rest = atomic_load_explicit(&r->rest, memory_order_relaxed);
+	front = atomic_load_explicit(&r->front, memory_order_relaxed);
+	f = front_at(map, front);
+	ret->front_len = f ? MIN(atomic_load_explicit(&f->len, memory_order_relaxed),
+				 (uint32_t)VIEWER_FRONT_MAX)
+			   : 0;
+	if (f)
+		words_load(ret->front, f->words, (ret->front_len + 3) / 4 * 4);
+	atomic_thread_fence(memory_order_acquire);
+	if (moves % 2 || atomic_load_explicit(&r->moves, memory_order_relaxed) != moves)
+		return -EAGAIN;
+	return front != VIEWER_FRONT_NONE && !f ? -ENODATA : 0;
+}
+
 uint64_t worker_page_token(const char *token, size_t len)
 {
 	uint64_t hash = hash_end(hash_bytes(HASH_START, token, len));

@@ -2,11 +2,17 @@
  *
  *	offset 0    struct worker_page (header and counters)
  *	4096        struct viewer_record[WORKER_VIEWERS_MAX]
- *	3674112     struct viewer_counts (viewers by output and by token)
+ *	...         struct viewer_counts (viewers by output and by token)
+ *	...         struct viewer_front[VIEWER_FRONTS]
  *
  * W: that worker, all fields.  Readers: the master (`amps viewers`, idle rules, heartbeat) and the
  * other workers (/metrics, limits of tokens).  Counters are relaxed and only grow; a record is
- * valid while its `serial` is not 0 and reads the same before and after it was copied. */
+ * valid while its `serial` is not 0 and reads the same before and after it was copied.
+ *
+ * A record holds what another process needs to go on with the viewer (struct viewer_place): the
+ * ring's generation, where in it the next byte lies, and what must be sent before that.  A worker
+ * that is killed between a send and the record's update leaves `accepted` behind what the socket
+ * has taken; the socket itself knows (tcp_info, SIOCOUTQ), and the difference is to be skipped. */
 #ifndef AMPS_WORKER_PAGE_H
 #define AMPS_WORKER_PAGE_H
 
@@ -16,7 +22,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 3u
+#define WORKER_PAGE_VERSION 4u
 
 enum viewer_protocol { VIEWER_TS = 0, VIEWER_AUDIO, VIEWER_PROTOCOL_COUNT_ };
 
@@ -48,14 +54,22 @@ struct viewer_record {
 	uint32_t channel;
 	_Atomic uint32_t output; /* slot of the channel table it reads, UINT32_MAX = waits */
 	int64_t since_wall_us;
-	_Atomic uint64_t pos;	/* ring position of its next byte */
-	_Atomic uint64_t bytes; /* media bytes sent */
-	_Atomic uint64_t lag;	/* bytes behind the ring's newest */
-	uint8_t address[16];	/* IPv4 as ::ffff:a.b.c.d */
+	/* The next five change together, `moves` is odd meanwhile; release / acquire. */
+	_Atomic uint32_t moves;
+	_Atomic uint32_t rest;	/* of a cut unit: bytes before pos that were not accepted */
+	_Atomic uint32_t front; /* else the place of bytes to send first, plus 1; 0 = none */
+	uint32_t pad1;
+	_Atomic uint64_t generation; /* of the ring it follows; 0 = waits for one */
+	_Atomic uint64_t pos;	     /* ring position of its next byte */
+	_Atomic uint64_t accepted;   /* bytes that its socket has taken, the head included */
+	_Atomic uint64_t bytes;	     /* media bytes sent */
+	_Atomic uint64_t lag;	     /* bytes behind the ring's newest */
+	uint8_t address[16];	     /* IPv4 as ::ffff:a.b.c.d */
 	uint16_t port;
 	uint8_t protocol; /* enum viewer_protocol */
 	uint8_t pad;
 	char variant[VARIANT_NAME_MAX + 4];
+	char track[TRACK_NAME_MAX + 1];
 	char user_agent[80];
 	_Atomic uint64_t token; /* worker_page_token() of the token it came with, 0 = none */
 };
@@ -74,14 +88,32 @@ struct viewer_counts {
 	struct token_viewers of_token[WORKER_VIEWERS_MAX];
 };
 
+/* Bytes that a viewer must send before those of the ring, where the ring does not have them.  There
+ * are places for as many viewers as are usually blocked in them. */
+#define VIEWER_FRONT_NONE 0u
+#define VIEWER_FRONT_LOST UINT32_MAX /* in the record: there was no place */
+struct viewer_front {
+	_Atomic uint32_t len;
+	uint32_t words[VIEWER_FRONT_MAX / 4];
+};
+
+/* Where a viewer stands, as another process goes on from it: send the front or the rest of the cut
+ * unit ([pos - rest, pos) of the ring), then the ring from pos on. */
+struct viewer_place {
+	uint64_t generation, pos, accepted;
+	uint32_t rest, front_len;
+	uint32_t front[VIEWER_FRONT_MAX / 4];
+};
+
 #define WORKER_PAGE_RECORDS_OFFSET 4096u
 #define WORKER_PAGE_COUNTS_OFFSET                                                                  \
 	(WORKER_PAGE_RECORDS_OFFSET + WORKER_VIEWERS_MAX * sizeof(struct viewer_record))
-#define WORKER_PAGE_BYTES (WORKER_PAGE_COUNTS_OFFSET + sizeof(struct viewer_counts))
+#define WORKER_PAGE_FRONTS_OFFSET (WORKER_PAGE_COUNTS_OFFSET + sizeof(struct viewer_counts))
+#define WORKER_PAGE_BYTES	  (WORKER_PAGE_FRONTS_OFFSET + VIEWER_FRONTS * sizeof(struct viewer_front))
 
 static_assert(sizeof(struct worker_page) == 184, "layout of struct worker_page");
-static_assert(sizeof(struct viewer_record) == 224, "layout of struct viewer_record");
-static_assert(WORKER_PAGE_COUNTS_OFFSET == 3674112, "layout of a worker's page");
+static_assert(sizeof(struct viewer_record) == 272, "layout of struct viewer_record");
+static_assert(sizeof(struct viewer_front) == VIEWER_FRONT_MAX + 4, "layout of struct viewer_front");
 
 /* Master: writes the header of a freshly created object mapped at `map`. */
 void worker_page_init(void *map);
@@ -110,6 +142,14 @@ void worker_page_add_output(void *map, uint32_t output, int by);
  */
 uint64_t worker_page_token_viewers(const void *map, uint64_t token);
 uint32_t worker_page_output_viewers(const void *map, uint32_t output);
+
+/* The worker: the viewer has moved.  `front` is the record's: VIEWER_FRONT_NONE, VIEWER_FRONT_LOST,
+ * or a place plus 1, which gets the front of `to`. */
+void worker_page_move(void *map, size_t index, const struct viewer_place *to, uint32_t front);
+
+/* Readers: 0, -ENOENT (free), -EAGAIN (it is being moved, or was when its worker died), or -ENODATA
+ * (it cannot go on elsewhere: its bytes had no place). */
+must_check int worker_page_place(const void *map, size_t index, struct viewer_place *ret);
 
 /* Readers: a consistent copy of record `index`.  0, or -ENOENT (free or changed meanwhile). */
 must_check int worker_page_get(const void *map, size_t index, struct viewer_record *ret);

@@ -144,3 +144,34 @@ Test(worker_page, viewers_of_an_output_are_counted)
 	free(map);
 	assert_no_leaks();
 }
+
+Test(worker_page, a_place_is_what_was_published)
+{
+	void *map = calloc(1, WORKER_PAGE_BYTES);
+	struct viewer_record rec = {.serial = 7, .output = UINT32_MAX};
+	struct viewer_place to = {.generation = 3, .pos = 376, .accepted = 900, .rest = 17}, got;
+
+	worker_page_init(map);
+	cr_assert_eq(worker_page_place(map, 5, &got), -ENOENT);
+	worker_page_put(map, 5, &rec);
+	worker_page_move(map, 5, &to, VIEWER_FRONT_NONE);
+	cr_assert_eq(worker_page_place(map, 5, &got), 0);
+	cr_assert_eq(got.generation, 3);
+	cr_assert_eq(got.pos, 376);
+	cr_assert_eq(got.accepted, 900);
+	cr_assert_eq(got.rest, 17);
+	cr_assert_eq(got.front_len, 0);
+	to.rest = 0;
+	to.front_len = VIEWER_FRONT_MAX;
+	memset(to.front, 'f', sizeof(to.front));
+	worker_page_move(map, 5, &to, VIEWER_FRONTS);
+	cr_assert_eq(worker_page_place(map, 5, &got), 0);
+	cr_assert_eq(got.front_len, VIEWER_FRONT_MAX);
+	cr_assert_arr_eq(got.front, to.front, sizeof(to.front));
+	worker_page_move(map, 5, &to, VIEWER_FRONT_LOST);
+	cr_assert_eq(worker_page_place(map, 5, &got), -ENODATA, "its bytes are nowhere");
+	/* its worker died in the middle */
+	worker_page_records(map)[5].moves++;
+	cr_assert_eq(worker_page_place(map, 5, &got), -EAGAIN);
+	free(map);
+}

@@ -722,6 +722,102 @@ Test(feed, a_viewer_over_the_limit_gets_503)
 	close_world(&x);
 }
 
+/* Everything that a client receives, as it is. */
+struct tape {
+	uint8_t *bytes;
+	size_t len, cap;
+};
+
+static void record_tape(struct tape *t, int fd, size_t max)
+{
+	ssize_t n = 1;
+
+	while (max && n > 0) {
+		n = recv(fd, t->bytes + t->len, MIN(max, t->cap - t->len), 0);
+		if (n <= 0)
+			break;
+		t->len += (size_t)n;
+		max -= (size_t)n;
+	}
+}
+
+/* What another process would send: from the record and the ring, and nothing else.  0 bytes if it
+ * would have to skip. */
+static size_t go_on(const struct world *x, const struct viewer_place *p, uint8_t *dst)
+{
+	const struct ring_writer *w = &x->stream.writer;
+	uint64_t from = p->pos - p->rest;
+
+	if (p->generation == 0 || w->commit - from > w->data_bytes / 8 * 7)
+		return 0;
+	memcpy(dst, p->front, p->front_len);
+	memcpy(dst + p->front_len, w->data + (from & (w->data_bytes - 1)), w->commit - from);
+	return p->front_len + (w->commit - from);
+}
+
+/* The same of the first viewer as it is now; one that was lapped skips when its socket has room. */
+static size_t promise(const struct world *x, struct viewer_place *place, uint8_t *dst)
+{
+	cr_assert_eq(worker_page_place(x->master.page, 0, place), 0);
+	return go_on(x, place, dst);
+}
+
+/* The viewer is stopped at hundreds of moments, mostly inside of a unit; each time what
+ * its record and the ring promise is what it then receives, byte for byte. */
+Test(feed, a_viewer_can_be_rebuilt_from_its_record_and_the_ring, .timeout = 120)
+{
+	static uint8_t promised[2 * RING_BYTES_MIN];
+	struct tape tape = {.cap = 256u << 20};
+	unsigned seed = 7, points = 0, rests = 0;
+	struct viewer_place place, head;
+	struct world x;
+	struct fm_client c;
+	int buffer = 1;
+
+	tape.bytes = malloc(tape.cap);
+	open_world(&x, (struct fm_settings){0});
+	fm_ring(&x.stream, RING_BYTES, 1);
+	fm_connect(&c, x.master.port, GET_STREAM, 4096);
+	await_want(&x);
+	await(&x, fm_page(&x.master)->viewers_open == 1);
+	cr_assert_eq(worker_page_place(x.master.page, 0, &head), 0);
+	cr_assert_eq(head.generation, 0, "it waits");
+	cr_assert_gt(head.front_len, 50, "with its head");
+	/* so small that sends stop everywhere */
+	setsockopt(x.worker.live.records.viewers[0]->stream.conn->fd, SOL_SOCKET, SO_SNDBUF,
+		   &buffer, sizeof(buffer));
+	fm_write_group(&x.stream, 40);
+	send_ring(&x, 1, false);
+	for (int round = 0; round < 300; round++) {
+		uint64_t before = tape.len;
+		size_t n;
+
+		/* now and then more than the ring holds */
+		for (int i = round % 20 == 19 ? RING_BYTES / TS_PACKET / 20 : 1; i > 0; i--) {
+			x.stream.writer.last_rap_us = 0; /* each group is an access point */
+			fm_write_group(&x.stream, (size_t)rand_r(&seed) % 120 + 1);
+		}
+		/* after its next send */
+		await(&x, ((n = promise(&x, &place, promised)) && place.accepted > before) ||
+				  place.pos == x.stream.writer.commit ||
+				  (record_tape(&tape, c.fd, 50), false));
+		if (n == 0)
+			continue; /* it has everything already */
+		points++;
+		rests += place.rest > 0;
+		await(&x, (record_tape(&tape, c.fd, 1 << 20), tape.len >= place.accepted + n));
+		cr_assert_eq(tape.len, place.accepted + n);
+		cr_assert_arr_eq(tape.bytes + place.accepted, promised, n,
+				 "round %d: other bytes than promised", round);
+	}
+	cr_assert_gt(points, 100, "%u points", points);
+	cr_assert_gt(rests, 20, "cut units");
+	cr_assert_arr_eq(tape.bytes, head.front, head.front_len, "another head than promised");
+	close(c.fd);
+	close_world(&x);
+	free(tape.bytes);
+}
+
 Test(feed, a_kick_ends_one_viewer)
 {
 	struct world x;
