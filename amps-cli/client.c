@@ -1,6 +1,7 @@
 #include "amps-cli/client.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +107,8 @@ static int read_more(struct client *client, int64_t deadline)
 	ssize_t n;
 	int r;
 
-	r = poll(&wait, 1, left > 0 ? (int)left : 0);
+	assert(client->fd >= 0);
+	r = poll(&wait, 1, left > 0 ? (int)MIN(left, INT_MAX) : 0);
 	if (r < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (r == 0)
@@ -257,6 +259,7 @@ int client_command_within(const char *path, const char *method, json_t *params, 
 	json_t *error = NULL;
 	int r;
 
+	assert(*ret_result == NULL);
 	r = client_open(&client, path);
 	if (r < 0) {
 		json_decref(params);

@@ -34,7 +34,7 @@ must_check int client_ask(struct client *client, const char *method, json_t *par
 must_check int client_server_pidfd(const struct client *client);
 
 /* Connects and asks; prints errors to stderr.  Takes `params` (NULL = none).  Returns an enum
- * command_exit; *ret_result is a new reference when that is COMMAND_DONE. */
+ * command_exit.  *ret_result must be NULL before; it is a new reference if that is COMMAND_DONE. */
 must_check int client_command(const char *path, const char *method, json_t *params,
 			      json_t **ret_result);
 /* The same for a request that may take longer than others. */

@@ -30,10 +30,13 @@ static const struct command *find_command(const char *name)
 
 const char *command_value(const struct command_call *call, const char *option)
 {
-	for (size_t i = 0; i < option_count(call->command); i++)
-		if (strcmp(call->command->options[i].name, option) == 0)
-			return call->values[i];
-	return NULL;
+	size_t i = 0;
+
+	while (i < option_count(call->command) &&
+	       strcmp(call->command->options[i].name, option) != 0)
+		i++;
+	assert(i < option_count(call->command)); /* a wrong name would always read as not given */
+	return call->values[i];
 }
 
 static void print_usage(FILE *out, const struct command *command)

@@ -1,5 +1,6 @@
 #include "amps-cli/yaml.h"
 
+#include <assert.h>
 #include <string.h>
 #include "common/text/utf8.h"
 
@@ -32,6 +33,7 @@ static void put_quoted(struct buf *out, const char *text, bool value)
 		uint32_t c = '?';
 		size_t n = utf8_next(text + at, len - at, &c);
 
+		assert(n <= len - at);
 		/* "$${" is a literal "${" */
 		if (value && c == '$' && text[at + 1] == '{')
 			buf_putc(out, '$');

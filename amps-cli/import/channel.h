@@ -11,10 +11,10 @@
  *	http-referrer, http-referer,
  *	referrer, referer                   input_options: referer (of an HTTP source)
  *
- * The last two also as #EXTVLCOPT and behind a '|' at the end of an HTTP URL (Kodi), where any
- *other name is a header of the request.  The first value of a key wins.  Every other attribute
- *keeps its own name (`amps check` warns about it and keeps it); if that is a key of Amps, it gets
- *"m3u-" in front. */
+ * The last two are also read from #EXTVLCOPT and behind a '|' at the end of an HTTP URL (Kodi),
+ * where any other name is a header of the request.  The first value of a key wins.  Every other
+ * attribute keeps its own name (`amps check` warns about it and keeps it); if that is a key of
+ * Amps, "m3u-" is put in front. */
 #ifndef AMPS_CLI_IMPORT_CHANNEL_H
 #define AMPS_CLI_IMPORT_CHANNEL_H
 
@@ -24,8 +24,8 @@
 void import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile,
 		    struct buf *out);
 
-/* True if the source is a file or device of this machine, with or without "file:", not a URL.  A
- * list from elsewhere could so show viewers any file that the server may read. */
+/* True if the source is a file or device of this machine, with or without "file:", not a URL.  With
+ * such an entry, a playlist from elsewhere could show viewers any file that the server can read. */
 bool import_is_local(const struct m3u_entry *entry);
 
 #endif

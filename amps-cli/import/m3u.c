@@ -105,6 +105,7 @@ static void note_guess(void *owner, enum m3u_guess guess)
 	};
 	struct m3u *m = owner;
 
+	assert(guess < M3U_GUESS_COUNT_ && texts[guess] != NULL);
 	note_once(m, &m->noted_guess[guess], texts[guess]);
 }
 
@@ -128,6 +129,7 @@ static void deliver(struct m3u *m, const char *url)
 				  .pair_count = m->pair_count};
 
 	assert(m->pair_count <= M3U_PAIRS_MAX);
+	assert(m->name <= m->text.len || !buf_ok(&m->text));
 	for (size_t i = 0; i < m->pair_count; i++) {
 		pairs[i].name = m->text.data + m->pairs[i].name;
 		pairs[i].value = m->text.data + m->pairs[i].value;

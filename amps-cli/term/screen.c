@@ -37,6 +37,7 @@ int screen_open(struct screen *s)
 	static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 	sigset_t set;
 
+	assert(isatty(STDOUT_FILENO));
 	*s = (struct screen){.signals = -1};
 	sigemptyset(&set);
 	for (size_t i = 0; i < array_size(watched); i++)

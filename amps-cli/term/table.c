@@ -145,7 +145,8 @@ void table_text_fit(const char *text, unsigned width, struct buf *out)
 	if (!cut || width == 0)
 		return;
 	put_char(out, L'…');
-	/* a wide character may have left one column over */
+	/* a wide character may have left one column free */
+	assert(used < width);
 	while (++used < width)
 		buf_putc(out, ' ');
 }
@@ -301,6 +302,7 @@ void table_format(const struct table *t, unsigned width, bool color, struct buf 
 {
 	struct layout l;
 
+	assert(t->row_count <= t->row_cap);
 	fit(t, width, &l);
 	put_row(t, &l, NULL, color, out);
 	for (size_t r = 0; r < t->row_count; r++)

@@ -29,8 +29,8 @@ static struct {
 	} lines[LINES_KEPT];
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Redacts the credentials of every URL, or part of one, in a line, word by word; `line` is changed.
- */
+/* Redacts credentials in a line word by word, because a word may be a URL or the end of one.
+ * Changes `line`. */
 static void redact(char *line, char *dst, size_t cap)
 {
 	size_t used = 0;
@@ -53,10 +53,12 @@ static void redact(char *line, char *dst, size_t cap)
 
 static void keep(int level, const char *text)
 {
+	unsigned at;
+
 	pthread_mutex_lock(&kept.lock);
-	kept.lines[kept.count % LINES_KEPT].level = level;
-	memcpy(kept.lines[kept.count % LINES_KEPT].text, text, LINE_MAX_BYTES);
-	kept.count++;
+	at = kept.count++ % LINES_KEPT;
+	kept.lines[at].level = level;
+	memcpy(kept.lines[at].text, text, LINE_MAX_BYTES);
 	pthread_mutex_unlock(&kept.lock);
 }
 

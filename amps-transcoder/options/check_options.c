@@ -1,5 +1,6 @@
 #include "amps-transcoder/options/check_options.h"
 
+#include <assert.h>
 #include <libavutil/log.h>
 #include <limits.h>
 #include <link.h>
@@ -17,14 +18,14 @@
 
 #define MESSAGE_MAX 320
 
-/* One entry of the request while it is checked. */
+/* The state of the check of one entry of the request. */
 struct entry {
 	const char *path, *source;
 	json_t *options; /* [[key, value], ...] */
 	enum option_side side;
-	struct option_target target; /* of the stream that is looked at: */
+	struct option_target target; /* of the stream that is being checked: */
 	char media;
-	int number; /* -1: of all */
+	int number; /* -1 = all streams of the kind */
 	bool video_copied, audio_copied, video_off, audio_off, lavfi;
 	struct value_checker *values;
 	json_t *found; /* [[option, severity, message], ...] */
@@ -47,7 +48,7 @@ static void report(struct entry *e, const char *option, const char *severity, co
 	json_array_append_new(e->found, json_pack("[s,s,s++]", option, severity, message, "", ""));
 }
 
-/* ffmpeg's words on a command line as options: "-re -stream_loop -1". */
+/* Adds the options of an ffmpeg command line: "-re -stream_loop -1". */
 static void add_args(struct entry *e, json_t *args)
 {
 	size_t n = json_array_size(args);
@@ -215,10 +216,12 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 		      const char *value)
 {
 	const struct option_def *def = option_find(name, e->side);
-	bool graph = def->value == VALUE_ANY_GRAPH;
+	bool graph;
 	char text[MESSAGE_MAX] = "";
 	const char *found;
 
+	assert(def != NULL && (def->sides & e->side) != 0);
+	graph = def->value == VALUE_ANY_GRAPH;
 	if (e->side == OPTION_INPUT && value && def->value == VALUE_FORMAT) {
 		check_input_format(e, key, value);
 		return;

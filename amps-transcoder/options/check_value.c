@@ -327,6 +327,7 @@ static bool trial(struct value_checker *c, const AVCodec *codec, const char *nam
 	char key[256];
 	bool ok;
 
+	assert(c->trials != NULL);
 	snprintf(key, sizeof(key), "%s %s %.128s", codec->name, name, value);
 	known = json_object_get(c->trials, key);
 	if (known)
@@ -344,6 +345,7 @@ bool check_encoder_value(struct value_checker *c, const AVCodec *codec, const ch
 	AVCodecContext *ctx = dummy_codec(c, codec);
 	bool ok = true;
 
+	assert(option_find_encoder(codec, name) != NULL);
 	if (!value) {
 		snprintf(text, cap, "needs a value");
 		return false;

@@ -1,6 +1,5 @@
-/* check_value.h - is this value one that ffmpeg's option of that name takes?  Offline: nothing is
- * opened but encoders with a tiny picture, and those only for a bounded number of different
- * settings.  Single-threaded. */
+/* check_value.h - checks the values of ffmpeg's options.  Offline: only encoders are opened, with a
+ * tiny picture, and only for a limited number of different settings.  Single-threaded. */
 #ifndef AMPS_CHECK_VALUE_H
 #define AMPS_CHECK_VALUE_H
 
@@ -9,7 +8,7 @@
 
 /* State kept between checks: contexts to try values on, and results. */
 struct value_checker {
-	AVCodecContext *codecs[64]; /* one an encoder, never opened */
+	AVCodecContext *codecs[64]; /* one for each encoder, never opened */
 	size_t codec_count;
 	json_t *trials; /* "libx264 preset bogus" -> true (works) or false */
 	unsigned trial_count;

@@ -1,5 +1,6 @@
 #include "amps-transcoder/options/options.h"
 
+#include <assert.h>
 #include <libavutil/avstring.h>
 #include <libavutil/opt.h>
 #include <libavutil/parseutils.h>
@@ -350,6 +351,7 @@ static void names_add(struct names *n, const char *name)
 	size_t cap = n->cap ? n->cap * 2 : 256;
 	const char **grown;
 
+	assert(name != NULL && n->count <= n->cap);
 	if (n->count == n->cap) {
 		grown = realloc(n->at, cap * sizeof(*grown));
 		if (!grown)

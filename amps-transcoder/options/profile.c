@@ -8,7 +8,7 @@
 #include "amps-transcoder/options/options.h"
 #include "common/text/text.h"
 
-/* One option while it is assigned. */
+/* One option of the profile. */
 struct pair {
 	const char *name, *value; /* value NULL = a bare flag */
 	char media;
@@ -109,6 +109,7 @@ static void set_metadata(struct profile *p, char media, const char *value)
 
 static int set_quality(struct profile *p, const struct pair *o)
 {
+	/* libav has no option "q": ffmpeg sets the flag and the quality for it */
 	struct profile_kind *k = o->media == 'a' ? &p->audio : &p->video;
 	char text[32];
 

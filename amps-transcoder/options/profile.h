@@ -35,8 +35,8 @@ struct profile_stream {
 
 struct profile {
 	struct profile_kind video, audio;
-	bool subtitles;		/* copied: nothing here encodes them ... */
-	bool without_subtitles; /* ... unless `sn` says no */
+	bool subtitles;		/* subtitles are copied (there is no encoder for them) */
+	bool without_subtitles; /* `sn`: leave out subtitles; overrides `subtitles` */
 	struct stream_map maps[PROFILE_MAPS_MAX];
 	unsigned map_count; /* 0: the best of each kind */
 	AVRational rate;    /* pictures a second; 0/0 = the source's */
@@ -57,7 +57,7 @@ struct profile {
  * for other expressions, which keep the default grid. */
 int64_t profile_key_grid(const char *value);
 
-/* Reads what holds for the whole output, and for this stream of it (NULL: for none in particular).
+/* Reads the options of the whole output and of this stream of it (NULL: only of the whole output).
  * 0, -EINVAL (`problem` says why), -ENOMEM. */
 must_check int profile_init(struct profile *p, const json_t *spec,
 			    const struct profile_stream *stream, char *problem, size_t cap);

@@ -61,7 +61,7 @@ static int take_option(struct source_options *o, const char *name, const char *v
 	return 0;
 }
 
-/* A JSON scalar as libav wants it. */
+/* A JSON scalar as a text for libav; NULL for another type. */
 static const char *scalar_text(const json_t *v, char *dst, size_t cap)
 {
 	if (json_is_string(v))
@@ -96,7 +96,7 @@ static int take_pairs(struct source_options *o, const json_t *pairs)
 	return 0;
 }
 
-/* ["-stream_loop","-1","-re"]: every name but the flags is followed by its value. */
+/* ["-stream_loop","-1","-re"]: a value follows every name that is not a flag. */
 static int take_args(struct source_options *o, const json_t *args)
 {
 	for (size_t i = 0; i < json_array_size(args); i++) {

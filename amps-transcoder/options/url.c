@@ -1,12 +1,14 @@
 /* url.c - see url.h */
 #include "amps-transcoder/options/url.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void copy_part(char *dst, size_t cap, const char *from, size_t n)
 {
+	assert(cap > 0);
 	n = MIN(n, cap - 1);
 	memcpy(dst, from, n);
 	dst[n] = '\0';

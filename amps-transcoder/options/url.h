@@ -1,4 +1,4 @@
-/* url.h - the few parts of a source's URL that a job needs to know.  Pure. */
+/* url.h - the parts of a source's URL that a job needs.  Pure. */
 #ifndef AMPS_URL_H
 #define AMPS_URL_H
 
@@ -10,7 +10,7 @@ void url_scheme(const char *url, char *dst, size_t cap);
 /* The host without user, port and brackets; "" if there is none. */
 void url_host(const char *url, char *dst, size_t cap);
 
-/* Is it a local file, and its path within `url`. */
+/* True for a local file; its path within `url`. */
 bool url_is_file(const char *url);
 const char *url_file_path(const char *url);
 

@@ -2,6 +2,7 @@
 #include "amps-transcoder/sandbox/guard.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <dlfcn.h>
 #include <libavutil/avstring.h>
 #include <netinet/in.h>
@@ -28,6 +29,7 @@ static struct {
 
 void guard_set(const char *host, bool allow_private)
 {
+	assert(host != NULL);
 	policy.host = host;
 	policy.fixed = allow_private || !*host;
 	policy.judged = false;
@@ -138,7 +140,10 @@ struct lookup {
 
 static void lookup_put(struct lookup *l)
 {
-	if (atomic_fetch_sub(&l->holders, 1) > 1)
+	int before = atomic_fetch_sub(&l->holders, 1);
+
+	assert(before > 0);
+	if (before > 1)
 		return;
 	if (l->result == 0 && l->found)
 		freeaddrinfo(l->found);

@@ -1,4 +1,4 @@
-/* guard.h - which addresses a job may talk to.
+/* guard.h - restricts the addresses that a job may connect or send to.
  *
  * Our connect(), sendto(), sendmsg() and getaddrinfo() in the executable override those of libc for
  * every loaded library.  So redirects, playlist targets, keys, transports and names that change
@@ -24,7 +24,7 @@ void guard_set(const char *host, bool allow_private);
 void guard_interruptible(int (*interrupted)(void *owner), void *owner);
 void guard_clear(void);
 
-/* Is this an inside address?  Families other than INET and INET6 are not. */
+/* True for an inside address; false for families other than INET and INET6. */
 bool guard_inside(const struct sockaddr *address);
 
 /* True if there is an address, and all are inside.  A name with addresses on both sides is outside:

@@ -1,4 +1,4 @@
-/* log.c - see log.h.  The sink is the one mutable state of its kind: a process has one stderr. */
+/* log.c - see log.h.  The sink is global, because a process has one stderr. */
 #include "common/log/log.h"
 
 #include <assert.h>
@@ -16,13 +16,13 @@
 #include "common/log/log_limit.h"
 #include "common/log/log_line.h"
 
-#define PATIENCE_MS 50 /* with a reader who may only be late */
+#define PATIENCE_MS 50 /* how long a write waits for the reader of stderr */
 
-/* How a write to it is kept from blocking. */
+/* How writes are kept from blocking. */
 enum sink_kind {
-	SINK_OWN,    /* a pipe or a terminal of which we have an open file of our own: O_NONBLOCK */
+	SINK_OWN,    /* a pipe or terminal that was opened again with O_NONBLOCK */
 	SINK_SOCKET, /* MSG_DONTWAIT */
-	SINK_SHARED, /* a file, or what may not be opened again: written to after a poll */
+	SINK_SHARED, /* a file, or what cannot be opened again: poll() before each write */
 };
 
 static struct {
@@ -30,7 +30,7 @@ static struct {
 	enum log_level level;
 	bool json;
 	pid_t pid;
-	pthread_mutex_t lock; /* of what was held back */
+	pthread_mutex_t lock; /* of `limit`, and of writing */
 	struct log_limit limit;
 	int fd;
 	enum sink_kind kind;
@@ -43,8 +43,8 @@ static struct {
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
-/* O_NONBLOCK belongs to the open file, which everybody shares who has our stderr, so a pipe or a
- * terminal is opened anew.  A regular file is not: its position is shared, too. */
+/* Opens a pipe or terminal again, because O_NONBLOCK would apply to all processes that share the
+ * open file of stderr.  A regular file is not opened again: its position must stay shared. */
 static void open_sink(void)
 {
 	struct stat st = {0};
@@ -118,11 +118,12 @@ const char *log_level_name(enum log_level level)
 	return level_names[level];
 }
 
-/* Words of ours that need no escapes. */
+/* The program's name and the level need no escapes. */
 int log_head(char *dst, size_t cap, int64_t wall_us, enum log_level level)
 {
 	char when[TIME_TEXT_MAX];
 
+	assert(level < array_size(level_names));
 	time_format_ms(wall_us, when);
 	return snprintf(dst, cap,
 			sink.json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,"
@@ -140,7 +141,7 @@ static int print_text(char *line, size_t cap, const struct log_held *h)
 	return snprintf(line, cap, "%s%s%s\n", h->message, h->fields, more);
 }
 
-/* `channel` is ours: a word that needs no escapes. */
+/* The channel's key needs no escapes. */
 static int print_json(char *line, size_t cap, const struct log_held *h)
 {
 	char more[32] = "", channel[160] = "";
@@ -171,7 +172,7 @@ static ssize_t put_bytes(const char *line, size_t n)
 	return write(sink.fd, line, n);
 }
 
-/* False: the sink has no room.  Its reader may only be late, so it gets a moment, but not again
+/* False if the sink has no room.  The first time, waits a moment for the reader; does not wait
  * while lines are being dropped. */
 static bool put_line(const struct log_held *h)
 {
@@ -203,8 +204,8 @@ static void emit(const struct log_held *h)
 		sink.lost++;
 }
 
-/* With the lock held. */
-static void tell_held(uint64_t now_us, bool all)
+/* Writes the held lines that are due.  Called with the lock held. */
+static void write_held(uint64_t now_us, bool all)
 {
 	struct log_held held;
 
@@ -217,14 +218,14 @@ static void tell_held(uint64_t now_us, bool all)
 void log_tick(void)
 {
 	pthread_mutex_lock(&sink.lock);
-	tell_held(clock_mono_us(), false);
+	write_held(clock_mono_us(), false);
 	pthread_mutex_unlock(&sink.lock);
 }
 
 void log_done(void)
 {
 	pthread_mutex_lock(&sink.lock);
-	tell_held(clock_mono_us(), true);
+	write_held(clock_mono_us(), true);
 	pthread_mutex_unlock(&sink.lock);
 }
 
@@ -250,7 +251,7 @@ void log_write(enum log_level level, const char *format, ...)
 		.level = (int)level, .message = text.message, .fields = text.fields};
 
 	pthread_mutex_lock(&sink.lock);
-	tell_held(now_us, false);
+	write_held(now_us, false);
 	if (log_limit_pass(&sink.limit, &event, now_us))
 		emit(&now);
 	pthread_mutex_unlock(&sink.lock);

@@ -6,7 +6,7 @@
 
 #include "common/hash.h"
 
-#define WAYS 8u /* places where a pair may stand */
+#define WAYS 8u /* slots that a pair of site and channel may use */
 
 static bool is_over(const struct log_slot *s, uint64_t now_us)
 {

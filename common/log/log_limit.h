@@ -1,10 +1,10 @@
-/* log_limit.h - how often the same place may say something about the same channel.
+/* log_limit.h - limits the lines that one place in the code logs about one channel.
  *
- * LOG_LINES in LOG_WINDOW_US pass (LOG_DEBUG_LINES of level debug); of what comes beyond, the
- * newest line is kept and the rest counted, and when the window is over both are told.  So a
- * channel that flaps neither floods the log nor silences another, and how it ended is always there.
- * A table that is full lets lines pass: better many than none.  Owned by log.c; no lock of its own.
- */
+ * LOG_LINES in LOG_WINDOW_US pass (LOG_DEBUG_LINES of level debug).  Of the lines beyond, the
+ * newest is held and the others are counted; both are written when the window is over.  So a
+ * channel that changes often neither floods the log nor suppresses lines about another one, and
+ * its last state is always logged.  If the table is full, lines pass.  Owned by log.c; no lock of
+ * its own. */
 #ifndef AMPS_LOG_LIMIT_H
 #define AMPS_LOG_LIMIT_H
 
@@ -14,7 +14,7 @@
 /* A line that waits for its window to end. */
 struct log_held {
 	int level;
-	unsigned more; /* held back beside it */
+	unsigned more; /* lines that were counted instead of written */
 	char *message; /* owned; `fields` is behind it in the same block */
 	const char *fields;
 };
@@ -41,7 +41,7 @@ struct log_event {
 	const char *message, *fields;
 };
 
-/* May it be written now?  Else it is held back (counted alone, without memory). */
+/* True if the line may be written now.  Else it is held; without memory it is only counted. */
 bool log_limit_pass(struct log_limit *l, const struct log_event *e, uint64_t now_us);
 
 /* Takes out a held line whose window is over, or any with `all`.  False when there is none; else

@@ -11,7 +11,7 @@
 
 #define CUT "..."
 
-/* Where rendered bytes go. */
+/* The destination of rendered bytes. */
 struct writer {
 	char *dst;
 	size_t cap, used;
@@ -29,20 +29,20 @@ struct conversion {
 	int digits; /* precision, -1 = none */
 };
 
-/* A message on its way from format to text. */
+/* The state while a message is rendered. */
 struct rendering {
 	struct writer message, fields;
 	struct log_text *text;
 };
 
-/* Characters that steer a terminal or turn the direction of what follows. */
-static bool is_steering(uint32_t c)
+/* Characters that control a terminal or change the direction of text. */
+static bool is_control(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
 	       (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* The next character of `text` as it may stand in the log; returns what it took. */
+/* Escapes the next character of `text` for the log; returns the bytes taken. */
 static size_t escape_one(const char *text, size_t len, bool json, char out[12])
 {
 	uint32_t c;
@@ -50,7 +50,7 @@ static size_t escape_one(const char *text, size_t len, bool json, char out[12])
 
 	if (n == 0)
 		snprintf(out, 12, json ? "\\ufffd" : "\\x%02x", (unsigned char)*text);
-	else if (is_steering(c))
+	else if (is_control(c))
 		snprintf(out, 12, json || c > 0xff ? "\\u%04x" : "\\x%02x", c);
 	else if (c == '"' || c == '\\')
 		snprintf(out, 12, "\\%c", (char)c);
@@ -77,7 +77,7 @@ bool log_escape(char *dst, size_t cap, size_t *used, const char *text, size_t le
 	return true;
 }
 
-/* All of it or nothing. */
+/* Appends all bytes or none. */
 static void put(struct writer *w, const char *bytes, size_t n)
 {
 	if (w->cut || w->used + n + sizeof(CUT) > w->cap) {
@@ -98,7 +98,7 @@ static void put_escaped(struct writer *w, const char *text, size_t n)
 	w->used += sizeof(CUT) - 1;
 }
 
-/* Reads the conversion behind '%'.  What follows it. */
+/* Reads the conversion that begins at '%'.  Returns the text behind it. */
 static const char *read_conversion(const char *from, struct conversion *c)
 {
 	const char *at = from + 1;
@@ -123,7 +123,7 @@ static const char *read_conversion(const char *from, struct conversion *c)
 	return at;
 }
 
-/* A string of which at most `digits` bytes are there (-1: up to its NUL). */
+/* Copies at most `digits` bytes of a string (-1: up to its NUL). */
 static void copy_string(const char *s, int digits, char *raw)
 {
 	size_t n;
@@ -140,8 +140,8 @@ static void copy_string(const char *s, int digits, char *raw)
 	raw[n] = '\0';
 }
 
-/* The value of a conversion, as yet unescaped.  True for a number.  The caller's va_list goes on:
- * it is passed as a pointer. */
+/* Formats the value of a conversion, without escapes.  True for a number.  `args` is a pointer, so
+ * that the caller's va_list advances. */
 static bool read_value(const struct conversion *c, va_list *args, char raw[LOG_VALUE_MAX])
 {
 	int digits = c->star ? va_arg(*args, int) : c->digits;
@@ -190,7 +190,7 @@ static bool is_plain_word(const char *raw)
 	return *raw && raw[strspn(raw, plain)] == '\0';
 }
 
-/* A field goes in whole or not at all. */
+/* Appends a whole field or nothing. */
 static void put_field(struct writer *w, const char *name, size_t name_len, const char *raw,
 		      bool number)
 {
@@ -241,8 +241,8 @@ static void put_literal(struct writer *w, const char *at, size_t n)
 		put(w, at, n);
 }
 
-/* A value inside of the sentence.  What could pass for a field in a line of text, " name=", has its
- * '=' escaped. */
+/* A value inside the sentence.  In text, the '=' of " name=" is escaped, because it would look like
+ * a field. */
 static void put_sentence(struct writer *w, const char *raw)
 {
 	static const char name[] = "abcdefghijklmnopqrstuvwxyz_0123456789";

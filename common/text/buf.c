@@ -48,6 +48,7 @@ void buf_add(struct buf *b, const void *bytes, size_t n)
 {
 	char *at = buf_reserve(b, n);
 
+	assert(bytes != NULL || n == 0);
 	if (!at)
 		return;
 	if (n)

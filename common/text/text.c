@@ -44,6 +44,7 @@ bool text_copy_foreign(char *dst, size_t cap, const char *src)
 	bool whole = text_copy(dst, cap, src);
 	size_t len = cap ? strlen(dst) : 0;
 
+	assert(cap == 0 || len < cap);
 	for (size_t i = 0; i < len;) {
 		uint32_t c;
 		size_t n = utf8_next(dst + i, len - i, &c);
@@ -467,6 +468,7 @@ static unsigned edit_distance(const char *a, size_t alen, const char *b, size_t 
 {
 	unsigned rows[3][SUGGEST_BYTES_MAX + 1];
 
+	assert(alen <= SUGGEST_BYTES_MAX && blen <= SUGGEST_BYTES_MAX);
 	for (size_t j = 0; j <= blen; j++)
 		rows[0][j] = (unsigned)j;
 	for (size_t i = 1; i <= alen; i++)

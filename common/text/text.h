@@ -1,4 +1,5 @@
-/* text.h - bounded strings and small text rules shared by programs.  Nothing here allocates. */
+/* text.h - bounded strings and text functions that several programs use.  Nothing here allocates.
+ */
 #ifndef AMPS_TEXT_H
 #define AMPS_TEXT_H
 
