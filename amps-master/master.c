@@ -86,21 +86,18 @@ static void stop_if_gone(struct master *m)
 }
 
 /* The answer of the store after a schedule window has opened or closed. */
-static void on_republished(void *owner, int error, const char *text, struct publication *p,
-			   const json_t *problems)
+static void on_republished(void *owner, uint64_t cookie, struct store_answer *a)
 {
 	struct master *m = owner;
 
-	(void)problems;
+	(void)cookie;
 	assert(m->republishing);
 	m->republishing = false;
-	if (p) {
-		master_apply(m, p);
-		publication_free(p);
+	if (a->error == 0) {
+		master_apply(m, a->publication);
 		return;
 	}
-	log_error("cannot apply the schedule (%s), trying again in a second",
-		  text ? text : strerror(-error));
+	log_error("cannot apply the schedule (%s), trying again in a second", a->text);
 	wall_timer_set(m->schedule, clock_wall_us() + REPUBLISH_RETRY_US);
 }
 
@@ -111,7 +108,8 @@ static void on_schedule(void *owner)
 	if (m->phase >= MASTER_STOPPING || m->republishing)
 		return;
 	m->republishing = true;
-	store_republish(m->store, on_republished, m);
+	store_submit(m->store, &(struct store_operation){.kind = STORE_REPUBLISH}, on_republished,
+		     m, 0);
 }
 
 void master_open_access_log(struct master *m)
@@ -153,7 +151,7 @@ void master_apply(void *owner, struct publication *p)
 	if (p->server)
 		follow_settings(m, p);
 	worker_pool_publish(m->pool, p);
-	tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup));
+	store_dispose(m->store, tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup)));
 	/* A time in the past is delayed a little: a wrong clock must not cause a busy loop. */
 	if (next != TIME_NONE)
 		next = MAX(next, clock_wall_us() + REPUBLISH_RETRY_US / 10);

@@ -25,7 +25,7 @@ static size_t channel_count(const struct master *m)
 {
 	const struct lineup *lineup = tuners_lineup(m->tuners);
 
-	return lineup ? lineup->channel_count : 0;
+	return lineup ? lineup->channels.count : 0;
 }
 
 /* The id of a channel as a member's name. */
@@ -156,21 +156,22 @@ static void reload_config(void *owner, control_ticket ticket)
 		control_fail(m->control, ticket, "stopping", "the server is stopping", NULL);
 }
 
-static void answer_config(void *owner, uint64_t ticket, int error, const char *text, json_t *config)
+static void answer_config(void *owner, uint64_t ticket, struct store_answer *a)
 {
 	struct master *m = owner;
 
-	if (error == 0)
-		control_answer(m->control, ticket, config);
+	if (a->error == 0)
+		control_answer(m->control, ticket, TAKE_PTR(a->config));
 	else
-		control_fail(m->control, ticket, "failed", text, NULL);
+		control_fail(m->control, ticket, "failed", a->text, NULL);
 }
 
 static void export_config(void *owner, control_ticket ticket)
 {
 	struct master *m = owner;
 
-	store_export(m->store, ticket, answer_config, m);
+	store_submit(m->store, &(struct store_operation){.kind = STORE_EXPORT}, answer_config, m,
+		     ticket);
 }
 
 const struct control_backend master_backend = {

@@ -14,6 +14,7 @@
 #include "common/log/log.h"
 #include "common/programs.h"
 #include "common/shm/shm.h"
+#include "common/text/text.h"
 
 #define STATE_DIR_MODE 0700
 
@@ -188,19 +189,19 @@ struct first_answer {
 	int error;
 };
 
-static void on_first(void *owner, int error, const char *text, struct publication *p,
-		     const json_t *problems)
+static void on_first(void *owner, uint64_t cookie, struct store_answer *a)
 {
 	struct first_answer *answer = owner;
 
+	(void)cookie;
 	assert(!answer->here && !answer->m->first);
 	answer->here = true;
-	answer->error = error;
-	answer->m->first = p;
-	if (error == 0)
+	answer->error = a->error;
+	answer->m->first = TAKE_PTR(a->publication);
+	if (a->error == 0)
 		return;
-	print_problems(problems);
-	snprintf(answer->m->text, sizeof(answer->m->text), "%s", text ? text : strerror(-error));
+	print_problems(a->problems);
+	text_copy(answer->m->text, sizeof(answer->m->text), a->text);
 }
 
 /* Opens the database and waits for the first line-up, without which nothing can be served. */
@@ -213,7 +214,8 @@ static int load_store(struct master *m, int config_fd)
 		close(config_fd);
 		return r;
 	}
-	store_load(m->store, config_fd, on_first, &answer);
+	store_submit(m->store, &(struct store_operation){.kind = STORE_LOAD, .fd = config_fd},
+		     on_first, &answer, 0);
 	while (!answer.here && !m->interrupted)
 		event_base_loop(m->base, EVLOOP_ONCE);
 	/* Its callback must not use `answer` after this function returns. */

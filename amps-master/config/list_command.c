@@ -42,7 +42,6 @@ static size_t entries_fill(struct channel_entry *entries, json_t *list)
 
 	json_array_foreach (list, i, definition) {
 		entries[i].id = (uint32_t)json_integer_value(json_object_get(definition, "id"));
-		entries[i].window = SCHEDULE_ALWAYS;
 		entries[i].definition = definition;
 	}
 	return json_array_size(list);
@@ -81,7 +80,7 @@ static int print_channels(json_t *model)
 		r = print_json(list);
 	}
 	json_decref(list);
-	lineup_free(lineup);
+	lineup_unref(lineup);
 	return r;
 }
 
@@ -96,8 +95,13 @@ static int print_schedule(json_t *model)
 	if (r == 0)
 		entries_fill(entries, scheduled);
 	for (size_t i = 0; i < count && r == 0; i++) {
-		entries[i].scheduled = true;
-		r = lineup_schedule_add(list, &entries[i], clock_wall_us());
+		const json_t *d = entries[i].definition;
+		struct schedule_window w;
+
+		if (schedule_parse(d, &w) == 0)
+			r = lineup_schedule_add(list, entries[i].id,
+						json_string_value(json_object_get(d, "name")), &w,
+						clock_wall_us());
 	}
 	if (r == 0)
 		r = print_json(list);

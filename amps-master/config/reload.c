@@ -97,19 +97,17 @@ static void reload_start(struct reload *r)
 		set_timer(r, LOADER_TIMEOUT_MS);
 }
 
-static void on_stored(void *owner, int error, const char *text, struct publication *p,
-		      const json_t *problems)
+static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 {
 	struct reload *r = owner;
 
-	if (error < 0 || !p) {
-		reload_fail(r, error < 0 ? error : -EIO, text ? text : "the database failed",
-			    problems);
+	(void)cookie;
+	if (a->error < 0) {
+		reload_fail(r, a->error, a->text, a->problems);
 		return;
 	}
-	r->report = p->report ? json_incref(p->report) : json_object();
-	r->env.apply(r->env.owner, p);
-	publication_free(p);
+	r->report = json_incref(a->publication->report);
+	r->env.apply(r->env.owner, a->publication);
 	reload_set_state(r, RELOAD_APPLIED);
 	if (r->env.applied_everywhere(r->env.owner))
 		reload_succeed(r);
@@ -148,7 +146,9 @@ bool reload_child_exited(struct reload *r, pid_t pid, int wait_status)
 	}
 	/* The written result, not the exit status, says whether the file was refused. */
 	reload_set_state(r, RELOAD_STORING);
-	store_load(r->env.store, TAKE_FD(r->fd), on_stored, r);
+	store_submit(r->env.store,
+		     &(struct store_operation){.kind = STORE_LOAD, .fd = TAKE_FD(r->fd)}, on_stored,
+		     r, 0);
 	return true;
 }
 

@@ -134,79 +134,54 @@ static uint32_t put_label(struct writer *w, const json_t *variant, const char *n
 	return put_text(w, upper);
 }
 
-static uint32_t put_unavailable(struct writer *w, const json_t *entry, const json_t *profile)
+static uint32_t put_unavailable(struct writer *w, const struct channel_view *v)
 {
-	char reason[ERROR_TEXT_MAX];
-	bool out = channel_unavailable(entry, profile, reason, sizeof(reason));
-
-	return put_text(w, out ? reason : NULL);
+	return put_text(w, v->unavailable[0] != '\0' ? v->unavailable : NULL);
 }
 
-/* One variant; false when it has no usable name. */
-static bool put_variant(struct writer *w, const json_t *settings, const json_t *definition,
-			const json_t *variant, struct catalog_variant *ret)
-{
-	char scratch[32];
-	const char *name = json_read_text(variant, "name", scratch);
-	const json_t *profile;
-	json_t *entry;
-
-	if (name == NULL || strlen(name) > VARIANT_NAME_MAX)
-		return false;
-	entry = channel_with_variant(definition, variant);
-	if (entry == NULL) {
-		w->out->failed = true;
-		return false;
-	}
-	profile = channel_profile(settings, entry);
-	*ret = (struct catalog_variant){
-		.name_at = put_text(w, name),
-		.label_at = put_label(w, variant, name),
-		.form = (uint8_t)channel_form(entry, profile),
-		.own_tuner = channel_variant_own_tuner(variant),
-		.unavailable_at = put_unavailable(w, entry, profile),
-	};
-	w->hash = hash_u64(w->hash, (uint64_t)ret->form << 8 | ret->own_tuner);
-	json_decref(entry);
-	return true;
-}
-
-static void put_variants(struct writer *w, const json_t *settings, const json_t *definition,
+static void put_variants(struct writer *w, const struct channel_views *views,
 			 struct catalog_channel *ch)
 {
 	struct catalog_variant variants[VARIANTS_MAX] = {0};
-	size_t i;
-	json_t *variant;
 
-	json_array_foreach (json_object_get(definition, "adaptive_bitrates"), i, variant) {
-		if (ch->variant_count == VARIANTS_MAX)
-			break;
-		if (put_variant(w, settings, definition, variant, &variants[ch->variant_count]))
-			ch->variant_count++;
+	for (size_t i = 1; i < views->count; i++) {
+		const struct channel_view *v = &views->views[i];
+
+		variants[ch->variant_count++] = (struct catalog_variant){
+			.name_at = put_text(w, v->name),
+			.label_at = put_label(w, v->variant, v->name),
+			.form = (uint8_t)v->form,
+			.own_tuner = v->own_tuner,
+			.unavailable_at = put_unavailable(w, v),
+		};
+		w->hash = hash_u64(w->hash, (uint64_t)v->form << 8 | v->own_tuner);
 	}
 	if (ch->variant_count > 0)
 		ch->variants_at = put(w, variants, ch->variant_count * sizeof(*variants));
 }
 
-/* Writes all of a channel but its own structure, which goes to *ret. */
-static void put_channel(struct writer *w, const json_t *settings, const struct channel_entry *e,
-			struct catalog_channel *ret)
+int catalog_fragment(const struct channel_entry *e, const struct schedule_window *window,
+		     const struct channel_views *views, struct buf *out)
 {
-	const json_t *d = e->definition, *profile = channel_profile(settings, d);
+	const json_t *d = e->definition;
+	struct writer writer = {.out = out}, *w = &writer;
+	struct catalog_channel channel = {0}, *ret = &channel;
 	char scratch[32], id[16];
 	const char *name = json_read_text(d, "name", scratch);
 	const char *tvg_id, *tvg_name;
 
+	assert(out->len == 0);
+	put(w, ret, sizeof(*ret)); /* its place */
 	snprintf(id, sizeof(id), "%u", e->id);
 	if (name == NULL)
 		name = id;
 	*ret = (struct catalog_channel){
 		.id = e->id,
-		.flags = (channel_audio_only(d, profile) ? CHANNEL_AUDIO_ONLY : 0) |
+		.flags = (views->views[0].audio_only ? CHANNEL_AUDIO_ONLY : 0) |
 			 (e->scheduled ? CHANNEL_SCHEDULED : 0),
-		.form = (uint8_t)channel_form(d, profile),
-		.start_wall_us = e->window.start_wall_us,
-		.end_wall_us = e->window.end_wall_us,
+		.form = (uint8_t)views->views[0].form,
+		.start_wall_us = window->start_wall_us,
+		.end_wall_us = window->end_wall_us,
 	};
 	w->hash = hash_u64(HASH_START, e->id);
 	w->hash = hash_u64(w->hash, (uint64_t)ret->flags << 8 | ret->form);
@@ -222,14 +197,76 @@ static void put_channel(struct writer *w, const json_t *settings, const struct c
 	ret->number_at = put_key(w, d, "channel_number");
 	ret->description_at = put_key(w, d, "description");
 	ret->program_feed_at = put_key(w, d, "program_feed");
-	ret->unavailable_at = put_unavailable(w, d, profile);
+	ret->unavailable_at = put_unavailable(w, &views->views[0]);
 	put_programs(w, json_object_get(d, "next_programs"), ret);
 	ret->regions_allowed_at =
 		put_regions(w, json_object_get(d, "regions_allowed"), &ret->regions_allowed_count);
 	ret->regions_blocked_at =
 		put_regions(w, json_object_get(d, "regions_blocked"), &ret->regions_blocked_count);
-	put_variants(w, settings, d, ret);
+	put_variants(w, views, ret);
 	ret->hash = hash_end(w->hash);
+	if (!buf_ok(out))
+		return -ENOMEM;
+	memcpy(out->data, ret, sizeof(*ret));
+	return 0;
+}
+
+/* An offset within a fragment -> within the catalog; 0 stays "absent". */
+static void move(uint32_t *at, uint32_t base)
+{
+	if (*at != 0)
+		*at += base;
+}
+
+static void move_programs(unsigned char *fragment, const struct catalog_channel *ch, uint32_t base)
+{
+	struct catalog_program *p = (void *)(fragment + ch->programs_at);
+
+	for (uint32_t i = 0; i < ch->program_count; i++) {
+		move(&p[i].title_at, base);
+		move(&p[i].start_at, base);
+		move(&p[i].end_at, base);
+		move(&p[i].description_at, base);
+	}
+}
+
+static void move_variants(unsigned char *fragment, const struct catalog_channel *ch, uint32_t base)
+{
+	struct catalog_variant *v = (void *)(fragment + ch->variants_at);
+
+	for (uint32_t i = 0; i < ch->variant_count; i++) {
+		move(&v[i].name_at, base);
+		move(&v[i].label_at, base);
+		move(&v[i].unavailable_at, base);
+	}
+}
+
+/* Appends the fragment without its structure, which goes to *ret with the offsets moved. */
+static void put_fragment(struct writer *w, const struct lineup_channel *c,
+			 struct catalog_channel *ret)
+{
+	uint32_t at = put(w, c->fragment + sizeof(*ret), c->fragment_bytes - sizeof(*ret));
+	uint32_t base = at - (uint32_t)sizeof(*ret);
+	unsigned char *fragment = (unsigned char *)w->out->data + base;
+
+	memcpy(ret, c->fragment, sizeof(*ret));
+	if (!buf_ok(w->out))
+		return;
+	move_programs(fragment, ret, base);
+	move_variants(fragment, ret, base);
+	move(&ret->name_at, base);
+	move(&ret->tvg_id_at, base);
+	move(&ret->tvg_name_at, base);
+	move(&ret->logo_at, base);
+	move(&ret->group_at, base);
+	move(&ret->number_at, base);
+	move(&ret->description_at, base);
+	move(&ret->program_feed_at, base);
+	move(&ret->programs_at, base);
+	move(&ret->variants_at, base);
+	move(&ret->regions_allowed_at, base);
+	move(&ret->regions_blocked_at, base);
+	move(&ret->unavailable_at, base);
 }
 
 static void put_proxies(struct writer *w, const json_t *list, struct catalog_settings *s)
@@ -327,29 +364,35 @@ static int finish(struct buf *out, struct catalog_header *header, const struct f
 	return 0;
 }
 
-int catalog_build(const json_t *settings, const struct channel_entry *const *entries, size_t count,
-		  uint64_t generation, struct buf *out)
+int catalog_build(const json_t *settings, const struct channel_list *channels, uint64_t generation,
+		  struct buf *out)
 {
 	struct writer w = {.out = out, .hash = HASH_START};
 	struct catalog_header header = {
 		.generation = generation,
-		.channel_count = (uint32_t)count,
+		.channel_count = (uint32_t)channels->count,
 	};
 	struct catalog_settings s;
 	struct front f;
 	uint64_t content;
+	size_t count = channels->count, bytes = 0;
 
 	if (count > CHANNELS_MAX)
 		return -E2BIG;
+	for (size_t i = 0; i < count; i++)
+		bytes += channels->at[i]->fragment_bytes + 8;
+	if (bytes > CATALOG_BYTES_MAX)
+		return -E2BIG;
 	f = put_front(out, count);
+	buf_reserve(out, bytes); /* once; a failure shows in buf_ok() */
 	put_settings(&w, settings, &s);
 	content = w.hash;
 	for (size_t i = 0; i < count && buf_ok(out) && out->len <= CATALOG_BYTES_MAX; i++) {
 		struct catalog_channel ch;
 
 		/* readers search for an id */
-		assert(i == 0 || entries[i - 1]->id < entries[i]->id);
-		put_channel(&w, settings, entries[i], &ch);
+		assert(i == 0 || channels->at[i - 1]->id < channels->at[i]->id);
+		put_fragment(&w, channels->at[i], &ch);
 		content = hash_u64(content, ch.hash);
 		if (buf_ok(out))
 			memcpy(out->data + f.channels_at + i * sizeof(ch), &ch, sizeof(ch));

@@ -325,3 +325,48 @@ json_t *channel_sound_options(const json_t *profile)
 	}
 	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);
 }
+
+static void view_fill(struct channel_view *v, const json_t *settings)
+{
+	v->profile = channel_profile(settings, v->entry);
+	v->audio_only = channel_audio_only(v->entry, v->profile);
+	v->form = channel_form(v->entry, v->profile);
+	if (!channel_unavailable(v->entry, v->profile, v->unavailable, sizeof(v->unavailable)))
+		v->unavailable[0] = '\0';
+}
+
+int channel_views_make(const json_t *settings, json_t *definition, struct channel_views *ret)
+{
+	size_t i;
+	json_t *variant;
+
+	ret->count = 1;
+	ret->views[0] = (struct channel_view){.name = "", .entry = json_incref(definition)};
+	view_fill(&ret->views[0], settings);
+	json_array_foreach (json_object_get(definition, "adaptive_bitrates"), i, variant) {
+		struct channel_view *v = &ret->views[ret->count];
+
+		if (ret->count == array_size(ret->views))
+			break;
+		*v = (struct channel_view){.variant = variant};
+		v->name = json_read_text(variant, "name", v->scratch);
+		if (v->name == NULL || strlen(v->name) > VARIANT_NAME_MAX)
+			continue;
+		v->entry = channel_with_variant(definition, variant);
+		if (v->entry == NULL) {
+			channel_views_done(ret);
+			return -ENOMEM;
+		}
+		v->own_tuner = channel_variant_own_tuner(variant);
+		view_fill(v, settings);
+		ret->count++;
+	}
+	return 0;
+}
+
+void channel_views_done(struct channel_views *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		json_decref(v->views[i].entry);
+	v->count = 0;
+}

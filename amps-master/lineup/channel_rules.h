@@ -6,14 +6,14 @@
 #include <jansson.h>
 #include "amps-master/lineup/schedule.h"
 #include "common/base.h"
+#include "common/limits.h"
 #include "common/shm/catalog_layout.h"
 
 /* One channel of the line-up as the database has it. */
 struct channel_entry {
 	uint32_t id;
 	bool scheduled;
-	struct schedule_window window; /* SCHEDULE_ALWAYS unless scheduled */
-	json_t *definition;	       /* owned by the maker of the entry */
+	json_t *definition; /* owned by the maker of the entry */
 };
 
 /* Puts the built-in profile `copy` beside those of the file, unless one has that name.  0 or
@@ -39,6 +39,29 @@ bool channel_audio_only(const json_t *entry, const json_t *profile);
 
 /* Is the source libavfilter's generator? */
 bool channel_is_lavfi(const json_t *entry);
+
+/* A channel as itself, or as one of its variants sees it. */
+struct channel_view {
+	const char *name; /* "" = the channel itself */
+	char scratch[32]; /* a name that is written as a number */
+	const json_t *variant;
+	json_t *entry; /* owned: the definition with the variant's overrides in place */
+	const json_t *profile;
+	enum form form;
+	bool audio_only, own_tuner;
+	char unavailable[ERROR_TEXT_MAX]; /* why it cannot play, "" = it can */
+};
+
+/* All of them: the channel itself first, then its variants with a usable name, as listed. */
+struct channel_views {
+	struct channel_view views[1 + VARIANTS_MAX];
+	size_t count;
+};
+
+/* Borrows from both trees.  0, or -ENOMEM (then there is nothing to free). */
+must_check int channel_views_make(const json_t *settings, json_t *definition,
+				  struct channel_views *ret);
+void channel_views_done(struct channel_views *v);
 
 /* Why nothing plays a source of this name, a sentence in `text`.  Returns false for one that may.
  */

@@ -4,25 +4,50 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/defaults.h"
+#include "amps-master/lineup/catalog_build.h"
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/util/json.h"
 #include "common/shm/catalog.h"
 #include "common/hash.h"
 #include "common/limits.h"
+#include "common/text/buf.h"
 #include "common/text/text.h"
 
 #define SPEC_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY)
 
-struct lineup *lineup_free(struct lineup *l)
+/* Of one channel, before it becomes one block.  A text is noted as its offset in `texts` plus one,
+ * in the place of its pointer; texts_move() makes it a pointer. */
+struct maker {
+	const json_t *settings;
+	uint32_t id;
+	struct buf texts, fragment;
+	struct lineup_tuner tuners[1 + VARIANTS_MAX];
+	struct lineup_output outputs[(1 + VARIANTS_MAX) * OUTPUT_FORM_COUNT_]; /* tuner by tuner */
+	size_t tuner_count, output_count;
+};
+
+static const char *put_text(struct maker *m, const char *text)
 {
-	if (l == NULL)
-		return NULL;
-	free(l->tuners);
-	pool_done(&l->pool);
-	buf_done(&l->channels);
-	json_decref(l->schedule);
-	free(l);
-	return NULL;
+	uintptr_t at = m->texts.len + 1;
+
+	buf_add(&m->texts, text, strlen(text) + 1);
+	return (const char *)at;
+}
+
+static struct lineup_settings settings_read(const json_t *settings)
+{
+	const json_t *streaming = json_object_get(settings, "streaming");
+
+	return (struct lineup_settings){
+		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout",
+							1000 * DEFAULT_IDLE_TIMEOUT_S),
+		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout",
+							 1000 * DEFAULT_START_TIMEOUT_S),
+		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout",
+							 1000 * DEFAULT_STALL_TIMEOUT_S),
+		.max_overlap = json_read_u32(streaming, "max_overlap", DEFAULT_MAX_OVERLAP),
+		.memory_mb = json_read_u32(json_object_get(settings, "limits"), "memory_mb", 0),
+	};
 }
 
 /* {"options":[...]} of this list, which it takes.  The caller's; NULL without memory. */
@@ -36,49 +61,52 @@ static char *output_spec(json_t *options)
 }
 
 /* The output of this tuner that is made in the same way, or itself. */
-static const char *made_as(const struct lineup_tuner *t, const struct lineup_output *output)
+static const char *made_as(const struct lineup_output *outputs, size_t count,
+			   const struct lineup_output *output)
 {
-	for (size_t i = 0; output->form != OUTPUT_TS && i < t->output_count; i++)
-		if (t->outputs[i].form == output->form && t->outputs[i].hash == output->hash)
-			return t->outputs[i].variant;
+	for (size_t i = 0; output->form != OUTPUT_TS && i < count; i++)
+		if (outputs[i].form == output->form && outputs[i].hash == output->hash)
+			return outputs[i].variant;
 	return output->variant;
 }
 
-static int output_add(struct lineup *l, struct lineup_tuner *t, const char *variant,
-		      enum output_form form, const json_t *profile, bool audio_only)
+static int output_add(struct maker *m, const struct channel_view *v, const char *variant,
+		      enum output_form form)
 {
-	struct lineup_output output = {
-		.form = form,
-		.plain = form == OUTPUT_TS && channel_profile_plain(profile, audio_only),
-		.variant = variant,
-	};
+	struct lineup_tuner *t = &m->tuners[m->tuner_count - 1];
+	struct lineup_output *output = &m->outputs[m->output_count];
+	bool plain = form == OUTPUT_TS && channel_profile_plain(v->profile, v->audio_only);
 	_cleanup_(freep) char *spec =
-		output.plain	      ? strdup("")
-		: form == OUTPUT_ADTS ? output_spec(channel_sound_options(profile))
-				      : output_spec(channel_profile_options(profile, audio_only));
+		plain ? strdup("")
+		: form == OUTPUT_ADTS
+			? output_spec(channel_sound_options(v->profile))
+			: output_spec(channel_profile_options(v->profile, v->audio_only));
 
-	output.spec = spec != NULL ? pool_text(&l->pool, spec) : NULL;
-	if (output.spec == NULL)
+	assert(m->output_count < array_size(m->outputs));
+	if (spec == NULL)
 		return -ENOMEM;
-	output.hash = hash_end(
-		hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | output.plain), output.spec));
-	output.made_as = made_as(t, &output);
-	((struct lineup_output *)(uintptr_t)t->outputs)[t->output_count++] = output;
+	*output = (struct lineup_output){
+		.form = form,
+		.plain = plain,
+		.variant = variant,
+		.spec = put_text(m, spec),
+		.hash = hash_end(
+			hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | plain), spec)),
+	};
+	output->made_as = made_as(output - t->output_count, t->output_count, output);
+	m->output_count++;
+	t->output_count++;
 	return 0;
 }
 
-/* Adds what `entry` (a channel as the variant sees it) makes of the tuner's source, in each form;
- * the tuner has room for it. */
-static int outputs_add(struct lineup *l, struct lineup_tuner *t, const char *name,
-		       const json_t *settings, const json_t *entry)
+/* Adds what the view makes of the last tuner's source, in each form. */
+static int outputs_add(struct maker *m, const struct channel_view *v)
 {
-	const json_t *profile = channel_profile(settings, entry);
-	bool audio_only = channel_audio_only(entry, profile);
-	const char *variant = pool_text(&l->pool, name);
-	int r = variant != NULL ? 0 : -ENOMEM;
+	const char *variant = put_text(m, v->name);
+	int r = 0;
 
 	for (enum output_form form = 0; r == 0 && form < OUTPUT_FORM_COUNT_; form++)
-		r = output_add(l, t, variant, form, profile, audio_only);
+		r = output_add(m, v, variant, form);
 	return r;
 }
 
@@ -100,9 +128,9 @@ static json_t *args_list(const json_t *args)
 	return list;
 }
 
-static json_t *spec_object(const struct lineup_settings *s, const json_t *settings,
-			   uint32_t channel, const json_t *entry)
+static json_t *spec_object(const json_t *settings, uint32_t channel, const json_t *entry)
 {
+	const struct lineup_settings s = settings_read(settings);
 	const json_t *streaming = json_object_get(settings, "streaming");
 	const json_t *limits = json_object_get(settings, "limits");
 	char scratch[32];
@@ -112,120 +140,72 @@ static json_t *spec_object(const struct lineup_settings *s, const json_t *settin
 			 "source", source != NULL ? source : "", "input_options",
 			 options_list(json_object_get(entry, "input_options")), "input_args",
 			 args_list(json_object_get(entry, "input_args")), "stall_timeout_ms",
-			 (json_int_t)s->stall_timeout_ms, "start_timeout_ms",
-			 (json_int_t)s->start_timeout_ms, "ring_seconds",
+			 (json_int_t)s.stall_timeout_ms, "start_timeout_ms",
+			 (json_int_t)s.start_timeout_ms, "ring_seconds",
 			 (json_int_t)json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
 			 "allow_private", json_read_bool(streaming, "allow_private", false), "nice",
 			 json_integer_value(json_object_get(limits, "nice")), "memory_mb",
-			 (json_int_t)s->memory_mb);
+			 (json_int_t)s.memory_mb);
 }
 
 /* The spec without the name decides the hash: a new name restarts nothing. */
-static int tuner_spec(struct lineup *l, struct lineup_tuner *t, const json_t *settings,
-		      const json_t *entry)
+static int tuner_spec(struct maker *m, struct lineup_tuner *t, const json_t *entry)
 {
 	char scratch[32];
 	const char *name = json_read_text(entry, "name", scratch);
-	json_t *spec = spec_object(&l->settings, settings, t->channel, entry);
+	json_t *spec = spec_object(m->settings, m->id, entry);
 	json_t *name_value = json_string(name != NULL ? name : "");
 	_cleanup_(freep) char *text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 	_cleanup_(freep) char *quoted = json_dumps(name_value, SPEC_FLAGS);
-	_cleanup_(buf_done) struct buf named = BUF_INIT;
+	uintptr_t at = m->texts.len + 1;
 
 	json_decref(spec);
 	json_decref(name_value);
 	if (text == NULL || quoted == NULL)
 		return -ENOMEM;
 	t->hash = hash_end(hash_text(hash_u64(HASH_START, t->both), text));
-	buf_printf(&named, "%.*s,\"name\":%s}", (int)strlen(text) - 1, text, quoted);
-	t->spec = buf_ok(&named) ? pool_text(&l->pool, named.data) : NULL;
-	return t->spec != NULL ? 0 : -ENOMEM;
+	buf_printf(&m->texts, "%.*s,\"name\":%s}", (int)strlen(text) - 1, text, quoted);
+	buf_putc(&m->texts, '\0');
+	t->spec = (const char *)at;
+	return 0;
 }
 
-static int tuner_fill(struct lineup *l, struct lineup_tuner *t, const json_t *settings,
-		      const json_t *entry)
+/* A new tuner with its first variant's outputs. */
+static int tuner_add(struct maker *m, const struct channel_view *v)
 {
-	char scratch[32], reason[ERROR_TEXT_MAX];
-	const char *source = json_read_text(entry, "source", scratch);
+	struct lineup_tuner *t = &m->tuners[m->tuner_count++];
+	char scratch[32], key[TUNER_KEY_MAX];
+	const char *source = json_read_text(v->entry, "source", scratch);
 	size_t cap = source != NULL ? 2 * strlen(source) + 8 : 1;
 	_cleanup_(freep) char *shown = malloc(cap);
+	int r;
 
-	t->both = channel_is_lavfi(entry);
 	if (shown == NULL)
 		return -ENOMEM;
 	text_redact_url(source != NULL ? source : "", shown, cap);
-	t->source_text = pool_text(&l->pool, shown);
-	if (t->source_text == NULL)
-		return -ENOMEM;
-	if (channel_unavailable(entry, channel_profile(settings, entry), reason, sizeof(reason))) {
-		t->unavailable = pool_text(&l->pool, reason);
-		if (t->unavailable == NULL)
-			return -ENOMEM;
-	}
-	return tuner_spec(l, t, settings, entry);
+	snprintf(key, sizeof(key), v->name[0] != '\0' ? "%u/%s" : "%u%s", m->id, v->name);
+	*t = (struct lineup_tuner){
+		.channel = m->id,
+		.both = channel_is_lavfi(v->entry),
+		.key = put_text(m, key),
+		.source_text = put_text(m, shown),
+		.unavailable = v->unavailable[0] != '\0' ? put_text(m, v->unavailable) : NULL,
+	};
+	r = tuner_spec(m, t, v->entry);
+	return r < 0 ? r : outputs_add(m, v);
 }
 
-/* A new tuner with its first variant's outputs and room for other variants'; *ret_tuner is good
- * until the next one is added. */
-static int tuner_add(struct lineup *l, const json_t *settings, const struct channel_entry *e,
-		     const char *variant, const json_t *entry, size_t variants_max,
-		     struct lineup_tuner **ret_tuner)
+/* Profile-only variants are outputs of the channel's tuner, the others tuners. */
+static int tuners_add(struct maker *m, const struct channel_views *v)
 {
-	struct lineup_tuner *t;
-	char key[TUNER_KEY_MAX];
-	int r;
+	int r = tuner_add(m, &v->views[0]);
 
-	/* channel_first() searches for it */
-	assert(l->tuner_count == 0 || l->tuners[l->tuner_count - 1].channel <= e->id);
-	if (l->tuner_count == l->tuner_cap) {
-		size_t cap = l->tuner_cap == 0 ? 64 : 2 * l->tuner_cap;
-		struct lineup_tuner *grown = reallocarray(l->tuners, cap, sizeof(*grown));
-
-		if (grown == NULL)
-			return -ENOMEM;
-		l->tuners = grown;
-		l->tuner_cap = cap;
-	}
-	t = &l->tuners[l->tuner_count++];
-	*t = (struct lineup_tuner){.channel = e->id};
-	snprintf(key, sizeof(key), variant[0] != '\0' ? "%u/%s" : "%u%s", e->id, variant);
-	t->key = pool_text(&l->pool, key);
-	t->outputs = pool_take(&l->pool, variants_max * OUTPUT_FORM_COUNT_ * sizeof(*t->outputs));
-	if (t->key == NULL || t->outputs == NULL)
-		return -ENOMEM;
-	r = tuner_fill(l, t, settings, entry);
-	if (r == 0)
-		r = outputs_add(l, t, variant, settings, entry);
-	*ret_tuner = t;
-	return r;
-}
-
-/* Profile-only variants are outputs of the channel's tuner (`own` false), the others tuners. */
-static int variants_add(struct lineup *l, const json_t *settings, const struct channel_entry *e,
-			bool own, struct lineup_tuner *t)
-{
-	size_t i;
-	json_t *variant;
-	int r = 0;
-
-	json_array_foreach (json_object_get(e->definition, "adaptive_bitrates"), i, variant) {
-		char scratch[32];
-		const char *name = json_read_text(variant, "name", scratch);
-		json_t *entry;
-
-		if (i >= VARIANTS_MAX || r < 0)
-			break;
-		if (name == NULL || strlen(name) > VARIANT_NAME_MAX ||
-		    channel_variant_own_tuner(variant) != own)
-			continue;
-		entry = channel_with_variant(e->definition, variant);
-		if (entry == NULL)
-			r = -ENOMEM;
-		else
-			r = own ? tuner_add(l, settings, e, name, entry, 1, &t)
-				: outputs_add(l, t, name, settings, entry);
-		json_decref(entry);
-	}
+	for (size_t i = 1; i < v->count && r == 0; i++)
+		if (!v->views[i].own_tuner)
+			r = outputs_add(m, &v->views[i]);
+	for (size_t i = 1; i < v->count && r == 0; i++)
+		if (v->views[i].own_tuner)
+			r = tuner_add(m, &v->views[i]);
 	return r;
 }
 
@@ -244,79 +224,236 @@ static json_t *variant_names(const json_t *definition)
 	return names;
 }
 
-/* One line of `amps list`. */
-static int summary_add(struct lineup *l, const json_t *settings, const struct channel_entry *e)
+/* One line of `amps list`; NULL without memory. */
+static char *summary_make(uint32_t id, const struct channel_view *v)
 {
-	const json_t *d = e->definition;
+	const json_t *d = v->entry;
 	char number[32], name[32], group[32], profile[32];
 	const char *profile_name = json_read_has(d, "custom_ffmpeg")
 					   ? "custom_ffmpeg"
 					   : json_read_text(d, "ffmpeg_profile", profile);
-	json_t *line = json_pack("{sI ss? ss? ss? ss? ss so}", "id", (json_int_t)e->id, "number",
+	json_t *line = json_pack("{sI ss? ss? ss? ss? ss so}", "id", (json_int_t)id, "number",
 				 json_read_text(d, "channel_number", number), "name",
 				 json_read_text(d, "name", name), "group",
 				 json_read_text(d, "group", group), "profile", profile_name,
-				 "output", form_name(channel_form(d, channel_profile(settings, d))),
-				 "variants", variant_names(d));
-
-	_cleanup_(freep) char *text = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
+				 "output", form_name(v->form), "variants", variant_names(d));
+	char *text = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
 
 	json_decref(line);
-	if (text == NULL)
-		return -ENOMEM;
-	buf_putc(&l->channels, l->channel_count++ > 0 ? ',' : '[');
-	buf_puts(&l->channels, text);
+	return text;
+}
+
+static void texts_move(const char **at, const char *texts)
+{
+	if (*at != NULL)
+		*at = texts + ((uintptr_t)*at - 1);
+}
+
+/* Everything in one block: the channel, its tuners, their outputs, the fragment, the texts. */
+static struct lineup_channel *channel_pack(const struct maker *m, const char *summary)
+{
+	size_t tuners = m->tuner_count * sizeof(m->tuners[0]);
+	size_t outputs = m->output_count * sizeof(m->outputs[0]);
+	struct lineup_channel *c =
+		malloc(sizeof(*c) + tuners + outputs + m->fragment.len + m->texts.len);
+	struct lineup_output *output;
+	unsigned char *fragment;
+	char *texts;
+
+	if (c == NULL)
+		return NULL;
+	*c = (struct lineup_channel){
+		.refs = 1,
+		.id = m->id,
+		.tuner_count = (uint32_t)m->tuner_count,
+		.fragment_bytes = (uint32_t)m->fragment.len,
+	};
+	c->tuners = memcpy(c + 1, m->tuners, tuners);
+	output = memcpy((char *)c->tuners + tuners, m->outputs, outputs);
+	fragment = memcpy((char *)output + outputs, m->fragment.data, m->fragment.len);
+	texts = memcpy(fragment + m->fragment.len, m->texts.data, m->texts.len);
+	c->fragment = fragment;
+	c->summary = summary;
+	texts_move(&c->summary, texts);
+	for (size_t i = 0; i < m->output_count; i++) {
+		texts_move(&output[i].variant, texts);
+		texts_move(&output[i].made_as, texts);
+		texts_move(&output[i].spec, texts);
+	}
+	for (size_t i = 0; i < m->tuner_count; i++) {
+		struct lineup_tuner *t = &c->tuners[i];
+
+		texts_move(&t->key, texts);
+		texts_move(&t->spec, texts);
+		texts_move(&t->source_text, texts);
+		texts_move(&t->unavailable, texts);
+		t->outputs = output;
+		output += t->output_count;
+	}
+	return c;
+}
+
+/* Of everything that a viewer or a tuner sees of the channel. */
+static uint64_t channel_hash(const struct lineup_channel *c)
+{
+	uint64_t h = hash_u64(HASH_START, catalog_fragment_head(c)->hash);
+
+	for (size_t i = 0; i < c->tuner_count; i++) {
+		const struct lineup_tuner *t = &c->tuners[i];
+
+		h = hash_u64(hash_text(h, t->key), t->hash);
+		h = hash_text(h, t->unavailable);
+		for (size_t o = 0; o < t->output_count; o++)
+			h = hash_u64(hash_text(h, t->outputs[o].variant), t->outputs[o].hash);
+	}
+	return hash_end(h);
+}
+
+static int channel_make(struct maker *m, const struct channel_entry *e,
+			const struct schedule_window *window, struct channel_views *views,
+			struct lineup_channel **ret)
+{
+	_cleanup_(freep) char *summary = summary_make(e->id, &views->views[0]);
+	const char *summary_at;
+	int r = summary != NULL ? tuners_add(m, views) : -ENOMEM;
+
+	if (r == 0)
+		r = catalog_fragment(e, window, views, &m->fragment);
+	if (r < 0)
+		return r;
+	summary_at = put_text(m, summary);
+	*ret = buf_ok(&m->texts) ? channel_pack(m, summary_at) : NULL;
+	return *ret != NULL ? 0 : -ENOMEM;
+}
+
+int lineup_channel_new(const json_t *settings, const struct channel_entry *e, uint64_t source_hash,
+		       struct lineup_channel **ret)
+{
+	struct maker m = {.settings = settings, .id = e->id};
+	struct schedule_window window = SCHEDULE_ALWAYS;
+	bool readable = !e->scheduled || schedule_parse(e->definition, &window) == 0;
+	struct channel_views views;
+	struct lineup_channel *c = NULL;
+	int r = channel_views_make(settings, e->definition, &views);
+
+	if (r < 0)
+		return r;
+	r = channel_make(&m, e, &window, &views, &c);
+	channel_views_done(&views);
+	buf_done(&m.texts);
+	buf_done(&m.fragment);
+	if (r < 0)
+		return r;
+	c->scheduled = e->scheduled;
+	c->on_air_ever = readable;
+	c->window = window;
+	c->source_hash = source_hash;
+	c->name = (const char *)c->fragment + catalog_fragment_head(c)->name_at;
+	c->hash = channel_hash(c);
+	*ret = c;
 	return 0;
 }
 
-static int channel_add(struct lineup *l, const json_t *settings, const struct channel_entry *e)
+struct lineup_channel *lineup_channel_ref(struct lineup_channel *c)
 {
-	size_t variants = json_array_size(json_object_get(e->definition, "adaptive_bitrates"));
-	struct lineup_tuner *t = NULL;
-	int r = tuner_add(l, settings, e, "", e->definition, 1 + MIN(variants, VARIANTS_MAX), &t);
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
 
-	if (r == 0)
-		r = variants_add(l, settings, e, false, t);
-	if (r == 0)
-		r = variants_add(l, settings, e, true, t);
-	if (r == 0)
-		r = summary_add(l, settings, e);
-	return r;
+/* Release: what this thread read is read before another thread frees it. */
+struct lineup_channel *lineup_channel_unref(struct lineup_channel *c)
+{
+	if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+		free(c);
+	return NULL;
+}
+
+int channel_list_init(size_t cap, struct channel_list *ret)
+{
+	*ret = (struct channel_list){.at = calloc(cap + 1, sizeof(*ret->at))};
+	return ret->at != NULL ? 0 : -ENOMEM;
+}
+
+void channel_list_done(struct channel_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		lineup_channel_unref(list->at[i]);
+	free(list->at);
+	*list = CHANNEL_LIST_INIT;
+}
+
+void channel_list_share(struct channel_list *list, const struct channel_list *from, size_t first,
+			size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		list->at[list->count++] = lineup_channel_ref(from->at[i]);
+}
+
+size_t channel_list_find(const struct channel_list *list, uint32_t id)
+{
+	size_t low = 0, high = list->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list->at[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct lineup *lineup_ref(struct lineup *l)
+{
+	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	return l;
+}
+
+struct lineup *lineup_unref(struct lineup *l)
+{
+	if (l == NULL || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
+		return NULL;
+	channel_list_done(&l->channels);
+	json_decref(l->schedule);
+	free(l);
+	return NULL;
+}
+
+int lineup_new(const json_t *settings, struct channel_list *on_air, struct lineup **ret)
+{
+	struct lineup *l = calloc(1, sizeof(*l));
+	json_t *schedule = json_array();
+
+	if (l == NULL || schedule == NULL) {
+		channel_list_done(on_air);
+		json_decref(schedule);
+		free(l);
+		return -ENOMEM;
+	}
+	l->refs = 1;
+	l->settings = settings_read(settings);
+	l->channels = *on_air;
+	l->schedule = schedule;
+	*on_air = CHANNEL_LIST_INIT;
+	*ret = l;
+	return 0;
 }
 
 int lineup_build(const json_t *settings, const struct channel_entry *const *entries, size_t count,
 		 struct lineup **ret)
 {
-	const json_t *streaming = json_object_get(settings, "streaming");
-	struct lineup *l = calloc(1, sizeof(*l));
-	int r = 0;
+	struct channel_list list;
+	int r = channel_list_init(count, &list);
 
-	if (l == NULL)
-		return -ENOMEM;
-	l->settings = (struct lineup_settings){
-		.idle_timeout_ms = json_read_seconds_ms(streaming, "idle_timeout",
-							1000 * DEFAULT_IDLE_TIMEOUT_S),
-		.start_timeout_ms = json_read_seconds_ms(streaming, "start_timeout",
-							 1000 * DEFAULT_START_TIMEOUT_S),
-		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout",
-							 1000 * DEFAULT_STALL_TIMEOUT_S),
-		.max_overlap = json_read_u32(streaming, "max_overlap", DEFAULT_MAX_OVERLAP),
-		.memory_mb = json_read_u32(json_object_get(settings, "limits"), "memory_mb", 0),
-	};
-	l->schedule = json_array();
-	if (l->schedule == NULL)
-		r = -ENOMEM;
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = channel_add(l, settings, entries[i]);
-	buf_puts(&l->channels, count > 0 ? "]" : "[]");
-	if (!buf_ok(&l->channels))
-		r = -ENOMEM;
-	if (r < 0) {
-		lineup_free(l);
-		return r;
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = lineup_channel_new(settings, entries[i], 0, &list.at[i]);
+		list.count += r == 0;
 	}
-	*ret = l;
-	return 0;
+	if (r == 0)
+		return lineup_new(settings, &list, ret);
+	channel_list_done(&list);
+	return r;
 }
 
 static const char *state_name(const struct schedule_window *w, int64_t wall_us)
@@ -336,70 +473,58 @@ static json_t *time_text(int64_t wall_us)
 	return json_string(text);
 }
 
-int lineup_schedule_add(json_t *list, const struct channel_entry *entry, int64_t wall_us)
+int lineup_schedule_add(json_t *list, uint32_t id, const char *name,
+			const struct schedule_window *w, int64_t wall_us)
 {
-	struct schedule_window w;
-	char name[32];
-	json_t *line;
+	json_t *line = json_pack("{sI ss ss so so}", "id", (json_int_t)id, "name", name, "state",
+				 state_name(w, wall_us), "start", time_text(w->start_wall_us),
+				 "end", time_text(w->end_wall_us));
 
-	if (!entry->scheduled || schedule_parse(entry->definition, &w) < 0)
-		return 0;
-	line = json_pack("{sI ss? ss so so}", "id", (json_int_t)entry->id, "name",
-			 json_read_text(entry->definition, "name", name), "state",
-			 state_name(&w, wall_us), "start", time_text(w.start_wall_us), "end",
-			 time_text(w.end_wall_us));
 	return line == NULL || json_array_append_new(list, line) < 0 ? -ENOMEM : 0;
 }
 
-int lineup_add_schedule(struct lineup *l, const struct channel_entry *entries, size_t count,
-			int64_t wall_us)
+int lineup_add_schedule(struct lineup *l, const struct channel_list *all, int64_t wall_us)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = lineup_schedule_add(l->schedule, &entries[i], wall_us);
+	for (size_t i = 0; i < all->count && r == 0; i++) {
+		const struct lineup_channel *c = all->at[i];
+
+		if (c->scheduled && c->on_air_ever)
+			r = lineup_schedule_add(l->schedule, c->id, c->name, &c->window, wall_us);
+	}
 	return r;
 }
 
-/* Index of the channel's first tuner, or of where it would be. */
-static size_t channel_first(const struct lineup *l, uint32_t channel)
+static const struct lineup_channel *channel_of(const struct lineup *l, uint32_t id)
 {
-	size_t low = 0, high = l->tuner_count;
+	size_t at = channel_list_find(&l->channels, id);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (l->tuners[middle].channel < channel)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool is_of(const struct lineup *l, size_t index, uint32_t channel)
-{
-	return index < l->tuner_count && l->tuners[index].channel == channel;
+	return at < l->channels.count && l->channels.at[at]->id == id ? l->channels.at[at] : NULL;
 }
 
 const struct lineup_tuner *lineup_find_key(const struct lineup *l, const char *key)
 {
 	char *end;
-	unsigned long long channel = strtoull(key, &end, 10);
+	unsigned long long id = strtoull(key, &end, 10);
+	const struct lineup_channel *c;
 
-	if (key[0] < '0' || key[0] > '9' || channel > CHANNEL_ID_MAX)
+	if (key[0] < '0' || key[0] > '9' || id > CHANNEL_ID_MAX)
 		return NULL;
-	for (size_t i = channel_first(l, (uint32_t)channel); is_of(l, i, (uint32_t)channel); i++)
-		if (strcmp(l->tuners[i].key, key) == 0)
-			return &l->tuners[i];
+	c = channel_of(l, (uint32_t)id);
+	for (size_t i = 0; c != NULL && i < c->tuner_count; i++)
+		if (strcmp(c->tuners[i].key, key) == 0)
+			return &c->tuners[i];
 	return NULL;
 }
 
 int lineup_resolve(const struct lineup *l, const struct output_id *id,
 		   const struct lineup_tuner **ret_tuner, const struct lineup_output **ret_output)
 {
-	for (size_t i = channel_first(l, id->channel); is_of(l, i, id->channel); i++) {
-		const struct lineup_tuner *t = &l->tuners[i];
+	const struct lineup_channel *c = channel_of(l, id->channel);
+
+	for (size_t i = 0; c != NULL && i < c->tuner_count; i++) {
+		const struct lineup_tuner *t = &c->tuners[i];
 
 		for (size_t o = 0; o < t->output_count; o++) {
 			if (t->outputs[o].form != id->form ||
@@ -415,20 +540,13 @@ int lineup_resolve(const struct lineup *l, const struct output_id *id,
 
 json_t *lineup_channels(const struct lineup *l)
 {
-	return json_loadb(l->channels.data, l->channels.len, 0, NULL);
-}
+	json_t *list = json_array();
 
-uint64_t lineup_channel_hash(const struct lineup *l, uint32_t channel)
-{
-	uint64_t h = HASH_START;
-
-	for (size_t i = channel_first(l, channel); is_of(l, i, channel); i++) {
-		const struct lineup_tuner *t = &l->tuners[i];
-
-		h = hash_u64(hash_text(h, t->key), t->hash);
-		h = hash_text(h, t->unavailable);
-		for (size_t o = 0; o < t->output_count; o++)
-			h = hash_u64(hash_text(h, t->outputs[o].variant), t->outputs[o].hash);
-	}
-	return hash_end(h);
+	for (size_t i = 0; i < l->channels.count; i++)
+		if (json_array_append_new(list, json_loads(l->channels.at[i]->summary, 0, NULL)) <
+		    0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
 }

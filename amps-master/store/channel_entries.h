@@ -1,25 +1,24 @@
-/* channel_entries.h - the database's rows as parsed channels, and which of them are on air. */
+/* channel_entries.h - the database's rows as resolved channels, and which of them are on air. */
 #ifndef AMPS_CHANNEL_ENTRIES_H
 #define AMPS_CHANNEL_ENTRIES_H
 
-#include "amps-master/lineup/channel_rules.h"
+#include "amps-master/lineup/lineup.h"
 #include "amps-master/store/db_channel.h"
 
-/* Owns its entries and their trees.  Tombstones are not in it. */
-struct channel_entries {
-	struct channel_entry *all; /* in id order */
-	size_t count;
-	const struct channel_entry **on_air; /* into `all`, in id order */
-	size_t on_air_count;
-	int64_t next_change_wall_us; /* of the on-air list, or TIME_NONE */
-};
-#define CHANNEL_ENTRIES_INIT ((struct channel_entries){.next_change_wall_us = TIME_NONE})
+/* Resolves the rows but the tombstones.  A row whose definition and origin are those of a channel
+ * in `known` shares that channel; all of `known` was made with these settings.  0, -ENOMEM,
+ * -EBADMSG (a row that is no JSON object). */
+must_check int channel_entries_read(const struct channel_rows *rows, const json_t *settings,
+				    const struct channel_list *known, struct channel_list *ret);
 
-/* Parses the rows whose trees are not known and picks those on air at wall_us.  A scheduled row
- * with an unreadable window is never on air.  0, -ENOMEM, -EBADMSG (a row that is no JSON object).
- */
-must_check int channel_entries_read(const struct channel_rows *rows, int64_t wall_us,
-				    struct channel_entries *ret);
-void channel_entries_done(struct channel_entries *e);
+/* `known` with one row put in place of, or beside, what it has; a tombstone takes the channel out.
+ * Errors as above. */
+must_check int channel_entries_change(const struct channel_list *known, const json_t *settings,
+				      const struct channel_row *row, struct channel_list *ret);
+
+/* Those on air at wall_us, and when that changes next (or TIME_NONE).  A channel with an unreadable
+ * window is never on air.  0 or -ENOMEM. */
+must_check int channel_entries_on_air(const struct channel_list *all, int64_t wall_us,
+				      struct channel_list *ret, int64_t *ret_next_change_wall_us);
 
 #endif

@@ -23,6 +23,8 @@ static const char *const statement_texts[DB_STATEMENT_COUNT_] = {
 			" ON CONFLICT (key) DO UPDATE SET value = excluded.value",
 	[DB_CHANNEL_LIST] = "SELECT id, origin, file_hash, deleted, definition FROM channel"
 			    " ORDER BY id",
+	[DB_CHANNEL_GET] = "SELECT id, origin, file_hash, deleted, definition FROM channel"
+			   " WHERE id = ?1",
 	[DB_CHANNEL_PUT] = "INSERT OR REPLACE INTO channel"
 			   " (id, origin, file_hash, deleted, name, group_name, number, definition)"
 			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -21,10 +21,24 @@ void channel_rows_done(struct channel_rows *rows)
 	*rows = CHANNEL_ROWS_INIT;
 }
 
-static int rows_append(struct channel_rows *rows, size_t *cap, sqlite3_stmt *statement)
+static int row_read(sqlite3_stmt *statement, struct channel_row *ret)
 {
 	const char *definition = (const char *)sqlite3_column_text(statement, 4);
-	struct channel_row *row;
+
+	*ret = (struct channel_row){
+		.id = (uint32_t)sqlite3_column_int64(statement, 0),
+		.origin = origin_parse((const char *)sqlite3_column_text(statement, 1)),
+		.in_file = sqlite3_column_type(statement, 2) != SQLITE_NULL,
+		.file_hash = (uint64_t)sqlite3_column_int64(statement, 2),
+		.deleted = sqlite3_column_int(statement, 3) != 0,
+		.definition = definition != NULL ? strdup(definition) : NULL,
+	};
+	return ret->definition != NULL ? 0 : -ENOMEM;
+}
+
+static int rows_append(struct channel_rows *rows, size_t *cap, sqlite3_stmt *statement)
+{
+	int r;
 
 	if (rows->count == *cap) {
 		size_t wider = *cap == 0 ? 256 : 2 * *cap;
@@ -35,19 +49,9 @@ static int rows_append(struct channel_rows *rows, size_t *cap, sqlite3_stmt *sta
 		rows->rows = grown;
 		*cap = wider;
 	}
-	row = &rows->rows[rows->count];
-	*row = (struct channel_row){
-		.id = (uint32_t)sqlite3_column_int64(statement, 0),
-		.origin = origin_parse((const char *)sqlite3_column_text(statement, 1)),
-		.in_file = sqlite3_column_type(statement, 2) != SQLITE_NULL,
-		.file_hash = (uint64_t)sqlite3_column_int64(statement, 2),
-		.deleted = sqlite3_column_int(statement, 3) != 0,
-		.definition = definition != NULL ? strdup(definition) : NULL,
-	};
-	if (row->definition == NULL)
-		return -ENOMEM;
-	rows->count++;
-	return 0;
+	r = row_read(statement, &rows->rows[rows->count]);
+	rows->count += r == 0;
+	return r;
 }
 
 int db_channel_list(struct db *db, struct channel_rows *ret)
@@ -68,6 +72,27 @@ int db_channel_list(struct db *db, struct channel_rows *ret)
 	}
 	*ret = rows;
 	return 0;
+}
+
+int db_channel_get(struct db *db, uint32_t id, struct channel_row *ret)
+{
+	sqlite3_stmt *statement = db_statement(db, DB_CHANNEL_GET);
+	int step, r;
+
+	sqlite3_bind_int64(statement, 1, id);
+	step = sqlite3_step(statement);
+	if (step == SQLITE_ROW)
+		r = row_read(statement, ret);
+	else
+		r = step == SQLITE_DONE ? -ENOENT : db_result(step);
+	sqlite3_reset(statement);
+	return r;
+}
+
+bool channel_row_scheduled(const struct channel_row *row, const json_t *entry)
+{
+	return row->origin == ORIGIN_SCHEDULE ||
+	       (row->origin == ORIGIN_API && json_object_get(entry, "schedule") != NULL);
 }
 
 struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t id)

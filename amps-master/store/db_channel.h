@@ -30,6 +30,12 @@ must_check int db_channel_list(struct db *db, struct channel_rows *ret);
 void channel_rows_done(struct channel_rows *rows);
 struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t id);
 
+/* One row, its definition the caller's.  -ENOENT: there is none. */
+must_check int db_channel_get(struct db *db, uint32_t id, struct channel_row *ret);
+
+/* Has the row a schedule?  `entry` is its parsed definition. */
+bool channel_row_scheduled(const struct channel_row *row, const json_t *entry);
+
 /* Writes a row; `entry` is the parsed definition, for the queried columns. */
 must_check int db_channel_put(struct db *db, const struct channel_row *row, const json_t *entry);
 must_check int db_channel_delete(struct db *db, uint32_t id);

@@ -6,7 +6,7 @@ void publication_free(struct publication *p)
 		return;
 	close_fd(&p->catalog_fd);
 	close_fd(&p->tokens_fd);
-	lineup_free(p->lineup);
+	lineup_unref(p->lineup);
 	json_decref(p->server);
 	json_decref(p->report);
 	free(p);

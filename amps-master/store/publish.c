@@ -13,13 +13,6 @@
 #include "common/shm/shm.h"
 #include "common/shm/tokens_layout.h"
 
-static void published_list_done(struct published_list *list)
-{
-	buf_done(&list->names);
-	free(list->channels);
-	*list = (struct published_list){0};
-}
-
 int publisher_init(struct publisher *p, const char *state_dir, uint64_t generation)
 {
 	*p = (struct publisher){.generation = generation, .state_dir = strdup(state_dir)};
@@ -28,7 +21,7 @@ int publisher_init(struct publisher *p, const char *state_dir, uint64_t generati
 
 void publisher_done(struct publisher *p)
 {
-	published_list_done(&p->last);
+	p->last = lineup_unref(p->last);
 	free(p->state_dir);
 	p->state_dir = NULL;
 }
@@ -36,48 +29,12 @@ void publisher_done(struct publisher *p)
 void draft_done(struct draft *d)
 {
 	publication_free(d->publication);
-	published_list_done(&d->list);
 	*d = DRAFT_INIT;
 }
 
-/* The list of what the catalog in `bytes` publishes. */
-static int list_make(const struct buf *bytes, const struct lineup *l, struct published_list *ret)
+static int report_add(json_t *report, const char *what, const struct lineup_channel *c)
 {
-	struct catalog *c;
-	int r = catalog_open_memory(bytes->data, bytes->len, &c);
-
-	if (r < 0)
-		return r;
-	ret->channels = calloc(catalog_channel_count(c) + 1, sizeof(*ret->channels));
-	if (ret->channels == NULL)
-		r = -ENOMEM;
-	for (size_t i = 0; r == 0 && i < catalog_channel_count(c); i++) {
-		const struct catalog_channel *ch = catalog_channel_at(c, i);
-		const char *name = catalog_text(c, ch->name_at);
-		uint64_t h =
-			hash_u64(hash_u64(HASH_START, ch->hash), lineup_channel_hash(l, ch->id));
-
-		/* report_fill() walks two lists side by side */
-		assert(i == 0 || ret->channels[i - 1].id < ch->id);
-		ret->channels[i] = (struct published){
-			.id = ch->id,
-			.hash = hash_end(h),
-			.name_at = (uint32_t)ret->names.len,
-		};
-		buf_add(&ret->names, name, strlen(name) + 1);
-		ret->count++;
-	}
-	if (!buf_ok(&ret->names))
-		r = -ENOMEM;
-	catalog_unref(c);
-	return r;
-}
-
-static int report_add(json_t *report, const char *what, const struct published_list *list, size_t i)
-{
-	const struct published *channel = &list->channels[i];
-	json_t *item = json_pack("{sIss}", "id", (json_int_t)channel->id, "name",
-				 list->names.data + channel->name_at);
+	json_t *item = json_pack("{sIss}", "id", (json_int_t)c->id, "name", c->name);
 
 	if (item == NULL || json_array_append_new(json_object_get(report, what), item) < 0)
 		return -ENOMEM;
@@ -85,23 +42,25 @@ static int report_add(json_t *report, const char *what, const struct published_l
 }
 
 /* Walks both lists side by side: both are in id order. */
-static int report_fill(json_t *report, const struct published_list *old,
-		       const struct published_list *new)
+static int report_fill(json_t *report, const struct channel_list *old,
+		       const struct channel_list *new)
 {
 	size_t o = 0, n = 0;
 	int r = 0;
 
 	while (r == 0 && (o < old->count || n < new->count)) {
-		const struct published *was = o < old->count ? &old->channels[o] : NULL;
-		const struct published *is = n < new->count ? &new->channels[n] : NULL;
+		const struct lineup_channel *was = o < old->count ? old->at[o] : NULL;
+		const struct lineup_channel *is = n < new->count ? new->at[n] : NULL;
 
 		if (is == NULL || (was != NULL && was->id < is->id)) {
-			r = report_add(report, "removed", old, o++);
+			r = report_add(report, "removed", was);
+			o++;
 		} else if (was == NULL || is->id < was->id) {
-			r = report_add(report, "added", new, n++);
+			r = report_add(report, "added", is);
+			n++;
 		} else {
-			if (was->hash != is->hash)
-				r = report_add(report, "changed", new, n);
+			if (was != is && was->hash != is->hash)
+				r = report_add(report, "changed", is);
 			o++;
 			n++;
 		}
@@ -109,16 +68,11 @@ static int report_fill(json_t *report, const struct published_list *old,
 	return r;
 }
 
-static int catalog_publish(const json_t *settings, const struct channel_entries *e, struct draft *d)
+static int catalog_publish(const json_t *settings, struct publication *p)
 {
 	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
-	struct publication *p = d->publication;
-	int r = catalog_build(settings, e->on_air, e->on_air_count, p->generation, &bytes);
+	int r = catalog_build(settings, &p->lineup->channels, p->generation, &bytes);
 
-	if (r == 0)
-		r = lineup_build(settings, e->on_air, e->on_air_count, &p->lineup);
-	if (r == 0)
-		r = list_make(&bytes, p->lineup, &d->list);
 	if (r < 0)
 		return r;
 	p->catalog_bytes = bytes.len;
@@ -168,39 +122,42 @@ static int access_publish(const struct publisher *last, const json_t *settings, 
 	return r;
 }
 
-static int draft_fill(const struct publisher *p, json_t *settings, const struct channel_entries *e,
-		      int64_t wall_us, struct draft *d, char *text, size_t cap)
+static int draft_fill(const struct publisher *last, const json_t *settings,
+		      const struct channel_list *all, int64_t wall_us, struct draft *d, char *text,
+		      size_t cap)
 {
+	static const struct channel_list none = CHANNEL_LIST_INIT;
+	struct publication *p = publication_new();
+	struct channel_list on_air;
 	int r;
 
-	d->publication = publication_new();
-	if (d->publication == NULL)
+	d->publication = p;
+	if (p == NULL)
 		return -ENOMEM;
-	d->publication->generation = p->generation + 1;
-	d->publication->next_change_wall_us = e->next_change_wall_us;
-	r = channel_profiles_complete(settings);
+	p->generation = last->generation + 1;
+	r = channel_entries_on_air(all, wall_us, &on_air, &p->next_change_wall_us);
 	if (r == 0)
-		r = catalog_publish(settings, e, d);
+		r = lineup_new(settings, &on_air, &p->lineup);
 	if (r == 0)
-		r = lineup_add_schedule(d->publication->lineup, e->all, e->count, wall_us);
+		r = lineup_add_schedule(p->lineup, all, wall_us);
 	if (r == 0)
-		r = access_publish(p, settings, d, text, cap);
+		r = catalog_publish(settings, p);
 	if (r == 0)
-		r = report_fill(d->publication->report, &p->last, &d->list);
+		r = access_publish(last, settings, d, text, cap);
+	if (r == 0)
+		r = report_fill(p->report, last->last != NULL ? &last->last->channels : &none,
+				&p->lineup->channels);
 	return r;
 }
 
-int publish_build(const struct publisher *p, json_t *settings, const struct channel_rows *rows,
+int publish_build(const struct publisher *p, const json_t *settings, const struct channel_list *all,
 		  int64_t wall_us, struct draft *ret, char *text, size_t text_cap)
 {
-	struct channel_entries entries = CHANNEL_ENTRIES_INIT;
 	struct draft d = DRAFT_INIT;
-	int r = channel_entries_read(rows, wall_us, &entries);
+	int r;
 
 	text[0] = '\0';
-	if (r == 0)
-		r = draft_fill(p, settings, &entries, wall_us, &d, text, text_cap);
-	channel_entries_done(&entries);
+	r = draft_fill(p, settings, all, wall_us, &d, text, text_cap);
 	if (r < 0) {
 		if (text[0] == '\0')
 			snprintf(text, text_cap, "the line-up cannot be published: %s",
@@ -221,8 +178,8 @@ struct publication *publisher_accept(struct publisher *p, struct draft *d)
 	p->generation = publication->generation;
 	p->tokens_generation = publication->tokens_generation;
 	p->tokens_hash = d->tokens_hash;
-	published_list_done(&p->last);
-	p->last = d->list;
+	lineup_unref(p->last);
+	p->last = lineup_ref(publication->lineup);
 	*d = DRAFT_INIT;
 	return publication;
 }

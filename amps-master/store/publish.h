@@ -8,25 +8,12 @@
 
 #include "amps-master/store/channel_entries.h"
 #include "amps-master/store/publication.h"
-#include "common/text/buf.h"
-
-/* A channel as it was published last. */
-struct published {
-	uint32_t id;
-	uint64_t hash;	  /* of its catalog entry and its tuners */
-	uint32_t name_at; /* in the list's names */
-};
-struct published_list {
-	struct published *channels; /* in id order */
-	size_t count;
-	struct buf names; /* each ends with a NUL */
-};
 
 struct publisher {
 	char *state_dir;
 	uint64_t generation; /* of the last publication, 0 = none ever */
 	uint64_t tokens_generation, tokens_hash;
-	struct published_list last;
+	struct lineup *last; /* as it was published, or NULL */
 };
 
 /* 0 or -ENOMEM. */
@@ -36,19 +23,18 @@ void publisher_done(struct publisher *p);
 /* A publication that is not accepted yet. */
 struct draft {
 	struct publication *publication;
-	struct published_list list;
 	uint64_t tokens_hash;
 };
 #define DRAFT_INIT ((struct draft){0})
 void draft_done(struct draft *d);
 
-/* Builds the next generation from `settings` (the model without its channels; its profiles get
- * completed) and `rows`, as of wall_us.  0, or -Exxx with the reason in `text`. */
-must_check int publish_build(const struct publisher *p, json_t *settings,
-			     const struct channel_rows *rows, int64_t wall_us, struct draft *ret,
+/* Builds the next generation from `settings` (the model without its channels, profiles completed)
+ * and all channels, as of wall_us.  0, or -Exxx with the reason in `text`. */
+must_check int publish_build(const struct publisher *p, const json_t *settings,
+			     const struct channel_list *all, int64_t wall_us, struct draft *ret,
 			     char *text, size_t text_cap);
 
-/* The draft is published: moves its list into the publisher and returns the publication, which is
+/* The draft is published: keeps its line-up in the publisher and returns the publication, which is
  * the caller's. */
 struct publication *publisher_accept(struct publisher *p, struct draft *d);
 

@@ -11,18 +11,14 @@
 #include "common/log/log.h"
 #include "common/text/text.h"
 
-enum request_kind { REQUEST_LOAD, REQUEST_REPUBLISH, REQUEST_EXPORT };
-
 /* A request on its way there, and with its answer on its way back. */
 struct request {
 	struct work work;
 	struct store *store;
-	enum request_kind kind;
-	int fd; /* what the loader wrote, or -1 */
+	struct store_operation op;
 	store_done_fn done;
-	store_exported_fn exported; /* of an export, instead of `done` */
-	uint64_t cookie;	    /* the same */
 	void *owner;
+	uint64_t cookie;
 	struct store_answer answer;
 };
 
@@ -56,25 +52,34 @@ static int read_file(int fd, char **ret, size_t *ret_len)
 	return 0;
 }
 
+static void run_load(struct store_work *w, struct request *r)
+{
+	_cleanup_(freep) char *bytes = NULL;
+	size_t n = 0;
+
+	/* unreadable counts as no JSON: the answer says that the helper failed */
+	if (read_file(r->op.fd, &bytes, &n) < 0)
+		n = 0;
+	close_fd(&r->op.fd);
+	store_work_load(w, bytes != NULL ? bytes : "", n, clock_wall_us(), &r->answer);
+}
+
 static void request_run(struct work *w)
 {
 	struct request *r = (struct request *)w;
 	struct store_work *work = &r->store->work;
-	_cleanup_(freep) char *bytes = NULL;
-	size_t n = 0;
 
-	switch (r->kind) {
-	case REQUEST_LOAD:
-		/* unreadable counts as no JSON: the answer says that the helper failed */
-		if (read_file(r->fd, &bytes, &n) < 0)
-			n = 0;
-		close_fd(&r->fd);
-		store_work_load(work, bytes != NULL ? bytes : "", n, clock_wall_us(), &r->answer);
+	switch (r->op.kind) {
+	case STORE_LOAD:
+		run_load(work, r);
 		break;
-	case REQUEST_REPUBLISH:
+	case STORE_REPUBLISH:
 		store_work_republish(work, clock_wall_us(), &r->answer);
 		break;
-	case REQUEST_EXPORT:
+	case STORE_CHANGE:
+		store_work_change(work, r->op.channel, r->op.entry, clock_wall_us(), &r->answer);
+		break;
+	case STORE_EXPORT:
 		store_work_export(work, &r->answer);
 		break;
 	}
@@ -97,24 +102,31 @@ static void on_idle(void *owner)
 }
 
 /* Log lines are written here, in the loop, where the log belongs. */
-static void answer_log(enum request_kind kind, const struct store_answer *a)
+static void answer_log(enum store_kind kind, const struct store_answer *a)
 {
 	size_t i;
 	json_t *line;
 
 	json_array_foreach (a->notices, i, line)
 		log_info("%s", json_string_value(line));
-	if (a->publication == NULL || kind != REQUEST_LOAD)
+	if (a->publication == NULL || kind != STORE_LOAD)
 		return;
 	json_array_foreach (json_object_get(a->publication->report, "warnings"), i, line)
 		log_warn("the configuration has warnings, using it: %s", json_string_value(line));
+}
+
+static void operation_done(struct store_operation *op)
+{
+	if (op->kind == STORE_LOAD)
+		close_fd(&op->fd);
+	json_decref(op->entry);
 }
 
 static void request_drop(struct work *w)
 {
 	struct request *r = (struct request *)w;
 
-	close_fd(&r->fd);
+	operation_done(&r->op);
 	store_answer_done(&r->answer);
 	free(r);
 }
@@ -124,14 +136,8 @@ static void request_done(struct work *w)
 	struct request *r = (struct request *)w;
 
 	assert(r->answer.error != 0 || r->answer.publication != NULL || r->answer.config != NULL);
-	answer_log(r->kind, &r->answer);
-	/* the receiver may close the store */
-	if (r->kind == REQUEST_EXPORT)
-		r->exported(r->owner, r->cookie, r->answer.error, r->answer.text,
-			    TAKE_PTR(r->answer.config));
-	else
-		r->done(r->owner, r->answer.error, r->answer.text, TAKE_PTR(r->answer.publication),
-			r->answer.problems);
+	answer_log(r->op.kind, &r->answer);
+	r->done(r->owner, r->cookie, &r->answer); /* may close the store */
 	request_drop(w);
 }
 
@@ -171,47 +177,61 @@ struct store *store_close(struct store *s)
 	return NULL;
 }
 
-static void request_post(struct store *s, const struct request *request)
+void store_submit(struct store *s, const struct store_operation *op, store_done_fn done,
+		  void *owner, uint64_t cookie)
 {
 	struct request *r = malloc(sizeof(*r));
 
 	if (r == NULL) {
-		int fd = request->fd;
+		struct store_operation dropped = *op;
+		struct store_answer answer = {.error = -ENOMEM, .text = "out of memory"};
 
-		close_fd(&fd);
-		if (request->kind == REQUEST_EXPORT)
-			request->exported(request->owner, request->cookie, -ENOMEM, "out of memory",
-					  NULL);
-		else
-			request->done(request->owner, -ENOMEM, "out of memory", NULL, NULL);
+		operation_done(&dropped);
+		done(owner, cookie, &answer);
 		return;
 	}
-	*r = *request;
-	r->work = (struct work){.run = request_run, .done = request_done, .drop = request_drop};
-	r->store = s;
+	*r = (struct request){
+		.work = {.run = request_run, .done = request_done, .drop = request_drop},
+		.store = s,
+		.op = *op,
+		.done = done,
+		.owner = owner,
+		.cookie = cookie,
+	};
 	work_queue_post(s->queue, &r->work);
 }
 
-void store_load(struct store *s, int result_fd, store_done_fn done, void *owner)
+struct disposal {
+	struct work work;
+	struct lineup *lineup;
+};
+
+static void disposal_run(struct work *w)
 {
-	request_post(s,
-		     &(struct request){
-			     .kind = REQUEST_LOAD, .fd = result_fd, .done = done, .owner = owner});
+	struct disposal *d = (struct disposal *)w;
+
+	d->lineup = lineup_unref(d->lineup);
 }
 
-void store_republish(struct store *s, store_done_fn done, void *owner)
+static void disposal_done(struct work *w)
 {
-	request_post(s, &(struct request){
-				.kind = REQUEST_REPUBLISH, .fd = -1, .done = done, .owner = owner});
+	disposal_run(w);
+	free(w);
 }
 
-void store_export(struct store *s, uint64_t cookie, store_exported_fn done, void *owner)
+void store_dispose(struct store *s, struct lineup *l)
 {
-	request_post(s, &(struct request){.kind = REQUEST_EXPORT,
-					  .fd = -1,
-					  .exported = done,
-					  .cookie = cookie,
-					  .owner = owner});
+	struct disposal *d = l != NULL ? malloc(sizeof(*d)) : NULL;
+
+	if (d == NULL) {
+		lineup_unref(l);
+		return;
+	}
+	*d = (struct disposal){
+		.work = {.run = disposal_run, .done = disposal_done, .drop = disposal_done},
+		.lineup = l,
+	};
+	work_queue_post(s->queue, &d->work);
 }
 
 int store_health(const struct store *s)

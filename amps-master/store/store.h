@@ -7,7 +7,7 @@
 #define AMPS_STORE_H
 
 #include <event2/event.h>
-#include "amps-master/store/publication.h"
+#include "amps-master/store/operation.h"
 
 struct store;
 
@@ -17,26 +17,19 @@ must_check int store_open(struct event_base *base, const char *state_dir, struct
 			  char *text, size_t text_cap);
 struct store *store_close(struct store *s); /* joins the thread; returns NULL; accepts NULL */
 
-/* The answer to a request.  error 0: a publication (now the callee's).  Otherwise -Exxx, a reason
- * in one line, and for a refused file the problems: [{severity,file,line,path,message}] (borrowed).
- */
-typedef void (*store_done_fn)(void *owner, int error, const char *text, struct publication *p,
-			      const json_t *problems);
+/* The receiver may take the publication or the config out of the answer (and leave NULL); the rest
+ * is freed after the call. */
+typedef void (*store_done_fn)(void *owner, uint64_t cookie, struct store_answer *a);
 
-/* Takes what the loader (`amps-master --load`) wrote into its memfd (check_command.h; no model =
- * refused).  Entries that changed in the file since
- * the last load win over API changes, the others keep them; then builds a publication.  Takes
- * result_fd; parsing happens in the thread. */
-void store_load(struct store *s, int result_fd, store_done_fn done, void *owner);
+/* The database thread does it, in the order of submission.  A publication costs what changed: the
+ * thread keeps each channel resolved, and resolves those anew whose definition is another, or all
+ * of them after an edit of the settings or profiles. */
+void store_submit(struct store *s, const struct store_operation *op, store_done_fn done,
+		  void *owner, uint64_t cookie);
 
-/* Builds a publication again from what is stored (a schedule window opened or closed). */
-void store_republish(struct store *s, store_done_fn done, void *owner);
-
-/* Everything that is in force, as a configuration file has it: the settings (defaults filled in),
- * ffmpeg_profiles, streams and scheduled_streams.  error 0: `config` (now the callee's). */
-typedef void (*store_exported_fn)(void *owner, uint64_t cookie, int error, const char *text,
-				  json_t *config);
-void store_export(struct store *s, uint64_t cookie, store_exported_fn done, void *owner);
+/* Takes a reference to a line-up that the loop has replaced; what it frees is freed in the
+ * thread. */
+void store_dispose(struct store *s, struct lineup *l);
 
 /* Why the database cannot be written: 0 (it can), -EBUSY (locked by another process), -ENOENT
  * (moved or deleted) or another -Exxx.  As of the last transaction or the last look, which is at

@@ -198,18 +198,16 @@ static int merge_settings(struct merge *m, const json_t *model)
 	return r;
 }
 
-/* An id that was used once is not given to another channel. */
-static int merge_highest_id(struct merge *m, const struct file_entries *f)
+int store_raise_highest_id(struct db *db, uint32_t id, bool *ret_changed)
 {
 	uint64_t highest = 0;
-	int r = db_meta_get_u64(m->db, "highest_id", &highest);
+	int r = db_meta_get_u64(db, "highest_id", &highest);
 
-	if ((r < 0 && r != -ENOENT) || f->count == 0)
-		return r == -ENOENT ? 0 : r;
-	if (r == 0 && f->entries[f->count - 1].id <= highest)
-		return 0;
-	m->changed = true;
-	return db_meta_put_u64(m->db, "highest_id", f->entries[f->count - 1].id);
+	if ((r < 0 && r != -ENOENT) || (r == 0 && id <= highest))
+		return r;
+	if (ret_changed != NULL)
+		*ret_changed = true;
+	return db_meta_put_u64(db, "highest_id", id);
 }
 
 int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_changed)
@@ -225,8 +223,8 @@ int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_c
 		r = merge_channels(&m, &rows, &file);
 	if (r == 0)
 		r = merge_settings(&m, model);
-	if (r == 0)
-		r = merge_highest_id(&m, &file);
+	if (r == 0 && file.count > 0)
+		r = store_raise_highest_id(db, file.entries[file.count - 1].id, &m.changed);
 	channel_rows_done(&rows);
 	file_entries_done(&file);
 	if (r == 0)

@@ -13,6 +13,10 @@
  * or -Exxx as in db.h; -EINVAL for an entry without a usable id. */
 must_check int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_changed);
 
+/* Keeps the highest id that was ever used: such an id is not given to another channel.
+ * *ret_changed (may be NULL) is set to true where it rises.  0 or -Exxx. */
+must_check int store_raise_highest_id(struct db *db, uint32_t id, bool *ret_changed);
+
 /* After a merge: rows that are as the file has them borrow their trees from the model, so that they
  * are not parsed again. */
 void store_merge_trees(const json_t *model, struct channel_rows *rows);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "amps-master/util/json.h"
 #include "amps-master/store/store_merge.h"
+#include "common/hash.h"
 
 void store_answer_done(struct store_answer *a)
 {
@@ -38,6 +39,9 @@ int store_work_open(const char *state_dir, struct store_work *w, char *text, siz
 void store_work_close(struct store_work *w)
 {
 	publisher_done(&w->publisher);
+	channel_list_done(&w->channels);
+	json_decref(w->settings);
+	w->settings = NULL;
 	w->db = db_close(w->db);
 }
 
@@ -104,36 +108,90 @@ static int report_warnings(json_t *report, const json_t *result)
 	return r;
 }
 
-/* Inside a transaction: the settings and rows as they stand -> a draft.  `model`: what was merged
- * just now, or NULL. */
-static int draft_stored(struct store_work *w, const json_t *model, int64_t wall_us,
-			struct draft *draft, struct store_answer *a)
+/* What an operation makes; kept once its transaction is committed. */
+struct next {
+	struct draft draft;
+	json_t *settings;
+	uint64_t settings_hash;
+	struct channel_list channels;
+};
+
+static void next_done(struct next *n)
+{
+	draft_done(&n->draft);
+	json_decref(n->settings);
+	channel_list_done(&n->channels);
+}
+
+/* Takes all of it into force. */
+static struct publication *next_accept(struct store_work *w, struct next *n)
+{
+	struct publication *p = publisher_accept(&w->publisher, &n->draft);
+
+	json_decref(w->settings);
+	channel_list_done(&w->channels);
+	w->settings = TAKE_PTR(n->settings);
+	w->settings_hash = n->settings_hash;
+	w->channels = n->channels;
+	n->channels = CHANNEL_LIST_INIT;
+	return p;
+}
+
+static int next_publish(struct store_work *w, int64_t wall_us, struct next *n,
+			struct store_answer *a)
+{
+	char reason[ERROR_TEXT_MAX];
+	int r = publish_build(&w->publisher, n->settings, &n->channels, wall_us, &n->draft, reason,
+			      sizeof(reason));
+
+	if (r < 0)
+		answer_fail(a, r, "%s", reason);
+	return r;
+}
+
+/* The settings of the database; those in force while their text is the same. */
+static int settings_stored(struct store_work *w, struct next *n, struct store_answer *a)
 {
 	_cleanup_(freep) char *text = NULL;
-	struct channel_rows rows = CHANNEL_ROWS_INIT;
-	char reason[ERROR_TEXT_MAX];
-	json_t *settings;
 	int r = db_meta_get(w->db, "settings", &text);
 
-	if (r == -ENOENT) {
-		answer_fail(a, r, "no configuration was loaded yet");
+	if (r < 0) {
+		if (r == -ENOENT)
+			answer_fail(a, r, "no configuration was loaded yet");
 		return r;
 	}
+	n->settings_hash = hash_end(hash_text(HASH_START, text));
+	if (w->settings != NULL && n->settings_hash == w->settings_hash) {
+		n->settings = json_incref(w->settings);
+		return 0;
+	}
+	n->settings = json_loads(text, 0, NULL);
+	if (n->settings == NULL) {
+		answer_fail(a, -EBADMSG, "the settings in the database cannot be read");
+		return -EBADMSG;
+	}
+	return channel_profiles_complete(n->settings);
+}
+
+/* The settings and rows of the database, resolved; unchanged ones are shared with those in force.
+ * `model`: what was merged just now, or NULL. */
+static int next_stored(struct store_work *w, const json_t *model, struct next *n,
+		       struct store_answer *a)
+{
+	static const struct channel_list none = CHANNEL_LIST_INIT;
+	struct channel_rows rows = CHANNEL_ROWS_INIT;
+	int r = settings_stored(w, n, a);
+
 	if (r == 0)
 		r = db_channel_list(w->db, &rows);
-	if (r < 0)
-		return r;
-	store_merge_trees(model, &rows);
-	settings = json_loads(text, 0, NULL);
-	r = -EBADMSG;
-	if (settings == NULL)
-		answer_fail(a, r, "the settings in the database cannot be read");
-	else
-		r = publish_build(&w->publisher, settings, &rows, wall_us, draft, reason,
-				  sizeof(reason));
-	if (settings != NULL && r < 0)
-		answer_fail(a, r, "%s", reason);
-	json_decref(settings);
+	if (r == 0) {
+		store_merge_trees(model, &rows);
+		r = channel_entries_read(&rows, n->settings,
+					 n->settings == w->settings ? &w->channels : &none,
+					 &n->channels);
+		if (r == -EBADMSG)
+			answer_fail(a, r, "a channel in the database cannot be read");
+	}
 	channel_rows_done(&rows);
 	return r;
 }
@@ -145,7 +203,7 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 	const json_t *model = json_object_get(result, "model");
 	/* what option_memory.h wants to be kept, or NULL */
 	const char *options = json_string_value(json_object_get(result, "options"));
-	struct draft draft = DRAFT_INIT;
+	struct next next = {0};
 	bool changed = false;
 	int r = db_begin(w->db);
 
@@ -155,23 +213,25 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 			answer_fail(a, r, "the configuration has a channel without a usable id");
 	}
 	if (r == 0)
-		r = draft_stored(w, model, wall_us, &draft, a);
+		r = next_stored(w, model, &next, a);
 	if (r == 0)
-		r = report_warnings(draft.publication->report, result);
+		r = next_publish(w, wall_us, &next, a);
+	if (r == 0)
+		r = report_warnings(next.draft.publication->report, result);
 	if (r == 0 && options != NULL)
 		r = db_meta_put(w->db, "options", options, NULL);
 	if (r == 0 && changed)
-		r = db_meta_put_u64(w->db, "generation", draft.publication->generation);
+		r = db_meta_put_u64(w->db, "generation", next.draft.publication->generation);
 	if (r == 0)
 		r = db_commit(w->db);
 	if (r < 0) {
 		answer_db_fail(w, a, r);
 		db_rollback(w->db);
-		draft_done(&draft);
+		next_done(&next);
 		return;
 	}
 	w->error = 0;
-	a->publication = publisher_accept(&w->publisher, &draft);
+	a->publication = next_accept(w, &next);
 	a->publication->server = json_deep_copy(json_object_get(model, "server"));
 }
 
@@ -195,27 +255,108 @@ void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t 
 	json_decref(result);
 }
 
+/* What is in force, once more. */
+static int next_kept(const struct store_work *w, struct next *n)
+{
+	int r = channel_list_init(w->channels.count, &n->channels);
+
+	if (r < 0)
+		return r;
+	n->settings = json_incref(w->settings);
+	n->settings_hash = w->settings_hash;
+	channel_list_share(&n->channels, &w->channels, 0, w->channels.count);
+	return 0;
+}
+
 /* The current line-up is published even if its new generation cannot be stored. */
 void store_work_republish(struct store_work *w, int64_t wall_us, struct store_answer *ret)
 {
-	struct draft draft = DRAFT_INIT;
+	struct next next = {0};
 	int r;
 
 	*ret = (struct store_answer){0};
-	r = draft_stored(w, NULL, wall_us, &draft, ret);
+	r = w->settings == NULL ? next_stored(w, NULL, &next, ret) : next_kept(w, &next);
+	if (r == 0)
+		r = next_publish(w, wall_us, &next, ret);
 	if (r < 0) {
 		answer_db_fail(w, ret, r);
+		next_done(&next);
 		return;
 	}
 	r = db_begin(w->db);
 	if (r == 0)
-		r = db_meta_put_u64(w->db, "generation", draft.publication->generation);
+		r = db_meta_put_u64(w->db, "generation", next.draft.publication->generation);
 	if (r == 0)
 		r = db_commit(w->db);
 	if (r < 0)
 		db_rollback(w->db);
 	w->error = r;
-	ret->publication = publisher_accept(&w->publisher, &draft);
+	ret->publication = next_accept(w, &next);
+}
+
+/* Writes the row that an edit makes of what is there.  -ENOENT: nothing to delete. */
+static int change_row(struct store_work *w, uint32_t channel, const json_t *entry,
+		      struct channel_row *row)
+{
+	int r = db_channel_get(w->db, channel, row);
+	bool there = r == 0;
+
+	if (r == -ENOENT && entry != NULL) {
+		*row = (struct channel_row){.id = channel};
+		r = 0;
+	}
+	if (r < 0 || (entry == NULL && row->deleted))
+		return r < 0 ? r : -ENOENT;
+	row->deleted = entry == NULL;
+	if (entry == NULL && !row->in_file)
+		return db_channel_delete(w->db, channel);
+	row->origin = ORIGIN_API;
+	if (entry != NULL) {
+		free(there ? row->definition : NULL);
+		row->definition = json_dumps(entry, JSON_COMPACT);
+		row->tree = (json_t *)(uintptr_t)entry;
+	}
+	return row->definition != NULL ? db_channel_put(w->db, row, entry) : -ENOMEM;
+}
+
+void store_work_change(struct store_work *w, uint32_t channel, json_t *entry, int64_t wall_us,
+		       struct store_answer *ret)
+{
+	struct channel_row row = {0};
+	struct next next = {0};
+	int r;
+
+	*ret = (struct store_answer){0};
+	r = w->settings == NULL ? -EAGAIN : db_begin(w->db);
+	if (r == -EAGAIN)
+		answer_fail(ret, r, "no configuration is in force yet");
+	if (r == 0) {
+		r = change_row(w, channel, entry, &row);
+		if (r == -ENOENT)
+			answer_fail(ret, r, "there is no such channel");
+	}
+	if (r == 0)
+		r = store_raise_highest_id(w->db, channel, NULL);
+	if (r == 0) {
+		next.settings = json_incref(w->settings);
+		next.settings_hash = w->settings_hash;
+		r = channel_entries_change(&w->channels, w->settings, &row, &next.channels);
+	}
+	if (r == 0)
+		r = next_publish(w, wall_us, &next, ret);
+	if (r == 0)
+		r = db_meta_put_u64(w->db, "generation", next.draft.publication->generation);
+	if (r == 0)
+		r = db_commit(w->db);
+	free(row.definition);
+	if (r < 0) {
+		answer_db_fail(w, ret, r);
+		db_rollback(w->db);
+		next_done(&next);
+		return;
+	}
+	w->error = 0;
+	ret->publication = next_accept(w, &next);
 }
 
 /* Puts the rows under `streams` and `scheduled_streams`. */
@@ -226,10 +367,10 @@ static int export_channels(json_t *config, const struct channel_rows *rows)
 
 	for (size_t i = 0; i < rows->count && r == 0; i++) {
 		const struct channel_row *row = &rows->rows[i];
-		json_t *list = row->origin == ORIGIN_SCHEDULE ? scheduled : streams;
+		json_t *entry = row->deleted ? NULL : json_loads(row->definition, 0, NULL);
+		json_t *list = channel_row_scheduled(row, entry) ? scheduled : streams;
 
-		if (!row->deleted &&
-		    json_array_append_new(list, json_loads(row->definition, 0, NULL)) < 0)
+		if (!row->deleted && json_array_append_new(list, entry) < 0)
 			r = -EBADMSG;
 	}
 	if (json_object_set_new(config, "streams", streams) < 0)

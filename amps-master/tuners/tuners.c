@@ -81,7 +81,7 @@ struct tuners *tuners_free(struct tuners *ts)
 	ring_pool_free(ts->ring_pool);
 	if (ts->pulse)
 		event_free(ts->pulse);
-	lineup_free(ts->lineup);
+	lineup_unref(ts->lineup);
 	free(ts);
 	return NULL;
 }
@@ -339,7 +339,12 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 
 static void tuner_follow(struct tuners *ts, struct tuner *t)
 {
-	t->def = tuner_definition(t);
+	const struct lineup_tuner *def = tuner_definition(t);
+
+	/* the same channel, shared by both line-ups */
+	if (def && def == t->def)
+		return;
+	t->def = def;
 	if (t->def && t->def->unavailable)
 		t->def = NULL;
 	if (t->def && t->source_hash != t->def->hash) {
@@ -368,7 +373,7 @@ void tuners_set_log_level(struct tuners *ts, enum log_level level)
 	ts->env.log_level = level;
 }
 
-void tuners_set_lineup(struct tuners *ts, struct lineup *l)
+struct lineup *tuners_set_lineup(struct tuners *ts, struct lineup *l)
 {
 	struct lineup *old = ts->lineup;
 	struct tuner *next;
@@ -377,7 +382,6 @@ void tuners_set_lineup(struct tuners *ts, struct lineup *l)
 	ts->lineup = l;
 	for (struct tuner *t = ts->all; t; t = t->next)
 		tuner_follow(ts, t);
-	lineup_free(old);
 	for (struct tuner *t = ts->all; t; t = next) {
 		next = t->next;
 		if (!t->def && !tuner_has_jobs(t))
@@ -385,6 +389,7 @@ void tuners_set_lineup(struct tuners *ts, struct lineup *l)
 		else if (t->slot >= 0)
 			tuner_update(t);
 	}
+	return old;
 }
 
 /* ---------- nursery, reaper, control ---------- */

@@ -19,8 +19,9 @@ must_check int tuners_new(const struct tuners_env *env, struct tuners **ret);
 struct tuners *tuners_free(struct tuners *t);
 
 /* Takes a new line-up; restarts the jobs whose hash changed, removes tuners without a definition.
- */
-void tuners_set_lineup(struct tuners *t, struct lineup *l);
+ * Tuners of channels that both line-ups share are left alone.  Returns the old one (the caller's),
+ * or NULL. */
+must_check struct lineup *tuners_set_lineup(struct tuners *t, struct lineup *l);
 const struct lineup *tuners_lineup(const struct tuners *t); /* NULL before the first */
 
 /* Jobs started from now on log from this level on. */

@@ -45,8 +45,7 @@ static json_t *json(const char *text)
 
 static void add(struct fixture *f, uint32_t id, const char *definition)
 {
-	f->entries[f->count] = (struct channel_entry){
-		.id = id, .window = SCHEDULE_ALWAYS, .definition = json(definition)};
+	f->entries[f->count] = (struct channel_entry){.id = id, .definition = json(definition)};
 	f->list[f->count] = &f->entries[f->count];
 	f->count++;
 }
@@ -61,7 +60,7 @@ static void build(struct fixture *f, const char *streaming)
 
 static void done(struct fixture *f)
 {
-	lineup_free(f->lineup);
+	lineup_unref(f->lineup);
 	for (size_t i = 0; i < f->count; i++)
 		json_decref(f->entries[i].definition);
 	json_decref(f->settings);
@@ -110,7 +109,7 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	    "{'name':'alt','source':'http://h/b.ts'},"
 	    "{'name':'HD+','ffmpeg_profile':'copy','input_options':{'re':null}}]}");
 	build(&f, "{}");
-	cr_assert_eq(f.lineup->tuner_count, 3);
+	cr_assert_eq(f.lineup->channels.at[0]->tuner_count, 3);
 	o = resolve(&f, 5, "", "5");
 	cr_assert(o->plain);
 	cr_assert_str_eq(o->spec, "");
@@ -177,9 +176,9 @@ Test(lineup, absent_channels_are_not_resolved)
 	list = lineup_channels(f.lineup);
 	cr_assert(json_is_array(list) && json_array_size(list) == 0);
 	json_decref(list);
-	cr_assert_eq(f.lineup->channel_count, 0);
+	cr_assert_eq(f.lineup->channels.count, 0);
 	done(&f);
-	cr_assert_null(lineup_free(NULL));
+	cr_assert_null(lineup_unref(NULL));
 	assert_no_leaks();
 }
 
@@ -429,10 +428,10 @@ Test(lineup, lavfi_is_one_job)
 	    "{'name':'A','source':'a.ts','ffmpeg_profile':'low',"
 	    "'input_options':{'f':'mpegts'}}");
 	build(&f, "{}");
-	cr_assert(f.lineup->tuners[0].both);
-	cr_assert_null(f.lineup->tuners[0].unavailable);
-	cr_assert(f.lineup->tuners[1].both);
-	cr_assert_not(f.lineup->tuners[2].both);
+	cr_assert(lineup_find_key(f.lineup, "1")->both);
+	cr_assert_null(lineup_find_key(f.lineup, "1")->unavailable);
+	cr_assert(lineup_find_key(f.lineup, "2")->both);
+	cr_assert_not(lineup_find_key(f.lineup, "3")->both);
 	done(&f);
 	assert_no_leaks();
 }
@@ -454,7 +453,7 @@ Test(lineup, channels_for_tables)
 	build(&f, "{}");
 	list = lineup_channels(f.lineup);
 	cr_assert(json_equal(list, expected), "%s", json_dumps(list, 0));
-	cr_assert_eq(f.lineup->channel_count, 2);
+	cr_assert_eq(f.lineup->channels.count, 2);
 	json_decref(list);
 	json_decref(expected);
 	done(&f);

@@ -43,55 +43,60 @@ static struct store_answer load(struct store_work *w, const char *result)
 	return a;
 }
 
-/* Loads and compares what was added, changed, removed and noted with the expected JSON. */
-static void check_load(struct store_work *w, const char *result, const char *expected)
+/* Compares what was added, changed, removed and noted with the expected JSON; frees the answer. */
+static void check_answer(struct store_answer *a, const char *expected)
 {
-	struct store_answer a = load(w, result);
 	char *wanted_text = quoted(expected), *is_text;
 	json_t *wanted = json_loads(wanted_text, 0, NULL), *is = json_object();
 	static const char *const keys[] = {"added", "changed", "removed"};
 
-	cr_assert_eq(a.error, 0, "%s", a.text);
+	cr_assert_eq(a->error, 0, "%s", a->text);
 	for (size_t i = 0; i < 3; i++) {
 		json_t *ids = json_array(), *item;
 		size_t n;
 
-		json_array_foreach (json_object_get(a.publication->report, keys[i]), n, item)
+		json_array_foreach (json_object_get(a->publication->report, keys[i]), n, item)
 			json_array_append(ids, json_object_get(item, "id"));
 		json_object_set_new(is, keys[i], ids);
 	}
-	json_object_set_new(is, "notices", json_integer((json_int_t)json_array_size(a.notices)));
+	json_object_set_new(is, "notices", json_integer((json_int_t)json_array_size(a->notices)));
 	is_text = json_dumps(is, JSON_COMPACT);
 	cr_assert(json_equal(is, wanted), "%s", is_text);
 	free(is_text);
 	free(wanted_text);
 	json_decref(is);
 	json_decref(wanted);
-	store_answer_done(&a);
+	store_answer_done(a);
 }
 
-/* Puts a row as the API will. */
-static void put_api(struct store_work *w, uint32_t id, bool keep_hash, bool deleted,
-		    const char *definition)
+static void check_load(struct store_work *w, const char *result, const char *expected)
 {
-	struct channel_rows rows = CHANNEL_ROWS_INIT;
-	const struct channel_row *old;
-	struct channel_row row = {.id = id, .origin = ORIGIN_API, .deleted = deleted};
-	char *text = quoted(definition);
-	json_t *entry = json_loads(text, 0, NULL);
+	struct store_answer a = load(w, result);
 
-	cr_assert_eq(db_channel_list(w->db, &rows), 0);
-	old = channel_rows_find(&rows, id);
-	if (keep_hash) {
-		cr_assert_not_null(old);
-		row.in_file = true;
-		row.file_hash = old->file_hash;
-	}
-	row.definition = text;
-	cr_assert_eq(db_channel_put(w->db, &row, entry), 0);
+	check_answer(&a, expected);
+}
+
+/* What the API will do; NULL deletes.  Compares as check_load() does. */
+static void change(struct store_work *w, uint32_t id, const char *definition, const char *expected)
+{
+	struct store_answer a;
+	char *text = definition != NULL ? quoted(definition) : NULL;
+	json_t *entry = text != NULL ? json_loads(text, 0, NULL) : NULL;
+
+	store_work_change(w, id, entry, NOW, &a);
+	check_answer(&a, expected);
 	json_decref(entry);
 	free(text);
-	channel_rows_done(&rows);
+}
+
+static void check_refused_change(struct store_work *w, uint32_t id, json_t *entry, int error)
+{
+	struct store_answer a;
+
+	store_work_change(w, id, entry, NOW, &a);
+	cr_assert_eq(a.error, error, "%s", a.text);
+	cr_assert_null(a.publication);
+	store_answer_done(&a);
 }
 
 static char *name_of(struct store_work *w, uint32_t id)
@@ -186,14 +191,14 @@ Test(store, an_api_change_stays_until_the_entry_changes)
 	state_folder_make(&f);
 	work_open(&f, &w);
 	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
-	put_api(&w, 1, true, false,
-		"{'id':1,'name':'by API','source':'a.ts','ffmpeg_profile':'copy'}");
+	change(&w, 1, "{'id':1,'name':'by API','source':'a.ts','ffmpeg_profile':'copy'}",
+	       "{'added':[],'changed':[1],'removed':[],'notices':0}");
 	/* the other entry changes: this one's API change stays */
 	check_load(&w,
 		   "{'model':{'auth':{'enabled':false},'streams':["
 		   "{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'},"
 		   "{'id':2,'name':'B2','source':'b.ts','ffmpeg_profile':'copy'}]}}",
-		   "{'added':[],'changed':[1,2],'removed':[],'notices':0}");
+		   "{'added':[],'changed':[2],'removed':[],'notices':0}");
 	check_name(&w, 1, "by API");
 	/* now it changes itself: the file wins, with a line in the log */
 	check_load(&w,
@@ -215,8 +220,9 @@ Test(store, a_tombstone_stays_until_the_entry_changes)
 	state_folder_make(&f);
 	work_open(&f, &w);
 	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
-	put_api(&w, 2, true, true, "{'id':2,'name':'B','source':'b.ts','ffmpeg_profile':'copy'}");
-	check_load(&w, two, "{'added':[],'changed':[],'removed':[2],'notices':0}");
+	change(&w, 2, NULL, "{'added':[],'changed':[],'removed':[2],'notices':0}");
+	check_refused_change(&w, 2, NULL, -ENOENT);
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
 	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
 	check_load(&w,
 		   "{'model':{'auth':{'enabled':false},'streams':["
@@ -224,11 +230,11 @@ Test(store, a_tombstone_stays_until_the_entry_changes)
 		   "{'id':2,'name':'B','source':'z.ts','ffmpeg_profile':'copy'}]}}",
 		   "{'added':[2],'changed':[],'removed':[],'notices':1}");
 	/* deleted through the API, then gone from the file: forgotten, and free to come back */
-	put_api(&w, 2, true, true, "{'id':2,'name':'B','source':'z.ts','ffmpeg_profile':'copy'}");
+	change(&w, 2, NULL, "{'added':[],'changed':[],'removed':[2],'notices':0}");
 	check_load(&w,
 		   "{'model':{'auth':{'enabled':false},'streams':["
 		   "{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'}]}}",
-		   "{'added':[],'changed':[],'removed':[2],'notices':0}");
+		   "{'added':[],'changed':[],'removed':[],'notices':0}");
 	check_name(&w, 2, NULL);
 	check_load(&w, two, "{'added':[2],'changed':[],'removed':[],'notices':0}");
 	store_work_close(&w);
@@ -244,9 +250,8 @@ Test(store, a_channel_of_the_api_is_its_own)
 	state_folder_make(&f);
 	work_open(&f, &w);
 	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
-	put_api(&w, 3, false, false,
-		"{'id':3,'name':'New','source':'n.ts','ffmpeg_profile':'copy'}");
-	check_load(&w, two, "{'added':[3],'changed':[],'removed':[],'notices':0}");
+	change(&w, 3, "{'id':3,'name':'New','source':'n.ts','ffmpeg_profile':'copy'}",
+	       "{'added':[3],'changed':[],'removed':[],'notices':0}");
 	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
 	check_name(&w, 3, "New");
 	/* the file gets an entry of that id: it is new there, so it wins */
@@ -257,9 +262,73 @@ Test(store, a_channel_of_the_api_is_its_own)
 		   "{'added':[],'changed':[3],'removed':[2],'notices':1}");
 	check_name(&w, 3, "C");
 	/* changed through the API, then removed from the file */
-	put_api(&w, 3, true, false, "{'id':3,'name':'D','source':'c.ts','ffmpeg_profile':'copy'}");
+	change(&w, 3, "{'id':3,'name':'D','source':'c.ts','ffmpeg_profile':'copy'}",
+	       "{'added':[],'changed':[3],'removed':[],'notices':0}");
 	check_load(&w, two, "{'added':[2],'changed':[],'removed':[3],'notices':1}");
 	check_name(&w, 3, NULL);
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, a_changed_channel_leaves_the_others_resolved)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct lineup_channel *first, *second;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_refused_change(&w, 1, NULL, -EAGAIN); /* nothing is in force yet */
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	first = w.channels.at[0];
+	second = w.channels.at[1];
+	change(&w, 2, "{'id':2,'name':'B2','source':'b.ts','ffmpeg_profile':'copy'}",
+	       "{'added':[],'changed':[2],'removed':[],'notices':0}");
+	cr_assert_eq(w.channels.at[0], first);
+	cr_assert_neq(w.channels.at[1], second);
+	second = w.channels.at[1];
+	/* so does a load of an unchanged file */
+	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
+	cr_assert_eq(w.channels.at[0], first);
+	cr_assert_eq(w.channels.at[1], second);
+	/* a setting that every channel depends on */
+	check_load(&w,
+		   "{'model':{'auth':{'enabled':false},'streaming':{'stall_timeout':9},"
+		   "'profiles':{},'streams':["
+		   "{'id':1,'name':'A','source':'a.ts','ffmpeg_profile':'copy'},"
+		   "{'id':2,'name':'B','source':'b.ts','ffmpeg_profile':'copy'}]}}",
+		   "{'added':[],'changed':[1,2],'removed':[],'notices':0}");
+	/* in force after a restart too */
+	store_work_close(&w);
+	work_open(&f, &w);
+	check_name(&w, 2, "B2");
+	store_work_close(&w);
+	state_folder_remove(&f);
+	assert_no_leaks();
+}
+
+Test(store, a_change_that_cannot_be_stored_changes_nothing)
+{
+	struct state_folder f;
+	struct store_work w;
+	sqlite3 *other;
+	char path[128];
+	json_t *entry = json_pack("{si ss}", "id", 9, "name", "N");
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	state_folder_file(&f, "amps.db", path);
+	cr_assert_eq(sqlite3_open(path, &other), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	check_refused_change(&w, 9, entry, -EBUSY);
+	check_refused_change(&w, 1, NULL, -EBUSY);
+	cr_assert_eq(w.channels.count, 2);
+	cr_assert_eq(w.publisher.generation, 1);
+	cr_assert_eq(sqlite3_close(other), SQLITE_OK);
+	json_decref(entry);
+	change(&w, 1, NULL, "{'added':[],'changed':[],'removed':[1],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
 	assert_no_leaks();
@@ -455,18 +524,23 @@ struct got {
 	size_t problems;
 };
 
-static void on_done(void *owner, int error, const char *text, struct publication *p,
-		    const json_t *problems)
+static void on_done(void *owner, uint64_t cookie, struct store_answer *a)
 {
 	struct got *got = owner;
 
-	got->error = error;
-	snprintf(got->text, sizeof(got->text), "%s", text);
+	cr_assert_eq(cookie, 7);
+	got->error = a->error;
+	snprintf(got->text, sizeof(got->text), "%s", a->text);
 	publication_free(got->publication);
-	got->publication = p;
-	got->problems = json_array_size(problems);
+	got->publication = TAKE_PTR(a->publication);
+	got->problems = json_array_size(a->problems);
 	if (++got->calls == got->wanted)
 		event_base_loopbreak(got->base);
+}
+
+static void submit_load(struct store *s, int fd, struct got *got)
+{
+	store_submit(s, &(struct store_operation){.kind = STORE_LOAD, .fd = fd}, on_done, got, 7);
 }
 
 static int result_fd(const char *text)
@@ -498,7 +572,7 @@ Test(store, answers_come_through_the_loop)
 	state_folder_make(&f);
 	cr_assert_eq(store_open(got.base, f.state, &s, text, sizeof(text)), 0, "%s", text);
 	cr_assert_eq(store_health(s), 0);
-	store_load(s, result_fd(two), on_done, &got);
+	submit_load(s, result_fd(two), &got);
 	cr_assert_eq(got.calls, 0);
 	wait_for(&got, 1);
 	cr_assert_eq(got.error, 0, "%s", got.text);
@@ -506,20 +580,30 @@ Test(store, answers_come_through_the_loop)
 		     0);
 	cr_assert_eq(catalog_channel_count(c), 2);
 	catalog_unref(c);
+	store_submit(s,
+		     &(struct store_operation){.kind = STORE_CHANGE,
+					       .channel = 3,
+					       .entry = json_pack("{si ss}", "id", 3, "name", "C")},
+		     on_done, &got, 7);
+	wait_for(&got, 1);
+	cr_assert_eq(got.error, 0, "%s", got.text);
+	cr_assert_eq(got.publication->lineup->channels.count, 3);
+	store_dispose(s, TAKE_PTR(got.publication->lineup));
+	store_dispose(s, NULL);
 	/* several at once, answered in order */
-	store_republish(s, on_done, &got);
-	store_load(s, result_fd("{'problems':[{'severity':'error'}]}"), on_done, &got);
+	store_submit(s, &(struct store_operation){.kind = STORE_REPUBLISH}, on_done, &got, 7);
+	submit_load(s, result_fd("{'problems':[{'severity':'error'}]}"), &got);
 	wait_for(&got, 2);
 	cr_assert_eq(got.error, -EINVAL);
 	cr_assert_eq(got.problems, 1);
 	cr_assert_null(got.publication);
-	store_load(s, -1, on_done, &got);
+	submit_load(s, -1, &got);
 	wait_for(&got, 1);
 	cr_assert_eq(got.error, -EBADMSG);
 	cr_assert_eq(store_health(s), 0);
 	/* closing with work under way */
 	for (int i = 0; i < 8; i++)
-		store_load(s, result_fd(two), on_done, &got);
+		submit_load(s, result_fd(two), &got);
 	cr_assert_null(store_close(s));
 	cr_assert_null(store_close(NULL));
 	event_base_free(got.base);

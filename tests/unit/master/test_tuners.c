@@ -131,25 +131,47 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 				bool with_sd)
 {
 	struct lineup *l = calloc(1, sizeof(*l));
-	struct lineup_output *outputs = pool_take(&l->pool, 2 * sizeof(*outputs));
-	struct lineup_tuner *tuner = calloc(1, sizeof(*tuner));
+	/* the channel, its tuners and their outputs are one block, as lineup.c makes it */
+	struct {
+		struct lineup_channel channel;
+		struct lineup_tuner tuners[2];
+		struct lineup_output outputs[2];
+	} *all = calloc(1, sizeof(*all));
 
-	outputs[0] = (struct lineup_output){
+	all->outputs[0] = (struct lineup_output){
 		.variant = "", .made_as = "", .plain = true, .spec = "", .hash = 1};
-	outputs[1] = (struct lineup_output){
+	all->outputs[1] = (struct lineup_output){
 		.variant = "sd", .made_as = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
-	*tuner = (struct lineup_tuner){.key = "5",
-				       .channel = 5,
-				       .spec = "{}",
-				       .source_text = "x",
-				       .hash = source_hash,
-				       .output_count = with_sd ? 2 : 1,
-				       .outputs = outputs};
+	all->tuners[0] = (struct lineup_tuner){.key = "5",
+					       .channel = 5,
+					       .spec = "{}",
+					       .source_text = "x",
+					       .hash = source_hash,
+					       .output_count = with_sd ? 2 : 1,
+					       .outputs = all->outputs};
+	all->channel.refs = 1;
+	all->channel.id = 5;
+	all->channel.tuners = all->tuners;
+	all->channel.tuner_count = 1;
+	l->refs = 1;
+	cr_assert_eq(channel_list_init(1, &l->channels), 0);
+	l->channels.at[l->channels.count++] = &all->channel;
 	l->settings = (struct lineup_settings){
 		.idle_timeout_ms = idle_ms, .start_timeout_ms = 15000, .max_overlap = 64};
-	l->tuners = tuner;
-	l->tuner_count = l->tuner_cap = 1;
 	return l;
+}
+
+static struct lineup *lineup_empty(void)
+{
+	struct lineup *l = calloc(1, sizeof(*l));
+
+	l->refs = 1;
+	return l;
+}
+
+static void set_lineup(struct scene *s, struct lineup *l)
+{
+	lineup_unref(tuners_set_lineup(s->tuners, l));
 }
 
 static void scene_open(struct scene *s, uint32_t idle_ms)
@@ -169,7 +191,7 @@ static void scene_open(struct scene *s, uint32_t idle_ms)
 	env.base = s->base;
 	env.chantab = s->table;
 	cr_assert_eq(tuners_new(&env, &s->tuners), 0);
-	tuners_set_lineup(s->tuners, lineup_of(1, 1, idle_ms, true));
+	set_lineup(s, lineup_of(1, 1, idle_ms, true));
 }
 
 static void fake_end(struct fake_job *j)
@@ -555,25 +577,22 @@ Test(tuners, a_viewers_own_tuner_ends_with_its_want_and_its_number_is_reused)
 static struct lineup *lineup_with_number_sign(void)
 {
 	struct lineup *l = lineup_of(1, 1, 1000, false);
-	struct lineup_tuner *tuners = calloc(2, sizeof(*tuners));
+	struct lineup_channel *c = l->channels.at[0];
+	struct lineup_output *outputs = (struct lineup_output *)(uintptr_t)c->tuners[0].outputs;
 	const char *names[] = {"sd", "sd#1"}, *keys[] = {"5/sd", "5/sd#1"};
 
-	for (int i = 0; i < 2; i++) {
-		struct lineup_output *o = pool_take(&l->pool, sizeof(*o));
-
-		*o = (struct lineup_output){.variant = names[i],
-					    .made_as = names[i],
-					    .plain = true,
-					    .spec = "",
-					    .hash = 1};
-		tuners[i] = l->tuners[0];
-		tuners[i].key = keys[i];
-		tuners[i].outputs = o;
-		tuners[i].output_count = 1;
+	for (int i = 1; i >= 0; i--) {
+		outputs[i] = (struct lineup_output){.variant = names[i],
+						    .made_as = names[i],
+						    .plain = true,
+						    .spec = "",
+						    .hash = 1};
+		c->tuners[i] = c->tuners[0];
+		c->tuners[i].key = keys[i];
+		c->tuners[i].outputs = &outputs[i];
+		c->tuners[i].output_count = 1;
 	}
-	free(l->tuners);
-	l->tuners = tuners;
-	l->tuner_count = l->tuner_cap = 2;
+	c->tuner_count = 2;
 	return l;
 }
 
@@ -583,13 +602,13 @@ Test(tuners, a_viewers_own_tuner_differs_from_a_variant_with_a_number_sign)
 	char text[256];
 
 	scene_open(&s, 1000);
-	tuners_set_lineup(s.tuners, lineup_with_number_sign());
+	set_lineup(&s, lineup_with_number_sign());
 	want_own(&s, 0, 1, "sd");
 	want(&s, 0, 2, "sd#1");
 	cr_assert_eq(s.job_count, 2);
 	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5/sd#1 5#1/sd");
 	/* a line-up finds the definitions of both again */
-	tuners_set_lineup(s.tuners, lineup_with_number_sign());
+	set_lineup(&s, lineup_with_number_sign());
 	turn(&s);
 	cr_assert_eq(s.gones, 0);
 	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5/sd#1 5#1/sd");
@@ -624,7 +643,7 @@ Test(tuners, viewers_own_tuners_are_limited_by_token_by_address_and_in_total)
 	facts = s.table;
 	s.nursery_away = true; /* their jobs only wait */
 	l->settings.max_overlap = 14;
-	tuners_set_lineup(s.tuners, l);
+	set_lineup(&s, l);
 	for (uint32_t i = 0; i < OVERLAP_TOKEN_MAX; i++)
 		cr_assert_eq(want_of(&s, i, 100 + i, 7), 0);
 	cr_assert_eq(want_of(&s, 20, 200, 7), 429, "one too many of a token");
@@ -661,7 +680,7 @@ Test(tuners, viewers_own_tuners_wait_for_the_back_off_of_their_channel)
 	cr_assert_str_eq(s.gone_text, "no such host");
 	cr_assert_eq(s.job_count, 2);
 	/* another source may work */
-	tuners_set_lineup(s.tuners, lineup_of(2, 1, 1000, true));
+	set_lineup(&s, lineup_of(2, 1, 1000, true));
 	cr_assert_eq(want_of(&s, 4, 0, 0), 0);
 	turn(&s);
 	cr_assert_eq(s.job_count, 3);
@@ -692,7 +711,7 @@ Test(tuners, a_viewers_own_tuner_follows_the_line_up)
 	scene_open(&s, 1000000);
 	want_own(&s, 0, 1, "");
 	fake_run(&s, &s.jobs[0]);
-	tuners_set_lineup(s.tuners, lineup_of(77, 1, 1000000, true));
+	set_lineup(&s, lineup_of(77, 1, 1000000, true));
 	turn(&s);
 	fake_listen(&s.jobs[0]);
 	cr_assert(s.jobs[0].told_to_stop, "another source");
@@ -700,7 +719,7 @@ Test(tuners, a_viewers_own_tuner_follows_the_line_up)
 	turn(&s);
 	cr_assert_eq(s.job_count, 2);
 	cr_assert_eq(s.gones, 0, "its viewer stays");
-	tuners_set_lineup(s.tuners, calloc(1, sizeof(struct lineup)));
+	set_lineup(&s, lineup_empty());
 	turn(&s);
 	cr_assert_eq(s.gone.reason, GONE_REMOVED);
 	scene_close(&s);
@@ -898,7 +917,7 @@ Test(tuners, a_late_failure_of_a_stopping_job_ends_no_viewer)
 	for (unsigned i = 0; i < 2; i++)
 		fake_run(&s, &s.jobs[i]);
 	old = derive_of(&s);
-	tuners_set_lineup(s.tuners, lineup_of(1, 2, 1000, true));
+	set_lineup(&s, lineup_of(1, 2, 1000, true));
 	fake_listen(old);
 	cr_assert(old->told_to_stop);
 	fake_output_fails(old, old->output, old->generation);
@@ -945,11 +964,11 @@ Test(tuners, a_changed_source_restarts_the_job_and_keeps_its_viewers)
 	scene_open(&s, 1000);
 	want(&s, 0, 1, "");
 	fake_run(&s, &s.jobs[0]);
-	tuners_set_lineup(s.tuners, lineup_of(1, 1, 1000, true));
+	set_lineup(&s, lineup_of(1, 1, 1000, true));
 	turn(&s);
 	fake_listen(&s.jobs[0]);
 	cr_assert_not(s.jobs[0].told_to_stop, "nothing that concerns it changed");
-	tuners_set_lineup(s.tuners, lineup_of(2, 1, 1000, true));
+	set_lineup(&s, lineup_of(2, 1, 1000, true));
 	turn(&s);
 	fake_listen(&s.jobs[0]);
 	cr_assert(s.jobs[0].told_to_stop);
@@ -970,7 +989,7 @@ Test(tuners, a_variant_removed_from_the_line_up_ends_its_viewers_alone)
 	scene_open(&s, 1000);
 	want(&s, 0, 1, "");
 	want(&s, 0, 2, "sd");
-	tuners_set_lineup(s.tuners, lineup_of(1, 1, 1000, false));
+	set_lineup(&s, lineup_of(1, 1, 1000, false));
 	turn(&s);
 	cr_assert_eq(s.gones, 1);
 	cr_assert_eq(s.gone.want, 2);
@@ -1019,12 +1038,12 @@ Test(tuners, no_two_rings_have_the_same_generation)
 	scene_open(&s, 1000);
 	want(&s, 0, 1, "");
 	fake_run(&s, &s.jobs[0]);
-	tuners_set_lineup(s.tuners, calloc(1, sizeof(struct lineup)));
+	set_lineup(&s, lineup_empty());
 	fake_end(&s.jobs[0]);
 	turn(&s);
 	/* a tuner whose job has gone is forgotten with the next line-up */
-	tuners_set_lineup(s.tuners, calloc(1, sizeof(struct lineup)));
-	tuners_set_lineup(s.tuners, lineup_of(1, 1, 1000, true));
+	set_lineup(&s, lineup_empty());
+	set_lineup(&s, lineup_of(1, 1, 1000, true));
 	want(&s, 0, 2, "");
 	cr_assert_eq(s.job_count, 2);
 	fake_run(&s, &s.jobs[1]);
@@ -1141,8 +1160,8 @@ Test(tuners, stop_of_a_variant_that_is_a_copy_ends_its_viewers_alone)
 	struct lineup *l = lineup_of(1, 1, 100, true);
 
 	scene_open(&s, 100);
-	((struct lineup_output *)l->tuners[0].outputs)[1].plain = true;
-	tuners_set_lineup(s.tuners, l);
+	((struct lineup_output *)(uintptr_t)l->channels.at[0]->tuners[0].outputs)[1].plain = true;
+	set_lineup(&s, l);
 	want(&s, 0, 1, "");
 	fake_run(&s, &s.jobs[0]);
 	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), -ENOENT);

@@ -1,0 +1,68 @@
+/* lineup_channel.h - one resolved channel: its tuners, its fragment of the catalog, its hash.
+ *
+ * Made by lineup_channel_new() (lineup.h) in the store's thread, then immutable but for its
+ * references. */
+#ifndef AMPS_LINEUP_CHANNEL_H
+#define AMPS_LINEUP_CHANNEL_H
+
+#include <stdatomic.h>
+#include "amps-master/lineup/channel_rules.h"
+#include "common/shm/form.h"
+
+/* One output of a tuner: what its profile makes of the source. */
+struct lineup_output {
+	const char *variant; /* "" = the channel's own profile */
+	enum output_form form;
+	/* The variant under which it runs: variants whose sound is the same share one output. */
+	const char *made_as;
+	bool plain;	  /* the ingest's ring as it is: copy and nothing else */
+	const char *spec; /* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain */
+	uint64_t hash;	  /* of what decides the output; a change restarts derive alone */
+};
+
+/* One source connection. */
+struct lineup_tuner {
+	const char *key; /* "5", "5/sd" */
+	uint32_t channel;
+	bool both;		 /* lavfi: one job in both roles */
+	const char *spec;	 /* JSON of the JOB message, see below */
+	const char *source_text; /* for tables: credentials hidden */
+	uint64_t hash; /* of what decides the source connection; a change restarts ingest */
+	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
+	size_t output_count;
+	const struct lineup_output *outputs; /* [0] is the first variant's: "" for key "5" */
+};
+
+/* The JOB spec is one JSON object:
+ *	{"channel":5, "name":"...", "source":"http://...",
+ *	 "input_options":[["re",null],["f","lavfi"],...],   in order, lists spread out
+ *	 "input_args":["-stream_loop","-1"],                as written
+ *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
+ *	 "allow_private":false, "nice":0, "memory_mb":0,
+ *	 "outputs":[{"options":[...]}, ...]}                added when a job is started */
+
+/* A channel, resolved once: what the catalog, the tuners and the lists have of it.  One block of
+ * memory, immutable but for its references, shared by all generations in which it is the same. */
+struct lineup_channel {
+	_Atomic unsigned refs;
+	uint32_t id;
+	bool scheduled;		       /* of scheduled_streams */
+	bool on_air_ever;	       /* false: its window cannot be read */
+	struct schedule_window window; /* SCHEDULE_ALWAYS unless scheduled */
+	uint64_t source_hash;	       /* as given to lineup_channel_new() */
+	uint64_t hash;		       /* of its catalog entry and its tuners */
+	const char *name;
+	const char *summary;	       /* JSON of its line of lineup_channels() */
+	const unsigned char *fragment; /* of the catalog, see catalog_build.h */
+	struct lineup_tuner *tuners;   /* its own first */
+	uint32_t fragment_bytes, tuner_count;
+};
+
+/* Channels in id order, with a reference each. */
+struct channel_list {
+	struct lineup_channel **at;
+	size_t count;
+};
+#define CHANNEL_LIST_INIT ((struct channel_list){0})
+
+#endif
