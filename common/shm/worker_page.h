@@ -109,7 +109,8 @@ struct viewer_place {
 #define WORKER_PAGE_COUNTS_OFFSET                                                                  \
 	(WORKER_PAGE_RECORDS_OFFSET + WORKER_VIEWERS_MAX * sizeof(struct viewer_record))
 #define WORKER_PAGE_FRONTS_OFFSET (WORKER_PAGE_COUNTS_OFFSET + sizeof(struct viewer_counts))
-#define WORKER_PAGE_BYTES	  (WORKER_PAGE_FRONTS_OFFSET + VIEWER_FRONTS * sizeof(struct viewer_front))
+#define WORKER_PAGE_FRONTS_BYTES  (VIEWER_FRONTS * sizeof(struct viewer_front))
+#define WORKER_PAGE_BYTES	  (WORKER_PAGE_FRONTS_OFFSET + WORKER_PAGE_FRONTS_BYTES)
 
 static_assert(sizeof(struct worker_page) == 184, "layout of struct worker_page");
 static_assert(sizeof(struct viewer_record) == 272, "layout of struct viewer_record");

@@ -11,6 +11,8 @@ import media
 from harness import BIN, ROOT, wait_for
 from lineup import LOOP, channel, line_up
 
+pytestmark = pytest.mark.slow
+
 AMPS = os.path.join(BIN, "amps")
 COMMANDS = ["serve", "check", "list", "tuners", "viewers", "stop", "kick", "status", "reload",
             "shutdown", "import", "schedule", "vlc",

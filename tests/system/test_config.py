@@ -14,6 +14,8 @@ from harness import BIN, PATIENCE, ROOT, kill, wait_for
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
+pytestmark = pytest.mark.slow
+
 AMPS = os.path.join(BIN, "amps")
 
 

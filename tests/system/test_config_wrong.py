@@ -8,6 +8,8 @@ import pytest
 from harness import BIN, PATIENCE
 from wrong_configs import CASES, OPTIONS, options_file
 
+pytestmark = pytest.mark.slow
+
 AMPS = os.path.join(BIN, "amps")
 
 
