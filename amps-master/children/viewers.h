@@ -25,7 +25,7 @@ void viewers_sample(struct viewers *v);
 uint64_t viewers_open(const struct viewers *v);
 uint64_t viewers_bytes_sent(const struct viewers *v); /* media bytes since the start */
 
-/* Array of SPEC.md section 2's viewer objects, new reference or NULL. */
+/* Array of the objects that `amps viewers --json` prints, new reference or NULL. */
 json_t *viewers_report(const struct viewers *v);
 
 /* Which worker has the viewer of this id?  0 or -ENOENT. */

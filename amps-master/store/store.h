@@ -1,8 +1,7 @@
 /* store.h - the database thread: SQLite on one side, publications on the other.
  *
  * One thread owns the database.  The master's loop posts requests and gets each answer as a
- * callback in its own loop (through an eventfd); neither ever waits for the other.  SPEC.md section
- * 3 "State" says what wins over what. */
+ * callback in its own loop (through an eventfd); neither ever waits for the other. */
 #ifndef AMPS_STORE_H
 #define AMPS_STORE_H
 

@@ -43,8 +43,8 @@ bool tuners_child_exited(struct tuners *t, pid_t pid, int wait_status);
  * or -ENOENT. */
 must_check int tuners_stop(struct tuners *t, const char *key);
 
-/* Array of SPEC.md section 2's tuner objects, new reference; `viewers_of` counts an output's
- * viewers (from the worker pages). */
+/* Array of the objects that `amps tuners --json` prints, new reference; `viewers_of` counts an
+ * output's viewers (from the worker pages). */
 json_t *tuners_report(const struct tuners *t, void *owner,
 		      uint64_t (*viewers_of)(void *owner, uint32_t output_slot));
 
