@@ -23,7 +23,7 @@ static void begin(struct way *y, const uint8_t *data, size_t n)
 static void take(struct way *y, size_t i, size_t n, size_t splice_each, bool short_way)
 {
 	uint8_t *packet = y->buf + i * TS_PACKET, before[4];
-	struct ring_rap rap;
+	struct ts_rap rap;
 
 	packet[0] = TS_SYNC;
 	memcpy(before, packet, 4);
