@@ -154,7 +154,10 @@ def test_a_process_dies_under_listeners(server, victim):
         kill({"ingest": tuner["pid"], "derive": tuner["derive_pid"], "nursery": s.nursery(),
               "worker": s.pids("amps-worker")[0]}[victim])
         if victim == "worker":
-            dead = set(wait_for(lambda: [w for w in all_of_them if w.ended], 10, "their end"))
+            # all of them, seen here and by the server
+            wait_for(lambda: 0 < len(s.viewers()) == sum(not w.ended for w in all_of_them) < 20,
+                     20, "their end")
+            dead = {w for w in all_of_them if w.ended}
             listen(s, frames=50)
         for w in set(all_of_them) - dead:
             w.wait_more(80, 30)
