@@ -147,8 +147,7 @@ def test_a_process_dies_under_listeners(server, victim):
     on."""
     s = serve(server, media.long_film(), "mono", workers=2)
     with listeners(s, 20) as all_of_them:
-        for w in all_of_them:
-            w.wait_more(20)
+        wait_for(lambda: all(w.packets() >= 20 for w in all_of_them), 30, "all to hear")
         wait_for(lambda: s.tuner("1")["viewers"] == 20, 10, "all to be counted")
         tuner, dead = s.tuner("1"), set()
         kill({"ingest": tuner["pid"], "derive": tuner["derive_pid"], "nursery": s.nursery(),
@@ -159,10 +158,10 @@ def test_a_process_dies_under_listeners(server, victim):
                      20, "their end")
             dead = {w for w in all_of_them if w.ended}
             listen(s, frames=50)
-        for w in set(all_of_them) - dead:
-            w.wait_more(80, 30)
-            assert not w.ended
-        for w in set(all_of_them) - dead:
+        heard = {w: w.packets() for w in set(all_of_them) - dead}
+        wait_for(lambda: all(w.packets() >= n + 80 for w, n in heard.items()), 60, "more sound")
+        assert not any(w.ended for w in heard)
+        for w in heard:
             assert w.stop().forms == {(32000, 1)}
             assert w.checker.lost < 2048, "more was lost than a frame at the cut"
         if victim == "nursery":
