@@ -2,6 +2,7 @@
 
 #include "amps-master/config/config_check_parts.h"
 #include "amps-master/lineup/options_list.h"
+#include "amps-master/util/json.h"
 #include "common/text/text.h"
 
 const char *const config_check_forms[] = {
@@ -81,6 +82,9 @@ static bool finish_profile(struct check *c, const struct spot *at, json_t *out)
 	if (c->asks == NULL || c->path.data == NULL)
 		return true;
 	ask.options = options_list(out);
+	if (json_read_bool(out, "audio_only", false) &&
+	    json_array_append_new(ask.options, json_pack("[sn]", "vn")) < 0)
+		c->out_of_memory = true;
 	if (option_asks_add(c->asks, &ask) < 0)
 		c->out_of_memory = true;
 	return true;

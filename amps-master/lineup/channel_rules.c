@@ -254,14 +254,14 @@ bool channel_profile_plain(const json_t *profile, bool audio_only)
 	return (copied & KEY_VIDEO) && (copied & KEY_AUDIO);
 }
 
-/* The list of options that `kept` holds, with bare flags added; takes `kept`. */
+/* The list of options that `kept` holds, with these flags on, whatever it says of them; takes
+ * `kept`. */
 static json_t *options_with(json_t *kept, bool failed, const char *const *flags, size_t count)
 {
 	json_t *list;
 
 	for (size_t i = 0; !failed && i < count; i++)
-		if (json_object_get(kept, flags[i]) == NULL)
-			failed = json_object_set_new(kept, flags[i], json_null()) < 0;
+		failed = json_object_set_new(kept, flags[i], json_null()) < 0;
 	list = failed ? NULL : options_list(kept);
 	json_decref(kept);
 	return list;

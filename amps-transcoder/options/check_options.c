@@ -118,8 +118,8 @@ static void find_targets(struct entry *e)
 		video = "copy";
 	if (e->audio_off)
 		audio = "copy";
-	e->video_copied = strcmp(video, "copy") == 0;
-	e->audio_copied = strcmp(audio, "copy") == 0;
+	e->video_copied = !e->video_off && strcmp(video, "copy") == 0;
+	e->audio_copied = !e->audio_off && strcmp(audio, "copy") == 0;
 	e->target.video = option_encoder(video, AVMEDIA_TYPE_VIDEO);
 	e->target.audio = option_encoder(audio, AVMEDIA_TYPE_AUDIO);
 	e->target.muxer = av_guess_format("mpegts", NULL, NULL);

@@ -61,6 +61,27 @@ def test_audio_only(server, tmp_path):
     assert set(probe(data, tmp_path)) == {"audio"}
 
 
+@pytest.mark.smoke
+def test_audio_only_drops_the_picture_in_every_form(server, tmp_path):
+    """Of a channel or of its profile, whatever else the profile says, and of its variants."""
+    profiles = {"copy": PROFILES["copy"], "seen": {"c": "copy", "vn": False},
+                "low": {"vcodec": "libx264", "acodec": "aac", "b:a": "64k"},
+                "radio": {"vcodec": "libx264", "vf": "scale=128:-2", "acodec": "aac",
+                          "b:a": "64k", "audio_only": True}}
+    film = media.long_film()
+    s = server(line_up(
+        channel(1, film, **LOOP, audio_only=True,
+                adaptive_bitrates=[{"name": "low", "ffmpeg_profile": "low"}]),
+        channel(2, film, "seen", **LOOP, audio_only=True),
+        channel(3, film, "radio", **LOOP), ffmpeg_profiles=profiles))
+    assert s.amps("check", "--config", s.config_path, "--strict").returncode == 0
+    for path in ("/stream/1.ts", "/stream/1.ts?variant=low", "/stream/2.ts", "/stream/3.ts",
+                 "/audio/1", "/audio/3"):
+        with s.stream(path, timeout=30) as stream:
+            data = stream.read(PACKET * 60)
+        assert set(probe(data, tmp_path)) == {"audio"}, path
+
+
 def test_mpeg2_with_b_frames(server, tmp_path):
     mpeg2 = {"vcodec": "mpeg2video", "b:v": "2000k", "g": 12, "bf": 2, "acodec": "copy"}
     s = server(line_up(channel(1, media.long_film(), profile="mpeg2", **LOOP),

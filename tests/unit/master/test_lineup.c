@@ -14,6 +14,7 @@ static const char profiles_text[] =
 	" 'all':{'c':'copy','scodec':'copy','seg_duration':2},"
 	" 'mse':{'c:v':'copy','c:a':'copy','output_format':'mse'},"
 	" 'shift':{'c':'copy','muxdelay':0},"
+	" 'seen':{'c':'copy','vn':false},"
 	" 'lower':{'vcodec':'libx264','b:v':'300k','acodec':'aac','audio_bitrate':'96k',"
 	"          'map':['0:v','0:a']},"
 	" 'loud':{'vcodec':'copy','acodec':'copy','af':'volume=2',"
@@ -361,10 +362,16 @@ Test(lineup, audio_only_drops_the_picture)
 	const struct lineup_output *o;
 
 	add(&f, 1, "{'name':'Radio','source':'a.ts','ffmpeg_profile':'copy','audio_only':true}");
+	add(&f, 2,
+	    "{'name':'Radio','source':'a.ts','ffmpeg_profile':'seen','audio_only':true,"
+	    "'adaptive_bitrates':[{'name':'low','ffmpeg_profile':'low'}]}");
 	build(&f, "{}");
 	o = resolve(&f, 1, "", "1");
 	cr_assert_not(o->plain);
 	check_spec(o->spec, "{'options':[['vcodec','copy'],['acodec','copy'],['vn',null]]}");
+	check_spec(resolve(&f, 2, "", "2")->spec, "{'options':[['c','copy'],['vn',null]]}");
+	o = resolve(&f, 2, "low", "2");
+	cr_assert_not_null(strstr(o->spec, "[\"vn\",null]"), "%s", o->spec);
 	done(&f);
 	assert_no_leaks();
 }

@@ -122,6 +122,13 @@ Test(check_options, filter_graphs_are_judged)
 		"");
 }
 
+Test(check_options, a_filter_of_a_kind_that_is_off_is_no_mistake)
+{
+	cr_expect_str_eq(check_profile("[\"vn\",null],[\"vf\",\"scale=-2:480\"]"), "");
+	expect_has(check_profile("[\"vn\",null],[\"an\",null]"),
+		   "p.an: error: neither pictures nor sound are left");
+}
+
 Test(check_options, every_filter_can_be_looked_at)
 {
 	void *state = NULL;
