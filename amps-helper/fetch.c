@@ -68,10 +68,18 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 	return f->error < 0 ? 0 : one * n;
 }
 
+/* libcurl itself does not look at the variable, only its command does. */
+static bool set_authorities(CURL *c)
+{
+	const char *file = getenv(FETCH_AUTHORITIES);
+
+	return file == NULL || curl_easy_setopt(c, CURLOPT_CAINFO, file) == CURLE_OK;
+}
+
 static int set_options(struct fetch *f, char *error)
 {
 	CURL *c = f->curl;
-	bool ok = curl_easy_setopt(c, CURLOPT_URL, f->url) == CURLE_OK &&
+	bool ok = set_authorities(c) && curl_easy_setopt(c, CURLOPT_URL, f->url) == CURLE_OK &&
 		  curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 		  curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 		  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&

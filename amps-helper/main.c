@@ -23,14 +23,18 @@ static const struct task tasks[] = {
 
 static int confine(void)
 {
-	struct sandbox rights = {.network = SANDBOX_ANY, .memory_mb = HELPER_MEMORY_MB};
+	const char *const files[] = {
+		getenv(FETCH_AUTHORITIES),
 #ifdef AMPS_SANITIZED
-	/* the leak checker reads the list of threads at the end */
-	static const char *const proc[] = {"/proc"};
-
-	rights.more = proc;
-	rights.more_count = 1;
-#else
+		"/proc", /* the leak checker reads the list of threads at the end */
+#endif
+	};
+	size_t first = files[0] == NULL;
+	const struct sandbox rights = {.network = SANDBOX_ANY,
+				       .memory_mb = HELPER_MEMORY_MB,
+				       .more = files + first,
+				       .more_count = array_size(files) - first};
+#ifndef AMPS_SANITIZED
 	const struct rlimit memory = {HELPER_MEMORY_MB << 20, HELPER_MEMORY_MB << 20};
 
 	if (setrlimit(RLIMIT_DATA, &memory) < 0)

@@ -9,6 +9,10 @@
 #include <jansson.h>
 #include "common/base.h"
 
+/* The environment variable that names a file with the authorities to trust, as OpenSSL does;
+ * unset = the system's. */
+#define FETCH_AUTHORITIES "SSL_CERT_FILE"
+
 /* {"url": text, "seconds": number, "bytes": number}: the document at an http or https URL, decoded.
  * The two limits are optional and can only be smaller than those of limits.h.  Certificates are
  * checked. */

@@ -101,9 +101,9 @@ def web():
         server.shutdown()
 
 
-def import_(url, program=AMPS):
+def import_(url, program=AMPS, **env):
     return subprocess.run([program, "import", url], capture_output=True, text=True, timeout=60,
-                          env=ENV)
+                          env={**ENV, **env})
 
 
 def refused(url):
@@ -145,6 +145,11 @@ def test_a_certificate_is_checked(web, tmp_path):
     make_certificates(str(tmp_path))
     with tls_in_front_of(web.server_port, str(tmp_path)) as port:
         assert "certificate" in refused(f"https://127.0.0.1:{port}/list")
+        done = import_(f"https://127.0.0.1:{port}/list", SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        assert done.returncode == 0 and done.stderr.endswith(": 1 channels\n"), done
+        # a name that the certificate does not have
+        done = import_(f"https://127.0.0.2:{port}/list", SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        assert done.returncode == 1 and "127.0.0.2" in done.stderr, done
 
 
 def test_credentials_are_sent_and_not_shown(web):
