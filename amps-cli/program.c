@@ -116,22 +116,17 @@ int program_ask(const char *first, const struct command_call *call, struct buf *
 /* The last line that a helper wrote on its stderr, or how it ended. */
 static void read_reason(int fd, int status, char *reason, size_t cap)
 {
-	char text[ERROR_TEXT_MAX];
+	char text[HELPER_SAID_BYTES];
 	off_t bytes = lseek(fd, 0, SEEK_END);
 	ssize_t n = pread(fd, text, sizeof(text) - 1, MAX(bytes - (off_t)sizeof(text) + 1, 0));
-	char *line;
 
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
 	text[MAX(n, 0)] = '\0';
-	line = strrchr(text, '\n');
+	text_last_line(text, "", reason, cap);
 	if (WIFSIGNALED(status))
 		snprintf(reason, cap, HELPER " was ended by a signal: %s",
 			 strsignal(WTERMSIG(status)));
-	else if (text[0] == '\0')
+	else if (reason[0] == '\0')
 		snprintf(reason, cap, HELPER " failed");
-	else
-		text_copy_foreign(reason, cap, line != NULL ? line + 1 : text);
 }
 
 /* Runs a task; its description is in the file `in`. */

@@ -9,7 +9,6 @@
 #include "amps-master/config/list_command.h"
 #include "amps-master/master.h"
 #include "common/log/log.h"
-#include "common/msg/msg.h"
 
 static const char help[] =
 	"usage: amps-master [OPTION...]\n"
@@ -73,7 +72,7 @@ int main(int argc, char **argv)
 		return printf("amps-master %s\n", AMPS_VERSION) < 0;
 	if (options.load) {
 		bulk_memory_prepare();
-		return load_command(&options, MSG_CHILD_FD);
+		return load_command(&options, STDOUT_FILENO);
 	}
 	return master_run(&options);
 }

@@ -158,15 +158,23 @@ void master_apply(void *owner, struct publication *p)
 	wall_timer_set(m->schedule, next);
 }
 
+/* A child that has exited and is not reaped; 0 = none. */
+static pid_t exited_child(void)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
+}
+
 static void reap(struct master *m)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (worker_pool_child_exited(m->pool, pid, status) ||
-		    nursery_child_exited(m->nursery, pid, status) ||
-		    reload_child_exited(m->reload, pid, status))
+	while ((pid = exited_child()) > 0) {
+		if (helpers_reap(m->helpers, pid) || waitpid(pid, &status, WNOHANG) != pid ||
+		    worker_pool_child_exited(m->pool, pid, status) ||
+		    nursery_child_exited(m->nursery, pid, status))
 			continue;
 		/* Any other child was an orphan that this process inherited; it is reaped now. */
 		if (!tuners_child_exited(m->tuners, pid, status))
@@ -306,6 +314,8 @@ int master_make_events(struct master *m)
 	if (!m->tick || !m->stop_timer)
 		return -ENOMEM;
 	r = wall_timer_new(m->base, on_schedule, m, &m->schedule);
+	if (r == 0)
+		r = helpers_new(m->base, &m->helpers);
 	return r < 0 ? r : listen_to_signals(m);
 }
 
@@ -330,6 +340,7 @@ static void master_done(struct master *m)
 	nursery_free(m->nursery);
 	store_close(m->store);
 	reload_free(m->reload);
+	helpers_free(m->helpers);
 	/* The children were killed by the calls above: reap them. */
 	for (int i = 0; i < KILLING_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
 		usleep(1000);

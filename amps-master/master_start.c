@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include "amps-master/util/json.h"
 #include "amps-master/config/loader.h"
 #include "amps-master/master_state.h"
@@ -99,20 +98,48 @@ static int judge_loaded(struct master *m, const json_t *loaded)
 	return settings_read(&m->settings, model, m->text, sizeof(m->text));
 }
 
+struct loader_answer {
+	bool here;
+	int error, fd;
+};
+
+static void on_loaded(void *owner, struct helper_result *result)
+{
+	struct loader_answer *answer = owner;
+
+	answer->here = true;
+	answer->error = result->error == -EIO ? 0 : result->error;
+	answer->fd = TAKE_FD(result->output_fd);
+}
+
+/* Runs the loop until the loader has ended.  0 and its result, or -Exxx: -EINTR on a signal. */
+static int run_loader(struct master *m, int *ret_fd)
+{
+	struct loader_answer answer = {.fd = -1};
+	struct helper *loader;
+	int r = loader_start(m->helpers, m->loader_argv, on_loaded, &answer, &loader);
+
+	if (r < 0)
+		return r;
+	while (!answer.here && !m->interrupted)
+		event_base_loop(m->base, EVLOOP_ONCE);
+	if (!answer.here) {
+		helper_cancel(loader);
+		return -EINTR;
+	}
+	*ret_fd = answer.fd;
+	return answer.error;
+}
+
 /* Runs the loader and reads the master's settings from its result.  *ret_fd is the result, at its
  * beginning: the store reads it again. */
 static int load_config(struct master *m, int *ret_fd)
 {
 	_cleanup_(closep) int fd = -1;
 	json_t *loaded;
-	pid_t pid;
-	int status, r;
+	int r;
 
-	r = loader_start(m->loader_argv, &pid, &fd);
-	if (r == 0)
-		r = loader_wait(m->base, pid, LOADER_TIMEOUT_MS, &m->interrupted, &status);
-	if (r == 0 && lseek(fd, 0, SEEK_SET) != 0)
-		r = -errno;
+	r = run_loader(m, &fd);
 	if (r < 0)
 		return complain(m, "the configuration's loader", r);
 	loaded = json_fd_load(fd);
@@ -346,6 +373,7 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 static int open_control(struct master *m)
 {
 	const struct reload_env reload = {.base = m->base,
+					  .helpers = m->helpers,
 					  .store = m->store,
 					  .loader_argv = m->loader_argv,
 					  .owner = m,

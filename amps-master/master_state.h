@@ -52,6 +52,7 @@ struct master {
 	struct worker_pool *pool;
 	struct tuners *tuners;
 	struct viewers viewers;
+	struct helpers *helpers;
 	struct reload *reload;
 	struct control *control;
 	bool control_missing; /* the socket's file is gone, and that was logged */

@@ -31,7 +31,9 @@
 #define M3U_PAIRS_MAX 64     /* attributes and options of one entry */
 #define M3U_ENTRY_MAX 262144 /* bytes of them together */
 
-/* Tasks of amps-helper */
+/* Helper processes, and the tasks of amps-helper */
+#define HELPER_SAID_BYTES     4096  /* of a helper's stderr that are kept, from its end */
+#define HELPER_TERM_MS	      2000  /* from SIGTERM to SIGKILL */
 #define HELPER_TASK_MAX	      65536 /* bytes of a task's description */
 #define HELPER_MEMORY_MB      64
 #define HELPER_GRACE_S	      5		  /* beyond a task's own time limit, then it is killed */
@@ -53,7 +55,7 @@
 #define ERROR_TEXT_MAX	     512	 /* bytes of a reason that travels, with its NUL */
 #define TUNER_KEY_MAX	     96		 /* "5", "5/sd" with its NUL */
 #define CHILD_SILENCE_US     2000000	 /* a child without a heartbeat for so long is killed */
-#define FILTER_BYTES_MAX     (64u << 20) /* output of a helper process */
+#define CHECK_BYTES_MAX	     (64u << 20) /* what a check of options answers */
 #define RESPAWN_MIN_MS	     20
 #define RESPAWN_MAX_MS	     5000
 #define RESPAWN_YOUNG_US     3000000  /* a child that died younger makes its slot back off */

@@ -4,9 +4,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#include "amps-master/system/spawn.h"
+#include "amps-master/system/helper.h"
+#include "amps-master/util/json.h"
 #include "common/programs.h"
 
 #define CHECK_TIMEOUT_MS 20000
@@ -279,30 +279,31 @@ static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 	char program[PATH_MAX];
 	const char *const argv[] = {program, "--check-options", NULL};
 	_cleanup_(freep) char *text = json_dumps(questions, JSON_COMPACT);
-	struct buf out = BUF_INIT;
+	struct helper_spec spec = {.argv = argv,
+				   .input = text,
+				   .timeout_ms = CHECK_TIMEOUT_MS,
+				   .output_bytes = CHECK_BYTES_MAX,
+				   .logs = true};
+	struct helper_result result;
 	json_t *answer = NULL;
-	int status = 0, error;
 
-	error = text != NULL ? programs_find("amps-transcoder", program, sizeof(program)) : -ENOMEM;
-	if (error == -ENOENT) {
+	if (text == NULL || programs_find("amps-transcoder", program, sizeof(program)) < 0) {
 		snprintf(reason, cap, "amps-transcoder was not found");
 		return NULL;
 	}
-	if (error == 0)
-		error = spawn_filter(argv, text, strlen(text), CHECK_TIMEOUT_MS, &out, &status);
-	if (error != 0) {
-		snprintf(reason, cap, "amps-transcoder: %s", strerror(-error));
-	} else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		snprintf(reason, cap, "amps-transcoder failed");
-	} else {
-		answer = json_loadb(out.data != NULL ? out.data : "", out.len, 0, NULL);
+	spec.input_bytes = strlen(text);
+	helper_run(&spec, &result);
+	if (result.error == 0) {
+		answer = json_fd_load(result.output_fd);
 		if (!json_is_array(json_object_get(answer, "problems"))) {
 			snprintf(reason, cap, "amps-transcoder gave no list");
 			json_decref(answer);
 			answer = NULL;
 		}
+	} else {
+		snprintf(reason, cap, "amps-transcoder: %s", result.reason);
 	}
-	buf_done(&out);
+	close_fd(&result.output_fd);
 	return answer;
 }
 

@@ -1,9 +1,7 @@
 #include "amps-master/config/reload.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include "amps-master/config/loader.h"
 #include "common/limits.h"
 #include "common/log/log.h"
@@ -18,13 +16,11 @@ struct waiters {
 struct reload {
 	struct reload_env env;
 	enum reload_state state;
-	struct waiters now;   /* answered by the current run */
-	struct waiters later; /* answered by the next run */
-	pid_t pid;	      /* of the loader, while LOADING */
-	bool hung;	      /* the loader took too long and was killed */
-	int fd;		      /* the loader's result, while LOADING */
-	json_t *report;	      /* while APPLIED */
-	struct event *timer;  /* LOADING: the loader hangs; APPLIED: stop waiting for acks */
+	struct waiters now;    /* answered by the current run */
+	struct waiters later;  /* answered by the next run */
+	struct helper *loader; /* while LOADING */
+	json_t *report;	       /* while APPLIED */
+	struct event *timer;   /* APPLIED: stop waiting for acks */
 };
 
 static void reload_set_state(struct reload *r, enum reload_state state)
@@ -83,18 +79,17 @@ static void reload_succeed(struct reload *r)
 	reload_finish(r, &result);
 }
 
+static void on_loaded(void *owner, struct helper_result *result);
+
 static void reload_start(struct reload *r)
 {
 	int error;
 
-	assert(r->now.count > 0 && r->fd < 0 && r->pid <= 0 && !r->report);
+	assert(r->now.count > 0 && !r->loader && !r->report);
 	reload_set_state(r, RELOAD_LOADING);
-	r->hung = false;
-	error = loader_start(r->env.loader_argv, &r->pid, &r->fd);
+	error = loader_start(r->env.helpers, r->env.loader_argv, on_loaded, r, &r->loader);
 	if (error < 0)
 		reload_fail(r, error, "cannot start the configuration's loader", NULL);
-	else
-		set_timer(r, LOADER_TIMEOUT_MS);
 }
 
 static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
@@ -117,39 +112,31 @@ static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 
 static void on_timer(int fd, short what, void *arg)
 {
-	struct reload *r = arg;
-
 	(void)fd;
 	(void)what;
-	if (r->state == RELOAD_LOADING) {
-		log_error("the configuration's loader hangs, killing it pid=%d", (int)r->pid);
-		r->hung = kill(r->pid, SIGKILL) == 0;
-	} else if (r->state == RELOAD_APPLIED) {
-		reload_succeed(r);
-	}
+	reload_succeed(arg);
 }
 
-bool reload_child_exited(struct reload *r, pid_t pid, int wait_status)
+static void on_loaded(void *owner, struct helper_result *result)
 {
-	if (r->state != RELOAD_LOADING || pid != r->pid)
-		return false;
-	assert(r->fd >= 0);
-	r->pid = 0;
-	event_del(r->timer);
-	if (WIFSIGNALED(wait_status)) {
-		close_fd(&r->fd);
-		reload_fail(r, -ECHILD,
-			    r->hung ? "reading the configuration took too long"
+	struct reload *r = owner;
+
+	assert(r->state == RELOAD_LOADING);
+	r->loader = NULL;
+	if (result->error == 0 || result->error == -EIO) {
+		reload_set_state(r, RELOAD_STORING);
+		store_submit(r->env.store,
+			     &(struct store_operation){.kind = STORE_LOAD,
+						       .fd = TAKE_FD(result->output_fd)},
+			     on_stored, r, 0);
+	} else {
+		log_error("the configuration's loader failed (%s)", result->reason);
+		reload_fail(r, result->error,
+			    result->error == -ETIMEDOUT
+				    ? "reading the configuration took too long"
 				    : "the configuration's loader was killed by a signal",
 			    NULL);
-		return true;
 	}
-	/* The written result, not the exit status, says whether the file was refused. */
-	reload_set_state(r, RELOAD_STORING);
-	store_submit(r->env.store,
-		     &(struct store_operation){.kind = STORE_LOAD, .fd = TAKE_FD(r->fd)}, on_stored,
-		     r, 0);
-	return true;
 }
 
 void reload_acked(struct reload *r)
@@ -191,7 +178,6 @@ int reload_new(const struct reload_env *env, struct reload **ret)
 	if (!r)
 		return -ENOMEM;
 	r->env = *env;
-	r->fd = -1;
 	r->timer = evtimer_new(env->base, on_timer, r);
 	if (!r->timer) {
 		free(r);
@@ -205,9 +191,7 @@ struct reload *reload_free(struct reload *r)
 {
 	if (!r)
 		return NULL;
-	if (r->pid > 0)
-		kill(r->pid, SIGKILL);
-	close_fd(&r->fd);
+	helper_cancel(r->loader);
 	json_decref(r->report);
 	event_free(r->timer);
 	free(r);

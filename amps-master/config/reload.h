@@ -8,8 +8,8 @@
 #ifndef AMPS_RELOAD_H
 #define AMPS_RELOAD_H
 
-#include <sys/types.h>
 #include "amps-master/store/store.h"
+#include "amps-master/system/helper.h"
 
 struct reload;
 
@@ -23,6 +23,7 @@ struct reload_result {
 
 struct reload_env {
 	struct event_base *base;
+	struct helpers *helpers;	/* borrowed */
 	struct store *store;		/* borrowed */
 	const char *const *loader_argv; /* borrowed */
 	void *owner;
@@ -38,8 +39,7 @@ struct reload_env {
 must_check int reload_new(const struct reload_env *env, struct reload **ret);
 struct reload *reload_free(struct reload *r); /* returns NULL; accepts NULL */
 
-void reload_request(struct reload *r, uint64_t ticket);			/* `ticket` 0: a signal */
-bool reload_child_exited(struct reload *r, pid_t pid, int wait_status); /* true if its pid */
+void reload_request(struct reload *r, uint64_t ticket); /* `ticket` 0: a signal */
 void reload_acked(struct reload *r); /* a worker has acknowledged a table, or has exited */
 
 #endif

@@ -2,30 +2,20 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "common/clock.h"
-#include "common/limits.h"
+#include "common/confine.h"
 #include "common/msg/msg.h"
 
 #define SCRATCH_FD_MIN 10 /* above every number that a child is given */
 #define ERROR_FD       4  /* where a child reports why exec failed; closed by a successful exec */
-#define READ_CHUNK     65536
 
 _Static_assert(MSG_CHILD_FD == 3, "ERROR_FD follows MSG_CHILD_FD");
-
-/* What a child starts with. -1: /dev/null for in, the parent's for out, none for message. */
-struct child_fds {
-	int in, out, message;
-};
 
 /* Everything from here to exec runs between fork and exec of a program with threads: system calls
  * only, no memory, no locks. */
@@ -51,34 +41,54 @@ static bool lift(int *fd)
 	return *fd >= 0;
 }
 
-static bool place_fds(struct child_fds fds, int error_fd)
+static bool place_fds(struct spawn s, int error_fd)
 {
-	if (fds.in < 0) {
-		fds.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		if (fds.in < 0)
+	if (s.in < 0) {
+		s.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (s.in < 0)
 			return false;
 	}
-	if (!lift(&error_fd) || !lift(&fds.in) || !lift(&fds.out) || !lift(&fds.message))
+	if (!lift(&error_fd) || !lift(&s.in) || !lift(&s.out) || !lift(&s.err) || !lift(&s.message))
 		return false;
-	if (dup2(fds.in, STDIN_FILENO) < 0 || (fds.out >= 0 && dup2(fds.out, STDOUT_FILENO) < 0) ||
-	    (fds.message >= 0 && dup2(fds.message, MSG_CHILD_FD) < 0) ||
+	if (dup2(s.in, STDIN_FILENO) < 0 || (s.out >= 0 && dup2(s.out, STDOUT_FILENO) < 0) ||
+	    (s.err >= 0 && dup2(s.err, STDERR_FILENO) < 0) ||
+	    (s.message >= 0 && dup2(s.message, MSG_CHILD_FD) < 0) ||
 	    dup3(error_fd, ERROR_FD, O_CLOEXEC) < 0)
 		return false;
-	if (fds.message < 0)
+	if (s.message < 0)
 		close(MSG_CHILD_FD);
 	return close_range(ERROR_FD + 1, ~0u, 0) == 0;
 }
 
-static _Noreturn void child_main(const char *const argv[], struct child_fds fds, int error_fd,
-				 pid_t parent)
+static bool limit(int resource, uint64_t bytes)
 {
+	const struct rlimit limits = {bytes, bytes};
+
+	return bytes == 0 || setrlimit(resource, &limits) == 0;
+}
+
+static bool bound(const struct spawn *s)
+{
+	int r;
+
+	if ((s->group && setpgid(0, 0) < 0) || !limit(RLIMIT_AS, (uint64_t)s->memory_mb << 20) ||
+	    !limit(RLIMIT_FSIZE, s->file_bytes))
+		return false;
+	r = s->unprivileged ? confine_capabilities() : 0;
+	errno = -r;
+	return r == 0;
+}
+
+static _Noreturn void child_main(const struct spawn *s, int error_fd, pid_t parent)
+{
+	const char *const *env = s->env != NULL ? s->env : (const char *const *)environ;
 	int error;
 
 	reset_signals();
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-	    place_fds(fds, error_fd)) {
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && bound(s) &&
+	    place_fds(*s, error_fd)) {
 		error_fd = ERROR_FD;
-		execv(argv[0], (char *const *)argv);
+		execve(s->argv[0], (char *const *)s->argv, (char *const *)env);
 	}
 	error = errno;
 	/* If the parent is gone, the write fails: there is nothing to report to. */
@@ -115,7 +125,7 @@ static int reap(pid_t pid, int *ret_status)
 	return 0;
 }
 
-static int start(const char *const argv[], struct child_fds fds, pid_t *ret_pid)
+int spawn_program(const struct spawn *s, pid_t *ret_pid)
 {
 	_cleanup_(closep) int error_read = -1;
 	_cleanup_(closep) int error_write = -1;
@@ -133,7 +143,7 @@ static int start(const char *const argv[], struct child_fds fds, pid_t *ret_pid)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child_main(argv, fds, error_write, parent);
+		child_main(s, error_write, parent);
 	close_fd(&error_write);
 	do {
 		n = read(error_read, &error, sizeof(error));
@@ -148,111 +158,7 @@ static int start(const char *const argv[], struct child_fds fds, pid_t *ret_pid)
 
 int spawn_child(const char *const argv[], int child_fd, pid_t *ret_pid)
 {
-	return start(argv, (struct child_fds){.in = -1, .out = -1, .message = child_fd}, ret_pid);
-}
+	const struct spawn s = {.argv = argv, .in = -1, .out = -1, .err = -1, .message = child_fd};
 
-/* One filter at work. */
-struct filter {
-	int in_fd, out_fd; /* -1 once closed */
-	const char *in;
-	size_t left;
-	struct buf *out;
-};
-
-static void filter_feed(struct filter *f)
-{
-	ssize_t n = send(f->in_fd, f->in, f->left, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0) {
-		f->in += n;
-		f->left -= (size_t)n;
-	}
-	/* A filter may close its input early: its output and status decide. */
-	if (n < 0 || f->left == 0)
-		close_fd(&f->in_fd);
-}
-
-static int filter_drain(struct filter *f)
-{
-	char *dst = buf_reserve(f->out, READ_CHUNK + 1);
-	ssize_t n;
-
-	if (dst == NULL)
-		return -ENOMEM;
-	n = read(f->out_fd, dst, READ_CHUNK);
-	if (n < 0)
-		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
-	if (n == 0) {
-		close_fd(&f->out_fd);
-		return 0;
-	}
-	f->out->len += (size_t)n;
-	f->out->data[f->out->len] = '\0';
-	return f->out->len > FILTER_BYTES_MAX ? -EFBIG : 0;
-}
-
-/* Until the filter closes its output. */
-static int filter_run(struct filter *f, unsigned timeout_ms)
-{
-	uint64_t end_us = clock_mono_us() + (uint64_t)timeout_ms * 1000;
-	int error = 0;
-
-	while (f->out_fd >= 0 && error == 0) {
-		struct pollfd fds[2] = {{.fd = f->out_fd, .events = POLLIN},
-					{.fd = f->in_fd, .events = POLLOUT}};
-		uint64_t now_us = clock_mono_us();
-
-		if (now_us >= end_us)
-			return -ETIMEDOUT;
-		if (poll(fds, 2, (int)((end_us - now_us) / 1000) + 1) < 0 && errno != EINTR)
-			return -errno;
-		if (fds[1].revents != 0)
-			filter_feed(f);
-		if (fds[0].revents != 0)
-			error = filter_drain(f);
-	}
-	return error;
-}
-
-int spawn_filter(const char *const argv[], const void *in, size_t n, unsigned timeout_ms,
-		 struct buf *out, int *ret_status)
-{
-	_cleanup_(closep) int child_in = -1;
-	_cleanup_(closep) int child_out = -1;
-	struct filter f = {.in_fd = -1, .out_fd = -1, .in = in, .left = n, .out = out};
-	int pair[2], error, status = 0;
-	pid_t pid;
-
-	/* A socket, because a pipe could raise SIGPIPE in us. */
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	f.in_fd = pair[0];
-	child_in = pair[1];
-	if (pipe2(pair, O_CLOEXEC) < 0) {
-		error = -errno;
-		close_fd(&f.in_fd);
-		return error;
-	}
-	f.out_fd = pair[0];
-	child_out = pair[1];
-	error = start(argv, (struct child_fds){.in = child_in, .out = child_out, .message = -1},
-		      &pid);
-	close_fd(&child_in);
-	close_fd(&child_out);
-	if (error == 0) {
-		if (n == 0)
-			close_fd(&f.in_fd);
-		error = filter_run(&f, timeout_ms);
-		if (error != 0)
-			kill(pid, SIGKILL);
-		if (reap(pid, &status) < 0 && error == 0)
-			error = -ECHILD;
-	}
-	close_fd(&f.in_fd);
-	close_fd(&f.out_fd);
-	if (error == 0)
-		*ret_status = status;
-	return error;
+	return spawn_program(&s, ret_pid);
 }

@@ -56,6 +56,23 @@ bool text_copy_foreign(char *dst, size_t cap, const char *src)
 	return whole;
 }
 
+void text_last_line(const char *text, const char *prefix, char *dst, size_t cap)
+{
+	const char *line = text, *found = "";
+	char copy[ERROR_TEXT_MAX];
+	size_t n;
+
+	for (; *line != '\0'; line += n + (line[n] != '\0')) {
+		n = strcspn(line, "\r\n");
+		if (n > 0 && strncmp(line, prefix, strlen(prefix)) == 0)
+			found = line;
+	}
+	n = MIN(strcspn(found, "\r\n"), sizeof(copy) - 1);
+	memcpy(copy, found, n);
+	copy[n] = '\0';
+	text_copy_foreign(dst, cap, copy);
+}
+
 int text_parse_u64(const char *text, uint64_t max, uint64_t *ret)
 {
 	uint64_t value = 0;

@@ -12,6 +12,9 @@ bool text_copy(char *dst, size_t cap, const char *src);
 /* The same for a text from outside: a control character or a byte that is not UTF-8 becomes '?'. */
 bool text_copy_foreign(char *dst, size_t cap, const char *src);
 
+/* The last line of a text from outside that begins with `prefix` and is not empty; "" = none. */
+void text_last_line(const char *text, const char *prefix, char *dst, size_t cap);
+
 /* Parses a whole decimal number without sign; -EINVAL, or -ERANGE above max. */
 must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
 

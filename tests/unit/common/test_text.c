@@ -23,6 +23,20 @@ Test(text, untrusted_text_is_cleaned)
 	cr_assert_str_eq(text, "");
 }
 
+Test(text, the_last_line_with_a_prefix_is_found)
+{
+	char line[16];
+
+	text_last_line("first\nlast one\r\n\n", "", line, sizeof(line));
+	cr_expect_str_eq(line, "last one");
+	text_last_line("ERROR: a\nERROR: \x1b[1m\nrest", "ERROR:", line, sizeof(line));
+	cr_expect_str_eq(line, "ERROR: ?[1m");
+	text_last_line("an ERROR: a\n", "ERROR:", line, sizeof(line));
+	cr_expect_str_eq(line, "");
+	text_last_line("0123456789abcdefgh", "", line, sizeof(line));
+	cr_expect_str_eq(line, "0123456789abcde");
+}
+
 Test(text, copy_fits)
 {
 	char dst[6];

@@ -8,47 +8,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-Test(spawn, a_filter_reads_and_writes)
-{
-	const char *const argv[] = {"/bin/cat", NULL};
-	size_t n = 3 << 20;
-	char *in = malloc(n);
-	struct buf out = BUF_INIT;
-	int status = -1;
-
-	memset(in, 'x', n);
-	cr_assert_eq(spawn_filter(argv, in, n, 10000, &out, &status), 0);
-	cr_expect_eq(status, 0);
-	cr_expect_eq(out.len, n);
-	cr_expect_eq(memcmp(out.data, in, n), 0);
-	free(in);
-	buf_done(&out);
-}
-
-Test(spawn, a_filter_that_does_not_read_is_no_error)
-{
-	const char *const argv[] = {"/bin/sh", "-c", "echo done; exit 3", NULL};
-	static const char in[1 << 20];
-	struct buf out = BUF_INIT;
-	int status = -1;
-
-	cr_assert_eq(spawn_filter(argv, in, sizeof(in), 10000, &out, &status), 0);
-	cr_expect_eq(WEXITSTATUS(status), 3);
-	cr_expect_str_eq(out.data, "done\n");
-	buf_done(&out);
-}
-
-Test(spawn, a_filter_that_hangs_is_killed)
-{
-	const char *const argv[] = {"/bin/sleep", "1000", NULL};
-	struct buf out = BUF_INIT;
-	int status = -1;
-
-	cr_expect_eq(spawn_filter(argv, "", 0, 50, &out, &status), -ETIMEDOUT);
-	cr_expect_eq(status, -1);
-	buf_done(&out);
-}
-
 Test(spawn, exec_errors_come_back)
 {
 	const char *const argv[] = {"/nonexistent/program", NULL};
