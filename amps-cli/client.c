@@ -256,7 +256,7 @@ int client_command_within(const char *path, const char *method, json_t *params, 
 			  json_t **ret_result)
 {
 	struct client client;
-	json_t *error = NULL;
+	json_auto_t *error = NULL;
 	int r;
 
 	assert(*ret_result == NULL);
@@ -273,7 +273,6 @@ int client_command_within(const char *path, const char *method, json_t *params, 
 	}
 	if (error != NULL) {
 		client_print_error(error);
-		json_decref(error);
 		return COMMAND_FAILED;
 	}
 	return COMMAND_DONE;

@@ -5,7 +5,7 @@
 
 static int ask_file(const struct command_call *call, const char *mode, json_t **ret)
 {
-	struct buf out = BUF_INIT;
+	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	int code = program_ask(mode, call, &out);
 
 	if (code == COMMAND_DONE) {
@@ -13,7 +13,6 @@ static int ask_file(const struct command_call *call, const char *mode, json_t **
 		if (*ret == NULL)
 			code = COMMAND_FAILED;
 	}
-	buf_done(&out);
 	return code;
 }
 

@@ -162,12 +162,11 @@ int program_fetch(const char *url, int *ret_fd, char *reason, size_t cap)
 	/* Through stdin, because every user may read the words of a command line. */
 	_cleanup_(closep) int in = memfd_create("amps-task", MFD_CLOEXEC);
 	_cleanup_(closep) int out = memfd_create("amps-document", MFD_CLOEXEC);
-	json_t *task = json_pack("{s:s}", "url", url);
+	json_auto_t *task = json_pack("{s:s}", "url", url);
 	int r = task == NULL ? -EINVAL : in < 0 || out < 0 ? -EMFILE : 0;
 
 	if (r == 0 && (json_dumpfd(task, in, 0) < 0 || lseek(in, 0, SEEK_SET) < 0))
 		r = -EIO;
-	json_decref(task);
 	snprintf(reason, cap, "%s", strerror(-r));
 	if (r == 0)
 		r = run_helper("fetch", in, out, reason, cap);

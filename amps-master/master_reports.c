@@ -59,7 +59,8 @@ static json_t *report_channels(void *owner)
 	const struct master *m = owner;
 	const struct lineup *lineup = tuners_lineup(m->tuners);
 	json_t *list = lineup ? lineup_channels(lineup) : json_array();
-	json_t *tuners = report_tuners(owner), *states = channel_states(tuners), *channel;
+	json_auto_t *tuners = report_tuners(owner), *states = channel_states(tuners);
+	json_t *channel;
 	size_t i;
 
 	json_array_foreach (list, i, channel) {
@@ -70,8 +71,6 @@ static json_t *report_channels(void *owner)
 		json_object_set_new(channel, "state",
 				    state ? json_incref(state) : json_string("idle"));
 	}
-	json_decref(states);
-	json_decref(tuners);
 	return list;
 }
 

@@ -8,7 +8,7 @@
 
 static int print_yaml(const json_t *config)
 {
-	struct buf out = BUF_INIT;
+	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	int code = COMMAND_DONE;
 
 	yaml_put_tree(&out, config);
@@ -18,13 +18,12 @@ static int print_yaml(const json_t *config)
 	} else if (out.len > 0) {
 		fwrite(out.data, 1, out.len, stdout);
 	}
-	buf_done(&out);
 	return code;
 }
 
 static int run(const struct command_call *call)
 {
-	json_t *config = NULL;
+	json_auto_t *config = NULL;
 	int code;
 
 	if (strcmp(call->operand, "export") != 0) {
@@ -37,7 +36,6 @@ static int run(const struct command_call *call)
 		view_print_json(config);
 	else if (code == COMMAND_DONE)
 		code = print_yaml(config);
-	json_decref(config);
 	return code;
 }
 

@@ -7,7 +7,7 @@
 
 static int run(const struct command_call *call)
 {
-	json_t *result = NULL;
+	json_auto_t *result = NULL;
 	uint64_t id;
 	int code;
 
@@ -18,7 +18,6 @@ static int run(const struct command_call *call)
 	}
 	code = client_command(command_value(call, "socket"), "kick",
 			      json_pack("{s:I}", "viewer", (json_int_t)id), &result);
-	json_decref(result);
 	return code;
 }
 

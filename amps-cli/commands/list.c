@@ -26,13 +26,12 @@ static bool has_states(const json_t *channels)
 
 static int run(const struct command_call *call)
 {
-	json_t *channels = NULL;
+	json_auto_t *channels = NULL;
 	int code = lineup_ask(call, "list", "--list", &channels);
 
 	if (code == COMMAND_DONE)
 		code = view_print(channels, command_value(call, "json") != NULL,
 				  has_states(channels) ? &WITH_STATE : &VIEW);
-	json_decref(channels);
 	return code;
 }
 

@@ -15,13 +15,12 @@ static size_t print_changes(const json_t *report, const char *what)
 
 	json_array_foreach (list, i, channel) {
 		char id[FORMAT_MAX], name[FORMAT_MAX];
-		struct buf line = BUF_INIT;
+		_cleanup_(buf_done) struct buf line = BUF_INIT;
 
 		format_text(json_object_get(channel, "name"), name);
 		table_text_fit(name, FORMAT_MAX, &line);
 		printf("%-8s  %s  %s\n", what, format_text(json_object_get(channel, "id"), id),
 		       line.data != NULL ? line.data : "");
-		buf_done(&line);
 	}
 	return json_array_size(list);
 }
@@ -43,7 +42,7 @@ static void print_report(const json_t *report)
 
 static int run(const struct command_call *call)
 {
-	json_t *report = NULL;
+	json_auto_t *report = NULL;
 	/* longer than the server's own time-outs, even behind another reload: its error comes first
 	 */
 	int code = client_command_within(command_value(call, "socket"), "reload", NULL,
@@ -55,7 +54,6 @@ static int run(const struct command_call *call)
 		else
 			print_report(report);
 	}
-	json_decref(report);
 	return code;
 }
 

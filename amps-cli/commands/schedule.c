@@ -17,12 +17,11 @@ static const struct view VIEW = {"schedule", COLUMNS, array_size(COLUMNS),
 
 static int run(const struct command_call *call)
 {
-	json_t *entries = NULL;
+	json_auto_t *entries = NULL;
 	int code = lineup_ask(call, "schedule", "--schedule", &entries);
 
 	if (code == COMMAND_DONE)
 		code = view_print(entries, command_value(call, "json") != NULL, &VIEW);
-	json_decref(entries);
 	return code;
 }
 

@@ -48,13 +48,11 @@ static int stop_server(struct client *client, const char *path, unsigned timeout
 	json_t *params = json_pack("{s:i}", "timeout", (int)timeout_s);
 	_cleanup_(closep) int pidfd = client_server_pidfd(client);
 	int timeout_ms = (int)timeout_s * 1000 + CLEANUP_MS;
-	json_t *result = NULL, *error = NULL;
+	json_auto_t *result = NULL, *error = NULL;
 	int r = client_ask(client, "shutdown", params, (unsigned)timeout_ms, &result, &error);
 
-	json_decref(result);
 	if (error != NULL) {
 		client_print_error(error);
-		json_decref(error);
 		return COMMAND_FAILED;
 	}
 	if (r < 0 && r != -EPIPE) {

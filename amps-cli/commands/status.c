@@ -45,11 +45,10 @@ static int print_status(json_t *status)
 
 	json_object_foreach (status, name, value) {
 		char text[FORMAT_MAX];
-		struct buf line = BUF_INIT;
+		_cleanup_(buf_done) struct buf line = BUF_INIT;
 
 		table_text_fit(format_member(name, value, text), FORMAT_MAX, &line);
 		printf("%-16s  %s\n", name, line.len > 0 ? line.data : "-");
-		buf_done(&line);
 	}
 	if (!json_is_array(workers))
 		return COMMAND_DONE;
@@ -59,7 +58,7 @@ static int print_status(json_t *status)
 
 static int run(const struct command_call *call)
 {
-	json_t *status = NULL;
+	json_auto_t *status = NULL;
 	int code = client_command(command_value(call, "socket"), "status", NULL, &status);
 
 	if (code == COMMAND_DONE) {
@@ -68,7 +67,6 @@ static int run(const struct command_call *call)
 		else
 			code = print_status(status);
 	}
-	json_decref(status);
 	return code;
 }
 

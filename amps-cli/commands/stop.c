@@ -4,12 +4,10 @@
 
 static int run(const struct command_call *call)
 {
-	json_t *result = NULL;
-	int code = client_command(command_value(call, "socket"), "stop",
-				  json_pack("{s:s}", "key", call->operand), &result);
+	json_auto_t *result = NULL;
 
-	json_decref(result);
-	return code;
+	return client_command(command_value(call, "socket"), "stop",
+			      json_pack("{s:s}", "key", call->operand), &result);
 }
 
 const struct command cmd_stop = {

@@ -88,7 +88,7 @@ static int open_link(const struct command_call *call, const json_t *links)
 		.variant = command_value(call, "variant"),
 		.region = command_value(call, "region"),
 	};
-	struct buf url = BUF_INIT;
+	_cleanup_(buf_done) struct buf url = BUF_INIT;
 	int code = COMMAND_DONE;
 
 	if (parts.base != NULL)
@@ -101,7 +101,6 @@ static int open_link(const struct command_call *call, const json_t *links)
 	} else {
 		code = play(player != NULL ? player : "vlc", url.data);
 	}
-	buf_done(&url);
 	return code;
 }
 
@@ -109,7 +108,7 @@ static int run(const struct command_call *call)
 {
 	const char *socket = command_value(call, "socket");
 	const char *id = command_value(call, "stream-id");
-	json_t *channels = NULL, *links = NULL;
+	json_auto_t *channels = NULL, *links = NULL;
 	int code = check_usage(call);
 
 	if (code == COMMAND_DONE && id != NULL) {
@@ -121,8 +120,6 @@ static int run(const struct command_call *call)
 		code = client_command(socket, "links", NULL, &links);
 	if (code == COMMAND_DONE)
 		code = open_link(call, links);
-	json_decref(channels);
-	json_decref(links);
 	return code;
 }
 

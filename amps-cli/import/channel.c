@@ -60,37 +60,14 @@ static bool is_referer(const char *name)
 static bool is_reserved(const char *name)
 {
 	static const char *const names[] = {
-		"id",
-		"name",
-		"source",
-		"sources",
-		"slate",
-		"ffmpeg_profile",
-		"custom_ffmpeg",
-		"tvg_id",
-		"tvg_name",
-		"epg_id",
-		"logo",
-		"group",
-		"channel_number",
-		"description",
-		"program_feed",
-		"next_programs",
-		"regions_allowed",
-		"regions_blocked",
-		"adaptive_bitrates",
-		"use_yt_dlp",
-		"yt_dlp_format",
-		"source_handler",
-		"input_options",
-		"input_args",
-		"output_format",
-		"ll_hls",
-		"audio_only",
-		"hwaccel",
-		"schedule",
-		"<<",
-	};
+		"id", "name", "source", "sources", "slate", "ffmpeg_profile", "custom_ffmpeg",
+		"tvg_id", "tvg_name", "epg_id", "logo", "group", "channel_number", "description",
+		/* of the programme and of who may watch */
+		"program_feed", "next_programs", "regions_allowed", "regions_blocked", "schedule",
+		/* of the source and of the output */
+		"adaptive_bitrates", "use_yt_dlp", "yt_dlp_format", "source_handler",
+		"input_options", "input_args", "output_format", "ll_hls", "audio_only", "hwaccel",
+		"<<"};
 
 	return is_one_of(name, names, array_size(names));
 }
@@ -103,11 +80,16 @@ static const char *value_of(const struct m3u_entry *entry, const char *attribute
 	return NULL;
 }
 
-static void put_key(struct channel *ch, const char *key, const char *value)
+static void put_line(struct channel *ch, const char *indent, const char *key, const char *value)
 {
-	buf_printf(ch->out, "    %s: ", key);
+	buf_printf(ch->out, "%s%s: ", indent, key);
 	yaml_put_value(ch->out, value);
 	buf_putc(ch->out, '\n');
+}
+
+static void put_key(struct channel *ch, const char *key, const char *value)
+{
+	put_line(ch, "    ", key, value);
 }
 
 static void set_once(struct buf *option, const char *value)
@@ -194,11 +176,8 @@ static void read_options(struct channel *ch)
 
 static void put_option(struct channel *ch, const char *name, const struct buf *value)
 {
-	if (value->len == 0)
-		return;
-	buf_printf(ch->out, "      %s: ", name);
-	yaml_put_value(ch->out, value->data);
-	buf_putc(ch->out, '\n');
+	if (value->len > 0)
+		put_line(ch, "      ", name, value->data);
 }
 
 static void put_options(struct channel *ch)
@@ -225,14 +204,13 @@ static void put_name(struct channel *ch, uint64_t id)
 
 static void put_source(struct channel *ch)
 {
-	struct buf url = BUF_INIT;
+	_cleanup_(buf_done) struct buf url = BUF_INIT;
 
 	buf_add(&url, ch->entry->url, ch->url_len);
 	if (buf_ok(&url))
 		put_key(ch, "source", url.data);
 	else
 		ch->out->failed = true;
-	buf_done(&url);
 }
 
 static void put_known(struct channel *ch)
@@ -284,7 +262,7 @@ static bool is_first(const struct m3u_entry *entry, size_t i)
 /* Quoted, because a name may be a word of YAML, such as "on". */
 static void put_other_key(struct channel *ch, const char *name)
 {
-	struct buf key = BUF_INIT;
+	_cleanup_(buf_done) struct buf key = BUF_INIT;
 
 	name = without_prefix(name);
 	buf_printf(&key, "%s%s", is_reserved(name) ? PREFIX : "", name);
@@ -292,7 +270,6 @@ static void put_other_key(struct channel *ch, const char *name)
 		yaml_put_quoted(ch->out, key.data);
 	else
 		ch->out->failed = true;
-	buf_done(&key);
 }
 
 static void put_others(struct channel *ch)

@@ -62,7 +62,7 @@ int view_format(const json_t *array, const struct view *view, unsigned width, bo
 
 int view_print(const json_t *array, bool json, const struct view *view)
 {
-	struct buf out = BUF_INIT;
+	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	int r;
 
 	if (json && json_is_array(array)) {
@@ -76,6 +76,5 @@ int view_print(const json_t *array, bool json, const struct view *view)
 	else
 		fprintf(stderr, "amps: %s\n",
 			r == -EINVAL ? "the server's answer is not a list" : "out of memory");
-	buf_done(&out);
 	return r == 0 ? COMMAND_DONE : COMMAND_FAILED;
 }

@@ -15,12 +15,11 @@ static bool is_given(const struct command_call *call, const char *option)
 
 static int show(const struct command_call *call, const struct view *view)
 {
-	json_t *answer = NULL;
+	json_auto_t *answer = NULL;
 	int code = client_command(command_value(call, "socket"), view->method, NULL, &answer);
 
 	if (code == COMMAND_DONE)
 		code = view_print(answer, is_given(call, "json"), view);
-	json_decref(answer);
 	return code;
 }
 
@@ -61,7 +60,7 @@ static int ask(const char *path, const char *method, json_t **ret)
 
 static int draw(const json_t *answer, const struct view *view)
 {
-	struct buf out = BUF_INIT;
+	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	time_t now = time(NULL);
 	char text[32] = "";
 	struct tm tm;
@@ -74,7 +73,6 @@ static int draw(const json_t *answer, const struct view *view)
 			&out);
 	if (r == 0)
 		screen_draw(&out);
-	buf_done(&out);
 	return r;
 }
 
@@ -102,7 +100,7 @@ static int watch(const struct command_call *call, const struct view *view)
 {
 	const char *path = command_value(call, "socket");
 	struct screen screen;
-	json_t *error = NULL;
+	json_auto_t *error = NULL;
 	int r = screen_open(&screen);
 
 	if (r == 0)
@@ -110,7 +108,6 @@ static int watch(const struct command_call *call, const struct view *view)
 	screen_close(&screen);
 	if (r == 1)
 		client_print_error(error);
-	json_decref(error);
 	if (r < 0)
 		return client_print_failure(path, r);
 	return r == 0 ? COMMAND_DONE : COMMAND_FAILED;

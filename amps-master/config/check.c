@@ -60,32 +60,18 @@ void check_leave(struct check *c, const struct spot *at)
 	c->path.data[c->path.len] = '\0';
 }
 
-static void add(struct check *c, const struct spot *at, enum problem_severity severity,
-		const char *format, va_list args)
+json_t *check_add(struct check *c, const struct spot *at, enum problem_severity severity,
+		  const char *format, ...)
 {
 	char text[MESSAGE_MAX];
+	va_list args;
 
+	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
 	problems_add(c->problems, severity, c->file, at->line,
 		     c->path.data != NULL ? c->path.data : "", "%s", text);
-}
-
-void check_error(struct check *c, const struct spot *at, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	add(c, at, PROBLEM_ERROR, format, args);
-	va_end(args);
-}
-
-void check_warning(struct check *c, const struct spot *at, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	add(c, at, PROBLEM_WARNING, format, args);
-	va_end(args);
+	return NULL;
 }
 
 void check_unknown(struct check *c, const struct spot *at, enum problem_severity severity,
@@ -94,13 +80,12 @@ void check_unknown(struct check *c, const struct spot *at, enum problem_severity
 	/* searching takes long; beyond the limit, problems are only counted */
 	bool search = c->problems->errors + c->problems->warnings < CONFIG_PROBLEMS_MAX;
 	const char *near = search ? text_suggest(word, candidates, n) : NULL;
-	void (*report)(struct check *, const struct spot *, const char *, ...) =
-		severity == PROBLEM_ERROR ? check_error : check_warning;
 
 	if (near != NULL)
-		report(c, at, "unknown %s '%.100s' (did you mean '%.100s'?)", what, word, near);
+		check_add(c, at, severity, "unknown %s '%.100s' (did you mean '%.100s'?)", what,
+			  word, near);
 	else
-		report(c, at, "unknown %s '%.100s'", what, word);
+		check_add(c, at, severity, "unknown %s '%.100s'", what, word);
 }
 
 struct value_name check_name(const struct spot *at)

@@ -39,9 +39,11 @@ void check_leave(struct check *c, const struct spot *at);
 /* The whole tree, with an empty path. */
 struct spot check_root(json_t *tree);
 
-void check_error(struct check *c, const struct spot *at, const char *format, ...) printf_like(3, 4);
-void check_warning(struct check *c, const struct spot *at, const char *format, ...)
-	printf_like(3, 4);
+/* Adds a problem.  Returns NULL, which a reader without a value returns. */
+json_t *check_add(struct check *c, const struct spot *at, enum problem_severity severity,
+		  const char *format, ...) printf_like(4, 5);
+#define check_error(c, at, ...)	  check_add(c, at, PROBLEM_ERROR, __VA_ARGS__)
+#define check_warning(c, at, ...) check_add(c, at, PROBLEM_WARNING, __VA_ARGS__)
 
 /* "unknown WHAT 'word' (did you mean 'x'?)" at parent's key or at `at` itself. */
 void check_unknown(struct check *c, const struct spot *at, enum problem_severity severity,

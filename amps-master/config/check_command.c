@@ -53,7 +53,7 @@ int check_command(int argc, char **argv)
 {
 	struct check_options options = {.file = serve_options_default_file()};
 	struct problems problems;
-	json_t *model = NULL;
+	json_auto_t *model = NULL;
 	bool refused;
 
 	if (read_arguments(argc, argv, &options) < 0) {
@@ -72,7 +72,6 @@ int check_command(int argc, char **argv)
 		if (!refused)
 			print_counts(options.file, model, problems.warnings);
 	}
-	json_decref(model);
 	problems_done(&problems);
 	return refused || fflush(stdout) != 0 ? 1 : 0;
 }
@@ -82,13 +81,12 @@ static int write_result(int fd, const struct problems *problems, json_t *model,
 			const struct option_memory *memory)
 {
 	_cleanup_(freep) char *options = model != NULL ? option_memory_text(memory) : NULL;
-	json_t *result = json_pack("{s:O, s:i, s:i, s:o*, s:s*}", "problems", problems->list,
-				   "errors", (int)problems->errors, "warnings",
-				   (int)problems->warnings, "model", model, "options", options);
-	int r = result != NULL ? json_fd_save(fd, result) : -ENOMEM;
+	json_auto_t *result =
+		json_pack("{s:O, s:i, s:i, s:o*, s:s*}", "problems", problems->list, "errors",
+			  (int)problems->errors, "warnings", (int)problems->warnings, "model",
+			  model, "options", options);
 
-	json_decref(result);
-	return r;
+	return result != NULL ? json_fd_save(fd, result) : -ENOMEM;
 }
 
 int load_command(const struct serve_options *o, int result_fd)

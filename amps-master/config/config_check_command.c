@@ -65,7 +65,7 @@ static json_t *read_env(struct check *c, const struct field *f, const struct spo
 static void check_words(struct check *c, const struct spot *at, const json_t *line, bool shell)
 {
 	const char *text = json_string_value(line);
-	json_t *split = NULL;
+	json_auto_t *split = NULL;
 
 	if (text == NULL)
 		return;
@@ -73,7 +73,6 @@ static void check_words(struct check *c, const struct spot *at, const json_t *li
 		check_error(c, at, "must not be empty");
 	else if (!shell && command_words_split(text, &split) == -EINVAL)
 		check_error(c, at, "a quote is not closed");
-	json_decref(split);
 }
 
 static bool finish_command(struct check *c, const struct spot *at, json_t *out)

@@ -66,26 +66,10 @@ static const struct field handler_fields[] = {
 	FIELD("format", value_text, .flags = FIELD_FILLED),
 	FIELD("options", read_handler_options),
 };
-static const struct section handler_section = {FIELDS(handler_fields)};
-
-/* A mapping, or the type alone. */
-json_t *config_check_handler(struct check *c, const struct field *f, const struct spot *at)
-{
-	static const struct field handler = {.section = &handler_section};
-	struct spot whole = *at;
-	json_t *read;
-
-	(void)f;
-	if (!json_is_string(at->value))
-		return value_section(c, &handler, at);
-	whole.value = json_pack("{s:O}", "type", at->value);
-	read = value_section(c, &handler, &whole);
-	json_decref(whole.value);
-	return read;
-}
+static const struct section handler_section = {FIELDS(handler_fields), .alone = config_check_type};
 
 /* A list of words, or one text that is split into words. */
-json_t *config_check_args(struct check *c, const struct field *f, const struct spot *at)
+static json_t *read_args(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field word = {.read = value_text};
 	static const struct field list = {.item = &word, .max = ARGS_MAX};
@@ -119,33 +103,22 @@ static void check_whitelist(struct check *c, const struct spot *options, const c
 	check_leave(c, &at);
 }
 
-static void ask(struct check *c, const struct spot *at, const char *source, json_t *options,
+/* Has the transcoder check options or arguments as they were read. */
+static void ask(struct check *c, const struct spot *at, const char *source, const json_t *options,
 		json_t *args)
 {
 	struct option_ask question = {.path = c->path.data,
 				      .line = at->line,
 				      .container = at->value,
 				      .kind = "input",
-				      .source = source,
-				      .options = options,
-				      .args = args};
+				      .source = source};
 
+	if (c->asks == NULL || c->path.data == NULL)
+		return;
+	question.options = options != NULL ? options_list(options) : NULL;
+	question.args = json_incref(args);
 	if (option_asks_add(c->asks, &question) < 0)
 		c->out_of_memory = true;
-}
-
-static void check_options(struct check *c, const struct spot *at, const json_t *read,
-			  const char *source)
-{
-	check_whitelist(c, at, source);
-	if (c->asks != NULL && c->path.data != NULL)
-		ask(c, at, source, options_list(read), NULL);
-}
-
-static void check_args(struct check *c, const struct spot *at, json_t *read, const char *source)
-{
-	if (c->asks != NULL && c->path.data != NULL)
-		ask(c, at, source, NULL, json_incref(read));
 }
 
 /* Only a warning, because the other channels can still play. */
@@ -166,19 +139,20 @@ static void check_source(struct check *c, const struct spot *at, const json_t *o
 void config_check_input(struct check *c, const struct spot *at, const json_t *out,
 			const char *source)
 {
-	check_source(c, at, out);
-	json_t *read = json_object_get(out, "input_options");
+	const json_t *options = json_object_get(out, "input_options");
+	json_t *args = json_object_get(out, "input_args");
 	struct spot inner;
 
-	if (read != NULL) {
+	check_source(c, at, out);
+	if (options != NULL) {
 		inner = check_enter_key(c, at->value, "input_options");
-		check_options(c, &inner, read, source);
+		check_whitelist(c, &inner, source);
+		ask(c, &inner, source, options, NULL);
 		check_leave(c, &inner);
 	}
-	read = json_object_get(out, "input_args");
-	if (read != NULL) {
+	if (args != NULL) {
 		inner = check_enter_key(c, at->value, "input_args");
-		check_args(c, &inner, read, source);
+		ask(c, &inner, source, NULL, args);
 		check_leave(c, &inner);
 	}
 }
@@ -200,16 +174,21 @@ static bool finish_source(struct check *c, const struct spot *at, json_t *out)
 	return true;
 }
 
-static const struct field source_fields[] = {
+static const struct field input_fields[] = {
 	FIELD("source", value_text, .flags = FIELD_FILLED),
-	FIELD("url", value_text, .flags = FIELD_FILLED),
 	FIELD("input_options", value_options),
-	FIELD("input_args", config_check_args),
-	FIELD("source_handler", config_check_handler),
+	FIELD("input_args", read_args),
+	FIELD("source_handler", value_section, .section = &handler_section),
 	FIELD("use_yt_dlp", value_bool),
 	FIELD("yt_dlp_format", value_text, .flags = FIELD_FILLED),
 };
-static const struct section source_section = {FIELDS(source_fields), .finish = finish_source};
+const struct section config_check_inputs = {FIELDS(input_fields)};
+
+static const struct field source_fields[] = {
+	FIELD("url", value_text, .flags = FIELD_FILLED),
+};
+static const struct section source_section = {FIELDS(source_fields), .base = &config_check_inputs,
+					      .finish = finish_source};
 
 /* A URL, or a mapping of a URL and its options. */
 static json_t *read_source(struct check *c, const struct field *f, const struct spot *at)

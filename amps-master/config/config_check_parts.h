@@ -13,10 +13,8 @@ json_t *config_check_plugins(struct check *c, const struct field *f, const struc
 /* config_check_profile.c */
 extern const char *const config_check_forms[]; /* choices of output_format */
 extern const struct section config_check_profiles;
-json_t *config_check_hwaccel(struct check *c, const struct field *f, const struct spot *at);
-
-/* The profile as written; NULL if the file defines none of that name (`copy` is built in). */
-const json_t *config_check_profile_find(const struct check *c, const char *name);
+extern const struct section config_check_hwaccel;
+const char *config_check_type(const char *text); /* section.alone: the key "type" */
 
 /* Reports the name at `at`[ffmpeg_profile] if it is unknown. */
 void config_check_profile_name(struct check *c, const struct spot *at,
@@ -25,9 +23,8 @@ void config_check_profile_name(struct check *c, const struct spot *at,
 /* config_check_command.c */
 json_t *config_check_command(struct check *c, const struct field *f, const struct spot *at);
 
-/* config_check_input.c: source_handler, input_args, sources, and rules over one source. */
-json_t *config_check_handler(struct check *c, const struct field *f, const struct spot *at);
-json_t *config_check_args(struct check *c, const struct field *f, const struct spot *at);
+/* config_check_input.c: a source and how it is opened. */
+extern const struct section config_check_inputs;    /* the base of what has a source */
 extern const struct field config_check_source_item; /* of `sources` */
 
 /* Checks input_options and input_args of the mapping `at`, already read into `out`, for `source`

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "amps-master/config/config_check_parts.h"
-#include "amps-master/lineup/options_list.h"
 #include "amps-master/util/json.h"
+#include "amps-master/lineup/options_list.h"
 #include "common/text/text.h"
 
 const char *const config_check_forms[] = {
@@ -40,29 +40,21 @@ static const struct field hwaccel_fields[] = {
 	FIELD("device", value_text),
 	FIELD("fallback", value_bool),
 };
-static const struct section hwaccel_section = {FIELDS(hwaccel_fields), .finish = finish_hwaccel};
 
-/* A mapping, or the type alone. */
-json_t *config_check_hwaccel(struct check *c, const struct field *f, const struct spot *at)
+const char *config_check_type(const char *text)
 {
-	static const struct field hwaccel = {.section = &hwaccel_section};
-	struct spot whole = *at;
-	json_t *read;
-
-	(void)f;
-	if (!json_is_string(at->value))
-		return value_section(c, &hwaccel, at);
-	whole.value = json_pack("{s:O}", "type", at->value);
-	read = value_section(c, &hwaccel, &whole);
-	json_decref(whole.value);
-	return read;
+	(void)text;
+	return "type";
 }
+
+const struct section config_check_hwaccel = {FIELDS(hwaccel_fields), .alone = config_check_type,
+					     .finish = finish_hwaccel};
 
 static const struct field profile_fields[] = {
 	FIELD("output_format", value_choice, .choices = config_check_forms),
 	FIELD("ll_hls", value_bool),
 	FIELD("audio_only", value_bool),
-	FIELD("hwaccel", config_check_hwaccel),
+	FIELD("hwaccel", value_section, .section = &config_check_hwaccel),
 	FIELD("format", value_choice, .choices = containers),
 	FIELD("f", value_choice, .choices = containers),
 	FIELD("hls_time", value_number, .min = .1, .max = 60),
@@ -103,11 +95,6 @@ static json_t *read_profile(struct check *c, const struct field *f, const struct
 }
 
 const struct section config_check_profiles = {.other = read_profile};
-
-const json_t *config_check_profile_find(const struct check *c, const char *name)
-{
-	return json_object_get(c->profiles, name);
-}
 
 void config_check_profile_name(struct check *c, const struct spot *at,
 			       enum problem_severity severity)

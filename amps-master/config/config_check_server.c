@@ -32,9 +32,8 @@ static json_t *read_log_level(struct check *c, const struct field *f, const stru
 	(void)f;
 	if (text != NULL && log_parse_level(text, &level) == 0)
 		return json_string(log_level_name(level));
-	check_error(c, at, "must be one of debug, info, warning, error, not %s",
-		    check_name(at).text);
-	return NULL;
+	return check_error(c, at, "must be one of debug, info, warning, error, not %s",
+			   check_name(at).text);
 }
 
 static json_t *read_cidr(struct check *c, const struct field *f, const struct spot *at)
@@ -44,10 +43,9 @@ static json_t *read_cidr(struct check *c, const struct field *f, const struct sp
 
 	if (text == NULL || cidr_parse(json_string_value(text), &unused))
 		return text;
-	check_error(c, at, "must be an address or a network like 10.0.0.0/8, not %s",
-		    check_name(at).text);
 	json_decref(text);
-	return NULL;
+	return check_error(c, at, "must be an address or a network like 10.0.0.0/8, not %s",
+			   check_name(at).text);
 }
 
 /* An address or a host name. */
@@ -62,9 +60,8 @@ static json_t *read_host(struct check *c, const struct field *f, const struct sp
 			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")] ==
 		    '\0')
 		return text;
-	check_error(c, at, "must be an address or a host name, not %s", check_name(at).text);
 	json_decref(text);
-	return NULL;
+	return check_error(c, at, "must be an address or a host name, not %s", check_name(at).text);
 }
 
 /* An unknown user is only a warning: the file may be meant for another machine. */
@@ -134,31 +131,22 @@ const struct section config_check_server = {FIELDS(server_fields), .finish = fin
 
 static json_t *read_token(struct check *c, const struct field *f, const struct spot *at)
 {
-	json_t *text = value_text(c, f, at);
+	json_auto_t *text = value_text(c, f, at);
 	const char *token = json_string_value(text);
 
 	if (token == NULL)
 		return NULL;
-	for (const char *p = token; *p != '\0'; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f) {
-			check_error(c, at, "holds a control character");
-			json_decref(text);
-			return NULL;
-		}
-	}
-	if (*token != '\0' && token[strspn(token, " ")] == '\0') {
-		check_error(c, at, "holds only blanks");
-		json_decref(text);
-		return NULL;
-	}
+	for (const char *p = token; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return check_error(c, at, "holds a control character");
+	if (*token == '\0')
+		return json_null(); /* `token: ""` means no token */
+	if (token[strspn(token, " ")] == '\0')
+		return check_error(c, at, "holds only blanks");
 	if (strcmp(token, WELL_KNOWN_TOKEN) == 0)
 		check_warning(c, at,
 			      "'" WELL_KNOWN_TOKEN "' is a published default: choose another");
-	if (*token != '\0')
-		return text;
-	/* `token: ""` means no token */
-	json_decref(text);
-	return json_null();
+	return json_incref(text);
 }
 
 /* Reports a token that another entry has.  An unquoted number is compared as written. */
@@ -177,7 +165,8 @@ static void claim_token(struct check *c, const struct spot *at, json_t *seen)
 static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
 {
 	static const char *const keys[] = {"token", "admin_token"};
-	json_t *seen = json_object(), *list = json_object_get(at->value, "tokens");
+	json_auto_t *seen = json_object();
+	json_t *list = json_object_get(at->value, "tokens");
 	struct spot inner, item, leaf;
 
 	for (size_t i = 0; i < array_size(keys); i++) {
@@ -197,7 +186,6 @@ static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
 		check_leave(c, &item);
 	}
 	check_leave(c, &inner);
-	json_decref(seen);
 	return true;
 }
 
@@ -277,24 +265,15 @@ static const struct field guide_fields[] = {
 	FIELD("refresh", value_seconds, .min = 1, .max = SECONDS_MAX, .fallback = "21600.0"),
 	FIELD("shift", value_number, .min = -48, .max = 48, .fallback = "0.0"),
 };
-static const struct section guide_section = {FIELDS(guide_fields), .finish = finish_guide};
 
-/* A mapping, or the URL or path alone. */
-static json_t *read_guide(struct check *c, const struct field *f, const struct spot *at)
+static const char *guide_alone(const char *text)
 {
-	const char *text = json_string_value(at->value);
-	struct spot whole = *at;
-	json_t *read;
-
-	if (text == NULL)
-		return value_section(c, f, at);
-	whole.value = json_pack("{s:s}", strstr(text, "://") != NULL ? "url" : "path", text);
-	read = value_section(c, f, &whole);
-	json_decref(whole.value);
-	return read;
+	return strstr(text, "://") != NULL ? "url" : "path";
 }
 
-static const struct field guide = {.read = read_guide, .section = &guide_section};
+static const struct section guide_section = {FIELDS(guide_fields), .alone = guide_alone,
+					     .finish = finish_guide};
+static const struct field guide = {.read = value_section, .section = &guide_section};
 static const struct field epg_fields[] = {
 	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &guide, .max = 256,
 	      .fallback = "[]"),

@@ -42,14 +42,9 @@ static const struct field variant_fields[] = {
 	FIELD("label", value_text),
 	FIELD("ffmpeg_profile", value_text, .flags = FIELD_FILLED),
 	FIELD("custom_ffmpeg", config_check_command),
-	FIELD("source", value_text, .flags = FIELD_FILLED),
-	FIELD("input_options", value_options),
-	FIELD("input_args", config_check_args),
-	FIELD("source_handler", config_check_handler),
-	FIELD("use_yt_dlp", value_bool),
-	FIELD("yt_dlp_format", value_text, .flags = FIELD_FILLED),
 };
-static const struct section variant_section = {FIELDS(variant_fields), .finish = finish_variant};
+static const struct section variant_section = {FIELDS(variant_fields), .base = &config_check_inputs,
+					       .finish = finish_variant};
 
 /* The name of variant i as written; NULL if it has none, or one that is not text. */
 static const char *variant_name(const struct check *c, const json_t *list, size_t i)
@@ -98,7 +93,7 @@ static json_t *read_variants(struct check *c, const struct field *f, const struc
  * the profile. */
 static void check_lavfi_copy(struct check *c, const struct spot *owner, const char *profile)
 {
-	const json_t *definition = config_check_profile_find(c, profile);
+	const json_t *definition = json_object_get(c->profiles, profile);
 	struct spot at;
 
 	if (definition != NULL ? !channel_profile_copies(definition) : strcmp(profile, "copy") != 0)
@@ -113,11 +108,10 @@ static void check_lavfi_copy(struct check *c, const struct spot *owner, const ch
 
 static bool variant_is_lavfi(struct check *c, const json_t *variant, const json_t *channel)
 {
-	json_t *both = channel_with_variant(channel, variant);
+	json_auto_t *both = channel_with_variant(channel, variant);
 	bool lavfi = both != NULL && !is_given(both, "custom_ffmpeg") && channel_is_lavfi(both);
 
 	c->out_of_memory = c->out_of_memory || both == NULL;
-	json_decref(both);
 	return lavfi;
 }
 
@@ -194,11 +188,8 @@ static bool claim_id(struct check *c, const struct spot *at, const json_t *out,
 		return true;
 	}
 	inner = check_enter_key(c, at->value, "id");
-	if (severity == PROBLEM_ERROR)
-		check_error(c, &inner, "%s is already the id of %s", text, taken);
-	else
-		check_warning(c, &inner, "%s is already the id of %s: the entry is left out", text,
-			      taken);
+	check_add(c, &inner, severity, "%s is already the id of %s%s", text, taken,
+		  severity == PROBLEM_WARNING ? ": the entry is left out" : "");
 	check_leave(c, &inner);
 	return false;
 }
@@ -226,7 +217,6 @@ static const struct field variant = {.read = value_section, .section = &variant_
 static const struct field stream_fields[] = {
 	FIELD("id", value_int, .flags = FIELD_REQUIRED, .max = CHANNEL_ID_MAX),
 	FIELD("name", value_text, .flags = FIELD_REQUIRED | FIELD_FILLED),
-	FIELD("source", value_text, .flags = FIELD_FILLED),
 	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &config_check_source_item,
 	      .max = SOURCES_MAX),
 	FIELD("slate", read_slate),
@@ -244,17 +234,13 @@ static const struct field stream_fields[] = {
 	FIELD("regions_allowed", config_check_regions),
 	FIELD("regions_blocked", config_check_regions),
 	FIELD("adaptive_bitrates", read_variants, .item = &variant, .max = VARIANTS_MAX),
-	FIELD("use_yt_dlp", value_bool),
-	FIELD("yt_dlp_format", value_text, .flags = FIELD_FILLED),
-	FIELD("source_handler", config_check_handler),
-	FIELD("input_options", value_options),
-	FIELD("input_args", config_check_args),
 	FIELD("output_format", value_choice, .choices = config_check_forms),
 	FIELD("ll_hls", value_bool),
 	FIELD("audio_only", value_bool),
-	FIELD("hwaccel", config_check_hwaccel),
+	FIELD("hwaccel", value_section, .section = &config_check_hwaccel),
 };
-static const struct section stream_section = {FIELDS(stream_fields), .finish = finish_stream};
+static const struct section stream_section = {FIELDS(stream_fields), .base = &config_check_inputs,
+					      .finish = finish_stream};
 
 static const struct field window_fields[] = {
 	FIELD("schedule", value_section, .section = &config_check_schedule),

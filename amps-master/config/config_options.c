@@ -160,12 +160,11 @@ static int ask_first(struct option_asks *a, char *text, const struct option_ask 
 static int ask_places(struct option_asks *a, const struct option_ask *ask, json_t *options,
 		      json_t *args)
 {
-	json_t *key = json_pack("[s, o, O, O]", ask->kind, source_class(ask), options, args);
+	json_auto_t *key = json_pack("[s, o, O, O]", ask->kind, source_class(ask), options, args);
 	_cleanup_(freep) char *text = json_dumps(key, JSON_COMPACT);
 	struct place *place = text != NULL ? place_new(a, ask) : NULL, *first;
 	const json_t *seen;
 
-	json_decref(key);
 	if (place == NULL)
 		return -ENOMEM;
 	seen = json_object_get(a->seen, text);
@@ -182,13 +181,10 @@ static int ask_places(struct option_asks *a, const struct option_ask *ask, json_
 
 int option_asks_add(struct option_asks *a, const struct option_ask *ask)
 {
-	json_t *options = ask->options != NULL ? ask->options : json_array();
-	json_t *args = ask->args != NULL ? ask->args : json_array();
-	int error = options != NULL && args != NULL ? ask_places(a, ask, options, args) : -ENOMEM;
+	json_auto_t *options = ask->options != NULL ? ask->options : json_array();
+	json_auto_t *args = ask->args != NULL ? ask->args : json_array();
 
-	json_decref(options);
-	json_decref(args);
-	return error;
+	return options != NULL && args != NULL ? ask_places(a, ask, options, args) : -ENOMEM;
 }
 
 /* The question whose first place is the longest beginning of `path`; NULL if there is none. */
@@ -329,7 +325,7 @@ static json_t *recall(struct option_asks *a, struct option_memory *memory)
 /* Adds the new verdicts to the memory. */
 static void learn(const struct option_asks *a, struct option_memory *memory, const json_t *files)
 {
-	json_t *nothing = json_array();
+	json_auto_t *nothing = json_array();
 
 	option_memory_judged_by(memory, files);
 	for (size_t i = 0; i < a->question_count; i++) {
@@ -338,13 +334,13 @@ static void learn(const struct option_asks *a, struct option_memory *memory, con
 		if (q->open && !q->reads)
 			option_memory_learn(memory, q->text, q->found != NULL ? q->found : nothing);
 	}
-	json_decref(nothing);
 }
 
 void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
 		     const char *file, struct problems *problems)
 {
-	json_t *open = recall(a, memory), *answer = NULL, *finding;
+	json_auto_t *open = recall(a, memory), *answer = NULL;
+	json_t *finding;
 	char reason[160] = "";
 	size_t i;
 
@@ -361,6 +357,4 @@ void option_asks_run(struct option_asks *a, struct option_memory *memory, const 
 	for (size_t q = 0; q < a->question_count; q++)
 		json_array_foreach (a->questions[q].found, i, finding)
 			report(a, &a->questions[q], finding, marks, file, problems);
-	json_decref(answer);
-	json_decref(open);
 }

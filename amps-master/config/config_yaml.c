@@ -62,12 +62,11 @@ static void path_of(const struct builder *b, struct buf *path)
 static int problem(struct builder *b, enum problem_severity severity, int line, const char *text,
 		   const char *word)
 {
-	struct buf path = BUF_INIT;
+	_cleanup_(buf_done) struct buf path = BUF_INIT;
 
 	path_of(b, &path);
 	problems_add(b->problems, severity, b->file, line, path.data != NULL ? path.data : "", text,
 		     word);
-	buf_done(&path);
 	return severity == PROBLEM_ERROR ? -EINVAL : 0;
 }
 
@@ -277,7 +276,7 @@ static int container_start(struct builder *b, const yaml_event_t *event, int lin
  * the others too. */
 static int expand(struct builder *b, const char *text, int line, json_t **ret)
 {
-	struct buf out = BUF_INIT;
+	_cleanup_(buf_done) struct buf out = BUF_INIT;
 	char name[64];
 	int error = config_scalar_expand(text, &out, name);
 	bool expanded = error == 0;
@@ -294,7 +293,6 @@ static int expand(struct builder *b, const char *text, int line, json_t **ret)
 		*ret = expanded ? json_stringn(out.data, out.len) : json_string(text);
 	if (error == 0 && *ret == NULL)
 		error = problem(b, PROBLEM_ERROR, line, "is not valid UTF-8%s", "");
-	buf_done(&out);
 	return error;
 }
 

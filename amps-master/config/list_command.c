@@ -63,7 +63,7 @@ static int print_channels(json_t *model)
 	_cleanup_(freep) struct channel_entry *entries = calloc(count + 1, sizeof(*entries));
 	_cleanup_(freep) const struct channel_entry **order = calloc(count + 1, sizeof(*order));
 	struct lineup *lineup = NULL;
-	json_t *list = NULL;
+	json_auto_t *list = NULL;
 	int r;
 
 	if (entries == NULL || order == NULL)
@@ -79,7 +79,6 @@ static int print_channels(json_t *model)
 		list = lineup_channels(lineup);
 		r = print_json(list);
 	}
-	json_decref(list);
 	lineup_unref(lineup);
 	return r;
 }
@@ -89,7 +88,7 @@ static int print_schedule(json_t *model)
 	json_t *scheduled = json_object_get(model, "scheduled_streams");
 	size_t count = json_array_size(scheduled);
 	_cleanup_(freep) struct channel_entry *entries = calloc(count + 1, sizeof(*entries));
-	json_t *list = json_array();
+	json_auto_t *list = json_array();
 	int r = entries == NULL || list == NULL ? -ENOMEM : 0;
 
 	if (r == 0)
@@ -105,7 +104,6 @@ static int print_schedule(json_t *model)
 	}
 	if (r == 0)
 		r = print_json(list);
-	json_decref(list);
 	return r;
 }
 
@@ -113,7 +111,7 @@ int list_command(int argc, char **argv)
 {
 	const char *file = read_arguments(argc, argv);
 	struct problems problems;
-	json_t *model = NULL;
+	json_auto_t *model = NULL;
 	int r;
 
 	if (file == NULL) {
@@ -128,7 +126,6 @@ int list_command(int argc, char **argv)
 	else
 		r = strcmp(argv[1], "--schedule") == 0 ? print_schedule(model)
 						       : print_channels(model);
-	json_decref(model);
 	problems_done(&problems);
 	return r < 0;
 }

@@ -60,7 +60,7 @@ int model_load(const char *path, struct option_memory *memory, struct problems *
 {
 	struct marks *marks = marks_new();
 	struct buf text = BUF_INIT;
-	json_t *tree = NULL;
+	json_auto_t *tree = NULL;
 	int error = read_file(path, &text);
 
 	if (error < 0)
@@ -76,7 +76,6 @@ int model_load(const char *path, struct option_memory *memory, struct problems *
 		error = check_tree(tree, path, marks, memory, problems, ret_model);
 	if (error == -ENOMEM)
 		problems_add(problems, PROBLEM_ERROR, path, 0, "", "no memory");
-	json_decref(tree);
 	marks_free(marks);
 	problems_sort(problems);
 	return error;

@@ -82,7 +82,7 @@ struct option_memory *option_memory_free(struct option_memory *m)
 
 void option_memory_read(struct option_memory *m, const char *text)
 {
-	json_t *tree = text != NULL ? json_loads(text, 0, NULL) : NULL;
+	json_auto_t *tree = text != NULL ? json_loads(text, 0, NULL) : NULL;
 	json_t *files = json_object_get(tree, "files"), *known = json_object_get(tree, "verdicts");
 	const char *identity = json_string_value(json_object_get(tree, "identity"));
 	char now[HEX_BYTES];
@@ -96,12 +96,12 @@ void option_memory_read(struct option_memory *m, const char *text)
 		m->known = json_incref(known);
 		memcpy(m->identity, now, sizeof(now));
 	}
-	json_decref(tree);
 }
 
 void option_memory_open(struct option_memory *m, const json_t *model)
 {
-	json_t *given = m->state_dir != NULL ? json_pack("{ss}", "state_dir", m->state_dir) : NULL;
+	json_auto_t *given =
+		m->state_dir != NULL ? json_pack("{ss}", "state_dir", m->state_dir) : NULL;
 	char folder[PATH_MAX], *text = NULL;
 
 	if (settings_state_dir(given != NULL ? given : json_object_get(model, "server"), folder) ==
@@ -109,7 +109,6 @@ void option_memory_open(struct option_memory *m, const json_t *model)
 	    db_peek_meta(folder, "options", &text) == 0)
 		option_memory_read(m, text);
 	free(text);
-	json_decref(given);
 }
 
 const json_t *option_memory_find(struct option_memory *m, const char *question)

@@ -66,14 +66,13 @@ static json_t *value_of(enum kind kind, const char *text)
 static int check_values(const struct serve_options *o)
 {
 	for (size_t i = 0; i < SERVE_OPTION_COUNT_; i++) {
-		json_t *value = o->value[i] ? value_of(rules[i].kind, o->value[i]) : NULL;
+		json_auto_t *value = o->value[i] ? value_of(rules[i].kind, o->value[i]) : NULL;
 
 		if (o->value[i] && !value) {
 			fprintf(stderr, "amps-master: %s: not a valid value: %s\n", rules[i].option,
 				o->value[i]);
 			return -EINVAL;
 		}
-		json_decref(value);
 	}
 	return 0;
 }

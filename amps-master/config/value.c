@@ -23,10 +23,8 @@ json_t *value_text(struct check *c, const struct field *f, const struct spot *at
 		text = json_string(at->raw);
 	else
 		text = json_is_number(at->value) ? options_list_value(at->value) : NULL;
-	if (text == NULL) {
-		check_error(c, at, "must be text, not %s", check_name(at).text);
-		return NULL;
-	}
+	if (text == NULL)
+		return check_error(c, at, "must be text, not %s", check_name(at).text);
 	if ((f->flags & FIELD_FILLED) != 0 && json_string_length(text) == 0)
 		check_error(c, at, "must not be empty");
 	else if (json_string_length(text) > max)
@@ -51,8 +49,7 @@ json_t *value_bool(struct check *c, const struct field *f, const struct spot *at
 		if (strcasecmp(text, words[i]) == 0)
 			return json_boolean(i % 2);
 	}
-	check_error(c, at, "must be true or false, not %s", check_name(at).text);
-	return NULL;
+	return check_error(c, at, "must be true or false, not %s", check_name(at).text);
 }
 
 /* Reads a number or a text that begins with one; false if there is none.  *ret_rest is the text
@@ -78,11 +75,11 @@ static bool read_number(const json_t *value, double *ret, const char **ret_rest)
 	return end != text && isfinite(*ret);
 }
 
-static void not_a_number(struct check *c, const struct field *f, const struct spot *at,
-			 const char *what)
+static json_t *not_a_number(struct check *c, const struct field *f, const struct spot *at,
+			    const char *what)
 {
-	check_error(c, at, "must be %s from %.15g to %.15g, not %s", what, f->min, f->max,
-		    check_name(at).text);
+	return check_error(c, at, "must be %s from %.15g to %.15g, not %s", what, f->min, f->max,
+			   check_name(at).text);
 }
 
 json_t *value_int(struct check *c, const struct field *f, const struct spot *at)
@@ -95,8 +92,7 @@ json_t *value_int(struct check *c, const struct field *f, const struct spot *at)
 	if (read_number(at->value, &number, &rest) && *rest == '\0' && number == floor(number) &&
 	    number >= f->min && number <= f->max)
 		return json_integer((json_int_t)number);
-	not_a_number(c, f, at, "a whole number");
-	return NULL;
+	return not_a_number(c, f, at, "a whole number");
 }
 
 json_t *value_number(struct check *c, const struct field *f, const struct spot *at)
@@ -108,8 +104,7 @@ json_t *value_number(struct check *c, const struct field *f, const struct spot *
 	if (read_number(at->value, &number, &rest) && *rest == '\0' && number >= f->min &&
 	    number <= f->max)
 		return json_real(number);
-	not_a_number(c, f, at, "a number");
-	return NULL;
+	return not_a_number(c, f, at, "a number");
 }
 
 json_t *value_seconds(struct check *c, const struct field *f, const struct spot *at)
@@ -129,8 +124,7 @@ json_t *value_seconds(struct check *c, const struct field *f, const struct spot 
 		if (strcmp(rest, units[i].unit) == 0 && seconds >= f->min && seconds <= f->max)
 			return json_real(seconds);
 	}
-	not_a_number(c, f, at, "a number of seconds");
-	return NULL;
+	return not_a_number(c, f, at, "a number of seconds");
 }
 
 /* `choice` is "spelling=name" or "name": returns the name if the spelling is `word`, else NULL. */
@@ -144,17 +138,16 @@ static const char *choice_match(const char *choice, const char *word)
 	return equals != NULL ? equals + 1 : choice;
 }
 
-static void choice_error(struct check *c, const struct field *f, const struct spot *at)
+static json_t *choice_error(struct check *c, const struct field *f, const struct spot *at)
 {
-	struct buf names = BUF_INIT;
+	_cleanup_(buf_done) struct buf names = BUF_INIT;
 
 	for (size_t i = 0; f->choices[i] != NULL; i++) {
 		if (strchr(f->choices[i], '=') == NULL)
 			buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", f->choices[i]);
 	}
-	check_error(c, at, "must be one of %s, not %s", names.data != NULL ? names.data : "",
-		    check_name(at).text);
-	buf_done(&names);
+	return check_error(c, at, "must be one of %s, not %s", names.data != NULL ? names.data : "",
+			   check_name(at).text);
 }
 
 json_t *value_choice(struct check *c, const struct field *f, const struct spot *at)
@@ -168,8 +161,7 @@ json_t *value_choice(struct check *c, const struct field *f, const struct spot *
 		if (name != NULL)
 			return json_string(name);
 	}
-	choice_error(c, f, at);
-	return NULL;
+	return choice_error(c, f, at);
 }
 
 static void read_item(struct check *c, const struct field *item, const struct spot *at, json_t *out)
@@ -192,14 +184,10 @@ json_t *value_list(struct check *c, const struct field *f, const struct spot *at
 
 	assert(f->item != NULL && f->item->read != NULL);
 	if (!json_is_array(at->value) &&
-	    ((f->flags & FIELD_SINGLE) == 0 || json_is_object(at->value))) {
-		check_error(c, at, "must be a list, not %s", check_name(at).text);
-		return NULL;
-	}
-	if (n > max) {
-		check_error(c, at, "has %zu entries; %zu are allowed", n, max);
-		return NULL;
-	}
+	    ((f->flags & FIELD_SINGLE) == 0 || json_is_object(at->value)))
+		return check_error(c, at, "must be a list, not %s", check_name(at).text);
+	if (n > max)
+		return check_error(c, at, "has %zu entries; %zu are allowed", n, max);
 	out = json_array();
 	if (!json_is_array(at->value))
 		read_item(c, f->item, at, out);
@@ -311,16 +299,27 @@ static void fill_in(struct check *c, const struct section *s, const struct spot 
 	}
 }
 
+/* A text that stands for a mapping with one key. */
+static json_t *read_alone(struct check *c, const struct field *f, const struct spot *at)
+{
+	const char *key = f->section->alone(json_string_value(at->value));
+	json_auto_t *mapping = json_pack("{s:O}", key, at->value);
+	struct spot whole = *at;
+
+	whole.value = mapping;
+	return value_section(c, f, &whole);
+}
+
 json_t *value_section(struct check *c, const struct field *f, const struct spot *at)
 {
 	const struct section *s = f->section;
 	json_t *out;
 
 	assert(s != NULL);
-	if (!json_is_object(at->value)) {
-		check_error(c, at, "must be a mapping, not %s", check_name(at).text);
-		return NULL;
-	}
+	if (s->alone != NULL && json_is_string(at->value))
+		return read_alone(c, f, at);
+	if (!json_is_object(at->value))
+		return check_error(c, at, "must be a mapping, not %s", check_name(at).text);
 	out = json_object();
 	read_keys(c, s, at, out, 0);
 	read_keys(c, s, at, out, FIELD_LAST);
@@ -337,11 +336,9 @@ static const struct field repeated_options = {.item = &repeated_option};
 
 json_t *value_option(struct check *c, const struct field *f, const struct spot *at)
 {
-	if (json_is_object(at->value) || (json_is_array(at->value) && f == &repeated_option)) {
-		check_error(c, at, "must be a value or a list of values, not %s",
-			    check_name(at).text);
-		return NULL;
-	}
+	if (json_is_object(at->value) || (json_is_array(at->value) && f == &repeated_option))
+		return check_error(c, at, "must be a value or a list of values, not %s",
+				   check_name(at).text);
 	if (json_is_array(at->value))
 		return value_list(c, &repeated_options, at);
 	/* keep 4.0 as written: as a number it would become 4 */
@@ -366,9 +363,9 @@ json_t *value_time(struct check *c, const struct field *f, const struct spot *at
 
 	if (text == NULL || time_parse_iso8601(json_string_value(text), &us, NULL) == 0)
 		return text;
-	check_error(c, at, "%s is not a time like 2026-01-31T18:00:00Z", check_name(at).text);
 	json_decref(text);
-	return NULL;
+	return check_error(c, at, "%s is not a time like 2026-01-31T18:00:00Z",
+			   check_name(at).text);
 }
 
 json_t *value_web_url(struct check *c, const struct field *f, const struct spot *at)
@@ -380,7 +377,6 @@ json_t *value_web_url(struct check *c, const struct field *f, const struct spot 
 	    ((strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) &&
 	     strpbrk(url, " \t\r\n\"") == NULL))
 		return text;
-	check_error(c, at, "must be a URL that begins with http:// or https://");
 	json_decref(text);
-	return NULL;
+	return check_error(c, at, "must be a URL that begins with http:// or https://");
 }

@@ -36,6 +36,9 @@ struct section {
 	size_t count;
 	const struct section *base; /* more fields, or NULL */
 	value_fn other;		    /* reads any other key; NULL = unknown keys are reported */
+	/* The key that a text in place of the mapping is the value of; NULL = a mapping is needed.
+	 */
+	const char *(*alone)(const char *text);
 	/* Rules over the whole; false leaves the mapping out.  May be NULL. */
 	bool (*finish)(struct check *c, const struct spot *at, json_t *out);
 };

@@ -153,7 +153,7 @@ static bool next_line(struct client *c)
 {
 	char *end = c->in.len > 0 ? memchr(c->in.data, '\n', c->in.len) : NULL;
 	size_t len = end ? (size_t)(end - c->in.data) : c->in.len;
-	struct buf line = BUF_INIT;
+	_cleanup_(buf_done) struct buf line = BUF_INIT;
 
 	if (len > CONTROL_LINE_MAX) {
 		c->last = true;
@@ -168,7 +168,6 @@ static bool next_line(struct client *c)
 	buf_consume(&c->in, len + 1);
 	if (len > 0 && buf_ok(&line))
 		handle_line(c, line.data, line.len);
-	buf_done(&line);
 	return true;
 }
 

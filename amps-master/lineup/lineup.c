@@ -53,11 +53,9 @@ static struct lineup_settings settings_read(const json_t *settings)
 /* {"options":[...]} of this list, which it takes.  The caller's; NULL without memory. */
 static char *output_spec(json_t *options)
 {
-	json_t *spec = options != NULL ? json_pack("{so}", "options", options) : NULL;
-	char *text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
+	json_auto_t *spec = options != NULL ? json_pack("{so}", "options", options) : NULL;
 
-	json_decref(spec);
-	return text;
+	return spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 }
 
 /* The output of this tuner that is made in the same way, or itself. */
@@ -153,14 +151,12 @@ static int tuner_spec(struct maker *m, struct lineup_tuner *t, const json_t *ent
 {
 	char scratch[32];
 	const char *name = json_read_text(entry, "name", scratch);
-	json_t *spec = spec_object(m->settings, m->id, entry);
-	json_t *name_value = json_string(name != NULL ? name : "");
+	json_auto_t *spec = spec_object(m->settings, m->id, entry);
+	json_auto_t *name_value = json_string(name != NULL ? name : "");
 	_cleanup_(freep) char *text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 	_cleanup_(freep) char *quoted = json_dumps(name_value, SPEC_FLAGS);
 	uintptr_t at = m->texts.len + 1;
 
-	json_decref(spec);
-	json_decref(name_value);
 	if (text == NULL || quoted == NULL)
 		return -ENOMEM;
 	t->hash = hash_end(hash_text(hash_u64(HASH_START, t->both), text));
@@ -232,15 +228,13 @@ static char *summary_make(uint32_t id, const struct channel_view *v)
 	const char *profile_name = json_read_has(d, "custom_ffmpeg")
 					   ? "custom_ffmpeg"
 					   : json_read_text(d, "ffmpeg_profile", profile);
-	json_t *line = json_pack("{sI ss? ss? ss? ss? ss so}", "id", (json_int_t)id, "number",
-				 json_read_text(d, "channel_number", number), "name",
-				 json_read_text(d, "name", name), "group",
-				 json_read_text(d, "group", group), "profile", profile_name,
-				 "output", form_name(v->form), "variants", variant_names(d));
-	char *text = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
+	json_auto_t *line = json_pack("{sI ss? ss? ss? ss? ss so}", "id", (json_int_t)id, "number",
+				      json_read_text(d, "channel_number", number), "name",
+				      json_read_text(d, "name", name), "group",
+				      json_read_text(d, "group", group), "profile", profile_name,
+				      "output", form_name(v->form), "variants", variant_names(d));
 
-	json_decref(line);
-	return text;
+	return line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
 }
 
 static void texts_move(const char **at, const char *texts)

@@ -256,7 +256,7 @@ static void add_query(struct buf *b, const char *name, const char *value)
 static void add_header(struct playlist *r)
 {
 	const struct playlist_params *p = &r->params;
-	struct buf url = BUF_INIT;
+	_cleanup_(buf_done) struct buf url = BUF_INIT;
 	size_t mark;
 
 	buf_puts(&url, p->base);
@@ -275,7 +275,6 @@ static void add_header(struct playlist *r)
 		r->out->failed = true;
 	}
 	buf_putc(r->out, '\n');
-	buf_done(&url);
 }
 
 static const char *keep_text(char **at, const char *text)
@@ -472,7 +471,7 @@ static bool find_body(const struct facts *f, const struct playlist_params *p, co
 void playlist_handle(const struct request *q, struct reply *r)
 {
 	const struct facts *f = q->facts;
-	struct buf key = BUF_INIT;
+	_cleanup_(buf_done) struct buf key = BUF_INIT;
 	struct asked a;
 	bool found;
 
@@ -480,7 +479,6 @@ void playlist_handle(const struct request *q, struct reply *r)
 		return;
 	make_key(f, &a.params, &key);
 	found = buf_ok(&key) && find_body(f, &a.params, &key, r);
-	buf_done(&key);
 	if (!found) {
 		reply_error(r, 503, 1, "no memory to make the playlist");
 		return;

@@ -18,7 +18,7 @@ static void answer(const struct request *q, const char *key, const char *text, c
 		   struct reply *r)
 {
 	const struct facts *f = q->facts;
-	struct buf plain = BUF_INIT;
+	_cleanup_(buf_done) struct buf plain = BUF_INIT;
 
 	r->shared = body_cache_get(f->cache, key, strlen(key), f->wall_us);
 	if (!r->shared) {
@@ -26,7 +26,6 @@ static void answer(const struct request *q, const char *key, const char *text, c
 		if (buf_ok(&plain))
 			r->shared = body_cache_put(f->cache, key, strlen(key), &plain, type,
 						   f->wall_us, INT64_MAX);
-		buf_done(&plain);
 	}
 	if (!r->shared) {
 		reply_error(r, 503, 1, "no memory to send the page");
