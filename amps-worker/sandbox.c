@@ -31,35 +31,20 @@ static const char *const allowed_calls[] = {
 	/* the end */
 	"exit", "exit_group", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction", "getpid", "gettid"};
 
-static int allow(scmp_filter_ctx filter, const char *name)
-{
-	int number = seccomp_syscall_resolve_name(name);
-
-	return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-}
-
-/* Memory may be mapped, but never as code. */
-static int allow_data_mappings(scmp_filter_ctx filter)
-{
-	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-
-	return r < 0 ? r
-		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-					SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-}
-
 static int add_allowed(scmp_filter_ctx filter)
 {
-	int r = 0;
+	/* memory may be mapped, but never as code */
+	const struct confine_rule rules[] = {
+		{SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
+		{SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
+	};
+	int r = confine_add_calls(filter, SCMP_ACT_ALLOW, allowed_calls, array_size(allowed_calls));
 
-	for (size_t i = 0; r == 0 && i < array_size(allowed_calls); i++)
-		r = allow(filter, allowed_calls[i]);
-	if (r < 0)
-		return r;
-	r = allow_data_mappings(filter);
-	return r < 0 ? r : confine_add_rules(filter);
+	if (r == 0)
+		r = confine_add_rules(filter, rules, array_size(rules));
+	return r < 0 ? r : confine_add_common(filter);
 }
+
 #define DEFAULT_ACTION SCMP_ACT_ERRNO(EPERM)
 #else
 static int add_allowed(scmp_filter_ctx filter)
@@ -68,18 +53,6 @@ static int add_allowed(scmp_filter_ctx filter)
 }
 #define DEFAULT_ACTION SCMP_ACT_ALLOW
 #endif
-
-static int add_fatal(scmp_filter_ctx filter)
-{
-	for (size_t i = 0; i < array_size(fatal_calls); i++) {
-		int r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
-					 seccomp_syscall_resolve_name(fatal_calls[i]), 0);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
 
 static int filter_calls(void)
 {
@@ -90,7 +63,7 @@ static int filter_calls(void)
 		return -ENOMEM;
 	/* do not turn on the slow speculation mitigation for this process */
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
-	r = add_fatal(filter);
+	r = confine_add_calls(filter, SCMP_ACT_KILL_PROCESS, fatal_calls, array_size(fatal_calls));
 	if (r == 0)
 		r = add_allowed(filter);
 	if (r == 0)

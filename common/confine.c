@@ -79,26 +79,45 @@ int confine_restrict(int ruleset)
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
 }
 
-static int add_fcntl_rules(scmp_filter_ctx filter)
+int confine_add_calls(scmp_filter_ctx filter, uint32_t action, const char *const names[],
+		      size_t count)
 {
-	static const unsigned commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
-					    F_SETFD, F_GETFL,	      F_GET_SEALS};
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < array_size(commands); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, commands[i], 0));
-	return r < 0 ? r
-		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
-					SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0),
-					SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		int call = seccomp_syscall_resolve_name(names[i]);
+
+		if (call != __NR_SCMP_ERROR)
+			r = seccomp_rule_add(filter, action, call, 0);
+	}
+	return r;
 }
 
-int confine_add_rules(scmp_filter_ctx filter)
+int confine_add_rules(scmp_filter_ctx filter, const struct confine_rule *rules, size_t count)
 {
-	int r = add_fcntl_rules(filter);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, 1,
+					   &rules[i].condition);
+	return r;
+}
+
+int confine_add_common(scmp_filter_ctx filter)
+{
+	const struct confine_rule rules[] = {
+		{SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_DUPFD)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFD)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETFD)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GETFL)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS)},
+	};
+	int r = confine_add_rules(filter, rules, array_size(rules));
 
 	return r < 0 ? r
-		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+		     : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
+					SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+					SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
 }

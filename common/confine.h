@@ -25,9 +25,22 @@ must_check int confine_allow_port(int ruleset, uint16_t port);
 /* Puts the ruleset in force; it stays the caller's.  0 or -Exxx. */
 must_check int confine_restrict(int ruleset);
 
-/* Adds the rules of a seccomp allow-list for calls that are harmless with some arguments only:
+/* A system call that is allowed if one argument meets a condition (SCMP_A0() and the like). */
+struct confine_rule {
+	int call; /* SCMP_SYS() */
+	struct scmp_arg_cmp condition;
+};
+
+/* Adds rules to a seccomp filter: an action for calls by name, of which those that the system does
+ * not have are left out; or allowed calls.  0 or -Exxx. */
+must_check int confine_add_calls(scmp_filter_ctx filter, uint32_t action, const char *const names[],
+				 size_t count);
+must_check int confine_add_rules(scmp_filter_ctx filter, const struct confine_rule *rules,
+				 size_t count);
+
+/* Adds the rules that every allow-list has, for calls that are harmless with some arguments only:
  * fcntl without owners, signals and locks (F_SETOWN with F_SETSIG sends any signal to any process
  * of the same user), tgkill of this process alone.  0 or -Exxx. */
-must_check int confine_add_rules(scmp_filter_ctx filter);
+must_check int confine_add_common(scmp_filter_ctx filter);
 
 #endif

@@ -1,4 +1,3 @@
-/* sandbox.c - see sandbox.h */
 #include "common/sandbox.h"
 
 #include <fcntl.h>
@@ -22,164 +21,84 @@
 
 #define NAME_SERVER_PORT 53
 
-#define CALL(name) SCMP_SYS(name)
-
 #ifdef AMPS_SANITIZED
 /* Sanitizers need most other calls when the process ends (they stop and inspect threads). */
-static const int refused[] = {CALL(execve), CALL(execveat),  CALL(mount), CALL(unlinkat),
-			      CALL(unlink), CALL(renameat2), CALL(bpf),	  CALL(setuid)};
+static const char *const refused[] = {"execve", "execveat",  "mount", "unlinkat",
+				      "unlink", "renameat2", "bpf",   "setuid"};
 
 static int add_rules(scmp_filter_ctx ctx, bool sockets, bool routes)
 {
-	int r = sockets ? 0 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), CALL(connect), 0);
+	int r = sockets ? 0 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(connect), 0);
 
 	(void)routes;
-	for (size_t i = 0; r == 0 && i < array_size(refused); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
-	return r;
+	return r < 0 ? r
+		     : confine_add_calls(ctx, SCMP_ACT_ERRNO(EPERM), refused, array_size(refused));
 }
 
 #define DEFAULT_ACTION SCMP_ACT_ALLOW
 #else
 #define DEFAULT_ACTION SCMP_ACT_ERRNO(EPERM)
+#define WRITING	       (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
 
-static const int allowed[] = {
+static const char *const allowed[] = {
 	/* bytes */
-	CALL(read),
-	CALL(readv),
-	CALL(pread64),
-	CALL(write),
-	CALL(writev),
-	CALL(lseek),
-	CALL(close),
-	CALL(dup),
-	CALL(pipe2),
-	CALL(eventfd2),
+	"read", "readv", "pread64", "write", "writev", "lseek", "close", "dup", "pipe2", "eventfd2",
 	/* metadata of files */
-	CALL(fstat),
-	CALL(newfstatat),
-	CALL(stat),
-	CALL(lstat),
-	CALL(statx),
-	CALL(statfs),
-	CALL(fstatfs),
-	CALL(access),
-	CALL(faccessat),
-	CALL(faccessat2),
-	CALL(readlink),
-	CALL(readlinkat),
-	CALL(getdents64),
-	CALL(getcwd),
-	CALL(fadvise64),
+	"fstat", "newfstatat", "stat", "lstat", "statx", "statfs", "fstatfs", "access", "faccessat",
+	"faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "fadvise64",
 	/* memory */
-	CALL(mmap),
-	CALL(munmap),
-	CALL(mprotect),
-	CALL(mremap),
-	CALL(madvise),
-	CALL(brk),
-	CALL(mlock),
-	CALL(munlock),
-	CALL(membarrier),
+	"mmap", "munmap", "mprotect", "mremap", "madvise", "brk", "mlock", "munlock", "membarrier",
 	/* waiting and time */
-	CALL(poll),
-	CALL(ppoll),
-	CALL(select),
-	CALL(pselect6),
-	CALL(epoll_create1),
-	CALL(epoll_ctl),
-	CALL(epoll_wait),
-	CALL(epoll_pwait),
-	CALL(nanosleep),
-	CALL(clock_nanosleep),
-	CALL(clock_gettime),
-	CALL(clock_getres),
-	CALL(gettimeofday),
-	CALL(time),
-	CALL(restart_syscall),
+	"poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait",
+	"epoll_pwait", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres",
+	"gettimeofday", "time", "restart_syscall",
 	/* the network */
-	CALL(connect),
-	CALL(bind),
-	CALL(sendto),
-	CALL(sendmsg),
-	CALL(sendmmsg),
-	CALL(recvfrom),
-	CALL(recvmsg),
-	CALL(recvmmsg),
-	CALL(shutdown),
-	CALL(getsockname),
-	CALL(getpeername),
-	CALL(setsockopt),
-	CALL(getsockopt),
+	"connect", "bind", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",
+	"shutdown", "getsockname", "getpeername", "setsockopt", "getsockopt",
 	/* threads and signals */
-	CALL(futex),
-	CALL(set_robust_list),
-	CALL(rseq),
-	CALL(sched_yield),
-	CALL(sched_getaffinity),
-	CALL(sched_getparam),
-	CALL(sched_getscheduler),
-	CALL(sched_get_priority_max),
-	CALL(sched_get_priority_min),
-	CALL(getpriority),
-	CALL(gettid),
-	CALL(getpid),
-	CALL(getppid),
-	CALL(rt_sigaction),
-	CALL(rt_sigprocmask),
-	CALL(rt_sigreturn),
-	CALL(sigaltstack),
-	CALL(exit),
-	CALL(exit_group),
-	CALL(prctl),
+	"futex", "set_robust_list", "rseq", "sched_yield", "sched_getaffinity", "sched_getparam",
+	"sched_getscheduler", "sched_get_priority_max", "sched_get_priority_min", "getpriority",
+	"gettid", "getpid", "getppid", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+	"sigaltstack", "exit", "exit_group", "prctl",
 	/* information about this process */
-	CALL(getrandom),
-	CALL(uname),
-	CALL(sysinfo),
-	CALL(getrlimit),
-	CALL(getrusage),
-	CALL(times),
-	CALL(getuid),
-	CALL(geteuid),
-	CALL(getgid),
-	CALL(getegid),
-};
+	"getrandom", "uname", "sysinfo", "getrlimit", "getrusage", "times", "getuid", "geteuid",
+	"getgid", "getegid"};
 
-/* Files may be opened only for reading. */
-static int add_open_rules(scmp_filter_ctx ctx)
+/* What every job may do with some arguments only. */
+static int add_limited(scmp_filter_ctx ctx)
 {
-	const uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(openat), 1,
-				 SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
+	const struct confine_rule rules[] = {
+		/* files may be opened only for reading */
+		{SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING, 0)},
+		{SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, WRITING, 0)},
+		/* threads are allowed, processes are not */
+		{SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)},
+		/* this process only; limits may be read, not set */
+		{SCMP_SYS(sched_setaffinity), SCMP_A0(SCMP_CMP_EQ, 0)},
+		{SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0)},
+	};
+	int r = confine_add_rules(ctx, rules, array_size(rules));
 
-	return r < 0 ? r
-		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(open), 1,
-					SCMP_A1(SCMP_CMP_MASKED_EQ, writing, 0));
-}
-
-/* Threads are allowed, processes are not.  A filter cannot read the arguments of clone3: with
- * ENOSYS glibc falls back to clone. */
-static int add_clone_rules(scmp_filter_ctx ctx)
-{
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(clone), 1,
-				 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-
-	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
+				     SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0));
+	/* a filter cannot read the arguments of clone3: with ENOSYS glibc falls back to clone */
+	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
 /* Internet sockets; Unix sockets in pairs only, by which threads wake each other.  Without netlink
  * getaddrinfo assumes that both IPv4 and IPv6 exist. */
 static int add_socket_rules(scmp_filter_ctx ctx, bool routes)
 {
-	static const int families[] = {AF_INET, AF_INET6};
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socketpair), 1,
-				 SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	const struct confine_rule rules[] = {
+		{SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX)},
+		{SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET)},
+		{SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6)},
+	};
+	int r = confine_add_rules(ctx, rules, array_size(rules));
 
-	for (size_t i = 0; r == 0 && i < array_size(families); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
 	return r < 0 || !routes ? r
-				: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 2,
+				: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
 						   SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
 						   SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
 }
@@ -188,48 +107,27 @@ static int add_socket_rules(scmp_filter_ctx ctx, bool routes)
  * the lower half of the number, so the filter does, too. */
 static int add_ioctl_rules(scmp_filter_ctx ctx)
 {
-	static const unsigned questions[] = {FIONREAD,	  FIONBIO,     TCGETS,	     SIOCGIFINDEX,
-					     SIOCGIFNAME, SIOCGIFADDR, SIOCGIFFLAGS, SIOCGIFCONF};
+	static const unsigned requests[] = {FIONREAD,	 FIONBIO,     TCGETS,	    SIOCGIFINDEX,
+					    SIOCGIFNAME, SIOCGIFADDR, SIOCGIFFLAGS, SIOCGIFCONF};
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < array_size(questions); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, questions[i]));
+	for (size_t i = 0; r == 0 && i < array_size(requests); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, requests[i]));
 	return r;
-}
-
-/* Calls that could reach other processes of the user, allowed for this process only; limits may be
- * read, not set. */
-static int add_own_rules(scmp_filter_ctx ctx)
-{
-	int r = confine_add_rules(ctx);
-
-	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(setpriority), 2,
-				     SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0));
-	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(sched_setaffinity), 1,
-				     SCMP_A0(SCMP_CMP_EQ, 0));
-	return r < 0 ? r
-		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(prlimit64), 1,
-					SCMP_A2(SCMP_CMP_EQ, 0));
 }
 
 static int add_rules(scmp_filter_ctx ctx, bool sockets, bool routes)
 {
-	int r = 0;
+	int r = confine_add_calls(ctx, SCMP_ACT_ALLOW, allowed, array_size(allowed));
 
-	for (size_t i = 0; r == 0 && i < array_size(allowed); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (r == 0)
-		r = add_open_rules(ctx);
-	if (r == 0)
-		r = add_clone_rules(ctx);
+		r = add_limited(ctx);
 	if (r == 0 && sockets)
 		r = add_socket_rules(ctx, routes);
 	if (r == 0)
 		r = add_ioctl_rules(ctx);
-	return r < 0 ? r : add_own_rules(ctx);
+	return r < 0 ? r : confine_add_common(ctx);
 }
 #endif
 
