@@ -1,4 +1,3 @@
-/* job_run.c - see job_run.h */
 #include "amps-transcoder/job_run.h"
 
 #include <libgen.h>

@@ -1,4 +1,3 @@
-/* nursery.c - see nursery.h */
 #include "amps-transcoder/nursery.h"
 
 #include <assert.h>

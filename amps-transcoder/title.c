@@ -1,4 +1,3 @@
-/* title.c - see title.h */
 #include "amps-transcoder/title.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* routes.c - see routes.h */
 #include "amps-worker/routes.h"
 
 #include "amps-worker/lineup/playlist.h"

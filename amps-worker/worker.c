@@ -1,4 +1,3 @@
-/* worker.c - see worker.h */
 #include "amps-worker/worker.h"
 
 #include <string.h>

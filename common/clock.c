@@ -1,4 +1,3 @@
-/* clock.c - see clock.h */
 #include "common/clock.h"
 
 #include <stdio.h>

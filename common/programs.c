@@ -1,4 +1,3 @@
-/* programs.c - see programs.h */
 #include "common/programs.h"
 
 #include <limits.h>

@@ -236,8 +236,7 @@ static bool make_room(struct control *control, uid_t uid)
 	unsigned own = 0;
 
 	/* the newest is first */
-	LIST_FOREACH(c, &control->clients, link)
-	{
+	LIST_FOREACH (c, &control->clients, link) {
 		own += c->uid == uid;
 		if (c->state != CLIENT_READING)
 			continue;
@@ -423,8 +422,7 @@ static struct client *find_ticket(struct control *control, control_ticket ticket
 	struct client *c;
 
 	assert(ticket != 0);
-	LIST_FOREACH(c, &control->clients, link)
-	{
+	LIST_FOREACH (c, &control->clients, link) {
 		if (c->ticket == ticket)
 			return c;
 	}

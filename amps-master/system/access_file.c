@@ -1,4 +1,3 @@
-/* access_file.c - see access_file.h */
 #include "amps-master/system/access_file.h"
 
 #include <fcntl.h>

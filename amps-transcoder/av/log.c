@@ -1,4 +1,3 @@
-/* log.c - see log.h */
 #include "amps-transcoder/av/log.h"
 
 #include <dlfcn.h>

@@ -1,4 +1,3 @@
-/* memory_avio.c - see memory_avio.h */
 #include "amps-transcoder/av/memory_avio.h"
 
 #include <assert.h>

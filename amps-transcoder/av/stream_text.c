@@ -1,4 +1,3 @@
-/* stream_text.c - see stream_text.h */
 #include "amps-transcoder/av/stream_text.h"
 
 #include <stdio.h>

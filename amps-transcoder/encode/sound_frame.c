@@ -1,4 +1,3 @@
-/* sound_frame.c - see sound_frame.h */
 #include "amps-transcoder/encode/sound_frame.h"
 
 #define SAMPLES	   1024

@@ -1,4 +1,3 @@
-/* job.c - see job.h */
 #include "amps-transcoder/job/job.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* remux_clock.c - see remux_clock.h */
 #include "amps-transcoder/mux/remux_clock.h"
 
 #include "amps-transcoder/ts/parse.h"

@@ -1,4 +1,3 @@
-/* ts_muxer.c - see ts_muxer.h */
 #include "amps-transcoder/mux/ts_muxer.h"
 
 #include <assert.h>

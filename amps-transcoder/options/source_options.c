@@ -1,4 +1,3 @@
-/* source_options.c - see source_options.h */
 #include "amps-transcoder/options/source_options.h"
 
 #include <stdio.h>

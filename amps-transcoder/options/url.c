@@ -1,4 +1,3 @@
-/* url.c - see url.h */
 #include "amps-transcoder/options/url.h"
 
 #include <assert.h>

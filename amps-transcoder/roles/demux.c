@@ -1,4 +1,3 @@
-/* demux.c - see demux.h */
 #include "amps-transcoder/roles/demux.h"
 
 #include <assert.h>

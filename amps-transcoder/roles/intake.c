@@ -1,4 +1,3 @@
-/* intake.c - see intake.h */
 #include "amps-transcoder/roles/intake.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* remux.c - see remux.h */
 #include "amps-transcoder/roles/remux.h"
 
 #include <assert.h>

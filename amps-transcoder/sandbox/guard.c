@@ -1,4 +1,3 @@
-/* guard.c - see guard.h */
 #include "amps-transcoder/sandbox/guard.h"
 
 #include <arpa/inet.h>

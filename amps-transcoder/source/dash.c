@@ -1,4 +1,3 @@
-/* dash.c - see dash.h */
 #include "amps-transcoder/source/dash.h"
 
 #include <assert.h>

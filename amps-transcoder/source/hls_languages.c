@@ -1,4 +1,3 @@
-/* hls_languages.c - see hls_languages.h */
 #include "amps-transcoder/source/hls_languages.h"
 
 #include <assert.h>

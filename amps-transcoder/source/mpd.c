@@ -1,4 +1,3 @@
-/* mpd.c - see mpd.h */
 #include "amps-transcoder/source/mpd.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* pace.c - see pace.h */
 #include "amps-transcoder/source/pace.h"
 
 #include <assert.h>

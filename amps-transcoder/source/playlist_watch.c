@@ -1,4 +1,3 @@
-/* playlist_watch.c - see playlist_watch.h */
 #include "amps-transcoder/source/playlist_watch.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* rtp_queue.c - see rtp_queue.h */
 #include "amps-transcoder/source/rtp_queue.h"
 
 #include <assert.h>

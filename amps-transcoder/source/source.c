@@ -1,4 +1,3 @@
-/* source.c - see source.h */
 #include "amps-transcoder/source/source.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* tls.c - see tls.h */
 #include "amps-transcoder/source/tls.h"
 
 #include <dlfcn.h>

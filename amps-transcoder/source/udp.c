@@ -1,4 +1,3 @@
-/* udp.c - see udp.h */
 #include "amps-transcoder/source/udp.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,3 @@
-/* udp_url.c - see udp_url.h */
 #include "amps-transcoder/source/udp_url.h"
 
 #include <limits.h>

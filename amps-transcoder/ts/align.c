@@ -1,4 +1,3 @@
-/* align.c - see align.h */
 #include "amps-transcoder/ts/align.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* parse.c - see parse.h */
 #include "amps-transcoder/ts/parse.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* pcr.c - see pcr.h */
 #include "amps-transcoder/ts/pcr.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* rewrite.c - see rewrite.h */
 #include "amps-transcoder/ts/rewrite.h"
 
 #include <assert.h>

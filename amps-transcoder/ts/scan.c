@@ -1,4 +1,3 @@
-/* scan.c - see scan.h */
 #include "amps-transcoder/ts/scan.h"
 
 /* What the byte after a start code prefix means. */

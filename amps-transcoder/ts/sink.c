@@ -1,4 +1,3 @@
-/* sink.c - see sink.h */
 #include "amps-transcoder/ts/sink.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* sound.c - see sound.h */
 #include "amps-transcoder/ts/sound.h"
 
 #include <libavcodec/avcodec.h>

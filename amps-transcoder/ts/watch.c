@@ -1,4 +1,3 @@
-/* watch.c - see watch.h */
 #include "amps-transcoder/ts/watch.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* access.c - see access.h. */
 #include "amps-worker/http/access.h"
 
 #include <arpa/inet.h>

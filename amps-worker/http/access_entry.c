@@ -1,4 +1,3 @@
-/* access_entry.c - see access_entry.h */
 #include "amps-worker/http/access_entry.h"
 
 #include <arpa/inet.h>

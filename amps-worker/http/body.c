@@ -1,4 +1,3 @@
-/* body.c - see body.h */
 #include "amps-worker/http/body.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* body_build.c - see body_build.h */
 #include "amps-worker/http/body_build.h"
 
 #include <assert.h>

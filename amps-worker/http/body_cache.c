@@ -1,4 +1,3 @@
-/* body_cache.c - see body_cache.h */
 #include "amps-worker/http/body_cache.h"
 
 #include <assert.h>
@@ -69,9 +68,9 @@ static struct entry *find(struct body_cache *cache, const void *key, size_t key_
 	uint64_t hash = hash_key(key, key_len);
 	struct entry *e;
 
-	TAILQ_FOREACH(e, &cache->entries, link)
-	if (e->hash == hash && e->key_len == key_len && !memcmp(e->key, key, key_len))
-		return e;
+	TAILQ_FOREACH (e, &cache->entries, link)
+		if (e->hash == hash && e->key_len == key_len && !memcmp(e->key, key, key_len))
+			return e;
 	return NULL;
 }
 

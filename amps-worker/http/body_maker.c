@@ -1,4 +1,3 @@
-/* body_maker.c - see body_maker.h */
 #include "amps-worker/http/body_maker.h"
 
 #include <assert.h>
@@ -191,11 +190,11 @@ bool body_maker_join(struct body_maker *m, const void *key, size_t key_len, stru
 {
 	struct making *g;
 
-	TAILQ_FOREACH(g, &m->makings, link)
-	if (g->key_len == key_len && !memcmp(g->key, key, key_len)) {
-		hold(g, r);
-		return true;
-	}
+	TAILQ_FOREACH (g, &m->makings, link)
+		if (g->key_len == key_len && !memcmp(g->key, key, key_len)) {
+			hold(g, r);
+			return true;
+		}
 	return false;
 }
 

@@ -1,4 +1,3 @@
-/* conn.c - see conn.h */
 #include "amps-worker/http/conn.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* held.c - see held.h */
 #include "amps-worker/http/held.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* http.c - see http.h */
 #include "amps-worker/http/http.h"
 
 #include "amps-worker/http/body_cache.h"
@@ -13,8 +12,7 @@ static struct conn_holder *slow_answers(const struct conns *all, size_t *ret_cou
 	uint64_t rate;
 	size_t n = 0;
 
-	TAILQ_FOREACH(c, &all->list, link)
-	{
+	TAILQ_FOREACH (c, &all->list, link) {
 		if (list && conn_answer_rate(c, &rate))
 			list[n++] = (struct conn_holder){.conn = c, .order = rate};
 	}

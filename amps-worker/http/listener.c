@@ -1,4 +1,3 @@
-/* listener.c - see listener.h */
 #include "amps-worker/http/listener.h"
 
 #include <fcntl.h>

@@ -1,4 +1,3 @@
-/* route.c - see route.h */
 #include "amps-worker/http/route.h"
 
 #include <assert.h>

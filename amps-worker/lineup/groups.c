@@ -1,4 +1,3 @@
-/* groups.c - see groups.h */
 #include "amps-worker/lineup/groups.h"
 
 #include <string.h>

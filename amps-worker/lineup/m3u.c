@@ -1,4 +1,3 @@
-/* m3u.c - see m3u.h */
 #include "amps-worker/lineup/m3u.h"
 
 #include <string.h>

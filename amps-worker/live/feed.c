@@ -1,4 +1,3 @@
-/* feed.c - see feed.h */
 #include "amps-worker/live/feed.h"
 
 #include "amps-worker/context/context.h"

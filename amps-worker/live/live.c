@@ -68,8 +68,7 @@ static void end_viewers(struct live *l, struct output *o)
 	struct stream_ring *r;
 	struct viewer *v, *next;
 
-	TAILQ_FOREACH(r, &o->rings, in_output)
-	{
+	TAILQ_FOREACH (r, &o->rings, in_output) {
 		if (o->ended) {
 			schedule_hurry(&l->schedule, r);
 			continue;

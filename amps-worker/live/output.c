@@ -1,4 +1,3 @@
-/* output.c - see output.h */
 #include "amps-worker/live/output.h"
 
 #include <assert.h>
@@ -26,8 +25,7 @@ struct output *outputs_find(struct outputs *all, uint32_t want)
 	struct output *o;
 
 	for (unsigned i = 0; i < OUTPUT_BUCKETS; i++) {
-		LIST_FOREACH(o, &all->buckets[i], in_bucket)
-		{
+		LIST_FOREACH (o, &all->buckets[i], in_bucket) {
 			if (o->want && o->want == want)
 				return o;
 		}
@@ -39,8 +37,7 @@ static struct output *find_shared(struct outputs *all, const struct output_id *i
 {
 	struct output *o;
 
-	LIST_FOREACH(o, bucket_of(all, id->channel), in_bucket)
-	{
+	LIST_FOREACH (o, bucket_of(all, id->channel), in_bucket) {
 		if (!o->own && output_id_equal(&o->id, id))
 			return o;
 	}

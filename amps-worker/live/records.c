@@ -1,4 +1,3 @@
-/* records.c - see records.h */
 #include "amps-worker/live/records.h"
 
 #include "amps-worker/context/context.h"

@@ -1,4 +1,3 @@
-/* schedule.c - see schedule.h */
 #include "amps-worker/live/schedule.h"
 
 #include <assert.h>
@@ -54,8 +53,7 @@ static void measure_load(struct schedule *s)
 	const struct stream_ring *r;
 	uint64_t cost = 0;
 
-	TAILQ_FOREACH(r, &s->rings, in_schedule)
-	{
+	TAILQ_FOREACH (r, &s->rings, in_schedule) {
 		if (!TAILQ_EMPTY(&r->viewers))
 			cost += r->cost_us;
 	}

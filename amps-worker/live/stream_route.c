@@ -1,4 +1,3 @@
-/* stream_route.c - see stream_route.h */
 #include "amps-worker/live/stream_route.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* viewer.c - see viewer.h */
 #include "amps-worker/live/viewer.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* health.c - see health.h. */
 #include "amps-worker/status/health.h"
 #include "common/shm/chantab.h"
 

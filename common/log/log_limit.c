@@ -1,4 +1,3 @@
-/* log_limit.c - see log_limit.h */
 #include "common/log/log_limit.h"
 
 #include <assert.h>

@@ -1,4 +1,3 @@
-/* log_line.c - see log_line.h */
 #include "common/log/log_line.h"
 
 #include <stdio.h>

@@ -1,4 +1,3 @@
-/* peer.c - see peer.h */
 #include "common/msg/peer.h"
 
 #include <assert.h>

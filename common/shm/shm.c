@@ -1,4 +1,3 @@
-/* shm.c - see shm.h */
 #include "common/shm/shm.h"
 
 #include <assert.h>

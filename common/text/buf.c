@@ -1,4 +1,3 @@
-/* buf.c - see buf.h */
 #include "common/text/buf.h"
 
 #include <assert.h>
