@@ -8,29 +8,18 @@
 #include "common/log/log.h"
 #include "common/text/text.h"
 
-static const bool legal[TUNER_STATE_COUNT_][TUNER_STATE_COUNT_] = {
-	[TUNER_IDLE] = {[TUNER_STARTING] = true, [TUNER_FAILED] = true},
-	[TUNER_STARTING] = {[TUNER_RUNNING] = true,
-			    [TUNER_FAILED] = true,
-			    [TUNER_IDLE] = true,
-			    [TUNER_RESTARTING] = true,
-			    [TUNER_ENDED] = true},
-	[TUNER_RUNNING] = {[TUNER_STALLED] = true,
-			   [TUNER_RESTARTING] = true,
-			   [TUNER_ENDED] = true,
-			   [TUNER_IDLE] = true,
-			   [TUNER_FAILED] = true},
-	[TUNER_STALLED] = {[TUNER_RUNNING] = true,
-			   [TUNER_RESTARTING] = true,
-			   [TUNER_ENDED] = true,
-			   [TUNER_IDLE] = true,
-			   [TUNER_FAILED] = true},
-	[TUNER_RESTARTING] = {[TUNER_RUNNING] = true,
-			      [TUNER_IDLE] = true,
-			      [TUNER_ENDED] = true,
-			      [TUNER_FAILED] = true},
-	[TUNER_ENDED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true, [TUNER_FAILED] = true},
-	[TUNER_FAILED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true},
+static const uint8_t legal[TUNER_STATE_COUNT_] = {
+	[TUNER_IDLE] = 1u << TUNER_STARTING | 1u << TUNER_FAILED,
+	[TUNER_STARTING] = 1u << TUNER_RUNNING | 1u << TUNER_FAILED | 1u << TUNER_IDLE |
+			   1u << TUNER_RESTARTING | 1u << TUNER_ENDED,
+	[TUNER_RUNNING] = 1u << TUNER_STALLED | 1u << TUNER_RESTARTING | 1u << TUNER_ENDED |
+			  1u << TUNER_IDLE | 1u << TUNER_FAILED,
+	[TUNER_STALLED] = 1u << TUNER_RUNNING | 1u << TUNER_RESTARTING | 1u << TUNER_ENDED |
+			  1u << TUNER_IDLE | 1u << TUNER_FAILED,
+	[TUNER_RESTARTING] =
+		1u << TUNER_RUNNING | 1u << TUNER_IDLE | 1u << TUNER_ENDED | 1u << TUNER_FAILED,
+	[TUNER_ENDED] = 1u << TUNER_STARTING | 1u << TUNER_IDLE | 1u << TUNER_FAILED,
+	[TUNER_FAILED] = 1u << TUNER_STARTING | 1u << TUNER_IDLE,
 };
 
 static int64_t wall_of(uint64_t mono_us)
@@ -106,7 +95,7 @@ void tuner_publish(struct tuner *t)
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
 	if (t->state != state) {
-		assert(legal[t->state][state]);
+		assert(legal[t->state] & 1u << state);
 		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
 			  tuner_state_name(t->state), tuner_state_name(state));
 		if (state == TUNER_STARTING)

@@ -264,13 +264,11 @@ static pid_t child_of_ours(pid_t pid)
 	return kill(pid, 0) < 0 && errno == ESRCH ? -1 : 0;
 }
 
-static int on_hello(struct job *j, const struct msg *m)
+static int on_hello(struct job *j, const struct msg_hello *m)
 {
-	struct msg_hello hello;
-	int r = msg_decode_hello(m->bytes, m->len, &hello);
-	pid_t pid = r < 0 ? 0 : child_of_ours((pid_t)hello.pid);
+	pid_t pid = child_of_ours((pid_t)m->pid);
 
-	if (!pid || j->pid || strcmp(hello.version, AMPS_VERSION) != 0)
+	if (!pid || j->pid || strcmp(m->version, AMPS_VERSION) != 0)
 		return -EBADMSG;
 	j->pid = pid;
 	j->tuner->unborn = 0;
@@ -279,31 +277,26 @@ static int on_hello(struct job *j, const struct msg *m)
 	return 0;
 }
 
-static int on_mapped(struct job *j, const struct msg *m)
+static int on_mapped(struct job *j, const struct msg_job_mapped *m)
 {
-	struct msg_job_mapped mapped;
-	int r = msg_decode_job_mapped(m->bytes, m->len, &mapped);
-	struct output *o = r < 0 ? NULL : output_of(j, mapped.output);
-
-	if (r < 0 || !o)
-		return r;
+	struct output *o = output_of(j, m->output);
 	/* an output or a ring that was withdrawn in the meantime is not the job's fault */
-	r = output_on_mapped(o, mapped.generation);
+	int r = o ? output_on_mapped(o, m->generation) : 0;
+
 	return r == -ESTALE ? 0 : r;
 }
 
-static int on_running(struct job *j, const struct msg *m)
+static int on_running(struct job *j, const struct msg_job_running *m)
 {
-	struct msg_job_running running;
 	struct tuner *t = j->tuner;
-	int r = msg_decode_job_running(m->bytes, m->len, &running);
-	struct output *o = r < 0 ? NULL : output_of(j, running.output);
+	struct output *o = output_of(j, m->output);
+	int r;
 
-	if (r < 0 || !o)
-		return r;
+	if (!o)
+		return 0;
 	if (j->ended)
 		return -EBADMSG; /* after its last words */
-	r = output_on_running(o, running.generation);
+	r = output_on_running(o, m->generation);
 	if (r < 0)
 		return r == -ESTALE ? 0 : r;
 	if (!j->running_us) {
@@ -323,17 +316,13 @@ static int on_running(struct job *j, const struct msg *m)
 }
 
 /* The wanted size comes from the job's own measurement; it is hostile until clamped. */
-static int on_ring_small(struct job *j, const struct msg *m)
+static int on_ring_small(struct job *j, const struct msg_job_ring_small *m)
 {
-	struct msg_job_ring_small small;
-	int r = msg_decode_job_ring_small(m->bytes, m->len, &small);
-	struct output *o = r < 0 ? NULL : output_of(j, small.output);
-	uint64_t bytes;
+	struct output *o = output_of(j, m->output);
+	uint64_t bytes = ring_class(m->wanted_bytes);
+	int r;
 
-	if (r < 0 || !o)
-		return r;
-	bytes = ring_class(small.wanted_bytes);
-	if (o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes)
+	if (!o || o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes)
 		return 0;
 	if (o->source)
 		j->tuner->hint_bytes = bytes;
@@ -346,27 +335,20 @@ static int on_ring_small(struct job *j, const struct msg *m)
 	return 0;
 }
 
-static int on_source(struct job *j, const struct msg *m)
+static int on_source(struct job *j, const struct msg_job_source *m)
 {
-	struct msg_job_source source;
-	int r = msg_decode_job_source(m->bytes, m->len, &source);
-
-	if (r < 0 || source.kind >= SOURCE_KIND_COUNT_)
+	if (m->kind >= SOURCE_KIND_COUNT_)
 		return -EBADMSG;
-	j->tuner->live = source.live;
-	if (source.kind == SOURCE_RAW && j->role == JOB_INGEST)
+	j->tuner->live = m->live;
+	if (m->kind == SOURCE_RAW && j->role == JOB_INGEST)
 		j->tuner->raw = true;
 	return 0;
 }
 
-static int on_ended(struct job *j, const struct msg *m)
+static void on_ended(struct job *j)
 {
-	struct msg_job_ended ended;
 	struct tuner *t = j->tuner;
-	int r = msg_decode_job_ended(m->bytes, m->len, &ended);
 
-	if (r < 0)
-		return r;
 	j->explained = j->ended = true;
 	/* a want that arrives before its process has exited is for the next showing */
 	if (owns_source(j))
@@ -378,116 +360,84 @@ static int on_ended(struct job *j, const struct msg *m)
 		output_gone(o, GONE_ENDED, 404, "the programme has ended");
 	}
 	log_info("the source has come to its end channel=%s job=%s", t->key, name_of(j));
-	return 0;
 }
 
 /* One output's profile is at fault: its viewers get the reason, the others are not affected.  The
  * slot of an output that was switched off may be reused: the ring's generation identifies it. */
-static int on_output_failed(struct job *j, const struct msg *m)
+static void on_output_failed(struct job *j, const struct msg_job_output_failed *m)
 {
-	struct msg_job_output_failed failed;
 	struct tuner *t = j->tuner;
-	int r = msg_decode_job_output_failed(m->bytes, m->len, &failed);
-	struct output *o = r < 0 ? NULL : output_of(j, failed.output);
+	struct output *o = output_of(j, m->output);
 
-	if (r < 0 || !o || !output_has_ring(o, failed.generation))
-		return r;
-	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
+	if (!o || !output_has_ring(o, m->generation))
+		return;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), m->text);
 	log_warn("an output cannot be made (%s), continuing without it channel=%s variant=%s",
 		 t->last_error, t->key, o->id.variant);
-	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
+	output_gone(o, GONE_FAILED, m->status == 504 ? 504 : 502, t->last_error);
 	o->ended = true;
 	tuner_update_soon(t);
-	return 0;
 }
 
-static int on_notice(struct job *j, const struct msg *m)
+static void on_notice(struct job *j, const struct msg_job_notice *m)
 {
-	struct msg_job_notice notice;
 	struct tuner *t = j->tuner;
-	int r = msg_decode_job_notice(m->bytes, m->len, &notice);
 
-	if (r < 0 || j->state == JOB_STOPPING)
-		return r;
-	text_copy_foreign(t->last_error, sizeof(t->last_error), notice.text);
+	text_copy_foreign(t->last_error, sizeof(t->last_error), m->text);
 	log_warn("something is not served as configured (%s), continuing with the rest channel=%s",
 		 t->last_error, t->key);
 	tuner_publish(t);
-	return 0;
 }
 
-static int on_failed(struct job *j, const struct msg *m)
+static void on_failed(struct job *j, const struct msg_job_failed *m)
 {
-	struct msg_job_failed failed;
 	struct tuner *t = j->tuner;
-	int r = msg_decode_job_failed(m->bytes, m->len, &failed);
 
-	if (r < 0)
-		return r;
 	j->explained = true;
 	/* it may be the source's own words */
-	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
-	t->last_status = failed.status == 504 ? 504 : 502;
-	return 0;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), m->text);
+	t->last_status = m->status == 504 ? 504 : 502;
 }
 
-static int on_stalled(struct job *j, const struct msg *m)
+static void on_stalled(struct job *j)
 {
-	struct msg_job_stalled stalled;
-	int r = msg_decode_job_stalled(m->bytes, m->len, &stalled);
-
-	if (r == 0 && j->tuner->state == TUNER_RUNNING)
+	if (j->tuner->state == TUNER_RUNNING)
 		tuner_set_state(j->tuner, TUNER_STALLED);
-	return r;
 }
 
-static int on_slow(struct job *j, const struct msg *m)
+static void on_slow(struct job *j, const struct msg_job_slow *m)
 {
-	struct msg_job_slow slow;
-	int r = msg_decode_job_slow(m->bytes, m->len, &slow);
-
-	if (r == 0) {
-		job_set_slow(j, slow.slow != 0);
-		tuner_publish(j->tuner);
-	}
-	return r;
+	job_set_slow(j, m->slow != 0);
+	tuner_publish(j->tuner);
 }
 
-static int on_ready(struct job *j, const struct msg *m)
-{
-	struct msg_ready ready;
-
-	(void)j;
-	return msg_decode_ready(m->bytes, m->len, &ready);
-}
-
-static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m) = {
-	[MSG_HELLO] = on_hello,
-	[MSG_READY] = on_ready,
-	[MSG_JOB_MAPPED] = on_mapped,
-	[MSG_JOB_RUNNING] = on_running,
-	[MSG_JOB_RING_SMALL] = on_ring_small,
-	[MSG_JOB_SOURCE] = on_source,
-	[MSG_JOB_ENDED] = on_ended,
-	[MSG_JOB_OUTPUT_FAILED] = on_output_failed,
-	[MSG_JOB_NOTICE] = on_notice,
-	[MSG_JOB_FAILED] = on_failed,
-	[MSG_JOB_STALLED] = on_stalled,
-	[MSG_JOB_SLOW] = on_slow,
-};
-
-static int on_message(void *owner, struct peer *p, struct msg *m)
+static int on_message(void *owner, struct peer *p, struct msg *raw)
 {
 	struct job *j = owner;
+	int r;
 
 	(void)p;
-	if (!handlers[m->type])
-		return -EBADMSG;
 	/* What a stopping job says is about a definition, a source or outputs that are no longer
 	 * wanted.  Its pid is needed to kill it. */
-	if (j->state == JOB_STOPPING && m->type != MSG_HELLO)
+	if (j->state == JOB_STOPPING && raw->type != MSG_HELLO)
 		return 0;
-	return handlers[m->type](j, m);
+	switch (raw->type) {
+		MSG_CASE(HELLO, hello, on_hello(j, &m))
+		MSG_CASE(READY, ready, 0)
+		MSG_CASE(JOB_MAPPED, job_mapped, on_mapped(j, &m))
+		MSG_CASE(JOB_RUNNING, job_running, on_running(j, &m))
+		MSG_CASE(JOB_RING_SMALL, job_ring_small, on_ring_small(j, &m))
+		MSG_CASE(JOB_SOURCE, job_source, on_source(j, &m))
+		MSG_CASE(JOB_ENDED, job_ended, (on_ended(j), 0))
+		MSG_CASE(JOB_OUTPUT_FAILED, job_output_failed, (on_output_failed(j, &m), 0))
+		MSG_CASE(JOB_NOTICE, job_notice, (on_notice(j, &m), 0))
+		MSG_CASE(JOB_FAILED, job_failed, (on_failed(j, &m), 0))
+		MSG_CASE(JOB_STALLED, job_stalled, (on_stalled(j), 0))
+		MSG_CASE(JOB_SLOW, job_slow, (on_slow(j, &m), 0))
+	default:
+		return -EBADMSG;
+	}
+	return r;
 }
 
 /* ---------- the end ---------- */

@@ -1,4 +1,3 @@
-/* tuners.c - see tuners.h: wishes, line-ups and deaths reach the tuner they concern. */
 #include "amps-master/tuners/tuners.h"
 
 #include <assert.h>

@@ -81,9 +81,7 @@ static bool admit(struct request *q, const struct route *route, struct reply *r)
 	if (!s->auth_enabled || (route && route->flags & ROUTE_OPEN))
 		return true;
 	r->asker = q->token = access_token(q->http, q->facts);
-	if (!q->token)
-		reply_error(r, 401, 0, "a valid token is needed");
-	return q->token != NULL;
+	return q->token || reply_error(r, 401, 0, "a valid token is needed");
 }
 
 void route_dispatch(const struct route *routes, const struct http_request *http,
