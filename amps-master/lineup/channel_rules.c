@@ -283,8 +283,9 @@ json_t *channel_profile_options(const json_t *profile, bool audio_only)
 
 static bool key_is_sound(const char *key)
 {
-	static const char *const words[] = {"audio_bitrate",  "ac", "ar",  "af",
-					    "channel_layout", "an", "map", "ch_layout"};
+	static const char *const words[] = {"audio_bitrate",  "ac",	  "ar",	 "af",
+					    "channel_layout", "an",	  "map", "ch_layout",
+					    "sample_fmt",     "loudness", "vol"};
 	const char *stream = strstr(key, ":a");
 
 	for (size_t i = 0; i < array_size(words); i++)
@@ -298,8 +299,8 @@ static bool key_is_sound(const char *key)
 static bool key_encodes_sound(const char *key)
 {
 	static const char *const words[] = {
-		"audio_bitrate",  "b:a",      "ac", "ar", "af", "filter:a",
-		"channel_layout", "ch_layout"};
+		"audio_bitrate",  "b:a",       "ac",	     "ar",	 "af", "filter:a",
+		"channel_layout", "ch_layout", "sample_fmt", "loudness", "vol"};
 
 	for (size_t i = 0; i < array_size(words); i++)
 		if (strncmp(words[i], key, strlen(words[i])) == 0 &&

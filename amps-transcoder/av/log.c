@@ -22,6 +22,7 @@ static struct {
 	pthread_mutex_t lock;
 	unsigned count; /* lines kept since the last av_log_forget() */
 	struct av_log_answers answers;
+	char expression[LINE_MAX_BYTES]; /* last line of libav's evaluator */
 	struct {
 		int level;
 		char text[LINE_MAX_BYTES];
@@ -50,7 +51,14 @@ static void redact(char *line, char *dst, size_t cap)
 	dst[MIN(used, cap - 1)] = '\0';
 }
 
-static void keep(int level, const char *text)
+static bool is_evaluator(void *object)
+{
+	const AVClass *class = object ? *(const AVClass *const *)object : NULL;
+
+	return class && strcmp(class->class_name, "Eval") == 0;
+}
+
+static void keep(void *object, int level, const char *text)
 {
 	unsigned at;
 
@@ -58,6 +66,8 @@ static void keep(int level, const char *text)
 	at = kept.count++ % LINES_KEPT;
 	kept.lines[at].level = level;
 	memcpy(kept.lines[at].text, text, LINE_MAX_BYTES);
+	if (is_evaluator(object))
+		memcpy(kept.expression, text, LINE_MAX_BYTES);
 	pthread_mutex_unlock(&kept.lock);
 }
 
@@ -78,27 +88,48 @@ static void note_http_header(const char *format, va_list args)
 	pthread_mutex_unlock(&kept.lock);
 }
 
-static void on_line(void *object, int level, const char *format, va_list args)
+/* One line, redacted, in `line` (of LINE_MAX_BYTES); empty if it says nothing. */
+static void format_line(void *object, int level, const char *format, va_list args, char *line)
 {
-	char raw[RAW_MAX_BYTES], line[LINE_MAX_BYTES] = "";
+	char raw[RAW_MAX_BYTES], *at = raw;
 	int prefix = 1, n;
 
-	if (level == AV_LOG_TRACE && strncmp(format, HTTP_HEADER, strlen(HTTP_HEADER)) == 0)
-		note_http_header(format, args);
-	if (level > AV_LOG_WARNING && !log_enabled(LOG_DEBUG))
-		return;
 	n = av_log_format_line2(object, level, format, args, raw, sizeof(raw), &prefix);
 	/* the last word of a line that was cut may be half a URL */
 	if (n >= (int)sizeof(raw) && strrchr(raw, ' '))
 		*strrchr(raw, ' ') = '\0';
 	raw[strcspn(raw, "\r\n")] = '\0';
-	/* drop the useless address of "[mpegts @ 0x55...]" */
-	redact(*raw == '[' && strstr(raw, "] ") ? strstr(raw, "] ") + 2 : raw, line, sizeof(line));
+	/* drop the useless addresses of "[crop @ 0x55...] [Eval @ 0x7f...] " */
+	while (*at == '[' && strstr(at, "] "))
+		at = strstr(at, "] ") + 2;
+	redact(at, line, LINE_MAX_BYTES);
+}
+
+static void on_line(void *object, int level, const char *format, va_list args)
+{
+	char line[LINE_MAX_BYTES] = "";
+
+	if (level == AV_LOG_TRACE && strncmp(format, HTTP_HEADER, strlen(HTTP_HEADER)) == 0)
+		note_http_header(format, args);
+	if (level > AV_LOG_WARNING && !log_enabled(LOG_DEBUG))
+		return;
+	format_line(object, level, format, args, line);
 	if (!*line || level > AV_LOG_VERBOSE)
 		return;
 	if (level <= AV_LOG_WARNING)
-		keep(level, line);
+		keep(object, level, line);
 	log_debug("libav: %s", line);
+}
+
+static void on_kept_line(void *object, int level, const char *format, va_list args)
+{
+	char line[LINE_MAX_BYTES] = "";
+
+	if (level > AV_LOG_WARNING)
+		return;
+	format_line(object, level, format, args, line);
+	if (*line)
+		keep(object, level, line);
 }
 
 /* Log callback of libsrt, which else writes to stderr (its docs/API, srt_setloghandler).  Called
@@ -131,6 +162,11 @@ void av_log_install(void)
 {
 	av_log_set_callback(on_line);
 	listen_to_srt();
+}
+
+void av_log_keep_only(bool on)
+{
+	av_log_set_callback(on ? on_kept_line : av_log_default_callback);
 }
 
 #ifdef __GLIBC__
@@ -195,6 +231,7 @@ void av_log_forget(void)
 {
 	pthread_mutex_lock(&kept.lock);
 	kept.count = 0;
+	kept.expression[0] = '\0';
 	kept.answers = (struct av_log_answers){0};
 	pthread_mutex_unlock(&kept.lock);
 }
@@ -207,6 +244,13 @@ struct av_log_answers av_log_http_answers(void)
 	answers = kept.answers;
 	pthread_mutex_unlock(&kept.lock);
 	return answers;
+}
+
+void av_log_expression(char *dst, size_t cap)
+{
+	pthread_mutex_lock(&kept.lock);
+	text_copy(dst, cap, kept.expression);
+	pthread_mutex_unlock(&kept.lock);
 }
 
 /* The level to report: errors if there are any, else warnings. */

@@ -10,6 +10,10 @@
 
 void av_log_install(void);
 
+/* For the check of options: lines are kept, not logged; or (false) they go where libav sends them
+ * by itself. */
+void av_log_keep_only(bool on);
+
 /* Replaces the stream stderr: lines that libraries print there go to our log, those of x264, x265
  * and libnuma like lines of libav.  Once a process, before any thread. */
 void av_log_take_stderr(void);
@@ -18,6 +22,10 @@ void av_log_take_stderr(void);
  * Empty when there is none. */
 void av_log_last(char *dst, size_t cap);
 void av_log_forget(void);
+
+/* The last complaint of libav's evaluator of expressions since av_log_forget(); empty when there is
+ * none. */
+void av_log_expression(char *dst, size_t cap);
 
 /* The responses of HTTP servers since av_log_forget(); libav reports them only in its trace. */
 struct av_log_answers {

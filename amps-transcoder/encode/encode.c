@@ -67,8 +67,8 @@ static void set_live_defaults(const AVCodec *codec, AVDictionary **options)
 	}
 }
 
-static void set_video(struct encoder *e, const struct profile *p, const struct filter *f,
-		      const AVFrame *frame)
+static int set_video(struct encoder *e, const struct profile *p, const struct filter *f,
+		     const AVFrame *frame)
 {
 	AVRational rate = filter_rate(f);
 	bool by_time = e->ctx->codec_id == AV_CODEC_ID_H264 || e->ctx->codec_id == AV_CODEC_ID_HEVC;
@@ -86,11 +86,11 @@ static void set_video(struct encoder *e, const struct profile *p, const struct f
 	e->ctx->time_base = by_time ? ticks : av_inv_q(rate);
 	e->ctx->thread_count = (int)MIN(MAX(cores, 1), THREADS_MAX);
 	e->frame_90k = av_rescale(90000, rate.den, rate.num);
-	e->grid_90k =
-		p->gop_frames > 0 ? p->gop_frames * 90000LL * rate.den / rate.num : p->grid_90k;
-	e->grid_90k = MAX(e->grid_90k, 1);
-	/* an upper bound in case forcing fails; normally the grid comes first */
-	e->ctx->gop_size = (int)MIN(2 * p->grid_90k / MAX(e->frame_90k, 1) + 2, 1000);
+	/* an upper bound where the rule gives none; normally the grid comes first */
+	e->ctx->gop_size = (int)MIN(2 * PROFILE_GRID_90K / MAX(e->frame_90k, 1) + 2, 1000);
+	return key_rule_init(&e->keys, p->key_frames,
+			     p->gop_frames > 0 ? p->gop_frames * 90000LL * rate.den / rate.num
+					       : PROFILE_GRID_90K);
 }
 
 static int set_audio(struct encoder *e, const AVFrame *frame)
@@ -113,14 +113,13 @@ int encoder_open(struct encoder *e, const struct profile *profile, const struct 
 	memset(e, 0, sizeof(*e));
 	e->type = filter->type;
 	e->last_pts = AV_NOPTS_VALUE;
-	e->last_slot = -1;
 	e->ctx = avcodec_alloc_context3(kind->codec);
 	e->packet = av_packet_alloc();
 	if (!e->ctx || !e->packet)
 		return AVERROR(ENOMEM);
 	e->ctx->flags |= AV_CODEC_FLAG_CLOSED_GOP;
 	if (video)
-		set_video(e, profile, filter, frame);
+		r = set_video(e, profile, filter, frame);
 	else
 		r = set_audio(e, frame);
 	av_dict_copy(&options, kind->options, 0);
@@ -139,19 +138,15 @@ void encoder_close(struct encoder *e)
 {
 	avcodec_free_context(&e->ctx);
 	av_packet_free(&e->packet);
+	key_rule_done(&e->keys);
 }
 
 /* Decides whether this picture begins a group.  The decoder leaves the source's picture type in the
  * frame; the encoder would follow it, so it is overwritten. */
 static void set_picture_type(struct encoder *e, AVFrame *frame, int64_t pts_90k, bool source_keys)
 {
-	int64_t slot = pts_90k / e->grid_90k;
-	bool is_key = av_compat_is_key(frame);
-	bool key = source_keys ? is_key && !e->last_was_key : slot != e->last_slot;
+	bool key = key_rule_next(&e->keys, pts_90k, av_compat_is_key(frame), source_keys);
 
-	assert(e->grid_90k > 0);
-	e->last_was_key = is_key;
-	e->last_slot = slot;
 	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
 	av_compat_set_key(frame, key);
 }

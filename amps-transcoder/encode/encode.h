@@ -2,9 +2,9 @@
  * 90 kHz timeline.
  *
  * Key frames of all outputs of a job lie on the same timestamps: they are forced where the absolute
- * timeline crosses a grid (two seconds, or the profile's g or force_key_frames), or, as long as
- * some output copies the picture, where the source has them.  Groups are closed; scene cuts make no
- * key frames of their own unless the profile asks for them.
+ * timeline crosses a grid (two seconds, or the profile's g or force_key_frames, which may also be
+ * another rule), or, as long as some output copies the picture, where the source has them.  Groups
+ * are closed; scene cuts make no key frames of their own unless the profile asks for them.
  *
  * Delay is bounded for live use: x264 and x265 look ahead at most ten pictures unless the profile
  * names a tune or a look-ahead of its own (zerolatency would cost a fifth of the picture's quality
@@ -13,15 +13,14 @@
 #define AMPS_ENCODE_H
 
 #include "amps-transcoder/encode/filter.h"
+#include "amps-transcoder/options/key_rule.h"
 
 struct encoder {
 	AVCodecContext *ctx; /* NULL until opened */
 	AVPacket *packet;
 	enum AVMediaType type;
 	int64_t last_pts; /* in ctx->time_base; of the last frame put */
-	int64_t grid_90k;
-	int64_t last_slot; /* grid cell of the last frame */
-	bool last_was_key; /* the source's */
+	struct key_rule keys;
 	int64_t frame_90k; /* length of a frame */
 };
 

@@ -69,16 +69,21 @@ static AVRational input_rate_or_usual(const struct filter *f)
 	return rate.num > 0 ? rate : (AVRational){25, 1};
 }
 
-/* Encoders that count pictures instead of time need a constant rate. */
+/* The constant rate of the pictures; 0/1: they keep their times.  Encoders that count pictures
+ * instead of time need one. */
 static AVRational steady_rate(const struct filter *f)
 {
-	const AVCodec *codec = f->profile->video.codec;
+	const struct profile *p = f->profile;
+	enum AVCodecID id = p->video.codec->id;
+	AVRational rate = input_rate_or_usual(f);
 
-	if (f->profile->rate.num > 0)
-		return f->profile->rate;
-	if (codec->id == AV_CODEC_ID_H264 || codec->id == AV_CODEC_ID_HEVC)
+	if (p->rate.num > 0)
+		return p->rate;
+	if (p->rate_max.num > 0 && av_cmp_q(rate, p->rate_max) > 0)
+		return p->rate_max;
+	if (!p->steady && (id == AV_CODEC_ID_H264 || id == AV_CODEC_ID_HEVC))
 		return (AVRational){0, 1};
-	return input_rate_or_usual(f);
+	return rate;
 }
 
 /* The user's graph, before ours.  Its last output may be named [out], as in ffmpeg. */
@@ -100,6 +105,8 @@ static void video_text(const struct filter *f, struct buf *b)
 	const struct profile *p = f->profile;
 	AVRational rate = steady_rate(f);
 
+	if (p->deinterlace)
+		buf_printf(b, "bwdif=mode=send_frame:deint=interlaced,");
 	user_text(p->video.filter, b);
 	if (rate.num > 0)
 		buf_printf(b, "fps=%d/%d,", rate.num, rate.den);
@@ -146,15 +153,22 @@ static void audio_text(const struct filter *f, struct buf *b)
 {
 	const struct profile *p = f->profile;
 	const enum AVSampleFormat *formats = av_compat_sample_fmts(p->audio.codec);
+	enum AVSampleFormat format = p->sample_fmt != AV_SAMPLE_FMT_NONE ? p->sample_fmt
+				     : formats				 ? formats[0]
+									 : AV_SAMPLE_FMT_FLTP;
 	char layout[64];
 
 	user_text(p->audio.filter, b);
+	if (p->volume)
+		buf_printf(b, "volume=%d/256,", p->volume);
+	if (p->loudness != 0)
+		buf_printf(b, "loudnorm=I=%.1f,", p->loudness);
 	choose_layout(f, layout, sizeof(layout));
 	/* fill small gaps with silence and correct small drifts, because the encoder counts samples
 	 */
 	buf_printf(b, "aresample=async=1000:min_hard_comp=0.1,");
 	buf_printf(b, "aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s",
-		   av_get_sample_fmt_name(formats ? formats[0] : AV_SAMPLE_FMT_FLTP),
+		   av_get_sample_fmt_name(format),
 		   f->fixed_rate ? f->fixed_rate : choose_sample_rate(f),
 		   *f->fixed_layout ? f->fixed_layout : layout);
 }

@@ -148,12 +148,14 @@ static int write_pending(struct output *o)
 }
 
 /* Describes a known track for the muxer. */
-static struct muxer_stream stream_of(const struct track *t)
+static struct muxer_stream stream_of(const struct output *o, const struct track *t)
 {
 	bool subtitles = t->type == AVMEDIA_TYPE_SUBTITLE;
 
 	return (struct muxer_stream){.parameters = t->parameters,
 				     .language = t->language,
+				     .disposition = t->disposition,
+				     .id = o->profile.ids[t - o->tracks],
 				     .bsf = subtitles ? NULL
 						      : output_kind(&t->profile, t->type)->bsf};
 }
@@ -166,7 +168,7 @@ static int announce(struct output *o, bool cut)
 	o->failed_at = "the muxer";
 	for (unsigned i = 0; i < o->track_count; i++)
 		if (o->tracks[i].state == TRACK_READY)
-			streams[i] = stream_of(&o->tracks[i]);
+			streams[i] = stream_of(o, &o->tracks[i]);
 	for (unsigned i = 0; i < o->track_count; i++)
 		if (o->mux->begun && streams[i].parameters && !o->mux->carries[i])
 			o->tracks[i].from_90k = muxer_time_90k(o->mux) - PASSED_90K;

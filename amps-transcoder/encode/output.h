@@ -35,7 +35,8 @@ struct track {
 	struct profile profile; /* of this stream */
 	unsigned source;	/* index of the source's stream */
 	enum AVMediaType type;
-	char language[64];	    /* "" = unknown; subtitles may have several */
+	char language[64]; /* "" = unknown; subtitles may have several */
+	int disposition;
 	char name[STREAM_TEXT_MAX]; /* for messages */
 	bool copy;
 	bool wait_key;		       /* drop copied pictures until the next key frame */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "amps-transcoder/options/value.h"
 #include "common/text/text.h"
 
 #define CHOSEN_MAX 64 /* streams that maps may name */
@@ -132,20 +133,60 @@ static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *c
 	return all;
 }
 
-/* Of the sound chosen, one stream: in the language that was asked for, else the first. */
-static void choose_sound(const struct output *o, AVFormatContext *source, unsigned *chosen,
-			 unsigned *n)
+static int read_profile(const struct output *o, enum AVMediaType type, unsigned number,
+			struct profile *ret)
 {
-	unsigned kept = 0;
+	struct profile_stream stream = {.media = type == AVMEDIA_TYPE_VIDEO ? 'v' : 'a',
+					.number = (int)number};
+	char problem[ERROR_TEXT_MAX];
+	int r = profile_init(ret, o->spec, &stream, problem, sizeof(problem));
 
-	for (unsigned i = 0; i < *n && kept == 0; i++) {
+	if (r < 0)
+		av_log(NULL, AV_LOG_ERROR, "%s\n", problem);
+	return r;
+}
+
+/* What the profile or the source says; "" = nothing. */
+static const char *language_of(const struct profile_kind *kind, const AVStream *stream)
+{
+	const AVDictionaryEntry *e = av_dict_get(kind->metadata, "language", NULL, 0);
+
+	if (!e)
+		e = av_dict_get(stream->metadata, "language", NULL, 0);
+	return e ? e->value : "";
+}
+
+static int disposition_of(const struct profile_kind *kind, const AVStream *stream)
+{
+	int flags = stream->disposition;
+
+	/* profile_init() has read it already */
+	if (kind->disposition && value_disposition(kind->disposition, &flags) < 0)
+		return stream->disposition;
+	return flags;
+}
+
+/* Of the sound chosen, one stream: in the language that was asked for, else the default one, else
+ * the first.  Returns its number; `n` when there is none. */
+static unsigned choose_sound(const struct output *o, AVFormatContext *source,
+			     const unsigned *chosen, unsigned n)
+{
+	unsigned found = *o->lang ? n : 0;
+	bool done = false;
+
+	for (unsigned i = 0; i < n && !done; i++) {
 		const AVStream *stream = source->streams[chosen[i]];
-		const AVDictionaryEntry *e = av_dict_get(stream->metadata, "language", NULL, 0);
+		struct profile p;
 
-		if (!*o->lang || (e && strcasecmp(e->value, o->lang) == 0))
-			chosen[kept++] = chosen[i];
+		if (read_profile(o, AVMEDIA_TYPE_AUDIO, i, &p) < 0)
+			continue;
+		done = *o->lang ? strcasecmp(language_of(&p.audio, stream), o->lang) == 0
+				: disposition_of(&p.audio, stream) & AV_DISPOSITION_DEFAULT;
+		if (done)
+			found = i;
+		profile_done(&p);
 	}
-	*n = kept;
+	return found;
 }
 
 /* All sound of the first programme. */
@@ -176,62 +217,57 @@ static void decide_sound(const struct output *o, struct track *t, const AVStream
 		profile_set_encoder(p, "aac");
 }
 
-/* Reads the options again, for this track alone, which is one of o->tracks. */
-static int read_profile(const struct output *o, struct track *t)
-{
-	struct profile_stream stream = {.media = t->type == AVMEDIA_TYPE_VIDEO ? 'v' : 'a'};
-	char problem[ERROR_TEXT_MAX];
-	int r;
-
-	for (const struct track *before = o->tracks; before < t; before++)
-		stream.number += before->type == t->type;
-	r = profile_init(&t->profile, o->spec, &stream, problem, sizeof(problem));
-	if (r < 0)
-		av_log(NULL, AV_LOG_ERROR, "%s\n", problem);
-	return r;
-}
-
-static int track_init(struct output *o, struct track *t, const AVStream *stream)
+/* The parameters of subtitles are known in advance, and the first packet may come late. */
+static int subtitles_init(struct track *t, const AVStream *stream)
 {
 	const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
+
+	if (language)
+		text_copy(t->language, sizeof(t->language), language->value);
+	t->copy = true;
+	t->parameters = avcodec_parameters_alloc();
+	if (!t->parameters || avcodec_parameters_copy(t->parameters, stream->codecpar) < 0)
+		return -ENOMEM;
+	track_set_state(t, TRACK_READY);
+	return 0;
+}
+
+static int track_init(struct output *o, struct track *t, const AVStream *stream, unsigned number)
+{
 	const struct profile_kind *kind;
 	int r;
 
 	*t = (struct track){.source = (unsigned)stream->index,
 			    .type = stream->codecpar->codec_type,
+			    .disposition = stream->disposition,
 			    .put_90k = TIME_NONE,
 			    .from_90k = TIME_NONE};
-	if (language)
-		text_copy(t->language, sizeof(t->language), language->value);
 	stream_text(stream, t->name, sizeof(t->name));
-	if (t->type == AVMEDIA_TYPE_SUBTITLE) {
-		/* their parameters are known in advance, and the first packet may come late */
-		t->copy = true;
-		t->parameters = avcodec_parameters_alloc();
-		if (!t->parameters || avcodec_parameters_copy(t->parameters, stream->codecpar) < 0)
-			return -ENOMEM;
-		track_set_state(t, TRACK_READY);
-		return 0;
-	}
-	r = read_profile(o, t);
+	if (t->type == AVMEDIA_TYPE_SUBTITLE)
+		return subtitles_init(t, stream);
+	r = read_profile(o, t->type, number, &t->profile);
 	if (r < 0)
 		return r;
 	if (o->form == OUTPUT_ADTS)
 		decide_sound(o, t, stream);
 	kind = output_kind(&t->profile, t->type);
-	language = av_dict_get(kind->metadata, "language", NULL, 0);
-	if (language)
-		text_copy(t->language, sizeof(t->language), language->value);
+	text_copy(t->language, sizeof(t->language), language_of(kind, stream));
+	t->disposition = disposition_of(kind, stream);
 	t->copy = kind->wish == WISH_COPY;
 	t->wait_key = t->copy && t->type == AVMEDIA_TYPE_VIDEO;
 	return filter_init(&t->filter, t->type, &t->profile);
 }
 
-static int add_track(struct output *o, const AVStream *stream)
+/* `number`: of the first track of this kind that is added. */
+static int add_track(struct output *o, const AVStream *stream, unsigned number)
 {
+	enum AVMediaType type = stream->codecpar->codec_type;
+
 	if (o->track_count == MUXER_STREAMS_MAX)
 		return 0;
-	return track_init(o, &o->tracks[o->track_count++], stream);
+	for (unsigned i = 0; i < o->track_count; i++)
+		number += o->tracks[i].type == type;
+	return track_init(o, &o->tracks[o->track_count++], stream, number);
 }
 
 /* The track that continues with this stream; NULL if no track of its kind is free. */
@@ -245,7 +281,7 @@ static struct track *free_track(struct output *o, enum AVMediaType type)
 
 int output_select(struct output *o, AVFormatContext *source)
 {
-	unsigned chosen[CHOSEN_MAX], n = 0;
+	unsigned chosen[CHOSEN_MAX], n = 0, sound = 0;
 	bool again = o->track_count > 0, all = true;
 	int r = 0;
 
@@ -255,8 +291,12 @@ int output_select(struct output *o, AVFormatContext *source)
 		n = choose_all_sound(o, source, chosen);
 	else
 		n = choose_best(o, source, chosen);
-	if (o->form == OUTPUT_ADTS)
-		choose_sound(o, source, chosen, &n);
+	if (o->form == OUTPUT_ADTS) {
+		sound = choose_sound(o, source, chosen, n);
+		if (sound < n)
+			chosen[0] = chosen[sound];
+		n = sound < n;
+	}
 	if (!again && (!all || n == 0))
 		return -ENOENT;
 	for (unsigned i = 0; i < o->track_count; i++)
@@ -268,7 +308,7 @@ int output_select(struct output *o, AVFormatContext *source)
 		if (t)
 			t->source = chosen[i];
 		else
-			r = add_track(o, stream);
+			r = add_track(o, stream, sound);
 	}
 	return r;
 }

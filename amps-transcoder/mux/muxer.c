@@ -88,7 +88,7 @@ static int add_stream(struct muxer *m, unsigned place, const struct muxer_stream
 			parameters = m->bsf[place]->par_out;
 	}
 	if (r >= 0)
-		r = m->ops->add_stream(m, place, parameters, from->language ? from->language : "");
+		r = m->ops->add_stream(m, place, parameters, from);
 	m->carries[place] = r >= 0;
 	return r;
 }
@@ -160,18 +160,46 @@ struct muxer *muxer_free(struct muxer *m)
 	return NULL;
 }
 
+static bool is_sound(const struct muxer_stream *s)
+{
+	return s->parameters && s->parameters->codec_type == AVMEDIA_TYPE_AUDIO;
+}
+
+/* Places in the order in which streams are listed: players choose the first sound. */
+static void list_order(const struct muxer_stream *streams, unsigned count, unsigned *order)
+{
+	unsigned first = 0, chosen = 0;
+
+	while (first < count && !is_sound(&streams[first]))
+		first++;
+	while (chosen < count && !(is_sound(&streams[chosen]) &&
+				   streams[chosen].disposition & AV_DISPOSITION_DEFAULT))
+		chosen++;
+	for (unsigned i = 0; i < count; i++)
+		order[i] = i;
+	if (chosen == count)
+		return;
+	for (unsigned i = chosen; i > first; i--)
+		order[i] = i - 1;
+	order[first] = chosen;
+}
+
 int muxer_begin(struct muxer *m, const struct muxer_stream *streams, unsigned count,
 		int64_t lag_90k, bool cut)
 {
+	unsigned order[MUXER_STREAMS_MAX];
 	int r;
 
 	assert(count <= MUXER_STREAMS_MAX);
 	flush(m);
 	r = m->ops->open(m, lag_90k);
+	list_order(streams, count, order);
 	for (unsigned i = 0; i < count && r >= 0; i++) {
-		m->carries[i] = false;
-		if (streams[i].parameters)
-			r = add_stream(m, i, &streams[i]);
+		unsigned place = order[i];
+
+		m->carries[place] = false;
+		if (streams[place].parameters)
+			r = add_stream(m, place, &streams[place]);
 	}
 	if (r >= 0)
 		r = m->ops->begin(m, cut);

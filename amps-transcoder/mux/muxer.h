@@ -17,6 +17,8 @@ struct muxer_stream {
 	const AVCodecParameters *parameters; /* NULL: not carried */
 	const char *language;
 	const char *bsf; /* bitstream filters for its packets; NULL = none */
+	int disposition; /* AV_DISPOSITION_*; the default sound is listed before other sound */
+	unsigned id;	 /* what the form calls it (a PID); 0 = chosen here */
 };
 
 struct muxer;
@@ -34,7 +36,7 @@ struct muxer_ops {
 	 * after end(). */
 	int (*open)(struct muxer *m, int64_t lag_90k);
 	int (*add_stream)(struct muxer *m, unsigned place, const AVCodecParameters *parameters,
-			  const char *language);
+			  const struct muxer_stream *from);
 	int (*begin)(struct muxer *m, bool cut);
 	/* Takes the packet's reference; times in 90 kHz ticks. */
 	int (*write)(struct muxer *m, unsigned place, AVPacket *packet);

@@ -92,9 +92,9 @@ static int open_form(struct muxer *m, int64_t lag_90k)
 }
 
 static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *parameters,
-		      const char *language)
+		      const struct muxer_stream *from)
 {
-	(void)language;
+	(void)from;
 	assert(place == 0); /* output_select.c chooses one stream */
 	return muxer_new_stream(((struct adts_form *)m)->context, parameters) ? 0 : AVERROR(ENOMEM);
 }

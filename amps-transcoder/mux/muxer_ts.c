@@ -88,7 +88,7 @@ static unsigned option_number(const struct muxer *m, const char *name, unsigned 
 
 /* The place gives the PID. */
 static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *parameters,
-		      const char *language)
+		      const struct muxer_stream *from)
 {
 	struct ts_form *f = (struct ts_form *)m;
 	AVStream *stream = muxer_new_stream(f->muxer.context, parameters);
@@ -96,9 +96,11 @@ static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *
 	if (!stream)
 		return AVERROR(ENOMEM);
 	f->stream_of[place] = stream->index;
-	stream->id = (int)(option_number(m, "mpegts_start_pid", FIRST_PID) + place);
-	if (*language)
-		av_dict_set(&stream->metadata, "language", language, 0);
+	stream->id = (int)(from->id ? from->id
+				    : option_number(m, "mpegts_start_pid", FIRST_PID) + place);
+	stream->disposition = from->disposition;
+	if (from->language && *from->language)
+		av_dict_set(&stream->metadata, "language", from->language, 0);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-transcoder/av/log.h"
 #include "common/text/text.h"
 
 #define FILTER_NAME_MAX 64
@@ -18,6 +19,8 @@ struct walk {
 	size_t cap;
 	graph_file_fn *each; /* NULL: the files are not asked for */
 	void *owner;
+	bool makes;   /* filters that open nothing outside are made */
+	bool outside; /* there are others */
 };
 
 /* Options of filters whose value is a file or folder to be read. */
@@ -143,7 +146,56 @@ static void name_files(const struct walk *w, AVFilterContext *ctx)
 	}
 }
 
-static bool check_filter(const struct walk *w, char *word)
+/* True if the filter may open a file, a device, a library or a socket when it is made. */
+static bool reaches_outside(const AVFilter *filter)
+{
+	static const char *const words[] = {"file",  "path",   "addr",	  "plugin",
+					    "model", "device", "object",  "sofa",
+					    "cover", "result", "fontsdir"};
+	static const char *const suffixes[] = {"vaapi", "cuda", "qsv", "opencl", "vulkan", "npp"};
+	static const char *const names[] = {"frei0r", "frei0r_src", "lv2", "libplacebo", "ocv"};
+	const char *suffix = strrchr(filter->name, '_');
+	const AVClass *class = filter->priv_class;
+	const AVOption *o = NULL;
+
+	for (size_t i = 0; i < array_size(names); i++)
+		if (strcmp(filter->name, names[i]) == 0)
+			return true;
+	for (size_t i = 0; suffix && i < array_size(suffixes); i++)
+		if (strcmp(suffix + 1, suffixes[i]) == 0)
+			return true;
+	while (class && (o = av_opt_next(&class, o)))
+		for (size_t i = 0; i < array_size(words); i++)
+			if (strstr(o->name, words[i]) || strcmp(o->name, "input") == 0)
+				return true;
+	return false;
+}
+
+/* Makes the filter with its options; it reads the texts among them. */
+static bool make_filter(struct walk *w, const AVFilter *filter, const char *args)
+{
+	char reason[200];
+	AVFilterContext *ctx;
+	bool ok;
+
+	if (reaches_outside(filter)) {
+		w->outside = true;
+		return true;
+	}
+	ctx = args ? avfilter_graph_alloc_filter(w->graph, filter, NULL) : NULL;
+	if (!ctx)
+		return true;
+	av_log_forget();
+	ok = avfilter_init_str(ctx, args) >= 0;
+	avfilter_free(ctx);
+	av_log_last(reason, sizeof(reason));
+	if (!ok)
+		snprintf(w->text, w->cap, "filter '%s': %s", filter->name,
+			 *reason ? reason : "it does not take these values");
+	return ok;
+}
+
+static bool check_filter(struct walk *w, char *word)
 {
 	char *args = strchr(word, '=');
 	const AVFilter *filter;
@@ -170,7 +222,7 @@ static bool check_filter(const struct walk *w, char *word)
 		name_files(w, ctx);
 	if (ctx)
 		avfilter_free(ctx);
-	return ok;
+	return ok && w->makes ? make_filter(w, filter, args) : ok;
 }
 
 /* Steps over "[label]" groups and blanks. */
@@ -184,7 +236,7 @@ static const char *skip_labels(const char *p)
 	}
 }
 
-static bool check_chain(const struct walk *w, const char *p)
+static bool check_chain(struct walk *w, const char *p)
 {
 	if (strncmp(p, "sws_flags=", 10) == 0)
 		p += strcspn(p, ";") + (strchr(p, ';') != NULL);
@@ -233,6 +285,67 @@ bool check_graph(const char *graph, char *text, size_t cap)
 	struct walk w = {.text = text, .cap = cap};
 
 	return walk_graph(&w, graph);
+}
+
+/* Gives the graph's open inputs pictures or sound, and its open outputs an end.  0 or a libav
+ * error. */
+static int close_graph(AVFilterGraph *graph, const AVFilterInOut *in, const AVFilterInOut *out)
+{
+	AVFilterContext *end;
+	int r = 0;
+
+	for (; in && r >= 0; in = in->next) {
+		bool sound = avfilter_pad_get_type(in->filter_ctx->input_pads, in->pad_idx) ==
+			     AVMEDIA_TYPE_AUDIO;
+
+		r = avfilter_graph_create_filter(
+			&end, avfilter_get_by_name(sound ? "anullsrc" : "color"), NULL,
+			sound ? NULL : "s=1920x1080:r=25", NULL, graph);
+		if (r >= 0)
+			r = avfilter_link(end, 0, in->filter_ctx, (unsigned)in->pad_idx);
+	}
+	for (; out && r >= 0; out = out->next) {
+		bool sound = avfilter_pad_get_type(out->filter_ctx->output_pads, out->pad_idx) ==
+			     AVMEDIA_TYPE_AUDIO;
+
+		r = avfilter_graph_create_filter(
+			&end, avfilter_get_by_name(sound ? "anullsink" : "nullsink"), NULL, NULL,
+			NULL, graph);
+		if (r >= 0)
+			r = avfilter_link(out->filter_ctx, (unsigned)out->pad_idx, end, 0);
+	}
+	return r;
+}
+
+/* Configures the whole graph: that is when most filters read their expressions.  What else goes
+ * wrong depends on the source. */
+static bool check_expressions(const char *text, char *problem, size_t cap)
+{
+	AVFilterGraph *graph = avfilter_graph_alloc();
+	AVFilterInOut *in = NULL, *out = NULL;
+
+	if (!graph)
+		return true;
+	graph->nb_threads = 1;
+	av_log_forget();
+	if (avfilter_graph_parse2(graph, text, &in, &out) >= 0 && close_graph(graph, in, out) >= 0)
+		(void)!avfilter_graph_config(graph, NULL);
+	avfilter_inout_free(&in);
+	avfilter_inout_free(&out);
+	avfilter_graph_free(&graph);
+	av_log_expression(problem, cap);
+	return !*problem;
+}
+
+bool check_graph_values(const char *graph, char *text, size_t cap)
+{
+	struct walk w = {.text = text, .cap = cap, .makes = true};
+	bool ok;
+
+	av_log_keep_only(true);
+	ok = walk_graph(&w, graph) && (w.outside || check_expressions(graph, text, cap));
+	av_log_keep_only(false);
+	return ok;
 }
 
 void graph_files(const char *graph, graph_file_fn *each, void *owner)

@@ -3,7 +3,8 @@
  *
  * Knows ffmpeg's filter syntax (ffmpeg-filters(1), "Filtergraph syntax"): names, options and their
  * values are checked against libavfilter's tables; links and what filters open (files, fonts) are
- * not, so nothing outside is touched. */
+ * not, so nothing outside is touched.  Filters that open nothing outside also judge the texts of
+ * their values (expressions). */
 #ifndef AMPS_CHECK_GRAPH_H
 #define AMPS_CHECK_GRAPH_H
 
@@ -11,6 +12,11 @@
 
 /* True when every filter and option is known; else false with a sentence in `text`. */
 bool check_graph(const char *graph, char *text, size_t cap);
+
+/* For a graph that check_graph() accepts: true when its filters take their values, as far as they
+ * can be made here.  Pictures of 1920x1080 and stereo sound are assumed, and only what cannot be
+ * read is an error, not a size that does not fit these. */
+bool check_graph_values(const char *graph, char *text, size_t cap);
 
 /* A file that a filter reads: a path or a URL, borrowed for the call. */
 typedef void graph_file_fn(void *owner, const char *filter, const char *path);

@@ -13,7 +13,6 @@
 #include "amps-transcoder/options/check_graph.h"
 #include "amps-transcoder/options/check_value.h"
 #include "amps-transcoder/options/options.h"
-#include "amps-transcoder/options/profile.h"
 #include "amps-transcoder/options/url.h"
 
 #define MESSAGE_MAX 320
@@ -27,6 +26,7 @@ struct entry {
 	char media;
 	int number; /* -1 = all streams of the kind */
 	bool video_copied, audio_copied, video_off, audio_off, lavfi;
+	bool segments; /* the form's link leads to files that carry more codecs than MPEG-TS */
 	struct value_checker *values;
 	json_t *found; /* [[option, severity, message], ...] */
 	bool reads;    /* a filter reads a file */
@@ -107,6 +107,10 @@ static void find_targets(struct entry *e)
 			video = value;
 		if (strcmp(name, "c") == 0 && (media == 'a' || media == 0))
 			audio = value;
+		if (e->side == OPTION_OUTPUT &&
+		    (strcmp(name, "f") == 0 || strcmp(name, "output_format") == 0))
+			e->segments = strcmp(value, "mpegts") != 0 && strcmp(value, "ts") != 0 &&
+				      strcmp(value, "rtsp") != 0;
 		if (strcmp(name, "f") == 0 && e->side == OPTION_INPUT) {
 			e->lavfi = strcmp(value, "lavfi") == 0;
 			e->target.demuxer = av_find_input_format(value);
@@ -204,24 +208,77 @@ static const char *remark_of(const char *name, char media, const char *value)
 	if (strcmp(name, "metadata") == 0 && media != 0 && media != 'g' &&
 	    (media == 's' || media == 'd' || strncmp(value, "language=", 9) != 0))
 		return "only the language of pictures and sound is written; it is ignored";
-	if (strcmp(name, "force_key_frames") == 0 && profile_key_grid(value) == 0)
-		return "only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
-		       "ignored";
 	if (strcmp(name, "c") == 0 && media == 's' && strcmp(value, "copy") != 0)
 		return "subtitles can only be copied; they are left out";
 	return NULL;
+}
+
+/* An encoder that MPEG-TS has no place for: no viewer of /stream could play it. */
+static bool check_carried(struct entry *e, const char *key, char media, const char *value)
+{
+	const char *codec = codec_not_carried(value, media);
+
+	if (!codec)
+		return true;
+	if (e->segments)
+		report(e, key, "warning", "%s cannot be carried in MPEG-TS: /stream answers 502",
+		       codec);
+	else
+		report(e, key, "error", "%s cannot be carried in MPEG-TS", codec);
+	return false;
+}
+
+/* What an option of ours works on; 0 = not on frames. */
+static char works_on(const char *name)
+{
+	static const char *const pictures[] = {
+		"r",	  "fpsmax",  "fps_mode",	 "s",
+		"aspect", "pix_fmt", "force_key_frames", "deinterlace"};
+	static const char *const sounds[] = {"ar",	   "ac",  "channel_layout", "ch_layout",
+					     "sample_fmt", "vol", "loudness"};
+
+	for (size_t i = 0; i < array_size(pictures); i++)
+		if (strcmp(name, pictures[i]) == 0)
+			return 'v';
+	for (size_t i = 0; i < array_size(sounds); i++)
+		if (strcmp(name, sounds[i]) == 0)
+			return 'a';
+	return 0;
+}
+
+/* Options of frames have no effect on packets that are copied. */
+static void check_copied(struct entry *e, const char *key, const struct option_def *def, char media)
+{
+	bool graph = def->value == VALUE_ANY_GRAPH;
+	char works = graph ? media : works_on(def->name);
+
+	if ((graph || def->value == VALUE_LOUDNESS || strcmp(def->name, "deinterlace") == 0) &&
+	    ((works == 'v' && e->video_copied) || (works == 'a' && e->audio_copied)))
+		report(e, key, "error", "a filter cannot work on a stream that is copied");
+	else if (works == 'v' && e->video_copied)
+		report(e, key, "warning", "has no effect on a picture that is copied");
+	else if (works == 'a' && e->audio_copied)
+		report(e, key, "warning", "has no effect on sound that is copied, only on /audio");
+}
+
+static void check_graph_option(struct entry *e, const char *key, const char *graph)
+{
+	char text[MESSAGE_MAX];
+
+	if (check_filter_values(e->values, graph, text, sizeof(text)))
+		check_graph_files(e, key, graph);
+	else
+		report(e, key, "error", "%s", text);
 }
 
 static void check_own(struct entry *e, const char *key, const char *name, char media,
 		      const char *value)
 {
 	const struct option_def *def = option_find(name, e->side);
-	bool graph;
 	char text[MESSAGE_MAX] = "";
 	const char *found;
 
 	assert(def != NULL && (def->sides & e->side) != 0);
-	graph = def->value == VALUE_ANY_GRAPH;
 	if (e->side == OPTION_INPUT && value && def->value == VALUE_FORMAT) {
 		check_input_format(e, key, value);
 		return;
@@ -231,16 +288,19 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 		report(e, key, "warning", "this libav has no encoder '%.64s'", value);
 		return;
 	}
-	if (!check_own_value(def, media, value, text, sizeof(text)))
+	if (!check_own_value(def, media, value, text, sizeof(text))) {
 		report(e, key, "error", "%s", text);
-	else if ((found = remark_of(name, media, value)))
+		return;
+	}
+	if ((found = remark_of(name, media, value))) {
 		report(e, key, "warning", "%s", found);
-	else if (def->value == VALUE_ANY_CODEC && (found = codec_not_carried(value, media)))
-		report(e, key, "warning", "%s cannot be carried in MPEG-TS", found);
-	else if (graph && ((media == 'v' && e->video_copied) || (media == 'a' && e->audio_copied)))
-		report(e, key, "error", "a filter cannot work on a stream that is copied");
-	else if (graph && value)
-		check_graph_files(e, key, value);
+		return;
+	}
+	if (def->value == VALUE_ANY_CODEC && !check_carried(e, key, media, value))
+		return;
+	if (def->value == VALUE_ANY_GRAPH && value)
+		check_graph_option(e, key, value);
+	check_copied(e, key, def, media);
 }
 
 static void check_avoption(struct entry *e, const char *key, const char *name, char media,
@@ -343,10 +403,11 @@ static void check_pair(struct entry *e, const char *key, const char *value)
 		check_own(e, key, name, media, value);
 		break;
 	case OPTION_REFUSED:
-		report(e, key, "error", "is not possible in process; use custom_ffmpeg");
+		report(e, key, "error", "is refused: %s", option_find(name, e->side)->why);
 		break;
 	case OPTION_IGNORED:
-		report(e, key, "warning", "has no effect here and is ignored");
+		report(e, key, "warning", "has no effect here: %s",
+		       option_find(name, e->side)->why);
 		break;
 	case OPTION_ENCODER:
 		check_avoption(e, key, name, media, value);

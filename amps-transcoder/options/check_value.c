@@ -14,16 +14,20 @@
 
 #include "amps-transcoder/av/compat.h"
 #include "amps-transcoder/options/check_graph.h"
+#include "amps-transcoder/options/key_rule.h"
+#include "amps-transcoder/options/value.h"
 #include "amps-transcoder/options/stream_map.h"
 #include "common/text/text.h"
 
-#define TRIALS_MAX 64 /* encoders opened in one run: each costs milliseconds */
+#define TRIALS_MAX 64  /* encoders opened in one run: each costs milliseconds */
+#define GRAPHS_MAX 256 /* graphs made in one run */
 
 int value_checker_init(struct value_checker *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->trials = json_object();
-	return c->trials ? 0 : -ENOMEM;
+	c->graphs = json_object();
+	return c->trials && c->graphs ? 0 : -ENOMEM;
 }
 
 void value_checker_done(struct value_checker *c)
@@ -31,6 +35,7 @@ void value_checker_done(struct value_checker *c)
 	for (size_t i = 0; i < c->codec_count; i++)
 		avcodec_free_context(&c->codecs[i]);
 	json_decref(c->trials);
+	json_decref(c->graphs);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -146,6 +151,49 @@ static bool check_sws(const char *value, char *text, size_t cap)
 		   value, "flag of the scaler (as in bicubic or lanczos+accurate_rnd)");
 }
 
+static bool check_disposition(const char *value, char *text, size_t cap)
+{
+	int flags = 0;
+
+	return say(value_disposition(value, &flags) == 0, text, cap, value,
+		   "disposition (as in default or +hearing_impaired)");
+}
+
+static bool check_stream_id(const char *value, char *text, size_t cap)
+{
+	unsigned stream, id;
+
+	return say(value_stream_id(value, &stream, &id) == 0, text, cap, value,
+		   "STREAM:PID, with a PID from 32 to 8186");
+}
+
+static bool check_fps_mode(const char *value, char *text, size_t cap)
+{
+	bool steady;
+
+	return say(value_fps_mode(value, &steady) == 0, text, cap, value,
+		   "mode (cfr, vfr, passthrough, drop, auto)");
+}
+
+static bool check_loudness(const char *value, char *text, size_t cap)
+{
+	double lufs;
+
+	return say(value_loudness(value, &lufs) == 0, text, cap, value,
+		   "loudness from -70 to -5 LUFS");
+}
+
+static bool check_key_frames(const char *value, char *text, size_t cap)
+{
+	struct key_rule rule;
+	int r = key_rule_init(&rule, value, 1);
+
+	if (r == 0)
+		key_rule_done(&rule);
+	return say(r == 0, text, cap, value,
+		   "rule (as in expr:gte(t,n_forced*2), 0,1.5,3 or source)");
+}
+
 static bool check_flag(const char *value, char *text, size_t cap)
 {
 	static const char *const known[] = {"", "0", "1", "true", "false"};
@@ -196,7 +244,7 @@ bool check_own_value(const struct option_def *def, char media, const char *value
 {
 	struct stream_map map;
 
-	if (!value && def->value != VALUE_FLAG) {
+	if (!value && def->value != VALUE_FLAG && def->value != VALUE_LOUDNESS) {
 		snprintf(text, cap, "needs a value");
 		return false;
 	}
@@ -224,6 +272,16 @@ bool check_own_value(const struct option_def *def, char media, const char *value
 		return check_format(value, text, cap);
 	case VALUE_METADATA:
 		return say(strchr(value, '=') != NULL, text, cap, value, "name=text");
+	case VALUE_DISPOSITION:
+		return check_disposition(value, text, cap);
+	case VALUE_STREAM_ID:
+		return check_stream_id(value, text, cap);
+	case VALUE_FPS_MODE:
+		return check_fps_mode(value, text, cap);
+	case VALUE_LOUDNESS:
+		return check_loudness(value, text, cap);
+	case VALUE_KEY_FRAMES:
+		return check_key_frames(value, text, cap);
 	case VALUE_BSF:
 		return check_bsf(value, text, cap);
 	case VALUE_SWS:
@@ -359,6 +417,23 @@ bool check_encoder_value(struct value_checker *c, const AVCodec *codec, const ch
 	if (!ok)
 		snprintf(text, cap, "'%.64s' is no value that %s takes", value, codec->name);
 	return ok;
+}
+
+bool check_filter_values(struct value_checker *c, const char *graph, char *text, size_t cap)
+{
+	const char *known = json_string_value(json_object_get(c->graphs, graph));
+
+	*text = '\0';
+	if (known) {
+		text_copy(text, cap, known);
+		return !*text;
+	}
+	if (json_object_size(c->graphs) >= GRAPHS_MAX)
+		return true;
+	if (check_graph_values(graph, text, cap))
+		*text = '\0';
+	json_object_set_new(c->graphs, graph, json_string(text));
+	return !*text;
 }
 
 bool check_muxer_value(const AVOutputFormat *format, const char *name, const char *value,

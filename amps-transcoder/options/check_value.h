@@ -11,6 +11,7 @@ struct value_checker {
 	AVCodecContext *codecs[64]; /* one for each encoder, never opened */
 	size_t codec_count;
 	json_t *trials; /* "libx264 preset bogus" -> true (works) or false */
+	json_t *graphs; /* a graph of filters -> "" or what is wrong */
 	unsigned trial_count;
 };
 
@@ -25,6 +26,9 @@ bool check_own_value(const struct option_def *def, char media, const char *value
 /* For an encoder's option. */
 bool check_encoder_value(struct value_checker *c, const AVCodec *codec, const char *name,
 			 const char *value, char *text, size_t cap);
+
+/* For the values in a graph of filters, which is read without mistakes. */
+bool check_filter_values(struct value_checker *c, const char *graph, char *text, size_t cap);
 
 /* For a muxer's option. */
 bool check_muxer_value(const AVOutputFormat *format, const char *name, const char *value,

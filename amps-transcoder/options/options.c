@@ -23,7 +23,7 @@ static const struct {
 	{"vtag", "tag", 'v'},	      {"atag", "tag", 'a'},	   {"stag", "tag", 's'},
 	{"vbsf", "bsf", 'v'},	      {"absf", "bsf", 'a'},	   {"vpre", "pre", 'v'},
 	{"apre", "pre", 'a'},	      {"spre", "pre", 's'},	   {"vframes", "frames", 'v'},
-	{"aframes", "frames", 'a'},
+	{"aframes", "frames", 'a'},   {"vsync", "fps_mode", 0},	   {"lavfi", "filter_complex", 0},
 };
 
 /* The part after the name, without the colon: "v:0". "metadata:s:a:0" applies to a stream. */

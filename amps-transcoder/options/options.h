@@ -51,9 +51,14 @@ enum option_value {
 	VALUE_AUDIO_GRAPH,
 	VALUE_ANY_GRAPH,
 	VALUE_FORMAT,
-	VALUE_METADATA, /* key=value */
-	VALUE_BSF,	/* bitstream filters: name[=option=value...][,...] */
-	VALUE_SWS,	/* flags of the scaler: bicubic+accurate_rnd */
+	VALUE_METADATA,	   /* key=value */
+	VALUE_BSF,	   /* bitstream filters: name[=option=value...][,...] */
+	VALUE_DISPOSITION, /* default+forced, +default, -default, 0 */
+	VALUE_STREAM_ID,   /* 0:256 */
+	VALUE_FPS_MODE,	   /* cfr, vfr, passthrough, auto, drop; 0 to 2, -1 */
+	VALUE_KEY_FRAMES,  /* key_rule.h */
+	VALUE_LOUDNESS,	   /* -23; no value, or "1": -23; "0": off */
+	VALUE_SWS,	   /* flags of the scaler: bicubic+accurate_rnd */
 	VALUE_MAP
 };
 
@@ -63,6 +68,7 @@ struct option_def {
 	enum option_kind kind;
 	unsigned sides; /* enum option_side, or-ed */
 	enum option_value value;
+	const char *why; /* OPTION_IGNORED, OPTION_REFUSED: the reason; else NULL */
 };
 
 /* What decides where an AVOption is looked up; NULL members are skipped. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "amps-transcoder/options/options.h"
+#include "amps-transcoder/options/value.h"
 #include "common/text/text.h"
 
 /* One option of the profile. */
@@ -78,16 +79,6 @@ static int set_map(struct profile *p, const char *value)
 	return stream_map_parse(value, &p->maps[p->map_count]) < 0 ? -EINVAL : (p->map_count++, 0);
 }
 
-int64_t profile_key_grid(const char *value)
-{
-	double seconds;
-
-	if (sscanf(value, "expr:gte(t,n_forced*%lf)", &seconds) == 1 && seconds >= 0.1 &&
-	    seconds <= 60)
-		return (int64_t)(seconds * 90000);
-	return 0;
-}
-
 /* The programme's, or a stream's. */
 static void set_metadata(struct profile *p, char media, const char *value)
 {
@@ -128,6 +119,8 @@ static bool set_flag(struct profile *p, const struct pair *o)
 		p->audio.wish = option_flag_on(o->value) ? WISH_OFF : p->audio.wish;
 	else if (strcmp(o->name, "sn") == 0)
 		p->without_subtitles = option_flag_on(o->value);
+	else if (strcmp(o->name, "deinterlace") == 0)
+		p->deinterlace = option_flag_on(o->value);
 	else
 		return false;
 	return true;
@@ -139,6 +132,14 @@ static int set_picture(struct profile *p, const struct pair *o)
 
 	if (strcmp(o->name, "r") == 0)
 		return av_parse_video_rate(&p->rate, value);
+	if (strcmp(o->name, "fpsmax") == 0)
+		return av_parse_video_rate(&p->rate_max, value);
+	if (strcmp(o->name, "fps_mode") == 0)
+		return value_fps_mode(value, &p->steady);
+	if (strcmp(o->name, "force_key_frames") == 0) {
+		p->key_frames = value;
+		return 0;
+	}
 	if (strcmp(o->name, "s") == 0)
 		return av_parse_video_size(&p->width, &p->height, value);
 	if (strcmp(o->name, "aspect") == 0)
@@ -151,6 +152,14 @@ static int set_sound(struct profile *p, const struct pair *o)
 {
 	long n = strtol(o->value, NULL, 10);
 
+	if (strcmp(o->name, "vol") == 0) {
+		p->volume = (int)MIN(MAX(n, 0), 1 << 16);
+		return 0;
+	}
+	if (strcmp(o->name, "sample_fmt") == 0) {
+		p->sample_fmt = av_get_sample_fmt(o->value);
+		return p->sample_fmt == AV_SAMPLE_FMT_NONE ? -EINVAL : 0;
+	}
 	if (strcmp(o->name, "ar") == 0 || strcmp(o->name, "ac") == 0) {
 		if (n <= 0 || n > 768000)
 			return -EINVAL;
@@ -163,14 +172,43 @@ static int set_sound(struct profile *p, const struct pair *o)
 	return text_copy(p->layout, sizeof(p->layout), o->value) ? 0 : -EINVAL;
 }
 
+static int set_disposition(struct profile *p, const struct pair *o)
+{
+	int flags = 0;
+
+	if (o->media != 'a' && o->media != 's')
+		p->video.disposition = o->value;
+	if (o->media != 'v' && o->media != 's')
+		p->audio.disposition = o->value;
+	return value_disposition(o->value, &flags);
+}
+
+static int set_stream_id(struct profile *p, const struct pair *o)
+{
+	unsigned stream, id;
+	int r = value_stream_id(o->value, &stream, &id);
+
+	if (r == 0)
+		p->ids[stream] = id;
+	return r;
+}
+
 /* An option of ours (the table says so). */
 static int set_own(struct profile *p, const struct pair *o, char *problem, size_t cap)
 {
-	static const char *const picture[] = {"r", "s", "aspect", "pix_fmt"};
-	static const char *const sound[] = {"ar", "ac", "channel_layout", "ch_layout"};
+	static const char *const picture[] = {"r", "fpsmax", "fps_mode", "force_key_frames",
+					      "s", "aspect", "pix_fmt"};
+	static const char *const sound[] = {"ar",	 "ac",	"channel_layout",
+					    "ch_layout", "vol", "sample_fmt"};
 
+	if (strcmp(o->name, "loudness") == 0)
+		return value_loudness(o->value, &p->loudness);
 	if (set_flag(p, o) || !o->value)
 		return 0;
+	if (strcmp(o->name, "disposition") == 0)
+		return set_disposition(p, o);
+	if (strcmp(o->name, "streamid") == 0)
+		return set_stream_id(p, o);
 	if (strcmp(o->name, "c") == 0)
 		return set_codecs(p, o, problem, cap);
 	if (strcmp(o->name, "filter") == 0)
@@ -179,8 +217,6 @@ static int set_own(struct profile *p, const struct pair *o, char *problem, size_
 		return set_map(p, o->value);
 	if (strcmp(o->name, "q") == 0)
 		return set_quality(p, o);
-	if (strcmp(o->name, "force_key_frames") == 0 && profile_key_grid(o->value))
-		p->grid_90k = profile_key_grid(o->value);
 	if (strcmp(o->name, "bsf") == 0)
 		return set_bsf(p, o);
 	if (strcmp(o->name, "sws_flags") == 0)
@@ -270,7 +306,7 @@ int profile_init(struct profile *p, const json_t *spec, const struct profile_str
 
 	memset(p, 0, sizeof(*p));
 	p->pix_fmt = AV_PIX_FMT_NONE;
-	p->grid_90k = PROFILE_GRID_90K;
+	p->sample_fmt = AV_SAMPLE_FMT_NONE;
 	p->video.codec = option_encoder("libx264", AVMEDIA_TYPE_VIDEO);
 	p->audio.codec = option_encoder("aac", AVMEDIA_TYPE_AUDIO);
 	*problem = '\0';
@@ -282,7 +318,8 @@ int profile_init(struct profile *p, const json_t *spec, const struct profile_str
 		return r;
 	}
 	p->sound_set = p->audio.named || p->audio.filter || p->sample_rate || p->channels ||
-		       *p->layout || av_dict_count(p->audio.options) > 0;
+		       *p->layout || p->volume || p->loudness != 0 ||
+		       p->sample_fmt != AV_SAMPLE_FMT_NONE || av_dict_count(p->audio.options) > 0;
 	return 0;
 }
 

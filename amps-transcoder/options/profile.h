@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <libavcodec/avcodec.h>
 #include <libavutil/dict.h>
+#include "amps-transcoder/options/options.h"
 #include "amps-transcoder/options/stream_map.h"
 #include "common/base.h"
 
@@ -19,12 +20,13 @@ enum wish { WISH_ENCODE, WISH_COPY, WISH_OFF };
 
 struct profile_kind {
 	enum wish wish;
-	const AVCodec *codec;	/* WISH_ENCODE */
-	bool named;		/* the profile names the codec */
-	char *filter;		/* the user's graph; NULL = none */
-	char *bsf;		/* bitstream filters in front of the muxer; NULL = none */
-	AVDictionary *options;	/* for the encoder */
-	AVDictionary *metadata; /* of the stream */
+	const AVCodec *codec;	 /* WISH_ENCODE */
+	bool named;		 /* the profile names the codec */
+	char *filter;		 /* the user's graph; NULL = none */
+	char *bsf;		 /* bitstream filters in front of the muxer; NULL = none */
+	AVDictionary *options;	 /* for the encoder */
+	AVDictionary *metadata;	 /* of the stream */
+	const char *disposition; /* as the profile has it, borrowed; NULL: as the source has it */
 };
 
 /* Which stream of an output a profile is read for: the first sound is 'a' and 0. */
@@ -38,27 +40,30 @@ struct profile {
 	bool subtitles;		/* subtitles are copied (there is no encoder for them) */
 	bool without_subtitles; /* `sn`: leave out subtitles; overrides `subtitles` */
 	struct stream_map maps[PROFILE_MAPS_MAX];
-	unsigned map_count; /* 0: the best of each kind */
-	AVRational rate;    /* pictures a second; 0/0 = the source's */
-	int width, height;  /* `s`; 0 = the filter's */
+	unsigned map_count;  /* 0: the best of each kind */
+	AVRational rate;     /* pictures a second; 0/0 = the source's */
+	AVRational rate_max; /* 0/0 = none */
+	bool steady;	     /* pictures come at a constant rate */
+	bool deinterlace;
+	int width, height; /* `s`; 0 = the filter's */
 	char aspect[32];
-	char sws_flags[128];	    /* of the scaler; "" = libswscale's */
-	enum AVPixelFormat pix_fmt; /* NONE = decided from the encoder */
-	bool sound_set;		    /* codec, bit rate, channels, rate or filter of the sound */
-	int sample_rate, channels;  /* 0 = the source's */
+	char sws_flags[128];		/* of the scaler; "" = libswscale's */
+	enum AVPixelFormat pix_fmt;	/* NONE = decided from the encoder */
+	bool sound_set;			/* codec, bit rate, channels, rate or filter of the sound */
+	int sample_rate, channels;	/* 0 = the source's */
+	enum AVSampleFormat sample_fmt; /* NONE = the encoder's first */
+	int volume;			/* 256 = as it is; 0 = not given */
+	double loudness;		/* LUFS; 0 = as it is */
 	char layout[64];
-	int gop_frames;	   /* `g`; 0 = not given */
-	int64_t grid_90k;  /* distance of forced key frames when g is not given */
-	AVDictionary *mux; /* for the muxer */
+	int gop_frames;			     /* `g`; 0 = not given */
+	const char *key_frames;		     /* key_rule.h, borrowed; NULL = none */
+	unsigned ids[OPTION_STREAM_MAX + 1]; /* PIDs by stream; 0 = the muxer's */
+	AVDictionary *mux;		     /* for the muxer */
 	AVDictionary *metadata;
 };
 
-/* The distance of key frames in the usual form of "force_key_frames" (gte(t,n_forced*SECONDS)); 0
- * for other expressions, which keep the default grid. */
-int64_t profile_key_grid(const char *value);
-
 /* Reads the options of the whole output and of this stream of it (NULL: only of the whole output).
- * 0, -EINVAL (`problem` says why), -ENOMEM. */
+ * Texts of `spec` are borrowed.  0, -EINVAL (`problem` says why), -ENOMEM. */
 must_check int profile_init(struct profile *p, const json_t *spec,
 			    const struct profile_stream *stream, char *problem, size_t cap);
 void profile_done(struct profile *p); /* accepts a zeroed struct */

@@ -23,14 +23,14 @@ class Frames:
         at = 0
         while at + 7 <= len(data):
             n = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-            if data[at] != 0xff or data[at + 1] & 0xf6 != 0xf0 or n < 7:
+            rate = data[at + 2] >> 2 & 15
+            if data[at] != 0xff or data[at + 1] & 0xf6 != 0xf0 or n < 7 or rate >= len(RATES):
                 self.lost += 1
                 at += 1
                 continue
             if at + n > len(data):
                 break
-            rate = RATES[data[at + 2] >> 2 & 15]
-            self.forms.add((rate, (data[at + 2] & 1) << 2 | data[at + 3] >> 6))
+            self.forms.add((RATES[rate], (data[at + 2] & 1) << 2 | data[at + 3] >> 6))
             self.frames.append(data[at:at + n])
             at += n
         self.rest = data[at:]

@@ -116,6 +116,15 @@ def hevc_mp4():
     return make("hevc-closed.mp4", "-i", hevc_film(), "-c", "copy", "-tag:v", "hvc1")
 
 
+def interlaced_film():
+    """10 s of interlaced pictures in MPEG-2."""
+    return make("interlaced.ts", "-f", "lavfi", "-i",
+                "testsrc2=size=320x180:rate=50[out0];sine=frequency=440:sample_rate=48000[out1]",
+                "-t", "10", "-vf", "tinterlace=interleave_top,setfield=tff", "-c:v", "mpeg2video",
+                "-flags", "+ilme+ildct", "-b:v", "800k", "-g", "12", "-c:a", "mp2", "-b:a", "96k",
+                "-f", "mpegts")
+
+
 def languages_film():
     """20 s of MPEG-2 pictures with MP2, AC-3 and AAC sound."""
     return make("languages.ts", "-f", "lavfi", "-i",
@@ -153,5 +162,5 @@ def vp9():
 
 # all of them; those that others are made of come first
 FILMS = [film, rich_film, short_film, long_film, other_film, dense_film, blink, mpeg2_film, mp4,
-         short_mp4, mkv, hls, hevc_film, hevc_mp4, languages_film, languages_mkv, two_programmes,
-         dash, vp9]
+         short_mp4, mkv, hls, hevc_film, hevc_mp4, interlaced_film, languages_film, languages_mkv,
+         two_programmes, dash, vp9]

@@ -312,11 +312,20 @@ OPTIONS = {
     "neither pictures nor sound": ("profile", "vn:\nan:", "an",
                                    "neither pictures nor sound are left"),
     "a codec that MPEG-TS does not know": ("profile", "acodec: libvorbis", "acodec",
-                                           "warning: vorbis cannot be carried in MPEG-TS"),
+                                           "vorbis cannot be carried in MPEG-TS"),
+    "an expression in a filter": ("profile", "af: volume=abc", "af",
+                                  "filter 'volume': Undefined constant or missing '(' in 'abc'; "
+                                  "Error when evaluating the volume expression 'abc'"),
+    "two passes": ("profile", "pass: 1", "pass",
+                   "is refused: two passes need the whole film in advance: use b, maxrate and "
+                   "bufsize"),
+    "an option that ends": ("profile", "t: 10", "t",
+                            "warning: has no effect here: a channel has no end"),
+    "a size beside copy": ("copy", "s: 640x360", "s",
+                           "warning: has no effect on a picture that is copied"),
     "key frames at given times":
-        ("profile", "force_key_frames: '0,1,2'", "force_key_frames",
-         "warning: only expr:gte(t,n_forced*SECONDS), from 0.1 to 60, is followed; it is "
-         "ignored"),
+        ("profile", "force_key_frames: '0,1,x'", "force_key_frames",
+         "'0,1,x' is no rule (as in expr:gte(t,n_forced*2), 0,1.5,3 or source)"),
     "a stream's metadata": ("profile", "metadata:s:a:0: title=Ton", "metadata:s:a:0",
                             "warning: only the language of pictures and sound is written; it is "
                             "ignored"),

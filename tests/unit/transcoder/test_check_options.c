@@ -122,6 +122,70 @@ Test(check_options, filter_graphs_are_judged)
 		"");
 }
 
+Test(check_options, values_of_filters_are_judged)
+{
+	static const struct {
+		const char *option, *message;
+	} rows[] = {
+		{"[\"af\",\"volume=abc\"]",
+		 "p.af: error: filter 'volume': Undefined constant or missing '(' in 'abc'"},
+		{"[\"vf\",\"crop=abc:10\"]",
+		 "p.vf: error: Undefined constant or missing '(' in 'abc'"},
+		{"[\"vf\",\"null,pad=iw+x1:ih\"]",
+		 "p.vf: error: Undefined constant or missing '(' in 'x1'"},
+		{"[\"vf\",\"geq=lum=foo(X)\"]",
+		 "p.vf: error: filter 'geq': Unknown function in 'foo(X)'"},
+		{"[\"vf\",\"format=yuv42p\"]", "p.vf: error: filter 'format': "},
+		{"[\"af\",\"pan=stereo|c0=FL|c1=q9\"]", "p.af: error: filter 'pan': "},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		expect_has(check_profile(rows[i].option), rows[i].message);
+	/* what depends on the source is no mistake, and a file is not opened */
+	cr_expect_str_eq(check_profile("[\"vf\",\"crop=4000:4000\"],[\"af\",\"volume=0.5\"]"), "");
+	expect_has(check_profile("[\"vf\",\"movie=/nowhere.png[l];[in][l]overlay=10:10\"]"),
+		   "p.vf: warning: filter 'movie' cannot read");
+}
+
+Test(check_options, refusals_name_a_reason)
+{
+	static const char *const rows[][2] = {
+		{"[\"pass\",\"1\"]", "p.pass: error: is refused: two passes need"},
+		{"[\"target\",\"dvd\"]", "p.target: error: is refused: it stands for"},
+		{"[\"vpre\",\"fast\"]",
+		 "p.vpre: error: is refused: options are not read from files"},
+		{"[\"t\",\"10\"]", "p.t: warning: has no effect here: a channel has no end"},
+		{"[\"vcodec\",\"libvpx-vp9\"]",
+		 "p.vcodec: error: vp9 cannot be carried in MPEG-TS"},
+		{"[\"output_format\",\"dash\"],[\"vcodec\",\"libvpx-vp9\"]",
+		 "p.vcodec: warning: vp9 cannot be carried in MPEG-TS: /stream answers 502"},
+		{"[\"vcodec\",\"copy\"],[\"s\",\"640x360\"]",
+		 "p.s: warning: has no effect on a picture that is copied"},
+		{"[\"acodec\",\"copy\"],[\"ac\",\"2\"]",
+		 "p.ac: warning: has no effect on sound that is copied, only on /audio"},
+		{"[\"acodec\",\"copy\"],[\"loudness\",\"-23\"]",
+		 "p.loudness: error: a filter cannot work on a stream that is copied"},
+		{"[\"vcodec\",\"copy\"],[\"deinterlace\",\"1\"]",
+		 "p.deinterlace: error: a filter cannot work on a stream that is copied"},
+		{"[\"loudness\",\"-90\"]", "p.loudness: error: '-90' is no loudness"},
+		{"[\"disposition:a:0\",\"first\"]", "error: 'first' is no disposition"},
+		{"[\"streamid\",\"0:8190\"]", "error: '0:8190' is no STREAM:PID"},
+		{"[\"fps_mode\",\"fast\"]", "error: 'fast' is no mode"},
+		{"[\"force_key_frames\",\"expr:gte(t,\"]", "error: 'expr:gte(t,' is no rule"},
+		{"[\"force_key_frames\",\"chapters\"]", "error: 'chapters' is no rule"},
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		expect_has(check_profile(rows[i][0]), rows[i][1]);
+	cr_expect_str_eq(
+		check_profile(
+			"[\"deinterlace\",\"1\"],[\"loudness\",null],[\"vol\",\"128\"],"
+			"[\"disposition:a:1\",\"default\"],[\"disposition:a:0\",\"-default\"],"
+			"[\"streamid\",\"0:0x100\"],[\"vsync\",\"cfr\"],"
+			"[\"force_key_frames\",\"0,1.5,00:00:03\"],[\"fpsmax\",\"25\"]"),
+		"");
+}
+
 Test(check_options, a_filter_of_a_kind_that_is_off_is_no_mistake)
 {
 	cr_expect_str_eq(check_profile("[\"vn\",null],[\"vf\",\"scale=-2:480\"]"), "");
