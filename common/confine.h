@@ -14,6 +14,9 @@
  * Without CAP_SETPCAP the bounding set stays; no_new_privs makes that harmless.  0 or -Exxx. */
 must_check int confine_capabilities(void);
 
+/* Makes this process, and those it starts, the first choice of the OOM killer. */
+void confine_step_back(void);
+
 /* A Landlock ruleset that takes away every file right of the kernel's version, the TCP rights in
  * `tcp` from version 4 on, and abstract sockets of and signals to other processes from version 6
  * on.  A descriptor, -ENOSYS or -EOPNOTSUPP (the kernel has no Landlock), or another -Exxx. */

@@ -175,15 +175,6 @@ static int set_limits(const struct sandbox *s)
 	return r;
 }
 
-/* Makes this process the first choice of the OOM killer. */
-static void step_back(void)
-{
-	_cleanup_(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? write(fd, "500", 3) : 0;
-
-	(void)n; /* a kernel without it chooses by size */
-}
-
 static const char *const readable[] = {"/usr",
 				       "/lib",
 				       "/lib64",
@@ -285,7 +276,7 @@ int sandbox_enter(const struct sandbox *s)
 {
 	int r;
 
-	step_back();
+	confine_step_back();
 	r = confine_capabilities();
 	if (r < 0)
 		return r;

@@ -10,6 +10,7 @@
 
 #include "common/text/buf.h"
 #include "common/log/log.h"
+#include "common/process.h"
 #include "common/text/text.h"
 
 #define JOB_STOP_US  2000000 /* from SHUTDOWN to SIGKILL */
@@ -166,31 +167,12 @@ static uint64_t heartbeat_us(const struct job *j)
 	return newest;
 }
 
-/* The process's private memory, from proc(5): neither its files nor its rings. 0 after it exited.
- */
-static uint64_t own_bytes(pid_t pid)
-{
-	unsigned long resident = 0, shared = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	f = pid > 0 ? fopen(path, "re") : NULL;
-	if (!f)
-		return 0;
-	if (fscanf(f, "%*u %lu %lu", &resident, &shared) != 2)
-		resident = shared = 0;
-	fclose(f);
-	return resident > shared ? (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)
-				 : 0;
-}
-
 /* True with the reason if the job uses more memory than it may. */
 static bool is_too_large(const struct job *j, char *why, size_t cap)
 {
 	unsigned configured = j->tuner->owner->lineup->settings.memory_mb;
 	unsigned limit_mb = configured ? configured : roles[j->role].memory_mb;
-	uint64_t used_mb = own_bytes(j->pid) >> 20;
+	uint64_t used_mb = process_own_bytes(j->pid) >> 20;
 
 	if (used_mb <= (uint64_t)limit_mb * SANITIZER_MEMORY)
 		return false;

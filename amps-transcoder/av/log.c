@@ -29,28 +29,6 @@ static struct {
 	} lines[LINES_KEPT];
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Redacts credentials in a line word by word, because a word may be a URL or the end of one.
- * Changes `line`. */
-static void redact(char *line, char *dst, size_t cap)
-{
-	size_t used = 0;
-
-	while (*line && used + 1 < cap) {
-		size_t n = strcspn(line, " '\"");
-		char clean[LINE_MAX_BYTES], behind = line[n];
-
-		line[n] = '\0';
-		/* a playlist may name only the end of a URL */
-		text_redact_url(line, clean, sizeof(clean));
-		line[n] = behind;
-		used += (size_t)snprintf(dst + used, cap - used, "%s", clean);
-		line += n;
-		if (*line && used + 1 < cap)
-			dst[used++] = *line++;
-	}
-	dst[MIN(used, cap - 1)] = '\0';
-}
-
 static bool is_evaluator(void *object)
 {
 	const AVClass *class = object ? *(const AVClass *const *)object : NULL;
@@ -102,7 +80,7 @@ static void format_line(void *object, int level, const char *format, va_list arg
 	/* drop the useless addresses of "[crop @ 0x55...] [Eval @ 0x7f...] " */
 	while (*at == '[' && strstr(at, "] "))
 		at = strstr(at, "] ") + 2;
-	redact(at, line, LINE_MAX_BYTES);
+	text_redact_words(at, line, LINE_MAX_BYTES);
 }
 
 static void on_line(void *object, int level, const char *format, va_list args)

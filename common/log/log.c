@@ -78,6 +78,11 @@ void log_init(const char *program, enum log_level level, bool json)
 	sink.pid = getpid();
 }
 
+void log_forked(const char *program)
+{
+	log_init(program, sink.level, sink.json);
+}
+
 void log_set_level(enum log_level level)
 {
 	sink.level = level;

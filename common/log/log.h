@@ -22,6 +22,10 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 void log_init(const char *program, enum log_level level, bool json);
 void log_set_level(enum log_level level);
 
+/* In a forked process whose descriptors beyond the standard ones are closed: opens stderr again,
+ * with the level and the form that the parent has. */
+void log_forked(const char *program);
+
 /* All lines of this process are about this channel: JSON lines get it as a field (text lines have
  * it in the program's name).  Borrowed for the life of the process. */
 void log_set_channel(const char *key);

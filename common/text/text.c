@@ -372,6 +372,26 @@ void text_redact_url(const char *url, char *dst, size_t cap)
 	*out.at = '\0';
 }
 
+void text_redact_words(char *line, char *dst, size_t cap)
+{
+	size_t used = 0;
+
+	while (*line && used + 1 < cap) {
+		size_t n = strcspn(line, " '\"");
+		char behind = line[n];
+
+		line[n] = '\0';
+		/* a playlist may name only the end of a URL */
+		text_redact_url(line, dst + used, cap - used);
+		used += strlen(dst + used);
+		line[n] = behind;
+		line += n;
+		if (*line && used + 1 < cap)
+			dst[used++] = *line++;
+	}
+	dst[MIN(used, cap - 1)] = '\0';
+}
+
 /* Length of the URL or absolute path that begins here as a word, without punctuation behind it;
  * 0 = there is none. */
 static size_t location_length(const char *begin, const char *at)

@@ -25,6 +25,10 @@ must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
  * bytes of `url`. */
 void text_redact_url(const char *url, char *dst, size_t cap);
 
+/* The same for a line of text, word by word, because a word may be a URL or the end of one. Changes
+ * `line` on the way. */
+void text_redact_words(char *line, char *dst, size_t cap);
+
 /* Copies an error text without the location of the source: `source`, its host, other URLs and
  * absolute paths become "the source".  For viewers, who must not learn it. */
 void text_hide_source(const char *text, const char *source, char *dst, size_t cap);
