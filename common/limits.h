@@ -76,6 +76,10 @@
 #define JOB_BACKOFF_MIN_MS   500
 #define JOB_BACKOFF_MAX_MS   30000
 
+/* Commands of channels (custom_ffmpeg) */
+#define COMMAND_BYTES_MAX     32768 /* of a command with its values, as JSON */
+#define COMMAND_PROCESSES_MAX 1024  /* of one command; one with more is ended */
+
 /* Playlists of a source */
 #define PLAYLIST_BYTES_MAX    (8u << 20) /* read without media between them */
 #define PLAYLIST_VARIANTS_MAX 1024	 /* variants and renditions */

@@ -1,7 +1,7 @@
 /* custom_ffmpeg: an external command that produces a channel's stream. */
 #include <string.h>
 
-#include "amps-master/config/command_words.h"
+#include "amps-master/lineup/command_words.h"
 #include "amps-master/config/config_check_parts.h"
 
 #define WORDS_MAX 1024

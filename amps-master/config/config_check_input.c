@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "amps-master/lineup/channel_rules.h"
-#include "amps-master/config/command_words.h"
+#include "amps-master/lineup/command_words.h"
 #include "amps-master/config/config_check_parts.h"
 #include "amps-master/lineup/options_list.h"
 
