@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "amps-transcoder/av/log.h"
+#include "amps-transcoder/command/keeper.h"
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/options/check_graph.h"
 #include "amps-transcoder/options/options.h"
@@ -118,7 +119,7 @@ static enum sandbox_network network_of(const struct job *job, const struct sourc
 	url_scheme(source, scheme, sizeof(scheme));
 	if (graph_network)
 		return SANDBOX_ANY;
-	if (job->role == JOB_DERIVE)
+	if (job->role == JOB_DERIVE || job->keeper >= 0)
 		return SANDBOX_OFFLINE;
 	/* a local playlist may refer to the network if the operator names the protocols */
 	if (!strcmp(scheme, "file"))
@@ -138,15 +139,12 @@ static int enter_sandbox(const struct job *job, const struct source_options *opt
 	struct job_files files = {0};
 	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
 	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB};
-	int nice = (int)job_spec_int(job, "nice", 0);
 	int r = files_collect(&files, job->spec, options);
 
-	if (job->role != JOB_DERIVE && url_is_file(source)) {
+	if (job->role != JOB_DERIVE && job->keeper < 0 && url_is_file(source)) {
 		s.file = url_file_path(source);
 		s.file_folder = dot && (!strncmp(dot, ".m3u", 4) || !strcmp(dot, ".mpd"));
 	}
-	if (nice != 0 && setpriority(PRIO_PROCESS, 0, nice) < 0)
-		log_warn("the niceness cannot be set, going on without nice=%d", nice);
 	s.more = (const char *const *)files.paths;
 	s.more_count = files.count;
 	s.network = network_of(job, options, files.network, &s.port);
@@ -183,6 +181,15 @@ static int give_up_rights(struct job *job)
 	return r;
 }
 
+/* Also of the keeper and its command. */
+static void be_nice(const struct job *job)
+{
+	int nice = (int)job_spec_int(job, "nice", 0);
+
+	if (nice != 0 && setpriority(PRIO_PROCESS, 0, nice) < 0)
+		log_warn("the niceness cannot be set, going on without nice=%d", nice);
+}
+
 static int run_role(struct job *job)
 {
 	static int (*const roles[JOB_ROLE_COUNT_])(struct job *) = {
@@ -198,6 +205,26 @@ static int run_role(struct job *job)
 	return roles[job->role](job);
 }
 
+/* The job of a channel with a command, and in a process of its own the command's keeper. */
+static int run_with_keeper(struct job *job, struct title *title)
+{
+	pid_t keeper = keeper_fork(job);
+
+	if (keeper == 0) {
+		title_set(title, "amps-transcoder %s command", job->key);
+		return keeper_run(job);
+	}
+	if (keeper < 0)
+		return job_end_failed(job, 502, "the command cannot be started: %s",
+				      strerror(-keeper));
+	return run_role(job);
+}
+
+static bool has_command(const struct job *job)
+{
+	return job->role != JOB_DERIVE && json_object_get(job->spec, "command");
+}
+
 int job_run(int socket, struct title *title)
 {
 	struct job job;
@@ -209,7 +236,8 @@ int job_run(int socket, struct title *title)
 	    job_follow_master(&job) == 0) {
 		title_set(title, "amps-transcoder %s%s", job.key,
 			  job.role == JOB_DERIVE ? " derive" : "");
-		code = run_role(&job);
+		be_nice(&job);
+		code = has_command(&job) ? run_with_keeper(&job, title) : run_role(&job);
 	}
 	job_close(&job);
 	log_done();

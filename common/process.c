@@ -1,4 +1,3 @@
-/* process.c - see process.h */
 #include "common/process.h"
 
 #include <stdio.h>

@@ -109,7 +109,7 @@ static void check_lavfi_copy(struct check *c, const struct spot *owner, const ch
 static bool variant_is_lavfi(struct check *c, const json_t *variant, const json_t *channel)
 {
 	json_auto_t *both = channel_with_variant(channel, variant);
-	bool lavfi = both != NULL && !is_given(both, "custom_ffmpeg") && channel_is_lavfi(both);
+	bool lavfi = both != NULL && channel_is_lavfi(both);
 
 	c->out_of_memory = c->out_of_memory || both == NULL;
 	return lavfi;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-master/config/check_programs.h"
 #include "amps-master/config/config_check.h"
 #include "amps-master/config/config_yaml.h"
 #include "amps-master/config/option_memory.h"
@@ -46,6 +47,8 @@ static int check_tree(json_t *tree, const char *path, const struct marks *marks,
 		option_memory_open(memory, model);
 	if (error == 0 || error == -EINVAL)
 		option_asks_run(asks, memory, marks, path, problems);
+	if (error == 0)
+		check_programs(tree, path, marks, problems);
 	option_asks_free(asks);
 	if (error == 0 && problems->errors == 0) {
 		*ret_model = model;

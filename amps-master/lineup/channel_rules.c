@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include "amps-master/util/json.h"
+#include "amps-master/lineup/command_spec.h"
 #include "amps-master/lineup/options_list.h"
 #include "common/text/text.h"
 
@@ -12,6 +13,12 @@ static const char *const tuner_overrides[] = {
 	"custom_ffmpeg",  "source",	"input_options", "input_args",
 	"source_handler", "use_yt_dlp", "yt_dlp_format",
 };
+
+/* The built-in profile.  NULL without memory. */
+static json_t *copy_profile(void)
+{
+	return json_pack("{ssssss}", "vcodec", "copy", "acodec", "copy", "format", "mpegts");
+}
 
 int channel_profiles_complete(json_t *settings)
 {
@@ -24,7 +31,7 @@ int channel_profiles_complete(json_t *settings)
 	}
 	if (json_is_object(json_object_get(profiles, "copy")))
 		return 0;
-	copy = json_pack("{ssssss}", "vcodec", "copy", "acodec", "copy", "format", "mpegts");
+	copy = copy_profile();
 	if (copy == NULL || json_object_set_new(profiles, "copy", copy) < 0)
 		return -ENOMEM;
 	return 0;
@@ -124,12 +131,19 @@ static bool text_is(const json_t *value, const char *word)
 	return json_is_string(value) && strcmp(json_string_value(value), word) == 0;
 }
 
+bool channel_has_command(const json_t *entry)
+{
+	return json_read_has(entry, "custom_ffmpeg");
+}
+
 bool channel_is_lavfi(const json_t *entry)
 {
 	const json_t *options = json_object_get(entry, "input_options");
 	const json_t *args = json_object_get(entry, "input_args");
 	size_t n = json_array_size(args);
 
+	if (channel_has_command(entry))
+		return false;
 	if (text_is(json_object_get(options, "f"), "lavfi") ||
 	    text_is(json_object_get(options, "format"), "lavfi"))
 		return true;
@@ -191,10 +205,10 @@ bool channel_unavailable(const json_t *entry, const json_t *profile, char *text,
 {
 	const char *reason = NULL;
 
-	if (json_read_has(entry, "custom_ffmpeg"))
-		reason = "this channel runs custom_ffmpeg, which this version does not start yet";
-	else if (json_read_has(entry, "source_handler") ||
-		 json_read_bool(entry, "use_yt_dlp", false))
+	bool command = channel_has_command(entry);
+
+	if (!command &&
+	    (json_read_has(entry, "source_handler") || json_read_bool(entry, "use_yt_dlp", false)))
 		reason = "this channel's source is looked up by yt-dlp, which this version does "
 			 "not run yet";
 	else if (!json_read_has(entry, "source") && json_read_has(entry, "sources"))
@@ -205,7 +219,7 @@ bool channel_unavailable(const json_t *entry, const json_t *profile, char *text,
 		reason = "this channel names no profile that exists";
 	if (reason != NULL)
 		snprintf(text, cap, "%s", reason);
-	else if (channel_is_lavfi(entry) || !source_unavailable(entry, text, cap))
+	else if (command || channel_is_lavfi(entry) || !source_unavailable(entry, text, cap))
 		return false;
 	return true;
 }
@@ -327,27 +341,65 @@ json_t *channel_sound_options(const json_t *profile)
 	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);
 }
 
-static void view_fill(struct channel_view *v, const json_t *settings)
+/* Beside a command the profile says nothing but the form, except in a variant that names a profile
+ * for the command of its channel. */
+static bool command_is_encoded(const struct channel_view *v)
 {
-	v->profile = channel_profile(settings, v->entry);
-	v->audio_only = channel_audio_only(v->entry, v->profile);
-	v->form = channel_form(v->entry, v->profile);
-	if (!channel_unavailable(v->entry, v->profile, v->unavailable, sizeof(v->unavailable)))
-		v->unavailable[0] = '\0';
+	return v->variant != NULL && json_read_has(v->variant, "ffmpeg_profile") &&
+	       !channel_has_command(v->variant);
 }
 
-int channel_views_make(const json_t *settings, json_t *definition, struct channel_views *ret)
+static int view_command(struct channel_view *v, uint32_t id)
 {
+	char source[32], name[32], number[16];
+	struct command_values values = {{
+		[COMMAND_SOURCE] = json_read_text(v->entry, "source", source),
+		[COMMAND_ID] = number,
+		[COMMAND_NAME] = json_read_text(v->entry, "name", name),
+	}};
+	int r;
+
+	snprintf(number, sizeof(number), "%u", id);
+	for (size_t i = 0; i < array_size(values.text); i++)
+		if (values.text[i] == NULL)
+			values.text[i] = "";
+	r = command_spec(json_object_get(v->entry, "custom_ffmpeg"), &values, &v->command,
+			 v->unavailable, sizeof(v->unavailable));
+	return r == -EINVAL ? 0 : r;
+}
+
+static int view_fill(struct channel_view *v, const json_t *settings, uint32_t id)
+{
+	bool command = channel_has_command(v->entry);
+	const json_t *profile = channel_profile(settings, v->entry);
+
+	v->form = channel_form(v->entry, profile);
+	v->encoding =
+		command && !command_is_encoded(v) ? copy_profile() : json_incref((json_t *)profile);
+	if (v->encoding == NULL && command && !command_is_encoded(v))
+		return -ENOMEM;
+	v->audio_only = channel_audio_only(v->entry, v->encoding);
+	if (channel_unavailable(v->entry, v->encoding, v->unavailable, sizeof(v->unavailable)))
+		return 0;
+	v->unavailable[0] = '\0';
+	return command ? view_command(v, id) : 0;
+}
+
+int channel_views_make(const json_t *settings, uint32_t id, json_t *definition,
+		       struct channel_views *ret)
+{
+	int r;
+
 	size_t i;
 	json_t *variant;
 
 	ret->count = 1;
 	ret->views[0] = (struct channel_view){.name = "", .entry = json_incref(definition)};
-	view_fill(&ret->views[0], settings);
+	r = view_fill(&ret->views[0], settings, id);
 	json_array_foreach (json_object_get(definition, "adaptive_bitrates"), i, variant) {
 		struct channel_view *v = &ret->views[ret->count];
 
-		if (ret->count == array_size(ret->views))
+		if (r < 0 || ret->count == array_size(ret->views))
 			break;
 		*v = (struct channel_view){.variant = variant};
 		v->name = json_read_text(variant, "name", v->scratch);
@@ -359,15 +411,20 @@ int channel_views_make(const json_t *settings, json_t *definition, struct channe
 			return -ENOMEM;
 		}
 		v->own_tuner = channel_variant_own_tuner(variant);
-		view_fill(v, settings);
 		ret->count++;
+		r = view_fill(v, settings, id);
 	}
-	return 0;
+	if (r < 0)
+		channel_views_done(ret);
+	return r;
 }
 
 void channel_views_done(struct channel_views *v)
 {
-	for (size_t i = 0; i < v->count; i++)
+	for (size_t i = 0; i < v->count; i++) {
 		json_decref(v->views[i].entry);
+		json_decref(v->views[i].encoding);
+		json_decref(v->views[i].command);
+	}
 	v->count = 0;
 }

@@ -37,6 +37,9 @@ enum form channel_form(const json_t *entry, const json_t *profile);
 /* Sound alone?  The channel wins over the profile. */
 bool channel_audio_only(const json_t *entry, const json_t *profile);
 
+/* Does the channel play what a command writes? */
+bool channel_has_command(const json_t *entry);
+
 /* Is the source libavfilter's generator? */
 bool channel_is_lavfi(const json_t *entry);
 
@@ -45,8 +48,9 @@ struct channel_view {
 	const char *name; /* "" = the channel itself */
 	char scratch[32]; /* a name that is written as a number */
 	const json_t *variant;
-	json_t *entry; /* owned: the definition with the variant's overrides in place */
-	const json_t *profile;
+	json_t *entry;	  /* owned: the definition with the variant's overrides in place */
+	json_t *encoding; /* owned: the profile of its outputs, `copy` for a plain command */
+	json_t *command;  /* owned: see command_spec.h; NULL = none, or it is unavailable */
 	enum form form;
 	bool audio_only, own_tuner;
 	char unavailable[ERROR_TEXT_MAX]; /* why it cannot play, "" = it can */
@@ -58,8 +62,9 @@ struct channel_views {
 	size_t count;
 };
 
-/* Borrows from both trees.  0, or -ENOMEM (then there is nothing to free). */
-must_check int channel_views_make(const json_t *settings, json_t *definition,
+/* `id` is the channel's.  Borrows from both trees.  0, or -ENOMEM (then there is nothing to free).
+ */
+must_check int channel_views_make(const json_t *settings, uint32_t id, json_t *definition,
 				  struct channel_views *ret);
 void channel_views_done(struct channel_views *v);
 

@@ -63,14 +63,13 @@ static int add_words(struct maker *m, const json_t *words)
 
 static int add_line(struct maker *m, const char *line)
 {
-	json_t *words = NULL;
+	json_auto_t *words = NULL;
 	int r = command_words_split(line, &words);
 
 	if (r == -EINVAL)
 		snprintf(m->reason, m->cap, "a quote in the command is not closed");
 	if (r == 0)
 		r = add_words(m, words);
-	json_decref(words);
 	return r;
 }
 
@@ -142,7 +141,7 @@ static int make(struct maker *m, const json_t *definition, json_t **ret)
 	const char *cwd = json_string_value(json_object_get(definition, "cwd"));
 	json_t *env = json_object_get(definition, "env");
 	_cleanup_(freep) char *text = NULL;
-	json_t *spec;
+	json_auto_t *spec = NULL;
 	/* the variables of the placeholders come later and win */
 	int r = add_env(m, env);
 
@@ -154,13 +153,14 @@ static int make(struct maker *m, const json_t *definition, json_t **ret)
 	spec = json_pack("{sO sO ss}", "argv", m->argv, "env", m->env, "cwd",
 			 cwd != NULL ? cwd : "");
 	text = spec != NULL ? json_dumps(spec, JSON_COMPACT) : NULL;
-	if (text == NULL || strlen(text) > COMMAND_BYTES_MAX) {
-		json_decref(spec);
+	if (text == NULL)
+		return -ENOMEM;
+	if (strlen(text) > COMMAND_BYTES_MAX) {
 		snprintf(m->reason, m->cap, "the command has more than %d bytes",
 			 COMMAND_BYTES_MAX);
-		return text == NULL ? -ENOMEM : -EINVAL;
+		return -EINVAL;
 	}
-	*ret = spec;
+	*ret = TAKE_PTR(spec);
 	return 0;
 }
 

@@ -73,12 +73,12 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 {
 	struct lineup_tuner *t = &m->tuners[m->tuner_count - 1];
 	struct lineup_output *output = &m->outputs[m->output_count];
-	bool plain = form == OUTPUT_TS && channel_profile_plain(v->profile, v->audio_only);
+	bool plain = form == OUTPUT_TS && channel_profile_plain(v->encoding, v->audio_only);
 	_cleanup_(freep) char *spec =
 		plain ? strdup("")
 		: form == OUTPUT_ADTS
-			? output_spec(channel_sound_options(v->profile))
-			: output_spec(channel_profile_options(v->profile, v->audio_only));
+			? output_spec(channel_sound_options(v->encoding))
+			: output_spec(channel_profile_options(v->encoding, v->audio_only));
 
 	assert(m->output_count < array_size(m->outputs));
 	if (spec == NULL)
@@ -133,12 +133,15 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 	const json_t *limits = json_object_get(settings, "limits");
 	char scratch[32];
 	const char *source = json_read_text(entry, "source", scratch);
+	/* options of the source are for who opens it, and that is the command */
+	bool opens = !channel_has_command(entry);
 
 	return json_pack("{sI ss so so sI sI sI sb sI sI}", "channel", (json_int_t)channel,
 			 "source", source != NULL ? source : "", "input_options",
-			 options_list(json_object_get(entry, "input_options")), "input_args",
-			 args_list(json_object_get(entry, "input_args")), "stall_timeout_ms",
-			 (json_int_t)s.stall_timeout_ms, "start_timeout_ms",
+			 options_list(opens ? json_object_get(entry, "input_options") : NULL),
+			 "input_args",
+			 args_list(opens ? json_object_get(entry, "input_args") : NULL),
+			 "stall_timeout_ms", (json_int_t)s.stall_timeout_ms, "start_timeout_ms",
 			 (json_int_t)s.start_timeout_ms, "ring_seconds",
 			 (json_int_t)json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
 			 "allow_private", json_read_bool(streaming, "allow_private", false), "nice",
@@ -146,21 +149,33 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 			 (json_int_t)s.memory_mb);
 }
 
-/* The spec without the name decides the hash: a new name restarts nothing. */
-static int tuner_spec(struct maker *m, struct lineup_tuner *t, const json_t *entry)
+/* The JSON of a value; "null" for none.  NULL without memory. */
+static char *json_text(const json_t *value)
+{
+	return value != NULL ? json_dumps(value, SPEC_FLAGS) : strdup("null");
+}
+
+/* The spec without the name decides the hash: a new name restarts nothing, not even a command that
+ * has it among its words.  The command counts as it was written. */
+static int tuner_spec(struct maker *m, struct lineup_tuner *t, const struct channel_view *v)
 {
 	char scratch[32];
-	const char *name = json_read_text(entry, "name", scratch);
-	json_auto_t *spec = spec_object(m->settings, m->id, entry);
+	const char *name = json_read_text(v->entry, "name", scratch);
+	json_auto_t *spec = spec_object(m->settings, m->id, v->entry);
 	json_auto_t *name_value = json_string(name != NULL ? name : "");
-	_cleanup_(freep) char *text = spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
-	_cleanup_(freep) char *quoted = json_dumps(name_value, SPEC_FLAGS);
+	_cleanup_(freep) char *text = spec != NULL ? json_text(spec) : NULL;
+	_cleanup_(freep) char *quoted = json_text(name_value);
+	_cleanup_(freep) char *written = json_text(json_object_get(v->entry, "custom_ffmpeg"));
+	_cleanup_(freep) char *command = json_text(v->command);
 	uintptr_t at = m->texts.len + 1;
 
-	if (text == NULL || quoted == NULL)
+	if (text == NULL || quoted == NULL || written == NULL || command == NULL)
 		return -ENOMEM;
-	t->hash = hash_end(hash_text(hash_u64(HASH_START, t->both), text));
-	buf_printf(&m->texts, "%.*s,\"name\":%s}", (int)strlen(text) - 1, text, quoted);
+	t->hash = hash_end(hash_text(hash_text(hash_u64(HASH_START, t->both), text), written));
+	buf_printf(&m->texts, "%.*s,\"name\":%s", (int)strlen(text) - 1, text, quoted);
+	if (v->command != NULL)
+		buf_printf(&m->texts, ",\"command\":%s", command);
+	buf_putc(&m->texts, '}');
 	buf_putc(&m->texts, '\0');
 	t->spec = (const char *)at;
 	return 0;
@@ -187,7 +202,7 @@ static int tuner_add(struct maker *m, const struct channel_view *v)
 		.source_text = put_text(m, shown),
 		.unavailable = v->unavailable[0] != '\0' ? put_text(m, v->unavailable) : NULL,
 	};
-	r = tuner_spec(m, t, v->entry);
+	r = tuner_spec(m, t, v);
 	return r < 0 ? r : outputs_add(m, v);
 }
 
@@ -225,7 +240,7 @@ static char *summary_make(uint32_t id, const struct channel_view *v)
 {
 	const json_t *d = v->entry;
 	char number[32], name[32], group[32], profile[32];
-	const char *profile_name = json_read_has(d, "custom_ffmpeg")
+	const char *profile_name = channel_has_command(d)
 					   ? "custom_ffmpeg"
 					   : json_read_text(d, "ffmpeg_profile", profile);
 	json_auto_t *line = json_pack("{sI ss? ss? ss? ss? ss so}", "id", (json_int_t)id, "number",
@@ -328,7 +343,7 @@ int lineup_channel_new(const json_t *settings, const struct channel_entry *e, ui
 	bool readable = !e->scheduled || schedule_parse(e->definition, &window) == 0;
 	struct channel_views views;
 	struct lineup_channel *c = NULL;
-	int r = channel_views_make(settings, e->definition, &views);
+	int r = channel_views_make(settings, e->id, e->definition, &views);
 
 	if (r < 0)
 		return r;

@@ -39,6 +39,7 @@ struct lineup_tuner {
  *	 "input_args":["-stream_loop","-1"],                as written
  *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
  *	 "allow_private":false, "nice":0, "memory_mb":0,
+ *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only
  *	 "outputs":[{"options":[...]}, ...]}                added when a job is started */
 
 /* A channel, resolved once: what the catalog, the tuners and the lists have of it.  One block of

@@ -400,7 +400,7 @@ bool job_spec_bool(const struct job *job, const char *name)
 int job_open(struct job *job, int socket)
 {
 	assert(socket >= 0);
-	*job = (struct job){.socket = socket};
+	*job = (struct job){.socket = socket, .keeper = -1};
 	SEND(job, hello, .program = "job", .version = AMPS_VERSION, .pid = (uint32_t)getpid());
 	SEND(job, ready, .none_ = {});
 	return job->broken ? -EPIPE : 0;
@@ -473,5 +473,6 @@ void job_close(struct job *job)
 	}
 	json_decref(job->spec);
 	job->spec = NULL;
+	close_fd(&job->keeper);
 	close_fd(&job->socket);
 }

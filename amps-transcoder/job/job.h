@@ -58,6 +58,7 @@ void job_event_done(struct job_event *e);
 
 struct job {
 	int socket;
+	int keeper; /* socket to the keeper of its command (command/keeper.h); -1 = none */
 	enum job_role role;
 	char key[TUNER_KEY_MAX]; /* "5", "5/sd" */
 	json_t *spec;		 /* lineup.h has its members; never NULL once running */

@@ -109,6 +109,8 @@ int intake_finished(struct intake *in)
 
 	if (job_ending(in->job))
 		return job_end_shutdown(in->job);
+	if (source_problem(&in->source))
+		return job_end_failed(in->job, 502, "%s", source_problem(&in->source));
 	if (!in->target->running(in->owner))
 		return job_end_failed(in->job, 502, "the source %s has nothing that can be played",
 				      shown);

@@ -24,9 +24,19 @@
 
 int source_init(struct source *s, struct job *job, const char **ret_problem)
 {
-	*s = (struct source){.job = job, .fd = -1, .udp = {.fd = -1}, .size = -1};
-	s->url = job_spec_text(job, "source", "");
-	text_redact_url(s->url, s->shown, sizeof(s->shown));
+	*s = (struct source){.job = job,
+			     .fd = -1,
+			     .udp = {.fd = -1},
+			     .command = {.keeper = job->keeper, .output = -1},
+			     .size = -1};
+	if (job->keeper >= 0) {
+		/* its own source is the command's affair */
+		s->url = "pipe:";
+		snprintf(s->shown, sizeof(s->shown), "custom_ffmpeg");
+	} else {
+		s->url = job_spec_text(job, "source", "");
+		text_redact_url(s->url, s->shown, sizeof(s->shown));
+	}
 	url_scheme(s->url, s->scheme, sizeof(s->scheme));
 	if (!*s->url) {
 		*ret_problem = "the channel has no source";
@@ -162,6 +172,8 @@ void source_note_media(struct source *s)
 
 const char *source_problem(const struct source *s)
 {
+	if (s->command.finished)
+		return s->command.text;
 	return *s->playlists.problem ? s->playlists.problem : NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <libavformat/avformat.h>
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/options/source_options.h"
+#include "amps-transcoder/source/command.h"
 #include "amps-transcoder/source/dash.h"
 #include "amps-transcoder/source/playlist_watch.h"
 #include "amps-transcoder/source/udp.h"
@@ -52,6 +53,7 @@ struct source {
 	bool complete; /* the part that the operator wants (-t) was read */
 	int fd;	       /* a file, pipe or device */
 	struct udp udp;
+	struct command command;
 	AVIOContext *avio; /* of libav's protocol */
 	struct playlist_watch playlists;
 	/* the demuxer's own ways to open and close connections */

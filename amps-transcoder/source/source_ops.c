@@ -110,6 +110,34 @@ static const struct source_ops udp_ops = {.gives = SOURCE_BYTES,
 					  .avio = source_own_avio,
 					  .close = udp_source_close};
 
+/* ---------- a command ---------- */
+
+static int command_source_open(struct source *s)
+{
+	int r = command_open(&s->command, s->job);
+
+	if (r < 0)
+		return r;
+	s->live = true;
+	return source_fill_head(s);
+}
+
+static int command_source_read(struct source *s, uint8_t *dst, size_t cap)
+{
+	return command_read(&s->command, dst, cap, WAIT_MS);
+}
+
+static void command_source_close(struct source *s)
+{
+	command_close(&s->command);
+}
+
+static const struct source_ops command_ops = {.gives = SOURCE_BYTES,
+					      .open = command_source_open,
+					      .read = command_source_read,
+					      .avio = source_own_avio,
+					      .close = command_source_close};
+
 /* ---------- libav's protocols ---------- */
 
 static int avio_source_open(struct source *s)
@@ -183,6 +211,8 @@ const struct source_ops *source_ops_of(const struct source *s)
 		{"rtsp", &demuxer_ops}, {"rtsps", &demuxer_ops}, {"sdp", &demuxer_ops},
 	};
 
+	if (s->job->keeper >= 0)
+		return &command_ops;
 	if (!strcmp(s->options.format, "lavfi"))
 		return &lavfi_ops;
 	for (size_t i = 0; i < array_size(rows); i++)

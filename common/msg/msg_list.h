@@ -4,14 +4,14 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 11u
+#define MSG_PROTOCOL 12u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
 	/* every child, first thing, and when it is ready to work */                               \
 	M(HELLO, hello, 0, MSG_HELLO_FIELDS, "child>master: program, version, pid")                \
 	M(READY, ready, 0, MSG_NO_FIELDS, "child>master: set up and ready for work")               \
-	M(SHUTDOWN, shutdown, 0, MSG_NO_FIELDS, "master>child: finish and exit")                   \
+	M(SHUTDOWN, shutdown, 0, MSG_NO_FIELDS, "parent>child: finish and exit")                   \
 	/* master > worker */                                                                      \
 	M(WORKER_SETUP, worker_setup, 3, MSG_WORKER_SETUP_FIELDS,                                  \
 	  "master>worker: [listen socket, own page, channel table]")                               \
@@ -70,7 +70,13 @@
 	  "job>master: this output cannot be made; the others go on")                              \
 	M(JOB_NOTICE, job_notice, 0, MSG_JOB_NOTICE_FIELDS,                                        \
 	  "job>master: something is not served as asked; the job goes on")                         \
-	M(JOB_FAILED, job_failed, 0, MSG_JOB_FAILED_FIELDS, "job>master: it ends with this error")
+	M(JOB_FAILED, job_failed, 0, MSG_JOB_FAILED_FIELDS, "job>master: it ends with this error") \
+	/* between a job and the keeper of its command */                                          \
+	M(COMMAND_RUN, command_run, 0, MSG_NO_FIELDS, "job>keeper: start the command")             \
+	M(COMMAND_OUTPUT, command_output, 1, MSG_NO_FIELDS,                                        \
+	  "keeper>job: [pipe] the command runs; its standard output")                              \
+	M(COMMAND_ENDED, command_ended, 0, MSG_COMMAND_ENDED_FIELDS,                               \
+	  "keeper>job: the command has ended, or could not be started")
 
 /* Fields: F(type, name); types: u8 u32 u64 i64 str */
 #define MSG_NO_FIELDS(F)
@@ -172,7 +178,8 @@ enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 	F(u64, generation) /* of the ring it filled: its slot may be another output's by now */    \
 	F(u32, status)	   /* HTTP status that fits */                                             \
 	F(str, text)
-#define MSG_JOB_NOTICE_FIELDS(F) F(str, text) /* what is not served, and what is done instead */
+#define MSG_JOB_NOTICE_FIELDS(F)    F(str, text) /* what is not served, and what is done instead */
+#define MSG_COMMAND_ENDED_FIELDS(F) F(str, text) /* how, with its last words */
 #define MSG_JOB_FAILED_FIELDS(F)                                                                   \
 	F(u32, status) /* HTTP status that fits: 502 or 504 */                                     \
 	F(str, text)

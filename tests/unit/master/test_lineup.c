@@ -395,7 +395,10 @@ static void check_playable(const char *definition, const char *word)
 
 Test(lineup, says_what_it_cannot_play)
 {
-	check_playable("{'source':'a.ts','custom_ffmpeg':'ffmpeg -i {source} -'}", "custom_ffmpeg");
+	check_playable("{'source':'a.ts','custom_ffmpeg':'ffmpeg -i {source} -'}", NULL);
+	check_playable("{'source':'a.ts','custom_ffmpeg':'x','ffmpeg_profile':'gone'}", NULL);
+	check_playable("{'source':'sftp://h/a','custom_ffmpeg':'x','use_yt_dlp':true}", NULL);
+	check_playable("{'name':'-n','source':'a.ts','custom_ffmpeg':'x {name}'}", "{name}");
 	check_playable("{'source':'a.ts','ffmpeg_profile':'copy','use_yt_dlp':true}", "yt-dlp");
 	check_playable("{'source':'a.ts','ffmpeg_profile':'copy','use_yt_dlp':false}", NULL);
 	check_playable("{'source':'a','ffmpeg_profile':'copy','source_handler':{'type':'yt_dlp'}}",
@@ -418,6 +421,60 @@ Test(lineup, says_what_it_cannot_play)
 	check_playable("{'source':'file:///a.ts','ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'source':'file:a.ts','ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'source':'/srv/a: b.ts','ffmpeg_profile':'copy'}", NULL);
+	assert_no_leaks();
+}
+
+Test(lineup, a_command_alone_makes_the_stream)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t;
+
+	add(&f, 1,
+	    "{'name':'A','source':'a.ts','custom_ffmpeg':'x {source} {id}','ffmpeg_profile':'low',"
+	    "'input_options':{'f':'lavfi'},'adaptive_bitrates':["
+	    "{'name':'sd','ffmpeg_profile':'low'},{'name':'as','label':'B'},"
+	    "{'name':'own','custom_ffmpeg':['y'],'ffmpeg_profile':'low'},"
+	    "{'name':'far','source':'b.ts'},{'name':'both','source':'b.ts','ffmpeg_profile':'low'}]}");
+	build(&f, "{}");
+	t = lineup_find_key(f.lineup, "1");
+	cr_assert_not(t->both);
+	cr_assert_not_null(strstr(t->spec, "\"command\":{\"argv\":[\"x\",\"a.ts\",\"1\"]"), "%s",
+			   t->spec);
+	cr_assert_not_null(strstr(t->spec, "\"input_options\":[]"), "%s", t->spec);
+	cr_assert_not_null(strstr(f.lineup->channels.at[0]->summary, "\"hls\""));
+	cr_assert(resolve(&f, 1, "", "1")->plain);
+	cr_assert(resolve(&f, 1, "as", "1")->plain);
+	cr_assert_not(resolve(&f, 1, "sd", "1")->plain);
+	cr_assert(resolve(&f, 1, "own", "1/own")->plain);
+	cr_assert(resolve(&f, 1, "far", "1/far")->plain);
+	cr_assert_not(resolve(&f, 1, "both", "1/both")->plain);
+	t = lineup_find_key(f.lineup, "1/far");
+	cr_assert_not_null(strstr(t->spec, "[\"x\",\"b.ts\",\"1\"]"), "%s", t->spec);
+	t = lineup_find_key(f.lineup, "1/own");
+	cr_assert_not_null(strstr(t->spec, "\"argv\":[\"y\"]"), "%s", t->spec);
+	done(&f);
+	assert_no_leaks();
+}
+
+Test(lineup, a_command_restarts_when_it_changes)
+{
+	const char *base = "{'name':'A','source':'a.ts','custom_ffmpeg':'x {name}'}";
+	uint64_t output, hash = tuner_hash(base, "{}", &output);
+
+	/* metadata restarts nothing, not even a command that was given it */
+	cr_assert_eq(tuner_hash("{'name':'B','source':'a.ts','custom_ffmpeg':'x {name}'}", "{}",
+				&output),
+		     hash);
+	cr_assert_neq(tuner_hash("{'name':'A','source':'a.ts','custom_ffmpeg':'y {name}'}", "{}",
+				 &output),
+		      hash);
+	cr_assert_neq(tuner_hash("{'name':'A','source':'a.ts','custom_ffmpeg':"
+				 "{'command':'x {name}','shell':true}}",
+				 "{}", &output),
+		      hash);
+	cr_assert_neq(tuner_hash("{'name':'A','source':'b.ts','custom_ffmpeg':'x {name}'}", "{}",
+				 &output),
+		      hash);
 	assert_no_leaks();
 }
 
