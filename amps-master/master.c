@@ -73,8 +73,6 @@ void master_changed(void *owner)
 	put_fact(&m->chantab->worker_restarts, worker_pool_restarts(m->pool));
 	if (now == READINESS_READY)
 		master_announce(m);
-	if (m->reload)
-		reload_acked(m->reload);
 }
 
 /* Ends the loop once every child of a stopping server has exited. */

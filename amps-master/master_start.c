@@ -323,11 +323,6 @@ static int make_children(struct master *m)
 	return r < 0 ? complain(m, "the children", r) : 0;
 }
 
-static bool env_applied(void *owner)
-{
-	return worker_pool_all_acked(((struct master *)owner)->pool);
-}
-
 static void log_reload(const struct reload_result *result)
 {
 	const json_t *problem;
@@ -372,13 +367,12 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 
 static int open_control(struct master *m)
 {
-	const struct reload_env reload = {.base = m->base,
-					  .helpers = m->helpers,
+	const struct reload_env reload = {.helpers = m->helpers,
 					  .store = m->store,
+					  .pool = m->pool,
 					  .loader_argv = m->loader_argv,
 					  .owner = m,
 					  .apply = master_apply,
-					  .applied_everywhere = env_applied,
 					  .done = env_reloaded};
 	const struct control_env control = {.base = m->base, .owner = m, .request = on_request};
 	int r = reload_new(&reload, &m->reload);

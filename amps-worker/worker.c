@@ -71,7 +71,7 @@ static int become_ready(struct worker *w)
 	const struct context *x = &w->context;
 	int r = 0;
 
-	if (w->ready || !x->page || !x->catalog || !x->tokens)
+	if (w->ready || !x->page || !context_complete(x))
 		return 0;
 	if (w->confine)
 		r = w->confine();
@@ -95,8 +95,8 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 	int r;
 
 	(void)p;
-	if (!x->page && raw->type != MSG_WORKER_SETUP && raw->type != MSG_CATALOG &&
-	    raw->type != MSG_TOKENS && raw->type != MSG_SHUTDOWN)
+	if (!x->page && raw->type != MSG_WORKER_SETUP && raw->type != MSG_SNAPSHOT &&
+	    raw->type != MSG_SHUTDOWN)
 		return -EBADMSG;
 	switch (raw->type) {
 		ON(WORKER_SETUP, worker_setup, on_setup(w, &m, raw))
@@ -104,8 +104,7 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		ON(WORKER_PEER_GONE, worker_peer_gone, context_on_worker_peer_gone(x, m.index))
 		ON(LISTEN_ALSO, listen_also, listener_add(l, m.index, TAKE_FD(raw->fds[0])))
 		ON(LISTEN_DROP, listen_drop, (listener_drop(l, m.index), 0))
-		ON(CATALOG, catalog, context_on_catalog(x, &m, raw->fds[0]))
-		ON(TOKENS, tokens, context_on_tokens(x, &m, raw->fds[0]))
+		ON(SNAPSHOT, snapshot, context_on_snapshot(x, &m, raw->fds[0]))
 		ON(OUTPUT_RING, output_ring, (live_on_output_ring(&w->live, &m, raw->fds[0]), 0))
 		ON(OUTPUT_OFFER, output_offer, outputs_on_offer(&w->live.outputs, &m, raw->fds[0]))
 		ON(OUTPUT_OFFER_END, output_offer_end,

@@ -22,12 +22,6 @@ enum slot_state {
 	SLOT_STATES_
 };
 
-struct snapshot {
-	int fd; /* owned; -1 = none yet */
-	uint64_t bytes;
-	uint64_t generation;
-};
-
 struct worker_slot {
 	struct worker_pool *pool;
 	unsigned index;
@@ -40,7 +34,7 @@ struct worker_slot {
 	uint64_t since_us; /* of the state */
 	uint64_t started_us;
 	uint64_t restarts;
-	uint64_t acked; /* catalog generation */
+	uint64_t acked[SNAPSHOT_KIND_COUNT_]; /* generations */
 	struct backoff backoff;
 	struct event *respawn_timer;
 	struct worker_slot *helper; /* serves our socket while we back off */
@@ -48,8 +42,10 @@ struct worker_slot {
 
 struct worker_pool {
 	struct worker_pool_env env;
-	struct snapshot catalog, tokens;
-	int access_fd; /* owned; -1 = no access log */
+	struct published snapshots[SNAPSHOT_KIND_COUNT_]; /* what workers get */
+	TAILQ_HEAD(served_waits, served_wait) waits;
+	struct event *wait_timer; /* for the first of them: all wait equally long */
+	int access_fd;		  /* owned; -1 = no access log */
 	bool access_framed;
 	uint64_t past_bytes;
 	bool stopping;
@@ -130,18 +126,55 @@ static int slot_make_page(struct worker_slot *s)
 	return s->page ? 0 : -errno;
 }
 
-static void send_snapshots(struct worker_slot *s)
+static void send_snapshot(struct worker_slot *s, enum snapshot_kind kind)
 {
-	const struct worker_pool *pool = s->pool;
+	const struct published *p = &s->pool->snapshots[kind];
 
-	peer_send_tokens(s->peer,
-			 &(struct msg_tokens){.generation = pool->tokens.generation,
-					      .bytes = pool->tokens.bytes},
-			 &pool->tokens.fd);
-	peer_send_catalog(s->peer,
-			  &(struct msg_catalog){.generation = pool->catalog.generation,
-						.bytes = pool->catalog.bytes},
-			  &pool->catalog.fd);
+	if (p->fd >= 0)
+		peer_send_snapshot(s->peer,
+				   &(struct msg_snapshot){.kind = (uint8_t)kind,
+							  .generation = p->generation,
+							  .bytes = p->bytes},
+				   &p->fd);
+}
+
+/* Does each worker that reads messages serve these generations?  Those that are started later do.
+ */
+static bool all_serve(const struct worker_pool *pool, const struct served_wait *w)
+{
+	for (unsigned i = 0; i < pool->env.count; i++) {
+		const struct worker_slot *s = &pool->slots[i];
+
+		for (size_t k = 0; slot_listens(s) && k < SNAPSHOT_KIND_COUNT_; k++)
+			if (s->acked[k] < w->generations[k])
+				return false;
+	}
+	return true;
+}
+
+/* Ends those that are over; `done` may begin another. */
+static void end_waits(struct worker_pool *pool)
+{
+	uint64_t now = clock_mono_us();
+	struct served_wait *w;
+
+	/* generations grow, so those behind one that is not over are not over either */
+	while ((w = TAILQ_FIRST(&pool->waits)) && (now >= w->end_us || all_serve(pool, w))) {
+		TAILQ_REMOVE(&pool->waits, w, link);
+		w->done(w->owner);
+	}
+	if (w)
+		event_add(pool->wait_timer,
+			  &(struct timeval){.tv_usec = (suseconds_t)(w->end_us - now)});
+	else
+		event_del(pool->wait_timer);
+}
+
+static void on_wait_over(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	end_waits(arg);
 }
 
 static void send_access_log(struct worker_slot *s)
@@ -184,7 +217,8 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 	slot_set_state(s, SLOT_SETUP);
 	peer_send_worker_setup(s->peer, &setup, fds);
 	send_access_log(s);
-	send_snapshots(s);
+	for (enum snapshot_kind kind = 0; kind < SNAPSHOT_KIND_COUNT_; kind++)
+		send_snapshot(s, kind);
 	for (unsigned i = 0; i < env->count; i++) {
 		const struct worker_slot *other = &s->pool->slots[i];
 
@@ -246,14 +280,15 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 	return 0;
 }
 
-static int on_catalog_ack(struct worker_slot *s, const struct msg *m)
+static int on_snapshot_ack(struct worker_slot *s, const struct msg *m)
 {
-	struct msg_catalog_ack ack;
+	struct msg_snapshot_ack ack;
 
-	if (!slot_listens(s) || msg_decode_catalog_ack(m->bytes, m->len, &ack) != 0)
+	if (!slot_listens(s) || msg_decode_snapshot_ack(m->bytes, m->len, &ack) != 0 ||
+	    ack.kind >= SNAPSHOT_KIND_COUNT_)
 		return -EBADMSG;
-	s->acked = ack.generation;
-	s->pool->env.changed(s->pool->env.owner);
+	s->acked[ack.kind] = ack.generation;
+	end_waits(s->pool);
 	return 0;
 }
 
@@ -288,8 +323,8 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 		return on_hello(s, m);
 	case MSG_READY:
 		return on_ready(s, m);
-	case MSG_CATALOG_ACK:
-		return on_catalog_ack(s, m);
+	case MSG_SNAPSHOT_ACK:
+		return on_snapshot_ack(s, m);
 	case MSG_WANT:
 		return on_want(s, m);
 	case MSG_RELEASE:
@@ -347,7 +382,7 @@ static int slot_launch(struct worker_slot *s)
 
 	assert(s->state == SLOT_WAITING && s->pid == 0 && !s->peer && !s->page);
 	s->started_us = clock_mono_us();
-	s->acked = 0;
+	memset(s->acked, 0, sizeof(s->acked));
 	r = slot_make_page(s);
 	if (r == 0)
 		r = slot_fork(s);
@@ -498,6 +533,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		s->peer = peer_free(s->peer);
 		drop_page(s);
 		slot_set_state(s, SLOT_WAITING);
+		end_waits(pool);
 		tuners_worker_gone(pool->env.tuners, s->index);
 		tell_death(s);
 		if (!pool->stopping)
@@ -515,7 +551,10 @@ int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret)
 	if (!pool)
 		return -ENOMEM;
 	pool->env = *env;
-	pool->catalog.fd = pool->tokens.fd = pool->access_fd = -1;
+	pool->access_fd = -1;
+	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
+		pool->snapshots[i].fd = -1;
+	TAILQ_INIT(&pool->waits);
 	pool->slots = calloc(env->count, sizeof(*pool->slots));
 	if (!pool->slots)
 		pool->env.count = 0;
@@ -526,6 +565,11 @@ int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret)
 		s->index = i;
 		s->page_fd = -1;
 		backoff_init(&s->backoff, RESPAWN_MIN_MS, RESPAWN_MAX_MS);
+	}
+	pool->wait_timer = evtimer_new(env->base, on_wait_over, pool);
+	if (!pool->wait_timer) {
+		worker_pool_free(pool);
+		return -ENOMEM;
 	}
 	for (unsigned i = 0; i < env->count; i++) {
 		struct worker_slot *s = pool->slots ? &pool->slots[i] : NULL;
@@ -554,49 +598,67 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 		if (s->respawn_timer)
 			event_free(s->respawn_timer);
 	}
-	close_fd(&pool->catalog.fd);
-	close_fd(&pool->tokens.fd);
+	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
+		close_fd(&pool->snapshots[i].fd);
+	if (pool->wait_timer)
+		event_free(pool->wait_timer);
 	close_fd(&pool->access_fd);
 	free(pool->slots);
 	free(pool);
 	return NULL;
 }
 
-static void take_snapshot(struct snapshot *s, int *fd, uint64_t bytes, uint64_t generation)
-{
-	close_fd(&s->fd);
-	*s = (struct snapshot){.fd = TAKE_FD(*fd), .bytes = bytes, .generation = generation};
-}
+static const char *const kind_names[SNAPSHOT_KIND_COUNT_] = {
+	[SNAPSHOT_CATALOG] = "catalog",
+	[SNAPSHOT_TOKENS] = "tokens",
+};
 
 void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 {
-	assert(p->catalog_fd >= 0 && p->tokens_fd >= 0);
-	assert(p->generation > pool->catalog.generation);
-	take_snapshot(&pool->catalog, &p->catalog_fd, p->catalog_bytes, p->generation);
-	take_snapshot(&pool->tokens, &p->tokens_fd, p->tokens_bytes, p->tokens_generation);
-	for (unsigned i = 0; i < pool->env.count; i++) {
-		if (slot_listens(&pool->slots[i]))
-			send_snapshots(&pool->slots[i]);
+	for (enum snapshot_kind kind = 0; kind < SNAPSHOT_KIND_COUNT_; kind++) {
+		struct published *is = &pool->snapshots[kind], *new = &p->snapshots[kind];
+
+		if (new->fd < 0)
+			continue;
+		assert(new->generation > is->generation);
+		close_fd(&is->fd);
+		*is = *new;
+		new->fd = -1;
+		log_debug("publishing the next %s generation=%llu", kind_names[kind],
+			  (unsigned long long)is->generation);
+		for (unsigned i = 0; i < pool->env.count; i++)
+			if (slot_listens(&pool->slots[i]))
+				send_snapshot(&pool->slots[i], kind);
 	}
+}
+
+void worker_pool_await(struct worker_pool *pool, struct served_wait *w)
+{
+	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
+		w->generations[i] = pool->snapshots[i].generation;
+	w->end_us = clock_mono_us() + SERVED_WAIT_MS * 1000;
+	TAILQ_INSERT_TAIL(&pool->waits, w, link);
+	end_waits(pool);
 }
 
 int worker_pool_shared_token(const struct worker_pool *pool, char *token)
 {
+	const struct published *p = &pool->snapshots[SNAPSHOT_TOKENS];
 	const struct token_entry *entry;
-	struct tokens *tokens;
+	struct snapshot *tokens;
 	int r;
 
-	if (pool->tokens.fd < 0)
+	if (p->fd < 0)
 		return -ENOENT;
-	r = tokens_open(pool->tokens.fd, pool->tokens.bytes, &tokens);
+	r = snapshot_open(&tokens_type, p->fd, p->bytes, &tokens);
 	if (r < 0)
 		return r;
-	entry = tokens_shared(tokens);
+	entry = tokens_shared(tokens_of(tokens));
 	if (entry) {
 		memcpy(token, entry->token, TOKEN_BYTES_MAX);
 		token[TOKEN_BYTES_MAX] = '\0';
 	}
-	tokens_free(tokens);
+	snapshot_unref(tokens);
 	return entry ? 0 : -ENOENT;
 }
 
@@ -686,17 +748,6 @@ bool worker_pool_all_ready(const struct worker_pool *pool)
 {
 	for (unsigned i = 0; i < pool->env.count; i++) {
 		if (pool->slots[i].state != SLOT_READY)
-			return false;
-	}
-	return true;
-}
-
-bool worker_pool_all_acked(const struct worker_pool *pool)
-{
-	for (unsigned i = 0; i < pool->env.count; i++) {
-		const struct worker_slot *s = &pool->slots[i];
-
-		if (s->state == SLOT_READY && s->acked < pool->catalog.generation)
 			return false;
 	}
 	return true;

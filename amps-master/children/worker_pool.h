@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 #include <jansson.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 #include "amps-master/store/publication.h"
 #include "amps-master/tuners/tuners.h"
@@ -34,16 +35,28 @@ struct worker_pool_env {
 	struct fork_brake *brake; /* shared with the nursery */
 	struct tuners *tuners;	  /* receives what workers want; borrowed */
 	void *owner;
-	void (*changed)(void *owner); /* a worker became ready, acknowledged a catalog or died */
+	void (*changed)(void *owner); /* a worker became ready or died */
+};
+
+/* One who waits until every worker serves what was published; embedded, and kept until `done`. */
+struct served_wait {
+	TAILQ_ENTRY(served_wait) link;
+	uint64_t generations[SNAPSHOT_KIND_COUNT_];
+	uint64_t end_us;
+	void (*done)(void *owner);
+	void *owner;
 };
 
 /* 0 or -ENOMEM. */
 must_check int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret);
 struct worker_pool *worker_pool_free(struct worker_pool *p); /* kills; returns NULL; accepts NULL */
 
-/* Takes catalog and tokens out of `p` and sends them to every worker, also to those started later.
- */
+/* Takes the snapshots out of `p` and sends them to every worker, also to those started later. */
 void worker_pool_publish(struct worker_pool *pool, struct publication *p);
+
+/* Calls w->done once, when each worker serves what was published so far or SERVED_WAIT_MS have
+ * passed; perhaps at once. */
+void worker_pool_await(struct worker_pool *pool, struct served_wait *w);
 
 /* The shared token of what was published (auth.token, never an administrator's where there is one);
  * `token` has TOKEN_BYTES_MAX + 1 bytes.  0, -ENOENT (authentication is off), -Exxx. */
@@ -78,8 +91,6 @@ void worker_pool_set_log_level(struct worker_pool *pool, enum log_level level);
 void worker_pool_set_access_log(struct worker_pool *pool, int fd, bool framed);
 
 bool worker_pool_all_ready(const struct worker_pool *pool);
-/* Do all ready workers serve the published catalog? */
-bool worker_pool_all_acked(const struct worker_pool *pool);
 unsigned worker_pool_alive(const struct worker_pool *pool); /* processes, dying ones included */
 uint64_t worker_pool_restarts(const struct worker_pool *pool);
 

@@ -16,11 +16,11 @@ struct waiters {
 struct reload {
 	struct reload_env env;
 	enum reload_state state;
-	struct waiters now;    /* answered by the current run */
-	struct waiters later;  /* answered by the next run */
-	struct helper *loader; /* while LOADING */
-	json_t *report;	       /* while APPLIED */
-	struct event *timer;   /* APPLIED: stop waiting for acks */
+	struct waiters now;	   /* answered by the current run */
+	struct waiters later;	   /* answered by the next run */
+	struct helper *loader;	   /* while LOADING */
+	json_t *report;		   /* while APPLIED */
+	struct served_wait served; /* while APPLIED */
 };
 
 static void reload_set_state(struct reload *r, enum reload_state state)
@@ -39,13 +39,6 @@ static void reload_set_state(struct reload *r, enum reload_state state)
 	r->state = state;
 }
 
-static void set_timer(struct reload *r, unsigned ms)
-{
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-	event_add(r->timer, &tv);
-}
-
 static void reload_start(struct reload *r);
 
 static void reload_finish(struct reload *r, const struct reload_result *result)
@@ -53,7 +46,6 @@ static void reload_finish(struct reload *r, const struct reload_result *result)
 	struct waiters answered = r->now;
 
 	assert(answered.count > 0);
-	event_del(r->timer);
 	reload_set_state(r, RELOAD_IDLE);
 	r->now = r->later;
 	r->later.count = 0;
@@ -72,10 +64,12 @@ static void reload_fail(struct reload *r, int error, const char *text, const jso
 	reload_finish(r, &result);
 }
 
-static void reload_succeed(struct reload *r)
+static void on_served(void *owner)
 {
+	struct reload *r = owner;
 	const struct reload_result result = {.report = r->report};
 
+	assert(r->state == RELOAD_APPLIED);
 	reload_finish(r, &result);
 }
 
@@ -104,17 +98,7 @@ static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 	r->report = json_incref(a->publication->report);
 	r->env.apply(r->env.owner, a->publication);
 	reload_set_state(r, RELOAD_APPLIED);
-	if (r->env.applied_everywhere(r->env.owner))
-		reload_succeed(r);
-	else
-		set_timer(r, CATALOG_ACK_MS);
-}
-
-static void on_timer(int fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	reload_succeed(arg);
+	worker_pool_await(r->env.pool, &r->served);
 }
 
 static void on_loaded(void *owner, struct helper_result *result)
@@ -137,12 +121,6 @@ static void on_loaded(void *owner, struct helper_result *result)
 				    : "the configuration's loader was killed by a signal",
 			    NULL);
 	}
-}
-
-void reload_acked(struct reload *r)
-{
-	if (r->state == RELOAD_APPLIED && r->env.applied_everywhere(r->env.owner))
-		reload_succeed(r);
 }
 
 /* True if a signal waits already: one run and one log line answer any number of signals. */
@@ -178,11 +156,7 @@ int reload_new(const struct reload_env *env, struct reload **ret)
 	if (!r)
 		return -ENOMEM;
 	r->env = *env;
-	r->timer = evtimer_new(env->base, on_timer, r);
-	if (!r->timer) {
-		free(r);
-		return -ENOMEM;
-	}
+	r->served = (struct served_wait){.done = on_served, .owner = r};
 	*ret = r;
 	return 0;
 }
@@ -193,7 +167,6 @@ struct reload *reload_free(struct reload *r)
 		return NULL;
 	helper_cancel(r->loader);
 	json_decref(r->report);
-	event_free(r->timer);
 	free(r);
 	return NULL;
 }

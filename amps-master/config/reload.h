@@ -8,6 +8,7 @@
 #ifndef AMPS_RELOAD_H
 #define AMPS_RELOAD_H
 
+#include "amps-master/children/worker_pool.h"
 #include "amps-master/store/store.h"
 #include "amps-master/system/helper.h"
 
@@ -22,14 +23,13 @@ struct reload_result {
 };
 
 struct reload_env {
-	struct event_base *base;
-	struct helpers *helpers;	/* borrowed */
-	struct store *store;		/* borrowed */
-	const char *const *loader_argv; /* borrowed */
+	struct helpers *helpers; /* borrowed, as the next three are */
+	struct store *store;
+	struct worker_pool *pool;
+	const char *const *loader_argv;
 	void *owner;
 	/* Applies a new publication.  The caller frees `p` and what is left in it. */
 	void (*apply)(void *owner, struct publication *p);
-	bool (*applied_everywhere)(void *owner); /* true if all workers serve it */
 	/* Called once for each request with its ticket, and once a run for all signals (ticket 0).
 	 */
 	void (*done)(void *owner, uint64_t ticket, const struct reload_result *result);
@@ -40,6 +40,5 @@ must_check int reload_new(const struct reload_env *env, struct reload **ret);
 struct reload *reload_free(struct reload *r); /* returns NULL; accepts NULL */
 
 void reload_request(struct reload *r, uint64_t ticket); /* `ticket` 0: a signal */
-void reload_acked(struct reload *r); /* a worker has acknowledged a table, or has exited */
 
 #endif

@@ -351,10 +351,7 @@ static int finish(struct buf *out, struct catalog_header *header, const struct f
 		return -ENOMEM;
 	if (out->len > CATALOG_BYTES_MAX)
 		return -E2BIG;
-	header->magic = CATALOG_MAGIC;
-	header->version = CATALOG_VERSION;
-	header->header_bytes = sizeof(*header);
-	header->total_bytes = out->len;
+	header->snapshot.total_bytes = out->len;
 	header->settings_at = f->settings_at;
 	header->channels_at = f->channels_at;
 	header->channel_bytes = sizeof(struct catalog_channel);
@@ -369,7 +366,10 @@ int catalog_build(const json_t *settings, const struct channel_list *channels, u
 {
 	struct writer w = {.out = out, .hash = HASH_START};
 	struct catalog_header header = {
-		.generation = generation,
+		.snapshot = {.magic = CATALOG_MAGIC,
+			     .version = CATALOG_VERSION,
+			     .header_bytes = sizeof(header),
+			     .generation = generation},
 		.channel_count = (uint32_t)channels->count,
 	};
 	struct catalog_settings s;

@@ -73,7 +73,9 @@ static void add_listed(const json_t *auth, json_t *warnings, struct buf *out)
 
 int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struct buf *out)
 {
-	struct tokens_header header = {.magic = TOKENS_MAGIC, .version = TOKENS_VERSION};
+	struct tokens_header header = {.snapshot = {.magic = TOKENS_MAGIC,
+						    .version = TOKENS_VERSION,
+						    .header_bytes = sizeof(header)}};
 	char scratch[32];
 	const char *admin = json_read_text(auth, "admin_token", scratch);
 	struct token_entry e;
@@ -94,7 +96,7 @@ int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struc
 	if (!buf_ok(out))
 		return -ENOMEM;
 	header.count = (uint32_t)((out->len - sizeof(header)) / sizeof(e));
-	header.total_bytes = out->len;
+	header.snapshot.total_bytes = out->len;
 	if (header.count > TOKENS_MAX)
 		return -E2BIG;
 	memcpy(out->data, &header, sizeof(header));

@@ -4,8 +4,8 @@ void publication_free(struct publication *p)
 {
 	if (p == NULL)
 		return;
-	close_fd(&p->catalog_fd);
-	close_fd(&p->tokens_fd);
+	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
+		close_fd(&p->snapshots[i].fd);
 	lineup_unref(p->lineup);
 	json_decref(p->server);
 	json_decref(p->report);
@@ -18,8 +18,8 @@ struct publication *publication_new(void)
 
 	if (p == NULL)
 		return NULL;
-	p->catalog_fd = -1;
-	p->tokens_fd = -1;
+	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
+		p->snapshots[i].fd = -1;
 	p->next_change_wall_us = TIME_NONE;
 	p->report = json_pack("{s[]s[]s[]s[]}", "added", "changed", "removed", "warnings");
 	if (p->report == NULL) {

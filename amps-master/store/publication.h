@@ -3,15 +3,19 @@
 #define AMPS_PUBLICATION_H
 
 #include "amps-master/lineup/lineup.h"
+#include "common/shm/snapshot.h"
+
+/* A sealed snapshot, as workers get it. */
+struct published {
+	int fd; /* owned; -1 = none */
+	uint64_t bytes;
+	uint64_t generation; /* of its kind */
+};
 
 /* Everything one generation consists of.  The receiver owns it. */
 struct publication {
-	uint64_t generation;
-	int catalog_fd; /* sealed snapshot */
-	uint64_t catalog_bytes;
-	int tokens_fd; /* sealed snapshot; its generation is tokens_generation */
-	uint64_t tokens_bytes;
-	uint64_t tokens_generation;
+	uint64_t generation;				  /* also the catalog's */
+	struct published snapshots[SNAPSHOT_KIND_COUNT_]; /* without one: as published before */
 	struct lineup *lineup;
 	json_t *report; /* {"added":[{id,name}],"changed":[],"removed":[],"warnings":[...]} */
 	json_t *server; /* the settings under `server` of a configuration just loaded, else NULL */

@@ -68,38 +68,46 @@ static int report_fill(json_t *report, const struct channel_list *old,
 	return r;
 }
 
+static int put_snapshot(struct publication *p, enum snapshot_kind kind, const char *name,
+			const struct buf *bytes, uint64_t generation)
+{
+	struct published *s = &p->snapshots[kind];
+
+	assert(s->fd < 0 && generation > 0);
+	s->fd = shm_snapshot(name, bytes->data, bytes->len);
+	s->bytes = bytes->len;
+	s->generation = generation;
+	return s->fd < 0 ? s->fd : 0;
+}
+
 static int catalog_publish(const json_t *settings, struct publication *p)
 {
 	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
 	int r = catalog_build(settings, &p->lineup->channels, p->generation, &bytes);
 
-	if (r < 0)
-		return r;
-	p->catalog_bytes = bytes.len;
-	p->catalog_fd = shm_snapshot("amps-catalog", bytes.data, bytes.len);
-	return p->catalog_fd < 0 ? p->catalog_fd : 0;
+	return r < 0 ? r : put_snapshot(p, SNAPSHOT_CATALOG, "amps-catalog", &bytes, p->generation);
 }
 
 static int tokens_publish(const struct publisher *last, const json_t *auth, const char *shared,
 			  struct draft *d)
 {
 	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
-	struct publication *p = d->publication;
 	struct tokens_header *header;
-	int r = tokens_build(auth, shared, json_object_get(p->report, "warnings"), &bytes);
+	int r = tokens_build(auth, shared, json_object_get(d->publication->report, "warnings"),
+			     &bytes);
 
 	if (r < 0)
 		return r;
 	d->tokens_hash = hash_end(hash_bytes(HASH_START, bytes.data, bytes.len));
-	p->tokens_generation = last->tokens_generation;
-	if (last->tokens_generation == 0 || d->tokens_hash != last->tokens_hash)
-		p->tokens_generation++;
-	header = (struct tokens_header *)(void *)bytes.data;
-	header->generation = p->tokens_generation;
-	p->tokens_bytes = bytes.len;
-	p->tokens_fd = shm_snapshot("amps-tokens", bytes.data, bytes.len);
+	d->tokens_generation = last->tokens_generation;
+	if (last->tokens_generation == 0 || d->tokens_hash != last->tokens_hash) {
+		header = (struct tokens_header *)(void *)bytes.data;
+		header->snapshot.generation = ++d->tokens_generation;
+		r = put_snapshot(d->publication, SNAPSHOT_TOKENS, "amps-tokens", &bytes,
+				 d->tokens_generation);
+	}
 	explicit_bzero(bytes.data, bytes.len);
-	return p->tokens_fd < 0 ? p->tokens_fd : 0;
+	return r;
 }
 
 static int access_publish(const struct publisher *last, const json_t *settings, struct draft *d,
@@ -176,7 +184,7 @@ struct publication *publisher_accept(struct publisher *p, struct draft *d)
 	assert(publication && publication->generation == p->generation + 1);
 
 	p->generation = publication->generation;
-	p->tokens_generation = publication->tokens_generation;
+	p->tokens_generation = d->tokens_generation;
 	p->tokens_hash = d->tokens_hash;
 	lineup_unref(p->last);
 	p->last = lineup_ref(publication->lineup);

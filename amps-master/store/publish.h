@@ -23,7 +23,7 @@ void publisher_done(struct publisher *p);
 /* A publication that is not accepted yet. */
 struct draft {
 	struct publication *publication;
-	uint64_t tokens_hash;
+	uint64_t tokens_generation, tokens_hash;
 };
 #define DRAFT_INIT ((struct draft){0})
 void draft_done(struct draft *d);

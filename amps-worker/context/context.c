@@ -88,33 +88,38 @@ int context_on_worker_peer_gone(struct context *x, uint32_t index)
 	return 0;
 }
 
-int context_on_catalog(struct context *x, const struct msg_catalog *m, int fd)
-{
-	struct catalog *c;
-	int r = catalog_open(fd, m->bytes, &c);
+static const struct snapshot_type *const types[SNAPSHOT_KIND_COUNT_] = {
+	[SNAPSHOT_CATALOG] = &catalog_type,
+	[SNAPSHOT_TOKENS] = &tokens_type,
+};
 
+int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd)
+{
+	struct snapshot *s;
+	int r;
+
+	if (m->kind >= SNAPSHOT_KIND_COUNT_)
+		return -EBADMSG;
+	r = snapshot_open(types[m->kind], fd, m->bytes, &s);
 	if (r < 0)
 		return r;
-	catalog_unref(x->catalog);
-	x->catalog = c;
-	if (x->page)
+	snapshot_unref(x->snapshots[m->kind]);
+	x->snapshots[m->kind] = s;
+	if (m->kind == SNAPSHOT_CATALOG && x->page)
 		atomic_store_explicit(&x->page->catalog_generation, m->generation,
 				      memory_order_relaxed);
-	peer_send_catalog_ack(x->master, &(struct msg_catalog_ack){.generation = m->generation},
-			      NULL);
+	peer_send_snapshot_ack(
+		x->master, &(struct msg_snapshot_ack){.kind = m->kind, .generation = m->generation},
+		NULL);
 	return 0;
 }
 
-int context_on_tokens(struct context *x, const struct msg_tokens *m, int fd)
+bool context_complete(const struct context *x)
 {
-	struct tokens *t;
-	int r = tokens_open(fd, m->bytes, &t);
-
-	if (r < 0)
-		return r;
-	tokens_free(x->tokens);
-	x->tokens = t;
-	return 0;
+	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
+		if (!x->snapshots[i])
+			return false;
+	return true;
 }
 
 void context_done(struct context *x)
@@ -125,6 +130,6 @@ void context_done(struct context *x)
 			shm_unmap(x->pages[i], WORKER_PAGE_BYTES);
 	}
 	shm_unmap(x->chantab, CHANTAB_BYTES);
-	catalog_unref(x->catalog);
-	tokens_free(x->tokens);
+	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
+		snapshot_unref(x->snapshots[i]);
 }

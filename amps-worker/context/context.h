@@ -30,10 +30,10 @@ struct context {
 	const void *pages[WORKERS_MAX]; /* by worker index, our own too; NULL = unknown */
 	unsigned page_count;		/* highest known index + 1 */
 	const void *chantab;		/* channel table; NULL before WORKER_SETUP */
-	struct catalog *catalog;	/* NULL before the first CATALOG */
-	struct tokens *tokens;		/* NULL before the first TOKENS */
-	size_t sockets_max;		/* this worker's share of the kernel's memory for TCP */
-	bool draining;			/* SHUTDOWN has come */
+	/* One reference each, by kind; NULL before the first of the kind. */
+	struct snapshot *snapshots[SNAPSHOT_KIND_COUNT_];
+	size_t sockets_max; /* this worker's share of the kernel's memory for TCP */
+	bool draining;	    /* SHUTDOWN has come */
 };
 
 /* Messages.  0, or -Exxx when the master sent something unusable. */
@@ -41,8 +41,20 @@ must_check int context_on_setup(struct context *x, const struct msg_worker_setup
 				int table_fd);
 must_check int context_on_worker_peer(struct context *x, const struct msg_worker_peer *m, int fd);
 must_check int context_on_worker_peer_gone(struct context *x, uint32_t index);
-must_check int context_on_catalog(struct context *x, const struct msg_catalog *m, int fd);
-must_check int context_on_tokens(struct context *x, const struct msg_tokens *m, int fd);
+must_check int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd);
+
+/* True once there is a snapshot of each kind. */
+bool context_complete(const struct context *x);
+
+static inline struct catalog *context_catalog(const struct context *x)
+{
+	return catalog_of(x->snapshots[SNAPSHOT_CATALOG]);
+}
+
+static inline struct tokens *context_tokens(const struct context *x)
+{
+	return tokens_of(x->snapshots[SNAPSHOT_TOKENS]);
+}
 
 /* Closes the socket to the master and unmaps everything. */
 void context_done(struct context *x);

@@ -176,8 +176,8 @@ static struct facts facts_for(const struct conn *c)
 	const struct context *x = all->context;
 
 	return (struct facts){
-		.catalog = x->catalog,
-		.tokens = x->tokens,
+		.catalog = context_catalog(x),
+		.tokens = context_tokens(x),
 		.chantab = x->chantab,
 		.worker_pages = x->pages,
 		.worker_count = x->page_count,
@@ -221,7 +221,8 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 
 	if (reply_render(&a->reply, &a->terms, clock_wall_us(), &a->head, &a->body) < 0)
 		return STEP_CLOSE;
-	c->deadline_us = now_plus_ms(catalog_settings(c->all->context->catalog)->start_timeout_ms);
+	c->deadline_us =
+		now_plus_ms(catalog_settings(context_catalog(c->all->context))->start_timeout_ms);
 	conn_set_state(c, CONN_STREAM);
 	assert(a->reply.stream && !c->stream);
 	r = hooks->stream(hooks->owner, c, q, a->reply.stream, &a->head);

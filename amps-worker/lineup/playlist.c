@@ -24,7 +24,7 @@ struct id_filter {
 
 /* A list that is being written. */
 struct playlist {
-	struct catalog *catalog; /* one reference */
+	const struct catalog *catalog; /* one reference */
 	struct playlist_params params;
 	struct token_entry token; /* params.token points to it, if there is one */
 	size_t next;		  /* channel */
@@ -313,7 +313,8 @@ struct playlist *playlist_begin(const struct catalog *c, const struct playlist_p
 	if (!r)
 		return NULL;
 	keep_params(r, p);
-	r->catalog = catalog_ref((struct catalog *)(uintptr_t)c);
+	snapshot_ref(catalog_snapshot(c));
+	r->catalog = c;
 	r->expires_us = INT64_MAX;
 	return r;
 }
@@ -322,7 +323,7 @@ void playlist_end(struct playlist *r)
 {
 	if (!r)
 		return;
-	catalog_unref(r->catalog);
+	snapshot_unref(catalog_snapshot(r->catalog));
 	buf_done(&r->query);
 	free(r->filter);
 	free(r);

@@ -200,7 +200,7 @@ static enum viewer_verdict send_run(struct viewer *v, size_t n)
 
 static bool drops_slow(const struct viewer *v)
 {
-	return catalog_settings(v->all->context->catalog)->flags & SETTING_SLOW_DROP;
+	return catalog_settings(context_catalog(v->all->context))->flags & SETTING_SLOW_DROP;
 }
 
 /* Moves a viewer that is too far behind to the newest access point of the newest ring.  Without one
@@ -455,7 +455,7 @@ static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring
 int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
 		 const struct stream_params *p, const struct buf *head)
 {
-	uint32_t max = catalog_settings(all->context->catalog)->max_viewers;
+	uint32_t max = catalog_settings(context_catalog(all->context))->max_viewers;
 	struct viewer *v;
 	struct stream_ring *r;
 

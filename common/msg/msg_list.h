@@ -23,8 +23,8 @@
 	  "master>worker: [listen socket] of a slot that backs off; serve it too")                 \
 	M(LISTEN_DROP, listen_drop, 0, MSG_INDEX_FIELDS,                                           \
 	  "master>worker: that slot has its own worker again")                                     \
-	M(CATALOG, catalog, 1, MSG_SNAPSHOT_FIELDS, "master>worker: [snapshot] a new generation")  \
-	M(TOKENS, tokens, 1, MSG_SNAPSHOT_FIELDS, "master>worker: [snapshot] a new generation")    \
+	M(SNAPSHOT, snapshot, 1, MSG_SNAPSHOT_FIELDS,                                              \
+	  "master>worker: [snapshot] a new generation of this kind")                               \
 	M(OUTPUT_RING, output_ring, 1, MSG_OUTPUT_RING_FIELDS,                                     \
 	  "master>worker: [ring] of a wanted output; also each later generation of it")            \
 	M(OUTPUT_OFFER, output_offer, 1, MSG_OUTPUT_OFFER_FIELDS,                                  \
@@ -40,7 +40,8 @@
 	  "master>worker: [file] write a line for each request there")                             \
 	M(ACCESS_LOG_OFF, access_log_off, 0, MSG_NO_FIELDS, "master>worker: write none")           \
 	/* worker > master */                                                                      \
-	M(CATALOG_ACK, catalog_ack, 0, MSG_GENERATION_FIELDS, "worker>master: serving it now")     \
+	M(SNAPSHOT_ACK, snapshot_ack, 0, MSG_SNAPSHOT_ACK_FIELDS,                                  \
+	  "worker>master: this generation is served now")                                          \
 	M(WANT, want, 0, MSG_WANT_FIELDS, "worker>master: the output has its first viewer")        \
 	M(RELEASE, release, 0, MSG_RELEASE_FIELDS, "worker>master: its last viewer has left")      \
 	/* master > nursery */                                                                     \
@@ -92,9 +93,12 @@
 #define MSG_WORKER_PEER_FIELDS(F)                                                                  \
 	F(u32, index)                                                                              \
 	F(u64, page_bytes)
-#define MSG_INDEX_FIELDS(F)	 F(u32, index)
-#define MSG_GENERATION_FIELDS(F) F(u64, generation)
+#define MSG_INDEX_FIELDS(F) F(u32, index)
+#define MSG_SNAPSHOT_ACK_FIELDS(F)                                                                 \
+	F(u8, kind) /* enum snapshot_kind */                                                       \
+	F(u64, generation)
 #define MSG_SNAPSHOT_FIELDS(F)                                                                     \
+	F(u8, kind)                                                                                \
 	F(u64, generation)                                                                         \
 	F(u64, bytes)
 #define MSG_OUTPUT_RING_FIELDS(F)                                                                  \

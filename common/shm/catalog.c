@@ -3,13 +3,11 @@
 #include <assert.h>
 #include <string.h>
 #include "common/limits.h"
-#include "common/shm/shm.h"
 
 struct catalog {
-	const unsigned char *map; /* header.total_bytes bytes */
+	struct snapshot snapshot;
+	const unsigned char *map;
 	size_t bytes;
-	unsigned refs;
-	bool mapped; /* ours to unmap */
 };
 
 static const struct catalog_header *header_of(const struct catalog *c)
@@ -79,9 +77,7 @@ static bool header_valid(const struct catalog *c)
 	const struct catalog_header *h = header_of(c);
 	const struct catalog_settings *settings;
 
-	if (c->bytes < sizeof(*h) + sizeof(*settings) || c->bytes > CATALOG_BYTES_MAX ||
-	    h->magic != CATALOG_MAGIC || h->version != CATALOG_VERSION ||
-	    h->header_bytes != sizeof(*h) || h->total_bytes != c->bytes ||
+	if (c->bytes < sizeof(*h) + sizeof(*settings) ||
 	    h->channel_bytes != sizeof(struct catalog_channel) ||
 	    h->variant_bytes != sizeof(struct catalog_variant) ||
 	    h->program_bytes != sizeof(struct catalog_program))
@@ -98,65 +94,49 @@ static bool header_valid(const struct catalog *c)
 			   sizeof(struct catalog_cidr), 8);
 }
 
-int catalog_open_memory(const void *bytes, size_t n, struct catalog **ret)
+static int open_catalog(const struct snapshot_header *header, struct snapshot **ret)
 {
-	struct catalog candidate = {.map = bytes, .bytes = n, .refs = 1};
+	struct catalog candidate = {.map = (const void *)header, .bytes = header->total_bytes};
 	struct catalog *c;
 
-	if ((uintptr_t)bytes % 8 != 0 || !header_valid(&candidate) || !channels_valid(&candidate))
+	if (!header_valid(&candidate) || !channels_valid(&candidate))
 		return -EINVAL;
 	c = malloc(sizeof(*c));
 	if (c == NULL)
 		return -ENOMEM;
 	*c = candidate;
-	*ret = c;
+	*ret = &c->snapshot;
 	return 0;
 }
 
-int catalog_open(int fd, uint64_t bytes, struct catalog **ret)
+static void free_catalog(struct snapshot *s)
 {
-	const void *map;
-	int r;
-
-	if (bytes > CATALOG_BYTES_MAX || bytes < sizeof(struct catalog_header))
-		return -EINVAL;
-	r = shm_verify(fd, bytes, true);
-	if (r < 0)
-		return r;
-	map = shm_map_read(fd, bytes);
-	if (map == NULL)
-		return -ENOMEM;
-	r = catalog_open_memory(map, bytes, ret);
-	if (r < 0)
-		shm_unmap(map, bytes);
-	else
-		(*ret)->mapped = true;
-	return r;
+	free(s);
 }
 
-struct catalog *catalog_ref(struct catalog *c)
+const struct snapshot_type catalog_type = {
+	.magic = CATALOG_MAGIC,
+	.version = CATALOG_VERSION,
+	.header_bytes = sizeof(struct catalog_header),
+	.bytes_max = CATALOG_BYTES_MAX,
+	.open = open_catalog,
+	.free = free_catalog,
+};
+
+struct snapshot *catalog_snapshot(const struct catalog *c)
 {
-	assert(c->refs > 0);
-	c->refs++;
-	return c;
+	return (struct snapshot *)(uintptr_t)&c->snapshot;
 }
 
-struct catalog *catalog_unref(struct catalog *c)
+struct catalog *catalog_of(struct snapshot *s)
 {
-	if (c == NULL)
-		return NULL;
-	assert(c->refs > 0);
-	if (--c->refs == 0) {
-		if (c->mapped)
-			shm_unmap(c->map, c->bytes);
-		free(c);
-	}
-	return NULL;
+	assert(!s || s->type == &catalog_type);
+	return (struct catalog *)(void *)s;
 }
 
 uint64_t catalog_generation(const struct catalog *c)
 {
-	return header_of(c)->generation;
+	return c->snapshot.header->generation;
 }
 
 uint64_t catalog_content_hash(const struct catalog *c)
@@ -178,7 +158,6 @@ const struct catalog_channel *catalog_channel_at(const struct catalog *c, size_t
 {
 	const struct catalog_channel *channels = (const void *)(c->map + header_of(c)->channels_at);
 
-	assert(c->refs > 0);
 	return index < header_of(c)->channel_count ? &channels[index] : NULL;
 }
 

@@ -1,8 +1,7 @@
 /* catalog.h - reading a catalog (catalog_layout.h has the map).
  *
- * A worker maps each generation once and frees it when its last request ends (ref/unref).  Counts
- * and arrays are checked when it is opened, the offset of a string when it is read.  Nothing blocks
- * or logs. */
+ * Counts and arrays are checked when it is opened, the offset of a string when it is read.  Nothing
+ * blocks or logs. */
 #ifndef AMPS_CATALOG_H
 #define AMPS_CATALOG_H
 
@@ -12,13 +11,11 @@
 
 struct catalog;
 
-/* Maps the snapshot (verified to be immutable) with one reference.  Takes nothing: the descriptor
- * stays the caller's.  0, -EINVAL (not a catalog of this version), -EPERM, -ENOMEM. */
-must_check int catalog_open(int fd, uint64_t bytes, struct catalog **ret);
-/* The same over memory (8-byte aligned) that outlives the catalog and does not change. */
-must_check int catalog_open_memory(const void *bytes, size_t n, struct catalog **ret);
-struct catalog *catalog_ref(struct catalog *c);
-struct catalog *catalog_unref(struct catalog *c); /* returns NULL; accepts NULL */
+extern const struct snapshot_type catalog_type;
+
+/* A catalog is a snapshot of this type; NULL for NULL. */
+struct catalog *catalog_of(struct snapshot *s);
+struct snapshot *catalog_snapshot(const struct catalog *c);
 
 uint64_t catalog_generation(const struct catalog *c);
 uint64_t catalog_content_hash(const struct catalog *c);

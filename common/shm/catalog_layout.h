@@ -1,5 +1,5 @@
-/* catalog_layout.h - the map of a catalog: one immutable snapshot of the line-up and of the
- *settings a worker needs, made by the master, completely sealed, a new memfd for each generation.
+/* catalog_layout.h - the map of a catalog: the snapshot (snapshot.h) of the line-up and of the
+ * settings that a worker needs.
  *
  *	offset 0              struct catalog_header
  *	header.settings       struct catalog_settings
@@ -13,7 +13,7 @@
 #define AMPS_CATALOG_LAYOUT_H
 
 #include <assert.h>
-#include <stdint.h>
+#include "common/shm/snapshot.h"
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
 #define CATALOG_VERSION 3u
@@ -31,11 +31,7 @@ enum form {
 };
 
 struct catalog_header {
-	uint64_t magic;
-	uint32_t version;
-	uint32_t header_bytes; /* sizeof(struct catalog_header) */
-	uint64_t total_bytes;
-	uint64_t generation;
+	struct snapshot_header snapshot;
 	uint32_t settings_at;
 	uint32_t channels_at;
 	uint32_t channel_count;

@@ -6,7 +6,6 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
-#include "common/shm/shm.h"
 #include "common/text/text.h"
 
 struct token_digest {
@@ -15,7 +14,8 @@ struct token_digest {
 };
 
 struct tokens {
-	const struct tokens_header *header; /* the mapping */
+	struct snapshot snapshot;
+	const struct tokens_header *header;
 	const struct token_entry *entries;
 	/* Random and private to this process: a client cannot compute the digest of a guess, so the
 	 * time of a lookup tells it nothing about the tokens. */
@@ -40,12 +40,12 @@ static bool entry_valid(const struct token_entry *e)
 	return true;
 }
 
-static bool tokens_valid(const struct tokens_header *h, uint64_t bytes)
+static bool tokens_valid(const struct tokens_header *h)
 {
 	const struct token_entry *entries = (const void *)(h + 1);
 
-	if (h->magic != TOKENS_MAGIC || h->version != TOKENS_VERSION || h->total_bytes != bytes ||
-	    h->count > TOKENS_MAX || bytes != sizeof(*h) + h->count * sizeof(struct token_entry))
+	if (h->count > TOKENS_MAX ||
+	    h->snapshot.total_bytes != sizeof(*h) + h->count * sizeof(struct token_entry))
 		return false;
 	for (size_t i = 0; i < h->count; i++)
 		if (!entry_valid(&entries[i]))
@@ -131,51 +131,52 @@ static int hashes_make(struct tokens *t)
 	return 0;
 }
 
-int tokens_open(int fd, uint64_t bytes, struct tokens **ret)
+static void free_tokens(struct snapshot *s)
 {
-	const struct tokens_header *map;
-	struct tokens *t = NULL;
+	struct tokens *t = tokens_of(s);
+
+	free(t->hashes);
+	free(t);
+}
+
+static int open_tokens(const struct snapshot_header *header, struct snapshot **ret)
+{
+	const struct tokens_header *h = (const void *)header;
+	struct tokens *t;
 	int r;
 
-	if (bytes < sizeof(*map))
+	if (!tokens_valid(h))
 		return -EINVAL;
-	r = shm_verify(fd, bytes, true);
-	if (r < 0)
-		return r;
-	map = shm_map_read(fd, bytes);
-	if (map == NULL)
+	t = calloc(1, sizeof(*t) + h->count * sizeof(t->digests[0]));
+	if (t == NULL)
 		return -ENOMEM;
-	r = tokens_valid(map, bytes) ? 0 : -EINVAL;
-	if (r == 0) {
-		t = calloc(1, sizeof(*t) + map->count * sizeof(t->digests[0]));
-		r = t == NULL ? -ENOMEM : 0;
-	}
-	if (r == 0) {
-		t->header = map;
-		t->entries = (const void *)(map + 1);
-		r = digests_make(t);
-		if (r == 0)
-			r = hashes_make(t);
-	}
+	t->header = h;
+	t->entries = (const void *)(h + 1);
+	r = digests_make(t);
+	if (r == 0)
+		r = hashes_make(t);
 	if (r < 0) {
-		if (t)
-			free(t->hashes);
+		free(t->hashes);
 		free(t);
-		shm_unmap(map, bytes);
 		return r;
 	}
-	*ret = t;
+	*ret = &t->snapshot;
 	return 0;
 }
 
-struct tokens *tokens_free(struct tokens *t)
+const struct snapshot_type tokens_type = {
+	.magic = TOKENS_MAGIC,
+	.version = TOKENS_VERSION,
+	.header_bytes = sizeof(struct tokens_header),
+	.bytes_max = sizeof(struct tokens_header) + TOKENS_MAX * sizeof(struct token_entry),
+	.open = open_tokens,
+	.free = free_tokens,
+};
+
+struct tokens *tokens_of(struct snapshot *s)
 {
-	if (t != NULL) {
-		shm_unmap(t->header, t->header->total_bytes);
-		free(t->hashes);
-		free(t);
-	}
-	return NULL;
+	assert(!s || s->type == &tokens_type);
+	return (struct tokens *)(void *)s;
 }
 
 const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,

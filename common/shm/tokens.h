@@ -7,14 +7,14 @@
 
 struct tokens;
 
-/* Maps a snapshot.  The descriptor stays the caller's.  0, -EINVAL, -EPERM, -ENOMEM, -EIO
- * (no random bytes). */
-must_check int tokens_open(int fd, uint64_t bytes, struct tokens **ret);
-struct tokens *tokens_free(struct tokens *t); /* returns NULL; accepts NULL */
+extern const struct snapshot_type tokens_type;
+
+/* Tokens are a snapshot of this type; NULL for NULL. */
+struct tokens *tokens_of(struct snapshot *s);
 
 /* The first entry of this token that has not expired, or NULL.  Compares digests under a key of
  * this process, so the time of a lookup tells a client nothing about the tokens.  Borrowed
- * until tokens_free(). */
+ * while the snapshot is referenced. */
 const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
 				      int64_t wall_us);
 

@@ -1,6 +1,5 @@
-/* tokens_layout.h - the map of the tokens snapshot.  Made by the master, completely sealed, with a
- * generation of its own: a revoked token does not drop the playlists.  Tokens are in plain text,
- * because the links of a playlist carry them; only workers get the object.
+/* tokens_layout.h - the map of the tokens snapshot (snapshot.h).  Tokens are in plain text, because
+ * the links of a playlist carry them; only workers get the object.
  *
  *	offset 0   struct tokens_header
  *	80         struct token_entry[count]; entry 0 is auth.token if it has TOKEN_SHARED
@@ -10,19 +9,16 @@
 #define AMPS_TOKENS_LAYOUT_H
 
 #include <assert.h>
-#include <stdint.h>
 #include "common/limits.h"
+#include "common/shm/snapshot.h"
 
 #define TOKENS_MAGIC   0x534e454b4f545341ull /* "ASTOKENS" */
-#define TOKENS_VERSION 1u
+#define TOKENS_VERSION 2u
 
 struct tokens_header {
-	uint64_t magic;
-	uint32_t version;
+	struct snapshot_header snapshot;
 	uint32_t count;
-	uint64_t total_bytes;
-	uint64_t generation;
-	uint8_t pad[48];
+	uint8_t pad[44];
 };
 
 enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };

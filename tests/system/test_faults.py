@@ -259,6 +259,30 @@ def test_an_answered_reload_outlives_the_master(server):
             assert s.get("/playlist.m3u", {"X-Amps-Token": token.strip()}).status == 200
 
 
+def test_a_reload_is_answered_once_every_worker_serves_it(server):
+    """... and a stopped worker delays the answer a little, not for ever."""
+    config = two_channels()
+    config["server"] = {"log_level": "debug"}
+    s = server(config, workers=4)
+
+    def reload(name):
+        config["streams"] = line_up(channel(1, media.film(), name=name))["streams"]
+        s.write_config(config)
+        assert len(s.ask("reload")["changed"]) == 1
+
+    reload("number 0")
+    for n in range(1, 9):
+        reload(f"number {n}")
+        for _ in range(12):
+            assert f"number {n}\n".encode() in s.get("/playlist.m3u").body
+    victim = s.pids("amps-worker")[0]
+    kill(victim, signal.SIGSTOP)
+    reload("while one is stopped")
+    kill(victim, signal.SIGCONT)
+    (published, _), (answered, _) = lines(s, "publishing the next catalog|is reloaded")[-2:]
+    assert 0.045 < answered - published < 1.5, "it is waited for, but not until it is killed"
+
+
 @pytest.mark.timing
 def test_a_start_after_a_killed_master_is_quick(server):
     s = server(two_channels(), workers=2)

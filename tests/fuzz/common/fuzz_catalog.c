@@ -54,7 +54,7 @@ static void walk(const struct catalog *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct catalog_header header;
-	struct catalog *c;
+	struct snapshot *s;
 	uint8_t *bytes = malloc(MAX(size, 1u)); /* of the exact size, so that ASan sees a slip */
 
 	if (bytes == NULL)
@@ -62,18 +62,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(bytes, data, size);
 	if (size >= sizeof(header)) {
 		memcpy(&header, bytes, sizeof(header));
-		header.magic = CATALOG_MAGIC;
-		header.version = CATALOG_VERSION;
-		header.header_bytes = sizeof(header);
-		header.total_bytes = size;
+		header.snapshot.magic = CATALOG_MAGIC;
+		header.snapshot.version = CATALOG_VERSION;
+		header.snapshot.header_bytes = sizeof(header);
+		header.snapshot.total_bytes = size;
 		header.channel_bytes = sizeof(struct catalog_channel);
 		header.variant_bytes = sizeof(struct catalog_variant);
 		header.program_bytes = sizeof(struct catalog_program);
 		memcpy(bytes, &header, sizeof(header));
 	}
-	if (catalog_open_memory(bytes, size, &c) == 0) {
-		walk(c);
-		catalog_unref(c);
+	if (snapshot_open_memory(&catalog_type, bytes, size, &s) == 0) {
+		walk(catalog_of(s));
+		snapshot_unref(s);
 	}
 	free(bytes);
 	return 0;

@@ -60,7 +60,7 @@ Test(msg, a_string_with_a_nul_inside_is_refused)
 
 Test(msg, descriptors_travel_and_their_number_is_checked)
 {
-	struct msg_catalog m = {.generation = 1, .bytes = 2};
+	struct msg_snapshot m = {.generation = 1, .bytes = 2};
 	static struct msg got;
 	uint8_t bytes[64];
 	int pair[2], two[2] = {0, 1};
@@ -68,13 +68,13 @@ Test(msg, descriptors_travel_and_their_number_is_checked)
 
 	cr_assert_eq(msg_socketpair(pair), 0);
 	cr_assert_eq(msg_receive(pair[1], &got), -EAGAIN);
-	cr_assert_eq(msg_send_catalog(pair[0], &m, &pair[0]), 0);
+	cr_assert_eq(msg_send_snapshot(pair[0], &m, &pair[0]), 0);
 	cr_assert_eq(msg_receive(pair[1], &got), 0);
-	cr_assert_eq(got.type, MSG_CATALOG);
+	cr_assert_eq(got.type, MSG_SNAPSHOT);
 	cr_assert_eq(got.fd_count, 1);
 	cr_assert(fcntl(got.fds[0], F_GETFD) & FD_CLOEXEC);
 	msg_done(&got);
-	cr_assert_eq(msg_encode_catalog(&m, bytes, sizeof(bytes), &len), 0);
+	cr_assert_eq(msg_encode_snapshot(&m, bytes, sizeof(bytes), &len), 0);
 	cr_assert_eq(msg_send_bytes(pair[0], bytes, len, two, 2), 0);
 	cr_assert_eq(msg_receive(pair[1], &got), -EBADMSG);
 	cr_assert_eq(msg_send_bytes(pair[0], bytes, len, NULL, 0), 0);

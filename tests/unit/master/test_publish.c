@@ -6,6 +6,7 @@
 #include "common/shm/catalog.h"
 #include "common/shm/tokens.h"
 #include "leaks.h"
+#include "snapshots.h"
 #include "state_folder.h"
 
 #define NOW 1700000000000000ll /* 2023-11-14T22:13:20Z */
@@ -93,20 +94,23 @@ static struct publication *publish_at(struct fixture *f, int64_t wall_us)
 	return publisher_accept(&f->publisher, &draft);
 }
 
-static struct catalog *catalog_of(const struct publication *p)
+static struct catalog *published_catalog(const struct publication *p)
 {
+	const struct published *s = &p->snapshots[SNAPSHOT_CATALOG];
 	struct catalog *c = NULL;
 
-	cr_assert_eq(catalog_open(p->catalog_fd, p->catalog_bytes, &c), 0);
+	cr_assert_eq(open_catalog(s->fd, s->bytes, &c), 0);
+	cr_assert_eq(s->generation, p->generation);
 	cr_assert_eq(catalog_generation(c), p->generation);
 	return c;
 }
 
-static struct tokens *tokens_of(const struct publication *p)
+static struct tokens *published_tokens(const struct publication *p)
 {
+	const struct published *s = &p->snapshots[SNAPSHOT_TOKENS];
 	struct tokens *t = NULL;
 
-	cr_assert_eq(tokens_open(p->tokens_fd, p->tokens_bytes, &t), 0);
+	cr_assert_eq(open_tokens(s->fd, s->bytes, &t), 0);
 	return t;
 }
 
@@ -152,7 +156,7 @@ Test(publish, a_channel_with_everything)
 	    "'adaptive_bitrates':[{'name':'sd','label':'Sintel SD','ffmpeg_profile':'copy'},"
 	    "{'name':'hd+','source':'sftp://x/'}]}");
 	p = publish_at(&f, NOW);
-	c = catalog_of(p);
+	c = published_catalog(p);
 	ch = catalog_find(c, 1);
 	check_text(c, ch->name_at, "Sintel, \"HD\"");
 	check_text(c, ch->tvg_name_at, "Sintel");
@@ -185,7 +189,7 @@ Test(publish, a_channel_with_everything)
 	cr_assert_not_null(catalog_text(c, variants[1].unavailable_at));
 	cr_assert_eq(catalog_settings(c)->max_viewers, 9);
 	cr_assert_eq(p->next_change_wall_us, TIME_NONE);
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	publication_free(NULL);
 	stop(&f);
@@ -203,7 +207,7 @@ Test(publish, missing_names_have_fallbacks)
 	add(&f, 20, ORIGIN_FILE, "{'name':77,'epg_id':5,'source':'s','ffmpeg_profile':'copy'}");
 	add(&f, 300, ORIGIN_FILE, "{'name':'C','source':'s','ffmpeg_profile':'copy'}");
 	p = publish_at(&f, NOW);
-	c = catalog_of(p);
+	c = published_catalog(p);
 	check_text(c, catalog_find(c, 1)->tvg_id_at, "x");
 	check_text(c, catalog_find(c, 1)->tvg_name_at, "A");
 	check_text(c, catalog_find(c, 1)->group_at, NULL);
@@ -211,7 +215,7 @@ Test(publish, missing_names_have_fallbacks)
 	check_text(c, catalog_find(c, 20)->name_at, "77");
 	check_text(c, catalog_find(c, 20)->tvg_id_at, "5");
 	check_text(c, catalog_find(c, 300)->tvg_id_at, "300");
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	stop(&f);
 	assert_no_leaks();
@@ -231,7 +235,7 @@ Test(publish, settings)
 		  "'streaming':{'slow_viewer':'drop','join_ms':250,'start_timeout':2.5,"
 		  "'idle_timeout':0}}");
 	p = publish_at(&f, NOW);
-	c = catalog_of(p);
+	c = published_catalog(p);
 	s = catalog_settings(c);
 	cr_assert_eq(s->flags, SETTING_REGION_HEADERS | SETTING_SLOW_DROP);
 	check_text(c, s->public_url_at, "https://tv/");
@@ -246,7 +250,7 @@ Test(publish, settings)
 	cr_assert_eq(proxies[1].prefix_bits, 128);
 	cr_assert_eq(proxies[1].address[15], 1);
 	cr_assert_eq(proxies[2].prefix_bits, 10);
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	stop(&f);
 	assert_no_leaks();
@@ -267,16 +271,16 @@ Test(publish, report_of_differences)
 	cr_assert_eq(p->generation, 42);
 	check_report(p, "{'added':[{'id':1,'name':'A'},{'id':3,'name':'C'},{'id':5,'name':'E'}],"
 			"'changed':[],'removed':[],'warnings':[]}");
-	c = catalog_of(p);
+	c = published_catalog(p);
 	hash = catalog_content_hash(c);
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	p = publish_at(&f, NOW + 1000000);
 	check_report(p, "{'added':[],'changed':[],'removed':[],'warnings':[]}");
 	cr_assert_eq(p->generation, 43);
-	c = catalog_of(p);
+	c = published_catalog(p);
 	cr_assert_eq(catalog_content_hash(c), hash);
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	/* 1 goes, 3 gets another source (the catalog has none), 5 another name, 7 comes */
 	free(f.rows[0].definition);
@@ -309,21 +313,21 @@ Test(publish, schedules)
 	    "{'name':'Spotlight','source':'s','ffmpeg_profile':'copy','schedule':{"
 	    "'start':'2023-11-14T22:14:20Z','end':'2023-11-14T22:15:20Z'}}");
 	p = publish_at(&f, NOW);
-	c = catalog_of(p);
+	c = published_catalog(p);
 	cr_assert_null(catalog_find(c, 900));
 	cr_assert_null(lineup_find_key(p->lineup, "900"));
 	cr_assert_eq(p->next_change_wall_us, NOW + minute);
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	p = publish_at(&f, NOW + minute);
 	check_report(p, "{'added':[{'id':900,'name':'Spotlight'}],'changed':[],'removed':[],"
 			"'warnings':[]}");
-	c = catalog_of(p);
+	c = published_catalog(p);
 	cr_assert_eq(catalog_find(c, 900)->flags, CHANNEL_SCHEDULED);
 	cr_assert_eq(catalog_find(c, 900)->end_wall_us, NOW + 2 * minute);
 	cr_assert_not_null(lineup_find_key(p->lineup, "900"));
 	cr_assert_eq(p->next_change_wall_us, NOW + 2 * minute);
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	p = publish_at(&f, NOW + 2 * minute);
 	check_report(p, "{'added':[],'changed':[],'removed':[{'id':900,'name':'Spotlight'}],"
@@ -344,9 +348,9 @@ Test(publish, tombstones_are_not_published)
 	add(&f, 1, ORIGIN_API, "{'name':'Gone','source':'s','ffmpeg_profile':'copy'}");
 	f.rows[0].deleted = true;
 	p = publish_at(&f, NOW);
-	c = catalog_of(p);
+	c = published_catalog(p);
 	cr_assert_eq(catalog_channel_count(c), 0);
-	catalog_unref(c);
+	close_catalog(c);
 	publication_free(p);
 	stop(&f);
 	assert_no_leaks();
@@ -371,8 +375,8 @@ Test(publish, tokens_of_the_configuration)
 		  "{'name':'bad','token':'bad','expires':'someday'},"
 		  "{'name':'boss','token':'boss','role':'admin'}]}}");
 	p = publish_at(&f, NOW);
-	cr_assert_eq(p->tokens_generation, 1);
-	t = tokens_of(p);
+	cr_assert_eq(p->snapshots[SNAPSHOT_TOKENS].generation, 1);
+	t = published_tokens(p);
 	cr_assert_eq(tokens_shared(t), find(t, "watch"));
 	cr_assert_eq(find(t, "watch")->role, TOKEN_VIEWER);
 	cr_assert_eq(find(t, "rule")->role, TOKEN_ADMIN);
@@ -387,20 +391,20 @@ Test(publish, tokens_of_the_configuration)
 	cr_assert_null(find(t, "bad"));
 	cr_assert_eq(json_array_size(json_object_get(p->report, "warnings")), 1);
 	cr_assert_null(json_object_get(p->report, "token_file"));
-	tokens_free(t);
+	close_tokens(t);
 	publication_free(p);
-	/* the same tokens keep their generation, others get a new one */
+	/* the same tokens are not published again, others are the next generation */
 	p = publish_at(&f, NOW);
-	cr_assert_eq(p->tokens_generation, 1);
+	cr_assert_lt(p->snapshots[SNAPSHOT_TOKENS].fd, 0);
 	publication_free(p);
 	settings_set(&f, "{'auth':{'token':'other'}}");
 	p = publish_at(&f, NOW);
-	cr_assert_eq(p->tokens_generation, 2);
-	t = tokens_of(p);
+	cr_assert_eq(p->snapshots[SNAPSHOT_TOKENS].generation, 2);
+	t = published_tokens(p);
 	cr_assert_null(find(t, "watch"));
 	/* without an administrator's token the shared one rules */
 	cr_assert_eq(find(t, "other")->role, TOKEN_ADMIN);
-	tokens_free(t);
+	close_tokens(t);
 	publication_free(p);
 	stop(&f);
 	assert_no_leaks();
@@ -414,10 +418,10 @@ Test(publish, no_tokens_where_auth_is_off)
 
 	start(&f, "{'auth':{'enabled':false,'token':'watch','admin_token':'rule'}}");
 	p = publish_at(&f, NOW);
-	t = tokens_of(p);
+	t = published_tokens(p);
 	cr_assert_null(find(t, "watch"));
 	cr_assert_null(find(t, "rule"));
-	tokens_free(t);
+	close_tokens(t);
 	publication_free(p);
 	stop(&f);
 	assert_no_leaks();
@@ -453,11 +457,11 @@ Test(publish, a_token_is_made_once)
 	start(&f, "{'auth':{'enabled':true,'token':null}}");
 	p = publish_at(&f, NOW);
 	read_token(&f, first);
-	t = tokens_of(p);
+	t = published_tokens(p);
 	cr_assert_eq(tokens_shared(t), find(t, first));
 	state_folder_file(&f.folder, "token", path);
 	cr_assert_str_eq(json_string_value(json_object_get(p->report, "token_file")), path);
-	tokens_free(t);
+	close_tokens(t);
 	publication_free(p);
 	/* the next start takes the same */
 	publisher_done(&f.publisher);
@@ -465,9 +469,9 @@ Test(publish, a_token_is_made_once)
 	p = publish_at(&f, NOW);
 	read_token(&f, second);
 	cr_assert_str_eq(first, second);
-	t = tokens_of(p);
+	t = published_tokens(p);
 	cr_assert_not_null(find(t, first));
-	tokens_free(t);
+	close_tokens(t);
 	publication_free(p);
 	stop(&f);
 	assert_no_leaks();
@@ -493,11 +497,11 @@ static void check_token_file(const char *content, size_t n, const char *word)
 	settings_set(&f, settings);
 	r = build(&f, &rows, NOW, &draft, text, sizeof(text));
 	if (word[0] == '\0') {
-		struct tokens *t = tokens_of(draft.publication);
+		struct tokens *t = published_tokens(draft.publication);
 
 		cr_assert_eq(r, 0, "%s", text);
 		cr_assert_not_null(find(t, "from-a-file"));
-		tokens_free(t);
+		close_tokens(t);
 	} else {
 		cr_assert_lt(r, 0);
 		cr_assert_not_null(strstr(text, word), "%s", text);

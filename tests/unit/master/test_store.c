@@ -6,6 +6,7 @@
 #include "amps-master/store/store_work.h"
 #include "common/shm/catalog.h"
 #include "leaks.h"
+#include "snapshots.h"
 #include "state_folder.h"
 
 #define NOW 1700000000000000ll /* 2023-11-14T22:13:20Z */
@@ -566,6 +567,7 @@ Test(store, answers_come_through_the_loop)
 	struct state_folder f;
 	struct store *s = NULL;
 	struct got got = {.base = event_base_new()};
+	const struct published *published;
 	struct catalog *c = NULL;
 	char text[512] = "";
 
@@ -576,10 +578,10 @@ Test(store, answers_come_through_the_loop)
 	cr_assert_eq(got.calls, 0);
 	wait_for(&got, 1);
 	cr_assert_eq(got.error, 0, "%s", got.text);
-	cr_assert_eq(catalog_open(got.publication->catalog_fd, got.publication->catalog_bytes, &c),
-		     0);
+	published = &got.publication->snapshots[SNAPSHOT_CATALOG];
+	cr_assert_eq(open_catalog(published->fd, published->bytes, &c), 0);
 	cr_assert_eq(catalog_channel_count(c), 2);
-	catalog_unref(c);
+	close_catalog(c);
 	store_submit(s,
 		     &(struct store_operation){.kind = STORE_CHANGE,
 					       .channel = 3,

@@ -13,6 +13,7 @@
 #include "amps-worker/context/context.h"
 #include "amps-worker/http/route.h"
 #include "common/shm/shm.h"
+#include "tests/unit/snapshots.h"
 
 #define FIXTURE_NOW 1700000000000000ll /* 2023-11-14T22:13:20Z */
 
@@ -145,18 +146,20 @@ static inline struct token_entry *fixture_token(struct fixture *f, const char *t
 
 static inline int fixture_open_tokens(struct fixture *f)
 {
-	struct tokens_header h = {.magic = TOKENS_MAGIC, .version = TOKENS_VERSION};
+	struct tokens_header h = {.snapshot = {.magic = TOKENS_MAGIC,
+					       .version = TOKENS_VERSION,
+					       .header_bytes = sizeof(h),
+					       .generation = 1}};
 	size_t n = f->entry_count * sizeof(f->entries[0]);
 	struct buf image = BUF_INIT;
 	int fd, r;
 
 	h.count = f->entry_count;
-	h.total_bytes = sizeof(h) + n;
-	h.generation = 1;
+	h.snapshot.total_bytes = sizeof(h) + n;
 	buf_add(&image, &h, sizeof(h));
 	buf_add(&image, f->entries, n);
 	fd = shm_snapshot("test-tokens", image.data, image.len);
-	r = fd < 0 ? fd : tokens_open(fd, image.len, &f->tokens);
+	r = fd < 0 ? fd : open_tokens(fd, image.len, &f->tokens);
 	close_fd(&fd);
 	buf_done(&image);
 	f->facts.tokens = f->tokens;
@@ -166,25 +169,27 @@ static inline int fixture_open_tokens(struct fixture *f)
 /* Publishes what was added so far as the catalog of this generation.  0 or -Exxx. */
 static inline int fixture_publish(struct fixture *f, uint64_t generation)
 {
-	struct catalog_header h = {.magic = CATALOG_MAGIC, .version = CATALOG_VERSION};
+	struct catalog_header h = {.snapshot = {.magic = CATALOG_MAGIC,
+						.version = CATALOG_VERSION,
+						.header_bytes = sizeof(h),
+						.generation = generation}};
 	size_t built = f->image.len;
 	int fd, r;
 
-	h.header_bytes = sizeof(h);
-	h.generation = generation;
 	h.channel_count = f->channel_count;
 	h.channel_bytes = sizeof(struct catalog_channel);
 	h.variant_bytes = sizeof(struct catalog_variant);
 	h.program_bytes = sizeof(struct catalog_program);
 	h.settings_at = fixture_put(f, &f->settings, sizeof(f->settings));
 	h.channels_at = fixture_put(f, f->channels, f->channel_count * sizeof(f->channels[0]) + 8);
-	h.total_bytes = f->image.len;
+	h.snapshot.total_bytes = f->image.len;
 	h.content_hash = hash_end(
 		hash_bytes(HASH_START, f->image.data + sizeof(h), f->image.len - sizeof(h)));
 	memcpy(f->image.data, &h, sizeof(h));
 	fd = shm_snapshot("test-catalog", f->image.data, f->image.len);
-	f->catalog = catalog_unref(f->catalog);
-	r = fd < 0 ? fd : catalog_open(fd, h.total_bytes, &f->catalog);
+	close_catalog(f->catalog);
+	f->catalog = NULL;
+	r = fd < 0 ? fd : open_catalog(fd, h.snapshot.total_bytes, &f->catalog);
 	close_fd(&fd);
 	f->image.len = built;
 	f->facts.catalog = f->catalog;
@@ -198,8 +203,8 @@ static inline void fixture_free(struct fixture *f)
 	body_maker_free(f->facts.maker);
 	body_cache_free(f->facts.cache);
 	event_base_free(f->base);
-	catalog_unref(f->catalog);
-	tokens_free(f->tokens);
+	close_catalog(f->catalog);
+	close_tokens(f->tokens);
 	buf_done(&f->image);
 	free(f);
 }

@@ -52,11 +52,11 @@ static inline size_t fm_catalog(char *at, const struct fm_settings *s)
 
 	memset(at, 0, n);
 	strcpy(at + text, "five");
-	*h = (struct catalog_header){.magic = CATALOG_MAGIC,
-				     .version = CATALOG_VERSION,
-				     .header_bytes = sizeof(*h),
-				     .total_bytes = n,
-				     .generation = 1,
+	*h = (struct catalog_header){.snapshot = {.magic = CATALOG_MAGIC,
+						  .version = CATALOG_VERSION,
+						  .header_bytes = sizeof(*h),
+						  .total_bytes = n,
+						  .generation = 1},
 				     .settings_at = sizeof(*h),
 				     .channels_at = sizeof(*h) + sizeof(*set),
 				     .channel_count = 1,
@@ -89,13 +89,22 @@ static inline int fm_listen(uint16_t *port)
 	return fd;
 }
 
+static inline void fm_snapshot(struct fake_master *m, enum snapshot_kind kind, uint64_t generation,
+			       uint64_t bytes, int fd)
+{
+	struct msg_snapshot s = {.kind = (uint8_t)kind, .generation = generation, .bytes = bytes};
+
+	FM_CHECK(msg_send_snapshot(m->socket, &s, &fd) == 0);
+}
+
 /* Makes everything a worker is given and puts the messages into its socket. */
 static inline void fm_open(struct fake_master *m, const struct fm_settings *s, uint16_t port)
 {
-	struct tokens_header tokens = {.magic = TOKENS_MAGIC,
-				       .version = TOKENS_VERSION,
-				       .total_bytes = sizeof(tokens),
-				       .generation = 1};
+	struct tokens_header tokens = {.snapshot = {.magic = TOKENS_MAGIC,
+						    .version = TOKENS_VERSION,
+						    .header_bytes = sizeof(tokens),
+						    .total_bytes = sizeof(tokens),
+						    .generation = 1}};
 	char catalog[512];
 	size_t catalog_bytes = fm_catalog(catalog, s);
 	struct msg_worker_setup setup = {
@@ -117,12 +126,8 @@ static inline void fm_open(struct fake_master *m, const struct fm_settings *s, u
 	FM_CHECK(shm_seal_writer(m->table_fd) == 0);
 	FM_CHECK(msg_send_worker_setup(m->socket, &setup,
 				       (int[]){m->listen_fd, m->page_fd, m->table_fd}) == 0);
-	FM_CHECK(msg_send_tokens(m->socket,
-				 &(struct msg_tokens){.generation = 1, .bytes = sizeof(tokens)},
-				 &m->tokens_fd) == 0);
-	FM_CHECK(msg_send_catalog(m->socket,
-				  &(struct msg_catalog){.generation = 1, .bytes = catalog_bytes},
-				  &m->catalog_fd) == 0);
+	fm_snapshot(m, SNAPSHOT_TOKENS, 1, sizeof(tokens), m->tokens_fd);
+	fm_snapshot(m, SNAPSHOT_CATALOG, 1, catalog_bytes, m->catalog_fd);
 }
 
 static inline void fm_close(struct fake_master *m)

@@ -301,14 +301,13 @@ static void publish_many(struct world *x)
 	char *bytes = calloc(1, n);
 	struct catalog_header *h = (void *)bytes;
 	struct catalog_channel *ch = (void *)(bytes + at);
-	struct msg_catalog m = {.generation = 2, .bytes = n};
 	int fd;
 
 	fm_catalog(bytes, &(struct fm_settings){.start_timeout_ms = 5000});
 	memset(bytes + at, 0, n - at);
 	strcpy(bytes + text, "many");
-	h->generation = 2;
-	h->total_bytes = n;
+	h->snapshot.generation = 2;
+	h->snapshot.total_bytes = n;
 	h->channel_count = MANY_CHANNELS;
 	for (uint32_t i = 0; i < MANY_CHANNELS; i++)
 		ch[i] = (struct catalog_channel){.id = i,
@@ -317,10 +316,10 @@ static void publish_many(struct world *x)
 						 .end_wall_us = INT64_MIN};
 	fd = shm_snapshot("catalog", bytes, n);
 	cr_assert_geq(fd, 0);
-	cr_assert_eq(msg_send_catalog(x->master.socket, &m, &fd), 0);
+	fm_snapshot(&x->master, SNAPSHOT_CATALOG, 2, n, fd);
 	close(fd);
 	free(bytes);
-	while (catalog_generation(x->worker.context.catalog) != 2)
+	while (catalog_generation(context_catalog(&x->worker.context)) != 2)
 		event_base_loop(x->worker.context.base, EVLOOP_ONCE);
 }
 
