@@ -15,13 +15,15 @@
 
 int publisher_init(struct publisher *p, const char *state_dir, uint64_t generation)
 {
-	*p = (struct publisher){.generation = generation, .state_dir = strdup(state_dir)};
+	*p = (struct publisher){
+		.generation = generation, .catalog = BUF_INIT, .state_dir = strdup(state_dir)};
 	return p->state_dir != NULL ? 0 : -ENOMEM;
 }
 
 void publisher_done(struct publisher *p)
 {
 	p->last = lineup_unref(p->last);
+	buf_done(&p->catalog);
 	free(p->state_dir);
 	p->state_dir = NULL;
 }
@@ -80,12 +82,15 @@ static int put_snapshot(struct publication *p, enum snapshot_kind kind, const ch
 	return s->fd < 0 ? s->fd : 0;
 }
 
-static int catalog_publish(const json_t *settings, struct publication *p)
+/* The catalog is built in memory that is kept: to give some megabytes back and to get them again
+ * takes as long as to fill them. */
+static int catalog_publish(struct buf *bytes, const json_t *settings, struct publication *p)
 {
-	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
-	int r = catalog_build(settings, &p->lineup->channels, p->generation, &bytes);
+	int r;
 
-	return r < 0 ? r : put_snapshot(p, SNAPSHOT_CATALOG, "amps-catalog", &bytes, p->generation);
+	buf_reset(bytes);
+	r = catalog_build(settings, &p->lineup->channels, p->generation, bytes);
+	return r < 0 ? r : put_snapshot(p, SNAPSHOT_CATALOG, "amps-catalog", bytes, p->generation);
 }
 
 static int tokens_publish(const struct publisher *last, const json_t *auth, const char *shared,
@@ -130,7 +135,7 @@ static int access_publish(const struct publisher *last, const json_t *settings, 
 	return r;
 }
 
-static int draft_fill(const struct publisher *last, const json_t *settings,
+static int draft_fill(struct publisher *last, const json_t *settings,
 		      const struct channel_list *all, int64_t wall_us, struct draft *d, char *text,
 		      size_t cap)
 {
@@ -149,7 +154,7 @@ static int draft_fill(const struct publisher *last, const json_t *settings,
 	if (r == 0)
 		r = lineup_add_schedule(p->lineup, all, wall_us);
 	if (r == 0)
-		r = catalog_publish(settings, p);
+		r = catalog_publish(&last->catalog, settings, p);
 	if (r == 0)
 		r = access_publish(last, settings, d, text, cap);
 	if (r == 0)
@@ -158,7 +163,7 @@ static int draft_fill(const struct publisher *last, const json_t *settings,
 	return r;
 }
 
-int publish_build(const struct publisher *p, const json_t *settings, const struct channel_list *all,
+int publish_build(struct publisher *p, const json_t *settings, const struct channel_list *all,
 		  int64_t wall_us, struct draft *ret, char *text, size_t text_cap)
 {
 	struct draft d = DRAFT_INIT;

@@ -8,12 +8,14 @@
 
 #include "amps-master/store/channel_entries.h"
 #include "amps-master/store/publication.h"
+#include "common/text/buf.h"
 
 struct publisher {
 	char *state_dir;
 	uint64_t generation; /* of the last publication, 0 = none ever */
 	uint64_t tokens_generation, tokens_hash;
 	struct lineup *last; /* as it was published, or NULL */
+	struct buf catalog;  /* room for the next */
 };
 
 /* 0 or -ENOMEM. */
@@ -30,7 +32,7 @@ void draft_done(struct draft *d);
 
 /* Builds the next generation from `settings` (the model without its channels, profiles completed)
  * and all channels, as of wall_us.  0, or -Exxx with the reason in `text`. */
-must_check int publish_build(const struct publisher *p, const json_t *settings,
+must_check int publish_build(struct publisher *p, const json_t *settings,
 			     const struct channel_list *all, int64_t wall_us, struct draft *ret,
 			     char *text, size_t text_cap);
 

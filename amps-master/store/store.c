@@ -23,7 +23,8 @@ struct request {
 };
 
 struct store {
-	struct store_work work; /* the thread's own while it runs */
+	struct store_work work; /* the thread's own while it runs, as the next */
+	bool loaded;		/* all channels were in memory as trees */
 	struct work_queue *queue;
 	_Atomic int health; /* W: the thread, relaxed; work.error */
 };
@@ -72,6 +73,7 @@ static void request_run(struct work *w)
 	switch (r->op.kind) {
 	case STORE_LOAD:
 		run_load(work, r);
+		r->store->loaded = true;
 		break;
 	case STORE_REPUBLISH:
 		store_work_republish(work, clock_wall_us(), &r->answer);
@@ -81,15 +83,22 @@ static void request_run(struct work *w)
 		break;
 	case STORE_EXPORT:
 		store_work_export(work, &r->answer);
+		r->store->loaded = true;
 		break;
 	}
 	atomic_store_explicit(&r->store->health, work->error, memory_order_relaxed);
 }
 
-/* The trees of thousands of channels are freed: gives their memory back. */
+/* Gives back what the trees of thousands of channels have left.  One channel leaves little, and the
+ * next change would wait. */
 static void on_answered(void *owner)
 {
-	db_shrink(((struct store *)owner)->work.db);
+	struct store *s = owner;
+
+	if (!s->loaded)
+		return;
+	s->loaded = false;
+	db_shrink(s->work.db);
 	malloc_trim(0);
 }
 

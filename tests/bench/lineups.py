@@ -1,4 +1,5 @@
-"""The cost of a line-up of thousands of idle channels: the start, a reload, memory."""
+"""The cost of a line-up of thousands of idle channels: the start, a reload, an edit, memory."""
+import json
 import os
 import statistics
 import subprocess
@@ -6,7 +7,7 @@ import tempfile
 import threading
 import time
 
-from programs import AMPS_PORT, BIN, BOTH_CPUS, Amps, command_line, wait_for
+from programs import AMPS_PORT, BIN, BOTH_CPUS, Amps, command_line, tool, wait_for
 from proc import pss_bytes  # beside the system tests
 
 GROUPS = ("News", "Sports", "Movies", "Kids", "Music", "Series", "Documentaries", "Regional")
@@ -127,6 +128,20 @@ class LineUps:
                   f"{self.out['status_idle']['max']:.0f} ms")
             self.reload(amps, f"none to {self.large:,} channels", text)
 
+    def change(self):
+        """One edited channel, from store_submit() to the last worker's acknowledgement."""
+        count, workers = (5 if self.quick else 50), 2
+        words = [tool("change"), self.large, count, workers, os.path.join(BIN, "amps-worker")]
+        rows = json.loads(subprocess.run([str(w) for w in words], check=True,
+                                         stdout=subprocess.PIPE).stdout)
+        total, stored, loop = zip(*rows)
+        self.out["change"] = {"channels": self.large, "workers": workers, "ms": total,
+                              "stored_ms": stored, "loop_ms": loop}
+        print(f"one channel of {self.large:,} changed, {count} times, until {workers} workers serve "
+              f"it: {statistics.median(total):.1f} ms [{min(total):.1f}..{max(total):.1f}]; "
+              f"{statistics.median(stored):.1f} ms of it in the store; the loop worked "
+              f"{statistics.median(loop):.2f} ms, at most {max(loop):.2f}", flush=True)
+
     # -- memory
 
     def memory(self):
@@ -159,6 +174,7 @@ class LineUps:
     def run(self):
         print("\nA large line-up nobody watches")
         self.check_and_reload()
+        self.change()
         self.memory()
         self.starts()
         return self.out
