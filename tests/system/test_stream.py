@@ -144,11 +144,11 @@ def test_a_silent_origin_is_504(server):
 
 
 def test_unsupported_channels_are_502_with_the_reason(server):
-    s = server(line_up({"id": 1, "name": "Command", "source": media.film(),
-                        "custom_ffmpeg": "ffmpeg -i {source} -f mpegts -"}))
+    s = server(line_up({"id": 1, "name": "Several", "sources": [media.film()],
+                        "ffmpeg_profile": "copy"}))
     answer = s.refused("/stream/1.ts")
     assert answer.status == 502
-    assert "custom_ffmpeg" in answer.json["error"]
+    assert "list of sources" in answer.json["error"]
 
 
 def test_routes_of_later_versions_are_404(server):
