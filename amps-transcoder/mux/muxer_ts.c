@@ -1,28 +1,32 @@
 /* muxer_ts.c - an output as a transport stream, made by libavformat's muxer: times stay as they
  * are, PCR ahead of every DTS (ts/pcr.h), PAT and PMT every 100 ms and at key frames, several
  * frames of sound in one PES as long as that makes them no later than 75 ms. */
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "amps-transcoder/mux/interleave.h"
 #include "amps-transcoder/mux/muxer.h"
 #include "amps-transcoder/mux/ts_muxer.h"
 
 /* The PCR is ahead of its DTS by twice this, so that a large picture arrives in time; the muxer
  * gathers sound for one PES for half of it. */
-#define MAX_DELAY_US	   "150000"
-#define INTERLEAVE_WAIT_US 2000000 /* how long a paused stream may delay the others */
-#define FIRST_PID	   0x100   /* the muxer's own, too */
-#define GENERATION_STEP	   7	   /* versions between two jobs; a job may use so many */
+#define MAX_DELAY_US	"150000"
+#define PATIENCE_90K	180000 /* how long a paused stream may delay the others */
+#define FIRST_PID	0x100  /* the muxer's own, too */
+#define GENERATION_STEP 7      /* versions between two jobs; a job may use so many */
 
 struct ts_form {
 	struct muxer base;
 	struct ts_muxer muxer;
 	struct ts_sink *sink;
+	struct interleave queue;	  /* libav's would wait for subtitles, too */
 	bool again;			  /* streams were announced before */
 	unsigned tables;		  /* how often again */
 	int stream_of[MUXER_STREAMS_MAX]; /* the muxer's stream, by place */
 };
 static_assert(offsetof(struct ts_form, base) == 0, "a muxer is cast to its form");
+static_assert(MUXER_STREAMS_MAX <= INTERLEAVE_STREAMS_MAX, "a place is a stream of the queue");
 
 static int init(struct muxer *m)
 {
@@ -39,6 +43,7 @@ static void done(struct muxer *m)
 	struct ts_form *f = (struct ts_form *)m;
 
 	ts_muxer_close(&f->muxer);
+	interleave_done(&f->queue);
 	ts_sink_free(f->sink);
 }
 
@@ -71,7 +76,8 @@ static int open_form(struct muxer *m, int64_t lag_90k)
 	if (r < 0)
 		return r;
 	context = f->muxer.context;
-	context->max_interleave_delta = INTERLEAVE_WAIT_US + lag_90k * 100 / 9;
+	assert(f->queue.count == 0);
+	interleave_init(&f->queue, PATIENCE_90K + lag_90k);
 	if (*service)
 		av_dict_set(&context->metadata, "service_name", service, 0);
 	av_dict_set(&context->metadata, "service_provider", "Amps", 0);
@@ -96,6 +102,8 @@ static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *
 	if (!stream)
 		return AVERROR(ENOMEM);
 	f->stream_of[place] = stream->index;
+	if (parameters->codec_type != AVMEDIA_TYPE_SUBTITLE)
+		interleave_await(&f->queue, place);
 	stream->id = (int)(from->id ? from->id
 				    : option_number(m, "mpegts_start_pid", FIRST_PID) + place);
 	stream->disposition = from->disposition;
@@ -131,19 +139,39 @@ static int begin(struct muxer *m, bool cut)
 	return MIN(r, 0);
 }
 
+/* Writes what waits no longer; `all`: everything.  0 or the first error of libav. */
+static int write_queue(struct ts_form *f, bool all)
+{
+	AVPacket *packet;
+	int r = 0;
+
+	while ((packet = interleave_take(&f->queue, all))) {
+		const AVStream *stream =
+			f->muxer.context->streams[f->stream_of[packet->stream_index]];
+
+		packet->stream_index = stream->index;
+		av_packet_rescale_ts(packet, (AVRational){1, TS_HZ}, stream->time_base);
+		if (r >= 0)
+			r = av_write_frame(f->muxer.context, packet);
+		av_packet_free(&packet);
+	}
+	return MIN(r, 0);
+}
+
 static int write_packet(struct muxer *m, unsigned place, AVPacket *packet)
 {
 	struct ts_form *f = (struct ts_form *)m;
-	const AVStream *stream = f->muxer.context->streams[f->stream_of[place]];
+	int r = interleave_put(&f->queue, place, packet);
 
-	packet->stream_index = stream->index;
-	av_packet_rescale_ts(packet, (AVRational){1, TS_HZ}, stream->time_base);
-	return av_interleaved_write_frame(f->muxer.context, packet);
+	return r < 0 ? r : write_queue(f, false);
 }
 
 static void end(struct muxer *m)
 {
-	av_write_trailer(((struct ts_form *)m)->muxer.context);
+	struct ts_form *f = (struct ts_form *)m;
+
+	(void)!write_queue(f, true);
+	av_write_trailer(f->muxer.context);
 }
 
 static void ended(struct muxer *m)
