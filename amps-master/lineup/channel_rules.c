@@ -297,9 +297,19 @@ json_t *channel_profile_options(const json_t *profile, bool audio_only)
 
 static bool key_is_sound(const char *key)
 {
-	static const char *const words[] = {"audio_bitrate",  "ac",	  "ar",	 "af",
-					    "channel_layout", "an",	  "map", "ch_layout",
-					    "sample_fmt",     "loudness", "vol"};
+	static const char *const words[] = {"audio_bitrate",
+					    "ac",
+					    "ar",
+					    "af",
+					    "channel_layout",
+					    "an",
+					    "map",
+					    "ch_layout",
+					    "sample_fmt",
+					    "filter_complex",
+					    "lavfi",
+					    "loudness",
+					    "vol"};
 	const char *stream = strstr(key, ":a");
 
 	for (size_t i = 0; i < array_size(words); i++)

@@ -86,12 +86,23 @@ static AVRational steady_rate(const struct filter *f)
 	return rate;
 }
 
-/* The user's graph, before ours.  Its last output may be named [out], as in ffmpeg. */
-static void user_text(const char *graph, struct buf *b)
+/* The user's graph, before ours; `before` (NULL = nothing) comes before it.  Its last output may be
+ * named [out], as in ffmpeg.  A part of filter_complex has labels at both ends. */
+static void user_text(const struct profile_kind *kind, const char *before, struct buf *b)
 {
 	static const char out[] = "[out]";
+	const struct complex_part *part = kind->part;
+	const char *graph = kind->filter;
 	size_t n = graph ? strlen(graph) : 0;
 
+	if (part) {
+		buf_printf(b, "[in]%s[%s];%s;[%s]",
+			   before ? before : (part->media == 'a' ? "anull" : "null"), part->in,
+			   part->text, part->out);
+		return;
+	}
+	if (before)
+		buf_printf(b, "%s,", before);
 	while (n > 0 && isspace((unsigned char)graph[n - 1]))
 		n--;
 	if (n >= sizeof(out) - 1 && !strncmp(graph + n - (sizeof(out) - 1), out, sizeof(out) - 1))
@@ -105,9 +116,7 @@ static void video_text(const struct filter *f, struct buf *b)
 	const struct profile *p = f->profile;
 	AVRational rate = steady_rate(f);
 
-	if (p->deinterlace)
-		buf_printf(b, "bwdif=mode=send_frame:deint=interlaced,");
-	user_text(p->video.filter, b);
+	user_text(&p->video, p->deinterlace ? "bwdif=mode=send_frame:deint=interlaced" : NULL, b);
 	if (rate.num > 0)
 		buf_printf(b, "fps=%d/%d,", rate.num, rate.den);
 	if (p->width > 0)
@@ -158,7 +167,7 @@ static void audio_text(const struct filter *f, struct buf *b)
 									 : AV_SAMPLE_FMT_FLTP;
 	char layout[64];
 
-	user_text(p->audio.filter, b);
+	user_text(&p->audio, NULL, b);
 	if (p->volume)
 		buf_printf(b, "volume=%d/256,", p->volume);
 	if (p->loudness != 0)

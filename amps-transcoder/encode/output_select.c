@@ -11,6 +11,12 @@
 #define CHOSEN_MAX 64 /* streams that maps may name */
 #define NO_STREAM  UINT32_MAX
 
+/* A stream of the source in the output, as it is or through a part of filter_complex. */
+struct choice {
+	unsigned stream;
+	const struct complex_part *part; /* NULL = as it is */
+};
+
 /* The muxer takes no other kinds (data, attachments). */
 static bool usable(const struct output *o, const AVStream *stream)
 {
@@ -37,30 +43,71 @@ static bool in_first_program(AVFormatContext *source, unsigned index)
 	return false;
 }
 
+/* The stream that a part of filter_complex takes.  False: the source has none. */
+static bool choose_part(const struct output *o, AVFormatContext *source,
+			const struct complex_part *part, struct choice *ret)
+{
+	enum AVMediaType type = part->media == 'a' ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_VIDEO;
+	struct stream_map map;
+	bool any = stream_map_parse(part->in, &map) < 0;
+
+	for (unsigned i = 0; i < source->nb_streams; i++) {
+		if (source->streams[i]->codecpar->codec_type != type ||
+		    !usable(o, source->streams[i]) ||
+		    !(any ? in_first_program(source, i) : stream_map_matches(&map, source, i)))
+			continue;
+		*ret = (struct choice){.stream = i, .part = part};
+		return true;
+	}
+	return false;
+}
+
+/* Outputs of filter_complex without a label: no other stream of their kind is chosen. */
+static unsigned choose_unnamed(const struct output *o, AVFormatContext *source,
+			       struct choice *chosen)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < o->profile.complex.count; i++)
+		if (!o->profile.complex.parts[i].named)
+			n += choose_part(o, source, &o->profile.complex.parts[i], &chosen[n]);
+	return n;
+}
+
+static bool has_kind(AVFormatContext *source, const struct choice *chosen, unsigned n,
+		     enum AVMediaType type)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (source->streams[chosen[i].stream]->codecpar->codec_type == type)
+			return true;
+	return false;
+}
+
 /* Nothing was probed, so the best stream is the first of its kind in the first programme. */
-static unsigned choose_best(const struct output *o, AVFormatContext *source, unsigned *chosen)
+static unsigned choose_best(const struct output *o, AVFormatContext *source, struct choice *chosen)
 {
 	static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO,
 						 AVMEDIA_TYPE_SUBTITLE};
-	unsigned n = 0;
+	unsigned n = choose_unnamed(o, source, chosen), unnamed = n;
 
 	for (size_t t = 0; t < array_size(types); t++)
 		for (unsigned i = 0; i < source->nb_streams; i++) {
-			if (source->streams[i]->codecpar->codec_type != types[t] ||
+			if (has_kind(source, chosen, unnamed, types[t]) ||
+			    source->streams[i]->codecpar->codec_type != types[t] ||
 			    !usable(o, source->streams[i]) || !in_first_program(source, i))
 				continue;
-			chosen[n++] = i;
+			chosen[n++] = (struct choice){.stream = i};
 			break;
 		}
 	return n;
 }
 
-static void remove_chosen(unsigned *chosen, unsigned *n, unsigned stream)
+static void remove_chosen(struct choice *chosen, unsigned *n, unsigned stream)
 {
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < *n; i++)
-		if (chosen[i] != stream)
+		if (chosen[i].stream != stream)
 			chosen[kept++] = chosen[i];
 	*n = kept;
 }
@@ -84,13 +131,13 @@ static const char *why_unusable(const struct output *o, const AVStream *stream)
 }
 
 /* Reports mapped streams that cannot be served, and removes them. */
-static void remove_unusable(struct output *o, AVFormatContext *source, unsigned *chosen,
+static void remove_unusable(struct output *o, AVFormatContext *source, struct choice *chosen,
 			    unsigned *n)
 {
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < *n; i++) {
-		const AVStream *stream = source->streams[chosen[i]];
+		const AVStream *stream = source->streams[chosen[i].stream];
 		const char *why = why_unusable(o, stream);
 		char name[STREAM_TEXT_MAX];
 
@@ -104,16 +151,21 @@ static void remove_unusable(struct output *o, AVFormatContext *source, unsigned 
 }
 
 /* Applies the profile's maps in order; false if a map that is not optional matches no stream. */
-static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *chosen,
+static bool choose_mapped(struct output *o, AVFormatContext *source, struct choice *chosen,
 			  unsigned *ret_count)
 {
-	unsigned n = 0;
+	unsigned n = choose_unnamed(o, source, chosen);
 	bool all = true;
 
 	for (unsigned m = 0; m < o->profile.map_count; m++) {
 		const struct stream_map *map = &o->profile.maps[m];
-		bool found = false;
+		const struct complex_part *part =
+			map->label ? complex_find(&o->profile.complex, map->spec) : NULL;
+		bool found = part && n < CHOSEN_MAX && choose_part(o, source, part, &chosen[n]);
 
+		n += found;
+		/* the form may leave out its kind */
+		found = found || (part && o->form == OUTPUT_ADTS);
 		for (unsigned i = 0; i < source->nb_streams; i++) {
 			if (!stream_map_matches(map, source, i))
 				continue;
@@ -121,7 +173,7 @@ static bool choose_mapped(struct output *o, AVFormatContext *source, unsigned *c
 			if (map->negative)
 				remove_chosen(chosen, &n, i);
 			else if (n < CHOSEN_MAX)
-				chosen[n++] = i;
+				chosen[n++] = (struct choice){.stream = i};
 		}
 		all = all && (found || map->negative || map->optional);
 	}
@@ -169,13 +221,13 @@ static int disposition_of(const struct profile_kind *kind, const AVStream *strea
 /* Of the sound chosen, one stream: in the language that was asked for, else the default one, else
  * the first.  Returns its number; `n` when there is none. */
 static unsigned choose_sound(const struct output *o, AVFormatContext *source,
-			     const unsigned *chosen, unsigned n)
+			     const struct choice *chosen, unsigned n)
 {
 	unsigned found = *o->lang ? n : 0;
 	bool done = false;
 
 	for (unsigned i = 0; i < n && !done; i++) {
-		const AVStream *stream = source->streams[chosen[i]];
+		const AVStream *stream = source->streams[chosen[i].stream];
 		struct profile p;
 
 		if (read_profile(o, AVMEDIA_TYPE_AUDIO, i, &p) < 0)
@@ -189,26 +241,29 @@ static unsigned choose_sound(const struct output *o, AVFormatContext *source,
 	return found;
 }
 
-/* All sound of the first programme. */
-static unsigned choose_all_sound(const struct output *o, AVFormatContext *source, unsigned *chosen)
+/* All sound of the first programme, or what filter_complex makes without a label. */
+static unsigned choose_all_sound(const struct output *o, AVFormatContext *source,
+				 struct choice *chosen)
 {
-	unsigned n = 0;
+	unsigned n = choose_unnamed(o, source, chosen);
+	bool any = n == 0;
 
-	for (unsigned i = 0; i < source->nb_streams && n < CHOSEN_MAX; i++)
+	for (unsigned i = 0; any && i < source->nb_streams && n < CHOSEN_MAX; i++)
 		if (source->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
 		    usable(o, source->streams[i]) && in_first_program(source, i))
-			chosen[n++] = i;
+			chosen[n++] = (struct choice){.stream = i};
 	return n;
 }
 
 /* The sound alone is copied where the source has what the form carries and the profile does not say
  * how to encode it; else it is encoded, as AAC unless the profile names another codec that the form
  * carries. */
-static void decide_sound(const struct output *o, struct track *t, const AVStream *stream)
+static void decide_sound(const struct output *o, struct track *t, const AVStream *stream,
+			 const struct complex_part *part)
 {
 	struct profile *p = &t->profile;
 
-	if (!p->sound_set && o->mux->ops->fits(stream->codecpar->codec_id)) {
+	if (!p->sound_set && !part && o->mux->ops->fits(stream->codecpar->codec_id)) {
 		p->audio.wish = WISH_COPY;
 		return;
 	}
@@ -232,9 +287,10 @@ static int subtitles_init(struct track *t, const AVStream *stream)
 	return 0;
 }
 
-static int track_init(struct output *o, struct track *t, const AVStream *stream, unsigned number)
+static int track_init(struct output *o, struct track *t, const AVStream *stream,
+		      const struct complex_part *part, unsigned number)
 {
-	const struct profile_kind *kind;
+	struct profile_kind *kind;
 	int r;
 
 	*t = (struct track){.source = (unsigned)stream->index,
@@ -249,8 +305,9 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream,
 	if (r < 0)
 		return r;
 	if (o->form == OUTPUT_ADTS)
-		decide_sound(o, t, stream);
-	kind = output_kind(&t->profile, t->type);
+		decide_sound(o, t, stream, part);
+	kind = t->type == AVMEDIA_TYPE_VIDEO ? &t->profile.video : &t->profile.audio;
+	kind->part = part;
 	text_copy(t->language, sizeof(t->language), language_of(kind, stream));
 	t->disposition = disposition_of(kind, stream);
 	t->copy = kind->wish == WISH_COPY;
@@ -259,7 +316,8 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream,
 }
 
 /* `number`: of the first track of this kind that is added. */
-static int add_track(struct output *o, const AVStream *stream, unsigned number)
+static int add_track(struct output *o, const AVStream *stream, const struct complex_part *part,
+		     unsigned number)
 {
 	enum AVMediaType type = stream->codecpar->codec_type;
 
@@ -267,7 +325,7 @@ static int add_track(struct output *o, const AVStream *stream, unsigned number)
 		return 0;
 	for (unsigned i = 0; i < o->track_count; i++)
 		number += o->tracks[i].type == type;
-	return track_init(o, &o->tracks[o->track_count++], stream, number);
+	return track_init(o, &o->tracks[o->track_count++], stream, part, number);
 }
 
 /* The track that continues with this stream; NULL if no track of its kind is free. */
@@ -281,7 +339,8 @@ static struct track *free_track(struct output *o, enum AVMediaType type)
 
 int output_select(struct output *o, AVFormatContext *source)
 {
-	unsigned chosen[CHOSEN_MAX], n = 0, sound = 0;
+	struct choice chosen[CHOSEN_MAX];
+	unsigned n = 0, sound = 0;
 	bool again = o->track_count > 0, all = true;
 	int r = 0;
 
@@ -302,13 +361,13 @@ int output_select(struct output *o, AVFormatContext *source)
 	for (unsigned i = 0; i < o->track_count; i++)
 		o->tracks[i].source = NO_STREAM;
 	for (unsigned i = 0; i < n && r == 0; i++) {
-		const AVStream *stream = source->streams[chosen[i]];
+		const AVStream *stream = source->streams[chosen[i].stream];
 		struct track *t = free_track(o, stream->codecpar->codec_type);
 
 		if (t)
-			t->source = chosen[i];
+			t->source = chosen[i].stream;
 		else
-			r = add_track(o, stream, sound);
+			r = add_track(o, stream, chosen[i].part, sound);
 	}
 	return r;
 }

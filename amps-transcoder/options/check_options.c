@@ -12,7 +12,9 @@
 #include "amps-transcoder/mux/ts_muxer.h"
 #include "amps-transcoder/options/check_graph.h"
 #include "amps-transcoder/options/check_value.h"
+#include "amps-transcoder/options/complex.h"
 #include "amps-transcoder/options/options.h"
+#include "amps-transcoder/options/stream_map.h"
 #include "amps-transcoder/options/url.h"
 
 #define MESSAGE_MAX 320
@@ -298,7 +300,7 @@ static void check_own(struct entry *e, const char *key, const char *name, char m
 	}
 	if (def->value == VALUE_ANY_CODEC && !check_carried(e, key, media, value))
 		return;
-	if (def->value == VALUE_ANY_GRAPH && value)
+	if (option_is_graph(key, e->side) && value)
 		check_graph_option(e, key, value);
 	check_copied(e, key, def, media);
 }
@@ -433,6 +435,66 @@ static void check_pair(struct entry *e, const char *key, const char *value)
 	}
 }
 
+/* True if a map names this output of filter_complex. */
+static bool is_mapped(const struct entry *e, const char *label)
+{
+	struct stream_map map;
+	size_t i;
+	json_t *pair;
+
+	json_array_foreach (e->options, i, pair) {
+		const char *key = json_string_value(json_array_get(pair, 0));
+		const char *value = json_string_value(json_array_get(pair, 1));
+
+		if (key && value && strcmp(key, "map") == 0 && stream_map_parse(value, &map) == 0 &&
+		    map.label && strcmp(map.spec, label) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Outputs of filter_complex and the maps that name them belong together; none is copied. */
+static void check_labels(struct entry *e)
+{
+	struct complex all = {0};
+	struct stream_map map;
+	char text[MESSAGE_MAX];
+	size_t i;
+	json_t *pair;
+	bool good = true;
+
+	json_array_foreach (e->options, i, pair) {
+		const char *key = json_string_value(json_array_get(pair, 0));
+		const char *value = json_string_value(json_array_get(pair, 1));
+
+		/* mistakes in the graph are reported by now */
+		if (key && value &&
+		    (strcmp(key, "filter_complex") == 0 || strcmp(key, "lavfi") == 0))
+			good = good && complex_add(&all, value, text, sizeof(text)) == 0;
+	}
+	json_array_foreach (e->options, i, pair) {
+		const char *key = json_string_value(json_array_get(pair, 0));
+		const char *value = json_string_value(json_array_get(pair, 1));
+
+		if (good && key && value && strcmp(key, "map") == 0 &&
+		    stream_map_parse(value, &map) == 0 && map.label &&
+		    !complex_find(&all, map.spec))
+			report(e, key, "error", "no output of filter_complex is named %s", value);
+	}
+	for (unsigned n = 0; good && n < all.count; n++) {
+		const struct complex_part *part = &all.parts[n];
+
+		if (part->named && !is_mapped(e, part->out))
+			report(e, "filter_complex", "error",
+			       "its output [%s] goes nowhere: add map: \"[%s]\"", part->out,
+			       part->out);
+		if (part->media == 'v' ? e->video_copied : e->audio_copied)
+			report(e, "filter_complex", "error",
+			       "a filter cannot work on a stream that is copied");
+	}
+	complex_done(&all);
+}
+
 /* [[option, severity, message], ...] of one entry, new reference.  *ret_reads: it depends on files,
  * too. */
 static json_t *check_entry(struct value_checker *values, json_t *object, bool *ret_reads)
@@ -459,6 +521,8 @@ static json_t *check_entry(struct value_checker *values, json_t *object, bool *r
 		if (key)
 			check_pair(&e, key, json_string_value(json_array_get(pair, 1)));
 	}
+	if (e.side == OPTION_OUTPUT)
+		check_labels(&e);
 	if (e.side == OPTION_OUTPUT && e.video_off && e.audio_off)
 		report(&e, "an", "error", "neither pictures nor sound are left");
 	json_decref(e.options);

@@ -14,6 +14,7 @@
 
 #include "amps-transcoder/av/compat.h"
 #include "amps-transcoder/options/check_graph.h"
+#include "amps-transcoder/options/complex.h"
 #include "amps-transcoder/options/key_rule.h"
 #include "amps-transcoder/options/value.h"
 #include "amps-transcoder/options/stream_map.h"
@@ -194,6 +195,15 @@ static bool check_key_frames(const char *value, char *text, size_t cap)
 		   "rule (as in expr:gte(t,n_forced*2), 0,1.5,3 or source)");
 }
 
+static bool check_complex(const char *value, char *text, size_t cap)
+{
+	struct complex parts = {0};
+	bool ok = check_graph(value, text, cap) && complex_add(&parts, value, text, cap) == 0;
+
+	complex_done(&parts);
+	return ok;
+}
+
 static bool check_flag(const char *value, char *text, size_t cap)
 {
 	static const char *const known[] = {"", "0", "1", "true", "false"};
@@ -268,6 +278,8 @@ bool check_own_value(const struct option_def *def, char media, const char *value
 	case VALUE_AUDIO_GRAPH:
 	case VALUE_ANY_GRAPH:
 		return check_graph(value, text, cap);
+	case VALUE_COMPLEX:
+		return check_complex(value, text, cap);
 	case VALUE_FORMAT:
 		return check_format(value, text, cap);
 	case VALUE_METADATA:

@@ -110,8 +110,8 @@ bool option_is_graph(const char *key, enum option_side side)
 	if (!option_split(key, name, sizeof(name), &media))
 		return false;
 	def = option_find(name, side);
-	return def && (def->value == VALUE_ANY_GRAPH || def->value == VALUE_VIDEO_GRAPH ||
-		       def->value == VALUE_AUDIO_GRAPH);
+	return def && (def->value == VALUE_ANY_GRAPH || def->value == VALUE_COMPLEX ||
+		       def->value == VALUE_VIDEO_GRAPH || def->value == VALUE_AUDIO_GRAPH);
 }
 
 /* Looks a name up in a class, without an object. */

@@ -50,6 +50,7 @@ enum option_value {
 	VALUE_VIDEO_GRAPH,
 	VALUE_AUDIO_GRAPH,
 	VALUE_ANY_GRAPH,
+	VALUE_COMPLEX, /* complex.h */
 	VALUE_FORMAT,
 	VALUE_METADATA,	   /* key=value */
 	VALUE_BSF,	   /* bitstream filters: name[=option=value...][,...] */

@@ -213,6 +213,8 @@ static int set_own(struct profile *p, const struct pair *o, char *problem, size_
 		return set_codecs(p, o, problem, cap);
 	if (strcmp(o->name, "filter") == 0)
 		return set_filter(p, o);
+	if (strcmp(o->name, "filter_complex") == 0)
+		return complex_add(&p->complex, o->value, problem, cap);
 	if (strcmp(o->name, "map") == 0)
 		return set_map(p, o->value);
 	if (strcmp(o->name, "q") == 0)
@@ -348,6 +350,7 @@ void profile_done(struct profile *p)
 {
 	kind_done(&p->video);
 	kind_done(&p->audio);
+	complex_done(&p->complex);
 	av_dict_free(&p->mux);
 	av_dict_free(&p->metadata);
 	memset(p, 0, sizeof(*p));

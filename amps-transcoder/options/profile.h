@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <libavcodec/avcodec.h>
 #include <libavutil/dict.h>
+#include "amps-transcoder/options/complex.h"
 #include "amps-transcoder/options/options.h"
 #include "amps-transcoder/options/stream_map.h"
 #include "common/base.h"
@@ -20,12 +21,13 @@ enum wish { WISH_ENCODE, WISH_COPY, WISH_OFF };
 
 struct profile_kind {
 	enum wish wish;
-	const AVCodec *codec;	 /* WISH_ENCODE */
-	bool named;		 /* the profile names the codec */
-	char *filter;		 /* the user's graph; NULL = none */
-	char *bsf;		 /* bitstream filters in front of the muxer; NULL = none */
-	AVDictionary *options;	 /* for the encoder */
-	AVDictionary *metadata;	 /* of the stream */
+	const AVCodec *codec;		 /* WISH_ENCODE */
+	bool named;			 /* the profile names the codec */
+	char *filter;			 /* the user's graph; NULL = none */
+	const struct complex_part *part; /* of filter_complex, borrowed; NULL = none */
+	char *bsf;			 /* bitstream filters in front of the muxer; NULL = none */
+	AVDictionary *options;		 /* for the encoder */
+	AVDictionary *metadata;		 /* of the stream */
 	const char *disposition; /* as the profile has it, borrowed; NULL: as the source has it */
 };
 
@@ -39,6 +41,7 @@ struct profile {
 	struct profile_kind video, audio;
 	bool subtitles;		/* subtitles are copied (there is no encoder for them) */
 	bool without_subtitles; /* `sn`: leave out subtitles; overrides `subtitles` */
+	struct complex complex;
 	struct stream_map maps[PROFILE_MAPS_MAX];
 	unsigned map_count;  /* 0: the best of each kind */
 	AVRational rate;     /* pictures a second; 0/0 = the source's */

@@ -7,8 +7,14 @@
 int stream_map_parse(const char *text, struct stream_map *ret)
 {
 	struct stream_map m = {0};
-	size_t len;
+	size_t len = strlen(text);
 
+	if (*text == '[' && len > 2 && text[len - 1] == ']' && len < sizeof(m.spec)) {
+		m.label = true;
+		memcpy(m.spec, text + 1, len - 2);
+		*ret = m;
+		return 0;
+	}
 	if (*text == '-') {
 		m.negative = true;
 		text++;
@@ -33,5 +39,6 @@ int stream_map_parse(const char *text, struct stream_map *ret)
 
 bool stream_map_matches(const struct stream_map *m, AVFormatContext *source, unsigned index)
 {
-	return avformat_match_stream_specifier(source, source->streams[index], m->spec) > 0;
+	return !m->label &&
+	       avformat_match_stream_specifier(source, source->streams[index], m->spec) > 0;
 }

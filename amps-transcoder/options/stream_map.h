@@ -1,7 +1,7 @@
 /* stream_map.h - ffmpeg's `map` option for one input: which streams go into an output.
  *
- * "0", "0:v", "0:v:1", "0:a?", "-0:s", "0:3", "0:#0x100", "0:p:2:v", "0:m:language:eng"
- * (ffmpeg(1), "Stream specifiers").  Pure. */
+ * "[label]" (an output of filter_complex), "0", "0:v", "0:v:1", "0:a?", "-0:s", "0:3", "0:#0x100",
+ * "0:p:2:v", "0:m:language:eng" (ffmpeg(1), "Stream specifiers").  Pure. */
 #ifndef AMPS_STREAM_MAP_H
 #define AMPS_STREAM_MAP_H
 
@@ -10,6 +10,7 @@
 
 struct stream_map {
 	bool negative, optional;
+	bool label;    /* `spec` is an output of filter_complex */
 	char spec[96]; /* the part after the number of the input; "" = all streams */
 };
 

@@ -42,6 +42,7 @@ const struct option_def option_table[] = {
 	{"f", OPTION_OURS, B, VALUE_FORMAT, NULL},
 	/* pictures and sound */
 	{"filter", OPTION_OURS, O, VALUE_ANY_GRAPH, NULL},
+	{"filter_complex", OPTION_OURS, O, VALUE_COMPLEX, NULL},
 	{"r", OPTION_OURS, O, VALUE_RATE, NULL},
 	{"fpsmax", OPTION_OURS, O, VALUE_RATE, NULL},
 	{"fps_mode", OPTION_OURS, O, VALUE_FPS_MODE, NULL},
@@ -96,7 +97,6 @@ const struct option_def option_table[] = {
 	{"extra_window_size", OPTION_SEGMENTER, O, VALUE_INT, NULL},
 	{"movflags", OPTION_SEGMENTER, O, VALUE_TEXT, NULL},
 	/* without them the stream would not be as requested */
-	{"filter_complex", OPTION_REFUSED, O, VALUE_TEXT, "use custom_ffmpeg"},
 	{"filter_complex_script", OPTION_REFUSED, O, VALUE_TEXT, GRAPH_FILE},
 	{"filter_script", OPTION_REFUSED, O, VALUE_TEXT, GRAPH_FILE},
 	{"pass", OPTION_REFUSED, O, VALUE_TEXT, TWO_PASSES},

@@ -3,13 +3,16 @@ what they say."""
 import json
 import re
 import subprocess
+import time
 
 import pytest
 
 import media
-from harness import BIN
+from harness import BIN, wait_for
 from lineup import LOOP, channel, line_up
+from test_carried import with_subtitles
 from ts import Checker
+from watcher import Watcher
 
 pytestmark = pytest.mark.slow
 
@@ -164,3 +167,73 @@ def test_key_frames_by_expression(server, tmp_path):
                           text=True, check=True)
     keys = [n for n, flags in enumerate(done.stdout.split()) if flags.startswith("K")]
     assert len(keys) >= 3 and {b - a for a, b in zip(keys, keys[1:])} == {20}, keys
+
+
+def picture(*words):
+    """A picture made by ffmpeg, whose file everybody may read."""
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, words)], check=True,
+                   stdin=subprocess.DEVNULL)
+
+
+def colour_at(path, tmp_path, area):
+    """The mean (red, green, blue) of an area, "w:h:x:y", of a picture in the middle."""
+    done = subprocess.run(["ffmpeg", "-v", "error", "-ss", "1", "-i", str(path), "-frames:v", "1",
+                           "-vf", f"crop={area},scale=1:1:flags=area", "-pix_fmt", "rgb24", "-f",
+                           "rawvideo", "-"], capture_output=True, check=True)
+    return tuple(done.stdout[:3])
+
+
+@pytest.mark.smoke
+def test_filter_complex_puts_a_logo_and_text_over_the_picture(server, tmp_path):
+    """The files that its filters name are readable to the job."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    picture("-f", "lavfi", "-i", "color=red:s=40x40:d=1", "-frames:v", "1", folder / "logo.png")
+    (folder / "text").write_text("ON AIR")
+    s = serve(server, tmp_path, {
+        "vcodec": "libx264", "preset": "ultrafast", "acodec": "aac",
+        "filter_complex": f"movie={folder}/logo.png[logo];[0:v]hue=s=0[grey];"
+                          f"[grey][logo]overlay=W-w-10:10,drawtext=textfile={folder}/text:"
+                          "fontcolor=white:box=1:boxcolor=blue:boxborderw=20:x=0:y=120[v];"
+                          "[0:a]volume=0.5[s]",
+        "map": ["[v]", "[s]"]})
+    path = tmp_path / "logo.ts"
+    path.write_bytes(take(s))
+    assert [x["codec_name"] for x in streams_of(path.read_bytes(), tmp_path)] == ["h264", "aac"]
+    red, green, blue = colour_at(path, tmp_path, "20:20:280:20")
+    assert red > 180 and green < 80 and blue < 80, "the logo"
+    red, green, blue = colour_at(path, tmp_path, "16:6:2:108")
+    assert blue > 150 and red < 100 and green < 100, "the box of the text"
+    red, green, blue = colour_at(path, tmp_path, "100:40:100:20")
+    assert abs(red - green) < 12 and abs(green - blue) < 12, "the picture is grey"
+    with s.stream("/audio/1", timeout=30) as stream:
+        assert stream.head().status == 200
+        stream.read(1000)
+
+
+def test_subtitles_do_not_hold_an_encoder_back(server, tmp_path):
+    """They come every ten seconds; the output is as early as the one without them."""
+    (tmp_path / "film.ts").write_bytes(
+        with_subtitles(open(media.film(), "rb").read(), every=10.4, lead=0.34))
+    small = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "acodec": "copy"}
+    s = server(line_up(channel(1, str(tmp_path / "film.ts"), **LOOP, adaptive_bitrates=[
+        {"name": "with", "ffmpeg_profile": "with"},
+        {"name": "without", "ffmpeg_profile": "without"}]), ffmpeg_profiles={
+            "with": {**small, "scodec": "copy"}, "without": small}))
+    with Watcher(s, "/stream/1.ts?variant=with") as late, \
+            Watcher(s, "/stream/1.ts?variant=without") as early:
+
+        def newest(watcher):
+            times = watcher.checker.pts.get(watcher.checker.video_pid, [])
+            return max(times[-8:]) / 90000 if len(times) > 50 else None
+
+        wait_for(lambda: newest(late) and newest(early), 20, "both to play")
+        behind = [time.monotonic()]
+
+        def level():
+            """For three seconds now?  A subtitle lets all go that waits for it."""
+            if newest(early) - newest(late) > 0.7:
+                behind[0] = time.monotonic()
+            return time.monotonic() - behind[0] > 3
+
+        wait_for(level, 20, "the output with subtitles to be as early as the other")

@@ -76,8 +76,12 @@ Test(check_options, names_are_judged)
 	expect_has(t, "p.vcodec: error: unknown encoder 'libx265x' (did you mean 'libx265'?)");
 	t = check_profile("[\"re\",null]");
 	expect_has(t, "p.re: error: is an option of inputs");
-	t = check_profile("[\"filter_complex\",\"[0:v]null\"]");
-	expect_has(t, "p.filter_complex: error: ");
+	t = check_profile("[\"filter_complex\",\"[0:v][1:v]overlay\"]");
+	expect_has(t, "p.filter_complex: error: a part of the graph has 2 inputs");
+	t = check_profile("[\"filter_complex\",\"[0:v]null[v]\"]");
+	expect_has(t, "p.filter_complex: error: its output [v] goes nowhere: add map: \"[v]\"");
+	t = check_profile("[\"map\",\"[v]\"]");
+	expect_has(t, "p.map: error: no output of filter_complex is named [v]");
 	t = check_profile("[\"loglevel\",\"debug\"]");
 	expect_has(t, "p.loglevel: warning: ");
 	t = check_profile("[\"reset_timestamps\",\"1\"]");
