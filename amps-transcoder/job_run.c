@@ -158,13 +158,17 @@ static void set_guard(struct job *job, const struct source_options *options)
 {
 	/* the interposed functions keep it for the life of the process */
 	static char host[256];
-	const char *url = job_spec_text(job, "source", "");
+	/* what a page leads to is as remote as what a playlist leads to */
+	const char *page = job_spec_text(job, "page", NULL);
+	const char *url = page ? page : job_spec_text(job, "source", "");
 	const AVDictionaryEntry *mode = av_dict_get(options->libav, "mode", NULL, 0);
 
 	url_host(url, host, sizeof(host));
 	guard_set(host, job_spec_bool(job, "allow_private") ||
 				url_listens(url, mode ? mode->value : NULL));
 	guard_interruptible(job_interrupt, job);
+	if (page)
+		guard_judge();
 }
 
 static int give_up_rights(struct job *job)

@@ -63,6 +63,7 @@ static void note_http_header(const char *format, va_list args)
 	pthread_mutex_lock(&kept.lock);
 	kept.answers.all++;
 	kept.answers.redirects += status / 100 == 3;
+	kept.answers.refusals += status == 403 || status == 410;
 	pthread_mutex_unlock(&kept.lock);
 }
 

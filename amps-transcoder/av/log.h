@@ -29,7 +29,7 @@ void av_log_expression(char *dst, size_t cap);
 
 /* The responses of HTTP servers since av_log_forget(); libav reports them only in its trace. */
 struct av_log_answers {
-	unsigned all, redirects; /* redirects: of status 3xx */
+	unsigned all, redirects, refusals; /* redirects: 3xx; refusals: 403, 410 */
 };
 struct av_log_answers av_log_http_answers(void);
 

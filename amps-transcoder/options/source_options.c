@@ -9,6 +9,7 @@
 
 #include "amps-transcoder/options/options.h"
 #include "common/log/log.h"
+#include "common/text/buf.h"
 #include "common/text/text.h"
 
 /* "vn" and its like.  False: it is another option. */
@@ -118,12 +119,36 @@ static int take_args(struct source_options *o, const json_t *args)
 	return 0;
 }
 
+/* Headers that came with the source's address go in front of the operator's. */
+static void take_headers(struct source_options *o, const json_t *headers)
+{
+	const AVDictionaryEntry *own = av_dict_get(o->libav, "headers", NULL, 0);
+	const AVDictionaryEntry *agent = av_dict_get(o->libav, "user_agent", NULL, 0);
+	struct buf text = BUF_INIT;
+	json_t *pair;
+	size_t i;
+
+	json_array_foreach (headers, i, pair) {
+		const char *name = json_string_value(json_array_get(pair, 0));
+		const char *value = json_string_value(json_array_get(pair, 1));
+
+		if (name && value && !(agent && strcasecmp(name, "User-Agent") == 0))
+			buf_printf(&text, "%s: %s\r\n", name, value);
+	}
+	if (text.len > 0 && own)
+		buf_puts(&text, own->value);
+	if (text.len > 0 && buf_ok(&text))
+		av_dict_set(&o->libav, "headers", text.data, 0);
+	buf_done(&text);
+}
+
 int source_options_read(struct source_options *o, const json_t *spec)
 {
 	int r = take_pairs(o, json_object_get(spec, "input_options"));
 
 	if (r == 0)
 		r = take_args(o, json_object_get(spec, "input_args"));
+	take_headers(o, json_object_get(spec, "http_headers"));
 	if (r < 0 || o->until_us == 0 || o->length_us != 0)
 		return r;
 	o->length_us = o->until_us - o->seek_us;

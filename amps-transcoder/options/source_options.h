@@ -18,7 +18,8 @@ struct source_options {
 	AVDictionary *libav; /* the rest, as the operator calls it */
 };
 
-/* Reads the spec into a zeroed struct.  0, or -EINVAL (source_options_done() all the same). */
+/* Reads the spec, with the headers of a source that was looked up, into a zeroed struct.  0, or
+ * -EINVAL (source_options_done() all the same). */
 must_check int source_options_read(struct source_options *o, const json_t *spec);
 void source_options_done(struct source_options *o);
 

@@ -39,7 +39,7 @@ static int open_again(struct demux *d)
 
 	if (r >= 0)
 		r = check_streams(d, again);
-	avformat_close_input(r >= 0 ? &d->demuxer : &again);
+	source_demuxer_close(&d->in->source, r >= 0 ? &d->demuxer : &again);
 	if (r >= 0)
 		d->demuxer = again;
 	return r;
@@ -56,10 +56,7 @@ static int to_begin(struct demux *d)
 			       ? r
 			       : source_demuxer_to_begin(&d->in->source, d->demuxer);
 	}
-	r = source_demuxer_to_begin(&d->in->source, d->demuxer);
-	if (r < 0 && d->in->source.options.seek_us == 0)
-		r = (int)av_seek_frame(d->demuxer, -1, 0, AVSEEK_FLAG_BYTE);
-	return r;
+	return source_demuxer_to_begin(&d->in->source, d->demuxer);
 }
 
 static enum intake_step next_round(struct demux *d, int *ret_code)
@@ -132,7 +129,7 @@ static int pump(struct demux *d)
 		if (!intake_may_read(d->in, d->clock_90k))
 			continue;
 		intake_set_deadline(d->in);
-		r = av_read_frame(d->demuxer, packet);
+		r = source_demuxer_read(&d->in->source, d->demuxer, packet);
 		if (r >= 0) {
 			r = take_packet(d, packet);
 			av_packet_unref(packet);
@@ -176,6 +173,6 @@ int demux_run(struct intake *in, const struct demux_user *user, void *owner)
 		return intake_failed(in, r);
 	code = run_opened(&d);
 	user->closing(owner);
-	avformat_close_input(&d.demuxer);
+	source_demuxer_close(&in->source, &d.demuxer);
 	return code;
 }

@@ -230,6 +230,15 @@ int getaddrinfo(const char *restrict node, const char *restrict service,
 	return r;
 }
 
+void guard_judge(void)
+{
+	struct addrinfo *found = NULL;
+
+	/* a name that cannot be resolved leaves inside addresses refused */
+	if (policy.set && !policy.fixed && getaddrinfo(policy.host, NULL, NULL, &found) == 0)
+		freeaddrinfo(found);
+}
+
 /* Decides for connect(), sendto() and sendmsg(); logs a refusal. */
 static bool refused(const struct sockaddr *address, socklen_t len)
 {

@@ -19,6 +19,10 @@
 /* `host`: of the source's URL, without brackets; "" = none.  Borrowed for ever. */
 void guard_set(const char *host, bool allow_private);
 
+/* Looks the host up, to decide which addresses the source may use.  For a host that nothing else
+ * looks up, because the media are elsewhere. */
+void guard_judge(void);
+
 /* Calls `interrupted` every few milliseconds during a lookup, which runs on a thread; if it returns
  * non-zero, the lookup fails with EAI_AGAIN.  Numeric hosts need no thread. */
 void guard_interruptible(int (*interrupted)(void *owner), void *owner);

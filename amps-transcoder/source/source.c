@@ -8,6 +8,7 @@
 #include "amps-transcoder/options/url.h"
 #include "amps-transcoder/sandbox/guard.h"
 #include "amps-transcoder/source/hls_languages.h"
+#include "amps-transcoder/source/joined.h"
 #include "amps-transcoder/source/mpd.h"
 #include "amps-transcoder/source/tls.h"
 #include "amps-transcoder/ts/align.h"
@@ -35,6 +36,8 @@ int source_init(struct source *s, struct job *job, const char **ret_problem)
 		snprintf(s->shown, sizeof(s->shown), "custom_ffmpeg");
 	} else {
 		s->url = job_spec_text(job, "source", "");
+		s->sound = job_spec_text(job, "sound", NULL);
+		s->looked_up = job_spec_text(job, "page", NULL) != NULL;
 		text_redact_url(s->url, s->shown, sizeof(s->shown));
 	}
 	url_scheme(s->url, s->scheme, sizeof(s->scheme));
@@ -117,11 +120,17 @@ int source_why_ended(const struct source *s, int averror)
 	return errno_of(averror);
 }
 
+/* An address that was looked up has expired: libav would skip the segments that are refused. */
+static bool is_refused(const struct source *s)
+{
+	return s->looked_up && s->demuxing && av_log_http_answers().refusals > s->refusals;
+}
+
 static int on_interrupt(void *opaque)
 {
 	struct source *s = opaque;
 
-	return playlist_watch_look(&s->playlists) || job_interrupt(s->job);
+	return playlist_watch_look(&s->playlists) || is_refused(s) || job_interrupt(s->job);
 }
 
 AVIOInterruptCB source_interrupt(struct source *s)
@@ -174,6 +183,8 @@ const char *source_problem(const struct source *s)
 {
 	if (s->command.finished)
 		return s->command.text;
+	if (is_refused(s))
+		return "the server refuses the address that was found for the source";
 	return *s->playlists.problem ? s->playlists.problem : NULL;
 }
 
@@ -222,7 +233,7 @@ int source_open(struct source *s)
 	     (*s->options.format && strcmp(s->options.format, "mpegts") != 0)))
 		s->is_ts = false;
 	/* libav's muxer extracts one programme of several, or some of the streams */
-	if (s->options.programme || source_options_without_any(&s->options))
+	if (s->options.programme || source_options_without_any(&s->options) || s->sound)
 		s->is_ts = false;
 	if (r == 0 && s->is_ts)
 		source_options_leftover_ts(&s->options,
@@ -363,6 +374,27 @@ static bool open_dash(struct source *s, AVFormatContext **ic, int *ret)
 	return true;
 }
 
+/* Opens the sound that comes from an address of its own, and joins it to *ic, which it takes in
+ * failure.  0 or a libav error. */
+static int join_sound(struct source *s, AVFormatContext **ic)
+{
+	AVDictionary *d = source_libav_options(s);
+	AVFormatContext *sound = new_context(s);
+	int r = sound ? 0 : AVERROR(ENOMEM);
+
+	common_options(&d);
+	if (r == 0)
+		r = avformat_open_input(&sound, s->sound, NULL, &d);
+	av_dict_free(&d);
+	if (r >= 0)
+		r = avformat_find_stream_info(sound, NULL);
+	if (r >= 0)
+		return joined_open(*ic, sound, ic);
+	avformat_close_input(&sound);
+	avformat_close_input(ic);
+	return r;
+}
+
 int source_demuxer_open(struct source *s, AVFormatContext **ret)
 {
 	const AVInputFormat *format = NULL;
@@ -391,17 +423,39 @@ int source_demuxer_open(struct source *s, AVFormatContext **ret)
 		avformat_close_input(&ic);
 		return r;
 	}
+	r = s->sound ? join_sound(s, &ic) : 0;
+	if (r < 0)
+		return r;
 	look_at_demuxer(s, ic);
 	source_options_discard(&s->options, ic);
+	s->refusals = av_log_http_answers().refusals;
+	s->demuxing = true;
 	*ret = ic;
 	return 0;
+}
+
+int source_demuxer_read(struct source *s, AVFormatContext *ic, AVPacket *packet)
+{
+	return s->sound ? joined_read(ic, packet) : av_read_frame(ic, packet);
+}
+
+void source_demuxer_close(struct source *s, AVFormatContext **ic)
+{
+	if (s->sound)
+		joined_close(ic);
+	else
+		avformat_close_input(ic);
 }
 
 int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic)
 {
 	int64_t to = (ic->start_time == AV_NOPTS_VALUE ? 0 : ic->start_time) + s->options.seek_us;
+	int r;
 
-	return avformat_seek_file(ic, -1, INT64_MIN, to, to, 0);
+	if (s->sound)
+		return joined_seek(ic, s->options.seek_us);
+	r = avformat_seek_file(ic, -1, INT64_MIN, to, to, 0);
+	return r < 0 && s->options.seek_us == 0 ? av_seek_frame(ic, -1, 0, AVSEEK_FLAG_BYTE) : r;
 }
 
 bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k)

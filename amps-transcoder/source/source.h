@@ -42,9 +42,13 @@ struct source_ops {
 
 struct source {
 	struct job *job;
-	const char *url; /* the spec's */
-	char shown[512]; /* without credentials */
-	char scheme[16]; /* "file" for a path */
+	const char *url;   /* the spec's */
+	const char *sound; /* where the sound is, if it comes apart from the picture; or NULL */
+	bool looked_up;	   /* the address was found on a page, and may expire */
+	bool demuxing;	   /* libav's demuxer is open */
+	unsigned refusals; /* HTTP answers 403 and 410 before that */
+	char shown[512];   /* without credentials */
+	char scheme[16];   /* "file" for a path */
 	struct source_options options;
 	const struct source_ops *ops; /* NULL before source_init() and after source_close() */
 	bool is_ts;
@@ -90,14 +94,19 @@ void source_note_media(struct source *s);
 const char *source_problem(const struct source *s);
 
 /* Opens libav's demuxer on the source (not for a transport stream unless asked by -ss, -t or -f).
- * *ret is closed with avformat_close_input().  0 or a libav error. */
+ * *ret is read and closed with the two functions below.  0 or a libav error. */
 must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
+
+/* As av_read_frame() and avformat_close_input(). */
+must_check int source_demuxer_read(struct source *s, AVFormatContext *ic, AVPacket *packet);
+void source_demuxer_close(struct source *s, AVFormatContext **ic);
 
 /* How long this source may send nothing: a live playlist has new media only once in a segment, for
  * everything else it is stall_us. */
 uint64_t source_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stall_us);
 
-/* Seeks to where the operator wants it to begin (-ss).  0 or a libav error. */
+/* Seeks to where the operator wants it to begin (-ss), else to its beginning.  0 or a libav error.
+ */
 must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *ic);
 
 /* How far it was read; either time may be TIME_NONE.  True, and noted, once that is the part that
