@@ -285,6 +285,7 @@ static void env_nursery_hangs(void *owner)
 static int make_children(struct master *m)
 {
 	const struct tuners_env tuners = {.base = m->base,
+					  .helpers = m->helpers,
 					  .chantab = m->chantab,
 					  .epoch_mono_us = (int64_t)m->epoch_mono_us,
 					  .log_level = m->settings.log_level,

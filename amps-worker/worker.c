@@ -84,7 +84,15 @@ static int become_ready(struct worker *w)
 	return 0;
 }
 
-#define ON MSG_CASE
+/* Decodes a message as `m`; `call` is what to do with it, 0 or -Exxx. */
+#define ON(TYPE, name, call)                                                                       \
+	case MSG_##TYPE: {                                                                         \
+		struct msg_##name m;                                                               \
+		r = msg_decode_##name(raw->bytes, raw->len, &m);                                   \
+		if (r == 0)                                                                        \
+			r = (call);                                                                \
+		break;                                                                             \
+	}
 
 static int on_message(void *owner, struct peer *p, struct msg *raw)
 {

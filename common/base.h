@@ -6,7 +6,6 @@
 #ifndef AMPS_BASE_H
 #define AMPS_BASE_H
 
-#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,23 +56,6 @@ static inline void close_fd(int *fd)
 {
 	closep(fd);
 	*fd = -1;
-}
-
-/* Makes room for one more element in an array, which may move.  0 or -ENOMEM. */
-must_check static inline int array_grow(void **array, size_t *cap, size_t count, size_t size)
-{
-	size_t wanted = *cap > 0 ? *cap * 2 : 16;
-	void *grown;
-
-	assert(count <= *cap);
-	if (count < *cap)
-		return 0;
-	grown = reallocarray(*array, wanted, size);
-	if (!grown)
-		return -ENOMEM;
-	*array = grown;
-	*cap = wanted;
-	return 0;
 }
 
 /* True if accept() failed for lack of descriptors or memory: an immediate retry would fail too. The

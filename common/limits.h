@@ -31,6 +31,18 @@
 #define M3U_PAIRS_MAX 64     /* attributes and options of one entry */
 #define M3U_ENTRY_MAX 262144 /* bytes of them together */
 
+/* What yt-dlp answers */
+#define LOOKUP_MS	   20000 /* for it to answer */
+#define LOOKUP_BYTES_MAX   65536 /* of its answer */
+#define LOOKUP_MEMORY_MB   1024	 /* of its memory */
+#define LOOKUP_URL_MAX	   8192	 /* bytes of an address */
+#define LOOKUP_HEADERS_MAX 32	 /* headers of requests */
+#define LOOKUP_HEADER_MAX  4096	 /* bytes of a header's value */
+#define LOOKUP_KEEP_MS	   10000 /* a start in this time needs no new answer */
+#define LOOKUP_LEAD_MS	   60000 /* before an address expires the next is looked up */
+#define LOOKUP_PERIOD_MS   5000	 /* but a running source is never replaced sooner than that */
+#define LOOKUP_AGAIN_MS	   30000 /* after a look-up for a running source has failed */
+
 /* Helper processes, and the tasks of amps-helper */
 #define HELPER_SAID_BYTES     4096  /* of a helper's stderr that are kept, from its end */
 #define HELPER_TERM_MS	      2000  /* from SIGTERM to SIGKILL */

@@ -26,3 +26,25 @@ int programs_find(const char *name, char *dst, size_t cap)
 	}
 	return -ENOENT;
 }
+
+int programs_on_path(const char *name, char *dst, size_t cap)
+{
+	const char *at = getenv("PATH");
+	size_t n;
+
+	if (strchr(name, '/') != NULL)
+		at = "";
+	else if (at == NULL)
+		at = "/usr/local/bin:/usr/bin:/bin";
+	for (;; at += n + 1) {
+		int len;
+
+		n = strcspn(at, ":");
+		len = snprintf(dst, cap, "%.*s%s%s", (int)n, at, n > 0 ? "/" : "", name);
+		if (len > 0 && (size_t)len < cap && strchr(dst, '/') != NULL &&
+		    access(dst, X_OK) == 0)
+			return 0;
+		if (at[n] == '\0')
+			return -ENOENT;
+	}
+}

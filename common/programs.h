@@ -1,4 +1,4 @@
-/* programs.h - where the programs of Amps are installed. */
+/* programs.h - where the programs of Amps, and those of the system, are installed. */
 #ifndef AMPS_PROGRAMS_H
 #define AMPS_PROGRAMS_H
 
@@ -7,5 +7,9 @@
 /* The path of a program of Amps: beside this executable, else in ../libexec/amps.  0, -ENOENT, or
  * another -Exxx when the path of this executable is unknown. */
 must_check int programs_find(const char *name, char *dst, size_t cap);
+
+/* The path of a program of the system: `name` itself if it has a slash, else found on PATH.  0 or
+ * -ENOENT. */
+must_check int programs_on_path(const char *name, char *dst, size_t cap);
 
 #endif

@@ -17,7 +17,7 @@ DEB_TEST="clang=clang libclang-rt-dev clang-format=clang-format debootstrap=debo
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
-	wrk=wrk"
+	wrk=wrk yt-dlp=yt-dlp"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
 	jansson-devel libyaml-devel sqlite-devel libcurl-devel libseccomp-devel nettle-devel libxml2-devel
 	pkgconfig(libavformat) pkgconfig(libavcodec) pkgconfig(libavfilter) pkgconfig(libavutil)
@@ -30,7 +30,7 @@ RPM_TEST="clang=clang compiler-rt clang-tools-extra=clang-format debootstrap=deb
 	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
 	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx
-	openssl=openssl"
+	openssl=openssl yt-dlp=yt-dlp"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then

@@ -47,12 +47,26 @@ struct table *table_free(struct table *t)
 	return NULL;
 }
 
+static int grow(struct table *t)
+{
+	size_t cap = t->row_cap > 0 ? t->row_cap * 2 : 16;
+	char **cells;
+
+	if (t->row_count < t->row_cap)
+		return 0;
+	cells = reallocarray(t->cells, cap * t->column_count, sizeof(*cells));
+	if (cells == NULL)
+		return -ENOMEM;
+	t->cells = cells;
+	t->row_cap = cap;
+	return 0;
+}
+
 int table_add(struct table *t, const char *const cells[])
 {
 	char **row;
 
-	if (array_grow((void **)&t->cells, &t->row_cap, t->row_count,
-		       t->column_count * sizeof(*t->cells)) < 0)
+	if (grow(t) < 0)
 		return -ENOMEM;
 	row = t->cells + t->row_count * t->column_count;
 	for (size_t i = 0; i < t->column_count; i++) {

@@ -1,14 +1,26 @@
 #include "amps-master/config/check_command.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include "amps-master/util/json.h"
 #include "amps-master/config/model.h"
 #include "amps-master/config/option_memory.h"
+#include "amps-master/lineup/yt_dlp.h"
+#include "amps-master/system/helper.h"
+#include "amps-master/util/json.h"
+#include "common/programs.h"
 
 #define USAGE "usage: amps check [--config FILE] [--json] [--strict]\n"
+
+#define YT_DLP		"yt-dlp"
+#define YT_DLP_PATH	"yt_dlp_path"
+#define YT_DLP_DAYS_MAX 180 /* sites change, and an older one often fails */
+#define YT_DLP_UPDATE	"update it with 'yt-dlp -U', 'pipx install yt-dlp' or a newer package"
+#define VERSION_MAX	64
+#define DAY_S		86400
 
 struct check_options {
 	const char *file;
@@ -38,6 +50,74 @@ static int read_arguments(int argc, char **argv, struct check_options *options)
 	return optind == argc ? 0 : -EINVAL;
 }
 
+static bool any_wanted(const json_t *entries)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach (entries, i, entry)
+		if (yt_dlp_wanted(entry) || any_wanted(json_object_get(entry, "sources")) ||
+		    any_wanted(json_object_get(entry, "adaptive_bitrates")))
+			return true;
+	return false;
+}
+
+/* The first line that the program prints as its version.  0, or -Exxx and why there is none. */
+static int read_version(const char *program, char version[VERSION_MAX], char *reason, size_t cap)
+{
+	const char *const argv[] = {program, "--version", NULL};
+	const struct helper_spec spec = {.argv = argv,
+					 .timeout_ms = LOOKUP_MS,
+					 .output_bytes = LOOKUP_BYTES_MAX,
+					 .unprivileged = true};
+	struct helper_result result;
+	ssize_t n = 0;
+
+	helper_run(&spec, &result);
+	if (result.error == 0)
+		n = read(result.output_fd, version, VERSION_MAX - 1);
+	close_fd(&result.output_fd);
+	version[MAX(n, 0)] = '\0';
+	version[strcspn(version, "\r\n")] = '\0';
+	snprintf(reason, cap, "%s", result.reason);
+	return result.error;
+}
+
+/* Days since a version, which is a date: 2023.03.04; -1 = it is none. */
+static long age_days(const char *version)
+{
+	struct tm date = {0};
+
+	if (sscanf(version, "%4d.%2d.%2d", &date.tm_year, &date.tm_mon, &date.tm_mday) != 3)
+		return -1;
+	date.tm_year -= 1900;
+	date.tm_mon--;
+	return (long)((time(NULL) - timegm(&date)) / DAY_S);
+}
+
+static void check_yt_dlp(const char *file, const json_t *model, struct problems *problems)
+{
+	char scratch[32], program[PATH_MAX], version[VERSION_MAX], reason[ERROR_TEXT_MAX];
+	const char *name = json_read_text(model, YT_DLP_PATH, scratch);
+
+	if (!any_wanted(json_object_get(model, "streams")) &&
+	    !any_wanted(json_object_get(model, "scheduled_streams")))
+		return;
+	if (name == NULL)
+		name = YT_DLP;
+	if (programs_on_path(name, program, sizeof(program)) < 0)
+		problems_add(problems, PROBLEM_WARNING, file, 0, YT_DLP_PATH,
+			     "the program %s was not found; channels that need it answer 502",
+			     name);
+	else if (read_version(program, version, reason, sizeof(reason)) < 0)
+		problems_add(problems, PROBLEM_WARNING, file, 0, YT_DLP_PATH, "%s does not run: %s",
+			     program, reason);
+	else if (age_days(version) > YT_DLP_DAYS_MAX)
+		problems_add(problems, PROBLEM_WARNING, file, 0, YT_DLP_PATH,
+			     "%s is %ld days old (%s), and sites change: " YT_DLP_UPDATE, program,
+			     age_days(version), version);
+}
+
 static void print_counts(const char *file, const json_t *model, unsigned warnings)
 {
 	printf("%s: good: %zu channels, %zu scheduled, %zu profiles", file,
@@ -62,8 +142,9 @@ int check_command(int argc, char **argv)
 	}
 	if (problems_init(&problems) < 0)
 		return 1;
-	refused = model_load(options.file, NULL, &problems, &model) < 0 ||
-		  (options.strict && problems.warnings > 0);
+	refused = model_load(options.file, NULL, &problems, &model) < 0;
+	check_yt_dlp(options.file, model, &problems);
+	refused = refused || (options.strict && problems.warnings > 0);
 	if (options.json) {
 		json_dumpf(problems.list, stdout, JSON_INDENT(2));
 		putchar('\n');

@@ -6,6 +6,7 @@
 #include "amps-master/lineup/command_words.h"
 #include "amps-master/config/config_check_parts.h"
 #include "amps-master/lineup/options_list.h"
+#include "amps-master/lineup/yt_dlp.h"
 
 #define ARGS_MAX 256
 
@@ -19,39 +20,25 @@ static json_t *read_handler_option(struct check *c, const struct field *f, const
 
 static json_t *read_handler_options(struct check *c, const struct field *f, const struct spot *at)
 {
-	static const char *const allowed[] = {"live_from_start",
-					      "retries",
-					      "fragment_retries",
-					      "extractor_retries",
-					      "socket_timeout",
-					      "force_ipv4",
-					      "force_ipv6",
-					      "geo_bypass",
-					      "user_agent",
-					      "referer",
-					      "proxy",
-					      "username",
-					      "password",
-					      "video_password",
-					      "playlist_items",
-					      "format_sort",
-					      "no_check_certificates"};
 	static const struct section section = {.other = read_handler_option};
 	static const struct field any = {.section = &section};
 	json_t *options = value_section(c, &any, at);
+	size_t count = 0;
 	const char *key;
 	json_t *value;
 
 	(void)f;
+	while (yt_dlp_options[count] != NULL)
+		count++;
 	json_object_foreach (options, key, value) {
 		struct spot inner = check_enter_key(c, at->value, key);
 		bool known = false;
 
-		for (size_t i = 0; i < array_size(allowed); i++)
-			known = known || strcmp(key, allowed[i]) == 0;
+		for (size_t i = 0; i < count; i++)
+			known = known || strcmp(key, yt_dlp_options[i]) == 0;
 		if (!known)
-			check_unknown(c, &inner, PROBLEM_WARNING, "yt-dlp option", key, allowed,
-				      array_size(allowed));
+			check_unknown(c, &inner, PROBLEM_WARNING, "yt-dlp option", key,
+				      yt_dlp_options, count);
 		else if (json_is_object(value))
 			check_error(c, &inner,
 				    "must be a value or a list of values, not a mapping");
@@ -129,9 +116,8 @@ static void check_source(struct check *c, const struct spot *at, const json_t *o
 	char text[160];
 
 	if (json_is_string(inner.value) && source != NULL && !channel_is_lavfi(out) &&
-	    json_object_get(out, "source_handler") == NULL &&
-	    !json_is_true(json_object_get(out, "use_yt_dlp")) &&
-	    channel_source_wrong(source, text, sizeof(text)))
+	    (yt_dlp_wanted(out) ? yt_dlp_page_wrong(source, text, sizeof(text))
+				: channel_source_wrong(source, text, sizeof(text))))
 		check_warning(c, &inner, "%s", text);
 	check_leave(c, &inner);
 }

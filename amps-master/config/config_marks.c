@@ -47,8 +47,16 @@ const char *marks_keep(struct marks *m, const char *text)
 {
 	char *copy;
 
-	if (array_grow((void **)&m->texts, &m->text_cap, m->text_count, sizeof(*m->texts)) < 0)
-		return NULL;
+	assert(m->text_count <= m->text_cap);
+	if (m->text_count == m->text_cap) {
+		size_t cap = m->text_cap == 0 ? 64 : m->text_cap * 2;
+		char **texts = reallocarray(m->texts, cap, sizeof(*texts));
+
+		if (texts == NULL)
+			return NULL;
+		m->texts = texts;
+		m->text_cap = cap;
+	}
 	copy = strdup(text);
 	if (copy != NULL)
 		m->texts[m->text_count++] = copy;

@@ -98,11 +98,28 @@ static json_t *source_class(const struct option_ask *ask)
 	return json_stringn(ask->source, end != NULL ? (size_t)(end - ask->source) : 0);
 }
 
+/* Makes room for one more element; the array may move.  0 or -ENOMEM. */
+static int grow(void **array, size_t *cap, size_t count, size_t size)
+{
+	size_t wanted = *cap == 0 ? 64 : *cap * 2;
+	void *grown;
+
+	assert(count <= *cap);
+	if (count < *cap)
+		return 0;
+	grown = reallocarray(*array, wanted, size);
+	if (grown == NULL)
+		return -ENOMEM;
+	*array = grown;
+	*cap = wanted;
+	return 0;
+}
+
 static struct place *place_new(struct option_asks *a, const struct option_ask *ask)
 {
 	struct place *p;
 
-	if (array_grow((void **)&a->places, &a->cap, a->count, sizeof(*p)) < 0)
+	if (grow((void **)&a->places, &a->cap, a->count, sizeof(*p)) < 0)
 		return NULL;
 	p = &a->places[a->count];
 	*p = (struct place){.path = strdup(ask->path),
@@ -123,8 +140,7 @@ static int ask_first(struct option_asks *a, char *text, const struct option_ask 
 	struct question *q;
 
 	assert(a->count > 0); /* its place was added before */
-	if (array_grow((void **)&a->questions, &a->question_cap, a->question_count, sizeof(*q)) <
-	    0) {
+	if (grow((void **)&a->questions, &a->question_cap, a->question_count, sizeof(*q)) < 0) {
 		free(text);
 		return -ENOMEM;
 	}

@@ -94,9 +94,16 @@ static int anchor_set(struct builder *b, const char *name, const struct item *it
 {
 	json_t *number;
 
-	assert(item->node != NULL);
-	if (array_grow((void **)&b->anchors, &b->anchor_cap, b->anchor_count, sizeof(*item)) < 0)
-		return -ENOMEM;
+	assert(item->node != NULL && b->anchor_count <= b->anchor_cap);
+	if (b->anchor_count == b->anchor_cap) {
+		size_t cap = b->anchor_cap == 0 ? 16 : b->anchor_cap * 2;
+		struct item *anchors = reallocarray(b->anchors, cap, sizeof(*anchors));
+
+		if (anchors == NULL)
+			return -ENOMEM;
+		b->anchors = anchors;
+		b->anchor_cap = cap;
+	}
 	number = json_integer((json_int_t)b->anchor_count);
 	if (json_object_set_new(b->anchor_numbers, name, number) < 0)
 		return -ENOMEM;

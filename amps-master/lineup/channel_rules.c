@@ -6,6 +6,7 @@
 #include "amps-master/util/json.h"
 #include "amps-master/lineup/command_spec.h"
 #include "amps-master/lineup/options_list.h"
+#include "amps-master/lineup/yt_dlp.h"
 #include "common/text/text.h"
 
 /* What a variant may override beside its profile. */
@@ -196,22 +197,18 @@ static bool source_unavailable(const json_t *entry, char *text, size_t cap)
 	const char *source = json_read_text(entry, "source", scratch);
 
 	if (source != NULL)
-		return channel_source_wrong(source, text, cap);
+		return yt_dlp_wanted(entry) ? yt_dlp_page_wrong(source, text, cap)
+					    : channel_source_wrong(source, text, cap);
 	snprintf(text, cap, "this channel has no source");
 	return true;
 }
 
 bool channel_unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap)
 {
+	bool command = channel_has_command(entry);
 	const char *reason = NULL;
 
-	bool command = channel_has_command(entry);
-
-	if (!command &&
-	    (json_read_has(entry, "source_handler") || json_read_bool(entry, "use_yt_dlp", false)))
-		reason = "this channel's source is looked up by yt-dlp, which this version does "
-			 "not run yet";
-	else if (!json_read_has(entry, "source") && json_read_has(entry, "sources"))
+	if (!json_read_has(entry, "source") && json_read_has(entry, "sources"))
 		reason = "this channel has a list of sources, which this version does not use yet";
 	else if (!json_read_has(entry, "source") && json_read_has(entry, "slate"))
 		reason = "this channel shows a slate alone, which this version does not make yet";

@@ -6,6 +6,7 @@
 #include "amps-master/lineup/defaults.h"
 #include "amps-master/lineup/catalog_build.h"
 #include "amps-master/lineup/options_list.h"
+#include "amps-master/lineup/yt_dlp.h"
 #include "amps-master/util/json.h"
 #include "common/shm/catalog.h"
 #include "common/hash.h"
@@ -126,6 +127,12 @@ static json_t *args_list(const json_t *args)
 	return list;
 }
 
+/* The member that holds what the operator calls the source. */
+static const char *source_member(const json_t *entry)
+{
+	return yt_dlp_wanted(entry) ? "page" : "source";
+}
+
 static json_t *spec_object(const json_t *settings, uint32_t channel, const json_t *entry)
 {
 	const struct lineup_settings s = settings_read(settings);
@@ -137,7 +144,7 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 	bool opens = !channel_has_command(entry);
 
 	return json_pack("{sI ss so so sI sI sI sb sI sI}", "channel", (json_int_t)channel,
-			 "source", source != NULL ? source : "", "input_options",
+			 source_member(entry), source != NULL ? source : "", "input_options",
 			 options_list(opens ? json_object_get(entry, "input_options") : NULL),
 			 "input_args",
 			 args_list(opens ? json_object_get(entry, "input_args") : NULL),
@@ -155,9 +162,10 @@ static char *json_text(const json_t *value)
 	return value != NULL ? json_dumps(value, SPEC_FLAGS) : strdup("null");
 }
 
-/* The spec without the name decides the hash: a new name restarts nothing, not even a command that
- * has it among its words.  The command counts as it was written. */
-static int tuner_spec(struct maker *m, struct lineup_tuner *t, const struct channel_view *v)
+/* The spec without the name, and the look-up, decide the hash: a new name restarts nothing, not
+ * even a command that has it among its words.  The command counts as it was written. */
+static int tuner_spec(struct maker *m, struct lineup_tuner *t, const struct channel_view *v,
+		      const char *lookup)
 {
 	char scratch[32];
 	const char *name = json_read_text(v->entry, "name", scratch);
@@ -171,13 +179,31 @@ static int tuner_spec(struct maker *m, struct lineup_tuner *t, const struct chan
 
 	if (text == NULL || quoted == NULL || written == NULL || command == NULL)
 		return -ENOMEM;
-	t->hash = hash_end(hash_text(hash_text(hash_u64(HASH_START, t->both), text), written));
+	t->hash = hash_end(hash_text(
+		hash_text(hash_text(hash_u64(HASH_START, t->both), lookup), text), written));
 	buf_printf(&m->texts, "%.*s,\"name\":%s", (int)strlen(text) - 1, text, quoted);
 	if (v->command != NULL)
 		buf_printf(&m->texts, ",\"command\":%s", command);
 	buf_putc(&m->texts, '}');
 	buf_putc(&m->texts, '\0');
 	t->spec = (const char *)at;
+	return 0;
+}
+
+/* How the address of a source is found that is a page.  *ret_config is the caller's. */
+static int tuner_lookup(struct maker *m, struct lineup_tuner *t, const json_t *entry,
+			const char *page, char **ret_config)
+{
+	char scratch[32];
+	const char *program = json_read_text(m->settings, "yt_dlp_path", scratch);
+
+	if (!yt_dlp_wanted(entry))
+		return 0;
+	*ret_config = yt_dlp_config(entry, page);
+	if (*ret_config == NULL)
+		return -ENOMEM;
+	t->lookup = put_text(m, *ret_config);
+	t->lookup_program = program != NULL ? put_text(m, program) : NULL;
 	return 0;
 }
 
@@ -189,6 +215,7 @@ static int tuner_add(struct maker *m, const struct channel_view *v)
 	const char *source = json_read_text(v->entry, "source", scratch);
 	size_t cap = source != NULL ? 2 * strlen(source) + 8 : 1;
 	_cleanup_(freep) char *shown = malloc(cap);
+	_cleanup_(freep) char *lookup = NULL;
 	int r;
 
 	if (shown == NULL)
@@ -202,7 +229,9 @@ static int tuner_add(struct maker *m, const struct channel_view *v)
 		.source_text = put_text(m, shown),
 		.unavailable = v->unavailable[0] != '\0' ? put_text(m, v->unavailable) : NULL,
 	};
-	r = tuner_spec(m, t, v);
+	r = tuner_lookup(m, t, v->entry, source != NULL ? source : "", &lookup);
+	if (r == 0)
+		r = tuner_spec(m, t, v, lookup);
 	return r < 0 ? r : outputs_add(m, v);
 }
 
@@ -295,6 +324,8 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		texts_move(&t->key, texts);
 		texts_move(&t->spec, texts);
 		texts_move(&t->source_text, texts);
+		texts_move(&t->lookup, texts);
+		texts_move(&t->lookup_program, texts);
 		texts_move(&t->unavailable, texts);
 		t->outputs = output;
 		output += t->output_count;

@@ -27,6 +27,8 @@ struct lineup_tuner {
 	bool both;		 /* lavfi: one job in both roles */
 	const char *spec;	 /* JSON of the JOB message, see below */
 	const char *source_text; /* for tables: credentials hidden */
+	const char *lookup;	 /* the source is a page: yt-dlp's stdin, see yt_dlp.h; or NULL */
+	const char *lookup_program; /* path of yt-dlp; NULL = found on PATH */
 	uint64_t hash; /* of what decides the source connection; a change restarts ingest */
 	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
 	size_t output_count;
@@ -40,7 +42,11 @@ struct lineup_tuner {
  *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
  *	 "allow_private":false, "nice":0, "memory_mb":0,
  *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only
- *	 "outputs":[{"options":[...]}, ...]}                added when a job is started */
+ *	 "outputs":[{"options":[...]}, ...]}                added when a job is started
+ * If the source is a page, "page" is its address; what yt-dlp has found is added when a job is
+ * started, "sound" if it comes apart from the picture:
+ *	 "source":"http://...", "sound":"http://...",
+ *	 "http_headers":[["User-Agent","..."],...] */
 
 /* A channel, resolved once: what the catalog, the tuners and the lists have of it.  One block of
  * memory, immutable but for its references, shared by all generations in which it is the same. */

@@ -26,7 +26,7 @@ struct helper_spec {
 	size_t input_bytes;
 	unsigned timeout_ms;   /* until it is ended */
 	uint64_t output_bytes; /* most on stdout, and on stderr; 0 = no limit */
-	unsigned memory_mb;    /* of address space; 0 = no limit */
+	unsigned memory_mb;    /* of private memory; 0 = no limit */
 	bool logs;	       /* its stderr is ours; else it is kept */
 	bool unprivileged;     /* no capabilities, no_new_privs */
 };

@@ -71,7 +71,7 @@ static bool bound(const struct spawn *s)
 {
 	int r;
 
-	if ((s->group && setpgid(0, 0) < 0) || !limit(RLIMIT_AS, (uint64_t)s->memory_mb << 20) ||
+	if ((s->group && setpgid(0, 0) < 0) || !limit(RLIMIT_DATA, (uint64_t)s->memory_mb << 20) ||
 	    !limit(RLIMIT_FSIZE, s->file_bytes))
 		return false;
 	r = s->unprivileged ? confine_capabilities() : 0;

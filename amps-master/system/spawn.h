@@ -17,7 +17,7 @@ struct spawn {
 	int message;		 /* becomes MSG_CHILD_FD; -1 = none */
 	bool group;		 /* the child leads a process group of its own */
 	bool unprivileged;	 /* no capabilities, no_new_privs */
-	unsigned memory_mb;	 /* of address space; 0 = no limit */
+	unsigned memory_mb;	 /* of private memory (RLIMIT_DATA); 0 = no limit */
 	uint64_t file_bytes;	 /* of a file that it writes; 0 = no limit */
 };
 

@@ -8,18 +8,29 @@
 #include "common/log/log.h"
 #include "common/text/text.h"
 
-static const uint8_t legal[TUNER_STATE_COUNT_] = {
-	[TUNER_IDLE] = 1u << TUNER_STARTING | 1u << TUNER_FAILED,
-	[TUNER_STARTING] = 1u << TUNER_RUNNING | 1u << TUNER_FAILED | 1u << TUNER_IDLE |
-			   1u << TUNER_RESTARTING | 1u << TUNER_ENDED,
-	[TUNER_RUNNING] = 1u << TUNER_STALLED | 1u << TUNER_RESTARTING | 1u << TUNER_ENDED |
-			  1u << TUNER_IDLE | 1u << TUNER_FAILED,
-	[TUNER_STALLED] = 1u << TUNER_RUNNING | 1u << TUNER_RESTARTING | 1u << TUNER_ENDED |
-			  1u << TUNER_IDLE | 1u << TUNER_FAILED,
-	[TUNER_RESTARTING] =
-		1u << TUNER_RUNNING | 1u << TUNER_IDLE | 1u << TUNER_ENDED | 1u << TUNER_FAILED,
-	[TUNER_ENDED] = 1u << TUNER_STARTING | 1u << TUNER_IDLE | 1u << TUNER_FAILED,
-	[TUNER_FAILED] = 1u << TUNER_STARTING | 1u << TUNER_IDLE,
+static const bool legal[TUNER_STATE_COUNT_][TUNER_STATE_COUNT_] = {
+	[TUNER_IDLE] = {[TUNER_STARTING] = true, [TUNER_FAILED] = true},
+	[TUNER_STARTING] = {[TUNER_RUNNING] = true,
+			    [TUNER_FAILED] = true,
+			    [TUNER_IDLE] = true,
+			    [TUNER_RESTARTING] = true,
+			    [TUNER_ENDED] = true},
+	[TUNER_RUNNING] = {[TUNER_STALLED] = true,
+			   [TUNER_RESTARTING] = true,
+			   [TUNER_ENDED] = true,
+			   [TUNER_IDLE] = true,
+			   [TUNER_FAILED] = true},
+	[TUNER_STALLED] = {[TUNER_RUNNING] = true,
+			   [TUNER_RESTARTING] = true,
+			   [TUNER_ENDED] = true,
+			   [TUNER_IDLE] = true,
+			   [TUNER_FAILED] = true},
+	[TUNER_RESTARTING] = {[TUNER_RUNNING] = true,
+			      [TUNER_IDLE] = true,
+			      [TUNER_ENDED] = true,
+			      [TUNER_FAILED] = true},
+	[TUNER_ENDED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true, [TUNER_FAILED] = true},
+	[TUNER_FAILED] = {[TUNER_STARTING] = true, [TUNER_IDLE] = true},
 };
 
 static int64_t wall_of(uint64_t mono_us)
@@ -95,7 +106,7 @@ void tuner_publish(struct tuner *t)
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
 	if (t->state != state) {
-		assert(legal[t->state] & 1u << state);
+		assert(legal[t->state][state]);
 		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
 			  tuner_state_name(t->state), tuner_state_name(state));
 		if (state == TUNER_STARTING)
@@ -137,8 +148,30 @@ void tuner_fail(struct tuner *t, unsigned status, const char *text)
 	tuner_stop_jobs(t);
 }
 
+void tuner_replace_source(struct tuner *t)
+{
+	assert(t->jobs[SEAT_SOURCE]);
+	job_stop(t->jobs[SEAT_SOURCE]);
+	if (t->state == TUNER_RUNNING || t->state == TUNER_STALLED)
+		tuner_set_state(t, TUNER_RESTARTING);
+}
+
+void tuner_lost_source(struct tuner *t)
+{
+	unsigned status = t->last_status ? t->last_status : 502;
+
+	if (t->shown) {
+		tuner_set_state(t, TUNER_RESTARTING);
+		return;
+	}
+	if (t->own)
+		tuner_own_result(t, status, t->last_error);
+	tuner_fail(t, status, t->last_error);
+}
+
 void tuner_stop_jobs(struct tuner *t)
 {
+	tuner_look_up_cancel(t);
 	for (size_t i = 0; i < SEAT_COUNT_; i++)
 		if (t->jobs[i])
 			job_stop(t->jobs[i]);
@@ -208,11 +241,11 @@ static void stop_outdated(struct tuner *t)
 		return;
 	if (tuner_both(t) && t->jobs[SEAT_DERIVE])
 		job_stop(t->jobs[SEAT_DERIVE]);
-	if (!source || t->source_hash == t->def->hash || source->state == JOB_STOPPING)
+	if (t->source_hash == t->def->hash)
 		return;
-	job_stop(source);
-	if (t->state == TUNER_RUNNING || t->state == TUNER_STALLED)
-		tuner_set_state(t, TUNER_RESTARTING);
+	tuner_look_up_cancel(t);
+	if (source && source->state != JOB_STOPPING)
+		tuner_replace_source(t);
 }
 
 static bool has_derived(const struct tuner *t)
@@ -231,18 +264,19 @@ static bool has_wants(const struct tuner *t)
 	return false;
 }
 
+static void begin_source(struct tuner *t)
+{
+	t->source_hash = t->def->hash;
+	if (!t->shown)
+		t->started_wall_us = wall_of(clock_mono_us());
+	if (t->state == TUNER_IDLE || t->state == TUNER_ENDED || t->state == TUNER_FAILED)
+		tuner_set_state(t, TUNER_STARTING);
+}
+
 static void start_job(struct tuner *t, enum job_role role, uint64_t *next_us)
 {
-	int r;
+	int r = job_start(t, role);
 
-	if (role != JOB_DERIVE) {
-		t->source_hash = t->def->hash;
-		if (!t->shown)
-			t->started_wall_us = wall_of(clock_mono_us());
-		if (t->state == TUNER_IDLE || t->state == TUNER_ENDED || t->state == TUNER_FAILED)
-			tuner_set_state(t, TUNER_STARTING);
-	}
-	r = job_start(t, role);
 	tuner_publish(t);
 	if (r == 0)
 		return;
@@ -259,6 +293,21 @@ static bool predecessor_is_there(const struct tuner *t)
 	return tuner_both(t) ? t->jobs[SEAT_DERIVE] != NULL : source && source->role == JOB_BOTH;
 }
 
+static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	if (t->lookup)
+		return;
+	if (now_us < t->retry[SEAT_SOURCE].at_us) {
+		*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);
+		return;
+	}
+	begin_source(t);
+	if (tuner_must_look_up(t, now_us))
+		tuner_look_up(t);
+	else
+		start_job(t, tuner_both(t) ? JOB_BOTH : JOB_INGEST, next_us);
+}
+
 /* Starts the jobs that are wanted and missing; a retry that is not due yet sets the timer. */
 static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
@@ -268,12 +317,11 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		return;
 	if (predecessor_is_there(t))
 		return;
-	if (!t->jobs[SEAT_SOURCE] && t->state != TUNER_ENDED) {
-		if (now_us >= t->retry[SEAT_SOURCE].at_us)
-			start_job(t, both ? JOB_BOTH : JOB_INGEST, next_us);
-		else
-			*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);
-	}
+	if (!t->jobs[SEAT_SOURCE] && t->state != TUNER_ENDED)
+		start_source(t, now_us, next_us);
+	/* without a source a derive job would only wait, and not for long */
+	if (t->lookup && !t->jobs[SEAT_SOURCE])
+		return;
 	if (both || !has_derived(t) || t->jobs[SEAT_DERIVE] || t->state == TUNER_FAILED)
 		return;
 	if (now_us >= t->retry[SEAT_DERIVE].at_us)
@@ -325,8 +373,11 @@ void tuner_update(struct tuner *t)
 	}
 	if (t->jobs[SEAT_SOURCE] && !t->outputs)
 		job_stop(t->jobs[SEAT_SOURCE]);
+	if (!t->outputs)
+		tuner_look_up_cancel(t);
 	if (has_wants(t) || t->jobs[SEAT_SOURCE])
 		start_jobs(t, now_us, &next_us);
+	tuner_look_ahead(t, now_us, &next_us);
 	settle(t, now_us, &next_us);
 	arm(t, now_us, next_us);
 }
@@ -547,6 +598,8 @@ void tuner_free(struct tuner *t)
 	while (t->outputs)
 		output_free(t->outputs);
 	slot_give_back(t);
+	tuner_look_up_cancel(t);
+	found_source_done(&t->found);
 	event_free(t->timer);
 	free(t->overlap);
 	free(t);

@@ -1,5 +1,5 @@
 /* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
- * tuners.c, tuner.c, tuner_job.c, tuner_output.c and tuner_report.c.
+ * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c and tuner_report.c.
  *
  *	tuners > tuner > job (ingest, derive)      owned, in this order
  *	               > output > want
@@ -17,6 +17,7 @@
 #define AMPS_TUNER_H
 
 #include "amps-master/util/backoff.h"
+#include "amps-master/tuners/lookup.h"
 #include "amps-master/tuners/ring_pool.h"
 #include "amps-master/tuners/tuners_env.h"
 #include "amps-master/lineup/lineup.h"
@@ -113,6 +114,10 @@ struct tuner {
 	uint64_t hint_bytes;	       /* ring size that fitted the source last time */
 	struct job *jobs[SEAT_COUNT_]; /* NULL = none */
 	struct retry retry[SEAT_COUNT_];
+	struct helper *lookup;	   /* yt-dlp looks for the source of the next start; or NULL */
+	struct found_source found; /* what it found last */
+	uint64_t found_us;	   /* when; 0 = nothing, or it has failed since then */
+	uint64_t lookup_us; /* when to look again because the running source expires; 0 = never */
 	struct overlap_failure *overlap; /* of tuners of this definition that are one viewer's own;
 					    NULL = none since the definition changed */
 	struct output *outputs;
@@ -181,10 +186,28 @@ void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
 /* The same of a tuner that cannot go on; its jobs are stopped. */
 void tuner_fail(struct tuner *t, unsigned status, const char *text);
 void tuner_stop_jobs(struct tuner *t);
+/* The running source is to make way for another one; its viewers stay. */
+void tuner_replace_source(struct tuner *t);
+/* The source is lost: before its first media a channel's viewers get last_error, afterwards they
+ * stay. */
+void tuner_lost_source(struct tuner *t);
 bool tuner_has_jobs(const struct tuner *t);
 bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 
+/* tuner_lookup.c: the address of a source that is a page */
+/* Must an address be found before the source can be started? */
+bool tuner_must_look_up(const struct tuner *t, uint64_t now_us);
+/* Begins, unless it has begun; tuner_update() follows. */
+void tuner_look_up(struct tuner *t);
+void tuner_look_up_cancel(struct tuner *t);
+/* A job starts with the address that was found. */
+void tuner_look_up_used(struct tuner *t);
+/* Finds a new address for the running source in time. */
+void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us);
+
 /* tuner_job.c: processes */
+/* Delays the next start; `young`: the last one came to nothing.  `what` was lost, for the log. */
+void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what);
 /* Is the output one that a job of this role fills? */
 bool role_fills(enum job_role role, const struct output *o);
 /* The job that fills it, or NULL while there is none that takes orders. */

@@ -246,11 +246,13 @@ static pid_t child_of_ours(pid_t pid)
 	return kill(pid, 0) < 0 && errno == ESRCH ? -1 : 0;
 }
 
-static int on_hello(struct job *j, const struct msg_hello *m)
+static int on_hello(struct job *j, const struct msg *m)
 {
-	pid_t pid = child_of_ours((pid_t)m->pid);
+	struct msg_hello hello;
+	int r = msg_decode_hello(m->bytes, m->len, &hello);
+	pid_t pid = r < 0 ? 0 : child_of_ours((pid_t)hello.pid);
 
-	if (!pid || j->pid || strcmp(m->version, AMPS_VERSION) != 0)
+	if (!pid || j->pid || strcmp(hello.version, AMPS_VERSION) != 0)
 		return -EBADMSG;
 	j->pid = pid;
 	j->tuner->unborn = 0;
@@ -259,26 +261,31 @@ static int on_hello(struct job *j, const struct msg_hello *m)
 	return 0;
 }
 
-static int on_mapped(struct job *j, const struct msg_job_mapped *m)
+static int on_mapped(struct job *j, const struct msg *m)
 {
-	struct output *o = output_of(j, m->output);
-	/* an output or a ring that was withdrawn in the meantime is not the job's fault */
-	int r = o ? output_on_mapped(o, m->generation) : 0;
+	struct msg_job_mapped mapped;
+	int r = msg_decode_job_mapped(m->bytes, m->len, &mapped);
+	struct output *o = r < 0 ? NULL : output_of(j, mapped.output);
 
+	if (r < 0 || !o)
+		return r;
+	/* an output or a ring that was withdrawn in the meantime is not the job's fault */
+	r = output_on_mapped(o, mapped.generation);
 	return r == -ESTALE ? 0 : r;
 }
 
-static int on_running(struct job *j, const struct msg_job_running *m)
+static int on_running(struct job *j, const struct msg *m)
 {
+	struct msg_job_running running;
 	struct tuner *t = j->tuner;
-	struct output *o = output_of(j, m->output);
-	int r;
+	int r = msg_decode_job_running(m->bytes, m->len, &running);
+	struct output *o = r < 0 ? NULL : output_of(j, running.output);
 
-	if (!o)
-		return 0;
+	if (r < 0 || !o)
+		return r;
 	if (j->ended)
 		return -EBADMSG; /* after its last words */
-	r = output_on_running(o, m->generation);
+	r = output_on_running(o, running.generation);
 	if (r < 0)
 		return r == -ESTALE ? 0 : r;
 	if (!j->running_us) {
@@ -298,13 +305,17 @@ static int on_running(struct job *j, const struct msg_job_running *m)
 }
 
 /* The wanted size comes from the job's own measurement; it is hostile until clamped. */
-static int on_ring_small(struct job *j, const struct msg_job_ring_small *m)
+static int on_ring_small(struct job *j, const struct msg *m)
 {
-	struct output *o = output_of(j, m->output);
-	uint64_t bytes = ring_class(m->wanted_bytes);
-	int r;
+	struct msg_job_ring_small small;
+	int r = msg_decode_job_ring_small(m->bytes, m->len, &small);
+	struct output *o = r < 0 ? NULL : output_of(j, small.output);
+	uint64_t bytes;
 
-	if (!o || o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes)
+	if (r < 0 || !o)
+		return r;
+	bytes = ring_class(small.wanted_bytes);
+	if (o->next_ring.fd >= 0 || o->ordered.generation || bytes <= o->current.data_bytes)
 		return 0;
 	if (o->source)
 		j->tuner->hint_bytes = bytes;
@@ -317,20 +328,27 @@ static int on_ring_small(struct job *j, const struct msg_job_ring_small *m)
 	return 0;
 }
 
-static int on_source(struct job *j, const struct msg_job_source *m)
+static int on_source(struct job *j, const struct msg *m)
 {
-	if (m->kind >= SOURCE_KIND_COUNT_)
+	struct msg_job_source source;
+	int r = msg_decode_job_source(m->bytes, m->len, &source);
+
+	if (r < 0 || source.kind >= SOURCE_KIND_COUNT_)
 		return -EBADMSG;
-	j->tuner->live = m->live;
-	if (m->kind == SOURCE_RAW && j->role == JOB_INGEST)
+	j->tuner->live = source.live;
+	if (source.kind == SOURCE_RAW && j->role == JOB_INGEST)
 		j->tuner->raw = true;
 	return 0;
 }
 
-static void on_ended(struct job *j)
+static int on_ended(struct job *j, const struct msg *m)
 {
+	struct msg_job_ended ended;
 	struct tuner *t = j->tuner;
+	int r = msg_decode_job_ended(m->bytes, m->len, &ended);
 
+	if (r < 0)
+		return r;
 	j->explained = j->ended = true;
 	/* a want that arrives before its process has exited is for the next showing */
 	if (owns_source(j))
@@ -342,102 +360,144 @@ static void on_ended(struct job *j)
 		output_gone(o, GONE_ENDED, 404, "the programme has ended");
 	}
 	log_info("the source has come to its end channel=%s job=%s", t->key, name_of(j));
+	return 0;
 }
 
 /* One output's profile is at fault: its viewers get the reason, the others are not affected.  The
  * slot of an output that was switched off may be reused: the ring's generation identifies it. */
-static void on_output_failed(struct job *j, const struct msg_job_output_failed *m)
+static int on_output_failed(struct job *j, const struct msg *m)
 {
+	struct msg_job_output_failed failed;
 	struct tuner *t = j->tuner;
-	struct output *o = output_of(j, m->output);
+	int r = msg_decode_job_output_failed(m->bytes, m->len, &failed);
+	struct output *o = r < 0 ? NULL : output_of(j, failed.output);
 
-	if (!o || !output_has_ring(o, m->generation))
-		return;
-	text_copy_foreign(t->last_error, sizeof(t->last_error), m->text);
+	if (r < 0 || !o || !output_has_ring(o, failed.generation))
+		return r;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	log_warn("an output cannot be made (%s), continuing without it channel=%s variant=%s",
 		 t->last_error, t->key, o->id.variant);
-	output_gone(o, GONE_FAILED, m->status == 504 ? 504 : 502, t->last_error);
+	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
 	o->ended = true;
 	tuner_update_soon(t);
+	return 0;
 }
 
-static void on_notice(struct job *j, const struct msg_job_notice *m)
+static int on_notice(struct job *j, const struct msg *m)
 {
+	struct msg_job_notice notice;
 	struct tuner *t = j->tuner;
+	int r = msg_decode_job_notice(m->bytes, m->len, &notice);
 
-	text_copy_foreign(t->last_error, sizeof(t->last_error), m->text);
+	if (r < 0 || j->state == JOB_STOPPING)
+		return r;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), notice.text);
 	log_warn("something is not served as configured (%s), continuing with the rest channel=%s",
 		 t->last_error, t->key);
 	tuner_publish(t);
+	return 0;
 }
 
-static void on_failed(struct job *j, const struct msg_job_failed *m)
+static int on_failed(struct job *j, const struct msg *m)
 {
+	struct msg_job_failed failed;
 	struct tuner *t = j->tuner;
+	int r = msg_decode_job_failed(m->bytes, m->len, &failed);
 
+	if (r < 0)
+		return r;
 	j->explained = true;
 	/* it may be the source's own words */
-	text_copy_foreign(t->last_error, sizeof(t->last_error), m->text);
-	t->last_status = m->status == 504 ? 504 : 502;
+	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
+	t->last_status = failed.status == 504 ? 504 : 502;
+	return 0;
 }
 
-static void on_stalled(struct job *j)
+static int on_stalled(struct job *j, const struct msg *m)
 {
-	if (j->tuner->state == TUNER_RUNNING)
+	struct msg_job_stalled stalled;
+	int r = msg_decode_job_stalled(m->bytes, m->len, &stalled);
+
+	if (r == 0 && j->tuner->state == TUNER_RUNNING)
 		tuner_set_state(j->tuner, TUNER_STALLED);
+	return r;
 }
 
-static void on_slow(struct job *j, const struct msg_job_slow *m)
+static int on_slow(struct job *j, const struct msg *m)
 {
-	job_set_slow(j, m->slow != 0);
-	tuner_publish(j->tuner);
-}
+	struct msg_job_slow slow;
+	int r = msg_decode_job_slow(m->bytes, m->len, &slow);
 
-static int on_message(void *owner, struct peer *p, struct msg *raw)
-{
-	struct job *j = owner;
-	int r;
-
-	(void)p;
-	/* What a stopping job says is about a definition, a source or outputs that are no longer
-	 * wanted.  Its pid is needed to kill it. */
-	if (j->state == JOB_STOPPING && raw->type != MSG_HELLO)
-		return 0;
-	switch (raw->type) {
-		MSG_CASE(HELLO, hello, on_hello(j, &m))
-		MSG_CASE(READY, ready, 0)
-		MSG_CASE(JOB_MAPPED, job_mapped, on_mapped(j, &m))
-		MSG_CASE(JOB_RUNNING, job_running, on_running(j, &m))
-		MSG_CASE(JOB_RING_SMALL, job_ring_small, on_ring_small(j, &m))
-		MSG_CASE(JOB_SOURCE, job_source, on_source(j, &m))
-		MSG_CASE(JOB_ENDED, job_ended, (on_ended(j), 0))
-		MSG_CASE(JOB_OUTPUT_FAILED, job_output_failed, (on_output_failed(j, &m), 0))
-		MSG_CASE(JOB_NOTICE, job_notice, (on_notice(j, &m), 0))
-		MSG_CASE(JOB_FAILED, job_failed, (on_failed(j, &m), 0))
-		MSG_CASE(JOB_STALLED, job_stalled, (on_stalled(j), 0))
-		MSG_CASE(JOB_SLOW, job_slow, (on_slow(j, &m), 0))
-	default:
-		return -EBADMSG;
+	if (r == 0) {
+		job_set_slow(j, slow.slow != 0);
+		tuner_publish(j->tuner);
 	}
 	return r;
 }
 
+static int on_ready(struct job *j, const struct msg *m)
+{
+	struct msg_ready ready;
+
+	(void)j;
+	return msg_decode_ready(m->bytes, m->len, &ready);
+}
+
+static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m) = {
+	[MSG_HELLO] = on_hello,
+	[MSG_READY] = on_ready,
+	[MSG_JOB_MAPPED] = on_mapped,
+	[MSG_JOB_RUNNING] = on_running,
+	[MSG_JOB_RING_SMALL] = on_ring_small,
+	[MSG_JOB_SOURCE] = on_source,
+	[MSG_JOB_ENDED] = on_ended,
+	[MSG_JOB_OUTPUT_FAILED] = on_output_failed,
+	[MSG_JOB_NOTICE] = on_notice,
+	[MSG_JOB_FAILED] = on_failed,
+	[MSG_JOB_STALLED] = on_stalled,
+	[MSG_JOB_SLOW] = on_slow,
+};
+
+static int on_message(void *owner, struct peer *p, struct msg *m)
+{
+	struct job *j = owner;
+
+	(void)p;
+	if (!handlers[m->type])
+		return -EBADMSG;
+	/* What a stopping job says is about a definition, a source or outputs that are no longer
+	 * wanted.  Its pid is needed to kill it. */
+	if (j->state == JOB_STOPPING && m->type != MSG_HELLO)
+		return 0;
+	return handlers[m->type](j, m);
+}
+
 /* ---------- the end ---------- */
+
+void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what)
+{
+	struct retry *retry = &t->retry[seat];
+	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
+
+	retry->at_us = clock_mono_us() + (uint64_t)delay_ms * 1000;
+	t->restarts++;
+	log_warn("the %s is lost (%s), trying again in %u ms channel=%s", what, t->last_error,
+		 delay_ms, t->key);
+}
 
 static void note_failure(struct job *j)
 {
-	struct retry *retry = retry_of(j);
-	uint64_t now_us = clock_mono_us();
-	bool young = !j->running_us || now_us - j->running_us < JOB_BRIEF_US;
-	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
+	struct tuner *t = j->tuner;
+	bool young = !j->running_us || clock_mono_us() - j->running_us < JOB_BRIEF_US;
+	char what[64];
 
-	if (owns_source(j))
-		j->tuner->silent_starts = j->running_us ? 0 : j->tuner->silent_starts + 1;
-	retry->at_us = now_us + (uint64_t)delay_ms * 1000;
-	j->tuner->restarts++;
-	count_fact(&chantab_header(j->tuner->owner)->jobs_failed, 1);
-	log_warn("the %s job is lost (%s), trying again in %u ms channel=%s", name_of(j),
-		 j->tuner->last_error, delay_ms, j->tuner->key);
+	if (owns_source(j)) {
+		t->silent_starts = j->running_us ? 0 : t->silent_starts + 1;
+		t->found_us = 0; /* the address may be what has failed */
+	}
+	count_fact(&chantab_header(t->owner)->jobs_failed, 1);
+	snprintf(what, sizeof(what), "%s job", name_of(j));
+	tuner_back_off(t, roles[j->role].seat, young, what);
 }
 
 /* Fails the wants of a derive job that never produced media; the source continues. */
@@ -479,7 +539,6 @@ static void lost_raw(struct tuner *t)
 		tuner_set_state(t, TUNER_FAILED);
 }
 
-/* Before its first media a channel's viewers get an error; afterwards they stay. */
 static void lost(struct job *j)
 {
 	struct tuner *t = j->tuner;
@@ -494,12 +553,8 @@ static void lost(struct job *j)
 	if (!owns_source(j)) {
 		if (!t->derive_shown)
 			fail_derived(t);
-	} else if (t->shown) {
-		tuner_set_state(t, TUNER_RESTARTING);
 	} else {
-		if (t->own)
-			tuner_own_result(t, t->last_status ? t->last_status : 502, t->last_error);
-		tuner_fail(t, t->last_status ? t->last_status : 502, t->last_error);
+		tuner_lost_source(t);
 	}
 }
 
@@ -562,7 +617,10 @@ static void job_spec(const struct job *j, struct buf *spec)
 
 	const char *between = "";
 
-	buf_printf(spec, "%.*s,\"outputs\":[", (int)strlen(def->spec) - 1, def->spec);
+	buf_printf(spec, "%.*s", (int)strlen(def->spec) - 1, def->spec);
+	if (def->lookup && owns_source(j))
+		found_source_print(&j->tuner->found, spec);
+	buf_puts(spec, ",\"outputs\":[");
 	for (size_t i = 0; !roles[j->role].plain && i < def->output_count; i++) {
 		/* the sound alone has no filters that the transport stream has not */
 		if (def->outputs[i].plain || def->outputs[i].form != OUTPUT_TS)
@@ -653,6 +711,8 @@ int job_start(struct tuner *t, enum job_role role)
 		return r;
 	}
 	t->last_status = 0;
+	if (t->def->lookup && owns_source(j))
+		tuner_look_up_used(t);
 	count_fact(&chantab_header(t->owner)->jobs_started, 1);
 	job_hand_over(j);
 	return 0;

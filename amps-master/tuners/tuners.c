@@ -1,3 +1,4 @@
+/* tuners.c - see tuners.h: wishes, line-ups and deaths reach the tuner they concern. */
 #include "amps-master/tuners/tuners.h"
 
 #include <assert.h>
@@ -350,6 +351,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 		/* what is known about the old source does not apply to this one */
 		t->raw = false;
 		t->start_took_us = 0;
+		t->found_us = 0;
 		tuner_retry_now(&t->retry[SEAT_SOURCE]);
 		tuner_forget_overlap(t);
 		if (t->state == TUNER_FAILED)

@@ -1,8 +1,8 @@
-/* tuners.h - starts and stops tuners on demand: the workers' wants come in, jobs and rings go out.
+/* tuners.h - the life of every tuner by demand: wishes of the workers in, jobs and rings out.
  *
  * Owned by the master, used in its loop only.  A worker's wants come in; the tuners decide which
  * jobs run, give them rings, tell the workers which ring fills which want, restart what failed with
- * backoff and stop what has had no viewer for the idle time.  The channel table is written here
+ * backoff and stop what nobody has watched for the idle time.  The channel table is written here
  * and nowhere else. */
 #ifndef AMPS_TUNERS_H
 #define AMPS_TUNERS_H
@@ -31,7 +31,7 @@ void tuners_set_log_level(struct tuners *t, enum log_level level);
 void tuners_want(struct tuners *t, unsigned worker, const struct msg_want *m);
 void tuners_release(struct tuners *t, unsigned worker, uint32_t want);
 void tuners_worker_ready(struct tuners *t, unsigned worker);
-void tuners_worker_gone(struct tuners *t, unsigned worker); /* ends all its wants */
+void tuners_worker_gone(struct tuners *t, unsigned worker); /* all its wants die */
 
 /* From the nursery and the reaper. */
 void tuners_nursery_ready(struct tuners *t);

@@ -3,13 +3,15 @@
 #define AMPS_TUNERS_ENV_H
 
 #include <event2/event.h>
+#include "amps-master/system/helper.h"
 #include "common/log/log.h"
 #include "common/msg/msg.h"
 
 /* Callbacks never call back into the tuners. */
 struct tuners_env {
 	struct event_base *base;
-	void *chantab; /* mapped for writing */
+	struct helpers *helpers; /* for look-ups */
+	void *chantab;		 /* mapped for writing */
 	int64_t epoch_mono_us;
 	enum log_level log_level;
 	bool log_json;

@@ -73,7 +73,7 @@ static void add_json_string(struct buf *b, const char *text)
 	buf_putc(b, '"');
 }
 
-bool reply_error(struct reply *r, int status, unsigned retry_after, const char *format, ...)
+void reply_error(struct reply *r, int status, unsigned retry_after, const char *format, ...)
 {
 	char text[ERROR_TEXT_MAX];
 	va_list args;
@@ -94,7 +94,6 @@ bool reply_error(struct reply *r, int status, unsigned retry_after, const char *
 		reply_field(r, "WWW-Authenticate", "Bearer realm=\"amps\"");
 	if ((status == 429 || status == 503) && retry_after > 0)
 		reply_field(r, "Retry-After", "%u", retry_after);
-	return false;
 }
 
 void reply_field(struct reply *r, const char *name, const char *format, ...)

@@ -50,8 +50,8 @@ void reply_init(struct reply *r);
 void reply_done(struct reply *r);
 
 /* {"error": "..."} with this status; the text is escaped.  Adds WWW-Authenticate to 401, and
- * Retry-After to 429 and 503 when retry_after > 0.  Returns false, for callers that refuse. */
-bool reply_error(struct reply *r, int status, unsigned retry_after, const char *format, ...)
+ * Retry-After to 429 and 503 when retry_after > 0. */
+void reply_error(struct reply *r, int status, unsigned retry_after, const char *format, ...)
 	printf_like(4, 5);
 
 /* Adds one header line; name and value must be free of CR, LF and NUL (else it is left out). */

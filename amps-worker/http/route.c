@@ -81,7 +81,9 @@ static bool admit(struct request *q, const struct route *route, struct reply *r)
 	if (!s->auth_enabled || (route && route->flags & ROUTE_OPEN))
 		return true;
 	r->asker = q->token = access_token(q->http, q->facts);
-	return q->token || reply_error(r, 401, 0, "a valid token is needed");
+	if (!q->token)
+		reply_error(r, 401, 0, "a valid token is needed");
+	return q->token != NULL;
 }
 
 void route_dispatch(const struct route *routes, const struct http_request *http,

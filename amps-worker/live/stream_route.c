@@ -46,13 +46,18 @@ static bool may_watch(const struct request *q, const struct catalog_channel *cha
 	char region[3];
 
 	access_region(q->http, q->facts, region);
-	if (!catalog_region_allowed(c, channel, region))
-		return reply_error(r, 403, 0,
-				   region[0] ? "the channel may not be watched in region %s"
-					     : "the channel may be watched in known regions only%s",
-				   region);
-	return group_allowed(q->token, catalog_text(c, channel->group_at)) ||
-	       reply_error(r, 403, 0, "the token does not include the channel's group");
+	if (!catalog_region_allowed(c, channel, region)) {
+		reply_error(r, 403, 0,
+			    region[0] ? "the channel may not be watched in region %s"
+				      : "the channel may be watched in known regions only%s",
+			    region);
+		return false;
+	}
+	if (!group_allowed(q->token, catalog_text(c, channel->group_at))) {
+		reply_error(r, 403, 0, "the token does not include the channel's group");
+		return false;
+	}
+	return true;
 }
 
 static uint64_t token_name(const struct token_entry *token)
@@ -72,8 +77,10 @@ static bool token_has_room(const struct request *q, struct reply *r)
 	for (unsigned i = 0; i < f->worker_count; i++)
 		if (f->worker_pages[i])
 			viewers += worker_page_token_viewers(f->worker_pages[i], name);
-	return viewers < q->token->max_viewers ||
-	       reply_error(r, 429, RETRY_AFTER_S, "the token has all the viewers it may have");
+	if (viewers < q->token->max_viewers)
+		return true;
+	reply_error(r, 429, RETRY_AFTER_S, "the token has all the viewers it may have");
+	return false;
 }
 
 static bool read_variant(const struct request *q, struct asked *a, struct reply *r)
@@ -82,12 +89,17 @@ static bool read_variant(const struct request *q, struct asked *a, struct reply 
 	char name[VARIANT_NAME_MAX + 1];
 	int found = http_query(q->http, "variant", name, sizeof(name));
 
-	if (found == -EINVAL)
-		return reply_error(r, 400, 0, "variant is not properly encoded");
-	if (found == 0 || (found == 1 && !name[0]))
-		return true;
-	a->variant = found == 1 ? catalog_find_variant(c, a->channel, name) : NULL;
-	return a->variant || reply_error(r, 404, 0, "the channel has no such variant");
+	if (found == -EINVAL) {
+		reply_error(r, 400, 0, "variant is not properly encoded");
+		return false;
+	}
+	if (found == 1 && name[0])
+		a->variant = catalog_find_variant(c, a->channel, name);
+	if (found < 0 || (found == 1 && name[0] && !a->variant)) {
+		reply_error(r, 404, 0, "the channel has no such variant");
+		return false;
+	}
+	return true;
 }
 
 static bool read_format(const struct request *q, struct asked *a, struct reply *r)
@@ -97,12 +109,16 @@ static bool read_format(const struct request *q, struct asked *a, struct reply *
 
 	if (found == 0)
 		return true;
-	if (found == 1 && strcmp(format, "mp4") == 0)
-		return a->named ||
-		       reply_error(r, 404, 0, "this server does not make fragmented MP4 yet");
-	if (found < 0 || strcmp(format, "ts") != 0)
-		return reply_error(r, 400, 0, "format is neither ts nor mp4");
-	a->named = true;
+	if (found == 1 && strcmp(format, "ts") == 0) {
+		a->named = true;
+	} else if (found == 1 && strcmp(format, "mp4") == 0) {
+		if (!a->named)
+			reply_error(r, 404, 0, "this server does not make fragmented MP4 yet");
+		return a->named;
+	} else {
+		reply_error(r, 400, 0, "format is neither ts nor mp4");
+		return false;
+	}
 	return true;
 }
 
@@ -119,7 +135,8 @@ static bool read_overlap(const struct request *q, struct asked *a, struct reply 
 			a->own = i % 2;
 			return true;
 		}
-	return reply_error(r, 400, 0, "overlap is neither true nor false");
+	reply_error(r, 400, 0, "overlap is neither true nor false");
+	return false;
 }
 
 static bool read_join(const struct request *q, struct asked *a, struct reply *r)
@@ -132,8 +149,10 @@ static bool read_join(const struct request *q, struct asked *a, struct reply *r)
 		a->options.join_ms = catalog_settings(q->facts->catalog)->join_ms;
 		return true;
 	}
-	if (found < 0 || text_parse_u64(text, JOIN_MS_MAX, &value) < 0)
-		return reply_error(r, 400, 0, "join_ms is not a number from 0 to %d", JOIN_MS_MAX);
+	if (found < 0 || text_parse_u64(text, JOIN_MS_MAX, &value) < 0) {
+		reply_error(r, 400, 0, "join_ms is not a number from 0 to %d", JOIN_MS_MAX);
+		return false;
+	}
 	a->options.join_ms = (uint32_t)value;
 	return true;
 }
@@ -149,8 +168,10 @@ static bool read_lang(const struct request *q, struct asked *a, struct reply *r)
 		return true;
 	for (; found == 1 && text[n] && (text[n] | 0x20) >= 'a' && (text[n] | 0x20) <= 'z'; n++)
 		a->lang[n] = (char)(text[n] | 0x20);
-	return (found == 1 && !text[n] && (n == 0 || n == 2 || n == 3)) ||
-	       reply_error(r, 400, 0, "lang is not a language code of two or three letters");
+	if (found == 1 && !text[n] && (n == 0 || n == 2 || n == 3))
+		return true;
+	reply_error(r, 400, 0, "lang is not a language code of two or three letters");
+	return false;
 }
 
 /* Can this output be made?  Its form is the channel's unless it was requested by name. */
@@ -160,12 +181,15 @@ static bool can_play(const struct catalog *c, struct asked *a, struct reply *r)
 	enum form form = a->variant ? a->variant->form : a->channel->form;
 	const char *reason = catalog_text(c, at);
 
-	if (reason)
-		return reply_error(r, 502, 0, "the channel cannot play: %s", reason);
-	if (!a->named && form == FORM_MSE)
-		return reply_error(r, 404, 0,
-				   "the channel's form is %s, which is not served yet; add .ts",
-				   form_name(form));
+	if (reason) {
+		reply_error(r, 502, 0, "the channel cannot play: %s", reason);
+		return false;
+	}
+	if (!a->named && form == FORM_MSE) {
+		reply_error(r, 404, 0, "the channel's form is %s, which is not served yet; add .ts",
+			    form_name(form));
+		return false;
+	}
 	if (!a->named && form == FORM_AUDIO)
 		a->form = OUTPUT_ADTS;
 	return true;

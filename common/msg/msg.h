@@ -65,17 +65,6 @@ struct msg {
 	uint8_t bytes[MESSAGE_BYTES_MAX];
 };
 
-/* A case of a switch over raw->type: decodes `raw` as `m` and sets r to an error, or to `call`,
- * what is done with the message (0 or -Exxx). */
-#define MSG_CASE(NAME, name, call)                                                                 \
-	case MSG_##NAME: {                                                                         \
-		struct msg_##name m;                                                               \
-		r = msg_decode_##name(raw->bytes, raw->len, &m);                                   \
-		if (r == 0)                                                                        \
-			r = (call);                                                                \
-		break;                                                                             \
-	}
-
 /* Receives one datagram without blocking and checks its head, its descriptor count and that the
  * type is known; the caller then decodes by type.
  * 0, -EAGAIN (none waits), -EPIPE (the peer is gone), -EBADMSG (malformed: end the peer). */

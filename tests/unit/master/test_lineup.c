@@ -53,8 +53,8 @@ static void add(struct fixture *f, uint32_t id, const char *definition)
 
 static void build(struct fixture *f, const char *streaming)
 {
-	f->settings =
-		json_pack("{soso}", "profiles", json(profiles_text), "streaming", json(streaming));
+	f->settings = json_pack("{so so ss}", "profiles", json(profiles_text), "streaming",
+				json(streaming), "yt_dlp_path", "/opt/yt-dlp");
 	cr_assert_eq(channel_profiles_complete(f->settings), 0);
 	cr_assert_eq(lineup_build(f->settings, f->list, f->count, &f->lineup), 0);
 }
@@ -376,6 +376,39 @@ Test(lineup, audio_only_drops_the_picture)
 	assert_no_leaks();
 }
 
+Test(lineup, a_page_is_looked_up)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t[5];
+	char key[8];
+
+	add(&f, 0, "{'name':'A','source':'http://h/p','ffmpeg_profile':'copy'}");
+	add(&f, 1, "{'name':'A','source':'http://h/p','ffmpeg_profile':'copy','use_yt_dlp':true}");
+	add(&f, 2, "{'name':'B','source':'http://h/p','ffmpeg_profile':'copy','use_yt_dlp':true}");
+	add(&f, 3,
+	    "{'name':'A','source':'http://h/p','ffmpeg_profile':'copy','use_yt_dlp':true,"
+	    "'yt_dlp_format':'worst'}");
+	add(&f, 4, "{'name':'A','source':'http://h/q','ffmpeg_profile':'copy','use_yt_dlp':true}");
+	build(&f, "{}");
+	for (size_t i = 0; i < array_size(t); i++) {
+		snprintf(key, sizeof(key), "%zu", i);
+		t[i] = lineup_find_key(f.lineup, key);
+	}
+	cr_expect_null(t[0]->lookup);
+	cr_expect(strstr(t[0]->spec, "\"source\":\"http://h/p\"") != NULL);
+	cr_expect_str_eq(t[1]->lookup_program, "/opt/yt-dlp");
+	cr_expect(strstr(t[1]->lookup, "'http://h/p'") != NULL, "%s", t[1]->lookup);
+	cr_expect(strstr(t[1]->spec, "\"page\":\"http://h/p\"") != NULL, "%s", t[1]->spec);
+	cr_expect_null(strstr(t[1]->spec, "\"source\""), "%s", t[1]->spec);
+	cr_expect_str_eq(t[3]->source_text, "http://h/p");
+	/* the page and the options of its look-up decide the job; the name, and the channel's
+	 * number in the spec, are compared elsewhere */
+	cr_expect_null(strstr(t[1]->lookup, "worst"));
+	cr_expect(strstr(t[3]->lookup, "'--format=worst'") != NULL, "%s", t[3]->lookup);
+	done(&f);
+	assert_no_leaks();
+}
+
 /* `word` NULL: it can play. */
 static void check_playable(const char *definition, const char *word)
 {
@@ -399,10 +432,10 @@ Test(lineup, says_what_it_cannot_play)
 	check_playable("{'source':'a.ts','custom_ffmpeg':'x','ffmpeg_profile':'gone'}", NULL);
 	check_playable("{'source':'sftp://h/a','custom_ffmpeg':'x','use_yt_dlp':true}", NULL);
 	check_playable("{'name':'-n','source':'a.ts','custom_ffmpeg':'x {name}'}", "{name}");
-	check_playable("{'source':'a.ts','ffmpeg_profile':'copy','use_yt_dlp':true}", "yt-dlp");
+	check_playable("{'source':'x:a','ffmpeg_profile':'copy','use_yt_dlp':true}", NULL);
+	check_playable("{'source':'-a','ffmpeg_profile':'copy','use_yt_dlp':true}", "begin");
 	check_playable("{'source':'a.ts','ffmpeg_profile':'copy','use_yt_dlp':false}", NULL);
-	check_playable("{'source':'a','ffmpeg_profile':'copy','source_handler':{'type':'yt_dlp'}}",
-		       "yt-dlp");
+	check_playable("{'ffmpeg_profile':'copy','use_yt_dlp':true}", "no source");
 	check_playable("{'sources':['a.ts'],'ffmpeg_profile':'copy'}", "list of sources");
 	check_playable("{'source':'a.ts','sources':['b.ts'],'ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'slate':true,'ffmpeg_profile':'copy'}", "slate");

@@ -1,0 +1,115 @@
+/* tuner_lookup.c - a tuner whose source is a page: yt-dlp finds the address before each start, and
+ * again before it expires. */
+#include "amps-master/tuners/tuner.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log/log.h"
+#include "common/text/text.h"
+
+bool tuner_must_look_up(const struct tuner *t, uint64_t now_us)
+{
+	return t->def->lookup && (!t->found_us || now_us - t->found_us > LOOKUP_KEEP_MS * 1000ull);
+}
+
+static bool runs(const struct tuner *t)
+{
+	const struct job *source = t->jobs[SEAT_SOURCE];
+
+	return source && source->state != JOB_STOPPING;
+}
+
+static void found(struct tuner *t, const struct found_source *f)
+{
+	found_source_done(&t->found);
+	t->found = *f;
+	t->found_us = clock_mono_us();
+	if (!runs(t))
+		return;
+	log_info("the source's address expires, continuing with a new one channel=%s", t->key);
+	tuner_replace_source(t);
+}
+
+/* A source that runs goes on until its address expires. */
+static void failed(struct tuner *t, bool silent, const char *reason)
+{
+	if (runs(t)) {
+		log_warn("a new address for the source was not found (%s), trying again in %d s "
+			 "channel=%s",
+			 reason, LOOKUP_AGAIN_MS / 1000, t->key);
+		t->lookup_us = clock_mono_us() + LOOKUP_AGAIN_MS * 1000ull;
+		return;
+	}
+	text_copy(t->last_error, sizeof(t->last_error), reason);
+	t->last_status = silent ? 504 : 502;
+	tuner_back_off(t, SEAT_SOURCE, true, "address of the source");
+	tuner_lost_source(t);
+}
+
+static void on_answer(void *owner, struct helper_result *result)
+{
+	struct tuner *t = owner;
+	struct found_source f;
+	char reason[ERROR_TEXT_MAX];
+
+	t->lookup = NULL;
+	if (lookup_read(result, clock_wall_us(), &f, reason, sizeof(reason)) == 0)
+		found(t, &f);
+	else
+		failed(t, result->error == -ETIMEDOUT, reason);
+	tuner_update(t);
+}
+
+void tuner_look_up(struct tuner *t)
+{
+	char reason[ERROR_TEXT_MAX];
+	int r;
+
+	assert(t->def && t->def->lookup);
+	if (t->lookup)
+		return;
+	r = lookup_start(t->owner->env.helpers, t->def, on_answer, t, &t->lookup);
+	if (r == 0)
+		return;
+	if (r == -ENOENT)
+		snprintf(reason, sizeof(reason),
+			 "yt-dlp was not found (install it, or name it in yt_dlp_path)");
+	else
+		snprintf(reason, sizeof(reason), "yt-dlp cannot be started: %s", strerror(-r));
+	failed(t, false, reason);
+	tuner_update_soon(t);
+}
+
+void tuner_look_up_cancel(struct tuner *t)
+{
+	t->lookup = helper_cancel(t->lookup);
+}
+
+void tuner_look_up_used(struct tuner *t)
+{
+	int64_t left_us, lead_us;
+
+	assert(t->found.source);
+	t->lookup_us = 0;
+	if (t->found.expires_wall_us == TIME_NONE)
+		return;
+	left_us = t->found.expires_wall_us - clock_wall_us();
+	lead_us = MIN(LOOKUP_LEAD_MS * 1000ll, left_us / 2);
+	t->lookup_us =
+		clock_mono_us() + (uint64_t)MAX(left_us - lead_us, LOOKUP_PERIOD_MS * 1000ll);
+}
+
+/* A film would begin anew: it keeps its connection. */
+void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	if (!runs(t) || !t->def || !t->def->lookup || !t->lookup_us || t->lookup)
+		return;
+	if (now_us < t->lookup_us)
+		*next_us = MIN(*next_us, t->lookup_us);
+	else if (t->live)
+		tuner_look_up(t);
+	else
+		t->lookup_us = 0;
+}
