@@ -20,12 +20,11 @@
 #include "common/process.h"
 
 #define READ_CHUNK (64u << 10)
-#define READ_PAUSE_US                                                                              \
-	10000		  /* after a large read of stderr: a command that floods it has to wait    \
-			   */
-#define LAST_READS 8	  /* of stderr after the command has exited */
-#define LOOK_US	   250000 /* between two looks at the memory of its processes */
-#define KILL_US	   10000  /* between two rounds of SIGKILL */
+/* After a large read of stderr: a command that floods it has to wait. */
+#define READ_PAUSE_US 10000
+#define LAST_READS    8	     /* of stderr after the command has exited */
+#define LOOK_US	      250000 /* between two looks at the memory of its processes */
+#define KILL_US	      10000  /* between two rounds of SIGKILL */
 
 enum keeper_state {
 	KEEPER_WAITING, /* for COMMAND_RUN */
