@@ -1,5 +1,4 @@
 /* The server is a thread that answers each line with the next of its script. */
-#include <criterion/criterion.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +9,7 @@
 #include <sys/un.h>
 #include "amps-cli/client.h"
 #include "amps-cli/command.h"
+#include "unit.h"
 
 struct server {
 	char dir[64];

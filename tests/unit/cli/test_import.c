@@ -1,7 +1,7 @@
-#include <criterion/criterion.h>
 #include <string.h>
 #include "amps-cli/import/channel.h"
 #include "amps-cli/yaml.h"
+#include "unit.h"
 
 static void expect_quoted(const char *text, const char *yaml)
 {

@@ -1,9 +1,9 @@
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-cli/import/m3u.h"
 #include "amps-cli/import/m3u_extinf.h"
 #include "common/limits.h"
+#include "unit.h"
 
 /* What came out, as text: "name|url|group|k=v,..." a line; notes as "!LINE text". */
 struct heard {

@@ -1,8 +1,8 @@
-#include <criterion/criterion.h>
 #include <signal.h>
 #include <locale.h>
 #include <string.h>
 #include "amps-cli/term/table.h"
+#include "unit.h"
 
 static const struct table_column COLUMNS[] = {
 	{.title = "ID", .right = true},

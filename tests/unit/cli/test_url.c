@@ -1,5 +1,5 @@
-#include <criterion/criterion.h>
 #include "amps-cli/url.h"
+#include "unit.h"
 
 static void expect(const struct url_parts *wish, const char *url)
 {

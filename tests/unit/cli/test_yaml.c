@@ -1,5 +1,5 @@
-#include <criterion/criterion.h>
 #include "amps-cli/yaml.h"
+#include "unit.h"
 
 static void expect(const char *json, const char *yaml)
 {

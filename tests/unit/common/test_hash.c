@@ -1,6 +1,6 @@
 #include "common/hash.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 
 Test(hash, known_values_never_change)
 {

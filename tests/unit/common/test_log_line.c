@@ -1,8 +1,8 @@
 #include "common/log/log_line.h"
 
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include "unit.h"
 
 static struct log_text render(bool json, const char *format, ...) printf_like(2, 3);
 static struct log_text render(bool json, const char *format, ...)

@@ -1,10 +1,9 @@
 /* test_peer.c - message sockets in a loop: order, back-pressure, broken ends. */
-#include <criterion/criterion.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "unit.h"
 
 #include "common/msg/peer.h"
-#include "leaks.h"
 
 struct seen {
 	struct peer *peer;
@@ -61,7 +60,6 @@ static void fixture_close(struct fixture *f)
 	peer_free(f->a.peer);
 	peer_free(f->b.peer);
 	event_base_free(f->base);
-	assert_no_leaks();
 }
 
 /* a said one thing and went: b hears it, then that a has gone. */

@@ -1,10 +1,10 @@
 #include "common/programs.h"
 
-#include <criterion/criterion.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "unit.h"
 
 Test(programs, beside_the_one_that_asks)
 {

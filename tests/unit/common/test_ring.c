@@ -1,14 +1,13 @@
 /* test_ring.c - the ring: wrap, lap, index, intro, and a reader racing a writer. */
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include "unit.h"
 
 #include "common/shm/form.h"
 #include "common/shm/ring_writer.h"
 #include "common/shm/shm.h"
-#include "leaks.h"
 #include "skip.h"
 
 #define SIZE RING_BYTES_MIN
@@ -81,7 +80,6 @@ Test(ring, a_sealed_ring_cannot_be_mapped_for_writing_again)
 	cr_assert_null(shm_map_write(b.fd, ring_total_bytes(SIZE)));
 	cr_assert_lt(ftruncate(b.fd, 0), 0);
 	both_close(&b);
-	assert_no_leaks();
 }
 
 /* Has this page of ours memory behind it?  See Documentation/admin-guide/mm/pagemap.rst. */
@@ -115,7 +113,6 @@ Test(ring, pages_are_there_before_they_are_written)
 	both_close(&b);
 	munmap(probe, page);
 	close(pagemap);
-	assert_no_leaks();
 }
 
 Test(ring, bytes_come_out_as_they_went_in_across_the_wrap)
@@ -137,7 +134,6 @@ Test(ring, bytes_come_out_as_they_went_in_across_the_wrap)
 	}
 	cr_assert_eq(pos, ring_commit(&b.r));
 	both_close(&b);
-	assert_no_leaks();
 }
 
 Test(ring, a_lapped_reader_gets_estale)

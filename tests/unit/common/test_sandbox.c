@@ -1,5 +1,4 @@
 /* test_sandbox.c - what a job may no longer do once it is inside */
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/landlock.h>
@@ -18,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "unit.h"
 
 #include "common/sandbox.h"
 #include "skip.h"

@@ -1,10 +1,9 @@
 #include "common/text/text.h"
 
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/limits.h"
-#include "leaks.h"
+#include "unit.h"
 
 Test(text, untrusted_text_is_cleaned)
 {

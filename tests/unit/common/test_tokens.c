@@ -1,11 +1,10 @@
 #include "common/shm/tokens.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <stdio.h>
 #include <string.h>
 #include "common/clock.h"
 #include "common/shm/shm.h"
-#include "leaks.h"
 #include "snapshots.h"
 
 #define ENTRIES 3
@@ -78,7 +77,6 @@ Test(tokens, finds_exactly_its_entries)
 	cr_assert_eq(tokens_shared(t), find(t, "shared", 0));
 	close_tokens(t);
 	free(s);
-	assert_no_leaks();
 }
 
 Test(tokens, an_expired_token_is_not_found)
@@ -97,7 +95,6 @@ Test(tokens, an_expired_token_is_not_found)
 	cr_assert_eq(find(t, "living-room", 600)->expires_wall_us, 1000);
 	close_tokens(t);
 	free(s);
-	assert_no_leaks();
 }
 
 Test(tokens, the_first_of_equal_ones_that_has_not_expired_counts)
@@ -117,7 +114,6 @@ Test(tokens, the_first_of_equal_ones_that_has_not_expired_counts)
 	cr_assert_null(find(t, "same", 1000 * ENTRIES));
 	close_tokens(t);
 	free(s);
-	assert_no_leaks();
 }
 
 Test(tokens, each_of_the_most_there_may_be_is_found)
@@ -146,7 +142,6 @@ Test(tokens, each_of_the_most_there_may_be_is_found)
 	cr_assert_null(find(t, "token-4096", 0));
 	close_tokens(t);
 	free(header);
-	assert_no_leaks();
 }
 
 Test(tokens, an_empty_snapshot_has_no_token)
@@ -161,7 +156,6 @@ Test(tokens, an_empty_snapshot_has_no_token)
 	cr_assert_null(find(t, "shared", 0));
 	close_tokens(t);
 	free(s);
-	assert_no_leaks();
 }
 
 Test(tokens, without_a_shared_one)
@@ -209,7 +203,6 @@ Test(tokens, an_invalid_snapshot_is_refused)
 	s->entries[2].role = 2;
 	check_refused(s, sizeof(*s));
 	free(s);
-	assert_no_leaks();
 }
 
 static void check_hidden(const struct tokens *t, const char *text, const char *expected)
@@ -263,7 +256,6 @@ Test(tokens, hides_each_value_wherever_it_is)
 	check_hidden(t, "/living-room-8/x1", "/***1");
 	close_tokens(t);
 	free(s);
-	assert_no_leaks();
 }
 
 Test(tokens, hiding_takes_time_in_proportion_to_the_text, .timeout = 60)
@@ -291,5 +283,4 @@ Test(tokens, hiding_takes_time_in_proportion_to_the_text, .timeout = 60)
 	close_tokens(t);
 	free(text);
 	free(header);
-	assert_no_leaks();
 }

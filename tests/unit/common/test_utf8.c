@@ -1,7 +1,7 @@
 #include "common/text/utf8.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 Test(utf8, strict)
 {

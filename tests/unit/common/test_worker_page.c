@@ -1,8 +1,7 @@
 #include "common/shm/worker_page.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
-#include "leaks.h"
+#include "unit.h"
 
 Test(worker_page, a_new_page_is_ours)
 {
@@ -17,7 +16,6 @@ Test(worker_page, a_new_page_is_ours)
 	page->version++;
 	cr_assert_eq(worker_page_check(page), -EINVAL);
 	free(page);
-	assert_no_leaks();
 }
 
 Test(worker_page, records)
@@ -43,7 +41,6 @@ Test(worker_page, records)
 	atomic_store(&records[WORKER_VIEWERS_MAX - 1].serial, 0);
 	cr_assert_eq(worker_page_get(map, WORKER_VIEWERS_MAX - 1, &got), -ENOENT);
 	free(map);
-	assert_no_leaks();
 }
 
 Test(worker_page, a_record_is_published_whole_and_freed)
@@ -59,7 +56,6 @@ Test(worker_page, a_record_is_published_whole_and_freed)
 	worker_page_put(map, 3, &record);
 	cr_assert_eq(worker_page_get(map, 3, &got), -ENOENT);
 	free(map);
-	assert_no_leaks();
 }
 
 Test(worker_page, viewers_of_a_token_are_counted)
@@ -87,7 +83,6 @@ Test(worker_page, viewers_of_a_token_are_counted)
 	worker_page_add_token(map, beside, 1);
 	cr_assert_eq(worker_page_token_viewers(map, beside), 2);
 	free(map);
-	assert_no_leaks();
 }
 
 static void add_tokens(void *map, uint64_t n, int by)
@@ -111,7 +106,6 @@ Test(worker_page, as_many_tokens_as_viewers_are_counted)
 	cr_assert_eq(worker_page_token_viewers(map, 999999999), 1);
 	cr_assert_eq(worker_page_token_viewers(map, 1), 0);
 	free(map);
-	assert_no_leaks();
 }
 
 Test(worker_page, tokens_that_are_gone_leave_no_place_taken)
@@ -125,7 +119,6 @@ Test(worker_page, tokens_that_are_gone_leave_no_place_taken)
 	for (size_t i = 0; i < WORKER_VIEWERS_MAX; i++)
 		cr_assert_eq(atomic_load(&counts->of_token[i].token), 0);
 	free(map);
-	assert_no_leaks();
 }
 
 Test(worker_page, viewers_of_an_output_are_counted)
@@ -142,7 +135,6 @@ Test(worker_page, viewers_of_an_output_are_counted)
 	worker_page_add_output(map, 5, -1);
 	cr_assert_eq(worker_page_output_viewers(map, 5), 1);
 	free(map);
-	assert_no_leaks();
 }
 
 Test(worker_page, a_place_is_what_was_published)

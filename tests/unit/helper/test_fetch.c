@@ -1,9 +1,9 @@
 /* test_fetch.c - descriptions of a fetch that are refused, and reasons that need no server */
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "unit.h"
 
 #include "amps-helper/tasks.h"
 

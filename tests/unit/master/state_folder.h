@@ -3,11 +3,11 @@
 #ifndef AMPS_TEST_STATE_FOLDER_H
 #define AMPS_TEST_STATE_FOLDER_H
 
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "unit.h"
 
 struct state_folder {
 	char path[64];

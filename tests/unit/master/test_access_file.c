@@ -1,11 +1,11 @@
 /* What server.access_log may name, and that opening it never waits. */
 #include "amps-master/system/access_file.h"
 
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "unit.h"
 
 static char folder[] = "/tmp/amps-access-XXXXXX";
 

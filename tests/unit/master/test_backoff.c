@@ -1,5 +1,5 @@
-#include <criterion/criterion.h>
 #include "amps-master/util/backoff.h"
+#include "unit.h"
 
 Test(backoff, first_restart_is_immediate)
 {
@@ -25,7 +25,7 @@ Test(backoff, a_long_life_clears_the_record)
 
 	backoff_init(&b, 20, 5000);
 	for (int i = 0; i < 5; i++)
-		cr_assert_geq(backoff_next_ms(&b, true), 0);
+		backoff_next_ms(&b, true);
 	cr_assert_eq(backoff_next_ms(&b, false), 0);
 	cr_assert_eq(backoff_next_ms(&b, true), 20);
 }

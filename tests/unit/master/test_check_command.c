@@ -1,10 +1,10 @@
 /* `amps-master --check` as a program, with the transcoder's judgement of options. */
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "unit.h"
 
 #define FILE_NAME "amps-check-test.yaml"
 

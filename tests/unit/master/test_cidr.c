@@ -1,7 +1,7 @@
 #include "amps-master/lineup/cidr.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 static void expect(const char *text, uint32_t bits, const char *address)
 {

@@ -2,7 +2,7 @@
  * words of a command, and in the text of a real shell */
 #include "amps-master/lineup/command_spec.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <stdio.h>
 #include <string.h>
 

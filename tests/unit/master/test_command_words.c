@@ -1,7 +1,7 @@
 #include "amps-master/lineup/command_words.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 static void expect_words(const char *text, const char *expected)
 {

@@ -2,8 +2,8 @@
 #include "master/config_case.h"
 
 #include <assert.h>
-#include <criterion/criterion.h>
 #include <stdio.h>
+#include "unit.h"
 
 #include "common/limits.h"
 

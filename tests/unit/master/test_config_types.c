@@ -1,8 +1,8 @@
 /* Every key of a configuration with a value of the wrong kind: one problem, at its place. */
 #include "master/config_case.h"
 
-#include <criterion/criterion.h>
 #include <stdio.h>
+#include "unit.h"
 
 /* A place in a configuration: %s is the value; `path` is where the problem must be. */
 struct place {

@@ -1,7 +1,7 @@
 /* Wrong configurations and the exact lines they get. */
 #include "master/config_case.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 
 /* A good channel with something more. */
 #define CHANNEL(more) "streams: [{id: 1, name: A, source: x, ffmpeg_profile: copy, " more "}]\n"

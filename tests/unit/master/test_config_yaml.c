@@ -1,6 +1,6 @@
 #include "master/config_case.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 
 #include "common/limits.h"
 

@@ -1,4 +1,3 @@
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "amps-master/control/control_line.h"
 #include "common/text/buf.h"
 #include "common/limits.h"
+#include "unit.h"
 
 static char folder[64], path[128];
 static struct event_base *base;
@@ -99,7 +99,7 @@ static void close_control(void)
 	rmdir(folder);
 }
 
-TestSuite(control, .init = open_control, .fini = close_control, .timeout = 30);
+TestSuite(control, .init = open_control, .fini = close_control);
 
 static int connect_client(void)
 {

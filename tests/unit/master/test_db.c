@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include "leaks.h"
 #include "state_folder.h"
 
 static struct db *open_ok(const struct state_folder *f)
@@ -36,7 +35,6 @@ Test(db, makes_its_folder_and_file_for_its_user_alone)
 	db_close(db);
 	cr_assert_null(db_close(NULL));
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(db, meta_values_persist)
@@ -65,7 +63,6 @@ Test(db, meta_values_persist)
 	cr_assert_eq(db_meta_get_u64(db, "settings", &n), -EINVAL);
 	db_close(db);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(db, a_rolled_back_transaction_leaves_nothing)
@@ -84,7 +81,6 @@ Test(db, a_rolled_back_transaction_leaves_nothing)
 	cr_assert_lt(db_commit(db), 0);
 	db_close(db);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(db, channels)
@@ -124,7 +120,6 @@ Test(db, channels)
 	json_decref(entry);
 	db_close(db);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(db, the_tables_refuse_malformed_values)
@@ -144,7 +139,6 @@ Test(db, the_tables_refuse_malformed_values)
 	cr_assert_eq(db_channel_put(db, &row, NULL), 0);
 	db_close(db);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 /* What the file holds after a refusal must be what it held before. */
@@ -172,7 +166,6 @@ static void check_refused(const char *content, size_t n, int error, const char *
 	cr_assert_eq(memcmp(after, content, n), 0);
 	close(fd);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(db, a_file_that_is_no_database_is_refused_and_kept)
@@ -219,7 +212,6 @@ Test(db, a_newer_layout_is_refused_and_kept)
 	cr_assert_eq(db_open(f.state, &db, text, sizeof(text)), -EPROTO);
 	cr_assert_not_null(strstr(text, "newer Amps"), "%s", text);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(db, a_folder_that_cannot_be_made)
@@ -229,5 +221,4 @@ Test(db, a_folder_that_cannot_be_made)
 
 	cr_assert_eq(db_open("/dev/null/state", &db, text, sizeof(text)), -ENOTDIR);
 	cr_assert_not_null(strstr(text, "/dev/null/state"), "%s", text);
-	assert_no_leaks();
 }

@@ -1,6 +1,5 @@
 #include "amps-master/system/helper.h"
 
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "common/clock.h"
+#include "unit.h"
 
 /* What a helper came to. */
 struct outcome {

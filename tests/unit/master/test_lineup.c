@@ -1,9 +1,8 @@
 #include "amps-master/lineup/lineup.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
 #include "amps-master/lineup/channel_rules.h"
-#include "leaks.h"
+#include "unit.h"
 
 /* Profiles as people write them. */
 static const char profiles_text[] =
@@ -130,7 +129,6 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	cr_assert_null(lineup_find_key(f.lineup, "99999999999999999999"));
 	cr_assert_null(lineup_find_key(f.lineup, "05"));
 	done(&f);
-	assert_no_leaks();
 }
 
 /* `sources` of a variant is a key that nobody knows; a source of its own stands for all of the
@@ -180,7 +178,6 @@ Test(lineup, absent_channels_are_not_resolved)
 	cr_assert_eq(f.lineup->channels.count, 0);
 	done(&f);
 	cr_assert_null(lineup_unref(NULL));
-	assert_no_leaks();
 }
 
 Test(lineup, job_spec)
@@ -207,7 +204,6 @@ Test(lineup, job_spec)
 	cr_assert_not(t->both);
 	cr_assert_null(t->unavailable);
 	done(&f);
-	assert_no_leaks();
 }
 
 static uint64_t tuner_hash(const char *definition, const char *streaming, uint64_t *ret_output)
@@ -249,7 +245,6 @@ Test(lineup, hashes_follow_what_they_decide)
 				 "{}", &other),
 		      hash);
 	cr_assert_neq(tuner_hash(base, "{'ring_seconds':11}", &other), hash);
-	assert_no_leaks();
 }
 
 static void check_profile(const char *profile, bool plain)
@@ -273,7 +268,6 @@ Test(lineup, plain_profiles)
 	check_profile("half", false);
 	check_profile("shift", false);
 	check_profile("low", false);
-	assert_no_leaks();
 }
 
 static const struct lineup_output *sound(const struct fixture *f, uint32_t channel,
@@ -306,7 +300,6 @@ Test(lineup, the_sound_alone_has_what_the_profile_says_of_sound)
 		   "{'options':[['af','volume=2'],['metadata:s:a:0','language=deu'],"
 		   "['vn',null],['sn',null]]}");
 	done(&f);
-	assert_no_leaks();
 }
 
 Test(lineup, variants_that_differ_in_the_picture_share_the_sound)
@@ -324,7 +317,6 @@ Test(lineup, variants_that_differ_in_the_picture_share_the_sound)
 	cr_assert_str_eq(sound(&f, 1, "other")->made_as, "other", "another source, another tuner");
 	cr_assert_str_eq(resolve(&f, 1, "lower", "1")->made_as, "lower");
 	done(&f);
-	assert_no_leaks();
 }
 
 static void check_form(const char *channel, const char *profile, enum form form)
@@ -353,7 +345,6 @@ Test(lineup, forms)
 	check_form("{'output_format':'rtsp'}", "{}", FORM_RTSP);
 	check_form("{'audio_only':true}", "{}", FORM_AUDIO);
 	check_form("{'audio_only':true}", "{'format':'mpegts'}", FORM_TS);
-	assert_no_leaks();
 }
 
 Test(lineup, audio_only_drops_the_picture)
@@ -373,7 +364,6 @@ Test(lineup, audio_only_drops_the_picture)
 	o = resolve(&f, 2, "low", "2");
 	cr_assert_not_null(strstr(o->spec, "[\"vn\",null]"), "%s", o->spec);
 	done(&f);
-	assert_no_leaks();
 }
 
 Test(lineup, a_page_is_looked_up)
@@ -406,7 +396,6 @@ Test(lineup, a_page_is_looked_up)
 	cr_expect_null(strstr(t[1]->lookup, "worst"));
 	cr_expect(strstr(t[3]->lookup, "'--format=worst'") != NULL, "%s", t[3]->lookup);
 	done(&f);
-	assert_no_leaks();
 }
 
 /* `word` NULL: it can play. */
@@ -454,7 +443,6 @@ Test(lineup, says_what_it_cannot_play)
 	check_playable("{'source':'file:///a.ts','ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'source':'file:a.ts','ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'source':'/srv/a: b.ts','ffmpeg_profile':'copy'}", NULL);
-	assert_no_leaks();
 }
 
 Test(lineup, a_command_alone_makes_the_stream)
@@ -486,7 +474,6 @@ Test(lineup, a_command_alone_makes_the_stream)
 	t = lineup_find_key(f.lineup, "1/own");
 	cr_assert_not_null(strstr(t->spec, "\"argv\":[\"y\"]"), "%s", t->spec);
 	done(&f);
-	assert_no_leaks();
 }
 
 Test(lineup, a_command_restarts_when_it_changes)
@@ -508,7 +495,6 @@ Test(lineup, a_command_restarts_when_it_changes)
 	cr_assert_neq(tuner_hash("{'name':'A','source':'b.ts','custom_ffmpeg':'x {name}'}", "{}",
 				 &output),
 		      hash);
-	assert_no_leaks();
 }
 
 Test(lineup, lavfi_is_one_job)
@@ -530,7 +516,6 @@ Test(lineup, lavfi_is_one_job)
 	cr_assert(lineup_find_key(f.lineup, "2")->both);
 	cr_assert_not(lineup_find_key(f.lineup, "3")->both);
 	done(&f);
-	assert_no_leaks();
 }
 
 Test(lineup, channels_for_tables)
@@ -554,7 +539,6 @@ Test(lineup, channels_for_tables)
 	json_decref(list);
 	json_decref(expected);
 	done(&f);
-	assert_no_leaks();
 }
 
 Test(lineup, a_file_may_redefine_copy)
@@ -567,5 +551,4 @@ Test(lineup, a_file_may_redefine_copy)
 	cr_assert_not_null(json_object_get(json_object_get(empty, "profiles"), "copy"));
 	json_decref(settings);
 	json_decref(empty);
-	assert_no_leaks();
 }

@@ -1,4 +1,3 @@
-#include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -6,6 +5,7 @@
 #include <sys/socket.h>
 #include "amps-master/system/listen.h"
 #include "skip.h"
+#include "unit.h"
 
 static int try_connect(uint16_t port)
 {

@@ -1,12 +1,11 @@
 #include "amps-master/tuners/lookup.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <stdio.h>
 #include <string.h>
 
 #include "amps-master/lineup/yt_dlp.h"
 #include "common/clock.h"
-#include "leaks.h"
 
 #define NOW_S  1700000000ll
 #define NOW_US (NOW_S * 1000000)
@@ -29,7 +28,6 @@ static void expect(const char *text, const char *source, const char *sound)
 		cr_expect_str_eq(f.sound, sound);
 	found_source_done(&f);
 	found_source_done(&f);
-	assert_no_leaks();
 }
 
 Test(lookup, one_address)
@@ -74,7 +72,6 @@ Test(lookup, nothing_usable)
 
 	for (size_t i = 0; i < array_size(texts); i++)
 		cr_expect_eq(parse(texts[i], &f), -ENODATA, "%s", texts[i]);
-	assert_no_leaks();
 }
 
 Test(lookup, only_addresses_of_servers_are_allowed)
@@ -116,7 +113,6 @@ Test(lookup, only_addresses_of_servers_are_allowed)
 			 urls[i]);
 		cr_expect_eq(parse(text, &f), -EPROTONOSUPPORT, "%s", urls[i]);
 	}
-	assert_no_leaks();
 }
 
 Test(lookup, a_long_address_is_refused)
@@ -132,7 +128,6 @@ Test(lookup, a_long_address_is_refused)
 	memset(text + at, 'x', LOOKUP_URL_MAX - 8);
 	strcpy(text + at + LOOKUP_URL_MAX - 8, "\"}");
 	cr_expect_eq(parse(text, &f), -EPROTONOSUPPORT);
-	assert_no_leaks();
 }
 
 static void expect_headers(const char *source, const char *headers, const char *kept)
@@ -176,7 +171,6 @@ Test(lookup, the_members_of_a_spec)
 				    "\"http_headers\":[[\"A\",\"\\\"\"]]");
 	found_source_done(&f);
 	buf_done(&spec);
-	assert_no_leaks();
 }
 
 static void expect_expiry(const char *url, int64_t wall_s)
@@ -282,7 +276,6 @@ Test(lookup, what_yt_dlp_is_told)
 	expect_line("{\"source_handler\":{\"options\":{\"exec\":\"x\"}}}", "p", "'--exec=x'",
 		    false);
 	expect_line("{}", "a'b\\c", "'a'\\''b\\c'", true);
-	assert_no_leaks();
 }
 
 Test(lookup, which_channels_need_it)

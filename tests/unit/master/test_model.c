@@ -1,8 +1,8 @@
 #include "amps-master/config/model.h"
 
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include "unit.h"
 
 #include "amps-master/config/check_command.h"
 #include "common/limits.h"

@@ -1,11 +1,10 @@
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "amps-master/config/option_memory.h"
 #include "amps-master/store/store_work.h"
-#include "leaks.h"
 #include "master/state_folder.h"
+#include "unit.h"
 
 struct judge {
 	char path[64];
@@ -79,7 +78,6 @@ Test(option_memory, a_verdict_is_remembered_word_by_word)
 	json_decref(expected);
 	free(text);
 	judge_remove(&j);
-	assert_no_leaks();
 }
 
 Test(option_memory, another_program_or_library_clears_the_memory)
@@ -104,7 +102,6 @@ Test(option_memory, another_program_or_library_clears_the_memory)
 	cr_assert_not(knows(text, "a"), "a file is gone");
 	free(text);
 	judge_remove(&j);
-	assert_no_leaks();
 }
 
 Test(option_memory, questions_that_are_not_asked_again_are_dropped)
@@ -126,7 +123,6 @@ Test(option_memory, questions_that_are_not_asked_again_are_dropped)
 	free(text);
 	free(later);
 	judge_remove(&j);
-	assert_no_leaks();
 }
 
 Test(option_memory, an_unreadable_memory_is_empty)
@@ -141,7 +137,6 @@ Test(option_memory, an_unreadable_memory_is_empty)
 		cr_assert_not(knows(texts[i], "a"));
 	cr_assert_null(option_memory_text(m));
 	option_memory_free(m);
-	assert_no_leaks();
 }
 
 /* The way it goes: a loader writes, the database keeps, the next loader finds. */
@@ -179,5 +174,4 @@ Test(option_memory, the_database_keeps_it_for_the_next_loader)
 	free(text);
 	state_folder_remove(&folder);
 	judge_remove(&j);
-	assert_no_leaks();
 }

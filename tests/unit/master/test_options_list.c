@@ -1,6 +1,6 @@
 #include "amps-master/lineup/options_list.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 
 static void expect_list(const char *mapping, const char *expected)
 {

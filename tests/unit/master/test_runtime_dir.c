@@ -1,10 +1,10 @@
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "amps-master/system/runtime_dir.h"
+#include "unit.h"
 
 static char folder[PATH_MAX];
 

@@ -1,7 +1,6 @@
 #include "amps-master/lineup/schedule.h"
 
-#include <criterion/criterion.h>
-#include "leaks.h"
+#include "unit.h"
 
 static int parse(const char *json, struct schedule_window *ret)
 {
@@ -29,7 +28,6 @@ Test(schedule, reads_windows)
 	cr_assert_eq(w.end_wall_us, TIME_NONE);
 	cr_assert_eq(parse("{\"schedule\":{\"start\":null,\"end\":null}}", &w), 0);
 	cr_assert_eq(w.start_wall_us, TIME_NONE);
-	assert_no_leaks();
 }
 
 Test(schedule, a_schedule_without_times_is_open)
@@ -43,7 +41,6 @@ Test(schedule, a_schedule_without_times_is_open)
 		cr_expect_eq(w.start_wall_us, TIME_NONE);
 		cr_expect_eq(w.end_wall_us, TIME_NONE);
 	}
-	assert_no_leaks();
 }
 
 Test(schedule, refuses_unreadable_times)
@@ -58,7 +55,6 @@ Test(schedule, refuses_unreadable_times)
 	cr_assert_eq(parse("{\"schedule\":{\"start\":\"1970-01-02\",\"end\":\"1970-01-01\"}}", &w),
 		     -EINVAL);
 	cr_assert_eq(w.start_wall_us, 1);
-	assert_no_leaks();
 }
 
 Test(schedule, on_air_from_start_up_to_end)

@@ -1,8 +1,8 @@
-#include <criterion/criterion.h>
 #include <getopt.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "amps-master/config/serve_options.h"
+#include "unit.h"
 
 static int parse(struct serve_options *o, const char *a, const char *b)
 {

@@ -1,9 +1,8 @@
 /* What a reload may change of the settings the master itself uses. */
 #include "amps-master/config/settings.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
-#include "tests/unit/leaks.h"
+#include "unit.h"
 
 static json_t *server_with(const char *key, json_t *value)
 {
@@ -47,7 +46,6 @@ Test(settings, an_unchanged_file_gives_no_warnings)
 	cr_assert_eq(json_array_size(warnings), 0);
 	json_decref(warnings);
 	settings_done(&s);
-	assert_no_leaks();
 }
 
 Test(settings, keys_of_the_next_start_warn_until_they_are_as_they_were)
@@ -70,7 +68,6 @@ Test(settings, keys_of_the_next_start_warn_until_they_are_as_they_were)
 	cr_assert_str_eq(s.host, "127.0.0.1");
 	cr_assert_eq(s.port, 5000);
 	settings_done(&s);
-	assert_no_leaks();
 }
 
 Test(settings, log_level_and_public_url_follow_at_once)
@@ -94,5 +91,4 @@ Test(settings, log_level_and_public_url_follow_at_once)
 	cr_assert_str_eq(url, "http://localhost:5000/");
 	json_decref(warnings);
 	settings_done(&s);
-	assert_no_leaks();
 }

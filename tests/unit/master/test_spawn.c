@@ -1,12 +1,12 @@
 #include "amps-master/system/spawn.h"
 
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include "unit.h"
 
 Test(spawn, exec_errors_come_back)
 {

@@ -5,7 +5,6 @@
 #include <time.h>
 #include "amps-master/store/store_work.h"
 #include "common/shm/catalog.h"
-#include "leaks.h"
 #include "snapshots.h"
 #include "state_folder.h"
 
@@ -159,7 +158,6 @@ Test(store, a_file_is_loaded_and_loaded_again)
 	cr_assert_geq(w.publisher.generation, 4);
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, settings_alone_change)
@@ -181,7 +179,6 @@ Test(store, settings_alone_change)
 		   "{'added':[],'changed':[1],'removed':[],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, an_api_change_stays_until_the_entry_changes)
@@ -210,7 +207,6 @@ Test(store, an_api_change_stays_until_the_entry_changes)
 	check_name(&w, 1, "A2");
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, a_tombstone_stays_until_the_entry_changes)
@@ -240,7 +236,6 @@ Test(store, a_tombstone_stays_until_the_entry_changes)
 	check_load(&w, two, "{'added':[2],'changed':[],'removed':[],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, a_channel_of_the_api_is_its_own)
@@ -269,7 +264,6 @@ Test(store, a_channel_of_the_api_is_its_own)
 	check_name(&w, 3, NULL);
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, a_changed_channel_leaves_the_others_resolved)
@@ -306,7 +300,6 @@ Test(store, a_changed_channel_leaves_the_others_resolved)
 	check_name(&w, 2, "B2");
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, a_change_that_cannot_be_stored_changes_nothing)
@@ -332,7 +325,6 @@ Test(store, a_change_that_cannot_be_stored_changes_nothing)
 	change(&w, 1, NULL, "{'added':[],'changed':[],'removed':[1],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, a_refused_file_changes_nothing)
@@ -372,7 +364,6 @@ Test(store, a_refused_file_changes_nothing)
 	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, warnings_of_the_file_are_reported)
@@ -395,7 +386,6 @@ Test(store, warnings_of_the_file_are_reported)
 	store_answer_done(&a);
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, republish_needs_something_loaded)
@@ -420,7 +410,6 @@ Test(store, republish_needs_something_loaded)
 	store_answer_done(&a);
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, a_locked_database_is_reported_and_recovers)
@@ -455,7 +444,6 @@ Test(store, a_locked_database_is_reported_and_recovers)
 	check_load(&w, two, "{'added':[],'changed':[],'removed':[],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 /* A checked configuration of so many channels, the caller's. */
@@ -512,7 +500,6 @@ Test(store, a_load_costs_in_proportion_to_its_channels)
 
 	cr_assert_lt(many_ms, 24 * few_ms, "%.0f ms for 1,250 channels, %.0f ms for 10,000", few_ms,
 		     many_ms);
-	assert_no_leaks();
 }
 
 /* What a callback got. */
@@ -610,7 +597,6 @@ Test(store, answers_come_through_the_loop)
 	cr_assert_null(store_close(NULL));
 	event_base_free(got.base);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }
 
 Test(store, a_damaged_database_fails_the_start)
@@ -634,5 +620,4 @@ Test(store, a_damaged_database_fails_the_start)
 	cr_assert_not_null(strstr(text, "damaged"), "%s", text);
 	event_base_free(base);
 	state_folder_remove(&f);
-	assert_no_leaks();
 }

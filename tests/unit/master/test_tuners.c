@@ -1,10 +1,10 @@
 /* test_tuners.c - the life of a tuner, with the test as workers, nursery and jobs. */
-#include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include "unit.h"
 
 #include "amps-master/lineup/lineup.h"
 #include "amps-master/tuners/tuner.h"
@@ -12,7 +12,6 @@
 #include "common/shm/chantab.h"
 #include "common/shm/ring_writer.h"
 #include "common/shm/shm.h"
-#include "leaks.h"
 
 /* A process that does nothing but live: the pid a fake job introduces itself with. */
 static pid_t sleeper(void)
@@ -212,7 +211,6 @@ static void scene_close(struct scene *s)
 		fake_end(&s->jobs[i]);
 	event_base_free(s->base);
 	free(s->table);
-	assert_no_leaks();
 }
 
 static void turn(struct scene *s)
@@ -1079,7 +1077,7 @@ static void run_until(struct scene *s, uint64_t until_us)
 }
 
 /* The tuner keeps its slot until its derive job has gone, so that one that hangs is killed. */
-Test(tuners, a_derive_job_that_does_not_stop_is_killed, .timeout = 30)
+Test(tuners, a_derive_job_that_does_not_stop_is_killed)
 {
 	struct scene s;
 	struct fake_job *derive, *ingest;
@@ -1271,7 +1269,7 @@ Test(tuners, the_messages_of_a_reaped_job_are_read)
 	scene_close(&s);
 }
 
-Test(tuners, a_nursery_that_swallows_jobs_is_reported, .timeout = 30)
+Test(tuners, a_nursery_that_swallows_jobs_is_reported)
 {
 	struct scene s;
 
@@ -1284,7 +1282,7 @@ Test(tuners, a_nursery_that_swallows_jobs_is_reported, .timeout = 30)
 	scene_close(&s);
 }
 
-Test(tuners, a_nursery_that_still_brings_forth_jobs_is_waited_for, .timeout = 30)
+Test(tuners, a_nursery_that_still_brings_forth_jobs_is_waited_for)
 {
 	struct scene s;
 	uint64_t begin_us = clock_mono_us();

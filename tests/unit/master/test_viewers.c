@@ -1,8 +1,8 @@
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <string.h>
 #include "amps-master/children/viewers.h"
 #include "common/shm/worker_page.h"
+#include "unit.h"
 
 static struct viewer_record make_record(void)
 {

@@ -1,8 +1,8 @@
-#include <criterion/criterion.h>
 #include <sys/timex.h>
 #include "amps-master/util/wall_timer.h"
 #include "common/clock.h"
 #include "skip.h"
+#include "unit.h"
 
 static unsigned fired;
 
@@ -12,7 +12,7 @@ static void note(void *owner)
 	event_base_loopbreak(owner);
 }
 
-Test(wall_timer, fires_once_when_its_time_has_come, .timeout = 10)
+Test(wall_timer, fires_once_when_its_time_has_come)
 {
 	struct event_base *base = event_base_new();
 	struct wall_timer *t;
@@ -29,7 +29,7 @@ Test(wall_timer, fires_once_when_its_time_has_come, .timeout = 10)
 	event_base_free(base);
 }
 
-Test(wall_timer, a_past_time_fires_at_once_and_none_never, .timeout = 10)
+Test(wall_timer, a_past_time_fires_at_once_and_none_never)
 {
 	struct event_base *base = event_base_new();
 	struct timeval soon = {.tv_usec = 100000};
@@ -58,7 +58,7 @@ static bool set_clock(void)
 }
 
 /* What was over can be ahead again, and what was ahead over: the owner has to look. */
-Test(wall_timer, a_clock_set_back_was_not_noticed, .timeout = 10)
+Test(wall_timer, a_clock_set_back_was_not_noticed)
 {
 	struct event_base *base = event_base_new();
 	const int64_t times[] = {TIME_NONE, clock_wall_us() + 3600000000};

@@ -1,8 +1,8 @@
 #include "amps-master/util/work_queue.h"
 
-#include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "unit.h"
 
 struct step {
 	struct work work;
@@ -95,7 +95,6 @@ Test(work_queue, answers_come_back_in_order_in_the_loop)
 	end(&f);
 	cr_assert_eq(atomic_load(&f.afters), array_size(f.order));
 	cr_assert_eq(f.dropped, 0);
-	assert_no_leaks();
 }
 
 Test(work_queue, work_without_a_delivered_answer_is_dropped_when_the_queue_is_freed)
@@ -108,7 +107,6 @@ Test(work_queue, work_without_a_delivered_answer_is_dropped_when_the_queue_is_fr
 	end(&f);
 	cr_assert_eq(f.done, 0);
 	cr_assert_eq(f.dropped, 2);
-	assert_no_leaks();
 }
 
 Test(work_queue, the_receiver_of_an_answer_may_free_the_queue)
@@ -124,7 +122,6 @@ Test(work_queue, the_receiver_of_an_answer_may_free_the_queue)
 	cr_assert_null(f.queue);
 	cr_assert_eq(f.dropped, 1);
 	end(&f);
-	assert_no_leaks();
 }
 
 Test(work_queue, the_thread_reports_that_nothing_was_posted)
@@ -136,5 +133,4 @@ Test(work_queue, the_thread_reports_that_nothing_was_posted)
 		usleep(10000);
 	cr_assert_gt(atomic_load(&f.idles), 0u);
 	end(&f);
-	assert_no_leaks();
 }

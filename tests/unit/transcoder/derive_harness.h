@@ -4,7 +4,6 @@
 #ifndef DERIVE_HARNESS_H
 #define DERIVE_HARNESS_H
 
-#include <criterion/criterion.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <poll.h>
@@ -13,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include "unit.h"
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/roles/roles.h"

@@ -3,7 +3,6 @@
 #ifndef FAKE_MASTER_H
 #define FAKE_MASTER_H
 
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include "unit.h"
 
 #include "common/clock.h"
 #include "common/msg/msg.h"

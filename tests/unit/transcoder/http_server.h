@@ -4,7 +4,6 @@
 #define HTTP_SERVER_H
 
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -12,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "unit.h"
 
 struct server {
 	int fd;

@@ -1,6 +1,6 @@
-#include <criterion/criterion.h>
 #include <string.h>
 #include <time.h>
+#include "unit.h"
 
 #include <libavfilter/avfilter.h>
 

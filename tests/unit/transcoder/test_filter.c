@@ -1,5 +1,5 @@
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 #include "amps-transcoder/av/compat.h"
 #include "amps-transcoder/encode/filter.h"

@@ -1,7 +1,7 @@
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "unit.h"
 
 #include "amps-transcoder/sandbox/guard.h"
 

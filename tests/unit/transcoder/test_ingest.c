@@ -98,8 +98,6 @@ static void start(const char *source, const char *more, int64_t continue_90k, ui
 	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
 }
 
-TestSuite(ingest, .timeout = 60);
-
 Test(ingest, a_file_passes_unchanged)
 {
 	static uint8_t file[4 << 20], seen[sizeof(file)];

@@ -1,4 +1,4 @@
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <stdio.h>
 
 #include "amps-transcoder/options/key_rule.h"

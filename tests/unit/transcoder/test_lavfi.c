@@ -37,7 +37,7 @@ Test(lavfi, pictures_and_sound_by_the_clock)
 	first_ms = (clock_mono_us() - start) / 1000;
 	cr_assert(rig_await_media(&rig, 0, 4 * SECOND, 20000), "%s", rig.text);
 	wall = (double)(clock_mono_us() - start) / 1e6;
-	cr_log_info("first access point after %llu ms, %.2f s of CPU in %.2f s\n",
+	fprintf(stderr, "first access point after %llu ms, %.2f s of CPU in %.2f s\n",
 		    (unsigned long long)first_ms, cpu_seconds(rig.pid), wall);
 	rig_see(&rig, 0, &s);
 	cr_expect_eq(rig_stop(&rig), 0);

@@ -1,5 +1,5 @@
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 #include "amps-transcoder/options/options.h"
 #include "amps-transcoder/options/stream_map.h"

@@ -1,4 +1,4 @@
-#include <criterion/criterion.h>
+#include "unit.h"
 
 #include "amps-transcoder/source/pace.h"
 
@@ -45,7 +45,7 @@ Test(pace, real_time_is_never_ahead)
 	int64_t clock = 0;
 
 	pace_init(&p, PACE_REAL);
-	cr_assert_float_eq(read_for(10, &now_us, &clock, 0), 10, 0.1);
+	cr_assert_float_eq(read_for(10, &now_us, &clock, 0), 10, PACE_LUMP_US / 1e6);
 }
 
 /* Each wait is worth its wake-up, however small the pieces are. */

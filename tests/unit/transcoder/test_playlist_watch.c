@@ -1,7 +1,7 @@
 #include "amps-transcoder/source/playlist_watch.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 #include "common/limits.h"
 

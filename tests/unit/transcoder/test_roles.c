@@ -49,7 +49,7 @@ Test(roles, lavfi_with_a_font)
 		   "sine=frequency=440[out1]\",\"input_options\":[[\"f\",\"lavfi\"]]}",
 		   "{\"options\":[[\"preset\",\"veryfast\"],[\"b:v\",\"800k\"]]}");
 	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
-	cr_log_info("lavfi: %llu ms to the first access point\n",
+	fprintf(stderr, "lavfi: %llu ms to the first access point\n",
 		    (unsigned long long)(clock_mono_us() - job.asked_us) / 1000);
 	cr_assert(job_await_bytes(&job, 200000, 10000), "%s", job.text);
 	cr_expect_eq(job_stop(&job), 0);
@@ -82,7 +82,7 @@ Test(roles, ingest_feeds_derive)
 	derive.asked_us = clock_mono_us();
 	cr_assert_eq(msg_send_job_source_ring(derive.socket, &s, &fd), 0);
 	cr_assert(job_await(&derive, &derive.running, 10000), "%s", derive.text);
-	cr_log_info("derive: %llu ms from the source ring to the first access point\n",
+	fprintf(stderr, "derive: %llu ms from the source ring to the first access point\n",
 		    (unsigned long long)(clock_mono_us() - derive.asked_us) / 1000);
 	cr_assert(job_await_bytes(&derive, 200000, 10000), "%s", derive.text);
 	cr_expect_eq(job_stop(&derive), 0);

@@ -1,4 +1,4 @@
-#include <criterion/criterion.h>
+#include "unit.h"
 
 #include "amps-transcoder/encode/sound_frame.h"
 

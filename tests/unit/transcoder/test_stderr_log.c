@@ -1,7 +1,7 @@
 /* test_stderr_log.c - what a command writes to its standard error becomes lines and last words */
 #include "amps-transcoder/command/stderr_log.h"
 
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <string.h>
 
 #include "common/log/log.h"

@@ -1,5 +1,5 @@
 /* test_ts_pcr.c - clocks are added where a muxer leaves them out, and only there. */
-#include <criterion/criterion.h>
+#include "unit.h"
 
 #include "amps-transcoder/ts/pcr.h"
 #include "ts_build.h"

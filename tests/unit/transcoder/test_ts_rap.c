@@ -1,7 +1,7 @@
 #include "amps-transcoder/ts/rap.h"
 
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 static struct ts_rap rap(void)
 {

@@ -1,4 +1,4 @@
-#include <criterion/criterion.h>
+#include "unit.h"
 
 #include "amps-transcoder/ts/rewrite.h"
 #include "amps-transcoder/ts/scan.h"

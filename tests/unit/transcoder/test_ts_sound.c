@@ -1,5 +1,5 @@
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 #include <libavcodec/avcodec.h>
 

@@ -1,15 +1,14 @@
 /* test_udp.c - who is received from and where, as the URL and the options say; how long datagrams
  * gather before they are received. */
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "unit.h"
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/source/udp.h"
 #include "common/clock.h"
-#include "leaks.h"
 
 #define DATAGRAM 1316
 
@@ -70,7 +69,6 @@ static void line_close(struct line *l)
 {
 	udp_close(&l->udp);
 	close(l->out);
-	assert_no_leaks();
 }
 
 static void put(struct line *l, unsigned count)
@@ -277,7 +275,6 @@ Test(udp, a_group_is_joined_once_for_each_source)
 	cr_assert_str_eq(
 		heard_of_three("udp://127.0.0.2@" GROUP ":%u?localaddr=lo", "sources", "127.0.0.1"),
 		"1 2 ");
-	assert_no_leaks();
 }
 
 Test(udp, what_is_blocked_is_not_heard)
@@ -289,7 +286,6 @@ Test(udp, what_is_blocked_is_not_heard)
 		heard_of_three("udp://@" GROUP ":%u?localaddr=lo", "block", "127.0.0.1,127.0.0.2"),
 		"3 ");
 	cr_assert_str_eq(left, "");
-	assert_no_leaks();
 }
 
 /* Opens "udp://HOST:PORT" and more, and looks where it receives. */
@@ -314,7 +310,6 @@ Test(udp, it_receives_at_the_host_where_that_is_ours_else_at_any_address)
 	assert_receives_at("203.0.113.7", "", NULL, NULL, "0.0.0.0");
 	if (has_ipv6())
 		assert_receives_at("[2001:db8::7]", "", NULL, NULL, "::");
-	assert_no_leaks();
 }
 
 Test(udp, it_receives_at_localaddr)
@@ -324,7 +319,6 @@ Test(udp, it_receives_at_localaddr)
 	if (has_ipv6())
 		assert_receives_at("@", "", "localaddr", "::1", "::1");
 	assert_receives_at("127.0.0.1", "?localaddr=lo", NULL, NULL, "127.0.0.1");
-	assert_no_leaks();
 }
 
 Test(udp, it_receives_only_over_an_interface_that_is_named)
@@ -339,7 +333,6 @@ Test(udp, it_receives_only_over_an_interface_that_is_named)
 	cr_assert_eq(getsockopt(u.fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len), 0);
 	cr_assert_str_eq(name, "lo");
 	udp_close(&u);
-	assert_no_leaks();
 }
 
 Test(udp, it_receives_at_localport)
@@ -367,7 +360,6 @@ Test(udp, it_receives_at_localport)
 	assert_bound(&u, GROUP, port);
 	cr_assert_str_eq(left, "localport ");
 	udp_close(&u);
-	assert_no_leaks();
 }
 
 /* Does a second one get the port, both with these settings? */
@@ -395,7 +387,6 @@ Test(udp, a_port_is_shared_as_reuse_says)
 	cr_assert_eq(open_twice("127.0.0.1", "", "reuse_socket", "1"), 0);
 	cr_assert_eq(open_twice(GROUP, "?localaddr=lo", NULL, NULL), 0);
 	cr_assert_eq(open_twice(GROUP, "?localaddr=lo&reuse=0", NULL, NULL), -EADDRINUSE);
-	assert_no_leaks();
 }
 
 Test(udp, buffer_size_is_the_socket_s)
@@ -412,7 +403,6 @@ Test(udp, buffer_size_is_the_socket_s)
 	cr_assert_eq(option_of(&u, SO_RCVBUF), 2 * 32768);
 	cr_assert_str_eq(left, "");
 	udp_close(&u);
-	assert_no_leaks();
 }
 
 Test(udp, connected_it_hears_the_host_alone)
@@ -432,7 +422,6 @@ Test(udp, connected_it_hears_the_host_alone)
 		cr_assert_str_eq(heard(&u), connected ? "2 " : "1 2 3 ");
 		udp_close(&u);
 	}
-	assert_no_leaks();
 }
 
 Test(udp, what_has_no_meaning_is_handed_back_by_name)
@@ -458,7 +447,6 @@ Test(udp, what_has_no_meaning_is_handed_back_by_name)
 	cr_assert_eq(open_with(&u, url, "connect", "1"), 0);
 	cr_assert_str_eq(left, "connect ");
 	udp_close(&u);
-	assert_no_leaks();
 }
 
 Test(udp, a_wrong_setting_is_refused_with_a_reason)
@@ -496,5 +484,4 @@ Test(udp, a_wrong_setting_is_refused_with_a_reason)
 		cr_assert_eq(u.fd, -1);
 		cr_assert(strstr(reason, rows[i].reason), "%s: %s", rows[i].url, reason);
 	}
-	assert_no_leaks();
 }

@@ -1,6 +1,6 @@
 /* test_url.c - which parts of a source's URL a job acts on */
-#include <criterion/criterion.h>
 #include <string.h>
+#include "unit.h"
 
 #include "amps-transcoder/options/url.h"
 

@@ -1,4 +1,4 @@
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <libavformat/avformat.h>
 
 #include "amps-transcoder/options/value.h"

@@ -1,10 +1,9 @@
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/http/access.h"
 #include "amps-worker/lineup/groups.h"
-#include "leaks.h"
+#include "unit.h"
 #include "worker/catalog_fixture.h"
 
 /* A request of these header lines (each with CRLF), parsed into *ret. */
@@ -59,7 +58,6 @@ Test(access, finds_the_region_in_its_order)
 	expect_region(f, "/?region=us", "X-Region: DE\r\n", "US");
 	expect_region(f, "/", "X-Region: DE\r\n", "");
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 static void expect_client(struct fixture *f, const char *fields, const char *expected)
@@ -94,7 +92,6 @@ Test(access, the_client_is_the_address_before_the_last_trusted_proxy)
 	cr_assert_eq(fixture_publish(f, 2), 0);
 	expect_client(f, FROM "10.9.9.9\r\n", "::ffff:192.0.2.7");
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 /* A list of proxies is followed for a bounded number of steps. */
@@ -114,7 +111,6 @@ Test(access, a_long_list_of_proxies_is_followed_to_its_limit)
 	expect_client(f, list.data, "::ffff:192.0.2.9");
 	buf_done(&list);
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(access, believes_trusted_proxies_only)
@@ -143,7 +139,6 @@ Test(access, believes_trusted_proxies_only)
 		expect_region(f, "/?region=US", "X-Region: DE\r\n", "US");
 		fixture_free(f);
 	}
-	assert_no_leaks();
 }
 
 static void expect_base(struct fixture *f, const char *fields, const char *expected)
@@ -177,7 +172,6 @@ Test(access, knows_the_address_of_links)
 	expect_base(f, "Host: tv.lan\r\nX-Forwarded-Proto: ftp\r\n", "http://tv.lan");
 	expect_base(f, "Host: tv.lan\r\nX-Forwarded-Host: a\"b\r\n", "http://tv.lan");
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 static void expect_token(const char *target, const char *fields, int found, const char *expected)
@@ -207,7 +201,6 @@ Test(access, finds_the_token)
 	memcpy(text, longest + strlen("X-Amps-Token: "), TOKEN_BYTES_MAX);
 	text[TOKEN_BYTES_MAX] = '\0';
 	expect_token("/", longest, 1, text);
-	assert_no_leaks();
 }
 
 Test(access, puts_no_administrator_token_into_links)
@@ -228,7 +221,6 @@ Test(access, puts_no_administrator_token_into_links)
 	access_link_token(&admin, f->tokens, text);
 	cr_expect_str_neq(text, "chief");
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(access, compares_groups_without_case_and_white_space)
@@ -250,5 +242,4 @@ Test(access, compares_groups_without_case_and_white_space)
 	cr_expect(group_in_list("a, b ,,c", "B"));
 	cr_expect(!group_in_list("a,,b", ""));
 	cr_expect(group_list_empty(" , ,"));
-	assert_no_leaks();
 }

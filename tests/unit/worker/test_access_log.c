@@ -1,6 +1,5 @@
 /* The access log: what a line says, what it hides, and what happens to lines that cannot be
  * written. */
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +8,7 @@
 #include <sys/resource.h>
 #include "amps-worker/http/access_log.h"
 #include "common/log/log.h"
-#include "leaks.h"
+#include "unit.h"
 #include "worker/catalog_fixture.h"
 
 struct book {
@@ -43,7 +42,6 @@ static void close_book(void)
 	access_log_close(&book.log);
 	fixture_free(book.f);
 	close(book.fd);
-	assert_no_leaks();
 }
 
 /* The line of a request with these header lines, without its newline. */

@@ -1,8 +1,7 @@
-#include <criterion/criterion.h>
 #include <string.h>
 #include "amps-worker/http/body_cache.h"
 #include "common/limits.h"
-#include "leaks.h"
+#include "unit.h"
 
 /* Puts `n` bytes that do not compress under a key of one byte; drops the reference. */
 static void put(struct body_cache *cache, char key, size_t n, int64_t now, int64_t expires)
@@ -44,7 +43,6 @@ Test(body_cache, finds_by_the_whole_key)
 	body_cache_free(cache);
 	cr_expect_str_eq(found->plain, "text", "who uses a body keeps it");
 	body_unref(found);
-	assert_no_leaks();
 }
 
 Test(body_cache, drops_the_least_recently_used)
@@ -62,7 +60,6 @@ Test(body_cache, drops_the_least_recently_used)
 	cr_expect(!has(cache, 'f', 1), "too large to be kept");
 	cr_expect_eq(body_cache_count(cache), 4);
 	body_cache_free(cache);
-	assert_no_leaks();
 }
 
 Test(body_cache, bounds_its_entries)
@@ -81,7 +78,6 @@ Test(body_cache, bounds_its_entries)
 	put(cache, 'a', 10, 0, INT64_MAX);
 	cr_expect_eq(body_cache_count(cache), 0);
 	body_cache_free(cache);
-	assert_no_leaks();
 }
 
 Test(body_cache, an_entry_expires)
@@ -96,7 +92,6 @@ Test(body_cache, an_entry_expires)
 	cr_expect(!has(cache, 'a', 99), "the clock went back");
 	cr_expect_eq(body_cache_bytes(cache), 0);
 	body_cache_free(cache);
-	assert_no_leaks();
 }
 
 Test(body_cache, replaces_the_same_key)
@@ -108,7 +103,6 @@ Test(body_cache, replaces_the_same_key)
 	cr_expect_eq(body_cache_count(cache), 1);
 	cr_expect_lt(body_cache_bytes(cache), 300);
 	body_cache_free(cache);
-	assert_no_leaks();
 }
 
 Test(body_cache, names_bodies_by_their_content)
@@ -128,5 +122,4 @@ Test(body_cache, names_bodies_by_their_content)
 	for (size_t i = 0; i < array_size(texts); i++)
 		body_unref(bodies[i]);
 	body_cache_free(cache);
-	assert_no_leaks();
 }

@@ -1,9 +1,8 @@
 /* The HTTP side of a worker: keep-alive, pipelining, deadlines, shutdown. */
-#include <criterion/criterion.h>
 #include "amps-worker/http/body_cache.h"
 #include "amps-worker/http/conn.h"
 #include "amps-worker/worker.h"
-#include "leaks.h"
+#include "unit.h"
 #include "worker/fake_master.h"
 
 struct world {
@@ -32,7 +31,6 @@ static void close_world(struct world *x)
 {
 	worker_done(&x->worker);
 	fm_close(&x->master);
-	assert_no_leaks();
 }
 
 static void ask(struct asker *a, const struct world *x, const char *text)
@@ -205,7 +203,7 @@ Test(conn, head_of_a_stream_starts_no_tuner)
 	close_world(&x);
 }
 
-Test(conn, an_unfinished_head_gets_408, .timeout = 60)
+Test(conn, an_unfinished_head_gets_408)
 {
 	struct world x;
 

@@ -1,8 +1,7 @@
 /* A held request between its holder and its connection. */
-#include <criterion/criterion.h>
 #include "amps-worker/http/held.h"
 #include "amps-worker/http/reply.h"
-#include "leaks.h"
+#include "unit.h"
 
 #define MANY 5000u
 
@@ -85,7 +84,6 @@ Test(held, is_answered_once_when_its_holder_is_ready)
 	holds_tick(&holds, 100000);
 	cr_assert_eq(a.answers, 1, "its deadline is over");
 	done(&a);
-	assert_no_leaks();
 }
 
 Test(held, leaves_its_holder_when_the_client_closes)
@@ -105,7 +103,6 @@ Test(held, leaves_its_holder_when_the_client_closes)
 	cr_assert_eq(b.answers, 1);
 	done(&b);
 	cr_assert(TAILQ_EMPTY(&holds.list));
-	assert_no_leaks();
 }
 
 Test(held, an_error_of_the_handler_ends_it)
@@ -119,7 +116,6 @@ Test(held, an_error_of_the_handler_ends_it)
 	cr_assert(!held_waits(&r.held));
 	cr_assert(TAILQ_EMPTY(&holder));
 	reply_done(&r);
-	assert_no_leaks();
 }
 
 Test(held, is_answered_with_an_error_at_its_deadline)
@@ -152,7 +148,6 @@ Test(held, is_answered_with_an_error_at_its_deadline)
 	done(&late);
 	done(&other);
 	done(&closing);
-	assert_no_leaks();
 }
 
 Test(held, an_answer_may_end_other_connections)
@@ -180,7 +175,6 @@ Test(held, an_answer_may_end_other_connections)
 	cr_assert_eq(a[1].answers + a[3].answers, 0);
 	done(&a[0]);
 	done(&a[2]);
-	assert_no_leaks();
 }
 
 Test(held, the_next_request_may_be_held_from_within_an_answer)
@@ -206,7 +200,6 @@ Test(held, the_next_request_may_be_held_from_within_an_answer)
 	cr_assert_eq(a.answers, 3);
 	done(&a);
 	done(&b);
-	assert_no_leaks();
 }
 
 Test(held, many_are_held_answered_and_cancelled_at_once)
@@ -229,5 +222,4 @@ Test(held, many_are_held_answered_and_cancelled_at_once)
 	}
 	cr_assert(TAILQ_EMPTY(&holds.list));
 	free(a);
-	assert_no_leaks();
 }

@@ -1,8 +1,8 @@
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/http/parse.h"
 #include "common/text/buf.h"
+#include "unit.h"
 
 struct outcome {
 	enum http_verdict verdict;

@@ -1,11 +1,10 @@
-#include <criterion/criterion.h>
 #include <jansson.h>
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/shm/chantab.h"
 #include "common/shm/worker_page.h"
-#include "leaks.h"
+#include "unit.h"
 #include "worker/catalog_fixture.h"
 
 struct server {
@@ -78,7 +77,6 @@ Test(metrics, sums_up_the_server)
 	cr_expect_null(strstr(text, "worker=\"0\""), "an unknown worker has no samples");
 	free(text);
 	done(&s);
-	assert_no_leaks();
 }
 
 /* The text format's grammar, and its rules: HELP and TYPE once before the samples of a name,
@@ -121,7 +119,6 @@ Test(metrics, are_valid_prometheus_text)
 	cr_expect_gt(n, 40);
 	free(text);
 	done(&s);
-	assert_no_leaks();
 }
 
 static void expect_json(struct server *s, const char *target, const char *fields)
@@ -151,7 +148,6 @@ Test(metrics, have_the_json_of_the_older_amps)
 	cr_expect(strstr(text, "# HELP"));
 	free(text);
 	done(&s);
-	assert_no_leaks();
 }
 
 Test(metrics, work_without_tables)
@@ -167,5 +163,4 @@ Test(metrics, work_without_tables)
 	cr_expect(strstr(text, "\namps_uptime_seconds 0\n"));
 	free(text);
 	done(&s);
-	assert_no_leaks();
 }

@@ -1,9 +1,8 @@
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/live/output.h"
 #include "common/shm/chantab_layout.h"
-#include "leaks.h"
+#include "unit.h"
 #include "worker/catalog_fixture.h"
 
 /* Channels: 1 plain, 2 for US only, 3 not on air, 4 unavailable, 5 of form audio, 6 in "Kids". */
@@ -75,7 +74,6 @@ Test(route, answers_every_address)
 	expect(f, "//playlist.m3u", "", 404, NULL);
 	expect(f, "/hls/1/index.m3u8", "", 404, NULL);
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(route, streams_only_what_the_client_may_watch)
@@ -119,7 +117,6 @@ Test(route, streams_only_what_the_client_may_watch)
 	expect(f, "/stream/1?format=flv", "", 400, NULL);
 	expect(f, "/stream/1?format=mp4", "", 404, NULL);
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(route, gives_a_stream_its_parameters)
@@ -147,7 +144,6 @@ Test(route, gives_a_stream_its_parameters)
 	cr_expect_not(r.stream->own);
 	reply_done(&r);
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(route, overlap_asks_for_a_tuner_of_its_own)
@@ -174,7 +170,6 @@ Test(route, overlap_asks_for_a_tuner_of_its_own)
 		reply_done(&r);
 	}
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(route, requires_a_token_for_data)
@@ -204,7 +199,6 @@ Test(route, requires_a_token_for_data)
 	f->facts.tokens = NULL;
 	expect(f, "/stream/1.ts?token=shared", "", 401, NULL);
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 static void expect_method(struct fixture *f, const char *head, int status, const char *holds)
@@ -239,7 +233,6 @@ Test(route, knows_methods)
 	cr_expect_str_eq(answer + strlen(answer) - 4, "\r\n\r\n");
 	free(answer);
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(route, does_not_take_a_body_for_a_request)
@@ -251,7 +244,6 @@ Test(route, does_not_take_a_body_for_a_request)
 	expect_method(f, "GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
 		      200, "Connection: close\r\n");
 	fixture_free(f);
-	assert_no_leaks();
 }
 
 Test(route, is_ready_when_the_master_says_so)
@@ -273,5 +265,4 @@ Test(route, is_ready_when_the_master_says_so)
 	expect(f, "/readyz", "", 503, "shutting down");
 	expect(f, "/healthz", "", 200, NULL);
 	fixture_free(f);
-	assert_no_leaks();
 }

@@ -1,6 +1,5 @@
 /* What a confined worker can still do, and what it cannot. */
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <sched.h>
@@ -13,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "amps-worker/sandbox.h"
+#include "unit.h"
 
 /* Runs `deed` in a confined child; its exit status, or minus the signal that ended it. */
 static int confined(int (*deed)(void))
