@@ -5,6 +5,7 @@ import ctypes
 import fnmatch
 import glob
 import os
+import pickle
 import re
 import resource
 import shutil
@@ -223,6 +224,10 @@ class Step:
             self.faults.append(f"left processes behind: {' '.join(ours)}")
         return done
 
+    def results(self):
+        """What another process of the runner needs to know of a step that was run."""
+        return {name: getattr(self, name) for name in ("logs", "cases", "faults", "seconds", "cpu")}
+
     def run(self, logs):
         self.logs = logs
         for old in glob.glob(glob.escape(self.path("")) + ".*"):
@@ -422,21 +427,91 @@ def say(text):
     print(text, flush=True)
 
 
-def run_all(steps, logs, skips):
-    """Runs the steps, looks again at what failed, and prints the report; the exit code."""
-    os.makedirs(logs, exist_ok=True)
-    shutil.rmtree(os.path.join(logs, "flaky"), ignore_errors=True)
-    adopt_orphans()
+def run_lane(steps, logs, skips):
+    """Runs steps one after the other."""
     for step in steps:
         say(f"== {step.name}")
         step.run(logs)
         step.judge_skips(skips)
         say_step(step)
+
+
+class Lane:
+    """Steps that run in a process of their own, beside other lanes: it adopts only the orphans of its
+    own steps, and its processor time is only theirs."""
+
+    def __init__(self, steps, logs, skips):
+        self.steps = steps
+        for step in steps:
+            step.logs = logs
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reader)
+            code = 1
+            try:
+                adopt_orphans()
+                run_lane(steps, logs, skips)
+                with os.fdopen(writer, "wb") as out:
+                    pickle.dump([step.results() for step in steps], out)
+                code = 0
+            finally:        # also when it is terminated
+                os._exit(code)
+        os.close(writer)
+        self.results = os.fdopen(reader, "rb")
+
+    def join(self):
+        """Takes the results; a lane that has ended without them is a fault of its steps."""
+        data = self.results.read()
+        self.results.close()
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = None
+        if status == 0:
+            for step, results in zip(self.steps, pickle.loads(data)):
+                step.__dict__.update(results)
+        else:
+            for step in self.steps:
+                step.faults.append(f"was not judged: its process ended with {status}")
+
+    def end(self):
+        """Ends a lane before its time."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGTERM)
+            os.waitpid(self.pid, 0)
+
+
+def run_beside(lanes, logs, skips):
+    """Runs lists of steps at the same time."""
+    running = []
+    try:
+        for steps in lanes:
+            running.append(Lane(steps, logs, skips))
+        for lane in running:
+            lane.join()
+    finally:
+        for lane in running:
+            lane.end()
+
+
+def run_all(plan, logs, skips):
+    """Runs the plan, looks again at what failed, and prints the report; the exit code.  The plan is a
+    list of steps, and of lists of lanes: lists of steps that run at the same time."""
+    os.makedirs(logs, exist_ok=True)
+    shutil.rmtree(os.path.join(logs, "flaky"), ignore_errors=True)
+    adopt_orphans()
+    steps, since = [], time.monotonic()
+    for part in plan:
+        if isinstance(part, Step):
+            run_lane([part], logs, skips)
+            steps.append(part)
+        else:
+            run_beside(part, logs, skips)
+            steps += [step for lane in part for step in lane]
     for step in steps:
         if step.candidates():
             say(f"== {step.name}: a second look at {len(step.candidates())} tests")
             step.look_again()
-    return report(steps)
+    return report(steps, time.monotonic() - since)
 
 
 def count(step):
@@ -447,15 +522,15 @@ def count(step):
 
 
 def say_step(step):
+    """In one piece: other steps may have something to say, too."""
     passed, failed, skipped = count(step)
-    for case in step.failed():
-        say(f"--- {case.name}\n{case.text.strip()[-4000:]}")
-    for fault in step.faults:
-        say(f"--- {step.name} {fault}\n{tail(step.path('.log'), 40)}")
-    say(f"== {step.name}: {passed} passed, {failed} failed, {skipped} skipped")
+    said = [f"--- {case.name}\n{case.text.strip()[-4000:]}" for case in step.failed()]
+    said += [f"--- {step.name} {fault}\n{tail(step.path('.log'), 40)}" for fault in step.faults]
+    said.append(f"== {step.name}: {passed} passed, {failed} failed, {skipped} skipped")
+    say("\n".join(said))
 
 
-def report(steps):
+def report(steps, seconds):
     cases = [(case, step) for step in steps for case in step.cases]
     say(f"\nThe {SLOWEST} slowest tests")
     for case, step in sorted(cases, key=lambda x: -x[0].seconds)[:SLOWEST]:
@@ -463,7 +538,7 @@ def report(steps):
     say("\nThe steps: seconds, processor seconds")
     for step in steps:
         say(f"{step.seconds:8.1f} {step.cpu:8.1f}  {step.name}")
-    say(f"{sum(s.seconds for s in steps):8.1f} {sum(s.cpu for s in steps):8.1f}  all\n")
+    say(f"{seconds:8.1f} {sum(s.cpu for s in steps):8.1f}  all\n")
     for case, step in cases:
         if case.outcome == SKIPPED:
             say(f"SKIPPED: {case.name}: {case.text.strip()}")

@@ -11,7 +11,7 @@ from judge import Ctest, Pytest, Whole, read_skips, run_all, say
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CPUS = len(os.sched_getaffinity(0))
 PYTHON = "/usr/bin/python3"
-BESIDE = CPUS * 4       # system tests mostly wait
+BESIDE = CPUS * 3       # system tests mostly wait; two steps of them run beside each other
 
 
 def build(name, preset, *options, targets=()):
@@ -37,35 +37,49 @@ BUILD_RELEASE = build("build_release", "release", "-DAMPS_TESTS=ON", "-DAMPS_WER
 BUILD_ASAN = build("build_asan", "asan")
 BUILD_TSAN = build("build_tsan", "tsan")
 BUILD_FUZZ = build("build_fuzz", "fuzz")
-FIRST = [PREPARE, BUILD_RELEASE, BUILD_ASAN, BUILD_TSAN, BUILD_FUZZ]
 
-# what each word for AMPS_TEST_STEPS runs, what it needs in front
-STEPS = {
-    "runner": [Pytest("runner", 300, ["tests/runner"], parallel=CPUS, again=False)],
-    "lint": [BUILD_RELEASE, Whole("lint", 600, ["tests/lint/lint.sh", "build"])],
-    "unit": [BUILD_RELEASE, BUILD_ASAN,
-             Ctest("unit", 900, "build/asan", ["-L", "^unit$"], CPUS * 2),
-             Ctest("unit_release", 600, "build", ["-L", "^release$"], CPUS)],
-    "race": [BUILD_RELEASE, BUILD_TSAN,
-             Ctest("race", 600, "build", ["-L", "^race$"], again=False),
-             Ctest("race_tsan", 900, "build/tsan", ["-L", "^race$"], again=False)],
-    "fuzz": [BUILD_FUZZ, fuzz("fuzz", 1200)],
-    "system": [PREPARE, BUILD_ASAN,
-               system("system", 1800, "(not slow or smoke) and not heavy and not timing and not soak",
-                      "build/asan", BESIDE)],
-    "release": [PREPARE, BUILD_RELEASE,
-                system("release", 1200,
-                       "(slow or smoke) and not heavy and not timing and not soak", "build",
-                       BESIDE)],
-    "heavy": [PREPARE, BUILD_RELEASE,
-              system("heavy", 1800, "(heavy or timing) and not soak", "build", 0)],
-    # not part of the whole: what takes as long as one likes
-    "soak": [PREPARE, BUILD_RELEASE,
-             system("soak", 14400, "soak", "build", 0, AMPS_SOAK="1"),
-             Whole("chaos", 14400, [PYTHON, "tests/system/soak.py"])],
-    "search": [BUILD_FUZZ, fuzz("search", 14400, int(os.environ.get("FUZZ_SECONDS", "60")))],
-}
+RUNNER = Pytest("runner", 300, ["tests/runner"], parallel=CPUS, again=False)
+LINT = Whole("lint", 600, ["tests/lint/lint.sh", "build"]).after(BUILD_RELEASE)
+UNIT = Ctest("unit", 900, "build/asan", ["-L", "^unit$"], CPUS * 2).after(BUILD_RELEASE, BUILD_ASAN)
+UNIT_RELEASE = Ctest("unit_release", 600, "build", ["-L", "^release$"], CPUS).after(BUILD_RELEASE)
+RACE = Ctest("race", 600, "build", ["-L", "^race$"], again=False).after(BUILD_RELEASE)
+RACE_TSAN = Ctest("race_tsan", 900, "build/tsan", ["-L", "^race$"], again=False).after(BUILD_TSAN)
+FUZZ = fuzz("fuzz", 1200).after(BUILD_FUZZ)
+SYSTEM = system("system", 1800, "(not slow or smoke) and not heavy and not timing and not soak",
+                "build/asan", BESIDE).after(PREPARE, BUILD_ASAN)
+RELEASE = system("release", 1800, "(slow or smoke) and not heavy and not timing and not soak",
+                 "build", BESIDE).after(PREPARE, BUILD_RELEASE)
+HEAVY = system("heavy", 1800, "(heavy or timing) and not soak", "build", 0).after(
+    PREPARE, BUILD_RELEASE)
+# not part of the whole: what takes as long as one likes
+SOAK = system("soak", 14400, "soak", "build", 0, AMPS_SOAK="1").after(PREPARE, BUILD_RELEASE)
+CHAOS = Whole("chaos", 14400, [PYTHON, "tests/system/soak.py"]).after(PREPARE, BUILD_RELEASE)
+SEARCH = fuzz("search", 14400, int(os.environ.get("FUZZ_SECONDS", "60"))).after(BUILD_FUZZ)
+
+# what each word for AMPS_TEST_STEPS runs
+STEPS = {"runner": [RUNNER], "lint": [LINT], "unit": [UNIT, UNIT_RELEASE],
+         "race": [RACE, RACE_TSAN], "fuzz": [FUZZ], "system": [SYSTEM], "release": [RELEASE],
+         "heavy": [HEAVY], "soak": [SOAK, CHAOS], "search": [SEARCH]}
 WHOLE = [name for name in STEPS if name not in ("soak", "search")]
+
+# In which order.  Lanes run beside each other where one of them waits more than it works; what
+# measures time runs alone.
+ORDER = [([BUILD_RELEASE, BUILD_ASAN, BUILD_TSAN, BUILD_FUZZ, LINT], [RUNNER, PREPARE]),
+         UNIT, RACE, RACE_TSAN, FUZZ, ([SYSTEM], [RELEASE]), UNIT_RELEASE, HEAVY, SOAK, CHAOS, SEARCH]
+
+
+def make_plan(names):
+    """The steps of these words and what they need, as run_all() takes it."""
+    chosen = {step for name in names for step in STEPS[name]}
+    chosen |= {needed for step in chosen for needed in step.needs}
+    plan = []
+    for part in ORDER:
+        if not isinstance(part, tuple):
+            part = ([part],)
+        lanes = [[step for step in lane if step in chosen] for lane in part]
+        lanes = [lane for lane in lanes if lane]
+        plan += [lanes] if len(lanes) > 1 else sum(lanes, [])
+    return plan
 
 
 def main(names):
@@ -76,12 +90,8 @@ def main(names):
     if unknown:
         say(f"unknown step {unknown[0]}; there are: {' '.join(STEPS)}")
         return 2
-    for group in (STEPS[name] for name in names):
-        for step in group:
-            if step not in FIRST:
-                step.after(*(s for s in group if s in FIRST))
-    steps = list(dict.fromkeys(step for name in names for step in STEPS[name]))
-    return run_all(steps, os.path.join(ROOT, "build", "logs"), read_skips("tests/skips.txt"))
+    return run_all(make_plan(names), os.path.join(ROOT, "build", "logs"),
+                   read_skips("tests/skips.txt"))
 
 
 if __name__ == "__main__":

@@ -49,14 +49,16 @@ class Judged:
 def judge(tmp_path):
     """judge(tests) judges a step of pytest with this text as its only file."""
     def judge(text, limit=60, parallel=0, skips=(), env=None, options=("-p", "suite"),
-              conftest=""):
+              conftest="", lanes=False):
         (tmp_path / "test_it.py").write_text(textwrap.dedent(text))
         (tmp_path / "conftest.py").write_text(textwrap.dedent(conftest))
         args = ["test_it.py", *options]
         for name in [x for x in os.environ if x.startswith(("PYTEST_", "AMPS_"))]:
             os.environ.pop(name)
-        return Judged(tmp_path, f"Pytest('step', {limit}, {args!r}, parallel={parallel})",
-                      list(skips), env)
+        step = f"Pytest('step', {limit}, {args!r}, parallel={parallel})"
+        if lanes:
+            step = f"[[{step}], [Whole('other', 20, ['true'])]]"
+        return Judged(tmp_path, step, list(skips), env)
     return judge
 
 
@@ -154,6 +156,48 @@ def test_what_needs_a_failed_step_is_not_run(tmp_path):
                   "Whole('s', 20, ['touch', 'ran']).after(b)", [], None)
     done.says(1, "0 passed, 2 failed", "FAILED: s was not run: b failed")
     assert not (tmp_path / "ran").exists()
+
+
+# -- steps beside each other
+
+def test_lanes_run_at_the_same_time(tmp_path):
+    """Each of two steps waits for what the other one writes."""
+    wait = "for i in $(seq 200); do [ -e %s ] && exit 0; sleep 0.1; done; exit 1"
+    Judged(tmp_path, f"[[Whole('a', 60, ['sh', '-c', 'touch a; {wait % 'b'}']), "
+           f"Whole('c', 20, ['true'])], [Whole('b', 60, ['sh', '-c', 'touch b; {wait % 'a'}'])]]",
+           [], None).says(0, "3 passed, 0 failed")
+
+
+def test_a_failure_in_a_lane_is_one(tmp_path):
+    done = Judged(tmp_path, "[[Whole('a', 20, ['sh', '-c', 'echo why; exit 3'])], "
+                  "[Whole('b', 20, ['true'])]], Whole('c', 20, ['true'])", [], None)
+    done.says(1, "2 passed, 1 failed", "FAILED: a: a: exit code 3")
+    assert "why" in done.out
+
+
+def test_what_needs_a_step_of_a_lane_knows_how_it_went(tmp_path):
+    done = Judged(tmp_path, "[[b := Whole('b', 20, ['false'])], [Whole('a', 20, ['true'])]], "
+                  "Whole('s', 20, ['touch', 'ran']).after(b)", [], None)
+    done.says(1, "1 passed, 2 failed", "FAILED: s was not run: b failed")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_lane_that_dies_is_a_failure(tmp_path):
+    done = Judged(tmp_path, "[[Whole('a', 20, ['sh', '-c', 'kill -9 $PPID'])], "
+                  "[Whole('b', 20, ['true'])]]", [], None)
+    done.says(1, "1 passed, 1 failed", "FAILED: a was not judged: its process ended with 9")
+
+
+def test_a_lane_ends_only_what_its_own_steps_left(tmp_path):
+    """A process left by one step ends with that step, while those of the other lane live on."""
+    done = Judged(tmp_path, "[[Whole('a', 20, ['sh', '-c', 'sleep 90 & true'])], [Whole('b', 20, "
+                  "['sh', '-c', 'sleep 3 & wait $!'])]]", [], None)
+    done.says(0, "2 passed, 0 failed")
+
+
+def test_the_second_look_reaches_a_lane(judge):
+    done = judge(failing([2, 3]), lanes=True)
+    done.says(0, "3 passed, 0 failed", "FLAKY: test_it.py::test_it[a b::[c]]: ")
 
 
 def test_a_command_that_does_not_end(tmp_path):
