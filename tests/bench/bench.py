@@ -5,9 +5,9 @@
 viewers: one channel of 8.000 Mbit/s over the loopback of a separate network namespace, both servers
 pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round can be compared,
 absolute figures depend on the machine.  line-ups (lineups.py) and playlists (playlists.py, with
-nginx) measure thousands of channels, tuners (tuners.py) the cost of running ones.  Ends with
-1 only for a run that broke or lost something that the bare server did not lose, never because of
-time.
+nginx) measure thousands of channels, tuners (tuners.py) the cost of running ones, encoding
+(encodes.py) an encoder beside the `ffmpeg` program.  Ends with 1 only for a run that broke or lost something that the bare
+server did not lose, never because of time.
 """
 import argparse
 import contextlib
@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 
+import encodes
 import tuners
 from figures import cell, enter_namespace, quantile, set_mtu
 from lineups import LineUps
@@ -25,7 +26,7 @@ from playlists import Playlists
 from programs import (Amps, Bare, Broken, CLIENT_CPU, HTTP_CHANNEL, Origin, Program, load,
                       load_words, make_film)
 
-SUBJECTS = ("viewers", "line-ups", "playlists", "tuners")
+SUBJECTS = ("viewers", "line-ups", "playlists", "tuners", "encoding")
 VERIFIED = 20
 FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 
@@ -192,7 +193,7 @@ class Bench:
     # -- all of it
 
     def run(self):
-        measures = (self.viewers, self.line_ups, self.playlists, self.tuners)
+        measures = (self.viewers, self.line_ups, self.playlists, self.tuners, self.encoding)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
@@ -205,6 +206,9 @@ class Bench:
 
     def tuners(self):
         self.out["tuners"] = tuners.measure(self.options.quick)
+
+    def encoding(self):
+        self.out["encoding"] = encodes.measure(self.options.quick, self.options.rounds)
 
     def viewers(self):
         o = self.options
@@ -246,7 +250,7 @@ def read_options():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--quick", action="store_true", help="do the measurements work at all?  less than a minute")
     p.add_argument("--json", metavar="FILE", help="all figures, machine-readable")
-    p.add_argument("--rounds", type=int, help="of the fan-out to 1,000 viewers")
+    p.add_argument("--rounds", type=int, help="of the fan-out to 1,000 viewers, and of encoding")
     p.add_argument("--mtu", type=int, action="append", help="of the loopback (repeatable)")
     p.add_argument("--only", metavar="SUBJECT", action="append", choices=SUBJECTS,
                    help=f"one of {', '.join(SUBJECTS)} (repeatable)")
