@@ -347,6 +347,7 @@ static void master_done(struct master *m)
 	if (m->chantab)
 		shm_unmap(m->chantab, CHANTAB_BYTES);
 	close_fd(&m->chantab_fd);
+	media_root_close(&m->media);
 	runtime_dir_close(&m->runtime);
 	/* Last, because a client that asked for the shutdown waits for its connection to close. */
 	control_close(m->control);
@@ -383,6 +384,7 @@ int master_run(const struct serve_options *o)
 	m->options = o;
 	m->chantab_fd = -1;
 	m->runtime.lock_fd = -1;
+	m->media = MEDIA_ROOT_INIT;
 	r = master_start(m);
 	if (r == 0)
 		serve(m);

@@ -8,6 +8,7 @@
 #include "amps-master/config/loader.h"
 #include "amps-master/master_state.h"
 #include "amps-master/config/problems.h"
+#include "amps-master/store/state_secret.h"
 #include "common/shm/chantab.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -179,7 +180,25 @@ static int make_places(struct master *m)
 	if (r < 0)
 		return r;
 	r = make_folders(m->settings.state_dir, STATE_DIR_MODE, &m->account);
-	return r < 0 ? complain(m, m->settings.state_dir, r) : 0;
+	if (r < 0)
+		return complain(m, m->settings.state_dir, r);
+	return media_root_choose(&m->media, m->settings.media_root, m->settings.state_dir,
+				 m->settings.media_limit_mb, &m->account, m->text, sizeof(m->text));
+}
+
+/* The folder of segments, and the key that signs their URLs. */
+static int open_media(struct master *m)
+{
+	char path[PATH_MAX + 16];
+	int r = media_root_open(&m->media, m->text, sizeof(m->text));
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/media.key", m->settings.state_dir);
+	r = state_secret_keep(path, MEDIA_KEY_BYTES, m->media_key);
+	if (r == 0 && strspn(m->media_key, "0123456789abcdef") != 2 * MEDIA_KEY_BYTES)
+		r = -EINVAL;
+	return r < 0 ? complain(m, path, r) : 0;
 }
 
 /* Becomes server.user, after everything that needs root: the ports and the folders. */
@@ -306,6 +325,8 @@ static int make_children(struct master *m)
 				       .listen_fds = m->listeners.fds,
 				       .count = m->settings.workers,
 				       .chantab_fd = m->chantab_fd,
+				       .media_fd = m->media.fd,
+				       .media_key = m->media_key,
 				       .log_level = m->settings.log_level,
 				       .log_json = m->settings.log_json,
 				       .brake = &m->brake,
@@ -401,6 +422,8 @@ static int start(struct master *m)
 				m->settings.workers, m->text, sizeof(m->text));
 	if (r == 0)
 		r = drop_root(m);
+	if (r == 0)
+		r = open_media(m);
 	if (r == 0)
 		r = make_chantab(m);
 	if (r == 0)

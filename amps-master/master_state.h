@@ -6,6 +6,7 @@
 #include "amps-master/system/account.h"
 #include "amps-master/control/control_commands.h"
 #include "amps-master/system/listen.h"
+#include "amps-master/system/media_root.h"
 #include "amps-master/children/nursery.h"
 #include "amps-master/config/reload.h"
 #include "amps-master/system/runtime_dir.h"
@@ -26,6 +27,8 @@ struct master {
 	struct settings settings;
 	struct account account;
 	struct runtime_dir runtime;
+	struct media_root media;
+	char media_key[TOKEN_BYTES_MAX + 1];
 	struct event_base *base;
 	struct event *signals[MASTER_SIGNALS];
 	struct event *tick;	  /* every TICK_MS */

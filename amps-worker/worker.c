@@ -37,7 +37,7 @@ static void on_drained(evutil_socket_t fd, short what, void *arg)
 static int on_setup(struct worker *w, const struct msg_worker_setup *m, struct msg *raw)
 {
 	static const struct timeval every = {0, HEARTBEAT_US};
-	int r = context_on_setup(&w->context, m, raw->fds[1], raw->fds[2]);
+	int r = context_on_setup(&w->context, m, raw->fds[1], raw->fds[2], &raw->fds[3]);
 
 	if (r < 0)
 		return r;
@@ -174,7 +174,7 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(void))
 	struct conn_hooks hooks = live_hooks(&w->live);
 	int r;
 
-	*w = (struct worker){.context.index = UINT32_MAX, .confine = confine};
+	*w = (struct worker){.context = {.index = UINT32_MAX, .media_fd = -1}, .confine = confine};
 	r = make_loop(w);
 	if (r < 0) {
 		close(master_fd);

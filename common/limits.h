@@ -115,14 +115,30 @@
 #define FORWARDED_HOPS_MAX 32	       /* proxies in a row that are believed */
 
 /* Rings */
-#define RING_BYTES_MIN	    (1u << 20)
-#define RING_BYTES_FIRST    (4u << 20) /* of a source never seen before */
+#define RING_BYTES_LEAST    (64u << 10) /* of an index of segments */
+#define RING_BYTES_MIN	    (1u << 20)	/* of media */
+#define RING_BYTES_FIRST    (4u << 20)	/* of a source never seen before */
 #define RING_BYTES_MAX	    (64u << 20)
 #define RING_WRITE_MAX	    (256u << 10) /* most a writer may announce beyond commit */
 #define RING_UNIT_MAX	    188u	 /* a longer one must be a multiple of every other */
 #define RING_RAPS	    128		 /* slots of the random access index */
 #define RING_INTRO_MAX	    4064u	 /* bytes of a slot that a reader sends before the data */
 #define RING_RAP_SPACING_US 100000	 /* two slots are at least so far apart */
+
+/* Segments */
+#define SEGMENT_MS_MIN	      500u /* least duration that a profile may ask for */
+#define PLAYLIST_SEGMENTS_MIN 3u
+#define PLAYLIST_SEGMENTS_MAX 3600u
+#define SEGMENT_MEAN_MIN_MS   250u		 /* segments are longer than that on average */
+#define SEGMENT_SECONDS_MAX   120u		 /* of one segment */
+#define SEGMENT_NUMBER_MAX    0x7fffffffu	 /* of a media sequence and of discontinuities */
+#define SEGMENT_BYTES_MAX     (1u << 30)	 /* of one segment's file */
+#define SEGMENT_CODECS_MAX    64u		 /* bytes of the text of CODECS, with its NUL */
+#define SEGMENT_TRACKS_MAX    (VARIANTS_MAX + 1) /* outputs of a segment job */
+#define SEGMENT_FIRST_GOPS    3u		 /* of a cold start are segments of one GOP each */
+#define SEGMENT_HELD_MAX_S    10u		 /* a cold start waits so long for a whole GOP */
+#define SEGMENT_KEEP_TARGETS  3u /* target durations that a file stays at the limit */
+#define MEDIA_KEY_BYTES	      32u
 
 /* Network edge (a worker) */
 #define WORKER_VIEWERS_MAX	16384

@@ -203,8 +203,9 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 	struct msg_worker_setup setup = {.index = s->index,
 					 .worker_count = env->count,
 					 .page_bytes = WORKER_PAGE_BYTES,
-					 .table_bytes = CHANTAB_BYTES};
-	const int fds[3] = {env->listen_fds[s->index], s->page_fd, env->chantab_fd};
+					 .table_bytes = CHANTAB_BYTES,
+					 .media_key = env->media_key};
+	const int fds[] = {env->listen_fds[s->index], s->page_fd, env->chantab_fd, env->media_fd};
 	struct msg_hello hello;
 
 	if (s->state != SLOT_STARTING || msg_decode_hello(m->bytes, m->len, &hello) != 0)

@@ -29,7 +29,9 @@ struct worker_pool_env {
 	const char *program;   /* path of amps-worker; borrowed */
 	const int *listen_fds; /* [count]; borrowed */
 	unsigned count;
-	int chantab_fd; /* borrowed */
+	int chantab_fd;	       /* borrowed */
+	int media_fd;	       /* the folder of segments; borrowed */
+	const char *media_key; /* borrowed */
 	enum log_level log_level;
 	bool log_json;
 	struct fork_brake *brake; /* shared with the nursery */

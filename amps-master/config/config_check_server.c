@@ -234,9 +234,11 @@ const struct section config_check_streaming = {FIELDS(streaming_fields)};
 
 static const char *const segment_types[] = {"auto", "ts", "cmaf", "mpegts=ts", "fmp4=cmaf", NULL};
 static const struct field hls_fields[] = {
-	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
+	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60,
+	      .fallback = DEFAULT_TEXT(DEFAULT_SEGMENT_S) ".0"),
 	FIELD("part_ms", value_int, .min = 50, .max = 5000, .fallback = "250"),
-	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600, .fallback = "30.0"),
+	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600,
+	      .fallback = DEFAULT_TEXT(DEFAULT_PLAYLIST_S) ".0"),
 	FIELD("dvr_seconds", value_seconds, .max = SECONDS_MAX, .fallback = "0.0"),
 	FIELD("segment_type", value_choice, .choices = segment_types, .fallback = "\"auto\""),
 };

@@ -83,6 +83,20 @@ int settings_state_dir(const json_t *server, char dst[PATH_MAX])
 	return read_folder(server, "state_dir", state_dir_default, dst);
 }
 
+static int no_folder(char *dst, size_t cap)
+{
+	return text_copy(dst, cap, "") ? 0 : -ENAMETOOLONG;
+}
+
+static int read_media(struct settings *s, const json_t *model)
+{
+	int r = read_folder(model, "media_root", no_folder, s->media_root_path);
+
+	s->media_root = r == 0 && s->media_root_path[0] ? s->media_root_path : NULL;
+	s->media_limit_mb = (uint64_t)json_integer_value(json_object_get(model, "media_limit_mb"));
+	return r;
+}
+
 int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap)
 {
 	const json_t *server = json_object_get(model, "server");
@@ -105,6 +119,8 @@ int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap
 	r = settings_state_dir(server, s->state_dir);
 	if (r == 0)
 		r = read_folder(server, "runtime_dir", runtime_dir_default, s->runtime_dir);
+	if (r == 0)
+		r = read_media(s, model);
 	if (r < 0)
 		snprintf(text, text_cap, "no folder for the server's state: %s", strerror(-r));
 	return r;

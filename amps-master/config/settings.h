@@ -20,6 +20,9 @@ struct settings {
 	json_t *access_log; /* likewise */
 	char state_dir[PATH_MAX];
 	char runtime_dir[PATH_MAX];
+	char media_root_path[PATH_MAX];
+	const char *media_root; /* media_root_path, or NULL: not given */
+	uint64_t media_limit_mb;
 	enum log_level log_level;
 	bool log_json;
 	bool auth_enabled;

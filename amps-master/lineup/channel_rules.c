@@ -5,6 +5,7 @@
 #include <strings.h>
 #include "amps-master/util/json.h"
 #include "amps-master/lineup/command_spec.h"
+#include "amps-master/lineup/defaults.h"
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/lineup/yt_dlp.h"
 #include "common/text/text.h"
@@ -346,6 +347,32 @@ json_t *channel_sound_options(const json_t *profile)
 			failed = json_object_set(kept, key, value) < 0;
 	}
 	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);
+}
+
+/* The first of the two keys that is there, as milliseconds. */
+static uint32_t either_ms(const json_t *profile, const char *key, const char *other,
+			  uint32_t absent)
+{
+	return json_read_seconds_ms(profile, json_read_has(profile, key) ? key : other, absent);
+}
+
+struct channel_segments channel_segments(const json_t *settings, const json_t *profile,
+					 uint32_t track)
+{
+	const json_t *hls = json_object_get(settings, "hls");
+	struct channel_segments s = {.track = track};
+	uint32_t ms = json_read_seconds_ms(hls, "segment_seconds", 1000 * DEFAULT_SEGMENT_S);
+	uint32_t listed = json_read_u32(
+		profile, json_read_has(profile, "hls_list_size") ? "hls_list_size" : "window_size",
+		0);
+
+	s.segment_ms = MAX(either_ms(profile, "hls_time", "seg_duration", ms), SEGMENT_MS_MIN);
+	s.keep_ms = json_read_seconds_ms(hls, "playlist_seconds", 1000 * DEFAULT_PLAYLIST_S);
+	if (listed > 0)
+		s.keep_ms = MIN(listed, PLAYLIST_SEGMENTS_MAX) * s.segment_ms;
+	s.keep_ms = MAX(s.keep_ms, PLAYLIST_SEGMENTS_MIN * s.segment_ms);
+	s.window_ms = MAX(s.keep_ms, json_read_seconds_ms(hls, "dvr_seconds", 0));
+	return s;
 }
 
 /* Beside a command the profile says nothing but the form, except in a variant that names a profile

@@ -43,6 +43,18 @@ bool channel_has_command(const json_t *entry);
 /* Is the source libavfilter's generator? */
 bool channel_is_lavfi(const json_t *entry);
 
+/* How a variant is cut into segments. */
+struct channel_segments {
+	uint32_t track;	     /* number of the variant, 0 = the channel itself */
+	uint32_t segment_ms; /* least duration */
+	uint32_t window_ms;  /* listed */
+	uint32_t keep_ms;    /* files stay so long behind the window */
+};
+
+/* The profile's keys of segmenters win over the settings. */
+struct channel_segments channel_segments(const json_t *settings, const json_t *profile,
+					 uint32_t track);
+
 /* A channel as itself, or as one of its variants sees it. */
 struct channel_view {
 	const char *name; /* "" = the channel itself */

@@ -8,6 +8,8 @@
 #define DEFAULT_STALL_TIMEOUT_S 2
 #define DEFAULT_RING_SECONDS	10
 #define DEFAULT_MAX_OVERLAP	64
+#define DEFAULT_SEGMENT_S	4
+#define DEFAULT_PLAYLIST_S	60
 
 /* One of them as JSON. */
 #define DEFAULT_TEXT_(number) #number

@@ -69,29 +69,51 @@ static const char *made_as(const struct lineup_output *outputs, size_t count,
 	return output->variant;
 }
 
+/* The caller's; NULL without memory. */
+static char *segments_spec(const struct channel_segments *s)
+{
+	char *text;
+	int n = asprintf(&text, "{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u}",
+			 s->track, s->segment_ms, s->window_ms, s->keep_ms);
+
+	return n < 0 ? NULL : text;
+}
+
+static char *form_spec(const struct channel_view *v, const struct lineup_output *o)
+{
+	switch (o->form) {
+	case OUTPUT_ADTS:
+		return output_spec(channel_sound_options(v->encoding));
+	case OUTPUT_HLS_TS:
+		return segments_spec(&o->segments);
+	default:
+		return o->plain ? strdup("")
+				: output_spec(channel_profile_options(v->encoding, v->audio_only));
+	}
+}
+
+/* `track` is the number of the variant. */
 static int output_add(struct maker *m, const struct channel_view *v, const char *variant,
-		      enum output_form form)
+		      uint32_t track, enum output_form form)
 {
 	struct lineup_tuner *t = &m->tuners[m->tuner_count - 1];
 	struct lineup_output *output = &m->outputs[m->output_count];
 	bool plain = form == OUTPUT_TS && channel_profile_plain(v->encoding, v->audio_only);
-	_cleanup_(freep) char *spec =
-		plain ? strdup("")
-		: form == OUTPUT_ADTS
-			? output_spec(channel_sound_options(v->encoding))
-			: output_spec(channel_profile_options(v->encoding, v->audio_only));
+	_cleanup_(freep) char *spec = NULL;
 
 	assert(m->output_count < array_size(m->outputs));
-	if (spec == NULL)
-		return -ENOMEM;
 	*output = (struct lineup_output){
 		.form = form,
 		.plain = plain,
 		.variant = variant,
-		.spec = put_text(m, spec),
-		.hash = hash_end(
-			hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | plain), spec)),
 	};
+	if (form == OUTPUT_HLS_TS)
+		output->segments = channel_segments(m->settings, v->encoding, track);
+	spec = form_spec(v, output);
+	if (spec == NULL)
+		return -ENOMEM;
+	output->spec = put_text(m, spec);
+	output->hash = hash_end(hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | plain), spec));
 	output->made_as = made_as(output - t->output_count, t->output_count, output);
 	m->output_count++;
 	t->output_count++;
@@ -99,13 +121,13 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 }
 
 /* Adds what the view makes of the last tuner's source, in each form. */
-static int outputs_add(struct maker *m, const struct channel_view *v)
+static int outputs_add(struct maker *m, const struct channel_view *v, uint32_t track)
 {
 	const char *variant = put_text(m, v->name);
 	int r = 0;
 
 	for (enum output_form form = 0; r == 0 && form < OUTPUT_FORM_COUNT_; form++)
-		r = output_add(m, v, variant, form);
+		r = output_add(m, v, variant, track, form);
 	return r;
 }
 
@@ -208,7 +230,7 @@ static int tuner_lookup(struct maker *m, struct lineup_tuner *t, const json_t *e
 }
 
 /* A new tuner with its first variant's outputs. */
-static int tuner_add(struct maker *m, const struct channel_view *v)
+static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t track)
 {
 	struct lineup_tuner *t = &m->tuners[m->tuner_count++];
 	char scratch[32], key[TUNER_KEY_MAX];
@@ -232,20 +254,20 @@ static int tuner_add(struct maker *m, const struct channel_view *v)
 	r = tuner_lookup(m, t, v->entry, source != NULL ? source : "", &lookup);
 	if (r == 0)
 		r = tuner_spec(m, t, v, lookup);
-	return r < 0 ? r : outputs_add(m, v);
+	return r < 0 ? r : outputs_add(m, v, track);
 }
 
 /* Profile-only variants are outputs of the channel's tuner, the others tuners. */
 static int tuners_add(struct maker *m, const struct channel_views *v)
 {
-	int r = tuner_add(m, &v->views[0]);
+	int r = tuner_add(m, &v->views[0], 0);
 
 	for (size_t i = 1; i < v->count && r == 0; i++)
 		if (!v->views[i].own_tuner)
-			r = outputs_add(m, &v->views[i]);
+			r = outputs_add(m, &v->views[i], (uint32_t)i);
 	for (size_t i = 1; i < v->count && r == 0; i++)
 		if (v->views[i].own_tuner)
-			r = tuner_add(m, &v->views[i]);
+			r = tuner_add(m, &v->views[i], (uint32_t)i);
 	return r;
 }
 

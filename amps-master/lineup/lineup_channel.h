@@ -15,9 +15,12 @@ struct lineup_output {
 	enum output_form form;
 	/* The variant under which it runs: variants whose sound is the same share one output. */
 	const char *made_as;
-	bool plain;	  /* the ingest's ring as it is: copy and nothing else */
-	const char *spec; /* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain */
-	uint64_t hash;	  /* of what decides the output; a change restarts derive alone */
+	bool plain;			  /* the ingest's ring as it is: copy and nothing else */
+	struct channel_segments segments; /* of a form that is made of segments */
+	const char
+		*spec; /* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain;
+			* of segments {"track":0,"segment_ms":4000,"window_ms":...,"keep_ms":...} */
+	uint64_t hash; /* of what decides the output; a change restarts derive alone */
 };
 
 /* One source connection. */

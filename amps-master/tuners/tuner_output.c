@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log/log.h"
+#include "common/shm/segment.h"
 #include "common/shm/shm.h"
 #include "common/text/text.h"
 
@@ -24,6 +25,7 @@ static const struct ring_kind {
 } ring_kinds[OUTPUT_FORM_COUNT_] = {
 	[OUTPUT_TS] = {TS_PACKET, 0},
 	[OUTPUT_ADTS] = {1, RING_BYTES_MIN},
+	[OUTPUT_HLS_TS] = {sizeof(struct segment), RING_BYTES_LEAST},
 };
 
 struct output *output_source(const struct tuner *t)

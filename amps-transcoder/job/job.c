@@ -111,10 +111,23 @@ static int decode_source_ring(struct msg *m, struct job_event *e)
 		return r;
 	e->kind = JOB_EVENT_SOURCE_RING;
 	e->fd = TAKE_FD(m->fds[0]);
+	e->output = d.output;
 	e->generation = d.generation;
 	e->data_bytes = d.data_bytes;
 	e->unit_bytes = d.unit_bytes;
 	e->same_job = d.same_job;
+	return 0;
+}
+
+static int decode_window(struct msg *m, struct job_event *e)
+{
+	struct msg_job_window d;
+	int r = msg_decode_job_window(m->bytes, m->len, &d);
+
+	if (r < 0)
+		return r;
+	e->kind = JOB_EVENT_WINDOW;
+	e->percent = MIN(d.percent, 100u);
 	return 0;
 }
 
@@ -127,6 +140,8 @@ static int decode_event(struct msg *m, struct job_event *e)
 		return decode_output_off(m, e);
 	case MSG_JOB_SOURCE_RING:
 		return decode_source_ring(m, e);
+	case MSG_JOB_WINDOW:
+		return decode_window(m, e);
 	case MSG_SHUTDOWN:
 		e->kind = JOB_EVENT_SHUTDOWN;
 		return 0;
@@ -301,6 +316,11 @@ void job_say_notice(struct job *job, const char *format, ...)
 		SEND(job, job_notice, .text = text);
 }
 
+void job_say_gop(struct job *job, unsigned longest_ms)
+{
+	SEND(job, job_gop, .longest_ms = longest_ms);
+}
+
 void job_say_slow(struct job *job, bool slow)
 {
 	SEND(job, job_slow, .slow = slow);
@@ -376,6 +396,13 @@ void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation
 	log_warn("%s, giving this output up output=%u", text, output);
 	SEND(job, job_output_failed, .output = output, .generation = generation, .status = 502,
 	     .text = text);
+}
+
+void job_say_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why)
+{
+	log_warn("%s, giving this output up output=%u", why, output);
+	SEND(job, job_output_failed, .output = output, .generation = generation, .status = 503,
+	     .text = why);
 }
 
 const char *job_spec_text(const struct job *job, const char *name, const char *otherwise)

@@ -35,7 +35,8 @@ enum job_event_kind {
 	JOB_EVENT_NONE,
 	JOB_EVENT_OUTPUT,      /* a ring for an output: new, or the larger one to move to */
 	JOB_EVENT_OUTPUT_OFF,  /* switch `output` off */
-	JOB_EVENT_SOURCE_RING, /* what a derive job reads; also each later generation */
+	JOB_EVENT_SOURCE_RING, /* what a derive or segment job reads; also each later generation */
+	JOB_EVENT_WINDOW,      /* a segment job may keep `percent` of its windows */
 	JOB_EVENT_SHUTDOWN,    /* finish, or the master is gone; every later poll repeats it */
 };
 
@@ -51,6 +52,7 @@ struct job_event {
 	char track[TRACK_NAME_MAX + 1];
 	int64_t continue_90k;
 	bool same_job;
+	unsigned percent;
 	json_t *spec; /* the output's profile; NULL for the plain ring of an ingest */
 };
 #define JOB_EVENT_INIT ((struct job_event){.fd = -1})
@@ -117,12 +119,16 @@ void job_say_stalled(struct job *job);
 /* A stream or an option is not served as asked, and the job goes on without it: the master puts the
  * sentence into the log and into last_error.  The same text is sent once. */
 void job_say_notice(struct job *job, const char *format, ...) printf_like(2, 3);
+/* The longest distance of two access points of the source so far. */
+void job_say_gop(struct job *job, unsigned longest_ms);
 /* A derive job is too slow for its source and skips, or keeps up again. */
 void job_say_slow(struct job *job, bool slow);
 /* One output is given up, the job goes on.  `generation` is that of the ring it was given. averror
  * 0: `what` is the whole reason; else libav's last log lines are added to it. */
 void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,
 			   int averror);
+/* The same for want of room: 503. */
+void job_say_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why);
 
 /* Final messages; each returns the exit code of the process. */
 int job_end_shutdown(struct job *job);

@@ -3,9 +3,11 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/shm/chantab.h"
 #include "common/shm/shm.h"
+#include "common/text/text.h"
 
 #define SOCKETS_DEFAULT (256u << 20) /* if the kernel's limit cannot be read */
 
@@ -45,12 +47,28 @@ static void set_page(struct context *x, uint32_t index, const void *map)
 	x->page_count = MAX(x->page_count, index + 1);
 }
 
-int context_on_setup(struct context *x, const struct msg_worker_setup *m, int page_fd, int table_fd)
+static int read_key(const char *text, uint8_t key[MEDIA_KEY_BYTES])
+{
+	if (strlen(text) != 2 * MEDIA_KEY_BYTES)
+		return -EBADMSG;
+	for (size_t i = 0; i < MEDIA_KEY_BYTES; i++) {
+		int high = text_hex_value(text[2 * i]), low = text_hex_value(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return -EBADMSG;
+		key[i] = (uint8_t)(high << 4 | low);
+	}
+	return 0;
+}
+
+int context_on_setup(struct context *x, const struct msg_worker_setup *m, int page_fd, int table_fd,
+		     int *media_fd)
 {
 	size_t share = kernel_share();
 	void *map;
 
-	if (x->page || m->index >= WORKERS_MAX || m->table_bytes != CHANTAB_BYTES)
+	if (x->page || m->index >= WORKERS_MAX || m->table_bytes != CHANTAB_BYTES ||
+	    read_key(m->media_key, x->media_key) < 0)
 		return -EBADMSG;
 	map = map_page(page_fd, m->page_bytes, true);
 	if (!map)
@@ -63,6 +81,7 @@ int context_on_setup(struct context *x, const struct msg_worker_setup *m, int pa
 	x->chantab = shm_map_read(table_fd, m->table_bytes);
 	if (!x->chantab || chantab_check(x->chantab) < 0)
 		return -EINVAL;
+	x->media_fd = TAKE_FD(*media_fd);
 	x->sockets_max = (share ? share : SOCKETS_DEFAULT) / MAX(m->worker_count, 1u);
 	return 0;
 }
@@ -132,4 +151,5 @@ void context_done(struct context *x)
 	shm_unmap(x->chantab, CHANTAB_BYTES);
 	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
 		snapshot_unref(x->snapshots[i]);
+	close_fd(&x->media_fd);
 }

@@ -32,13 +32,16 @@ struct context {
 	const void *chantab;		/* channel table; NULL before WORKER_SETUP */
 	/* One reference each, by kind; NULL before the first of the kind. */
 	struct snapshot *snapshots[SNAPSHOT_KIND_COUNT_];
+	int media_fd; /* the folder of segments; -1 before WORKER_SETUP */
+	uint8_t media_key[MEDIA_KEY_BYTES];
 	size_t sockets_max; /* this worker's share of the kernel's memory for TCP */
 	bool draining;	    /* SHUTDOWN has come */
 };
 
 /* Messages.  0, or -Exxx when the master sent something unusable. */
+/* Takes *media_fd. */
 must_check int context_on_setup(struct context *x, const struct msg_worker_setup *m, int page_fd,
-				int table_fd);
+				int table_fd, int *media_fd);
 must_check int context_on_worker_peer(struct context *x, const struct msg_worker_peer *m, int fd);
 must_check int context_on_worker_peer_gone(struct context *x, uint32_t index);
 must_check int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd);

@@ -13,8 +13,8 @@
 	M(READY, ready, 0, MSG_NO_FIELDS, "child>master: set up and ready for work")               \
 	M(SHUTDOWN, shutdown, 0, MSG_NO_FIELDS, "parent>child: finish and exit")                   \
 	/* master > worker */                                                                      \
-	M(WORKER_SETUP, worker_setup, 3, MSG_WORKER_SETUP_FIELDS,                                  \
-	  "master>worker: [listen socket, own page, channel table]")                               \
+	M(WORKER_SETUP, worker_setup, 4, MSG_WORKER_SETUP_FIELDS,                                  \
+	  "master>worker: [listen socket, own page, channel table, media folder]")                 \
 	M(WORKER_PEER, worker_peer, 1, MSG_WORKER_PEER_FIELDS,                                     \
 	  "master>worker: [page] of another worker, for /metrics")                                 \
 	M(WORKER_PEER_GONE, worker_peer_gone, 0, MSG_INDEX_FIELDS,                                 \
@@ -53,7 +53,9 @@
 	  "master>job: [ring] switch an output on, or move it to this new (larger) ring")          \
 	M(JOB_OUTPUT_OFF, job_output_off, 0, MSG_OUTPUT_OFF_FIELDS, "master>job: switch it off")   \
 	M(JOB_SOURCE_RING, job_source_ring, 1, MSG_JOB_SOURCE_RING_FIELDS,                         \
-	  "master>job: [ring] what a derive job reads; also each later generation")                \
+	  "master>job: [ring] what a derive or segment job reads; also each later generation")     \
+	M(JOB_WINDOW, job_window, 0, MSG_JOB_WINDOW_FIELDS,                                        \
+	  "master>job: how much of its windows a segment job may keep")                            \
 	/* job > master */                                                                         \
 	M(JOB_MAPPED, job_mapped, 0, MSG_OUTPUT_FIELDS,                                            \
 	  "job>master: this output's ring is mapped; seal it")                                     \
@@ -64,6 +66,8 @@
 	M(JOB_SOURCE, job_source, 0, MSG_JOB_SOURCE_FIELDS,                                        \
 	  "job>master: the source is open; what it is")                                            \
 	M(JOB_STALLED, job_stalled, 0, MSG_NO_FIELDS, "job>master: no data for stall_timeout")     \
+	M(JOB_GOP, job_gop, 0, MSG_JOB_GOP_FIELDS,                                                 \
+	  "job>master: the longest distance of two access points so far")                          \
 	M(JOB_SLOW, job_slow, 0, MSG_JOB_SLOW_FIELDS,                                              \
 	  "job>master: the job is too slow for the source and skips, or it keeps up again")        \
 	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
@@ -89,7 +93,8 @@
 	F(u32, index)                                                                              \
 	F(u32, worker_count)                                                                       \
 	F(u64, page_bytes)                                                                         \
-	F(u64, table_bytes)
+	F(u64, table_bytes)                                                                        \
+	F(str, media_key) /* signs the URLs of segments and sessions: hexadecimal */
 #define MSG_WORKER_PEER_FIELDS(F)                                                                  \
 	F(u32, index)                                                                              \
 	F(u64, page_bytes)
@@ -164,10 +169,13 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
 	F(str, track)                                                                              \
 	F(str, spec) /* JSON: the output's profile; "" for the plain ring of an ingest */
 #define MSG_JOB_SOURCE_RING_FIELDS(F)                                                              \
+	F(u32, output) /* of a segment job: which of its outputs reads it */                       \
 	F(u64, generation)                                                                         \
 	F(u64, data_bytes)                                                                         \
 	F(u32, unit_bytes)                                                                         \
-	F(u8, same_job) /* 1: moved, the clock and continuity go on */
+	F(u8, same_job)				 /* 1: moved, the clock and continuity go on */
+#define MSG_JOB_WINDOW_FIELDS(F) F(u32, percent) /* 100: all of them */
+#define MSG_JOB_GOP_FIELDS(F)	 F(u32, longest_ms)
 #define MSG_RING_SMALL_FIELDS(F)                                                                   \
 	F(u32, output)                                                                             \
 	F(u64, wanted_bytes)
@@ -180,7 +188,7 @@ enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 #define MSG_OUTPUT_FAILED_FIELDS(F)                                                                \
 	F(u32, output)                                                                             \
 	F(u64, generation) /* of the ring it filled: its slot may be another output's by now */    \
-	F(u32, status)	   /* HTTP status that fits */                                             \
+	F(u32, status)	   /* HTTP status that fits: 502, 503 or 504 */                            \
 	F(str, text)
 #define MSG_JOB_NOTICE_FIELDS(F)    F(str, text) /* what is not served, and what is done instead */
 #define MSG_COMMAND_ENDED_FIELDS(F) F(str, text) /* how, with its last words */

@@ -10,6 +10,8 @@
 enum output_form {
 	OUTPUT_TS,   /* a transport stream (ISO 13818-1) */
 	OUTPUT_ADTS, /* sound alone: AAC in ADTS (ISO 13818-7) */
+	/* the index of a transport stream's segments, which are files; segment.h has its unit */
+	OUTPUT_HLS_TS,
 	OUTPUT_FORM_COUNT_
 };
 

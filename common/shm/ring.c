@@ -16,12 +16,12 @@ uint64_t ring_total_bytes(uint64_t data_bytes)
 
 static bool data_bytes_ok(uint64_t n)
 {
-	return n >= RING_BYTES_MIN && n <= RING_BYTES_MAX && (n & (n - 1)) == 0;
+	return n >= RING_BYTES_LEAST && n <= RING_BYTES_MAX && (n & (n - 1)) == 0;
 }
 
 uint64_t ring_class(uint64_t bytes)
 {
-	uint64_t size = RING_BYTES_MIN;
+	uint64_t size = RING_BYTES_LEAST;
 
 	while (size < bytes && size < RING_BYTES_MAX)
 		size *= 2;

@@ -22,7 +22,8 @@ struct ring {
 /* Total bytes of the memfd for this much data. */
 uint64_t ring_total_bytes(uint64_t data_bytes);
 
-/* The ring class (a power of two between RING_BYTES_MIN and RING_BYTES_MAX) that holds `bytes`. */
+/* The ring class (a power of two between RING_BYTES_LEAST and RING_BYTES_MAX) that holds `bytes`.
+ */
 uint64_t ring_class(uint64_t bytes);
 
 /* Creates the memfd of a ring and writes the master's part of the header.  fd or -Exxx. */

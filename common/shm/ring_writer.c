@@ -25,6 +25,9 @@ int ring_writer_open(struct ring_writer *w, int fd, uint64_t data_bytes)
 	opened.header = (struct ring_header *)(void *)map;
 	opened.raps = (struct ring_rap *)(void *)(map + RING_INDEX_OFFSET);
 	opened.data = (uint8_t *)map + RING_DATA_OFFSET;
+	opened.commit = atomic_load_explicit(&opened.header->commit, memory_order_relaxed);
+	opened.intent = atomic_load_explicit(&opened.header->intent, memory_order_relaxed);
+	opened.rap_count = atomic_load_explicit(&opened.header->rap_commit, memory_order_relaxed);
 	*w = opened;
 	return 0;
 }
@@ -42,9 +45,22 @@ static void make_present(struct ring_writer *w, uint64_t end)
 {
 	uint64_t all = MIN(w->data_bytes + RING_WRITE_MAX, 2 * w->data_bytes);
 
-	for (; w->present < end && w->present < all; w->present += PRESENT_BLOCK)
-		if (madvise(w->data + w->present, PRESENT_BLOCK, MADV_POPULATE_WRITE) < 0)
-			w->present = all; /* Linux before 5.14: pages come by faults */
+	while (w->present < end && w->present < all) {
+		uint64_t n = MIN(PRESENT_BLOCK, all - w->present);
+
+		if (madvise(w->data + w->present, n, MADV_POPULATE_WRITE) < 0)
+			n = all - w->present; /* Linux before 5.14: pages come by faults */
+		w->present += n;
+	}
+}
+
+void ring_writer_begin(struct ring_writer *w, uint64_t pos)
+{
+	assert(w->commit <= pos && w->intent <= pos);
+	w->intent = w->commit = pos;
+	atomic_store_explicit(&w->header->intent, pos, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&w->header->commit, pos, memory_order_release);
 }
 
 uint8_t *ring_writer_reserve(struct ring_writer *w, size_t n)

@@ -11,15 +11,19 @@ struct ring_writer {
 	uint8_t *data; /* mapped twice in a row */
 	uint64_t data_bytes;
 	uint64_t present; /* so much of the mapping's data has its pages */
-	uint64_t commit;  /* own copy; the page is never read back */
+	uint64_t commit;  /* own copy; the page is read once, in open */
 	uint64_t intent;
 	uint64_t rap_count;
 	uint64_t last_rap_us;
 };
 
-/* Maps a ring for writing (before the master seals it).  0 or -Exxx. */
+/* Maps a ring for writing (before the master seals it).  Goes on behind what the master has put
+ * into it before hand-over.  0 or -Exxx. */
 must_check int ring_writer_open(struct ring_writer *w, int fd, uint64_t data_bytes);
 void ring_writer_close(struct ring_writer *w); /* accepts a zeroed struct */
+
+/* The next byte is that of position `pos`, at or behind the last commit.  Nothing is between. */
+void ring_writer_begin(struct ring_writer *w, uint64_t pos);
 
 /* Announces that up to n (<= RING_WRITE_MAX) bytes behind the last commit are about to change and
  * returns where they go (contiguous).  A later reserve may replace an earlier one. */

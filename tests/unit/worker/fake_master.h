@@ -33,7 +33,7 @@
 struct fake_master {
 	int socket; /* our end */
 	int worker_end;
-	int listen_fd, page_fd, table_fd, catalog_fd, tokens_fd;
+	int listen_fd, page_fd, table_fd, media_fd, catalog_fd, tokens_fd;
 	void *page, *table;
 	uint16_t port;
 };
@@ -108,7 +108,10 @@ static inline void fm_open(struct fake_master *m, const struct fm_settings *s, u
 	char catalog[512];
 	size_t catalog_bytes = fm_catalog(catalog, s);
 	struct msg_worker_setup setup = {
-		.worker_count = 1, .page_bytes = WORKER_PAGE_BYTES, .table_bytes = CHANTAB_BYTES};
+		.worker_count = 1,
+		.page_bytes = WORKER_PAGE_BYTES,
+		.table_bytes = CHANTAB_BYTES,
+		.media_key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"};
 	int fds[2];
 
 	FM_CHECK(msg_socketpair(fds) == 0);
@@ -118,14 +121,16 @@ static inline void fm_open(struct fake_master *m, const struct fm_settings *s, u
 	m->table_fd = shm_create("table", CHANTAB_BYTES);
 	m->catalog_fd = shm_snapshot("catalog", catalog, catalog_bytes);
 	m->tokens_fd = shm_snapshot("tokens", &tokens, sizeof(tokens));
+	m->media_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	m->page = shm_map_write(m->page_fd, WORKER_PAGE_BYTES);
 	m->table = shm_map_write(m->table_fd, CHANTAB_BYTES);
 	FM_CHECK(m->page && m->table && m->catalog_fd >= 0 && m->tokens_fd >= 0);
 	worker_page_init(m->page);
 	chantab_init(m->table);
 	FM_CHECK(shm_seal_writer(m->table_fd) == 0);
-	FM_CHECK(msg_send_worker_setup(m->socket, &setup,
-				       (int[]){m->listen_fd, m->page_fd, m->table_fd}) == 0);
+	FM_CHECK(msg_send_worker_setup(
+			 m->socket, &setup,
+			 (int[]){m->listen_fd, m->page_fd, m->table_fd, m->media_fd}) == 0);
 	fm_snapshot(m, SNAPSHOT_TOKENS, 1, sizeof(tokens), m->tokens_fd);
 	fm_snapshot(m, SNAPSHOT_CATALOG, 1, catalog_bytes, m->catalog_fd);
 }
@@ -138,6 +143,7 @@ static inline void fm_close(struct fake_master *m)
 	close(m->listen_fd);
 	close(m->page_fd);
 	close(m->table_fd);
+	close(m->media_fd);
 	close(m->catalog_fd);
 	close(m->tokens_fd);
 }

@@ -1,0 +1,61 @@
+#include "common/shm/segment.h"
+
+#include <string.h>
+
+#define HZ 90000u
+
+int segment_read(const struct ring *r, uint32_t number, struct segment *ret)
+{
+	uint64_t pos = segment_position(number);
+	struct segment s;
+	ssize_t n;
+
+	if (number > SEGMENT_NUMBER_MAX || pos >= ring_commit(r))
+		return -ENOENT;
+	n = ring_copy(r, &pos, &s, sizeof(s));
+	if (n != (ssize_t)sizeof(s))
+		return -ENOENT;
+	if (s.number != number || s.oldest > number || s.bytes > SEGMENT_BYTES_MAX ||
+	    s.discontinuity > SEGMENT_NUMBER_MAX || s.duration_90k == 0 ||
+	    s.duration_90k > SEGMENT_SECONDS_MAX * HZ)
+		return -EBADMSG;
+	*ret = s;
+	return 0;
+}
+
+int segment_newest(const struct ring *r, struct segment *ret)
+{
+	uint64_t count = ring_commit(r) / sizeof(*ret);
+
+	if (count == 0 || count - 1 > SEGMENT_NUMBER_MAX)
+		return -ENOENT;
+	return segment_read(r, (uint32_t)(count - 1), ret);
+}
+
+static bool codecs_ok(const char *codecs)
+{
+	size_t n = strnlen(codecs, SEGMENT_CODECS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (codecs[i] <= ' ' || codecs[i] > '~' || codecs[i] == '"')
+			return false;
+	return n < SEGMENT_CODECS_MAX;
+}
+
+int segment_media_read(const struct ring *r, struct segment_media *ret)
+{
+	struct ring_intro intro;
+	struct segment_media m;
+	struct ring_rap rap;
+
+	if (ring_find_rap(r, clock_mono_us(), 0, &rap) < 0)
+		return -ENOENT;
+	intro = ring_intro(&rap, false);
+	if (intro.len != sizeof(m))
+		return -EBADMSG;
+	memcpy(&m, intro.bytes, sizeof(m));
+	if (m.target_s == 0 || m.target_s > SEGMENT_SECONDS_MAX || !codecs_ok(m.codecs))
+		return -EBADMSG;
+	*ret = m;
+	return 0;
+}
