@@ -309,6 +309,7 @@ static int make_children(struct master *m)
 					  .epoch_mono_us = (int64_t)m->epoch_mono_us,
 					  .log_level = m->settings.log_level,
 					  .log_json = m->settings.log_json,
+					  .media = &m->media,
 					  .owner = m,
 					  .output_ring = env_output_ring,
 					  .output_offer = env_output_offer,

@@ -1,6 +1,7 @@
 #include "amps-transcoder/job_run.h"
 
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -154,6 +155,33 @@ static int enter_sandbox(const struct job *job, const struct source_options *opt
 	return r;
 }
 
+/* A segment job writes below the folders of its tracks and reads nothing else. */
+static int enter_segment_sandbox(const struct job *job)
+{
+	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
+	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_INGEST_MB,
+			    .network = SANDBOX_OFFLINE,
+			    .file_bytes = SEGMENT_BYTES_MAX};
+	char paths[SEGMENT_TRACKS_MAX][PATH_MAX];
+	const char *writable[SEGMENT_TRACKS_MAX];
+	size_t i;
+	json_t *track;
+
+	json_array_foreach (json_object_get(job->spec, "tracks"), i, track) {
+		if (i == SEGMENT_TRACKS_MAX)
+			return -E2BIG;
+		if ((size_t)snprintf(paths[i], sizeof(paths[i]), "%s/%lld/%lld",
+				     job_spec_text(job, "media_root", ""),
+				     (long long)job_spec_int(job, "channel", 0),
+				     (long long)json_integer_value(track)) >= sizeof(paths[i]))
+			return -ENAMETOOLONG;
+		writable[i] = paths[i];
+	}
+	s.writable = writable;
+	s.writable_count = i;
+	return sandbox_enter(&s);
+}
+
 static void set_guard(struct job *job, const struct source_options *options)
 {
 	/* the interposed functions keep it for the life of the process */
@@ -176,6 +204,8 @@ static int give_up_rights(struct job *job)
 	struct source_options options = {0};
 	int r;
 
+	if (job->role == JOB_SEGMENT)
+		return enter_segment_sandbox(job);
 	/* the error is reported when the source is opened */
 	if (source_options_read(&options, job->spec) < 0)
 		log_debug("an input option has no usable value");
@@ -200,6 +230,7 @@ static int run_role(struct job *job)
 		[JOB_INGEST] = ingest_run,
 		[JOB_DERIVE] = derive_run,
 		[JOB_BOTH] = both_run,
+		[JOB_SEGMENT] = segment_run,
 	};
 	int r = give_up_rights(job);
 
@@ -238,8 +269,7 @@ int job_run(int socket, struct title *title)
 	av_log_take_stderr();
 	if (job_open(&job, socket) == 0 && job_await_orders(&job) == 0 &&
 	    job_follow_master(&job) == 0) {
-		title_set(title, "amps-transcoder %s%s", job.key,
-			  job.role == JOB_DERIVE ? " derive" : "");
+		title_set(title, "amps-transcoder %s%s", job.key, job_role_name(&job));
 		be_nice(&job);
 		code = has_command(&job) ? run_with_keeper(&job, title) : run_role(&job);
 	}

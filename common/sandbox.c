@@ -23,14 +23,17 @@
 
 #ifdef AMPS_SANITIZED
 /* Sanitizers need most other calls when the process ends (they stop and inspect threads). */
-static const char *const refused[] = {"execve", "execveat",  "mount", "unlinkat",
-				      "unlink", "renameat2", "bpf",   "setuid"};
+static const char *const refused[] = {"execve",	   "execveat", "mount", "unlink",
+				      "renameat2", "bpf",      "setuid"};
 
-static int add_rules(scmp_filter_ctx ctx, bool sockets, bool routes)
+static int add_rules(scmp_filter_ctx ctx, const struct sandbox *s)
 {
-	int r = sockets ? 0 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(connect), 0);
+	int r = s->network != SANDBOX_OFFLINE
+			? 0
+			: seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(connect), 0);
 
-	(void)routes;
+	if (r == 0 && !s->writable_count)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unlinkat), 0);
 	return r < 0 ? r
 		     : confine_add_calls(ctx, SCMP_ACT_ERRNO(EPERM), refused, array_size(refused));
 }
@@ -117,12 +120,28 @@ static int add_ioctl_rules(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int add_rules(scmp_filter_ctx ctx, bool sockets, bool routes)
+/* Files may be made, for appending, and removed. */
+static int add_write_rules(scmp_filter_ctx ctx)
 {
+	const uint64_t making = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
+	int r = seccomp_rule_add(
+		ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+		SCMP_A2(SCMP_CMP_MASKED_EQ, making, O_WRONLY | O_CREAT | O_APPEND));
+
+	return r < 0 ? r
+		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 1,
+					SCMP_A2(SCMP_CMP_EQ, 0));
+}
+
+static int add_rules(scmp_filter_ctx ctx, const struct sandbox *s)
+{
+	bool sockets = s->network != SANDBOX_OFFLINE, routes = s->network == SANDBOX_DATAGRAMS;
 	int r = confine_add_calls(ctx, SCMP_ACT_ALLOW, allowed, array_size(allowed));
 
 	if (r == 0)
 		r = add_limited(ctx);
+	if (r == 0 && s->writable_count)
+		r = add_write_rules(ctx);
 	if (r == 0 && sockets)
 		r = add_socket_rules(ctx, routes);
 	if (r == 0)
@@ -131,16 +150,16 @@ static int add_rules(scmp_filter_ctx ctx, bool sockets, bool routes)
 }
 #endif
 
-/* Loads the seccomp filter (no_new_privs must be set); without `sockets` none can be made, with
- * `routes` also one that asks the kernel for addresses and routes.  0 or -Exxx. */
-static int limit_calls(bool sockets, bool routes)
+/* Loads the seccomp filter (no_new_privs must be set): no socket without a network; for datagrams
+ * also one that asks the kernel for addresses and routes.  0 or -Exxx. */
+static int limit_calls(const struct sandbox *s)
 {
 	scmp_filter_ctx ctx = seccomp_init(DEFAULT_ACTION);
 	int r;
 
 	if (!ctx)
 		return -ENOMEM;
-	r = add_rules(ctx, sockets, routes);
+	r = add_rules(ctx, s);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -166,11 +185,11 @@ static int set_limits(const struct sandbox *s)
 
 	if (r == 0)
 		r = limit(RLIMIT_NOFILE, JOB_FILES_MAX);
+	if (r == 0 && s->writable_count)
+		r = limit(RLIMIT_FSIZE, s->file_bytes);
 #ifndef AMPS_SANITIZED
 	if (r == 0)
 		r = limit(RLIMIT_AS, ((rlim_t)s->memory_mb + JOB_ADDRESS_SPACE_MB) << 20);
-#else
-	(void)s;
 #endif
 	return r;
 }
@@ -213,6 +232,22 @@ static void allow_path(int rules, const char *path, bool folder)
 		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 	}
 	close(attr.parent_fd);
+}
+
+static int allow_folder(int rules, const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct landlock_path_beneath_attr attr = {
+		.parent_fd = fd,
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
+				  LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE,
+	};
+
+	if (fd < 0)
+		return -errno;
+	return syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 static bool is_root(const char *path)
@@ -269,6 +304,8 @@ static int limit_reach(const struct sandbox *s)
 	for (size_t i = 0; i < s->more_count; i++)
 		allow_path(rules, s->more[i], true);
 	r = allow_ports(rules, s);
+	for (size_t i = 0; r == 0 && i < s->writable_count; i++)
+		r = allow_folder(rules, s->writable[i]);
 	return r < 0 ? r : confine_restrict(rules);
 }
 
@@ -287,6 +324,5 @@ int sandbox_enter(const struct sandbox *s)
 	r = set_limits(s);
 	if (r == 0)
 		r = limit_reach(s);
-	return r < 0 ? r
-		     : limit_calls(s->network != SANDBOX_OFFLINE, s->network == SANDBOX_DATAGRAMS);
+	return r < 0 ? r : limit_calls(s);
 }

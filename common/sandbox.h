@@ -3,10 +3,10 @@
  *
  * No capability and no_new_privs, not dumpable, resource limits, Landlock (read-only paths, TCP
  * ports) where the kernel has it, a seccomp allow-list: no exec, no fork, no file opened for
- * writing, no ptrace, no signal to another process, no Unix socket but a pair of this process, no
- * netlink but for datagrams: the interface of a multicast group is found by its address, and
- * without capabilities netlink changes nothing.
- * Sanitizer builds keep what the sanitizers need.
+ * writing but below `writable`, no ptrace, no signal to another process, no Unix socket but a pair
+ * of this process, no netlink but for datagrams: the interface of a multicast group is found by its
+ * address, and without capabilities netlink changes nothing. Sanitizer builds keep what the
+ * sanitizers need.
  *
  * What stays possible: a job with a source over HTTP, RTSP and the like may make a TCP connection
  * to any address and port, and any job with sockets may send datagrams anywhere.  The address guard
@@ -31,6 +31,10 @@ struct sandbox {
 	/* further files and folders that may be read: certificates, keys, what filters name */
 	const char *const *more;
 	size_t more_count;
+	/* folders in which files are made, appended to and removed, and nothing else in them */
+	const char *const *writable;
+	size_t writable_count;
+	uint64_t file_bytes; /* of each of these files, at most */
 	enum sandbox_network network;
 	uint16_t port;	    /* SANDBOX_PORT */
 	unsigned memory_mb; /* memory it may use; the limit of the address space is larger */

@@ -600,6 +600,18 @@ int lineup_resolve(const struct lineup *l, const struct output_id *id,
 	return -ENOENT;
 }
 
+const struct lineup_output *lineup_reads(const struct lineup_tuner *t,
+					 const struct lineup_output *o)
+{
+	if (o->form != OUTPUT_HLS_TS)
+		return o;
+	for (size_t i = 0; i < t->output_count; i++)
+		if (t->outputs[i].form == OUTPUT_TS &&
+		    strcmp(t->outputs[i].variant, o->variant) == 0)
+			return &t->outputs[i];
+	return o;
+}
+
 json_t *lineup_channels(const struct lineup *l)
 {
 	json_t *list = json_array();

@@ -67,6 +67,11 @@ must_check int lineup_resolve(const struct lineup *l, const struct output_id *id
 			      const struct lineup_tuner **ret_tuner,
 			      const struct lineup_output **ret_output);
 
+/* The output that this one of the same tuner is made from: of segments, the transport stream of
+ * that variant; else itself. */
+const struct lineup_output *lineup_reads(const struct lineup_tuner *t,
+					 const struct lineup_output *o);
+
 /* Channels for `amps list`: array of {id, number, name, group, profile, output, variants}, made for
  * the caller (keeping a tree of all of them costs too much memory).  NULL without memory. */
 json_t *lineup_channels(const struct lineup *l);

@@ -45,7 +45,8 @@ struct lineup_tuner {
  *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
  *	 "allow_private":false, "nice":0, "memory_mb":0,
  *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only
- *	 "outputs":[{"options":[...]}, ...]}                added when a job is started
+ *	 "outputs":[{"options":[...]}, ...],                added when a job is started
+ *	 "source_keys":true}                                the source itself is a variant, too
  * If the source is a page, "page" is its address; what yt-dlp has found is added when a job is
  * started, "sound" if it comes apart from the picture:
  *	 "source":"http://...", "sound":"http://...",

@@ -184,6 +184,21 @@ int media_root_make_track(const struct media_root *m, uint32_t channel, uint32_t
 	return MIN(fd, 0);
 }
 
+void media_root_remove_track(const struct media_root *m, uint32_t channel, uint32_t track)
+{
+	_cleanup_(closep) int fd = -1;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", channel);
+	fd = openat(m->fd, name, OPEN_DIR);
+	if (fd < 0)
+		return;
+	snprintf(name, sizeof(name), "%u", track);
+	remove_track(fd, name);
+	snprintf(name, sizeof(name), "%u", channel);
+	unlinkat(m->fd, name, AT_REMOVEDIR);
+}
+
 uint64_t media_root_room(const struct media_root *m, uint64_t used)
 {
 	struct statvfs fs;

@@ -32,6 +32,9 @@ must_check int media_root_open(struct media_root *m, char *text, size_t text_cap
 /* Makes the folder of a track.  0 or -Exxx. */
 must_check int media_root_make_track(const struct media_root *m, uint32_t channel, uint32_t track);
 
+/* Removes it with what is in it, and the channel's if it is empty then. */
+void media_root_remove_track(const struct media_root *m, uint32_t channel, uint32_t track);
+
 /* Bytes that all segments together may take, `used` of which they take now: the limit, or 80% of
  * what the file system has for them. */
 uint64_t media_root_room(const struct media_root *m, uint64_t used);

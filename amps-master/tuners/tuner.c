@@ -195,22 +195,24 @@ static uint64_t output_expires_us(const struct output *o, uint64_t idle_us)
 {
 	const struct tuner *t = o->tuner;
 
-	if (o->wants)
+	if (output_used(o))
 		return UINT64_MAX;
 	if (o->ended || t->own || t->state == TUNER_FAILED || !t->def || (!o->source && !o->def))
 		return 0;
 	return idle_us ? o->idle_since_us + idle_us : UINT64_MAX;
 }
 
-/* Frees outputs without viewers for the idle time, the source's after all others. */
-static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us, uint64_t *next_us)
+/* Frees those without viewers that read another output, or those that do not. */
+static void drop_idle_derived(struct tuner *t, bool readers, uint64_t now_us, uint64_t idle_us,
+			      uint64_t *next_us)
 {
-	struct output *o, *next;
-	uint64_t expires_us;
+	struct output *next;
 
-	for (o = t->outputs; o; o = next) {
+	for (struct output *o = t->outputs; o; o = next) {
+		uint64_t expires_us;
+
 		next = o->next;
-		if (o->source)
+		if (o->source || (o->reads != NULL) != readers)
 			continue;
 		expires_us = output_expires_us(o, idle_us);
 		if (now_us >= expires_us)
@@ -218,6 +220,17 @@ static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us
 		else
 			*next_us = MIN(*next_us, expires_us);
 	}
+}
+
+/* Frees outputs without viewers for the idle time, each before what it reads, the source's after
+ * all others. */
+static void drop_idle_outputs(struct tuner *t, uint64_t now_us, uint64_t idle_us, uint64_t *next_us)
+{
+	struct output *o;
+	uint64_t expires_us;
+
+	drop_idle_derived(t, true, now_us, idle_us, next_us);
+	drop_idle_derived(t, false, now_us, idle_us, next_us);
 	o = t->outputs;
 	if (!o || !o->source || o->next)
 		return;
@@ -246,14 +259,6 @@ static void stop_outdated(struct tuner *t)
 	tuner_look_up_cancel(t);
 	if (source && source->state != JOB_STOPPING)
 		tuner_replace_source(t);
-}
-
-static bool has_derived(const struct tuner *t)
-{
-	for (const struct output *o = t->outputs; o; o = o->next)
-		if (!o->source && !o->ended)
-			return true;
-	return false;
 }
 
 static bool has_wants(const struct tuner *t)
@@ -308,6 +313,18 @@ static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		start_job(t, tuner_both(t) ? JOB_BOTH : JOB_INGEST, next_us);
 }
 
+/* A job that reads what the tuner's other jobs make. */
+static void start_reader(struct tuner *t, enum job_role role, enum job_seat seat, uint64_t now_us,
+			 uint64_t *next_us)
+{
+	if (!role_needed(role, t) || t->jobs[seat] || t->state == TUNER_FAILED)
+		return;
+	if (now_us >= t->retry[seat].at_us)
+		start_job(t, role, next_us);
+	else
+		*next_us = MIN(*next_us, t->retry[seat].at_us);
+}
+
 /* Starts the jobs that are wanted and missing; a retry that is not due yet sets the timer. */
 static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
@@ -319,15 +336,12 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		return;
 	if (!t->jobs[SEAT_SOURCE] && t->state != TUNER_ENDED)
 		start_source(t, now_us, next_us);
-	/* without a source a derive job would only wait, and not for long */
+	/* without a source the others would only wait, and not for long */
 	if (t->lookup && !t->jobs[SEAT_SOURCE])
 		return;
-	if (both || !has_derived(t) || t->jobs[SEAT_DERIVE] || t->state == TUNER_FAILED)
-		return;
-	if (now_us >= t->retry[SEAT_DERIVE].at_us)
-		start_job(t, JOB_DERIVE, next_us);
-	else
-		*next_us = MIN(*next_us, t->retry[SEAT_DERIVE].at_us);
+	if (!both)
+		start_reader(t, JOB_DERIVE, SEAT_DERIVE, now_us, next_us);
+	start_reader(t, JOB_SEGMENT, SEAT_SEGMENT, now_us, next_us);
 }
 
 static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
@@ -350,6 +364,7 @@ static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 
 	if (!tuner_empty(t))
 		return;
+	segments_sweep(t);
 	if (keep) {
 		if (t->state == TUNER_FAILED && t->retry[SEAT_SOURCE].at_us > now_us)
 			*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);
@@ -359,6 +374,15 @@ static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	tuner_set_state(t, TUNER_IDLE);
 }
 
+static void stop_unneeded(struct tuner *t, enum job_role role, enum job_seat seat)
+{
+	if (role_needed(role, t))
+		return;
+	t->seat_shown[seat] = false;
+	if (t->jobs[seat])
+		job_stop(t->jobs[seat]);
+}
+
 void tuner_update(struct tuner *t)
 {
 	uint64_t now_us = clock_mono_us(), next_us = UINT64_MAX;
@@ -366,11 +390,8 @@ void tuner_update(struct tuner *t)
 
 	stop_outdated(t);
 	drop_idle_outputs(t, now_us, (uint64_t)s->idle_timeout_ms * 1000, &next_us);
-	if (!has_derived(t)) {
-		t->derive_shown = false;
-		if (t->jobs[SEAT_DERIVE])
-			job_stop(t->jobs[SEAT_DERIVE]);
-	}
+	stop_unneeded(t, JOB_DERIVE, SEAT_DERIVE);
+	stop_unneeded(t, JOB_SEGMENT, SEAT_SEGMENT);
 	if (t->jobs[SEAT_SOURCE] && !t->outputs)
 		job_stop(t->jobs[SEAT_SOURCE]);
 	if (!t->outputs)
@@ -595,8 +616,7 @@ void tuner_free(struct tuner *t)
 	for (size_t i = 0; i < SEAT_COUNT_; i++)
 		if (t->jobs[i])
 			job_free(t->jobs[i]);
-	while (t->outputs)
-		output_free(t->outputs);
+	outputs_free(t);
 	slot_give_back(t);
 	tuner_look_up_cancel(t);
 	found_source_done(&t->found);

@@ -1,7 +1,7 @@
 /* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
  * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c and tuner_report.c.
  *
- *	tuners > tuner > job (ingest, derive)      owned, in this order
+ *	tuners > tuner > job (ingest, derive, segment)      owned, in this order
  *	               > output > want
  *
  * States (tuner_set_state is the only writer):
@@ -24,6 +24,7 @@
 #include "common/shm/chantab.h"
 #include "common/msg/peer.h"
 #include "common/shm/ring.h"
+#include "common/text/buf.h"
 
 /* A worker's request for an output; ends with the worker, with RELEASE or with OUTPUT_GONE. */
 struct want {
@@ -39,6 +40,7 @@ struct output_ring {
 	int fd; /* -1: none */
 	uint64_t generation;
 	uint64_t data_bytes;
+	uint32_t track;	 /* an index: of the files that it lists */
 	bool same_job;	 /* follows an earlier ring of the same job without a break */
 	struct ring map; /* for frontier, heartbeat, rates; once the job has mapped and we sealed */
 };
@@ -49,19 +51,21 @@ struct output {
 	struct output_id id;		 /* its variant is the one it is made as */
 	bool source;			 /* the ingest's own ring: every plain output is this one */
 	const struct lineup_output *def; /* NULL for the source; re-pointed with each line-up */
+	struct output *reads;		 /* the transport stream of which it has the segments, which
+					    stays as long as it does; NULL: it is no such output */
 	unsigned slot;			 /* of the channel table */
 	struct output_ring current;	 /* what workers read */
 	struct output_ring next_ring;	 /* what its job fills but no worker reads yet */
 	struct output_ring ordered;	 /* being made by the ring pool; generation 0 = none */
 	bool offered;			 /* to workers */
 	bool ended;
-	unsigned wants;
+	unsigned wants, readers;
 	uint64_t idle_since_us;			 /* 0 while wanted */
 	uint64_t rate_commit, rate_us, rate_bps; /* bitrate of what is written */
 };
 
 /* The places for jobs in a tuner; the table of roles in tuner_job.c says which role takes which. */
-enum job_seat { SEAT_SOURCE, SEAT_DERIVE, SEAT_COUNT_ };
+enum job_seat { SEAT_SOURCE, SEAT_DERIVE, SEAT_SEGMENT, SEAT_COUNT_ };
 
 enum job_state { JOB_WAITS_FOR_NURSERY, JOB_ALIVE, JOB_STOPPING };
 
@@ -105,13 +109,15 @@ struct tuner {
 	const struct lineup_tuner *def;	 /* NULL once the line-up has dropped it */
 	uint64_t source_hash;		 /* of what the running ingest was started with */
 	enum tuner_state state;
-	int slot;	   /* of the channel table; -1 while idle: no outputs and no jobs */
-	bool forget;	   /* FAILED or ENDED is over: becomes idle when its jobs have exited */
-	bool raw;	   /* TS cannot carry the source: one job in both roles */
-	bool shown;	   /* has had a random access point since its first viewer came */
-	bool derive_shown; /* the same of its derive job */
+	int slot;    /* of the channel table; -1 while idle: no outputs and no jobs */
+	bool forget; /* FAILED or ENDED is over: becomes idle when its jobs have exited */
+	bool raw;    /* TS cannot carry the source: one job in both roles */
+	bool shown;  /* has had a random access point since its first viewer came */
+	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
-	uint64_t hint_bytes;	       /* ring size that fitted the source last time */
+	uint32_t media_tracks; /* bit n: there may be files of track n */
+	unsigned gop_ms;       /* longest distance of the source's access points; 0 = not known */
+	uint64_t hint_bytes;   /* ring size that fitted the source last time */
 	struct job *jobs[SEAT_COUNT_]; /* NULL = none */
 	struct retry retry[SEAT_COUNT_];
 	struct helper *lookup;	   /* yt-dlp looks for the source of the next start; or NULL */
@@ -131,6 +137,13 @@ struct tuner {
 	unsigned last_status;
 };
 
+/* What the segments of all channels take. */
+struct media_use {
+	uint64_t used, room; /* bytes */
+	unsigned percent;    /* of their windows that jobs may keep */
+	unsigned pulses;
+};
+
 struct tuners {
 	struct tuners_env env;
 	struct lineup *lineup;
@@ -142,6 +155,7 @@ struct tuners {
 	uint64_t generation;	     /* of the newest ring; unique in the server */
 	struct event *pulse;	     /* heartbeats and rates, while there are jobs */
 	unsigned jobs;
+	struct media_use media;
 	uint64_t born_us; /* when a job introduced itself last */
 	bool shutting_down;
 };
@@ -205,11 +219,29 @@ void tuner_look_up_used(struct tuner *t);
 /* Finds a new address for the running source in time. */
 void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us);
 
+/* tuner_segments.c: segments */
+/* Copies what an earlier generation of an index lists into a ring that no job has seen. */
+void segments_carry(const struct ring *from, int fd, uint64_t data_bytes);
+/* Bytes of the index of an output with these segments. */
+uint64_t segments_index_bytes(const struct channel_segments *s);
+/* Makes the folders of all the tuner's tracks.  0 or -Exxx. */
+must_check int segments_make_folders(struct tuner *t);
+/* Removes them, with what is in them, once there is neither a job nor an output. */
+void segments_sweep(struct tuner *t);
+/* The spec of a segment job. */
+void segments_spec(const struct tuner *t, struct buf *spec);
+/* Do these definitions have other tracks?  Either may be NULL. */
+bool segments_differ(const struct lineup_tuner *a, const struct lineup_tuner *b);
+/* Measures; near the limit jobs shorten their windows. */
+void segments_pulse(struct tuners *ts);
+
 /* tuner_job.c: processes */
 /* Delays the next start; `young`: the last one came to nothing.  `what` was lost, for the log. */
 void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what);
 /* Is the output one that a job of this role fills? */
 bool role_fills(enum job_role role, const struct output *o);
+/* Starts none, or stops it, where no output that has not ended needs it. */
+bool role_needed(enum job_role role, const struct tuner *t);
 /* The job that fills it, or NULL while there is none that takes orders. */
 struct job *job_filling(const struct output *o);
 must_check int job_start(struct tuner *t, enum job_role role);
@@ -221,9 +253,22 @@ void job_free(struct job *j);
 void job_check(struct job *j, uint64_t now_us);
 
 /* tuner_output.c: rings */
+/* Does anybody want or read it? */
+static inline bool output_used(const struct output *o)
+{
+	return o->wants || o->readers;
+}
+/* Its viewers, and those of what is made of it, get the reason; it is not filled any more. */
+void output_fail(struct output *o, unsigned status, const char *text);
+/* A ring for an output that has none, if its job runs already.  0 or -Exxx. */
+must_check int output_fill(struct output *o);
+/* Finds or makes what `o` reads; it may be another since the line-up has changed.  0 or -Exxx. */
+must_check int output_follow_source(struct output *o);
 /* The output that fills wants of this definition and track, made if it is missing; `def` NULL: the
  * source's.  NULL: no memory, or the tuner has TUNER_OUTPUTS_MAX. */
 struct output *output_get(struct tuner *t, const struct lineup_output *def, const char *track);
+/* The same; one that has ended and is not used is replaced. */
+struct output *output_renew(struct tuner *t, const struct lineup_output *def, const char *track);
 /* NULL if there is none. */
 struct output *output_find(struct tuner *t, const struct lineup_output *def, const char *track);
 struct output *output_source(const struct tuner *t);
@@ -231,7 +276,8 @@ struct output *output_source(const struct tuner *t);
  * or withdraws the offer. */
 void output_offer(struct output *o, int worker);
 void output_offer_end(struct output *o);
-void output_free(struct output *o); /* unlinks; no want may be left */
+void output_free(struct output *o); /* unlinks; no want and no reader may be left */
+void outputs_free(struct tuner *t); /* all of them */
 /* The same for a derived one; informs the job that fills it. */
 void output_switch_off(struct output *o);
 /* How large a ring begins. */

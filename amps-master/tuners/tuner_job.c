@@ -26,20 +26,38 @@
 #define SANITIZER_MEMORY 1
 #endif
 
+enum filling { FILLS_SOURCE, FILLS_DERIVED, FILLS_SEGMENTS };
+
 static const struct role {
 	const char *name;
 	enum job_seat seat;
-	bool plain; /* fills the source's own ring; else the derived outputs */
+	enum filling fills;
 	unsigned memory_mb;
 } roles[JOB_ROLE_COUNT_] = {
-	[JOB_INGEST] = {"ingest", SEAT_SOURCE, true, JOB_MEMORY_INGEST_MB},
-	[JOB_DERIVE] = {"derive", SEAT_DERIVE, false, JOB_MEMORY_DERIVE_MB},
-	[JOB_BOTH] = {"ingest and derive", SEAT_SOURCE, false, JOB_MEMORY_DERIVE_MB},
+	[JOB_INGEST] = {"ingest", SEAT_SOURCE, FILLS_SOURCE, JOB_MEMORY_INGEST_MB},
+	[JOB_DERIVE] = {"derive", SEAT_DERIVE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
+	[JOB_BOTH] = {"ingest and derive", SEAT_SOURCE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
+	[JOB_SEGMENT] = {"segment", SEAT_SEGMENT, FILLS_SEGMENTS, JOB_MEMORY_INGEST_MB},
 };
+
+static enum filling filling_of(const struct output *o)
+{
+	if (o->id.form == OUTPUT_HLS_TS)
+		return FILLS_SEGMENTS;
+	return o->source ? FILLS_SOURCE : FILLS_DERIVED;
+}
 
 bool role_fills(enum job_role role, const struct output *o)
 {
-	return o->source == roles[role].plain;
+	return roles[role].fills == filling_of(o);
+}
+
+bool role_needed(enum job_role role, const struct tuner *t)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (role_fills(role, o) && !o->ended)
+			return true;
+	return false;
 }
 
 struct job *job_filling(const struct output *o)
@@ -194,7 +212,8 @@ void job_check(struct job *j, uint64_t now_us)
 
 	if (j->state == JOB_STOPPING && now_us - j->stop_us > JOB_STOP_US)
 		why = "it did not stop in time";
-	else if (j->state == JOB_ALIVE && !j->running_us && now_us - j->started_us > start_us)
+	else if (j->state == JOB_ALIVE && j->role != JOB_SEGMENT && !j->running_us &&
+		 now_us - j->started_us > start_us)
 		why = "it delivered nothing in time";
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
 		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
@@ -297,7 +316,7 @@ static int on_running(struct job *j, const struct msg *m)
 	}
 	if (t->own && !t->shown)
 		tuner_own_result(t, 0, NULL);
-	t->derive_shown = t->derive_shown || !owns_source(j);
+	t->seat_shown[roles[j->role].seat] = true;
 	t->shown = true;
 	if (owns_source(j))
 		tuner_set_state(t, TUNER_RUNNING);
@@ -377,8 +396,8 @@ static int on_output_failed(struct job *j, const struct msg *m)
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	log_warn("an output cannot be made (%s), continuing without it channel=%s variant=%s",
 		 t->last_error, t->key, o->id.variant);
-	output_gone(o, GONE_FAILED, failed.status == 504 ? 504 : 502, t->last_error);
-	o->ended = true;
+	output_fail(o, failed.status == 503 || failed.status == 504 ? failed.status : 502,
+		    t->last_error);
 	tuner_update_soon(t);
 	return 0;
 }
@@ -435,6 +454,16 @@ static int on_slow(struct job *j, const struct msg *m)
 	return r;
 }
 
+static int on_gop(struct job *j, const struct msg *m)
+{
+	struct msg_job_gop gop;
+	int r = msg_decode_job_gop(m->bytes, m->len, &gop);
+
+	if (r == 0)
+		j->tuner->gop_ms = MIN(gop.longest_ms, SEGMENT_SECONDS_MAX * 1000u);
+	return r;
+}
+
 static int on_ready(struct job *j, const struct msg *m)
 {
 	struct msg_ready ready;
@@ -456,6 +485,7 @@ static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m
 	[MSG_JOB_FAILED] = on_failed,
 	[MSG_JOB_STALLED] = on_stalled,
 	[MSG_JOB_SLOW] = on_slow,
+	[MSG_JOB_GOP] = on_gop,
 };
 
 static int on_message(void *owner, struct peer *p, struct msg *m)
@@ -500,23 +530,14 @@ static void note_failure(struct job *j)
 	tuner_back_off(t, roles[j->role].seat, young, what);
 }
 
-/* Fails the wants of a derive job that never produced media; the source continues. */
-static void fail_derived(struct tuner *t)
+/* Fails the wants of a job that never produced media; the source continues. */
+static void fail_filled(struct job *j)
 {
-	for (struct output *o = t->outputs; o; o = o->next) {
-		if (o->source)
-			continue;
-		o->ended = true;
-		output_gone(o, GONE_FAILED, t->last_status ? t->last_status : 502, t->last_error);
-	}
-}
+	struct tuner *t = j->tuner;
 
-static bool only_source_left(const struct tuner *t)
-{
-	for (const struct output *o = t->outputs; o; o = o->next)
-		if (!o->source)
-			return false;
-	return true;
+	for (struct output *o = t->outputs; o; o = o->next)
+		if (role_fills(j->role, o))
+			output_fail(o, t->last_status ? t->last_status : 502, t->last_error);
 }
 
 /* TS cannot carry the source: wants for the unchanged source get the reason, the others one job in
@@ -531,11 +552,9 @@ static void lost_raw(struct tuner *t)
 	/* a derive job would wait for a source's ring that never comes */
 	if (t->jobs[SEAT_DERIVE])
 		job_stop(t->jobs[SEAT_DERIVE]);
-	if (source) {
-		source->ended = true;
-		output_gone(source, GONE_FAILED, 502, t->last_error);
-	}
-	if (only_source_left(t))
+	if (source)
+		output_fail(source, 502, t->last_error);
+	if (!role_needed(JOB_BOTH, t))
 		tuner_set_state(t, TUNER_FAILED);
 }
 
@@ -551,8 +570,8 @@ static void lost(struct job *j)
 	}
 	note_failure(j);
 	if (!owns_source(j)) {
-		if (!t->derive_shown)
-			fail_derived(t);
+		if (!t->seat_shown[roles[j->role].seat])
+			fail_filled(j);
 	} else {
 		tuner_lost_source(t);
 	}
@@ -608,6 +627,15 @@ static uint32_t restart_ms(const struct tuner *t)
 	return t->shown && t->start_took_us ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
 }
 
+/* Is one of the variants the source as it is?  The others have its key frames then. */
+static bool copies_beside(const struct lineup_tuner *def)
+{
+	for (size_t i = 0; i < def->output_count; i++)
+		if (def->outputs[i].form == OUTPUT_TS && def->outputs[i].plain)
+			return true;
+	return false;
+}
+
 /* The definition's spec, with those of the derived outputs for a job that fills them: their filters
  * may read files, which the job must know before it drops its rights.  Without memory the outputs
  * are left out. */
@@ -617,18 +645,22 @@ static void job_spec(const struct job *j, struct buf *spec)
 
 	const char *between = "";
 
+	if (j->role == JOB_SEGMENT) {
+		segments_spec(j->tuner, spec);
+		return;
+	}
 	buf_printf(spec, "%.*s", (int)strlen(def->spec) - 1, def->spec);
 	if (def->lookup && owns_source(j))
 		found_source_print(&j->tuner->found, spec);
 	buf_puts(spec, ",\"outputs\":[");
-	for (size_t i = 0; !roles[j->role].plain && i < def->output_count; i++) {
+	for (size_t i = 0; roles[j->role].fills == FILLS_DERIVED && i < def->output_count; i++) {
 		/* the sound alone has no filters that the transport stream has not */
 		if (def->outputs[i].plain || def->outputs[i].form != OUTPUT_TS)
 			continue;
 		buf_printf(spec, "%s%s", between, def->outputs[i].spec);
 		between = ",";
 	}
-	buf_printf(spec, "]}");
+	buf_printf(spec, "]%s}", copies_beside(def) ? ",\"source_keys\":true" : "");
 }
 
 static void send_job(struct job *j)
@@ -670,7 +702,11 @@ static int send_rings(struct job *j)
 		if (r < 0)
 			return r;
 	}
-	if (!owns_source(j) && source && source->current.fd >= 0) {
+	if (j->role == JOB_SEGMENT)
+		peer_send_job_window(j->peer,
+				     &(struct msg_job_window){.percent = t->owner->media.percent},
+				     NULL);
+	if (j->role == JOB_DERIVE && source && source->current.fd >= 0) {
 		struct msg_job_source_ring m = {.generation = source->current.generation,
 						.data_bytes = source->current.data_bytes,
 						.unit_bytes = TS_PACKET};
@@ -697,11 +733,13 @@ int job_start(struct tuner *t, enum job_role role)
 	j->role = role;
 	j->child_fd = fds[1];
 	j->started_us = clock_mono_us();
+	r = role == JOB_SEGMENT ? segments_make_folders(t) : 0;
 	count_running(t, 1);
 	assert(*place_of(j) == NULL);
 	*place_of(j) = j;
 	t->owner->jobs++;
-	r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);
+	if (r == 0)
+		r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);
 	if (r == 0) {
 		send_job(j);
 		r = send_rings(j);

@@ -25,7 +25,7 @@ static const struct ring_kind {
 } ring_kinds[OUTPUT_FORM_COUNT_] = {
 	[OUTPUT_TS] = {TS_PACKET, 0},
 	[OUTPUT_ADTS] = {1, RING_BYTES_MIN},
-	[OUTPUT_HLS_TS] = {sizeof(struct segment), RING_BYTES_LEAST},
+	[OUTPUT_HLS_TS] = {sizeof(struct segment), RING_BYTES_LEAST}, /* see segments_index_bytes */
 };
 
 struct output *output_source(const struct tuner *t)
@@ -52,6 +52,30 @@ struct output *output_find(struct tuner *t, const struct lineup_output *def, con
 		    !strcmp(o->id.variant, def->made_as))
 			return o;
 	return NULL;
+}
+
+static void output_set_reads(struct output *o, struct output *reads)
+{
+	if (o->reads && --o->reads->readers == 0 && !o->reads->wants)
+		o->reads->idle_since_us = o->idle_since_us ? o->idle_since_us : clock_mono_us();
+	o->reads = reads;
+	if (reads)
+		reads->readers++;
+}
+
+/* Sends the ring of what a segment output reads to the job that fills it. */
+static void feed_reader(const struct output *o)
+{
+	const struct output_ring *r = &o->reads->current;
+	const struct job *j = job_filling(o);
+	struct msg_job_source_ring m = {.output = o->slot,
+					.generation = r->generation,
+					.data_bytes = r->data_bytes,
+					.unit_bytes = ring_kinds[o->reads->id.form].unit_bytes,
+					.same_job = r->same_job};
+
+	if (j && r->fd >= 0)
+		peer_send_job_source_ring(j->peer, &m, &r->fd);
 }
 
 struct output *output_get(struct tuner *t, const struct lineup_output *def, const char *track)
@@ -85,7 +109,46 @@ struct output *output_get(struct tuner *t, const struct lineup_output *def, cons
 	t->owner->output_slots[slot] = o;
 	o->next = t->outputs;
 	t->outputs = o;
+	if (output_follow_source(o) < 0) {
+		output_free(o);
+		return NULL;
+	}
 	return o;
+}
+
+struct output *output_renew(struct tuner *t, const struct lineup_output *def, const char *track)
+{
+	struct output *last = output_find(t, def, track);
+
+	if (last && !last->source && last->ended && !output_used(last))
+		output_switch_off(last);
+	return output_get(t, def, track);
+}
+
+int output_follow_source(struct output *o)
+{
+	struct tuner *t = o->tuner;
+	struct output *reads;
+
+	if (o->id.form != OUTPUT_HLS_TS || !o->def)
+		return 0;
+	reads = output_renew(t, lineup_reads(t->def, o->def), "");
+	if (!reads)
+		return -ENOMEM;
+	if (reads != o->reads) {
+		output_set_reads(o, reads);
+		feed_reader(o);
+	}
+	return output_fill(reads);
+}
+
+int output_fill(struct output *o)
+{
+	struct job *filler = job_filling(o);
+
+	if (!filler || o->current.fd >= 0 || o->next_ring.fd >= 0 || o->ordered.generation)
+		return 0;
+	return output_give_ring(o, filler, output_ring_bytes(o), false);
 }
 
 /* Is it the last of the wants that ask for the same?  That one stands for all of them. */
@@ -137,7 +200,8 @@ void output_free(struct output *o)
 	struct output **at = &o->tuner->outputs;
 	struct output_slot none = {0};
 
-	assert(o->wants == 0 && o->tuner->owner->output_slots[o->slot] == o);
+	assert(!output_used(o) && o->tuner->owner->output_slots[o->slot] == o);
+	output_set_reads(o, NULL);
 	while (*at != o)
 		at = &(*at)->next;
 	*at = o->next;
@@ -147,6 +211,19 @@ void output_free(struct output *o)
 	ring_drop(&o->current);
 	ring_drop(&o->next_ring);
 	free(o);
+}
+
+void outputs_free(struct tuner *t)
+{
+	struct output *next;
+
+	for (struct output *o = t->outputs; o; o = next) {
+		next = o->next;
+		if (o->reads)
+			output_free(o);
+	}
+	while (t->outputs)
+		output_free(t->outputs);
 }
 
 void output_switch_off(struct output *o)
@@ -193,12 +270,16 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 	ring_drop(&o->next_ring);
 	o->next_ring = *r;
 	peer_send_job_output(j->peer, &m, &r->fd);
+	if (o->reads)
+		feed_reader(o);
 }
 
 uint64_t output_ring_bytes(const struct output *o)
 {
 	uint64_t first = ring_kinds[o->id.form].first_bytes, hint = o->tuner->hint_bytes;
 
+	if (o->reads && o->def)
+		first = segments_index_bytes(&o->def->segments);
 	return first ? first : hint ? hint : RING_BYTES_FIRST;
 }
 
@@ -219,6 +300,9 @@ int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_
 	r.fd = ring_create("amps-ring", r.data_bytes, r.generation);
 	if (r.fd < 0)
 		return r.fd;
+	r.track = o->reads && o->def ? o->def->segments.track : 0;
+	if (o->reads && o->current.map.header && o->current.track == r.track)
+		segments_carry(&o->current.map, r.fd, r.data_bytes);
 	hand_ring(o, j, &r);
 	return 0;
 }
@@ -232,8 +316,7 @@ static void output_without_ring(struct output *o)
 	if (o->source) {
 		tuner_fail(o->tuner, 503, reason);
 	} else {
-		output_gone(o, GONE_FAILED, 503, reason);
-		o->ended = true;
+		output_fail(o, 503, reason);
 	}
 	tuner_update_soon(o->tuner);
 }
@@ -296,7 +379,6 @@ bool output_has_ring(const struct output *o, uint64_t generation)
 	       (o->next_ring.fd >= 0 && o->next_ring.generation == generation);
 }
 
-/* A derive job reads the source's ring, each generation of it. */
 static void feed_derive(struct output *o)
 {
 	struct tuner *t = o->tuner;
@@ -308,6 +390,16 @@ static void feed_derive(struct output *o)
 	if (t->jobs[SEAT_DERIVE] && t->jobs[SEAT_DERIVE]->state != JOB_STOPPING &&
 	    o->current.fd >= 0)
 		peer_send_job_source_ring(t->jobs[SEAT_DERIVE]->peer, &m, &o->current.fd);
+}
+
+/* A derive job reads the source's ring, and a segment job those of its outputs: each generation. */
+static void feed_readers(struct output *o)
+{
+	for (const struct output *x = o->tuner->outputs; x; x = x->next)
+		if (x->reads == o)
+			feed_reader(x);
+	if (o->source)
+		feed_derive(o);
 }
 
 int output_on_running(struct output *o, uint64_t generation)
@@ -327,8 +419,7 @@ int output_on_running(struct output *o, uint64_t generation)
 			output_send_ring(o, w, true);
 	output_offer_end(o); /* variants that are no longer wanted still offer the previous ring */
 	output_offer(o, -1);
-	if (o->source)
-		feed_derive(o);
+	feed_readers(o);
 	output_publish(o);
 	return 0;
 }
@@ -370,4 +461,13 @@ void output_measure(struct output *o, uint64_t now_us)
 	}
 	o->rate_commit = commit;
 	o->rate_us = now_us;
+}
+
+void output_fail(struct output *o, unsigned status, const char *text)
+{
+	o->ended = true;
+	output_gone(o, GONE_FAILED, status, text);
+	for (struct output *x = o->tuner->outputs; x; x = x->next)
+		if (x->reads == o)
+			output_fail(x, status, text);
 }

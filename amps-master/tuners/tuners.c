@@ -20,6 +20,7 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	segments_pulse(ts);
 	for (struct tuner *t = ts->all; t; t = t->next) {
 		if (t->slot < 0)
 			continue;
@@ -51,6 +52,7 @@ int tuners_new(const struct tuners_env *env, struct tuners **ret)
 	if (!ts)
 		return -ENOMEM;
 	ts->env = *env;
+	ts->media.percent = 100;
 	ts->pulse = event_new(env->base, -1, EV_PERSIST, on_pulse, ts);
 	if (!ts->pulse || event_add(ts->pulse, &period) < 0 ||
 	    ring_pool_new(env->base, on_ring_made, ts, &ts->ring_pool) < 0) {
@@ -129,35 +131,20 @@ static void forget_last_showing(struct tuner *t)
 {
 	tuner_give_up(t, GONE_ENDED, 404, "the programme has ended");
 	tuner_stop_jobs(t);
-	while (t->outputs)
-		output_free(t->outputs);
-}
-
-/* A ring for an output that has none, if its job runs already. */
-static int output_fill(struct output *o)
-{
-	struct job *filler = job_filling(o);
-
-	if (!filler || o->current.fd >= 0 || o->next_ring.fd >= 0 || o->ordered.generation)
-		return 0;
-	return output_give_ring(o, filler, output_ring_bytes(o), false);
+	outputs_free(t);
 }
 
 static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 		       const struct msg_want *m, const struct output_id *asked,
 		       const struct lineup_output *def)
 {
-	struct output *last = output_find(t, def, m->track);
 	struct want *w = calloc(1, sizeof(*w));
 	struct output *o;
 	/* a derived output needs the source's ring beside its own */
 	bool source_ok;
 	int r;
 
-	/* an output that ended is replaced by a new one */
-	if (last && !last->source && last->ended && !last->wants)
-		output_switch_off(last);
-	o = w ? output_get(t, def, m->track) : NULL;
+	o = w ? output_renew(t, def, m->track) : NULL;
 	source_ok = tuner_both(t) || (o && output_get(t, NULL, ""));
 
 	if (!o || !source_ok) {
@@ -204,6 +191,10 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		       def->unavailable ? def->unavailable : "the server is shutting down");
 		return;
 	}
+	if (output->form == OUTPUT_HLS_TS && m->own) {
+		refuse(ts, worker, m->want, GONE_FAILED, 502, "segments are always shared");
+		return;
+	}
 	status = m->own ? tuner_refuse_own(ts, def, m, &text) : 0;
 	if (status) {
 		tuner_viewers_text(def, text, shown);
@@ -221,11 +212,18 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		       shown);
 		return;
 	}
-	if (t->raw && output->plain) {
+	if (t->raw && lineup_reads(def, output)->plain) {
 		refuse(ts, worker, m->want, GONE_FAILED, 502,
 		       "a transport stream cannot carry this source's codecs, a variant that "
 		       "encodes could");
 		tuner_update(t); /* it may be idle, and stays so */
+		return;
+	}
+	if (output->form == OUTPUT_HLS_TS && ts->media.used && ts->media.used >= ts->media.room &&
+	    !output_find(t, output, m->track)) {
+		refuse(ts, worker, m->want, GONE_FAILED, 503,
+		       "the folder for segments is full (media_limit_mb)");
+		tuner_update(t);
 		return;
 	}
 	if (t->state == TUNER_ENDED || t->state == TUNER_FAILED) {
@@ -272,9 +270,18 @@ void tuners_worker_gone(struct tuners *ts, unsigned worker)
 
 /* ---------- line-ups ---------- */
 
-/* Points the outputs of a tuner to the new definitions; a changed hash restarts the derive job, and
- * its viewers stay.  An output that has become a copy is no longer the derive job's. */
-static void outputs_follow(struct tuner *t)
+/* What a segment output reads may have become a copy, or is no longer one. */
+static void readers_follow(struct tuner *t)
+{
+	for (struct output *o = t->outputs; o; o = o->next)
+		if (o->reads && output_follow_source(o) < 0)
+			output_fail(o, 503, no_memory);
+}
+
+/* Points the outputs of a tuner to the new definitions; a changed hash restarts the job that fills
+ * them, and their viewers stay.  An output that has become a copy is no longer the derive job's.
+ * `segments`: the segment job is to restart in any case. */
+static void outputs_follow(struct tuner *t, bool segments)
 {
 	bool changed = false;
 
@@ -289,8 +296,17 @@ static void outputs_follow(struct tuner *t)
 			    !strcmp(t->def->outputs[i].variant, o->id.variant))
 				def = &t->def->outputs[i];
 		o->def = def && def->plain && !tuner_both(t) ? NULL : def;
-		changed = changed || !o->def || def->hash != old || def->plain;
+		if (o->reads)
+			segments = segments || !o->def || def->hash != old;
+		else
+			changed = changed || !o->def || def->hash != old || def->plain;
 	}
+	if (t->def)
+		readers_follow(t);
+	if (segments)
+		tuner_retry_now(&t->retry[SEAT_SEGMENT]);
+	if (segments && t->jobs[SEAT_SEGMENT])
+		job_stop(t->jobs[SEAT_SEGMENT]);
 	if (changed)
 		tuner_retry_now(&t->retry[SEAT_DERIVE]);
 	if (changed && t->jobs[SEAT_DERIVE])
@@ -339,7 +355,7 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 
 static void tuner_follow(struct tuners *ts, struct tuner *t)
 {
-	const struct lineup_tuner *def = tuner_definition(t);
+	const struct lineup_tuner *def = tuner_definition(t), *old = t->def;
 
 	/* the same channel, shared by both line-ups */
 	if (def && def == t->def)
@@ -352,12 +368,13 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 		t->raw = false;
 		t->start_took_us = 0;
 		t->found_us = 0;
+		t->gop_ms = 0;
 		tuner_retry_now(&t->retry[SEAT_SOURCE]);
 		tuner_forget_overlap(t);
 		if (t->state == TUNER_FAILED)
 			t->forget = true;
 	}
-	outputs_follow(t);
+	outputs_follow(t, segments_differ(old, t->def));
 	if (t->def) {
 		wants_follow(ts, t);
 		/* one job in both roles needed no ring between them, two do */

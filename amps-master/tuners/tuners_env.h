@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 #include "amps-master/system/helper.h"
+#include "amps-master/system/media_root.h"
 #include "common/log/log.h"
 #include "common/msg/msg.h"
 
@@ -15,6 +16,7 @@ struct tuners_env {
 	int64_t epoch_mono_us;
 	enum log_level log_level;
 	bool log_json;
+	const struct media_root *media; /* borrowed */
 	void *owner;
 	/* Sends to a worker; does nothing if that worker is gone. */
 	void (*output_ring)(void *owner, unsigned worker, const struct msg_output_ring *m, int fd);

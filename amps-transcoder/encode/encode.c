@@ -143,15 +143,16 @@ void encoder_close(struct encoder *e)
 
 /* Decides whether this picture begins a group.  The decoder leaves the source's picture type in the
  * frame; the encoder would follow it, so it is overwritten. */
-static void set_picture_type(struct encoder *e, AVFrame *frame, int64_t pts_90k, bool source_keys)
+static void set_picture_type(struct encoder *e, AVFrame *frame, int64_t pts_90k,
+			     enum key_frames keys)
 {
-	bool key = key_rule_next(&e->keys, pts_90k, av_compat_is_key(frame), source_keys);
+	bool key = key_rule_next(&e->keys, pts_90k, av_compat_is_key(frame), keys);
 
 	frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
 	av_compat_set_key(frame, key);
 }
 
-int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)
+int encoder_put(struct encoder *e, AVFrame *frame, enum key_frames keys)
 {
 	int64_t pts_90k = frame->pts;
 
@@ -165,7 +166,7 @@ int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys)
 	}
 	e->last_pts = frame->pts;
 	if (e->type == AVMEDIA_TYPE_VIDEO)
-		set_picture_type(e, frame, pts_90k, source_keys);
+		set_picture_type(e, frame, pts_90k, keys);
 	return avcodec_send_frame(e->ctx, frame);
 }
 

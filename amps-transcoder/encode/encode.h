@@ -31,7 +31,7 @@ void encoder_close(struct encoder *e); /* accepts a zeroed struct */
 
 /* Encodes a frame (its pts may be changed).  source_keys: key frames where the source has them. 0
  * or a libav error. */
-must_check int encoder_put(struct encoder *e, AVFrame *frame, bool source_keys);
+must_check int encoder_put(struct encoder *e, AVFrame *frame, enum key_frames keys);
 
 /* No frame will follow: flushes the encoder. */
 void encoder_end(struct encoder *e);

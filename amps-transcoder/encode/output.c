@@ -313,7 +313,7 @@ static int open_encoder(struct output *o, struct track *t, const AVFrame *frame)
 	return r;
 }
 
-static int encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+static int encode(struct output *o, struct track *t, AVFrame *frame, enum key_frames keys)
 {
 	AVPacket *packet;
 	int r;
@@ -324,7 +324,7 @@ static int encode(struct output *o, struct track *t, AVFrame *frame, bool source
 	    frame->nb_samples < t->filter.frame_size)
 		return 0; /* the rest when a graph ends: the encoder takes only full frames */
 	o->failed_at = "the encoder";
-	r = encoder_put(&t->encoder, frame, source_keys);
+	r = encoder_put(&t->encoder, frame, keys);
 	if (r < 0)
 		return r;
 	while (r >= 0 && (packet = encoder_take(&t->encoder)))
@@ -333,7 +333,7 @@ static int encode(struct output *o, struct track *t, AVFrame *frame, bool source
 }
 
 /* Encodes all frames that the filters have ready. */
-static int encode_filtered(struct output *o, struct track *t, bool source_keys)
+static int encode_filtered(struct output *o, struct track *t, enum key_frames keys)
 {
 	AVFrame *filtered;
 	int r = 0;
@@ -348,18 +348,19 @@ static int encode_filtered(struct output *o, struct track *t, bool source_keys)
 		if (first && t->type == AVMEDIA_TYPE_AUDIO && t->filter.frame_size > 0)
 			continue;
 		if (r >= 0)
-			r = encode(o, t, filtered, source_keys);
+			r = encode(o, t, filtered, keys);
 	}
 	return r;
 }
 
-static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame, bool source_keys)
+static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame,
+			     enum key_frames keys)
 {
 	int r;
 
 	o->failed_at = "the filters";
 	r = filter_put(&t->filter, frame);
-	return r < 0 ? r : encode_filtered(o, t, source_keys);
+	return r < 0 ? r : encode_filtered(o, t, keys);
 }
 
 static int end_track(struct output *o, struct track *t)
@@ -415,7 +416,7 @@ static bool taken_before(struct track *t, int64_t time_90k)
 }
 
 int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRational rate,
-		 bool source_keys)
+		 enum key_frames keys)
 {
 	int r = 0;
 
@@ -431,7 +432,7 @@ int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRati
 			return AVERROR(ENOMEM);
 		if (!t->filter.graph)
 			t->filter.input_rate = rate;
-		r = filter_and_encode(o, t, copy, source_keys);
+		r = filter_and_encode(o, t, copy, keys);
 		av_frame_free(&copy);
 	}
 	return r;

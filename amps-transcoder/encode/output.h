@@ -92,7 +92,7 @@ void output_rewind(struct output *o);
 
 /* A decoded frame of a stream (borrowed, unchanged).  0 or a libav error. */
 must_check int output_frame(struct output *o, unsigned stream, const AVFrame *frame,
-			    AVRational rate, bool source_keys);
+			    AVRational rate, enum key_frames keys);
 
 /* A packet of a copied stream.  0 or a libav error. */
 must_check int output_packet(struct output *o, unsigned stream, const AVPacket *packet,

@@ -165,17 +165,18 @@ void outputs_rewind(struct outputs *s, AVFormatContext *source)
 	timeline_rewind(&s->timeline);
 }
 
-static bool source_keys(const struct outputs *s)
+/* Pictures that are copied have the source's key frames, and the other variants the same ones. */
+static enum key_frames key_frames(const struct outputs *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		if (output_copies_picture(s->list[i]))
-			return true;
-	return false;
+			return KEYS_SOURCE;
+	return job_spec_bool(s->job, "source_keys") ? KEYS_BOTH : KEYS_RULE;
 }
 
 void outputs_frame(struct outputs *s, unsigned index, const AVFrame *frame, AVRational rate)
 {
-	bool keys = source_keys(s);
+	enum key_frames keys = key_frames(s);
 
 	for (unsigned i = 0; i < s->count;) {
 		int r = output_frame(s->list[i], index, frame, rate, keys);

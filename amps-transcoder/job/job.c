@@ -245,6 +245,17 @@ bool job_ending(const struct job *job)
 	return job->shutdown;
 }
 
+bool job_switched_off(const struct job *job, uint32_t output)
+{
+	for (unsigned i = 0; i < job->event_count; i++) {
+		const struct job_event *e = &job->events[(job->event_first + i) % JOB_EVENTS_MAX];
+
+		if (e->kind == JOB_EVENT_OUTPUT_OFF && e->output == output)
+			return true;
+	}
+	return false;
+}
+
 /* Sends, and retries for SEND_PATIENCE_MS while the socket is full. */
 #define SEND(job, name, ...)                                                                       \
 	do {                                                                                       \
@@ -433,6 +444,11 @@ int job_open(struct job *job, int socket)
 	return job->broken ? -EPIPE : 0;
 }
 
+const char *job_role_name(const struct job *job)
+{
+	return job->role == JOB_DERIVE ? " derive" : job->role == JOB_SEGMENT ? " segment" : "";
+}
+
 /* Reads the JOB message. 0, -EBADMSG, -ENOMEM. */
 static int take_orders(struct job *job, const struct msg *m)
 {
@@ -459,8 +475,7 @@ static int take_orders(struct job *job, const struct msg *m)
 		1000ull * (d.restart_ms ? d.restart_ms
 					: (uint64_t)job_spec_int(job, "start_timeout_ms",
 								 JOB_START_TIMEOUT_MS));
-	snprintf(job->program, sizeof(job->program), "job[%s%s]", job->key,
-		 job->role == JOB_DERIVE ? " derive" : "");
+	snprintf(job->program, sizeof(job->program), "job[%s%s]", job->key, job_role_name(job));
 	log_init(job->program, (enum log_level)MIN(d.log_level, (uint32_t)LOG_ERROR), d.log_json);
 	log_set_channel(job->key);
 	return 0;

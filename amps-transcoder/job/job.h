@@ -105,6 +105,9 @@ bool job_deadline_passed(const struct job *job);
 /* True once SHUTDOWN came or the master is gone. */
 bool job_ending(const struct job *job);
 
+/* At the end: is an order to switch this output off among those that were not taken? */
+bool job_switched_off(const struct job *job, uint32_t output);
+
 /* Heartbeats for this ring from now on / no longer.  Borrowed until removed. */
 void job_ring_add(struct job *job, struct ring_writer *w);
 void job_ring_remove(struct job *job, struct ring_writer *w);
@@ -140,6 +143,9 @@ int job_end_silent(struct job *job, const char *shown, bool begun, uint64_t time
 int job_end_failed(struct job *job, unsigned status, const char *format, ...) printf_like(3, 4);
 /* "what: the last lines libav logged", or the meaning of averror when it logged none. */
 int job_end_failed_av(struct job *job, unsigned status, const char *what, int averror);
+
+/* " derive", for titles: "" for a job that owns the source. */
+const char *job_role_name(const struct job *job);
 
 /* Members of the spec with their defaults. */
 const char *job_spec_text(const struct job *job, const char *name, const char *otherwise);

@@ -125,7 +125,7 @@ static bool is_key(struct key_rule *k, int64_t pts_90k, bool source_key_begins)
 	}
 }
 
-bool key_rule_next(struct key_rule *k, int64_t pts_90k, bool is_source_key, bool source_keys)
+bool key_rule_next(struct key_rule *k, int64_t pts_90k, bool is_source_key, enum key_frames keys)
 {
 	bool begins = is_source_key && !k->last_was_key, first = k->first_90k == INT64_MIN, key;
 
@@ -134,5 +134,10 @@ bool key_rule_next(struct key_rule *k, int64_t pts_90k, bool is_source_key, bool
 		k->first_90k = pts_90k;
 	k->last_was_key = is_source_key;
 	key = is_key(k, pts_90k, begins);
-	return first || (source_keys ? begins : key);
+	if (keys == KEYS_BOTH && k->kind == KEY_GRID)
+		key = pts_90k - k->last_key_90k >= k->grid_90k;
+	key = first || (keys != KEYS_SOURCE && key) || (keys != KEYS_RULE && begins);
+	if (key)
+		k->last_key_90k = pts_90k;
+	return key;
 }

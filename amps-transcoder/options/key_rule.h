@@ -17,6 +17,13 @@
 
 enum key_kind { KEY_GRID, KEY_TIMES, KEY_EXPRESSION, KEY_SOURCE };
 
+/* What decides. */
+enum key_frames {
+	KEYS_RULE,   /* the rule */
+	KEYS_SOURCE, /* the source's key frames alone */
+	KEYS_BOTH,   /* the source's, and the rule between them: a grid counts from the last one */
+};
+
 struct key_rule {
 	enum key_kind kind;
 	int64_t grid_90k;
@@ -24,7 +31,7 @@ struct key_rule {
 	int64_t times_90k[KEY_TIMES_MAX];
 	unsigned time_count, time_next;
 	/* what has come so far */
-	int64_t first_90k, last_slot;
+	int64_t first_90k, last_slot, last_key_90k;
 	double pictures, forced, forced_picture, forced_s;
 	bool last_was_key; /* the source's */
 };
@@ -33,8 +40,7 @@ struct key_rule {
 must_check int key_rule_init(struct key_rule *k, const char *text, int64_t grid_90k);
 void key_rule_done(struct key_rule *k); /* accepts a zeroed struct */
 
-/* Is the next picture, at this time, to begin a group?  `source_keys`: where the source has a key
- * frame, whatever the rule says. */
-bool key_rule_next(struct key_rule *k, int64_t pts_90k, bool is_source_key, bool source_keys);
+/* Is the next picture, at this time, to begin a group?  The first one always is. */
+bool key_rule_next(struct key_rule *k, int64_t pts_90k, bool is_source_key, enum key_frames keys);
 
 #endif

@@ -9,7 +9,8 @@
  * point.
  *
  * both owns the source and makes outputs, for sources that no transport stream carries: `lavfi`
- * (source = the text of a filter graph), and whatever ingest reported as SOURCE_RAW. */
+ * (source = the text of a filter graph), and whatever ingest reported as SOURCE_RAW. *
+ * segment reads the rings of transport streams and writes segments, which are files. */
 #ifndef AMPS_ROLES_H
 #define AMPS_ROLES_H
 
@@ -20,5 +21,6 @@
 int ingest_run(struct job *job);
 int derive_run(struct job *job);
 int both_run(struct job *job);
+int segment_run(struct job *job);
 
 #endif

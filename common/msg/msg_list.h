@@ -144,7 +144,7 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(str, variant) /* "" = the channel's own profile */                                       \
 	F(str, track)	/* "" = the form's first */
 #define MSG_RELEASE_FIELDS(F) F(u32, want)
-enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_ROLE_COUNT_ };
+enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_ROLE_COUNT_ };
 #define MSG_JOB_FIELDS(F)                                                                          \
 	F(u8, role)		 /* enum job_role */                                               \
 	F(u32, master_pid)	 /* to check the parent before trusting PDEATHSIG */               \

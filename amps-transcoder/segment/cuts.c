@@ -1,0 +1,187 @@
+#include "amps-transcoder/segment/cuts.h"
+
+#include <assert.h>
+
+#include "common/clock.h"
+
+#define HZ	      90000
+#define SAME_90K      (HZ / 50)		 /* cuts of variants differ by less */
+#define GOP_MIN_90K   (HZ / 2)		 /* a segment ends no earlier, except at a gap */
+#define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
+
+void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)
+{
+	int64_t number = (wall_us - NUMBERS_BEGIN) / (SEGMENT_MEAN_MIN_MS * 1000);
+
+	*c = (struct cuts){.gop_90k = gop_90k, .firsts = SEGMENT_FIRST_GOPS};
+	/* a clock that is wrong by years must not end the numbers */
+	c->next = (uint32_t)MIN(MAX(number, 1), (int64_t)SEGMENT_NUMBER_MAX / 2);
+	c->discontinuity = c->next;
+}
+
+void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s)
+{
+	/* several tracks may have been one segment apart */
+	c->next = c->adopted ? MAX(c->next, newest_number + 1) : newest_number + 1;
+	c->discontinuity = c->adopted ? MAX(c->discontinuity, discontinuity) : discontinuity;
+	c->adopted = true;
+	c->target_s = target_s;
+	c->firsts = 0;
+}
+
+static const struct cut *newest(const struct cuts *c)
+{
+	return c->count ? &c->at[(c->next - 1) % CUTS_KEPT] : NULL;
+}
+
+int64_t cuts_newest_90k(const struct cuts *c)
+{
+	const struct cut *cut = newest(c);
+
+	return cut ? cut->pts_90k : TIME_NONE;
+}
+
+static const struct cut *find(const struct cuts *c, uint32_t number)
+{
+	uint32_t kept = MIN(c->count, CUTS_KEPT);
+
+	return number < c->next && c->next - number <= kept ? &c->at[number % CUTS_KEPT] : NULL;
+}
+
+/* The next cut of others that the track has not had. */
+static const struct cut *following(const struct cuts *c, const struct cut_track *t)
+{
+	return find(c, MAX(t->number + 1, c->next - MIN(c->count, CUTS_KEPT)));
+}
+
+int64_t cut_wall_us(const struct cut *c, int64_t pts_90k)
+{
+	return c->wall_us + (pts_90k - c->pts_90k) * 100 / 9;
+}
+
+static const struct cut *add(struct cuts *c, int64_t pts_90k, int64_t wall_us, bool gap)
+{
+	struct cut *cut = &c->at[c->next % CUTS_KEPT];
+
+	c->discontinuity += gap;
+	*cut = (struct cut){.number = c->next,
+			    .discontinuity = c->discontinuity,
+			    .pts_90k = pts_90k,
+			    .wall_us = wall_us};
+	c->next++;
+	c->count++;
+	return cut;
+}
+
+static const struct cut *take(struct cut_track *t, const struct cut *cut, int64_t pts_90k)
+{
+	t->begun = true;
+	t->number = cut->number;
+	t->start_90k = pts_90k;
+	return cut;
+}
+
+/* The newest cut of others that is not later than pts and that the track has not had. */
+static const struct cut *latest(const struct cuts *c, const struct cut_track *t, int64_t pts_90k)
+{
+	uint32_t kept = MIN(c->count, CUTS_KEPT);
+
+	for (uint32_t n = c->next; n > c->next - kept; n--) {
+		const struct cut *cut = find(c, n - 1);
+
+		if (t->begun && cut->number <= t->number)
+			return NULL;
+		if (cut->pts_90k <= pts_90k + SAME_90K)
+			return cut;
+	}
+	return NULL;
+}
+
+const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us)
+{
+	const struct cut *cut = latest(c, t, pts_90k), *last = newest(c);
+	uint32_t before = t->discontinuity;
+
+	if (!cut && t->begun)
+		cut = following(c, t);
+	if (!cut && !t->begun && last)
+		return NULL;
+	/* time never goes back in a playlist */
+	if (!cut && last)
+		wall_us = MAX(wall_us, last->wall_us);
+	if (!cut)
+		cut = add(c, pts_90k, wall_us, t->begun);
+	t->discontinuity = t->begun ? MAX(cut->discontinuity, before + 1) : cut->discontinuity;
+	t->access_90k = pts_90k;
+	/* what the track misses of the others' discontinuities, they take over with the next cut */
+	c->discontinuity = MAX(c->discontinuity, t->discontinuity);
+	return take(t, cut, pts_90k);
+}
+
+/* Does a segment of this duration keep a target duration? RFC 8216, 4.3.3.1: rounded to the nearest
+ * second. */
+static bool fits(int64_t duration_90k, uint32_t target_s)
+{
+	return 2 * duration_90k < (2 * (int64_t)target_s + 1) * HZ;
+}
+
+static uint32_t rounded_s(int64_t duration_90k)
+{
+	return (uint32_t)MIN(MAX((duration_90k + HZ / 2) / HZ, 1), (int64_t)SEGMENT_SECONDS_MAX);
+}
+
+static uint32_t target_of(const struct cuts *c, int64_t duration_90k)
+{
+	return rounded_s(MAX(MAX(c->segment_90k, c->gop_90k), duration_90k));
+}
+
+/* Does a segment end at this access point? */
+static bool is_due(const struct cuts *c, int64_t duration_90k)
+{
+	if (duration_90k < MIN(GOP_MIN_90K, c->segment_90k) - SAME_90K)
+		return false;
+	if (c->firsts || duration_90k >= c->segment_90k - SAME_90K)
+		return true;
+	/* the next access point would be too late */
+	return c->target_s && !fits(duration_90k + c->gop_90k, c->target_s);
+}
+
+/* Must it end here, without an access point? */
+static bool is_late(const struct cuts *c, int64_t duration_90k)
+{
+	uint32_t target_s = c->target_s ? c->target_s : MAX(target_of(c, 0), SEGMENT_HELD_MAX_S);
+
+	return duration_90k >= (int64_t)target_s * HZ;
+}
+
+static void note_access(struct cuts *c, struct cut_track *t, int64_t pts_90k)
+{
+	int64_t gop_90k = pts_90k - t->access_90k;
+
+	if (t->access_90k != TIME_NONE && gop_90k <= (int64_t)SEGMENT_SECONDS_MAX * HZ)
+		c->gop_90k = MAX(c->gop_90k, gop_90k);
+	t->access_90k = pts_90k;
+}
+
+const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k, bool access)
+{
+	int64_t duration_90k = pts_90k - t->start_90k;
+	const struct cut *cut = following(c, t);
+
+	assert(t->begun);
+	if (access)
+		note_access(c, t, pts_90k);
+	if (duration_90k <= 0)
+		return NULL;
+	if (cut && !(access && pts_90k >= cut->pts_90k - SAME_90K) && !is_late(c, duration_90k))
+		return NULL;
+	if (!cut && !(access && is_due(c, duration_90k)) && !is_late(c, duration_90k))
+		return NULL;
+	if (!cut) {
+		c->target_s = c->target_s ? c->target_s : target_of(c, duration_90k);
+		c->firsts -= c->firsts > 0;
+		cut = add(c, pts_90k, cut_wall_us(newest(c), pts_90k), false);
+	}
+	t->discontinuity = MAX(t->discontinuity, cut->discontinuity);
+	return take(t, cut, pts_90k);
+}

@@ -1,0 +1,64 @@
+/* cuts.h - where segments begin: one list of cuts for all tracks of a job, so that number, time and
+ * discontinuity of a segment are the same in every variant.
+ *
+ * A track that reaches a place first decides and adds a cut; the others cut where the list says.
+ * Each calls cuts_start() at an access point that follows a gap (or is its first), and cuts_next()
+ * at each picture that follows.  Pure: no I/O, no clock, no log.
+ *
+ * TARGETDURATION is sealed when the first segment ends: the longest of the configured duration, the
+ * longest distance of access points that is remembered, and that segment. A segment whose picture
+ * brings no access point in time ends without one. */
+#ifndef AMPS_CUTS_H
+#define AMPS_CUTS_H
+
+#include "common/base.h"
+#include "common/limits.h"
+
+#define CUTS_KEPT 64u
+
+struct cut {
+	uint32_t number;	/* of the segment that begins here */
+	uint32_t discontinuity; /* sequence, as struct segment has it */
+	int64_t pts_90k;
+	int64_t wall_us; /* of that picture */
+};
+
+struct cuts {
+	struct cut at[CUTS_KEPT]; /* number % CUTS_KEPT */
+	uint32_t count;		  /* of cuts so far */
+	uint32_t next;		  /* number of the next cut */
+	uint32_t discontinuity;	  /* of the newest cut */
+	int64_t segment_90k;	  /* least duration; 0 = not known */
+	int64_t gop_90k;	  /* longest distance of access points, also of earlier jobs */
+	uint32_t target_s;	  /* sealed; 0 = not yet */
+	bool adopted;		  /* numbers go on behind those of an earlier job */
+	unsigned firsts;	  /* segments to come that end at each access point */
+};
+
+/* Of one track; zeroed at first. */
+struct cut_track {
+	bool begun;			/* it has had a segment, maybe in an earlier job */
+	uint32_t number, discontinuity; /* of its newest segment */
+	int64_t start_90k;
+	int64_t access_90k; /* its last access point; TIME_NONE */
+};
+
+/* A cold start: numbers and discontinuities begin with those of this time. */
+void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k);
+/* Numbers go on behind what an earlier job made, whose sealed target duration stays. */
+void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s);
+
+/* The track begins with this access point: a segment of this cut's number.  NULL: it is earlier
+ * than all the others; try the next one.  `pts_90k` may be later than the cut's. */
+const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us);
+
+/* A picture begins: the cut if a segment begins with it, or NULL. */
+const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k, bool access);
+
+/* Of the newest cut; TIME_NONE. */
+int64_t cuts_newest_90k(const struct cuts *c);
+
+/* Time of this pts, as the cuts have it. */
+int64_t cut_wall_us(const struct cut *c, int64_t pts_90k);
+
+#endif

@@ -1,0 +1,34 @@
+/* facts.h - what a playlist says of a stream's codecs, read from the stream's own headers: CODECS
+ * (RFC 6381), the size of the picture, the frame rate.
+ *
+ * Packets of a transport stream are fed behind the parser, from an access point on, until the facts
+ * are known. */
+#ifndef AMPS_FACTS_H
+#define AMPS_FACTS_H
+
+#include "amps-transcoder/ts/parse.h"
+#include "common/shm/segment.h"
+
+#define FACTS_ES_BYTES 8192u
+
+/* The beginning of an access unit. */
+struct facts_unit {
+	unsigned pid; /* TS_PID_NONE: none of this kind */
+	uint8_t bytes[FACTS_ES_BYTES];
+	size_t len;
+	bool begun;
+};
+
+struct facts {
+	struct facts_unit video, audio;
+};
+
+/* Begins to collect the streams of this programme. */
+void facts_begin(struct facts *f, const struct ts_parse *p);
+/* True while packets are still needed. */
+bool facts_wanted(const struct facts *f);
+void facts_packet(struct facts *f, const uint8_t *packet);
+/* Fills in codecs, width, height and rate_milli, as far as they are known. */
+void facts_read(const struct facts *f, const struct ts_parse *p, struct segment_media *ret);
+
+#endif

@@ -1,0 +1,58 @@
+/* files.h - the files of one track: <folder>/<number>.ts, appended to, complete when they are
+ * listed, removed some time after they have left the playlist.
+ *
+ * A descriptor that was opened before stays good after the file is removed, so readers lose
+ * nothing. */
+#ifndef AMPS_SEGMENT_FILES_H
+#define AMPS_SEGMENT_FILES_H
+
+#include "common/base.h"
+#include "common/shm/segment.h"
+
+/* A file that exists. */
+struct segment_file {
+	uint32_t number;
+	uint32_t bytes;
+	uint32_t duration_90k;
+	uint64_t left_us; /* clock_mono_us() when it left the playlist; 0: it is listed */
+};
+
+struct segment_files {
+	int folder; /* -1: none */
+	int fd;	    /* being written; -1: none */
+	uint32_t fd_number;
+	uint64_t bytes;		 /* of all of them, the growing one too */
+	uint64_t fd_bytes;	 /* of the growing one */
+	struct segment_file *at; /* those that are complete, oldest first; grows */
+	size_t first, count, cap;
+};
+
+#define SEGMENT_FILES_INIT ((struct segment_files){.folder = -1, .fd = -1})
+
+/* Opens the folder and removes every file whose number is not in [first, end).  0 or -Exxx. */
+must_check int segment_files_open(struct segment_files *f, const char *path, uint32_t first,
+				  uint32_t end);
+
+/* Takes a file of an earlier job, oldest first.  0 or -Exxx. */
+must_check int segment_files_adopt(struct segment_files *f, const struct segment *s);
+
+/* A new file grows.  What has its name is removed first.  0 or -Exxx. */
+must_check int segment_files_begin(struct segment_files *f, uint32_t number);
+must_check int segment_files_append(struct segment_files *f, const void *bytes, size_t n);
+/* It is complete.  0 or -ENOMEM. */
+must_check int segment_files_end(struct segment_files *f, uint32_t duration_90k);
+/* It is not wanted. */
+void segment_files_drop(struct segment_files *f);
+
+/* Keeps the newest in the playlist that together last `window_90k`, and at least `least` of them;
+ * removes those that left it keep_us ago.  Returns the number of the playlist's first one. */
+uint32_t segment_files_slide(struct segment_files *f, int64_t window_90k, unsigned least,
+			     uint64_t keep_us, uint64_t now_us);
+
+/* Those before this number leave the playlist. */
+void segment_files_forget(struct segment_files *f, uint32_t number, uint64_t now_us);
+
+/* `remove`: all files go. */
+void segment_files_close(struct segment_files *f, bool remove);
+
+#endif

@@ -1,0 +1,206 @@
+/* test_cuts.c - where segments begin: durations, numbers, discontinuities, several variants. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-transcoder/segment/cuts.h"
+#include "common/clock.h"
+#include "leaks.h"
+
+#define HZ   90000
+#define WALL 1800000000000000ll
+
+static struct cuts cold(int64_t segment_s)
+{
+	struct cuts c;
+
+	cuts_init(&c, WALL, 0);
+	c.segment_90k = segment_s * HZ;
+	return c;
+}
+
+static struct cut_track fresh(void)
+{
+	return (struct cut_track){.access_90k = TIME_NONE};
+}
+
+/* Access points at these seconds: the times at which segments begin, as a text. */
+static void run(struct cuts *c, struct cut_track *t, double from, double step, double to,
+		char *text)
+{
+	*text = '\0';
+	for (double at = from; at <= to; at += step) {
+		int64_t pts_90k = (int64_t)(at * HZ + .5);
+
+		if (cuts_next(c, t, pts_90k, true))
+			snprintf(text + strlen(text), 16, "%g ", at);
+	}
+}
+
+Test(cuts, a_cold_start_begins_with_short_segments)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+	char text[256];
+	uint32_t first;
+
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	first = t.number;
+	run(&c, &t, 1, 1, 20, text);
+	cr_expect_str_eq(text, "1 2 3 7 11 15 19 ");
+	cr_expect_eq(c.target_s, 4);
+	cr_expect_eq(t.number, first + 7);
+	cr_expect_eq(first, (uint32_t)((WALL / 1000 - 1735689600000) / 250));
+	assert_no_leaks();
+}
+
+Test(cuts, a_segment_does_not_outlast_the_target_duration)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+	char text[256];
+
+	/* two access points would last 6 s */
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	run(&c, &t, 3, 3, 18, text);
+	cr_expect_str_eq(text, "3 6 9 12 15 18 ");
+	cr_expect_eq(c.target_s, 4);
+	assert_no_leaks();
+}
+
+Test(cuts, the_first_distance_of_access_points_seals_the_target_duration)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+	char text[256];
+
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	run(&c, &t, 5.76, 5.76, 24, text);
+	cr_expect_str_eq(text, "5.76 11.52 17.28 23.04 ");
+	cr_expect_eq(c.target_s, 6, "rounded, not up: %u", c.target_s);
+	assert_no_leaks();
+}
+
+Test(cuts, a_remembered_distance_counts_from_the_start)
+{
+	struct cut_track t = fresh();
+	struct cuts c;
+
+	cuts_init(&c, WALL, 8 * HZ);
+	c.segment_90k = 4 * HZ;
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	cr_assert_not_null(cuts_next(&c, &t, 2 * HZ, true));
+	cr_expect_eq(c.target_s, 8);
+	assert_no_leaks();
+}
+
+Test(cuts, a_segment_ends_without_an_access_point_when_its_time_is_over)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	cr_assert_not_null(cuts_next(&c, &t, 2 * HZ, true));
+	cr_assert_null(cuts_next(&c, &t, 6 * HZ - 1, false));
+	cr_assert_not_null(cuts_next(&c, &t, 6 * HZ, false));
+	cr_expect_eq(c.target_s, 4);
+	assert_no_leaks();
+}
+
+Test(cuts, a_cold_start_waits_ten_seconds_for_the_second_access_point)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	cr_assert_null(cuts_next(&c, &t, 10 * HZ - 1, false));
+	cr_assert_not_null(cuts_next(&c, &t, 10 * HZ, false));
+	cr_expect_eq(c.target_s, 10);
+	assert_no_leaks();
+}
+
+Test(cuts, variants_have_the_same_numbers)
+{
+	struct cuts c = cold(4);
+	struct cut_track a = fresh(), b = fresh();
+	const struct cut *cut;
+
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
+	cr_assert_not_null(cuts_next(&c, &a, 4 * HZ, true));
+	/* earlier than everything: the next one */
+	cr_assert_null(cuts_start(&c, &b, -2 * HZ, WALL));
+	/* within the second segment */
+	cut = cuts_start(&c, &b, 3 * HZ, WALL);
+	cr_assert_not_null(cut);
+	cr_expect_eq(cut->number, a.number - 1);
+	cr_expect_eq(cut_wall_us(cut, 3 * HZ), WALL + 3000000);
+	cr_expect_eq(b.discontinuity, a.discontinuity);
+	cut = cuts_next(&c, &b, 4 * HZ, true);
+	cr_assert_not_null(cut);
+	cr_expect_eq(cut->number, a.number);
+	/* b is ahead and decides; a follows, although its own rule would not cut there */
+	cr_assert_not_null(cuts_next(&c, &b, 6 * HZ, true));
+	cr_assert_null(cuts_next(&c, &a, 5 * HZ, true));
+	cr_assert_not_null(cuts_next(&c, &a, 6 * HZ, true));
+	cr_expect_eq(a.number, b.number);
+	assert_no_leaks();
+}
+
+Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
+{
+	struct cuts c = cold(4);
+	struct cut_track a = fresh(), b = fresh();
+	uint32_t before;
+
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
+	cr_assert_not_null(cuts_next(&c, &b, 2 * HZ, true));
+	before = a.discontinuity;
+	cr_expect_eq(b.discontinuity, before);
+	/* a's source begins anew */
+	cr_assert_not_null(cuts_start(&c, &a, 5 * HZ, WALL + 7000000));
+	cr_expect_eq(a.discontinuity, before + 1);
+	cr_assert_not_null(cuts_next(&c, &b, 5 * HZ, true));
+	cr_expect_eq(b.number, a.number);
+	cr_expect_eq(b.discontinuity, before + 1);
+	assert_no_leaks();
+}
+
+Test(cuts, numbers_go_on_behind_an_earlier_job)
+{
+	struct cuts c = cold(4);
+	struct cut_track a = {
+		.begun = true, .number = 100, .discontinuity = 7, .access_90k = TIME_NONE};
+	struct cut_track b = {
+		.begun = true, .number = 99, .discontinuity = 7, .access_90k = TIME_NONE};
+
+	cuts_adopt(&c, 100, 7, 5);
+	cuts_adopt(&c, 99, 7, 5);
+	cr_assert_not_null(cuts_start(&c, &b, 8 * HZ, WALL));
+	cr_expect_eq(b.number, 101);
+	cr_expect_eq(b.discontinuity, 8);
+	cr_assert_not_null(cuts_start(&c, &a, 8 * HZ, WALL));
+	cr_expect_eq(a.number, 101);
+	cr_expect_eq(a.discontinuity, 8);
+	/* the sealed duration stays, and no segment is short again */
+	cr_assert_null(cuts_next(&c, &a, 10 * HZ, true));
+	cr_assert_not_null(cuts_next(&c, &a, 12 * HZ, true));
+	cr_expect_eq(c.target_s, 5);
+	assert_no_leaks();
+}
+
+Test(cuts, a_variant_that_stopped_for_long_goes_on_with_what_is_left)
+{
+	struct cuts c = cold(1);
+	struct cut_track a = fresh(), b = fresh();
+
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	for (int64_t s = 1; s <= 200; s++)
+		cr_assert_not_null(cuts_next(&c, &a, s * HZ, true));
+	cr_assert_not_null(cuts_next(&c, &b, 200 * HZ, true));
+	cr_expect_eq(b.number, a.number - CUTS_KEPT + 1);
+	assert_no_leaks();
+}
