@@ -123,14 +123,13 @@ static int add_ioctl_rules(scmp_filter_ctx ctx)
 /* Files may be made, for appending, and removed. */
 static int add_write_rules(scmp_filter_ctx ctx)
 {
-	const uint64_t making = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
-	int r = seccomp_rule_add(
-		ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-		SCMP_A2(SCMP_CMP_MASKED_EQ, making, O_WRONLY | O_CREAT | O_APPEND));
+	const struct confine_rule rules[] = {
+		{SCMP_SYS(openat),
+		 SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING | O_APPEND, O_WRONLY | O_CREAT | O_APPEND)},
+		{SCMP_SYS(unlinkat), SCMP_A2(SCMP_CMP_EQ, 0)},
+	};
 
-	return r < 0 ? r
-		     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 1,
-					SCMP_A2(SCMP_CMP_EQ, 0));
+	return confine_add_rules(ctx, rules, array_size(rules));
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct sandbox *s)
