@@ -11,6 +11,7 @@
 #include "amps-master/tuners/tuners.h"
 #include "common/shm/chantab.h"
 #include "common/shm/ring_writer.h"
+#include "common/shm/segment.h"
 #include "common/shm/shm.h"
 
 /* A process that does nothing but live: the pid a fake job introduces itself with. */
@@ -45,6 +46,7 @@ struct fake_job {
 	uint64_t generation;
 	int64_t output_continue_90k;
 	bool has_ring, has_source, told_to_stop, told_off;
+	uint32_t percent; /* of its windows */
 	struct ring_writer w;
 };
 
@@ -65,6 +67,7 @@ struct scene {
 	char offer_variant[VARIANT_NAME_MAX + 1];
 	int offer_worker; /* -1 = all */
 	unsigned offers, offer_ends;
+	struct media_root media;
 };
 
 static void on_output_ring(void *owner, unsigned worker, const struct msg_output_ring *m, int fd)
@@ -125,6 +128,18 @@ static void on_nursery_hangs(void *owner)
 	((struct scene *)owner)->nursery_hangs++;
 }
 
+static struct lineup_output segments_of(const char *variant, uint32_t track)
+{
+	return (struct lineup_output){
+		.form = OUTPUT_HLS_TS,
+		.variant = variant,
+		.made_as = variant,
+		.segments = {track, 4000, 60000, 60000},
+		.spec = "{\"track\":0}",
+		.hash = 1,
+	};
+}
+
 /* Channel 5: a copy ("") and a transcoded variant "sd". */
 static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t idle_ms,
 				bool with_sd)
@@ -134,11 +149,13 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 	struct {
 		struct lineup_channel channel;
 		struct lineup_tuner tuners[2];
-		struct lineup_output outputs[2];
+		struct lineup_output outputs[4];
 	} *all = calloc(1, sizeof(*all));
 
 	all->outputs[0] = (struct lineup_output){
 		.variant = "", .made_as = "", .plain = true, .spec = "", .hash = 1};
+	all->outputs[2] = segments_of("", 0);
+	all->outputs[3] = segments_of("sd", 1);
 	all->outputs[1] = (struct lineup_output){
 		.variant = "sd", .made_as = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
 	all->tuners[0] = (struct lineup_tuner){.key = "5",
@@ -146,7 +163,7 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 					       .spec = "{}",
 					       .source_text = "x",
 					       .hash = source_hash,
-					       .output_count = with_sd ? 2 : 1,
+					       .output_count = with_sd ? 4 : 1,
 					       .outputs = all->outputs};
 	all->channel.refs = 1;
 	all->channel.id = 5;
@@ -184,6 +201,13 @@ static void scene_open(struct scene *s, uint32_t idle_ms)
 				 .nursery_hangs = on_nursery_hangs};
 
 	memset(s, 0, sizeof(*s));
+	s->media = MEDIA_ROOT_INIT;
+	s->media.own = true;
+	s->media.limit = 64u << 20;
+	strcpy(s->media.path, "/tmp/amps-media-XXXXXX");
+	cr_assert_not_null(mkdtemp(s->media.path));
+	cr_assert_eq(media_root_open(&s->media, s->gone_text, sizeof(s->gone_text)), 0);
+	env.media = &s->media;
 	s->base = event_base_new();
 	s->table = calloc(1, CHANTAB_BYTES);
 	chantab_init(s->table);
@@ -211,6 +235,7 @@ static void scene_close(struct scene *s)
 		fake_end(&s->jobs[i]);
 	event_base_free(s->base);
 	free(s->table);
+	media_root_close(&s->media);
 }
 
 static void turn(struct scene *s)
@@ -232,6 +257,14 @@ static void take_ring(struct fake_job *j, struct msg *m)
 	j->has_ring = true;
 }
 
+static void take_window(struct fake_job *j, const struct msg *m)
+{
+	struct msg_job_window w;
+
+	cr_assert_eq(msg_decode_job_window(m->bytes, m->len, &w), 0);
+	j->percent = w.percent;
+}
+
 /* Reads whatever the master has told this job. */
 static void fake_listen(struct fake_job *j)
 {
@@ -247,6 +280,8 @@ static void fake_listen(struct fake_job *j)
 		if (m.type == MSG_JOB_OUTPUT)
 			take_ring(j, &m);
 		j->has_source = j->has_source || m.type == MSG_JOB_SOURCE_RING;
+		if (m.type == MSG_JOB_WINDOW)
+			take_window(j, &m);
 		j->told_to_stop = j->told_to_stop || m.type == MSG_SHUTDOWN;
 		j->told_off = j->told_off || m.type == MSG_JOB_OUTPUT_OFF;
 		msg_done(&m);
@@ -283,6 +318,32 @@ static void fake_run(struct scene *s, struct fake_job *j)
 	turn(s);
 }
 
+/* The same of a segment job: one entry behind what the index has. */
+static void fake_segment(struct scene *s, struct fake_job *j)
+{
+	struct ring_rap rap = {.intro_bytes = sizeof(struct segment_media)};
+	struct segment_media facts = {.target_s = 4};
+	struct segment e = {.duration_90k = 360000};
+
+	fake_hello(s, j);
+	cr_assert(j->has_ring);
+	e.number = j->w.commit ? (uint32_t)(j->w.commit / sizeof(e)) : 1000;
+	e.oldest = 1000;
+	if (!j->w.commit)
+		ring_writer_begin(&j->w, segment_position(e.number));
+	ring_writer_append(&j->w, &e, sizeof(e));
+	rap.pos = segment_position(e.number);
+	memcpy(rap.bytes, &facts, sizeof(facts));
+	ring_writer_add_rap(&j->w, &rap);
+	cr_assert_eq(msg_send_job_mapped(
+			     j->fd, &(struct msg_job_mapped){j->output, j->generation, {}}, NULL),
+		     0);
+	cr_assert_eq(msg_send_job_running(
+			     j->fd, &(struct msg_job_running){j->output, j->generation, {}}, NULL),
+		     0);
+	turn(s);
+}
+
 static void fake_fail(struct scene *s, struct fake_job *j, const char *text)
 {
 	cr_assert_eq(msg_send_job_failed(j->fd, &(struct msg_job_failed){502, text, {}}, NULL), 0);
@@ -294,6 +355,17 @@ static void want(struct scene *s, unsigned worker, uint32_t id, const char *vari
 {
 	tuners_want(s->tuners, worker,
 		    &(struct msg_want){.want = id, .channel = 5, .variant = variant, .track = ""});
+	turn(s);
+}
+
+static void want_segments(struct scene *s, uint32_t id, const char *variant)
+{
+	tuners_want(s->tuners, 0,
+		    &(struct msg_want){.want = id,
+				       .channel = 5,
+				       .form = OUTPUT_HLS_TS,
+				       .variant = variant,
+				       .track = ""});
 	turn(s);
 }
 
@@ -1321,5 +1393,156 @@ Test(tuners, a_source_that_ts_cannot_carry_gets_one_job_in_both_roles)
 	cr_assert_eq(both->role, JOB_BOTH);
 	cr_assert_eq(s.rings, 1);
 	cr_assert_eq(s.gones, 0);
+	scene_close(&s);
+}
+
+static struct fake_job *job_of(struct scene *s, enum job_role role)
+{
+	for (unsigned i = s->job_count; i > 0; i--) {
+		fake_listen(&s->jobs[i - 1]);
+		if (s->jobs[i - 1].role == role && s->jobs[i - 1].pid)
+			return &s->jobs[i - 1];
+	}
+	return NULL;
+}
+
+Test(tuners, segments_have_a_job_of_their_own_that_reads_the_stream)
+{
+	struct fake_job *segment;
+	struct scene s;
+	char path[96];
+
+	scene_open(&s, 100);
+	want_segments(&s, 1, "");
+	cr_assert_eq(s.job_count, 2);
+	segment = job_of(&s, JOB_SEGMENT);
+	cr_assert_not_null(segment);
+	cr_expect(segment->has_ring);
+	cr_expect_not(segment->has_source, "there is none yet");
+	snprintf(path, sizeof(path), "%s/5/1", s.media.path);
+	cr_expect_eq(access(path, F_OK), 0, "each track has a folder before the job starts");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	cr_expect_eq(s.rings, 0, "nobody wants the stream itself");
+	fake_listen(segment);
+	cr_expect(segment->has_source);
+	fake_segment(&s, segment);
+	cr_expect_eq(s.rings, 1);
+	cr_expect_eq(s.ring.unit_bytes, sizeof(struct segment));
+	/* the stream lives as long as its segments do, and no longer */
+	tuners_release(s.tuners, 0, 1);
+	for (int i = 0; i < 100 && state_of(&s) != TUNER_IDLE; i++) {
+		usleep(10000);
+		for (unsigned k = 0; k < s.job_count; k++) {
+			fake_listen(&s.jobs[k]);
+			if (s.jobs[k].told_to_stop)
+				fake_end(&s.jobs[k]);
+		}
+		turn(&s);
+	}
+	cr_expect_eq(state_of(&s), TUNER_IDLE);
+	cr_expect(segment->told_off);
+	snprintf(path, sizeof(path), "%s/5", s.media.path);
+	cr_expect_neq(access(path, F_OK), 0, "the folders are gone with the channel");
+	scene_close(&s);
+}
+
+Test(tuners, an_index_is_carried_over_to_the_next_segment_job)
+{
+	struct fake_job *first, *second;
+	struct scene s;
+
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	first = job_of(&s, JOB_SEGMENT);
+	fake_segment(&s, first);
+	cr_assert_eq(s.rings, 1);
+	fake_end(first);
+	turn(&s);
+	second = job_of(&s, JOB_SEGMENT);
+	cr_assert_not_null(second);
+	cr_assert(second->has_ring);
+	cr_expect_eq(second->w.commit, segment_position(1001));
+	cr_expect_eq(second->w.rap_count, 1, "with its facts");
+	cr_expect(second->has_source);
+	fake_segment(&s, second);
+	cr_expect_eq(s.rings, 2);
+	cr_expect_eq(s.gones, 0);
+	scene_close(&s);
+}
+
+Test(tuners, an_index_that_a_job_forged_is_not_carried_over)
+{
+	struct segment wrong = {.number = 7, .duration_90k = 1};
+	struct fake_job *first, *second;
+	struct scene s;
+
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	first = job_of(&s, JOB_SEGMENT);
+	fake_segment(&s, first);
+	ring_writer_append(&first->w, &wrong, sizeof(wrong));
+	fake_end(first);
+	turn(&s);
+	second = job_of(&s, JOB_SEGMENT);
+	cr_assert_not_null(second);
+	cr_expect_eq(second->w.commit, 0);
+	scene_close(&s);
+}
+
+Test(tuners, viewers_of_segments_get_the_reason_why_there_is_no_stream)
+{
+	struct scene s;
+
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "sd");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	fake_hello(&s, job_of(&s, JOB_DERIVE));
+	fake_fail(&s, job_of(&s, JOB_DERIVE), "no such encoder");
+	cr_assert_eq(s.gones, 1);
+	cr_expect_eq(s.gone.status, 502);
+	cr_expect_str_eq(s.gone_text, "no such encoder");
+	scene_close(&s);
+}
+
+Test(tuners, new_segments_are_refused_when_their_folder_is_full)
+{
+	struct scene s;
+
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "");
+	cr_assert_eq(s.gones, 0);
+	s.tuners->media.used = s.tuners->media.room = 1u << 20;
+	want_segments(&s, 2, "sd");
+	cr_assert_eq(s.gones, 1);
+	cr_expect_eq(s.gone.status, 503);
+	cr_expect(strstr(s.gone_text, "media_limit_mb"));
+	want_segments(&s, 3, "");
+	cr_expect_eq(s.gones, 1, "what runs has room already");
+	scene_close(&s);
+}
+
+Test(tuners, near_the_limit_segment_jobs_are_told_to_keep_less)
+{
+	struct fake_job *segment;
+	struct scene s;
+
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	segment = job_of(&s, JOB_SEGMENT);
+	fake_segment(&s, segment);
+	cr_expect_eq(segment->percent, 100);
+	ring_writer_stats(&segment->w, 60u << 20, 0, 0);
+	for (int i = 0; i < 4; i++)
+		segments_pulse(s.tuners);
+	fake_listen(segment);
+	cr_expect_eq(segment->percent, 90);
+	ring_writer_stats(&segment->w, 1u << 20, 0, 0);
+	for (int i = 0; i < 4; i++)
+		segments_pulse(s.tuners);
+	fake_listen(segment);
+	cr_expect_eq(segment->percent, 91);
 	scene_close(&s);
 }

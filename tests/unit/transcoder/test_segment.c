@@ -1,0 +1,497 @@
+/* test_segment.c - the segments of one output, made from packets of a test in a ring of a test. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "amps-transcoder/segment/track.h"
+#include "common/clock.h"
+#include "common/shm/segment.h"
+#include "common/shm/shm.h"
+#include "leaks.h"
+#include "ts_build.h"
+
+#define HZ     90000
+#define SOURCE (4u << 20)
+#define H264   0x1b
+
+/* A test plays master (socket, rings) and ingest (bytes). */
+struct scene {
+	char root[64];
+	struct job job;
+	int master; /* its end of the socket */
+	struct cuts cuts;
+	struct segment_track *track;
+	int index_fd, source_fd;
+	struct ring index;
+	uint64_t generation;
+	struct ring_writer source;
+	struct ts_parse parse; /* of what was written, for access points */
+	struct ts_build build;
+	uint8_t bytes[256 * TS_PACKET];
+	int64_t pts_90k;
+	bool said_running, said_failed;
+	uint32_t failed_status;
+};
+
+static void source_open(struct scene *s)
+{
+	ring_writer_close(&s->source);
+	close_fd(&s->source_fd);
+	s->source_fd = ring_create("source", SOURCE, ++s->generation);
+	cr_assert_eq(ring_writer_open(&s->source, s->source_fd, SOURCE), 0);
+	cr_assert_eq(shm_seal_writer(s->source_fd), 0);
+	ts_parse_init(&s->parse);
+}
+
+static void give_source(struct scene *s)
+{
+	struct job_event e = {.kind = JOB_EVENT_SOURCE_RING,
+			      .fd = s->source_fd,
+			      .generation = s->generation,
+			      .data_bytes = SOURCE,
+			      .unit_bytes = TS_PACKET};
+
+	segment_track_source(s->track, &e);
+}
+
+static void hear(struct scene *s)
+{
+	static struct msg m;
+
+	while (msg_receive(s->master, &m) == 0) {
+		struct msg_job_output_failed failed;
+
+		s->said_running = s->said_running || m.type == MSG_JOB_RUNNING;
+		if (m.type == MSG_JOB_OUTPUT_FAILED &&
+		    msg_decode_job_output_failed(m.bytes, m.len, &failed) == 0) {
+			s->said_failed = true;
+			s->failed_status = failed.status;
+		}
+		msg_done(&m);
+	}
+}
+
+/* An output whose segments last at least 1 s, of which 4 s are listed and 3 s more kept. */
+static void give_output(struct scene *s)
+{
+	struct job_event e = {.kind = JOB_EVENT_OUTPUT,
+			      .fd = s->index_fd,
+			      .output = 3,
+			      .generation = ++s->generation,
+			      .data_bytes = RING_BYTES_LEAST,
+			      .form = OUTPUT_HLS_TS};
+
+	e.spec = json_pack("{si si si si}", "track", 0, "segment_ms", 1000, "window_ms", 4000,
+			   "keep_ms", 3000);
+	s->track = segment_track_new(&s->job, &s->cuts, &e);
+	json_decref(e.spec);
+	hear(s);
+}
+
+static void index_make(struct scene *s)
+{
+	s->index_fd = ring_create("index", RING_BYTES_LEAST, 1);
+	cr_assert_geq(s->index_fd, 0);
+}
+
+static void index_open(struct scene *s)
+{
+	cr_assert_eq(shm_seal_writer(s->index_fd), 0);
+	cr_assert_eq(ring_open(&s->index, s->index_fd, RING_BYTES_LEAST, sizeof(struct segment)),
+		     0);
+}
+
+static void scene_open(struct scene *s)
+{
+	char path[96];
+	int pair[2];
+
+	memset(s, 0, sizeof(*s));
+	s->source_fd = -1;
+	strcpy(s->root, "/tmp/amps-segment-XXXXXX");
+	cr_assert_not_null(mkdtemp(s->root));
+	snprintf(path, sizeof(path), "%s/5", s->root);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/5/0", s->root);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	cr_assert_eq(msg_socketpair(pair), 0);
+	s->master = pair[0];
+	s->job.socket = pair[1];
+	s->job.spec = json_pack("{ss si}", "media_root", s->root, "channel", 5);
+	s->build = (struct ts_build){.bytes = s->bytes, .cap = sizeof(s->bytes)};
+	s->pts_90k = 10 * HZ;
+	cuts_init(&s->cuts, clock_wall_us(), 0);
+	index_make(s);
+	source_open(s);
+}
+
+static unsigned count_files(const struct scene *s)
+{
+	char path[96];
+	unsigned n = 0;
+	const struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/5/0", s->root);
+	d = opendir(path);
+	cr_assert_not_null(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void scene_close(struct scene *s)
+{
+	char path[96];
+
+	s->track = segment_track_free(s->track, true);
+	cr_expect_eq(count_files(s), 0, "files are left");
+	snprintf(path, sizeof(path), "%s/5/0", s->root);
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/5", s->root);
+	rmdir(path);
+	cr_expect_eq(rmdir(s->root), 0);
+	if (s->index.header)
+		ring_close(&s->index);
+	ring_writer_close(&s->source);
+	close_fd(&s->source_fd);
+	close_fd(&s->index_fd);
+	close_fd(&s->job.socket);
+	close_fd(&s->master);
+	json_decref(s->job.spec);
+	assert_no_leaks();
+}
+
+/* Publishes what was built, with its access points. */
+static void pour(struct scene *s)
+{
+	struct ts_rap rap;
+
+	for (size_t at = 0; at < s->build.len; at += TS_PACKET) {
+		uint64_t pos = s->source.commit;
+
+		ring_writer_append(&s->source, s->bytes + at, TS_PACKET);
+		if (ts_parse_packet(&s->parse, s->bytes + at, pos, &rap) & TS_SAW_RAP) {
+			struct ring_rap slot = {0};
+
+			ts_rap_pack(&rap, &slot);
+			s->source.last_rap_us = 0;
+			ring_writer_add_rap(&s->source, &slot);
+		}
+	}
+	s->build.len = 0;
+}
+
+/* A picture every 40 ms, an access point each gop_ms. */
+static void play(struct scene *s, unsigned ms, unsigned gop_ms)
+{
+	static const uint8_t idr[] = "\0\0\0\1\x09\xf0\0\0\0\1\x67\x42";
+	static const uint8_t slice[] = "\0\0\0\1\x09\xf0\0\0\0\1\x41\x9a";
+
+	for (unsigned at = 0; at < ms; at += 40, s->pts_90k += 3600) {
+		bool key = at % gop_ms == 0;
+
+		if (key) {
+			build_pat(&s->build);
+			build_pmt(&s->build, PID_VIDEO, H264, 0, 0);
+		}
+		build_pes(&s->build, PID_VIDEO, s->pts_90k, s->pts_90k, key, key ? idr : slice, 12);
+		build_packet(&s->build, PID_VIDEO, false);
+		pour(s);
+	}
+}
+
+static enum segment_step take(struct scene *s)
+{
+	enum segment_step step;
+
+	do
+		step = segment_track_step(s->track);
+	while (step == SEGMENT_MOVED);
+	hear(s);
+	return step;
+}
+
+static void start(struct scene *s)
+{
+	scene_open(s);
+	give_output(s);
+	cr_assert_not_null(s->track);
+	index_open(s);
+	give_source(s);
+}
+
+static struct segment newest(const struct scene *s)
+{
+	struct segment e;
+
+	cr_assert_eq(segment_newest(&s->index, &e), 0);
+	return e;
+}
+
+static size_t file_read(const struct scene *s, uint32_t number, uint8_t *dst, size_t cap)
+{
+	char path[96];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/5/0/%u.ts", s->root, number);
+	fd = open(path, O_RDONLY);
+	cr_assert_geq(fd, 0, "%s", path);
+	n = read(fd, dst, cap);
+	close(fd);
+	cr_assert_gt(n, 0);
+	return (size_t)n;
+}
+
+static bool file_exists(const struct scene *s, uint32_t number)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/5/0/%u.ts", s->root, number);
+	return access(path, F_OK) == 0;
+}
+
+Test(segment_track, files_join_without_a_break)
+{
+	static uint8_t bytes[1 << 20];
+	struct segment last, first;
+	struct ts_parse p;
+	struct ts_rap rap;
+	size_t n = 0;
+	struct scene s;
+
+	start(&s);
+	play(&s, 5000, 1000);
+	cr_assert_eq(take(&s), SEGMENT_IDLE);
+	cr_assert(s.said_running);
+	last = newest(&s);
+	cr_assert_eq(segment_read(&s.index, last.oldest, &first), 0);
+	cr_assert_eq(last.number - first.number, 3, "four complete ones");
+	for (uint32_t i = first.number; i <= last.number; i++) {
+		size_t more = file_read(&s, i, bytes + n, sizeof(bytes) - n);
+		struct segment e;
+
+		cr_assert_eq(segment_read(&s.index, i, &e), 0);
+		cr_expect_eq(e.bytes, more);
+		cr_expect_eq(e.duration_90k, HZ);
+		cr_expect_eq(e.flags, SEGMENT_INDEPENDENT);
+		cr_expect_eq(e.wall_us - first.wall_us, (int64_t)(i - first.number) * 1000000);
+		cr_expect_eq(bytes[n + 1] & 0x1f, 0, "the PAT comes first");
+		n += more;
+	}
+	ts_parse_init(&p);
+	for (size_t at = 0; at < n; at += TS_PACKET)
+		ts_parse_packet(&p, bytes + at, at, &rap);
+	cr_expect_eq(p.cc_errors, 0, "%llu", (unsigned long long)p.cc_errors);
+	cr_expect_eq(p.raps, 4);
+	scene_close(&s);
+}
+
+Test(segment_track, the_facts_come_with_the_first_segment)
+{
+	struct segment_media m;
+	struct scene s;
+
+	start(&s);
+	play(&s, 2000, 1000);
+	take(&s);
+	cr_assert_eq(segment_media_read(&s.index, &m), 0);
+	cr_expect_eq(m.target_s, 1);
+	cr_expect_eq(m.rate_milli, 25000);
+	cr_expect_gt(m.peak_bps, 0);
+	cr_expect_leq(m.average_bps, m.peak_bps);
+	scene_close(&s);
+}
+
+Test(segment_track, a_long_group_is_cut_without_an_access_point)
+{
+	struct segment e;
+	struct scene s;
+
+	start(&s);
+	play(&s, 2000, 1000);
+	play(&s, 2080, 8000);
+	take(&s);
+	e = newest(&s);
+	cr_expect_eq(e.duration_90k, HZ);
+	cr_assert_eq(segment_read(&s.index, e.number, &e), 0);
+	cr_expect_not(e.flags & SEGMENT_INDEPENDENT);
+	scene_close(&s);
+}
+
+Test(segment_track, another_source_is_a_discontinuity)
+{
+	struct segment before, after;
+	struct scene s;
+
+	start(&s);
+	play(&s, 2520, 1000);
+	take(&s);
+	before = newest(&s);
+	source_open(&s);
+	s.pts_90k += HZ;
+	give_source(&s);
+	cr_expect_eq(newest(&s).number, before.number + 1, "the rest is a short segment");
+	cr_expect_eq(newest(&s).duration_90k, 46800, "0.52 s");
+	play(&s, 2000, 1000);
+	take(&s);
+	after = newest(&s);
+	cr_expect_eq(after.number, before.number + 2);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY);
+	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	cr_expect_geq(after.wall_us, before.wall_us);
+	scene_close(&s);
+}
+
+Test(segment_track, files_go_some_time_after_they_left_the_playlist)
+{
+	struct segment e;
+	uint32_t first;
+	struct scene s;
+
+	start(&s);
+	play(&s, 2000, 1000);
+	take(&s);
+	first = newest(&s).number;
+	play(&s, 10000, 1000);
+	take(&s);
+	e = newest(&s);
+	cr_expect_eq(e.number - e.oldest + 1, 4, "4 s are listed");
+	cr_expect(file_exists(&s, first), "a player may still ask for it");
+	usleep(3100000);
+	play(&s, 1000, 1000);
+	take(&s);
+	cr_expect_not(file_exists(&s, first));
+	cr_expect(file_exists(&s, newest(&s).oldest));
+	scene_close(&s);
+}
+
+Test(segment_track, near_the_limit_playlists_and_files_are_fewer)
+{
+	struct scene s;
+
+	start(&s);
+	segment_track_window(s.track, 10);
+	play(&s, 12000, 1000);
+	take(&s);
+	cr_expect_eq(newest(&s).number - newest(&s).oldest + 1, 3, "never less than three");
+	scene_close(&s);
+}
+
+Test(segment_track, the_next_job_takes_over_numbers_and_files)
+{
+	struct segment before, after;
+	struct scene s;
+	char path[96];
+
+	start(&s);
+	play(&s, 4520, 1000);
+	take(&s);
+	before = newest(&s);
+	/* it is killed: the file that grows stays */
+	snprintf(path, sizeof(path), "%s/5/0/%u.ts", s.root, before.number + 1);
+	s.track = segment_track_free(s.track, false);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	snprintf(path, sizeof(path), "%s/5/0/7.ts", s.root);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+
+	/* the master carries the index over */
+	{
+		struct ring old = s.index;
+		int old_fd = s.index_fd;
+		struct ring_writer w;
+		struct ring_rap rap;
+
+		index_make(&s);
+		cr_assert_eq(ring_writer_open(&w, s.index_fd, RING_BYTES_LEAST), 0);
+		ring_writer_begin(&w, segment_position(before.oldest));
+		for (uint32_t n = before.oldest; n <= before.number; n++) {
+			struct segment e;
+
+			cr_assert_eq(segment_read(&old, n, &e), 0);
+			ring_writer_append(&w, &e, sizeof(e));
+		}
+		cr_assert_eq(ring_find_rap(&old, clock_mono_us(), 0, &rap), 0);
+		ring_writer_add_rap(&w, &rap);
+		ring_writer_close(&w);
+		ring_close(&old);
+		close(old_fd);
+	}
+	cuts_init(&s.cuts, clock_wall_us(), 0);
+	s.said_running = false;
+	give_output(&s);
+	cr_assert_not_null(s.track);
+	cr_expect(s.said_running, "the old segments can be played at once");
+	index_open(&s);
+	cr_expect_not(file_exists(&s, 7), "what is not listed goes");
+	cr_expect_not(file_exists(&s, before.number + 1));
+	give_source(&s);
+	play(&s, 2000, 1000);
+	take(&s);
+	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY);
+	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	cr_expect_eq(after.start_90k, before.start_90k + before.duration_90k,
+		     "it goes on where the old job stopped");
+	cr_expect_eq(after.wall_us, before.wall_us + 1000000);
+	cr_expect(file_exists(&s, after.oldest));
+	scene_close(&s);
+}
+
+Test(segment_track, a_planted_link_is_not_followed)
+{
+	char path[96], target[96];
+	struct stat st;
+	struct scene s;
+
+	start(&s);
+	snprintf(target, sizeof(target), "%s/target", s.root);
+	close(open(target, O_WRONLY | O_CREAT, 0600));
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/5/0/%u.ts", s.root, s.cuts.next + i);
+		cr_assert_eq(symlink(target, path), 0);
+	}
+	play(&s, 3000, 1000);
+	take(&s);
+	cr_assert_eq(stat(target, &st), 0);
+	cr_expect_eq(st.st_size, 0);
+	cr_expect_eq(newest(&s).bytes > 0, true);
+	unlink(target);
+	scene_close(&s);
+}
+
+Test(segment_track, a_folder_that_is_gone_fails_the_output_alone)
+{
+	struct scene s;
+	char path[96];
+
+	scene_open(&s);
+	snprintf(path, sizeof(path), "%s/5/0", s.root);
+	rmdir(path);
+	give_output(&s);
+	cr_expect_null(s.track);
+	cr_expect(s.said_failed);
+	cr_expect_eq(s.failed_status, 502);
+	mkdir(path, 0700);
+	scene_close(&s);
+}
+
+Test(segment_track, the_end_of_the_source_is_the_end_of_the_index)
+{
+	struct scene s;
+
+	start(&s);
+	play(&s, 2520, 1000);
+	take(&s);
+	ring_writer_ended(&s.source);
+	cr_expect_eq(take(&s), SEGMENT_ENDED);
+	cr_expect(ring_ended(&s.index));
+	cr_expect_eq(newest(&s).duration_90k, 46800);
+	scene_close(&s);
+}
