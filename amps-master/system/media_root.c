@@ -9,7 +9,6 @@
 #include <sys/statvfs.h>
 
 #include "amps-master/system/runtime_dir.h"
-#include "common/hash.h"
 #include "common/text/text.h"
 
 #define SHARED_MEMORY "/dev/shm"
@@ -35,13 +34,14 @@ static bool memory_holds(uint64_t bytes)
 static int make_in_memory(struct media_root *m, const char *state_dir, const struct account *owner)
 {
 	uid_t uid = owner->other ? owner->uid : geteuid();
-	uint64_t name = hash_end(hash_text(HASH_START, state_dir));
 	_cleanup_(closep) int fd = -1;
 	struct stat st;
 	bool made;
 
-	snprintf(m->path, sizeof(m->path), SHARED_MEMORY "/amps-%u-%08x", (unsigned)uid,
-		 (unsigned)name);
+	/* named after the state folder, which is the server's own */
+	snprintf(m->path, sizeof(m->path), SHARED_MEMORY "/amps%s", state_dir);
+	for (char *c = m->path + strlen(SHARED_MEMORY "/"); *c; c++)
+		*c = *c == '/' ? '-' : *c;
 	made = mkdir(m->path, DIR_MODE) == 0;
 	if (!made && errno != EEXIST)
 		return -errno;

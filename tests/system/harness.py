@@ -398,6 +398,8 @@ class Server:
         if self.held is not None:
             self.held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        # a server that was killed leaves its segments
+        shutil.rmtree("/dev/shm/amps" + self.state.replace("/", "-"), ignore_errors=True)
 
 
 @contextlib.contextmanager
