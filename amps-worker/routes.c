@@ -3,6 +3,7 @@
 #include "amps-worker/lineup/playlist.h"
 #include "amps-worker/live/stream_route.h"
 #include "amps-worker/page/page.h"
+#include "amps-worker/segments/hls_route.h"
 #include "amps-worker/status/health.h"
 #include "amps-worker/status/metrics.h"
 
@@ -12,6 +13,11 @@ const struct route worker_routes[] = {
 	{"/stream/<id>.ts", GET, ROUTE_MEDIA, stream_route_ts},
 	{"/stream/<id>", GET, ROUTE_MEDIA, stream_route_any},
 	{"/audio/<id>", GET, ROUTE_MEDIA, stream_route_audio},
+	{"/hls/<id>/index.m3u8", GET, ROUTE_MEDIA, hls_route_index},
+	{"/hls/<id>/media.m3u8", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_media},
+	{"/hls/<id>/~<id>/<id>/<id>.ts", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_segment},
+	{"/hls/<id>.m3u8", GET, ROUTE_MEDIA, hls_route_single},
+	{"/hls/*", GET, ROUTE_MEDIA, hls_route_nothing},
 	{"/playlist.m3u", GET, ROUTE_MEDIA, playlist_handle},
 	{"/playlist.m3u8", GET, ROUTE_MEDIA, playlist_handle},
 	{"/healthz", GET, ROUTE_OPEN, health_live},

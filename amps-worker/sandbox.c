@@ -19,6 +19,8 @@ static const char *const fatal_calls[] = {
 
 #ifndef AMPS_SANITIZED
 static const char *const allowed_calls[] = {
+	/* files of segments */
+	"openat2", "sendfile",
 	/* clients */
 	"accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "read", "write", "writev",
 	"shutdown", "close", "getsockopt", "setsockopt", "getsockname", "getpeername",
@@ -73,27 +75,31 @@ static int filter_calls(void)
 }
 
 #ifndef AMPS_SANITIZED
-/* No file, no port. */
-static int forbid_files(void)
+/* No file but those below one folder, no port. */
+static int forbid_files(int media_fd)
 {
 	_cleanup_(closep) int rules = confine_ruleset(CONFINE_TCP_BIND | CONFINE_TCP_CONNECT);
+	int r = rules;
 
-	return rules < 0 ? rules : confine_restrict(rules);
+	if (r >= 0 && media_fd >= 0)
+		r = confine_allow_reading(rules, media_fd);
+	return r < 0 ? r : confine_restrict(rules);
 }
 #else
-static int forbid_files(void)
+static int forbid_files(int media_fd)
 {
+	(void)media_fd;
 	return 0;
 }
 #endif
 
-int worker_sandbox_enter(void)
+int worker_sandbox_enter(int media_fd)
 {
 	int r = confine_capabilities();
 
 	if (r < 0)
 		return r;
-	r = forbid_files();
+	r = forbid_files(media_fd);
 	if (r == -ENOSYS || r == -EOPNOTSUPP)
 		log_warn("this kernel has no Landlock, going on with the call filter alone");
 	else if (r < 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "amps-worker/routes.h"
+#include "amps-worker/segments/hls_answer.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
@@ -23,6 +24,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	beat(w);
 	holds_tick(&w->http.conns.holds, clock_mono_us());
 	live_tick(&w->live);
+	segments_tick(&w->segments);
 	access_log_flush(&w->http.access_log);
 	log_tick();
 }
@@ -74,7 +76,7 @@ static int become_ready(struct worker *w)
 	if (w->ready || !x->page || !context_complete(x))
 		return 0;
 	if (w->confine)
-		r = w->confine();
+		r = w->confine(x->media_fd);
 	if (r < 0)
 		return r;
 	w->ready = true;
@@ -168,7 +170,7 @@ static int make_loop(struct worker *w)
 	return 0;
 }
 
-int worker_init(struct worker *w, int master_fd, int (*confine)(void))
+int worker_init(struct worker *w, int master_fd, int (*confine)(int media_fd))
 {
 	struct context *x = &w->context;
 	struct conn_hooks hooks = live_hooks(&w->live);
@@ -185,8 +187,11 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(void))
 		r = live_init(&w->live, x);
 	if (r == 0)
 		r = http_init(&w->http, x, worker_routes, &hooks);
+	if (r == 0)
+		r = segments_init(&w->segments, &w->live, w->http.cache, hls_answer);
 	if (r < 0)
 		return r;
+	w->http.conns.segments = &w->segments;
 	peer_send_hello(x->master,
 			&(struct msg_hello){.program = "amps-worker",
 					    .version = AMPS_VERSION,
@@ -208,6 +213,7 @@ void worker_done(struct worker *w)
 		return;
 	log_done();
 	http_done(&w->http);
+	segments_done(&w->segments);
 	live_done(&w->live);
 	event_del(&w->heartbeat);
 	evtimer_del(&w->drain);

@@ -7,14 +7,16 @@
 #include <event2/event_struct.h>
 #include "amps-worker/http/http.h"
 #include "amps-worker/live/live.h"
+#include "amps-worker/segments/segments.h"
 
 struct worker {
 	struct context context;
 	struct http http;
 	struct live live;
+	struct segments segments;
 	bool ready; /* READY was sent, connections are accepted */
 	int exit_code;
-	int (*confine)(void);
+	int (*confine)(int media_fd);
 	struct event heartbeat; /* timer */
 	struct event drain;	/* timer, once draining */
 };
@@ -22,7 +24,7 @@ struct worker {
 /* Takes the socket to the master, sends HELLO; the rest follows from messages.  `confine` is called
  * once everything is there, before the first client (worker_sandbox_enter(); NULL in tests).  0 or
  * -Exxx; worker_done() is needed either way. */
-must_check int worker_init(struct worker *w, int master_fd, int (*confine)(void));
+must_check int worker_init(struct worker *w, int master_fd, int (*confine)(int media_fd));
 void worker_done(struct worker *w);
 
 /* Runs until SHUTDOWN or until the master is gone.  The exit code. */

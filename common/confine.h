@@ -25,6 +25,9 @@ must_check int confine_ruleset(unsigned tcp);
 /* Allows TCP connections to this port.  0 or -Exxx. */
 must_check int confine_allow_port(int ruleset, uint16_t port);
 
+/* Allows reading the files below this folder.  0 or -Exxx. */
+must_check int confine_allow_reading(int ruleset, int folder);
+
 /* Puts the ruleset in force; it stays the caller's.  0 or -Exxx. */
 must_check int confine_restrict(int ruleset);
 

@@ -139,9 +139,11 @@
 #define SEGMENT_HELD_MAX_S    10u		 /* a cold start waits so long for a whole GOP */
 #define SEGMENT_KEEP_TARGETS  3u /* target durations that a file stays at the limit */
 #define MEDIA_KEY_BYTES	      32u
+#define HLS_SESSION_MIN_S     30u /* a session without requests lives so long at least */
 
 /* Network edge (a worker) */
 #define WORKER_VIEWERS_MAX	16384
+#define SESSIONS_ENDED		256  /* sessions ended by the server that a worker remembers */
 #define VIEWER_FRONTS		256  /* viewers of a worker that have bytes in front of the ring */
 #define VIEWER_FRONT_MAX	5120 /* of a viewer: an answer's head, a cut unit, an intro */
 #define WORKER_CONNECTIONS_MAX	32768

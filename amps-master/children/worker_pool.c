@@ -314,6 +314,17 @@ static int on_release(struct worker_slot *s, const struct msg *m)
 	return 0;
 }
 
+/* A worker cannot end a session that another one has. */
+static int on_yield(struct worker_slot *s, const struct msg *m)
+{
+	struct msg_yield yield;
+
+	if (s->state != SLOT_READY || msg_decode_yield(m->bytes, m->len, &yield) != 0)
+		return -EBADMSG;
+	worker_pool_kick(s->pool, (unsigned)(yield.serial >> VIEWER_SERIAL_SHIFT), yield.serial);
+	return 0;
+}
+
 static int on_message(void *owner, struct peer *p, struct msg *m)
 {
 	struct worker_slot *s = owner;
@@ -328,6 +339,8 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 		return on_snapshot_ack(s, m);
 	case MSG_WANT:
 		return on_want(s, m);
+	case MSG_YIELD:
+		return on_yield(s, m);
 	case MSG_RELEASE:
 		return on_release(s, m);
 	default:

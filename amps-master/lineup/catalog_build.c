@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/lineup/cidr.h"
+#include "amps-master/lineup/picture_guess.h"
 #include "amps-master/util/json.h"
 #include "common/hash.h"
 #include "common/limits.h"
@@ -146,6 +147,7 @@ static void put_variants(struct writer *w, const struct channel_views *views,
 
 	for (size_t i = 1; i < views->count; i++) {
 		const struct channel_view *v = &views->views[i];
+		struct picture_guess guess = picture_guess(v->encoding);
 
 		variants[ch->variant_count++] = (struct catalog_variant){
 			.name_at = put_text(w, v->name),
@@ -153,8 +155,14 @@ static void put_variants(struct writer *w, const struct channel_views *views,
 			.form = (uint8_t)v->form,
 			.own_tuner = v->own_tuner,
 			.unavailable_at = put_unavailable(w, v),
+			.bps = guess.bps,
+			.rate_milli = guess.rate_milli,
+			.width = guess.width,
+			.height = guess.height,
 		};
 		w->hash = hash_u64(w->hash, (uint64_t)v->form << 8 | v->own_tuner);
+		w->hash = hash_u64(w->hash, (uint64_t)guess.bps << 32 | guess.rate_milli);
+		w->hash = hash_u64(w->hash, (uint64_t)guess.width << 16 | guess.height);
 	}
 	if (ch->variant_count > 0)
 		ch->variants_at = put(w, variants, ch->variant_count * sizeof(*variants));

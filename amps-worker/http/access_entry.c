@@ -149,6 +149,32 @@ static void put_hidden(struct draft *d, enum piece which, const struct tokens *t
 	put_text(d, which, raw.at, raw.n, ACCESS_TEXT_MAX);
 }
 
+/* Replaces what lies at `at` up to one of `ends` by "***". */
+static void hide_part(char *at, const char *ends)
+{
+	size_t n = strcspn(at, ends);
+
+	if (n < 3)
+		return; /* no signature is so short */
+	memcpy(at, "***", 3);
+	memmove(at + 3, at + n, strlen(at + n) + 1);
+}
+
+/* Hides the signature and the session in an address of HLS. */
+static void hide_hls(char *target)
+{
+	char *signature, *session;
+
+	if (strncmp(target, "/hls/", 5) != 0)
+		return;
+	signature = strstr(target, "/~");
+	if (signature)
+		hide_part(signature + 2, "/?");
+	for (session = target; (session = strpbrk(session, "?&")); session++)
+		if (strncmp(session + 1, "s=", 2) == 0)
+			hide_part(session + 3, "&");
+}
+
 static void put_target(struct draft *d, const struct tokens *tokens, struct span path,
 		       struct span query)
 {
@@ -168,6 +194,7 @@ static void put_target(struct draft *d, const struct tokens *tokens, struct span
 	hide_values((struct span){whole, raw.n}, &safe);
 	hidden[safe.n] = '\0';
 	text_redact_url(hidden, shown, sizeof(shown)); /* a URL inside a value */
+	hide_hls(shown);
 	put_text(d, TARGET, shown, strlen(shown), ACCESS_TARGET_MAX);
 }
 

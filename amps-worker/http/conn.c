@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -11,14 +12,14 @@
 
 #define RECEIVE_BYTES 4096u
 
-/* An answer under way; the body's bytes live in its reply. */
+/* An answer under way; the body's bytes, or its file, live in its reply. */
 struct answer {
 	struct reply reply;
 	struct buf head;
-	struct span body;
+	struct span body;	  /* empty if a file follows the head */
 	struct reply_terms terms; /* none_match is in conn.in, or in `kept` while it is held */
 	char *kept;
-	size_t sent;
+	uint64_t sent;
 	uint64_t begun_us; /* when the first byte could be sent */
 };
 
@@ -42,6 +43,21 @@ static struct answer *answer_free(struct answer *a)
 	free(a->kept);
 	free(a);
 	return NULL;
+}
+
+/* Bytes of the file that follow the head. */
+static uint64_t file_bytes(const struct answer *a)
+{
+	const struct reply *r = &a->reply;
+	bool follows = r->kind == REPLY_FILE && a->terms.method == HTTP_GET &&
+		       (r->status == 200 || r->status == 206);
+
+	return follows ? r->file.length : 0;
+}
+
+static uint64_t body_bytes(const struct answer *a)
+{
+	return a->body.len + file_bytes(a);
 }
 
 static struct answer *answer_new(void)
@@ -79,7 +95,7 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 		assert(c->answer && !c->stream);
 		c->answer->begun_us = clock_mono_us();
 		c->deadline_us =
-			now_plus_ms(HTTP_SEND_MS + c->answer->body.len * 1000 / HTTP_SEND_RATE);
+			now_plus_ms(HTTP_SEND_MS + body_bytes(c->answer) * 1000 / HTTP_SEND_RATE);
 		break;
 	case CONN_LINGER:
 		buf_done(&c->in);
@@ -164,7 +180,7 @@ static enum step begin_answer(struct conn *c)
 		page_add(&x->page->responses[class], 1);
 	/* a small send buffer stays in the processor's cache, which halves the cost of a large
 	 * answer, and limits the kernel's memory that a slow client holds */
-	if (a->body.len > ANSWER_SNDBUF)
+	if (body_bytes(a) > ANSWER_SNDBUF)
 		conn_set_send_buffer(c, ANSWER_SNDBUF);
 	conn_set_state(c, CONN_SEND);
 	return STEP_AGAIN;
@@ -183,6 +199,7 @@ static struct facts facts_for(const struct conn *c)
 		.worker_count = x->page_count,
 		.cache = all->cache,
 		.maker = all->maker,
+		.segments = all->segments,
 		.wall_us = clock_wall_us(),
 		.mono_us = clock_mono_us(),
 		.peer = c->peer,
@@ -365,23 +382,51 @@ static enum step answer_sent(struct conn *c)
 	return STEP_AGAIN;
 }
 
-static enum step step_send(struct conn *c)
+/* Sends what is left of the head and of a body in memory.  Bytes, or -1. */
+static ssize_t send_memory(const struct conn *c)
 {
-	struct answer *a = c->answer;
-	size_t head = MIN(a->sent, a->head.len), body = a->sent - head;
+	const struct answer *a = c->answer;
+	size_t sent = (size_t)a->sent, head = MIN(sent, a->head.len), body = sent - head;
 	struct iovec iov[2] = {
 		{a->head.data + head, a->head.len - head},
 		{(void *)(uintptr_t)(a->body.at + body), a->body.len - body},
 	};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = a->body.len ? 2 : 1};
-	ssize_t n = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int more = file_bytes(a) ? MSG_MORE : 0; /* the head shares a packet with the file */
+
+	return sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | more);
+}
+
+/* Sends some more of the file.  Bytes, 0 if it is shorter than it was, or -1. */
+static ssize_t send_file(const struct conn *c)
+{
+	const struct reply *r = &c->answer->reply;
+	uint64_t done = c->answer->sent - c->answer->head.len;
+	off_t at = (off_t)(r->file.offset + done);
+	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, HTTP_TURN_BYTES));
+
+	if (n > 0 && r->sent)
+		page_add(r->sent, (uint64_t)n);
+	if (n > 0)
+		page_add(&c->all->context->page->bytes_sent, (uint64_t)n);
+	return n;
+}
+
+static enum step step_send(struct conn *c)
+{
+	struct answer *a = c->answer;
+	uint64_t all = a->head.len + body_bytes(a);
+	bool file = file_bytes(a) && a->sent >= a->head.len;
+	ssize_t n = file ? send_file(c) : send_memory(c);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == ENOBUFS ? STEP_WAIT : STEP_CLOSE;
-	a->sent += (size_t)n;
-	assert(a->sent <= a->head.len + a->body.len);
+	if (n == 0)
+		return STEP_CLOSE;
+	a->sent += (uint64_t)n;
+	assert(a->sent <= all);
 	c->turn_bytes += (size_t)n;
-	return a->sent == a->head.len + a->body.len ? answer_sent(c) : STEP_AGAIN;
+	return a->sent == all ? answer_sent(c) : STEP_AGAIN;
 }
 
 /* What a client sends after its request for a stream is read and dropped. */

@@ -88,6 +88,7 @@ struct conns {
 	const struct route *routes; /* ends with a NULL pattern */
 	struct body_cache *cache;
 	struct body_maker *maker;
+	struct segments *segments; /* what handlers of HLS need */
 	struct access_log *access_log;
 	struct conn_hooks hooks;
 	uint16_t port; /* the server listens on it */

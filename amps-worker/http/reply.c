@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "amps-worker/http/range.h"
 
 #define GZIP_ETAG_SUFFIX "-gz"
 
 void reply_init(struct reply *r)
 {
-	*r = (struct reply){.status = 200, .variant = ""};
+	*r = (struct reply){.status = 200, .variant = "", .file = {.fd = -1}};
 }
 
 void reply_done(struct reply *r)
@@ -20,7 +23,9 @@ void reply_done(struct reply *r)
 	buf_done(&r->fields);
 	held_cancel(&r->held);
 	r->shared = body_unref(r->shared);
+	close_fd(&r->file.fd);
 	free(r->stream);
+	free(r->kept);
 }
 
 static const char *status_text(int status)
@@ -31,6 +36,7 @@ static const char *status_text(int status)
 	} names[] = {
 		{200, "OK"},
 		{204, "No Content"},
+		{206, "Partial Content"},
 		{304, "Not Modified"},
 		{400, "Bad Request"},
 		{401, "Unauthorized"},
@@ -40,6 +46,7 @@ static const char *status_text(int status)
 		{408, "Request Timeout"},
 		{413, "Content Too Large"},
 		{414, "URI Too Long"},
+		{416, "Range Not Satisfiable"},
 		{429, "Too Many Requests"},
 		{431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"},
@@ -82,9 +89,11 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	r->kind = REPLY_BYTES;
+	r->unsized = false;
 	r->status = status;
 	r->type = "application/json";
 	r->shared = body_unref(r->shared);
+	close_fd(&r->file.fd);
 	held_cancel(&r->held);
 	buf_reset(&r->body);
 	buf_puts(&r->body, "{\"error\": ");
@@ -151,6 +160,8 @@ struct reply_terms reply_terms(const struct http_request *q)
 		.keep_alive = q->keep_alive,
 		.gzip = accepts_gzip(q),
 		.none_match = http_field(q, "If-None-Match"),
+		.range = http_field(q, "Range"),
+		.if_range = http_field(q, "If-Range"),
 	};
 }
 
@@ -170,11 +181,12 @@ static bool none_match_holds(struct span rest, const char *etag)
 	return false;
 }
 
-/* Which representation of a shared body this client gets. */
+/* Which representation of a shared body or a file this client gets. */
 struct choice {
 	bool gzip;
 	char etag[48];
 	struct span bytes;
+	uint64_t length; /* of those bytes, or of the part of the file */
 	const char *type;
 };
 
@@ -184,12 +196,18 @@ static struct choice choose(const struct reply *r, const struct reply_terms *t)
 	const struct body *b = r->shared;
 	size_t n;
 
+	c.length = c.bytes.len;
+	if (r->kind == REPLY_FILE) {
+		snprintf(c.etag, sizeof(c.etag), "%s", r->file.etag);
+		c.length = r->file.length;
+	}
 	if (r->kind != REPLY_SHARED || !b)
 		return c;
 	c.gzip = b->gzip && t->gzip;
 	c.type = b->type;
 	c.bytes = c.gzip ? (struct span){b->gzip, b->gzip_len}
 			 : (struct span){b->plain, b->plain_len};
+	c.length = c.bytes.len;
 	n = strlen(b->etag);
 	if (n < 2)
 		return c;
@@ -229,14 +247,45 @@ static void add_representation(const struct reply *r, const struct choice *c, in
 	}
 	if (has_body && c->type)
 		buf_printf(head, "Content-Type: %s\r\n", c->type);
-	if (has_body)
-		buf_printf(head, "Content-Length: %zu\r\n", c->bytes.len);
+	if (has_body && !r->unsized)
+		buf_printf(head, "Content-Length: %llu\r\n", (unsigned long long)c->length);
+	if (status == 206)
+		buf_printf(head, "Content-Range: bytes %llu-%llu/%llu\r\n",
+			   (unsigned long long)r->file.offset,
+			   (unsigned long long)(r->file.offset + r->file.length - 1),
+			   (unsigned long long)r->file.size);
+	if (r->kind == REPLY_FILE)
+		buf_puts(head, "Accept-Ranges: bytes\r\n");
 	if (has_body && c->gzip)
 		buf_puts(head, "Content-Encoding: gzip\r\n");
 	if (c->etag[0])
 		buf_printf(head, "ETag: %s\r\n", c->etag);
 	if (r->kind == REPLY_SHARED)
 		buf_puts(head, "Vary: Accept-Encoding\r\n");
+}
+
+/* Chooses the part of the file that the request asks for; 416 if it has none. */
+static void choose_part(struct reply *r, const struct reply_terms *t)
+{
+	struct reply_file *f = &r->file;
+	struct span range = t->method == HTTP_GET && range_allowed(t->if_range, f->etag)
+				    ? t->range
+				    : (struct span){0};
+
+	f->offset = 0;
+	f->length = f->size;
+	switch (range_parse(range, f->size, &f->offset, &f->length)) {
+	case RANGE_PART:
+		r->status = 206;
+		break;
+	case RANGE_UNSATISFIABLE:
+		buf_reset(&r->fields); /* nothing that would let a cache keep the error */
+		reply_field(r, "Content-Range", "bytes */%llu", (unsigned long long)f->size);
+		reply_error(r, 416, 0, "the file has no such bytes");
+		break;
+	default:
+		break;
+	}
 }
 
 int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, struct buf *head,
@@ -247,14 +296,19 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 	bool fresh =
 		r->status == 200 && reads && c.etag[0] && none_match_holds(t->none_match, c.etag);
 
-	if (fresh)
+	if (fresh) {
 		r->status = 304;
+	} else if (r->kind == REPLY_FILE) {
+		choose_part(r, t);
+		c = choose(r, t);
+	}
 	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, status_text(r->status));
 	add_date(head, wall_us);
 	add_representation(r, &c, r->status, head);
 	buf_puts(head, "X-Content-Type-Options: nosniff\r\n");
 	if (r->media)
-		buf_puts(head, "Access-Control-Allow-Origin: *\r\n");
+		buf_puts(head, "Access-Control-Allow-Origin: *\r\n"
+			       "Access-Control-Expose-Headers: Content-Range, Date, ETag\r\n");
 	if (r->fields.len)
 		buf_add(head, r->fields.data, r->fields.len);
 	add_connection(r, t, head);

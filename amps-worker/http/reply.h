@@ -1,10 +1,11 @@
 /* reply.h - what a handler answers, and how it becomes bytes.
  *
  * A handler fills a struct reply; conn.c sends it.  The body is owned bytes, or a shared body
- * (body.h), or absent because the answer is a live stream. */
+ * (body.h), or a file, or absent because the answer is a live stream. */
 #ifndef AMPS_REPLY_H
 #define AMPS_REPLY_H
 
+#include <stdatomic.h>
 #include "amps-worker/http/body.h"
 #include "amps-worker/http/held.h"
 #include "amps-worker/http/parse.h"
@@ -13,15 +14,28 @@
 struct stream_params; /* live/output.h */
 struct token_entry;
 
-enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_STREAM };
+enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_FILE, REPLY_STREAM };
+
+/* A regular file, or the part of it that was asked for.  It does not change while it is open. */
+struct reply_file {
+	int fd;		 /* owned */
+	uint64_t size;	 /* of the whole file */
+	uint64_t offset; /* of what is sent; reply_render() sets it and the length */
+	uint64_t length;
+	char etag[40]; /* with its quotes */
+};
 
 struct reply {
 	enum reply_kind kind;
 	int status;
-	const char *type;    /* Content-Type of owned bytes or a stream; static */
+	const char *type;    /* Content-Type of owned bytes, a file or a stream; static */
 	struct buf body;     /* owned bytes */
 	struct body *shared; /* one reference */
-	struct held held;    /* the answer has to wait */
+	struct reply_file file;
+	/* Where the bytes that a file's answer has sent are added; NULL = nowhere. */
+	_Atomic uint64_t *sent;
+	struct held held; /* the answer has to wait */
+	void *kept; /* what the holder of a held reply keeps of its request; ended with free() */
 	/* Of a stream: which one, for conn_hooks.stream(); owned, ended with free().  The access
 	 * log names its channel and variant ("" or borrowed from it). */
 	struct stream_params *stream;
@@ -29,6 +43,7 @@ struct reply {
 	const char *variant;
 	struct buf fields; /* further header lines, each ended with CRLF */
 	bool close;	   /* end the connection after this answer */
+	bool unsized;	   /* an answer to HEAD whose body was not made: it has no length */
 	bool media;	   /* CORS is on */
 	/* Borrowed from the snapshot of tokens, for the call of route_dispatch() and the access
 	 * log: whose token it was, if the route checked one. */
@@ -40,8 +55,11 @@ struct reply_terms {
 	enum http_method method;
 	unsigned minor;
 	bool keep_alive;
-	bool gzip;		/* accepted */
-	struct span none_match; /* If-None-Match; in the request's bytes */
+	bool gzip; /* accepted */
+	/* fields, in the request's bytes */
+	struct span none_match; /* If-None-Match */
+	struct span range;	/* of a file; an answer that is held has no file */
+	struct span if_range;
 };
 
 struct reply_terms reply_terms(const struct http_request *q);
@@ -58,8 +76,8 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 void reply_field(struct reply *r, const char *name, const char *format, ...) printf_like(3, 4);
 
 /* Builds the response head and, for GET of byte replies, what follows it: applies HEAD, ETag
- * (If-None-Match -> 304, which is the reply's status then), Accept-Encoding: gzip, Connection.
- * *ret_body points into the reply.
+ * (If-None-Match -> 304, which is the reply's status then), Range, Accept-Encoding: gzip,
+ * Connection.  *ret_body points into the reply; what follows of a file is r->file.
  * For REPLY_STREAM the head says Connection: close and has no length.  0 or -ENOMEM. */
 must_check int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us,
 			    struct buf *head, struct span *ret_body);

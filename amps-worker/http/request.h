@@ -9,6 +9,7 @@
 
 struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
 struct body_maker; /* body_maker.h: makes large ones */
+struct segments;   /* segments/segments.h */
 
 /* Borrowed for the call. */
 struct facts {
@@ -19,6 +20,7 @@ struct facts {
 	unsigned worker_count;
 	struct body_cache *cache;
 	struct body_maker *maker;
+	struct segments *segments;
 	int64_t wall_us;
 	uint64_t mono_us;
 	struct in6_addr peer; /* client address, IPv4 mapped */

@@ -13,6 +13,8 @@ static bool pattern_fits(const char *pattern, struct span path, struct request *
 
 	q->segments = 0;
 	while (*pattern) {
+		if (*pattern == '*' && pattern[1] == '\0' && at > 0)
+			return true;
 		if (*pattern != '<') {
 			if (at == path.len || path.at[at++] != *pattern++)
 				return false;

@@ -117,9 +117,24 @@ static const struct catalog_program *next_program(struct playlist *r,
 	return p && ch->program_count ? p : NULL;
 }
 
+/* The form that an entry's link names. */
+static enum playlist_links links_of(const struct playlist *r, const struct catalog_channel *ch,
+				    const struct catalog_variant *v)
+{
+	enum form form = v ? v->form : ch->form;
+
+	if (r->params.links != LINKS_OWN)
+		return r->params.links;
+	/* low-latency channels have plain segments until there are parts */
+	return form == FORM_HLS || form == FORM_LL_HLS ? LINKS_HLS : LINKS_TS;
+}
+
 static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 		       const struct catalog_variant *v)
 {
+	static const char *const types[] = {[LINKS_TS] = "video/mp2t",
+					    [LINKS_HLS] = "application/x-mpegURL",
+					    [LINKS_AUDIO] = "audio/aac"};
 	const struct catalog *c = r->catalog;
 	const char *number = catalog_text(c, ch->number_at);
 	const char *name = catalog_text(c, ch->name_at);
@@ -142,7 +157,7 @@ static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 		buf_putc(b, ')');
 	}
 	/* Kodi opens a link of unknown type an extra time to probe it, which would start a tuner */
-	buf_puts(b, "\n#KODIPROP:mimetype=video/mp2t\n");
+	buf_printf(b, "\n#KODIPROP:mimetype=%s\n", types[links_of(r, ch, v)]);
 }
 
 static void add_next(struct playlist *r, const struct catalog_channel *ch)
@@ -219,12 +234,18 @@ static void add_extrem(struct playlist *r, const struct catalog_channel *ch,
 static void add_link(struct playlist *r, const struct catalog_channel *ch,
 		     const struct catalog_variant *v)
 {
+	static const struct {
+		const char *front, *back;
+	} paths[] = {[LINKS_TS] = {"stream", ".ts"},
+		     [LINKS_HLS] = {"hls", "/index.m3u8"},
+		     [LINKS_AUDIO] = {"audio", ""}};
+	enum playlist_links links = links_of(r, ch, v);
 	struct buf *b = r->out;
 	const char *name = v ? catalog_text(r->catalog, v->name_at) : NULL;
 	size_t mark;
 
 	buf_puts(b, r->params.base);
-	buf_printf(b, "/stream/%u.ts", ch->id);
+	buf_printf(b, "/%s/%u%s", paths[links].front, ch->id, paths[links].back);
 	mark = b->len;
 	if (name) {
 		buf_puts(b, "&variant=");
@@ -397,6 +418,22 @@ static bool read_filter(const struct request *q, const char *name, char *dst, si
 	return true;
 }
 
+static bool read_links(const struct request *q, struct playlist_params *p, struct reply *r)
+{
+	static const char *const names[] = {
+		[LINKS_OWN] = "", [LINKS_TS] = "ts", [LINKS_HLS] = "hls", [LINKS_AUDIO] = "audio"};
+	char text[8] = "";
+	int found = http_query(q->http, "format", text, sizeof(text));
+
+	for (size_t i = 0; found >= 0 && i < array_size(names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			p->links = (enum playlist_links)i;
+			return true;
+		}
+	reply_error(r, 400, 0, "format is none of ts, hls and audio");
+	return false;
+}
+
 static bool read_params(const struct request *q, struct asked *a, struct reply *r)
 {
 	const struct facts *f = q->facts;
@@ -424,7 +461,7 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 		.token = q->token,
 		.wall_us = f->wall_us,
 	};
-	return true;
+	return read_links(q, &a->params, r);
 }
 
 /* All that the body depends on, except time; each text with its NUL. */
@@ -437,6 +474,7 @@ static void make_key(const struct facts *f, const struct playlist_params *p, str
 	buf_add(key, "playlist", 9);
 	buf_add(key, &content, sizeof(content));
 	buf_putc(key, p->variants ? 1 : 0);
+	buf_putc(key, (char)p->links);
 	for (size_t i = 0; i < array_size(texts); i++)
 		buf_add(key, texts[i], strlen(texts[i]) + 1);
 	if (p->token)

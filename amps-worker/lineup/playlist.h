@@ -1,14 +1,17 @@
 /* playlist.h - /playlist.m3u: the line-up as one client may see it.
  *
- * Filters: region, group, ids, variants.  A list is made in slices (body_maker.h) and kept in the
- * body cache, with a key of everything it was made from, until the catalog changes or a programme
- * or a scheduled channel next begins or ends. */
+ * Filters: region, group, ids, variants; format chooses the form of the links.  A list is made in
+ * slices (body_maker.h) and kept in the body cache, with a key of everything it was made from,
+ * until the catalog changes or a programme or a scheduled channel next begins or ends. */
 #ifndef AMPS_PLAYLIST_H
 #define AMPS_PLAYLIST_H
 
 #include "amps-worker/http/route.h"
 
 void playlist_handle(const struct request *q, struct reply *r);
+
+/* Where its links lead. */
+enum playlist_links { LINKS_OWN /* each channel's own form */, LINKS_TS, LINKS_HLS, LINKS_AUDIO };
 
 /* What a playlist is made from, besides the catalog. */
 struct playlist_params {
@@ -19,6 +22,7 @@ struct playlist_params {
 	const char *groups;	 /* comma list, "" = all */
 	const char *ids;	 /* comma list, "" = all */
 	bool variants;
+	enum playlist_links links;
 	const struct token_entry *token; /* limits the groups; NULL = no limit */
 	int64_t wall_us;
 };

@@ -47,6 +47,7 @@ void live_on_output_ring(struct live *l, const struct msg_output_ring *m, int fd
 {
 	struct output *o = outputs_find(&l->outputs, m->want);
 	struct stream_ring *newest = o ? output_ring(o) : NULL;
+	struct output_watch *w, *next;
 
 	/* our release and this message may have passed each other */
 	if (!o || (newest && m->generation == newest->generation))
@@ -58,6 +59,10 @@ void live_on_output_ring(struct live *l, const struct msg_output_ring *m, int fd
 	o->users++;
 	output_trim(o);
 	viewer_begin_waiting(o);
+	for (w = TAILQ_FIRST(&o->watches); w; w = next) {
+		next = TAILQ_NEXT(w, link);
+		w->on_ring(w);
+	}
 	output_unuse(o);
 }
 
@@ -84,6 +89,7 @@ void live_on_output_gone(struct live *l, const struct msg_output_gone *m)
 {
 	struct output *o = outputs_find(&l->outputs, m->want);
 	unsigned status = m->status >= 400 && m->status < 600 ? m->status : 502;
+	struct output_watch *w;
 	struct viewer *v, *next;
 
 	if (!o)
@@ -95,15 +101,19 @@ void live_on_output_gone(struct live *l, const struct msg_output_gone *m)
 		conn_refuse_stream(v->stream.conn, (int)status, m->text);
 	}
 	end_viewers(l, o);
+	while ((w = TAILQ_FIRST(&o->watches)))
+		w->on_gone(w, (int)status, m->text);
 	output_unuse(o);
 }
 
 void live_on_kick(struct live *l, uint64_t serial)
 {
-	struct viewer *v = records_find(&l->records, serial);
+	const struct record_owner *o = records_find(&l->records, serial);
 
-	if (v)
-		conn_free(v->stream.conn);
+	if (o && o->viewer)
+		conn_free(o->viewer->stream.conn);
+	else if (o)
+		o->end(o->session);
 }
 
 /* What the kernel holds for this socket, to be sent. */
@@ -130,7 +140,7 @@ static void end_stopped(const struct records *all, size_t bytes)
 	size_t count = 0, ended = 0;
 
 	for (uint32_t i = 0; list && i < all->used; i++) {
-		const struct viewer *v = all->viewers[i];
+		const struct viewer *v = all->owners[i].viewer;
 
 		if (stopped(v))
 			list[count++] =
@@ -158,8 +168,8 @@ void live_shed(struct live *l)
 	size_t bytes = 0;
 
 	for (uint32_t i = 0; i < all->used; i++)
-		if (stopped(all->viewers[i]))
-			bytes += socket_bytes(all->viewers[i]->stream.conn->fd);
+		if (stopped(all->owners[i].viewer))
+			bytes += socket_bytes(all->owners[i].viewer->stream.conn->fd);
 	atomic_store_explicit(&x->page->socket_bytes, bytes, memory_order_relaxed);
 	if (bytes > x->sockets_max)
 		end_stopped(all, bytes);
@@ -173,7 +183,7 @@ void live_tick(struct live *l)
 		return;
 	l->sweep_us = now + VIEWER_SWEEP_US;
 	for (uint32_t i = 0; i < l->records.used; i++) {
-		struct viewer *v = l->records.viewers[i];
+		struct viewer *v = l->records.owners[i].viewer;
 
 		if (v && viewer_sweep(v) == VIEWER_GONE)
 			conn_free(v->stream.conn);

@@ -54,6 +54,7 @@ static struct output *output_new(struct outputs *all, const struct output_id *id
 	o->slot = UINT32_MAX;
 	o->id = *id;
 	TAILQ_INIT(&o->waiting);
+	TAILQ_INIT(&o->watches);
 	TAILQ_INIT(&o->rings);
 	LIST_INSERT_HEAD(bucket_of(all, id->channel), o, in_bucket);
 	return o;
@@ -110,7 +111,7 @@ static void output_free(struct output *o)
 {
 	struct stream_ring *r;
 
-	assert(!o->users && TAILQ_EMPTY(&o->waiting));
+	assert(!o->users && TAILQ_EMPTY(&o->waiting) && TAILQ_EMPTY(&o->watches));
 	if (!o->gone)
 		LIST_REMOVE(o, in_bucket);
 	while ((r = TAILQ_FIRST(&o->rings)))

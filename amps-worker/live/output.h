@@ -13,7 +13,10 @@
  *	worker 1-n output 1-n stream_ring 1-n viewer		(viewer.ring set)
  *	              output 1-n viewer				(viewer.ring NULL: waits)
  *
- * An output that the master said is gone takes no more viewers; those who drain keep it. */
+ * An output that the master said is gone takes no more viewers; those who drain keep it.
+ *
+ * Users that are no viewers, such as playlists, read its newest ring when they like and learn of
+ * changes through a watch. */
 #ifndef AMPS_OUTPUT_H
 #define AMPS_OUTPUT_H
 
@@ -39,6 +42,15 @@ struct stream_params {
 	struct viewer_options options;
 };
 
+/* Told what becomes of an output that it uses; may end that use, and the watch, meanwhile. */
+struct output_watch {
+	TAILQ_ENTRY(output_watch) link;
+	void (*on_ring)(struct output_watch *w); /* there is a new ring */
+	/* the output is gone; the status and the reason are fit for an error answer */
+	void (*on_gone)(struct output_watch *w, int status, const char *text);
+};
+TAILQ_HEAD(output_watch_list, output_watch);
+
 struct output {
 	LIST_ENTRY(output) in_bucket; /* until it is gone */
 	struct outputs *all;
@@ -50,8 +62,9 @@ struct output {
 	bool live;	/* else viewers start with a lead */
 	bool gone;	/* the master has ended the want */
 	bool ended;	/* ... because the source is over: drain, then end */
-	unsigned users; /* viewers, and functions that walk over them */
+	unsigned users; /* viewers, owners of watches, and functions that walk over them */
 	struct viewer_list waiting;
+	struct output_watch_list watches;
 	struct ring_list rings;
 };
 LIST_HEAD(output_bucket, output);

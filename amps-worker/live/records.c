@@ -3,8 +3,6 @@
 #include "amps-worker/context/context.h"
 #include "common/clock.h"
 
-#define SERIAL_SHIFT 40 /* serial = worker index << 40 | count */
-
 int records_init(struct records *all, struct context *context)
 {
 	*all = (struct records){.context = context};
@@ -12,16 +10,21 @@ int records_init(struct records *all, struct context *context)
 	 * every second */
 	all->serials = clock_mono_us() / 1000;
 	all->free = calloc(WORKER_VIEWERS_MAX, sizeof(*all->free));
-	all->viewers = calloc(WORKER_VIEWERS_MAX, sizeof(struct viewer *));
+	all->owners = calloc(WORKER_VIEWERS_MAX, sizeof(*all->owners));
 	for (unsigned i = 0; i < VIEWER_FRONTS; i++)
 		all->fronts[all->front_count++] = (uint16_t)(i + 1);
-	return all->free && all->viewers ? 0 : -ENOMEM;
+	return all->free && all->owners ? 0 : -ENOMEM;
 }
 
 void records_done(struct records *all)
 {
 	free(all->free);
-	free(all->viewers);
+	free(all->owners);
+}
+
+static bool owned(const struct record_owner *o)
+{
+	return o->viewer || o->session;
 }
 
 bool records_left(const struct records *all)
@@ -29,23 +32,32 @@ bool records_left(const struct records *all)
 	return all->free_count > 0 || all->used < WORKER_VIEWERS_MAX;
 }
 
-struct viewer_record *records_take(struct records *all, struct viewer *v,
+struct viewer_record *records_take(struct records *all, struct record_owner owner,
 				   struct viewer_record *from)
 {
 	struct context *x = all->context;
 	uint32_t index = all->free_count ? all->free[--all->free_count] : all->used++;
 	uint64_t token = atomic_load_explicit(&from->token, memory_order_relaxed);
 
-	assert(index < WORKER_VIEWERS_MAX && !all->viewers[index]);
+	assert(index < WORKER_VIEWERS_MAX && owned(&owner) && !owned(&all->owners[index]));
 	atomic_store_explicit(&x->page->records_used, all->used, memory_order_relaxed);
-	from->serial = (uint64_t)x->index << SERIAL_SHIFT | ++all->serials;
+	from->serial = (uint64_t)x->index << VIEWER_SERIAL_SHIFT | ++all->serials;
 	worker_page_put(x->page, index, from);
 	if (token)
 		worker_page_add_token(x->page, token, 1);
-	all->viewers[index] = v;
+	all->owners[index] = owner;
 	page_add(&x->page->viewers_open, 1);
 	page_add(&x->page->viewers_total, 1);
 	return &worker_page_records(x->page)[index];
+}
+
+void records_set_agent(struct viewer_record *rec, const char *agent, size_t len)
+{
+	size_t n = agent ? MIN(len, sizeof(rec->user_agent) - 1) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		rec->user_agent[i] = agent[i] >= ' ' && agent[i] < 127 ? agent[i] : '?';
+	rec->user_agent[n] = '\0';
 }
 
 void records_set_output(struct records *all, struct viewer_record *rec, uint32_t slot)
@@ -101,25 +113,25 @@ void records_give(struct records *all, struct viewer_record *rec)
 	size_t index = (size_t)(rec - worker_page_records(page));
 	uint64_t token = atomic_load_explicit(&rec->token, memory_order_relaxed);
 
-	assert(index < all->used && all->viewers[index]);
+	assert(index < all->used && owned(&all->owners[index]));
 	records_set_output(all, rec, UINT32_MAX);
 	give_front(all, rec);
 	if (token)
 		worker_page_add_token(page, token, -1);
 	worker_page_put(page, index, &none);
-	all->viewers[index] = NULL;
+	all->owners[index] = (struct record_owner){0};
 	all->free[all->free_count++] = (uint16_t)index;
 	page_add(&page->viewers_open, UINT64_MAX); /* one less */
 }
 
-struct viewer *records_find(const struct records *all, uint64_t serial)
+const struct record_owner *records_find(const struct records *all, uint64_t serial)
 {
 	for (uint32_t i = 0; i < all->used; i++) {
 		const struct viewer_record *rec = &worker_page_records(all->context->page)[i];
 
-		if (all->viewers[i] &&
+		if (owned(&all->owners[i]) &&
 		    atomic_load_explicit(&rec->serial, memory_order_relaxed) == serial)
-			return all->viewers[i];
+			return &all->owners[i];
 	}
 	return NULL;
 }

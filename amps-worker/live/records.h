@@ -8,7 +8,16 @@
 #include "common/shm/worker_page.h"
 
 struct context;
+struct session; /* segments/sessions.h */
 struct viewer;
+
+/* Who a record belongs to: a viewer, or a session and the function by which the server ends it.
+ * Zeroed while the record is free. */
+struct record_owner {
+	struct viewer *viewer;
+	struct session *session;
+	void (*end)(struct session *s);
+};
 
 struct records {
 	struct context *context; /* borrowed; its page is set before the first record is taken */
@@ -18,7 +27,7 @@ struct records {
 	uint16_t *free;			/* [WORKER_VIEWERS_MAX] */
 	uint16_t fronts[VIEWER_FRONTS]; /* places that are free, as records name them */
 	uint32_t front_count;
-	struct viewer **viewers; /* [WORKER_VIEWERS_MAX] by record; NULL = free */
+	struct record_owner *owners; /* [WORKER_VIEWERS_MAX] by record */
 };
 
 /* 0 or -ENOMEM; records_done() is needed either way. */
@@ -29,9 +38,12 @@ void records_done(struct records *all);
 bool records_left(const struct records *all);
 
 /* Publishes `from` with a serial of its own; one must be free. */
-struct viewer_record *records_take(struct records *all, struct viewer *v,
+struct viewer_record *records_take(struct records *all, struct record_owner owner,
 				   struct viewer_record *from);
 void records_give(struct records *all, struct viewer_record *rec);
+
+/* Sets the user agent, cut and printable; `agent` may be NULL. */
+void records_set_agent(struct viewer_record *rec, const char *agent, size_t len);
 
 /* The viewer reads this output now (UINT32_MAX: none); the page counts it there. */
 void records_set_output(struct records *all, struct viewer_record *rec, uint32_t slot);
@@ -39,7 +51,7 @@ void records_set_output(struct records *all, struct viewer_record *rec, uint32_t
 /* The viewer has moved; at most one of to->front_len and to->rest is not 0. */
 void records_move(struct records *all, struct viewer_record *rec, const struct viewer_place *to);
 
-/* The viewer with this serial, or NULL. */
-struct viewer *records_find(const struct records *all, uint64_t serial);
+/* The owner of the record with this serial, or NULL. */
+const struct record_owner *records_find(const struct records *all, uint64_t serial);
 
 #endif

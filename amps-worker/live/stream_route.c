@@ -3,10 +3,9 @@
 #include <string.h>
 
 #include "amps-worker/http/access.h"
-#include "amps-worker/lineup/groups.h"
+#include "amps-worker/live/admission.h"
 #include "amps-worker/live/output.h"
 #include "common/text/text.h"
-#include "common/shm/worker_page.h"
 
 /* A request for a stream, resolved. */
 struct asked {
@@ -18,89 +17,6 @@ struct asked {
 	char lang[TRACK_NAME_MAX + 1];
 	struct viewer_options options;
 };
-
-/* The channel of the path, or NULL and an error reply. */
-static const struct catalog_channel *find_channel(const struct request *q, struct reply *r)
-{
-	const struct catalog *c = q->facts->catalog;
-	const struct catalog_channel *channel = NULL;
-	char text[24];
-	uint64_t id;
-
-	if (http_decode_segment(q->segment[0], text, sizeof(text)) == 0 &&
-	    text_parse_u64(text, CHANNEL_ID_MAX, &id) == 0)
-		channel = catalog_find(c, (uint32_t)id);
-	if (!channel)
-		reply_error(r, 404, 0, "there is no such channel");
-	else if (!catalog_on_air(channel, q->facts->wall_us))
-		reply_error(r, 404, 0, "the channel is off the air");
-	else
-		return channel;
-	return NULL;
-}
-
-static bool may_watch(const struct request *q, const struct catalog_channel *channel,
-		      struct reply *r)
-{
-	const struct catalog *c = q->facts->catalog;
-	char region[3];
-
-	access_region(q->http, q->facts, region);
-	if (!catalog_region_allowed(c, channel, region)) {
-		reply_error(r, 403, 0,
-			    region[0] ? "the channel may not be watched in region %s"
-				      : "the channel may be watched in known regions only%s",
-			    region);
-		return false;
-	}
-	if (!group_allowed(q->token, catalog_text(c, channel->group_at))) {
-		reply_error(r, 403, 0, "the token does not include the channel's group");
-		return false;
-	}
-	return true;
-}
-
-static uint64_t token_name(const struct token_entry *token)
-{
-	return token ? worker_page_token(token->token, strnlen(token->token, TOKEN_BYTES_MAX)) : 0;
-}
-
-/* Workers that admit viewers at the same moment do not see each other's: the limit can be exceeded
- * by as many viewers as there are other workers. */
-static bool token_has_room(const struct request *q, struct reply *r)
-{
-	const struct facts *f = q->facts;
-	uint64_t name = token_name(q->token), viewers = 0;
-
-	if (!q->token || q->token->max_viewers == 0)
-		return true;
-	for (unsigned i = 0; i < f->worker_count; i++)
-		if (f->worker_pages[i])
-			viewers += worker_page_token_viewers(f->worker_pages[i], name);
-	if (viewers < q->token->max_viewers)
-		return true;
-	reply_error(r, 429, RETRY_AFTER_S, "the token has all the viewers it may have");
-	return false;
-}
-
-static bool read_variant(const struct request *q, struct asked *a, struct reply *r)
-{
-	const struct catalog *c = q->facts->catalog;
-	char name[VARIANT_NAME_MAX + 1];
-	int found = http_query(q->http, "variant", name, sizeof(name));
-
-	if (found == -EINVAL) {
-		reply_error(r, 400, 0, "variant is not properly encoded");
-		return false;
-	}
-	if (found == 1 && name[0])
-		a->variant = catalog_find_variant(c, a->channel, name);
-	if (found < 0 || (found == 1 && name[0] && !a->variant)) {
-		reply_error(r, 404, 0, "the channel has no such variant");
-		return false;
-	}
-	return true;
-}
 
 static bool read_format(const struct request *q, struct asked *a, struct reply *r)
 {
@@ -175,16 +91,12 @@ static bool read_lang(const struct request *q, struct asked *a, struct reply *r)
 }
 
 /* Can this output be made?  Its form is the channel's unless it was requested by name. */
-static bool can_play(const struct catalog *c, struct asked *a, struct reply *r)
+static bool can_play(const struct request *q, struct asked *a, struct reply *r)
 {
-	uint32_t at = a->variant ? a->variant->unavailable_at : a->channel->unavailable_at;
 	enum form form = a->variant ? a->variant->form : a->channel->form;
-	const char *reason = catalog_text(c, at);
 
-	if (reason) {
-		reply_error(r, 502, 0, "the channel cannot play: %s", reason);
+	if (!admission_playable(q, a->channel, a->variant, r))
 		return false;
-	}
 	if (!a->named && form == FORM_MSE) {
 		reply_error(r, 404, 0, "the channel's form is %s, which is not served yet; add .ts",
 			    form_name(form));
@@ -225,7 +137,7 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 		.address = a->own ? address_name(q) : 0,
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
 		.options = a->options,
-		.token = token_name(q->token),
+		.token = admission_token_name(q->token),
 	};
 	text_copy(p->id.variant, sizeof(p->id.variant), name ? name : "");
 	text_copy(p->id.track, sizeof(p->id.track), a->lang);
@@ -239,13 +151,17 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 
 static void answer(const struct request *q, struct asked a, struct reply *r)
 {
-	a.channel = find_channel(q, r);
-	if (!a.channel || !may_watch(q, a.channel, r))
+	a.channel = admission_channel(q, q->segment[0], r);
+	if (!a.channel || !admission_allowed(q, a.channel, r))
 		return;
-	if (read_variant(q, &a, r) && read_format(q, &a, r) && read_overlap(q, &a, r) &&
-	    read_join(q, &a, r) && can_play(q->facts->catalog, &a, r) && read_lang(q, &a, r) &&
-	    token_has_room(q, r))
+	if (!admission_variant(q, a.channel, r, &a.variant) || !read_format(q, &a, r) ||
+	    !read_overlap(q, &a, r) || !read_join(q, &a, r) || !can_play(q, &a, r) ||
+	    !read_lang(q, &a, r))
+		return;
+	if (admission_token_room(q))
 		start_stream(q, &a, r);
+	else
+		admission_refuse_token(r);
 }
 
 void stream_route_ts(const struct request *q, struct reply *r)

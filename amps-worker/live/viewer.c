@@ -378,6 +378,13 @@ static uint64_t viewers_everywhere(const struct context *x)
 	return n;
 }
 
+bool viewers_have_room(const struct viewers *all)
+{
+	uint32_t max = catalog_settings(context_catalog(all->context))->max_viewers;
+
+	return (max == 0 || viewers_everywhere(all->context) < max) && records_left(all->records);
+}
+
 static void set_options(struct conn *c)
 {
 	int one = 1, idle = 30, every = 15, count = 4;
@@ -394,7 +401,6 @@ static struct viewer_record *take_record(struct viewer *v, const struct http_req
 					 const struct stream_params *p)
 {
 	const struct conn *c = v->stream.conn;
-	struct span agent = http_field(q, "User-Agent");
 	struct viewer_record rec = {
 		.channel = p->id.channel,
 		.output = UINT32_MAX,
@@ -403,14 +409,12 @@ static struct viewer_record *take_record(struct viewer *v, const struct http_req
 		.protocol = p->id.form == OUTPUT_ADTS ? VIEWER_AUDIO : VIEWER_TS,
 		.token = p->token,
 	};
-	size_t n = agent.at ? MIN(agent.len, sizeof(rec.user_agent) - 1) : 0;
 
 	memcpy(rec.address, &c->peer, sizeof(rec.address));
 	text_copy(rec.variant, sizeof(rec.variant), p->id.variant);
 	text_copy(rec.track, sizeof(rec.track), p->id.track);
-	for (size_t i = 0; i < n; i++)
-		rec.user_agent[i] = agent.at[i] >= ' ' && agent.at[i] < 127 ? agent.at[i] : '?';
-	return records_take(v->all->records, v, &rec);
+	records_set_agent(&rec, http_field(q, "User-Agent").at, http_field(q, "User-Agent").len);
+	return records_take(v->all->records, (struct record_owner){.viewer = v}, &rec);
 }
 
 /* Waits for a ring; its record is still to be taken. */
@@ -455,11 +459,10 @@ static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring
 int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
 		 const struct stream_params *p, const struct buf *head)
 {
-	uint32_t max = catalog_settings(context_catalog(all->context))->max_viewers;
 	struct viewer *v;
 	struct stream_ring *r;
 
-	if ((max && viewers_everywhere(all->context) >= max) || !records_left(all->records))
+	if (!viewers_have_room(all))
 		return -EUSERS;
 	v = viewer_new(all, c, p, head);
 	if (!v)

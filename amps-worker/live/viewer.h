@@ -48,6 +48,9 @@ struct viewer {
 	uint16_t idle_sweeps; /* in a row without a byte sent */
 };
 
+/* May the server have one more viewer, and this worker a record for it? */
+bool viewers_have_room(const struct viewers *all);
+
 /* What became of a viewer; the caller frees the connection of one that is gone. */
 enum viewer_verdict { VIEWER_GOES_ON, VIEWER_GONE };
 

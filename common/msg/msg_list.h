@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 12u
+#define MSG_PROTOCOL 13u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -44,6 +44,8 @@
 	  "worker>master: this generation is served now")                                          \
 	M(WANT, want, 0, MSG_WANT_FIELDS, "worker>master: the output has its first viewer")        \
 	M(RELEASE, release, 0, MSG_RELEASE_FIELDS, "worker>master: its last viewer has left")      \
+	M(YIELD, yield, 0, MSG_KICK_FIELDS,                                                        \
+	  "worker>master: a newer session of its client takes this viewer's place; end it")        \
 	/* master > nursery */                                                                     \
 	M(FORK_JOB, fork_job, 1, MSG_NO_FIELDS,                                                    \
 	  "master>nursery: [job socket] start a job on it; the JOB message waits in it")           \

@@ -16,7 +16,7 @@
 #include "common/shm/snapshot.h"
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
-#define CATALOG_VERSION 3u
+#define CATALOG_VERSION 4u
 
 /* The form that a channel's playlist entry points to (output_format); also the form in a WANT. */
 enum form {
@@ -51,6 +51,7 @@ struct catalog_header {
 	S(bool, auth_enabled, "auth", "enabled")                                                   \
 	S(u32, max_viewers, "server", "max_viewers") /* 0 = no limit */                            \
 	S(ms, start_timeout_ms, "streaming", "start_timeout")                                      \
+	S(ms, idle_timeout_ms, "streaming", "idle_timeout") /* 0 = never */                        \
 	S(u32, join_ms, "streaming", "join_ms")
 
 struct catalog_settings {
@@ -106,6 +107,10 @@ struct catalog_variant {
 	uint8_t own_tuner; /* overrides more than the profile */
 	uint8_t pad[2];
 	uint32_t unavailable_at;
+	/* what its profile says before it has run; 0 = nothing */
+	uint32_t bps; /* picture and sound */
+	uint32_t rate_milli;
+	uint16_t width, height;
 };
 
 struct catalog_program {
@@ -120,7 +125,7 @@ struct catalog_program {
 static_assert(sizeof(struct catalog_header) == 64, "layout of struct catalog_header");
 static_assert(sizeof(struct catalog_settings) % 8 == 0, "the channels follow the settings");
 static_assert(sizeof(struct catalog_channel) == 104, "layout of struct catalog_channel");
-static_assert(sizeof(struct catalog_variant) == 16, "layout of struct catalog_variant");
+static_assert(sizeof(struct catalog_variant) == 28, "layout of struct catalog_variant");
 static_assert(sizeof(struct catalog_program) == 32, "layout of struct catalog_program");
 
 #endif

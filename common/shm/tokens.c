@@ -265,6 +265,22 @@ size_t tokens_hide(const struct tokens *t, char *text, size_t len)
 	return kept;
 }
 
+uint64_t tokens_generation(const struct tokens *t)
+{
+	return t->header->snapshot.generation;
+}
+
+size_t tokens_count(const struct tokens *t)
+{
+	return t->header->count;
+}
+
+const struct token_entry *tokens_at(const struct tokens *t, size_t index)
+{
+	assert(index < t->header->count);
+	return &t->entries[index];
+}
+
 const struct token_entry *tokens_shared(const struct tokens *t)
 {
 	if (t->header->count == 0 || (t->entries[0].flags & TOKEN_SHARED) == 0)

@@ -24,6 +24,11 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
  * Takes time in proportion to `len` and the number of different token lengths. */
 must_check size_t tokens_hide(const struct tokens *t, char *text, size_t len);
 
+/* All entries, expired or not. */
+uint64_t tokens_generation(const struct tokens *t);
+size_t tokens_count(const struct tokens *t);
+const struct token_entry *tokens_at(const struct tokens *t, size_t index);
+
 /* auth.token, or NULL when none is shared. */
 const struct token_entry *tokens_shared(const struct tokens *t);
 

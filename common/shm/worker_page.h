@@ -4,6 +4,7 @@
  *	4096        struct viewer_record[WORKER_VIEWERS_MAX]
  *	...         struct viewer_counts (viewers by output and by token)
  *	...         struct viewer_front[VIEWER_FRONTS]
+ *	...         struct session_uses
  *
  * W: that worker, all fields.  Readers: the master (`amps viewers`, idle rules, heartbeat) and the
  * other workers (/metrics, limits of tokens).  Counters are relaxed and only grow; a record is
@@ -22,9 +23,10 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 4u
+#define WORKER_PAGE_VERSION 5u
+#define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
-enum viewer_protocol { VIEWER_TS = 0, VIEWER_AUDIO, VIEWER_PROTOCOL_COUNT_ };
+enum viewer_protocol { VIEWER_TS = 0, VIEWER_AUDIO, VIEWER_HLS, VIEWER_PROTOCOL_COUNT_ };
 
 struct worker_page {
 	uint64_t magic;
@@ -71,7 +73,8 @@ struct viewer_record {
 	char variant[VARIANT_NAME_MAX + 4];
 	char track[TRACK_NAME_MAX + 1];
 	char user_agent[80];
-	_Atomic uint64_t token; /* worker_page_token() of the token it came with, 0 = none */
+	_Atomic uint64_t token;	  /* worker_page_token() of the token it came with, 0 = none */
+	_Atomic uint64_t session; /* of HLS: its number; 0 = a connection of its own */
 };
 
 /* Open addressing by the token's hash; a search ends at the first empty place.  A place whose count
@@ -97,6 +100,22 @@ struct viewer_front {
 	uint32_t words[VIEWER_FRONT_MAX / 4];
 };
 
+/* What this worker has sent to a session, wherever that has its record.  Any worker serves a
+ * session's requests; the one with the record adds up what all have sent. */
+struct session_use {
+	_Atomic uint64_t session; /* 0 = free */
+	_Atomic uint64_t bytes;
+	_Atomic uint64_t seen_us; /* clock_mono_us() of its last request here */
+};
+
+/* A session that the server has ended must not begin again: the numbers of the last ones. */
+struct session_uses {
+	_Atomic uint32_t used;	      /* places of `of` above this index were never used */
+	_Atomic uint32_t ended_count; /* ever; the newest is ended[(ended_count - 1) % ...] */
+	_Atomic uint64_t ended[SESSIONS_ENDED];
+	struct session_use of[WORKER_VIEWERS_MAX];
+};
+
 /* Where a viewer stands, as another process goes on from it: send the front or the rest of the cut
  * unit ([pos - rest, pos) of the ring), then the ring from pos on. */
 struct viewer_place {
@@ -110,10 +129,13 @@ struct viewer_place {
 	(WORKER_PAGE_RECORDS_OFFSET + WORKER_VIEWERS_MAX * sizeof(struct viewer_record))
 #define WORKER_PAGE_FRONTS_OFFSET (WORKER_PAGE_COUNTS_OFFSET + sizeof(struct viewer_counts))
 #define WORKER_PAGE_FRONTS_BYTES  (VIEWER_FRONTS * sizeof(struct viewer_front))
-#define WORKER_PAGE_BYTES	  (WORKER_PAGE_FRONTS_OFFSET + WORKER_PAGE_FRONTS_BYTES)
+#define WORKER_PAGE_USES_OFFSET                                                                    \
+	((WORKER_PAGE_FRONTS_OFFSET + WORKER_PAGE_FRONTS_BYTES + 63) / 64 * 64)
+#define WORKER_PAGE_BYTES (WORKER_PAGE_USES_OFFSET + sizeof(struct session_uses))
 
 static_assert(sizeof(struct worker_page) == 184, "layout of struct worker_page");
-static_assert(sizeof(struct viewer_record) == 272, "layout of struct viewer_record");
+static_assert(sizeof(struct viewer_record) == 280, "layout of struct viewer_record");
+static_assert(sizeof(struct session_use) == 24, "layout of struct session_use");
 static_assert(sizeof(struct viewer_front) == VIEWER_FRONT_MAX + 4, "layout of struct viewer_front");
 
 /* Master: writes the header of a freshly created object mapped at `map`. */
@@ -126,6 +148,12 @@ must_check int worker_page_check(const void *map);
 static inline struct viewer_record *worker_page_records(void *map)
 {
 	return (struct viewer_record *)(void *)((char *)map + WORKER_PAGE_RECORDS_OFFSET);
+}
+
+/* The uses of sessions behind it. */
+static inline struct session_uses *worker_page_uses(const void *map)
+{
+	return (struct session_uses *)((uintptr_t)map + WORKER_PAGE_USES_OFFSET);
 }
 
 /* The worker: publishes a record in a free place, or frees the place (serial 0 in *from). */

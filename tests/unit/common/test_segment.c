@@ -1,11 +1,10 @@
 /* test_segment.c - the index of segments, with what a hostile job could write into it. */
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <string.h>
 
 #include "common/shm/ring_writer.h"
 #include "common/shm/segment.h"
 #include "common/shm/shm.h"
-#include "leaks.h"
 
 #define SIZE  RING_BYTES_LEAST
 #define FIRST 241000000u
@@ -30,7 +29,6 @@ static void both_close(struct both *b)
 	ring_writer_close(&b->w);
 	ring_close(&b->r);
 	close_fd(&b->fd);
-	assert_no_leaks();
 }
 
 static struct segment entry(uint32_t number)
@@ -108,7 +106,6 @@ Test(segment, a_writer_goes_on_behind_what_was_carried_over)
 	ring_writer_close(&again);
 	ring_writer_close(&b.w);
 	close_fd(&b.fd);
-	assert_no_leaks();
 }
 
 Test(segment, values_out_of_range_are_refused)

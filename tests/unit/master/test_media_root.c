@@ -1,5 +1,5 @@
 /* test_media_root.c - the folder of segments: who may use it, what is removed. */
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "amps-master/system/media_root.h"
-#include "leaks.h"
 
 static const struct account self = {0};
 
@@ -88,7 +87,6 @@ Test(media_root, a_start_removes_segments_and_nothing_else)
 	media_root_close(&m);
 	cr_expect(exists(folder, "notes"));
 	folder_remove(folder);
-	assert_no_leaks();
 }
 
 Test(media_root, a_second_server_is_refused)
@@ -106,7 +104,6 @@ Test(media_root, a_second_server_is_refused)
 	cr_assert_eq(media_root_open(&second, text, sizeof(text)), 0, "%s", text);
 	media_root_close(&second);
 	folder_remove(folder);
-	assert_no_leaks();
 }
 
 Test(media_root, a_folder_that_is_missing_or_a_file_is_an_error)
@@ -123,7 +120,6 @@ Test(media_root, a_folder_that_is_missing_or_a_file_is_an_error)
 	cr_expect_eq(media_root_open(&m, text, sizeof(text)), -ENOTDIR);
 	media_root_close(&m);
 	folder_remove(folder);
-	assert_no_leaks();
 }
 
 Test(media_root, tracks_are_made_and_removed)
@@ -147,5 +143,4 @@ Test(media_root, tracks_are_made_and_removed)
 	cr_expect_gt(media_root_room(&m, 0), 0);
 	media_root_close(&m);
 	folder_remove(folder);
-	assert_no_leaks();
 }

@@ -1,11 +1,10 @@
 /* test_cuts.c - where segments begin: durations, numbers, discontinuities, several variants. */
-#include <criterion/criterion.h>
+#include "unit.h"
 #include <stdio.h>
 #include <string.h>
 
 #include "amps-transcoder/segment/cuts.h"
 #include "common/clock.h"
-#include "leaks.h"
 
 #define HZ   90000
 #define WALL 1800000000000000ll
@@ -51,7 +50,6 @@ Test(cuts, a_cold_start_begins_with_short_segments)
 	cr_expect_eq(c.target_s, 4);
 	cr_expect_eq(t.number, first + 7);
 	cr_expect_eq(first, (uint32_t)((WALL / 1000 - 1735689600000) / 250));
-	assert_no_leaks();
 }
 
 Test(cuts, a_segment_does_not_outlast_the_target_duration)
@@ -65,7 +63,6 @@ Test(cuts, a_segment_does_not_outlast_the_target_duration)
 	run(&c, &t, 3, 3, 18, text);
 	cr_expect_str_eq(text, "3 6 9 12 15 18 ");
 	cr_expect_eq(c.target_s, 4);
-	assert_no_leaks();
 }
 
 Test(cuts, the_first_distance_of_access_points_seals_the_target_duration)
@@ -78,7 +75,6 @@ Test(cuts, the_first_distance_of_access_points_seals_the_target_duration)
 	run(&c, &t, 5.76, 5.76, 24, text);
 	cr_expect_str_eq(text, "5.76 11.52 17.28 23.04 ");
 	cr_expect_eq(c.target_s, 6, "rounded, not up: %u", c.target_s);
-	assert_no_leaks();
 }
 
 Test(cuts, a_remembered_distance_counts_from_the_start)
@@ -91,7 +87,6 @@ Test(cuts, a_remembered_distance_counts_from_the_start)
 	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
 	cr_assert_not_null(cuts_next(&c, &t, 2 * HZ, true));
 	cr_expect_eq(c.target_s, 8);
-	assert_no_leaks();
 }
 
 Test(cuts, a_segment_ends_without_an_access_point_when_its_time_is_over)
@@ -104,7 +99,6 @@ Test(cuts, a_segment_ends_without_an_access_point_when_its_time_is_over)
 	cr_assert_null(cuts_next(&c, &t, 6 * HZ - 1, false));
 	cr_assert_not_null(cuts_next(&c, &t, 6 * HZ, false));
 	cr_expect_eq(c.target_s, 4);
-	assert_no_leaks();
 }
 
 Test(cuts, a_cold_start_waits_ten_seconds_for_the_second_access_point)
@@ -116,7 +110,6 @@ Test(cuts, a_cold_start_waits_ten_seconds_for_the_second_access_point)
 	cr_assert_null(cuts_next(&c, &t, 10 * HZ - 1, false));
 	cr_assert_not_null(cuts_next(&c, &t, 10 * HZ, false));
 	cr_expect_eq(c.target_s, 10);
-	assert_no_leaks();
 }
 
 Test(cuts, variants_have_the_same_numbers)
@@ -144,7 +137,6 @@ Test(cuts, variants_have_the_same_numbers)
 	cr_assert_null(cuts_next(&c, &a, 5 * HZ, true));
 	cr_assert_not_null(cuts_next(&c, &a, 6 * HZ, true));
 	cr_expect_eq(a.number, b.number);
-	assert_no_leaks();
 }
 
 Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
@@ -165,7 +157,6 @@ Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
 	cr_assert_not_null(cuts_next(&c, &b, 5 * HZ, true));
 	cr_expect_eq(b.number, a.number);
 	cr_expect_eq(b.discontinuity, before + 1);
-	assert_no_leaks();
 }
 
 Test(cuts, numbers_go_on_behind_an_earlier_job)
@@ -188,7 +179,6 @@ Test(cuts, numbers_go_on_behind_an_earlier_job)
 	cr_assert_null(cuts_next(&c, &a, 10 * HZ, true));
 	cr_assert_not_null(cuts_next(&c, &a, 12 * HZ, true));
 	cr_expect_eq(c.target_s, 5);
-	assert_no_leaks();
 }
 
 Test(cuts, a_variant_that_stopped_for_long_goes_on_with_what_is_left)
@@ -202,5 +192,4 @@ Test(cuts, a_variant_that_stopped_for_long_goes_on_with_what_is_left)
 		cr_assert_not_null(cuts_next(&c, &a, s * HZ, true));
 	cr_assert_not_null(cuts_next(&c, &b, 200 * HZ, true));
 	cr_expect_eq(b.number, a.number - CUTS_KEPT + 1);
-	assert_no_leaks();
 }

@@ -98,7 +98,8 @@ static inline void fm_snapshot(struct fake_master *m, enum snapshot_kind kind, u
 }
 
 /* Makes everything a worker is given and puts the messages into its socket. */
-static inline void fm_open(struct fake_master *m, const struct fm_settings *s, uint16_t port)
+static inline void fm_open_at(struct fake_master *m, const struct fm_settings *s, uint16_t port,
+			      const char *media_folder)
 {
 	struct tokens_header tokens = {.snapshot = {.magic = TOKENS_MAGIC,
 						    .version = TOKENS_VERSION,
@@ -121,7 +122,7 @@ static inline void fm_open(struct fake_master *m, const struct fm_settings *s, u
 	m->table_fd = shm_create("table", CHANTAB_BYTES);
 	m->catalog_fd = shm_snapshot("catalog", catalog, catalog_bytes);
 	m->tokens_fd = shm_snapshot("tokens", &tokens, sizeof(tokens));
-	m->media_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	m->media_fd = open(media_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	m->page = shm_map_write(m->page_fd, WORKER_PAGE_BYTES);
 	m->table = shm_map_write(m->table_fd, CHANTAB_BYTES);
 	FM_CHECK(m->page && m->table && m->catalog_fd >= 0 && m->tokens_fd >= 0);
@@ -133,6 +134,11 @@ static inline void fm_open(struct fake_master *m, const struct fm_settings *s, u
 			 (int[]){m->listen_fd, m->page_fd, m->table_fd, m->media_fd}) == 0);
 	fm_snapshot(m, SNAPSHOT_TOKENS, 1, sizeof(tokens), m->tokens_fd);
 	fm_snapshot(m, SNAPSHOT_CATALOG, 1, catalog_bytes, m->catalog_fd);
+}
+
+static inline void fm_open(struct fake_master *m, const struct fm_settings *s, uint16_t port)
+{
+	fm_open_at(m, s, port, "/tmp");
 }
 
 static inline void fm_close(struct fake_master *m)

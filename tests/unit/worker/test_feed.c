@@ -782,7 +782,7 @@ Test(feed, a_viewer_can_be_rebuilt_from_its_record_and_the_ring, .timeout = 120)
 	cr_assert_eq(head.generation, 0, "it waits");
 	cr_assert_gt(head.front_len, 50, "with its head");
 	/* so small that sends stop everywhere */
-	setsockopt(x.worker.live.records.viewers[0]->stream.conn->fd, SOL_SOCKET, SO_SNDBUF,
+	setsockopt(x.worker.live.records.owners[0].viewer->stream.conn->fd, SOL_SOCKET, SO_SNDBUF,
 		   &buffer, sizeof(buffer));
 	fm_write_group(&x.stream, 40);
 	send_ring(&x, 1, false);

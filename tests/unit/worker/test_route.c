@@ -72,7 +72,8 @@ Test(route, answers_every_address)
 	expect(f, "/playlist.m3u/", "", 404, NULL);
 	expect(f, "/Playlist.m3u", "", 404, NULL);
 	expect(f, "//playlist.m3u", "", 404, NULL);
-	expect(f, "/hls/1/index.m3u8", "", 404, NULL);
+	expect(f, "/hls/1/nothing.m3u8", "", 404, "Access-Control-Allow-Origin: *");
+	expect(f, "/hls/99999/index.m3u8", "", 404, NULL);
 	fixture_free(f);
 }
 

@@ -23,7 +23,7 @@ static int confined(int (*deed)(void))
 	if (pid == 0) {
 		/* for those that ask what they still may */
 		dup2(open("/proc/self/status", O_RDONLY), STDIN_FILENO);
-		_exit(worker_sandbox_enter() < 0 ? 99 : deed());
+		_exit(worker_sandbox_enter(-1) < 0 ? 99 : deed());
 	}
 	cr_assert_gt(pid, 0);
 	cr_assert_eq(waitpid(pid, &status, 0), pid);

@@ -1,0 +1,35 @@
+/* admission.h - may this client watch that channel?  What every route of media asks first.
+ *
+ * Each function answers the request with the error itself. */
+#ifndef AMPS_ADMISSION_H
+#define AMPS_ADMISSION_H
+
+#include "amps-worker/http/route.h"
+
+/* The channel with this id as the path has it, on the air now; or NULL and a 404. */
+const struct catalog_channel *admission_channel(const struct request *q, struct span id,
+						struct reply *r);
+
+/* Region and the token's groups; 403. */
+bool admission_allowed(const struct request *q, const struct catalog_channel *channel,
+		       struct reply *r);
+
+/* Has the token room for one more viewer?  Workers that admit viewers at the same moment do not see
+ * each other's: the limit can be exceeded by as many viewers as there are other workers. */
+bool admission_token_room(const struct request *q);
+
+/* The answer without that room. */
+void admission_refuse_token(struct reply *r);
+
+/* ?variant=: *ret is NULL for the channel's own profile; 400, 404. */
+bool admission_variant(const struct request *q, const struct catalog_channel *channel,
+		       struct reply *r, const struct catalog_variant **ret);
+
+/* Can the channel, or the variant, play at all?  502 with the reason. */
+bool admission_playable(const struct request *q, const struct catalog_channel *channel,
+			const struct catalog_variant *variant, struct reply *r);
+
+/* The name of the request's token in records (worker_page_token()); 0 = none. */
+uint64_t admission_token_name(const struct token_entry *token);
+
+#endif

@@ -1,0 +1,154 @@
+/* hls_answer.c - see hls_answer.h */
+#include "amps-worker/segments/hls_answer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-worker/context/context.h"
+#include "common/clock.h"
+
+/* The number of the variant's folder, as the line-up counts: 0 is the channel itself. */
+static bool find_track(const struct catalog *c, const struct hls_asked *asked, uint32_t *ret)
+{
+	const struct catalog_channel *channel = catalog_find(c, asked->channel);
+	const struct catalog_variant *v = channel ? catalog_variants(c, channel) : NULL;
+	const struct catalog_variant *found;
+
+	*ret = 0;
+	if (!asked->variant[0])
+		return channel != NULL;
+	found = channel ? catalog_find_variant(c, channel, asked->variant) : NULL;
+	if (found)
+		*ret = (uint32_t)(found - v) + 1;
+	return found != NULL;
+}
+
+static const struct held_error removed = {404, "the channel has been removed"};
+static const struct held_error unmade = {503, "the playlist cannot be made at the moment"};
+
+static const struct held_error *answer_media(struct segments *s, struct rendition *rendition,
+					     const struct hls_asked *asked, struct reply *r)
+{
+	char prefix[16] = "";
+	struct hls_place place = {
+		.key = s->context->media_key, .channel = asked->channel, .prefix = prefix};
+
+	if (asked->beside)
+		snprintf(prefix, sizeof(prefix), "%u/", asked->channel);
+	if (!find_track(context_catalog(s->context), asked, &place.folder))
+		return &removed;
+	r->shared = rendition_playlist(rendition, &place, s->cache, clock_wall_us());
+	if (!r->shared)
+		return &unmade;
+	r->kind = REPLY_SHARED;
+	reply_field(r, "Cache-Control", "no-cache");
+	return NULL;
+}
+
+/* What is known of a variant here. */
+static struct segment_media media_of(struct segments *s, uint32_t channel, const char *name)
+{
+	const struct rendition *known = rendition_find(&s->renditions, channel, name);
+	struct segment_media media;
+
+	return known && rendition_media(known, &media) ? media : (struct segment_media){0};
+}
+
+/* One that has not run is what its profile says, and else like the first: a player leaves out a
+ * variant of which it knows less than of the others. */
+static struct segment_media guess_media(const struct catalog_variant *v,
+					const struct segment_media *first)
+{
+	struct segment_media guess = *first;
+
+	guess.independent = 0;
+	guess.average_bps = 0;
+	if (v->bps)
+		guess.peak_bps = v->bps;
+	if (v->rate_milli)
+		guess.rate_milli = v->rate_milli;
+	if (v->width && v->height) {
+		guess.width = v->width;
+		guess.height = v->height;
+	}
+	return guess;
+}
+
+/* The channel itself, then its variants: those with a source of their own are not aligned with the
+ * others.  The number, or 0 if the channel is gone. */
+static size_t list_variants(struct segments *s, const struct hls_asked *asked,
+			    struct hls_variant to[1 + VARIANTS_MAX])
+{
+	const struct catalog *c = context_catalog(s->context);
+	const struct catalog_channel *channel = catalog_find(c, asked->channel);
+	const struct catalog_variant *v = channel ? catalog_variants(c, channel) : NULL;
+	size_t count = 0;
+
+	if (!channel)
+		return 0;
+	to[count++] = (struct hls_variant){.media = media_of(s, asked->channel, asked->variant),
+					   .name = asked->variant};
+	for (uint32_t i = 0; v && !asked->alone && i < channel->variant_count; i++) {
+		const char *name = catalog_text(c, v[i].name_at);
+
+		if (!name || v[i].own_tuner || v[i].unavailable_at || count > VARIANTS_MAX)
+			continue;
+		to[count] = (struct hls_variant){.media = media_of(s, asked->channel, name),
+						 .name = name};
+		if (!to[count].media.target_s)
+			to[count].media = guess_media(&v[i], &to[0].media);
+		count++;
+	}
+	return count;
+}
+
+static const struct held_error *answer_multivariant(struct segments *s,
+						    const struct hls_asked *asked, struct reply *r)
+{
+	struct hls_variant variants[1 + VARIANTS_MAX];
+	size_t count = list_variants(s, asked, variants);
+
+	if (!count)
+		return &removed;
+	r->kind = REPLY_BYTES;
+	r->type = HLS_TYPE;
+	hls_text_multivariant(&r->body, variants, count, asked->session, asked->region);
+	/* it names the viewer's session */
+	reply_field(r, "Cache-Control", "no-store");
+	return NULL;
+}
+
+static const struct held_error *answer(struct segments *s, struct rendition *rendition,
+				       const struct hls_asked *asked, struct reply *r)
+{
+	return asked->multivariant ? answer_multivariant(s, asked, r)
+				   : answer_media(s, rendition, asked, r);
+}
+
+const struct held_error *hls_answer(void *owner, struct rendition *rendition, struct reply *r)
+{
+	assert(r->kept);
+	return answer(owner, rendition, r->kept, r);
+}
+
+void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
+			const struct hls_asked *asked, struct reply *r)
+{
+	const struct catalog_settings *settings = catalog_settings(context_catalog(s->context));
+
+	if (rendition_ready(rendition)) {
+		const struct held_error *error = answer(s, rendition, asked, r);
+
+		if (error)
+			reply_error(r, error->status, RETRY_AFTER_S, "%s", error->text);
+		return;
+	}
+	r->kept = malloc(sizeof(*asked));
+	if (!r->kept) {
+		reply_error(r, 503, RETRY_AFTER_S, "no memory for the request");
+		return;
+	}
+	memcpy(r->kept, asked, sizeof(*asked));
+	rendition_hold(rendition, r, settings->start_timeout_ms);
+}

@@ -1,0 +1,532 @@
+/* sessions.c - see sessions.h */
+#include "amps-worker/segments/sessions.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "amps-worker/context/context.h"
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/text/text.h"
+
+#define NUMBER_SHIFT 56 /* number = index of the worker that began it << 56 | random bits */
+#define LIFE_TARGETS 3u
+#define OWN	     UINT32_MAX
+
+struct session {
+	TAILQ_ENTRY(session) link;
+	struct sessions *all;
+	uint64_t number;
+	struct viewer_record *record;
+	uint64_t lifetime_us;
+	uint64_t bytes, seen_us; /* during a sweep: sums over the pages */
+};
+
+/* A session that this worker has answered. */
+struct acquaintance {
+	LIST_ENTRY(acquaintance) in_numbers, in_clients;
+	uint64_t number, client;
+	struct session *own;  /* NULL: another worker has the record ... */
+	uint32_t page, place; /* ... there */
+	uint16_t use;	      /* its place in our page's session_uses */
+};
+
+int sessions_init(struct sessions *all, struct viewers *viewers)
+{
+	*all = (struct sessions){.viewers = viewers};
+	TAILQ_INIT(&all->list);
+	for (unsigned i = 0; i < SESSION_BUCKETS; i++) {
+		LIST_INIT(&all->by_number[i]);
+		LIST_INIT(&all->by_client[i]);
+	}
+	all->free = calloc(WORKER_VIEWERS_MAX, sizeof(*all->free));
+	return all->free ? 0 : -ENOMEM;
+}
+
+static struct context *context_of(const struct sessions *all)
+{
+	return all->viewers->context;
+}
+
+static struct session_uses *our_uses(const struct sessions *all)
+{
+	return worker_page_uses(context_of(all)->page);
+}
+
+static uint64_t load(const _Atomic uint64_t *at)
+{
+	return atomic_load_explicit(at, memory_order_relaxed);
+}
+
+uint64_t sessions_number(const struct sessions *all)
+{
+	uint64_t number;
+
+	/* without random bytes the time makes numbers unique; the signature makes them secret */
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
+		number = clock_mono_us();
+	number &= (1ull << NUMBER_SHIFT) - 1;
+	return (uint64_t)context_of(all)->index << NUMBER_SHIFT | (number ? number : 1);
+}
+
+/* The name of a client in one channel. */
+static uint64_t client_hash(uint32_t channel, const struct in6_addr *address, struct span agent)
+{
+	uint64_t h = hash_u64(HASH_START, channel);
+
+	h = hash_bytes(h, address, sizeof(*address));
+	if (agent.len)
+		h = hash_bytes(h, agent.at, agent.len);
+	return hash_end(h);
+}
+
+static struct acquaintance_list *bucket(struct acquaintance_list *table, uint64_t name)
+{
+	return &table[(name ^ name >> 32) % SESSION_BUCKETS];
+}
+
+static struct acquaintance *find_number(struct sessions *all, uint64_t number)
+{
+	struct acquaintance *a;
+
+	LIST_FOREACH (a, bucket(all->by_number, number), in_numbers) {
+		if (a->number == number)
+			return a;
+	}
+	return NULL;
+}
+
+static bool use_left(const struct sessions *all)
+{
+	uint32_t used = atomic_load_explicit(&our_uses(all)->used, memory_order_relaxed);
+
+	return all->free_count > 0 || used < WORKER_VIEWERS_MAX;
+}
+
+static uint16_t take_use(struct sessions *all, uint64_t number)
+{
+	struct session_uses *uses = our_uses(all);
+	uint32_t used = atomic_load_explicit(&uses->used, memory_order_relaxed);
+	uint32_t at = all->free_count ? all->free[--all->free_count] : used;
+
+	if (at == used)
+		atomic_store_explicit(&uses->used, used + 1, memory_order_relaxed);
+	atomic_store_explicit(&uses->of[at].bytes, 0, memory_order_relaxed);
+	atomic_store_explicit(&uses->of[at].seen_us, clock_mono_us(), memory_order_relaxed);
+	atomic_store_explicit(&uses->of[at].session, number, memory_order_release);
+	return (uint16_t)at;
+}
+
+static void give_use(struct sessions *all, uint16_t at)
+{
+	atomic_store_explicit(&our_uses(all)->of[at].session, 0, memory_order_relaxed);
+	all->free[all->free_count++] = at;
+}
+
+static struct acquaintance *acquaintance_new(struct sessions *all, const struct session_request *q)
+{
+	struct acquaintance *a = use_left(all) ? calloc(1, sizeof(*a)) : NULL;
+
+	if (!a)
+		return NULL;
+	a->number = q->number;
+	a->client = client_hash(q->channel, &q->address, q->agent);
+	a->use = take_use(all, a->number);
+	LIST_INSERT_HEAD(bucket(all->by_number, a->number), a, in_numbers);
+	LIST_INSERT_HEAD(bucket(all->by_client, a->client), a, in_clients);
+	return a;
+}
+
+static void acquaintance_free(struct sessions *all, struct acquaintance *a)
+{
+	LIST_REMOVE(a, in_numbers);
+	LIST_REMOVE(a, in_clients);
+	give_use(all, a->use);
+	free(a);
+}
+
+/* Ends the session here: gives its record back, and forgets it. */
+static void session_free(struct session *s)
+{
+	struct sessions *all = s->all;
+	struct acquaintance *a = find_number(all, s->number);
+
+	assert(a && a->own == s);
+	acquaintance_free(all, a);
+	records_give(all->viewers->records, s->record);
+	TAILQ_REMOVE(&all->list, s, link);
+	free(s);
+}
+
+/* The server ends it: it must not begin again. */
+static void session_end(struct session *s)
+{
+	struct session_uses *uses = our_uses(s->all);
+	uint32_t count = atomic_load_explicit(&uses->ended_count, memory_order_relaxed);
+
+	atomic_store_explicit(&uses->ended[count % SESSIONS_ENDED], s->number,
+			      memory_order_relaxed);
+	atomic_store_explicit(&uses->ended_count, count + 1, memory_order_relaxed);
+	session_free(s);
+}
+
+static bool page_has_ended(const void *page, uint64_t number)
+{
+	const struct session_uses *uses = worker_page_uses(page);
+
+	for (unsigned i = 0; i < SESSIONS_ENDED; i++)
+		if (load(&uses->ended[i]) == number)
+			return true;
+	return false;
+}
+
+static bool has_ended(const struct sessions *all, uint64_t number)
+{
+	const struct context *x = context_of(all);
+
+	for (unsigned i = 0; i < x->page_count; i++)
+		if (x->pages[i] && page_has_ended(x->pages[i], number))
+			return true;
+	return false;
+}
+
+static const struct viewer_record *record_at(const struct context *x, uint32_t page, uint32_t place)
+{
+	assert(page < x->page_count && place < WORKER_VIEWERS_MAX);
+	return &worker_page_records((void *)(uintptr_t)x->pages[page])[place];
+}
+
+static uint32_t records_used(const struct context *x, uint32_t page)
+{
+	const struct worker_page *p = x->pages[page];
+	uint32_t used = p ? atomic_load_explicit(&p->records_used, memory_order_relaxed) : 0;
+
+	return MIN(used, (uint32_t)WORKER_VIEWERS_MAX);
+}
+
+/* Is the record still there? */
+static bool lives(const struct sessions *all, const struct acquaintance *a)
+{
+	const struct context *x = context_of(all);
+	const struct viewer_record *r;
+
+	if (a->own)
+		return true;
+	if (a->page >= x->page_count || !x->pages[a->page])
+		return false;
+	r = record_at(x, a->page, a->place);
+	return load(&r->session) == a->number && load(&r->serial) != 0;
+}
+
+static bool find_in_page(const struct context *x, uint32_t page, uint64_t number,
+			 uint32_t *ret_place)
+{
+	uint32_t used = records_used(x, page);
+
+	for (uint32_t i = 0; i < used; i++) {
+		const struct viewer_record *r = record_at(x, page, i);
+
+		if (load(&r->session) == number && load(&r->serial) != 0) {
+			*ret_place = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Looks for the record in the pages of other workers, first where the session began. */
+static bool find_elsewhere(const struct sessions *all, uint64_t number, uint32_t *ret_page,
+			   uint32_t *ret_place)
+{
+	const struct context *x = context_of(all);
+	uint32_t began = (uint32_t)(number >> NUMBER_SHIFT);
+
+	if (began < x->page_count && began != x->index &&
+	    find_in_page(x, began, number, ret_place)) {
+		*ret_page = began;
+		return true;
+	}
+	for (uint32_t i = 0; i < x->page_count; i++) {
+		if (i != began && i != x->index && find_in_page(x, i, number, ret_place)) {
+			*ret_page = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint64_t lifetime_us(const struct sessions *all, uint32_t target_s)
+{
+	uint64_t idle = catalog_settings(context_catalog(context_of(all)))->idle_timeout_ms;
+
+	/* before its first playlist, and where tuners never stop */
+	if (idle == 0 || target_s == 0)
+		idle = MAX(idle, HLS_SESSION_MIN_S * 1000);
+	return MAX(idle * 1000, (uint64_t)target_s * LIFE_TARGETS * 1000000);
+}
+
+static struct viewer_record new_record(const struct session_request *q)
+{
+	struct viewer_record rec = {
+		.channel = q->channel,
+		.output = UINT32_MAX,
+		.since_wall_us = clock_wall_us(),
+		.protocol = VIEWER_HLS,
+		.token = q->token_name,
+		.session = q->number,
+	};
+
+	memcpy(rec.address, &q->address, sizeof(rec.address));
+	text_copy(rec.variant, sizeof(rec.variant), q->variant);
+	records_set_agent(&rec, q->agent.at, q->agent.len);
+	return rec;
+}
+
+/* Of the same address and user agent? */
+static bool same_client(const struct viewer_record *a, const struct viewer_record *b)
+{
+	return a->protocol == b->protocol && !memcmp(a->address, b->address, sizeof(a->address)) &&
+	       !strncmp(a->user_agent, b->user_agent, sizeof(a->user_agent));
+}
+
+/* ... and of the same token? */
+static bool same_viewer(const struct viewer_record *a, const struct viewer_record *b)
+{
+	return same_client(a, b) && load(&a->token) == load(&b->token);
+}
+
+/* Asks the master to end the oldest session of this client that another worker has. */
+static bool yield_elsewhere(struct sessions *all, const struct viewer_record *rec)
+{
+	struct context *x = context_of(all);
+	struct viewer_record oldest = {0}, r;
+
+	for (uint32_t page = 0; page < x->page_count; page++) {
+		uint32_t used = page == x->index ? 0 : records_used(x, page);
+
+		for (uint32_t i = 0; i < used; i++)
+			if (worker_page_get(x->pages[page], i, &r) == 0 && load(&r.session) &&
+			    same_viewer(&r, rec) &&
+			    (!load(&oldest.serial) || r.since_wall_us < oldest.since_wall_us))
+				oldest = r;
+	}
+	if (!load(&oldest.serial))
+		return false;
+	peer_send_yield(x->master, &(struct msg_yield){.serial = load(&oldest.serial)}, NULL);
+	return true;
+}
+
+/* Ends the oldest session of this client, so that the one of this record may begin: a viewer who
+ * changes the channel is no second viewer. */
+static bool yield(struct sessions *all, const struct viewer_record *rec)
+{
+	struct session *s;
+
+	TAILQ_FOREACH (s, &all->list, link) {
+		if (same_viewer(s->record, rec)) {
+			session_end(s);
+			return true;
+		}
+	}
+	return yield_elsewhere(all, rec);
+}
+
+static enum session_verdict session_begin(struct sessions *all, const struct session_request *q)
+{
+	bool room = viewers_have_room(all->viewers) && use_left(all);
+	struct viewer_record rec = new_record(q);
+	struct acquaintance *a;
+	struct session *s;
+
+	if ((!room || !q->token_room) && !yield(all, &rec))
+		return room ? SESSION_TOKEN_FULL : SESSION_NO_ROOM;
+	if (!records_left(all->viewers->records))
+		return SESSION_NO_ROOM;
+	s = calloc(1, sizeof(*s));
+	a = s ? acquaintance_new(all, q) : NULL;
+	if (!a) {
+		free(s);
+		return SESSION_NO_MEMORY;
+	}
+	s->all = all;
+	s->number = q->number;
+	s->record = records_take(all->viewers->records,
+				 (struct record_owner){.session = s, .end = session_end}, &rec);
+	a->own = s;
+	TAILQ_INSERT_TAIL(&all->list, s, link);
+	return SESSION_GOES_ON;
+}
+
+/* Finds the session, or begins it; sets *ret if it goes on. */
+static enum session_verdict meet(struct sessions *all, const struct session_request *q,
+				 struct acquaintance **ret)
+{
+	struct acquaintance *a = find_number(all, q->number);
+	enum session_verdict verdict;
+	uint32_t page, place;
+
+	if (a && !lives(all, a)) {
+		acquaintance_free(all, a);
+		a = NULL;
+	}
+	if (!a && has_ended(all, q->number))
+		return SESSION_ENDED;
+	if (!a && find_elsewhere(all, q->number, &page, &place)) {
+		a = acquaintance_new(all, q);
+		if (!a)
+			return SESSION_NO_MEMORY;
+		a->page = page;
+		a->place = place;
+	}
+	if (!a) {
+		verdict = session_begin(all, q);
+		if (verdict != SESSION_GOES_ON)
+			return verdict;
+		a = find_number(all, q->number);
+	}
+	*ret = a;
+	return SESSION_GOES_ON;
+}
+
+enum session_verdict sessions_touch(struct sessions *all, const struct session_request *q)
+{
+	struct acquaintance *a;
+	enum session_verdict verdict = meet(all, q, &a);
+
+	if (verdict != SESSION_GOES_ON)
+		return verdict;
+	atomic_store_explicit(&our_uses(all)->of[a->use].seen_us, clock_mono_us(),
+			      memory_order_relaxed);
+	if (a->own) {
+		a->own->lifetime_us = lifetime_us(all, q->target_s);
+		records_set_output(all->viewers->records, a->own->record, q->slot);
+	}
+	return SESSION_GOES_ON;
+}
+
+/* Looks in the pages of other workers for the newest session of this client: its playlists may all
+ * have come to another worker. */
+static struct acquaintance *meet_client(struct sessions *all, const struct session_request *q)
+{
+	const struct context *x = context_of(all);
+	struct viewer_record wanted = new_record(q), newest = {0}, r;
+	struct acquaintance *a;
+	struct session_request found = *q;
+	uint32_t at_page = 0, at_place = 0;
+
+	for (uint32_t page = 0; page < x->page_count; page++) {
+		uint32_t used = page == x->index ? 0 : records_used(x, page);
+
+		for (uint32_t i = 0; i < used; i++) {
+			const struct viewer_record *here = record_at(x, page, i);
+
+			if (load(&here->session) == 0 || here->channel != q->channel ||
+			    worker_page_get(x->pages[page], i, &r) < 0 ||
+			    !same_client(&r, &wanted) ||
+			    (load(&newest.serial) && r.since_wall_us < newest.since_wall_us))
+				continue;
+			newest = r;
+			at_page = page;
+			at_place = i;
+		}
+	}
+	if (!load(&newest.serial) || find_number(all, load(&newest.session)))
+		return NULL;
+	found.number = load(&newest.session);
+	a = acquaintance_new(all, &found);
+	if (a) {
+		a->page = at_page;
+		a->place = at_place;
+	}
+	return a;
+}
+
+_Atomic uint64_t *sessions_of_client(struct sessions *all, uint32_t channel,
+				     const struct in6_addr *address, struct span agent)
+{
+	struct session_request q = {
+		.channel = channel, .variant = "", .address = *address, .agent = agent};
+	uint64_t client = client_hash(channel, address, agent);
+	struct acquaintance *a;
+
+	LIST_FOREACH (a, bucket(all->by_client, client), in_clients) {
+		if (a->client == client)
+			break;
+	}
+	if (!a)
+		a = meet_client(all, &q);
+	if (!a)
+		return NULL;
+	atomic_store_explicit(&our_uses(all)->of[a->use].seen_us, clock_mono_us(),
+			      memory_order_relaxed);
+	return &our_uses(all)->of[a->use].bytes;
+}
+
+/* Adds what one worker has sent to the sums of the sessions that have their record here. */
+static void add_page(struct sessions *all, const void *page)
+{
+	const struct session_uses *uses = worker_page_uses(page);
+	uint32_t used = atomic_load_explicit(&uses->used, memory_order_relaxed);
+
+	for (uint32_t i = 0; i < MIN(used, (uint32_t)WORKER_VIEWERS_MAX); i++) {
+		uint64_t number = load(&uses->of[i].session);
+		struct acquaintance *a = number ? find_number(all, number) : NULL;
+
+		if (!a || !a->own)
+			continue;
+		a->own->bytes += load(&uses->of[i].bytes);
+		a->own->seen_us = MAX(a->own->seen_us, load(&uses->of[i].seen_us));
+	}
+}
+
+/* Forgets sessions whose record is gone; those that only asked here once stay until then, because
+ * their bytes count. */
+static void forget(struct sessions *all)
+{
+	struct acquaintance *a, *next;
+
+	for (unsigned i = 0; i < SESSION_BUCKETS; i++) {
+		for (a = LIST_FIRST(&all->by_number[i]); a; a = next) {
+			next = LIST_NEXT(a, in_numbers);
+			if (!lives(all, a))
+				acquaintance_free(all, a);
+		}
+	}
+}
+
+void sessions_sweep(struct sessions *all, uint64_t now_us)
+{
+	struct context *x = context_of(all);
+	struct session *s, *next;
+
+	if (now_us < all->sweep_us)
+		return;
+	all->sweep_us = now_us + SESSION_SWEEP_US;
+	TAILQ_FOREACH (s, &all->list, link)
+		s->bytes = s->seen_us = 0;
+	for (unsigned i = 0; i < x->page_count; i++)
+		if (x->pages[i])
+			add_page(all, x->pages[i]);
+	for (s = TAILQ_FIRST(&all->list); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		/* bytes of a worker that died are lost from the sum, not from the record */
+		if (s->bytes > load(&s->record->bytes))
+			atomic_store_explicit(&s->record->bytes, s->bytes, memory_order_relaxed);
+		if (now_us > s->seen_us + s->lifetime_us)
+			session_free(s);
+	}
+	forget(all);
+}
+
+void sessions_done(struct sessions *all)
+{
+	struct acquaintance *a;
+
+	while (!TAILQ_EMPTY(&all->list))
+		session_free(TAILQ_FIRST(&all->list));
+	for (unsigned i = 0; all->viewers && i < SESSION_BUCKETS; i++)
+		while ((a = LIST_FIRST(&all->by_number[i])))
+			acquaintance_free(all, a);
+	free(all->free);
+}

@@ -1,0 +1,153 @@
+/* signature.c - see signature.h */
+#include "amps-worker/segments/signature.h"
+
+#include <assert.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
+#include <string.h>
+
+#include "common/text/text.h"
+
+/* Each use has a prefix of its own, so that no value of one is a value of another. */
+static void begin(struct hmac_sha256_ctx *c, const uint8_t *key, const char *use)
+{
+	hmac_sha256_set_key(c, MEDIA_KEY_BYTES, key);
+	hmac_sha256_update(c, strlen(use) + 1, (const uint8_t *)use);
+}
+
+static void add_u64(struct hmac_sha256_ctx *c, uint64_t value)
+{
+	uint8_t bytes[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(value >> (56 - 8 * i));
+	hmac_sha256_update(c, sizeof(bytes), bytes);
+}
+
+static uint64_t end_u64(struct hmac_sha256_ctx *c)
+{
+	uint8_t bytes[8];
+	uint64_t value = 0;
+
+	hmac_sha256_digest(c, sizeof(bytes), bytes);
+	for (unsigned i = 0; i < 8; i++)
+		value = value << 8 | bytes[i];
+	return value ? value : 1;
+}
+
+static void end_text(struct hmac_sha256_ctx *c, char out[SIGNATURE_TEXT + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t bytes[SIGNATURE_TEXT / 2];
+
+	hmac_sha256_digest(c, sizeof(bytes), bytes);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[SIGNATURE_TEXT] = '\0';
+}
+
+void signature_write(const uint8_t *key, uint32_t channel, int64_t made_s,
+		     char out[SIGNATURE_TEXT + 1])
+{
+	struct hmac_sha256_ctx c;
+
+	begin(&c, key, "segment");
+	add_u64(&c, channel);
+	add_u64(&c, (uint64_t)(made_s / SIGNATURE_SECONDS));
+	end_text(&c, out);
+}
+
+static bool text_equal(struct span text, const char *want, size_t n)
+{
+	return text.len == n && memeql_sec(text.at, want, n);
+}
+
+bool signature_matches(const uint8_t *key, uint32_t channel, int64_t written_s, struct span text)
+{
+	char want[SIGNATURE_TEXT + 1];
+	bool matches;
+
+	static_assert(SEGMENT_SECONDS_MAX < SIGNATURE_SECONDS, "two signatures are enough");
+	signature_write(key, channel, written_s, want);
+	matches = text_equal(text, want, SIGNATURE_TEXT);
+	signature_write(key, channel, written_s - (int64_t)SEGMENT_SECONDS_MAX, want);
+	return text_equal(text, want, SIGNATURE_TEXT) || matches;
+}
+
+uint64_t signature_token(const uint8_t *key, const char *token, size_t len)
+{
+	struct hmac_sha256_ctx c;
+
+	begin(&c, key, "token");
+	hmac_sha256_update(&c, len, (const uint8_t *)token);
+	return end_u64(&c);
+}
+
+uint64_t signature_viewer(const uint8_t *key, uint32_t channel, uint64_t tag,
+			  const uint8_t address[16], struct span agent)
+{
+	struct hmac_sha256_ctx c;
+
+	begin(&c, key, "viewer");
+	add_u64(&c, channel);
+	add_u64(&c, tag);
+	hmac_sha256_update(&c, 16, address);
+	hmac_sha256_update(&c, agent.len, (const uint8_t *)agent.at);
+	return end_u64(&c);
+}
+
+static void put_hex(uint64_t value, char out[16])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (unsigned i = 0; i < 16; i++)
+		out[i] = digits[value >> (60 - 4 * i) & 15];
+}
+
+static bool take_hex(const char text[16], uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < 16; i++) {
+		int digit = text_hex_value(text[i]);
+
+		if (digit < 0)
+			return false;
+		value = value << 4 | (unsigned)digit;
+	}
+	*ret = value;
+	return true;
+}
+
+void session_name_write(const uint8_t *key, uint32_t channel, const struct session_name *name,
+			char out[SESSION_TEXT + 1])
+{
+	struct hmac_sha256_ctx c;
+
+	static_assert(SESSION_TEXT == 16 + 16 + SIGNATURE_TEXT, "number, tag, signature");
+	put_hex(name->number, out);
+	put_hex(name->tag, out + 16);
+	begin(&c, key, "session");
+	add_u64(&c, channel);
+	add_u64(&c, name->number);
+	add_u64(&c, name->tag);
+	end_text(&c, out + 32);
+}
+
+int session_name_read(const uint8_t *key, uint32_t channel, struct span text,
+		      struct session_name *ret)
+{
+	char want[SESSION_TEXT + 1];
+	struct session_name name;
+
+	if (text.len != SESSION_TEXT || !take_hex(text.at, &name.number) ||
+	    !take_hex(text.at + 16, &name.tag) || name.number == 0)
+		return -EINVAL;
+	session_name_write(key, channel, &name, want);
+	if (!text_equal(text, want, SESSION_TEXT))
+		return -EINVAL;
+	*ret = name;
+	return 0;
+}

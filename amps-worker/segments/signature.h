@@ -1,0 +1,45 @@
+/* signature.h - what the URLs of HLS carry instead of a token: HMAC-SHA256 under the server's key.
+ *
+ * A segment's URL has the signature of its channel and of the ten minutes in which its file was
+ * made.  It is the same for all viewers and never changes, so caches share segments.  A media
+ * playlist's URL has a session (`s`), which belongs to one token and one channel.  Pure; a key has
+ * MEDIA_KEY_BYTES. */
+#ifndef AMPS_SIGNATURE_H
+#define AMPS_SIGNATURE_H
+
+#include "amps-worker/http/parse.h"
+#include "common/limits.h"
+
+#define SIGNATURE_TEXT	  32u /* hexadecimal digits */
+#define SESSION_TEXT	  64u
+#define SIGNATURE_SECONDS 600 /* files made in so many seconds share a signature */
+
+/* The signature of the channel's files that were made at that time (seconds since 1970). */
+void signature_write(const uint8_t *key, uint32_t channel, int64_t made_s,
+		     char out[SIGNATURE_TEXT + 1]);
+
+/* Is `text` the signature of a file of the channel that was last written at `written_s`?  Its
+ * signature is that of the time at which it was begun. */
+bool signature_matches(const uint8_t *key, uint32_t channel, int64_t written_s, struct span text);
+
+/* What a session's text says. */
+struct session_name {
+	uint64_t number; /* never 0; its first byte names the worker that began it */
+	uint64_t tag;	 /* of the token, signature_token(); 0 = it began without one */
+};
+
+/* A keyed hash of a token; never 0. */
+uint64_t signature_token(const uint8_t *key, const char *token, size_t len);
+
+/* The same of what makes a viewer without a session one viewer. */
+uint64_t signature_viewer(const uint8_t *key, uint32_t channel, uint64_t tag,
+			  const uint8_t address[16], struct span agent);
+
+void session_name_write(const uint8_t *key, uint32_t channel, const struct session_name *name,
+			char out[SESSION_TEXT + 1]);
+
+/* 0, or -EINVAL: not a session of this channel under this key. */
+must_check int session_name_read(const uint8_t *key, uint32_t channel, struct span text,
+				 struct session_name *ret);
+
+#endif

@@ -1,0 +1,85 @@
+"""Reads HLS as a player does."""
+import re
+import urllib.parse
+from dataclasses import dataclass, field
+
+from harness import wait_for
+
+
+@dataclass
+class Segment:
+    url: str
+    number: int
+    seconds: float
+    date: str
+    discontinuity: bool
+
+
+@dataclass
+class Playlist:
+    text: str
+    target: int
+    number: int             # media sequence
+    discontinuities: int
+    ended: bool
+    segments: list = field(default_factory=list)
+
+
+def parse_media(text, base):
+    """The media playlist of this text; `base` is the path it came from."""
+    assert text.startswith("#EXTM3U\n"), text
+    playlist = Playlist(
+        text, int(re.search(r"^#EXT-X-TARGETDURATION:(\d+)$", text, re.M)[1]),
+        int(re.search(r"^#EXT-X-MEDIA-SEQUENCE:(\d+)$", text, re.M)[1]),
+        int(re.search(r"^#EXT-X-DISCONTINUITY-SEQUENCE:(\d+)$", text, re.M)[1]),
+        text.endswith("#EXT-X-ENDLIST\n"))
+    discontinuity, date, seconds = False, None, None
+    for line in text.splitlines():
+        if line == "#EXT-X-DISCONTINUITY":
+            discontinuity = True
+        elif line.startswith("#EXT-X-PROGRAM-DATE-TIME:"):
+            date = line.split(":", 1)[1]
+        elif line.startswith("#EXTINF:"):
+            seconds = float(line[len("#EXTINF:"):].rstrip(","))
+        elif not line.startswith("#"):
+            playlist.segments.append(Segment(urllib.parse.urljoin(base, line),
+                                             playlist.number + len(playlist.segments), seconds,
+                                             date, discontinuity))
+            discontinuity = False
+    return playlist
+
+
+class Player:
+    """A session of one channel: reads its playlists and segments with one user agent."""
+
+    def __init__(self, server, number=1, query="", agent="player", headers=None):
+        self.server = server
+        self.headers = {"User-Agent": agent, **(headers or {})}
+        path = f"/hls/{number}/index.m3u8{query}"
+        answer = self.server.get(path, self.headers, timeout=40)
+        assert answer.status == 200, answer.text
+        self.index = answer.text
+        self.variants = [urllib.parse.urljoin(path, line) for line in self.index.splitlines()
+                         if line and not line.startswith("#")]
+
+    def ask(self, variant=0):
+        # a session needs no token
+        return self.server.get(self.variants[variant],
+                               {"User-Agent": self.headers["User-Agent"]}, timeout=40)
+
+    def media(self, variant=0):
+        answer = self.ask(variant)
+        assert answer.status == 200, answer.text
+        return parse_media(answer.text, self.variants[variant])
+
+    def segment(self, segment):
+        answer = self.server.get(segment.url, {"User-Agent": self.headers["User-Agent"]})
+        assert answer.status == 200, answer.text
+        return answer.body
+
+    def wait_media(self, holds, timeout=20, variant=0):
+        """The first media playlist for which holds(playlist)."""
+        def look():
+            playlist = self.media(variant)
+            return playlist if holds(playlist) else None
+        return wait_for(look, timeout, "the playlist")

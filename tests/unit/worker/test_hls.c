@@ -1,0 +1,542 @@
+/* HLS in a worker: playlists from an index of segments, sessions, files. */
+#include "unit.h"
+#include <sys/stat.h>
+#include "amps-worker/segments/signature.h"
+#include "amps-worker/worker.h"
+#include "common/shm/segment.h"
+#include "worker/fake_master.h"
+
+#define PATIENCE_US 20000000u
+#define FIRST	    1000u /* number of the first segment */
+#define HZ	    90000u
+
+struct world {
+	struct fake_master master;
+	struct worker worker;
+	struct ring_writer index;
+	int ring;
+	uint64_t ring_bytes;
+	uint32_t want, next;
+	char folder[64];
+};
+
+struct answer {
+	int fd;
+	bool closed;
+	size_t len;
+	char text[65536];
+};
+
+static struct answer a;
+
+static void turn(struct world *x)
+{
+	event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
+}
+
+#define await(x, condition)                                                                        \
+	do {                                                                                       \
+		uint64_t end_ = clock_mono_us() + PATIENCE_US;                                     \
+		while (!(condition)) {                                                             \
+			turn(x);                                                                   \
+			cr_assert_lt(clock_mono_us(), end_, "never came: %s", #condition);         \
+		}                                                                                  \
+	} while (0)
+
+static void open_world(struct world *x, struct fm_settings settings)
+{
+	settings.start_timeout_ms = 5000;
+	memset(x, 0, sizeof(*x));
+	strcpy(x->folder, "/tmp/amps-hls-XXXXXX");
+	cr_assert_not_null(mkdtemp(x->folder));
+	fm_open_at(&x->master, &settings, 0, x->folder);
+	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
+	await(x, x->worker.ready);
+	x->next = FIRST;
+}
+
+static void close_world(struct world *x)
+{
+	char command[128];
+
+	worker_done(&x->worker);
+	if (x->index.header) {
+		ring_writer_close(&x->index);
+		close(x->ring);
+	}
+	fm_close(&x->master);
+	snprintf(command, sizeof(command), "rm -r %s", x->folder);
+	cr_assert_eq(system(command), 0);
+}
+
+static void ask(struct answer *to, const struct world *x, const char *method, const char *path,
+		const char *fields)
+{
+	static char text[4096];
+	struct fm_client c;
+
+	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: a\r\nUser-Agent: box\r\n%s\r\n",
+		 method, path, fields);
+	fm_connect(&c, x->master.port, text, 0);
+	memset(to, 0, sizeof(*to));
+	to->fd = c.fd;
+}
+
+static bool answered(struct answer *to)
+{
+	const char *end = strstr(to->text, "\r\n\r\n"), *length;
+	ssize_t n = recv(to->fd, to->text + to->len, sizeof(to->text) - 1 - to->len, MSG_DONTWAIT);
+
+	if (n > 0)
+		to->len += (size_t)n;
+	to->closed = n == 0;
+	end = strstr(to->text, "\r\n\r\n");
+	length = strstr(to->text, "Content-Length: ");
+	if (end && (!length || length > end))
+		return true;
+	return end && to->len >= (size_t)(end + 4 - to->text) + (size_t)atol(length + 16);
+}
+
+/* Asks and waits for the whole answer. */
+static const char *get(struct world *x, const char *path, const char *fields)
+{
+	ask(&a, x, "GET", path, fields);
+	await(x, answered(&a));
+	close(a.fd);
+	return a.text;
+}
+
+static int status_of(const char *text)
+{
+	return atoi(text + strlen("HTTP/1.1 "));
+}
+
+static void expect(struct world *x, const char *path, const char *fields, int status,
+		   const char *holds)
+{
+	const char *text = get(x, path, fields);
+
+	cr_expect_eq(status_of(text), status, "%s: %s", path, text);
+	cr_expect(!holds || strstr(text, holds), "%s lacks %s: %s", path, holds, text);
+	cr_expect(strstr(text, "Access-Control-Allow-Origin: *"), "%s: %s", path, text);
+}
+
+static void add_segment(struct world *x, uint32_t flags)
+{
+	struct segment s = {
+		.number = x->next,
+		.discontinuity = flags & SEGMENT_DISCONTINUITY ? 8 : 7,
+		.start_90k = (int64_t)x->next * 4 * HZ,
+		.duration_90k = 4 * HZ + 1,
+		.wall_us = 1700000000000000 + x->next * 4000000ll,
+		.made_s = 1700000000,
+		.bytes = 1880,
+		.oldest = MAX(FIRST, x->next - 4),
+		.flags = SEGMENT_INDEPENDENT | flags,
+	};
+	struct segment_media media = {.target_s = 4,
+				      .independent = 1,
+				      .peak_bps = 3000000,
+				      .average_bps = 2000000,
+				      .rate_milli = 25000,
+				      .width = 1280,
+				      .height = 720,
+				      .codecs = "avc1.64001f,mp4a.40.2"};
+	struct ring_rap rap = {.pos = segment_position(x->next), .intro_bytes = sizeof(media)};
+
+	memcpy(rap.bytes, &media, sizeof(media));
+	ring_writer_append(&x->index, &s, sizeof(s));
+	ring_writer_add_rap(&x->index, &rap);
+	x->next++;
+}
+
+static void make_index(struct world *x, uint64_t generation)
+{
+	x->ring_bytes = ring_class(4096);
+	x->ring = ring_create("index", x->ring_bytes, generation);
+	cr_assert_geq(x->ring, 0);
+	cr_assert_eq(ring_writer_open(&x->index, x->ring, x->ring_bytes), 0);
+	cr_assert_eq(shm_seal_writer(x->ring), 0);
+	ring_writer_begin(&x->index, segment_position(x->next));
+}
+
+static bool wanted(struct world *x)
+{
+	static struct msg raw;
+	struct msg_want want;
+
+	turn(x);
+	while (msg_receive(x->master.socket, &raw) == 0) {
+		if (raw.type != MSG_WANT)
+			continue;
+		cr_assert_eq(msg_decode_want(raw.bytes, raw.len, &want), 0);
+		cr_assert_eq(want.form, OUTPUT_HLS_TS);
+		x->want = want.want;
+		return true;
+	}
+	return false;
+}
+
+static void send_index(struct world *x, uint64_t generation)
+{
+	fm_send_ring(&x->master, x->ring,
+		     (struct msg_output_ring){.want = x->want,
+					      .output = 3,
+					      .generation = generation,
+					      .data_bytes = x->ring_bytes,
+					      .unit_bytes = sizeof(struct segment),
+					      .live = 1});
+}
+
+/* A channel that runs, with so many segments; the text of `s` goes to `session`. */
+static void start_channel(struct world *x, unsigned segments, char session[SESSION_TEXT + 1])
+{
+	const char *s;
+
+	make_index(x, 1);
+	for (unsigned i = 0; i < segments; i++)
+		add_segment(x, 0);
+	ask(&a, x, "GET", "/hls/5/index.m3u8", "");
+	await(x, wanted(x));
+	cr_assert_not(answered(&a));
+	send_index(x, 1);
+	await(x, answered(&a));
+	close(a.fd);
+	cr_assert_eq(status_of(a.text), 200, "%s", a.text);
+	s = strstr(a.text, "media.m3u8?s=");
+	cr_assert_not_null(s, "%s", a.text);
+	memcpy(session, s + strlen("media.m3u8?s="), SESSION_TEXT);
+	session[SESSION_TEXT] = '\0';
+}
+
+static const char *media_path(const char *session)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "/hls/5/media.m3u8?s=%s", session);
+	return path;
+}
+
+Test(hls, the_first_request_waits_for_the_channel)
+{
+	char session[SESSION_TEXT + 1];
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 3, session);
+	cr_expect(strstr(a.text, "Content-Type: application/vnd.apple.mpegurl\r\n"));
+	cr_expect(strstr(a.text, "Cache-Control: no-store\r\n"));
+	cr_expect(strstr(a.text, "#EXT-X-STREAM-INF:BANDWIDTH=3000000,AVERAGE-BANDWIDTH=2000000,"
+				 "CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,"
+				 "FRAME-RATE=25.000\nmedia.m3u8?s="),
+		  "%s", a.text);
+	close_world(&x);
+}
+
+Test(hls, a_media_playlist_lists_the_window)
+{
+	char session[SESSION_TEXT + 1];
+	struct world x;
+	const char *text;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 3, session);
+	add_segment(&x, SEGMENT_DISCONTINUITY);
+	text = get(&x, media_path(session), "");
+	cr_assert_eq(status_of(text), 200, "%s", text);
+	cr_expect(strstr(text, "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n"
+			       "#EXT-X-MEDIA-SEQUENCE:1000\n#EXT-X-DISCONTINUITY-SEQUENCE:7\n"
+			       "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-PROGRAM-DATE-TIME:"
+			       "2023-11-14T23:20:00.000Z\n#EXTINF:4.000011,\n~"),
+		  "%s", text);
+	cr_expect(strstr(text, "/0/1002.ts\n#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:"), "%s",
+		  text);
+	cr_expect(strstr(text, "/0/1003.ts\n") && !strstr(text, "ENDLIST"), "%s", text);
+	cr_expect(strstr(text, "Cache-Control: no-cache\r\n"));
+	for (unsigned i = 0; i < 4; i++)
+		add_segment(&x, 0);
+	text = get(&x, media_path(session), "");
+	cr_expect(strstr(text, "#EXT-X-MEDIA-SEQUENCE:1003\n"), "%s", text);
+	cr_expect_null(strstr(text, "/0/1002.ts"));
+	cr_expect(strstr(text, "/0/1007.ts\n"));
+	close_world(&x);
+}
+
+Test(hls, a_discontinuity_in_front_of_the_list_is_counted_once)
+{
+	char session[SESSION_TEXT + 1];
+	struct world x;
+	const char *text;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 1, session);
+	add_segment(&x, SEGMENT_DISCONTINUITY);
+	for (unsigned i = 0; i < 4; i++)
+		add_segment(&x, 0);
+	text = get(&x, media_path(session), "");
+	cr_expect(strstr(text, "#EXT-X-MEDIA-SEQUENCE:1001\n#EXT-X-DISCONTINUITY-SEQUENCE:7\n"
+			       "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-DISCONTINUITY\n"),
+		  "%s", text);
+	close_world(&x);
+}
+
+Test(hls, a_new_generation_goes_on_in_the_same_playlist)
+{
+	char session[SESSION_TEXT + 1];
+	struct world x;
+	int before;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 3, session);
+	ring_writer_close(&x.index);
+	before = x.ring;
+	make_index(&x, 2);
+	close(before);
+	add_segment(&x, SEGMENT_DISCONTINUITY);
+	send_index(&x, 2);
+	await(&x, strstr(get(&x, media_path(session), ""), "/0/1003.ts"));
+	cr_expect(strstr(a.text, "#EXT-X-MEDIA-SEQUENCE:1003\n"), "%s", a.text);
+	close_world(&x);
+}
+
+Test(hls, the_reason_of_a_failure_reaches_the_request)
+{
+	struct msg_output_gone gone = {
+		.reason = GONE_FAILED, .status = 502, .text = "the source is \"gone\""};
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	ask(&a, &x, "GET", "/hls/5.m3u8", "");
+	await(&x, wanted(&x));
+	gone.want = x.want;
+	cr_assert_eq(msg_send_output_gone(x.master.socket, &gone, NULL), 0);
+	await(&x, answered(&a));
+	cr_assert_eq(status_of(a.text), 502);
+	cr_assert(strstr(a.text, "the source is \\\"gone\\\""), "%s", a.text);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(hls, a_source_that_ended_ends_the_playlist)
+{
+	struct msg_output_gone gone = {.reason = GONE_ENDED, .status = 502, .text = "it is over"};
+	char session[SESSION_TEXT + 1];
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 3, session);
+	ring_writer_ended(&x.index);
+	gone.want = x.want;
+	cr_assert_eq(msg_send_output_gone(x.master.socket, &gone, NULL), 0);
+	for (unsigned i = 0; i < 10; i++)
+		turn(&x);
+	expect(&x, media_path(session), "", 200, "/0/1002.ts\n#EXT-X-ENDLIST\n");
+	/* a viewer who begins now starts it again */
+	ask(&a, &x, "GET", "/hls/5/index.m3u8", "");
+	await(&x, wanted(&x));
+	close(a.fd);
+	close_world(&x);
+}
+
+static uint32_t records(struct world *x, struct viewer_record *ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < WORKER_VIEWERS_MAX && n < 8; i++)
+		n += worker_page_get(x->master.page, i, ret) == 0;
+	return n;
+}
+
+Test(hls, a_session_is_one_viewer)
+{
+	char session[SESSION_TEXT + 1];
+	struct viewer_record r;
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 3, session);
+	for (unsigned i = 0; i < 3; i++)
+		expect(&x, media_path(session), "", 200, "#EXTINF");
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
+	cr_assert_eq(records(&x, &r), 1);
+	cr_assert_eq(r.protocol, VIEWER_HLS);
+	cr_assert_eq(r.channel, FM_CHANNEL);
+	cr_assert_eq(r.output, 3);
+	cr_assert_str_eq(r.user_agent, "box");
+	/* it was kicked: it may not come back, a new one may */
+	cr_assert_eq(msg_send_kick(x.master.socket, &(struct msg_kick){.serial = r.serial}, NULL),
+		     0);
+	await(&x, fm_page(&x.master)->viewers_open == 0);
+	expect(&x, media_path(session), "", 401, "ended");
+	expect(&x, "/hls/5/index.m3u8", "", 200, NULL);
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
+	close_world(&x);
+}
+
+Test(hls, the_single_playlist_has_one_viewer_for_each_client)
+{
+	char session[SESSION_TEXT + 1];
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 3, session);
+	expect(&x, "/hls/5.m3u8", "", 200, "\n5/~");
+	expect(&x, "/hls/5.m3u8", "", 200, "\n5/~");
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 2);
+	expect(&x, "/hls/5.m3u8", "User-Agent2: x\r\n", 200, NULL);
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 2);
+	close_world(&x);
+}
+
+Test(hls, at_the_limit_the_oldest_session_of_the_client_yields)
+{
+	char session[SESSION_TEXT + 1];
+	struct world x;
+
+	open_world(&x, (struct fm_settings){.max_viewers = 1});
+	start_channel(&x, 3, session);
+	expect(&x, "/hls/5/index.m3u8", "", 200, NULL);
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
+	expect(&x, media_path(session), "", 401, "ended");
+	close_world(&x);
+}
+
+Test(hls, wrong_sessions_are_refused)
+{
+	static const char *const wrong[] = {
+		"", "1", "../../etc/passwd", "%00", "00", NULL,
+	};
+	char session[SESSION_TEXT + 1];
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	start_channel(&x, 3, session);
+	for (size_t i = 0; wrong[i]; i++)
+		expect(&x, media_path(wrong[i]), "", 401, "session");
+	expect(&x, "/hls/5/media.m3u8", "", 401, "session");
+	for (size_t i = 0; i < SESSION_TEXT; i++) {
+		char other[SESSION_TEXT + 1];
+
+		strcpy(other, session);
+		other[i] = other[i] == '0' ? '1' : '0';
+		expect(&x, media_path(other), "", 401, "session");
+	}
+	cr_assert_eq(fm_page(&x.master)->viewers_open, 1);
+	close_world(&x);
+}
+
+/* Writes a file of the channel and returns the path that serves it. */
+static const char *write_file(struct world *x, const char *name, const char *bytes)
+{
+	static char path[256];
+	char file[128], signature[SIGNATURE_TEXT + 1];
+	struct stat st;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/5", x->folder);
+	mkdir(file, 0700);
+	snprintf(file, sizeof(file), "%s/5/0", x->folder);
+	mkdir(file, 0700);
+	snprintf(file, sizeof(file), "%s/5/0/%s", x->folder, name);
+	f = fopen(file, "w");
+	cr_assert_not_null(f);
+	fputs(bytes, f);
+	fclose(f);
+	cr_assert_eq(stat(file, &st), 0);
+	signature_write(x->worker.context.media_key, FM_CHANNEL, st.st_mtim.tv_sec, signature);
+	snprintf(path, sizeof(path), "/hls/5/~%s/0/%s", signature, name);
+	return path;
+}
+
+Test(hls, segments_are_files_with_validators_and_ranges)
+{
+	char path[256], tag[128], field[160], *at;
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	strcpy(path, write_file(&x, "7.ts", "0123456789"));
+	expect(&x, path, "", 200, "\r\n\r\n0123456789");
+	cr_expect(strstr(a.text, "Content-Type: video/mp2t\r\nContent-Length: 10\r\n"
+				 "Accept-Ranges: bytes\r\nETag: \""),
+		  "%s", a.text);
+	cr_expect(strstr(a.text, "Cache-Control: public, max-age=3600, immutable\r\n"));
+	at = strstr(a.text, "ETag: ") + 6;
+	snprintf(tag, sizeof(tag), "%.*s", (int)strcspn(at, "\r"), at);
+	snprintf(field, sizeof(field), "If-None-Match: %s\r\n", tag);
+	expect(&x, path, field, 304, NULL);
+	expect(&x, path, "Range: bytes=2-4\r\n", 206, "\r\n\r\n234");
+	cr_expect(strstr(a.text, "Content-Range: bytes 2-4/10\r\n"), "%s", a.text);
+	cr_expect(strstr(a.text, "Content-Length: 3\r\n"), "%s", a.text);
+	expect(&x, path, "Range: bytes=-2\r\n", 206, "\r\n\r\n89");
+	expect(&x, path, "Range: bytes=2-4\r\nIf-Range: \"x\"\r\n", 200, "\r\n\r\n0123456789");
+	snprintf(field, sizeof(field), "Range: bytes=2-4\r\nIf-Range: %s\r\n", tag);
+	expect(&x, path, field, 206, "\r\n\r\n234");
+	expect(&x, path, "Range: bytes=10-\r\n", 416, "Content-Range: bytes */10\r\n");
+	cr_expect_null(strstr(a.text, "immutable"));
+	ask(&a, &x, "HEAD", path, "Range: bytes=2-4\r\n");
+	await(&x, answered(&a) || strstr(a.text, "\r\n\r\n"));
+	cr_expect_eq(status_of(a.text), 200);
+	cr_expect(strstr(a.text, "Content-Length: 10\r\n"), "%s", a.text);
+	close(a.fd);
+	cr_assert_eq(fm_page(&x.master)->bytes_sent, 10 + 3 + 2 + 10 + 3);
+	close_world(&x);
+}
+
+Test(hls, an_empty_segment_is_an_answer)
+{
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	expect(&x, write_file(&x, "7.ts", ""), "", 200, "Content-Length: 0\r\n");
+	close_world(&x);
+}
+
+Test(hls, only_signed_segments_are_served)
+{
+	static const char *const paths[] = {
+		"/hls/5/~/0/7.ts",
+		"/hls/5/~0123456789abcdef0123456789abcdef/0/7.ts",
+		"/hls/5/0/7.ts",
+	};
+	char path[256], file[160];
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	strcpy(path, write_file(&x, "7.ts", "0123456789"));
+	for (size_t i = 0; i < array_size(paths); i++)
+		cr_expect_geq(status_of(get(&x, paths[i], "")), 403, "%s", paths[i]);
+	/* the same file, an hour later: no longer its signature */
+	snprintf(file, sizeof(file), "touch -d '1 hour ago' %s/5/0/7.ts", x.folder);
+	cr_assert_eq(system(file), 0);
+	expect(&x, path, "", 403, "signature");
+	close_world(&x);
+}
+
+Test(hls, nothing_but_plain_files_below_the_folder_is_opened)
+{
+	static const char *const names[] = {"8.ts",   "08.ts",		"-1.ts",
+					    "+7.ts",  "7.ts.ts",	"4294967303.ts",
+					    "7%2ets", "..%2f..%2f7.ts", "x.ts"};
+	char path[256], command[512], signature[SIGNATURE_TEXT + 1];
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	write_file(&x, "7.ts", "0123456789");
+	snprintf(command, sizeof(command),
+		 "cd %s/5/0 && mkfifo 20.ts && ln -s 7.ts 21.ts && ln -s /etc/passwd 22.ts && "
+		 "mkdir 23.ts && ln -s . ../1",
+		 x.folder);
+	cr_assert_eq(system(command), 0);
+	signature_write(x.worker.context.media_key, FM_CHANNEL, time(NULL), signature);
+	for (unsigned n = 20; n < 24; n++) {
+		snprintf(path, sizeof(path), "/hls/5/~%s/0/%u.ts", signature, n);
+		expect(&x, path, "", 404, NULL);
+	}
+	snprintf(path, sizeof(path), "/hls/5/~%s/1/7.ts", signature);
+	expect(&x, path, "", 404, NULL);
+	for (size_t i = 0; i < array_size(names); i++) {
+		snprintf(path, sizeof(path), "/hls/5/~%s/0/%s", signature, names[i]);
+		cr_expect_geq(status_of(get(&x, path, "")), 400, "%s", path);
+	}
+	close_world(&x);
+}
