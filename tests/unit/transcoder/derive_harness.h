@@ -65,6 +65,7 @@ static inline void rig_start(struct rig *rig, int (*role)(struct job *), const c
 		log_init("job", getenv("TEST_DEBUG") ? LOG_DEBUG : LOG_ERROR, false);
 		av_log_install();
 		job.socket = pair[1];
+		job.keeper = -1;
 		job.continue_90k = TIME_NONE;
 		job.spec = json_loads(spec, 0, NULL);
 		snprintf(job.key, sizeof(job.key), "5");

@@ -89,7 +89,8 @@ Test(options, classes)
 		{"c", OPTION_OURS},
 		{"hls_time", OPTION_SEGMENTER},
 		{"loglevel", OPTION_IGNORED},
-		{"filter_complex", OPTION_REFUSED},
+		{"filter_complex", OPTION_OURS},
+		{"filter_complex_script", OPTION_REFUSED},
 		{"cpu-used", OPTION_ELSEWHERE},
 		{"nonsense", OPTION_UNKNOWN},
 		{"t", OPTION_IGNORED},
@@ -115,10 +116,14 @@ Test(options, maps)
 	cr_expect_not(m.negative);
 	cr_assert_eq(stream_map_parse("-0:a", &m), 0);
 	cr_expect(m.negative);
+	cr_expect_not(m.label);
 	cr_assert_eq(stream_map_parse("0", &m), 0);
 	cr_expect_str_eq(m.spec, "");
 	cr_expect_eq(stream_map_parse("1:v", &m), -EINVAL);
-	cr_expect_eq(stream_map_parse("[out]", &m), -EINVAL);
+	cr_assert_eq(stream_map_parse("[out]", &m), 0);
+	cr_expect(m.label);
+	cr_expect_str_eq(m.spec, "out");
+	cr_expect_eq(stream_map_parse("[]", &m), -EINVAL);
 	cr_expect_eq(stream_map_parse("", &m), -EINVAL);
 	cr_expect_eq(stream_map_parse("0:x", &m), -EINVAL);
 }
