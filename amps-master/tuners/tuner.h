@@ -232,6 +232,8 @@ void segments_sweep(struct tuner *t);
 void segments_spec(const struct tuner *t, struct buf *spec);
 /* Do these definitions have other tracks?  Either may be NULL. */
 bool segments_differ(const struct lineup_tuner *a, const struct lineup_tuner *b);
+/* Measures; is there no room for more of them? */
+bool segments_full(struct tuners *ts);
 /* Measures; near the limit jobs shorten their windows. */
 void segments_pulse(struct tuners *ts);
 

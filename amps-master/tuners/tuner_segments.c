@@ -149,11 +149,11 @@ static void set_percent(struct tuners *ts, unsigned percent)
 {
 	if (ts->media.percent == percent)
 		return;
-	if (percent < ts->media.percent)
+	if (ts->media.percent == 100)
 		log_warn("segments take too much room, shortening playlists used_mb=%llu "
-			 "room_mb=%llu percent=%u",
+			 "room_mb=%llu",
 			 (unsigned long long)(ts->media.used >> 20),
-			 (unsigned long long)(ts->media.room >> 20), percent);
+			 (unsigned long long)(ts->media.room >> 20));
 	ts->media.percent = percent;
 	for (struct tuner *t = ts->all; t; t = t->next) {
 		struct job *j = t->jobs[SEAT_SEGMENT];
@@ -164,14 +164,21 @@ static void set_percent(struct tuners *ts, unsigned percent)
 	}
 }
 
-void segments_pulse(struct tuners *ts)
+bool segments_full(struct tuners *ts)
 {
 	struct media_use *m = &ts->media;
 
 	m->used = used_bytes(ts);
-	if (m->used == 0 && m->percent == 100)
-		return;
 	m->room = media_root_room(ts->env.media, m->used);
+	return m->used > 0 && m->used >= m->room;
+}
+
+void segments_pulse(struct tuners *ts)
+{
+	struct media_use *m = &ts->media;
+
+	if (!segments_full(ts) && m->used == 0 && m->percent == 100)
+		return;
 	if (++m->pulses % PULSES_A_STEP != 0)
 		return;
 	if (m->used > m->room / 10 * 9)

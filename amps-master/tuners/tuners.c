@@ -219,8 +219,8 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		tuner_update(t); /* it may be idle, and stays so */
 		return;
 	}
-	if (output->form == OUTPUT_HLS_TS && ts->media.used && ts->media.used >= ts->media.room &&
-	    !output_find(t, output, m->track)) {
+	if (output->form == OUTPUT_HLS_TS && !output_find(t, output, m->track) &&
+	    segments_full(ts)) {
 		refuse(ts, worker, m->want, GONE_FAILED, 503,
 		       "the folder for segments is full (media_limit_mb)");
 		tuner_update(t);

@@ -1512,8 +1512,10 @@ Test(tuners, new_segments_are_refused_when_their_folder_is_full)
 
 	scene_open(&s, 10000);
 	want_segments(&s, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	fake_segment(&s, job_of(&s, JOB_SEGMENT));
 	cr_assert_eq(s.gones, 0);
-	s.tuners->media.used = s.tuners->media.room = 1u << 20;
+	ring_writer_stats(&job_of(&s, JOB_SEGMENT)->w, s.media.limit, 0, 0);
 	want_segments(&s, 2, "sd");
 	cr_assert_eq(s.gones, 1);
 	cr_expect_eq(s.gone.status, 503);
