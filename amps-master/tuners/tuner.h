@@ -142,6 +142,7 @@ struct media_use {
 	uint64_t used, room; /* bytes */
 	unsigned percent;    /* of their windows that jobs may keep */
 	unsigned pulses;
+	uint64_t full_until_us; /* the file system was full; its room is not believed before */
 };
 
 struct tuners {
@@ -234,6 +235,9 @@ void segments_spec(const struct tuner *t, struct buf *spec);
 bool segments_differ(const struct lineup_tuner *a, const struct lineup_tuner *b);
 /* Measures; is there no room for more of them? */
 bool segments_full(struct tuners *ts);
+/* A job has found the file system full.  The files that it removed made some room, which would be
+ * used up at once. */
+void segments_hold(struct tuners *ts);
 /* Measures; near the limit jobs shorten their windows. */
 void segments_pulse(struct tuners *ts);
 

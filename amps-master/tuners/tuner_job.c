@@ -396,6 +396,8 @@ static int on_output_failed(struct job *j, const struct msg *m)
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	log_warn("an output cannot be made (%s), continuing without it channel=%s variant=%s",
 		 t->last_error, t->key, o->id.variant);
+	if (failed.status == 503)
+		segments_hold(t->owner);
 	output_fail(o, failed.status == 503 || failed.status == 504 ? failed.status : 502,
 		    t->last_error);
 	tuner_update_soon(t);

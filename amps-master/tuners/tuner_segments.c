@@ -14,6 +14,7 @@
 #define STEP_DOWN	10u /* percent */
 #define STEP_UP		1u
 #define PERCENT_MIN	10u
+#define FULL_HOLD_US	3000000u
 #define INDEX_SPARE	64u /* entries beyond those that are kept */
 #define INDEX_FIRST_AGE 60000u
 
@@ -170,7 +171,12 @@ bool segments_full(struct tuners *ts)
 
 	m->used = used_bytes(ts);
 	m->room = media_root_room(ts->env.media, m->used);
-	return m->used > 0 && m->used >= m->room;
+	return (m->used > 0 && m->used >= m->room) || clock_mono_us() < m->full_until_us;
+}
+
+void segments_hold(struct tuners *ts)
+{
+	ts->media.full_until_us = clock_mono_us() + FULL_HOLD_US;
 }
 
 void segments_pulse(struct tuners *ts)

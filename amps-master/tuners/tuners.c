@@ -168,6 +168,14 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	return r;
 }
 
+/* Is there such an output, and has it not ended? */
+static bool output_lives(struct tuner *t, const struct lineup_output *def, const char *track)
+{
+	const struct output *o = output_find(t, def, track);
+
+	return o && !o->ended;
+}
+
 void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 {
 	const struct lineup_tuner *def;
@@ -219,7 +227,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		tuner_update(t); /* it may be idle, and stays so */
 		return;
 	}
-	if (output->form == OUTPUT_HLS_TS && !output_find(t, output, m->track) &&
+	if (output->form == OUTPUT_HLS_TS && !output_lives(t, output, m->track) &&
 	    segments_full(ts)) {
 		refuse(ts, worker, m->want, GONE_FAILED, 503,
 		       "the folder for segments is full (media_limit_mb)");

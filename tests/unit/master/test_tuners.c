@@ -1548,3 +1548,36 @@ Test(tuners, near_the_limit_segment_jobs_are_told_to_keep_less)
 	cr_expect_eq(segment->percent, 91);
 	scene_close(&s);
 }
+
+Test(tuners, a_full_disk_refuses_segments_for_a_while)
+{
+	struct fake_job *segment;
+	struct scene s;
+
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	segment = job_of(&s, JOB_SEGMENT);
+	fake_segment(&s, segment);
+	cr_assert_eq(msg_send_job_output_failed(
+			     segment->fd,
+			     &(struct msg_job_output_failed){.output = segment->output,
+							     .generation = segment->generation,
+							     .status = 503,
+							     .text = "it is full"},
+			     NULL),
+		     0);
+	turn(&s);
+	cr_assert_eq(s.gones, 1);
+	cr_expect_eq(s.gone.status, 503);
+	cr_expect_str_eq(s.gone_text, "it is full");
+	want_segments(&s, 2, "");
+	cr_assert_eq(s.gones, 2, "the files that went made room, but not for long");
+	cr_expect_eq(s.gone.status, 503);
+	want(&s, 0, 3, "");
+	cr_expect_eq(s.gones, 2, "the stream itself needs no room");
+	s.tuners->media.full_until_us = 0;
+	want_segments(&s, 4, "");
+	cr_expect_eq(s.gones, 2);
+	scene_close(&s);
+}
