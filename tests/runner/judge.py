@@ -24,7 +24,7 @@ PR_SET_CHILD_SUBREAPER = 36
 # a crash, a leak, bytes that are lost or torn.  Tests marked `once` are treated alike.
 NEVER_AGAIN = re.compile(
     r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:"
-    r"|worker '\w+' crashed|Fatal Python error"
+    r"|worker '\w+' crashed|Fatal Python error|\bCRASH!|Unexpected signal"
     r"|\*\*\*Exception: |\bSIG(SEGV|ABRT|BUS|ILL|FPE|SYS)\b|SEGFAULT|Subprocess aborted|core dumped"
     r"|exit code -\d|the server ended with -\d|Assertion `"
     r"|lsan_do_recoverable_leak_check|left in the runtime folder|to hold what they held before"
@@ -81,11 +81,17 @@ def read_junit(path):
     return list(cases.values())
 
 
-def read_unit(path, program):
-    """The cases of a program of unit tests."""
-    cases = [read_case(node) for node in ET.parse(path).getroot().iter("testcase")]
-    for case in cases:
-        case.name = f"{program}: {case.name}"
+def read_criterion(path, program):
+    """The cases of PATH.xml, with the reasons for skips, which are in PATH.tap."""
+    with open(f"{path}.tap", errors="replace") as f:
+        reasons = dict(re.findall(r"^ok - (\S+) .*?# SKIP (.*)$", f.read(), re.M))
+    cases = []
+    for suite in ET.parse(f"{path}.xml").getroot().iter("testsuite"):
+        for node in suite.iter("testcase"):
+            name = f"{suite.get('name')}::{node.get('name')}"
+            outcome = {"PASSED": PASSED, "SKIPPED": SKIPPED}.get(node.get("status"), FAILED)
+            cases.append(Case(f"{program}: {name}", outcome, float(node.get("time") or 0),
+                              reasons.get(name, "")))
     return cases
 
 
@@ -365,7 +371,7 @@ def without_selection(args):
 
 
 class Ctest(Junit):
-    """Tests of ctest in a build folder.  What programs of unit tests wrote is counted test by test."""
+    """Tests of ctest in a build folder.  What Criterion programs wrote is counted test by test."""
 
     codes = (0, 8)
 
@@ -381,11 +387,11 @@ class Ctest(Junit):
         return ["ctest", "--test-dir", self.build, "-j", "1", "--no-tests=error",
                 "--output-on-failure", "--output-junit", junit, "-R", f"^{re.escape(case.name)}$"]
 
-    def unit_xml(self, name):
-        return os.path.join(self.build, "unit", name.replace("/", "_") + ".xml")
+    def criterion(self, name):
+        return os.path.join(self.build, "unit", name.replace("/", "_"))
 
     def run_tests(self):
-        for old in glob.glob(os.path.join(glob.escape(self.build), "unit", "*.xml")):
+        for old in glob.glob(os.path.join(glob.escape(self.build), "unit", "*.[xt][ma][lp]")):
             os.remove(old)
         super().run_tests()
         with open(self.path(".log"), errors="replace") as f:
@@ -395,13 +401,13 @@ class Ctest(Junit):
             crash = re.search(rf"^.* {re.escape(case.name)} \.*(\*\*\*Exception: .*)$", log, re.M)
             if crash:
                 case.text = f"{crash[1]}\n{case.text}"
-            if os.path.exists(self.unit_xml(case.name)):
+            if os.path.exists(self.criterion(case.name) + ".xml"):
                 self.count_inside(case)
 
     def count_inside(self, case):
         """A program that passed is its tests; one that failed counts beside those that passed."""
         try:
-            inside = read_unit(self.unit_xml(case.name), case.name)
+            inside = read_criterion(self.criterion(case.name), case.name)
         except (OSError, ET.ParseError):
             inside = []
         failed = [c for c in inside if c.outcome == FAILED]

@@ -372,33 +372,32 @@ def test_a_crash_in_ctest_stands(judge_ctest):
     assert done.runs("a") == 2
 
 
-def unit(**cases):
-    """A script that writes what a program of unit tests writes of these tests: what is inside."""
-    inside = "".join(f'<testcase name="s::{name}" time="0.1">{what}</testcase>'
-                     for name, what in cases.items())
-    return f"cat >unit/part_a.xml <<'E'\n<testsuite>{inside}</testsuite>\nE"
-
-
-SKIPPED = '<skipped message="no IPv6"/>'
+def criterion(*cases):
+    """A script that writes what a Criterion program writes of (name, status, reason)."""
+    inside = "".join(f'<testcase name="{name}" status="{status}" time="0.1"/>'
+                     for name, status, _ in cases)
+    text = f'<testsuites><testsuite name="s">{inside}</testsuite></testsuites>'
+    tap = "\n".join(f"ok - s::{name}  # SKIP {reason}" for name, _, reason in cases if reason)
+    return f"cat >unit/part_a.xml <<'E'\n{text}\nE\ncat >unit/part_a.tap <<'E'\n{tap}\nE"
 
 
 def test_tests_inside_a_program_are_counted(judge_ctest):
-    judge_ctest({"part/a": unit(x="", y="")}).says(
+    judge_ctest({"part/a": criterion(("x", "PASSED", ""), ("y", "PASSED", ""))}).says(
         0, "2 passed, 0 failed")
 
 
 def test_a_skip_inside_a_program_is_a_failure(judge_ctest):
-    judge_ctest({"part/a": unit(x="", y=SKIPPED)}).says(
+    judge_ctest({"part/a": criterion(("x", "PASSED", ""), ("y", "SKIPPED", "no IPv6"))}).says(
         1, "1 passed, 1 failed", "part/a: s::y")
 
 
 def test_a_listed_skip_inside_a_program_is_none(judge_ctest):
-    judge_ctest({"part/a": unit(x="", y=SKIPPED)},
+    judge_ctest({"part/a": criterion(("x", "PASSED", ""), ("y", "SKIPPED", "no IPv6"))},
                 skips=[("part/a: s::y", "no IPv6")]).says(0, "1 passed, 0 failed", "SKIPPED: part/a")
 
 
 def test_a_program_that_hides_a_failure(judge_ctest):
-    done = judge_ctest({"part/a": unit(x="", y='<failure message="why"/>')})
+    done = judge_ctest({"part/a": criterion(("x", "PASSED", ""), ("y", "FAILED", ""))})
     assert done.code == 1, done.out
 
 
