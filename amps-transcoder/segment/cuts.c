@@ -8,6 +8,9 @@
 #define SAME_90K      (HZ / 50)		 /* cuts of variants differ by less */
 #define GOP_MIN_90K   (HZ / 2)		 /* a segment ends no earlier, except at a gap */
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
+/* Discontinuities of a cold start are the hours since then: hls.js keeps an array with an index for
+ * each and walks over it, so they must stay small. */
+#define NUMBERS_AN_HOUR (3600 * 1000 / SEGMENT_MEAN_MIN_MS)
 
 void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)
 {
@@ -16,7 +19,7 @@ void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)
 	*c = (struct cuts){.gop_90k = gop_90k, .firsts = SEGMENT_FIRST_GOPS};
 	/* a clock that is wrong by years must not end the numbers */
 	c->next = (uint32_t)MIN(MAX(number, 1), (int64_t)SEGMENT_NUMBER_MAX / 2);
-	c->discontinuity = c->next;
+	c->discontinuity = c->next / NUMBERS_AN_HOUR;
 }
 
 void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s)

@@ -137,7 +137,9 @@ def test_urls_outlive_a_restart(server):
     # the session goes on, and so do the numbers
     after = player.wait_media(lambda p: p.segments, timeout=30)
     assert after.number > before.segments[-1].number
-    assert after.discontinuities > before.discontinuities
+    assert after.discontinuities >= before.discontinuities
+    # hls.js walks over an array of so many entries
+    assert after.discontinuities < 100_000
 
 
 @pytest.mark.smoke
