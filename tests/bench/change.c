@@ -5,6 +5,8 @@
  * [ms from store_submit() to the last worker's acknowledgement, of these the ms in the database
  * thread and its queue, ms of processor time of the loop]. */
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -80,8 +82,7 @@ static void apply(struct bench *b, struct store_answer *a)
 	if (a->error < 0)
 		fail("the store", a->text);
 	worker_pool_publish(b->pool, a->publication);
-	store_dispose(b->store,
-		      tuners_set_lineup(b->tuners, TAKE_PTR(a->publication->lineup)));
+	store_dispose(b->store, tuners_set_lineup(b->tuners, TAKE_PTR(a->publication->lineup)));
 }
 
 static void on_loaded(void *owner, uint64_t cookie, struct store_answer *a)
@@ -148,6 +149,14 @@ static void on_pool_changed(void *owner)
 		change(b);
 }
 
+static void on_child(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	fail("a worker", "it has ended");
+}
+
 static void no_ring(void *owner, unsigned worker, const struct msg_output_ring *m, int fd)
 {
 	(void)owner;
@@ -161,6 +170,8 @@ int main(int argc, char **argv)
 	struct bench b = {.served = {.done = on_served, .owner = &b}};
 	struct fork_brake brake = {0};
 	char state[] = "/tmp/amps-change-XXXXXX", text[ERROR_TEXT_MAX] = "", path[64];
+	char key[2 * MEDIA_KEY_BYTES + 1] = "";
+	struct event *child;
 	int table_fd = shm_create("table", CHANTAB_BYTES);
 	void *table = table_fd < 0 ? NULL : shm_map_write(table_fd, CHANTAB_BYTES);
 	DIR *folder;
@@ -171,10 +182,13 @@ int main(int argc, char **argv)
 	b.channels = (unsigned)atoi(argv[1]);
 	b.changes = (unsigned)atoi(argv[2]);
 	b.base = event_base_new();
+	child = evsignal_new(b.base, SIGCHLD, on_child, NULL);
+	event_add(child, NULL);
+	memset(key, '0', sizeof(key) - 1);
 	chantab_init(table);
 	if (shm_seal_writer(table_fd) < 0 ||
-	    listen_open(&b.listeners, "127.0.0.1", 0, (unsigned)atoi(argv[3]), text,
-			sizeof(text)) < 0)
+	    listen_open(&b.listeners, "127.0.0.1", 0, (unsigned)atoi(argv[3]), text, sizeof(text)) <
+		    0)
 		fail("the sockets", text);
 	const struct tuners_env tuners = {.base = b.base, .chantab = table, .output_ring = no_ring};
 
@@ -185,6 +199,8 @@ int main(int argc, char **argv)
 					     .listen_fds = b.listeners.fds,
 					     .count = b.listeners.count,
 					     .chantab_fd = table_fd,
+					     .media_fd = open(state, O_RDONLY | O_DIRECTORY),
+					     .media_key = key,
 					     .log_level = LOG_ERROR,
 					     .brake = &brake,
 					     .tuners = b.tuners,
@@ -199,6 +215,8 @@ int main(int argc, char **argv)
 		     on_loaded, &b, 0);
 	event_base_dispatch(b.base);
 	printf("]\n");
+	event_free(child);
+	close(pool.media_fd);
 	worker_pool_free(b.pool);
 	b.store = store_close(b.store);
 	tuners_free(b.tuners);
