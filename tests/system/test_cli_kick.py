@@ -46,7 +46,7 @@ def test_stop_ends_a_tuner_until_the_next_request(server):
         assert len(two.read(188 * 2000)) == 188 * 2000
         with s.stream("/stream/1.ts") as again:
             assert len(again.read(188 * 100)) == 188 * 100
-        assert s.tuner("1")["pid"] != pid
+            assert s.tuner("1")["pid"] != pid
 
 
 def test_stop_of_a_variant_leaves_the_others(server):

@@ -137,7 +137,7 @@ def test_a_source_whose_clock_jumps(server, first, second):
                 assert v["state"] == "body" and v["opened"] == 1, v
                 assert v["marked"] == 1, v
                 assert v["dts_gap_ms"] < 1500, v
-        assert s.tuner("1")["pid"] == pid and len(origin.times) == 1
+            assert s.tuner("1")["pid"] == pid and len(origin.times) == 1
 
 
 @pytest.mark.parametrize("where", ["connection", "middle"])

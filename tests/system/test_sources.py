@@ -222,7 +222,7 @@ def test_a_live_hls_event_ends(server, tmp_path):
             checker = w.stop().check()
             checker.check_start()
             assert checker.marked == 0 and 9 < checker.seconds() < 12.5
-        assert s.tuner("1")["restarts"] == 0
+        assert "job is lost" not in s.log()
 
 
 def test_a_live_dash_event_ends(server, tmp_path):
@@ -269,7 +269,7 @@ def test_t_limits_a_live_source(server):
         with Watcher(s, "/stream/1.ts") as w:
             wait_for(lambda: w.ended, 20, "the end")
             assert 2.5 < w.stop().check().seconds() < 3.5
-        assert s.tuner("1")["restarts"] == 0 and origin.total == 1
+        assert "job is lost" not in s.log() and origin.total == 1
 
 
 def test_viewers_of_encoded_raw_sources_stay_when_the_connection_ends(server):
