@@ -69,14 +69,17 @@ static const char *made_as(const struct lineup_output *outputs, size_t count,
 	return output->variant;
 }
 
-/* The caller's; NULL without memory. */
-static char *segments_spec(const struct channel_segments *s)
+char *lineup_output_spec(const struct lineup_output *o)
 {
+	const struct channel_segments *s = &o->segments;
 	char *text;
-	int n = asprintf(&text, "{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u}",
-			 s->track, s->segment_ms, s->window_ms, s->keep_ms);
 
-	return n < 0 ? NULL : text;
+	if (o->form != OUTPUT_HLS_TS)
+		return strdup(o->spec);
+	return asprintf(&text, "{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u}",
+			s->track, s->segment_ms, s->window_ms, s->keep_ms) < 0
+		       ? NULL
+		       : text;
 }
 
 static char *form_spec(const struct channel_view *v, const struct lineup_output *o)
@@ -85,7 +88,7 @@ static char *form_spec(const struct channel_view *v, const struct lineup_output 
 	case OUTPUT_ADTS:
 		return output_spec(channel_sound_options(v->encoding));
 	case OUTPUT_HLS_TS:
-		return segments_spec(&o->segments);
+		return lineup_output_spec(o);
 	default:
 		return o->plain ? strdup("")
 				: output_spec(channel_profile_options(v->encoding, v->audio_only));
@@ -112,7 +115,8 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 	spec = form_spec(v, output);
 	if (spec == NULL)
 		return -ENOMEM;
-	output->spec = put_text(m, spec);
+	if (form != OUTPUT_HLS_TS)
+		output->spec = put_text(m, spec);
 	output->hash = hash_end(hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | plain), spec));
 	output->made_as = made_as(output - t->output_count, t->output_count, output);
 	m->output_count++;

@@ -12,14 +12,14 @@
 /* One output of a tuner: what its profile makes of the source. */
 struct lineup_output {
 	const char *variant; /* "" = the channel's own profile */
-	enum output_form form;
 	/* The variant under which it runs: variants whose sound is the same share one output. */
 	const char *made_as;
+	enum output_form form;
 	bool plain;			  /* the ingest's ring as it is: copy and nothing else */
 	struct channel_segments segments; /* of a form that is made of segments */
-	const char
-		*spec; /* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain;
-			* of segments {"track":0,"segment_ms":4000,"window_ms":...,"keep_ms":...} */
+	/* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain; NULL of segments:
+	 * lineup_output_spec() makes theirs, which would be most of an idle channel's memory. */
+	const char *spec;
 	uint64_t hash; /* of what decides the output; a change restarts derive alone */
 };
 

@@ -98,6 +98,7 @@ static void on_answered(void *owner)
 	if (!s->loaded)
 		return;
 	s->loaded = false;
+	buf_done(&s->work.publisher.catalog);
 	db_shrink(s->work.db);
 	malloc_trim(0);
 }

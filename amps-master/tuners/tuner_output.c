@@ -258,13 +258,14 @@ int64_t output_frontier_90k(const struct output *o)
 /* Sends a finished ring to the job that fills it. */
 static void hand_ring(struct output *o, struct job *j, const struct output_ring *r)
 {
+	_cleanup_(freep) char *spec = o->def && !o->source ? lineup_output_spec(o->def) : NULL;
 	struct msg_job_output m = {.output = o->slot,
 				   .generation = r->generation,
 				   .data_bytes = r->data_bytes,
 				   .form = (uint8_t)o->id.form,
 				   .track = o->id.track,
 				   .continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
-				   .spec = o->def && !o->source ? o->def->spec : ""};
+				   .spec = spec ? spec : ""};
 
 	assert(r->fd >= 0 && !r->map.header); /* a ring that no job has seen */
 	ring_drop(&o->next_ring);

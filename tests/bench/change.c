@@ -15,6 +15,7 @@
 #include "amps-master/children/worker_pool.h"
 #include "amps-master/store/store.h"
 #include "amps-master/system/listen.h"
+#include "amps-master/system/media_root.h"
 #include "common/clock.h"
 #include "common/shm/chantab.h"
 #include "common/shm/shm.h"
@@ -170,6 +171,7 @@ int main(int argc, char **argv)
 	struct bench b = {.served = {.done = on_served, .owner = &b}};
 	struct fork_brake brake = {0};
 	char state[] = "/tmp/amps-change-XXXXXX", text[ERROR_TEXT_MAX] = "", path[64];
+	struct media_root media = MEDIA_ROOT_INIT;
 	char key[2 * MEDIA_KEY_BYTES + 1] = "";
 	struct event *child;
 	int table_fd = shm_create("table", CHANTAB_BYTES);
@@ -190,7 +192,10 @@ int main(int argc, char **argv)
 	    listen_open(&b.listeners, "127.0.0.1", 0, (unsigned)atoi(argv[3]), text, sizeof(text)) <
 		    0)
 		fail("the sockets", text);
-	const struct tuners_env tuners = {.base = b.base, .chantab = table, .output_ring = no_ring};
+	media.fd = open(state, O_RDONLY | O_DIRECTORY);
+	media.limit = 1u << 30;
+	const struct tuners_env tuners = {
+		.base = b.base, .chantab = table, .media = &media, .output_ring = no_ring};
 
 	if (tuners_new(&tuners, &b.tuners) < 0)
 		fail("the tuners", "no memory");
@@ -199,7 +204,7 @@ int main(int argc, char **argv)
 					     .listen_fds = b.listeners.fds,
 					     .count = b.listeners.count,
 					     .chantab_fd = table_fd,
-					     .media_fd = open(state, O_RDONLY | O_DIRECTORY),
+					     .media_fd = media.fd,
 					     .media_key = key,
 					     .log_level = LOG_ERROR,
 					     .brake = &brake,
@@ -216,7 +221,7 @@ int main(int argc, char **argv)
 	event_base_dispatch(b.base);
 	printf("]\n");
 	event_free(child);
-	close(pool.media_fd);
+	close(media.fd);
 	worker_pool_free(b.pool);
 	b.store = store_close(b.store);
 	tuners_free(b.tuners);
