@@ -112,6 +112,13 @@ def test_a_source_that_stalls_is_closed_after_two_seconds(server):
         assert origin.connections.peak == 1
 
 
+def counter(data, last):
+    """The first or last continuity counter of the picture (PID 256)."""
+    found = [data[i + 3] & 15 for i in range(0, len(data), 188)
+             if (data[i + 1] & 31) << 8 | data[i + 2] == 256 and data[i + 3] & 16]
+    return found[-1 if last else 0]
+
+
 @pytest.mark.parametrize("first,second", [(10, 80), (80, 10)])
 def test_a_source_whose_clock_jumps(server, first, second):
     """In the middle of a connection: one discontinuity, time continues, no new job."""
@@ -120,7 +127,11 @@ def test_a_source_whose_clock_jumps(server, first, second):
     def jumps(peer):
         one, two = part(film, first), part(film, second)
         until = len(part(film, first + 3))
-        peer.send(TS_HEAD).play(one[:len(one) - until], 3, 3)
+        one = one[:len(one) - until]
+        # the film differs from build to build: a counter that goes on by chance hides the seam
+        while (counter(two, False) - counter(one[-188 * 500:], True)) % 16 < 2:
+            one = one[:-188]
+        peer.send(TS_HEAD).play(one, 3, 3)
         peer.play(two, 1e9, LONG - second, burst=0)
 
     with Trouble(jumps) as origin:
