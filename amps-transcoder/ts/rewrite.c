@@ -177,26 +177,28 @@ static bool falls_behind(const struct ts_rewrite *w, const struct ts_parse *p,
 	return last != TIME_NONE && ts_unwrap(last, dts + w->offset_90k) < last - TS_BACK_90K;
 }
 
+enum verdict { GOES_ON, IS_SPLICE, NEEDS_PCR };
+
 /* A PES far from the clock is a bit error, or the first of another timeline whose PCR follows: in
- * that case the PCR is within the look-ahead, or a counter has just broken. */
-static bool runs_ahead_of_its_pcr(const struct ts_rewrite *w, const struct ts_parse *p,
-				  const uint8_t *packets, size_t n, const struct ts_pes *pes)
+ * that case a counter has just broken, or the next PCR is near the PES. */
+static enum verdict judge_pes(const struct ts_rewrite *w, const struct ts_parse *p,
+			      const uint8_t *packets, size_t n, const struct ts_pes *pes)
 {
 	int64_t pts = ts_time_get(packets + pes->pts_at);
 
 	if (w->old_clock_90k != TIME_NONE && near(w->old_clock_90k, pts))
-		return false;
+		return GOES_ON;
 	if (near(w->clock_90k, pts))
-		return w->broken && falls_behind(w, p, packets, pes);
+		return w->broken && falls_behind(w, p, packets, pes) ? IS_SPLICE : GOES_ON;
 	if (w->broken)
-		return true;
+		return IS_SPLICE;
 	for (size_t i = 1; i < n; i++) {
 		int64_t pcr = pcr_of(p, packets + i * TS_PACKET);
 
 		if (pcr != TIME_NONE)
-			return near(pcr, pts) && !goes_on(w, pcr, false);
+			return near(pcr, pts) && !goes_on(w, pcr, false) ? IS_SPLICE : GOES_ON;
 	}
-	return false;
+	return NEEDS_PCR;
 }
 
 static bool is_table(const struct ts_parse *p, unsigned pid)
@@ -227,24 +229,28 @@ static void note_break(struct ts_rewrite *w, const struct ts_parse *p, unsigned 
 	w->seen[pid] = (uint8_t)~w->round;
 }
 
-/* True if this packet is the first of another timeline. */
-static bool finds_splice(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
-			 size_t n)
+/* Is this packet the first of another timeline? */
+static enum verdict judge(const struct ts_rewrite *w, const struct ts_parse *p,
+			  const uint8_t *packets, size_t n)
 {
 	unsigned leader = p->video_pid != TS_PID_NONE ? p->video_pid : p->audio_pid;
 	bool flagged = ts_adaptation_flags(packets) & TS_FLAG_DISCONTINUITY;
-	int64_t pcr = pcr_of(p, packets);
+	int64_t pcr = pcr_of(p, packets), dts;
 	struct ts_pes pes;
 
+	/* without a timestamp that was written there is nothing to continue */
+	if (w->pending || frontier_of(p) == TIME_NONE || w->clock_90k == TIME_NONE)
+		return GOES_ON;
 	if (pcr != TIME_NONE)
-		return w->has_pcr && w->clock_90k != TIME_NONE && !goes_on(w, pcr, flagged);
-	if (w->clock_90k == TIME_NONE || !ts_pusi(packets) || !ts_pes_find(packets, &pes) ||
-	    !pes.pts_at)
-		return false;
+		return w->has_pcr && !goes_on(w, pcr, flagged) ? IS_SPLICE : GOES_ON;
+	if (!ts_pusi(packets) || !ts_pes_find(packets, &pes) || !pes.pts_at)
+		return GOES_ON;
 	if (w->has_pcr)
-		return runs_ahead_of_its_pcr(w, p, packets, n, &pes);
-	return ts_pid(packets) == leader &&
-	       !goes_on(w, ts_time_get(packets + (pes.dts_at ? pes.dts_at : pes.pts_at)), flagged);
+		return judge_pes(w, p, packets, n, &pes);
+	if (ts_pid(packets) != leader)
+		return GOES_ON;
+	dts = ts_time_get(packets + (pes.dts_at ? pes.dts_at : pes.pts_at));
+	return goes_on(w, dts, flagged) ? GOES_ON : IS_SPLICE;
 }
 
 static void follow_clock(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packet)
@@ -376,6 +382,16 @@ static void rewrite_table(struct ts_rewrite *w, const struct ts_parse *p, uint8_
 		rewrite_version(&w->pmt, packet, TABLE_PMT, w->version_add);
 }
 
+bool ts_rewrite_waits(const struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
+		      size_t n)
+{
+	unsigned pid = ts_pid(packets);
+
+	if (pid == TS_PID_NONE || packets[1] & 0x80)
+		return false;
+	return judge(w, p, packets, n) == NEEDS_PCR && !breaks(w, p, packets, pid);
+}
+
 void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n)
 {
 	unsigned pid = ts_pid(packets);
@@ -384,8 +400,7 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 		return;
 	if (breaks(w, p, packets, pid))
 		note_break(w, p, pid);
-	/* no timestamp was written yet, so there is nothing to continue */
-	if (!w->pending && frontier_of(p) != TIME_NONE && finds_splice(w, p, packets, n)) {
+	if (judge(w, p, packets, n) == IS_SPLICE) {
 		splice(w, frontier_of(p), true);
 		w->found = true;
 	}

@@ -61,6 +61,12 @@ void ts_rewrite_repeat(struct ts_rewrite *w, int64_t target_90k, int64_t length_
 /* The next bytes have new counters but continue the times: the counters are continued. */
 void ts_rewrite_resume(struct ts_rewrite *w);
 
+/* True if only a PCR behind the packets at hand decides whether another timeline begins with the
+ * first of them.  The caller waits for more packets; when too many wait, it rewrites this one as a
+ * part of the present timeline. */
+bool ts_rewrite_waits(const struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
+		      size_t n);
+
 /* Rewrites the first packet of `packets` (n of them are at hand, for a look ahead).  `p` is the
  * parser that has seen everything before it as written. */
 void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packets, size_t n);

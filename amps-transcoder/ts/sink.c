@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 
-#define HELD_MAX	(32u << 10) /* bytes held back while a picture is undecided */
+#define HELD_MAX	(32u << 10) /* bytes held back while a picture or a time is undecided */
 #define SOUND_MAX	(64u << 10) /* bytes of one PES */
 #define RAP_WAIT_TENTHS 8	    /* of start_timeout, at which viewers give up */
 #define GAP_MIN_90K	(TS_HZ / 25)
@@ -18,6 +18,7 @@
 struct ts_sink {
 	struct out_rings out; /* the next ring is moved to at an access point */
 	size_t parsed;	      /* bytes behind pos that were parsed but held back */
+	size_t waiting;	      /* bytes of packets behind those whose times need a later PCR */
 	size_t rest;	      /* bytes behind those that are no whole packet yet */
 	struct ts_align align;
 	struct ts_parse parse;
@@ -103,7 +104,7 @@ static uint8_t *reserve(struct out_ring *r)
 
 uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap)
 {
-	size_t held = s->parsed + s->rest;
+	size_t held = s->parsed + s->waiting + s->rest;
 
 	assert(ts_sink_attached(s) && held < space_bytes(&s->out.ring));
 	*ret_cap = space_bytes(&s->out.ring) - held;
@@ -151,8 +152,9 @@ static size_t committable(const struct ts_sink *s)
 	return (size_t)(undecided - s->out.pos);
 }
 
-/* Rewrites and parses the packets between `parsed` and `end` bytes behind pos. */
-static void take_packets(struct ts_sink *s, size_t end)
+/* Rewrites and parses the packets between `parsed` and `end` bytes behind pos.  With `more` to
+ * come, it stops at a packet whose times need a later PCR. */
+static void take_packets(struct ts_sink *s, size_t end, bool more)
 {
 	uint8_t *base = s->out.ring.writer.data +
 			(s->out.ring.writer.commit & (s->out.ring.writer.data_bytes - 1));
@@ -160,13 +162,17 @@ static void take_packets(struct ts_sink *s, size_t end)
 
 	while (s->parsed < end) {
 		uint8_t *packet = base + s->parsed;
+		size_t at_hand = (end - s->parsed) / TS_PACKET;
 		unsigned saw;
 
 		if (ts_rewrite_middle(&s->rewrite, &s->parse, packet)) {
 			s->parsed += TS_PACKET;
 			continue;
 		}
-		ts_rewrite_packet(&s->rewrite, &s->parse, packet, (end - s->parsed) / TS_PACKET);
+		if (more && at_hand < HELD_MAX / TS_PACKET &&
+		    ts_rewrite_waits(&s->rewrite, &s->parse, packet, at_hand))
+			break;
+		ts_rewrite_packet(&s->rewrite, &s->parse, packet, at_hand);
 		saw = ts_parse_packet(&s->parse, packet, s->out.pos + s->parsed, &rap);
 		s->parsed += TS_PACKET;
 		if (saw & TS_SAW_PMT && s->on_programme)
@@ -189,19 +195,20 @@ static void take_packets(struct ts_sink *s, size_t end)
 		base = reserve(&s->out.ring);
 		add_rap(s, &rap);
 	}
+	s->waiting = end - s->parsed;
 }
 
 void ts_sink_put(struct ts_sink *s, size_t n)
 {
 	struct ring_writer *w = &s->out.ring.writer;
-	uint8_t *bytes = w->data + (w->commit & (w->data_bytes - 1)) + s->parsed;
+	uint8_t *bytes = w->data + (w->commit & (w->data_bytes - 1)) + s->parsed + s->waiting;
 	size_t rest, whole = ts_align(&s->align, bytes, s->rest + n, &rest);
 
 	assert(whole % TS_PACKET == 0 && whole + rest <= s->rest + n);
 	s->bytes_in += n;
 	s->rest = rest;
 	s->parse.any_picture = clock_mono_us() - s->rap_us > s->rap_wait_us;
-	take_packets(s, s->parsed + whole);
+	take_packets(s, s->parsed + s->waiting + whole, true);
 	commit(s, committable(s));
 	w = &s->out.ring.writer;
 	if (s->parse.frontier_90k != TIME_NONE)
@@ -317,6 +324,7 @@ void ts_sink_repeat(struct ts_sink *s)
 {
 	int64_t frontier = ts_sink_frontier_90k(s);
 
+	take_packets(s, s->parsed + s->waiting, false);
 	s->rest = 0; /* drop half a packet at the end */
 	ts_align_restart(&s->align);
 	measure_round(s);
@@ -358,6 +366,7 @@ uint64_t ts_sink_media_packets(const struct ts_sink *s)
 void ts_sink_ended(struct ts_sink *s)
 {
 	assert(ts_sink_attached(s));
+	take_packets(s, s->parsed + s->waiting, false);
 	commit(s, s->parsed);
 	out_rings_ended(&s->out);
 }

@@ -1,5 +1,6 @@
 """/audio/<id>: the sound of a channel alone, as endless ADTS."""
 import contextlib
+import os
 import subprocess
 
 import pytest
@@ -9,6 +10,9 @@ from adts import Frames
 from harness import kill, wait_for
 from lineup import LOOP, channel, line_up
 from watcher import Watcher
+
+SOAK = bool(os.environ.get("AMPS_SOAK"))
+LISTENERS = 100 if SOAK else 20     # while a process dies
 
 pytestmark = pytest.mark.slow
 
@@ -141,21 +145,23 @@ def test_the_rules_of_streams(server):
         assert s.refused("/audio/1?token=two").status == 429
 
 
-@pytest.mark.parametrize("victim", ["ingest", "derive", "nursery", "worker"])
+@pytest.mark.parametrize("victim", [
+    pytest.param(name, marks=[pytest.mark.soak] if SOAK else [])
+    for name in ("ingest", "derive", "nursery", "worker")])
 def test_a_process_dies_under_listeners(server, victim):
     """Listeners of the worker that dies come back at once; all others stay, and hear the sound go
     on."""
     s = serve(server, media.long_film(), "mono", workers=2)
-    with listeners(s, 20) as all_of_them:
+    with listeners(s, LISTENERS) as all_of_them:
         wait_for(lambda: all(w.packets() >= 20 for w in all_of_them), 30, "all to hear")
-        wait_for(lambda: s.tuner("1")["viewers"] == 20, 10, "all to be counted")
+        wait_for(lambda: s.tuner("1")["viewers"] == LISTENERS, 10, "all to be counted")
         tuner, dead = s.tuner("1"), set()
         kill({"ingest": tuner["pid"], "derive": tuner["derive_pid"], "nursery": s.nursery(),
               "worker": s.pids("amps-worker")[0]}[victim])
         if victim == "worker":
             # all of them, seen here and by the server
-            wait_for(lambda: 0 < len(s.viewers()) == sum(not w.ended for w in all_of_them) < 20,
-                     20, "their end")
+            wait_for(lambda: 0 < len(s.viewers()) == sum(not w.ended for w in all_of_them)
+                     < LISTENERS, 20, "their end")
             dead = {w for w in all_of_them if w.ended}
             listen(s, frames=50)
         heard = {w: w.packets() for w in set(all_of_them) - dead}

@@ -1,6 +1,7 @@
 /* test_ingest.c - real ingest jobs on real sources: what is in the ring is a stream that goes on */
 #include "fake_master.h"
 #include "http_server.h"
+#include "ts_build.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -521,6 +522,97 @@ Test(ingest, a_pipe_with_three_packets_is_a_transport_stream)
 	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
 	cr_assert(job_await(&job, &job.told, 5000), "%s", job.text);
 	cr_assert_eq(job.kind, SOURCE_TS);
+	job_stop(&job);
+	close(out);
+	unlink(path);
+	master_stop(&fm);
+}
+
+/* n pictures of 40 ms with a PCR 0.5 s before each, and sound in front of each. */
+static void build_pictures(struct ts_build *b, int64_t from, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		int64_t pts = from + i * 3600;
+
+		build_pes(b, PID_AUDIO, TIME_NONE, pts, false, NAL_SLICE);
+		build_pes(b, PID_VIDEO, pts - 45000, pts, i % 10 == 0,
+			  (const uint8_t *)(i % 10 ? "\0\0\0\1\x09\xf0\0\0\0\1\x41\x9a"
+						   : "\0\0\0\1\x09\xf0\0\0\0\1\x67\x42"),
+			  12);
+		build_packet(b, PID_VIDEO, false);
+	}
+}
+
+static void write_to_pipe(int out, const struct ts_build *b, size_t from, size_t to)
+{
+	cr_assert_eq(write(out, b->bytes + from, to - from), (ssize_t)(to - from));
+}
+
+/* The clock jumps back, no counter breaks, and the first sound of the other timeline is read long
+ * before the PCR that tells. */
+Test(ingest, a_time_far_from_the_clock_waits_for_its_pcr)
+{
+	static uint8_t bytes[400 * TS_PACKET];
+	struct ts_build b = {.bytes = bytes, .cap = sizeof(bytes)};
+	size_t jump;
+	struct watch w;
+	char path[64];
+	int out;
+
+	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	build_pictures(&b, 90000000, 50);
+	jump = b.len;
+	build_pictures(&b, 900000, 50);
+	out = pipe_with(path, short_file(), 0);
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
+	write_to_pipe(out, &b, 0, jump + TS_PACKET);
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+	watch_init(&w);
+	while (w.pos < jump)
+		watch_for(&w, 20);
+	write_to_pipe(out, &b, jump + TS_PACKET, b.len);
+	while (w.pos < b.len)
+		watch_for(&w, 20);
+	cr_assert_eq(w.parse.cc_errors, 0);
+	cr_assert_eq(w.marks, 1);
+	cr_assert_not(w.back);
+	cr_assert_leq(w.largest_pts_step, 2 * 3600);
+	job_stop(&job);
+	close(out);
+	unlink(path);
+	master_stop(&fm);
+}
+
+/* A time that no PCR confirms is passed on as it is, once enough came behind it. */
+Test(ingest, a_wrong_time_does_not_hold_a_pipe_back)
+{
+	static uint8_t bytes[400 * TS_PACKET];
+	struct ts_build b = {.bytes = bytes, .cap = sizeof(bytes)};
+	struct watch w;
+	char path[64];
+	size_t wrong;
+	int out;
+
+	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	build_pictures(&b, 90000000, 40);
+	wrong = b.len;
+	build_pes(&b, PID_AUDIO, TIME_NONE, 900000, false, NAL_SLICE);
+	while (b.len - wrong < 34u << 10)
+		build_packet(&b, PID_AUDIO, false);
+	out = pipe_with(path, short_file(), 0);
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
+	write_to_pipe(out, &b, 0, b.len);
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+	watch_init(&w);
+	while (w.pos < b.len)
+		watch_for(&w, 20);
+	cr_assert_eq(w.marks, 0);
 	job_stop(&job);
 	close(out);
 	unlink(path);
