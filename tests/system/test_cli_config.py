@@ -1,4 +1,5 @@
 """amps config export: the configuration of a running server as a file."""
+import json
 import os
 import subprocess
 
@@ -29,6 +30,12 @@ def export(s, tmp_path):
     return done.stdout
 
 
+def exported(s):
+    done = s.amps("config", "export", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def odd(**more):
     config = line_up(
         channel(1, media.film(), name="NO: \"x\" #1 $${HOME}", group="1e3",
@@ -49,14 +56,14 @@ def test_an_export_can_be_served_and_exports_the_same(server, tmp_path):
     first = server(odd(auth={"enabled": True, "token": "x" * 20, "tokens": [
         {"name": "box", "token": "y" * 20, "groups": ["1e3"], "max_viewers": 2}]}))
     text = export(first, tmp_path)
-    config = first.ask("config", "export")
+    config = exported(first)
     assert [c["id"] for c in config["streams"]] == [1, 2]
     assert config["streams"][0]["name"] == "NO: \"x\" #1 ${HOME}"
     assert config["streams"][1]["custom_ffmpeg"]["command"] == "echo ${{HOME}} '$x' {source}"
     assert config["scheduled_streams"][0]["schedule"]["end"] == "2040-01-01T00:00:00Z"
     assert config["ffmpeg_profiles"]["no"]["vn"] is None
     second = server(text)
-    again = second.ask("config", "export")
+    again = exported(second)
     for name in ("streams", "scheduled_streams", "ffmpeg_profiles", "auth", "streaming", "hls"):
         assert again[name] == config[name], name
 
@@ -65,7 +72,7 @@ def test_an_export_follows_a_reload(server, tmp_path):
     s = server(line_up(channel(1, media.film())))
     s.write_config(line_up(channel(3, media.film(), group="New")))
     assert s.amps("reload").returncode == 0
-    assert [(c["id"], c["group"]) for c in s.ask("config", "export")["streams"]] == [(3, "New")]
+    assert [(c["id"], c["group"]) for c in exported(s)["streams"]] == [(3, "New")]
     s.write_config("streams: {")
     assert s.amps("reload").returncode == 1
     assert '"New"' in export(s, tmp_path)

@@ -1,5 +1,4 @@
 """The status reports what is wrong with the database."""
-import json
 import os
 import sqlite3
 
@@ -13,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def database(s):
-    return json.loads(s.amps("status", "--json").stdout)["database"]
+    return s.ask("status")["database"]
 
 
 def test_the_status_reports_an_unusable_database(server):
