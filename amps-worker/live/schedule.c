@@ -139,7 +139,7 @@ void schedule_wake(struct schedule *s, struct stream_ring *r)
 {
 	uint64_t now = clock_mono_us();
 
-	r->due_us = now + FEED_INTERVAL_MIN_US;
+	r->due_us = now + (now < r->hurry_until_us ? FEED_HURRY_US : FEED_INTERVAL_MIN_US);
 	schedule_arm(s, now);
 }
 

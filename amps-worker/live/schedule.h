@@ -68,7 +68,7 @@ void schedule_init(struct schedule *s);
 void schedule_add_ring(struct schedule *s, struct stream_ring *r);
 void schedule_remove_ring(struct schedule *s, struct stream_ring *r);
 
-/* This ring has its first viewer. */
+/* This ring has its first viewer, which has just got what there was. */
 void schedule_wake(struct schedule *s, struct stream_ring *r);
 
 /* `v`, which `next` (or NULL) follows in its ring's list, is about to leave it. */

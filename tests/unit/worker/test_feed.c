@@ -472,6 +472,28 @@ Test(feed, a_ring_in_a_hurry_is_looked_at_more_often)
 	close_world(&x);
 }
 
+/* Its first key frame is still being written. */
+Test(feed, the_first_viewer_of_a_new_ring_is_served_soon_again)
+{
+	struct world x;
+	struct fm_client c;
+	struct stream_ring *r;
+	uint64_t now_us;
+
+	open_world(&x, (struct fm_settings){0});
+	start_stream(&x, &c);
+	r = TAILQ_FIRST(&x.worker.live.schedule.rings);
+	now_us = clock_mono_us();
+	r->hurry_until_us = UINT64_MAX;
+	schedule_wake(&x.worker.live.schedule, r);
+	cr_assert_leq(r->due_us, clock_mono_us() + FEED_HURRY_US);
+	r->hurry_until_us = 0;
+	schedule_wake(&x.worker.live.schedule, r);
+	cr_assert_geq(r->due_us, now_us + FEED_INTERVAL_MIN_US, "its hurry is over");
+	close(c.fd);
+	close_world(&x);
+}
+
 Test(feed, the_same_job_in_a_larger_ring_shows_no_seam)
 {
 	struct world x;
