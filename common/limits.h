@@ -32,6 +32,7 @@
 #define M3U_ENTRY_MAX 262144 /* bytes of them together */
 
 /* What yt-dlp answers */
+#define LOOKUPS_MAX	   4	 /* at one time; each is a Python */
 #define LOOKUP_MS	   20000 /* for it to answer */
 #define LOOKUP_BYTES_MAX   65536 /* of its answer */
 #define LOOKUP_MEMORY_MB   1024	 /* of its memory */

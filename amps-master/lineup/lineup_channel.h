@@ -50,7 +50,8 @@ struct lineup_tuner {
  * If the source is a page, "page" is its address; what yt-dlp has found is added when a job is
  * started, "sound" if it comes apart from the picture:
  *	 "source":"http://...", "sound":"http://...",
- *	 "http_headers":[["User-Agent","..."],...] */
+ *	 "http_headers":[["User-Agent","..."],...],
+ *	 "cookies":"name=value; domain=...; path=/\n..."    in libav's form */
 
 /* A channel, resolved once: what the catalog, the tuners and the lists have of it.  One block of
  * memory, immutable but for its references, shared by all generations in which it is the same. */

@@ -12,7 +12,7 @@
 
 /* What is needed of the answer: one line about the page's stream, one about the parts of a format
  * like bestvideo+bestaudio. */
-#define FIELDS	    "{url,protocol,manifest_url,http_headers}"
+#define FIELDS	    "{url,protocol,manifest_url,http_headers,cookies}"
 #define PRINT_WHOLE "%(." FIELDS ")j"
 #define PRINT_PARTS "%(requested_formats.:." FIELDS ")j"
 

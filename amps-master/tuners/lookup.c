@@ -72,14 +72,15 @@ void found_source_done(struct found_source *f)
 {
 	free(f->source);
 	free(f->sound);
+	free(f->cookies);
 	json_decref(f->headers);
 	*f = (struct found_source){.expires_wall_us = TIME_NONE};
 }
 
 void found_source_print(const struct found_source *f, struct buf *spec)
 {
-	json_t *members = json_pack("{ss ss* sO*}", "source", f->source, "sound", f->sound,
-				    "http_headers", f->headers);
+	json_t *members = json_pack("{ss ss* sO* ss*}", "source", f->source, "sound", f->sound,
+				    "http_headers", f->headers, "cookies", f->cookies);
 	_cleanup_(freep) char *text = json_dumps(members, JSON_COMPACT);
 
 	json_decref(members);
@@ -162,6 +163,103 @@ static json_t *headers_of(const json_t *format, const char *source)
 	return list;
 }
 
+/* An attribute of the cookie before it, as yt-dlp writes them. */
+static bool is_attribute(const char *part, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncasecmp(part, name, n) == 0 && (part[n] == '\0' || part[n] == '=');
+}
+
+/* A cookie with its attributes: "id=5; Domain=.site; Path=/; Secure; Expires=1800000000". */
+struct cookie {
+	char *pair, *domain, *path;
+	bool secure;
+};
+
+/* Where the cookies of an address go. */
+struct cookie_place {
+	const char *host, *port; /* in the address; the port with its colon, "" = the usual one */
+	size_t host_len, port_len;
+	bool tls;
+};
+
+static struct cookie_place place_of(const char *url)
+{
+	struct cookie_place p = {.tls = strncasecmp(url, "https:", 6) == 0};
+	const char *end, *at;
+
+	p.host = strstr(url, "://") + 3;
+	end = p.host + strcspn(p.host, "/?#");
+	at = memrchr(p.host, '@', (size_t)(end - p.host));
+	p.host = at != NULL ? at + 1 : p.host;
+	p.port = memrchr(p.host, ':', (size_t)(end - p.host));
+	/* a colon inside [::1] */
+	if (p.port == NULL || memchr(p.port, ']', (size_t)(end - p.port)) != NULL)
+		p.port = end;
+	p.host_len = (size_t)(p.port - p.host);
+	p.port_len = (size_t)(end - p.port);
+	return p;
+}
+
+/* One line of libav's option.  libav ignores `Secure`, so a cookie for HTTPS only is left out
+ * elsewhere; it sends a cookie without a domain everywhere; and it compares the domain with the
+ * host and its port. */
+static void add_cookie(struct buf *out, const struct cookie *c, const struct cookie_place *p)
+{
+	if (c->pair == NULL || (c->secure && !p->tls))
+		return;
+	buf_printf(out, "%s; path=%s; domain=", c->pair, c->path != NULL ? c->path : "/");
+	if (c->domain != NULL)
+		buf_puts(out, c->domain);
+	else
+		buf_add(out, p->host, p->host_len);
+	buf_add(out, p->port, p->port_len);
+	buf_putc(out, '\n');
+}
+
+/* Notes an attribute of the cookie; false: the part is none. */
+static bool take_attribute(struct cookie *c, char *part)
+{
+	if (is_attribute(part, "domain"))
+		c->domain = part + MIN(strlen(part), strlen("domain="));
+	else if (is_attribute(part, "path"))
+		c->path = part + MIN(strlen(part), strlen("path="));
+	else if (is_attribute(part, "secure"))
+		c->secure = true;
+	else
+		return is_attribute(part, "expires") || is_attribute(part, "version");
+	return true;
+}
+
+/* The member `cookies` of newer versions, one text of all cookies and attributes.  The caller's;
+ * NULL: there is none that may be sent, or no memory. */
+static char *cookies_of(const json_t *format, const char *source)
+{
+	const char *text = json_string_value(json_object_get(format, "cookies"));
+	_cleanup_(freep) char *copy = NULL;
+	struct cookie_place place = place_of(source);
+	struct buf out = BUF_INIT;
+	struct cookie c = {0};
+	char *rest, *part;
+
+	if (text == NULL || strncasecmp(source, "http", 4) != 0 || !header_is_good("Cookie", text))
+		return NULL;
+	copy = strdup(text);
+	for (part = copy != NULL ? strtok_r(copy, ";", &rest) : NULL; part != NULL;
+	     part = strtok_r(NULL, ";", &rest)) {
+		part += strspn(part, " ");
+		if (take_attribute(&c, part) || strchr(part, '=') == NULL)
+			continue;
+		add_cookie(&out, &c, &place);
+		c = (struct cookie){.pair = part};
+	}
+	add_cookie(&out, &c, &place);
+	if (!buf_ok(&out))
+		buf_done(&out);
+	return out.data;
+}
+
 static bool is_digits(const char *text, size_t n)
 {
 	return strspn(text, "0123456789") == n;
@@ -201,7 +299,9 @@ int64_t found_source_expiry(const char *url, int64_t now_wall_us)
 static int take(const char *source, const char *sound, const json_t *format, int64_t now_wall_us,
 		struct found_source *ret)
 {
-	struct found_source f = {.source = strdup(source), .headers = headers_of(format, source)};
+	struct found_source f = {.source = strdup(source),
+				 .headers = headers_of(format, source),
+				 .cookies = cookies_of(format, source)};
 	int64_t sound_expires = TIME_NONE;
 
 	if (sound != NULL && strcmp(sound, source) != 0) {

@@ -15,6 +15,7 @@ struct found_source {
 	char *source;
 	char *sound;		 /* NULL = it comes with the picture */
 	json_t *headers;	 /* of requests: [[name, value], ...] */
+	char *cookies;		 /* libav's option; NULL = none */
 	int64_t expires_wall_us; /* when the addresses end; TIME_NONE = not known */
 };
 

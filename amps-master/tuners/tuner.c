@@ -337,7 +337,7 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	if (!t->jobs[SEAT_SOURCE] && t->state != TUNER_ENDED)
 		start_source(t, now_us, next_us);
 	/* without a source the others would only wait, and not for long */
-	if (t->lookup && !t->jobs[SEAT_SOURCE])
+	if (tuner_looks_up(t) && !t->jobs[SEAT_SOURCE])
 		return;
 	if (!both)
 		start_reader(t, JOB_DERIVE, SEAT_DERIVE, now_us, next_us);

@@ -121,6 +121,7 @@ struct tuner {
 	struct job *jobs[SEAT_COUNT_]; /* NULL = none */
 	struct retry retry[SEAT_COUNT_];
 	struct helper *lookup;	   /* yt-dlp looks for the source of the next start; or NULL */
+	uint64_t lookup_turn;	   /* order among those that wait to look it up; 0 = it does not */
 	struct found_source found; /* what it found last */
 	uint64_t found_us;	   /* when; 0 = nothing, or it has failed since then */
 	uint64_t lookup_us; /* when to look again because the running source expires; 0 = never */
@@ -157,7 +158,9 @@ struct tuners {
 	struct event *pulse;	     /* heartbeats and rates, while there are jobs */
 	unsigned jobs;
 	struct media_use media;
-	uint64_t born_us; /* when a job introduced itself last */
+	uint64_t born_us;      /* when a job introduced itself last */
+	unsigned lookups;      /* running, LOOKUPS_MAX at most */
+	uint64_t lookup_turns; /* that have been given out */
 	bool shutting_down;
 };
 
@@ -212,8 +215,9 @@ bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 /* tuner_lookup.c: the address of a source that is a page */
 /* Must an address be found before the source can be started? */
 bool tuner_must_look_up(const struct tuner *t, uint64_t now_us);
-/* Begins, unless it has begun; tuner_update() follows. */
+/* Begins, unless it has begun; tuner_update() follows.  While others run it waits for its turn. */
 void tuner_look_up(struct tuner *t);
+bool tuner_looks_up(const struct tuner *t); /* or waits for its turn */
 void tuner_look_up_cancel(struct tuner *t);
 /* A job starts with the address that was found. */
 void tuner_look_up_used(struct tuner *t);

@@ -48,18 +48,66 @@ static void failed(struct tuner *t, bool silent, const char *reason)
 	tuner_lost_source(t);
 }
 
+/* The first that waits; NULL = none. */
+static struct tuner *first_waiting(const struct tuners *ts)
+{
+	struct tuner *first = NULL;
+
+	for (struct tuner *t = ts->all; t; t = t->next)
+		if (t->lookup_turn && (!first || t->lookup_turn < first->lookup_turn))
+			first = t;
+	return first;
+}
+
+/* The next may begin, if there is room. */
+static void wake_next(const struct tuners *ts)
+{
+	struct tuner *next = ts->lookups < LOOKUPS_MAX ? first_waiting(ts) : NULL;
+
+	if (next)
+		tuner_update_soon(next);
+}
+
+static void lookup_over(struct tuner *t)
+{
+	assert(t->owner->lookups > 0);
+	t->lookup = NULL;
+	t->owner->lookups--;
+	wake_next(t->owner);
+}
+
 static void on_answer(void *owner, struct helper_result *result)
 {
 	struct tuner *t = owner;
 	struct found_source f;
 	char reason[ERROR_TEXT_MAX];
 
-	t->lookup = NULL;
+	lookup_over(t);
 	if (lookup_read(result, clock_wall_us(), &f, reason, sizeof(reason)) == 0)
 		found(t, &f);
 	else
 		failed(t, result->error == -ETIMEDOUT, reason);
 	tuner_update(t);
+}
+
+bool tuner_looks_up(const struct tuner *t)
+{
+	return t->lookup || t->lookup_turn;
+}
+
+/* False: it is not this tuner's turn yet. */
+static bool take_turn(struct tuner *t)
+{
+	struct tuners *ts = t->owner;
+	const struct tuner *first = first_waiting(ts);
+
+	if (ts->lookups < LOOKUPS_MAX && (!first || first == t)) {
+		t->lookup_turn = 0;
+		return true;
+	}
+	if (!t->lookup_turn)
+		t->lookup_turn = ++ts->lookup_turns;
+	return false;
 }
 
 void tuner_look_up(struct tuner *t)
@@ -68,9 +116,11 @@ void tuner_look_up(struct tuner *t)
 	int r;
 
 	assert(t->def && t->def->lookup);
-	if (t->lookup)
+	if (t->lookup || !take_turn(t))
 		return;
 	r = lookup_start(t->owner->env.helpers, t->def, on_answer, t, &t->lookup);
+	t->owner->lookups += r == 0;
+	wake_next(t->owner);
 	if (r == 0)
 		return;
 	if (r == -ENOENT)
@@ -84,7 +134,14 @@ void tuner_look_up(struct tuner *t)
 
 void tuner_look_up_cancel(struct tuner *t)
 {
+	bool ran = t->lookup;
+
+	t->lookup_turn = 0;
 	t->lookup = helper_cancel(t->lookup);
+	if (ran)
+		lookup_over(t);
+	else
+		wake_next(t->owner);
 }
 
 void tuner_look_up_used(struct tuner *t)

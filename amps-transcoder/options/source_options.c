@@ -142,6 +142,13 @@ static void take_headers(struct source_options *o, const json_t *headers)
 	buf_done(&text);
 }
 
+/* The operator's replace those that came with the source's address. */
+static void take_cookies(struct source_options *o, const char *cookies)
+{
+	if (cookies)
+		av_dict_set(&o->libav, "cookies", cookies, AV_DICT_DONT_OVERWRITE);
+}
+
 int source_options_read(struct source_options *o, const json_t *spec)
 {
 	int r = take_pairs(o, json_object_get(spec, "input_options"));
@@ -149,6 +156,7 @@ int source_options_read(struct source_options *o, const json_t *spec)
 	if (r == 0)
 		r = take_args(o, json_object_get(spec, "input_args"));
 	take_headers(o, json_object_get(spec, "http_headers"));
+	take_cookies(o, json_string_value(json_object_get(spec, "cookies")));
 	if (r < 0 || o->until_us == 0 || o->length_us != 0)
 		return r;
 	o->length_us = o->until_us - o->seek_us;

@@ -192,6 +192,17 @@ def test_headers_go_along(server, fake):
             assert headers.get("Accept-Encoding") != "gzip"
 
 
+def test_cookies_go_along(server, fake):
+    with HttpOrigin(live=Paced(media.long_film(), 120)) as origin:
+        fake.answers({"url": origin.url(), "cookies":
+                      "id=5; Domain=127.0.0.1; Path=/; Expires=1900000000; elsewhere=1; "
+                      "Domain=.example; Path=/; locked=1; Domain=127.0.0.1; Secure"})
+        s = started(server, fake, page(1, "http://127.0.0.1:9/p"))
+        with Watcher(s, "/stream/1.ts") as w:
+            w.wait_more(50)
+        assert origin.requests[-1][2]["Cookie"] == "id=5"
+
+
 def parts(folder):
     """The picture and the sound of a film in files of their own, as MP4 and as HLS."""
     for name, words in {"picture": ["-map", "0:v"], "sound": ["-map", "0:a"]}.items():
@@ -371,6 +382,28 @@ def test_the_program_has_no_rights(server, fake):
     assert set(text("fds").split()) <= {"0", "1", "2", "10", "11"}
     assert "s3cret" not in text("env") and "PATH=" in text("env")
     assert text("group").strip() == text("pid").strip()
+
+
+def test_few_run_at_a_time_and_the_others_wait_in_order(server, fake, tmp_path):
+    """A start of many channels must not run as many Pythons at once."""
+    count = 9
+    with HttpOrigin(live=Paced(media.long_film(), 120)) as origin:
+        fake.answers({"url": origin.url()})
+        fake.does("echo + >> turns; sleep 0.8; cat answer; echo - >> turns")
+        s = started(server, fake, *(page(n, f"http://127.0.0.1:9/{n}")
+                                    for n in range(1, count + 1)))
+        with contextlib.ExitStack() as stack:
+            streams = []
+            for n in range(1, count + 1):
+                streams.append(stack.enter_context(s.stream(f"/stream/{n}.ts")))
+                wait_for(lambda: len(s.tuners()) == n, 10, f"tuner {n}")
+            assert [stream.head().status for stream in streams] == [200] * count
+    turns = (fake.folder / "turns").read_text().split()
+    depth = [turns[:i + 1].count("+") - turns[:i + 1].count("-") for i in range(len(turns))]
+    assert turns.count("+") == count and 2 <= max(depth) <= 4, turns
+    # those that run together may ask in any order
+    asked = [int(words[-1].rsplit("/", 1)[1]) for words in fake.asked()]
+    assert all(abs(n - i) < 4 for i, n in enumerate(asked, 1)), asked
 
 
 def test_it_ends_with_its_last_viewer(server, fake):

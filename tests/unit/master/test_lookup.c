@@ -301,3 +301,34 @@ Test(lookup, which_channels_need_it)
 	cr_expect_not(yt_dlp_page_wrong("http://h/-o", text, sizeof(text)));
 	cr_expect_not(yt_dlp_page_wrong("ytsearch:news", text, sizeof(text)));
 }
+
+static void expect_cookies(const char *url, const char *cookies, const char *expected)
+{
+	char text[512];
+	struct found_source f;
+
+	snprintf(text, sizeof(text), "{\"url\":\"%s\",\"cookies\":\"%s\"}", url, cookies);
+	cr_assert_eq(parse(text, &f), 0, "%s", text);
+	if (expected == NULL)
+		cr_expect_null(f.cookies, "%s: %s", cookies, f.cookies);
+	else
+		cr_expect_str_eq(f.cookies, expected, "%s: %s", cookies, f.cookies);
+	found_source_done(&f);
+}
+
+Test(lookup, cookies_go_to_their_site)
+{
+	expect_cookies("http://h/a", "id=5", "id=5; path=/; domain=h\n");
+	expect_cookies("http://h/a",
+		       "id=5; Domain=.h; Path=/p; Expires=1800000000; b=x=y; Domain=h",
+		       "id=5; path=/p; domain=.h\nb=x=y; path=/; domain=h\n");
+	expect_cookies("https://h/a", "id=5; Secure; Version=1", "id=5; path=/; domain=h\n");
+	expect_cookies("http://h/a", "id=5; Secure; Path=/; b=1", "b=1; path=/; domain=h\n");
+	expect_cookies("http://u:p@h:80?a", "id=5; Domain=h", "id=5; path=/; domain=h:80\n");
+	expect_cookies("http://u:p@h:8080/a@b:1", "id=5", "id=5; path=/; domain=h:8080\n");
+	expect_cookies("http://[::1]/a", "id=5", "id=5; path=/; domain=[::1]\n");
+	expect_cookies("http://h/a", "id=5; Secure", NULL);
+	expect_cookies("http://h/a", "Domain=.h; Path; ; x", NULL);
+	expect_cookies("http://h/a", "id=5\\r\\nEvil: 1", NULL);
+	expect_cookies("rtmp://h/a", "id=5", NULL);
+}
