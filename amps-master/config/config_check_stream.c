@@ -133,6 +133,24 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 		check_lavfi_copy(c, at, text_of(out, "ffmpeg_profile"));
 }
 
+/* Options of the source beside a command, which opens it. */
+static void check_beside_command(struct check *c, const struct spot *at)
+{
+	static const char *const keys[] = {"input_options", "input_args", "source_handler",
+					   "use_yt_dlp", "yt_dlp_format"};
+
+	for (size_t i = 0; i < array_size(keys); i++) {
+		struct spot inner;
+
+		if (!is_given(at->value, keys[i]))
+			continue;
+		inner = check_enter_key(c, at->value, keys[i]);
+		check_warning(c, &inner,
+			      "has no effect beside custom_ffmpeg: the command opens the source");
+		check_leave(c, &inner);
+	}
+}
+
 /* Checks a variant's own options for the source that it plays: its own or the channel's. */
 static void check_variant_inputs(struct check *c, const struct spot *at, const json_t *out)
 {
@@ -145,7 +163,9 @@ static void check_variant_inputs(struct check *c, const struct spot *at, const j
 		struct spot variant = check_enter_index(c, list.value, i);
 		const json_t *own = json_array_get(read, i);
 
-		if (!is_given(own, "custom_ffmpeg"))
+		if (is_given(own, "custom_ffmpeg"))
+			check_beside_command(c, &variant);
+		else
 			config_check_input(c, &variant, own,
 					   text_of(is_given(own, "source") ? own : out, "source"));
 		check_leave(c, &variant);
@@ -163,8 +183,10 @@ static void check_channel(struct check *c, const struct spot *at, const json_t *
 		check_error(c, at, "'ffmpeg_profile' or 'custom_ffmpeg' is missing");
 	check_profile_name(c, at);
 	check_variant_inputs(c, at, out);
-	if (command)
+	if (command) {
+		check_beside_command(c, at);
 		return;
+	}
 	config_check_input(c, at, out, text_of(out, "source"));
 	check_lavfi(c, at, out);
 }

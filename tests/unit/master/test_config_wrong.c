@@ -211,6 +211,11 @@ static const struct wrong table[] = {
 	{CHANNEL("regions_allowed: ''"), "c:1: streams[0].regions_allowed: must not be empty\n"},
 	{"streams:\n- id: 1\n  name: A\n  source: x\n  ffmpeg_profile: copy\n  regions_allowed:\n  - # US\n",
 	 "c:7: streams[0].regions_allowed[0]: must not be empty\n"},
+	{CHANNEL("custom_ffmpeg: x, input_options: {f: mpegts}, use_yt_dlp: true, "
+		 "adaptive_bitrates: [{name: sd, custom_ffmpeg: y, input_args: [-re]}]"),
+	 "c:1: streams[0].adaptive_bitrates[0].input_args: warning: has no effect beside custom_ffmpeg: the command opens the source\n"
+	 "c:1: streams[0].input_options: warning: has no effect beside custom_ffmpeg: the command opens the source\n"
+	 "c:1: streams[0].use_yt_dlp: warning: has no effect beside custom_ffmpeg: the command opens the source\n"},
 	{CHANNEL("custom_ffmpeg: ''"), "c:1: streams[0].custom_ffmpeg: must not be empty\n"},
 	{CHANNEL("custom_ffmpeg: [ffmpeg, '{nam}']"),
 	 "c:1: streams[0].custom_ffmpeg[1]: unknown placeholder '{nam}' ({source}, {id} and {name} exist; write '{{' and '}}' for braces)\n"},
