@@ -10,8 +10,8 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 
-#define CHUNK	      (64u << 10) /* read at once */
-#define HELD_MAX      (64u << 10) /* held back while a picture is undecided */
+#define CHUNK	      (64u << 10)  /* read at once */
+#define HELD_MAX      (512u << 10) /* of a picture that is held back until it is complete */
 #define STAGE_BYTES   (HELD_MAX + CHUNK + TS_PACKET)
 #define SAME_90K      (TS_HZ / 50)
 #define RELATED_90K   (10 * TS_HZ)   /* a source further behind has begun anew */
@@ -276,18 +276,22 @@ static void take_packet(struct segment_track *t)
 		on_picture(t);
 }
 
+/* The end of the complete pictures in the stage; of all of it if the last one is too large to be
+ * held back. */
+static size_t complete(const struct segment_track *t)
+{
+	uint64_t begin = t->parse.candidate.pos;
+
+	if (begin < t->pos + t->flushed || t->pos + t->parsed - begin > HELD_MAX)
+		return t->parsed;
+	return (size_t)(begin - t->pos);
+}
+
 static void take_staged(struct segment_track *t)
 {
-	uint64_t undecided;
-	size_t end;
-
 	while (t->parsed + TS_PACKET <= t->staged && !t->error)
 		take_packet(t);
-	end = t->parsed;
-	if (ts_parse_undecided(&t->parse, &undecided) && undecided >= t->pos + t->flushed &&
-	    t->pos + t->parsed - undecided <= HELD_MAX)
-		end = (size_t)(undecided - t->pos);
-	flush_to(t, end);
+	flush_to(t, complete(t));
 	memmove(t->stage, t->stage + t->flushed, t->staged - t->flushed);
 	t->pos += t->flushed;
 	t->staged -= t->flushed;
@@ -295,12 +299,14 @@ static void take_staged(struct segment_track *t)
 	t->flushed = 0;
 }
 
-/* The source does not go on where it stopped. */
-static void gap(struct segment_track *t)
+/* The source does not go on where it stopped.  Where it broke off, half a picture is left out,
+ * which some players take for an error; but a segment keeps its first picture. */
+static void gap(struct segment_track *t, bool broke_off)
 {
 	int64_t end_90k = t->parse.frontier_90k;
+	bool half = t->writing && t->parse.candidate.pos > t->entry_pos;
 
-	flush_to(t, t->parsed);
+	flush_to(t, broke_off && half ? complete(t) : t->parsed);
 	if (t->writing)
 		end_segment(t, end_90k == TIME_NONE ? t->entry.start_90k : end_90k);
 	t->pos += t->staged;
@@ -375,7 +381,7 @@ static enum segment_step read_more(struct segment_track *t)
 		return SEGMENT_IDLE;
 	if (n == -ESTALE)
 		log_warn("the segment job is too slow, skipping ahead channel=%s", t->job->key);
-	gap(t);
+	gap(t, n != -ENODATA);
 	t->continues = true;
 	t->follow.age_us = LAPPED_AGE_US;
 	t->over = n == -ENODATA;
@@ -420,7 +426,7 @@ void segment_track_source(struct segment_track *t, const struct job_event *event
 		log_warn("a source ring cannot be mapped, waiting for another error=%s",
 			 strerror(-r));
 	if (again) {
-		gap(t);
+		gap(t, true);
 		t->continues = t->over = false;
 	}
 }

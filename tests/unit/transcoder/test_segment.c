@@ -347,6 +347,26 @@ Test(segment_track, another_source_is_a_discontinuity)
 	scene_close(&s);
 }
 
+/* Nobody knows whether the last picture is complete before the next begins. */
+Test(segment_track, a_picture_that_breaks_off_is_left_out)
+{
+	static uint8_t bytes[1 << 20];
+	unsigned pictures = 0;
+	struct scene s;
+	size_t n;
+
+	start(&s);
+	play(&s, 1480, 1000);
+	take(&s);
+	source_open(&s);
+	give_source(&s);
+	n = file_read(&s, newest(&s).number, bytes, sizeof(bytes));
+	for (size_t at = 0; at < n; at += TS_PACKET)
+		pictures += ts_pid(bytes + at) == PID_VIDEO && bytes[at + 1] & 0x40;
+	cr_expect_eq(pictures, 11, "0.48 s are twelve: %u", pictures);
+	scene_close(&s);
+}
+
 Test(segment_track, files_go_some_time_after_they_left_the_playlist)
 {
 	struct segment e;
