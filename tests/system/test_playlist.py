@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import media
-import playlist_readers
+import npm
 from harness import ROOT
 from lineup import channel, line_up
 
@@ -120,7 +120,7 @@ def test_other_parsers_read_a_thousand_names(server):
     s = server(line_up(*channels))
     text = s.get("/playlist.m3u").text
     done = subprocess.run(["node", os.path.join(ROOT, "tests/system/read_m3u.mjs"),
-                           playlist_readers.install()],
+                           npm.install()],
                           input=text, capture_output=True, text=True, check=True, timeout=60)
     for items in json.loads(done.stdout):
         assert len(items) == 1000
