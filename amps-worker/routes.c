@@ -18,6 +18,7 @@ const struct route worker_routes[] = {
 	{"/hls/<id>/~<id>/<id>/<id>.ts", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_segment},
 	{"/hls/<id>.m3u8", GET, ROUTE_MEDIA, hls_route_single},
 	{"/hls/*", GET, ROUTE_MEDIA, hls_route_nothing},
+	{"/dash/*", GET, ROUTE_MEDIA, hls_route_nothing},
 	{"/playlist.m3u", GET, ROUTE_MEDIA, playlist_handle},
 	{"/playlist.m3u8", GET, ROUTE_MEDIA, playlist_handle},
 	{"/healthz", GET, ROUTE_OPEN, health_live},

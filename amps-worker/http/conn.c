@@ -208,6 +208,21 @@ static struct facts facts_for(const struct conn *c)
 	};
 }
 
+/* The path of a request that was not parsed, as far as it has come; empty if none can be seen. */
+static struct span unparsed_path(const struct conn *c)
+{
+	const char *at = c->in.data, *end = at + c->in.len;
+	struct span path = {at, 0};
+
+	path.at = c->in.len ? memchr(at, ' ', c->in.len) : NULL;
+	if (!path.at)
+		return (struct span){0};
+	path.at++;
+	while (path.at + path.len < end && !memchr(" ?\r\n", path.at[path.len], 4))
+		path.len++;
+	return path;
+}
+
 /* Answers with an error where no request could be parsed, or its answer failed; the connection ends
  * after it. */
 static enum step begin_error(struct conn *c, int status, const char *text)
@@ -225,7 +240,9 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 	reply_error(&c->answer->reply, status, status == 503 || status == 429 ? RETRY_AFTER_S : 0,
 		    "%s", text);
 	c->answer->reply.close = true;
-	c->answer->reply.media = c->state == CONN_STREAM;
+	c->answer->reply.media =
+		c->state == CONN_STREAM ||
+		(c->state == CONN_READ && route_is_media(c->all->routes, unparsed_path(c)));
 	return begin_answer(c);
 }
 

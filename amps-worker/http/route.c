@@ -45,6 +45,14 @@ static const struct route *find_route(const struct route *routes, struct span pa
 	return NULL;
 }
 
+bool route_is_media(const struct route *routes, struct span path)
+{
+	struct request q = {0};
+	const struct route *route = find_route(routes, path, &q);
+
+	return route && route->flags & ROUTE_MEDIA;
+}
+
 static void add_allow(const struct route *route, struct reply *r)
 {
 	unsigned methods = route->methods | 1u << HTTP_OPTIONS;

@@ -22,6 +22,9 @@ struct route {
 	void (*handle)(const struct request *q, struct reply *r);
 };
 
+/* Is CORS on for this path? */
+bool route_is_media(const struct route *routes, struct span path);
+
 /* Finds the route in a table that ends with a NULL pattern, checks the method (405 with Allow,
  * OPTIONS answered) and the token (401), and calls the handler.  Always leaves an answer in r. */
 void route_dispatch(const struct route *routes, const struct http_request *http,

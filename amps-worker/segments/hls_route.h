@@ -17,7 +17,7 @@ void hls_route_media(const struct request *q, struct reply *r);
 void hls_route_single(const struct request *q, struct reply *r);
 void hls_route_segment(const struct request *q, struct reply *r);
 
-/* Any other address below /hls. */
+/* Any other address below /hls, and all below /dash: browsers can read the error. */
 void hls_route_nothing(const struct request *q, struct reply *r);
 
 #endif

@@ -17,6 +17,7 @@ struct world {
 	int ring;
 	uint64_t ring_bytes;
 	uint32_t want, next;
+	int64_t made_s; /* of the next segment */
 	char folder[64];
 };
 
@@ -53,6 +54,7 @@ static void open_world(struct world *x, struct fm_settings settings)
 	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
 	await(x, x->worker.ready);
 	x->next = FIRST;
+	x->made_s = 1700000000;
 }
 
 static void close_world(struct world *x)
@@ -129,7 +131,7 @@ static void add_segment(struct world *x, uint32_t flags)
 		.start_90k = (int64_t)x->next * 4 * HZ,
 		.duration_90k = 4 * HZ + 1,
 		.wall_us = 1700000000000000 + x->next * 4000000ll,
-		.made_s = 1700000000,
+		.made_s = x->made_s,
 		.bytes = 1880,
 		.oldest = MAX(FIRST, x->next - 4),
 		.flags = SEGMENT_INDEPENDENT | flags,
@@ -446,6 +448,63 @@ static const char *write_file(struct world *x, const char *name, const char *byt
 	signature_write(x->worker.context.media_key, FM_CHANNEL, st.st_mtim.tv_sec, signature);
 	snprintf(path, sizeof(path), "/hls/5/~%s/0/%s", signature, name);
 	return path;
+}
+
+/* Entries of two windows of ten minutes: the address of each is that of its own time. */
+Test(hls, a_listed_address_outlives_the_change_of_the_signature)
+{
+	char session[SESSION_TEXT + 1], signature[2][SIGNATURE_TEXT + 1], line[96];
+	struct world x;
+	const char *text;
+
+	open_world(&x, (struct fm_settings){0});
+	x.made_s = 1700000400 - 1;
+	start_channel(&x, 1, session);
+	signature_write(x.worker.context.media_key, FM_CHANNEL, 1700000400 - 1, signature[0]);
+	signature_write(x.worker.context.media_key, FM_CHANNEL, 1700000400, signature[1]);
+	cr_assert_str_neq(signature[0], signature[1]);
+	x.made_s = 1700000400;
+	add_segment(&x, 0);
+	text = get(&x, media_path(session), "");
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(line, sizeof(line), "\n~%s/0/%u.ts\n", signature[i], FIRST + i);
+		cr_expect(strstr(text, line), "%s lacks %s", text, line);
+	}
+	close_world(&x);
+}
+
+Test(hls, browsers_can_read_every_refusal)
+{
+	static const char *const wrong[] = {
+		"GET /hls/1/\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET /hls/1/index.m3u8 HTTP/9.9\r\nHost: a\r\n\r\n",
+		"GET /dash/1/manifest.mpd HTTP/1.1\r\n\r\n",
+		"GET /dash/1/manifest.mpd HTTP/1.1\r\nHost: a\r\n\r\n",
+		"PATCH /hls/1/index.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET /hls/1?%zz HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+	};
+	struct fm_client c;
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	for (size_t i = 0; i < array_size(wrong); i++) {
+		fm_connect(&c, x.master.port, wrong[i], 0);
+		memset(&a, 0, sizeof(a));
+		a.fd = c.fd;
+		await(&x, answered(&a));
+		close(a.fd);
+		cr_expect_geq(status_of(a.text), 400, "%s", wrong[i]);
+		cr_expect(strstr(a.text, "Access-Control-Allow-Origin: *"), "%s: %s", wrong[i],
+			  a.text);
+	}
+	/* elsewhere it is off */
+	fm_connect(&c, x.master.port, "GET /ui\x01/hls/ HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+	memset(&a, 0, sizeof(a));
+	a.fd = c.fd;
+	await(&x, answered(&a));
+	close(a.fd);
+	cr_expect_null(strstr(a.text, "Access-Control-Allow-Origin"), "%s", a.text);
+	close_world(&x);
 }
 
 Test(hls, segments_are_files_with_validators_and_ranges)
