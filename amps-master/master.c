@@ -122,13 +122,14 @@ void master_open_access_log(struct master *m)
 				   path && strcmp(path, ACCESS_FILE_STDERR) == 0);
 }
 
-/* Applies the keys of `server` that need no restart. */
+/* Applies the keys that need no restart. */
 static void follow_settings(struct master *m, const struct publication *p)
 {
 	json_t *warnings = json_object_get(p->report, "warnings");
 	size_t before = json_array_size(warnings);
 
-	settings_follow(&m->settings, p->server, warnings);
+	settings_follow(&m->settings, p->settings, warnings);
+	media_root_set_limit(&m->media, m->settings.media_limit_mb);
 	log_set_level(m->settings.log_level);
 	worker_pool_set_log_level(m->pool, m->settings.log_level);
 	tuners_set_log_level(m->tuners, m->settings.log_level);
@@ -146,7 +147,7 @@ void master_apply(void *owner, struct publication *p)
 	if (m->phase >= MASTER_STOPPING)
 		return;
 	m->generation = p->generation;
-	if (p->server)
+	if (p->settings)
 		follow_settings(m, p);
 	worker_pool_publish(m->pool, p);
 	store_dispose(m->store, tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup)));

@@ -41,6 +41,16 @@ static int read_folder(const json_t *server, const char *key,
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+static int no_folder(char *dst, size_t cap)
+{
+	return text_copy(dst, cap, "") ? 0 : -ENAMETOOLONG;
+}
+
+static uint64_t read_limit(const json_t *model)
+{
+	return (uint64_t)json_integer_value(json_object_get(model, "media_limit_mb"));
+}
+
 static const char *describe_token(const json_t *auth)
 {
 	if (string_of(auth, "token", NULL))
@@ -61,8 +71,27 @@ static void follow_live(struct settings *s, const json_t *server)
 	s->access_log = json_incref(json_object_get(server, "access_log"));
 }
 
-void settings_follow(struct settings *s, const json_t *server, json_t *warnings)
+static void warn_later(json_t *warnings, const char *section, const char *key)
 {
+	json_array_append_new(
+		warnings,
+		json_sprintf("%s%s has changed; that acts at the next start only", section, key));
+}
+
+/* The limit acts at once; the folder is open in every process. */
+static void follow_media(struct settings *s, const json_t *model, json_t *warnings)
+{
+	char path[PATH_MAX];
+
+	if (read_folder(model, "media_root", no_folder, path) == 0 &&
+	    strcmp(path, s->media_root_path) != 0)
+		warn_later(warnings, "", "media_root");
+	s->media_limit_mb = read_limit(model);
+}
+
+void settings_follow(struct settings *s, const json_t *model, json_t *warnings)
+{
+	const json_t *server = json_object_get(model, "server");
 	static const char *const later[] = {"host",	 "port",	"workers",   "user",
 					    "state_dir", "runtime_dir", "log_format"};
 
@@ -70,11 +99,9 @@ void settings_follow(struct settings *s, const json_t *server, json_t *warnings)
 		const json_t *now = json_object_get(server, later[i]);
 
 		if (!json_equal(now, json_object_get(s->server, later[i])))
-			json_array_append_new(warnings,
-					      json_sprintf("server.%s has changed; that acts at "
-							   "the next start only",
-							   later[i]));
+			warn_later(warnings, "server.", later[i]);
 	}
+	follow_media(s, model, warnings);
 	follow_live(s, server);
 }
 
@@ -83,17 +110,12 @@ int settings_state_dir(const json_t *server, char dst[PATH_MAX])
 	return read_folder(server, "state_dir", state_dir_default, dst);
 }
 
-static int no_folder(char *dst, size_t cap)
-{
-	return text_copy(dst, cap, "") ? 0 : -ENAMETOOLONG;
-}
-
 static int read_media(struct settings *s, const json_t *model)
 {
 	int r = read_folder(model, "media_root", no_folder, s->media_root_path);
 
 	s->media_root = r == 0 && s->media_root_path[0] ? s->media_root_path : NULL;
-	s->media_limit_mb = (uint64_t)json_integer_value(json_object_get(model, "media_limit_mb"));
+	s->media_limit_mb = read_limit(model);
 	return r;
 }
 

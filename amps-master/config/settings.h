@@ -1,5 +1,6 @@
 /* settings.h - what the master itself needs from the configuration.  It is fixed at the start,
- * except for the log level, the public URL and the access log, which a reload changes.
+ * except for the log level, the public URL, the access log and the limit of segments, which a
+ * reload changes.
  *
  * Other keys that take effect on a reload are in the catalog and the line-up. */
 #ifndef AMPS_SETTINGS_H
@@ -35,9 +36,9 @@ must_check int settings_read(struct settings *s, json_t *model, char *text, size
 /* The state folder alone, from the model's `server`.  0 or -Exxx. */
 must_check int settings_state_dir(const json_t *server, char dst[PATH_MAX]);
 
-/* Applies `server` of a reloaded model, and appends a line to `warnings` for each key that has
- * changed but takes effect at the next start only. */
-void settings_follow(struct settings *s, const json_t *server, json_t *warnings);
+/* Applies `server`, `media_root` and `media_limit_mb` of a reloaded model, and appends a line to
+ * `warnings` for each key that has changed but takes effect at the next start only. */
+void settings_follow(struct settings *s, const json_t *model, json_t *warnings);
 
 void settings_done(struct settings *s); /* accepts a zeroed struct */
 

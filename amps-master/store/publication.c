@@ -7,7 +7,7 @@ void publication_free(struct publication *p)
 	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
 		close_fd(&p->snapshots[i].fd);
 	lineup_unref(p->lineup);
-	json_decref(p->server);
+	json_decref(p->settings);
 	json_decref(p->report);
 	free(p);
 }

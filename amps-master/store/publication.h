@@ -17,8 +17,9 @@ struct publication {
 	uint64_t generation;				  /* also the catalog's */
 	struct published snapshots[SNAPSHOT_KIND_COUNT_]; /* without one: as published before */
 	struct lineup *lineup;
-	json_t *report; /* {"added":[{id,name}],"changed":[],"removed":[],"warnings":[...]} */
-	json_t *server; /* the settings under `server` of a configuration just loaded, else NULL */
+	json_t *report;	  /* {"added":[{id,name}],"changed":[],"removed":[],"warnings":[...]} */
+	json_t *settings; /* of a configuration just loaded: what settings_follow() reads; else NULL
+			   */
 	int64_t next_change_wall_us; /* when a schedule window opens or closes next, or TIME_NONE */
 };
 

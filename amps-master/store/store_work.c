@@ -196,6 +196,17 @@ static int next_stored(struct store_work *w, const json_t *model, struct next *n
 	return r;
 }
 
+/* What the master itself follows; NULL without memory. */
+static json_t *settings_of(const json_t *model)
+{
+	json_auto_t *part =
+		json_pack("{s:O*, s:O*, s:O*}", "server", json_object_get(model, "server"),
+			  "media_root", json_object_get(model, "media_root"), "media_limit_mb",
+			  json_object_get(model, "media_limit_mb"));
+
+	return json_deep_copy(part);
+}
+
 /* `result`: the loader's, with a model. */
 static void load_model(struct store_work *w, const json_t *result, int64_t wall_us,
 		       struct store_answer *a)
@@ -232,7 +243,7 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 	}
 	w->error = 0;
 	a->publication = next_accept(w, &next);
-	a->publication->server = json_deep_copy(json_object_get(model, "server"));
+	a->publication->settings = settings_of(model);
 }
 
 void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t wall_us,

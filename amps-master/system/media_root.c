@@ -53,12 +53,17 @@ static int make_in_memory(struct media_root *m, const char *state_dir, const str
 	return st.st_uid == uid && (st.st_mode & 0777) == DIR_MODE ? 0 : -EPERM;
 }
 
+void media_root_set_limit(struct media_root *m, uint64_t limit_mb)
+{
+	m->limit = limit_mb << 20;
+}
+
 int media_root_choose(struct media_root *m, const char *configured, const char *state_dir,
 		      uint64_t limit_mb, const struct account *owner, char *text, size_t text_cap)
 {
 	int r;
 
-	m->limit = limit_mb << 20;
+	media_root_set_limit(m, limit_mb);
 	if (configured) {
 		r = text_copy(m->path, sizeof(m->path), configured) ? 0 : -ENAMETOOLONG;
 		return r < 0 ? explain("cannot be used", m, r, text, text_cap) : 0;

@@ -35,6 +35,9 @@ must_check int media_root_make_track(const struct media_root *m, uint32_t channe
 /* Removes it with what is in it, and the channel's if it is empty then. */
 void media_root_remove_track(const struct media_root *m, uint32_t channel, uint32_t track);
 
+/* Its segments may take so much together from now on. */
+void media_root_set_limit(struct media_root *m, uint64_t limit_mb);
+
 /* Bytes that all segments together may take, `used` of which they take now: the limit, or 80% of
  * what the file system has for them. */
 uint64_t media_root_room(const struct media_root *m, uint64_t used);

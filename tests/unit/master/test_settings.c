@@ -16,11 +16,16 @@ static json_t *server_with(const char *key, json_t *value)
 	return server;
 }
 
+static json_t *model_with(json_t *server, const char *media_root, int media_limit_mb)
+{
+	return json_pack("{s:o, s:{s:b}, s:s?, s:i}", "server", server, "auth", "enabled", 0,
+			 "media_root", media_root, "media_limit_mb", media_limit_mb);
+}
+
 static void start(struct settings *s)
 {
 	char text[128];
-	json_t *model = json_pack("{s:o, s:{s:b}}", "server", server_with(NULL, NULL), "auth",
-				  "enabled", 0);
+	json_t *model = model_with(server_with(NULL, NULL), NULL, 1024);
 
 	cr_assert_eq(settings_read(s, model, text, sizeof(text)), 0);
 	json_decref(model);
@@ -29,11 +34,29 @@ static void start(struct settings *s)
 /* The warnings when `key` is reloaded with another value. */
 static json_t *reload_with(struct settings *s, const char *key, json_t *value)
 {
-	json_t *warnings = json_array(), *server = server_with(key, value);
+	json_t *warnings = json_array(), *model = model_with(server_with(key, value), NULL, 1024);
 
-	settings_follow(s, server, warnings);
-	json_decref(server);
+	settings_follow(s, model, warnings);
+	json_decref(model);
 	return warnings;
+}
+
+Test(settings, the_limit_of_segments_follows_and_their_folder_warns)
+{
+	json_t *warnings = json_array(), *model;
+	struct settings s;
+
+	start(&s);
+	model = model_with(server_with(NULL, NULL), "/srv/media", 64);
+	settings_follow(&s, model, warnings);
+	cr_assert_eq(s.media_limit_mb, 64);
+	cr_assert_eq(json_array_size(warnings), 1);
+	cr_assert_str_eq(json_string_value(json_array_get(warnings, 0)),
+			 "media_root has changed; that acts at the next start only");
+	cr_assert_null(s.media_root);
+	json_decref(model);
+	json_decref(warnings);
+	settings_done(&s);
 }
 
 Test(settings, an_unchanged_file_gives_no_warnings)
