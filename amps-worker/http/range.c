@@ -47,9 +47,12 @@ enum range_verdict range_parse(struct span field, uint64_t size, uint64_t *ret_f
 	    !read_spec(spec, &has_first, &first, &has_last, &last))
 		return RANGE_WHOLE;
 	if (!has_first) { /* the last bytes */
-		*ret_first = size - MIN(last, size);
-		*ret_length = MIN(last, size);
-		return *ret_length ? RANGE_PART : RANGE_UNSATISFIABLE;
+		last = MIN(last, size);
+		if (!last)
+			return RANGE_UNSATISFIABLE;
+		*ret_first = size - last;
+		*ret_length = last;
+		return RANGE_PART;
 	}
 	if (has_last && last < first)
 		return RANGE_WHOLE;
