@@ -58,7 +58,7 @@
 				entry.variant = attributes(line)[0].name;
 			} else if (line && !line.startsWith("#")) {
 				entry.url = line;
-				entry.id = (/\/stream\/(\d+)/.exec(line) || [])[1];
+				entry.id = (/\/(?:stream|hls|audio)\/(\d+)/.exec(line) || [])[1];
 				const channel = channels[channels.length - 1];
 				if (entry.variant !== undefined && channel && channel.id === entry.id)
 					channel.variants.push(entry);
@@ -102,6 +102,21 @@
 		return a;
 	}
 
+	/* The forms of a channel; the first one is where the playlist links to. */
+	function forms(address) {
+		const pattern = /\/(stream|hls|audio)\/(\d+)(\.ts|\/index\.m3u8)?(?=\?|$)/;
+		const own = (pattern.exec(address) || [])[1];
+		const all = [
+			["stream", "Stream", "/stream/$2.ts"],
+			["hls", "HLS", "/hls/$2/index.m3u8"],
+			["audio", "Sound", "/audio/$2"],
+		].filter(([form]) => form !== "audio" || form === own);
+		if (!own)
+			return [["Stream", address]];
+		all.sort((a, b) => (b[0] === own) - (a[0] === own));
+		return all.map(([, name, path]) => [name, address.replace(pattern, path)]);
+	}
+
 	function when(next) {
 		const time = new Date(next.start || "");
 		const start = isNaN(time) ? next.start || "" :
@@ -119,7 +134,8 @@
 			facts.append(element("div", "soft", when(channel.next)));
 		if (channel.description)
 			facts.append(element("div", "soft", channel.description));
-		links.append(link(channel.url, "Stream", "Stream of " + channel.name));
+		for (const [name, url] of forms(channel.url))
+			links.append(link(url, name, name + " of " + channel.name));
 		for (const v of channel.variants)
 			links.append(link(v.url, v.variant, v.name));
 		facts.append(links);
@@ -140,8 +156,10 @@
 		byId("none").hidden = shown > 0;
 	}
 
-	function playlistAddress() {
+	function playlistAddress(format) {
 		const url = new URL("/playlist.m3u", location.origin);
+		if (format)
+			url.searchParams.set("format", format);
 		if (token)
 			url.searchParams.set("token", token);
 		return url.href;
@@ -155,6 +173,7 @@
 		lineUp.hidden = false;
 		byId("forget").hidden = !token;
 		byId("playlist").href = playlistAddress();
+		byId("playlist-hls").href = playlistAddress("hls");
 		filter();
 		const chosen = list.querySelector(".chosen");
 		if (chosen)
