@@ -7,6 +7,7 @@
 #include "amps-transcoder/segment/facts.h"
 #include "amps-transcoder/segment/files.h"
 #include "amps-transcoder/source/ring_follow.h"
+#include "amps-transcoder/ts/single.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
@@ -39,6 +40,7 @@ struct segment_track {
 		from_wall_us; /* the access point that it started at, and when that came */
 	bool continues;	      /* it is on the timeline of what was published */
 	bool any;	      /* the next picture counts as an access point */
+	bool several;	      /* the stage has had packets of several programmes */
 	bool over;	      /* the source has ended */
 	int error;	      /* of the files */
 
@@ -142,8 +144,16 @@ static void fail(struct segment_track *t, int error)
 static void flush_to(struct segment_track *t, size_t end)
 {
 	assert(end >= t->flushed && end <= t->staged);
-	if (t->writing && end > t->flushed)
-		fail(t, segment_files_append(&t->files, t->stage + t->flushed, end - t->flushed));
+	while (t->writing && t->flushed < end) {
+		size_t run = end - t->flushed;
+
+		if (t->several)
+			run = ts_single_run(t->stage + t->flushed, run);
+		if (run > 0)
+			fail(t, segment_files_append(&t->files, t->stage + t->flushed, run));
+		/* behind it is a packet that is not wanted, or the end */
+		t->flushed += MIN(run + TS_PACKET, end - t->flushed);
+	}
 	t->flushed = end;
 }
 
@@ -163,6 +173,16 @@ static void end_segment(struct segment_track *t, int64_t end_90k)
 		t->facts_known = true;
 	}
 	publish(t);
+}
+
+/* The tables in front of a segment. */
+static void append_tables(struct segment_track *t, const struct ts_rap *rap)
+{
+	struct ts_rap copy = *rap;
+
+	for (unsigned i = 0; ts_single_needed(&t->parse) && i < copy.psi_packets; i++)
+		ts_single_packet(&t->parse, copy.psi + i * TS_PACKET);
+	fail(t, segment_files_append(&t->files, copy.psi, copy.psi_packets * TS_PACKET));
 }
 
 /* A segment begins with the packet at `rap->pos`. */
@@ -186,7 +206,7 @@ static void begin_segment(struct segment_track *t, const struct cut *cut, const 
 	if (t->error)
 		return;
 	t->writing = true;
-	fail(t, segment_files_append(&t->files, rap->psi, rap->psi_packets * TS_PACKET));
+	append_tables(t, rap);
 }
 
 static void collect_facts(struct segment_track *t, const struct ts_rap *rap)
@@ -260,7 +280,7 @@ static void on_picture(struct segment_track *t)
 
 static void take_packet(struct segment_track *t)
 {
-	const uint8_t *packet = t->stage + t->parsed;
+	uint8_t *packet = t->stage + t->parsed;
 	uint64_t pos = t->pos + t->parsed;
 	struct ts_rap rap;
 	unsigned saw = ts_parse_packet(&t->parse, packet, pos, &rap);
@@ -270,6 +290,9 @@ static void take_packet(struct segment_track *t)
 		t->facts_known = t->facts_begun = false;
 	if (t->facts_begun && !t->facts_known)
 		facts_packet(&t->facts, packet);
+	t->several = t->several || ts_single_needed(&t->parse);
+	if (ts_single_needed(&t->parse))
+		ts_single_packet(&t->parse, packet);
 	if (saw & TS_SAW_RAP)
 		on_access(t, &rap);
 	else if (saw & TS_SAW_PES && t->parse.candidate.pos == pos)

@@ -133,17 +133,21 @@ void ts_parse_pat(struct ts_parse *p, const uint8_t *packet)
 	end = s->want - SECTION_CRC;
 	if (!section_done(s))
 		return;
+	p->stream_id = (uint16_t)be16(s->bytes + 3);
+	p->pat_version = s->bytes[5] >> 1 & 0x1f;
+	p->program_count = 0;
 	for (unsigned at = 8; at + 4 <= end; at += 4) {
 		unsigned program = be16(s->bytes + at), pid = be13(s->bytes + at + 2);
 
 		/* programme 0 is the network information table */
 		if (program == 0 || pid == 0 || pid == TS_PID_NONE)
 			continue;
+		if (p->program_count++ > 0)
+			continue;
 		if (program != p->program || pid != p->pmt_pid)
 			forget_programme(p);
 		p->program = (uint16_t)program;
 		p->pmt_pid = (uint16_t)pid;
-		return;
 	}
 }
 

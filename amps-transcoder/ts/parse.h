@@ -47,6 +47,9 @@ struct ts_section {
 struct ts_parse {
 	struct ts_section pat, pmt;
 	uint16_t program, pmt_pid, pcr_pid, video_pid, audio_pid;
+	unsigned program_count; /* in the PAT */
+	uint16_t stream_id;	/* of the PAT, as its version */
+	uint8_t pat_version;
 	struct ts_stream streams[TS_STREAMS_MAX];
 	unsigned stream_count;
 	uint8_t cc[TS_PIDS];	    /* last value, 0xff = not seen; read through ts_parse_cc() */
