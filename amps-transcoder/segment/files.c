@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/text/text.h"
 
@@ -137,11 +138,18 @@ int segment_files_append(struct segment_files *f, const void *bytes, size_t n)
 	return 0;
 }
 
-int segment_files_end(struct segment_files *f, uint32_t duration_90k)
+int segment_files_end(struct segment_files *f, uint32_t duration_90k, int64_t *ret_written_s)
 {
+	struct stat st;
+	int r;
+
 	assert(f->fd >= 0);
+	r = fstat(f->fd, &st) != 0 ? -errno : add(f, f->fd_number, f->fd_bytes, duration_90k);
+	if (r < 0)
+		return r;
 	close_fd(&f->fd);
-	return add(f, f->fd_number, f->fd_bytes, duration_90k);
+	*ret_written_s = st.st_mtim.tv_sec;
+	return 0;
 }
 
 void segment_files_drop(struct segment_files *f)

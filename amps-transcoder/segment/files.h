@@ -39,8 +39,10 @@ must_check int segment_files_adopt(struct segment_files *f, const struct segment
 /* A new file grows.  What has its name is removed first.  0 or -Exxx. */
 must_check int segment_files_begin(struct segment_files *f, uint32_t number);
 must_check int segment_files_append(struct segment_files *f, const void *bytes, size_t n);
-/* It is complete.  0 or -ENOMEM. */
-must_check int segment_files_end(struct segment_files *f, uint32_t duration_90k);
+/* It is complete; *ret_written_s is when it was last written, as its readers see it.  0 or -Exxx.
+ */
+must_check int segment_files_end(struct segment_files *f, uint32_t duration_90k,
+				 int64_t *ret_written_s);
 /* It is not wanted. */
 void segment_files_drop(struct segment_files *f);
 

@@ -165,7 +165,7 @@ static void end_segment(struct segment_track *t, int64_t end_90k)
 	t->writing = false;
 	t->entry.duration_90k = (uint32_t)MIN(duration_90k, (int64_t)SEGMENT_SECONDS_MAX * TS_HZ);
 	t->entry.bytes = t->files.fd_bytes;
-	fail(t, segment_files_end(&t->files, t->entry.duration_90k));
+	fail(t, segment_files_end(&t->files, t->entry.duration_90k, &t->entry.made_s));
 	if (t->error)
 		return;
 	if (!t->facts_known && t->facts_begun) {
@@ -199,7 +199,6 @@ static void begin_segment(struct segment_track *t, const struct cut *cut, const 
 				    .discontinuity = t->cut.discontinuity,
 				    .start_90k = t->cut.start_90k,
 				    .wall_us = cut_wall_us(cut, t->cut.start_90k),
-				    .made_s = clock_wall_us() / 1000000,
 				    .flags = flags};
 	t->entry_pos = rap->pos;
 	fail(t, segment_files_begin(&t->files, cut->number));

@@ -64,16 +64,12 @@ static bool text_equal(struct span text, const char *want, size_t n)
 	return text.len == n && memeql_sec(text.at, want, n);
 }
 
-bool signature_matches(const uint8_t *key, uint32_t channel, int64_t written_s, struct span text)
+bool signature_matches(const uint8_t *key, uint32_t channel, int64_t made_s, struct span text)
 {
 	char want[SIGNATURE_TEXT + 1];
-	bool matches;
 
-	static_assert(SEGMENT_SECONDS_MAX < SIGNATURE_SECONDS, "two signatures are enough");
-	signature_write(key, channel, written_s, want);
-	matches = text_equal(text, want, SIGNATURE_TEXT);
-	signature_write(key, channel, written_s - (int64_t)SEGMENT_SECONDS_MAX, want);
-	return text_equal(text, want, SIGNATURE_TEXT) || matches;
+	signature_write(key, channel, made_s, want);
+	return text_equal(text, want, SIGNATURE_TEXT);
 }
 
 uint64_t signature_token(const uint8_t *key, const char *token, size_t len)

@@ -14,13 +14,13 @@
 #define SESSION_TEXT	  64u
 #define SIGNATURE_SECONDS 600 /* files made in so many seconds share a signature */
 
-/* The signature of the channel's files that were made at that time (seconds since 1970). */
+/* The signature of the channel's files that were made at that time: when they were last written,
+ * in seconds since 1970. */
 void signature_write(const uint8_t *key, uint32_t channel, int64_t made_s,
 		     char out[SIGNATURE_TEXT + 1]);
 
-/* Is `text` the signature of a file of the channel that was last written at `written_s`?  Its
- * signature is that of the time at which it was begun. */
-bool signature_matches(const uint8_t *key, uint32_t channel, int64_t written_s, struct span text);
+/* Is `text` the signature of the channel's files that were made at that time? */
+bool signature_matches(const uint8_t *key, uint32_t channel, int64_t made_s, struct span text);
 
 /* What a session's text says. */
 struct session_name {

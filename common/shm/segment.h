@@ -30,8 +30,8 @@ struct segment {
 				   its own included */
 	int64_t start_90k;	/* first PTS, unwrapped, as in the file */
 	int64_t wall_us;	/* PROGRAM-DATE-TIME of its first frame; never changes */
-	int64_t made_s;		/* clock_wall_us() / 1000000 when its file was begun: the signature
-				   of its URL is that of this time */
+	int64_t made_s;		/* st_mtime of its file, in whole seconds: the signature of its URL
+				   is that of this time */
 	uint64_t bytes;		/* of its file */
 	uint32_t duration_90k;	/* to the first PTS of the next one */
 	uint32_t oldest;	/* first number of the playlist that ends with this one; the files
