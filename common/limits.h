@@ -136,6 +136,7 @@
 #define SEGMENT_BYTES_MAX     (1u << 30)	 /* of one segment's file */
 #define SEGMENT_CODECS_MAX    64u		 /* bytes of the text of CODECS, with its NUL */
 #define SEGMENT_TRACKS_MAX    (VARIANTS_MAX + 1) /* outputs of a segment job */
+#define SEGMENT_GOP_MIN_MS    500u		 /* a segment ends no earlier, except at a gap */
 #define SEGMENT_FIRST_GOPS    3u		 /* of a cold start are segments of one GOP each */
 #define SEGMENT_HELD_MAX_S    10u		 /* a cold start waits so long for a whole GOP */
 #define SEGMENT_KEEP_TARGETS  3u /* target durations that a file stays at the limit */

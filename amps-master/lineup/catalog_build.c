@@ -140,6 +140,14 @@ static uint32_t put_unavailable(struct writer *w, const struct channel_view *v)
 	return put_text(w, v->unavailable[0] != '\0' ? v->unavailable : NULL);
 }
 
+static void put_codec(struct writer *w, const char *codec, char to[CATALOG_CODEC_MAX])
+{
+	bool fits = text_copy(to, CATALOG_CODEC_MAX, codec);
+
+	assert(fits);
+	w->hash = hash_text(w->hash, to);
+}
+
 static void put_variants(struct writer *w, const struct channel_views *views,
 			 struct catalog_channel *ch)
 {
@@ -147,7 +155,7 @@ static void put_variants(struct writer *w, const struct channel_views *views,
 
 	for (size_t i = 1; i < views->count; i++) {
 		const struct channel_view *v = &views->views[i];
-		struct picture_guess guess = picture_guess(v->encoding);
+		struct picture_guess guess = picture_guess(v->encoding, v->audio_only);
 
 		variants[ch->variant_count++] = (struct catalog_variant){
 			.name_at = put_text(w, v->name),
@@ -160,6 +168,8 @@ static void put_variants(struct writer *w, const struct channel_views *views,
 			.width = guess.width,
 			.height = guess.height,
 		};
+		put_codec(w, guess.picture, variants[ch->variant_count - 1].picture);
+		put_codec(w, guess.sound, variants[ch->variant_count - 1].sound);
 		w->hash = hash_u64(w->hash, (uint64_t)v->form << 8 | v->own_tuner);
 		w->hash = hash_u64(w->hash, (uint64_t)guess.bps << 32 | guess.rate_milli);
 		w->hash = hash_u64(w->hash, (uint64_t)guess.width << 16 | guess.height);

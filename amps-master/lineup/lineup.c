@@ -6,6 +6,7 @@
 #include "amps-master/lineup/defaults.h"
 #include "amps-master/lineup/catalog_build.h"
 #include "amps-master/lineup/options_list.h"
+#include "amps-master/lineup/picture_guess.h"
 #include "amps-master/lineup/yt_dlp.h"
 #include "amps-master/util/json.h"
 #include "common/shm/catalog.h"
@@ -25,6 +26,7 @@ struct maker {
 	struct lineup_tuner tuners[1 + VARIANTS_MAX];
 	struct lineup_output outputs[(1 + VARIANTS_MAX) * OUTPUT_FORM_COUNT_]; /* tuner by tuner */
 	size_t tuner_count, output_count;
+	uint32_t key_ms; /* of all pictures of the channel alike; UINT32_MAX = not known */
 };
 
 static const char *put_text(struct maker *m, const char *text)
@@ -76,8 +78,11 @@ char *lineup_output_spec(const struct lineup_output *o)
 
 	if (o->form != OUTPUT_HLS_TS)
 		return strdup(o->spec);
-	return asprintf(&text, "{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u}",
-			s->track, s->segment_ms, s->window_ms, s->keep_ms) < 0
+	return asprintf(&text,
+			"{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u,"
+			"\"independent\":%s,\"key_ms\":%u}",
+			s->track, s->segment_ms, s->window_ms, s->keep_ms,
+			s->independent ? "true" : "false", s->key_ms) < 0
 		       ? NULL
 		       : text;
 }
@@ -93,6 +98,20 @@ static char *form_spec(const struct channel_view *v, const struct lineup_output 
 		return o->plain ? strdup("")
 				: output_spec(channel_profile_options(v->encoding, v->audio_only));
 	}
+}
+
+/* Segments of pictures begin with key frames if these come well before the longest segment ends. */
+static struct channel_segments segments_make(const struct maker *m, const struct channel_view *v,
+					     uint32_t track)
+{
+	struct channel_segments s = channel_segments(m->settings, v->encoding, track);
+	bool sound = picture_guess(v->encoding, v->audio_only).key_ms == 0;
+	uint32_t longest_ms = MIN(s.segment_ms, (s.segment_ms + 500) / 1000 * 1000);
+
+	s.independent =
+		sound || (m->key_ms != UINT32_MAX && m->key_ms + SEGMENT_GOP_MIN_MS <= longest_ms);
+	s.key_ms = s.independent && !sound ? m->key_ms : 0;
+	return s;
 }
 
 /* `track` is the number of the variant. */
@@ -111,7 +130,7 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 		.variant = variant,
 	};
 	if (form == OUTPUT_HLS_TS)
-		output->segments = channel_segments(m->settings, v->encoding, track);
+		output->segments = segments_make(m, v, track);
 	spec = form_spec(v, output);
 	if (spec == NULL)
 		return -ENOMEM;
@@ -261,10 +280,29 @@ static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t tra
 	return r < 0 ? r : outputs_add(m, v, track);
 }
 
+/* The distance of key frames that all pictures of the channel have: variants are cut at the same
+ * times. */
+static uint32_t common_key_ms(const struct channel_views *v)
+{
+	uint32_t common = 0;
+
+	for (size_t i = 0; i < v->count; i++) {
+		uint32_t ms = picture_guess(v->views[i].encoding, v->views[i].audio_only).key_ms;
+
+		if (common && ms && ms != common)
+			return UINT32_MAX;
+		common = MAX(common, ms);
+	}
+	return common;
+}
+
 /* Profile-only variants are outputs of the channel's tuner, the others tuners. */
 static int tuners_add(struct maker *m, const struct channel_views *v)
 {
-	int r = tuner_add(m, &v->views[0], 0);
+	int r;
+
+	m->key_ms = common_key_ms(v);
+	r = tuner_add(m, &v->views[0], 0);
 
 	for (size_t i = 1; i < v->count && r == 0; i++)
 		if (!v->views[i].own_tuner)

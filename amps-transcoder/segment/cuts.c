@@ -5,8 +5,8 @@
 #include "common/clock.h"
 
 #define HZ	      90000
-#define SAME_90K      (HZ / 50)		 /* cuts of variants differ by less */
-#define GOP_MIN_90K   (HZ / 2)		 /* a segment ends no earlier, except at a gap */
+#define SAME_90K      (HZ / 50) /* cuts of variants differ by less */
+#define GOP_MIN_90K   (SEGMENT_GOP_MIN_MS * 90ll)
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
 /* Discontinuities of a cold start are the hours since then: hls.js keeps an array with an index for
  * each and walks over it, so they must stay small. */
@@ -121,13 +121,7 @@ const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90
 	return take(t, cut, pts_90k);
 }
 
-/* Does a segment of this duration keep a target duration? RFC 8216, 4.3.3.1: rounded to the nearest
- * second. */
-static bool fits(int64_t duration_90k, uint32_t target_s)
-{
-	return 2 * duration_90k < (2 * (int64_t)target_s + 1) * HZ;
-}
-
+/* RFC 8216, 4.3.3.1: rounded to the nearest second. */
 static uint32_t rounded_s(int64_t duration_90k)
 {
 	return (uint32_t)MIN(MAX((duration_90k + HZ / 2) / HZ, 1), (int64_t)SEGMENT_SECONDS_MAX);
@@ -145,8 +139,8 @@ static bool is_due(const struct cuts *c, int64_t duration_90k)
 		return false;
 	if (c->firsts || duration_90k >= c->segment_90k - SAME_90K)
 		return true;
-	/* the next access point would be too late */
-	return c->target_s && !fits(duration_90k + c->gop_90k, c->target_s);
+	/* the next access point may come too late */
+	return c->target_s && duration_90k + c->gop_90k > (int64_t)c->target_s * HZ + SAME_90K;
 }
 
 /* Must it end here, without an access point? */

@@ -7,8 +7,10 @@
 
 #define PES_HEAD   9u /* bytes before a PES header's optional fields */
 #define NAL_SPS	   7u /* H.264 */
-#define HEVC_MAIN  1
-#define CODEC_TEXT 32u
+#define HEVC_SPS   33u
+#define HEVC_PTL   3u /* bytes of an SPS before its profile_tier_level(): two of them the header */
+#define PTL_BYTES  12u
+#define CODEC_TEXT 44u
 
 void facts_begin(struct facts *f, const struct ts_parse *p)
 {
@@ -69,12 +71,59 @@ static void avc_text(const struct facts_unit *u, char text[CODEC_TEXT])
 	}
 }
 
-static void hevc_text(const AVCodecContext *codec, char text[CODEC_TEXT])
+/* Copies the beginning of a NAL unit without its emulation prevention bytes.  False: it is shorter.
+ */
+static bool nal_begin(const uint8_t *from, size_t len, uint8_t *to, size_t wanted)
 {
-	/* the compatibility flags of Main and Main 10, as their profiles require them */
-	if (codec->profile > 0 && codec->level > 0)
-		snprintf(text, CODEC_TEXT, "hvc1.%d.%d.L%d.B0", codec->profile,
-			 codec->profile == HEVC_MAIN ? 6 : 4, codec->level);
+	size_t zeros = 0, n = 0;
+
+	for (size_t i = 0; i < len && n < wanted; i++) {
+		if (zeros >= 2 && from[i] == 3) {
+			zeros = 0;
+			continue;
+		}
+		zeros = from[i] ? 0 : zeros + 1;
+		to[n++] = from[i];
+	}
+	return n == wanted;
+}
+
+static uint32_t reversed(const uint8_t flags[4])
+{
+	uint32_t r = 0;
+
+	for (unsigned bit = 0; bit < 32; bit++)
+		r |= (uint32_t)(flags[bit / 8] >> (7 - bit % 8) & 1) << bit;
+	return r;
+}
+
+/* ISO 14496-15, E.3: profile, compatibility flags in reverse, tier and level, and the constraint
+ * bytes up to the last one that is set. */
+static void ptl_text(const uint8_t ptl[PTL_BYTES], char text[CODEC_TEXT])
+{
+	static const char spaces[] = "\0ABC";
+	unsigned space = ptl[0] >> 6, last = 11;
+	int n = snprintf(text, CODEC_TEXT, "hvc1.%.1s%u.%X.%c%u", spaces + space, ptl[0] & 0x1fu,
+			 reversed(ptl + 1), ptl[0] & 0x20 ? 'H' : 'L', ptl[11]);
+
+	while (last > 5 && !ptl[last - 1])
+		last--;
+	for (unsigned i = 5; i < last && n > 0 && n < (int)CODEC_TEXT; i++)
+		n += snprintf(text + n, CODEC_TEXT - (size_t)n, ".%X", ptl[i]);
+}
+
+static void hevc_text(const struct facts_unit *u, char text[CODEC_TEXT])
+{
+	for (size_t i = 0; i + 4 <= u->len; i++) {
+		const uint8_t *b = u->bytes + i;
+		uint8_t sps[HEVC_PTL + PTL_BYTES];
+
+		if (b[0] != 0 || b[1] != 0 || b[2] != 1 || (b[3] >> 1 & 0x3f) != HEVC_SPS)
+			continue;
+		if (nal_begin(b + 3, u->len - i - 3, sps, sizeof(sps)))
+			ptl_text(sps + HEVC_PTL, text);
+		return;
+	}
 }
 
 /* libav's parser reads the headers of a picture without decoding it. */
@@ -98,7 +147,9 @@ static void read_picture(const struct facts_unit *u, const struct ts_stream *s,
 		if (d->id == AV_CODEC_ID_H264)
 			avc_text(u, text);
 		else if (d->id == AV_CODEC_ID_HEVC)
-			hevc_text(codec, text);
+			hevc_text(u, text);
+		else if (d->id == AV_CODEC_ID_MPEG2VIDEO)
+			snprintf(text, CODEC_TEXT, "mp4v.61");
 	}
 	if (parser)
 		av_parser_close(parser);
@@ -111,15 +162,15 @@ static void sound_text(const struct facts_unit *u, const struct ts_stream *s, ch
 {
 	static const struct {
 		const char *codec, *text;
-	} known[] = {{"aac_latm", "mp4a.40.2"},
-		     {"ac3", "ac-3"},
-		     {"eac3", "ec-3"},
-		     {"mp2", "mp4a.40.33"},
-		     {"opus", "opus"}};
+	} known[] = {
+		{"aac_latm", "mp4a.40.2"}, {"ac3", "ac-3"}, {"eac3", "ec-3"}, {"opus", "opus"}};
+	bool synced = u->len > 2 && u->bytes[0] == 0xff && (u->bytes[1] & 0xe0) == 0xe0;
 
-	/* the object type is in the ADTS header */
-	if (strcmp(s->codec, "aac") == 0 && u->len > 2 && u->bytes[0] == 0xff)
+	/* the object type is in the ADTS header, the layer in that of MPEG audio */
+	if (strcmp(s->codec, "aac") == 0 && synced)
 		snprintf(text, CODEC_TEXT, "mp4a.40.%u", (u->bytes[2] >> 6) + 1u);
+	else if (strcmp(s->codec, "mp2") == 0 && synced && u->bytes[1] & 0x06)
+		snprintf(text, CODEC_TEXT, "mp4a.40.%u", 35u - (u->bytes[1] >> 1 & 3u));
 	for (size_t i = 0; i < array_size(known); i++)
 		if (strcmp(known[i].codec, s->codec) == 0)
 			snprintf(text, CODEC_TEXT, "%s", known[i].text);

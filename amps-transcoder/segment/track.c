@@ -42,6 +42,7 @@ struct segment_track {
 	bool any;	      /* the next picture counts as an access point */
 	bool several;	      /* the stage has had packets of several programmes */
 	bool over;	      /* the source has ended */
+	bool independent;     /* each segment has begun with an access point, and each will */
 	int error;	      /* of the files */
 
 	/* bytes of the source: those before `flushed` are written, those before `parsed` parsed */
@@ -58,6 +59,7 @@ struct segment_track {
 
 	struct facts facts;
 	bool facts_begun, facts_known;
+	bool facts_behind; /* what the index says is older than `media` */
 	struct segment_media media;
 	uint64_t rate_bytes, rate_90k; /* of all segments so far */
 };
@@ -85,14 +87,17 @@ static void measure(struct segment_track *t, const struct segment *s)
 	t->media.average_bps = (uint32_t)MIN(t->rate_bytes * 8 * TS_HZ / t->rate_90k, UINT32_MAX);
 }
 
+/* Several segments at once come faster than access points may: the last facts follow then. */
 static void put_facts(struct segment_track *t, uint32_t number)
 {
+	uint64_t before = t->index.rap_count;
 	struct ring_rap rap = {.pos = segment_position(number),
 			       .pts_90k = TIME_NONE,
 			       .intro_bytes = sizeof(t->media)};
 
 	memcpy(rap.bytes, &t->media, sizeof(t->media));
 	ring_writer_add_rap(&t->index, &rap);
+	t->facts_behind = t->index.rap_count == before;
 }
 
 static void say_running(struct segment_track *t)
@@ -121,6 +126,8 @@ static void publish(struct segment_track *t)
 	t->entry.oldest =
 		segment_files_slide(&t->files, window_90k, PLAYLIST_SEGMENTS_MIN, keep_us, now_us);
 	t->media.target_s = t->cuts->target_s;
+	t->independent = t->independent && t->entry.flags & SEGMENT_INDEPENDENT;
+	t->media.independent = t->independent;
 	measure(t, &t->entry);
 	if (t->index.commit != pos)
 		ring_writer_begin(&t->index, pos);
@@ -429,6 +436,8 @@ enum segment_step segment_track_step(struct segment_track *t)
 {
 	enum segment_step step = t->over ? SEGMENT_ENDED : read_more(t);
 
+	if (t->facts_behind)
+		put_facts(t, t->last.number);
 	if (!t->error)
 		return step;
 	say_failed(t);
@@ -486,6 +495,7 @@ static int adopt(struct segment_track *t, const char *path)
 	segment_files_forget(&t->files, newest.oldest, clock_mono_us());
 	t->last = newest;
 	t->published = true;
+	t->independent = t->independent && t->media.independent;
 	t->resume_90k = newest.start_90k + newest.duration_90k;
 	t->cut = (struct cut_track){.begun = true,
 				    .number = newest.number,
@@ -531,6 +541,7 @@ struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 	t->files = SEGMENT_FILES_INIT;
 	t->window_90k = spec_int(event, "window_ms") * 90;
 	t->keep_us = (uint64_t)spec_int(event, "keep_ms") * 1000;
+	t->independent = json_is_true(json_object_get(event->spec, "independent"));
 	t->percent = 100;
 	t->resume_90k = t->from_90k = t->cut.access_90k = TIME_NONE;
 	ts_parse_init(&t->parse);
@@ -538,6 +549,7 @@ struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 	ring_follow_init(&t->follow, UINT64_MAX);
 	if (!cuts->segment_90k)
 		cuts->segment_90k = spec_int(event, "segment_ms") * 90;
+	cuts->gop_90k = MAX(cuts->gop_90k, spec_int(event, "key_ms") * 90);
 	t->error = open_track(t, event);
 	if (t->error == 0)
 		return t;

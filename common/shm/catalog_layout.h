@@ -16,7 +16,7 @@
 #include "common/shm/snapshot.h"
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
-#define CATALOG_VERSION 4u
+#define CATALOG_VERSION 5u
 
 /* The form that a channel's playlist entry points to (output_format); also the form in a WANT. */
 enum form {
@@ -100,6 +100,8 @@ struct catalog_channel {
 	uint64_t hash; /* of this entry's content; changes when anything here does */
 };
 
+#define CATALOG_CODEC_MAX 24u
+
 struct catalog_variant {
 	uint32_t name_at;
 	uint32_t label_at; /* label, else the name in upper case */
@@ -111,6 +113,8 @@ struct catalog_variant {
 	uint32_t bps; /* picture and sound */
 	uint32_t rate_milli;
 	uint16_t width, height;
+	/* as in CODECS, with a NUL; "" = as in its source, "-" = none, "?" = not known */
+	char picture[CATALOG_CODEC_MAX], sound[CATALOG_CODEC_MAX];
 };
 
 struct catalog_program {
@@ -125,7 +129,7 @@ struct catalog_program {
 static_assert(sizeof(struct catalog_header) == 64, "layout of struct catalog_header");
 static_assert(sizeof(struct catalog_settings) % 8 == 0, "the channels follow the settings");
 static_assert(sizeof(struct catalog_channel) == 104, "layout of struct catalog_channel");
-static_assert(sizeof(struct catalog_variant) == 28, "layout of struct catalog_variant");
+static_assert(sizeof(struct catalog_variant) == 76, "layout of struct catalog_variant");
 static_assert(sizeof(struct catalog_program) == 32, "layout of struct catalog_program");
 
 #endif

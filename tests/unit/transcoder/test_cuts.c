@@ -65,6 +65,22 @@ Test(cuts, a_segment_does_not_outlast_the_target_duration)
 	cr_expect_eq(c.target_s, 4);
 }
 
+Test(cuts, an_access_point_is_taken_if_the_next_one_may_come_too_late)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+
+	cuts_adopt(&c, 100, 7, 4);
+	c.gop_90k = 2 * HZ;
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	/* key frames come at 0.3 s and each two seconds behind that: the third one, at 4.3 s, would
+	 * be too late */
+	cr_assert_null(cuts_next(&c, &t, HZ * 3 / 10, true));
+	cr_assert_not_null(cuts_next(&c, &t, HZ * 23 / 10, true));
+	cr_assert_null(cuts_next(&c, &t, HZ * 43 / 10, true));
+	cr_assert_not_null(cuts_next(&c, &t, HZ * 63 / 10, true));
+}
+
 Test(cuts, the_first_distance_of_access_points_seals_the_target_duration)
 {
 	struct cuts c = cold(4);

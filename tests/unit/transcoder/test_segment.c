@@ -13,9 +13,10 @@
 #include "common/shm/shm.h"
 #include "ts_build.h"
 
-#define HZ     90000
-#define SOURCE (4u << 20)
-#define H264   0x1b
+#define HZ	  90000
+#define SOURCE	  (4u << 20)
+#define H264	  0x1b
+#define PID_OTHER 0x201
 
 /* A test plays master (socket, rings) and ingest (bytes). */
 struct scene {
@@ -32,6 +33,8 @@ struct scene {
 	struct ts_build build;
 	uint8_t bytes[256 * TS_PACKET];
 	int64_t pts_90k;
+	bool independent; /* as the output's spec has it */
+	bool two;	  /* another programme is in the source */
 	bool said_running, said_failed;
 	uint32_t failed_status;
 };
@@ -84,8 +87,8 @@ static void give_output(struct scene *s)
 			      .data_bytes = RING_BYTES_LEAST,
 			      .form = OUTPUT_HLS_TS};
 
-	e.spec = json_pack("{si si si si}", "track", 0, "segment_ms", 1000, "window_ms", 4000,
-			   "keep_ms", 3000);
+	e.spec = json_pack("{si si si si sb}", "track", 0, "segment_ms", 1000, "window_ms", 4000,
+			   "keep_ms", 3000, "independent", s->independent);
 	s->track = segment_track_new(&s->job, &s->cuts, &e);
 	json_decref(e.spec);
 	hear(s);
@@ -185,6 +188,15 @@ static void pour(struct scene *s)
 	s->build.len = 0;
 }
 
+/* The PAT of the programme of build_pmt(), and of another one behind it. */
+static void build_two_programmes(struct ts_build *b)
+{
+	uint8_t s[64] = {0x00,		 0, 0, 0,    1, 0xc1, 0, 0, 0, 1, 0xe0 | PID_PMT >> 8,
+			 PID_PMT & 0xff, 0, 2, 0xe2, 0};
+
+	build_section(b, 0, s, 16);
+}
+
 /* A picture every 40 ms, an access point each gop_ms. */
 static void play(struct scene *s, unsigned ms, unsigned gop_ms)
 {
@@ -194,8 +206,13 @@ static void play(struct scene *s, unsigned ms, unsigned gop_ms)
 	for (unsigned at = 0; at < ms; at += 40, s->pts_90k += 3600) {
 		bool key = at % gop_ms == 0;
 
+		if (key && s->two)
+			build_two_programmes(&s->build);
+		if (s->two)
+			build_packet(&s->build, PID_OTHER, false);
 		if (key) {
-			build_pat(&s->build);
+			if (!s->two)
+				build_pat(&s->build);
 			build_pmt(&s->build, PID_VIDEO, H264, 0, 0);
 		}
 		build_pes(&s->build, PID_VIDEO, s->pts_90k, s->pts_90k, key, key ? idr : slice, 12);
@@ -291,6 +308,24 @@ Test(segment_track, files_join_without_a_break)
 	scene_close(&s);
 }
 
+Test(segment_track, a_running_source_is_read_from_its_oldest_access_point)
+{
+	struct segment first;
+	struct scene s;
+
+	scene_open(&s);
+	play(&s, 5000, 1000);
+	give_output(&s);
+	cr_assert_not_null(s.track);
+	index_open(&s);
+	give_source(&s);
+	take(&s);
+	cr_expect_eq(newest(&s).number - newest(&s).oldest, 3, "four complete ones at once");
+	cr_assert_eq(segment_read(&s.index, newest(&s).oldest, &first), 0);
+	cr_expect_eq(first.start_90k, 10 * HZ);
+	scene_close(&s);
+}
+
 Test(segment_track, the_facts_come_with_the_first_segment)
 {
 	struct segment_media m;
@@ -320,6 +355,91 @@ Test(segment_track, a_long_group_is_cut_without_an_access_point)
 	cr_expect_eq(e.duration_90k, HZ);
 	cr_assert_eq(segment_read(&s.index, e.number, &e), 0);
 	cr_expect_not(e.flags & SEGMENT_INDEPENDENT);
+	scene_close(&s);
+}
+
+Test(segment_track, segments_are_independent_until_one_is_not)
+{
+	struct segment_media m;
+	struct scene s;
+
+	scene_open(&s);
+	s.independent = true;
+	give_output(&s);
+	cr_assert_not_null(s.track);
+	index_open(&s);
+	give_source(&s);
+	play(&s, 2000, 1000);
+	take(&s);
+	cr_assert_eq(segment_media_read(&s.index, &m), 0);
+	cr_expect_eq(m.independent, 1);
+	/* the encoder breaks its rule */
+	play(&s, 2080, 8000);
+	play(&s, 4000, 1000);
+	take(&s);
+	/* facts of segments that came at once */
+	usleep(110000);
+	take(&s);
+	cr_assert_eq(segment_media_read(&s.index, &m), 0);
+	cr_expect_eq(m.independent, 0);
+	scene_close(&s);
+}
+
+Test(segment_track, of_two_programmes_the_first_is_kept)
+{
+	static uint8_t bytes[1 << 18];
+	struct ts_parse p;
+	struct ts_rap rap;
+	struct scene s;
+
+	scene_open(&s);
+	s.two = true;
+	give_output(&s);
+	cr_assert_not_null(s.track);
+	index_open(&s);
+	give_source(&s);
+	play(&s, 4000, 1000);
+	take(&s);
+	ts_parse_init(&p);
+	for (uint32_t i = newest(&s).oldest; i <= newest(&s).number; i++) {
+		size_t n = file_read(&s, i, bytes, sizeof(bytes));
+
+		for (size_t at = 0; at < n; at += TS_PACKET) {
+			cr_expect_neq(ts_pid(bytes + at), PID_OTHER);
+			cr_expect_neq(ts_pid(bytes + at), TS_PID_NONE);
+			ts_parse_packet(&p, bytes + at, at, &rap);
+			cr_expect_eq(p.program_count, 1);
+		}
+	}
+	cr_expect_eq(p.cc_errors, 0);
+	cr_expect_eq(p.raps, newest(&s).number - newest(&s).oldest + 1);
+	scene_close(&s);
+}
+
+/* The signature of a segment's address is that of the time which a worker sees at its file. */
+Test(segment_track, an_entry_has_the_time_of_its_file)
+{
+	struct stat st;
+	struct scene s;
+	char path[96];
+
+	start(&s);
+	play(&s, 400, 1000);
+	take(&s);
+	/* the source is silent for a while; the next access point is too early for a segment */
+	usleep(1100000);
+	play(&s, 400, 1000);
+	play(&s, 1000, 1000);
+	play(&s, 40, 1000);
+	take(&s);
+	snprintf(path, sizeof(path), "%s/5/0/%u.ts", s.root, newest(&s).oldest);
+	cr_assert_eq(stat(path, &st), 0);
+	{
+		struct segment first;
+
+		cr_assert_eq(segment_read(&s.index, newest(&s).oldest, &first), 0);
+		cr_expect_eq(first.made_s, st.st_mtim.tv_sec);
+	}
 	scene_close(&s);
 }
 
