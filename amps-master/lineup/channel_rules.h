@@ -45,7 +45,7 @@ bool channel_is_lavfi(const json_t *entry);
 
 /* How a variant is cut into segments. */
 struct channel_segments {
-	uint32_t track;	     /* number of the variant, 0 = the channel itself */
+	uint32_t track;	     /* number of the variant as listed, 0 = the channel itself */
 	uint32_t segment_ms; /* least duration */
 	uint32_t window_ms;  /* listed */
 	uint32_t keep_ms;    /* files stay so long behind the window */

@@ -71,7 +71,7 @@ static const char *made_as(const struct lineup_output *outputs, size_t count,
 	return output->variant;
 }
 
-char *lineup_output_spec(const struct lineup_output *o)
+char *lineup_output_spec(const struct lineup_output *o, uint32_t track)
 {
 	const struct channel_segments *s = &o->segments;
 	char *text;
@@ -81,7 +81,7 @@ char *lineup_output_spec(const struct lineup_output *o)
 	return asprintf(&text,
 			"{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u,"
 			"\"independent\":%s,\"key_ms\":%u}",
-			s->track, s->segment_ms, s->window_ms, s->keep_ms,
+			track, s->segment_ms, s->window_ms, s->keep_ms,
 			s->independent ? "true" : "false", s->key_ms) < 0
 		       ? NULL
 		       : text;
@@ -93,7 +93,7 @@ static char *form_spec(const struct channel_view *v, const struct lineup_output 
 	case OUTPUT_ADTS:
 		return output_spec(channel_sound_options(v->encoding));
 	case OUTPUT_HLS_TS:
-		return lineup_output_spec(o);
+		return lineup_output_spec(o, 0);
 	default:
 		return o->plain ? strdup("")
 				: output_spec(channel_profile_options(v->encoding, v->audio_only));
@@ -136,7 +136,10 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 		return -ENOMEM;
 	if (form != OUTPUT_HLS_TS)
 		output->spec = put_text(m, spec);
-	output->hash = hash_end(hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | plain), spec));
+	output->hash = hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | plain), spec);
+	/* segments of each variant have a folder of their own, whose number changes nothing */
+	output->hash =
+		hash_end(form == OUTPUT_HLS_TS ? hash_text(output->hash, v->name) : output->hash);
 	output->made_as = made_as(output - t->output_count, t->output_count, output);
 	m->output_count++;
 	t->output_count++;

@@ -617,6 +617,7 @@ void tuner_free(struct tuner *t)
 		if (t->jobs[i])
 			job_free(t->jobs[i]);
 	outputs_free(t);
+	segments_sweep(t);
 	slot_give_back(t);
 	tuner_look_up_cancel(t);
 	found_source_done(&t->found);

@@ -40,7 +40,6 @@ struct output_ring {
 	int fd; /* -1: none */
 	uint64_t generation;
 	uint64_t data_bytes;
-	uint32_t track;	 /* an index: of the files that it lists */
 	bool same_job;	 /* follows an earlier ring of the same job without a break */
 	struct ring map; /* for frontier, heartbeat, rates; once the job has mapped and we sealed */
 };
@@ -99,6 +98,13 @@ struct overlap_failure {
 	char text[ERROR_TEXT_MAX];
 };
 
+/* A variant that may have files in the folder of this number, which stays the same until there are
+ * none any more. */
+struct media_track {
+	bool used;
+	char variant[VARIANT_NAME_MAX + 1];
+};
+
 struct tuner {
 	struct tuner *next;
 	struct tuners *owner;
@@ -115,9 +121,9 @@ struct tuner {
 	bool shown;  /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
-	uint32_t media_tracks; /* bit n: there may be files of track n */
-	unsigned gop_ms;       /* longest distance of the source's access points; 0 = not known */
-	uint64_t hint_bytes;   /* ring size that fitted the source last time */
+	struct media_track *tracks; /* [SEGMENT_TRACKS_MAX], by number; NULL = none */
+	unsigned gop_ms;     /* longest distance of the source's access points; 0 = not known */
+	uint64_t hint_bytes; /* ring size that fitted the source last time */
 	struct job *jobs[SEAT_COUNT_]; /* NULL = none */
 	struct retry retry[SEAT_COUNT_];
 	struct helper *lookup;	   /* yt-dlp looks for the source of the next start; or NULL */
@@ -235,8 +241,10 @@ must_check int segments_make_folders(struct tuner *t);
 void segments_sweep(struct tuner *t);
 /* The spec of a segment job. */
 void segments_spec(const struct tuner *t, struct buf *spec);
-/* Do these definitions have other tracks?  Either may be NULL. */
-bool segments_differ(const struct lineup_tuner *a, const struct lineup_tuner *b);
+/* Has its definition a variant whose folder a running segment job does not know? */
+bool segments_lack_track(const struct tuner *t);
+/* The number of this variant's folder. */
+uint32_t segments_track(struct tuner *t, const struct lineup_output *def);
 /* Measures; is there no room for more of them? */
 bool segments_full(struct tuners *ts);
 /* A job has found the file system full.  The files that it removed made some room, which would be

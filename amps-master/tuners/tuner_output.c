@@ -258,7 +258,9 @@ int64_t output_frontier_90k(const struct output *o)
 /* Sends a finished ring to the job that fills it. */
 static void hand_ring(struct output *o, struct job *j, const struct output_ring *r)
 {
-	_cleanup_(freep) char *spec = o->def && !o->source ? lineup_output_spec(o->def) : NULL;
+	uint32_t track = o->reads && o->def ? segments_track(o->tuner, o->def) : 0;
+	_cleanup_(freep) char *spec =
+		o->def && !o->source ? lineup_output_spec(o->def, track) : NULL;
 	struct msg_job_output m = {.output = o->slot,
 				   .generation = r->generation,
 				   .data_bytes = r->data_bytes,
@@ -301,8 +303,7 @@ int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_
 	r.fd = ring_create("amps-ring", r.data_bytes, r.generation);
 	if (r.fd < 0)
 		return r.fd;
-	r.track = o->reads && o->def ? o->def->segments.track : 0;
-	if (o->reads && o->current.map.header && o->current.track == r.track)
+	if (o->reads && o->current.map.header)
 		segments_carry(&o->current.map, r.fd, r.data_bytes);
 	hand_ring(o, j, &r);
 	return 0;

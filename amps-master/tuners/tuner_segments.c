@@ -5,10 +5,10 @@
 #include <assert.h>
 #include <jansson.h>
 
-#include "common/hash.h"
 #include "common/log/log.h"
 #include "common/shm/ring_writer.h"
 #include "common/shm/segment.h"
+#include "common/text/text.h"
 
 #define PULSES_A_STEP	4u  /* a shorter window acts with the next segment */
 #define STEP_DOWN	10u /* percent */
@@ -70,17 +70,89 @@ uint64_t segments_index_bytes(const struct channel_segments *s)
 	return 2 * (ms / MIN(s->segment_ms, SEGMENT_MS_MIN) + INDEX_SPARE) * sizeof(struct segment);
 }
 
+/* Has a tuner of this channel files in the folder of this number? */
+static bool is_taken(const struct tuner *t, uint32_t number)
+{
+	for (const struct tuner *x = t->owner->all; x; x = x->next)
+		if (x->channel == t->channel && x->tracks && x->tracks[number].used)
+			return true;
+	return false;
+}
+
+/* Has the variant segments, or may it get some? */
+static bool is_alive(const struct tuner *t, const char *variant)
+{
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (o->reads && strcmp(o->id.variant, variant) == 0)
+			return true;
+	for (size_t i = 0; t->def && i < t->def->output_count; i++)
+		if (t->def->outputs[i].form == OUTPUT_HLS_TS &&
+		    strcmp(t->def->outputs[i].variant, variant) == 0)
+			return true;
+	return false;
+}
+
+static void track_release(struct tuner *t, uint32_t number)
+{
+	media_root_remove_track(t->owner->env.media, t->channel, number);
+	t->tracks[number].used = false;
+}
+
+/* SEGMENT_TRACKS_MAX if it has none. */
+static uint32_t track_find(const struct tuner *t, const char *variant)
+{
+	uint32_t n = 0;
+
+	while (n < SEGMENT_TRACKS_MAX &&
+	       !(t->tracks && t->tracks[n].used && strcmp(t->tracks[n].variant, variant) == 0))
+		n++;
+	return n;
+}
+
+/* The number of a variant that has none: as listed, or another one that is free. */
+static uint32_t track_choose(struct tuner *t, const struct lineup_output *def)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < SEGMENT_TRACKS_MAX; i++)
+		if (t->tracks[i].used && !is_alive(t, t->tracks[i].variant))
+			track_release(t, i);
+	if (!is_taken(t, def->segments.track))
+		return def->segments.track;
+	while (n < SEGMENT_TRACKS_MAX && is_taken(t, n))
+		n++;
+	return n;
+}
+
+uint32_t segments_track(struct tuner *t, const struct lineup_output *def)
+{
+	uint32_t n = track_find(t, def->variant);
+
+	if (n < SEGMENT_TRACKS_MAX)
+		return n;
+	if (!t->tracks)
+		t->tracks = calloc(SEGMENT_TRACKS_MAX, sizeof(*t->tracks));
+	n = t->tracks ? track_choose(t, def) : SEGMENT_TRACKS_MAX;
+	if (n < SEGMENT_TRACKS_MAX)
+		t->tracks[n].used =
+			text_copy(t->tracks[n].variant, sizeof(t->tracks[n].variant), def->variant);
+	return n;
+}
+
 int segments_make_folders(struct tuner *t)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < t->def->output_count; i++) {
-		uint32_t track = t->def->outputs[i].segments.track;
+		const struct lineup_output *def = &t->def->outputs[i];
+		uint32_t track;
 
-		if (t->def->outputs[i].form != OUTPUT_HLS_TS)
+		if (def->form != OUTPUT_HLS_TS)
 			continue;
-		t->media_tracks |= 1u << track;
-		r = media_root_make_track(t->owner->env.media, t->channel, track);
+		track = segments_track(t, def);
+		r = track == SEGMENT_TRACKS_MAX
+			    ? -ENOMEM
+			    : media_root_make_track(t->owner->env.media, t->channel, track);
 	}
 	if (r < 0)
 		log_error("the folder for segments cannot be made (%s) channel=%s", strerror(-r),
@@ -91,10 +163,11 @@ int segments_make_folders(struct tuner *t)
 void segments_sweep(struct tuner *t)
 {
 	assert(tuner_empty(t));
-	for (uint32_t track = 0; t->media_tracks >> track; track++)
-		if (t->media_tracks >> track & 1u)
-			media_root_remove_track(t->owner->env.media, t->channel, track);
-	t->media_tracks = 0;
+	for (uint32_t n = 0; t->tracks && n < SEGMENT_TRACKS_MAX; n++)
+		if (t->tracks[n].used)
+			track_release(t, n);
+	free(t->tracks);
+	t->tracks = NULL;
 }
 
 void segments_spec(const struct tuner *t, struct buf *spec)
@@ -105,8 +178,8 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 
 	for (size_t i = 0; i < t->def->output_count; i++)
 		if (t->def->outputs[i].form == OUTPUT_HLS_TS)
-			json_array_append_new(tracks,
-					      json_integer(t->def->outputs[i].segments.track));
+			json_array_append_new(
+				tracks, json_integer(track_find(t, t->def->outputs[i].variant)));
 	all = json_pack("{sI ss so sI sI}", "channel", (json_int_t)t->channel, "media_root",
 			t->owner->env.media->path, "tracks", tracks, "gop_ms",
 			(json_int_t)t->gop_ms, "memory_mb", (json_int_t)s->memory_mb);
@@ -117,20 +190,15 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 	json_decref(all);
 }
 
-/* A hash of the numbers of the tracks. */
-static uint64_t tracks_of(const struct lineup_tuner *def)
+bool segments_lack_track(const struct tuner *t)
 {
-	uint64_t h = HASH_START;
+	for (size_t i = 0; t->tracks && t->def && i < t->def->output_count; i++) {
+		const struct lineup_output *def = &t->def->outputs[i];
 
-	for (size_t i = 0; def && i < def->output_count; i++)
-		if (def->outputs[i].form == OUTPUT_HLS_TS)
-			h = hash_u64(h, def->outputs[i].segments.track);
-	return h;
-}
-
-bool segments_differ(const struct lineup_tuner *a, const struct lineup_tuner *b)
-{
-	return tracks_of(a) != tracks_of(b);
+		if (def->form == OUTPUT_HLS_TS && track_find(t, def->variant) == SEGMENT_TRACKS_MAX)
+			return true;
+	}
+	return false;
 }
 
 static uint64_t used_bytes(const struct tuners *ts)

@@ -363,7 +363,7 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 
 static void tuner_follow(struct tuners *ts, struct tuner *t)
 {
-	const struct lineup_tuner *def = tuner_definition(t), *old = t->def;
+	const struct lineup_tuner *def = tuner_definition(t);
 
 	/* the same channel, shared by both line-ups */
 	if (def && def == t->def)
@@ -382,7 +382,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 		if (t->state == TUNER_FAILED)
 			t->forget = true;
 	}
-	outputs_follow(t, segments_differ(old, t->def));
+	outputs_follow(t, segments_lack_track(t));
 	if (t->def) {
 		wants_follow(ts, t);
 		/* one job in both roles needed no ring between them, two do */

@@ -520,6 +520,7 @@ static int open_track(struct segment_track *t, const struct job_event *event)
 			     (long long)spec_int(event, "track")) >= sizeof(path))
 		return -ENAMETOOLONG;
 	r = adopt(t, path);
+	t->media.track = (uint32_t)spec_int(event, "track");
 	if (r == 0 && t->published)
 		say_running(t);
 	return r;

@@ -8,22 +8,6 @@
 #include "amps-worker/context/context.h"
 #include "common/clock.h"
 
-/* The number of the variant's folder, as the line-up counts: 0 is the channel itself. */
-static bool find_track(const struct catalog *c, const struct hls_asked *asked, uint32_t *ret)
-{
-	const struct catalog_channel *channel = catalog_find(c, asked->channel);
-	const struct catalog_variant *v = channel ? catalog_variants(c, channel) : NULL;
-	const struct catalog_variant *found;
-
-	*ret = 0;
-	if (!asked->variant[0])
-		return channel != NULL;
-	found = channel ? catalog_find_variant(c, channel, asked->variant) : NULL;
-	if (found)
-		*ret = (uint32_t)(found - v) + 1;
-	return found != NULL;
-}
-
 static const struct held_error removed = {404, "the channel has been removed"};
 static const struct held_error unmade = {503, "the playlist cannot be made at the moment"};
 
@@ -36,8 +20,6 @@ static const struct held_error *answer_media(struct segments *s, struct renditio
 
 	if (asked->beside)
 		snprintf(prefix, sizeof(prefix), "%u/", asked->channel);
-	if (!find_track(context_catalog(s->context), asked, &place.folder))
-		return &removed;
 	r->shared = rendition_playlist(rendition, &place, s->cache, clock_wall_us());
 	if (!r->shared)
 		return &unmade;

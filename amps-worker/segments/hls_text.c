@@ -14,6 +14,7 @@
 /* Writes the signature only when it differs from that of the entry before: most do not. */
 struct signer {
 	const struct hls_place *place;
+	uint32_t track;
 	int64_t window; /* of `text`; INT64_MIN = none yet */
 	char text[SIGNATURE_TEXT + 1];
 };
@@ -39,13 +40,13 @@ static void add_entry(struct buf *b, struct signer *signer, const struct segment
 	buf_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%" PRIu64 ".%06" PRIu64 ",\n", when,
 		   us / 1000000, us % 1000000);
 	buf_printf(b, "%s~%s/%u/%u.ts\n", signer->place->prefix, sign(signer, e->made_s),
-		   signer->place->folder, e->number);
+		   signer->track, e->number);
 }
 
 void hls_text_media(struct buf *b, const struct hls_place *place, const struct segment_media *media,
 		    const struct segment *entries, size_t count)
 {
-	struct signer signer = {.place = place, .window = INT64_MIN};
+	struct signer signer = {.place = place, .track = media->track, .window = INT64_MIN};
 	/* the discontinuity in front of the first entry is listed, so it is not counted */
 	bool marked = count && entries[0].flags & SEGMENT_DISCONTINUITY && entries[0].discontinuity;
 

@@ -10,7 +10,6 @@
 struct hls_place {
 	const uint8_t *key;
 	uint32_t channel;
-	uint32_t folder;    /* number of the variant */
 	const char *prefix; /* from the playlist's URL to the channel's: "" or "5/" */
 };
 

@@ -216,8 +216,8 @@ struct body *rendition_playlist(struct rendition *r, const struct hls_place *pla
 	r->target_s = media.target_s;
 	/* all that the text depends on: what is older than the newest entry does not change */
 	buf_printf(&key, "hls %u %s %u %llu %u %u %d %s", place->channel, place->prefix,
-		   place->folder, (unsigned long long)ring->generation, newest.number,
-		   newest.oldest, ring_ended(&ring->map), r->output->id.variant);
+		   media.track, (unsigned long long)ring->generation, newest.number, newest.oldest,
+		   ring_ended(&ring->map), r->output->id.variant);
 	if (!buf_ok(&key))
 		return NULL;
 	body = body_cache_get(cache, key.data, key.len, wall_us);

@@ -54,7 +54,8 @@ int segment_media_read(const struct ring *r, struct segment_media *ret)
 	if (intro.len != sizeof(m))
 		return -EBADMSG;
 	memcpy(&m, intro.bytes, sizeof(m));
-	if (m.target_s == 0 || m.target_s > SEGMENT_SECONDS_MAX || !codecs_ok(m.codecs))
+	if (m.track >= SEGMENT_TRACKS_MAX || m.target_s == 0 || m.target_s > SEGMENT_SECONDS_MAX ||
+	    !codecs_ok(m.codecs))
 		return -EBADMSG;
 	*ret = m;
 	return 0;

@@ -9,7 +9,8 @@
  * segment_media.  The newest one counts.
  *
  * The file of a segment is media_root/<channel>/<track>/<number>.ts, where the track is the number
- * of the variant: 0 is the channel itself, its variants follow from 1 as listed.
+ * of the variant: 0 is the channel itself. A variant keeps its number while it has segments,
+ * whatever becomes of the list of variants.
  *
  * W: job (and the master, which copies the entries of an earlier generation before hand-over).
  * Readers: workers, the master, and the job's successor.  Fields are hostile: read them with the
@@ -42,6 +43,7 @@ struct segment {
 
 /* Facts of a playlist. */
 struct segment_media {
+	uint32_t track;	      /* number of the folder of its files */
 	uint32_t target_s;    /* TARGETDURATION, sealed for the playlist's life */
 	uint32_t independent; /* 1: every segment begins with a random access point, for ever */
 	uint32_t peak_bps;    /* of the segments so far; 0 = not known */
@@ -52,7 +54,7 @@ struct segment_media {
 };
 
 static_assert(sizeof(struct segment) == 64, "layout of struct segment");
-static_assert(sizeof(struct segment_media) == 88, "layout of struct segment_media");
+static_assert(sizeof(struct segment_media) == 92, "layout of struct segment_media");
 static_assert(sizeof(struct segment_media) <= RING_INTRO_MAX, "facts fit into a slot");
 
 static inline uint64_t segment_position(uint32_t number)

@@ -1,7 +1,10 @@
 """HLS of a running channel: playlists, segments, sessions and their limits."""
+import datetime
 import gzip
 import json
 import os
+import re
+import stat
 import subprocess
 
 import pytest
@@ -104,6 +107,22 @@ def test_tokens_begin_sessions_and_end_them(server):
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+def test_a_session_ends_with_its_token(server):
+    def config(**limits):
+        auth = {"enabled": True, "tokens": [{"name": "one", "token": "first-token", **limits}]}
+        return line_up(channel(1, media.film(), **LOOP), hls={"segment_seconds": 2}, auth=auth)
+    s = server(config())
+    player = Player(s, query="?token=first-token")
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
+    s.write_config(config(expires=end.isoformat(timespec="seconds").replace("+00:00", "Z")))
+    assert s.amps("reload").returncode == 0
+
+    def refused():
+        return player.ask().status == 401
+    wait_for(refused, 20, "the refusal")
+    assert datetime.datetime.now(datetime.timezone.utc) >= end.replace(microsecond=0)
+
+
 @pytest.mark.smoke
 def test_at_its_limit_a_token_changes_the_channel(server):
     s = serving(server, channel(2, media.film(), **LOOP), sections=AUTH, workers=2)
@@ -134,6 +153,8 @@ def test_urls_outlive_a_restart(server):
     player = Player(s)
     before = player.wait_media(lambda p: len(p.segments) >= 3)
     s.restart()
+    key = os.stat(os.path.join(s.state, "media.key"))
+    assert stat.S_IMODE(key.st_mode) == 0o600
     # the session goes on, and so do the numbers
     after = player.wait_media(lambda p: p.segments, timeout=30)
     assert after.number > before.segments[-1].number
@@ -262,7 +283,8 @@ def test_variants_are_listed_and_play(server):
                        hls={"segment_seconds": 2}))
     player = Player(s)
     assert player.index.count("#EXT-X-STREAM-INF") == 2
-    assert "RESOLUTION=160x90" in player.index
+    # what its profile says
+    assert 'CODECS="avc1.42c01e,mp4a.40.2",RESOLUTION=160x90' in player.index
     high, low = player.media(0), player.media(1)
     assert low.segments
     low = player.wait_media(lambda p: len(p.segments) >= 3, variant=1)
@@ -272,10 +294,55 @@ def test_variants_are_listed_and_play(server):
     for number in both:
         a, b = (next(x for x in p.segments if x.number == number) for p in (high, low))
         assert abs(a.seconds - b.seconds) < 0.05 and a.date[:19] == b.date[:19]
+    # what it is
+    measured = [line for line in Player(s, agent="next").index.splitlines() if "160x90" in line]
+    assert re.search(r'CODECS="avc1.42c0..,mp4a.40.2",RESOLUTION=160x90,FRAME-RATE=', measured[0])
+    assert "AVERAGE-BANDWIDTH" in measured[0]
     data = player.segment(low.segments[-1])
     done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=width,height", "-of",
                            "json", "-"], input=data, capture_output=True, check=True)
     assert json.loads(done.stdout)["streams"][0]["width"] == 160
+    assert "INDEPENDENT" not in high.text, "a source may have any distance of key frames"
     # that variant alone
     assert Player(s, query="?variant=low%20/%20r%C3%A4um%20%26%20%3Cx%3E").index.count(
         "#EXT-X-STREAM-INF") == 1
+
+
+def test_segments_of_an_encoder_are_independent(server):
+    steady = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "acodec": "aac"}
+    s = server(line_up(channel(1, media.film(), profile="steady", **LOOP),
+                       ffmpeg_profiles={"steady": steady}))
+    player = Player(s)
+    assert "#EXT-X-INDEPENDENT-SEGMENTS" in player.index
+    playlist = player.wait_media(lambda p: len(p.segments) >= 3)
+    assert "#EXT-X-INDEPENDENT-SEGMENTS" in playlist.text
+    checker = ts.Checker()
+    checker.feed(player.segment(playlist.segments[-1]))
+    assert checker.first_video_is_random_access
+
+
+def test_of_two_programmes_the_first_is_served(server):
+    s = server(line_up(channel(1, media.two_programmes(), **LOOP), hls={"segment_seconds": 2}))
+    player = Player(s)
+    data = player.segment(player.wait_media(lambda p: p.segments).segments[0])
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_programs", "-of", "json", "-"],
+                          input=data, capture_output=True, check=True)
+    assert [p["program_num"] for p in json.loads(done.stdout)["programs"]] == [11]
+    checker = ts.Checker()
+    checker.feed(data)
+    assert (checker.sync_errors, checker.cc_errors) == (0, [])
+
+
+@pytest.mark.slow
+def test_a_variant_with_a_source_of_its_own_plays_alone(server):
+    own = [{"name": "a b", "source": media.other_film(), "ffmpeg_profile": "copy", **LOOP}]
+    s = server(line_up(channel(1, media.film(), output_format="hls", adaptive_bitrates=own, **LOOP),
+                       hls={"segment_seconds": 2}))
+    text = s.get("/playlist.m3u").text
+    links = [line.rsplit(str(s.port), 1)[1] for line in text.splitlines() if line.startswith("http")]
+    assert links == ["/hls/1/index.m3u8", "/hls/1/index.m3u8?variant=a%20b"]
+    # it is not cut where the channel is
+    assert "variant=" not in Player(s).index
+    player = Player(s, query="?variant=a%20b")
+    assert player.index.count("#EXT-X-STREAM-INF") == 1 and "RESOLUTION=480x270" in player.index
+    player.segment(player.wait_media(lambda p: p.segments).segments[0])

@@ -87,6 +87,33 @@ def test_an_edited_source_costs_a_discontinuity(server, tmp_path):
     assert marks[0] == marks[1]
 
 
+@pytest.mark.slow
+def test_a_new_order_of_variants_changes_nothing(server, tmp_path):
+    def ordered(names):
+        variants = [{"name": x, "ffmpeg_profile": x} for x in names]
+        wide = {"vcodec": "libx264", "preset": "ultrafast", "s": "320x180", "acodec": "aac"}
+        return line_up(channel(1, media.film(), adaptive_bitrates=variants, **LOOP),
+                       hls={"segment_seconds": 1}, media_root=str(tmp_path),
+                       ffmpeg_profiles={"wide": wide})
+    s = server(ordered(["small", "wide"]))
+    player = Player(s)
+    before = [player.wait_media(lambda p: len(p.segments) >= 2, variant=v) for v in (1, 2)]
+    job = segment_job(s)
+    s.write_config(ordered(["wide", "small"]))
+    assert s.amps("reload").returncode == 0
+    for v, width in (1, 160), (2, 320):
+        last = before[v - 1].segments[-1]
+        after = player.wait_media(lambda p: p.segments[-1].number > last.number + 1, variant=v)
+        assert not any(x.discontinuity for x in after.segments)
+        assert last in after.segments
+        for segment in last, after.segments[-1]:
+            done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=width", "-of",
+                                   "csv=p=0", "-"], input=player.segment(segment), check=True,
+                                  capture_output=True)
+            assert str(width) in done.stdout.decode().split()
+    assert segment_job(s) == job
+
+
 @pytest.mark.smoke
 def test_no_file_is_left_when_nobody_watches(server, tmp_path):
     s = server(config(tmp_path, streaming={"idle_timeout": 0.5}))
@@ -130,6 +157,13 @@ def test_a_media_root_that_cannot_be_used(server, tmp_path, what):
     assert re.search(rf"media_root {root} cannot be opened: {reason}", start_fails(server, config(root)))
 
 
+@pytest.mark.slow
+def test_a_media_root_that_cannot_be_written(server, tmp_path):
+    with small_disk(tmp_path, "1m,ro"):
+        log = start_fails(server, config(tmp_path))
+    assert f"media_root {tmp_path} cannot be written: Read-only file system" in log
+
+
 @pytest.mark.smoke
 def test_a_media_root_has_one_server(server, tmp_path):
     server(config(tmp_path))
@@ -149,6 +183,19 @@ def test_at_the_limit_playlists_are_short_and_new_channels_refused(server, tmp_p
     player.segment(playlist.segments[0])
     with s.stream("/stream/2.ts") as stream:
         assert len(stream.read(1 << 18)) == 1 << 18
+
+
+@pytest.mark.slow
+def test_the_limit_follows_a_reload_and_the_folder_does_not(server, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "root").mkdir()
+    s = server(config(tmp_path / "root"))
+    Player(s).wait_media(lambda p: len(p.segments) >= 3)
+    s.write_config(config(tmp_path / "other", media_limit_mb=1))
+    done = s.amps("reload")
+    assert done.returncode == 0 and "media_root has changed" in done.stdout + done.stderr
+    wait_for(lambda: "shortening playlists" in s.log(), 30, "the limit")
+    assert files(tmp_path / "root") and not files(tmp_path / "other")
 
 
 @contextlib.contextmanager

@@ -319,6 +319,67 @@ Test(lineup, variants_that_differ_in_the_picture_share_the_sound)
 	done(&f);
 }
 
+/* The segments of that variant. */
+static struct channel_segments segments(const struct fixture *f, uint32_t channel,
+					const char *variant)
+{
+	const struct lineup_tuner *t = NULL;
+	const struct lineup_output *o = NULL;
+
+	cr_assert_eq(find(f, channel, variant, OUTPUT_HLS_TS, &t, &o), 0);
+	return o->segments;
+}
+
+Test(lineup, segments_are_independent_where_all_encoders_make_key_frames_often_enough)
+{
+	struct fixture f = {0};
+
+	add(&f, 1, "{'name':'A','source':'a.ts','ffmpeg_profile':'lower'}");
+	/* two seconds are the longest that its segments may be */
+	add(&f, 2, "{'name':'B','source':'a.ts','ffmpeg_profile':'low'}");
+	/* variants are cut at the same times, so the copy's key frames count */
+	add(&f, 3,
+	    "{'name':'C','source':'a.ts','ffmpeg_profile':'copy','adaptive_bitrates':["
+	    "{'name':'lower','ffmpeg_profile':'lower'}]}");
+	add(&f, 4, "{'name':'D','source':'a.ts','ffmpeg_profile':'copy','audio_only':true}");
+	add(&f, 5,
+	    "{'name':'E','source':'a.ts','ffmpeg_profile':'lower','adaptive_bitrates':["
+	    "{'name':'same','ffmpeg_profile':'lower'}]}");
+	build(&f, "{}");
+	cr_expect(segments(&f, 1, "").independent);
+	cr_expect_eq(segments(&f, 1, "").key_ms, 2000);
+	cr_expect_not(segments(&f, 2, "").independent);
+	cr_expect_not(segments(&f, 3, "").independent);
+	cr_expect_not(segments(&f, 3, "lower").independent);
+	cr_expect_eq(segments(&f, 3, "lower").key_ms, 0);
+	cr_expect(segments(&f, 4, "").independent);
+	cr_expect(segments(&f, 5, "").independent);
+	cr_expect(segments(&f, 5, "same").independent);
+	done(&f);
+}
+
+Test(lineup, segments_of_variants_are_never_shared)
+{
+	const struct lineup_output *a, *b;
+	const struct lineup_tuner *t;
+	_cleanup_(freep) char *spec = NULL;
+	struct fixture f = {0};
+
+	add(&f, 1,
+	    "{'name':'A','source':'a.ts','ffmpeg_profile':'lower','adaptive_bitrates':["
+	    "{'name':'same','ffmpeg_profile':'lower'}]}");
+	build(&f, "{}");
+	cr_assert_eq(find(&f, 1, "", OUTPUT_HLS_TS, &t, &a), 0);
+	cr_assert_eq(find(&f, 1, "same", OUTPUT_HLS_TS, &t, &b), 0);
+	cr_assert_str_eq(a->made_as, "");
+	cr_assert_str_eq(b->made_as, "same");
+	cr_assert_neq(a->hash, b->hash);
+	spec = lineup_output_spec(b, 5);
+	check_spec(spec, "{'track':5,'segment_ms':4000,'window_ms':60000,'keep_ms':60000,"
+			 "'independent':true,'key_ms':2000}");
+	done(&f);
+}
+
 static void check_form(const char *channel, const char *profile, enum form form)
 {
 	json_t *c = json(channel), *p = json(profile);

@@ -1446,6 +1446,32 @@ Test(tuners, segments_have_a_job_of_their_own_that_reads_the_stream)
 	scene_close(&s);
 }
 
+Test(tuners, a_variant_keeps_its_folder_when_the_list_has_another_order)
+{
+	struct fake_job *segment;
+	struct lineup_output *outputs;
+	struct lineup *l;
+	struct scene s;
+	char path[96];
+
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "sd");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	segment = job_of(&s, JOB_SEGMENT);
+	cr_assert_not_null(segment);
+	l = lineup_of(1, 1, 10000, true);
+	outputs = (struct lineup_output *)(uintptr_t)l->channels.at[0]->tuners[0].outputs;
+	cr_assert_str_eq(outputs[3].variant, "sd");
+	outputs[3].segments.track = 2;
+	set_lineup(&s, l);
+	fake_listen(segment);
+	cr_expect_not(segment->told_to_stop);
+	cr_expect_eq(segments_track(s.tuners->slots[0], &outputs[3]), 1);
+	snprintf(path, sizeof(path), "%s/5/2", s.media.path);
+	cr_expect_neq(access(path, F_OK), 0);
+	scene_close(&s);
+}
+
 Test(tuners, an_index_is_carried_over_to_the_next_segment_job)
 {
 	struct fake_job *first, *second;
