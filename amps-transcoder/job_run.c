@@ -8,6 +8,7 @@
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/command/keeper.h"
+#include "amps-transcoder/encode/hardware.h"
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/options/check_graph.h"
 #include "amps-transcoder/options/options.h"
@@ -139,7 +140,8 @@ static int enter_sandbox(const struct job *job, const struct source_options *opt
 	const char *dot = strrchr(source, '.');
 	struct job_files files = {0};
 	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
-	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB};
+	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB,
+			    .devices = hardware_needed(job)};
 	int r = files_collect(&files, job->spec, options);
 
 	if (job->role != JOB_DERIVE && job->keeper < 0 && url_is_file(source)) {
@@ -232,8 +234,10 @@ static int run_role(struct job *job)
 		[JOB_BOTH] = both_run,
 		[JOB_SEGMENT] = segment_run,
 	};
-	int r = give_up_rights(job);
+	int r;
 
+	hardware_probe(job, give_up_rights);
+	r = give_up_rights(job);
 	if (r < 0)
 		return job_end_failed(job, 502, "the sandbox could not be entered: %s",
 				      strerror(-r));

@@ -81,8 +81,9 @@
 #define SHUTDOWN_MS	     5000
 #define JOB_UNBORN_MAX	     10 /* starts in a row of which no process came */
 #define JOB_SPEC_MAX	     (MESSAGE_BYTES_MAX - 4096) /* bytes of a job's spec */
-#define JOB_FILES_MAX	     256			/* descriptors of a job */
-#define JOB_MEMORY_MIN_MB    32				/* least that limits.memory_mb may allow */
+#define HARDWARE_PROBE_MS    5000 /* for a device and its encoder to prove that they work */
+#define JOB_FILES_MAX	     256  /* descriptors of a job */
+#define JOB_MEMORY_MIN_MB    32	  /* least that limits.memory_mb may allow */
 #define JOB_MEMORY_INGEST_MB 512  /* of a job that only reads, unless limits.memory_mb says */
 #define JOB_MEMORY_DERIVE_MB 4096 /* of one that decodes and encodes */
 #define JOB_ADDRESS_SPACE_MB 4096 /* a job may map beyond that: code, stacks, arenas, rings */

@@ -21,6 +21,26 @@
 
 #define NAME_SERVER_PORT 53
 
+/* What the drivers of graphics hardware open for writing, and what they read. */
+static const char *const devices[] = {"/dev/dri",
+				      "/dev/nvidiactl",
+				      "/dev/nvidia-uvm",
+				      "/dev/nvidia-uvm-tools",
+				      "/dev/nvidia-modeset",
+				      "/dev/nvidia-caps",
+				      "/dev/nvidia0",
+				      "/dev/nvidia1",
+				      "/dev/nvidia2",
+				      "/dev/nvidia3",
+				      "/dev/nvidia4",
+				      "/dev/nvidia5",
+				      "/dev/nvidia6",
+				      "/dev/nvidia7"};
+static const char *const driver_files[] = {
+	"/sys",		 "/proc/driver/nvidia", "/proc/devices", "/proc/cpuinfo",
+	"/proc/meminfo", "/proc/self",		"/etc/OpenCL",	 "/etc/vulkan",
+	"/etc/drirc",	 "/etc/libva.conf",	"/etc/nvidia",	 "/etc/glvnd"};
+
 #ifdef AMPS_SANITIZED
 /* Sanitizers need most other calls when the process ends (they stop and inspect threads). */
 static const char *const refused[] = {"execve",	   "execveat", "mount", "unlink",
@@ -38,10 +58,87 @@ static int add_rules(scmp_filter_ctx ctx, const struct sandbox *s)
 		     : confine_add_calls(ctx, SCMP_ACT_ERRNO(EPERM), refused, array_size(refused));
 }
 
-#define DEFAULT_ACTION SCMP_ACT_ALLOW
 #else
-#define DEFAULT_ACTION SCMP_ACT_ERRNO(EPERM)
-#define WRITING	       (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
+#define WRITING (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
+
+/* What no driver of graphics hardware needs. */
+static const char *const refused[] = {
+	/* other programs and processes */
+	"execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
+	"process_madvise", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "kill", "tkill",
+	"rt_sigqueueinfo", "rt_tgsigqueueinfo", "setpgid", "setsid", "setns", "unshare",
+	/* names of files */
+	"unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink",
+	"symlinkat", "mkdir", "mkdirat", "rmdir", "mknod", "mknodat", "chmod", "fchmod", "fchmodat",
+	"chown", "fchown", "lchown", "fchownat", "chdir", "fchdir", "chroot", "truncate",
+	"setxattr", "lsetxattr", "fsetxattr", "name_to_handle_at", "open_by_handle_at",
+	/* the system */
+	"mount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsmount", "swapon",
+	"swapoff", "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module",
+	"delete_module", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "keyctl",
+	"add_key", "request_key", "quotactl", "acct", "syslog", "settimeofday", "clock_settime",
+	"adjtimex", "clock_adjtime", "sethostname", "setdomainname", "iopl", "ioperm",
+	/* rights and limits of this one */
+	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
+	"setfsuid", "setfsgid", "capset", "setrlimit", "personality", "seccomp",
+	/* no connection comes in */
+	"listen", "accept", "accept4"};
+
+static int refuse_rules(scmp_filter_ctx ctx, const struct confine_rule *rules, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), rules[i].call, 1,
+					   &rules[i].condition);
+	return r;
+}
+
+/* Internet sockets only, if any; Unix sockets in pairs. */
+static int refuse_sockets(scmp_filter_ctx ctx, bool all)
+{
+	const struct confine_rule rules[] = {
+		{SCMP_SYS(socket), SCMP_A0(SCMP_CMP_LT, AF_INET)},
+		{SCMP_SYS(socket), SCMP_A0(SCMP_CMP_GT, AF_INET6)},
+	};
+
+	return all ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 0)
+		   : refuse_rules(ctx, rules, array_size(rules));
+}
+
+/* The filter of a job that uses devices: see sandbox.h. */
+static int add_refusals(scmp_filter_ctx ctx, const struct sandbox *s)
+{
+	const struct confine_rule rules[] = {
+		{SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)},
+		/* it would inject input into an inherited terminal */
+		{SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI)},
+		{SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCLINUX)},
+		/* they send signals to an owner */
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETOWN)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETOWN_EX)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETSIG)},
+		{SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETLEASE)},
+		/* this process only; limits may be read, not set */
+		{SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid())},
+		{SCMP_SYS(sched_setaffinity), SCMP_A0(SCMP_CMP_NE, 0)},
+		{SCMP_SYS(setpriority), SCMP_A0(SCMP_CMP_NE, PRIO_PROCESS)},
+		{SCMP_SYS(setpriority), SCMP_A1(SCMP_CMP_NE, 0)},
+		{SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_NE, 0)},
+	};
+	int r = confine_add_calls(ctx, SCMP_ACT_ERRNO(EPERM), refused, array_size(refused));
+
+	if (r == 0)
+		r = refuse_rules(ctx, rules, array_size(rules));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl), 2,
+				     SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC));
+	if (r == 0)
+		r = refuse_sockets(ctx, s->network == SANDBOX_OFFLINE);
+	/* a filter cannot read the arguments of clone3: with ENOSYS glibc falls back to clone */
+	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
 
 static const char *const allowed[] = {
 	/* bytes */
@@ -135,8 +232,11 @@ static int add_write_rules(scmp_filter_ctx ctx)
 static int add_rules(scmp_filter_ctx ctx, const struct sandbox *s)
 {
 	bool sockets = s->network != SANDBOX_OFFLINE, routes = s->network == SANDBOX_DATAGRAMS;
-	int r = confine_add_calls(ctx, SCMP_ACT_ALLOW, allowed, array_size(allowed));
+	int r;
 
+	if (s->devices)
+		return add_refusals(ctx, s);
+	r = confine_add_calls(ctx, SCMP_ACT_ALLOW, allowed, array_size(allowed));
 	if (r == 0)
 		r = add_limited(ctx);
 	if (r == 0 && s->writable_count)
@@ -153,7 +253,12 @@ static int add_rules(scmp_filter_ctx ctx, const struct sandbox *s)
  * also one that asks the kernel for addresses and routes.  0 or -Exxx. */
 static int limit_calls(const struct sandbox *s)
 {
-	scmp_filter_ctx ctx = seccomp_init(DEFAULT_ACTION);
+#ifdef AMPS_SANITIZED
+	bool lists_refused = true;
+#else
+	bool lists_refused = s->devices;
+#endif
+	scmp_filter_ctx ctx = seccomp_init(lists_refused ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
 	int r;
 
 	if (!ctx)
@@ -187,7 +292,7 @@ static int set_limits(const struct sandbox *s)
 	if (r == 0 && s->writable_count)
 		r = limit(RLIMIT_FSIZE, s->file_bytes);
 #ifndef AMPS_SANITIZED
-	if (r == 0)
+	if (r == 0 && !s->devices)
 		r = limit(RLIMIT_AS, ((rlim_t)s->memory_mb + JOB_ADDRESS_SPACE_MB) << 20);
 #endif
 	return r;
@@ -216,6 +321,28 @@ static const char *const readable[] = {"/usr",
 				       "/dev/urandom",
 				       "/dev/null"};
 
+/* A device, or those in a folder: reading, writing, and what the driver does beside that (a right
+ * from version 5 of Landlock on). */
+static void allow_device(int rules, const char *path)
+{
+	static const uint64_t ioctl_device = 1u << 15; /* older headers do not name it */
+	struct landlock_path_beneath_attr attr = {.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
+								    LANDLOCK_ACCESS_FS_WRITE_FILE};
+	struct stat st;
+
+	attr.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	if (attr.parent_fd < 0)
+		return;
+	if (fstat(attr.parent_fd, &st) == 0 && S_ISDIR(st.st_mode))
+		attr.allowed_access |= LANDLOCK_ACCESS_FS_READ_DIR;
+	attr.allowed_access |= ioctl_device;
+	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0) {
+		attr.allowed_access &= ~ioctl_device;
+		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
+	}
+	close(attr.parent_fd);
+}
+
 static void allow_path(int rules, const char *path, bool folder)
 {
 	struct landlock_path_beneath_attr attr = {.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE};
@@ -231,6 +358,14 @@ static void allow_path(int rules, const char *path, bool folder)
 		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 	}
 	close(attr.parent_fd);
+}
+
+static void allow_devices(int rules)
+{
+	for (size_t i = 0; i < array_size(devices); i++)
+		allow_device(rules, devices[i]);
+	for (size_t i = 0; i < array_size(driver_files); i++)
+		allow_path(rules, driver_files[i], true);
 }
 
 static int allow_folder(int rules, const char *path)
@@ -300,6 +435,8 @@ static int limit_reach(const struct sandbox *s)
 	for (size_t i = 0; i < array_size(readable); i++)
 		allow_path(rules, readable[i], true);
 	allow_source(rules, s);
+	if (s->devices)
+		allow_devices(rules);
 	for (size_t i = 0; i < s->more_count; i++)
 		allow_path(rules, s->more[i], true);
 	r = allow_ports(rules, s);

@@ -8,6 +8,12 @@
  * address, and without capabilities netlink changes nothing. Sanitizer builds keep what the
  * sanitizers need.
  *
+ * With `devices` the drivers of graphics hardware run in the process, and what they call differs
+ * from driver to driver.  The filter of system calls refuses what no driver needs (exec, fork,
+ * ptrace, a signal to another process ...) instead of allowing a list.  The address space is not
+ * limited: CUDA reserves more than there is memory.  Only Landlock keeps such a job from writing to
+ * other files than those devices.
+ *
  * What stays possible: a job with a source over HTTP, RTSP and the like may make a TCP connection
  * to any address and port, and any job with sockets may send datagrams anywhere.  The address guard
  * (sandbox/guard.h) checks what libav asks for; it does not stop code that took over the job. */
@@ -35,6 +41,8 @@ struct sandbox {
 	const char *const *writable;
 	size_t writable_count;
 	uint64_t file_bytes; /* of each of these files, at most */
+	/* the devices of graphics hardware may be used, and what their drivers read */
+	bool devices;
 	enum sandbox_network network;
 	uint16_t port;	    /* SANDBOX_PORT */
 	unsigned memory_mb; /* memory it may use; the limit of the address space is larger */

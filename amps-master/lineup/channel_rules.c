@@ -349,6 +349,41 @@ json_t *channel_sound_options(const json_t *profile)
 	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);
 }
 
+/* The hardware of an encoder that the profile names; NULL = it names none. */
+static const char *encoder_hardware(const json_t *profile)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)profile, key, value) {
+		const char *name = json_string_value(value);
+		const char *suffix = name != NULL ? strrchr(name, '_') : NULL;
+
+		if ((options_list_key(key) & KEY_VIDEO) == 0 || suffix == NULL)
+			continue;
+		if (strcmp(suffix, "_nvenc") == 0 || strcmp(suffix, "_vaapi") == 0 ||
+		    strcmp(suffix, "_qsv") == 0)
+			return suffix + 1;
+	}
+	return NULL;
+}
+
+json_t *channel_hwaccel(const json_t *entry, const json_t *profile)
+{
+	const json_t *hwaccel =
+		json_object_get(json_read_has(entry, "hwaccel") ? entry : profile, "hwaccel");
+	char type_scratch[32], device_scratch[32];
+	const char *type = json_read_text(hwaccel, "type", type_scratch);
+
+	if (type == NULL)
+		type = encoder_hardware(profile);
+	if (type == NULL || strcasecmp(type, "none") == 0)
+		return NULL;
+	return json_pack("{ss ss* sb}", "type", type, "device",
+			 json_read_text(hwaccel, "device", device_scratch), "fallback",
+			 json_read_bool(hwaccel, "fallback", false));
+}
+
 /* The first of the two keys that is there, as milliseconds. */
 static uint32_t either_ms(const json_t *profile, const char *key, const char *other,
 			  uint32_t absent)

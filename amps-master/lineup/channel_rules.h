@@ -57,6 +57,11 @@ struct channel_segments {
 struct channel_segments channel_segments(const json_t *settings, const json_t *profile,
 					 uint32_t track);
 
+/* The hardware that the pictures are made on, {"type":...,"device":...,"fallback":...}: the
+ * channel's, else the profile's, else that of an encoder which the profile names (`h264_vaapi`).
+ * New reference; NULL: none, or no memory. */
+json_t *channel_hwaccel(const json_t *entry, const json_t *profile);
+
 /* A channel as itself, or as one of its variants sees it. */
 struct channel_view {
 	const char *name; /* "" = the channel itself */

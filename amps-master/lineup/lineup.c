@@ -53,10 +53,11 @@ static struct lineup_settings settings_read(const json_t *settings)
 	};
 }
 
-/* {"options":[...]} of this list, which it takes.  The caller's; NULL without memory. */
-static char *output_spec(json_t *options)
+/* {"options":[...],"hwaccel":{...}} of this list and this hardware (NULL = none), which it takes.
+ * The caller's; NULL without memory. */
+static char *output_spec(json_t *options, json_t *hwaccel)
 {
-	json_auto_t *spec = options != NULL ? json_pack("{so}", "options", options) : NULL;
+	json_auto_t *spec = json_pack("{so so*}", "options", options, "hwaccel", hwaccel);
 
 	return spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 }
@@ -91,12 +92,13 @@ static char *form_spec(const struct channel_view *v, const struct lineup_output 
 {
 	switch (o->form) {
 	case OUTPUT_ADTS:
-		return output_spec(channel_sound_options(v->encoding));
+		return output_spec(channel_sound_options(v->encoding), NULL);
 	case OUTPUT_HLS_TS:
 		return lineup_output_spec(o, 0);
 	default:
 		return o->plain ? strdup("")
-				: output_spec(channel_profile_options(v->encoding, v->audio_only));
+				: output_spec(channel_profile_options(v->encoding, v->audio_only),
+					      channel_hwaccel(v->entry, v->encoding));
 	}
 }
 

@@ -3,9 +3,17 @@
 #include <assert.h>
 #include <string.h>
 
-int decoder_open(struct decoder *d, const AVCodecParameters *parameters)
+#include "amps-transcoder/options/hardware_name.h"
+
+/* Pictures that filters and encoders hold at one time, beside those that the decoder refers to: the
+ * memory of some devices is allotted in advance. */
+#define HELD_FRAMES 16
+
+int decoder_open(struct decoder *d, const AVCodecParameters *parameters,
+		 const struct hardware *hardware)
 {
-	const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
+	const AVCodec *codec = hardware_decoder(hardware ? hardware->type : AV_HWDEVICE_TYPE_NONE,
+						parameters->codec_id);
 	int r = AVERROR(ENOMEM);
 
 	memset(d, 0, sizeof(*d));
@@ -23,6 +31,10 @@ int decoder_open(struct decoder *d, const AVCodecParameters *parameters)
 		/* frame threading delays the output by one picture per thread */
 		d->ctx->thread_type = FF_THREAD_SLICE;
 		d->ctx->thread_count = 0;
+		if (hardware) {
+			d->ctx->hw_device_ctx = av_buffer_ref(hardware->ref);
+			d->ctx->extra_hw_frames = HELD_FRAMES;
+		}
 		r = avcodec_open2(d->ctx, codec, NULL);
 	}
 	d->wait_key = parameters->codec_type == AVMEDIA_TYPE_VIDEO;

@@ -4,6 +4,7 @@
 #define AMPS_DECODE_H
 
 #include <libavcodec/avcodec.h>
+#include "amps-transcoder/encode/hardware.h"
 #include "common/base.h"
 
 struct decoder {
@@ -12,8 +13,10 @@ struct decoder {
 	bool wait_key;	/* pictures are useless until the next key frame */
 };
 
-/* 0, or a libav error (its log has the reason). */
-must_check int decoder_open(struct decoder *d, const AVCodecParameters *parameters);
+/* On a device (NULL: in software), whose pictures stay in its memory; what the device cannot decode
+ * is decoded in software.  0, or a libav error (its log has the reason). */
+must_check int decoder_open(struct decoder *d, const AVCodecParameters *parameters,
+			    const struct hardware *hardware);
 void decoder_close(struct decoder *d); /* accepts a zeroed struct */
 
 /* Decodes a packet (NULL: end of stream).  A damaged one is ignored. */

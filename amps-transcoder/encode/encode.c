@@ -62,9 +62,29 @@ static void set_live_defaults(const AVCodec *codec, AVDictionary **options)
 			 LOOKAHEAD_MAX);
 		if (!has(*options, "tune"))
 			set_default(options, "x265-params", text);
+	} else if (option_find_encoder(codec, "forced-idr")) {
+		set_default(options, "forced-idr", "1");
+	} else if (option_find_encoder(codec, "forced_idr")) {
+		set_default(options, "forced_idr", "1");
 	} else if (detects_scenes_itself(codec->id) && option_find_encoder(codec, "sc_threshold")) {
 		set_default(options, "sc_threshold", "1000000000");
 	}
+}
+
+/* The pictures' memory, or the device that takes pictures from the main memory. */
+static int set_device(AVCodecContext *ctx, const struct hardware *hardware, const AVFrame *frame)
+{
+	if (frame->hw_frames_ctx) {
+		ctx->hw_frames_ctx = av_buffer_ref(frame->hw_frames_ctx);
+		if (!ctx->hw_frames_ctx)
+			return AVERROR(ENOMEM);
+		ctx->sw_pix_fmt = ((AVHWFramesContext *)ctx->hw_frames_ctx->data)->sw_format;
+	} else if (hardware) {
+		ctx->hw_device_ctx = av_buffer_ref(hardware->ref);
+		if (!ctx->hw_device_ctx)
+			return AVERROR(ENOMEM);
+	}
+	return 0;
 }
 
 static int set_video(struct encoder *e, const struct profile *p, const struct filter *f,
@@ -73,7 +93,10 @@ static int set_video(struct encoder *e, const struct profile *p, const struct fi
 	AVRational rate = filter_rate(f);
 	bool by_time = e->ctx->codec_id == AV_CODEC_ID_H264 || e->ctx->codec_id == AV_CODEC_ID_HEVC;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int r = set_device(e->ctx, f->hardware, frame);
 
+	if (r < 0)
+		return r;
 	e->ctx->width = frame->width;
 	e->ctx->height = frame->height;
 	e->ctx->pix_fmt = frame->format;

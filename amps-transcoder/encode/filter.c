@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/options/check_graph.h"
+#include "amps-transcoder/options/hardware_name.h"
 #include "common/text/buf.h"
 
 #define JUMP_90K 90000 /* do not fill a longer gap with repeated frames */
@@ -20,9 +22,11 @@
 
 static const AVRational ticks = {1, 90000};
 
-int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile)
+int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile,
+		const struct hardware *hardware)
 {
 	memset(f, 0, sizeof(*f));
+	f->hardware = type == AVMEDIA_TYPE_VIDEO ? hardware : NULL;
 	f->type = type;
 	f->profile = profile;
 	f->last_90k = AV_NOPTS_VALUE;
@@ -34,6 +38,7 @@ void filter_done(struct filter *f)
 {
 	avfilter_graph_free(&f->graph);
 	av_frame_free(&f->frame);
+	av_buffer_unref(&f->frames);
 	av_channel_layout_uninit(&f->layout);
 }
 
@@ -49,6 +54,12 @@ static enum AVPixelFormat choose_pix_fmt(const struct profile *p)
 		if (list[i] == AV_PIX_FMT_YUV420P)
 			return list[i];
 	return list ? list[0] : AV_PIX_FMT_YUV420P;
+}
+
+/* What the device's encoders take from the main memory. */
+static const char *upload_format(const struct profile *p)
+{
+	return av_get_pix_fmt_name(p->pix_fmt != AV_PIX_FMT_NONE ? p->pix_fmt : AV_PIX_FMT_NV12);
 }
 
 /* The aspect ratio that the input declares, checked because it may be invalid; 0/1 = unknown. */
@@ -111,23 +122,111 @@ static void user_text(const struct profile_kind *kind, const char *before, struc
 		buf_printf(b, "%.*s,", (int)n, graph);
 }
 
-static void video_text(const struct filter *f, struct buf *b)
+/* "scale=1280:720", "scale=-2:720": the profile's only filter, which a device can do.  False: it is
+ * something else. */
+static bool scale_alone(const struct filter *f, int *ret_width, int *ret_height)
+{
+	const char *graph = f->profile->video.filter;
+	int width, height, end = 0;
+
+	if (!graph || sscanf(graph, " scale=%d:%d %n", &width, &height, &end) < 2 || !end ||
+	    graph[end] || (width <= 0 && height <= 0) || width < -16 || height < -16 || !width ||
+	    !height)
+		return false;
+	*ret_width = width > 0 ? width : (int)av_rescale(f->width, height, f->height);
+	*ret_height = height > 0 ? height : (int)av_rescale(f->height, width, f->width);
+	return true;
+}
+
+/* The size that the device scales to: what the encoder has been opened with, else the profile's,
+ * else the source's; made even. */
+static void device_scale(const struct filter *f, struct buf *b)
+{
+	const char *scaler = hardware_scaler(f->hardware->type);
+	int width = f->width, height = f->height;
+
+	(void)scale_alone(f, &width, &height);
+	if (f->profile->width > 0) {
+		width = f->profile->width;
+		height = f->profile->height;
+	}
+	if (f->fixed_width > 0) {
+		width = f->fixed_width;
+		height = f->fixed_height;
+	}
+	width &= ~1;
+	height &= ~1;
+	if (width != f->width || height != f->height)
+		buf_printf(b, "%s=w=%d:h=%d,", scaler, width, height);
+}
+
+/* True if the profile's filters leave the pictures in the device's memory, where they are. */
+static bool stays_on_device(const struct filter *f)
 {
 	const struct profile *p = f->profile;
-	AVRational rate = steady_rate(f);
+	const AVHWFramesContext *frames = f->frames ? (AVHWFramesContext *)f->frames->data : NULL;
+	int width, height;
 
-	user_text(&p->video, p->deinterlace ? "bwdif=mode=send_frame:deint=interlaced" : NULL, b);
-	if (rate.num > 0)
-		buf_printf(b, "fps=%d/%d,", rate.num, rate.den);
+	return f->hardware && frames && frames->device_ref->data == f->hardware->ref->data &&
+	       !p->deinterlace && !p->video.part && hardware_scaler(f->hardware->type) &&
+	       (!p->video.filter || scale_alone(f, &width, &height));
+}
+
+static void download(const struct filter *f, struct buf *b)
+{
+	const AVHWFramesContext *frames = (AVHWFramesContext *)f->frames->data;
+
+	buf_printf(b, "hwdownload,format=%s,", av_get_pix_fmt_name(frames->sw_format));
+}
+
+static void memory_scale(const struct filter *f, struct buf *b)
+{
+	const struct profile *p = f->profile;
+
 	if (p->width > 0)
 		buf_printf(b, "scale=%d:%d,", p->width, p->height);
 	if (f->fixed_width > 0)
 		buf_printf(b, "scale=%d:%d,", f->fixed_width, f->fixed_height);
 	/* "scale=-1:720" may give an odd width, which 4:2:0 encoders refuse */
 	buf_printf(b, "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,");
+}
+
+/* The profile's filters where they name the device's own: they get the pictures as they are, and
+ * leave what the encoder takes, as in ffmpeg. */
+static bool has_device_filters(const struct filter *f)
+{
+	const struct profile_kind *kind = &f->profile->video;
+
+	return f->hardware && ((kind->filter && graph_has_device(kind->filter)) ||
+			       (kind->part && graph_has_device(kind->part->text)));
+}
+
+static void video_text(const struct filter *f, struct buf *b)
+{
+	const struct profile *p = f->profile;
+	AVRational rate = steady_rate(f);
+	bool stays = stays_on_device(f), own = has_device_filters(f);
+	enum AVPixelFormat device = f->hardware ? f->hardware->format : AV_PIX_FMT_NONE;
+	bool encodes = device != AV_PIX_FMT_NONE && hardware_takes(p->video.codec, device);
+
+	if (f->frames && !stays && !own)
+		download(f, b);
+	if (!stays)
+		user_text(&p->video,
+			  p->deinterlace ? "bwdif=mode=send_frame:deint=interlaced" : NULL, b);
+	if (rate.num > 0)
+		buf_printf(b, "fps=%d/%d,", rate.num, rate.den);
+	if (stays)
+		device_scale(f, b);
+	if (stays && !encodes)
+		download(f, b);
+	if (!stays && !(own && encodes))
+		memory_scale(f, b);
 	if (*p->aspect)
 		buf_printf(b, "setdar=%s,", p->aspect);
-	buf_printf(b, "format=%s", av_get_pix_fmt_name(choose_pix_fmt(p)));
+	if (encodes && !stays && !own)
+		buf_printf(b, "format=%s,hwupload,", upload_format(p));
+	buf_printf(b, "format=%s", av_get_pix_fmt_name(encodes ? device : choose_pix_fmt(p)));
 }
 
 static int choose_sample_rate(const struct filter *f)
@@ -197,6 +296,7 @@ static int make_source(struct filter *f)
 		parameters->height = f->height;
 		parameters->sample_aspect_ratio = f->aspect;
 		parameters->frame_rate = input_rate(f);
+		parameters->hw_frames_ctx = f->frames;
 		parameters->sample_rate = f->sample_rate;
 		parameters->ch_layout = f->layout;
 		av_compat_set_colours(parameters, f->colour_space, f->colour_range);
@@ -218,6 +318,8 @@ static int link_graph(struct filter *f, const char *text)
 	}
 	avfilter_inout_free(&in);
 	avfilter_inout_free(&out);
+	for (unsigned i = 0; r >= 0 && f->hardware && i < f->graph->nb_filters; i++)
+		f->graph->filters[i]->hw_device_ctx = av_buffer_ref(f->hardware->ref);
 	return r < 0 ? r : avfilter_graph_config(f->graph, NULL);
 }
 
@@ -254,10 +356,16 @@ static int build(struct filter *f)
 	return r;
 }
 
+static bool same_memory(const struct filter *f, const AVFrame *frame)
+{
+	return (f->frames ? f->frames->data : NULL) ==
+	       (frame->hw_frames_ctx ? frame->hw_frames_ctx->data : NULL);
+}
+
 /* True if the graph must be built again: this frame has another format, or its time jumps. */
 static bool differs(const struct filter *f, const AVFrame *frame)
 {
-	if (!f->graph || frame->format != f->format)
+	if (!f->graph || frame->format != f->format || !same_memory(f, frame))
 		return true;
 	if (f->last_90k != AV_NOPTS_VALUE &&
 	    (frame->pts < f->last_90k - JUMP_90K || frame->pts > f->last_90k + JUMP_90K))
@@ -270,6 +378,10 @@ static bool differs(const struct filter *f, const AVFrame *frame)
 
 static int remember(struct filter *f, const AVFrame *frame)
 {
+	int r = av_buffer_replace(&f->frames, frame->hw_frames_ctx);
+
+	if (r < 0)
+		return r;
 	f->format = frame->format;
 	f->width = frame->width;
 	f->height = frame->height;

@@ -2,16 +2,20 @@
  *
  * The graph is built for the first frame, and again when the format of the frames changes or their
  * time jumps.  Once the encoder is open (filter_fix), all frames are converted to its format.
+ * Pictures in the memory of a device stay there as long as the filters work there, and are copied
+ * to the main memory for others; an encoder of the device gets them there.
  * Times are 90 kHz ticks on both sides.  One thread. */
 #ifndef AMPS_FILTER_H
 #define AMPS_FILTER_H
 
 #include <libavfilter/avfilter.h>
+#include "amps-transcoder/encode/hardware.h"
 #include "amps-transcoder/options/profile.h"
 
 struct filter {
 	enum AVMediaType type;
-	const struct profile *profile; /* borrowed */
+	const struct profile *profile;	 /* borrowed */
+	const struct hardware *hardware; /* borrowed; NULL = software */
 	AVFilterGraph *graph;
 	AVFilterContext *source, *sink;
 	AVFrame *frame;
@@ -22,14 +26,16 @@ struct filter {
 	enum AVColorSpace colour_space;
 	enum AVColorRange colour_range;
 	AVChannelLayout layout;
-	int64_t last_90k; /* end of the last frame put */
+	AVBufferRef *frames; /* owned; the device's memory that the pictures are in, or NULL */
+	int64_t last_90k;    /* end of the last frame put */
 	/* what the encoder was opened with; 0 = not yet */
 	int fixed_width, fixed_height, fixed_rate, frame_size;
 	char fixed_layout[64];
 };
 
-/* 0 or -ENOMEM. */
-must_check int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile);
+/* `hardware`: for pictures, or NULL.  0 or -ENOMEM. */
+must_check int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile,
+			   const struct hardware *hardware);
 void filter_done(struct filter *f); /* accepts a zeroed struct */
 
 /* Puts a frame in (a reference is taken).  0 or a libav error. */

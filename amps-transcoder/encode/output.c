@@ -16,8 +16,8 @@
 #define PASSED_90K   45000   /* a packet so far behind the others is too late for any player */
 #define START_TENTHS 9	     /* of start_timeout; then the muxer begins in any case */
 
-int output_new(struct job *job, struct job_event *event, struct output **ret, char *problem,
-	       size_t cap)
+int output_new(struct job *job, struct job_event *event, const struct hardware *hardware,
+	       struct output **ret, char *problem, size_t cap)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	int r = -ENOMEM;
@@ -25,6 +25,7 @@ int output_new(struct job *job, struct job_event *event, struct output **ret, ch
 	if (!o)
 		return r;
 	o->job = job;
+	o->hardware = hardware;
 	o->form = event->form;
 	text_copy(o->lang, sizeof(o->lang), event->track);
 	o->spec = json_incref(event->spec);
@@ -94,6 +95,15 @@ static bool wants(const struct output *o, unsigned stream, bool copy)
 bool output_wants_frames(const struct output *o, unsigned stream)
 {
 	return wants(o, stream, false);
+}
+
+const struct hardware *output_decodes_on(const struct output *o, unsigned stream)
+{
+	for (unsigned i = 0; o->hardware && i < o->track_count; i++)
+		if (o->tracks[i].source == stream && o->tracks[i].type == AVMEDIA_TYPE_VIDEO &&
+		    !o->tracks[i].copy)
+			return o->hardware;
+	return NULL;
 }
 
 bool output_wants_packets(const struct output *o, unsigned stream)

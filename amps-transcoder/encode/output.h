@@ -51,10 +51,11 @@ struct track {
 struct output {
 	struct job *job; /* borrowed */
 	enum output_form form;
-	char lang[TRACK_NAME_MAX + 1]; /* of the sound alone; "" = the first */
-	json_t *spec;		       /* its options; owned */
-	struct profile profile;	       /* for all streams */
-	struct muxer *mux;	       /* owned */
+	char lang[TRACK_NAME_MAX + 1];	 /* of the sound alone; "" = the first */
+	json_t *spec;			 /* its options; owned */
+	struct profile profile;		 /* for all streams */
+	const struct hardware *hardware; /* its device; borrowed, NULL = software */
+	struct muxer *mux;		 /* owned */
 	struct track tracks[MUXER_STREAMS_MAX];
 	unsigned track_count;
 	int64_t after_90k;	 /* nothing before this goes out; TIME_NONE */
@@ -66,9 +67,10 @@ struct output {
 	const char *failed_at; /* what a returned error is about; static */
 };
 
-/* Switches an output on (a JOB_EVENT_OUTPUT).  0, -EINVAL (`problem` says why) or -Exxx. */
-must_check int output_new(struct job *job, struct job_event *event, struct output **ret,
-			  char *problem, size_t cap);
+/* Switches an output on (a JOB_EVENT_OUTPUT), after hardware_settle().  0, -EINVAL (`problem` says
+ * why) or -Exxx. */
+must_check int output_new(struct job *job, struct job_event *event, const struct hardware *hardware,
+			  struct output **ret, char *problem, size_t cap);
 struct output *output_free(struct output *o); /* returns NULL; accepts NULL */
 
 /* The settings of a profile for pictures or for sound. */
@@ -81,6 +83,8 @@ void track_set_state(struct track *t, enum track_state state);
 must_check int output_select(struct output *o, AVFormatContext *source);
 
 bool output_wants_frames(const struct output *o, unsigned stream);
+/* The device that is to decode this stream; NULL = software. */
+const struct hardware *output_decodes_on(const struct output *o, unsigned stream);
 bool output_wants_packets(const struct output *o, unsigned stream);
 bool output_copies_picture(const struct output *o);
 

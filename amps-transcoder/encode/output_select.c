@@ -312,7 +312,7 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream,
 	t->disposition = disposition_of(kind, stream);
 	t->copy = kind->wish == WISH_COPY;
 	t->wait_key = t->copy && t->type == AVMEDIA_TYPE_VIDEO;
-	return filter_init(&t->filter, t->type, &t->profile);
+	return filter_init(&t->filter, t->type, &t->profile, o->hardware);
 }
 
 /* `number`: of the first track of this kind that is added. */

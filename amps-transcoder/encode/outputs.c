@@ -32,6 +32,7 @@ void outputs_done(struct outputs *s)
 	for (unsigned i = 0; i < s->count; i++)
 		output_free(s->list[i]);
 	s->count = 0;
+	hardware_set_done(&s->hardware);
 }
 
 static int find(const struct outputs *s, uint32_t id)
@@ -80,13 +81,16 @@ static void select_all(struct outputs *s)
 
 static void switch_on(struct outputs *s, struct job_event *event)
 {
+	const struct hardware *hardware;
 	char problem[ERROR_TEXT_MAX] = "";
 	struct output *o;
 	int r;
 
 	if (s->count == TUNER_OUTPUTS_MAX)
 		return;
-	r = output_new(s->job, event, &o, problem, sizeof(problem));
+	r = hardware_settle(&s->hardware, s->job, event->spec, &hardware, problem, sizeof(problem));
+	if (r == 0)
+		r = output_new(s->job, event, hardware, &o, problem, sizeof(problem));
 	if (r < 0) {
 		job_say_output_failed(s->job, event->output, event->generation,
 				      problem[0] ? problem : strerror(-r), 0);
@@ -211,11 +215,21 @@ static void leave_out(struct outputs *s, unsigned index)
 	}
 }
 
+/* Outputs in software get the pictures of a device, too: they are decoded once. */
+static const struct hardware *decodes_on(const struct outputs *s, unsigned index)
+{
+	const struct hardware *hardware = NULL;
+
+	for (unsigned i = 0; !hardware && i < s->count; i++)
+		hardware = output_decodes_on(s->list[i], index);
+	return hardware;
+}
+
 static bool open_decoder(struct outputs *s, unsigned index)
 {
 	struct decoder *d = calloc(1, sizeof(*d));
 
-	if (d && decoder_open(d, s->source->streams[index]->codecpar) >= 0) {
+	if (d && decoder_open(d, s->source->streams[index]->codecpar, decodes_on(s, index)) >= 0) {
 		s->decoders[index] = d;
 		return true;
 	}

@@ -18,6 +18,7 @@ struct outputs {
 	AVFormatContext *source; /* borrowed; NULL while there is none */
 	unsigned stream_count;	 /* known streams when the outputs chose theirs */
 	struct decoder *decoders[TIMELINE_STREAMS_MAX]; /* by stream; NULL = not needed yet */
+	struct hardware_set hardware;
 	bool undecodable[TIMELINE_STREAMS_MAX];
 	struct timeline timeline;
 	int64_t sound_90k[TIMELINE_STREAMS_MAX]; /* of a frame of sound; 0 = unknown */

@@ -514,7 +514,8 @@ void job_close(struct job *job)
 		job->event_count--;
 	}
 	json_decref(job->spec);
-	job->spec = NULL;
+	json_decref(job->hardware);
+	job->spec = job->hardware = NULL;
 	close_fd(&job->keeper);
 	close_fd(&job->socket);
 }

@@ -64,7 +64,8 @@ struct job {
 	enum job_role role;
 	char key[TUNER_KEY_MAX]; /* "5", "5/sd" */
 	json_t *spec;		 /* lineup.h has its members; never NULL once running */
-	int64_t continue_90k;	 /* go on from this pts, TIME_NONE = a fresh start */
+	json_t *hardware;     /* verdicts on devices (encode/hardware.h); NULL = none were tried */
+	int64_t continue_90k; /* go on from this pts, TIME_NONE = a fresh start */
 	uint64_t continue_mono_us;
 	int64_t epoch_mono_us;
 	uint64_t start_timeout_us; /* for the source's first bytes */

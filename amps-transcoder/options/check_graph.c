@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "amps-transcoder/av/log.h"
+#include "amps-transcoder/options/hardware_name.h"
 #include "common/text/text.h"
 
 #define FILTER_NAME_MAX 64
@@ -21,6 +22,7 @@ struct walk {
 	void *owner;
 	bool makes;   /* filters that open nothing outside are made */
 	bool outside; /* there are others */
+	bool device;  /* filters that work on a device */
 };
 
 /* Options of filters whose value is a file or folder to be read. */
@@ -152,18 +154,15 @@ static bool reaches_outside(const AVFilter *filter)
 	static const char *const words[] = {"file",  "path",   "addr",	  "plugin",
 					    "model", "device", "object",  "sofa",
 					    "cover", "result", "fontsdir"};
-	static const char *const suffixes[] = {"vaapi", "cuda", "qsv", "opencl", "vulkan", "npp"};
 	static const char *const names[] = {"frei0r", "frei0r_src", "lv2", "libplacebo", "ocv"};
-	const char *suffix = strrchr(filter->name, '_');
 	const AVClass *class = filter->priv_class;
 	const AVOption *o = NULL;
 
 	for (size_t i = 0; i < array_size(names); i++)
 		if (strcmp(filter->name, names[i]) == 0)
 			return true;
-	for (size_t i = 0; suffix && i < array_size(suffixes); i++)
-		if (strcmp(suffix + 1, suffixes[i]) == 0)
-			return true;
+	if (hardware_is_filter(filter->name))
+		return true;
 	while (class && (o = av_opt_next(&class, o)))
 		for (size_t i = 0; i < array_size(words); i++)
 			if (strstr(o->name, words[i]) || strcmp(o->name, "input") == 0)
@@ -215,6 +214,7 @@ static bool check_filter(struct walk *w, char *word)
 			 near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 		return false;
 	}
+	w->device |= hardware_is_filter(filter->name);
 	ctx = avfilter_graph_alloc_filter(w->graph, filter, NULL);
 	if (ctx && args)
 		ok = check_args(ctx, args, w->text, w->cap);
@@ -354,4 +354,12 @@ void graph_files(const char *graph, graph_file_fn *each, void *owner)
 	struct walk w = {.text = text, .cap = sizeof(text), .each = each, .owner = owner};
 
 	(void)walk_graph(&w, graph);
+}
+
+bool graph_has_device(const char *graph)
+{
+	char text[256];
+	struct walk w = {.text = text, .cap = sizeof(text)};
+
+	return walk_graph(&w, graph) && w.device;
 }

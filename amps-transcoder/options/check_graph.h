@@ -24,4 +24,7 @@ typedef void graph_file_fn(void *owner, const char *filter, const char *path);
 /* Calls `each` for every file that the graph's filters read, up to where the graph is wrong. */
 void graph_files(const char *graph, graph_file_fn *each, void *owner);
 
+/* True if filters of the graph work in a device's memory (scale_vaapi, hwupload ...). */
+bool graph_has_device(const char *graph);
+
 #endif

@@ -453,9 +453,9 @@ const char *option_suggest_encoder(const char *name, enum AVMediaType type)
 
 bool option_is_hardware(const char *name)
 {
-	static const char *const suffixes[] = {"_nvenc",	"_qsv",	    "_vaapi",
-					       "_videotoolbox", "_v4l2m2m", "_amf",
-					       "_mf",		"_omx",	    "_mediacodec"};
+	static const char *const suffixes[] = {"_nvenc",      "_qsv",	"_vaapi", "_videotoolbox",
+					       "_v4l2m2m",    "_amf",	"_mf",	  "_omx",
+					       "_mediacodec", "_vulkan"};
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < array_size(suffixes); i++) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "amps-transcoder/options/hardware_name.h"
 #include "amps-transcoder/options/options.h"
 #include "amps-transcoder/options/value.h"
 #include "common/text/text.h"
@@ -234,6 +235,15 @@ static int set_own(struct profile *p, const struct pair *o, char *problem, size_
 	return 0;
 }
 
+/* True if every encoder has it. */
+static bool is_generic(const char *name)
+{
+	const AVClass *class = avcodec_get_class();
+
+	return av_opt_find((void *)&class, name, NULL, AV_OPT_FLAG_ENCODING_PARAM,
+			   AV_OPT_SEARCH_FAKE_OBJ);
+}
+
 /* An option of libav: passed to the encoders or the muxer that have it. */
 static void set_libav(struct profile *p, const struct pair *o)
 {
@@ -248,7 +258,8 @@ static void set_libav(struct profile *p, const struct pair *o)
 	if (strcmp(o->name, "g") == 0 && video)
 		p->gop_frames = (int)MIN(MAX(strtol(o->value, NULL, 10), 0), 100000);
 	video = video && p->video.wish == WISH_ENCODE &&
-		option_find_encoder(p->video.codec, o->name);
+		option_find_encoder(p->video.codec, o->name) &&
+		(!p->video.replaced || is_generic(o->name));
 	audio = audio && p->audio.wish == WISH_ENCODE &&
 		option_find_encoder(p->audio.codec, o->name);
 	if (video)
@@ -300,6 +311,31 @@ static int read_options(struct profile *p, const json_t *list, const struct prof
 	return 0;
 }
 
+static void set_video_codec(struct profile *p, const AVCodec *codec)
+{
+	p->video.replaced = codec && codec != p->video.codec;
+	if (p->video.replaced)
+		p->video.codec = codec;
+}
+
+static void read_hardware(struct profile *p, const json_t *spec)
+{
+	const json_t *hwaccel = json_object_get(spec, "hwaccel");
+	struct profile_hardware *h = &p->hardware;
+
+	if (json_is_true(json_object_get(spec, "software")) &&
+	    option_is_hardware(p->video.codec->name))
+		set_video_codec(p, hardware_replaced(p->video.codec));
+	h->name = json_string_value(json_object_get(hwaccel, "type"));
+	if (!h->name)
+		return;
+	h->device = json_string_value(json_object_get(hwaccel, "device"));
+	h->fallback = json_is_true(json_object_get(hwaccel, "fallback"));
+	h->type = hardware_type(h->name);
+	if (!p->video.named)
+		set_video_codec(p, hardware_encoder(h->type));
+}
+
 int profile_init(struct profile *p, const json_t *spec, const struct profile_stream *stream,
 		 char *problem, size_t cap)
 {
@@ -313,8 +349,10 @@ int profile_init(struct profile *p, const json_t *spec, const struct profile_str
 	p->audio.codec = option_encoder("aac", AVMEDIA_TYPE_AUDIO);
 	*problem = '\0';
 	r = read_options(p, list, stream, true, problem, cap);
-	if (r == 0)
+	if (r == 0) {
+		read_hardware(p, spec);
 		r = read_options(p, list, stream, false, problem, cap);
+	}
 	if (r < 0) {
 		profile_done(p);
 		return r;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <libavcodec/avcodec.h>
 #include <libavutil/dict.h>
+#include <libavutil/hwcontext.h>
 #include "amps-transcoder/options/complex.h"
 #include "amps-transcoder/options/options.h"
 #include "amps-transcoder/options/stream_map.h"
@@ -23,12 +24,22 @@ struct profile_kind {
 	enum wish wish;
 	const AVCodec *codec;		 /* WISH_ENCODE */
 	bool named;			 /* the profile names the codec */
+	bool replaced;			 /* the hardware, or its absence, chose the codec */
 	char *filter;			 /* the user's graph; NULL = none */
 	const struct complex_part *part; /* of filter_complex, borrowed; NULL = none */
 	char *bsf;			 /* bitstream filters in front of the muxer; NULL = none */
 	AVDictionary *options;		 /* for the encoder */
 	AVDictionary *metadata;		 /* of the stream */
 	const char *disposition; /* as the profile has it, borrowed; NULL: as the source has it */
+};
+
+/* `hwaccel`; texts are borrowed. */
+struct profile_hardware {
+	const char *name;   /* NULL = software */
+	const char *device; /* NULL = the first */
+	enum AVHWDeviceType
+		type;  /* of `name`; NONE: it is `auto`, or this libav has no such type */
+	bool fallback; /* in software where the hardware cannot be used */
 };
 
 /* Which stream of an output a profile is read for: the first sound is 'a' and 0. */
@@ -41,6 +52,7 @@ struct profile {
 	struct profile_kind video, audio;
 	bool subtitles;		/* subtitles are copied (there is no encoder for them) */
 	bool without_subtitles; /* `sn`: leave out subtitles; overrides `subtitles` */
+	struct profile_hardware hardware;
 	struct complex complex;
 	struct stream_map maps[PROFILE_MAPS_MAX];
 	unsigned map_count;  /* 0: the best of each kind */
@@ -65,8 +77,11 @@ struct profile {
 	AVDictionary *metadata;
 };
 
-/* Reads the options of the whole output and of this stream of it (NULL: only of the whole output).
- * Texts of `spec` are borrowed.  0, -EINVAL (`problem` says why), -ENOMEM. */
+/* Reads the options of the whole output and of this stream of it (NULL: only of the whole output),
+ * and its "hwaccel": {"type","device","fallback"}, or "software": true after its fallback.  A codec
+ * that the profile names stays, unless it is one of hardware that falls back.  Where the codec is
+ * chosen by the hardware, options that only some encoders have are left out: they were written for
+ * another one.  Texts of `spec` are borrowed.  0, -EINVAL (`problem` says why), -ENOMEM. */
 must_check int profile_init(struct profile *p, const json_t *spec,
 			    const struct profile_stream *stream, char *problem, size_t cap);
 void profile_done(struct profile *p); /* accepts a zeroed struct */

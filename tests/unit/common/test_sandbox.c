@@ -295,6 +295,24 @@ Test(sandbox, signals_and_traces_no_process)
 	cr_assert_eq(inside(check_kill, false), 0);
 }
 
+/* Its filter lists what is refused instead of what is allowed. */
+Test(sandbox, with_devices_it_reaches_no_more)
+{
+	struct sandbox s = {
+		.file = mine, .network = SANDBOX_ANY, .memory_mb = 256, .devices = true};
+	int (*const checks[])(void) = {check_processes, check_sockets, check_others,
+				       check_owner,	check_kill,    check_lookup};
+
+	for (size_t i = 0; i < array_size(checks); i++)
+		cr_expect_eq(inside_of(&s, checks[i]), 0, "check %zu: %d", i,
+			     inside_of(&s, checks[i]));
+	s.network = SANDBOX_OFFLINE;
+	cr_expect_eq(inside_of(&s, connect_raw), 0);
+	if (landlock_version() < 1)
+		skip_kernel("no Landlock (Linux 5.13 has it)");
+	cr_expect_eq(inside_of(&s, check_files), 0);
+}
+
 Test(sandbox, names_are_looked_up_without_netlink)
 {
 	cr_assert_eq(inside(check_lookup, false), 0);

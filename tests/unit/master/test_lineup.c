@@ -613,3 +613,29 @@ Test(lineup, a_file_may_redefine_copy)
 	json_decref(settings);
 	json_decref(empty);
 }
+
+static void expect_hwaccel(const char *channel, const char *profile, const char *expected)
+{
+	json_t *entry = json(channel), *p = json(profile);
+	json_t *found = channel_hwaccel(entry, p), *wanted = json(expected);
+
+	cr_expect(found ? json_equal(found, wanted) : json_object_size(wanted) == 0, "%s %s",
+		  channel, profile);
+	json_decref(entry);
+	json_decref(p);
+	json_decref(found);
+	json_decref(wanted);
+}
+
+Test(lineup, the_channels_hardware_wins_over_the_profiles)
+{
+	expect_hwaccel("{}", "{}", "{}");
+	expect_hwaccel("{'hwaccel':{'type':'vaapi','device':'/d','fallback':true}}",
+		       "{'hwaccel':{'type':'nvidia'}}",
+		       "{'type':'vaapi','device':'/d','fallback':true}");
+	expect_hwaccel("{}", "{'hwaccel':{'type':'nvidia','device':0}}",
+		       "{'type':'nvidia','device':'0','fallback':false}");
+	expect_hwaccel("{'hwaccel':{'type':'none'}}", "{'hwaccel':{'type':'nvidia'}}", "{}");
+	expect_hwaccel("{}", "{'c:v':'hevc_nvenc'}", "{'type':'nvenc','fallback':false}");
+	expect_hwaccel("{}", "{'vcodec':'libx264','preset':'x_qsv'}", "{}");
+}

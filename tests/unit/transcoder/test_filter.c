@@ -12,7 +12,7 @@ static void begin(AVRational rate)
 	memset(&profile, 0, sizeof(profile));
 	profile.pix_fmt = AV_PIX_FMT_NONE;
 	profile.video.codec = avcodec_find_encoder(AV_CODEC_ID_MPEG2VIDEO);
-	cr_assert_eq(filter_init(&f, AVMEDIA_TYPE_VIDEO, &profile), 0);
+	cr_assert_eq(filter_init(&f, AVMEDIA_TYPE_VIDEO, &profile, NULL), 0);
 	f.input_rate = rate;
 }
 
