@@ -25,21 +25,50 @@ static const AVRational ticks = {1, 90000};
 int filter_init(struct filter *f, enum AVMediaType type, const struct profile *profile,
 		const struct hardware *hardware)
 {
+	const struct complex_part *part;
+
 	memset(f, 0, sizeof(*f));
 	f->hardware = type == AVMEDIA_TYPE_VIDEO ? hardware : NULL;
 	f->type = type;
 	f->profile = profile;
-	f->last_90k = AV_NOPTS_VALUE;
+	part = (type == AVMEDIA_TYPE_VIDEO ? &profile->video : &profile->audio)->part;
+	f->input_count = part ? part->in_count : 1;
+	for (unsigned i = 0; i < f->input_count; i++) {
+		f->inputs[i].type = !part			? type
+				    : part->ins[i].media == 'a' ? AVMEDIA_TYPE_AUDIO
+								: AVMEDIA_TYPE_VIDEO;
+		f->inputs[i].last_90k = AV_NOPTS_VALUE;
+	}
 	f->frame = av_frame_alloc();
 	return f->frame ? 0 : -ENOMEM;
+}
+
+static void drop_waiting(struct filter_input *in)
+{
+	while (in->waiting_count)
+		av_frame_free(&in->waiting[--in->waiting_count]);
 }
 
 void filter_done(struct filter *f)
 {
 	avfilter_graph_free(&f->graph);
 	av_frame_free(&f->frame);
-	av_buffer_unref(&f->frames);
-	av_channel_layout_uninit(&f->layout);
+	for (unsigned i = 0; i < f->input_count; i++) {
+		struct filter_input *in = &f->inputs[i];
+
+		drop_waiting(in);
+		av_buffer_unref(&in->frames);
+		av_channel_layout_uninit(&in->layout);
+	}
+}
+
+/* The input that the output takes its rate and layout from: the first of its kind. */
+static const struct filter_input *main_input(const struct filter *f)
+{
+	for (unsigned i = 0; i < f->input_count; i++)
+		if (f->inputs[i].type == f->type)
+			return &f->inputs[i];
+	return &f->inputs[0];
 }
 
 /* 8-bit 4:2:0 if the encoder supports it, because every player shows it; else the encoder's first
@@ -63,10 +92,10 @@ static const char *upload_format(const struct profile *p)
 }
 
 /* The aspect ratio that the input declares, checked because it may be invalid; 0/1 = unknown. */
-static AVRational input_rate(const struct filter *f)
+static AVRational input_rate(const struct filter_input *in)
 {
 	static const AVRational most = {RATE_MAX, 1}, least = {1, RATE_MIN_INV};
-	AVRational rate = f->input_rate;
+	AVRational rate = in->rate;
 
 	if (rate.num <= 0 || rate.den <= 0 || av_cmp_q(rate, most) > 0 || av_cmp_q(rate, least) < 0)
 		return (AVRational){0, 1};
@@ -75,7 +104,7 @@ static AVRational input_rate(const struct filter *f)
 
 static AVRational input_rate_or_usual(const struct filter *f)
 {
-	AVRational rate = input_rate(f);
+	AVRational rate = input_rate(main_input(f));
 
 	return rate.num > 0 ? rate : (AVRational){25, 1};
 }
@@ -97,23 +126,54 @@ static AVRational steady_rate(const struct filter *f)
 	return rate;
 }
 
-/* The user's graph, before ours; `before` (NULL = nothing) comes before it.  Its last output may be
- * named [out], as in ffmpeg.  A part of filter_complex has labels at both ends. */
-static void user_text(const struct profile_kind *kind, const char *before, struct buf *b)
+static void download(const struct filter_input *in, struct buf *b)
+{
+	const AVHWFramesContext *frames = (AVHWFramesContext *)in->frames->data;
+
+	buf_printf(b, "hwdownload,format=%s,", av_get_pix_fmt_name(frames->sw_format));
+}
+
+/* What comes before the user's filters, with a comma at its end.  Pictures in the memory of a
+ * device are copied to the main memory, unless the filters are the device's own. */
+static void before_user(const struct filter *f, const struct filter_input *in, bool own,
+			struct buf *b)
+{
+	if (in->type != AVMEDIA_TYPE_VIDEO)
+		return;
+	if (in->frames && !own)
+		download(in, b);
+	if (f->profile->deinterlace)
+		buf_puts(b, "bwdif=mode=send_frame:deint=interlaced,");
+}
+
+/* A graph of filter_complex has labels at its ends. */
+static void complex_text(const struct filter *f, const struct complex_part *part, bool own,
+			 struct buf *b)
+{
+	for (unsigned i = 0; i < f->input_count; i++) {
+		const struct filter_input *in = &f->inputs[i];
+
+		buf_printf(b, "[in%u]", i);
+		before_user(f, in, own, b);
+		buf_printf(b, "%s[%s];", in->type == AVMEDIA_TYPE_AUDIO ? "anull" : "null",
+			   part->ins[i].label);
+	}
+	buf_printf(b, "%s;[%s]", part->text, part->out);
+}
+
+/* The user's graph, before ours.  Its last output may be named [out], as in ffmpeg. */
+static void user_text(const struct filter *f, const struct profile_kind *kind, bool own,
+		      struct buf *b)
 {
 	static const char out[] = "[out]";
-	const struct complex_part *part = kind->part;
 	const char *graph = kind->filter;
 	size_t n = graph ? strlen(graph) : 0;
 
-	if (part) {
-		buf_printf(b, "[in]%s[%s];%s;[%s]",
-			   before ? before : (part->media == 'a' ? "anull" : "null"), part->in,
-			   part->text, part->out);
+	if (kind->part) {
+		complex_text(f, kind->part, own, b);
 		return;
 	}
-	if (before)
-		buf_printf(b, "%s,", before);
+	before_user(f, &f->inputs[0], own, b);
 	while (n > 0 && isspace((unsigned char)graph[n - 1]))
 		n--;
 	if (n >= sizeof(out) - 1 && !strncmp(graph + n - (sizeof(out) - 1), out, sizeof(out) - 1))
@@ -127,14 +187,15 @@ static void user_text(const struct profile_kind *kind, const char *before, struc
 static bool scale_alone(const struct filter *f, int *ret_width, int *ret_height)
 {
 	const char *graph = f->profile->video.filter;
+	const struct filter_input *in = &f->inputs[0];
 	int width, height, end = 0;
 
 	if (!graph || sscanf(graph, " scale=%d:%d %n", &width, &height, &end) < 2 || !end ||
 	    graph[end] || (width <= 0 && height <= 0) || width < -16 || height < -16 || !width ||
 	    !height)
 		return false;
-	*ret_width = width > 0 ? width : (int)av_rescale(f->width, height, f->height);
-	*ret_height = height > 0 ? height : (int)av_rescale(f->height, width, f->width);
+	*ret_width = width > 0 ? width : (int)av_rescale(in->width, height, in->height);
+	*ret_height = height > 0 ? height : (int)av_rescale(in->height, width, in->width);
 	return true;
 }
 
@@ -143,7 +204,8 @@ static bool scale_alone(const struct filter *f, int *ret_width, int *ret_height)
 static void device_scale(const struct filter *f, struct buf *b)
 {
 	const char *scaler = hardware_scaler(f->hardware->type);
-	int width = f->width, height = f->height;
+	const struct filter_input *in = &f->inputs[0];
+	int width = in->width, height = in->height;
 
 	(void)scale_alone(f, &width, &height);
 	if (f->profile->width > 0) {
@@ -156,7 +218,7 @@ static void device_scale(const struct filter *f, struct buf *b)
 	}
 	width &= ~1;
 	height &= ~1;
-	if (width != f->width || height != f->height)
+	if (width != in->width || height != in->height)
 		buf_printf(b, "%s=w=%d:h=%d,", scaler, width, height);
 }
 
@@ -164,19 +226,13 @@ static void device_scale(const struct filter *f, struct buf *b)
 static bool stays_on_device(const struct filter *f)
 {
 	const struct profile *p = f->profile;
-	const AVHWFramesContext *frames = f->frames ? (AVHWFramesContext *)f->frames->data : NULL;
+	const AVBufferRef *ref = f->inputs[0].frames;
+	const AVHWFramesContext *frames = ref ? (AVHWFramesContext *)ref->data : NULL;
 	int width, height;
 
 	return f->hardware && frames && frames->device_ref->data == f->hardware->ref->data &&
 	       !p->deinterlace && !p->video.part && hardware_scaler(f->hardware->type) &&
 	       (!p->video.filter || scale_alone(f, &width, &height));
-}
-
-static void download(const struct filter *f, struct buf *b)
-{
-	const AVHWFramesContext *frames = (AVHWFramesContext *)f->frames->data;
-
-	buf_printf(b, "hwdownload,format=%s,", av_get_pix_fmt_name(frames->sw_format));
 }
 
 static void memory_scale(const struct filter *f, struct buf *b)
@@ -209,17 +265,14 @@ static void video_text(const struct filter *f, struct buf *b)
 	enum AVPixelFormat device = f->hardware ? f->hardware->format : AV_PIX_FMT_NONE;
 	bool encodes = device != AV_PIX_FMT_NONE && hardware_takes(p->video.codec, device);
 
-	if (f->frames && !stays && !own)
-		download(f, b);
 	if (!stays)
-		user_text(&p->video,
-			  p->deinterlace ? "bwdif=mode=send_frame:deint=interlaced" : NULL, b);
+		user_text(f, &p->video, own, b);
 	if (rate.num > 0)
 		buf_printf(b, "fps=%d/%d,", rate.num, rate.den);
 	if (stays)
 		device_scale(f, b);
 	if (stays && !encodes)
-		download(f, b);
+		download(&f->inputs[0], b);
 	if (!stays && !(own && encodes))
 		memory_scale(f, b);
 	if (*p->aspect)
@@ -232,7 +285,8 @@ static void video_text(const struct filter *f, struct buf *b)
 static int choose_sample_rate(const struct filter *f)
 {
 	const int *list = av_compat_sample_rates(f->profile->audio.codec);
-	int wanted = f->profile->sample_rate ? f->profile->sample_rate : f->sample_rate;
+	int own = main_input(f)->sample_rate ? main_input(f)->sample_rate : 48000;
+	int wanted = f->profile->sample_rate ? f->profile->sample_rate : own;
 
 	for (size_t i = 0; list && list[i]; i++)
 		if (list[i] == wanted)
@@ -242,6 +296,7 @@ static int choose_sample_rate(const struct filter *f)
 
 static void choose_layout(const struct filter *f, char *text, size_t cap)
 {
+	const AVChannelLayout *own = &main_input(f)->layout;
 	AVChannelLayout layout = {0};
 
 	if (*f->profile->layout) {
@@ -249,9 +304,10 @@ static void choose_layout(const struct filter *f, char *text, size_t cap)
 		return;
 	}
 	av_channel_layout_default(&layout, f->profile->channels ? f->profile->channels
-								: f->layout.nb_channels);
-	if (!f->profile->channels && f->layout.order == AV_CHANNEL_ORDER_NATIVE)
-		av_channel_layout_describe(&f->layout, text, cap);
+					   : own->nb_channels	? own->nb_channels
+								: 2);
+	if (!f->profile->channels && own->order == AV_CHANNEL_ORDER_NATIVE && own->nb_channels)
+		av_channel_layout_describe(own, text, cap);
 	else
 		av_channel_layout_describe(&layout, text, cap);
 	av_channel_layout_uninit(&layout);
@@ -266,7 +322,7 @@ static void audio_text(const struct filter *f, struct buf *b)
 									 : AV_SAMPLE_FMT_FLTP;
 	char layout[64];
 
-	user_text(&p->audio, NULL, b);
+	user_text(f, &p->audio, false, b);
 	if (p->volume)
 		buf_printf(b, "volume=%d/256,", p->volume);
 	if (p->loudness != 0)
@@ -281,38 +337,59 @@ static void audio_text(const struct filter *f, struct buf *b)
 		   *f->fixed_layout ? f->fixed_layout : layout);
 }
 
-static int make_source(struct filter *f)
+static int make_source(struct filter *f, struct filter_input *in, const char *name)
 {
-	bool video = f->type == AVMEDIA_TYPE_VIDEO;
+	bool video = in->type == AVMEDIA_TYPE_VIDEO;
 	const AVFilter *filter = avfilter_get_by_name(video ? "buffer" : "abuffer");
 	AVBufferSrcParameters *parameters = av_buffersrc_parameters_alloc();
 	int r = AVERROR(ENOMEM);
 
-	f->source = avfilter_graph_alloc_filter(f->graph, filter, "in");
-	if (f->source && parameters) {
+	in->source = avfilter_graph_alloc_filter(f->graph, filter, name);
+	if (in->source && parameters) {
 		parameters->time_base = ticks;
-		parameters->format = f->format;
-		parameters->width = f->width;
-		parameters->height = f->height;
-		parameters->sample_aspect_ratio = f->aspect;
-		parameters->frame_rate = input_rate(f);
-		parameters->hw_frames_ctx = f->frames;
-		parameters->sample_rate = f->sample_rate;
-		parameters->ch_layout = f->layout;
-		av_compat_set_colours(parameters, f->colour_space, f->colour_range);
-		r = av_buffersrc_parameters_set(f->source, parameters);
+		parameters->format = in->format;
+		parameters->width = in->width;
+		parameters->height = in->height;
+		parameters->sample_aspect_ratio = in->aspect;
+		parameters->frame_rate = input_rate(in);
+		parameters->hw_frames_ctx = in->frames;
+		parameters->sample_rate = in->sample_rate;
+		parameters->ch_layout = in->layout;
+		av_compat_set_colours(parameters, in->colour_space, in->colour_range);
+		r = av_buffersrc_parameters_set(in->source, parameters);
 	}
 	av_free(parameters);
-	return r < 0 ? r : avfilter_init_str(f->source, NULL);
+	return r < 0 ? r : avfilter_init_str(in->source, NULL);
+}
+
+/* The sources with their labels, in front of `*list`: "in", or "in0", "in1" ... */
+static int make_sources(struct filter *f, AVFilterInOut **list)
+{
+	const struct profile_kind *kind =
+		f->type == AVMEDIA_TYPE_VIDEO ? &f->profile->video : &f->profile->audio;
+	int r = 0;
+
+	for (unsigned i = 0; r >= 0 && i < f->input_count; i++) {
+		AVFilterInOut *out = avfilter_inout_alloc();
+		char name[16];
+
+		if (!out)
+			return AVERROR(ENOMEM);
+		snprintf(name, sizeof(name), kind->part ? "in%u" : "in", i);
+		r = make_source(f, &f->inputs[i], name);
+		*out = (AVFilterInOut){
+			.name = av_strdup(name), .filter_ctx = f->inputs[i].source, .next = *list};
+		*list = out;
+	}
+	return r;
 }
 
 static int link_graph(struct filter *f, const char *text)
 {
-	AVFilterInOut *in = avfilter_inout_alloc(), *out = avfilter_inout_alloc();
-	int r = AVERROR(ENOMEM);
+	AVFilterInOut *in = avfilter_inout_alloc(), *out = NULL;
+	int r = in ? make_sources(f, &out) : AVERROR(ENOMEM);
 
-	if (in && out) {
-		*out = (AVFilterInOut){.name = av_strdup("in"), .filter_ctx = f->source};
+	if (r >= 0) {
 		*in = (AVFilterInOut){.name = av_strdup("out"), .filter_ctx = f->sink};
 		r = avfilter_graph_parse_ptr(f->graph, text, &in, &out, NULL);
 	}
@@ -343,7 +420,7 @@ static int build(struct filter *f)
 		video_text(f, &text);
 	else
 		audio_text(f, &text);
-	r = buf_ok(&text) ? make_source(f) : AVERROR(ENOMEM);
+	r = buf_ok(&text) ? 0 : AVERROR(ENOMEM);
 	if (r >= 0)
 		r = avfilter_graph_create_filter(
 			&f->sink, avfilter_get_by_name(video ? "buffersink" : "abuffersink"), "out",
@@ -356,69 +433,120 @@ static int build(struct filter *f)
 	return r;
 }
 
-static bool same_memory(const struct filter *f, const AVFrame *frame)
+static bool same_memory(const struct filter_input *in, const AVFrame *frame)
 {
-	return (f->frames ? f->frames->data : NULL) ==
+	return (in->frames ? in->frames->data : NULL) ==
 	       (frame->hw_frames_ctx ? frame->hw_frames_ctx->data : NULL);
 }
 
 /* True if the graph must be built again: this frame has another format, or its time jumps. */
-static bool differs(const struct filter *f, const AVFrame *frame)
+static bool differs(const struct filter_input *in, const AVFrame *frame)
 {
-	if (!f->graph || frame->format != f->format || !same_memory(f, frame))
+	if (!in->known || frame->format != in->format || !same_memory(in, frame))
 		return true;
-	if (f->last_90k != AV_NOPTS_VALUE &&
-	    (frame->pts < f->last_90k - JUMP_90K || frame->pts > f->last_90k + JUMP_90K))
+	if (in->last_90k != AV_NOPTS_VALUE &&
+	    (frame->pts < in->last_90k - JUMP_90K || frame->pts > in->last_90k + JUMP_90K))
 		return true;
-	if (f->type == AVMEDIA_TYPE_VIDEO)
-		return frame->width != f->width || frame->height != f->height;
-	return frame->sample_rate != f->sample_rate ||
-	       av_channel_layout_compare(&frame->ch_layout, &f->layout) != 0;
+	if (in->type == AVMEDIA_TYPE_VIDEO)
+		return frame->width != in->width || frame->height != in->height;
+	return frame->sample_rate != in->sample_rate ||
+	       av_channel_layout_compare(&frame->ch_layout, &in->layout) != 0;
 }
 
-static int remember(struct filter *f, const AVFrame *frame)
+static int remember(struct filter_input *in, const AVFrame *frame)
 {
-	int r = av_buffer_replace(&f->frames, frame->hw_frames_ctx);
+	int r = av_buffer_replace(&in->frames, frame->hw_frames_ctx);
 
 	if (r < 0)
 		return r;
-	f->format = frame->format;
-	f->width = frame->width;
-	f->height = frame->height;
-	f->aspect = frame->sample_aspect_ratio;
-	f->colour_space = frame->colorspace;
-	f->colour_range = frame->color_range;
-	f->sample_rate = frame->sample_rate;
-	return av_channel_layout_copy(&f->layout, &frame->ch_layout);
+	in->known = true;
+	in->format = frame->format;
+	in->width = frame->width;
+	in->height = frame->height;
+	in->aspect = frame->sample_aspect_ratio;
+	in->colour_space = frame->colorspace;
+	in->colour_range = frame->color_range;
+	in->sample_rate = frame->sample_rate;
+	return av_channel_layout_copy(&in->layout, &frame->ch_layout);
 }
 
-static int64_t frame_length(const struct filter *f, const AVFrame *frame)
+static int64_t frame_length(const struct filter_input *in, const AVFrame *frame)
 {
-	if (f->type == AVMEDIA_TYPE_AUDIO)
+	if (in->type == AVMEDIA_TYPE_AUDIO)
 		return frame->sample_rate > 0 ? frame->nb_samples * 90000LL / frame->sample_rate
 					      : 0;
 	/* with a longer duration a gap before the next frame would be lost */
 	return MIN(MAX(av_compat_duration(frame), 0), LENGTH_MAX_90K);
 }
 
-int filter_put(struct filter *f, AVFrame *frame)
+static bool all_known(const struct filter *f)
+{
+	for (unsigned i = 0; i < f->input_count; i++)
+		if (!f->inputs[i].known)
+			return false;
+	return true;
+}
+
+/* Keeps the newest frames of an input until the graph can be built. */
+static int wait_for_others(struct filter_input *in, const AVFrame *frame)
+{
+	AVFrame *copy = av_frame_clone(frame);
+
+	if (!copy)
+		return AVERROR(ENOMEM);
+	if (in->waiting_count == FILTER_WAITING_MAX) {
+		av_frame_free(&in->waiting[0]);
+		memmove(&in->waiting[0], &in->waiting[1],
+			--in->waiting_count * sizeof(in->waiting[0]));
+	}
+	in->waiting[in->waiting_count++] = copy;
+	return 0;
+}
+
+static int put_waiting(struct filter *f)
 {
 	int r = 0;
 
-	if (differs(f, frame)) {
-		r = remember(f, frame);
-		if (r >= 0)
-			r = build(f);
-		if (r < 0)
-			return r;
+	for (unsigned i = 0; i < f->input_count; i++) {
+		struct filter_input *in = &f->inputs[i];
+
+		for (unsigned n = 0; n < in->waiting_count && r >= 0; n++)
+			r = av_buffersrc_add_frame_flags(in->source, in->waiting[n],
+							 AV_BUFFERSRC_FLAG_KEEP_REF);
+		drop_waiting(in);
 	}
-	f->last_90k = frame->pts + frame_length(f, frame);
-	return av_buffersrc_add_frame_flags(f->source, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
+	return r;
+}
+
+int filter_put(struct filter *f, unsigned input, AVFrame *frame)
+{
+	struct filter_input *in = &f->inputs[input];
+	bool again = !f->graph || differs(in, frame);
+	int r = 0;
+
+	assert(input < f->input_count);
+	if (again)
+		r = remember(in, frame);
+	if (r < 0)
+		return r;
+	in->last_90k = frame->pts + frame_length(in, frame);
+	if (!all_known(f))
+		return wait_for_others(in, frame);
+	if (again)
+		r = build(f);
+	if (r >= 0 && again)
+		r = put_waiting(f);
+	return r < 0 ? r
+		     : av_buffersrc_add_frame_flags(in->source, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
 }
 
 void filter_end(struct filter *f)
 {
-	if (f->graph && av_buffersrc_add_frame_flags(f->source, NULL, 0) < 0)
+	bool failed = false;
+
+	for (unsigned i = 0; f->graph && i < f->input_count; i++)
+		failed |= av_buffersrc_add_frame_flags(f->inputs[i].source, NULL, 0) < 0;
+	if (failed)
 		avfilter_graph_free(&f->graph);
 }
 

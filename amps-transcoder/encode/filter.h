@@ -1,5 +1,6 @@
-/* filter.h - the filter graph between a decoder (or a generator) and one encoder.
+/* filter.h - the filter graph between decoders (or a generator) and one encoder.
  *
+ * Only a graph of filter_complex has several inputs; it is built when each has had a frame.
  * The graph is built for the first frame, and again when the format of the frames changes or their
  * time jumps.  Once the encoder is open (filter_fix), all frames are converted to its format.
  * Pictures in the memory of a device stay there as long as the filters work there, and are copied
@@ -12,22 +13,33 @@
 #include "amps-transcoder/encode/hardware.h"
 #include "amps-transcoder/options/profile.h"
 
-struct filter {
+#define FILTER_WAITING_MAX 64
+
+struct filter_input {
 	enum AVMediaType type;
-	const struct profile *profile;	 /* borrowed */
-	const struct hardware *hardware; /* borrowed; NULL = software */
-	AVFilterGraph *graph;
-	AVFilterContext *source, *sink;
-	AVFrame *frame;
-	AVRational input_rate; /* pictures a second of the input; 0/0 unknown */
-	/* format of the frames that the graph was built for */
+	AVRational rate; /* pictures a second; 0/0 unknown */
+	AVFilterContext *source;
+	bool known; /* has had a frame; of the last one: */
 	int width, height, format, sample_rate;
 	AVRational aspect;
 	enum AVColorSpace colour_space;
 	enum AVColorRange colour_range;
 	AVChannelLayout layout;
 	AVBufferRef *frames; /* owned; the device's memory that the pictures are in, or NULL */
-	int64_t last_90k;    /* end of the last frame put */
+	int64_t last_90k;    /* its end */
+	AVFrame *waiting[FILTER_WAITING_MAX]; /* for a first frame of another input */
+	unsigned waiting_count;
+};
+
+struct filter {
+	enum AVMediaType type;		 /* of its output */
+	const struct profile *profile;	 /* borrowed */
+	const struct hardware *hardware; /* borrowed; NULL = software */
+	AVFilterGraph *graph;
+	struct filter_input inputs[COMPLEX_INPUTS_MAX];
+	unsigned input_count;
+	AVFilterContext *sink;
+	AVFrame *frame;
 	/* what the encoder was opened with; 0 = not yet */
 	int fixed_width, fixed_height, fixed_rate, frame_size;
 	char fixed_layout[64];
@@ -38,8 +50,8 @@ must_check int filter_init(struct filter *f, enum AVMediaType type, const struct
 			   const struct hardware *hardware);
 void filter_done(struct filter *f); /* accepts a zeroed struct */
 
-/* Puts a frame in (a reference is taken).  0 or a libav error. */
-must_check int filter_put(struct filter *f, AVFrame *frame);
+/* Puts a frame into an input (a reference is taken).  0 or a libav error. */
+must_check int filter_put(struct filter *f, unsigned input, AVFrame *frame);
 
 /* No frame will follow: flushes the graph. */
 void filter_end(struct filter *f);

@@ -83,11 +83,19 @@ const struct profile_kind *output_kind(const struct profile *p, enum AVMediaType
 	return type == AVMEDIA_TYPE_VIDEO ? &p->video : &p->audio;
 }
 
+/* True if the stream feeds the track. */
+static bool is_fed(const struct track *t, unsigned stream)
+{
+	for (unsigned i = 0; i < t->input_count; i++)
+		if (t->inputs[i].stream == stream)
+			return t->state != TRACK_LEFT_OUT;
+	return false;
+}
+
 static bool wants(const struct output *o, unsigned stream, bool copy)
 {
 	for (unsigned i = 0; i < o->track_count; i++)
-		if (o->tracks[i].source == stream && o->tracks[i].copy == copy &&
-		    o->tracks[i].state != TRACK_LEFT_OUT)
+		if (o->tracks[i].copy == copy && is_fed(&o->tracks[i], stream))
 			return true;
 	return false;
 }
@@ -100,8 +108,8 @@ bool output_wants_frames(const struct output *o, unsigned stream)
 const struct hardware *output_decodes_on(const struct output *o, unsigned stream)
 {
 	for (unsigned i = 0; o->hardware && i < o->track_count; i++)
-		if (o->tracks[i].source == stream && o->tracks[i].type == AVMEDIA_TYPE_VIDEO &&
-		    !o->tracks[i].copy)
+		if (o->tracks[i].type == AVMEDIA_TYPE_VIDEO && !o->tracks[i].copy &&
+		    is_fed(&o->tracks[i], stream))
 			return o->hardware;
 	return NULL;
 }
@@ -127,6 +135,14 @@ static bool is_ready(const struct output *o, enum AVMediaType type)
 	return false;
 }
 
+static bool has_taken(const struct track *t)
+{
+	for (unsigned i = 0; i < array_size(t->inputs); i++)
+		if (t->inputs[i].put_90k != TIME_NONE)
+			return true;
+	return false;
+}
+
 /* How long the muxer still waits for streams, from the first packet that is ready for it. */
 static int64_t patience_90k(const struct output *o)
 {
@@ -137,7 +153,7 @@ static int64_t patience_90k(const struct output *o)
 
 		if (t->state != TRACK_AWAITED)
 			continue;
-		if (!t->copy && t->put_90k != TIME_NONE)
+		if (!t->copy && has_taken(t))
 			longest = MAX(longest, WAIT_FILTERED_90K);
 		else if (is_ready(o, t->type))
 			longest = MAX(longest, WAIT_FURTHER_90K);
@@ -279,7 +295,7 @@ int output_undecodable(struct output *o, unsigned stream)
 	for (unsigned i = 0; i < o->track_count; i++) {
 		struct track *t = &o->tracks[i];
 
-		if (t->source != stream || t->copy || t->state == TRACK_LEFT_OUT)
+		if (t->copy || !is_fed(t, stream))
 			continue;
 		o->failed_at = t->name;
 		if (t->state != TRACK_READY && !others_are_left(o, t, false))
@@ -363,13 +379,13 @@ static int encode_filtered(struct output *o, struct track *t, enum key_frames ke
 	return r;
 }
 
-static int filter_and_encode(struct output *o, struct track *t, AVFrame *frame,
+static int filter_and_encode(struct output *o, struct track *t, unsigned input, AVFrame *frame,
 			     enum key_frames keys)
 {
 	int r;
 
 	o->failed_at = "the filters";
-	r = filter_put(&t->filter, frame);
+	r = filter_put(&t->filter, input, frame);
 	return r < 0 ? r : encode_filtered(o, t, keys);
 }
 
@@ -411,18 +427,40 @@ void output_jump(struct output *o)
 void output_rewind(struct output *o)
 {
 	for (unsigned i = 0; i < o->track_count; i++)
-		o->tracks[i].rewound = o->tracks[i].put_90k != TIME_NONE;
+		for (unsigned n = 0; n < array_size(o->tracks[i].inputs); n++) {
+			struct track_input *in = &o->tracks[i].inputs[n];
+
+			in->rewound = in->put_90k != TIME_NONE;
+		}
 }
 
 /* True if the track has already taken this time, else remembers it.  The time is the PTS of a frame
  * or the DTS of a packet. */
-static bool taken_before(struct track *t, int64_t time_90k)
+static bool taken_before(struct track_input *in, int64_t time_90k)
 {
-	if (t->rewound && time_90k <= t->put_90k)
+	if (in->rewound && time_90k <= in->put_90k)
 		return true;
-	t->rewound = false;
-	t->put_90k = time_90k;
+	in->rewound = false;
+	in->put_90k = time_90k;
 	return false;
+}
+
+static int put_frame(struct output *o, struct track *t, unsigned input, const AVFrame *frame,
+		     AVRational rate, enum key_frames keys)
+{
+	AVFrame *copy;
+	int r;
+
+	if (taken_before(&t->inputs[input], frame->pts))
+		return 0;
+	copy = av_frame_clone(frame);
+	if (!copy)
+		return AVERROR(ENOMEM);
+	if (!t->filter.graph)
+		t->filter.inputs[input].rate = rate;
+	r = filter_and_encode(o, t, input, copy, keys);
+	av_frame_free(&copy);
+	return r;
 }
 
 int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRational rate,
@@ -432,18 +470,13 @@ int output_frame(struct output *o, unsigned stream, const AVFrame *frame, AVRati
 
 	for (unsigned i = 0; i < o->track_count && r >= 0; i++) {
 		struct track *t = &o->tracks[i];
-		AVFrame *copy;
 
-		if (t->source != stream || t->copy || t->state == TRACK_LEFT_OUT ||
-		    taken_before(t, frame->pts))
+		if (t->copy || !is_fed(t, stream))
 			continue;
-		copy = av_frame_clone(frame);
-		if (!copy)
-			return AVERROR(ENOMEM);
-		if (!t->filter.graph)
-			t->filter.input_rate = rate;
-		r = filter_and_encode(o, t, copy, keys);
-		av_frame_free(&copy);
+		/* a graph may take one stream twice */
+		for (unsigned n = 0; n < t->input_count && r >= 0; n++)
+			if (t->inputs[n].stream == stream)
+				r = put_frame(o, t, n, frame, rate, keys);
 	}
 	return r;
 }
@@ -501,9 +534,8 @@ int output_packet(struct output *o, unsigned stream, const AVPacket *packet,
 	int r = 0;
 
 	for (unsigned i = 0; i < o->track_count && r >= 0; i++)
-		if (o->tracks[i].source == stream && o->tracks[i].copy &&
-		    o->tracks[i].state != TRACK_LEFT_OUT &&
-		    !taken_before(&o->tracks[i], packet->dts))
+		if (o->tracks[i].copy && is_fed(&o->tracks[i], stream) &&
+		    !taken_before(&o->tracks[i].inputs[0], packet->dts))
 			r = copy_packet(o, &o->tracks[i], packet, parameters);
 	return r;
 }

@@ -29,21 +29,27 @@ enum track_state {
 	TRACK_LEFT_OUT, /* cannot be served */
 };
 
+/* A stream of the source that feeds a track. */
+struct track_input {
+	unsigned stream; /* its index */
+	int64_t put_90k; /* time of the last frame or packet taken; TIME_NONE */
+	bool rewound;	 /* the source was rewound: skip what was taken before */
+};
+
 /* One stream of the output. */
 struct track {
 	enum track_state state;
 	struct profile profile; /* of this stream */
-	unsigned source;	/* index of the source's stream */
+	struct track_input inputs[COMPLEX_INPUTS_MAX];
+	unsigned input_count; /* 0 = the source has no stream for it at the moment */
 	enum AVMediaType type;
 	char language[64]; /* "" = unknown; subtitles may have several */
 	int disposition;
 	char name[STREAM_TEXT_MAX]; /* for messages */
 	bool copy;
 	bool wait_key;		       /* drop copied pictures until the next key frame */
-	int64_t put_90k;	       /* time of the last frame or packet taken; TIME_NONE */
 	int64_t from_90k;	       /* drop what is earlier; TIME_NONE */
 	AVCodecParameters *parameters; /* of what is muxed; NULL = not known yet */
-	bool rewound;		       /* the source was rewound: skip what was taken before */
 	struct filter filter;
 	struct encoder encoder;
 };

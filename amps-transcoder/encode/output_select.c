@@ -11,10 +11,11 @@
 #define CHOSEN_MAX 64 /* streams that maps may name */
 #define NO_STREAM  UINT32_MAX
 
-/* A stream of the source in the output, as it is or through a part of filter_complex. */
+/* A stream of the source in the output, as it is; or a graph of filter_complex with the streams
+ * that it takes. */
 struct choice {
-	unsigned stream;
-	const struct complex_part *part; /* NULL = as it is */
+	unsigned streams[COMPLEX_INPUTS_MAX]; /* as many as the graph has inputs, else one */
+	const struct complex_part *part;      /* NULL = as it is */
 };
 
 /* The muxer takes no other kinds (data, attachments). */
@@ -43,23 +44,43 @@ static bool in_first_program(AVFormatContext *source, unsigned index)
 	return false;
 }
 
-/* The stream that a part of filter_complex takes.  False: the source has none. */
+static enum AVMediaType type_of(char media)
+{
+	return media == 'a' ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_VIDEO;
+}
+
+/* The stream for an input of a graph; NO_STREAM if the source has none. */
+static unsigned choose_input(AVFormatContext *source, const struct complex_input *in)
+{
+	struct stream_map map;
+	bool any = stream_map_parse(in->spec, &map) < 0;
+
+	for (unsigned i = 0; i < source->nb_streams; i++) {
+		const AVStream *stream = source->streams[i];
+
+		if (stream->codecpar->codec_type == type_of(in->media) &&
+		    !(stream->disposition & AV_DISPOSITION_ATTACHED_PIC) &&
+		    stream->discard != AVDISCARD_ALL &&
+		    (any ? in_first_program(source, i) : stream_map_matches(&map, source, i)))
+			return i;
+	}
+	return NO_STREAM;
+}
+
+/* The streams that a graph of filter_complex takes.  False: the source has not all of them, or the
+ * output leaves out what the graph makes. */
 static bool choose_part(const struct output *o, AVFormatContext *source,
 			const struct complex_part *part, struct choice *ret)
 {
-	enum AVMediaType type = part->media == 'a' ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_VIDEO;
-	struct stream_map map;
-	bool any = stream_map_parse(part->in, &map) < 0;
-
-	for (unsigned i = 0; i < source->nb_streams; i++) {
-		if (source->streams[i]->codecpar->codec_type != type ||
-		    !usable(o, source->streams[i]) ||
-		    !(any ? in_first_program(source, i) : stream_map_matches(&map, source, i)))
-			continue;
-		*ret = (struct choice){.stream = i, .part = part};
-		return true;
+	if (output_kind(&o->profile, type_of(part->media))->wish == WISH_OFF)
+		return false;
+	*ret = (struct choice){.part = part};
+	for (unsigned i = 0; i < part->in_count; i++) {
+		ret->streams[i] = choose_input(source, &part->ins[i]);
+		if (ret->streams[i] == NO_STREAM)
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* Outputs of filter_complex without a label: no other stream of their kind is chosen. */
@@ -74,11 +95,18 @@ static unsigned choose_unnamed(const struct output *o, AVFormatContext *source,
 	return n;
 }
 
+/* What the choice makes in the output. */
+static enum AVMediaType kind_of(AVFormatContext *source, const struct choice *c)
+{
+	return c->part ? type_of(c->part->media)
+		       : source->streams[c->streams[0]]->codecpar->codec_type;
+}
+
 static bool has_kind(AVFormatContext *source, const struct choice *chosen, unsigned n,
 		     enum AVMediaType type)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (source->streams[chosen[i].stream]->codecpar->codec_type == type)
+		if (kind_of(source, &chosen[i]) == type)
 			return true;
 	return false;
 }
@@ -96,7 +124,7 @@ static unsigned choose_best(const struct output *o, AVFormatContext *source, str
 			    source->streams[i]->codecpar->codec_type != types[t] ||
 			    !usable(o, source->streams[i]) || !in_first_program(source, i))
 				continue;
-			chosen[n++] = (struct choice){.stream = i};
+			chosen[n++] = (struct choice){.streams = {i}};
 			break;
 		}
 	return n;
@@ -107,7 +135,7 @@ static void remove_chosen(struct choice *chosen, unsigned *n, unsigned stream)
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < *n; i++)
-		if (chosen[i].stream != stream)
+		if (chosen[i].part || chosen[i].streams[0] != stream)
 			chosen[kept++] = chosen[i];
 	*n = kept;
 }
@@ -137,11 +165,11 @@ static void remove_unusable(struct output *o, AVFormatContext *source, struct ch
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < *n; i++) {
-		const AVStream *stream = source->streams[chosen[i].stream];
-		const char *why = why_unusable(o, stream);
+		const AVStream *stream = source->streams[chosen[i].streams[0]];
+		const char *why = chosen[i].part ? NULL : why_unusable(o, stream);
 		char name[STREAM_TEXT_MAX];
 
-		if (usable(o, stream))
+		if (chosen[i].part || usable(o, stream))
 			chosen[kept++] = chosen[i];
 		stream_text(stream, name, sizeof(name));
 		if (why)
@@ -173,7 +201,7 @@ static bool choose_mapped(struct output *o, AVFormatContext *source, struct choi
 			if (map->negative)
 				remove_chosen(chosen, &n, i);
 			else if (n < CHOSEN_MAX)
-				chosen[n++] = (struct choice){.stream = i};
+				chosen[n++] = (struct choice){.streams = {i}};
 		}
 		all = all && (found || map->negative || map->optional);
 	}
@@ -227,7 +255,7 @@ static unsigned choose_sound(const struct output *o, AVFormatContext *source,
 	bool done = false;
 
 	for (unsigned i = 0; i < n && !done; i++) {
-		const AVStream *stream = source->streams[chosen[i].stream];
+		const AVStream *stream = source->streams[chosen[i].streams[0]];
 		struct profile p;
 
 		if (read_profile(o, AVMEDIA_TYPE_AUDIO, i, &p) < 0)
@@ -251,7 +279,7 @@ static unsigned choose_all_sound(const struct output *o, AVFormatContext *source
 	for (unsigned i = 0; any && i < source->nb_streams && n < CHOSEN_MAX; i++)
 		if (source->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
 		    usable(o, source->streams[i]) && in_first_program(source, i))
-			chosen[n++] = (struct choice){.stream = i};
+			chosen[n++] = (struct choice){.streams = {i}};
 	return n;
 }
 
@@ -287,17 +315,28 @@ static int subtitles_init(struct track *t, const AVStream *stream)
 	return 0;
 }
 
-static int track_init(struct output *o, struct track *t, const AVStream *stream,
-		      const struct complex_part *part, unsigned number)
+/* The streams that feed the track; in another source they may have other numbers. */
+static void track_feed(struct track *t, const struct choice *c)
 {
+	t->input_count = c->part ? c->part->in_count : 1;
+	for (unsigned i = 0; i < t->input_count; i++)
+		t->inputs[i].stream = c->streams[i];
+}
+
+static int track_init(struct output *o, struct track *t, AVFormatContext *source,
+		      const struct choice *choice, unsigned number)
+{
+	const AVStream *stream = source->streams[choice->streams[0]];
+	const struct complex_part *part = choice->part;
 	struct profile_kind *kind;
 	int r;
 
-	*t = (struct track){.source = (unsigned)stream->index,
-			    .type = stream->codecpar->codec_type,
+	*t = (struct track){.type = kind_of(source, choice),
 			    .disposition = stream->disposition,
-			    .put_90k = TIME_NONE,
 			    .from_90k = TIME_NONE};
+	track_feed(t, choice);
+	for (unsigned i = 0; i < array_size(t->inputs); i++)
+		t->inputs[i].put_90k = TIME_NONE;
 	stream_text(stream, t->name, sizeof(t->name));
 	if (t->type == AVMEDIA_TYPE_SUBTITLE)
 		return subtitles_init(t, stream);
@@ -316,23 +355,23 @@ static int track_init(struct output *o, struct track *t, const AVStream *stream,
 }
 
 /* `number`: of the first track of this kind that is added. */
-static int add_track(struct output *o, const AVStream *stream, const struct complex_part *part,
+static int add_track(struct output *o, AVFormatContext *source, const struct choice *choice,
 		     unsigned number)
 {
-	enum AVMediaType type = stream->codecpar->codec_type;
+	enum AVMediaType type = kind_of(source, choice);
 
 	if (o->track_count == MUXER_STREAMS_MAX)
 		return 0;
 	for (unsigned i = 0; i < o->track_count; i++)
 		number += o->tracks[i].type == type;
-	return track_init(o, &o->tracks[o->track_count++], stream, part, number);
+	return track_init(o, &o->tracks[o->track_count++], source, choice, number);
 }
 
 /* The track that continues with this stream; NULL if no track of its kind is free. */
 static struct track *free_track(struct output *o, enum AVMediaType type)
 {
 	for (unsigned i = 0; i < o->track_count; i++)
-		if (o->tracks[i].source == NO_STREAM && o->tracks[i].type == type)
+		if (o->tracks[i].input_count == 0 && o->tracks[i].type == type)
 			return &o->tracks[i];
 	return NULL;
 }
@@ -359,15 +398,14 @@ int output_select(struct output *o, AVFormatContext *source)
 	if (!again && (!all || n == 0))
 		return -ENOENT;
 	for (unsigned i = 0; i < o->track_count; i++)
-		o->tracks[i].source = NO_STREAM;
+		o->tracks[i].input_count = 0;
 	for (unsigned i = 0; i < n && r == 0; i++) {
-		const AVStream *stream = source->streams[chosen[i].stream];
-		struct track *t = free_track(o, stream->codecpar->codec_type);
+		struct track *t = free_track(o, kind_of(source, &chosen[i]));
 
 		if (t)
-			t->source = chosen[i].stream;
+			track_feed(t, &chosen[i]);
 		else
-			r = add_track(o, stream, chosen[i].part, sound);
+			r = add_track(o, source, &chosen[i], sound);
 	}
 	return r;
 }

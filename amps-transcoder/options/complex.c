@@ -8,16 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amps-transcoder/options/stream_map.h"
 #include "common/text/buf.h"
 #include "common/text/text.h"
 
 #define CHAINS_MAX  32
 #define LABELS_MAX  64
-#define UNNAMED_IN  "amps_in"
+#define IN_LABEL    "amps_in%u"
 #define UNNAMED_OUT "amps_out"
 
 /* A label at a chain; `open`: no other chain has it on the other side. */
 struct label {
+	const char *text; /* "[0:v]" in the graph */
+	size_t len;
 	char name[COMPLEX_LABEL_MAX];
 	unsigned chain;
 	bool out, open;
@@ -29,7 +32,7 @@ struct chain {
 	size_t len;
 	unsigned part;	   /* number of its first chain */
 	bool takes, gives; /* its first input and its last output have no label */
-	char media;
+	char takes_media, media;
 };
 
 struct split {
@@ -59,7 +62,11 @@ static int read_labels(struct split *s, const char **at, bool out)
 		if (!end || end == p + 1 || (size_t)(end - p) > sizeof(l->name) ||
 		    s->label_count == LABELS_MAX)
 			return -EINVAL;
-		*l = (struct label){.chain = s->chain_count, .out = out, .open = true};
+		*l = (struct label){.text = p,
+				    .len = (size_t)(end - p) + 1,
+				    .chain = s->chain_count,
+				    .out = out,
+				    .open = true};
 		memcpy(l->name, p + 1, (size_t)(end - p) - 1);
 		s->label_count++;
 		*at = end + 1;
@@ -81,9 +88,11 @@ static int read_filter(struct split *s, struct chain *c, const char **at, bool f
 	out = read_labels(s, at, true);
 	if (in < 0 || out < 0 || !filter)
 		return -EINVAL;
-	if (first)
+	if (first) {
 		c->takes =
 			in == 0 && (filter->inputs || filter->flags & AVFILTER_FLAG_DYNAMIC_INPUTS);
+		c->takes_media = pad_media(filter->inputs ? filter->inputs : filter->outputs);
+	}
 	c->gives = out == 0 && (filter->outputs || filter->flags & AVFILTER_FLAG_DYNAMIC_OUTPUTS);
 	if (filter->outputs)
 		c->media = pad_media(filter->outputs);
@@ -138,73 +147,134 @@ static void link_labels(struct split *s)
 		}
 }
 
-/* The open ends of a part that are named; `ret` gets the name of the last. */
-static unsigned named_ends(const struct split *s, unsigned part, bool out, char *ret)
+/* The media of the stream that "0:a:1" names; `otherwise` if it may be any. */
+static char spec_media(const char *spec, char otherwise)
 {
-	unsigned n = 0;
+	struct stream_map map;
 
-	for (unsigned i = 0; i < s->label_count; i++) {
-		const struct label *l = &s->labels[i];
-
-		if (!l->open || l->out != out || s->chains[l->chain].part != part)
-			continue;
-		text_copy(ret, COMPLEX_LABEL_MAX, l->name);
-		n++;
-	}
-	return n;
+	if (stream_map_parse(spec, &map) < 0 || !*map.spec || !strchr("vVas", *map.spec))
+		return otherwise;
+	return *map.spec == 'V' ? 'v' : *map.spec;
 }
 
-/* Its chains again, with labels at all open ends. */
-static int write_part(const struct split *s, unsigned part, struct complex_part *p)
-{
-	struct buf text = BUF_INIT;
-
-	for (unsigned i = 0; i < s->chain_count; i++) {
-		const struct chain *c = &s->chains[i];
-
-		if (c->part != part)
-			continue;
-		buf_printf(&text, "%s%s%.*s%s", text.len ? ";" : "",
-			   c->takes ? "[" UNNAMED_IN "]" : "", (int)c->len, c->text,
-			   c->gives ? "[" UNNAMED_OUT "]" : "");
-	}
-	p->text = buf_ok(&text) ? strdup(text.data) : NULL;
-	buf_done(&text);
-	return p->text ? 0 : -ENOMEM;
-}
-
-static int part_make(const struct split *s, unsigned part, struct complex_part *p, char *problem,
+static int add_input(struct complex_part *p, const char *spec, char media, char *problem,
 		     size_t cap)
 {
-	unsigned ins = named_ends(s, part, false, p->in);
-	unsigned outs = named_ends(s, part, true, p->out);
+	struct complex_input *in = &p->ins[p->in_count];
 
-	p->named = outs > 0;
-	for (unsigned i = 0; i < s->chain_count; i++) {
-		const struct chain *c = &s->chains[i];
-
-		if (c->part != part)
-			continue;
-		ins += c->takes;
-		outs += c->gives;
-		if (c->takes)
-			text_copy(p->in, sizeof(p->in), UNNAMED_IN);
-		if (c->gives)
-			text_copy(p->out, sizeof(p->out), UNNAMED_OUT);
-		p->media = c->media;
-	}
-	if (ins == 1 && outs == 1 && (strncmp(p->in, "0:", 2) == 0 || !strcmp(p->in, UNNAMED_IN)))
-		return write_part(s, part, p);
-	if (ins == 1 && outs == 1)
+	if (*spec && strcmp(spec, "0") != 0 && strncmp(spec, "0:", 2) != 0) {
 		snprintf(problem, cap,
 			 "[%s] is no stream of the source: it is input 0, as in [0:v]; pictures "
 			 "beside it come from the filter movie",
-			 p->in);
-	else
+			 spec);
+		return -EINVAL;
+	}
+	if (media == 's') {
 		snprintf(problem, cap,
-			 "a part of the graph has %u inputs and %u outputs; one of each is served",
-			 ins, outs);
-	return -EINVAL;
+			 "[%s] has no pictures: subtitles are drawn by the filter subtitles", spec);
+		return -EINVAL;
+	}
+	if (p->in_count == COMPLEX_INPUTS_MAX) {
+		snprintf(problem, cap, "a part of the graph has more than %d inputs",
+			 COMPLEX_INPUTS_MAX);
+		return -EINVAL;
+	}
+	text_copy(in->spec, sizeof(in->spec), spec);
+	snprintf(in->label, sizeof(in->label), IN_LABEL, p->in_count++);
+	in->media = media;
+	return 0;
+}
+
+/* Writes a chain with a label at each open end, and adds its inputs. */
+static int write_chain(const struct split *s, unsigned chain, struct complex_part *p,
+		       struct buf *text, char *problem, size_t cap)
+{
+	const struct chain *c = &s->chains[chain];
+	const char *at = c->text;
+	int r = 0;
+
+	buf_puts(text, text->len ? ";" : "");
+	if (c->takes) {
+		r = add_input(p, "", c->takes_media, problem, cap);
+		if (r == 0)
+			buf_printf(text, "[%s]", p->ins[p->in_count - 1].label);
+	}
+	for (unsigned i = 0; r == 0 && i < s->label_count; i++) {
+		const struct label *l = &s->labels[i];
+
+		if (l->chain != chain || l->out || !l->open)
+			continue;
+		r = add_input(p, l->name, spec_media(l->name, c->takes_media), problem, cap);
+		if (r < 0)
+			break;
+		buf_add(text, at, (size_t)(l->text - at));
+		buf_printf(text, "[%s]", p->ins[p->in_count - 1].label);
+		at = l->text + l->len;
+	}
+	buf_add(text, at, (size_t)(c->text + c->len - at));
+	if (c->gives)
+		buf_puts(text, "[" UNNAMED_OUT "]");
+	return r;
+}
+
+/* The part as a graph of this output; its other outputs end. */
+static int write_part(const struct split *s, unsigned part, struct complex_part *p, char *problem,
+		      size_t cap)
+{
+	struct buf text = BUF_INIT;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < s->chain_count; i++)
+		if (s->chains[i].part == part)
+			r = write_chain(s, i, p, &text, problem, cap);
+	for (unsigned i = 0; r == 0 && i < s->label_count; i++) {
+		const struct label *l = &s->labels[i];
+
+		if (s->chains[l->chain].part == part && l->out && l->open &&
+		    strcmp(l->name, p->out) != 0)
+			buf_printf(&text, ";[%s]%snullsink", l->name,
+				   s->chains[l->chain].media == 'a' ? "a" : "");
+	}
+	if (r == 0 && p->in_count == 0) {
+		snprintf(problem, cap, "a part of the graph takes no stream of the source");
+		r = -EINVAL;
+	}
+	if (r == 0) {
+		p->text = buf_ok(&text) ? strdup(text.data) : NULL;
+		r = p->text ? 0 : -ENOMEM;
+	}
+	buf_done(&text);
+	return r;
+}
+
+static int part_add(const struct split *s, struct complex *c, unsigned chain, const char *out,
+		    char *problem, size_t cap)
+{
+	struct complex_part p = {.named = out, .media = s->chains[chain].media};
+	int r;
+
+	if (c->count == COMPLEX_PARTS_MAX) {
+		snprintf(problem, cap, "the graph has more than %d outputs", COMPLEX_PARTS_MAX);
+		return -EINVAL;
+	}
+	text_copy(p.out, sizeof(p.out), out ? out : UNNAMED_OUT);
+	r = write_part(s, s->chains[chain].part, &p, problem, cap);
+	if (r == 0)
+		c->parts[c->count++] = p;
+	return r;
+}
+
+/* A part without an output would do nothing. */
+static bool has_output(const struct split *s, unsigned part)
+{
+	for (unsigned i = 0; i < s->chain_count; i++)
+		if (s->chains[i].part == part && s->chains[i].gives)
+			return true;
+	for (unsigned i = 0; i < s->label_count; i++)
+		if (s->chains[s->labels[i].chain].part == part && s->labels[i].out &&
+		    s->labels[i].open)
+			return true;
+	return false;
 }
 
 int complex_add(struct complex *c, const char *graph, char *problem, size_t cap)
@@ -220,16 +290,16 @@ int complex_add(struct complex *c, const char *graph, char *problem, size_t cap)
 		return r == -ENOMEM ? r : -EINVAL;
 	}
 	link_labels(&s);
-	for (unsigned i = 0; i < s.chain_count && r == 0; i++) {
-		if (s.chains[i].part != i)
-			continue;
-		if (c->count == COMPLEX_PARTS_MAX) {
-			snprintf(problem, cap, "the graph has more than %d parts",
-				 COMPLEX_PARTS_MAX);
-			return -EINVAL;
+	for (unsigned i = 0; r == 0 && i < s.chain_count; i++) {
+		if (s.chains[i].part == i && !has_output(&s, i)) {
+			snprintf(problem, cap, "a part of the graph has no output");
+			r = -EINVAL;
 		}
-		r = part_make(&s, i, &c->parts[c->count], problem, cap);
-		c->count += r == 0;
+		if (r == 0 && s.chains[i].gives)
+			r = part_add(&s, c, i, NULL, problem, cap);
+		for (unsigned l = 0; r == 0 && l < s.label_count; l++)
+			if (s.labels[l].chain == i && s.labels[l].out && s.labels[l].open)
+				r = part_add(&s, c, i, s.labels[l].name, problem, cap);
 	}
 	return r;
 }

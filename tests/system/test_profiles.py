@@ -211,6 +211,25 @@ def test_filter_complex_puts_a_logo_and_text_over_the_picture(server, tmp_path):
         stream.read(1000)
 
 
+def test_filter_complex_takes_several_streams_and_makes_several(server, tmp_path):
+    """What ffmpeg makes of one input: sound as a picture, two sounds in one, one in two."""
+    s = serve(server, tmp_path, {
+        "vcodec": "libx264", "preset": "ultrafast", "acodec": "aac",
+        "filter_complex": "[0:a:2]showwaves=s=80x40,format=rgb24,lutrgb=r=255:g=0:b=0[w];"
+                          "[0:v]hue=s=0,split[a][b];[b]scale=160:90[small];[a][w]overlay[v];"
+                          "[0:a:0][0:a:1]amix[mix];[0:a:2]asplit[x][y]",
+        "map": ["[v]", "[small]", "[mix]", "[x]", "[y]"]}, media.languages_film())
+    path = tmp_path / "all.ts"
+    path.write_bytes(take(s))
+    streams = streams_of(path.read_bytes(), tmp_path)
+    assert [x["codec_name"] for x in streams] == ["h264", "h264", "aac", "aac", "aac"]
+    assert streams[1]["width"] == 160
+    red, green, blue = colour_at(path, tmp_path, "60:30:10:5")
+    assert red > 180 and green < 80 and blue < 80, "the picture made of sound"
+    red, green, blue = colour_at(path, tmp_path, "40:40:100:80")
+    assert abs(red - green) < 12 and abs(green - blue) < 12, "the picture below it"
+
+
 def test_subtitles_do_not_hold_an_encoder_back(server, tmp_path):
     """They come every ten seconds; the output is as early as the one without them."""
     (tmp_path / "film.ts").write_bytes(

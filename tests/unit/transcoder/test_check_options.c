@@ -77,7 +77,9 @@ Test(check_options, names_are_judged)
 	t = check_profile("[\"re\",null]");
 	expect_has(t, "p.re: error: is an option of inputs");
 	t = check_profile("[\"filter_complex\",\"[0:v][1:v]overlay\"]");
-	expect_has(t, "p.filter_complex: error: a part of the graph has 2 inputs");
+	expect_has(t, "p.filter_complex: error: [1:v] is no stream of the source");
+	t = check_profile("[\"filter_complex\",\"[0:v]split[a][b]\"],[\"map\",\"[a]\"]");
+	expect_has(t, "p.filter_complex: error: its output [b] goes nowhere: add map: \"[b]\"");
 	t = check_profile("[\"filter_complex\",\"[0:v]null[v]\"]");
 	expect_has(t, "p.filter_complex: error: its output [v] goes nowhere: add map: \"[v]\"");
 	t = check_profile("[\"map\",\"[v]\"]");

@@ -13,7 +13,7 @@ static void begin(AVRational rate)
 	profile.pix_fmt = AV_PIX_FMT_NONE;
 	profile.video.codec = avcodec_find_encoder(AV_CODEC_ID_MPEG2VIDEO);
 	cr_assert_eq(filter_init(&f, AVMEDIA_TYPE_VIDEO, &profile, NULL), 0);
-	f.input_rate = rate;
+	f.inputs[0].rate = rate;
 }
 
 /* Puts one small picture in; how many come out. */
@@ -27,7 +27,7 @@ static unsigned put(int64_t pts, int64_t duration)
 	cr_assert_geq(av_frame_get_buffer(frame, 0), 0);
 	frame->pts = pts;
 	av_compat_set_duration(frame, duration);
-	cr_assert_geq(filter_put(&f, frame), 0);
+	cr_assert_geq(filter_put(&f, 0, frame), 0);
 	av_frame_free(&frame);
 	while (filter_take(&f))
 		out++;
@@ -86,7 +86,7 @@ Test(filter, a_scaled_picture_keeps_its_colours)
 	cr_assert_geq(av_frame_get_buffer(frame, 0), 0);
 	for (frame->pts = 0; !(filtered = filter_take(&f)); frame->pts += 3600) {
 		cr_assert_lt(frame->pts, 90000);
-		cr_assert_geq(filter_put(&f, frame), 0);
+		cr_assert_geq(filter_put(&f, 0, frame), 0);
 	}
 	cr_expect_eq(filtered->width, 8);
 	cr_expect_eq(filtered->colorspace, AVCOL_SPC_BT709);
