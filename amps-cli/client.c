@@ -164,6 +164,7 @@ int client_ask(struct client *client, const char *method, json_t *params, unsign
 	json_t *answer, *result, *error;
 	int r;
 
+	assert(client->fd >= 0 && client->next_id > 0);
 	r = send_question(client, method, params);
 	if (r < 0)
 		return r;
@@ -267,6 +268,7 @@ int client_command_within(const char *path, const char *method, json_t *params, 
 	}
 	r = client_ask(&client, method, params, timeout_ms, ret_result, &error);
 	client_close(&client);
+	assert(r < 0 || (*ret_result == NULL) == (error != NULL));
 	if (r < 0) {
 		fprintf(stderr, "amps: no answer from the server: %s\n", strerror(-r));
 		return COMMAND_FAILED;

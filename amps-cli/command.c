@@ -63,10 +63,11 @@ static void print_command_help(const struct command *command)
 	for (size_t i = 0; i < option_count(command); i++) {
 		const struct command_option *option = &command->options[i];
 		char left[48];
+		int n = snprintf(left, sizeof(left), "--%s%s%s", option->name,
+				 option->value != NULL ? " " : "",
+				 option->value != NULL ? option->value : "");
 
-		snprintf(left, sizeof(left), "--%s%s%s", option->name,
-			 option->value != NULL ? " " : "",
-			 option->value != NULL ? option->value : "");
+		assert(n > 0 && (size_t)n < sizeof(left));
 		printf("  %-20s  %s\n", left, option->help);
 	}
 	printf("  %-20s  %s\n", "--help", "print this");
@@ -100,6 +101,7 @@ static int parse_option(struct command_call *call, int argc, char *argv[], int *
 	const char *word = argv[*at] + 2;
 	size_t len = strcspn(word, "=");
 
+	assert(*at < argc && strncmp(argv[*at], "--", 2) == 0);
 	for (size_t i = 0; i < option_count(command); i++) {
 		const struct command_option *option = &command->options[i];
 

@@ -34,6 +34,7 @@ static void build_args(const char *path, const char *first, const struct command
 
 		if (call->values[i] == NULL || (only != NULL && strcmp(only, option->name) != 0))
 			continue;
+		assert(strlen(option->name) + 2 < sizeof(names[i]));
 		snprintf(names[i], sizeof(names[i]), "--%s", option->name);
 		args[n++] = names[i];
 		if (option->value != NULL)

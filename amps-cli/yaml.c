@@ -110,6 +110,7 @@ static void put_mapping(struct buf *out, const json_t *mapping, int indent, bool
 	json_t *value;
 	bool first = true;
 
+	assert(indent % STEP == 0);
 	json_object_foreach ((json_t *)(uintptr_t)mapping, key, value) {
 		if (!first)
 			put_indent(out, indent);

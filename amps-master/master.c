@@ -146,6 +146,7 @@ void master_apply(void *owner, struct publication *p)
 	/* A reload may end while the server stops: the children that would use it have exited. */
 	if (m->phase >= MASTER_STOPPING)
 		return;
+	assert(p->generation >= m->generation);
 	m->generation = p->generation;
 	if (p->settings)
 		follow_settings(m, p);
@@ -215,6 +216,7 @@ static void on_stop_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	assert(m->phase >= MASTER_STOPPING);
 	if (m->phase == MASTER_KILLING) {
 		event_base_loopbreak(m->base);
 		return;

@@ -1,5 +1,6 @@
 #include "common/clock.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -62,6 +63,7 @@ static int days_in_month(int year, int month)
 	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
+	assert(month >= 1 && month <= 12);
 	return month == 2 && leap ? 29 : days[month - 1];
 }
 
@@ -133,6 +135,7 @@ static int parse_zone(const char **at, int64_t *ret_offset_s, bool *ret_zoned)
 		return -EINVAL;
 	if (hour > 23 || minute > 59)
 		return -EINVAL;
+	assert(hour >= 0 && minute >= 0);
 	*ret_offset_s = sign * ((int64_t)hour * 3600 + minute * 60);
 	return 0;
 }

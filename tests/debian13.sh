@@ -44,7 +44,7 @@ make_chroot() {
 	mkdir -p "$root"
 	debootstrap --variant=minbase "$suite" "$root" "${AMPS_MIRROR:-$(mirror)}" >"$log" 2>&1 ||
 		give_up "debootstrap failed, see $log"
-	# a mirror may keep an older state of a suite; nobody reads translations
+	# a mirror may keep an older state of a suite; translations are not needed
 	printf '%s\n' 'Acquire::Check-Valid-Until "false";' 'Acquire::Languages "none";' \
 		>"$root/etc/apt/apt.conf.d/90amps"
 	# an interrupted installation is begun again: nothing needs to reach the disk

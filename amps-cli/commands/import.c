@@ -1,4 +1,5 @@
 /* import.c - `amps import`: an M3U playlist as the `streams:` of a configuration. */
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,7 @@ static void take_entry(void *owner, const struct m3u_entry *entry)
 {
 	struct import *im = owner;
 
+	assert(im->channels < entry->line); /* an entry has a line of its own */
 	if (import_is_local(entry))
 		note_local(im, entry);
 	if (im->channels == 0)

@@ -1,4 +1,4 @@
-/* viewers.c - `amps viewers`: who watches what. */
+/* viewers.c - `amps viewers`: the viewers and what they watch. */
 #include "amps-cli/command.h"
 #include "amps-cli/term/format.h"
 #include "amps-cli/term/watch.h"
@@ -15,7 +15,7 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "USER AGENT", .least = 10, .drop = 5}, "user_agent", format_text},
 };
 
-static const struct view VIEW = {"viewers", COLUMNS, array_size(COLUMNS), "nobody is watching"};
+static const struct view VIEW = {"viewers", COLUMNS, array_size(COLUMNS), "no viewers"};
 
 static int run(const struct command_call *call)
 {

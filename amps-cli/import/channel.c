@@ -1,5 +1,6 @@
 #include "amps-cli/import/channel.h"
 
+#include <assert.h>
 #include <string.h>
 #include "amps-cli/yaml.h"
 #include "common/text/text.h"
@@ -143,6 +144,7 @@ static void read_kodi_options(struct channel *ch)
 	const char *url = ch->entry->url;
 	const char *p = ch->http ? strchr(url, '|') : NULL;
 
+	assert(ch->url_len == 0);
 	ch->url_len = strlen(url);
 	if (p == NULL || strchr(p, '=') == NULL)
 		return;
@@ -307,6 +309,7 @@ void import_channel(const struct m3u_entry *entry, uint64_t id, const char *prof
 {
 	struct channel ch = {.entry = entry, .out = out};
 
+	assert(id > 0);
 	ch.http = strncasecmp(entry->url, "http://", 7) == 0 ||
 		  strncasecmp(entry->url, "https://", 8) == 0;
 	read_options(&ch);

@@ -82,7 +82,7 @@ static void add_pair(void *owner, const char *name, const char *value, size_t le
 	struct m3u *m = owner;
 	struct place *pair = &m->pairs[m->pair_count];
 
-	assert(len > 0);
+	assert(len > 0 && m->pair_count <= M3U_PAIRS_MAX);
 	if (m->pair_count == M3U_PAIRS_MAX || m->text.len + len > M3U_ENTRY_MAX) {
 		note_once(m, &m->noted_pairs,
 			  "more attributes than an entry may have; the rest is left out");
@@ -100,7 +100,7 @@ static void note_guess(void *owner, enum m3u_guess guess)
 			"the quotes of a value are ambiguous; it is read up to its likeliest end",
 		[M3U_GUESS_BLANKS] =
 			"a value with blanks has no quotes; it ends at the next attribute or comma",
-		[M3U_GUESS_NAME] = "no comma stands in front of the name",
+		[M3U_GUESS_NAME] = "there is no comma before the name",
 		[M3U_GUESS_LONG] = "the name of an attribute is too long; it is left out",
 	};
 	struct m3u *m = owner;
@@ -131,6 +131,7 @@ static void deliver(struct m3u *m, const char *url)
 	assert(m->pair_count <= M3U_PAIRS_MAX);
 	assert(m->name <= m->text.len || !buf_ok(&m->text));
 	for (size_t i = 0; i < m->pair_count; i++) {
+		assert(m->pairs[i].name < m->pairs[i].value);
 		pairs[i].name = m->text.data + m->pairs[i].name;
 		pairs[i].value = m->text.data + m->pairs[i].value;
 	}
@@ -248,6 +249,7 @@ static void remove_nuls(struct m3u *m)
 	for (size_t i = 0; i < b->len; i++)
 		if (b->data[i] != '\0')
 			b->data[n++] = b->data[i];
+	assert(n < b->len);
 	b->len = n;
 }
 

@@ -177,6 +177,7 @@ static void report_guess(const struct attribute *a, const struct m3u_extinf *to)
 {
 	bool closed = a->value[a->value_len] == a->quote;
 
+	assert(a->quote == 0 || a->value[-1] == a->quote);
 	if (a->quote != 0 && (!closed || memchr(a->value, a->quote, a->value_len) != NULL))
 		to->guess(to->owner, M3U_GUESS_QUOTES);
 	if (a->quote == 0 && strcspn(a->value, " \t") < a->value_len)
@@ -221,6 +222,7 @@ const char *m3u_extinf_read(const char *text, const struct m3u_extinf *to)
 		/* some files have a comma before the attributes; behind a comma, anything that
 		 * does not look like a quoted attribute is the name */
 		if (attribute_at(p, &a) && (name == NULL || (a.quote != 0 && !a.unusual))) {
+			assert(a.end > p); /* each turn moves on */
 			report(&a, to);
 			name = NULL;
 			rest = p = a.end;

@@ -87,6 +87,7 @@ static bool take_signal(struct screen *s)
 {
 	struct signalfd_siginfo info;
 
+	assert(s->signals >= 0);
 	if (read(s->signals, &info, sizeof(info)) != sizeof(info) || info.ssi_signo == SIGWINCH)
 		return false;
 	if (info.ssi_signo != SIGTSTP)

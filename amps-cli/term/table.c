@@ -222,6 +222,7 @@ static void fit(const struct table *t, unsigned width, struct layout *l)
 			continue;
 		if (!hide(t, l))
 			return;
+		assert(total_width(t, l) < total_width(t, &natural));
 		/* the others get the space of the hidden column */
 		memcpy(l->width, natural.width, sizeof(l->width));
 	}
@@ -279,6 +280,7 @@ static void put_row(const struct table *t, const struct layout *l, char *const *
 	size_t last = last_shown(t, l);
 	bool first = true;
 
+	assert(l->shown[last]);
 	for (size_t c = 0; c <= last && c < t->column_count; c++) {
 		const struct table_column *column = &t->columns[c];
 		const char *text = cells != NULL ? cells[c] : column->title;

@@ -16,6 +16,7 @@ static int add_row(struct table *t, const json_t *object, const struct view_colu
 	char text[TABLE_COLUMNS_MAX][FORMAT_MAX];
 	const char *cells[TABLE_COLUMNS_MAX];
 
+	assert(count <= TABLE_COLUMNS_MAX);
 	for (size_t i = 0; i < count; i++)
 		cells[i] = columns[i].format(json_object_get(object, columns[i].member), text[i]);
 	return table_add(t, cells);

@@ -1,5 +1,6 @@
 #include "amps-cli/term/watch.h"
 
+#include <assert.h>
 #include <string.h>
 #include <time.h>
 #include "amps-cli/client.h"
@@ -54,6 +55,7 @@ static int ask(const char *path, const char *method, json_t **ret)
 	client_close(&client);
 	if (r < 0)
 		return r;
+	assert((result == NULL) != (error == NULL));
 	*ret = result != NULL ? result : error;
 	return result == NULL;
 }

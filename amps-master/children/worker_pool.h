@@ -8,7 +8,7 @@
  *
  * A worker that dies is replaced at once, with backoff when it died young; meanwhile its listening
  * socket stays open here and, during a backoff, is served by a living worker (LISTEN_ALSO).  A
- * malformed message or a silent heartbeat costs the worker its life and nobody else anything. */
+ * worker that sends a malformed message, or no heartbeat, is killed; nothing else is affected. */
 #ifndef AMPS_WORKER_POOL_H
 #define AMPS_WORKER_POOL_H
 

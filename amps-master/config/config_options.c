@@ -201,6 +201,7 @@ static struct question *find_question(const struct option_asks *a, const char *p
 			break;
 		*dot = '\0';
 	}
+	assert(index == NULL || (size_t)json_integer_value(index) < a->question_count);
 	return index != NULL ? &a->questions[json_integer_value(index)] : NULL;
 }
 
@@ -244,6 +245,8 @@ static void take_findings(struct option_asks *a, const json_t *problems)
 
 		if (q == NULL)
 			continue;
+		assert(strncmp(path, a->places[q->place].path, strlen(a->places[q->place].path)) ==
+		       0);
 		finding = json_pack("[s s O]", path + strlen(a->places[q->place].path),
 				    severity != NULL ? severity : "error",
 				    json_object_get(each, "message"));

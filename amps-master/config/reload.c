@@ -45,7 +45,7 @@ static void reload_finish(struct reload *r, const struct reload_result *result)
 {
 	struct waiters answered = r->now;
 
-	assert(answered.count > 0);
+	assert(r->state != RELOAD_IDLE && answered.count > 0);
 	reload_set_state(r, RELOAD_IDLE);
 	r->now = r->later;
 	r->later.count = 0;
@@ -91,6 +91,7 @@ static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 	struct reload *r = owner;
 
 	(void)cookie;
+	assert(r->state == RELOAD_STORING && !r->report);
 	if (a->error < 0) {
 		reload_fail(r, a->error, a->text, a->problems);
 		return;

@@ -142,6 +142,7 @@ void serve_options_loader_argv(const struct serve_options *o, const char *progra
 	for (size_t i = 0; i < SERVE_OPTION_COUNT_; i++) {
 		if (!o->value[i] || !rules[i].key)
 			continue;
+		assert(rules[i].option && n + 2 < SERVE_ARGV_MAX);
 		ret[n++] = rules[i].option;
 		ret[n++] = o->value[i];
 	}

@@ -306,6 +306,7 @@ static json_t *read_alone(struct check *c, const struct field *f, const struct s
 	json_auto_t *mapping = json_pack("{s:O}", key, at->value);
 	struct spot whole = *at;
 
+	assert(key != NULL && find_field(f->section, key) != NULL);
 	whole.value = mapping;
 	return value_section(c, f, &whole);
 }

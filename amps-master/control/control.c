@@ -115,6 +115,7 @@ static void client_set_state(struct client *c, enum client_state state)
 
 static void answer_ready(struct client *c)
 {
+	assert(c->out.len > 0 || !buf_ok(&c->out));
 	c->ticket = 0;
 	json_decref(c->id);
 	c->id = NULL;
@@ -433,6 +434,7 @@ void control_answer(struct control *control, control_ticket ticket, json_t *resu
 {
 	struct client *c = find_ticket(control, ticket);
 
+	assert(!c || c->state == CLIENT_WORKING);
 	if (c && result) {
 		control_put_result(&c->out, c->id, result);
 		answer_ready(c);
@@ -449,6 +451,7 @@ void control_fail(struct control *control, control_ticket ticket, const char *co
 
 	if (!c)
 		return;
+	assert(c->state == CLIENT_WORKING);
 	control_put_error(&c->out, c->id, code, message, problems);
 	answer_ready(c);
 }

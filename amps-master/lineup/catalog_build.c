@@ -225,6 +225,7 @@ int catalog_fragment(const struct channel_entry *e, const struct schedule_window
 	ret->hash = hash_end(w->hash);
 	if (!buf_ok(out))
 		return -ENOMEM;
+	assert(ret->variant_count < views->count && out->len > sizeof(*ret));
 	memcpy(out->data, ret, sizeof(*ret));
 	return 0;
 }
@@ -232,6 +233,7 @@ int catalog_fragment(const struct channel_entry *e, const struct schedule_window
 /* An offset within a fragment -> within the catalog; 0 stays "absent". */
 static void move(uint32_t *at, uint32_t base)
 {
+	assert(*at <= UINT32_MAX - base);
 	if (*at != 0)
 		*at += base;
 }
@@ -267,6 +269,7 @@ static void put_fragment(struct writer *w, const struct lineup_channel *c,
 	uint32_t base = at - (uint32_t)sizeof(*ret);
 	unsigned char *fragment = (unsigned char *)w->out->data + base;
 
+	assert(c->fragment_bytes > sizeof(*ret));
 	memcpy(ret, c->fragment, sizeof(*ret));
 	if (!buf_ok(w->out))
 		return;
@@ -369,6 +372,7 @@ static int finish(struct buf *out, struct catalog_header *header, const struct f
 		return -ENOMEM;
 	if (out->len > CATALOG_BYTES_MAX)
 		return -E2BIG;
+	assert(f->channels_at >= f->settings_at + sizeof(struct catalog_settings));
 	header->snapshot.total_bytes = out->len;
 	header->settings_at = f->settings_at;
 	header->channels_at = f->channels_at;

@@ -1,5 +1,6 @@
 #include "amps-master/lineup/channel_rules.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -490,6 +491,7 @@ int channel_views_make(const json_t *settings, uint32_t id, json_t *definition,
 
 void channel_views_done(struct channel_views *v)
 {
+	assert(v->count <= array_size(v->views));
 	for (size_t i = 0; i < v->count; i++) {
 		json_decref(v->views[i].entry);
 		json_decref(v->views[i].encoding);

@@ -31,7 +31,8 @@ json_t *channel_with_variant(const json_t *entry, const json_t *variant);
 /* Does the variant override more than the profile? */
 bool channel_variant_own_tuner(const json_t *variant);
 
-/* The form a playlist points to; the channel's own words win over the profile's (may be NULL). */
+/* The form a playlist points to; what the channel says takes precedence over the profile
+ * (may be NULL). */
 enum form channel_form(const json_t *entry, const json_t *profile);
 
 /* Sound alone?  The channel wins over the profile. */

@@ -1,5 +1,6 @@
 #include "amps-master/lineup/cidr.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <string.h>
 #include "common/text/text.h"
@@ -23,6 +24,7 @@ bool cidr_parse(const char *text, struct catalog_cidr *ret)
 		ret->prefix_bits = (uint32_t)bits;
 		return inet_pton(AF_INET6, address, ret->address) == 1;
 	}
+	assert(bits <= 32 || slash == NULL);
 	ret->prefix_bits = slash != NULL ? (uint32_t)bits + 96 : 128;
 	memset(ret->address + 10, 0xff, 2);
 	return inet_pton(AF_INET, address, ret->address + 12) == 1;

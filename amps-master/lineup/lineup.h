@@ -42,7 +42,7 @@ void channel_list_done(struct channel_list *list);
 /* Appends from[first..end), sharing the channels; there is room. */
 void channel_list_share(struct channel_list *list, const struct channel_list *from, size_t first,
 			size_t end);
-/* Where the channel stands in the list, or would stand. */
+/* The index of the channel in the list, or the one where it would be inserted. */
 size_t channel_list_find(const struct channel_list *list, uint32_t id);
 
 /* Makes a line-up with one reference; takes the list, also in failure.  0 or -ENOMEM. */

@@ -10,8 +10,8 @@
 #include "common/text/buf.h"
 
 /* `shared` is the shared token, NULL where auth is off (then the snapshot is empty).  The header's
- * generation is left 0 for the caller.  Entries that cannot be understood let nobody in; each gets
- * a line in `warnings` (an array).  Fills the empty `out`.  0, -ENOMEM, or -E2BIG (over
+ * generation is left 0 for the caller.  An invalid entry admits no client and gets a line
+ * in `warnings` (an array).  Fills the empty `out`.  0, -ENOMEM, or -E2BIG (over
  * TOKENS_MAX). */
 must_check int tokens_build(const json_t *auth, const char *shared, json_t *warnings,
 			    struct buf *out);

@@ -1,5 +1,6 @@
 #include "amps-master/system/account.h"
 
+#include <assert.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -78,6 +79,7 @@ int account_become(const struct account *a)
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
 		return -errno;
 #endif
+	assert(geteuid() == a->uid && getegid() == a->gid);
 	/* a way back would be a bug of the kernel: do not continue */
 	return setuid(0) == 0 ? -EPERM : 0;
 }

@@ -1,5 +1,6 @@
 #include "amps-master/system/listen.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -98,6 +99,7 @@ static void name_address(const struct bind_address *a, char *dst, size_t cap)
  * none that is shared by SO_REUSEPORT) and keeps it while the others join. */
 static int open_all(struct listeners *l, struct bind_address *a, unsigned count)
 {
+	assert(count <= array_size(l->fds));
 	while (l->count < count) {
 		int fd = bind_socket(a, true);
 

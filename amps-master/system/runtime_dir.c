@@ -35,8 +35,8 @@ int state_dir_default(char *dst, size_t cap)
 	return format_path(dst, cap, home, ".local/state/amps");
 }
 
-/* What was just made.  Not by its path: in a folder of somebody else's it could be another by now.
- */
+/* Gives a new folder to `owner`, by descriptor: in another user's folder, the path could name
+ * another one by now. */
 static int give_folder(const char *path, const struct account *owner)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -29,7 +29,7 @@ must_check int make_folders(const char *path, unsigned mode, const struct accoun
 must_check int runtime_dir_open(struct runtime_dir *d, const char *path,
 				const struct account *owner, char *text, size_t text_cap);
 
-/* The same for an open one whose folder or files were removed; the lock is kept or taken anew.  0,
+/* The same for an open one whose folder or files were removed; the lock is kept or taken again.  0,
  * or -Exxx (-EBUSY: another master has taken the folder) and the caller may try again. */
 must_check int runtime_dir_restore(struct runtime_dir *d, const struct account *owner);
 

@@ -90,6 +90,7 @@ void tuner_publish(struct tuner *t)
 
 	if (t->slot < 0)
 		return;
+	assert(t->owner->slots[t->slot] == t);
 	if (tuner_both(t))
 		slot.derive_pid = slot.pid;
 	for (const struct output *o = t->outputs; o; o = o->next) {
@@ -486,6 +487,7 @@ static struct tuner *tuner_own(struct tuners *ts, const struct lineup_tuner *def
 	 */
 	id = (int)strspn(def->key, "0123456789");
 	snprintf(key, sizeof(key), "%.*s#%u%s", id, def->key, last + 1, def->key + id);
+	assert(!tuner_find(ts, key));
 	t = tuner_new(ts, key);
 	if (t)
 		t->own = last + 1;
@@ -523,7 +525,7 @@ struct tuner *tuner_get(struct tuners *ts, const struct lineup_tuner *def, const
 	if (!t)
 		return NULL;
 	if (m->own) {
-		tuner_forget_failures(t); /* they were somebody else's */
+		tuner_forget_failures(t); /* they were those of an earlier viewer */
 		t->own_address = m->address;
 		t->own_token = m->token;
 		t->def = def;
@@ -611,8 +613,8 @@ void tuner_free(struct tuner *t)
 
 	while (*at && *at != t)
 		at = &(*at)->next;
-	if (*at)
-		*at = t->next;
+	assert(*at == t);
+	*at = t->next;
 	for (size_t i = 0; i < SEAT_COUNT_; i++)
 		if (t->jobs[i])
 			job_free(t->jobs[i]);

@@ -94,6 +94,7 @@ struct output *output_get(struct tuner *t, const struct lineup_output *def, cons
 	o = slot < OUTPUTS_MAX ? calloc(1, sizeof(*o)) : NULL;
 	if (!o)
 		return NULL;
+	assert(t->slot >= 0 && count < TUNER_OUTPUTS_MAX);
 	o->tuner = t;
 	o->id.channel = t->channel;
 	o->source = is_source(t, def);
@@ -412,6 +413,7 @@ int output_on_running(struct output *o, uint64_t generation)
 		return -ESTALE;
 	if (!o->next_ring.map.header)
 		return -EBADMSG;
+	assert(o->next_ring.generation != o->current.generation);
 	ring_drop(&o->current);
 	o->current = o->next_ring;
 	o->next_ring = (struct output_ring){.fd = -1};
@@ -453,6 +455,7 @@ void output_measure(struct output *o, uint64_t now_us)
 
 	if (!o->current.map.header)
 		return;
+	assert(now_us >= o->rate_us);
 	commit = ring_commit(&o->current.map);
 	if (o->rate_us && span_us >= 900000 && commit >= o->rate_commit) {
 		uint64_t bps = (commit - o->rate_commit) * 8 * 1000000 / span_us;

@@ -38,6 +38,7 @@ static void on_ring_made(void *owner, uint32_t slot, uint64_t generation, int fd
 	struct tuners *ts = owner;
 	struct output *o = ts->output_slots[slot];
 
+	assert(slot < OUTPUTS_MAX && (!o || o->slot == slot));
 	if (o)
 		output_on_ordered(o, generation, fd);
 	else
@@ -345,6 +346,7 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 		to = output_get(t, output, w->asked.track);
 		if (!to || to == from)
 			continue;
+		assert(from->wants > 0);
 		if (--from->wants == 0)
 			from->idle_since_us = clock_mono_us();
 		to->wants++;

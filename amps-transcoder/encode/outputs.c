@@ -97,6 +97,7 @@ static void switch_on(struct outputs *s, struct job_event *event)
 		return;
 	}
 	s->joined |= s->count > 0 && s->source;
+	assert(s->count < TUNER_OUTPUTS_MAX && find(s, event->output) < 0);
 	s->list[s->count++] = o;
 	select_streams(s, s->count - 1);
 }
@@ -229,6 +230,7 @@ static bool open_decoder(struct outputs *s, unsigned index)
 {
 	struct decoder *d = calloc(1, sizeof(*d));
 
+	assert(index < array_size(s->decoders) && !s->decoders[index]);
 	if (d && decoder_open(d, s->source->streams[index]->codecpar, decodes_on(s, index)) >= 0) {
 		s->decoders[index] = d;
 		return true;

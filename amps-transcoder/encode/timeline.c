@@ -61,6 +61,7 @@ static int64_t choose_offset(struct timeline *t, unsigned stream, bool leads, in
 		return t->offset[1];
 	if (!leads)
 		return t->offset[0];
+	assert(t->begun);
 	t->jumps++;
 	t->offset[1] = t->offset[0];
 	t->offset[0] = t->frontier - time;

@@ -40,13 +40,13 @@ void remux_clock_init(struct remux_clock *c);
 void remux_clock_repeat(struct remux_clock *c, int64_t length_90k);
 
 /* Extends the length of the ending round (TIME_NONE at first) by this stream, so that no stream
- * begins again before it has ended.  The track's own round begins anew. */
+ * begins again before it has ended.  The track's own round begins again. */
 int64_t remux_track_repeat(struct remux_track *t, int64_t length_90k);
 
-/* Places one packet: *dts and *pts in 90 kHz of the source in, of our timeline out.  `wraps`: they
- * have 33 bits.  `leads`: it is picture or sound.  Only those judge whether the source's time has
- * leapt and how far the timeline has come; subtitles may pause for minutes and are sent ahead of
- * their time. */
+/* Places one packet: *dts and *pts in 90 kHz of the source in, of the output's timeline out.
+ * `wraps`: they have 33 bits.  `leads`: it is picture or sound.  Only those judge whether the
+ * source's time has jumped and how far the timeline has come; subtitles may pause for minutes and
+ * are sent ahead of their time. */
 void remux_clock_place(struct remux_clock *c, bool wraps, bool leads, int64_t duration_90k,
 		       struct remux_track *t, int64_t *dts, int64_t *pts);
 

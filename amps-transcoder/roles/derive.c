@@ -16,7 +16,7 @@ struct derive {
 	struct job *job;
 	struct outputs outputs;
 	struct ring_reader reader;
-	bool reopen; /* another source ring: open the demuxer anew */
+	bool reopen; /* another source ring: open the demuxer again */
 	bool ended;  /* the source came to its end, and all of it is in the outputs' rings */
 	uint64_t skipped_us; /* when it skipped last; 0: it keeps up, and the master knows */
 };

@@ -281,13 +281,13 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	return refused(message->msg_name, message->msg_namelen) ? -1 : real(fd, message, flags);
 }
 
-void guard_grant(const char *scheme, const char *wish, char *dst, size_t cap)
+void guard_grant(const char *scheme, const char *list, char *dst, size_t cap)
 {
-	const char *possible = guard_protocols(scheme), *at = wish;
+	const char *possible = guard_protocols(scheme), *at = list;
 	size_t used = 0;
 
-	if (!wish || !strcmp(scheme, "file")) {
-		snprintf(dst, cap, "%s", wish ? wish : possible);
+	if (!list || !strcmp(scheme, "file")) {
+		snprintf(dst, cap, "%s", list ? list : possible);
 		return;
 	}
 	*dst = '\0';

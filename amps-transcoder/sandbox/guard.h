@@ -40,6 +40,6 @@ const char *guard_protocols(const char *scheme);
 
 /* The protocols granted if the operator set a list (NULL: none).  For a remote source the list can
  * only narrow them; a local file gets what it names. */
-void guard_grant(const char *scheme, const char *wish, char *dst, size_t cap);
+void guard_grant(const char *scheme, const char *list, char *dst, size_t cap);
 
 #endif

@@ -27,7 +27,7 @@ struct lavfi {
 	uint64_t start_us; /* clock_mono_us() that belongs to the graph's zero */
 	int64_t base_90k;  /* of the outputs' timeline, likewise */
 	int64_t skipped_90k;
-	bool primed; /* the lead has been handed out */
+	bool primed; /* the lead has been returned */
 	uint64_t skips;
 };
 

@@ -38,7 +38,7 @@ struct pace {
 void pace_init(struct pace *p, enum pace_kind kind);
 
 /* The stream has come to clock_90k (TIME_NONE: unknown yet) at now_us.  Returns for how many
- * microseconds nothing should be read; 0 = go on.  A leap of the clock restarts it. */
+ * microseconds nothing should be read; 0 = go on.  A jump of the clock restarts it. */
 uint64_t pace_delay_us(struct pace *p, int64_t clock_90k, uint64_t now_us);
 
 #endif

@@ -8,6 +8,7 @@
 
 void playlist_watch_add(struct playlist_watch *w, AVIOContext *pb)
 {
+	assert(w->count <= PLAYLIST_WATCHED_MAX);
 	if (w->count == PLAYLIST_WATCHED_MAX)
 		return;
 	/* count what is buffered already */

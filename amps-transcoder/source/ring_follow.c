@@ -25,6 +25,7 @@ int ring_follow_take(struct ring_follow *f, const struct job_event *event, bool 
 		return error;
 	if (f->has_larger)
 		ring_close(&f->larger);
+	assert(f->has_ring || !f->has_larger);
 	f->has_larger = f->has_ring && event->same_job;
 	*ret_again = !f->has_larger;
 	if (f->has_larger) {
@@ -81,6 +82,7 @@ bool ring_follow_start(struct ring_follow *f, struct ring_rap *ret_rap)
 {
 	if (!find_start(f, ret_rap))
 		return false;
+	assert(f->has_ring && ret_rap->pos >= f->from_pos);
 	f->pos = ret_rap->pos;
 	f->started = true;
 	return true;

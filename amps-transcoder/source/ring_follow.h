@@ -1,5 +1,5 @@
 /* ring_follow.h - a job that reads another job's ring, whatever its form: where to start, what is
- * new, when it was lapped, and the move to a larger ring of the same job.  Knows no libav.
+ * new, when it was lapped, and the move to a larger ring of the same job.  Does not use libav.
  *
  *	take() a ring > ready()? > start() > copy() ... > lapped or complete, or another ring */
 #ifndef AMPS_RING_FOLLOW_H
@@ -20,7 +20,7 @@ struct ring_follow {
 void ring_follow_init(struct ring_follow *f, uint64_t age_us);
 void ring_follow_done(struct ring_follow *f);
 
-/* Takes the ring of a JOB_EVENT_SOURCE_RING.  0 (`*ret_again`: start anew) or -Exxx. */
+/* Takes the ring of a JOB_EVENT_SOURCE_RING.  0 (`*ret_again`: start again) or -Exxx. */
 must_check int ring_follow_take(struct ring_follow *f, const struct job_event *event,
 				bool *ret_again);
 
@@ -35,7 +35,7 @@ bool ring_follow_start(struct ring_follow *f, struct ring_rap *ret_rap);
 void ring_follow_stop(struct ring_follow *f);
 
 /* The next bytes, whole units, also from a larger ring that goes on where this one stopped.  > 0, 0
- * (nothing new), -ESTALE (lapped: start anew), -ENODATA (the ring is complete and read). */
+ * (nothing new), -ESTALE (lapped: start again), -ENODATA (the ring is complete and read). */
 must_check ssize_t ring_follow_copy(struct ring_follow *f, void *dst, size_t cap);
 
 #endif

@@ -46,6 +46,7 @@ static ssize_t start(struct ring_reader *r)
 	if (!ring_follow_start(&r->follow, &rap))
 		return 0;
 	intro = ring_intro(&rap, false);
+	assert(intro.len <= sizeof(r->stage) && r->stage_at == r->staged);
 	memcpy(r->stage, intro.bytes, intro.len);
 	return (ssize_t)intro.len;
 }
@@ -65,6 +66,7 @@ static bool fill(struct ring_reader *r)
 		r->ended = n == -ENODATA;
 		if (n < 0)
 			return false;
+		assert((size_t)n <= sizeof(r->stage));
 		r->staged = (size_t)n;
 		r->stage_at = 0;
 		watch_stage(r, r->follow.pos - (size_t)n);

@@ -161,6 +161,7 @@ size_t rtp_queue_take(struct rtp_queue *q, uint8_t *dst, size_t cap, uint64_t no
 		if (s->len > cap - out)
 			break;
 		assert(s->number == q->next);
+		assert(q->waiting <= SLOTS && out <= cap);
 		memcpy(dst + out, s->bytes, s->len);
 		out += s->len;
 		s->waits = false;

@@ -190,12 +190,12 @@ const char *source_problem(const struct source *s)
 
 AVDictionary *source_libav_options(const struct source *s)
 {
-	const AVDictionaryEntry *wish = av_dict_get(s->options.libav, WHITELIST, NULL, 0);
+	const AVDictionaryEntry *list = av_dict_get(s->options.libav, WHITELIST, NULL, 0);
 	AVDictionary *d = NULL;
 	char granted[256];
 
 	source_options_for_libav(&s->options, &d);
-	guard_grant(s->scheme, wish ? wish->value : NULL, granted, sizeof(granted));
+	guard_grant(s->scheme, list ? list->value : NULL, granted, sizeof(granted));
 	av_dict_set(&d, WHITELIST, granted, 0);
 	return d;
 }
@@ -466,7 +466,7 @@ bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k)
 }
 
 /* libavformat's demuxer stops in the same way at the end of a playlist (EXT-X-ENDLIST, RFC 8216
- * 4.3.3.4) and at a playlist that is no longer updated; reading it again tells which. */
+ * 4.3.3.4) and at a playlist that is no longer updated; only reading it again shows which. */
 static bool playlist_has_end(struct source *s)
 {
 	AVFormatContext *ic = new_context(s);

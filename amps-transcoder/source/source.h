@@ -35,7 +35,8 @@ struct source_ops {
 	int (*read)(struct source *s, uint8_t *dst, size_t cap);
 	/* Back to the first byte.  0 or -Exxx. */
 	int (*rewind)(struct source *s);
-	/* The open connection for libav's demuxer, at its first byte; NULL: libav opens it anew. */
+	/* The open connection for libav's demuxer, at its first byte; NULL: libav opens it itself.
+	 */
 	AVIOContext *(*avio)(struct source *s);
 	void (*close)(struct source *s); /* also when it was not opened */
 };

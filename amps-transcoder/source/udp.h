@@ -23,7 +23,7 @@ struct udp {
 };
 
 /* Opens `udp://[source@]host:port[?settings]` (or rtp://) for receiving; the settings are ffmpeg's
- * and may stand in the options (NULL: none) instead.  A multicast group is joined on the interface
+ * and may be options (NULL: none) instead.  A multicast group is joined on the interface
  * localaddr (a name or an address), only for the named senders.  Else it receives at localaddr, at
  * the host if that is a local address, or at any local address; then the host is the sender.
  *

@@ -1,7 +1,7 @@
 /* rewrite.h - makes a transport stream continuous across splices.
  *
  * Nothing is changed until the first splice.  A splice is requested (a loop, a new job after an
- * older one) or found: the source's clock leaps back or more than ten seconds ahead, or a
+ * older one) or found: the source's clock jumps back or more than ten seconds ahead, or a
  * discontinuity_indicator comes with another time.  From then on PCR, PTS and DTS are shifted so
  * that time continues at the frontier, and each continuity counter continues from the last one
  * written.  A found splice sets the discontinuity_indicator of its first PCR packet.  The counters

@@ -45,6 +45,7 @@ static void set_page(struct context *x, uint32_t index, const void *map)
 		shm_unmap(x->pages[index], WORKER_PAGE_BYTES);
 	x->pages[index] = map;
 	x->page_count = MAX(x->page_count, index + 1);
+	assert(x->page_count <= WORKERS_MAX);
 }
 
 static int read_key(const char *text, uint8_t key[MEDIA_KEY_BYTES])

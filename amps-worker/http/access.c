@@ -1,5 +1,6 @@
 #include "amps-worker/http/access.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,7 @@ static struct span take_last(struct span *list)
 	size_t at = comma ? (size_t)(comma + 1 - list->at) : 0;
 	struct span last = span_trim((struct span){list->at + at, list->len - at});
 
+	assert(at <= list->len);
 	list->len = comma ? at - 1 : 0;
 	return last;
 }

@@ -57,6 +57,7 @@ static void put_text(struct draft *d, enum piece which, const char *text, size_t
 {
 	size_t used = d->used;
 
+	assert(max >= sizeof(CUT) && used + max <= sizeof(d->text));
 	d->known.at[which] = (uint16_t)used;
 	if (!log_escape(d->text, used + max - sizeof(CUT), &used, text, len, log_is_json())) {
 		memcpy(d->text + used, CUT, sizeof(CUT));
@@ -81,6 +82,7 @@ static void put_name(struct draft *d, enum piece which, const char *name, size_t
 	word[n] = '\0';
 	memcpy(d->text + d->known.at[which], word, n + 1);
 	d->used = d->known.at[which] + n + 1;
+	assert(d->used <= sizeof(d->text));
 }
 
 static void put_address(struct draft *d, const struct in6_addr *a)
@@ -96,6 +98,7 @@ static void put_address(struct draft *d, const struct in6_addr *a)
 
 static void raw_add(struct raw *r, const char *bytes, size_t n)
 {
+	assert(r->n < RAW_MAX);
 	n = MIN(n, RAW_MAX - 1 - r->n);
 	if (n)
 		memcpy(r->at + r->n, bytes, n);
@@ -272,6 +275,7 @@ static void add(struct line *l, const char *format, ...)
 	va_list args;
 	int n;
 
+	assert(l->n < LOG_LINE_MAX);
 	va_start(args, format);
 	n = vsnprintf(l->at + l->n, room, format, args);
 	va_end(args);

@@ -1,6 +1,6 @@
 /* access_entry.h - an entry of the access log, and the line it becomes (access_log.h).
  *
- * Texts are kept as they will stand in the line: bounded, escaped, without secrets.  Owned by its
+ * Texts are kept in the form that the line has: bounded, escaped, without secrets.  Owned by its
  * connection, freed by access_log_end(). */
 #ifndef AMPS_ACCESS_ENTRY_H
 #define AMPS_ACCESS_ENTRY_H

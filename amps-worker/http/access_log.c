@@ -108,6 +108,7 @@ static void append(struct access_log *l, const char *line, size_t n)
 {
 	if (!l->full && l->len + n > ACCESS_LOG_FLUSH)
 		write_lines(l);
+	assert(l->len <= ACCESS_LOG_BYTES);
 	if (l->len + n > ACCESS_LOG_BYTES) {
 		drop(l, line, n, l->reason);
 		return;

@@ -6,7 +6,7 @@
  * (one line) close to what other servers write; a JSON object if the log is JSON.  In the ordinary
  * log a line begins like the others there.  The time is that of the end; the bytes are those of the
  * body that were sent; 499 means that the client left before the answer; a head that could not be
- * parsed stands in quotes as it came.
+ * parsed is quoted as it came.
  *
  * A connection keeps an entry while its request runs.  At the end the entry becomes a line in a
  * bounded buffer, which is written when it holds enough, a few times a second, and when the log

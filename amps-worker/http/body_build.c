@@ -76,6 +76,7 @@ static void pack(struct body_build *b, const char *at, size_t n, bool last)
 {
 	int r = Z_OK;
 
+	assert(b->packing && b->packed.len < b->body->plain_len);
 	b->z.next_in = (Bytef *)(uintptr_t)at;
 	b->z.avail_in = (uInt)n;
 	do {
@@ -101,6 +102,7 @@ bool body_build_step(struct body_build *b)
 	size_t n = MIN(body->plain_len - b->at, STEP_BYTES);
 	bool last = b->at + n == body->plain_len;
 
+	assert(b->at <= body->plain_len && (last || n == STEP_BYTES));
 	b->hash = hash_piece(b->hash, at, n);
 	if (b->packing)
 		pack(b, at, n, last);

@@ -95,6 +95,7 @@ static void insert(struct body_cache *cache, struct entry *e)
 {
 	struct entry *last;
 
+	assert((cache->count == 0) == TAILQ_EMPTY(&cache->entries));
 	TAILQ_INSERT_HEAD(&cache->entries, e, link);
 	cache->bytes += entry_bytes(e);
 	cache->count++;

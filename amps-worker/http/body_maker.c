@@ -240,6 +240,7 @@ int body_maker_start(struct body_maker *m, const void *key, size_t key_len, int6
 	TAILQ_INSERT_TAIL(&m->makings, g, link);
 	m->slice_end_us = clock_mono_us();
 	m->count++;
+	assert(m->count <= BODY_MAKINGS_MAX);
 	if (m->count == 1)
 		arm(m, g->begun ? 0 : BODY_ROOM_MS);
 	hold(g, reply);

@@ -271,6 +271,7 @@ static void on_ready(void *owner, const struct held_error *error)
 {
 	struct conn *c = owner;
 
+	assert(c->state == CONN_HOLD && c->answer);
 	if (error)
 		reply_error(&c->answer->reply, error->status, RETRY_AFTER_S, "%s", error->text);
 	if (begin_answer(c) == STEP_CLOSE)
@@ -664,6 +665,7 @@ static bool address_take(struct conns *all, const struct in6_addr *a)
 	if ((*at)->count >= ADDRESS_CONNECTIONS_MAX)
 		return false;
 	(*at)->count++;
+	assert((*at)->count <= all->count + 1);
 	return true;
 }
 

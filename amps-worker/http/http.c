@@ -1,5 +1,6 @@
 #include "amps-worker/http/http.h"
 
+#include <assert.h>
 #include "amps-worker/http/body_cache.h"
 #include "amps-worker/http/body_maker.h"
 #include "common/log/log.h"
@@ -13,6 +14,7 @@ static struct conn_holder *slow_answers(const struct conns *all, size_t *ret_cou
 	size_t n = 0;
 
 	TAILQ_FOREACH (c, &all->list, link) {
+		assert(n < all->count);
 		if (list && conn_answer_rate(c, &rate))
 			list[n++] = (struct conn_holder){.conn = c, .order = rate};
 	}

@@ -1,7 +1,7 @@
 /* http.h - the HTTP side of a worker: what its parts share, from listening sockets to the access
  * log.
  *
- * It knows no route and no kind of answer but bytes and streams: worker.c gives it the table of
+ * It has no routes of its own and answers bytes or streams only: worker.c gives it the table of
  * routes, and live/ sends the streams. */
 #ifndef AMPS_HTTP_H
 #define AMPS_HTTP_H

@@ -1,5 +1,6 @@
 #include "amps-worker/http/listener.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,8 +18,8 @@ struct listen_socket {
 	int fd;
 };
 
-/* Tells a new client that there is no room.  Its bytes are read first: closing a socket with unread
- * bytes resets it and may destroy the answer. */
+/* Refuses a new client, because there is no room.  Its bytes are read first: closing a socket with
+ * unread bytes resets it and may destroy the answer. */
 static void refuse(const struct listener *l, int fd)
 {
 	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
@@ -186,6 +187,7 @@ int listener_add(struct listener *l, uint32_t index, int fd)
 	event_assign(&s->event, l->conns->context->base, fd, EV_READ | EV_PERSIST, on_new_clients,
 		     s);
 	event_priority_set(&s->event, PRIORITY_CLIENTS);
+	assert(l->conns);
 	l->conns->port = bound_port(fd);
 	s->next = l->sockets;
 	l->sockets = s;

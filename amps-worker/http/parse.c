@@ -116,6 +116,7 @@ static int scan_head(const char *bytes, size_t len, size_t *scanned, size_t *ret
 {
 	size_t start = head_start(bytes, len);
 
+	assert(*scanned <= len);
 	while (*scanned < len) {
 		/* the first two bytes decide where the head starts: wait for both */
 		if (len == 1 && bytes[0] == '\r')
@@ -162,7 +163,8 @@ static const char *path_problem(struct span path)
 	for (size_t i = 0; i < path.len;) {
 		size_t bytes = 0, dots = 0;
 
-		i++; /* the '/' before the segment */
+		assert(path.at[i] == '/');
+		i++; /* before the segment */
 		while (i < path.len && path.at[i] != '/') {
 			bool encoded = path.at[i] == '%';
 			int c = path_byte(path, &i);
@@ -329,7 +331,7 @@ static int parse_version(struct span text, struct http_request *ret, struct verd
 	    text.at[5] < '0' || text.at[5] > '9' || text.at[7] < '0' || text.at[7] > '9')
 		return refuse(v, 400, "the request line does not end with an HTTP version");
 	if (text.at[5] != '1')
-		return refuse(v, 505, "this server speaks HTTP/1.0 and HTTP/1.1");
+		return refuse(v, 505, "this server supports HTTP/1.0 and HTTP/1.1");
 	/* treat a later minor version like the latest known one (RFC 9110 section 2.5) */
 	ret->minor = text.at[7] > '0';
 	return 0;
@@ -386,6 +388,7 @@ static int parse_lines(struct span rest, struct http_request *ret, struct verdic
 		struct span line = {rest.at, (size_t)(cr - rest.at)};
 		int r;
 
+		assert(cr && line.len + 2 <= rest.len && cr[1] == '\n'); /* scan_head() saw it */
 		if (line.len == 0)
 			return 0;
 		r = first ? parse_request_line(line, ret, v) : parse_field(line, ret, v);

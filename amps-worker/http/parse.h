@@ -86,7 +86,7 @@ must_check int http_query(const struct http_request *r, const char *name, char *
 /* Percent-decodes a path segment.  0, -EINVAL (bad encoding, NUL, control, not UTF-8), -E2BIG. */
 must_check int http_decode_segment(struct span segment, char *dst, size_t cap);
 
-/* A host with an optional port, as it may stand in a Host field and in links made from it: a name
+/* A host with an optional port, as in a Host field and in links made from it: a name
  * of letters, digits, '-', '.' and '_', or an IPv6 address in brackets. */
 bool http_host_valid(struct span host);
 

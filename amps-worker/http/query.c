@@ -1,6 +1,7 @@
 /* query.c - decodes the values of a query, and path segments (parse.h) */
 #include "amps-worker/http/parse.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/text/text.h"
@@ -12,6 +13,7 @@ static int decode_byte(struct span s, size_t *i, bool plus_is_space)
 	char c = s.at[(*i)++];
 	int byte;
 
+	assert(*i <= s.len);
 	if (c != '%')
 		return c == '+' && plus_is_space ? ' ' : (unsigned char)c;
 	byte = text_percent_byte(s.at + *i - 1, s.len - *i + 1);

@@ -296,6 +296,7 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 	bool fresh =
 		r->status == 200 && reads && c.etag[0] && none_match_holds(t->none_match, c.etag);
 
+	assert(r->status >= 200 && r->status < 600 && !held_waits(&r->held));
 	if (fresh) {
 		r->status = 304;
 	} else if (r->kind == REPLY_FILE) {

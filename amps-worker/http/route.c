@@ -20,6 +20,7 @@ static bool pattern_fits(const char *pattern, struct span path, struct request *
 				return false;
 			continue;
 		}
+		assert(strchr(pattern, '>'));
 		pattern = strchr(pattern, '>') + 1;
 
 		size_t tail = strcspn(pattern, "/"), end = at;

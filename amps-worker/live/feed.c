@@ -1,5 +1,6 @@
 #include "amps-worker/live/feed.h"
 
+#include <assert.h>
 #include "amps-worker/context/context.h"
 #include "amps-worker/live/viewer.h"
 #include "common/clock.h"
@@ -19,6 +20,7 @@ static void leave_ring(struct schedule *s, uint64_t now)
 {
 	struct stream_ring *r = s->ring;
 
+	assert(r && !s->next);
 	schedule_next_ring(s, now);
 	if (r->waiting) /* the last step: it may free rings */
 		viewer_begin_waiting(r->output);

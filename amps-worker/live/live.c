@@ -1,6 +1,7 @@
 /* live.c - see live.h; sock_diag(7) for SO_MEMINFO */
 #include "amps-worker/live/live.h"
 
+#include <assert.h>
 #include <linux/sock_diag.h>
 
 #include "amps-worker/live/feed.h"
@@ -150,6 +151,7 @@ static void end_stopped(const struct records *all, size_t bytes)
 	}
 	if (count)
 		conn_sort_holders(list, count);
+	assert(count <= all->used);
 	while (ended < count && bytes > x->sockets_max / 4 * 3) {
 		bytes -= MIN(bytes, list[ended].bytes);
 		conn_free(list[ended++].conn);

@@ -91,6 +91,7 @@ struct output *output_use(struct outputs *all, const struct stream_params *p)
 		o = output_new(all, &p->id);
 	if (!o)
 		return NULL;
+	assert(!o->gone && (!o->own || !o->users));
 	if (!o->want)
 		output_want(o, p);
 	o->users++;
@@ -166,6 +167,7 @@ static struct stream_ring *add_ring(struct output *o, int fd, uint64_t data_byte
 		free(r);
 		return NULL;
 	}
+	assert(!o->gone);
 	r->output = o;
 	r->generation = generation;
 	r->waiting = &o->waiting;

@@ -1,5 +1,6 @@
 #include "amps-worker/live/records.h"
 
+#include <assert.h>
 #include "amps-worker/context/context.h"
 #include "common/clock.h"
 
@@ -119,6 +120,7 @@ void records_give(struct records *all, struct viewer_record *rec)
 	if (token)
 		worker_page_add_token(page, token, -1);
 	worker_page_put(page, index, &none);
+	assert(all->free_count < all->used);
 	all->owners[index] = (struct record_owner){0};
 	all->free[all->free_count++] = (uint16_t)index;
 	page_add(&page->viewers_open, UINT64_MAX); /* one less */

@@ -116,6 +116,7 @@ void schedule_next_ring(struct schedule *s, uint64_t now)
 
 void schedule_add_ring(struct schedule *s, struct stream_ring *r)
 {
+	assert(s->ring != r);
 	TAILQ_INSERT_TAIL(&s->rings, r, in_schedule);
 	r->seen_us = clock_mono_us();
 	r->seen_commit = ring_commit(&r->map);

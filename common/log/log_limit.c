@@ -37,6 +37,7 @@ static void hold(struct log_limit *l, struct log_slot *s, const struct log_event
 	unsigned more = s->held.message ? s->held.more + 1 : 0;
 	char *block = malloc(message + fields);
 
+	assert(s->site == e->site && l->held_count <= LOG_SLOTS);
 	if (!block) {
 		s->held.more++;
 		return;
@@ -62,6 +63,7 @@ bool log_limit_pass(struct log_limit *l, const struct log_event *e, uint64_t now
 		s->window_us = now_us;
 		s->passed = 0;
 	}
+	assert(s->window_us <= now_us);
 	if (s->passed < e->allowed) {
 		s->passed++;
 		return true;

@@ -141,7 +141,7 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(u32, channel)                                                                            \
 	F(u8, form)	/* enum output_form */                                                     \
 	F(u8, own)	/* 1: from a tuner of its own, which ends with this want */                \
-	F(u64, address) /* of an own one: whose it is, 0 = nobody's */                             \
+	F(u64, address) /* of an own one: the client's, 0 = unknown */                             \
 	F(u64, token)	/* of an own one: the entry of auth.tokens, 0 = none */                    \
 	F(str, variant) /* "" = the channel's own profile */                                       \
 	F(str, track)	/* "" = the form's first */

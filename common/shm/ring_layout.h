@@ -7,7 +7,7 @@
  *
  * Positions are 64-bit byte counts since the ring was created and never wrap.  Each position that
  *is published is a multiple of the ring's unit: a packet of 188 bytes in MPEG-TS, a single byte in
- * forms without packets.  The master tells the unit with the ring (form.h).  Readers and the writer
+ * forms without packets.  The master sends the unit with the ring (form.h).  Readers and the writer
  * map the data twice in a row, so that a run of up to data_bytes bytes is always contiguous in
  * memory.
  *

@@ -18,7 +18,7 @@ struct tokens {
 	const struct tokens_header *header;
 	const struct token_entry *entries;
 	/* Random and private to this process: a client cannot compute the digest of a guess, so the
-	 * time of a lookup tells it nothing about the tokens. */
+	 * time of a lookup reveals nothing about the tokens. */
 	uint8_t key[SHA256_DIGEST_SIZE];
 	/* For tokens_hide(): the rolling hash of each token under a random base, and which lengths
 	 * occur. */

@@ -13,7 +13,7 @@ extern const struct snapshot_type tokens_type;
 struct tokens *tokens_of(struct snapshot *s);
 
 /* The first entry of this token that has not expired, or NULL.  Compares digests under a key of
- * this process, so the time of a lookup tells a client nothing about the tokens.  Borrowed
+ * this process, so the time of a lookup reveals nothing about the tokens.  Borrowed
  * while the snapshot is referenced. */
 const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
 				      int64_t wall_us);

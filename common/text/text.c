@@ -147,6 +147,7 @@ static void plain_name(const char *name, size_t len, char plain[64])
 		if (byte != '\0')
 			plain[n++] = (char)tolower(byte);
 	}
+	assert(n < 64);
 	plain[n] = '\0';
 }
 
@@ -291,6 +292,7 @@ static const char *panel_secrets(const char *path, size_t *ret_len)
 		bool begins = i > 0 ? is_panel_kind(at[i - 1], at[i] - 1)
 				    : n == 3 && !is_panel_kind(at[0], at[1] - 1);
 
+		assert(at[i] < at[i + 1] && at[i + 1] < at[i + 2]);
 		if (begins && is_panel_id(at[i + 2]) && at[i + 1] - 1 > at[i] &&
 		    at[i + 2] - 1 > at[i + 1]) {
 			*ret_len = (size_t)(at[i + 2] - 1 - at[i]);
@@ -435,6 +437,7 @@ static void add_the_source(struct sink *out, const char *begin)
 	size_t n = sizeof(words) - 1, done = (size_t)(out->at - begin);
 
 	/* "the source http://..." becomes "the source", not "the source the source" */
+	assert(out->at >= begin);
 	if (done > n && out->at[-1] == ' ' && memcmp(out->at - 1 - n, words, n) == 0) {
 		out->at--;
 		out->room++;

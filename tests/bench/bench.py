@@ -136,7 +136,7 @@ class Bench:
 
     @contextlib.contextmanager
     def playing(self, server, viewers):
-        """So many viewers, all of them streaming."""
+        """This many viewers, all streaming."""
         if not viewers:
             with Program(load_words(server, "-c", 1, "-d", 3600, "-w", 0), CLIENT_CPU):
                 time.sleep(3)

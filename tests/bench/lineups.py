@@ -26,7 +26,7 @@ def channel(number):
 
 
 def line_up(count, renamed=0, workers=2):
-    """A configuration of so many channels; the first `renamed` of them have another name."""
+    """A configuration of this many channels; the first `renamed` of them have another name."""
     channels = [channel(n) for n in range(1, count + 1)]
     for i in range(renamed):
         channels[i] = channels[i].replace(" HD", " UHD", 1)
@@ -172,7 +172,7 @@ class LineUps:
                   f"{statistics.median(ms):.0f} ms [{min(ms):.0f}..{max(ms):.0f}]", flush=True)
 
     def run(self):
-        print("\nA large line-up nobody watches")
+        print("\nA large line-up without viewers")
         self.check_and_reload()
         self.change()
         self.memory()

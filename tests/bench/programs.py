@@ -86,7 +86,7 @@ def wait_for(condition, what, timeout=15, pause=0.01):
 
 
 def stat_of(pid):
-    """(parent, jiffies of the process and of its waited-for children), or None when it has ended."""
+    """(parent, jiffies of the process and its reaped children), or None after its end."""
     try:
         with open(f"/proc/{pid}/stat") as f:
             words = f.read().rsplit(") ", 1)[1].split()
@@ -125,7 +125,7 @@ def listens(port):
 
 
 class Bare(Program):
-    """The ceiling.  Its ring holds two key frames before anybody may come."""
+    """The bare server.  Its ring holds two key frames before a client may connect."""
 
     label, port, path = "bare server", BARE_PORT, "/"
 
@@ -193,7 +193,7 @@ class Amps(Program):
             return False
 
     def ask(self, method):
-        """One question over the control socket."""
+        """One request over the control socket."""
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(os.path.join(self.runtime, "control.sock"))
             s.sendall(json.dumps({"id": 1, "method": method, "params": {}}).encode() + b"\n")
@@ -209,7 +209,7 @@ class Amps(Program):
         return answer["result"]
 
     def wait_idle(self):
-        """Until no channel has a source open."""
+        """Waits until no channel has an open source."""
         wait_for(lambda: all(not t.get("pid") for t in self.ask("tuners")), "idle channels")
 
     def worker_bytes(self):

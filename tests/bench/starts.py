@@ -75,13 +75,13 @@ class Datagrams(Program):
         self.length_s = os.path.getsize(FILM) * 8 / BITS_PER_SECOND
 
     def await_moment(self):
-        """Until the sender is that far into a group of pictures."""
+        """Waits until the sender has reached this point of a group of pictures."""
         into_film = (time.monotonic() - self.begin) % self.length_s
         time.sleep((INTO_GOP_S - into_film) % GOP_S)
 
 
 class Row:
-    """One source: how both are asked for it."""
+    """One source, and how both programs are started with it."""
 
     def __init__(self, name, source, before, args=(), f=None, profile="copy"):
         self.name, self.source, self.before, self.f = name, source, before, f

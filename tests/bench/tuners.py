@@ -1,5 +1,5 @@
-"""What running tuners cost: their memory, what taking in a source costs beside the least it can
-cost (bare_ingest.c), and how soon a job has its first bytes."""
+"""The cost of running tuners: their memory, the CPU time to receive a source compared with the
+least possible (bare_ingest.c), and the time until a job has its first bytes."""
 import contextlib
 import json
 import os
@@ -40,7 +40,7 @@ def private_bytes(pid):
 
 
 def cpu_ns(pid):
-    """Of all its threads, from the scheduler."""
+    """CPU time of all its threads, from the scheduler."""
     total = 0
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/schedstat") as f:
@@ -55,7 +55,7 @@ def running_jobs(amps):
 # -- two hundred running channels
 
 def many(count, seconds):
-    """What is lost here may be lost to a busy machine: it is told, nothing fails for it."""
+    """A busy machine may cause losses here: they are printed and fail nothing."""
     make_film(SMALL_FILM, "640x360", "700k", SMALL_BITS)
     ports = range(MANY_PORT, MANY_PORT + count)
     config = Amps.with_streams([copied(i, f"udp://127.0.0.1:{port}")
@@ -106,7 +106,7 @@ def bare_words(kind):
 
 
 def cpu_ms_per_gbit(pids, seconds):
-    """Of processes that take in one source each: what they used in so many seconds."""
+    """The CPU time that processes with one source each used in this many seconds."""
     before, since = [cpu_ns(p) for p in pids], time.monotonic()
     time.sleep(seconds)
     gbits = BITS_PER_SECOND / 1e9 * (time.monotonic() - since)
@@ -146,7 +146,7 @@ def print_ingest(kind, mine, theirs):
     return {"source": kind, "amps": mine, "bare": theirs, "ratio": ratio}
 
 
-# -- from a wish to the first byte
+# -- from a request to the first byte
 
 def first_bytes(count):
     with Amps(Amps.with_streams([copied(1, FILM)])) as amps:
@@ -164,7 +164,7 @@ def first_bytes(count):
 
 
 def measure(quick):
-    """All of it; the figures."""
+    """Runs everything and returns the figures."""
     print("\nRunning tuners")
     out = {"many": many(QUICK_MANY, 4) if quick else many(MANY, 12)}
     print("\nTaking in 8 Mbit/s, CPU-ms per Gbit of the process that does it\n"

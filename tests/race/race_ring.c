@@ -58,7 +58,7 @@ static void *write_all(void *arg)
 	return NULL;
 }
 
-/* A slot is whole when its position, its pts and its intro tell the same number. */
+/* A slot is whole when its position, its pts and its intro have the same number. */
 static void check_rap(struct shared *s)
 {
 	struct ring_rap rap;

@@ -1,6 +1,6 @@
 /* fetch.h - how a viewer of a test gets its bytes: one GET whose answer ends with the connection.
  *
- * It knows nothing of what the bytes mean; whoever uses it hands them to a judge.  The socket is
+ * It does not interpret the bytes: its user passes them to a judge.  The socket is
  * the caller's to wait for.  Addresses are numeric, IPv4 or IPv6. */
 #ifndef TESTS_FETCH_H
 #define TESTS_FETCH_H

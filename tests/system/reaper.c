@@ -111,7 +111,7 @@ static void follow(int signals)
 	for (;;) {
 		if (poll(p, 2, -1) < 0)
 			continue;
-		if (p[1].revents) /* nobody writes there: it was closed */
+		if (p[1].revents) /* nothing is written there: it was closed */
 			return;
 		if (read(signals, &info, sizeof(info)) == sizeof(info) && any)
 			any = reap();

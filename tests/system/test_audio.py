@@ -149,7 +149,7 @@ def test_the_rules_of_streams(server):
     pytest.param(name, marks=[pytest.mark.soak] if SOAK else [])
     for name in ("ingest", "derive", "nursery", "worker")])
 def test_a_process_dies_under_listeners(server, victim):
-    """Listeners of the worker that dies come back at once; all others stay, and hear the sound go
+    """Listeners of the killed worker reconnect at once; all others stay, and their sound goes
     on."""
     s = serve(server, media.long_film(), "mono", workers=2)
     with listeners(s, LISTENERS) as all_of_them:

@@ -95,7 +95,7 @@ def test_list_without_a_server_shows_the_file(tmp_path):
 def test_tables_and_json_of_a_running_server(server):
     s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film())))
     assert s.amps("tuners").stdout == "no tuner is running\n"
-    assert s.amps("viewers").stdout == "nobody is watching\n"
+    assert s.amps("viewers").stdout == "no viewers\n"
     with s.stream("/stream/1.ts", headers={"User-Agent": "box/1.0"}) as stream:
         stream.read(188 * 200)
         tuner, = s.tuners()
@@ -195,7 +195,7 @@ def test_reload_of_a_bad_file_prints_every_problem_and_changes_nothing(server):
 
 @pytest.mark.long
 def test_queued_reloads_get_the_reason_when_the_loader_hangs(server):
-    """The first until the server kills it after a minute, the second behind it as long again."""
+    """The server kills the first loader after a minute, then the second after another one."""
     s = server(line_up(channel(1, media.film())))
     os.unlink(s.config_path)
     os.mkfifo(s.config_path)

@@ -98,7 +98,7 @@ def test_loosely_written_attributes(tmp_path):
     assert re.findall(r'epg_id: "(.)"', text) == ["a", "c", "d"]
     said = done.stderr.decode()
     assert "list.m3u:2: a value with blanks" in said
-    assert "list.m3u:6: the quotes" in said and "list.m3u:8: no comma" in said
+    assert "list.m3u:6: the quotes" in said and "list.m3u:8: there is no comma" in said
 
 
 def test_attributes_of_any_name_are_kept(tmp_path):

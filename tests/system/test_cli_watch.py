@@ -110,10 +110,10 @@ def test_watch_ends_with_signals_and_with_the_server(server):
     s = server(line_up(channel(1, media.film())))
     with Terminal("viewers", "--watch", "--socket", s.socket_path) as t, \
             Terminal("viewers", "--watch", "--socket", s.socket_path) as other:
-        t.shows(b"nobody is watching")
+        t.shows(b"no viewers")
         t.process.send_signal(signal.SIGTERM)
         assert t.ends() == 0 and t.is_given_back()
-        other.shows(b"nobody is watching")
+        other.shows(b"no viewers")
         s.stop()
         assert other.ends() == 3
         assert GIVE in other.text and b"no server" in other.text.split(GIVE)[1]
@@ -137,7 +137,7 @@ def test_a_server_that_ends_before_it_answers(tmp_path):
 def test_ctrl_z_restores_the_terminal_while_stopped(server):
     s = server(line_up(channel(1, media.film())))
     with Terminal("viewers", "--watch", "--socket", s.socket_path) as t:
-        t.shows(b"nobody is watching")
+        t.shows(b"no viewers")
         t.press(b"\x1a")
         wait_for(lambda: t.read().count(GIVE) == 1, 5, "the terminal to be given back")
         state = f"/proc/{t.process.pid}/stat"

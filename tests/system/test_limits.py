@@ -101,13 +101,13 @@ def p99(gaps):
 def begin_slowly(server):
     """SLOW clients that have begun a request, or nothing; all have been accepted."""
     before = accepted(server)
-    crowd = connect(server, SLOW)
-    for n, sock in enumerate(crowd):
+    clients = connect(server, SLOW)
+    for n, sock in enumerate(clients):
         if SLOW_STARTS[n % 4]:
             with contextlib.suppress(OSError):  # its deadline may have passed
                 sock.sendall(SLOW_STARTS[n % 4])
     wait_for(lambda: accepted(server) - before >= SLOW, 20, "all to be accepted")
-    return crowd
+    return clients
 
 
 @pytest.mark.slow
@@ -262,8 +262,8 @@ def test_more_connections_than_descriptors(server):
     with Watch(s) as w:
         ids = playing(s, w)
         residue = Residue(s)
-        crowd = connect(s, 3 * limit)
-        for sock in crowd:
+        clients = connect(s, 3 * limit)
+        for sock in clients:
             try:
                 sock.sendall(b"GET /stream/1.ts HTTP/1.1\r\nHost: x\r\nX-Slow: ")
             except OSError:
@@ -271,14 +271,14 @@ def test_more_connections_than_descriptors(server):
         w.wait_more(ids)
         assert_untouched(w.report())
         assert len(descriptors(worker)) <= limit
-        refusals = [answer_of(sock) for sock in crowd[limit:]]
+        refusals = [answer_of(sock) for sock in clients[limit:]]
         told = sum(answer.startswith(b"HTTP/1.1 503 ") and b"Retry-After: " in answer
                    for answer in refusals)
         assert told > len(refusals) * 9 // 10, f"{told} of {len(refusals)} newcomers were told"
         before = cpu_seconds(worker)
         w.wait_more(ids, 2000)
         spent = cpu_seconds(worker) - before
-        close_all(crowd)
+        close_all(clients)
         wait_for(lambda: s.get("/healthz").status == 200, 2, "room for newcomers")
         late = w.open("/stream/1.ts", 3)
         w.wait_playing(late)
@@ -305,14 +305,14 @@ def test_a_worker_without_descriptors(server):
     with Watch(s) as w:
         ids = playing(s, w)
         before = exhaust(worker)
-        crowd = connect(s, 50)
+        clients = connect(s, 50)
         busy = cpu_seconds(worker)
         w.wait_more(ids, 3000)
         busy = cpu_seconds(worker) - busy
         assert_untouched(w.report())
         resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
         wait_for(lambda: s.get("/healthz").status == 200, 5, "newcomers to be served again")
-        close_all(crowd)
+        close_all(clients)
         w.wait_more(ids)
         assert_untouched(w.report())
     assert "Resource temporarily unavailable" not in s.log(), "the second accept is blamed"
@@ -328,8 +328,8 @@ def test_a_master_without_descriptors(server):
     with Watch(s) as w:
         ids = playing(s, w)
         before = exhaust(master)
-        crowd = [socket.socket(socket.AF_UNIX) for _ in range(20)]
-        for sock in crowd:
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+        for sock in clients:
             sock.connect(s.socket_path)
             sock.sendall(b'{"id":1,"method":"ping"}\n')
         busy = cpu_seconds(master)
@@ -337,10 +337,10 @@ def test_a_master_without_descriptors(server):
         busy = cpu_seconds(master) - busy
         assert "cannot accept control clients (Too many open files)" in s.log()
         resource.prlimit(master, resource.RLIMIT_NOFILE, before)
-        for sock in crowd:
+        for sock in clients:
             sock.settimeout(5 * PATIENCE)
             assert sock.recv(100) == b'{"id":1,"result":"pong"}\n'
-        close_all(crowd)
+        close_all(clients)
         w.wait_more(ids)
         assert_untouched(w.report())
     assert busy < 0.5 * COST, f"{busy} s of a processor while accept failed"
@@ -356,15 +356,15 @@ def test_churn_leaks_nothing(server):
         residue, held = None, []
         for turn in range(6):
             for _ in range(5):
-                crowd = connect(s, 100)
-                for sock in crowd:
+                clients = connect(s, 100)
+                for sock in clients:
                     sock.sendall(b"GET /stream/1.ts HTTP/1.1\r\nHost: x\r\n")
-                for sock in crowd[::2]:
+                for sock in clients[::2]:
                     sock.sendall(b"\r\n")
-                for sock in crowd[::4]:
+                for sock in clients[::4]:
                     assert sock.recv(1000)
-                close_all(crowd)
-            wait_for(lambda: len(s.viewers()) == len(ids), 10, "the crowd to be gone")
+                close_all(clients)
+            wait_for(lambda: len(s.viewers()) == len(ids), 10, "the clients to be gone")
             if turn >= 2:
                 residue = residue or Residue(s)
                 held.append(held_by_workers(s)[0])

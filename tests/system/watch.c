@@ -1,4 +1,4 @@
-/* watch.c - many viewers in one process, each judged strictly: a test tells it what to open and how
+/* watch.c - many viewers in one process, each judged strictly: a test says what to open and how
  * fast to read, and asks what was seen.  Commands come line by line on stdin:
  *
  *	open ID PATH RATE RCVBUF AGAIN	RATE in bytes a second, -1 = all there is, 0 = nothing

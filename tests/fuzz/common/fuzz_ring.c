@@ -1,4 +1,4 @@
-/* A hostile job's ring: any header, any index.  Whatever stands there, a reader gets a place inside
+/* A hostile job's ring: any header, any index.  For any content, a reader gets a place inside
  * the data, whole packets, and no more than it asked for. */
 #include <stdlib.h>
 #include <string.h>

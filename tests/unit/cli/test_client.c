@@ -47,7 +47,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* A place to connect to where nobody answers. */
+/* An address to connect to that does not answer. */
 static void server_listen(struct server *s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -98,7 +98,7 @@ static int ask_once(const char *answer, json_t **ret_result, json_t **ret_error)
 	return r;
 }
 
-Test(client, a_result_is_handed_over)
+Test(client, a_result_is_returned)
 {
 	const char *const answers[] = {"{\"id\":1,\"result\":[{\"key\":\"5\"}]}\n",
 				       "{\"id\":2,\"result\":{}}\n", NULL};
@@ -121,7 +121,7 @@ Test(client, a_result_is_handed_over)
 	cr_assert_str_eq(s.seen, "{\"id\":2,\"method\":\"stop\",\"params\":{\"key\":\"5/sd\"}}");
 }
 
-Test(client, an_error_is_handed_over)
+Test(client, an_error_is_returned)
 {
 	json_t *result = NULL, *error = NULL;
 
@@ -205,7 +205,7 @@ Test(client, no_server_differs_from_other_failures)
 	client_close(&client);
 }
 
-Test(client, the_other_end_can_be_waited_for)
+Test(client, the_end_of_the_server_can_be_waited_for)
 {
 	const char *const answers[] = {"x", NULL};
 	struct server s = {0};

@@ -65,7 +65,7 @@ Test(m3u, attributes_name_and_url)
 
 #define QUOTES "!2 the quotes of a value are ambiguous; it is read up to its likeliest end\n"
 #define BLANKS "!2 a value with blanks has no quotes; it ends at the next attribute or comma\n"
-#define COMMA  "!2 no comma stands in front of the name\n"
+#define COMMA  "!2 there is no comma before the name\n"
 
 /* What `extinf` gives: its name and attributes behind the notes. */
 static void expect_extinf(const char *extinf, const char *notes, const char *name,
@@ -217,13 +217,13 @@ Test(m3u, options_may_come_before_their_extinf)
 	expect("#EXTM3U\n#KODIPROP:a=1\n#EXTINF:-1,A\n#KODIPROP:b=2\n#EXTINF:-1,B\nu\n", "B|u||\n");
 }
 
-Test(m3u, latin_1_is_repaired_and_said_once)
+Test(m3u, latin_1_is_repaired_and_reported_once)
 {
 	expect("#EXTM3U\n#EXTINF:-1,Caf\xe9\nu\n#EXTINF:-1,\xfc\nv\n",
 	       "!2 is not UTF-8; such bytes are taken as Latin-1\nCafé|u||\nü|v||\n");
 }
 
-Test(m3u, nul_bytes_go)
+Test(m3u, nul_bytes_are_removed)
 {
 	static const char bytes[] = "#EXTM3U\nh\0ttp\n";
 	struct heard h = {BUF_INIT};
@@ -268,7 +268,7 @@ static void expect_line(const char *begin, size_t n, const char *end, const char
 	buf_done(&h.text);
 }
 
-Test(m3u, a_line_has_a_longest_length)
+Test(m3u, the_length_of_a_line_is_bounded)
 {
 	expect_line("u", M3U_LINE_MAX, "\nv\n", NULL);
 	expect_line("u", M3U_LINE_MAX + 1, "\nv\n",
@@ -277,7 +277,7 @@ Test(m3u, a_line_has_a_longest_length)
 		    "!2 the line is too long: it is left out\n|v||\n");
 }
 
-Test(m3u, an_entry_has_so_many_attributes)
+Test(m3u, the_number_of_attributes_is_bounded)
 {
 	struct buf text = BUF_INIT;
 	struct heard h = {BUF_INIT};

@@ -77,7 +77,7 @@ Test(table, drops_columns_that_may_go)
 	table_free(t);
 }
 
-Test(table, never_wider_than_asked_while_something_can_give)
+Test(table, never_wider_than_asked_while_columns_can_shrink)
 {
 	struct table *t = sample();
 
@@ -108,7 +108,7 @@ Test(table, colors_states_and_titles)
 	table_free(t);
 }
 
-Test(table, outside_text_cannot_drive_the_terminal)
+Test(table, untrusted_text_cannot_control_the_terminal)
 {
 	struct buf out = BUF_INIT;
 

@@ -1,11 +1,11 @@
 #include "amps-cli/url.h"
 #include "unit.h"
 
-static void expect(const struct url_parts *wish, const char *url)
+static void expect(const struct url_parts *parts, const char *url)
 {
 	struct buf b = BUF_INIT;
 
-	url_put(&b, wish);
+	url_put(&b, parts);
 	cr_expect_str_eq(b.data, url);
 	buf_done(&b);
 }

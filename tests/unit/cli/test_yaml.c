@@ -33,7 +33,7 @@ Test(yaml_tree, nesting)
 	       "l:\n  - i: 1\n    m:\n      \"n\":\n        - 2\n  - i: 2\n  - {}\n  -\n    - 3\n");
 }
 
-Test(yaml_tree, the_environment_is_not_meant)
+Test(yaml_tree, variables_are_escaped)
 {
 	expect("{\"name\":\"${A}\",\"custom_ffmpeg\":{\"command\":\"${A}\"}}",
 	       "name: \"$${A}\"\ncustom_ffmpeg:\n  command: \"${A}\"\n");

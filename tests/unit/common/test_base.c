@@ -17,7 +17,7 @@ static int64_t parsed(const char *text)
 	return us;
 }
 
-Test(clock, iso8601_forms_people_write)
+Test(clock, common_forms_of_iso8601_are_read)
 {
 	int64_t noon = 1717243200000000; /* 2024-06-01T12:00:00Z */
 	int64_t us;
@@ -156,7 +156,7 @@ Test(log, lines_that_a_full_pipe_does_not_take_are_dropped_and_counted)
 	cr_assert_not_null(strstr(all, "and this"));
 }
 
-Test(log, one_line_whatever_the_text_says)
+Test(log, one_line_for_any_text)
 {
 	int pipe_fds[2];
 	char line[512];

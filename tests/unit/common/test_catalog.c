@@ -156,7 +156,7 @@ Test(catalog, regions)
 	cr_assert(catalog_region_allowed(c, ch, "US"));
 	cr_assert(catalog_region_allowed(c, ch, "CA"));
 	cr_assert_not(catalog_region_allowed(c, ch, "RU"));
-	/* "SC" stands in "USCA", but not at a code's place */
+	/* "SC" is inside "USCA", but not as a code of its own */
 	cr_assert_not(catalog_region_allowed(c, ch, "SC"));
 	cr_assert_not(catalog_region_allowed(c, ch, ""));
 	m->channels[0].regions_allowed_count = 0;

@@ -79,7 +79,7 @@ Test(log_limit, a_full_table_lets_lines_pass)
 	free(l);
 }
 
-Test(log_limit, each_window_ends_for_itself)
+Test(log_limit, each_window_ends_on_its_own)
 {
 	struct log_limit *l = calloc(1, sizeof(*l));
 	struct log_held held;

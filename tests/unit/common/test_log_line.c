@@ -32,7 +32,7 @@ Test(log_line, sentence_and_fields_part)
 	cr_expect_str_eq(t.fields, "\"pid\":4,\"key\":\"5/sd\",\"ll\":1099511627776");
 }
 
-Test(log_line, no_value_forges_a_line_or_a_field)
+Test(log_line, no_value_can_forge_a_line_or_a_field)
 {
 	struct log_text t =
 		render(false, "he said %s name=%s", "x\ny pid=1", "a\" admin=1 \x1b[2J");

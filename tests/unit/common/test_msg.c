@@ -6,7 +6,7 @@
 
 #include "common/msg/msg.h"
 
-Test(msg, fields_survive_the_trip)
+Test(msg, fields_are_decoded_as_they_were_encoded)
 {
 	struct msg_want in = {.want = 7, .channel = 2147483647, .form = 3, .variant = "HD+"}, out;
 	uint8_t bytes[256];

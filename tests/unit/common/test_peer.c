@@ -62,7 +62,7 @@ static void fixture_close(struct fixture *f)
 	event_base_free(f->base);
 }
 
-/* a said one thing and went: b hears it, then that a has gone. */
+/* a sent one message and closed: b receives it, then the end. */
 static void assert_heard_to_the_end(struct fixture *f)
 {
 	while (!f->b.broken)
@@ -138,7 +138,7 @@ Test(peer, the_end_of_the_other_side_is_reported_after_its_last_message)
 	assert_heard_to_the_end(&f);
 }
 
-Test(peer, garbage_breaks_it)
+Test(peer, a_malformed_message_breaks_it)
 {
 	struct fixture f;
 
@@ -163,8 +163,8 @@ Test(peer, may_be_freed_by_its_own_callback)
 	fixture_close(&f);
 }
 
-/* One that ends with unread messages resets the connection; its last words lie behind that. */
-Test(peer, the_last_words_of_one_that_did_not_listen_any_more_are_heard)
+/* One that ends with unread messages resets the connection; its last messages come after that. */
+Test(peer, messages_of_a_peer_that_stopped_reading_are_received)
 {
 	struct fixture f;
 
@@ -175,7 +175,7 @@ Test(peer, the_last_words_of_one_that_did_not_listen_any_more_are_heard)
 	assert_heard_to_the_end(&f);
 }
 
-Test(peer, to_talk_to_one_that_has_gone_does_not_silence_its_last_words)
+Test(peer, sending_to_a_closed_peer_does_not_lose_its_last_messages)
 {
 	struct fixture f;
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "unit.h"
 
-Test(programs, beside_the_one_that_asks)
+Test(programs, found_beside_the_calling_program)
 {
 	char self[PATH_MAX], path[PATH_MAX] = "";
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -33,7 +33,7 @@ __attribute__((constructor)) static void look_when_installed(void)
 }
 
 /* amps in bin, the others in libexec/amps */
-Test(programs, in_libexec_of_an_installation)
+Test(programs, found_in_libexec)
 {
 	char folder[] = "/tmp/amps-programs-XXXXXX", text[PATH_MAX];
 

@@ -82,7 +82,7 @@ Test(ring, a_sealed_ring_cannot_be_mapped_for_writing_again)
 	both_close(&b);
 }
 
-/* Has this page of ours memory behind it?  See Documentation/admin-guide/mm/pagemap.rst. */
+/* Does this page have memory?  See Documentation/admin-guide/mm/pagemap.rst. */
 static bool is_present(int pagemap, const uint8_t *at, size_t page)
 {
 	uint64_t entry = 0;
@@ -219,7 +219,7 @@ Test(ring, points_keep_their_distance)
 	both_close(&b);
 }
 
-Test(ring, the_mark_goes_before_the_intro_of_a_reader_that_was_elsewhere)
+Test(ring, the_mark_precedes_the_intro_of_a_reader_that_jumped)
 {
 	struct both b;
 	struct ring_rap rap;

@@ -275,7 +275,7 @@ Test(sandbox, makes_threads_but_no_processes)
 	cr_assert_eq(inside(check_processes, false), 0);
 }
 
-Test(sandbox, talks_to_the_network_alone)
+Test(sandbox, may_use_the_network_only)
 {
 	cr_assert_eq(inside(check_sockets, false), 0);
 }

@@ -100,7 +100,7 @@ Test(worker_page, as_many_tokens_as_viewers_are_counted)
 	for (uint64_t i = 0; i < WORKER_VIEWERS_MAX; i++)
 		cr_assert_eq(worker_page_token_viewers(map, 1 + i * 7), 1);
 	cr_assert_eq(worker_page_token_viewers(map, 999999999), 0);
-	/* no place is empty now: each token takes one that nobody needs */
+	/* no place is empty now: each token takes one that is unused */
 	add_tokens(map, WORKER_VIEWERS_MAX, -1);
 	worker_page_add_token(map, 999999999, 1);
 	cr_assert_eq(worker_page_token_viewers(map, 999999999), 1);

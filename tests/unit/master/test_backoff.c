@@ -19,7 +19,7 @@ Test(backoff, young_deaths_double_the_delay_up_to_the_maximum)
 		cr_assert_eq(backoff_next_ms(&b, true), expected[i], "death %zu", i);
 }
 
-Test(backoff, a_long_life_clears_the_record)
+Test(backoff, a_long_life_resets_the_delay)
 {
 	struct backoff b;
 
@@ -30,7 +30,7 @@ Test(backoff, a_long_life_clears_the_record)
 	cr_assert_eq(backoff_next_ms(&b, true), 20);
 }
 
-Test(fork_brake, allows_so_many_in_any_second)
+Test(fork_brake, limits_the_forks_in_any_second)
 {
 	struct fork_brake f = {0};
 	uint64_t now = 1000;

@@ -87,7 +87,7 @@ Test(helper, the_last_line_of_stderr_is_the_reason)
 	cr_expect_str_eq(o.reason, "the ? reason");
 }
 
-Test(helper, an_exit_without_words_names_the_code)
+Test(helper, an_exit_without_a_message_names_the_code)
 {
 	struct outcome o = run("exit 3", (struct helper_spec){0});
 
@@ -204,7 +204,7 @@ Test(helper, a_grandchild_ends_with_one_that_takes_too_long)
 	expect_gone(atoi(o.output));
 }
 
-Test(helper, one_that_leaves_the_group_holds_nothing_up)
+Test(helper, one_that_leaves_the_group_blocks_nothing)
 {
 	struct outcome o = run("setsid sleep 1000 & echo $!; sleep 0.2", (struct helper_spec){0});
 
@@ -246,7 +246,7 @@ Test(helper, a_cancelled_one_ends_without_a_call)
 }
 
 /* The master reaps any child that it finds; the call comes from there. */
-Test(helper, whoever_reaps_first_reports_it)
+Test(helper, the_first_to_reap_reports_it)
 {
 	const char *const argv[] = {"/bin/sh", "-c", "echo good", NULL};
 	const struct helper_spec spec = {.argv = argv, .timeout_ms = 60000};

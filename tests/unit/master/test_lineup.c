@@ -131,7 +131,7 @@ Test(lineup, profile_only_variants_share_the_tuner)
 	done(&f);
 }
 
-/* `sources` of a variant is a key that nobody knows; a source of its own stands for all of the
+/* `sources` of a variant is an unknown key; a source of its own stands for all of the
  * channel's. */
 Test(lineup, the_sources_of_a_channel_are_not_a_variants)
 {

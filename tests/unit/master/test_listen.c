@@ -41,7 +41,7 @@ Test(listen, spreads_connections_over_all_sockets)
 		cr_assert_eq(try_connect(l.port), 0);
 	p[0].fd = l.fds[0];
 	p[1].fd = l.fds[1];
-	cr_assert_eq(poll(p, 2, 1000), 2, "each socket has somebody waiting");
+	cr_assert_eq(poll(p, 2, 1000), 2, "each socket has a client waiting");
 	listen_close(&l);
 }
 

@@ -27,7 +27,7 @@ Test(serve_options, refuses_impossible_values)
 			     pairs[i][1]);
 }
 
-Test(serve_options, the_command_line_stands_over_the_file)
+Test(serve_options, the_command_line_overrides_the_file)
 {
 	char words[][24] = {"amps-master", "--port",	   "6000", "--workers",
 			    "auto",	   "--media-root", "/m",   "--log-level",

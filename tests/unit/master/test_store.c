@@ -613,7 +613,7 @@ Test(store, a_damaged_database_fails_the_start)
 	cr_assert_eq(mkdir(f.state, 0700), 0);
 	state_folder_file(&f, "amps.db", path);
 	file = fopen(path, "w");
-	fputs("this was a database once, and somebody wrote a letter over it", file);
+	fputs("this is a text file in place of the database", file);
 	fclose(file);
 	cr_assert_eq(store_open(base, f.state, &s, text, sizeof(text)), -EBADMSG);
 	cr_assert_null(s);

@@ -49,7 +49,7 @@ Test(wall_timer, a_past_time_fires_at_once_and_none_never)
 	event_base_free(base);
 }
 
-/* By a nanosecond, which nobody notices; false where we may not. */
+/* By a nanosecond; false without the right to. */
 static bool set_clock(void)
 {
 	struct timex t = {.modes = ADJ_SETOFFSET | ADJ_NANO, .time = {0, 1}};

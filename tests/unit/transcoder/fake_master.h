@@ -127,7 +127,7 @@ static inline void job_start(struct fake_master *fm, struct fake_job *job, const
 	close(pair[1]);
 }
 
-/* As the master does: nobody but the job may write from now on. */
+/* As the master does: only the job may write from now on. */
 static inline void job_seal(struct fake_job *job)
 {
 	cr_assert_eq(shm_seal_writer(job->ring_fd), 0);

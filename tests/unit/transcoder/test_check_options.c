@@ -44,7 +44,7 @@ static void expect_has(const char *text, const char *part)
 	cr_assert(strstr(text, part), "expected '%s' in:\n%s", part, text);
 }
 
-Test(check_options, the_seed_profiles_pass)
+Test(check_options, the_documented_profiles_pass)
 {
 	static const char *const profiles[] = {
 		"[\"vcodec\",\"copy\"],[\"acodec\",\"copy\"],[\"format\",\"mpegts\"]",
@@ -67,7 +67,7 @@ Test(check_options, the_seed_profiles_pass)
 		cr_expect_str_eq(check_profile(profiles[i]), "");
 }
 
-Test(check_options, names_are_judged)
+Test(check_options, unknown_names_are_reported)
 {
 	const char *t = check_profile("[\"presett\",\"fast\"]");
 
@@ -94,7 +94,7 @@ Test(check_options, names_are_judged)
 	expect_has(t, "p.vcodec: warning: ");
 }
 
-Test(check_options, values_are_judged)
+Test(check_options, wrong_values_are_reported)
 {
 	expect_has(check_profile("[\"b:v\",\"12x\"]"), "p.b:v: error: '12x' is no value");
 	expect_has(check_profile("[\"preset\",\"bogus\"]"), "p.preset: error: 'bogus'");
@@ -112,7 +112,7 @@ Test(check_options, values_are_judged)
 	expect_has(check_profile("[\"mpegts_flags\",\"bogus\"]"), "p.mpegts_flags: error: ");
 }
 
-Test(check_options, filter_graphs_are_judged)
+Test(check_options, wrong_filter_graphs_are_reported)
 {
 	expect_has(check_profile("[\"vf\",\"scael=1:2\"]"),
 		   "p.vf: error: unknown filter 'scael' (did you mean 'scale'?)");
@@ -128,7 +128,7 @@ Test(check_options, filter_graphs_are_judged)
 		"");
 }
 
-Test(check_options, values_of_filters_are_judged)
+Test(check_options, wrong_values_of_filters_are_reported)
 {
 	static const struct {
 		const char *option, *message;
@@ -192,14 +192,14 @@ Test(check_options, refusals_name_a_reason)
 		"");
 }
 
-Test(check_options, a_filter_of_a_kind_that_is_off_is_no_mistake)
+Test(check_options, a_filter_for_a_disabled_kind_is_accepted)
 {
 	cr_expect_str_eq(check_profile("[\"vn\",null],[\"vf\",\"scale=-2:480\"]"), "");
 	expect_has(check_profile("[\"vn\",null],[\"an\",null]"),
 		   "p.an: error: neither pictures nor sound are left");
 }
 
-Test(check_options, every_filter_can_be_looked_at)
+Test(check_options, every_filter_can_be_checked)
 {
 	void *state = NULL;
 	const AVFilter *f;
@@ -249,7 +249,7 @@ static char *check_input(const char *options)
 	return check_one(request);
 }
 
-Test(check_options, nothing_of_an_input_is_dropped_in_silence)
+Test(check_options, every_ignored_input_option_is_reported)
 {
 	static const char *const raw[] = {"[\"r\",\"25\"]",	     "[\"s\",\"64x48\"]",
 					  "[\"pix_fmt\",\"rgb24\"]", "[\"ar\",\"48000\"]",
@@ -269,7 +269,7 @@ Test(check_options, nothing_of_an_input_is_dropped_in_silence)
 	expect_has(check_input("[\"f\",\"rawvideo\"],[\"s\",\"64\"]"), "s.s: error: '64' is no");
 }
 
-Test(check_options, bad_requests_do_no_harm)
+Test(check_options, malformed_requests_are_refused)
 {
 	json_t *object = json_object();
 
@@ -308,7 +308,7 @@ Test(check_options, a_thousand_different_profiles_are_quick)
 	json_decref(request);
 }
 
-Test(check_options, what_nothing_in_a_source_takes_is_named)
+Test(check_options, options_that_a_source_does_not_use_are_named)
 {
 	static const struct {
 		const char *source, *option;
@@ -339,7 +339,7 @@ Test(check_options, what_nothing_in_a_source_takes_is_named)
 	}
 }
 
-Test(check_options, a_value_that_no_reader_of_the_source_takes_is_an_error)
+Test(check_options, a_value_that_the_source_refuses_is_an_error)
 {
 	static const struct {
 		const char *source, *option, *value;
@@ -393,7 +393,7 @@ static const char *files_of(const char *graph)
 	return text;
 }
 
-Test(check_options, a_graph_names_the_files_that_its_filters_read)
+Test(check_options, files_that_filters_read_are_listed)
 {
 	static const char *const rows[][2] = {
 		{"movie=/srv/logo.png [l]; [in][l] overlay=10:10", "movie=/srv/logo.png "},

@@ -84,7 +84,7 @@ Test(derive, copied_video_with_encoded_sound)
 	free(media);
 }
 
-Test(derive, outputs_come_and_go)
+Test(derive, outputs_can_be_added_and_removed)
 {
 	struct rig rig;
 	struct seen s;
@@ -110,7 +110,7 @@ Test(derive, outputs_come_and_go)
 	free(media);
 }
 
-Test(derive, an_output_that_joins_starts_from_what_the_ring_holds)
+Test(derive, a_new_output_starts_with_the_media_in_the_ring)
 {
 	struct rig rig;
 	struct seen a, b;
@@ -141,7 +141,7 @@ Test(derive, an_output_that_joins_starts_from_what_the_ring_holds)
 	free(media);
 }
 
-Test(derive, a_new_source_ring_goes_on_in_the_same_output)
+Test(derive, an_output_continues_with_a_new_source_ring)
 {
 	struct rig rig;
 	struct seen s;
@@ -179,7 +179,7 @@ static size_t find_key(const uint8_t *bytes, size_t len, size_t from)
 	return len;
 }
 
-Test(derive, a_larger_source_ring_leaves_no_seam)
+Test(derive, a_larger_source_ring_causes_no_discontinuity)
 {
 	struct rig rig;
 	struct seen s;
@@ -201,7 +201,7 @@ Test(derive, a_larger_source_ring_leaves_no_seam)
 	free(media);
 }
 
-Test(derive, a_source_that_ends_ends_the_outputs_with_its_last_picture)
+Test(derive, outputs_end_with_the_last_picture_of_the_source)
 {
 	struct rig rig;
 	struct seen s;
@@ -222,7 +222,7 @@ Test(derive, a_source_that_ends_ends_the_outputs_with_its_last_picture)
 	free(media);
 }
 
-Test(derive, an_output_goes_on_after_a_crash)
+Test(derive, an_output_continues_after_a_crash)
 {
 	struct rig rig;
 	struct seen s;
@@ -242,7 +242,7 @@ Test(derive, an_output_goes_on_after_a_crash)
 	free(media);
 }
 
-Test(derive, a_lapped_reader_jumps)
+Test(derive, a_lapped_reader_skips_ahead)
 {
 	struct rig rig;
 	struct seen s;
@@ -273,7 +273,7 @@ Test(derive, a_lapped_reader_jumps)
 	free(media);
 }
 
-Test(derive, a_bad_profile_says_why)
+Test(derive, a_wrong_profile_is_reported_with_its_reason)
 {
 	static const char *const bad[] = {
 		"[\"preset\",\"bogus\"]",
@@ -300,7 +300,7 @@ Test(derive, a_bad_profile_says_why)
 	free(media);
 }
 
-Test(derive, a_bad_output_leaves_the_others_alone)
+Test(derive, a_failed_output_does_not_affect_the_others)
 {
 	struct rig rig;
 	struct seen s;

@@ -34,7 +34,7 @@ static unsigned put(int64_t pts, int64_t duration)
 	return out;
 }
 
-Test(filter, a_rate_that_cannot_be_is_unknown)
+Test(filter, an_impossible_rate_counts_as_unknown)
 {
 	static const AVRational odd[] = {{90000, 1}, {301, 1}, {1, 11}, {0, 0}, {25, 0}, {-25, 1}};
 
@@ -47,7 +47,7 @@ Test(filter, a_rate_that_cannot_be_is_unknown)
 	}
 }
 
-Test(filter, a_likely_rate_is_followed)
+Test(filter, a_plausible_rate_is_used)
 {
 	static const AVRational likely[] = {{300, 1}, {30000, 1001}, {1, 10}};
 
@@ -60,7 +60,7 @@ Test(filter, a_likely_rate_is_followed)
 	}
 }
 
-Test(filter, no_hole_is_filled_because_a_picture_claims_to_last)
+Test(filter, a_long_picture_duration_does_not_fill_a_gap)
 {
 	begin((AVRational){25, 1});
 	put(900000, 90000LL * 3600);

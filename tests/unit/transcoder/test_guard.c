@@ -16,7 +16,7 @@ static bool inside(const char *text)
 	return guard_inside((struct sockaddr *)&v6);
 }
 
-Test(guard, addresses)
+Test(guard, private_addresses_are_recognised)
 {
 	static const char *const in[] = {"127.0.0.1",
 					 "127.255.0.9",
@@ -91,7 +91,7 @@ static void look_up(const char *host)
 		freeaddrinfo(found);
 }
 
-Test(guard, a_source_outside_may_not_lead_inside)
+Test(guard, a_public_source_cannot_redirect_to_a_private_address)
 {
 	in_port_t port;
 	int fd = listener(&port);
@@ -110,7 +110,7 @@ Test(guard, a_source_outside_may_not_lead_inside)
 }
 
 /* Datagrams name their address with every send: RTSP's punched holes, SRT. */
-Test(guard, nor_may_datagrams)
+Test(guard, datagrams_cannot_reach_a_private_address)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
 				.sin_port = htons(9),
@@ -132,7 +132,7 @@ Test(guard, nor_may_datagrams)
 	close(fd);
 }
 
-Test(guard, a_source_inside_may)
+Test(guard, a_private_source_may_use_private_addresses)
 {
 	in_port_t port;
 	int fd = listener(&port);
@@ -145,7 +145,7 @@ Test(guard, a_source_inside_may)
 }
 
 /* A name server may answer with an address inside first, with its own when libav connects again. */
-Test(guard, a_source_that_moved_outside_stays_there)
+Test(guard, a_source_that_moved_to_a_public_address_stays_public)
 {
 	char host[16] = "127.0.0.1"; /* what this name leads to */
 	in_port_t port;
@@ -163,7 +163,7 @@ Test(guard, a_source_that_moved_outside_stays_there)
 	close(fd);
 }
 
-Test(guard, a_name_of_both_sides_is_outside)
+Test(guard, a_name_with_public_and_private_addresses_is_public)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_in out = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x08080808)};
@@ -205,15 +205,15 @@ static int at_once(void *owner)
 	return 1;
 }
 
-static const char *granted(const char *scheme, const char *wish)
+static const char *granted(const char *scheme, const char *list)
 {
 	static char text[64];
 
-	guard_grant(scheme, wish, text, sizeof(text));
+	guard_grant(scheme, list, text, sizeof(text));
 	return text;
 }
 
-Test(guard, a_wish_narrows_what_a_remote_source_may)
+Test(guard, a_protocol_whitelist_only_narrows_the_protocols)
 {
 	cr_expect_str_eq(granted("rtmp", NULL), guard_protocols("rtmp"));
 	cr_expect_str_eq(granted("http", "file,http,tcp,subfile"), "http,tcp");
@@ -223,7 +223,7 @@ Test(guard, a_wish_narrows_what_a_remote_source_may)
 	cr_expect_str_eq(granted("file", "file,udp,rtp"), "file,udp,rtp");
 }
 
-Test(guard, a_lookup_can_be_given_up)
+Test(guard, a_lookup_can_be_cancelled)
 {
 	struct addrinfo *found = NULL;
 

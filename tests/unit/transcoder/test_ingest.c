@@ -149,7 +149,7 @@ Test(ingest, a_file_is_paced_by_its_clock_one_second_ahead)
 	master_stop(&fm);
 }
 
-Test(ingest, sound_alone_does_not_begin_with_seconds_at_once)
+Test(ingest, sound_alone_starts_without_a_burst)
 {
 	struct watch w;
 
@@ -166,7 +166,7 @@ Test(ingest, sound_alone_does_not_begin_with_seconds_at_once)
 	master_stop(&fm);
 }
 
-Test(ingest, a_loop_has_no_seam)
+Test(ingest, a_loop_is_continuous)
 {
 	struct watch w;
 
@@ -186,7 +186,7 @@ Test(ingest, a_loop_has_no_seam)
 	master_stop(&fm);
 }
 
-Test(ingest, a_second_job_goes_on_behind_the_first)
+Test(ingest, a_second_job_continues_after_the_first)
 {
 	int64_t frontier = (1ll << 33) + 12345, first;
 	struct watch w;
@@ -203,7 +203,7 @@ Test(ingest, a_second_job_goes_on_behind_the_first)
 	master_stop(&fm);
 }
 
-Test(ingest, a_larger_ring_is_moved_to_at_an_access_point_without_loss)
+Test(ingest, the_move_to_a_larger_ring_loses_nothing)
 {
 	static uint8_t old[4 << 20];
 	struct ring_rap rap;
@@ -365,7 +365,7 @@ Test(ingest, a_source_that_stops_is_stalled)
 	master_stop(&fm);
 }
 
-Test(ingest, nobody_listens)
+Test(ingest, a_refused_connection_fails)
 {
 	master_start(&fm);
 	job_start(&fm, &job, source_spec("http://127.0.0.1:9/a.ts", ""), TIME_NONE, 1 << 20);
@@ -376,7 +376,7 @@ Test(ingest, nobody_listens)
 	master_stop(&fm);
 }
 
-Test(ingest, a_text_is_no_channel)
+Test(ingest, a_text_file_is_refused)
 {
 	struct server s;
 
@@ -390,7 +390,7 @@ Test(ingest, a_text_is_no_channel)
 	master_stop(&fm);
 }
 
-/* Sends padding until somebody listens: before that a connected socket is told so. */
+/* Sends padding until there is a listener: before, the connected socket gets an error. */
 static void await_listener(int fd)
 {
 	static const uint8_t padding[TS_PACKET] = {TS_SYNC, 0x1f, 0xff, 0x10};
@@ -403,7 +403,7 @@ static void await_listener(int fd)
 		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len) == 0 && pending == 0)
 			return;
 	}
-	cr_assert_fail("nobody listens");
+	cr_assert_fail("there is no listener");
 }
 
 Test(ingest, a_remote_playlist_reads_no_local_file)
@@ -456,7 +456,7 @@ static void await_taken(unsigned port)
 	}
 }
 
-Test(ingest, datagrams)
+Test(ingest, datagrams_are_received)
 {
 	static uint8_t file[4 << 20];
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -619,7 +619,7 @@ Test(ingest, a_wrong_time_does_not_hold_a_pipe_back)
 	master_stop(&fm);
 }
 
-Test(ingest, a_pipe_that_brings_nothing_is_given_up_in_time)
+Test(ingest, a_silent_pipe_times_out)
 {
 	char path[64];
 	int out;

@@ -23,7 +23,7 @@ static double cpu_seconds(pid_t pid)
 	return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
 }
 
-Test(lavfi, pictures_and_sound_by_the_clock)
+Test(lavfi, pictures_and_sound_follow_the_clock)
 {
 	struct rig rig;
 	struct seen s;
@@ -72,7 +72,7 @@ Test(lavfi, two_outputs_share_the_timeline)
 	expect_aligned(&b, &a);
 }
 
-Test(lavfi, goes_on_where_the_last_job_stopped)
+Test(lavfi, continues_where_the_last_job_stopped)
 {
 	struct rig rig;
 	struct seen s;
@@ -86,7 +86,7 @@ Test(lavfi, goes_on_where_the_last_job_stopped)
 	cr_expect_lt(s.first_pts[0], 501 * SECOND);
 }
 
-Test(lavfi, a_bad_graph_says_why)
+Test(lavfi, a_wrong_graph_is_reported_with_its_reason)
 {
 	static const char *const specs[] = {
 		"{\"source\":\"testsrc3\",\"input_options\":[[\"f\",\"lavfi\"]]}",

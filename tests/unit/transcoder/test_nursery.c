@@ -30,7 +30,7 @@ static char *cmdline(pid_t pid)
 	return text;
 }
 
-Test(nursery, a_local_file_runs_and_its_job_is_ours)
+Test(nursery, a_local_file_runs_in_a_child_of_the_master)
 {
 	struct fake_master fm;
 	struct fake_job job;
@@ -110,7 +110,7 @@ Test(nursery, a_film_ends)
 	master_stop(&fm);
 }
 
-Test(nursery, a_missing_file_says_so)
+Test(nursery, a_missing_file_is_reported)
 {
 	struct fake_master fm;
 	struct fake_job job;

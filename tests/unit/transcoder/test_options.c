@@ -62,7 +62,7 @@ Test(options, keys_may_name_one_stream)
 	expect_split("metadata:s:v", "metadata", 'v');
 }
 
-Test(options, no_row_stands_twice_for_one_side)
+Test(options, no_option_has_two_rows_for_one_side)
 {
 	for (size_t i = 0; i < option_table_count; i++)
 		for (size_t j = 0; j < i; j++)

@@ -49,7 +49,7 @@ Test(pace, real_time_is_never_ahead)
 }
 
 /* Each wait is worth its wake-up, however small the pieces are. */
-Test(pace, what_waits_is_read_in_lumps)
+Test(pace, waiting_data_is_read_in_blocks)
 {
 	static const enum pace_kind kinds[] = {PACE_REAL, PACE_FILE, PACE_LIVE};
 
@@ -90,7 +90,7 @@ Test(pace, a_live_source_may_burst_and_drift)
 	cr_assert_float_eq(read_for(600, &now_us, &clock, 1010), 606, 1);
 }
 
-Test(pace, what_runs_clearly_faster_is_held)
+Test(pace, a_source_faster_than_real_time_is_throttled)
 {
 	uint64_t now_us = 5 * SECOND_US;
 	int64_t clock = 0;
@@ -100,7 +100,7 @@ Test(pace, what_runs_clearly_faster_is_held)
 	cr_assert_leq(read_for(600, &now_us, &clock, 0), 602);
 }
 
-Test(pace, a_leap_of_the_clock_starts_it_anew)
+Test(pace, a_clock_jump_restarts_the_measurement)
 {
 	uint64_t now_us = 5 * SECOND_US;
 	int64_t clock = 0;
@@ -124,7 +124,7 @@ Test(pace, a_stopped_reader_does_not_burst_afterwards)
 	cr_assert_float_eq(read_for(1, &now_us, &clock, 0), 2, 0.2);
 }
 
-Test(pace, a_lump_may_be_read_beyond_the_lead_and_no_more)
+Test(pace, at_most_one_block_is_read_beyond_the_lead)
 {
 	const int64_t lump_90k = PACE_LUMP_US * 9 / 100;
 

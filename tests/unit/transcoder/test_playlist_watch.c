@@ -64,7 +64,7 @@ Test(playlist_watch, one_byte_too_many_is_a_problem)
 	avio_context_free(&pb);
 }
 
-Test(playlist_watch, media_between_playlists_starts_the_count_anew)
+Test(playlist_watch, media_between_playlists_resets_the_count)
 {
 	AVIOContext *pb = avio_alloc_context(NULL, 0, 0, NULL, NULL, NULL, NULL);
 	char first[] = "\xef\xbb\xbf#EXTM3U\n" VARIANT;
@@ -83,7 +83,7 @@ Test(playlist_watch, media_between_playlists_starts_the_count_anew)
 	avio_context_free(&pb);
 }
 
-Test(playlist_watch, a_connection_that_brings_media_is_not_counted)
+Test(playlist_watch, connections_with_media_are_not_counted)
 {
 	AVIOContext *pb = avio_alloc_context(NULL, 0, 0, NULL, NULL, NULL, NULL);
 	char media[] = "G" VARIANT;

@@ -30,7 +30,7 @@ static void play(struct remux_clock *c, struct remux_track *t, int64_t from, int
 		place(c, t, at);
 }
 
-Test(remux_clock, a_long_leap_is_closed)
+Test(remux_clock, a_long_jump_is_removed)
 {
 	struct remux_clock c;
 	struct remux_track video = REMUX_TRACK_NEW;
@@ -41,7 +41,7 @@ Test(remux_clock, a_long_leap_is_closed)
 	cr_assert_eq(place(&c, &video, 500 * SECOND + FRAME), 2 * SECOND + FRAME);
 }
 
-Test(remux_clock, a_short_step_back_is_a_leap_too)
+Test(remux_clock, a_short_step_back_is_a_jump)
 {
 	struct remux_clock c;
 	struct remux_track video = REMUX_TRACK_NEW, sound = REMUX_TRACK_NEW;
@@ -59,7 +59,7 @@ Test(remux_clock, a_short_step_back_is_a_leap_too)
 	cr_assert_eq(place(&c, &video, SECOND + 2 * FRAME), 8 * SECOND + 2 * FRAME);
 }
 
-Test(remux_clock, a_gap_stays_a_gap)
+Test(remux_clock, a_gap_is_kept)
 {
 	struct remux_clock c;
 	struct remux_track video = REMUX_TRACK_NEW;
@@ -69,7 +69,7 @@ Test(remux_clock, a_gap_stays_a_gap)
 	cr_assert_eq(place(&c, &video, 5 * SECOND), 4 * SECOND);
 }
 
-Test(remux_clock, rough_timing_is_no_leap)
+Test(remux_clock, imprecise_times_are_no_jump)
 {
 	struct remux_clock c;
 	struct remux_track video = REMUX_TRACK_NEW;
@@ -92,7 +92,7 @@ Test(remux_clock, subtitles_follow_the_new_timeline)
 	cr_assert_eq(place_text(&c, &text, 6 * SECOND), 13 * SECOND);
 }
 
-Test(remux_clock, a_dts_that_must_move_takes_no_picture_along)
+Test(remux_clock, moving_a_dts_does_not_move_the_picture)
 {
 	struct remux_clock c;
 	struct remux_track last = REMUX_TRACK_NEW;
@@ -109,7 +109,7 @@ Test(remux_clock, a_dts_that_must_move_takes_no_picture_along)
 	cr_assert_eq(pts, REMUX_START_90K + FRAME);
 }
 
-Test(remux_clock, a_length_that_cannot_be_leaves_no_hole)
+Test(remux_clock, an_impossible_duration_leaves_no_gap)
 {
 	struct remux_clock c;
 	struct remux_track last = REMUX_TRACK_NEW;
@@ -138,7 +138,7 @@ static void play_round(struct remux_clock *c, struct remux_track *video, struct 
 	}
 }
 
-Test(remux_clock, a_loop_leaves_no_hole_between_its_rounds)
+Test(remux_clock, a_loop_leaves_no_gap_between_its_rounds)
 {
 	static const int64_t longer[] = {0, 1000};
 
@@ -162,7 +162,7 @@ Test(remux_clock, a_loop_leaves_no_hole_between_its_rounds)
 	}
 }
 
-Test(remux_clock, another_source_than_the_one_repeated_goes_to_the_frontier)
+Test(remux_clock, a_new_source_continues_at_the_frontier)
 {
 	struct remux_track video = REMUX_TRACK_NEW;
 	struct remux_clock c;
@@ -173,7 +173,7 @@ Test(remux_clock, another_source_than_the_one_repeated_goes_to_the_frontier)
 	cr_assert_eq(place(&c, &video, 77 * SECOND), 2 * SECOND);
 }
 
-Test(remux_clock, a_subtitle_moves_nothing)
+Test(remux_clock, a_subtitle_does_not_move_the_clock)
 {
 	struct remux_clock c;
 	struct remux_track video = REMUX_TRACK_NEW, text = REMUX_TRACK_NEW;
@@ -186,7 +186,7 @@ Test(remux_clock, a_subtitle_moves_nothing)
 	cr_assert_eq(c.leaps, 0);
 }
 
-Test(remux_clock, a_loop_that_begins_with_a_subtitle_leaves_no_hole)
+Test(remux_clock, a_loop_that_begins_with_a_subtitle_leaves_no_gap)
 {
 	struct remux_clock c;
 	struct remux_track video = REMUX_TRACK_NEW, text = REMUX_TRACK_NEW;
@@ -199,7 +199,7 @@ Test(remux_clock, a_loop_that_begins_with_a_subtitle_leaves_no_hole)
 	cr_assert_eq(place(&c, &video, SECOND), 2 * SECOND);
 }
 
-Test(remux_clock, packets_of_one_stream_at_one_time_follow_each_other)
+Test(remux_clock, packets_of_one_stream_with_equal_times_are_put_in_order)
 {
 	struct remux_clock c;
 	struct remux_track video = REMUX_TRACK_NEW;

@@ -98,7 +98,7 @@ static const char *webm_file(void)
 				      "-cpu-used 8 -g 25 -b:v 200k -c:a libopus -f webm");
 }
 
-Test(roles, both_transcodes_what_no_transport_stream_carries)
+Test(roles, both_transcodes_codecs_that_ts_cannot_carry)
 {
 	struct fake_master fm;
 	struct fake_job job;
@@ -118,7 +118,7 @@ Test(roles, both_transcodes_what_no_transport_stream_carries)
 	master_stop(&fm);
 }
 
-Test(roles, a_source_that_stops_is_stalled_for_both)
+Test(roles, a_stopped_source_stalls_both_roles)
 {
 	struct fake_master fm;
 	struct fake_job job;

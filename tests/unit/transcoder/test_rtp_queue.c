@@ -87,7 +87,7 @@ Test(rtp_queue, swapped_packets_are_put_in_order)
 	end(0, 0, 0, 1);
 }
 
-Test(rtp_queue, a_missing_packet_is_waited_for_and_given_up)
+Test(rtp_queue, a_missing_packet_is_skipped_after_the_delay)
 {
 	begin(500);
 	put(10);
@@ -106,7 +106,7 @@ Test(rtp_queue, a_missing_packet_is_waited_for_and_given_up)
 	end(1, 1, 0, 0);
 }
 
-Test(rtp_queue, what_was_sent_before_the_first_that_came_is_not_late)
+Test(rtp_queue, packets_sent_before_the_first_received_one_are_not_late)
 {
 	begin(500);
 	put(0);
@@ -125,7 +125,7 @@ Test(rtp_queue, what_was_sent_before_the_first_that_came_is_not_late)
 	end(1, 1, 0, 0);
 }
 
-Test(rtp_queue, so_many_wait_and_no_more)
+Test(rtp_queue, the_number_of_waiting_packets_is_bounded)
 {
 	begin(3);
 	put(10);
@@ -137,7 +137,7 @@ Test(rtp_queue, so_many_wait_and_no_more)
 	end(1, 0, 0, 0);
 }
 
-Test(rtp_queue, none_waits_where_that_is_asked)
+Test(rtp_queue, without_a_delay_nothing_waits)
 {
 	begin(0);
 	put(10);
@@ -148,7 +148,7 @@ Test(rtp_queue, none_waits_where_that_is_asked)
 	end(1, 1, 0, 0);
 }
 
-Test(rtp_queue, duplicates_are_dropped_before_and_behind_their_turn)
+Test(rtp_queue, duplicates_are_dropped_before_and_after_their_turn)
 {
 	begin(500);
 	put(10);
@@ -164,7 +164,7 @@ Test(rtp_queue, duplicates_are_dropped_before_and_behind_their_turn)
 	end(0, 0, 4, 1);
 }
 
-Test(rtp_queue, another_sender_or_a_far_leap_begins_anew_behind_what_waits)
+Test(rtp_queue, a_new_sender_or_a_large_jump_restarts_after_waiting_packets)
 {
 	begin(500);
 	put(10);
@@ -181,7 +181,7 @@ Test(rtp_queue, another_sender_or_a_far_leap_begins_anew_behind_what_waits)
 	end(1, 0, 0, 0);
 }
 
-Test(rtp_queue, a_leap_to_the_place_of_a_missing_packet_is_another_sender)
+Test(rtp_queue, a_jump_to_a_missing_packet_is_a_new_sender)
 {
 	begin(500);
 	put(10);
@@ -195,7 +195,7 @@ Test(rtp_queue, a_leap_to_the_place_of_a_missing_packet_is_another_sender)
 	end(1022, 0, 0, 0);
 }
 
-Test(rtp_queue, what_does_not_fit_stays)
+Test(rtp_queue, packets_that_do_not_fit_are_kept)
 {
 	uint8_t small[2 * PAYLOAD];
 
@@ -209,7 +209,7 @@ Test(rtp_queue, what_does_not_fit_stays)
 	end(0, 0, 0, 0);
 }
 
-Test(rtp_queue, the_payload_lies_behind_header_sources_and_extension_and_before_the_padding)
+Test(rtp_queue, the_payload_excludes_headers_and_padding)
 {
 	uint8_t packet[64] = {0x80};
 	size_t end = 0;

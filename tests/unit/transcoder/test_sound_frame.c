@@ -21,7 +21,7 @@ Test(sound_frame, loas)
 	cr_expect_eq(sound_frame_length_90k(same, sizeof(same)), 0);
 }
 
-Test(sound_frame, anything_else_has_no_length)
+Test(sound_frame, other_data_has_no_length)
 {
 	static const uint8_t other[8] = {0x0b, 0x77, 0x56, 0xe0};
 	static const uint8_t cut[] = {0xff, 0xf1, 0x4c, 0x80, 0x17, 0x9f};

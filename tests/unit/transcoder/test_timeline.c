@@ -35,7 +35,7 @@ Test(timeline, does_not_begin_near_zero)
 	cr_expect_eq(map(&t, 0, 3600), 903600);
 }
 
-Test(timeline, pts_may_lie_beyond_the_wrap_of_its_dts)
+Test(timeline, a_pts_may_wrap_before_its_dts)
 {
 	struct timeline t;
 	int64_t pts = 1800, dts = WRAP - 1800;
@@ -62,7 +62,7 @@ Test(timeline, a_damaged_pts_or_length_moves_nothing_far)
 	cr_expect_eq(t.frontier, 1003600 + 900000);
 }
 
-Test(timeline, carries_on_where_streams_jump_one_after_the_other)
+Test(timeline, continues_while_streams_jump_one_after_the_other)
 {
 	struct timeline t;
 	int64_t video, sound;
@@ -80,7 +80,7 @@ Test(timeline, carries_on_where_streams_jump_one_after_the_other)
 	cr_expect_eq(t.jumps, 1);
 }
 
-Test(timeline, a_small_hole_stays)
+Test(timeline, a_small_gap_is_kept)
 {
 	struct timeline t;
 
@@ -89,7 +89,7 @@ Test(timeline, a_small_hole_stays)
 	cr_expect_eq(map(&t, 0, 1000000 + 5 * 90000), 1000000 + 5 * 90000);
 }
 
-Test(timeline, goes_on_after_the_last_job)
+Test(timeline, continues_after_the_last_job)
 {
 	struct timeline t;
 
@@ -104,7 +104,7 @@ Test(timeline, goes_on_after_the_last_job)
 	cr_expect_eq(map(&t, 0, 500003600), 1003600);
 }
 
-Test(timeline, another_source_follows_the_frontier_and_a_rewind_does_not)
+Test(timeline, a_new_source_follows_the_frontier_but_a_rewind_does_not)
 {
 	struct timeline t;
 
@@ -138,7 +138,7 @@ static int64_t map_subtitle(struct timeline *t, int64_t time)
 	return pts;
 }
 
-Test(timeline, a_late_subtitle_moves_nothing)
+Test(timeline, a_late_subtitle_does_not_move_the_timeline)
 {
 	const int64_t begin = 1000000, lead = 30600;
 	struct timeline t;
@@ -164,7 +164,7 @@ Test(timeline, a_subtitle_does_not_begin_the_timeline)
 	cr_expect_eq(map_subtitle(&t, 500030600), 1030600);
 }
 
-Test(timeline, a_sound_that_was_absent_comes_back_in_its_place)
+Test(timeline, sound_that_was_absent_returns_at_its_time)
 {
 	struct timeline t;
 

@@ -69,7 +69,7 @@ Test(ts_parse, a_flagged_picture_is_an_access_point_with_all_a_reader_needs)
 	cr_assert_eq(rap.pids[3].cc, 0);
 }
 
-Test(ts_parse, without_flags_the_bytes_tell)
+Test(ts_parse, without_flags_the_access_point_is_found_in_the_bytes)
 {
 	size_t at;
 
@@ -166,7 +166,7 @@ Test(ts_parse, pids_may_change)
 	cr_assert_not(feed() & TS_SAW_PMT);
 }
 
-Test(ts_parse, a_damaged_section_is_not_believed)
+Test(ts_parse, a_damaged_section_is_ignored)
 {
 	ts_parse_init(&p);
 	build_pat(&b);
@@ -176,7 +176,7 @@ Test(ts_parse, a_damaged_section_is_not_believed)
 	cr_assert_eq(p.video_pid, TS_PID_NONE);
 }
 
-Test(ts_parse, whoever_joins_behind_a_damaged_table_sees_no_gap)
+Test(ts_parse, a_damaged_table_causes_no_gap_for_new_readers)
 {
 	uint8_t second[64] = {0x00, 0, 0, 0, 1, 0xc1, 1, 1, 0, 2, 0xe3, 0x00};
 
@@ -196,7 +196,7 @@ Test(ts_parse, whoever_joins_behind_a_damaged_table_sees_no_gap)
 	cr_assert_arr_eq(rap.psi + TS_PACKET + 4, b.bytes + TS_PACKET + 4, TS_PACKET - 4);
 }
 
-Test(ts_parse, a_field_that_leads_out_of_its_packet_is_not_believed)
+Test(ts_parse, a_field_that_exceeds_its_packet_is_ignored)
 {
 	begin(0x1b, 0);
 	build_pes(&b, PID_VIDEO, 9000, 10000, true, NAL_IDR);
@@ -243,7 +243,7 @@ Test(ts_parse, continuity)
 	cr_assert_eq(p.cc_errors, 1);
 }
 
-Test(ts_parse, time_goes_on_over_33_bits)
+Test(ts_parse, time_continues_over_33_bits)
 {
 	int64_t end = 1ll << 33;
 
@@ -304,7 +304,7 @@ Test(ts_align, a_clean_stream_is_not_touched)
 	cr_assert_eq(a.dropped, 0);
 }
 
-Test(ts_align, garbage_before_and_between)
+Test(ts_align, garbage_is_skipped)
 {
 	uint8_t buf[20 * TS_PACKET];
 	struct ts_align a = {0};
@@ -362,7 +362,7 @@ Test(ts_align, the_last_packet_of_a_file_needs_nothing_behind_it)
 	cr_assert_eq(a.losses, 0);
 }
 
-Test(ts_align, byte_by_byte_is_as_all_at_once)
+Test(ts_align, the_result_does_not_depend_on_the_size_of_reads)
 {
 	uint8_t stream[6 * TS_PACKET], buf[sizeof(stream)];
 	struct ts_align a = {0};
@@ -382,7 +382,7 @@ Test(ts_align, byte_by_byte_is_as_all_at_once)
 	cr_assert_eq(a.dropped, 0);
 }
 
-Test(ts_align, text_is_no_stream)
+Test(ts_align, text_is_refused)
 {
 	uint8_t text[1024];
 
@@ -392,8 +392,8 @@ Test(ts_align, text_is_no_stream)
 	cr_assert_not(ts_align_probe(text, 0));
 }
 
-/* What is spliced behind it must go on from the counter it has, which stands still. */
-Test(ts_parse, the_counter_of_a_pid_of_clocks_alone_is_known)
+/* What is spliced behind it must continue from its counter, which does not change. */
+Test(ts_parse, the_counter_of_a_pid_with_clocks_only_is_known)
 {
 	uint8_t packet[TS_PACKET] = {TS_SYNC, 0x02, 0x00, 0x20, 183, 0x10};
 	struct ts_parse *parse = calloc(1, sizeof(*parse));
@@ -496,7 +496,7 @@ Test(ts_parse, a_time_that_ends_with_its_packet_is_read_and_one_cut_in_two_is_no
 	cr_expect_eq(find_pes(TS_PACKET - 18, 0xc0, 10).pts_at, TS_PACKET - 9);
 }
 
-Test(ts_align, only_the_bytes_at_hand_are_looked_at)
+Test(ts_align, only_available_bytes_are_read)
 {
 	uint8_t buf[3 * TS_PACKET];
 

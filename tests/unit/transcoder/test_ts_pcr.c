@@ -86,7 +86,7 @@ static size_t added(void)
 	return (out_len - b.len) / TS_PACKET;
 }
 
-Test(ts_pcr, pictures_that_come_often_need_no_more_clocks)
+Test(ts_pcr, frequent_pictures_need_no_extra_clocks)
 {
 	film(900000, 50, 3600);
 	film(900000 + 50 * 3600, 50, 3754);
@@ -95,7 +95,7 @@ Test(ts_pcr, pictures_that_come_often_need_no_more_clocks)
 	cr_assert_arr_eq(out, memory, b.len);
 }
 
-Test(ts_pcr, between_seldom_pictures_there_are_clocks)
+Test(ts_pcr, clocks_are_added_between_rare_pictures)
 {
 	film(900000, 50, 18000);
 	put();
@@ -103,21 +103,21 @@ Test(ts_pcr, between_seldom_pictures_there_are_clocks)
 	cr_assert_leq(added(), 150);
 }
 
-Test(ts_pcr, ten_pictures_a_second_have_clocks_as_often_as_more_pictures)
+Test(ts_pcr, clocks_are_as_frequent_at_ten_pictures_a_second)
 {
 	film(900000, 50, 9000);
 	put();
 	cr_assert_leq(longest_gap(), TS_PCR_STEP_90K);
 }
 
-Test(ts_pcr, clocks_go_on_over_33_bits)
+Test(ts_pcr, clocks_continue_over_33_bits)
 {
 	film((1ll << 33) - 90000, 50, 18000);
 	put();
 	cr_assert_leq(longest_gap(), 9000);
 }
 
-Test(ts_pcr, a_seam_is_filled)
+Test(ts_pcr, a_short_gap_is_filled)
 {
 	film(900000, 20, 3600);
 	film(900000 + 20 * 3600 + 20000, 20, 3600);
@@ -126,7 +126,7 @@ Test(ts_pcr, a_seam_is_filled)
 	cr_assert_leq(added(), 8);
 }
 
-Test(ts_pcr, a_hole_is_left)
+Test(ts_pcr, a_long_gap_is_kept)
 {
 	film(900000, 20, 3600);
 	film(900000 + 4 * 90000, 20, 3600);
@@ -135,7 +135,7 @@ Test(ts_pcr, a_hole_is_left)
 	cr_assert_eq(added(), 0);
 }
 
-Test(ts_pcr, a_hole_of_two_seconds_is_filled)
+Test(ts_pcr, a_gap_of_two_seconds_is_filled)
 {
 	film(900000, 20, 3600);
 	film(900000 + 19 * 3600 + 2 * TS_HZ, 20, 3600);

@@ -108,7 +108,7 @@ Test(ts_rewrite, not_a_bit_changes_over_33_bits)
 	cr_assert_eq(w.splices, 0);
 }
 
-Test(ts_rewrite, a_loop_goes_on_without_a_mark)
+Test(ts_rewrite, a_loop_continues_without_a_mark)
 {
 	begin();
 	pictures(900000, 50);
@@ -127,7 +127,7 @@ Test(ts_rewrite, a_loop_goes_on_without_a_mark)
 	cr_assert_eq(largest_step, 3600);
 }
 
-Test(ts_rewrite, a_repeated_round_goes_on_by_its_length_whatever_the_frontier_says)
+Test(ts_rewrite, a_repeated_round_continues_by_its_length_not_the_frontier)
 {
 	begin();
 	pictures(900000, 20);
@@ -144,7 +144,7 @@ Test(ts_rewrite, a_repeated_round_goes_on_by_its_length_whatever_the_frontier_sa
 	cr_assert_eq(largest_step, 3600);
 }
 
-Test(ts_rewrite, a_round_with_a_leap_inside_is_repeated_from_its_beginning)
+Test(ts_rewrite, a_round_with_a_jump_is_repeated_from_its_beginning)
 {
 	begin();
 	pictures(900000, 20);
@@ -161,7 +161,7 @@ Test(ts_rewrite, a_round_with_a_leap_inside_is_repeated_from_its_beginning)
 	cr_assert_eq(largest_step, 3600);
 }
 
-Test(ts_rewrite, another_source_than_the_one_repeated_goes_to_the_frontier)
+Test(ts_rewrite, a_new_source_continues_at_the_frontier)
 {
 	begin();
 	pictures(900000, 20);
@@ -174,7 +174,7 @@ Test(ts_rewrite, another_source_than_the_one_repeated_goes_to_the_frontier)
 	cr_assert_eq(largest_step, 3600);
 }
 
-Test(ts_rewrite, a_new_job_goes_on_behind_the_old_frontier)
+Test(ts_rewrite, a_new_job_continues_after_the_old_frontier)
 {
 	begin();
 	ts_rewrite_splice(&w, (1ll << 33) - 1000, true);
@@ -218,7 +218,7 @@ Test(ts_rewrite, an_indicator_with_another_time_is_a_splice_and_keeps_its_one_ma
 	cr_assert_leq(largest_step, 90000);
 }
 
-Test(ts_rewrite, an_indicator_where_time_goes_on_changes_nothing)
+Test(ts_rewrite, an_indicator_without_a_time_jump_changes_nothing)
 {
 	size_t at;
 
@@ -232,7 +232,7 @@ Test(ts_rewrite, an_indicator_where_time_goes_on_changes_nothing)
 	cr_assert_arr_eq(memory, original, b.len);
 }
 
-Test(ts_rewrite, sound_of_the_old_timeline_behind_the_splice_keeps_its_place)
+Test(ts_rewrite, old_sound_after_the_splice_keeps_its_time)
 {
 	int64_t pts;
 	struct ts_pes pes;
@@ -270,7 +270,7 @@ static void feed_singly(void)
 		feed_one(1);
 }
 
-Test(ts_rewrite, another_stream_that_begins_with_sound_is_spliced_without_its_pcr_at_hand)
+Test(ts_rewrite, a_stream_that_begins_with_sound_is_spliced_before_its_first_pcr)
 {
 	/* away, back to where the first was left, half a second back */
 	static const int64_t back = 900000 + 25 * 3600;
@@ -294,7 +294,7 @@ Test(ts_rewrite, another_stream_that_begins_with_sound_is_spliced_without_its_pc
 	cr_assert_leq(largest_step, 90000);
 }
 
-Test(ts_rewrite, the_counter_of_a_table_goes_on_and_nothing_else_changes)
+Test(ts_rewrite, only_the_counter_of_a_table_changes)
 {
 	size_t second;
 
@@ -331,7 +331,7 @@ static void assert_versions(size_t from, unsigned pat, unsigned pmt, unsigned le
 	cr_assert_geq(seen, least, "no PMT is intact");
 }
 
-Test(ts_rewrite, tables_behind_a_splice_have_another_version_and_a_right_sum)
+Test(ts_rewrite, tables_after_a_splice_have_a_new_version_and_a_valid_checksum)
 {
 	/* one section in one packet, over several, with its sum in two of them */
 	for (unsigned extra = 0; extra < 14; extra++) {
@@ -388,7 +388,7 @@ Test(ts_rewrite, reordered_datagrams_are_no_splice)
 	cr_assert_eq(w.splices, 0);
 }
 
-Test(ts_rewrite, without_pcrs_the_pictures_are_the_clock)
+Test(ts_rewrite, without_pcrs_the_pictures_serve_as_the_clock)
 {
 	begin();
 	for (int i = 0; i < 20; i++)
@@ -415,7 +415,7 @@ static bool is_middle(unsigned pid, unsigned byte, unsigned bits)
 	return ts_rewrite_middle(&w_copy, &p_copy, packet);
 }
 
-Test(ts_rewrite, the_short_way_is_for_packets_in_the_middle_alone)
+Test(ts_rewrite, the_fast_path_is_used_inside_a_unit_only)
 {
 	begin();
 	pictures(900000, 20);
@@ -442,7 +442,7 @@ Test(ts_rewrite, the_short_way_is_for_packets_in_the_middle_alone)
 	cr_assert_not(is_middle(PID_VIDEO, 4, 0), "a splice waits");
 }
 
-Test(ts_rewrite, another_muxer_changes_counters_alone)
+Test(ts_rewrite, a_new_muxer_changes_only_counters)
 {
 	begin();
 	build_pes(&b, PID_VIDEO, 90000, 180000, true, NAL_IDR);

@@ -55,14 +55,14 @@ Test(ts_sound, every_frame_counts)
 	}
 }
 
-Test(ts_sound, the_rest_of_an_older_frame_in_front_does_not_count)
+Test(ts_sound, the_end_of_an_older_frame_does_not_count)
 {
 	size_t n = encode("mp2", 4);
 
 	cr_assert_eq(ts_sound_length_90k("mp2", data + 100, n - 100), 3 * 2160);
 }
 
-Test(ts_sound, what_nobody_knows_has_no_length)
+Test(ts_sound, an_unknown_codec_has_no_length)
 {
 	size_t n = encode("mp2", 4);
 

@@ -12,7 +12,7 @@
 
 #define DATAGRAM 1316
 
-static char left[256]; /* what nobody followed of the last options: "a b " */
+static char left[256]; /* the unused ones of the last options: "a b " */
 static char reason[512];
 
 /* Opens a URL with one option.  What udp_open() returns. */
@@ -79,7 +79,7 @@ static void put(struct line *l, unsigned count)
 		cr_assert_eq(send(l->out, datagram, sizeof(datagram), 0), DATAGRAM);
 }
 
-Test(udp, what_was_sent_is_received_whole)
+Test(udp, datagrams_are_received_complete)
 {
 	static uint8_t buffer[256 << 10];
 	struct line l;
@@ -125,7 +125,7 @@ Test(udp, a_fast_stream_gathers_some_datagrams)
 	cr_assert_eq(u.gather_ms, 24 / 3);
 }
 
-Test(udp, a_sender_of_bursts_is_not_kept_waiting)
+Test(udp, a_sender_of_bursts_is_read_at_once)
 {
 	struct udp u = {.gather_ms = 4};
 	uint64_t now_us = 1234567;
@@ -137,8 +137,8 @@ Test(udp, a_sender_of_bursts_is_not_kept_waiting)
 	cr_assert_leq(u.gather_ms, 4);
 }
 
-/* A reader that comes late finds many, whoever sends them. */
-Test(udp, what_came_together_because_of_us_is_no_burst)
+/* A reader that comes late finds many datagrams. */
+Test(udp, datagrams_that_waited_for_us_are_no_burst)
 {
 	struct udp u = {.gather_ms = 4};
 	uint64_t now_us = 1234567;
@@ -149,7 +149,7 @@ Test(udp, what_came_together_because_of_us_is_no_burst)
 	cr_assert_leq(u.gather_ms, 4);
 }
 
-/* A port nobody uses. */
+/* An unused port. */
 static unsigned free_port(void)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
@@ -277,7 +277,7 @@ Test(udp, a_group_is_joined_once_for_each_source)
 		"1 2 ");
 }
 
-Test(udp, what_is_blocked_is_not_heard)
+Test(udp, blocked_senders_are_ignored)
 {
 	cr_assert_str_eq(
 		heard_of_three("udp://@" GROUP ":%u?localaddr=lo&block=127.0.0.2", NULL, NULL),
@@ -303,7 +303,7 @@ static void assert_receives_at(const char *host, const char *more, const char *n
 	udp_close(&u);
 }
 
-Test(udp, it_receives_at_the_host_where_that_is_ours_else_at_any_address)
+Test(udp, it_binds_to_a_local_host_else_to_any_address)
 {
 	assert_receives_at("127.0.0.1", "", NULL, NULL, "127.0.0.1");
 	assert_receives_at("@", "", NULL, NULL, "0.0.0.0");
@@ -389,7 +389,7 @@ Test(udp, a_port_is_shared_as_reuse_says)
 	cr_assert_eq(open_twice(GROUP, "?localaddr=lo&reuse=0", NULL, NULL), -EADDRINUSE);
 }
 
-Test(udp, buffer_size_is_the_socket_s)
+Test(udp, buffer_size_sets_the_socket_buffer)
 {
 	struct udp u;
 	char url[64];
@@ -405,7 +405,7 @@ Test(udp, buffer_size_is_the_socket_s)
 	udp_close(&u);
 }
 
-Test(udp, connected_it_hears_the_host_alone)
+Test(udp, a_connected_socket_receives_from_its_host_only)
 {
 	unsigned port = free_port(), from = free_port();
 	struct udp u;
@@ -424,7 +424,7 @@ Test(udp, connected_it_hears_the_host_alone)
 	}
 }
 
-Test(udp, what_has_no_meaning_is_handed_back_by_name)
+Test(udp, unknown_settings_are_returned_by_name)
 {
 	static const char *const names[] = {"fifo_size", "overrun_nonfatal", "pkt_size",
 					    "broadcast", "timeout",	     "ttl",

@@ -4,7 +4,7 @@
 
 #include "amps-transcoder/options/url.h"
 
-Test(url, a_source_that_is_called_has_no_remote_host)
+Test(url, a_listener_has_no_remote_host)
 {
 	static const char *const called[] = {
 		"srt://:9000?mode=listener",
@@ -35,7 +35,7 @@ Test(url, a_source_that_is_called_has_no_remote_host)
 		cr_expect_not(url_listens(calling[i], NULL), "%s", calling[i]);
 }
 
-Test(url, the_option_mode_is_meant_for_srt)
+Test(url, only_srt_uses_the_option_mode)
 {
 	cr_expect(url_listens("srt://0.0.0.0:9000", "listener"));
 	cr_expect_not(url_listens("srt://203.0.113.5:9000?mode=caller", "listener"));

@@ -301,7 +301,7 @@ static inline void fm_check_packet(struct fm_client *c)
 		c->cc[i] = (int)cc;
 		return;
 	}
-	/* the tables before an access point stand in for the ring's last ones */
+	/* the tables before an access point are used as the ring's last ones */
 	if (c->cc[i] >= 0 && (((unsigned)c->cc[i] + 1) & 15) != cc &&
 	    !(i < 2 && c->marked[i] && (unsigned)c->cc[i] == cc))
 		c->faults++;

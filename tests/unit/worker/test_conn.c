@@ -54,7 +54,7 @@ static size_t occurrences(const char *text, const char *what)
 }
 
 /* Turns the loop until `what` was received `times` times, or the connection ended. */
-static void hear(struct world *x, struct asker *a, const char *what, size_t times)
+static void receive(struct world *x, struct asker *a, const char *what, size_t times)
 {
 	uint64_t end = clock_mono_us() + 20000000;
 
@@ -85,8 +85,8 @@ Test(conn, pipelined_requests_are_answered_in_order)
 		n += (size_t)sprintf(requests + n, "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n",
 				     i % 2 ? "none" : "healthz");
 	ask(&a, &x, requests);
-	hear(&x, &a, "HTTP/1.1 404", 100);
-	hear(&x, &a, "HTTP/1.1 200", 100);
+	receive(&x, &a, "HTTP/1.1 404", 100);
+	receive(&x, &a, "HTTP/1.1 200", 100);
 	cr_assert_not(a.closed);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 100);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 404"), 100);
@@ -106,8 +106,8 @@ Test(conn, a_request_beyond_the_limit_of_a_turn_waits_for_the_next)
 	for (size_t i = 0; i < count; i++)
 		buf_puts(&requests, request);
 	ask(&a, &x, requests.data);
-	hear(&x, &a, "\r\n\r\n", count);
-	hear(&x, &a, "HTTP/1.1 200", count);
+	receive(&x, &a, "\r\n\r\n", count);
+	receive(&x, &a, "HTTP/1.1 200", count);
 	/* all answers are equally long: the last turn sent one */
 	cr_assert_eq(a.len % count, 0);
 	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->turn_bytes, a.len / count);
@@ -122,7 +122,7 @@ Test(conn, an_answer_without_change_counts_as_304)
 
 	open_world(&x);
 	ask(&a, &x, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n");
-	hear(&x, &a, "HTTP/1.1 304", 1);
+	receive(&x, &a, "HTTP/1.1 304", 1);
 	cr_assert_eq(fm_page(&x.master)->responses[3], 1);
 	cr_assert_eq(fm_page(&x.master)->responses[2], 0);
 	close(a.fd);
@@ -140,7 +140,7 @@ Test(conn, a_request_may_come_byte_by_byte)
 		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
 		cr_assert_eq(send(a.fd, request + i, 1, 0), 1);
 	}
-	hear(&x, &a, "HTTP/1.1 200", 1);
+	receive(&x, &a, "HTTP/1.1 200", 1);
 	close(a.fd);
 	close_world(&x);
 }
@@ -154,7 +154,7 @@ Test(conn, a_request_with_a_body_ends_the_connection)
 
 	open_world(&x);
 	ask(&a, &x, requests);
-	hear(&x, &a, "HTTP/1.1 200", 2);
+	receive(&x, &a, "HTTP/1.1 200", 2);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 404"), 0);
 	close(a.fd);
 	close_world(&x);
@@ -166,7 +166,7 @@ Test(conn, a_malformed_head_gets_400_and_the_connection_ends)
 
 	open_world(&x);
 	ask(&a, &x, "nonsense\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
-	hear(&x, &a, NULL, 0);
+	receive(&x, &a, NULL, 0);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 400"), 1);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 0);
 	close(a.fd);
@@ -180,7 +180,7 @@ Test(conn, a_client_that_shut_its_side_is_still_answered)
 	open_world(&x);
 	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
 	shutdown(a.fd, SHUT_WR);
-	hear(&x, &a, NULL, 0);
+	receive(&x, &a, NULL, 0);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 1);
 	close(a.fd);
 	close_world(&x);
@@ -193,7 +193,7 @@ Test(conn, head_of_a_stream_starts_no_tuner)
 
 	open_world(&x);
 	ask(&a, &x, "HEAD /stream/5.ts HTTP/1.1\r\nHost: a\r\n\r\n");
-	hear(&x, &a, NULL, 0);
+	receive(&x, &a, NULL, 0);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 200"), 1);
 	cr_assert_eq(occurrences(a.text, "video/mp2t"), 1);
 	while (msg_receive(x.master.socket, &m) == 0)
@@ -209,7 +209,7 @@ Test(conn, an_unfinished_head_gets_408)
 
 	open_world(&x);
 	ask(&a, &x, "GET /healthz HTTP/1.1\r\n");
-	hear(&x, &a, NULL, 0);
+	receive(&x, &a, NULL, 0);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 408"), 1);
 	close(a.fd);
 	close_world(&x);
@@ -221,10 +221,10 @@ Test(conn, shutdown_closes_what_is_idle_and_ends_the_loop)
 
 	open_world(&x);
 	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
-	hear(&x, &a, "HTTP/1.1 200", 1);
+	receive(&x, &a, "HTTP/1.1 200", 1);
 	cr_assert_eq(msg_send_shutdown(x.master.socket, &(struct msg_shutdown){}, NULL), 0);
 	cr_assert_eq(worker_run(&x.worker), 0);
-	hear(&x, &a, NULL, 0);
+	receive(&x, &a, NULL, 0);
 	cr_assert_eq(x.worker.http.conns.count, 0);
 	close(a.fd);
 	close_world(&x);
@@ -248,7 +248,7 @@ Test(conn, a_connection_over_the_limit_gets_503)
 	open_world(&x);
 	x.worker.http.conns.max = 0;
 	ask(&a, &x, "");
-	hear(&x, &a, NULL, 0);
+	receive(&x, &a, NULL, 0);
 	cr_assert_eq(occurrences(a.text, "HTTP/1.1 503"), 1);
 	cr_assert(strstr(a.text, "\r\n\r\n{\"error\": \"too many connections\"}\n"));
 	cr_assert_eq(fm_page(&x.master)->connections_refused, 1);
@@ -280,7 +280,7 @@ Test(conn, a_dropped_listening_socket_is_left_alone)
 		0);
 	for (int i = 0; i < 10; i++)
 		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
-	/* the master holds it open: a newcomer there is not ours any more, and wakes nobody */
+	/* the master holds it open: a new client there does not wake this worker any more */
 	fm_connect(&c, port, "", 0);
 	cr_assert_eq(event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK), 0);
 	cr_assert_eq(x.worker.http.conns.count, 0);
@@ -379,7 +379,7 @@ Test(conn, others_are_answered_while_a_large_list_is_made)
 	turn_until_requests(&x, 2);
 	cr_assert_eq(TAILQ_FIRST(&x.worker.http.conns.list)->state, CONN_HOLD,
 		     "the list takes longer");
-	hear(&x, &b, "HTTP/1.1 200", 1);
+	receive(&x, &b, "HTTP/1.1 200", 1);
 	text = hear_answer(&x, a.fd);
 	expect_many(text);
 	free(text);
@@ -455,7 +455,7 @@ Test(conn, a_held_client_that_shut_its_side_is_still_answered)
 	close_world(&x);
 }
 
-Test(conn, a_held_client_that_closed_waits_no_longer_than_a_moment)
+Test(conn, a_held_client_that_closed_is_ended_soon)
 {
 	struct world x;
 	struct conn *c = ask_many(&x);
@@ -467,7 +467,7 @@ Test(conn, a_held_client_that_closed_waits_no_longer_than_a_moment)
 	cr_assert_eq(c->state, CONN_HOLD);
 	cr_assert_leq(c->all->holds.next_us, clock_mono_us() + HTTP_HELD_CLOSED_MS * 1000);
 	holds_tick(&c->all->holds, now + HTTP_MAKE_MS * 1000 / 2);
-	hear(&x, &a, "HTTP/1.1 503", 1);
+	receive(&x, &a, "HTTP/1.1 503", 1);
 	close(a.fd);
 	close_world(&x);
 }
@@ -532,7 +532,7 @@ Test(conn, a_large_answer_gets_a_small_send_buffer)
 	open_world(&x);
 	publish_many(&x);
 	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
-	hear(&x, &a, "HTTP/1.1 200", 1);
+	receive(&x, &a, "HTTP/1.1 200", 1);
 	c = TAILQ_FIRST(&x.worker.http.conns.list);
 	before = send_buffer(c);
 	cr_assert_gt(before, 2 * (int)ANSWER_SNDBUF, "a small answer leaves it alone");
