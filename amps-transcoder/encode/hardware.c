@@ -38,7 +38,7 @@ struct request {
 
 /* A trial in a process of its own. */
 struct trial {
-	struct request wish;
+	struct request asked;
 	pid_t pid;
 	int fd; /* of its verdict: '+' and libav's name of the type, or '-' and the reason */
 };
@@ -54,7 +54,7 @@ static bool request_read(const json_t *spec, struct request *w)
 	if (!json_object_get(spec, "hwaccel") ||
 	    profile_init(&p, spec, NULL, problem, sizeof(problem)) < 0)
 		return false;
-	wanted = p.hardware.name && p.video.wish == WISH_ENCODE;
+	wanted = p.hardware.name && p.video.use == USE_ENCODE;
 	*w = (struct request){.type = p.hardware.type, .fallback = p.hardware.fallback};
 	if (wanted) {
 		w->encoded = !p.video.named || option_is_hardware(p.video.codec->name);
@@ -155,7 +155,7 @@ static int try_type(const struct request *w, enum AVHWDeviceType type)
 }
 
 /* Writes the verdict. */
-static void try_wish(const struct request *w, int fd)
+static void try_request(const struct request *w, int fd)
 {
 	const enum AVHWDeviceType one[] = {w->type, AV_HWDEVICE_TYPE_NONE};
 	const enum AVHWDeviceType *type = is_auto(w) ? hardware_auto : one;
@@ -192,7 +192,7 @@ static int run_trial(struct job *job, const struct request *w, int fd,
 	if (r < 0)
 		dprintf(MSG_CHILD_FD, "-the sandbox could not be entered: %s", strerror(-r));
 	else
-		try_wish(w, MSG_CHILD_FD);
+		try_request(w, MSG_CHILD_FD);
 	return 0;
 }
 
@@ -206,7 +206,7 @@ static int trial_start(struct trial *t, struct job *job, int (*enter)(struct job
 		return -errno;
 	t->pid = fork();
 	if (t->pid == 0)
-		_exit(run_trial(job, &t->wish, fds[1], enter));
+		_exit(run_trial(job, &t->asked, fds[1], enter));
 	close(fds[1]);
 	t->fd = fds[0];
 	if (t->pid > 0)
@@ -267,7 +267,7 @@ static void set_verdict(struct job *job, const struct request *w, const char *te
 	(void)json_object_set_new(job->hardware, w->key, json_stringn_nocheck(text, strlen(text)));
 }
 
-/* The wishes that differ. */
+/* The requests that differ. */
 static unsigned collect(const struct job *job, struct trial *trials)
 {
 	const json_t *outputs = json_object_get(job->spec, "outputs"), *spec;
@@ -278,9 +278,9 @@ static unsigned collect(const struct job *job, struct trial *trials)
 		struct trial *t = &trials[n];
 		unsigned same = 0;
 
-		if (n == HARDWARE_MAX || !request_read(spec, &t->wish) || !is_known(&t->wish))
+		if (n == HARDWARE_MAX || !request_read(spec, &t->asked) || !is_known(&t->asked))
 			continue;
-		while (strcmp(trials[same].wish.key, t->wish.key) != 0)
+		while (strcmp(trials[same].asked.key, t->asked.key) != 0)
 			same++;
 		n += same == n;
 	}
@@ -305,7 +305,7 @@ void hardware_probe(struct job *job, int (*enter)(struct job *job))
 			trial_end(&trials[i], end_us, text, sizeof(text));
 		else
 			snprintf(text, sizeof(text), "-it cannot be tried: %s", strerror(-r[i]));
-		set_verdict(job, &trials[i].wish, text);
+		set_verdict(job, &trials[i].asked, text);
 	}
 }
 

@@ -30,7 +30,7 @@ static bool usable(const struct output *o, const AVStream *stream)
 		       o->mux->ops->fits(stream->codecpar->codec_id);
 	if (type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO)
 		return false;
-	return output_kind(&o->profile, type)->wish != WISH_OFF;
+	return output_kind(&o->profile, type)->use != USE_OFF;
 }
 
 /* True if the stream belongs to the first programme, or there are no programmes. */
@@ -72,7 +72,7 @@ static unsigned choose_input(AVFormatContext *source, const struct complex_input
 static bool choose_part(const struct output *o, AVFormatContext *source,
 			const struct complex_part *part, struct choice *ret)
 {
-	if (output_kind(&o->profile, type_of(part->media))->wish == WISH_OFF)
+	if (output_kind(&o->profile, type_of(part->media))->use == USE_OFF)
 		return false;
 	*ret = (struct choice){.part = part};
 	for (unsigned i = 0; i < part->in_count; i++) {
@@ -292,10 +292,10 @@ static void decide_sound(const struct output *o, struct track *t, const AVStream
 	struct profile *p = &t->profile;
 
 	if (!p->sound_set && !part && o->mux->ops->fits(stream->codecpar->codec_id)) {
-		p->audio.wish = WISH_COPY;
+		p->audio.use = USE_COPY;
 		return;
 	}
-	p->audio.wish = WISH_ENCODE;
+	p->audio.use = USE_ENCODE;
 	if (!o->mux->ops->fits(p->audio.codec->id))
 		profile_set_encoder(p, "aac");
 }
@@ -349,7 +349,7 @@ static int track_init(struct output *o, struct track *t, AVFormatContext *source
 	kind->part = part;
 	text_copy(t->language, sizeof(t->language), language_of(kind, stream));
 	t->disposition = disposition_of(kind, stream);
-	t->copy = kind->wish == WISH_COPY;
+	t->copy = kind->use == USE_COPY;
 	t->wait_key = t->copy && t->type == AVMEDIA_TYPE_VIDEO;
 	return filter_init(&t->filter, t->type, &t->profile, o->hardware);
 }

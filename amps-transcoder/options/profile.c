@@ -20,7 +20,7 @@ static int set_codec(struct profile_kind *k, enum AVMediaType type, const char *
 		     char *problem, size_t cap)
 {
 	if (strcmp(value, "copy") == 0) {
-		k->wish = WISH_COPY;
+		k->use = USE_COPY;
 		return 0;
 	}
 	k->codec = option_encoder(value, type);
@@ -115,9 +115,9 @@ static int set_quality(struct profile *p, const struct pair *o)
 static bool set_flag(struct profile *p, const struct pair *o)
 {
 	if (strcmp(o->name, "vn") == 0 || strcmp(o->name, "audio_only") == 0)
-		p->video.wish = option_flag_on(o->value) ? WISH_OFF : p->video.wish;
+		p->video.use = option_flag_on(o->value) ? USE_OFF : p->video.use;
 	else if (strcmp(o->name, "an") == 0)
-		p->audio.wish = option_flag_on(o->value) ? WISH_OFF : p->audio.wish;
+		p->audio.use = option_flag_on(o->value) ? USE_OFF : p->audio.use;
 	else if (strcmp(o->name, "sn") == 0)
 		p->without_subtitles = option_flag_on(o->value);
 	else if (strcmp(o->name, "deinterlace") == 0)
@@ -257,11 +257,10 @@ static void set_libav(struct profile *p, const struct pair *o)
 		audio = false;
 	if (strcmp(o->name, "g") == 0 && video)
 		p->gop_frames = (int)MIN(MAX(strtol(o->value, NULL, 10), 0), 100000);
-	video = video && p->video.wish == WISH_ENCODE &&
+	video = video && p->video.use == USE_ENCODE &&
 		option_find_encoder(p->video.codec, o->name) &&
 		(!p->video.replaced || is_generic(o->name));
-	audio = audio && p->audio.wish == WISH_ENCODE &&
-		option_find_encoder(p->audio.codec, o->name);
+	audio = audio && p->audio.use == USE_ENCODE && option_find_encoder(p->audio.codec, o->name);
 	if (video)
 		av_dict_set(&p->video.options, o->name, o->value, 0);
 	if (audio)

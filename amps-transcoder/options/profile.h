@@ -18,11 +18,11 @@
 #define PROFILE_MAPS_MAX 16
 #define PROFILE_GRID_90K 180000 /* key frames are two seconds apart unless the profile says */
 
-enum wish { WISH_ENCODE, WISH_COPY, WISH_OFF };
+enum stream_use { USE_ENCODE, USE_COPY, USE_OFF };
 
 struct profile_kind {
-	enum wish wish;
-	const AVCodec *codec;		 /* WISH_ENCODE */
+	enum stream_use use;
+	const AVCodec *codec;		 /* USE_ENCODE */
 	bool named;			 /* the profile names the codec */
 	bool replaced;			 /* the hardware, or its absence, chose the codec */
 	char *filter;			 /* the user's graph; NULL = none */

@@ -386,6 +386,14 @@ static enum tuner_state state_of(struct scene *s)
 	return (enum tuner_state)slot.state;
 }
 
+static void await_stop(struct scene *s, struct fake_job *j)
+{
+	while (!j->told_to_stop) {
+		event_base_loop(s->base, EVLOOP_ONCE);
+		fake_listen(j);
+	}
+}
+
 Test(tuners, a_want_starts_one_job_and_every_worker_gets_its_ring)
 {
 	struct scene s;
@@ -559,10 +567,7 @@ Test(tuners, a_tuner_without_viewers_stops_after_the_idle_time)
 	turn(&s);
 	fake_listen(&s.jobs[0]);
 	cr_assert_not(s.jobs[0].told_to_stop);
-	while (!s.jobs[0].told_to_stop) {
-		event_base_loop(s.base, EVLOOP_ONCE);
-		fake_listen(&s.jobs[0]);
-	}
+	await_stop(&s, &s.jobs[0]);
 	fake_end(&s.jobs[0]);
 	turn(&s);
 	cr_assert_eq(state_of(&s), TUNER_IDLE);
@@ -808,10 +813,7 @@ Test(tuners, a_workers_wants_end_with_it)
 	fake_listen(&s.jobs[0]);
 	cr_assert_not(s.jobs[0].told_to_stop, "the other worker still wants it");
 	tuners_worker_gone(s.tuners, 1);
-	while (!s.jobs[0].told_to_stop) {
-		event_base_loop(s.base, EVLOOP_ONCE);
-		fake_listen(&s.jobs[0]);
-	}
+	await_stop(&s, &s.jobs[0]);
 	scene_close(&s);
 }
 
@@ -1252,10 +1254,7 @@ Test(tuners, stop_of_a_variant_that_is_a_copy_ends_its_viewers_alone)
 	tuners_release(s.tuners, 0, 1);
 	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), 0);
 	cr_assert_eq(s.job_count, 1);
-	while (!s.jobs[0].told_to_stop) {
-		event_base_loop(s.base, EVLOOP_ONCE);
-		fake_listen(&s.jobs[0]);
-	}
+	await_stop(&s, &s.jobs[0]);
 	scene_close(&s);
 }
 
