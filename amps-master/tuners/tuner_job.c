@@ -303,7 +303,7 @@ static int on_running(struct job *j, const struct msg *m)
 	if (r < 0 || !o)
 		return r;
 	if (j->ended)
-		return -EBADMSG; /* after its last words */
+		return -EBADMSG; /* after its ENDED */
 	r = output_on_running(o, running.generation);
 	if (r < 0)
 		return r == -ESTALE ? 0 : r;
@@ -428,7 +428,7 @@ static int on_failed(struct job *j, const struct msg *m)
 	if (r < 0)
 		return r;
 	j->explained = true;
-	/* it may be the source's own words */
+	/* the text may come from the source */
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	t->last_status = failed.status == 504 ? 504 : 502;
 	return 0;

@@ -1,4 +1,4 @@
-/* test_log.c - the log's sink: a reader of stderr that does not read blocks nobody. */
+/* test_log.c - the log's sink: an unread stderr blocks no process. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,7 +10,7 @@
 
 #include "common/log/log.h"
 
-static int other_process = -1; /* writes to this pipe whenever somebody has seen room in it */
+static int other_process = -1; /* writes to this pipe whenever the log has seen room in it */
 
 static void fill(int fd)
 {

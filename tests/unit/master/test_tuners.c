@@ -635,7 +635,7 @@ Test(tuners, a_viewers_own_tuner_ends_with_its_want_and_its_number_is_reused)
 	fake_end(&s.jobs[1]);
 	turn(&s);
 	cr_assert_str_eq(keys(&s, text, sizeof(text)), "5#2 5");
-	/* one that fails has nobody to tell why */
+	/* if it fails, no viewer needs the reason */
 	fake_hello(&s, &s.jobs[2]);
 	fake_fail(&s, &s.jobs[2], "no such host");
 	cr_assert_str_eq(s.gone_text, "no such host");
@@ -876,7 +876,7 @@ Test(tuners, a_variant_gets_a_derive_job_that_reads_the_source)
 	derive = ingest == &s.jobs[0] ? &s.jobs[1] : &s.jobs[0];
 	cr_assert_eq(derive->role, JOB_DERIVE);
 	fake_run(&s, ingest);
-	cr_assert_eq(s.rings, 0, "nobody asked for the plain ring");
+	cr_assert_eq(s.rings, 0, "the plain ring was not wanted");
 	fake_listen(derive);
 	cr_assert(derive->has_source);
 	fake_run(&s, derive);
@@ -937,7 +937,7 @@ Test(tuners, a_variant_that_cannot_be_made_fails_alone)
 	cr_assert_eq(s.gone.want, 2);
 	cr_assert_eq(s.gone.status, 502);
 	cr_assert_eq(state_of(&s), TUNER_RUNNING);
-	cr_assert_eq(s.job_count, 2, "nobody waits for it any more");
+	cr_assert_eq(s.job_count, 2, "it is no longer waited for");
 	scene_close(&s);
 }
 
@@ -1143,7 +1143,7 @@ Test(tuners, stop_ends_a_tuner_and_its_viewers)
 	scene_close(&s);
 }
 
-/* It is filled with the channel's own output; who watches it is known by the wish alone. */
+/* It is filled with the channel's own output; only the want says who watches it. */
 static void run_until(struct scene *s, uint64_t until_us)
 {
 	while (clock_mono_us() < until_us)
@@ -1246,7 +1246,7 @@ Test(tuners, stop_of_a_variant_that_is_a_copy_ends_its_viewers_alone)
 	cr_assert_eq(s.gones, 2);
 	cr_assert_eq(s.gone.reason, GONE_STOPPED);
 	cr_assert_eq(s.gone.want, 2);
-	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), -ENOENT, "nobody watches it any more");
+	cr_assert_eq(tuners_stop(s.tuners, "5/sd"), -ENOENT, "it has no viewers any more");
 	turn(&s);
 	cr_assert_eq(state_of(&s), TUNER_RUNNING);
 	want(&s, 1, 4, "sd");
@@ -1340,7 +1340,7 @@ Test(tuners, the_messages_of_a_reaped_job_are_read)
 	scene_close(&s);
 }
 
-Test(tuners, a_nursery_that_swallows_jobs_is_reported)
+Test(tuners, a_nursery_that_starts_no_jobs_is_reported)
 {
 	struct scene s;
 
@@ -1353,7 +1353,7 @@ Test(tuners, a_nursery_that_swallows_jobs_is_reported)
 	scene_close(&s);
 }
 
-Test(tuners, a_nursery_that_still_brings_forth_jobs_is_waited_for)
+Test(tuners, a_nursery_that_is_still_forking_is_waited_for)
 {
 	struct scene s;
 	uint64_t begin_us = clock_mono_us();

