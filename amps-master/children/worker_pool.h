@@ -40,7 +40,7 @@ struct worker_pool_env {
 	void (*changed)(void *owner); /* a worker became ready or died */
 };
 
-/* One who waits until every worker serves what was published; embedded, and kept until `done`. */
+/* A wait until every worker serves what was published.  Embedded; it must exist until `done`. */
 struct served_wait {
 	TAILQ_ENTRY(served_wait) link;
 	uint64_t generations[SNAPSHOT_KIND_COUNT_];

@@ -21,7 +21,7 @@ struct store *store_close(struct store *s); /* joins the thread; returns NULL; a
 typedef void (*store_done_fn)(void *owner, uint64_t cookie, struct store_answer *a);
 
 /* The database thread does it, in the order of submission.  A publication costs what changed: the
- * thread keeps each channel resolved, and resolves those anew whose definition is another, or all
+ * thread keeps each channel resolved, and resolves again those whose definition has changed, or all
  * of them after an edit of the settings or profiles. */
 void store_submit(struct store *s, const struct store_operation *op, store_done_fn done,
 		  void *owner, uint64_t cookie);

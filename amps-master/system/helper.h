@@ -7,7 +7,7 @@
  * kernel limits: nothing is copied while a helper runs.
  *
  * The master owns one set of helpers and uses it in its loop only.  A helper's pid belongs to this
- * part alone: whoever calls waitpid() for any child asks helpers_reap() first. */
+ * part alone: code that calls waitpid() for any child must call helpers_reap() first. */
 #ifndef AMPS_HELPER_H
 #define AMPS_HELPER_H
 

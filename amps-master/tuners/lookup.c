@@ -22,7 +22,8 @@
 
 /* ---------- the question ---------- */
 
-/* The environment of yt-dlp: what it needs to run and to reach the web, no secret of ours. */
+/* yt-dlp gets the variables that it needs to run and to reach the web.  The server's others may
+ * hold secrets. */
 static void make_environment(char *texts, size_t cap, const char *env[], size_t count)
 {
 	static const char *const names[] = {"PATH",	     "HOME",	     "LANG",	 "LC_ALL",

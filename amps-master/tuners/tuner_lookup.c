@@ -158,7 +158,7 @@ void tuner_look_up_used(struct tuner *t)
 		clock_mono_us() + (uint64_t)MAX(left_us - lead_us, LOOKUP_PERIOD_MS * 1000ll);
 }
 
-/* A film would begin anew: it keeps its connection. */
+/* Live sources only: a film would start from its beginning again, so it keeps its connection. */
 void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
 	if (!runs(t) || !t->def || !t->def->lookup || !t->lookup_us || t->lookup)

@@ -1,4 +1,4 @@
-/* tuners.c - see tuners.h: wishes, line-ups and deaths reach the tuner they concern. */
+/* tuners.c - see tuners.h: passes requests, line-ups and exits to the tuner concerned. */
 #include "amps-master/tuners/tuners.h"
 
 #include <assert.h>

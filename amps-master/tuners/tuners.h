@@ -1,9 +1,9 @@
-/* tuners.h - the life of every tuner by demand: wishes of the workers in, jobs and rings out.
+/* tuners.h - starts and stops tuners on demand: requests of the workers in, jobs and rings out.
  *
  * Owned by the master, used in its loop only.  A worker's wants come in; the tuners decide which
  * jobs run, give them rings, tell the workers which ring fills which want, restart what failed with
- * backoff and stop what nobody has watched for the idle time.  The channel table is written here
- * and nowhere else. */
+ * backoff and stop after the idle time without a viewer.  The channel table is written here and
+ * nowhere else. */
 #ifndef AMPS_TUNERS_H
 #define AMPS_TUNERS_H
 

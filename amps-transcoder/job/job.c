@@ -404,14 +404,14 @@ void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation
 		reason_av(text, sizeof(text), what, averror);
 	else
 		snprintf(text, sizeof(text), "%s", what);
-	log_warn("%s, giving this output up output=%u", text, output);
+	log_warn("%s, this output stops output=%u", text, output);
 	SEND(job, job_output_failed, .output = output, .generation = generation, .status = 502,
 	     .text = text);
 }
 
 void job_say_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why)
 {
-	log_warn("%s, giving this output up output=%u", why, output);
+	log_warn("%s, this output stops output=%u", why, output);
 	SEND(job, job_output_failed, .output = output, .generation = generation, .status = 503,
 	     .text = why);
 }

@@ -60,7 +60,7 @@ static bool old_fits(const struct remux_clock *c, int64_t dts, int64_t last)
 	       c->frontier_90k - c->begun_90k <= OLD_90K && follows(dts + c->old_offset_90k, last);
 }
 
-/* The offset for a packet at `dts`.  A leap begins another timeline, but late packets of the old
+/* The offset for a packet at `dts`.  A jump begins another timeline, but late packets of the old
  * one may follow it: if both fit, take the one that is closer to the end of the stream. */
 static int64_t offset_for(struct remux_clock *c, bool leads, int64_t dts, int64_t last)
 {
@@ -85,7 +85,7 @@ static int64_t offset_for(struct remux_clock *c, bool leads, int64_t dts, int64_
 		return c->old_offset_90k;
 	if (fits || !leads)
 		return c->offset_90k;
-	c->leaps++;
+	c->jumps++;
 	begin_timeline(c, dts);
 	return c->offset_90k;
 }

@@ -1,5 +1,5 @@
 /* remux_clock.h - maps the timestamps of a demuxer to one timeline in 90 kHz: unwraps 33 bits,
- * closes leaps, and makes the DTS of every stream grow.  Pure. */
+ * closes jumps, and makes the DTS of every stream grow.  Pure. */
 #ifndef AMPS_REMUX_CLOCK_H
 #define AMPS_REMUX_CLOCK_H
 
@@ -30,7 +30,7 @@ struct remux_clock {
 	bool rebase;		  /* the next packet begins another timeline */
 	int64_t round_offset_90k; /* offset_90k when the present round began */
 	int64_t length_90k;	  /* of the round that is being repeated; TIME_NONE */
-	uint64_t leaps;
+	uint64_t jumps;
 };
 
 void remux_clock_init(struct remux_clock *c);

@@ -230,7 +230,7 @@ static bool check_carried(struct entry *e, const char *key, char media, const ch
 	return false;
 }
 
-/* What an option of ours works on; 0 = not on frames. */
+/* Options of the ffmpeg command that work on decoded pictures ('v') or sound ('a'); 0 = others. */
 static char works_on(const char *name)
 {
 	static const char *const pictures[] = {

@@ -2,7 +2,7 @@
  *
  * Profiles and input options are written with the names of the ffmpeg command.  Some of those are
  * options of libav objects (encoders, muxers, demuxers, protocols); the rest exists only in the
- * command itself and either has a counterpart of ours or none.  Names come from `ffmpeg -h long`
+ * command itself and is implemented here or not at all.  Names come from `ffmpeg -h long`
  * and libav's own AVOption tables (MPEG's "b:v" = name "b", stream specifier "v"). */
 #ifndef AMPS_OPTIONS_H
 #define AMPS_OPTIONS_H

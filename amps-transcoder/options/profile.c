@@ -194,7 +194,7 @@ static int set_stream_id(struct profile *p, const struct pair *o)
 	return r;
 }
 
-/* An option of ours (the table says so). */
+/* An option of the ffmpeg command, which this program implements itself. */
 static int set_own(struct profile *p, const struct pair *o, char *problem, size_t cap)
 {
 	static const char *const picture[] = {"r", "fpsmax", "fps_mode", "force_key_frames",

@@ -9,7 +9,7 @@
  * point.
  *
  * both owns the source and makes outputs, for sources that no transport stream carries: `lavfi`
- * (source = the text of a filter graph), and whatever ingest reported as SOURCE_RAW. *
+ * (source = the text of a filter graph), and whatever ingest reported as SOURCE_RAW.
  * segment reads the rings of transport streams and writes segments, which are files. */
 #ifndef AMPS_ROLES_H
 #define AMPS_ROLES_H

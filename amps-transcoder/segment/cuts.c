@@ -8,8 +8,8 @@
 #define SAME_90K      (HZ / 50) /* cuts of variants differ by less */
 #define GOP_MIN_90K   (SEGMENT_GOP_MIN_MS * 90ll)
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
-/* Discontinuities of a cold start are the hours since then: hls.js keeps an array with an index for
- * each and walks over it, so they must stay small. */
+/* The discontinuity sequence of a cold start is the hours since then.  It must stay small: hls.js
+ * keeps an array that has an element for each number and iterates over all of them. */
 #define NUMBERS_AN_HOUR (3600 * 1000 / SEGMENT_MEAN_MIN_MS)
 
 void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)

@@ -15,8 +15,8 @@
 #define HELD_MAX      (512u << 10) /* of a picture that is held back until it is complete */
 #define STAGE_BYTES   (HELD_MAX + CHUNK + TS_PACKET)
 #define SAME_90K      (TS_HZ / 50)
-#define RELATED_90K   (10 * TS_HZ)   /* a source further behind has begun anew */
-#define FAR_90K	      (3600 * TS_HZ) /* so has one that is further ahead */
+#define RELATED_90K   (10 * TS_HZ)   /* a source further behind has started again */
+#define FAR_90K	      (3600 * TS_HZ) /* and so has one further ahead */
 #define SHORTEST_90K  (TS_HZ / 50)
 #define LAPPED_AGE_US 500000	  /* of the access point at which a lapped reader goes on */
 #define RATE_MIN_90K  (TS_HZ / 2) /* a shorter segment does not measure a bit rate */

@@ -13,8 +13,8 @@
 
 struct segment_track;
 
-/* Takes the ring of a JOB_EVENT_OUTPUT as the index; `cuts` is shared by all tracks.  NULL, after
- * the master was told, if the output cannot be made. */
+/* Takes the ring of a JOB_EVENT_OUTPUT as the index; `cuts` is shared by all tracks.  NULL if
+ * the output cannot be made; the master has been informed. */
 struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 					const struct job_event *event);
 
@@ -33,7 +33,7 @@ enum segment_step {
 	SEGMENT_IDLE,	/* nothing new */
 	SEGMENT_MOVED,	/* there may be more */
 	SEGMENT_ENDED,	/* the source is over */
-	SEGMENT_FAILED, /* the master was told why; the track is of no use any more */
+	SEGMENT_FAILED, /* the master was told why; the track cannot be used any more */
 };
 
 /* Takes the next bytes of its source. */

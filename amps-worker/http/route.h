@@ -15,7 +15,7 @@
  */
 struct route {
 	/* "/stream/<id>.ts": "<id>" stands for one or more bytes without a slash; what follows it
-	 * up to the next slash must end the segment.  A "*" at the end stands for any rest. */
+	 * up to the next slash must end the segment.  A "*" at the end matches any rest. */
 	const char *pattern;
 	unsigned methods; /* bit 1u << enum http_method; HEAD follows GET */
 	unsigned flags;

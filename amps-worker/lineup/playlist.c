@@ -430,7 +430,7 @@ static bool read_links(const struct request *q, struct playlist_params *p, struc
 			p->links = (enum playlist_links)i;
 			return true;
 		}
-	reply_error(r, 400, 0, "format is none of ts, hls and audio");
+	reply_error(r, 400, 0, "format must be ts, hls or audio");
 	return false;
 }
 

@@ -1,4 +1,4 @@
-/* admission.h - may this client watch that channel?  What every route of media asks first.
+/* admission.h - may this client watch that channel?  Every media route checks this first.
  *
  * Each function answers the request with the error itself. */
 #ifndef AMPS_ADMISSION_H

@@ -13,7 +13,7 @@
  *	worker 1-n output 1-n stream_ring 1-n viewer		(viewer.ring set)
  *	              output 1-n viewer				(viewer.ring NULL: waits)
  *
- * An output that the master said is gone takes no more viewers; those who drain keep it.
+ * An output that the master said is gone accepts no new viewers; those that still drain keep it.
  *
  * Users that are no viewers, such as playlists, read its newest ring when they like and learn of
  * changes through a watch. */
@@ -62,7 +62,7 @@ struct output {
 	bool live;	/* else viewers start with a lead */
 	bool gone;	/* the master has ended the want */
 	bool ended;	/* ... because the source is over: drain, then end */
-	unsigned users; /* viewers, owners of watches, and functions that walk over them */
+	unsigned users; /* viewers, owners of watches, and functions that iterate over them */
 	struct viewer_list waiting;
 	struct output_watch_list watches;
 	struct ring_list rings;

@@ -11,7 +11,7 @@ struct context;
 struct session; /* segments/sessions.h */
 struct viewer;
 
-/* Who a record belongs to: a viewer, or a session and the function by which the server ends it.
+/* The owner of a record: a viewer, or a session and the function by which the server ends it.
  * Zeroed while the record is free. */
 struct record_owner {
 	struct viewer *viewer;

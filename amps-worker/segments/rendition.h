@@ -72,7 +72,7 @@ void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_tim
 struct body *rendition_playlist(struct rendition *r, const struct hls_place *place,
 				struct body_cache *cache, int64_t wall_us);
 
-/* Every second or so: ends those that nobody asks for any more. */
+/* Every second or so: ends those that have not been requested for their lifetime. */
 void renditions_sweep(struct renditions *all, uint64_t now_us);
 
 #endif

@@ -8,7 +8,7 @@
  *
  * A session whose record is gone, because it was idle or because its worker died, begins again with
  * its next request.  One that the server has ended (`amps kick`, or it yielded to a newer one of
- *the same client) does not: its number is in the page of its worker for some time.
+ * the same client) does not: its number is in the page of its worker for some time.
  *
  *	session    in the worker that has the record; record 1 - 1 session
  *	acquaintance  in each worker that has answered the session; 1 - 1 session_use */

@@ -36,8 +36,8 @@ def running(*words, **kwargs):
 
 
 def sender(path, *output, again=False):
-    """ffmpeg plays a file in real time, again and again, to `output`; `again`: it is started anew
-    when there is no listener yet."""
+    """ffmpeg plays a file in real time, again and again, to `output`; `again`: it is started
+    again when there is no listener yet."""
     loop = ["sh", "-c", 'while :; do "$@"; sleep 0.2; done', "sh"] if again else []
     return running(*loop, *FFMPEG, "-re", "-stream_loop", "-1", "-i", path, "-map", "0", "-c",
                    "copy", *output, stderr=subprocess.DEVNULL)

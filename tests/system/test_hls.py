@@ -159,7 +159,7 @@ def test_urls_outlive_a_restart(server):
     after = player.wait_media(lambda p: p.segments, timeout=30)
     assert after.number > before.segments[-1].number
     assert after.discontinuities >= before.discontinuities
-    # hls.js walks over an array of so many entries
+    # hls.js iterates over an array with so many elements
     assert after.discontinuities < 100_000
 
 
@@ -248,7 +248,7 @@ def test_wrong_addresses_are_refused_at_once(server):
     assert s.tuners() == [] and s.viewers() == []
 
 
-def test_foreign_signatures_are_refused(server):
+def test_signatures_of_other_channels_are_refused(server):
     s = serving(server, channel(2, media.film(), **LOOP))
     one, two = Player(s), Player(s, number=2)
     url = one.media().segments[0].url

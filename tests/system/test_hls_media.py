@@ -115,7 +115,7 @@ def test_a_new_order_of_variants_changes_nothing(server, tmp_path):
 
 
 @pytest.mark.smoke
-def test_no_file_is_left_when_nobody_watches(server, tmp_path):
+def test_without_viewers_no_file_is_left(server, tmp_path):
     s = server(config(tmp_path, streaming={"idle_timeout": 0.5}))
     player = Player(s)
     player.wait_media(lambda p: len(p.segments) >= 3)

@@ -2,11 +2,11 @@
  * fast to read, and asks what was seen.  Commands come line by line on stdin:
  *
  *	open ID PATH RATE RCVBUF AGAIN	RATE in bytes a second, -1 = all there is, 0 = nothing
- *	rate ID RATE			the longest gap is counted anew from here
+ *	rate ID RATE			the longest gap is counted again from here
  *	close ID
  *	report				answered with one line of JSON, an object a viewer
  *
- * RCVBUF 0 leaves the kernel's choice.  AGAIN 1 opens an ended connection anew.
+ * RCVBUF 0 leaves the kernel's choice.  AGAIN 1 opens an ended connection again.
  *
  * `watch -` judges one stream that comes on stdin instead and reports it at the end. */
 #include <inttypes.h>

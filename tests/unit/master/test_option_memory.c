@@ -30,7 +30,7 @@ static void judge_remove(struct judge *j)
 	json_decref(j->files);
 }
 
-/* What a load remembers that asked `questions` anew. */
+/* What a load remembers after it has asked `questions` for the first time. */
 static char *learned(const struct judge *j, const char *const questions[], size_t count)
 {
 	struct option_memory *m = option_memory_new(NULL);

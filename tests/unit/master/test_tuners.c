@@ -1421,7 +1421,7 @@ Test(tuners, segments_have_a_job_of_their_own_that_reads_the_stream)
 	snprintf(path, sizeof(path), "%s/5/1", s.media.path);
 	cr_expect_eq(access(path, F_OK), 0, "each track has a folder before the job starts");
 	fake_run(&s, job_of(&s, JOB_INGEST));
-	cr_expect_eq(s.rings, 0, "nobody wants the stream itself");
+	cr_expect_eq(s.rings, 0, "no want asks for the stream itself");
 	fake_listen(segment);
 	cr_expect(segment->has_source);
 	fake_segment(&s, segment);

@@ -167,7 +167,7 @@ Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
 	cr_assert_not_null(cuts_next(&c, &b, 2 * HZ, true));
 	before = a.discontinuity;
 	cr_expect_eq(b.discontinuity, before);
-	/* a's source begins anew */
+	/* a's source starts again */
 	cr_assert_not_null(cuts_start(&c, &a, 5 * HZ, WALL + 7000000));
 	cr_expect_eq(a.discontinuity, before + 1);
 	cr_assert_not_null(cuts_next(&c, &b, 5 * HZ, true));

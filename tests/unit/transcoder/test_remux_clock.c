@@ -183,7 +183,7 @@ Test(remux_clock, a_subtitle_does_not_move_the_clock)
 	/* far ahead of the pictures */
 	cr_assert_eq(place_text(&c, &text, 15 * SECOND), 14 * SECOND);
 	cr_assert_eq(place(&c, &video, 3 * SECOND), 2 * SECOND);
-	cr_assert_eq(c.leaps, 0);
+	cr_assert_eq(c.jumps, 0);
 }
 
 Test(remux_clock, a_loop_that_begins_with_a_subtitle_leaves_no_gap)

@@ -174,7 +174,7 @@ Test(rtp_queue, a_new_sender_or_a_large_jump_restarts_after_waiting_packets)
 	OUT(12);
 	cr_assert_eq(put_from(8, 40000), 0);
 	OUT(40000);
-	cr_assert_eq(put_from(8, 50000), 0, "a leap");
+	cr_assert_eq(put_from(8, 50000), 0, "a jump");
 	OUT(50000);
 	cr_assert_eq(put_from(8, 100), 0, "back");
 	OUT(100);

@@ -351,7 +351,7 @@ Test(ts_align, the_last_packet_of_a_file_needs_nothing_behind_it)
 	cr_assert_eq(ts_align(&a, buf, len, &rest), 5 * TS_PACKET);
 	cr_assert_eq(rest, 0);
 	cr_assert_eq(buf[4 * TS_PACKET + 1], 5);
-	/* what lies between packets may come later, or the file anew */
+	/* bytes between packets may come later, or the file may start again */
 	for (int round = 0; round < 2; round++) {
 		memset(buf, 0, sizeof(buf));
 		clean_stream(buf + 4, 5, 192);
