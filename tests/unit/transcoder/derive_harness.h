@@ -24,6 +24,7 @@
 #include "common/shm/shm.h"
 
 #define RIG_OUTPUTS_MAX 4
+#define RIG_PATIENCE_US 120000000u /* a condition that is not true by then never will be */
 
 /* One output as the master sees it. */
 struct rig_output {
@@ -38,7 +39,7 @@ struct rig {
 	pid_t pid;
 	struct rig_output outputs[RIG_OUTPUTS_MAX];
 	bool ended, failed, output_failed, told;
-	bool slow; /* what it said last */
+	bool slow; /* it has reported that it skips */
 	uint32_t status;
 	char text[ERROR_TEXT_MAX];
 	/* the source ring */
@@ -99,7 +100,7 @@ static inline void rig_hear(struct rig *rig, struct msg *m)
 	rig->told |= m->type == MSG_JOB_SOURCE;
 	rig->ended |= m->type == MSG_JOB_ENDED;
 	if (m->type == MSG_JOB_SLOW && msg_decode_job_slow(m->bytes, m->len, &slow) == 0)
-		rig->slow = slow.slow != 0;
+		rig->slow |= slow.slow != 0;
 	if (m->type == MSG_JOB_OUTPUT_FAILED &&
 	    msg_decode_job_output_failed(m->bytes, m->len, &output) == 0) {
 		rig->output_failed = true;
@@ -113,11 +114,10 @@ static inline void rig_hear(struct rig *rig, struct msg *m)
 	}
 }
 
-/* Listens for timeout_ms, less when *what comes true. */
-static inline bool rig_await(struct rig *rig, const bool *what, int timeout_ms)
+/* Listens until *what is true, the job has exited, or the time is over. */
+static inline bool rig_await_until(struct rig *rig, const bool *what, uint64_t end_us)
 {
 	static struct msg m;
-	uint64_t end_us = clock_mono_us() + (uint64_t)timeout_ms * 1000;
 
 	while (!*what && clock_mono_us() < end_us) {
 		struct pollfd p = {.fd = rig->socket, .events = POLLIN};
@@ -129,6 +129,18 @@ static inline bool rig_await(struct rig *rig, const bool *what, int timeout_ms)
 		msg_done(&m);
 	}
 	return *what;
+}
+
+static inline bool rig_await(struct rig *rig, const bool *what)
+{
+	return rig_await_until(rig, what, clock_mono_us() + RIG_PATIENCE_US);
+}
+
+static inline void rig_listen(struct rig *rig, unsigned ms)
+{
+	bool never = false;
+
+	rig_await_until(rig, &never, clock_mono_us() + ms * 1000ull);
 }
 
 static inline void rig_output_on(struct rig *rig, uint32_t id, const char *options, uint64_t bytes,
@@ -214,11 +226,10 @@ static inline int rig_stop(struct rig *rig)
 }
 
 /* Waits until an output's frontier has come to `ticks` beyond its first access point. */
-static inline bool rig_await_media(struct rig *rig, uint32_t id, int64_t ticks, int timeout_ms)
+static inline bool rig_await_media(struct rig *rig, uint32_t id, int64_t ticks)
 {
 	struct rig_output *o = &rig->outputs[id];
-	uint64_t end_us = clock_mono_us() + (uint64_t)timeout_ms * 1000;
-	bool never = false;
+	uint64_t end_us = clock_mono_us() + RIG_PATIENCE_US;
 
 	while (clock_mono_us() < end_us && !rig->failed) {
 		struct ring_rap rap;
@@ -226,7 +237,7 @@ static inline bool rig_await_media(struct rig *rig, uint32_t id, int64_t ticks, 
 		if (o->mapped && ring_oldest_rap(&o->ring, 0, &rap) == 0 &&
 		    ring_frontier_90k(&o->ring) >= rap.pts_90k + ticks)
 			return true;
-		rig_await(rig, &never, 10);
+		rig_listen(rig, 10);
 	}
 	return false;
 }

@@ -513,8 +513,24 @@ Test(conn, a_list_being_made_is_still_answered_when_the_worker_ends)
 	close_world(&x);
 }
 
-static int send_buffer(const struct conn *c)
+/* The only connection; the worker may have closed the one that was there before. */
+static struct conn *only_conn(const struct world *x)
 {
+	struct conn *c = TAILQ_FIRST(&x->worker.http.conns.list);
+
+	cr_assert_not_null(c, "the connection was closed");
+	return c;
+}
+
+static void turn_until_state(struct world *x, enum conn_state state)
+{
+	while (only_conn(x)->state != state)
+		event_base_loop(x->worker.context.base, EVLOOP_ONCE);
+}
+
+static int send_buffer(const struct world *x)
+{
+	const struct conn *c = only_conn(x);
 	socklen_t n = sizeof(int);
 	int bytes = 0;
 
@@ -525,7 +541,6 @@ static int send_buffer(const struct conn *c)
 Test(conn, a_large_answer_gets_a_small_send_buffer)
 {
 	struct world x;
-	struct conn *c;
 	char *text;
 	int before;
 
@@ -533,21 +548,18 @@ Test(conn, a_large_answer_gets_a_small_send_buffer)
 	publish_many(&x);
 	ask(&a, &x, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
 	receive(&x, &a, "HTTP/1.1 200", 1);
-	c = TAILQ_FIRST(&x.worker.http.conns.list);
-	before = send_buffer(c);
+	before = send_buffer(&x);
 	cr_assert_gt(before, 2 * (int)ANSWER_SNDBUF, "a small answer leaves it alone");
 	cr_assert_gt(send(a.fd, "GET /playlist.m3u HTTP/1.1\r\nHost: a\r\n\r\n", 39, 0), 0);
-	while (c->state != CONN_SEND)
-		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
-	cr_assert_eq(send_buffer(c), 2 * (int)ANSWER_SNDBUF, "the kernel doubles it");
+	turn_until_state(&x, CONN_SEND);
+	cr_assert_eq(send_buffer(&x), 2 * (int)ANSWER_SNDBUF, "the kernel doubles it");
 	text = hear_answer(&x, a.fd);
 	cr_expect_eq(occurrences(text, "#EXTINF"), MANY_CHANNELS);
 	free(text);
 	/* a viewer on the same connection has its batches in one piece again */
 	cr_assert_gt(send(a.fd, "GET /stream/1.ts HTTP/1.1\r\nHost: a\r\n\r\n", 38, 0), 0);
-	while (c->state != CONN_STREAM)
-		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
-	cr_assert_eq(send_buffer(c), before);
+	turn_until_state(&x, CONN_STREAM);
+	cr_assert_eq(send_buffer(&x), before);
 	close(a.fd);
 	close_world(&x);
 }
