@@ -42,21 +42,6 @@ static bool succeeded(const struct fetch *f)
 	       code / 100 == 2;
 }
 
-static int write_all(const char *bytes, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(STDOUT_FILENO, bytes, n);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			bytes += done;
-			n -= (size_t)done;
-		}
-	}
-	return 0;
-}
-
 static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 {
 	struct fetch *f = arg;
@@ -64,7 +49,7 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 	if (!succeeded(f))
 		return 0;
 	f->written += n;
-	f->error = f->written > f->limit ? -EFBIG : write_all(bytes, n);
+	f->error = f->written > f->limit ? -EFBIG : write_all(STDOUT_FILENO, bytes, n);
 	return f->error < 0 ? 0 : one * n;
 }
 

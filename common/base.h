@@ -58,6 +58,22 @@ static inline void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* Writes all bytes to a blocking descriptor.  0 or -Exxx; some may have been written then. */
+must_check static inline int write_all(int fd, const void *bytes, size_t n)
+{
+	const char *at = bytes;
+
+	while (n > 0) {
+		ssize_t done = write(fd, at, n);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		at += MAX(done, 0);
+		n -= (size_t)MAX(done, 0);
+	}
+	return 0;
+}
+
 /* True if accept() failed for lack of descriptors or memory: an immediate retry would fail too. The
  * socket stays readable, so a loop that watches it must pause. */
 static inline bool accept_must_pause(int error)

@@ -27,24 +27,31 @@ int programs_find(const char *name, char *dst, size_t cap)
 	return -ENOENT;
 }
 
-int programs_on_path(const char *name, char *dst, size_t cap)
+/* Is it executable there?  An empty folder: `name` is a path. */
+static bool is_program(const char *folder, size_t len, const char *name, char *dst, size_t cap)
 {
-	const char *at = getenv("PATH");
+	int n = snprintf(dst, cap, "%.*s%s%s", (int)len, folder, len > 0 ? "/" : "", name);
+
+	return n > 0 && (size_t)n < cap && access(dst, X_OK) == 0;
+}
+
+int programs_in(const char *path, const char *name, char *dst, size_t cap)
+{
+	const char *at = path != NULL ? path : "/usr/local/bin:/usr/bin:/bin";
 	size_t n;
 
-	if (strchr(name, '/') != NULL)
-		at = "";
-	else if (at == NULL)
-		at = "/usr/local/bin:/usr/bin:/bin";
 	for (;; at += n + 1) {
-		int len;
-
 		n = strcspn(at, ":");
-		len = snprintf(dst, cap, "%.*s%s%s", (int)n, at, n > 0 ? "/" : "", name);
-		if (len > 0 && (size_t)len < cap && strchr(dst, '/') != NULL &&
-		    access(dst, X_OK) == 0)
+		if (is_program(n > 0 ? at : ".", MAX(n, 1), name, dst, cap))
 			return 0;
 		if (at[n] == '\0')
 			return -ENOENT;
 	}
+}
+
+int programs_on_path(const char *name, char *dst, size_t cap)
+{
+	if (strchr(name, '/') == NULL)
+		return programs_in(getenv("PATH"), name, dst, cap);
+	return is_program("", 0, name, dst, cap) ? 0 : -ENOENT;
 }

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "amps-master/lineup/command_words.h"
-
-#define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
+#include "common/programs.h"
 
 /* Where the problems of one list of channels go. */
 struct search {
@@ -20,41 +19,19 @@ static const char *text_of(const json_t *mapping, const char *key)
 	return json_string_value(json_object_get(mapping, key));
 }
 
-/* Is there a program of this name below the folder?  A name may be a path. */
-static bool is_in(const char *folder, size_t len, const char *name)
-{
-	char path[PATH_MAX];
-
-	return (size_t)snprintf(path, sizeof(path), "%.*s/%s", (int)len, folder, name) <
-		       sizeof(path) &&
-	       access(path, X_OK) == 0;
-}
-
-static bool is_on_path(const char *path, const char *name)
-{
-	while (path != NULL) {
-		size_t len = strcspn(path, ":");
-
-		/* an empty entry is the current folder */
-		if (len > 0 ? is_in(path, len, name) : is_in(".", 1, name))
-			return true;
-		path = path[len] == ':' ? path + len + 1 : NULL;
-	}
-	return false;
-}
-
 static bool is_there(const json_t *definition, const char *name)
 {
 	const char *cwd = text_of(definition, "cwd");
 	const char *path = text_of(json_object_get(definition, "env"), "PATH");
+	char found[PATH_MAX];
 
-	if (path == NULL)
-		path = getenv("PATH");
 	if (strchr(name, '/') == NULL)
-		return is_on_path(path != NULL ? path : USUAL_PATH, name);
+		return programs_in(path != NULL ? path : getenv("PATH"), name, found,
+				   sizeof(found)) == 0;
 	if (name[0] == '/' || cwd == NULL)
 		return access(name, X_OK) == 0;
-	return is_in(cwd, strlen(cwd), name);
+	return (size_t)snprintf(found, sizeof(found), "%s/%s", cwd, name) < sizeof(found) &&
+	       access(found, X_OK) == 0;
 }
 
 static void check_command_at(const struct search *s, const json_t *entry, const char *path)

@@ -57,19 +57,6 @@ static int secret_make(size_t count, char dst[TOKEN_BYTES_MAX + 1])
 	return 0;
 }
 
-static int write_whole(int fd, const char *text, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, text, n);
-
-		if (done < 0)
-			return -errno;
-		text += done;
-		n -= (size_t)done;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* Written to a second file and renamed, so that an interruption cannot leave half a secret. */
 static int secret_write(const char *path, const char *secret)
 {
@@ -83,8 +70,8 @@ static int secret_write(const char *path, const char *secret)
 	if (fd < 0)
 		return -errno;
 	snprintf(line, sizeof(line), "%s\n", secret);
-	r = write_whole(fd, line, strlen(line));
-	if (r == 0 && rename(beside, path) < 0)
+	r = write_all(fd, line, strlen(line));
+	if (r == 0 && (fsync(fd) < 0 || rename(beside, path) < 0))
 		r = -errno;
 	if (r < 0)
 		unlink(beside);

@@ -157,19 +157,10 @@ static void on_exit_event(int fd, short what, void *arg)
 static int make_input(const struct helper_spec *spec, int *ret_fd)
 {
 	_cleanup_(closep) int fd = memfd_create("amps-helper-input", MFD_CLOEXEC);
-	const char *at = spec->input;
-	size_t left = spec->input_bytes;
+	int r = fd < 0 ? -errno : write_all(fd, spec->input, spec->input_bytes);
 
-	if (fd < 0)
-		return -errno;
-	while (left > 0) {
-		ssize_t n = write(fd, at, left);
-
-		if (n < 0)
-			return -errno;
-		at += n;
-		left -= (size_t)n;
-	}
+	if (r < 0)
+		return r;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);

@@ -87,19 +87,6 @@ json_t *json_fd_load(int fd)
 	return tree;
 }
 
-static int write_all(int fd, const char *text, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, text, n);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		text += MAX(done, 0);
-		n -= (size_t)MAX(done, 0);
-	}
-	return 0;
-}
-
 int json_fd_save(int fd, const json_t *tree)
 {
 	size_t n = json_dumpb(tree, NULL, 0, JSON_COMPACT);

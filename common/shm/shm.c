@@ -60,22 +60,6 @@ int shm_seal_writer(int fd)
 	return (seals & want) == want ? 0 : -EPERM;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, bytes, n);
-
-		if (done < 0) {
-			if (errno == EINTR)
-				continue;
-			return -errno;
-		}
-		bytes += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
 int shm_snapshot(const char *name, const void *bytes, size_t n)
 {
 	_cleanup_(closep) int fd = memfd_new(name);

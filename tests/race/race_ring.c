@@ -38,7 +38,7 @@ static bool packet_is(const uint8_t *p, uint64_t n)
 	return memcmp(p, want, TS_PACKET) == 0;
 }
 
-static void *write_all(void *arg)
+static void *write_ring(void *arg)
 {
 	struct shared *s = arg;
 	struct ring_rap rap = {.intro_bytes = TS_PACKET};
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 	if (fd < 0 || ring_writer_open(&s.w, fd, SIZE) < 0 || shm_seal_writer(fd) < 0 ||
 	    ring_open(&s.r, fd, SIZE, TS_PACKET) < 0)
 		return 2;
-	if (pthread_create(&writer, NULL, write_all, &s) != 0)
+	if (pthread_create(&writer, NULL, write_ring, &s) != 0)
 		return 2;
 	for (size_t i = 0; i < array_size(readers); i++)
 		if (pthread_create(&readers[i], NULL, read_all, &s) != 0)

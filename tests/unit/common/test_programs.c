@@ -46,3 +46,21 @@ Test(programs, found_in_libexec)
 	snprintf(text, sizeof(text), "rm -rf %s", folder);
 	cr_expect_eq(system(text), 0);
 }
+
+Test(programs, found_in_the_folders_of_a_path)
+{
+	char path[PATH_MAX];
+
+	cr_expect_eq(programs_in("/nonexistent:/bin", "sh", path, sizeof(path)), 0);
+	cr_expect_str_eq(path, "/bin/sh");
+	cr_expect_eq(programs_in(NULL, "no-such-program", path, sizeof(path)), -ENOENT);
+	cr_expect_eq(programs_in("/nonexistent", "sh", path, sizeof(path)), -ENOENT);
+	cr_expect_eq(programs_in("/bin", "sh", path, strlen("/bin/sh")), -ENOENT, "no room");
+	/* an empty entry is the current folder */
+	cr_assert_eq(chdir("/bin"), 0);
+	cr_expect_eq(programs_in("/nonexistent:", "sh", path, sizeof(path)), 0);
+	cr_expect_str_eq(path, "./sh");
+	cr_expect_eq(programs_on_path("/bin/sh", path, sizeof(path)), 0);
+	cr_expect_str_eq(path, "/bin/sh");
+	cr_expect_eq(programs_on_path("/bin/no-such-program", path, sizeof(path)), -ENOENT);
+}
