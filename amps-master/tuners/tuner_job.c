@@ -210,10 +210,12 @@ void job_check(struct job *j, uint64_t now_us)
 	uint64_t beat_us = heartbeat_us(j);
 	const char *why = NULL;
 
-	if (j->state == JOB_STOPPING && now_us - j->stop_us > JOB_STOP_US)
+	/* stop_us and started_us may be later than now_us: a job that was checked before this one
+	 * may have stopped it or started it */
+	if (j->state == JOB_STOPPING && now_us > j->stop_us + JOB_STOP_US)
 		why = "it did not stop in time";
 	else if (j->state == JOB_ALIVE && j->role != JOB_SEGMENT && !j->running_us &&
-		 now_us - j->started_us > start_us)
+		 now_us > j->started_us + start_us)
 		why = "it delivered nothing in time";
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
 		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
@@ -726,7 +728,9 @@ int job_start(struct tuner *t, enum job_role role)
 	assert(t->slot >= 0);
 	if (!j)
 		return -ENOMEM;
-	r = msg_socketpair(fds);
+	r = role == JOB_SEGMENT ? segments_make_folders(t) : 0;
+	if (r == 0)
+		r = msg_socketpair(fds);
 	if (r < 0) {
 		free(j);
 		return r;
@@ -735,13 +739,11 @@ int job_start(struct tuner *t, enum job_role role)
 	j->role = role;
 	j->child_fd = fds[1];
 	j->started_us = clock_mono_us();
-	r = role == JOB_SEGMENT ? segments_make_folders(t) : 0;
 	count_running(t, 1);
 	assert(*place_of(j) == NULL);
 	*place_of(j) = j;
 	t->owner->jobs++;
-	if (r == 0)
-		r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);
+	r = peer_new(t->owner->env.base, fds[0], &job_handler, j, &j->peer);
 	if (r == 0) {
 		send_job(j);
 		r = send_rings(j);

@@ -1,4 +1,5 @@
 /* test_tuners.c - the life of a tuner, with the test as workers, nursery and jobs. */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -411,6 +412,24 @@ Test(tuners, a_want_starts_one_job_and_every_worker_gets_its_ring)
 	cr_assert_eq(s.rings, 3);
 	cr_assert_eq(s.ring.want, 9);
 	cr_assert_eq(s.job_count, 1);
+	scene_close(&s);
+}
+
+/* The pulse reads the clock once; a job may start, or be stopped, while it checks others. */
+Test(tuners, a_job_that_started_after_the_pulse_is_not_late)
+{
+	struct scene s;
+	struct job *j;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_hello(&s, &s.jobs[0]);
+	j = s.tuners->all->jobs[SEAT_SOURCE];
+	job_check(j, j->started_us - 1);
+	cr_expect_not(j->explained);
+	job_stop(j);
+	job_check(j, j->stop_us - 1);
+	cr_expect_not(j->explained);
 	scene_close(&s);
 }
 
@@ -1468,6 +1487,28 @@ Test(tuners, a_variant_keeps_its_folder_when_the_list_has_another_order)
 	cr_expect_eq(segments_track(s.tuners->slots[0], &outputs[3]), 1);
 	snprintf(path, sizeof(path), "%s/5/2", s.media.path);
 	cr_expect_neq(access(path, F_OK), 0);
+	scene_close(&s);
+}
+
+Test(tuners, a_folder_for_segments_that_cannot_be_made_costs_no_descriptor)
+{
+	int before, after;
+	struct scene s;
+	char path[96];
+
+	scene_open(&s, 10000);
+	want(&s, 0, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	snprintf(path, sizeof(path), "%s/5", s.media.path);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); /* where the folder should be */
+	/* the lowest number that is free */
+	before = dup(0);
+	close(before);
+	cr_expect_lt(job_start(s.tuners->all, JOB_SEGMENT), 0);
+	after = dup(0);
+	cr_expect_eq(before, after);
+	close(after);
+	unlink(path);
 	scene_close(&s);
 }
 
