@@ -114,6 +114,7 @@ static int slot_make_page(struct worker_slot *s)
 {
 	void *map;
 
+	assert(s->page_fd < 0 && !s->page && !s->page_sealed);
 	s->page_fd = shm_create("amps-worker-page", WORKER_PAGE_BYTES);
 	if (s->page_fd < 0)
 		return s->page_fd;
@@ -163,6 +164,7 @@ static void end_waits(struct worker_pool *pool)
 		TAILQ_REMOVE(&pool->waits, w, link);
 		w->done(w->owner);
 	}
+	assert(!w || now < w->end_us);
 	if (w)
 		event_add(pool->wait_timer,
 			  &(struct timeval){.tv_usec = (suseconds_t)(w->end_us - now)});
@@ -242,6 +244,7 @@ static void find_helper(struct worker_slot *s)
 {
 	const struct worker_pool *pool = s->pool;
 
+	assert(s->state != SLOT_READY);
 	for (unsigned i = 1; i < pool->env.count && !s->helper; i++) {
 		struct worker_slot *other = &pool->slots[(s->index + i) % pool->env.count];
 
@@ -542,6 +545,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 
 		if (s->pid != pid)
 			continue;
+		assert(s->state != SLOT_WAITING);
 		log_death(s, pid, wait_status);
 		s->pid = 0;
 		s->peer = peer_free(s->peer);
@@ -648,6 +652,7 @@ void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 
 void worker_pool_await(struct worker_pool *pool, struct served_wait *w)
 {
+	assert(w->done);
 	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
 		w->generations[i] = pool->snapshots[i].generation;
 	w->end_us = clock_mono_us() + SERVED_WAIT_MS * 1000;

@@ -260,7 +260,7 @@ static int tuner_lookup(struct maker *m, struct lineup_tuner *t, const json_t *e
 /* A new tuner with its first variant's outputs. */
 static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t track)
 {
-	struct lineup_tuner *t = &m->tuners[m->tuner_count++];
+	struct lineup_tuner *t = &m->tuners[m->tuner_count];
 	char scratch[32], key[TUNER_KEY_MAX];
 	const char *source = json_read_text(v->entry, "source", scratch);
 	size_t cap = source != NULL ? 2 * strlen(source) + 8 : 1;
@@ -268,6 +268,8 @@ static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t tra
 	_cleanup_(freep) char *lookup = NULL;
 	int r;
 
+	assert(m->tuner_count < array_size(m->tuners));
+	m->tuner_count++;
 	if (shown == NULL)
 		return -ENOMEM;
 	text_redact_url(source != NULL ? source : "", shown, cap);
@@ -399,6 +401,7 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		t->outputs = output;
 		output += t->output_count;
 	}
+	assert((const char *)output == (const char *)fragment);
 	return c;
 }
 
@@ -465,7 +468,9 @@ int lineup_channel_new(const json_t *settings, const struct channel_entry *e, ui
 
 struct lineup_channel *lineup_channel_ref(struct lineup_channel *c)
 {
-	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	unsigned before = atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+
+	assert(before > 0);
 	return c;
 }
 
@@ -494,6 +499,7 @@ void channel_list_done(struct channel_list *list)
 void channel_list_share(struct channel_list *list, const struct channel_list *from, size_t first,
 			size_t end)
 {
+	assert(first <= end && end <= from->count);
 	for (size_t i = first; i < end; i++)
 		list->at[list->count++] = lineup_channel_ref(from->at[i]);
 }
@@ -515,7 +521,9 @@ size_t channel_list_find(const struct channel_list *list, uint32_t id)
 
 struct lineup *lineup_ref(struct lineup *l)
 {
-	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	unsigned before = atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+
+	assert(before > 0);
 	return l;
 }
 

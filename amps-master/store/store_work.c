@@ -1,5 +1,6 @@
 #include "amps-master/store/store_work.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +51,7 @@ static void printf_like(3, 4)
 {
 	va_list args;
 
+	assert(error < 0);
 	a->error = error;
 	va_start(args, format);
 	vsnprintf(a->text, sizeof(a->text), format, args);
@@ -128,6 +130,7 @@ static struct publication *next_accept(struct store_work *w, struct next *n)
 {
 	struct publication *p = publisher_accept(&w->publisher, &n->draft);
 
+	assert(n->settings != NULL);
 	json_decref(w->settings);
 	channel_list_done(&w->channels);
 	w->settings = TAKE_PTR(n->settings);
@@ -241,6 +244,7 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 		next_done(&next);
 		return;
 	}
+	assert(a->error == 0);
 	w->error = 0;
 	a->publication = next_accept(w, &next);
 	a->publication->settings = settings_of(model);
@@ -366,6 +370,7 @@ void store_work_change(struct store_work *w, uint32_t channel, json_t *entry, in
 		next_done(&next);
 		return;
 	}
+	assert(ret->error == 0);
 	w->error = 0;
 	ret->publication = next_accept(w, &next);
 }

@@ -160,6 +160,7 @@ void job_hand_over(struct job *j)
 {
 	const struct tuners_env *env = &j->tuner->owner->env;
 
+	assert((j->child_fd >= 0) == (j->state == JOB_WAITS_FOR_NURSERY));
 	if (j->state != JOB_WAITS_FOR_NURSERY || env->fork_job(env->owner, j->child_fd) < 0)
 		return;
 	close_fd(&j->child_fd);
@@ -251,6 +252,7 @@ static struct output *output_of(struct job *j, uint32_t slot)
 
 	if (!o || o->tuner != j->tuner || !role_fills(j->role, o))
 		return NULL;
+	assert(o->slot == slot);
 	return o;
 }
 

@@ -56,6 +56,7 @@ struct output *output_find(struct tuner *t, const struct lineup_output *def, con
 
 static void output_set_reads(struct output *o, struct output *reads)
 {
+	assert(reads != o && (!o->reads || o->reads->readers > 0));
 	if (o->reads && --o->reads->readers == 0 && !o->reads->wants)
 		o->reads->idle_since_us = o->idle_since_us ? o->idle_since_us : clock_mono_us();
 	o->reads = reads;

@@ -46,6 +46,7 @@ void segments_carry(const struct ring *from, int fd, uint64_t data_bytes)
 	struct ring_writer w;
 	struct segment newest, s;
 
+	assert(most > 0);
 	/* what the dead job wrote is checked: its successor believes what is carried over */
 	if (segment_newest(from, &newest) < 0 || segment_media_read(from, &facts) < 0 ||
 	    newest.number == SEGMENT_NUMBER_MAX || ring_writer_open(&w, fd, data_bytes) < 0)
@@ -66,6 +67,7 @@ uint64_t segments_index_bytes(const struct channel_segments *s)
 {
 	uint64_t ms = (uint64_t)s->window_ms + s->keep_ms + INDEX_FIRST_AGE;
 
+	assert(s->segment_ms > 0);
 	/* half of the ring is carried over; the other half is for what follows */
 	return 2 * (ms / MIN(s->segment_ms, SEGMENT_MS_MIN) + INDEX_SPARE) * sizeof(struct segment);
 }
@@ -216,6 +218,7 @@ static uint64_t used_bytes(const struct tuners *ts)
 
 static void set_percent(struct tuners *ts, unsigned percent)
 {
+	assert(percent >= PERCENT_MIN && percent <= 100);
 	if (ts->media.percent == percent)
 		return;
 	if (ts->media.percent == 100)

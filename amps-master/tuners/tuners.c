@@ -36,9 +36,11 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
 static void on_ring_made(void *owner, uint32_t slot, uint64_t generation, int fd)
 {
 	struct tuners *ts = owner;
-	struct output *o = ts->output_slots[slot];
+	struct output *o;
 
-	assert(slot < OUTPUTS_MAX && (!o || o->slot == slot));
+	assert(slot < OUTPUTS_MAX);
+	o = ts->output_slots[slot];
+	assert(!o || o->slot == slot);
 	if (o)
 		output_on_ordered(o, generation, fd);
 	else
@@ -432,6 +434,7 @@ void tuners_nursery_ready(struct tuners *ts)
 
 static bool job_reaped(struct job *j, pid_t pid, int wait_status)
 {
+	assert(pid > 0);
 	if (!j || j->pid != pid)
 		return false;
 	j->pid = -1; /* the pid may be reused from now on */

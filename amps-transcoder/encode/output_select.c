@@ -2,6 +2,7 @@
  * the profile maps. */
 #include "amps-transcoder/encode/output.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -89,6 +90,8 @@ static unsigned choose_unnamed(const struct output *o, AVFormatContext *source,
 {
 	unsigned n = 0;
 
+	static_assert(COMPLEX_PARTS_MAX + 3 <= CHOSEN_MAX, "and one of each kind");
+	assert(o->profile.complex.count <= COMPLEX_PARTS_MAX);
 	for (unsigned i = 0; i < o->profile.complex.count; i++)
 		if (!o->profile.complex.parts[i].named)
 			n += choose_part(o, source, &o->profile.complex.parts[i], &chosen[n]);
@@ -124,6 +127,7 @@ static unsigned choose_best(const struct output *o, AVFormatContext *source, str
 			    source->streams[i]->codecpar->codec_type != types[t] ||
 			    !usable(o, source->streams[i]) || !in_first_program(source, i))
 				continue;
+			assert(n < CHOSEN_MAX);
 			chosen[n++] = (struct choice){.streams = {i}};
 			break;
 		}
@@ -364,6 +368,7 @@ static int add_track(struct output *o, AVFormatContext *source, const struct cho
 		return 0;
 	for (unsigned i = 0; i < o->track_count; i++)
 		number += o->tracks[i].type == type;
+	assert(o->track_count < MUXER_STREAMS_MAX);
 	return track_init(o, &o->tracks[o->track_count++], source, choice, number);
 }
 

@@ -1,6 +1,7 @@
 /* segment.c - the job that cuts the transport streams of a channel into files. */
 #include "amps-transcoder/roles/roles.h"
 
+#include <assert.h>
 #include <signal.h>
 
 #include "amps-transcoder/segment/track.h"
@@ -117,6 +118,7 @@ static bool all_ended(const struct segmenter *s)
 		tracks += s->tracks[i] != NULL;
 		ended += s->done[i];
 	}
+	assert(ended <= tracks);
 	return tracks > 0 && tracks == ended;
 }
 

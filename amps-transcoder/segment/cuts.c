@@ -20,14 +20,32 @@ void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)
 	/* a clock that is wrong by years must not end the numbers */
 	c->next = (uint32_t)MIN(MAX(number, 1), (int64_t)SEGMENT_NUMBER_MAX / 2);
 	c->discontinuity = c->next / NUMBERS_AN_HOUR;
+	assert(c->next > 0);
+}
+
+/* Numbers go on at `next`: the newest cut, if there is one, gets the number before it. */
+static void skip_to(struct cuts *c, uint32_t next)
+{
+	if (c->count > 0) {
+		struct cut last = c->at[(c->next - 1) % CUTS_KEPT];
+
+		last.number = next - 1;
+		c->at[last.number % CUTS_KEPT] = last;
+		c->count = 1;
+	}
+	c->next = next;
 }
 
 void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s)
 {
-	/* several tracks may have been one segment apart */
-	c->next = c->adopted ? MAX(c->next, newest_number + 1) : newest_number + 1;
-	c->discontinuity = c->adopted ? MAX(c->discontinuity, discontinuity) : discontinuity;
+	/* other tracks may have been some segments ahead, or have begun already */
+	bool follows = c->adopted || c->count > 0;
+
+	if (!follows || newest_number >= c->next)
+		skip_to(c, newest_number + 1);
+	c->discontinuity = follows ? MAX(c->discontinuity, discontinuity) : discontinuity;
 	c->adopted = true;
+	assert(c->next > newest_number);
 	c->target_s = target_s;
 	c->firsts = 0;
 }
@@ -47,8 +65,12 @@ int64_t cuts_newest_90k(const struct cuts *c)
 static const struct cut *find(const struct cuts *c, uint32_t number)
 {
 	uint32_t kept = MIN(c->count, CUTS_KEPT);
+	const struct cut *cut = &c->at[number % CUTS_KEPT];
 
-	return number < c->next && c->next - number <= kept ? &c->at[number % CUTS_KEPT] : NULL;
+	if (number >= c->next || c->next - number > kept)
+		return NULL;
+	assert(cut->number == number);
+	return cut;
 }
 
 /* The next cut of others that the track has not had. */
@@ -78,6 +100,7 @@ static const struct cut *add(struct cuts *c, int64_t pts_90k, int64_t wall_us, b
 
 static const struct cut *take(struct cut_track *t, const struct cut *cut, int64_t pts_90k)
 {
+	assert(!t->begun || cut->number > t->number);
 	t->begun = true;
 	t->number = cut->number;
 	t->start_90k = pts_90k;
@@ -105,6 +128,7 @@ const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90
 	const struct cut *cut = latest(c, t, pts_90k), *last = newest(c);
 	uint32_t before = t->discontinuity;
 
+	assert(pts_90k != TIME_NONE);
 	if (!cut && t->begun)
 		cut = following(c, t);
 	if (!cut && !t->begun && last)
@@ -165,7 +189,7 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 	int64_t duration_90k = pts_90k - t->start_90k;
 	const struct cut *cut = following(c, t);
 
-	assert(t->begun);
+	assert(t->begun && pts_90k != TIME_NONE);
 	if (access)
 		note_access(c, t, pts_90k);
 	if (duration_90k <= 0)

@@ -1,5 +1,6 @@
 #include "amps-transcoder/segment/facts.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ static void unit_packet(struct facts_unit *u, const uint8_t *packet)
 	}
 	if (!u->begun || at >= TS_PACKET)
 		return;
+	assert(u->len < sizeof(u->bytes));
 	n = MIN((size_t)TS_PACKET - at, sizeof(u->bytes) - u->len);
 	memcpy(u->bytes + u->len, packet + at, n);
 	u->len += n;

@@ -88,11 +88,16 @@ static int grow(struct segment_files *f)
 static int add(struct segment_files *f, uint32_t number, uint64_t bytes, uint32_t duration_90k)
 {
 	int r = grow(f);
+	size_t end = f->first + f->count;
 
-	if (r == 0)
-		f->at[f->first + f->count++] = (struct segment_file){
-			.number = number, .bytes = (uint32_t)bytes, .duration_90k = duration_90k};
-	return r;
+	if (r < 0)
+		return r;
+	assert(end < f->cap);
+	assert(f->count == 0 || f->at[end - 1].number < number);
+	f->at[end] = (struct segment_file){
+		.number = number, .bytes = (uint32_t)bytes, .duration_90k = duration_90k};
+	f->count++;
+	return 0;
 }
 
 int segment_files_adopt(struct segment_files *f, const struct segment *s)
@@ -158,6 +163,7 @@ void segment_files_drop(struct segment_files *f)
 		return;
 	close_fd(&f->fd);
 	remove_number(f, f->fd_number);
+	assert(f->bytes >= f->fd_bytes);
 	f->bytes -= f->fd_bytes;
 }
 
@@ -165,6 +171,7 @@ static void remove_first(struct segment_files *f)
 {
 	const struct segment_file *oldest = &f->at[f->first];
 
+	assert(f->count > 0 && f->bytes >= oldest->bytes);
 	remove_number(f, oldest->number);
 	f->bytes -= oldest->bytes;
 	f->first++;

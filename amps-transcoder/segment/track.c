@@ -125,6 +125,7 @@ static void publish(struct segment_track *t)
 		segment_files_forget(&t->files, t->entry.number, now_us);
 	t->entry.oldest =
 		segment_files_slide(&t->files, window_90k, PLAYLIST_SEGMENTS_MIN, keep_us, now_us);
+	assert(t->entry.oldest <= t->entry.number);
 	t->media.target_s = t->cuts->target_s;
 	t->independent = t->independent && t->entry.flags & SEGMENT_INDEPENDENT;
 	t->media.independent = t->independent;
@@ -168,7 +169,7 @@ static void end_segment(struct segment_track *t, int64_t end_90k)
 {
 	int64_t duration_90k = MAX(end_90k - t->entry.start_90k, SHORTEST_90K);
 
-	assert(t->writing);
+	assert(t->writing && t->entry.number == t->files.fd_number);
 	t->writing = false;
 	t->entry.duration_90k = (uint32_t)MIN(duration_90k, (int64_t)SEGMENT_SECONDS_MAX * TS_HZ);
 	t->entry.bytes = t->files.fd_bytes;
@@ -196,6 +197,7 @@ static void append_tables(struct segment_track *t, const struct ts_rap *rap)
 static void begin_segment(struct segment_track *t, const struct cut *cut, const struct ts_rap *rap,
 			  uint32_t flags)
 {
+	assert(rap->pos >= t->pos && t->cut.number == cut->number);
 	flush_to(t, (size_t)(rap->pos - t->pos));
 	if (t->writing)
 		end_segment(t, t->cut.start_90k);
@@ -291,6 +293,7 @@ static void take_packet(struct segment_track *t)
 	struct ts_rap rap;
 	unsigned saw = ts_parse_packet(&t->parse, packet, pos, &rap);
 
+	assert(t->parsed + TS_PACKET <= t->staged);
 	t->parsed += TS_PACKET;
 	if (saw & TS_SAW_PMT)
 		t->facts_known = t->facts_begun = false;
@@ -321,6 +324,7 @@ static void take_staged(struct segment_track *t)
 	while (t->parsed + TS_PACKET <= t->staged && !t->error)
 		take_packet(t);
 	flush_to(t, complete(t));
+	assert(t->flushed <= t->parsed && t->parsed <= t->staged);
 	memmove(t->stage, t->stage + t->flushed, t->staged - t->flushed);
 	t->pos += t->flushed;
 	t->staged -= t->flushed;
@@ -400,6 +404,7 @@ static enum segment_step read_more(struct segment_track *t)
 
 	if (!t->follow.started)
 		return start(t) ? SEGMENT_MOVED : SEGMENT_IDLE;
+	assert(t->staged + CHUNK <= sizeof(t->stage));
 	n = ring_follow_copy(&t->follow, t->stage + t->staged, CHUNK);
 	if (n > 0) {
 		t->staged += (size_t)n;

@@ -146,8 +146,10 @@ struct reading {
 /* a * b / c without overflow; c > 0. */
 static int64_t scale(int64_t a, int64_t b, int64_t c)
 {
-	__int128 r = (__int128)a * b / c;
+	__int128 r;
 
+	assert(c > 0);
+	r = (__int128)a * b / c;
 	return r > INT64_MAX / 2 ? INT64_MAX / 2 : r < INT64_MIN / 2 ? INT64_MIN / 2 : (int64_t)r;
 }
 
@@ -266,6 +268,7 @@ static int64_t available(const struct reading *r, const struct template *t, int6
 	int64_t until_us = ended ? t->end_us - t->begin_us : now_us;
 	int64_t length = scale(until_us, t->timescale, SECOND_US) + t->offset - time;
 
+	assert(duration > 0);
 	if (length <= 0 || (!ended && !r->mpd->live))
 		return 0;
 	/* the last segment of a period may be shorter */

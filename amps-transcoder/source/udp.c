@@ -61,6 +61,7 @@ static int lookup(const char *host, uint16_t port, int family, struct sockaddr_s
 		av_log(NULL, AV_LOG_ERROR, "%s: %s\n", host, gai_strerror(r));
 		return -EHOSTUNREACH;
 	}
+	assert(found->ai_addrlen <= sizeof(*ret));
 	memcpy(ret, found->ai_addr, found->ai_addrlen);
 	*ret_len = found->ai_addrlen;
 	freeaddrinfo(found);
@@ -142,6 +143,7 @@ static int join_group(int fd, const struct sockaddr_storage *group, socklen_t le
 
 	if (*url->local && req.gr_interface == 0)
 		return failed("localaddr is no interface here:", url->local, -ENODEV);
+	assert(len <= sizeof(req.gr_group));
 	memcpy(&req.gr_group, group, len);
 	if (*url->sources)
 		return filter_senders(fd, &req, MCAST_JOIN_SOURCE_GROUP, url->sources);
@@ -372,6 +374,7 @@ static size_t order_batch(struct udp_rtp *rtp, const struct mmsghdr *messages, u
 	for (unsigned i = 0; i < count; i++)
 		out += take_rtp(rtp, rtp->batch + i * stride, messages[i].msg_len, dst + out,
 				cap - out, now_us);
+	assert(out <= cap);
 	tell_losses(rtp, now_us);
 	return out;
 }
@@ -399,6 +402,7 @@ static ssize_t receive_batch(struct udp *u, uint8_t *dst, size_t cap, size_t str
 	uint8_t *at = u->rtp ? u->rtp->batch : dst;
 	int got, r = 0;
 
+	assert(n > 0 && (!u->rtp || n * stride <= sizeof(u->rtp->batch)));
 	for (unsigned i = 0; i < n; i++) {
 		slots[i] = (struct iovec){.iov_base = at + i * stride, .iov_len = stride};
 		messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &slots[i], .msg_iovlen = 1}};
@@ -406,6 +410,7 @@ static ssize_t receive_batch(struct udp *u, uint8_t *dst, size_t cap, size_t str
 	got = recvmmsg(u->fd, messages, n, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	assert((unsigned)got <= n);
 	*ret_count = (unsigned)got;
 	for (int i = 0; i < got; i++)
 		*ret_large = *ret_large || messages[i].msg_len > DATAGRAM_TS ||

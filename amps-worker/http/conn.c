@@ -423,6 +423,7 @@ static ssize_t send_file(const struct conn *c)
 	off_t at = (off_t)(r->file.offset + done);
 	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, HTTP_TURN_BYTES));
 
+	assert(c->answer->sent >= c->answer->head.len && done < r->file.length);
 	if (n > 0 && r->sent)
 		page_add(r->sent, (uint64_t)n);
 	if (n > 0)

@@ -1,6 +1,8 @@
 /* range.c - see range.h */
 #include "amps-worker/http/range.h"
 
+#include <assert.h>
+
 /* Takes a number off `s`: 1, 0 without a digit there, -ERANGE when it does not fit. */
 static int take_number(struct span *s, uint64_t *ret)
 {
@@ -60,6 +62,7 @@ enum range_verdict range_parse(struct span field, uint64_t size, uint64_t *ret_f
 		return RANGE_UNSATISFIABLE;
 	*ret_first = first;
 	*ret_length = (has_last ? MIN(last, size - 1) : size - 1) - first + 1;
+	assert(*ret_length > 0 && *ret_length <= size - first);
 	return RANGE_PART;
 }
 

@@ -276,6 +276,7 @@ static void choose_part(struct reply *r, const struct reply_terms *t)
 	f->length = f->size;
 	switch (range_parse(range, f->size, &f->offset, &f->length)) {
 	case RANGE_PART:
+		assert(f->length <= f->size && f->offset <= f->size - f->length);
 		r->status = 206;
 		break;
 	case RANGE_UNSATISFIABLE:

@@ -307,8 +307,9 @@ static const char *keep_text(char **at, const char *text)
 	return copy;
 }
 
-/* Copies the parameters: they must outlive the request and the snapshots they were read from. */
-static void keep_params(struct playlist *r, const struct playlist_params *p)
+/* Copies the parameters: they must outlive the request and the snapshots they were read from.
+ * Returns the end of the texts. */
+static const char *keep_params(struct playlist *r, const struct playlist_params *p)
 {
 	char *at = r->texts;
 
@@ -323,6 +324,7 @@ static void keep_params(struct playlist *r, const struct playlist_params *p)
 		r->token = *p->token;
 		r->params.token = &r->token;
 	}
+	return at;
 }
 
 struct playlist *playlist_begin(const struct catalog *c, const struct playlist_params *p)
@@ -330,10 +332,12 @@ struct playlist *playlist_begin(const struct catalog *c, const struct playlist_p
 	size_t bytes = strlen(p->base) + strlen(p->region) + strlen(p->link_region) +
 		       strlen(p->link_token) + strlen(p->groups) + strlen(p->ids) + 6;
 	struct playlist *r = calloc(1, sizeof(*r) + bytes);
+	const char *end;
 
 	if (!r)
 		return NULL;
-	keep_params(r, p);
+	end = keep_params(r, p);
+	assert(end == r->texts + bytes);
 	snapshot_ref(catalog_snapshot(c));
 	r->catalog = c;
 	r->expires_us = INT64_MAX;

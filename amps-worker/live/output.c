@@ -249,7 +249,7 @@ void output_trim(struct output *o)
 {
 	struct stream_ring *r, *next;
 
-	/* the rings of one that is gone are being walked over, or drain and end together */
+	/* the rings of one that is gone are being iterated over, or drain and end together */
 	for (r = o->gone ? NULL : TAILQ_FIRST(&o->rings); r; r = next) {
 		next = TAILQ_NEXT(r, in_output);
 		if (next && TAILQ_EMPTY(&r->viewers)) {

@@ -112,6 +112,7 @@ static size_t list_variants(struct segments *s, const struct hls_asked *asked,
 
 		if (!name || v[i].own_tuner || v[i].unavailable_at || count > VARIANTS_MAX)
 			continue;
+		assert(count <= VARIANTS_MAX);
 		to[count] = (struct hls_variant){.media = media_of(s, asked->channel, name),
 						 .name = name};
 		if (!to[count].media.target_s)

@@ -75,6 +75,7 @@ static void on_gone(struct output_watch *w, int status, const char *text)
 	struct rendition *r = of_watch(w);
 	struct held_error error = {status, text};
 
+	assert(r->output->gone);
 	TAILQ_REMOVE(&r->output->watches, w, link);
 	if (r->output->ended && rendition_ready(r)) {
 		live_on(r);
@@ -175,6 +176,7 @@ static struct segment *read_entries(const struct ring *ring, const struct segmen
 		if (segment_read(ring, newest->number - (uint32_t)count, &all[room - 1 - count]) <
 		    0)
 			break; /* the playlist begins behind it */
+	assert(count <= room);
 	memmove(all, all + room - count, count * sizeof(*all));
 	*ret_count = count;
 	return all;

@@ -1,6 +1,7 @@
 /* segments.c - see segments.h */
 #include "amps-worker/segments/segments.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-worker/context/context.h"
@@ -50,6 +51,7 @@ const struct token_entry *segments_token(struct segments *s, uint64_t tag, int64
 
 	if (!make_tags(s, t))
 		return NULL;
+	assert(s->tags_generation == tokens_generation(t));
 	for (size_t i = 0; i < tokens_count(t); i++) {
 		const struct token_entry *e = tokens_at(t, i);
 

@@ -110,6 +110,7 @@ static uint16_t take_use(struct sessions *all, uint64_t number)
 	uint32_t used = atomic_load_explicit(&uses->used, memory_order_relaxed);
 	uint32_t at = all->free_count ? all->free[--all->free_count] : used;
 
+	assert(at < WORKER_VIEWERS_MAX && load(&uses->of[at].session) == 0);
 	if (at == used)
 		atomic_store_explicit(&uses->used, used + 1, memory_order_relaxed);
 	atomic_store_explicit(&uses->of[at].bytes, 0, memory_order_relaxed);
@@ -120,6 +121,7 @@ static uint16_t take_use(struct sessions *all, uint64_t number)
 
 static void give_use(struct sessions *all, uint16_t at)
 {
+	assert(load(&our_uses(all)->of[at].session) != 0 && all->free_count < WORKER_VIEWERS_MAX);
 	atomic_store_explicit(&our_uses(all)->of[at].session, 0, memory_order_relaxed);
 	all->free[all->free_count++] = at;
 }
@@ -339,6 +341,7 @@ static enum session_verdict session_begin(struct sessions *all, const struct ses
 	struct acquaintance *a;
 	struct session *s;
 
+	assert(q->number != 0);
 	if ((!room || !q->token_room) && !yield(all, &rec))
 		return room ? SESSION_TOKEN_FULL : SESSION_NO_ROOM;
 	if (!records_left(all->viewers->records))
@@ -384,6 +387,7 @@ static enum session_verdict meet(struct sessions *all, const struct session_requ
 		if (verdict != SESSION_GOES_ON)
 			return verdict;
 		a = find_number(all, q->number);
+		assert(a && a->own);
 	}
 	*ret = a;
 	return SESSION_GOES_ON;
@@ -422,7 +426,7 @@ static struct acquaintance *meet_client(struct sessions *all, const struct sessi
 			const struct viewer_record *here = record_at(x, page, i);
 
 			if (load(&here->session) == 0 || here->channel != q->channel ||
-			    worker_page_get(x->pages[page], i, &r) < 0 ||
+			    worker_page_get(x->pages[page], i, &r) < 0 || load(&r.session) == 0 ||
 			    !same_client(&r, &wanted) ||
 			    (load(&newest.serial) && r.since_wall_us < newest.since_wall_us))
 				continue;

@@ -1,5 +1,6 @@
 #include "common/log/log_line.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -60,6 +61,7 @@ static size_t escape_one(const char *text, size_t len, bool json, char out[12])
 
 bool log_escape(char *dst, size_t cap, size_t *used, const char *text, size_t len, bool json)
 {
+	assert(*used <= cap);
 	for (size_t i = 0; i < len;) {
 		char piece[12];
 		size_t took = escape_one(text + i, len - i, json, piece), n = strlen(piece);
@@ -85,6 +87,7 @@ static void put(struct writer *w, const char *bytes, size_t n)
 	}
 	memcpy(w->dst + w->used, bytes, n);
 	w->used += n;
+	assert(w->used < w->cap);
 	w->dst[w->used] = '\0';
 }
 
@@ -93,6 +96,7 @@ static void put_escaped(struct writer *w, const char *text, size_t n)
 	if (w->cut || log_escape(w->dst, w->cap - sizeof(CUT), &w->used, text, n, w->json))
 		return;
 	w->cut = true;
+	assert(w->used + sizeof(CUT) <= w->cap);
 	memcpy(w->dst + w->used, CUT, sizeof(CUT));
 	w->used += sizeof(CUT) - 1;
 }
@@ -102,6 +106,7 @@ static const char *read_conversion(const char *from, struct conversion *c)
 {
 	const char *at = from + 1;
 
+	assert(*from == '%');
 	*c = (struct conversion){.digits = -1};
 	at += strspn(at, "-+ #0123456789");
 	if (*at == '.') {

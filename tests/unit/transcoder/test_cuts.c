@@ -197,6 +197,32 @@ Test(cuts, numbers_go_on_behind_an_earlier_job)
 	cr_expect_eq(c.target_s, 5);
 }
 
+/* The index of one track may come when another track has begun. */
+Test(cuts, an_earlier_job_is_adopted_after_the_first_cut)
+{
+	struct cuts c = cold(1);
+	struct cut_track a = fresh(), b = fresh();
+	uint32_t first;
+
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	first = a.number;
+	cuts_adopt(&c, 100, 7, 5);
+	b = (struct cut_track){
+		.begun = true, .number = 100, .discontinuity = 7, .access_90k = TIME_NONE};
+	cr_assert_not_null(cuts_next(&c, &a, 1 * HZ, true));
+	cr_expect_eq(a.number, first + 1, "numbers do not go back");
+	cr_assert_not_null(cuts_start(&c, &b, 1 * HZ, WALL));
+	cr_expect_eq(b.number, a.number);
+	/* nor do those of the other track, where the clock was wrong */
+	cuts_adopt(&c, first + 1000, 7, 5);
+	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
+	cr_expect_eq(a.number, first + 1000);
+	cr_assert_not_null(cuts_next(&c, &a, 3 * HZ, true));
+	cr_expect_eq(a.number, first + 1001);
+	cr_assert_not_null(cuts_next(&c, &b, 3 * HZ, true));
+	cr_expect_geq(b.number, first + 1000);
+}
+
 Test(cuts, a_variant_that_stopped_for_long_goes_on_with_what_is_left)
 {
 	struct cuts c = cold(1);
