@@ -24,6 +24,7 @@ struct command_option {
 };
 
 struct command;
+struct view; /* term/view.h */
 
 /* One parsed command line.  Everything is borrowed from argv. */
 struct command_call {
@@ -38,6 +39,7 @@ struct command {
 	const char *summary; /* one line of `amps --help` */
 	const char *detail;  /* paragraphs of `amps COMMAND --help`; may be NULL */
 	struct command_option options[COMMAND_OPTIONS_MAX]; /* ends at the first without a name */
+	const struct view *view;			    /* for lineup_show() and watch_run() */
 	int (*run)(const struct command_call *call);	    /* returns an enum command_exit */
 };
 

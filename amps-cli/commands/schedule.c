@@ -1,7 +1,7 @@
 /* schedule.c - `amps schedule`: when scheduled channels start and end. */
 #include "amps-cli/command.h"
 #include "amps-cli/term/format.h"
-#include "amps-cli/lineup.h"
+#include "amps-cli/term/lineup.h"
 #include "amps-cli/term/view.h"
 
 static const struct view_column COLUMNS[] = {
@@ -12,18 +12,10 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "END"}, "end", format_text},
 };
 
-static const struct view VIEW = {"schedule", COLUMNS, array_size(COLUMNS),
-				 "no channel is scheduled"};
-
-static int run(const struct command_call *call)
-{
-	json_auto_t *entries = NULL;
-	int code = lineup_ask(call, "schedule", "--schedule", &entries);
-
-	if (code == COMMAND_DONE)
-		code = view_print(entries, command_value(call, "json") != NULL, &VIEW);
-	return code;
-}
+static const struct view VIEW = {.method = "schedule",
+				 .columns = COLUMNS,
+				 .count = array_size(COLUMNS),
+				 .empty = "no channel is scheduled"};
 
 const struct command cmd_schedule = {
 	.name = "schedule",
@@ -31,5 +23,6 @@ const struct command cmd_schedule = {
 	.detail = "\nAsks the running server.  If none runs, or with --config, it shows what the\n"
 		  "file defines.  Times are UTC.",
 	.options = {COMMAND_OPTION_CONFIG, COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
-	.run = run,
+	.view = &VIEW,
+	.run = lineup_show,
 };

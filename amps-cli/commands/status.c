@@ -14,8 +14,10 @@ static const struct view_column WORKER_COLUMNS[] = {
 	{{.title = "RESTARTS", .right = true}, "restarts", format_text},
 };
 
-static const struct view WORKERS = {"status", WORKER_COLUMNS, array_size(WORKER_COLUMNS),
-				    "no worker is running"};
+static const struct view WORKERS = {.method = "status",
+				    .columns = WORKER_COLUMNS,
+				    .count = array_size(WORKER_COLUMNS),
+				    .empty = "no worker is running"};
 
 /* Members that this version does not know are printed too: units are in their names. */
 static const char *format_member(const char *name, const json_t *value, char *dst)

@@ -20,16 +20,15 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "LAST ERROR", .least = 12}, "last_error", format_text},
 };
 
-static const struct view VIEW = {"tuners", COLUMNS, array_size(COLUMNS), "no tuner is running"};
-
-static int run(const struct command_call *call)
-{
-	return watch_run(call, &VIEW);
-}
+static const struct view VIEW = {.method = "tuners",
+				 .columns = COLUMNS,
+				 .count = array_size(COLUMNS),
+				 .empty = "no tuner is running"};
 
 const struct command cmd_tuners = {
 	.name = "tuners",
 	.summary = "Show the running tuners",
 	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_WATCH, COMMAND_OPTION_SOCKET},
-	.run = run,
+	.view = &VIEW,
+	.run = watch_run,
 };

@@ -15,16 +15,15 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "USER AGENT", .least = 10, .drop = 5}, "user_agent", format_text},
 };
 
-static const struct view VIEW = {"viewers", COLUMNS, array_size(COLUMNS), "no viewers"};
-
-static int run(const struct command_call *call)
-{
-	return watch_run(call, &VIEW);
-}
+static const struct view VIEW = {.method = "viewers",
+				 .columns = COLUMNS,
+				 .count = array_size(COLUMNS),
+				 .empty = "no viewers"};
 
 const struct command cmd_viewers = {
 	.name = "viewers",
 	.summary = "Show who watches what",
 	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_WATCH, COMMAND_OPTION_SOCKET},
-	.run = run,
+	.view = &VIEW,
+	.run = watch_run,
 };

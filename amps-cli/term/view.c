@@ -10,6 +10,15 @@ void view_print_json(const json_t *value)
 	fputc('\n', stdout);
 }
 
+/* The columns that this array, which has a row, gets. */
+static size_t column_count(const json_t *array, const struct view *view)
+{
+	const char *last = view->columns[view->count - 1].member;
+	bool absent = json_object_get(json_array_get(array, 0), last) == NULL;
+
+	return view->count - (view->last_optional && absent);
+}
+
 static int add_row(struct table *t, const json_t *object, const struct view_column *columns,
 		   size_t count)
 {
@@ -26,20 +35,20 @@ static int format_table(const json_t *array, const struct view *view, unsigned w
 			struct buf *out)
 {
 	struct table_column shapes[TABLE_COLUMNS_MAX];
+	size_t count = column_count(array, view), i;
 	const json_t *object;
 	struct table *t;
 	int r = -ENOMEM;
-	size_t i;
 
-	assert(view->count <= TABLE_COLUMNS_MAX);
-	for (i = 0; i < view->count; i++)
+	assert(count > 0 && count <= TABLE_COLUMNS_MAX);
+	for (i = 0; i < count; i++)
 		shapes[i] = view->columns[i].column;
-	t = table_new(shapes, view->count);
+	t = table_new(shapes, count);
 	if (t != NULL) {
 		r = 0;
 		json_array_foreach (array, i, object)
 			if (r == 0)
-				r = add_row(t, object, view->columns, view->count);
+				r = add_row(t, object, view->columns, count);
 		if (r == 0)
 			table_format(t, width, color, out);
 	}

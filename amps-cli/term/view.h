@@ -17,7 +17,8 @@ struct view {
 	const char *method;
 	const struct view_column *columns;
 	size_t count;
-	const char *empty; /* instead of a table without rows */
+	const char *empty;  /* instead of a table without rows */
+	bool last_optional; /* the last column is left out if the first object lacks its member */
 };
 
 /* Appends the array as a table for this width (0 = unlimited).  0, -EINVAL (no array), -ENOMEM. */

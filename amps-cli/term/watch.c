@@ -115,8 +115,10 @@ static int watch(const struct command_call *call, const struct view *view)
 	return r == 0 ? COMMAND_DONE : COMMAND_FAILED;
 }
 
-int watch_run(const struct command_call *call, const struct view *view)
+int watch_run(const struct command_call *call)
 {
+	const struct view *view = call->command->view;
+
 	if (!is_given(call, "watch"))
 		return show(call, view);
 	if (is_given(call, "json") || table_terminal_width(stdout) == 0)

@@ -9,7 +9,8 @@
 #include "amps-cli/command.h"
 #include "amps-cli/term/view.h"
 
-/* For commands with --json, --watch and --socket.  Returns an enum command_exit. */
-must_check int watch_run(const struct command_call *call, const struct view *view);
+/* Shows the command's view, for commands with --json, --watch and --socket.  Returns an enum
+ * command_exit. */
+must_check int watch_run(const struct command_call *call);
 
 #endif
