@@ -140,6 +140,20 @@ static struct publication *next_accept(struct store_work *w, struct next *n)
 	return p;
 }
 
+/* Ends a transaction that is committed (0) or failed: all of it is in force, or nothing. */
+static void next_end(struct store_work *w, struct next *n, int error, struct store_answer *a)
+{
+	if (error < 0) {
+		answer_db_fail(w, a, error);
+		db_rollback(w->db);
+		next_done(n);
+		return;
+	}
+	assert(a->error == 0);
+	w->error = 0;
+	a->publication = next_accept(w, n);
+}
+
 static int next_publish(struct store_work *w, int64_t wall_us, struct next *n,
 			struct store_answer *a)
 {
@@ -238,16 +252,9 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 		r = db_meta_put_u64(w->db, "generation", next.draft.publication->generation);
 	if (r == 0)
 		r = db_commit(w->db);
-	if (r < 0) {
-		answer_db_fail(w, a, r);
-		db_rollback(w->db);
-		next_done(&next);
-		return;
-	}
-	assert(a->error == 0);
-	w->error = 0;
-	a->publication = next_accept(w, &next);
-	a->publication->settings = settings_of(model);
+	next_end(w, &next, r, a);
+	if (a->publication)
+		a->publication->settings = settings_of(model);
 }
 
 void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t wall_us,
@@ -364,15 +371,7 @@ void store_work_change(struct store_work *w, uint32_t channel, json_t *entry, in
 	if (r == 0)
 		r = db_commit(w->db);
 	free(row.definition);
-	if (r < 0) {
-		answer_db_fail(w, ret, r);
-		db_rollback(w->db);
-		next_done(&next);
-		return;
-	}
-	assert(ret->error == 0);
-	w->error = 0;
-	ret->publication = next_accept(w, &next);
+	next_end(w, &next, r, ret);
 }
 
 /* Puts the rows under `streams` and `scheduled_streams`. */
