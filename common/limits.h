@@ -111,7 +111,7 @@
 /* Access log */
 #define ACCESS_LOG_BYTES   (64u << 10) /* lines of a worker that wait to be written */
 #define ACCESS_LOG_FLUSH   (16u << 10) /* so many are written at once */
-#define ACCESS_LOG_TELL_US 10000000    /* lost lines are told so often */
+#define ACCESS_LOST_LOG_US 10000000    /* lost lines are reported so often */
 #define ACCESS_TARGET_MAX  1024	       /* bytes of a target in a line, escaped */
 #define ACCESS_TEXT_MAX	   256	       /* of a method, user agent, name */
 #define FORWARDED_HOPS_MAX 32	       /* proxies in a row that are believed */
@@ -166,7 +166,7 @@
 #define HTTP_SEND_RATE		65536  /* bytes a second */
 #define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */
 #define HTTP_LINGER_BYTES	262144 /* thrown away meanwhile */
-#define RETRY_AFTER_S		5      /* what a client is told that finds no room */
+#define RETRY_AFTER_S		5      /* Retry-After of an answer for lack of room */
 #define HTTP_TURN_BYTES		(256u << 10) /* sent to one connection before the loop's turn */
 #define CONNECTION_SNDBUF	(512u << 10) /* in the kernel, for one that takes nothing */
 #define ANSWER_SNDBUF		(128u << 10) /* of a connection with an answer larger than that */

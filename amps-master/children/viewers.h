@@ -1,4 +1,4 @@
-/* viewers.h - what the workers' pages tell: who watches, how much goes out.
+/* viewers.h - what the workers' pages report: who watches, how much is sent.
  *
  * Owned by the master, used in its loop only.  Pages are read, never trusted to hold still: a
  * record that changes while it is copied is left out. */

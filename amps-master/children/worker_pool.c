@@ -510,7 +510,7 @@ static void slot_respawn(struct worker_slot *s)
 
 /* The other workers stop counting its viewers, and the sockets it served as a helper need another
  * one. */
-static void tell_death(struct worker_slot *dead)
+static void announce_death(struct worker_slot *dead)
 {
 	struct worker_pool *pool = dead->pool;
 	struct msg_worker_peer_gone gone = {.index = dead->index};
@@ -553,7 +553,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		slot_set_state(s, SLOT_WAITING);
 		end_waits(pool);
 		tuners_worker_gone(pool->env.tuners, s->index);
-		tell_death(s);
+		announce_death(s);
 		if (!pool->stopping)
 			slot_respawn(s);
 		pool->env.changed(pool->env.owner);

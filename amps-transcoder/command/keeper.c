@@ -45,7 +45,7 @@ struct keeper {
 	pid_t guard;
 	struct program program;
 	struct stderr_log log;
-	bool told;	  /* COMMAND_ENDED was sent */
+	bool reported;	  /* COMMAND_ENDED was sent */
 	uint64_t read_us; /* when stderr may be read again */
 	uint64_t due_us;  /* of the next look, or of what the state does next */
 	char chunk[READ_CHUNK];
@@ -74,13 +74,13 @@ static void keeper_set_state(struct keeper *k, enum keeper_state state)
 
 /* ---------- the end ---------- */
 
-static void tell(struct keeper *k, const char *text)
+static void report(struct keeper *k, const char *text)
 {
 	char shown[ERROR_TEXT_MAX], last[ERROR_TEXT_MAX / 2 + 128];
 
-	if (k->told)
+	if (k->reported)
 		return;
-	k->told = true;
+	k->reported = true;
 	stderr_log_last(&k->log, last, sizeof(last));
 	snprintf(shown, sizeof(shown), "%s%s%s", text, *last ? ": " : "", last);
 	log_info("%s", shown);
@@ -152,7 +152,7 @@ static void on_exit_of_command(struct keeper *k, int status)
 		snprintf(text, sizeof(text), "the command exited with status %d",
 			 WEXITSTATUS(status));
 	read_last_words(k);
-	tell(k, text);
+	report(k, text);
 	begin_end(k);
 }
 
@@ -192,7 +192,7 @@ static void look_at_processes(struct keeper *k)
 	k->due_us = clock_mono_us() + LOOK_US;
 	if (!*text)
 		return;
-	tell(k, text);
+	report(k, text);
 	begin_kill(k);
 }
 
@@ -216,7 +216,7 @@ static void run_command(struct keeper *k)
 		return;
 	r = program_start(k->command, k->data_mb, &k->program, reason, sizeof(reason));
 	if (r < 0) {
-		tell(k, reason);
+		report(k, reason);
 		keeper_set_state(k, KEEPER_KILLING);
 		return;
 	}

@@ -19,7 +19,7 @@ struct ingest {
 	struct intake in;
 	struct ts_sink *sink;
 	uint64_t media_packets; /* of the sink, when media last came */
-	bool told;		/* the master knows what the source is */
+	bool reported;		/* the master knows what the source is */
 };
 
 /* The target is the sink. */
@@ -72,9 +72,9 @@ static void on_programme(void *owner, const struct ts_parse *p)
 	struct ingest *g = owner;
 	char streams[1024];
 
-	if (g->told)
+	if (g->reported)
 		return;
-	g->told = true;
+	g->reported = true;
 	ts_parse_streams_text(p, streams, sizeof(streams));
 	job_say_source(g->in.job, SOURCE_TS, g->in.source.live, streams);
 }

@@ -18,7 +18,7 @@ struct segmenter {
 	struct segment_track *tracks[SEGMENT_TRACKS_MAX]; /* NULL = free */
 	bool done[SEGMENT_TRACKS_MAX];			  /* ended */
 	unsigned percent;
-	int64_t told_gop_90k;
+	int64_t reported_gop_90k;
 };
 
 static unsigned find(const struct segmenter *s, uint32_t output)
@@ -122,12 +122,12 @@ static bool all_ended(const struct segmenter *s)
 	return tracks > 0 && tracks == ended;
 }
 
-static void tell_gop(struct segmenter *s)
+static void report_gop(struct segmenter *s)
 {
-	if (s->cuts.gop_90k < s->told_gop_90k + GOP_STEP_90K)
+	if (s->cuts.gop_90k < s->reported_gop_90k + GOP_STEP_90K)
 		return;
-	s->told_gop_90k = s->cuts.gop_90k;
-	job_say_gop(s->job, (unsigned)(s->told_gop_90k / 90));
+	s->reported_gop_90k = s->cuts.gop_90k;
+	job_say_gop(s->job, (unsigned)(s->reported_gop_90k / 90));
 }
 
 static int run(struct segmenter *s)
@@ -138,7 +138,7 @@ static int run(struct segmenter *s)
 			return job_end_shutdown(s->job);
 		if (!step(s))
 			job_wait(s->job, WAIT_MS);
-		tell_gop(s);
+		report_gop(s);
 		if (all_ended(s))
 			return job_end_ended(s->job);
 	}
@@ -155,8 +155,8 @@ int segment_run(struct job *job)
 	signal(SIGXFSZ, SIG_IGN);
 	s->job = job;
 	s->percent = 100;
-	s->told_gop_90k = job_spec_int(job, "gop_ms", 0) * 90;
-	cuts_init(&s->cuts, clock_wall_us(), s->told_gop_90k);
+	s->reported_gop_90k = job_spec_int(job, "gop_ms", 0) * 90;
+	cuts_init(&s->cuts, clock_wall_us(), s->reported_gop_90k);
 	code = run(s);
 	/* files of outputs that live on are the successor's */
 	for (unsigned i = 0; i < SEGMENT_TRACKS_MAX; i++)

@@ -127,7 +127,7 @@ struct template
 	bool list;		 /* SegmentList */
 	const char *base, *id, *bandwidth;
 	const char *media, *init;
-	int64_t timescale, duration, number, offset; /* duration 0 = not told */
+	int64_t timescale, duration, number, offset; /* duration 0 = not given */
 	int64_t begin_us, end_us;		     /* of the period; end TIME_NONE = open */
 };
 

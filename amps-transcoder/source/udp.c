@@ -28,13 +28,13 @@
 #define GATHER_WANTED	24 /* datagrams at a time; the smallest usual socket buffer holds 180 */
 #define GATHER_BURST	48 /* a sender of so many at once may send more of them */
 #define WINDOW_US	500000
-#define TELL_US		10000000 /* what was lost is logged so often */
+#define REPORT_US	10000000 /* what was lost is logged so often */
 
 /* RTP is received beside the ring, where its packets wait for those before them. */
 struct udp_rtp {
 	struct rtp_queue *queue;
-	struct rtp_stats told;
-	uint64_t told_us;
+	struct rtp_stats reported;
+	uint64_t reported_us;
 	uint8_t batch[BATCH * DATAGRAM_MAX];
 };
 
@@ -316,21 +316,21 @@ static int begin_rtp(struct udp *u, const uint8_t *batch, size_t bytes)
 }
 
 /* Says what was lost: at once, then seldom. */
-static void tell_losses(struct udp_rtp *rtp, uint64_t now_us)
+static void report_losses(struct udp_rtp *rtp, uint64_t now_us)
 {
 	struct rtp_stats s = rtp_queue_stats(rtp->queue);
 
-	if ((s.lost == rtp->told.lost && s.late == rtp->told.late) ||
-	    (rtp->told_us && now_us - rtp->told_us < TELL_US))
+	if ((s.lost == rtp->reported.lost && s.late == rtp->reported.late) ||
+	    (rtp->reported_us && now_us - rtp->reported_us < REPORT_US))
 		return;
 	log_warn("RTP packets were lost or late, going on without them lost=%llu "
 		 "late=%llu duplicates=%llu reordered=%llu",
-		 (unsigned long long)(s.lost - rtp->told.lost),
-		 (unsigned long long)(s.late - rtp->told.late),
-		 (unsigned long long)(s.duplicates - rtp->told.duplicates),
-		 (unsigned long long)(s.reordered - rtp->told.reordered));
-	rtp->told = s;
-	rtp->told_us = now_us;
+		 (unsigned long long)(s.lost - rtp->reported.lost),
+		 (unsigned long long)(s.late - rtp->reported.late),
+		 (unsigned long long)(s.duplicates - rtp->reported.duplicates),
+		 (unsigned long long)(s.reordered - rtp->reported.reordered));
+	rtp->reported = s;
+	rtp->reported_us = now_us;
 }
 
 /* Takes a datagram of an RTP stream; one without RTP is copied at once.  Returns the bytes in dst.
@@ -361,7 +361,7 @@ static size_t due_rtp(struct udp *u, uint8_t *dst, size_t cap)
 	size_t n = u->rtp ? rtp_queue_take(u->rtp->queue, dst, cap, now_us) : 0;
 
 	if (n)
-		tell_losses(u->rtp, now_us);
+		report_losses(u->rtp, now_us);
 	return n;
 }
 
@@ -375,7 +375,7 @@ static size_t order_batch(struct udp_rtp *rtp, const struct mmsghdr *messages, u
 		out += take_rtp(rtp, rtp->batch + i * stride, messages[i].msg_len, dst + out,
 				cap - out, now_us);
 	assert(out <= cap);
-	tell_losses(rtp, now_us);
+	report_losses(rtp, now_us);
 	return out;
 }
 

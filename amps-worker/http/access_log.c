@@ -26,7 +26,7 @@ static void report_drops(struct access_log *l)
 	if (!lines || now < l->report_us)
 		return;
 	l->unreported = 0;
-	l->report_us = now + ACCESS_LOG_TELL_US;
+	l->report_us = now + ACCESS_LOST_LOG_US;
 	/* if the ordinary log is full, a warning would only wait behind these lines */
 	if (!l->framed)
 		log_warn("the access log cannot be written (%s), going on without these lines "
