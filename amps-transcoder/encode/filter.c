@@ -16,6 +16,10 @@
 
 #define JUMP_90K 90000 /* do not fill a longer gap with repeated frames */
 
+#define STARVED_90K                                                                                \
+	450000 /* an input that is so far behind another one has ended for the graph               \
+		*/
+
 #define LENGTH_MAX_90K 900000 /* longest duration of one picture */
 #define RATE_MAX       300    /* pictures a second; a higher rate is treated as unknown */
 #define RATE_MIN_INV   10     /* so is less than one picture in so many seconds */
@@ -377,6 +381,7 @@ static int make_sources(struct filter *f, AVFilterInOut **list)
 			return AVERROR(ENOMEM);
 		snprintf(name, sizeof(name), kind->part ? "in%u" : "in", i);
 		r = make_source(f, &f->inputs[i], name);
+		f->inputs[i].ended = false;
 		*out = (AVFilterInOut){
 			.name = av_strdup(name), .filter_ctx = f->inputs[i].source, .next = *list};
 		*list = out;
@@ -518,10 +523,27 @@ static int put_waiting(struct filter *f)
 	return r;
 }
 
+/* A graph waits for all its inputs, and keeps what the others get: one whose stream has stopped in
+ * the source ends, and the graph goes on without it. */
+static int end_starved(struct filter *f, int64_t now_90k)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < f->input_count && r >= 0; i++) {
+		struct filter_input *in = &f->inputs[i];
+
+		if (in->ended || now_90k - in->last_90k <= STARVED_90K)
+			continue;
+		r = av_buffersrc_add_frame_flags(in->source, NULL, 0);
+		in->ended = true;
+	}
+	return r;
+}
+
 int filter_put(struct filter *f, unsigned input, AVFrame *frame)
 {
 	struct filter_input *in = &f->inputs[input];
-	bool again = !f->graph || differs(in, frame);
+	bool again = !f->graph || in->ended || differs(in, frame);
 	int r = 0;
 
 	assert(input < f->input_count);
@@ -536,6 +558,8 @@ int filter_put(struct filter *f, unsigned input, AVFrame *frame)
 		r = build(f);
 	if (r >= 0 && again)
 		r = put_waiting(f);
+	if (r >= 0)
+		r = end_starved(f, frame->pts);
 	return r < 0 ? r
 		     : av_buffersrc_add_frame_flags(in->source, frame, AV_BUFFERSRC_FLAG_KEEP_REF);
 }

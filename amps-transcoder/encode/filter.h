@@ -29,6 +29,7 @@ struct filter_input {
 	int64_t last_90k;    /* its end */
 	AVFrame *waiting[FILTER_WAITING_MAX]; /* for a first frame of another input */
 	unsigned waiting_count;
+	bool ended; /* its stream has stopped; the graph is built again if it comes back */
 };
 
 struct filter {

@@ -96,3 +96,69 @@ Test(filter, a_scaled_picture_keeps_its_colours)
 	av_frame_free(&frame);
 	filter_done(&f);
 }
+
+static void begin_mix(void)
+{
+	char problem[256];
+
+	memset(&profile, 0, sizeof(profile));
+	profile.sample_fmt = AV_SAMPLE_FMT_NONE;
+	profile.audio.codec = avcodec_find_encoder(AV_CODEC_ID_AAC);
+	cr_assert_eq(complex_add(&profile.complex, "[0:a:0][0:a:1]amix=dropout_transition=0",
+				 problem, sizeof(problem)),
+		     0);
+	profile.audio.part = &profile.complex.parts[0];
+	cr_assert_eq(filter_init(&f, AVMEDIA_TYPE_AUDIO, &profile, NULL), 0);
+}
+
+/* Puts a second of sound into an input; how many samples come out. */
+static int sound(unsigned input, int second)
+{
+	int out = 0;
+
+	for (int i = 0; i < 50; i++) {
+		AVFrame *frame = av_frame_alloc();
+
+		frame->format = AV_SAMPLE_FMT_FLTP;
+		frame->sample_rate = 48000;
+		frame->nb_samples = 960;
+		av_channel_layout_default(&frame->ch_layout, 2);
+		cr_assert_geq(av_frame_get_buffer(frame, 0), 0);
+		memset(frame->data[0], 0, 960 * sizeof(float));
+		memset(frame->data[1], 0, 960 * sizeof(float));
+		frame->pts = second * 90000 + i * 1800;
+		cr_assert_geq(filter_put(&f, input, frame), 0);
+		av_frame_free(&frame);
+		while (filter_take(&f))
+			out += f.frame->nb_samples;
+	}
+	return out;
+}
+
+Test(filter, a_graph_of_two_sounds_begins_when_both_are_there)
+{
+	begin_mix();
+	cr_expect_eq(sound(0, 10), 0);
+	cr_expect_gt(sound(1, 10), 40000);
+	filter_done(&f);
+	profile_done(&profile);
+}
+
+Test(filter, a_graph_goes_on_without_a_sound_that_stops)
+{
+	int out = 0;
+
+	begin_mix();
+	sound(0, 10);
+	sound(1, 10);
+	for (int second = 11; second < 20; second++)
+		out += sound(0, second);
+	cr_expect_gt(out, 8 * 48000, "%d", out);
+	/* the sound is back */
+	cr_expect_eq(sound(0, 20), 48000);
+	sound(1, 20);
+	out = sound(0, 21) + sound(1, 21);
+	cr_expect_gt(out, 40000, "%d", out);
+	filter_done(&f);
+	profile_done(&profile);
+}
