@@ -156,6 +156,12 @@ static uint32_t target_of(const struct cuts *c, int64_t duration_90k)
 	return rounded_s(MAX(MAX(c->segment_90k, c->gop_90k), duration_90k));
 }
 
+void cuts_seal(struct cuts *c, int64_t duration_90k)
+{
+	if (!c->target_s)
+		c->target_s = target_of(c, duration_90k);
+}
+
 /* Does a segment end at this access point? */
 static bool is_due(const struct cuts *c, int64_t duration_90k)
 {
@@ -199,7 +205,7 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 	if (!cut && !(access && is_due(c, duration_90k)) && !is_late(c, duration_90k))
 		return NULL;
 	if (!cut) {
-		c->target_s = c->target_s ? c->target_s : target_of(c, duration_90k);
+		cuts_seal(c, duration_90k);
 		c->firsts -= c->firsts > 0;
 		cut = add(c, pts_90k, cut_wall_us(newest(c), pts_90k), false);
 	}

@@ -56,6 +56,9 @@ const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90
 /* A picture begins: the cut if a segment begins with it, or NULL. */
 const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k, bool access);
 
+/* A first segment of this duration has ended, also without a cut: seals the target duration. */
+void cuts_seal(struct cuts *c, int64_t duration_90k);
+
 /* Of the newest cut; TIME_NONE. */
 int64_t cuts_newest_90k(const struct cuts *c);
 

@@ -180,6 +180,7 @@ static void end_segment(struct segment_track *t, int64_t end_90k)
 		facts_read(&t->facts, &t->parse, &t->media);
 		t->facts_known = true;
 	}
+	cuts_seal(t->cuts, t->entry.duration_90k);
 	publish(t);
 }
 

@@ -633,3 +633,18 @@ Test(segment_track, the_end_of_the_source_is_the_end_of_the_index)
 	cr_expect_eq(newest(&s).duration_90k, 46800);
 	scene_close(&s);
 }
+
+Test(segment_track, a_source_of_less_than_a_group_can_be_played)
+{
+	struct segment_media m;
+	struct scene s;
+
+	start(&s);
+	play(&s, 600, 1000);
+	ring_writer_ended(&s.source);
+	cr_expect_eq(take(&s), SEGMENT_ENDED);
+	cr_expect(s.said_running);
+	cr_assert_eq(segment_media_read(&s.index, &m), 0);
+	cr_expect_eq(m.target_s, 1);
+	scene_close(&s);
+}
