@@ -25,7 +25,8 @@ struct maker {
 	struct buf texts, fragment;
 	struct lineup_tuner tuners[1 + VARIANTS_MAX];
 	struct lineup_output outputs[(1 + VARIANTS_MAX) * OUTPUT_FORM_COUNT_]; /* tuner by tuner */
-	size_t tuner_count, output_count;
+	struct channel_segments segments[1 + VARIANTS_MAX]; /* of those outputs, in their order */
+	size_t tuner_count, output_count, segments_count;
 	uint32_t key_ms; /* of all pictures of the channel alike; UINT32_MAX = not known */
 };
 
@@ -72,34 +73,26 @@ static const char *made_as(const struct lineup_output *outputs, size_t count,
 	return output->variant;
 }
 
-char *lineup_output_spec(const struct lineup_output *o, uint32_t track)
+/* What a derive job needs to make the output; the caller's.  NULL without memory. */
+static char *derived_spec(const struct channel_view *v, const struct lineup_output *o)
 {
-	const struct channel_segments *s = &o->segments;
-	char *text;
-
-	if (o->form != OUTPUT_HLS_TS)
-		return strdup(o->spec);
-	return asprintf(&text,
-			"{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u,"
-			"\"independent\":%s,\"key_ms\":%u}",
-			track, s->segment_ms, s->window_ms, s->keep_ms,
-			s->independent ? "true" : "false", s->key_ms) < 0
-		       ? NULL
-		       : text;
+	if (o->form == OUTPUT_ADTS)
+		return output_spec(channel_sound_options(v->encoding), NULL);
+	return o->plain ? strdup("")
+			: output_spec(channel_profile_options(v->encoding, v->audio_only),
+				      channel_hwaccel(v->entry, v->encoding));
 }
 
-static char *form_spec(const struct channel_view *v, const struct lineup_output *o)
+static int derived_add(struct maker *m, const struct channel_view *v, struct lineup_output *output)
 {
-	switch (o->form) {
-	case OUTPUT_ADTS:
-		return output_spec(channel_sound_options(v->encoding), NULL);
-	case OUTPUT_HLS_TS:
-		return lineup_output_spec(o, 0);
-	default:
-		return o->plain ? strdup("")
-				: output_spec(channel_profile_options(v->encoding, v->audio_only),
-					      channel_hwaccel(v->entry, v->encoding));
-	}
+	_cleanup_(freep) char *spec = derived_spec(v, output);
+	uint64_t h = hash_u64(HASH_START, (uint64_t)output->form << 1 | output->plain);
+
+	if (spec == NULL)
+		return -ENOMEM;
+	output->spec = put_text(m, spec);
+	output->hash = hash_end(hash_text(h, spec));
+	return 0;
 }
 
 /* Segments of pictures begin with key frames if these come well before the longest segment ends. */
@@ -116,32 +109,39 @@ static struct channel_segments segments_make(const struct maker *m, const struct
 	return s;
 }
 
+/* Segments of each variant have a folder of their own, whose number changes nothing. */
+static void segments_add(struct maker *m, const struct channel_view *v, uint32_t track,
+			 struct lineup_output *output)
+{
+	struct channel_segments s = segments_make(m, v, track);
+	uint64_t h = hash_text(hash_u64(HASH_START, OUTPUT_HLS_TS), v->name);
+
+	assert(m->segments_count < array_size(m->segments));
+	m->segments[m->segments_count++] = s;
+	h = hash_u64(hash_u64(hash_u64(h, s.segment_ms), s.window_ms), s.keep_ms);
+	output->hash = hash_end(hash_u64(hash_u64(h, s.independent), s.key_ms));
+}
+
 /* `track` is the number of the variant. */
 static int output_add(struct maker *m, const struct channel_view *v, const char *variant,
 		      uint32_t track, enum output_form form)
 {
 	struct lineup_tuner *t = &m->tuners[m->tuner_count - 1];
 	struct lineup_output *output = &m->outputs[m->output_count];
-	bool plain = form == OUTPUT_TS && channel_profile_plain(v->encoding, v->audio_only);
-	_cleanup_(freep) char *spec = NULL;
+	int r = 0;
 
 	assert(m->output_count < array_size(m->outputs));
 	*output = (struct lineup_output){
 		.form = form,
-		.plain = plain,
+		.plain = form == OUTPUT_TS && channel_profile_plain(v->encoding, v->audio_only),
 		.variant = variant,
 	};
 	if (form == OUTPUT_HLS_TS)
-		output->segments = segments_make(m, v, track);
-	spec = form_spec(v, output);
-	if (spec == NULL)
-		return -ENOMEM;
-	if (form != OUTPUT_HLS_TS)
-		output->spec = put_text(m, spec);
-	output->hash = hash_text(hash_u64(HASH_START, (uint64_t)form << 1 | plain), spec);
-	/* segments of each variant have a folder of their own, whose number changes nothing */
-	output->hash =
-		hash_end(form == OUTPUT_HLS_TS ? hash_text(output->hash, v->name) : output->hash);
+		segments_add(m, v, track, output);
+	else
+		r = derived_add(m, v, output);
+	if (r < 0)
+		return r;
 	output->made_as = made_as(output - t->output_count, t->output_count, output);
 	m->output_count++;
 	t->output_count++;
@@ -358,14 +358,18 @@ static void texts_move(const char **at, const char *texts)
 		*at = texts + ((uintptr_t)*at - 1);
 }
 
-/* Everything in one block: the channel, its tuners, their outputs, the fragment, the texts. */
+/* Everything in one block: the channel, its tuners, their outputs, the segments of those, the
+ * fragment, the texts. */
 static struct lineup_channel *channel_pack(const struct maker *m, const char *summary)
 {
 	size_t tuners = m->tuner_count * sizeof(m->tuners[0]);
 	size_t outputs = m->output_count * sizeof(m->outputs[0]);
+	/* rounded up: what follows is aligned */
+	size_t segments = (m->segments_count * sizeof(m->segments[0]) + 7) / 8 * 8;
 	struct lineup_channel *c =
-		malloc(sizeof(*c) + tuners + outputs + m->fragment.len + m->texts.len);
+		malloc(sizeof(*c) + tuners + outputs + segments + m->fragment.len + m->texts.len);
 	struct lineup_output *output;
+	struct channel_segments *cut;
 	unsigned char *fragment;
 	char *texts;
 
@@ -379,7 +383,9 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 	};
 	c->tuners = memcpy(c + 1, m->tuners, tuners);
 	output = memcpy((char *)c->tuners + tuners, m->outputs, outputs);
-	fragment = memcpy((char *)output + outputs, m->fragment.data, m->fragment.len);
+	cut = (struct channel_segments *)(void *)((char *)output + outputs);
+	memcpy(cut, m->segments, m->segments_count * sizeof(*cut));
+	fragment = memcpy((char *)cut + segments, m->fragment.data, m->fragment.len);
 	texts = memcpy(fragment + m->fragment.len, m->texts.data, m->texts.len);
 	c->fragment = fragment;
 	c->summary = summary;
@@ -388,6 +394,8 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		texts_move(&output[i].variant, texts);
 		texts_move(&output[i].made_as, texts);
 		texts_move(&output[i].spec, texts);
+		if (output[i].form == OUTPUT_HLS_TS)
+			output[i].segments = cut++;
 	}
 	for (size_t i = 0; i < m->tuner_count; i++) {
 		struct lineup_tuner *t = &c->tuners[i];
@@ -401,7 +409,7 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		t->outputs = output;
 		output += t->output_count;
 	}
-	assert((const char *)output == (const char *)fragment);
+	assert((const char *)output + segments == (const char *)fragment);
 	return c;
 }
 
@@ -658,7 +666,7 @@ int lineup_resolve(const struct lineup *l, const struct output_id *id,
 const struct lineup_output *lineup_reads(const struct lineup_tuner *t,
 					 const struct lineup_output *o)
 {
-	if (o->form != OUTPUT_HLS_TS)
+	if (!o->segments)
 		return o;
 	for (size_t i = 0; i < t->output_count; i++)
 		if (t->outputs[i].form == OUTPUT_TS &&

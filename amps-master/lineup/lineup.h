@@ -29,9 +29,6 @@ struct lineup {
  * `source_hash` identifies the definition.  0 or -ENOMEM. */
 must_check int lineup_channel_new(const json_t *settings, const struct channel_entry *e,
 				  uint64_t source_hash, struct lineup_channel **ret);
-/* What a job is told of this output, which is not that of a source; the caller's.  `track`: the
- * number of the folder of its segments.  NULL without memory. */
-char *lineup_output_spec(const struct lineup_output *o, uint32_t track);
 
 struct lineup_channel *lineup_channel_ref(struct lineup_channel *c);
 struct lineup_channel *lineup_channel_unref(struct lineup_channel *c); /* returns NULL */

@@ -15,10 +15,11 @@ struct lineup_output {
 	/* The variant under which it runs: variants whose sound is the same share one output. */
 	const char *made_as;
 	enum output_form form;
-	bool plain;			  /* the ingest's ring as it is: copy and nothing else */
-	struct channel_segments segments; /* of a form that is made of segments */
-	/* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain; NULL of segments:
-	 * lineup_output_spec() makes theirs, which would be most of an idle channel's memory. */
+	bool plain; /* the ingest's ring as it is: copy and nothing else */
+	/* How the stream of this variant is cut; NULL: the output is no form of segments. */
+	const struct channel_segments *segments;
+	/* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain; NULL of segments,
+	 * whose spec is made when it is sent: it would be most of an idle channel's memory. */
 	const char *spec;
 	uint64_t hash; /* of what decides the output; a change restarts derive alone */
 };

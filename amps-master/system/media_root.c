@@ -1,5 +1,6 @@
 #include "amps-master/system/media_root.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -209,6 +210,7 @@ uint64_t media_root_room(const struct media_root *m, uint64_t used)
 	struct statvfs fs;
 	uint64_t ours;
 
+	assert(m->fd >= 0);
 	if (fstatvfs(m->fd, &fs) != 0)
 		return m->limit;
 	ours = (uint64_t)fs.f_bavail * fs.f_frsize + used;

@@ -1,5 +1,6 @@
 /* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
- * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c and tuner_report.c.
+ * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c, tuner_report.c and
+ * tuner_segments.c.
  *
  *	tuners > tuner > job (ingest, derive, segment)      owned, in this order
  *	               > output > want
@@ -19,6 +20,7 @@
 #include "amps-master/util/backoff.h"
 #include "amps-master/tuners/lookup.h"
 #include "amps-master/tuners/ring_pool.h"
+#include "amps-master/tuners/segments.h"
 #include "amps-master/tuners/tuners_env.h"
 #include "amps-master/lineup/lineup.h"
 #include "common/shm/chantab.h"
@@ -144,14 +146,6 @@ struct tuner {
 	unsigned last_status;
 };
 
-/* What the segments of all channels take. */
-struct media_use {
-	uint64_t used, room; /* bytes */
-	unsigned percent;    /* of their windows that jobs may keep */
-	unsigned pulses;
-	uint64_t full_until_us; /* the file system was full; its room is not believed before */
-};
-
 struct tuners {
 	struct tuners_env env;
 	struct lineup *lineup;
@@ -230,29 +224,6 @@ void tuner_look_up_used(struct tuner *t);
 /* Finds a new address for the running source in time. */
 void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us);
 
-/* tuner_segments.c: segments */
-/* Copies what an earlier generation of an index lists into a ring that no job has seen. */
-void segments_carry(const struct ring *from, int fd, uint64_t data_bytes);
-/* Bytes of the index of an output with these segments. */
-uint64_t segments_index_bytes(const struct channel_segments *s);
-/* Makes the folders of all the tuner's tracks.  0 or -Exxx. */
-must_check int segments_make_folders(struct tuner *t);
-/* Removes them, with what is in them, once there is neither a job nor an output. */
-void segments_sweep(struct tuner *t);
-/* The spec of a segment job. */
-void segments_spec(const struct tuner *t, struct buf *spec);
-/* Has its definition a variant whose folder a running segment job does not know? */
-bool segments_lack_track(const struct tuner *t);
-/* The number of this variant's folder. */
-uint32_t segments_track(struct tuner *t, const struct lineup_output *def);
-/* Measures; is there no room for more of them? */
-bool segments_full(struct tuners *ts);
-/* A job has found the file system full.  The files that it removed made some room, which would be
- * used up at once. */
-void segments_hold(struct tuners *ts);
-/* Measures; near the limit jobs shorten their windows. */
-void segments_pulse(struct tuners *ts);
-
 /* tuner_job.c: processes */
 /* Delays the next start; `young`: the last one came to nothing.  `what` was lost, for the log. */
 void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what);
@@ -271,7 +242,7 @@ void job_free(struct job *j);
 void job_check(struct job *j, uint64_t now_us);
 
 /* tuner_output.c: rings */
-/* Does anybody want or read it? */
+/* Is it wanted or read? */
 static inline bool output_used(const struct output *o)
 {
 	return o->wants || o->readers;

@@ -257,12 +257,16 @@ int64_t output_frontier_90k(const struct output *o)
 	return o->current.map.header ? ring_frontier_90k(&o->current.map) : TIME_NONE;
 }
 
-/* Sends a finished ring to the job that fills it. */
+/* Sends a finished ring to the job that fills it.  That of an index begins with what the one before
+ * lists. */
 static void hand_ring(struct output *o, struct job *j, const struct output_ring *r)
 {
-	uint32_t track = o->reads && o->def ? segments_track(o->tuner, o->def) : 0;
-	_cleanup_(freep) char *spec =
-		o->def && !o->source ? lineup_output_spec(o->def, track) : NULL;
+	const struct lineup_output *def = o->source ? NULL : o->def;
+	_cleanup_(freep) char *made =
+		def && def->segments
+			? segments_output_spec(def->segments, segments_track(o->tuner, def))
+			: NULL;
+	const char *spec = def && !def->segments ? def->spec : made;
 	struct msg_job_output m = {.output = o->slot,
 				   .generation = r->generation,
 				   .data_bytes = r->data_bytes,
@@ -272,6 +276,8 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 				   .spec = spec ? spec : ""};
 
 	assert(r->fd >= 0 && !r->map.header); /* a ring that no job has seen */
+	if (o->reads && o->current.map.header)
+		segments_carry(&o->current.map, r->fd, r->data_bytes);
 	ring_drop(&o->next_ring);
 	o->next_ring = *r;
 	peer_send_job_output(j->peer, &m, &r->fd);
@@ -284,7 +290,7 @@ uint64_t output_ring_bytes(const struct output *o)
 	uint64_t first = ring_kinds[o->id.form].first_bytes, hint = o->tuner->hint_bytes;
 
 	if (o->reads && o->def)
-		first = segments_index_bytes(&o->def->segments);
+		first = segments_index_bytes(o->def->segments);
 	return first ? first : hint ? hint : RING_BYTES_FIRST;
 }
 
@@ -305,8 +311,6 @@ int output_give_ring(struct output *o, struct job *j, uint64_t bytes, bool same_
 	r.fd = ring_create("amps-ring", r.data_bytes, r.generation);
 	if (r.fd < 0)
 		return r.fd;
-	if (o->reads && o->current.map.header)
-		segments_carry(&o->current.map, r.fd, r.data_bytes);
 	hand_ring(o, j, &r);
 	return 0;
 }

@@ -1,9 +1,9 @@
-/* tuner_segments.c - what the master knows of segments: their index across generations, their
- * folders, the room that they may take. */
+/* tuner_segments.c - see segments.h */
 #include "amps-master/tuners/tuner.h"
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdio.h>
 
 #include "common/log/log.h"
 #include "common/shm/ring_writer.h"
@@ -88,8 +88,7 @@ static bool is_alive(const struct tuner *t, const char *variant)
 		if (o->reads && strcmp(o->id.variant, variant) == 0)
 			return true;
 	for (size_t i = 0; t->def && i < t->def->output_count; i++)
-		if (t->def->outputs[i].form == OUTPUT_HLS_TS &&
-		    strcmp(t->def->outputs[i].variant, variant) == 0)
+		if (t->def->outputs[i].segments && strcmp(t->def->outputs[i].variant, variant) == 0)
 			return true;
 	return false;
 }
@@ -119,8 +118,9 @@ static uint32_t track_choose(struct tuner *t, const struct lineup_output *def)
 	for (uint32_t i = 0; i < SEGMENT_TRACKS_MAX; i++)
 		if (t->tracks[i].used && !is_alive(t, t->tracks[i].variant))
 			track_release(t, i);
-	if (!is_taken(t, def->segments.track))
-		return def->segments.track;
+	assert(def->segments->track < SEGMENT_TRACKS_MAX);
+	if (!is_taken(t, def->segments->track))
+		return def->segments->track;
 	while (n < SEGMENT_TRACKS_MAX && is_taken(t, n))
 		n++;
 	return n;
@@ -149,7 +149,7 @@ int segments_make_folders(struct tuner *t)
 		const struct lineup_output *def = &t->def->outputs[i];
 		uint32_t track;
 
-		if (def->form != OUTPUT_HLS_TS)
+		if (!def->segments)
 			continue;
 		track = segments_track(t, def);
 		r = track == SEGMENT_TRACKS_MAX
@@ -179,7 +179,7 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 	char *text;
 
 	for (size_t i = 0; i < t->def->output_count; i++)
-		if (t->def->outputs[i].form == OUTPUT_HLS_TS)
+		if (t->def->outputs[i].segments)
 			json_array_append_new(
 				tracks, json_integer(track_find(t, t->def->outputs[i].variant)));
 	all = json_pack("{sI ss so sI sI}", "channel", (json_int_t)t->channel, "media_root",
@@ -192,12 +192,24 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 	json_decref(all);
 }
 
+char *segments_output_spec(const struct channel_segments *s, uint32_t track)
+{
+	char *text;
+	int n = asprintf(&text,
+			 "{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u,"
+			 "\"independent\":%s,\"key_ms\":%u}",
+			 track, s->segment_ms, s->window_ms, s->keep_ms,
+			 s->independent ? "true" : "false", s->key_ms);
+
+	return n < 0 ? NULL : text;
+}
+
 bool segments_lack_track(const struct tuner *t)
 {
 	for (size_t i = 0; t->tracks && t->def && i < t->def->output_count; i++) {
 		const struct lineup_output *def = &t->def->outputs[i];
 
-		if (def->form == OUTPUT_HLS_TS && track_find(t, def->variant) == SEGMENT_TRACKS_MAX)
+		if (def->segments && track_find(t, def->variant) == SEGMENT_TRACKS_MAX)
 			return true;
 	}
 	return false;
@@ -236,13 +248,24 @@ static void set_percent(struct tuners *ts, unsigned percent)
 	}
 }
 
-bool segments_full(struct tuners *ts)
+/* False if there is nothing to measure: no segments, and no shortened windows. */
+static bool measure(struct tuners *ts)
 {
 	struct media_use *m = &ts->media;
 
 	m->used = used_bytes(ts);
+	if (m->used == 0 && m->percent == 100)
+		return false;
 	m->room = media_root_room(ts->env.media, m->used);
-	return (m->used > 0 && m->used >= m->room) || clock_mono_us() < m->full_until_us;
+	return true;
+}
+
+bool segments_full(struct tuners *ts)
+{
+	const struct media_use *m = &ts->media;
+	bool full = measure(ts) && m->used > 0 && m->used >= m->room;
+
+	return full || clock_mono_us() < m->full_until_us;
 }
 
 void segments_hold(struct tuners *ts)
@@ -254,9 +277,7 @@ void segments_pulse(struct tuners *ts)
 {
 	struct media_use *m = &ts->media;
 
-	if (!segments_full(ts) && m->used == 0 && m->percent == 100)
-		return;
-	if (++m->pulses % PULSES_A_STEP != 0)
+	if (!measure(ts) || ++m->pulses % PULSES_A_STEP != 0)
 		return;
 	if (m->used > m->room / 10 * 9)
 		set_percent(ts, MAX(m->percent * (100 - STEP_DOWN) / 100, PERCENT_MIN));

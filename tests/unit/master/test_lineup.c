@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "amps-master/lineup/channel_rules.h"
+#include "amps-master/tuners/segments.h"
 #include "unit.h"
 
 /* Profiles as people write them. */
@@ -327,7 +328,7 @@ static struct channel_segments segments(const struct fixture *f, uint32_t channe
 	const struct lineup_output *o = NULL;
 
 	cr_assert_eq(find(f, channel, variant, OUTPUT_HLS_TS, &t, &o), 0);
-	return o->segments;
+	return *o->segments;
 }
 
 Test(lineup, segments_are_independent_where_all_encoders_make_key_frames_often_enough)
@@ -374,7 +375,7 @@ Test(lineup, segments_of_variants_are_never_shared)
 	cr_assert_str_eq(a->made_as, "");
 	cr_assert_str_eq(b->made_as, "same");
 	cr_assert_neq(a->hash, b->hash);
-	spec = lineup_output_spec(b, 5);
+	spec = segments_output_spec(b->segments, 5);
 	check_spec(spec, "{'track':5,'segment_ms':4000,'window_ms':60000,'keep_ms':60000,"
 			 "'independent':true,'key_ms':2000}");
 	done(&f);

@@ -129,14 +129,16 @@ static void on_nursery_hangs(void *owner)
 	((struct scene *)owner)->nursery_hangs++;
 }
 
+static struct channel_segments cut[] = {{0, 4000, 60000, 60000, false, 0},
+					{1, 4000, 60000, 60000, false, 0}};
+
 static struct lineup_output segments_of(const char *variant, uint32_t track)
 {
 	return (struct lineup_output){
 		.form = OUTPUT_HLS_TS,
 		.variant = variant,
 		.made_as = variant,
-		.segments = {track, 4000, 60000, 60000},
-		.spec = "{\"track\":0}",
+		.segments = &cut[track],
 		.hash = 1,
 	};
 }
@@ -1480,7 +1482,7 @@ Test(tuners, a_variant_keeps_its_folder_when_the_list_has_another_order)
 	l = lineup_of(1, 1, 10000, true);
 	outputs = (struct lineup_output *)(uintptr_t)l->channels.at[0]->tuners[0].outputs;
 	cr_assert_str_eq(outputs[3].variant, "sd");
-	outputs[3].segments.track = 2;
+	cut[1].track = 2;
 	set_lineup(&s, l);
 	fake_listen(segment);
 	cr_expect_not(segment->told_to_stop);
@@ -1534,6 +1536,37 @@ Test(tuners, an_index_is_carried_over_to_the_next_segment_job)
 	fake_segment(&s, second);
 	cr_expect_eq(s.rings, 2);
 	cr_expect_eq(s.gones, 0);
+	scene_close(&s);
+}
+
+static void await_ring(struct scene *s, struct fake_job *j)
+{
+	cr_assert_not_null(j);
+	while (!j->has_ring) {
+		event_base_loop(s->base, EVLOOP_ONCE);
+		fake_listen(j);
+	}
+}
+
+/* A large ring is made in a thread and comes later. */
+Test(tuners, the_index_of_a_long_window_is_carried_over)
+{
+	struct fake_job *first, *second;
+	struct scene s;
+
+	cut[0].window_ms = 12 * 3600 * 1000;
+	scene_open(&s, 10000);
+	want_segments(&s, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	first = job_of(&s, JOB_SEGMENT);
+	await_ring(&s, first);
+	cr_assert_gt(first->w.data_bytes, RING_BYTES_FIRST);
+	fake_segment(&s, first);
+	fake_end(first);
+	turn(&s);
+	second = job_of(&s, JOB_SEGMENT);
+	await_ring(&s, second);
+	cr_expect_eq(second->w.commit, segment_position(1001));
 	scene_close(&s);
 }
 
@@ -1612,6 +1645,22 @@ Test(tuners, near_the_limit_segment_jobs_are_told_to_keep_less)
 		segments_pulse(s.tuners);
 	fake_listen(segment);
 	cr_expect_eq(segment->percent, 91);
+	scene_close(&s);
+}
+
+Test(tuners, without_segments_their_folder_is_not_measured)
+{
+	struct scene s;
+	int fd;
+
+	scene_open(&s, 10000);
+	fd = s.media.fd;
+	s.media.fd = -1; /* measuring it is a failed assertion */
+	want(&s, 0, 1, "");
+	fake_run(&s, job_of(&s, JOB_INGEST));
+	segments_pulse(s.tuners);
+	cr_expect_not(segments_full(s.tuners));
+	s.media.fd = fd;
 	scene_close(&s);
 }
 
