@@ -16,9 +16,7 @@
 
 #define JUMP_90K 90000 /* do not fill a longer gap with repeated frames */
 
-#define STARVED_90K                                                                                \
-	450000 /* an input that is so far behind another one has ended for the graph               \
-		*/
+#define STARVED_90K 450000 /* an input so far behind another one has ended */
 
 #define LENGTH_MAX_90K 900000 /* longest duration of one picture */
 #define RATE_MAX       300    /* pictures a second; a higher rate is treated as unknown */
