@@ -232,12 +232,16 @@ static void collect_facts(struct segment_track *t, const struct ts_rap *rap)
 static int64_t wall_us(const struct segment_track *t, int64_t pts_90k)
 {
 	int64_t wall = t->from_wall_us + (pts_90k - t->from_90k) * 100 / 9;
+	int64_t since_90k = pts_90k - t->last.start_90k;
 
 	if (!t->published)
 		return wall;
 	if (t->continues)
-		return t->last.wall_us + (pts_90k - t->last.start_90k) * 100 / 9;
-	return MAX(wall, t->last.wall_us + t->last.duration_90k * 100 / 9);
+		return t->last.wall_us + since_90k * 100 / 9;
+	/* no earlier than the pictures of other variants, which may go on without a break */
+	if (since_90k < t->last.duration_90k || since_90k > t->last.duration_90k + RELATED_90K)
+		since_90k = t->last.duration_90k;
+	return MAX(wall, t->last.wall_us + since_90k * 100 / 9);
 }
 
 static void on_access(struct segment_track *t, const struct ts_rap *rap)

@@ -385,6 +385,28 @@ Test(segment_track, segments_are_independent_until_one_is_not)
 	scene_close(&s);
 }
 
+Test(segment_track, dates_follow_the_pictures_over_a_change_of_the_source)
+{
+	struct segment before, after;
+	struct scene s;
+
+	start(&s);
+	play(&s, 2520, 1000);
+	take(&s);
+	source_open(&s);
+	/* as late as the pictures say, although its packets come at once */
+	s.pts_90k += 3 * HZ;
+	give_source(&s);
+	before = newest(&s);
+	play(&s, 2000, 1000);
+	take(&s);
+	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
+	cr_expect_eq(after.start_90k, before.start_90k + before.duration_90k + 3 * HZ);
+	cr_expect_eq(after.wall_us,
+		     before.wall_us + (after.start_90k - before.start_90k) * 100 / 9);
+	scene_close(&s);
+}
+
 Test(segment_track, of_two_programmes_the_first_is_kept)
 {
 	static uint8_t bytes[1 << 18];
