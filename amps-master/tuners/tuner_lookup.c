@@ -101,6 +101,7 @@ static bool take_turn(struct tuner *t)
 	struct tuners *ts = t->owner;
 	const struct tuner *first = first_waiting(ts);
 
+	assert(!t->lookup && ts->lookups <= LOOKUPS_MAX);
 	if (ts->lookups < LOOKUPS_MAX && (!first || first == t)) {
 		t->lookup_turn = 0;
 		return true;
@@ -119,6 +120,7 @@ void tuner_look_up(struct tuner *t)
 	if (t->lookup || !take_turn(t))
 		return;
 	r = lookup_start(t->owner->env.helpers, t->def, on_answer, t, &t->lookup);
+	assert((r == 0) == (t->lookup != NULL));
 	t->owner->lookups += r == 0;
 	wake_next(t->owner);
 	if (r == 0)

@@ -75,6 +75,7 @@ uint64_t segments_index_bytes(const struct channel_segments *s)
 /* Has a tuner of this channel files in the folder of this number? */
 static bool is_taken(const struct tuner *t, uint32_t number)
 {
+	assert(number < SEGMENT_TRACKS_MAX);
 	for (const struct tuner *x = t->owner->all; x; x = x->next)
 		if (x->channel == t->channel && x->tracks && x->tracks[number].used)
 			return true;
@@ -95,6 +96,7 @@ static bool is_alive(const struct tuner *t, const char *variant)
 
 static void track_release(struct tuner *t, uint32_t number)
 {
+	assert(t->tracks[number].used);
 	media_root_remove_track(t->owner->env.media, t->channel, number);
 	t->tracks[number].used = false;
 }

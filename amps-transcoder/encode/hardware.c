@@ -226,6 +226,7 @@ static bool read_verdict(const struct trial *t, uint64_t end_us, char *text, siz
 		int left_ms = now_us < end_us ? (int)((end_us - now_us) / 1000) : 0;
 		ssize_t n;
 
+		assert(len < cap);
 		text[len] = '\0';
 		if (poll(&p, 1, left_ms) == 0)
 			return false;
@@ -241,6 +242,7 @@ static int trial_reap(const struct trial *t)
 {
 	int status = 0;
 
+	assert(t->pid > 0); /* kill() takes others as groups */
 	kill(t->pid, SIGKILL);
 	for (int i = 0; i < REAP_TRIES && waitpid(t->pid, &status, WNOHANG) == 0; i++)
 		usleep(REAP_PAUSE_US);
@@ -284,6 +286,7 @@ static unsigned collect(const struct job *job, struct trial *trials)
 			same++;
 		n += same == n;
 	}
+	assert(n <= HARDWARE_MAX);
 	return n;
 }
 

@@ -193,6 +193,7 @@ static int write_chain(const struct split *s, unsigned chain, struct complex_par
 	const char *at = c->text;
 	int r = 0;
 
+	assert(chain < s->chain_count);
 	buf_puts(text, text->len ? ";" : "");
 	if (c->takes) {
 		r = add_input(p, "", c->takes_media, problem, cap);
@@ -207,6 +208,7 @@ static int write_chain(const struct split *s, unsigned chain, struct complex_par
 		r = add_input(p, l->name, spec_media(l->name, c->takes_media), problem, cap);
 		if (r < 0)
 			break;
+		assert(l->text >= at && l->text + l->len <= c->text + c->len);
 		buf_add(text, at, (size_t)(l->text - at));
 		buf_printf(text, "[%s]", p->ins[p->in_count - 1].label);
 		at = l->text + l->len;

@@ -319,6 +319,7 @@ static size_t complete(const struct segment_track *t)
 {
 	uint64_t begin = t->parse.candidate.pos;
 
+	assert(begin <= t->pos + t->parsed);
 	if (begin < t->pos + t->flushed || t->pos + t->parsed - begin > HELD_MAX)
 		return t->parsed;
 	return (size_t)(begin - t->pos);

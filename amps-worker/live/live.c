@@ -101,6 +101,7 @@ void live_on_output_gone(struct live *l, const struct msg_output_gone *m)
 		next = TAILQ_NEXT(v, link);
 		conn_refuse_stream(v->stream.conn, (int)status, m->text);
 	}
+	assert(TAILQ_EMPTY(&o->waiting));
 	end_viewers(l, o);
 	while ((w = TAILQ_FIRST(&o->watches)))
 		w->on_gone(w, (int)status, m->text);

@@ -1,6 +1,7 @@
 /* hls_route.c - see hls_route.h */
 #include "amps-worker/segments/hls_route.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-worker/context/context.h"
@@ -91,6 +92,7 @@ static void answer(const struct playlist_request *p, struct hls_asked *asked, bo
 		.channel = p->channel->id, .variant = variant_name(p), .begins = begins};
 	struct rendition *rendition = rendition_get(&s->renditions, &want);
 
+	assert(p->session.number != 0);
 	if (!rendition) {
 		reply_error(r, 503, RETRY_AFTER_S, "no memory for the channel");
 		return;
