@@ -409,11 +409,14 @@ def test_few_run_at_a_time_and_the_others_wait_in_order(server, fake, tmp_path):
 def test_it_ends_with_its_last_viewer(server, fake):
     fake.does("sleep 1000 & echo $! > child; echo $$ > self; wait")
     s = started(server, fake, page(1, "http://u:pa55word@127.0.0.1:9/p"),
-                streaming={"start_timeout": 1, "idle_timeout": 0.5})
-    assert s.refused("/stream/1.ts").status == 504
-    pids = [int((fake.folder / n).read_text()) for n in ("child", "self")]
-    with open(f"/proc/{pids[1]}/cmdline") as f:
-        assert "pa55word" not in f.read()
+                streaming={"start_timeout": 3, "idle_timeout": 0.5})
+    written = fake.folder / "self"
+    with s.stream("/stream/1.ts") as stream:
+        wait_for(lambda: written.exists() and written.read_text(), 10, "the look-up")
+        pids = [int((fake.folder / n).read_text()) for n in ("child", "self")]
+        with open(f"/proc/{pids[1]}/cmdline") as f:
+            assert "pa55word" not in f.read()
+        assert stream.head().status == 504
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 10,
              "the end of yt-dlp and of its child")
     wait_for(lambda: not s.tuners(), 10, "the tuner to be idle")
