@@ -18,6 +18,8 @@ DEB_TEST="clang=clang libclang-rt-dev clang-format=clang-format debootstrap=debo
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
 	wrk=wrk yt-dlp=yt-dlp"
+# Ubuntu has it only as a snap
+DEB_ONLY_DEBIAN="chromium=chromium"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
 	jansson-devel libyaml-devel sqlite-devel libcurl-devel libseccomp-devel nettle-devel libxml2-devel
 	pkgconfig(libavformat) pkgconfig(libavcodec) pkgconfig(libavfilter) pkgconfig(libavutil)
@@ -30,7 +32,7 @@ RPM_TEST="clang=clang compiler-rt clang-tools-extra=clang-format debootstrap=deb
 	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
 	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx
-	openssl=openssl yt-dlp=yt-dlp"
+	openssl=openssl yt-dlp=yt-dlp chromium=chromium-browser"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
@@ -79,6 +81,9 @@ smoke) deb="$DEB_BUILD $DEB_SMOKE" rpm="$RPM_BUILD $RPM_SMOKE" ;;
 test) deb="$DEB_BUILD $DEB_SMOKE $DEB_TEST" rpm="$RPM_BUILD $RPM_SMOKE $RPM_TEST" ;;
 *) echo "usage: deps.sh [smoke|test]" >&2; exit 2 ;;
 esac
+if [ "${1:-}" = test ] && grep -qx 'ID=debian' /etc/os-release; then
+	deb="$deb $DEB_ONLY_DEBIAN"
+fi
 if command -v apt-get >/dev/null; then
 	need=$(missing has_deb $deb)
 	[ -n "$need" ] || exit 0

@@ -53,19 +53,22 @@ HEAVY = system("heavy", 1800, "(heavy or timing) and not soak", "build", 0).afte
     PREPARE, BUILD_RELEASE)
 # not part of the whole: what takes as long as one likes
 SOAK = system("soak", 14400, "soak", "build", 0, AMPS_SOAK="1").after(PREPARE, BUILD_RELEASE)
+PLAYERS = Pytest("players", 1800, ["tests/system/test_hls_players.py"], again=False,
+                 env={"AMPS_BIN": os.path.join(ROOT, "build", "bin"),
+                      "AMPS_PLAYER_SECONDS": "60"}).after(PREPARE, BUILD_RELEASE)
 CHAOS = Whole("chaos", 14400, [PYTHON, "tests/system/soak.py"]).after(PREPARE, BUILD_RELEASE)
 SEARCH = fuzz("search", 14400, int(os.environ.get("FUZZ_SECONDS", "60"))).after(BUILD_FUZZ)
 
 # what each word for AMPS_TEST_STEPS runs
 STEPS = {"runner": [RUNNER], "lint": [LINT], "unit": [UNIT, UNIT_RELEASE],
          "race": [RACE, RACE_TSAN], "fuzz": [FUZZ], "system": [SYSTEM], "release": [RELEASE],
-         "heavy": [HEAVY], "soak": [SOAK, CHAOS], "search": [SEARCH]}
+         "heavy": [HEAVY], "soak": [SOAK, PLAYERS, CHAOS], "search": [SEARCH]}
 WHOLE = [name for name in STEPS if name not in ("soak", "search")]
 
 # In which order.  Lanes run beside each other where one of them waits more than it works; what
 # measures time runs alone.
 ORDER = [([BUILD_RELEASE, BUILD_ASAN, BUILD_TSAN, BUILD_FUZZ, LINT], [RUNNER, PREPARE]),
-         UNIT, RACE, RACE_TSAN, FUZZ, SYSTEM, RELEASE, UNIT_RELEASE, HEAVY, SOAK, CHAOS, SEARCH]
+         UNIT, RACE, RACE_TSAN, FUZZ, SYSTEM, RELEASE, UNIT_RELEASE, HEAVY, SOAK, PLAYERS, CHAOS, SEARCH]
 
 
 def make_plan(names):

@@ -1,5 +1,7 @@
 """Reads HLS as a player does."""
+import contextlib
 import re
+import threading
 import urllib.parse
 from dataclasses import dataclass, field
 
@@ -83,3 +85,26 @@ class Player:
             playlist = self.media(variant)
             return playlist if holds(playlist) else None
         return wait_for(look, timeout, "the playlist")
+
+
+class Audience(threading.Thread):
+    """Asks for all playlists of these players while others may need them: what nobody asks for ends."""
+
+    def __init__(self, players):
+        super().__init__(daemon=True)
+        self.lists = [(p, v) for p in players for v in range(len(p.variants))]
+        self.shortest = 0               # of the playlists, in segments
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.wait(1):
+            with contextlib.suppress(OSError, AssertionError):
+                self.shortest = min(len(p.media(v).segments) for p, v in self.lists)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()

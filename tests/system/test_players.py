@@ -14,14 +14,18 @@ from lineup import LOOP, channel, line_up
 
 pytestmark = pytest.mark.slow
 
+# what is played: a profile and the form of the link
+KINDS = {"copy": ("copy", "ts"), "small": ("small", "ts"), "hls": ("copy", "hls")}
 SECOND = {"copy": 250_000, "small": 25_000}     # bytes of the profile's output
 
 
 class Played:
     """A channel, its link in the playlist, and how many bytes of it are three seconds."""
 
-    def __init__(self, server, profile):
-        self.server = server(line_up(channel(1, media.film(), profile=profile, **LOOP),
+    def __init__(self, server, kind):
+        profile, form = KINDS[kind]
+        self.server = server(line_up(channel(1, media.film(), profile=profile, output_format=form,
+                                             **LOOP),
                                      streaming={"idle_timeout": 20}))
         self.url = re.search(r"^http.*", self.server.get("/playlist.m3u").text, re.M)[0].strip()
         self.enough = 3 * SECOND[profile]
@@ -31,7 +35,7 @@ class Played:
         return max((v["bytes"] for v in self.server.viewers()), default=0)
 
 
-@pytest.fixture(params=["copy", "small"])
+@pytest.fixture(params=KINDS)
 def played(request, server):
     return Played(server, request.param)
 
