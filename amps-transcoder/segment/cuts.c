@@ -7,6 +7,7 @@
 #define HZ	      90000
 #define SAME_90K      (HZ / 50) /* cuts of variants differ by less */
 #define GOP_MIN_90K   (SEGMENT_GOP_MIN_MS * 90ll)
+#define NEAR_90K      (10 * HZ)		 /* tracks further apart are not on the same timeline */
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
 /* The discontinuity sequence of a cold start is the hours since then.  It must stay small: hls.js
  * keeps an array that has an element for each number and iterates over all of them. */
@@ -16,7 +17,8 @@ void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)
 {
 	int64_t number = (wall_us - NUMBERS_BEGIN) / (SEGMENT_MEAN_MIN_MS * 1000);
 
-	*c = (struct cuts){.gop_90k = gop_90k, .firsts = SEGMENT_FIRST_GOPS};
+	*c = (struct cuts){
+		.gop_90k = gop_90k, .firsts = SEGMENT_FIRST_GOPS, .passed_90k = TIME_NONE};
 	/* a clock that is wrong by years must not end the numbers */
 	c->next = (uint32_t)MIN(MAX(number, 1), (int64_t)SEGMENT_NUMBER_MAX / 2);
 	c->discontinuity = c->next / NUMBERS_AN_HOUR;
@@ -173,6 +175,13 @@ static bool is_due(const struct cuts *c, int64_t duration_90k)
 	return c->target_s && duration_90k + c->gop_90k > (int64_t)c->target_s * HZ + SAME_90K;
 }
 
+/* Another track has passed this place without a cut: the next cut is for that track to choose. */
+static bool is_passed(const struct cuts *c, int64_t pts_90k)
+{
+	return c->passed_90k != TIME_NONE && pts_90k < c->passed_90k + SAME_90K &&
+	       pts_90k > c->passed_90k - NEAR_90K;
+}
+
 /* Must it end here, without an access point? */
 static bool is_late(const struct cuts *c, int64_t duration_90k)
 {
@@ -202,8 +211,12 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 		return NULL;
 	if (cut && !(access && pts_90k >= cut->pts_90k - SAME_90K) && !is_late(c, duration_90k))
 		return NULL;
-	if (!cut && !(access && is_due(c, duration_90k)) && !is_late(c, duration_90k))
+	if (!cut && !is_late(c, duration_90k) &&
+	    !(access && is_due(c, duration_90k) && !is_passed(c, pts_90k))) {
+		if (access && !is_passed(c, pts_90k))
+			c->passed_90k = pts_90k;
 		return NULL;
+	}
 	if (!cut) {
 		cuts_seal(c, duration_90k);
 		c->firsts -= c->firsts > 0;

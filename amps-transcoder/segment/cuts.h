@@ -33,6 +33,7 @@ struct cuts {
 	uint32_t target_s;	  /* sealed; 0 = not yet */
 	bool adopted;		  /* numbers go on behind those of an earlier job */
 	unsigned firsts;	  /* segments to come that end at each access point */
+	int64_t passed_90k;	  /* the newest access point at which a track did not cut */
 };
 
 /* Of one track; zeroed at first. */

@@ -155,6 +155,24 @@ Test(cuts, variants_have_the_same_numbers)
 	cr_expect_eq(a.number, b.number);
 }
 
+Test(cuts, a_variant_that_is_behind_does_not_cut_where_another_did_not)
+{
+	struct cuts c = cold(2);
+	struct cut_track a = fresh(), b = fresh();
+
+	cuts_adopt(&c, 100, 7, 2);
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	cr_assert_null(cuts_next(&c, &a, HZ, true));
+	/* from now on each access point is taken */
+	c.gop_90k = 2 * HZ;
+	cr_expect_null(cuts_next(&c, &b, HZ, true), "the other has no cut there");
+	cr_expect_not_null(cuts_next(&c, &a, 2 * HZ, true));
+	cr_expect_not_null(cuts_next(&c, &b, 2 * HZ, true));
+	cr_expect_eq(a.number, b.number);
+	cr_expect_not_null(cuts_next(&c, &b, 3 * HZ, true), "nobody was there before");
+}
+
 Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
 {
 	struct cuts c = cold(4);
