@@ -14,7 +14,6 @@ from hls import parse_media
 from ts import PACKET, Checker
 
 DATE_SLACK_S = 0.005
-OVERLAP_S = 0.1                         # of what ends and what begins at a discontinuity
 TIME_SLACK_S = 0.05                     # of the pictures' times against the durations
 LEAST_TARGETS = 3                       # what a playlist keeps when it drops segments
 WRAP_S = (1 << 33) / 90000
@@ -64,7 +63,8 @@ class Rules:
     def of_dates(p):
         for a, b in zip(p.segments, p.segments[1:]):
             off = seconds_of(b.date) - seconds_of(a.date) - a.seconds
-            least, most = ((-OVERLAP_S, math.inf) if b.discontinuity else
+            # at a discontinuity the dates go forward, and may leave out or repeat a part
+            least, most = ((-a.seconds, math.inf) if b.discontinuity else
                            (-DATE_SLACK_S, DATE_SLACK_S))
             if not least <= off <= most:
                 yield f"the date of {b.number} is {off:+.3f} s off"
