@@ -24,7 +24,7 @@ COPIED, VARIANTS, KILLED, EDITED = CHANNELS = 1, 2, 3, 4
 HIGH, LOW, OTHER = 180, 90, 270         # heights
 SEGMENTS = 5                            # more than a player keeps its distance
 SLACK_S = 0.5                           # of a position against the clock
-AWAY_S = 3.0                            # what a fault may cost
+AWAY_S = 5.0                            # what two faults may cost
 
 
 MIDDLE = {"vcodec": "libx264", "preset": "ultrafast", "s": "320x180", "b:v": "400k", "g": 25,
