@@ -6,8 +6,9 @@ viewers: one channel of 8.000 Mbit/s over the loopback of a separate network nam
 pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round can be compared,
 absolute figures depend on the machine.  line-ups (lineups.py) and playlists (playlists.py, with
 nginx) measure thousands of channels, tuners (tuners.py) the cost of running ones, encoding
-(encodes.py) an encoder beside the `ffmpeg` program.  Ends with 1 only for a run that broke or lost something that the bare
-server did not lose, never because of time.
+(encodes.py) an encoder beside the `ffmpeg` program, hls (segments.py) segments and playlists beside
+nginx and ffmpeg.  Ends with 1 only for a run that broke or lost something that the bare server did
+not lose, never because of time.
 """
 import argparse
 import contextlib
@@ -19,6 +20,7 @@ import sys
 import time
 
 import encodes
+import segments
 import tuners
 from figures import cell, enter_namespace, quantile, set_mtu
 from lineups import LineUps
@@ -26,7 +28,7 @@ from playlists import Playlists
 from programs import (Amps, Bare, Broken, CLIENT_CPU, HTTP_CHANNEL, Origin, Program, load,
                       load_words, make_film)
 
-SUBJECTS = ("viewers", "line-ups", "playlists", "tuners", "encoding")
+SUBJECTS = ("viewers", "line-ups", "playlists", "tuners", "encoding", "hls")
 VERIFIED = 20
 FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 
@@ -193,7 +195,8 @@ class Bench:
     # -- all of it
 
     def run(self):
-        measures = (self.viewers, self.line_ups, self.playlists, self.tuners, self.encoding)
+        measures = (self.viewers, self.line_ups, self.playlists, self.tuners, self.encoding,
+                    self.hls)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
@@ -209,6 +212,9 @@ class Bench:
 
     def encoding(self):
         self.out["encoding"] = encodes.measure(self.options.quick, self.options.rounds)
+
+    def hls(self):
+        self.out["hls"] = segments.measure(self.options.quick)
 
     def viewers(self):
         o = self.options

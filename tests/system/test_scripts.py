@@ -24,7 +24,8 @@ def quick(script, *words):
 
 @pytest.mark.parametrize("subject, says", [
     ("viewers", "playing, 20 joins"), ("line-ups", "later start with"), ("playlists", "gzip"),
-    ("tuners", "from the request to the first byte"), ("encoding", "SSIM")])
+    ("tuners", "from the request to the first byte"), ("encoding", "SSIM"),
+    ("hls", "from a click to the media playlist")])
 def test_bench(subject, says):
     assert says in quick("bench/bench.py", "--only", subject)
 
