@@ -133,8 +133,8 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 		check_lavfi_copy(c, at, text_of(out, "ffmpeg_profile"));
 }
 
-/* Options of the source beside a command, which opens it. */
-static void check_beside_command(struct check *c, const struct spot *at)
+/* Options of the source beside a command, which opens it; those that could be read. */
+static void check_beside_command(struct check *c, const struct spot *at, const json_t *read)
 {
 	static const char *const keys[] = {"input_options", "input_args", "source_handler",
 					   "use_yt_dlp", "yt_dlp_format"};
@@ -142,7 +142,7 @@ static void check_beside_command(struct check *c, const struct spot *at)
 	for (size_t i = 0; i < array_size(keys); i++) {
 		struct spot inner;
 
-		if (!is_given(at->value, keys[i]))
+		if (!is_given(at->value, keys[i]) || !is_given(read, keys[i]))
 			continue;
 		inner = check_enter_key(c, at->value, keys[i]);
 		check_warning(c, &inner,
@@ -164,7 +164,7 @@ static void check_variant_inputs(struct check *c, const struct spot *at, const j
 		const json_t *own = json_array_get(read, i);
 
 		if (is_given(own, "custom_ffmpeg"))
-			check_beside_command(c, &variant);
+			check_beside_command(c, &variant, own);
 		else
 			config_check_input(c, &variant, own,
 					   text_of(is_given(own, "source") ? own : out, "source"));
@@ -184,7 +184,7 @@ static void check_channel(struct check *c, const struct spot *at, const json_t *
 	check_profile_name(c, at);
 	check_variant_inputs(c, at, out);
 	if (command) {
-		check_beside_command(c, at);
+		check_beside_command(c, at, out);
 		return;
 	}
 	config_check_input(c, at, out, text_of(out, "source"));

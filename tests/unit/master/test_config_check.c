@@ -159,9 +159,6 @@ Test(config_check, commands)
 	expect_model(CHANNEL("custom_ffmpeg: {command: 'a | b', shell: yes, env: {N: 5}}"), "0",
 		     "custom_ffmpeg",
 		     "{\"command\":\"a | b\",\"shell\":true,\"env\":{\"N\":\"5\"}}");
-	/* The command makes the stream, so what its input options say does not matter. */
-	expect_model(CHANNEL("custom_ffmpeg: x, input_options: {f: lavfi}"), "0", "custom_ffmpeg",
-		     "\"x\"");
 }
 
 Test(config_check, schedules)
