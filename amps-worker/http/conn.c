@@ -179,8 +179,9 @@ static enum step begin_answer(struct conn *c)
 	if (class < array_size(x->page->responses))
 		page_add(&x->page->responses[class], 1);
 	/* a small send buffer stays in the processor's cache, which halves the cost of a large
-	 * answer, and limits the kernel's memory that a slow client holds */
-	if (body_bytes(a) > ANSWER_SNDBUF)
+	 * answer, and limits the kernel's memory that a slow client holds; what is sent from a file
+	 * is not copied, and a larger buffer takes more of it at a time */
+	if (body_bytes(a) > ANSWER_SNDBUF && !file_bytes(a))
 		conn_set_send_buffer(c, ANSWER_SNDBUF);
 	conn_set_state(c, CONN_SEND);
 	return STEP_AGAIN;
