@@ -18,6 +18,7 @@
 #define RELATED_90K   (10 * TS_HZ)   /* a source further behind has started again */
 #define FAR_90K	      (3600 * TS_HZ) /* and so has one further ahead */
 #define SHORTEST_90K  (TS_HZ / 50)
+#define ALONE_90K     (4 * TS_HZ) /* a segment that is so long need not wait for another one */
 #define LAPPED_AGE_US 500000	  /* of the access point at which a lapped reader goes on */
 #define RATE_MIN_90K  (TS_HZ / 2) /* a shorter segment does not measure a bit rate */
 
@@ -137,7 +138,15 @@ static void publish(struct segment_track *t)
 	put_facts(t, t->entry.number);
 	t->last = t->entry;
 	t->published = true;
-	say_running(t);
+}
+
+/* Can a player begin?  All that the source's ring had is listed.  A player that gets one short
+ * segment has played it before it learns of the next one. */
+static bool can_begin(const struct segment_track *t, enum segment_step step)
+{
+	bool enough = t->files.count > 1 || t->last.duration_90k >= ALONE_90K;
+
+	return t->published && (step == SEGMENT_ENDED || (step == SEGMENT_IDLE && enough));
 }
 
 /* ---------- segments ---------- */
@@ -449,6 +458,8 @@ enum segment_step segment_track_step(struct segment_track *t)
 
 	if (t->facts_behind)
 		put_facts(t, t->last.number);
+	if (can_begin(t, step))
+		say_running(t);
 	if (!t->error)
 		return step;
 	say_failed(t);

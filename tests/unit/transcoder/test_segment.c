@@ -670,3 +670,49 @@ Test(segment_track, a_source_of_less_than_a_group_can_be_played)
 	cr_expect_eq(m.target_s, 1);
 	scene_close(&s);
 }
+
+Test(segment_track, a_cold_start_waits_for_two_segments)
+{
+	struct scene s;
+
+	start(&s);
+	play(&s, 1040, 1000);
+	take(&s);
+	cr_expect_not(s.said_running, "a player would run dry behind the first one");
+	play(&s, 1000, 1000);
+	take(&s);
+	cr_expect(s.said_running);
+	scene_close(&s);
+}
+
+Test(segment_track, a_long_segment_need_not_wait_for_another_one)
+{
+	struct scene s;
+
+	start(&s);
+	play(&s, 5040, 5000);
+	take(&s);
+	cr_expect(s.said_running);
+	scene_close(&s);
+}
+
+Test(segment_track, the_first_playlist_has_all_that_the_ring_had)
+{
+	struct segment e;
+	struct scene s;
+
+	scene_open(&s);
+	play(&s, 60520, 1000); /* more than is read at once */
+	give_output(&s);
+	cr_assert_not_null(s.track);
+	index_open(&s);
+	give_source(&s);
+	while (!s.said_running) {
+		cr_assert_neq(segment_track_step(s.track), SEGMENT_FAILED);
+		hear(&s);
+	}
+	e = newest(&s);
+	cr_expect_eq(e.number - e.oldest, 3, "four seconds are listed");
+	cr_expect_eq(e.start_90k, 69 * HZ);
+	scene_close(&s);
+}
