@@ -186,7 +186,7 @@ static int make_places(struct master *m)
 				 m->settings.media_limit_mb, &m->account, m->text, sizeof(m->text));
 }
 
-/* The folder of segments, and the key that signs their URLs. */
+/* The folder of segments, the numbers that outlive it, and the key that signs their URLs. */
 static int open_media(struct master *m)
 {
 	char path[PATH_MAX + 16];
@@ -194,6 +194,10 @@ static int open_media(struct master *m)
 
 	if (r < 0)
 		return r;
+	r = discontinuities_open(&m->media.discontinuities, m->settings.state_dir, clock_wall_us(),
+				 clock_mono_us());
+	if (r < 0)
+		return complain(m, m->media.discontinuities.path, r);
 	snprintf(path, sizeof(path), "%s/media.key", m->settings.state_dir);
 	r = state_secret_keep(path, MEDIA_KEY_BYTES, m->media_key);
 	if (r == 0 && strspn(m->media_key, "0123456789abcdef") != 2 * MEDIA_KEY_BYTES)

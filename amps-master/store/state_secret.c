@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "amps-master/util/state_file.h"
+
 /* Drops blanks and line ends on both sides; -EINVAL when nothing is left or a NUL is inside. */
 static int secret_trim(char *text, size_t n, char dst[TOKEN_BYTES_MAX + 1])
 {
@@ -57,27 +59,6 @@ static int secret_make(size_t count, char dst[TOKEN_BYTES_MAX + 1])
 	return 0;
 }
 
-/* Written to a second file and renamed, so that an interruption cannot leave half a secret. */
-static int secret_write(const char *path, const char *secret)
-{
-	_cleanup_(closep) int fd = -1;
-	char beside[4104], line[TOKEN_BYTES_MAX + 2];
-	int r;
-
-	snprintf(beside, sizeof(beside), "%s.new", path);
-	unlink(beside);
-	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	snprintf(line, sizeof(line), "%s\n", secret);
-	r = write_all(fd, line, strlen(line));
-	if (r == 0 && (fsync(fd) < 0 || rename(beside, path) < 0))
-		r = -errno;
-	if (r < 0)
-		unlink(beside);
-	return r;
-}
-
 int state_secret_keep(const char *path, size_t bytes, char ret_secret[TOKEN_BYTES_MAX + 1])
 {
 	int r = state_secret_read(path, ret_secret);
@@ -85,5 +66,5 @@ int state_secret_keep(const char *path, size_t bytes, char ret_secret[TOKEN_BYTE
 	if (r != -ENOENT)
 		return r;
 	r = secret_make(bytes, ret_secret);
-	return r < 0 ? r : secret_write(path, ret_secret);
+	return r < 0 ? r : state_file_replace(path, ret_secret);
 }

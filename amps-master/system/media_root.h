@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include "amps-master/system/account.h"
+#include "amps-master/system/discontinuities.h"
 
 struct media_root {
 	char path[PATH_MAX];
@@ -14,6 +15,7 @@ struct media_root {
 	int lock_fd;	/* its lock */
 	bool own;	/* a folder that the server chose itself, removed at its end */
 	uint64_t limit; /* bytes, of media_limit_mb */
+	struct discontinuities discontinuities;
 };
 
 #define MEDIA_ROOT_INIT ((struct media_root){.fd = -1, .lock_fd = -1})

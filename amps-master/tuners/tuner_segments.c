@@ -177,6 +177,7 @@ void segments_sweep(struct tuner *t)
 void segments_spec(const struct tuner *t, struct buf *spec)
 {
 	const struct lineup_settings *s = &t->owner->lineup->settings;
+	const struct media_root *m = t->owner->env.media;
 	json_t *tracks = json_array(), *all;
 	char *text;
 
@@ -184,9 +185,10 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 		if (t->def->outputs[i].segments)
 			json_array_append_new(
 				tracks, json_integer(track_find(t, t->def->outputs[i].variant)));
-	all = json_pack("{sI ss so sI sI}", "channel", (json_int_t)t->channel, "media_root",
-			t->owner->env.media->path, "tracks", tracks, "gop_ms",
-			(json_int_t)t->gop_ms, "memory_mb", (json_int_t)s->memory_mb);
+	all = json_pack("{sI ss so sI sI sI}", "channel", (json_int_t)t->channel, "media_root",
+			m->path, "tracks", tracks, "discontinuity",
+			(json_int_t)discontinuities_first(&m->discontinuities, clock_mono_us()),
+			"gop_ms", (json_int_t)t->gop_ms, "memory_mb", (json_int_t)s->memory_mb);
 	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	if (text)
 		buf_puts(spec, text);
@@ -275,11 +277,26 @@ void segments_hold(struct tuners *ts)
 	ts->media.full_until_us = clock_mono_us() + FULL_HOLD_US;
 }
 
+static void note_discontinuities(const struct tuners *ts)
+{
+	struct segment newest;
+
+	for (const struct tuner *t = ts->all; t; t = t->next)
+		for (const struct output *o = t->outputs; o; o = o->next)
+			if (o->reads && o->current.map.header &&
+			    segment_newest(&o->current.map, &newest) == 0)
+				discontinuities_reached(&ts->env.media->discontinuities,
+							newest.discontinuity);
+}
+
 void segments_pulse(struct tuners *ts)
 {
 	struct media_use *m = &ts->media;
 
-	if (!measure(ts) || ++m->pulses % PULSES_A_STEP != 0)
+	if (!measure(ts))
+		return;
+	note_discontinuities(ts);
+	if (++m->pulses % PULSES_A_STEP != 0)
 		return;
 	if (m->used > m->room / 10 * 9)
 		set_percent(ts, MAX(m->percent * (100 - STEP_DOWN) / 100, PERCENT_MIN));

@@ -16,7 +16,7 @@ struct tuners_env {
 	int64_t epoch_mono_us;
 	enum log_level log_level;
 	bool log_json;
-	const struct media_root *media; /* borrowed */
+	struct media_root *media; /* borrowed */
 	void *owner;
 	/* Sends to a worker; does nothing if that worker is gone. */
 	void (*output_ring)(void *owner, unsigned worker, const struct msg_output_ring *m, int fd);

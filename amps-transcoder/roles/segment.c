@@ -156,7 +156,8 @@ int segment_run(struct job *job)
 	s->job = job;
 	s->percent = 100;
 	s->reported_gop_90k = job_spec_int(job, "gop_ms", 0) * 90;
-	cuts_init(&s->cuts, clock_wall_us(), s->reported_gop_90k);
+	cuts_init(&s->cuts, clock_wall_us(), (uint32_t)job_spec_int(job, "discontinuity", 1),
+		  s->reported_gop_90k);
 	code = run(s);
 	/* files of outputs that live on are the successor's */
 	for (unsigned i = 0; i < SEGMENT_TRACKS_MAX; i++)

@@ -9,11 +9,8 @@
 #define GOP_MIN_90K   (SEGMENT_GOP_MIN_MS * 90ll)
 #define NEAR_90K      (10 * HZ)		 /* tracks further apart are not on the same timeline */
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
-/* The discontinuity sequence of a cold start is the hours since then.  It must stay small: hls.js
- * keeps an array that has an element for each number and iterates over all of them. */
-#define NUMBERS_AN_HOUR (3600 * 1000 / SEGMENT_MEAN_MIN_MS)
 
-void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)
+void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t gop_90k)
 {
 	int64_t number = (wall_us - NUMBERS_BEGIN) / (SEGMENT_MEAN_MIN_MS * 1000);
 
@@ -21,7 +18,7 @@ void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k)
 		.gop_90k = gop_90k, .firsts = SEGMENT_FIRST_GOPS, .passed_90k = TIME_NONE};
 	/* a clock that is wrong by years must not end the numbers */
 	c->next = (uint32_t)MIN(MAX(number, 1), (int64_t)SEGMENT_NUMBER_MAX / 2);
-	c->discontinuity = c->next / NUMBERS_AN_HOUR;
+	c->discontinuity = discontinuity;
 	assert(c->next > 0);
 }
 

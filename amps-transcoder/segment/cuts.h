@@ -44,9 +44,9 @@ struct cut_track {
 	int64_t access_90k; /* its last access point; TIME_NONE */
 };
 
-/* A cold start: numbers and discontinuities begin with those of this time; numbers grow from one
- * start to the next, discontinuities from one hour to the next. */
-void cuts_init(struct cuts *c, int64_t wall_us, int64_t gop_90k);
+/* A cold start: numbers begin with that of this time, so that they grow from one start to the next;
+ * discontinuities with the number given. */
+void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t gop_90k);
 /* Numbers go on behind what an earlier job made, whose sealed target duration stays. */
 void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s);
 

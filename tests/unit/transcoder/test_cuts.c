@@ -13,7 +13,7 @@ static struct cuts cold(int64_t segment_s)
 {
 	struct cuts c;
 
-	cuts_init(&c, WALL, 0);
+	cuts_init(&c, WALL, 3, 0);
 	c.segment_90k = segment_s * HZ;
 	return c;
 }
@@ -98,7 +98,7 @@ Test(cuts, a_remembered_distance_counts_from_the_start)
 	struct cut_track t = fresh();
 	struct cuts c;
 
-	cuts_init(&c, WALL, 8 * HZ);
+	cuts_init(&c, WALL, 3, 8 * HZ);
 	c.segment_90k = 4 * HZ;
 	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
 	cr_assert_not_null(cuts_next(&c, &t, 2 * HZ, true));

@@ -126,7 +126,7 @@ static void scene_open(struct scene *s)
 	s->job.spec = json_pack("{ss si}", "media_root", s->root, "channel", 5);
 	s->build = (struct ts_build){.bytes = s->bytes, .cap = sizeof(s->bytes)};
 	s->pts_90k = 10 * HZ;
-	cuts_init(&s->cuts, clock_wall_us(), 0);
+	cuts_init(&s->cuts, clock_wall_us(), 3, 0);
 	index_make(s);
 	source_open(s);
 }
@@ -583,7 +583,7 @@ Test(segment_track, the_next_job_takes_over_numbers_and_files)
 		ring_close(&old);
 		close(old_fd);
 	}
-	cuts_init(&s.cuts, clock_wall_us(), 0);
+	cuts_init(&s.cuts, clock_wall_us(), 3, 0);
 	s.said_running = false;
 	give_output(&s);
 	cr_assert_not_null(s.track);
