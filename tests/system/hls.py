@@ -1,4 +1,5 @@
 """Reads HLS as a player does."""
+import concurrent.futures
 import contextlib
 import re
 import threading
@@ -88,10 +89,13 @@ class Player:
 
 
 class Audience(threading.Thread):
-    """Asks for all playlists of these players while others may need them: what nobody asks for ends."""
+    """Players of these channels, which ask for all their playlists while others may need them: what
+    nobody asks for ends, so none waits for the start of another one."""
 
-    def __init__(self, players):
+    def __init__(self, server, numbers):
         super().__init__(daemon=True)
+        self.pool = concurrent.futures.ThreadPoolExecutor(16)
+        players = self.pool.map(lambda number: Player(server, number), numbers)
         self.lists = [(p, v) for p in players for v in range(len(p.variants))]
         self.shortest = 0               # of the playlists, in segments
         self.over = threading.Event()
@@ -99,7 +103,8 @@ class Audience(threading.Thread):
     def run(self):
         while not self.over.wait(1):
             with contextlib.suppress(OSError, AssertionError):
-                self.shortest = min(len(p.media(v).segments) for p, v in self.lists)
+                self.shortest = min(self.pool.map(lambda each: len(each[0].media(each[1]).segments),
+                                                  self.lists))
 
     def __enter__(self):
         self.start()
@@ -108,3 +113,4 @@ class Audience(threading.Thread):
     def __exit__(self, *_):
         self.over.set()
         self.join()
+        self.pool.shutdown()

@@ -12,7 +12,7 @@ import pytest
 import browser
 import media
 from harness import kill, serving, wait_for
-from hls import Audience, Player
+from hls import Audience
 from lineup import LOOP, channel, line_up
 
 pytestmark = pytest.mark.timing
@@ -126,7 +126,7 @@ def show():
     if not browser.program():
         pytest.skip("no chromium that decodes H.264")
     with serving(config(False), workers=2) as server, \
-            Audience([Player(server, number) for number in CHANNELS]) as audience, \
+            Audience(server, CHANNELS) as audience, \
             browser.Files() as files, browser.Browser() as opened:
         # players that come now need not wait for segments
         wait_for(lambda: audience.shortest >= SEGMENTS, 40, "the channels")
