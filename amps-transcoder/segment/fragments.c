@@ -1,0 +1,185 @@
+#include "amps-transcoder/segment/fragments.h"
+
+#include <assert.h>
+#include <libavformat/avformat.h>
+
+#include "amps-transcoder/av/compat.h"
+
+#define AVIO_BYTES 32768
+#define PICTURE_HZ 90000
+#define MOVFLAGS   "frag_custom+empty_moov+default_base_moof+frag_discont+skip_trailer"
+
+struct fragments {
+	AVFormatContext *muxer;
+	AVPacket *packet;
+	struct buf init, bytes;
+	bool begun; /* the init segment is complete */
+	/* of the samples that wait */
+	int64_t first_dts, end_dts, first_pts; /* first_dts AV_NOPTS_VALUE = none */
+	bool independent;
+};
+
+static int write_bytes(void *opaque, av_written_byte *bytes, int n)
+{
+	struct fragments *f = opaque;
+	struct buf *to = f->begun ? &f->bytes : &f->init;
+
+	buf_add(to, bytes, (size_t)n);
+	return buf_ok(to) ? n : AVERROR(ENOMEM);
+}
+
+static int open_muxer(struct fragments *f)
+{
+	uint8_t *buffer;
+	int r = avformat_alloc_output_context2(&f->muxer, NULL, "mp4", NULL);
+
+	if (r < 0)
+		return r;
+	buffer = av_malloc(AVIO_BYTES);
+	if (buffer)
+		f->muxer->pb =
+			avio_alloc_context(buffer, AVIO_BYTES, 1, f, NULL, write_bytes, NULL);
+	if (!f->muxer->pb) {
+		av_free(buffer);
+		return AVERROR(ENOMEM);
+	}
+	f->muxer->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
+	f->muxer->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
+	return 0;
+}
+
+static int add_stream(struct fragments *f, const AVCodecParameters *parameters)
+{
+	AVStream *stream = avformat_new_stream(f->muxer, NULL);
+	int r = stream ? avcodec_parameters_copy(stream->codecpar, parameters) : AVERROR(ENOMEM);
+
+	if (r < 0)
+		return r;
+	stream->codecpar->codec_tag = 0;
+	if (parameters->codec_id == AV_CODEC_ID_HEVC)
+		stream->codecpar->codec_tag = MKTAG('h', 'v', 'c', '1');
+	stream->time_base = (AVRational){1, parameters->codec_type == AVMEDIA_TYPE_AUDIO
+						    ? parameters->sample_rate
+						    : PICTURE_HZ};
+	return avformat_query_codec(f->muxer->oformat, parameters->codec_id,
+				    FF_COMPLIANCE_NORMAL) == 1
+		       ? 0
+		       : AVERROR_PATCHWELCOME;
+}
+
+static int write_init(struct fragments *f)
+{
+	AVDictionary *options = NULL;
+	int r;
+
+	av_dict_set(&options, "movflags", MOVFLAGS, 0);
+	av_dict_set_int(&options, "use_editlist", 0, 0);
+	r = avformat_write_header(f->muxer, &options);
+	av_dict_free(&options);
+	if (r < 0)
+		return r;
+	avio_flush(f->muxer->pb);
+	f->begun = true;
+	return buf_ok(&f->init) ? 0 : AVERROR(ENOMEM);
+}
+
+int fragments_new(const AVCodecParameters *parameters, struct fragments **ret)
+{
+	struct fragments *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return AVERROR(ENOMEM);
+	f->first_dts = AV_NOPTS_VALUE;
+	f->packet = av_packet_alloc();
+	r = f->packet ? open_muxer(f) : AVERROR(ENOMEM);
+	if (r >= 0)
+		r = add_stream(f, parameters);
+	if (r >= 0)
+		r = write_init(f);
+	if (r < 0)
+		f = fragments_free(f);
+	*ret = f;
+	return MIN(r, 0);
+}
+
+struct fragments *fragments_free(struct fragments *f)
+{
+	if (!f)
+		return NULL;
+	if (f->muxer && f->muxer->pb)
+		av_freep(&f->muxer->pb->buffer);
+	if (f->muxer)
+		avio_context_free(&f->muxer->pb);
+	avformat_free_context(f->muxer);
+	av_packet_free(&f->packet);
+	buf_done(&f->init);
+	buf_done(&f->bytes);
+	free(f);
+	return NULL;
+}
+
+AVRational fragments_time_base(const struct fragments *f)
+{
+	return f->muxer->streams[0]->time_base;
+}
+
+const struct buf *fragments_init(const struct fragments *f)
+{
+	assert(f->begun);
+	return &f->init;
+}
+
+static void note(struct fragments *f, const AVPacket *packet)
+{
+	if (f->first_dts == AV_NOPTS_VALUE) {
+		f->first_dts = packet->dts;
+		f->first_pts = packet->pts;
+		f->independent = packet->flags & AV_PKT_FLAG_KEY;
+	}
+	f->first_pts = MIN(f->first_pts, packet->pts);
+	f->end_dts = packet->dts + packet->duration;
+}
+
+int fragments_add(struct fragments *f, const AVPacket *packet)
+{
+	int r;
+
+	assert(packet->duration > 0 && packet->dts != AV_NOPTS_VALUE);
+	assert(f->first_dts == AV_NOPTS_VALUE || packet->dts > f->first_dts);
+	r = av_packet_ref(f->packet, packet);
+	if (r < 0)
+		return r;
+	f->packet->stream_index = 0;
+	r = av_write_frame(f->muxer, f->packet);
+	av_packet_unref(f->packet);
+	if (r >= 0)
+		note(f, packet);
+	return MIN(r, 0);
+}
+
+int64_t fragments_waiting(const struct fragments *f)
+{
+	return f->first_dts == AV_NOPTS_VALUE ? 0 : f->end_dts - f->first_dts;
+}
+
+int fragments_cut(struct fragments *f, struct fragment *ret)
+{
+	int r;
+
+	if (f->first_dts == AV_NOPTS_VALUE)
+		return 0;
+	buf_reset(&f->bytes);
+	r = av_write_frame(f->muxer, NULL);
+	avio_flush(f->muxer->pb);
+	if (r < 0 || !buf_ok(&f->bytes))
+		return r < 0 ? r : AVERROR(ENOMEM);
+	*ret = (struct fragment){.bytes = (const uint8_t *)f->bytes.data,
+				 .len = f->bytes.len,
+				 .dts = f->first_dts,
+				 .duration = f->end_dts - f->first_dts,
+				 .pts = f->first_pts,
+				 .independent = f->independent};
+	f->first_dts = AV_NOPTS_VALUE;
+	return 1;
+}

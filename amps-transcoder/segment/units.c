@@ -1,0 +1,426 @@
+#include "amps-transcoder/segment/units.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <libavcodec/bsf.h>
+
+#include "common/text/buf.h"
+
+#define ADTS_HEAD   7u
+#define AAC_SAMPLES 1024
+#define PES_HEAD    9u /* bytes before a PES header's optional fields */
+
+static const AVRational ticks = {1, TS_HZ};
+
+struct unit {
+	TAILQ_ENTRY(unit) link;
+	AVPacket *packet;
+	AVCodecParameters *parameters; /* valid from this unit on; NULL = as before */
+};
+TAILQ_HEAD(unit_list, unit);
+
+/* The payload of a PES, as far as it has come. */
+struct pes {
+	struct buf bytes;
+	bool begun, access;
+	uint64_t pos; /* of its first packet */
+	int64_t pts_90k, dts_90k;
+};
+
+struct units {
+	bool sound;
+	AVCodecParserContext *parser;
+	AVCodecContext *codec; /* what the parser found; never opened */
+	AVBSFContext *bsf;     /* takes the extradata out of the packets */
+	struct pes pes;
+	uint8_t counter;     /* of the last packet; 0xff = none */
+	AVPacket *picture;   /* the last one, whose duration the next one gives; empty = none */
+	int64_t next_sample; /* where the next frame of sound goes; AV_NOPTS_VALUE */
+	AVCodecParameters *found, *parameters;
+	bool fresh; /* `found` has not been taken by a unit yet */
+	bool changed;
+	struct unit_list list;
+};
+
+static int open_bsf(struct units *u, enum AVCodecID id)
+{
+	const char *name = id == AV_CODEC_ID_AAC ? "aac_adtstoasc"
+			   : u->sound		 ? "null"
+						 : "extract_extradata";
+	int r = av_bsf_alloc(av_bsf_get_by_name(name), &u->bsf);
+
+	if (r < 0)
+		return r;
+	u->bsf->par_in->codec_id = id;
+	u->bsf->par_in->codec_type = u->sound ? AVMEDIA_TYPE_AUDIO : AVMEDIA_TYPE_VIDEO;
+	u->bsf->time_base_in = ticks;
+	r = av_bsf_init(u->bsf);
+	/* a codec that this filter does not know has no extradata in its packets */
+	if (r == AVERROR(EINVAL) && !u->sound) {
+		av_bsf_free(&u->bsf);
+		r = av_bsf_get_null_filter(&u->bsf);
+	}
+	return r;
+}
+
+int units_new(const struct ts_stream *stream, struct units **ret)
+{
+	const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(stream->codec);
+	struct units *u = calloc(1, sizeof(*u));
+	int r = 0;
+
+	if (!u)
+		return AVERROR(ENOMEM);
+	TAILQ_INIT(&u->list);
+	u->sound = stream->kind == TS_KIND_AUDIO;
+	u->counter = 0xff;
+	u->next_sample = AV_NOPTS_VALUE;
+	u->parser = d ? av_parser_init((int)d->id) : NULL;
+	if (!u->parser)
+		r = AVERROR_DECODER_NOT_FOUND;
+	u->codec = avcodec_alloc_context3(NULL);
+	u->picture = av_packet_alloc();
+	u->found = avcodec_parameters_alloc();
+	if (r == 0 && (!u->codec || !u->picture || !u->found))
+		r = AVERROR(ENOMEM);
+	if (r == 0) {
+		u->codec->codec_id = d->id;
+		u->codec->codec_type = d->type;
+		if (!u->sound)
+			u->parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+		r = open_bsf(u, d->id);
+	}
+	if (r < 0)
+		u = units_free(u);
+	*ret = u;
+	return r;
+}
+
+static void unit_free(struct units *u, struct unit *unit)
+{
+	TAILQ_REMOVE(&u->list, unit, link);
+	av_packet_free(&unit->packet);
+	avcodec_parameters_free(&unit->parameters);
+	free(unit);
+}
+
+struct units *units_free(struct units *u)
+{
+	if (!u)
+		return NULL;
+	while (!TAILQ_EMPTY(&u->list))
+		unit_free(u, TAILQ_FIRST(&u->list));
+	av_parser_close(u->parser);
+	avcodec_free_context(&u->codec);
+	av_bsf_free(&u->bsf);
+	av_packet_free(&u->picture);
+	avcodec_parameters_free(&u->found);
+	avcodec_parameters_free(&u->parameters);
+	buf_done(&u->pes.bytes);
+	free(u);
+	return NULL;
+}
+
+/* Appends the unit; the packet's reference moves. */
+static int put(struct units *u, AVPacket *packet)
+{
+	struct unit *unit = calloc(1, sizeof(*unit));
+
+	if (unit)
+		unit->packet = av_packet_alloc();
+	if (unit && unit->packet && u->fresh) {
+		unit->parameters = avcodec_parameters_alloc();
+		if (unit->parameters && avcodec_parameters_copy(unit->parameters, u->found) < 0)
+			avcodec_parameters_free(&unit->parameters);
+	}
+	if (!unit || !unit->packet || (u->fresh && !unit->parameters)) {
+		if (unit)
+			av_packet_free(&unit->packet);
+		free(unit);
+		av_packet_unref(packet);
+		return AVERROR(ENOMEM);
+	}
+	u->fresh = false;
+	av_packet_move_ref(unit->packet, packet);
+	TAILQ_INSERT_TAIL(&u->list, unit, link);
+	return 0;
+}
+
+/* What the parser and the filter found in this packet becomes the parameters, if it differs. */
+static int note_parameters(struct units *u, const AVPacket *packet)
+{
+	size_t n;
+	const uint8_t *extra = av_packet_get_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, &n);
+	AVCodecParameters *f = u->found;
+	bool first = f->codec_id == AV_CODEC_ID_NONE;
+
+	if (!first &&
+	    !(extra && (n != (size_t)f->extradata_size || memcmp(extra, f->extradata, n) != 0)))
+		return 0;
+	/* pictures whose headers have not come cannot be begun with */
+	if (!u->sound && !extra && u->bsf->filter->name[0] == 'e')
+		return 0;
+	if (avcodec_parameters_from_context(f, u->codec) < 0)
+		return AVERROR(ENOMEM);
+	if (!u->sound) {
+		f->width = u->parser->width;
+		f->height = u->parser->height;
+	}
+	av_freep(&f->extradata);
+	f->extradata_size = 0;
+	if (extra) {
+		f->extradata = av_mallocz(n + AV_INPUT_BUFFER_PADDING_SIZE);
+		if (!f->extradata)
+			return AVERROR(ENOMEM);
+		memcpy(f->extradata, extra, n);
+		f->extradata_size = (int)n;
+	}
+	u->fresh = true;
+	return 0;
+}
+
+/* Sends it through the filter; on return it is as the filter made it, or empty. */
+static int filter(struct units *u, AVPacket *packet)
+{
+	int r = av_bsf_send_packet(u->bsf, packet);
+
+	av_packet_unref(packet);
+	if (r >= 0)
+		r = av_bsf_receive_packet(u->bsf, packet);
+	/* what is no frame of this codec is left out */
+	return r < 0 && r != AVERROR(ENOMEM) ? 0 : MIN(r, 0);
+}
+
+/* The picture before it gets its duration and is complete. */
+static int complete_picture(struct units *u, int64_t next_dts)
+{
+	if (!u->picture->data)
+		return 0;
+	if (next_dts > u->picture->dts)
+		u->picture->duration = next_dts - u->picture->dts;
+	assert(u->picture->duration > 0);
+	return put(u, u->picture);
+}
+
+static int take_picture(struct units *u)
+{
+	const struct pes *pes = &u->pes;
+	int64_t last = u->picture->data ? u->picture->duration : 0;
+	AVPacket *packet = av_packet_alloc();
+	uint8_t *out;
+	int out_n, r = packet ? av_new_packet(packet, (int)pes->bytes.len) : AVERROR(ENOMEM);
+
+	if (r < 0)
+		goto out;
+	memcpy(packet->data, pes->bytes.data, pes->bytes.len);
+	packet->pts = pes->pts_90k;
+	packet->dts = pes->dts_90k;
+	packet->flags = pes->access ? AV_PKT_FLAG_KEY : 0;
+	packet->duration = last;
+	av_parser_parse2(u->parser, u->codec, &out, &out_n, packet->data, packet->size, packet->pts,
+			 packet->dts, 0);
+	r = filter(u, packet);
+	if (r < 0 || !packet->data)
+		goto out;
+	/* the one before keeps the parameters it came with */
+	r = complete_picture(u, packet->dts);
+	if (r >= 0)
+		r = note_parameters(u, packet);
+	if (r >= 0 && u->found->codec_id != AV_CODEC_ID_NONE)
+		av_packet_move_ref(u->picture, packet);
+out:
+	av_packet_free(&packet);
+	return r;
+}
+
+/* libavcodec's parser leaves rate and length of AAC open, because a decoder may double the rate;
+ * what counts here is the core's (ISO 13818-7, 6.2). */
+static int read_adts(struct units *u, const uint8_t *bytes, int n)
+{
+	static const int rates[] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
+				    22050, 16000, 12000, 11025, 8000,  7350};
+	unsigned rate = n > (int)ADTS_HEAD ? bytes[2] >> 2 & 0x0fu : array_size(rates);
+	int channels;
+
+	if (rate >= array_size(rates) || bytes[0] != 0xff)
+		return 0;
+	channels = (bytes[2] & 1) << 2 | bytes[3] >> 6;
+	u->codec->sample_rate = rates[rate];
+	u->codec->frame_size = AAC_SAMPLES;
+	av_channel_layout_uninit(&u->codec->ch_layout);
+	av_channel_layout_default(&u->codec->ch_layout, channels == 7 ? 8 : MAX(channels, 1));
+	return AAC_SAMPLES * ((bytes[6] & 3) + 1);
+}
+
+static int take_frame(struct units *u, const uint8_t *bytes, int n)
+{
+	int samples = u->codec->codec_id == AV_CODEC_ID_AAC ? read_adts(u, bytes, n)
+							    : u->parser->duration;
+	int rate = u->codec->sample_rate;
+	AVPacket *packet;
+	int r;
+
+	if (rate <= 0 || samples <= 0)
+		return 0;
+	if (u->parser->pts != AV_NOPTS_VALUE) {
+		int64_t at = av_rescale_q(u->parser->pts, ticks, (AVRational){1, rate});
+
+		if (u->next_sample == AV_NOPTS_VALUE ||
+		    llabs(at - u->next_sample) > (int64_t)rate * UNITS_DRIFT_MS / 1000)
+			u->next_sample = at;
+	}
+	if (u->next_sample == AV_NOPTS_VALUE)
+		return 0;
+	packet = av_packet_alloc();
+	r = packet ? av_new_packet(packet, n) : AVERROR(ENOMEM);
+	if (r >= 0) {
+		memcpy(packet->data, bytes, (size_t)n);
+		packet->pts = packet->dts = u->next_sample;
+		packet->duration = samples;
+		packet->flags = AV_PKT_FLAG_KEY;
+		u->next_sample += samples;
+		r = filter(u, packet);
+	}
+	if (r >= 0 && packet->data) {
+		packet->duration = samples;
+		r = note_parameters(u, packet);
+		if (r >= 0)
+			r = put(u, packet);
+	}
+	av_packet_free(&packet);
+	return r;
+}
+
+static int take_sound(struct units *u)
+{
+	const uint8_t *at = (const uint8_t *)u->pes.bytes.data;
+	int left = (int)u->pes.bytes.len, r = 0;
+	int64_t pts = u->pes.pts_90k;
+
+	while (left > 0 && r >= 0) {
+		uint8_t *out;
+		int out_n, used = av_parser_parse2(u->parser, u->codec, &out, &out_n, at, left, pts,
+						   pts, 0);
+
+		if (used < 0)
+			return 0;
+		pts = AV_NOPTS_VALUE;
+		at += used;
+		left -= used;
+		if (out_n > 0)
+			r = take_frame(u, out, out_n);
+		else if (used == 0)
+			break;
+	}
+	return r;
+}
+
+/* The PES is complete. */
+static int end_pes(struct units *u)
+{
+	int r = 0;
+
+	if (u->pes.begun && u->pes.bytes.len > 0) {
+		char *zero = buf_reserve(&u->pes.bytes, AV_INPUT_BUFFER_PADDING_SIZE);
+
+		if (!zero)
+			return AVERROR(ENOMEM);
+		memset(zero, 0, AV_INPUT_BUFFER_PADDING_SIZE);
+		r = u->sound ? take_sound(u) : take_picture(u);
+	}
+	u->pes.begun = false;
+	buf_reset(&u->pes.bytes);
+	return r;
+}
+
+static void begin_pes(struct units *u, const struct ts_stream *stream, uint64_t pos)
+{
+	u->pes.begun = stream->last_pts_90k != TIME_NONE;
+	u->pes.access = false;
+	u->pes.pos = pos;
+	u->pes.pts_90k = stream->last_pts_90k;
+	u->pes.dts_90k = stream->last_dts_90k;
+}
+
+static void add_payload(struct pes *pes, const uint8_t *packet, unsigned at)
+{
+	if (at < TS_PACKET && pes->bytes.len < UNITS_BYTES_MAX)
+		buf_add(&pes->bytes, packet + at, TS_PACKET - at);
+}
+
+int units_packet(struct units *u, const struct ts_stream *stream, const uint8_t *packet,
+		 uint64_t pos)
+{
+	unsigned at = ts_payload_at(packet);
+	uint8_t counter = packet[3] & 0x0f;
+	struct ts_pes head;
+	int r = 0;
+
+	if (!ts_has_payload(packet))
+		return 0;
+	/* a packet is missing: half a unit is none */
+	if (u->counter <= 15 && counter != ((u->counter + 1) & 0x0f) && !ts_pusi(packet))
+		units_gap(u, false);
+	u->counter = counter;
+	if (ts_pusi(packet)) {
+		r = end_pes(u);
+		if (!ts_pes_find(packet, &head) || !head.pts_at)
+			return r;
+		begin_pes(u, stream, pos);
+		at += PES_HEAD + packet[at + PES_HEAD - 1];
+	}
+	if (u->pes.begun)
+		add_payload(&u->pes, packet, at);
+	return r < 0 ? r : buf_ok(&u->pes.bytes) ? 0 : AVERROR(ENOMEM);
+}
+
+void units_access(struct units *u, uint64_t pos)
+{
+	if (u->pes.begun && u->pes.pos == pos)
+		u->pes.access = true;
+}
+
+void units_gap(struct units *u, bool keep)
+{
+	if (keep)
+		(void)!end_pes(u);
+	u->pes.begun = false;
+	buf_reset(&u->pes.bytes);
+	if (u->picture->data && u->picture->duration > 0)
+		(void)!complete_picture(u, AV_NOPTS_VALUE);
+	av_packet_unref(u->picture);
+	u->next_sample = AV_NOPTS_VALUE;
+	u->counter = 0xff;
+}
+
+const AVCodecParameters *units_parameters(const struct units *u)
+{
+	return u->parameters;
+}
+
+bool units_changed(struct units *u)
+{
+	bool changed = u->changed;
+
+	u->changed = false;
+	return changed;
+}
+
+int units_next(struct units *u, AVPacket *ret)
+{
+	struct unit *unit = TAILQ_FIRST(&u->list);
+
+	if (!unit)
+		return 0;
+	av_packet_move_ref(ret, unit->packet);
+	if (unit->parameters) {
+		avcodec_parameters_free(&u->parameters);
+		u->parameters = unit->parameters;
+		unit->parameters = NULL;
+		u->changed = true;
+	}
+	unit_free(u, unit);
+	return 1;
+}
