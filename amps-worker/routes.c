@@ -15,7 +15,7 @@ const struct route worker_routes[] = {
 	{"/audio/<id>", GET, ROUTE_MEDIA, stream_route_audio},
 	{"/hls/<id>/index.m3u8", GET, ROUTE_MEDIA, hls_route_index},
 	{"/hls/<id>/media.m3u8", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_media},
-	{"/hls/<id>/~<id>/<id>/<id>.ts", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_segment},
+	{"/hls/<id>/~<id>/<id>/<id>", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_segment},
 	{"/hls/<id>.m3u8", GET, ROUTE_MEDIA, hls_route_single},
 	{"/hls/*", GET, ROUTE_MEDIA, hls_route_nothing},
 	{"/dash/*", GET, ROUTE_MEDIA, hls_route_nothing},

@@ -188,7 +188,7 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(int media_fd))
 	if (r == 0)
 		r = http_init(&w->http, x, worker_routes, &hooks);
 	if (r == 0)
-		r = segments_init(&w->segments, &w->live, w->http.cache, hls_answer);
+		r = segments_init(&w->segments, &w->live, w->http.cache, &hls_calls);
 	if (r < 0)
 		return r;
 	w->http.conns.segments = &w->segments;

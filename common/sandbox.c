@@ -217,7 +217,7 @@ static int add_ioctl_rules(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* Files may be made, for appending, and removed. */
+/* Files may be made, for appending, renamed and removed. */
 static int add_write_rules(scmp_filter_ctx ctx)
 {
 	const struct confine_rule rules[] = {
@@ -225,8 +225,10 @@ static int add_write_rules(scmp_filter_ctx ctx)
 		 SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING | O_APPEND, O_WRONLY | O_CREAT | O_APPEND)},
 		{SCMP_SYS(unlinkat), SCMP_A2(SCMP_CMP_EQ, 0)},
 	};
+	static const char *const calls[] = {"renameat"};
+	int r = confine_add_rules(ctx, rules, array_size(rules));
 
-	return confine_add_rules(ctx, rules, array_size(rules));
+	return r < 0 ? r : confine_add_calls(ctx, SCMP_ACT_ALLOW, calls, array_size(calls));
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct sandbox *s)

@@ -408,6 +408,7 @@ struct channel_segments channel_segments(const json_t *settings, const json_t *p
 		s.keep_ms = MIN(listed, PLAYLIST_SEGMENTS_MAX) * s.segment_ms;
 	s.keep_ms = MAX(s.keep_ms, PLAYLIST_SEGMENTS_MIN * s.segment_ms);
 	s.window_ms = MAX(s.keep_ms, json_read_seconds_ms(hls, "dvr_seconds", 0));
+	s.part_ms = json_read_u32(hls, "part_ms", DEFAULT_PART_MS);
 	return s;
 }
 

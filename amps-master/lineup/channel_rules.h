@@ -50,6 +50,7 @@ struct channel_segments {
 	uint32_t segment_ms; /* least duration */
 	uint32_t window_ms;  /* listed */
 	uint32_t keep_ms;    /* files stay so long behind the window */
+	uint32_t part_ms;    /* longest part of a segment of CMAF */
 	bool independent;    /* each begins with an access point, whatever the source does ... */
 	uint32_t key_ms;     /* ... because these are never further apart; 0 = anywhere */
 };

@@ -109,15 +109,20 @@ static struct channel_segments segments_make(const struct maker *m, const struct
 	return s;
 }
 
-/* Segments of each variant have a folder of their own, whose number changes nothing. */
+/* Segments of each variant have a folder of their own, whose number changes nothing.  All forms of
+ * a variant share what is said of its cuts. */
 static void segments_add(struct maker *m, const struct channel_view *v, uint32_t track,
 			 struct lineup_output *output)
 {
 	struct channel_segments s = segments_make(m, v, track);
-	uint64_t h = hash_text(hash_u64(HASH_START, OUTPUT_HLS_TS), v->name);
+	uint64_t h = hash_text(hash_u64(HASH_START, output->form), v->name);
 
-	assert(m->segments_count < array_size(m->segments));
-	m->segments[m->segments_count++] = s;
+	if (output->form == OUTPUT_HLS_TS) {
+		assert(m->segments_count < array_size(m->segments));
+		m->segments[m->segments_count++] = s;
+	} else {
+		h = hash_u64(h, s.part_ms);
+	}
 	h = hash_u64(hash_u64(hash_u64(h, s.segment_ms), s.window_ms), s.keep_ms);
 	output->hash = hash_end(hash_u64(hash_u64(h, s.independent), s.key_ms));
 }
@@ -136,7 +141,7 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 		.plain = form == OUTPUT_TS && channel_profile_plain(v->encoding, v->audio_only),
 		.variant = variant,
 	};
-	if (form == OUTPUT_HLS_TS)
+	if (form_is_segments(form))
 		segments_add(m, v, track, output);
 	else
 		r = derived_add(m, v, output);
@@ -395,7 +400,9 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		texts_move(&output[i].made_as, texts);
 		texts_move(&output[i].spec, texts);
 		if (output[i].form == OUTPUT_HLS_TS)
-			output[i].segments = cut++;
+			cut++;
+		if (form_is_segments(output[i].form))
+			output[i].segments = cut - 1;
 	}
 	for (size_t i = 0; i < m->tuner_count; i++) {
 		struct lineup_tuner *t = &c->tuners[i];

@@ -20,8 +20,8 @@ struct media_use {
 
 /* Copies what an earlier generation of an index lists into a ring that no job has seen. */
 void segments_carry(const struct ring *from, int fd, uint64_t data_bytes);
-/* Bytes of the index of an output with these segments. */
-uint64_t segments_index_bytes(const struct channel_segments *s);
+/* Bytes of the index of such an output. */
+uint64_t segments_index_bytes(const struct lineup_output *def);
 /* Makes the folders of all the tuner's tracks.  0 or -Exxx. */
 must_check int segments_make_folders(struct tuner *t);
 /* Removes them, with what is in them, once there is neither a job nor an output. */

@@ -42,7 +42,7 @@ static const struct role {
 
 static enum filling filling_of(const struct output *o)
 {
-	if (o->id.form == OUTPUT_HLS_TS)
+	if (form_is_segments(o->id.form))
 		return FILLS_SEGMENTS;
 	return o->source ? FILLS_SOURCE : FILLS_DERIVED;
 }

@@ -25,7 +25,10 @@ static const struct ring_kind {
 } ring_kinds[OUTPUT_FORM_COUNT_] = {
 	[OUTPUT_TS] = {TS_PACKET, 0},
 	[OUTPUT_ADTS] = {1, RING_BYTES_MIN},
-	[OUTPUT_HLS_TS] = {sizeof(struct segment), RING_BYTES_LEAST}, /* see segments_index_bytes */
+	/* see segments_index_bytes */
+	[OUTPUT_HLS_TS] = {sizeof(struct segment), RING_BYTES_LEAST},
+	[OUTPUT_CMAF_PICTURE] = {sizeof(struct segment), RING_BYTES_LEAST},
+	[OUTPUT_CMAF_SOUND] = {sizeof(struct segment), RING_BYTES_LEAST},
 };
 
 struct output *output_source(const struct tuner *t)
@@ -132,7 +135,7 @@ int output_follow_source(struct output *o)
 	struct tuner *t = o->tuner;
 	struct output *reads;
 
-	if (o->id.form != OUTPUT_HLS_TS || !o->def)
+	if (!form_is_segments(o->id.form) || !o->def)
 		return 0;
 	reads = output_renew(t, lineup_reads(t->def, o->def), "");
 	if (!reads)
@@ -290,7 +293,7 @@ uint64_t output_ring_bytes(const struct output *o)
 	uint64_t first = ring_kinds[o->id.form].first_bytes, hint = o->tuner->hint_bytes;
 
 	if (o->reads && o->def)
-		first = segments_index_bytes(o->def->segments);
+		first = segments_index_bytes(o->def);
 	return first ? first : hint ? hint : RING_BYTES_FIRST;
 }
 

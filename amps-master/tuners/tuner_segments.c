@@ -18,7 +18,7 @@
 #define INDEX_SPARE	64u /* entries beyond those that are kept */
 #define INDEX_FIRST_AGE 60000u
 
-/* The number of the oldest entry that can be read without a gap up to `newest`. */
+/* The oldest part whose entry can be read without a gap up to `newest`. */
 static uint32_t oldest_readable(const struct ring *from, uint32_t newest, uint32_t most)
 {
 	uint32_t number = newest;
@@ -49,9 +49,10 @@ void segments_carry(const struct ring *from, int fd, uint64_t data_bytes)
 	assert(most > 0);
 	/* what the dead job wrote is checked: its successor believes what is carried over */
 	if (segment_newest(from, &newest) < 0 || segment_media_read(from, &facts) < 0 ||
-	    newest.number == SEGMENT_NUMBER_MAX || ring_writer_open(&w, fd, data_bytes) < 0)
+	    newest.number == SEGMENT_NUMBER_MAX || newest.part == UINT32_MAX ||
+	    ring_writer_open(&w, fd, data_bytes) < 0)
 		return;
-	for (uint32_t n = oldest_readable(from, newest.number, most); n <= newest.number; n++) {
+	for (uint32_t n = oldest_readable(from, newest.part, most); n <= newest.part; n++) {
 		if (segment_read(from, n, &s) < 0)
 			break;
 		if (w.commit == 0)
@@ -63,13 +64,17 @@ void segments_carry(const struct ring *from, int fd, uint64_t data_bytes)
 	ring_writer_close(&w);
 }
 
-uint64_t segments_index_bytes(const struct channel_segments *s)
+uint64_t segments_index_bytes(const struct lineup_output *def)
 {
+	const struct channel_segments *s = def->segments;
 	uint64_t ms = (uint64_t)s->window_ms + s->keep_ms + INDEX_FIRST_AGE;
+	uint32_t entry_ms = MIN(s->segment_ms, SEGMENT_MS_MIN);
 
-	assert(s->segment_ms > 0);
+	assert(s->segment_ms > 0 && s->part_ms > 0);
+	if (def->form != OUTPUT_HLS_TS)
+		entry_ms = MIN(entry_ms, s->part_ms);
 	/* half of the ring is carried over; the other half is for what follows */
-	return 2 * (ms / MIN(s->segment_ms, SEGMENT_MS_MIN) + INDEX_SPARE) * sizeof(struct segment);
+	return 2 * (ms / entry_ms + INDEX_SPARE) * sizeof(struct segment);
 }
 
 /* Has a tuner of this channel files in the folder of this number? */
@@ -182,7 +187,7 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 	char *text;
 
 	for (size_t i = 0; i < t->def->output_count; i++)
-		if (t->def->outputs[i].segments)
+		if (t->def->outputs[i].form == OUTPUT_HLS_TS)
 			json_array_append_new(
 				tracks, json_integer(track_find(t, t->def->outputs[i].variant)));
 	all = json_pack("{sI ss so sI sI sI}", "channel", (json_int_t)t->channel, "media_root",
@@ -201,8 +206,8 @@ char *segments_output_spec(const struct channel_segments *s, uint32_t track)
 	char *text;
 	int n = asprintf(&text,
 			 "{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u,"
-			 "\"independent\":%s,\"key_ms\":%u}",
-			 track, s->segment_ms, s->window_ms, s->keep_ms,
+			 "\"part_ms\":%u,\"independent\":%s,\"key_ms\":%u}",
+			 track, s->segment_ms, s->window_ms, s->keep_ms, s->part_ms,
 			 s->independent ? "true" : "false", s->key_ms);
 
 	return n < 0 ? NULL : text;

@@ -202,7 +202,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		       def->unavailable ? def->unavailable : "the server is shutting down");
 		return;
 	}
-	if (output->form == OUTPUT_HLS_TS && m->own) {
+	if (output->segments && m->own) {
 		refuse(ts, worker, m->want, GONE_FAILED, 502, "segments are always shared");
 		return;
 	}
@@ -230,7 +230,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		tuner_update(t); /* it may be idle, and stays so */
 		return;
 	}
-	if (output->form == OUTPUT_HLS_TS && !output_lives(t, output, m->track) &&
+	if (output->segments && !output_lives(t, output, m->track) &&
 	    segments_full(ts)) {
 		refuse(ts, worker, m->want, GONE_FAILED, 503,
 		       "the folder for segments is full (media_limit_mb)");

@@ -10,13 +10,14 @@
 #include "common/log/log.h"
 
 #define WAIT_MS	     50
+#define PART_WAIT_MS 10	     /* where parts are published as they come */
 #define GOP_STEP_90K (TS_HZ / 10) /* a longer distance of access points is worth a message */
 
 struct segmenter {
 	struct job *job;
 	struct cuts cuts;
-	struct segment_track *tracks[SEGMENT_TRACKS_MAX]; /* NULL = free */
-	bool done[SEGMENT_TRACKS_MAX];			  /* ended */
+	struct segment_track *tracks[SEGMENT_OUTPUTS_MAX]; /* NULL = free */
+	bool done[SEGMENT_OUTPUTS_MAX];			  /* ended */
 	unsigned percent;
 	int64_t reported_gop_90k;
 };
@@ -25,7 +26,7 @@ static unsigned find(const struct segmenter *s, uint32_t output)
 {
 	unsigned i = 0;
 
-	while (i < SEGMENT_TRACKS_MAX &&
+	while (i < SEGMENT_OUTPUTS_MAX &&
 	       (!s->tracks[i] || segment_track_output(s->tracks[i]) != output))
 		i++;
 	return i;
@@ -41,11 +42,11 @@ static void take_output(struct segmenter *s, const struct job_event *event)
 {
 	unsigned i = find(s, event->output), place = 0;
 
-	if (i < SEGMENT_TRACKS_MAX)
+	if (i < SEGMENT_OUTPUTS_MAX)
 		drop(s, i, false);
-	while (place < SEGMENT_TRACKS_MAX && s->tracks[place])
+	while (place < SEGMENT_OUTPUTS_MAX && s->tracks[place])
 		place++;
-	if (place == SEGMENT_TRACKS_MAX) {
+	if (place == SEGMENT_OUTPUTS_MAX) {
 		job_say_output_failed(s->job, event->output, event->generation,
 				      "too many variants at once", 0);
 		return;
@@ -58,7 +59,7 @@ static void take_output(struct segmenter *s, const struct job_event *event)
 static void take_window(struct segmenter *s, unsigned percent)
 {
 	s->percent = percent;
-	for (unsigned i = 0; i < SEGMENT_TRACKS_MAX; i++)
+	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++)
 		if (s->tracks[i])
 			segment_track_window(s->tracks[i], percent);
 }
@@ -71,7 +72,7 @@ static void take_event(struct segmenter *s, const struct job_event *event)
 		take_output(s, event);
 	else if (event->kind == JOB_EVENT_WINDOW)
 		take_window(s, event->percent);
-	else if (i == SEGMENT_TRACKS_MAX)
+	else if (i == SEGMENT_OUTPUTS_MAX)
 		log_debug("an order is for an output that is gone output=%u", event->output);
 	else if (event->kind == JOB_EVENT_OUTPUT_OFF)
 		drop(s, i, true);
@@ -97,7 +98,7 @@ static bool step(struct segmenter *s)
 {
 	bool moved = false;
 
-	for (unsigned i = 0; i < SEGMENT_TRACKS_MAX; i++) {
+	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++) {
 		enum segment_step result =
 			s->tracks[i] ? segment_track_step(s->tracks[i]) : SEGMENT_IDLE;
 
@@ -114,12 +115,20 @@ static bool all_ended(const struct segmenter *s)
 {
 	unsigned tracks = 0, ended = 0;
 
-	for (unsigned i = 0; i < SEGMENT_TRACKS_MAX; i++) {
+	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++) {
 		tracks += s->tracks[i] != NULL;
 		ended += s->done[i];
 	}
 	assert(ended <= tracks);
 	return tracks > 0 && tracks == ended;
+}
+
+static bool has_parts(const struct segmenter *s)
+{
+	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++)
+		if (s->tracks[i] && segment_track_has_parts(s->tracks[i]))
+			return true;
+	return false;
 }
 
 static void report_gop(struct segmenter *s)
@@ -137,7 +146,7 @@ static int run(struct segmenter *s)
 		if (job_ending(s->job))
 			return job_end_shutdown(s->job);
 		if (!step(s))
-			job_wait(s->job, WAIT_MS);
+			job_wait(s->job, has_parts(s) ? PART_WAIT_MS : WAIT_MS);
 		report_gop(s);
 		if (all_ended(s))
 			return job_end_ended(s->job);
@@ -160,7 +169,7 @@ int segment_run(struct job *job)
 		  s->reported_gop_90k);
 	code = run(s);
 	/* files of outputs that live on are the successor's */
-	for (unsigned i = 0; i < SEGMENT_TRACKS_MAX; i++)
+	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++)
 		if (s->tracks[i])
 			drop(s, i, job_switched_off(job, segment_track_output(s->tracks[i])));
 	free(s);

@@ -13,9 +13,12 @@
 #define PTL_BYTES  12u
 #define CODEC_TEXT 44u
 
-void facts_begin(struct facts *f, const struct ts_parse *p)
+void facts_begin(struct facts *f, const struct ts_parse *p, bool pictures, bool sounds)
 {
-	*f = (struct facts){.video.pid = p->video_pid, .audio.pid = p->audio_pid};
+	*f = (struct facts){.pictures = pictures,
+			    .sounds = sounds,
+			    .video.pid = pictures ? p->video_pid : TS_PID_NONE,
+			    .audio.pid = sounds ? p->audio_pid : TS_PID_NONE};
 }
 
 static bool unit_wanted(const struct facts_unit *u)
@@ -185,8 +188,8 @@ static const struct ts_stream *stream_of(const struct ts_parse *p, unsigned pid)
 
 void facts_read(const struct facts *f, const struct ts_parse *p, struct segment_media *ret)
 {
-	const struct ts_stream *video = stream_of(p, p->video_pid);
-	const struct ts_stream *audio = stream_of(p, p->audio_pid);
+	const struct ts_stream *video = f->pictures ? stream_of(p, p->video_pid) : NULL;
+	const struct ts_stream *audio = f->sounds ? stream_of(p, p->audio_pid) : NULL;
 	char picture[CODEC_TEXT] = "", sound[CODEC_TEXT] = "";
 
 	if (video)

@@ -20,11 +20,12 @@ struct facts_unit {
 };
 
 struct facts {
+	bool pictures, sounds; /* wanted */
 	struct facts_unit video, audio;
 };
 
-/* Begins to collect the streams of this programme. */
-void facts_begin(struct facts *f, const struct ts_parse *p);
+/* Begins to collect the streams of this programme that are wanted. */
+void facts_begin(struct facts *f, const struct ts_parse *p, bool pictures, bool sounds);
 /* True while packets are still needed. */
 bool facts_wanted(const struct facts *f);
 void facts_packet(struct facts *f, const uint8_t *packet);

@@ -12,26 +12,43 @@
 #define NAME_MAX_ 24
 #define OPEN_NEW  (O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
 
-static void name_of(uint32_t number, char name[NAME_MAX_])
+#define INIT "mp4"
+
+static void name_of(const struct segment_files *f, uint32_t number, const char *extension,
+		    char name[NAME_MAX_])
 {
-	snprintf(name, NAME_MAX_, "%u.ts", number);
+	snprintf(name, NAME_MAX_, "%s%u.%s", f->prefix, number, extension);
 }
 
-static void remove_number(const struct segment_files *f, uint32_t number)
+/* Is it a file of this track, whatever its number?  What has no prefix is a transport stream's. */
+static bool is_ours(const struct segment_files *f, const char *name)
+{
+	if (*f->prefix)
+		return *name == *f->prefix;
+	return *name != '.' && *name != 'v' && *name != 'a';
+}
+
+static void remove_number(const struct segment_files *f, uint32_t number, const char *extension)
 {
 	char name[NAME_MAX_];
 
-	name_of(number, name);
+	name_of(f, number, extension, name);
 	unlinkat(f->folder, name, 0);
 }
 
-static bool number_of(const char *name, uint32_t *ret)
+static bool number_of(const struct segment_files *f, const char *name, const char *extension,
+		      uint32_t *ret)
 {
-	size_t digits = strspn(name, "0123456789");
+	size_t before = strlen(f->prefix), digits;
 	char text[NAME_MAX_];
 	uint64_t number;
 
-	if (digits == 0 || digits >= sizeof(text) || strcmp(name + digits, ".ts") != 0)
+	if (strncmp(name, f->prefix, before) != 0)
+		return false;
+	name += before;
+	digits = strspn(name, "0123456789");
+	if (digits == 0 || digits >= sizeof(text) || name[digits] != '.' ||
+	    strcmp(name + digits + 1, extension) != 0)
 		return false;
 	memcpy(text, name, digits);
 	text[digits] = '\0';
@@ -41,7 +58,32 @@ static bool number_of(const char *name, uint32_t *ret)
 	return true;
 }
 
-int segment_files_open(struct segment_files *f, const char *path, uint32_t first, uint32_t end)
+static void note_init(struct segment_files *f, uint32_t number)
+{
+	unsigned at = f->init_count;
+
+	if (f->init_count == SEGMENT_INITS_MAX) {
+		remove_number(f, f->inits[0], INIT);
+		memmove(&f->inits[0], &f->inits[1], --f->init_count * sizeof(f->inits[0]));
+		at--;
+	}
+	for (; at > 0 && f->inits[at - 1] > number; at--)
+		f->inits[at] = f->inits[at - 1];
+	f->inits[at] = number;
+	f->init_count++;
+}
+
+/* Init segments that no file needs any more. */
+static void remove_inits(struct segment_files *f, uint32_t needed)
+{
+	while (f->init_count > 0 && f->inits[0] < needed) {
+		remove_number(f, f->inits[0], INIT);
+		memmove(&f->inits[0], &f->inits[1], --f->init_count * sizeof(f->inits[0]));
+	}
+}
+
+int segment_files_open(struct segment_files *f, const char *path, uint32_t first, uint32_t end,
+		       uint32_t init)
 {
 	const struct dirent *e;
 	uint32_t number;
@@ -56,9 +98,15 @@ int segment_files_open(struct segment_files *f, const char *path, uint32_t first
 		return -errno;
 	}
 	while ((e = readdir(list))) {
-		bool ours = number_of(e->d_name, &number);
-
-		if (e->d_name[0] != '.' && !(ours && number >= first && number < end))
+		if (!is_ours(f, e->d_name))
+			continue;
+		if (number_of(f, e->d_name, f->extension, &number) && number >= first &&
+		    number < end)
+			continue;
+		if (number_of(f, e->d_name, INIT, &number) && init > 0 && number >= init &&
+		    number < end)
+			note_init(f, number);
+		else
 			unlinkat(f->folder, e->d_name, 0);
 	}
 	closedir(list);
@@ -85,7 +133,7 @@ static int grow(struct segment_files *f)
 	return 0;
 }
 
-static int add(struct segment_files *f, uint32_t number, uint64_t bytes, uint32_t duration_90k)
+static int add(struct segment_files *f, const struct segment_file *file)
 {
 	int r = grow(f);
 	size_t end = f->first + f->count;
@@ -93,19 +141,63 @@ static int add(struct segment_files *f, uint32_t number, uint64_t bytes, uint32_
 	if (r < 0)
 		return r;
 	assert(end < f->cap);
-	assert(f->count == 0 || f->at[end - 1].number < number);
-	f->at[end] = (struct segment_file){
-		.number = number, .bytes = (uint32_t)bytes, .duration_90k = duration_90k};
+	assert(f->count == 0 || f->at[end - 1].number < file->number);
+	f->at[end] = *file;
 	f->count++;
 	return 0;
 }
 
 int segment_files_adopt(struct segment_files *f, const struct segment *s)
 {
-	int r = add(f, s->number, s->bytes, s->duration_90k);
+	int r = add(f, &(struct segment_file){.number = s->number,
+					      .init = s->init,
+					      .bytes = s->bytes,
+					      .duration_90k = s->duration_90k});
 
 	if (r == 0)
 		f->bytes += s->bytes;
+	return r;
+}
+
+/* A new file of this name; what has it is removed first.  A descriptor or -Exxx. */
+static int create(const struct segment_files *f, const char *name)
+{
+	int fd = openat(f->folder, name, OPEN_NEW, 0600);
+
+	if (fd < 0 && errno == EEXIST && unlinkat(f->folder, name, 0) == 0)
+		fd = openat(f->folder, name, OPEN_NEW, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_all_bytes(int fd, const void *bytes, size_t n)
+{
+	const char *from = bytes;
+
+	while (n > 0) {
+		ssize_t done = write(fd, from, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done < 0 ? -errno : -EIO;
+		from += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int segment_files_init(struct segment_files *f, uint32_t number, const void *bytes, size_t n)
+{
+	char name[NAME_MAX_];
+	int fd, r;
+
+	name_of(f, number, INIT, name);
+	fd = create(f, name);
+	if (fd < 0)
+		return fd;
+	note_init(f, number);
+	r = write_all_bytes(fd, bytes, n);
+	close_fd(&fd);
 	return r;
 }
 
@@ -114,13 +206,11 @@ int segment_files_begin(struct segment_files *f, uint32_t number)
 	char name[NAME_MAX_];
 
 	assert(f->folder >= 0 && f->fd < 0);
-	name_of(number, name);
-	f->fd = openat(f->folder, name, OPEN_NEW, 0600);
-	if (f->fd < 0 && errno == EEXIST && unlinkat(f->folder, name, 0) == 0)
-		f->fd = openat(f->folder, name, OPEN_NEW, 0600);
+	name_of(f, number, f->growing, name);
+	f->fd = create(f, name);
 	f->fd_number = number;
 	f->fd_bytes = 0;
-	return f->fd < 0 ? -errno : 0;
+	return MIN(f->fd, 0);
 }
 
 int segment_files_append(struct segment_files *f, const void *bytes, size_t n)
@@ -143,18 +233,35 @@ int segment_files_append(struct segment_files *f, const void *bytes, size_t n)
 	return 0;
 }
 
-int segment_files_end(struct segment_files *f, uint32_t duration_90k, int64_t *ret_written_s)
+int segment_files_written(const struct segment_files *f, int64_t *ret_s)
 {
 	struct stat st;
-	int r;
 
 	assert(f->fd >= 0);
-	r = fstat(f->fd, &st) != 0 ? -errno : add(f, f->fd_number, f->fd_bytes, duration_90k);
-	if (r < 0)
-		return r;
-	close_fd(&f->fd);
-	*ret_written_s = st.st_mtim.tv_sec;
+	if (fstat(f->fd, &st) != 0)
+		return -errno;
+	*ret_s = st.st_mtim.tv_sec;
 	return 0;
+}
+
+int segment_files_end(struct segment_files *f, uint32_t duration_90k, uint32_t init,
+		      int64_t *ret_written_s)
+{
+	char grown[NAME_MAX_], name[NAME_MAX_];
+	int r = segment_files_written(f, ret_written_s);
+
+	name_of(f, f->fd_number, f->growing, grown);
+	name_of(f, f->fd_number, f->extension, name);
+	if (r == 0 && renameat(f->folder, grown, f->folder, name) != 0)
+		r = -errno;
+	if (r == 0)
+		r = add(f, &(struct segment_file){.number = f->fd_number,
+						  .init = init,
+						  .bytes = (uint32_t)f->fd_bytes,
+						  .duration_90k = duration_90k});
+	if (r == 0)
+		close_fd(&f->fd);
+	return r;
 }
 
 void segment_files_drop(struct segment_files *f)
@@ -162,7 +269,7 @@ void segment_files_drop(struct segment_files *f)
 	if (f->fd < 0)
 		return;
 	close_fd(&f->fd);
-	remove_number(f, f->fd_number);
+	remove_number(f, f->fd_number, f->growing);
 	assert(f->bytes >= f->fd_bytes);
 	f->bytes -= f->fd_bytes;
 }
@@ -172,10 +279,12 @@ static void remove_first(struct segment_files *f)
 	const struct segment_file *oldest = &f->at[f->first];
 
 	assert(f->count > 0 && f->bytes >= oldest->bytes);
-	remove_number(f, oldest->number);
+	remove_number(f, oldest->number, f->extension);
 	f->bytes -= oldest->bytes;
 	f->first++;
 	f->count--;
+	if (f->count > 0)
+		remove_inits(f, f->at[f->first].init);
 }
 
 void segment_files_forget(struct segment_files *f, uint32_t number, uint64_t now_us)
@@ -217,6 +326,8 @@ void segment_files_close(struct segment_files *f, bool remove)
 	segment_files_drop(f);
 	while (remove && f->count)
 		remove_first(f);
+	if (remove)
+		remove_inits(f, UINT32_MAX);
 	close_fd(&f->folder);
 	free(f->at);
 	*f = SEGMENT_FILES_INIT;

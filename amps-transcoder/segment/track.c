@@ -1,69 +1,17 @@
-#include "amps-transcoder/segment/track.h"
+#include "amps-transcoder/segment/track_form.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "amps-transcoder/segment/facts.h"
-#include "amps-transcoder/segment/files.h"
-#include "amps-transcoder/source/ring_follow.h"
-#include "amps-transcoder/ts/single.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
-#define CHUNK	      (64u << 10)  /* read at once */
-#define HELD_MAX      (512u << 10) /* of a picture that is held back until it is complete */
-#define STAGE_BYTES   (HELD_MAX + CHUNK + TS_PACKET)
-#define SAME_90K      (TS_HZ / 50)
 #define RELATED_90K   (10 * TS_HZ)   /* a source further behind has started again */
 #define FAR_90K	      (3600 * TS_HZ) /* and so has one further ahead */
-#define SHORTEST_90K  (TS_HZ / 50)
-#define ALONE_90K     (4 * TS_HZ) /* a segment that is so long need not wait for another one */
-#define LAPPED_AGE_US 500000	  /* of the access point at which a lapped reader goes on */
-#define RATE_MIN_90K  (TS_HZ / 2) /* a shorter segment does not measure a bit rate */
-
-struct segment_track {
-	struct job *job;   /* borrowed */
-	struct cuts *cuts; /* borrowed */
-	uint32_t output;
-	uint64_t generation;
-	struct ring_writer index;
-	bool running; /* the master knows that the index can be played */
-	struct segment_files files;
-	int64_t window_90k;
-	uint64_t keep_us;
-	unsigned percent;
-
-	struct ring_follow follow;
-	struct ts_parse parse;
-	int64_t resume_90k; /* access points before it are what an earlier job had; TIME_NONE */
-	int64_t from_90k,
-		from_wall_us; /* the access point that it started at, and when that came */
-	bool continues;	      /* it is on the timeline of what was published */
-	bool any;	      /* the next picture counts as an access point */
-	bool several;	      /* the stage has had packets of several programmes */
-	bool over;	      /* the source has ended */
-	bool independent;     /* each segment has begun with an access point, and each will */
-	int error;	      /* of the files */
-
-	/* bytes of the source: those before `flushed` are written, those before `parsed` parsed */
-	uint8_t stage[STAGE_BYTES];
-	size_t flushed, parsed, staged;
-	uint64_t pos; /* of stage[0], since the track began */
-
-	struct cut_track cut;
-	struct segment entry; /* of the file that grows */
-	uint64_t entry_pos;
-	bool writing;
-	struct segment last; /* published */
-	bool published;
-
-	struct facts facts;
-	bool facts_begun, facts_known;
-	bool facts_behind; /* what the index says is older than `media` */
-	struct segment_media media;
-	uint64_t rate_bytes, rate_90k; /* of all segments so far */
-};
+#define ALONE_90K     (4 * TS_HZ)    /* a segment that is so long need not wait for another one */
+#define LAPPED_AGE_US 500000	     /* of the access point at which a lapped reader goes on */
+#define RATE_MIN_90K  (TS_HZ / 2)    /* a shorter segment does not measure a bit rate */
 
 /* ---------- the index ---------- */
 
@@ -76,23 +24,29 @@ static struct ring view_of(const struct ring_writer *w)
 			     .unit_bytes = sizeof(struct segment)};
 }
 
+/* Of complete segments. */
 static void measure(struct segment_track *t, const struct segment *s)
 {
-	uint64_t bps = s->bytes * 8 * TS_HZ / s->duration_90k;
+	uint64_t bps;
 
-	t->rate_bytes += s->bytes;
-	t->rate_90k += s->duration_90k;
-	if (s->duration_90k < RATE_MIN_90K && t->media.peak_bps)
+	t->segment_bytes += s->bytes;
+	t->segment_90k += s->duration_90k;
+	if (!(s->flags & SEGMENT_LAST))
+		return;
+	bps = t->segment_bytes * 8 * TS_HZ / t->segment_90k;
+	t->rate_bytes += t->segment_bytes;
+	t->rate_90k += t->segment_90k;
+	if (t->segment_90k < RATE_MIN_90K && t->media.peak_bps)
 		return;
 	t->media.peak_bps = (uint32_t)MIN(MAX(bps, t->media.peak_bps), UINT32_MAX);
 	t->media.average_bps = (uint32_t)MIN(t->rate_bytes * 8 * TS_HZ / t->rate_90k, UINT32_MAX);
 }
 
 /* Several segments at once come faster than access points may: the last facts follow then. */
-static void put_facts(struct segment_track *t, uint32_t number)
+static void put_facts(struct segment_track *t, uint32_t part)
 {
 	uint64_t before = t->index.rap_count;
-	struct ring_rap rap = {.pos = segment_position(number),
+	struct ring_rap rap = {.pos = segment_position(part),
 			       .pts_90k = TIME_NONE,
 			       .intro_bytes = sizeof(t->media)};
 
@@ -114,127 +68,83 @@ static int64_t least_90k(const struct segment_track *t)
 	return (int64_t)SEGMENT_KEEP_TARGETS * t->cuts->target_s * TS_HZ;
 }
 
-static void publish(struct segment_track *t)
+/* What stays in the playlist, and on the disk behind it. */
+static void slide(struct segment_track *t)
 {
-	uint64_t pos = segment_position(t->entry.number), now_us = clock_mono_us();
 	int64_t window_90k = MAX(t->window_90k * t->percent / 100, least_90k(t));
-	uint64_t least_us = (uint64_t)least_90k(t) * 100 / 9;
+	uint64_t least_us = (uint64_t)least_90k(t) * 100 / 9, now_us = clock_mono_us();
 	uint64_t keep_us = t->percent < 100 ? least_us : MAX(t->keep_us, least_us);
 
-	/* numbers that other tracks have and this one has not: a playlist cannot have a hole */
-	if (t->index.commit != pos)
-		segment_files_forget(&t->files, t->entry.number, now_us);
 	t->entry.oldest =
 		segment_files_slide(&t->files, window_90k, PLAYLIST_SEGMENTS_MIN, keep_us, now_us);
+}
+
+void track_publish(struct segment_track *t)
+{
+	uint64_t pos = segment_position(t->entry.part);
+
+	if (t->error)
+		return;
+	if (t->entry.flags & SEGMENT_LAST)
+		slide(t);
+	else
+		t->entry.oldest = t->published ? t->last.oldest : t->entry.number;
 	assert(t->entry.oldest <= t->entry.number);
 	t->media.target_s = t->cuts->target_s;
-	t->independent = t->independent && t->entry.flags & SEGMENT_INDEPENDENT;
 	t->media.independent = t->independent;
+	t->media.streams = (t->parse.video_pid != TS_PID_NONE ? SEGMENT_HAS_PICTURE : 0) |
+			   (t->parse.audio_pid != TS_PID_NONE ? SEGMENT_HAS_SOUND : 0);
 	measure(t, &t->entry);
 	if (t->index.commit != pos)
 		ring_writer_begin(&t->index, pos);
 	ring_writer_append(&t->index, &t->entry, sizeof(t->entry));
 	ring_writer_stats(&t->index, t->files.bytes, t->media.average_bps, t->parse.cc_errors);
-	put_facts(t, t->entry.number);
 	t->last = t->entry;
 	t->published = true;
+	if (t->entry.flags & SEGMENT_LAST)
+		put_facts(t, t->entry.part);
 }
 
 /* Can a player begin?  All that the source's ring had is listed.  A player that gets one short
- * segment has played it before it learns of the next one. */
+ * segment has played it before it learns of the next one, unless its parts follow at once. */
 static bool can_begin(const struct segment_track *t, enum segment_step step)
 {
-	bool enough = t->files.count > 1 || t->last.duration_90k >= ALONE_90K;
+	bool enough = t->files.count > 1 || t->last.duration_90k >= ALONE_90K ||
+		      (t->media.part_ms && t->files.count > 0);
 
 	return t->published && (step == SEGMENT_ENDED || (step == SEGMENT_IDLE && enough));
 }
 
 /* ---------- segments ---------- */
 
-static void fail(struct segment_track *t, int error)
+void track_fail(struct segment_track *t, int error)
 {
 	if (error < 0 && t->error == 0)
 		t->error = error;
 }
 
-/* Bytes of the stage up to `end` belong to the file that grows. */
-static void flush_to(struct segment_track *t, size_t end)
+void track_begin_segment(struct segment_track *t, const struct cut *cut, uint32_t flags)
 {
-	assert(end >= t->flushed && end <= t->staged);
-	while (t->writing && t->flushed < end) {
-		size_t run = end - t->flushed;
+	bool follows =
+		t->last.discontinuity == t->cut.discontinuity && t->last.number + 1 == cut->number;
 
-		if (t->several)
-			run = ts_single_run(t->stage + t->flushed, run);
-		if (run > 0)
-			fail(t, segment_files_append(&t->files, t->stage + t->flushed, run));
-		/* behind it is a packet that is not wanted, or the end */
-		t->flushed += MIN(run + TS_PACKET, end - t->flushed);
-	}
-	t->flushed = end;
-}
-
-static void end_segment(struct segment_track *t, int64_t end_90k)
-{
-	int64_t duration_90k = MAX(end_90k - t->entry.start_90k, SHORTEST_90K);
-
-	assert(t->writing && t->entry.number == t->files.fd_number);
-	t->writing = false;
-	t->entry.duration_90k = (uint32_t)MIN(duration_90k, (int64_t)SEGMENT_SECONDS_MAX * TS_HZ);
-	t->entry.bytes = t->files.fd_bytes;
-	fail(t, segment_files_end(&t->files, t->entry.duration_90k, &t->entry.made_s));
-	if (t->error)
-		return;
-	if (!t->facts_known && t->facts_begun) {
-		facts_read(&t->facts, &t->parse, &t->media);
-		t->facts_known = true;
-	}
-	cuts_seal(t->cuts, t->entry.duration_90k);
-	publish(t);
-}
-
-/* The tables in front of a segment. */
-static void append_tables(struct segment_track *t, const struct ts_rap *rap)
-{
-	struct ts_rap copy = *rap;
-
-	for (unsigned i = 0; ts_single_needed(&t->parse) && i < copy.psi_packets; i++)
-		ts_single_packet(&t->parse, copy.psi + i * TS_PACKET);
-	fail(t, segment_files_append(&t->files, copy.psi, copy.psi_packets * TS_PACKET));
-}
-
-/* A segment begins with the packet at `rap->pos`. */
-static void begin_segment(struct segment_track *t, const struct cut *cut, const struct ts_rap *rap,
-			  uint32_t flags)
-{
-	assert(rap->pos >= t->pos && t->cut.number == cut->number);
-	flush_to(t, (size_t)(rap->pos - t->pos));
-	if (t->writing)
-		end_segment(t, t->cut.start_90k);
-	if (t->published &&
-	    (t->last.discontinuity != t->cut.discontinuity || t->last.number + 1 != cut->number))
+	assert(!t->writing);
+	if (t->published && !follows)
 		flags |= SEGMENT_DISCONTINUITY;
+	/* numbers that other tracks have and this one has not: a playlist cannot have a hole */
+	if (t->published && t->last.number + 1 != cut->number)
+		segment_files_forget(&t->files, cut->number, clock_mono_us());
+	t->independent = t->independent && flags & SEGMENT_INDEPENDENT;
 	t->entry = (struct segment){.number = cut->number,
 				    .discontinuity = t->cut.discontinuity,
 				    .start_90k = t->cut.start_90k,
 				    .wall_us = cut_wall_us(cut, t->cut.start_90k),
+				    .part = cut->number,
+				    .first = cut->number,
 				    .flags = flags};
-	t->entry_pos = rap->pos;
-	fail(t, segment_files_begin(&t->files, cut->number));
-	if (t->error)
-		return;
-	t->writing = true;
-	append_tables(t, rap);
-}
-
-static void collect_facts(struct segment_track *t, const struct ts_rap *rap)
-{
-	if (t->facts_known || t->facts_begun)
-		return;
-	t->facts_begun = true;
-	facts_begin(&t->facts, &t->parse);
-	for (size_t at = (size_t)(rap->pos - t->pos); at < t->parsed; at += TS_PACKET)
-		facts_packet(&t->facts, t->stage + at);
+	t->segment_bytes = t->segment_90k = 0;
+	track_fail(t, segment_files_begin(&t->files, cut->number));
+	t->writing = t->error == 0;
 }
 
 /* When this picture was shown: as the segments before it have it, or by its arrival. */
@@ -253,51 +163,17 @@ static int64_t wall_us(const struct segment_track *t, int64_t pts_90k)
 	return MAX(wall, t->last.wall_us + since_90k * 100 / 9);
 }
 
-static void on_access(struct segment_track *t, const struct ts_rap *rap)
+const struct cut *track_start(struct segment_track *t, int64_t pts_90k)
 {
-	uint32_t flags = t->any ? 0 : SEGMENT_INDEPENDENT;
 	const struct cut *cut;
 
-	t->any = false;
-	if (rap->pts_90k == TIME_NONE || rap->pos < t->pos + t->flushed)
-		return;
-	if (t->writing && rap->pos == t->entry_pos)
-		return;
-	if (t->from_90k == TIME_NONE)
-		t->from_90k = rap->pts_90k;
-	if (t->writing) {
-		cut = cuts_next(t->cuts, &t->cut, rap->pts_90k, true);
-	} else {
-		if (t->resume_90k != TIME_NONE && rap->pts_90k < t->resume_90k - SAME_90K)
-			return;
-		cut = cuts_start(t->cuts, &t->cut, rap->pts_90k, wall_us(t, rap->pts_90k));
-	}
-	if (!cut)
-		return;
-	t->resume_90k = TIME_NONE;
-	begin_segment(t, cut, rap, flags);
-	collect_facts(t, rap);
-}
-
-/* A picture begins that is no access point as far as its first packet shows. */
-static void on_picture(struct segment_track *t)
-{
-	const struct ts_rap *begin = &t->parse.candidate;
-	const struct cut *cut;
-
-	if (begin->pts_90k == TIME_NONE || begin->pos < t->pos + t->flushed)
-		return;
-	if (t->from_90k == TIME_NONE)
-		t->from_90k = begin->pts_90k;
-	if (!t->writing) {
-		/* no access point for so long: begin with any picture */
-		t->any = begin->pts_90k - t->from_90k > (int64_t)SEGMENT_HELD_MAX_S * TS_HZ;
-		t->parse.any_picture = t->any;
-		return;
-	}
-	cut = cuts_next(t->cuts, &t->cut, begin->pts_90k, false);
+	assert(!t->writing);
+	if (t->resume_90k != TIME_NONE && pts_90k < t->resume_90k - TRACK_SAME_90K)
+		return NULL;
+	cut = cuts_start(t->cuts, &t->cut, pts_90k, wall_us(t, pts_90k));
 	if (cut)
-		begin_segment(t, cut, begin, 0);
+		t->resume_90k = TIME_NONE;
+	return cut;
 }
 
 static void take_packet(struct segment_track *t)
@@ -313,52 +189,29 @@ static void take_packet(struct segment_track *t)
 		t->facts_known = t->facts_begun = false;
 	if (t->facts_begun && !t->facts_known)
 		facts_packet(&t->facts, packet);
-	t->several = t->several || ts_single_needed(&t->parse);
-	if (ts_single_needed(&t->parse))
-		ts_single_packet(&t->parse, packet);
-	if (saw & TS_SAW_RAP)
-		on_access(t, &rap);
-	else if (saw & TS_SAW_PES && t->parse.candidate.pos == pos)
-		on_picture(t);
-}
-
-/* The end of the complete pictures in the stage; of all of it if the last one is too large to be
- * held back. */
-static size_t complete(const struct segment_track *t)
-{
-	uint64_t begin = t->parse.candidate.pos;
-
-	assert(begin <= t->pos + t->parsed);
-	if (begin < t->pos + t->flushed || t->pos + t->parsed - begin > HELD_MAX)
-		return t->parsed;
-	return (size_t)(begin - t->pos);
+	t->form->packet(t, packet, pos, saw, &rap);
 }
 
 static void take_staged(struct segment_track *t)
 {
+	size_t done;
+
 	while (t->parsed + TS_PACKET <= t->staged && !t->error)
 		take_packet(t);
-	flush_to(t, complete(t));
-	assert(t->flushed <= t->parsed && t->parsed <= t->staged);
-	memmove(t->stage, t->stage + t->flushed, t->staged - t->flushed);
-	t->pos += t->flushed;
-	t->staged -= t->flushed;
-	t->parsed -= t->flushed;
-	t->flushed = 0;
+	done = t->form->staged(t);
+	assert(done <= t->parsed);
+	memmove(t->stage, t->stage + done, t->staged - done);
+	t->pos += done;
+	t->staged -= done;
+	t->parsed -= done;
 }
 
-/* The source does not go on where it stopped.  Where it broke off, half a picture is left out,
- * which some players take for an error; but a segment keeps its first picture. */
+/* The source does not go on where it stopped. */
 static void gap(struct segment_track *t, bool broke_off)
 {
-	int64_t end_90k = t->parse.frontier_90k;
-	bool half = t->writing && t->parse.candidate.pos > t->entry_pos;
-
-	flush_to(t, broke_off && half ? complete(t) : t->parsed);
-	if (t->writing)
-		end_segment(t, end_90k == TIME_NONE ? t->entry.start_90k : end_90k);
+	t->form->gap(t, broke_off);
 	t->pos += t->staged;
-	t->flushed = t->parsed = t->staged = 0;
+	t->parsed = t->staged = 0;
 	ring_follow_stop(&t->follow);
 }
 
@@ -410,6 +263,7 @@ static bool start(struct segment_track *t)
 	if (rap.mono_us <= now_us)
 		t->from_wall_us -= (int64_t)(now_us - rap.mono_us);
 	t->facts_known = t->facts_begun = false;
+	t->form->start(t);
 	return true;
 }
 
@@ -419,8 +273,8 @@ static enum segment_step read_more(struct segment_track *t)
 
 	if (!t->follow.started)
 		return start(t) ? SEGMENT_MOVED : SEGMENT_IDLE;
-	assert(t->staged + CHUNK <= sizeof(t->stage));
-	n = ring_follow_copy(&t->follow, t->stage + t->staged, CHUNK);
+	assert(t->staged + TRACK_CHUNK <= sizeof(t->stage));
+	n = ring_follow_copy(&t->follow, t->stage + t->staged, TRACK_CHUNK);
 	if (n > 0) {
 		t->staged += (size_t)n;
 		take_staged(t);
@@ -457,7 +311,7 @@ enum segment_step segment_track_step(struct segment_track *t)
 	enum segment_step step = t->over ? SEGMENT_ENDED : read_more(t);
 
 	if (t->facts_behind)
-		put_facts(t, t->last.number);
+		put_facts(t, t->last.part);
 	if (can_begin(t, step))
 		say_running(t);
 	if (!t->error)
@@ -496,22 +350,44 @@ static int64_t spec_int(const struct job_event *event, const char *name)
 	return json_integer_value(json_object_get(event->spec, name));
 }
 
+/* Takes the files of the entries from `first` on, oldest first. */
+static int adopt_files(struct segment_track *t, const struct ring *view, uint32_t first,
+		       const struct segment *newest)
+{
+	struct segment file = {0}, s;
+	int r = 0;
+
+	for (uint32_t n = first; r == 0 && n <= newest->part; n++) {
+		if (segment_read(view, n, &s) < 0)
+			continue;
+		if (n > first && s.number != file.number) {
+			r = segment_files_adopt(&t->files, &file);
+			file = (struct segment){0};
+		}
+		file.number = s.number;
+		file.init = s.init;
+		file.bytes += s.bytes;
+		file.duration_90k += s.duration_90k;
+	}
+	return r == 0 ? segment_files_adopt(&t->files, &file) : r;
+}
+
 /* Takes the files and the numbers of what the index lists already, which the master has checked. */
 static int adopt(struct segment_track *t, const char *path)
 {
 	struct ring view = view_of(&t->index);
-	struct segment newest, s;
-	uint32_t first, n;
+	struct segment newest, oldest, s;
+	uint32_t first;
 	int r;
 
 	if (segment_newest(&view, &newest) < 0 || segment_media_read(&view, &t->media) < 0)
-		return segment_files_open(&t->files, path, 0, 0);
-	for (first = newest.number; first > 0 && segment_read(&view, first - 1, &s) == 0; first--)
-		;
-	r = segment_files_open(&t->files, path, first, newest.number + 1);
-	for (n = first; r == 0 && n <= newest.number; n++)
-		if (segment_read(&view, n, &s) == 0)
-			r = segment_files_adopt(&t->files, &s);
+		return segment_files_open(&t->files, path, 0, 0, 0);
+	oldest = newest;
+	for (first = newest.part; first > 0 && segment_read(&view, first - 1, &s) == 0; first--)
+		oldest = s;
+	r = segment_files_open(&t->files, path, oldest.number, newest.number + 1, oldest.init);
+	if (r == 0)
+		r = adopt_files(t, &view, first, &newest);
 	if (r < 0)
 		return r;
 	segment_files_forget(&t->files, newest.oldest, clock_mono_us());
@@ -548,20 +424,36 @@ static int open_track(struct segment_track *t, const struct job_event *event)
 	return r;
 }
 
+static const struct track_form *form_of(enum output_form form)
+{
+	static const struct track_form *const forms[OUTPUT_FORM_COUNT_] = {
+		[OUTPUT_HLS_TS] = &track_ts,
+		[OUTPUT_CMAF_PICTURE] = &track_picture,
+		[OUTPUT_CMAF_SOUND] = &track_sound};
+
+	assert(form < OUTPUT_FORM_COUNT_ && forms[form]);
+	return forms[form];
+}
+
 struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 					const struct job_event *event)
 {
-	struct segment_track *t = calloc(1, sizeof(*t));
+	const struct track_form *form = form_of(event->form);
+	struct segment_track *t = calloc(1, form->size);
 
 	if (!t) {
 		job_say_output_failed(job, event->output, event->generation, "no memory", 0);
 		return NULL;
 	}
+	t->form = form;
 	t->job = job;
 	t->cuts = cuts;
 	t->output = event->output;
 	t->generation = event->generation;
 	t->files = SEGMENT_FILES_INIT;
+	t->files.prefix = form->prefix;
+	t->files.extension = form->extension;
+	t->files.growing = form->growing;
 	t->window_90k = spec_int(event, "window_ms") * 90;
 	t->keep_us = (uint64_t)spec_int(event, "keep_ms") * 1000;
 	t->independent = json_is_true(json_object_get(event->spec, "independent"));
@@ -573,7 +465,9 @@ struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 	if (!cuts->segment_90k)
 		cuts->segment_90k = spec_int(event, "segment_ms") * 90;
 	cuts->gop_90k = MAX(cuts->gop_90k, spec_int(event, "key_ms") * 90);
-	t->error = open_track(t, event);
+	t->error = form->init(t, event);
+	if (t->error == 0)
+		t->error = open_track(t, event);
 	if (t->error == 0)
 		return t;
 	say_failed(t);
@@ -584,6 +478,7 @@ struct segment_track *segment_track_free(struct segment_track *t, bool remove)
 {
 	if (!t)
 		return NULL;
+	t->form->done(t);
 	if (t->index.header)
 		job_ring_remove(t->job, &t->index);
 	ring_writer_close(&t->index);
@@ -596,4 +491,9 @@ struct segment_track *segment_track_free(struct segment_track *t, bool remove)
 uint32_t segment_track_output(const struct segment_track *t)
 {
 	return t->output;
+}
+
+bool segment_track_has_parts(const struct segment_track *t)
+{
+	return t->media.part_ms > 0;
 }

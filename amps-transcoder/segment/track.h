@@ -22,6 +22,8 @@ struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 struct segment_track *segment_track_free(struct segment_track *t, bool remove);
 
 uint32_t segment_track_output(const struct segment_track *t);
+/* Are its segments published in parts? */
+bool segment_track_has_parts(const struct segment_track *t);
 
 /* Takes the ring of a JOB_EVENT_SOURCE_RING. */
 void segment_track_source(struct segment_track *t, const struct job_event *event);

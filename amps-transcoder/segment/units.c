@@ -25,7 +25,9 @@ TAILQ_HEAD(unit_list, unit);
 struct pes {
 	struct buf bytes;
 	bool begun, access;
-	uint64_t pos; /* of its first packet */
+	uint64_t pos;	/* of its first packet */
+	size_t want;	/* bytes of its payload; 0 = as many as come */
+	size_t carried; /* bytes in front, of a frame of sound that the PES before it began */
 	int64_t pts_90k, dts_90k;
 };
 
@@ -207,7 +209,7 @@ static int complete_picture(struct units *u, int64_t next_dts)
 static int take_picture(struct units *u)
 {
 	const struct pes *pes = &u->pes;
-	int64_t last = u->picture->data ? u->picture->duration : 0;
+	int64_t before = u->picture->data ? u->picture->dts : pes->dts_90k;
 	AVPacket *packet = av_packet_alloc();
 	uint8_t *out;
 	int out_n, r = packet ? av_new_packet(packet, (int)pes->bytes.len) : AVERROR(ENOMEM);
@@ -218,7 +220,7 @@ static int take_picture(struct units *u)
 	packet->pts = pes->pts_90k;
 	packet->dts = pes->dts_90k;
 	packet->flags = pes->access ? AV_PKT_FLAG_KEY : 0;
-	packet->duration = last;
+	packet->duration = pes->dts_90k - before; /* until the next one tells */
 	av_parser_parse2(u->parser, u->codec, &out, &out_n, packet->data, packet->size, packet->pts,
 			 packet->dts, 0);
 	r = filter(u, packet);
@@ -231,41 +233,43 @@ static int take_picture(struct units *u)
 	if (r >= 0 && u->found->codec_id != AV_CODEC_ID_NONE)
 		av_packet_move_ref(u->picture, packet);
 out:
+	buf_reset(&u->pes.bytes);
 	av_packet_free(&packet);
 	return r;
 }
 
-/* libavcodec's parser leaves rate and length of AAC open, because a decoder may double the rate;
- * what counts here is the core's (ISO 13818-7, 6.2). */
-static int read_adts(struct units *u, const uint8_t *bytes, int n)
+/* Length of the ADTS frame at `b` with its header, and what libavcodec's parser leaves open because
+ * a decoder may double the rate: that of the core counts here (ISO 13818-7, 6.2).  0: none begins
+ * there. */
+static size_t read_adts(struct units *u, const uint8_t *b, int *ret_samples)
 {
 	static const int rates[] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
 				    22050, 16000, 12000, 11025, 8000,  7350};
-	unsigned rate = n > (int)ADTS_HEAD ? bytes[2] >> 2 & 0x0fu : array_size(rates);
-	int channels;
+	unsigned rate = b[2] >> 2 & 0x0fu;
+	size_t len = (size_t)(b[3] & 3u) << 11 | (size_t)b[4] << 3 | b[5] >> 5;
+	int channels = (b[2] & 1) << 2 | b[3] >> 6;
 
-	if (rate >= array_size(rates) || bytes[0] != 0xff)
+	if (b[0] != 0xff || (b[1] & 0xf6) != 0xf0 || rate >= array_size(rates) || len < ADTS_HEAD)
 		return 0;
-	channels = (bytes[2] & 1) << 2 | bytes[3] >> 6;
 	u->codec->sample_rate = rates[rate];
 	u->codec->frame_size = AAC_SAMPLES;
 	av_channel_layout_uninit(&u->codec->ch_layout);
 	av_channel_layout_default(&u->codec->ch_layout, channels == 7 ? 8 : MAX(channels, 1));
-	return AAC_SAMPLES * ((bytes[6] & 3) + 1);
+	*ret_samples = AAC_SAMPLES * ((b[6] & 3) + 1);
+	return len;
 }
 
-static int take_frame(struct units *u, const uint8_t *bytes, int n)
+/* A frame of so many samples; pts_90k AV_NOPTS_VALUE: it follows the one before it. */
+static int take_frame(struct units *u, const uint8_t *bytes, size_t n, int samples, int64_t pts_90k)
 {
-	int samples = u->codec->codec_id == AV_CODEC_ID_AAC ? read_adts(u, bytes, n)
-							    : u->parser->duration;
 	int rate = u->codec->sample_rate;
 	AVPacket *packet;
 	int r;
 
 	if (rate <= 0 || samples <= 0)
 		return 0;
-	if (u->parser->pts != AV_NOPTS_VALUE) {
-		int64_t at = av_rescale_q(u->parser->pts, ticks, (AVRational){1, rate});
+	if (pts_90k != AV_NOPTS_VALUE) {
+		int64_t at = av_rescale_q(pts_90k, ticks, (AVRational){1, rate});
 
 		if (u->next_sample == AV_NOPTS_VALUE ||
 		    llabs(at - u->next_sample) > (int64_t)rate * UNITS_DRIFT_MS / 1000)
@@ -274,11 +278,10 @@ static int take_frame(struct units *u, const uint8_t *bytes, int n)
 	if (u->next_sample == AV_NOPTS_VALUE)
 		return 0;
 	packet = av_packet_alloc();
-	r = packet ? av_new_packet(packet, n) : AVERROR(ENOMEM);
+	r = packet ? av_new_packet(packet, (int)n) : AVERROR(ENOMEM);
 	if (r >= 0) {
-		memcpy(packet->data, bytes, (size_t)n);
+		memcpy(packet->data, bytes, n);
 		packet->pts = packet->dts = u->next_sample;
-		packet->duration = samples;
 		packet->flags = AV_PKT_FLAG_KEY;
 		u->next_sample += samples;
 		r = filter(u, packet);
@@ -290,6 +293,35 @@ static int take_frame(struct units *u, const uint8_t *bytes, int n)
 			r = put(u, packet);
 	}
 	av_packet_free(&packet);
+	return r;
+}
+
+/* ADTS says how long a frame is, so that none waits for the next one.  What is left of the PES is
+ * kept for the next one. */
+static int take_adts(struct units *u)
+{
+	struct buf *b = &u->pes.bytes;
+	size_t at = 0, len;
+	int64_t pts = u->pes.pts_90k;
+	int r = 0, samples;
+
+	while (r >= 0 && at + ADTS_HEAD <= b->len) {
+		const uint8_t *frame = (const uint8_t *)b->data + at;
+
+		len = read_adts(u, frame, &samples);
+		if (len == 0) {
+			at++;
+			continue;
+		}
+		if (at + len > b->len)
+			break;
+		r = take_frame(u, frame, len, samples, at >= u->pes.carried ? pts : AV_NOPTS_VALUE);
+		if (at >= u->pes.carried)
+			pts = AV_NOPTS_VALUE;
+		at += len;
+	}
+	buf_consume(b, at);
+	u->pes.carried = b->len;
 	return r;
 }
 
@@ -310,36 +342,41 @@ static int take_sound(struct units *u)
 		at += used;
 		left -= used;
 		if (out_n > 0)
-			r = take_frame(u, out, out_n);
+			r = take_frame(u, out, (size_t)out_n, u->parser->duration, u->parser->pts);
 		else if (used == 0)
 			break;
 	}
+	buf_reset(&u->pes.bytes);
 	return r;
 }
 
 /* The PES is complete. */
 static int end_pes(struct units *u)
 {
-	int r = 0;
+	char *zero;
 
-	if (u->pes.begun && u->pes.bytes.len > 0) {
-		char *zero = buf_reserve(&u->pes.bytes, AV_INPUT_BUFFER_PADDING_SIZE);
-
-		if (!zero)
-			return AVERROR(ENOMEM);
-		memset(zero, 0, AV_INPUT_BUFFER_PADDING_SIZE);
-		r = u->sound ? take_sound(u) : take_picture(u);
-	}
+	if (!u->pes.begun)
+		return 0;
 	u->pes.begun = false;
-	buf_reset(&u->pes.bytes);
-	return r;
+	zero = buf_reserve(&u->pes.bytes, AV_INPUT_BUFFER_PADDING_SIZE);
+	if (!zero)
+		return AVERROR(ENOMEM);
+	memset(zero, 0, AV_INPUT_BUFFER_PADDING_SIZE);
+	if (!u->sound)
+		return take_picture(u);
+	return u->codec->codec_id == AV_CODEC_ID_AAC ? take_adts(u) : take_sound(u);
 }
 
-static void begin_pes(struct units *u, const struct ts_stream *stream, uint64_t pos)
+static void begin_pes(struct units *u, const struct ts_stream *stream, const uint8_t *pes,
+		      uint64_t pos)
 {
+	size_t length = (size_t)pes[4] << 8 | pes[5];
+	size_t head = PES_HEAD - 6u + pes[PES_HEAD - 1];
+
 	u->pes.begun = stream->last_pts_90k != TIME_NONE;
 	u->pes.access = false;
 	u->pes.pos = pos;
+	u->pes.want = length > head ? u->pes.carried + length - head : 0;
 	u->pes.pts_90k = stream->last_pts_90k;
 	u->pes.dts_90k = stream->last_dts_90k;
 }
@@ -348,6 +385,13 @@ static void add_payload(struct pes *pes, const uint8_t *packet, unsigned at)
 {
 	if (at < TS_PACKET && pes->bytes.len < UNITS_BYTES_MAX)
 		buf_add(&pes->bytes, packet + at, TS_PACKET - at);
+}
+
+static void forget(struct pes *pes)
+{
+	pes->begun = false;
+	pes->carried = 0;
+	buf_reset(&pes->bytes);
 }
 
 int units_packet(struct units *u, const struct ts_stream *stream, const uint8_t *packet,
@@ -368,11 +412,14 @@ int units_packet(struct units *u, const struct ts_stream *stream, const uint8_t 
 		r = end_pes(u);
 		if (!ts_pes_find(packet, &head) || !head.pts_at)
 			return r;
-		begin_pes(u, stream, pos);
+		begin_pes(u, stream, packet + at, pos);
 		at += PES_HEAD + packet[at + PES_HEAD - 1];
 	}
 	if (u->pes.begun)
 		add_payload(&u->pes, packet, at);
+	/* sound need not wait for the next PES */
+	if (r >= 0 && u->sound && u->pes.begun && u->pes.want && u->pes.bytes.len >= u->pes.want)
+		r = end_pes(u);
 	return r < 0 ? r : buf_ok(&u->pes.bytes) ? 0 : AVERROR(ENOMEM);
 }
 
@@ -386,8 +433,7 @@ void units_gap(struct units *u, bool keep)
 {
 	if (keep)
 		(void)!end_pes(u);
-	u->pes.begun = false;
-	buf_reset(&u->pes.bytes);
+	forget(&u->pes);
 	if (u->picture->data && u->picture->duration > 0)
 		(void)!complete_picture(u, AV_NOPTS_VALUE);
 	av_packet_unref(u->picture);

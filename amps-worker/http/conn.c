@@ -421,7 +421,7 @@ static ssize_t send_file(const struct conn *c)
 {
 	const struct reply *r = &c->answer->reply;
 	uint64_t done = c->answer->sent - c->answer->head.len;
-	off_t at = (off_t)(r->file.offset + done);
+	off_t at = (off_t)(r->file.base + r->file.offset + done);
 	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, HTTP_TURN_BYTES));
 
 	assert(c->answer->sent >= c->answer->head.len && done < r->file.length);

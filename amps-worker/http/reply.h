@@ -16,10 +16,12 @@ struct token_entry;
 
 enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_FILE, REPLY_STREAM };
 
-/* A regular file, or the part of it that was asked for.  It does not change while it is open. */
+/* Bytes of a regular file, or the part of them that was asked for.  They do not change while it is
+ * open. */
 struct reply_file {
 	int fd;		 /* owned */
-	uint64_t size;	 /* of the whole file */
+	uint64_t base;	 /* where in the file they begin */
+	uint64_t size;	 /* of all of them */
 	uint64_t offset; /* of what is sent; reply_render() sets it and the length */
 	uint64_t length;
 	char etag[40]; /* with its quotes */

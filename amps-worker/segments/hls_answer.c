@@ -6,32 +6,119 @@
 #include <string.h>
 
 #include "amps-worker/context/context.h"
+#include "amps-worker/segments/media_file.h"
 #include "common/clock.h"
 
 static const struct held_error removed = {404, "the channel has been removed"};
 static const struct held_error unmade = {503, "the playlist cannot be made at the moment"};
 
+static const struct held_error gone_part = {404, "there is no such part"};
+
+/* The newest part of another playlist, for players that may switch to it. */
+static void add_report(struct segments *s, const struct hls_asked *asked, const char *variant,
+		       enum output_form form, struct buf *b)
+{
+	const struct rendition *other =
+		rendition_find(&s->renditions, asked->channel, variant, form);
+	struct hls_report report;
+	struct segment newest;
+	struct buf uri = BUF_INIT;
+
+	if (!other || !rendition_newest(other, &newest))
+		return;
+	hls_text_link(&uri, variant, form, asked->region, asked->session);
+	report = (struct hls_report){.uri = uri.data ? uri.data : "",
+				     .number = newest.number,
+				     .part = newest.part - newest.first};
+	hls_text_report(b, &report);
+	buf_done(&uri);
+}
+
+/* Reports of all playlists of the channel but the one that was asked for. */
+static void add_reports(struct segments *s, const struct hls_asked *asked, struct buf *b)
+{
+	const struct catalog *c = context_catalog(s->context);
+	const struct catalog_channel *channel = catalog_find(c, asked->channel);
+	const struct catalog_variant *v = channel ? catalog_variants(c, channel) : NULL;
+	bool sound = asked->form == OUTPUT_CMAF_SOUND;
+
+	if (sound || asked->variant[0])
+		add_report(s, asked, "", OUTPUT_CMAF_PICTURE, b);
+	if (!sound)
+		add_report(s, asked, "", OUTPUT_CMAF_SOUND, b);
+	for (uint32_t i = 0; v && i < channel->variant_count; i++) {
+		const char *name = catalog_text(c, v[i].name_at);
+
+		if (name && !v[i].own_tuner && (sound || strcmp(name, asked->variant) != 0))
+			add_report(s, asked, name, OUTPUT_CMAF_PICTURE, b);
+	}
+}
+
+static char kind_of(enum output_form form)
+{
+	return form == OUTPUT_CMAF_SOUND ? 'a' : 'v';
+}
+
 static const struct held_error *answer_media(struct segments *s, struct rendition *rendition,
 					     const struct hls_asked *asked, struct reply *r)
 {
 	char prefix[16] = "";
-	struct hls_place place = {
-		.key = s->context->media_key, .channel = asked->channel, .prefix = prefix};
+	struct hls_place place = {.key = s->context->media_key,
+				  .channel = asked->channel,
+				  .kind = kind_of(asked->form),
+				  .prefix = prefix};
 
 	if (asked->beside)
 		snprintf(prefix, sizeof(prefix), "%u/", asked->channel);
-	r->shared = rendition_playlist(rendition, &place, s->cache, clock_wall_us());
+	r->shared = rendition_playlist(rendition, &place, asked->skip, s->cache, clock_wall_us());
 	if (!r->shared)
 		return &unmade;
 	r->kind = REPLY_SHARED;
 	reply_field(r, "Cache-Control", "no-cache");
+	if (asked->form == OUTPUT_HLS_TS || asked->beside)
+		return NULL;
+	/* the reports name the viewer's session */
+	r->kind = REPLY_BYTES;
+	r->type = HLS_TYPE;
+	buf_add(&r->body, r->shared->plain, r->shared->plain_len);
+	r->shared = body_unref(r->shared);
+	add_reports(s, asked, &r->body);
+	return NULL;
+}
+
+/* The part's bytes, which its segment's file has. */
+static const struct held_error *answer_part(struct segments *s, struct rendition *rendition,
+					    const struct hls_asked *asked, struct reply *r)
+{
+	struct media_name name = {.channel = asked->channel, .kind = kind_of(asked->form)};
+	struct segment_media media;
+	struct segment part;
+	int64_t written_s;
+
+	if (rendition_part(rendition, asked->part, &part) < 0 ||
+	    !rendition_media(rendition, &media))
+		return &gone_part;
+	name.track = media.track;
+	name.number = part.number;
+	name.growing = true;
+	if (media_file_open(s->context->media_fd, &name, &r->file, &written_s) < 0)
+		return &gone_part;
+	if ((uint64_t)part.at + part.bytes > r->file.size)
+		return &gone_part;
+	r->file.base = part.at;
+	r->file.size = part.bytes;
+	snprintf(r->file.etag, sizeof(r->file.etag), "\"p%u-%u\"", part.part, part.bytes);
+	r->kind = REPLY_FILE;
+	r->type = "video/mp4";
+	reply_field(r, "Cache-Control", "public, max-age=%d, immutable", SEGMENT_AGE_S);
 	return NULL;
 }
 
 /* What is known of a variant here. */
-static struct segment_media media_of(struct segments *s, uint32_t channel, const char *name)
+static struct segment_media media_of(struct segments *s, uint32_t channel, const char *name,
+				     enum output_form form)
 {
-	const struct rendition *known = rendition_find(&s->renditions, channel, name);
+	const struct rendition *known = rendition_find(&s->renditions, channel, name, form);
 	struct segment_media media;
 
 	return known && rendition_media(known, &media) ? media : (struct segment_media){0};
@@ -105,16 +192,17 @@ static size_t list_variants(struct segments *s, const struct hls_asked *asked,
 
 	if (!channel)
 		return 0;
-	to[count++] = (struct hls_variant){.media = media_of(s, asked->channel, asked->variant),
-					   .name = asked->variant};
+	to[count++] = (struct hls_variant){
+		.media = media_of(s, asked->channel, asked->variant, asked->form),
+		.name = asked->variant};
 	for (uint32_t i = 0; v && !asked->alone && i < channel->variant_count; i++) {
 		const char *name = catalog_text(c, v[i].name_at);
 
 		if (!name || v[i].own_tuner || v[i].unavailable_at || count > VARIANTS_MAX)
 			continue;
 		assert(count <= VARIANTS_MAX);
-		to[count] = (struct hls_variant){.media = media_of(s, asked->channel, name),
-						 .name = name};
+		to[count] = (struct hls_variant){
+			.media = media_of(s, asked->channel, name, asked->form), .name = name};
 		if (!to[count].media.target_s)
 			to[count].media = guess_media(&v[i], &to[0].media);
 		count++;
@@ -126,37 +214,104 @@ static const struct held_error *answer_multivariant(struct segments *s,
 						    const struct hls_asked *asked, struct reply *r)
 {
 	struct hls_variant variants[1 + VARIANTS_MAX];
-	size_t count = list_variants(s, asked, variants);
+	struct hls_sound sound = {
+		.media = media_of(s, asked->channel, asked->variant, OUTPUT_CMAF_SOUND),
+		.name = asked->variant};
+	bool cmaf = asked->form != OUTPUT_HLS_TS;
+	struct hls_multivariant m = {.variants = variants,
+				     .count = list_variants(s, asked, variants),
+				     .sound = cmaf && sound.media.target_s ? &sound : NULL,
+				     .cmaf = cmaf,
+				     .session = asked->session,
+				     .region = asked->region};
 
-	if (!count)
+	if (!m.count)
 		return &removed;
 	r->kind = REPLY_BYTES;
 	r->type = HLS_TYPE;
-	hls_text_multivariant(&r->body, variants, count, asked->session, asked->region);
+	hls_text_multivariant(&r->body, &m);
 	/* it names the viewer's session */
 	reply_field(r, "Cache-Control", "no-store");
 	return NULL;
 }
 
+/* Is the segment, or its part, in the playlist? */
+static bool has_reached(const struct rendition *rendition, const struct hls_asked *asked)
+{
+	struct segment newest;
+
+	if (!rendition_newest(rendition, &newest) || newest.number < asked->number)
+		return false;
+	if (newest.number > asked->number || newest.flags & SEGMENT_LAST)
+		return true;
+	return asked->has_part && newest.part - newest.first >= asked->part;
+}
+
+/* Of CMAF: everything that the source has is there. */
+static bool all_ready(struct segments *s, const struct hls_asked *asked)
+{
+	struct segment_media picture =
+		media_of(s, asked->channel, asked->variant, OUTPUT_CMAF_PICTURE);
+	struct segment_media sound = media_of(s, asked->channel, asked->variant, OUTPUT_CMAF_SOUND);
+
+	if (picture.target_s)
+		return sound.target_s || !(picture.streams & SEGMENT_HAS_SOUND);
+	return sound.target_s && !(sound.streams & SEGMENT_HAS_PICTURE);
+}
+
+static bool is_ready(struct segments *s, struct rendition *rendition, const struct hls_asked *asked)
+{
+	struct segment newest;
+
+	switch (asked->what) {
+	case HLS_MULTIVARIANT:
+		return asked->form == OUTPUT_HLS_TS ? rendition_ready(rendition)
+						    : all_ready(s, asked);
+	case HLS_MEDIA:
+		return rendition_ready(rendition) &&
+		       (!asked->blocks || has_reached(rendition, asked) ||
+			rendition_ended(rendition));
+	case HLS_PART:
+		return rendition_newest(rendition, &newest) &&
+		       (newest.part >= asked->part || rendition_ended(rendition));
+	}
+	return false;
+}
+
 static const struct held_error *answer(struct segments *s, struct rendition *rendition,
 				       const struct hls_asked *asked, struct reply *r)
 {
-	return asked->multivariant ? answer_multivariant(s, asked, r)
-				   : answer_media(s, rendition, asked, r);
+	switch (asked->what) {
+	case HLS_MULTIVARIANT:
+		return answer_multivariant(s, asked, r);
+	case HLS_MEDIA:
+		return answer_media(s, rendition, asked, r);
+	case HLS_PART:
+		return answer_part(s, rendition, asked, r);
+	}
+	return &unmade;
 }
 
-const struct held_error *hls_answer(void *owner, struct rendition *rendition, struct reply *r)
+static bool on_ready(void *owner, struct rendition *rendition, const struct reply *r)
+{
+	assert(r->kept);
+	return is_ready(owner, rendition, r->kept);
+}
+
+static const struct held_error *on_answer(void *owner, struct rendition *rendition, struct reply *r)
 {
 	assert(r->kept);
 	return answer(owner, rendition, r->kept, r);
 }
+
+const struct rendition_calls hls_calls = {on_ready, on_answer};
 
 void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 			const struct hls_asked *asked, struct reply *r)
 {
 	const struct catalog_settings *settings = catalog_settings(context_catalog(s->context));
 
-	if (rendition_ready(rendition)) {
+	if (is_ready(s, rendition, asked)) {
 		const struct held_error *error = answer(s, rendition, asked, r);
 
 		if (error)
@@ -169,5 +324,8 @@ void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 		return;
 	}
 	memcpy(r->kept, asked, sizeof(*asked));
-	rendition_hold(rendition, r, settings->start_timeout_ms);
+	if (rendition_ready(rendition) && asked->what != HLS_MULTIVARIANT)
+		rendition_hold_move(rendition, r);
+	else
+		rendition_hold(rendition, r, settings->start_timeout_ms);
 }

@@ -4,27 +4,36 @@
 
 #include "amps-worker/segments/segments.h"
 
-#define HLS_TYPE "application/vnd.apple.mpegurl"
+#define HLS_TYPE      "application/vnd.apple.mpegurl"
+#define SEGMENT_AGE_S 3600 /* a cache may keep a segment so long; its bytes never change */
+
+enum hls_what { HLS_MULTIVARIANT, HLS_MEDIA, HLS_PART };
 
 /* What is asked for.  A held reply keeps it, so nothing in it is borrowed. */
 struct hls_asked {
+	enum hls_what what;
 	uint32_t channel;
-	char variant[VARIANT_NAME_MAX +
-		     1]; /* that is played first; "" = the channel's own profile */
-	bool multivariant;
-	/* of a multivariant playlist */
-	bool alone; /* lists that variant and no other */
+	/* that is played first; "" = the channel's own profile */
+	char variant[VARIANT_NAME_MAX + 1];
+	enum output_form form;
+	bool alone; /* a multivariant playlist: lists that variant and no other */
+	/* for links between playlists; "" = none */
 	char session[SESSION_TEXT + 1];
-	char region[3]; /* for its links; "" = none */
-	/* of a media playlist: it stands beside the channel's folder, not in it */
-	bool beside;
+	char region[3];
+	/* a media playlist */
+	bool beside;	       /* it stands beside the channel's folder, not in it */
+	bool blocks;	       /* _HLS_msn: waits for ... */
+	bool has_part;	       /* _HLS_part: this part of ... */
+	bool skip;	       /* _HLS_skip: a delta update */
+	uint32_t number, part; /* ... this segment; of HLS_PART: the part's running number */
 };
 
-/* Answers from the rendition of asked->variant, or holds the reply until that is ready. */
+/* Answers from the rendition of asked->variant, or holds the reply until there is what it waits
+ * for. */
 void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 			const struct hls_asked *asked, struct reply *r);
 
 /* For segments_init(). */
-rendition_answer hls_answer;
+extern const struct rendition_calls hls_calls;
 
 #endif

@@ -11,7 +11,21 @@
 #include "amps-worker/segments/media_file.h"
 #include "common/text/text.h"
 
-#define SEGMENT_AGE_S 3600 /* a cache may keep a segment so long; its bytes never change */
+/* A number as it stands in an address: one file has one address. */
+static bool read_number(struct span text, uint64_t max, uint32_t *ret)
+{
+	uint64_t n = 0;
+
+	if (!text.len || text.len > 10 || (text.at[0] == '0' && text.len > 1))
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return false;
+		n = n * 10 + (uint64_t)(text.at[i] - '0');
+	}
+	*ret = (uint32_t)n;
+	return n <= max;
+}
 
 /* A request for a playlist: the client, and what it asks for. */
 struct playlist_request {
@@ -83,13 +97,32 @@ static bool touch(const struct playlist_request *p, const struct rendition *rend
 	return verdict == SESSION_GOES_ON;
 }
 
+/* The sound of CMAF is a rendition of its own, which a multivariant playlist needs as well. */
+static bool get_sound(const struct playlist_request *p, const struct hls_asked *asked, bool begins,
+		      struct reply *r)
+{
+	struct rendition_request want = {.channel = p->channel->id,
+					 .variant = variant_name(p),
+					 .form = OUTPUT_CMAF_SOUND,
+					 .begins = begins};
+
+	if (asked->what != HLS_MULTIVARIANT || asked->form == OUTPUT_HLS_TS)
+		return true;
+	if (rendition_get(&p->q.facts->segments->renditions, &want))
+		return true;
+	reply_error(r, 503, RETRY_AFTER_S, "no memory for the channel");
+	return false;
+}
+
 /* Answers with the playlist `asked` describes but for channel and variant. */
 static void answer(const struct playlist_request *p, struct hls_asked *asked, bool begins,
 		   struct reply *r)
 {
 	struct segments *s = p->q.facts->segments;
-	struct rendition_request want = {
-		.channel = p->channel->id, .variant = variant_name(p), .begins = begins};
+	struct rendition_request want = {.channel = p->channel->id,
+					 .variant = variant_name(p),
+					 .form = asked->form,
+					 .begins = begins};
 	struct rendition *rendition = rendition_get(&s->renditions, &want);
 
 	assert(p->session.number != 0);
@@ -97,7 +130,7 @@ static void answer(const struct playlist_request *p, struct hls_asked *asked, bo
 		reply_error(r, 503, RETRY_AFTER_S, "no memory for the channel");
 		return;
 	}
-	if (!touch(p, rendition, r))
+	if (!touch(p, rendition, r) || !get_sound(p, asked, begins, r))
 		return;
 	asked->channel = p->channel->id;
 	text_copy(asked->variant, sizeof(asked->variant), want.variant);
@@ -114,11 +147,28 @@ static bool answer_head(const struct request *q, struct reply *r)
 	return true;
 }
 
+/* ?segment_type=, else what the channel's form says. */
+static bool read_type(const struct playlist_request *p, struct hls_asked *asked, struct reply *r)
+{
+	char text[8];
+	int found = http_query(p->q.http, "segment_type", text, sizeof(text));
+	bool cmaf = p->channel->form == FORM_LL_HLS;
+
+	if (found == 1 && (strcmp(text, "ts") == 0 || strcmp(text, "cmaf") == 0))
+		cmaf = text[0] == 'c';
+	else if (found != 0) {
+		reply_error(r, 400, 0, "segment_type is ts or cmaf");
+		return false;
+	}
+	asked->form = cmaf ? OUTPUT_CMAF_PICTURE : OUTPUT_HLS_TS;
+	return true;
+}
+
 void hls_route_index(const struct request *q, struct reply *r)
 {
 	const struct segments *s = q->facts->segments;
 	bool by_query = catalog_settings(q->facts->catalog)->flags & SETTING_REGION_QUERY;
-	struct hls_asked asked = {.multivariant = true};
+	struct hls_asked asked = {.what = HLS_MULTIVARIANT};
 	struct playlist_request p = {.q = *q};
 
 	p.channel = admission_channel(q, q->segment[0], r);
@@ -127,6 +177,8 @@ void hls_route_index(const struct request *q, struct reply *r)
 	p.session = (struct session_name){sessions_number(&s->sessions), token_tag(s, q->token)};
 	session_name_write(s->context->media_key, p.channel->id, &p.session, asked.session);
 	asked.alone = p.variant != NULL;
+	if (!read_type(&p, &asked, r))
+		return;
 	if (by_query)
 		access_region(q->http, q->facts, asked.region);
 	answer(&p, &asked, true, r);
@@ -146,7 +198,7 @@ static void name_viewer(struct playlist_request *p)
 
 void hls_route_single(const struct request *q, struct reply *r)
 {
-	struct hls_asked asked = {.beside = true};
+	struct hls_asked asked = {.what = HLS_MEDIA, .form = OUTPUT_HLS_TS, .beside = true};
 	struct playlist_request p = {.q = *q};
 
 	p.channel = admission_channel(q, q->segment[0], r);
@@ -177,48 +229,162 @@ static bool read_session(struct playlist_request *p, struct reply *r)
 	return ok;
 }
 
+/* ?track= of a playlist of CMAF. */
+static bool read_track(const struct request *q, struct hls_asked *asked, struct reply *r)
+{
+	char text[8];
+	int found = http_query(q->http, "track", text, sizeof(text));
+
+	asked->form = OUTPUT_HLS_TS;
+	if (found == 1 && strcmp(text, "picture") == 0)
+		asked->form = OUTPUT_CMAF_PICTURE;
+	else if (found == 1 && strcmp(text, "sound") == 0)
+		asked->form = OUTPUT_CMAF_SOUND;
+	else if (found != 0)
+		reply_error(r, 404, 0, "there is no such track");
+	return found == 0 || asked->form != OUTPUT_HLS_TS;
+}
+
+/* A delivery directive that is a number: 1, 0 (not there) or -1 (wrong). */
+static int read_directive(const struct request *q, const char *name, uint32_t *ret)
+{
+	char text[16];
+	int found = http_query(q->http, name, text, sizeof(text));
+
+	if (found != 1)
+		return found;
+	return read_number((struct span){text, strlen(text)}, UINT32_MAX - 1, ret) ? 1 : -1;
+}
+
+/* draft-pantos-hls-rfc8216bis, 6.2.5 */
+static bool read_delivery(const struct request *q, struct hls_asked *asked, struct reply *r)
+{
+	int msn = read_directive(q, "_HLS_msn", &asked->number);
+	int part = read_directive(q, "_HLS_part", &asked->part);
+	char text[8];
+	int skip = http_query(q->http, "_HLS_skip", text, sizeof(text));
+
+	/* of a transport stream's playlist they are parameters like any other */
+	if (asked->form == OUTPUT_HLS_TS)
+		return true;
+	if (msn < 0 || part < 0 || (part > 0 && msn == 0)) {
+		reply_error(r, 400, 0,
+			    "_HLS_msn and _HLS_part are numbers, the second one beside "
+			    "the first");
+		return false;
+	}
+	asked->blocks = msn > 0;
+	asked->has_part = part > 0;
+	asked->skip = skip == 1 && (strcmp(text, "YES") == 0 || strcmp(text, "v2") == 0);
+	return true;
+}
+
 void hls_route_media(const struct request *q, struct reply *r)
 {
 	struct playlist_request p = {.q = *q};
-	struct hls_asked asked = {0};
+	struct hls_asked asked = {.what = HLS_MEDIA};
 
 	p.channel = admission_channel(q, q->segment[0], r);
-	if (p.channel && read_session(&p, r) && find_what(&p, r))
+	if (p.channel && read_session(&p, r) && find_what(&p, r) && read_track(q, &asked, r) &&
+	    read_delivery(q, &asked, r)) {
+		/* for its reports of other playlists */
+		if (http_query(q->http, "s", asked.session, sizeof(asked.session)) != 1)
+			asked.session[0] = '\0';
+		if (http_query(q->http, "region", asked.region, sizeof(asked.region)) != 1)
+			asked.region[0] = '\0';
 		answer(&p, &asked, false, r);
+	}
 }
 
-/* A number as it stands in an address: one file has one address. */
-static bool read_number(struct span text, uint64_t max, uint32_t *ret)
+/* "123.ts", "v123.m4s", "a123.mp4", or "vp123.m4s", which is a part.  False: no name of ours. */
+static bool read_name(struct span text, struct media_name *name, bool *ret_part)
 {
-	uint64_t n = 0;
+	static const struct {
+		const char *before, *behind;
+		char kind;
+		bool init, part;
+	} shapes[] = {{"", ".ts", 0, false, false},	{"vp", ".m4s", 'v', false, true},
+		      {"ap", ".m4s", 'a', false, true}, {"v", ".m4s", 'v', false, false},
+		      {"a", ".m4s", 'a', false, false}, {"v", ".mp4", 'v', true, false},
+		      {"a", ".mp4", 'a', true, false}};
 
-	if (!text.len || text.len > 10 || (text.at[0] == '0' && text.len > 1))
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
-		n = n * 10 + (uint64_t)(text.at[i] - '0');
+	for (size_t i = 0; i < array_size(shapes); i++) {
+		size_t before = strlen(shapes[i].before), behind = strlen(shapes[i].behind);
+		struct span digits = {text.at + before, text.len - before - behind};
+
+		if (text.len <= before + behind || memcmp(text.at, shapes[i].before, before) != 0 ||
+		    memcmp(text.at + text.len - behind, shapes[i].behind, behind) != 0 ||
+		    !read_number(digits, UINT32_MAX - 1, &name->number))
+			continue;
+		name->kind = shapes[i].kind;
+		name->init = shapes[i].init;
+		*ret_part = shapes[i].part;
+		return true;
 	}
-	*ret = (uint32_t)n;
-	return n <= max;
+	return false;
+}
+
+static void count_bytes(const struct request *q, uint32_t channel, struct reply *r)
+{
+	struct segments *s = q->facts->segments;
+	struct in6_addr address = access_client(q->http, q->facts);
+
+	r->sent = sessions_of_client(&s->sessions, channel, &address,
+				     http_field(q->http, "User-Agent"));
+}
+
+/* A part is found in the index, which says in which file it is; the next one may be waited for. */
+static void answer_part(const struct request *q, const struct media_name *name, struct reply *r)
+{
+	struct segments *s = q->facts->segments;
+	struct hls_asked asked = {.what = HLS_PART,
+				  .channel = name->channel,
+				  .form = name->kind == 'a' ? OUTPUT_CMAF_SOUND
+							    : OUTPUT_CMAF_PICTURE,
+				  .part = name->number};
+	struct rendition *rendition =
+		rendition_of_track(&s->renditions, name->channel, name->track, asked.form);
+	struct segment newest;
+
+	/* what will never be, or cannot be known here */
+	if (!rendition || !rendition_newest(rendition, &newest) || asked.part > newest.part + 1) {
+		reply_error(r, 404, 0, "there is no such part");
+		return;
+	}
+	count_bytes(q, name->channel, r);
+	hls_answer_or_hold(s, rendition, &asked, r);
+}
+
+/* The signature of a file that grew over the change of the signature may be the earlier one. */
+static bool is_signed(const struct segments *s, const struct media_name *name, int64_t written_s,
+		      struct span signature)
+{
+	const uint8_t *key = s->context->media_key;
+
+	if (name->init)
+		written_s = SIGNATURE_INIT_S;
+	return signature_matches(key, name->channel, written_s, signature) ||
+	       (name->kind && !name->init &&
+		signature_matches(key, name->channel, written_s - (int64_t)SEGMENT_SECONDS_MAX,
+				  signature));
 }
 
 void hls_route_segment(const struct request *q, struct reply *r)
 {
 	struct segments *s = q->facts->segments;
 	struct span signature = q->segment[1];
-	struct in6_addr address = access_client(q->http, q->facts);
-	struct media_name name;
-	int64_t written_s;
+	struct media_name name = {0};
+	int64_t written_s = q->facts->wall_us / 1000000;
+	bool part = false;
 	int e;
 
 	if (!read_number(q->segment[0], CHANNEL_ID_MAX, &name.channel) ||
 	    !read_number(q->segment[2], VARIANTS_MAX, &name.track) ||
-	    !read_number(q->segment[3], SEGMENT_NUMBER_MAX, &name.number)) {
+	    !read_name(q->segment[3], &name, &part)) {
 		reply_error(r, 404, 0, "there is no such segment");
 		return;
 	}
-	e = media_file_open(s->context->media_fd, &name, &r->file, &written_s);
+	e = part ? 0 : media_file_open(s->context->media_fd, &name, &r->file, &written_s);
 	if (e < 0) {
 		if (e == -ENOENT)
 			reply_error(r, 404, 0, "there is no such segment");
@@ -226,14 +392,17 @@ void hls_route_segment(const struct request *q, struct reply *r)
 			reply_error(r, 503, RETRY_AFTER_S, "the segment cannot be opened");
 		return;
 	}
-	if (!signature_matches(s->context->media_key, name.channel, written_s, signature)) {
+	if (!is_signed(s, &name, written_s, signature)) {
 		reply_error(r, 403, 0, "the signature is not that of this segment");
 		return;
 	}
+	if (part) {
+		answer_part(q, &name, r);
+		return;
+	}
 	r->kind = REPLY_FILE;
-	r->type = "video/mp2t";
-	r->sent = sessions_of_client(&s->sessions, name.channel, &address,
-				     http_field(q->http, "User-Agent"));
+	r->type = name.kind ? "video/mp4" : "video/mp2t";
+	count_bytes(q, name.channel, r);
 	reply_field(r, "Cache-Control", "public, max-age=%d, immutable", SEGMENT_AGE_S);
 }
 

@@ -11,15 +11,7 @@
 #define MILLI		1000u
 #define BANDWIDTH_GUESS 4000000u /* of a variant about which nothing is known */
 
-/* Writes the signature only when it differs from that of the entry before: most do not. */
-struct signer {
-	const struct hls_place *place;
-	uint32_t track;
-	int64_t window; /* of `text`; INT64_MIN = none yet */
-	char text[SIGNATURE_TEXT + 1];
-};
-
-static const char *sign(struct signer *s, int64_t made_s)
+const char *hls_sign(struct hls_signer *s, int64_t made_s)
 {
 	int64_t window = made_s / SIGNATURE_SECONDS;
 
@@ -29,7 +21,8 @@ static const char *sign(struct signer *s, int64_t made_s)
 	return s->text;
 }
 
-static void add_entry(struct buf *b, struct signer *signer, const struct segment *e)
+static void add_entry(struct buf *b, struct hls_signer *signer, uint32_t track,
+		      const struct segment *e)
 {
 	char when[TIME_TEXT_MAX];
 	uint64_t us = (uint64_t)e->duration_90k * 1000000 / HZ;
@@ -39,42 +32,60 @@ static void add_entry(struct buf *b, struct signer *signer, const struct segment
 		buf_puts(b, "#EXT-X-DISCONTINUITY\n");
 	buf_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%" PRIu64 ".%06" PRIu64 ",\n", when,
 		   us / 1000000, us % 1000000);
-	buf_printf(b, "%s~%s/%u/%u.ts\n", signer->place->prefix, sign(signer, e->made_s),
-		   signer->track, e->number);
+	buf_printf(b, "%s~%s/%u/%u.ts\n", signer->place->prefix, hls_sign(signer, e->made_s), track,
+		   e->number);
 }
 
-void hls_text_media(struct buf *b, const struct hls_place *place, const struct segment_media *media,
-		    const struct segment *entries, size_t count)
+void hls_text_media(struct buf *b, const struct hls_place *place, const struct hls_media *m)
 {
-	struct signer signer = {.place = place, .track = media->track, .window = INT64_MIN};
+	struct hls_signer signer = {.place = place, .window = INT64_MIN};
+	const struct segment *first = &m->entries[0];
 	/* the discontinuity in front of the first entry is listed, so it is not counted */
-	bool marked = count && entries[0].flags & SEGMENT_DISCONTINUITY && entries[0].discontinuity;
+	bool marked = first->flags & SEGMENT_DISCONTINUITY && first->discontinuity;
 
-	assert(count > 0);
-	buf_printf(b, "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:%u\n", media->target_s);
-	buf_printf(b, "#EXT-X-MEDIA-SEQUENCE:%u\n#EXT-X-DISCONTINUITY-SEQUENCE:%u\n",
-		   entries[0].number, entries[0].discontinuity - marked);
-	if (media->independent)
+	assert(m->count > 0);
+	buf_printf(b, "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:%u\n", m->media->target_s);
+	buf_printf(b, "#EXT-X-MEDIA-SEQUENCE:%u\n#EXT-X-DISCONTINUITY-SEQUENCE:%u\n", first->number,
+		   first->discontinuity - marked);
+	if (m->media->independent)
 		buf_puts(b, "#EXT-X-INDEPENDENT-SEGMENTS\n");
-	for (size_t i = 0; i < count; i++) {
-		assert(entries[i].number == entries[0].number + i);
-		add_entry(b, &signer, &entries[i]);
+	for (size_t i = 0; i < m->count; i++) {
+		assert(m->entries[i].number == first->number + i);
+		add_entry(b, &signer, m->media->track, &m->entries[i]);
 	}
+	if (m->ended)
+		buf_puts(b, "#EXT-X-ENDLIST\n");
 }
 
-static void add_variant(struct buf *b, const struct segment_media *m)
+/* CODECS of a picture beside the sound; "" if one of them is not known. */
+static void add_codecs(struct buf *b, const struct segment_media *m, const struct hls_sound *sound)
+{
+	if (!m->codecs[0] || (sound && !sound->media.codecs[0]))
+		return;
+	buf_printf(b, ",CODECS=\"%s%s%s\"", m->codecs, sound ? "," : "",
+		   sound ? sound->media.codecs : "");
+}
+
+static void add_variant(struct buf *b, const struct segment_media *m, const struct hls_sound *sound)
 {
 	uint32_t peak = m->peak_bps ? m->peak_bps : BANDWIDTH_GUESS;
+	uint32_t average = m->average_bps;
 
+	/* with the sound that is played with it */
+	if (sound) {
+		peak += sound->media.peak_bps;
+		average += average ? sound->media.average_bps : 0;
+	}
 	buf_printf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%u", peak);
-	if (m->average_bps)
-		buf_printf(b, ",AVERAGE-BANDWIDTH=%u", MIN(m->average_bps, peak));
-	if (m->codecs[0])
-		buf_printf(b, ",CODECS=\"%s\"", m->codecs);
+	if (average)
+		buf_printf(b, ",AVERAGE-BANDWIDTH=%u", MIN(average, peak));
+	add_codecs(b, m, sound);
 	if (m->width && m->height)
 		buf_printf(b, ",RESOLUTION=%ux%u", m->width, m->height);
 	if (m->rate_milli)
 		buf_printf(b, ",FRAME-RATE=%u.%03u", m->rate_milli / MILLI, m->rate_milli % MILLI);
+	if (sound)
+		buf_puts(b, ",AUDIO=\"sound\"");
 	buf_putc(b, '\n');
 }
 
@@ -86,25 +97,41 @@ static void add_parameter(struct buf *b, size_t path_end, const char *name, cons
 	m3u_encode(b, value);
 }
 
-void hls_text_multivariant(struct buf *b, const struct hls_variant *variants, size_t count,
-			   const char *session, const char *region)
+void hls_text_link(struct buf *b, const char *variant, enum output_form form, const char *region,
+		   const char *session)
 {
-	bool independent = count > 0;
+	static const char *const tracks[OUTPUT_FORM_COUNT_] = {
+		[OUTPUT_CMAF_PICTURE] = "picture", [OUTPUT_CMAF_SOUND] = "sound"};
+	size_t path_end;
 
-	for (size_t i = 0; i < count; i++)
-		independent = independent && variants[i].media.independent;
-	buf_puts(b, "#EXTM3U\n#EXT-X-VERSION:3\n");
+	assert(form_is_segments(form));
+	buf_puts(b, "media.m3u8");
+	path_end = b->len;
+	add_parameter(b, path_end, "variant", variant);
+	add_parameter(b, path_end, "track", tracks[form] ? tracks[form] : "");
+	add_parameter(b, path_end, "region", region);
+	add_parameter(b, path_end, "s", session);
+}
+
+void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m)
+{
+	bool independent = m->count > 0;
+
+	for (size_t i = 0; i < m->count; i++)
+		independent = independent && m->variants[i].media.independent;
+	buf_printf(b, "#EXTM3U\n#EXT-X-VERSION:%d\n", m->cmaf ? 6 : 3);
 	if (independent)
 		buf_puts(b, "#EXT-X-INDEPENDENT-SEGMENTS\n");
-	for (size_t i = 0; i < count; i++) {
-		size_t path_end;
-
-		add_variant(b, &variants[i].media);
-		buf_puts(b, "media.m3u8");
-		path_end = b->len;
-		add_parameter(b, path_end, "variant", variants[i].name);
-		add_parameter(b, path_end, "region", region);
-		add_parameter(b, path_end, "s", session);
+	if (m->sound) {
+		buf_puts(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"1\",DEFAULT=YES,"
+			    "AUTOSELECT=YES,URI=\"");
+		hls_text_link(b, m->sound->name, OUTPUT_CMAF_SOUND, m->region, m->session);
+		buf_puts(b, "\"\n");
+	}
+	for (size_t i = 0; i < m->count; i++) {
+		add_variant(b, &m->variants[i].media, m->sound);
+		hls_text_link(b, m->variants[i].name, m->cmaf ? OUTPUT_CMAF_PICTURE : OUTPUT_HLS_TS,
+			      m->region, m->session);
 		buf_putc(b, '\n');
 	}
 }

@@ -1,8 +1,10 @@
-/* hls_text.h - the text of HLS playlists (RFC 8216), from entries of a segment index.  Pure. */
+/* hls_text.h - the text of HLS playlists (RFC 8216, its successor draft-pantos-hls-rfc8216bis for
+ * low latency), from entries of a segment index.  Pure. */
 #ifndef AMPS_HLS_TEXT_H
 #define AMPS_HLS_TEXT_H
 
 #include "amps-worker/segments/signature.h"
+#include "common/shm/form.h"
 #include "common/shm/segment.h"
 #include "common/text/buf.h"
 
@@ -10,12 +12,40 @@
 struct hls_place {
 	const uint8_t *key;
 	uint32_t channel;
+	char kind;	    /* of fragments: 'v' for pictures, 'a' for sound */
 	const char *prefix; /* from the playlist's URL to the channel's: "" or "5/" */
 };
 
-/* Appends a media playlist of `count` (> 0) entries with consecutive numbers. */
-void hls_text_media(struct buf *b, const struct hls_place *place, const struct segment_media *media,
-		    const struct segment *entries, size_t count);
+/* What a media playlist is made of: `count` (> 0) parts in a row, the first of them the first of
+ * its segment. */
+struct hls_media {
+	const struct segment_media *media;
+	const struct segment *entries;
+	size_t count;
+	bool ended; /* nothing will follow */
+	bool skip;  /* a delta update: leaves out what is older than six target durations */
+};
+
+/* Appends a playlist whose segments have one part each. */
+void hls_text_media(struct buf *b, const struct hls_place *place, const struct hls_media *m);
+
+/* Appends one of fragments of MP4, with the parts of its newest segments (hls_parts.c). */
+void hls_text_parts(struct buf *b, const struct hls_place *place, const struct hls_media *m);
+
+/* The other playlist of a multivariant one, for which a player may switch. */
+struct hls_report {
+	const char *uri;
+	uint32_t number, part; /* newest; the part counts from 0 in its segment */
+};
+void hls_text_report(struct buf *b, const struct hls_report *report);
+
+/* Writes the signature only when it differs from that of the entry before: most do not. */
+struct hls_signer {
+	const struct hls_place *place;
+	int64_t window; /* of `text`; INT64_MIN = none yet */
+	char text[SIGNATURE_TEXT + 1];
+};
+const char *hls_sign(struct hls_signer *s, int64_t made_s);
 
 /* A variant of a multivariant playlist. */
 struct hls_variant {
@@ -23,8 +53,25 @@ struct hls_variant {
 	const char *name;	    /* "" = the channel's own profile */
 };
 
-/* Appends one; `session` is the value of `s`, "" = none; `region` goes into the links, too. */
-void hls_text_multivariant(struct buf *b, const struct hls_variant *variants, size_t count,
-			   const char *session, const char *region);
+/* Sound that stands beside all variants. */
+struct hls_sound {
+	struct segment_media media;
+	const char *name; /* of the variant that it comes from */
+};
+
+/* A multivariant playlist. */
+struct hls_multivariant {
+	const struct hls_variant *variants;
+	size_t count;
+	const struct hls_sound *sound; /* NULL: it is in the variants */
+	bool cmaf;
+	const char *session; /* the value of `s`, "" = none */
+	const char *region;  /* for the links; "" = none */
+};
+void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m);
+
+/* Appends the link from a multivariant playlist, or from one beside it, to a media playlist. */
+void hls_text_link(struct buf *b, const char *variant, enum output_form form, const char *region,
+		   const char *session);
 
 #endif

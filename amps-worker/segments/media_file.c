@@ -18,15 +18,34 @@ static int open_beneath(int folder, const char *path)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+static int open_named(int folder, const struct media_name *name, const char *extension)
+{
+	const char kind[] = {name->kind, '\0'};
+	char path[64];
+
+	snprintf(path, sizeof(path), "%u/%u/%s%u.%s", name->channel, name->track, kind,
+		 name->number, extension);
+	return open_beneath(folder, path);
+}
+
+/* A file that grows gets its name when it is complete, maybe between the two tries. */
+static int open_any(int folder, const struct media_name *name)
+{
+	const char *extension = !name->kind ? "ts" : name->init ? "mp4" : "m4s";
+	int fd = open_named(folder, name, extension);
+
+	if (fd == -ENOENT && name->growing)
+		fd = open_named(folder, name, "tmp");
+	return fd == -ENOENT && name->growing ? open_named(folder, name, extension) : fd;
+}
+
 int media_file_open(int folder, const struct media_name *name, struct reply_file *ret,
 		    int64_t *ret_written_s)
 {
 	_cleanup_(closep) int fd = -1;
-	char path[64];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%u/%u/%u.ts", name->channel, name->track, name->number);
-	fd = open_beneath(folder, path);
+	fd = open_any(folder, name);
 	if (fd == -ELOOP || fd == -ENOTDIR || fd == -EXDEV || fd == -ENXIO || fd == -EACCES)
 		return -ENOENT;
 	if (fd < 0)

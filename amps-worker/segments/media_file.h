@@ -7,9 +7,12 @@
 
 #include "amps-worker/http/reply.h"
 
-/* Which file: <channel>/<track>/<number>.ts */
+/* Which file: <channel>/<track>/<number>.ts, or as segment.h says of CMAF. */
 struct media_name {
 	uint32_t channel, track, number;
+	char kind;    /* 'v' or 'a' of CMAF, 0 of a transport stream */
+	bool init;    /* the init segment of that number */
+	bool growing; /* also one that is not complete yet */
 };
 
 /* Opens it and says when it was last written (seconds since 1970).  *ret is complete but for what

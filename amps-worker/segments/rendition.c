@@ -9,24 +9,41 @@
 
 #define PLAYLIST_TYPE	 "application/vnd.apple.mpegurl"
 #define PLAYLIST_KEPT_US 60000000 /* a body that was replaced leaves the cache then */
+#define POLL_US		 5000	  /* between two looks at indexes that requests wait for */
 
 static struct rendition_list *bucket_of(struct renditions *all, uint32_t channel)
 {
 	return &all->buckets[channel % RENDITION_BUCKETS];
 }
 
-void renditions_init(struct renditions *all, struct outputs *outputs)
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+
+void renditions_init(struct renditions *all, struct outputs *outputs, struct event_base *base,
+		     const struct rendition_calls *calls, void *owner)
 {
 	*all = (struct renditions){
 		.outputs = outputs,
-		.start_rule = {.late = {504, "the channel did not start in time"}}};
+		.start_rule = {.late = {504, "the channel did not start in time"}},
+		.move_rule = {.late = {503, "the playlist did not move in time"}},
+		.calls = *calls,
+		.owner = owner};
+	LIST_INIT(&all->polled);
+	evtimer_assign(&all->timer, base, on_timer, all);
 	for (unsigned i = 0; i < RENDITION_BUCKETS; i++)
 		LIST_INIT(&all->buckets[i]);
+}
+
+static void end_polling(struct rendition *r)
+{
+	if (r->polled)
+		LIST_REMOVE(r, in_polled);
+	r->polled = false;
 }
 
 static void rendition_free(struct rendition *r)
 {
 	assert(TAILQ_EMPTY(&r->waiting));
+	end_polling(r);
 	if (!r->output->gone)
 		TAILQ_REMOVE(&r->output->watches, &r->watch, link);
 	LIST_REMOVE(r, in_bucket);
@@ -36,6 +53,8 @@ static void rendition_free(struct rendition *r)
 
 void renditions_done(struct renditions *all)
 {
+	if (event_initialized(&all->timer))
+		evtimer_del(&all->timer);
 	for (unsigned i = 0; i < RENDITION_BUCKETS; i++)
 		while (!LIST_EMPTY(&all->buckets[i]))
 			rendition_free(LIST_FIRST(&all->buckets[i]));
@@ -46,14 +65,74 @@ static struct rendition *of_watch(struct output_watch *w)
 	return (struct rendition *)(void *)((char *)w - offsetof(struct rendition, watch));
 }
 
-/* Answers all that wait; `error` NULL: the rendition is ready. */
-static void answer_all(struct rendition *r, const struct held_error *error)
+/* Answers all that wait with an error. */
+static void fail_all(struct rendition *r, const struct held_error *error)
 {
-	const struct renditions *all = r->all;
 	struct held *h;
 
 	while ((h = TAILQ_FIRST(&r->waiting)))
-		held_ready(h, error ? error : all->answer(all->owner, r, h->reply));
+		held_ready(h, error);
+}
+
+/* Answers those that have what they wait for.  An answer may free connections, and with them other
+ * requests that wait here, so each begins at the list's head again. */
+static void answer_ready(struct rendition *r)
+{
+	const struct renditions *all = r->all;
+	struct held *h = TAILQ_FIRST(&r->waiting);
+
+	while (h) {
+		if (!all->calls.ready(all->owner, r, h->reply)) {
+			h = TAILQ_NEXT(h, in_holder);
+			continue;
+		}
+		held_ready(h, all->calls.answer(all->owner, r, h->reply));
+		h = TAILQ_FIRST(&r->waiting);
+	}
+}
+
+static void arm(struct renditions *all)
+{
+	static const struct timeval soon = {.tv_usec = POLL_US};
+
+	if (!LIST_EMPTY(&all->polled) && !evtimer_pending(&all->timer, NULL))
+		evtimer_add(&all->timer, &soon);
+}
+
+static void begin_polling(struct rendition *r)
+{
+	if (!r->polled)
+		LIST_INSERT_HEAD(&r->all->polled, r, in_polled);
+	r->polled = true;
+	arm(r->all);
+}
+
+static void poll_one(struct rendition *r)
+{
+	const struct stream_ring *ring = output_ring(r->output);
+	uint64_t commit = ring ? ring_commit(&ring->map) : 0;
+
+	/* before there is a playlist, another rendition may be what is waited for */
+	if (commit != r->seen_commit || !r->target_s || (ring && ring_ended(&ring->map))) {
+		r->seen_commit = commit;
+		answer_ready(r);
+	}
+	if (TAILQ_EMPTY(&r->waiting))
+		end_polling(r);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct renditions *all = arg;
+	struct rendition *r, *next;
+
+	(void)fd;
+	(void)what;
+	for (r = LIST_FIRST(&all->polled); r; r = next) {
+		next = LIST_NEXT(r, in_polled);
+		poll_one(r);
+	}
+	arm(all);
 }
 
 static void live_on(struct rendition *r)
@@ -66,8 +145,7 @@ static void on_ring(struct output_watch *w)
 {
 	struct rendition *r = of_watch(w);
 
-	if (rendition_ready(r))
-		answer_all(r, NULL);
+	answer_ready(r);
 }
 
 static void on_gone(struct output_watch *w, int status, const char *text)
@@ -83,17 +161,35 @@ static void on_gone(struct output_watch *w, int status, const char *text)
 	}
 	/* out of the bucket: a request that comes meanwhile begins a new one */
 	LIST_REMOVE(r, in_bucket);
-	answer_all(r, &error);
+	end_polling(r);
+	fail_all(r, &error);
 	output_unuse(r->output);
 	free(r);
 }
 
-struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant)
+struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant,
+				 enum output_form form)
 {
 	struct rendition *r;
 
 	LIST_FOREACH (r, bucket_of(all, channel), in_bucket) {
-		if (r->output->id.channel == channel && !strcmp(r->output->id.variant, variant))
+		const struct output_id *id = &r->output->id;
+
+		if (id->channel == channel && id->form == form && !strcmp(id->variant, variant))
+			return r;
+	}
+	return NULL;
+}
+
+struct rendition *rendition_of_track(struct renditions *all, uint32_t channel, uint32_t track,
+				     enum output_form form)
+{
+	struct segment_media media;
+	struct rendition *r;
+
+	LIST_FOREACH (r, bucket_of(all, channel), in_bucket) {
+		if (r->output->id.channel == channel && r->output->id.form == form &&
+		    rendition_media(r, &media) && media.track == track)
 			return r;
 	}
 	return NULL;
@@ -101,7 +197,7 @@ struct rendition *rendition_find(struct renditions *all, uint32_t channel, const
 
 static struct rendition *rendition_new(struct renditions *all, const struct rendition_request *q)
 {
-	struct stream_params p = {.id = {.channel = q->channel, .form = OUTPUT_HLS_TS}};
+	struct stream_params p = {.id = {.channel = q->channel, .form = q->form}};
 	struct rendition *r = calloc(1, sizeof(*r));
 
 	text_copy(p.id.variant, sizeof(p.id.variant), q->variant);
@@ -121,7 +217,7 @@ static struct rendition *rendition_new(struct renditions *all, const struct rend
 
 struct rendition *rendition_get(struct renditions *all, const struct rendition_request *q)
 {
-	struct rendition *r = rendition_find(all, q->channel, q->variant);
+	struct rendition *r = rendition_find(all, q->channel, q->variant, q->form);
 
 	if (r && r->output->gone) {
 		if (!q->begins)
@@ -157,46 +253,96 @@ void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_tim
 	/* a start that the master has not given up may still wait for a whole GOP */
 	r->all->start_rule.deadline_ms = start_timeout_ms + SEGMENT_HELD_MAX_S * 1000;
 	held_begin(&reply->held, reply, &r->waiting, &r->all->start_rule);
+	/* what it waits for may be ready in another rendition */
+	if (r->output->id.form != OUTPUT_HLS_TS)
+		begin_polling(r);
 }
 
-/* The entries of the playlist that ends with `newest`, with their number; NULL without memory. */
+bool rendition_ended(const struct rendition *r)
+{
+	const struct stream_ring *ring = output_ring(r->output);
+
+	return ring && ring_ended(&ring->map);
+}
+
+bool rendition_newest(const struct rendition *r, struct segment *ret)
+{
+	const struct stream_ring *ring = output_ring(r->output);
+
+	return ring && segment_newest(&ring->map, ret) == 0;
+}
+
+int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret)
+{
+	const struct stream_ring *ring = output_ring(r->output);
+
+	return ring ? segment_read(&ring->map, part, ret) : -ENOENT;
+}
+
+void rendition_hold_move(struct rendition *r, struct reply *reply)
+{
+	struct renditions *all = r->all;
+
+	all->move_rule.deadline_ms = RENDITION_TARGETS * MAX(r->target_s, 1u) * 1000;
+	held_begin(&reply->held, reply, &r->waiting, &all->move_rule);
+	begin_polling(r);
+}
+
+/* How many parts the playlist has that ends with `newest`: those of its segments that can be read.
+ * A segment whose first parts are gone does not count. */
+static size_t count_parts(const struct ring *ring, const struct segment *newest)
+{
+	size_t most = ring->data_bytes / sizeof(*newest), whole = 0;
+	struct segment s = *newest;
+
+	for (size_t count = 1;; count++) {
+		if (s.first == s.part)
+			whole = count;
+		if (count == most || count > newest->part ||
+		    segment_read(ring, newest->part - (uint32_t)count, &s) < 0 ||
+		    s.number < newest->oldest)
+			return MAX(whole, 1);
+	}
+}
+
+/* The parts of the playlist that ends with `newest`, with their number; NULL without memory. */
 static struct segment *read_entries(const struct ring *ring, const struct segment *newest,
 				    size_t *ret_count)
 {
-	size_t room = (size_t)newest->number - newest->oldest + 1, count = 0;
-	struct segment *all;
+	size_t count = count_parts(ring, newest), got = 0;
+	struct segment *all = calloc(count, sizeof(*all));
 
-	/* no more than the ring can hold, whatever `oldest` says */
-	room = MIN(room, ring->data_bytes / sizeof(*all));
-	all = calloc(room, sizeof(*all));
 	if (!all)
 		return NULL;
-	all[room - 1] = *newest;
-	for (count = 1; count < room; count++)
-		if (segment_read(ring, newest->number - (uint32_t)count, &all[room - 1 - count]) <
-		    0)
-			break; /* the playlist begins behind it */
-	assert(count <= room);
-	memmove(all, all + room - count, count * sizeof(*all));
-	*ret_count = count;
+	all[count - 1] = *newest;
+	/* what is overwritten meanwhile is left out */
+	for (size_t i = count - 1; i > 0; i--)
+		if (segment_read(ring, newest->part - (uint32_t)(count - i), &all[i - 1]) < 0) {
+			got = i;
+			break;
+		}
+	memmove(all, all + got, (count - got) * sizeof(*all));
+	*ret_count = count - got;
 	return all;
 }
 
 static struct body *make_body(const struct ring *ring, const struct hls_place *place,
 			      const struct segment_media *media, const struct segment *newest,
-			      const struct buf *key, struct body_cache *cache, int64_t wall_us)
+			      bool skip, const struct buf *key, struct body_cache *cache,
+			      int64_t wall_us)
 {
+	struct hls_media playlist = {.media = media, .ended = ring_ended(ring), .skip = skip};
 	_cleanup_(freep) struct segment *entries = NULL;
 	struct buf text = BUF_INIT;
 	struct body *body;
-	size_t count;
 
-	entries = read_entries(ring, newest, &count);
+	playlist.entries = entries = read_entries(ring, newest, &playlist.count);
 	if (!entries)
 		return NULL;
-	hls_text_media(&text, place, media, entries, count);
-	if (ring_ended(ring))
-		buf_puts(&text, "#EXT-X-ENDLIST\n");
+	if (media->part_ms)
+		hls_text_parts(&text, place, &playlist);
+	else
+		hls_text_media(&text, place, &playlist);
 	body = buf_ok(&text) ? body_cache_put(cache, key->data, key->len, &text, PLAYLIST_TYPE,
 					      wall_us, wall_us + PLAYLIST_KEPT_US)
 			     : NULL;
@@ -204,7 +350,7 @@ static struct body *make_body(const struct ring *ring, const struct hls_place *p
 	return body;
 }
 
-struct body *rendition_playlist(struct rendition *r, const struct hls_place *place,
+struct body *rendition_playlist(struct rendition *r, const struct hls_place *place, bool skip,
 				struct body_cache *cache, int64_t wall_us)
 {
 	const struct stream_ring *ring = output_ring(r->output);
@@ -217,14 +363,14 @@ struct body *rendition_playlist(struct rendition *r, const struct hls_place *pla
 		return NULL;
 	r->target_s = media.target_s;
 	/* all that the text depends on: what is older than the newest entry does not change */
-	buf_printf(&key, "hls %u %s %u %llu %u %u %d %s", place->channel, place->prefix,
-		   media.track, (unsigned long long)ring->generation, newest.number, newest.oldest,
-		   ring_ended(&ring->map), r->output->id.variant);
+	buf_printf(&key, "hls %u %s %u %d %llu %u %u %d %d %s", place->channel, place->prefix,
+		   media.track, r->output->id.form, (unsigned long long)ring->generation,
+		   newest.part, newest.oldest, ring_ended(&ring->map), skip, r->output->id.variant);
 	if (!buf_ok(&key))
 		return NULL;
 	body = body_cache_get(cache, key.data, key.len, wall_us);
 	if (!body)
-		body = make_body(&ring->map, place, &media, &newest, &key, cache, wall_us);
+		body = make_body(&ring->map, place, &media, &newest, skip, &key, cache, wall_us);
 	buf_done(&key);
 	return body;
 }

@@ -1,5 +1,5 @@
-/* rendition.h - one variant of a channel as HLS: the output that indexes its segments, and the
- * requests that wait until there is something to play.
+/* rendition.h - one variant of a channel as HLS, in one form of segments: the output that indexes
+ * them, and the requests that wait until there is something to play, or for a part to come.
  *
  * A rendition begins with its first request, which makes the worker want the output.  It ends when
  * no playlist of it was asked for during RENDITION_TARGETS target durations: a player asks once in
@@ -8,6 +8,8 @@
 #ifndef AMPS_RENDITION_H
 #define AMPS_RENDITION_H
 
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <sys/queue.h>
 #include "amps-worker/http/body_cache.h"
 #include "amps-worker/http/reply.h"
@@ -24,21 +26,29 @@ struct rendition {
 	struct output *output;	   /* a use of it */
 	struct output_watch watch; /* of the output, until it is gone */
 	struct held_list waiting;
-	uint64_t until_us; /* it lives so long; later if it is asked for */
-	uint32_t target_s; /* as its last playlist said; 0 = none was made */
+	LIST_ENTRY(rendition) in_polled;
+	bool polled;	      /* requests wait for its index to move */
+	uint64_t seen_commit; /* of the index, when they were looked at last */
+	uint64_t until_us;    /* it lives so long; later if it is asked for */
+	uint32_t target_s;    /* as its last playlist said; 0 = none was made */
 };
 LIST_HEAD(rendition_list, rendition);
 
-/* The rendition is ready: completes the reply of a request that waited.  NULL, or the error to
- * answer with. */
-typedef const struct held_error *rendition_answer(void *owner, struct rendition *r,
-						  struct reply *reply);
+/* For requests that wait. */
+struct rendition_calls {
+	/* Is there what this reply waits for? */
+	bool (*ready)(void *owner, struct rendition *r, const struct reply *reply);
+	/* It is: completes the reply.  NULL, or the error to answer with. */
+	const struct held_error *(*answer)(void *owner, struct rendition *r, struct reply *reply);
+};
 
 struct renditions {
 	struct outputs *outputs; /* borrowed */
 	struct rendition_list buckets[RENDITION_BUCKETS];
-	struct held_rule start_rule;
-	rendition_answer *answer;
+	struct rendition_list polled;
+	struct event timer; /* runs while something is polled */
+	struct held_rule start_rule, move_rule;
+	struct rendition_calls calls;
 	void *owner;
 };
 
@@ -46,17 +56,24 @@ struct renditions {
 struct rendition_request {
 	uint32_t channel;
 	const char *variant; /* "" = the channel's own profile */
-	bool begins;	     /* a viewer begins: a source that has ended starts again */
+	enum output_form form;
+	bool begins; /* a viewer begins: a source that has ended starts again */
 };
 
-void renditions_init(struct renditions *all, struct outputs *outputs);
+void renditions_init(struct renditions *all, struct outputs *outputs, struct event_base *base,
+		     const struct rendition_calls *calls, void *owner);
 void renditions_done(struct renditions *all); /* no request may wait any more */
 
 /* The rendition; begins it if need be.  NULL without memory. */
 struct rendition *rendition_get(struct renditions *all, const struct rendition_request *q);
 
 /* The one that exists, or NULL. */
-struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant);
+struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant,
+				 enum output_form form);
+
+/* The one whose files are in the folder of this number, or NULL. */
+struct rendition *rendition_of_track(struct renditions *all, uint32_t channel, uint32_t track,
+				     enum output_form form);
 
 /* Is there something to play? */
 bool rendition_ready(const struct rendition *r);
@@ -64,12 +81,25 @@ bool rendition_ready(const struct rendition *r);
 /* The newest facts of its playlist.  False if there are none. */
 bool rendition_media(const struct rendition *r, struct segment_media *ret);
 
+/* Will nothing follow? */
+bool rendition_ended(const struct rendition *r);
+
+/* The newest part of its index.  False if there is none. */
+bool rendition_newest(const struct rendition *r, struct segment *ret);
+
+/* The entry of this part.  0, -ENOENT or -EBADMSG. */
+must_check int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret);
+
 /* Lets the reply wait until the rendition is ready. */
 void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_timeout_ms);
 
-/* Its media playlist with one reference for the caller, from the cache where it is there.  NULL:
- * the index cannot be read, or no memory. */
-struct body *rendition_playlist(struct rendition *r, const struct hls_place *place,
+/* Lets the reply wait for the index to move, as calls.ready() says; three target durations. */
+void rendition_hold_move(struct rendition *r, struct reply *reply);
+
+/* Its media playlist with one reference for the caller, from the cache where it is there; `skip`:
+ * without what a player has that has had it before (_HLS_skip).  NULL: the index cannot be read, or
+ * no memory. */
+struct body *rendition_playlist(struct rendition *r, const struct hls_place *place, bool skip,
 				struct body_cache *cache, int64_t wall_us);
 
 /* Every second or so: ends those that have not been requested for their lifetime. */

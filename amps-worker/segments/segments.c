@@ -8,12 +8,10 @@
 #include "common/clock.h"
 
 int segments_init(struct segments *s, struct live *live, struct body_cache *cache,
-		  rendition_answer *answer)
+		  const struct rendition_calls *calls)
 {
 	*s = (struct segments){.context = live->viewers.context, .cache = cache};
-	renditions_init(&s->renditions, &live->outputs);
-	s->renditions.answer = answer;
-	s->renditions.owner = s;
+	renditions_init(&s->renditions, &live->outputs, s->context->base, calls, s);
 	return sessions_init(&s->sessions, &live->viewers);
 }
 

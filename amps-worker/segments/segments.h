@@ -16,10 +16,10 @@ struct segments {
 	uint64_t *tags;
 };
 
-/* All is borrowed; `answer` completes requests that waited.  0 or -ENOMEM; segments_done() is
+/* All is borrowed; `calls` complete requests that waited.  0 or -ENOMEM; segments_done() is
  * needed either way, after all connections are gone. */
 must_check int segments_init(struct segments *s, struct live *live, struct body_cache *cache,
-			     rendition_answer *answer);
+			     const struct rendition_calls *calls);
 void segments_done(struct segments *s);
 
 /* The entry of the token with this hash (signature_token()) that has not expired, or NULL. */

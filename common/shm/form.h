@@ -12,8 +12,17 @@ enum output_form {
 	OUTPUT_ADTS, /* sound alone: AAC in ADTS (ISO 13818-7) */
 	/* the index of a transport stream's segments, which are files; segment.h has its unit */
 	OUTPUT_HLS_TS,
+	/* the same of fragments of MP4 (ISO 23000-19): of the picture, or of the sound */
+	OUTPUT_CMAF_PICTURE,
+	OUTPUT_CMAF_SOUND,
 	OUTPUT_FORM_COUNT_
 };
+
+/* Is it an index of segments?  Those are made of the transport stream of their variant. */
+static inline bool form_is_segments(enum output_form form)
+{
+	return form == OUTPUT_HLS_TS || form == OUTPUT_CMAF_PICTURE || form == OUTPUT_CMAF_SOUND;
+}
 
 #define TS_PACKET 188u
 

@@ -4,18 +4,19 @@
 
 #define HZ 90000u
 
-int segment_read(const struct ring *r, uint32_t number, struct segment *ret)
+int segment_read(const struct ring *r, uint32_t part, struct segment *ret)
 {
-	uint64_t pos = segment_position(number);
+	uint64_t pos = segment_position(part);
 	struct segment s;
 	ssize_t n;
 
-	if (number > SEGMENT_NUMBER_MAX || pos >= ring_commit(r))
+	if (pos >= ring_commit(r))
 		return -ENOENT;
 	n = ring_copy(r, &pos, &s, sizeof(s));
 	if (n != (ssize_t)sizeof(s))
 		return -ENOENT;
-	if (s.number != number || s.oldest > number || s.bytes > SEGMENT_BYTES_MAX ||
+	if (s.part != part || s.first > part || s.number > SEGMENT_NUMBER_MAX ||
+	    s.oldest > s.number || s.at > SEGMENT_BYTES_MAX || s.bytes > SEGMENT_BYTES_MAX ||
 	    s.discontinuity > SEGMENT_NUMBER_MAX || s.duration_90k == 0 ||
 	    s.duration_90k > SEGMENT_SECONDS_MAX * HZ)
 		return -EBADMSG;
@@ -27,7 +28,7 @@ int segment_newest(const struct ring *r, struct segment *ret)
 {
 	uint64_t count = ring_commit(r) / sizeof(*ret);
 
-	if (count == 0 || count - 1 > SEGMENT_NUMBER_MAX)
+	if (count == 0 || count - 1 > UINT32_MAX)
 		return -ENOENT;
 	return segment_read(r, (uint32_t)(count - 1), ret);
 }

@@ -1,16 +1,17 @@
-/* segment.h - the index of segments: what a ring of the form OUTPUT_HLS_TS holds.
+/* segment.h - the index of segments: what a ring of the forms of segments holds (form.h).
  *
- * Its unit is one struct segment, at position segment_position(number).  Each entry is published
- * when the segment's file is complete.  The writer begins at the number it starts with, not at 0:
- * numbers grow over all jobs, generations and starts of the server.  Numbers between the commit of
- * a predecessor and the first entry of its successor may be missing; `oldest` never points there.
+ * Its unit is one struct segment, at position segment_position(part): a part of a segment, which is
+ * published when its bytes are complete in the segment's file.  A segment of a transport stream is
+ * one part, whose number is the segment's.  The writer begins at the number it starts with, not at
+ * 0: numbers grow over all jobs, generations and starts of the server.  Numbers between the commit
+ * of a predecessor and the first entry of its successor may be missing; `oldest` never points there.
  *
- * A random access point holds the facts of a playlist from its segment on: its intro is one struct
+ * A random access point holds the facts of a playlist from its part on: its intro is one struct
  * segment_media.  The newest one counts.
  *
  * The file of a segment is media_root/<channel>/<track>/<number>.ts, where the track is the number
- * of the variant: 0 is the channel itself. A variant keeps its number while it has segments,
- * whatever becomes of the list of variants.
+ * of the variant: 0 is the channel itself, its variants follow from 1 as listed.  Those of CMAF are
+ * v<number>.m4s and a<number>.m4s beside it, with v<init>.mp4 and a<init>.mp4.
  *
  * W: job (and the master, which copies the entries of an earlier generation before hand-over).
  * Readers: workers, the master, and the job's successor.  Fields are hostile: read them with the
@@ -22,23 +23,29 @@
 
 enum {
 	SEGMENT_INDEPENDENT = 1u << 0,	 /* begins with a random access point */
-	SEGMENT_DISCONTINUITY = 1u << 1, /* does not continue the segment before it */
+	SEGMENT_DISCONTINUITY = 1u << 1, /* does not continue the part before it */
+	SEGMENT_LAST = 1u << 2,		 /* its segment is complete */
 };
 
+enum { SEGMENT_HAS_PICTURE = 1u << 0, SEGMENT_HAS_SOUND = 1u << 1 };
+
+/* A part of a segment. */
 struct segment {
-	uint32_t number;	/* media sequence */
+	uint32_t number;	/* media sequence of its segment */
 	uint32_t discontinuity; /* discontinuity sequence: discontinuities before its first byte,
 				   its own included */
-	int64_t start_90k;	/* first PTS, unwrapped, as in the file */
+	int64_t start_90k;	/* first PTS, unwrapped, as in the source */
 	int64_t wall_us;	/* PROGRAM-DATE-TIME of its first frame; never changes */
 	int64_t made_s;		/* st_mtime of its file, in whole seconds: the signature of its URL
 				   is that of this time */
-	uint64_t bytes;		/* of its file */
+	uint32_t part;		/* its own running number */
+	uint32_t first;		/* the part with which its segment begins */
+	uint32_t at, bytes;	/* where it is in the segment's file */
 	uint32_t duration_90k;	/* to the first PTS of the next one */
-	uint32_t oldest;	/* first number of the playlist that ends with this one; the files
+	uint32_t oldest;	/* first segment of the playlist that ends with this one; the files
 				   from there on exist, and stay for a while behind the window */
 	uint32_t flags;
-	uint32_t pad[3];
+	uint32_t init; /* number of its init segment; 0 = none */
 };
 
 /* Facts of a playlist. */
@@ -50,24 +57,26 @@ struct segment_media {
 	uint32_t average_bps;
 	uint32_t rate_milli; /* frames in 1000 seconds; 0 = not known */
 	uint16_t width, height;
+	uint32_t streams; /* of the source's programme: SEGMENT_HAS_* */
+	uint32_t part_ms; /* PART-TARGET, sealed as well; 0 = segments have one part each */
 	char codecs[SEGMENT_CODECS_MAX]; /* as in CODECS; "" = not known */
 };
 
 static_assert(sizeof(struct segment) == 64, "layout of struct segment");
-static_assert(sizeof(struct segment_media) == 92, "layout of struct segment_media");
+static_assert(sizeof(struct segment_media) == 100, "layout of struct segment_media");
 static_assert(sizeof(struct segment_media) <= RING_INTRO_MAX, "facts fit into a slot");
 
-static inline uint64_t segment_position(uint32_t number)
+static inline uint64_t segment_position(uint32_t part)
 {
-	return (uint64_t)number * sizeof(struct segment);
+	return (uint64_t)part * sizeof(struct segment);
 }
 
 /* The newest entry.  0, or -ENOENT: there is none. */
 must_check int segment_newest(const struct ring *r, struct segment *ret);
 
-/* The entry of this number, checked: its number is right, its duration and size are in range, its
- * `oldest` is not above it.  0, -ENOENT (not there, or overwritten), -EBADMSG. */
-must_check int segment_read(const struct ring *r, uint32_t number, struct segment *ret);
+/* The entry of this part, checked: its number is right, its duration and size are in range, its
+ * `oldest` is not above its segment.  0, -ENOENT (not there, or overwritten), -EBADMSG. */
+must_check int segment_read(const struct ring *r, uint32_t part, struct segment *ret);
 
 /* The newest facts, checked; the codecs are printable, without quotation marks.  0, -ENOENT,
  * -EBADMSG. */

@@ -33,8 +33,12 @@ static void both_close(struct both *b)
 
 static struct segment entry(uint32_t number)
 {
-	return (struct segment){
-		.number = number, .oldest = number, .bytes = 188, .duration_90k = 360000};
+	return (struct segment){.number = number,
+				.part = number,
+				.first = number,
+				.oldest = number,
+				.bytes = 188,
+				.duration_90k = 360000};
 }
 
 static void put(struct both *b, const struct segment *s)
@@ -60,7 +64,7 @@ Test(segment, an_index_begins_at_its_first_number)
 	cr_expect_eq(segment_newest(&b.r, &s), -ENOENT);
 	ring_writer_begin(&b.w, segment_position(FIRST));
 	for (uint32_t n = FIRST; n < FIRST + 3; n++)
-		put(&b, &(struct segment){.number = n, .oldest = FIRST, .duration_90k = 1});
+		put(&b, &(struct segment){.number = n, .part = n, .first = n, .oldest = FIRST, .duration_90k = 1});
 	cr_assert_eq(segment_newest(&b.r, &s), 0);
 	cr_expect_eq(s.number, FIRST + 2);
 	cr_assert_eq(segment_read(&b.r, FIRST, &s), 0);
@@ -115,11 +119,11 @@ Test(segment, values_out_of_range_are_refused)
 
 	for (uint32_t i = 0; i < array_size(wrong); i++)
 		wrong[i] = entry(i);
-	wrong[0].number = 5;
+	wrong[0].part = 5;
 	wrong[1].oldest = 2;
 	wrong[2].duration_90k = 0;
 	wrong[3].duration_90k = SEGMENT_SECONDS_MAX * 90000u + 1;
-	wrong[4].bytes = (uint64_t)SEGMENT_BYTES_MAX + 1;
+	wrong[4].bytes = SEGMENT_BYTES_MAX + 1u;
 	wrong[5].discontinuity = SEGMENT_NUMBER_MAX + 1u;
 	both_open(&b);
 	for (uint32_t i = 0; i < array_size(wrong); i++)

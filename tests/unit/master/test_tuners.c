@@ -129,8 +129,8 @@ static void on_nursery_hangs(void *owner)
 	((struct scene *)owner)->nursery_hangs++;
 }
 
-static struct channel_segments cut[] = {{0, 4000, 60000, 60000, false, 0},
-					{1, 4000, 60000, 60000, false, 0}};
+static struct channel_segments cut[] = {{0, 4000, 60000, 60000, 250, false, 0},
+					{1, 4000, 60000, 60000, 250, false, 0}};
 
 static struct lineup_output segments_of(const char *variant, uint32_t track)
 {
@@ -331,6 +331,7 @@ static void fake_segment(struct scene *s, struct fake_job *j)
 	fake_hello(s, j);
 	cr_assert(j->has_ring);
 	e.number = j->w.commit ? (uint32_t)(j->w.commit / sizeof(e)) : 1000;
+	e.part = e.first = e.number;
 	e.oldest = 1000;
 	if (!j->w.commit)
 		ring_writer_begin(&j->w, segment_position(e.number));
@@ -1572,7 +1573,7 @@ Test(tuners, the_index_of_a_long_window_is_carried_over)
 
 Test(tuners, an_index_that_a_job_forged_is_not_carried_over)
 {
-	struct segment wrong = {.number = 7, .duration_90k = 1};
+	struct segment wrong = {.number = 7, .part = 7, .first = 7, .duration_90k = 1};
 	struct fake_job *first, *second;
 	struct scene s;
 

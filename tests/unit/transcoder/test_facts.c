@@ -26,7 +26,7 @@ static void programme(const char *picture, const char *sound)
 		parse.stream_of[0x102] = (uint8_t)++n;
 	}
 	parse.stream_count = n;
-	facts_begin(&f, &parse);
+	facts_begin(&f, &parse, true, true);
 }
 
 static void give(struct facts_unit *u, const void *bytes, size_t n)

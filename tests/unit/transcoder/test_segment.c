@@ -295,7 +295,7 @@ Test(segment_track, files_join_without_a_break)
 		cr_assert_eq(segment_read(&s.index, i, &e), 0);
 		cr_expect_eq(e.bytes, more);
 		cr_expect_eq(e.duration_90k, HZ);
-		cr_expect_eq(e.flags, SEGMENT_INDEPENDENT);
+		cr_expect_eq(e.flags, SEGMENT_INDEPENDENT | SEGMENT_LAST);
 		cr_expect_eq(e.wall_us - first.wall_us, (int64_t)(i - first.number) * 1000000);
 		cr_expect_eq(bytes[n + 1] & 0x1f, 0, "the PAT comes first");
 		n += more;
@@ -483,7 +483,7 @@ Test(segment_track, another_source_is_a_discontinuity)
 	take(&s);
 	after = newest(&s);
 	cr_expect_eq(after.number, before.number + 2);
-	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
 	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
 	cr_expect_geq(after.wall_us, before.wall_us);
 	scene_close(&s);
@@ -595,7 +595,7 @@ Test(segment_track, the_next_job_takes_over_numbers_and_files)
 	play(&s, 2000, 1000);
 	take(&s);
 	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
-	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
 	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
 	cr_expect_eq(after.start_90k, before.start_90k + before.duration_90k,
 		     "it goes on where the old job stopped");

@@ -127,6 +127,8 @@ static void add_segment(struct world *x, uint32_t flags)
 {
 	struct segment s = {
 		.number = x->next,
+		.part = x->next,
+		.first = x->next,
 		.discontinuity = flags & SEGMENT_DISCONTINUITY ? 8 : 7,
 		.start_90k = (int64_t)x->next * 4 * HZ,
 		.duration_90k = 4 * HZ + 1,
@@ -134,7 +136,7 @@ static void add_segment(struct world *x, uint32_t flags)
 		.made_s = x->made_s,
 		.bytes = 1880,
 		.oldest = MAX(FIRST, x->next - 4),
-		.flags = SEGMENT_INDEPENDENT | flags,
+		.flags = SEGMENT_INDEPENDENT | SEGMENT_LAST | flags,
 	};
 	struct segment_media media = {.target_s = 4,
 				      .independent = 1,

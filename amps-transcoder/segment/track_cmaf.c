@@ -1,0 +1,422 @@
+/* track_cmaf.c - one stream as fragments of MP4: a file a segment, with one or more parts, and an
+ * init segment where the codec begins or changes.
+ *
+ * Decode times are absolute: those of the source, moved so that they are the time since 1970.  The
+ * distance is fixed at each discontinuity.  Pictures bring the places of cuts themselves; sound
+ * takes those of the pictures in the same ring, and waits until it has seen them. */
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "amps-transcoder/segment/fragments.h"
+#include "amps-transcoder/segment/track_form.h"
+#include "amps-transcoder/segment/units.h"
+#include "common/log/log.h"
+
+#define ACCESSES_MAX 8u
+#define LAG_MAX_90K  (2 * TS_HZ) /* sound waits no longer for pictures */
+
+static const AVRational ticks = {1, TS_HZ};
+
+struct cmaf_track {
+	struct segment_track base;
+	bool sound;
+	unsigned part_ms;
+	unsigned pid; /* of the stream; TS_PID_NONE */
+	struct units *units;
+	struct fragments *fragments; /* NULL before the first segment */
+	AVPacket *unit;		     /* the oldest one, not taken yet; empty = none */
+	AVRational base_time;	     /* of the units */
+	uint32_t init;		     /* number of the init segment */
+	int64_t offset;		     /* added to the times of units, in their time base */
+	bool placed;		     /* the offset is known */
+	int64_t last_dts;	     /* of what was added, with the offset; AV_NOPTS_VALUE */
+	uint32_t next_part;
+	/* of sound: where the pictures of its ring can be cut, and how far they have come */
+	int64_t accesses[ACCESSES_MAX];
+	unsigned access_count;
+	int64_t pictures_90k; /* TIME_NONE: there are none */
+};
+static_assert(offsetof(struct cmaf_track, base) == 0, "a track is cast to its form");
+
+static int64_t time_90k(const struct cmaf_track *f, int64_t t)
+{
+	return av_rescale_q(t, f->base_time, ticks);
+}
+
+/* ---------- parts ---------- */
+
+/* The part that grows is complete. */
+static void end_part(struct cmaf_track *f, uint32_t flags)
+{
+	struct segment_track *t = &f->base;
+	struct fragment part;
+	int r = fragments_cut(f->fragments, &part);
+
+	assert(t->writing && r != 0);
+	if (r < 0) {
+		track_fail(t, -EIO);
+		return;
+	}
+	t->entry.flags |= flags | (part.independent ? SEGMENT_INDEPENDENT : 0);
+	t->entry.at = (uint32_t)t->files.fd_bytes;
+	t->entry.bytes = (uint32_t)part.len;
+	t->entry.duration_90k =
+		(uint32_t)MAX(time_90k(f, part.dts + part.duration) - time_90k(f, part.dts), 1);
+	track_fail(t, segment_files_append(&t->files, part.bytes, part.len));
+	if (!t->error && flags & SEGMENT_LAST)
+		track_fail(t, segment_files_end(&t->files,
+						(uint32_t)t->segment_90k + t->entry.duration_90k,
+						f->init, &t->entry.made_s));
+	else if (!t->error)
+		track_fail(t, segment_files_written(&t->files, &t->entry.made_s));
+	if (flags & SEGMENT_LAST)
+		cuts_seal(t->cuts, (int64_t)t->segment_90k + t->entry.duration_90k);
+	if (!t->facts_known && t->facts_begun) {
+		facts_read(&t->facts, &t->parse, &t->media);
+		t->facts_known = true;
+	}
+	track_publish(t);
+	f->next_part = t->entry.part + 1;
+	t->writing = !(flags & SEGMENT_LAST);
+	t->entry.wall_us += t->entry.duration_90k * 100ll / 9;
+	t->entry.start_90k += t->entry.duration_90k;
+	t->entry.part = f->next_part;
+	t->entry.flags = 0;
+}
+
+static void end_segment(struct cmaf_track *f)
+{
+	if (f->base.writing && fragments_waiting(f->fragments) > 0)
+		end_part(f, SEGMENT_LAST);
+}
+
+/* Codec and size are new: another init segment, from this segment on. */
+static void renew(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+	const struct buf *init;
+	int r;
+
+	f->fragments = fragments_free(f->fragments);
+	r = fragments_new(units_parameters(f->units), &f->fragments);
+	if (r < 0) {
+		log_warn("a stream cannot be made into MP4 channel=%s codec=%s error=%s",
+			 t->job->key, avcodec_get_name(units_parameters(f->units)->codec_id),
+			 av_err2str(r));
+		track_fail(t, -ENOTSUP);
+		return;
+	}
+	init = fragments_init(f->fragments);
+	f->init = t->entry.number;
+	track_fail(t, segment_files_init(&t->files, f->init, init->data, init->len));
+}
+
+/* Where the times of the source go: the cut's is known. */
+static void place(struct cmaf_track *f, const struct cut *cut)
+{
+	int64_t wall_90k = av_rescale(cut->wall_us, TS_HZ, 1000000);
+
+	f->offset = av_rescale_q(wall_90k - cut->pts_90k, ticks, f->base_time);
+	f->placed = true;
+}
+
+/* A segment begins with the unit. */
+static void begin_segment(struct cmaf_track *f, const struct cut *cut)
+{
+	struct segment_track *t = &f->base;
+	int64_t start_90k = time_90k(f, f->unit->pts);
+
+	end_segment(f);
+	if (t->error)
+		return;
+	track_begin_segment(t, cut, SEGMENT_INDEPENDENT);
+	if (t->error)
+		return;
+	t->entry.start_90k = start_90k;
+	t->entry.wall_us = cut_wall_us(cut, start_90k);
+	t->entry.flags &= ~(uint32_t)SEGMENT_INDEPENDENT; /* as its first sample says */
+	f->next_part = MAX(f->next_part,
+			   t->published ? t->last.part + 1 : (uint32_t)(cut->number * 5ull / 2));
+	t->entry.part = t->entry.first = f->next_part;
+	if (!f->placed || t->entry.flags & SEGMENT_DISCONTINUITY)
+		place(f, cut);
+	if (!f->fragments)
+		renew(f);
+	t->entry.init = f->init;
+}
+
+static int64_t part_ticks(const struct cmaf_track *f)
+{
+	return av_rescale_q(f->part_ms, (AVRational){1, 1000}, f->base_time);
+}
+
+static void add(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+	bool key = !f->sound && f->unit->flags & AV_PKT_FLAG_KEY;
+	int64_t waiting = fragments_waiting(f->fragments);
+	int r;
+
+	f->unit->pts += f->offset;
+	f->unit->dts += f->offset;
+	if (f->last_dts != AV_NOPTS_VALUE && f->unit->dts <= f->last_dts)
+		return; /* it repeats what is there */
+	if (waiting > 0 && (key || waiting + f->unit->duration > part_ticks(f)))
+		end_part(f, 0);
+	if (t->error)
+		return;
+	r = fragments_add(f->fragments, f->unit);
+	if (r < 0)
+		log_debug("a unit is left out channel=%s error=%s", t->job->key, av_err2str(r));
+	else
+		f->last_dts = f->unit->dts;
+}
+
+/* ---------- cuts ---------- */
+
+static void picture_cut(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+	bool key = f->unit->flags & AV_PKT_FLAG_KEY;
+	const struct cut *cut;
+
+	if (t->from_90k == TIME_NONE)
+		t->from_90k = f->unit->pts;
+	if (!t->writing && !key)
+		return;
+	cut = t->writing ? cuts_next(t->cuts, &t->cut, f->unit->pts, key)
+			 : track_start(t, f->unit->pts);
+	if (cut)
+		begin_segment(f, cut);
+}
+
+/* Each frame is an access point; where there are pictures, the first behind one of theirs counts.
+ */
+static bool sound_access(struct cmaf_track *f, int64_t pts_90k, int64_t *ret_90k)
+{
+	bool any = false;
+
+	if (f->pictures_90k == TIME_NONE) {
+		*ret_90k = pts_90k;
+		return true;
+	}
+	while (f->access_count > 0 && f->accesses[0] <= pts_90k) {
+		*ret_90k = f->accesses[0];
+		any = true;
+		memmove(&f->accesses[0], &f->accesses[1],
+			--f->access_count * sizeof(f->accesses[0]));
+	}
+	return any;
+}
+
+static void sound_cut(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+	int64_t pts_90k = time_90k(f, f->unit->pts), access_90k = pts_90k;
+	bool access = sound_access(f, pts_90k, &access_90k);
+	const struct cut *cut;
+
+	if (t->from_90k == TIME_NONE)
+		t->from_90k = pts_90k;
+	if (!t->writing && !access)
+		return;
+	cut = t->writing ? cuts_next(t->cuts, &t->cut, access_90k, access)
+			 : track_start(t, access_90k);
+	if (cut)
+		begin_segment(f, cut);
+}
+
+/* Must this frame of sound wait for pictures that tell where the cut is? */
+static bool waits(const struct cmaf_track *f)
+{
+	int64_t lead_90k;
+
+	if (!f->sound || f->pictures_90k == TIME_NONE)
+		return false;
+	lead_90k = time_90k(f, f->unit->pts) - f->pictures_90k;
+	return lead_90k >= 0 && lead_90k < LAG_MAX_90K;
+}
+
+static void take_units(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+
+	while (!t->error) {
+		if (!f->unit->data && units_next(f->units, f->unit) != 1)
+			return;
+		if (units_changed(f->units)) {
+			end_segment(f);
+			f->fragments = fragments_free(f->fragments);
+			f->base_time =
+				f->sound ? (AVRational){1, units_parameters(f->units)->sample_rate}
+					 : ticks;
+			f->placed = false;
+			f->last_dts = AV_NOPTS_VALUE;
+		}
+		if (waits(f))
+			return;
+		if (f->sound)
+			sound_cut(f);
+		else
+			picture_cut(f);
+		if (t->writing && !t->error)
+			add(f);
+		av_packet_unref(f->unit);
+	}
+}
+
+/* ---------- the form ---------- */
+
+static void end_stream(struct cmaf_track *f, bool keep)
+{
+	if (f->units) {
+		units_gap(f->units, keep);
+		f->pictures_90k = TIME_NONE;
+		take_units(f);
+	}
+	end_segment(f);
+	av_packet_unref(f->unit);
+}
+
+/* The stream of the programme that is this track's. */
+static const struct ts_stream *stream_of(struct cmaf_track *f)
+{
+	const struct ts_parse *p = &f->base.parse;
+	unsigned pid = f->sound ? p->audio_pid : p->video_pid;
+	const struct ts_stream *s;
+	int r;
+
+	if (pid == TS_PID_NONE || !p->stream_of[pid])
+		return NULL;
+	s = &p->streams[p->stream_of[pid] - 1];
+	if (f->units && f->pid == pid)
+		return s;
+	end_stream(f, true);
+	f->units = units_free(f->units);
+	f->fragments = fragments_free(f->fragments);
+	f->pid = pid;
+	r = units_new(s, &f->units);
+	if (r < 0)
+		track_fail(&f->base, r == AVERROR(ENOMEM) ? -ENOMEM : -ENOTSUP);
+	return r < 0 ? NULL : s;
+}
+
+static void begin_facts(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+
+	t->facts_begun = true;
+	facts_begin(&t->facts, &t->parse, !f->sound, f->sound);
+}
+
+static void note_picture(struct cmaf_track *f, unsigned saw, const struct ts_rap *rap)
+{
+	const struct ts_parse *p = &f->base.parse;
+
+	if (p->video_pid != TS_PID_NONE && p->stream_of[p->video_pid])
+		f->pictures_90k = p->streams[p->stream_of[p->video_pid] - 1].last_dts_90k;
+	if (!(saw & TS_SAW_RAP) || rap->pts_90k == TIME_NONE)
+		return;
+	if (f->access_count == ACCESSES_MAX)
+		memmove(&f->accesses[0], &f->accesses[1],
+			--f->access_count * sizeof(f->accesses[0]));
+	f->accesses[f->access_count++] = rap->pts_90k;
+}
+
+static void on_packet(struct segment_track *t, uint8_t *packet, uint64_t pos, unsigned saw,
+		      const struct ts_rap *rap)
+{
+	struct cmaf_track *f = (struct cmaf_track *)t;
+	const struct ts_stream *s = stream_of(f);
+
+	if (!s)
+		return;
+	if (ts_pid(packet) == f->pid && units_packet(f->units, s, packet, pos) < 0)
+		track_fail(t, -ENOMEM);
+	if (f->sound)
+		note_picture(f, saw, rap);
+	else if (saw & TS_SAW_RAP)
+		units_access(f->units, rap->pos);
+	if (saw & TS_SAW_RAP && !t->facts_known && !t->facts_begun)
+		begin_facts(f);
+	take_units(f);
+}
+
+static size_t on_staged(struct segment_track *t)
+{
+	return t->parsed; /* units have copies */
+}
+
+static void on_gap(struct segment_track *t, bool broke_off)
+{
+	end_stream((struct cmaf_track *)t, !broke_off);
+}
+
+static void on_start(struct segment_track *t)
+{
+	struct cmaf_track *f = (struct cmaf_track *)t;
+
+	f->access_count = 0;
+	f->pictures_90k = TIME_NONE;
+}
+
+static int begin(struct segment_track *t, const struct job_event *event, bool sound)
+{
+	struct cmaf_track *f = (struct cmaf_track *)t;
+
+	f->sound = sound;
+	f->part_ms = (unsigned)json_integer_value(json_object_get(event->spec, "part_ms"));
+	f->pid = TS_PID_NONE;
+	f->pictures_90k = TIME_NONE;
+	f->last_dts = AV_NOPTS_VALUE;
+	f->base_time = ticks;
+	f->unit = av_packet_alloc();
+	t->media.part_ms = f->part_ms;
+	return f->unit ? 0 : -ENOMEM;
+}
+
+static int init_picture(struct segment_track *t, const struct job_event *event)
+{
+	return begin(t, event, false);
+}
+
+static int init_sound(struct segment_track *t, const struct job_event *event)
+{
+	return begin(t, event, true);
+}
+
+static void done(struct segment_track *t)
+{
+	struct cmaf_track *f = (struct cmaf_track *)t;
+
+	units_free(f->units);
+	fragments_free(f->fragments);
+	av_packet_free(&f->unit);
+}
+
+const struct track_form track_picture = {
+	.prefix = "v",
+	.extension = "m4s",
+	.growing = "tmp",
+	.size = sizeof(struct cmaf_track),
+	.init = init_picture,
+	.done = done,
+	.start = on_start,
+	.packet = on_packet,
+	.staged = on_staged,
+	.gap = on_gap,
+};
+
+const struct track_form track_sound = {
+	.prefix = "a",
+	.extension = "m4s",
+	.growing = "tmp",
+	.size = sizeof(struct cmaf_track),
+	.init = init_sound,
+	.done = done,
+	.start = on_start,
+	.packet = on_packet,
+	.staged = on_staged,
+	.gap = on_gap,
+};

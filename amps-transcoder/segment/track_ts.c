@@ -1,0 +1,212 @@
+/* track_ts.c - segments of a transport stream: its own packets, with the tables in front of each
+ * file. */
+#include <assert.h>
+#include <stddef.h>
+
+#include "amps-transcoder/segment/track_form.h"
+#include "amps-transcoder/ts/single.h"
+
+#define SHORTEST_90K (TS_HZ / 50)
+
+struct ts_track {
+	struct segment_track base;
+	size_t flushed; /* bytes of the stage that are in a file */
+	uint64_t entry_pos;
+	bool any;     /* the next picture counts as an access point */
+	bool several; /* the stage has had packets of several programmes */
+};
+static_assert(offsetof(struct ts_track, base) == 0, "a track is cast to its form");
+
+/* Bytes of the stage up to `end` belong to the file that grows. */
+static void flush_to(struct ts_track *f, size_t end)
+{
+	struct segment_track *t = &f->base;
+
+	assert(end >= f->flushed && end <= t->staged);
+	while (t->writing && f->flushed < end) {
+		size_t run = end - f->flushed;
+
+		if (f->several)
+			run = ts_single_run(t->stage + f->flushed, run);
+		if (run > 0)
+			track_fail(t, segment_files_append(&t->files, t->stage + f->flushed, run));
+		/* behind it is a packet that is not wanted, or the end */
+		f->flushed += MIN(run + TS_PACKET, end - f->flushed);
+	}
+	f->flushed = end;
+}
+
+static void end_segment(struct segment_track *t, int64_t end_90k)
+{
+	int64_t duration_90k = MAX(end_90k - t->entry.start_90k, SHORTEST_90K);
+
+	assert(t->writing && t->entry.number == t->files.fd_number);
+	t->writing = false;
+	t->entry.duration_90k = (uint32_t)MIN(duration_90k, (int64_t)SEGMENT_SECONDS_MAX * TS_HZ);
+	t->entry.bytes = (uint32_t)MIN(t->files.fd_bytes, SEGMENT_BYTES_MAX);
+	t->entry.flags |= SEGMENT_LAST;
+	track_fail(t, segment_files_end(&t->files, t->entry.duration_90k, 0, &t->entry.made_s));
+	if (t->error)
+		return;
+	if (!t->facts_known && t->facts_begun) {
+		facts_read(&t->facts, &t->parse, &t->media);
+		t->facts_known = true;
+	}
+	cuts_seal(t->cuts, t->entry.duration_90k);
+	track_publish(t);
+}
+
+/* The tables in front of a segment. */
+static void append_tables(struct segment_track *t, const struct ts_rap *rap)
+{
+	struct ts_rap copy = *rap;
+
+	for (unsigned i = 0; ts_single_needed(&t->parse) && i < copy.psi_packets; i++)
+		ts_single_packet(&t->parse, copy.psi + i * TS_PACKET);
+	track_fail(t, segment_files_append(&t->files, copy.psi, copy.psi_packets * TS_PACKET));
+}
+
+/* A segment begins with the packet at `rap->pos`. */
+static void begin_segment(struct ts_track *f, const struct cut *cut, const struct ts_rap *rap,
+			  uint32_t flags)
+{
+	struct segment_track *t = &f->base;
+
+	assert(rap->pos >= t->pos && t->cut.number == cut->number);
+	flush_to(f, (size_t)(rap->pos - t->pos));
+	if (t->writing)
+		end_segment(t, t->cut.start_90k);
+	track_begin_segment(t, cut, flags);
+	f->entry_pos = rap->pos;
+	if (t->writing)
+		append_tables(t, rap);
+}
+
+static void collect_facts(struct segment_track *t, const struct ts_rap *rap)
+{
+	if (t->facts_known || t->facts_begun)
+		return;
+	t->facts_begun = true;
+	facts_begin(&t->facts, &t->parse, true, true);
+	for (size_t at = (size_t)(rap->pos - t->pos); at < t->parsed; at += TS_PACKET)
+		facts_packet(&t->facts, t->stage + at);
+}
+
+static void on_access(struct ts_track *f, const struct ts_rap *rap)
+{
+	struct segment_track *t = &f->base;
+	uint32_t flags = f->any ? 0 : SEGMENT_INDEPENDENT;
+	const struct cut *cut;
+
+	f->any = false;
+	if (rap->pts_90k == TIME_NONE || rap->pos < t->pos + f->flushed)
+		return;
+	if (t->writing && rap->pos == f->entry_pos)
+		return;
+	if (t->from_90k == TIME_NONE)
+		t->from_90k = rap->pts_90k;
+	cut = t->writing ? cuts_next(t->cuts, &t->cut, rap->pts_90k, true)
+			 : track_start(t, rap->pts_90k);
+	if (!cut)
+		return;
+	begin_segment(f, cut, rap, flags);
+	collect_facts(t, rap);
+}
+
+/* A picture begins that is no access point as far as its first packet shows. */
+static void on_picture(struct ts_track *f)
+{
+	struct segment_track *t = &f->base;
+	const struct ts_rap *begin = &t->parse.candidate;
+	const struct cut *cut;
+
+	if (begin->pts_90k == TIME_NONE || begin->pos < t->pos + f->flushed)
+		return;
+	if (t->from_90k == TIME_NONE)
+		t->from_90k = begin->pts_90k;
+	if (!t->writing) {
+		/* no access point for so long: begin with any picture */
+		f->any = begin->pts_90k - t->from_90k > (int64_t)SEGMENT_HELD_MAX_S * TS_HZ;
+		t->parse.any_picture = f->any;
+		return;
+	}
+	cut = cuts_next(t->cuts, &t->cut, begin->pts_90k, false);
+	if (cut)
+		begin_segment(f, cut, begin, 0);
+}
+
+static void on_packet(struct segment_track *t, uint8_t *packet, uint64_t pos, unsigned saw,
+		      const struct ts_rap *rap)
+{
+	struct ts_track *f = (struct ts_track *)t;
+
+	f->several = f->several || ts_single_needed(&t->parse);
+	if (ts_single_needed(&t->parse))
+		ts_single_packet(&t->parse, packet);
+	if (saw & TS_SAW_RAP)
+		on_access(f, rap);
+	else if (saw & TS_SAW_PES && t->parse.candidate.pos == pos)
+		on_picture(f);
+}
+
+/* The end of the complete pictures in the stage; of all of it if the last one is too large to be
+ * held back. */
+static size_t complete(const struct ts_track *f)
+{
+	const struct segment_track *t = &f->base;
+	uint64_t begin = t->parse.candidate.pos;
+
+	assert(begin <= t->pos + t->parsed);
+	if (begin < t->pos + f->flushed || t->pos + t->parsed - begin > TRACK_HELD_MAX)
+		return t->parsed;
+	return (size_t)(begin - t->pos);
+}
+
+static size_t on_staged(struct segment_track *t)
+{
+	struct ts_track *f = (struct ts_track *)t;
+	size_t end = complete(f);
+
+	flush_to(f, end);
+	f->flushed = 0;
+	return end;
+}
+
+/* Where it broke off, half a picture is left out, which some players take for an error; but a
+ * segment keeps its first picture. */
+static void on_gap(struct segment_track *t, bool broke_off)
+{
+	struct ts_track *f = (struct ts_track *)t;
+	int64_t end_90k = t->parse.frontier_90k;
+	bool half = t->writing && t->parse.candidate.pos > f->entry_pos;
+
+	flush_to(f, broke_off && half ? complete(f) : t->parsed);
+	if (t->writing)
+		end_segment(t, end_90k == TIME_NONE ? t->entry.start_90k : end_90k);
+	f->flushed = 0;
+}
+
+static int init(struct segment_track *t, const struct job_event *event)
+{
+	(void)t;
+	(void)event;
+	return 0;
+}
+
+static void done(struct segment_track *t)
+{
+	(void)t;
+}
+
+const struct track_form track_ts = {
+	.prefix = "",
+	.extension = "ts",
+	.growing = "ts",
+	.size = sizeof(struct ts_track),
+	.init = init,
+	.done = done,
+	.start = done,
+	.packet = on_packet,
+	.staged = on_staged,
+	.gap = on_gap,
+};

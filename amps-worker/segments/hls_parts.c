@@ -1,0 +1,173 @@
+/* hls_parts.c - media playlists of fragments of MP4, with low latency (draft-pantos-hls-rfc8216bis,
+ * 4.4.3.7 to 4.4.5.4, 6.2.5). */
+#include "amps-worker/segments/hls_text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "common/clock.h"
+
+#define HZ		90000u
+#define PARTS_TARGETS	3u /* target durations in which segments are listed with their parts */
+#define SKIP_TARGETS	6u
+#define HOLD_BACK_PARTS 3u
+
+/* One playlist being written. */
+struct writer {
+	struct buf *b;
+	const struct hls_media *m;
+	struct hls_signer signer;
+	char kind; /* of the files, 'v' or 'a' */
+	uint32_t init;
+	uint64_t behind_90k; /* what follows the segment that is being written */
+};
+
+static void add_seconds(struct buf *b, uint64_t duration_90k)
+{
+	uint64_t us = duration_90k * 1000000 / HZ;
+
+	buf_printf(b, "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
+}
+
+static void add_uri(struct writer *w, int64_t made_s, const char *sort, uint32_t number,
+		    const char *extension)
+{
+	buf_printf(w->b, "%s~%s/%u/%c%s%u.%s", w->signer.place->prefix,
+		   hls_sign(&w->signer, made_s), w->m->media->track, w->kind, sort, number,
+		   extension);
+}
+
+static void add_head(struct writer *w)
+{
+	const struct segment_media *media = w->m->media;
+	struct buf *b = w->b;
+
+	buf_printf(b, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%u\n", media->target_s);
+	buf_printf(b,
+		   "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%u.%03u,"
+		   "CAN-SKIP-UNTIL=%u.0\n",
+		   HOLD_BACK_PARTS * media->part_ms / 1000, HOLD_BACK_PARTS * media->part_ms % 1000,
+		   SKIP_TARGETS * media->target_s);
+	buf_printf(b, "#EXT-X-PART-INF:PART-TARGET=%u.%03u\n", media->part_ms / 1000,
+		   media->part_ms % 1000);
+	if (media->independent)
+		buf_puts(b, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+}
+
+static void add_init(struct writer *w, const struct segment *e)
+{
+	if (e->init == w->init)
+		return;
+	w->init = e->init;
+	buf_puts(w->b, "#EXT-X-MAP:URI=\"");
+	add_uri(w, SIGNATURE_INIT_S, "", e->init, "mp4");
+	buf_puts(w->b, "\"\n");
+}
+
+static void add_part(struct writer *w, const struct segment *e)
+{
+	buf_puts(w->b, "#EXT-X-PART:DURATION=");
+	add_seconds(w->b, e->duration_90k);
+	buf_puts(w->b, ",URI=\"");
+	add_uri(w, e->made_s, "p", e->part, "m4s");
+	buf_printf(w->b, "\"%s\n", e->flags & SEGMENT_INDEPENDENT ? ",INDEPENDENT=YES" : "");
+}
+
+/* The segment of entries[at .. end), with what belongs in front of it. */
+static void add_segment(struct writer *w, size_t at, size_t end)
+{
+	const struct segment *first = &w->m->entries[at], *last = &w->m->entries[end - 1];
+	bool complete = last->flags & SEGMENT_LAST || end < w->m->count;
+	uint64_t duration_90k = 0;
+	char when[TIME_TEXT_MAX];
+
+	if (first->flags & SEGMENT_DISCONTINUITY)
+		buf_puts(w->b, "#EXT-X-DISCONTINUITY\n");
+	add_init(w, first);
+	time_format_ms(first->wall_us, when);
+	buf_printf(w->b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", when);
+	for (size_t i = at; i < end; i++) {
+		duration_90k += w->m->entries[i].duration_90k;
+		if (w->behind_90k < (uint64_t)PARTS_TARGETS * w->m->media->target_s * HZ)
+			add_part(w, &w->m->entries[i]);
+	}
+	if (!complete)
+		return;
+	buf_puts(w->b, "#EXTINF:");
+	add_seconds(w->b, duration_90k);
+	buf_puts(w->b, ",\n");
+	add_uri(w, last->made_s, "", last->number, "m4s");
+	buf_putc(w->b, '\n');
+}
+
+static size_t segment_end(const struct hls_media *m, size_t at)
+{
+	size_t end = at + 1;
+
+	while (end < m->count && m->entries[end].number == m->entries[at].number)
+		end++;
+	return end;
+}
+
+/* How many segments a delta update leaves out: those that end earlier than the skip boundary. */
+static unsigned count_skipped(const struct hls_media *m, uint64_t all_90k)
+{
+	uint64_t until_90k = (uint64_t)SKIP_TARGETS * m->media->target_s * HZ;
+	unsigned skipped = 0;
+	size_t at = 0;
+
+	while (m->skip && at < m->count) {
+		size_t end = segment_end(m, at);
+
+		for (size_t i = at; i < end; i++)
+			all_90k -= m->entries[i].duration_90k;
+		if (all_90k < until_90k)
+			break;
+		skipped++;
+		at = end;
+	}
+	return skipped;
+}
+
+void hls_text_parts(struct buf *b, const struct hls_place *place, const struct hls_media *m)
+{
+	struct writer w = {.b = b,
+			   .m = m,
+			   .signer = {.place = place, .window = INT64_MIN},
+			   .kind = place->kind};
+	const struct segment *first = &m->entries[0], *last = &m->entries[m->count - 1];
+	bool marked = first->flags & SEGMENT_DISCONTINUITY && first->discontinuity;
+	unsigned skipped, n = 0;
+
+	assert(m->count > 0 && first->part == first->first);
+	for (size_t i = 0; i < m->count; i++)
+		w.behind_90k += m->entries[i].duration_90k;
+	add_head(&w);
+	buf_printf(b, "#EXT-X-MEDIA-SEQUENCE:%u\n#EXT-X-DISCONTINUITY-SEQUENCE:%u\n", first->number,
+		   first->discontinuity - marked);
+	skipped = count_skipped(m, w.behind_90k);
+	if (skipped > 0)
+		buf_printf(b, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%u\n", skipped);
+	for (size_t at = 0, end; at < m->count; at = end, n++) {
+		end = segment_end(m, at);
+		for (size_t i = at; i < end; i++)
+			w.behind_90k -= m->entries[i].duration_90k;
+		if (n < skipped)
+			w.init = m->entries[at].init;
+		else
+			add_segment(&w, at, end);
+	}
+	if (m->ended) {
+		buf_puts(b, "#EXT-X-ENDLIST\n");
+		return;
+	}
+	buf_puts(b, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"");
+	add_uri(&w, last->made_s, "p", last->part + 1, "m4s");
+	buf_puts(b, "\"\n");
+}
+
+void hls_text_report(struct buf *b, const struct hls_report *report)
+{
+	buf_printf(b, "#EXT-X-RENDITION-REPORT:URI=\"%s\",LAST-MSN=%u,LAST-PART=%u\n", report->uri,
+		   report->number, report->part);
+}
