@@ -138,11 +138,11 @@
 #define SEGMENT_CODECS_MAX    64u		 /* bytes of the text of CODECS, with its NUL */
 #define SEGMENT_TRACKS_MAX    (VARIANTS_MAX + 1) /* folders of a segment job */
 #define SEGMENT_OUTPUTS_MAX   (3 * SEGMENT_TRACKS_MAX) /* each variant in three forms */
-#define SEGMENT_INITS_MAX     16u		 /* init segments of a track at one time */
-#define SEGMENT_GOP_MIN_MS    500u		 /* a segment ends no earlier, except at a gap */
-#define SEGMENT_FIRST_GOPS    3u		 /* of a cold start are segments of one GOP each */
-#define SEGMENT_HELD_MAX_S    10u		 /* a cold start waits so long for a whole GOP */
-#define SEGMENT_KEEP_TARGETS  3u /* target durations that a file stays at the limit */
+#define SEGMENT_INITS_MAX     16u		       /* init segments of a track at one time */
+#define SEGMENT_GOP_MIN_MS    500u /* a segment ends no earlier, except at a gap */
+#define SEGMENT_FIRST_GOPS    3u   /* of a cold start are segments of one GOP each */
+#define SEGMENT_HELD_MAX_S    10u  /* a cold start waits so long for a whole GOP */
+#define SEGMENT_KEEP_TARGETS  3u   /* target durations that a file stays at the limit */
 #define MEDIA_KEY_BYTES	      32u
 #define HLS_SESSION_MIN_S     30u /* a session without requests lives so long at least */
 

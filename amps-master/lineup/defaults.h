@@ -9,7 +9,7 @@
 #define DEFAULT_RING_SECONDS	10
 #define DEFAULT_MAX_OVERLAP	64
 #define DEFAULT_SEGMENT_S	4
-#define DEFAULT_PART_MS	      250
+#define DEFAULT_PART_MS		250
 #define DEFAULT_PLAYLIST_S	60
 
 /* One of them as JSON. */

@@ -230,8 +230,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		tuner_update(t); /* it may be idle, and stays so */
 		return;
 	}
-	if (output->segments && !output_lives(t, output, m->track) &&
-	    segments_full(ts)) {
+	if (output->segments && !output_lives(t, output, m->track) && segments_full(ts)) {
 		refuse(ts, worker, m->want, GONE_FAILED, 503,
 		       "the folder for segments is full (media_limit_mb)");
 		tuner_update(t);

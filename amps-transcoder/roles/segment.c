@@ -10,14 +10,14 @@
 #include "common/log/log.h"
 
 #define WAIT_MS	     50
-#define PART_WAIT_MS 10	     /* where parts are published as they come */
+#define PART_WAIT_MS 10		  /* where parts are published as they come */
 #define GOP_STEP_90K (TS_HZ / 10) /* a longer distance of access points is worth a message */
 
 struct segmenter {
 	struct job *job;
 	struct cuts cuts;
 	struct segment_track *tracks[SEGMENT_OUTPUTS_MAX]; /* NULL = free */
-	bool done[SEGMENT_OUTPUTS_MAX];			  /* ended */
+	bool done[SEGMENT_OUTPUTS_MAX];			   /* ended */
 	unsigned percent;
 	int64_t reported_gop_90k;
 };

@@ -1,3 +1,4 @@
+#include "amps-transcoder/segment/track.h"
 #include "amps-transcoder/segment/track_form.h"
 
 #include <assert.h>

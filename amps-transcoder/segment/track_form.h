@@ -6,15 +6,18 @@
 #ifndef AMPS_TRACK_FORM_H
 #define AMPS_TRACK_FORM_H
 
+#include "amps-transcoder/job/job.h"
+#include "amps-transcoder/segment/cuts.h"
 #include "amps-transcoder/segment/facts.h"
 #include "amps-transcoder/segment/files.h"
-#include "amps-transcoder/segment/track.h"
 #include "amps-transcoder/source/ring_follow.h"
 
 #define TRACK_CHUNK    (64u << 10)  /* read at once */
 #define TRACK_HELD_MAX (512u << 10) /* of a picture that is held back until it is complete */
 #define TRACK_STAGE    (TRACK_HELD_MAX + TRACK_CHUNK + TS_PACKET)
 #define TRACK_SAME_90K (TS_HZ / 50)
+
+struct segment_track;
 
 struct track_form {
 	const char *prefix, *extension, *growing; /* of the files */

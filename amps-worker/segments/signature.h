@@ -13,8 +13,9 @@
 #define SIGNATURE_TEXT	  32u /* hexadecimal digits */
 #define SESSION_TEXT	  64u
 #define SIGNATURE_SECONDS 600 /* files made in so many seconds share a signature */
-#define SIGNATURE_INIT_S  0 /* init segments, which show nothing, have that of this time for ever  \
-			     */
+#define SIGNATURE_INIT_S                                                                           \
+	0 /* init segments, which show nothing, have that of this time for ever                    \
+	   */
 
 /* The signature of the channel's files that were made at that time: when they were last written,
  * in seconds since 1970. */

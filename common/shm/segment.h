@@ -4,7 +4,8 @@
  * published when its bytes are complete in the segment's file.  A segment of a transport stream is
  * one part, whose number is the segment's.  The writer begins at the number it starts with, not at
  * 0: numbers grow over all jobs, generations and starts of the server.  Numbers between the commit
- * of a predecessor and the first entry of its successor may be missing; `oldest` never points there.
+ * of a predecessor and the first entry of its successor may be missing; `oldest` never points
+ * there.
  *
  * A random access point holds the facts of a playlist from its part on: its intro is one struct
  * segment_media.  The newest one counts.

@@ -1,5 +1,5 @@
 /* test_cmaf.c - a film in a ring becomes two CMAF tracks of one job, whose files are read back. */
-#include "unit.h"
+#include "fake_master.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <libavformat/avformat.h>
@@ -128,17 +128,13 @@ static void take(struct scene *s)
 }
 
 /* Plays a film from the test media into the ring. */
-static void play(struct scene *s, const char *name)
+static void play(struct scene *s, const char *path)
 {
-	const char *bin = getenv("AMPS_BIN");
 	uint8_t packet[TS_PACKET];
 	struct ts_rap rap;
-	char path[4096];
 	unsigned n = 0;
-	FILE *f;
+	FILE *f = fopen(path, "rb");
 
-	snprintf(path, sizeof(path), "%s/media/%s", bin ? bin : ".", name);
-	f = fopen(path, "rb");
 	cr_assert_not_null(f, "%s", path);
 	while (fread(packet, 1, TS_PACKET, f) == TS_PACKET) {
 		uint64_t pos = s->source.commit;
@@ -248,7 +244,7 @@ Test(cmaf_track, pictures_and_sound_keep_their_distance)
 	int64_t picture, sound;
 
 	scene_open(&s);
-	play(&s, "h264.ts");
+	play(&s, media_file("h264.ts", MEDIA_H264_AAC "-t 6 -f mpegts"));
 	b = read_track(&s, &s.picture, 'v', &parts);
 	cr_expect_eq(parts, 30, "six groups of five parts");
 	picture = first_dts(&b, 3600, &packets);

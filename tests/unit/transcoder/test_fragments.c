@@ -1,5 +1,5 @@
 /* test_fragments.c - a film's transport stream as fragments, read back by libav */
-#include "unit.h"
+#include "fake_master.h"
 
 #include <libavformat/avformat.h>
 #include <stdio.h>
@@ -15,15 +15,17 @@ struct made {
 	unsigned units, fragments;
 };
 
+static const char *film_path(void)
+{
+	return media_file("h264.ts", MEDIA_H264_AAC "-t 6 -f mpegts");
+}
+
 static uint8_t *film(size_t *ret_n)
 {
-	const char *bin = getenv("AMPS_BIN");
-	char path[4096];
+	const char *path = film_path();
 	uint8_t *bytes;
-	FILE *f;
+	FILE *f = fopen(path, "rb");
 
-	snprintf(path, sizeof(path), "%s/media/short.ts", bin ? bin : ".");
-	f = fopen(path, "rb");
 	cr_assert(f, "%s", path);
 	fseek(f, 0, SEEK_END);
 	*ret_n = (size_t)ftell(f) / TS_PACKET * TS_PACKET;
@@ -105,13 +107,10 @@ static void compare(struct made *m, enum AVMediaType type, AVRational base)
 {
 	AVFormatContext *mine = avformat_alloc_context(), *theirs = NULL;
 	AVPacket *a = av_packet_alloc(), *b = av_packet_alloc();
-	const char *bin = getenv("AMPS_BIN");
-	char path[4096];
 	unsigned packets = 0;
 	int stream;
 
-	snprintf(path, sizeof(path), "%s/media/short.ts", bin ? bin : ".");
-	cr_assert_eq(avformat_open_input(&theirs, path, NULL, NULL), 0);
+	cr_assert_eq(avformat_open_input(&theirs, film_path(), NULL, NULL), 0);
 	cr_assert_geq(avformat_find_stream_info(theirs, NULL), 0);
 	stream = av_find_best_stream(theirs, type, -1, -1, NULL, 0);
 	mine->pb = memory_avio_open(&m->bytes);
