@@ -17,7 +17,7 @@ struct answer {
 	struct reply reply;
 	struct buf head;
 	struct span body;	  /* empty if a file follows the head */
-	struct reply_terms terms; /* none_match is in conn.in, or in `kept` while it is held */
+	struct reply_terms terms; /* its fields are in conn.in, or in `kept` while it is held */
 	char *kept;
 	uint64_t sent;
 	uint64_t begun_us; /* when the first byte could be sent */
@@ -283,15 +283,31 @@ static void on_ready(void *owner, const struct held_error *error)
 
 static_assert(sizeof(struct conn) + sizeof(struct answer) <= HTTP_HELD_BYTES, "a held request");
 
+/* Copies the fields that the terms of a held answer borrow; without memory they are left out. */
+static void keep_terms(struct answer *a)
+{
+	struct span *fields[] = {&a->terms.none_match, &a->terms.range, &a->terms.if_range};
+	size_t all = 0, at = 0;
+
+	for (size_t i = 0; i < array_size(fields); i++)
+		all += fields[i]->len;
+	a->kept = all ? malloc(all) : NULL;
+	for (size_t i = 0; i < array_size(fields); i++) {
+		struct span *f = fields[i];
+
+		if (f->at && a->kept)
+			f->at = memcpy(a->kept + at, f->at, f->len);
+		else
+			*f = (struct span){0};
+		at += f->len;
+	}
+}
+
 static enum step begin_hold(struct conn *c)
 {
 	struct answer *a = c->answer;
-	struct span *tags = &a->terms.none_match;
 
-	if (tags->len) {
-		a->kept = strndup(tags->at, tags->len);
-		*tags = (struct span){a->kept, a->kept ? tags->len : 0};
-	}
+	keep_terms(a);
 	holds_add(&c->all->holds, &a->reply.held, clock_mono_us(), on_ready, c);
 	conn_set_state(c, CONN_HOLD);
 	return STEP_WAIT;

@@ -32,6 +32,14 @@ void holds_add(struct holds *all, struct held *h, uint64_t now_us, held_done *do
 	held_shorten(all, h, now_us + h->rule->deadline_ms * 1000);
 }
 
+void held_move(struct held *h, struct held_list *to)
+{
+	assert(held_waits(h));
+	TAILQ_REMOVE(h->holder, h, in_holder);
+	h->holder = to;
+	TAILQ_INSERT_TAIL(to, h, in_holder);
+}
+
 void held_cancel(struct held *h)
 {
 	if (!held_waits(h))

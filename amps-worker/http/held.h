@@ -66,6 +66,9 @@ void holds_add(struct holds *all, struct held *h, uint64_t now_us, held_done *do
  * freed, and its next request may be held in the same list. */
 void held_ready(struct held *h, const struct held_error *error);
 
+/* For holders: goes on waiting at the end of this list. */
+void held_move(struct held *h, struct held_list *to);
+
 /* Leaves all lists without an answer; does nothing if the reply is not held. */
 void held_cancel(struct held *h);
 

@@ -60,7 +60,7 @@ struct reply_terms {
 	bool gzip; /* accepted */
 	/* fields, in the request's bytes */
 	struct span none_match; /* If-None-Match */
-	struct span range;	/* of a file; an answer that is held has no file */
+	struct span range;	/* of a file */
 	struct span if_range;
 };
 

@@ -44,6 +44,16 @@ static struct output *find_shared(struct outputs *all, const struct output_id *i
 	return NULL;
 }
 
+struct output *outputs_next(struct outputs *all, uint32_t channel, const struct output *before)
+{
+	struct output *o =
+		before ? LIST_NEXT(before, in_bucket) : LIST_FIRST(bucket_of(all, channel));
+
+	while (o && (o->own || o->id.channel != channel))
+		o = LIST_NEXT(o, in_bucket);
+	return o;
+}
+
 static struct output *output_new(struct outputs *all, const struct output_id *id)
 {
 	struct output *o = calloc(1, sizeof(*o));

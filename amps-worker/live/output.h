@@ -85,6 +85,10 @@ void outputs_free(struct outputs *all); /* those that are offered; no viewer may
 /* The output with this want, or NULL. */
 struct output *outputs_find(struct outputs *all, uint32_t want);
 
+/* The shared output of this channel that follows `before` (NULL: the first), wanted here or
+ * offered; NULL: there is none. */
+struct output *outputs_next(struct outputs *all, uint32_t channel, const struct output *before);
+
 /* The output of these parameters, with one more user; wanted from the master when it is its first,
  * as that of an `own` one always is.  NULL without memory. */
 struct output *output_use(struct outputs *all, const struct stream_params *p);

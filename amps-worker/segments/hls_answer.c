@@ -11,20 +11,26 @@
 
 static const struct held_error removed = {404, "the channel has been removed"};
 static const struct held_error unmade = {503, "the playlist cannot be made at the moment"};
-
 static const struct held_error gone_part = {404, "there is no such part"};
+static const struct held_error too_far = {400,
+					  "the playlist will not have that segment or part soon"};
+
+/* How far a blocking reload may look ahead. */
+#define AHEAD_SEGMENTS 2u
+#define AHEAD_MIN_MS   3000u
+#define AHEAD_TARGETS  2u /* hls.js without low latency asks for the last part of a segment */
 
 /* The newest part of another playlist, for players that may switch to it. */
 static void add_report(struct segments *s, const struct hls_asked *asked, const char *variant,
 		       enum output_form form, struct buf *b)
 {
-	const struct rendition *other =
-		rendition_find(&s->renditions, asked->channel, variant, form);
+	const struct rendition_request other = {
+		.channel = asked->channel, .variant = variant, .form = form};
 	struct hls_report report;
 	struct segment newest;
 	struct buf uri = BUF_INIT;
 
-	if (!other || !rendition_newest(other, &newest))
+	if (!renditions_newest(&s->renditions, &other, &newest))
 		return;
 	hls_text_link(&uri, variant, form, asked->region, asked->session);
 	report = (struct hls_report){.uri = uri.data ? uri.data : "",
@@ -54,35 +60,79 @@ static void add_reports(struct segments *s, const struct hls_asked *asked, struc
 	}
 }
 
+/* Where a playlist stands beside the segment or part that a request waits for. */
+enum reach { REACH_WAITS, REACH_THERE, REACH_TOO_FAR };
+
+/* draft-pantos-hls-rfc8216bis, 6.2.5.2; a part behind the last one of its segment is the first one
+ * of the next segment. */
+static enum reach reach_of(const struct rendition *rendition, const struct hls_asked *asked)
+{
+	struct segment_media media;
+	struct segment newest;
+	uint32_t part, ahead_ms;
+
+	if (!rendition_newest(rendition, &newest) || !rendition_media(rendition, &media))
+		return REACH_WAITS;
+	if (newest.number > asked->number || rendition_ended(rendition))
+		return REACH_THERE;
+	part = newest.number == asked->number ? newest.part - newest.first : 0;
+	ahead_ms = MAX(AHEAD_MIN_MS, AHEAD_TARGETS * media.target_s * 1000);
+	if (asked->number - newest.number > AHEAD_SEGMENTS ||
+	    (asked->has_part && asked->part > part &&
+	     asked->part - part > ahead_ms / MAX(media.part_ms, 1u)))
+		return REACH_TOO_FAR;
+	if (newest.number < asked->number)
+		return REACH_WAITS;
+	if (asked->has_part)
+		return part >= asked->part ? REACH_THERE : REACH_WAITS;
+	return newest.flags & SEGMENT_LAST ? REACH_THERE : REACH_WAITS;
+}
+
 static char kind_of(enum output_form form)
 {
 	return form == OUTPUT_CMAF_SOUND ? 'a' : 'v';
 }
 
-static const struct held_error *answer_media(struct segments *s, struct rendition *rendition,
-					     const struct hls_asked *asked, struct reply *r)
+static const struct held_error *answer_ts(struct segments *s, struct rendition *rendition,
+					  const struct hls_asked *asked, struct reply *r)
 {
 	char prefix[16] = "";
-	struct hls_place place = {.key = s->context->media_key,
-				  .channel = asked->channel,
-				  .kind = kind_of(asked->form),
-				  .prefix = prefix};
+	struct hls_place place = {
+		.key = s->context->media_key, .channel = asked->channel, .prefix = prefix};
 
 	if (asked->beside)
 		snprintf(prefix, sizeof(prefix), "%u/", asked->channel);
-	r->shared = rendition_playlist(rendition, &place, asked->skip, s->cache, clock_wall_us());
+	r->shared = rendition_playlist(rendition, &place, s->cache, clock_wall_us());
 	if (!r->shared)
 		return &unmade;
 	r->kind = REPLY_SHARED;
 	reply_field(r, "Cache-Control", "no-cache");
-	if (asked->form == OUTPUT_HLS_TS || asked->beside)
-		return NULL;
-	/* the reports name the viewer's session */
+	return NULL;
+}
+
+static const struct held_error *answer_media(struct segments *s, struct rendition *rendition,
+					     const struct hls_asked *asked, struct reply *r)
+{
+	struct hls_place place = {.key = s->context->media_key,
+				  .channel = asked->channel,
+				  .kind = kind_of(asked->form),
+				  .prefix = ""};
+	const struct buf *text;
+
+	if (asked->form == OUTPUT_HLS_TS)
+		return answer_ts(s, rendition, asked, r);
+	if (asked->blocks && reach_of(rendition, asked) == REACH_TOO_FAR)
+		return &too_far;
+	text = rendition_parts(rendition, &place, asked->skip);
+	if (!text)
+		return &unmade;
+	/* not shared: the reports name the viewer's session */
 	r->kind = REPLY_BYTES;
 	r->type = HLS_TYPE;
-	buf_add(&r->body, r->shared->plain, r->shared->plain_len);
-	r->shared = body_unref(r->shared);
-	add_reports(s, asked, &r->body);
+	buf_add(&r->body, text->data, text->len);
+	if (!rendition_ended(rendition))
+		add_reports(s, asked, &r->body);
+	reply_field(r, "Cache-Control", "no-cache");
 	return NULL;
 }
 
@@ -118,10 +168,10 @@ static const struct held_error *answer_part(struct segments *s, struct rendition
 static struct segment_media media_of(struct segments *s, uint32_t channel, const char *name,
 				     enum output_form form)
 {
-	const struct rendition *known = rendition_find(&s->renditions, channel, name, form);
+	const struct rendition_request q = {.channel = channel, .variant = name, .form = form};
 	struct segment_media media;
 
-	return known && rendition_media(known, &media) ? media : (struct segment_media){0};
+	return renditions_media(&s->renditions, &q, &media) ? media : (struct segment_media){0};
 }
 
 static bool is_sound(const char *codec)
@@ -183,7 +233,7 @@ static struct segment_media guess_media(const struct catalog_variant *v,
 /* The channel itself, then its variants: those with a source of their own are not aligned with the
  * others.  The number, or 0 if the channel is gone. */
 static size_t list_variants(struct segments *s, const struct hls_asked *asked,
-			    struct hls_variant to[1 + VARIANTS_MAX])
+			    enum output_form form, struct hls_variant to[1 + VARIANTS_MAX])
 {
 	const struct catalog *c = context_catalog(s->context);
 	const struct catalog_channel *channel = catalog_find(c, asked->channel);
@@ -193,16 +243,15 @@ static size_t list_variants(struct segments *s, const struct hls_asked *asked,
 	if (!channel)
 		return 0;
 	to[count++] = (struct hls_variant){
-		.media = media_of(s, asked->channel, asked->variant, asked->form),
-		.name = asked->variant};
+		.media = media_of(s, asked->channel, asked->variant, form), .name = asked->variant};
 	for (uint32_t i = 0; v && !asked->alone && i < channel->variant_count; i++) {
 		const char *name = catalog_text(c, v[i].name_at);
 
 		if (!name || v[i].own_tuner || v[i].unavailable_at || count > VARIANTS_MAX)
 			continue;
 		assert(count <= VARIANTS_MAX);
-		to[count] = (struct hls_variant){
-			.media = media_of(s, asked->channel, name, asked->form), .name = name};
+		to[count] = (struct hls_variant){.media = media_of(s, asked->channel, name, form),
+						 .name = name};
 		if (!to[count].media.target_s)
 			to[count].media = guess_media(&v[i], &to[0].media);
 		count++;
@@ -217,14 +266,19 @@ static const struct held_error *answer_multivariant(struct segments *s,
 	struct hls_sound sound = {
 		.media = media_of(s, asked->channel, asked->variant, OUTPUT_CMAF_SOUND),
 		.name = asked->variant};
-	bool cmaf = asked->form != OUTPUT_HLS_TS;
 	struct hls_multivariant m = {.variants = variants,
-				     .count = list_variants(s, asked, variants),
-				     .sound = cmaf && sound.media.target_s ? &sound : NULL,
-				     .cmaf = cmaf,
+				     .form = asked->form,
 				     .session = asked->session,
 				     .region = asked->region};
 
+	if (asked->form != OUTPUT_HLS_TS && sound.media.target_s) {
+		/* without a picture, sound is what the variants are */
+		if (sound.media.streams & SEGMENT_HAS_PICTURE)
+			m.sound = &sound;
+		else
+			m.form = OUTPUT_CMAF_SOUND;
+	}
+	m.count = list_variants(s, asked, m.form, variants);
 	if (!m.count)
 		return &removed;
 	r->kind = REPLY_BYTES;
@@ -233,18 +287,6 @@ static const struct held_error *answer_multivariant(struct segments *s,
 	/* it names the viewer's session */
 	reply_field(r, "Cache-Control", "no-store");
 	return NULL;
-}
-
-/* Is the segment, or its part, in the playlist? */
-static bool has_reached(const struct rendition *rendition, const struct hls_asked *asked)
-{
-	struct segment newest;
-
-	if (!rendition_newest(rendition, &newest) || newest.number < asked->number)
-		return false;
-	if (newest.number > asked->number || newest.flags & SEGMENT_LAST)
-		return true;
-	return asked->has_part && newest.part - newest.first >= asked->part;
 }
 
 /* Of CMAF: everything that the source has is there. */
@@ -265,12 +307,12 @@ static bool is_ready(struct segments *s, struct rendition *rendition, const stru
 
 	switch (asked->what) {
 	case HLS_MULTIVARIANT:
-		return asked->form == OUTPUT_HLS_TS ? rendition_ready(rendition)
-						    : all_ready(s, asked);
+		return asked->form == OUTPUT_HLS_TS || rendition_ended(rendition)
+			       ? rendition_ready(rendition)
+			       : all_ready(s, asked);
 	case HLS_MEDIA:
 		return rendition_ready(rendition) &&
-		       (!asked->blocks || has_reached(rendition, asked) ||
-			rendition_ended(rendition));
+		       (!asked->blocks || reach_of(rendition, asked) != REACH_WAITS);
 	case HLS_PART:
 		return rendition_newest(rendition, &newest) &&
 		       (newest.part >= asked->part || rendition_ended(rendition));
@@ -304,7 +346,17 @@ static const struct held_error *on_answer(void *owner, struct rendition *renditi
 	return answer(owner, rendition, r->kept, r);
 }
 
-const struct rendition_calls hls_calls = {on_ready, on_answer};
+static const struct held_error *on_refuse(const struct reply *r, const struct held_error *reason)
+{
+	const struct hls_asked *asked = r->kept;
+
+	assert(asked);
+	return asked->what == HLS_PART ? &gone_part : reason;
+}
+
+const struct rendition_calls hls_calls = {on_ready, on_answer, on_refuse};
+
+static_assert(sizeof(struct hls_asked) <= HLS_HELD_BYTES, "a held request");
 
 void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 			const struct hls_asked *asked, struct reply *r)

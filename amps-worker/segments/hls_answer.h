@@ -21,7 +21,7 @@ struct hls_asked {
 	char session[SESSION_TEXT + 1];
 	char region[3];
 	/* a media playlist */
-	bool beside;	       /* it stands beside the channel's folder, not in it */
+	bool beside;	       /* of TS: it stands beside the channel's folder, not in it */
 	bool blocks;	       /* _HLS_msn: waits for ... */
 	bool has_part;	       /* _HLS_part: this part of ... */
 	bool skip;	       /* _HLS_skip: a delta update */

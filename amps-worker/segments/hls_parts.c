@@ -7,18 +7,18 @@
 
 #include "common/clock.h"
 
-#define HZ		90000u
-#define PARTS_TARGETS	3u /* target durations in which segments are listed with their parts */
-#define SKIP_TARGETS	6u
-#define HOLD_BACK_PARTS 3u
+#define HZ		  90000u
+#define PARTS_TARGETS	  3u /* target durations in which segments are listed with their parts */
+#define SKIP_TARGETS	  6u
+#define HOLD_BACK_TARGETS 3u
+#define HOLD_BACK_PARTS	  3u
 
 /* One playlist being written. */
 struct writer {
 	struct buf *b;
 	const struct hls_media *m;
-	struct hls_signer signer;
-	char kind; /* of the files, 'v' or 'a' */
-	uint32_t init;
+	struct hls_signer files, parts;
+	uint32_t init;	     /* of the last EXT-X-MAP; 0 = none */
 	uint64_t behind_90k; /* what follows the segment that is being written */
 };
 
@@ -29,12 +29,21 @@ static void add_seconds(struct buf *b, uint64_t duration_90k)
 	buf_printf(b, "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
 }
 
-static void add_uri(struct writer *w, int64_t made_s, const char *sort, uint32_t number,
-		    const char *extension)
+static void add_file(struct writer *w, int64_t made_s, uint32_t number, const char *extension)
 {
-	buf_printf(w->b, "%s~%s/%u/%c%s%u.%s", w->signer.place->prefix,
-		   hls_sign(&w->signer, made_s), w->m->media->track, w->kind, sort, number,
-		   extension);
+	const struct hls_place *place = w->files.place;
+
+	buf_printf(w->b, "%s~%s/%u/%c%u.%s", place->prefix, hls_sign(&w->files, made_s),
+		   w->m->media->track, place->kind, number, extension);
+}
+
+static void add_part_uri(struct writer *w, uint32_t part)
+{
+	const struct hls_place *place = w->parts.place;
+
+	buf_printf(w->b, "%s~%s/%u/%cp%u.m4s", place->prefix,
+		   hls_sign(&w->parts, signature_part_s(part)), w->m->media->track, place->kind,
+		   part);
 }
 
 static void add_head(struct writer *w)
@@ -44,10 +53,10 @@ static void add_head(struct writer *w)
 
 	buf_printf(b, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%u\n", media->target_s);
 	buf_printf(b,
-		   "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%u.%03u,"
-		   "CAN-SKIP-UNTIL=%u.0\n",
-		   HOLD_BACK_PARTS * media->part_ms / 1000, HOLD_BACK_PARTS * media->part_ms % 1000,
-		   SKIP_TARGETS * media->target_s);
+		   "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=%u.0,"
+		   "PART-HOLD-BACK=%u.%03u,CAN-SKIP-UNTIL=%u.0\n",
+		   HOLD_BACK_TARGETS * media->target_s, HOLD_BACK_PARTS * media->part_ms / 1000,
+		   HOLD_BACK_PARTS * media->part_ms % 1000, SKIP_TARGETS * media->target_s);
 	buf_printf(b, "#EXT-X-PART-INF:PART-TARGET=%u.%03u\n", media->part_ms / 1000,
 		   media->part_ms % 1000);
 	if (media->independent)
@@ -60,7 +69,7 @@ static void add_init(struct writer *w, const struct segment *e)
 		return;
 	w->init = e->init;
 	buf_puts(w->b, "#EXT-X-MAP:URI=\"");
-	add_uri(w, SIGNATURE_INIT_S, "", e->init, "mp4");
+	add_file(w, SIGNATURE_INIT_S, e->init, "mp4");
 	buf_puts(w->b, "\"\n");
 }
 
@@ -69,7 +78,7 @@ static void add_part(struct writer *w, const struct segment *e)
 	buf_puts(w->b, "#EXT-X-PART:DURATION=");
 	add_seconds(w->b, e->duration_90k);
 	buf_puts(w->b, ",URI=\"");
-	add_uri(w, e->made_s, "p", e->part, "m4s");
+	add_part_uri(w, e->part);
 	buf_printf(w->b, "\"%s\n", e->flags & SEGMENT_INDEPENDENT ? ",INDEPENDENT=YES" : "");
 }
 
@@ -81,8 +90,11 @@ static void add_segment(struct writer *w, size_t at, size_t end)
 	uint64_t duration_90k = 0;
 	char when[TIME_TEXT_MAX];
 
-	if (first->flags & SEGMENT_DISCONTINUITY)
+	/* players that begin anew there need the init segment, even if it is the same */
+	if (first->flags & SEGMENT_DISCONTINUITY) {
 		buf_puts(w->b, "#EXT-X-DISCONTINUITY\n");
+		w->init = 0;
+	}
 	add_init(w, first);
 	time_format_ms(first->wall_us, when);
 	buf_printf(w->b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", when);
@@ -96,7 +108,7 @@ static void add_segment(struct writer *w, size_t at, size_t end)
 	buf_puts(w->b, "#EXTINF:");
 	add_seconds(w->b, duration_90k);
 	buf_puts(w->b, ",\n");
-	add_uri(w, last->made_s, "", last->number, "m4s");
+	add_file(w, last->made_s, last->number, "m4s");
 	buf_putc(w->b, '\n');
 }
 
@@ -109,7 +121,8 @@ static size_t segment_end(const struct hls_media *m, size_t at)
 	return end;
 }
 
-/* How many segments a delta update leaves out: those that end earlier than the skip boundary. */
+/* How many segments a delta update leaves out: those that end earlier than the skip boundary.  None
+ * with a discontinuity: players count those that they see. */
 static unsigned count_skipped(const struct hls_media *m, uint64_t all_90k)
 {
 	uint64_t until_90k = (uint64_t)SKIP_TARGETS * m->media->target_s * HZ;
@@ -121,7 +134,7 @@ static unsigned count_skipped(const struct hls_media *m, uint64_t all_90k)
 
 		for (size_t i = at; i < end; i++)
 			all_90k -= m->entries[i].duration_90k;
-		if (all_90k < until_90k)
+		if (all_90k < until_90k || m->entries[at].flags & SEGMENT_DISCONTINUITY)
 			break;
 		skipped++;
 		at = end;
@@ -133,8 +146,8 @@ void hls_text_parts(struct buf *b, const struct hls_place *place, const struct h
 {
 	struct writer w = {.b = b,
 			   .m = m,
-			   .signer = {.place = place, .window = INT64_MIN},
-			   .kind = place->kind};
+			   .files = {.place = place, .window = INT64_MIN},
+			   .parts = {.place = place, .window = INT64_MIN}};
 	const struct segment *first = &m->entries[0], *last = &m->entries[m->count - 1];
 	bool marked = first->flags & SEGMENT_DISCONTINUITY && first->discontinuity;
 	unsigned skipped, n = 0;
@@ -152,9 +165,8 @@ void hls_text_parts(struct buf *b, const struct hls_place *place, const struct h
 		end = segment_end(m, at);
 		for (size_t i = at; i < end; i++)
 			w.behind_90k -= m->entries[i].duration_90k;
-		if (n < skipped)
-			w.init = m->entries[at].init;
-		else
+		/* what is left begins with EXT-X-MAP: not all players remember the one before */
+		if (n >= skipped)
 			add_segment(&w, at, end);
 	}
 	if (m->ended) {
@@ -162,7 +174,7 @@ void hls_text_parts(struct buf *b, const struct hls_place *place, const struct h
 		return;
 	}
 	buf_puts(b, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"");
-	add_uri(&w, last->made_s, "p", last->part + 1, "m4s");
+	add_part_uri(&w, last->part + 1);
 	buf_puts(b, "\"\n");
 }
 

@@ -147,21 +147,20 @@ static bool answer_head(const struct request *q, struct reply *r)
 	return true;
 }
 
-/* ?segment_type=, else what the channel's form says. */
-static bool read_type(const struct playlist_request *p, struct hls_asked *asked, struct reply *r)
+/* ?segment_type=; without it *form stays. */
+static bool read_type(const struct request *q, enum output_form *form, struct reply *r)
 {
 	char text[8];
-	int found = http_query(p->q.http, "segment_type", text, sizeof(text));
-	bool cmaf = p->channel->form == FORM_LL_HLS;
+	int found = http_query(q->http, "segment_type", text, sizeof(text));
 
-	if (found == 1 && (strcmp(text, "ts") == 0 || strcmp(text, "cmaf") == 0))
-		cmaf = text[0] == 'c';
-	else if (found != 0) {
-		reply_error(r, 400, 0, "segment_type is ts or cmaf");
-		return false;
+	if (found == 0)
+		return true;
+	if (found == 1 && (strcmp(text, "ts") == 0 || strcmp(text, "cmaf") == 0)) {
+		*form = text[0] == 't' ? OUTPUT_HLS_TS : OUTPUT_CMAF_PICTURE;
+		return true;
 	}
-	asked->form = cmaf ? OUTPUT_CMAF_PICTURE : OUTPUT_HLS_TS;
-	return true;
+	reply_error(r, 400, 0, "segment_type is ts or cmaf");
+	return false;
 }
 
 void hls_route_index(const struct request *q, struct reply *r)
@@ -172,13 +171,14 @@ void hls_route_index(const struct request *q, struct reply *r)
 	struct playlist_request p = {.q = *q};
 
 	p.channel = admission_channel(q, q->segment[0], r);
-	if (!p.channel || !find_what(&p, r) || answer_head(q, r))
+	if (!p.channel)
+		return;
+	asked.form = p.channel->form == FORM_LL_HLS ? OUTPUT_CMAF_PICTURE : OUTPUT_HLS_TS;
+	if (!read_type(q, &asked.form, r) || !find_what(&p, r) || answer_head(q, r))
 		return;
 	p.session = (struct session_name){sessions_number(&s->sessions), token_tag(s, q->token)};
 	session_name_write(s->context->media_key, p.channel->id, &p.session, asked.session);
 	asked.alone = p.variant != NULL;
-	if (!read_type(&p, &asked, r))
-		return;
 	if (by_query)
 		access_region(q->http, q->facts, asked.region);
 	answer(&p, &asked, true, r);
@@ -202,7 +202,14 @@ void hls_route_single(const struct request *q, struct reply *r)
 	struct playlist_request p = {.q = *q};
 
 	p.channel = admission_channel(q, q->segment[0], r);
-	if (!p.channel || !find_what(&p, r) || answer_head(q, r))
+	if (!p.channel || !read_type(q, &asked.form, r))
+		return;
+	if (asked.form != OUTPUT_HLS_TS) {
+		reply_error(r, 400, 0,
+			    "the sound of cmaf has a playlist of its own; use index.m3u8");
+		return;
+	}
+	if (!find_what(&p, r) || answer_head(q, r))
 		return;
 	name_viewer(&p);
 	answer(&p, &asked, false, r);
@@ -235,6 +242,9 @@ static bool read_track(const struct request *q, struct hls_asked *asked, struct 
 	char text[8];
 	int found = http_query(q->http, "track", text, sizeof(text));
 
+	/* the links say it with the track */
+	if (!read_type(q, &asked->form, r))
+		return false;
 	asked->form = OUTPUT_HLS_TS;
 	if (found == 1 && strcmp(text, "picture") == 0)
 		asked->form = OUTPUT_CMAF_PICTURE;
@@ -333,19 +343,29 @@ static void count_bytes(const struct request *q, uint32_t channel, struct reply 
 				     http_field(q->http, "User-Agent"));
 }
 
+static void refuse_signature(struct reply *r)
+{
+	reply_error(r, 403, 0, "the signature is not that of this segment");
+}
+
 /* A part is found in the index, which says in which file it is; the next one may be waited for. */
 static void answer_part(const struct request *q, const struct media_name *name, struct reply *r)
 {
 	struct segments *s = q->facts->segments;
+	struct rendition *rendition;
+	struct segment newest;
 	struct hls_asked asked = {.what = HLS_PART,
 				  .channel = name->channel,
 				  .form = name->kind == 'a' ? OUTPUT_CMAF_SOUND
 							    : OUTPUT_CMAF_PICTURE,
 				  .part = name->number};
-	struct rendition *rendition =
-		rendition_of_track(&s->renditions, name->channel, name->track, asked.form);
-	struct segment newest;
 
+	if (!signature_matches(s->context->media_key, name->channel, signature_part_s(name->number),
+			       q->segment[1])) {
+		refuse_signature(r);
+		return;
+	}
+	rendition = rendition_of_track(&s->renditions, name->channel, name->track, asked.form);
 	/* what will never be, or cannot be known here */
 	if (!rendition || !rendition_newest(rendition, &newest) || asked.part > newest.part + 1) {
 		reply_error(r, 404, 0, "there is no such part");
@@ -374,7 +394,7 @@ void hls_route_segment(const struct request *q, struct reply *r)
 	struct segments *s = q->facts->segments;
 	struct span signature = q->segment[1];
 	struct media_name name = {0};
-	int64_t written_s = q->facts->wall_us / 1000000;
+	int64_t written_s;
 	bool part = false;
 	int e;
 
@@ -384,7 +404,11 @@ void hls_route_segment(const struct request *q, struct reply *r)
 		reply_error(r, 404, 0, "there is no such segment");
 		return;
 	}
-	e = part ? 0 : media_file_open(s->context->media_fd, &name, &r->file, &written_s);
+	if (part) {
+		answer_part(q, &name, r);
+		return;
+	}
+	e = media_file_open(s->context->media_fd, &name, &r->file, &written_s);
 	if (e < 0) {
 		if (e == -ENOENT)
 			reply_error(r, 404, 0, "there is no such segment");
@@ -393,11 +417,7 @@ void hls_route_segment(const struct request *q, struct reply *r)
 		return;
 	}
 	if (!is_signed(s, &name, written_s, signature)) {
-		reply_error(r, 403, 0, "the signature is not that of this segment");
-		return;
-	}
-	if (part) {
-		answer_part(q, &name, r);
+		refuse_signature(r);
 		return;
 	}
 	r->kind = REPLY_FILE;

@@ -119,7 +119,7 @@ void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m)
 
 	for (size_t i = 0; i < m->count; i++)
 		independent = independent && m->variants[i].media.independent;
-	buf_printf(b, "#EXTM3U\n#EXT-X-VERSION:%d\n", m->cmaf ? 6 : 3);
+	buf_printf(b, "#EXTM3U\n#EXT-X-VERSION:%d\n", m->form == OUTPUT_HLS_TS ? 3 : 6);
 	if (independent)
 		buf_puts(b, "#EXT-X-INDEPENDENT-SEGMENTS\n");
 	if (m->sound) {
@@ -130,8 +130,7 @@ void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m)
 	}
 	for (size_t i = 0; i < m->count; i++) {
 		add_variant(b, &m->variants[i].media, m->sound);
-		hls_text_link(b, m->variants[i].name, m->cmaf ? OUTPUT_CMAF_PICTURE : OUTPUT_HLS_TS,
-			      m->region, m->session);
+		hls_text_link(b, m->variants[i].name, m->form, m->region, m->session);
 		buf_putc(b, '\n');
 	}
 }

@@ -64,9 +64,9 @@ struct hls_multivariant {
 	const struct hls_variant *variants;
 	size_t count;
 	const struct hls_sound *sound; /* NULL: it is in the variants */
-	bool cmaf;
-	const char *session; /* the value of `s`, "" = none */
-	const char *region;  /* for the links; "" = none */
+	enum output_form form;	       /* of the variants' playlists */
+	const char *session;	       /* the value of `s`, "" = none */
+	const char *region;	       /* for the links; "" = none */
 };
 void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m);
 

@@ -40,15 +40,23 @@ static void end_polling(struct rendition *r)
 	r->polled = false;
 }
 
-static void rendition_free(struct rendition *r)
+/* Of one that is in no bucket any more. */
+static void release(struct rendition *r)
 {
-	assert(TAILQ_EMPTY(&r->waiting));
+	assert(TAILQ_EMPTY(&r->waiting) && TAILQ_EMPTY(&r->answering));
 	end_polling(r);
 	if (!r->output->gone)
 		TAILQ_REMOVE(&r->output->watches, &r->watch, link);
-	LIST_REMOVE(r, in_bucket);
 	output_unuse(r->output);
+	for (size_t i = 0; i < array_size(r->texts); i++)
+		buf_done(&r->texts[i].text);
 	free(r);
+}
+
+static void rendition_free(struct rendition *r)
+{
+	LIST_REMOVE(r, in_bucket);
+	release(r);
 }
 
 void renditions_done(struct renditions *all)
@@ -71,24 +79,23 @@ static void fail_all(struct rendition *r, const struct held_error *error)
 	struct held *h;
 
 	while ((h = TAILQ_FIRST(&r->waiting)))
-		held_ready(h, error);
+		held_ready(h, r->all->calls.refuse(h->reply, error));
 }
 
 /* Answers those that have what they wait for.  An answer may free connections, and with them other
- * requests that wait here, so each begins at the list's head again. */
+ * requests that wait here, so each is taken from the head of a list. */
 static void answer_ready(struct rendition *r)
 {
 	const struct renditions *all = r->all;
-	struct held *h = TAILQ_FIRST(&r->waiting);
+	struct held *h, *next;
 
-	while (h) {
-		if (!all->calls.ready(all->owner, r, h->reply)) {
-			h = TAILQ_NEXT(h, in_holder);
-			continue;
-		}
-		held_ready(h, all->calls.answer(all->owner, r, h->reply));
-		h = TAILQ_FIRST(&r->waiting);
+	for (h = TAILQ_FIRST(&r->waiting); h; h = next) {
+		next = TAILQ_NEXT(h, in_holder);
+		if (all->calls.ready(all->owner, r, h->reply))
+			held_move(h, &r->answering);
 	}
+	while ((h = TAILQ_FIRST(&r->answering)))
+		held_ready(h, all->calls.answer(all->owner, r, h->reply));
 }
 
 static void arm(struct renditions *all)
@@ -157,14 +164,13 @@ static void on_gone(struct output_watch *w, int status, const char *text)
 	TAILQ_REMOVE(&r->output->watches, w, link);
 	if (r->output->ended && rendition_ready(r)) {
 		live_on(r);
+		answer_ready(r);
 		return;
 	}
 	/* out of the bucket: a request that comes meanwhile begins a new one */
 	LIST_REMOVE(r, in_bucket);
-	end_polling(r);
 	fail_all(r, &error);
-	output_unuse(r->output);
-	free(r);
+	release(r);
 }
 
 struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant,
@@ -181,9 +187,50 @@ struct rendition *rendition_find(struct renditions *all, uint32_t channel, const
 	return NULL;
 }
 
+/* The output of the request, wanted here or offered; NULL. */
+static const struct output *known_output(struct renditions *all, const struct rendition_request *q)
+{
+	const struct rendition *r = rendition_find(all, q->channel, q->variant, q->form);
+	const struct output *o = NULL;
+
+	if (r)
+		return r->output;
+	while ((o = outputs_next(all->outputs, q->channel, o)))
+		if (o->id.form == q->form && !strcmp(o->id.variant, q->variant))
+			return o;
+	return NULL;
+}
+
+static bool media_of(const struct output *o, struct segment_media *ret)
+{
+	const struct stream_ring *ring = o ? output_ring(o) : NULL;
+
+	return ring && segment_media_read(&ring->map, ret) == 0;
+}
+
+static bool newest_of(const struct output *o, struct segment *ret)
+{
+	const struct stream_ring *ring = o ? output_ring(o) : NULL;
+
+	return ring && segment_newest(&ring->map, ret) == 0;
+}
+
+bool renditions_media(struct renditions *all, const struct rendition_request *q,
+		      struct segment_media *ret)
+{
+	return media_of(known_output(all, q), ret);
+}
+
+bool renditions_newest(struct renditions *all, const struct rendition_request *q,
+		       struct segment *ret)
+{
+	return newest_of(known_output(all, q), ret);
+}
+
 struct rendition *rendition_of_track(struct renditions *all, uint32_t channel, uint32_t track,
 				     enum output_form form)
 {
+	const struct output *o = NULL;
 	struct segment_media media;
 	struct rendition *r;
 
@@ -192,6 +239,12 @@ struct rendition *rendition_of_track(struct renditions *all, uint32_t channel, u
 		    rendition_media(r, &media) && media.track == track)
 			return r;
 	}
+	while ((o = outputs_next(all->outputs, channel, o)))
+		if (o->id.form == form && media_of(o, &media) && media.track == track)
+			return rendition_get(all,
+					     &(struct rendition_request){.channel = channel,
+									 .variant = o->id.variant,
+									 .form = form});
 	return NULL;
 }
 
@@ -210,6 +263,7 @@ static struct rendition *rendition_new(struct renditions *all, const struct rend
 	r->all = all;
 	r->watch = (struct output_watch){.on_ring = on_ring, .on_gone = on_gone};
 	TAILQ_INIT(&r->waiting);
+	TAILQ_INIT(&r->answering);
 	TAILQ_INSERT_TAIL(&r->output->watches, &r->watch, link);
 	LIST_INSERT_HEAD(bucket_of(all, q->channel), r, in_bucket);
 	return r;
@@ -220,7 +274,7 @@ struct rendition *rendition_get(struct renditions *all, const struct rendition_r
 	struct rendition *r = rendition_find(all, q->channel, q->variant, q->form);
 
 	if (r && r->output->gone) {
-		if (!q->begins)
+		if (!q->begins || !TAILQ_EMPTY(&r->answering))
 			return r; /* it does not live on */
 		rendition_free(r);
 		r = NULL;
@@ -237,15 +291,12 @@ bool rendition_ready(const struct rendition *r)
 	struct segment_media media;
 	struct segment newest;
 
-	return rendition_media(r, &media) &&
-	       segment_newest(&output_ring(r->output)->map, &newest) == 0;
+	return rendition_media(r, &media) && rendition_newest(r, &newest);
 }
 
 bool rendition_media(const struct rendition *r, struct segment_media *ret)
 {
-	const struct stream_ring *ring = output_ring(r->output);
-
-	return ring && segment_media_read(&ring->map, ret) == 0;
+	return media_of(r->output, ret);
 }
 
 void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_timeout_ms)
@@ -267,9 +318,7 @@ bool rendition_ended(const struct rendition *r)
 
 bool rendition_newest(const struct rendition *r, struct segment *ret)
 {
-	const struct stream_ring *ring = output_ring(r->output);
-
-	return ring && segment_newest(&ring->map, ret) == 0;
+	return newest_of(r->output, ret);
 }
 
 int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret)
@@ -282,14 +331,16 @@ int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret
 void rendition_hold_move(struct rendition *r, struct reply *reply)
 {
 	struct renditions *all = r->all;
+	struct segment_media media = {.target_s = 1};
 
-	all->move_rule.deadline_ms = RENDITION_TARGETS * MAX(r->target_s, 1u) * 1000;
+	rendition_media(r, &media);
+	all->move_rule.deadline_ms = RENDITION_TARGETS * media.target_s * 1000;
 	held_begin(&reply->held, reply, &r->waiting, &all->move_rule);
 	begin_polling(r);
 }
 
 /* How many parts the playlist has that ends with `newest`: those of its segments that can be read.
- * A segment whose first parts are gone does not count. */
+ * A segment whose first parts are gone does not count.  0: there is no whole one. */
 static size_t count_parts(const struct ring *ring, const struct segment *newest)
 {
 	size_t most = ring->data_bytes / sizeof(*newest), whole = 0;
@@ -301,26 +352,33 @@ static size_t count_parts(const struct ring *ring, const struct segment *newest)
 		if (count == most || count > newest->part ||
 		    segment_read(ring, newest->part - (uint32_t)count, &s) < 0 ||
 		    s.number < newest->oldest)
-			return MAX(whole, 1);
+			return whole;
 	}
 }
 
-/* The parts of the playlist that ends with `newest`, with their number; NULL without memory. */
+/* The parts of the playlist that ends with `newest`, with their number; NULL if there are none, or
+ * without memory. */
 static struct segment *read_entries(const struct ring *ring, const struct segment *newest,
 				    size_t *ret_count)
 {
 	size_t count = count_parts(ring, newest), got = 0;
-	struct segment *all = calloc(count, sizeof(*all));
+	struct segment *all = count ? calloc(count, sizeof(*all)) : NULL;
 
 	if (!all)
 		return NULL;
 	all[count - 1] = *newest;
-	/* what is overwritten meanwhile is left out */
+	/* segments of which something is overwritten meanwhile are left out */
 	for (size_t i = count - 1; i > 0; i--)
 		if (segment_read(ring, newest->part - (uint32_t)(count - i), &all[i - 1]) < 0) {
 			got = i;
 			break;
 		}
+	while (got < count && all[got].part != all[got].first)
+		got++;
+	if (got == count) {
+		free(all);
+		return NULL;
+	}
 	memmove(all, all + got, (count - got) * sizeof(*all));
 	*ret_count = count - got;
 	return all;
@@ -328,10 +386,9 @@ static struct segment *read_entries(const struct ring *ring, const struct segmen
 
 static struct body *make_body(const struct ring *ring, const struct hls_place *place,
 			      const struct segment_media *media, const struct segment *newest,
-			      bool skip, const struct buf *key, struct body_cache *cache,
-			      int64_t wall_us)
+			      const struct buf *key, struct body_cache *cache, int64_t wall_us)
 {
-	struct hls_media playlist = {.media = media, .ended = ring_ended(ring), .skip = skip};
+	struct hls_media playlist = {.media = media, .ended = ring_ended(ring)};
 	_cleanup_(freep) struct segment *entries = NULL;
 	struct buf text = BUF_INIT;
 	struct body *body;
@@ -339,10 +396,7 @@ static struct body *make_body(const struct ring *ring, const struct hls_place *p
 	playlist.entries = entries = read_entries(ring, newest, &playlist.count);
 	if (!entries)
 		return NULL;
-	if (media->part_ms)
-		hls_text_parts(&text, place, &playlist);
-	else
-		hls_text_media(&text, place, &playlist);
+	hls_text_media(&text, place, &playlist);
 	body = buf_ok(&text) ? body_cache_put(cache, key->data, key->len, &text, PLAYLIST_TYPE,
 					      wall_us, wall_us + PLAYLIST_KEPT_US)
 			     : NULL;
@@ -350,7 +404,7 @@ static struct body *make_body(const struct ring *ring, const struct hls_place *p
 	return body;
 }
 
-struct body *rendition_playlist(struct rendition *r, const struct hls_place *place, bool skip,
+struct body *rendition_playlist(struct rendition *r, const struct hls_place *place,
 				struct body_cache *cache, int64_t wall_us)
 {
 	const struct stream_ring *ring = output_ring(r->output);
@@ -363,16 +417,51 @@ struct body *rendition_playlist(struct rendition *r, const struct hls_place *pla
 		return NULL;
 	r->target_s = media.target_s;
 	/* all that the text depends on: what is older than the newest entry does not change */
-	buf_printf(&key, "hls %u %s %u %d %llu %u %u %d %d %s", place->channel, place->prefix,
-		   media.track, r->output->id.form, (unsigned long long)ring->generation,
-		   newest.part, newest.oldest, ring_ended(&ring->map), skip, r->output->id.variant);
+	buf_printf(&key, "hls %u %s %u %llu %u %u %d %s", place->channel, place->prefix,
+		   media.track, (unsigned long long)ring->generation, newest.part, newest.oldest,
+		   ring_ended(&ring->map), r->output->id.variant);
 	if (!buf_ok(&key))
 		return NULL;
 	body = body_cache_get(cache, key.data, key.len, wall_us);
 	if (!body)
-		body = make_body(&ring->map, place, &media, &newest, skip, &key, cache, wall_us);
+		body = make_body(&ring->map, place, &media, &newest, &key, cache, wall_us);
 	buf_done(&key);
 	return body;
+}
+
+static bool is_current(const struct rendition_text *t, const struct stream_ring *ring,
+		       const struct segment *newest)
+{
+	return t->text.len > 0 && t->generation == ring->generation && t->part == newest->part &&
+	       t->oldest == newest->oldest && t->ended == ring_ended(&ring->map);
+}
+
+const struct buf *rendition_parts(struct rendition *r, const struct hls_place *place, bool skip)
+{
+	const struct stream_ring *ring = output_ring(r->output);
+	struct rendition_text *t = &r->texts[skip];
+	_cleanup_(freep) struct segment *entries = NULL;
+	struct hls_media playlist = {.skip = skip};
+	struct segment_media media;
+	struct segment newest;
+
+	if (!rendition_media(r, &media) || !rendition_newest(r, &newest))
+		return NULL;
+	r->target_s = media.target_s;
+	if (is_current(t, ring, &newest))
+		return &t->text;
+	t->generation = ring->generation;
+	t->part = newest.part;
+	t->oldest = newest.oldest;
+	t->ended = playlist.ended = ring_ended(&ring->map);
+	playlist.media = &media;
+	playlist.entries = entries = read_entries(&ring->map, &newest, &playlist.count);
+	buf_reset(&t->text);
+	if (entries)
+		hls_text_parts(&t->text, place, &playlist);
+	if (!buf_ok(&t->text))
+		buf_done(&t->text);
+	return t->text.len > 0 ? &t->text : NULL;
 }
 
 void renditions_sweep(struct renditions *all, uint64_t now_us)

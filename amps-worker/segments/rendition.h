@@ -20,17 +20,28 @@
 #define RENDITION_MIN_US  6000000u
 #define RENDITION_BUCKETS 256u
 
+/* A playlist with parts, made once for each part and sent to all. */
+struct rendition_text {
+	uint64_t generation;
+	uint32_t part, oldest; /* of the newest entry */
+	bool ended;
+	struct buf text; /* empty = not made */
+};
+
 struct rendition {
 	LIST_ENTRY(rendition) in_bucket;
 	struct renditions *all;
 	struct output *output;	   /* a use of it */
 	struct output_watch watch; /* of the output, until it is gone */
 	struct held_list waiting;
+	struct held_list
+		answering; /* those that have what they waited for, while they are answered */
 	LIST_ENTRY(rendition) in_polled;
-	bool polled;	      /* requests wait for its index to move */
-	uint64_t seen_commit; /* of the index, when they were looked at last */
-	uint64_t until_us;    /* it lives so long; later if it is asked for */
-	uint32_t target_s;    /* as its last playlist said; 0 = none was made */
+	bool polled;			/* requests wait for its index to move */
+	uint64_t seen_commit;		/* of the index, when they were looked at last */
+	uint64_t until_us;		/* it lives so long; later if it is asked for */
+	uint32_t target_s;		/* as its last playlist said; 0 = none was made */
+	struct rendition_text texts[2]; /* complete, and a delta update */
 };
 LIST_HEAD(rendition_list, rendition);
 
@@ -40,6 +51,9 @@ struct rendition_calls {
 	bool (*ready)(void *owner, struct rendition *r, const struct reply *reply);
 	/* It is: completes the reply.  NULL, or the error to answer with. */
 	const struct held_error *(*answer)(void *owner, struct rendition *r, struct reply *reply);
+	/* The output is gone for this reason: the error of this reply. */
+	const struct held_error *(*refuse)(const struct reply *reply,
+					   const struct held_error *reason);
 };
 
 struct renditions {
@@ -71,9 +85,17 @@ struct rendition *rendition_get(struct renditions *all, const struct rendition_r
 struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant,
 				 enum output_form form);
 
-/* The one whose files are in the folder of this number, or NULL. */
+/* The one whose files are in the folder of this number; begins it if other workers' viewers use it.
+ * NULL: there is none, or no memory. */
 struct rendition *rendition_of_track(struct renditions *all, uint32_t channel, uint32_t track,
 				     enum output_form form);
+
+/* The newest facts and the newest part of what was asked for, if any worker's viewers use it. False
+ * if there are none. */
+bool renditions_media(struct renditions *all, const struct rendition_request *q,
+		      struct segment_media *ret);
+bool renditions_newest(struct renditions *all, const struct rendition_request *q,
+		       struct segment *ret);
 
 /* Is there something to play? */
 bool rendition_ready(const struct rendition *r);
@@ -96,11 +118,14 @@ void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_tim
 /* Lets the reply wait for the index to move, as calls.ready() says; three target durations. */
 void rendition_hold_move(struct rendition *r, struct reply *reply);
 
-/* Its media playlist with one reference for the caller, from the cache where it is there; `skip`:
- * without what a player has that has had it before (_HLS_skip).  NULL: the index cannot be read, or
- * no memory. */
-struct body *rendition_playlist(struct rendition *r, const struct hls_place *place, bool skip,
+/* Its media playlist with one reference for the caller, from the cache where it is there.  NULL:
+ * the index cannot be read, or no memory. */
+struct body *rendition_playlist(struct rendition *r, const struct hls_place *place,
 				struct body_cache *cache, int64_t wall_us);
+
+/* The same of a rendition with parts; `skip`: without what a player has that has had it before
+ * (_HLS_skip).  Borrowed until the next call. */
+const struct buf *rendition_parts(struct rendition *r, const struct hls_place *place, bool skip);
 
 /* Every second or so: ends those that have not been requested for their lifetime. */
 void renditions_sweep(struct renditions *all, uint64_t now_us);

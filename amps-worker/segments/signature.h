@@ -1,9 +1,9 @@
 /* signature.h - what the URLs of HLS carry instead of a token: HMAC-SHA256 under the server's key.
  *
  * A segment's URL has the signature of its channel and of the ten minutes in which its file was
- * made.  It is the same for all viewers and never changes, so caches share segments.  A media
- * playlist's URL has a session (`s`), which belongs to one token and one channel.  Pure; a key has
- * MEDIA_KEY_BYTES. */
+ * made, a part's that of its number.  It is the same for all viewers and never changes, so caches
+ * share segments.  A media playlist's URL has a session (`s`), which belongs to one token and one
+ * channel.  Pure; a key has MEDIA_KEY_BYTES. */
 #ifndef AMPS_SIGNATURE_H
 #define AMPS_SIGNATURE_H
 
@@ -12,15 +12,21 @@
 
 #define SIGNATURE_TEXT	  32u /* hexadecimal digits */
 #define SESSION_TEXT	  64u
-#define SIGNATURE_SECONDS 600 /* files made in so many seconds share a signature */
-#define SIGNATURE_INIT_S                                                                           \
-	0 /* init segments, which show nothing, have that of this time for ever                    \
-	   */
+#define SIGNATURE_SECONDS 600	/* files made in so many seconds share a signature */
+#define SIGNATURE_PARTS	  1024u /* parts in a row that share a signature */
+#define SIGNATURE_INIT_S  0	/* of init segments, which show nothing: for ever */
 
 /* The signature of the channel's files that were made at that time: when they were last written,
  * in seconds since 1970. */
 void signature_write(const uint8_t *key, uint32_t channel, int64_t made_s,
 		     char out[SIGNATURE_TEXT + 1]);
+
+/* The time that stands for a part, whose URL is known before it is made: its number decides, and no
+ * file is so old. */
+static inline int64_t signature_part_s(uint32_t part)
+{
+	return -(int64_t)SIGNATURE_SECONDS * (1 + part / SIGNATURE_PARTS);
+}
 
 /* Is `text` the signature of the channel's files that were made at that time? */
 bool signature_matches(const uint8_t *key, uint32_t channel, int64_t made_s, struct span text);

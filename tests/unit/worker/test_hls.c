@@ -1,127 +1,6 @@
 /* HLS in a worker: playlists from an index of segments, sessions, files. */
-#include "unit.h"
 #include <sys/stat.h>
-#include "amps-worker/segments/signature.h"
-#include "amps-worker/worker.h"
-#include "common/shm/segment.h"
-#include "worker/fake_master.h"
-
-#define PATIENCE_US 20000000u
-#define FIRST	    1000u /* number of the first segment */
-#define HZ	    90000u
-
-struct world {
-	struct fake_master master;
-	struct worker worker;
-	struct ring_writer index;
-	int ring;
-	uint64_t ring_bytes;
-	uint32_t want, next;
-	int64_t made_s; /* of the next segment */
-	char folder[64];
-};
-
-struct answer {
-	int fd;
-	bool closed;
-	size_t len;
-	char text[65536];
-};
-
-static struct answer a;
-
-static void turn(struct world *x)
-{
-	event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
-}
-
-#define await(x, condition)                                                                        \
-	do {                                                                                       \
-		uint64_t end_ = clock_mono_us() + PATIENCE_US;                                     \
-		while (!(condition)) {                                                             \
-			turn(x);                                                                   \
-			cr_assert_lt(clock_mono_us(), end_, "never came: %s", #condition);         \
-		}                                                                                  \
-	} while (0)
-
-static void open_world(struct world *x, struct fm_settings settings)
-{
-	settings.start_timeout_ms = 5000;
-	memset(x, 0, sizeof(*x));
-	strcpy(x->folder, "/tmp/amps-hls-XXXXXX");
-	cr_assert_not_null(mkdtemp(x->folder));
-	fm_open_at(&x->master, &settings, 0, x->folder);
-	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
-	await(x, x->worker.ready);
-	x->next = FIRST;
-	x->made_s = 1700000000;
-}
-
-static void close_world(struct world *x)
-{
-	char command[128];
-
-	worker_done(&x->worker);
-	if (x->index.header) {
-		ring_writer_close(&x->index);
-		close(x->ring);
-	}
-	fm_close(&x->master);
-	snprintf(command, sizeof(command), "rm -r %s", x->folder);
-	cr_assert_eq(system(command), 0);
-}
-
-static void ask(struct answer *to, const struct world *x, const char *method, const char *path,
-		const char *fields)
-{
-	static char text[4096];
-	struct fm_client c;
-
-	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: a\r\nUser-Agent: box\r\n%s\r\n",
-		 method, path, fields);
-	fm_connect(&c, x->master.port, text, 0);
-	memset(to, 0, sizeof(*to));
-	to->fd = c.fd;
-}
-
-static bool answered(struct answer *to)
-{
-	const char *end = strstr(to->text, "\r\n\r\n"), *length;
-	ssize_t n = recv(to->fd, to->text + to->len, sizeof(to->text) - 1 - to->len, MSG_DONTWAIT);
-
-	if (n > 0)
-		to->len += (size_t)n;
-	to->closed = n == 0;
-	end = strstr(to->text, "\r\n\r\n");
-	length = strstr(to->text, "Content-Length: ");
-	if (end && (!length || length > end))
-		return true;
-	return end && to->len >= (size_t)(end + 4 - to->text) + (size_t)atol(length + 16);
-}
-
-/* Asks and waits for the whole answer. */
-static const char *get(struct world *x, const char *path, const char *fields)
-{
-	ask(&a, x, "GET", path, fields);
-	await(x, answered(&a));
-	close(a.fd);
-	return a.text;
-}
-
-static int status_of(const char *text)
-{
-	return atoi(text + strlen("HTTP/1.1 "));
-}
-
-static void expect(struct world *x, const char *path, const char *fields, int status,
-		   const char *holds)
-{
-	const char *text = get(x, path, fields);
-
-	cr_expect_eq(status_of(text), status, "%s: %s", path, text);
-	cr_expect(!holds || strstr(text, holds), "%s lacks %s: %s", path, holds, text);
-	cr_expect(strstr(text, "Access-Control-Allow-Origin: *"), "%s: %s", path, text);
-}
+#include "worker/hls_world.h"
 
 static void add_segment(struct world *x, uint32_t flags)
 {
@@ -146,22 +25,9 @@ static void add_segment(struct world *x, uint32_t flags)
 				      .width = 1280,
 				      .height = 720,
 				      .codecs = "avc1.64001f,mp4a.40.2"};
-	struct ring_rap rap = {.pos = segment_position(x->next), .intro_bytes = sizeof(media)};
 
-	memcpy(rap.bytes, &media, sizeof(media));
-	ring_writer_append(&x->index, &s, sizeof(s));
-	ring_writer_add_rap(&x->index, &rap);
+	add_entry(&x->index, &s, &media);
 	x->next++;
-}
-
-static void make_index(struct world *x, uint64_t generation)
-{
-	x->ring_bytes = ring_class(4096);
-	x->ring = ring_create("index", x->ring_bytes, generation);
-	cr_assert_geq(x->ring, 0);
-	cr_assert_eq(ring_writer_open(&x->index, x->ring, x->ring_bytes), 0);
-	cr_assert_eq(shm_seal_writer(x->ring), 0);
-	ring_writer_begin(&x->index, segment_position(x->next));
 }
 
 static bool wanted(struct world *x)
@@ -175,21 +41,10 @@ static bool wanted(struct world *x)
 			continue;
 		cr_assert_eq(msg_decode_want(raw.bytes, raw.len, &want), 0);
 		cr_assert_eq(want.form, OUTPUT_HLS_TS);
-		x->want = want.want;
+		x->index.want = want.want;
 		return true;
 	}
 	return false;
-}
-
-static void send_index(struct world *x, uint64_t generation)
-{
-	fm_send_ring(&x->master, x->ring,
-		     (struct msg_output_ring){.want = x->want,
-					      .output = 3,
-					      .generation = generation,
-					      .data_bytes = x->ring_bytes,
-					      .unit_bytes = sizeof(struct segment),
-					      .live = 1});
 }
 
 /* A channel that runs, with so many segments; the text of `s` goes to `session`. */
@@ -197,13 +52,13 @@ static void start_channel(struct world *x, unsigned segments, char session[SESSI
 {
 	const char *s;
 
-	make_index(x, 1);
+	make_index(&x->index, 1, x->next);
 	for (unsigned i = 0; i < segments; i++)
 		add_segment(x, 0);
 	ask(&a, x, "GET", "/hls/5/index.m3u8", "");
 	await(x, wanted(x));
 	cr_assert_not(answered(&a));
-	send_index(x, 1);
+	send_index(x, &x->index, 1, 3);
 	await(x, answered(&a));
 	close(a.fd);
 	cr_assert_eq(status_of(a.text), 200, "%s", a.text);
@@ -292,12 +147,12 @@ Test(hls, a_new_generation_goes_on_in_the_same_playlist)
 
 	open_world(&x, (struct fm_settings){0});
 	start_channel(&x, 3, session);
-	ring_writer_close(&x.index);
-	before = x.ring;
-	make_index(&x, 2);
+	ring_writer_close(&x.index.writer);
+	before = x.index.ring;
+	make_index(&x.index, 2, x.next);
 	close(before);
 	add_segment(&x, SEGMENT_DISCONTINUITY);
-	send_index(&x, 2);
+	send_index(&x, &x.index, 2, 3);
 	await(&x, strstr(get(&x, media_path(session), ""), "/0/1003.ts"));
 	cr_expect(strstr(a.text, "#EXT-X-MEDIA-SEQUENCE:1003\n"), "%s", a.text);
 	close_world(&x);
@@ -312,7 +167,7 @@ Test(hls, the_reason_of_a_failure_reaches_the_request)
 	open_world(&x, (struct fm_settings){0});
 	ask(&a, &x, "GET", "/hls/5.m3u8", "");
 	await(&x, wanted(&x));
-	gone.want = x.want;
+	gone.want = x.index.want;
 	cr_assert_eq(msg_send_output_gone(x.master.socket, &gone, NULL), 0);
 	await(&x, answered(&a));
 	cr_assert_eq(status_of(a.text), 502);
@@ -329,8 +184,8 @@ Test(hls, a_source_that_ended_ends_the_playlist)
 
 	open_world(&x, (struct fm_settings){0});
 	start_channel(&x, 3, session);
-	ring_writer_ended(&x.index);
-	gone.want = x.want;
+	ring_writer_ended(&x.index.writer);
+	gone.want = x.index.want;
 	cr_assert_eq(msg_send_output_gone(x.master.socket, &gone, NULL), 0);
 	for (unsigned i = 0; i < 10; i++)
 		turn(&x);
