@@ -9,12 +9,17 @@ const { Parser } = require("m3u8-parser");
 
 strict.setOptions({ strictMode: true });
 
+// One that has parts only has no address yet.
+function countWhole(segments) {
+	return segments.filter((s) => s.uri).length;
+}
+
 function readStrictly(text) {
 	const p = strict.parse(text);
 	if (p.isMasterPlaylist)
 		return { variants: p.variants.length };
 	return { target: p.targetDuration, number: p.mediaSequenceBase,
-		discontinuities: p.discontinuitySequenceBase, segments: p.segments.length };
+		discontinuities: p.discontinuitySequenceBase, segments: countWhole(p.segments) };
 }
 
 function readLeniently(text) {
@@ -28,7 +33,7 @@ function readLeniently(text) {
 	if (m.playlists)
 		return { variants: m.playlists.length };
 	return { target: m.targetDuration, number: m.mediaSequence,
-		discontinuities: m.discontinuitySequence, segments: m.segments.length };
+		discontinuities: m.discontinuitySequence, segments: countWhole(m.segments) };
 }
 
 function attempt(read, text) {
