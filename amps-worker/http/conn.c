@@ -162,6 +162,16 @@ void conn_set_send_buffer(struct conn *c, size_t wanted)
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
+/* Lets the kernel choose the size of the send buffer, as before conn_set_send_buffer(): it grows
+ * with what the client takes, to the most that tcp(7) allows. */
+static void free_send_buffer(const struct conn *c)
+{
+	int lock = 0;
+
+	if (c->all->context->sockets_max / MAX(c->all->count, 1u) >= CONNECTION_SNDBUF)
+		setsockopt(c->fd, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof(lock));
+}
+
 /* Renders the reply of c->answer and starts to send it. */
 static enum step begin_answer(struct conn *c)
 {
@@ -181,7 +191,9 @@ static enum step begin_answer(struct conn *c)
 	/* a small send buffer stays in the processor's cache, which halves the cost of a large
 	 * answer, and limits the kernel's memory that a slow client holds; what is sent from a file
 	 * is not copied, and a larger buffer takes more of it at a time */
-	if (body_bytes(a) > ANSWER_SNDBUF && !file_bytes(a))
+	if (file_bytes(a) > ANSWER_SNDBUF)
+		free_send_buffer(c);
+	else if (body_bytes(a) > ANSWER_SNDBUF)
 		conn_set_send_buffer(c, ANSWER_SNDBUF);
 	conn_set_state(c, CONN_SEND);
 	return STEP_AGAIN;
@@ -438,7 +450,7 @@ static ssize_t send_file(const struct conn *c)
 	const struct reply *r = &c->answer->reply;
 	uint64_t done = c->answer->sent - c->answer->head.len;
 	off_t at = (off_t)(r->file.base + r->file.offset + done);
-	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, HTTP_TURN_BYTES));
+	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, FILE_TURN_BYTES));
 
 	assert(c->answer->sent >= c->answer->head.len && done < r->file.length);
 	if (n > 0 && r->sent)
