@@ -306,20 +306,31 @@ static void put_proxies(struct writer *w, const json_t *list, struct catalog_set
 	s->proxies_at = put(w, proxies, s->proxy_count * sizeof(*proxies));
 }
 
+/* Is the value of the key this word? */
+static bool key_is(const json_t *section, const char *key, const char *word)
+{
+	char scratch[32];
+	const char *text = json_read_text(section, key, scratch);
+
+	return text != NULL && strcmp(text, word) == 0;
+}
+
 static uint32_t settings_flags(const json_t *settings)
 {
-	const json_t *streaming = json_object_get(settings, "streaming");
+	const json_t *hls = json_object_get(settings, "hls");
 	const json_t *trust = json_object_get(json_object_get(settings, "region"), "trust");
-	char scratch[32];
-	const char *slow = json_read_text(streaming, "slow_viewer", scratch);
 	uint32_t flags = 0;
 
 	if (trust == NULL || json_is_null(trust) || json_read_lists(trust, "query"))
 		flags |= SETTING_REGION_QUERY;
 	if (trust == NULL || json_is_null(trust) || json_read_lists(trust, "headers"))
 		flags |= SETTING_REGION_HEADERS;
-	if (slow != NULL && strcmp(slow, "drop") == 0)
+	if (key_is(json_object_get(settings, "streaming"), "slow_viewer", "drop"))
 		flags |= SETTING_SLOW_DROP;
+	if (key_is(hls, "segment_type", "ts"))
+		flags |= SETTING_HLS_TS;
+	if (key_is(hls, "segment_type", "cmaf"))
+		flags |= SETTING_HLS_CMAF;
 	return flags;
 }
 

@@ -163,6 +163,17 @@ static bool read_type(const struct request *q, enum output_form *form, struct re
 	return false;
 }
 
+/* hls.segment_type, else as the channel's form says. */
+static enum output_form usual_form(const struct request *q, const struct catalog_channel *channel)
+{
+	uint32_t flags = catalog_settings(q->facts->catalog)->flags;
+	bool cmaf = channel->form == FORM_LL_HLS;
+
+	if (flags & (SETTING_HLS_TS | SETTING_HLS_CMAF))
+		cmaf = flags & SETTING_HLS_CMAF;
+	return cmaf ? OUTPUT_CMAF_PICTURE : OUTPUT_HLS_TS;
+}
+
 void hls_route_index(const struct request *q, struct reply *r)
 {
 	const struct segments *s = q->facts->segments;
@@ -173,7 +184,7 @@ void hls_route_index(const struct request *q, struct reply *r)
 	p.channel = admission_channel(q, q->segment[0], r);
 	if (!p.channel)
 		return;
-	asked.form = p.channel->form == FORM_LL_HLS ? OUTPUT_CMAF_PICTURE : OUTPUT_HLS_TS;
+	asked.form = usual_form(q, p.channel);
 	if (!read_type(q, &asked.form, r) || !find_what(&p, r) || answer_head(q, r))
 		return;
 	p.session = (struct session_name){sessions_number(&s->sessions), token_tag(s, q->token)};

@@ -43,7 +43,9 @@ struct catalog_header {
 
 #define SETTING_REGION_QUERY   1u /* region.trust contains query */
 #define SETTING_REGION_HEADERS 2u
-#define SETTING_SLOW_DROP      4u /* streaming.slow_viewer: drop (else skip) */
+#define SETTING_SLOW_DROP      4u  /* streaming.slow_viewer: drop (else skip) */
+#define SETTING_HLS_TS	       8u  /* hls.segment_type: ts ... */
+#define SETTING_HLS_CMAF       16u /* ... cmaf; none of both: as the channel's form says */
 
 /* The settings that workers use, each from one key of the configuration.
  * S(type, field, section, key); u32: a whole number, ms: seconds as milliseconds, bool: 0 or 1. */

@@ -21,7 +21,8 @@ HLS = {"segment_seconds": 2, "part_ms": 200}
 
 
 def config(*more, **sections):
-    return line_up(channel(1, media.long_film(), output_format="ll-hls", **LOOP), *more, hls=HLS,
+    hls = {**HLS, **sections.pop("hls", {})}
+    return line_up(channel(1, media.long_film(), output_format="ll-hls", **LOOP), *more, hls=hls,
                    **sections)
 
 
@@ -195,6 +196,15 @@ def test_each_form_is_there_on_request(server):
     assert s.get(f"{plain.variants[0]}&_HLS_msn={number + 1000}&_HLS_part=x").status == 200
     assert parse_media(s.get("/hls/1.m3u8").text, "/").segments
     assert Viewer(s, 2, "?segment_type=cmaf").parts
+
+
+def test_the_configuration_chooses_the_form(server):
+    two = channel(2, media.film(), output_format="hls", **LOOP)
+    s = server(config(two, hls={"segment_type": "cmaf"}))
+    assert Viewer(s, 2).parts
+    s.write_config(config(two, hls={"segment_type": "ts"}))
+    assert s.amps("reload").returncode == 0
+    assert "TYPE=AUDIO" not in Player(s, 1, agent="next").index
 
 
 PARTS = ["vp1.m4s", "ap1.m4s", "vp-1.m4s", "vp01.m4s", "vp1.mp4", "vp.m4s", "p1.m4s", "vp1", "VP1.m4s",
