@@ -2,10 +2,11 @@
  * (RFC 6381), the size of the picture, the frame rate.
  *
  * Packets of a transport stream are fed behind the parser, from an access point on, until the facts
- * are known. */
+ * are known.  Those of a stream in MP4 follow from the parameters of its muxer. */
 #ifndef AMPS_FACTS_H
 #define AMPS_FACTS_H
 
+#include <libavcodec/codec_par.h>
 #include "amps-transcoder/ts/parse.h"
 #include "common/shm/segment.h"
 
@@ -20,16 +21,19 @@ struct facts_unit {
 };
 
 struct facts {
-	bool pictures, sounds; /* wanted */
 	struct facts_unit video, audio;
 };
 
-/* Begins to collect the streams of this programme that are wanted. */
-void facts_begin(struct facts *f, const struct ts_parse *p, bool pictures, bool sounds);
+/* Begins to collect the streams of this programme. */
+void facts_begin(struct facts *f, const struct ts_parse *p);
 /* True while packets are still needed. */
 bool facts_wanted(const struct facts *f);
 void facts_packet(struct facts *f, const uint8_t *packet);
-/* Fills in codecs, width, height and rate_milli, as far as they are known. */
+/* Fills in the codecs, width, height and rate_milli, as far as they are known. */
 void facts_read(const struct facts *f, const struct ts_parse *p, struct segment_media *ret);
+
+/* The same of one stream in MP4, whose access units last so long (pictures). */
+void facts_of_parameters(const AVCodecParameters *c, int64_t duration_90k,
+			 struct segment_media *ret);
 
 #endif

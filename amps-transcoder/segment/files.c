@@ -82,6 +82,15 @@ static void remove_inits(struct segment_files *f, uint32_t needed)
 	}
 }
 
+/* Is it to stay, of files whose numbers are in [first, end)? */
+static bool is_wanted(const struct segment_files *f, const char *name, uint32_t first, uint32_t end)
+{
+	uint32_t number;
+
+	return (number_of(f, name, f->extension, &number) && number >= first && number < end) ||
+	       (number_of(f, name, f->growing, &number) && end > 0 && number == end - 1);
+}
+
 int segment_files_open(struct segment_files *f, const char *path, uint32_t first, uint32_t end,
 		       uint32_t init)
 {
@@ -100,8 +109,7 @@ int segment_files_open(struct segment_files *f, const char *path, uint32_t first
 	while ((e = readdir(list))) {
 		if (!is_ours(f, e->d_name))
 			continue;
-		if (number_of(f, e->d_name, f->extension, &number) && number >= first &&
-		    number < end)
+		if (is_wanted(f, e->d_name, first, end))
 			continue;
 		if (number_of(f, e->d_name, INIT, &number) && init > 0 && number >= init &&
 		    number < end)
@@ -111,6 +119,21 @@ int segment_files_open(struct segment_files *f, const char *path, uint32_t first
 	}
 	closedir(list);
 	return 0;
+}
+
+void segment_files_finish(const struct segment_files *f, uint32_t number, uint64_t bytes)
+{
+	char grown[NAME_MAX_], name[NAME_MAX_];
+	struct stat st;
+
+	assert(strcmp(f->growing, f->extension) != 0);
+	name_of(f, number, f->growing, grown);
+	name_of(f, number, f->extension, name);
+	if (fstatat(f->folder, grown, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != bytes ||
+	    renameat(f->folder, grown, f->folder, name) != 0)
+		unlinkat(f->folder, grown, 0);
 }
 
 /* Makes room for one more. */

@@ -40,10 +40,14 @@ struct segment_files {
 
 #define SEGMENT_FILES_INIT ((struct segment_files){.folder = -1, .fd = -1})
 
-/* Opens the folder and removes every file of the track whose number is not in [first, end), and the
- * init segments before `init`.  0 or -Exxx. */
+/* Opens the folder and removes every file of the track whose number is not in [first, end), those
+ * that grow but for the last one of these, and the init segments before `init`.  0 or -Exxx. */
 must_check int segment_files_open(struct segment_files *f, const char *path, uint32_t first,
 				  uint32_t end, uint32_t init);
+
+/* The file that an earlier job had begun and of which so many bytes are listed is complete with
+ * these; one that has others goes.  For forms whose files have another name while they grow. */
+void segment_files_finish(const struct segment_files *f, uint32_t number, uint64_t bytes);
 
 /* Takes a file of an earlier job, oldest first.  0 or -Exxx. */
 must_check int segment_files_adopt(struct segment_files *f, const struct segment *s);

@@ -8,6 +8,7 @@
 #define AVIO_BYTES 32768
 #define PICTURE_HZ 90000
 #define MOVFLAGS   "frag_custom+empty_moov+default_base_moof+frag_discont+skip_trailer"
+#define DELAYED	   MOVFLAGS "+delay_moov"
 
 struct fragments {
 	AVFormatContext *muxer;
@@ -67,20 +68,25 @@ static int add_stream(struct fragments *f, const AVCodecParameters *parameters)
 		       : AVERROR_PATCHWELCOME;
 }
 
-static int write_init(struct fragments *f)
+static int end_init(struct fragments *f)
 {
-	AVDictionary *options = NULL;
-	int r;
-
-	av_dict_set(&options, "movflags", MOVFLAGS, 0);
-	av_dict_set_int(&options, "use_editlist", 0, 0);
-	r = avformat_write_header(f->muxer, &options);
-	av_dict_free(&options);
-	if (r < 0)
-		return r;
 	avio_flush(f->muxer->pb);
 	f->begun = true;
 	return buf_ok(&f->init) ? 0 : AVERROR(ENOMEM);
+}
+
+/* The boxes of Dolby's codecs are made of the first sample. */
+static int write_init(struct fragments *f, enum AVCodecID id)
+{
+	bool delayed = id == AV_CODEC_ID_AC3 || id == AV_CODEC_ID_EAC3;
+	AVDictionary *options = NULL;
+	int r;
+
+	av_dict_set(&options, "movflags", delayed ? DELAYED : MOVFLAGS, 0);
+	av_dict_set_int(&options, "use_editlist", 0, 0);
+	r = avformat_write_header(f->muxer, &options);
+	av_dict_free(&options);
+	return r < 0 || delayed ? MIN(r, 0) : end_init(f);
 }
 
 int fragments_new(const AVCodecParameters *parameters, struct fragments **ret)
@@ -96,7 +102,7 @@ int fragments_new(const AVCodecParameters *parameters, struct fragments **ret)
 	if (r >= 0)
 		r = add_stream(f, parameters);
 	if (r >= 0)
-		r = write_init(f);
+		r = write_init(f, parameters->codec_id);
 	if (r < 0)
 		f = fragments_free(f);
 	*ret = f;
@@ -126,8 +132,7 @@ AVRational fragments_time_base(const struct fragments *f)
 
 const struct buf *fragments_init(const struct fragments *f)
 {
-	assert(f->begun);
-	return &f->init;
+	return f->begun ? &f->init : NULL;
 }
 
 static void note(struct fragments *f, const AVPacket *packet)
@@ -153,14 +158,20 @@ int fragments_add(struct fragments *f, const AVPacket *packet)
 	f->packet->stream_index = 0;
 	r = av_write_frame(f->muxer, f->packet);
 	av_packet_unref(f->packet);
+	/* the first flush writes the delayed moov, and no sample */
+	if (r >= 0 && !f->begun) {
+		r = av_write_frame(f->muxer, NULL);
+		if (r >= 0)
+			r = end_init(f);
+	}
 	if (r >= 0)
 		note(f, packet);
 	return MIN(r, 0);
 }
 
-int64_t fragments_waiting(const struct fragments *f)
+int64_t fragments_first(const struct fragments *f)
 {
-	return f->first_dts == AV_NOPTS_VALUE ? 0 : f->end_dts - f->first_dts;
+	return f->first_dts;
 }
 
 int fragments_cut(struct fragments *f, struct fragment *ret)

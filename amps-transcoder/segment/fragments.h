@@ -29,14 +29,15 @@ struct fragments *fragments_free(struct fragments *f); /* returns NULL; accepts 
 
 AVRational fragments_time_base(const struct fragments *f);
 
-/* The init segment: ftyp and moov. */
+/* The init segment: ftyp and moov.  NULL before the first sample of a codec whose boxes it has to
+ * tell. */
 const struct buf *fragments_init(const struct fragments *f);
 
 /* Adds a sample; its duration must be set, and its DTS grow.  0 or a libav error. */
 must_check int fragments_add(struct fragments *f, const AVPacket *packet);
 
-/* Duration of the samples that wait for the next fragment, 0 = none. */
-int64_t fragments_waiting(const struct fragments *f);
+/* DTS of the first sample that waits for the next fragment, AV_NOPTS_VALUE = none. */
+int64_t fragments_first(const struct fragments *f);
 
 /* Writes them as a fragment.  1, 0 (there are none), or a libav error. */
 must_check int fragments_cut(struct fragments *f, struct fragment *ret);

@@ -8,29 +8,35 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "amps-transcoder/segment/facts.h"
 #include "amps-transcoder/segment/fragments.h"
 #include "amps-transcoder/segment/track_form.h"
 #include "amps-transcoder/segment/units.h"
 #include "common/log/log.h"
 
-#define ACCESSES_MAX 8u
-#define LAG_MAX_90K  (2 * TS_HZ) /* sound waits no longer for pictures */
+#define ACCESSES_MAX   8u
+#define LAG_MAX_90K    (2 * TS_HZ) /* sound waits no longer for pictures */
+#define HOLE_90K       (TS_HZ / 2) /* pictures apart by more do not belong together */
+#define SOUND_HOLE_90K (10 * TS_HZ)
 
 static const AVRational ticks = {1, TS_HZ};
 
 struct cmaf_track {
 	struct segment_track base;
 	bool sound;
-	unsigned part_ms;
 	unsigned pid; /* of the stream; TS_PID_NONE */
 	struct units *units;
 	struct fragments *fragments; /* NULL before the first segment */
 	AVPacket *unit;		     /* the oldest one, not taken yet; empty = none */
 	AVRational base_time;	     /* of the units */
 	uint32_t init;		     /* number of the init segment */
+	bool init_due;		     /* it is not written yet */
 	int64_t offset;		     /* added to the times of units, in their time base */
 	bool placed;		     /* the offset is known */
-	int64_t last_dts;	     /* of what was added, with the offset; AV_NOPTS_VALUE */
+	/* of what was added, with the offset; AV_NOPTS_VALUE */
+	int64_t last_dts, end_dts;
+	/* of the segment's first unit */
+	int64_t begin_dts, begin_90k, begin_wall_us;
 	uint32_t next_part;
 	/* of sound: where the pictures of its ring can be cut, and how far they have come */
 	int64_t accesses[ACCESSES_MAX];
@@ -46,11 +52,12 @@ static int64_t time_90k(const struct cmaf_track *f, int64_t t)
 
 /* ---------- parts ---------- */
 
-/* The part that grows is complete. */
-static void end_part(struct cmaf_track *f, uint32_t flags)
+/* The part that grows is complete; what follows it is decoded at next_dts, or AV_NOPTS_VALUE. */
+static void end_part(struct cmaf_track *f, uint32_t flags, int64_t next_dts)
 {
 	struct segment_track *t = &f->base;
 	struct fragment part;
+	int64_t begin_90k, end_90k;
 	int r = fragments_cut(f->fragments, &part);
 
 	assert(t->writing && r != 0);
@@ -58,11 +65,16 @@ static void end_part(struct cmaf_track *f, uint32_t flags)
 		track_fail(t, -EIO);
 		return;
 	}
+	if (next_dts == AV_NOPTS_VALUE)
+		next_dts = part.dts + part.duration;
+	begin_90k = time_90k(f, part.dts) - time_90k(f, f->begin_dts);
+	end_90k = time_90k(f, next_dts) - time_90k(f, f->begin_dts);
 	t->entry.flags |= flags | (part.independent ? SEGMENT_INDEPENDENT : 0);
 	t->entry.at = (uint32_t)t->files.fd_bytes;
 	t->entry.bytes = (uint32_t)part.len;
-	t->entry.duration_90k =
-		(uint32_t)MAX(time_90k(f, part.dts + part.duration) - time_90k(f, part.dts), 1);
+	t->entry.start_90k = f->begin_90k + begin_90k;
+	t->entry.wall_us = f->begin_wall_us + begin_90k * 100 / 9;
+	t->entry.duration_90k = (uint32_t)MAX(end_90k - begin_90k, 1);
 	track_fail(t, segment_files_append(&t->files, part.bytes, part.len));
 	if (!t->error && flags & SEGMENT_LAST)
 		track_fail(t, segment_files_end(&t->files,
@@ -72,44 +84,55 @@ static void end_part(struct cmaf_track *f, uint32_t flags)
 		track_fail(t, segment_files_written(&t->files, &t->entry.made_s));
 	if (flags & SEGMENT_LAST)
 		cuts_seal(t->cuts, (int64_t)t->segment_90k + t->entry.duration_90k);
-	if (!t->facts_known && t->facts_begun) {
-		facts_read(&t->facts, &t->parse, &t->media);
-		t->facts_known = true;
-	}
 	track_publish(t);
 	f->next_part = t->entry.part + 1;
 	t->writing = !(flags & SEGMENT_LAST);
-	t->entry.wall_us += t->entry.duration_90k * 100ll / 9;
-	t->entry.start_90k += t->entry.duration_90k;
 	t->entry.part = f->next_part;
 	t->entry.flags = 0;
 }
 
-static void end_segment(struct cmaf_track *f)
+/* No part came of the units behind the last one: the segment ends with that, if there is one. */
+static void end_without_part(struct cmaf_track *f)
 {
-	if (f->base.writing && fragments_waiting(f->fragments) > 0)
-		end_part(f, SEGMENT_LAST);
+	struct segment_track *t = &f->base;
+	int64_t made_s;
+
+	t->writing = false;
+	if (t->entry.part == t->entry.first)
+		segment_files_drop(&t->files);
+	else
+		track_fail(t, segment_files_end(&t->files, (uint32_t)t->segment_90k, f->init,
+						&made_s));
+}
+
+static void end_segment(struct cmaf_track *f, int64_t next_dts)
+{
+	if (!f->base.writing || f->base.error)
+		return;
+	if (fragments_first(f->fragments) != AV_NOPTS_VALUE)
+		end_part(f, SEGMENT_LAST, next_dts);
+	else
+		end_without_part(f);
 }
 
 /* Codec and size are new: another init segment, from this segment on. */
 static void renew(struct cmaf_track *f)
 {
 	struct segment_track *t = &f->base;
-	const struct buf *init;
+	const AVCodecParameters *parameters = units_parameters(f->units);
 	int r;
 
 	f->fragments = fragments_free(f->fragments);
-	r = fragments_new(units_parameters(f->units), &f->fragments);
+	r = fragments_new(parameters, &f->fragments);
 	if (r < 0) {
 		log_warn("a stream cannot be made into MP4 channel=%s codec=%s error=%s",
-			 t->job->key, avcodec_get_name(units_parameters(f->units)->codec_id),
-			 av_err2str(r));
+			 t->job->key, avcodec_get_name(parameters->codec_id), av_err2str(r));
 		track_fail(t, -ENOTSUP);
 		return;
 	}
-	init = fragments_init(f->fragments);
 	f->init = t->entry.number;
-	track_fail(t, segment_files_init(&t->files, f->init, init->data, init->len));
+	f->init_due = true;
+	facts_of_parameters(parameters, time_90k(f, f->unit->duration), &t->media);
 }
 
 /* Where the times of the source go: the cut's is known. */
@@ -119,58 +142,78 @@ static void place(struct cmaf_track *f, const struct cut *cut)
 
 	f->offset = av_rescale_q(wall_90k - cut->pts_90k, ticks, f->base_time);
 	f->placed = true;
+	f->last_dts = AV_NOPTS_VALUE;
 }
 
 /* A segment begins with the unit. */
 static void begin_segment(struct cmaf_track *f, const struct cut *cut)
 {
 	struct segment_track *t = &f->base;
-	int64_t start_90k = time_90k(f, f->unit->pts);
+	bool access = f->sound || f->unit->flags & AV_PKT_FLAG_KEY;
 
-	end_segment(f);
+	end_segment(f, f->unit->dts + f->offset);
 	if (t->error)
 		return;
-	track_begin_segment(t, cut, SEGMENT_INDEPENDENT);
+	track_begin_segment(t, cut, access ? SEGMENT_INDEPENDENT : 0);
 	if (t->error)
 		return;
-	t->entry.start_90k = start_90k;
-	t->entry.wall_us = cut_wall_us(cut, start_90k);
 	t->entry.flags &= ~(uint32_t)SEGMENT_INDEPENDENT; /* as its first sample says */
 	f->next_part = MAX(f->next_part,
 			   t->published ? t->last.part + 1 : (uint32_t)(cut->number * 5ull / 2));
 	t->entry.part = t->entry.first = f->next_part;
 	if (!f->placed || t->entry.flags & SEGMENT_DISCONTINUITY)
 		place(f, cut);
+	f->begin_dts = f->unit->dts + f->offset;
+	f->begin_90k = time_90k(f, f->unit->pts);
+	f->begin_wall_us = cut_wall_us(cut, f->begin_90k);
 	if (!f->fragments)
 		renew(f);
 	t->entry.init = f->init;
 }
 
-static int64_t part_ticks(const struct cmaf_track *f)
+/* Would the part be too long with this unit? */
+static bool is_full(const struct cmaf_track *f)
 {
-	return av_rescale_q(f->part_ms, (AVRational){1, 1000}, f->base_time);
+	int64_t most = av_rescale_q(f->base.media.part_ms, (AVRational){1, 1000}, f->base_time);
+
+	return f->unit->dts + f->unit->duration - fragments_first(f->fragments) > most;
+}
+
+/* The init segment is complete with the first unit, of which some codecs need the header. */
+static void write_init(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+	const struct buf *init = fragments_init(f->fragments);
+
+	if (!f->init_due || !init)
+		return;
+	track_fail(t, segment_files_init(&t->files, f->init, init->data, init->len));
+	f->init_due = false;
 }
 
 static void add(struct cmaf_track *f)
 {
 	struct segment_track *t = &f->base;
 	bool key = !f->sound && f->unit->flags & AV_PKT_FLAG_KEY;
-	int64_t waiting = fragments_waiting(f->fragments);
+	bool begun = fragments_first(f->fragments) != AV_NOPTS_VALUE;
 	int r;
 
 	f->unit->pts += f->offset;
 	f->unit->dts += f->offset;
 	if (f->last_dts != AV_NOPTS_VALUE && f->unit->dts <= f->last_dts)
 		return; /* it repeats what is there */
-	if (waiting > 0 && (key || waiting + f->unit->duration > part_ticks(f)))
-		end_part(f, 0);
+	if (begun && (key || is_full(f)))
+		end_part(f, 0, f->unit->dts);
 	if (t->error)
 		return;
 	r = fragments_add(f->fragments, f->unit);
-	if (r < 0)
+	if (r < 0) {
 		log_debug("a unit is left out channel=%s error=%s", t->job->key, av_err2str(r));
-	else
-		f->last_dts = f->unit->dts;
+		return;
+	}
+	f->last_dts = f->unit->dts;
+	f->end_dts = f->unit->dts + f->unit->duration;
+	write_init(f);
 }
 
 /* ---------- cuts ---------- */
@@ -238,6 +281,26 @@ static bool waits(const struct cmaf_track *f)
 	return lead_90k >= 0 && lead_90k < LAG_MAX_90K;
 }
 
+/* What follows begins with an init segment of its own, at its own distance from the source. */
+static void break_off(struct cmaf_track *f)
+{
+	end_segment(f, AV_NOPTS_VALUE);
+	f->fragments = fragments_free(f->fragments);
+	f->placed = false;
+	f->last_dts = AV_NOPTS_VALUE;
+}
+
+/* Are there units missing before this one, or does the time jump? */
+static bool is_apart(const struct cmaf_track *f)
+{
+	int64_t most_90k = f->sound ? SOUND_HOLE_90K : HOLE_90K, off_90k;
+
+	if (f->last_dts == AV_NOPTS_VALUE)
+		return false;
+	off_90k = time_90k(f, f->unit->dts + f->offset - f->end_dts);
+	return off_90k > most_90k || off_90k < -most_90k;
+}
+
 static void take_units(struct cmaf_track *f)
 {
 	struct segment_track *t = &f->base;
@@ -246,16 +309,15 @@ static void take_units(struct cmaf_track *f)
 		if (!f->unit->data && units_next(f->units, f->unit) != 1)
 			return;
 		if (units_changed(f->units)) {
-			end_segment(f);
-			f->fragments = fragments_free(f->fragments);
+			break_off(f);
 			f->base_time =
 				f->sound ? (AVRational){1, units_parameters(f->units)->sample_rate}
 					 : ticks;
-			f->placed = false;
-			f->last_dts = AV_NOPTS_VALUE;
 		}
 		if (waits(f))
 			return;
+		if (is_apart(f))
+			break_off(f);
 		if (f->sound)
 			sound_cut(f);
 		else
@@ -275,7 +337,7 @@ static void end_stream(struct cmaf_track *f, bool keep)
 		f->pictures_90k = TIME_NONE;
 		take_units(f);
 	}
-	end_segment(f);
+	break_off(f);
 	av_packet_unref(f->unit);
 }
 
@@ -294,20 +356,11 @@ static const struct ts_stream *stream_of(struct cmaf_track *f)
 		return s;
 	end_stream(f, true);
 	f->units = units_free(f->units);
-	f->fragments = fragments_free(f->fragments);
 	f->pid = pid;
 	r = units_new(s, &f->units);
 	if (r < 0)
 		track_fail(&f->base, r == AVERROR(ENOMEM) ? -ENOMEM : -ENOTSUP);
 	return r < 0 ? NULL : s;
-}
-
-static void begin_facts(struct cmaf_track *f)
-{
-	struct segment_track *t = &f->base;
-
-	t->facts_begun = true;
-	facts_begin(&t->facts, &t->parse, !f->sound, f->sound);
 }
 
 static void note_picture(struct cmaf_track *f, unsigned saw, const struct ts_rap *rap)
@@ -338,8 +391,6 @@ static void on_packet(struct segment_track *t, uint8_t *packet, uint64_t pos, un
 		note_picture(f, saw, rap);
 	else if (saw & TS_SAW_RAP)
 		units_access(f->units, rap->pos);
-	if (saw & TS_SAW_RAP && !t->facts_known && !t->facts_begun)
-		begin_facts(f);
 	take_units(f);
 }
 
@@ -366,13 +417,12 @@ static int begin(struct segment_track *t, const struct job_event *event, bool so
 	struct cmaf_track *f = (struct cmaf_track *)t;
 
 	f->sound = sound;
-	f->part_ms = (unsigned)json_integer_value(json_object_get(event->spec, "part_ms"));
 	f->pid = TS_PID_NONE;
 	f->pictures_90k = TIME_NONE;
 	f->last_dts = AV_NOPTS_VALUE;
 	f->base_time = ticks;
 	f->unit = av_packet_alloc();
-	t->media.part_ms = f->part_ms;
+	t->media.part_ms = (unsigned)json_integer_value(json_object_get(event->spec, "part_ms"));
 	return f->unit ? 0 : -ENOMEM;
 }
 

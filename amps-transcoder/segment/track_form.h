@@ -8,14 +8,15 @@
 
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/segment/cuts.h"
-#include "amps-transcoder/segment/facts.h"
 #include "amps-transcoder/segment/files.h"
 #include "amps-transcoder/source/ring_follow.h"
+#include "amps-transcoder/ts/parse.h"
 
-#define TRACK_CHUNK    (64u << 10)  /* read at once */
-#define TRACK_HELD_MAX (512u << 10) /* of a picture that is held back until it is complete */
-#define TRACK_STAGE    (TRACK_HELD_MAX + TRACK_CHUNK + TS_PACKET)
-#define TRACK_SAME_90K (TS_HZ / 50)
+#define TRACK_CHUNK	  (64u << 10)  /* read at once */
+#define TRACK_HELD_MAX	  (512u << 10) /* of a picture that is held back until it is complete */
+#define TRACK_STAGE	  (TRACK_HELD_MAX + TRACK_CHUNK + TS_PACKET)
+#define TRACK_SAME_90K	  (TS_HZ / 50)
+#define TRACK_RELATED_90K (10 * TS_HZ) /* a source further behind has started again */
 
 struct segment_track;
 
@@ -70,8 +71,6 @@ struct segment_track {
 	struct segment last;  /* published */
 	bool published;
 
-	struct facts facts;
-	bool facts_begun, facts_known;
 	bool facts_behind; /* what the index says is older than `media` */
 	struct segment_media media;
 	uint64_t rate_bytes, rate_90k;	     /* of all segments so far */
@@ -83,6 +82,10 @@ void track_fail(struct segment_track *t, int error);
 
 /* `entry` is complete and in the file: publishes it.  With SEGMENT_LAST its file is complete. */
 void track_publish(struct segment_track *t);
+
+/* Puts `media` into the index, valid from this part on.  Several segments at once come faster than
+ * access points may: then facts_behind is set, and the caller tries again later. */
+void track_put_facts(struct segment_track *t, uint32_t part);
 
 /* A segment begins with this cut: a new file, and `entry` is its first part.  The form then sets
  * what else it knows. */

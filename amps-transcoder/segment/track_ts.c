@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "amps-transcoder/segment/facts.h"
 #include "amps-transcoder/segment/track_form.h"
 #include "amps-transcoder/ts/single.h"
 
@@ -14,6 +15,8 @@ struct ts_track {
 	uint64_t entry_pos;
 	bool any;     /* the next picture counts as an access point */
 	bool several; /* the stage has had packets of several programmes */
+	struct facts facts;
+	bool facts_begun, facts_known;
 };
 static_assert(offsetof(struct ts_track, base) == 0, "a track is cast to its form");
 
@@ -36,8 +39,9 @@ static void flush_to(struct ts_track *f, size_t end)
 	f->flushed = end;
 }
 
-static void end_segment(struct segment_track *t, int64_t end_90k)
+static void end_segment(struct ts_track *f, int64_t end_90k)
 {
+	struct segment_track *t = &f->base;
 	int64_t duration_90k = MAX(end_90k - t->entry.start_90k, SHORTEST_90K);
 
 	assert(t->writing && t->entry.number == t->files.fd_number);
@@ -48,9 +52,9 @@ static void end_segment(struct segment_track *t, int64_t end_90k)
 	track_fail(t, segment_files_end(&t->files, t->entry.duration_90k, 0, &t->entry.made_s));
 	if (t->error)
 		return;
-	if (!t->facts_known && t->facts_begun) {
-		facts_read(&t->facts, &t->parse, &t->media);
-		t->facts_known = true;
+	if (!f->facts_known && f->facts_begun) {
+		facts_read(&f->facts, &t->parse, &t->media);
+		f->facts_known = true;
 	}
 	cuts_seal(t->cuts, t->entry.duration_90k);
 	track_publish(t);
@@ -75,21 +79,23 @@ static void begin_segment(struct ts_track *f, const struct cut *cut, const struc
 	assert(rap->pos >= t->pos && t->cut.number == cut->number);
 	flush_to(f, (size_t)(rap->pos - t->pos));
 	if (t->writing)
-		end_segment(t, t->cut.start_90k);
+		end_segment(f, t->cut.start_90k);
 	track_begin_segment(t, cut, flags);
 	f->entry_pos = rap->pos;
 	if (t->writing)
 		append_tables(t, rap);
 }
 
-static void collect_facts(struct segment_track *t, const struct ts_rap *rap)
+static void collect_facts(struct ts_track *f, const struct ts_rap *rap)
 {
-	if (t->facts_known || t->facts_begun)
+	const struct segment_track *t = &f->base;
+
+	if (f->facts_known || f->facts_begun)
 		return;
-	t->facts_begun = true;
-	facts_begin(&t->facts, &t->parse, true, true);
+	f->facts_begun = true;
+	facts_begin(&f->facts, &t->parse);
 	for (size_t at = (size_t)(rap->pos - t->pos); at < t->parsed; at += TS_PACKET)
-		facts_packet(&t->facts, t->stage + at);
+		facts_packet(&f->facts, t->stage + at);
 }
 
 static void on_access(struct ts_track *f, const struct ts_rap *rap)
@@ -110,7 +116,7 @@ static void on_access(struct ts_track *f, const struct ts_rap *rap)
 	if (!cut)
 		return;
 	begin_segment(f, cut, rap, flags);
-	collect_facts(t, rap);
+	collect_facts(f, rap);
 }
 
 /* A picture begins that is no access point as far as its first packet shows. */
@@ -140,6 +146,10 @@ static void on_packet(struct segment_track *t, uint8_t *packet, uint64_t pos, un
 {
 	struct ts_track *f = (struct ts_track *)t;
 
+	if (saw & TS_SAW_PMT)
+		f->facts_known = f->facts_begun = false;
+	if (f->facts_begun && !f->facts_known)
+		facts_packet(&f->facts, packet);
 	f->several = f->several || ts_single_needed(&t->parse);
 	if (ts_single_needed(&t->parse))
 		ts_single_packet(&t->parse, packet);
@@ -182,7 +192,7 @@ static void on_gap(struct segment_track *t, bool broke_off)
 
 	flush_to(f, broke_off && half ? complete(f) : t->parsed);
 	if (t->writing)
-		end_segment(t, end_90k == TIME_NONE ? t->entry.start_90k : end_90k);
+		end_segment(f, end_90k == TIME_NONE ? t->entry.start_90k : end_90k);
 	f->flushed = 0;
 }
 
@@ -198,6 +208,13 @@ static void done(struct segment_track *t)
 	(void)t;
 }
 
+static void on_start(struct segment_track *t)
+{
+	struct ts_track *f = (struct ts_track *)t;
+
+	f->facts_known = f->facts_begun = false;
+}
+
 const struct track_form track_ts = {
 	.prefix = "",
 	.extension = "ts",
@@ -205,7 +222,7 @@ const struct track_form track_ts = {
 	.size = sizeof(struct ts_track),
 	.init = init,
 	.done = done,
-	.start = done,
+	.start = on_start,
 	.packet = on_packet,
 	.staged = on_staged,
 	.gap = on_gap,

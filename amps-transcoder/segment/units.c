@@ -10,7 +10,9 @@
 
 #define ADTS_HEAD   7u
 #define AAC_SAMPLES 1024
-#define PES_HEAD    9u /* bytes before a PES header's optional fields */
+#define USUAL_90K   (TS_HZ / 25) /* duration of a picture before that of another is known */
+#define HOLE_90K    (TS_HZ / 2)	 /* pictures further apart may lack some between them */
+#define PES_HEAD    9u		 /* bytes before a PES header's optional fields */
 
 static const AVRational ticks = {1, TS_HZ};
 
@@ -39,7 +41,9 @@ struct units {
 	struct pes pes;
 	uint8_t counter;     /* of the last packet; 0xff = none */
 	AVPacket *picture;   /* the last one, whose duration the next one gives; empty = none */
+	int64_t apart_90k;   /* distance of the last two pictures; 0 = not known */
 	int64_t next_sample; /* where the next frame of sound goes; AV_NOPTS_VALUE */
+	unsigned adts;	     /* what the headers of sound have in common; 0 = there was none */
 	AVCodecParameters *found, *parameters;
 	bool fresh; /* `found` has not been taken by a unit yet */
 	bool changed;
@@ -150,25 +154,37 @@ static int put(struct units *u, AVPacket *packet)
 	return 0;
 }
 
+static bool differs(const struct units *u, const uint8_t *extra, size_t n)
+{
+	const AVCodecParameters *f = u->found;
+
+	if (f->codec_id == AV_CODEC_ID_NONE)
+		return true;
+	if (extra)
+		return n != (size_t)f->extradata_size || memcmp(extra, f->extradata, n) != 0;
+	return u->sound && (f->sample_rate != u->codec->sample_rate ||
+			    f->ch_layout.nb_channels != u->codec->ch_layout.nb_channels);
+}
+
 /* What the parser and the filter found in this packet becomes the parameters, if it differs. */
 static int note_parameters(struct units *u, const AVPacket *packet)
 {
-	size_t n;
+	size_t n = 0;
 	const uint8_t *extra = av_packet_get_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, &n);
+	int width = MAX(u->parser->width, u->codec->width);
+	int height = MAX(u->parser->height, u->codec->height);
 	AVCodecParameters *f = u->found;
-	bool first = f->codec_id == AV_CODEC_ID_NONE;
 
-	if (!first &&
-	    !(extra && (n != (size_t)f->extradata_size || memcmp(extra, f->extradata, n) != 0)))
+	if (!differs(u, extra, n))
 		return 0;
 	/* pictures whose headers have not come cannot be begun with */
-	if (!u->sound && !extra && u->bsf->filter->name[0] == 'e')
+	if (!u->sound && ((!extra && u->bsf->filter->name[0] == 'e') || width <= 0 || height <= 0))
 		return 0;
 	if (avcodec_parameters_from_context(f, u->codec) < 0)
 		return AVERROR(ENOMEM);
 	if (!u->sound) {
-		f->width = u->parser->width;
-		f->height = u->parser->height;
+		f->width = width;
+		f->height = height;
 	}
 	av_freep(&f->extradata);
 	f->extradata_size = 0;
@@ -195,13 +211,21 @@ static int filter(struct units *u, AVPacket *packet)
 	return r < 0 && r != AVERROR(ENOMEM) ? 0 : MIN(r, 0);
 }
 
-/* The picture before it gets its duration and is complete. */
+/* The last picture gets its duration from the decode time of the next one, and is complete.  Where
+ * pictures may be missing between them, or no next one is known, it lasts as long as those before
+ * it. */
 static int complete_picture(struct units *u, int64_t next_dts)
 {
+	int64_t usual = u->apart_90k ? u->apart_90k : USUAL_90K, apart;
+
 	if (!u->picture->data)
 		return 0;
-	if (next_dts > u->picture->dts)
-		u->picture->duration = next_dts - u->picture->dts;
+	apart = next_dts == AV_NOPTS_VALUE ? 0 : next_dts - u->picture->dts;
+	u->picture->duration = apart;
+	if (apart <= 0 || (u->apart_90k && apart > MAX(HOLE_90K, 2 * u->apart_90k)))
+		u->picture->duration = usual;
+	if (apart > 0)
+		u->apart_90k = apart;
 	assert(u->picture->duration > 0);
 	return put(u, u->picture);
 }
@@ -209,7 +233,6 @@ static int complete_picture(struct units *u, int64_t next_dts)
 static int take_picture(struct units *u)
 {
 	const struct pes *pes = &u->pes;
-	int64_t before = u->picture->data ? u->picture->dts : pes->dts_90k;
 	AVPacket *packet = av_packet_alloc();
 	uint8_t *out;
 	int out_n, r = packet ? av_new_packet(packet, (int)pes->bytes.len) : AVERROR(ENOMEM);
@@ -220,16 +243,13 @@ static int take_picture(struct units *u)
 	packet->pts = pes->pts_90k;
 	packet->dts = pes->dts_90k;
 	packet->flags = pes->access ? AV_PKT_FLAG_KEY : 0;
-	packet->duration = pes->dts_90k - before; /* until the next one tells */
 	av_parser_parse2(u->parser, u->codec, &out, &out_n, packet->data, packet->size, packet->pts,
 			 packet->dts, 0);
 	r = filter(u, packet);
 	if (r < 0 || !packet->data)
 		goto out;
-	/* the one before keeps the parameters it came with */
-	r = complete_picture(u, packet->dts);
-	if (r >= 0)
-		r = note_parameters(u, packet);
+	assert(!u->picture->data);
+	r = note_parameters(u, packet);
 	if (r >= 0 && u->found->codec_id != AV_CODEC_ID_NONE)
 		av_packet_move_ref(u->picture, packet);
 out:
@@ -238,25 +258,60 @@ out:
 	return r;
 }
 
-/* Length of the ADTS frame at `b` with its header, and what libavcodec's parser leaves open because
- * a decoder may double the rate: that of the core counts here (ISO 13818-7, 6.2).  0: none begins
- * there. */
-static size_t read_adts(struct units *u, const uint8_t *b, int *ret_samples)
+/* The header of a frame (ISO 13818-7, 6.2). */
+struct adts {
+	size_t len; /* of the frame, with it */
+	unsigned config;
+	int samples, rate, channels;
+};
+
+/* False if none begins at `b`. */
+static bool read_adts(const uint8_t *b, struct adts *ret)
 {
 	static const int rates[] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
 				    22050, 16000, 12000, 11025, 8000,  7350};
 	unsigned rate = b[2] >> 2 & 0x0fu;
-	size_t len = (size_t)(b[3] & 3u) << 11 | (size_t)b[4] << 3 | b[5] >> 5;
 	int channels = (b[2] & 1) << 2 | b[3] >> 6;
 
-	if (b[0] != 0xff || (b[1] & 0xf6) != 0xf0 || rate >= array_size(rates) || len < ADTS_HEAD)
+	ret->len = (size_t)(b[3] & 3u) << 11 | (size_t)b[4] << 3 | b[5] >> 5;
+	if (b[0] != 0xff || (b[1] & 0xf6) != 0xf0 || rate >= array_size(rates) ||
+	    ret->len < ADTS_HEAD)
+		return false;
+	/* all but the private bit of what says how to decode; never 0 */
+	ret->config = 1u + ((b[2] & 0xfdu) << 2 | b[3] >> 6);
+	ret->rate = rates[rate];
+	ret->channels = channels == 7 ? 8 : MAX(channels, 1);
+	ret->samples = AAC_SAMPLES * ((b[6] & 3) + 1);
+	return true;
+}
+
+/* The data of a frame may look like a header.  One that differs from those before it counts only if
+ * one of its kind follows, or the frame ends with the PES. */
+static bool is_frame(const struct units *u, const struct adts *h, const uint8_t *frame, size_t left)
+{
+	struct adts next;
+
+	if (h->config == u->adts || h->len == left)
+		return true;
+	return h->len + ADTS_HEAD <= left && read_adts(frame + h->len, &next) &&
+	       next.config == h->config;
+}
+
+/* libavcodec's parser leaves open what a decoder may double: the rate of the core counts here.  The
+ * filter writes the extradata for its first frame only, so another kind needs another filter. */
+static int use_adts(struct units *u, const struct adts *h)
+{
+	if (h->config == u->adts)
 		return 0;
-	u->codec->sample_rate = rates[rate];
+	if (u->codec->sample_rate != h->rate)
+		u->next_sample = AV_NOPTS_VALUE;
+	u->adts = h->config;
+	u->codec->sample_rate = h->rate;
 	u->codec->frame_size = AAC_SAMPLES;
 	av_channel_layout_uninit(&u->codec->ch_layout);
-	av_channel_layout_default(&u->codec->ch_layout, channels == 7 ? 8 : MAX(channels, 1));
-	*ret_samples = AAC_SAMPLES * ((b[6] & 3) + 1);
-	return len;
+	av_channel_layout_default(&u->codec->ch_layout, h->channels);
+	av_bsf_free(&u->bsf);
+	return open_bsf(u, AV_CODEC_ID_AAC);
 }
 
 /* A frame of so many samples; pts_90k AV_NOPTS_VALUE: it follows the one before it. */
@@ -301,24 +356,28 @@ static int take_frame(struct units *u, const uint8_t *bytes, size_t n, int sampl
 static int take_adts(struct units *u)
 {
 	struct buf *b = &u->pes.bytes;
-	size_t at = 0, len;
+	size_t at = 0;
 	int64_t pts = u->pes.pts_90k;
-	int r = 0, samples;
+	struct adts h;
+	int r = 0;
 
 	while (r >= 0 && at + ADTS_HEAD <= b->len) {
 		const uint8_t *frame = (const uint8_t *)b->data + at;
+		bool begins = read_adts(frame, &h);
 
-		len = read_adts(u, frame, &samples);
-		if (len == 0) {
+		if (begins && at + h.len > b->len)
+			break;
+		if (!begins || !is_frame(u, &h, frame, b->len - at)) {
 			at++;
 			continue;
 		}
-		if (at + len > b->len)
-			break;
-		r = take_frame(u, frame, len, samples, at >= u->pes.carried ? pts : AV_NOPTS_VALUE);
+		r = use_adts(u, &h);
+		if (r >= 0)
+			r = take_frame(u, frame, h.len, h.samples,
+				       at >= u->pes.carried ? pts : AV_NOPTS_VALUE);
 		if (at >= u->pes.carried)
 			pts = AV_NOPTS_VALUE;
-		at += len;
+		at += h.len;
 	}
 	buf_consume(b, at);
 	u->pes.carried = b->len;
@@ -367,8 +426,8 @@ static int end_pes(struct units *u)
 	return u->codec->codec_id == AV_CODEC_ID_AAC ? take_adts(u) : take_sound(u);
 }
 
-static void begin_pes(struct units *u, const struct ts_stream *stream, const uint8_t *pes,
-		      uint64_t pos)
+static int begin_pes(struct units *u, const struct ts_stream *stream, const uint8_t *pes,
+		     uint64_t pos)
 {
 	size_t length = (size_t)pes[4] << 8 | pes[5];
 	size_t head = PES_HEAD - 6u + pes[PES_HEAD - 1];
@@ -379,6 +438,7 @@ static void begin_pes(struct units *u, const struct ts_stream *stream, const uin
 	u->pes.want = length > head ? u->pes.carried + length - head : 0;
 	u->pes.pts_90k = stream->last_pts_90k;
 	u->pes.dts_90k = stream->last_dts_90k;
+	return u->sound || !u->pes.begun ? 0 : complete_picture(u, u->pes.dts_90k);
 }
 
 static void add_payload(struct pes *pes, const uint8_t *packet, unsigned at)
@@ -410,9 +470,9 @@ int units_packet(struct units *u, const struct ts_stream *stream, const uint8_t 
 	u->counter = counter;
 	if (ts_pusi(packet)) {
 		r = end_pes(u);
-		if (!ts_pes_find(packet, &head) || !head.pts_at)
+		if (r < 0 || !ts_pes_find(packet, &head) || !head.pts_at)
 			return r;
-		begin_pes(u, stream, packet + at, pos);
+		r = begin_pes(u, stream, packet + at, pos);
 		at += PES_HEAD + packet[at + PES_HEAD - 1];
 	}
 	if (u->pes.begun)
@@ -434,9 +494,7 @@ void units_gap(struct units *u, bool keep)
 	if (keep)
 		(void)!end_pes(u);
 	forget(&u->pes);
-	if (u->picture->data && u->picture->duration > 0)
-		(void)!complete_picture(u, AV_NOPTS_VALUE);
-	av_packet_unref(u->picture);
+	(void)!complete_picture(u, AV_NOPTS_VALUE);
 	u->next_sample = AV_NOPTS_VALUE;
 	u->counter = 0xff;
 }

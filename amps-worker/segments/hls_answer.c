@@ -174,37 +174,16 @@ static struct segment_media media_of(struct segments *s, uint32_t channel, const
 	return renditions_media(&s->renditions, &q, &media) ? media : (struct segment_media){0};
 }
 
-static bool is_sound(const char *codec)
+/* The codec of a stream of a variant whose profile says this: "" = that of the first variant, which
+ * is there already, "-" = there is no such stream, "?" = not known. */
+static void guess_codec(const char *says, uint32_t stream, uint32_t *streams,
+			char codec[SEGMENT_CODEC_MAX])
 {
-	static const char *const sounds[] = {"mp4a.", "ac-3", "ec-3", "opus"};
-
-	for (size_t i = 0; i < array_size(sounds); i++)
-		if (strncmp(codec, sounds[i], strlen(sounds[i])) == 0)
-			return true;
-	return false;
-}
-
-/* CODECS of a variant whose profile says `picture` and `sound`, beside the first one's. */
-static void guess_codecs(const struct catalog_variant *v, const struct segment_media *first,
-			 char codecs[SEGMENT_CODECS_MAX])
-{
-	const char *sound = is_sound(first->codecs) ? first->codecs : strchr(first->codecs, ',');
-	int picture_len = sound ? (int)(sound - first->codecs) : (int)SEGMENT_CODECS_MAX;
-	char picture_text[SEGMENT_CODECS_MAX], sound_text[SEGMENT_CODECS_MAX];
-
-	snprintf(picture_text, sizeof(picture_text), "%.*s", picture_len, first->codecs);
-	snprintf(sound_text, sizeof(sound_text), "%s", sound ? sound + (*sound == ',') : "");
-	if (v->picture[0])
-		snprintf(picture_text, sizeof(picture_text), "%.*s", (int)sizeof(v->picture),
-			 v->picture[0] == '-' ? "" : v->picture);
-	if (v->sound[0])
-		snprintf(sound_text, sizeof(sound_text), "%.*s", (int)sizeof(v->sound),
-			 v->sound[0] == '-' ? "" : v->sound);
-	codecs[0] = '\0';
-	/* a list that lacks one of the streams would be wrong */
-	if (v->picture[0] != '?' && v->sound[0] != '?' && first->codecs[0])
-		snprintf(codecs, SEGMENT_CODECS_MAX, "%.40s%s%.20s", picture_text,
-			 *picture_text && *sound_text ? "," : "", sound_text);
+	if (!says[0])
+		return;
+	if (says[0] == '-')
+		*streams &= ~stream;
+	snprintf(codec, SEGMENT_CODEC_MAX, "%s", says[0] == '-' || says[0] == '?' ? "" : says);
 }
 
 /* One that has not run is what its profile says, and else like the first: a player leaves out a
@@ -214,7 +193,11 @@ static struct segment_media guess_media(const struct catalog_variant *v,
 {
 	struct segment_media guess = *first;
 
-	guess_codecs(v, first, guess.codecs);
+	/* of a first one that is not known either, any stream may be missing here */
+	if (!guess.streams)
+		guess.streams = SEGMENT_HAS_PICTURE | SEGMENT_HAS_SOUND;
+	guess_codec(v->picture, SEGMENT_HAS_PICTURE, &guess.streams, guess.picture);
+	guess_codec(v->sound, SEGMENT_HAS_SOUND, &guess.streams, guess.sound);
 	if (v->picture[0] == '-')
 		guess.width = guess.height = guess.rate_milli = 0;
 	guess.independent = 0;

@@ -57,13 +57,16 @@ void hls_text_media(struct buf *b, const struct hls_place *place, const struct h
 		buf_puts(b, "#EXT-X-ENDLIST\n");
 }
 
-/* CODECS of a picture beside the sound; "" if one of them is not known. */
-static void add_codecs(struct buf *b, const struct segment_media *m, const struct hls_sound *sound)
+/* CODECS of a variant, with the sound that is played with it.  A list that lacks one of its streams
+ * would be wrong, so it is left out then. */
+static void add_codecs(struct buf *b, const struct segment_media *m, const struct hls_sound *beside)
 {
-	if (!m->codecs[0] || (sound && !sound->media.codecs[0]))
+	const char *picture = m->picture, *sound = beside ? beside->media.sound : m->sound;
+
+	if ((m->streams & SEGMENT_HAS_PICTURE && !*picture) ||
+	    (m->streams & SEGMENT_HAS_SOUND && !*sound) || (!*picture && !*sound))
 		return;
-	buf_printf(b, ",CODECS=\"%s%s%s\"", m->codecs, sound ? "," : "",
-		   sound ? sound->media.codecs : "");
+	buf_printf(b, ",CODECS=\"%s%s%s\"", picture, *picture && *sound ? "," : "", sound);
 }
 
 static void add_variant(struct buf *b, const struct segment_media *m, const struct hls_sound *sound)

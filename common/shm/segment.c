@@ -33,14 +33,14 @@ int segment_newest(const struct ring *r, struct segment *ret)
 	return segment_read(r, (uint32_t)(count - 1), ret);
 }
 
-static bool codecs_ok(const char *codecs)
+static bool codec_ok(const char codec[SEGMENT_CODEC_MAX])
 {
-	size_t n = strnlen(codecs, SEGMENT_CODECS_MAX);
+	size_t n = strnlen(codec, SEGMENT_CODEC_MAX);
 
 	for (size_t i = 0; i < n; i++)
-		if (codecs[i] <= ' ' || codecs[i] > '~' || codecs[i] == '"')
+		if (codec[i] <= ' ' || codec[i] > '~' || codec[i] == '"' || codec[i] == ',')
 			return false;
-	return n < SEGMENT_CODECS_MAX;
+	return n < SEGMENT_CODEC_MAX;
 }
 
 int segment_media_read(const struct ring *r, struct segment_media *ret)
@@ -56,7 +56,7 @@ int segment_media_read(const struct ring *r, struct segment_media *ret)
 		return -EBADMSG;
 	memcpy(&m, intro.bytes, sizeof(m));
 	if (m.track >= SEGMENT_TRACKS_MAX || m.target_s == 0 || m.target_s > SEGMENT_SECONDS_MAX ||
-	    !codecs_ok(m.codecs))
+	    !codec_ok(m.picture) || !codec_ok(m.sound))
 		return -EBADMSG;
 	*ret = m;
 	return 0;

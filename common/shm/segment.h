@@ -60,11 +60,13 @@ struct segment_media {
 	uint16_t width, height;
 	uint32_t streams; /* of the source's programme: SEGMENT_HAS_* */
 	uint32_t part_ms; /* PART-TARGET, sealed as well; 0 = segments have one part each */
-	char codecs[SEGMENT_CODECS_MAX]; /* as in CODECS; "" = not known */
+	/* codecs of the track's streams, as in CODECS (RFC 6381); "" = not known, or no such stream
+	 */
+	char picture[SEGMENT_CODEC_MAX], sound[SEGMENT_CODEC_MAX];
 };
 
 static_assert(sizeof(struct segment) == 64, "layout of struct segment");
-static_assert(sizeof(struct segment_media) == 100, "layout of struct segment_media");
+static_assert(sizeof(struct segment_media) == 132, "layout of struct segment_media");
 static_assert(sizeof(struct segment_media) <= RING_INTRO_MAX, "facts fit into a slot");
 
 static inline uint64_t segment_position(uint32_t part)
@@ -79,7 +81,8 @@ must_check int segment_newest(const struct ring *r, struct segment *ret);
  * `oldest` is not above its segment.  0, -ENOENT (not there, or overwritten), -EBADMSG. */
 must_check int segment_read(const struct ring *r, uint32_t part, struct segment *ret);
 
-/* The newest facts, checked; the codecs are printable, without quotation marks.  0, -ENOENT,
+/* The newest facts, checked; the codecs are printable, without quotation marks or
+ * commas.  0, -ENOENT,
  * -EBADMSG. */
 must_check int segment_media_read(const struct ring *r, struct segment_media *ret);
 

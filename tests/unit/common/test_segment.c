@@ -64,7 +64,11 @@ Test(segment, an_index_begins_at_its_first_number)
 	cr_expect_eq(segment_newest(&b.r, &s), -ENOENT);
 	ring_writer_begin(&b.w, segment_position(FIRST));
 	for (uint32_t n = FIRST; n < FIRST + 3; n++)
-		put(&b, &(struct segment){.number = n, .part = n, .first = n, .oldest = FIRST, .duration_90k = 1});
+		put(&b, &(struct segment){.number = n,
+					  .part = n,
+					  .first = n,
+					  .oldest = FIRST,
+					  .duration_90k = 1});
 	cr_assert_eq(segment_newest(&b.r, &s), 0);
 	cr_expect_eq(s.number, FIRST + 2);
 	cr_assert_eq(segment_read(&b.r, FIRST, &s), 0);
@@ -137,7 +141,7 @@ Test(segment, values_out_of_range_are_refused)
 
 Test(segment, facts_are_checked)
 {
-	struct segment_media good = {.target_s = 4, .codecs = "avc1.42c01e,mp4a.40.2"};
+	struct segment_media good = {.target_s = 4, .picture = "avc1.42c01e", .sound = "mp4a.40.2"};
 	struct segment_media m, wrong = good;
 	struct segment s = entry(0);
 	struct both b;
@@ -147,17 +151,23 @@ Test(segment, facts_are_checked)
 	put(&b, &s);
 	put_facts(&b, &good, sizeof(good));
 	cr_assert_eq(segment_media_read(&b.r, &m), 0);
-	cr_expect_str_eq(m.codecs, good.codecs);
+	cr_expect_str_eq(m.picture, good.picture);
+	cr_expect_str_eq(m.sound, good.sound);
 	put_facts(&b, &good, sizeof(good) - 1);
 	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "another length");
 	wrong.target_s = 0;
 	put_facts(&b, &wrong, sizeof(wrong));
 	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "no target duration");
 	wrong = good;
-	strcpy(wrong.codecs, "a\"\n#EXT");
+	strcpy(wrong.picture, "a\"\n#EXT");
 	put_facts(&b, &wrong, sizeof(wrong));
 	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "a forged line");
-	memset(wrong.codecs, 'a', sizeof(wrong.codecs));
+	wrong = good;
+	strcpy(wrong.sound, "mp4a.40.2,ac-3");
+	put_facts(&b, &wrong, sizeof(wrong));
+	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "two codecs");
+	wrong = good;
+	memset(wrong.sound, 'a', sizeof(wrong.sound));
 	put_facts(&b, &wrong, sizeof(wrong));
 	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "no end");
 	both_close(&b);

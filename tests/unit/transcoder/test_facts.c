@@ -1,6 +1,7 @@
 /* test_facts.c - CODECS from the headers of a stream. */
 #include "unit.h"
 #include <string.h>
+#include <libavcodec/avcodec.h>
 
 #include "amps-transcoder/segment/facts.h"
 
@@ -26,7 +27,7 @@ static void programme(const char *picture, const char *sound)
 		parse.stream_of[0x102] = (uint8_t)++n;
 	}
 	parse.stream_count = n;
-	facts_begin(&f, &parse, true, true);
+	facts_begin(&f, &parse);
 }
 
 static void give(struct facts_unit *u, const void *bytes, size_t n)
@@ -36,20 +37,20 @@ static void give(struct facts_unit *u, const void *bytes, size_t n)
 	u->len = n;
 }
 
-static const char *codecs(void)
+static const struct segment_media *read_facts(void)
 {
 	static struct segment_media m;
 
 	m = (struct segment_media){0};
 	facts_read(&f, &parse, &m);
-	return m.codecs;
+	return &m;
 }
 
 static const char *hevc(const uint8_t *sps, size_t n)
 {
 	programme("hevc", NULL);
 	give(&f.video, sps, n);
-	return codecs();
+	return read_facts()->picture;
 }
 
 Test(facts, hevc_has_profile_compatibility_tier_level_and_constraints)
@@ -96,24 +97,74 @@ Test(facts, sound_has_its_layer_and_object_type)
 	for (size_t i = 0; i < array_size(cases); i++) {
 		programme(NULL, cases[i].codec);
 		give(&f.audio, cases[i].head, sizeof(cases[i].head));
-		cr_expect_str_eq(codecs(), cases[i].text, "%zu: %s", i, codecs());
+		cr_expect_str_eq(read_facts()->sound, cases[i].text, "%zu: %s", i,
+				 read_facts()->sound);
 	}
 }
 
-Test(facts, a_list_that_lacks_a_stream_is_left_out)
+Test(facts, each_stream_has_its_own_codec)
 {
 	static const uint8_t sps[] = {0, 0, 1, 0x67, 0x4d, 0x40, 0x1f, 0x96, 0x56};
 	static const uint8_t layer_2[] = {0xff, 0xfd, 0x94, 0};
 
 	programme("h264", "dts");
 	give(&f.video, sps, sizeof(sps));
-	cr_expect_str_eq(codecs(), "");
-	programme("h264", "mp2");
-	give(&f.video, sps, sizeof(sps));
-	give(&f.audio, layer_2, sizeof(layer_2));
-	cr_expect_str_eq(codecs(), "avc1.4d401f,mp4a.40.33");
+	cr_expect_str_eq(read_facts()->picture, "avc1.4d401f");
+	cr_expect_str_eq(read_facts()->sound, "");
 	programme("mpeg2video", "mp2");
 	give(&f.video, "\0\0\1\xb3", 4);
 	give(&f.audio, layer_2, sizeof(layer_2));
-	cr_expect_str_eq(codecs(), "mp4v.61,mp4a.40.33");
+	cr_expect_str_eq(read_facts()->picture, "mp4v.61");
+	cr_expect_str_eq(read_facts()->sound, "mp4a.40.33");
+}
+
+static const struct segment_media *of_sound(enum AVCodecID id, const char *extra, int n, int rate)
+{
+	static struct segment_media m;
+	AVCodecParameters *c = avcodec_parameters_alloc();
+
+	c->codec_type = AVMEDIA_TYPE_AUDIO;
+	c->codec_id = id;
+	c->sample_rate = rate;
+	c->extradata = av_mallocz((size_t)n + AV_INPUT_BUFFER_PADDING_SIZE);
+	memcpy(c->extradata, extra, (size_t)n);
+	c->extradata_size = n;
+	m = (struct segment_media){0};
+	facts_of_parameters(c, 0, &m);
+	avcodec_parameters_free(&c);
+	return &m;
+}
+
+Test(facts, sound_in_mp4_has_the_object_type_of_its_header)
+{
+	cr_expect_str_eq(of_sound(AV_CODEC_ID_AAC, "\x11\x90", 2, 48000)->sound, "mp4a.40.2");
+	cr_expect_str_eq(of_sound(AV_CODEC_ID_AAC, "\x2b\x11\x88", 3, 24000)->sound, "mp4a.40.5");
+	/* an escape: USAC is 42 */
+	cr_expect_str_eq(of_sound(AV_CODEC_ID_AAC, "\xf9\x50", 2, 48000)->sound, "mp4a.40.42");
+	cr_expect_str_eq(of_sound(AV_CODEC_ID_AAC, "", 0, 48000)->sound, "");
+	cr_expect_str_eq(of_sound(AV_CODEC_ID_MP2, "", 0, 48000)->sound, "mp4a.6B");
+	cr_expect_str_eq(of_sound(AV_CODEC_ID_MP3, "", 0, 22050)->sound, "mp4a.69");
+	cr_expect_str_eq(of_sound(AV_CODEC_ID_EAC3, "", 0, 48000)->sound, "ec-3");
+}
+
+Test(facts, pictures_in_mp4_are_what_their_parameter_sets_say)
+{
+	static const uint8_t sps[] = {0, 0, 0, 1, 0x67, 0x64, 0, 0x1f, 0xac, 0xd9};
+	AVCodecParameters *c = avcodec_parameters_alloc();
+	struct segment_media m = {0};
+
+	c->codec_type = AVMEDIA_TYPE_VIDEO;
+	c->codec_id = AV_CODEC_ID_H264;
+	c->width = 1280;
+	c->height = 720;
+	c->extradata = av_mallocz(sizeof(sps) + AV_INPUT_BUFFER_PADDING_SIZE);
+	memcpy(c->extradata, sps, sizeof(sps));
+	c->extradata_size = sizeof(sps);
+	facts_of_parameters(c, 3600, &m);
+	cr_expect_str_eq(m.picture, "avc1.64001f");
+	cr_expect_str_eq(m.sound, "");
+	cr_expect_eq(m.width, 1280);
+	cr_expect_eq(m.height, 720);
+	cr_expect_eq(m.rate_milli, 25000);
+	avcodec_parameters_free(&c);
 }

@@ -48,7 +48,8 @@ static void take_units(struct units *u, struct fragments **f, struct made *m, in
 			buf_add(&m->bytes, fragments_init(*f)->data, fragments_init(*f)->len);
 			m->first_pts = packet->pts;
 		}
-		if (fragments_waiting(*f) + packet->duration > part &&
+		if (fragments_first(*f) != AV_NOPTS_VALUE &&
+		    packet->dts + packet->duration - fragments_first(*f) > part &&
 		    fragments_cut(*f, &got) == 1) {
 			cr_assert_leq(got.duration, part);
 			buf_add(&m->bytes, got.bytes, got.len);

@@ -24,7 +24,9 @@ static void add_segment(struct world *x, uint32_t flags)
 				      .rate_milli = 25000,
 				      .width = 1280,
 				      .height = 720,
-				      .codecs = "avc1.64001f,mp4a.40.2"};
+				      .streams = SEGMENT_HAS_PICTURE | SEGMENT_HAS_SOUND,
+				      .picture = "avc1.64001f",
+				      .sound = "mp4a.40.2"};
 
 	add_entry(&x->index, &s, &media);
 	x->next++;
@@ -119,6 +121,43 @@ Test(hls, a_media_playlist_lists_the_window)
 	cr_expect_null(strstr(text, "/0/1002.ts"));
 	cr_expect(strstr(text, "/0/1007.ts\n"));
 	close_world(&x);
+}
+
+Test(hls, codecs_that_lack_a_stream_are_left_out)
+{
+	static const struct {
+		uint32_t streams;
+		const char *picture, *sound, *beside, *text;
+	} cases[] = {
+		{3, "avc1.64001f", "mp4a.40.2", NULL, ",CODECS=\"avc1.64001f,mp4a.40.2\"\n"},
+		{3, "avc1.64001f", "", NULL, NULL},
+		{3, "", "mp4a.40.2", NULL, NULL},
+		{SEGMENT_HAS_PICTURE, "avc1.64001f", "", NULL, ",CODECS=\"avc1.64001f\"\n"},
+		{SEGMENT_HAS_SOUND, "", "mp4a.40.2", NULL, ",CODECS=\"mp4a.40.2\"\n"},
+		{3, "avc1.64001f", "", "ac-3", ",CODECS=\"avc1.64001f,ac-3\",AUDIO"},
+		{3, "avc1.64001f", "", "", NULL},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct hls_variant variant = {.name = "", .media = {.streams = cases[i].streams}};
+		struct hls_sound sound = {.name = ""};
+		struct hls_multivariant m = {.variants = &variant,
+					     .count = 1,
+					     .sound = cases[i].beside ? &sound : NULL,
+					     .session = "",
+					     .region = ""};
+		struct buf b = BUF_INIT;
+
+		strcpy(variant.media.picture, cases[i].picture);
+		strcpy(variant.media.sound, cases[i].sound);
+		strcpy(sound.media.sound, cases[i].beside ? cases[i].beside : "");
+		hls_text_multivariant(&b, &m);
+		buf_putc(&b, '\0');
+		cr_expect(cases[i].text ? strstr(b.data, cases[i].text) != NULL
+					: !strstr(b.data, "CODECS"),
+			  "%zu: %s", i, b.data);
+		buf_done(&b);
+	}
 }
 
 Test(hls, a_discontinuity_in_front_of_the_list_is_counted_once)

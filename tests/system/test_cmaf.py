@@ -1,0 +1,102 @@
+"""CMAF tracks of a running channel: what their boxes say, over variants, sources and faults."""
+import re
+
+import pytest
+
+import media
+from cmaf import LowPlayer, Track, decode
+from harness import kill, wait_for
+from hls import Audience
+from lineup import LOOP, channel, line_up
+
+SYNC = 0x47
+
+
+def low(number, source, profile="copy", **more):
+    return channel(number, source, profile, output_format="ll-hls", **LOOP, **more)
+
+
+def serving(server, *channels, seconds=1, part_ms=200, **kwargs):
+    return server(line_up(*channels, hls={"segment_seconds": seconds, "part_ms": part_ms},
+                          streaming={"idle_timeout": 30}), **kwargs)
+
+
+def capture(tracks, segments, timeout=30):
+    """Reads all tracks until each has so many segments; fails if something is wrong with one."""
+    def look():
+        broken = [x for t in tracks for x in t.read(t.player.media(t.variant))]
+        assert broken == []
+        return all(len(t.segments) >= segments for t in tracks)
+    wait_for(look, timeout, "the segments")
+
+
+def all_tracks(player):
+    return [Track(player, v) for v in range(len(player.variants))]
+
+
+def aac_and_pictures(data):
+    """{bytes: PTS in seconds} of the frames of AAC and of the pictures' last bytes in a transport
+    stream, of those that come once."""
+    pes, found, twice = {}, {}, set()
+
+    def note(key, pts):
+        twice.update({key} & found.keys())
+        found[key] = pts
+
+    def take(b):
+        if len(b) < 14 or not b[7] & 0x80:
+            return
+        pts = ((b[9] >> 1 & 7) << 30 | b[10] << 22 | b[11] >> 1 << 15 | b[12] << 7 |
+               b[13] >> 1) / 90000
+        payload, frame = bytes(b[9 + b[8]:]), 0
+        if b[3] & 0xe0 == 0xe0:
+            note(payload[-64:], pts)
+            return
+        while len(payload) >= 7:
+            size = (payload[3] & 3) << 11 | payload[4] << 3 | payload[5] >> 5
+            note(payload[7:size], pts + frame * 1024 / 48000)
+            payload, frame = payload[size:], frame + 1
+
+    for at in range(0, len(data) - 187, 188):
+        p = data[at:at + 188]
+        assert p[0] == SYNC
+        pid, begin = (p[1] & 0x1f) << 8 | p[2], 4 + (1 + p[4] if p[3] & 0x20 else 0)
+        if p[1] & 0x40 and p[begin:begin + 3] == b"\0\0\1":
+            take(pes.get(pid, b""))
+            pes[pid] = bytearray()
+        if pid in pes and p[3] & 0x10:
+            pes[pid] += p[begin:]
+    return {key: pts for key, pts in found.items() if key not in twice}
+
+
+@pytest.mark.smoke
+def test_two_variants_and_their_sound_are_judged(server, tmp_path):
+    variants = [{"name": "low", "ffmpeg_profile": "small"}]
+    s = serving(server, low(1, media.film(), adaptive_bitrates=variants))
+    player = LowPlayer(s)
+    assert (player.pictures, len(player.variants)) == (2, 3)
+    # the first one already says what is in it
+    assert re.search(r'CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=25.000',
+                     player.index), player.index
+    tracks = all_tracks(player)
+    capture(tracks, 5)
+    copied, encoded, sound = tracks
+    assert {t.player.media(t.variant).target for t in tracks} == {1}
+    assert [x.codec for t in tracks for _, x in t.inits.values()] == ["avc1", "avc1", "mp4a"]
+    both = copied.keys().keys() & encoded.keys().keys()
+    assert len(both) >= 3
+    for number in both:
+        assert copied.keys()[number] == encoded.keys()[number]
+        dates = {t.segments[number].date for t in (copied, encoded)}
+        assert len(dates) == 1
+    for t in tracks:
+        decode(t.stream(), tmp_path)
+    # sound and pictures keep the distance of the source
+    with open(media.film(), "rb") as file:
+        source = aac_and_pictures(file.read())
+    offsets = [[at - source[x.data[-64:] if t is copied else x.data] for at, x in t.samples()
+                if (x.data[-64:] if t is copied else x.data) in source] for t in (copied, sound)]
+    assert all(len(x) > 50 for x in offsets), [len(x) for x in offsets]
+    # each time that the film begins again has its own
+    for off in offsets[0]:
+        assert min(abs(off - x) for x in offsets[1]) < .001
