@@ -14,10 +14,9 @@
 #include "amps-transcoder/segment/units.h"
 #include "common/log/log.h"
 
-#define ACCESSES_MAX   8u
-#define LAG_MAX_90K    (2 * TS_HZ) /* sound waits no longer for pictures */
-#define HOLE_90K       (TS_HZ / 2) /* pictures apart by more do not belong together */
-#define SOUND_HOLE_90K (10 * TS_HZ)
+#define ACCESSES_MAX 8u
+#define LAG_MAX_90K  (2 * TS_HZ)		/* sound waits no longer for pictures */
+#define HOLE_90K     (UNITS_HOLE_MS * 90ll / 2) /* of units that still belong together */
 
 static const AVRational ticks = {1, TS_HZ};
 
@@ -293,12 +292,12 @@ static void break_off(struct cmaf_track *f)
 /* Are there units missing before this one, or does the time jump? */
 static bool is_apart(const struct cmaf_track *f)
 {
-	int64_t most_90k = f->sound ? SOUND_HOLE_90K : HOLE_90K, off_90k;
+	int64_t off_90k;
 
 	if (f->last_dts == AV_NOPTS_VALUE)
 		return false;
 	off_90k = time_90k(f, f->unit->dts + f->offset - f->end_dts);
-	return off_90k > most_90k || off_90k < -most_90k;
+	return off_90k > HOLE_90K || off_90k < -HOLE_90K;
 }
 
 static void take_units(struct cmaf_track *f)

@@ -11,7 +11,6 @@
 #define ADTS_HEAD   7u
 #define AAC_SAMPLES 1024
 #define USUAL_90K   (TS_HZ / 25) /* duration of a picture before that of another is known */
-#define HOLE_90K    (TS_HZ / 2)	 /* pictures further apart may lack some between them */
 #define PES_HEAD    9u		 /* bytes before a PES header's optional fields */
 
 static const AVRational ticks = {1, TS_HZ};
@@ -222,7 +221,7 @@ static int complete_picture(struct units *u, int64_t next_dts)
 		return 0;
 	apart = next_dts == AV_NOPTS_VALUE ? 0 : next_dts - u->picture->dts;
 	u->picture->duration = apart;
-	if (apart <= 0 || (u->apart_90k && apart > MAX(HOLE_90K, 2 * u->apart_90k)))
+	if (apart <= 0 || (u->apart_90k && apart > MAX(UNITS_HOLE_MS * 90ll, 2 * u->apart_90k)))
 		u->picture->duration = usual;
 	if (apart > 0)
 		u->apart_90k = apart;
@@ -314,26 +313,12 @@ static int use_adts(struct units *u, const struct adts *h)
 	return open_bsf(u, AV_CODEC_ID_AAC);
 }
 
-/* A frame of so many samples; pts_90k AV_NOPTS_VALUE: it follows the one before it. */
-static int take_frame(struct units *u, const uint8_t *bytes, size_t n, int samples, int64_t pts_90k)
+/* A copy of these bytes, filtered, becomes the next unit. */
+static int put_frame(struct units *u, const uint8_t *bytes, size_t n, int samples)
 {
-	int rate = u->codec->sample_rate;
-	AVPacket *packet;
-	int r;
+	AVPacket *packet = av_packet_alloc();
+	int r = packet ? av_new_packet(packet, (int)n) : AVERROR(ENOMEM);
 
-	if (rate <= 0 || samples <= 0)
-		return 0;
-	if (pts_90k != AV_NOPTS_VALUE) {
-		int64_t at = av_rescale_q(pts_90k, ticks, (AVRational){1, rate});
-
-		if (u->next_sample == AV_NOPTS_VALUE ||
-		    llabs(at - u->next_sample) > (int64_t)rate * UNITS_DRIFT_MS / 1000)
-			u->next_sample = at;
-	}
-	if (u->next_sample == AV_NOPTS_VALUE)
-		return 0;
-	packet = av_packet_alloc();
-	r = packet ? av_new_packet(packet, (int)n) : AVERROR(ENOMEM);
 	if (r >= 0) {
 		memcpy(packet->data, bytes, n);
 		packet->pts = packet->dts = u->next_sample;
@@ -349,6 +334,37 @@ static int take_frame(struct units *u, const uint8_t *bytes, size_t n, int sampl
 	}
 	av_packet_free(&packet);
 	return r;
+}
+
+/* The frame is to be played at `at`.  What is missing before it is filled with copies of it, so
+ * that the durations add up, if that is little. */
+static int reach(struct units *u, const uint8_t *bytes, size_t n, int samples, int64_t at)
+{
+	int64_t rate = u->codec->sample_rate, off;
+	int r = 0;
+
+	if (u->next_sample == AV_NOPTS_VALUE)
+		u->next_sample = at;
+	off = at - u->next_sample;
+	if (off > rate * UNITS_DRIFT_MS / 1000 && off <= rate * UNITS_HOLE_MS / 1000)
+		for (int64_t i = 0; r >= 0 && i < off / samples; i++)
+			r = put_frame(u, bytes, n, samples);
+	else if (llabs(off) > rate * UNITS_DRIFT_MS / 1000)
+		u->next_sample = at;
+	return r;
+}
+
+/* A frame of so many samples; pts_90k AV_NOPTS_VALUE: it follows the one before it. */
+static int take_frame(struct units *u, const uint8_t *bytes, size_t n, int samples, int64_t pts_90k)
+{
+	int rate = u->codec->sample_rate, r = 0;
+
+	if (rate <= 0 || samples <= 0)
+		return 0;
+	if (pts_90k != AV_NOPTS_VALUE)
+		r = reach(u, bytes, n, samples,
+			  av_rescale_q(pts_90k, ticks, (AVRational){1, rate}));
+	return r < 0 || u->next_sample == AV_NOPTS_VALUE ? r : put_frame(u, bytes, n, samples);
 }
 
 /* ADTS says how long a frame is, so that none waits for the next one.  What is left of the PES is

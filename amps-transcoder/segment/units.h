@@ -2,9 +2,10 @@
  * pictures, single frames of sound, as packets that libav's muxers take.
  *
  * A picture is the payload of one PES (ISO 13818-1, 2.14.1, as broadcast does it).  Frames of sound
- * are found by libavcodec's parser; their times count samples from a PES's time on, and follow the
- * times of later ones only where these are off by more than UNITS_DRIFT_MS.  What came of a unit of
- * which a packet is missing is dropped.  One thread. */
+ * are found by their headers; their times count samples from a PES's time on, and follow the times
+ * of later ones only where these are off by more than UNITS_DRIFT_MS: up to UNITS_HOLE_MS the next
+ * frame is repeated instead.  What came of a unit of which a packet is missing is dropped.  One
+ * thread. */
 #ifndef AMPS_UNITS_H
 #define AMPS_UNITS_H
 
@@ -12,6 +13,7 @@
 #include "amps-transcoder/ts/parse.h"
 
 #define UNITS_DRIFT_MS	40
+#define UNITS_HOLE_MS	150	   /* units further apart may lack some between them */
 #define UNITS_BYTES_MAX (8u << 20) /* of a picture */
 
 struct units;

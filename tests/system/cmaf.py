@@ -38,7 +38,9 @@ class Init:
         mdhd = find(data, "moov", "trak", "mdia", "mdhd")
         self.timescale = struct.unpack_from(">I", mdhd, 20 if mdhd[0] else 12)[0]
         self.kind = find(data, "moov", "trak", "mdia", "hdlr")[8:12].decode()
-        self.codec = find(data, "moov", "trak", "mdia", "minf", "stbl", "stsd")[12:16].decode()
+        stsd = find(data, "moov", "trak", "mdia", "minf", "stbl", "stsd")
+        self.codec = stsd[12:16].decode()
+        self.size = struct.unpack_from(">2H", stsd, 40) if self.kind == "vide" else None
         self.trex = struct.unpack_from(">3I", find(data, "moov", "mvex", "trex"), 12)
         assert not any("edts" in p for p, _ in boxes(data)), "an edit list"
 
@@ -160,6 +162,10 @@ def parse_low(text, base):
     return p
 
 
+def part_number(url):
+    return int(re.search(r"/[av]p(\d+)\.m4s$", url)[1])
+
+
 class LowPlayer(Player):
     """A session whose playlists are of CMAF: those of pictures, then those of sound."""
 
@@ -184,23 +190,42 @@ class LowPlayer(Player):
 class Track:
     """Reads the complete segments of one playlist, in their order, and says what is wrong."""
 
-    def __init__(self, player, variant):
+    def __init__(self, player, variant, regular=True):
         self.player, self.variant = player, variant
+        self.regular = regular          # key frames come as often as segments
         self.inits = {}                 # url: (bytes, Init)
         self.segments = {}              # number: LowSegment
         self.fragments = {}             # number: list of Fragment
         self.bytes = {}                 # number: bytes
         self.next = {}                  # by init: (sequence, tfdt) of what follows
         self.last = None
+        self.sealed = None              # target durations
+        self.parts = {}                 # running number: number of its segment
 
     def read(self, playlist):
         """Returns what is wrong with the segments that are new."""
-        broken = []
+        sealed = (playlist.target, playlist.part_target)
+        self.sealed = self.sealed or sealed
+        broken = [*self.check_names(playlist)]
+        if sealed != self.sealed:
+            broken.append(f"{self.variant}: {sealed} is announced, before it was {self.sealed}")
         for s in playlist.segments:
             if s.seconds is None or s.number in self.segments:
                 continue
             broken += [f"{self.variant}/{s.number}: {x}" for x in self.check(playlist, s)]
         return broken
+
+    def check_names(self, playlist):
+        """The next part's name is known: numbers do not skip, and a part stays in its segment."""
+        listed = [(part_number(p.url), s.number) for s in playlist.segments for p in s.parts]
+        for n, number in listed:
+            if self.parts.setdefault(n, number) != number:
+                yield f"part {n} moves from {self.parts[n]} to {number}"
+        numbers = [n for n, _ in listed]
+        if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            yield f"numbers of parts are not in a row: {numbers}"
+        if numbers and playlist.hint and part_number(playlist.hint) != numbers[-1] + 1:
+            yield f"the hint is {playlist.hint} behind part {numbers[-1]}"
 
     def init_of(self, s):
         if s.init not in self.inits:
@@ -233,7 +258,7 @@ class Track:
         lasts = (fragments[-1].end - fragments[0].tfdt) / init.timescale
         if abs(lasts - s.seconds) > .001:
             yield f"it lasts {lasts} s, not {s.seconds}"
-        if not fragments[0].samples[0].sync:
+        if self.regular and not fragments[0].samples[0].sync:
             yield "no key frame"
 
     def check_parts(self, init, playlist, s, fragments, data):

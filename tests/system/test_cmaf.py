@@ -5,9 +5,9 @@ import pytest
 
 import media
 from cmaf import LowPlayer, Track, decode
-from harness import kill, wait_for
-from hls import Audience
+from harness import wait_for
 from lineup import LOOP, channel, line_up
+from test_hls_rules import Faults, Live
 
 SYNC = 0x47
 
@@ -30,8 +30,8 @@ def capture(tracks, segments, timeout=30):
     wait_for(look, timeout, "the segments")
 
 
-def all_tracks(player):
-    return [Track(player, v) for v in range(len(player.variants))]
+def all_tracks(player, **how):
+    return [Track(player, v, **how) for v in range(len(player.variants))]
 
 
 def aac_and_pictures(data):
@@ -100,3 +100,41 @@ def test_two_variants_and_their_sound_are_judged(server, tmp_path):
     # each time that the film begins again has its own
     for off in offsets[0]:
         assert min(abs(off - x) for x in offsets[1]) < .001
+
+
+def capture_fault(tracks, fault):
+    """After this fault each track goes on with a discontinuity and three more segments."""
+    before = [max(t.segments) for t in tracks]
+    fault()
+
+    def look():
+        broken = [x for t in tracks for x in t.read(t.player.media(t.variant))]
+        assert broken == []
+        return all(any(s.discontinuity and n > last and max(t.segments) >= n + 2
+                       for n, s in t.segments.items()) for t, last in zip(tracks, before))
+    wait_for(look, 40, "the discontinuity")
+
+
+def config_for(live):
+    return line_up(channel(1, live.origin.url(), output_format="ll-hls"),
+                   hls={"segment_seconds": 1, "part_ms": 200}, streaming={"idle_timeout": 30})
+
+
+def test_faults_cost_a_discontinuity_and_no_part(server):
+    lives = [Live(media.long_film(), 120), Live(media.other_film(), 60)]
+    with lives[0].origin, lives[1].origin:
+        s = server(config_for(lives[0]))
+        # a jump of the source leads into the middle of a group
+        tracks = all_tracks(LowPlayer(s), regular=False)
+        faults = Faults(s, lives, config_for, [])
+        capture(tracks, 3)
+        for fault in (faults.kill_segment_job, faults.kill_source_job, faults.jump, faults.edit):
+            capture_fault(tracks, fault)
+    pictures, sound = tracks
+    marks = [{n for n, x in t.segments.items() if x.discontinuity} for t in tracks]
+    assert marks[0] == marks[1]
+    # the source that was edited has pictures of another size, and an init segment of its own
+    sizes = [pictures.init_of(pictures.segments[n]).size for n in sorted(pictures.segments)]
+    assert (sizes[0], sizes[-1]) == ((320, 180), (480, 270))
+    assert len(pictures.inits) == len(marks[0]) + 1
+    assert {x.codec for _, x in sound.inits.values()} == {"mp4a"}
