@@ -11,7 +11,7 @@ import pytest
 
 import media
 import secure
-from harness import ROOT, wait_for
+from harness import ROOT, kill, wait_for
 from hls import Player, parse_media
 from hls_rules import read_with_npm
 from lineup import LOOP, channel, line_up
@@ -178,6 +178,26 @@ def test_variants_are_cut_alike_and_report_each_other(server):
     assert len(alone.variants) == 1 and "variant=a%20b&track=picture" in alone.variants[0]
     assert "variant=a%20b&track=sound" in alone.sound
     assert alone.parts(alone.sound).parts
+
+
+def test_a_killed_job_answers_what_waits_and_goes_on(server):
+    s = server(config())
+    viewer = Viewer(s)
+    url = viewer.variants[0]
+    before = viewer.wait_parts(url, lambda p: len(p.parts) >= 6)
+    job = [pid for pid, (_, line) in s.processes().items()
+           if line.startswith("amps-transcoder 1 segment")]
+    kill(job[0])
+    hint = viewer.fetch(before.hint, timeout=40)
+    assert hint.status in (200, 404)
+    after = viewer.wait_parts(url, lambda p: "#EXT-X-DISCONTINUITY\n" in p.text)
+    assert after.sealed == before.sealed
+    # an init segment stands behind each discontinuity
+    assert re.search(r"^#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=", after.text, re.M)
+    for segment in parse_media(after.text, url).segments:
+        assert viewer.fetch(segment.url).status == 200, after.text
+    for _, part, _ in after.parts:
+        assert viewer.fetch(part).status == 200, after.text
 
 
 def test_each_form_is_there_on_request(server):
