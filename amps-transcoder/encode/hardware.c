@@ -26,8 +26,8 @@
 #define REAP_TRIES    20
 #define REAP_PAUSE_US 5000
 
-/* What an output asks for. */
-struct request {
+/* The device that an output needs. */
+struct device_need {
 	char name[32], device[128]; /* as written; device "" = the first */
 	enum AVHWDeviceType type;   /* NONE: `auto`, or unknown */
 	const AVCodec *encoder;	    /* that the profile names; NULL = the device's */
@@ -38,13 +38,13 @@ struct request {
 
 /* A trial in a process of its own. */
 struct trial {
-	struct request asked;
+	struct device_need need;
 	pid_t pid;
 	int fd; /* of its verdict: '+' and libav's name of the type, or '-' and the reason */
 };
 
 /* False: the output needs no hardware. */
-static bool request_read(const json_t *spec, struct request *w)
+static bool need_read(const json_t *spec, struct device_need *n)
 {
 	char problem[ERROR_TEXT_MAX];
 	struct profile p;
@@ -55,27 +55,27 @@ static bool request_read(const json_t *spec, struct request *w)
 	    profile_init(&p, spec, NULL, problem, sizeof(problem)) < 0)
 		return false;
 	wanted = p.hardware.name && p.video.use == USE_ENCODE;
-	*w = (struct request){.type = p.hardware.type, .fallback = p.hardware.fallback};
+	*n = (struct device_need){.type = p.hardware.type, .fallback = p.hardware.fallback};
 	if (wanted) {
-		w->encoded = !p.video.named || option_is_hardware(p.video.codec->name);
-		w->encoder = p.video.named && w->encoded ? p.video.codec : NULL;
-		text_copy(w->name, sizeof(w->name), p.hardware.name);
-		text_copy(w->device, sizeof(w->device), p.hardware.device ? p.hardware.device : "");
-		snprintf(w->key, sizeof(w->key), "%s %s %d %s", w->name, w->device, w->encoded,
-			 w->encoder ? w->encoder->name : "");
+		n->encoded = !p.video.named || option_is_hardware(p.video.codec->name);
+		n->encoder = p.video.named && n->encoded ? p.video.codec : NULL;
+		text_copy(n->name, sizeof(n->name), p.hardware.name);
+		text_copy(n->device, sizeof(n->device), p.hardware.device ? p.hardware.device : "");
+		snprintf(n->key, sizeof(n->key), "%s %s %d %s", n->name, n->device, n->encoded,
+			 n->encoder ? n->encoder->name : "");
 	}
 	profile_done(&p);
 	return wanted;
 }
 
-static bool is_auto(const struct request *w)
+static bool is_auto(const struct device_need *n)
 {
-	return strcasecmp(w->name, "auto") == 0;
+	return strcasecmp(n->name, "auto") == 0;
 }
 
-static bool is_known(const struct request *w)
+static bool is_known(const struct device_need *n)
 {
-	return w->type != AV_HWDEVICE_TYPE_NONE || is_auto(w);
+	return n->type != AV_HWDEVICE_TYPE_NONE || is_auto(n);
 }
 
 /* ---------- in a trial ---------- */
@@ -142,28 +142,28 @@ static int try_encoder(AVBufferRef *device, enum AVPixelFormat format, const AVC
 	return r;
 }
 
-static int try_type(const struct request *w, enum AVHWDeviceType type)
+static int try_type(const struct device_need *n, enum AVHWDeviceType type)
 {
-	const AVCodec *encoder = w->encoder ? w->encoder : hardware_encoder(type);
+	const AVCodec *encoder = n->encoder ? n->encoder : hardware_encoder(type);
 	AVBufferRef *device = NULL;
-	int r = av_hwdevice_ctx_create(&device, type, *w->device ? w->device : NULL, NULL, 0);
+	int r = av_hwdevice_ctx_create(&device, type, *n->device ? n->device : NULL, NULL, 0);
 
-	if (r >= 0 && w->encoded && encoder)
+	if (r >= 0 && n->encoded && encoder)
 		r = try_encoder(device, hardware_format(type), encoder);
 	av_buffer_unref(&device);
 	return r;
 }
 
 /* Writes the verdict. */
-static void try_request(const struct request *w, int fd)
+static void try_need(const struct device_need *n, int fd)
 {
-	const enum AVHWDeviceType one[] = {w->type, AV_HWDEVICE_TYPE_NONE};
-	const enum AVHWDeviceType *type = is_auto(w) ? hardware_auto : one;
+	const enum AVHWDeviceType one[] = {n->type, AV_HWDEVICE_TYPE_NONE};
+	const enum AVHWDeviceType *type = is_auto(n) ? hardware_auto : one;
 	char reason[VERDICT_MAX] = "";
 	int r = AVERROR(ENOSYS);
 
 	av_log_forget();
-	while (*type != AV_HWDEVICE_TYPE_NONE && (r = try_type(w, *type)) < 0)
+	while (*type != AV_HWDEVICE_TYPE_NONE && (r = try_type(n, *type)) < 0)
 		type++;
 	if (r >= 0) {
 		dprintf(fd, "+%s", av_hwdevice_get_type_name(*type));
@@ -174,7 +174,7 @@ static void try_request(const struct request *w, int fd)
 }
 
 /* In the forked process. */
-static int run_trial(struct job *job, const struct request *w, int fd,
+static int run_trial(struct job *job, const struct device_need *n, int fd,
 		     int (*enter)(struct job *job))
 {
 	char name[TUNER_KEY_MAX + 16];
@@ -192,7 +192,7 @@ static int run_trial(struct job *job, const struct request *w, int fd,
 	if (r < 0)
 		dprintf(MSG_CHILD_FD, "-the sandbox could not be entered: %s", strerror(-r));
 	else
-		try_request(w, MSG_CHILD_FD);
+		try_need(n, MSG_CHILD_FD);
 	return 0;
 }
 
@@ -206,7 +206,7 @@ static int trial_start(struct trial *t, struct job *job, int (*enter)(struct job
 		return -errno;
 	t->pid = fork();
 	if (t->pid == 0)
-		_exit(run_trial(job, &t->asked, fds[1], enter));
+		_exit(run_trial(job, &t->need, fds[1], enter));
 	close(fds[1]);
 	t->fd = fds[0];
 	if (t->pid > 0)
@@ -263,13 +263,13 @@ static void trial_end(struct trial *t, uint64_t end_us, char *text, size_t cap)
 	close_fd(&t->fd);
 }
 
-static void set_verdict(struct job *job, const struct request *w, const char *text)
+static void set_verdict(struct job *job, const struct device_need *n, const char *text)
 {
 	/* without memory the device counts as not tried */
-	(void)json_object_set_new(job->hardware, w->key, json_stringn_nocheck(text, strlen(text)));
+	(void)json_object_set_new(job->hardware, n->key, json_stringn_nocheck(text, strlen(text)));
 }
 
-/* The requests that differ. */
+/* The needs that differ. */
 static unsigned collect(const struct job *job, struct trial *trials)
 {
 	const json_t *outputs = json_object_get(job->spec, "outputs"), *spec;
@@ -280,9 +280,9 @@ static unsigned collect(const struct job *job, struct trial *trials)
 		struct trial *t = &trials[n];
 		unsigned same = 0;
 
-		if (n == HARDWARE_MAX || !request_read(spec, &t->asked) || !is_known(&t->asked))
+		if (n == HARDWARE_MAX || !need_read(spec, &t->need) || !is_known(&t->need))
 			continue;
-		while (strcmp(trials[same].asked.key, t->asked.key) != 0)
+		while (strcmp(trials[same].need.key, t->need.key) != 0)
 			same++;
 		n += same == n;
 	}
@@ -308,7 +308,7 @@ void hardware_probe(struct job *job, int (*enter)(struct job *job))
 			trial_end(&trials[i], end_us, text, sizeof(text));
 		else
 			snprintf(text, sizeof(text), "-it cannot be tried: %s", strerror(-r[i]));
-		set_verdict(job, &trials[i].asked, text);
+		set_verdict(job, &trials[i].need, text);
 	}
 }
 
@@ -352,14 +352,14 @@ static int open_device(struct hardware_set *set, enum AVHWDeviceType type, const
 }
 
 /* Why the device cannot be used, in `why`; or opens it. */
-static int use_device(struct hardware_set *set, const struct job *job, const struct request *w,
+static int use_device(struct hardware_set *set, const struct job *job, const struct device_need *n,
 		      json_t *spec, const struct hardware **ret, char *why, size_t cap)
 {
-	const char *verdict = json_string_value(json_object_get(job->hardware, w->key));
+	const char *verdict = json_string_value(json_object_get(job->hardware, n->key));
 	int r;
 
 	*why = '\0';
-	if (!is_known(w))
+	if (!is_known(n))
 		snprintf(why, cap, "this libav knows no such hardware");
 	else if (!verdict)
 		snprintf(why, cap, "it was not tried");
@@ -367,7 +367,7 @@ static int use_device(struct hardware_set *set, const struct job *job, const str
 		snprintf(why, cap, "%s", verdict + 1);
 	if (*why)
 		return -ENODEV;
-	r = open_device(set, hardware_type(verdict + 1), w->device, ret);
+	r = open_device(set, hardware_type(verdict + 1), n->device, ret);
 	if (r < 0) {
 		av_log_last(why, cap);
 		if (!*why)
@@ -384,20 +384,20 @@ static int use_device(struct hardware_set *set, const struct job *job, const str
 int hardware_settle(struct hardware_set *set, struct job *job, json_t *spec,
 		    const struct hardware **ret_hardware, char *problem, size_t cap)
 {
-	char why[ERROR_TEXT_MAX], where[sizeof(((struct request *)NULL)->device) + 4] = "";
-	struct request w;
+	char why[ERROR_TEXT_MAX], where[sizeof(((struct device_need *)NULL)->device) + 4] = "";
+	struct device_need n;
 	int r;
 
 	*ret_hardware = NULL;
-	if (!request_read(spec, &w))
+	if (!need_read(spec, &n))
 		return 0;
-	r = use_device(set, job, &w, spec, ret_hardware, why, sizeof(why));
+	r = use_device(set, job, &n, spec, ret_hardware, why, sizeof(why));
 	if (r != -ENODEV)
 		return r;
-	if (*w.device)
-		snprintf(where, sizeof(where), " (%s)", w.device);
-	snprintf(problem, cap, "hwaccel %s%s cannot be used: %s", w.name, where, why);
-	if (!w.fallback)
+	if (*n.device)
+		snprintf(where, sizeof(where), " (%s)", n.device);
+	snprintf(problem, cap, "hwaccel %s%s cannot be used: %s", n.name, where, why);
+	if (!n.fallback)
 		return -EINVAL;
 	job_say_notice(job, "%s; going on in software", problem);
 	*problem = '\0';
