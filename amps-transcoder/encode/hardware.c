@@ -399,7 +399,7 @@ int hardware_settle(struct hardware_set *set, struct job *job, json_t *spec,
 	snprintf(problem, cap, "hwaccel %s%s cannot be used: %s", n.name, where, why);
 	if (!n.fallback)
 		return -EINVAL;
-	job_say_notice(job, "%s; going on in software", problem);
+	job_report_notice(job, "%s; going on in software", problem);
 	*problem = '\0';
 	json_object_del(spec, "hwaccel");
 	return json_object_set_new(spec, "software", json_true()) < 0 ? -ENOMEM : 0;

@@ -212,8 +212,8 @@ static int begin(struct output *o)
 		if (t->state != TRACK_AWAITED)
 			continue;
 		track_set_state(t, TRACK_LATE);
-		job_say_notice(o->job, "%s has no data yet, going on without it until it comes",
-			       t->name);
+		job_report_notice(o->job, "%s has no data yet, going on without it until it comes",
+				  t->name);
 	}
 	r = announce(o, false);
 	return r < 0 ? r : write_pending(o);
@@ -302,7 +302,8 @@ int output_undecodable(struct output *o, unsigned stream)
 			return AVERROR_DECODER_NOT_FOUND;
 		if (t->state != TRACK_READY)
 			track_set_state(t, TRACK_LEFT_OUT);
-		job_say_notice(o->job, "%s cannot be decoded here, going on without it", t->name);
+		job_report_notice(o->job, "%s cannot be decoded here, going on without it",
+				  t->name);
 	}
 	return begin_without(o);
 }
@@ -490,8 +491,8 @@ static int know_codec(struct output *o, struct track *t, const AVCodecParameters
 
 	if (!known && !o->mux->ops->fits(parameters->codec_id) && others_are_left(o, t, true)) {
 		track_set_state(t, TRACK_LEFT_OUT);
-		job_say_notice(o->job, "%s cannot carry %s, going on without it", o->mux->ops->name,
-			       t->name);
+		job_report_notice(o->job, "%s cannot carry %s, going on without it",
+				  o->mux->ops->name, t->name);
 		return begin_without(o);
 	}
 	r = check_codec(o, parameters->codec_id, t->name);

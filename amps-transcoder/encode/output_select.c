@@ -177,7 +177,7 @@ static void remove_unusable(struct output *o, AVFormatContext *source, struct ch
 			chosen[kept++] = chosen[i];
 		stream_text(stream, name, sizeof(name));
 		if (why)
-			job_say_notice(o->job, "the profile maps %s: %s", name, why);
+			job_report_notice(o->job, "the profile maps %s: %s", name, why);
 	}
 	*n = kept;
 }
@@ -211,8 +211,9 @@ static bool choose_mapped(struct output *o, AVFormatContext *source, struct choi
 	}
 	remove_unusable(o, source, chosen, &n);
 	if (n > MUXER_STREAMS_MAX)
-		job_say_notice(o->job, "the profile maps %u streams, only the first %d are served",
-			       n, MUXER_STREAMS_MAX);
+		job_report_notice(o->job,
+				  "the profile maps %u streams, only the first %d are served", n,
+				  MUXER_STREAMS_MAX);
 	*ret_count = MIN(n, MUXER_STREAMS_MAX);
 	return all;
 }

@@ -56,8 +56,8 @@ static void give_up(struct outputs *s, unsigned at, int averror)
 {
 	const struct output *o = s->list[at];
 
-	job_say_output_failed(s->job, o->mux->output, o->mux->ops->generation(o->mux),
-			      o->failed_at ? o->failed_at : "the output", averror);
+	job_report_output_failed(s->job, o->mux->output, o->mux->ops->generation(o->mux),
+				 o->failed_at ? o->failed_at : "the output", averror);
 	switch_off(s, at);
 }
 
@@ -92,8 +92,8 @@ static void switch_on(struct outputs *s, struct job_event *event)
 	if (r == 0)
 		r = output_new(s->job, event, hardware, &o, problem, sizeof(problem));
 	if (r < 0) {
-		job_say_output_failed(s->job, event->output, event->generation,
-				      problem[0] ? problem : strerror(-r), 0);
+		job_report_output_failed(s->job, event->output, event->generation,
+					 problem[0] ? problem : strerror(-r), 0);
 		return;
 	}
 	s->joined |= s->count > 0 && s->source;

@@ -276,28 +276,28 @@ static bool writable(struct job *job)
 	return poll(&p, 1, SEND_PATIENCE_MS) > 0;
 }
 
-void job_say_mapped(struct job *job, uint32_t output, uint64_t generation)
+void job_report_mapped(struct job *job, uint32_t output, uint64_t generation)
 {
 	SEND(job, job_mapped, .output = output, .generation = generation);
 }
 
-void job_say_running(struct job *job, uint32_t output, uint64_t generation)
+void job_report_running(struct job *job, uint32_t output, uint64_t generation)
 {
 	SEND(job, job_running, .output = output, .generation = generation);
 }
 
-void job_say_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes)
+void job_report_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes)
 {
 	SEND(job, job_ring_small, .output = output, .wanted_bytes = wanted_bytes);
 }
 
-void job_say_source(struct job *job, enum source_kind kind, bool live, const char *streams)
+void job_report_source(struct job *job, enum source_kind kind, bool live, const char *streams)
 {
 	log_debug("the source is open live=%d streams=%s", live, streams);
 	SEND(job, job_source, .kind = (uint8_t)kind, .live = live, .streams = streams);
 }
 
-void job_say_stalled(struct job *job)
+void job_report_stalled(struct job *job)
 {
 	SEND(job, job_stalled, .none_ = {});
 }
@@ -315,7 +315,7 @@ static bool noticed_before(struct job *job, const char *text)
 	return false;
 }
 
-void job_say_notice(struct job *job, const char *format, ...)
+void job_report_notice(struct job *job, const char *format, ...)
 {
 	char text[ERROR_TEXT_MAX];
 	va_list args;
@@ -327,12 +327,12 @@ void job_say_notice(struct job *job, const char *format, ...)
 		SEND(job, job_notice, .text = text);
 }
 
-void job_say_gop(struct job *job, unsigned longest_ms)
+void job_report_gop(struct job *job, unsigned longest_ms)
 {
 	SEND(job, job_gop, .longest_ms = longest_ms);
 }
 
-void job_say_slow(struct job *job, bool slow)
+void job_report_slow(struct job *job, bool slow)
 {
 	SEND(job, job_slow, .slow = slow);
 }
@@ -356,7 +356,7 @@ int job_end_silent(struct job *job, const char *shown, bool begun, uint64_t time
 {
 	job->deadline_us = 0;
 	if (begun)
-		job_say_stalled(job);
+		job_report_stalled(job);
 	return job_end_failed(job, 504, "the source %s sent %s %llu ms", shown,
 			      begun ? "nothing that can be played for" : "nothing within",
 			      (unsigned long long)(timeout_us / 1000));
@@ -395,8 +395,8 @@ int job_end_failed_av(struct job *job, unsigned status, const char *what, int av
 	return job_end_failed(job, status, "%s", text);
 }
 
-void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,
-			   int averror)
+void job_report_output_failed(struct job *job, uint32_t output, uint64_t generation,
+			      const char *what, int averror)
 {
 	char text[ERROR_TEXT_MAX];
 
@@ -409,7 +409,7 @@ void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation
 	     .text = text);
 }
 
-void job_say_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why)
+void job_report_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why)
 {
 	log_warn("%s, this output stops output=%u", why, output);
 	SEND(job, job_output_failed, .output = output, .generation = generation, .status = 503,

@@ -115,24 +115,25 @@ void job_ring_remove(struct job *job, struct ring_writer *w);
 
 /* Messages to the master.  They wait up to a second when the socket is full; a broken socket shows
  * as SHUTDOWN at the next poll. */
-void job_say_mapped(struct job *job, uint32_t output, uint64_t generation); /* before any write */
-void job_say_running(struct job *job, uint32_t output, uint64_t generation);
-void job_say_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes);
-void job_say_source(struct job *job, enum source_kind kind, bool live, const char *streams);
-void job_say_stalled(struct job *job);
+void job_report_mapped(struct job *job, uint32_t output,
+		       uint64_t generation); /* before any write */
+void job_report_running(struct job *job, uint32_t output, uint64_t generation);
+void job_report_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes);
+void job_report_source(struct job *job, enum source_kind kind, bool live, const char *streams);
+void job_report_stalled(struct job *job);
 /* A stream or an option is not served as asked, and the job goes on without it: the master puts the
  * sentence into the log and into last_error.  The same text is sent once. */
-void job_say_notice(struct job *job, const char *format, ...) printf_like(2, 3);
+void job_report_notice(struct job *job, const char *format, ...) printf_like(2, 3);
 /* The longest distance of two access points of the source so far. */
-void job_say_gop(struct job *job, unsigned longest_ms);
+void job_report_gop(struct job *job, unsigned longest_ms);
 /* A derive job is too slow for its source and skips, or keeps up again. */
-void job_say_slow(struct job *job, bool slow);
+void job_report_slow(struct job *job, bool slow);
 /* One output is given up, the job goes on.  `generation` is that of the ring it was given. averror
  * 0: `what` is the whole reason; else libav's last log lines are added to it. */
-void job_say_output_failed(struct job *job, uint32_t output, uint64_t generation, const char *what,
-			   int averror);
+void job_report_output_failed(struct job *job, uint32_t output, uint64_t generation,
+			      const char *what, int averror);
 /* The same for want of room: 503. */
-void job_say_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why);
+void job_report_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why);
 
 /* Final messages; each returns the exit code of the process. */
 int job_end_shutdown(struct job *job);

@@ -45,7 +45,7 @@ int out_rings_attach(struct out_rings *r, const struct job_event *event)
 	ring->generation = event->generation;
 	ring->base = r->pos;
 	job_ring_add(r->job, &ring->writer);
-	job_say_mapped(r->job, ring->output, ring->generation);
+	job_report_mapped(r->job, ring->output, ring->generation);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ void out_rings_add_rap(struct out_rings *r, struct ring_rap *rap)
 		atomic_store_explicit(&w->header->epoch_90k, since_us * 9 / 100 - rap->pts_90k,
 				      memory_order_relaxed);
 	}
-	job_say_running(r->job, r->ring.output, r->ring.generation);
+	job_report_running(r->job, r->ring.output, r->ring.generation);
 }
 
 /* Asks for a ring that holds `seconds` of what comes in. */
@@ -103,7 +103,7 @@ static void judge_size(struct out_rings *r)
 	r->asked_bytes = class;
 	log_debug("the ring is small bitrate=%llu wanted_bytes=%llu",
 		  (unsigned long long)r->bitrate, (unsigned long long)wanted);
-	job_say_ring_small(r->job, r->ring.output, wanted);
+	job_report_ring_small(r->job, r->ring.output, wanted);
 }
 
 void out_rings_measure(struct out_rings *r, int64_t clock_90k)

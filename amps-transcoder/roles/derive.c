@@ -71,7 +71,7 @@ static void note_skip(struct derive *d)
 {
 	log_warn("the derive job is too slow, skipping ahead channel=%s", d->job->key);
 	if (!d->skipped_us)
-		job_say_slow(d->job, true);
+		job_report_slow(d->job, true);
 	d->skipped_us = clock_mono_us();
 }
 
@@ -80,7 +80,7 @@ static void note_progress(struct derive *d)
 	if (!d->skipped_us || clock_mono_us() - d->skipped_us < SLOW_OVER_US)
 		return;
 	log_info("the derive job keeps up again channel=%s", d->job->key);
-	job_say_slow(d->job, false);
+	job_report_slow(d->job, false);
 	d->skipped_us = 0;
 }
 

@@ -76,7 +76,7 @@ static void on_programme(void *owner, const struct ts_parse *p)
 		return;
 	g->reported = true;
 	ts_parse_streams_text(p, streams, sizeof(streams));
-	job_say_source(g->in.job, SOURCE_TS, g->in.source.live, streams);
+	job_report_source(g->in.job, SOURCE_TS, g->in.source.live, streams);
 }
 
 static enum pace_kind pace_of(const struct source *s)

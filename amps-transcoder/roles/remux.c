@@ -90,7 +90,7 @@ static int carry_stream(struct remux *m, AVStream *from)
 		char text[STREAM_TEXT_MAX];
 
 		stream_text(from, text, sizeof(text));
-		job_say_notice(m->in->job, "MPEG-TS cannot carry %s of the source", text);
+		job_report_notice(m->in->job, "MPEG-TS cannot carry %s of the source", text);
 		from->discard = AVDISCARD_ALL;
 		return 0;
 	}
@@ -267,7 +267,7 @@ static enum intake_step opened(void *owner, AVFormatContext *demuxer, int *ret_c
 	char streams[1024];
 
 	streams_text(demuxer, streams, sizeof(streams));
-	job_say_source(in->job, unfit ? SOURCE_RAW : SOURCE_REMUX, in->source.live, streams);
+	job_report_source(in->job, unfit ? SOURCE_RAW : SOURCE_REMUX, in->source.live, streams);
 	if (unfit)
 		return intake_end(
 			job_end_failed(in->job, 502, "a transport stream cannot carry %s", unfit),

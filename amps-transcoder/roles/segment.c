@@ -47,8 +47,8 @@ static void take_output(struct segmenter *s, const struct job_event *event)
 	while (place < SEGMENT_OUTPUTS_MAX && s->tracks[place])
 		place++;
 	if (place == SEGMENT_OUTPUTS_MAX) {
-		job_say_output_failed(s->job, event->output, event->generation,
-				      "too many variants at once", 0);
+		job_report_output_failed(s->job, event->output, event->generation,
+					 "too many variants at once", 0);
 		return;
 	}
 	s->tracks[place] = segment_track_new(s->job, &s->cuts, event);
@@ -136,7 +136,7 @@ static void report_gop(struct segmenter *s)
 	if (s->cuts.gop_90k < s->reported_gop_90k + GOP_STEP_90K)
 		return;
 	s->reported_gop_90k = s->cuts.gop_90k;
-	job_say_gop(s->job, (unsigned)(s->reported_gop_90k / 90));
+	job_report_gop(s->job, (unsigned)(s->reported_gop_90k / 90));
 }
 
 static int run(struct segmenter *s)

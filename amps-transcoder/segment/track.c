@@ -26,7 +26,7 @@ static struct ring view_of(const struct ring_writer *w)
 static void say_running(struct segment_track *t)
 {
 	if (!t->running)
-		job_say_running(t->job, t->output, t->generation);
+		job_report_running(t->job, t->output, t->generation);
 	t->running = true;
 }
 
@@ -157,12 +157,12 @@ static void say_failed(struct segment_track *t)
 	char why[160];
 
 	if (t->error == -ENOSPC || t->error == -EDQUOT) {
-		job_say_output_full(t->job, t->output, t->generation,
-				    "the file system for segments is full");
+		job_report_output_full(t->job, t->output, t->generation,
+				       "the file system for segments is full");
 		return;
 	}
 	snprintf(why, sizeof(why), "segments cannot be written: %s", strerror(-t->error));
-	job_say_output_failed(t->job, t->output, t->generation, why, 0);
+	job_report_output_failed(t->job, t->output, t->generation, why, 0);
 }
 
 enum segment_step segment_track_step(struct segment_track *t)
@@ -272,7 +272,7 @@ static int open_track(struct segment_track *t, const struct job_event *event)
 	if (r < 0)
 		return r;
 	job_ring_add(t->job, &t->index);
-	job_say_mapped(t->job, t->output, t->generation);
+	job_report_mapped(t->job, t->output, t->generation);
 	if ((size_t)snprintf(path, sizeof(path), "%s/%lld/%lld",
 			     job_spec_text(t->job, "media_root", ""),
 			     (long long)job_spec_int(t->job, "channel", 0),
@@ -303,7 +303,7 @@ struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 	struct segment_track *t = calloc(1, form->size);
 
 	if (!t) {
-		job_say_output_failed(job, event->output, event->generation, "no memory", 0);
+		job_report_output_failed(job, event->output, event->generation, "no memory", 0);
 		return NULL;
 	}
 	t->form = form;
