@@ -24,8 +24,8 @@ struct session {
 };
 
 /* A session that this worker has answered. */
-struct acquaintance {
-	LIST_ENTRY(acquaintance) in_numbers, in_clients;
+struct known_session {
+	LIST_ENTRY(known_session) in_numbers, in_clients;
 	uint64_t number, client;
 	struct session *own;  /* NULL: another worker has the record ... */
 	uint32_t page, place; /* ... there */
@@ -81,18 +81,18 @@ static uint64_t client_hash(uint32_t channel, const struct in6_addr *address, st
 	return hash_end(h);
 }
 
-static struct acquaintance_list *bucket(struct acquaintance_list *table, uint64_t name)
+static struct known_list *bucket(struct known_list *table, uint64_t name)
 {
 	return &table[(name ^ name >> 32) % SESSION_BUCKETS];
 }
 
-static struct acquaintance *find_number(struct sessions *all, uint64_t number)
+static struct known_session *find_number(struct sessions *all, uint64_t number)
 {
-	struct acquaintance *a;
+	struct known_session *k;
 
-	LIST_FOREACH (a, bucket(all->by_number, number), in_numbers) {
-		if (a->number == number)
-			return a;
+	LIST_FOREACH (k, bucket(all->by_number, number), in_numbers) {
+		if (k->number == number)
+			return k;
 	}
 	return NULL;
 }
@@ -126,36 +126,36 @@ static void give_use(struct sessions *all, uint16_t at)
 	all->free[all->free_count++] = at;
 }
 
-static struct acquaintance *acquaintance_new(struct sessions *all, const struct session_request *q)
+static struct known_session *known_new(struct sessions *all, const struct session_request *q)
 {
-	struct acquaintance *a = use_left(all) ? calloc(1, sizeof(*a)) : NULL;
+	struct known_session *k = use_left(all) ? calloc(1, sizeof(*k)) : NULL;
 
-	if (!a)
+	if (!k)
 		return NULL;
-	a->number = q->number;
-	a->client = client_hash(q->channel, &q->address, q->agent);
-	a->use = take_use(all, a->number);
-	LIST_INSERT_HEAD(bucket(all->by_number, a->number), a, in_numbers);
-	LIST_INSERT_HEAD(bucket(all->by_client, a->client), a, in_clients);
-	return a;
+	k->number = q->number;
+	k->client = client_hash(q->channel, &q->address, q->agent);
+	k->use = take_use(all, k->number);
+	LIST_INSERT_HEAD(bucket(all->by_number, k->number), k, in_numbers);
+	LIST_INSERT_HEAD(bucket(all->by_client, k->client), k, in_clients);
+	return k;
 }
 
-static void acquaintance_free(struct sessions *all, struct acquaintance *a)
+static void known_free(struct sessions *all, struct known_session *k)
 {
-	LIST_REMOVE(a, in_numbers);
-	LIST_REMOVE(a, in_clients);
-	give_use(all, a->use);
-	free(a);
+	LIST_REMOVE(k, in_numbers);
+	LIST_REMOVE(k, in_clients);
+	give_use(all, k->use);
+	free(k);
 }
 
 /* Ends the session here: gives its record back, and forgets it. */
 static void session_free(struct session *s)
 {
 	struct sessions *all = s->all;
-	struct acquaintance *a = find_number(all, s->number);
+	struct known_session *k = find_number(all, s->number);
 
-	assert(a && a->own == s);
-	acquaintance_free(all, a);
+	assert(k && k->own == s);
+	known_free(all, k);
 	records_give(all->viewers->records, s->record);
 	TAILQ_REMOVE(&all->list, s, link);
 	free(s);
@@ -208,17 +208,17 @@ static uint32_t records_used(const struct context *x, uint32_t page)
 }
 
 /* Is the record still there? */
-static bool lives(const struct sessions *all, const struct acquaintance *a)
+static bool lives(const struct sessions *all, const struct known_session *k)
 {
 	const struct context *x = context_of(all);
 	const struct viewer_record *r;
 
-	if (a->own)
+	if (k->own)
 		return true;
-	if (a->page >= x->page_count || !x->pages[a->page])
+	if (k->page >= x->page_count || !x->pages[k->page])
 		return false;
-	r = record_at(x, a->page, a->place);
-	return load(&r->session) == a->number && load(&r->serial) != 0;
+	r = record_at(x, k->page, k->place);
+	return load(&r->session) == k->number && load(&r->serial) != 0;
 }
 
 static bool find_in_page(const struct context *x, uint32_t page, uint64_t number,
@@ -338,7 +338,7 @@ static enum session_verdict session_begin(struct sessions *all, const struct ses
 {
 	bool room = viewers_have_room(all->viewers) && use_left(all);
 	struct viewer_record rec = new_record(q);
-	struct acquaintance *a;
+	struct known_session *k;
 	struct session *s;
 
 	assert(q->number != 0);
@@ -347,8 +347,8 @@ static enum session_verdict session_begin(struct sessions *all, const struct ses
 	if (!records_left(all->viewers->records))
 		return SESSION_NO_ROOM;
 	s = calloc(1, sizeof(*s));
-	a = s ? acquaintance_new(all, q) : NULL;
-	if (!a) {
+	k = s ? known_new(all, q) : NULL;
+	if (!k) {
 		free(s);
 		return SESSION_NO_MEMORY;
 	}
@@ -356,66 +356,67 @@ static enum session_verdict session_begin(struct sessions *all, const struct ses
 	s->number = q->number;
 	s->record = records_take(all->viewers->records,
 				 (struct record_owner){.session = s, .end = session_end}, &rec);
-	a->own = s;
+	k->own = s;
 	TAILQ_INSERT_TAIL(&all->list, s, link);
 	return SESSION_GOES_ON;
 }
 
 /* Finds the session, or begins it; sets *ret if it goes on. */
-static enum session_verdict meet(struct sessions *all, const struct session_request *q,
-				 struct acquaintance **ret)
+static enum session_verdict find_or_begin(struct sessions *all, const struct session_request *q,
+					  struct known_session **ret)
 {
-	struct acquaintance *a = find_number(all, q->number);
+	struct known_session *k = find_number(all, q->number);
 	enum session_verdict verdict;
 	uint32_t page, place;
 
-	if (a && !lives(all, a)) {
-		acquaintance_free(all, a);
-		a = NULL;
+	if (k && !lives(all, k)) {
+		known_free(all, k);
+		k = NULL;
 	}
-	if (!a && has_ended(all, q->number))
+	if (!k && has_ended(all, q->number))
 		return SESSION_ENDED;
-	if (!a && find_elsewhere(all, q->number, &page, &place)) {
-		a = acquaintance_new(all, q);
-		if (!a)
+	if (!k && find_elsewhere(all, q->number, &page, &place)) {
+		k = known_new(all, q);
+		if (!k)
 			return SESSION_NO_MEMORY;
-		a->page = page;
-		a->place = place;
+		k->page = page;
+		k->place = place;
 	}
-	if (!a) {
+	if (!k) {
 		verdict = session_begin(all, q);
 		if (verdict != SESSION_GOES_ON)
 			return verdict;
-		a = find_number(all, q->number);
-		assert(a && a->own);
+		k = find_number(all, q->number);
+		assert(k && k->own);
 	}
-	*ret = a;
+	*ret = k;
 	return SESSION_GOES_ON;
 }
 
 enum session_verdict sessions_touch(struct sessions *all, const struct session_request *q)
 {
-	struct acquaintance *a;
-	enum session_verdict verdict = meet(all, q, &a);
+	struct known_session *k;
+	enum session_verdict verdict = find_or_begin(all, q, &k);
 
 	if (verdict != SESSION_GOES_ON)
 		return verdict;
-	atomic_store_explicit(&our_uses(all)->of[a->use].seen_us, clock_mono_us(),
+	atomic_store_explicit(&our_uses(all)->of[k->use].seen_us, clock_mono_us(),
 			      memory_order_relaxed);
-	if (a->own) {
-		a->own->lifetime_us = lifetime_us(all, q->target_s);
-		records_set_output(all->viewers->records, a->own->record, q->slot);
+	if (k->own) {
+		k->own->lifetime_us = lifetime_us(all, q->target_s);
+		records_set_output(all->viewers->records, k->own->record, q->slot);
 	}
 	return SESSION_GOES_ON;
 }
 
 /* Looks in the pages of other workers for the newest session of this client: its playlists may all
  * have come to another worker. */
-static struct acquaintance *meet_client(struct sessions *all, const struct session_request *q)
+static struct known_session *find_client_elsewhere(struct sessions *all,
+						   const struct session_request *q)
 {
 	const struct context *x = context_of(all);
 	struct viewer_record wanted = new_record(q), newest = {0}, r;
-	struct acquaintance *a;
+	struct known_session *k;
 	struct session_request found = *q;
 	uint32_t at_page = 0, at_place = 0;
 
@@ -438,12 +439,12 @@ static struct acquaintance *meet_client(struct sessions *all, const struct sessi
 	if (!load(&newest.serial) || find_number(all, load(&newest.session)))
 		return NULL;
 	found.number = load(&newest.session);
-	a = acquaintance_new(all, &found);
-	if (a) {
-		a->page = at_page;
-		a->place = at_place;
+	k = known_new(all, &found);
+	if (k) {
+		k->page = at_page;
+		k->place = at_place;
 	}
-	return a;
+	return k;
 }
 
 _Atomic uint64_t *sessions_of_client(struct sessions *all, uint32_t channel,
@@ -452,19 +453,19 @@ _Atomic uint64_t *sessions_of_client(struct sessions *all, uint32_t channel,
 	struct session_request q = {
 		.channel = channel, .variant = "", .address = *address, .agent = agent};
 	uint64_t client = client_hash(channel, address, agent);
-	struct acquaintance *a;
+	struct known_session *k;
 
-	LIST_FOREACH (a, bucket(all->by_client, client), in_clients) {
-		if (a->client == client)
+	LIST_FOREACH (k, bucket(all->by_client, client), in_clients) {
+		if (k->client == client)
 			break;
 	}
-	if (!a)
-		a = meet_client(all, &q);
-	if (!a)
+	if (!k)
+		k = find_client_elsewhere(all, &q);
+	if (!k)
 		return NULL;
-	atomic_store_explicit(&our_uses(all)->of[a->use].seen_us, clock_mono_us(),
+	atomic_store_explicit(&our_uses(all)->of[k->use].seen_us, clock_mono_us(),
 			      memory_order_relaxed);
-	return &our_uses(all)->of[a->use].bytes;
+	return &our_uses(all)->of[k->use].bytes;
 }
 
 /* Adds what one worker has sent to the sums of the sessions that have their record here. */
@@ -475,12 +476,12 @@ static void add_page(struct sessions *all, const void *page)
 
 	for (uint32_t i = 0; i < MIN(used, (uint32_t)WORKER_VIEWERS_MAX); i++) {
 		uint64_t number = load(&uses->of[i].session);
-		struct acquaintance *a = number ? find_number(all, number) : NULL;
+		struct known_session *k = number ? find_number(all, number) : NULL;
 
-		if (!a || !a->own)
+		if (!k || !k->own)
 			continue;
-		a->own->bytes += load(&uses->of[i].bytes);
-		a->own->seen_us = MAX(a->own->seen_us, load(&uses->of[i].seen_us));
+		k->own->bytes += load(&uses->of[i].bytes);
+		k->own->seen_us = MAX(k->own->seen_us, load(&uses->of[i].seen_us));
 	}
 }
 
@@ -488,13 +489,13 @@ static void add_page(struct sessions *all, const void *page)
  * their bytes count. */
 static void forget(struct sessions *all)
 {
-	struct acquaintance *a, *next;
+	struct known_session *k, *next;
 
 	for (unsigned i = 0; i < SESSION_BUCKETS; i++) {
-		for (a = LIST_FIRST(&all->by_number[i]); a; a = next) {
-			next = LIST_NEXT(a, in_numbers);
-			if (!lives(all, a))
-				acquaintance_free(all, a);
+		for (k = LIST_FIRST(&all->by_number[i]); k; k = next) {
+			next = LIST_NEXT(k, in_numbers);
+			if (!lives(all, k))
+				known_free(all, k);
 		}
 	}
 }
@@ -525,12 +526,12 @@ void sessions_sweep(struct sessions *all, uint64_t now_us)
 
 void sessions_done(struct sessions *all)
 {
-	struct acquaintance *a;
+	struct known_session *k;
 
 	while (!TAILQ_EMPTY(&all->list))
 		session_free(TAILQ_FIRST(&all->list));
 	for (unsigned i = 0; all->viewers && i < SESSION_BUCKETS; i++)
-		while ((a = LIST_FIRST(&all->by_number[i])))
-			acquaintance_free(all, a);
+		while ((k = LIST_FIRST(&all->by_number[i])))
+			known_free(all, k);
 	free(all->free);
 }

@@ -10,8 +10,8 @@
  * its next request.  One that the server has ended (`amps kick`, or it yielded to a newer one of
  * the same client) does not: its number is in the page of its worker for some time.
  *
- *	session    in the worker that has the record; record 1 - 1 session
- *	acquaintance  in each worker that has answered the session; 1 - 1 session_use */
+ *	session        in the worker that has the record; record 1 - 1 session
+ *	known_session  in each worker that has answered the session; 1 - 1 session_use */
 #ifndef AMPS_SESSIONS_H
 #define AMPS_SESSIONS_H
 
@@ -20,8 +20,8 @@
 #include "amps-worker/http/request.h"
 #include "amps-worker/live/viewer.h"
 
-struct acquaintance;
-LIST_HEAD(acquaintance_list, acquaintance);
+struct known_session;
+LIST_HEAD(known_list, known_session);
 TAILQ_HEAD(session_list, session);
 
 #define SESSION_BUCKETS	 4096u
@@ -30,8 +30,8 @@ TAILQ_HEAD(session_list, session);
 struct sessions {
 	struct viewers *viewers;  /* borrowed */
 	struct session_list list; /* those with a record here, the oldest first */
-	struct acquaintance_list by_number[SESSION_BUCKETS];
-	struct acquaintance_list by_client[SESSION_BUCKETS];
+	struct known_list by_number[SESSION_BUCKETS];
+	struct known_list by_client[SESSION_BUCKETS];
 	uint32_t free_count;
 	uint16_t *free; /* [WORKER_VIEWERS_MAX]: places of the page's session_uses */
 	uint64_t sweep_us;
