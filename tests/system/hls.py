@@ -89,8 +89,8 @@ class Player:
 
 
 class Audience(threading.Thread):
-    """Players of these channels, which ask for all their playlists while others may need them: what
-    nobody asks for ends, so none waits for the start of another one."""
+    """Players of these channels.  They ask for all playlists at the same time, because a playlist that
+    is not asked for ends, and starts again with the next request."""
 
     def __init__(self, server, numbers):
         super().__init__(daemon=True)

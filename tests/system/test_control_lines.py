@@ -304,7 +304,7 @@ def test_a_hundred_half_open_clients_delay_no_other(shared):
     residue = Residue(shared)
     stop = threading.Event()
 
-    def crowd():
+    def reconnect():
         clients = []
         while not stop.is_set():
             while len(clients) < 100:
@@ -344,7 +344,7 @@ def test_a_hundred_half_open_clients_delay_no_other(shared):
 
     dropped = []
     idle = median_ms()
-    thread = threading.Thread(target=crowd)
+    thread = threading.Thread(target=reconnect)
     thread.start()
     try:
         beside = median_ms()

@@ -170,7 +170,7 @@ Test(cuts, a_variant_that_is_behind_does_not_cut_where_another_did_not)
 	cr_expect_not_null(cuts_next(&c, &a, 2 * HZ, true));
 	cr_expect_not_null(cuts_next(&c, &b, 2 * HZ, true));
 	cr_expect_eq(a.number, b.number);
-	cr_expect_not_null(cuts_next(&c, &b, 3 * HZ, true), "nobody was there before");
+	cr_expect_not_null(cuts_next(&c, &b, 3 * HZ, true), "no track was cut there before");
 }
 
 Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)

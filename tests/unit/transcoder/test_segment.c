@@ -489,7 +489,7 @@ Test(segment_track, another_source_is_a_discontinuity)
 	scene_close(&s);
 }
 
-/* Nobody knows whether the last picture is complete before the next begins. */
+/* The last picture is known to be complete only when the next one begins. */
 Test(segment_track, a_picture_that_breaks_off_is_left_out)
 {
 	static uint8_t bytes[1 << 20];
