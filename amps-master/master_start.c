@@ -290,6 +290,11 @@ static void env_output_offer_end(void *owner, const struct msg_output_offer_end 
 	worker_pool_output_offer_end(((struct master *)owner)->pool, m);
 }
 
+static void env_output_turn(void *owner, unsigned worker, const struct msg_output_turn *turn)
+{
+	worker_pool_output_turn(((struct master *)owner)->pool, worker, turn);
+}
+
 static void env_output_gone(void *owner, unsigned worker, const struct msg_output_gone *gone)
 {
 	worker_pool_output_gone(((struct master *)owner)->pool, worker, gone);
@@ -318,6 +323,7 @@ static int make_children(struct master *m)
 					  .output_ring = env_output_ring,
 					  .output_offer = env_output_offer,
 					  .output_offer_end = env_output_offer_end,
+					  .output_turn = env_output_turn,
 					  .output_gone = env_output_gone,
 					  .fork_job = env_fork_job,
 					  .nursery_hangs = env_nursery_hangs};

@@ -119,6 +119,7 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		ON(OUTPUT_OFFER, output_offer, outputs_on_offer(&w->live.outputs, &m, raw->fds[0]))
 		ON(OUTPUT_OFFER_END, output_offer_end,
 		   (outputs_on_offer_end(&w->live.outputs, m.output), 0))
+		ON(OUTPUT_TURN, output_turn, (outputs_on_turn(&w->live.outputs, &m), 0))
 		ON(OUTPUT_GONE, output_gone, (live_on_output_gone(&w->live, &m), 0))
 		ON(KICK, kick, (live_on_kick(&w->live, m.serial), 0))
 		ON(LOG_LEVEL, log_level, on_log_level(m.level))

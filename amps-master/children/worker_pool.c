@@ -724,6 +724,15 @@ void worker_pool_output_offer_end(struct worker_pool *pool, const struct msg_out
 			peer_send_output_offer_end(pool->slots[i].peer, m, NULL);
 }
 
+void worker_pool_output_turn(struct worker_pool *pool, unsigned worker,
+			     const struct msg_output_turn *m)
+{
+	struct worker_slot *s = slot_at(pool, worker);
+
+	if (s && s->state == SLOT_READY)
+		peer_send_output_turn(s->peer, m, NULL);
+}
+
 void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m)
 {

@@ -81,6 +81,8 @@ void worker_pool_output_ring(struct worker_pool *pool, unsigned worker,
 void worker_pool_output_offer(struct worker_pool *pool, int worker,
 			      const struct msg_output_offer *m, int fd);
 void worker_pool_output_offer_end(struct worker_pool *pool, const struct msg_output_offer_end *m);
+void worker_pool_output_turn(struct worker_pool *pool, unsigned worker,
+			     const struct msg_output_turn *m);
 void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m);
 void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial);

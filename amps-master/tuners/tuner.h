@@ -218,6 +218,8 @@ bool tuner_must_look_up(const struct tuner *t, uint64_t now_us);
 /* Begins, unless it has begun; tuner_update() follows.  While others run it waits for its turn. */
 void tuner_look_up(struct tuner *t);
 bool tuner_looks_up(const struct tuner *t); /* or waits for its turn */
+/* Reports to the want's worker whether the tuner waits for its turn. */
+void tuner_send_turn(const struct want *w);
 void tuner_look_up_cancel(struct tuner *t);
 /* A job starts with the address that was found. */
 void tuner_look_up_used(struct tuner *t);

@@ -48,6 +48,25 @@ static void failed(struct tuner *t, bool silent, const char *reason)
 	tuner_lost_source(t);
 }
 
+void tuner_send_turn(const struct want *w)
+{
+	const struct tuners *ts = w->output->tuner->owner;
+	struct msg_output_turn m = {.want = w->id, .waits = w->output->tuner->lookup_turn != 0};
+
+	ts->env.output_turn(ts->env.owner, w->worker, &m);
+}
+
+/* 0: it does not wait any more. */
+static void set_turn(struct tuner *t, uint64_t turn)
+{
+	bool told = (turn != 0) == (t->lookup_turn != 0);
+
+	t->lookup_turn = turn;
+	for (const struct want *w = t->owner->wants; w && !told; w = w->next)
+		if (w->output->tuner == t)
+			tuner_send_turn(w);
+}
+
 /* The first that waits; NULL = none. */
 static struct tuner *first_waiting(const struct tuners *ts)
 {
@@ -103,11 +122,11 @@ static bool take_turn(struct tuner *t)
 
 	assert(!t->lookup && ts->lookups <= LOOKUPS_MAX);
 	if (ts->lookups < LOOKUPS_MAX && (!first || first == t)) {
-		t->lookup_turn = 0;
+		set_turn(t, 0);
 		return true;
 	}
 	if (!t->lookup_turn)
-		t->lookup_turn = ++ts->lookup_turns;
+		set_turn(t, ++ts->lookup_turns);
 	return false;
 }
 
@@ -138,7 +157,7 @@ void tuner_look_up_cancel(struct tuner *t)
 {
 	bool ran = t->lookup;
 
-	t->lookup_turn = 0;
+	set_turn(t, 0);
 	t->lookup = helper_cancel(t->lookup);
 	if (ran)
 		lookup_over(t);

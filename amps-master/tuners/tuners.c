@@ -164,6 +164,8 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	ts->wants = w;
 	output_send_ring(o, w, false);
 	output_offer(o, -1);
+	if (t->lookup_turn)
+		tuner_send_turn(w);
 	r = output_fill(o);
 	/* the worker is refused and forgets the want, so it would never be released */
 	if (r < 0)

@@ -23,6 +23,7 @@ struct tuners_env {
 	/* The same to every worker, or to one. */
 	void (*output_offer)(void *owner, int worker, const struct msg_output_offer *m, int fd);
 	void (*output_offer_end)(void *owner, const struct msg_output_offer_end *m);
+	void (*output_turn)(void *owner, unsigned worker, const struct msg_output_turn *m);
 	void (*output_gone)(void *owner, unsigned worker, const struct msg_output_gone *m);
 	/* Sends the job's end of a socket to the nursery. 0 or -EAGAIN (no nursery at the moment;
 	 * the call is repeated after tuners_nursery_ready()).  The fd stays the caller's. */

@@ -180,8 +180,9 @@ void body_maker_free(struct body_maker *m)
 
 static void hold(struct making *g, struct reply *r)
 {
-	static const struct held_rule rule = {HTTP_MAKE_MS,
-					      {503, "the server is too busy to make the answer"}};
+	static const struct held_rule rule = {
+		.deadline_ms = HTTP_MAKE_MS,
+		.late = {503, "the server is too busy to make the answer"}};
 
 	held_begin(&r->held, r, &g->waiters, &rule);
 }

@@ -568,11 +568,15 @@ static void conn_run(struct conn *c)
 /* The deadline of the state has passed. */
 static void conn_timeout(struct conn *c)
 {
+	uint64_t now_us = clock_mono_us(), until_us;
 	enum step step = STEP_CLOSE;
 
+	if (c->state == CONN_STREAM && c->deadline_us &&
+	    (until_us = c->stream->ops->waits_until(c->stream, now_us)))
+		c->deadline_us = until_us;
 	/* an earlier event of this turn of the loop may have moved it, such as the start of a
 	 * stream */
-	if (!c->deadline_us || clock_mono_us() < c->deadline_us) {
+	if (!c->deadline_us || now_us < c->deadline_us) {
 		conn_update_events(c);
 		return;
 	}

@@ -53,6 +53,8 @@ struct address_count;
 struct stream_ops {
 	/* The socket of a blocked stream has room.  False: the stream is over. */
 	bool (*feed)(struct stream *s);
+	/* A stream that has not begun in time may wait until this time; 0: it may not. */
+	uint64_t (*waits_until)(const struct stream *s, uint64_t now_us);
 	/* Media bytes sent so far. */
 	uint64_t (*bytes)(const struct stream *s);
 	void (*free)(struct stream *s);

@@ -75,6 +75,8 @@ void holds_tick(struct holds *all, uint64_t now_us)
 	all->next_us = UINT64_MAX;
 	for (h = TAILQ_FIRST(&all->list); h; h = next) {
 		next = TAILQ_NEXT(h, in_all);
+		if (h->deadline_us <= now_us && h->rule->waits_until)
+			h->deadline_us = h->rule->waits_until(h, now_us);
 		if (h->deadline_us > now_us) {
 			all->next_us = MIN(all->next_us, h->deadline_us);
 			continue;

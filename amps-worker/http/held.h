@@ -29,6 +29,8 @@ struct held_error {
 struct held_rule {
 	uint64_t deadline_ms;
 	struct held_error late;
+	/* A request that is late may wait until this time; 0: it may not.  NULL: none may. */
+	uint64_t (*waits_until)(const struct held *h, uint64_t now_us);
 };
 
 /* The connection's: the reply is complete, or `error` (NULL = none) takes its place.  May free the

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "amps-worker/context/context.h"
+#include "common/clock.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
 
@@ -79,6 +80,8 @@ static void output_want(struct output *o, const struct stream_params *p)
 	assert(!o->want && !o->users && !o->gone);
 	o->want = ++all->wants;
 	o->own = p->own;
+	o->queued = false;
+	o->turn_us = 0;
 	if (offered)
 		schedule_add_ring(all->schedule, offered);
 	peer_send_want(all->context->master,
@@ -244,6 +247,24 @@ void outputs_on_offer_end(struct outputs *all, uint32_t slot)
 				output_free(o);
 		}
 	}
+}
+
+void outputs_on_turn(struct outputs *all, const struct msg_output_turn *m)
+{
+	struct output *o = outputs_find(all, m->want);
+
+	if (!o)
+		return;
+	o->queued = m->waits;
+	o->turn_us = clock_mono_us();
+}
+
+uint64_t output_start_until(const struct output *o, uint64_t now_us)
+{
+	uint64_t timeout_ms = catalog_settings(context_catalog(o->all->context))->start_timeout_ms;
+	uint64_t until_us = (o->queued ? now_us : o->turn_us) + timeout_ms * 1000;
+
+	return (o->queued || o->turn_us) && until_us > now_us ? until_us : 0;
 }
 
 void output_set_gone(struct output *o, bool ended)

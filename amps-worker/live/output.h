@@ -63,6 +63,9 @@ struct output {
 	bool gone;	/* the master has ended the want */
 	bool ended;	/* ... because the source is over: drain, then end */
 	unsigned users; /* viewers, owners of watches, and functions that iterate over them */
+	/* the start waits behind those of other channels, or waited until turn_us; 0: it did not */
+	bool queued;
+	uint64_t turn_us;
 	struct viewer_list waiting;
 	struct output_watch_list watches;
 	struct ring_list rings;
@@ -105,11 +108,16 @@ bool output_add_ring(struct output *o, const struct msg_output_ring *m, int fd);
 /* Takes no more viewers; `ended`: those who are there may drain. */
 void output_set_gone(struct output *o, bool ended);
 
+/* Until when a request may wait that has waited for start_timeout, where the start had to wait for
+ * its turn; 0: no longer. */
+uint64_t output_start_until(const struct output *o, uint64_t now_us);
+
 /* Closes all rings without viewers but the newest. */
 void output_trim(struct output *o);
 
 /* Messages.  0, or -Exxx when the master sent something unusable. */
 must_check int outputs_on_offer(struct outputs *all, const struct msg_output_offer *m, int fd);
 void outputs_on_offer_end(struct outputs *all, uint32_t slot);
+void outputs_on_turn(struct outputs *all, const struct msg_output_turn *m);
 
 #endif

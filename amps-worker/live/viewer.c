@@ -338,6 +338,11 @@ static bool on_room(struct stream *s)
 	return viewer_feed((struct viewer *)s) == VIEWER_GOES_ON;
 }
 
+static uint64_t waits_until(const struct stream *s, uint64_t now_us)
+{
+	return output_start_until(((const struct viewer *)s)->output, now_us);
+}
+
 static uint64_t sent_bytes(const struct stream *s)
 {
 	const struct viewer *v = (const struct viewer *)s;
@@ -361,7 +366,7 @@ static void viewer_free(struct stream *s)
 	free(v);
 }
 
-static const struct stream_ops viewer_ops = {on_room, sent_bytes, viewer_free};
+static const struct stream_ops viewer_ops = {on_room, waits_until, sent_bytes, viewer_free};
 static_assert(offsetof(struct viewer, stream) == 0, "a stream is cast to its viewer");
 
 /* Viewers of the whole server, by the pages known here. */

@@ -18,12 +18,20 @@ static struct rendition_list *bucket_of(struct renditions *all, uint32_t channel
 
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 
+static uint64_t waits_until(const struct held *h, uint64_t now_us)
+{
+	const char *r = (const char *)h->holder - offsetof(struct rendition, waiting);
+
+	return output_start_until(((const struct rendition *)r)->output, now_us);
+}
+
 void renditions_init(struct renditions *all, struct outputs *outputs, struct event_base *base,
 		     const struct rendition_calls *calls, void *owner)
 {
 	*all = (struct renditions){
 		.outputs = outputs,
-		.start_rule = {.late = {504, "the channel did not start in time"}},
+		.start_rule = {.late = {504, "the channel did not start in time"},
+			       .waits_until = waits_until},
 		.move_rule = {.late = {503, "the playlist did not move in time"}},
 		.calls = *calls,
 		.owner = owner};

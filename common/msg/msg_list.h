@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 13u
+#define MSG_PROTOCOL 14u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -32,6 +32,8 @@
 	  "their WANT is answered")                                                                \
 	M(OUTPUT_OFFER_END, output_offer_end, 0, MSG_OUTPUT_OFF_FIELDS,                            \
 	  "master>worker: nothing starts from this output's ring any more")                        \
+	M(OUTPUT_TURN, output_turn, 0, MSG_OUTPUT_TURN_FIELDS,                                     \
+	  "master>worker: the start of a wanted output waits behind others, or begins now")        \
 	M(OUTPUT_GONE, output_gone, 0, MSG_OUTPUT_GONE_FIELDS,                                     \
 	  "master>worker: a wanted output ended or failed; the want is void")                      \
 	M(KICK, kick, 0, MSG_KICK_FIELDS, "master>worker: end this viewer")                        \
@@ -126,6 +128,9 @@
 	F(u8, live)                                                                                \
 	F(str, variant) /* as a WANT names it */                                                   \
 	F(str, track)
+#define MSG_OUTPUT_TURN_FIELDS(F)                                                                  \
+	F(u32, want)                                                                               \
+	F(u8, waits) /* 1: start_timeout does not count yet; 0: it counts from now on */
 enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REASON_COUNT_ };
 #define MSG_OUTPUT_GONE_FIELDS(F)                                                                  \
 	F(u32, want)                                                                               \

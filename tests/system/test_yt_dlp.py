@@ -385,13 +385,15 @@ def test_the_program_has_no_rights(server, fake):
 
 
 def test_few_run_at_a_time_and_the_others_wait_in_order(server, fake, tmp_path):
-    """A start of many channels must not run as many Pythons at once."""
+    """A start of many channels must not run as many Pythons at once.  The last one waits for longer
+    than start_timeout until its turn comes."""
     count = 9
     with HttpOrigin(live=Paced(media.long_film(), 120)) as origin:
         fake.answers({"url": origin.url()})
-        fake.does("echo + >> turns; sleep 0.8; cat answer; echo - >> turns")
+        fake.does("echo + >> turns; sleep 2; cat answer; echo - >> turns")
         s = started(server, fake, *(page(n, f"http://127.0.0.1:9/{n}")
-                                    for n in range(1, count + 1)))
+                                    for n in range(1, count + 1)),
+                    streaming={"start_timeout": 5})
         with contextlib.ExitStack() as stack:
             streams = []
             for n in range(1, count + 1):

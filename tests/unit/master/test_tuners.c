@@ -103,6 +103,13 @@ static void on_output_offer_end(void *owner, const struct msg_output_offer_end *
 	s->offer_ends++;
 }
 
+static void on_output_turn(void *owner, unsigned worker, const struct msg_output_turn *m)
+{
+	(void)owner;
+	(void)worker;
+	(void)m;
+}
+
 static void on_output_gone(void *owner, unsigned worker, const struct msg_output_gone *m)
 {
 	struct scene *s = owner;
@@ -199,6 +206,7 @@ static void scene_open(struct scene *s, uint32_t idle_ms)
 				 .output_ring = on_output_ring,
 				 .output_offer = on_output_offer,
 				 .output_offer_end = on_output_offer_end,
+				 .output_turn = on_output_turn,
 				 .output_gone = on_output_gone,
 				 .fork_job = on_fork_job,
 				 .nursery_hangs = on_nursery_hangs};

@@ -312,6 +312,36 @@ Test(feed, a_viewer_waits_for_the_first_access_point)
 	close_world(&x);
 }
 
+static void send_turn(struct world *x, bool waits)
+{
+	struct msg_output_turn m = {.want = x->want, .waits = waits};
+
+	cr_assert_eq(msg_send_output_turn(x->master.socket, &m, NULL), 0);
+}
+
+Test(feed, a_viewer_whose_channel_waits_for_its_turn_is_not_late)
+{
+	uint64_t begun_us;
+	struct world x;
+	struct fm_client c;
+
+	open_world(&x, (struct fm_settings){.start_timeout_ms = 200});
+	fm_connect(&c, x.master.port, GET_STREAM, 0);
+	await_want(&x);
+	send_turn(&x, true);
+	begun_us = clock_mono_us();
+	await(&x, clock_mono_us() - begun_us > 300000);
+	cr_assert_eq(fm_read(&c, 4096), 0);
+	cr_assert_not(c.closed);
+	send_turn(&x, false);
+	begun_us = clock_mono_us();
+	await(&x, (fm_read(&c, 4096), c.closed));
+	cr_expect_geq(clock_mono_us() - begun_us, 200000);
+	cr_expect(strncmp(c.head, "HTTP/1.1 504 ", 13) == 0);
+	close(c.fd);
+	close_world(&x);
+}
+
 Test(feed, a_viewer_that_waits_too_long_gets_504)
 {
 	struct world x;

@@ -5,9 +5,10 @@
 
 #define MANY 5000u
 
-static const struct held_rule rule = {100, {504, "nothing came in time"}};
+static const struct held_rule rule = {.deadline_ms = 100, .late = {504, "nothing came in time"}};
 static const struct held_error gone = {502, "the source is gone"};
-static const struct held_rule patient = {10000, {503, "nothing came in a long time"}};
+static const struct held_rule patient = {.deadline_ms = 10000,
+					 .late = {503, "nothing came in a long time"}};
 
 /* A connection with one request. */
 struct asker {
@@ -57,8 +58,8 @@ static void answer_all(struct held_list *holder)
 	struct held_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
 	struct held *h;
 
-	TAILQ_FOREACH(h, holder, in_holder)
-	h->holder = &waiting;
+	TAILQ_FOREACH (h, holder, in_holder)
+		h->holder = &waiting;
 	TAILQ_CONCAT(&waiting, holder, in_holder);
 	while ((h = TAILQ_FIRST(&waiting))) {
 		buf_puts(&h->reply->body, "here it is");
@@ -83,6 +84,32 @@ Test(held, is_answered_once_when_its_holder_is_ready)
 	cr_assert_str_eq(a.reply.body.data, "here it is");
 	holds_tick(&holds, 100000);
 	cr_assert_eq(a.answers, 1, "its deadline is over");
+	done(&a);
+}
+
+static uint64_t until_a_second(const struct held *h, uint64_t now_us)
+{
+	(void)h;
+	return now_us < 1000000 ? 1000000 : 0;
+}
+
+Test(held, waits_longer_if_its_rule_says_so)
+{
+	static const struct held_rule queued = {.deadline_ms = 100,
+						.late = {504, "nothing came in time"},
+						.waits_until = until_a_second};
+	struct held_list holder = TAILQ_HEAD_INITIALIZER(holder);
+	struct holds holds;
+	struct asker a;
+
+	holds_init(&holds);
+	ask(&a, &holds, &holder, 0, &queued);
+	holds_tick(&holds, 100000);
+	holds_tick(&holds, 999999);
+	cr_assert_eq(a.answers, 0);
+	holds_tick(&holds, 1000000);
+	cr_assert_eq(a.answers, 1);
+	cr_assert_eq(a.reply.status, 504);
 	done(&a);
 }
 
