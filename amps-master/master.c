@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/shm/shm.h"
+#include "common/timer.h"
 
 #define TICK_MS		   250
 #define TICK_LATE_US	   1000000
@@ -185,10 +186,8 @@ static void reap(struct master *m)
 
 static void set_stop_timer(struct master *m, unsigned ms)
 {
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
 	assert(m->phase >= MASTER_STOPPING);
-	event_add(m->stop_timer, &tv);
+	timer_set(m->stop_timer, ms * 1000ull);
 }
 
 void master_stop(void *owner, unsigned timeout_ms)
@@ -363,12 +362,10 @@ static void master_done(struct master *m)
 
 static void serve(struct master *m)
 {
-	struct timeval tick = {.tv_usec = TICK_MS * 1000};
-
 	assert(m->control && m->reload && !m->first);
 	set_phase(m, MASTER_RUNNING);
 	m->tick_us = clock_mono_us();
-	event_add(m->tick, &tick);
+	timer_set(m->tick, TICK_MS * 1000);
 	if (m->interrupted)
 		master_stop(m, SHUTDOWN_MS);
 	/* A child may have exited before SIGCHLD was handled. */

@@ -6,6 +6,7 @@
 #include "amps-worker/segments/hls_answer.h"
 #include "common/clock.h"
 #include "common/log/log.h"
+#include "common/timer.h"
 
 #define HEARTBEAT_US 250000
 
@@ -38,13 +39,12 @@ static void on_drained(evutil_socket_t fd, short what, void *arg)
 
 static int on_setup(struct worker *w, const struct msg_worker_setup *m, struct msg *raw)
 {
-	static const struct timeval every = {0, HEARTBEAT_US};
 	int r = context_on_setup(&w->context, m, raw->fds[1], raw->fds[2], &raw->fds[3]);
 
 	if (r < 0)
 		return r;
 	beat(w);
-	event_add(&w->heartbeat, &every);
+	timer_set(&w->heartbeat, HEARTBEAT_US);
 	return listener_add(&w->http.listener, m->index, TAKE_FD(raw->fds[0]));
 }
 
@@ -58,12 +58,9 @@ static int on_log_level(uint32_t level)
 
 static void on_shutdown(struct worker *w)
 {
-	static const struct timeval patience = {WORKER_DRAIN_MS / 1000,
-						WORKER_DRAIN_MS % 1000 * 1000};
-
 	w->context.draining = true;
 	listener_stop(&w->http.listener);
-	evtimer_add(&w->drain, &patience);
+	timer_set(&w->drain, WORKER_DRAIN_MS * 1000);
 	conn_drain_all(&w->http.conns);
 }
 

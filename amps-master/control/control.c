@@ -11,6 +11,7 @@
 #include "common/text/buf.h"
 #include "common/limits.h"
 #include "common/log/log.h"
+#include "common/timer.h"
 
 /* READING -> WORKING (a request is being answered) -> WRITING -> READING ...; all -> CLOSED. */
 enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING, CLIENT_CLOSED };
@@ -62,13 +63,6 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-static void client_set_timer(struct client *c, unsigned timeout_ms)
-{
-	struct timeval tv = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-
-	event_add(c->timer, &tv);
-}
-
 /* The only place that arms a client's events, from its state.  None is armed while a request is
  * being answered: a closed connection is found when the answer is written. */
 static void client_update_events(struct client *c)
@@ -84,13 +78,13 @@ static void client_update_events(struct client *c)
 	else
 		event_del(c->write_event);
 	if (writing)
-		client_set_timer(c, CONTROL_STALL_MS);
+		timer_set(c->timer, CONTROL_STALL_MS * 1000ull);
 	else if (c->state == CLIENT_CLOSED)
 		event_active(c->timer, EV_TIMEOUT, 0);
 	else if (!reading || c->in.len == 0)
 		event_del(c->timer);
 	else if (!evtimer_pending(c->timer, NULL))
-		client_set_timer(c, CONTROL_DEADLINE_MS);
+		timer_set(c->timer, CONTROL_DEADLINE_MS * 1000ull);
 }
 
 static void client_set_state(struct client *c, enum client_state state)
@@ -281,14 +275,12 @@ static void client_new(struct control *control, int fd, const struct ucred *peer
 
 static void pause_accepting(struct control *control, int error)
 {
-	static const struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
-
 	if (!control->starved)
 		log_warn("cannot accept control clients (%s), trying again every %d ms",
 			 strerror(error), ACCEPT_PAUSE_MS);
 	control->starved = true;
 	event_del(control->event);
-	event_add(control->resume, &tv);
+	timer_set(control->resume, ACCEPT_PAUSE_MS * 1000);
 }
 
 static void on_resume(int fd, short what, void *arg)

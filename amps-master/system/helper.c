@@ -13,6 +13,7 @@
 
 #include "amps-master/system/spawn.h"
 #include "common/text/text.h"
+#include "common/timer.h"
 
 enum helper_state { HELPER_RUNNING, HELPER_ENDING, HELPER_KILLED };
 
@@ -35,13 +36,6 @@ struct helper {
 	void *done_owner;
 };
 
-static void set_timer(struct helper *h, unsigned ms)
-{
-	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
-
-	event_add(h->timer, &tv);
-}
-
 /* Sends the next signal to the group: SIGTERM, then SIGKILL. */
 static void end(struct helper *h)
 {
@@ -49,7 +43,7 @@ static void end(struct helper *h)
 	h->state++;
 	kill(-h->pid, h->state == HELPER_ENDING ? SIGTERM : SIGKILL);
 	if (h->state == HELPER_ENDING)
-		set_timer(h, HELPER_TERM_MS);
+		timer_set(h->timer, HELPER_TERM_MS * 1000ull);
 	else
 		event_del(h->timer);
 }
@@ -202,7 +196,7 @@ static int watch(struct helper *h)
 	h->timer = evtimer_new(base, on_timer, h);
 	if (h->exited == NULL || h->timer == NULL || event_add(h->exited, NULL) != 0)
 		return -ENOMEM;
-	set_timer(h, h->timeout_ms);
+	timer_set(h->timer, h->timeout_ms * 1000ull);
 	return 0;
 }
 

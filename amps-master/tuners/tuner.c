@@ -7,6 +7,7 @@
 
 #include "common/log/log.h"
 #include "common/text/text.h"
+#include "common/timer.h"
 
 static const bool legal[TUNER_STATE_COUNT_][TUNER_STATE_COUNT_] = {
 	[TUNER_IDLE] = {[TUNER_STARTING] = true, [TUNER_FAILED] = true},
@@ -347,13 +348,10 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 
 static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
 {
-	uint64_t wait_us = next_us > now_us ? next_us - now_us : 1000;
-	struct timeval tv = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
-
 	if (next_us == UINT64_MAX)
 		event_del(t->timer);
 	else
-		event_add(t->timer, &tv);
+		timer_set(t->timer, next_us > now_us ? next_us - now_us : 1000);
 }
 
 /* A tuner without outputs and jobs becomes idle.  One that failed or ended keeps its slot: its
@@ -413,9 +411,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void tuner_update_soon(struct tuner *t)
 {
-	const struct timeval now = {0, 0};
-
-	event_add(t->timer, &now);
+	timer_set(t->timer, 0);
 }
 
 void tuner_retry_now(struct retry *r)

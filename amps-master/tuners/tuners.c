@@ -8,6 +8,7 @@
 #include "amps-master/tuners/tuner.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
+#include "common/timer.h"
 
 #define PULSE_MS 500
 
@@ -49,7 +50,6 @@ static void on_ring_made(void *owner, uint32_t slot, uint64_t generation, int fd
 
 int tuners_new(const struct tuners_env *env, struct tuners **ret)
 {
-	const struct timeval period = {0, PULSE_MS * 1000};
 	struct tuners *ts = calloc(1, sizeof(*ts));
 
 	if (!ts)
@@ -57,7 +57,7 @@ int tuners_new(const struct tuners_env *env, struct tuners **ret)
 	ts->env = *env;
 	ts->media.percent = 100;
 	ts->pulse = event_new(env->base, -1, EV_PERSIST, on_pulse, ts);
-	if (!ts->pulse || event_add(ts->pulse, &period) < 0 ||
+	if (!ts->pulse || timer_set(ts->pulse, PULSE_MS * 1000) < 0 ||
 	    ring_pool_new(env->base, on_ring_made, ts, &ts->ring_pool) < 0) {
 		tuners_free(ts);
 		return -ENOMEM;

@@ -8,6 +8,7 @@
 #include "amps-worker/http/body_build.h"
 #include "common/clock.h"
 #include "common/limits.h"
+#include "common/timer.h"
 
 struct making {
 	TAILQ_ENTRY(making) link;
@@ -44,12 +45,10 @@ static void making_free(struct making *g)
 
 static void arm(struct body_maker *m, uint64_t delay_ms)
 {
-	struct timeval tv = {(time_t)(delay_ms / 1000), (suseconds_t)(delay_ms % 1000 * 1000)};
-
 	if (TAILQ_EMPTY(&m->makings))
 		evtimer_del(&m->timer);
 	else
-		evtimer_add(&m->timer, &tv);
+		timer_set(&m->timer, delay_ms * 1000);
 }
 
 /* One step: 1 = there is more to do, 0 = the body is built, or -ENOMEM. */

@@ -9,6 +9,7 @@
 
 #include "amps-worker/http/body_maker.h"
 #include "common/clock.h"
+#include "common/timer.h"
 
 #define RECEIVE_BYTES 4096u
 
@@ -129,8 +130,7 @@ static short wanted_events(const struct conn *c)
 void conn_update_events(struct conn *c)
 {
 	short wanted = wanted_events(c);
-	uint64_t now, left;
-	struct timeval tv;
+	uint64_t now;
 
 	assert(c->state != CONN_CLOSED);
 	if (wanted != c->armed || c->armed == 0) {
@@ -149,9 +149,7 @@ void conn_update_events(struct conn *c)
 	}
 	/* a persistent event restarts its timeout with each event, so the deadline is kept here */
 	now = clock_mono_us();
-	left = c->deadline_us > now ? c->deadline_us - now : 1;
-	tv = (struct timeval){(time_t)(left / 1000000), (suseconds_t)(left % 1000000)};
-	event_add(&c->event, &tv);
+	timer_set(&c->event, c->deadline_us > now ? c->deadline_us - now : 1);
 }
 
 void conn_set_send_buffer(struct conn *c, size_t wanted)

@@ -9,6 +9,7 @@
 
 #include "amps-worker/http/conn.h"
 #include "common/log/log.h"
+#include "common/timer.h"
 
 struct listen_socket {
 	struct listen_socket *next;
@@ -69,12 +70,10 @@ static int refuse_with_spare(struct listener *l, int listen_fd)
 
 static void pause_accepting(struct listener *l, int error)
 {
-	static const struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
-
 	log_warn("cannot accept connections (%s), trying again in %d ms", strerror(error),
 		 ACCEPT_PAUSE_MS);
 	set_accepting(l, false);
-	evtimer_add(&l->resume, &tv);
+	timer_set(&l->resume, ACCEPT_PAUSE_MS * 1000);
 }
 
 /* One accept.  False if there is nothing more to do now. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "common/clock.h"
+#include "common/timer.h"
 
 #define RATE_WINDOW_US 200000u
 #define TOGETHER_US    1000u /* rings due within this time share a pass */
@@ -27,9 +28,8 @@ void schedule_init(struct schedule *s)
 
 void schedule_arm(struct schedule *s, uint64_t now)
 {
-	uint64_t due = UINT64_MAX, delay;
+	uint64_t due = UINT64_MAX;
 	const struct stream_ring *r;
-	struct timeval tv;
 
 	if (s->ring)
 		due = now;
@@ -42,9 +42,7 @@ void schedule_arm(struct schedule *s, uint64_t now)
 		evtimer_del(&s->timer);
 		return;
 	}
-	delay = due > now ? due - now : 0;
-	tv = (struct timeval){(time_t)(delay / 1000000), (suseconds_t)(delay % 1000000)};
-	evtimer_add(&s->timer, &tv);
+	timer_set(&s->timer, due > now ? due - now : 0);
 }
 
 /* How long a pass over all rings takes decides how often there is one. */
