@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/msg/peer.h"
+#include "common/timer.h"
 
 enum nursery_state {
 	NURSERY_WAITING, /* no process */
@@ -40,11 +41,9 @@ static void nursery_set_state(struct nursery *n, enum nursery_state state)
 		[NURSERY_READY] = 1u << NURSERY_STOPPING | 1u << NURSERY_WAITING,
 		[NURSERY_STOPPING] = 1u << NURSERY_WAITING,
 	};
-	bool allowed = legal[n->state] & 1u << state;
 
-	assert(allowed);
+	assert(legal[n->state] & 1u << state);
 	assert((state == NURSERY_WAITING) == (n->pid == 0));
-	(void)allowed;
 	n->state = state;
 }
 
@@ -117,27 +116,8 @@ static int nursery_fork(struct nursery *n)
 {
 	const char *const argv[] = {n->env.program, "--nursery", n->env.log_json ? "json" : "text",
 				    NULL};
-	int fds[2], r;
 
-	r = msg_socketpair(fds);
-	if (r < 0)
-		return r;
-	r = peer_new(n->env.base, fds[0], &nursery_handler, n, &n->peer);
-	if (r == 0) {
-		r = spawn_child(argv, fds[1], &n->pid);
-		if (r < 0)
-			n->peer = peer_free(n->peer);
-	}
-	close_fd(&fds[1]);
-	return r;
-}
-
-static void nursery_wait(struct nursery *n, uint64_t delay_us)
-{
-	struct timeval tv = {.tv_sec = (time_t)(delay_us / 1000000),
-			     .tv_usec = (suseconds_t)(delay_us % 1000000)};
-
-	event_add(n->respawn_timer, &tv);
+	return spawn_peer(argv, n->env.base, &nursery_handler, n, &n->peer, &n->pid);
 }
 
 void nursery_start(struct nursery *n)
@@ -153,7 +133,7 @@ void nursery_start(struct nursery *n)
 	}
 	log_error("cannot start the nursery: %s, trying again in %d ms", strerror(-r),
 		  RESPAWN_MAX_MS);
-	nursery_wait(n, RESPAWN_MAX_MS * 1000ull);
+	timer_set(n->respawn_timer, RESPAWN_MAX_MS * 1000ull);
 }
 
 /* From its timer only, so that a restart always starts from the loop. */
@@ -168,7 +148,7 @@ static void on_respawn(int fd, short what, void *arg)
 	if (n->stopping)
 		return;
 	if (wait_us > 0) {
-		nursery_wait(n, wait_us);
+		timer_set(n->respawn_timer, wait_us);
 		return;
 	}
 	fork_brake_record(n->env.brake, now);
@@ -192,7 +172,7 @@ bool nursery_child_exited(struct nursery *n, pid_t pid, int wait_status)
 		 "status=%d",
 		 delay_ms, (int)pid,
 		 WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-	nursery_wait(n, delay_ms * 1000ull);
+	timer_set(n->respawn_timer, delay_ms * 1000ull);
 	return true;
 }
 

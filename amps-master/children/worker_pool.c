@@ -11,6 +11,7 @@
 #include "common/shm/shm.h"
 #include "common/shm/tokens.h"
 #include "common/shm/worker_page.h"
+#include "common/timer.h"
 
 /* Drawn in worker_pool.h. */
 enum slot_state {
@@ -65,10 +66,8 @@ static void slot_set_state(struct worker_slot *s, enum slot_state state)
 		[SLOT_READY] = 1u << SLOT_STOPPING | 1u << SLOT_WAITING,
 		[SLOT_STOPPING] = 1u << SLOT_WAITING,
 	};
-	bool allowed = legal[s->state] & 1u << state;
 
-	assert(allowed);
-	(void)allowed;
+	assert(legal[s->state] & 1u << state);
 	assert((state == SLOT_WAITING) == (s->pid == 0));
 	log_debug("worker %u is %s pid=%d", s->index, state_names[state], (int)s->pid);
 	s->state = state;
@@ -166,8 +165,7 @@ static void end_waits(struct worker_pool *pool)
 	}
 	assert(!w || now < w->end_us);
 	if (w)
-		event_add(pool->wait_timer,
-			  &(struct timeval){.tv_usec = (suseconds_t)(w->end_us - now)});
+		timer_set(pool->wait_timer, w->end_us - now);
 	else
 		event_del(pool->wait_timer);
 }
@@ -377,19 +375,8 @@ static int slot_fork(struct worker_slot *s)
 				    "--log-format",
 				    env->log_json ? "json" : "text",
 				    NULL};
-	int fds[2], r;
 
-	r = msg_socketpair(fds);
-	if (r < 0)
-		return r;
-	r = peer_new(env->base, fds[0], &worker_handler, s, &s->peer);
-	if (r == 0) {
-		r = spawn_child(argv, fds[1], &s->pid);
-		if (r < 0)
-			s->peer = peer_free(s->peer);
-	}
-	close_fd(&fds[1]);
-	return r;
+	return spawn_peer(argv, env->base, &worker_handler, s, &s->peer, &s->pid);
 }
 
 /* A new process on this slot's socket.  0 or -Exxx (the slot is then as it was). */
@@ -449,14 +436,6 @@ static struct worker_slot *slot_at(const struct worker_pool *pool, unsigned inde
 	return index < pool->env.count ? &pool->slots[index] : NULL;
 }
 
-static void slot_wait(struct worker_slot *s, uint64_t delay_us)
-{
-	struct timeval tv = {.tv_sec = (time_t)(delay_us / 1000000),
-			     .tv_usec = (suseconds_t)(delay_us % 1000000)};
-
-	event_add(s->respawn_timer, &tv);
-}
-
 static void slot_start(struct worker_slot *s)
 {
 	int r = slot_launch(s);
@@ -465,7 +444,7 @@ static void slot_start(struct worker_slot *s)
 		return;
 	log_error("cannot start worker %u (%s), trying again in %d ms", s->index, strerror(-r),
 		  RESPAWN_MAX_MS);
-	slot_wait(s, RESPAWN_MAX_MS * 1000ull);
+	timer_set(s->respawn_timer, RESPAWN_MAX_MS * 1000ull);
 	find_helper(s);
 }
 
@@ -486,7 +465,7 @@ static void on_respawn(int fd, short what, void *arg)
 	if (s->pool->stopping)
 		return;
 	if (wait_us > 0)
-		slot_wait(s, wait_us);
+		timer_set(s->respawn_timer, wait_us);
 	else
 		slot_restart(s);
 }
@@ -504,7 +483,7 @@ static void slot_respawn(struct worker_slot *s)
 	}
 	log_warn("worker %u keeps dying, trying again in %llu ms", s->index,
 		 (unsigned long long)delay_us / 1000);
-	slot_wait(s, delay_us);
+	timer_set(s->respawn_timer, delay_us);
 	find_helper(s);
 }
 

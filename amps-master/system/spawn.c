@@ -162,3 +162,25 @@ int spawn_child(const char *const argv[], int child_fd, pid_t *ret_pid)
 
 	return spawn_program(&s, ret_pid);
 }
+
+int spawn_peer(const char *const argv[], struct event_base *base,
+	       const struct peer_handler *handler, void *owner, struct peer **ret_peer,
+	       pid_t *ret_pid)
+{
+	struct peer *peer;
+	int fds[2], r;
+
+	r = msg_socketpair(fds);
+	if (r < 0)
+		return r;
+	r = peer_new(base, fds[0], handler, owner, &peer);
+	if (r == 0) {
+		r = spawn_child(argv, fds[1], ret_pid);
+		if (r < 0)
+			peer_free(peer);
+		else
+			*ret_peer = peer;
+	}
+	close_fd(&fds[1]);
+	return r;
+}

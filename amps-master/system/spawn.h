@@ -6,7 +6,7 @@
 #define AMPS_SPAWN_H
 
 #include <sys/types.h>
-#include "common/base.h"
+#include "common/msg/peer.h"
 
 /* What a program starts with; everything is borrowed for the call. */
 struct spawn {
@@ -27,5 +27,11 @@ must_check int spawn_program(const struct spawn *s, pid_t *ret_pid);
 /* Starts argv[0] with /dev/null as stdin, our stdout and stderr, and `child_fd` as its descriptor 3
  * (-1: none).  child_fd stays the caller's. */
 must_check int spawn_child(const char *const argv[], int child_fd, pid_t *ret_pid);
+
+/* The same with one end of a new socket pair as descriptor 3, and a peer at the other end.  0 or
+ * -Exxx. */
+must_check int spawn_peer(const char *const argv[], struct event_base *base,
+			  const struct peer_handler *handler, void *owner, struct peer **ret_peer,
+			  pid_t *ret_pid);
 
 #endif
