@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/av/byte_muxer.h"
 #include "amps-transcoder/job/out_rings.h"
 #include "amps-transcoder/mux/muxer.h"
 
@@ -29,21 +29,11 @@ static int init(struct muxer *m)
 	return 0;
 }
 
-static void close_context(struct adts_form *f)
-{
-	if (f->context && f->context->pb)
-		av_freep(&f->context->pb->buffer);
-	if (f->context)
-		avio_context_free(&f->context->pb);
-	avformat_free_context(f->context);
-	f->context = NULL;
-}
-
 static void done(struct muxer *m)
 {
 	struct adts_form *f = (struct adts_form *)m;
 
-	close_context(f);
+	byte_muxer_close(&f->context);
 	out_rings_done(&f->out);
 }
 
@@ -71,24 +61,10 @@ static int write_bytes(void *opaque, av_written_byte *bytes, int n)
 static int open_form(struct muxer *m, int64_t lag_90k)
 {
 	struct adts_form *f = (struct adts_form *)m;
-	uint8_t *buffer;
-	int r;
 
 	(void)lag_90k;
-	close_context(f);
-	r = avformat_alloc_output_context2(&f->context, NULL, "adts", NULL);
-	if (r < 0)
-		return r;
-	buffer = av_malloc(FRAME_MAX);
-	if (buffer)
-		f->context->pb =
-			avio_alloc_context(buffer, FRAME_MAX, 1, f, NULL, write_bytes, NULL);
-	if (!f->context->pb) {
-		av_free(buffer);
-		return AVERROR(ENOMEM);
-	}
-	f->context->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
-	return 0;
+	byte_muxer_close(&f->context);
+	return byte_muxer_open("adts", FRAME_MAX, write_bytes, f, &f->context);
 }
 
 static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *parameters,

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/av/byte_muxer.h"
 
 #define BUFFER_BYTES (16 * 7 * TS_PACKET)
 
@@ -25,36 +25,18 @@ void ts_muxer_init(struct ts_muxer *m, struct ts_sink *sink)
 
 int ts_muxer_open(struct ts_muxer *m)
 {
-	uint8_t *buffer;
 	int r;
 
 	assert(!m->context);
-	r = avformat_alloc_output_context2(&m->context, NULL, "mpegts", NULL);
-	if (r < 0)
-		return r;
-	buffer = av_malloc(BUFFER_BYTES);
-	if (buffer)
-		m->context->pb = avio_alloc_context(buffer, BUFFER_BYTES, 1, &m->pcr, NULL,
-						    write_bytes, NULL);
-	if (!m->context->pb) {
-		av_free(buffer);
-		ts_muxer_close(m);
-		return AVERROR(ENOMEM);
-	}
-	m->context->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
-	m->context->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
-	return 0;
+	r = byte_muxer_open("mpegts", BUFFER_BYTES, write_bytes, &m->pcr, &m->context);
+	if (r == 0)
+		m->context->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
+	return r;
 }
 
 void ts_muxer_close(struct ts_muxer *m)
 {
-	if (!m->context)
-		return;
-	if (m->context->pb)
-		av_freep(&m->context->pb->buffer);
-	avio_context_free(&m->context->pb);
-	avformat_free_context(m->context);
-	m->context = NULL;
+	byte_muxer_close(&m->context);
 }
 
 bool ts_muxer_fits(enum AVCodecID id)
