@@ -40,7 +40,8 @@ int channel_profiles_complete(json_t *settings)
 	return 0;
 }
 
-const json_t *channel_profile(const json_t *settings, const json_t *entry)
+/* The profile an entry names; NULL: it names none that exists. */
+static const json_t *find_profile(const json_t *settings, const json_t *entry)
 {
 	char scratch[32];
 	const char *name = json_read_text(entry, "ffmpeg_profile", scratch);
@@ -82,14 +83,10 @@ bool channel_variant_own_tuner(const json_t *variant)
 	return false;
 }
 
+/* The channel wins over the profile. */
 static bool either_bool(const json_t *entry, const json_t *profile, const char *key)
 {
 	return json_read_bool(entry, key, json_read_bool(profile, key, false));
-}
-
-bool channel_audio_only(const json_t *entry, const json_t *profile)
-{
-	return either_bool(entry, profile, "audio_only");
 }
 
 /* The words of output_format and of a profile's `format`. */
@@ -122,7 +119,7 @@ enum form channel_form(const json_t *entry, const json_t *profile)
 	    !form_parse(json_read_text(profile, "output_format", scratch), &form) &&
 	    !form_parse(json_read_text(profile, "format", scratch), &form) &&
 	    !form_parse(json_read_text(profile, "f", scratch), &form) &&
-	    channel_audio_only(entry, profile))
+	    either_bool(entry, profile, "audio_only"))
 		form = FORM_AUDIO;
 	if (form == FORM_HLS && either_bool(entry, profile, "ll_hls"))
 		form = FORM_LL_HLS;
@@ -205,7 +202,9 @@ static bool source_unavailable(const json_t *entry, char *text, size_t cap)
 	return true;
 }
 
-bool channel_unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap)
+/* Why this entry (with this profile, may be NULL) cannot play in this version: a sentence for an
+ * error body in `text`.  Returns false when it can. */
+static bool unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap)
 {
 	bool command = channel_has_command(entry);
 	const char *reason = NULL;
@@ -350,38 +349,16 @@ json_t *channel_sound_options(const json_t *profile)
 	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);
 }
 
-/* The hardware of an encoder that the profile names; NULL = it names none. */
-static const char *encoder_hardware(const json_t *profile)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach ((json_t *)profile, key, value) {
-		const char *name = json_string_value(value);
-		const char *suffix = name != NULL ? strrchr(name, '_') : NULL;
-
-		if ((options_list_key(key) & KEY_VIDEO) == 0 || suffix == NULL)
-			continue;
-		if (strcmp(suffix, "_nvenc") == 0 || strcmp(suffix, "_vaapi") == 0 ||
-		    strcmp(suffix, "_qsv") == 0)
-			return suffix + 1;
-	}
-	return NULL;
-}
-
 json_t *channel_hwaccel(const json_t *entry, const json_t *profile)
 {
 	const json_t *hwaccel =
 		json_object_get(json_read_has(entry, "hwaccel") ? entry : profile, "hwaccel");
-	char type_scratch[32], device_scratch[32];
-	const char *type = json_read_text(hwaccel, "type", type_scratch);
+	char type[32], device[32];
 
-	if (type == NULL)
-		type = encoder_hardware(profile);
-	if (type == NULL || strcasecmp(type, "none") == 0)
+	if (hwaccel == NULL)
 		return NULL;
-	return json_pack("{ss ss* sb}", "type", type, "device",
-			 json_read_text(hwaccel, "device", device_scratch), "fallback",
+	return json_pack("{ss* ss* sb}", "type", json_read_text(hwaccel, "type", type), "device",
+			 json_read_text(hwaccel, "device", device), "fallback",
 			 json_read_bool(hwaccel, "fallback", false));
 }
 
@@ -442,15 +419,15 @@ static int view_command(struct channel_view *v, uint32_t id)
 static int view_fill(struct channel_view *v, const json_t *settings, uint32_t id)
 {
 	bool command = channel_has_command(v->entry);
-	const json_t *profile = channel_profile(settings, v->entry);
+	const json_t *profile = find_profile(settings, v->entry);
 
 	v->form = channel_form(v->entry, profile);
 	v->encoding =
 		command && !command_is_encoded(v) ? copy_profile() : json_incref((json_t *)profile);
 	if (v->encoding == NULL && command && !command_is_encoded(v))
 		return -ENOMEM;
-	v->audio_only = channel_audio_only(v->entry, v->encoding);
-	if (channel_unavailable(v->entry, v->encoding, v->unavailable, sizeof(v->unavailable)))
+	v->audio_only = either_bool(v->entry, v->encoding, "audio_only");
+	if (unavailable(v->entry, v->encoding, v->unavailable, sizeof(v->unavailable)))
 		return 0;
 	v->unavailable[0] = '\0';
 	return command ? view_command(v, id) : 0;

@@ -21,9 +21,6 @@ struct channel_entry {
  */
 must_check int channel_profiles_complete(json_t *settings);
 
-/* The profile an entry names; NULL: it names none that exists.  Borrowed. */
-const json_t *channel_profile(const json_t *settings, const json_t *entry);
-
 /* The channel as this variant sees it: its definition with the variant's overrides in place.  New
  * reference; NULL without memory. */
 json_t *channel_with_variant(const json_t *entry, const json_t *variant);
@@ -34,9 +31,6 @@ bool channel_variant_own_tuner(const json_t *variant);
 /* The form a playlist points to; what the channel says takes precedence over the profile
  * (may be NULL). */
 enum form channel_form(const json_t *entry, const json_t *profile);
-
-/* Sound alone?  The channel wins over the profile. */
-bool channel_audio_only(const json_t *entry, const json_t *profile);
 
 /* Does the channel play what a command writes? */
 bool channel_has_command(const json_t *entry);
@@ -60,8 +54,7 @@ struct channel_segments channel_segments(const json_t *settings, const json_t *p
 					 uint32_t track);
 
 /* The hardware that the pictures are made on, {"type":...,"device":...,"fallback":...}: the
- * channel's, else the profile's, else that of an encoder which the profile names (`h264_vaapi`).
- * New reference; NULL: none, or no memory. */
+ * channel's, else the profile's.  New reference; NULL: neither says, or no memory. */
 json_t *channel_hwaccel(const json_t *entry, const json_t *profile);
 
 /* A channel as itself, or as one of its variants sees it. */
@@ -92,10 +85,6 @@ void channel_views_done(struct channel_views *v);
 /* Why nothing plays a source of this name, a sentence in `text`.  Returns false for one that may.
  */
 bool channel_source_wrong(const char *source, char *text, size_t cap);
-
-/* Why this entry (with this profile, may be NULL) cannot play in this version: a sentence for an
- * error body in `text`.  Returns false when it can. */
-bool channel_unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap);
 
 /* Does the profile name codecs, and all of them `copy`? */
 bool channel_profile_copies(const json_t *profile);

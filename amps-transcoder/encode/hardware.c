@@ -51,8 +51,7 @@ static bool need_read(const json_t *spec, struct device_need *n)
 	bool wanted;
 
 	/* a profile that cannot be read is reported when its output begins */
-	if (!json_object_get(spec, "hwaccel") ||
-	    profile_init(&p, spec, NULL, problem, sizeof(problem)) < 0)
+	if (profile_init(&p, spec, NULL, problem, sizeof(problem)) < 0)
 		return false;
 	wanted = p.hardware.name && p.video.use == USE_ENCODE;
 	*n = (struct device_need){.type = p.hardware.type, .fallback = p.hardware.fallback};
@@ -375,8 +374,8 @@ static int use_device(struct hardware_set *set, const struct job *job, const str
 		return -ENODEV;
 	}
 	/* "auto" has become this one */
-	return json_object_set_new(json_object_get(spec, "hwaccel"), "type",
-				   json_string(verdict + 1)) < 0
+	return is_auto(n) && json_object_set_new(json_object_get(spec, "hwaccel"), "type",
+						 json_string(verdict + 1)) < 0
 		       ? -ENOMEM
 		       : 0;
 }

@@ -48,6 +48,16 @@ enum AVHWDeviceType hardware_type(const char *name)
 	return type;
 }
 
+const char *hardware_of_encoder(const AVCodec *encoder)
+{
+	const char *suffix = strrchr(encoder->name, '_');
+
+	for (size_t i = 0; suffix && i < array_size(kinds); i++)
+		if (kinds[i].encoder && strcmp(strrchr(kinds[i].encoder, '_'), suffix) == 0)
+			return suffix + 1;
+	return NULL;
+}
+
 enum AVPixelFormat hardware_format(enum AVHWDeviceType type)
 {
 	size_t i = find(type);

@@ -11,6 +11,10 @@
  * no such type. */
 enum AVHWDeviceType hardware_type(const char *name);
 
+/* The name of the hardware on which an encoder works ("vaapi" of h264_vaapi); NULL if it is no
+ * such encoder. */
+const char *hardware_of_encoder(const AVCodec *encoder);
+
 /* The types that `auto` tries, in this order; ends with AV_HWDEVICE_TYPE_NONE. */
 extern const enum AVHWDeviceType hardware_auto[];
 

@@ -4,6 +4,7 @@
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "amps-transcoder/options/hardware_name.h"
 #include "amps-transcoder/options/options.h"
@@ -322,10 +323,16 @@ static void read_hardware(struct profile *p, const json_t *spec)
 	const json_t *hwaccel = json_object_get(spec, "hwaccel");
 	struct profile_hardware *h = &p->hardware;
 
-	if (json_is_true(json_object_get(spec, "software")) &&
-	    option_is_hardware(p->video.codec->name))
-		set_video_codec(p, hardware_replaced(p->video.codec));
+	if (json_is_true(json_object_get(spec, "software"))) {
+		if (option_is_hardware(p->video.codec->name))
+			set_video_codec(p, hardware_replaced(p->video.codec));
+		return;
+	}
 	h->name = json_string_value(json_object_get(hwaccel, "type"));
+	if (!h->name)
+		h->name = hardware_of_encoder(p->video.codec);
+	else if (strcasecmp(h->name, "none") == 0)
+		h->name = NULL;
 	if (!h->name)
 		return;
 	h->device = json_string_value(json_object_get(hwaccel, "device"));

@@ -33,7 +33,7 @@ struct profile_kind {
 	const char *disposition; /* as the profile has it, borrowed; NULL: as the source has it */
 };
 
-/* `hwaccel`; texts are borrowed. */
+/* `hwaccel`, or the hardware of the encoder that the profile names; texts are borrowed. */
 struct profile_hardware {
 	const char *name;   /* NULL = software */
 	const char *device; /* NULL = the first */

@@ -636,7 +636,7 @@ Test(lineup, the_channels_hardware_wins_over_the_profiles)
 		       "{'type':'vaapi','device':'/d','fallback':true}");
 	expect_hwaccel("{}", "{'hwaccel':{'type':'nvidia','device':0}}",
 		       "{'type':'nvidia','device':'0','fallback':false}");
-	expect_hwaccel("{'hwaccel':{'type':'none'}}", "{'hwaccel':{'type':'nvidia'}}", "{}");
-	expect_hwaccel("{}", "{'c:v':'hevc_nvenc'}", "{'type':'nvenc','fallback':false}");
-	expect_hwaccel("{}", "{'vcodec':'libx264','preset':'x_qsv'}", "{}");
+	expect_hwaccel("{'hwaccel':{'type':'none'}}", "{'hwaccel':{'type':'nvidia'}}",
+		       "{'type':'none','fallback':false}");
+	expect_hwaccel("{}", "{'vcodec':'h264_nvenc'}", "{}");
 }

@@ -6,6 +6,8 @@
 #include "amps-transcoder/options/hardware_name.h"
 #include "amps-transcoder/options/profile.h"
 
+static char needed[16]; /* of the last picture_of(); "" = none */
+
 /* "CODEC [OPTION=VALUE ...]" of the picture. */
 static const char *picture_of(const char *spec_text)
 {
@@ -18,6 +20,7 @@ static const char *picture_of(const char *spec_text)
 	cr_assert_not_null(spec, "%s", spec_text);
 	cr_assert_eq(profile_init(&p, spec, NULL, problem, sizeof(problem)), 0, "%s", problem);
 	snprintf(text, sizeof(text), "%s", p.video.codec->name);
+	snprintf(needed, sizeof(needed), "%s", p.hardware.name ? p.hardware.name : "");
 	while ((e = av_dict_get(p.video.options, "", e, AV_DICT_IGNORE_SUFFIX)))
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s=%s", e->key,
 			 e->value);
@@ -79,4 +82,20 @@ Test(hardware, in_software_an_encoder_of_a_device_is_replaced)
 		cr_expect_str_eq(picture_of(spec), "libx264 b=800k");
 	cr_expect_str_eq(picture_of("{\"software\":true,\"options\":[[\"preset\",\"fast\"]]}"),
 			 "libx264 preset=fast");
+}
+
+Test(hardware, an_encoder_of_a_device_needs_it)
+{
+	picture_of("{\"options\":[[\"vcodec\",\"libx264\"]]}");
+	cr_expect_str_eq(needed, "");
+	picture_of("{" VAAPI "\"options\":[]}");
+	cr_expect_str_eq(needed, "vaapi");
+	if (!hardware_encoder(AV_HWDEVICE_TYPE_VAAPI))
+		return;
+	picture_of("{\"options\":[[\"vcodec\",\"h264_vaapi\"]]}");
+	cr_expect_str_eq(needed, "vaapi");
+	picture_of("{\"hwaccel\":{\"type\":\"none\"},\"options\":[[\"vcodec\",\"h264_vaapi\"]]}");
+	cr_expect_str_eq(needed, "");
+	picture_of("{\"software\":true,\"options\":[[\"vcodec\",\"h264_vaapi\"]]}");
+	cr_expect_str_eq(needed, "");
 }
