@@ -490,11 +490,10 @@ struct lineup_channel *lineup_channel_ref(struct lineup_channel *c)
 }
 
 /* Release: what this thread read is read before another thread frees it. */
-struct lineup_channel *lineup_channel_unref(struct lineup_channel *c)
+static void lineup_channel_unref(struct lineup_channel *c)
 {
 	if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
 		free(c);
-	return NULL;
 }
 
 int channel_list_init(size_t cap, struct channel_list *ret)

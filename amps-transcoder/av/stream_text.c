@@ -2,18 +2,13 @@
 
 #include <stdio.h>
 
-const char *stream_text_codec(const AVStream *stream)
-{
-	const AVDictionaryEntry *own = av_dict_get(stream->metadata, STREAM_TEXT_CODEC, NULL, 0);
-
-	return own ? own->value : avcodec_get_name(stream->codecpar->codec_id);
-}
-
 void stream_text(const AVStream *stream, char *dst, size_t cap)
 {
 	const AVDictionaryEntry *language = av_dict_get(stream->metadata, "language", NULL, 0);
+	const AVDictionaryEntry *codec = av_dict_get(stream->metadata, STREAM_TEXT_CODEC, NULL, 0);
 	const char *type = av_get_media_type_string(stream->codecpar->codec_type);
 
 	snprintf(dst, cap, "%s stream %d (%s%s%s)", type ? type : "data", stream->index,
-		 stream_text_codec(stream), language ? ", " : "", language ? language->value : "");
+		 codec ? codec->value : avcodec_get_name(stream->codecpar->codec_id),
+		 language ? ", " : "", language ? language->value : "");
 }

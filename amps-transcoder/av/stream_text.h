@@ -10,8 +10,6 @@
 /* Metadata key with the name of the codec, for a codec without an id in libav. */
 #define STREAM_TEXT_CODEC "amps_codec"
 
-const char *stream_text_codec(const AVStream *stream); /* "aac", "ac4", "none" */
-
 /* "audio stream 2 (aac, deu)" */
 void stream_text(const AVStream *stream, char *dst, size_t cap);
 

@@ -297,7 +297,7 @@ void job_report_source(struct job *job, enum source_kind kind, bool live, const 
 	SEND(job, job_source, .kind = (uint8_t)kind, .live = live, .streams = streams);
 }
 
-void job_report_stalled(struct job *job)
+static void job_report_stalled(struct job *job)
 {
 	SEND(job, job_stalled, .none_ = {});
 }

@@ -120,7 +120,6 @@ void job_report_mapped(struct job *job, uint32_t output,
 void job_report_running(struct job *job, uint32_t output, uint64_t generation);
 void job_report_ring_small(struct job *job, uint32_t output, uint64_t wanted_bytes);
 void job_report_source(struct job *job, enum source_kind kind, bool live, const char *streams);
-void job_report_stalled(struct job *job);
 /* A stream or an option is not served as asked, and the job goes on without it: the master puts the
  * sentence into the log and into last_error.  The same text is sent once. */
 void job_report_notice(struct job *job, const char *format, ...) printf_like(2, 3);

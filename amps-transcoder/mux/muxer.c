@@ -5,22 +5,18 @@
 
 static const AVRational ticks = {1, 90000};
 
-const struct muxer_ops *muxer_ops_of(enum output_form form)
-{
-	static const struct muxer_ops *const forms[OUTPUT_FORM_COUNT_] = {
-		[OUTPUT_TS] = &muxer_ts, [OUTPUT_ADTS] = &muxer_adts};
-
-	assert(form < OUTPUT_FORM_COUNT_);
-	return forms[form];
-}
+static const struct muxer_ops *const forms[OUTPUT_FORM_COUNT_] = {
+	[OUTPUT_TS] = &muxer_ts, [OUTPUT_ADTS] = &muxer_adts};
 
 int muxer_new(enum output_form form, struct job *job, const struct job_event *event,
 	      const AVDictionary *metadata, const AVDictionary *options, struct muxer **ret)
 {
-	const struct muxer_ops *ops = muxer_ops_of(form);
-	struct muxer *m = calloc(1, ops->size);
+	const struct muxer_ops *ops = form < OUTPUT_FORM_COUNT_ ? forms[form] : NULL;
+	struct muxer *m;
 	int r;
 
+	assert(ops);
+	m = calloc(1, ops->size);
 	if (!m)
 		return -ENOMEM;
 	*m = (struct muxer){.ops = ops,

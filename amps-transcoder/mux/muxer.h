@@ -55,8 +55,6 @@ struct muxer {
 	AVBSFContext *bsf[MUXER_STREAMS_MAX]; /* NULL = none */
 };
 
-const struct muxer_ops *muxer_ops_of(enum output_form form);
-
 /* Makes the muxer of this form and takes the ring of the order.  0 or -Exxx. */
 must_check int muxer_new(enum output_form form, struct job *job, const struct job_event *event,
 			 const AVDictionary *metadata, const AVDictionary *options,

@@ -170,7 +170,8 @@ bool option_find_demuxer(const AVInputFormat *demuxer, const char *name)
 	return class_find(demuxer->priv_class, name, AV_OPT_FLAG_DECODING_PARAM, 0) != NULL;
 }
 
-bool option_find_input(const AVInputFormat *demuxer, const char *name)
+/* True if any demuxer, protocol or decoder has it (or `demuxer` alone, when given). */
+static bool option_find_input(const AVInputFormat *demuxer, const char *name)
 {
 	const int search = AV_OPT_SEARCH_CHILDREN;
 

@@ -113,9 +113,6 @@ const char *option_input_name(const char *name);
 /* True if the demuxer has an option of its own of this name. */
 bool option_find_demuxer(const AVInputFormat *demuxer, const char *name);
 
-/* True if any demuxer, protocol or decoder has it (or `demuxer` alone, when given). */
-bool option_find_input(const AVInputFormat *demuxer, const char *name);
-
 /* True if something that may play a source of this scheme ("file": a path) has it: one of the
  * protocols it may use, any demuxer of files, a decoder, or libav for every source; and takes this
  * value (NULL: any). */

@@ -96,6 +96,23 @@ uint16_t url_port(const char *url)
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
+/* The value of a query parameter; false if it is not there. */
+static bool url_query(const char *url, const char *name, char *dst, size_t cap)
+{
+	const char *at = strchr(url, '?');
+	size_t len = strlen(name);
+
+	while (at) {
+		at++;
+		if (!strncmp(at, name, len) && at[len] == '=') {
+			copy_part(dst, cap, at + len + 1, strcspn(at + len + 1, "&#"));
+			return true;
+		}
+		at = strchr(at, '&');
+	}
+	return false;
+}
+
 bool url_listens(const char *url, const char *mode)
 {
 	static const char *const called[] = {"udp", "rtp", "srt", "rist"};
@@ -115,20 +132,4 @@ bool url_listens(const char *url, const char *mode)
 	if (url_query(url, "mode", text, sizeof(text)))
 		mode = text;
 	return mode && !strcmp(mode, "listener");
-}
-
-bool url_query(const char *url, const char *name, char *dst, size_t cap)
-{
-	const char *at = strchr(url, '?');
-	size_t len = strlen(name);
-
-	while (at) {
-		at++;
-		if (!strncmp(at, name, len) && at[len] == '=') {
-			copy_part(dst, cap, at + len + 1, strcspn(at + len + 1, "&#"));
-			return true;
-		}
-		at = strchr(at, '&');
-	}
-	return false;
 }

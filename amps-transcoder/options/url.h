@@ -22,7 +22,4 @@ uint16_t url_port(const char *url);
  * NULL; the URL has priority). */
 bool url_listens(const char *url, const char *mode);
 
-/* The value of a query parameter; false if it is not there. */
-bool url_query(const char *url, const char *name, char *dst, size_t cap);
-
 #endif

@@ -322,7 +322,8 @@ static void measure_round(struct ts_sink *s)
 
 void ts_sink_repeat(struct ts_sink *s)
 {
-	int64_t frontier = ts_sink_frontier_90k(s);
+	const struct ts_parse *p = &s->parse;
+	int64_t frontier = p->frontier_90k != TIME_NONE ? p->frontier_90k : p->clock_90k;
 
 	take_packets(s, s->parsed + s->waiting, false);
 	s->rest = 0; /* drop half a packet at the end */
@@ -341,11 +342,6 @@ void ts_sink_resume(struct ts_sink *s)
 int64_t ts_sink_clock_90k(const struct ts_sink *s)
 {
 	return s->parse.clock_90k;
-}
-
-int64_t ts_sink_frontier_90k(const struct ts_sink *s)
-{
-	return s->parse.frontier_90k != TIME_NONE ? s->parse.frontier_90k : s->parse.clock_90k;
 }
 
 uint64_t ts_sink_bitrate(const struct ts_sink *s)

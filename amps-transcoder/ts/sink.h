@@ -50,7 +50,6 @@ void ts_sink_resume(struct ts_sink *s);
 /* Clock of the stream as written: the last PCR, unwrapped; without PCRs the last DTS.  TIME_NONE
  * before the first. */
 int64_t ts_sink_clock_90k(const struct ts_sink *s);
-int64_t ts_sink_frontier_90k(const struct ts_sink *s);
 uint64_t ts_sink_bitrate(const struct ts_sink *s); /* bits a second of media; 0 = not known yet */
 bool ts_sink_running(const struct ts_sink *s);	   /* the newest ring has a random access point */
 /* How many packets brought media so far; garbage and stuffing bring none. */

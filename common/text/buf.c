@@ -66,11 +66,12 @@ void buf_putc(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
-void buf_vprintf(struct buf *b, const char *format, va_list args)
+void buf_printf(struct buf *b, const char *format, ...)
 {
-	va_list again;
+	va_list args, again;
 	int n;
 
+	va_start(args, format);
 	va_copy(again, args);
 	n = vsnprintf(NULL, 0, format, args);
 	if (n < 0)
@@ -78,14 +79,6 @@ void buf_vprintf(struct buf *b, const char *format, va_list args)
 	else if (buf_reserve(b, (size_t)n))
 		b->len += (size_t)vsnprintf(b->data + b->len, (size_t)n + 1, format, again);
 	va_end(again);
-}
-
-void buf_printf(struct buf *b, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	buf_vprintf(b, format, args);
 	va_end(args);
 }
 

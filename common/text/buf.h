@@ -21,7 +21,6 @@ void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *text);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) printf_like(2, 3);
-void buf_vprintf(struct buf *b, const char *format, va_list args);
 void buf_consume(struct buf *b, size_t n); /* drops the first n (<= len) bytes */
 
 /* Makes room for n more bytes and returns where they go (caller then adds to len), or NULL. */
