@@ -122,7 +122,7 @@ class Bench:
 
     def test(self, preset, target, timeout_s):
         folder = os.path.join(COPY, "build", preset)
-        return self.run([os.path.join(folder, "unit", target), "--jobs", "1"], timeout_s,
+        return self.run([os.path.join(folder, "unit", target)], timeout_s,
                         AMPS_BIN=os.path.join(folder, "bin"), AMPS_SOURCE=COPY)
 
     def learn(self, preset, targets):
