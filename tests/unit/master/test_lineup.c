@@ -377,7 +377,7 @@ Test(lineup, segments_of_variants_are_never_shared)
 	cr_assert_neq(a->hash, b->hash);
 	spec = segments_output_spec(b->segments, 5);
 	check_spec(spec, "{'track':5,'segment_ms':4000,'window_ms':60000,'keep_ms':60000,"
-			 "'independent':true,'key_ms':2000}");
+			 "'part_ms':250,'independent':true,'key_ms':2000}");
 	done(&f);
 }
 
