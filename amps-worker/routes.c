@@ -3,7 +3,9 @@
 #include "amps-worker/lineup/playlist.h"
 #include "amps-worker/live/stream_route.h"
 #include "amps-worker/page/page.h"
+#include "amps-worker/segments/dash_route.h"
 #include "amps-worker/segments/hls_route.h"
+#include "amps-worker/segments/segment_route.h"
 #include "amps-worker/status/health.h"
 #include "amps-worker/status/metrics.h"
 
@@ -15,9 +17,11 @@ const struct route worker_routes[] = {
 	{"/audio/<id>", GET, ROUTE_MEDIA, stream_route_audio},
 	{"/hls/<id>/index.m3u8", GET, ROUTE_MEDIA, hls_route_index},
 	{"/hls/<id>/media.m3u8", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_media},
-	{"/hls/<id>/~<id>/<id>/<id>", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_segment},
+	{"/hls/<id>/~<id>/<id>/<id>", GET, ROUTE_MEDIA | ROUTE_OPEN, segment_route_hls},
 	{"/hls/<id>.m3u8", GET, ROUTE_MEDIA, hls_route_single},
 	{"/hls/*", GET, ROUTE_MEDIA, hls_route_nothing},
+	{"/dash/<id>/manifest.mpd", GET, ROUTE_MEDIA | ROUTE_OPEN, dash_route_manifest},
+	{"/dash/<id>/~<id>/<id>/<id>", GET, ROUTE_MEDIA | ROUTE_OPEN, segment_route_dash},
 	{"/dash/*", GET, ROUTE_MEDIA, hls_route_nothing},
 	{"/playlist.m3u", GET, ROUTE_MEDIA, playlist_handle},
 	{"/playlist.m3u8", GET, ROUTE_MEDIA, playlist_handle},

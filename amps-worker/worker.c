@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "amps-worker/routes.h"
-#include "amps-worker/segments/hls_answer.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/timer.h"
@@ -186,7 +185,7 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(int media_fd))
 	if (r == 0)
 		r = http_init(&w->http, x, worker_routes, &hooks);
 	if (r == 0)
-		r = segments_init(&w->segments, &w->live, w->http.cache, &hls_calls);
+		r = segments_init(&w->segments, &w->live, w->http.cache);
 	if (r < 0)
 		return r;
 	w->http.conns.segments = &w->segments;

@@ -146,6 +146,9 @@
 #define MEDIA_KEY_BYTES	      32u
 #define HLS_SESSION_MIN_S     30u /* a session without requests lives so long at least */
 
+#define SEGMENT_TIME_MAX (1ll << 50) /* of media in an index, in ticks of 90 kHz */
+#define DASH_PERIODS_MAX 32u	     /* of a manifest, the newest ones */
+
 /* Network edge (a worker) */
 #define WORKER_VIEWERS_MAX	16384
 #define SESSIONS_ENDED		256  /* sessions ended by the server that a worker remembers */

@@ -6,7 +6,7 @@
 #include "common/shm/worker_page.h"
 
 static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {
-	[VIEWER_TS] = "ts", [VIEWER_AUDIO] = "audio", [VIEWER_HLS] = "hls"};
+	[VIEWER_TS] = "ts", [VIEWER_AUDIO] = "audio", [VIEWER_HLS] = "hls", [VIEWER_DASH] = "dash"};
 
 void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
 {

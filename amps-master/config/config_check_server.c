@@ -247,7 +247,8 @@ const struct section config_check_hls = {FIELDS(hls_fields)};
 
 static const struct field dash_fields[] = {
 	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60, .fallback = "4.0"),
-	FIELD("window_seconds", value_seconds, .min = 1, .max = SECONDS_MAX, .fallback = "30.0"),
+	FIELD("window_seconds", value_seconds, .min = 1, .max = SECONDS_MAX,
+	      .fallback = DEFAULT_TEXT(DEFAULT_DASH_WINDOW_S) ".0"),
 };
 const struct section config_check_dash = {FIELDS(dash_fields)};
 

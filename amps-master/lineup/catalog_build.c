@@ -178,8 +178,9 @@ static void put_variants(struct writer *w, const struct channel_views *views,
 		ch->variants_at = put(w, variants, ch->variant_count * sizeof(*variants));
 }
 
-int catalog_fragment(const struct channel_entry *e, const struct schedule_window *window,
-		     const struct channel_views *views, struct buf *out)
+int catalog_fragment(const json_t *settings, const struct channel_entry *e,
+		     const struct schedule_window *window, const struct channel_views *views,
+		     struct buf *out)
 {
 	const json_t *d = e->definition;
 	struct writer writer = {.out = out}, *w = &writer;
@@ -198,11 +199,13 @@ int catalog_fragment(const struct channel_entry *e, const struct schedule_window
 		.flags = (views->views[0].audio_only ? CHANNEL_AUDIO_ONLY : 0) |
 			 (e->scheduled ? CHANNEL_SCHEDULED : 0),
 		.form = (uint8_t)views->views[0].form,
+		.dash_ms = channel_segments(settings, views->views[0].encoding, 0).dash_ms,
 		.start_wall_us = window->start_wall_us,
 		.end_wall_us = window->end_wall_us,
 	};
 	w->hash = hash_u64(HASH_START, e->id);
 	w->hash = hash_u64(w->hash, (uint64_t)ret->flags << 8 | ret->form);
+	w->hash = hash_u64(w->hash, ret->dash_ms);
 	w->hash = hash_u64(w->hash, (uint64_t)ret->start_wall_us);
 	w->hash = hash_u64(w->hash, (uint64_t)ret->end_wall_us);
 	ret->name_at = put_text(w, name);

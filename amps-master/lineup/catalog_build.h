@@ -9,7 +9,8 @@
 
 /* All that the catalog has of one channel: its struct catalog_channel, then what that points to,
  * with offsets from the fragment's start.  Fills the empty `out`.  0 or -ENOMEM. */
-must_check int catalog_fragment(const struct channel_entry *e, const struct schedule_window *window,
+must_check int catalog_fragment(const json_t *settings, const struct channel_entry *e,
+				const struct schedule_window *window,
 				const struct channel_views *views, struct buf *out);
 
 /* The front of a channel's fragment. */

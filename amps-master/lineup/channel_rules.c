@@ -381,10 +381,13 @@ struct channel_segments channel_segments(const json_t *settings, const json_t *p
 
 	s.segment_ms = MAX(either_ms(profile, "hls_time", "seg_duration", ms), SEGMENT_MS_MIN);
 	s.keep_ms = json_read_seconds_ms(hls, "playlist_seconds", 1000 * DEFAULT_PLAYLIST_S);
+	s.dash_ms = json_read_seconds_ms(json_object_get(settings, "dash"), "window_seconds",
+					 1000 * DEFAULT_DASH_WINDOW_S);
 	if (listed > 0)
-		s.keep_ms = MIN(listed, PLAYLIST_SEGMENTS_MAX) * s.segment_ms;
+		s.keep_ms = s.dash_ms = MIN(listed, PLAYLIST_SEGMENTS_MAX) * s.segment_ms;
 	s.keep_ms = MAX(s.keep_ms, PLAYLIST_SEGMENTS_MIN * s.segment_ms);
-	s.window_ms = MAX(s.keep_ms, json_read_seconds_ms(hls, "dvr_seconds", 0));
+	s.dash_ms = MAX(s.dash_ms, PLAYLIST_SEGMENTS_MIN * s.segment_ms);
+	s.window_ms = MAX(MAX(s.keep_ms, s.dash_ms), json_read_seconds_ms(hls, "dvr_seconds", 0));
 	s.part_ms = json_read_u32(hls, "part_ms", DEFAULT_PART_MS);
 	return s;
 }

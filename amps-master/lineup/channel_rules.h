@@ -42,7 +42,8 @@ bool channel_is_lavfi(const json_t *entry);
 struct channel_segments {
 	uint32_t track;	     /* number of the variant as listed, 0 = the channel itself */
 	uint32_t segment_ms; /* least duration */
-	uint32_t window_ms;  /* listed */
+	uint32_t dash_ms;    /* listed in a manifest of DASH */
+	uint32_t window_ms;  /* listed anywhere */
 	uint32_t keep_ms;    /* files stay so long behind the window */
 	uint32_t part_ms;    /* longest part of a segment of CMAF */
 	bool independent;    /* each begins with an access point, whatever the source does ... */

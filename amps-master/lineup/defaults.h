@@ -11,6 +11,7 @@
 #define DEFAULT_SEGMENT_S	4
 #define DEFAULT_PART_MS		250
 #define DEFAULT_PLAYLIST_S	60
+#define DEFAULT_DASH_WINDOW_S	60
 
 /* One of them as JSON. */
 #define DEFAULT_TEXT_(number) #number

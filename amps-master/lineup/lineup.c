@@ -445,7 +445,7 @@ static int channel_make(struct maker *m, const struct channel_entry *e,
 	int r = summary != NULL ? tuners_add(m, views) : -ENOMEM;
 
 	if (r == 0)
-		r = catalog_fragment(e, window, views, &m->fragment);
+		r = catalog_fragment(m->settings, e, window, views, &m->fragment);
 	if (r < 0)
 		return r;
 	summary_at = put_text(m, summary);

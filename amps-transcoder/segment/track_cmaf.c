@@ -30,7 +30,8 @@ struct cmaf_track {
 	AVRational base_time;	     /* of the units */
 	uint32_t init;		     /* number of the init segment */
 	bool init_due;		     /* it is not written yet */
-	int64_t offset;		     /* added to the times of units, in their time base */
+	int64_t offset_90k;	     /* added to the source's times ... */
+	int64_t offset;		     /* ... and to those of units, in their time base */
 	bool placed;		     /* the offset is known */
 	/* of what was added, with the offset; AV_NOPTS_VALUE */
 	int64_t last_dts, end_dts;
@@ -137,11 +138,29 @@ static void renew(struct cmaf_track *f)
 /* Where the times of the source go: the cut's is known. */
 static void place(struct cmaf_track *f, const struct cut *cut)
 {
-	int64_t wall_90k = av_rescale(cut->wall_us, TS_HZ, 1000000);
+	const struct segment_track *t = &f->base;
 
-	f->offset = av_rescale_q(wall_90k - cut->pts_90k, ticks, f->base_time);
+	/* the earlier job's, which the times of cuts follow with a rounding of their own */
+	if (t->published && t->last.init && !(t->entry.flags & SEGMENT_DISCONTINUITY))
+		f->offset_90k = t->last.offset_90k;
+	else
+		f->offset_90k = av_rescale(cut->wall_us, TS_HZ, 1000000) - cut->pts_90k;
+	f->offset = av_rescale_q(f->offset_90k, ticks, f->base_time);
 	f->placed = true;
 	f->last_dts = AV_NOPTS_VALUE;
+}
+
+/* What readers must know of the run that the segment belongs to. */
+static void note_run(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+	struct segment *e = &t->entry;
+
+	e->init = f->init;
+	e->offset_90k = f->offset_90k;
+	e->began_90k = t->last.began_90k;
+	if (!t->published || e->flags & SEGMENT_DISCONTINUITY || e->init != t->last.init)
+		e->began_90k = e->start_90k + e->offset_90k;
 }
 
 /* A segment begins with the unit. */
@@ -167,7 +186,7 @@ static void begin_segment(struct cmaf_track *f, const struct cut *cut)
 	f->begin_wall_us = cut_wall_us(cut, f->begin_90k);
 	if (!f->fragments)
 		renew(f);
-	t->entry.init = f->init;
+	note_run(f);
 }
 
 /* Would the part be too long with this unit? */

@@ -20,8 +20,9 @@ struct answer {
 	struct span body;	  /* empty if a file follows the head */
 	struct reply_terms terms; /* its fields are in conn.in, or in `kept` while it is held */
 	char *kept;
-	uint64_t sent;
-	uint64_t begun_us; /* when the first byte could be sent */
+	uint64_t sent;	   /* of the head and what follows it */
+	uint64_t before;   /* of a file that grows: bytes of it that were sent earlier */
+	uint64_t begun_us; /* when the first byte could be sent; 0 = it cannot yet */
 };
 
 /* What to do after a step of the machine. */
@@ -70,13 +71,19 @@ static struct answer *answer_new(void)
 	return a;
 }
 
+static void set_send_deadline(struct conn *c)
+{
+	c->deadline_us = now_plus_ms(HTTP_SEND_MS + body_bytes(c->answer) * 1000 / HTTP_SEND_RATE);
+}
+
 static void conn_set_state(struct conn *c, enum conn_state state)
 {
 	static const uint8_t legal[CONN_STATE_COUNT_] = {
 		[CONN_READ] =
 			1u << CONN_HOLD | 1u << CONN_SEND | 1u << CONN_STREAM | 1u << CONN_CLOSED,
 		[CONN_HOLD] = 1u << CONN_SEND | 1u << CONN_CLOSED,
-		[CONN_SEND] = 1u << CONN_READ | 1u << CONN_LINGER | 1u << CONN_CLOSED,
+		[CONN_SEND] =
+			1u << CONN_READ | 1u << CONN_HOLD | 1u << CONN_LINGER | 1u << CONN_CLOSED,
 		[CONN_STREAM] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_LINGER] = 1u << CONN_CLOSED,
 	};
@@ -95,8 +102,7 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 	case CONN_SEND:
 		assert(c->answer && !c->stream);
 		c->answer->begun_us = clock_mono_us();
-		c->deadline_us =
-			now_plus_ms(HTTP_SEND_MS + body_bytes(c->answer) * 1000 / HTTP_SEND_RATE);
+		set_send_deadline(c);
 		break;
 	case CONN_LINGER:
 		buf_done(&c->in);
@@ -278,14 +284,40 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 	return r < 0 ? STEP_CLOSE : STEP_AGAIN;
 }
 
+static enum step answer_sent(struct conn *c);
+
+/* What a file that grows has got since is sent next. */
+static enum step begin_more(struct conn *c)
+{
+	struct answer *a = c->answer;
+
+	a->sent = 0;
+	buf_reset(&a->head);
+	if (a->reply.chunked)
+		reply_add_chunk(&a->reply, false, &a->head);
+	if (!buf_ok(&a->head))
+		return STEP_CLOSE;
+	if (c->state == CONN_HOLD)
+		conn_set_state(c, CONN_SEND);
+	else
+		set_send_deadline(c);
+	return a->head.len + body_bytes(a) ? STEP_AGAIN : answer_sent(c);
+}
+
 static void on_ready(void *owner, const struct held_error *error)
 {
 	struct conn *c = owner;
+	bool begun = c->answer->begun_us != 0;
+	enum step step;
 
 	assert(c->state == CONN_HOLD && c->answer);
-	if (error)
+	if (error && !begun)
 		reply_error(&c->answer->reply, error->status, RETRY_AFTER_S, "%s", error->text);
-	if (begin_answer(c) == STEP_CLOSE)
+	if (begun)
+		step = error ? STEP_CLOSE : begin_more(c);
+	else
+		step = begin_answer(c);
+	if (step == STEP_CLOSE)
 		conn_free(c);
 	else
 		conn_run(c);
@@ -313,14 +345,19 @@ static void keep_terms(struct answer *a)
 	}
 }
 
+static enum step hold(struct conn *c)
+{
+	holds_add(&c->all->holds, &c->answer->reply.held, clock_mono_us(), on_ready, c);
+	conn_set_state(c, CONN_HOLD);
+	return STEP_WAIT;
+}
+
 static enum step begin_hold(struct conn *c)
 {
 	struct answer *a = c->answer;
 
 	keep_terms(a);
-	holds_add(&c->all->holds, &a->reply.held, clock_mono_us(), on_ready, c);
-	conn_set_state(c, CONN_HOLD);
-	return STEP_WAIT;
+	return hold(c);
 }
 
 static enum step dispatch(struct conn *c, const struct http_request *q)
@@ -406,7 +443,7 @@ static void end_entry(struct conn *c)
 		access_entry_set_status(c->entry, 200);
 		bytes = s->ops->bytes(s);
 	} else if (a) {
-		bytes = a->sent - MIN(a->sent, a->head.len);
+		bytes = a->before + a->sent - MIN(a->sent, a->head.len);
 	}
 	c->entry = access_log_end(c->all->access_log, c->entry, bytes);
 }
@@ -458,6 +495,29 @@ static ssize_t send_file(const struct conn *c)
 	return n;
 }
 
+/* All that was there is sent.  Does something follow, be it the end of the chunks? */
+static bool has_more(const struct answer *a)
+{
+	return a->reply.follow || (a->reply.chunked && a->reply.file.length > 0);
+}
+
+static enum step send_more(struct conn *c)
+{
+	struct reply *r = &c->answer->reply;
+	int found = 1;
+
+	c->answer->before += r->file.length;
+	if (r->follow) {
+		found = r->follow(r->follow_owner, r);
+	} else {
+		r->file.offset += r->file.length;
+		r->file.length = 0;
+	}
+	if (found < 0)
+		return STEP_CLOSE;
+	return found ? begin_more(c) : hold(c);
+}
+
 static enum step step_send(struct conn *c)
 {
 	struct answer *a = c->answer;
@@ -472,7 +532,9 @@ static enum step step_send(struct conn *c)
 	a->sent += (uint64_t)n;
 	assert(a->sent <= all);
 	c->turn_bytes += (size_t)n;
-	return a->sent == all ? answer_sent(c) : STEP_AGAIN;
+	if (a->sent < all)
+		return STEP_AGAIN;
+	return has_more(a) ? send_more(c) : answer_sent(c);
 }
 
 /* What a client sends after its request for a stream is read and dropped. */

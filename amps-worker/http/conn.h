@@ -8,7 +8,7 @@
  *	   | \                   v
  *	   |  +--> HOLD        LINGER --> closed
  *	   |         |  the answer is ready, or late
- *	   |         +-------> SEND
+ *	   |         +-------> SEND ----> HOLD: the rest of a file that grows
  *	   | a stream
  *	   +-------> STREAM
  *	               |  no media came: an error answer

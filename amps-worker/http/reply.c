@@ -247,14 +247,16 @@ static void add_representation(const struct reply *r, const struct choice *c, in
 	}
 	if (has_body && c->type)
 		buf_printf(head, "Content-Type: %s\r\n", c->type);
-	if (has_body && !r->unsized)
+	if (has_body && r->chunked)
+		buf_puts(head, "Transfer-Encoding: chunked\r\n");
+	else if (has_body && !r->unsized && !r->follow)
 		buf_printf(head, "Content-Length: %llu\r\n", (unsigned long long)c->length);
 	if (status == 206)
 		buf_printf(head, "Content-Range: bytes %llu-%llu/%llu\r\n",
 			   (unsigned long long)r->file.offset,
 			   (unsigned long long)(r->file.offset + r->file.length - 1),
 			   (unsigned long long)r->file.size);
-	if (r->kind == REPLY_FILE)
+	if (r->kind == REPLY_FILE && !r->follow)
 		buf_puts(head, "Accept-Ranges: bytes\r\n");
 	if (has_body && c->gzip)
 		buf_puts(head, "Content-Encoding: gzip\r\n");
@@ -274,6 +276,12 @@ static void choose_part(struct reply *r, const struct reply_terms *t)
 
 	f->offset = 0;
 	f->length = f->size;
+	if (r->follow) {
+		/* an older client learns of the end by the connection's */
+		r->chunked = t->minor > 0;
+		r->close = r->close || !r->chunked;
+		return;
+	}
 	switch (range_parse(range, f->size, &f->offset, &f->length)) {
 	case RANGE_PART:
 		assert(f->length <= f->size && f->offset <= f->size - f->length);
@@ -287,6 +295,17 @@ static void choose_part(struct reply *r, const struct reply_terms *t)
 	default:
 		break;
 	}
+}
+
+void reply_add_chunk(const struct reply *r, bool first, struct buf *head)
+{
+	assert(r->chunked);
+	if (!first)
+		buf_puts(head, "\r\n");
+	if (r->file.length > 0)
+		buf_printf(head, "%llx\r\n", (unsigned long long)r->file.length);
+	else
+		buf_puts(head, "0\r\n\r\n");
 }
 
 int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, struct buf *head,
@@ -315,6 +334,8 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 		buf_add(head, r->fields.data, r->fields.len);
 	add_connection(r, t, head);
 	buf_puts(head, "\r\n");
+	if (r->chunked && t->method == HTTP_GET)
+		reply_add_chunk(r, true, head);
 	if (!buf_ok(head) || !buf_ok(&r->body) || !buf_ok(&r->fields))
 		return -ENOMEM;
 	if (r->kind == REPLY_STREAM || t->method == HTTP_HEAD || r->status == 304 ||

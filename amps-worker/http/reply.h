@@ -17,7 +17,7 @@ struct token_entry;
 enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_FILE, REPLY_STREAM };
 
 /* Bytes of a regular file, or the part of them that was asked for.  They do not change while it is
- * open. */
+ * open, but may become more (reply->follow). */
 struct reply_file {
 	int fd;		 /* owned */
 	uint64_t base;	 /* where in the file they begin */
@@ -38,6 +38,11 @@ struct reply {
 	_Atomic uint64_t *sent;
 	struct held held; /* the answer has to wait */
 	void *kept; /* what the holder of a held reply keeps of its request; ended with free() */
+	/* Of a file that grows; NULL = its length is known.  What was chosen is sent: chooses what
+	 * has come since (1; follow is NULL if nothing can follow that), or lets the reply wait for
+	 * it (0), or -Exxx: it will not be complete. */
+	int (*follow)(void *owner, struct reply *r);
+	void *follow_owner;
 	/* Of a stream: which one, for conn_hooks.stream(); owned, ended with free().  The access
 	 * log names its channel and variant ("" or borrowed from it). */
 	struct stream_params *stream;
@@ -45,6 +50,7 @@ struct reply {
 	const char *variant;
 	struct buf fields; /* further header lines, each ended with CRLF */
 	bool close;	   /* end the connection after this answer */
+	bool chunked;	   /* reply_render() sets it: the file's length is not known */
 	bool unsized;	   /* an answer to HEAD whose body was not made: it has no length */
 	bool media;	   /* CORS is on */
 	/* Borrowed from the snapshot of tokens, for the call of route_dispatch() and the access
@@ -83,5 +89,9 @@ void reply_field(struct reply *r, const char *name, const char *format, ...) pri
  * For REPLY_STREAM the head says Connection: close and has no length.  0 or -ENOMEM. */
 must_check int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us,
 			    struct buf *head, struct span *ret_body);
+
+/* What stands in front of the next bytes of a chunked file (RFC 9112, 7.1), `first`: of the first
+ * ones, and behind the last ones. */
+void reply_add_chunk(const struct reply *r, bool first, struct buf *head);
 
 #endif

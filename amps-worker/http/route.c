@@ -84,12 +84,9 @@ static void answer_options(const struct route *route, struct reply *r)
 	}
 }
 
-/* Sets q->token; false if the request is refused. */
-static bool admit(struct request *q, const struct route *route, struct reply *r)
+bool route_admit(struct request *q, struct reply *r)
 {
-	const struct catalog_settings *s = catalog_settings(q->facts->catalog);
-
-	if (!s->auth_enabled || (route && route->flags & ROUTE_OPEN))
+	if (!catalog_settings(q->facts->catalog)->auth_enabled)
 		return true;
 	r->asker = q->token = access_token(q->http, q->facts);
 	if (!q->token)
@@ -109,14 +106,14 @@ void route_dispatch(const struct route *routes, const struct http_request *http,
 	if (http->chunked || http->content_length > 0)
 		r->close = true;
 	if (!route) {
-		if (admit(&q, NULL, r))
+		if (route_admit(&q, r))
 			reply_error(r, 404, 0, "there is nothing at this address");
 	} else if (http->method == HTTP_OPTIONS) {
 		answer_options(route, r);
 	} else if (method == HTTP_OTHER || !(route->methods & 1u << method)) {
 		reply_error(r, 405, 0, "this method is not possible here");
 		add_allow(route, r);
-	} else if (admit(&q, route, r)) {
+	} else if (route->flags & ROUTE_OPEN || route_admit(&q, r)) {
 		assert(route->handle); /* only OPTIONS has a request target without one */
 		route->handle(&q, r);
 	}

@@ -22,6 +22,9 @@ struct route {
 	void (*handle)(const struct request *q, struct reply *r);
 };
 
+/* Sets q->token.  False, and 401, if one is needed that the request does not carry. */
+bool route_admit(struct request *q, struct reply *r);
+
 /* Is CORS on for this path? */
 bool route_is_media(const struct route *routes, struct span path);
 

@@ -164,16 +164,6 @@ static const struct held_error *answer_part(struct segments *s, struct rendition
 	return NULL;
 }
 
-/* What is known of a variant here. */
-static struct segment_media media_of(struct segments *s, uint32_t channel, const char *name,
-				     enum output_form form)
-{
-	const struct rendition_request q = {.channel = channel, .variant = name, .form = form};
-	struct segment_media media;
-
-	return renditions_media(&s->renditions, &q, &media) ? media : (struct segment_media){0};
-}
-
 /* The codec of a stream of a variant whose profile says this: "" = that of the first variant, which
  * is there already, "-" = there is no such stream, "?" = not known. */
 static void guess_codec(const char *says, uint32_t stream, uint32_t *streams,
@@ -226,15 +216,16 @@ static size_t list_variants(struct segments *s, const struct hls_asked *asked,
 	if (!channel)
 		return 0;
 	to[count++] = (struct hls_variant){
-		.media = media_of(s, asked->channel, asked->variant, form), .name = asked->variant};
+		.media = segments_media(s, asked->channel, asked->variant, form),
+		.name = asked->variant};
 	for (uint32_t i = 0; v && !asked->alone && i < channel->variant_count; i++) {
 		const char *name = catalog_text(c, v[i].name_at);
 
 		if (!name || v[i].own_tuner || v[i].unavailable_at || count > VARIANTS_MAX)
 			continue;
 		assert(count <= VARIANTS_MAX);
-		to[count] = (struct hls_variant){.media = media_of(s, asked->channel, name, form),
-						 .name = name};
+		to[count] = (struct hls_variant){
+			.media = segments_media(s, asked->channel, name, form), .name = name};
 		if (!to[count].media.target_s)
 			to[count].media = guess_media(&v[i], &to[0].media);
 		count++;
@@ -247,7 +238,7 @@ static const struct held_error *answer_multivariant(struct segments *s,
 {
 	struct hls_variant variants[1 + VARIANTS_MAX];
 	struct hls_sound sound = {
-		.media = media_of(s, asked->channel, asked->variant, OUTPUT_CMAF_SOUND),
+		.media = segments_media(s, asked->channel, asked->variant, OUTPUT_CMAF_SOUND),
 		.name = asked->variant};
 	struct hls_multivariant m = {.variants = variants,
 				     .form = asked->form,
@@ -272,18 +263,6 @@ static const struct held_error *answer_multivariant(struct segments *s,
 	return NULL;
 }
 
-/* Of CMAF: everything that the source has is there. */
-static bool all_ready(struct segments *s, const struct hls_asked *asked)
-{
-	struct segment_media picture =
-		media_of(s, asked->channel, asked->variant, OUTPUT_CMAF_PICTURE);
-	struct segment_media sound = media_of(s, asked->channel, asked->variant, OUTPUT_CMAF_SOUND);
-
-	if (picture.target_s)
-		return sound.target_s || !(picture.streams & SEGMENT_HAS_SOUND);
-	return sound.target_s && !(sound.streams & SEGMENT_HAS_PICTURE);
-}
-
 static bool is_ready(struct segments *s, struct rendition *rendition, const struct hls_asked *asked)
 {
 	struct segment newest;
@@ -292,7 +271,7 @@ static bool is_ready(struct segments *s, struct rendition *rendition, const stru
 	case HLS_MULTIVARIANT:
 		return asked->form == OUTPUT_HLS_TS || rendition_ended(rendition)
 			       ? rendition_ready(rendition)
-			       : all_ready(s, asked);
+			       : segments_ready(s, asked->channel, asked->variant);
 	case HLS_MEDIA:
 		return rendition_ready(rendition) &&
 		       (!asked->blocks || reach_of(rendition, asked) != REACH_WAITS);

@@ -4,13 +4,13 @@
 
 #include "amps-worker/segments/segments.h"
 
-#define HLS_TYPE      "application/vnd.apple.mpegurl"
-#define SEGMENT_AGE_S 3600 /* a cache may keep a segment so long; its bytes never change */
+#define HLS_TYPE "application/vnd.apple.mpegurl"
 
 enum hls_what { HLS_MULTIVARIANT, HLS_MEDIA, HLS_PART };
 
 /* What is asked for.  A held reply keeps it, so nothing in it is borrowed. */
 struct hls_asked {
+	struct rendition_wait wait; /* &hls_calls */
 	enum hls_what what;
 	uint32_t channel;
 	/* that is played first; "" = the channel's own profile */
@@ -33,7 +33,6 @@ struct hls_asked {
 void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 			const struct hls_asked *asked, struct reply *r);
 
-/* For segments_init(). */
 extern const struct rendition_calls hls_calls;
 
 #endif

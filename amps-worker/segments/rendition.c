@@ -26,14 +26,13 @@ static uint64_t waits_until(const struct held *h, uint64_t now_us)
 }
 
 void renditions_init(struct renditions *all, struct outputs *outputs, struct event_base *base,
-		     const struct rendition_calls *calls, void *owner)
+		     void *owner)
 {
 	*all = (struct renditions){
 		.outputs = outputs,
 		.start_rule = {.late = {504, "the channel did not start in time"},
 			       .waits_until = waits_until},
 		.move_rule = {.late = {503, "the playlist did not move in time"}},
-		.calls = *calls,
 		.owner = owner};
 	LIST_INIT(&all->polled);
 	evtimer_assign(&all->timer, base, on_timer, all);
@@ -81,29 +80,37 @@ static struct rendition *of_watch(struct output_watch *w)
 	return (struct rendition *)(void *)((char *)w - offsetof(struct rendition, watch));
 }
 
+static const struct rendition_calls *calls_of(const struct held *h)
+{
+	const struct rendition_wait *w = h->reply->kept;
+
+	assert(w);
+	return w->calls;
+}
+
 /* Answers all that wait with an error. */
 static void fail_all(struct rendition *r, const struct held_error *error)
 {
 	struct held *h;
 
 	while ((h = TAILQ_FIRST(&r->waiting)))
-		held_ready(h, r->all->calls.refuse(h->reply, error));
+		held_ready(h, calls_of(h)->refuse(h->reply, error));
 }
 
 /* Answers those that have what they wait for.  An answer may free connections, and with them other
  * requests that wait here, so each is taken from the head of a list. */
 static void answer_ready(struct rendition *r)
 {
-	const struct renditions *all = r->all;
+	void *owner = r->all->owner;
 	struct held *h, *next;
 
 	for (h = TAILQ_FIRST(&r->waiting); h; h = next) {
 		next = TAILQ_NEXT(h, in_holder);
-		if (all->calls.ready(all->owner, r, h->reply))
+		if (calls_of(h)->ready(owner, r, h->reply))
 			held_move(h, &r->answering);
 	}
 	while ((h = TAILQ_FIRST(&r->answering)))
-		held_ready(h, all->calls.answer(all->owner, r, h->reply));
+		held_ready(h, calls_of(h)->answer(owner, r, h->reply));
 }
 
 static void arm(struct renditions *all)
@@ -307,6 +314,11 @@ bool rendition_media(const struct rendition *r, struct segment_media *ret)
 	return media_of(r->output, ret);
 }
 
+void rendition_listed(struct rendition *r, const struct segment_media *media)
+{
+	r->target_s = media->target_s;
+}
+
 void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_timeout_ms)
 {
 	/* a start that the master has not given up may still wait for a whole GOP */
@@ -423,7 +435,7 @@ struct body *rendition_playlist(struct rendition *r, const struct hls_place *pla
 
 	if (!rendition_media(r, &media) || segment_newest(&ring->map, &newest) < 0)
 		return NULL;
-	r->target_s = media.target_s;
+	rendition_listed(r, &media);
 	/* all that the text depends on: what is older than the newest entry does not change */
 	buf_printf(&key, "hls %u %s %u %llu %u %u %d %s", place->channel, place->prefix,
 		   media.track, (unsigned long long)ring->generation, newest.part, newest.oldest,
@@ -455,7 +467,7 @@ const struct buf *rendition_parts(struct rendition *r, const struct hls_place *p
 
 	if (!rendition_media(r, &media) || !rendition_newest(r, &newest))
 		return NULL;
-	r->target_s = media.target_s;
+	rendition_listed(r, &media);
 	if (is_current(t, ring, &newest))
 		return &t->text;
 	t->generation = ring->generation;

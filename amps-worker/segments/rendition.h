@@ -1,5 +1,5 @@
-/* rendition.h - one variant of a channel as HLS, in one form of segments: the output that indexes
- * them, and the requests that wait until there is something to play, or for a part to come.
+/* rendition.h - one variant of a channel as HLS or DASH, in one form of segments: the output that
+ * indexes them, and the requests that wait until there is something to play, or for a part to come.
  *
  * A rendition begins with its first request, which makes the worker want the output.  It ends when
  * no playlist of it was asked for during RENDITION_TARGETS target durations: a player asks once in
@@ -45,7 +45,7 @@ struct rendition {
 };
 LIST_HEAD(rendition_list, rendition);
 
-/* For requests that wait. */
+/* For requests that wait; `owner` is that of renditions_init(). */
 struct rendition_calls {
 	/* Is there what this reply waits for? */
 	bool (*ready)(void *owner, struct rendition *r, const struct reply *reply);
@@ -56,13 +56,17 @@ struct rendition_calls {
 					   const struct held_error *reason);
 };
 
+/* What begins reply->kept of a request that waits. */
+struct rendition_wait {
+	const struct rendition_calls *calls;
+};
+
 struct renditions {
 	struct outputs *outputs; /* borrowed */
 	struct rendition_list buckets[RENDITION_BUCKETS];
 	struct rendition_list polled;
 	struct event timer; /* runs while something is polled */
 	struct held_rule start_rule, move_rule;
-	struct rendition_calls calls;
 	void *owner;
 };
 
@@ -75,7 +79,7 @@ struct rendition_request {
 };
 
 void renditions_init(struct renditions *all, struct outputs *outputs, struct event_base *base,
-		     const struct rendition_calls *calls, void *owner);
+		     void *owner);
 void renditions_done(struct renditions *all); /* no request may wait any more */
 
 /* The rendition; begins it if need be.  NULL without memory. */
@@ -111,6 +115,9 @@ bool rendition_newest(const struct rendition *r, struct segment *ret);
 
 /* The entry of this part.  0, -ENOENT or -EBADMSG. */
 must_check int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret);
+
+/* A playlist or manifest with these facts is made: it lives on accordingly. */
+void rendition_listed(struct rendition *r, const struct segment_media *media);
 
 /* Lets the reply wait until the rendition is ready. */
 void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_timeout_ms);

@@ -7,11 +7,10 @@
 #include "amps-worker/context/context.h"
 #include "common/clock.h"
 
-int segments_init(struct segments *s, struct live *live, struct body_cache *cache,
-		  const struct rendition_calls *calls)
+int segments_init(struct segments *s, struct live *live, struct body_cache *cache)
 {
 	*s = (struct segments){.context = live->viewers.context, .cache = cache};
-	renditions_init(&s->renditions, &live->outputs, s->context->base, calls, s);
+	renditions_init(&s->renditions, &live->outputs, s->context->base, s);
 	return sessions_init(&s->sessions, &live->viewers);
 }
 
@@ -58,6 +57,25 @@ const struct token_entry *segments_token(struct segments *s, uint64_t tag, int64
 			return e;
 	}
 	return NULL;
+}
+
+struct segment_media segments_media(struct segments *s, uint32_t channel, const char *variant,
+				    enum output_form form)
+{
+	const struct rendition_request q = {.channel = channel, .variant = variant, .form = form};
+	struct segment_media media;
+
+	return renditions_media(&s->renditions, &q, &media) ? media : (struct segment_media){0};
+}
+
+bool segments_ready(struct segments *s, uint32_t channel, const char *variant)
+{
+	struct segment_media picture = segments_media(s, channel, variant, OUTPUT_CMAF_PICTURE);
+	struct segment_media sound = segments_media(s, channel, variant, OUTPUT_CMAF_SOUND);
+
+	if (picture.target_s)
+		return sound.target_s || !(picture.streams & SEGMENT_HAS_SOUND);
+	return sound.target_s && !(sound.streams & SEGMENT_HAS_PICTURE);
 }
 
 void segments_tick(struct segments *s)

@@ -71,13 +71,13 @@ uint64_t sessions_number(const struct sessions *all)
 }
 
 /* The name of a client in one channel. */
-static uint64_t client_hash(uint32_t channel, const struct in6_addr *address, struct span agent)
+static uint64_t client_hash(const struct session_client *c)
 {
-	uint64_t h = hash_u64(HASH_START, channel);
+	uint64_t h = hash_u64(hash_u64(HASH_START, c->channel), c->protocol);
 
-	h = hash_bytes(h, address, sizeof(*address));
-	if (agent.len)
-		h = hash_bytes(h, agent.at, agent.len);
+	h = hash_bytes(h, &c->address, sizeof(c->address));
+	if (c->agent.len)
+		h = hash_bytes(h, c->agent.at, c->agent.len);
 	return hash_end(h);
 }
 
@@ -133,7 +133,8 @@ static struct known_session *known_new(struct sessions *all, const struct sessio
 	if (!k)
 		return NULL;
 	k->number = q->number;
-	k->client = client_hash(q->channel, &q->address, q->agent);
+	k->client = client_hash(
+		&(struct session_client){q->channel, q->protocol, q->address, q->agent});
 	k->use = take_use(all, k->number);
 	LIST_INSERT_HEAD(bucket(all->by_number, k->number), k, in_numbers);
 	LIST_INSERT_HEAD(bucket(all->by_client, k->client), k, in_clients);
@@ -274,7 +275,7 @@ static struct viewer_record new_record(const struct session_request *q)
 		.channel = q->channel,
 		.output = UINT32_MAX,
 		.since_wall_us = clock_wall_us(),
-		.protocol = VIEWER_HLS,
+		.protocol = q->protocol,
 		.token = q->token_name,
 		.session = q->number,
 	};
@@ -447,16 +448,18 @@ static struct known_session *find_client_elsewhere(struct sessions *all,
 	return k;
 }
 
-_Atomic uint64_t *sessions_of_client(struct sessions *all, uint32_t channel,
-				     const struct in6_addr *address, struct span agent)
+_Atomic uint64_t *sessions_of_client(struct sessions *all, const struct session_client *client)
 {
-	struct session_request q = {
-		.channel = channel, .variant = "", .address = *address, .agent = agent};
-	uint64_t client = client_hash(channel, address, agent);
+	struct session_request q = {.channel = client->channel,
+				    .variant = "",
+				    .protocol = client->protocol,
+				    .address = client->address,
+				    .agent = client->agent};
+	uint64_t name = client_hash(client);
 	struct known_session *k;
 
-	LIST_FOREACH (k, bucket(all->by_client, client), in_clients) {
-		if (k->client == client)
+	LIST_FOREACH (k, bucket(all->by_client, name), in_clients) {
+		if (k->client == name)
 			break;
 	}
 	if (!k)

@@ -1,5 +1,5 @@
-/* sessions.h - the viewers of HLS: each is a record in the page of the worker that began it, as a
- * viewer of a stream is.
+/* sessions.h - the viewers of HLS and DASH: each is a record in the page of the worker that began
+ *it, as a viewer of a stream is.
  *
  * A player sends one request after the other, to any worker.  A worker that gets one finds the
  * record in its own page or in another's, and notes bytes and time in a place of its own page
@@ -42,6 +42,7 @@ struct session_request {
 	uint64_t number; /* of the session; sessions_number() for a new one */
 	uint32_t channel;
 	const char *variant;
+	enum viewer_protocol protocol;
 	struct in6_addr address;
 	struct span agent;
 	const struct token_entry *token; /* NULL = none */
@@ -69,9 +70,16 @@ uint64_t sessions_number(const struct sessions *all);
 /* The session has asked for something: begins it if it has no record. */
 enum session_verdict sessions_touch(struct sessions *all, const struct session_request *q);
 
-/* Where to count the bytes of a segment that this client asks for; NULL: it has no session here. */
-_Atomic uint64_t *sessions_of_client(struct sessions *all, uint32_t channel,
-				     const struct in6_addr *address, struct span agent);
+/* Who asks for a segment, whose request names no session. */
+struct session_client {
+	uint32_t channel;
+	enum viewer_protocol protocol;
+	struct in6_addr address;
+	struct span agent;
+};
+
+/* Where to count the bytes of that segment; NULL: the client has no session here. */
+_Atomic uint64_t *sessions_of_client(struct sessions *all, const struct session_client *client);
 
 /* Every second or more often: adds up what all workers have sent, ends what is idle. */
 void sessions_sweep(struct sessions *all, uint64_t now_us);

@@ -16,7 +16,7 @@
 #include "common/shm/snapshot.h"
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
-#define CATALOG_VERSION 5u
+#define CATALOG_VERSION 6u
 
 /* The form that a channel's playlist entry points to (output_format); also the form in a WANT. */
 enum form {
@@ -97,7 +97,9 @@ struct catalog_channel {
 	uint32_t regions_blocked_at;
 	uint32_t regions_blocked_count;
 	uint32_t unavailable_at; /* why it cannot play ("custom_ffmpeg ..."), 0 = it can */
-	int64_t start_wall_us;	 /* schedule window; TIME_NONE = open */
+	uint32_t dash_ms;	 /* what a manifest of DASH lists */
+	uint32_t pad2;
+	int64_t start_wall_us; /* schedule window; TIME_NONE = open */
 	int64_t end_wall_us;
 	uint64_t hash; /* of this entry's content; changes when anything here does */
 };
@@ -130,7 +132,7 @@ struct catalog_program {
 
 static_assert(sizeof(struct catalog_header) == 64, "layout of struct catalog_header");
 static_assert(sizeof(struct catalog_settings) % 8 == 0, "the channels follow the settings");
-static_assert(sizeof(struct catalog_channel) == 104, "layout of struct catalog_channel");
+static_assert(sizeof(struct catalog_channel) == 112, "layout of struct catalog_channel");
 static_assert(sizeof(struct catalog_variant) == 76, "layout of struct catalog_variant");
 static_assert(sizeof(struct catalog_program) == 32, "layout of struct catalog_program");
 

@@ -4,6 +4,11 @@
 
 #define HZ 90000u
 
+static bool time_ok(int64_t t_90k)
+{
+	return t_90k > -SEGMENT_TIME_MAX && t_90k < SEGMENT_TIME_MAX;
+}
+
 int segment_read(const struct ring *r, uint32_t part, struct segment *ret)
 {
 	uint64_t pos = segment_position(part);
@@ -18,7 +23,8 @@ int segment_read(const struct ring *r, uint32_t part, struct segment *ret)
 	if (s.part != part || s.first > part || s.number > SEGMENT_NUMBER_MAX ||
 	    s.oldest > s.number || s.at > SEGMENT_BYTES_MAX || s.bytes > SEGMENT_BYTES_MAX ||
 	    s.discontinuity > SEGMENT_NUMBER_MAX || s.duration_90k == 0 ||
-	    s.duration_90k > SEGMENT_SECONDS_MAX * HZ)
+	    s.duration_90k > SEGMENT_SECONDS_MAX * HZ || !time_ok(s.start_90k) ||
+	    !time_ok(s.offset_90k) || !time_ok(s.began_90k))
 		return -EBADMSG;
 	*ret = s;
 	return 0;

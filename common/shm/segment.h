@@ -47,6 +47,10 @@ struct segment {
 				   from there on exist, and stay for a while behind the window */
 	uint32_t flags;
 	uint32_t init; /* number of its init segment; 0 = none */
+	/* of CMAF: what is added to the source's time for that in the file, and when, in the file's
+	 * time, this part's run began, in which no discontinuity is and no other init segment */
+	int64_t offset_90k;
+	int64_t began_90k;
 };
 
 /* Facts of a playlist. */
@@ -65,7 +69,7 @@ struct segment_media {
 	char picture[SEGMENT_CODEC_MAX], sound[SEGMENT_CODEC_MAX];
 };
 
-static_assert(sizeof(struct segment) == 64, "layout of struct segment");
+static_assert(sizeof(struct segment) == 80, "layout of struct segment");
 static_assert(sizeof(struct segment_media) == 132, "layout of struct segment_media");
 static_assert(sizeof(struct segment_media) <= RING_INTRO_MAX, "facts fit into a slot");
 

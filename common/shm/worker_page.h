@@ -26,7 +26,13 @@
 #define WORKER_PAGE_VERSION 5u
 #define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
-enum viewer_protocol { VIEWER_TS = 0, VIEWER_AUDIO, VIEWER_HLS, VIEWER_PROTOCOL_COUNT_ };
+enum viewer_protocol {
+	VIEWER_TS = 0,
+	VIEWER_AUDIO,
+	VIEWER_HLS,
+	VIEWER_DASH,
+	VIEWER_PROTOCOL_COUNT_
+};
 
 struct worker_page {
 	uint64_t magic;

@@ -143,6 +143,7 @@ Test(hls, codecs_that_lack_a_stream_are_left_out)
 		struct hls_sound sound = {.name = ""};
 		struct hls_multivariant m = {.variants = &variant,
 					     .count = 1,
+					     .form = OUTPUT_HLS_TS,
 					     .sound = cases[i].beside ? &sound : NULL,
 					     .session = "",
 					     .region = ""};

@@ -1,0 +1,122 @@
+/* playlist_request.c - see playlist_request.h */
+#include "amps-worker/segments/playlist_request.h"
+
+#include <string.h>
+
+#include "amps-worker/context/context.h"
+#include "amps-worker/http/access.h"
+#include "amps-worker/live/admission.h"
+
+bool playlist_request_channel(struct playlist_request *p, struct reply *r)
+{
+	p->channel = admission_channel(&p->q, p->q.segment[0], r);
+	return p->channel != NULL;
+}
+
+bool playlist_request_find(struct playlist_request *p, struct reply *r)
+{
+	return admission_allowed(&p->q, p->channel, r) &&
+	       admission_variant(&p->q, p->channel, r, &p->variant) &&
+	       admission_playable(&p->q, p->channel, p->variant, r);
+}
+
+const char *playlist_request_variant(const struct playlist_request *p)
+{
+	const char *name =
+		p->variant ? catalog_text(p->q.facts->catalog, p->variant->name_at) : NULL;
+
+	return name ? name : "";
+}
+
+static const uint8_t *key_of(const struct playlist_request *p)
+{
+	return p->q.facts->segments->context->media_key;
+}
+
+static uint64_t token_tag(const struct playlist_request *p)
+{
+	const struct token_entry *token = p->q.token;
+
+	return token ? signature_token(key_of(p), token->token,
+				       strnlen(token->token, TOKEN_BYTES_MAX))
+		     : 0;
+}
+
+void playlist_request_begin(struct playlist_request *p)
+{
+	p->session = (struct session_name){sessions_number(&p->q.facts->segments->sessions),
+					   token_tag(p)};
+}
+
+void playlist_request_name(struct playlist_request *p)
+{
+	const struct request *q = &p->q;
+	struct in6_addr address = access_client(q->http, q->facts);
+
+	p->session.tag = token_tag(p);
+	p->session.number = signature_viewer(key_of(p), p->channel->id, p->session.tag,
+					     address.s6_addr, http_field(q->http, "User-Agent"));
+}
+
+void playlist_request_text(const struct playlist_request *p, char out[SESSION_TEXT + 1])
+{
+	session_name_write(key_of(p), p->channel->id, &p->session, out);
+}
+
+bool playlist_request_session(struct playlist_request *p, struct reply *r)
+{
+	const struct facts *f = p->q.facts;
+	char text[SESSION_TEXT + 1];
+	int found = http_query(p->q.http, "s", text, sizeof(text));
+	bool ok = found == 1 &&
+		  session_name_read(key_of(p), p->channel->id, (struct span){text, strlen(text)},
+				    &p->session) == 0;
+
+	if (ok && catalog_settings(f->catalog)->auth_enabled) {
+		p->q.token = segments_token(f->segments, p->session.tag, f->wall_us);
+		ok = p->q.token != NULL;
+	}
+	if (!ok)
+		reply_error(r, 401, 0, "a valid session is needed; begin at index.m3u8");
+	return ok;
+}
+
+static void refuse_session(enum session_verdict verdict, struct reply *r)
+{
+	switch (verdict) {
+	case SESSION_ENDED:
+		reply_error(r, 401, 0, "the session was ended");
+		break;
+	case SESSION_TOKEN_FULL:
+		admission_refuse_token(r);
+		break;
+	case SESSION_NO_ROOM:
+		reply_error(r, 503, RETRY_AFTER_S, "the server has all the viewers it may have");
+		break;
+	default:
+		reply_error(r, 503, RETRY_AFTER_S, "no memory for the session");
+	}
+}
+
+bool playlist_request_touch(const struct playlist_request *p, const struct rendition *rendition,
+			    struct reply *r)
+{
+	const struct request *q = &p->q;
+	struct session_request session = {
+		.number = p->session.number,
+		.channel = p->channel->id,
+		.variant = playlist_request_variant(p),
+		.protocol = p->protocol,
+		.address = access_client(q->http, q->facts),
+		.agent = http_field(q->http, "User-Agent"),
+		.token_name = admission_token_name(q->token),
+		.token_room = admission_token_room(q),
+		.slot = rendition->output->slot,
+		.target_s = rendition->target_s,
+	};
+	enum session_verdict verdict = sessions_touch(&q->facts->segments->sessions, &session);
+
+	if (verdict != SESSION_GOES_ON)
+		refuse_session(verdict, r);
+	return verdict == SESSION_GOES_ON;
+}
