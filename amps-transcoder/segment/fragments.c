@@ -8,13 +8,15 @@
 #define AVIO_BYTES 32768
 #define PICTURE_HZ 90000
 #define MOVFLAGS   "frag_custom+empty_moov+default_base_moof+frag_discont+skip_trailer"
+#define TRIES_MAX  8u
 #define DELAYED	   MOVFLAGS "+delay_moov"
 
 struct fragments {
 	AVFormatContext *muxer;
 	AVPacket *packet;
 	struct buf init, bytes;
-	bool begun; /* the init segment is complete */
+	bool begun;	/* the init segment is complete */
+	unsigned tries; /* to write it */
 	/* of the samples that wait */
 	int64_t first_dts, end_dts, first_pts; /* first_dts AV_NOPTS_VALUE = none */
 	bool independent;
@@ -146,6 +148,15 @@ static void note(struct fragments *f, const AVPacket *packet)
 	f->end_dts = packet->dts + packet->duration;
 }
 
+/* The first flush writes the delayed moov, and no sample.  Some streams need several frames for it;
+ * libav 5.1 leaks a buffer with each try that fails. */
+static int write_delayed(struct fragments *f)
+{
+	int r = ++f->tries > TRIES_MAX ? AVERROR_INVALIDDATA : av_write_frame(f->muxer, NULL);
+
+	return r < 0 ? r : end_init(f);
+}
+
 int fragments_add(struct fragments *f, const AVPacket *packet)
 {
 	int r;
@@ -158,12 +169,8 @@ int fragments_add(struct fragments *f, const AVPacket *packet)
 	f->packet->stream_index = 0;
 	r = av_write_frame(f->muxer, f->packet);
 	av_packet_unref(f->packet);
-	/* the first flush writes the delayed moov, and no sample */
-	if (r >= 0 && !f->begun) {
-		r = av_write_frame(f->muxer, NULL);
-		if (r >= 0)
-			r = end_init(f);
-	}
+	if (r >= 0 && !f->begun)
+		r = write_delayed(f);
 	if (r >= 0)
 		note(f, packet);
 	return MIN(r, 0);

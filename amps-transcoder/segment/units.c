@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include <libavcodec/ac3_parser.h>
 #include <libavcodec/bsf.h>
 
 #include "common/text/buf.h"
@@ -400,6 +401,17 @@ static int take_adts(struct units *u)
 	return r;
 }
 
+/* Only a frame with a header of its own can tell what the boxes of MP4 say of Dolby's codecs. */
+static bool is_whole(const struct units *u, const uint8_t *frame, size_t n)
+{
+	uint8_t id;
+	uint16_t size;
+
+	if (u->codec->codec_id != AV_CODEC_ID_AC3 && u->codec->codec_id != AV_CODEC_ID_EAC3)
+		return true;
+	return av_ac3_parse_header(frame, n, &id, &size) >= 0 && size <= n;
+}
+
 static int take_sound(struct units *u)
 {
 	const uint8_t *at = (const uint8_t *)u->pes.bytes.data;
@@ -416,9 +428,9 @@ static int take_sound(struct units *u)
 		pts = AV_NOPTS_VALUE;
 		at += used;
 		left -= used;
-		if (out_n > 0)
+		if (out_n > 0 && is_whole(u, out, (size_t)out_n))
 			r = take_frame(u, out, (size_t)out_n, u->parser->duration, u->parser->pts);
-		else if (used == 0)
+		else if (out_n <= 0 && used == 0)
 			break;
 	}
 	buf_reset(&u->pes.bytes);
@@ -433,6 +445,8 @@ static int end_pes(struct units *u)
 	if (!u->pes.begun)
 		return 0;
 	u->pes.begun = false;
+	if (u->pes.bytes.len == 0)
+		return 0;
 	zero = buf_reserve(&u->pes.bytes, AV_INPUT_BUFFER_PADDING_SIZE);
 	if (!zero)
 		return AVERROR(ENOMEM);
