@@ -118,12 +118,14 @@ static const struct held_error *answer_media(struct segments *s, struct renditio
 				  .kind = kind_of(asked->form),
 				  .prefix = ""};
 	const struct buf *text;
+	enum hls_copy copy;
 
 	if (asked->form == OUTPUT_HLS_TS)
 		return answer_ts(s, rendition, asked, r);
 	if (asked->blocks && reach_of(rendition, asked) == REACH_TOO_FAR)
 		return &too_far;
-	text = rendition_parts(rendition, &place, asked->skip);
+	copy = asked->skip ? HLS_DELTA : asked->blocks ? HLS_FULL : HLS_FIRST;
+	text = rendition_parts(rendition, &place, copy);
 	if (!text)
 		return &unmade;
 	/* not shared: the reports name the viewer's session */

@@ -129,7 +129,7 @@ static unsigned count_skipped(const struct hls_media *m, uint64_t all_90k)
 	unsigned skipped = 0;
 	size_t at = 0;
 
-	while (m->skip && at < m->count) {
+	while (m->delta && at < m->count) {
 		size_t end = segment_end(m, at);
 
 		for (size_t i = at; i < end; i++)
@@ -169,10 +169,10 @@ void hls_text_parts(struct buf *b, const struct hls_place *place, const struct h
 		if (n >= skipped)
 			add_segment(&w, at, end);
 	}
-	if (m->ended) {
+	if (m->ended)
 		buf_puts(b, "#EXT-X-ENDLIST\n");
+	if (m->ended || m->closed)
 		return;
-	}
 	buf_puts(b, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"");
 	add_part_uri(&w, last->part + 1);
 	buf_puts(b, "\"\n");

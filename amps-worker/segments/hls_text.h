@@ -16,6 +16,14 @@ struct hls_place {
 	const char *prefix; /* from the playlist's URL to the channel's: "" or "5/" */
 };
 
+/* Which copy of a playlist with parts a player gets. */
+enum hls_copy {
+	HLS_FULL,
+	HLS_DELTA, /* a delta update: leaves out what is older than six target durations */
+	HLS_FIRST, /* of few segments: the complete ones, and nothing of what comes */
+	HLS_COPY_COUNT_
+};
+
 /* What a media playlist is made of: `count` (> 0) parts in a row, the first of them the first of
  * its segment. */
 struct hls_media {
@@ -23,7 +31,8 @@ struct hls_media {
 	const struct segment *entries;
 	size_t count;
 	bool ended; /* nothing will follow */
-	bool skip;  /* a delta update: leaves out what is older than six target durations */
+	bool delta;
+	bool closed; /* names nothing that is still to come */
 };
 
 /* Appends a playlist whose segments have one part each. */

@@ -10,6 +10,7 @@
 #define PLAYLIST_TYPE	 "application/vnd.apple.mpegurl"
 #define PLAYLIST_KEPT_US 60000000 /* a body that was replaced leaves the cache then */
 #define POLL_US		 5000	  /* between two looks at indexes that requests wait for */
+#define FIRST_SEGMENTS	 3u	  /* so many complete ones are not few */
 
 static struct rendition_list *bucket_of(struct renditions *all, uint32_t channel)
 {
@@ -456,12 +457,30 @@ static bool is_current(const struct rendition_text *t, const struct stream_ring 
 	       t->oldest == newest->oldest && t->ended == ring_ended(&ring->map);
 }
 
-const struct buf *rendition_parts(struct rendition *r, const struct hls_place *place, bool skip)
+/* Of few segments, leaves out the one that still grows: before it plays, Shaka reads segments here
+ * and there in its first playlist, and one that has no address yet is among them if there are few.
+ */
+static void leave_out_growing(struct hls_media *m)
+{
+	size_t complete = 0, count = m->count;
+
+	for (size_t i = 0; i < m->count; i++)
+		complete += (m->entries[i].flags & SEGMENT_LAST) != 0;
+	while (count > 0 && !(m->entries[count - 1].flags & SEGMENT_LAST))
+		count--;
+	if (complete >= FIRST_SEGMENTS || count == 0)
+		return;
+	m->count = count;
+	m->closed = true;
+}
+
+const struct buf *rendition_parts(struct rendition *r, const struct hls_place *place,
+				  enum hls_copy copy)
 {
 	const struct stream_ring *ring = output_ring(r->output);
-	struct rendition_text *t = &r->texts[skip];
+	struct rendition_text *t = &r->texts[copy];
 	_cleanup_(freep) struct segment *entries = NULL;
-	struct hls_media playlist = {.skip = skip};
+	struct hls_media playlist = {.delta = copy == HLS_DELTA};
 	struct segment_media media;
 	struct segment newest;
 
@@ -476,6 +495,8 @@ const struct buf *rendition_parts(struct rendition *r, const struct hls_place *p
 	t->ended = playlist.ended = ring_ended(&ring->map);
 	playlist.media = &media;
 	playlist.entries = entries = read_entries(&ring->map, &newest, &playlist.count);
+	if (entries && copy == HLS_FIRST && !t->ended)
+		leave_out_growing(&playlist);
 	buf_reset(&t->text);
 	if (entries)
 		hls_text_parts(&t->text, place, &playlist);

@@ -37,11 +37,11 @@ struct rendition {
 	struct held_list
 		answering; /* those that have what they waited for, while they are answered */
 	LIST_ENTRY(rendition) in_polled;
-	bool polled;			/* requests wait for its index to move */
-	uint64_t seen_commit;		/* of the index, when they were looked at last */
-	uint64_t until_us;		/* it lives so long; later if it is asked for */
-	uint32_t target_s;		/* as its last playlist said; 0 = none was made */
-	struct rendition_text texts[2]; /* complete, and a delta update */
+	bool polled;	      /* requests wait for its index to move */
+	uint64_t seen_commit; /* of the index, when they were looked at last */
+	uint64_t until_us;    /* it lives so long; later if it is asked for */
+	uint32_t target_s;    /* as its last playlist said; 0 = none was made */
+	struct rendition_text texts[HLS_COPY_COUNT_];
 };
 LIST_HEAD(rendition_list, rendition);
 
@@ -130,9 +130,10 @@ void rendition_hold_move(struct rendition *r, struct reply *reply);
 struct body *rendition_playlist(struct rendition *r, const struct hls_place *place,
 				struct body_cache *cache, int64_t wall_us);
 
-/* The same of a rendition with parts; `skip`: without what a player has that has had it before
- * (_HLS_skip).  Borrowed until the next call. */
-const struct buf *rendition_parts(struct rendition *r, const struct hls_place *place, bool skip);
+/* The same of a rendition with parts.  Borrowed until the next call.  HLS_FIRST makes a difference
+ * only while there are few segments. */
+const struct buf *rendition_parts(struct rendition *r, const struct hls_place *place,
+				  enum hls_copy copy);
 
 /* Every second or so: ends those that have not been requested for their lifetime. */
 void renditions_sweep(struct renditions *all, uint64_t now_us);

@@ -197,7 +197,7 @@ Test(ll_hls, a_hint_is_the_address_that_is_listed)
 
 	static_assert(FIRST_PART / SIGNATURE_PARTS < (FIRST_PART + 180) / SIGNATURE_PARTS,
 		      "the signature changes");
-	open_ll(&x, 1);
+	open_ll(&x, 3);
 	for (unsigned i = 0; i < 180; i++) {
 		at = strstr(get(&x.w, media_path(&x, "picture", ""), ""), "TYPE=PART,");
 		cr_assert_not_null(at);
@@ -206,6 +206,27 @@ Test(ll_hls, a_hint_is_the_address_that_is_listed)
 		cr_assert(strstr(get(&x.w, media_path(&x, "picture", ""), ""), hint), "%s: %s",
 			  hint, a.text);
 	}
+	close_world(&x.w);
+}
+
+/* Shaka cannot begin with a segment that has no address. */
+Test(ll_hls, the_first_copy_of_few_segments_has_complete_ones_only)
+{
+	struct ll x;
+	const char *text;
+
+	open_ll(&x, 2);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	add_part(&x, 0);
+	text = get(&x.w, media_path(&x, "picture", ""), "");
+	cr_expect(strstr(text, "v1001.m4s\n#EXT-X-RENDITION-REPORT:"), "%s", text);
+	text = get(&x.w, media_path(&x, "picture", "&_HLS_msn=1002&_HLS_part=0"), "");
+	cr_expect(strstr(text, "vp7009.m4s\"\n#EXT-X-PRELOAD-HINT:"), "%s", text);
+	add_part(&x, 0);
+	add_part(&x, SEGMENT_LAST);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	text = get(&x.w, media_path(&x, "picture", ""), "");
+	cr_expect(strstr(text, "vp7012.m4s\",INDEPENDENT=YES\n#EXT-X-PRELOAD-HINT:"), "%s", text);
 	close_world(&x.w);
 }
 
