@@ -5,12 +5,30 @@
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
 
+/* DASH lists the same segments as HLS. */
+static void check_segments(struct check *c, const struct spot *at, const json_t *out)
+{
+	const char *key = "segment_seconds";
+	double ours = json_number_value(json_object_get(json_object_get(out, "hls"), key));
+	double asked = json_number_value(json_object_get(json_object_get(out, "dash"), key));
+	json_t *given = json_object_get(at->value, "dash");
+	struct spot dash, seconds;
+
+	if (json_object_get(given, key) == NULL || asked == ours)
+		return;
+	dash = check_enter_key(c, at->value, "dash");
+	seconds = check_enter_key(c, given, key);
+	check_warning(c, &seconds, "has no effect: the segments are those of hls, %g s", ours);
+	check_leave(c, &seconds);
+	check_leave(c, &dash);
+}
+
 /* In the model, "ffmpeg_profiles" is named "profiles" and always contains `copy`. */
 static bool finish_root(struct check *c, const struct spot *at, json_t *out)
 {
 	json_t *profiles = json_object_get(out, "ffmpeg_profiles");
 
-	(void)at;
+	check_segments(c, at, out);
 	if (profiles == NULL)
 		return true;
 	if (json_object_set(out, "profiles", profiles) < 0 || channel_profiles_complete(out) < 0)

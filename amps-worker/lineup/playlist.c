@@ -125,7 +125,8 @@ static enum playlist_links links_of(const struct playlist *r, const struct catal
 
 	if (r->params.links != LINKS_OWN)
 		return r->params.links;
-	/* low-latency channels have plain segments until there are parts */
+	if (form == FORM_DASH)
+		return LINKS_DASH;
 	return form == FORM_HLS || form == FORM_LL_HLS ? LINKS_HLS : LINKS_TS;
 }
 
@@ -134,6 +135,7 @@ static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 {
 	static const char *const types[] = {[LINKS_TS] = "video/mp2t",
 					    [LINKS_HLS] = "application/x-mpegURL",
+					    [LINKS_DASH] = "application/dash+xml",
 					    [LINKS_AUDIO] = "audio/aac"};
 	const struct catalog *c = r->catalog;
 	const char *number = catalog_text(c, ch->number_at);
@@ -238,6 +240,7 @@ static void add_link(struct playlist *r, const struct catalog_channel *ch,
 		const char *front, *back;
 	} paths[] = {[LINKS_TS] = {"stream", ".ts"},
 		     [LINKS_HLS] = {"hls", "/index.m3u8"},
+		     [LINKS_DASH] = {"dash", "/manifest.mpd"},
 		     [LINKS_AUDIO] = {"audio", ""}};
 	enum playlist_links links = links_of(r, ch, v);
 	struct buf *b = r->out;
@@ -424,8 +427,11 @@ static bool read_filter(const struct request *q, const char *name, char *dst, si
 
 static bool read_links(const struct request *q, struct playlist_params *p, struct reply *r)
 {
-	static const char *const names[] = {
-		[LINKS_OWN] = "", [LINKS_TS] = "ts", [LINKS_HLS] = "hls", [LINKS_AUDIO] = "audio"};
+	static const char *const names[] = {[LINKS_OWN] = "",
+					    [LINKS_TS] = "ts",
+					    [LINKS_HLS] = "hls",
+					    [LINKS_DASH] = "dash",
+					    [LINKS_AUDIO] = "audio"};
 	char text[8] = "";
 	int found = http_query(q->http, "format", text, sizeof(text));
 
@@ -434,7 +440,7 @@ static bool read_links(const struct request *q, struct playlist_params *p, struc
 			p->links = (enum playlist_links)i;
 			return true;
 		}
-	reply_error(r, 400, 0, "format must be ts, hls or audio");
+	reply_error(r, 400, 0, "format must be ts, hls, dash or audio");
 	return false;
 }
 

@@ -11,7 +11,13 @@
 void playlist_handle(const struct request *q, struct reply *r);
 
 /* Where its links lead. */
-enum playlist_links { LINKS_OWN /* each channel's own form */, LINKS_TS, LINKS_HLS, LINKS_AUDIO };
+enum playlist_links {
+	LINKS_OWN, /* each channel's own form */
+	LINKS_TS,
+	LINKS_HLS,
+	LINKS_DASH,
+	LINKS_AUDIO
+};
 
 /* What a playlist is made from, besides the catalog. */
 struct playlist_params {

@@ -58,7 +58,7 @@
 				entry.variant = attributes(line)[0].name;
 			} else if (line && !line.startsWith("#")) {
 				entry.url = line;
-				entry.id = (/\/(?:stream|hls|audio)\/(\d+)/.exec(line) || [])[1];
+				entry.id = (/\/(?:stream|hls|dash|audio)\/(\d+)/.exec(line) || [])[1];
 				const channel = channels[channels.length - 1];
 				if (entry.variant !== undefined && channel && channel.id === entry.id)
 					channel.variants.push(entry);
@@ -104,11 +104,13 @@
 
 	/* The forms of a channel; the first one is where the playlist links to. */
 	function forms(address) {
-		const pattern = /\/(stream|hls|audio)\/(\d+)(\.ts|\/index\.m3u8)?(?=\?|$)/;
+		const pattern =
+			/\/(stream|hls|dash|audio)\/(\d+)(\.ts|\/index\.m3u8|\/manifest\.mpd)?(?=\?|$)/;
 		const own = (pattern.exec(address) || [])[1];
 		const all = [
 			["stream", "Stream", "/stream/$2.ts"],
 			["hls", "HLS", "/hls/$2/index.m3u8"],
+			["dash", "DASH", "/dash/$2/manifest.mpd"],
 			["audio", "Sound", "/audio/$2"],
 		].filter(([form]) => form !== "audio" || form === own);
 		if (!own)
