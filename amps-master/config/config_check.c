@@ -10,11 +10,13 @@ static void check_segments(struct check *c, const struct spot *at, const json_t 
 {
 	const char *key = "segment_seconds";
 	double ours = json_number_value(json_object_get(json_object_get(out, "hls"), key));
-	double asked = json_number_value(json_object_get(json_object_get(out, "dash"), key));
+	const json_t *asked = json_object_get(json_object_get(out, "dash"), key);
 	json_t *given = json_object_get(at->value, "dash");
 	struct spot dash, seconds;
 
-	if (json_object_get(given, key) == NULL || asked == ours)
+	/* NULL: it was refused */
+	if (json_object_get(given, key) == NULL || asked == NULL ||
+	    json_number_value(asked) == ours)
 		return;
 	dash = check_enter_key(c, at->value, "dash");
 	seconds = check_enter_key(c, given, key);
