@@ -14,8 +14,10 @@ void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t 
 {
 	int64_t number = (wall_us - NUMBERS_BEGIN) / (SEGMENT_MEAN_MIN_MS * 1000);
 
-	*c = (struct cuts){
-		.gop_90k = gop_90k, .firsts = SEGMENT_FIRST_GOPS, .passed_90k = TIME_NONE};
+	*c = (struct cuts){.gop_90k = gop_90k,
+			   .firsts = SEGMENT_FIRST_GOPS,
+			   .passed_90k = TIME_NONE,
+			   .seen_90k = TIME_NONE};
 	/* a clock that is wrong by years must not end the numbers */
 	c->next = (uint32_t)MIN(MAX(number, 1), (int64_t)SEGMENT_NUMBER_MAX / 2);
 	c->discontinuity = discontinuity;
@@ -83,11 +85,12 @@ int64_t cut_wall_us(const struct cut *c, int64_t pts_90k)
 	return c->wall_us + (pts_90k - c->pts_90k) * 100 / 9;
 }
 
-static const struct cut *add(struct cuts *c, int64_t pts_90k, int64_t wall_us, bool gap)
+static const struct cut *add(struct cuts *c, int64_t pts_90k, int64_t wall_us,
+			     uint32_t discontinuity)
 {
 	struct cut *cut = &c->at[c->next % CUTS_KEPT];
 
-	c->discontinuity += gap;
+	c->discontinuity = MAX(c->discontinuity, discontinuity);
 	*cut = (struct cut){.number = c->next,
 			    .discontinuity = c->discontinuity,
 			    .pts_90k = pts_90k,
@@ -120,28 +123,6 @@ static const struct cut *latest(const struct cuts *c, const struct cut_track *t,
 			return cut;
 	}
 	return NULL;
-}
-
-const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us)
-{
-	const struct cut *cut = latest(c, t, pts_90k), *last = newest(c);
-	uint32_t before = t->discontinuity;
-
-	assert(pts_90k != TIME_NONE);
-	if (!cut && t->begun)
-		cut = following(c, t);
-	if (!cut && !t->begun && last)
-		return NULL;
-	/* time never goes back in a playlist */
-	if (!cut && last)
-		wall_us = MAX(wall_us, last->wall_us);
-	if (!cut)
-		cut = add(c, pts_90k, wall_us, t->begun);
-	t->discontinuity = t->begun ? MAX(cut->discontinuity, before + 1) : cut->discontinuity;
-	t->access_90k = pts_90k;
-	/* what the track misses of the others' discontinuities, they take over with the next cut */
-	c->discontinuity = MAX(c->discontinuity, t->discontinuity);
-	return take(t, cut, pts_90k);
 }
 
 /* RFC 8216, 4.3.3.1: rounded to the nearest second. */
@@ -187,6 +168,45 @@ static bool is_late(const struct cuts *c, int64_t duration_90k)
 	return duration_90k >= (int64_t)target_s * HZ;
 }
 
+/* Must the track, which begins here, wait for a later access point?  If it took the number of a
+ * later cut of the others now, all its cuts would be between theirs from then on, and so would
+ * theirs be if it cut where they did not. */
+static bool must_wait(struct cuts *c, const struct cut_track *t, const struct cut *cut,
+		      int64_t pts_90k)
+{
+	if (cut)
+		return cut->pts_90k > pts_90k + SAME_90K && cut->pts_90k <= pts_90k + NEAR_90K;
+	if (!t->begun)
+		return newest(c);
+	if (c->seen_90k == TIME_NONE || pts_90k > c->seen_90k || pts_90k <= c->seen_90k - NEAR_90K)
+		return false;
+	/* the others' next cut, at which it begins, has its discontinuity */
+	c->discontinuity = MAX(c->discontinuity, t->discontinuity + 1);
+	return true;
+}
+
+const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us)
+{
+	const struct cut *cut = latest(c, t, pts_90k), *last = newest(c);
+	uint32_t before = t->discontinuity;
+
+	assert(pts_90k != TIME_NONE);
+	if (!cut && t->begun)
+		cut = following(c, t);
+	if (must_wait(c, t, cut, pts_90k))
+		return NULL;
+	/* time never goes back in a playlist */
+	if (!cut && last)
+		wall_us = MAX(wall_us, last->wall_us);
+	if (!cut)
+		cut = add(c, pts_90k, wall_us, t->begun ? before + 1 : 0);
+	t->discontinuity = t->begun ? MAX(cut->discontinuity, before + 1) : cut->discontinuity;
+	t->access_90k = c->seen_90k = pts_90k;
+	/* what the track misses of the others' discontinuities, they take over with the next cut */
+	c->discontinuity = MAX(c->discontinuity, t->discontinuity);
+	return take(t, cut, pts_90k);
+}
+
 static void note_access(struct cuts *c, struct cut_track *t, int64_t pts_90k)
 {
 	int64_t gop_90k = pts_90k - t->access_90k;
@@ -202,6 +222,7 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 	const struct cut *cut = following(c, t);
 
 	assert(t->begun && pts_90k != TIME_NONE);
+	c->seen_90k = MAX(c->seen_90k, pts_90k);
 	if (access)
 		note_access(c, t, pts_90k);
 	if (duration_90k <= 0)
@@ -217,7 +238,7 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 	if (!cut) {
 		cuts_seal(c, duration_90k);
 		c->firsts -= c->firsts > 0;
-		cut = add(c, pts_90k, cut_wall_us(newest(c), pts_90k), false);
+		cut = add(c, pts_90k, cut_wall_us(newest(c), pts_90k), 0);
 	}
 	t->discontinuity = MAX(t->discontinuity, cut->discontinuity);
 	return take(t, cut, pts_90k);

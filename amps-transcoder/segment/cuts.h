@@ -34,6 +34,7 @@ struct cuts {
 	bool adopted;		  /* numbers go on behind those of an earlier job */
 	unsigned firsts;	  /* segments to come that end at each access point */
 	int64_t passed_90k;	  /* the newest access point at which a track did not cut */
+	int64_t seen_90k;	  /* the newest picture of any track since one began */
 };
 
 /* Of one track; zeroed at first. */
@@ -50,8 +51,8 @@ void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t 
 /* Numbers go on behind what an earlier job made, whose sealed target duration stays. */
 void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s);
 
-/* The track begins with this access point: a segment of this cut's number.  NULL: it is earlier
- * than all the others; try the next one.  `pts_90k` may be later than the cut's. */
+/* The track begins with this access point: a segment of this cut's number.  NULL: the next cut of
+ * the others is later; try the next one.  `pts_90k` may be later than the cut's. */
 const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us);
 
 /* A picture begins: the cut if a segment begins with it, or NULL. */

@@ -193,6 +193,58 @@ Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
 	cr_expect_eq(b.discontinuity, before + 1);
 }
 
+Test(cuts, a_variant_that_begins_again_has_the_cuts_of_the_others)
+{
+	struct cuts c = cold(2);
+	struct cut_track a = fresh(), b = fresh();
+
+	cuts_adopt(&c, 100, 7, 2);
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
+	/* b's encoder ends at 1.3 s, and begins again where it stopped */
+	cr_expect_null(cuts_start(&c, &b, 13 * HZ / 10, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, 2 * HZ, WALL));
+	cr_expect_eq(b.number, a.number);
+	cr_expect_eq(b.discontinuity, 8);
+	cr_assert_not_null(cuts_next(&c, &a, 4 * HZ, true));
+	cr_assert_not_null(cuts_next(&c, &b, 4 * HZ, true));
+	cr_expect_eq(b.number, a.number);
+	cr_expect_eq(a.discontinuity, 8);
+}
+
+Test(cuts, a_variant_that_begins_again_does_not_cut_where_another_did_not)
+{
+	struct cuts c = cold(2);
+	struct cut_track a = fresh(), b = fresh();
+
+	cuts_adopt(&c, 100, 7, 2);
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	cr_assert_null(cuts_next(&c, &a, HZ, true));
+	cr_expect_null(cuts_start(&c, &b, HZ * 9 / 10, WALL));
+	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
+	cr_expect_eq(a.discontinuity, 8);
+	cr_assert_not_null(cuts_start(&c, &b, 2 * HZ, WALL));
+	cr_expect_eq(b.number, a.number);
+	cr_expect_eq(b.discontinuity, 8);
+}
+
+Test(cuts, a_variant_does_not_wait_for_others_that_have_ended)
+{
+	struct cuts c = cold(2);
+	struct cut_track a = fresh(), b = fresh();
+
+	cuts_adopt(&c, 100, 7, 2);
+	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	cr_assert_null(cuts_next(&c, &a, HZ, true));
+	cr_expect_null(cuts_start(&c, &b, HZ * 9 / 10, WALL));
+	cr_assert_not_null(cuts_start(&c, &b, HZ * 11 / 10, WALL));
+	cr_expect_eq(b.number, a.number + 1);
+	cr_expect_eq(b.discontinuity, 8);
+}
+
 Test(cuts, numbers_go_on_behind_an_earlier_job)
 {
 	struct cuts c = cold(4);
