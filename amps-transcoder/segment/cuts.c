@@ -142,6 +142,17 @@ void cuts_seal(struct cuts *c, int64_t duration_90k)
 		c->target_s = target_of(c, duration_90k);
 }
 
+/* When the next access point may come: as late as one of those before it.  A group that was longer
+ * long ago does not count, or each later one would end a segment. */
+static int64_t next_gop_90k(const struct cuts *c)
+{
+	int64_t longest = c->gop_count < CUTS_GOPS ? c->gop_90k : 0;
+
+	for (unsigned i = 0; i < CUTS_GOPS; i++)
+		longest = MAX(longest, c->gops_90k[i]);
+	return longest;
+}
+
 /* Does a segment end at this access point? */
 static bool is_due(const struct cuts *c, int64_t duration_90k)
 {
@@ -150,7 +161,7 @@ static bool is_due(const struct cuts *c, int64_t duration_90k)
 	if (c->firsts || duration_90k >= c->segment_90k - SAME_90K)
 		return true;
 	/* the next access point may come too late */
-	return c->target_s && duration_90k + c->gop_90k > (int64_t)c->target_s * HZ + SAME_90K;
+	return c->target_s && duration_90k + next_gop_90k(c) > (int64_t)c->target_s * HZ + SAME_90K;
 }
 
 /* Another track has passed this place without a cut: the next cut is for that track to choose. */
@@ -211,8 +222,10 @@ static void note_access(struct cuts *c, struct cut_track *t, int64_t pts_90k)
 {
 	int64_t gop_90k = pts_90k - t->access_90k;
 
-	if (t->access_90k != TIME_NONE && gop_90k <= (int64_t)SEGMENT_SECONDS_MAX * HZ)
+	if (t->access_90k != TIME_NONE && gop_90k <= (int64_t)SEGMENT_SECONDS_MAX * HZ) {
 		c->gop_90k = MAX(c->gop_90k, gop_90k);
+		c->gops_90k[c->gop_count++ % CUTS_GOPS] = gop_90k;
+	}
 	t->access_90k = pts_90k;
 }
 

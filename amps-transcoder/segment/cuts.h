@@ -15,6 +15,7 @@
 #include "common/limits.h"
 
 #define CUTS_KEPT 64u
+#define CUTS_GOPS 16u
 
 struct cut {
 	uint32_t number;	/* of the segment that begins here */
@@ -24,17 +25,19 @@ struct cut {
 };
 
 struct cuts {
-	struct cut at[CUTS_KEPT]; /* number % CUTS_KEPT */
-	uint32_t count;		  /* of cuts so far */
-	uint32_t next;		  /* number of the next cut */
-	uint32_t discontinuity;	  /* of the newest cut */
-	int64_t segment_90k;	  /* least duration; 0 = not known */
-	int64_t gop_90k;	  /* longest distance of access points, also of earlier jobs */
-	uint32_t target_s;	  /* sealed; 0 = not yet */
-	bool adopted;		  /* numbers go on behind those of an earlier job */
-	unsigned firsts;	  /* segments to come that end at each access point */
-	int64_t passed_90k;	  /* the newest access point at which a track did not cut */
-	int64_t seen_90k;	  /* the newest picture of any track since one began */
+	struct cut at[CUTS_KEPT];    /* number % CUTS_KEPT */
+	uint32_t count;		     /* of cuts so far */
+	uint32_t next;		     /* number of the next cut */
+	uint32_t discontinuity;	     /* of the newest cut */
+	int64_t segment_90k;	     /* least duration; 0 = not known */
+	int64_t gop_90k;	     /* longest distance of access points, also of earlier jobs */
+	int64_t gops_90k[CUTS_GOPS]; /* the last ones, of all tracks; 0 = not yet */
+	unsigned gop_count;
+	uint32_t target_s;  /* sealed; 0 = not yet */
+	bool adopted;	    /* numbers go on behind those of an earlier job */
+	unsigned firsts;    /* segments to come that end at each access point */
+	int64_t passed_90k; /* the newest access point at which a track did not cut */
+	int64_t seen_90k;   /* the newest picture of any track since one began */
 };
 
 /* Of one track; zeroed at first. */

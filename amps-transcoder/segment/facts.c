@@ -248,6 +248,8 @@ void facts_of_parameters(const AVCodecParameters *c, int64_t duration_90k,
 	sound_text(c->codec_id, ret->sound);
 	if (c->codec_id == AV_CODEC_ID_AAC && object_type(c) > 0)
 		snprintf(ret->sound, sizeof(ret->sound), "mp4a.40.%u", object_type(c));
+	else if (c->codec_id == AV_CODEC_ID_DTS)
+		snprintf(ret->sound, sizeof(ret->sound), "dtsc");
 	/* the object types that libavformat's muxer writes (ISO 14496-1, table 5) */
 	else if (c->codec_id == AV_CODEC_ID_MP2 || c->codec_id == AV_CODEC_ID_MP3)
 		snprintf(ret->sound, sizeof(ret->sound), "mp4a.%s",

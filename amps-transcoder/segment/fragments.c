@@ -51,6 +51,14 @@ static int open_muxer(struct fragments *f)
 	return 0;
 }
 
+bool fragments_carry(enum AVCodecID id)
+{
+	/* frames of LATM are in a frame of their own, without a length in samples */
+	return id != AV_CODEC_ID_AAC_LATM &&
+	       avformat_query_codec(av_guess_format("mp4", NULL, NULL), id, FF_COMPLIANCE_NORMAL) ==
+		       1;
+}
+
 static int add_stream(struct fragments *f, const AVCodecParameters *parameters)
 {
 	AVStream *stream = avformat_new_stream(f->muxer, NULL);
@@ -64,10 +72,7 @@ static int add_stream(struct fragments *f, const AVCodecParameters *parameters)
 	stream->time_base = (AVRational){1, parameters->codec_type == AVMEDIA_TYPE_AUDIO
 						    ? parameters->sample_rate
 						    : PICTURE_HZ};
-	return avformat_query_codec(f->muxer->oformat, parameters->codec_id,
-				    FF_COMPLIANCE_NORMAL) == 1
-		       ? 0
-		       : AVERROR_PATCHWELCOME;
+	return fragments_carry(parameters->codec_id) ? 0 : AVERROR_PATCHWELCOME;
 }
 
 static int end_init(struct fragments *f)

@@ -22,6 +22,9 @@ struct fragment {
 	bool independent;      /* its first sample can be decoded alone */
 };
 
+/* Can MP4 carry this codec, with durations that its headers tell? */
+bool fragments_carry(enum AVCodecID id);
+
 /* A muxer for packets of these parameters, whose extradata is complete.  0 or a libav error:
  * AVERROR_PATCHWELCOME for a codec that MP4 cannot carry. */
 must_check int fragments_new(const AVCodecParameters *parameters, struct fragments **ret);

@@ -23,7 +23,8 @@ static const AVRational ticks = {1, TS_HZ};
 struct cmaf_track {
 	struct segment_track base;
 	bool sound;
-	unsigned pid; /* of the stream; TS_PID_NONE */
+	unsigned pid;	   /* of the stream; TS_PID_NONE */
+	const char *codec; /* its name; static */
 	struct units *units;
 	struct fragments *fragments; /* NULL before the first segment */
 	AVPacket *unit;		     /* the oldest one, not taken yet; empty = none */
@@ -359,26 +360,46 @@ static void end_stream(struct cmaf_track *f, bool keep)
 	av_packet_unref(f->unit);
 }
 
+static bool carries(const struct ts_stream *s)
+{
+	const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(s->codec);
+
+	return d && fragments_carry(d->id);
+}
+
+/* A stream that MP4 cannot carry is left out. */
+static void use_stream(struct cmaf_track *f, const struct ts_stream *s)
+{
+	int r;
+
+	f->pid = s->pid;
+	f->codec = s->codec;
+	f->units = units_free(f->units);
+	if (!carries(s)) {
+		log_warn("MP4 cannot carry this codec, leaving the stream out channel=%s codec=%s",
+			 f->base.job->key, s->codec);
+		return;
+	}
+	r = units_new(s, &f->units);
+	if (r < 0)
+		track_fail(&f->base, r == AVERROR(ENOMEM) ? -ENOMEM : -ENOTSUP);
+}
+
 /* The stream of the programme that is this track's. */
 static const struct ts_stream *stream_of(struct cmaf_track *f)
 {
 	const struct ts_parse *p = &f->base.parse;
 	unsigned pid = f->sound ? p->audio_pid : p->video_pid;
 	const struct ts_stream *s;
-	int r;
 
 	if (pid == TS_PID_NONE || !p->stream_of[pid])
 		return NULL;
 	s = &p->streams[p->stream_of[pid] - 1];
-	if (f->units && f->pid == pid)
-		return s;
-	end_stream(f, true);
-	f->units = units_free(f->units);
-	f->pid = pid;
-	r = units_new(s, &f->units);
-	if (r < 0)
-		track_fail(&f->base, r == AVERROR(ENOMEM) ? -ENOMEM : -ENOTSUP);
-	return r < 0 ? NULL : s;
+	if (f->pid != pid || f->codec != s->codec) {
+		end_stream(f, true);
+		use_stream(f, s);
+	}
+	return f->units ? s : NULL;
 }
 
 static void note_picture(struct cmaf_track *f, unsigned saw, const struct ts_rap *rap)
@@ -468,6 +489,7 @@ const struct track_form track_picture = {
 	.extension = "m4s",
 	.growing = "tmp",
 	.size = sizeof(struct cmaf_track),
+	.carries = carries,
 	.init = init_picture,
 	.done = done,
 	.start = on_start,
@@ -481,6 +503,7 @@ const struct track_form track_sound = {
 	.extension = "m4s",
 	.growing = "tmp",
 	.size = sizeof(struct cmaf_track),
+	.carries = carries,
 	.init = init_sound,
 	.done = done,
 	.start = on_start,

@@ -61,6 +61,13 @@ static void slide(struct segment_track *t)
 		segment_files_slide(&t->files, window_90k, PLAYLIST_SEGMENTS_MIN, keep_us, now_us);
 }
 
+/* Is there this stream, in a codec that the files carry? */
+static bool has(const struct segment_track *t, unsigned pid)
+{
+	return pid != TS_PID_NONE && t->parse.stream_of[pid] &&
+	       t->form->carries(&t->parse.streams[t->parse.stream_of[pid] - 1]);
+}
+
 void track_publish(struct segment_track *t)
 {
 	uint64_t pos = segment_position(t->entry.part);
@@ -74,8 +81,8 @@ void track_publish(struct segment_track *t)
 	assert(t->entry.oldest <= t->entry.number);
 	t->media.target_s = t->cuts->target_s;
 	t->media.independent = t->independent;
-	t->media.streams = (t->parse.video_pid != TS_PID_NONE ? SEGMENT_HAS_PICTURE : 0) |
-			   (t->parse.audio_pid != TS_PID_NONE ? SEGMENT_HAS_SOUND : 0);
+	t->media.streams = (has(t, t->parse.video_pid) ? SEGMENT_HAS_PICTURE : 0) |
+			   (has(t, t->parse.audio_pid) ? SEGMENT_HAS_SOUND : 0);
 	measure(t, &t->entry);
 	if (t->index.commit != pos)
 		ring_writer_begin(&t->index, pos);

@@ -12,8 +12,8 @@
 #include "amps-transcoder/source/ring_follow.h"
 #include "amps-transcoder/ts/parse.h"
 
-#define TRACK_CHUNK	  (64u << 10)  /* read at once */
-#define TRACK_HELD_MAX	  (512u << 10) /* of a picture that is held back until it is complete */
+#define TRACK_CHUNK	  (64u << 10) /* read at once */
+#define TRACK_HELD_MAX	  (2u << 20)  /* of a picture that is held back until it is complete */
 #define TRACK_STAGE	  (TRACK_HELD_MAX + TRACK_CHUNK + TS_PACKET)
 #define TRACK_SAME_90K	  (TS_HZ / 50)
 #define TRACK_RELATED_90K (10 * TS_HZ) /* a source further behind has started again */
@@ -23,6 +23,8 @@ struct segment_track;
 struct track_form {
 	const char *prefix, *extension, *growing; /* of the files */
 	size_t size; /* of its struct, which begins with struct segment_track */
+	/* Can its files carry the stream? */
+	bool (*carries)(const struct ts_stream *s);
 	/* 0 or -Exxx */
 	int (*init)(struct segment_track *t, const struct job_event *event);
 	void (*done)(struct segment_track *t);

@@ -196,6 +196,12 @@ static void on_gap(struct segment_track *t, bool broke_off)
 	f->flushed = 0;
 }
 
+static bool carries(const struct ts_stream *s)
+{
+	(void)s;
+	return true;
+}
+
 static int init(struct segment_track *t, const struct job_event *event)
 {
 	(void)t;
@@ -220,6 +226,7 @@ const struct track_form track_ts = {
 	.extension = "ts",
 	.growing = "ts",
 	.size = sizeof(struct ts_track),
+	.carries = carries,
 	.init = init,
 	.done = done,
 	.start = on_start,

@@ -147,6 +147,20 @@ def two_programmes():
                 "-program", "program_num=22:title=Other:st=2:st=3", "-f", "mpegts")
 
 
+def irregular_film():
+    """20 s of pictures alone, with key frames at odd times."""
+    return make("irregular.ts", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-t", "20",
+                "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "100k", "-g", "250",
+                "-sc_threshold", "0", "-force_key_frames",
+                "0,0.4,1.9,2.2,4.1,4.3,5.9,7.4,9,9.4,11.2,12,12.2,14,15.9,17", "-f", "mpegts")
+
+
+def sound_film():
+    """20 s of E-AC-3 alone."""
+    return make("sound.ts", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "20",
+                "-c:a", "eac3", "-b:a", "96k", "-f", "mpegts")
+
+
 def dash():
     """The folder of a finished DASH presentation, index.mpd in it."""
     path = make("dash/index.mpd", "-i", mp4(), "-c", "copy", "-seg_duration", "2", "-f", "dash")
@@ -163,4 +177,4 @@ def vp9():
 # all of them; those that others are made of come first
 FILMS = [film, rich_film, short_film, long_film, other_film, dense_film, blink, mpeg2_film, mp4,
          short_mp4, mkv, hls, hevc_film, hevc_mp4, interlaced_film, languages_film, languages_mkv,
-         two_programmes, dash, vp9]
+         two_programmes, dash, vp9, irregular_film, sound_film]

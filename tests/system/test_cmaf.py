@@ -1,4 +1,5 @@
 """CMAF tracks of a running channel: what their boxes say, over variants, sources and faults."""
+import concurrent.futures
 import re
 
 import pytest
@@ -145,3 +146,36 @@ def test_faults_cost_a_discontinuity_and_no_part(server):
     assert (sizes[0], sizes[-1]) == ((320, 180), (480, 270))
     assert len(pictures.inits) == len(marks[0]) + 1
     assert {x.codec for _, x in sound.inits.values()} == {"mp4a"}
+
+
+SOURCES = [
+    (media.hevc_film, r"hvc1\.1\.6\.L\d+\.90,ac-3", ["hvc1", "ac-3"]),
+    (media.mpeg2_film, "mp4v.61,mp4a.6B", ["mp4v", "mp4a"]),
+    (media.irregular_film, r"avc1\.42c0..", ["avc1"]),
+    (media.sound_film, "ec-3", ["ec-3"]),
+]
+
+
+def test_other_codecs_and_sources_of_one_kind_play(server, tmp_path):
+    s = serving(server, *(low(n, film()) for n, (film, _, _) in enumerate(SOURCES, 1)))
+    with concurrent.futures.ThreadPoolExecutor(len(SOURCES)) as pool:
+        players = list(pool.map(lambda n: LowPlayer(s, n), range(1, len(SOURCES) + 1)))
+    for player, (_, codecs, kinds) in zip(players, SOURCES):
+        assert re.search(f'CODECS="{codecs}"', player.index), player.index
+        tracks = all_tracks(player, regular=False)
+        capture(tracks, 2)
+        assert [x.codec for t in tracks for _, x in list(t.inits.values())[:1]] == kinds
+        for t in tracks:
+            decode(t.stream(), tmp_path)
+
+
+@pytest.mark.slow
+def test_sound_that_mp4_cannot_carry_is_left_out(server):
+    film = media.make("latm-sound.ts", *media.encode(10, "160x90", "100k"), "-mpegts_flags", "latm",
+                      "-f", "mpegts")
+    s = serving(server, low(1, film))
+    player = LowPlayer(s)
+    assert re.search(r'CODECS="avc1\.64....",', player.index), player.index
+    assert "AUDIO" not in player.index
+    capture(all_tracks(player), 2)
+    assert "MP4 cannot carry this codec, leaving the stream out channel=1 codec=aac_latm" in s.log()

@@ -81,6 +81,21 @@ Test(cuts, an_access_point_is_taken_if_the_next_one_may_come_too_late)
 	cr_assert_not_null(cuts_next(&c, &t, HZ * 63 / 10, true));
 }
 
+Test(cuts, a_long_group_does_not_shorten_segments_for_ever)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+	char text[512];
+
+	cuts_adopt(&c, 100, 7, 4);
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	/* one group of 6 s, in the middle of which a segment ends; the rest last one second */
+	cr_assert_not_null(cuts_next(&c, &t, 4 * HZ, false));
+	cuts_next(&c, &t, 6 * HZ, true);
+	run(&c, &t, 7, 1, 40, text);
+	cr_expect(strstr(text, " 21 25 29 33 37 "), "%s", text);
+}
+
 Test(cuts, the_first_distance_of_access_points_seals_the_target_duration)
 {
 	struct cuts c = cold(4);

@@ -509,6 +509,30 @@ Test(segment_track, a_picture_that_breaks_off_is_left_out)
 	scene_close(&s);
 }
 
+/* A key frame of ultra-high definition is larger than a megabyte. */
+Test(segment_track, a_large_picture_that_breaks_off_is_left_out)
+{
+	static uint8_t bytes[2 << 20];
+	struct scene s;
+
+	start(&s);
+	play(&s, 1480, 1000);
+	build_pes(&s.build, PID_VIDEO, s.pts_90k, s.pts_90k, false, NAL_SLICE);
+	for (unsigned i = 0; i < 6400; i++) {
+		build_packet(&s.build, PID_VIDEO, false);
+		if (i % 200 == 0) {
+			pour(&s);
+			take(&s);
+		}
+	}
+	pour(&s);
+	take(&s);
+	source_open(&s);
+	give_source(&s);
+	cr_expect_leq(file_read(&s, newest(&s).number, bytes, sizeof(bytes)), 100 * TS_PACKET);
+	scene_close(&s);
+}
+
 Test(segment_track, files_go_some_time_after_they_left_the_playlist)
 {
 	struct segment e;
