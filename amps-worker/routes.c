@@ -15,6 +15,7 @@ const struct route worker_routes[] = {
 	{"/stream/<id>.ts", GET, ROUTE_MEDIA, stream_route_ts},
 	{"/stream/<id>", GET, ROUTE_MEDIA, stream_route_any},
 	{"/audio/<id>", GET, ROUTE_MEDIA, stream_route_audio},
+	{"/ws/<id>", GET, ROUTE_MEDIA, stream_route_websocket},
 	{"/hls/<id>/index.m3u8", GET, ROUTE_MEDIA, hls_route_index},
 	{"/hls/<id>/media.m3u8", GET, ROUTE_MEDIA | ROUTE_OPEN, hls_route_media},
 	{"/hls/<id>/~<id>/<id>/<id>", GET, ROUTE_MEDIA | ROUTE_OPEN, segment_route_hls},

@@ -184,6 +184,7 @@
 #define VIEWER_HALF_CLOSED_MS	5000	    /* a viewer that shut its side and gets nothing */
 #define ADDRESS_CONNECTIONS_MAX 8192	    /* connections from one address to one worker */
 #define JOIN_MS_MAX		600000	    /* of ?join_ms= */
+#define WEBSOCKET_MESSAGE_MAX	4096	    /* bytes that a client may send as one */
 #define BODY_CACHE_BYTES	(64u << 20) /* rendered bodies a worker keeps */
 #define BODIES_MAX		(128u << 20) /* bytes of all its living bodies, see memory.h */
 #define BODY_ROOM_MS		100	     /* until a body that found no room tries again */

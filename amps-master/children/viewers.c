@@ -5,8 +5,11 @@
 #include "common/clock.h"
 #include "common/shm/worker_page.h"
 
-static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {
-	[VIEWER_TS] = "ts", [VIEWER_AUDIO] = "audio", [VIEWER_HLS] = "hls", [VIEWER_DASH] = "dash"};
+static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {[VIEWER_TS] = "ts",
+								   [VIEWER_AUDIO] = "audio",
+								   [VIEWER_HLS] = "hls",
+								   [VIEWER_DASH] = "dash",
+								   [VIEWER_WEBSOCKET] = "ws"};
 
 void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
 {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <arpa/inet.h>
+#include <nettle/base64.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +18,31 @@ static int copy_span(struct span s, char *dst, size_t cap)
 	return 1;
 }
 
+/* "token.SGVsbG8" among subprotocols; padding cannot stand in a list's element. */
+static int protocol_token(struct span list, char *dst, size_t cap)
+{
+	static const char before[] = "token.";
+	struct base64_decode_ctx decode;
+	struct span e;
+	size_t n;
+
+	while (http_next_element(&list, &e)) {
+		if (e.len < sizeof(before) || memcmp(e.at, before, sizeof(before) - 1) != 0)
+			continue;
+		e.at += sizeof(before) - 1;
+		e.len -= sizeof(before) - 1;
+		n = e.len * 3 / 4;
+		base64url_decode_init(&decode);
+		if (n >= cap || e.len % 4 == 1 ||
+		    !base64_decode_update(&decode, &n, (uint8_t *)dst, e.len, e.at) ||
+		    memchr(dst, '\0', n))
+			return -EINVAL;
+		dst[n] = '\0';
+		return 1;
+	}
+	return 0;
+}
+
 int access_token_text(const struct http_request *http, char *dst, size_t cap)
 {
 	struct span own = http_field(http, "X-Amps-Token");
@@ -30,7 +56,9 @@ int access_token_text(const struct http_request *http, char *dst, size_t cap)
 			bearer.at++;
 		return copy_span(bearer, dst, cap);
 	}
-	r = http_query(http, "token", dst, cap);
+	r = protocol_token(http_field(http, "Sec-WebSocket-Protocol"), dst, cap);
+	if (r == 0)
+		r = http_query(http, "token", dst, cap);
 	return r < 0 ? -EINVAL : r;
 }
 

@@ -7,8 +7,9 @@
 
 #include "amps-worker/http/request.h"
 
-/* The token a request carries: X-Amps-Token, else Authorization: Bearer, else ?token=.  Into dst
- * (NUL-ended).  1 found, 0 none, -EINVAL malformed or too long. */
+/* The token a request carries: X-Amps-Token, else Authorization: Bearer, else "token." and Base64
+ * (RFC 4648 section 5) in Sec-WebSocket-Protocol, for browsers that can set nothing else, else
+ * ?token=.  Into dst (NUL-ended).  1 found, 0 none, -EINVAL malformed or too long. */
 must_check int access_token_text(const struct http_request *http, char *dst, size_t cap);
 
 /* The entry of that token, or NULL: none, unknown, expired, malformed. */

@@ -84,7 +84,7 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 		[CONN_HOLD] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_SEND] =
 			1u << CONN_READ | 1u << CONN_HOLD | 1u << CONN_LINGER | 1u << CONN_CLOSED,
-		[CONN_STREAM] = 1u << CONN_SEND | 1u << CONN_CLOSED,
+		[CONN_STREAM] = 1u << CONN_SEND | 1u << CONN_LINGER | 1u << CONN_CLOSED,
 		[CONN_LINGER] = 1u << CONN_CLOSED,
 	};
 
@@ -430,6 +430,13 @@ static enum step step_read(struct conn *c)
 	}
 }
 
+static void free_stream(struct conn *c)
+{
+	if (c->stream)
+		c->stream->ops->free(c->stream);
+	c->stream = NULL;
+}
+
 /* Logs the request that ends here, whether its answer is complete or not. */
 static void end_entry(struct conn *c)
 {
@@ -440,12 +447,21 @@ static void end_entry(struct conn *c)
 	if (!c->entry)
 		return;
 	if (s && s->begun) {
-		access_entry_set_status(c->entry, 200);
+		access_entry_set_status(c->entry, s->status);
 		bytes = s->ops->bytes(s);
 	} else if (a) {
 		bytes = a->before + a->sent - MIN(a->sent, a->head.len);
 	}
 	c->entry = access_log_end(c->all->access_log, c->entry, bytes);
+}
+
+/* Our side is shut; a reset by what the client still sends would destroy what it has not read. */
+static enum step begin_linger(struct conn *c)
+{
+	if (c->eof || shutdown(c->fd, SHUT_WR) < 0)
+		return STEP_CLOSE;
+	conn_set_state(c, CONN_LINGER);
+	return STEP_AGAIN;
 }
 
 static enum step answer_sent(struct conn *c)
@@ -458,10 +474,7 @@ static enum step answer_sent(struct conn *c)
 		conn_set_state(c, CONN_READ);
 		return STEP_AGAIN;
 	}
-	if (c->eof || shutdown(c->fd, SHUT_WR) < 0)
-		return STEP_CLOSE;
-	conn_set_state(c, CONN_LINGER);
-	return STEP_AGAIN;
+	return begin_linger(c);
 }
 
 /* Sends what is left of the head and of a body in memory.  Bytes, or -1. */
@@ -537,16 +550,21 @@ static enum step step_send(struct conn *c)
 	return has_more(a) ? send_more(c) : answer_sent(c);
 }
 
-/* What a client sends after its request for a stream is read and dropped. */
+/* What a client sends after its request for a stream is the stream's. */
 static enum step step_stream(struct conn *c)
 {
-	char waste[RECEIVE_BYTES];
-	ssize_t n = c->eof ? -1 : recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT);
+	char bytes[RECEIVE_BYTES];
+	ssize_t n = c->eof ? -1 : recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (n < 0 && !c->eof && errno != EAGAIN && errno != EINTR)
 		return STEP_CLOSE;
 	if (n == 0)
 		c->eof = true;
+	if (n > 0 && !c->stream->ops->received(c->stream, bytes, (size_t)n)) {
+		end_entry(c);
+		free_stream(c);
+		return begin_linger(c);
+	}
 	if (c->stream->blocked && !c->stream->ops->feed(c->stream))
 		return STEP_CLOSE;
 	return STEP_WAIT;
@@ -679,18 +697,11 @@ bool conn_answer_rate(const struct conn *c, uint64_t *ret_bytes_per_second)
 	return true;
 }
 
-static void free_stream(struct conn *c)
-{
-	if (c->stream)
-		c->stream->ops->free(c->stream);
-	c->stream = NULL;
-}
-
 void conn_stream_begins(struct conn *c)
 {
 	assert(c->state == CONN_STREAM && !c->stream->begun);
 	c->stream->begun = true;
-	page_add(&c->all->context->page->responses[2], 1);
+	page_add(&c->all->context->page->responses[c->stream->status / 100], 1);
 	c->deadline_us = 0;
 	conn_update_events(c);
 }

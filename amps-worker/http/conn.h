@@ -13,6 +13,8 @@
  *	   +-------> STREAM
  *	               |  no media came: an error answer
  *	               +-----> SEND
+ *	               |  the client ends its protocol
+ *	               +-----> LINGER
  *
  * From every state: closed (peer gone, deadline, limit, shutdown).  conn_set_state() is the only
  * setter, conn_update_events() the only place that arms events.
@@ -55,6 +57,8 @@ struct stream_ops {
 	bool (*feed)(struct stream *s);
 	/* A stream that has not begun in time may wait until this time; 0: it may not. */
 	uint64_t (*waits_until)(const struct stream *s, uint64_t now_us);
+	/* The client sent these bytes.  False: the stream is over. */
+	bool (*received)(struct stream *s, const void *bytes, size_t n);
 	/* Media bytes sent so far. */
 	uint64_t (*bytes)(const struct stream *s);
 	void (*free)(struct stream *s);
@@ -64,6 +68,7 @@ struct stream_ops {
 struct stream {
 	const struct stream_ops *ops;
 	struct conn *conn;
+	int status;   /* that its answer has: 200, or 101 */
 	bool begun;   /* conn_stream_begins() was called */
 	bool blocked; /* the socket is full; conn_update_events() follows each change */
 };

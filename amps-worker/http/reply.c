@@ -34,6 +34,7 @@ static const char *status_text(int status)
 		int status;
 		const char *text;
 	} names[] = {
+		{101, "Switching Protocols"},
 		{200, "OK"},
 		{204, "No Content"},
 		{206, "Partial Content"},
@@ -47,6 +48,7 @@ static const char *status_text(int status)
 		{413, "Content Too Large"},
 		{414, "URI Too Long"},
 		{416, "Range Not Satisfiable"},
+		{426, "Upgrade Required"},
 		{429, "Too Many Requests"},
 		{431, "Request Header Fields Too Large"},
 		{500, "Internal Server Error"},
@@ -230,7 +232,9 @@ static void add_date(struct buf *head, int64_t wall_us)
 
 static void add_connection(const struct reply *r, const struct reply_terms *t, struct buf *head)
 {
-	if (r->close || r->kind == REPLY_STREAM || !t->keep_alive)
+	if (r->status == 101)
+		buf_puts(head, "Connection: Upgrade\r\n");
+	else if (r->close || r->kind == REPLY_STREAM || !t->keep_alive)
 		buf_puts(head, "Connection: close\r\n");
 	else if (t->minor == 0)
 		buf_puts(head, "Connection: keep-alive\r\n");
@@ -242,7 +246,8 @@ static void add_representation(const struct reply *r, const struct choice *c, in
 	bool has_body = status != 304 && status != 204;
 
 	if (r->kind == REPLY_STREAM) {
-		buf_printf(head, "Content-Type: %s\r\n", c->type);
+		if (c->type)
+			buf_printf(head, "Content-Type: %s\r\n", c->type);
 		return;
 	}
 	if (has_body && c->type)
@@ -316,7 +321,8 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 	bool fresh =
 		r->status == 200 && reads && c.etag[0] && none_match_holds(t->none_match, c.etag);
 
-	assert(r->status >= 200 && r->status < 600 && !held_waits(&r->held));
+	assert((r->status >= 200 || (r->status == 101 && r->kind == REPLY_STREAM)) &&
+	       r->status < 600 && !held_waits(&r->held));
 	if (fresh) {
 		r->status = 304;
 	} else if (r->kind == REPLY_FILE) {

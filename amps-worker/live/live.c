@@ -81,7 +81,7 @@ static void end_viewers(struct live *l, struct output *o)
 		}
 		for (v = TAILQ_FIRST(&r->viewers); v; v = next) {
 			next = TAILQ_NEXT(v, link);
-			conn_free(v->stream.conn);
+			viewer_end(v, VIEWER_END_FAILURE);
 		}
 	}
 }
@@ -113,7 +113,7 @@ void live_on_kick(struct live *l, uint64_t serial)
 	const struct record_owner *o = records_find(&l->records, serial);
 
 	if (o && o->viewer)
-		conn_free(o->viewer->stream.conn);
+		viewer_end(o->viewer, VIEWER_END_KICKED);
 	else if (o)
 		o->end(o->session);
 }

@@ -32,6 +32,8 @@ struct viewer_options {
 	uint32_t join_ms; /* least age of the access point that it starts at */
 };
 
+enum stream_protocol { STREAM_HTTP, STREAM_WEBSOCKET };
+
 /* What a viewer asked for: an output, and how it is to be served. */
 struct stream_params {
 	struct output_id id;
@@ -39,8 +41,15 @@ struct stream_params {
 	uint64_t address; /* of the client, as the master counts such tuners; else 0 */
 	bool limited;	  /* the token is an entry of auth.tokens */
 	uint64_t token;	  /* worker_page_token(), 0 = no token */
+	enum stream_protocol protocol;
 	struct viewer_options options;
 };
+
+/* Of the answer that a stream begins with. */
+static inline int stream_status(const struct stream_params *p)
+{
+	return p->protocol == STREAM_WEBSOCKET ? 101 : 200;
+}
 
 /* Told what becomes of an output that it uses; may end that use, and the watch, meanwhile. */
 struct output_watch {

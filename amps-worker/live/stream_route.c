@@ -5,6 +5,7 @@
 #include "amps-worker/http/access.h"
 #include "amps-worker/live/admission.h"
 #include "amps-worker/live/output.h"
+#include "amps-worker/live/websocket.h"
 #include "common/text/text.h"
 
 /* A request for a stream, resolved. */
@@ -12,6 +13,7 @@ struct asked {
 	const struct catalog_channel *channel;
 	const struct catalog_variant *variant; /* NULL = the channel's own profile */
 	enum output_form form;
+	enum stream_protocol protocol;
 	bool named; /* the form was requested by name: the channel's own does not decide */
 	bool own;   /* from a tuner of its own */
 	char lang[TRACK_NAME_MAX + 1];
@@ -28,9 +30,9 @@ static bool read_format(const struct request *q, struct asked *a, struct reply *
 	if (found == 1 && strcmp(format, "ts") == 0) {
 		a->named = true;
 	} else if (found == 1 && strcmp(format, "mp4") == 0) {
-		if (!a->named)
+		if (!a->named || a->protocol == STREAM_WEBSOCKET)
 			reply_error(r, 404, 0, "this server does not make fragmented MP4 yet");
-		return a->named;
+		return a->named && a->protocol != STREAM_WEBSOCKET;
 	} else {
 		reply_error(r, 400, 0, "format is neither ts nor mp4");
 		return false;
@@ -135,6 +137,7 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 		.id = {.channel = a->channel->id, .form = a->form},
 		.own = a->own,
 		.address = a->own ? address_name(q) : 0,
+		.protocol = a->protocol,
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
 		.options = a->options,
 		.token = admission_token_name(q->token),
@@ -142,11 +145,35 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 	text_copy(p->id.variant, sizeof(p->id.variant), name ? name : "");
 	text_copy(p->id.track, sizeof(p->id.track), a->lang);
 	r->kind = REPLY_STREAM;
-	r->type = types[a->form];
+	r->status = stream_status(p);
+	r->type = a->protocol == STREAM_HTTP ? types[a->form] : NULL;
 	r->stream = p;
 	r->channel = p->id.channel;
 	r->variant = p->id.variant;
 	reply_field(r, "Cache-Control", "no-store");
+}
+
+/* Accepts the handshake with the answer that the stream will have. */
+static bool upgrade(const struct request *q, struct reply *r)
+{
+	char accept[WEBSOCKET_ACCEPT + 1];
+	const char *reason;
+	int status = websocket_judge(q->http, &reason);
+
+	if (status) {
+		reply_error(r, status, 0, "%s", reason);
+		if (status == 426) {
+			reply_field(r, "Upgrade", "websocket");
+			reply_field(r, "Sec-WebSocket-Version", "13");
+		}
+		return false;
+	}
+	websocket_accept(q->http, accept);
+	reply_field(r, "Upgrade", "websocket");
+	reply_field(r, "Sec-WebSocket-Accept", "%s", accept);
+	if (websocket_offers(q->http, WEBSOCKET_PROTOCOL))
+		reply_field(r, "Sec-WebSocket-Protocol", WEBSOCKET_PROTOCOL);
+	return true;
 }
 
 static void answer(const struct request *q, struct asked a, struct reply *r)
@@ -158,10 +185,10 @@ static void answer(const struct request *q, struct asked a, struct reply *r)
 	    !read_overlap(q, &a, r) || !read_join(q, &a, r) || !can_play(q, &a, r) ||
 	    !read_lang(q, &a, r))
 		return;
-	if (admission_token_room(q))
-		start_stream(q, &a, r);
-	else
+	if (!admission_token_room(q))
 		admission_refuse_token(r);
+	else if (a.protocol == STREAM_HTTP || upgrade(q, r))
+		start_stream(q, &a, r);
 }
 
 void stream_route_ts(const struct request *q, struct reply *r)
@@ -172,6 +199,12 @@ void stream_route_ts(const struct request *q, struct reply *r)
 void stream_route_any(const struct request *q, struct reply *r)
 {
 	answer(q, (struct asked){.form = OUTPUT_TS}, r);
+}
+
+void stream_route_websocket(const struct request *q, struct reply *r)
+{
+	answer(q, (struct asked){.form = OUTPUT_TS, .protocol = STREAM_WEBSOCKET, .named = true},
+	       r);
 }
 
 void stream_route_audio(const struct request *q, struct reply *r)

@@ -1,5 +1,5 @@
-/* stream_route.h - /stream/<id>, /stream/<id>.ts and /audio/<id>: may this client watch, and which
- * output?
+/* stream_route.h - /stream/<id>, /stream/<id>.ts, /ws/<id> and /audio/<id>: may this client watch,
+ * and which output?
  *
  * Answers errors, or REPLY_STREAM with the parameters of a viewer, which the connection then
  * starts; HEAD gets the same head and starts nothing.  404 for an unknown channel or variant and
@@ -15,6 +15,9 @@ void stream_route_ts(const struct request *q, struct reply *r);
 
 /* The channel's own form, unless ?format= names another. */
 void stream_route_any(const struct request *q, struct reply *r);
+
+/* Either, in the frames of a WebSocket. */
+void stream_route_websocket(const struct request *q, struct reply *r);
 
 /* Sound alone, as ADTS; ?lang= chooses the language. */
 void stream_route_audio(const struct request *q, struct reply *r);

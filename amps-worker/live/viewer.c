@@ -7,13 +7,16 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "amps-worker/live/websocket.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
 
 #define PENDING_MIN	RING_UNIT_MAX
+#define ANSWERS_MAX	4096u	 /* pending bytes beside which a client's message is answered */
 #define PENDING_KEPT	256u	 /* a larger buffer is freed once it is sent */
 #define LEAD_US		1000000u /* of a source that is not live */
+#define PACKED_UNITS	64u	 /* sent in one call */
 #define IDLE_SWEEPS_MAX (VIEWER_HALF_CLOSED_MS * 1000u / VIEWER_SWEEP_US)
 
 /* Appends bytes that go before the ring's.  False without memory. */
@@ -55,6 +58,27 @@ static void pending_take(struct viewer *v, size_t n)
 		v->pending = NULL;
 		v->pending_cap = 0;
 	}
+}
+
+/* The same for media that are not the ring's, in units of the viewer's protocol. */
+static bool pending_add_media(struct viewer *v, const uint8_t *bytes, size_t n)
+{
+	uint8_t head[PACKER_HEAD_MAX];
+
+	if (!v->packer)
+		return pending_add(v, bytes, n);
+	while (n) {
+		const struct packer_ops *ops = v->packer->ops;
+		size_t payload = MIN(n, ops->payload_max);
+
+		if (!pending_add(v, head, ops->head(v->packer, 0, payload, head)) ||
+		    !pending_add(v, bytes, payload))
+			return false;
+		ops->took(v->packer, 1);
+		bytes += payload;
+		n -= payload;
+	}
+	return true;
 }
 
 /* Removes it from its ring's list, or from the list of viewers that wait. */
@@ -104,7 +128,7 @@ static bool enter_at(struct viewer *v, struct stream_ring *r, const struct ring_
 {
 	struct ring_intro intro = ring_intro(rap, marked);
 
-	if (!pending_add(v, intro.bytes, intro.len))
+	if (!pending_add_media(v, intro.bytes, intro.len))
 		return false;
 	v->cut = false;
 	v->pos = rap->pos;
@@ -161,19 +185,104 @@ static int advance(struct viewer *v, size_t sent)
 }
 
 /* Counts and logs a viewer that the server ends. */
-static enum viewer_verdict drop(const struct viewer *v, const char *reason)
+static enum viewer_verdict drop(struct viewer *v, const char *reason)
 {
+	v->end = VIEWER_END_SLOW;
 	page_add(&v->all->context->page->viewers_dropped, 1);
 	log_info("dropped a viewer: %s channel=%u", reason, v->output->id.channel);
 	return VIEWER_GONE;
 }
 
-/* Sends pending bytes and up to n of the ring in one call. */
-static enum viewer_verdict send_run(struct viewer *v, size_t n)
+/* Units of a packer's protocol, to be sent in one call. */
+struct packed {
+	size_t count;
+	size_t bytes;	/* of all units */
+	size_t payload; /* of all but the last, of which `last` */
+	size_t last;
+	uint8_t heads[PACKED_UNITS][PACKER_HEAD_MAX];
+	uint8_t head_len[PACKED_UNITS];
+	/* room for what is pending, and for a head and a payload each */
+	struct iovec iov[1 + 2 * PACKED_UNITS];
+};
+
+static size_t packed_payload(const struct packed *p, size_t i)
+{
+	return i + 1 == p->count ? p->last : p->payload;
+}
+
+/* Packs up to n bytes of the ring from v->pos on. */
+static void pack(const struct viewer *v, size_t n, struct packed *p)
+{
+	const struct packer_ops *ops = v->packer->ops;
+	uint64_t at = v->pos;
+
+	n = MIN(n, PACKED_UNITS * ops->payload_max);
+	p->count = (n + ops->payload_max - 1) / ops->payload_max;
+	p->payload = ops->payload_max;
+	p->last = p->count ? n - (p->count - 1) * p->payload : 0;
+	p->bytes = 0;
+	p->iov[0] = (struct iovec){v->pending + v->pending_at, v->pending_len};
+	for (size_t i = 0; i < p->count; i++) {
+		size_t payload = packed_payload(p, i);
+
+		p->head_len[i] = (uint8_t)ops->head(v->packer, i, payload, p->heads[i]);
+		p->iov[1 + 2 * i] = (struct iovec){p->heads[i], p->head_len[i]};
+		p->iov[2 + 2 * i] =
+			(struct iovec){(void *)(uintptr_t)ring_at(&v->ring->map, at), payload};
+		p->bytes += p->head_len[i] + payload;
+		at += payload;
+	}
+}
+
+/* As advance(), over units of the packer's protocol. */
+static int advance_packed(struct viewer *v, const struct packed *p, size_t sent)
+{
+	const struct ring *m = &v->ring->map;
+	uint64_t from = v->pos;
+	size_t i = 0;
+
+	assert(v->pending_len == 0 && sent <= p->bytes);
+	for (; sent; i++) {
+		size_t head = p->head_len[i], payload = packed_payload(p, i);
+		size_t gone = MIN(sent, head + payload);
+		size_t body = gone > head ? gone - head : 0;
+
+		assert(i < p->count);
+		if (gone < head && !pending_add(v, p->heads[i] + gone, head - gone))
+			return -ENOMEM;
+		if (body < payload && !pending_add(v, ring_at(m, v->pos + body), payload - body))
+			return -ENOMEM;
+		v->pos += payload;
+		sent -= gone;
+	}
+	v->packer->ops->took(v->packer, i);
+	return ring_intact(m, from) ? 0 : -ESTALE;
+}
+
+/* The bytes that one call is to send from v->pos on. */
+struct run {
+	size_t n;	       /* of the ring */
+	struct packed *packed; /* NULL: as they are */
+};
+
+static ssize_t send_run_bytes(const struct viewer *v, const struct run *run)
+{
+	struct msghdr m = {0};
+
+	if (!run->packed)
+		return send_bytes(v, ring_at(&v->ring->map, v->pos), run->n);
+	m.msg_iov = run->packed->iov;
+	m.msg_iovlen = 1 + 2 * run->packed->count;
+	return sendmsg(v->stream.conn->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Sends pending bytes and the run in one call. */
+static enum viewer_verdict send_run(struct viewer *v, const struct run *run)
 {
 	size_t pending = v->pending_len, ours, head;
-	int e;
-	ssize_t sent = send_bytes(v, ring_at(&v->ring->map, v->pos), n);
+	size_t all = pending + (run->packed ? run->packed->bytes : run->n);
+	int e = 0;
+	ssize_t sent = send_run_bytes(v, run);
 
 	assert(v->head_left <= pending);
 	if (sent < 0) {
@@ -187,15 +296,30 @@ static enum viewer_verdict send_run(struct viewer *v, size_t n)
 	v->head_left = (uint16_t)(v->head_left - head);
 	if (ours)
 		pending_take(v, ours);
-	if ((size_t)sent > ours) {
-		e = advance(v, (size_t)sent - ours);
-		if (e < 0)
-			return drop(v,
-				    e == -ENOMEM ? "no memory" : "overtaken while it was sent to");
-	}
+	if ((size_t)sent > ours)
+		e = run->packed ? advance_packed(v, run->packed, (size_t)sent - ours)
+				: advance(v, (size_t)sent - ours);
+	if (e < 0)
+		return drop(v, e == -ENOMEM ? "no memory" : "overtaken while it was sent to");
 	account(v, head, (size_t)sent - head);
-	set_blocked(v, (size_t)sent < pending + n);
+	set_blocked(v, (size_t)sent < all);
 	return VIEWER_GOES_ON;
+}
+
+/* Sends n bytes of the ring, packed, behind what is pending; in as many calls as that takes. */
+static enum viewer_verdict send_packed(struct viewer *v, size_t n)
+{
+	struct packed packed;
+	enum viewer_verdict verdict;
+
+	do {
+		uint64_t before = v->pos;
+
+		pack(v, n, &packed);
+		verdict = send_run(v, &(struct run){.packed = &packed});
+		n -= MIN(n, v->pos - before);
+	} while (verdict == VIEWER_GOES_ON && n && !v->stream.blocked);
+	return verdict;
 }
 
 static bool drops_slow(const struct viewer *v)
@@ -247,7 +371,7 @@ static enum viewer_verdict send_ready(struct viewer *v)
 		set_blocked(v, false);
 		return VIEWER_GOES_ON;
 	}
-	return send_run(v, n);
+	return v->packer ? send_packed(v, n) : send_run(v, &(struct run){.n = n});
 }
 
 static bool drained(const struct viewer *v)
@@ -291,7 +415,10 @@ enum viewer_verdict viewer_feed(struct viewer *v)
 	next = TAILQ_NEXT(v->ring, in_output);
 	if (next)
 		return move_on(v, next);
-	return v->output->gone ? VIEWER_GONE : VIEWER_GOES_ON;
+	if (!v->output->gone)
+		return VIEWER_GOES_ON;
+	v->end = v->output->ended ? VIEWER_END_SOURCE : VIEWER_END_FAILURE;
+	return VIEWER_GONE;
 }
 
 enum viewer_verdict viewer_blocked(struct viewer *v)
@@ -350,10 +477,50 @@ static uint64_t sent_bytes(const struct stream *s)
 	return atomic_load_explicit(&v->record->bytes, memory_order_relaxed);
 }
 
+/* Says why the viewer ends, if that can be said at once. */
+static void say_end(const struct viewer *v)
+{
+	uint8_t words[PACKER_HEAD_MAX];
+	size_t n = v->packer->ops->end(v->packer, v->end, words);
+
+	if (n && v->stream.begun && !v->pending_len &&
+	    send(v->stream.conn->fd, words, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("a viewer has gone without last words: %m");
+}
+
+/* What the client says: the packer knows its protocol. */
+static bool on_received(struct stream *s, const void *bytes, size_t n)
+{
+	struct viewer *v = (struct viewer *)s;
+	struct buf out = BUF_INIT;
+	int e;
+
+	if (!v->packer)
+		return true;
+	e = v->packer->ops->receive(v->packer, bytes, n, &out);
+	/* answers that a client does not read are not collected */
+	if (e == 0 && v->pending_len > ANSWERS_MAX)
+		buf_reset(&out);
+	if (!buf_ok(&out) || (out.len && !pending_add(v, out.data, out.len)))
+		e = -ENOMEM;
+	buf_done(&out);
+	if (e < 0)
+		v->end = VIEWER_END_PROTOCOL;
+	/* what ends here is sent if the socket has room */
+	if (v->pending_len && v->ring && v->stream.begun && !v->stream.blocked &&
+	    send_run(v, &(struct run){0}) == VIEWER_GONE)
+		return false;
+	return e == 0;
+}
+
 static void viewer_free(struct stream *s)
 {
 	struct viewer *v = (struct viewer *)s;
 
+	if (v->packer) {
+		say_end(v);
+		v->packer->ops->free(v->packer);
+	}
 	if (v->output)
 		unlink_viewer(v);
 	if (v->ring)
@@ -366,7 +533,8 @@ static void viewer_free(struct stream *s)
 	free(v);
 }
 
-static const struct stream_ops viewer_ops = {on_room, waits_until, sent_bytes, viewer_free};
+static const struct stream_ops viewer_ops = {on_room, waits_until, on_received, sent_bytes,
+					     viewer_free};
 static_assert(offsetof(struct viewer, stream) == 0, "a stream is cast to its viewer");
 
 /* Viewers of the whole server, by the pages known here. */
@@ -390,6 +558,12 @@ bool viewers_have_room(const struct viewers *all)
 	return (max == 0 || viewers_everywhere(all->context) < max) && records_left(all->records);
 }
 
+void viewer_end(struct viewer *v, enum viewer_end why)
+{
+	v->end = (uint8_t)why;
+	conn_free(v->stream.conn);
+}
+
 static void set_options(struct conn *c)
 {
 	int one = 1, idle = 30, every = 15, count = 4;
@@ -402,6 +576,13 @@ static void set_options(struct conn *c)
 	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
+static enum viewer_protocol protocol_of(const struct stream_params *p)
+{
+	if (p->protocol == STREAM_WEBSOCKET)
+		return VIEWER_WEBSOCKET;
+	return p->id.form == OUTPUT_ADTS ? VIEWER_AUDIO : VIEWER_TS;
+}
+
 static struct viewer_record *take_record(struct viewer *v, const struct http_request *q,
 					 const struct stream_params *p)
 {
@@ -411,7 +592,7 @@ static struct viewer_record *take_record(struct viewer *v, const struct http_req
 		.output = UINT32_MAX,
 		.since_wall_us = clock_wall_us(),
 		.port = c->port,
-		.protocol = p->id.form == OUTPUT_ADTS ? VIEWER_AUDIO : VIEWER_TS,
+		.protocol = protocol_of(p),
 		.token = p->token,
 	};
 
@@ -430,10 +611,12 @@ static struct viewer *viewer_new(struct viewers *all, struct conn *c, const stru
 
 	if (!v)
 		return NULL;
-	v->stream = (struct stream){.ops = &viewer_ops, .conn = c};
+	v->stream = (struct stream){.ops = &viewer_ops, .conn = c, .status = stream_status(p)};
 	v->all = all;
 	v->options = p->options;
-	if (pending_add(v, head->data, head->len)) {
+	if (p->protocol == STREAM_WEBSOCKET)
+		v->packer = websocket_new();
+	if ((v->packer || p->protocol == STREAM_HTTP) && pending_add(v, head->data, head->len)) {
 		v->head_left = v->pending_len;
 		v->output = output_use(all->outputs, p);
 	}

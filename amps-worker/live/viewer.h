@@ -4,7 +4,8 @@
  * always the first byte of a unit (a packet of a transport stream): if a send stops inside a unit,
  * the rest of it is copied out at once, so that the client receives whole units whatever happens to
  * the ring meanwhile.  Bytes that are not the ring's (the answer's head, the intro of a random
- * access point, that rest) are kept in `pending` and always go first.
+ * access point, that rest) are kept in `pending` and always go first.  With a packer the units
+ * are the protocol's, each sent as a whole or copied out in the same way.
  *
  *	waits for a ring or its first random access point: ring NULL, in output->waiting
  *	follows a ring: in ring->viewers
@@ -21,6 +22,7 @@
 
 #include "amps-worker/http/conn.h"
 #include "amps-worker/live/output.h"
+#include "amps-worker/live/packer.h"
 #include "amps-worker/live/records.h"
 
 /* What all viewers of a worker need; borrowed. */
@@ -38,12 +40,14 @@ struct viewer {
 	struct output *output;
 	struct stream_ring *ring;
 	struct viewer_record *record;
-	uint64_t pos;	      /* multiple of the ring's unit */
-	uint64_t swept_bytes; /* sent when viewer_sweep() last looked */
+	struct packer *packer; /* NULL: the ring's bytes as they are */
+	uint64_t pos;	       /* multiple of the ring's unit */
+	uint64_t swept_bytes;  /* sent when viewer_sweep() last looked */
 	uint8_t *pending;
 	uint16_t pending_at, pending_len, pending_cap;
 	uint16_t head_left; /* bytes of pending that are not media */
 	bool cut;	    /* pending is the rest of the unit before pos, and nothing else */
+	uint8_t end;	    /* enum viewer_end: why it ends, if it does */
 	struct viewer_options options;
 	uint16_t idle_sweeps; /* in a row without a byte sent */
 };
@@ -59,6 +63,9 @@ enum viewer_verdict { VIEWER_GOES_ON, VIEWER_GONE };
  */
 must_check int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
 			    const struct stream_params *p, const struct buf *head);
+
+/* Ends it, with the protocol's last words; frees the connection. */
+void viewer_end(struct viewer *v, enum viewer_end why);
 
 /* Starts the viewers that wait, if the output's newest ring has a random access point.  May free
  * the output. */
