@@ -70,7 +70,6 @@ def aac_and_pictures(data):
     return {key: pts for key, pts in found.items() if key not in twice}
 
 
-@pytest.mark.smoke
 def test_two_variants_and_their_sound_are_judged(server, tmp_path):
     variants = [{"name": "low", "ffmpeg_profile": "small"}]
     s = serving(server, low(1, media.film(), adaptive_bitrates=variants))
@@ -156,6 +155,7 @@ SOURCES = [
 ]
 
 
+@pytest.mark.slow
 def test_other_codecs_and_sources_of_one_kind_play(server, tmp_path):
     s = serving(server, *(low(n, film()) for n, (film, _, _) in enumerate(SOURCES, 1)))
     with concurrent.futures.ThreadPoolExecutor(len(SOURCES)) as pool:
