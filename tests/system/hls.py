@@ -64,16 +64,19 @@ class Player:
         self.index = answer.text
         self.variants = [urllib.parse.urljoin(path, line) for line in self.index.splitlines()
                          if line and not line.startswith("#")]
+        sounds = re.findall(r'^#EXT-X-MEDIA:.*URI="([^"]*)"', self.index, re.M)
+        # all media playlists: those of the variants, then those of the sound beside them
+        self.lists = [*self.variants, *(urllib.parse.urljoin(path, uri) for uri in sounds)]
 
-    def ask(self, variant=0):
+    def ask(self, variant=0, more=""):
         # a session needs no token
-        return self.server.get(self.variants[variant],
+        return self.server.get(self.lists[variant] + more,
                                {"User-Agent": self.headers["User-Agent"]}, timeout=40)
 
     def media(self, variant=0):
         answer = self.ask(variant)
         assert answer.status == 200, answer.text
-        return parse_media(answer.text, self.variants[variant])
+        return parse_media(answer.text, self.lists[variant])
 
     def segment(self, segment):
         answer = self.server.get(segment.url, {"User-Agent": self.headers["User-Agent"]})
@@ -96,7 +99,7 @@ class Audience(threading.Thread):
         super().__init__(daemon=True)
         self.pool = concurrent.futures.ThreadPoolExecutor(16)
         players = self.pool.map(lambda number: Player(server, number), numbers)
-        self.lists = [(p, v) for p in players for v in range(len(p.variants))]
+        self.lists = [(p, v) for p in players for v in range(len(p.lists))]
         self.shortest = 0               # of the playlists, in segments
         self.over = threading.Event()
 

@@ -150,15 +150,21 @@ class Capture(threading.Thread):
                 self.refused += 1       # its worker ended, or the server does not listen
                 pause = 0.2
 
+    def ask(self, more=""):
+        """The media playlist, or None if it is refused."""
+        answer = self.player.ask(self.variant, more)
+        if answer.status == 200:
+            return parse_media(answer.text, self.player.lists[self.variant])
+        self.refused += 1
+        if answer.status != 503:
+            self.broken.append(f"{answer.status} {answer.text}")
+        return None
+
     def poll(self):
         """The target duration."""
-        answer = self.player.ask(self.variant)
-        if answer.status != 200:
-            self.refused += 1
-            if answer.status != 503:
-                self.broken.append(f"{answer.status} {answer.text}")
+        p = self.ask()
+        if not p:
             return 1
-        p = parse_media(answer.text, self.player.variants[self.variant])
         before = self.rules.last
         if before is None or before.text != p.text:
             self.texts.append(p.text)
@@ -193,7 +199,8 @@ class Capture(threading.Thread):
 
 def compare(a, b):
     """What differs between two variants that should have equal cuts.  At a discontinuity an encoder has
-    its key frames elsewhere, and the segments on both sides of it may differ."""
+    its key frames elsewhere, and the segments on both sides of it may differ.  A variant that breaks
+    off where the other has listed its next segment already is one discontinuity ahead in that one."""
     broken = []
     edges = {n + side for rules in (a, b) for n, s in rules.known.items() if s.discontinuity
              for side in (-1, 0)}
@@ -201,10 +208,17 @@ def compare(a, b):
         off = seconds_of(a.known[number].date) - seconds_of(b.known[number].date)
         if abs(off) > (a.last.target if number in edges else TIME_SLACK_S):
             broken.append(f"{number} is {off:+.3f} s later in one variant")
-        if a.discontinuities[number] != b.discontinuities[number]:
+        off = a.discontinuities[number] - b.discontinuities[number]
+        after = a.discontinuities.get(number + 1, 0) - b.discontinuities.get(number + 1, 0)
+        if off != 0 and (number not in edges or abs(off) > 1 or after):
             broken.append(f"{number} has discontinuities {a.discontinuities[number]} and "
                           f"{b.discontinuities[number]}")
     return broken
+
+
+# hls-parser allows parts in the last three segments.  The draft (6.2.2) allows them in the last three
+# target durations, which may be more segments; ll_rules.py checks that.
+PARTS_IN_SEGMENTS = "Remove EXT-X-PART tags from the Playlist after they are greater than three"
 
 
 def read_with_npm(texts):
@@ -221,5 +235,5 @@ def read_with_npm(texts):
             expected = {"target": p.target, "number": p.number,
                         "discontinuities": p.discontinuities, "segments": len(p.segments)}
         broken += [f"{who}: {got}, not {expected}: {text}" for who, got in read.items()
-                   if got != expected]
+                   if got != expected and PARTS_IN_SEGMENTS not in got.get("error", "")]
     return broken

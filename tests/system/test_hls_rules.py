@@ -12,10 +12,12 @@ from harness import kill, wait_for
 from hls import Player, parse_media
 from hls_rules import Capture, Rules, compare, read_with_npm
 from lineup import channel, line_up
+from ll_rules import LowLatencyCapture
 from trouble import TS_HEAD, Trouble, packets
 
 SEED = int(os.environ.get("AMPS_SEED", "1"))
 WINDOW_S = 10
+PLAIN, LOW_LATENCY = ("hls", Capture), ("ll-hls", LowLatencyCapture)
 STALL_S = 3.5                           # longer than stall_timeout
 
 
@@ -157,10 +159,14 @@ ALL = ("kill_source_job", "kill_encoder", "kill_segment_job", "kill_worker", "ki
        "jump", "edit", "restart", "crash")
 
 
-def config_for(live):
-    return line_up(channel(1, live.origin.url(), adaptive_bitrates=[
-        {"name": "low", "ffmpeg_profile": "small"}]),
-        hls={"segment_seconds": 2, "playlist_seconds": WINDOW_S}, streaming={"idle_timeout": 60})
+def config_for(form):
+    """The configuration for an origin."""
+    def make(live):
+        return line_up(channel(1, live.origin.url(), output_format=form, adaptive_bitrates=[
+            {"name": "low", "ffmpeg_profile": "small"}]),
+            hls={"segment_seconds": 2, "part_ms": 200, "playlist_seconds": WINDOW_S},
+            streaming={"idle_timeout": 60})
+    return make
 
 
 def wait_segments(captures, more):
@@ -172,19 +178,20 @@ def wait_segments(captures, more):
     wait_for(have, 40, f"{more} more segments")
 
 
-def capture(server, faults, seconds):
+def capture(server, faults, seconds, form="hls", kind=Capture):
     """Plays a channel for so long, with these faults in equal distances; (captures, broken)."""
+    config = config_for(form)
     with contextlib.ExitStack() as stack:
         lives = [Live(media.long_film(), 120), Live(media.other_film(), 60)]
         for live in lives:
             stack.enter_context(live.origin)
-        s = server(config_for(lives[0]), workers=2)
+        s = server(config(lives[0]), workers=2)
         player = Player(s)
-        captures = [Capture(player, v) for v in (0, 1)]
+        captures = [kind(player, v) for v in range(len(player.lists))]
         for c in captures:
             c.start()
         wait_segments(captures, 3)
-        trouble = Faults(s, lives, config_for, captures)
+        trouble = Faults(s, lives, config, captures)
         for n, name in enumerate(faults, 1):
             found = sum(len(c.broken) for c in captures)
             getattr(trouble, name)()
@@ -194,8 +201,8 @@ def capture(server, faults, seconds):
                   sum(len(c.broken) for c in captures) > found else "")
         for c in captures:
             c.finish()
-    broken = [f"variant {c.variant}: {x}" for c in captures for x in c.broken]
-    broken += compare(*(c.rules for c in captures))
+    broken = [f"list {c.variant}: {x}" for c in captures for x in c.broken]
+    broken += compare(*(c.rules for c in captures[:2]))
     return captures, broken + read_with_npm([player.index, *(t for c in captures for t in c.texts)])
 
 
@@ -206,13 +213,21 @@ def test_a_channel_keeps_the_rules_when_it_fails(server):
     assert all(c.fetched >= 12 for c in captures)
 
 
+@pytest.mark.slow
+def test_a_channel_of_low_latency_keeps_the_rules_when_it_fails(server):
+    captures, broken = capture(server, ["kill_source_job", "kill_worker"], 2, *LOW_LATENCY)
+    assert broken == []
+    assert all(c.fetched >= 8 for c in captures)
+
+
 @pytest.mark.soak
 @pytest.mark.limit(1800)
-def test_ten_minutes_with_twenty_faults(server):
+@pytest.mark.parametrize("how", [PLAIN, LOW_LATENCY], ids=["plain", "low latency"])
+def test_ten_minutes_with_twenty_faults(server, how):
     chance = random.Random(SEED)
     faults = [*ALL, *ALL]
     chance.shuffle(faults)
-    captures, broken = capture(server, faults, 480)
+    captures, broken = capture(server, faults, 480, *how)
     print(f"seed {SEED}: " + ", ".join(
         f"variant {c.variant}: {c.fetched} segments, {len(c.texts)} playlists, {c.refused} refused"
         for c in captures))
