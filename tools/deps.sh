@@ -12,7 +12,7 @@ DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libe
 	fonts-dejavu-core fontconfig=fc-list"
 DEB_SMOKE="libcriterion-dev python3 python3-pytest python3-pytest-xdist python3-yaml curl=curl
 	iproute2=ip procps=ps util-linux=runuser"
-DEB_TEST="clang=clang libclang-rt-dev clang-format=clang-format debootstrap=debootstrap
+DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format debootstrap=debootstrap
 	universal-ctags=ctags nodejs=node npm=npm mpv=mpv vlc-bin vlc-plugin-base gstreamer1.0-tools
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
@@ -28,7 +28,7 @@ RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libeve
 # Fedora has no package of Criterion (see own_build) and none of wrk, which only `make bench` needs
 RPM_SMOKE="python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl
 	iproute=ip procps-ng=ps util-linux=runuser"
-RPM_TEST="clang=clang compiler-rt clang-tools-extra=clang-format debootstrap=debootstrap ctags=ctags
+RPM_TEST="clang=clang lld=ld.lld compiler-rt clang-tools-extra=clang-format debootstrap=debootstrap ctags=ctags
 	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
 	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx

@@ -1,4 +1,5 @@
 """Every kind of source: how it ends, fails and recovers."""
+import functools
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from ts import PACKET, Checker
 from watcher import Watcher
 
 
+@functools.cache
 def counts(path):
     """{codec: packets} of a file."""
     done = subprocess.run(
