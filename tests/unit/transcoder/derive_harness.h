@@ -12,7 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include "unit.h"
+#include "media_file.h"
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/roles/roles.h"
@@ -374,22 +374,19 @@ static inline void rig_see(struct rig *rig, uint32_t id, struct seen *s)
 }
 
 /* A transport stream made by the ffmpeg command, whole in memory; the caller's. */
-static inline uint8_t *rig_media(const char *arguments, size_t *ret_len)
+static inline uint8_t *rig_media(const char *name, const char *arguments, size_t *ret_len)
 {
-	char path[] = "/tmp/amps-derive-XXXXXX", command[2048];
-	int fd = mkstemp(path);
+	FILE *file = fopen(media_file(name, arguments), "rb");
 	uint8_t *bytes;
 	off_t len;
 
-	cr_assert_geq(fd, 0);
-	snprintf(command, sizeof(command), "ffmpeg -v error -y %s -f mpegts %s </dev/null",
-		 arguments, path);
-	cr_assert_eq(system(command), 0, "%s", command);
-	len = lseek(fd, 0, SEEK_END);
+	cr_assert_not_null(file);
+	fseeko(file, 0, SEEK_END);
+	len = ftello(file);
+	rewind(file);
 	bytes = malloc((size_t)len);
-	cr_assert_eq(pread(fd, bytes, (size_t)len, 0), len);
-	close(fd);
-	unlink(path);
+	cr_assert_eq(fread(bytes, 1, (size_t)len, file), (size_t)len);
+	fclose(file);
 	*ret_len = (size_t)len;
 	return bytes;
 }

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include "media_file.h"
 #include "unit.h"
 
 #include "common/clock.h"
@@ -222,26 +223,6 @@ static inline int job_stop(struct fake_job *job)
 	close(job->socket);
 	ring_close(&job->ring);
 	return status;
-}
-
-/* Makes a file with the ffmpeg command once, in the build's own folder. */
-static inline const char *media_file(const char *name, const char *arguments)
-{
-	static char path[4096];
-	char command[8192], part[4200];
-	const char *bin = getenv("AMPS_BIN");
-
-	snprintf(path, sizeof(path), "%s/media", bin ? bin : ".");
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/media/%s", bin ? bin : ".", name);
-	if (access(path, R_OK) == 0)
-		return path;
-	snprintf(part, sizeof(part), "%s/media/part%d-%s", bin ? bin : ".", (int)getpid(), name);
-	snprintf(command, sizeof(command), "ffmpeg -v error -y %s '%s' </dev/null", arguments,
-		 part);
-	cr_assert_eq(system(command), 0, "%s", command);
-	cr_assert_eq(rename(part, path), 0);
-	return path;
 }
 
 #define MEDIA_H264_AAC                                                                             \

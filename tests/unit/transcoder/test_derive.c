@@ -1,8 +1,12 @@
 #include "derive_harness.h"
 
-#define SOURCE                                                                                        \
-	"-f lavfi -i testsrc2=size=854x480:rate=25 -f lavfi -i sine=frequency=440:sample_rate=48000 " \
-	"-t 8 -c:v libx264 -preset ultrafast -bf 2 -g 50 -b:v 1M -pix_fmt yuv420p -c:a aac -b:a 96k"
+/* NAME and ARGUMENTS of a film of so many pixels and bits. */
+#define FILM(name, size, bits)                                                                     \
+	name, "-f lavfi -i testsrc2=size=" size ":rate=25 -f lavfi -i "                            \
+	      "sine=frequency=440:sample_rate=48000 -t 8 -c:v libx264 -preset ultrafast -bf 2 "    \
+	      "-g 50 -b:v " bits " -pix_fmt yuv420p -c:a aac -b:a 96k"
+#define SOURCE FILM("derive.ts", "318x180", "300k")
+#define LARGE  FILM("derive-large.ts", "854x480", "1M")
 #define SPEC   "{\"name\":\"Test channel\",\"ring_seconds\":10}"
 #define RING   (8u << 20)
 #define SECOND 90000
@@ -25,12 +29,12 @@ Test(derive, two_variants_are_decoded_once_and_aligned)
 	rig_start(&rig, derive_run, SPEC);
 	rig_source(&rig, RING, false);
 	rig_output_on(&rig, 0,
-		      "[\"vcodec\",\"libx264\"],[\"preset\",\"veryfast\"],[\"b:v\",\"1M\"],"
+		      "[\"vcodec\",\"libx264\"],[\"preset\",\"veryfast\"],[\"b:v\",\"300k\"],"
 		      "[\"acodec\",\"aac\"],[\"b:a\",\"96k\"]",
 		      RING, TIME_NONE);
 	rig_output_on(&rig, 1,
 		      "[\"vcodec\",\"libx264\"],[\"preset\",\"fast\"],[\"vf\","
-		      "\"scale=-1:240\"],[\"b:v\",\"300k\"],[\"acodec\",\"aac\"],"
+		      "\"scale=-1:100\"],[\"b:v\",\"100k\"],[\"acodec\",\"aac\"],"
 		      "[\"ar\",\"44100\"]",
 		      RING, TIME_NONE);
 	rig_feed(&rig, media, len);
@@ -41,9 +45,9 @@ Test(derive, two_variants_are_decoded_once_and_aligned)
 	cr_expect_eq(rig_stop(&rig), 0);
 	expect_clean(&hd);
 	expect_clean(&sd);
-	cr_expect_eq(hd.width, 854);
-	cr_expect_eq(sd.height, 240);
-	cr_expect_eq(sd.width, 426, "427 made even: %d", sd.width);
+	cr_expect_eq(hd.width, 318);
+	cr_expect_eq(sd.height, 100);
+	cr_expect_eq(sd.width, 176, "177 made even: %d", sd.width);
 	cr_expect_eq(sd.sample_rate, 44100);
 	cr_expect_geq(hd.keys, 3);
 	expect_aligned(&hd, &sd);
@@ -124,7 +128,7 @@ Test(derive, a_new_output_starts_with_the_media_in_the_ring)
 	rig_feed(&rig, media, half);
 	cr_assert(rig_await_media(&rig, 0, 2 * SECOND), "%s", rig.text);
 	/* no byte comes meanwhile */
-	rig_output_on(&rig, 1, "[\"preset\",\"veryfast\"],[\"s\",\"320x180\"]", RING, TIME_NONE);
+	rig_output_on(&rig, 1, "[\"preset\",\"veryfast\"],[\"s\",\"160x90\"]", RING, TIME_NONE);
 	cr_assert(rig_await(&rig, &rig.outputs[1].running), "%s", rig.text);
 	rig_feed(&rig, media + half, len - half);
 	cr_assert(rig_await_media(&rig, 0, 7 * SECOND), "%s", rig.text);
@@ -247,7 +251,7 @@ Test(derive, a_lapped_reader_skips_ahead)
 	struct rig rig;
 	struct seen s;
 	size_t len, at = 0;
-	uint8_t *media = rig_media(SOURCE, &len);
+	uint8_t *media = rig_media(LARGE, &len);
 
 	rig_start(&rig, derive_run, SPEC);
 	rig_output_on(&rig, 0, "[\"preset\",\"veryfast\"]", RING, TIME_NONE);
