@@ -85,7 +85,7 @@ def test_a_later_start_does_not_check_options_again(server, listening_transcoder
     config = line_up(channel(1, "http://origin.example.net/1.ts", input_options={"re": None}))
     config["ffmpeg_profiles"]["copied"] = {"vcodec": "copy", "acodec": "copy", "preset": "fast"}
     warning = "ffmpeg_profiles.copied.preset"
-    s = server(config)
+    s = server(config, fresh=True)
     assert asked() == 1
     first = s.log().count(warning)
     assert first > 0
