@@ -164,6 +164,16 @@ static void note_run(struct cmaf_track *f)
 		e->began_90k = e->start_90k + e->offset_90k;
 }
 
+/* A part has one unit at least, so the target of a playlist that begins is no shorter than that. */
+static void seal_parts(struct cmaf_track *f)
+{
+	struct segment_track *t = &f->base;
+	int64_t unit_ms = (time_90k(f, f->unit->duration) + 89) / 90;
+
+	if (!t->published)
+		t->media.part_ms = (uint32_t)MAX((int64_t)t->media.part_ms, unit_ms);
+}
+
 /* A segment begins with the unit. */
 static void begin_segment(struct cmaf_track *f, const struct cut *cut)
 {
@@ -185,6 +195,7 @@ static void begin_segment(struct cmaf_track *f, const struct cut *cut)
 	f->begin_dts = f->unit->dts + f->offset;
 	f->begin_90k = time_90k(f, f->unit->pts);
 	f->begin_wall_us = cut_wall_us(cut, f->begin_90k);
+	seal_parts(f);
 	if (!f->fragments)
 		renew(f);
 	note_run(f);

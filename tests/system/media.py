@@ -155,6 +155,11 @@ def irregular_film():
                 "0,0.4,1.9,2.2,4.1,4.3,5.9,7.4,9,9.4,11.2,12,12.2,14,15.9,17", "-f", "mpegts")
 
 
+def slow_film():
+    """20 s with two pictures a second."""
+    return make("slow.ts", *encode(20, "160x90", "100k", fps=2, gop=4), "-f", "mpegts")
+
+
 def sound_film():
     """20 s of E-AC-3 alone."""
     return make("sound.ts", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "20",
@@ -177,4 +182,5 @@ def vp9():
 # all of them; those that others are made of come first
 FILMS = [film, rich_film, short_film, long_film, other_film, dense_film, blink, mpeg2_film, mp4,
          short_mp4, mkv, hls, hevc_film, hevc_mp4, interlaced_film, languages_film, languages_mkv,
-         two_programmes, dash, vp9, irregular_film, sound_film]
+         two_programmes, dash, vp9, irregular_film, slow_film,
+         sound_film]

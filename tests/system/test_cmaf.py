@@ -151,6 +151,7 @@ SOURCES = [
     (media.hevc_film, r"hvc1\.1\.6\.L\d+\.90,ac-3", ["hvc1", "ac-3"]),
     (media.mpeg2_film, "mp4v.61,mp4a.6B", ["mp4v", "mp4a"]),
     (media.irregular_film, r"avc1\.42c0..", ["avc1"]),
+    (media.slow_film, r"avc1\.64....,mp4a\.40\.2", ["avc1", "mp4a"]),
     (media.sound_film, "ec-3", ["ec-3"]),
 ]
 
