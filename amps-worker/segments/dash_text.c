@@ -10,7 +10,7 @@
 #define HZ		90000
 #define MS_90K		90
 #define DELAY_TARGETS	3u	 /* a player keeps this distance from the live edge ... */
-#define LOW_DELAY_MS	1500u	 /* ... and this one with low latency, or ... */
+#define LOW_DELAY_MS	2000u	 /* ... and this one with low latency, or ... */
 #define LOW_DELAY_PARTS 6u	 /* ... that of so many parts */
 #define BANDWIDTH_GUESS 4000000u /* of a track about which nothing is known */
 #define LATE_US		2000000	 /* media that is published later says how late its clock is */

@@ -7,6 +7,8 @@
 #include "amps-worker/http/access.h"
 #include "amps-worker/live/admission.h"
 
+#define SESSIONS_NAMED 16u /* of one viewer that the server ends one after the other */
+
 bool playlist_request_channel(struct playlist_request *p, struct reply *r)
 {
 	p->channel = admission_channel(&p->q, p->q.segment[0], r);
@@ -54,8 +56,14 @@ void playlist_request_name(struct playlist_request *p)
 	struct in6_addr address = access_client(q->http, q->facts);
 
 	p->session.tag = token_tag(p);
-	p->session.number = signature_viewer(key_of(p), p->channel->id, p->session.tag,
-					     address.s6_addr, http_field(q->http, "User-Agent"));
+	/* one that was ended is refused for a while, as its player goes on asking */
+	for (unsigned nth = 0; nth < SESSIONS_NAMED; nth++) {
+		p->session.number =
+			signature_viewer(key_of(p), p->channel->id, p->session.tag, address.s6_addr,
+					 http_field(q->http, "User-Agent"), nth);
+		if (!sessions_may_return(&q->facts->segments->sessions, p->session.number))
+			break;
+	}
 }
 
 void playlist_request_text(const struct playlist_request *p, char out[SESSION_TEXT + 1])

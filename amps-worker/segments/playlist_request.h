@@ -28,7 +28,8 @@ const char *playlist_request_variant(const struct playlist_request *p);
 /* A new session. */
 void playlist_request_begin(struct playlist_request *p);
 
-/* The session of this token, address and user agent: one viewer as long as none of them changes. */
+/* The session of this token, address and user agent: one viewer as long as none of them changes. If
+ * the server has ended it, the viewer may begin another one after a while. */
 void playlist_request_name(struct playlist_request *p);
 
 /* The text of its session, for links. */

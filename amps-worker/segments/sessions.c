@@ -162,36 +162,51 @@ static void session_free(struct session *s)
 	free(s);
 }
 
-/* The server ends it: it must not begin again. */
-static void session_end(struct session *s)
+/* It must not begin again. */
+static void session_end_at(struct session *s, uint64_t ended_us)
 {
 	struct session_uses *uses = our_uses(s->all);
 	uint32_t count = atomic_load_explicit(&uses->ended_count, memory_order_relaxed);
+	uint32_t at = count % SESSIONS_ENDED;
 
-	atomic_store_explicit(&uses->ended[count % SESSIONS_ENDED], s->number,
-			      memory_order_relaxed);
+	atomic_store_explicit(&uses->ended_us[at], ended_us, memory_order_relaxed);
+	atomic_store_explicit(&uses->ended[at], s->number, memory_order_release);
 	atomic_store_explicit(&uses->ended_count, count + 1, memory_order_relaxed);
 	session_free(s);
 }
 
-static bool page_has_ended(const void *page, uint64_t number)
+/* The server ends it. */
+static void session_end(struct session *s)
+{
+	session_end_at(s, clock_mono_us());
+}
+
+static uint64_t page_ended_us(const void *page, uint64_t number)
 {
 	const struct session_uses *uses = worker_page_uses(page);
 
 	for (unsigned i = 0; i < SESSIONS_ENDED; i++)
-		if (load(&uses->ended[i]) == number)
-			return true;
-	return false;
+		if (atomic_load_explicit(&uses->ended[i], memory_order_acquire) == number)
+			return MAX(load(&uses->ended_us[i]), 1u);
+	return 0;
 }
 
-static bool has_ended(const struct sessions *all, uint64_t number)
+/* When the server has ended this session; 0: it has not. */
+static uint64_t ended_us(const struct sessions *all, uint64_t number)
 {
 	const struct context *x = context_of(all);
+	uint64_t at_us = 0;
 
-	for (unsigned i = 0; i < x->page_count; i++)
-		if (x->pages[i] && page_has_ended(x->pages[i], number))
-			return true;
-	return false;
+	for (unsigned i = 0; i < x->page_count && !at_us; i++)
+		at_us = x->pages[i] ? page_ended_us(x->pages[i], number) : 0;
+	return at_us;
+}
+
+bool sessions_may_return(const struct sessions *all, uint64_t number)
+{
+	uint64_t at_us = ended_us(all, number);
+
+	return at_us && clock_mono_us() > at_us + SESSION_AWAY_US;
 }
 
 static const struct viewer_record *record_at(const struct context *x, uint32_t page, uint32_t place)
@@ -328,7 +343,7 @@ static bool yield(struct sessions *all, const struct viewer_record *rec)
 
 	TAILQ_FOREACH (s, &all->list, link) {
 		if (same_viewer(s->record, rec)) {
-			session_end(s);
+			session_end_at(s, 0); /* the viewer may come back at once */
 			return true;
 		}
 	}
@@ -374,7 +389,7 @@ static enum session_verdict find_or_begin(struct sessions *all, const struct ses
 		known_free(all, k);
 		k = NULL;
 	}
-	if (!k && has_ended(all, q->number))
+	if (!k && ended_us(all, q->number))
 		return SESSION_ENDED;
 	if (!k && find_elsewhere(all, q->number, &page, &place)) {
 		k = known_new(all, q);

@@ -26,6 +26,7 @@ TAILQ_HEAD(session_list, session);
 
 #define SESSION_BUCKETS	 4096u
 #define SESSION_SWEEP_US 1000000u
+#define SESSION_AWAY_US	 10000000u /* longer than a player waits between two requests */
 
 struct sessions {
 	struct viewers *viewers;  /* borrowed */
@@ -66,6 +67,9 @@ void sessions_done(struct sessions *all);
 
 /* A number for a new session. */
 uint64_t sessions_number(const struct sessions *all);
+
+/* Has the server ended this session so long ago that its viewer may begin another one? */
+bool sessions_may_return(const struct sessions *all, uint64_t number);
 
 /* The session has asked for something: begins it if it has no record. */
 enum session_verdict sessions_touch(struct sessions *all, const struct session_request *q);

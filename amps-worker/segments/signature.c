@@ -82,13 +82,14 @@ uint64_t signature_token(const uint8_t *key, const char *token, size_t len)
 }
 
 uint64_t signature_viewer(const uint8_t *key, uint32_t channel, uint64_t tag,
-			  const uint8_t address[16], struct span agent)
+			  const uint8_t address[16], struct span agent, unsigned nth)
 {
 	struct hmac_sha256_ctx c;
 
 	begin(&c, key, "viewer");
 	add_u64(&c, channel);
 	add_u64(&c, tag);
+	add_u64(&c, nth);
 	hmac_sha256_update(&c, 16, address);
 	hmac_sha256_update(&c, agent.len, (const uint8_t *)agent.at);
 	return end_u64(&c);

@@ -40,9 +40,9 @@ struct session_name {
 /* A keyed hash of a token; never 0. */
 uint64_t signature_token(const uint8_t *key, const char *token, size_t len);
 
-/* The same of what makes a viewer without a session one viewer. */
+/* The same of what makes a viewer without a session one viewer, for its nth session. */
 uint64_t signature_viewer(const uint8_t *key, uint32_t channel, uint64_t tag,
-			  const uint8_t address[16], struct span agent);
+			  const uint8_t address[16], struct span agent, unsigned nth);
 
 void session_name_write(const uint8_t *key, uint32_t channel, const struct session_name *name,
 			char out[SESSION_TEXT + 1]);

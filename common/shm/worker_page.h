@@ -23,7 +23,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 5u
+#define WORKER_PAGE_VERSION 6u
 #define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
 enum viewer_protocol {
@@ -120,6 +120,7 @@ struct session_uses {
 	_Atomic uint32_t used;	      /* places of `of` above this index were never used */
 	_Atomic uint32_t ended_count; /* ever; the newest is ended[(ended_count - 1) % ...] */
 	_Atomic uint64_t ended[SESSIONS_ENDED];
+	_Atomic uint64_t ended_us[SESSIONS_ENDED]; /* clock_mono_us(); written before the number */
 	struct session_use of[WORKER_VIEWERS_MAX];
 };
 

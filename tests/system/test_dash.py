@@ -13,6 +13,7 @@ from lineup import LOOP, channel, line_up
 
 SIZES = {"hls": {"segment_seconds": 2, "part_ms": 200}}
 AUTH = {"auth": {"enabled": True, "token": "shared", "tokens": [
+    {"name": "one", "token": "first-token", "max_viewers": 1},
     {"name": "two", "token": "second-token"}]}}
 SMALL = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "b:v": "100k", "g": 25,
          "acodec": "aac", "b:a": "48k", "format": "mpegts"}
@@ -217,6 +218,21 @@ def test_tokens_begin_sessions_and_a_kick_ends_them(server):
     s.write_config(config)
     assert s.amps("reload").returncode == 0
     assert other.ask().status == 401
+
+
+def test_at_its_limit_a_token_changes_the_channel_and_back(server):
+    s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP), **SIZES,
+                       **AUTH))
+    token = {"X-Amps-Token": "first-token"}
+    assert s.get("/dash/1/manifest.mpd", {**token, "User-Agent": "phone"}).status == 200
+    before = Player(s, headers=token, agent="phone")
+    assert s.get("/dash/2/manifest.mpd", {**token, "User-Agent": "box"}).status == 429
+    Player(s, number=2, headers=token, agent="phone")
+    assert [v["stream_id"] for v in s.viewers()] == [2]
+    assert before.ask().status == 401
+    again = Player(s, headers=token, agent="phone")
+    assert again.path != before.path and again.ask().status == 200
+    assert [v["stream_id"] for v in s.viewers()] == [1]
 
 
 @pytest.mark.slow
