@@ -11,6 +11,10 @@
 
 #define TRACKS_MAX (VARIANTS_MAX + 2) /* all pictures, and the sound */
 
+/* How far behind its newest segment a request may wait for one: what is announced, and what a track
+ * may be behind the one that the manifest was made from. */
+#define AHEAD_MAX (DASH_AHEAD + 2u)
+
 static const struct held_error unmade = {503, "the manifest cannot be made at the moment"};
 static const struct held_error gone_segment = {404, "there is no such segment"};
 
@@ -165,7 +169,7 @@ static int look_at_segment(const struct rendition *r, uint32_t number, uint64_t 
 		return -ENOENT;
 	over = part.number > number || rendition_ended(r);
 	if (part.number < number)
-		return part.number + DASH_AHEAD >= number && !over ? 0 : -ENOENT;
+		return part.number + AHEAD_MAX >= number && !over ? 0 : -ENOENT;
 	while (part.number > number)
 		if (part.part == 0 || rendition_part(r, part.part - 1, &part) < 0)
 			return -ENOENT;
