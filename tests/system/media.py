@@ -160,6 +160,12 @@ def slow_film():
     return make("slow.ts", *encode(20, "160x90", "100k", fps=2, gop=4), "-f", "mpegts")
 
 
+def latm_film():
+    """20 s with AAC in LATM."""
+    return make("latm-sound.ts", *encode(20, "160x90", "100k"), "-mpegts_flags", "latm", "-f",
+                "mpegts")
+
+
 def sound_film():
     """20 s of E-AC-3 alone."""
     return make("sound.ts", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "20",
@@ -183,4 +189,4 @@ def vp9():
 FILMS = [film, rich_film, short_film, long_film, other_film, dense_film, blink, mpeg2_film, mp4,
          short_mp4, mkv, hls, hevc_film, hevc_mp4, interlaced_film, languages_film, languages_mkv,
          two_programmes, dash, vp9, irregular_film, slow_film,
-         sound_film]
+         latm_film, sound_film]
