@@ -109,6 +109,7 @@ def test_parts_are_listed_announced_and_served_by_any_worker(server):
     assert read_with_npm(texts) == []
 
 
+@pytest.mark.slow
 def test_a_segment_is_what_its_parts_are(server):
     viewer = Viewer(server(config()))
     for url in viewer.variants[0], viewer.sound:
@@ -140,6 +141,7 @@ def test_a_kicked_viewer_is_refused_with_its_next_request(server):
     assert s.viewers() == []
 
 
+@pytest.mark.slow
 def test_a_token_counts_one_viewer_and_ends_with_it(server):
     auth = {"auth": {"enabled": True, "tokens": [{"name": "one", "token": "first", "max_viewers": 1}]}}
     s = server(config(**auth))
@@ -156,6 +158,7 @@ def test_a_token_counts_one_viewer_and_ends_with_it(server):
     assert viewer.fetch(viewer.sound + p.after).status == 401
 
 
+@pytest.mark.slow
 def test_variants_are_cut_alike_and_report_each_other(server):
     variants = [{"name": "a b", "ffmpeg_profile": "small"}]
     s = server(line_up(channel(1, media.long_film(), output_format="ll-hls",
@@ -171,9 +174,9 @@ def test_variants_are_cut_alike_and_report_each_other(server):
     assert low.sealed == high.sealed
     sequence = re.compile(r"^#EXT-X-DISCONTINUITY-SEQUENCE:\d+$", re.M)
     assert sequence.findall(low.text) == sequence.findall(high.text)
-    numbers = {n: [x for x in parse_media(p.text, "/").segments if x.number == n] for p in (low, high)
-               for n in [p.parts[0][0]]}
-    assert numbers
+    common = [{x.number: x for x in parse_media(p.text, "/").segments} for p in (low, high)]
+    for number in common[0].keys() & common[1].keys():
+        assert abs(common[0][number].seconds - common[1][number].seconds) < .05
     # that variant alone has sound of its own
     alone = Viewer(s, query="?variant=a%20b")
     assert len(alone.variants) == 1 and "variant=a%20b&track=picture" in alone.variants[0]
@@ -181,6 +184,7 @@ def test_variants_are_cut_alike_and_report_each_other(server):
     assert alone.parts(alone.sound).parts
 
 
+@pytest.mark.slow
 def test_a_killed_job_answers_what_waits_and_goes_on(server):
     s = server(config())
     viewer = Viewer(s)
@@ -213,6 +217,7 @@ def test_a_source_with_one_kind_of_streams_plays(server, without, track):
     assert p.reports == [] and player.server.get(p.parts[-1][1]).status == 200
 
 
+@pytest.mark.slow
 def test_each_form_is_there_on_request(server):
     s = server(config(channel(2, media.film(), **LOOP)))
     for path in ("/hls/1/index.m3u8", "/hls/1.m3u8", "/hls/2/index.m3u8"):
@@ -231,6 +236,7 @@ def test_each_form_is_there_on_request(server):
     assert Viewer(s, 2, "?segment_type=cmaf").parts
 
 
+@pytest.mark.slow
 def test_the_configuration_chooses_the_form(server):
     two = channel(2, media.film(), output_format="hls", **LOOP)
     s = server(config(two, hls={"segment_type": "cmaf"}))
@@ -304,6 +310,7 @@ def in_front_of(server):
             yield fetch
 
 
+@pytest.mark.slow
 def test_a_proxy_as_documented_speaks_http2_and_caches_parts(server):
     s = server(config(server={"trusted_proxies": ["127.0.0.1"]}))
     with in_front_of(s) as fetch:
