@@ -9,15 +9,19 @@
 
 #define VARIANTS_WAIT_US 4000000
 
-/* ?s=, or a token. */
+/* Sets the session, by ?s= or by a token; *ret_begins: it is a new one. */
 static bool admit(struct playlist_request *p, bool *ret_begins, struct reply *r)
 {
 	char text[2];
 
-	*ret_begins = http_query(p->q.http, "s", text, sizeof(text)) == 0;
-	if (!*ret_begins)
+	*ret_begins = false;
+	if (http_query(p->q.http, "s", text, sizeof(text)) != 0)
 		return playlist_request_channel(p, r) && playlist_request_session(p, r);
-	return route_admit(&p->q, r) && playlist_request_channel(p, r);
+	if (!route_admit(&p->q, r) || !playlist_request_channel(p, r))
+		return false;
+	playlist_request_name(p);
+	*ret_begins = !sessions_live(&p->q.facts->segments->sessions, p->session.number);
+	return true;
 }
 
 void dash_route_manifest(const struct request *q, struct reply *r)
@@ -37,8 +41,6 @@ void dash_route_manifest(const struct request *q, struct reply *r)
 		r->unsized = true;
 		return;
 	}
-	if (begins)
-		playlist_request_name(&p);
 	playlist_request_text(&p, asked.session);
 	if (by_query)
 		access_region(q->http, q->facts, asked.region);

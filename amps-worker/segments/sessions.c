@@ -274,6 +274,14 @@ static bool find_elsewhere(const struct sessions *all, uint64_t number, uint32_t
 	return false;
 }
 
+bool sessions_live(struct sessions *all, uint64_t number)
+{
+	const struct known_session *k = find_number(all, number);
+	uint32_t page, place;
+
+	return (k && lives(all, k)) || find_elsewhere(all, number, &page, &place);
+}
+
 static uint64_t lifetime_us(const struct sessions *all, uint32_t target_s)
 {
 	uint64_t idle = catalog_settings(context_catalog(context_of(all)))->idle_timeout_ms;

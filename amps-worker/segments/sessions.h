@@ -68,6 +68,9 @@ void sessions_done(struct sessions *all);
 /* A number for a new session. */
 uint64_t sessions_number(const struct sessions *all);
 
+/* Has it a record, here or in another worker? */
+bool sessions_live(struct sessions *all, uint64_t number);
+
 /* Has the server ended this session so long ago that its viewer may begin another one? */
 bool sessions_may_return(const struct sessions *all, uint64_t number);
 

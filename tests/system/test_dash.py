@@ -236,6 +236,21 @@ def test_at_its_limit_a_token_changes_the_channel_and_back(server):
 
 
 @pytest.mark.slow
+def test_a_film_that_ends_is_not_begun_again_by_its_viewer(server):
+    s = server(line_up(channel(1, media.film()), **SIZES))
+    player = Player(s)
+    # one ignores Location
+    ignores = {"User-Agent": "player"}
+    wait_for(lambda: "mediaPresentationDuration" in
+             s.get("/dash/1/manifest.mpd", ignores).text, 40, "the end")
+    manifest = player.manifest()
+    last = manifest.periods[-1].pictures[0].segments[-1]
+    assert abs(manifest.seconds("mediaPresentationDuration") -
+               (last.start + last.ticks) / 90000) < 0.01
+    assert player.get(last.url) and manifest.root.get("minimumUpdatePeriod") is None
+
+
+@pytest.mark.slow
 def test_variants_have_the_same_times(server, tmp_path):
     low = [{"name": "low", "ffmpeg_profile": "small"}]
     s = server(line_up(channel(1, media.film(), adaptive_bitrates=low, **LOOP),
