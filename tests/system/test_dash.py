@@ -243,6 +243,10 @@ def test_a_film_that_ends_is_not_begun_again_by_its_viewer(server):
     ignores = {"User-Agent": "player"}
     wait_for(lambda: "mediaPresentationDuration" in
              s.get("/dash/1/manifest.mpd", ignores).text, 40, "the end")
+    wait_for(lambda: "the source has come to its end channel=1 job=segment" in s.log(), 10,
+             "the end of the job")
+    for _ in range(3):
+        assert "mediaPresentationDuration" in s.get("/dash/1/manifest.mpd", ignores).text
     manifest = player.manifest()
     last = manifest.periods[-1].pictures[0].segments[-1]
     assert abs(manifest.seconds("mediaPresentationDuration") -
