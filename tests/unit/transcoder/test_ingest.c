@@ -495,37 +495,47 @@ Test(ingest, datagrams_are_received)
 	master_stop(&fm);
 }
 
-/* A pipe that both sides hold, with the first bytes of a file in it.  The caller's descriptor. */
-static int pipe_with(const char *path, const char *file, size_t bytes)
+/* A named pipe that a job reads.  It is held open in both directions, so neither side sees an end.
+ */
+struct job_pipe {
+	char path[64];
+	int out;
+};
+
+/* Starts the job; the pipe has the first bytes of short_file(). */
+static void pipe_start(struct job_pipe *p, const char *options, size_t bytes)
 {
 	uint8_t first[4096];
-	int in = open(file, O_RDONLY), out;
+	int in = open(short_file(), O_RDONLY);
 
-	unlink(path);
-	cr_assert_eq(mkfifo(path, 0600), 0);
-	out = open(path, O_RDWR);
+	snprintf(p->path, sizeof(p->path), "/tmp/amps-test-%d.fifo", getpid());
+	unlink(p->path);
+	cr_assert_eq(mkfifo(p->path, 0600), 0);
+	p->out = open(p->path, O_RDWR);
 	cr_assert_eq(read(in, first, bytes), (ssize_t)bytes);
-	cr_assert_eq(write(out, first, bytes), (ssize_t)bytes);
+	cr_assert_eq(write(p->out, first, bytes), (ssize_t)bytes);
 	close(in);
-	return out;
+	master_start(&fm);
+	job_start(&fm, &job, source_spec(p->path, options), TIME_NONE, 1 << 20);
+}
+
+static void pipe_stop(struct job_pipe *p)
+{
+	job_stop(&job);
+	close(p->out);
+	unlink(p->path);
+	master_stop(&fm);
 }
 
 Test(ingest, a_pipe_with_three_packets_is_a_transport_stream)
 {
-	char path[64];
-	int out;
+	struct job_pipe p;
 
-	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
 	/* ffmpeg's first three: the tables, with all that the master is told */
-	out = pipe_with(path, short_file(), 3 * 188);
-	master_start(&fm);
-	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
+	pipe_start(&p, "", 3 * 188);
 	cr_assert(job_await(&job, &job.told, 5000), "%s", job.text);
 	cr_assert_eq(job.kind, SOURCE_TS);
-	job_stop(&job);
-	close(out);
-	unlink(path);
-	master_stop(&fm);
+	pipe_stop(&p);
 }
 
 /* n pictures of 40 ms with a PCR 0.5 s before each, and sound in front of each. */
@@ -556,34 +566,27 @@ Test(ingest, a_time_far_from_the_clock_waits_for_its_pcr)
 	struct ts_build b = {.bytes = bytes, .cap = sizeof(bytes)};
 	size_t jump;
 	struct watch w;
-	char path[64];
-	int out;
+	struct job_pipe p;
 
-	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
 	build_pat(&b);
 	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
 	build_pictures(&b, 90000000, 50);
 	jump = b.len;
 	build_pictures(&b, 900000, 50);
-	out = pipe_with(path, short_file(), 0);
-	master_start(&fm);
-	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
-	write_to_pipe(out, &b, 0, jump + TS_PACKET);
+	pipe_start(&p, "", 0);
+	write_to_pipe(p.out, &b, 0, jump + TS_PACKET);
 	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
 	watch_init(&w);
 	while (w.pos < jump)
 		watch_for(&w, 20);
-	write_to_pipe(out, &b, jump + TS_PACKET, b.len);
+	write_to_pipe(p.out, &b, jump + TS_PACKET, b.len);
 	while (w.pos < b.len)
 		watch_for(&w, 20);
 	cr_assert_eq(w.parse.cc_errors, 0);
 	cr_assert_eq(w.marks, 1);
 	cr_assert_not(w.back);
 	cr_assert_leq(w.largest_pts_step, 2 * 3600);
-	job_stop(&job);
-	close(out);
-	unlink(path);
-	master_stop(&fm);
+	pipe_stop(&p);
 }
 
 /* A time that no PCR confirms is passed on as it is, once enough came behind it. */
@@ -592,11 +595,9 @@ Test(ingest, a_wrong_time_does_not_hold_a_pipe_back)
 	static uint8_t bytes[400 * TS_PACKET];
 	struct ts_build b = {.bytes = bytes, .cap = sizeof(bytes)};
 	struct watch w;
-	char path[64];
+	struct job_pipe p;
 	size_t wrong;
-	int out;
 
-	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
 	build_pat(&b);
 	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
 	build_pictures(&b, 90000000, 40);
@@ -604,34 +605,22 @@ Test(ingest, a_wrong_time_does_not_hold_a_pipe_back)
 	build_pes(&b, PID_AUDIO, TIME_NONE, 900000, false, NAL_SLICE);
 	while (b.len - wrong < 34u << 10)
 		build_packet(&b, PID_AUDIO, false);
-	out = pipe_with(path, short_file(), 0);
-	master_start(&fm);
-	job_start(&fm, &job, source_spec(path, ""), TIME_NONE, 1 << 20);
-	write_to_pipe(out, &b, 0, b.len);
+	pipe_start(&p, "", 0);
+	write_to_pipe(p.out, &b, 0, b.len);
 	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
 	watch_init(&w);
 	while (w.pos < b.len)
 		watch_for(&w, 20);
 	cr_assert_eq(w.marks, 0);
-	job_stop(&job);
-	close(out);
-	unlink(path);
-	master_stop(&fm);
+	pipe_stop(&p);
 }
 
 Test(ingest, a_silent_pipe_times_out)
 {
-	char path[64];
-	int out;
+	struct job_pipe p;
 
-	snprintf(path, sizeof(path), "/tmp/amps-test-%d.fifo", getpid());
-	out = pipe_with(path, short_file(), 0);
-	master_start(&fm);
-	job_start(&fm, &job, source_spec(path, ",\"start_timeout_ms\":300"), TIME_NONE, 1 << 20);
+	pipe_start(&p, ",\"start_timeout_ms\":300", 0);
 	cr_assert(job_await(&job, &job.failed, 5000));
 	cr_assert_eq(job.status, 504, "%s", job.text);
-	job_stop(&job);
-	close(out);
-	unlink(path);
-	master_stop(&fm);
+	pipe_stop(&p);
 }
