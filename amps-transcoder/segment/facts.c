@@ -22,11 +22,6 @@ static bool unit_wanted(const struct facts_unit *u)
 	return u->pid != TS_PID_NONE && u->len < sizeof(u->bytes);
 }
 
-bool facts_wanted(const struct facts *f)
-{
-	return unit_wanted(&f->video) || unit_wanted(&f->audio);
-}
-
 static void unit_packet(struct facts_unit *u, const uint8_t *packet)
 {
 	unsigned at = ts_payload_at(packet);

@@ -26,8 +26,6 @@ struct facts {
 
 /* Begins to collect the streams of this programme. */
 void facts_begin(struct facts *f, const struct ts_parse *p);
-/* True while packets are still needed. */
-bool facts_wanted(const struct facts *f);
 void facts_packet(struct facts *f, const uint8_t *packet);
 /* Fills in the codecs, width, height and rate_milli, as far as they are known. */
 void facts_read(const struct facts *f, const struct ts_parse *p, struct segment_media *ret);

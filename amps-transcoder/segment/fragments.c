@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <libavformat/avformat.h>
 
-#include "amps-transcoder/av/compat.h"
+#include "amps-transcoder/av/byte_muxer.h"
 
 #define AVIO_BYTES 32768
 #define PICTURE_HZ 90000
@@ -29,26 +29,6 @@ static int write_bytes(void *opaque, av_written_byte *bytes, int n)
 
 	buf_add(to, bytes, (size_t)n);
 	return buf_ok(to) ? n : AVERROR(ENOMEM);
-}
-
-static int open_muxer(struct fragments *f)
-{
-	uint8_t *buffer;
-	int r = avformat_alloc_output_context2(&f->muxer, NULL, "mp4", NULL);
-
-	if (r < 0)
-		return r;
-	buffer = av_malloc(AVIO_BYTES);
-	if (buffer)
-		f->muxer->pb =
-			avio_alloc_context(buffer, AVIO_BYTES, 1, f, NULL, write_bytes, NULL);
-	if (!f->muxer->pb) {
-		av_free(buffer);
-		return AVERROR(ENOMEM);
-	}
-	f->muxer->flags |= AVFMT_FLAG_FLUSH_PACKETS | AVFMT_FLAG_CUSTOM_IO;
-	f->muxer->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
-	return 0;
 }
 
 bool fragments_carry(enum AVCodecID id)
@@ -105,9 +85,12 @@ int fragments_new(const AVCodecParameters *parameters, struct fragments **ret)
 		return AVERROR(ENOMEM);
 	f->first_dts = AV_NOPTS_VALUE;
 	f->packet = av_packet_alloc();
-	r = f->packet ? open_muxer(f) : AVERROR(ENOMEM);
-	if (r >= 0)
+	r = f->packet ? byte_muxer_open("mp4", AVIO_BYTES, write_bytes, f, &f->muxer)
+		      : AVERROR(ENOMEM);
+	if (r >= 0) {
+		f->muxer->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
 		r = add_stream(f, parameters);
+	}
 	if (r >= 0)
 		r = write_init(f, parameters->codec_id);
 	if (r < 0)
@@ -120,11 +103,7 @@ struct fragments *fragments_free(struct fragments *f)
 {
 	if (!f)
 		return NULL;
-	if (f->muxer && f->muxer->pb)
-		av_freep(&f->muxer->pb->buffer);
-	if (f->muxer)
-		avio_context_free(&f->muxer->pb);
-	avformat_free_context(f->muxer);
+	byte_muxer_close(&f->muxer);
 	av_packet_free(&f->packet);
 	buf_done(&f->init);
 	buf_done(&f->bytes);
