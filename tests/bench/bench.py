@@ -7,7 +7,8 @@ pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a ro
 absolute figures depend on the machine.  line-ups (lineups.py) and playlists (playlists.py, with
 nginx) measure thousands of channels, tuners (tuners.py) the cost of running ones, encoding
 (encodes.py) an encoder beside the `ffmpeg` program, hls (segments.py) segments and playlists beside
-nginx and ffmpeg.  Ends with 1 only for a run that broke or lost something that the bare server did
+nginx and ffmpeg, low-latency (low_latency.py, latency.py) parts, and the age of what players in a
+browser show.  Ends with 1 only for a run that broke or lost something that the bare server did
 not lose, never because of time.
 """
 import argparse
@@ -20,6 +21,8 @@ import sys
 import time
 
 import encodes
+import latency
+import low_latency
 import segments
 import tuners
 from figures import cell, enter_namespace, quantile, set_mtu
@@ -28,7 +31,7 @@ from playlists import Playlists
 from programs import (Amps, Bare, Broken, CLIENT_CPU, HTTP_CHANNEL, Origin, Program, load,
                       load_words, make_film)
 
-SUBJECTS = ("viewers", "line-ups", "playlists", "tuners", "encoding", "hls")
+SUBJECTS = ("viewers", "line-ups", "playlists", "tuners", "encoding", "hls", "low-latency")
 VERIFIED = 20
 FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 
@@ -196,7 +199,7 @@ class Bench:
 
     def run(self):
         measures = (self.viewers, self.line_ups, self.playlists, self.tuners, self.encoding,
-                    self.hls)
+                    self.hls, self.low_latency)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
@@ -215,6 +218,9 @@ class Bench:
 
     def hls(self):
         self.out["hls"] = segments.measure(self.options.quick)
+
+    def low_latency(self):
+        self.out["low_latency"] = low_latency.measure(self.options.quick)
 
     def viewers(self):
         o = self.options
@@ -265,6 +271,7 @@ def read_options():
 
 def main():
     options = read_options()
+    latency.prepare()
     enter_namespace()
     set_mtu(65536)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the servers too

@@ -29,6 +29,7 @@ CONNECTIONS, PLAYLIST_CONNECTIONS = 500, 16
 TINY_FILM, TINY_BITS = os.path.join(os.path.dirname(FILM), "tiny.ts"), 200_000
 KEPT_S = 20             # of each of the two hundred channels
 MEGABYTE = 1 << 20
+FRAGMENTS = ["-bsf:a", "aac_adtstoasc", "-hls_segment_type", "fmp4"]
 
 NGINX = """
 daemon off;
@@ -95,12 +96,17 @@ def fetch(port, path):
     return body
 
 
+def begin_sessions(port, number):
+    """The paths of the media playlists of a new session, that of a variant first."""
+    text = fetch(port, f"/hls/{number}/index.m3u8").decode()
+    links = re.findall(r"^([^#\n].*)$", text, re.M) + re.findall(r'URI="([^"]*)"', text)
+    if not links:
+        raise Broken("a multivariant playlist without variants")
+    return [f"/hls/{number}/{link}" for link in links]
+
+
 def begin_session(port, number):
-    """The path of the media playlist of a new session."""
-    for line in fetch(port, f"/hls/{number}/index.m3u8").decode().splitlines():
-        if line and not line.startswith("#"):
-            return f"/hls/{number}/{line}"
-    raise Broken("a multivariant playlist without variants")
+    return begin_sessions(port, number)[0]
 
 
 def read_playlist(port, path):
@@ -252,18 +258,20 @@ def segment_jobs(amps):
             if re.match(r"amps-transcoder \S+ segment", command_line(pid))]
 
 
-def packaging(quick):
+def packaging(quick, low_latency=False):
     """CPU of the jobs for one `copy` channel, beside ffmpeg, at the same time."""
     rounds, seconds, warm_s = (2, 2, 3) if quick else (7, 8, 30)
-    config = Amps.with_streams([copied(1, FILM, **LOOP)], idle_timeout=60)
+    channel = copied(1, FILM, **LOOP, **({"output_format": "ll-hls"} if low_latency else {}))
+    extension, kind = ("m4s", FRAGMENTS) if low_latency else ("ts", [])
+    config = Amps.with_streams([channel], idle_timeout=60)
     config["hls"] = {"segment_seconds": SEGMENT_S}
     with tempfile.TemporaryDirectory(prefix="amps-bench-", dir="/dev/shm") as folder, \
             Amps(config, BOTH_CPUS) as amps:
         words = ["ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i",
                  FILM, "-c", "copy", "-f", "hls", "-hls_time", str(SEGMENT_S), "-hls_list_size",
-                 str(LISTED), "-hls_flags", "delete_segments", "-hls_segment_filename",
-                 os.path.join(folder, "%d.ts"), os.path.join(folder, "index.m3u8")]
-        with Program(words, BOTH_CPUS) as ffmpeg, Keeper([begin_session(amps.port, 1)]):
+                 str(LISTED), "-hls_flags", "delete_segments", *kind, "-hls_segment_filename",
+                 os.path.join(folder, f"%d.{extension}"), os.path.join(folder, "index.m3u8")]
+        with Program(words, BOTH_CPUS) as ffmpeg, Keeper(begin_sessions(amps.port, 1)):
             time.sleep(warm_s)
             source, cutter = list(running_jobs(amps).values()), segment_jobs(amps)
             if len(source) != 1 or len(cutter) != 1:
@@ -271,8 +279,9 @@ def packaging(quick):
             rows = [used_ms([*source, *cutter, ffmpeg.pid], seconds) for _ in range(rounds)]
     out = {"source": [r[0] for r in rows], "segments": [r[1] for r in rows],
            "ffmpeg": [r[2] for r in rows], "ratio": [(r[0] + r[1]) / r[2] for r in rows]}
-    print(f"packaging 8 Mbit/s, CPU-ms a second: source job {cell(out['source'], '.2f')}, segment "
-          f"job {cell(out['segments'], '.2f')}, ffmpeg -c copy -f hls {cell(out['ffmpeg'], '.2f')}"
+    print(f"packaging 8 Mbit/s as {extension}, CPU-ms a second: source job "
+          f"{cell(out['source'], '.2f')}, segment job {cell(out['segments'], '.2f')}, "
+          f"{' '.join(['ffmpeg -c copy -f hls', *kind])} {cell(out['ffmpeg'], '.2f')}"
           f";  both jobs / ffmpeg {cell(out['ratio'], '.2f')}", flush=True)
     return out
 

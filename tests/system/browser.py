@@ -105,9 +105,9 @@ class Page:
 
     def __init__(self, browser, url):
         self.browser = browser
-        target = browser.call("Target.createTarget", url=url, newWindow=True, width=340,
-                              height=240)["targetId"]
-        self.session = browser.call("Target.attachToTarget", targetId=target,
+        self.target = browser.call("Target.createTarget", url=url, newWindow=True, width=340,
+                                   height=240)["targetId"]
+        self.session = browser.call("Target.attachToTarget", targetId=self.target,
                                     flatten=True)["sessionId"]
 
     def run(self, script):
@@ -116,6 +116,9 @@ class Page:
                                    returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def close(self):
+        self.browser.call("Target.closeTarget", targetId=self.target)
 
     def picture(self):
         """What the window shows, as a PNG in base64."""
@@ -128,7 +131,9 @@ class Files(http.server.ThreadingHTTPServer):
     def __init__(self):
         self.files = {"/": os.path.join(npm.LIST, "play.html"),
                       "/hls.js": npm.path("hls.js", "dist", "hls.min.js"),
-                      "/shaka.js": npm.path("shaka-player", "dist", "shaka-player.compiled.js")}
+                      "/shaka.js": npm.path("shaka-player", "dist", "shaka-player.compiled.js"),
+                      "/dash.js": npm.path("dashjs", "dist", "modern", "umd",
+                                           "dash.all.min.js")}
         super().__init__(("127.0.0.1", 0), Answer)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -25,7 +25,7 @@ def quick(script, *words):
 @pytest.mark.parametrize("subject, says", [
     ("viewers", "playing, 20 joins"), ("line-ups", "later start with"), ("playlists", "gzip"),
     ("tuners", "from the request to the first byte"), ("encoding", "SSIM"),
-    ("hls", "from a click to the media playlist")])
+    ("hls", "from a click to the media playlist"), ("low-latency", "packaging 8 Mbit/s as m4s")])
 def test_bench(subject, says):
     assert says in quick("bench/bench.py", "--only", subject)
 
