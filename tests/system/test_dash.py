@@ -50,6 +50,7 @@ def live():
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_copied_channel_plays(live, tmp_path):
     player = Player(live)
     manifest = player.manifest()
@@ -68,6 +69,7 @@ def test_a_copied_channel_plays(live, tmp_path):
     assert {v["protocol"] for v in live.viewers()} == {"dash"}
 
 
+@pytest.mark.slow
 def test_a_manifest_stays_true(live):
     player = Player(live)
     before = player.manifest()
@@ -138,6 +140,7 @@ def test_a_segment_that_grows_comes_in_chunks(live):
         stream.close()
 
 
+@pytest.mark.slow
 def test_an_old_client_gets_a_growing_segment_without_chunks(live):
     segment = Player(live).manifest().periods[-1].sounds[0].segments[-2]
     answer = live.raw(f"GET {segment.url} HTTP/1.0\r\n\r\n".encode(), timeout=20)
@@ -182,6 +185,7 @@ def test_head_starts_nothing(server):
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (204, "*")
 
 
+@pytest.mark.slow
 def test_the_line_up_links_to_it(server):
     s = server(line_up(channel(1, media.film(), output_format="dash", **LOOP),
                        channel(2, media.film(), **LOOP)))
@@ -220,6 +224,7 @@ def test_tokens_begin_sessions_and_a_kick_ends_them(server):
     assert other.ask().status == 401
 
 
+@pytest.mark.slow
 def test_at_its_limit_a_token_changes_the_channel_and_back(server):
     s = server(line_up(channel(1, media.film(), **LOOP), channel(2, media.film(), **LOOP), **SIZES,
                        **AUTH))
@@ -237,7 +242,7 @@ def test_at_its_limit_a_token_changes_the_channel_and_back(server):
 
 @pytest.mark.slow
 def test_a_film_that_ends_is_not_begun_again_by_its_viewer(server):
-    s = server(line_up(channel(1, media.film()), **SIZES))
+    s = server(line_up(channel(1, media.short_film()), **SIZES))
     player = Player(s)
     # one ignores Location
     ignores = {"User-Agent": "player"}
