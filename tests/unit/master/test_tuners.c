@@ -136,8 +136,12 @@ static void on_nursery_hangs(void *owner)
 	((struct scene *)owner)->nursery_hangs++;
 }
 
-static struct channel_segments cut[] = {{0, 4000, 60000, 60000, 250, false, 0},
-					{1, 4000, 60000, 60000, 250, false, 0}};
+#define CUT(number)                                                                                \
+	{                                                                                          \
+		.track = number, .segment_ms = 4000, .window_ms = 60000, .keep_ms = 60000,         \
+		.part_ms = 250                                                                     \
+	}
+static struct channel_segments cut[] = {CUT(0), CUT(1)};
 
 static struct lineup_output segments_of(const char *variant, uint32_t track)
 {
