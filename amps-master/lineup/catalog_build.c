@@ -140,6 +140,14 @@ static uint32_t put_unavailable(struct writer *w, const struct channel_view *v)
 	return put_text(w, v->unavailable[0] != '\0' ? v->unavailable : NULL);
 }
 
+/* What a manifest of DASH lists, rounded up. */
+static uint32_t dash_seconds(const json_t *settings, const struct channel_views *views)
+{
+	uint32_t ms = channel_segments(settings, views->views[0].encoding, 0).dash_ms;
+
+	return MIN(ms / 1000 + (ms % 1000 != 0), CATALOG_DASH_S_MAX);
+}
+
 static void put_codec(struct writer *w, const char *codec, char to[CATALOG_CODEC_MAX])
 {
 	bool fits = text_copy(to, CATALOG_CODEC_MAX, codec);
@@ -199,13 +207,13 @@ int catalog_fragment(const json_t *settings, const struct channel_entry *e,
 		.flags = (views->views[0].audio_only ? CHANNEL_AUDIO_ONLY : 0) |
 			 (e->scheduled ? CHANNEL_SCHEDULED : 0),
 		.form = (uint8_t)views->views[0].form,
-		.dash_ms = channel_segments(settings, views->views[0].encoding, 0).dash_ms,
+		.dash_s = dash_seconds(settings, views),
 		.start_wall_us = window->start_wall_us,
 		.end_wall_us = window->end_wall_us,
 	};
 	w->hash = hash_u64(HASH_START, e->id);
 	w->hash = hash_u64(w->hash, (uint64_t)ret->flags << 8 | ret->form);
-	w->hash = hash_u64(w->hash, ret->dash_ms);
+	w->hash = hash_u64(w->hash, ret->dash_s);
 	w->hash = hash_u64(w->hash, (uint64_t)ret->start_wall_us);
 	w->hash = hash_u64(w->hash, (uint64_t)ret->end_wall_us);
 	ret->name_at = put_text(w, name);

@@ -373,7 +373,7 @@ struct channel_segments channel_segments(const json_t *settings, const json_t *p
 					 uint32_t track)
 {
 	const json_t *hls = json_object_get(settings, "hls");
-	struct channel_segments s = {.track = track};
+	struct channel_segments s = {.track = (uint8_t)track};
 	uint32_t ms = json_read_seconds_ms(hls, "segment_seconds", 1000 * DEFAULT_SEGMENT_S);
 	uint32_t listed = json_read_u32(
 		profile, json_read_has(profile, "hls_list_size") ? "hls_list_size" : "window_size",
@@ -388,7 +388,7 @@ struct channel_segments channel_segments(const json_t *settings, const json_t *p
 	s.keep_ms = MAX(s.keep_ms, PLAYLIST_SEGMENTS_MIN * s.segment_ms);
 	s.dash_ms = MAX(s.dash_ms, PLAYLIST_SEGMENTS_MIN * s.segment_ms);
 	s.window_ms = MAX(MAX(s.keep_ms, s.dash_ms), json_read_seconds_ms(hls, "dvr_seconds", 0));
-	s.part_ms = json_read_u32(hls, "part_ms", DEFAULT_PART_MS);
+	s.part_ms = (uint16_t)MIN(json_read_u32(hls, "part_ms", DEFAULT_PART_MS), UINT16_MAX);
 	return s;
 }
 

@@ -40,14 +40,14 @@ bool channel_is_lavfi(const json_t *entry);
 
 /* How a variant is cut into segments. */
 struct channel_segments {
-	uint32_t track;	     /* number of the variant as listed, 0 = the channel itself */
 	uint32_t segment_ms; /* least duration */
 	uint32_t dash_ms;    /* listed in a manifest of DASH */
 	uint32_t window_ms;  /* listed anywhere */
 	uint32_t keep_ms;    /* files stay so long behind the window */
-	uint32_t part_ms;    /* longest part of a segment of CMAF */
-	bool independent;    /* each begins with an access point, whatever the source does ... */
-	uint32_t key_ms;     /* ... because these are never further apart; 0 = anywhere */
+	uint32_t key_ms;     /* access points are never further apart; 0 = they may be anywhere */
+	uint16_t part_ms;    /* longest part of a segment of CMAF */
+	uint8_t track;	     /* number of the variant as listed, 0 = the channel itself */
+	bool independent;    /* each begins with an access point, whatever the source does */
 };
 
 /* The profile's keys of segmenters win over the settings. */

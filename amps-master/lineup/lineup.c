@@ -63,14 +63,16 @@ static char *output_spec(json_t *options, json_t *hwaccel)
 	return spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 }
 
-/* The output of this tuner that is made in the same way, or itself. */
-static const char *made_as(const struct lineup_output *outputs, size_t count,
-			   const struct lineup_output *output)
+/* How many places before it stands the output of this tuner that is made in the same way; 0: there
+ * is none. */
+static uint8_t sharing_of(const struct lineup_output *output, size_t count)
 {
-	for (size_t i = 0; output->form != OUTPUT_TS && i < count; i++)
-		if (outputs[i].form == output->form && outputs[i].hash == output->hash)
-			return outputs[i].variant;
-	return output->variant;
+	static_assert((1 + VARIANTS_MAX) * OUTPUT_FORM_COUNT_ <= UINT8_MAX, "outputs of a tuner");
+	for (size_t n = count; output->form != OUTPUT_TS && n > 0; n--)
+		if (output[-(ptrdiff_t)n].form == output->form &&
+		    output[-(ptrdiff_t)n].hash == output->hash)
+			return (uint8_t)n;
+	return 0;
 }
 
 /* What a derive job needs to make the output; the caller's.  NULL without memory. */
@@ -137,7 +139,7 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 
 	assert(m->output_count < array_size(m->outputs));
 	*output = (struct lineup_output){
-		.form = form,
+		.form = (uint8_t)form,
 		.plain = form == OUTPUT_TS && channel_profile_plain(v->encoding, v->audio_only),
 		.variant = variant,
 	};
@@ -147,7 +149,7 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 		r = derived_add(m, v, output);
 	if (r < 0)
 		return r;
-	output->made_as = made_as(output - t->output_count, t->output_count, output);
+	output->sharing = sharing_of(output, t->output_count);
 	m->output_count++;
 	t->output_count++;
 	return 0;
@@ -383,7 +385,7 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 	*c = (struct lineup_channel){
 		.refs = 1,
 		.id = m->id,
-		.tuner_count = (uint32_t)m->tuner_count,
+		.tuner_count = (uint16_t)m->tuner_count,
 		.fragment_bytes = (uint32_t)m->fragment.len,
 	};
 	c->tuners = memcpy(c + 1, m->tuners, tuners);
@@ -397,7 +399,6 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 	texts_move(&c->summary, texts);
 	for (size_t i = 0; i < m->output_count; i++) {
 		texts_move(&output[i].variant, texts);
-		texts_move(&output[i].made_as, texts);
 		texts_move(&output[i].spec, texts);
 		if (output[i].form == OUTPUT_HLS_TS)
 			cut++;
@@ -672,7 +673,7 @@ int lineup_resolve(const struct lineup *l, const struct output_id *id,
 const struct lineup_output *lineup_reads(const struct lineup_tuner *t,
 					 const struct lineup_output *o)
 {
-	if (!o->segments)
+	if (!form_is_segments(o->form))
 		return o;
 	for (size_t i = 0; i < t->output_count; i++)
 		if (t->outputs[i].form == OUTPUT_TS &&

@@ -12,22 +12,31 @@
 /* One output of a tuner: what its profile makes of the source. */
 struct lineup_output {
 	const char *variant; /* "" = the channel's own profile */
-	/* The variant under which it runs: variants whose sound is the same share one output. */
-	const char *made_as;
-	enum output_form form;
-	bool plain; /* the ingest's ring as it is: copy and nothing else */
-	/* How the stream of this variant is cut; NULL: the output is no form of segments. */
-	const struct channel_segments *segments;
-	/* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain; NULL of segments,
-	 * whose spec is made when it is sent: it would be most of an idle channel's memory. */
-	const char *spec;
-	uint64_t hash; /* of what decides the output; a change restarts derive alone */
+	union {
+		/* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain. */
+		const char *spec;
+		/* Of the forms of segments: how the stream of this variant is cut.  Their spec is
+		 * made when it is sent: it would be most of an idle channel's memory. */
+		const struct channel_segments *segments;
+	};
+	uint64_t hash;	 /* of what decides the output; a change restarts derive alone */
+	uint8_t form;	 /* enum output_form */
+	bool plain;	 /* the ingest's ring as it is: copy and nothing else */
+	uint8_t sharing; /* see lineup_made_as() */
 };
+
+/* The variant under which it runs: variants whose sound is the same share one output, that of the
+ * first of them, which stands `sharing` places before this one. */
+static inline const char *lineup_made_as(const struct lineup_output *o)
+{
+	return (o - o->sharing)->variant;
+}
 
 /* One source connection. */
 struct lineup_tuner {
 	const char *key; /* "5", "5/sd" */
 	uint32_t channel;
+	uint16_t output_count;
 	bool both;		 /* lavfi: one job in both roles */
 	const char *spec;	 /* JSON of the JOB message, see below */
 	const char *source_text; /* for tables: credentials hidden */
@@ -35,7 +44,6 @@ struct lineup_tuner {
 	const char *lookup_program; /* path of yt-dlp; NULL = found on PATH */
 	uint64_t hash; /* of what decides the source connection; a change restarts ingest */
 	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
-	size_t output_count;
 	const struct lineup_output *outputs; /* [0] is the first variant's: "" for key "5" */
 };
 
@@ -59,8 +67,6 @@ struct lineup_tuner {
 struct lineup_channel {
 	_Atomic unsigned refs;
 	uint32_t id;
-	bool scheduled;		       /* of scheduled_streams */
-	bool on_air_ever;	       /* false: its window cannot be read */
 	struct schedule_window window; /* SCHEDULE_ALWAYS unless scheduled */
 	uint64_t source_hash;	       /* as given to lineup_channel_new() */
 	uint64_t hash;		       /* of its catalog entry and its tuners */
@@ -68,7 +74,10 @@ struct lineup_channel {
 	const char *summary;	       /* JSON of its line of lineup_channels() */
 	const unsigned char *fragment; /* of the catalog, see catalog_build.h */
 	struct lineup_tuner *tuners;   /* its own first */
-	uint32_t fragment_bytes, tuner_count;
+	uint32_t fragment_bytes;
+	uint16_t tuner_count;
+	bool scheduled;	  /* of scheduled_streams */
+	bool on_air_ever; /* false: its window cannot be read */
 };
 
 /* Channels in id order, with a reference each. */

@@ -52,7 +52,7 @@ struct output *output_find(struct tuner *t, const struct lineup_output *def, con
 		return output_source(t);
 	for (struct output *o = t->outputs; o; o = o->next)
 		if (!o->source && o->id.form == def->form && !strcmp(o->id.track, track) &&
-		    !strcmp(o->id.variant, def->made_as))
+		    !strcmp(o->id.variant, lineup_made_as(def)))
 			return o;
 	return NULL;
 }
@@ -105,7 +105,7 @@ struct output *output_get(struct tuner *t, const struct lineup_output *def, cons
 	if (!o->source) {
 		o->def = def;
 		o->id.form = def->form;
-		text_copy(o->id.variant, sizeof(o->id.variant), def->made_as);
+		text_copy(o->id.variant, sizeof(o->id.variant), lineup_made_as(def));
 		text_copy(o->id.track, sizeof(o->id.track), track);
 	}
 	o->slot = slot;
@@ -265,11 +265,11 @@ int64_t output_frontier_90k(const struct output *o)
 static void hand_ring(struct output *o, struct job *j, const struct output_ring *r)
 {
 	const struct lineup_output *def = o->source ? NULL : o->def;
+	bool segments = def && form_is_segments(def->form);
 	_cleanup_(freep) char *made =
-		def && def->segments
-			? segments_output_spec(def->segments, segments_track(o->tuner, def))
-			: NULL;
-	const char *spec = def && !def->segments ? def->spec : made;
+		segments ? segments_output_spec(def->segments, segments_track(o->tuner, def))
+			 : NULL;
+	const char *spec = def && !segments ? def->spec : made;
 	struct msg_job_output m = {.output = o->slot,
 				   .generation = r->generation,
 				   .data_bytes = r->data_bytes,

@@ -94,7 +94,8 @@ static bool is_alive(const struct tuner *t, const char *variant)
 		if (o->reads && strcmp(o->id.variant, variant) == 0)
 			return true;
 	for (size_t i = 0; t->def && i < t->def->output_count; i++)
-		if (t->def->outputs[i].segments && strcmp(t->def->outputs[i].variant, variant) == 0)
+		if (form_is_segments(t->def->outputs[i].form) &&
+		    strcmp(t->def->outputs[i].variant, variant) == 0)
 			return true;
 	return false;
 }
@@ -156,7 +157,7 @@ int segments_make_folders(struct tuner *t)
 		const struct lineup_output *def = &t->def->outputs[i];
 		uint32_t track;
 
-		if (!def->segments)
+		if (!form_is_segments(def->form))
 			continue;
 		track = segments_track(t, def);
 		r = track == SEGMENT_TRACKS_MAX
@@ -218,7 +219,8 @@ bool segments_lack_track(const struct tuner *t)
 	for (size_t i = 0; t->tracks && t->def && i < t->def->output_count; i++) {
 		const struct lineup_output *def = &t->def->outputs[i];
 
-		if (def->segments && track_find(t, def->variant) == SEGMENT_TRACKS_MAX)
+		if (form_is_segments(def->form) &&
+		    track_find(t, def->variant) == SEGMENT_TRACKS_MAX)
 			return true;
 	}
 	return false;

@@ -204,7 +204,7 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		       def->unavailable ? def->unavailable : "the server is shutting down");
 		return;
 	}
-	if (output->segments && m->own) {
+	if (form_is_segments(output->form) && m->own) {
 		refuse(ts, worker, m->want, GONE_FAILED, 502, "segments are always shared");
 		return;
 	}
@@ -232,7 +232,8 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		tuner_update(t); /* it may be idle, and stays so */
 		return;
 	}
-	if (output->segments && !output_lives(t, output, m->track) && segments_full(ts)) {
+	if (form_is_segments(output->form) && !output_lives(t, output, m->track) &&
+	    segments_full(ts)) {
 		refuse(ts, worker, m->want, GONE_FAILED, 503,
 		       "the folder for segments is full (media_limit_mb)");
 		tuner_update(t);

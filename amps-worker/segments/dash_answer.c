@@ -137,7 +137,7 @@ static const struct held_error *answer_manifest(struct segments *s, struct rendi
 				  .region = asked->region,
 				  .session = asked->session,
 				  .wall_us = clock_wall_us(),
-				  .window_ms = channel ? channel->dash_ms : 0,
+				  .window_ms = channel ? channel->dash_s * 1000u : 0,
 				  .ended = rendition_ended(first)};
 
 	for (size_t i = 0; i < wanted; i++)

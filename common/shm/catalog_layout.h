@@ -75,11 +75,13 @@ struct catalog_cidr {
 #define CHANNEL_AUDIO_ONLY 1u
 #define CHANNEL_SCHEDULED  2u
 
+#define CATALOG_DASH_S_MAX 0xffffffu
+
 struct catalog_channel {
 	uint32_t id;
 	uint32_t flags;
-	uint8_t form; /* enum form */
-	uint8_t pad[3];
+	uint32_t form : 8;    /* enum form */
+	uint32_t dash_s : 24; /* what a manifest of DASH lists */
 	uint32_t name_at;
 	uint32_t tvg_id_at;   /* epg_id, else tvg_id, else the id as text: never 0 */
 	uint32_t tvg_name_at; /* else the name: never 0 */
@@ -97,9 +99,7 @@ struct catalog_channel {
 	uint32_t regions_blocked_at;
 	uint32_t regions_blocked_count;
 	uint32_t unavailable_at; /* why it cannot play ("custom_ffmpeg ..."), 0 = it can */
-	uint32_t dash_ms;	 /* what a manifest of DASH lists */
-	uint32_t pad2;
-	int64_t start_wall_us; /* schedule window; TIME_NONE = open */
+	int64_t start_wall_us;	 /* schedule window; TIME_NONE = open */
 	int64_t end_wall_us;
 	uint64_t hash; /* of this entry's content; changes when anything here does */
 };
@@ -132,7 +132,7 @@ struct catalog_program {
 
 static_assert(sizeof(struct catalog_header) == 64, "layout of struct catalog_header");
 static_assert(sizeof(struct catalog_settings) % 8 == 0, "the channels follow the settings");
-static_assert(sizeof(struct catalog_channel) == 112, "layout of struct catalog_channel");
+static_assert(sizeof(struct catalog_channel) == 104, "layout of struct catalog_channel");
 static_assert(sizeof(struct catalog_variant) == 76, "layout of struct catalog_variant");
 static_assert(sizeof(struct catalog_program) == 32, "layout of struct catalog_program");
 

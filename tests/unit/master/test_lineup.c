@@ -312,11 +312,12 @@ Test(lineup, variants_that_differ_in_the_picture_share_the_sound)
 	    "{'name':'lower','ffmpeg_profile':'lower'},{'name':'loud','ffmpeg_profile':'loud'},"
 	    "{'name':'other','source':'b.ts','ffmpeg_profile':'low'}]}");
 	build(&f, "{}");
-	cr_assert_str_eq(sound(&f, 1, "")->made_as, "");
-	cr_assert_str_eq(sound(&f, 1, "lower")->made_as, "");
-	cr_assert_str_eq(sound(&f, 1, "loud")->made_as, "loud");
-	cr_assert_str_eq(sound(&f, 1, "other")->made_as, "other", "another source, another tuner");
-	cr_assert_str_eq(resolve(&f, 1, "lower", "1")->made_as, "lower");
+	cr_assert_str_eq(lineup_made_as(sound(&f, 1, "")), "");
+	cr_assert_str_eq(lineup_made_as(sound(&f, 1, "lower")), "");
+	cr_assert_str_eq(lineup_made_as(sound(&f, 1, "loud")), "loud");
+	cr_assert_str_eq(lineup_made_as(sound(&f, 1, "other")), "other",
+			 "another source, another tuner");
+	cr_assert_str_eq(lineup_made_as(resolve(&f, 1, "lower", "1")), "lower");
 	done(&f);
 }
 
@@ -372,8 +373,8 @@ Test(lineup, segments_of_variants_are_never_shared)
 	build(&f, "{}");
 	cr_assert_eq(find(&f, 1, "", OUTPUT_HLS_TS, &t, &a), 0);
 	cr_assert_eq(find(&f, 1, "same", OUTPUT_HLS_TS, &t, &b), 0);
-	cr_assert_str_eq(a->made_as, "");
-	cr_assert_str_eq(b->made_as, "same");
+	cr_assert_str_eq(lineup_made_as(a), "");
+	cr_assert_str_eq(lineup_made_as(b), "same");
 	cr_assert_neq(a->hash, b->hash);
 	spec = segments_output_spec(b->segments, 5);
 	check_spec(spec, "{'track':5,'segment_ms':4000,'window_ms':60000,'keep_ms':60000,"

@@ -148,7 +148,6 @@ static struct lineup_output segments_of(const char *variant, uint32_t track)
 	return (struct lineup_output){
 		.form = OUTPUT_HLS_TS,
 		.variant = variant,
-		.made_as = variant,
 		.segments = &cut[track],
 		.hash = 1,
 	};
@@ -166,12 +165,12 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 		struct lineup_output outputs[4];
 	} *all = calloc(1, sizeof(*all));
 
-	all->outputs[0] = (struct lineup_output){
-		.variant = "", .made_as = "", .plain = true, .spec = "", .hash = 1};
+	all->outputs[0] =
+		(struct lineup_output){.variant = "", .plain = true, .spec = "", .hash = 1};
 	all->outputs[2] = segments_of("", 0);
 	all->outputs[3] = segments_of("sd", 1);
 	all->outputs[1] = (struct lineup_output){
-		.variant = "sd", .made_as = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
+		.variant = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
 	all->tuners[0] = (struct lineup_tuner){.key = "5",
 					       .channel = 5,
 					       .spec = "{}",
@@ -691,11 +690,8 @@ static struct lineup *lineup_with_number_sign(void)
 	const char *names[] = {"sd", "sd#1"}, *keys[] = {"5/sd", "5/sd#1"};
 
 	for (int i = 1; i >= 0; i--) {
-		outputs[i] = (struct lineup_output){.variant = names[i],
-						    .made_as = names[i],
-						    .plain = true,
-						    .spec = "",
-						    .hash = 1};
+		outputs[i] = (struct lineup_output){
+			.variant = names[i], .plain = true, .spec = "", .hash = 1};
 		c->tuners[i] = c->tuners[0];
 		c->tuners[i].key = keys[i];
 		c->tuners[i].outputs = &outputs[i];
