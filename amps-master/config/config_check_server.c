@@ -236,7 +236,7 @@ static const char *const segment_types[] = {"auto", "ts", "cmaf", "mpegts=ts", "
 static const struct field hls_fields[] = {
 	FIELD("segment_seconds", value_seconds, .min = .5, .max = 60,
 	      .fallback = DEFAULT_TEXT(DEFAULT_SEGMENT_S) ".0"),
-	FIELD("part_ms", value_int, .min = 50, .max = 5000,
+	FIELD("part_ms", value_int, .min = 100, .max = 5000,
 	      .fallback = DEFAULT_TEXT(DEFAULT_PART_MS)),
 	FIELD("playlist_seconds", value_seconds, .min = 1, .max = 3600,
 	      .fallback = DEFAULT_TEXT(DEFAULT_PLAYLIST_S) ".0"),

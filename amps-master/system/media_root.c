@@ -100,9 +100,18 @@ static void walk(int fd, void (*each)(int fd, const char *name))
 	closedir(folder);
 }
 
+/* "7.ts", or of CMAF "v7.m4s", "a7.mp4" and, while it grows, "v7.tmp". */
+static bool is_segment(const char *name)
+{
+	if (*name != 'v' && *name != 'a')
+		return is_number(name, ".ts");
+	name++;
+	return is_number(name, ".m4s") || is_number(name, ".mp4") || is_number(name, ".tmp");
+}
+
 static void remove_segment(int fd, const char *name)
 {
-	if (is_number(name, ".ts"))
+	if (is_segment(name))
 		unlinkat(fd, name, 0);
 }
 

@@ -306,6 +306,7 @@ static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		return;
 	if (now_us < t->retry[SEAT_SOURCE].at_us) {
 		*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);
+		tuner_leave_queue(t);
 		return;
 	}
 	begin_source(t);
@@ -397,6 +398,8 @@ void tuner_update(struct tuner *t)
 		tuner_look_up_cancel(t);
 	if (has_wants(t) || t->jobs[SEAT_SOURCE])
 		start_jobs(t, now_us, &next_us);
+	else
+		tuner_leave_queue(t);
 	tuner_look_ahead(t, now_us, &next_us);
 	settle(t, now_us, &next_us);
 	arm(t, now_us, next_us);

@@ -220,6 +220,8 @@ void tuner_look_up(struct tuner *t);
 bool tuner_looks_up(const struct tuner *t); /* or waits for its turn */
 /* Reports to the want's worker whether the tuner waits for its turn. */
 void tuner_send_turn(const struct want *w);
+/* It cannot take its turn now: the next one may. */
+void tuner_leave_queue(struct tuner *t);
 void tuner_look_up_cancel(struct tuner *t);
 /* A job starts with the address that was found. */
 void tuner_look_up_used(struct tuner *t);

@@ -153,6 +153,14 @@ void tuner_look_up(struct tuner *t)
 	tuner_update_soon(t);
 }
 
+void tuner_leave_queue(struct tuner *t)
+{
+	if (!t->lookup_turn)
+		return;
+	set_turn(t, 0);
+	wake_next(t->owner);
+}
+
 void tuner_look_up_cancel(struct tuner *t)
 {
 	bool ran = t->lookup;

@@ -244,7 +244,10 @@ static int adopt(struct segment_track *t, const char *path)
 	if (segment_newest(&view, &newest) < 0 || segment_media_read(&view, &t->media) < 0)
 		return segment_files_open(&t->files, path, 0, 0, 0);
 	oldest = newest;
-	for (first = newest.part; first > 0 && segment_read(&view, first - 1, &s) == 0; first--)
+	/* no further than the numbers fall */
+	for (first = newest.part;
+	     first > 0 && segment_read(&view, first - 1, &s) == 0 && s.number <= oldest.number;
+	     first--)
 		oldest = s;
 	r = segment_files_open(&t->files, path, oldest.number, newest.number + 1, oldest.init);
 	if (r == 0)

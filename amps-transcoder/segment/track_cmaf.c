@@ -75,7 +75,8 @@ static void end_part(struct cmaf_track *f, uint32_t flags, int64_t next_dts)
 	t->entry.bytes = (uint32_t)part.len;
 	t->entry.start_90k = f->begin_90k + begin_90k;
 	t->entry.wall_us = f->begin_wall_us + begin_90k * 100 / 9;
-	t->entry.duration_90k = (uint32_t)MAX(end_90k - begin_90k, 1);
+	t->entry.duration_90k =
+		(uint32_t)MIN(MAX(end_90k - begin_90k, 1), (int64_t)SEGMENT_SECONDS_MAX * TS_HZ);
 	track_fail(t, segment_files_append(&t->files, part.bytes, part.len));
 	if (!t->error && flags & SEGMENT_LAST)
 		track_fail(t, segment_files_end(&t->files,

@@ -103,8 +103,10 @@ void track_begin_segment(struct segment_track *t, const struct cut *cut, uint32_
 	if (t->published && !follows)
 		flags |= SEGMENT_DISCONTINUITY;
 	/* numbers that other tracks have and this one has not: a playlist cannot have a hole */
-	if (t->published && t->last.number + 1 != cut->number)
+	if (t->published && t->last.number + 1 != cut->number) {
 		segment_files_forget(&t->files, cut->number, clock_mono_us());
+		t->last.oldest = cut->number;
+	}
 	t->independent = t->independent && flags & SEGMENT_INDEPENDENT;
 	t->entry = (struct segment){.number = cut->number,
 				    .discontinuity = t->cut.discontinuity,

@@ -9,10 +9,11 @@
 
 #include "common/text/buf.h"
 
-#define ADTS_HEAD   7u
-#define AAC_SAMPLES 1024
-#define USUAL_90K   (TS_HZ / 25) /* duration of a picture before that of another is known */
-#define PES_HEAD    9u		 /* bytes before a PES header's optional fields */
+#define ADTS_HEAD     7u
+#define AAC_SAMPLES   1024
+#define USUAL_90K     (TS_HZ / 25) /* duration of a picture before that of another is known */
+#define APART_MAX_90K (10 * 90000) /* pictures further apart say nothing */
+#define PES_HEAD      9u	   /* bytes before a PES header's optional fields */
 
 static const AVRational ticks = {1, TS_HZ};
 
@@ -222,9 +223,10 @@ static int complete_picture(struct units *u, int64_t next_dts)
 		return 0;
 	apart = next_dts == AV_NOPTS_VALUE ? 0 : next_dts - u->picture->dts;
 	u->picture->duration = apart;
-	if (apart <= 0 || (u->apart_90k && apart > MAX(UNITS_HOLE_MS * 90ll, 2 * u->apart_90k)))
+	if (apart <= 0 || apart > APART_MAX_90K ||
+	    (u->apart_90k && apart > MAX(UNITS_HOLE_MS * 90ll, 2 * u->apart_90k)))
 		u->picture->duration = usual;
-	if (apart > 0)
+	if (apart > 0 && apart <= APART_MAX_90K)
 		u->apart_90k = apart;
 	assert(u->picture->duration > 0);
 	return put(u, u->picture);
@@ -494,9 +496,17 @@ int units_packet(struct units *u, const struct ts_stream *stream, const uint8_t 
 
 	if (!ts_has_payload(packet))
 		return 0;
-	/* a packet is missing: half a unit is none */
-	if (u->counter <= 15 && counter != ((u->counter + 1) & 0x0f) && !ts_pusi(packet))
-		units_gap(u, false);
+	if (u->counter <= 15 && !(ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY)) {
+		if (counter == u->counter)
+			return 0; /* sent twice */
+		/* a packet is missing: half a unit is none */
+		if (counter != ((u->counter + 1) & 0x0f)) {
+			if (ts_pusi(packet))
+				forget(&u->pes);
+			else
+				units_gap(u, false);
+		}
+	}
 	u->counter = counter;
 	if (ts_pusi(packet)) {
 		r = end_pes(u);

@@ -67,16 +67,22 @@ struct rendition *dash_renditions(struct segments *s, const struct dash_asked *a
 		if (!r)
 			return NULL;
 		first = first ? first : r;
+		/* a film that has ended is not begun again for its other tracks */
+		if (first->output->gone)
+			break;
 	}
 	return first;
 }
 
 /* Is everything there that the manifest lists? */
-static bool manifest_ready(struct segments *s, const struct dash_asked *asked)
+static bool manifest_ready(struct segments *s, const struct rendition *first,
+			   const struct dash_asked *asked)
 {
 	struct source sources[TRACKS_MAX];
 	size_t count = list_sources(s, asked, sources);
 
+	if (first->output->gone)
+		return true;
 	if (!segments_ready(s, asked->channel, asked->variant))
 		return false;
 	for (size_t i = 1; i + 1 < count && clock_mono_us() < asked->late_us; i++) {
@@ -188,28 +194,33 @@ struct rendition *dash_segment_rendition(struct segments *s, const struct dash_a
 	return r && look_at_segment(r, asked->number, &bytes, &complete) >= 0 ? r : NULL;
 }
 
-/* What has come since. */
-static int on_follow(void *owner, struct reply *r)
+/* What has come since: 1, 0 nothing, or -ENOENT: it will never be complete. */
+static int take_next(const struct rendition *rendition, struct reply *r)
 {
-	struct segments *s = owner;
 	const struct dash_asked *asked = r->kept;
-	struct rendition *rendition = dash_segment_rendition(s, asked);
 	uint64_t sent = r->file.offset + r->file.length, bytes;
 	bool complete;
 
-	if (!rendition || look_at_segment(rendition, asked->number, &bytes, &complete) != 1 ||
-	    bytes < sent)
+	if (look_at_segment(rendition, asked->number, &bytes, &complete) != 1 || bytes < sent)
 		return -ENOENT;
-	if (bytes == sent && !complete) {
-		rendition_hold_move(rendition, r);
+	if (bytes == sent && !complete)
 		return 0;
-	}
 	r->file.offset = sent;
 	r->file.length = bytes - sent;
 	r->file.size = bytes;
 	if (complete)
 		r->follow = NULL;
 	return 1;
+}
+
+static int on_follow(void *owner, struct reply *r)
+{
+	struct rendition *rendition = dash_segment_rendition(owner, r->kept);
+	int there = rendition ? take_next(rendition, r) : -ENOENT;
+
+	if (there == 0)
+		rendition_hold_move(rendition, r);
+	return there;
 }
 
 static const struct held_error *answer_segment(struct segments *s, struct rendition *rendition,
@@ -224,11 +235,11 @@ static const struct held_error *answer_segment(struct segments *s, struct rendit
 	bool complete;
 	int64_t written_s;
 
-	/* the answer goes on where it waited: on_follow() did not know how far */
+	/* the answer goes on where it waited */
 	if (r->file.fd >= 0)
-		return on_follow(s, r) == 1 ? NULL : &gone_segment;
+		return take_next(rendition, r) == 1 ? NULL : &gone_segment;
 	if (look_at_segment(rendition, asked->number, &bytes, &complete) != 1 ||
-	    media_file_open(s->context->media_fd, &name, &r->file, &written_s) < 0 ||
+	    media_file_open(s->context->media_fd, &name, &r->file, &written_s) < 0 || bytes == 0 ||
 	    bytes > r->file.size)
 		return &gone_segment;
 	r->kind = REPLY_FILE;
@@ -253,7 +264,7 @@ static bool is_ready(struct segments *s, struct rendition *rendition,
 	int there;
 
 	if (asked->what == DASH_MANIFEST)
-		return manifest_ready(s, asked);
+		return manifest_ready(s, rendition, asked);
 	there = look_at_segment(rendition, asked->number, &bytes, &complete);
 	if (there <= 0)
 		return there < 0;

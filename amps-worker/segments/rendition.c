@@ -10,7 +10,8 @@
 #define PLAYLIST_TYPE	 "application/vnd.apple.mpegurl"
 #define PLAYLIST_KEPT_US 60000000 /* a body that was replaced leaves the cache then */
 #define POLL_US		 5000	  /* between two looks at indexes that requests wait for */
-#define FIRST_SEGMENTS	 3u	  /* so many complete ones are not few */
+#define POLLS_ELSEWHERE	 8u /* looks between two at other renditions than the one that moved */
+#define FIRST_SEGMENTS	 3u /* so many complete ones are not few */
 
 static struct rendition_list *bucket_of(struct renditions *all, uint32_t channel)
 {
@@ -36,6 +37,7 @@ void renditions_init(struct renditions *all, struct outputs *outputs, struct eve
 		.move_rule = {.late = {503, "the playlist did not move in time"}},
 		.owner = owner};
 	LIST_INIT(&all->polled);
+	LIST_INIT(&all->replaced);
 	evtimer_assign(&all->timer, base, on_timer, all);
 	for (unsigned i = 0; i < RENDITION_BUCKETS; i++)
 		LIST_INIT(&all->buckets[i]);
@@ -74,6 +76,8 @@ void renditions_done(struct renditions *all)
 	for (unsigned i = 0; i < RENDITION_BUCKETS; i++)
 		while (!LIST_EMPTY(&all->buckets[i]))
 			rendition_free(LIST_FIRST(&all->buckets[i]));
+	while (!LIST_EMPTY(&all->replaced))
+		rendition_free(LIST_FIRST(&all->replaced));
 }
 
 static struct rendition *of_watch(struct output_watch *w)
@@ -132,11 +136,13 @@ static void begin_polling(struct rendition *r)
 
 static void poll_one(struct rendition *r)
 {
+	bool now_and_then = r->all->polls % POLLS_ELSEWHERE == 0;
 	const struct stream_ring *ring = output_ring(r->output);
 	uint64_t commit = ring ? ring_commit(&ring->map) : 0;
 
 	/* before there is a playlist, another rendition may be what is waited for */
-	if (commit != r->seen_commit || !r->target_s || (ring && ring_ended(&ring->map))) {
+	if (commit != r->seen_commit || (!r->target_s && now_and_then) ||
+	    (ring && ring_ended(&ring->map))) {
 		r->seen_commit = commit;
 		answer_ready(r);
 	}
@@ -151,6 +157,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	all->polls++;
 	for (r = LIST_FIRST(&all->polled); r; r = next) {
 		next = LIST_NEXT(r, in_polled);
 		poll_one(r);
@@ -290,9 +297,10 @@ struct rendition *rendition_get(struct renditions *all, const struct rendition_r
 	struct rendition *r = rendition_find(all, q->channel, q->variant, q->form);
 
 	if (r && r->output->gone) {
-		if (!q->begins || !TAILQ_EMPTY(&r->answering))
+		if (!q->begins)
 			return r; /* it does not live on */
-		rendition_free(r);
+		LIST_REMOVE(r, in_bucket);
+		LIST_INSERT_HEAD(&all->replaced, r, in_bucket);
 		r = NULL;
 	}
 	if (!r)
@@ -417,6 +425,10 @@ static struct body *make_body(const struct ring *ring, const struct hls_place *p
 	playlist.entries = entries = read_entries(ring, newest, &playlist.count);
 	if (!entries)
 		return NULL;
+	/* each segment is one part, with its number */
+	for (size_t i = 0; i < playlist.count; i++)
+		if (entries[i].number != entries[i].part)
+			return NULL;
 	hls_text_media(&text, place, &playlist);
 	body = buf_ok(&text) ? body_cache_put(cache, key->data, key->len, &text, PLAYLIST_TYPE,
 					      wall_us, wall_us + PLAYLIST_KEPT_US)
@@ -507,6 +519,13 @@ const struct buf *rendition_parts(struct rendition *r, const struct hls_place *p
 
 void renditions_sweep(struct renditions *all, uint64_t now_us)
 {
+	struct rendition *old, *after;
+
+	for (old = LIST_FIRST(&all->replaced); old; old = after) {
+		after = LIST_NEXT(old, in_bucket);
+		if (TAILQ_EMPTY(&old->waiting))
+			rendition_free(old);
+	}
 	for (unsigned i = 0; i < RENDITION_BUCKETS; i++) {
 		struct rendition *r, *next;
 

@@ -29,7 +29,7 @@ struct rendition_text {
 };
 
 struct rendition {
-	LIST_ENTRY(rendition) in_bucket;
+	LIST_ENTRY(rendition) in_bucket; /* or in `replaced` */
 	struct renditions *all;
 	struct output *output;	   /* a use of it */
 	struct output_watch watch; /* of the output, until it is gone */
@@ -64,8 +64,12 @@ struct rendition_wait {
 struct renditions {
 	struct outputs *outputs; /* borrowed */
 	struct rendition_list buckets[RENDITION_BUCKETS];
+	/* those that have ended and for which a new one has begun; they are freed by
+	 * renditions_sweep() only, because their requests may be just being answered */
+	struct rendition_list replaced;
 	struct rendition_list polled;
 	struct event timer; /* runs while something is polled */
+	unsigned polls;
 	struct held_rule start_rule, move_rule;
 	void *owner;
 };

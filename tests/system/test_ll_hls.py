@@ -328,3 +328,28 @@ def test_a_proxy_as_documented_speaks_http2_and_caches_parts(server):
         assert first[:3] == ("2", "200", "MISS") and second[:3] == ("2", "200", "HIT")
         assert first[3] == second[3] == s.get(hint).body
         assert re.search(rb"^https://localhost:\d+/hls/1/index.m3u8$", fetch("/playlist.m3u")[3], re.M)
+
+
+@pytest.mark.slow
+def test_a_film_that_has_ended_begins_again_beside_those_who_read_its_end(server):
+    variants = [{"name": "low", "ffmpeg_profile": "small"}]
+    s = server(line_up(channel(1, media.short_film(), output_format="ll-hls",
+                               adaptive_bitrates=variants), hls=HLS))
+    worker = s.pids("amps-worker")
+    viewer = Viewer(s)
+    text = viewer.fetch(viewer.variants[0]).text
+    while "#EXT-X-ENDLIST" not in text:
+        text = viewer.fetch(viewer.variants[0] + Parts(text, "").after, timeout=40).text
+    session = re.search(r"[?&]s=([^&]*)", viewer.variants[0])[1]
+    # the variant was never played, and is not begun for what is over
+    manifest = viewer.fetch(f"/dash/1/manifest.mpd?s={session}")
+    assert manifest.status == 200 and "mediaPresentationDuration" in manifest.text
+    # a blocked reload of the end, and the beginning behind it in the same connection
+    path = viewer.variants[0] + "&_HLS_msn=%d" % (Parts(text, "").next[0] + 1)
+    answers = s.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nUser-Agent: player\r\n\r\n"
+                    "GET /hls/1/index.m3u8 HTTP/1.1\r\nHost: x\r\nUser-Agent: other\r\n"
+                    "Connection: close\r\n\r\n".encode(), timeout=40)
+    assert answers.count(b"HTTP/1.1 200 OK") == 2, answers
+    again = Viewer(s, agent="again")
+    assert "#EXT-X-ENDLIST" not in again.fetch(again.variants[0]).text
+    assert s.pids("amps-worker") == worker

@@ -386,8 +386,8 @@ def test_the_program_has_no_rights(server, fake):
 
 def test_few_run_at_a_time_and_the_others_wait_in_order(server, fake, tmp_path):
     """A start of many channels must not run as many Pythons at once.  The last one waits for longer
-    than start_timeout until its turn comes."""
-    count = 9
+    than start_timeout until its turn comes; one that leaves while it waits delays nobody."""
+    count, leaver = 9, 6
     with HttpOrigin(live=Paced(media.long_film(), 120)) as origin:
         fake.answers({"url": origin.url()})
         fake.does("echo + >> turns; sleep 2; cat answer; echo - >> turns")
@@ -399,13 +399,15 @@ def test_few_run_at_a_time_and_the_others_wait_in_order(server, fake, tmp_path):
             for n in range(1, count + 1):
                 streams.append(stack.enter_context(s.stream(f"/stream/{n}.ts")))
                 wait_for(lambda: len(s.tuners()) == n, 10, f"tuner {n}")
-            assert [stream.head().status for stream in streams] == [200] * count
+            streams.pop(leaver - 1).close()
+            assert [stream.head().status for stream in streams] == [200] * (count - 1)
     turns = (fake.folder / "turns").read_text().split()
     depth = [turns[:i + 1].count("+") - turns[:i + 1].count("-") for i in range(len(turns))]
-    assert turns.count("+") == count and 2 <= max(depth) <= 4, turns
+    # its turn may have come before it left
+    assert count - 1 <= turns.count("+") <= count and 2 <= max(depth) <= 4, turns
     # those that run together may ask in any order
     asked = [int(words[-1].rsplit("/", 1)[1]) for words in fake.asked()]
-    assert all(abs(n - i) < 4 for i, n in enumerate(asked, 1)), asked
+    assert all(abs(n - i) < 5 for i, n in enumerate(asked, 1)), asked
 
 
 def test_it_ends_with_its_last_viewer(server, fake):

@@ -76,7 +76,7 @@ static const struct wrong table[] = {
 	{"streaming: {allow_private: 2}\n",
 	 "c:1: streaming.allow_private: must be true or false, not 2\n"},
 	{"hls: {part_ms: 10, segment_type: mkv}\n",
-	 "c:1: hls.part_ms: must be a whole number from 50 to 5000, not 10\n"
+	 "c:1: hls.part_ms: must be a whole number from 100 to 5000, not 10\n"
 	 "c:1: hls.segment_type: must be one of auto, ts, cmaf, not 'mkv'\n"},
 	{"dash: {windw_seconds: 3}\n",
 	 "c:1: dash.windw_seconds: unknown key 'windw_seconds' (did you mean 'window_seconds'?)\n"},

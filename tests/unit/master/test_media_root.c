@@ -71,9 +71,15 @@ Test(media_root, a_start_removes_segments_and_nothing_else)
 	make(folder, "5");
 	make(folder, "5/0");
 	touch(folder, "5/0/241000000.ts");
+	touch(folder, "5/0/v241000000.m4s");
+	touch(folder, "5/0/a241000000.m4s");
+	touch(folder, "5/0/v241000001.tmp");
+	touch(folder, "5/0/a240999999.mp4");
 	make(folder, "6");
 	make(folder, "6/0");
 	touch(folder, "6/0/film.ts");
+	touch(folder, "6/0/v7.ts");
+	touch(folder, "6/0/7.m4s");
 	touch(folder, "notes");
 	snprintf(outside, sizeof(outside), "%s/out", folder);
 	snprintf(path, sizeof(path), "%s/7", folder);
@@ -82,6 +88,8 @@ Test(media_root, a_start_removes_segments_and_nothing_else)
 	cr_assert_eq(media_root_open(&m, text, sizeof(text)), 0, "%s", text);
 	cr_expect_not(exists(folder, "5"));
 	cr_expect(exists(folder, "6/0/film.ts"));
+	cr_expect(exists(folder, "6/0/v7.ts"));
+	cr_expect(exists(folder, "6/0/7.m4s"));
 	cr_expect(exists(folder, "notes"));
 	cr_expect(exists(folder, "out/1.ts"), "a link was followed");
 	media_root_close(&m);

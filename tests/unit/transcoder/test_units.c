@@ -227,6 +227,57 @@ Test(units, pictures_a_second_apart_last_so_long)
 	cr_expect_not(s->holes);
 }
 
+/* A picture of three packets, of which only the first `kept` arrive, each so many times. */
+static void show_large(struct scene *s, int64_t pts_90k, unsigned kept, unsigned times)
+{
+	uint8_t packet[TS_PACKET];
+
+	show(s, pts_90k);
+	for (unsigned i = 1; i < 3; i++) {
+		memcpy(packet, build_packet(&s->build, PID_VIDEO, false), TS_PACKET);
+		s->build.len = 0;
+		for (unsigned k = 0; i < kept && k < times; k++) {
+			memcpy(s->bytes, packet, TS_PACKET);
+			s->build.len = TS_PACKET;
+			pour(s, PID_VIDEO);
+		}
+	}
+}
+
+Test(units, a_picture_without_its_end_is_none)
+{
+	struct scene *s = begin();
+
+	show_large(s, 90000, 3, 1);
+	show_large(s, 93600, 2, 1);
+	show_large(s, 97200, 3, 1);
+	end(s);
+	cr_expect_eq(s->count, 2, "%u", s->count);
+}
+
+Test(units, packets_that_are_sent_twice_count_once)
+{
+	struct scene *s = begin();
+
+	for (unsigned i = 0; i < 3; i++)
+		show_large(s, 90000 + i * 3600, 3, 1 + (i == 1));
+	end(s);
+	cr_expect_eq(s->count, 3, "%u", s->count);
+	cr_expect_not(s->holes);
+}
+
+Test(units, a_first_time_that_is_far_off_is_no_duration)
+{
+	struct scene *s = begin();
+
+	show(s, 90000);
+	show(s, 90000 + 60 * 90000);
+	show(s, 93600 + 60 * 90000);
+	end(s);
+	cr_expect_eq(s->count, 3);
+	cr_expect_eq(s->longest, 3600);
+}
+
 /* A damaged source says anything. */
 Test(units, times_that_stand_still_or_go_back_are_units, .timeout = 20)
 {
