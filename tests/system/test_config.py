@@ -142,7 +142,8 @@ def test_sighup_reloads(server):
     s.write_config(line_up(channel(2, media.film())))
     s.process.send_signal(signal.SIGHUP)
     wait_for(lambda: [c["id"] for c in s.ask("list")] == [2], 10, "the new line-up")
-    assert "Channel 2" in s.get("/playlist.m3u").text
+    # a signal has no answer that would wait for the workers
+    wait_for(lambda: "Channel 2" in s.get("/playlist.m3u").text, 10, "the worker's new line-up")
 
 
 def test_many_signals_do_not_delay_other_requests(server):

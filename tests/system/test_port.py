@@ -18,7 +18,10 @@ def listening(pid):
     """The local ports of the TCP sockets a process listens on."""
     inodes = set()
     for name in os.listdir(f"/proc/{pid}/fd"):
-        target = os.readlink(f"/proc/{pid}/fd/{name}")
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:   # closed meanwhile
+            continue
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
     ports = []
