@@ -138,6 +138,7 @@
 #define SEGMENT_CODEC_MAX     48u		 /* bytes of a codec in CODECS, with its NUL */
 #define SEGMENT_TRACKS_MAX    (VARIANTS_MAX + 1) /* folders of a segment job */
 #define SEGMENT_OUTPUTS_MAX   (3 * SEGMENT_TRACKS_MAX) /* each variant in three forms */
+#define SEGMENTS_STAY_MS      60000		       /* after the end of a film */
 #define SEGMENT_INITS_MAX     1024u		       /* init segments of a track at one time */
 #define SEGMENT_GOP_MIN_MS    500u /* a segment ends no earlier, except at a gap */
 #define SEGMENT_FIRST_GOPS    3u   /* of a cold start are segments of one GOP each */

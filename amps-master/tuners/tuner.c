@@ -362,9 +362,18 @@ static void settle(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
 	bool keep = !t->own && !t->forget && (t->state == TUNER_ENDED || t->state == TUNER_FAILED);
 
-	if (!tuner_empty(t))
+	if (!tuner_empty(t)) {
+		t->empty_us = 0;
 		return;
-	segments_sweep(t);
+	}
+	if (!t->empty_us)
+		t->empty_us = now_us;
+	/* players still read the last segments of a film */
+	if (keep && t->state == TUNER_ENDED && t->tracks &&
+	    now_us < t->empty_us + SEGMENTS_STAY_MS * 1000ull)
+		*next_us = MIN(*next_us, t->empty_us + SEGMENTS_STAY_MS * 1000ull);
+	else
+		segments_sweep(t);
 	if (keep) {
 		if (t->state == TUNER_FAILED && t->retry[SEAT_SOURCE].at_us > now_us)
 			*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);

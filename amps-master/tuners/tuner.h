@@ -124,6 +124,7 @@ struct tuner {
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
 	struct media_track *tracks; /* [SEGMENT_TRACKS_MAX], by number; NULL = none */
+	uint64_t empty_us;	    /* without outputs and jobs since then; 0 = it has some */
 	unsigned gop_ms;     /* longest distance of the source's access points; 0 = not known */
 	uint64_t hint_bytes; /* ring size that fitted the source last time */
 	struct job *jobs[SEAT_COUNT_]; /* NULL = none */

@@ -499,13 +499,10 @@ int units_packet(struct units *u, const struct ts_stream *stream, const uint8_t 
 	if (u->counter <= 15 && !(ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY)) {
 		if (counter == u->counter)
 			return 0; /* sent twice */
-		/* a packet is missing: half a unit is none */
-		if (counter != ((u->counter + 1) & 0x0f)) {
-			if (ts_pusi(packet))
-				forget(&u->pes);
-			else
-				units_gap(u, false);
-		}
+		/* a packet is missing: half a unit is none; before the start of another one it may
+		 * be the whole of what follows that is missing */
+		if (counter != ((u->counter + 1) & 0x0f) && !ts_pusi(packet))
+			units_gap(u, false);
 	}
 	u->counter = counter;
 	if (ts_pusi(packet)) {
