@@ -26,7 +26,7 @@ bool segment_route_number(struct span text, uint64_t max, uint32_t *ret)
 	return n <= max;
 }
 
-/* "123.ts", "v123.m4s", "a123.mp4", or "vp123.m4s", which is a part.  False: no name of ours. */
+/* "123.ts", "v123.m4s", "a123.mp4", or "vp123.m4s", which is a part.  False: another name. */
 static bool read_name(struct span text, struct media_name *name, bool *ret_part)
 {
 	static const struct {

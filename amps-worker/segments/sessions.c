@@ -191,7 +191,7 @@ static uint64_t page_ended_us(const void *page, uint64_t number)
 	return 0;
 }
 
-/* When the server has ended this session; 0: it has not. */
+/* When the server ended the viewer's session; 0: it did not. */
 static uint64_t ended_us(const struct sessions *all, uint64_t number)
 {
 	const struct context *x = context_of(all);

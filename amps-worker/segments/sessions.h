@@ -71,7 +71,7 @@ uint64_t sessions_number(const struct sessions *all);
 /* Has it a record, here or in another worker? */
 bool sessions_live(struct sessions *all, uint64_t number);
 
-/* Has the server ended this session so long ago that its viewer may begin another one? */
+/* Did the server end the viewer's session so long ago that the viewer may begin another one? */
 bool sessions_may_return(const struct sessions *all, uint64_t number);
 
 /* The session has asked for something: begins it if it has no record. */

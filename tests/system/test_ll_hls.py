@@ -318,7 +318,7 @@ def test_a_proxy_as_documented_speaks_http2_and_caches_parts(server):
         assert (version, status) == ("2", "200")
         url = urllib.parse.urljoin("/hls/1/", re.findall(r"^media.*", body.decode(), re.M)[0])
         p = Parts(fetch(url)[3].decode(), url)
-        # a blocking reload goes through, and is cached by nobody
+        # a blocking reload goes through, and is not cached
         for _ in range(2):
             version, status, cache, body = fetch(url + p.after)
             assert (version, status, cache) == ("2", "200", ""), body

@@ -386,7 +386,7 @@ def test_the_program_has_no_rights(server, fake):
 
 def test_few_run_at_a_time_and_the_others_wait_in_order(server, fake, tmp_path):
     """A start of many channels must not run as many Pythons at once.  The last one waits for longer
-    than start_timeout until its turn comes; one that leaves while it waits delays nobody."""
+    than start_timeout until its turn comes; one that leaves while it waits does not delay the others."""
     count, leaver = 9, 6
     with HttpOrigin(live=Paced(media.long_film(), 120)) as origin:
         fake.answers({"url": origin.url()})
