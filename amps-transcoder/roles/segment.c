@@ -10,7 +10,7 @@
 #include "common/log/log.h"
 
 #define WAIT_MS	     50
-#define PART_WAIT_MS 10		  /* where parts are published as they come */
+#define PART_WAIT_MS 5		  /* where parts are published as they come */
 #define GOP_STEP_90K (TS_HZ / 10) /* a longer distance of access points is worth a message */
 
 struct segmenter {

@@ -152,6 +152,13 @@ static void sound_text(enum AVCodecID id, char text[SEGMENT_CODEC_MAX])
 			snprintf(text, SEGMENT_CODEC_MAX, "%s", known[i].text);
 }
 
+/* ATSC A/53 part 4, 6.2.3: user data, in H.264 and HEVC in an SEI message, of the type of captions.
+ */
+enum segment_captions facts_captions(const uint8_t *bytes, size_t len)
+{
+	return memmem(bytes, len, "GA94\3", 5) ? CAPTIONS_CARRIED : CAPTIONS_NONE;
+}
+
 static uint32_t rate_milli(int64_t duration_90k)
 {
 	return duration_90k > 0 ? (uint32_t)(1000ll * TS_HZ / duration_90k) : 0;
@@ -184,6 +191,7 @@ static void read_picture(const struct facts_unit *u, const struct ts_stream *s,
 		m->width = (uint16_t)MIN(MAX(parser->width, codec->width), UINT16_MAX);
 		m->height = (uint16_t)MIN(MAX(parser->height, codec->height), UINT16_MAX);
 		picture_text(id, u->bytes, u->len, m->picture);
+		m->captions = facts_captions(u->bytes, u->len);
 	}
 	if (parser)
 		av_parser_close(parser);

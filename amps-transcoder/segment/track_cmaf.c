@@ -93,18 +93,20 @@ static void end_part(struct cmaf_track *f, uint32_t flags, int64_t next_dts)
 	t->entry.flags = 0;
 }
 
-/* No part came of the units behind the last one: the segment ends with that, if there is one. */
+/* No unit came behind the last part: the segment ends with that, if there is one. */
 static void end_without_part(struct cmaf_track *f)
 {
 	struct segment_track *t = &f->base;
 	int64_t made_s;
 
 	t->writing = false;
-	if (t->entry.part == t->entry.first)
+	if (t->entry.part == t->entry.first) {
 		segment_files_drop(&t->files);
-	else
-		track_fail(t, segment_files_end(&t->files, (uint32_t)t->segment_90k, f->init,
-						&made_s));
+		return;
+	}
+	track_fail(t, segment_files_end(&t->files, (uint32_t)t->segment_90k, f->init, &made_s));
+	cuts_seal(t->cuts, (int64_t)t->segment_90k);
+	track_close_segment(t);
 }
 
 static void end_segment(struct cmaf_track *f, int64_t next_dts)
@@ -135,6 +137,9 @@ static void renew(struct cmaf_track *f)
 	f->init = t->entry.number;
 	f->init_due = true;
 	facts_of_parameters(parameters, time_90k(f, f->unit->duration), &t->media);
+	if (!f->sound)
+		t->media.captions =
+			facts_captions(f->unit->data, MIN((size_t)f->unit->size, FACTS_ES_BYTES));
 }
 
 /* Where the times of the source go: the cut's is known. */
@@ -202,12 +207,20 @@ static void begin_segment(struct cmaf_track *f, const struct cut *cut)
 	note_run(f);
 }
 
-/* Would the part be too long with this unit? */
-static bool is_full(const struct cmaf_track *f)
+/* Would the part be too long if it ended here? */
+static bool is_full(const struct cmaf_track *f, int64_t end_dts)
 {
 	int64_t most = av_rescale_q(f->base.media.part_ms, (AVRational){1, 1000}, f->base_time);
 
-	return f->unit->dts + f->unit->duration - fragments_first(f->fragments) > most;
+	return end_dts - fragments_first(f->fragments) > most;
+}
+
+/* Readers need not wait for the next picture of a part that has no room for it.  Where an access
+ * point follows, its cut may end the segment with this part. */
+static bool is_complete(const struct cmaf_track *f)
+{
+	return !f->sound && !units_access_follows(f->units) &&
+	       is_full(f, f->end_dts + f->unit->duration);
 }
 
 /* The init segment is complete with the first unit, of which some codecs need the header. */
@@ -233,7 +246,7 @@ static void add(struct cmaf_track *f)
 	f->unit->dts += f->offset;
 	if (f->last_dts != AV_NOPTS_VALUE && f->unit->dts <= f->last_dts)
 		return; /* it repeats what is there */
-	if (begun && (key || is_full(f)))
+	if (begun && (key || is_full(f, f->unit->dts + f->unit->duration)))
 		end_part(f, 0, f->unit->dts);
 	if (t->error)
 		return;
@@ -245,6 +258,8 @@ static void add(struct cmaf_track *f)
 	f->last_dts = f->unit->dts;
 	f->end_dts = f->unit->dts + f->unit->duration;
 	write_init(f);
+	if (!t->error && is_complete(f))
+		end_part(f, 0, f->end_dts);
 }
 
 /* ---------- cuts ---------- */

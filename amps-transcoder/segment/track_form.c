@@ -2,6 +2,7 @@
 #include "amps-transcoder/segment/track_form.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -14,16 +15,11 @@ void track_fail(struct segment_track *t, int error)
 		t->error = error;
 }
 
-/* Of complete segments. */
-static void measure(struct segment_track *t, const struct segment *s)
+/* Of a complete segment. */
+static void measure(struct segment_track *t)
 {
-	uint64_t bps;
+	uint64_t bps = t->segment_bytes * 8 * TS_HZ / t->segment_90k;
 
-	t->segment_bytes += s->bytes;
-	t->segment_90k += s->duration_90k;
-	if (!(s->flags & SEGMENT_LAST))
-		return;
-	bps = t->segment_bytes * 8 * TS_HZ / t->segment_90k;
 	t->rate_bytes += t->segment_bytes;
 	t->rate_90k += t->segment_90k;
 	if (t->segment_90k < RATE_MIN_90K && t->media.peak_bps)
@@ -83,7 +79,10 @@ void track_publish(struct segment_track *t)
 	t->media.independent = t->independent;
 	t->media.streams = (has(t, t->parse.video_pid) ? SEGMENT_HAS_PICTURE : 0) |
 			   (has(t, t->parse.audio_pid) ? SEGMENT_HAS_SOUND : 0);
-	measure(t, &t->entry);
+	t->segment_bytes += t->entry.bytes;
+	t->segment_90k += t->entry.duration_90k;
+	if (t->entry.flags & SEGMENT_LAST)
+		measure(t);
 	if (t->index.commit != pos)
 		ring_writer_begin(&t->index, pos);
 	ring_writer_append(&t->index, &t->entry, sizeof(t->entry));
@@ -92,6 +91,19 @@ void track_publish(struct segment_track *t)
 	t->published = true;
 	if (t->entry.flags & SEGMENT_LAST)
 		track_put_facts(t, t->entry.part);
+}
+
+void track_close_segment(struct segment_track *t)
+{
+	if (t->error)
+		return;
+	assert(t->published && !(t->last.flags & SEGMENT_LAST));
+	t->last.flags |= SEGMENT_LAST;
+	ring_writer_amend(&t->index,
+			  segment_position(t->last.part) + offsetof(struct segment, flags),
+			  t->last.flags);
+	measure(t);
+	track_put_facts(t, t->last.part);
 }
 
 void track_begin_segment(struct segment_track *t, const struct cut *cut, uint32_t flags)

@@ -85,6 +85,10 @@ void track_fail(struct segment_track *t, int error);
 /* `entry` is complete and in the file: publishes it.  With SEGMENT_LAST its file is complete. */
 void track_publish(struct segment_track *t);
 
+/* The part that was published last turns out to be the last one of its segment, whose file is
+ * complete. */
+void track_close_segment(struct segment_track *t);
+
 /* Puts `media` into the index, valid from this part on.  Several segments at once come faster than
  * access points may: then facts_behind is set, and the caller tries again later. */
 void track_put_facts(struct segment_track *t, uint32_t part);

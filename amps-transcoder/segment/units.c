@@ -526,6 +526,13 @@ void units_access(struct units *u, uint64_t pos)
 		u->pes.access = true;
 }
 
+bool units_access_follows(const struct units *u)
+{
+	const struct unit *next = TAILQ_FIRST(&u->list);
+
+	return next ? next->packet->flags & AV_PKT_FLAG_KEY : u->pes.begun && u->pes.access;
+}
+
 void units_gap(struct units *u, bool keep)
 {
 	if (keep)

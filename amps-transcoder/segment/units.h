@@ -31,6 +31,10 @@ must_check int units_packet(struct units *u, const struct ts_stream *stream, con
 /* The PES that begins at `pos` is a random access point. */
 void units_access(struct units *u, uint64_t pos);
 
+/* Does the unit behind the last one that units_next() gave begin a group, as far as is known?  A
+ * picture is complete when the first packet of the next one has come. */
+bool units_access_follows(const struct units *u);
+
 /* What follows does not go on where this stopped; the unit under way is dropped or kept. */
 void units_gap(struct units *u, bool keep);
 

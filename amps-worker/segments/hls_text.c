@@ -69,7 +69,30 @@ static void add_codecs(struct buf *b, const struct segment_media *m, const struc
 	buf_printf(b, ",CODECS=\"%s%s%s\"", picture, *picture && *sound ? "," : "", sound);
 }
 
-static void add_variant(struct buf *b, const struct segment_media *m, const struct hls_sound *sound)
+static enum segment_captions captions_of(const struct segment_media *m)
+{
+	return *m->picture || !*m->sound ? m->captions : CAPTIONS_NONE;
+}
+
+/* What the variants have in common: none has captions, or one that runs has.  A player that is told
+ * nothing may fetch some segments first to see. */
+static enum segment_captions captions_of_all(const struct hls_multivariant *m)
+{
+	enum segment_captions all = CAPTIONS_NONE;
+
+	for (size_t i = 0; i < m->count; i++) {
+		enum segment_captions one = captions_of(&m->variants[i].media);
+
+		if (one == CAPTIONS_CARRIED)
+			return one;
+		if (one == CAPTIONS_UNKNOWN)
+			all = one;
+	}
+	return all;
+}
+
+static void add_variant(struct buf *b, const struct segment_media *m, const struct hls_sound *sound,
+			enum segment_captions captions)
 {
 	uint32_t peak = m->peak_bps ? m->peak_bps : BANDWIDTH_GUESS;
 	uint32_t average = m->average_bps;
@@ -89,6 +112,10 @@ static void add_variant(struct buf *b, const struct segment_media *m, const stru
 		buf_printf(b, ",FRAME-RATE=%u.%03u", m->rate_milli / MILLI, m->rate_milli % MILLI);
 	if (sound)
 		buf_puts(b, ",AUDIO=\"sound\"");
+	if (captions == CAPTIONS_NONE)
+		buf_puts(b, ",CLOSED-CAPTIONS=NONE");
+	else if (captions_of(m) == CAPTIONS_CARRIED)
+		buf_puts(b, ",CLOSED-CAPTIONS=\"captions\"");
 	buf_putc(b, '\n');
 }
 
@@ -119,6 +146,7 @@ void hls_text_link(struct buf *b, const char *variant, enum output_form form, co
 void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m)
 {
 	bool independent = m->count > 0;
+	enum segment_captions captions = captions_of_all(m);
 
 	for (size_t i = 0; i < m->count; i++)
 		independent = independent && m->variants[i].media.independent;
@@ -131,8 +159,11 @@ void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m)
 		hls_text_link(b, m->sound->name, OUTPUT_CMAF_SOUND, m->region, m->session);
 		buf_puts(b, "\"\n");
 	}
+	if (captions == CAPTIONS_CARRIED)
+		buf_puts(b, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"captions\",NAME=\"CC1\","
+			    "INSTREAM-ID=\"CC1\"\n");
 	for (size_t i = 0; i < m->count; i++) {
-		add_variant(b, &m->variants[i].media, m->sound);
+		add_variant(b, &m->variants[i].media, m->sound, captions);
 		hls_text_link(b, m->variants[i].name, m->form, m->region, m->session);
 		buf_putc(b, '\n');
 	}

@@ -118,6 +118,12 @@ void ring_writer_append(struct ring_writer *w, const void *bytes, size_t n)
 	}
 }
 
+void ring_writer_amend(struct ring_writer *w, uint64_t pos, uint32_t value)
+{
+	assert(pos % 4 == 0 && pos + 4 <= w->commit && w->commit - pos <= w->data_bytes);
+	copy_in(w->data + pos % w->data_bytes, (const uint8_t *)&value, sizeof(value));
+}
+
 void ring_writer_add_rap(struct ring_writer *w, struct ring_rap *rap)
 {
 	struct ring_rap *slot = &w->raps[w->rap_count & (RING_RAPS - 1)];

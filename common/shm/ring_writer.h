@@ -35,6 +35,10 @@ void ring_writer_commit(struct ring_writer *w, size_t n);
 /* reserve + copy + commit; any n: whole units stay whole for readers. */
 void ring_writer_append(struct ring_writer *w, const void *bytes, size_t n);
 
+/* Changes four bytes of a unit that was published, whose place is `pos` (a multiple of 4).  Readers
+ * that have copied the unit keep what it was, and are told nothing. */
+void ring_writer_amend(struct ring_writer *w, uint64_t pos, uint32_t value);
+
 /* Adds a random access point (rap->pos <= commit, mark and intro filled in; mono_us is set here).
  * Points closer than RING_RAP_SPACING_US to the last one are left out, except the first. */
 void ring_writer_add_rap(struct ring_writer *w, struct ring_rap *rap);

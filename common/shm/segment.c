@@ -62,7 +62,7 @@ int segment_media_read(const struct ring *r, struct segment_media *ret)
 		return -EBADMSG;
 	memcpy(&m, intro.bytes, sizeof(m));
 	if (m.track >= SEGMENT_TRACKS_MAX || m.target_s == 0 || m.target_s > SEGMENT_SECONDS_MAX ||
-	    !codec_ok(m.picture) || !codec_ok(m.sound))
+	    m.captions >= CAPTIONS_COUNT_ || !codec_ok(m.picture) || !codec_ok(m.sound))
 		return -EBADMSG;
 	*ret = m;
 	return 0;

@@ -30,6 +30,9 @@ enum {
 
 enum { SEGMENT_HAS_PICTURE = 1u << 0, SEGMENT_HAS_SOUND = 1u << 1 };
 
+/* Captions among the data of the pictures (CEA-608). */
+enum segment_captions { CAPTIONS_UNKNOWN, CAPTIONS_NONE, CAPTIONS_CARRIED, CAPTIONS_COUNT_ };
+
 /* A part of a segment. */
 struct segment {
 	uint32_t number;	/* media sequence of its segment */
@@ -62,15 +65,16 @@ struct segment_media {
 	uint32_t average_bps;
 	uint32_t rate_milli; /* frames in 1000 seconds; 0 = not known */
 	uint16_t width, height;
-	uint32_t streams; /* of the source's programme: SEGMENT_HAS_* */
-	uint32_t part_ms; /* PART-TARGET, sealed as well; 0 = segments have one part each */
+	uint32_t streams;  /* of the source's programme: SEGMENT_HAS_* */
+	uint32_t part_ms;  /* PART-TARGET, sealed as well; 0 = segments have one part each */
+	uint32_t captions; /* enum segment_captions */
 	/* codecs of the track's streams, as in CODECS (RFC 6381); "" = not known, or no such stream
 	 */
 	char picture[SEGMENT_CODEC_MAX], sound[SEGMENT_CODEC_MAX];
 };
 
 static_assert(sizeof(struct segment) == 80, "layout of struct segment");
-static_assert(sizeof(struct segment_media) == 132, "layout of struct segment_media");
+static_assert(sizeof(struct segment_media) == 136, "layout of struct segment_media");
 static_assert(sizeof(struct segment_media) <= RING_INTRO_MAX, "facts fit into a slot");
 
 static inline uint64_t segment_position(uint32_t part)

@@ -127,26 +127,32 @@ static void take(struct scene *s)
 		msg_done(&m);
 }
 
+/* The next packet of the source. */
+static void append(struct scene *s, uint8_t *packet)
+{
+	uint64_t pos = s->source.commit;
+	struct ts_rap rap;
+
+	ring_writer_append(&s->source, packet, TS_PACKET);
+	if (ts_parse_packet(&s->parse, packet, pos, &rap) & TS_SAW_RAP) {
+		struct ring_rap slot = {0};
+
+		ts_rap_pack(&rap, &slot);
+		s->source.last_rap_us = 0;
+		ring_writer_add_rap(&s->source, &slot);
+	}
+}
+
 /* Plays a film from the test media into the ring. */
 static void play(struct scene *s, const char *path)
 {
 	uint8_t packet[TS_PACKET];
-	struct ts_rap rap;
 	unsigned n = 0;
 	FILE *f = fopen(path, "rb");
 
 	cr_assert_not_null(f, "%s", path);
 	while (fread(packet, 1, TS_PACKET, f) == TS_PACKET) {
-		uint64_t pos = s->source.commit;
-
-		ring_writer_append(&s->source, packet, TS_PACKET);
-		if (ts_parse_packet(&s->parse, packet, pos, &rap) & TS_SAW_RAP) {
-			struct ring_rap slot = {0};
-
-			ts_rap_pack(&rap, &slot);
-			s->source.last_rap_us = 0;
-			ring_writer_add_rap(&s->source, &slot);
-		}
+		append(s, packet);
 		if (++n % 100 == 0)
 			take(s);
 	}
@@ -255,5 +261,70 @@ Test(cmaf_track, pictures_and_sound_keep_their_distance)
 	cr_expect_eq(packets, 259);
 	cr_expect_leq(llabs(sound - picture - (131110 + 2090 - 126000)), 2, "%ld",
 		      (long)(sound - picture));
+	scene_close(&s);
+}
+
+static unsigned count_parts(const struct side *side)
+{
+	struct segment last, e;
+	unsigned count = 0;
+
+	if (segment_newest(&side->index, &last) < 0)
+		return 0;
+	for (uint32_t n = last.part; n > 0 && segment_read(&side->index, n, &e) == 0; n--)
+		count++;
+	return count;
+}
+
+/* Five pictures are a part, and five parts a group, which is complete with the next one's first
+ * picture. */
+Test(cmaf_track, a_part_is_there_when_the_next_picture_begins)
+{
+	uint8_t packet[TS_PACKET];
+	unsigned begun = 0;
+	struct scene s;
+	FILE *f;
+
+	scene_open(&s);
+	f = fopen(media_file("h264.ts", MEDIA_H264_AAC "-t 6 -f mpegts"), "rb");
+	cr_assert_not_null(f);
+	while (begun <= 60 && fread(packet, 1, TS_PACKET, f) == TS_PACKET) {
+		append(&s, packet);
+		take(&s);
+		if (ts_pid(packet) != s.parse.video_pid || !ts_pusi(packet))
+			continue;
+		if (begun % 5 == 0 && begun % 25 != 0)
+			cr_expect_eq(count_parts(&s.picture), begun / 5, "%u pictures", begun);
+		begun++;
+	}
+	fclose(f);
+	cr_expect_eq(begun, 61);
+	scene_close(&s);
+}
+
+/* The 35th picture fills a part, and is the last one. */
+Test(cmaf_track, a_segment_that_ends_with_a_full_part_is_complete)
+{
+	uint8_t packet[TS_PACKET];
+	struct segment last;
+	unsigned begun = 0;
+	struct scene s;
+	FILE *f;
+
+	scene_open(&s);
+	f = fopen(media_file("h264.ts", MEDIA_H264_AAC "-t 6 -f mpegts"), "rb");
+	cr_assert_not_null(f);
+	while (fread(packet, 1, TS_PACKET, f) == TS_PACKET) {
+		begun += ts_pid(packet) == s.parse.video_pid && ts_pusi(packet);
+		if (begun > 35)
+			break;
+		append(&s, packet);
+	}
+	fclose(f);
+	ring_writer_ended(&s.source);
+	take(&s);
+	cr_assert_eq(segment_newest(&s.picture.index, &last), 0);
+	cr_expect_eq(last.flags & SEGMENT_LAST, SEGMENT_LAST);
+	cr_expect_eq(count_parts(&s.picture), 7);
 	scene_close(&s);
 }

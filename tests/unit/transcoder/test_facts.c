@@ -168,3 +168,14 @@ Test(facts, pictures_in_mp4_are_what_their_parameter_sets_say)
 	cr_expect_eq(m.rate_milli, 25000);
 	avcodec_parameters_free(&c);
 }
+
+Test(facts, captions_are_found_in_the_data_of_a_picture)
+{
+	static const uint8_t with[] = {0,    0,	  0,   1,   6,	 4, 71,	  0xb5, 0,
+				       0x31, 'G', 'A', '9', '4', 3, 0xd4, 0xff, 0xfc};
+	static const uint8_t bars[] = {0, 0, 1, 0xb2, 'G', 'A', '9', '4', 6, 0xff};
+
+	cr_expect_eq(facts_captions(with, sizeof(with)), CAPTIONS_CARRIED);
+	cr_expect_eq(facts_captions(with, 14), CAPTIONS_NONE);
+	cr_expect_eq(facts_captions(bars, sizeof(bars)), CAPTIONS_NONE, "bar data");
+}

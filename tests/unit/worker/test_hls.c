@@ -133,7 +133,7 @@ Test(hls, codecs_that_lack_a_stream_are_left_out)
 		{3, "avc1.64001f", "", NULL, NULL},
 		{3, "", "mp4a.40.2", NULL, NULL},
 		{SEGMENT_HAS_PICTURE, "avc1.64001f", "", NULL, ",CODECS=\"avc1.64001f\"\n"},
-		{SEGMENT_HAS_SOUND, "", "mp4a.40.2", NULL, ",CODECS=\"mp4a.40.2\"\n"},
+		{SEGMENT_HAS_SOUND, "", "mp4a.40.2", NULL, ",CODECS=\"mp4a.40.2\","},
 		{3, "avc1.64001f", "", "ac-3", ",CODECS=\"avc1.64001f,ac-3\",AUDIO"},
 		{3, "avc1.64001f", "", "", NULL},
 	};
@@ -157,6 +157,52 @@ Test(hls, codecs_that_lack_a_stream_are_left_out)
 		cr_expect(cases[i].text ? strstr(b.data, cases[i].text) != NULL
 					: !strstr(b.data, "CODECS"),
 			  "%zu: %s", i, b.data);
+		buf_done(&b);
+	}
+}
+
+/* A player that is told nothing of captions fetches segments to see whether there are any. */
+Test(hls, captions_are_listed_or_said_to_be_missing)
+{
+	static const char group[] = "TYPE=CLOSED-CAPTIONS,GROUP-ID=\"captions\",NAME=\"CC1\","
+				    "INSTREAM-ID=\"CC1\"\n";
+	static const struct {
+		enum segment_captions of[2];
+		const char *first, *second; /* NULL = nothing is said */
+	} cases[] = {
+		{{CAPTIONS_NONE, CAPTIONS_NONE}, "NONE\n", "NONE\n"},
+		{{CAPTIONS_NONE, CAPTIONS_UNKNOWN}, NULL, NULL},
+		{{CAPTIONS_CARRIED, CAPTIONS_CARRIED}, "\"captions\"\n", "\"captions\"\n"},
+		{{CAPTIONS_CARRIED, CAPTIONS_UNKNOWN}, "\"captions\"\n", NULL},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct hls_variant variants[2] = {{.name = "a"}, {.name = "b"}};
+		struct hls_multivariant m = {.variants = variants,
+					     .count = 2,
+					     .form = OUTPUT_HLS_TS,
+					     .session = "",
+					     .region = ""};
+		struct buf b = BUF_INIT;
+		unsigned said = 0;
+
+		for (unsigned v = 0; v < 2; v++) {
+			variants[v].media.captions = cases[i].of[v];
+			strcpy(variants[v].media.picture, "avc1.64001f");
+		}
+		hls_text_multivariant(&b, &m);
+		buf_putc(&b, '\0');
+		for (const char *at = b.data; (at = strstr(at, ",CLOSED-CAPTIONS=")); at++) {
+			const char *name = strchr(at, '=') + 1, *link = strstr(at, "variant=");
+			const char *wanted = link[8] == 'a' ? cases[i].first : cases[i].second;
+
+			cr_assert(wanted, "%zu: %s", i, b.data);
+			cr_expect(!strncmp(name, wanted, strlen(wanted)), "%zu: %s", i, b.data);
+			said++;
+		}
+		cr_expect_eq(said, (cases[i].first != NULL) + (cases[i].second != NULL), "%s",
+			     b.data);
+		cr_expect_eq(strstr(b.data, group) != NULL, cases[i].of[0] == CAPTIONS_CARRIED);
 		buf_done(&b);
 	}
 }
