@@ -53,7 +53,8 @@ HEAVY = system("heavy", 1800, "(heavy or timing) and not soak", "build", 0).afte
     PREPARE, BUILD_RELEASE)
 # not part of the whole: what takes as long as one likes
 SOAK = system("soak", 14400, "soak", "build", 0, AMPS_SOAK="1").after(PREPARE, BUILD_RELEASE)
-PLAYERS = Pytest("players", 1800, ["tests/system/test_hls_players.py"], again=False,
+PLAYERS = Pytest("players", 1800, ["tests/system/test_hls_players.py",
+                                   "tests/system/test_ll_players.py"], again=False,
                  env={"AMPS_BIN": os.path.join(ROOT, "build", "bin"),
                       "AMPS_PLAYER_SECONDS": "60"}).after(PREPARE, BUILD_RELEASE)
 CHAOS = Whole("chaos", 14400, [PYTHON, "tests/system/soak.py"]).after(PREPARE, BUILD_RELEASE)
