@@ -203,6 +203,8 @@ void master_stop(void *owner, unsigned timeout_ms)
 	master_changed(m);
 	wall_timer_set(m->schedule, TIME_NONE);
 	listen_close(&m->listeners);
+	listen_close(&m->rtsp);
+	listen_close_pairs(&m->rtp);
 	worker_pool_shutdown(m->pool);
 	tuners_shutdown(m->tuners);
 	nursery_shutdown(m->nursery);
@@ -346,6 +348,8 @@ static void master_done(struct master *m)
 		usleep(1000);
 	publication_free(m->first);
 	listen_close(&m->listeners);
+	listen_close(&m->rtsp);
+	listen_close_pairs(&m->rtp);
 	if (m->chantab)
 		shm_unmap(m->chantab, CHANTAB_BYTES);
 	close_fd(&m->chantab_fd);

@@ -92,11 +92,13 @@ static json_t *report_status(void *owner)
 
 	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
 	return json_pack(
-		"{s:I, s:s, s:i, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
+		"{s:I, s:s, s:i, s:s, s:s, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, "
+		"s:o}",
 		"uptime_seconds", (json_int_t)(uptime_us / 1000000), "version", AMPS_VERSION, "pid",
 		(int)getpid(), "database", database_state(m), "url", url, "port",
-		(int)m->listeners.port, "config", serve_options_config(m->options), "generation",
-		(json_int_t)m->generation, "channels", (json_int_t)channel_count(m), "tuners",
+		(int)m->listeners.port, "rtsp_port", (int)m->rtsp.port, "config",
+		serve_options_config(m->options), "generation", (json_int_t)m->generation,
+		"channels", (json_int_t)channel_count(m), "tuners",
 		(json_int_t)tuners_count(m->tuners), "viewers",
 		(json_int_t)viewers_open(&m->viewers), "bytes_sent",
 		(json_int_t)viewers_bytes_sent(&m->viewers), "throughput_bps",
@@ -226,6 +228,8 @@ void master_announce(struct master *m)
 	printf("Amps %s\n", AMPS_VERSION);
 	printf("  url       %s (listening on %s, %u worker%s)\n", url, m->listeners.address,
 	       m->settings.workers, m->settings.workers == 1 ? "" : "s");
+	if (m->rtsp.count)
+		printf("  rtsp      on port %u\n", m->rtsp.port);
 	printf("  channels  %zu from %s\n", channel_count(m), serve_options_config(m->options));
 	announce_auth(m);
 	announce_user(m);

@@ -334,6 +334,8 @@ static int make_children(struct master *m)
 	struct worker_pool_env pool = {.base = m->base,
 				       .program = m->worker_program,
 				       .listen_fds = m->listeners.fds,
+				       .rtsp_fds = m->rtsp.count ? m->rtsp.fds : NULL,
+				       .rtp_fds = m->rtp.count ? m->rtp.fds : NULL,
 				       .count = m->settings.workers,
 				       .chantab_fd = m->chantab_fd,
 				       .media_fd = m->media.fd,
@@ -415,6 +417,26 @@ static int open_control(struct master *m)
 	return r < 0 ? complain(m, m->runtime.control_path, r) : 0;
 }
 
+/* RTSP on its usual port is a default: a second server on this machine goes without it. */
+static int open_rtsp(struct master *m)
+{
+	const struct settings *s = &m->settings;
+	int r;
+
+	if (s->rtsp == RTSP_OFF)
+		return 0;
+	r = listen_open(&m->rtsp, s->host, s->rtsp_port, s->workers, m->text, sizeof(m->text));
+	if (r < 0 && s->rtsp == RTSP_DEFAULT) {
+		log_warn("RTSP is off: %s (server.rtsp_port names another)", m->text);
+		m->text[0] = '\0';
+		return 0;
+	}
+	if (r == 0)
+		r = listen_open_pairs(&m->rtp, s->host, s->rtp_port, s->workers, m->text,
+				      sizeof(m->text));
+	return r;
+}
+
 static int start(struct master *m)
 {
 	int config_fd = -1;
@@ -431,6 +453,8 @@ static int start(struct master *m)
 	if (r == 0)
 		r = listen_open(&m->listeners, m->settings.host, m->settings.port,
 				m->settings.workers, m->text, sizeof(m->text));
+	if (r == 0)
+		r = open_rtsp(m);
 	if (r == 0)
 		r = drop_root(m);
 	if (r == 0)

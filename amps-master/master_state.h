@@ -50,6 +50,8 @@ struct master {
 	struct chantab_header *chantab; /* mapped for writing */
 
 	struct listeners listeners;
+	struct listeners rtsp; /* none: RTSP is off */
+	struct listen_pairs rtp;
 	struct fork_brake brake;
 	struct nursery *nursery;
 	struct worker_pool *pool;

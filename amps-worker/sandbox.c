@@ -22,8 +22,8 @@ static const char *const allowed_calls[] = {
 	/* files of segments */
 	"openat2", "sendfile",
 	/* clients */
-	"accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "read", "write", "writev",
-	"shutdown", "close", "getsockopt", "setsockopt", "getsockname", "getpeername",
+	"accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendmmsg", "read", "write",
+	"writev", "shutdown", "close", "getsockopt", "setsockopt", "getsockname", "getpeername",
 	/* the loop */
 	"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "timerfd_settime", "eventfd2",
 	"poll", "ppoll", "clock_gettime", "gettimeofday", "clock_nanosleep", "restart_syscall",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "amps-worker/routes.h"
+#include "amps-worker/rtsp/rtsp_dialogue.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/timer.h"
@@ -24,6 +25,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	beat(w);
 	holds_tick(&w->http.conns.holds, clock_mono_us());
 	live_tick(&w->live);
+	rtsp_sessions_tick(&w->rtsp);
 	segments_tick(&w->segments);
 	access_log_flush(&w->http.access_log);
 	log_tick();
@@ -44,7 +46,15 @@ static int on_setup(struct worker *w, const struct msg_worker_setup *m, struct m
 		return r;
 	beat(w);
 	timer_set(&w->heartbeat, HEARTBEAT_US);
-	return listener_add(&w->http.listener, m->index, TAKE_FD(raw->fds[0]));
+	return listener_add(&w->http.listener, m->index, TAKE_FD(raw->fds[0]), CONN_HTTP);
+}
+
+static int on_rtp_sockets(struct worker *w, struct msg *raw)
+{
+	if (w->rtsp.rtp.fd >= 0)
+		return -EBADMSG;
+	rtsp_sessions_open_udp(&w->rtsp, TAKE_FD(raw->fds[0]), TAKE_FD(raw->fds[1]));
+	return 0;
 }
 
 static int on_log_level(uint32_t level)
@@ -60,6 +70,7 @@ static void on_shutdown(struct worker *w)
 	w->context.draining = true;
 	listener_stop(&w->http.listener);
 	timer_set(&w->drain, WORKER_DRAIN_MS * 1000);
+	rtsp_sessions_drain(&w->rtsp);
 	conn_drain_all(&w->http.conns);
 }
 
@@ -108,7 +119,11 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		ON(WORKER_SETUP, worker_setup, on_setup(w, &m, raw))
 		ON(WORKER_PEER, worker_peer, context_on_worker_peer(x, &m, raw->fds[0]))
 		ON(WORKER_PEER_GONE, worker_peer_gone, context_on_worker_peer_gone(x, m.index))
-		ON(LISTEN_ALSO, listen_also, listener_add(l, m.index, TAKE_FD(raw->fds[0])))
+		ON(LISTEN_ALSO, listen_also,
+		   listener_add(l, m.index, TAKE_FD(raw->fds[0]), CONN_HTTP))
+		ON(LISTEN_RTSP, listen_rtsp,
+		   listener_add(l, m.index, TAKE_FD(raw->fds[0]), CONN_RTSP))
+		ON(RTP_SOCKETS, rtp_sockets, on_rtp_sockets(w, raw))
 		ON(LISTEN_DROP, listen_drop, (listener_drop(l, m.index), 0))
 		ON(SNAPSHOT, snapshot, context_on_snapshot(x, &m, raw->fds[0]))
 		ON(OUTPUT_RING, output_ring, (live_on_output_ring(&w->live, &m, raw->fds[0]), 0))
@@ -189,6 +204,8 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(int media_fd))
 	if (r < 0)
 		return r;
 	w->http.conns.segments = &w->segments;
+	rtsp_sessions_init(&w->rtsp, &w->http.conns, &w->live.viewers);
+	w->http.conns.dialogues = rtsp_dialogues(&w->rtsp);
 	peer_send_hello(x->master,
 			&(struct msg_hello){.program = "amps-worker",
 					    .version = AMPS_VERSION,
@@ -209,6 +226,7 @@ void worker_done(struct worker *w)
 	if (!w->context.base)
 		return;
 	log_done();
+	rtsp_sessions_done(&w->rtsp);
 	http_done(&w->http);
 	segments_done(&w->segments);
 	live_done(&w->live);

@@ -7,12 +7,14 @@
 #include <event2/event_struct.h>
 #include "amps-worker/http/http.h"
 #include "amps-worker/live/live.h"
+#include "amps-worker/rtsp/rtsp_session.h"
 #include "amps-worker/segments/segments.h"
 
 struct worker {
 	struct context context;
 	struct http http;
 	struct live live;
+	struct rtsp_sessions rtsp;
 	struct segments segments;
 	bool ready; /* READY was sent, connections are accepted */
 	int exit_code;

@@ -196,6 +196,16 @@
 #define FILTER_IDS_MAX		4096 /* numbers in ?ids= */
 #define BASE_URL_MAX		1024 /* bytes of a link's beginning, with its NUL */
 
+/* RTSP (a worker) */
+#define RTSP_PORT_DEFAULT 8554
+#define RTSP_BODY_MAX	  4096	       /* bytes of a request's body; it is not read */
+#define RTSP_ANSWERS_MAX  16384	       /* bytes of answers that a client has not taken */
+#define RTSP_TIMEOUT_S	  60	       /* of a session, as it is announced */
+#define RTSP_EXPIRE_MS	  120000       /* the same as it is kept: players are late */
+#define RTCP_INTERVAL_MS  5000	       /* between two sender reports */
+#define DATAGRAM_BURST	  (96u << 10)  /* bytes sent to a client at once */
+#define DATAGRAM_RATE_MIN (256u << 10) /* bytes a second to a client, if the ring has fewer */
+
 /* Control socket */
 #define CONTROL_LINE_MAX	65536
 #define CONTROL_ANSWER_MAX	(64u << 20) /* bytes of an answer that the command reads */

@@ -5,11 +5,9 @@
 #include "common/clock.h"
 #include "common/shm/worker_page.h"
 
-static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {[VIEWER_TS] = "ts",
-								   [VIEWER_AUDIO] = "audio",
-								   [VIEWER_HLS] = "hls",
-								   [VIEWER_DASH] = "dash",
-								   [VIEWER_WEBSOCKET] = "ws"};
+static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {
+	[VIEWER_TS] = "ts",	[VIEWER_AUDIO] = "audio",  [VIEWER_HLS] = "hls",
+	[VIEWER_DASH] = "dash", [VIEWER_WEBSOCKET] = "ws", [VIEWER_RTSP] = "rtsp"};
 
 void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
 {

@@ -197,6 +197,16 @@ static void send_page(struct worker_slot *to, const struct worker_slot *of)
 		&of->page_fd);
 }
 
+/* Lets a worker serve the RTSP socket of a slot. */
+static void send_rtsp(struct worker_slot *to, const struct worker_slot *of)
+{
+	const int *fds = of->pool->env.rtsp_fds;
+
+	if (fds)
+		peer_send_listen_rtsp(to->peer, &(struct msg_listen_rtsp){.index = of->index},
+				      &fds[of->index]);
+}
+
 static int on_hello(struct worker_slot *s, const struct msg *m)
 {
 	const struct worker_pool_env *env = &s->pool->env;
@@ -217,6 +227,10 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 	}
 	slot_set_state(s, SLOT_SETUP);
 	peer_send_worker_setup(s->peer, &setup, fds);
+	send_rtsp(s, s);
+	if (env->rtp_fds)
+		peer_send_rtp_sockets(s->peer, &(struct msg_rtp_sockets){},
+				      &env->rtp_fds[2 * s->index]);
 	send_access_log(s);
 	for (enum snapshot_kind kind = 0; kind < SNAPSHOT_KIND_COUNT_; kind++)
 		send_snapshot(s, kind);
@@ -251,6 +265,7 @@ static void find_helper(struct worker_slot *s)
 		s->helper = other;
 		peer_send_listen_also(other->peer, &(struct msg_listen_also){.index = s->index},
 				      &pool->env.listen_fds[s->index]);
+		send_rtsp(other, s);
 	}
 }
 

@@ -28,6 +28,8 @@ struct worker_pool_env {
 	struct event_base *base;
 	const char *program;   /* path of amps-worker; borrowed */
 	const int *listen_fds; /* [count]; borrowed */
+	const int *rtsp_fds;   /* the same for RTSP; NULL = it is off */
+	const int *rtp_fds;    /* [2 * count], of RTP and RTCP in turn; with rtsp_fds; borrowed */
 	unsigned count;
 	int chantab_fd;	       /* borrowed */
 	int media_fd;	       /* the folder of segments; borrowed */

@@ -24,6 +24,26 @@ static json_t *read_workers(struct check *c, const struct field *f, const struct
 							     : value_int(c, f, at);
 }
 
+/* Of RTSP: 0 turns it off, -1 stands for any. */
+static json_t *read_rtsp_port(struct check *c, const struct field *f, const struct spot *at)
+{
+	const char *text = json_string_value(at->value);
+
+	return text != NULL && strcasecmp(text, "auto") == 0 ? json_integer(-1)
+							     : value_int(c, f, at);
+}
+
+/* The first of the ports of RTP; each worker takes two. */
+static json_t *read_rtp_port(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *port = value_int(c, f, at);
+
+	if (port == NULL || json_integer_value(port) % 2 == 0)
+		return port;
+	json_decref(port);
+	return check_error(c, at, "must be even: RTP takes a port and the next one");
+}
+
 static json_t *read_log_level(struct check *c, const struct field *f, const struct spot *at)
 {
 	const char *text = json_string_value(at->value);
@@ -77,13 +97,12 @@ static json_t *read_user(struct check *c, const struct field *f, const struct sp
 
 static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 {
-	json_int_t rtsp_port = json_integer_value(json_object_get(out, "rtsp_port"));
+	const json_t *port = json_object_get(out, "rtsp_port");
+	bool chosen = json_is_integer(port);
+	json_int_t rtsp_port = chosen ? json_integer_value(port) : RTSP_PORT_DEFAULT;
 	struct spot inner;
 
 	if (rtsp_port != 0 && rtsp_port == json_integer_value(json_object_get(out, "port"))) {
-		bool chosen = !json_is_null(json_object_get(at->value, "rtsp_port")) &&
-			      json_object_get(at->value, "rtsp_port") != NULL;
-
 		inner = check_enter_key(c, at->value, chosen ? "rtsp_port" : "port");
 		if (chosen)
 			check_error(c, &inner, "is %d, the HTTP port too (0 turns RTSP off)",
@@ -114,7 +133,8 @@ static const struct field server_fields[] = {
 	FIELD("port", value_int, .max = PORT_MAX, .fallback = "5000"),
 	FIELD("workers", read_workers, .max = WORKERS_MAX, .fallback = "0"),
 	FIELD("user", read_user, .flags = FIELD_FILLED, .max = 63, .fallback = "null"),
-	FIELD("rtsp_port", value_int, .max = PORT_MAX, .fallback = "8554"),
+	FIELD("rtsp_port", read_rtsp_port, .max = PORT_MAX, .fallback = "null"),
+	FIELD("rtp_port", read_rtp_port, .max = PORT_MAX - 2 * WORKERS_MAX, .fallback = "0"),
 	FIELD("public_url", value_web_url, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("trusted_proxies", value_list, .flags = FIELD_SINGLE, .item = &proxy,
 	      .max = TRUSTED_PROXIES_MAX, .fallback = "[]"),

@@ -1,7 +1,8 @@
 /* model.h - the validated configuration as a JSON tree.  The checker makes it, the database stores
  * it and the publisher reads it.
  *
- *	{"server":   {"host","port","workers" (0 = auto),"user","rtsp_port","public_url",
+ *	{"server":   {"host","port","workers" (0 = auto),"user","rtsp_port" (null = the default, 0 =
+ *off, -1 = any), "rtp_port","public_url",
  *	              "trusted_proxies","state_dir","runtime_dir","max_viewers","log_level",
  *	              "log_format","access_log"},
  *	 "auth":     {"enabled","token","admin_token","token_file","tokens":[{...}]},

@@ -92,7 +92,8 @@ static void follow_media(struct settings *s, const json_t *model, json_t *warnin
 void settings_follow(struct settings *s, const json_t *model, json_t *warnings)
 {
 	const json_t *server = json_object_get(model, "server");
-	static const char *const later[] = {"host",	 "port",	"workers",   "user",
+	static const char *const later[] = {"host",	 "port",	"rtsp_port",
+					    "rtp_port",	 "workers",	"user",
 					    "state_dir", "runtime_dir", "log_format"};
 
 	for (size_t i = 0; i < array_size(later); i++) {
@@ -119,6 +120,22 @@ static int read_media(struct settings *s, const json_t *model)
 	return r;
 }
 
+static void read_rtsp(struct settings *s, const json_t *server)
+{
+	const json_t *port = json_object_get(server, "rtsp_port");
+
+	s->rtp_port = (uint16_t)json_integer_value(json_object_get(server, "rtp_port"));
+	s->rtsp = RTSP_CHOSEN;
+	if (!json_is_integer(port)) {
+		s->rtsp = RTSP_DEFAULT;
+		s->rtsp_port = RTSP_PORT_DEFAULT;
+	} else if (json_integer_value(port) == 0) {
+		s->rtsp = RTSP_OFF;
+	} else if (json_integer_value(port) > 0) {
+		s->rtsp_port = (uint16_t)json_integer_value(port);
+	}
+}
+
 int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap)
 {
 	const json_t *server = json_object_get(model, "server");
@@ -133,6 +150,7 @@ int settings_read(struct settings *s, json_t *model, char *text, size_t text_cap
 	s->port = (uint16_t)json_integer_value(json_object_get(server, "port"));
 	s->workers = workers > 0 ? (unsigned)MIN(workers, (json_int_t)WORKERS_MAX)
 				 : MIN(count_cores(), (unsigned)WORKERS_MAX);
+	read_rtsp(s, server);
 	follow_live(s, server);
 	assert(s->workers > 0 && s->workers <= WORKERS_MAX);
 	s->log_json = strcmp(string_of(server, "log_format", "text"), "json") == 0;

@@ -16,9 +16,11 @@ struct settings {
 	const char *host;
 	const char *user; /* to become if root starts the server; NULL = not given */
 	uint16_t port;
-	unsigned workers;   /* resolved: never 0 */
-	json_t *public_url; /* a string or NULL; owned */
-	json_t *access_log; /* likewise */
+	enum { RTSP_OFF, RTSP_DEFAULT, RTSP_CHOSEN } rtsp;
+	uint16_t rtsp_port, rtp_port; /* 0 = any */
+	unsigned workers;	      /* resolved: never 0 */
+	json_t *public_url;	      /* a string or NULL; owned */
+	json_t *access_log;	      /* likewise */
 	char state_dir[PATH_MAX];
 	char runtime_dir[PATH_MAX];
 	char media_root_path[PATH_MAX];

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #define LISTEN_BACKLOG 4096
+#define PAIR_TRIES     64 /* to find an even port whose next one is free, too */
 
 struct bind_address {
 	struct sockaddr_storage storage;
@@ -55,15 +56,16 @@ static uint16_t bound_port(int fd)
 }
 
 /* Returns a bound descriptor or -Exxx. */
-static int bind_socket(const struct bind_address *a, bool reuse_port)
+static int bind_socket(const struct bind_address *a, int type, bool reuse_port)
 {
 	_cleanup_(closep) int fd = -1;
 	int on = 1, off = 0;
 
-	fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(a->storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+	/* of UDP it would share the port */
+	if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
 		return -errno;
 	if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
 		return -errno;
@@ -79,7 +81,7 @@ static int bind_socket(const struct bind_address *a, bool reuse_port)
  * not listen itself, or a client could connect to it and be reset. */
 static int probe_port(const struct bind_address *a)
 {
-	_cleanup_(closep) int fd = bind_socket(a, false);
+	_cleanup_(closep) int fd = bind_socket(a, SOCK_STREAM, false);
 
 	return fd < 0 ? fd : 0;
 }
@@ -101,7 +103,7 @@ static int open_all(struct listeners *l, struct bind_address *a, unsigned count)
 {
 	assert(count <= array_size(l->fds));
 	while (l->count < count) {
-		int fd = bind_socket(a, true);
+		int fd = bind_socket(a, SOCK_STREAM, true);
 
 		if (fd < 0)
 			return fd;
@@ -151,6 +153,64 @@ int listen_open(struct listeners *l, const char *host, uint16_t port, unsigned c
 }
 
 void listen_close(struct listeners *l)
+{
+	while (l->count > 0)
+		close_fd(&l->fds[--l->count]);
+}
+
+/* Binds the even `port`, or any, and the next one.  0 or -Exxx. */
+static int open_pair(struct bind_address a, uint16_t port, int ret_fds[2])
+{
+	_cleanup_(closep) int first = -1, second = -1;
+
+	set_port(&a, port);
+	first = bind_socket(&a, SOCK_DGRAM, false);
+	if (first < 0)
+		return first;
+	port = bound_port(first);
+	if (port % 2)
+		return -EADDRINUSE;
+	set_port(&a, (uint16_t)(port + 1));
+	second = bind_socket(&a, SOCK_DGRAM, false);
+	if (second < 0)
+		return second;
+	ret_fds[0] = TAKE_FD(first);
+	ret_fds[1] = TAKE_FD(second);
+	return 0;
+}
+
+static int open_any_pair(const struct bind_address *a, int ret_fds[2])
+{
+	int r = -EADDRINUSE;
+
+	for (unsigned i = 0; i < PAIR_TRIES && r == -EADDRINUSE; i++)
+		r = open_pair(*a, 0, ret_fds);
+	return r;
+}
+
+int listen_open_pairs(struct listen_pairs *l, const char *host, uint16_t port, unsigned count,
+		      char *text, size_t text_cap)
+{
+	struct bind_address a = {0};
+	int r;
+
+	*l = (struct listen_pairs){0};
+	assert(port % 2 == 0 && count <= WORKERS_MAX);
+	r = resolve(host, &a);
+	for (unsigned i = 0; i < count && r == 0; i++) {
+		r = port ? open_pair(a, (uint16_t)(port + 2 * i), l->fds + l->count)
+			 : open_any_pair(&a, l->fds + l->count);
+		if (r == 0)
+			l->count += 2;
+	}
+	if (r == 0)
+		return 0;
+	explain(r, host, (uint16_t)(port + l->count), text, text_cap);
+	listen_close_pairs(l);
+	return r;
+}
+
+void listen_close_pairs(struct listen_pairs *l)
 {
 	while (l->count > 0)
 		close_fd(&l->fds[--l->count]);

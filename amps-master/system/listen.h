@@ -22,4 +22,16 @@ must_check int listen_open(struct listeners *l, const char *host, uint16_t port,
 			   char *text, size_t text_cap);
 void listen_close(struct listeners *l); /* accepts a zeroed struct */
 
+/* Pairs of UDP sockets, an even port and the next one: the workers' RTP and RTCP. */
+struct listen_pairs {
+	int fds[2 * WORKERS_MAX]; /* owned */
+	unsigned count;		  /* of sockets */
+};
+
+/* Opens `count` pairs on host from this even port up; 0 is any free ports.  0 or -Exxx with the
+ * reason in `text`. */
+must_check int listen_open_pairs(struct listen_pairs *l, const char *host, uint16_t port,
+				 unsigned count, char *text, size_t text_cap);
+void listen_close_pairs(struct listen_pairs *l); /* accepts a zeroed struct */
+
 #endif

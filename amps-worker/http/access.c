@@ -9,6 +9,8 @@
 
 #include "common/text/text.h"
 
+#define BASIC_USER_MAX 256u
+
 static int copy_span(struct span s, char *dst, size_t cap)
 {
 	if (s.len >= cap)
@@ -43,6 +45,27 @@ static int protocol_token(struct span list, char *dst, size_t cap)
 	return 0;
 }
 
+/* "dXNlcjpwYXNzd29yZA==": the password. */
+static int basic_token(struct span value, char *dst, size_t cap)
+{
+	char text[BASIC_USER_MAX + 1 + TOKEN_BYTES_MAX];
+	struct base64_decode_ctx decode;
+	const char *colon;
+	size_t n = sizeof(text);
+
+	value = span_trim(value);
+	if (BASE64_DECODE_LENGTH(value.len) > sizeof(text))
+		return -EINVAL;
+	base64_decode_init(&decode);
+	if (!base64_decode_update(&decode, &n, (uint8_t *)text, value.len, value.at) ||
+	    !base64_decode_final(&decode) || memchr(text, '\0', n))
+		return -EINVAL;
+	colon = memchr(text, ':', n);
+	if (!colon)
+		return -EINVAL;
+	return copy_span((struct span){colon + 1, (size_t)(text + n - colon - 1)}, dst, cap);
+}
+
 int access_token_text(const struct http_request *http, char *dst, size_t cap)
 {
 	struct span own = http_field(http, "X-Amps-Token");
@@ -56,6 +79,8 @@ int access_token_text(const struct http_request *http, char *dst, size_t cap)
 			bearer.at++;
 		return copy_span(bearer, dst, cap);
 	}
+	if (http->rtsp && bearer.len > 6 && strncasecmp(bearer.at, "Basic ", 6) == 0)
+		return basic_token((struct span){bearer.at + 6, bearer.len - 6}, dst, cap);
 	r = protocol_token(http_field(http, "Sec-WebSocket-Protocol"), dst, cap);
 	if (r == 0)
 		r = http_query(http, "token", dst, cap);
@@ -212,6 +237,20 @@ void access_base_url(const struct http_request *http, const struct facts *facts,
 		snprintf(dst, cap, "%s://%.*s", scheme, (int)host.len, host.at);
 	else
 		snprintf(dst, cap, "%s://localhost:%u", scheme, facts->port);
+}
+
+void access_rtsp_url(const char *base_url, const struct facts *facts, char *dst, size_t cap)
+{
+	const char *host = strstr(base_url, "://");
+	size_t n;
+
+	dst[0] = '\0';
+	if (!facts->rtsp_port)
+		return;
+	host = host ? host + 3 : base_url;
+	/* an IPv6 address ends with its bracket */
+	n = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+	snprintf(dst, cap, "rtsp://%.*s:%u", (int)MIN(n, strlen(host)), host, facts->rtsp_port);
 }
 
 void access_link_token(const struct token_entry *token, const struct tokens *tokens,

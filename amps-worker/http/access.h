@@ -7,9 +7,10 @@
 
 #include "amps-worker/http/request.h"
 
-/* The token a request carries: X-Amps-Token, else Authorization: Bearer, else "token." and Base64
- * (RFC 4648 section 5) in Sec-WebSocket-Protocol, for browsers that can set nothing else, else
- * ?token=.  Into dst (NUL-ended).  1 found, 0 none, -EINVAL malformed or too long. */
+/* The token a request carries: X-Amps-Token, else Authorization: Bearer, of RTSP also Basic with
+ * any name and the token as the password, else "token." and Base64 (RFC 4648 section 5) in
+ * Sec-WebSocket-Protocol, for browsers that can set nothing else, else ?token=.  Into dst
+ * (NUL-ended).  1 found, 0 none, -EINVAL malformed or too long. */
 must_check int access_token_text(const struct http_request *http, char *dst, size_t cap);
 
 /* The entry of that token, or NULL: none, unknown, expired, malformed. */
@@ -31,6 +32,9 @@ void access_region(const struct http_request *http, const struct facts *facts, c
  * forwards, else the Host field, else localhost and the server's port. */
 void access_base_url(const struct http_request *http, const struct facts *facts, char *dst,
 		     size_t cap);
+
+/* The base of links to RTSP, from that of other links; "" where RTSP is off. */
+void access_rtsp_url(const char *base_url, const struct facts *facts, char *dst, size_t cap);
 
 /* The token to put into links for this client: its own, for an administrator the shared one, "" if
  * there is none to publish. */

@@ -26,6 +26,7 @@ struct known {
 	uint32_t channel;
 	uint16_t status; /* 0 = none yet */
 	bool bad;	 /* could not be parsed: TARGET is the line as it came */
+	bool rtsp;
 	uint8_t minor;
 	uint16_t at[PIECE_COUNT_]; /* of each piece in text, NUL-ended; "" = none */
 };
@@ -225,6 +226,7 @@ struct access_entry *access_entry_new(const struct http_request *q, const struct
 	struct in6_addr client = access_client(q, facts);
 	struct span agent = http_field(q, "User-Agent");
 
+	d.known.rtsp = q->rtsp;
 	d.known.minor = (uint8_t)q->minor;
 	put_address(&d, &client);
 	if (reply->asker)
@@ -297,7 +299,8 @@ static void add_text(struct line *l, const struct access_entry *e, const struct 
 	if (e->known.bad)
 		add(l, "%s", piece(e, TARGET));
 	else
-		add(l, "%s %s HTTP/1.%u", piece(e, METHOD), piece(e, TARGET), e->known.minor);
+		add(l, "%s %s %s/1.%u", piece(e, METHOD), piece(e, TARGET),
+		    e->known.rtsp ? "RTSP" : "HTTP", e->known.minor);
 	add(l, "\" %d %llu \"-\" \"%s\" ms=%llu", end->status, end->bytes, *agent ? agent : "-",
 	    end->ms);
 	if (e->known.channel != NO_CHANNEL)
@@ -320,7 +323,7 @@ static void add_json(struct line *l, const struct access_entry *e, const struct 
 	add_member(l, "method", piece(e, METHOD));
 	add_member(l, e->known.bad ? "line" : "target", piece(e, TARGET));
 	if (!e->known.bad)
-		add(l, ",\"http\":\"1.%u\"", e->known.minor);
+		add(l, ",\"%s\":\"1.%u\"", e->known.rtsp ? "rtsp" : "http", e->known.minor);
 	add(l, ",\"status\":%d,\"bytes\":%llu,\"ms\":%llu", end->status, end->bytes, end->ms);
 	add_member(l, "agent", piece(e, AGENT));
 	if (e->known.channel != NO_CHANNEL)

@@ -203,7 +203,7 @@ static enum step begin_answer(struct conn *c)
 	return STEP_AGAIN;
 }
 
-static struct facts facts_for(const struct conn *c)
+struct facts conn_facts(const struct conn *c)
 {
 	const struct conns *all = c->all;
 	const struct context *x = all->context;
@@ -220,7 +220,8 @@ static struct facts facts_for(const struct conn *c)
 		.wall_us = clock_wall_us(),
 		.mono_us = clock_mono_us(),
 		.peer = c->peer,
-		.port = all->port,
+		.port = all->ports[CONN_HTTP],
+		.rtsp_port = all->ports[CONN_RTSP],
 		.draining = x->draining,
 	};
 }
@@ -249,7 +250,7 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 	if (!c->answer)
 		return STEP_CLOSE;
 	if (c->state == CONN_READ && access_log_on(c->all->access_log)) {
-		struct facts facts = facts_for(c);
+		struct facts facts = conn_facts(c);
 
 		c->entry = access_entry_new_bad(c->in.data, c->in.len, &facts);
 	}
@@ -362,7 +363,7 @@ static enum step begin_hold(struct conn *c)
 
 static enum step dispatch(struct conn *c, const struct http_request *q)
 {
-	struct facts facts = facts_for(c);
+	struct facts facts = conn_facts(c);
 	struct reply *reply;
 	enum step step;
 
@@ -558,6 +559,8 @@ static enum step step_stream(struct conn *c)
 
 	if (n < 0 && !c->eof && errno != EAGAIN && errno != EINTR)
 		return STEP_CLOSE;
+	if (n == 0 && c->stream->mutual)
+		return STEP_CLOSE;
 	if (n == 0)
 		c->eof = true;
 	if (n > 0 && !c->stream->ops->received(c->stream, bytes, (size_t)n)) {
@@ -708,9 +711,14 @@ void conn_stream_begins(struct conn *c)
 
 void conn_refuse_stream(struct conn *c, int status, const char *text)
 {
+	enum step step;
+	bool said;
+
 	assert(c->state == CONN_STREAM && !c->stream->begun);
+	said = c->stream->ops->refuse(c->stream, status, text);
 	free_stream(c);
-	if (begin_error(c, status, text) == STEP_CLOSE)
+	step = said ? begin_linger(c) : begin_error(c, status, text);
+	if (step == STEP_CLOSE)
 		conn_free(c);
 	else
 		conn_run(c);
@@ -785,7 +793,22 @@ static void address_give(struct conns *all, const struct in6_addr *a)
 	free(gone);
 }
 
-int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer)
+/* Its first state. */
+static int begin(struct conn *c, enum conn_protocol protocol)
+{
+	const struct conn_dialogues *d = &c->all->dialogues;
+
+	c->state = CONN_READ;
+	c->deadline_us = now_plus_ms(HTTP_HEAD_DEADLINE_MS);
+	if (protocol == CONN_HTTP)
+		return 0;
+	c->state = CONN_STREAM;
+	c->stream = d->begin(d->owner, c);
+	return c->stream ? 0 : -ENOMEM;
+}
+
+int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer,
+	     enum conn_protocol protocol)
 {
 	struct context *x = all->context;
 	struct conn *c;
@@ -796,14 +819,13 @@ int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer)
 	if (all->count >= all->max || !address_take(all, &address))
 		return -EUSERS;
 	c = calloc(1, sizeof(*c));
-	if (!c) {
+	if (c)
+		*c = (struct conn){.all = all, .fd = fd, .peer = address, .port = port};
+	if (!c || begin(c, protocol) < 0) {
 		address_give(all, &address);
+		free(c);
 		return -ENOMEM;
 	}
-	c->all = all;
-	c->fd = fd;
-	c->peer = address;
-	c->port = port;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	/* without a bound the kernel takes megabytes for each client that reads nothing */
 	conn_set_send_buffer(c, CONNECTION_SNDBUF);
@@ -812,8 +834,6 @@ int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer)
 	page_add(&x->page->connections_open, 1);
 	page_add(&x->page->connections_total, 1);
 	event_assign(&c->event, x->base, fd, EV_READ | EV_PERSIST, on_event, c);
-	c->state = CONN_READ;
-	c->deadline_us = now_plus_ms(HTTP_HEAD_DEADLINE_MS);
 	conn_update_events(c);
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* conn.h - a client's connection: requests in, answers out, or a stream.
+/* conn.h - a client's connection: requests in, answers out, or a stream.  One of RTSP is a stream
+ * from its first byte on, in which conns.dialogues speaks its protocol.
  *
  *	 accept
  *	   |
@@ -57,6 +58,8 @@ struct stream_ops {
 	bool (*feed)(struct stream *s);
 	/* A stream that has not begun in time may wait until this time; 0: it may not. */
 	uint64_t (*waits_until)(const struct stream *s, uint64_t now_us);
+	/* It will not begin: says so in its own protocol.  False: the answer is one of HTTP. */
+	bool (*refuse)(struct stream *s, int status, const char *text);
 	/* The client sent these bytes.  False: the stream is over. */
 	bool (*received)(struct stream *s, const void *bytes, size_t n);
 	/* Media bytes sent so far. */
@@ -71,6 +74,17 @@ struct stream {
 	int status;   /* that its answer has: 200, or 101 */
 	bool begun;   /* conn_stream_begins() was called */
 	bool blocked; /* the socket is full; conn_update_events() follows each change */
+	bool mutual;  /* ends when the client shuts its side */
+};
+
+/* What a listening socket is for. */
+enum conn_protocol { CONN_HTTP, CONN_RTSP, CONN_PROTOCOL_COUNT_ };
+
+/* Who speaks a protocol other than HTTP. */
+struct conn_dialogues {
+	/* For a new connection; NULL without memory. */
+	struct stream *(*begin)(void *owner, struct conn *c);
+	void *owner;
 };
 
 /* What connections ask of those above them. */
@@ -98,7 +112,8 @@ struct conns {
 	struct segments *segments; /* what handlers of HLS need */
 	struct access_log *access_log;
 	struct conn_hooks hooks;
-	uint16_t port; /* the server listens on it */
+	struct conn_dialogues dialogues;      /* of RTSP */
+	uint16_t ports[CONN_PROTOCOL_COUNT_]; /* the server listens on them; 0 = it does not */
 	unsigned max;
 	unsigned count;
 	struct conn_list list;
@@ -131,7 +146,8 @@ struct conn {
 
 /* Takes fd, a connected non-blocking socket.  0, or closes nothing and returns -EUSERS: there are
  * too many connections, in all or of this address, or -ENOMEM. */
-must_check int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer);
+must_check int conn_new(struct conns *all, int fd, const struct sockaddr_storage *peer,
+			enum conn_protocol protocol);
 struct conn *conn_free(struct conn *c); /* returns NULL; accepts NULL */
 
 /* Arms the event for what the state waits for. */
@@ -140,6 +156,9 @@ void conn_update_events(struct conn *c);
 /* Sets the send buffer to `wanted` bytes, or to this connection's share of the kernel's memory if
  * that is less. */
 void conn_set_send_buffer(struct conn *c, size_t wanted);
+
+/* What a handler is given beside a request of this connection. */
+struct facts conn_facts(const struct conn *c);
 
 /* The bytes a second at which the client has taken its answer so far; false where no shared body is
  * being sent, or not for ANSWER_SHED_MS yet. */

@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "amps-worker/http/conn.h"
 #include "common/log/log.h"
 #include "common/timer.h"
 
@@ -17,22 +16,25 @@ struct listen_socket {
 	struct event event;
 	uint32_t index;
 	int fd;
+	enum conn_protocol protocol;
 };
 
 /* Refuses a new client, because there is no room.  Its bytes are read first: closing a socket with
  * unread bytes resets it and may destroy the answer. */
-static void refuse(const struct listener *l, int fd)
+static void refuse(const struct listen_socket *s, int fd)
 {
-	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
-				     "Content-Type: application/json\r\n"
-				     "Content-Length: 34\r\nRetry-After: 5\r\n"
-				     "Connection: close\r\n\r\n"
-				     "{\"error\": \"too many connections\"}\n";
-	struct worker_page *page = l->conns->context->page;
+#define TEXT "{\"error\": \"too many connections\"}\n"
+#define REST                                                                                       \
+	" 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 34\r\n"     \
+	"Retry-After: 5\r\nConnection: close\r\n\r\n" TEXT
+	static const char *const answers[] = {
+		[CONN_HTTP] = "HTTP/1.1" REST, [CONN_RTSP] = "RTSP/1.0" REST};
+	struct worker_page *page = s->listener->conns->context->page;
+	const char *answer = answers[s->protocol];
 	char waste[4096];
 
-	static_assert(sizeof("{\"error\": \"too many connections\"}\n") - 1 == 34, "length");
-	if (send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+	static_assert(sizeof(TEXT) - 1 == 34, "length");
+	if (send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
 		shutdown(fd, SHUT_WR);
 		while (recv(fd, waste, sizeof(waste), MSG_DONTWAIT) > 0)
 			;
@@ -55,15 +57,15 @@ static void set_accepting(struct listener *l, bool accepting)
 
 /* The system has no descriptor left: gives up the spare one to answer a new client.  0, or -Exxx of
  * the second accept. */
-static int refuse_with_spare(struct listener *l, int listen_fd)
+static int refuse_with_spare(struct listener *l, const struct listen_socket *s)
 {
 	int fd, error;
 
 	close_fd(&l->spare_fd);
-	fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	error = fd < 0 ? -errno : 0;
 	if (fd >= 0)
-		refuse(l, fd);
+		refuse(s, fd);
 	l->spare_fd = eventfd(0, EFD_CLOEXEC);
 	return error;
 }
@@ -77,17 +79,18 @@ static void pause_accepting(struct listener *l, int error)
 }
 
 /* One accept.  False if there is nothing more to do now. */
-static bool accept_one(struct listener *l, int listen_fd)
+static bool accept_one(const struct listen_socket *s)
 {
 	struct sockaddr_storage sa = {0};
+	struct listener *l = s->listener;
 	socklen_t n = sizeof(sa);
-	int fd = accept4(listen_fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(s->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	int error = errno, r;
 
 	if (fd >= 0) {
-		r = conn_new(l->conns, fd, &sa);
+		r = conn_new(l->conns, fd, &sa, s->protocol);
 		if (r == -EUSERS)
-			refuse(l, fd);
+			refuse(s, fd);
 		else if (r < 0)
 			close(fd);
 		return true;
@@ -97,7 +100,7 @@ static bool accept_one(struct listener *l, int listen_fd)
 	/* other errors concern that client alone (ECONNABORTED, network errors of accept(2)) */
 	if (!accept_must_pause(error))
 		return true;
-	error = refuse_with_spare(l, listen_fd);
+	error = refuse_with_spare(l, s);
 	if (error == 0)
 		return true;
 	if (error == -EAGAIN)
@@ -108,11 +111,12 @@ static bool accept_one(struct listener *l, int listen_fd)
 
 static void on_new_clients(evutil_socket_t fd, short what, void *arg)
 {
-	struct listener *l = ((struct listen_socket *)arg)->listener;
-	const struct conn_hooks *hooks = &l->conns->hooks;
+	const struct listen_socket *s = arg;
+	const struct conn_hooks *hooks = &s->listener->conns->hooks;
 
+	(void)fd;
 	(void)what;
-	for (unsigned i = 0; i < ACCEPT_TURN && accept_one(l, fd); i++)
+	for (unsigned i = 0; i < ACCEPT_TURN && accept_one(s); i++)
 		;
 	hooks->after_event(hooks->owner);
 }
@@ -170,7 +174,7 @@ static uint16_t bound_port(int fd)
 	return port;
 }
 
-int listener_add(struct listener *l, uint32_t index, int fd)
+int listener_add(struct listener *l, uint32_t index, int fd, enum conn_protocol protocol)
 {
 	struct listen_socket *s = calloc(1, sizeof(*s));
 	int flags = fcntl(fd, F_GETFL);
@@ -183,11 +187,12 @@ int listener_add(struct listener *l, uint32_t index, int fd)
 	s->listener = l;
 	s->index = index;
 	s->fd = fd;
+	s->protocol = protocol;
 	event_assign(&s->event, l->conns->context->base, fd, EV_READ | EV_PERSIST, on_new_clients,
 		     s);
 	event_priority_set(&s->event, PRIORITY_CLIENTS);
 	assert(l->conns);
-	l->conns->port = bound_port(fd);
+	l->conns->ports[protocol] = bound_port(fd);
 	s->next = l->sockets;
 	l->sockets = s;
 	if (l->accepting)

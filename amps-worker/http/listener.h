@@ -10,9 +10,8 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include "common/base.h"
+#include "amps-worker/http/conn.h"
 
-struct conns;
 struct listen_socket;
 
 struct listener {
@@ -28,8 +27,10 @@ struct listener {
 must_check int listener_init(struct listener *l, struct conns *conns);
 void listener_done(struct listener *l); /* also one that was never initialized (zeroed) */
 
-/* Adds a listening socket; takes fd.  `index` names it for listener_drop().  0 or -ENOMEM. */
-must_check int listener_add(struct listener *l, uint32_t index, int fd);
+/* Adds a listening socket; takes fd.  `index` names it, and perhaps one of the other protocol, for
+ * listener_drop().  0 or -ENOMEM. */
+must_check int listener_add(struct listener *l, uint32_t index, int fd,
+			    enum conn_protocol protocol);
 void listener_drop(struct listener *l, uint32_t index);
 
 void listener_start(struct listener *l);

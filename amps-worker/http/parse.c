@@ -213,7 +213,7 @@ static const char *parse_origin(struct span target, struct http_request *ret)
 	return problem ? problem : query_problem(ret->query);
 }
 
-/* "http://host", "http://host/path", "http://host?query" */
+/* "http://host", "http://host/path", "http://host?query"; what follows the scheme */
 static const char *parse_absolute(struct span rest, struct http_request *ret)
 {
 	size_t n = 0;
@@ -237,24 +237,29 @@ static const char *parse_absolute(struct span rest, struct http_request *ret)
 }
 
 /* Splits an origin-form or absolute-form target into ret->path, ret->query and, for the absolute
- * form, ret->host; "*" is a path where ret->method is OPTIONS.  NULL, or what is wrong. */
+ * form, ret->host; "*" is a path where ret->method is OPTIONS, or of RTSP.  NULL, or what is wrong.
+ */
 static const char *parse_target(struct span target, struct http_request *ret)
 {
-	static const char *const schemes[] = {"http://", "https://"};
+	static const char *const of_http[] = {"http://", "https://"}, *const of_rtsp[] = {
+									      "rtsp://"};
+	const char *const *schemes = ret->rtsp ? of_rtsp : of_http;
+	size_t count = ret->rtsp ? array_size(of_rtsp) : array_size(of_http);
 
 	if (target.len && *target.at == '/')
 		return parse_origin(target, ret);
-	if (ret->method == HTTP_OPTIONS && span_is(target, "*")) {
+	if ((ret->rtsp || ret->method == HTTP_OPTIONS) && span_is(target, "*")) {
 		ret->path = target;
 		return NULL;
 	}
-	for (size_t i = 0; i < array_size(schemes); i++) {
+	for (size_t i = 0; i < count; i++) {
 		size_t n = strlen(schemes[i]);
 
 		if (target.len >= n && strncasecmp(target.at, schemes[i], n) == 0)
 			return parse_absolute((struct span){target.at + n, target.len - n}, ret);
 	}
-	return "the request target is neither a path nor an http URL";
+	return ret->rtsp ? "the request target is neither a path nor an rtsp URL"
+			 : "the request target is neither a path nor an http URL";
 }
 
 static bool port_valid(struct span port)
@@ -337,11 +342,20 @@ static int parse_version(struct span text, struct http_request *ret, struct verd
 	return 0;
 }
 
+static int parse_rtsp_version(struct span text, struct verdict *v)
+{
+	if (text.len != 8 || memcmp(text.at, "RTSP/", 5) != 0)
+		return refuse(v, 400, "the request line does not end with an RTSP version");
+	return memcmp(text.at + 5, "1.0", 3) == 0 ? 0
+						  : refuse(v, 505, "this server supports RTSP/1.0");
+}
+
 static int parse_request_line(struct span line, struct http_request *ret, struct verdict *v)
 {
 	const char *end = line.at + line.len;
 	const char *first = memchr(line.at, ' ', line.len);
 	const char *second = first ? memchr(first + 1, ' ', (size_t)(end - first - 1)) : NULL;
+	struct span version;
 	const char *problem;
 	int r;
 
@@ -354,7 +368,8 @@ static int parse_request_line(struct span line, struct http_request *ret, struct
 		if (!is_tchar((unsigned char)line.at[i]))
 			return refuse(v, 400, "the method is malformed");
 	ret->method = find_method(ret->method_text);
-	r = parse_version((struct span){second + 1, (size_t)(end - second - 1)}, ret, v);
+	version = (struct span){second + 1, (size_t)(end - second - 1)};
+	r = ret->rtsp ? parse_rtsp_version(version, v) : parse_version(version, ret, v);
 	if (r < 0)
 		return r;
 	problem = parse_target((struct span){first + 1, (size_t)(second - first - 1)}, ret);
@@ -501,6 +516,18 @@ static int check_coding(struct http_request *r, struct verdict *v)
 	return 0;
 }
 
+static int check_rtsp_fields(struct http_request *r, struct verdict *v)
+{
+	if (check_length(r, v) < 0)
+		return -EBADMSG;
+	if (field_times(r, "Transfer-Encoding"))
+		return refuse(v, 400, "RTSP has no Transfer-Encoding");
+	if (r->content_length > RTSP_BODY_MAX)
+		return refuse(v, 413, "the request body is too large");
+	r->keep_alive = !connection_has(r, "close");
+	return 0;
+}
+
 static int check_fields(struct http_request *r, struct verdict *v)
 {
 	if (check_host(r, v) < 0 || check_length(r, v) < 0 || check_coding(r, v) < 0)
@@ -512,9 +539,9 @@ static int check_fields(struct http_request *r, struct verdict *v)
 	return 0;
 }
 
-enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned,
-				  struct http_request *ret, int *ret_status,
-				  const char **ret_reason)
+static enum http_verdict parse_head(bool rtsp, const char *bytes, size_t len, size_t *scanned,
+				    struct http_request *ret, int *ret_status,
+				    const char **ret_reason)
 {
 	struct verdict v = {0};
 	size_t start = head_start(bytes, len), end = 0;
@@ -526,10 +553,11 @@ enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned
 		/* the arrays are large, and only what is counted is used */
 		memset(ret, 0, offsetof(struct http_request, parameters));
 		ret->head_bytes = end;
+		ret->rtsp = rtsp;
 		r = parse_lines((struct span){bytes + start, end - start}, ret, &v);
 	}
 	if (r == 0)
-		r = check_fields(ret, &v);
+		r = rtsp ? check_rtsp_fields(ret, &v) : check_fields(ret, &v);
 	if (r == 0) {
 		http_parse_query(ret);
 		return HTTP_HEAD_COMPLETE;
@@ -537,6 +565,20 @@ enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned
 	*ret_status = v.status;
 	*ret_reason = v.reason;
 	return HTTP_HEAD_BAD;
+}
+
+enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned,
+				  struct http_request *ret, int *ret_status,
+				  const char **ret_reason)
+{
+	return parse_head(false, bytes, len, scanned, ret, ret_status, ret_reason);
+}
+
+enum http_verdict http_parse_rtsp_head(const char *bytes, size_t len, size_t *scanned,
+				       struct http_request *ret, int *ret_status,
+				       const char **ret_reason)
+{
+	return parse_head(true, bytes, len, scanned, ret, ret_status, ret_reason);
 }
 
 struct span http_field(const struct http_request *r, const char *name)

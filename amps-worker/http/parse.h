@@ -45,6 +45,7 @@ struct http_request {
 	struct span path;  /* still percent-encoded, begins with '/'; or "*" */
 	struct span query; /* behind '?', may be empty */
 	struct span host;  /* Host field or the authority of an absolute target; may be empty */
+	bool rtsp;	   /* a request of RTSP: method_text says which */
 	bool keep_alive;
 	bool chunked;
 	bool has_length;
@@ -72,6 +73,12 @@ enum http_verdict {
 enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned,
 				  struct http_request *ret, int *ret_status,
 				  const char **ret_reason);
+
+/* The same for a request of RTSP (RFC 2326): a target is an rtsp URL, a path, or "*"; the version
+ * is 1.0, no Host field is needed, and a declared body is at most RTSP_BODY_MAX long. */
+enum http_verdict http_parse_rtsp_head(const char *bytes, size_t len, size_t *scanned,
+				       struct http_request *ret, int *ret_status,
+				       const char **ret_reason);
 
 /* The first field of this name (case-insensitive), or an empty span with at == NULL. */
 struct span http_field(const struct http_request *r, const char *name);

@@ -25,6 +25,7 @@ struct facts {
 	uint64_t mono_us;
 	struct in6_addr peer; /* client address, IPv4 mapped */
 	uint16_t port;	      /* the server listens on it */
+	uint16_t rtsp_port;   /* likewise; 0 = RTSP is off */
 	bool draining;	      /* the server is shutting down */
 };
 

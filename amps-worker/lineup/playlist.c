@@ -127,6 +127,8 @@ static enum playlist_links links_of(const struct playlist *r, const struct catal
 		return r->params.links;
 	if (form == FORM_DASH)
 		return LINKS_DASH;
+	if (form == FORM_RTSP && r->params.rtsp_base[0])
+		return LINKS_RTSP;
 	return form == FORM_HLS || form == FORM_LL_HLS ? LINKS_HLS : LINKS_TS;
 }
 
@@ -136,11 +138,13 @@ static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 	static const char *const types[] = {[LINKS_TS] = "video/mp2t",
 					    [LINKS_HLS] = "application/x-mpegURL",
 					    [LINKS_DASH] = "application/dash+xml",
+					    [LINKS_RTSP] = NULL,
 					    [LINKS_AUDIO] = "audio/aac"};
 	const struct catalog *c = r->catalog;
 	const char *number = catalog_text(c, ch->number_at);
 	const char *name = catalog_text(c, ch->name_at);
 	const char *label = v ? catalog_text(c, v->label_at) : NULL;
+	const char *type = types[links_of(r, ch, v)];
 	struct buf *b = r->out;
 
 	buf_puts(b, "#EXTINF:-1");
@@ -158,8 +162,11 @@ static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 		m3u_name(b, label);
 		buf_putc(b, ')');
 	}
-	/* Kodi opens a link of unknown type an extra time to probe it, which would start a tuner */
-	buf_printf(b, "\n#KODIPROP:mimetype=%s\n", types[links_of(r, ch, v)]);
+	buf_putc(b, '\n');
+	/* Kodi opens a link of HTTP of unknown type an extra time to probe it, which would start a
+	 * tuner */
+	if (type)
+		buf_printf(b, "#KODIPROP:mimetype=%s\n", type);
 }
 
 static void add_next(struct playlist *r, const struct catalog_channel *ch)
@@ -238,17 +245,18 @@ static void add_link(struct playlist *r, const struct catalog_channel *ch,
 {
 	static const struct {
 		const char *front, *back;
-	} paths[] = {[LINKS_TS] = {"stream", ".ts"},
-		     [LINKS_HLS] = {"hls", "/index.m3u8"},
-		     [LINKS_DASH] = {"dash", "/manifest.mpd"},
-		     [LINKS_AUDIO] = {"audio", ""}};
+	} paths[] = {[LINKS_TS] = {"/stream", ".ts"},
+		     [LINKS_HLS] = {"/hls", "/index.m3u8"},
+		     [LINKS_DASH] = {"/dash", "/manifest.mpd"},
+		     [LINKS_RTSP] = {"", ""},
+		     [LINKS_AUDIO] = {"/audio", ""}};
 	enum playlist_links links = links_of(r, ch, v);
 	struct buf *b = r->out;
 	const char *name = v ? catalog_text(r->catalog, v->name_at) : NULL;
 	size_t mark;
 
-	buf_puts(b, r->params.base);
-	buf_printf(b, "/%s/%u%s", paths[links].front, ch->id, paths[links].back);
+	buf_puts(b, links == LINKS_RTSP ? r->params.rtsp_base : r->params.base);
+	buf_printf(b, "%s/%u%s", paths[links].front, ch->id, paths[links].back);
 	mark = b->len;
 	if (name) {
 		buf_puts(b, "&variant=");
@@ -318,6 +326,7 @@ static const char *keep_params(struct playlist *r, const struct playlist_params 
 
 	r->params = *p;
 	r->params.base = keep_text(&at, p->base);
+	r->params.rtsp_base = keep_text(&at, p->rtsp_base);
 	r->params.region = keep_text(&at, p->region);
 	r->params.link_region = keep_text(&at, p->link_region);
 	r->params.link_token = keep_text(&at, p->link_token);
@@ -332,8 +341,9 @@ static const char *keep_params(struct playlist *r, const struct playlist_params 
 
 struct playlist *playlist_begin(const struct catalog *c, const struct playlist_params *p)
 {
-	size_t bytes = strlen(p->base) + strlen(p->region) + strlen(p->link_region) +
-		       strlen(p->link_token) + strlen(p->groups) + strlen(p->ids) + 6;
+	size_t bytes = strlen(p->base) + strlen(p->rtsp_base) + strlen(p->region) +
+		       strlen(p->link_region) + strlen(p->link_token) + strlen(p->groups) +
+		       strlen(p->ids) + 7;
 	struct playlist *r = calloc(1, sizeof(*r) + bytes);
 	const char *end;
 
@@ -404,6 +414,7 @@ int playlist_step(struct playlist *r, struct buf *out, int64_t *ret_expires_us)
 struct asked {
 	struct playlist_params params;
 	char base[BASE_URL_MAX];
+	char rtsp_base[BASE_URL_MAX];
 	char region[3];
 	char token[TOKEN_BYTES_MAX + 1];
 	char groups[HTTP_LINE_MAX];
@@ -427,20 +438,21 @@ static bool read_filter(const struct request *q, const char *name, char *dst, si
 
 static bool read_links(const struct request *q, struct playlist_params *p, struct reply *r)
 {
-	static const char *const names[] = {[LINKS_OWN] = "",
-					    [LINKS_TS] = "ts",
-					    [LINKS_HLS] = "hls",
-					    [LINKS_DASH] = "dash",
-					    [LINKS_AUDIO] = "audio"};
+	static const char *const names[] = {
+		[LINKS_OWN] = "",      [LINKS_TS] = "ts",     [LINKS_HLS] = "hls",
+		[LINKS_DASH] = "dash", [LINKS_RTSP] = "rtsp", [LINKS_AUDIO] = "audio"};
 	char text[8] = "";
 	int found = http_query(q->http, "format", text, sizeof(text));
 
 	for (size_t i = 0; found >= 0 && i < array_size(names); i++)
 		if (strcmp(text, names[i]) == 0) {
 			p->links = (enum playlist_links)i;
-			return true;
+			if (p->links != LINKS_RTSP || p->rtsp_base[0])
+				return true;
+			reply_error(r, 404, 0, "this server does not serve RTSP");
+			return false;
 		}
-	reply_error(r, 400, 0, "format must be ts, hls, dash or audio");
+	reply_error(r, 400, 0, "format must be ts, hls, dash, rtsp or audio");
 	return false;
 }
 
@@ -457,10 +469,12 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 	if (group_list_empty(a->groups))
 		a->groups[0] = '\0';
 	access_base_url(q->http, f, a->base, sizeof(a->base));
+	access_rtsp_url(a->base, f, a->rtsp_base, sizeof(a->rtsp_base));
 	access_region(q->http, f, a->region);
 	access_link_token(q->token, f->tokens, a->token);
 	a->params = (struct playlist_params){
 		.base = a->base,
+		.rtsp_base = a->rtsp_base,
 		.region = a->region,
 		.link_region = query ? a->region : "",
 		.link_token = a->token,
@@ -477,8 +491,8 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 /* All that the body depends on, except time; each text with its NUL. */
 static void make_key(const struct facts *f, const struct playlist_params *p, struct buf *key)
 {
-	const char *const texts[] = {p->base,	    p->region, p->link_region,
-				     p->link_token, p->groups, p->ids};
+	const char *const texts[] = {p->base,	    p->rtsp_base, p->region, p->link_region,
+				     p->link_token, p->groups,	  p->ids};
 	uint64_t content = catalog_content_hash(f->catalog);
 
 	buf_add(key, "playlist", 9);

@@ -16,12 +16,14 @@ enum playlist_links {
 	LINKS_TS,
 	LINKS_HLS,
 	LINKS_DASH,
+	LINKS_RTSP,
 	LINKS_AUDIO
 };
 
 /* What a playlist is made from, besides the catalog. */
 struct playlist_params {
 	const char *base;	 /* "http://host:5000" */
+	const char *rtsp_base;	 /* "rtsp://host:8554", "" = RTSP is off */
 	const char *region;	 /* "" = unknown */
 	const char *link_region; /* region to repeat in links, "" = none */
 	const char *link_token;	 /* "" = none */

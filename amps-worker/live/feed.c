@@ -13,7 +13,7 @@ static void feed_one(struct schedule *s)
 
 	s->next = TAILQ_NEXT(v, link);
 	if ((v->stream.blocked ? viewer_blocked(v) : viewer_feed(v)) == VIEWER_GONE)
-		conn_free(v->stream.conn);
+		viewer_close(v);
 }
 
 static void leave_ring(struct schedule *s, uint64_t now)

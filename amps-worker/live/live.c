@@ -31,7 +31,7 @@ void live_done(struct live *l)
 static int start_stream(void *owner, struct conn *c, const struct http_request *q,
 			const struct stream_params *params, const struct buf *head)
 {
-	return viewer_start(&((struct live *)owner)->viewers, c, q, params, head);
+	return viewer_start(&((struct live *)owner)->viewers, c, q, params, head, NULL);
 }
 
 static void catch_up(void *owner)
@@ -99,7 +99,7 @@ void live_on_output_gone(struct live *l, const struct msg_output_gone *m)
 	o->users++;
 	for (v = TAILQ_FIRST(&o->waiting); v; v = next) {
 		next = TAILQ_NEXT(v, link);
-		conn_refuse_stream(v->stream.conn, (int)status, m->text);
+		viewer_refuse(v, (int)status, m->text);
 	}
 	assert(TAILQ_EMPTY(&o->waiting));
 	end_viewers(l, o);
@@ -131,7 +131,7 @@ static size_t socket_bytes(int fd)
 
 static bool stopped(const struct viewer *v)
 {
-	return v && v->stream.blocked && v->idle_sweeps;
+	return v && v->stream.conn && v->stream.blocked && v->idle_sweeps;
 }
 
 /* Ends the longest stopped viewers until `bytes`, what all of them hold, is no longer too much. */
@@ -189,7 +189,7 @@ void live_tick(struct live *l)
 		struct viewer *v = l->records.owners[i].viewer;
 
 		if (v && viewer_sweep(v) == VIEWER_GONE)
-			conn_free(v->stream.conn);
+			viewer_close(v);
 	}
 	live_shed(l);
 }

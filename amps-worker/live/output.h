@@ -32,7 +32,7 @@ struct viewer_options {
 	uint32_t join_ms; /* least age of the access point that it starts at */
 };
 
-enum stream_protocol { STREAM_HTTP, STREAM_WEBSOCKET };
+enum stream_protocol { STREAM_HTTP, STREAM_WEBSOCKET, STREAM_RTSP };
 
 /* What a viewer asked for: an output, and how it is to be served. */
 struct stream_params {

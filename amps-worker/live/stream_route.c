@@ -23,7 +23,9 @@ struct asked {
 static bool read_format(const struct request *q, struct asked *a, struct reply *r)
 {
 	char format[8];
-	int found = http_query(q->http, "format", format, sizeof(format));
+	int found = a->protocol == STREAM_RTSP
+			    ? 0
+			    : http_query(q->http, "format", format, sizeof(format));
 
 	if (found == 0)
 		return true;
@@ -122,18 +124,10 @@ static uint64_t address_name(const struct request *q)
 	return name;
 }
 
-static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
+static struct stream_params params_of(const struct request *q, const struct asked *a)
 {
-	static const char *const types[OUTPUT_FORM_COUNT_] = {
-		[OUTPUT_TS] = "video/mp2t", [OUTPUT_ADTS] = "audio/aac"};
 	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
-	struct stream_params *p = malloc(sizeof(*p));
-
-	if (!p) {
-		reply_error(r, 503, RETRY_AFTER_S, "no memory for the stream");
-		return;
-	}
-	*p = (struct stream_params){
+	struct stream_params p = {
 		.id = {.channel = a->channel->id, .form = a->form},
 		.own = a->own,
 		.address = a->own ? address_name(q) : 0,
@@ -142,8 +136,23 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 		.options = a->options,
 		.token = admission_token_name(q->token),
 	};
-	text_copy(p->id.variant, sizeof(p->id.variant), name ? name : "");
-	text_copy(p->id.track, sizeof(p->id.track), a->lang);
+
+	text_copy(p.id.variant, sizeof(p.id.variant), name ? name : "");
+	text_copy(p.id.track, sizeof(p.id.track), a->lang);
+	return p;
+}
+
+static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
+{
+	static const char *const types[OUTPUT_FORM_COUNT_] = {
+		[OUTPUT_TS] = "video/mp2t", [OUTPUT_ADTS] = "audio/aac"};
+	struct stream_params *p = malloc(sizeof(*p));
+
+	if (!p) {
+		reply_error(r, 503, RETRY_AFTER_S, "no memory for the stream");
+		return;
+	}
+	*p = params_of(q, a);
 	r->kind = REPLY_STREAM;
 	r->status = stream_status(p);
 	r->type = a->protocol == STREAM_HTTP ? types[a->form] : NULL;
@@ -176,19 +185,35 @@ static bool upgrade(const struct request *q, struct reply *r)
 	return true;
 }
 
+static bool read_request(const struct request *q, struct asked *a, struct reply *r)
+{
+	a->channel = admission_channel(q, q->segment[0], r);
+	if (!a->channel || !admission_allowed(q, a->channel, r))
+		return false;
+	if (!admission_variant(q, a->channel, r, &a->variant) || !read_format(q, a, r) ||
+	    !read_overlap(q, a, r) || !read_join(q, a, r) || !can_play(q, a, r) ||
+	    !read_lang(q, a, r))
+		return false;
+	if (admission_token_room(q))
+		return true;
+	admission_refuse_token(r);
+	return false;
+}
+
 static void answer(const struct request *q, struct asked a, struct reply *r)
 {
-	a.channel = admission_channel(q, q->segment[0], r);
-	if (!a.channel || !admission_allowed(q, a.channel, r))
-		return;
-	if (!admission_variant(q, a.channel, r, &a.variant) || !read_format(q, &a, r) ||
-	    !read_overlap(q, &a, r) || !read_join(q, &a, r) || !can_play(q, &a, r) ||
-	    !read_lang(q, &a, r))
-		return;
-	if (!admission_token_room(q))
-		admission_refuse_token(r);
-	else if (a.protocol == STREAM_HTTP || upgrade(q, r))
+	if (read_request(q, &a, r) && (a.protocol == STREAM_HTTP || upgrade(q, r)))
 		start_stream(q, &a, r);
+}
+
+bool stream_route_params(const struct request *q, struct stream_params *ret, struct reply *r)
+{
+	struct asked a = {.form = OUTPUT_TS, .protocol = STREAM_RTSP, .named = true};
+
+	if (!read_request(q, &a, r))
+		return false;
+	*ret = params_of(q, &a);
+	return true;
 }
 
 void stream_route_ts(const struct request *q, struct reply *r)

@@ -10,6 +10,12 @@
 
 #include "amps-worker/http/route.h"
 
+struct stream_params;
+
+/* The same checks for a request of RTSP, whose path names the channel in q->segment[0].  False: the
+ * error is in r. */
+bool stream_route_params(const struct request *q, struct stream_params *ret, struct reply *r);
+
 /* Always MPEG-TS. */
 void stream_route_ts(const struct request *q, struct reply *r);
 

@@ -16,7 +16,6 @@
 #define ANSWERS_MAX	4096u	 /* pending bytes beside which a client's message is answered */
 #define PENDING_KEPT	256u	 /* a larger buffer is freed once it is sent */
 #define LEAD_US		1000000u /* of a source that is not live */
-#define PACKED_UNITS	64u	 /* sent in one call */
 #define IDLE_SWEEPS_MAX (VIEWER_HALF_CLOSED_MS * 1000u / VIEWER_SWEEP_US)
 
 /* Appends bytes that go before the ring's.  False without memory. */
@@ -25,6 +24,8 @@ static bool pending_add(struct viewer *v, const void *bytes, size_t n)
 	size_t need = v->pending_len + n;
 	uint8_t *grown;
 
+	if (!n)
+		return true;
 	if (v->pending_at) {
 		memmove(v->pending, v->pending + v->pending_at, v->pending_len);
 		v->pending_at = 0;
@@ -65,16 +66,16 @@ static bool pending_add_media(struct viewer *v, const uint8_t *bytes, size_t n)
 {
 	uint8_t head[PACKER_HEAD_MAX];
 
-	if (!v->packer)
+	if (!v->packer || v->packer->datagrams)
 		return pending_add(v, bytes, n);
 	while (n) {
 		const struct packer_ops *ops = v->packer->ops;
 		size_t payload = MIN(n, ops->payload_max);
 
-		if (!pending_add(v, head, ops->head(v->packer, 0, payload, head)) ||
+		if (!pending_add(v, head, ops->head(v->packer, 0, bytes, payload, head)) ||
 		    !pending_add(v, bytes, payload))
 			return false;
-		ops->took(v->packer, 1);
+		ops->took(v->packer, 1, payload);
 		bytes += payload;
 		n -= payload;
 	}
@@ -164,7 +165,8 @@ static void set_blocked(struct viewer *v, bool blocked)
 	if (v->stream.blocked == blocked)
 		return;
 	v->stream.blocked = blocked;
-	conn_update_events(v->stream.conn);
+	if (v->stream.conn)
+		conn_update_events(v->stream.conn);
 }
 
 /* Moves v->pos past `sent` bytes of the ring.  If the last unit was cut, copies the rest of it out;
@@ -210,11 +212,10 @@ static size_t packed_payload(const struct packed *p, size_t i)
 	return i + 1 == p->count ? p->last : p->payload;
 }
 
-/* Packs up to n bytes of the ring from v->pos on. */
-static void pack(const struct viewer *v, size_t n, struct packed *p)
+/* Packs up to n bytes of media. */
+static void pack(const struct viewer *v, const uint8_t *media, size_t n, struct packed *p)
 {
 	const struct packer_ops *ops = v->packer->ops;
-	uint64_t at = v->pos;
 
 	n = MIN(n, PACKED_UNITS * ops->payload_max);
 	p->count = (n + ops->payload_max - 1) / ops->payload_max;
@@ -225,12 +226,11 @@ static void pack(const struct viewer *v, size_t n, struct packed *p)
 	for (size_t i = 0; i < p->count; i++) {
 		size_t payload = packed_payload(p, i);
 
-		p->head_len[i] = (uint8_t)ops->head(v->packer, i, payload, p->heads[i]);
+		p->head_len[i] = (uint8_t)ops->head(v->packer, i, media, payload, p->heads[i]);
 		p->iov[1 + 2 * i] = (struct iovec){p->heads[i], p->head_len[i]};
-		p->iov[2 + 2 * i] =
-			(struct iovec){(void *)(uintptr_t)ring_at(&v->ring->map, at), payload};
+		p->iov[2 + 2 * i] = (struct iovec){(void *)(uintptr_t)media, payload};
 		p->bytes += p->head_len[i] + payload;
-		at += payload;
+		media += payload;
 	}
 }
 
@@ -255,7 +255,7 @@ static int advance_packed(struct viewer *v, const struct packed *p, size_t sent)
 		v->pos += payload;
 		sent -= gone;
 	}
-	v->packer->ops->took(v->packer, i);
+	v->packer->ops->took(v->packer, i, (size_t)(v->pos - from));
 	return ring_intact(m, from) ? 0 : -ESTALE;
 }
 
@@ -315,11 +315,54 @@ static enum viewer_verdict send_packed(struct viewer *v, size_t n)
 	do {
 		uint64_t before = v->pos;
 
-		pack(v, n, &packed);
+		pack(v, ring_at(&v->ring->map, v->pos), n, &packed);
 		verdict = send_run(v, &(struct run){.packed = &packed});
 		n -= MIN(n, v->pos - before);
 	} while (verdict == VIEWER_GOES_ON && n && !v->stream.blocked);
 	return verdict;
+}
+
+/* Sends what is pending, then n bytes of the ring, as far as the client's credit and the socket's
+ * room go. */
+static enum viewer_verdict send_datagrams(struct viewer *v, size_t n)
+{
+	struct datagrams *d = v->packer->datagrams;
+	const struct ring *m = &v->ring->map;
+	size_t credit = datagrams_credit(d, clock_mono_us(), v->ring->bytes_per_second);
+	struct packed packed;
+
+	/* whole datagrams, where the credit and not the media decides */
+	credit -= credit % v->packer->ops->payload_max;
+	while (credit && (v->pending_len || n)) {
+		bool ours = v->pending_len > 0;
+		const uint8_t *from = ours ? v->pending + v->pending_at : ring_at(m, v->pos);
+		size_t bytes = 0, all;
+		uint64_t before = v->pos;
+		ssize_t sent;
+
+		pack(v, from, MIN(ours ? v->pending_len : n, credit), &packed);
+		all = packed.count;
+		sent = datagrams_send(d, packed.iov + 1, all);
+		if (sent < 0)
+			return VIEWER_GONE;
+		for (size_t i = 0; i < (size_t)sent; i++)
+			bytes += packed_payload(&packed, i);
+		if (ours)
+			pending_take(v, bytes);
+		else
+			v->pos += bytes;
+		n -= ours ? 0 : bytes;
+		credit -= bytes;
+		v->packer->ops->took(v->packer, (size_t)sent, bytes);
+		if (!ours && !ring_intact(m, before))
+			return drop(v, "overtaken while it was sent to");
+		account(v, 0, bytes);
+		if ((size_t)sent < all) {
+			set_blocked(v, true);
+			break;
+		}
+	}
+	return VIEWER_GOES_ON;
 }
 
 static bool drops_slow(const struct viewer *v)
@@ -371,7 +414,9 @@ static enum viewer_verdict send_ready(struct viewer *v)
 		set_blocked(v, false);
 		return VIEWER_GOES_ON;
 	}
-	return v->packer ? send_packed(v, n) : send_run(v, &(struct run){.n = n});
+	if (!v->packer)
+		return send_run(v, &(struct run){.n = n});
+	return v->packer->datagrams ? send_datagrams(v, n) : send_packed(v, n);
 }
 
 static bool drained(const struct viewer *v)
@@ -451,6 +496,8 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 	v->idle_sweeps =
 		bytes == v->swept_bytes ? (uint16_t)MIN(v->idle_sweeps + 1, UINT16_MAX) : 0;
 	v->swept_bytes = bytes;
+	if (!v->stream.conn)
+		return VIEWER_GOES_ON;
 	if (v->stream.blocked) {
 		if (!peer_is_dead(v->stream.conn->fd))
 			return VIEWER_GOES_ON;
@@ -470,6 +517,13 @@ static uint64_t waits_until(const struct stream *s, uint64_t now_us)
 	return output_start_until(((const struct viewer *)s)->output, now_us);
 }
 
+static bool refuse(struct stream *s, int status, const char *text)
+{
+	struct packer *p = ((struct viewer *)s)->packer;
+
+	return p && p->ops->refuse && p->ops->refuse(p, status, text);
+}
+
 static uint64_t sent_bytes(const struct stream *s)
 {
 	const struct viewer *v = (const struct viewer *)s;
@@ -480,12 +534,29 @@ static uint64_t sent_bytes(const struct stream *s)
 /* Says why the viewer ends, if that can be said at once. */
 static void say_end(const struct viewer *v)
 {
-	uint8_t words[PACKER_HEAD_MAX];
-	size_t n = v->packer->ops->end(v->packer, v->end, words);
+	uint8_t words[PACKER_WORDS_MAX];
+	size_t n = v->stream.conn ? v->packer->ops->end(v->packer, v->end, words) : 0;
 
 	if (n && v->stream.begun && !v->pending_len &&
 	    send(v->stream.conn->fd, words, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug("a viewer has gone without last words: %m");
+}
+
+/* Adds bytes of the protocol and sends what the socket takes.  Those that a client does not read
+ * are not collected, except for the last ones. */
+static enum viewer_verdict add_words(struct viewer *v, const void *bytes, size_t n, bool last)
+{
+	if (n && (last || v->pending_len <= ANSWERS_MAX) && !pending_add(v, bytes, n))
+		return VIEWER_GONE;
+	if (v->pending_len && v->ring && v->stream.begun && !v->stream.blocked)
+		return send_run(v, &(struct run){0});
+	return VIEWER_GOES_ON;
+}
+
+enum viewer_verdict viewer_say(struct viewer *v, const void *bytes, size_t n)
+{
+	assert(v->stream.conn && v->packer);
+	return add_words(v, bytes, n, false);
 }
 
 /* What the client says: the packer knows its protocol. */
@@ -493,24 +564,20 @@ static bool on_received(struct stream *s, const void *bytes, size_t n)
 {
 	struct viewer *v = (struct viewer *)s;
 	struct buf out = BUF_INIT;
+	enum viewer_verdict verdict;
 	int e;
 
 	if (!v->packer)
 		return true;
 	e = v->packer->ops->receive(v->packer, bytes, n, &out);
-	/* answers that a client does not read are not collected */
-	if (e == 0 && v->pending_len > ANSWERS_MAX)
-		buf_reset(&out);
-	if (!buf_ok(&out) || (out.len && !pending_add(v, out.data, out.len)))
+	if (!buf_ok(&out))
 		e = -ENOMEM;
-	buf_done(&out);
 	if (e < 0)
 		v->end = VIEWER_END_PROTOCOL;
 	/* what ends here is sent if the socket has room */
-	if (v->pending_len && v->ring && v->stream.begun && !v->stream.blocked &&
-	    send_run(v, &(struct run){0}) == VIEWER_GONE)
-		return false;
-	return e == 0;
+	verdict = add_words(v, out.data, out.len, e < 0);
+	buf_done(&out);
+	return e == 0 && verdict == VIEWER_GOES_ON;
 }
 
 static void viewer_free(struct stream *s)
@@ -519,6 +586,8 @@ static void viewer_free(struct stream *s)
 
 	if (v->packer) {
 		say_end(v);
+		if (v->packer->datagrams)
+			datagrams_leave(v->packer->datagrams);
 		v->packer->ops->free(v->packer);
 	}
 	if (v->output)
@@ -533,8 +602,12 @@ static void viewer_free(struct stream *s)
 	free(v);
 }
 
-static const struct stream_ops viewer_ops = {on_room, waits_until, on_received, sent_bytes,
-					     viewer_free};
+static const struct stream_ops viewer_ops = {.feed = on_room,
+					     .waits_until = waits_until,
+					     .refuse = refuse,
+					     .received = on_received,
+					     .bytes = sent_bytes,
+					     .free = viewer_free};
 static_assert(offsetof(struct viewer, stream) == 0, "a stream is cast to its viewer");
 
 /* Viewers of the whole server, by the pages known here. */
@@ -561,7 +634,34 @@ bool viewers_have_room(const struct viewers *all)
 void viewer_end(struct viewer *v, enum viewer_end why)
 {
 	v->end = (uint8_t)why;
-	conn_free(v->stream.conn);
+	viewer_close(v);
+}
+
+void viewer_close(struct viewer *v)
+{
+	if (v->stream.conn)
+		conn_free(v->stream.conn);
+	else
+		viewer_free(&v->stream);
+}
+
+void viewer_refuse(struct viewer *v, int status, const char *text)
+{
+	if (v->stream.conn) {
+		conn_refuse_stream(v->stream.conn, status, text);
+		return;
+	}
+	v->packer->ops->refuse(v->packer, status, text);
+	viewer_free(&v->stream);
+}
+
+static void on_datagram_room(void *owner)
+{
+	struct viewer *v = owner;
+
+	set_blocked(v, false);
+	if (viewer_feed(v) == VIEWER_GONE)
+		viewer_close(v);
 }
 
 static void set_options(struct conn *c)
@@ -580,13 +680,15 @@ static enum viewer_protocol protocol_of(const struct stream_params *p)
 {
 	if (p->protocol == STREAM_WEBSOCKET)
 		return VIEWER_WEBSOCKET;
+	if (p->protocol == STREAM_RTSP)
+		return VIEWER_RTSP;
 	return p->id.form == OUTPUT_ADTS ? VIEWER_AUDIO : VIEWER_TS;
 }
 
-static struct viewer_record *take_record(struct viewer *v, const struct http_request *q,
+static struct viewer_record *take_record(struct viewer *v, const struct conn *c,
+					 const struct http_request *q,
 					 const struct stream_params *p)
 {
-	const struct conn *c = v->stream.conn;
 	struct viewer_record rec = {
 		.channel = p->id.channel,
 		.output = UINT32_MAX,
@@ -605,7 +707,7 @@ static struct viewer_record *take_record(struct viewer *v, const struct http_req
 
 /* Waits for a ring; its record is still to be taken. */
 static struct viewer *viewer_new(struct viewers *all, struct conn *c, const struct stream_params *p,
-				 const struct buf *head)
+				 const struct buf *head, struct packer *packer)
 {
 	struct viewer *v = calloc(1, sizeof(*v));
 
@@ -614,18 +716,37 @@ static struct viewer *viewer_new(struct viewers *all, struct conn *c, const stru
 	v->stream = (struct stream){.ops = &viewer_ops, .conn = c, .status = stream_status(p)};
 	v->all = all;
 	v->options = p->options;
-	if (p->protocol == STREAM_WEBSOCKET)
-		v->packer = websocket_new();
+	v->packer = p->protocol == STREAM_WEBSOCKET ? websocket_new() : packer;
 	if ((v->packer || p->protocol == STREAM_HTTP) && pending_add(v, head->data, head->len)) {
 		v->head_left = v->pending_len;
 		v->output = output_use(all->outputs, p);
 	}
 	if (!v->output) {
+		if (packer)
+			v->packer = NULL; /* stays the caller's */
 		viewer_free(&v->stream);
 		return NULL;
 	}
+	if (v->packer) {
+		v->packer->viewer = v;
+		v->stream.mutual = v->packer->ops->mutual;
+	}
+	if (v->packer && v->packer->datagrams) {
+		v->packer->datagrams->on_room = on_datagram_room;
+		v->packer->datagrams->owner = v;
+	}
 	TAILQ_INSERT_TAIL(&v->output->waiting, v, link);
 	return v;
+}
+
+/* The first media can be sent. */
+static void begin(struct viewer *v)
+{
+	if (v->stream.conn)
+		conn_stream_begins(v->stream.conn);
+	v->stream.begun = true;
+	if (v->packer && v->packer->ops->begun)
+		v->packer->ops->begun(v->packer);
 }
 
 /* Starts one that waits, if the ring has a random access point; else it waits on. */
@@ -640,28 +761,34 @@ static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring
 		return VIEWER_GOES_ON;
 	if (!enter_at(v, r, &rap, false))
 		return drop(v, "no memory");
-	conn_stream_begins(v->stream.conn);
+	begin(v);
 	return viewer_feed(v);
 }
 
 int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
-		 const struct stream_params *p, const struct buf *head)
+		 const struct stream_params *p, const struct buf *head, struct packer *packer)
 {
+	bool alone = packer && packer->datagrams;
 	struct viewer *v;
 	struct stream_ring *r;
 
 	if (!viewers_have_room(all))
 		return -EUSERS;
-	v = viewer_new(all, c, p, head);
+	v = viewer_new(all, alone ? NULL : c, p, head, packer);
 	if (!v)
 		return -ENOMEM;
-	assert(!c->stream);
-	v->record = take_record(v, q, p);
-	set_options(c);
-	c->stream = &v->stream;
+	v->record = take_record(v, c, q, p);
+	if (!alone) {
+		assert(!c->stream);
+		set_options(c);
+		c->stream = &v->stream;
+	}
 	r = output_ring(v->output);
-	if (r && viewer_try_begin(v, r) == VIEWER_GONE)
+	if (r && viewer_try_begin(v, r) == VIEWER_GONE) {
+		if (alone)
+			viewer_free(&v->stream);
 		return -EPIPE;
+	}
 	if (!v->ring)
 		publish_place(v, 0);
 	return 0;
@@ -678,7 +805,7 @@ void viewer_begin_waiting(struct output *o)
 	for (v = TAILQ_FIRST(&o->waiting); v; v = next) {
 		next = TAILQ_NEXT(v, link);
 		if (viewer_try_begin(v, r) == VIEWER_GONE)
-			conn_free(v->stream.conn);
+			viewer_close(v);
 	}
 	output_unuse(o);
 }

@@ -5,11 +5,12 @@
  * the rest of it is copied out at once, so that the client receives whole units whatever happens to
  * the ring meanwhile.  Bytes that are not the ring's (the answer's head, the intro of a random
  * access point, that rest) are kept in `pending` and always go first.  With a packer the units
- * are the protocol's, each sent as a whole or copied out in the same way.
+ * are the protocol's, each sent as a whole or copied out in the same way; with datagrams `pending`
+ * has media only, which are packed when they are sent.
  *
  *	waits for a ring or its first random access point: ring NULL, in output->waiting
  *	follows a ring: in ring->viewers
- *	blocked, because the socket is full: passes skip it, EV_WRITE feeds it
+ *	blocked, because the socket is full: passes skip it, EV_WRITE (of datagrams.h) feeds it
  *
  * A viewer that is further from the newest byte than ring_guard() is too slow.  It continues at the
  * newest random access point, marked as a discontinuity, or is dropped (streaming.slow_viewer).  A
@@ -34,7 +35,8 @@ struct viewers {
 };
 
 struct viewer {
-	struct stream stream;	  /* first: what the connection knows of it */
+	/* first: what the connection knows of it; stream.conn is NULL with datagrams */
+	struct stream stream;
 	TAILQ_ENTRY(viewer) link; /* ring->viewers or output->waiting */
 	struct viewers *all;
 	struct output *output;
@@ -59,13 +61,24 @@ bool viewers_have_room(const struct viewers *all);
 enum viewer_verdict { VIEWER_GOES_ON, VIEWER_GONE };
 
 /* Makes the connection's answer a viewer of this output; `head` is the rendered answer.  It may
- * already be streaming on return.  0, -EUSERS (the server is full), -ENOMEM, -EPIPE (it is gone).
- */
+ * already be streaming on return.  `packer` is NULL, or RTSP's, and then is the viewer's on 0 and
+ * -EPIPE; with datagrams, only the client's address is taken from the connection.  0, -EUSERS (the
+ * server is full), -ENOMEM, -EPIPE (it is gone; with datagrams it has been freed). */
 must_check int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
-			    const struct stream_params *p, const struct buf *head);
+			    const struct stream_params *p, const struct buf *head,
+			    struct packer *packer);
 
 /* Ends it, with the protocol's last words; frees the connection. */
 void viewer_end(struct viewer *v, enum viewer_end why);
+
+/* The same for one whose end is known: a function here answered VIEWER_GONE. */
+void viewer_close(struct viewer *v);
+
+/* Ends one that waits, with this error as its answer. */
+void viewer_refuse(struct viewer *v, int status, const char *text);
+
+/* Sends bytes of the viewer's protocol between its units; leaves them out if there is no room. */
+must_check enum viewer_verdict viewer_say(struct viewer *v, const void *bytes, size_t n);
 
 /* Starts the viewers that wait, if the output's newest ring has a random access point.  May free
  * the output. */

@@ -91,27 +91,29 @@ bool websocket_offers(const struct http_request *q, const char *protocol)
 	return has_element(http_field(q, "Sec-WebSocket-Protocol"), protocol);
 }
 
-static size_t frame_head(const struct packer *p, size_t ahead, size_t payload,
+static size_t frame_head(struct packer *p, size_t ahead, const uint8_t *payload, size_t n,
 			 uint8_t to[PACKER_HEAD_MAX])
 {
 	(void)p;
 	(void)ahead;
-	assert(payload > 0 && payload <= UINT16_MAX);
+	(void)payload;
+	assert(n > 0 && n <= UINT16_MAX);
 	to[0] = BINARY_FINAL;
-	if (payload < LENGTH_16) {
-		to[1] = (uint8_t)payload;
+	if (n < LENGTH_16) {
+		to[1] = (uint8_t)n;
 		return 2;
 	}
 	to[1] = LENGTH_16;
-	to[2] = (uint8_t)(payload >> 8);
-	to[3] = (uint8_t)payload;
+	to[2] = (uint8_t)(n >> 8);
+	to[3] = (uint8_t)n;
 	return 4;
 }
 
-static void took(struct packer *p, size_t units)
+static void took(struct packer *p, size_t units, size_t bytes)
 {
 	(void)p;
 	(void)units;
+	(void)bytes;
 }
 
 static ssize_t on_read(wslay_event_context_ptr parser, uint8_t *to, size_t len, int flags,
@@ -144,7 +146,7 @@ static ssize_t on_write(wslay_event_context_ptr parser, const uint8_t *bytes, si
 	return -1;
 }
 
-static size_t write_close(uint16_t code, uint8_t to[PACKER_HEAD_MAX])
+static size_t write_close(uint16_t code, uint8_t to[4])
 {
 	to[0] = CLOSE_FINAL;
 	to[1] = 2;
@@ -153,7 +155,7 @@ static size_t write_close(uint16_t code, uint8_t to[PACKER_HEAD_MAX])
 	return 4;
 }
 
-static size_t close_frame(const struct packer *p, enum viewer_end why, uint8_t to[PACKER_HEAD_MAX])
+static size_t close_frame(const struct packer *p, enum viewer_end why, uint8_t to[PACKER_WORDS_MAX])
 {
 	static const uint16_t codes[VIEWER_END_COUNT_] = {
 		[VIEWER_END_SERVER] = WSLAY_CODE_GOING_AWAY,
@@ -170,7 +172,7 @@ static size_t close_frame(const struct packer *p, enum viewer_end why, uint8_t t
 static int refuse(const struct websocket *w, struct buf *out)
 {
 	uint16_t code = wslay_event_get_status_code_sent(w->parser);
-	uint8_t words[PACKER_HEAD_MAX];
+	uint8_t words[4];
 
 	if (code != WSLAY_CODE_MESSAGE_TOO_BIG && code != WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA)
 		code = WSLAY_CODE_PROTOCOL_ERROR;
@@ -207,8 +209,12 @@ static void websocket_free(struct packer *p)
 
 struct packer *websocket_new(void)
 {
-	static const struct packer_ops ops = {PAYLOAD_MAX, frame_head,	took,
-					      receive,	   close_frame, websocket_free};
+	static const struct packer_ops ops = {.payload_max = PAYLOAD_MAX,
+					      .head = frame_head,
+					      .took = took,
+					      .receive = receive,
+					      .end = close_frame,
+					      .free = websocket_free};
 	static const struct wslay_event_callbacks calls = {.recv_callback = on_read,
 							   .send_callback = on_write};
 	struct websocket *w = calloc(1, sizeof(*w));

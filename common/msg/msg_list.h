@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 14u
+#define MSG_PROTOCOL 15u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -21,6 +21,10 @@
 	  "master>worker: that worker died; its page no longer counts")                            \
 	M(LISTEN_ALSO, listen_also, 1, MSG_INDEX_FIELDS,                                           \
 	  "master>worker: [listen socket] of a slot that backs off; serve it too")                 \
+	M(LISTEN_RTSP, listen_rtsp, 1, MSG_INDEX_FIELDS,                                           \
+	  "master>worker: [listen socket] of RTSP, its own or that of a slot that backs off")      \
+	M(RTP_SOCKETS, rtp_sockets, 2, MSG_NO_FIELDS,                                              \
+	  "master>worker: [RTP socket, RTCP socket] for media over UDP")                           \
 	M(LISTEN_DROP, listen_drop, 0, MSG_INDEX_FIELDS,                                           \
 	  "master>worker: that slot has its own worker again")                                     \
 	M(SNAPSHOT, snapshot, 1, MSG_SNAPSHOT_FIELDS,                                              \

@@ -2,8 +2,9 @@
 
 
 def line_up(*streams, **sections):
-    """A configuration without authentication and with the profiles `copy` and `small`."""
+    """A configuration without authentication and RTSP, and with the profiles `copy` and `small`."""
     config = {
+        "server": {"rtsp_port": 0},
         "auth": {"enabled": False},
         "streaming": {"idle_timeout": 2},
         "ffmpeg_profiles": {

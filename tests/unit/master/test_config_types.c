@@ -54,6 +54,7 @@ static const struct place scalars[] = {
 	KEY("server", "port"),
 	KEY("server", "workers"),
 	KEY("server", "rtsp_port"),
+	KEY("server", "rtp_port"),
 	KEY("server", "public_url"),
 	KEY("server", "state_dir"),
 	KEY("server", "runtime_dir"),

@@ -83,3 +83,36 @@ Test(listen, an_invalid_host_is_an_error_with_a_reason)
 	cr_assert_lt(listen_open(&l, "no.such.host.invalid", 0, 1, text, sizeof(text)), 0);
 	cr_assert_not_null(strstr(text, "no.such.host.invalid is neither an address"), "%s", text);
 }
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in a = {0};
+	socklen_t n = sizeof(a);
+
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	return ntohs(a.sin_port);
+}
+
+Test(listen, pairs_are_an_even_port_and_the_next_one)
+{
+	struct listen_pairs l, second;
+	char text[256] = "";
+	uint16_t port;
+
+	cr_assert_eq(listen_open_pairs(&l, "127.0.0.1", 0, 3, text, sizeof(text)), 0, "%s", text);
+	cr_assert_eq(l.count, 6);
+	for (unsigned i = 0; i < 6; i += 2) {
+		cr_assert_eq(port_of(l.fds[i]) % 2, 0);
+		cr_assert_eq(port_of(l.fds[i + 1]), port_of(l.fds[i]) + 1);
+	}
+	port = port_of(l.fds[0]);
+	cr_assert_eq(listen_open_pairs(&second, "127.0.0.1", port, 1, text, sizeof(text)),
+		     -EADDRINUSE);
+	cr_assert_not_null(strstr(text, "already in use"));
+	cr_assert_eq(second.count, 0);
+	listen_close_pairs(&l);
+	cr_assert_eq(l.count, 0);
+	cr_assert_eq(listen_open_pairs(&second, "127.0.0.1", port, 1, text, sizeof(text)), 0);
+	cr_assert_eq(port_of(second.fds[1]), port + 1);
+	listen_close_pairs(&second);
+}

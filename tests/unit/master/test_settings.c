@@ -6,10 +6,11 @@
 
 static json_t *server_with(const char *key, json_t *value)
 {
-	json_t *server = json_pack("{s:s, s:i, s:i, s:n, s:n, s:s, s:s, s:s, s:s, s:i}", "host",
-				   "127.0.0.1", "port", 5000, "workers", 2, "user", "public_url",
-				   "state_dir", "/tmp/a", "runtime_dir", "/tmp/b", "log_level",
-				   "info", "log_format", "text", "max_viewers", 0);
+	json_t *server =
+		json_pack("{s:s, s:i, s:n, s:i, s:i, s:n, s:n, s:s, s:s, s:s, s:s, s:i}", "host",
+			  "127.0.0.1", "port", 5000, "rtsp_port", "rtp_port", 0, "workers", 2,
+			  "user", "public_url", "state_dir", "/tmp/a", "runtime_dir", "/tmp/b",
+			  "log_level", "info", "log_format", "text", "max_viewers", 0);
 
 	if (key)
 		json_object_set_new(server, key, value);
@@ -73,7 +74,8 @@ Test(settings, an_unchanged_file_gives_no_warnings)
 
 Test(settings, keys_of_the_next_start_warn_until_they_are_as_they_were)
 {
-	static const char *const keys[] = {"host",	"port",	       "workers",   "user",
+	static const char *const keys[] = {"host",	"port",	       "rtsp_port",
+					   "rtp_port",	"workers",     "user",
 					   "state_dir", "runtime_dir", "log_format"};
 	struct settings s;
 

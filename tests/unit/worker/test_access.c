@@ -243,3 +243,52 @@ Test(access, compares_groups_without_case_and_white_space)
 	cr_expect(!group_in_list("a,,b", ""));
 	cr_expect(group_list_empty(" , ,"));
 }
+
+/* The token of a request of RTSP with this Authorization. */
+static int rtsp_token(const char *authorization, char text[TOKEN_BYTES_MAX + 1])
+{
+	struct http_request http;
+	const char *reason;
+	char head[1024];
+	size_t scanned = 0;
+	int status;
+
+	snprintf(head, sizeof(head),
+		 "PLAY rtsp://tv/5?token=q RTSP/1.0\r\nAuthorization: %s\r\n\r\n", authorization);
+	cr_assert_eq(http_parse_rtsp_head(head, strlen(head), &scanned, &http, &status, &reason),
+		     HTTP_HEAD_COMPLETE);
+	return access_token_text(&http, text, TOKEN_BYTES_MAX + 1);
+}
+
+Test(access, a_password_is_a_token_in_rtsp)
+{
+	char text[TOKEN_BYTES_MAX + 1];
+
+	cr_assert(rtsp_token("Basic bWU6c2VjcmV0", text) == 1 && !strcmp(text, "secret"));
+	cr_assert(rtsp_token("basic  Og==", text) == 1 && !strcmp(text, ""));
+	cr_assert(rtsp_token("Basic YTpiOmM=", text) == 1 && !strcmp(text, "b:c"));
+	cr_assert(rtsp_token("Digest username=x", text) == 1 && !strcmp(text, "q"));
+	cr_assert_eq(rtsp_token("Basic bm9jb2xvbg==", text), -EINVAL);
+	cr_assert_eq(rtsp_token("Basic b", text), -EINVAL);
+	cr_assert_eq(rtsp_token("Basic !!!!", text), -EINVAL);
+	cr_assert_eq(rtsp_token("Basic YToAYg==", text), -EINVAL);
+	expect_token("/?token=q", "Authorization: Basic bWU6c2VjcmV0\r\n", 1, "q");
+}
+
+static void expect_rtsp(const char *base, uint16_t port, const char *expected)
+{
+	struct facts facts = {.rtsp_port = port};
+	char url[64];
+
+	access_rtsp_url(base, &facts, url, sizeof(url));
+	cr_expect_str_eq(url, expected, "%s: %s", base, url);
+}
+
+Test(access, links_to_rtsp_have_its_port)
+{
+	expect_rtsp("http://tv:5000", 8554, "rtsp://tv:8554");
+	expect_rtsp("https://tv.example/amps", 8554, "rtsp://tv.example:8554");
+	expect_rtsp("http://[2001:db8::1]:5000", 554, "rtsp://[2001:db8::1]:554");
+	expect_rtsp("http://[2001:db8::1]", 554, "rtsp://[2001:db8::1]:554");
+	expect_rtsp("http://tv:5000", 0, "");
+}

@@ -13,6 +13,7 @@ static char *render(struct fixture *f, struct playlist_params w, int64_t *ret_ex
 	int r;
 
 	w.base = w.base ? w.base : "http://tv:5000";
+	w.rtsp_base = w.rtsp_base ? w.rtsp_base : "rtsp://tv:8554";
 	w.region = w.region ? w.region : "";
 	w.link_region = w.link_region ? w.link_region : "";
 	w.link_token = w.link_token ? w.link_token : "";
