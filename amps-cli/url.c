@@ -1,5 +1,6 @@
 #include "amps-cli/url.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -25,21 +26,65 @@ static void put_query(struct buf *out, char *separator, const char *name, const 
 	*separator = '&';
 }
 
+struct format {
+	const char *name, *front, *back;
+	const char *query; /* value of ?format=; NULL = none */
+};
+
+static const struct format *format_of(const char *name)
+{
+	static const struct format formats[] = {
+		{"ts", "/stream/", ".ts", NULL},
+		{"hls", "/hls/", "/index.m3u8", NULL},
+		{"dash", "/dash/", "/manifest.mpd", NULL},
+		{"audio", "/audio/", "", NULL},
+		{"mp4", "/stream/", "", "mp4"},
+		{"ws", "/ws/", "", NULL},
+	};
+
+	for (size_t i = 0; i < array_size(formats); i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return NULL;
+}
+
+bool url_knows_format(const char *format)
+{
+	return format_of(format) != NULL;
+}
+
+/* The path of a channel in this form. */
+static const char *put_channel(struct buf *out, const struct url_parts *parts)
+{
+	const struct format *f = format_of(parts->format != NULL ? parts->format : "ts");
+
+	assert(f != NULL);
+	buf_puts(out, f->front);
+	put_encoded(out, parts->stream_id);
+	buf_puts(out, f->back);
+	return f->query;
+}
+
 void url_put(struct buf *out, const struct url_parts *parts)
 {
-	size_t len = strlen(parts->base);
+	const char *base = parts->base, *format = parts->format;
+	size_t len = strlen(base);
 	char separator = '?';
 
-	while (len > 0 && parts->base[len - 1] == '/')
+	while (len > 0 && base[len - 1] == '/')
 		len--;
-	buf_add(out, parts->base, len);
-	if (parts->stream_id != NULL) {
-		buf_puts(out, "/stream/");
-		put_encoded(out, parts->stream_id);
-		buf_puts(out, ".ts");
-	} else {
-		buf_puts(out, "/playlist.m3u");
+	if (parts->stream_id != NULL && format != NULL && strcmp(format, "ws") == 0 &&
+	    strncmp(base, "http", 4) == 0) {
+		buf_puts(out, "ws");
+		base += 4;
+		len -= 4;
 	}
+	buf_add(out, base, len);
+	if (parts->stream_id != NULL)
+		format = put_channel(out, parts);
+	else
+		buf_puts(out, "/playlist.m3u");
+	put_query(out, &separator, "format", format);
 	put_query(out, &separator, "variant", parts->variant);
 	put_query(out, &separator, "region", parts->region);
 	put_query(out, &separator, "token", parts->token);

@@ -11,7 +11,11 @@ struct url_parts {
 	const char *stream_id; /* NULL = the playlist */
 	const char *variant;   /* NULL = the channel's own */
 	const char *region;    /* NULL = unknown */
+	const char *format; /* as url_knows_format(); NULL = TS, of a playlist each channel's own */
 };
+
+/* Is it the name of a form that links can lead to? */
+bool url_knows_format(const char *format);
 
 /* Appends the link; everything but the base is percent-encoded (RFC 3986). */
 void url_put(struct buf *out, const struct url_parts *parts);

@@ -59,7 +59,7 @@
 #define WORKERS_MAX	     256
 #define TUNERS_MAX	     1024 /* slots of the channel table */
 #define OUTPUTS_MAX	     4096 /* slots of the channel table */
-#define TUNER_OUTPUTS_MAX    85	  /* each variant in several forms */
+#define TUNER_OUTPUTS_MAX    102  /* each variant in several forms */
 #define OVERLAP_MAX	     768  /* of streaming.max_overlap: the other slots are shared tuners' */
 #define OVERLAP_ADDRESS_MAX  8	  /* overlap tuners of one client address (IPv6: of one /64) */
 #define OVERLAP_TOKEN_MAX    4	  /* overlap tuners of one entry of auth.tokens */
@@ -137,7 +137,7 @@
 #define SEGMENT_BYTES_MAX     (1u << 30)	 /* of one segment's file */
 #define SEGMENT_CODEC_MAX     48u		 /* bytes of a codec in CODECS, with its NUL */
 #define SEGMENT_TRACKS_MAX    (VARIANTS_MAX + 1) /* folders of a segment job */
-#define SEGMENT_OUTPUTS_MAX   (3 * SEGMENT_TRACKS_MAX) /* each variant in three forms */
+#define SEGMENT_OUTPUTS_MAX   (4 * SEGMENT_TRACKS_MAX) /* each variant in four forms */
 #define SEGMENTS_STAY_MS      60000		       /* after the end of a film */
 #define SEGMENT_INITS_MAX     1024u		       /* init segments of a track at one time */
 #define SEGMENT_GOP_MIN_MS    500u /* a segment ends no earlier, except at a gap */

@@ -19,6 +19,7 @@ static int check_usage(const struct command_call *call)
 	const char *id = command_value(call, "stream-id");
 	const char *region = command_value(call, "region");
 	const char *player = command_value(call, "player");
+	const char *format = command_value(call, "format");
 	char code[3];
 	uint64_t number;
 
@@ -28,6 +29,10 @@ static int check_usage(const struct command_call *call)
 		return usage("--variant needs --stream-id");
 	if (region != NULL && !text_region(region, strlen(region), code))
 		return usage("--region takes a code of two letters");
+	if (format != NULL && !url_knows_format(format))
+		return usage("--format is ts, hls, dash, audio, mp4 or ws");
+	if (format != NULL && strcmp(format, "ws") == 0 && command_value(call, "print") == NULL)
+		return usage("players cannot open a WebSocket: add --print");
 	if (player == NULL)
 		player = "vlc";
 	if (strcmp(player, "ffplay") == 0 && id == NULL && command_value(call, "print") == NULL)
@@ -87,6 +92,7 @@ static int open_link(const struct command_call *call, const json_t *links)
 		.stream_id = command_value(call, "stream-id"),
 		.variant = command_value(call, "variant"),
 		.region = command_value(call, "region"),
+		.format = command_value(call, "format"),
 	};
 	_cleanup_(buf_done) struct buf url = BUF_INIT;
 	int code = COMMAND_DONE;
@@ -130,6 +136,9 @@ const struct command cmd_vlc = {
 	.options = {{"stream-id", "N", "play this channel (default: the playlist)"},
 		    {"variant", "V", "one of the channel's variants"},
 		    {"region", "CC", "the viewer's region, a code of two letters"},
+		    {"format", "F",
+		     "ts, hls, dash, audio, mp4 or ws (default: ts; of the "
+		     "playlist: as each channel says)"},
 		    {"player", "P", "vlc, mpv or ffplay (default: vlc)"},
 		    {"print", NULL, "print the link and start nothing"},
 		    COMMAND_OPTION_SOCKET},

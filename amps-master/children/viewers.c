@@ -7,7 +7,8 @@
 
 static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {
 	[VIEWER_TS] = "ts",	[VIEWER_AUDIO] = "audio",  [VIEWER_HLS] = "hls",
-	[VIEWER_DASH] = "dash", [VIEWER_WEBSOCKET] = "ws", [VIEWER_RTSP] = "rtsp"};
+	[VIEWER_DASH] = "dash", [VIEWER_WEBSOCKET] = "ws", [VIEWER_RTSP] = "rtsp",
+	[VIEWER_MP4] = "mp4"};
 
 void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count)
 {

@@ -170,6 +170,7 @@ static void put_variants(struct writer *w, const struct channel_views *views,
 			.label_at = put_label(w, v->variant, v->name),
 			.form = (uint8_t)v->form,
 			.own_tuner = v->own_tuner,
+			.mp3 = channel_sound_is_mp3(v->encoding),
 			.unavailable_at = put_unavailable(w, v),
 			.bps = guess.bps,
 			.rate_milli = guess.rate_milli,
@@ -178,7 +179,8 @@ static void put_variants(struct writer *w, const struct channel_views *views,
 		};
 		put_codec(w, guess.picture, variants[ch->variant_count - 1].picture);
 		put_codec(w, guess.sound, variants[ch->variant_count - 1].sound);
-		w->hash = hash_u64(w->hash, (uint64_t)v->form << 8 | v->own_tuner);
+		w->hash = hash_u64(w->hash, (uint64_t)v->form << 8 | v->own_tuner << 1 |
+						    variants[ch->variant_count - 1].mp3);
 		w->hash = hash_u64(w->hash, (uint64_t)guess.bps << 32 | guess.rate_milli);
 		w->hash = hash_u64(w->hash, (uint64_t)guess.width << 16 | guess.height);
 	}
@@ -205,7 +207,8 @@ int catalog_fragment(const json_t *settings, const struct channel_entry *e,
 	*ret = (struct catalog_channel){
 		.id = e->id,
 		.flags = (views->views[0].audio_only ? CHANNEL_AUDIO_ONLY : 0) |
-			 (e->scheduled ? CHANNEL_SCHEDULED : 0),
+			 (e->scheduled ? CHANNEL_SCHEDULED : 0) |
+			 (channel_sound_is_mp3(views->views[0].encoding) ? CHANNEL_SOUND_MP3 : 0),
 		.form = (uint8_t)views->views[0].form,
 		.dash_s = dash_seconds(settings, views),
 		.start_wall_us = window->start_wall_us,

@@ -349,6 +349,25 @@ json_t *channel_sound_options(const json_t *profile)
 	return options_with(kept, failed, (const char *const[]){"vn", "sn"}, 2);
 }
 
+bool channel_sound_is_mp3(const json_t *profile)
+{
+	static const char *const encoders[] = {"libmp3lame", "libshine", "mp3"};
+	const char *key;
+	json_t *value;
+	bool mp3 = false;
+
+	json_object_foreach ((json_t *)(uintptr_t)profile, key, value) {
+		unsigned flags = options_list_key(key);
+
+		if (!(flags & KEY_CODEC && flags & KEY_AUDIO))
+			continue;
+		mp3 = false;
+		for (size_t i = 0; i < array_size(encoders); i++)
+			mp3 = mp3 || text_is(value, encoders[i]);
+	}
+	return mp3;
+}
+
 json_t *channel_hwaccel(const json_t *entry, const json_t *profile)
 {
 	const json_t *hwaccel =

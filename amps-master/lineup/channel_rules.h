@@ -102,4 +102,7 @@ json_t *channel_profile_options(const json_t *profile, bool audio_only);
  * make the same sound. */
 json_t *channel_sound_options(const json_t *profile);
 
+/* Is that sound MP3?  Else it is AAC. */
+bool channel_sound_is_mp3(const json_t *profile);
+
 #endif

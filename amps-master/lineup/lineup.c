@@ -50,6 +50,7 @@ static struct lineup_settings settings_read(const json_t *settings)
 		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout",
 							 1000 * DEFAULT_STALL_TIMEOUT_S),
 		.max_overlap = json_read_u32(streaming, "max_overlap", DEFAULT_MAX_OVERLAP),
+		.ring_seconds = json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
 		.memory_mb = json_read_u32(json_object_get(settings, "limits"), "memory_mb", 0),
 	};
 }
@@ -129,6 +130,14 @@ static void segments_add(struct maker *m, const struct channel_view *v, uint32_t
 	output->hash = hash_end(hash_u64(hash_u64(h, s.independent), s.key_ms));
 }
 
+/* Fragments are made of the transport stream of the variant alone. */
+static void fragments_add(struct maker *m, const struct channel_view *v,
+			  struct lineup_output *output)
+{
+	output->spec = put_text(m, "");
+	output->hash = hash_end(hash_text(hash_u64(HASH_START, output->form), v->name));
+}
+
 /* `track` is the number of the variant. */
 static int output_add(struct maker *m, const struct channel_view *v, const char *variant,
 		      uint32_t track, enum output_form form)
@@ -145,6 +154,8 @@ static int output_add(struct maker *m, const struct channel_view *v, const char 
 	};
 	if (form_is_segments(form))
 		segments_add(m, v, track, output);
+	else if (form_reads_ts(form))
+		fragments_add(m, v, output);
 	else
 		r = derived_add(m, v, output);
 	if (r < 0)
@@ -673,7 +684,7 @@ int lineup_resolve(const struct lineup *l, const struct output_id *id,
 const struct lineup_output *lineup_reads(const struct lineup_tuner *t,
 					 const struct lineup_output *o)
 {
-	if (!form_is_segments(o->form))
+	if (!form_reads_ts(o->form))
 		return o;
 	for (size_t i = 0; i < t->output_count; i++)
 		if (t->outputs[i].form == OUTPUT_TS &&

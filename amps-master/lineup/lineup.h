@@ -14,7 +14,8 @@ struct lineup_settings {
 	uint32_t start_timeout_ms;
 	uint32_t stall_timeout_ms;
 	uint32_t max_overlap; /* tuners that are one viewer's own */
-	uint32_t memory_mb;   /* of one job; 0 = the defaults of limits.h */
+	uint32_t ring_seconds;
+	uint32_t memory_mb; /* of one job; 0 = the defaults of limits.h */
 };
 
 struct lineup {
@@ -67,8 +68,8 @@ must_check int lineup_resolve(const struct lineup *l, const struct output_id *id
 			      const struct lineup_tuner **ret_tuner,
 			      const struct lineup_output **ret_output);
 
-/* The output that this one of the same tuner is made from: of segments, the transport stream of
- * that variant; else itself. */
+/* The output that this one of the same tuner is made from: the transport stream of that variant
+ * (form_reads_ts()), else itself. */
 const struct lineup_output *lineup_reads(const struct lineup_tuner *t,
 					 const struct lineup_output *o);
 

@@ -52,8 +52,8 @@ struct output {
 	struct output_id id;		 /* its variant is the one it is made as */
 	bool source;			 /* the ingest's own ring: every plain output is this one */
 	const struct lineup_output *def; /* NULL for the source; re-pointed with each line-up */
-	struct output *reads;		 /* the transport stream of which it has the segments, which
-					    stays as long as it does; NULL: it is no such output */
+	struct output *reads;		 /* the transport stream of which it is made, which stays as
+					    long as it does; NULL: it is made of the source */
 	unsigned slot;			 /* of the channel table */
 	struct output_ring current;	 /* what workers read */
 	struct output_ring next_ring;	 /* what its job fills but no worker reads yet */

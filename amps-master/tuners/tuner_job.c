@@ -26,7 +26,7 @@
 #define SANITIZER_MEMORY 1
 #endif
 
-enum filling { FILLS_SOURCE, FILLS_DERIVED, FILLS_SEGMENTS };
+enum filling { FILLS_SOURCE, FILLS_DERIVED, FILLS_OF_TS };
 
 static const struct role {
 	const char *name;
@@ -37,13 +37,13 @@ static const struct role {
 	[JOB_INGEST] = {"ingest", SEAT_SOURCE, FILLS_SOURCE, JOB_MEMORY_INGEST_MB},
 	[JOB_DERIVE] = {"derive", SEAT_DERIVE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
 	[JOB_BOTH] = {"ingest and derive", SEAT_SOURCE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
-	[JOB_SEGMENT] = {"segment", SEAT_SEGMENT, FILLS_SEGMENTS, JOB_MEMORY_INGEST_MB},
+	[JOB_SEGMENT] = {"segment", SEAT_SEGMENT, FILLS_OF_TS, JOB_MEMORY_INGEST_MB},
 };
 
 static enum filling filling_of(const struct output *o)
 {
-	if (form_is_segments(o->id.form))
-		return FILLS_SEGMENTS;
+	if (form_reads_ts(o->id.form))
+		return FILLS_OF_TS;
 	return o->source ? FILLS_SOURCE : FILLS_DERIVED;
 }
 

@@ -29,6 +29,7 @@ static const struct ring_kind {
 	[OUTPUT_HLS_TS] = {sizeof(struct segment), RING_BYTES_LEAST},
 	[OUTPUT_CMAF_PICTURE] = {sizeof(struct segment), RING_BYTES_LEAST},
 	[OUTPUT_CMAF_SOUND] = {sizeof(struct segment), RING_BYTES_LEAST},
+	[OUTPUT_MP4] = {1, 0},
 };
 
 struct output *output_source(const struct tuner *t)
@@ -67,7 +68,7 @@ static void output_set_reads(struct output *o, struct output *reads)
 		reads->readers++;
 }
 
-/* Sends the ring of what a segment output reads to the job that fills it. */
+/* Sends the ring of what an output reads to the job that fills it. */
 static void feed_reader(const struct output *o)
 {
 	const struct output_ring *r = &o->reads->current;
@@ -135,7 +136,7 @@ int output_follow_source(struct output *o)
 	struct tuner *t = o->tuner;
 	struct output *reads;
 
-	if (!form_is_segments(o->id.form) || !o->def)
+	if (!form_reads_ts(o->id.form) || !o->def)
 		return 0;
 	reads = output_renew(t, lineup_reads(t->def, o->def), "");
 	if (!reads)
@@ -279,7 +280,7 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 				   .spec = spec ? spec : ""};
 
 	assert(r->fd >= 0 && !r->map.header); /* a ring that no job has seen */
-	if (o->reads && o->current.map.header)
+	if (segments && o->current.map.header)
 		segments_carry(&o->current.map, r->fd, r->data_bytes);
 	ring_drop(&o->next_ring);
 	o->next_ring = *r;
@@ -292,7 +293,7 @@ uint64_t output_ring_bytes(const struct output *o)
 {
 	uint64_t first = ring_kinds[o->id.form].first_bytes, hint = o->tuner->hint_bytes;
 
-	if (o->reads && o->def)
+	if (form_is_segments(o->id.form) && o->def)
 		first = segments_index_bytes(o->def);
 	return first ? first : hint ? hint : RING_BYTES_FIRST;
 }

@@ -53,7 +53,7 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			json_array_append_new(variants, json_string(o->id.variant));
 		if (o->source)
 			rate_in = o->rate_bps;
-		if (!o->reads && (!o->source || output_used(o)))
+		if (!form_is_segments(o->id.form) && (!o->source || output_used(o)))
 			rate_out += o->rate_bps;
 	}
 	for (size_t i = 0; i < SEAT_COUNT_; i++)

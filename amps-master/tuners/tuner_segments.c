@@ -91,7 +91,7 @@ static bool is_taken(const struct tuner *t, uint32_t number)
 static bool is_alive(const struct tuner *t, const char *variant)
 {
 	for (const struct output *o = t->outputs; o; o = o->next)
-		if (o->reads && strcmp(o->id.variant, variant) == 0)
+		if (form_is_segments(o->id.form) && strcmp(o->id.variant, variant) == 0)
 			return true;
 	for (size_t i = 0; t->def && i < t->def->output_count; i++)
 		if (form_is_segments(t->def->outputs[i].form) &&
@@ -153,7 +153,8 @@ int segments_make_folders(struct tuner *t)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < t->def->output_count; i++) {
+	/* one viewer's own tuner has no segments */
+	for (size_t i = 0; r == 0 && !t->own && i < t->def->output_count; i++) {
 		const struct lineup_output *def = &t->def->outputs[i];
 		uint32_t track;
 
@@ -187,14 +188,15 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 	json_t *tracks = json_array(), *all;
 	char *text;
 
-	for (size_t i = 0; i < t->def->output_count; i++)
+	for (size_t i = 0; !t->own && i < t->def->output_count; i++)
 		if (t->def->outputs[i].form == OUTPUT_HLS_TS)
 			json_array_append_new(
 				tracks, json_integer(track_find(t, t->def->outputs[i].variant)));
-	all = json_pack("{sI ss so sI sI sI}", "channel", (json_int_t)t->channel, "media_root",
+	all = json_pack("{sI ss so sI sI sI sI}", "channel", (json_int_t)t->channel, "media_root",
 			m->path, "tracks", tracks, "discontinuity",
 			(json_int_t)discontinuities_first(&m->discontinuities, clock_mono_us()),
-			"gop_ms", (json_int_t)t->gop_ms, "memory_mb", (json_int_t)s->memory_mb);
+			"gop_ms", (json_int_t)t->gop_ms, "memory_mb", (json_int_t)s->memory_mb,
+			"ring_seconds", (json_int_t)s->ring_seconds);
 	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	if (text)
 		buf_puts(spec, text);
@@ -232,7 +234,7 @@ static uint64_t used_bytes(const struct tuners *ts)
 
 	for (const struct tuner *t = ts->all; t; t = t->next)
 		for (const struct output *o = t->outputs; o; o = o->next)
-			if (o->reads && o->current.map.header)
+			if (form_is_segments(o->id.form) && o->current.map.header)
 				used += MIN(atomic_load_explicit(&o->current.map.header->bytes_in,
 								 memory_order_relaxed),
 					    ts->env.media->limit);
@@ -290,7 +292,7 @@ static void note_discontinuities(const struct tuners *ts)
 
 	for (const struct tuner *t = ts->all; t; t = t->next)
 		for (const struct output *o = t->outputs; o; o = o->next)
-			if (o->reads && o->current.map.header &&
+			if (form_is_segments(o->id.form) && o->current.map.header &&
 			    segment_newest(&o->current.map, &newest) == 0)
 				discontinuities_reached(&ts->env.media->discontinuities,
 							newest.discontinuity);

@@ -283,7 +283,7 @@ void tuners_worker_gone(struct tuners *ts, unsigned worker)
 
 /* ---------- line-ups ---------- */
 
-/* What a segment output reads may have become a copy, or is no longer one. */
+/* What an output reads may have become a copy, or is no longer one. */
 static void readers_follow(struct tuner *t)
 {
 	for (struct output *o = t->outputs; o; o = o->next)

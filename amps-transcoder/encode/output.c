@@ -38,7 +38,10 @@ int output_new(struct job *job, struct job_event *event, const struct hardware *
 	event->continue_90k = TIME_NONE;
 	r = profile_init(&o->profile, event->spec, NULL, problem, cap);
 	if (r == 0)
-		r = muxer_new(o->form, job, event, o->profile.metadata, o->profile.mux, &o->mux);
+		r = muxer_new(o->form,
+			      o->profile.audio.codec ? o->profile.audio.codec->id
+						     : AV_CODEC_ID_NONE,
+			      job, event, o->profile.metadata, o->profile.mux, &o->mux);
 	if (r < 0) {
 		output_free(o);
 		return r;

@@ -290,7 +290,7 @@ static unsigned choose_all_sound(const struct output *o, AVFormatContext *source
 
 /* The sound alone is copied where the source has what the form carries and the profile does not say
  * how to encode it; else it is encoded, as AAC unless the profile names another codec that the form
- * carries. */
+ * carries (MP3 has a form of its own). */
 static void decide_sound(const struct output *o, struct track *t, const AVStream *stream,
 			 const struct complex_part *part)
 {

@@ -55,6 +55,12 @@ void out_rings_commit(struct out_rings *r, size_t n)
 	r->pos += n;
 }
 
+void out_rings_append(struct out_rings *r, const void *bytes, size_t n)
+{
+	ring_writer_append(&r->ring.writer, bytes, n);
+	r->pos += n;
+}
+
 void out_rings_move(struct out_rings *r)
 {
 	assert(r->next.writer.header);

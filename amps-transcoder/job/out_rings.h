@@ -42,6 +42,9 @@ static inline bool out_rings_attached(const struct out_rings *r)
 /* n reserved bytes of the ring are written. */
 void out_rings_commit(struct out_rings *r, size_t n);
 
+/* Writes bytes of a form whose unit is one byte; as many as there are. */
+void out_rings_append(struct out_rings *r, const void *bytes, size_t n);
+
 /* From here on bytes go to the larger ring. */
 void out_rings_move(struct out_rings *r);
 

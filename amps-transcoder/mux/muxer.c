@@ -8,13 +8,16 @@ static const AVRational ticks = {1, 90000};
 static const struct muxer_ops *const forms[OUTPUT_FORM_COUNT_] = {
 	[OUTPUT_TS] = &muxer_ts, [OUTPUT_ADTS] = &muxer_adts};
 
-int muxer_new(enum output_form form, struct job *job, const struct job_event *event,
-	      const AVDictionary *metadata, const AVDictionary *options, struct muxer **ret)
+int muxer_new(enum output_form form, enum AVCodecID sound, struct job *job,
+	      const struct job_event *event, const AVDictionary *metadata,
+	      const AVDictionary *options, struct muxer **ret)
 {
 	const struct muxer_ops *ops = form < OUTPUT_FORM_COUNT_ ? forms[form] : NULL;
 	struct muxer *m;
 	int r;
 
+	if (ops == &muxer_adts && sound == AV_CODEC_ID_MP3)
+		ops = &muxer_mp3;
 	assert(ops);
 	m = calloc(1, ops->size);
 	if (!m)

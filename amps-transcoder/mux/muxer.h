@@ -55,10 +55,11 @@ struct muxer {
 	AVBSFContext *bsf[MUXER_STREAMS_MAX]; /* NULL = none */
 };
 
-/* Makes the muxer of this form and takes the ring of the order.  0 or -Exxx. */
-must_check int muxer_new(enum output_form form, struct job *job, const struct job_event *event,
-			 const AVDictionary *metadata, const AVDictionary *options,
-			 struct muxer **ret);
+/* Makes the muxer of this form and takes the ring of the order.  `sound`: the codec that the
+ * profile names for sound, of which sound alone may have a form of its own.  0 or -Exxx. */
+must_check int muxer_new(enum output_form form, enum AVCodecID sound, struct job *job,
+			 const struct job_event *event, const AVDictionary *metadata,
+			 const AVDictionary *options, struct muxer **ret);
 struct muxer *muxer_free(struct muxer *m); /* writes what is inside; NULL; accepts NULL */
 
 /* Writes a header with these streams.  Called again, it flushes and continues with the new set;
@@ -80,7 +81,7 @@ void muxer_end(struct muxer *m);
  * memory. */
 AVStream *muxer_new_stream(AVFormatContext *context, const AVCodecParameters *parameters);
 
-/* The rows, one a form. */
-extern const struct muxer_ops muxer_ts, muxer_adts;
+/* The rows. */
+extern const struct muxer_ops muxer_ts, muxer_adts, muxer_mp3;
 
 #endif

@@ -1,9 +1,8 @@
-/* muxer_adts.c - the sound of an output as endless ADTS (ISO 13818-7, 6.2), each frame an access
- * point.  libavformat's muxer writes the headers; packets that have them already stay as they are.
- */
+/* muxer_adts.c - the sound of an output as endless ADTS (ISO 13818-7, 6.2) or MP3, each frame an
+ * access point.  libavformat's muxer writes the headers of ADTS; packets that have them already
+ * stay as they are, as those of MP3 do. */
 #include <assert.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "amps-transcoder/av/byte_muxer.h"
 #include "amps-transcoder/job/out_rings.h"
@@ -21,6 +20,11 @@ static_assert(offsetof(struct adts_form, base) == 0, "a muxer is cast to its for
 static bool fits(enum AVCodecID id)
 {
 	return id == AV_CODEC_ID_AAC;
+}
+
+static bool fits_mp3(enum AVCodecID id)
+{
+	return id == AV_CODEC_ID_MP3;
 }
 
 static int init(struct muxer *m)
@@ -51,10 +55,8 @@ static uint64_t generation(const struct muxer *m)
 static int write_bytes(void *opaque, av_written_byte *bytes, int n)
 {
 	struct adts_form *f = opaque;
-	uint8_t *to = ring_writer_reserve(&f->out.ring.writer, (size_t)n);
 
-	memcpy(to, bytes, (size_t)n);
-	out_rings_commit(&f->out, (size_t)n);
+	out_rings_append(&f->out, bytes, (size_t)n);
 	return n;
 }
 
@@ -64,7 +66,8 @@ static int open_form(struct muxer *m, int64_t lag_90k)
 
 	(void)lag_90k;
 	byte_muxer_close(&f->context);
-	return byte_muxer_open("adts", FRAME_MAX, write_bytes, f, &f->context);
+	return byte_muxer_open(m->ops == &muxer_mp3 ? "mp3" : "adts", FRAME_MAX, write_bytes, f,
+			       &f->context);
 }
 
 static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *parameters,
@@ -77,8 +80,18 @@ static int add_stream(struct muxer *m, unsigned place, const AVCodecParameters *
 
 static int begin(struct muxer *m, bool cut)
 {
+	AVDictionary *options = NULL;
+	int r;
+
 	(void)cut; /* the form has no mark: a decoder resynchronises */
-	return MIN(avformat_write_header(((struct adts_form *)m)->context, NULL), 0);
+	if (m->ops == &muxer_mp3) {
+		/* frames alone: what follows the headers of a file has no end here */
+		av_dict_set(&options, "id3v2_version", "0", 0);
+		av_dict_set(&options, "write_xing", "0", 0);
+	}
+	r = avformat_write_header(((struct adts_form *)m)->context, &options);
+	av_dict_free(&options);
+	return MIN(r, 0);
 }
 
 static int write_packet(struct muxer *m, unsigned place, AVPacket *packet)
@@ -117,6 +130,22 @@ const struct muxer_ops muxer_adts = {
 	.name = "ADTS",
 	.size = sizeof(struct adts_form),
 	.fits = fits,
+	.init = init,
+	.done = done,
+	.attach = attach,
+	.generation = generation,
+	.open = open_form,
+	.add_stream = add_stream,
+	.begin = begin,
+	.write = write_packet,
+	.end = end,
+	.ended = ended,
+};
+
+const struct muxer_ops muxer_mp3 = {
+	.name = "MP3",
+	.size = sizeof(struct adts_form),
+	.fits = fits_mp3,
 	.init = init,
 	.done = done,
 	.attach = attach,

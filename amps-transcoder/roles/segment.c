@@ -1,9 +1,11 @@
-/* segment.c - the job that cuts the transport streams of a channel into files. */
+/* segment.c - the job that makes other forms of the transport streams of a channel: segments in
+ * files, and fragments of MP4 in rings. */
 #include "amps-transcoder/roles/roles.h"
 
 #include <assert.h>
 #include <signal.h>
 
+#include "amps-transcoder/segment/mp4_ring.h"
 #include "amps-transcoder/segment/track.h"
 #include "amps-transcoder/ts/parse.h"
 #include "common/clock.h"
@@ -13,55 +15,84 @@
 #define PART_WAIT_MS 5		  /* where parts are published as they come */
 #define GOP_STEP_90K (TS_HZ / 10) /* a longer distance of access points is worth a message */
 
+/* An output: of segments, or a ring of fragments.  Both NULL: the place is free. */
+struct made {
+	struct segment_track *track;
+	struct mp4_ring *ring;
+	bool done; /* ended */
+};
+
 struct segmenter {
 	struct job *job;
 	struct cuts cuts;
-	struct segment_track *tracks[SEGMENT_OUTPUTS_MAX]; /* NULL = free */
-	bool done[SEGMENT_OUTPUTS_MAX];			   /* ended */
+	struct made made[SEGMENT_OUTPUTS_MAX];
 	unsigned percent;
 	int64_t reported_gop_90k;
 };
+
+static bool is_free(const struct made *m)
+{
+	return !m->track && !m->ring;
+}
+
+static uint32_t output_of(const struct made *m)
+{
+	return m->track ? segment_track_output(m->track) : mp4_ring_output(m->ring);
+}
 
 static unsigned find(const struct segmenter *s, uint32_t output)
 {
 	unsigned i = 0;
 
 	while (i < SEGMENT_OUTPUTS_MAX &&
-	       (!s->tracks[i] || segment_track_output(s->tracks[i]) != output))
+	       (is_free(&s->made[i]) || output_of(&s->made[i]) != output))
 		i++;
 	return i;
 }
 
-static void drop(struct segmenter *s, unsigned i, bool remove)
+static void drop(struct made *m, bool remove)
 {
-	s->tracks[i] = segment_track_free(s->tracks[i], remove);
-	s->done[i] = false;
+	m->track = segment_track_free(m->track, remove);
+	m->ring = mp4_ring_free(m->ring);
+	m->done = false;
+}
+
+static void add_output(struct segmenter *s, struct made *m, const struct job_event *event)
+{
+	if (!form_is_segments(event->form)) {
+		m->ring = mp4_ring_new(s->job, event);
+		return;
+	}
+	m->track = segment_track_new(s->job, &s->cuts, event);
+	if (m->track)
+		segment_track_window(m->track, s->percent);
 }
 
 static void take_output(struct segmenter *s, const struct job_event *event)
 {
 	unsigned i = find(s, event->output), place = 0;
 
-	if (i < SEGMENT_OUTPUTS_MAX)
-		drop(s, i, false);
-	while (place < SEGMENT_OUTPUTS_MAX && s->tracks[place])
-		place++;
-	if (place == SEGMENT_OUTPUTS_MAX) {
-		job_report_output_failed(s->job, event->output, event->generation,
-					 "too many variants at once", 0);
+	if (i < SEGMENT_OUTPUTS_MAX && s->made[i].ring) {
+		mp4_ring_larger(s->made[i].ring, event);
 		return;
 	}
-	s->tracks[place] = segment_track_new(s->job, &s->cuts, event);
-	if (s->tracks[place])
-		segment_track_window(s->tracks[place], s->percent);
+	if (i < SEGMENT_OUTPUTS_MAX)
+		drop(&s->made[i], false);
+	while (place < SEGMENT_OUTPUTS_MAX && !is_free(&s->made[place]))
+		place++;
+	if (place < SEGMENT_OUTPUTS_MAX)
+		add_output(s, &s->made[place], event);
+	else
+		job_report_output_failed(s->job, event->output, event->generation,
+					 "too many variants at once", 0);
 }
 
 static void take_window(struct segmenter *s, unsigned percent)
 {
 	s->percent = percent;
 	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++)
-		if (s->tracks[i])
-			segment_track_window(s->tracks[i], percent);
+		if (s->made[i].track)
+			segment_track_window(s->made[i].track, percent);
 }
 
 static void take_event(struct segmenter *s, const struct job_event *event)
@@ -75,9 +106,11 @@ static void take_event(struct segmenter *s, const struct job_event *event)
 	else if (i == SEGMENT_OUTPUTS_MAX)
 		log_debug("an order is for an output that is gone output=%u", event->output);
 	else if (event->kind == JOB_EVENT_OUTPUT_OFF)
-		drop(s, i, true);
+		drop(&s->made[i], true);
+	else if (event->kind == JOB_EVENT_SOURCE_RING && s->made[i].track)
+		segment_track_source(s->made[i].track, event);
 	else if (event->kind == JOB_EVENT_SOURCE_RING)
-		segment_track_source(s->tracks[i], event);
+		mp4_ring_source(s->made[i].ring, event);
 }
 
 static void take_orders(struct segmenter *s)
@@ -93,40 +126,49 @@ static void take_orders(struct segmenter *s)
 	}
 }
 
+static enum segment_step step_one(struct made *m)
+{
+	if (is_free(m))
+		return SEGMENT_IDLE;
+	return m->track ? segment_track_step(m->track) : mp4_ring_step(m->ring);
+}
+
 /* True if there may be more to read. */
 static bool step(struct segmenter *s)
 {
 	bool moved = false;
 
 	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++) {
-		enum segment_step result =
-			s->tracks[i] ? segment_track_step(s->tracks[i]) : SEGMENT_IDLE;
+		struct made *m = &s->made[i];
+		enum segment_step result = step_one(m);
 
-		s->done[i] = result == SEGMENT_ENDED;
+		m->done = result == SEGMENT_ENDED;
 		moved |= result == SEGMENT_MOVED;
 		if (result == SEGMENT_FAILED)
-			drop(s, i, true);
+			drop(m, true);
 	}
 	return moved;
 }
 
-/* True if there are tracks, and the sources of all of them have ended. */
+/* True if there are outputs, and the sources of all of them have ended. */
 static bool all_ended(const struct segmenter *s)
 {
-	unsigned tracks = 0, ended = 0;
+	unsigned made = 0, ended = 0;
 
 	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++) {
-		tracks += s->tracks[i] != NULL;
-		ended += s->done[i];
+		made += !is_free(&s->made[i]);
+		ended += s->made[i].done;
 	}
-	assert(ended <= tracks);
-	return tracks > 0 && tracks == ended;
+	assert(ended <= made);
+	return made > 0 && made == ended;
 }
 
+/* Is there an output whose readers wait for each part of it? */
 static bool has_parts(const struct segmenter *s)
 {
 	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++)
-		if (s->tracks[i] && segment_track_has_parts(s->tracks[i]))
+		if (s->made[i].ring ||
+		    (s->made[i].track && segment_track_has_parts(s->made[i].track)))
 			return true;
 	return false;
 }
@@ -170,8 +212,8 @@ int segment_run(struct job *job)
 	code = run(s);
 	/* files of outputs that live on are the successor's */
 	for (unsigned i = 0; i < SEGMENT_OUTPUTS_MAX; i++)
-		if (s->tracks[i])
-			drop(s, i, job_switched_off(job, segment_track_output(s->tracks[i])));
+		if (!is_free(&s->made[i]))
+			drop(&s->made[i], job_switched_off(job, output_of(&s->made[i])));
 	free(s);
 	return code;
 }

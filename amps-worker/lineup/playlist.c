@@ -125,26 +125,48 @@ static enum playlist_links links_of(const struct playlist *r, const struct catal
 
 	if (r->params.links != LINKS_OWN)
 		return r->params.links;
-	if (form == FORM_DASH)
+	switch (form) {
+	case FORM_HLS:
+	case FORM_LL_HLS:
+		return LINKS_HLS;
+	case FORM_DASH:
 		return LINKS_DASH;
-	if (form == FORM_RTSP && r->params.rtsp_base[0])
-		return LINKS_RTSP;
-	return form == FORM_HLS || form == FORM_LL_HLS ? LINKS_HLS : LINKS_TS;
+	case FORM_RTSP:
+		return r->params.rtsp_base[0] ? LINKS_RTSP : LINKS_TS;
+	case FORM_AUDIO:
+		return LINKS_AUDIO;
+	case FORM_MSE:
+		return LINKS_MP4;
+	default:
+		return LINKS_TS;
+	}
 }
 
-static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
-		       const struct catalog_variant *v)
+/* Of what an entry's link leads to; NULL: it is not of HTTP. */
+static const char *type_of(const struct playlist *r, const struct catalog_channel *ch,
+			   const struct catalog_variant *v)
 {
 	static const char *const types[] = {[LINKS_TS] = "video/mp2t",
 					    [LINKS_HLS] = "application/x-mpegURL",
 					    [LINKS_DASH] = "application/dash+xml",
 					    [LINKS_RTSP] = NULL,
-					    [LINKS_AUDIO] = "audio/aac"};
+					    [LINKS_AUDIO] = "audio/aac",
+					    [LINKS_MP4] = "video/mp4",
+					    [LINKS_WEBSOCKET] = "video/mp2t"};
+	enum playlist_links links = links_of(r, ch, v);
+	bool mp3 = v ? v->mp3 : ch->flags & CHANNEL_SOUND_MP3;
+
+	return links == LINKS_AUDIO && mp3 ? "audio/mpeg" : types[links];
+}
+
+static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
+		       const struct catalog_variant *v)
+{
 	const struct catalog *c = r->catalog;
 	const char *number = catalog_text(c, ch->number_at);
 	const char *name = catalog_text(c, ch->name_at);
 	const char *label = v ? catalog_text(c, v->label_at) : NULL;
-	const char *type = types[links_of(r, ch, v)];
+	const char *type = type_of(r, ch, v);
 	struct buf *b = r->out;
 
 	buf_puts(b, "#EXTINF:-1");
@@ -244,20 +266,27 @@ static void add_link(struct playlist *r, const struct catalog_channel *ch,
 		     const struct catalog_variant *v)
 {
 	static const struct {
-		const char *front, *back;
-	} paths[] = {[LINKS_TS] = {"/stream", ".ts"},
-		     [LINKS_HLS] = {"/hls", "/index.m3u8"},
-		     [LINKS_DASH] = {"/dash", "/manifest.mpd"},
-		     [LINKS_RTSP] = {"", ""},
-		     [LINKS_AUDIO] = {"/audio", ""}};
+		const char *front, *back, *query;
+	} paths[] = {[LINKS_TS] = {"/stream", ".ts", ""},
+		     [LINKS_HLS] = {"/hls", "/index.m3u8", ""},
+		     [LINKS_DASH] = {"/dash", "/manifest.mpd", ""},
+		     [LINKS_RTSP] = {"", "", ""},
+		     [LINKS_AUDIO] = {"/audio", "", ""},
+		     [LINKS_MP4] = {"/stream", "", "&format=mp4"},
+		     [LINKS_WEBSOCKET] = {"/ws", "", ""}};
 	enum playlist_links links = links_of(r, ch, v);
 	struct buf *b = r->out;
 	const char *name = v ? catalog_text(r->catalog, v->name_at) : NULL;
 	size_t mark;
 
-	buf_puts(b, links == LINKS_RTSP ? r->params.rtsp_base : r->params.base);
+	/* "ws" is to "wss" as "http" is to "https" */
+	if (links == LINKS_WEBSOCKET && !strncmp(r->params.base, "http", 4))
+		buf_printf(b, "ws%s", r->params.base + 4);
+	else
+		buf_puts(b, links == LINKS_RTSP ? r->params.rtsp_base : r->params.base);
 	buf_printf(b, "%s/%u%s", paths[links].front, ch->id, paths[links].back);
 	mark = b->len;
+	buf_puts(b, paths[links].query);
 	if (name) {
 		buf_puts(b, "&variant=");
 		m3u_encode(b, name);
@@ -439,8 +468,9 @@ static bool read_filter(const struct request *q, const char *name, char *dst, si
 static bool read_links(const struct request *q, struct playlist_params *p, struct reply *r)
 {
 	static const char *const names[] = {
-		[LINKS_OWN] = "",      [LINKS_TS] = "ts",     [LINKS_HLS] = "hls",
-		[LINKS_DASH] = "dash", [LINKS_RTSP] = "rtsp", [LINKS_AUDIO] = "audio"};
+		[LINKS_OWN] = "",      [LINKS_TS] = "ts",	[LINKS_HLS] = "hls",
+		[LINKS_DASH] = "dash", [LINKS_RTSP] = "rtsp",	[LINKS_AUDIO] = "audio",
+		[LINKS_MP4] = "mp4",   [LINKS_WEBSOCKET] = "ws"};
 	char text[8] = "";
 	int found = http_query(q->http, "format", text, sizeof(text));
 
@@ -452,7 +482,7 @@ static bool read_links(const struct request *q, struct playlist_params *p, struc
 			reply_error(r, 404, 0, "this server does not serve RTSP");
 			return false;
 		}
-	reply_error(r, 400, 0, "format must be ts, hls, dash, rtsp or audio");
+	reply_error(r, 400, 0, "format must be ts, hls, dash, rtsp, audio, mp4 or ws");
 	return false;
 }
 

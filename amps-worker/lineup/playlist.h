@@ -17,7 +17,9 @@ enum playlist_links {
 	LINKS_HLS,
 	LINKS_DASH,
 	LINKS_RTSP,
-	LINKS_AUDIO
+	LINKS_AUDIO,
+	LINKS_MP4,
+	LINKS_WEBSOCKET,
 };
 
 /* What a playlist is made from, besides the catalog. */

@@ -42,6 +42,7 @@ struct stream_params {
 	bool limited;	  /* the token is an entry of auth.tokens */
 	uint64_t token;	  /* worker_page_token(), 0 = no token */
 	enum stream_protocol protocol;
+	bool titles; /* among the sound; see icy.h */
 	struct viewer_options options;
 };
 

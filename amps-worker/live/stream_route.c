@@ -4,6 +4,7 @@
 
 #include "amps-worker/http/access.h"
 #include "amps-worker/live/admission.h"
+#include "amps-worker/live/icy.h"
 #include "amps-worker/live/output.h"
 #include "amps-worker/live/websocket.h"
 #include "common/text/text.h"
@@ -32,9 +33,10 @@ static bool read_format(const struct request *q, struct asked *a, struct reply *
 	if (found == 1 && strcmp(format, "ts") == 0) {
 		a->named = true;
 	} else if (found == 1 && strcmp(format, "mp4") == 0) {
+		/* .ts says more */
 		if (!a->named || a->protocol == STREAM_WEBSOCKET)
-			reply_error(r, 404, 0, "this server does not make fragmented MP4 yet");
-		return a->named && a->protocol != STREAM_WEBSOCKET;
+			a->form = OUTPUT_MP4;
+		a->named = true;
 	} else {
 		reply_error(r, 400, 0, "format is neither ts nor mp4");
 		return false;
@@ -101,11 +103,8 @@ static bool can_play(const struct request *q, struct asked *a, struct reply *r)
 
 	if (!admission_playable(q, a->channel, a->variant, r))
 		return false;
-	if (!a->named && form == FORM_MSE) {
-		reply_error(r, 404, 0, "the channel's form is %s, which is not served yet; add .ts",
-			    form_name(form));
-		return false;
-	}
+	if (!a->named && form == FORM_MSE)
+		a->form = OUTPUT_MP4;
 	if (!a->named && form == FORM_AUDIO)
 		a->form = OUTPUT_ADTS;
 	return true;
@@ -124,6 +123,25 @@ static uint64_t address_name(const struct request *q)
 	return name;
 }
 
+static const char *type_of(const struct asked *a)
+{
+	static const char *const types[OUTPUT_FORM_COUNT_] = {[OUTPUT_TS] = "video/mp2t",
+							      [OUTPUT_ADTS] = "audio/aac",
+							      [OUTPUT_MP4] = "video/mp4"};
+	bool mp3 = a->variant ? a->variant->mp3 : a->channel->flags & CHANNEL_SOUND_MP3;
+
+	return a->form == OUTPUT_ADTS && mp3 ? "audio/mpeg" : types[a->form];
+}
+
+static void add_titles(const struct request *q, const struct asked *a, struct reply *r)
+{
+	const char *name = catalog_text(q->facts->catalog, a->channel->name_at);
+
+	reply_field(r, "icy-metaint", "%u", ICY_INTERVAL);
+	if (name)
+		reply_field(r, "icy-name", "%s", name);
+}
+
 static struct stream_params params_of(const struct request *q, const struct asked *a)
 {
 	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
@@ -132,6 +150,7 @@ static struct stream_params params_of(const struct request *q, const struct aske
 		.own = a->own,
 		.address = a->own ? address_name(q) : 0,
 		.protocol = a->protocol,
+		.titles = a->form == OUTPUT_ADTS && icy_asked(q->http),
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
 		.options = a->options,
 		.token = admission_token_name(q->token),
@@ -144,8 +163,6 @@ static struct stream_params params_of(const struct request *q, const struct aske
 
 static void start_stream(const struct request *q, const struct asked *a, struct reply *r)
 {
-	static const char *const types[OUTPUT_FORM_COUNT_] = {
-		[OUTPUT_TS] = "video/mp2t", [OUTPUT_ADTS] = "audio/aac"};
 	struct stream_params *p = malloc(sizeof(*p));
 
 	if (!p) {
@@ -155,11 +172,13 @@ static void start_stream(const struct request *q, const struct asked *a, struct 
 	*p = params_of(q, a);
 	r->kind = REPLY_STREAM;
 	r->status = stream_status(p);
-	r->type = a->protocol == STREAM_HTTP ? types[a->form] : NULL;
+	r->type = a->protocol == STREAM_HTTP ? type_of(a) : NULL;
 	r->stream = p;
 	r->channel = p->id.channel;
 	r->variant = p->id.variant;
 	reply_field(r, "Cache-Control", "no-store");
+	if (p->titles)
+		add_titles(q, a, r);
 }
 
 /* Accepts the handshake with the answer that the stream will have. */

@@ -13,9 +13,10 @@
 #include "common/text/text.h"
 
 #define PENDING_MIN	RING_UNIT_MAX
-#define ANSWERS_MAX	4096u	 /* pending bytes beside which a client's message is answered */
-#define PENDING_KEPT	256u	 /* a larger buffer is freed once it is sent */
-#define LEAD_US		1000000u /* of a source that is not live */
+#define PENDING_MAX	(16u << 20) /* a fragment of MP4 may have a large picture */
+#define ANSWERS_MAX	4096u	    /* pending bytes beside which a client's message is answered */
+#define PENDING_KEPT	256u	    /* a larger buffer is freed once it is sent */
+#define LEAD_US		1000000u    /* of a source that is not live */
 #define IDLE_SWEEPS_MAX (VIEWER_HALF_CLOSED_MS * 1000u / VIEWER_SWEEP_US)
 
 /* Appends bytes that go before the ring's.  False without memory. */
@@ -31,25 +32,25 @@ static bool pending_add(struct viewer *v, const void *bytes, size_t n)
 		v->pending_at = 0;
 	}
 	if (need > v->pending_cap) {
-		if (need > UINT16_MAX)
+		if (need > PENDING_MAX)
 			return false;
 		need = MAX(need, PENDING_MIN);
 		grown = realloc(v->pending, need);
 		if (!grown)
 			return false;
 		v->pending = grown;
-		v->pending_cap = (uint16_t)need;
+		v->pending_cap = (uint32_t)need;
 	}
 	memcpy(v->pending + v->pending_len, bytes, n);
-	v->pending_len = (uint16_t)(v->pending_len + n);
+	v->pending_len = (uint32_t)(v->pending_len + n);
 	return true;
 }
 
 static void pending_take(struct viewer *v, size_t n)
 {
 	assert(n <= v->pending_len);
-	v->pending_at = (uint16_t)(v->pending_at + n);
-	v->pending_len = (uint16_t)(v->pending_len - n);
+	v->pending_at = (uint32_t)(v->pending_at + n);
+	v->pending_len = (uint32_t)(v->pending_len - n);
 	if (v->pending_len)
 		return;
 	v->cut = false;
@@ -132,7 +133,7 @@ static bool enter_at(struct viewer *v, struct stream_ring *r, const struct ring_
 	if (!pending_add_media(v, intro.bytes, intro.len))
 		return false;
 	v->cut = false;
-	v->pos = rap->pos;
+	v->pos = v->piece_end = rap->pos;
 	if (v->ring != r)
 		follow(v, r);
 	return true;
@@ -183,6 +184,41 @@ static int advance(struct viewer *v, size_t sent)
 		return -ENOMEM;
 	v->cut = rest > 0;
 	v->pos += sent + rest;
+	return ring_intact(m, from) ? 0 : -ESTALE;
+}
+
+static bool has_boxes(const struct viewer *v)
+{
+	return form_has_boxes(v->output->id.form);
+}
+
+/* Learns where the piece ends in which v->pos is now.  0, or -EBADMSG. */
+static int find_piece_end(struct viewer *v)
+{
+	int e = 0;
+
+	if (has_boxes(v) && v->piece_end < v->pos)
+		e = ring_piece_end(&v->ring->map, v->piece_end, v->pos, &v->piece_end);
+	return e == -EAGAIN ? 0 : e; /* the next bytes will tell */
+}
+
+/* Copies the rest of the piece out that is under way.  0; else the stream is broken: -ESTALE (the
+ * rest is not there), -EBADMSG or -ENOMEM. */
+static int finish_piece(struct viewer *v)
+{
+	const struct ring *m = &v->ring->map;
+	uint64_t from = v->pos, commit = ring_commit(m);
+
+	if (find_piece_end(v) < 0)
+		return -EBADMSG;
+	if (!has_boxes(v) || v->piece_end == v->pos)
+		return 0;
+	if (v->piece_end < from || v->piece_end > commit || commit - from > m->data_bytes)
+		return -ESTALE;
+	if (!pending_add_media(v, ring_at(m, from), (size_t)(v->piece_end - from)))
+		return -ENOMEM;
+	v->cut = !v->packer && v->pending_len == v->piece_end - from;
+	v->pos = v->piece_end;
 	return ring_intact(m, from) ? 0 : -ESTALE;
 }
 
@@ -293,12 +329,14 @@ static enum viewer_verdict send_run(struct viewer *v, const struct run *run)
 	}
 	ours = MIN((size_t)sent, pending);
 	head = MIN(ours, v->head_left);
-	v->head_left = (uint16_t)(v->head_left - head);
+	v->head_left = (uint32_t)(v->head_left - head);
 	if (ours)
 		pending_take(v, ours);
 	if ((size_t)sent > ours)
 		e = run->packed ? advance_packed(v, run->packed, (size_t)sent - ours)
 				: advance(v, (size_t)sent - ours);
+	if (e == 0)
+		e = find_piece_end(v);
 	if (e < 0)
 		return drop(v, e == -ENOMEM ? "no memory" : "overtaken while it was sent to");
 	account(v, head, (size_t)sent - head);
@@ -365,6 +403,35 @@ static enum viewer_verdict send_datagrams(struct viewer *v, size_t n)
 	return VIEWER_GOES_ON;
 }
 
+/* The title of the moment, where one is due. */
+static bool add_title(struct viewer *v)
+{
+	uint8_t block[ICY_BLOCK_MAX];
+	size_t n = icy_block(&v->icy, context_catalog(v->all->context), v->output->id.channel,
+			     clock_wall_us(), block);
+
+	return pending_add(v, block, n);
+}
+
+/* Sends n bytes of the ring with titles between them. */
+static enum viewer_verdict send_titled(struct viewer *v, size_t n)
+{
+	enum viewer_verdict verdict;
+
+	do {
+		uint64_t before = v->pos;
+
+		verdict = send_run(v, &(struct run){.n = MIN(n, v->icy.left)});
+		if (verdict == VIEWER_GONE)
+			return verdict;
+		n -= MIN(n, v->pos - before);
+		v->icy.left -= (uint32_t)(v->pos - before);
+		if (v->icy.left == 0 && !add_title(v))
+			return drop(v, "no memory");
+	} while (n && !v->stream.blocked);
+	return verdict;
+}
+
 static bool drops_slow(const struct viewer *v)
 {
 	return catalog_settings(context_catalog(v->all->context))->flags & SETTING_SLOW_DROP;
@@ -379,6 +446,8 @@ static enum viewer_verdict catch_up(struct viewer *v)
 
 	if (drops_slow(v))
 		return drop(v, "too slow");
+	if (finish_piece(v) < 0)
+		return drop(v, "too slow to leave the stream between two fragments");
 	/* a mark is still pending: do not add another one behind it */
 	if (v->pending_len > v->ring->map.unit_bytes ||
 	    ring_find_rap(&newest->map, clock_mono_us(), 0, &rap) < 0)
@@ -414,6 +483,8 @@ static enum viewer_verdict send_ready(struct viewer *v)
 		set_blocked(v, false);
 		return VIEWER_GOES_ON;
 	}
+	if (v->titles)
+		return send_titled(v, n);
 	if (!v->packer)
 		return send_run(v, &(struct run){.n = n});
 	return v->packer->datagrams ? send_datagrams(v, n) : send_packed(v, n);
@@ -433,8 +504,10 @@ static enum viewer_verdict move_on(struct viewer *v, struct stream_ring *next)
 	struct ring_rap rap;
 	int e;
 
+	if (finish_piece(v) < 0)
+		return drop(v, "a fragment is not complete");
 	if (next->same_job && commit <= ring_guard(m)) {
-		v->pos = 0;
+		v->pos = v->piece_end = 0;
 		follow(v, next);
 		publish_place(v, 0);
 		return send_ready(v);
@@ -471,9 +544,12 @@ enum viewer_verdict viewer_blocked(struct viewer *v)
 	uint64_t lag = ring_commit(&v->ring->map) - v->pos;
 
 	atomic_store_explicit(&v->record->lag, lag, memory_order_relaxed);
-	if (lag <= ring_guard(&v->ring->map) || !drops_slow(v))
-		return VIEWER_GOES_ON;
-	return drop(v, "too slow");
+	if (lag > ring_guard(&v->ring->map) && drops_slow(v))
+		return drop(v, "too slow");
+	/* later it would not be there any more */
+	if (lag > ring_guard(&v->ring->map) / 2 && finish_piece(v) < 0)
+		return drop(v, "too slow to leave the stream between two fragments");
+	return VIEWER_GOES_ON;
 }
 
 /* True if the peer has not answered two probes or retransmissions and has sent nothing for
@@ -682,6 +758,8 @@ static enum viewer_protocol protocol_of(const struct stream_params *p)
 		return VIEWER_WEBSOCKET;
 	if (p->protocol == STREAM_RTSP)
 		return VIEWER_RTSP;
+	if (p->id.form == OUTPUT_MP4)
+		return VIEWER_MP4;
 	return p->id.form == OUTPUT_ADTS ? VIEWER_AUDIO : VIEWER_TS;
 }
 
@@ -716,6 +794,8 @@ static struct viewer *viewer_new(struct viewers *all, struct conn *c, const stru
 	v->stream = (struct stream){.ops = &viewer_ops, .conn = c, .status = stream_status(p)};
 	v->all = all;
 	v->options = p->options;
+	v->titles = p->titles;
+	v->icy.left = ICY_INTERVAL;
 	v->packer = p->protocol == STREAM_WEBSOCKET ? websocket_new() : packer;
 	if ((v->packer || p->protocol == STREAM_HTTP) && pending_add(v, head->data, head->len)) {
 		v->head_left = v->pending_len;

@@ -14,14 +14,17 @@
  *
  * A viewer that is further from the newest byte than ring_guard() is too slow.  It continues at the
  * newest random access point, marked as a discontinuity, or is dropped (streaming.slow_viewer).  A
- * blocked viewer is judged when its socket has room again, so a paused player may sleep as long as
- * its TCP connection lives: drop it only if its peer has acknowledged nothing, probes included, for
- * VIEWER_STOPPED_MS.  A client that shut only its own side is still served; it ends with the first
- * reset, or after VIEWER_HALF_CLOSED_MS without anything to send. */
+ * ring of boxes can be left only where a fragment ends: the rest of the one that is under way is
+ * copied out while it is still there.  A blocked viewer is judged when its socket has room again,
+ * so a paused player may sleep as long as its TCP connection lives: drop it only if its peer has
+ * acknowledged nothing, probes included, for VIEWER_STOPPED_MS.  A client that shut only its own
+ * side is still served; it ends with the first reset, or after VIEWER_HALF_CLOSED_MS without
+ * anything to send. */
 #ifndef AMPS_VIEWER_H
 #define AMPS_VIEWER_H
 
 #include "amps-worker/http/conn.h"
+#include "amps-worker/live/icy.h"
 #include "amps-worker/live/output.h"
 #include "amps-worker/live/packer.h"
 #include "amps-worker/live/records.h"
@@ -44,13 +47,16 @@ struct viewer {
 	struct viewer_record *record;
 	struct packer *packer; /* NULL: the ring's bytes as they are */
 	uint64_t pos;	       /* multiple of the ring's unit */
+	uint64_t piece_end;    /* of boxes: where it may leave the ring, once pos has come there */
 	uint64_t swept_bytes;  /* sent when viewer_sweep() last looked */
 	uint8_t *pending;
-	uint16_t pending_at, pending_len, pending_cap;
-	uint16_t head_left; /* bytes of pending that are not media */
+	uint32_t pending_at, pending_len, pending_cap;
+	uint32_t head_left; /* bytes of pending that are not media */
 	bool cut;	    /* pending is the rest of the unit before pos, and nothing else */
 	uint8_t end;	    /* enum viewer_end: why it ends, if it does */
 	struct viewer_options options;
+	bool titles; /* among the sound */
+	struct icy icy;
 	uint16_t idle_sweeps; /* in a row without a byte sent */
 };
 

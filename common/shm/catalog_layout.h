@@ -16,7 +16,7 @@
 #include "common/shm/snapshot.h"
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
-#define CATALOG_VERSION 6u
+#define CATALOG_VERSION 7u
 
 /* The form that a channel's playlist entry points to (output_format); also the form in a WANT. */
 enum form {
@@ -74,6 +74,7 @@ struct catalog_cidr {
 
 #define CHANNEL_AUDIO_ONLY 1u
 #define CHANNEL_SCHEDULED  2u
+#define CHANNEL_SOUND_MP3  4u /* /audio is MP3, else AAC */
 
 #define CATALOG_DASH_S_MAX 0xffffffu
 
@@ -111,7 +112,8 @@ struct catalog_variant {
 	uint32_t label_at; /* label, else the name in upper case */
 	uint8_t form;
 	uint8_t own_tuner; /* overrides more than the profile */
-	uint8_t pad[2];
+	uint8_t mp3;	   /* as CHANNEL_SOUND_MP3 */
+	uint8_t pad;
 	uint32_t unavailable_at;
 	/* what its profile says before it has run; 0 = nothing */
 	uint32_t bps; /* picture and sound */

@@ -15,13 +15,26 @@ enum output_form {
 	/* the same of fragments of MP4 (ISO 23000-19): of the picture, or of the sound */
 	OUTPUT_CMAF_PICTURE,
 	OUTPUT_CMAF_SOUND,
+	OUTPUT_MP4, /* fragments of MP4 (ISO 14496-12) with picture and sound */
 	OUTPUT_FORM_COUNT_
 };
 
-/* Is it an index of segments?  Those are made of the transport stream of their variant. */
+/* Is it an index of segments? */
 static inline bool form_is_segments(enum output_form form)
 {
 	return form == OUTPUT_HLS_TS || form == OUTPUT_CMAF_PICTURE || form == OUTPUT_CMAF_SOUND;
+}
+
+/* Is it made of the transport stream of its variant? */
+static inline bool form_reads_ts(enum output_form form)
+{
+	return form_is_segments(form) || form == OUTPUT_MP4;
+}
+
+/* Does a ring of it hold boxes, between which a reader may be cut?  ring_pieces.h */
+static inline bool form_has_boxes(enum output_form form)
+{
+	return form == OUTPUT_MP4;
 }
 
 #define TS_PACKET 188u

@@ -2,12 +2,16 @@
 #include "common/shm/ring.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "common/shm/shm.h"
+
+#define BOX(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (d))
+#define BOXES_MAX	65536u /* between two places of a reader */
 
 uint64_t ring_total_bytes(uint64_t data_bytes)
 {
@@ -205,6 +209,29 @@ int ring_find_rap(const struct ring *r, uint64_t now_us, uint64_t min_age_us,
 int ring_oldest_rap(const struct ring *r, uint64_t from_pos, struct ring_rap *ret_rap)
 {
 	return walk_back(r, 0, from_pos, ret_rap);
+}
+
+int ring_piece_end(const struct ring *r, uint64_t from, uint64_t pos, uint64_t *ret_end)
+{
+	uint64_t at = from, end = from, commit = ring_commit(r);
+
+	for (unsigned n = 0; end < pos; n++) {
+		uint32_t head[2], bytes;
+
+		if (at > commit || commit - at < sizeof(head))
+			return -EAGAIN;
+		copy_out(head, ring_at(r, at), sizeof(head));
+		bytes = be32toh(head[0]);
+		if (bytes < sizeof(head) || n == BOXES_MAX)
+			return -EBADMSG;
+		at += bytes;
+		/* what precedes the data of a fragment, or the tables, is not complete without */
+		if (be32toh(head[1]) == BOX('m', 'd', 'a', 't') ||
+		    be32toh(head[1]) == BOX('m', 'o', 'o', 'v'))
+			end = at;
+	}
+	*ret_end = end;
+	return 0;
 }
 
 struct ring_intro ring_intro(const struct ring_rap *rap, bool marked)

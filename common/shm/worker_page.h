@@ -23,7 +23,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 6u
+#define WORKER_PAGE_VERSION 7u
 #define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
 enum viewer_protocol {
@@ -33,6 +33,7 @@ enum viewer_protocol {
 	VIEWER_DASH,
 	VIEWER_WEBSOCKET,
 	VIEWER_RTSP,
+	VIEWER_MP4,
 	VIEWER_PROTOCOL_COUNT_
 };
 

@@ -60,46 +60,57 @@ class Fragment:
     def __init__(self, init, data):
         assert [p[0] for p, _ in boxes(data) if len(p) == 1] == ["moof", "mdat"]
         self.sequence = struct.unpack_from(">I", find(data, "moof", "mfhd"), 4)[0]
-        tfhd = find(data, "moof", "traf", "tfhd")
-        flags, at = struct.unpack_from(">I", tfhd)[0] & 0xffffff, 8
-        assert flags & 0x20000 and not flags & 1, "offsets do not count from the moof"
-        defaults = list(init.trex)
-        at += 4 * bool(flags & 2)
-        for i, bit in enumerate((8, 0x10, 0x20)):
-            if flags & bit:
-                defaults[i] = struct.unpack_from(">I", tfhd, at)[0]
-                at += 4
-        tfdt = find(data, "moof", "traf", "tfdt")
-        self.tfdt = struct.unpack_from(">Q" if tfdt[0] else ">I", tfdt, 4)[0]
-        self.samples = list(self.read_trun(find(data, "moof", "traf", "trun"), defaults, data))
-
-    def read_trun(self, trun, defaults, data):
-        version, flags = trun[0], struct.unpack_from(">I", trun)[0] & 0xffffff
-        count, at, offset = struct.unpack_from(">I", trun, 4)[0], 8, None
-        if flags & 1:
-            offset, at = struct.unpack_from(">i", trun, at)[0], at + 4
-        first_flags = None
-        if flags & 4:
-            first_flags, at = struct.unpack_from(">I", trun, at)[0], at + 4
-        dts = self.tfdt
-        for n in range(count):
-            values = list(defaults)
-            for i, bit in enumerate((0x100, 0x200, 0x400)):
-                if flags & bit:
-                    values[i], at = struct.unpack_from(">I", trun, at)[0], at + 4
-            if n == 0 and first_flags is not None:
-                values[2] = first_flags
-            shift = 0
-            if flags & 0x800:
-                shift, at = struct.unpack_from(">i" if version else ">I", trun, at)[0], at + 4
-            yield Sample(dts, dts + shift, values[0], not values[2] & NOT_SYNC,
-                         data[offset:offset + values[1]])
-            dts, offset = dts + values[0], offset + values[1]
-        assert offset == len(data), "the samples are not the whole mdat"
+        defaults = read_tfhd(find(data, "moof", "traf", "tfhd"), init.trex)
+        self.tfdt = read_tfdt(find(data, "moof", "traf", "tfdt"))
+        self.samples = list(read_trun(find(data, "moof", "traf", "trun"), self.tfdt, defaults,
+                                      data))
+        assert sum(len(s.data) for s in self.samples) == len(find(data, "mdat")), \
+            "the samples are not the whole mdat"
 
     @property
     def end(self):
         return self.samples[-1].dts + self.samples[-1].duration
+
+
+def read_tfhd(tfhd, trex):
+    """The defaults of a fragment's samples: duration, bytes, flags."""
+    flags, at = struct.unpack_from(">I", tfhd)[0] & 0xffffff, 8
+    assert flags & 0x20000 and not flags & 1, "offsets do not count from the moof"
+    defaults = list(trex)
+    at += 4 * bool(flags & 2)
+    for i, bit in enumerate((8, 0x10, 0x20)):
+        if flags & bit:
+            defaults[i] = struct.unpack_from(">I", tfhd, at)[0]
+            at += 4
+    return defaults
+
+
+def read_tfdt(tfdt):
+    return struct.unpack_from(">Q" if tfdt[0] else ">I", tfdt, 4)[0]
+
+
+def read_trun(trun, dts, defaults, data):
+    """The samples of one track in a fragment, which begins with `data`."""
+    version, flags = trun[0], struct.unpack_from(">I", trun)[0] & 0xffffff
+    count, at, offset = struct.unpack_from(">I", trun, 4)[0], 8, None
+    if flags & 1:
+        offset, at = struct.unpack_from(">i", trun, at)[0], at + 4
+    first_flags = None
+    if flags & 4:
+        first_flags, at = struct.unpack_from(">I", trun, at)[0], at + 4
+    for n in range(count):
+        values = list(defaults)
+        for i, bit in enumerate((0x100, 0x200, 0x400)):
+            if flags & bit:
+                values[i], at = struct.unpack_from(">I", trun, at)[0], at + 4
+        if n == 0 and first_flags is not None:
+            values[2] = first_flags
+        shift = 0
+        if flags & 0x800:
+            shift, at = struct.unpack_from(">i" if version else ">I", trun, at)[0], at + 4
+        yield Sample(dts, dts + shift, values[0], not values[2] & NOT_SYNC,
+                     data[offset:offset + values[1]])
+        dts, offset = dts + values[0], offset + values[1]
 
 
 @dataclass

@@ -25,6 +25,7 @@ PROFILES = {
               "b:a": "32k", "ac": 1, "ar": 32000},
     "dolby": {"vcodec": "copy", "acodec": "ac3", "b:a": "96k"},
     "silent": {"vcodec": "copy", "an": None},
+    "mp3": {"vcodec": "copy", "acodec": "libmp3lame", "b:a": "64k"},
 }
 
 
@@ -129,6 +130,86 @@ def test_the_form_of_the_channel_is_sound(server):
     assert listen(s, "/stream/1").packets >= 100
     with s.stream("/stream/1.ts") as stream:
         assert stream.head().headers["content-type"] == "video/mp2t"
+
+
+class Mp3:
+    """A strict parser of MPEG audio: every byte belongs to a frame of layer III."""
+
+    RATES = {1: 32, 2: 40, 3: 48, 4: 56, 5: 64, 6: 80, 7: 96, 8: 112, 9: 128, 10: 160}
+
+    def __init__(self):
+        self.rest, self.packets = b"", 0
+
+    def feed(self, data):
+        self.rest += data
+        while len(self.rest) >= 4:
+            head = self.rest
+            assert head[0] == 0xff and head[1] & 0xfe == 0xfa, head[:16]
+            rate = (44100, 48000, 32000)[head[2] >> 2 & 3]
+            n = 144000 * self.RATES[head[2] >> 4] // rate + (head[2] >> 1 & 1)
+            if len(self.rest) < n:
+                break
+            self.rest = self.rest[n:]
+            self.packets += 1
+
+
+def test_mp3_where_the_profile_says_so(server):
+    s = serve(server, media.long_film(), "mp3", adaptive_bitrates=[
+        {"name": "other", "ffmpeg_profile": "copy"}])
+    checker = Mp3()
+    with s.stream("/audio/1") as stream:
+        assert stream.head().headers["content-type"] == "audio/mpeg"
+        while checker.packets < 100:
+            checker.feed(stream.read_some())
+    assert listen(s, "/audio/1?variant=other").packets >= 100, "the variant's sound is AAC"
+    assert "#KODIPROP:mimetype=audio/mpeg" in s.get("/playlist.m3u?format=audio").text
+
+
+class Titled:
+    """Sound with a block of titles behind every 16,000 bytes."""
+
+    def __init__(self):
+        self.rest, self.frames, self.blocks = b"", Frames(), []
+
+    def feed(self, data):
+        self.rest += data
+        while len(self.rest) > 16000 and len(self.rest) > 16000 + self.rest[16000] * 16:
+            end = 16001 + self.rest[16000] * 16
+            self.frames.feed(self.rest[:16000])
+            self.blocks.append(self.rest[16001:end].rstrip(b"\0").decode())
+            self.rest = self.rest[end:]
+
+
+def hear_titles(server, blocks, path="/audio/1"):
+    heard = Titled()
+    with server.stream(path, headers={"Icy-MetaData": "1"}, rcvbuf=4096) as stream:
+        head = stream.head().headers
+        assert head["icy-metaint"] == "16000" and head["icy-name"] == "Channel 1"
+        while len(heard.blocks) < blocks:
+            data = stream.read_some()
+            assert data, "the answer ended"
+            heard.feed(data)
+    assert heard.frames.lost == 0
+    return heard.blocks
+
+
+def test_titles_for_radios_that_ask(server):
+    def serve_with(**more):
+        return line_up(channel(1, media.long_film(), **LOOP, **more), ffmpeg_profiles=PROFILES)
+
+    s = server(serve_with())
+    assert hear_titles(s, 3) == ["StreamTitle='Channel 1';", "", ""]
+    now = "It's; on"
+    s.write_config(serve_with(next_programs=[
+        {"title": "over", "start": "2001-01-01T00:00:00Z", "end": "2001-01-02T00:00:00Z"},
+        {"title": now, "start": "2001-01-03T00:00:00Z", "end": "2999-01-01T00:00:00Z"},
+        {"title": "to come", "start": "2999-01-01T00:00:00Z"}]))
+    assert s.amps("reload").returncode == 0
+    assert hear_titles(s, 2) == ["StreamTitle='It's, on';", ""]
+    # nobody else gets them
+    assert "icy-metaint" not in s.request("HEAD", "/audio/1").headers
+    head = s.request("HEAD", "/stream/1.ts", headers={"Icy-MetaData": "1"}).headers
+    assert "icy-metaint" not in head
 
 
 def test_the_rules_of_streams(server):

@@ -4,15 +4,19 @@ import time
 
 from harness import wait_for
 from ts import Checker
+from ws import WebSocket
 
 
 class Watcher:
-    """One viewer until stop(), or until its answer ends."""
+    """One viewer until stop(), or until its answer ends; of a path of /ws over a WebSocket."""
 
     def __init__(self, server, path, checker=Checker, **kwargs):
         self.checker = checker()
-        self.stream = server.stream(path, **kwargs).head()
-        assert self.stream.status == 200, (path, self.stream.status, self.stream.rest)
+        if path.startswith("/ws/"):
+            self.stream = WebSocket(server, path, **kwargs)
+        else:
+            self.stream = server.stream(path, **kwargs).head()
+            assert self.stream.status == 200, (path, self.stream.status, self.stream.rest)
         self.last = time.monotonic()    # when bytes came
         self.longest_gap = 0.0          # seconds without bytes
         self.ended = False

@@ -5,6 +5,14 @@
 #include "common/shm/form.h"
 #include "common/shm/ring.h"
 
+static void walk_boxes(const struct ring *r, uint64_t from, uint64_t pos)
+{
+	uint64_t end = from;
+
+	if (ring_piece_end(r, from, pos, &end) == 0)
+		must(end >= pos || from > pos);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define must(x)                                                                                    \
@@ -61,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ring_find_rap(&r, 1000000, 500000, &rap) == 0) {
 		check_rap(&r, &rap);
 		read_on(&r, rap.pos);
+		walk_boxes(&r, rap.pos, ring_commit(&r));
 	}
 	if (ring_oldest_rap(&r, 0, &rap) == 0)
 		check_rap(&r, &rap);

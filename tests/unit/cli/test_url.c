@@ -26,3 +26,27 @@ Test(url, a_channel)
 				  .token = "a&b=c/?#%"},
 	       "http://h/stream/5.ts?variant=HD%2B%20%C3%A9&token=a%26b%3Dc%2F%3F%23%25");
 }
+
+Test(url, a_form)
+{
+	static const char *const links[][2] = {
+		{"ts", "https://h/stream/5.ts?token=t"},
+		{"hls", "https://h/hls/5/index.m3u8?token=t"},
+		{"dash", "https://h/dash/5/manifest.mpd?token=t"},
+		{"audio", "https://h/audio/5?token=t"},
+		{"mp4", "https://h/stream/5?format=mp4&token=t"},
+		{"ws", "wss://h/ws/5?token=t"},
+	};
+
+	for (size_t i = 0; i < array_size(links); i++) {
+		cr_expect(url_knows_format(links[i][0]));
+		expect(&(struct url_parts){.base = "https://h",
+					  .stream_id = "5",
+					  .token = "t",
+					  .format = links[i][0]},
+		       links[i][1]);
+	}
+	expect(&(struct url_parts){.base = "https://h", .format = "ws"},
+	       "https://h/playlist.m3u?format=ws");
+	cr_expect_not(url_knows_format("avi"));
+}

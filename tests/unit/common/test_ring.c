@@ -273,6 +273,65 @@ Test(ring, a_ring_of_single_bytes_is_read_at_any_byte)
 	both_close(&b);
 }
 
+/* A box of this size. */
+static void write_box(struct ring_writer *w, const char *kind, uint32_t bytes)
+{
+	uint8_t box[64] = {0};
+
+	cr_assert(bytes >= 8 && bytes <= sizeof(box));
+	box[3] = (uint8_t)bytes;
+	memcpy(box + 4, kind, 4);
+	ring_writer_append(w, box, bytes);
+}
+
+Test(ring, boxes_can_be_left_between_fragments)
+{
+	static const struct {
+		uint64_t pos, end;
+	} places[] = {{0, 0}, {1, 36}, {28, 36}, {36, 36}, {37, 72}, {60, 72}, {72, 72}, {73, 108}};
+	struct both b;
+	uint64_t end = 7;
+
+	both_open(&b);
+	b.r.unit_bytes = 1;
+	write_box(&b.w, "ftyp", 16);
+	write_box(&b.w, "moov", 20);
+	for (int i = 0; i < 2; i++) {
+		write_box(&b.w, "moof", 12);
+		write_box(&b.w, "mdat", 24);
+	}
+	for (size_t i = 0; i < array_size(places); i++) {
+		cr_expect_eq(ring_piece_end(&b.r, 0, places[i].pos, &end), 0);
+		cr_expect_eq(end, places[i].end, "%zu", i);
+	}
+	cr_expect_eq(ring_piece_end(&b.r, 72, 80, &end), 0);
+	cr_expect_eq(end, 108);
+	write_box(&b.w, "moof", 12);
+	cr_expect_eq(ring_piece_end(&b.r, 108, 110, &end), -EAGAIN, "its data is still to come");
+	ring_writer_append(&b.w, "\0\0\1\0mdat", 8);
+	cr_expect_eq(ring_piece_end(&b.r, 108, 110, &end), 0);
+	cr_expect_eq(end, 108 + 12 + 256, "which need not be there yet");
+	both_close(&b);
+}
+
+Test(ring, what_is_no_box_has_no_place_to_leave)
+{
+	struct both b;
+	uint64_t end = 7;
+
+	both_open(&b);
+	b.r.unit_bytes = 1;
+	ring_writer_append(&b.w, "\0\0\0\0mdat", 8);
+	cr_expect_eq(ring_piece_end(&b.r, 0, 1, &end), -EBADMSG);
+	cr_expect_eq(end, 7);
+	both_close(&b);
+	both_open(&b);
+	for (unsigned i = 0; i < 100000; i++)
+		write_box(&b.w, "free", 8);
+	cr_expect_eq(ring_piece_end(&b.r, 0, 800000, &end), -EBADMSG, "too many of them");
+	both_close(&b);
+}
+
 /* ---------- a writer that dies (race_ring.c has the races) ---------- */
 
 /* A child writes as fast as it can and is killed at a random moment; what the parent then accepts

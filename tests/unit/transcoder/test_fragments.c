@@ -156,3 +156,116 @@ Test(fragments, sound_keeps_its_times)
 	cr_assert_geq(m.fragments, 4);
 	compare(&m, AVMEDIA_TYPE_AUDIO, (AVRational){1, 90000});
 }
+
+/* ---------- several streams in one file ---------- */
+
+/* Parameters of sound without a header, and of pictures. */
+static AVCodecParameters *parameters_of(enum AVCodecID id)
+{
+	AVCodecParameters *p = avcodec_parameters_alloc();
+
+	p->codec_id = id;
+	p->codec_type = AVMEDIA_TYPE_AUDIO;
+	p->sample_rate = 48000;
+	p->frame_size = 1536;
+	av_channel_layout_default(&p->ch_layout, 2);
+	if (id != AV_CODEC_ID_MPEG2VIDEO)
+		return p;
+	p->codec_type = AVMEDIA_TYPE_VIDEO;
+	p->width = 64;
+	p->height = 48;
+	return p;
+}
+
+static void add_sample(struct fragments *f, int stream, int64_t dts, int64_t duration, bool key)
+{
+	/* a frame of AC-3 with 48 kHz and 32 kbit/s, in two channels */
+	static const uint8_t bytes[128] = {0x0b, 0x77, 0, 0, 0, 0x40, 0x40};
+	AVPacket *packet = av_packet_alloc();
+
+	cr_assert_eq(av_new_packet(packet, sizeof(bytes)), 0);
+	memcpy(packet->data, bytes, sizeof(bytes));
+	packet->stream_index = stream;
+	packet->dts = packet->pts = dts;
+	packet->duration = duration;
+	packet->flags = key ? AV_PKT_FLAG_KEY : 0;
+	cr_assert_eq(fragments_add(f, packet), 0);
+	av_packet_free(&packet);
+}
+
+/* Finds the n-th box of this kind in a fragment, and returns the number at `at` behind its kind. */
+static uint64_t number_in(const struct fragment *g, const char *kind, unsigned n, size_t at,
+			  size_t bytes)
+{
+	for (size_t i = 0; i + 4 + at + bytes <= g->len; i++) {
+		uint64_t value = 0;
+
+		if (memcmp(g->bytes + i, kind, 4) != 0 || n-- > 0)
+			continue;
+		for (size_t b = 0; b < bytes; b++)
+			value = value << 8 | g->bytes[i + 4 + at + b];
+		return value;
+	}
+	return UINT64_MAX;
+}
+
+static void cut_one(struct fragments *f, uint64_t number, uint64_t picture, uint64_t sound)
+{
+	struct fragment got;
+
+	cr_assert_eq(fragments_cut(f, &got), 1);
+	cr_expect_eq(number_in(&got, "mfhd", 0, 4, 4), number);
+	cr_expect_eq(number_in(&got, "tfdt", 0, 4, 8), picture);
+	cr_expect_eq(number_in(&got, "tfdt", 1, 4, 8), sound);
+	cr_expect_eq(got.dts, (int64_t)picture);
+}
+
+Test(fragments, two_streams_share_a_file)
+{
+	AVCodecParameters *both[] = {parameters_of(AV_CODEC_ID_MPEG2VIDEO),
+				     parameters_of(AV_CODEC_ID_MP3)};
+	struct fragments *f;
+	struct fragment got;
+
+	cr_assert_eq(fragments_new_streams((const AVCodecParameters *const *)both, 2, 7, &f), 0);
+	cr_assert_not_null(fragments_init(f));
+	cr_expect_eq(fragments_cut(f, &got), 0, "there is nothing");
+	add_sample(f, 0, 900000, 3600, true);
+	add_sample(f, 1, 480000, 1152, true);
+	add_sample(f, 0, 903600, 3600, false);
+	cr_expect_eq(fragments_first_of(f, 1), 480000);
+	cut_one(f, 7, 900000, 480000);
+	cr_expect_eq(fragments_first_of(f, 1), AV_NOPTS_VALUE);
+	add_sample(f, 0, 907200, 3600, false);
+	add_sample(f, 1, 481152, 1152, true);
+	cut_one(f, 8, 907200, 481152);
+	add_sample(f, 1, 482304, 1152, true);
+	cr_assert_eq(fragments_cut(f, &got), 1);
+	cr_expect_eq(got.dts, AV_NOPTS_VALUE, "the first stream has nothing in it");
+	cr_expect_eq(got.duration, 0);
+	/* a hole, which only the caller can tell from rounding */
+	fragments_gap(f);
+	add_sample(f, 0, 1000000, 3600, true);
+	add_sample(f, 1, 530000, 1152, true);
+	cut_one(f, 10, 1000000, 530000);
+	fragments_free(f);
+	avcodec_parameters_free(&both[0]);
+	avcodec_parameters_free(&both[1]);
+}
+
+Test(fragments, the_init_segment_waits_for_the_stream_that_tells_its_box)
+{
+	AVCodecParameters *both[] = {parameters_of(AV_CODEC_ID_MPEG2VIDEO),
+				     parameters_of(AV_CODEC_ID_AC3)};
+	struct fragments *f;
+
+	cr_assert_eq(fragments_new_streams((const AVCodecParameters *const *)both, 2, 1, &f), 0);
+	add_sample(f, 0, 900000, 3600, true);
+	cr_expect_null(fragments_init(f));
+	add_sample(f, 1, 480000, 1536, true);
+	cr_expect_not_null(fragments_init(f));
+	cut_one(f, 1, 900000, 480000);
+	fragments_free(f);
+	avcodec_parameters_free(&both[0]);
+	avcodec_parameters_free(&both[1]);
+}

@@ -116,7 +116,8 @@ Test(route, streams_only_what_the_client_may_watch)
 	expect(f, "/stream/1.ts?overlap=perhaps", "", 400, "overlap");
 	expect(f, "/stream/1.ts?overlap=", "", 400, "overlap");
 	expect(f, "/stream/1?format=flv", "", 400, NULL);
-	expect(f, "/stream/1?format=mp4", "", 404, NULL);
+	expect(f, "/stream/1?format=mp4", "", 200, "video/mp4");
+	expect(f, "/stream/1.ts?format=mp4", "", 200, "video/mp2t");
 	fixture_free(f);
 }
 
