@@ -31,9 +31,9 @@ const struct route worker_routes[] = {
 	{"/metrics", GET, ROUTE_OPEN, metrics_handle},
 	{"/", GET, ROUTE_OPEN, page_html},
 	{"/ui", GET, ROUTE_OPEN, page_html},
-	{"/watch/<id>", GET, ROUTE_OPEN, page_html},
+	{"/watch/<id>", GET, ROUTE_OPEN, page_watch},
 	{"/ui/page.css", GET, ROUTE_OPEN, page_css},
-	{"/ui/page.js", GET, ROUTE_OPEN, page_js},
+	{"/ui/<id>", GET, ROUTE_OPEN, page_script},
 	/* the server as a whole: the parser accepts this target for OPTIONS only */
 	{"*", GET, ROUTE_OPEN, NULL},
 	{0},

@@ -1,6 +1,6 @@
-/* page.h - the page at /, /ui and /watch/<id>, its style and its script.
+/* page.h - the pages at / and /ui and at /watch/<id>, their style and their scripts.
  *
- * They contain no data: the script requests the playlist with the user's token. */
+ * They contain no data: the scripts request the playlist with the user's token. */
 #ifndef AMPS_PAGE_H
 #define AMPS_PAGE_H
 
@@ -8,6 +8,8 @@
 
 void page_html(const struct request *q, struct reply *r);
 void page_css(const struct request *q, struct reply *r);
-void page_js(const struct request *q, struct reply *r);
+void page_watch(const struct request *q, struct reply *r);
+/* /ui/<name> */
+void page_script(const struct request *q, struct reply *r);
 
 #endif

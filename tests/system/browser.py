@@ -117,6 +117,13 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def watch(self, video, timed=False):
+        """Watches the element of this id: `pictures` in the page has what it shows."""
+        with open(os.path.join(npm.LIST, "pictures.js")) as f:
+            self.run(f.read())
+        self.run(f"pictures = watchPictures(document.getElementById({json.dumps(video)}), "
+                 f"{json.dumps(timed)}), null")
+
     def close(self):
         self.browser.call("Target.closeTarget", targetId=self.target)
 
@@ -130,6 +137,8 @@ class Files(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         self.files = {"/": os.path.join(npm.LIST, "play.html"),
+                      "/pictures.js": os.path.join(npm.LIST, "pictures.js"),
+                      "/mpegts.js": npm.path("mpegts.js", "dist", "mpegts.js"),
                       "/hls.js": npm.path("hls.js", "dist", "hls.min.js"),
                       "/shaka.js": npm.path("shaka-player", "dist", "shaka-player.compiled.js"),
                       "/dash.js": npm.path("dashjs", "dist", "modern", "umd",

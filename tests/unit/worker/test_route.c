@@ -118,6 +118,9 @@ Test(route, streams_only_what_the_client_may_watch)
 	expect(f, "/stream/1?format=flv", "", 400, NULL);
 	expect(f, "/stream/1?format=mp4", "", 200, "video/mp4");
 	expect(f, "/stream/1.ts?format=mp4", "", 200, "video/mp2t");
+	expect(f, "/watch/1", "", 200, "text/html");
+	expect(f, "/ui/player.js", "", 200, "text/javascript");
+	expect(f, "/ui/nothing.js", "", 404, NULL);
 	fixture_free(f);
 }
 

@@ -1,0 +1,314 @@
+/* player.js - plays a channel in a video element through Media Source Extensions, close to live.
+ *
+ * Events of a Player, which is an EventTarget: "state" (detail: "stopped", "connecting", "playing",
+ * "waiting"), "problem" (detail: {text, status, final}; final: it does not try again). */
+import { codecName, fragmentTime, readInit, Splitter } from "./mp4.js";
+import { LiveError, readHttp, readWebSocket } from "./live.js";
+import { tokenFields } from "./lineup.js";
+
+const TICK_MS = 100;
+const TARGET_MIN_S = .2, TARGET_MAX_S = 1;	/* behind what has come */
+const TARGET_STEP_S = .1, TARGET_EASE_S = .002;	/* after a stall; with each tick without one */
+const SPEED_MOST = .12;				/* by which it plays faster or slower */
+const JUMP_S = 1.5;				/* further behind, it jumps */
+const KEEP_S = 10, TRIM_S = 5;			/* what was played stays for a while */
+const SILENT_MS = 6000;				/* without a byte: the other way */
+const RETRY_MS = [100, 500, 1000, 2000, 5000];
+/* answers that another request may change */
+const PASSING = [0, 408, 429, 500, 502, 503, 504];
+
+const source = () => globalThis.ManagedMediaSource || globalThis.MediaSource;
+
+/* What this browser cannot play of these tracks, in words; "" = it can play all. */
+function unplayable(tracks) {
+	const able = (list) => source().isTypeSupported(typeOf(list));
+	if (able(tracks))
+		return "";
+	const bad = tracks.filter((t) => !able([t]));
+	const names = (bad.length ? bad : tracks).map((t) =>
+		`${codecName(t.codec)} ${t.sound ? "sound" : "pictures"}`);
+	return `This browser cannot play ${names.join(" and ")}.`;
+}
+
+function typeOf(tracks) {
+	const only = tracks.every((t) => t.sound) ? "audio" : "video";
+	return `${only}/mp4; codecs="${tracks.map((t) => t.codec).join(",")}"`;
+}
+
+export class Player extends EventTarget {
+	#video;
+	#media = null;		/* the MediaSource */
+	#buffer = null;		/* its SourceBuffer */
+	#type = "";
+	#queue = [];		/* functions that change the buffer, one after the other */
+	#tracks = [];
+	#live = null;		/* when the newest fragment begins, s */
+	#control = null;	/* ends the connection */
+	#timer = 0;
+	#tries = 0;
+	#socket = false;	/* over a WebSocket */
+	#target = TARGET_MIN_S;
+	#placed = false;	/* the position is known */
+	#asked = null;
+	#token = "";
+
+	constructor(video) {
+		super();
+		this.#video = video;
+		video.addEventListener("waiting", () => this.#stalled());
+		video.addEventListener("playing", () => this.#say("playing"));
+		video.addEventListener("error", () => this.#failed());
+	}
+
+	/* asked: {id, variant, lang, region}; via "ws": over a WebSocket from the start. */
+	start(asked, token, { via = "" } = {}) {
+		this.stop();
+		if (!source()) {
+			this.#problem("This browser has no Media Source Extensions.", 0, true);
+			return;
+		}
+		this.#asked = asked;
+		this.#token = token;
+		this.#socket = via === "ws";
+		this.#tries = 0;
+		this.#open();
+		this.#timer = setInterval(() => this.#tick(), TICK_MS);
+		this.#connect();
+		this.#play();
+	}
+
+	stop() {
+		clearInterval(this.#timer);
+		this.#control?.abort();
+		this.#control = null;
+		this.#queue = [];
+		this.#buffer = this.#media = null;
+		this.#type = "";
+		if (this.#video.src) {
+			URL.revokeObjectURL(this.#video.src);
+			this.#video.removeAttribute("src");
+			this.#video.load();
+		}
+		this.#say("stopped");
+	}
+
+	/* Seconds between what is shown and what has come; null = nothing is. */
+	get behind() {
+		const range = this.#range();
+		return range && this.#placed ? range.end - this.#video.currentTime : null;
+	}
+
+	#say(state) {
+		this.dispatchEvent(new CustomEvent("state", { detail: state }));
+	}
+
+	#problem(text, status, final) {
+		if (final)
+			this.stop();
+		this.dispatchEvent(new CustomEvent("problem", { detail: { text, status, final } }));
+	}
+
+	/* ---------- the buffer ---------- */
+
+	#open() {
+		const media = new (source())();
+		this.#media = media;
+		this.#placed = false;
+		this.#live = null;
+		this.#video.disableRemotePlayback = true;	/* a ManagedMediaSource asks for it */
+		this.#video.src = URL.createObjectURL(media);
+		media.addEventListener("sourceopen", () => this.#next(), { once: true });
+	}
+
+	#then(change) {
+		this.#queue.push(change);
+		this.#next();
+	}
+
+	#next() {
+		if (this.#media?.readyState !== "open")
+			return;
+		while (this.#queue.length && !this.#buffer?.updating) {
+			const change = this.#queue.shift();
+			try {
+				change();
+			} catch (e) {
+				if (e.name !== "QuotaExceededError" || !this.#trim(1)) {
+					this.#problem(`The picture cannot be played: ${e.message}`, 0, true);
+					return;
+				}
+				this.#queue.unshift(change);
+			}
+		}
+	}
+
+	#use(type) {
+		if (this.#buffer) {
+			if (type !== this.#type)
+				this.#buffer.changeType(type);
+		} else {
+			this.#buffer = this.#media.addSourceBuffer(type);
+			this.#buffer.addEventListener("updateend", () => this.#next());
+		}
+		this.#type = type;
+	}
+
+	#take(piece) {
+		if (!piece.init) {
+			const time = fragmentTime(piece.bytes, this.#tracks);
+			this.#then(() => {
+				this.#live = time;
+				this.#buffer.appendBuffer(piece.bytes);
+			});
+			return;
+		}
+		const tracks = readInit(piece.bytes), problem = unplayable(tracks);
+		if (problem)
+			throw new LiveError(problem, 415);
+		this.#tracks = tracks;
+		this.#then(() => this.#use(typeOf(tracks)));
+		this.#then(() => this.#buffer.appendBuffer(piece.bytes));
+	}
+
+	/* The range of the buffer that live is in; before anything came: null. */
+	#range() {
+		const ranges = this.#buffer?.buffered;
+		if (this.#live === null || !ranges?.length)
+			return null;
+		for (let i = ranges.length - 1; i >= 0; i--)
+			if (ranges.start(i) <= this.#live + 1 && ranges.end(i) >= this.#live - 1)
+				return { start: ranges.start(i), end: ranges.end(i) };
+		return null;
+	}
+
+	/* Removes what is more than `keep` seconds before the position.  False if nothing is. */
+	#trim(keep) {
+		const ranges = this.#buffer?.buffered, end = this.#video.currentTime - keep;
+		if (!ranges?.length || this.#buffer.updating || ranges.start(0) >= end)
+			return false;
+		this.#buffer.remove(0, end);
+		return true;
+	}
+
+	/* ---------- the position ---------- */
+
+	async #play() {
+		try {
+			await this.#video.play();
+		} catch (e) {
+			/* browsers refuse sound before the first click */
+			if (e.name !== "NotAllowedError" || this.#video.muted)
+				return;
+			this.#video.muted = true;
+			this.#video.play().catch(() => {});
+		}
+	}
+
+	#stalled() {
+		if (this.#placed && this.#range()) {
+			this.#target = Math.min(this.#target + TARGET_STEP_S, TARGET_MAX_S);
+			this.#say("waiting");
+		}
+	}
+
+	#jump(to) {
+		this.#video.currentTime = to;
+		this.#placed = true;
+	}
+
+	#tick() {
+		const video = this.#video, range = this.#range();
+		if (!range)
+			return;
+		const now = video.currentTime, behind = range.end - now;
+		const edge = Math.max(range.start, range.end - this.#target);
+		if (!this.#placed || now < range.start || now > range.end + JUMP_S || behind > JUMP_S + this.#target) {
+			if (range.end - range.start >= this.#target / 2)
+				this.#jump(edge);
+			return;
+		}
+		this.#target = Math.max(this.#target - TARGET_EASE_S, TARGET_MIN_S);
+		/* in proportion, with a part of it where nothing need be done */
+		const off = (behind - this.#target) / this.#target;
+		const speed = Math.abs(off) < .25 ? 0 : Math.max(Math.min(off / 2, 1), -1) * SPEED_MOST;
+		video.playbackRate = 1 + speed;
+		if (now - this.#buffer.buffered.start(0) > KEEP_S + TRIM_S && !this.#buffer.updating)
+			this.#trim(KEEP_S);
+	}
+
+	/* The element has given up: everything begins again. */
+	#failed() {
+		if (!this.#media)
+			return;
+		const { message } = this.#video.error || {};
+		this.#control?.abort();
+		this.#queue = [];
+		this.#buffer = null;
+		this.#type = "";
+		this.#problem(`The picture cannot be played (${message || "unknown error"}), trying again.`,
+			0, false);
+		this.#open();
+		this.#play();
+	}
+
+	/* ---------- the connection ---------- */
+
+	/* Reads until the end or an error. */
+	async #read(control) {
+		const splitter = new Splitter();
+		let silent = 0;
+		const wait = () => {
+			clearTimeout(silent);
+			silent = setTimeout(() => control.abort("silent"), SILENT_MS);
+		};
+		const take = (bytes) => {
+			wait();
+			splitter.push(bytes);
+			for (let piece; !control.signal.aborted && (piece = splitter.next());)
+				this.#take(piece);
+			this.#tries = 0;
+		};
+		try {
+			if (this.#socket) {
+				wait();
+				await readWebSocket(this.#asked, this.#token, control.signal, take);
+			} else {
+				/* the server holds the answer until the channel has begun */
+				await readHttp(this.#asked, tokenFields(this.#token), control.signal, take);
+			}
+		} finally {
+			clearTimeout(silent);
+		}
+	}
+
+	async #connect() {
+		for (;;) {
+			const control = new AbortController(), media = this.#media;
+			let problem = null;
+			this.#control = control;
+			this.#say("connecting");
+			try {
+				await this.#read(control);
+			} catch (e) {
+				problem = e;
+			}
+			if (this.#control !== control)
+				return;
+			if (problem && !PASSING.includes(problem.status ?? 415)) {
+				this.#problem(problem.message, problem.status ?? 415, true);
+				return;
+			}
+			if (control.signal.reason === "silent" || (problem?.status === 0 && this.#tries > 0))
+				this.#socket = !this.#socket;
+			if (problem && this.#tries > 0)
+				this.#problem(`${problem.message}, trying again`, problem.status, false);
+			await new Promise((done) => setTimeout(done, RETRY_MS[this.#tries]));
+			this.#tries = Math.min(this.#tries + 1, RETRY_MS.length - 1);
+			if (this.#control !== control)
+				return;
+			/* half a fragment may be in the parser of the buffer */
+			if (this.#media === media)
+				this.#then(() => this.#buffer?.abort());
+		}
+	}
+}

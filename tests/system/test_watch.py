@@ -1,0 +1,182 @@
+"""The player at /watch/<id>, and other players of what it plays, in a browser."""
+import base64
+import json
+import os
+import socket
+
+import pytest
+
+import browser
+import clock
+import media
+from harness import free_port, kill, serving, wait_for
+from lineup import LOOP, channel, line_up
+
+pytestmark = pytest.mark.timing
+
+SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
+TIMED, VARIANTS, KILLED, EDITED, HEVC, LOCKED = 1, 2, 3, 4, 5, 6
+AGE_MS = 1500           # of a picture; it is some 0.4 s on a machine that is not busy
+TOKEN = "only for watching"
+
+
+def config(port, edited=False):
+    low = [{"name": "low", "ffmpeg_profile": "small", "label": "Low"}]
+    film = media.long_film()
+    return line_up(channel(TIMED, f"udp://127.0.0.1:{port}"),
+                   channel(VARIANTS, film, adaptive_bitrates=low, **LOOP),
+                   channel(KILLED, film, **LOOP),
+                   channel(EDITED, media.other_film() if edited else film, **LOOP),
+                   channel(HEVC, media.hevc_film(), **LOOP))
+
+
+@pytest.fixture(scope="module")
+def opened():
+    if not browser.program():
+        pytest.skip("no chromium that decodes H.264")
+    with browser.Browser() as b:
+        yield b
+
+
+@pytest.fixture(scope="module")
+def files():
+    with browser.Files() as f:
+        yield f
+
+
+@pytest.fixture(scope="module")
+def playing():
+    port = free_port(socket.SOCK_DGRAM)
+    with clock.sending(f"udp://127.0.0.1:{port}", 320, 180, bits="400k"), \
+            serving(config(port), workers=2) as server:
+        server.udp_port = port
+        yield server
+
+
+class Watch:
+    """The page of one channel."""
+
+    def __init__(self, opened, server, number, query="", timed=False):
+        self.page = browser.Page(opened, server.url(f"/watch/{number}{query}"))
+        wait_for(lambda: self.page.run("typeof behind") == "function", 20, "the page")
+        self.page.watch("video", timed)
+        self.name = f"watch-{number}{query.replace('?', '-').replace('=', '-')}"
+
+    def look(self):
+        return json.loads(self.page.run(
+            "JSON.stringify({...pictures, position: video.currentTime, muted: video.muted, "
+            "behind: behind(), paused: video.paused, now: performance.now() / 1000, "
+            "problem: message.hidden ? '' : message.textContent, "
+            "title: document.getElementById('name').textContent})"))
+
+    def plays(self, seconds=0.5):
+        """Waits until so much more is shown."""
+        before = self.look()["position"]
+        wait_for(lambda: self.look()["position"] > before + seconds, seconds + 20, "pictures")
+        return self.look()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if SHOTS:
+            with open(os.path.join(SHOTS, f"{self.name}.png"), "wb") as f:
+                f.write(base64.b64decode(self.page.picture()))
+        self.page.close()
+
+
+@pytest.mark.parametrize("via", ["", "?via=ws"], ids=["http", "websocket"])
+def test_it_plays_close_to_live(opened, playing, via):
+    with Watch(opened, playing, TIMED, via, timed=True) as watch:
+        watch.plays(4)
+        before = watch.look()
+        watch.page.run("pictures.ages.length = 0, null")
+        now = watch.plays(5)
+        ages = sorted(now["ages"])
+        assert len(ages) > 60 and ages[len(ages) // 2] < AGE_MS, ages
+        assert now["stalls"] == before["stalls"] and now["problem"] == ""
+        assert now["title"] == f"Channel {TIMED}"
+        shown = {v["protocol"] for v in playing.viewers() if v["stream_id"] == TIMED}
+        assert shown == {"ws" if via else "mp4"}
+
+
+def test_its_controls(opened, playing):
+    with Watch(opened, playing, VARIANTS) as watch:
+        watch.plays()
+
+        def press(key):
+            watch.page.run(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: {key!r}}})),"
+                           " null")
+
+        was = watch.look()["muted"]
+        press("m")
+        wait_for(lambda: watch.look()["muted"] != was, 5, "the sound")
+        assert watch.page.run("Array.from(variant.options, (o) => o.text).join()") == "As it is,Low" \
+            or wait_for(lambda: watch.page.run("variant.options.length") == 2, 10, "the variants")
+        watch.page.run("variant.value = 'low', variant.dispatchEvent(new Event('change')), null")
+        wait_for(lambda: watch.look()["heights"][-1:] == [90], 20, "the variant")
+        assert "variant=low" in watch.page.run("location.search")
+        press("k")
+        wait_for(lambda: not [v for v in playing.viewers() if v["stream_id"] == VARIANTS], 5,
+                 "the end of the viewer")
+        press("k")
+        watch.plays()
+
+
+def test_it_goes_on_when_processes_are_killed(opened, playing):
+    with Watch(opened, playing, KILLED) as watch:
+        watch.plays()
+        segment = next(pid for pid, (_, line) in playing.processes().items()
+                       if line.startswith(f"amps-transcoder {KILLED} segment"))
+        for pid in (playing.tuner(str(KILLED))["pid"], segment, playing.nursery(),
+                    *playing.pids("amps-worker")):
+            kill(pid)
+            watch.plays(2)
+        assert watch.look()["problem"] == ""
+
+
+def test_another_codec_does_not_stop_it(opened, playing):
+    with Watch(opened, playing, EDITED) as watch:
+        watch.plays()
+        playing.write_config(config(playing.udp_port, True))
+        assert playing.amps("reload").returncode == 0
+        wait_for(lambda: watch.look()["heights"][-1:] == [270], 20, "the other film")
+        assert watch.plays(2)["problem"] == ""
+
+
+def test_a_codec_that_is_not_for_browsers_is_named(opened, playing):
+    with Watch(opened, playing, HEVC) as watch:
+        wait_for(lambda: watch.look()["problem"], 20, "the message")
+        text = watch.look()["problem"]
+        assert text.startswith("This browser cannot play") and "AC-3 sound" in text
+
+
+def test_a_channel_that_needs_a_token(opened, server):
+    s = server(line_up(channel(1, media.long_film(), **LOOP),
+                       auth={"enabled": True, "token": TOKEN}))
+    with Watch(opened, s, 1) as watch:
+        wait_for(lambda: "asks for a token" in watch.look()["problem"], 10, "the message")
+    for via in ("", "&via=ws"):
+        with Watch(opened, s, 1, "?token=" + TOKEN.replace(" ", "%20") + via) as watch:
+            watch.plays()
+            assert "token" not in watch.page.run("location.href")
+
+
+OTHERS = {"mpegts.js": ("mpegts", "http", "/stream/1.ts?join_ms=0"),
+          "mpegts.js over a WebSocket": ("mpegts", "ws", "/ws/1?join_ms=0"),
+          "MP4": ("mse", "http", "/stream/1?format=mp4"),
+          "MP4 over a WebSocket": ("mse", "ws", "/ws/1?format=mp4")}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_players(opened, files, playing, name):
+    engine, scheme, path = OTHERS[name]
+    page = browser.Page(opened, files.url)
+    wait_for(lambda: page.run("!!window.begin"), 20, "the page")
+    url = playing.url(path).replace("http", scheme, 1)
+    page.run(f"void begin({engine!r}, {url!r}, {{low: true, clock: true}})")
+    wait_for(lambda: page.run("report()")["position"] > 0 and page.run("report()")["pictures"] > 50
+             or page.run("report()")["errors"], 20, "pictures")
+    now = page.run("report()")
+    page.close()
+    assert now["errors"] == [] and now["stalls"] == 0 and now["sound"] > 0, now
