@@ -80,7 +80,28 @@ static int send_all(int fd, const char *bytes, size_t n)
 	return 0;
 }
 
-static int send_question(struct client *client, const char *method, json_t *params)
+/* Sends the line's first byte with a descriptor. */
+static int send_with_file(int fd, const char *bytes, int file)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {(void *)(uintptr_t)bytes, 1};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = &control,
+			   .msg_controllen = sizeof(control)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &file, sizeof(file));
+	return sendmsg(fd, &m, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
+static int send_question(struct client *client, const char *method, json_t *params, int file)
 {
 	_cleanup_(freep) char *line = NULL;
 	json_t *question;
@@ -94,7 +115,9 @@ static int send_question(struct client *client, const char *method, json_t *para
 	json_decref(question);
 	if (line == NULL)
 		return -ENOMEM;
-	r = send_all(client->fd, line, strlen(line));
+	r = file >= 0 ? send_with_file(client->fd, line, file) : 0;
+	if (r == 0)
+		r = send_all(client->fd, line + (file >= 0), strlen(line) - (file >= 0));
 	return r < 0 ? r : send_all(client->fd, "\n", 1);
 }
 
@@ -157,15 +180,15 @@ static int read_answer(struct client *client, int64_t deadline, json_t **ret)
 	return 0;
 }
 
-int client_ask(struct client *client, const char *method, json_t *params, unsigned timeout_ms,
-	       json_t **ret_result, json_t **ret_error)
+int client_ask(struct client *client, const char *method, json_t *params, int fd,
+	       unsigned timeout_ms, json_t **ret_result, json_t **ret_error)
 {
 	int64_t deadline = now_ms() + timeout_ms;
 	json_t *answer, *result, *error;
 	int r;
 
 	assert(client->fd >= 0 && client->next_id > 0);
-	r = send_question(client, method, params);
+	r = send_question(client, method, params, fd);
 	if (r < 0)
 		return r;
 	r = read_answer(client, deadline, &answer);
@@ -253,8 +276,8 @@ void client_print_error(const json_t *error)
 		message != NULL ? message : "the server refused without a reason");
 }
 
-int client_command_within(const char *path, const char *method, json_t *params, unsigned timeout_ms,
-			  json_t **ret_result)
+int client_command_file(const char *path, const char *method, json_t *params, int fd,
+			unsigned timeout_ms, json_t **ret_result)
 {
 	struct client client;
 	json_auto_t *error = NULL;
@@ -266,7 +289,7 @@ int client_command_within(const char *path, const char *method, json_t *params, 
 		json_decref(params);
 		return client_print_failure(path, r);
 	}
-	r = client_ask(&client, method, params, timeout_ms, ret_result, &error);
+	r = client_ask(&client, method, params, fd, timeout_ms, ret_result, &error);
 	client_close(&client);
 	assert(r < 0 || (*ret_result == NULL) == (error != NULL));
 	if (r < 0) {
@@ -278,6 +301,12 @@ int client_command_within(const char *path, const char *method, json_t *params, 
 		return COMMAND_FAILED;
 	}
 	return COMMAND_DONE;
+}
+
+int client_command_within(const char *path, const char *method, json_t *params, unsigned timeout_ms,
+			  json_t **ret_result)
+{
+	return client_command_file(path, method, params, -1, timeout_ms, ret_result);
 }
 
 int client_command(const char *path, const char *method, json_t *params, json_t **ret_result)

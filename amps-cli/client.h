@@ -23,10 +23,11 @@ must_check int client_default_path(char *dst, size_t cap);
 must_check int client_open(struct client *client, const char *path);
 void client_close(struct client *client);
 
-/* Sends one request and waits at most timeout_ms for its answer.  Takes `params` (NULL = none).
- * 0 and exactly one of *ret_result and *ret_error (new references, the other is NULL); -ETIMEDOUT;
- * -EPIPE when the server went away; -EPROTO when it answers anything else; -ENOMEM. */
-must_check int client_ask(struct client *client, const char *method, json_t *params,
+/* Sends one request, with a file beside it (-1 = none), and waits at most timeout_ms for its
+ * answer. Takes `params` (NULL = none). 0 and exactly one of *ret_result and *ret_error (new
+ * references, the other is NULL); -ETIMEDOUT; -EPIPE when the server went away; -EPROTO when it
+ * answers anything else; -ENOMEM. */
+must_check int client_ask(struct client *client, const char *method, json_t *params, int fd,
 			  unsigned timeout_ms, json_t **ret_result, json_t **ret_error);
 
 /* The server's process as a pollable descriptor, readable when it has ended; -Exxx if the kernel
@@ -40,6 +41,10 @@ must_check int client_command(const char *path, const char *method, json_t *para
 /* The same for a request that may take longer than others. */
 must_check int client_command_within(const char *path, const char *method, json_t *params,
 				     unsigned timeout_ms, json_t **ret_result);
+
+/* The same with a file for the server. */
+must_check int client_command_file(const char *path, const char *method, json_t *params, int fd,
+				   unsigned timeout_ms, json_t **ret_result);
 
 /* Prints why client_open() failed, or that the server ended before it answered (-EPIPE); returns
  * the exit code for it. */

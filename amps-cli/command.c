@@ -11,6 +11,11 @@ static const struct command *const commands[] = {
 #undef C
 };
 
+static bool needs_operand(const struct command *command)
+{
+	return command->operand != NULL && command->operand[0] != '[';
+}
+
 static size_t option_count(const struct command *command)
 {
 	size_t n = 0;
@@ -153,7 +158,7 @@ static int parse_call(struct command_call *call, int argc, char *argv[])
 		if (r < 0)
 			return r;
 	}
-	if (call->command->operand != NULL && call->operand == NULL)
+	if (needs_operand(call->command) && call->operand == NULL)
 		return usage_error(call->command, "missing argument", call->command->operand);
 	return 0;
 }
@@ -200,6 +205,6 @@ int command_main(int argc, char *argv[])
 		print_command_help(call.command);
 		return COMMAND_DONE;
 	}
-	assert((call.operand != NULL) == (call.command->operand != NULL));
+	assert(call.operand != NULL || !needs_operand(call.command));
 	return call.command->run(&call);
 }

@@ -35,7 +35,7 @@ struct command_call {
 
 struct command {
 	const char *name;
-	const char *operand; /* its placeholder, required; NULL = the command takes none */
+	const char *operand; /* its placeholder, "[X]" if it may be left out; NULL = none */
 	const char *summary; /* one line of `amps --help` */
 	const char *detail;  /* paragraphs of `amps COMMAND --help`; may be NULL */
 	struct command_option options[COMMAND_OPTIONS_MAX]; /* ends at the first without a name */
@@ -80,7 +80,8 @@ struct command {
 	C(import)                                                                                  \
 	C(schedule)                                                                                \
 	C(vlc)                                                                                     \
-	C(config)
+	C(config)                                                                                  \
+	C(backup)
 
 #define C(name) extern const struct command cmd_##name;
 COMMANDS(C)

@@ -245,7 +245,7 @@ static void on_signal(int number, short what, void *arg)
 		master_stop(m, SHUTDOWN_MS);
 	} else if (m->phase == MASTER_RUNNING) {
 		log_info("reloading the configuration");
-		reload_request(m->reload, 0);
+		reload_request(m->reload, 0, &DISCARD_NOTHING);
 	}
 }
 
@@ -343,6 +343,7 @@ static void master_done(struct master *m)
 	store_close(m->store);
 	reload_free(m->reload);
 	helpers_free(m->helpers);
+	api_free(m->api);
 	/* The children were killed by the calls above: reap them. */
 	for (int i = 0; i < KILLING_MS && waitpid(-1, NULL, WNOHANG) >= 0; i++)
 		usleep(1000);

@@ -147,12 +147,12 @@ static int kick_viewer(void *owner, uint64_t viewer)
 	return r;
 }
 
-static void reload_config(void *owner, control_ticket ticket)
+static void reload_config(void *owner, control_ticket ticket, const struct discard *discard)
 {
 	struct master *m = owner;
 
 	if (m->phase == MASTER_RUNNING)
-		reload_request(m->reload, ticket);
+		reload_request(m->reload, ticket, discard);
 	else
 		control_fail(m->control, ticket, "stopping", "the server is stopping", NULL);
 }
@@ -175,6 +175,31 @@ static void export_config(void *owner, control_ticket ticket)
 		     ticket);
 }
 
+static void import_channels(void *owner, control_ticket ticket, int file)
+{
+	struct master *m = owner;
+
+	api_import(m->api, ticket, file);
+}
+
+static void answer_backup(void *owner, uint64_t ticket, struct store_answer *a)
+{
+	struct master *m = owner;
+
+	if (a->error == 0)
+		control_answer(m->control, ticket, json_pack("{s:b}", "copied", 1));
+	else
+		control_fail(m->control, ticket, "failed", a->text, NULL);
+}
+
+static void back_up(void *owner, control_ticket ticket, int file)
+{
+	struct master *m = owner;
+
+	store_submit(m->store, &(struct store_operation){.kind = STORE_BACKUP, .fd = file},
+		     answer_backup, m, ticket);
+}
+
 const struct control_backend master_backend = {
 	.report = {[REPORT_CHANNELS] = report_channels,
 		   [REPORT_LINKS] = report_links,
@@ -186,6 +211,8 @@ const struct control_backend master_backend = {
 	.kick = kick_viewer,
 	.reload = reload_config,
 	.config = export_config,
+	.import = import_channels,
+	.backup = back_up,
 	.shutdown = master_stop,
 };
 

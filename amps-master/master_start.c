@@ -310,6 +310,11 @@ static void env_nursery_hangs(void *owner)
 	nursery_replace(((struct master *)owner)->nursery);
 }
 
+static int env_api_call(void *owner, unsigned worker, const struct msg *m)
+{
+	return api_on_call(((struct master *)owner)->api, worker, m);
+}
+
 static int make_children(struct master *m)
 {
 	const struct tuners_env tuners = {.base = m->base,
@@ -344,7 +349,8 @@ static int make_children(struct master *m)
 				       .log_json = m->settings.log_json,
 				       .brake = &m->brake,
 				       .owner = m,
-				       .changed = master_changed};
+				       .changed = master_changed,
+				       .api_call = env_api_call};
 	int r = tuners_new(&tuners, &m->tuners);
 
 	assert(m->chantab && m->settings.workers > 0 && m->settings.workers <= WORKERS_MAX);
@@ -384,7 +390,9 @@ static void env_reloaded(void *owner, uint64_t ticket, const struct reload_resul
 	master_open_access_log(m);
 	if (ticket == 0)
 		return;
-	if (result->error < 0)
+	if (api_is_ticket(ticket))
+		api_reloaded(m->api, ticket, result);
+	else if (result->error < 0)
 		control_fail(m->control, ticket, result->problems ? "config" : "internal",
 			     result->text, result->problems);
 	else
@@ -393,13 +401,40 @@ static void env_reloaded(void *owner, uint64_t ticket, const struct reload_resul
 }
 
 static void on_request(void *owner, struct control *c, control_ticket ticket, const char *method,
-		       const json_t *params)
+		       const json_t *params, int file)
 {
 	struct master *m = owner;
 
-	control_commands_run(&master_backend, m, c, ticket, method, params);
+	control_commands_run(&master_backend, m, c, ticket, method, params, file);
 }
 
+static void env_reload(void *owner, uint64_t ticket, const struct discard *discard)
+{
+	struct master *m = owner;
+	const struct reload_result stopping = {.error = -EBUSY, .text = "the server is stopping"};
+
+	if (m->phase == MASTER_RUNNING)
+		reload_request(m->reload, ticket, discard);
+	else
+		api_reloaded(m->api, ticket, &stopping);
+}
+
+static void env_imported(void *owner, uint64_t ticket, int status, const char *json)
+{
+	struct master *m = owner;
+	json_auto_t *body = json_loads(json, 0, NULL);
+	const char *error = json_string_value(json_object_get(body, "error"));
+	const json_t *problems = json_object_get(body, "problems");
+
+	if (status == 201)
+		control_answer(m->control, ticket,
+			       json_pack("{s:I}", "added", (json_int_t)json_array_size(body)));
+	else
+		control_fail(m->control, ticket, status == 503 ? "failed" : "refused",
+			     error ? error : "out of memory", problems);
+}
+
+/* What changes the server while it runs: the control socket, the API, reloads. */
 static int open_control(struct master *m)
 {
 	const struct reload_env reload = {.helpers = m->helpers,
@@ -409,9 +444,20 @@ static int open_control(struct master *m)
 					  .owner = m,
 					  .apply = master_apply,
 					  .done = env_reloaded};
+	const struct api_env api = {.store = m->store,
+				    .pool = m->pool,
+				    .helpers = m->helpers,
+				    .transcoder = m->transcoder_program,
+				    .backend = &master_backend,
+				    .owner = m,
+				    .apply = master_apply,
+				    .reload = env_reload,
+				    .imported = env_imported};
 	const struct control_env control = {.base = m->base, .owner = m, .request = on_request};
 	int r = reload_new(&reload, &m->reload);
 
+	if (r == 0)
+		r = api_new(&api, &m->api);
 	if (r == 0)
 		r = control_open(&control, m->runtime.control_path, &m->control);
 	return r < 0 ? complain(m, m->runtime.control_path, r) : 0;

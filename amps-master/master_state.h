@@ -4,6 +4,7 @@
 #define AMPS_MASTER_STATE_H
 
 #include "amps-master/system/account.h"
+#include "amps-master/api/api.h"
 #include "amps-master/control/control_commands.h"
 #include "amps-master/system/listen.h"
 #include "amps-master/system/media_root.h"
@@ -59,6 +60,7 @@ struct master {
 	struct viewers viewers;
 	struct helpers *helpers;
 	struct reload *reload;
+	struct api *api;
 	struct control *control;
 	bool control_missing; /* the socket's file is gone, and that was logged */
 	bool announced;	      /* the banner was printed */

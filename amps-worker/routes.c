@@ -1,5 +1,6 @@
 #include "amps-worker/routes.h"
 
+#include "amps-worker/api/api_route.h"
 #include "amps-worker/lineup/playlist.h"
 #include "amps-worker/live/stream_route.h"
 #include "amps-worker/page/page.h"
@@ -9,7 +10,11 @@
 #include "amps-worker/status/health.h"
 #include "amps-worker/status/metrics.h"
 
-#define GET (1u << HTTP_GET)
+#define GET    (1u << HTTP_GET)
+#define POST   (1u << HTTP_POST)
+#define PUT    (1u << HTTP_PUT)
+#define PATCH  (1u << HTTP_PATCH)
+#define DELETE (1u << HTTP_DELETE)
 
 const struct route worker_routes[] = {
 	{"/stream/<id>.ts", GET, ROUTE_MEDIA, stream_route_ts},
@@ -29,6 +34,21 @@ const struct route worker_routes[] = {
 	{"/healthz", GET, ROUTE_OPEN, health_live},
 	{"/readyz", GET, ROUTE_OPEN, health_ready},
 	{"/metrics", GET, ROUTE_OPEN, metrics_handle},
+	{"/api/streams", GET | POST, ROUTE_LIST, api_streams},
+	{"/api/streams/<id>", GET | PUT | PATCH | DELETE, ROUTE_BODY, api_stream},
+	{"/api/streams/<id>/programs", GET | PUT, ROUTE_BODY, api_programs},
+	{"/api/profiles", GET, 0, api_profiles},
+	{"/api/plugins", GET, 0, api_plugins},
+	{"/api/status", GET, 0, api_status},
+	{"/api/tuners", GET, 0, api_tuners},
+	{"/api/tuners/<id>", DELETE, 0, api_tuner},
+	{"/api/tuners/<id>/<id>", DELETE, 0, api_tuner},
+	{"/api/viewers", GET, 0, api_viewers},
+	{"/api/viewers/<id>", DELETE, 0, api_viewer},
+	{"/api/reload", POST, ROUTE_BODY, api_reload},
+	{"/api/import", POST, ROUTE_LIST, api_import},
+	{"/api/openapi.json", GET, 0, api_description},
+	{"/api/*", GET | POST | PUT | PATCH | DELETE, 0, api_unknown},
 	{"/", GET, ROUTE_OPEN, page_html},
 	{"/ui", GET, ROUTE_OPEN, page_html},
 	{"/watch/<id>", GET, ROUTE_OPEN, page_watch},

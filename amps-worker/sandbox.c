@@ -19,8 +19,8 @@ static const char *const fatal_calls[] = {
 
 #ifndef AMPS_SANITIZED
 static const char *const allowed_calls[] = {
-	/* files of segments */
-	"openat2", "sendfile",
+	/* files of segments, and of answers and bodies of the API */
+	"openat2", "sendfile", "memfd_create", "pread64",
 	/* clients */
 	"accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendmmsg", "read", "write",
 	"writev", "shutdown", "close", "getsockopt", "setsockopt", "getsockname", "getpeername",

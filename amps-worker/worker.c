@@ -132,6 +132,7 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		   (outputs_on_offer_end(&w->live.outputs, m.output), 0))
 		ON(OUTPUT_TURN, output_turn, (outputs_on_turn(&w->live.outputs, &m), 0))
 		ON(OUTPUT_GONE, output_gone, (live_on_output_gone(&w->live, &m), 0))
+		ON(API_ANSWER, api_answer, api_on_answer(&w->api, &m, &raw->fds[0]))
 		ON(KICK, kick, (live_on_kick(&w->live, m.serial), 0))
 		ON(LOG_LEVEL, log_level, on_log_level(m.level))
 		ON(ACCESS_LOG, access_log,
@@ -206,6 +207,8 @@ int worker_init(struct worker *w, int master_fd, int (*confine)(int media_fd))
 	w->http.conns.segments = &w->segments;
 	rtsp_sessions_init(&w->rtsp, &w->http.conns, &w->live.viewers);
 	w->http.conns.dialogues = rtsp_dialogues(&w->rtsp);
+	api_init(&w->api, x);
+	w->http.conns.api = &w->api;
 	peer_send_hello(x->master,
 			&(struct msg_hello){.program = "amps-worker",
 					    .version = AMPS_VERSION,

@@ -5,6 +5,7 @@
 #define AMPS_WORKER_H
 
 #include <event2/event_struct.h>
+#include "amps-worker/api/api.h"
 #include "amps-worker/http/http.h"
 #include "amps-worker/live/live.h"
 #include "amps-worker/rtsp/rtsp_session.h"
@@ -16,6 +17,7 @@ struct worker {
 	struct live live;
 	struct rtsp_sessions rtsp;
 	struct segments segments;
+	struct api api;
 	bool ready; /* READY was sent, connections are accepted */
 	int exit_code;
 	int (*confine)(int media_fd);

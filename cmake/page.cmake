@@ -1,8 +1,10 @@
-# Embeds the pages of the workers as C strings: generated/page_watch_js.h defines WATCH_JS, and so on
+# Embeds the texts of the workers as C strings: generated/page_watch_js.h defines WATCH_JS, and so on
 set(page_outs)
-foreach(file page.html page.css page.js watch.html watch.js player.js live.js mp4.js lineup.js)
-	string(REPLACE "." "_" page_name ${file})
-	set(page_in ${CMAKE_SOURCE_DIR}/amps-worker/page/${file})
+foreach(file page/page.html page/page.css page/page.js page/watch.html page/watch.js page/player.js
+		page/live.js page/mp4.js page/lineup.js api/openapi.json)
+	get_filename_component(page_name ${file} NAME)
+	string(REPLACE "." "_" page_name ${page_name})
+	set(page_in ${CMAKE_SOURCE_DIR}/amps-worker/${file})
 	set(page_out ${CMAKE_BINARY_DIR}/generated/page_${page_name}.h)
 	string(TOUPPER ${page_name} page_name)
 	add_custom_command(OUTPUT ${page_out}

@@ -160,8 +160,11 @@
 #define HTTP_LINE_MAX		8192  /* bytes of a request line */
 #define HTTP_HEAD_MAX		16384 /* bytes of a request head */
 #define HTTP_FIELDS_MAX		64
-#define HTTP_PARAMETERS_MAX	32     /* of a query that are kept in a table */
-#define HTTP_BODY_MAX		262144 /* bytes; only where a route takes a body */
+#define HTTP_PARAMETERS_MAX	32	    /* of a query that are kept in a table */
+#define HTTP_BODY_MAX		262144	    /* bytes; only where a route takes a body */
+#define HTTP_BODY_LIST_MAX	(16u << 20) /* the same of a list of channels */
+#define HTTP_BODIES_MAX		(64u << 20) /* of all bodies that a worker is receiving */
+#define HTTP_CHUNK_LINE_MAX	1024   /* bytes of a chunk's size and extensions, of a trailer */
 #define HTTP_HEAD_DEADLINE_MS	5000   /* absolute, from the head's first byte or the accept */
 #define HTTP_IDLE_MS		15000  /* between requests of a kept-alive connection */
 #define HTTP_PIPELINE_MAX	64     /* requests answered before the loop gets its turn */
@@ -205,6 +208,15 @@
 #define RTCP_INTERVAL_MS  5000	       /* between two sender reports */
 #define DATAGRAM_BURST	  (96u << 10)  /* bytes sent to a client at once */
 #define DATAGRAM_RATE_MIN (256u << 10) /* bytes a second to a client, if the ring has fewer */
+
+/* API */
+#define API_CALLS_MAX	 256	    /* of a worker that wait for the master */
+#define API_CALL_MS	 30000	    /* for the master to answer one */
+#define API_JUDGE_MS	 20000	    /* for libav to judge the options of a request */
+#define IMPORT_BYTES_MAX (64 << 20) /* of the channels of `amps import --apply` */
+#define API_ENTRIES_MAX	 10000	    /* channels in one request */
+#define API_DISTINCT_MAX 4096	    /* verdicts on options that are remembered beside the file's */
+#define API_ANSWER_BYTES 65536 /* of an answer that is copied; a longer one is sent as a file */
 
 /* Control socket */
 #define CONTROL_LINE_MAX	65536

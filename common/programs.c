@@ -6,7 +6,7 @@
 
 int programs_find(const char *name, char *dst, size_t cap)
 {
-	static const char *const places[] = {"", "../libexec/amps/"};
+	static const char *const places[] = {"", "../libexec/amps/", "../../bin/"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;

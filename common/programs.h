@@ -4,8 +4,9 @@
 
 #include "common/base.h"
 
-/* The path of a program of Amps: beside this executable, else in ../libexec/amps.  0, -ENOENT, or
- * another -Exxx when the path of this executable is unknown. */
+/* The path of a program of Amps: beside this executable, else in ../libexec/amps, else, as seen
+ * from there, in ../../bin.  0, -ENOENT, or another -Exxx when the path of this executable is
+ * unknown. */
 must_check int programs_find(const char *name, char *dst, size_t cap);
 
 /* The path of a program in one of these folders, separated by colons; NULL: in the usual ones.  An

@@ -11,9 +11,12 @@ const struct command cmd_check = {
 	.summary = "Check a configuration and print every problem",
 	.detail =
 		"\nEach problem is one line, FILE:LINE: path: message.  Errors make the exit code\n"
-		"1, warnings only with --strict.",
+		"1, warnings only with --strict.  --database also says how good the database in\n"
+		"the state folder is and, if it is damaged, what to do.",
 	.options = {COMMAND_OPTION_CONFIG,
 		    COMMAND_OPTION_JSON,
-		    {"strict", NULL, "warnings fail as well"}},
+		    {"strict", NULL, "warnings fail as well"},
+		    {"database", NULL, "judge the database too"},
+		    {"state-dir", "D", "its folder (default: server.state_dir)"}},
 	.run = run,
 };

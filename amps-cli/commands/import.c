@@ -1,8 +1,11 @@
-/* import.c - `amps import`: an M3U playlist as the `streams:` of a configuration. */
+/* import.c - `amps import`: an M3U playlist as the `streams:` of a configuration, or as channels of
+ * the running server. */
 #include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include "amps-cli/client.h"
 #include "amps-cli/command.h"
 #include "amps-cli/import/channel.h"
 #include "amps-cli/import/m3u.h"
@@ -21,8 +24,10 @@ struct import {
 	uint64_t channels;
 	uint64_t notes;
 	uint64_t locals; /* counted apart, so that other remarks do not hide them */
+	bool json;	 /* an array for the API, else YAML */
+	int to;		 /* where it is written */
 	struct buf out;
-	bool failed; /* stdout cannot be written */
+	bool failed; /* it cannot be written */
 };
 
 static void print_note(void *owner, uint64_t line, const char *text)
@@ -35,7 +40,7 @@ static void print_note(void *owner, uint64_t line, const char *text)
 
 static void flush(struct import *im)
 {
-	if (fwrite(im->out.data, 1, im->out.len, stdout) != im->out.len)
+	if (write_all(im->to, im->out.data, im->out.len) < 0)
 		im->failed = true;
 	buf_reset(&im->out);
 }
@@ -54,16 +59,47 @@ static void note_local(struct import *im, const struct m3u_entry *entry)
 		im->file, (unsigned long long)entry->line, name, url);
 }
 
+static void put_json(struct import *im, const json_t *channel)
+{
+	_cleanup_(freep) char *text = json_dumps(channel, JSON_COMPACT);
+
+	buf_puts(&im->out, im->channels == 1 ? "[" : ",\n");
+	if (text != NULL)
+		buf_puts(&im->out, text);
+	else
+		im->out.failed = true;
+}
+
+static void put_yaml(struct import *im, const json_t *channel)
+{
+	if (im->channels == 1)
+		buf_puts(&im->out, "streams:\n");
+	import_put_yaml(&im->out, im->channels, channel);
+}
+
+static void put_end(struct import *im)
+{
+	if (im->json)
+		buf_puts(&im->out, im->channels == 0 ? "[]\n" : "]\n");
+	else if (im->channels == 0)
+		buf_puts(&im->out, "streams: []\n");
+}
+
 static void take_entry(void *owner, const struct m3u_entry *entry)
 {
 	struct import *im = owner;
+	json_auto_t *channel = NULL;
 
 	assert(im->channels < entry->line); /* an entry has a line of its own */
 	if (import_is_local(entry))
 		note_local(im, entry);
-	if (im->channels == 0)
-		buf_puts(&im->out, "streams:\n");
-	import_channel(entry, ++im->channels, im->profile, &im->out);
+	channel = import_channel(entry, ++im->channels, im->profile);
+	if (channel == NULL)
+		im->out.failed = true;
+	else if (im->json)
+		put_json(im, channel);
+	else
+		put_yaml(im, channel);
 	if (buf_ok(&im->out) && im->out.len >= WRITE_BYTES)
 		flush(im);
 }
@@ -95,13 +131,13 @@ static int import_fd(struct import *im, int fd)
 	int r = m != NULL ? read_file(im, m, fd) : -ENOMEM;
 
 	m3u_free(m);
-	if (r == 0 && im->channels == 0)
-		buf_puts(&im->out, "streams: []\n");
+	if (r == 0)
+		put_end(im);
 	if (r == 0 && buf_ok(&im->out) && im->out.len > 0)
 		flush(im);
-	if (r == 0 && (im->failed || fflush(stdout) != 0))
-		r = -EIO;
-	return r;
+	if (r == 0 && !buf_ok(&im->out))
+		r = -ENOMEM;
+	return r == 0 && im->failed ? -EIO : r;
 }
 
 static void print_summary(const struct import *im)
@@ -129,10 +165,28 @@ static int open_file(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Adds the channels to the running server. */
+static int apply(const struct command_call *call, int fd)
+{
+	json_auto_t *report = NULL;
+	const char *socket = command_value(call, "socket");
+	int code = client_command_file(socket, "import", NULL, fd, CONTROL_ANSWER_MS, &report);
+
+	if (code == COMMAND_DONE)
+		fprintf(stderr, "added: %lld\n",
+			json_integer_value(json_object_get(report, "added")));
+	return code;
+}
+
 static int run(const struct command_call *call)
 {
 	const char *profile = command_value(call, "profile");
-	struct import im = {.file = call->operand, .profile = profile != NULL ? profile : "copy"};
+	bool applies = command_value(call, "apply") != NULL;
+	_cleanup_(closep) int made = applies ? memfd_create("amps-import", MFD_CLOEXEC) : -1;
+	struct import im = {.file = call->operand,
+			    .profile = profile != NULL ? profile : "copy",
+			    .json = applies || command_value(call, "json") != NULL,
+			    .to = applies ? made : STDOUT_FILENO};
 	char shown[SHOWN_MAX];
 	_cleanup_(closep) int fd = -1;
 	char reason[ERROR_TEXT_MAX] = "";
@@ -162,19 +216,23 @@ static int run(const struct command_call *call)
 		return COMMAND_FAILED;
 	}
 	print_summary(&im);
-	return COMMAND_DONE;
+	return applies ? apply(call, made) : COMMAND_DONE;
 }
 
 const struct command cmd_import = {
 	.name = "import",
 	.operand = "FILE|URL",
-	.summary = "Print an M3U playlist as channels of a configuration",
-	.detail =
-		"\nFILE may be - for standard input.  A list at an http or https URL may have 16\n"
-		"MiB and take 30 seconds.  Remarks go to standard error.  Attributes\n"
-		"without a key in Amps keep their own names.  A source that is a file or\n"
-		"device of this machine causes a warning: viewers could see any file that the\n"
-		"server may read.",
-	.options = {{"profile", "P", "ffmpeg_profile of the channels (default: copy)"}},
+	.summary = "Convert or add the channels of an M3U playlist",
+	.detail = "\nPrints the channels as part of a configuration, or, with --json, as the API\n"
+		  "takes them.  With --apply they are added to the running server, all or none.\n"
+		  "FILE may be - for standard input.  A list at an http or https URL may have 16\n"
+		  "MiB and take 30 seconds.  Remarks go to standard error.  Attributes\n"
+		  "without a key in Amps keep their own names.  A source that is a file or\n"
+		  "device of this machine causes a warning: viewers could see any file that the\n"
+		  "server may read.",
+	.options = {{"profile", "P", "ffmpeg_profile of the channels (default: copy)"},
+		    {"apply", NULL, "add them to the running server"},
+		    COMMAND_OPTION_JSON,
+		    COMMAND_OPTION_SOCKET},
 	.run = run,
 };

@@ -5,6 +5,7 @@
 #include "amps-cli/term/format.h"
 #include "amps-cli/term/view.h"
 #include "common/limits.h"
+#include "common/text/text.h"
 
 /* "  added    5  News" for each {id, name} of a list. */
 static size_t print_changes(const json_t *report, const char *what)
@@ -40,14 +41,36 @@ static void print_report(const json_t *report)
 		printf("no channel changed\n");
 }
 
+/* The parameters of the request; NULL = none.  -EINVAL: an error was printed. */
+static int read_params(const struct command_call *call, json_t **ret)
+{
+	bool discards = command_value(call, "discard-api-changes") != NULL;
+	uint64_t id = 0;
+
+	if (call->operand != NULL &&
+	    (!discards || text_parse_u64(call->operand, CHANNEL_ID_MAX, &id) < 0)) {
+		fprintf(stderr, discards ? "amps reload: ID is the id of a channel\n"
+					 : "amps reload: ID needs --discard-api-changes\n");
+		return -EINVAL;
+	}
+	if (discards)
+		*ret = json_pack("{s:o}", "discard_api_changes",
+				 call->operand != NULL ? json_integer((json_int_t)id)
+						       : json_true());
+	return 0;
+}
+
 static int run(const struct command_call *call)
 {
 	json_auto_t *report = NULL;
+	json_t *params = NULL;
 	/* longer than the server's own time-outs, even behind another reload: its error comes first
 	 */
-	int code = client_command_within(command_value(call, "socket"), "reload", NULL,
-					 CONTROL_RELOAD_MS, &report);
+	int code = COMMAND_USAGE;
 
+	if (read_params(call, &params) == 0)
+		code = client_command_within(command_value(call, "socket"), "reload", params,
+					     CONTROL_RELOAD_MS, &report);
 	if (code == COMMAND_DONE) {
 		if (command_value(call, "json") != NULL)
 			view_print_json(report);
@@ -59,9 +82,14 @@ static int run(const struct command_call *call)
 
 const struct command cmd_reload = {
 	.name = "reload",
+	.operand = "[ID]",
 	.summary = "Read the configuration again",
 	.detail = "\nPrints the channels that were added, changed or removed, or every problem of\n"
-		  "the file; with a problem the running configuration stays.",
-	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
+		  "the file; with a problem the running configuration stays.  What was changed\n"
+		  "through the API stays too, unless the entry has changed in the file;\n"
+		  "--discard-api-changes drops it, for the channel ID or for all.",
+	.options = {{"discard-api-changes", NULL, "bring the file's channels back"},
+		    COMMAND_OPTION_JSON,
+		    COMMAND_OPTION_SOCKET},
 	.run = run,
 };

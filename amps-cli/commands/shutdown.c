@@ -49,7 +49,7 @@ static int stop_server(struct client *client, const char *path, unsigned timeout
 	_cleanup_(closep) int pidfd = client_server_pidfd(client);
 	int timeout_ms = (int)timeout_s * 1000 + CLEANUP_MS;
 	json_auto_t *result = NULL, *error = NULL;
-	int r = client_ask(client, "shutdown", params, (unsigned)timeout_ms, &result, &error);
+	int r = client_ask(client, "shutdown", params, -1, (unsigned)timeout_ms, &result, &error);
 
 	if (error != NULL) {
 		client_print_error(error);

@@ -1,6 +1,7 @@
 #include "amps-cli/import/channel.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include "amps-cli/yaml.h"
 #include "common/text/text.h"
@@ -16,7 +17,8 @@ struct channel {
 	bool http;
 	size_t url_len; /* of entry->url without Kodi's options */
 	struct buf user_agent, referer, headers;
-	struct buf *out;
+	json_t *out;
+	bool failed; /* there was no memory */
 };
 
 /* In the order of the output. */
@@ -81,16 +83,10 @@ static const char *value_of(const struct m3u_entry *entry, const char *attribute
 	return NULL;
 }
 
-static void put_line(struct channel *ch, const char *indent, const char *key, const char *value)
-{
-	buf_printf(ch->out, "%s%s: ", indent, key);
-	yaml_put_value(ch->out, value);
-	buf_putc(ch->out, '\n');
-}
-
 static void put_key(struct channel *ch, const char *key, const char *value)
 {
-	put_line(ch, "    ", key, value);
+	if (json_object_set_new(ch->out, key, json_string(value)) < 0)
+		ch->failed = true;
 }
 
 static void set_once(struct buf *option, const char *value)
@@ -126,7 +122,7 @@ static void take_kodi_option(struct channel *ch, const char *text, size_t len)
 	decode(text, (size_t)(equals - text), &name);
 	decode(equals + 1, len - (size_t)(equals - text) - 1, &value);
 	if (!buf_ok(&name) || !buf_ok(&value))
-		ch->out->failed = true;
+		ch->failed = true;
 	else if (name.len == 0 || value.len == 0)
 		;
 	else if (is_user_agent(name.data))
@@ -176,32 +172,37 @@ static void read_options(struct channel *ch)
 	}
 }
 
-static void put_option(struct channel *ch, const char *name, const struct buf *value)
+static void put_option(struct channel *ch, json_t *options, const char *name,
+		       const struct buf *value)
 {
-	if (value->len > 0)
-		put_line(ch, "      ", name, value->data);
+	if (value->len > 0 &&
+	    json_object_set_new(options, name, json_stringn(value->data, value->len)) < 0)
+		ch->failed = true;
 }
 
 static void put_options(struct channel *ch)
 {
+	json_t *options;
+
 	if (ch->user_agent.len == 0 && ch->referer.len == 0 && ch->headers.len == 0)
 		return;
-	buf_puts(ch->out, "    input_options:\n");
-	put_option(ch, "user_agent", &ch->user_agent);
-	put_option(ch, "referer", &ch->referer);
-	put_option(ch, "headers", &ch->headers);
+	options = json_object();
+	put_option(ch, options, "user_agent", &ch->user_agent);
+	put_option(ch, options, "referer", &ch->referer);
+	put_option(ch, options, "headers", &ch->headers);
+	if (json_object_set_new(ch->out, "input_options", options) < 0)
+		ch->failed = true;
 }
 
 static void put_name(struct channel *ch, uint64_t id)
 {
 	const char *name = ch->entry->name;
+	char numbered[32];
 
+	snprintf(numbered, sizeof(numbered), "Channel %llu", (unsigned long long)id);
 	if (name[0] == '\0')
 		name = value_of(ch->entry, "tvg-name");
-	if (name != NULL)
-		put_key(ch, "name", name);
-	else
-		buf_printf(ch->out, "    name: \"Channel %llu\"\n", (unsigned long long)id);
+	put_key(ch, "name", name != NULL ? name : numbered);
 }
 
 static void put_source(struct channel *ch)
@@ -210,9 +211,9 @@ static void put_source(struct channel *ch)
 
 	buf_add(&url, ch->entry->url, ch->url_len);
 	if (buf_ok(&url))
-		put_key(ch, "source", url.data);
+		put_key(ch, "source", url.data != NULL ? url.data : "");
 	else
-		ch->out->failed = true;
+		ch->failed = true;
 }
 
 static void put_known(struct channel *ch)
@@ -261,17 +262,16 @@ static bool is_first(const struct m3u_entry *entry, size_t i)
 	return true;
 }
 
-/* Quoted, because a name may be a word of YAML, such as "on". */
-static void put_other_key(struct channel *ch, const char *name)
+static void put_other(struct channel *ch, const struct m3u_pair *pair)
 {
 	_cleanup_(buf_done) struct buf key = BUF_INIT;
+	const char *name = without_prefix(pair->name);
 
-	name = without_prefix(name);
 	buf_printf(&key, "%s%s", is_reserved(name) ? PREFIX : "", name);
 	if (buf_ok(&key))
-		yaml_put_quoted(ch->out, key.data);
+		put_key(ch, key.data, pair->value);
 	else
-		ch->out->failed = true;
+		ch->failed = true;
 }
 
 static void put_others(struct channel *ch)
@@ -283,11 +283,7 @@ static void put_others(struct channel *ch)
 
 		if (is_known(pair->name) || is_input_option(ch, pair->name) || !is_first(entry, i))
 			continue;
-		buf_puts(ch->out, "    ");
-		put_other_key(ch, pair->name);
-		buf_puts(ch->out, ": ");
-		yaml_put_value(ch->out, pair->value);
-		buf_putc(ch->out, '\n');
+		put_other(ch, pair);
 	}
 }
 
@@ -304,16 +300,14 @@ bool import_is_local(const struct m3u_entry *entry)
 	return strncasecmp(url, "file:", 5) == 0;
 }
 
-void import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile,
-		    struct buf *out)
+json_t *import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile)
 {
-	struct channel ch = {.entry = entry, .out = out};
+	struct channel ch = {.entry = entry, .out = json_object()};
 
 	assert(id > 0);
 	ch.http = strncasecmp(entry->url, "http://", 7) == 0 ||
 		  strncasecmp(entry->url, "https://", 8) == 0;
 	read_options(&ch);
-	buf_printf(out, "  - id: %llu\n", (unsigned long long)id);
 	put_name(&ch, id);
 	put_source(&ch);
 	put_key(&ch, "ffmpeg_profile", profile);
@@ -321,8 +315,43 @@ void import_channel(const struct m3u_entry *entry, uint64_t id, const char *prof
 	put_others(&ch);
 	put_options(&ch);
 	if (!buf_ok(&ch.user_agent) || !buf_ok(&ch.referer) || !buf_ok(&ch.headers))
-		out->failed = true;
+		ch.failed = true;
 	buf_done(&ch.user_agent);
 	buf_done(&ch.referer);
 	buf_done(&ch.headers);
+	if (!ch.failed)
+		return ch.out;
+	json_decref(ch.out);
+	return NULL;
+}
+
+static void put_yaml(struct buf *out, const char *indent, const char *key, const json_t *value)
+{
+	const char *inner;
+	json_t *item;
+
+	buf_puts(out, indent);
+	/* quoted, because a name may be a word of YAML, such as "on" */
+	if (is_reserved(key) || json_is_object(value) || strlen(indent) > 4)
+		buf_puts(out, key);
+	else
+		yaml_put_quoted(out, key);
+	buf_puts(out, json_is_object(value) ? ":\n" : ": ");
+	if (json_is_object(value)) {
+		json_object_foreach ((json_t *)(uintptr_t)value, inner, item)
+			put_yaml(out, "      ", inner, item);
+		return;
+	}
+	yaml_put_value(out, json_string_value(value));
+	buf_putc(out, '\n');
+}
+
+void import_put_yaml(struct buf *out, uint64_t id, const json_t *channel)
+{
+	const char *key;
+	json_t *value;
+
+	buf_printf(out, "  - id: %llu\n", (unsigned long long)id);
+	json_object_foreach ((json_t *)(uintptr_t)channel, key, value)
+		put_yaml(out, "    ", key, value);
 }

@@ -1,4 +1,4 @@
-/* channel.h - writes entries of an M3U playlist as channels of a configuration.
+/* channel.h - entries of an M3U playlist as channels of a configuration.
  *
  * Attributes and their keys:
  *
@@ -18,11 +18,15 @@
 #ifndef AMPS_CLI_IMPORT_CHANNEL_H
 #define AMPS_CLI_IMPORT_CHANNEL_H
 
+#include <jansson.h>
 #include "amps-cli/import/m3u.h"
 
-/* Appends one channel as an item of `streams:`. */
-void import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile,
-		    struct buf *out);
+/* The channel, without an id; `id` names one that has no name.  A new reference; NULL: there is no
+ * memory. */
+json_t *import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile);
+
+/* Appends such a channel as an item of `streams:`. */
+void import_put_yaml(struct buf *out, uint64_t id, const json_t *channel);
 
 /* True if the source is a file or device of this machine, with or without "file:", not a URL.  With
  * such an entry, a playlist from elsewhere could show viewers any file that the server can read. */

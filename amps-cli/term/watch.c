@@ -51,7 +51,7 @@ static int ask(const char *path, const char *method, json_t **ret)
 	int r = client_open(&client, path);
 
 	if (r == 0)
-		r = client_ask(&client, method, NULL, ANSWER_TIMEOUT_MS, &result, &error);
+		r = client_ask(&client, method, NULL, -1, ANSWER_TIMEOUT_MS, &result, &error);
 	client_close(&client);
 	if (r < 0)
 		return r;

@@ -341,6 +341,13 @@ static int on_yield(struct worker_slot *s, const struct msg *m)
 	return 0;
 }
 
+static int on_api_call(struct worker_slot *s, const struct msg *m)
+{
+	const struct worker_pool_env *env = &s->pool->env;
+
+	return s->state == SLOT_READY ? env->api_call(env->owner, s->index, m) : -EBADMSG;
+}
+
 static int on_message(void *owner, struct peer *p, struct msg *m)
 {
 	struct worker_slot *s = owner;
@@ -355,6 +362,8 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 		return on_snapshot_ack(s, m);
 	case MSG_WANT:
 		return on_want(s, m);
+	case MSG_API_CALL:
+		return on_api_call(s, m);
 	case MSG_YIELD:
 		return on_yield(s, m);
 	case MSG_RELEASE:
@@ -734,6 +743,15 @@ void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 
 	if (s && s->state == SLOT_READY)
 		peer_send_output_gone(s->peer, m, NULL);
+}
+
+void worker_pool_api_answer(struct worker_pool *pool, unsigned worker,
+			    const struct msg_api_answer *m, int fd)
+{
+	struct worker_slot *s = slot_at(pool, worker);
+
+	if (s && s->state == SLOT_READY)
+		peer_send_api_answer(s->peer, m, &fd);
 }
 
 void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial)

@@ -40,6 +40,9 @@ struct worker_pool_env {
 	struct tuners *tuners;	  /* receives what workers want; borrowed */
 	void *owner;
 	void (*changed)(void *owner); /* a worker became ready or died */
+	/* An API_CALL came, to be answered once with worker_pool_api_answer(), now or later.  `m`
+	 * is borrowed.  0, or -EBADMSG: it is malformed. */
+	int (*api_call)(void *owner, unsigned worker, const struct msg *m);
 };
 
 /* A wait until every worker serves what was published.  Embedded; it must exist until `done`. */
@@ -87,6 +90,8 @@ void worker_pool_output_turn(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_turn *m);
 void worker_pool_output_gone(struct worker_pool *pool, unsigned worker,
 			     const struct msg_output_gone *m);
+void worker_pool_api_answer(struct worker_pool *pool, unsigned worker,
+			    const struct msg_api_answer *m, int fd);
 void worker_pool_kick(struct worker_pool *pool, unsigned worker, uint64_t serial);
 
 /* Workers, also those started later, log from this level on. */

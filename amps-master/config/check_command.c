@@ -8,12 +8,14 @@
 
 #include "amps-master/config/model.h"
 #include "amps-master/config/option_memory.h"
+#include "amps-master/config/settings.h"
 #include "amps-master/lineup/yt_dlp.h"
+#include "amps-master/store/db.h"
 #include "amps-master/system/helper.h"
 #include "amps-master/util/json.h"
 #include "common/programs.h"
 
-#define USAGE "usage: amps check [--config FILE] [--json] [--strict]\n"
+#define USAGE "usage: amps check [--config FILE] [--json] [--strict] [--database] [--state-dir D]\n"
 
 #define YT_DLP		"yt-dlp"
 #define YT_DLP_PATH	"yt_dlp_path"
@@ -24,7 +26,8 @@
 
 struct check_options {
 	const char *file;
-	bool json, strict;
+	const char *state_dir; /* of the database; NULL = that of the file */
+	bool json, strict, database;
 };
 
 static int read_arguments(int argc, char **argv, struct check_options *options)
@@ -32,6 +35,8 @@ static int read_arguments(int argc, char **argv, struct check_options *options)
 	static const struct option known[] = {{"check", no_argument, NULL, 'k'},
 					      {"config", required_argument, NULL, 'c'},
 					      {"json", no_argument, NULL, 'j'},
+					      {"database", no_argument, NULL, 'd'},
+					      {"state-dir", required_argument, NULL, 'D'},
 					      {"strict", no_argument, NULL, 's'},
 					      {NULL, 0, NULL, 0}};
 	int c;
@@ -44,6 +49,10 @@ static int read_arguments(int argc, char **argv, struct check_options *options)
 			options->json = true;
 		else if (c == 's')
 			options->strict = true;
+		else if (c == 'd')
+			options->database = true;
+		else if (c == 'D')
+			options->state_dir = optarg;
 		else if (c != 'k')
 			return -EINVAL;
 	}
@@ -129,6 +138,25 @@ static void print_counts(const char *file, const json_t *model, unsigned warning
 	putchar('\n');
 }
 
+/* Says how good the database of this state folder is. */
+static bool judge_database(const struct check_options *options, const json_t *model)
+{
+	json_auto_t *given = options->state_dir != NULL
+				     ? json_pack("{ss}", "state_dir", options->state_dir)
+				     : NULL;
+	char folder[PATH_MAX], text[ERROR_TEXT_MAX] = "";
+	int r = settings_state_dir(given != NULL ? given : json_object_get(model, "server"),
+				   folder);
+
+	if (r < 0) {
+		fprintf(stderr, "the state folder is not known: %s\n", strerror(-r));
+		return false;
+	}
+	r = db_judge(folder, text, sizeof(text));
+	puts(text);
+	return r == 0;
+}
+
 int check_command(int argc, char **argv)
 {
 	struct check_options options = {.file = serve_options_default_file()};
@@ -153,6 +181,8 @@ int check_command(int argc, char **argv)
 		if (!refused)
 			print_counts(options.file, model, problems.warnings);
 	}
+	if (options.database && !judge_database(&options, model))
+		refused = true;
 	problems_done(&problems);
 	return refused || fflush(stdout) != 0 ? 1 : 0;
 }

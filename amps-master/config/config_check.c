@@ -63,27 +63,50 @@ static const struct field root_fields[] = {
 
 static const struct section root_section = {FIELDS(root_fields), .finish = finish_root};
 
+/* Reads the whole tree as this field; see config_check(). */
+static int run(struct check *c, const struct field *f, json_t *tree, json_t **ret)
+{
+	struct spot at = check_root(tree);
+	size_t path_len = c->path.len;
+	json_t *read = f->read(c, f, &at);
+	bool no_memory = c->out_of_memory || !buf_ok(&c->path) || c->ids == NULL;
+
+	assert(no_memory || c->path.len == path_len);
+	json_decref(c->ids);
+	buf_done(&c->path);
+	if (!no_memory && read != NULL && c->problems->errors == 0) {
+		*ret = read;
+		return 0;
+	}
+	json_decref(read);
+	return no_memory ? -ENOMEM : -EINVAL;
+}
+
 int config_check(json_t *tree, const char *file, const struct marks *marks,
 		 struct option_asks *asks, struct problems *problems, json_t **ret_model)
 {
-	static const struct field root = {.section = &root_section};
-	struct spot at = check_root(tree);
+	static const struct field root = {.read = value_section, .section = &root_section};
 	struct check c = {.file = file,
 			  .marks = marks,
 			  .problems = problems,
 			  .asks = asks,
 			  .profiles = json_object_get(tree, "ffmpeg_profiles"),
 			  .ids = json_object()};
-	json_t *model = value_section(&c, &root, &at);
-	bool no_memory = c.out_of_memory || !buf_ok(&c.path) || c.ids == NULL;
 
-	assert(no_memory || c.path.len == 0);
-	json_decref(c.ids);
-	buf_done(&c.path);
-	if (!no_memory && model != NULL && problems->errors == 0) {
-		*ret_model = model;
-		return 0;
-	}
-	json_decref(model);
-	return no_memory ? -ENOMEM : -EINVAL;
+	return run(&c, &root, tree, ret_model);
+}
+
+int config_check_channel(json_t *entry, const char *path, const json_t *profiles,
+			 struct option_asks *asks, struct problems *problems, json_t **ret_entry)
+{
+	bool scheduled = json_object_get(entry, "schedule") != NULL;
+	struct check c = {.file = "",
+			  .problems = problems,
+			  .asks = asks,
+			  .profiles = profiles,
+			  .ids = json_object()};
+
+	buf_puts(&c.path, path);
+	return run(&c, scheduled ? &config_check_scheduled : &config_check_stream, entry,
+		   ret_entry);
 }

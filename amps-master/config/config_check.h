@@ -16,4 +16,12 @@ must_check int config_check(json_t *tree, const char *file, const struct marks *
 			    struct option_asks *asks, struct problems *problems,
 			    json_t **ret_model);
 
+/* Checks one channel by the same rules: an entry of `streams`, or of `scheduled_streams` if it has
+ * a schedule.  `profiles`: those of the model.  The paths of problems begin with `path`, "" for an
+ * entry alone.  Results as above, with the entry as the model has it; -EINVAL also for a schedule
+ * that leaves the entry out. */
+must_check int config_check_channel(json_t *entry, const char *path, const json_t *profiles,
+				    struct option_asks *asks, struct problems *problems,
+				    json_t **ret_entry);
+
 #endif

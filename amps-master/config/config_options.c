@@ -294,7 +294,7 @@ static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 	helper_run(&spec, &result);
 	if (result.error == 0) {
 		answer = json_fd_load(result.output_fd);
-		if (!json_is_array(json_object_get(answer, "problems"))) {
+		if (!option_answer_valid(answer)) {
 			snprintf(reason, cap, "amps-transcoder gave no list");
 			json_decref(answer);
 			answer = NULL;
@@ -306,9 +306,12 @@ static json_t *ask_transcoder(const json_t *questions, char *reason, size_t cap)
 	return answer;
 }
 
-/* Looks up every question in the memory.  Returns the questions without a verdict, to be asked; the
- * caller owns the array. */
-static json_t *recall(struct option_asks *a, struct option_memory *memory)
+bool option_answer_valid(const json_t *answer)
+{
+	return json_is_array(json_object_get(answer, "problems"));
+}
+
+json_t *option_asks_recall(struct option_asks *a, struct option_memory *memory)
 {
 	json_t *open = json_array();
 
@@ -319,8 +322,10 @@ static json_t *recall(struct option_asks *a, struct option_memory *memory)
 		assert(q->found == NULL);
 		q->found = json_incref((json_t *)(uintptr_t)verdict);
 		q->open = verdict == NULL;
-		if (q->open && json_array_append(open, q->json) < 0)
-			break;
+		if (q->open && json_array_append(open, q->json) < 0) {
+			json_decref(open);
+			return NULL;
+		}
 	}
 	return open;
 }
@@ -339,25 +344,32 @@ static void learn(const struct option_asks *a, struct option_memory *memory, con
 	}
 }
 
-void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
-		     const char *file, struct problems *problems)
+void option_asks_judge(struct option_asks *a, struct option_memory *memory, const json_t *answer,
+		       const struct marks *marks, const char *file, struct problems *problems)
 {
-	json_auto_t *open = recall(a, memory), *answer = NULL;
 	json_t *finding;
-	char reason[160] = "";
 	size_t i;
 
-	if (json_array_size(open) > 0) {
-		answer = ask_transcoder(open, reason, sizeof(reason));
-		if (answer == NULL)
-			problems_add(problems, PROBLEM_WARNING, file, 0, "",
-				     "option names were not checked: %s", reason);
-		take_findings(a, json_object_get(answer, "problems"));
-		take_reading(a, json_object_get(answer, "reading"));
-		if (answer != NULL && memory != NULL)
-			learn(a, memory, json_object_get(answer, "files"));
-	}
+	take_findings(a, json_object_get(answer, "problems"));
+	take_reading(a, json_object_get(answer, "reading"));
+	if (answer != NULL && memory != NULL)
+		learn(a, memory, json_object_get(answer, "files"));
 	for (size_t q = 0; q < a->question_count; q++)
 		json_array_foreach (a->questions[q].found, i, finding)
 			report(a, &a->questions[q], finding, marks, file, problems);
+}
+
+void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
+		     const char *file, struct problems *problems)
+{
+	json_auto_t *open = option_asks_recall(a, memory), *answer = NULL;
+	char reason[160] = "";
+
+	if (open == NULL || json_array_size(open) > 0) {
+		answer = open != NULL ? ask_transcoder(open, reason, sizeof(reason)) : NULL;
+		if (answer == NULL)
+			problems_add(problems, PROBLEM_WARNING, file, 0, "",
+				     "option names were not checked: %s", reason);
+	}
+	option_asks_judge(a, memory, answer, marks, file, problems);
 }

@@ -36,4 +36,14 @@ must_check int option_asks_add(struct option_asks *a, const struct option_ask *a
 void option_asks_run(struct option_asks *a, struct option_memory *memory, const struct marks *marks,
 		     const char *file, struct problems *problems);
 
+/* The same in two steps, for a caller that cannot wait: the lists on which `memory` has no verdict,
+ * as `amps-transcoder --check-options` reads them (a new reference; NULL without memory), and then
+ * its answer (NULL: none; needed only where a list was open).  Each once. */
+json_t *option_asks_recall(struct option_asks *a, struct option_memory *memory);
+void option_asks_judge(struct option_asks *a, struct option_memory *memory, const json_t *answer,
+		       const struct marks *marks, const char *file, struct problems *problems);
+
+/* Is this what that program answers? */
+bool option_answer_valid(const json_t *answer);
+
 #endif

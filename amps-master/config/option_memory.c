@@ -8,6 +8,7 @@
 #include "amps-master/store/db.h"
 #include "amps-master/config/settings.h"
 #include "common/hash.h"
+#include "common/limits.h"
 
 #define HEX_BYTES 20
 
@@ -144,6 +145,13 @@ void option_memory_learn(struct option_memory *m, const char *question, const js
 	question_key(question, key);
 	if (json_object_set(m->used, key, (json_t *)(uintptr_t)verdict) == 0)
 		m->learned = true;
+}
+
+void option_memory_keep(struct option_memory *m)
+{
+	/* without memory, and beyond the limit, some are asked again */
+	if (json_object_size(m->known) < API_DISTINCT_MAX)
+		(void)json_object_update_missing(m->used, m->known);
 }
 
 char *option_memory_text(const struct option_memory *m)

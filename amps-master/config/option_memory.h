@@ -35,6 +35,10 @@ void option_memory_judged_by(struct option_memory *m, const json_t *files);
 /* Adds a verdict (borrowed). */
 void option_memory_learn(struct option_memory *m, const char *question, const json_t *verdict);
 
+/* The next option_memory_text() contains all verdicts, also those that were not asked for, unless
+ * there are more than API_DISTINCT_MAX. */
+void option_memory_keep(struct option_memory *m);
+
 /* The text to store, without questions that were not asked this time; NULL if nothing is new.  The
  * caller frees it. */
 char *option_memory_text(const struct option_memory *m);

@@ -11,6 +11,7 @@ enum reload_state { RELOAD_IDLE, RELOAD_LOADING, RELOAD_STORING, RELOAD_APPLIED,
 struct waiters {
 	uint64_t tickets[CONTROL_CLIENTS_MAX + 1];
 	size_t count;
+	struct discard discard;
 };
 
 struct reload {
@@ -49,6 +50,7 @@ static void reload_finish(struct reload *r, const struct reload_result *result)
 	reload_set_state(r, RELOAD_IDLE);
 	r->now = r->later;
 	r->later.count = 0;
+	r->later.discard = DISCARD_NOTHING;
 	for (size_t i = 0; i < answered.count; i++)
 		r->env.done(r->env.owner, answered.tickets[i], result);
 	json_decref(r->report);
@@ -112,7 +114,8 @@ static void on_loaded(void *owner, struct helper_result *result)
 		reload_set_state(r, RELOAD_STORING);
 		store_submit(r->env.store,
 			     &(struct store_operation){.kind = STORE_LOAD,
-						       .fd = TAKE_FD(result->output_fd)},
+						       .fd = TAKE_FD(result->output_fd),
+						       .discard = r->now.discard},
 			     on_stored, r, 0);
 	} else {
 		log_error("the configuration's loader failed (%s)", result->reason);
@@ -133,7 +136,7 @@ static bool signal_waits(const struct waiters *w)
 	return false;
 }
 
-void reload_request(struct reload *r, uint64_t ticket)
+void reload_request(struct reload *r, uint64_t ticket, const struct discard *discard)
 {
 	struct waiters *w = r->state == RELOAD_IDLE ? &r->now : &r->later;
 	const struct reload_result busy = {.error = -EBUSY, .text = "too many reloads wait"};
@@ -141,7 +144,7 @@ void reload_request(struct reload *r, uint64_t ticket)
 	assert(w->count <= array_size(w->tickets));
 	if (ticket == 0 && signal_waits(w))
 		return;
-	if (w->count == array_size(w->tickets)) {
+	if (w->count == array_size(w->tickets) || discard_add(&w->discard, discard) < 0) {
 		r->env.done(r->env.owner, ticket, &busy);
 		return;
 	}

@@ -39,6 +39,8 @@ struct reload_env {
 must_check int reload_new(const struct reload_env *env, struct reload **ret);
 struct reload *reload_free(struct reload *r); /* returns NULL; accepts NULL */
 
-void reload_request(struct reload *r, uint64_t ticket); /* `ticket` 0: a signal */
+/* `ticket` 0: a signal; `discard`: changes of the API to drop.  All requests of one run have the
+ * effect of each. */
+void reload_request(struct reload *r, uint64_t ticket, const struct discard *discard);
 
 #endif

@@ -25,6 +25,7 @@ struct client {
 	bool last;	       /* close once the answer is written */
 	control_ticket ticket; /* of the request being answered, else 0 */
 	json_t *id;	       /* of that request */
+	int file;	       /* came with the line that is being read; -1 = none */
 	struct buf in, out;
 	size_t sent; /* bytes of out */
 	struct event *read_event, *write_event;
@@ -57,6 +58,7 @@ static void client_free(struct client *c)
 	if (c->timer)
 		event_free(c->timer);
 	close_fd(&c->fd);
+	close_fd(&c->file);
 	json_decref(c->id);
 	buf_done(&c->in);
 	buf_done(&c->out);
@@ -138,7 +140,7 @@ static void handle_line(struct client *c, const char *line, size_t len)
 		client_set_state(c, CLIENT_WORKING);
 		log_debug("a control client asks method=%s uid=%u", call.method, c->uid);
 		control->env.request(control->env.owner, control, c->ticket, call.method,
-				     call.params);
+				     call.params, TAKE_FD(c->file));
 	}
 	control_call_done(&call);
 }
@@ -172,12 +174,43 @@ static void handle_input(struct client *c)
 		;
 }
 
+/* Keeps one descriptor that came with the bytes; the kernel closes what has no room. */
+static void take_file(struct client *c, struct msghdr *m)
+{
+	struct cmsghdr *head = CMSG_FIRSTHDR(m);
+
+	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
+	    head->cmsg_len < CMSG_LEN(sizeof(int)))
+		return;
+	close_fd(&c->file);
+	memcpy(&c->file, CMSG_DATA(head), sizeof(c->file));
+}
+
+static ssize_t receive(struct client *c, char *bytes, size_t cap)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {bytes, cap};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = &control,
+			   .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n > 0)
+		take_file(c, &m);
+	return n;
+}
+
 static void on_readable(int fd, short what, void *arg)
 {
 	struct client *c = arg;
 	char bytes[16384];
-	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	ssize_t n = receive(c, bytes, sizeof(bytes));
 
+	(void)fd;
 	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -258,7 +291,7 @@ static void client_new(struct control *control, int fd, const struct ucred *peer
 		close(fd);
 		return;
 	}
-	*c = (struct client){.control = control, .fd = fd, .uid = peer->uid};
+	*c = (struct client){.control = control, .fd = fd, .file = -1, .uid = peer->uid};
 	LIST_INSERT_HEAD(&control->clients, c, link);
 	control->client_count++;
 	assert(control->client_count <= CONTROL_CLIENTS_MAX);

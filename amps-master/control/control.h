@@ -21,9 +21,10 @@ typedef uint64_t control_ticket;
 struct control_env {
 	struct event_base *base;
 	void *owner;
-	/* `params` may be NULL; both borrowed for the call. */
+	/* `params` may be NULL; both borrowed for the call.  `file` is a descriptor that the client
+	 * sent with the line, -1 = none; taken. */
 	void (*request)(void *owner, struct control *c, control_ticket ticket, const char *method,
-			const json_t *params);
+			const json_t *params, int file);
 };
 
 /* Binds and listens (mode 0660); `path` must not exist.  0 or -Exxx. */

@@ -1,6 +1,7 @@
 #include "amps-master/control/control_commands.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "common/limits.h"
@@ -14,6 +15,7 @@ struct request {
 	struct control *control;
 	control_ticket ticket;
 	const json_t *params; /* may be NULL */
+	int file;	      /* of the client, -1 = none */
 };
 
 static void bad_params(const struct request *r, const char *message)
@@ -73,9 +75,36 @@ static void run_config(const struct request *r)
 	r->backend->config(r->owner, r->ticket);
 }
 
+/* Passes the client's file on. */
+static void run_with_file(const struct request *r,
+			  void (*run)(void *owner, control_ticket ticket, int file))
+{
+	int file = r->file >= 0 ? fcntl(r->file, F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (file >= 0)
+		run(r->owner, r->ticket, file);
+	else
+		bad_params(r, "the method needs a descriptor beside its line");
+}
+
+static void run_import(const struct request *r)
+{
+	run_with_file(r, r->backend->import);
+}
+
+static void run_backup(const struct request *r)
+{
+	run_with_file(r, r->backend->backup);
+}
+
 static void run_reload(const struct request *r)
 {
-	r->backend->reload(r->owner, r->ticket);
+	struct discard discard;
+
+	if (discard_read(r->params, &discard) < 0)
+		bad_params(r, "\"" DISCARD_KEY "\" is true or the id of a channel");
+	else
+		r->backend->reload(r->owner, r->ticket, &discard);
 }
 
 static void run_shutdown(const struct request *r)
@@ -100,7 +129,9 @@ static const struct {
 	void (*run)(const struct request *r);
 	enum control_report report; /* where `run` is NULL */
 } commands[] = {
+	{"backup", .run = run_backup},
 	{"config", .run = run_config},
+	{"import", .run = run_import},
 	{"kick", .run = run_kick},
 	{"links", .report = REPORT_LINKS},
 	{"list", .report = REPORT_CHANNELS},
@@ -115,9 +146,10 @@ static const struct {
 };
 
 void control_commands_run(const struct control_backend *b, void *owner, struct control *c,
-			  control_ticket ticket, const char *method, const json_t *params)
+			  control_ticket ticket, const char *method, const json_t *params, int file)
 {
-	const struct request request = {b, owner, c, ticket, params};
+	_cleanup_(closep) int owned = file;
+	const struct request request = {b, owner, c, ticket, params, owned};
 
 	for (size_t i = 0; i < array_size(commands); i++) {
 		if (strcmp(commands[i].method, method) != 0)

@@ -6,6 +6,7 @@
 #define AMPS_CONTROL_COMMANDS_H
 
 #include "amps-master/control/control.h"
+#include "amps-master/util/discard.h"
 
 enum control_report {
 	REPORT_CHANNELS,
@@ -19,17 +20,24 @@ enum control_report {
 
 /* `owner` is the argument of control_commands_run(). */
 struct control_backend {
-	json_t *(*report[REPORT_COUNT_])(void *owner);	    /* new references; NULL = no memory */
-	int (*stop)(void *owner, const char *key);	    /* 0 or -ENOENT */
-	int (*kick)(void *owner, uint64_t viewer);	    /* 0 or -ENOENT */
-	void (*reload)(void *owner, control_ticket ticket); /* answers later */
+	json_t *(*report[REPORT_COUNT_])(void *owner); /* new references; NULL = no memory */
+	int (*stop)(void *owner, const char *key);     /* 0 or -ENOENT */
+	int (*kick)(void *owner, uint64_t viewer);     /* 0 or -ENOENT */
+	/* Answers later. */
+	void (*reload)(void *owner, control_ticket ticket, const struct discard *discard);
 	void (*config)(void *owner, control_ticket ticket); /* answers later */
+	/* Adds the channels in a file, a JSON array, or copies the database into a file; the file
+	 * is taken.  Both answer later. */
+	void (*import)(void *owner, control_ticket ticket, int file);
+	void (*backup)(void *owner, control_ticket ticket, int file);
 	/* `timeout_ms` 0 = at once.  Called after the request was answered. */
 	void (*shutdown)(void *owner, unsigned timeout_ms);
 };
 
-/* Runs one request and answers it; `reload` and `config` are answered by the backend. */
+/* Runs one request and answers it, or lets the backend answer it later.  Takes `file`, -1 = none.
+ */
 void control_commands_run(const struct control_backend *b, void *owner, struct control *c,
-			  control_ticket ticket, const char *method, const json_t *params);
+			  control_ticket ticket, const char *method, const json_t *params,
+			  int file);
 
 #endif

@@ -89,6 +89,7 @@ int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struc
 	}
 	if (shared != NULL && admin != NULL && entry_init(&e, admin)) {
 		e.role = TOKEN_ADMIN;
+		e.flags = TOKEN_COMMANDS;
 		buf_add(out, &e, sizeof(e));
 	}
 	if (shared != NULL)

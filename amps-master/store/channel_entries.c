@@ -1,5 +1,6 @@
 #include "amps-master/store/channel_entries.h"
 
+#include <assert.h>
 #include <string.h>
 #include "common/hash.h"
 
@@ -57,23 +58,27 @@ int channel_entries_read(const struct channel_rows *rows, const json_t *settings
 }
 
 int channel_entries_change(const struct channel_list *known, const json_t *settings,
-			   const struct channel_row *row, struct channel_list *ret)
+			   const struct channel_rows *rows, struct channel_list *ret)
 {
-	size_t at = channel_list_find(known, row->id);
-	bool there = at < known->count && known->at[at]->id == row->id;
 	struct channel_list list;
-	int r = channel_list_init(known->count + 1, &list);
+	size_t from = 0;
+	int r = channel_list_init(known->count + rows->count, &list);
 
-	if (r < 0)
-		return r;
-	channel_list_share(&list, known, 0, at);
-	if (!row->deleted)
-		r = entry_add(&list, row, settings, NULL);
+	for (size_t i = 0; i < rows->count && r == 0; i++) {
+		const struct channel_row *row = &rows->rows[i];
+		size_t at = channel_list_find(known, row->id);
+
+		assert(at >= from);
+		channel_list_share(&list, known, from, at);
+		from = at + (at < known->count && known->at[at]->id == row->id);
+		if (!row->deleted)
+			r = entry_add(&list, row, settings, NULL);
+	}
 	if (r < 0) {
 		channel_list_done(&list);
 		return r;
 	}
-	channel_list_share(&list, known, at + there, known->count);
+	channel_list_share(&list, known, from, known->count);
 	*ret = list;
 	return 0;
 }

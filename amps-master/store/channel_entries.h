@@ -11,10 +11,10 @@
 must_check int channel_entries_read(const struct channel_rows *rows, const json_t *settings,
 				    const struct channel_list *known, struct channel_list *ret);
 
-/* `known` with one row put in place of, or beside, what it has; a tombstone takes the channel out.
- * Errors as above. */
+/* `known` with these rows, in id order, put in place of, or beside, what it has; a tombstone
+ * takes the channel out.  Errors as above. */
 must_check int channel_entries_change(const struct channel_list *known, const json_t *settings,
-				      const struct channel_row *row, struct channel_list *ret);
+				      const struct channel_rows *rows, struct channel_list *ret);
 
 /* Those on air at wall_us, and when that changes next (or TIME_NONE).  A channel with an unreadable
  * window is never on air.  0 or -ENOMEM. */

@@ -292,6 +292,98 @@ int db_writable(struct db *db)
 	return r;
 }
 
+static int copy_pages(struct db *db, const char *path)
+{
+	sqlite3 *to = NULL;
+	sqlite3_backup *backup = NULL;
+	int r = sqlite3_open_v2(path, &to,
+				SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+				NULL);
+
+	if (r == SQLITE_OK)
+		backup = sqlite3_backup_init(to, "main", db->handle, "main");
+	if (backup) {
+		/* this thread is the only writer: one step sees one state */
+		sqlite3_backup_step(backup, -1);
+		r = sqlite3_backup_finish(backup);
+	} else if (r == SQLITE_OK) {
+		r = sqlite3_errcode(to);
+	}
+	/* one file holds it all */
+	if (r == SQLITE_OK)
+		r = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+	sqlite3_close_v2(to);
+	return db_result(r);
+}
+
+static int copy_file(int from, int to)
+{
+	char bytes[65536];
+	ssize_t n = 1;
+	off_t at = 0;
+	int r = ftruncate(to, 0) < 0 || lseek(to, 0, SEEK_SET) < 0 ? -errno : 0;
+
+	while (r == 0 && n > 0) {
+		n = pread(from, bytes, sizeof(bytes), at);
+		r = n < 0 ? -errno : write_all(to, bytes, (size_t)n);
+		at += MAX(n, 0);
+	}
+	return r < 0 || fsync(to) == 0 || errno == EINVAL ? r : -errno;
+}
+
+int db_backup(struct db *db, int fd)
+{
+	const char *own = sqlite3_db_filename(db->handle, "main");
+	char path[PATH_MAX];
+	_cleanup_(closep) int copy = -1;
+	int r;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s-copy", own ? own : "") >= sizeof(path))
+		return -ENAMETOOLONG;
+	/* left by a crash */
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	r = make_file(path);
+	if (r == 0)
+		r = copy_pages(db, path);
+	if (r == 0) {
+		copy = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		r = copy < 0 ? -errno : copy_file(copy, fd);
+	}
+	unlink(path);
+	return r;
+}
+
+int db_judge(const char *state_dir, char *text, size_t text_cap)
+{
+	char path[PATH_MAX], words[256] = "";
+	struct db db = {0};
+	long version = 0;
+	int r;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/amps.db", state_dir) >= sizeof(path))
+		return -ENAMETOOLONG;
+	if (access(path, F_OK) < 0) {
+		r = -errno;
+		snprintf(text, text_cap,
+			 "there is no database %s (%s); the next start makes one "
+			 "from the configuration file",
+			 path, strerror(-r));
+		return r;
+	}
+	r = db_result(sqlite3_open_v2(
+		path, &db.handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+		NULL));
+	if (r == 0)
+		r = db_examine(&db, words, sizeof(words), &version);
+	if (r < 0)
+		explain(r, path, words[0] != '\0' ? words : db_error(&db), text, text_cap);
+	else
+		snprintf(text, text_cap, "the database %s is good", path);
+	sqlite3_close_v2(db.handle);
+	return r;
+}
+
 void db_shrink(struct db *db)
 {
 	sqlite3_db_release_memory(db->handle);

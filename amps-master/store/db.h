@@ -27,6 +27,14 @@ void db_rollback(struct db *db); /* nothing where none is open */
  * (moved or deleted) or another -Exxx. */
 must_check int db_writable(struct db *db);
 
+/* Copies the whole database, as it stands, into a file; its folder gets a file of that size for a
+ * while.  0 or -Exxx. */
+must_check int db_backup(struct db *db, int fd);
+
+/* Judges the file without changing it.  0, or -Exxx as db_open() would fail, and the words;
+ * -ENOENT: there is none. */
+must_check int db_judge(const char *state_dir, char *text, size_t text_cap);
+
 /* Gives back what is kept in memory of the file. */
 void db_shrink(struct db *db);
 

@@ -21,56 +21,80 @@ void channel_rows_done(struct channel_rows *rows)
 	*rows = CHANNEL_ROWS_INIT;
 }
 
-static int row_read(sqlite3_stmt *statement, struct channel_row *ret)
+/* The row that the statement stands at; its definition is the statement's, or NULL without
+ * memory. */
+static struct channel_row row_at(sqlite3_stmt *statement)
 {
-	const char *definition = (const char *)sqlite3_column_text(statement, 4);
-
-	*ret = (struct channel_row){
+	return (struct channel_row){
 		.id = (uint32_t)sqlite3_column_int64(statement, 0),
 		.origin = origin_parse((const char *)sqlite3_column_text(statement, 1)),
 		.in_file = sqlite3_column_type(statement, 2) != SQLITE_NULL,
 		.file_hash = (uint64_t)sqlite3_column_int64(statement, 2),
 		.deleted = sqlite3_column_int(statement, 3) != 0,
-		.definition = definition != NULL ? strdup(definition) : NULL,
+		.definition = (char *)(uintptr_t)sqlite3_column_text(statement, 4),
 	};
+}
+
+static int row_read(sqlite3_stmt *statement, struct channel_row *ret)
+{
+	*ret = row_at(statement);
+	ret->definition = ret->definition != NULL ? strdup(ret->definition) : NULL;
 	return ret->definition != NULL ? 0 : -ENOMEM;
 }
 
-static int rows_append(struct channel_rows *rows, size_t *cap, sqlite3_stmt *statement)
+int db_channel_each(struct db *db, int (*each)(void *arg, const struct channel_row *row), void *arg)
 {
-	int r;
+	sqlite3_stmt *statement = db_statement(db, DB_CHANNEL_LIST);
+	int r = 0, step;
 
-	if (rows->count == *cap) {
-		size_t wider = *cap == 0 ? 256 : 2 * *cap;
-		struct channel_row *grown = reallocarray(rows->rows, wider, sizeof(*grown));
+	while ((step = sqlite3_step(statement)) == SQLITE_ROW && r == 0) {
+		struct channel_row row = row_at(statement);
+
+		r = row.definition != NULL ? each(arg, &row) : -ENOMEM;
+	}
+	if (r == 0)
+		r = db_result(step);
+	sqlite3_reset(statement);
+	return r;
+}
+
+/* A list that grows. */
+struct row_list {
+	struct channel_rows rows;
+	size_t cap;
+};
+
+static int rows_append(void *arg, const struct channel_row *row)
+{
+	struct row_list *l = arg;
+	struct channel_row *to;
+
+	if (l->rows.count == l->cap) {
+		size_t wider = l->cap == 0 ? 256 : 2 * l->cap;
+		struct channel_row *grown = reallocarray(l->rows.rows, wider, sizeof(*grown));
 
 		if (grown == NULL)
 			return -ENOMEM;
-		rows->rows = grown;
-		*cap = wider;
+		l->rows.rows = grown;
+		l->cap = wider;
 	}
-	r = row_read(statement, &rows->rows[rows->count]);
-	rows->count += r == 0;
-	return r;
+	to = &l->rows.rows[l->rows.count];
+	*to = *row;
+	to->definition = strdup(row->definition);
+	l->rows.count += to->definition != NULL;
+	return to->definition != NULL ? 0 : -ENOMEM;
 }
 
 int db_channel_list(struct db *db, struct channel_rows *ret)
 {
-	sqlite3_stmt *statement = db_statement(db, DB_CHANNEL_LIST);
-	struct channel_rows rows = CHANNEL_ROWS_INIT;
-	size_t cap = 0;
-	int r = 0, step;
+	struct row_list list = {0};
+	int r = db_channel_each(db, rows_append, &list);
 
-	while ((step = sqlite3_step(statement)) == SQLITE_ROW && r == 0)
-		r = rows_append(&rows, &cap, statement);
-	if (r == 0)
-		r = db_result(step);
-	sqlite3_reset(statement);
 	if (r < 0) {
-		channel_rows_done(&rows);
+		channel_rows_done(&list.rows);
 		return r;
 	}
-	*ret = rows;
+	*ret = list.rows;
 	return 0;
 }
 

@@ -27,6 +27,10 @@ struct channel_rows {
 #define CHANNEL_ROWS_INIT ((struct channel_rows){0})
 
 must_check int db_channel_list(struct db *db, struct channel_rows *ret);
+
+/* Calls `each` with every row in id order, borrowed, until it returns -Exxx.  0 or -Exxx. */
+must_check int db_channel_each(struct db *db, int (*each)(void *arg, const struct channel_row *row),
+			       void *arg);
 void channel_rows_done(struct channel_rows *rows);
 struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t id);
 

@@ -5,31 +5,38 @@
 #define AMPS_OPERATION_H
 
 #include "amps-master/store/publication.h"
+#include "amps-master/util/discard.h"
 #include "common/limits.h"
+
+struct store_work;
+struct store_answer;
 
 enum store_kind {
 	/* Takes what the loader (`amps-master --load`) wrote into its memfd (check_command.h; no
 	 * model = refused).  Entries that changed in the file since the last load win over API
-	 * changes, the others keep them. */
+	 * changes, the others keep them but for those that are to be discarded. */
 	STORE_LOAD,
 	/* Publishes what is in force again (a schedule window opened or closed). */
 	STORE_REPUBLISH,
-	/* Puts or deletes one channel, as the API does: it stays so until the file's entry changes.
-	 * -ENOENT: there is none to delete. */
-	STORE_CHANGE,
+	/* Runs a function of the caller in the database thread: what the API reads and writes. */
+	STORE_CALL,
 	/* Everything that is in force, as a configuration file has it: the settings (defaults
 	 * filled in), ffmpeg_profiles, streams and scheduled_streams. */
 	STORE_EXPORT,
+	/* Copies the database into a file, whole and consistent, while it is used. */
+	STORE_BACKUP,
 };
 
 struct store_operation {
 	enum store_kind kind;
-	int fd;		  /* LOAD: taken */
-	uint32_t channel; /* CHANGE */
-	json_t *entry;	  /* CHANGE: taken; checked, its id is `channel`; NULL = delete */
+	int fd;			/* LOAD, BACKUP: taken */
+	struct discard discard; /* LOAD */
+	void (*call)(struct store_work *w, void *arg, int64_t wall_us, struct store_answer *ret);
+	void *arg; /* of the call; the caller's */
 };
 
-/* What came of it.  error 0: `config` of an export, a publication of the others.  Otherwise -Exxx,
+/* What came of it.  error 0: `config` of an export, a publication of the others; a call may have
+ * none, a backup has none.  Otherwise -Exxx,
  * a reason in one line, and for a refused file the problems:
  * [{severity,file,line,path,message}]. */
 struct store_answer {

@@ -62,7 +62,8 @@ static void run_load(struct store_work *w, struct request *r)
 	if (read_file(r->op.fd, &bytes, &n) < 0)
 		n = 0;
 	close_fd(&r->op.fd);
-	store_work_load(w, bytes != NULL ? bytes : "", n, clock_wall_us(), &r->answer);
+	store_work_load(w, bytes != NULL ? bytes : "", n, &r->op.discard, clock_wall_us(),
+			&r->answer);
 }
 
 static void request_run(struct work *w)
@@ -78,8 +79,11 @@ static void request_run(struct work *w)
 	case STORE_REPUBLISH:
 		store_work_republish(work, clock_wall_us(), &r->answer);
 		break;
-	case STORE_CHANGE:
-		store_work_change(work, r->op.channel, r->op.entry, clock_wall_us(), &r->answer);
+	case STORE_CALL:
+		r->op.call(work, r->op.arg, clock_wall_us(), &r->answer);
+		break;
+	case STORE_BACKUP:
+		store_work_backup(work, r->op.fd, &r->answer);
 		break;
 	case STORE_EXPORT:
 		store_work_export(work, &r->answer);
@@ -127,9 +131,8 @@ static void answer_log(enum store_kind kind, const struct store_answer *a)
 
 static void operation_done(struct store_operation *op)
 {
-	if (op->kind == STORE_LOAD)
+	if (op->kind == STORE_LOAD || op->kind == STORE_BACKUP)
 		close_fd(&op->fd);
-	json_decref(op->entry);
 }
 
 static void request_drop(struct work *w)
@@ -145,7 +148,8 @@ static void request_done(struct work *w)
 {
 	struct request *r = (struct request *)w;
 
-	assert(r->answer.error != 0 || r->answer.publication != NULL || r->answer.config != NULL);
+	assert(r->answer.error != 0 || r->answer.publication != NULL || r->answer.config != NULL ||
+	       r->op.kind == STORE_CALL || r->op.kind == STORE_BACKUP);
 	answer_log(r->op.kind, &r->answer);
 	r->done(r->owner, r->cookie, &r->answer); /* may close the store */
 	request_drop(w);

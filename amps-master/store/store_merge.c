@@ -21,6 +21,7 @@ struct file_entries {
 
 struct merge {
 	struct db *db;
+	const struct discard *discard;
 	json_t *notices;
 	bool changed;
 };
@@ -119,14 +120,25 @@ static int entry_put(struct merge *m, const struct file_entry *f)
 	return db_channel_put(m->db, &row, f->definition);
 }
 
+/* Is the row a change of the API that is to be dropped? */
+static bool is_discarded(const struct merge *m, const struct channel_row *row)
+{
+	return (row->origin == ORIGIN_API || row->deleted) && discard_has(m->discard, row->id);
+}
+
 /* The file has the entry and so has the database. */
 static int merge_both(struct merge *m, const struct channel_row *row, const struct file_entry *f)
 {
 	int r = 0;
 
-	if (row->in_file && row->file_hash == f->hash)
+	if (is_discarded(m, row))
+		r = notice(m,
+			   "channel %u: what was done through the API is discarded, the file's "
+			   "entry is in force",
+			   f->id);
+	else if (row->in_file && row->file_hash == f->hash)
 		return 0;
-	if (row->deleted)
+	else if (row->deleted)
 		r = notice(m,
 			   "channel %u changed in the file: it is back, although it was deleted "
 			   "through the API",
@@ -142,11 +154,14 @@ static int merge_both(struct merge *m, const struct channel_row *row, const stru
 /* The file no longer has the entry. */
 static int merge_gone(struct merge *m, const struct channel_row *row)
 {
+	bool discarded = is_discarded(m, row);
 	int r = 0;
 
-	if (!row->in_file)
+	if (!row->in_file && !discarded)
 		return 0;
-	if (row->origin == ORIGIN_API && !row->deleted)
+	if (!row->in_file)
+		r = notice(m, "channel %u, which the API has made, is discarded", row->id);
+	else if (row->origin == ORIGIN_API && !row->deleted)
 		r = notice(m,
 			   "channel %u was removed from the file: what was set through the API "
 			   "goes with it",
@@ -210,9 +225,10 @@ int store_raise_highest_id(struct db *db, uint32_t id, bool *ret_changed)
 	return db_meta_put_u64(db, "highest_id", id);
 }
 
-int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_changed)
+int store_merge(struct db *db, const json_t *model, const struct discard *discard, json_t *notices,
+		bool *ret_changed)
 {
-	struct merge m = {.db = db, .notices = notices};
+	struct merge m = {.db = db, .discard = discard, .notices = notices};
 	struct channel_rows rows = CHANNEL_ROWS_INIT;
 	struct file_entries file = {0};
 	int r = file_entries_read(model, &file);

@@ -7,11 +7,14 @@
 #define AMPS_STORE_MERGE_H
 
 #include "amps-master/store/db_channel.h"
+#include "amps-master/util/discard.h"
 
-/* Writes the rows that differ and the model's other parts (meta `settings`, `highest_id`).  Each
- * API change that lost gets a line in `notices` (an array).  *ret_changed: was anything written? 0
- * or -Exxx as in db.h; -EINVAL for an entry without a usable id. */
-must_check int store_merge(struct db *db, const json_t *model, json_t *notices, bool *ret_changed);
+/* Writes the rows that differ and the model's other parts (meta `settings`, `highest_id`), and
+ * drops the changes of the API that are to be discarded.  Each API change that lost gets a line in
+ * `notices` (an array).  *ret_changed: was anything written? 0 or -Exxx as in db.h; -EINVAL for an
+ * entry without a usable id. */
+must_check int store_merge(struct db *db, const json_t *model, const struct discard *discard,
+			   json_t *notices, bool *ret_changed);
 
 /* Keeps the highest id that was ever used: such an id is not given to another channel.
  * *ret_changed (may be NULL) is set to true where it rises.  0 or -Exxx. */

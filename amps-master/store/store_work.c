@@ -225,8 +225,8 @@ static json_t *settings_of(const json_t *model)
 }
 
 /* `result`: the loader's, with a model. */
-static void load_model(struct store_work *w, const json_t *result, int64_t wall_us,
-		       struct store_answer *a)
+static void load_model(struct store_work *w, const json_t *result, const struct discard *discard,
+		       int64_t wall_us, struct store_answer *a)
 {
 	const json_t *model = json_object_get(result, "model");
 	/* what option_memory.h wants to be kept, or NULL */
@@ -236,7 +236,7 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 	int r = db_begin(w->db);
 
 	if (r == 0) {
-		r = store_merge(w->db, model, a->notices, &changed);
+		r = store_merge(w->db, model, discard, a->notices, &changed);
 		if (r == -EINVAL)
 			answer_fail(a, r, "the configuration has a channel without a usable id");
 	}
@@ -257,8 +257,8 @@ static void load_model(struct store_work *w, const json_t *result, int64_t wall_
 		a->publication->settings = settings_of(model);
 }
 
-void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t wall_us,
-		     struct store_answer *ret)
+void store_work_load(struct store_work *w, const char *bytes, size_t n,
+		     const struct discard *discard, int64_t wall_us, struct store_answer *ret)
 {
 	json_t *result = json_loadb(bytes, n, 0, NULL);
 	json_t *problems = json_object_get(result, "problems");
@@ -272,7 +272,7 @@ void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t 
 			    errors == 1 ? "" : "s");
 		ret->problems = json_incref(problems);
 	} else {
-		load_model(w, result, wall_us, ret);
+		load_model(w, result, discard, wall_us, ret);
 	}
 	json_decref(result);
 }
@@ -321,7 +321,6 @@ static int change_row(struct store_work *w, uint32_t channel, const json_t *entr
 		      struct channel_row *row)
 {
 	int r = db_channel_get(w->db, channel, row);
-	bool there = r == 0;
 
 	if (r == -ENOENT && entry != NULL) {
 		*row = (struct channel_row){.id = channel};
@@ -334,43 +333,82 @@ static int change_row(struct store_work *w, uint32_t channel, const json_t *entr
 		return db_channel_delete(w->db, channel);
 	row->origin = ORIGIN_API;
 	if (entry != NULL) {
-		free(there ? row->definition : NULL);
+		free(row->definition);
 		row->definition = json_dumps(entry, JSON_COMPACT);
 		row->tree = (json_t *)(uintptr_t)entry;
 	}
 	return row->definition != NULL ? db_channel_put(w->db, row, entry) : -ENOMEM;
 }
 
-void store_work_change(struct store_work *w, uint32_t channel, json_t *entry, int64_t wall_us,
-		       struct store_answer *ret)
+/* What was written into a file that has been moved or deleted would be lost. */
+static int change_begin(struct store_work *w, struct store_answer *a)
 {
-	struct channel_row row = {0};
+	int r;
+
+	if (w->settings == NULL) {
+		answer_fail(a, -EAGAIN, "no configuration is in force yet");
+		return -EAGAIN;
+	}
+	r = db_writable(w->db);
+	if (r == -ENOENT) {
+		w->error = r;
+		answer_fail(a, r, "the database file was moved or deleted");
+	}
+	return r < 0 ? r : db_begin(w->db);
+}
+
+/* Writes the rows, which are the caller's also on failure. */
+static int change_rows(struct store_work *w, const struct store_change *changes,
+		       struct channel_rows *rows, struct store_answer *a)
+{
+	int r = 0;
+
+	for (size_t count = rows->count, i = 0; i < count && r == 0; i++) {
+		assert(i == 0 || changes[i - 1].channel < changes[i].channel);
+		rows->count = i + 1;
+		r = change_row(w, changes[i].channel, changes[i].entry, &rows->rows[i]);
+		if (r == -ENOENT)
+			answer_fail(a, r, "there is no channel %u", (unsigned)changes[i].channel);
+	}
+	return r;
+}
+
+static int change_publish(struct store_work *w, const struct channel_rows *rows,
+			  const char *options, int64_t wall_us, struct next *next,
+			  struct store_answer *a)
+{
+	int r = store_raise_highest_id(w->db, rows->rows[rows->count - 1].id, NULL);
+
+	next->settings = json_incref(w->settings);
+	next->settings_hash = w->settings_hash;
+	if (r == 0)
+		r = channel_entries_change(&w->channels, w->settings, rows, &next->channels);
+	if (r == 0)
+		r = next_publish(w, wall_us, next, a);
+	if (r == 0 && options != NULL)
+		r = db_meta_put(w->db, "options", options, NULL);
+	if (r == 0)
+		r = db_meta_put_u64(w->db, "generation", next->draft.publication->generation);
+	return r == 0 ? db_commit(w->db) : r;
+}
+
+void store_work_change(struct store_work *w, const struct store_change *changes, size_t count,
+		       const char *options, int64_t wall_us, struct store_answer *ret)
+{
+	struct channel_rows rows = {.rows = calloc(count, sizeof(*rows.rows)), .count = count};
 	struct next next = {0};
 	int r;
 
+	assert(count > 0);
 	*ret = (struct store_answer){0};
-	r = w->settings == NULL ? -EAGAIN : db_begin(w->db);
-	if (r == -EAGAIN)
-		answer_fail(ret, r, "no configuration is in force yet");
-	if (r == 0) {
-		r = change_row(w, channel, entry, &row);
-		if (r == -ENOENT)
-			answer_fail(ret, r, "there is no such channel");
-	}
+	r = rows.rows != NULL ? change_begin(w, ret) : -ENOMEM;
 	if (r == 0)
-		r = store_raise_highest_id(w->db, channel, NULL);
-	if (r == 0) {
-		next.settings = json_incref(w->settings);
-		next.settings_hash = w->settings_hash;
-		r = channel_entries_change(&w->channels, w->settings, &row, &next.channels);
-	}
+		r = change_rows(w, changes, &rows, ret);
+	else
+		rows.count = 0;
 	if (r == 0)
-		r = next_publish(w, wall_us, &next, ret);
-	if (r == 0)
-		r = db_meta_put_u64(w->db, "generation", next.draft.publication->generation);
-	if (r == 0)
-		r = db_commit(w->db);
-	free(row.definition);
+		r = change_publish(w, &rows, options, wall_us, &next, ret);
+	channel_rows_done(&rows);
 	next_end(w, &next, r, ret);
 }
 
@@ -429,6 +467,15 @@ void store_work_export(struct store_work *w, struct store_answer *ret)
 	}
 	json_decref(config);
 	answer_fail(ret, r, "the configuration cannot be read from the database: %s", strerror(-r));
+}
+
+void store_work_backup(struct store_work *w, int fd, struct store_answer *ret)
+{
+	int r = db_backup(w->db, fd);
+
+	*ret = (struct store_answer){0};
+	if (r < 0)
+		answer_fail(ret, r, "the database cannot be copied: %s", strerror(-r));
 }
 
 static int write_probe(struct store_work *w)

@@ -23,13 +23,23 @@ must_check int store_work_open(const char *state_dir, struct store_work *w, char
 void store_work_close(struct store_work *w);
 
 /* The operations of store.h, at the wall time given.  `bytes` is the loader's JSON. */
-void store_work_load(struct store_work *w, const char *bytes, size_t n, int64_t wall_us,
-		     struct store_answer *ret);
+void store_work_load(struct store_work *w, const char *bytes, size_t n,
+		     const struct discard *discard, int64_t wall_us, struct store_answer *ret);
 void store_work_republish(struct store_work *w, int64_t wall_us, struct store_answer *ret);
 
-void store_work_change(struct store_work *w, uint32_t channel, json_t *entry, int64_t wall_us,
-		       struct store_answer *ret);
+/* Puts or deletes channels in one transaction, as the API does: each stays so until its entry in
+ * the file changes.  The ids grow.  `options`: what option_memory.h wants to be kept, or NULL.
+ * -ENOENT: there is none to delete. */
+struct store_change {
+	uint32_t channel;
+	const json_t *entry; /* checked, its id is `channel`; NULL = delete; borrowed */
+};
+void store_work_change(struct store_work *w, const struct store_change *changes, size_t count,
+		       const char *options, int64_t wall_us, struct store_answer *ret);
 void store_work_export(struct store_work *w, struct store_answer *ret);
+
+/* Copies the database into the file, which is emptied before; `fd` stays the caller's. */
+void store_work_backup(struct store_work *w, int fd, struct store_answer *ret);
 
 /* Looks whether the database can be written: without a write while it could be, with a small one
  * after a failure. */

@@ -152,6 +152,20 @@ struct body *body_cache_put(struct body_cache *cache, const void *key, size_t ke
 	return body;
 }
 
+struct body *body_cache_text(struct body_cache *cache, const char *name, const char *text,
+			     const char *type, int64_t wall_us)
+{
+	_cleanup_(buf_done) struct buf plain = BUF_INIT;
+	struct body *body = body_cache_get(cache, name, strlen(name), wall_us);
+
+	if (body)
+		return body;
+	buf_puts(&plain, text);
+	return buf_ok(&plain)
+		       ? body_cache_put(cache, name, strlen(name), &plain, type, wall_us, INT64_MAX)
+		       : NULL;
+}
+
 size_t body_cache_bytes(const struct body_cache *cache)
 {
 	return cache->bytes;

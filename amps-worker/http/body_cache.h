@@ -29,6 +29,10 @@ struct body *body_cache_put(struct body_cache *cache, const void *key, size_t ke
 			    struct buf *plain, const char *type, int64_t wall_us,
 			    int64_t expires_us);
 
+/* The body of a constant text, kept under its name; NULL without memory. */
+struct body *body_cache_text(struct body_cache *cache, const char *name, const char *text,
+			     const char *type, int64_t wall_us);
+
 /* Drops the bodies that only the cache holds. */
 void body_cache_drop_unused(struct body_cache *cache);
 

@@ -8,10 +8,12 @@
 #include <sys/uio.h>
 
 #include "amps-worker/http/body_maker.h"
+#include "amps-worker/http/incoming.h"
 #include "common/clock.h"
 #include "common/timer.h"
 
-#define RECEIVE_BYTES 4096u
+#define RECEIVE_BYTES	   4096u
+#define RECEIVE_BODY_BYTES 65536u
 
 /* An answer under way; the body's bytes, or its file, live in its reply. */
 struct answer {
@@ -79,8 +81,9 @@ static void set_send_deadline(struct conn *c)
 static void conn_set_state(struct conn *c, enum conn_state state)
 {
 	static const uint8_t legal[CONN_STATE_COUNT_] = {
-		[CONN_READ] =
-			1u << CONN_HOLD | 1u << CONN_SEND | 1u << CONN_STREAM | 1u << CONN_CLOSED,
+		[CONN_READ] = 1u << CONN_BODY | 1u << CONN_HOLD | 1u << CONN_SEND |
+			      1u << CONN_STREAM | 1u << CONN_CLOSED,
+		[CONN_BODY] = 1u << CONN_HOLD | 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_HOLD] = 1u << CONN_SEND | 1u << CONN_CLOSED,
 		[CONN_SEND] =
 			1u << CONN_READ | 1u << CONN_HOLD | 1u << CONN_LINGER | 1u << CONN_CLOSED,
@@ -94,6 +97,10 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 	case CONN_READ:
 		c->begun = c->in.len > 0;
 		c->deadline_us = now_plus_ms(c->begun ? HTTP_HEAD_DEADLINE_MS : HTTP_IDLE_MS);
+		break;
+	case CONN_BODY:
+		c->deadline_us = now_plus_ms(HTTP_HEAD_DEADLINE_MS +
+					     c->incoming->reserved * 1000ull / HTTP_SEND_RATE);
 		break;
 	case CONN_HOLD:
 		c->more = false;
@@ -118,7 +125,8 @@ static short wanted_events(const struct conn *c)
 {
 	switch (c->state) {
 	case CONN_READ:
-		/* requests wait in the buffer: run again in the next turn of the loop */
+	case CONN_BODY:
+		/* bytes wait in the buffer: run again in the next turn of the loop */
 		return c->yields ? EV_READ | EV_WRITE : EV_READ;
 	case CONN_HOLD:
 		return c->eof || c->more ? 0 : EV_READ;
@@ -217,6 +225,7 @@ struct facts conn_facts(const struct conn *c)
 		.cache = all->cache,
 		.maker = all->maker,
 		.segments = all->segments,
+		.api = all->api,
 		.wall_us = clock_wall_us(),
 		.mono_us = clock_mono_us(),
 		.peer = c->peer,
@@ -241,6 +250,16 @@ static struct span unparsed_path(const struct conn *c)
 	return path;
 }
 
+static void free_incoming(struct conn *c)
+{
+	if (!c->incoming)
+		return;
+	assert(c->all->bodies >= c->incoming->reserved);
+	c->all->bodies -= c->incoming->reserved;
+	free(c->incoming);
+	c->incoming = NULL;
+}
+
 /* Answers with an error where no request could be parsed, or its answer failed; the connection ends
  * after it. */
 static enum step begin_error(struct conn *c, int status, const char *text)
@@ -249,7 +268,8 @@ static enum step begin_error(struct conn *c, int status, const char *text)
 	c->answer = answer_new();
 	if (!c->answer)
 		return STEP_CLOSE;
-	if (c->state == CONN_READ && access_log_on(c->all->access_log)) {
+	free_incoming(c);
+	if (c->state <= CONN_BODY && access_log_on(c->all->access_log)) {
 		struct facts facts = conn_facts(c);
 
 		c->entry = access_entry_new_bad(c->in.data, c->in.len, &facts);
@@ -380,7 +400,8 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 	if (reply->kind == REPLY_STREAM && q->method != HTTP_HEAD)
 		return begin_stream(c, q);
 	step = held_waits(&reply->held) ? begin_hold(c) : begin_answer(c);
-	buf_consume(&c->in, q->head_bytes);
+	buf_consume(&c->in, c->incoming ? c->incoming->at : q->head_bytes);
+	free_incoming(c);
 	c->scanned = 0;
 	if (c->state == CONN_HOLD && !c->in.len)
 		buf_done(&c->in);
@@ -390,12 +411,13 @@ static enum step dispatch(struct conn *c, const struct http_request *q)
 /* One receive.  STEP_AGAIN if bytes came. */
 static enum step receive(struct conn *c)
 {
-	char *at = buf_reserve(&c->in, RECEIVE_BYTES);
+	size_t most = c->state == CONN_BODY ? RECEIVE_BODY_BYTES : RECEIVE_BYTES;
+	char *at = buf_reserve(&c->in, most);
 	ssize_t n;
 
 	if (!at)
 		return STEP_CLOSE;
-	n = recv(c->fd, at, RECEIVE_BYTES, MSG_DONTWAIT);
+	n = recv(c->fd, at, most, MSG_DONTWAIT);
 	if (n == 0)
 		return STEP_CLOSE;
 	if (n < 0) {
@@ -406,10 +428,80 @@ static enum step receive(struct conn *c)
 		return STEP_WAIT;
 	}
 	c->in.len += (size_t)n;
+	if (c->state == CONN_BODY)
+		c->turn_bytes += (size_t)n;
 	if (!c->begun)
 		c->deadline_us = now_plus_ms(HTTP_HEAD_DEADLINE_MS);
 	c->begun = true;
 	return STEP_AGAIN;
+}
+
+/* A client that asks whether it may send the body learns that it may. */
+static void send_continue(const struct conn *c, const struct http_request *q)
+{
+	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (q->minor > 0 && span_is_nocase(http_field(q, "Expect"), "100-continue") &&
+	    c->in.len == q->head_bytes)
+		/* one that gets none sends the body after a while */
+		(void)!send(c->fd, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The head of a request with a body is there. */
+static enum step begin_body(struct conn *c, const struct http_request *q)
+{
+	struct facts facts = conn_facts(c);
+	uint32_t max = route_body_max(c->all->routes, q, &facts);
+	struct incoming in;
+
+	if (q->content_length > MAX(max, HTTP_BODY_MAX)) {
+		page_add(&c->all->context->page->requests_total, 1);
+		return begin_error(c, 413, "the request body is too large");
+	}
+	if (!max)
+		return dispatch(c, q);
+	in = incoming_of(q, max);
+	if (c->all->bodies + in.reserved > HTTP_BODIES_MAX)
+		return begin_error(c, 503, "too many large requests are being received");
+	c->incoming = malloc(sizeof(*c->incoming));
+	if (!c->incoming)
+		return STEP_CLOSE;
+	*c->incoming = in;
+	c->all->bodies += in.reserved;
+	conn_set_state(c, CONN_BODY);
+	send_continue(c, q);
+	return STEP_AGAIN;
+}
+
+/* The body is complete: the head is read once more, because nothing of it was kept. */
+static enum step dispatch_body(struct conn *c)
+{
+	const struct incoming *in = c->incoming;
+	struct http_request q;
+	const char *reason;
+	int status;
+
+	c->scanned = 0;
+	if (http_parse_head(c->in.data, in->begin, &c->scanned, &q, &status, &reason) !=
+	    HTTP_HEAD_COMPLETE)
+		return STEP_CLOSE;
+	q.body = (struct span){c->in.data + in->begin, in->end - in->begin};
+	q.body_read = true;
+	return dispatch(c, &q);
+}
+
+static enum step step_body(struct conn *c)
+{
+	int r = incoming_take(c->incoming, c->in.data, c->in.len);
+
+	if (r > 0)
+		return dispatch_body(c);
+	if (r == 0)
+		return receive(c);
+	page_add(&c->all->context->page->requests_total, 1);
+	if (r == -E2BIG)
+		return begin_error(c, 413, "the request body is too large");
+	return begin_error(c, 400, "the chunks of the request body are malformed");
 }
 
 static enum step step_read(struct conn *c)
@@ -422,7 +514,7 @@ static enum step step_read(struct conn *c)
 		return receive(c);
 	switch (http_parse_head(c->in.data, c->in.len, &c->scanned, &q, &status, &reason)) {
 	case HTTP_HEAD_COMPLETE:
-		return dispatch(c, &q);
+		return q.chunked || q.content_length > 0 ? begin_body(c, &q) : dispatch(c, &q);
 	case HTTP_HEAD_INCOMPLETE:
 		return receive(c);
 	default:
@@ -504,7 +596,7 @@ static ssize_t send_file(const struct conn *c)
 	assert(c->answer->sent >= c->answer->head.len && done < r->file.length);
 	if (n > 0 && r->sent)
 		page_add(r->sent, (uint64_t)n);
-	if (n > 0)
+	if (n > 0 && r->media)
 		page_add(&c->all->context->page->bytes_sent, (uint64_t)n);
 	return n;
 }
@@ -608,6 +700,8 @@ static enum step conn_step(struct conn *c)
 	switch (c->state) {
 	case CONN_READ:
 		return step_read(c);
+	case CONN_BODY:
+		return step_body(c);
 	case CONN_HOLD:
 		return step_hold(c);
 	case CONN_SEND:
@@ -661,7 +755,7 @@ static void conn_timeout(struct conn *c)
 		conn_update_events(c);
 		return;
 	}
-	if (c->state == CONN_READ && c->begun)
+	if (c->state == CONN_BODY || (c->state == CONN_READ && c->begun))
 		step = begin_error(c, 408, "the request was not complete in time");
 	if (c->state == CONN_STREAM) {
 		conn_refuse_stream(c, 504, "the channel did not start in time");
@@ -856,6 +950,7 @@ struct conn *conn_free(struct conn *c)
 	event_del(&c->event);
 	end_entry(c);
 	free_stream(c);
+	free_incoming(c);
 	c->answer = answer_free(c->answer);
 	buf_done(&c->in);
 	close(c->fd);

@@ -5,9 +5,10 @@
  *	   |
  *	   v      head complete          last byte sent, keep-alive
  *	 READ ---------------> SEND ------------------------------> READ
- *	   |                     |  last byte sent, close
- *	   | \                   v
- *	   |  +--> HOLD        LINGER --> closed
+ *	   |   \                 |  last byte sent, close
+ *	   |    BODY             v
+ *	   |   /               LINGER --> closed
+ *	   | -+--> HOLD
  *	   |         |  the answer is ready, or late
  *	   |         +-------> SEND ----> HOLD: the rest of a file that grows
  *	   | a stream
@@ -21,11 +22,12 @@
  * setter, conn_update_events() the only place that arms events.
  *
  * READ: a head must be complete HTTP_HEAD_DEADLINE_MS after its first byte (or the accept), however
- * slowly it comes; between requests HTTP_IDLE_MS may pass.  No route takes a body yet: a request
- * that has one is answered and ends the connection, so that its body is never parsed as the next
- * request.  HOLD: the answer waits for something (held.h); the client may leave meanwhile.  SEND:
- *an answer must be taken at HTTP_SEND_RATE.  LINGER: our side is shut and what the client still
- *sends is read and dropped, so that a reset cannot destroy the last answer. */
+ * slowly it comes; between requests HTTP_IDLE_MS may pass.  BODY: the body of a request whose route
+ * takes one must come at HTTP_SEND_RATE, and is kept behind its head; a request with any other body
+ * is answered and ends the connection, so that its body is never parsed as the next request.  HOLD:
+ *the answer waits for something (held.h); the client may leave meanwhile.  SEND: an answer must be
+ *taken at HTTP_SEND_RATE.  LINGER: our side is shut and what the client still sends is read and
+ *dropped, so that a reset cannot destroy the last answer. */
 #ifndef AMPS_CONN_H
 #define AMPS_CONN_H
 
@@ -40,6 +42,7 @@
 
 enum conn_state {
 	CONN_READ,
+	CONN_BODY,
 	CONN_HOLD,
 	CONN_SEND,
 	CONN_STREAM,
@@ -48,7 +51,8 @@ enum conn_state {
 	CONN_STATE_COUNT_
 };
 
-struct answer; /* one that is being sent; conn.c */
+struct answer;	 /* one that is being sent; conn.c */
+struct incoming; /* incoming.h */
 struct stream;
 struct address_count;
 
@@ -110,12 +114,14 @@ struct conns {
 	struct body_cache *cache;
 	struct body_maker *maker;
 	struct segments *segments; /* what handlers of HLS need */
+	struct api *api;	   /* and those of the API */
 	struct access_log *access_log;
 	struct conn_hooks hooks;
 	struct conn_dialogues dialogues;      /* of RTSP */
 	uint16_t ports[CONN_PROTOCOL_COUNT_]; /* the server listens on them; 0 = it does not */
 	unsigned max;
 	unsigned count;
+	size_t bodies; /* bytes of those that are being received, as they were announced */
 	struct conn_list list;
 	struct holds holds;
 	struct address_count *addresses[ADDRESS_BUCKETS];
@@ -136,9 +142,10 @@ struct conn {
 	struct in6_addr peer;
 	uint64_t deadline_us; /* of the state; 0 = none */
 	struct buf in;
-	size_t turn_bytes;    /* sent in this turn of the loop */
-	size_t scanned;	      /* of in, see http_parse_head() */
-	uint64_t linger_left; /* in LINGER: bytes that may still come */
+	size_t turn_bytes;	   /* sent in this turn of the loop */
+	size_t scanned;		   /* of in, see http_parse_head() */
+	uint64_t linger_left;	   /* in LINGER: bytes that may still come */
+	struct incoming *incoming; /* in BODY */
 	struct answer *answer;
 	struct stream *stream;
 	struct access_entry *entry; /* of the request under way, where the access log is on */

@@ -532,7 +532,7 @@ static int check_fields(struct http_request *r, struct verdict *v)
 {
 	if (check_host(r, v) < 0 || check_length(r, v) < 0 || check_coding(r, v) < 0)
 		return -EBADMSG;
-	if (r->content_length > HTTP_BODY_MAX)
+	if (r->content_length > HTTP_BODY_LIST_MAX)
 		return refuse(v, 413, "the request body is too large");
 	r->keep_alive =
 		!connection_has(r, "close") && (r->minor >= 1 || connection_has(r, "keep-alive"));

@@ -44,6 +44,8 @@ struct http_request {
 	unsigned minor;	   /* HTTP/1.minor, 0 or 1 */
 	struct span path;  /* still percent-encoded, begins with '/'; or "*" */
 	struct span query; /* behind '?', may be empty */
+	struct span body;  /* empty unless its route takes one, see route.h */
+	bool body_read;	   /* all of the body is in `body` */
 	struct span host;  /* Host field or the authority of an absolute target; may be empty */
 	bool rtsp;	   /* a request of RTSP: method_text says which */
 	bool keep_alive;
@@ -68,8 +70,8 @@ enum http_verdict {
 
 /* Parses the bytes received so far; `scanned` is how many of them earlier calls have searched for
  * the end of the head (0 at first; updated), so that a slow sender costs linear time.
- * ret_status: 400, 413 (declared body over HTTP_BODY_MAX), 414 (line), 431 (head or fields), 501
- * (unknown transfer coding), 505; *ret_reason a static sentence for the error body. */
+ * ret_status: 400, 413 (declared body over HTTP_BODY_LIST_MAX), 414 (line), 431 (head or fields),
+ * 501 (unknown transfer coding), 505; *ret_reason a static sentence for the error body. */
 enum http_verdict http_parse_head(const char *bytes, size_t len, size_t *scanned,
 				  struct http_request *ret, int *ret_status,
 				  const char **ret_reason);

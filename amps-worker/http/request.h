@@ -10,6 +10,7 @@
 struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
 struct body_maker; /* body_maker.h: makes large ones */
 struct segments;   /* segments/segments.h */
+struct api;	   /* api/api.h: calls to the master */
 
 /* Borrowed for the call. */
 struct facts {
@@ -21,6 +22,7 @@ struct facts {
 	struct body_cache *cache;
 	struct body_maker *maker;
 	struct segments *segments;
+	struct api *api;
 	int64_t wall_us;
 	uint64_t mono_us;
 	struct in6_addr peer; /* client address, IPv4 mapped */

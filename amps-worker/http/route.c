@@ -94,6 +94,28 @@ bool route_admit(struct request *q, struct reply *r)
 	return q->token != NULL;
 }
 
+bool route_is_admin(const struct request *q)
+{
+	return !catalog_settings(q->facts->catalog)->auth_enabled ||
+	       (q->token && q->token->role == TOKEN_ADMIN);
+}
+
+uint32_t route_body_max(const struct route *routes, const struct http_request *http,
+			const struct facts *facts)
+{
+	const unsigned with_body = 1u << HTTP_POST | 1u << HTTP_PUT | 1u << HTTP_PATCH;
+	struct request q = {.http = http, .facts = facts};
+	const struct route *route = find_route(routes, http->path, &q);
+
+	if (!route || http->method == HTTP_OTHER || !(route->flags & (ROUTE_BODY | ROUTE_LIST)) ||
+	    !(route->methods & with_body & 1u << http->method))
+		return 0;
+	q.token = access_token(http, facts);
+	if (!route_is_admin(&q))
+		return 0;
+	return route->flags & ROUTE_LIST ? HTTP_BODY_LIST_MAX : HTTP_BODY_MAX;
+}
+
 void route_dispatch(const struct route *routes, const struct http_request *http,
 		    const struct facts *facts, struct reply *r)
 {
@@ -102,8 +124,8 @@ void route_dispatch(const struct route *routes, const struct http_request *http,
 	enum http_method method = http->method == HTTP_HEAD ? HTTP_GET : http->method;
 
 	r->media = route && route->flags & ROUTE_MEDIA;
-	/* no route reads a body yet: it must not be parsed as the next request */
-	if (http->chunked || http->content_length > 0)
+	/* a body that was not read must not be parsed as the next request */
+	if (!http->body_read && (http->chunked || http->content_length > 0))
 		r->close = true;
 	if (!route) {
 		if (route_admit(&q, r))

@@ -10,6 +10,10 @@
 
 #define ROUTE_OPEN  1u /* needs no token */
 #define ROUTE_MEDIA 2u /* CORS, region and groups decide with 403 */
+/* POST, PUT and PATCH have a body of at most HTTP_BODY_MAX, or HTTP_BODY_LIST_MAX, bytes.  Without
+ * a flag none is read. */
+#define ROUTE_BODY 4u
+#define ROUTE_LIST 8u
 
 /* A row of a table of routes.  The first row that matches counts, so longer patterns stand first.
  */
@@ -22,8 +26,16 @@ struct route {
 	void (*handle)(const struct request *q, struct reply *r);
 };
 
+/* How many bytes of this request's body are to be read into http->body before it is dispatched; 0:
+ * none, because it will be refused: where a body is taken, its sender is an administrator. */
+uint32_t route_body_max(const struct route *routes, const struct http_request *http,
+			const struct facts *facts);
+
 /* Sets q->token.  False, and 401, if one is needed that the request does not carry. */
 bool route_admit(struct request *q, struct reply *r);
+
+/* May the client change the server?  Without authentication every client may. */
+bool route_is_admin(const struct request *q);
 
 /* Is CORS on for this path? */
 bool route_is_media(const struct route *routes, struct span path);

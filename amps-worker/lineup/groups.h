@@ -1,17 +1,8 @@
-/* groups.h - compares names of groups, ignoring case and white space around them.  Pure. */
+/* groups.h - the groups that a token may see.  Pure. */
 #ifndef AMPS_GROUPS_H
 #define AMPS_GROUPS_H
 
 #include "common/shm/tokens.h"
-
-/* Are two UTF-8 names the same group?  Folds the case of Latin, Greek and Cyrillic letters. */
-bool group_equal(const char *a, size_t a_len, const char *b, size_t b_len);
-
-/* Is `group` in a comma-separated list?  Empty elements are skipped. */
-bool group_in_list(const char *list, const char *group);
-
-/* Does the list contain no name? */
-bool group_list_empty(const char *list);
 
 /* May this token (NULL: no token is needed) see a channel of this group (NULL: of no group)? */
 bool group_allowed(const struct token_entry *token, const char *group);

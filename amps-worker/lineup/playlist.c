@@ -10,6 +10,7 @@
 #include "amps-worker/http/body_maker.h"
 #include "amps-worker/lineup/groups.h"
 #include "amps-worker/lineup/m3u.h"
+#include "common/text/group.h"
 #include "common/text/text.h"
 
 #define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"

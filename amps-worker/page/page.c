@@ -1,8 +1,6 @@
 /* page.c - see page.h.  The texts are embedded when Amps is built (cmake/page.cmake). */
 #include "amps-worker/page/page.h"
 
-#include <string.h>
-
 #include "amps-worker/http/body_cache.h"
 #include "page_lineup_js.h"
 #include "page_live_js.h"
@@ -25,15 +23,8 @@ static void answer(const struct request *q, const char *key, const char *text, c
 		   struct reply *r)
 {
 	const struct facts *f = q->facts;
-	_cleanup_(buf_done) struct buf plain = BUF_INIT;
 
-	r->shared = body_cache_get(f->cache, key, strlen(key), f->wall_us);
-	if (!r->shared) {
-		buf_puts(&plain, text);
-		if (buf_ok(&plain))
-			r->shared = body_cache_put(f->cache, key, strlen(key), &plain, type,
-						   f->wall_us, INT64_MAX);
-	}
+	r->shared = body_cache_text(f->cache, key, text, type, f->wall_us);
 	if (!r->shared) {
 		reply_error(r, 503, 1, "no memory to send the page");
 		return;

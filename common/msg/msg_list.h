@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 15u
+#define MSG_PROTOCOL 16u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -45,6 +45,8 @@
 	M(ACCESS_LOG, access_log, 1, MSG_ACCESS_LOG_FIELDS,                                        \
 	  "master>worker: [file] write a line for each request there")                             \
 	M(ACCESS_LOG_OFF, access_log_off, 0, MSG_NO_FIELDS, "master>worker: write none")           \
+	M(API_ANSWER, api_answer, 1, MSG_API_ANSWER_FIELDS,                                        \
+	  "master>worker: [JSON] the answer to an API_CALL")                                       \
 	/* worker > master */                                                                      \
 	M(SNAPSHOT_ACK, snapshot_ack, 0, MSG_SNAPSHOT_ACK_FIELDS,                                  \
 	  "worker>master: this generation is served now")                                          \
@@ -52,6 +54,8 @@
 	M(RELEASE, release, 0, MSG_RELEASE_FIELDS, "worker>master: its last viewer has left")      \
 	M(YIELD, yield, 0, MSG_KICK_FIELDS,                                                        \
 	  "worker>master: a newer session of its client takes this viewer's place; end it")        \
+	M(API_CALL, api_call, 1, MSG_API_CALL_FIELDS,                                              \
+	  "worker>master: [body] a request to the API, answered once by an API_ANSWER")            \
 	/* master > nursery */                                                                     \
 	M(FORK_JOB, fork_job, 1, MSG_NO_FIELDS,                                                    \
 	  "master>nursery: [job socket] start a job on it; the JOB message waits in it")           \
@@ -155,6 +159,50 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(str, variant) /* "" = the channel's own profile */                                       \
 	F(str, track)	/* "" = the form's first */
 #define MSG_RELEASE_FIELDS(F) F(u32, want)
+enum api_operation {
+	API_STREAMS,
+	API_STREAM,
+	API_STREAM_ADD,
+	API_STREAM_CHANGE,
+	API_STREAM_DELETE,
+	API_PROGRAMS,
+	API_PROGRAMS_CHANGE,
+	API_PROFILES,
+	API_PLUGINS,
+	API_STATUS,
+	API_TUNERS,
+	API_TUNER_STOP,
+	API_VIEWERS,
+	API_VIEWER_KICK,
+	API_RELOAD,
+	API_IMPORT,
+	API_OPERATION_COUNT_
+};
+/* What the client may do; each may also do what those before it may. */
+enum api_rights { API_VIEWER, API_ADMIN, API_COMMANDS, API_RIGHTS_COUNT_ };
+#define MSG_API_CALL_FIELDS(F)                                                                     \
+	F(u64, call)	 /* chosen by the worker, never used again, also by later workers */       \
+	F(u8, operation) /* enum api_operation */                                                  \
+	F(u8, rights)	 /* enum api_rights */                                                     \
+	F(u64, id)	 /* of a channel or a viewer */                                            \
+	F(u64, bytes)	 /* of the body */                                                         \
+	F(str, key)	 /* of a tuner */                                                          \
+	F(str, match)	 /* If-Match; "" = none */                                                 \
+	F(str, groups)	 /* of the client's token, a line each; "" = all */                        \
+	F(str, region)	 /* that the request carries; "" = none */                                 \
+	F(str, group)	 /* filters of a list, as in a query; "" = none */                         \
+	F(str, ids)                                                                                \
+	F(str, search)                                                                             \
+	F(u32, offset)                                                                             \
+	F(u32, limit)                                                                              \
+	F(u8, no_variants) /* 1: leave adaptive_bitrates out */                                    \
+	F(u8, dry_run)	   /* 1: of an import: check, and change nothing */
+#define MSG_API_ANSWER_FIELDS(F)                                                                   \
+	F(u64, call)                                                                               \
+	F(u32, status) /* of HTTP */                                                               \
+	F(u64, bytes)  /* of the JSON */                                                           \
+	F(str, etag)   /* without quotes; "" = none */                                             \
+	F(i64, total)  /* of a list without limit and offset; -1: it is no list */
 enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_ROLE_COUNT_ };
 #define MSG_JOB_FIELDS(F)                                                                          \
 	F(u8, role)		 /* enum job_role */                                               \

@@ -24,6 +24,7 @@ struct tokens_header {
 enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };
 
 #define TOKEN_SHARED	  1u /* auth.token: also what the links of an administrator carry */
+#define TOKEN_COMMANDS	  2u /* auth.admin_token: the only one that may change commands */
 #define TOKEN_GROUPS_MAX  16
 #define TOKEN_GROUP_BYTES 64
 

@@ -14,6 +14,7 @@
 
 #include "amps-master/children/worker_pool.h"
 #include "amps-master/store/store.h"
+#include "amps-master/store/store_work.h"
 #include "amps-master/system/listen.h"
 #include "amps-master/system/media_root.h"
 #include "common/clock.h"
@@ -29,6 +30,8 @@ struct bench {
 	struct listeners listeners;
 	struct served_wait served;
 	unsigned channels, changes, done;
+	unsigned changed; /* the channel, and what it becomes */
+	json_t *entry;
 	uint64_t begun_us, stored_us;
 	uint64_t loop_us; /* of the thread's processor time, when the change was submitted */
 };
@@ -95,12 +98,21 @@ static void on_loaded(void *owner, uint64_t cookie, struct store_answer *a)
 	worker_pool_start(b->pool);
 }
 
+/* In the database thread. */
+static void put_changed(struct store_work *w, void *arg, int64_t wall_us, struct store_answer *ret)
+{
+	struct bench *b = arg;
+
+	store_work_change(w, &(struct store_change){b->changed, b->entry}, 1, NULL, wall_us, ret);
+}
+
 static void on_changed(void *owner, uint64_t cookie, struct store_answer *a)
 {
 	struct bench *b = owner;
 
 	(void)cookie;
 	b->stored_us = clock_mono_us();
+	json_decref(b->entry);
 	apply(b, a);
 	worker_pool_await(b->pool, &b->served);
 }
@@ -109,10 +121,11 @@ static void change(struct bench *b)
 {
 	unsigned id = 1 + b->done * 7919 % b->channels;
 	struct buf text = BUF_INIT;
-	struct store_operation op = {.kind = STORE_CHANGE, .channel = id};
+	const struct store_operation op = {.kind = STORE_CALL, .call = put_changed, .arg = b};
 
 	put_channel(&text, id, b->done + 1);
-	op.entry = json_loadb(text.data, text.len, 0, NULL);
+	b->changed = id;
+	b->entry = json_loadb(text.data, text.len, 0, NULL);
 	buf_done(&text);
 	b->loop_us = thread_us();
 	b->begun_us = clock_mono_us();

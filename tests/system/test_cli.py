@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 AMPS = os.path.join(BIN, "amps")
 COMMANDS = ["serve", "check", "list", "tuners", "viewers", "stop", "kick", "status", "reload",
             "shutdown", "import", "schedule", "vlc",
-            "config"]
+            "config", "backup"]
 TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source", "started",
          "uptime_seconds", "viewers", "bitrate_in", "bitrate_out", "restarts", "cpu_seconds",
          "memory_bytes", "last_error"}

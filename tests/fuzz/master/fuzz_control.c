@@ -28,9 +28,22 @@ static int no_viewer(void *owner, uint64_t viewer)
 	return viewer == 5 ? 0 : -ENOENT;
 }
 
-static void no_reload(void *owner, control_ticket ticket)
+static void no_config(void *owner, control_ticket ticket)
 {
 	control_fail(*(struct control **)owner, ticket, "config", "nothing to load", NULL);
+}
+
+static void no_file(void *owner, control_ticket ticket, int file)
+{
+	close(file);
+	no_config(owner, ticket);
+}
+
+static void no_reload(void *owner, control_ticket ticket, const struct discard *discard)
+{
+	if (discard->count > DISCARD_IDS_MAX)
+		abort();
+	no_config(owner, ticket);
 }
 
 static void no_shutdown(void *owner, unsigned timeout_ms)
@@ -41,7 +54,7 @@ static void no_shutdown(void *owner, unsigned timeout_ms)
 }
 
 static void on_request(void *owner, struct control *c, control_ticket ticket, const char *method,
-		       const json_t *params)
+		       const json_t *params, int file)
 {
 	const struct control_backend backend = {.report = {[REPORT_TUNERS] = nothing,
 							   [REPORT_VIEWERS] = nothing,
@@ -52,10 +65,12 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 						.stop = no_key,
 						.kick = no_viewer,
 						.reload = no_reload,
-						.config = no_reload,
+						.config = no_config,
+						.import = no_file,
+						.backup = no_file,
 						.shutdown = no_shutdown};
 
-	control_commands_run(&backend, owner, c, ticket, method, params);
+	control_commands_run(&backend, owner, c, ticket, method, params, file);
 }
 
 static char path[64];

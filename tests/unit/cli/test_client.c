@@ -92,7 +92,7 @@ static int ask_once(const char *answer, json_t **ret_result, json_t **ret_error)
 
 	server_start(&s, answers);
 	cr_assert_eq(client_open(&client, s.path), 0);
-	r = client_ask(&client, "tuners", NULL, 5000, ret_result, ret_error);
+	r = client_ask(&client, "tuners", NULL, -1, 5000, ret_result, ret_error);
 	client_close(&client);
 	server_stop(&s);
 	return r;
@@ -108,12 +108,12 @@ Test(client, a_result_is_returned)
 
 	server_start(&s, answers);
 	cr_assert_eq(client_open(&client, s.path), 0);
-	cr_assert_eq(client_ask(&client, "tuners", NULL, 5000, &result, &error), 0);
+	cr_assert_eq(client_ask(&client, "tuners", NULL, -1, 5000, &result, &error), 0);
 	cr_assert_null(error);
 	cr_assert_eq(json_array_size(result), 1);
 	json_decref(result);
-	cr_assert_eq(client_ask(&client, "stop", json_pack("{s:s}", "key", "5/sd"), 5000, &result,
-				&error),
+	cr_assert_eq(client_ask(&client, "stop", json_pack("{s:s}", "key", "5/sd"), -1, 5000,
+				&result, &error),
 		     0);
 	json_decref(result);
 	client_close(&client);
@@ -168,7 +168,7 @@ Test(client, a_silent_server_times_out)
 
 	server_listen(&s);
 	cr_assert_eq(client_open(&client, s.path), 0);
-	cr_assert_eq(client_ask(&client, "tuners", NULL, 0, &result, &error), -ETIMEDOUT);
+	cr_assert_eq(client_ask(&client, "tuners", NULL, -1, 0, &result, &error), -ETIMEDOUT);
 	client_close(&client);
 	server_remove(&s);
 }

@@ -29,7 +29,10 @@ static void expect(const struct m3u_entry *entry, const char *yaml)
 {
 	struct buf b = BUF_INIT;
 
-	import_channel(entry, 3, "copy", &b);
+	json_t *channel = import_channel(entry, 3, "copy");
+
+	import_put_yaml(&b, 3, channel);
+	json_decref(channel);
 	cr_expect_str_eq(b.data, yaml);
 	buf_done(&b);
 }

@@ -50,10 +50,22 @@ static int kick_seven(void *owner, uint64_t viewer)
 	return viewer == 7 ? 0 : -ENOENT;
 }
 
-static void reload_later(void *owner, control_ticket ticket)
+static void export_later(void *owner, control_ticket ticket)
 {
 	(void)owner;
 	waiting = ticket;
+}
+
+static void take_file(void *owner, control_ticket ticket, int file)
+{
+	close(file);
+	export_later(owner, ticket);
+}
+
+static void reload_later(void *owner, control_ticket ticket, const struct discard *discard)
+{
+	(void)discard;
+	export_later(owner, ticket);
 }
 
 static void note_shutdown(void *owner, unsigned timeout_ms)
@@ -63,10 +75,10 @@ static void note_shutdown(void *owner, unsigned timeout_ms)
 }
 
 static void on_request(void *owner, struct control *c, control_ticket ticket, const char *method,
-		       const json_t *params)
+		       const json_t *params, int file)
 {
 	(void)owner;
-	control_commands_run(&backend, NULL, c, ticket, method, params);
+	control_commands_run(&backend, NULL, c, ticket, method, params, file);
 }
 
 static void open_control(void)
@@ -86,7 +98,8 @@ static void open_control(void)
 					   .stop = stop_five,
 					   .kick = kick_seven,
 					   .reload = reload_later,
-					   .config = reload_later,
+					   .config = export_later,
+					   .import = take_file,
 					   .shutdown = note_shutdown};
 	cr_assert_eq(control_open(&env, path, &control), 0);
 }

@@ -157,7 +157,7 @@ Test(option_memory, the_database_keeps_it_for_the_next_loader)
 	tree = json_pack("{s[] s{s{}} ss}", "problems", "model", "server", "options", text);
 	result = json_dumps(tree, 0);
 	cr_assert_eq(store_work_open(folder.state, &w, reason, sizeof(reason)), 0, "%s", reason);
-	store_work_load(&w, result, strlen(result), 0, &answer);
+	store_work_load(&w, result, strlen(result), &DISCARD_NOTHING, 0, &answer);
 	cr_assert_eq(answer.error, 0, "%s", answer.text);
 	store_answer_done(&answer);
 	m = option_memory_new(folder.state);

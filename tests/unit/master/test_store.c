@@ -38,7 +38,7 @@ static struct store_answer load(struct store_work *w, const char *result)
 	struct store_answer a;
 	char *bytes = quoted(result);
 
-	store_work_load(w, bytes, strlen(bytes), NOW, &a);
+	store_work_load(w, bytes, strlen(bytes), &DISCARD_NOTHING, NOW, &a);
 	free(bytes);
 	return a;
 }
@@ -83,7 +83,7 @@ static void change(struct store_work *w, uint32_t id, const char *definition, co
 	char *text = definition != NULL ? quoted(definition) : NULL;
 	json_t *entry = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
-	store_work_change(w, id, entry, NOW, &a);
+	store_work_change(w, &(struct store_change){id, entry}, 1, NULL, NOW, &a);
 	check_answer(&a, expected);
 	json_decref(entry);
 	free(text);
@@ -93,7 +93,7 @@ static void check_refused_change(struct store_work *w, uint32_t id, json_t *entr
 {
 	struct store_answer a;
 
-	store_work_change(w, id, entry, NOW, &a);
+	store_work_change(w, &(struct store_change){id, entry}, 1, NULL, NOW, &a);
 	cr_assert_eq(a.error, error, "%s", a.text);
 	cr_assert_null(a.publication);
 	store_answer_done(&a);
@@ -262,6 +262,42 @@ Test(store, a_channel_of_the_api_is_its_own)
 	       "{'added':[],'changed':[3],'removed':[],'notices':0}");
 	check_load(&w, two, "{'added':[2],'changed':[],'removed':[3],'notices':1}");
 	check_name(&w, 3, NULL);
+	store_work_close(&w);
+	state_folder_remove(&f);
+}
+
+/* The same file again, but what the API did is discarded. */
+static void check_discard(struct store_work *w, const struct discard *discard, const char *expected)
+{
+	struct store_answer a;
+	char *bytes = quoted(two);
+
+	store_work_load(w, bytes, strlen(bytes), discard, NOW, &a);
+	free(bytes);
+	check_answer(&a, expected);
+}
+
+Test(store, changes_of_the_api_can_be_discarded)
+{
+	const struct discard one = {.count = 1, .ids = {2}}, all = {.all = true};
+	struct state_folder f;
+	struct store_work w;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	change(&w, 1, "{'id':1,'name':'by API','source':'a.ts','ffmpeg_profile':'copy'}",
+	       "{'added':[],'changed':[1],'removed':[],'notices':0}");
+	change(&w, 2, NULL, "{'added':[],'changed':[],'removed':[2],'notices':0}");
+	change(&w, 3, "{'id':3,'name':'New','source':'n.ts','ffmpeg_profile':'copy'}",
+	       "{'added':[3],'changed':[],'removed':[],'notices':0}");
+	check_discard(&w, &one, "{'added':[2],'changed':[],'removed':[],'notices':1}");
+	check_name(&w, 1, "by API");
+	check_name(&w, 2, "B");
+	check_discard(&w, &all, "{'added':[],'changed':[1],'removed':[3],'notices':2}");
+	check_name(&w, 1, "A");
+	check_name(&w, 3, NULL);
+	check_discard(&w, &all, "{'added':[],'changed':[],'removed':[],'notices':0}");
 	store_work_close(&w);
 	state_folder_remove(&f);
 }
@@ -481,7 +517,7 @@ static double load_cost_ms(int channels)
 	work_open(&f, &w);
 	begin = clock();
 	for (int i = 0; i < 2; i++) {
-		store_work_load(&w, bytes, strlen(bytes), NOW, &a);
+		store_work_load(&w, bytes, strlen(bytes), &DISCARD_NOTHING, NOW, &a);
 		cr_assert_eq(a.error, 0, "%s", a.text);
 		store_answer_done(&a);
 	}
@@ -549,6 +585,64 @@ static void wait_for(struct got *got, unsigned calls)
 	cr_assert_eq(got->calls, got->wanted);
 }
 
+/* What the API does in the thread. */
+static void add_third(struct store_work *w, void *arg, int64_t wall_us, struct store_answer *ret)
+{
+	json_t *entry = json_pack("{si ss}", "id", 3, "name", "C");
+
+	cr_assert_not_null(arg);
+	store_work_change(w, &(struct store_change){3, entry}, 1, NULL, wall_us, ret);
+	json_decref(entry);
+}
+
+Test(store, several_channels_change_in_one_transaction)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+	json_t *third = json_pack("{si ss}", "id", 3, "name", "C");
+	json_t *first = json_pack("{si ss}", "id", 1, "name", "A2");
+	const struct store_change changes[] = {{1, first}, {2, NULL}, {3, third}};
+	const struct store_change wrong[] = {{1, NULL}, {3, NULL}, {4, NULL}};
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	store_work_change(&w, changes, 3, NULL, NOW, &a);
+	check_answer(&a, "{'added':[3],'changed':[1],'removed':[2],'notices':0}");
+	/* one that cannot be made: none is */
+	store_work_change(&w, wrong, 3, NULL, NOW, &a);
+	cr_assert_eq(a.error, -ENOENT, "%s", a.text);
+	store_answer_done(&a);
+	check_name(&w, 1, "A2");
+	check_name(&w, 3, "C");
+	cr_assert_eq(w.channels.count, 2);
+	json_decref(first);
+	json_decref(third);
+	store_work_close(&w);
+	state_folder_remove(&f);
+}
+
+Test(store, a_change_is_refused_once_the_file_is_gone)
+{
+	struct state_folder f;
+	struct store_work w;
+	json_t *entry = json_pack("{si ss}", "id", 9, "name", "N");
+	char path[128];
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	state_folder_file(&f, "amps.db", path);
+	cr_assert_eq(unlink(path), 0);
+	check_refused_change(&w, 9, entry, -ENOENT);
+	cr_assert_eq(w.error, -ENOENT);
+	cr_assert_eq(w.channels.count, 2);
+	json_decref(entry);
+	store_work_close(&w);
+	state_folder_remove(&f);
+}
+
 Test(store, answers_come_through_the_loop)
 {
 	struct state_folder f;
@@ -570,9 +664,7 @@ Test(store, answers_come_through_the_loop)
 	cr_assert_eq(catalog_channel_count(c), 2);
 	close_catalog(c);
 	store_submit(s,
-		     &(struct store_operation){.kind = STORE_CHANGE,
-					       .channel = 3,
-					       .entry = json_pack("{si ss}", "id", 3, "name", "C")},
+		     &(struct store_operation){.kind = STORE_CALL, .call = add_third, .arg = &got},
 		     on_done, &got, 7);
 	wait_for(&got, 1);
 	cr_assert_eq(got.error, 0, "%s", got.text);

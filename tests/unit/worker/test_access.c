@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/http/access.h"
-#include "amps-worker/lineup/groups.h"
+#include "common/text/group.h"
 #include "unit.h"
 #include "worker/catalog_fixture.h"
 

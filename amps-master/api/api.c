@@ -1,0 +1,373 @@
+#include "amps-master/api/api.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "amps-master/api/call.h"
+#include "amps-master/api/edit.h"
+#include "amps-master/api/import.h"
+#include "amps-master/api/read.h"
+#include "amps-master/config/config_options.h"
+#include "amps-master/util/json.h"
+#include "common/log/log.h"
+#include "common/shm/shm.h"
+
+#define TICKET_BIT (1ull << 63) /* the control socket counts from 1 */
+
+struct api {
+	struct api_env env;
+	LIST_HEAD(, api_call) calls;
+	uint64_t last_ticket;
+};
+
+static struct api_call *call_free(struct api_call *c)
+{
+	if (c == NULL)
+		return NULL;
+	if (c->api != NULL)
+		LIST_REMOVE(c, link);
+	free(c->message);
+	free(c->body);
+	free(c->result.json);
+	json_decref(c->questions);
+	json_decref(c->verdicts);
+	json_decref(c->import);
+	free(c);
+	return NULL;
+}
+
+static void send_answer(const struct api_call *c)
+{
+	const struct api_result *result = &c->result;
+	size_t n = result->json != NULL ? strlen(result->json) : 0;
+	struct msg_api_answer answer = {.call = c->m.call,
+					.status = (uint32_t)result->status,
+					.bytes = n,
+					.etag = result->etag,
+					.total = result->total};
+	_cleanup_(closep) int fd = shm_snapshot("amps-api-answer", result->json, n);
+
+	if (fd >= 0)
+		worker_pool_api_answer(c->api->env.pool, c->worker, &answer, fd);
+	else
+		log_error("cannot answer a request to the API (%s), it will time out",
+			  strerror(-fd));
+}
+
+/* Answers and frees the call. */
+static void call_end(struct api_call *c)
+{
+	const struct api_env *env = &c->api->env;
+
+	assert(c->result.status >= 200);
+	if (c->worker == API_NO_WORKER)
+		env->imported(env->owner, c->ticket, c->result.status,
+			      c->result.json != NULL ? c->result.json : "");
+	else
+		send_answer(c);
+	call_free(c);
+}
+
+/* ---------- what the loop knows ---------- */
+
+static void run_report(struct api_call *c, enum control_report report)
+{
+	const struct api_env *env = &c->api->env;
+
+	call_succeed(c, 200, env->backend->report[report](env->owner));
+	call_end(c);
+}
+
+static void run_status(struct api_call *c)
+{
+	run_report(c, REPORT_STATUS);
+}
+
+static void run_tuners(struct api_call *c)
+{
+	run_report(c, REPORT_TUNERS);
+}
+
+static void run_viewers(struct api_call *c)
+{
+	run_report(c, REPORT_VIEWERS);
+}
+
+static void run_stop(struct api_call *c)
+{
+	const struct api_env *env = &c->api->env;
+
+	if (env->backend->stop(env->owner, c->m.key) == 0)
+		call_succeed(c, 200, json_pack("{s:s}", "stopped", c->m.key));
+	else
+		call_fail(c, 404, "no tuner %s is running", c->m.key);
+	call_end(c);
+}
+
+static void run_kick(struct api_call *c)
+{
+	const struct api_env *env = &c->api->env;
+
+	if (env->backend->kick(env->owner, c->m.id) == 0)
+		call_succeed(c, 200, json_pack("{s:I}", "kicked", (json_int_t)c->m.id));
+	else
+		call_fail(c, 404, "there is no such viewer");
+	call_end(c);
+}
+
+static void run_reload(struct api_call *c)
+{
+	json_auto_t *body = c->m.bytes > 0
+				    ? json_loadb(c->body, c->m.bytes, JSON_REJECT_DUPLICATES, NULL)
+				    : NULL;
+	struct discard discard;
+
+	if ((c->m.bytes > 0 && !json_is_object(body)) || discard_read(body, &discard) < 0) {
+		call_fail(c, 400, "the body is {\"" DISCARD_KEY "\": true or the id of a channel}");
+		call_end(c);
+		return;
+	}
+	c->ticket = TICKET_BIT | ++c->api->last_ticket;
+	c->api->env.reload(c->api->env.owner, c->ticket, &discard);
+}
+
+bool api_is_ticket(uint64_t ticket)
+{
+	return (ticket & TICKET_BIT) != 0;
+}
+
+void api_reloaded(struct api *a, uint64_t ticket, const struct reload_result *result)
+{
+	struct api_call *c;
+
+	LIST_FOREACH (c, &a->calls, link)
+		if (c->ticket == ticket)
+			break;
+	assert(c != NULL);
+	if (result->error == 0)
+		call_succeed(c, 200, json_incref((json_t *)(uintptr_t)result->report));
+	else
+		call_refuse(c, result->problems != NULL ? 400 : 503, result->text,
+			    json_incref((json_t *)(uintptr_t)result->problems));
+	call_end(c);
+}
+
+/* ---------- what the database thread does ---------- */
+
+static void on_stored(void *owner, uint64_t cookie, struct store_answer *a);
+
+static void on_served(void *owner)
+{
+	call_end(owner);
+}
+
+typedef void (*store_fn)(struct store_work *w, void *arg, int64_t wall_us,
+			 struct store_answer *ret);
+
+static void submit(struct api_call *c, store_fn call)
+{
+	store_submit(c->api->env.store,
+		     &(struct store_operation){.kind = STORE_CALL, .call = call, .arg = c},
+		     on_stored, c, 0);
+}
+
+static void on_judged(void *owner, struct helper_result *result)
+{
+	struct api_call *c = owner;
+
+	c->judge = NULL;
+	c->verdicts = result->error == 0 ? json_fd_load(result->output_fd) : NULL;
+	if (option_answer_valid(c->verdicts)) {
+		submit(c, edit_run);
+		return;
+	}
+	call_fail(c, 503, "the options cannot be checked: %s",
+		  result->error != 0 ? result->reason : "amps-transcoder gave no list");
+	call_end(c);
+}
+
+/* Lets libav judge the options; the change then begins again. */
+static void judge(struct api_call *c)
+{
+	const struct api_env *env = &c->api->env;
+	const char *const argv[] = {env->transcoder, "--check-options", NULL};
+	_cleanup_(freep) char *text = json_dumps(c->questions, JSON_COMPACT);
+	const struct helper_spec spec = {.argv = argv,
+					 .input = text,
+					 .input_bytes = text != NULL ? strlen(text) : 0,
+					 .timeout_ms = API_JUDGE_MS,
+					 .output_bytes = CHECK_BYTES_MAX,
+					 .logs = true};
+	int r = text != NULL ? helper_start(env->helpers, &spec, on_judged, c, &c->judge) : -ENOMEM;
+
+	json_decref(c->questions);
+	c->questions = NULL;
+	if (r == 0)
+		return;
+	call_fail(c, 503, "the options cannot be checked: %s", strerror(-r));
+	call_end(c);
+}
+
+/* The channels of a playlist are added like those of a request. */
+static void on_imported(struct api_call *c)
+{
+	if (c->result.status == 0)
+		submit(c, edit_run);
+	else
+		call_end(c);
+}
+
+static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
+{
+	struct api_call *c = owner;
+	const struct api_env *env = &c->api->env;
+
+	(void)cookie;
+	if (a->error < 0 && c->result.status == 0)
+		call_fail(c, 503, "%s", a->text);
+	if (a->publication != NULL) {
+		env->apply(env->owner, a->publication);
+		c->served = (struct served_wait){.done = on_served, .owner = c};
+		worker_pool_await(env->pool, &c->served);
+	} else if (c->result.status == 0 && c->import != NULL) {
+		import_start(c, env->helpers, on_imported);
+	} else if (c->questions != NULL) {
+		judge(c);
+	} else {
+		call_end(c);
+	}
+}
+
+/* An operation runs in the loop, or is the store's. */
+static const struct {
+	void (*run)(struct api_call *c);
+	store_fn store;
+} operations[API_OPERATION_COUNT_] = {
+	[API_STREAMS] = {.store = read_streams},     [API_STREAM] = {.store = read_stream},
+	[API_STREAM_ADD] = {.store = edit_run},	     [API_STREAM_CHANGE] = {.store = edit_run},
+	[API_STREAM_DELETE] = {.store = edit_run},   [API_PROGRAMS] = {.store = read_programs},
+	[API_PROGRAMS_CHANGE] = {.store = edit_run}, [API_PROFILES] = {.store = read_profiles},
+	[API_PLUGINS] = {.store = read_plugins},     [API_STATUS] = {.run = run_status},
+	[API_TUNERS] = {.run = run_tuners},	     [API_TUNER_STOP] = {.run = run_stop},
+	[API_VIEWERS] = {.run = run_viewers},	     [API_VIEWER_KICK] = {.run = run_kick},
+	[API_IMPORT] = {.store = import_read},	     [API_RELOAD] = {.run = run_reload},
+};
+
+/* What a viewer may ask for. */
+static bool is_for_viewers(enum api_operation operation)
+{
+	return operation == API_STREAMS || operation == API_STREAM || operation == API_PROGRAMS;
+}
+
+static int read_body(struct api_call *c, int fd)
+{
+	size_t n = (size_t)c->m.bytes;
+
+	c->body = malloc(n + 1);
+	if (c->body == NULL)
+		return -ENOMEM;
+	return pread(fd, c->body, n, 0) == (ssize_t)n ? 0 : -EBADMSG;
+}
+
+static int call_read(struct api_call *c, const struct msg *m)
+{
+	c->message = malloc(m->len);
+	if (c->message == NULL)
+		return -ENOMEM;
+	memcpy(c->message, m->bytes, m->len);
+	if (msg_decode_api_call(c->message, m->len, &c->m) != 0 ||
+	    c->m.operation >= API_OPERATION_COUNT_ || c->m.rights >= API_RIGHTS_COUNT_ ||
+	    c->m.bytes > HTTP_BODY_LIST_MAX || c->m.id > INT64_MAX ||
+	    (c->m.rights == API_VIEWER && !is_for_viewers(c->m.operation)))
+		return -EBADMSG;
+	return read_body(c, m->fds[0]);
+}
+
+static void call_enter(struct api *a, struct api_call *c, unsigned worker)
+{
+	c->api = a;
+	c->worker = worker;
+	c->result.total = -1;
+	LIST_INSERT_HEAD(&a->calls, c, link);
+}
+
+/* A whole file, which another process may change meanwhile.  The bytes, or -Exxx. */
+static ssize_t read_file(int fd, char **ret)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size < 0 || st.st_size > IMPORT_BYTES_MAX)
+		return -EFBIG;
+	*ret = malloc((size_t)st.st_size + 1);
+	if (*ret == NULL)
+		return -ENOMEM;
+	n = pread(fd, *ret, (size_t)st.st_size, 0);
+	return n < 0 ? -errno : n;
+}
+
+void api_import(struct api *a, uint64_t ticket, int file)
+{
+	_cleanup_(closep) int fd = file;
+	struct api_call *c = calloc(1, sizeof(*c));
+	ssize_t n = c != NULL ? read_file(fd, &c->body) : -ENOMEM;
+
+	if (n < 0) {
+		call_free(c);
+		a->env.imported(a->env.owner, ticket, 503,
+				n == -EFBIG ? "{\"error\": \"the list is too large\"}" : "");
+		return;
+	}
+	call_enter(a, c, API_NO_WORKER);
+	c->ticket = ticket;
+	/* whoever may open the control socket may change everything */
+	c->m = (struct msg_api_call){.operation = API_STREAM_ADD,
+				     .rights = API_COMMANDS,
+				     .bytes = (uint64_t)n,
+				     .match = ""};
+	submit(c, edit_run);
+}
+
+int api_on_call(struct api *a, unsigned worker, const struct msg *m)
+{
+	struct api_call *c = calloc(1, sizeof(*c));
+	int r = c != NULL ? call_read(c, m) : -ENOMEM;
+
+	if (r < 0) {
+		call_free(c);
+		/* without memory the request times out */
+		return r == -ENOMEM ? 0 : r;
+	}
+	call_enter(a, c, worker);
+	if (operations[c->m.operation].run != NULL)
+		operations[c->m.operation].run(c);
+	else
+		submit(c, operations[c->m.operation].store);
+	return 0;
+}
+
+int api_new(const struct api_env *env, struct api **ret)
+{
+	struct api *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return -ENOMEM;
+	a->env = *env;
+	LIST_INIT(&a->calls);
+	*ret = a;
+	return 0;
+}
+
+struct api *api_free(struct api *a)
+{
+	struct api_call *c;
+
+	if (a == NULL)
+		return NULL;
+	while ((c = LIST_FIRST(&a->calls)) != NULL)
+		call_free(c);
+	free(a);
+	return NULL;
+}

@@ -1,0 +1,85 @@
+#include "amps-master/api/call.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include "amps-master/util/json.h"
+#include "common/hash.h"
+#include "common/text/group.h"
+
+static void set_result(struct api_call *c, int status, char *json)
+{
+	assert(c->result.status == 0);
+	c->result.status = json != NULL ? status : 503;
+	c->result.json = json != NULL ? json : strdup("{\"error\": \"out of memory\"}");
+}
+
+void call_succeed_text(struct api_call *c, int status, char *json)
+{
+	set_result(c, status, json);
+}
+
+void call_succeed(struct api_call *c, int status, json_t *body)
+{
+	set_result(c, status,
+		   body != NULL ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL);
+	json_decref(body);
+}
+
+void call_refuse(struct api_call *c, int status, const char *text, json_t *problems)
+{
+	call_succeed(c, status, json_pack("{s:s, s:o*}", "error", text, "problems", problems));
+}
+
+void call_fail(struct api_call *c, int status, const char *format, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	call_refuse(c, status, text, NULL);
+}
+
+void call_set_etag(struct api_call *c, const char *definition)
+{
+	snprintf(c->result.etag, sizeof(c->result.etag), "%016llx",
+		 (unsigned long long)hash_end(hash_text(HASH_START, definition)));
+}
+
+bool call_may_see(const struct api_call *c, const json_t *definition)
+{
+	const char *groups = c->m.groups, *end;
+	char scratch[32];
+	const char *group = json_read_text(definition, "group", scratch);
+
+	if (c->m.rights >= API_ADMIN || groups[0] == '\0')
+		return true;
+	for (; group != NULL && (end = strchr(groups, '\n')) != NULL; groups = end + 1)
+		if (group_equal(groups, (size_t)(end - groups), group, strlen(group)))
+			return true;
+	return false;
+}
+
+static bool lists_region(const json_t *list, const char *region)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (list, i, item)
+		if (json_is_string(item) && strcasecmp(json_string_value(item), region) == 0)
+			return true;
+	return false;
+}
+
+bool call_region_allows(const struct api_call *c, const json_t *definition)
+{
+	const json_t *allowed = json_object_get(definition, "regions_allowed");
+	const json_t *blocked = json_object_get(definition, "regions_blocked");
+
+	if (c->m.region[0] == '\0')
+		return true;
+	return (json_array_size(allowed) == 0 || lists_region(allowed, c->m.region)) &&
+	       !lists_region(blocked, c->m.region);
+}

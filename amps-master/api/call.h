@@ -1,0 +1,62 @@
+/* call.h - one request to the API, from the worker's message to the answer. */
+#ifndef AMPS_CALL_H
+#define AMPS_CALL_H
+
+#include <jansson.h>
+#include <limits.h>
+#include <sys/queue.h>
+#include "amps-master/children/worker_pool.h"
+#include "amps-master/store/store_work.h"
+#include "amps-master/system/helper.h"
+
+struct api;
+
+#define API_NO_WORKER UINT_MAX
+
+/* What the client gets. */
+struct api_result {
+	int status;    /* of HTTP; 0 = not known yet */
+	char *json;    /* the body */
+	char etag[20]; /* "" = none */
+	int64_t total; /* of a list; -1 */
+};
+
+/* Owned by the loop, except while the store has it. */
+struct api_call {
+	LIST_ENTRY(api_call) link;
+	struct api *api;
+	unsigned worker; /* API_NO_WORKER: the control socket asks */
+	uint64_t ticket;
+	uint8_t *message; /* what `m` points into */
+	struct msg_api_call m;
+	char *body; /* m.bytes of it */
+	struct api_result result;
+	/* Options that libav has not judged yet: the change stops, they are judged by
+	 * amps-transcoder, and it begins again. */
+	json_t *questions;
+	json_t *verdicts;
+	struct helper *judge; /* or another helper that the call waits for */
+	json_t *import;	      /* what import.h works on */
+	struct helpers *import_helpers;
+	void (*import_done)(struct api_call *c);
+	struct served_wait served;
+};
+
+/* Sets the result: {"error": "..."}. */
+void call_fail(struct api_call *c, int status, const char *format, ...) printf_like(3, 4);
+/* The same, and `problems`: [{"path", "message"}]; taken. */
+void call_refuse(struct api_call *c, int status, const char *text, json_t *problems);
+/* The same with a tree, which is taken; NULL: there was no memory. */
+void call_succeed(struct api_call *c, int status, json_t *body);
+/* The same with the text of a tree. */
+void call_succeed_text(struct api_call *c, int status, char *json);
+
+/* The tag of an entry, from its text in the database. */
+void call_set_etag(struct api_call *c, const char *definition);
+
+/* May the client see a channel of this definition?  Administrators may see all. */
+bool call_may_see(const struct api_call *c, const json_t *definition);
+/* Is the channel open to the region that the request carries, if it carries one? */
+bool call_region_allows(const struct api_call *c, const json_t *definition);
+
+#endif

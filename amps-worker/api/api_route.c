@@ -1,0 +1,360 @@
+#include "amps-worker/api/api_route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "amps-worker/api/api.h"
+#include "amps-worker/http/access.h"
+#include "amps-worker/http/body_cache.h"
+#include "common/text/text.h"
+#include "page_openapi_json.h"
+
+#define GROUPS_BYTES (TOKEN_GROUPS_MAX * (TOKEN_GROUP_BYTES + 1) + 1)
+
+/* The texts of one call. */
+struct texts {
+	char key[TUNER_KEY_MAX];
+	char match[1024];
+	char groups[GROUPS_BYTES];
+	char region[3];
+	char group[HTTP_LINE_MAX], ids[HTTP_LINE_MAX], search[1024];
+};
+
+static struct msg_api_call call_of(enum api_operation operation, const struct request *q,
+				   struct texts *t)
+{
+	enum api_rights rights = route_is_admin(q) ? API_ADMIN : API_VIEWER;
+
+	*t = (struct texts){0};
+	if (q->token && q->token->flags & TOKEN_COMMANDS)
+		rights = API_COMMANDS;
+	return (struct msg_api_call){.operation = (uint8_t)operation,
+				     .rights = (uint8_t)rights,
+				     .key = t->key,
+				     .match = t->match,
+				     .groups = t->groups,
+				     .region = t->region,
+				     .group = t->group,
+				     .ids = t->ids,
+				     .search = t->search,
+				     .limit = UINT32_MAX};
+}
+
+/* Does the Origin field, if there is one, name this server?  A page of another site may send
+ * requests from a browser that stands inside. */
+static bool is_own_origin(const struct request *q)
+{
+	struct span origin = http_field(q->http, "Origin"), host;
+	const char *at = origin.len ? memmem(origin.at, origin.len, "://", 3) : NULL;
+	char base[BASE_URL_MAX], *own;
+
+	if (!origin.at)
+		return true;
+	access_base_url(q->http, q->facts, base, sizeof(base));
+	own = strstr(base, "://");
+	if (!at || !own)
+		return false;
+	/* a proxy may have added TLS, so the schemes may differ; server.public_url may have a path
+	 */
+	own += 3;
+	own[strcspn(own, "/")] = '\0';
+	at += 3;
+	host = (struct span){at, (size_t)(origin.at + origin.len - at)};
+	return span_is_nocase(host, own);
+}
+
+static bool is_json(struct span type)
+{
+	const char *end = type.len ? memchr(type.at, ';', type.len) : NULL;
+
+	if (end)
+		type.len = (size_t)(end - type.at);
+	return span_is_nocase(span_trim(type), "application/json");
+}
+
+/* Answers with an error, and returns false, unless the client may write. */
+static bool admit_write(const struct request *q, struct reply *r)
+{
+	bool auth = catalog_settings(q->facts->catalog)->auth_enabled;
+
+	if (!auth && !is_own_origin(q))
+		reply_error(r, 403, 0, "a page of another site may not change this server");
+	else if (q->http->body.len && !is_json(http_field(q->http, "Content-Type")))
+		reply_error(r, 415, 0, "the Content-Type of the body must be application/json");
+	else
+		return true;
+	return false;
+}
+
+static bool admit_admin(const struct request *q, struct reply *r)
+{
+	if (route_is_admin(q))
+		return true;
+	reply_error(r, 403, 0, "this needs an administrator's token");
+	return false;
+}
+
+static bool admit_change(const struct request *q, struct reply *r)
+{
+	return admit_admin(q, r) && admit_write(q, r);
+}
+
+static bool admit_body(const struct request *q, struct reply *r)
+{
+	if (!admit_change(q, r))
+		return false;
+	if (q->http->body.len)
+		return true;
+	if (is_json(http_field(q->http, "Content-Type")))
+		reply_error(r, 400, 0, "the request has no body");
+	else
+		reply_error(r, 415, 0, "the Content-Type of the body must be application/json");
+	return false;
+}
+
+static void add_groups(const struct request *q, char dst[GROUPS_BYTES])
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; q->token && i < MIN(q->token->group_count, TOKEN_GROUPS_MAX); i++)
+		n += (size_t)snprintf(dst + n, GROUPS_BYTES - n, "%.*s\n", TOKEN_GROUP_BYTES,
+				      q->token->groups[i]);
+}
+
+/* The token's groups, and the region that the request carries. */
+static void add_client(const struct request *q, struct texts *t)
+{
+	add_groups(q, t->groups);
+	access_region(q->http, q->facts, t->region);
+}
+
+/* A number of the path, or an error. */
+static bool read_number(const struct request *q, struct reply *r, uint64_t max, uint64_t *ret)
+{
+	char text[32];
+
+	if (q->segments && http_decode_segment(q->segment[0], text, sizeof(text)) == 0 &&
+	    text_parse_u64(text, max, ret) == 0)
+		return true;
+	reply_error(r, 404, 0, "there is nothing at this address");
+	return false;
+}
+
+static bool read_text_parameter(const struct request *q, struct reply *r, const char *name,
+				char *dst, size_t cap)
+{
+	if (http_query(q->http, name, dst, cap) >= 0)
+		return true;
+	reply_error(r, 400, 0, "the parameter '%s' is malformed or too long", name);
+	return false;
+}
+
+static bool read_count(const struct request *q, struct reply *r, const char *name, uint32_t *ret)
+{
+	char text[16] = "";
+	uint64_t value;
+
+	if (!read_text_parameter(q, r, name, text, sizeof(text)))
+		return false;
+	if (!text[0])
+		return true;
+	if (text_parse_u64(text, UINT32_MAX, &value) < 0) {
+		reply_error(r, 400, 0, "the parameter '%s' must be a whole number", name);
+		return false;
+	}
+	*ret = (uint32_t)value;
+	return true;
+}
+
+/* "false", "no" and "0" are off; any other text is on. */
+static bool read_switch(const struct request *q, struct reply *r, const char *name, bool *ret)
+{
+	char text[16] = "";
+
+	if (!read_text_parameter(q, r, name, text, sizeof(text)))
+		return false;
+	if (text[0])
+		*ret = strcasecmp(text, "false") != 0 && strcasecmp(text, "no") != 0 &&
+		       strcmp(text, "0") != 0;
+	return true;
+}
+
+static bool read_filters(const struct request *q, struct reply *r, struct texts *t,
+			 struct msg_api_call *m)
+{
+	bool all = true;
+
+	if (!read_text_parameter(q, r, "group", t->group, sizeof(t->group)) ||
+	    !read_text_parameter(q, r, "ids", t->ids, sizeof(t->ids)) ||
+	    !read_text_parameter(q, r, "q", t->search, sizeof(t->search)) ||
+	    !read_switch(q, r, "variants", &all) || !read_count(q, r, "limit", &m->limit) ||
+	    !read_count(q, r, "offset", &m->offset))
+		return false;
+	m->no_variants = !all;
+	return true;
+}
+
+/* If-Match, which a change of an entry may have. */
+static bool read_match(const struct request *q, struct reply *r, struct texts *t)
+{
+	struct span match = http_field(q->http, "If-Match");
+
+	if (match.len >= sizeof(t->match)) {
+		reply_error(r, 400, 0, "the If-Match field is too long");
+		return false;
+	}
+	if (match.len)
+		memcpy(t->match, match.at, match.len);
+	return true;
+}
+
+static void send_call(const struct request *q, struct msg_api_call *m, struct reply *r)
+{
+	api_call(q->facts->api, m, q, r);
+}
+
+void api_streams(const struct request *q, struct reply *r)
+{
+	bool reads = q->http->method != HTTP_POST;
+	struct texts t;
+	struct msg_api_call m = call_of(reads ? API_STREAMS : API_STREAM_ADD, q, &t);
+
+	if (reads) {
+		add_client(q, &t);
+		if (read_filters(q, r, &t, &m))
+			send_call(q, &m, r);
+	} else if (admit_body(q, r)) {
+		send_call(q, &m, r);
+	}
+}
+
+void api_stream(const struct request *q, struct reply *r)
+{
+	enum http_method method = q->http->method;
+	bool puts = method == HTTP_PUT || method == HTTP_PATCH;
+	enum api_operation operation = puts		       ? API_STREAM_CHANGE
+				       : method == HTTP_DELETE ? API_STREAM_DELETE
+							       : API_STREAM;
+	struct texts t;
+	struct msg_api_call m = call_of(operation, q, &t);
+
+	if (puts ? !admit_body(q, r) : method == HTTP_DELETE && !admit_change(q, r))
+		return;
+	add_client(q, &t);
+	if (read_number(q, r, CHANNEL_ID_MAX, &m.id) && read_match(q, r, &t))
+		send_call(q, &m, r);
+}
+
+void api_programs(const struct request *q, struct reply *r)
+{
+	bool puts = q->http->method == HTTP_PUT;
+	struct texts t;
+	struct msg_api_call m = call_of(puts ? API_PROGRAMS_CHANGE : API_PROGRAMS, q, &t);
+
+	if (puts && !admit_body(q, r))
+		return;
+	add_client(q, &t);
+	if (read_number(q, r, CHANNEL_ID_MAX, &m.id) && read_match(q, r, &t))
+		send_call(q, &m, r);
+}
+
+static void send_report(const struct request *q, struct reply *r, enum api_operation operation)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(operation, q, &t);
+
+	if (admit_admin(q, r))
+		send_call(q, &m, r);
+}
+
+void api_profiles(const struct request *q, struct reply *r)
+{
+	send_report(q, r, API_PROFILES);
+}
+
+void api_plugins(const struct request *q, struct reply *r)
+{
+	send_report(q, r, API_PLUGINS);
+}
+
+void api_status(const struct request *q, struct reply *r)
+{
+	send_report(q, r, API_STATUS);
+}
+
+void api_tuners(const struct request *q, struct reply *r)
+{
+	send_report(q, r, API_TUNERS);
+}
+
+void api_viewers(const struct request *q, struct reply *r)
+{
+	send_report(q, r, API_VIEWERS);
+}
+
+void api_tuner(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_TUNER_STOP, q, &t);
+	char id[16], variant[VARIANT_NAME_MAX] = "";
+
+	if (!admit_change(q, r))
+		return;
+	if (http_decode_segment(q->segment[0], id, sizeof(id)) < 0 ||
+	    (q->segments > 1 && http_decode_segment(q->segment[1], variant, sizeof(variant)) < 0)) {
+		reply_error(r, 404, 0, "there is nothing at this address");
+		return;
+	}
+	snprintf(t.key, sizeof(t.key), "%s%s%s", id, q->segments > 1 ? "/" : "", variant);
+	send_call(q, &m, r);
+}
+
+void api_viewer(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_VIEWER_KICK, q, &t);
+
+	if (admit_change(q, r) && read_number(q, r, INT64_MAX, &m.id))
+		send_call(q, &m, r);
+}
+
+void api_reload(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_RELOAD, q, &t);
+
+	if (admit_change(q, r))
+		send_call(q, &m, r);
+}
+
+void api_import(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_IMPORT, q, &t);
+	bool dry = false;
+
+	if (!admit_body(q, r) || !read_switch(q, r, "dry_run", &dry))
+		return;
+	m.dry_run = dry;
+	send_call(q, &m, r);
+}
+
+void api_description(const struct request *q, struct reply *r)
+{
+	const struct facts *f = q->facts;
+
+	r->shared = body_cache_text(f->cache, "openapi.json", OPENAPI_JSON, "application/json",
+				    f->wall_us);
+	if (!r->shared) {
+		reply_error(r, 503, RETRY_AFTER_S, "no memory to send the description");
+		return;
+	}
+	r->kind = REPLY_SHARED;
+	reply_field(r, "Cache-Control", "no-cache");
+}
+
+void api_unknown(const struct request *q, struct reply *r)
+{
+	if (admit_admin(q, r))
+		reply_error(r, 404, 0, "there is nothing at this address");
+}

@@ -1,0 +1,147 @@
+"""The API and the command add whole playlists; the database is copied and judged; openapi.json
+describes what the server does."""
+import json
+import os
+import re
+import sqlite3
+
+import pytest
+
+from harness import ROOT, serving
+from lineup import channel, line_up
+from origin import HttpOrigin
+from test_api import ask, good, new, refused
+
+M3U = """#EXTM3U
+#EXTINF:-1 tvg-id="one.tv" tvg-logo="http://x/1.png" group-title="News",One
+http://127.0.0.1:1/one.ts
+#EXTINF:-1 tvg-chno="7",Two, and "more"
+#EXTVLCOPT:http-user-agent=Box
+http://127.0.0.1:1/two.ts
+"""
+MADE = [{"name": "One", "source": "http://127.0.0.1:1/one.ts", "ffmpeg_profile": "copy",
+         "epg_id": "one.tv", "logo": "http://x/1.png", "group": "News"},
+        {"name": 'Two, and "more"', "source": "http://127.0.0.1:1/two.ts", "ffmpeg_profile": "copy",
+         "channel_number": "7", "input_options": {"user_agent": "Box"}}]
+
+
+@pytest.fixture(scope="module")
+def s():
+    with serving(line_up(channel(1, "http://127.0.0.1:1/1.ts"))) as server:
+        yield server
+
+
+def without_ids(channels):
+    return [{k: v for k, v in c.items() if k != "id"} for c in channels]
+
+
+def test_a_playlist_is_imported(s):
+    shown = good(ask(s, "POST", "/api/import?dry_run=1", {"m3u": M3U}))
+    assert without_ids(shown) == MADE
+    before = len(good(ask(s, "GET", "/api/streams")))
+    made = good(ask(s, "POST", "/api/import", {"m3u": M3U}), 201)
+    assert made == shown
+    assert good(ask(s, "GET", "/api/streams"))[before:] == made
+
+
+def test_a_playlist_that_is_wrong_adds_nothing(s):
+    before = good(ask(s, "GET", "/api/streams"))
+    answer = refused(ask(s, "POST", "/api/import", {"m3u": M3U, "profile": "none"}), 400, "none")
+    assert {p["path"] for p in answer["problems"]} == {"[0].ffmpeg_profile", "[1].ffmpeg_profile"}
+    refused(ask(s, "POST", "/api/import", {"m3u": "<html></html>"}), 400, "web page")
+    for body in {}, {"m3u": 5}, {"m3u": "", "url": "http://x/"}, {"url": "file:///etc/passwd"}, []:
+        refused(ask(s, "POST", "/api/import", body), 400)
+    assert good(ask(s, "POST", "/api/import", {"m3u": "#EXTM3U\n"})) == []
+    assert good(ask(s, "GET", "/api/streams")) == before
+
+
+def test_a_playlist_is_imported_from_a_url(s, tmp_path):
+    (tmp_path / "list.m3u").write_text(M3U)
+    with HttpOrigin(folder=str(tmp_path)) as origin:
+        made = good(ask(s, "POST", "/api/import", {"url": origin.url("/list.m3u")}), 201)
+    assert without_ids(made) == MADE
+    refused(ask(s, "POST", "/api/import", {"url": "http://127.0.0.1:1/list.m3u"}), 400, "fetched")
+
+
+def test_the_command_adds_a_playlist(s):
+    path = os.path.join(s.folder, "list.m3u")
+    with open(path, "w") as f:
+        f.write(M3U)
+    printed = s.amps("import", path, "--json")
+    assert json.loads(printed.stdout) == MADE
+    done = s.amps("import", path, "--apply")
+    assert done.returncode == 0 and "added: 2" in done.stderr, done
+    assert without_ids(good(ask(s, "GET", "/api/streams"))[-2:]) == MADE
+    failed = s.amps("import", path, "--apply", "--profile", "none")
+    assert failed.returncode == 1 and "unknown profile 'none'" in failed.stderr, failed
+
+
+def test_a_backup_is_a_whole_database(s):
+    copy = os.path.join(s.folder, "copy.db")
+    good(ask(s, "POST", "/api/streams", new("In the backup")), 201)
+    done = s.amps("backup", copy)
+    assert done.returncode == 0, done
+    with sqlite3.connect(copy) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM channel WHERE name = 'In the backup'").fetchone()[0]
+    assert not [n for n in os.listdir(s.state) if "copy" in n]
+    assert os.stat(copy).st_mode & 0o777 == 0o600
+    assert s.amps("backup", "/proc/none/x").returncode == 1
+
+
+def test_the_database_is_judged(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts")))
+    words = ["check", "--config", s.config_path, "--database", "--state-dir", s.state]
+    good_one = s.amps(*words)
+    assert good_one.returncode == 0 and "is good" in good_one.stdout, good_one
+    s.stop()
+    path = os.path.join(s.state, "amps.db")
+    with open(path, "r+b") as f:
+        f.write(b"x" * 200)
+    damaged = s.amps(*words)
+    assert damaged.returncode == 1 and "damaged" in damaged.stdout and ".recover" in damaged.stdout
+    os.remove(path)
+    gone = s.amps(*words)
+    assert gone.returncode == 1 and "there is no database" in gone.stdout
+
+
+# -- openapi.json
+
+@pytest.fixture(scope="module")
+def described(s):
+    return good(ask(s, "GET", "/api/openapi.json"))
+
+
+def test_openapi_names_every_route_and_method(described):
+    with open(os.path.join(ROOT, "amps-worker", "routes.c")) as f:
+        rows = re.findall(r'\{"(/api/[^"*]+)", ([A-Z |]+), ', f.read())
+    routes = {re.sub("<id>", "{}", path): {m.lower() for m in methods.split(" | ")}
+              for path, methods in rows}
+    del routes["/api/tuners/{}/{}"]     # the key of a variant's tuner has a slash
+    assert routes == {re.sub(r"\{\w+\}", "{}", path): set(entry) - {"parameters"}
+                      for path, entry in described["paths"].items()}
+
+
+def test_openapi_names_every_field(s, described):
+    schemas = described["components"]["schemas"]
+    entry = new(**{k: v for k, v in {
+        "tvg_id": "a", "tvg_name": "b", "epg_id": "c", "logo": "http://x/y", "group": "g",
+        "channel_number": "1", "description": "d", "program_feed": "http://x/f",
+        "next_programs": [{"title": "t", "start": "2030-01-01T00:00:00Z",
+                           "end": "2030-01-01T01:00:00Z", "description": "d"}],
+        "regions_allowed": ["US"], "regions_blocked": ["CN"],
+        "adaptive_bitrates": [{"name": "sd", "label": "SD", "ffmpeg_profile": "small"}],
+        "output_format": "hls", "ll_hls": False, "audio_only": False, "slate": True,
+        "input_options": {"re": None}, "input_args": []}.items()})
+    made = good(ask(s, "POST", "/api/streams", entry), 201)
+    assert set(made) <= set(schemas["Channel"]["properties"])
+    assert set(made["next_programs"][0]) == set(schemas["Programme"]["properties"])
+    # every field of the description is one of the server: none is reported as unknown
+    with open(os.path.join(ROOT, "amps-master", "config", "config_check_stream.c")) as f:
+        known = set(re.findall(r'FIELD\("(\w+)"', f.read()))
+    with open(os.path.join(ROOT, "amps-master", "config", "config_check_input.c")) as f:
+        known |= set(re.findall(r'FIELD\("(\w+)"', f.read()))
+    assert set(schemas["Channel"]["properties"]) <= known
+    status = good(ask(s, "GET", "/api/status"))
+    assert set(status) == set(schemas["Status"]["properties"])
+    assert set(status["workers"][0]) == set(schemas["Status"]["properties"]["workers"]["items"]["properties"])
