@@ -37,6 +37,8 @@ static void follow_health(struct master *m)
 	if (health == m->health)
 		return;
 	m->health = health;
+	if (health != 0)
+		event_of_warning(m->chantab, "the database cannot be written");
 	if (health == 0)
 		log_info("the database can be written again");
 	else
@@ -152,6 +154,7 @@ void master_apply(void *owner, struct publication *p)
 	if (p->settings)
 		follow_settings(m, p);
 	worker_pool_publish(m->pool, p);
+	events_of_report(m->chantab, p->report);
 	store_dispose(m->store, tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup)));
 	/* A time in the past is delayed a little: a wrong clock must not cause a busy loop. */
 	if (next != TIME_NONE)
@@ -340,6 +343,7 @@ static void master_done(struct master *m)
 	tuners_free(m->tuners);
 	worker_pool_free(m->pool);
 	nursery_free(m->nursery);
+	viewers_done(&m->viewers);
 	store_close(m->store);
 	reload_free(m->reload);
 	helpers_free(m->helpers);

@@ -310,6 +310,18 @@ static void env_nursery_hangs(void *owner)
 	nursery_replace(((struct master *)owner)->nursery);
 }
 
+static void env_tuner_changed(void *owner, uint32_t channel, const char *key, uint32_t state,
+			      const char *error)
+{
+	event_of_tuner(((struct master *)owner)->chantab, channel, key, (enum tuner_state)state,
+		       error);
+}
+
+static void env_viewer_changed(void *owner, bool started, uint64_t id, uint32_t channel)
+{
+	event_of_viewer(((struct master *)owner)->chantab, started, id, channel);
+}
+
 static int env_api_call(void *owner, unsigned worker, const struct msg *m)
 {
 	return api_on_call(((struct master *)owner)->api, worker, m);
@@ -331,6 +343,7 @@ static int make_children(struct master *m)
 					  .output_turn = env_output_turn,
 					  .output_gone = env_output_gone,
 					  .fork_job = env_fork_job,
+					  .state_changed = env_tuner_changed,
 					  .nursery_hangs = env_nursery_hangs};
 	struct nursery_env nursery = {.base = m->base,
 				      .log_json = m->settings.log_json,
@@ -359,8 +372,11 @@ static int make_children(struct master *m)
 		r = nursery_new(&nursery, &m->nursery);
 	if (r == 0)
 		r = worker_pool_new(&pool, &m->pool);
-	if (r == 0)
+	if (r == 0) {
 		viewers_init(&m->viewers, m->pool, m->settings.workers);
+		m->viewers.changed = env_viewer_changed;
+		m->viewers.owner = m;
+	}
 	return r < 0 ? complain(m, "the children", r) : 0;
 }
 

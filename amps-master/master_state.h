@@ -5,6 +5,7 @@
 
 #include "amps-master/system/account.h"
 #include "amps-master/api/api.h"
+#include "amps-master/api/events.h"
 #include "amps-master/control/control_commands.h"
 #include "amps-master/system/listen.h"
 #include "amps-master/system/media_root.h"

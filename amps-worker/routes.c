@@ -48,6 +48,7 @@ const struct route worker_routes[] = {
 	{"/api/reload", POST, ROUTE_BODY, api_reload},
 	{"/api/import", POST, ROUTE_LIST, api_import},
 	{"/api/openapi.json", GET, 0, api_description},
+	{"/api/events", GET, 0, api_events},
 	{"/api/*", GET | POST | PUT | PATCH | DELETE, 0, api_unknown},
 	{"/", GET, ROUTE_OPEN, page_html},
 	{"/ui", GET, ROUTE_OPEN, page_html},

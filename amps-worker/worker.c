@@ -27,6 +27,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	live_tick(&w->live);
 	rtsp_sessions_tick(&w->rtsp);
 	segments_tick(&w->segments);
+	events_tick(&w->api.events, clock_mono_us());
 	access_log_flush(&w->http.access_log);
 	log_tick();
 }

@@ -210,13 +210,17 @@
 #define DATAGRAM_RATE_MIN (256u << 10) /* bytes a second to a client, if the ring has fewer */
 
 /* API */
-#define API_CALLS_MAX	 256	    /* of a worker that wait for the master */
-#define API_CALL_MS	 30000	    /* for the master to answer one */
-#define API_JUDGE_MS	 20000	    /* for libav to judge the options of a request */
-#define IMPORT_BYTES_MAX (64 << 20) /* of the channels of `amps import --apply` */
-#define API_ENTRIES_MAX	 10000	    /* channels in one request */
-#define API_DISTINCT_MAX 4096	    /* verdicts on options that are remembered beside the file's */
-#define API_ANSWER_BYTES 65536 /* of an answer that is copied; a longer one is sent as a file */
+#define API_CALLS_MAX	   256	      /* of a worker that wait for the master */
+#define API_CALL_MS	   30000      /* for the master to answer one */
+#define API_JUDGE_MS	   20000      /* for libav to judge the options of a request */
+#define IMPORT_BYTES_MAX   (64 << 20) /* of the channels of `amps import --apply` */
+#define EVENTS_KEPT	   1000	      /* the last ones, for clients that come back */
+#define EVENT_TEXT_MAX	   492	      /* bytes of one, with its NUL */
+#define EVENTS_CLIENTS_MAX 256	      /* of a worker that follow the events */
+#define EVENTS_IDLE_MS	   10000      /* then a client gets an empty comment */
+#define API_ENTRIES_MAX	   10000      /* channels in one request */
+#define API_DISTINCT_MAX   4096	 /* verdicts on options that are remembered beside the file's */
+#define API_ANSWER_BYTES   65536 /* of an answer that is copied; a longer one is sent as a file */
 
 /* Control socket */
 #define CONTROL_LINE_MAX	65536

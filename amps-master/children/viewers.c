@@ -5,6 +5,9 @@
 #include "common/clock.h"
 #include "common/shm/worker_page.h"
 
+/* sessions of HLS and DASH have a record, and are no open viewers */
+#define VIEWERS_MARGIN 1024
+
 static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {
 	[VIEWER_TS] = "ts",	[VIEWER_AUDIO] = "audio",  [VIEWER_HLS] = "hls",
 	[VIEWER_DASH] = "dash", [VIEWER_WEBSOCKET] = "ws", [VIEWER_RTSP] = "rtsp",
@@ -80,6 +83,70 @@ uint64_t viewers_open(const struct viewers *v)
 	return open;
 }
 
+void viewers_done(struct viewers *v)
+{
+	free(v->seen);
+	v->seen = NULL;
+	v->seen_count = 0;
+}
+
+struct seen_list {
+	struct viewer_seen *at;
+	size_t count, cap;
+};
+
+static bool see_one(void *context, unsigned worker, const struct viewer_record *r)
+{
+	struct seen_list *list = context;
+
+	(void)worker;
+	if (list->count == list->cap)
+		return false;
+	list->at[list->count++] = (struct viewer_seen){
+		atomic_load_explicit(&r->serial, memory_order_relaxed), r->channel};
+	return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct viewer_seen *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Both lists are in the order of their ids. */
+static void report_changes(const struct viewers *v, const struct seen_list *now)
+{
+	size_t o = 0, n = 0;
+
+	while (o < v->seen_count || n < now->count) {
+		const struct viewer_seen *was = o < v->seen_count ? &v->seen[o] : NULL;
+		const struct viewer_seen *is = n < now->count ? &now->at[n] : NULL;
+
+		if (!is || (was && was->id < is->id))
+			v->changed(v->owner, false, was->id, was->channel);
+		else if (!was || is->id < was->id)
+			v->changed(v->owner, true, is->id, is->channel);
+		o += was && (!is || was->id <= is->id);
+		n += is && (!was || is->id <= was->id);
+	}
+}
+
+static void sample_viewers(struct viewers *v)
+{
+	struct seen_list now = {.cap = viewers_open(v) + VIEWERS_MARGIN};
+
+	now.at = calloc(now.cap, sizeof(*now.at));
+	if (!now.at)
+		return;
+	each_viewer(v, see_one, &now);
+	qsort(now.at, now.count, sizeof(*now.at), by_id);
+	report_changes(v, &now);
+	viewers_done(v);
+	v->seen = now.at;
+	v->seen_count = now.count;
+}
+
 void viewers_sample(struct viewers *v)
 {
 	uint64_t now = clock_mono_us(), bytes = viewers_bytes_sent(v);
@@ -89,6 +156,8 @@ void viewers_sample(struct viewers *v)
 	v->throughput_bps = (bytes - v->sample_bytes) * 8 * 1000000 / (now - v->sample_us);
 	v->sample_us = now;
 	v->sample_bytes = bytes;
+	if (v->changed)
+		sample_viewers(v);
 }
 
 static const char *describe_address(const uint8_t address[16], char *text, socklen_t cap)

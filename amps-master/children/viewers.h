@@ -8,18 +8,31 @@
 #include <jansson.h>
 #include "amps-master/children/worker_pool.h"
 
+/* A viewer as it was seen last. */
+struct viewer_seen {
+	uint64_t id;
+	uint32_t channel;
+};
+
 struct viewers {
 	const struct worker_pool *pool; /* borrowed */
+	/* A viewer has come or gone since the last sample. */
+	void (*changed)(void *owner, bool started, uint64_t id, uint32_t channel);
+	void *owner;
+	struct viewer_seen *seen; /* in the order of their ids */
+	size_t seen_count;
 	unsigned worker_count;
 	uint64_t sample_us, sample_bytes;
 	uint64_t throughput_bps;
 };
 
 void viewers_init(struct viewers *v, const struct worker_pool *pool, unsigned worker_count);
+void viewers_done(struct viewers *v);
 
 uint64_t viewers_of_output(const struct viewers *v, uint32_t output_slot);
 
-/* Measures the throughput since the last call; once a second or so. */
+/* Measures the throughput since the last call and reports who has come and gone; once a second or
+ * so. */
 void viewers_sample(struct viewers *v);
 
 uint64_t viewers_open(const struct viewers *v);

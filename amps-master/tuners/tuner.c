@@ -107,6 +107,9 @@ void tuner_publish(struct tuner *t)
 
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
+	const struct tuners_env *env = &t->owner->env;
+	bool changed;
+
 	if (t->state != state) {
 		assert(legal[t->state][state]);
 		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
@@ -116,6 +119,7 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 		t->forget = false;
 	}
 	assert(state == TUNER_IDLE || t->slot >= 0);
+	changed = t->state != state;
 	t->state = state;
 	if (state == TUNER_IDLE)
 		slot_give_back(t);
@@ -123,6 +127,8 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 		tuner_publish(t);
 	for (struct output *o = t->outputs; o; o = o->next)
 		output_publish(o);
+	if (changed)
+		env->state_changed(env->owner, t->channel, t->key, state, t->last_error);
 }
 
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text)

@@ -28,6 +28,9 @@ struct tuners_env {
 	/* Sends the job's end of a socket to the nursery. 0 or -EAGAIN (no nursery at the moment;
 	 * the call is repeated after tuners_nursery_ready()).  The fd stays the caller's. */
 	int (*fork_job)(void *owner, int fd);
+	/* A tuner has another state; `error`: its last error, or "". */
+	void (*state_changed)(void *owner, uint32_t channel, const char *key, uint32_t state,
+			      const char *error);
 	/* The nursery has received a job and no process has appeared: it hangs. */
 	void (*nursery_hangs)(void *owner);
 };

@@ -20,6 +20,7 @@ void api_init(struct api *a, struct context *context)
 	/* the number of a dead worker's call must not be used again */
 	*a = (struct api){.context = context, .last_call = (uint64_t)getpid() << 32};
 	TAILQ_INIT(&a->waiting);
+	events_init(&a->events, context);
 }
 
 static bool is_full(const struct api *a)

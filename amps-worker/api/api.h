@@ -6,6 +6,7 @@
 #ifndef AMPS_API_H
 #define AMPS_API_H
 
+#include "amps-worker/api/events.h"
 #include "amps-worker/context/context.h"
 #include "amps-worker/http/route.h"
 
@@ -13,6 +14,7 @@ struct api {
 	struct context *context;
 	struct held_list waiting;
 	uint64_t last_call;
+	struct events events;
 };
 
 /* `context` is borrowed. */

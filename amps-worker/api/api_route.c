@@ -353,6 +353,25 @@ void api_description(const struct request *q, struct reply *r)
 	reply_field(r, "Cache-Control", "no-cache");
 }
 
+void api_events(const struct request *q, struct reply *r)
+{
+	struct span id = http_field(q->http, "Last-Event-ID");
+	char text[24] = "";
+	uint64_t after = 0;
+
+	if (id.len && id.len < sizeof(text))
+		memcpy(text, id.at, id.len);
+	/* one that is no number of ours is not known: what is kept is new to the client */
+	if (id.at && text_parse_u64(text, UINT64_MAX, &after) < 0)
+		after = 1;
+	if (q->http->method == HTTP_HEAD) {
+		r->type = "text/event-stream";
+		r->unsized = true;
+		return;
+	}
+	events_answer(&q->facts->api->events, q, after, r);
+}
+
 void api_unknown(const struct request *q, struct reply *r)
 {
 	if (admit_admin(q, r))

@@ -21,6 +21,7 @@ void api_viewer(const struct request *q, struct reply *r);
 void api_reload(const struct request *q, struct reply *r);
 void api_import(const struct request *q, struct reply *r);
 void api_description(const struct request *q, struct reply *r);
+void api_events(const struct request *q, struct reply *r);
 void api_unknown(const struct request *q, struct reply *r);
 
 #endif

@@ -1,7 +1,9 @@
 #include "common/shm/chantab.h"
 
 #include <assert.h>
+#include <string.h>
 
+#include "common/clock.h"
 #include "common/shm/words.h"
 
 #define READ_TRIES 64
@@ -77,6 +79,49 @@ void chantab_put_output(void *map, size_t index, const struct output_slot *slot)
 {
 	assert(index < OUTPUTS_MAX && slot->state < TUNER_STATE_COUNT_ && slot->tuner < TUNERS_MAX);
 	slot_put(&output_at(map, index)->sequence, slot, sizeof(*slot));
+}
+
+static struct event_slot *event_at(const void *map, uint64_t number)
+{
+	return (struct event_slot *)(void *)((char *)map + CHANTAB_EVENTS_OFFSET) +
+	       number % EVENTS_KEPT;
+}
+
+void chantab_put_event(void *map, enum event_kind kind, uint32_t channel, const char *text)
+{
+	struct chantab_header *h = map;
+	struct event_slot slot = {.kind = kind, .channel = channel};
+	uint64_t last = atomic_load_explicit(&h->last_event, memory_order_relaxed);
+
+	assert(kind < EVENT_KIND_COUNT_);
+	if (strlen(text) >= sizeof(slot.text))
+		return;
+	/* the wall clock in milliseconds: above every number of an earlier run */
+	slot.number = last ? last + 1 : (uint64_t)clock_wall_us() / 1000;
+	memcpy(slot.text, text, strlen(text) + 1);
+	slot_put(&event_at(map, slot.number)->sequence, &slot, sizeof(slot));
+	atomic_store_explicit(&h->last_event, slot.number, memory_order_release);
+}
+
+uint64_t chantab_last_event(const void *map)
+{
+	const struct chantab_header *h = map;
+
+	return atomic_load_explicit(&h->last_event, memory_order_acquire);
+}
+
+int chantab_get_event(const void *map, uint64_t number, struct event_slot *ret)
+{
+	struct event_slot copy = {0};
+	int r = slot_get(&event_at(map, number)->sequence, &copy, sizeof(copy));
+
+	if (r < 0)
+		return r;
+	if (copy.number != number || copy.kind >= EVENT_KIND_COUNT_)
+		return -ENOENT;
+	copy.text[sizeof(copy.text) - 1] = '\0';
+	*ret = copy;
+	return 0;
 }
 
 int chantab_get_tuner(const void *map, size_t index, struct tuner_slot *ret)

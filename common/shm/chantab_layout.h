@@ -3,6 +3,7 @@
  *	offset 0    struct chantab_header
  *	4096        struct tuner_slot[TUNERS_MAX]
  *	...         struct output_slot[OUTPUTS_MAX]
+ *	...         struct event_slot[EVENTS_KEPT], event number n in slot n % EVENTS_KEPT
  *
  * Fixed slots, each with a sequence counter: odd while the master writes.  A reader copies the slot
  * between two equal even reads (bounded retries, then keeps its last copy).  Both sides copy word
@@ -16,7 +17,7 @@
 #include "common/limits.h"
 
 #define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
-#define CHANTAB_VERSION 3u
+#define CHANTAB_VERSION 4u
 
 enum tuner_state {
 	TUNER_IDLE = 0, /* the slot is free */
@@ -56,6 +57,22 @@ struct chantab_header {
 	_Atomic uint64_t overlap_refused; /* such requests over a limit */
 	_Atomic uint64_t worker_restarts;
 	_Atomic uint64_t ready; /* enum readiness */
+	/* W: master: number of the last event, release, behind its slot; 0 = none yet.  They begin
+	 * above those of an earlier run of the server. */
+	_Atomic uint64_t last_event;
+};
+
+enum event_kind { EVENT_CHANNEL, EVENT_TUNER, EVENT_VIEWER, EVENT_WARNING, EVENT_KIND_COUNT_ };
+
+#define EVENT_NO_CHANNEL UINT32_MAX
+
+/* Something that has happened, for /api/events. */
+struct event_slot {
+	_Atomic uint32_t sequence;
+	uint32_t kind; /* enum event_kind */
+	uint64_t number;
+	uint32_t channel;	   /* or EVENT_NO_CHANNEL */
+	char text[EVENT_TEXT_MAX]; /* a JSON object */
 };
 
 struct tuner_slot {
@@ -84,10 +101,13 @@ struct output_slot {
 
 #define CHANTAB_TUNERS_OFFSET  4096u
 #define CHANTAB_OUTPUTS_OFFSET (CHANTAB_TUNERS_OFFSET + TUNERS_MAX * sizeof(struct tuner_slot))
-#define CHANTAB_BYTES	       (CHANTAB_OUTPUTS_OFFSET + OUTPUTS_MAX * sizeof(struct output_slot))
+#define CHANTAB_EVENTS_OFFSET  (CHANTAB_OUTPUTS_OFFSET + OUTPUTS_MAX * sizeof(struct output_slot))
+#define CHANTAB_BYTES	       (CHANTAB_EVENTS_OFFSET + EVENTS_KEPT * sizeof(struct event_slot))
 
-static_assert(sizeof(struct chantab_header) == 96, "layout of struct chantab_header");
+static_assert(sizeof(struct chantab_header) == 104, "layout of struct chantab_header");
 static_assert(sizeof(struct tuner_slot) == 504, "layout of struct tuner_slot");
 static_assert(sizeof(struct output_slot) == 112, "layout of struct output_slot");
+static_assert(sizeof(struct event_slot) == 512, "layout of struct event_slot");
+static_assert(CHANTAB_EVENTS_OFFSET % 8 == 0, "the events are aligned");
 
 #endif

@@ -1,5 +1,6 @@
 #include "common/shm/chantab.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "unit.h"
 
@@ -108,4 +109,36 @@ Test(chantab, every_state_has_a_name)
 	for (int i = 0; i < TUNER_STATE_COUNT_; i++)
 		cr_assert_str_neq(tuner_state_name((enum tuner_state)i), "?");
 	cr_assert_str_eq(tuner_state_name(TUNER_STATE_COUNT_), "?");
+}
+
+Test(chantab, the_last_events_are_kept)
+{
+	void *map = table_new();
+	char text[32], long_text[EVENT_TEXT_MAX + 1];
+	struct event_slot event;
+	uint64_t first, last;
+
+	cr_assert_eq(chantab_last_event(map), 0);
+	chantab_put_event(map, EVENT_CHANNEL, 5, "0");
+	first = chantab_last_event(map);
+	cr_assert_gt(first, 0);
+	for (unsigned i = 1; i <= EVENTS_KEPT; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		chantab_put_event(map, EVENT_TUNER, i, text);
+	}
+	/* one that does not fit has no number */
+	memset(long_text, 'x', sizeof(long_text));
+	long_text[EVENT_TEXT_MAX] = '\0';
+	chantab_put_event(map, EVENT_TUNER, 1, long_text);
+	last = chantab_last_event(map);
+	cr_assert_eq(last, first + EVENTS_KEPT);
+	cr_assert_eq(chantab_get_event(map, first, &event), -ENOENT);
+	cr_assert_eq(chantab_get_event(map, last + 1, &event), -ENOENT);
+	for (uint64_t n = first + 1; n <= last; n++) {
+		cr_assert_eq(chantab_get_event(map, n, &event), 0);
+		cr_assert_eq(event.kind, EVENT_TUNER);
+		cr_assert_eq(event.channel, n - first);
+		cr_assert_eq(strtoull(event.text, NULL, 10), n - first);
+	}
+	free(map);
 }

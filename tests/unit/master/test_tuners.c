@@ -131,6 +131,13 @@ static int on_fork_job(void *owner, int fd)
 	return 0;
 }
 
+static void on_state_changed(void *owner, uint32_t channel, const char *key, uint32_t state,
+			     const char *error)
+{
+	cr_assert(owner && key && error && state < TUNER_STATE_COUNT_);
+	cr_assert_eq(channel, (uint32_t)atoi(key));
+}
+
 static void on_nursery_hangs(void *owner)
 {
 	((struct scene *)owner)->nursery_hangs++;
@@ -212,6 +219,7 @@ static void scene_open(struct scene *s, uint32_t idle_ms)
 				 .output_turn = on_output_turn,
 				 .output_gone = on_output_gone,
 				 .fork_job = on_fork_job,
+				 .state_changed = on_state_changed,
 				 .nursery_hangs = on_nursery_hangs};
 
 	memset(s, 0, sizeof(*s));
