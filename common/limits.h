@@ -59,7 +59,7 @@
 #define WORKERS_MAX	     256
 #define TUNERS_MAX	     1024 /* slots of the channel table */
 #define OUTPUTS_MAX	     4096 /* slots of the channel table */
-#define TUNER_OUTPUTS_MAX    102  /* each variant in several forms */
+#define TUNER_OUTPUTS_MAX    116  /* each variant in several forms, and further sounds */
 #define OVERLAP_MAX	     768  /* of streaming.max_overlap: the other slots are shared tuners' */
 #define OVERLAP_ADDRESS_MAX  8	  /* overlap tuners of one client address (IPv6: of one /64) */
 #define OVERLAP_TOKEN_MAX    4	  /* overlap tuners of one entry of auth.tokens */
@@ -137,15 +137,18 @@
 #define SEGMENT_BYTES_MAX     (1u << 30)	 /* of one segment's file */
 #define SEGMENT_CODEC_MAX     48u		 /* bytes of a codec in CODECS, with its NUL */
 #define SEGMENT_TRACKS_MAX    (VARIANTS_MAX + 1) /* folders of a segment job */
-#define SEGMENT_OUTPUTS_MAX   (4 * SEGMENT_TRACKS_MAX) /* each variant in four forms */
-#define SEGMENTS_STAY_MS      60000		       /* after the end of a film */
-#define SEGMENT_INITS_MAX     1024u		       /* init segments of a track at one time */
-#define SEGMENT_GOP_MIN_MS    500u /* a segment ends no earlier, except at a gap */
-#define SEGMENT_FIRST_GOPS    3u   /* of a cold start are segments of one GOP each */
-#define SEGMENT_HELD_MAX_S    10u  /* a cold start waits so long for a whole GOP */
-#define SEGMENT_KEEP_TARGETS  3u   /* target durations that a file stays at the limit */
-#define MEDIA_KEY_BYTES	      32u
-#define HLS_SESSION_MIN_S     30u /* a session without requests lives so long at least */
+#define SEGMENT_SOUNDS_MAX    8u		 /* sounds of a source that CMAF has */
+#define SEGMENT_SOUND_MAX     12u		 /* bytes of a sound's name, with its NUL */
+/* each variant in four forms, and further sounds of two of them */
+#define SEGMENT_OUTPUTS_MAX  (4 * SEGMENT_TRACKS_MAX + 2 * (SEGMENT_SOUNDS_MAX - 1))
+#define SEGMENTS_STAY_MS     60000 /* after the end of a film */
+#define SEGMENT_INITS_MAX    1024u /* init segments of a track at one time */
+#define SEGMENT_GOP_MIN_MS   500u  /* a segment ends no earlier, except at a gap */
+#define SEGMENT_FIRST_GOPS   3u	   /* of a cold start are segments of one GOP each */
+#define SEGMENT_HELD_MAX_S   10u   /* a cold start waits so long for a whole GOP */
+#define SEGMENT_KEEP_TARGETS 3u	   /* target durations that a file stays at the limit */
+#define MEDIA_KEY_BYTES	     32u
+#define HLS_SESSION_MIN_S    30u /* a session without requests lives so long at least */
 
 #define SEGMENT_TIME_MAX (1ll << 50) /* of media in an index, in ticks of 90 kHz */
 #define DASH_PERIODS_MAX 32u	     /* of a manifest, the newest ones */

@@ -217,7 +217,7 @@ static int add_ioctl_rules(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* Files may be made, for appending, renamed and removed. */
+/* Files may be made, for appending, cut off, renamed and removed. */
 static int add_write_rules(scmp_filter_ctx ctx)
 {
 	const struct confine_rule rules[] = {
@@ -225,7 +225,7 @@ static int add_write_rules(scmp_filter_ctx ctx)
 		 SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING | O_APPEND, O_WRONLY | O_CREAT | O_APPEND)},
 		{SCMP_SYS(unlinkat), SCMP_A2(SCMP_CMP_EQ, 0)},
 	};
-	static const char *const calls[] = {"renameat"};
+	static const char *const calls[] = {"renameat", "ftruncate"};
 	int r = confine_add_rules(ctx, rules, array_size(rules));
 
 	return r < 0 ? r : confine_add_calls(ctx, SCMP_ACT_ALLOW, calls, array_size(calls));
@@ -372,15 +372,21 @@ static void allow_devices(int rules)
 
 static int allow_folder(int rules, const char *path)
 {
+	static const uint64_t truncate = 1u << 14; /* older headers do not name it */
 	_cleanup_(closep) int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct landlock_path_beneath_attr attr = {
 		.parent_fd = fd,
 		.allowed_access = LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |
-				  LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE,
+				  LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+				  truncate,
 	};
 
 	if (fd < 0)
 		return -errno;
+	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) == 0)
+		return 0;
+	/* a kernel without this right does not restrict it */
+	attr.allowed_access &= ~truncate;
 	return syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0
 		       ? -errno
 		       : 0;

@@ -37,7 +37,8 @@ struct sandbox {
 	/* further files and folders that may be read: certificates, keys, what filters name */
 	const char *const *more;
 	size_t more_count;
-	/* folders in which files are made, appended to and removed, and nothing else in them */
+	/* folders in which files are made, appended to, cut off and removed, and nothing else in
+	 * them */
 	const char *const *writable;
 	size_t writable_count;
 	uint64_t file_bytes; /* of each of these files, at most */

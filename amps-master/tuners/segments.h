@@ -28,9 +28,12 @@ must_check int segments_make_folders(struct tuner *t);
 void segments_sweep(struct tuner *t);
 /* The spec of a segment job. */
 void segments_spec(const struct tuner *t, struct buf *spec);
-/* The spec of one of its outputs, whose folder has the number `track`; the caller's.  NULL without
- * memory. */
-char *segments_output_spec(const struct channel_segments *s, uint32_t track);
+/* The spec of one of its outputs, whose folder has the number `track`, and its files the letter of
+ * this place (struct segment_media); the caller's.  NULL without memory. */
+char *segments_output_spec(const struct channel_segments *s, uint32_t track, unsigned place);
+/* The place of a further sound (the output's track) of its variant; SEGMENT_SOUNDS_MAX: none is
+ * free.  0 for any other output. */
+unsigned segments_place(const struct tuner *t, const struct output_id *id);
 /* Has its definition a variant whose folder a running segment job does not know? */
 bool segments_lack_track(const struct tuner *t);
 /* The number of this variant's folder. */

@@ -55,6 +55,7 @@ struct output {
 	struct output *reads;		 /* the transport stream of which it is made, which stays as
 					    long as it does; NULL: it is made of the source */
 	unsigned slot;			 /* of the channel table */
+	unsigned place;			 /* of sound in CMAF: see struct segment_media */
 	struct output_ring current;	 /* what workers read */
 	struct output_ring next_ring;	 /* what its job fills but no worker reads yet */
 	struct output_ring ordered;	 /* being made by the ring pool; generation 0 = none */
@@ -259,7 +260,8 @@ must_check int output_fill(struct output *o);
 /* Finds or makes what `o` reads; it may be another since the line-up has changed.  0 or -Exxx. */
 must_check int output_follow_source(struct output *o);
 /* The output that fills wants of this definition and track, made if it is missing; `def` NULL: the
- * source's.  NULL: no memory, or the tuner has TUNER_OUTPUTS_MAX. */
+ * source's.  NULL: no memory, or the tuner has TUNER_OUTPUTS_MAX, or the variant
+ * SEGMENT_SOUNDS_MAX of this track's kind. */
 struct output *output_get(struct tuner *t, const struct lineup_output *def, const char *track);
 /* The same; one that has ended and is not used is replaced. */
 struct output *output_renew(struct tuner *t, const struct lineup_output *def, const char *track);

@@ -86,13 +86,21 @@ static void feed_reader(const struct output *o)
 struct output *output_get(struct tuner *t, const struct lineup_output *def, const char *track)
 {
 	struct output *o = output_find(t, def, track);
-	unsigned slot = 0, count = 0;
+	struct output_id id = {.channel = t->channel};
+	bool source = is_source(t, def);
+	unsigned slot = 0, count = 0, place;
 
 	if (o)
 		return o;
+	if (!source) {
+		id.form = def->form;
+		text_copy(id.variant, sizeof(id.variant), lineup_made_as(def));
+		text_copy(id.track, sizeof(id.track), track);
+	}
+	place = segments_place(t, &id);
 	for (o = t->outputs; o; o = o->next)
 		count++;
-	if (count == TUNER_OUTPUTS_MAX)
+	if (count == TUNER_OUTPUTS_MAX || place == SEGMENT_SOUNDS_MAX)
 		return NULL;
 	while (slot < OUTPUTS_MAX && t->owner->output_slots[slot])
 		slot++;
@@ -101,15 +109,11 @@ struct output *output_get(struct tuner *t, const struct lineup_output *def, cons
 		return NULL;
 	assert(t->slot >= 0 && count < TUNER_OUTPUTS_MAX);
 	o->tuner = t;
-	o->id.channel = t->channel;
-	o->source = is_source(t, def);
-	if (!o->source) {
-		o->def = def;
-		o->id.form = def->form;
-		text_copy(o->id.variant, sizeof(o->id.variant), lineup_made_as(def));
-		text_copy(o->id.track, sizeof(o->id.track), track);
-	}
+	o->id = id;
+	o->source = source;
+	o->def = source ? NULL : def;
 	o->slot = slot;
+	o->place = place;
 	o->current.fd = o->next_ring.fd = o->ordered.fd = -1;
 	o->idle_since_us = clock_mono_us();
 	t->owner->output_slots[slot] = o;
@@ -268,7 +272,8 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 	const struct lineup_output *def = o->source ? NULL : o->def;
 	bool segments = def && form_is_segments(def->form);
 	_cleanup_(freep) char *made =
-		segments ? segments_output_spec(def->segments, segments_track(o->tuner, def))
+		segments ? segments_output_spec(def->segments, segments_track(o->tuner, def),
+						o->place)
 			 : NULL;
 	const char *spec = def && !segments ? def->spec : made;
 	struct msg_job_output m = {.output = o->slot,

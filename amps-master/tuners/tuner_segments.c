@@ -204,16 +204,31 @@ void segments_spec(const struct tuner *t, struct buf *spec)
 	json_decref(all);
 }
 
-char *segments_output_spec(const struct channel_segments *s, uint32_t track)
+char *segments_output_spec(const struct channel_segments *s, uint32_t track, unsigned place)
 {
 	char *text;
 	int n = asprintf(&text,
-			 "{\"track\":%u,\"segment_ms\":%u,\"window_ms\":%u,\"keep_ms\":%u,"
-			 "\"part_ms\":%u,\"independent\":%s,\"key_ms\":%u}",
-			 track, s->segment_ms, s->window_ms, s->keep_ms, s->part_ms,
+			 "{\"track\":%u,\"place\":%u,\"segment_ms\":%u,\"window_ms\":%u,"
+			 "\"keep_ms\":%u,\"part_ms\":%u,\"independent\":%s,\"key_ms\":%u}",
+			 track, place, s->segment_ms, s->window_ms, s->keep_ms, s->part_ms,
 			 s->independent ? "true" : "false", s->key_ms);
 
 	return n < 0 ? NULL : text;
+}
+
+unsigned segments_place(const struct tuner *t, const struct output_id *id)
+{
+	bool taken[SEGMENT_SOUNDS_MAX + 1] = {true};
+	unsigned place = 0;
+
+	if (id->form != OUTPUT_CMAF_SOUND || !id->track[0])
+		return 0;
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (o->id.form == id->form && strcmp(o->id.variant, id->variant) == 0)
+			taken[o->place] = true;
+	while (place < SEGMENT_SOUNDS_MAX && taken[place])
+		place++;
+	return place;
 }
 
 bool segments_lack_track(const struct tuner *t)

@@ -51,6 +51,15 @@ void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, 
 	c->firsts = 0;
 }
 
+void cuts_adopt_cut(struct cuts *c, const struct cut *newest)
+{
+	/* a track that has begun has cuts of its own */
+	if (newest->number + 1 != c->next || c->seen_90k != TIME_NONE)
+		return;
+	c->at[newest->number % CUTS_KEPT] = *newest;
+	c->count = 1;
+}
+
 static const struct cut *newest(const struct cuts *c)
 {
 	return c->count ? &c->at[(c->next - 1) % CUTS_KEPT] : NULL;

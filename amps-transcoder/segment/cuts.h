@@ -53,6 +53,9 @@ struct cut_track {
 void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t gop_90k);
 /* Numbers go on behind what an earlier job made, whose sealed target duration stays. */
 void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s);
+/* Where the newest segment of that began, after cuts_adopt(): a track that lacks it makes it, or
+ * its playlist would have a hole. */
+void cuts_adopt_cut(struct cuts *c, const struct cut *newest);
 
 /* The track begins with this access point: a segment of this cut's number.  NULL: the next cut of
  * the others is later; try the next one.  `pts_90k` may be later than the cut's. */

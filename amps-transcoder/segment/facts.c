@@ -249,6 +249,7 @@ void facts_of_parameters(const AVCodecParameters *c, int64_t duration_90k,
 		return;
 	}
 	sound_text(c->codec_id, ret->sound);
+	ret->channels = (uint16_t)MIN(MAX(c->ch_layout.nb_channels, 0), UINT16_MAX);
 	if (c->codec_id == AV_CODEC_ID_AAC && object_type(c) > 0)
 		snprintf(ret->sound, sizeof(ret->sound), "mp4a.40.%u", object_type(c));
 	else if (c->codec_id == AV_CODEC_ID_DTS)

@@ -25,7 +25,7 @@ static bool is_ours(const struct segment_files *f, const char *name)
 {
 	if (*f->prefix)
 		return *name == *f->prefix;
-	return *name != '.' && *name != 'v' && *name != 'a';
+	return *name != '.' && !segment_letter_ok(*name);
 }
 
 static void remove_number(const struct segment_files *f, uint32_t number, const char *extension)
@@ -121,19 +121,38 @@ int segment_files_open(struct segment_files *f, const char *path, uint32_t first
 	return 0;
 }
 
+/* Cuts off what the file has behind so many bytes.  0, or -Exxx: it cannot be had with these. */
+static int cut_off(const struct segment_files *f, const char *name, uint64_t bytes)
+{
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+
+	if (fstatat(f->folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < bytes)
+		return -ENODATA;
+	if ((uint64_t)st.st_size == bytes)
+		return 0;
+	fd = openat(f->folder, name, OPEN_NEW & ~O_EXCL, 0600);
+	return fd < 0 || ftruncate(fd, (off_t)bytes) != 0 ? -errno : 0;
+}
+
 void segment_files_finish(const struct segment_files *f, uint32_t number, uint64_t bytes)
 {
 	char grown[NAME_MAX_], name[NAME_MAX_];
-	struct stat st;
+	int r;
 
 	assert(strcmp(f->growing, f->extension) != 0);
 	name_of(f, number, f->growing, grown);
 	name_of(f, number, f->extension, name);
-	if (fstatat(f->folder, grown, &st, AT_SYMLINK_NOFOLLOW) != 0)
+	r = cut_off(f, grown, bytes);
+	if (r == 0 && renameat(f->folder, grown, f->folder, name) == 0)
 		return;
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != bytes ||
-	    renameat(f->folder, grown, f->folder, name) != 0)
+	if (r != -ENOENT)
 		unlinkat(f->folder, grown, 0);
+	/* the job may have completed it, and not listed its last part any more */
+	else if (cut_off(f, name, bytes) < 0)
+		unlinkat(f->folder, name, 0);
 }
 
 /* Makes room for one more. */

@@ -1,10 +1,10 @@
 /* files.h - the files of one track: <folder>/<number>.ts, appended to, complete when they are
  * listed, removed some time after they have left the playlist.
  *
- * Those of CMAF are v<number>.m4s (pictures) or a<number>.m4s (sound) in the same folder; while one
- * grows it is v<number>.tmp, so that a whole segment has its name once it is complete.
- * v<number>.mp4 is the init segment of those from this number on, until the last of them is
- * removed.
+ * Those of CMAF are v<number>.m4s (pictures) or a<number>.m4s (sound; b, c and so on for further
+ * sounds) in the same folder; while one grows it is v<number>.tmp, so that a whole segment has its
+ * name once it is complete. v<number>.mp4 is the init segment of those from this number on, until
+ * the last of them is removed.
  *
  * A descriptor that was opened before stays good after the file is removed, so readers lose
  * nothing. */
@@ -24,7 +24,7 @@ struct segment_file {
 };
 
 struct segment_files {
-	const char *prefix;    /* "", "v" or "a" */
+	const char *prefix;    /* "", "v", or "a" and the letters behind it */
 	const char *extension; /* "ts" or "m4s" */
 	const char *growing;   /* the same while it grows, "ts" or "tmp" */
 	int folder;	       /* -1: none */
@@ -46,7 +46,8 @@ must_check int segment_files_open(struct segment_files *f, const char *path, uin
 				  uint32_t end, uint32_t init);
 
 /* The file that an earlier job had begun and of which so many bytes are listed is complete with
- * these; one that has others goes.  For forms whose files have another name while they grow. */
+ * these: what that job wrote behind them, before it could list it, is cut off.  One that has fewer
+ * goes.  For forms whose files have another name while they grow. */
 void segment_files_finish(const struct segment_files *f, uint32_t number, uint64_t bytes);
 
 /* Takes a file of an earlier job, oldest first.  0 or -Exxx. */

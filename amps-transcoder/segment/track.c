@@ -264,6 +264,11 @@ static int adopt(struct segment_track *t, const char *path)
 				    .discontinuity = newest.discontinuity,
 				    .access_90k = TIME_NONE};
 	cuts_adopt(t->cuts, newest.number, newest.discontinuity, t->media.target_s);
+	if (segment_read(&view, newest.first, &s) == 0)
+		cuts_adopt_cut(t->cuts, &(struct cut){.number = s.number,
+						      .discontinuity = s.discontinuity,
+						      .pts_90k = s.start_90k,
+						      .wall_us = s.wall_us});
 	return 0;
 }
 
@@ -283,6 +288,7 @@ static int open_track(struct segment_track *t, const struct job_event *event)
 		return -ENAMETOOLONG;
 	r = adopt(t, path);
 	t->media.track = (uint32_t)spec_int(event, "track");
+	t->media.place = t->place;
 	if (r == 0 && t->published)
 		say_running(t);
 	return r;
@@ -315,7 +321,9 @@ struct segment_track *segment_track_new(struct job *job, struct cuts *cuts,
 	t->output = event->output;
 	t->generation = event->generation;
 	t->files = SEGMENT_FILES_INIT;
-	t->files.prefix = form->prefix;
+	t->place = (uint16_t)spec_int(event, "place");
+	t->prefix[0] = *form->prefix ? (char)(*form->prefix + t->place) : '\0';
+	t->files.prefix = t->prefix;
 	t->files.extension = form->extension;
 	t->files.growing = form->growing;
 	t->window_90k = spec_int(event, "window_ms") * 90;

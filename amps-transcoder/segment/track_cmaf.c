@@ -10,9 +10,11 @@
 
 #include "amps-transcoder/segment/facts.h"
 #include "amps-transcoder/segment/fragments.h"
+#include "amps-transcoder/segment/sounds.h"
 #include "amps-transcoder/segment/track_form.h"
 #include "amps-transcoder/segment/units.h"
 #include "common/log/log.h"
+#include "common/text/text.h"
 
 #define ACCESSES_MAX 8u
 #define LAG_MAX_90K  (2 * TS_HZ)		/* sound waits no longer for pictures */
@@ -23,6 +25,10 @@ static const AVRational ticks = {1, TS_HZ};
 struct cmaf_track {
 	struct segment_track base;
 	bool sound;
+	char wanted[SEGMENT_SOUND_MAX]; /* name of the sound; "" = the usual one */
+	bool stand_in;	   /* another one is played, because the programme lacks that */
+	bool looked;	   /* in these tables, for the stream */
+	bool listed;	   /* struct segment_media has the names of the sounds */
 	unsigned pid;	   /* of the stream; TS_PID_NONE */
 	const char *codec; /* its name; static */
 	struct units *units;
@@ -70,7 +76,8 @@ static void end_part(struct cmaf_track *f, uint32_t flags, int64_t next_dts)
 		next_dts = part.dts + part.duration;
 	begin_90k = time_90k(f, part.dts) - time_90k(f, f->begin_dts);
 	end_90k = time_90k(f, next_dts) - time_90k(f, f->begin_dts);
-	t->entry.flags |= flags | (part.independent ? SEGMENT_INDEPENDENT : 0);
+	t->entry.flags |= flags | (part.independent ? SEGMENT_INDEPENDENT : 0) |
+			  (f->stand_in ? SEGMENT_STAND_IN : 0);
 	t->entry.at = (uint32_t)t->files.fd_bytes;
 	t->entry.bytes = (uint32_t)part.len;
 	t->entry.start_90k = f->begin_90k + begin_90k;
@@ -394,17 +401,22 @@ static bool carries(const struct ts_stream *s)
 	return d && fragments_carry(d->id);
 }
 
-/* A stream that MP4 cannot carry is left out. */
-static void use_stream(struct cmaf_track *f, const struct ts_stream *s)
+static void say_left_out(const struct cmaf_track *f, const struct ts_stream *s)
+{
+	log_warn("MP4 cannot carry this codec, leaving the stream out channel=%s codec=%s",
+		 f->base.job->key, s->codec);
+}
+
+static void use_stream(struct cmaf_track *f, const struct ts_stream *s, bool stand_in)
 {
 	int r;
 
 	f->pid = s->pid;
 	f->codec = s->codec;
+	f->stand_in = stand_in;
 	f->units = units_free(f->units);
 	if (!carries(s)) {
-		log_warn("MP4 cannot carry this codec, leaving the stream out channel=%s codec=%s",
-			 f->base.job->key, s->codec);
+		say_left_out(f, s);
 		return;
 	}
 	r = units_new(s, &f->units);
@@ -412,19 +424,68 @@ static void use_stream(struct cmaf_track *f, const struct ts_stream *s)
 		track_fail(&f->base, r == AVERROR(ENOMEM) ? -ENOMEM : -ENOTSUP);
 }
 
+/* What players may choose from.  The track of the usual sound names what is left out. */
+static void note_sounds(struct cmaf_track *f, const struct sounds *sounds)
+{
+	const struct ts_parse *p = &f->base.parse;
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX] = {{0}};
+	struct segment_media *media = &f->base.media;
+
+	for (unsigned i = 0; i < sounds->count; i++)
+		text_copy(names[i], sizeof(names[i]), sounds->at[i].name);
+	if (f->listed && memcmp(names, media->sounds, sizeof(names)) == 0)
+		return;
+	memcpy(media->sounds, names, sizeof(names));
+	f->listed = p->stream_count > 0;
+	for (unsigned i = 0; i < p->stream_count && !*f->wanted; i++)
+		if (p->streams[i].kind == TS_KIND_AUDIO && !carries(&p->streams[i]))
+			say_left_out(f, &p->streams[i]);
+}
+
+/* The sound of the programme that is this track's.  The usual one stays what it is while it is
+ * there.  Another one takes the place of a sound that is missing: the playlist goes on. */
+static const struct ts_stream *choose_sound(struct cmaf_track *f, bool *ret_stand_in)
+{
+	struct segment_media *media = &f->base.media;
+	const char *name = *f->wanted ? f->wanted : media->name;
+	const struct sound *sound;
+	struct sounds sounds;
+
+	sounds_list(&f->base.parse, carries, &sounds);
+	note_sounds(f, &sounds);
+	sound = sounds_find(&sounds, name);
+	*ret_stand_in = !sound && *f->wanted;
+	if (!sound)
+		sound = sounds_usual(&sounds);
+	if (!sound)
+		return NULL;
+	text_copy(media->name, sizeof(media->name), *f->wanted ? f->wanted : sound->name);
+	return sound->stream;
+}
+
+static const struct ts_stream *find_stream(const struct ts_parse *p, unsigned pid)
+{
+	return pid != TS_PID_NONE && p->stream_of[pid] ? &p->streams[p->stream_of[pid] - 1] : NULL;
+}
+
 /* The stream of the programme that is this track's. */
 static const struct ts_stream *stream_of(struct cmaf_track *f)
 {
 	const struct ts_parse *p = &f->base.parse;
-	unsigned pid = f->sound ? p->audio_pid : p->video_pid;
+	bool stand_in = false;
 	const struct ts_stream *s;
 
-	if (pid == TS_PID_NONE || !p->stream_of[pid])
+	if (f->looked) {
+		s = find_stream(p, f->pid);
+		return f->units ? s : NULL;
+	}
+	s = f->sound ? choose_sound(f, &stand_in) : find_stream(p, p->video_pid);
+	if (!s)
 		return NULL;
-	s = &p->streams[p->stream_of[pid] - 1];
-	if (f->pid != pid || f->codec != s->codec) {
+	f->looked = true;
+	if (f->pid != s->pid || f->codec != s->codec || f->stand_in != stand_in) {
 		end_stream(f, true);
-		use_stream(f, s);
+		use_stream(f, s, stand_in);
 	}
 	return f->units ? s : NULL;
 }
@@ -447,8 +508,11 @@ static void on_packet(struct segment_track *t, uint8_t *packet, uint64_t pos, un
 		      const struct ts_rap *rap)
 {
 	struct cmaf_track *f = (struct cmaf_track *)t;
-	const struct ts_stream *s = stream_of(f);
+	const struct ts_stream *s;
 
+	if (saw & TS_SAW_PMT)
+		f->looked = false;
+	s = stream_of(f);
 	if (!s)
 		return;
 	if (ts_pid(packet) == f->pid && units_packet(f->units, s, packet, pos) < 0)
@@ -476,6 +540,7 @@ static void on_start(struct segment_track *t)
 
 	f->access_count = 0;
 	f->pictures_90k = TIME_NONE;
+	f->looked = false;
 }
 
 static int begin(struct segment_track *t, const struct job_event *event, bool sound)
@@ -488,6 +553,8 @@ static int begin(struct segment_track *t, const struct job_event *event, bool so
 	f->last_dts = AV_NOPTS_VALUE;
 	f->base_time = ticks;
 	f->unit = av_packet_alloc();
+	if (!text_copy(f->wanted, sizeof(f->wanted), event->track) || !segment_sound_ok(f->wanted))
+		return -EINVAL;
 	t->media.part_ms = (unsigned)json_integer_value(json_object_get(event->spec, "part_ms"));
 	return f->unit ? 0 : -ENOMEM;
 }

@@ -57,11 +57,22 @@ static void slide(struct segment_track *t)
 		segment_files_slide(&t->files, window_90k, PLAYLIST_SEGMENTS_MIN, keep_us, now_us);
 }
 
-/* Is there this stream, in a codec that the files carry? */
-static bool has(const struct segment_track *t, unsigned pid)
+static bool has_picture(const struct segment_track *t)
 {
+	unsigned pid = t->parse.video_pid;
+
 	return pid != TS_PID_NONE && t->parse.stream_of[pid] &&
 	       t->form->carries(&t->parse.streams[t->parse.stream_of[pid] - 1]);
+}
+
+/* Is there sound in a codec that the files carry? */
+static bool has_sound(const struct segment_track *t)
+{
+	for (unsigned i = 0; i < t->parse.stream_count; i++)
+		if (t->parse.streams[i].kind == TS_KIND_AUDIO &&
+		    t->form->carries(&t->parse.streams[i]))
+			return true;
+	return false;
 }
 
 void track_publish(struct segment_track *t)
@@ -77,8 +88,8 @@ void track_publish(struct segment_track *t)
 	assert(t->entry.oldest <= t->entry.number);
 	t->media.target_s = t->cuts->target_s;
 	t->media.independent = t->independent;
-	t->media.streams = (has(t, t->parse.video_pid) ? SEGMENT_HAS_PICTURE : 0) |
-			   (has(t, t->parse.audio_pid) ? SEGMENT_HAS_SOUND : 0);
+	t->media.streams =
+		(has_picture(t) ? SEGMENT_HAS_PICTURE : 0) | (has_sound(t) ? SEGMENT_HAS_SOUND : 0);
 	t->segment_bytes += t->entry.bytes;
 	t->segment_90k += t->entry.duration_90k;
 	if (t->entry.flags & SEGMENT_LAST)

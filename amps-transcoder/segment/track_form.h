@@ -21,7 +21,7 @@
 struct segment_track;
 
 struct track_form {
-	const char *prefix, *extension, *growing; /* of the files */
+	const char *prefix, *extension, *growing; /* of the files; of sound the first prefix */
 	size_t size; /* of its struct, which begins with struct segment_track */
 	/* Can its files carry the stream? */
 	bool (*carries)(const struct ts_stream *s);
@@ -48,6 +48,8 @@ struct segment_track {
 	struct ring_writer index;
 	bool running; /* the master knows that the index can be played */
 	struct segment_files files;
+	char prefix[2]; /* of them */
+	uint16_t place; /* of sound; struct segment_media has it */
 	int64_t window_90k;
 	uint64_t keep_us;
 	unsigned percent;

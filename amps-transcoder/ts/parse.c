@@ -209,6 +209,43 @@ static void refine_private(struct ts_stream *s, const uint8_t *d, size_t n)
 	}
 }
 
+static void take_language(struct ts_stream *s, const uint8_t *code)
+{
+	char text[4] = "";
+
+	for (size_t i = 0; i < 3; i++) {
+		text[i] = (char)(code[i] | 0x20);
+		if (text[i] < 'a' || text[i] > 'z')
+			return;
+	}
+	memcpy(s->language, text, sizeof(text));
+}
+
+/* Language and purpose of sound: ISO_639_language_descriptor (ISO 13818-1, 2.6.18), of which the
+ * first language counts, and supplementary_audio_descriptor (ETSI EN 300 468, 6.4.11). */
+static void read_language(struct ts_stream *s, const uint8_t *d, size_t n)
+{
+	/* of editorial_classification */
+	static const enum ts_purpose editorial[] = {TS_PURPOSE_MAIN, TS_PURPOSE_VISUAL_IMPAIRED,
+						    TS_PURPOSE_HEARING_IMPAIRED,
+						    TS_PURPOSE_VISUAL_IMPAIRED};
+
+	for (; n >= 2 && n - 2 >= d[1]; n -= 2u + d[1], d += 2u + d[1]) {
+		if (d[0] == 0x0a && d[1] >= 4) {
+			take_language(s, d + 2);
+			if (d[5] < TS_PURPOSE_COUNT_ && s->purpose == TS_PURPOSE_MAIN)
+				s->purpose = (enum ts_purpose)d[5];
+		} else if (d[0] == 0x7f && d[1] >= 2 && d[2] == 0x06) {
+			unsigned class = d[3] >> 2 & 0x1fu;
+
+			if (class > 0 && class < array_size(editorial))
+				s->purpose = editorial[class];
+			if (d[3] & 1 && d[1] >= 5 && !s->language[0])
+				take_language(s, d + 4);
+		}
+	}
+}
+
 static void add_stream(struct ts_parse *p, unsigned pid, unsigned type, const uint8_t *d, size_t n)
 {
 	struct ts_stream *s = &p->streams[p->stream_count];
@@ -230,6 +267,8 @@ static void add_stream(struct ts_parse *p, unsigned pid, unsigned type, const ui
 		}
 	if (type == 0x06)
 		refine_private(s, d, n);
+	if (s->kind == TS_KIND_AUDIO)
+		read_language(s, d, n);
 	if (s->kind == TS_KIND_VIDEO && p->video_pid == TS_PID_NONE)
 		p->video_pid = s->pid;
 	if (s->kind == TS_KIND_AUDIO && p->audio_pid == TS_PID_NONE)

@@ -21,12 +21,23 @@
 
 enum ts_kind { TS_KIND_OTHER, TS_KIND_VIDEO, TS_KIND_AUDIO };
 
+/* What sound is for: audio_type of ISO 13818-1, 2.6.19. */
+enum ts_purpose {
+	TS_PURPOSE_MAIN,
+	TS_PURPOSE_CLEAN_EFFECTS,
+	TS_PURPOSE_HEARING_IMPAIRED,
+	TS_PURPOSE_VISUAL_IMPAIRED, /* audio description */
+	TS_PURPOSE_COUNT_
+};
+
 /* One elementary stream of the programme. */
 struct ts_stream {
 	uint16_t pid;
 	uint8_t type; /* stream_type of the PMT; 0x06 refined by its descriptors in `codec` */
 	enum ts_kind kind;
 	const char *codec; /* libav's name ("h264", or "ac4"), "" if unknown; static */
+	char language[4];  /* ISO 639-2, small letters; "" = not said */
+	enum ts_purpose purpose;
 	int64_t last_dts_90k, last_pts_90k;
 	int64_t duration_90k; /* of the last access unit, from the distance of two */
 	/* smallest PTS and largest PTS + duration since ts_parse_new_round(); TIME_NONE */

@@ -286,9 +286,8 @@ static void choose_part(struct reply *r, const struct reply_terms *t)
 	f->offset = 0;
 	f->length = f->size;
 	if (r->follow) {
-		/* an older client learns of the end by the connection's */
-		r->chunked = t->minor > 0;
-		r->close = r->close || !r->chunked;
+		assert(t->minor > 0);
+		r->chunked = true;
 		return;
 	}
 	switch (range_parse(range, f->size, &f->offset, &f->length)) {

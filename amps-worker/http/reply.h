@@ -38,9 +38,9 @@ struct reply {
 	_Atomic uint64_t *sent;
 	struct held held; /* the answer has to wait */
 	void *kept; /* what the holder of a held reply keeps of its request; ended with free() */
-	/* Of a file that grows; NULL = its length is known.  What was chosen is sent: chooses what
-	 * has come since (1; follow is NULL if nothing can follow that), or lets the reply wait for
-	 * it (0), or -Exxx: it will not be complete. */
+	/* Of a file that grows, for clients that know chunks; NULL = its length is known.  What was
+	 * chosen is sent: chooses what has come since (1; follow is NULL if nothing can follow
+	 * that), or lets the reply wait for it (0), or -Exxx: it will not be complete. */
 	int (*follow)(void *owner, struct reply *r);
 	void *follow_owner;
 	/* Of a stream: which one, for conn_hooks.stream(); owned, ended with free().  The access

@@ -9,7 +9,8 @@
 #include "amps-worker/segments/media_file.h"
 #include "common/clock.h"
 
-#define TRACKS_MAX (VARIANTS_MAX + 2) /* all pictures, and the sound */
+#define PICTURES_MAX (VARIANTS_MAX + 1)
+#define TRACKS_MAX   (PICTURES_MAX + 1 + SEGMENT_SOUNDS_MAX)
 
 /* How far behind its newest segment a request may wait for one: what is announced, and what a track
  * may be behind the one that the manifest was made from. */
@@ -20,83 +21,91 @@ static const struct held_error gone_segment = {404, "there is no such segment"};
 
 /* ---------- which renditions ---------- */
 
-/* Borrowed from the catalog and from what is asked for. */
-struct source {
-	const char *variant;
-	enum output_form form;
+/* What a manifest lists: the pictures, the usual sound, further sounds.  Texts are borrowed from
+ * the catalog and from what is asked for. */
+struct sources {
+	struct rendition_request at[TRACKS_MAX];
+	size_t count, pictures;
+	char sounds[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
 };
 
-static size_t list_sources(const struct segments *s, const struct dash_asked *asked,
-			   struct source to[TRACKS_MAX])
+static void add_source(struct sources *to, const struct dash_asked *asked, const char *variant,
+		       enum output_form form, const char *sound)
+{
+	assert(to->count < TRACKS_MAX);
+	to->at[to->count++] = (struct rendition_request){
+		.channel = asked->channel, .variant = variant, .form = form, .sound = sound};
+}
+
+static void list_sources(struct segments *s, const struct dash_asked *asked, struct sources *to)
 {
 	const struct catalog *c = context_catalog(s->context);
 	const struct catalog_channel *channel = catalog_find(c, asked->channel);
 	const struct catalog_variant *v = channel ? catalog_variants(c, channel) : NULL;
-	size_t count = 0;
+	size_t sounds = segments_sounds(s, asked->channel, asked->variant, true, to->sounds);
 
-	to[count++] = (struct source){asked->variant, OUTPUT_CMAF_PICTURE};
+	to->count = 0;
+	add_source(to, asked, asked->variant, OUTPUT_CMAF_PICTURE, NULL);
 	for (uint32_t i = 0; v && !asked->alone && i < channel->variant_count; i++) {
 		const char *name = catalog_text(c, v[i].name_at);
 
-		if (name && !v[i].own_tuner && !v[i].unavailable_at && count < TRACKS_MAX - 1)
-			to[count++] = (struct source){name, OUTPUT_CMAF_PICTURE};
+		if (name && !v[i].own_tuner && !v[i].unavailable_at && to->count < PICTURES_MAX)
+			add_source(to, asked, name, OUTPUT_CMAF_PICTURE, NULL);
 	}
-	to[count++] = (struct source){asked->variant, OUTPUT_CMAF_SOUND};
-	return count;
-}
-
-static struct rendition *find_rendition(struct segments *s, const struct dash_asked *asked,
-					const struct source *source)
-{
-	return rendition_find(&s->renditions, asked->channel, source->variant, source->form);
+	to->pictures = to->count;
+	add_source(to, asked, asked->variant, OUTPUT_CMAF_SOUND, NULL);
+	for (size_t i = 0; i < sounds; i++)
+		add_source(to, asked, asked->variant, OUTPUT_CMAF_SOUND, to->sounds[i]);
 }
 
 struct rendition *dash_renditions(struct segments *s, const struct dash_asked *asked, bool begins)
 {
-	struct source sources[TRACKS_MAX];
-	size_t count = list_sources(s, asked, sources);
 	struct rendition *first = NULL;
+	struct sources sources;
 
-	for (size_t i = 0; i < count; i++) {
-		struct rendition_request want = {.channel = asked->channel,
-						 .variant = sources[i].variant,
-						 .form = sources[i].form,
-						 .begins = begins};
-		struct rendition *r = rendition_get(&s->renditions, &want);
+	list_sources(s, asked, &sources);
+	for (size_t i = 0; i <= sources.pictures; i++) {
+		struct rendition *r;
 
+		sources.at[i].begins = begins;
+		r = rendition_get(&s->renditions, &sources.at[i]);
 		if (!r)
 			return NULL;
 		first = first ? first : r;
 		/* a film that has ended is not begun again for its other tracks */
 		if (first->output->gone)
-			break;
+			return first;
 	}
+	segments_begin_sounds(s, asked->channel, asked->variant);
 	return first;
 }
 
-/* Is everything there that the manifest lists? */
+/* Is everything there that the manifest lists?  What is not lives on until it is. */
 static bool manifest_ready(struct segments *s, const struct rendition *first,
 			   const struct dash_asked *asked)
 {
-	struct source sources[TRACKS_MAX];
-	size_t count = list_sources(s, asked, sources);
+	struct sources sources;
+	bool ready = true;
 
 	if (first->output->gone)
 		return true;
-	if (!segments_ready(s, asked->channel, asked->variant))
-		return false;
-	for (size_t i = 1; i + 1 < count && clock_mono_us() < asked->late_us; i++) {
-		const struct rendition *r = find_rendition(s, asked, &sources[i]);
+	list_sources(s, asked, &sources);
+	for (size_t i = 0; i < sources.pictures; i++) {
+		struct rendition *r = rendition_find(&s->renditions, &sources.at[i]);
 
-		if (r && !rendition_ready(r))
-			return false;
+		if (r)
+			rendition_live_on(r);
+		/* the first ones are what segments_ready() waits for */
+		ready = ready && (i == 0 || !r || rendition_ready(r));
 	}
-	return true;
+	return segments_ready(s, asked->channel, asked->variant, asked->late_us) &&
+	       (ready || clock_mono_us() >= asked->late_us);
 }
 
 /* ---------- a manifest ---------- */
 
-/* False: the index has nothing, or no memory. */
+/* Without what stands in for a sound that the source lacks.  False: there is nothing, or no memory.
+ */
 static bool read_list(const struct rendition *r, uint64_t window_90k, struct dash_list *l)
 {
 	struct segment part, newest;
@@ -105,7 +114,7 @@ static bool read_list(const struct rendition *r, uint64_t window_90k, struct das
 		return false;
 	part = newest;
 	do {
-		if (dash_list_add(l, &part) < 0)
+		if (!(part.flags & SEGMENT_STAND_IN) && dash_list_add(l, &part) < 0)
 			return false;
 	} while (l->all_90k < window_90k && part.part > 0 &&
 		 rendition_part(r, part.part - 1, &part) == 0 && part.number >= newest.oldest);
@@ -113,14 +122,16 @@ static bool read_list(const struct rendition *r, uint64_t window_90k, struct das
 	return l->count > 0;
 }
 
-static bool read_track(struct segments *s, const struct dash_asked *asked,
-		       const struct source *source, uint64_t window_90k, struct dash_track *ret)
+static bool read_track(struct segments *s, const struct rendition_request *source,
+		       uint64_t window_90k, struct dash_track *ret)
 {
-	struct rendition *r = find_rendition(s, asked, source);
+	struct rendition *r = rendition_find(&s->renditions, source);
 
-	*ret = (struct dash_track){.kind = source->form == OUTPUT_CMAF_SOUND ? 'a' : 'v'};
+	*ret = (struct dash_track){.kind = 'v'};
 	if (!r || !rendition_media(r, &ret->media))
 		return false;
+	if (source->form == OUTPUT_CMAF_SOUND)
+		ret->kind = (char)('a' + ret->media.place);
 	rendition_listed(r, &ret->media);
 	if (read_list(r, window_90k, &ret->list))
 		return true;
@@ -133,9 +144,8 @@ static const struct held_error *answer_manifest(struct segments *s, struct rendi
 {
 	const struct catalog *c = context_catalog(s->context);
 	const struct catalog_channel *channel = catalog_find(c, asked->channel);
-	struct source sources[TRACKS_MAX];
+	struct sources sources;
 	struct dash_track tracks[TRACKS_MAX];
-	size_t wanted = list_sources(s, asked, sources);
 	struct dash_manifest m = {.key = s->context->media_key,
 				  .channel = asked->channel,
 				  .tracks = tracks,
@@ -146,8 +156,9 @@ static const struct held_error *answer_manifest(struct segments *s, struct rendi
 				  .window_ms = channel ? channel->dash_s * 1000u : 0,
 				  .ended = rendition_ended(first)};
 
-	for (size_t i = 0; i < wanted; i++)
-		m.count += read_track(s, asked, &sources[i], m.window_ms * 90ull, &tracks[m.count]);
+	list_sources(s, asked, &sources);
+	for (size_t i = 0; i < sources.count; i++)
+		m.count += read_track(s, &sources.at[i], m.window_ms * 90ull, &tracks[m.count]);
 	if (m.count)
 		dash_text_manifest(&r->body, &m);
 	for (size_t i = 0; i < m.count; i++)
@@ -186,8 +197,7 @@ static int look_at_segment(const struct rendition *r, uint32_t number, uint64_t 
 
 struct rendition *dash_segment_rendition(struct segments *s, const struct dash_asked *asked)
 {
-	struct rendition *r =
-		rendition_of_track(&s->renditions, asked->channel, asked->track, asked->form);
+	struct rendition *r = rendition_of_track(&s->renditions, &asked->track);
 	uint64_t bytes;
 	bool complete;
 
@@ -226,10 +236,11 @@ static int on_follow(void *owner, struct reply *r)
 static const struct held_error *answer_segment(struct segments *s, struct rendition *rendition,
 					       const struct dash_asked *asked, struct reply *r)
 {
+	bool sound = asked->track.form == OUTPUT_CMAF_SOUND;
 	struct media_name name = {.channel = asked->channel,
-				  .track = asked->track,
+				  .track = asked->track.number,
 				  .number = asked->number,
-				  .kind = asked->form == OUTPUT_CMAF_SOUND ? 'a' : 'v',
+				  .kind = sound ? (char)('a' + asked->track.place) : 'v',
 				  .growing = true};
 	uint64_t bytes;
 	bool complete;
@@ -243,7 +254,7 @@ static const struct held_error *answer_segment(struct segments *s, struct rendit
 	    bytes > r->file.size)
 		return &gone_segment;
 	r->kind = REPLY_FILE;
-	r->type = asked->form == OUTPUT_CMAF_SOUND ? "audio/mp4" : "video/mp4";
+	r->type = sound ? "audio/mp4" : "video/mp4";
 	r->file.size = bytes;
 	if (!complete) {
 		r->file.etag[0] = '\0';
@@ -268,6 +279,8 @@ static bool is_ready(struct segments *s, struct rendition *rendition,
 	there = look_at_segment(rendition, asked->number, &bytes, &complete);
 	if (there <= 0)
 		return there < 0;
+	if (asked->whole)
+		return complete;
 	return r->file.fd < 0 || complete || bytes > r->file.offset + r->file.length;
 }
 

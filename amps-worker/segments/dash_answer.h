@@ -20,11 +20,12 @@ struct dash_asked {
 	char region[3];			    /* the same; "" = none */
 	uint64_t late_us;		    /* variants that are not there by then are left out */
 	/* a segment */
-	enum output_form form;
-	uint32_t track, number;
+	struct rendition_track track;
+	uint32_t number;
+	bool whole; /* waits until it is complete */
 };
 
-/* Begins the renditions that the manifest lists: the pictures of all variants, and the sound.  The
+/* Begins the renditions that the manifest lists: the pictures of all variants, and the sounds.  The
  * first one, or NULL without memory. */
 struct rendition *dash_renditions(struct segments *s, const struct dash_asked *asked, bool begins);
 
@@ -32,7 +33,8 @@ struct rendition *dash_renditions(struct segments *s, const struct dash_asked *a
 struct rendition *dash_segment_rendition(struct segments *s, const struct dash_asked *asked);
 
 /* Answers from the rendition, or holds the reply until there is what it waits for.  A segment that
- * grows is sent as far as it goes; reply->follow() then finds the rest. */
+ * grows is sent as far as it goes, unless it is to be whole; reply->follow() then finds the rest.
+ */
 void dash_answer_or_hold(struct segments *s, struct rendition *rendition,
 			 const struct dash_asked *asked, struct reply *r);
 

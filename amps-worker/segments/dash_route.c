@@ -7,8 +7,6 @@
 #include "common/clock.h"
 #include "common/text/text.h"
 
-#define VARIANTS_WAIT_US 4000000
-
 /* Sets the session, by ?s= or by a token; *ret_begins: it is a new one. */
 static bool admit(struct playlist_request *p, bool *ret_begins, struct reply *r)
 {
@@ -46,7 +44,7 @@ void dash_route_manifest(const struct request *q, struct reply *r)
 		access_region(q->http, q->facts, asked.region);
 	asked.channel = p.channel->id;
 	asked.alone = p.variant != NULL;
-	asked.late_us = clock_mono_us() + VARIANTS_WAIT_US;
+	asked.late_us = clock_mono_us() + SEGMENTS_LATE_US;
 	text_copy(asked.variant, sizeof(asked.variant), playlist_request_variant(&p));
 	rendition = dash_renditions(s, &asked, begins);
 	if (!rendition)

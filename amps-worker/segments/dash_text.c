@@ -3,8 +3,10 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "amps-worker/lineup/m3u.h"
+#include "amps-worker/segments/sound.h"
 #include "common/clock.h"
 
 #define HZ		90000
@@ -15,6 +17,7 @@
 #define BANDWIDTH_GUESS 4000000u /* of a track about which nothing is known */
 #define LATE_US		2000000	 /* media that is published later says how late its clock is */
 #define CLOCK_STEP_US	1000000
+#define SOUND_SETS	100 /* ids of the AdaptationSets of sounds begin there */
 
 /* One manifest being written. */
 struct writer {
@@ -165,6 +168,11 @@ static void add_representation(const struct writer *w, const struct dash_track *
 	if (t->kind == 'v' && media->rate_milli)
 		buf_printf(b, " frameRate=\"%u/1000\"", media->rate_milli);
 	buf_puts(b, ">\n");
+	if (t->kind != 'v' && media->channels)
+		buf_printf(b,
+			   "<AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
+			   "audio_channel_configuration:2011\" value=\"%u\"/>\n",
+			   media->channels);
 	add_template(w, t, r, period, last);
 	buf_puts(b, "</Representation>\n");
 }
@@ -215,33 +223,72 @@ static uint32_t period_end(const struct writer *w, const struct run *period, boo
 	return last ? MAX(w->until, newest_of(period)->number) : newest_of(period)->number;
 }
 
-/* Pictures of all variants stand beside each other, sounds each alone. */
-static void add_sets(const struct writer *w, const struct run *period, bool last)
+/* What a player is told of a sound, to choose by (ISO/IEC 23009-1, 5.8.5.5; ETSI TS 103 285). */
+static void describe_sound(struct buf *b, const struct dash_track *t)
 {
-	const struct dash_manifest *m = w->m;
-	char open = 0;
+	static const char *const purposes[] = {[SOUND_MAIN] = "",
+					       [SOUND_CLEAN_EFFECTS] = "",
+					       [SOUND_HEARING_IMPAIRED] = "2",
+					       [SOUND_DESCRIPTION] = "1"};
+	struct sound_facts facts = sound_read(t->media.name);
+
+	buf_puts(b, "<Label>");
+	sound_label(b, t->media.name);
+	buf_puts(b, "</Label>\n");
+	if (purposes[facts.purpose][0])
+		buf_printf(b,
+			   "<Accessibility schemeIdUri=\"urn:tva:metadata:cs:AudioPurposeCS:2007\" "
+			   "value=\"%s\"/>\n",
+			   purposes[facts.purpose]);
+	buf_printf(b, "<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n",
+		   t->kind == 'a' ? "main" : "alternate");
+}
+
+static void open_set(const struct writer *w, const struct dash_track *t, size_t id)
+{
+	bool picture = t->kind == 'v';
+	struct sound_facts facts = sound_read(t->media.name);
+
+	buf_printf(w->b, "<AdaptationSet id=\"%zu\" contentType=\"%s\" mimeType=\"%s\"",
+		   picture ? id : SOUND_SETS + (size_t)(t->kind - 'a'), picture ? "video" : "audio",
+		   picture ? "video/mp4" : "audio/mp4");
+	if (!picture && facts.language[0])
+		buf_printf(w->b, " lang=\"%s\"", facts.language);
+	buf_printf(w->b, " segmentAlignment=\"true\"%s>\n",
+		   t->media.independent ? " startWithSAP=\"1\"" : "");
+	if (!picture)
+		describe_sound(w->b, t);
+}
+
+/* Can a player go from one to the other in the middle?  Pictures of one codec. */
+static bool in_same_set(const struct dash_track *a, const struct dash_track *b)
+{
+	size_t n = strcspn(a->media.picture, ".");
+
+	return a->kind == 'v' && b->kind == 'v' && strcspn(b->media.picture, ".") == n &&
+	       strncmp(a->media.picture, b->media.picture, n) == 0;
+}
+
+/* The set that begins with this track: also those behind it that belong there.  Nothing, if it
+ * belongs to an earlier one, or has nothing in the Period. */
+static void add_set(const struct writer *w, size_t first, const struct run *period, bool last)
+{
+	uint32_t from = oldest_of(period)->number, end = period_end(w, period, last);
+	const struct dash_track *tracks = w->m->tracks;
 	struct run r;
 
-	for (size_t i = 0; i < m->count; i++) {
-		const struct dash_track *t = &m->tracks[i];
-
-		if (!find_run(w, &t->list, oldest_of(period)->number, period_end(w, period, last),
-			      &r))
-			continue;
-		if (open && (open != t->kind || t->kind == 'a'))
-			buf_puts(w->b, "</AdaptationSet>\n");
-		if (open != t->kind || t->kind == 'a')
-			buf_printf(w->b,
-				   "<AdaptationSet id=\"%zu\" contentType=\"%s\" mimeType=\"%s\" "
-				   "segmentAlignment=\"true\"%s>\n",
-				   i + 1, t->kind == 'v' ? "video" : "audio",
-				   t->kind == 'v' ? "video/mp4" : "audio/mp4",
-				   t->media.independent ? " startWithSAP=\"1\"" : "");
-		open = t->kind;
-		add_representation(w, t, &r, period, last);
-	}
-	if (open)
-		buf_puts(w->b, "</AdaptationSet>\n");
+	if (!find_run(w, &tracks[first].list, from, end, &r))
+		return;
+	for (size_t i = 0; i < first; i++)
+		if (in_same_set(&tracks[i], &tracks[first]) &&
+		    find_run(w, &tracks[i].list, from, end, &r))
+			return;
+	open_set(w, &tracks[first], first + 1);
+	for (size_t i = first; i < w->m->count; i++)
+		if ((i == first || in_same_set(&tracks[first], &tracks[i])) &&
+		    find_run(w, &tracks[i].list, from, end, &r))
+			add_representation(w, &tracks[i], &r, period, last);
+	buf_puts(w->b, "</AdaptationSet>\n");
 }
 
 static void add_period(const struct writer *w, const struct run *period, bool last)
@@ -252,7 +299,8 @@ static void add_period(const struct writer *w, const struct run *period, bool la
 	buf_printf(w->b, "<Period id=\"%u-%u\"", s->discontinuity, s->init);
 	add_seconds(w->b, "start", (uint64_t)began_ms);
 	buf_puts(w->b, ">\n");
-	add_sets(w, period, last);
+	for (size_t i = 0; i < w->m->count; i++)
+		add_set(w, i, period, last);
 	buf_puts(w->b, "</Period>\n");
 }
 

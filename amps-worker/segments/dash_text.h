@@ -19,7 +19,7 @@
 
 /* A stream of pictures or sound. */
 struct dash_track {
-	char kind; /* 'v' for pictures, 'a' for sound */
+	char kind; /* first letter of its files (segment.h): 'v' for pictures */
 	struct segment_media media;
 	struct dash_list list; /* not empty */
 };

@@ -22,22 +22,41 @@ static const struct held_error too_far = {400,
 
 /* The newest part of another playlist, for players that may switch to it. */
 static void add_report(struct segments *s, const struct hls_asked *asked, const char *variant,
-		       enum output_form form, struct buf *b)
+		       enum output_form form, const char *sound, struct buf *b)
 {
 	const struct rendition_request other = {
-		.channel = asked->channel, .variant = variant, .form = form};
+		.channel = asked->channel, .variant = variant, .form = form, .sound = sound};
+	const struct hls_link link = {.variant = variant,
+				      .form = form,
+				      .sound = sound,
+				      .region = asked->region,
+				      .session = asked->session};
 	struct hls_report report;
 	struct segment newest;
 	struct buf uri = BUF_INIT;
 
 	if (!renditions_newest(&s->renditions, &other, &newest))
 		return;
-	hls_text_link(&uri, variant, form, asked->region, asked->session);
+	hls_text_link(&uri, &link);
 	report = (struct hls_report){.uri = uri.data ? uri.data : "",
 				     .number = newest.number,
 				     .part = newest.part - newest.first};
 	hls_text_report(b, &report);
 	buf_done(&uri);
+}
+
+/* Reports of the sounds but the one that was asked for. */
+static void add_sound_reports(struct segments *s, const struct hls_asked *asked, struct buf *b)
+{
+	const char *own = asked->form == OUTPUT_CMAF_SOUND ? asked->sound : NULL;
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
+	size_t count = segments_sounds(s, asked->channel, "", true, names);
+
+	if (!own || own[0])
+		add_report(s, asked, "", OUTPUT_CMAF_SOUND, NULL, b);
+	for (size_t i = 0; i < count; i++)
+		if (!own || strcmp(own, names[i]) != 0)
+			add_report(s, asked, "", OUTPUT_CMAF_SOUND, names[i], b);
 }
 
 /* Reports of all playlists of the channel but the one that was asked for. */
@@ -49,14 +68,13 @@ static void add_reports(struct segments *s, const struct hls_asked *asked, struc
 	bool sound = asked->form == OUTPUT_CMAF_SOUND;
 
 	if (sound || asked->variant[0])
-		add_report(s, asked, "", OUTPUT_CMAF_PICTURE, b);
-	if (!sound)
-		add_report(s, asked, "", OUTPUT_CMAF_SOUND, b);
+		add_report(s, asked, "", OUTPUT_CMAF_PICTURE, NULL, b);
+	add_sound_reports(s, asked, b);
 	for (uint32_t i = 0; v && i < channel->variant_count; i++) {
 		const char *name = catalog_text(c, v[i].name_at);
 
 		if (name && !v[i].own_tuner && (sound || strcmp(name, asked->variant) != 0))
-			add_report(s, asked, name, OUTPUT_CMAF_PICTURE, b);
+			add_report(s, asked, name, OUTPUT_CMAF_PICTURE, NULL, b);
 	}
 }
 
@@ -88,9 +106,10 @@ static enum reach reach_of(const struct rendition *rendition, const struct hls_a
 	return newest.flags & SEGMENT_LAST ? REACH_THERE : REACH_WAITS;
 }
 
-static char kind_of(enum output_form form)
+/* The first letter of its files. */
+static char kind_of(enum output_form form, const struct segment_media *media)
 {
-	return form == OUTPUT_CMAF_SOUND ? 'a' : 'v';
+	return form == OUTPUT_CMAF_SOUND ? (char)('a' + media->place) : 'v';
 }
 
 static const struct held_error *answer_ts(struct segments *s, struct rendition *rendition,
@@ -113,15 +132,17 @@ static const struct held_error *answer_ts(struct segments *s, struct rendition *
 static const struct held_error *answer_media(struct segments *s, struct rendition *rendition,
 					     const struct hls_asked *asked, struct reply *r)
 {
-	struct hls_place place = {.key = s->context->media_key,
-				  .channel = asked->channel,
-				  .kind = kind_of(asked->form),
-				  .prefix = ""};
+	struct hls_place place = {
+		.key = s->context->media_key, .channel = asked->channel, .prefix = ""};
+	struct segment_media media;
 	const struct buf *text;
 	enum hls_copy copy;
 
 	if (asked->form == OUTPUT_HLS_TS)
 		return answer_ts(s, rendition, asked, r);
+	if (!rendition_media(rendition, &media))
+		return &unmade;
+	place.kind = kind_of(asked->form, &media);
 	if (asked->blocks && reach_of(rendition, asked) == REACH_TOO_FAR)
 		return &too_far;
 	copy = asked->skip ? HLS_DELTA : asked->blocks ? HLS_FULL : HLS_FIRST;
@@ -142,7 +163,7 @@ static const struct held_error *answer_media(struct segments *s, struct renditio
 static const struct held_error *answer_part(struct segments *s, struct rendition *rendition,
 					    const struct hls_asked *asked, struct reply *r)
 {
-	struct media_name name = {.channel = asked->channel, .kind = kind_of(asked->form)};
+	struct media_name name = {.channel = asked->channel};
 	struct segment_media media;
 	struct segment part;
 	int64_t written_s;
@@ -150,6 +171,7 @@ static const struct held_error *answer_part(struct segments *s, struct rendition
 	if (rendition_part(rendition, asked->part, &part) < 0 ||
 	    !rendition_media(rendition, &media))
 		return &gone_part;
+	name.kind = kind_of(asked->form, &media);
 	name.track = media.track;
 	name.number = part.number;
 	name.growing = true;
@@ -161,7 +183,7 @@ static const struct held_error *answer_part(struct segments *s, struct rendition
 	r->file.size = part.bytes;
 	snprintf(r->file.etag, sizeof(r->file.etag), "\"p%u-%u\"", part.part, part.bytes);
 	r->kind = REPLY_FILE;
-	r->type = "video/mp4";
+	r->type = asked->form == OUTPUT_CMAF_SOUND ? "audio/mp4" : "video/mp4";
 	reply_field(r, "Cache-Control", "public, max-age=%d, immutable", SEGMENT_AGE_S);
 	return NULL;
 }
@@ -205,6 +227,15 @@ static struct segment_media guess_media(const struct catalog_variant *v,
 	return guess;
 }
 
+static struct segment_media media_of(struct segments *s, const struct hls_asked *asked,
+				     const char *variant, enum output_form form, const char *sound)
+{
+	return segments_media(s, &(struct rendition_request){.channel = asked->channel,
+							     .variant = variant,
+							     .form = form,
+							     .sound = sound});
+}
+
 /* The channel itself, then its variants: those with a source of their own are not aligned with the
  * others.  The number, or 0 if the channel is gone. */
 static size_t list_variants(struct segments *s, const struct hls_asked *asked,
@@ -217,20 +248,42 @@ static size_t list_variants(struct segments *s, const struct hls_asked *asked,
 
 	if (!channel)
 		return 0;
-	to[count++] = (struct hls_variant){
-		.media = segments_media(s, asked->channel, asked->variant, form),
-		.name = asked->variant};
+	to[count++] = (struct hls_variant){.media = media_of(s, asked, asked->variant, form, NULL),
+					   .name = asked->variant};
 	for (uint32_t i = 0; v && !asked->alone && i < channel->variant_count; i++) {
 		const char *name = catalog_text(c, v[i].name_at);
 
 		if (!name || v[i].own_tuner || v[i].unavailable_at || count > VARIANTS_MAX)
 			continue;
 		assert(count <= VARIANTS_MAX);
-		to[count] = (struct hls_variant){
-			.media = segments_media(s, asked->channel, name, form), .name = name};
+		to[count] = (struct hls_variant){.media = media_of(s, asked, name, form, NULL),
+						 .name = name};
 		if (!to[count].media.target_s)
 			to[count].media = guess_media(&v[i], &to[0].media);
 		count++;
+	}
+	return count;
+}
+
+/* The sounds that are there, the usual one first.  Their number; 0: there is none. */
+static size_t list_sounds(struct segments *s, const struct hls_asked *asked,
+			  char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX],
+			  struct hls_sound to[1 + SEGMENT_SOUNDS_MAX])
+{
+	size_t named = segments_sounds(s, asked->channel, asked->variant, false, names), count = 1;
+
+	to[0] = (struct hls_sound){
+		.media = media_of(s, asked, asked->variant, OUTPUT_CMAF_SOUND, NULL),
+		.variant = asked->variant,
+		.track = ""};
+	if (!to[0].media.target_s)
+		return 0;
+	for (size_t i = 0; i < named; i++) {
+		to[count] = (struct hls_sound){
+			.media = media_of(s, asked, asked->variant, OUTPUT_CMAF_SOUND, names[i]),
+			.variant = asked->variant,
+			.track = names[i]};
+		count += to[count].media.target_s > 0;
 	}
 	return count;
 }
@@ -239,20 +292,20 @@ static const struct held_error *answer_multivariant(struct segments *s,
 						    const struct hls_asked *asked, struct reply *r)
 {
 	struct hls_variant variants[1 + VARIANTS_MAX];
-	struct hls_sound sound = {
-		.media = segments_media(s, asked->channel, asked->variant, OUTPUT_CMAF_SOUND),
-		.name = asked->variant};
+	struct hls_sound sounds[1 + SEGMENT_SOUNDS_MAX];
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
 	struct hls_multivariant m = {.variants = variants,
+				     .sounds = sounds,
 				     .form = asked->form,
 				     .session = asked->session,
 				     .region = asked->region};
 
-	if (asked->form != OUTPUT_HLS_TS && sound.media.target_s) {
-		/* without a picture, sound is what the variants are */
-		if (sound.media.streams & SEGMENT_HAS_PICTURE)
-			m.sound = &sound;
-		else
-			m.form = OUTPUT_CMAF_SOUND;
+	if (asked->form != OUTPUT_HLS_TS)
+		m.sound_count = list_sounds(s, asked, names, sounds);
+	/* without a picture, sound is what the variants are */
+	if (m.sound_count && !(sounds[0].media.streams & SEGMENT_HAS_PICTURE)) {
+		m.form = OUTPUT_CMAF_SOUND;
+		m.sound_count = m.sound_count > 1 ? m.sound_count : 0;
 	}
 	m.count = list_variants(s, asked, m.form, variants);
 	if (!m.count)
@@ -273,7 +326,7 @@ static bool is_ready(struct segments *s, struct rendition *rendition, const stru
 	case HLS_MULTIVARIANT:
 		return asked->form == OUTPUT_HLS_TS || rendition_ended(rendition)
 			       ? rendition_ready(rendition)
-			       : segments_ready(s, asked->channel, asked->variant);
+			       : segments_ready(s, asked->channel, asked->variant, asked->late_us);
 	case HLS_MEDIA:
 		return rendition_ready(rendition) &&
 		       (!asked->blocks || reach_of(rendition, asked) != REACH_WAITS);

@@ -16,16 +16,24 @@ struct hls_asked {
 	/* that is played first; "" = the channel's own profile */
 	char variant[VARIANT_NAME_MAX + 1];
 	enum output_form form;
-	bool alone; /* a multivariant playlist: lists that variant and no other */
+	char sound[SEGMENT_SOUND_MAX]; /* name of a further sound (segment.h); "" = the usual one */
 	/* for links between playlists; "" = none */
 	char session[SESSION_TEXT + 1];
 	char region[3];
+	bool alone; /* a multivariant playlist: lists that variant and no other */
 	/* a media playlist */
-	bool beside;	       /* of TS: it stands beside the channel's folder, not in it */
-	bool blocks;	       /* _HLS_msn: waits for ... */
-	bool has_part;	       /* _HLS_part: this part of ... */
-	bool skip;	       /* _HLS_skip: a delta update */
-	uint32_t number, part; /* ... this segment; of HLS_PART: the part's running number */
+	bool beside;   /* of TS: it stands beside the channel's folder, not in it */
+	bool blocks;   /* _HLS_msn: waits for ... */
+	bool has_part; /* _HLS_part: this part of ... */
+	bool skip;     /* _HLS_skip: a delta update */
+	union {
+		/* ... this segment; of HLS_PART: the part's running number */
+		struct {
+			uint32_t number, part;
+		};
+		/* of HLS_MULTIVARIANT: tracks that are not there by then are left out */
+		uint64_t late_us;
+	};
 };
 
 /* Answers from the rendition of asked->variant, or holds the reply until there is what it waits

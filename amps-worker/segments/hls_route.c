@@ -8,10 +8,11 @@
 #include "amps-worker/segments/hls_answer.h"
 #include "amps-worker/segments/playlist_request.h"
 #include "amps-worker/segments/segment_route.h"
+#include "common/clock.h"
 #include "common/text/text.h"
 
 /* The sound of CMAF is a rendition of its own, which a multivariant playlist needs as well. */
-static bool get_sound(const struct playlist_request *p, const struct hls_asked *asked, bool begins,
+static bool get_sound(const struct playlist_request *p, struct hls_asked *asked, bool begins,
 		      struct reply *r)
 {
 	struct rendition_request want = {.channel = p->channel->id,
@@ -21,8 +22,10 @@ static bool get_sound(const struct playlist_request *p, const struct hls_asked *
 
 	if (asked->what != HLS_MULTIVARIANT || asked->form == OUTPUT_HLS_TS)
 		return true;
-	if (rendition_get(&p->q.facts->segments->renditions, &want))
+	if (rendition_get(&p->q.facts->segments->renditions, &want)) {
+		asked->late_us = clock_mono_us() + SEGMENTS_LATE_US;
 		return true;
+	}
 	reply_error(r, 503, RETRY_AFTER_S, "no memory for the channel");
 	return false;
 }
@@ -35,6 +38,7 @@ static void answer(const struct playlist_request *p, struct hls_asked *asked, bo
 	struct rendition_request want = {.channel = p->channel->id,
 					 .variant = playlist_request_variant(p),
 					 .form = asked->form,
+					 .sound = asked->sound,
 					 .begins = begins};
 	struct rendition *rendition = rendition_get(&s->renditions, &want);
 
@@ -144,6 +148,38 @@ static bool read_track(const struct request *q, struct hls_asked *asked, struct 
 	return found == 0 || asked->form != OUTPUT_HLS_TS;
 }
 
+/* Has the source this sound, or is it not known what it has? */
+static bool may_have(struct segments *s, const struct playlist_request *p, const char *name)
+{
+	const struct rendition_request usual = {.channel = p->channel->id,
+						.variant = playlist_request_variant(p),
+						.form = OUTPUT_CMAF_SOUND};
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
+	size_t count = segments_sounds(s, usual.channel, usual.variant, true, names);
+	struct segment_media media = segments_media(s, &usual);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	/* the usual sound may have become this one */
+	return media.target_s == 0 || strcmp(media.name, name) == 0;
+}
+
+/* ?lang= of a playlist of sound. */
+static bool read_sound(const struct playlist_request *p, struct hls_asked *asked, struct reply *r)
+{
+	int found = http_query(p->q.http, "lang", asked->sound, sizeof(asked->sound));
+
+	if (asked->form != OUTPUT_CMAF_SOUND)
+		asked->sound[0] = '\0';
+	else if (found != 0 && (found != 1 || !asked->sound[0] || !segment_sound_ok(asked->sound) ||
+				!may_have(p->q.facts->segments, p, asked->sound))) {
+		reply_error(r, 404, 0, "there is no such sound");
+		return false;
+	}
+	return true;
+}
+
 /* A delivery directive that is a number: 1, 0 (not there) or -1 (wrong). */
 static int read_directive(const struct request *q, const char *name, uint32_t *ret)
 {
@@ -185,7 +221,7 @@ void hls_route_media(const struct request *q, struct reply *r)
 	struct hls_asked asked = {.wait = {&hls_calls}, .what = HLS_MEDIA};
 
 	if (playlist_request_channel(&p, r) && playlist_request_session(&p, r) &&
-	    playlist_request_find(&p, r) && read_track(q, &asked, r) &&
+	    playlist_request_find(&p, r) && read_track(q, &asked, r) && read_sound(&p, &asked, r) &&
 	    read_delivery(q, &asked, r)) {
 		/* for its reports of other playlists */
 		if (http_query(q->http, "s", asked.session, sizeof(asked.session)) != 1)

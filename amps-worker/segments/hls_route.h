@@ -2,7 +2,7 @@
  *
  *	/hls/<id>/index.m3u8	multivariant playlist; begins a session
  *	/hls/<id>/media.m3u8	media playlist of ?variant=, for the session ?s=; of CMAF with
- *				?track=
+ *				?track=picture or sound, and ?lang= for a further sound
  *	/hls/<id>.m3u8		media playlist alone, of TS; its viewer is token, address and user
  *				agent
  *

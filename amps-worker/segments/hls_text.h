@@ -12,7 +12,7 @@
 struct hls_place {
 	const uint8_t *key;
 	uint32_t channel;
-	char kind;	    /* of fragments: 'v' for pictures, 'a' for sound */
+	char kind;	    /* of fragments: the first letter of their files (segment.h) */
 	const char *prefix; /* from the playlist's URL to the channel's: "" or "5/" */
 };
 
@@ -65,22 +65,33 @@ struct hls_variant {
 /* Sound that stands beside all variants. */
 struct hls_sound {
 	struct segment_media media;
-	const char *name; /* of the variant that it comes from */
+	const char *variant; /* that it comes from */
+	const char *track;   /* its name, "" = the usual one of the variant */
 };
 
 /* A multivariant playlist. */
 struct hls_multivariant {
 	const struct hls_variant *variants;
 	size_t count;
-	const struct hls_sound *sound; /* NULL: it is in the variants */
-	enum output_form form;	       /* of the variants' playlists */
-	const char *session;	       /* the value of `s`, "" = none */
-	const char *region;	       /* for the links; "" = none */
+	/* the usual one first; of sound alone, it is the first variant.  None: it is in the
+	 * variants */
+	const struct hls_sound *sounds;
+	size_t sound_count;
+	enum output_form form; /* of the variants' playlists */
+	const char *session;   /* the value of `s`, "" = none */
+	const char *region;    /* for the links; "" = none */
 };
 void hls_text_multivariant(struct buf *b, const struct hls_multivariant *m);
 
-/* Appends the link from a multivariant playlist, or from one beside it, to a media playlist. */
-void hls_text_link(struct buf *b, const char *variant, enum output_form form, const char *region,
-		   const char *session);
+/* A media playlist; texts are "" or NULL if there is nothing to say. */
+struct hls_link {
+	const char *variant;
+	enum output_form form;
+	const char *sound; /* name of a further one */
+	const char *region, *session;
+};
+
+/* Appends the link to it from a multivariant playlist, or from one beside it. */
+void hls_text_link(struct buf *b, const struct hls_link *link);
 
 #endif

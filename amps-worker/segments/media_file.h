@@ -10,7 +10,7 @@
 /* Which file: <channel>/<track>/<number>.ts, or as segment.h says of CMAF. */
 struct media_name {
 	uint32_t channel, track, number;
-	char kind;    /* 'v' or 'a' of CMAF, 0 of a transport stream */
+	char kind;    /* first letter of a file of CMAF (segment.h), 0 of a transport stream */
 	bool init;    /* the init segment of that number */
 	bool growing; /* also one that is not complete yet */
 };

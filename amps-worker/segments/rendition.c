@@ -165,7 +165,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	arm(all);
 }
 
-static void live_on(struct rendition *r)
+void rendition_live_on(struct rendition *r)
 {
 	r->until_us = clock_mono_us() +
 		      MAX(r->target_s * RENDITION_TARGETS * 1000000ull, RENDITION_MIN_US);
@@ -186,7 +186,7 @@ static void on_gone(struct output_watch *w, int status, const char *text)
 	assert(r->output->gone);
 	TAILQ_REMOVE(&r->output->watches, w, link);
 	if (r->output->ended && rendition_ready(r)) {
-		live_on(r);
+		rendition_live_on(r);
 		answer_ready(r);
 		return;
 	}
@@ -196,30 +196,32 @@ static void on_gone(struct output_watch *w, int status, const char *text)
 	release(r);
 }
 
-struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant,
-				 enum output_form form)
+static bool is_of(const struct output *o, const struct rendition_request *q)
+{
+	return o->id.channel == q->channel && o->id.form == q->form &&
+	       !strcmp(o->id.variant, q->variant) && !strcmp(o->id.track, q->sound ? q->sound : "");
+}
+
+struct rendition *rendition_find(struct renditions *all, const struct rendition_request *q)
 {
 	struct rendition *r;
 
-	LIST_FOREACH (r, bucket_of(all, channel), in_bucket) {
-		const struct output_id *id = &r->output->id;
-
-		if (id->channel == channel && id->form == form && !strcmp(id->variant, variant))
+	LIST_FOREACH (r, bucket_of(all, q->channel), in_bucket)
+		if (is_of(r->output, q))
 			return r;
-	}
 	return NULL;
 }
 
 /* The output of the request, wanted here or offered; NULL. */
 static const struct output *known_output(struct renditions *all, const struct rendition_request *q)
 {
-	const struct rendition *r = rendition_find(all, q->channel, q->variant, q->form);
+	const struct rendition *r = rendition_find(all, q);
 	const struct output *o = NULL;
 
 	if (r)
 		return r->output;
 	while ((o = outputs_next(all->outputs, q->channel, o)))
-		if (o->id.form == q->form && !strcmp(o->id.variant, q->variant))
+		if (is_of(o, q))
 			return o;
 	return NULL;
 }
@@ -250,25 +252,43 @@ bool renditions_newest(struct renditions *all, const struct rendition_request *q
 	return newest_of(known_output(all, q), ret);
 }
 
-struct rendition *rendition_of_track(struct renditions *all, uint32_t channel, uint32_t track,
-				     enum output_form form)
+static bool has_files(const struct output *o, const struct rendition_track *track)
+{
+	struct segment_media media;
+
+	return o->id.channel == track->channel && o->id.form == track->form &&
+	       media_of(o, &media) && media.track == track->number && media.place == track->place;
+}
+
+struct rendition *rendition_of_track(struct renditions *all, const struct rendition_track *track)
 {
 	const struct output *o = NULL;
-	struct segment_media media;
 	struct rendition *r;
 
-	LIST_FOREACH (r, bucket_of(all, channel), in_bucket) {
-		if (r->output->id.channel == channel && r->output->id.form == form &&
-		    rendition_media(r, &media) && media.track == track)
+	LIST_FOREACH (r, bucket_of(all, track->channel), in_bucket)
+		if (has_files(r->output, track))
 			return r;
-	}
-	while ((o = outputs_next(all->outputs, channel, o)))
-		if (o->id.form == form && media_of(o, &media) && media.track == track)
+	while ((o = outputs_next(all->outputs, track->channel, o)))
+		if (has_files(o, track))
 			return rendition_get(all,
-					     &(struct rendition_request){.channel = channel,
+					     &(struct rendition_request){.channel = track->channel,
 									 .variant = o->id.variant,
-									 .form = form});
+									 .form = track->form,
+									 .sound = o->id.track});
 	return NULL;
+}
+
+size_t renditions_sounds(struct renditions *all, uint32_t channel, const char *variant,
+			 char to[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX])
+{
+	const struct output *o = NULL;
+	size_t count = 0;
+
+	while (count < SEGMENT_SOUNDS_MAX && (o = outputs_next(all->outputs, channel, o)))
+		if (o->id.form == OUTPUT_CMAF_SOUND && o->id.track[0] &&
+		    strcmp(o->id.variant, variant) == 0)
+			count += text_copy(to[count], SEGMENT_SOUND_MAX, o->id.track);
+	return count;
 }
 
 static struct rendition *rendition_new(struct renditions *all, const struct rendition_request *q)
@@ -277,6 +297,7 @@ static struct rendition *rendition_new(struct renditions *all, const struct rend
 	struct rendition *r = calloc(1, sizeof(*r));
 
 	text_copy(p.id.variant, sizeof(p.id.variant), q->variant);
+	text_copy(p.id.track, sizeof(p.id.track), q->sound ? q->sound : "");
 	if (r)
 		r->output = output_use(all->outputs, &p);
 	if (!r || !r->output) {
@@ -294,7 +315,7 @@ static struct rendition *rendition_new(struct renditions *all, const struct rend
 
 struct rendition *rendition_get(struct renditions *all, const struct rendition_request *q)
 {
-	struct rendition *r = rendition_find(all, q->channel, q->variant, q->form);
+	struct rendition *r = rendition_find(all, q);
 
 	if (r && r->output->gone) {
 		if (!q->begins)
@@ -306,7 +327,7 @@ struct rendition *rendition_get(struct renditions *all, const struct rendition_r
 	if (!r)
 		r = rendition_new(all, q);
 	if (r)
-		live_on(r);
+		rendition_live_on(r);
 	return r;
 }
 

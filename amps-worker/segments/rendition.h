@@ -79,7 +79,8 @@ struct rendition_request {
 	uint32_t channel;
 	const char *variant; /* "" = the channel's own profile */
 	enum output_form form;
-	bool begins; /* a viewer begins: a source that has ended starts again */
+	const char *sound; /* name of a further one (segment.h); NULL = the usual one */
+	bool begins;	   /* a viewer begins: a source that has ended starts again */
 };
 
 void renditions_init(struct renditions *all, struct outputs *outputs, struct event_base *base,
@@ -90,13 +91,25 @@ void renditions_done(struct renditions *all); /* no request may wait any more */
 struct rendition *rendition_get(struct renditions *all, const struct rendition_request *q);
 
 /* The one that exists, or NULL. */
-struct rendition *rendition_find(struct renditions *all, uint32_t channel, const char *variant,
-				 enum output_form form);
+struct rendition *rendition_find(struct renditions *all, const struct rendition_request *q);
 
-/* The one whose files are in the folder of this number; begins it if other workers' viewers use it.
- * NULL: there is none, or no memory. */
-struct rendition *rendition_of_track(struct renditions *all, uint32_t channel, uint32_t track,
-				     enum output_form form);
+/* Whose files an address names. */
+struct rendition_track {
+	uint32_t channel, number; /* of the folder */
+	enum output_form form;
+	unsigned place; /* of sound: struct segment_media */
+};
+
+/* The one with these files; begins it if other workers' viewers use it.  NULL: there is none, or no
+ * memory. */
+struct rendition *rendition_of_track(struct renditions *all, const struct rendition_track *track);
+
+/* Names of the further sounds of a variant that any worker's viewers use: their number. */
+size_t renditions_sounds(struct renditions *all, uint32_t channel, const char *variant,
+			 char to[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX]);
+
+/* It lives on as if it was asked for: something that waits in another rendition needs it. */
+void rendition_live_on(struct rendition *r);
 
 /* The newest facts and the newest part of what was asked for, if any worker's viewers use it. False
  * if there are none. */

@@ -1,6 +1,7 @@
 /* segment_route.c - see segment_route.h */
 #include "amps-worker/segments/segment_route.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "amps-worker/context/context.h"
@@ -31,22 +32,24 @@ static bool read_name(struct span text, struct media_name *name, bool *ret_part)
 {
 	static const struct {
 		const char *before, *behind;
-		char kind;
-		bool init, part;
-	} shapes[] = {{"", ".ts", 0, false, false},	{"vp", ".m4s", 'v', false, true},
-		      {"ap", ".m4s", 'a', false, true}, {"v", ".m4s", 'v', false, false},
-		      {"a", ".m4s", 'a', false, false}, {"v", ".mp4", 'v', true, false},
-		      {"a", ".mp4", 'a', true, false}};
+		bool cmaf, init, part;
+	} shapes[] = {{"", ".ts", false, false, false},
+		      {"p", ".m4s", true, false, true},
+		      {"", ".m4s", true, false, false},
+		      {"", ".mp4", true, true, false}};
+	char kind = text.len > 0 && segment_letter_ok(text.at[0]) ? text.at[0] : '\0';
+	struct span rest = {text.at + (kind != 0), text.len - (kind != 0)};
 
 	for (size_t i = 0; i < array_size(shapes); i++) {
 		size_t before = strlen(shapes[i].before), behind = strlen(shapes[i].behind);
-		struct span digits = {text.at + before, text.len - before - behind};
+		struct span digits = {rest.at + before, rest.len - before - behind};
 
-		if (text.len <= before + behind || memcmp(text.at, shapes[i].before, before) != 0 ||
-		    memcmp(text.at + text.len - behind, shapes[i].behind, behind) != 0 ||
+		if (shapes[i].cmaf != (kind != 0) || rest.len <= before + behind ||
+		    memcmp(rest.at, shapes[i].before, before) != 0 ||
+		    memcmp(rest.at + rest.len - behind, shapes[i].behind, behind) != 0 ||
 		    !segment_route_number(digits, UINT32_MAX - 1, &name->number))
 			continue;
-		name->kind = shapes[i].kind;
+		name->kind = kind;
 		name->init = shapes[i].init;
 		*ret_part = shapes[i].part;
 		return true;
@@ -87,7 +90,7 @@ static void refuse_file(int e, struct reply *r)
 
 static const char *type_of(const struct media_name *name)
 {
-	return !name->kind ? "video/mp2t" : name->kind == 'a' ? "audio/mp4" : "video/mp4";
+	return !name->kind ? "video/mp2t" : name->kind == 'v' ? "video/mp4" : "audio/mp4";
 }
 
 /* A whole file, which does not change any more. */
@@ -105,19 +108,27 @@ static void refuse_signature(struct reply *r)
 	reply_error(r, 403, 0, "the signature is not that of this segment");
 }
 
-static enum output_form form_of(const struct media_name *name)
+/* What has the files of CMAF with this name. */
+static struct rendition_track track_of(const struct media_name *name)
 {
-	return name->kind == 'a' ? OUTPUT_CMAF_SOUND : OUTPUT_CMAF_PICTURE;
+	bool picture = name->kind == 'v';
+
+	assert(name->kind);
+	return (struct rendition_track){.channel = name->channel,
+					.number = name->track,
+					.form = picture ? OUTPUT_CMAF_PICTURE : OUTPUT_CMAF_SOUND,
+					.place = picture ? 0 : (unsigned)(name->kind - 'a')};
 }
 
 /* A part is found in the index, which says in which file it is; the next one may be waited for. */
 static void answer_part(const struct request *q, const struct media_name *name, struct reply *r)
 {
 	struct segments *s = q->facts->segments;
+	struct rendition_track track = track_of(name);
 	struct hls_asked asked = {.wait = {&hls_calls},
 				  .what = HLS_PART,
 				  .channel = name->channel,
-				  .form = form_of(name),
+				  .form = track.form,
 				  .part = name->number};
 	struct rendition *rendition;
 	struct segment newest;
@@ -127,7 +138,7 @@ static void answer_part(const struct request *q, const struct media_name *name, 
 		refuse_signature(r);
 		return;
 	}
-	rendition = rendition_of_track(&s->renditions, name->channel, name->track, asked.form);
+	rendition = rendition_of_track(&s->renditions, &track);
 	/* what will never be, or cannot be known here */
 	if (!rendition || !rendition_newest(rendition, &newest) || asked.part > newest.part + 1) {
 		reply_error(r, 404, 0, "there is no such part");
@@ -201,9 +212,11 @@ static void answer_growing(const struct request *q, const struct media_name *nam
 	struct dash_asked asked = {.wait = {&dash_calls},
 				   .what = DASH_SEGMENT,
 				   .channel = name->channel,
-				   .form = form_of(name),
-				   .track = name->track,
-				   .number = name->number};
+				   .track = track_of(name),
+				   .number = name->number,
+				   /* without chunks the end of an answer that was broken off looks
+				    * like that of a complete one */
+				   .whole = q->http->minor == 0};
 	struct rendition *rendition;
 
 	/* nothing begins, or is said, without one */

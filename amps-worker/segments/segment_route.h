@@ -3,12 +3,12 @@
  *	/hls/<id>/~SIGNATURE/<track>/<name>	a segment, an init segment, or a part
  *	/dash/<id>/~SIGNATURE/<track>/<name>	the same without parts; a segment may still grow
  *
- * <name> is <number>.ts, or of CMAF v<number>.m4s (pictures) and a<number>.m4s (sound),
- *vp<part>.m4s and ap<part>.m4s of a part, which may have to come, v<number>.mp4 and a<number>.mp4
- *of an init segment.
+ * <name> is <number>.ts, or of CMAF v<number>.m4s (pictures) and a<number>.m4s (sound; b, c and so
+ * on for further sounds), vp<part>.m4s and ap<part>.m4s of a part, which may have to come,
+ * v<number>.mp4 and a<number>.mp4 of an init segment.
  *
  * The signature is that of the time at which the file was written, or of the part; of DASH, whose
- *segments share one address pattern, also a later one.  No token is needed. */
+ * segments share one address pattern, also a later one.  No token is needed. */
 #ifndef AMPS_SEGMENT_ROUTE_H
 #define AMPS_SEGMENT_ROUTE_H
 

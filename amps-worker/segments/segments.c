@@ -59,23 +59,104 @@ const struct token_entry *segments_token(struct segments *s, uint64_t tag, int64
 	return NULL;
 }
 
-struct segment_media segments_media(struct segments *s, uint32_t channel, const char *variant,
-				    enum output_form form)
+struct segment_media segments_media(struct segments *s, const struct rendition_request *q)
 {
-	const struct rendition_request q = {.channel = channel, .variant = variant, .form = form};
 	struct segment_media media;
 
-	return renditions_media(&s->renditions, &q, &media) ? media : (struct segment_media){0};
+	return renditions_media(&s->renditions, q, &media) ? media : (struct segment_media){0};
 }
 
-bool segments_ready(struct segments *s, uint32_t channel, const char *variant)
+/* Moves the names that are neither `usual` nor among the first `from` to the place behind those. */
+static size_t add_names(char to[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX], size_t from,
+			const char *usual, char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX],
+			size_t count)
 {
-	struct segment_media picture = segments_media(s, channel, variant, OUTPUT_CMAF_PICTURE);
-	struct segment_media sound = segments_media(s, channel, variant, OUTPUT_CMAF_SOUND);
+	size_t end = from;
 
-	if (picture.target_s)
-		return sound.target_s || !(picture.streams & SEGMENT_HAS_SOUND);
-	return sound.target_s && !(sound.streams & SEGMENT_HAS_PICTURE);
+	for (size_t i = 0; i < count && end < SEGMENT_SOUNDS_MAX && names[i][0]; i++) {
+		size_t at = 0;
+
+		while (at < from && strcmp(to[at], names[i]) != 0)
+			at++;
+		if (at == from && strcmp(names[i], usual) != 0)
+			memcpy(to[end++], names[i], SEGMENT_SOUND_MAX);
+	}
+	return end;
+}
+
+size_t segments_sounds(struct segments *s, uint32_t channel, const char *variant, bool played,
+		       char to[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX])
+{
+	const struct rendition_request q = {
+		.channel = channel, .variant = variant, .form = OUTPUT_CMAF_SOUND};
+	struct segment_media usual = segments_media(s, &q);
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
+	size_t count = add_names(to, 0, usual.name, usual.sounds, SEGMENT_SOUNDS_MAX);
+
+	if (!played)
+		return count;
+	return add_names(to, count, "", names,
+			 renditions_sounds(&s->renditions, channel, variant, names));
+}
+
+/* One of the variant's sounds, begun if need be. */
+static struct rendition *get_sound(struct segments *s, uint32_t channel, const char *variant,
+				   const char *name)
+{
+	struct rendition_request q = {
+		.channel = channel, .variant = variant, .form = OUTPUT_CMAF_SOUND};
+	const struct rendition *usual = rendition_find(&s->renditions, &q);
+
+	q.sound = name;
+	/* a source that has ended is not begun again for them */
+	q.begins = usual && !usual->output->gone;
+	return q.begins ? rendition_get(&s->renditions, &q) : rendition_find(&s->renditions, &q);
+}
+
+void segments_begin_sounds(struct segments *s, uint32_t channel, const char *variant)
+{
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
+	size_t count = segments_sounds(s, channel, variant, true, names);
+
+	for (size_t i = 0; i < count; i++)
+		get_sound(s, channel, variant, names[i]);
+}
+
+static bool sounds_ready(struct segments *s, uint32_t channel, const char *variant)
+{
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
+	size_t count = segments_sounds(s, channel, variant, false, names);
+	bool ready = true;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct rendition *r = get_sound(s, channel, variant, names[i]);
+
+		ready = ready && (!r || rendition_ready(r));
+	}
+	return ready;
+}
+
+/* What is known of a rendition that is waited for, which does not end meanwhile. */
+static struct segment_media await_media(struct segments *s, uint32_t channel, const char *variant,
+					enum output_form form)
+{
+	const struct rendition_request q = {.channel = channel, .variant = variant, .form = form};
+	struct rendition *r = rendition_find(&s->renditions, &q);
+
+	if (r)
+		rendition_live_on(r);
+	return segments_media(s, &q);
+}
+
+bool segments_ready(struct segments *s, uint32_t channel, const char *variant, uint64_t late_us)
+{
+	struct segment_media picture = await_media(s, channel, variant, OUTPUT_CMAF_PICTURE);
+	struct segment_media sound = await_media(s, channel, variant, OUTPUT_CMAF_SOUND);
+
+	if (picture.target_s ? !sound.target_s && picture.streams & SEGMENT_HAS_SOUND
+			     : !sound.target_s || sound.streams & SEGMENT_HAS_PICTURE)
+		return false;
+	return sounds_ready(s, channel, variant) || clock_mono_us() >= late_us;
 }
 
 void segments_tick(struct segments *s)

@@ -6,7 +6,8 @@
 #include "amps-worker/segments/rendition.h"
 #include "amps-worker/segments/sessions.h"
 
-#define SEGMENT_AGE_S 3600 /* a cache may keep a segment so long; its bytes never change */
+#define SEGMENT_AGE_S	 3600	 /* a cache may keep a segment so long; its bytes never change */
+#define SEGMENTS_LATE_US 4000000 /* a list of tracks does not wait longer for one of many */
 
 struct segments {
 	struct context *context;  /* borrowed */
@@ -26,12 +27,20 @@ void segments_done(struct segments *s);
 /* The entry of the token with this hash (signature_token()) that has not expired, or NULL. */
 const struct token_entry *segments_token(struct segments *s, uint64_t tag, int64_t wall_us);
 
-/* What is known here of a variant in this form; all 0 = nothing. */
-struct segment_media segments_media(struct segments *s, uint32_t channel, const char *variant,
-				    enum output_form form);
+/* What is known here of this rendition; all 0 = nothing. */
+struct segment_media segments_media(struct segments *s, const struct rendition_request *q);
 
-/* Is everything that the variant's source has there as fragments of MP4? */
-bool segments_ready(struct segments *s, uint32_t channel, const char *variant);
+/* The further sounds that the variant's source has; `played`: also those that it lacks now, and
+ * that viewers still have.  Their number. */
+size_t segments_sounds(struct segments *s, uint32_t channel, const char *variant, bool played,
+		       char to[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX]);
+
+/* Begins the further sounds of the variant's source. */
+void segments_begin_sounds(struct segments *s, uint32_t channel, const char *variant);
+
+/* Is everything that the variant's source has there as fragments of MP4?  Further sounds are begun
+ * and waited for until late_us (clock_mono_us()). */
+bool segments_ready(struct segments *s, uint32_t channel, const char *variant, uint64_t late_us);
 
 /* Every second or more often. */
 void segments_tick(struct segments *s);

@@ -49,6 +49,24 @@ static bool codec_ok(const char codec[SEGMENT_CODEC_MAX])
 	return n < SEGMENT_CODEC_MAX;
 }
 
+bool segment_sound_ok(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n < SEGMENT_SOUND_MAX && name[n] == '\0';
+}
+
+static bool sounds_ok(const struct segment_media *m)
+{
+	bool ok = m->place < SEGMENT_SOUNDS_MAX && memchr(m->name, 0, sizeof(m->name)) &&
+		  segment_sound_ok(m->name);
+
+	for (size_t i = 0; i < SEGMENT_SOUNDS_MAX; i++)
+		ok = ok && memchr(m->sounds[i], 0, SEGMENT_SOUND_MAX) &&
+		     segment_sound_ok(m->sounds[i]);
+	return ok;
+}
+
 int segment_media_read(const struct ring *r, struct segment_media *ret)
 {
 	struct ring_intro intro;
@@ -62,7 +80,8 @@ int segment_media_read(const struct ring *r, struct segment_media *ret)
 		return -EBADMSG;
 	memcpy(&m, intro.bytes, sizeof(m));
 	if (m.track >= SEGMENT_TRACKS_MAX || m.target_s == 0 || m.target_s > SEGMENT_SECONDS_MAX ||
-	    m.captions >= CAPTIONS_COUNT_ || !codec_ok(m.picture) || !codec_ok(m.sound))
+	    m.captions >= CAPTIONS_COUNT_ || !codec_ok(m.picture) || !codec_ok(m.sound) ||
+	    !sounds_ok(&m))
 		return -EBADMSG;
 	*ret = m;
 	return 0;

@@ -12,7 +12,12 @@
  *
  * The file of a segment is media_root/<channel>/<track>/<number>.ts, where the track is the number
  * of the variant: 0 is the channel itself, its variants follow from 1 as listed.  Those of CMAF are
- * v<number>.m4s and a<number>.m4s beside it, with v<init>.mp4 and a<init>.mp4.
+ * v<number>.m4s and a<number>.m4s beside it, with v<init>.mp4 and a<init>.mp4; further sounds of
+ * the variant have b, c and so on in the place of a.
+ *
+ * A sound is named after its language (ISO 639-2, "und" = not known), its purpose if that is not
+ * the usual one (-ce clean effects, -hi for hearing impaired people, -ad audio description), and
+ * a number if others are like it: "deu", "deu-ad", "und-2".
  *
  * W: job (and the master, which copies the entries of an earlier generation before hand-over).
  * Readers: workers, the master, and the job's successor.  Fields are hostile: read them with the
@@ -26,6 +31,7 @@ enum {
 	SEGMENT_INDEPENDENT = 1u << 0,	 /* begins with a random access point */
 	SEGMENT_DISCONTINUITY = 1u << 1, /* does not continue the part before it */
 	SEGMENT_LAST = 1u << 2,		 /* its segment is complete */
+	SEGMENT_STAND_IN = 1u << 3,	 /* another sound, while the source lacks the track's */
 };
 
 enum { SEGMENT_HAS_PICTURE = 1u << 0, SEGMENT_HAS_SOUND = 1u << 1 };
@@ -71,15 +77,26 @@ struct segment_media {
 	/* codecs of the track's streams, as in CODECS (RFC 6381); "" = not known, or no such stream
 	 */
 	char picture[SEGMENT_CODEC_MAX], sound[SEGMENT_CODEC_MAX];
+	/* of sound in CMAF */
+	uint16_t channels; /* 0 = not known */
+	uint16_t place;	   /* of its files: 0 for 'a'; the usual sound of its variant has 0 */
+	char name[SEGMENT_SOUND_MAX];
+	char sounds[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX]; /* names of all; "" = no more */
 };
 
 static_assert(sizeof(struct segment) == 80, "layout of struct segment");
-static_assert(sizeof(struct segment_media) == 136, "layout of struct segment_media");
+static_assert(sizeof(struct segment_media) == 248, "layout of struct segment_media");
 static_assert(sizeof(struct segment_media) <= RING_INTRO_MAX, "facts fit into a slot");
 
 static inline uint64_t segment_position(uint32_t part)
 {
 	return (uint64_t)part * sizeof(struct segment);
+}
+
+/* Is it the first letter of a file of CMAF? */
+static inline bool segment_letter_ok(char letter)
+{
+	return letter == 'v' || (letter >= 'a' && letter < 'a' + (int)SEGMENT_SOUNDS_MAX);
 }
 
 /* The newest entry.  0, or -ENOENT: there is none. */
@@ -90,8 +107,11 @@ must_check int segment_newest(const struct ring *r, struct segment *ret);
 must_check int segment_read(const struct ring *r, uint32_t part, struct segment *ret);
 
 /* The newest facts, checked; the codecs are printable, without quotation marks or
- * commas.  0, -ENOENT,
+ * commas, the names of sounds small letters, digits and hyphens.  0, -ENOENT,
  * -EBADMSG. */
 must_check int segment_media_read(const struct ring *r, struct segment_media *ret);
+
+/* Is it what a sound may be named? */
+bool segment_sound_ok(const char *name);
 
 #endif

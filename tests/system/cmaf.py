@@ -174,7 +174,7 @@ def parse_low(text, base):
 
 
 def part_number(url):
-    return int(re.search(r"/[av]p(\d+)\.m4s$", url)[1])
+    return int(re.search(r"/[a-hv]p(\d+)\.m4s$", url)[1])
 
 
 class LowPlayer(Player):

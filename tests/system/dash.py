@@ -21,6 +21,7 @@ class Segment:
 class Representation:
     name: str               # its id
     attributes: dict
+    group: ElementTree.Element  # its AdaptationSet
     init: str
     template: dict          # the attributes of its SegmentTemplate
     segments: list = field(default_factory=list)
@@ -54,10 +55,10 @@ def seconds(text):
     return float(re.fullmatch(r"PT([0-9.]+)S", text)[1])
 
 
-def parse_representation(element, base):
+def parse_representation(element, base, group):
     template = element.find(SPACE + "SegmentTemplate")
     number = int(template.get("startNumber"))
-    r = Representation(element.get("id"), element.attrib,
+    r = Representation(element.get("id"), element.attrib, group,
                        urllib.parse.urljoin(base, template.get("initialization")), template.attrib)
     end = None
     for s in template.iter(SPACE + "S"):
@@ -82,7 +83,7 @@ def parse(text, base):
         period = Period(element.get("id"), seconds(element.get("start")))
         for adaptation in element.iter(SPACE + "AdaptationSet"):
             to = period.pictures if adaptation.get("contentType") == "video" else period.sounds
-            to += [parse_representation(r, base)
+            to += [parse_representation(r, base, adaptation)
                    for r in adaptation.iter(SPACE + "Representation")]
         manifest.periods.append(period)
     return manifest

@@ -183,8 +183,12 @@ class LowLatencyCapture(Capture):
 
 
 def read_fragments(all_of_them):
-    """What mp4box reads: {brands, codec, timescale, boxes, fragments} of each."""
-    work = [[f.init, *(path for _, path in f.paths)] for f in all_of_them]
+    return read_files([[f.init, *(path for _, path in f.paths)] for f in all_of_them])
+
+
+def read_files(work):
+    """What mp4box reads of each init segment and the files behind it: {brands, codec, timescale,
+    boxes, fragments}."""
     done = subprocess.run(["node", os.path.join(ROOT, "tests/system/read_cmaf.mjs"), npm.install()],
                           input=json.dumps(work), capture_output=True, text=True, check=True,
                           timeout=120 * PATIENCE)

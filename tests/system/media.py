@@ -136,6 +136,17 @@ def languages_film():
                 "-metadata:s:a:2", "language=fra", "-f", "mpegts")
 
 
+def sounds_film():
+    """A minute with sound in German, in English, and in German with audio description."""
+    tones = [x for hz in (880, 1320)
+             for x in ("-f", "lavfi", "-i", f"sine=frequency={hz}:sample_rate=48000")]
+    return make("sounds.ts", *encode(60, "320x180", "400k")[:4], *tones,
+                *encode(60, "320x180", "400k")[4:], "-map", "0:v", "-map", "0:a", "-map", "1:a",
+                "-map", "2:a", "-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=eng",
+                "-metadata:s:a:2", "language=deu", "-disposition:a:2", "visual_impaired",
+                "-f", "mpegts")
+
+
 def languages_mkv():
     return make("languages.mkv", "-i", languages_film(), "-map", "0", "-c", "copy")
 
@@ -188,5 +199,5 @@ def vp9():
 # all of them; those that others are made of come first
 FILMS = [film, rich_film, short_film, long_film, other_film, dense_film, blink, mpeg2_film, mp4,
          short_mp4, mkv, hls, hevc_film, hevc_mp4, interlaced_film, languages_film, languages_mkv,
-         two_programmes, dash, vp9, irregular_film, slow_film,
+         sounds_film, two_programmes, dash, vp9, irregular_film, slow_film,
          latm_film, sound_film]

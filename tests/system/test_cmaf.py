@@ -1,12 +1,15 @@
 """CMAF tracks of a running channel: what their boxes say, over variants, sources and faults."""
 import concurrent.futures
+import glob
+import os
 import re
+import signal
 
 import pytest
 
 import media
 from cmaf import LowPlayer, Track, decode
-from harness import wait_for
+from harness import kill, wait_for
 from lineup import LOOP, channel, line_up
 from test_hls_rules import Faults, Live
 
@@ -119,9 +122,49 @@ def capture_fault(tracks, fault, marked=True):
     wait_for(look, 30, "the segments behind the fault")
 
 
-def config_for(live):
+def config_for(live, **sections):
     return line_up(channel(1, live.origin.url(), output_format="ll-hls"),
-                   hls={"segment_seconds": 1, "part_ms": 200}, streaming={"idle_timeout": 30})
+                   hls={"segment_seconds": 1, "part_ms": 200}, streaming={"idle_timeout": 30},
+                   **sections)
+
+
+def segment_job(server):
+    return next(pid for pid, (_, line) in server.processes().items()
+                if line.startswith("amps-transcoder 1 segment"))
+
+
+def write_and_kill(server, folder):
+    """The job ends after it has written something and before that is listed."""
+    pid = segment_job(server)
+
+    def grow():
+        os.kill(pid, signal.SIGSTOP)
+        files = glob.glob(f"{folder}/1/0/*.tmp")
+        # both tracks are in the middle of a segment
+        if len(files) < 2:
+            os.kill(pid, signal.SIGCONT)
+            return False
+        for path in files:
+            with open(path, "ab") as f:
+                f.write(b"x" * 5000)
+        return True
+    wait_for(grow, 20, "segments that grow")
+    kill(pid)
+
+
+@pytest.mark.slow
+def test_what_was_written_and_not_listed_is_not_served(server, tmp_path):
+    live = Live(media.long_film(), 120)
+    with live.origin:
+        s = server(config_for(live, media_root=str(tmp_path)))
+        tracks = all_tracks(LowPlayer(s), regular=False)
+        capture(tracks, 3)
+        before = {max(t.segments) for t in tracks}
+        # each segment that is listed then is what its parts are
+        capture_fault(tracks, lambda: write_and_kill(s, tmp_path))
+        for t in tracks:
+            assert min(n for n, x in t.segments.items() if x.discontinuity) - max(before) <= 3
+            assert sorted(t.segments) == list(range(min(t.segments), max(t.segments) + 1))
 
 
 def test_faults_cost_a_discontinuity_and_no_part(server):

@@ -141,7 +141,11 @@ Test(segment, values_out_of_range_are_refused)
 
 Test(segment, facts_are_checked)
 {
-	struct segment_media good = {.target_s = 4, .picture = "avc1.42c01e", .sound = "mp4a.40.2"};
+	struct segment_media good = {.target_s = 4,
+				     .picture = "avc1.42c01e",
+				     .sound = "mp4a.40.2",
+				     .name = "deu",
+				     .sounds = {"deu", "eng-ad-2"}};
 	struct segment_media m, wrong = good;
 	struct segment s = entry(0);
 	struct both b;
@@ -170,5 +174,21 @@ Test(segment, facts_are_checked)
 	memset(wrong.sound, 'a', sizeof(wrong.sound));
 	put_facts(&b, &wrong, sizeof(wrong));
 	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "no end");
+	wrong = good;
+	strcpy(wrong.sounds[1], "a\"\n#EXT");
+	put_facts(&b, &wrong, sizeof(wrong));
+	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "a forged name");
+	wrong = good;
+	memset(wrong.sounds[7], 'a', sizeof(wrong.sounds[7]));
+	put_facts(&b, &wrong, sizeof(wrong));
+	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "a name without an end");
+	wrong = good;
+	wrong.name[0] = 'D';
+	put_facts(&b, &wrong, sizeof(wrong));
+	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "a name in capitals");
+	wrong = good;
+	wrong.place = SEGMENT_SOUNDS_MAX;
+	put_facts(&b, &wrong, sizeof(wrong));
+	cr_expect_eq(segment_media_read(&b.r, &m), -EBADMSG, "a letter of something else");
 	both_close(&b);
 }

@@ -376,9 +376,9 @@ Test(lineup, segments_of_variants_are_never_shared)
 	cr_assert_str_eq(lineup_made_as(a), "");
 	cr_assert_str_eq(lineup_made_as(b), "same");
 	cr_assert_neq(a->hash, b->hash);
-	spec = segments_output_spec(b->segments, 5);
-	check_spec(spec, "{'track':5,'segment_ms':4000,'window_ms':60000,'keep_ms':60000,"
-			 "'part_ms':250,'independent':true,'key_ms':2000}");
+	spec = segments_output_spec(b->segments, 5, 2);
+	check_spec(spec, "{'track':5,'place':2,'segment_ms':4000,'window_ms':60000,"
+			 "'keep_ms':60000,'part_ms':250,'independent':true,'key_ms':2000}");
 	done(&f);
 }
 

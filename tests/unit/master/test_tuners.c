@@ -1509,6 +1509,54 @@ Test(tuners, a_variant_keeps_its_folder_when_the_list_has_another_order)
 	scene_close(&s);
 }
 
+static void want_sound(struct scene *s, uint32_t id, const char *track)
+{
+	tuners_want(s->tuners, 0,
+		    &(struct msg_want){.want = id,
+				       .channel = 5,
+				       .form = OUTPUT_CMAF_SOUND,
+				       .variant = "",
+				       .track = track});
+	turn(s);
+}
+
+/* The letter of its files, as a number; -1: it is not made. */
+static int place_of(const struct scene *s, const char *track)
+{
+	for (const struct output *o = s->tuners->slots[0]->outputs; o; o = o->next)
+		if (o->id.form == OUTPUT_CMAF_SOUND && strcmp(o->id.track, track) == 0)
+			return (int)o->place;
+	return -1;
+}
+
+Test(tuners, each_sound_of_a_variant_has_a_letter_of_its_own)
+{
+	static const char *const tracks[] = {"eng", "", "fra", "spa", "ita", "por", "nld", "dan"};
+	struct lineup_output *outputs;
+	struct lineup *l = lineup_of(1, 1, 10000, true);
+	struct scene s;
+
+	scene_open(&s, 10000);
+	outputs = (struct lineup_output *)(uintptr_t)l->channels.at[0]->tuners[0].outputs;
+	outputs[2].form = OUTPUT_CMAF_SOUND;
+	set_lineup(&s, l);
+	for (unsigned i = 0; i < array_size(tracks); i++)
+		want_sound(&s, 1 + i, tracks[i]);
+	cr_expect_eq(s.gones, 0);
+	cr_expect_eq(place_of(&s, ""), 0, "the usual one has the first letter, whenever it comes");
+	cr_expect_eq(place_of(&s, "eng"), 1);
+	cr_expect_eq(place_of(&s, "dan"), 7);
+	/* there are no more letters, but the others go on */
+	want_sound(&s, 100, "swe");
+	cr_expect_eq(s.gones, 1);
+	cr_expect_eq(s.gone.status, 503);
+	cr_expect_eq(place_of(&s, "swe"), -1);
+	cr_expect_eq(place_of(&s, "dan"), 7);
+	want_sound(&s, 101, "dan");
+	cr_expect_eq(s.gones, 1, "it is there");
+	scene_close(&s);
+}
+
 Test(tuners, a_folder_for_segments_that_cannot_be_made_costs_no_descriptor)
 {
 	int before, after;

@@ -188,6 +188,37 @@ Test(cuts, a_variant_that_is_behind_does_not_cut_where_another_did_not)
 	cr_expect_not_null(cuts_next(&c, &b, 3 * HZ, true), "no track was cut there before");
 }
 
+/* The job was killed when one track had begun a segment and the other had not. */
+Test(cuts, a_track_that_lacks_the_newest_segment_of_an_earlier_job_makes_it)
+{
+	static const struct cut newest[] = {
+		{.number = 99, .discontinuity = 7, .pts_90k = 8 * HZ, .wall_us = WALL},
+		{.number = 100, .discontinuity = 7, .pts_90k = 10 * HZ, .wall_us = WALL + 2000000}};
+
+	for (unsigned first = 0; first < 2; first++) {
+		struct cuts c = cold(2);
+		struct cut_track a = fresh(), b = fresh();
+
+		for (unsigned i = 0; i < 2; i++) {
+			const struct cut *x = &newest[(first + i) % 2];
+
+			cuts_adopt(&c, x->number, x->discontinuity, 2);
+			cuts_adopt_cut(&c, x);
+		}
+		a.begun = b.begun = true;
+		a.discontinuity = b.discontinuity = 7;
+		a.number = 100;
+		b.number = 99;
+		cr_assert_not_null(cuts_start(&c, &b, 10 * HZ, WALL));
+		cr_expect_eq(b.number, 100);
+		cr_assert_not_null(cuts_start(&c, &a, 11 * HZ, WALL));
+		cr_expect_eq(a.number, 101);
+		cr_assert_not_null(cuts_next(&c, &b, 11 * HZ, true));
+		cr_expect_eq(b.number, 101);
+		cr_expect(a.discontinuity == 8 && b.discontinuity == 8);
+	}
+}
+
 Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
 {
 	struct cuts c = cold(4);

@@ -71,7 +71,7 @@ static struct dash_list list_of(const struct index *x)
 	return l;
 }
 
-static char *manifest(const struct dash_track *tracks, size_t count, bool ended)
+static char *manifest_at(const struct dash_track *tracks, size_t count, bool ended, int64_t wall_s)
 {
 	struct dash_manifest m = {.key = key,
 				  .channel = 5,
@@ -80,7 +80,7 @@ static char *manifest(const struct dash_track *tracks, size_t count, bool ended)
 				  .variant = "a&b",
 				  .region = "",
 				  .session = "77",
-				  .wall_us = 1700000030000000,
+				  .wall_us = wall_s * 1000000,
 				  .window_ms = 60000,
 				  .ended = ended};
 	struct buf b = BUF_INIT;
@@ -88,6 +88,11 @@ static char *manifest(const struct dash_track *tracks, size_t count, bool ended)
 	dash_text_manifest(&b, &m);
 	cr_assert(buf_ok(&b));
 	return b.data;
+}
+
+static char *manifest(const struct dash_track *tracks, size_t count, bool ended)
+{
+	return manifest_at(tracks, count, ended, 1700000030);
 }
 
 static struct dash_track track_of(const struct index *x, char kind)
@@ -297,6 +302,130 @@ Test(dash, sound_has_the_times_of_the_pictures)
 	free(text);
 	for (unsigned i = 0; i < 2; i++)
 		dash_list_done(&tracks[i].list);
+}
+
+/* What follows this in the text, up to a slash. */
+static const char *behind(const char *text, const char *what)
+{
+	static char found[2][64];
+	static unsigned n;
+	const char *at = strstr(text, what);
+	char *to = found[n++ % 2];
+
+	cr_assert(at, "%s lacks %s", text, what);
+	at += strlen(what);
+	snprintf(to, sizeof(found[0]), "%.*s", (int)strcspn(at, "/"), at);
+	return to;
+}
+
+Test(dash, the_signature_changes_and_that_of_init_segments_stays)
+{
+	struct index x = new_index();
+	struct dash_track t;
+	char *before, *after;
+
+	add(&x, 2, 4, true);
+	t = track_of(&x, 'v');
+	before = manifest_at(&t, 1, false, 1700000400 - 1);
+	after = manifest_at(&t, 1, false, 1700000400);
+	cr_expect_str_neq(behind(before, "media=\"~"), behind(after, "media=\"~"));
+	cr_expect_str_eq(behind(before, "initialization=\"~"), behind(after, "initialization=\"~"));
+	free(before);
+	free(after);
+	dash_list_done(&t.list);
+}
+
+/* Frees the lists; the caller's. */
+static char *manifest_of(struct dash_track *tracks, size_t n)
+{
+	char *text = manifest(tracks, n, false);
+
+	for (size_t i = 0; i < n; i++)
+		dash_list_done(&tracks[i].list);
+	return text;
+}
+
+Test(dash, each_sound_is_a_set_with_its_language)
+{
+	struct index x = new_index();
+	struct dash_track tracks[4];
+	char *text;
+
+	add(&x, 2, 4, true);
+	tracks[0] = track_of(&x, 'v');
+	for (unsigned i = 1; i < 4; i++)
+		tracks[i] = track_of(&x, (char)('a' + i - 1));
+	strcpy(tracks[1].media.name, "ger");
+	strcpy(tracks[2].media.name, "eng-ad");
+	strcpy(tracks[3].media.name, "und-2");
+	tracks[1].media.channels = 6;
+	text = manifest_of(tracks, 4);
+	cr_expect_eq(count(text, "<AdaptationSet"), 4, "%s", text);
+	expect(text, "<AdaptationSet id=\"100\" contentType=\"audio\" mimeType=\"audio/mp4\" "
+		     "lang=\"de\" segmentAlignment=\"true\" startWithSAP=\"1\">\n"
+		     "<Label>Deutsch</Label>\n"
+		     "<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n"
+		     "<Representation id=\"a2-90\"");
+	expect(text, "<AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:"
+		     "audio_channel_configuration:2011\" value=\"6\"/>\n<SegmentTemplate");
+	expect(text, "<AdaptationSet id=\"101\" contentType=\"audio\" mimeType=\"audio/mp4\" "
+		     "lang=\"en\"");
+	expect(text,
+	       "<Label>English (audio description)</Label>\n"
+	       "<Accessibility schemeIdUri=\"urn:tva:metadata:cs:AudioPurposeCS:2007\" value=\"1\"/>\n"
+	       "<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"alternate\"/>\n");
+	expect(text, "mimeType=\"audio/mp4\" segmentAlignment=\"true\" startWithSAP=\"1\">\n"
+		     "<Label>2</Label>\n");
+	expect(text, "/2/c$Number$.m4s\"");
+	free(text);
+}
+
+Test(dash, pictures_of_different_codecs_are_not_in_one_set)
+{
+	static const char *const codecs[] = {"avc1.64001f", "hvc1.1.6.L93.90", "avc1.42c01e"};
+	struct index x = new_index();
+	struct dash_track tracks[4];
+	const char *hevc;
+	char *text;
+
+	add(&x, 2, 4, true);
+	for (unsigned i = 0; i < 3; i++) {
+		tracks[i] = track_of(&x, 'v');
+		tracks[i].media.track = i;
+		strcpy(tracks[i].media.picture, codecs[i]);
+	}
+	tracks[3] = track_of(&x, 'a');
+	text = manifest_of(tracks, 4);
+	cr_expect_eq(count(text, "<AdaptationSet"), 3, "%s", text);
+	hevc = strstr(text, "<AdaptationSet id=\"2\"");
+	cr_assert(hevc, "%s", text);
+	cr_expect(strstr(text, "Representation id=\"v0-90\"") < hevc &&
+			  strstr(text, "Representation id=\"v2-90\"") < hevc &&
+			  strstr(text, "Representation id=\"v1-90\"") > hevc,
+		  "%s", text);
+	free(text);
+}
+
+/* A sound that the source lost has no set in the Periods behind that. */
+Test(dash, a_set_is_only_in_periods_in_which_it_has_segments)
+{
+	struct index x = new_index(), y = new_index();
+	struct dash_track tracks[3];
+	char *text;
+
+	add(&x, 2, 4, true);
+	add(&y, 2, 4, true);
+	interrupt(&x);
+	for (unsigned i = 0; i < 2; i++)
+		add(&x, 2, 4, true);
+	tracks[0] = track_of(&x, 'v');
+	tracks[1] = track_of(&x, 'a');
+	tracks[2] = track_of(&y, 'b');
+	text = manifest_of(tracks, 3);
+	cr_expect_eq(count(text, "<Period"), 2, "%s", text);
+	cr_expect_eq(count(text, "<AdaptationSet"), 5, "%s", text);
+	cr_expect_eq(count(text, "id=\"101\""), 1, "%s", text);
+	free(text);
 }
 
 Test(dash, the_end_is_the_duration)

@@ -140,11 +140,12 @@ Test(hls, codecs_that_lack_a_stream_are_left_out)
 
 	for (size_t i = 0; i < array_size(cases); i++) {
 		struct hls_variant variant = {.name = "", .media = {.streams = cases[i].streams}};
-		struct hls_sound sound = {.name = ""};
+		struct hls_sound sound = {.variant = "", .track = ""};
 		struct hls_multivariant m = {.variants = &variant,
 					     .count = 1,
 					     .form = OUTPUT_HLS_TS,
-					     .sound = cases[i].beside ? &sound : NULL,
+					     .sounds = &sound,
+					     .sound_count = cases[i].beside ? 1 : 0,
 					     .session = "",
 					     .region = ""};
 		struct buf b = BUF_INIT;
@@ -205,6 +206,100 @@ Test(hls, captions_are_listed_or_said_to_be_missing)
 		cr_expect_eq(strstr(b.data, group) != NULL, cases[i].of[0] == CAPTIONS_CARRIED);
 		buf_done(&b);
 	}
+}
+
+static struct hls_sound sound_of(const char *track, const char *name, const char *codec,
+				 uint32_t bps)
+{
+	struct hls_sound s = {.variant = "", .track = track};
+
+	s.media.peak_bps = bps;
+	s.media.channels = 2;
+	strcpy(s.media.name, name);
+	strcpy(s.media.sound, codec);
+	return s;
+}
+
+static char *multivariant(const struct hls_variant *variants, size_t count,
+			  const struct hls_sound *sounds, size_t sound_count, enum output_form form)
+{
+	struct hls_multivariant m = {.variants = variants,
+				     .count = count,
+				     .form = form,
+				     .sounds = sounds,
+				     .sound_count = sound_count,
+				     .session = "77",
+				     .region = ""};
+	struct buf b = BUF_INIT;
+
+	hls_text_multivariant(&b, &m);
+	cr_assert(buf_ok(&b));
+	return b.data;
+}
+
+Test(hls, each_codec_of_sound_is_a_group_with_all_variants)
+{
+	struct hls_variant variants[2] = {{.name = ""}, {.name = "low"}};
+	struct hls_sound sounds[4] = {sound_of("", "deu", "mp4a.40.2", 100),
+				      sound_of("eng", "eng", "ac-3", 400),
+				      sound_of("deu-ad", "deu-ad", "mp4a.40.2", 200),
+				      sound_of("und-2", "und-2", "mp4a.40.2", 50)};
+	char *text;
+
+	for (size_t i = 0; i < 2; i++) {
+		variants[i].media.streams = SEGMENT_HAS_PICTURE | SEGMENT_HAS_SOUND;
+		variants[i].media.peak_bps = 1000 - 500 * (uint32_t)i;
+		strcpy(variants[i].media.picture, "avc1.64001f");
+	}
+	text = multivariant(variants, 2, sounds, 4, OUTPUT_CMAF_PICTURE);
+	cr_expect_str_eq(
+		text,
+		"#EXTM3U\n#EXT-X-VERSION:6\n"
+		"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Deutsch\",LANGUAGE=\"de\","
+		"DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"media.m3u8?track=sound&s=77\"\n"
+		"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound-ac-3\",NAME=\"English\",LANGUAGE=\"en\","
+		"DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\","
+		"URI=\"media.m3u8?track=sound&lang=eng&s=77\"\n"
+		"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Deutsch (audio description)\","
+		"LANGUAGE=\"de\",DEFAULT=NO,AUTOSELECT=YES,"
+		"CHARACTERISTICS=\"public.accessibility.describes-video\",CHANNELS=\"2\","
+		"URI=\"media.m3u8?track=sound&lang=deu-ad&s=77\"\n"
+		"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"2\",DEFAULT=NO,AUTOSELECT=YES,"
+		"CHANNELS=\"2\",URI=\"media.m3u8?track=sound&lang=und-2&s=77\"\n"
+		"#EXT-X-STREAM-INF:BANDWIDTH=1200,CODECS=\"avc1.64001f,mp4a.40.2\",AUDIO=\"sound\"\n"
+		"media.m3u8?track=picture&s=77\n"
+		"#EXT-X-STREAM-INF:BANDWIDTH=700,CODECS=\"avc1.64001f,mp4a.40.2\",AUDIO=\"sound\"\n"
+		"media.m3u8?variant=low&track=picture&s=77\n"
+		"#EXT-X-STREAM-INF:BANDWIDTH=1400,CODECS=\"avc1.64001f,ac-3\",AUDIO=\"sound-ac-3\"\n"
+		"media.m3u8?track=picture&s=77\n"
+		"#EXT-X-STREAM-INF:BANDWIDTH=900,CODECS=\"avc1.64001f,ac-3\",AUDIO=\"sound-ac-3\"\n"
+		"media.m3u8?variant=low&track=picture&s=77\n");
+	free(text);
+}
+
+Test(hls, of_sound_alone_the_usual_one_is_the_variant)
+{
+	struct hls_sound sounds[3] = {sound_of("", "deu", "mp4a.40.2", 100),
+				      sound_of("eng", "eng", "mp4a.40.2", 200),
+				      sound_of("fra", "fra", "ac-3", 400)};
+	struct hls_variant variant = {.name = "", .media = sounds[0].media};
+	char *text;
+
+	variant.media.streams = SEGMENT_HAS_SOUND;
+	text = multivariant(&variant, 1, sounds, 3, OUTPUT_CMAF_SOUND);
+	cr_expect(strstr(text, "NAME=\"Deutsch\",LANGUAGE=\"de\",DEFAULT=YES,AUTOSELECT=YES,"
+			       "CHANNELS=\"2\"\n"),
+		  "%s", text);
+	cr_expect(strstr(text, "CHANNELS=\"2\",URI=\"media.m3u8?track=sound&lang=eng&s=77\"\n"));
+	cr_expect(strstr(text,
+			 "#EXT-X-STREAM-INF:BANDWIDTH=100,CODECS=\"mp4a.40.2\","
+			 "AUDIO=\"sound\",CLOSED-CAPTIONS=NONE\nmedia.m3u8?track=sound&s=77\n"),
+		  "%s", text);
+	cr_expect(strstr(text, "#EXT-X-STREAM-INF:BANDWIDTH=400,CODECS=\"ac-3\","
+			       "AUDIO=\"sound-ac-3\",CLOSED-CAPTIONS=NONE\n"
+			       "media.m3u8?track=sound&lang=fra&s=77\n"),
+		  "%s", text);
+	free(text);
 }
 
 Test(hls, a_discontinuity_in_front_of_the_list_is_counted_once)

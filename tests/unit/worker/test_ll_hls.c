@@ -1,6 +1,9 @@
-/* HLS with low latency in a worker: parts, blocking reloads, hints, delta updates, reports. */
+/* HLS with low latency in a worker: parts, blocking reloads, hints, delta updates, reports;
+ * segments of DASH. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "worker/hls_world.h"
 
 #define PART_90K   (HZ / 4)
@@ -559,5 +562,112 @@ Test(ll_hls, a_held_request_costs_less_than_a_kilobyte_and_no_timer)
 	add_part(&x, SEGMENT_INDEPENDENT);
 	for (unsigned i = 0; i < HELD; i++)
 		expect_answer(&x, &held[i], 200, "vp7012.m4s");
+	close_world(&x.w);
+}
+
+/* The request waits in the rendition of the pictures, and needs the sound as well. */
+Test(ll_hls, what_a_request_waits_for_lives_on_while_the_channel_starts)
+{
+	static const char *const paths[] = {"/hls/5/index.m3u8?segment_type=cmaf",
+					    "/dash/5/manifest.mpd"};
+
+	for (size_t i = 0; i < array_size(paths); i++) {
+		struct renditions *all;
+		struct ll x = {.part = FIRST_PART, .first = FIRST_PART, .target_s = 1};
+		struct rendition_request sound = {
+			.channel = FM_CHANNEL, .variant = "", .form = OUTPUT_CMAF_SOUND};
+		uint64_t until_us = clock_mono_us() + 300000;
+
+		open_world(&x.w, (struct fm_settings){0});
+		all = &x.w.worker.segments.renditions;
+		ask(&a, &x.w, "GET", paths[i], "");
+		await(&x.w, both_wanted(&x));
+		await(&x.w, clock_mono_us() > until_us);
+		renditions_sweep(all, clock_mono_us() + RENDITION_MIN_US - 100000);
+		cr_expect_not_null(rendition_find(all, &sound), "%s", paths[i]);
+		close(a.fd);
+		close_world(&x.w);
+	}
+}
+
+/* A file of the pictures as a manifest of DASH that was made at this time has it. */
+static const char *dash_path(const struct ll *x, const char *name, int64_t made_s)
+{
+	static char path[128];
+	char signature[SIGNATURE_TEXT + 1];
+
+	signature_write(x->w.worker.context.media_key, FM_CHANNEL, made_s, signature);
+	snprintf(path, sizeof(path), "/dash/5/~%s/0/%s", signature, name);
+	return path;
+}
+
+/* Each manifest has the signature of its time for all that it lists. */
+Test(ll_dash, a_listed_address_outlives_the_change_of_the_signature)
+{
+	int64_t window = time(NULL) / SIGNATURE_SECONDS * SIGNATURE_SECONDS;
+	int64_t written = window - 2 * SIGNATURE_SECONDS + SIGNATURE_SECONDS / 2;
+	const struct timespec times[2] = {{.tv_sec = written}, {.tv_sec = written}};
+	const struct {
+		int64_t made_s;
+		int status;
+	} cases[] = {{written, 200},
+		     {window - 1, 200},
+		     {window, 200},
+		     {written - SIGNATURE_SECONDS, 403},
+		     {window + 2 * SIGNATURE_SECONDS, 403}};
+	char path[128];
+	struct ll x;
+
+	open_ll(&x, 1);
+	write_file(&x, "v1000.m4s", "whole");
+	snprintf(path, sizeof(path), "%s/5/0/v1000.m4s", x.w.folder);
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	for (size_t i = 0; i < array_size(cases); i++)
+		expect(&x.w, dash_path(&x, "v1000.m4s", cases[i].made_s), "", cases[i].status,
+		       NULL);
+	/* one that grows has no time yet */
+	write_file(&x, "v1001.tmp", "grows");
+	add_part(&x, SEGMENT_INDEPENDENT);
+	expect(&x.w, dash_path(&x, "v1001.m4s", window - 2 * SIGNATURE_SECONDS), "", 403, NULL);
+	close_world(&x.w);
+}
+
+/* A client without chunks learns of the end by that of the connection, however it came. */
+static void ask_old(struct ll *x, struct answer *to, const char *path)
+{
+	char text[256];
+	struct fm_client c;
+
+	snprintf(text, sizeof(text), "GET %s HTTP/1.0\r\n\r\n", path);
+	fm_connect(&c, x->w.master.port, text, 0);
+	memset(to, 0, sizeof(*to));
+	to->fd = c.fd;
+	for (unsigned i = 0; i < 20; i++) {
+		turn(&x->w);
+		usleep(1000);
+		cr_assert_not(answered(to), "%s is answered at once: %s", path, to->text);
+	}
+}
+
+Test(ll_dash, an_old_client_gets_a_segment_when_it_is_whole_or_not_at_all)
+{
+	struct answer last;
+	struct ll x;
+
+	open_ll(&x, 1);
+	write_file(&x, "v1001.tmp", "grows");
+	add_part(&x, SEGMENT_INDEPENDENT);
+	ask_old(&x, &a, dash_path(&x, "v1001.m4s", time(NULL)));
+	add_part(&x, 0);
+	add_part(&x, 0);
+	add_part(&x, SEGMENT_LAST);
+	expect_answer(&x, &a, 200, "Content-Length: 400\r\n");
+	cr_expect(strstr(a.text, "\r\n\r\ngrows0"), "%s", a.text);
+	/* the source ends before the next one is complete */
+	write_file(&x, "v1002.tmp", "ends");
+	add_part(&x, SEGMENT_INDEPENDENT);
+	ask_old(&x, &last, dash_path(&x, "v1002.m4s", time(NULL)));
+	ring_writer_ended(&x.w.index.writer);
+	expect_answer(&x, &last, 404, "there is no such segment");
 	close_world(&x.w);
 }
