@@ -152,7 +152,7 @@ void outputs_set_source(struct outputs *s, AVFormatContext *source)
 	if (s->begun)
 		timeline_restart(&s->timeline);
 	else
-		timeline_init(&s->timeline, outputs_continue_90k(s));
+		timeline_init(&s->timeline, outputs_continue_90k(s), s->same_clock);
 	s->begun = true;
 	memset(s->sound_90k, 0, sizeof(s->sound_90k));
 	memset(s->undecodable, 0, sizeof(s->undecodable));

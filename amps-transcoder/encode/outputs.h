@@ -22,6 +22,7 @@ struct outputs {
 	bool undecodable[TIMELINE_STREAMS_MAX];
 	struct timeline timeline;
 	int64_t sound_90k[TIMELINE_STREAMS_MAX]; /* of a frame of sound; 0 = unknown */
+	bool same_clock; /* the source's times go on where they were when this job began */
 	bool begun;
 	bool joined; /* an output was switched on while others run; the owner clears it */
 };

@@ -7,14 +7,16 @@
 
 #define JUMP_BACK_90K	 90000	/* a step back of more than one second is a jump */
 #define JUMP_FORWARD_90K 900000 /* so is one of more than ten ahead; a smaller one is loss */
+#define REREAD_90K	 900000 /* a source is read again from so far behind */
 #define BEGIN_90K	 90000	/* not near zero: encoders go below the first PTS */
 #define BEGIN_SHIFT_90K	 900000
 #define FAR_90K		 900000 /* limit of reordering and of the duration of a picture */
 
-void timeline_init(struct timeline *t, int64_t at_least)
+void timeline_init(struct timeline *t, int64_t at_least, bool same_clock)
 {
 	memset(t, 0, sizeof(*t));
 	t->at_least = at_least;
+	t->same_clock = same_clock;
 	t->near = t->frontier = TIME_NONE;
 	timeline_restart(t);
 }
@@ -36,11 +38,19 @@ static bool fits(int64_t expected, int64_t time)
 	return time >= expected - JUMP_BACK_90K && time <= expected + JUMP_FORWARD_90K;
 }
 
+/* Is this first time one of the clock that `at_least` is of? */
+static bool goes_on(const struct timeline *t, int64_t time)
+{
+	if (t->same_clock && time < t->at_least)
+		return time >= t->at_least - REREAD_90K;
+	return fits(t->at_least, time);
+}
+
 static void begin(struct timeline *t, int64_t time)
 {
 	assert(!t->begun);
 	t->begun = true;
-	if (t->at_least != TIME_NONE && !fits(t->at_least, time))
+	if (t->at_least != TIME_NONE && !goes_on(t, time))
 		t->offset[0] = t->at_least - time;
 	else if (t->at_least == TIME_NONE && time < BEGIN_90K)
 		t->offset[0] = BEGIN_SHIFT_90K;

@@ -11,15 +11,18 @@
 struct timeline {
 	int64_t offset[2]; /* present, and before the last jump: streams jump one after the other */
 	bool begun;
-	int64_t at_least;		    /* where the timeline must begin; TIME_NONE */
+	int64_t at_least; /* where the timeline must begin; TIME_NONE */
+	bool same_clock;
 	int64_t near;			    /* last leading time, unwrapped, before the offset */
 	int64_t next[TIMELINE_STREAMS_MAX]; /* expected, after the offset; TIME_NONE */
 	int64_t frontier;		    /* largest leading end, after the offset; TIME_NONE */
 	uint64_t jumps;
 };
 
-/* Mapped times are not clearly before `at_least` (TIME_NONE: no limit). */
-void timeline_init(struct timeline *t, int64_t at_least);
+/* Mapped times are not clearly before `at_least` (TIME_NONE: no limit).  `same_clock`: the source's
+ * times were the same before, so that they stay as they are although it is read again from an
+ * earlier place. */
+void timeline_init(struct timeline *t, int64_t at_least, bool same_clock);
 
 /* Another source, or the same one reopened: streams are new, the timeline continues. */
 void timeline_restart(struct timeline *t);

@@ -184,6 +184,8 @@ int derive_run(struct job *job)
 		return job_end_failed(job, 502, "no memory");
 	d->job = job;
 	outputs_init(&d->outputs, job);
+	/* a ring's times go on over restarts of its job, too */
+	d->outputs.same_clock = true;
 	ring_reader_init(&d->reader, on_reader_wait, d);
 	code = run(d);
 	ring_reader_done(&d->reader);

@@ -110,7 +110,9 @@ class LowLatencyCapture(Capture):
             last = (after and after.number != x.number) or x.number in p.complete and not after
             if x.seconds > p.target + ROUNDING_S:
                 yield f"{name} lasts {x.seconds} s, more than {p.target}"
-            if x.seconds < LEAST * p.target and not last and after:
+            # a part ends before an access point, wherever the source has one
+            short = after and not after.independent and x.seconds < LEAST * p.target
+            if short and not last:
                 yield f"{name} lasts {x.seconds} s, less than {LEAST} of {p.target}"
             if self.known.get((x.number, x.index), x) != x:
                 yield f"{name} changes from {self.known[x.number, x.index]} to {x}"
@@ -122,7 +124,9 @@ class LowLatencyCapture(Capture):
         if b.next <= a.next:
             yield f"asked for {a.next}, got what comes before {b.next}"
         behind = [x for x in b.parts if (x.number, x.index) >= a.next]
-        if a.hint and behind and behind[0].url != a.hint and not b.breaks & {x.number for x in behind}:
+        # another start of the server has nothing of the playlist before, nor could that know of it
+        follows = set(a.complete) & set(b.complete) and not b.breaks & {x.number for x in behind}
+        if a.hint and behind and behind[0].url != a.hint and follows:
             yield f"the hint was {a.hint}, {behind[0]} came"
 
     @staticmethod

@@ -230,5 +230,5 @@ def test_ten_minutes_with_twenty_faults(server, how):
     captures, broken = capture(server, faults, 480, *how)
     print(f"seed {SEED}: " + ", ".join(
         f"variant {c.variant}: {c.fetched} segments, {len(c.texts)} playlists, {c.refused} refused"
-        for c in captures))
+        for c in captures), *broken, sep="\n")
     assert broken == []

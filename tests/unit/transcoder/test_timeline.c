@@ -17,7 +17,7 @@ Test(timeline, keeps_times_and_unwraps_them)
 {
 	struct timeline t;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	cr_expect_eq(map(&t, 0, WRAP - 3600), WRAP - 3600);
 	cr_expect_eq(map(&t, 1, WRAP - 1800), WRAP - 1800);
 	cr_expect_eq(map(&t, 0, WRAP), WRAP);
@@ -30,7 +30,7 @@ Test(timeline, does_not_begin_near_zero)
 {
 	struct timeline t;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	cr_expect_eq(map(&t, 0, 0), 900000);
 	cr_expect_eq(map(&t, 0, 3600), 903600);
 }
@@ -40,7 +40,7 @@ Test(timeline, a_pts_may_wrap_before_its_dts)
 	struct timeline t;
 	int64_t pts = 1800, dts = WRAP - 1800;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	timeline_map(&t, 0, true, &pts, &dts, 3600);
 	cr_expect_eq(dts, WRAP - 1800);
 	cr_expect_eq(pts, WRAP + 1800);
@@ -51,7 +51,7 @@ Test(timeline, a_damaged_pts_or_length_moves_nothing_far)
 	struct timeline t;
 	int64_t pts = 1000000 + (1LL << 32) - 1, dts = 1000000;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	timeline_map(&t, 0, true, &pts, &dts, 3600);
 	cr_expect_eq(pts, 1000000);
 	cr_expect_eq(t.frontier, 1003600);
@@ -67,7 +67,7 @@ Test(timeline, continues_while_streams_jump_one_after_the_other)
 	struct timeline t;
 	int64_t video, sound;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	map(&t, 0, 1000000);
 	map(&t, 1, 1000000);
 	video = map(&t, 0, 90000000);
@@ -84,7 +84,7 @@ Test(timeline, a_small_gap_is_kept)
 {
 	struct timeline t;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	map(&t, 0, 1000000);
 	cr_expect_eq(map(&t, 0, 1000000 + 5 * 90000), 1000000 + 5 * 90000);
 }
@@ -94,21 +94,38 @@ Test(timeline, continues_after_the_last_job)
 	struct timeline t;
 
 	/* the same clock, a little behind or ahead: times stay */
-	timeline_init(&t, 1000000);
+	timeline_init(&t, 1000000, false);
 	cr_expect_eq(map(&t, 0, 980000), 980000);
-	timeline_init(&t, 1000000);
+	timeline_init(&t, 1000000, false);
 	cr_expect_eq(map(&t, 0, 1100000), 1100000);
 	/* another clock */
-	timeline_init(&t, 1000000);
+	timeline_init(&t, 1000000, false);
 	cr_expect_eq(map(&t, 0, 500000000), 1000000);
 	cr_expect_eq(map(&t, 0, 500003600), 1003600);
+}
+
+/* A variant must keep its distance to the others when its encoder is replaced, which begins with
+ * the access point before the place where the last one stopped. */
+Test(timeline, a_source_that_is_read_again_keeps_its_times)
+{
+	struct timeline t;
+
+	timeline_init(&t, 10000000, true);
+	cr_expect_eq(map(&t, 0, 9800000), 9800000);
+	cr_expect_eq(map(&t, 0, 9803600), 9803600);
+	/* its clock jumped in between */
+	timeline_init(&t, 10000000, true);
+	cr_expect_eq(map(&t, 0, 5000000), 10000000);
+	/* another clock may be near by chance */
+	timeline_init(&t, 10000000, false);
+	cr_expect_eq(map(&t, 0, 9800000), 10000000);
 }
 
 Test(timeline, a_new_source_follows_the_frontier_but_a_rewind_does_not)
 {
 	struct timeline t;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	map(&t, 0, 1000000);
 	timeline_rewind(&t);
 	cr_expect_eq(map(&t, 0, 500000), 500000);
@@ -121,7 +138,7 @@ Test(timeline, sound_without_a_time_follows)
 {
 	struct timeline t;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	cr_expect_eq(timeline_follow(&t, 0, true, 1920), TIME_NONE);
 	map(&t, 0, 1000000);
 	cr_expect_eq(timeline_follow(&t, 0, true, 1920), 1003600);
@@ -143,7 +160,7 @@ Test(timeline, a_late_subtitle_does_not_move_the_timeline)
 	const int64_t begin = 1000000, lead = 30600;
 	struct timeline t;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	for (int64_t at = begin; at < begin + 40 * 90000; at += 3600) {
 		cr_assert_eq(map(&t, 0, at), at);
 		cr_assert_eq(map(&t, 1, at), at);
@@ -158,7 +175,7 @@ Test(timeline, a_subtitle_does_not_begin_the_timeline)
 {
 	struct timeline t;
 
-	timeline_init(&t, 1000000);
+	timeline_init(&t, 1000000, false);
 	cr_expect_eq(map_subtitle(&t, 500030600), TIME_NONE);
 	cr_expect_eq(map(&t, 0, 500000000), 1000000);
 	cr_expect_eq(map_subtitle(&t, 500030600), 1030600);
@@ -168,7 +185,7 @@ Test(timeline, sound_that_was_absent_returns_at_its_time)
 {
 	struct timeline t;
 
-	timeline_init(&t, TIME_NONE);
+	timeline_init(&t, TIME_NONE, false);
 	map(&t, 1, 1000000);
 	for (int64_t at = 1000000; at < 1000000 + 16 * 90000; at += 3600)
 		cr_assert_eq(map(&t, 0, at), at);
@@ -191,7 +208,7 @@ Test(timeline, ten_seconds_ahead_and_one_back_are_no_jump)
 	for (size_t i = 0; i < array_size(rows); i++) {
 		struct timeline t;
 
-		timeline_init(&t, TIME_NONE);
+		timeline_init(&t, TIME_NONE, false);
 		map(&t, 0, next - 3600);
 		cr_expect_eq(map(&t, 0, rows[i].time), rows[i].mapped, "row %zu", i);
 		cr_expect_eq(t.jumps, rows[i].time != rows[i].mapped, "row %zu", i);
