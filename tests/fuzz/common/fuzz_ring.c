@@ -5,14 +5,6 @@
 #include "common/shm/form.h"
 #include "common/shm/ring.h"
 
-static void walk_boxes(const struct ring *r, uint64_t from, uint64_t pos)
-{
-	uint64_t end = from;
-
-	if (ring_piece_end(r, from, pos, &end) == 0)
-		must(end >= pos || from > pos);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define must(x)                                                                                    \
@@ -50,6 +42,14 @@ static void read_on(const struct ring *r, uint64_t pos)
 		if (n < 0)
 			break;
 	}
+}
+
+static void walk_boxes(const struct ring *r, uint64_t from, uint64_t pos)
+{
+	uint64_t end = from;
+
+	if (ring_piece_end(r, from, pos, &end) == 0)
+		must(end >= pos || from > pos);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
