@@ -16,6 +16,7 @@
 #define SAME_90K	(TS_HZ / 50)
 #define LEAD_US		1000000u		   /* of media that the first viewer gets at once */
 #define APART_90K	(UNITS_HOLE_MS * 90ll / 2) /* of units that still belong together */
+#define EAGER_MS	40	     /* a fragment that waits for nothing has so much */
 #define LEAP_90K	(10 * TS_HZ) /* more is no loss: the file's time goes on without it */
 
 static const AVRational ticks = {1, TS_HZ};
@@ -153,13 +154,18 @@ static void break_off(struct mp4_ring *m)
 	m->access = false;
 }
 
-/* Would a fragment with a unit that ends there be too long? */
-static bool is_full(const struct mp4_ring *m, const struct stream *s, int64_t end)
+/* Is the fragment, up to that end, longer? */
+static bool is_longer(const struct mp4_ring *m, const struct stream *s, int64_t end, int64_t than)
 {
 	int64_t first = fragments_first_of(m->fragments, (unsigned)s->place);
-	int64_t most = av_rescale_q(MP4_FRAGMENT_MS, (AVRational){1, 1000}, s->base);
 
-	return first != AV_NOPTS_VALUE && end - first > most;
+	return first != AV_NOPTS_VALUE && end - first > than;
+}
+
+/* Would it be too long with a unit that ends there? */
+static bool is_full(const struct mp4_ring *m, const struct stream *s, int64_t end)
+{
+	return is_longer(m, s, end, av_rescale_q(MP4_FRAGMENT_MS, (AVRational){1, 1000}, s->base));
 }
 
 /* ---------- units ---------- */
@@ -538,6 +544,18 @@ static bool start(struct mp4_ring *m)
 	return true;
 }
 
+/* There is nothing more to read: what waits is worth a fragment if it is not too little. */
+static void cut_idle(struct mp4_ring *m)
+{
+	for (unsigned i = 0; m->fragments && i < STREAMS; i++) {
+		const struct stream *s = &m->streams[i];
+		int64_t least = av_rescale_q(EAGER_MS, (AVRational){1, 1000}, s->base);
+
+		if (s->place >= 0 && is_longer(m, s, s->end, least - 1))
+			cut(m);
+	}
+}
+
 static enum segment_step read_more(struct mp4_ring *m)
 {
 	ssize_t n;
@@ -547,6 +565,8 @@ static enum segment_step read_more(struct mp4_ring *m)
 	n = ring_follow_copy(&m->follow, m->stage, sizeof(m->stage));
 	for (ssize_t at = 0; at + (ssize_t)TS_PACKET <= n && !m->error; at += TS_PACKET)
 		take_packet(m, m->stage + at);
+	if (n == 0)
+		cut_idle(m);
 	if (n >= 0)
 		return n > 0 ? SEGMENT_MOVED : SEGMENT_IDLE;
 	if (n == -ESTALE)

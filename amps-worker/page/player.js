@@ -6,10 +6,14 @@ import { codecName, fragmentTime, readInit, Splitter } from "./mp4.js";
 import { LiveError, readHttp, readWebSocket } from "./live.js";
 import { tokenFields } from "./lineup.js";
 
-const TICK_MS = 100;
-const TARGET_MIN_S = .2, TARGET_MAX_S = 1;	/* behind what has come */
-const TARGET_STEP_S = .1, TARGET_EASE_S = .002;	/* after a stall; with each tick without one */
-const SPEED_MOST = .12;				/* by which it plays faster or slower */
+const TICK_MS = 50;
+/* Media come in bursts: what counts is how little was left before the next one, over so long. */
+const WINDOW_TICKS = 24;
+const LEFT_MIN_S = .08, LEFT_MAX_S = .8;	/* what is to be left */
+const LEFT_STEP_S = .06, LEFT_EASE_S = .0005;	/* more after a stall; less with each tick without one */
+const BEGIN_S = .3;				/* behind what has come */
+const SPEED_MOST = .12, SPEED_OFF_S = .4;	/* plays so much faster or slower if it is off by that */
+const ENOUGH_S = .03;
 const JUMP_S = 1.5;				/* further behind, it jumps */
 const KEEP_S = 10, TRIM_S = 5;			/* what was played stays for a while */
 const SILENT_MS = 6000;				/* without a byte: the other way */
@@ -47,7 +51,8 @@ export class Player extends EventTarget {
 	#timer = 0;
 	#tries = 0;
 	#socket = false;	/* over a WebSocket */
-	#target = TARGET_MIN_S;
+	#left = LEFT_MIN_S;
+	#behinds = [];		/* of the last ticks */
 	#placed = false;	/* the position is known */
 	#asked = null;
 	#token = "";
@@ -206,7 +211,7 @@ export class Player extends EventTarget {
 
 	#stalled() {
 		if (this.#placed && this.#range()) {
-			this.#target = Math.min(this.#target + TARGET_STEP_S, TARGET_MAX_S);
+			this.#left = Math.min(this.#left + LEFT_STEP_S, LEFT_MAX_S);
 			this.#say("waiting");
 		}
 	}
@@ -214,6 +219,7 @@ export class Player extends EventTarget {
 	#jump(to) {
 		this.#video.currentTime = to;
 		this.#placed = true;
+		this.#behinds = [];
 	}
 
 	#tick() {
@@ -221,17 +227,18 @@ export class Player extends EventTarget {
 		if (!range)
 			return;
 		const now = video.currentTime, behind = range.end - now;
-		const edge = Math.max(range.start, range.end - this.#target);
-		if (!this.#placed || now < range.start || now > range.end + JUMP_S || behind > JUMP_S + this.#target) {
-			if (range.end - range.start >= this.#target / 2)
-				this.#jump(edge);
+		if (!this.#placed || now < range.start || behind < -JUMP_S || behind > JUMP_S + this.#left) {
+			if (range.end - range.start >= BEGIN_S / 2)
+				this.#jump(Math.max(range.start, range.end - BEGIN_S - this.#left));
 			return;
 		}
-		this.#target = Math.max(this.#target - TARGET_EASE_S, TARGET_MIN_S);
-		/* in proportion, with a part of it where nothing need be done */
-		const off = (behind - this.#target) / this.#target;
-		const speed = Math.abs(off) < .25 ? 0 : Math.max(Math.min(off / 2, 1), -1) * SPEED_MOST;
-		video.playbackRate = 1 + speed;
+		this.#behinds.push(behind);
+		if (this.#behinds.length > WINDOW_TICKS)
+			this.#behinds.shift();
+		this.#left = Math.max(this.#left - LEFT_EASE_S, LEFT_MIN_S);
+		const off = Math.min(...this.#behinds) - this.#left;
+		video.playbackRate = Math.abs(off) < ENOUGH_S ? 1 :
+			1 + SPEED_MOST * Math.max(Math.min(off / SPEED_OFF_S, 1), -1);
 		if (now - this.#buffer.buffered.start(0) > KEEP_S + TRIM_S && !this.#buffer.updating)
 			this.#trim(KEEP_S);
 	}
