@@ -13,11 +13,14 @@ import npm
 UDP_PORT = 15600
 SEGMENT_S, PART_MS = 2, 200
 CHANNEL = 1
-PATHS = {"hls": f"/hls/{CHANNEL}/index.m3u8", "dash": f"/dash/{CHANNEL}/manifest.mpd"}
-# (what it is called, the page's player, what it plays)
-PLAYERS = (("Shaka LL-HLS", "shaka", "hls"), ("hls.js LL-HLS", "hls", "hls"),
-           ("Shaka LL-DASH", "shaka", "dash"), ("dash.js LL-DASH", "dash", "dash"))
-SETTLE_S = 5                            # until it has come near the live edge
+HLS, DASH = f"/hls/{CHANNEL}/index.m3u8", f"/dash/{CHANNEL}/manifest.mpd"
+# (what it is called, the page's player, what it plays); None: the server's own page plays
+PLAYERS = (("Shaka LL-HLS", "shaka", HLS), ("hls.js LL-HLS", "hls", HLS),
+           ("Shaka LL-DASH", "shaka", DASH), ("dash.js LL-DASH", "dash", DASH),
+           ("mpegts.js", "mpegts", f"/stream/{CHANNEL}.ts?join_ms=0"),
+           ("own player", None, f"/watch/{CHANNEL}"),
+           ("own, WebSocket", None, f"/watch/{CHANNEL}?via=ws"))
+SETTLE_S = 10                           # until it has come near the live edge
 
 
 def prepare():
@@ -26,19 +29,48 @@ def prepare():
         npm.install()
 
 
+class Player:
+    """A page of the tests that plays the address with this player."""
+
+    def __init__(self, opened, files, player, url):
+        self.page = browser.Page(opened, files.url)
+        wait_for(lambda: self.page.run("!!window.begin"), "the page", 20)
+        self.page.run(f'void begin("{player}", "{url}", {{low: true, clock: true}})')
+
+    def report(self):
+        return self.page.run("report()")
+
+    def ages(self):
+        return self.page.run("takeAges()")
+
+
+class OwnPage:
+    """The server's page of a channel."""
+
+    def __init__(self, opened, url):
+        self.page = browser.Page(opened, url)
+        wait_for(lambda: self.page.run("typeof behind") == "function", "the page", 20)
+        self.page.watch("video", True)
+        self.page.run("pictures.since = 0")     # from the request for the page on
+
+    def report(self):
+        return self.page.run("({...pictures, errors: message.hidden ? [] : [message.textContent]})")
+
+    def ages(self):
+        return self.page.run("pictures.ages.splice(0)")
+
+
 def play(opened, files, player, url, seconds):
     """{"first_ms", "ages", "stalls"} of one player: the ages are of what it showed in the last part."""
-    page = browser.Page(opened, files.url)
-    wait_for(lambda: page.run("!!window.begin"), "the page", 20)
-    page.run(f'void begin("{player}", "{url}", {{low: true, clock: true}})')
-    wait_for(lambda: page.run("report()")["firstPicture"] or page.run("report()")["errors"],
+    shown = Player(opened, files, player, url) if player else OwnPage(opened, url)
+    wait_for(lambda: shown.report()["firstPicture"] or shown.report()["errors"],
              f"{player} at {url}", 30, .1)
     time.sleep(SETTLE_S)
-    before = page.run("report()")
-    page.run("void takeAges()")
+    before = shown.report()
+    shown.ages()
     time.sleep(seconds)
-    ages, now = page.run("takeAges()"), page.run("report()")
-    page.close()
+    ages, now = shown.ages(), shown.report()
+    shown.page.close()
     if now["errors"] or not ages:
         raise Broken(f"{player} at {url}: {now}")
     return {"first_ms": now["firstPicture"], "ages": ages,
@@ -46,7 +78,7 @@ def play(opened, files, player, url, seconds):
             "p95": quantile(ages, .95)}
 
 
-def measure(rounds=5, seconds=15):
+def measure(rounds=5, seconds=10):
     if not browser.program():
         print("latency: there is no chromium; nothing measured")
         return []
@@ -60,8 +92,8 @@ def measure(rounds=5, seconds=15):
             browser.Files() as files, browser.Browser() as opened, \
             Keeper(begin_sessions(amps.port, CHANNEL)):
         time.sleep(3 * SEGMENT_S)
-        for name, player, kind in PLAYERS:
-            url = f"http://127.0.0.1:{amps.port}{PATHS[kind]}"
+        for name, player, path in PLAYERS:
+            url = f"http://127.0.0.1:{amps.port}{path}"
             runs = [play(opened, files, player, url, seconds) for _ in range(rounds)]
             rows.append({"player": name, "runs": runs})
             print(f"{name:<16} p50 {cell([r['p50'] for r in runs], '.0f')}, p95 "

@@ -11,6 +11,7 @@ from fmp4 import Mp4
 from harness import kill, wait_for
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
+from rtsp import AUTO, Rtsp
 from ts import Checker
 from watcher import Watcher
 
@@ -19,6 +20,26 @@ pytestmark = pytest.mark.slow
 STREAMS = {"/stream/1.ts": Checker, "/ws/1": Checker, "/stream/1?format=mp4": Mp4,
            "/ws/1?format=mp4": Mp4, "/audio/1": Frames, "/stream/1.ts?variant=low": Checker,
            "/stream/1?format=mp4&variant=low": Mp4}
+
+
+class RtspWatcher(Watcher):
+    """A session of RTSP."""
+
+    def __init__(self, server, tcp):
+        self.stream = Rtsp(server, tcp=tcp)
+        assert self.stream.play().status == 200
+        self.checker = self.stream.rtp
+        self.begin()
+
+    def run(self):
+        try:
+            while not self.stopping:
+                self.stream.receive_some()
+        except Exception as e:  # raised at the end
+            self.error, self.ended = None if self.stopping else e, True
+
+    def packets(self):
+        return self.checker.media.packets
 
 
 class Playlists:
@@ -45,8 +66,9 @@ class Playlists:
 @contextlib.contextmanager
 def audience(server):
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Watcher(server, path, checker=checker))
-               for path, checker in STREAMS.items()]
+        yield [*(stack.enter_context(Watcher(server, path, checker=checker))
+                 for path, checker in STREAMS.items()),
+               *(stack.enter_context(RtspWatcher(server, tcp)) for tcp in (True, False))]
 
 
 def job(server, name):
@@ -57,7 +79,7 @@ def job(server, name):
 def test_every_form_comes_from_one_source_and_outlives_each_process(server):
     with HttpOrigin(Paced(media.long_film(), 120)) as origin:
         s = server(line_up(channel(1, origin.url(), adaptive_bitrates=[
-            {"name": "low", "ffmpeg_profile": "small"}]), hls={"segment_seconds": 1}))
+            {"name": "low", "ffmpeg_profile": "small"}]), hls={"segment_seconds": 1}, server=AUTO))
         with audience(s) as watchers:
             playlists = Playlists(s)
             for w in watchers:

@@ -17,6 +17,9 @@ class Watcher:
         else:
             self.stream = server.stream(path, **kwargs).head()
             assert self.stream.status == 200, (path, self.stream.status, self.stream.rest)
+        self.begin()
+
+    def begin(self):
         self.last = time.monotonic()    # when bytes came
         self.longest_gap = 0.0          # seconds without bytes
         self.ended = False
