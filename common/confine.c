@@ -48,7 +48,7 @@ void confine_step_back(void)
 	_cleanup_(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? write(fd, "500", 3) : 0;
 
-	(void)n; /* a kernel without it chooses by size */
+	(void)n; /* without the file, the kernel chooses by size */
 }
 
 int confine_ruleset(unsigned tcp)

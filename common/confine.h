@@ -37,8 +37,8 @@ struct confine_rule {
 	struct scmp_arg_cmp condition;
 };
 
-/* Adds rules to a seccomp filter: an action for calls by name, of which those that the system does
- * not have are left out; or allowed calls.  0 or -Exxx. */
+/* Adds rules to a seccomp filter: one action for calls given by name (names that this system does
+ * not know are skipped), or calls to allow.  0 or -Exxx. */
 must_check int confine_add_calls(scmp_filter_ctx filter, uint32_t action, const char *const names[],
 				 size_t count);
 must_check int confine_add_rules(scmp_filter_ctx filter, const struct confine_rule *rules,

@@ -13,7 +13,7 @@
 #define CATALOG_BYTES_MAX   (512u << 20)
 #define TOKEN_BYTES_MAX	    256 /* bytes of one token */
 #define TOKENS_MAX	    4096
-#define TOKEN_HIDDEN_MIN    4 /* bytes of a token that is hidden in log lines: shorter is a word */
+#define TOKEN_HIDDEN_MIN    4	  /* bytes; shorter tokens are not hidden in log lines */
 #define TOKEN_HIDE_MAX	    16384 /* bytes of a text in which tokens are hidden */
 #define REGIONS_MAX	    300	  /* codes in one allow or block list */
 #define TRUSTED_PROXIES_MAX 64
@@ -32,14 +32,14 @@
 #define M3U_ENTRY_MAX 262144 /* bytes of them together */
 
 /* What yt-dlp answers */
-#define LOOKUPS_MAX	   4	 /* at one time; each is a Python */
+#define LOOKUPS_MAX	   4	 /* at one time; each is a Python process */
 #define LOOKUP_MS	   20000 /* for it to answer */
 #define LOOKUP_BYTES_MAX   65536 /* of its answer */
 #define LOOKUP_MEMORY_MB   1024	 /* of its memory */
 #define LOOKUP_URL_MAX	   8192	 /* bytes of an address */
 #define LOOKUP_HEADERS_MAX 32	 /* headers of requests */
 #define LOOKUP_HEADER_MAX  4096	 /* bytes of a header's value */
-#define LOOKUP_KEEP_MS	   10000 /* a start in this time needs no new answer */
+#define LOOKUP_KEEP_MS	   10000 /* an answer this young is used again */
 #define LOOKUP_LEAD_MS	   60000 /* before an address expires the next is looked up */
 #define LOOKUP_PERIOD_MS   5000	 /* but a running source is never replaced sooner than that */
 #define LOOKUP_AGAIN_MS	   30000 /* after a look-up for a running source has failed */

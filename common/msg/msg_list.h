@@ -241,7 +241,7 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_ROLE_COUNT_ }
 #define MSG_JOB_SLOW_FIELDS(F) F(u8, slow) /* 0: it keeps up again */
 enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 #define MSG_JOB_SOURCE_FIELDS(F)                                                                   \
-	F(u8, kind) /* enum source_kind; RAW: cannot live in TS, wants one job in both roles */    \
+	F(u8, kind) /* enum source_kind; RAW: TS cannot carry it, one job has both roles */        \
 	F(u8, live)                                                                                \
 	F(str, streams) /* "0:video:h264,1:audio:aac": the source's own order, for `map` */
 #define MSG_OUTPUT_FAILED_FIELDS(F)                                                                \

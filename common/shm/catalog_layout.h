@@ -45,7 +45,7 @@ struct catalog_header {
 #define SETTING_REGION_HEADERS 2u
 #define SETTING_SLOW_DROP      4u  /* streaming.slow_viewer: drop (else skip) */
 #define SETTING_HLS_TS	       8u  /* hls.segment_type: ts ... */
-#define SETTING_HLS_CMAF       16u /* ... cmaf; none of both: as the channel's form says */
+#define SETTING_HLS_CMAF       16u /* ... cmaf; neither: as the channel's form says */
 
 /* The settings that workers use, each from one key of the configuration.
  * S(type, field, section, key); u32: a whole number, ms: seconds as milliseconds, bool: 0 or 1. */
@@ -115,7 +115,7 @@ struct catalog_variant {
 	uint8_t mp3;	   /* as CHANNEL_SOUND_MP3 */
 	uint8_t pad;
 	uint32_t unavailable_at;
-	/* what its profile says before it has run; 0 = nothing */
+	/* from its profile, for as long as it has not run; 0 = the profile does not say */
 	uint32_t bps; /* picture and sound */
 	uint32_t rate_milli;
 	uint16_t width, height;

@@ -19,8 +19,8 @@ void chantab_put_event(void *map, enum event_kind kind, uint32_t channel, const 
 /* Readers: 0 if magic, version and sizes are ours, else -EINVAL. */
 must_check int chantab_check(const void *map);
 
-/* Readers: a consistent copy.  0, -EAGAIN when the master wrote all the time (keep the old),
- * -EINVAL for an index outside the table. */
+/* Readers: a consistent copy.  0, -EAGAIN if the master kept writing (keep the old copy), -EINVAL
+ * for an index outside the table. */
 must_check int chantab_get_tuner(const void *map, size_t index, struct tuner_slot *ret);
 must_check int chantab_get_output(const void *map, size_t index, struct output_slot *ret);
 

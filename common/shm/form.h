@@ -12,7 +12,8 @@ enum output_form {
 	OUTPUT_ADTS, /* sound alone: AAC in ADTS (ISO 13818-7) */
 	/* the index of a transport stream's segments, which are files; segment.h has its unit */
 	OUTPUT_HLS_TS,
-	/* the same of fragments of MP4 (ISO 23000-19): of the picture, or of the sound */
+	/* the index of segments of fragmented MP4 (ISO 23000-19): of the picture, or of the
+	 * sound */
 	OUTPUT_CMAF_PICTURE,
 	OUTPUT_CMAF_SOUND,
 	OUTPUT_MP4, /* fragments of MP4 (ISO 14496-12) with picture and sound */
@@ -39,7 +40,7 @@ static inline bool form_has_boxes(enum output_form form)
 
 #define TS_PACKET 188u
 
-/* The same from a worker's WANT through the master's table to the job's muxer. */
+/* Identifies an output in a worker's WANT, in the master's tables and in the job's muxer. */
 struct output_id {
 	uint32_t channel;
 	enum output_form form;

@@ -61,7 +61,7 @@ struct ring_header {
 };
 
 /* A random access point: a reader that sends the intro, then the ring from `pos`, plays from there
- * on.  What the intro is depends on the form and is nothing to the reader: tables of a transport
+ * on.  The intro depends on the form, and the reader does not interpret it: tables of a transport
  * stream, the init segment of fragments, or nothing.  A reader that was elsewhere in this output
  * before sends the mark first, which announces the gap.  W: job; plain fields under the
  * rap_intent/rap_commit rule. */

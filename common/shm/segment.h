@@ -46,8 +46,8 @@ struct segment {
 				   its own included */
 	int64_t start_90k;	/* first PTS, unwrapped, as in the source */
 	int64_t wall_us;	/* PROGRAM-DATE-TIME of its first frame; never changes */
-	int64_t made_s;		/* st_mtime of its file, in whole seconds: the signature of its URL
-				   is that of this time */
+	int64_t made_s;		/* st_mtime of its file, in whole seconds; its URL is signed for
+				   this time */
 	uint32_t part;		/* its own running number */
 	uint32_t first;		/* the part with which its segment begins */
 	uint32_t at, bytes;	/* where it is in the segment's file */
@@ -56,8 +56,8 @@ struct segment {
 				   from there on exist, and stay for a while behind the window */
 	uint32_t flags;
 	uint32_t init; /* number of its init segment; 0 = none */
-	/* of CMAF: what is added to the source's time for that in the file, and when, in the file's
-	 * time, this part's run began, in which no discontinuity is and no other init segment */
+	/* CMAF: the file's times minus the source's, and when (in the file's time) the run of this
+	 * part began; a run has no discontinuity and one init segment */
 	int64_t offset_90k;
 	int64_t began_90k;
 };

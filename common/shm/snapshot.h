@@ -3,8 +3,8 @@
  *
  * Of each kind there is one current generation.  The master writes it, seals it completely
  * (shm.h) and sends it as SNAPSHOT; a worker maps it, serves it from then on and answers
- * SNAPSHOT_ACK.  Each kind begins with a struct snapshot_header.  What a reader has of one begins
- * with a struct snapshot, which counts the references: the mapping ends with the last one.
+ * SNAPSHOT_ACK.  Each kind begins with a struct snapshot_header.  A reader's object begins with a
+ * struct snapshot, which counts the references: the mapping ends with the last one.
  *
  * Nothing blocks or logs.  One thread. */
 #ifndef AMPS_SNAPSHOT_H
@@ -31,12 +31,12 @@ static_assert(sizeof(struct snapshot_header) == 32, "layout of struct snapshot_h
 
 struct snapshot_type;
 
-/* The first member of what a kind's readers have. */
+/* The first member of each kind's reader object. */
 struct snapshot {
 	const struct snapshot_type *type;
 	const struct snapshot_header *header; /* the mapping */
 	unsigned refs;
-	bool mapped; /* ours to unmap */
+	bool mapped; /* mapped here, so to be unmapped */
 };
 
 /* A kind; static, in the file that reads it. */

@@ -100,8 +100,8 @@ struct viewer_counts {
 	struct token_viewers of_token[WORKER_VIEWERS_MAX];
 };
 
-/* Bytes that a viewer must send before those of the ring, where the ring does not have them.  There
- * are places for as many viewers as are usually blocked in them. */
+/* Bytes that must go to a viewer before the ring's and that the ring does not have.  There are
+ * places for as many viewers as are usually blocked inside such bytes. */
 #define VIEWER_FRONT_NONE 0u
 #define VIEWER_FRONT_LOST UINT32_MAX /* in the record: there was no place */
 struct viewer_front {
