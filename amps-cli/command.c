@@ -40,7 +40,8 @@ const char *command_value(const struct command_call *call, const char *option)
 	while (i < option_count(call->command) &&
 	       strcmp(call->command->options[i].name, option) != 0)
 		i++;
-	assert(i < option_count(call->command)); /* a wrong name would always read as not given */
+	/* a misspelt name would always read as "not given" */
+	assert(i < option_count(call->command));
 	return call->values[i];
 }
 

@@ -52,7 +52,7 @@ static const char *equals_at(const char *p)
 	return end > p && *end == '=' ? end : NULL;
 }
 
-/* True if a usual name begins at `p`: letters, digits, '-', '_', '.'. */
+/* True if a usual attribute name begins at `p`: letters, digits, '-', '_', '.'. */
 static bool usual_at(const char *p)
 {
 	const char *end = p;

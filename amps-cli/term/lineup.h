@@ -6,7 +6,7 @@
 
 /* Shows the command's view, for commands with --config, --json and --socket.  Asks the server for
  * the view's method.  With --config, or if no server runs and no --socket was given, asks
- * amps-master for that of the file.  Returns an enum command_exit, with errors printed. */
+ * amps-master for the file's.  Returns an enum command_exit, with errors printed. */
 must_check int lineup_show(const struct command_call *call);
 
 #endif

@@ -25,7 +25,8 @@ struct view {
 must_check int view_format(const json_t *array, const struct view *view, unsigned width, bool color,
 			   struct buf *out);
 
-/* Prints the array as JSON or as a table.  Returns an enum command_exit; complains on stderr. */
+/* Prints the array as JSON or as a table.  Returns an enum command_exit; reports errors on
+ * stderr. */
 must_check int view_print(const json_t *array, bool json, const struct view *view);
 
 /* Prints any value as indented JSON and a newline. */
