@@ -20,7 +20,8 @@ static void name_of(const struct segment_files *f, uint32_t number, const char *
 	snprintf(name, NAME_MAX_, "%s%u.%s", f->prefix, number, extension);
 }
 
-/* Is it a file of this track, whatever its number?  What has no prefix is a transport stream's. */
+/* Is it a file of this track, whatever its number?  A name without a prefix is a transport
+ * stream's. */
 static bool is_ours(const struct segment_files *f, const char *name)
 {
 	if (*f->prefix)
@@ -82,7 +83,8 @@ static void remove_inits(struct segment_files *f, uint32_t needed)
 	}
 }
 
-/* Is it to stay, of files whose numbers are in [first, end)? */
+/* Is it a file to keep: a complete one with a number in [first, end), or the last one still
+ * growing? */
 static bool is_wanted(const struct segment_files *f, const char *name, uint32_t first, uint32_t end)
 {
 	uint32_t number;
@@ -201,7 +203,7 @@ int segment_files_adopt(struct segment_files *f, const struct segment *s)
 	return r;
 }
 
-/* A new file of this name; what has it is removed first.  A descriptor or -Exxx. */
+/* Creates a file of this name; an existing one is removed first.  A descriptor or -Exxx. */
 static int create(const struct segment_files *f, const char *name)
 {
 	int fd = openat(f->folder, name, OPEN_NEW, 0600);
@@ -209,23 +211,6 @@ static int create(const struct segment_files *f, const char *name)
 	if (fd < 0 && errno == EEXIST && unlinkat(f->folder, name, 0) == 0)
 		fd = openat(f->folder, name, OPEN_NEW, 0600);
 	return fd < 0 ? -errno : fd;
-}
-
-static int write_all_bytes(int fd, const void *bytes, size_t n)
-{
-	const char *from = bytes;
-
-	while (n > 0) {
-		ssize_t done = write(fd, from, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return done < 0 ? -errno : -EIO;
-		from += done;
-		n -= (size_t)done;
-	}
-	return 0;
 }
 
 int segment_files_init(struct segment_files *f, uint32_t number, const void *bytes, size_t n)
@@ -238,7 +223,7 @@ int segment_files_init(struct segment_files *f, uint32_t number, const void *byt
 	if (fd < 0)
 		return fd;
 	note_init(f, number);
-	r = write_all_bytes(fd, bytes, n);
+	r = write_all(fd, bytes, n);
 	close_fd(&fd);
 	return r;
 }
@@ -257,21 +242,14 @@ int segment_files_begin(struct segment_files *f, uint32_t number)
 
 int segment_files_append(struct segment_files *f, const void *bytes, size_t n)
 {
-	const char *from = bytes;
+	int r;
 
 	assert(f->fd >= 0);
-	while (n > 0) {
-		ssize_t done = write(f->fd, from, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return done < 0 ? -errno : -EIO;
-		from += done;
-		n -= (size_t)done;
-		f->fd_bytes += (uint64_t)done;
-		f->bytes += (uint64_t)done;
-	}
+	r = write_all(f->fd, bytes, n);
+	if (r < 0)
+		return r;
+	f->fd_bytes += n;
+	f->bytes += n;
 	return 0;
 }
 
