@@ -237,7 +237,7 @@ void nursery_shutdown(struct nursery *n)
 
 void nursery_replace(struct nursery *n)
 {
-	/* every job that waits for it says so */
+	/* called once for each job that waits for it */
 	if (n->state != NURSERY_STOPPING)
 		nursery_end(n, "it does not start the jobs it takes");
 }

@@ -1,7 +1,7 @@
 /* viewers.h - what the workers' pages report: who watches, how much is sent.
  *
- * Owned by the master, used in its loop only.  Pages are read, never trusted to hold still: a
- * record that changes while it is copied is left out. */
+ * Owned by the master, used in its loop only.  Workers write their pages meanwhile: a record that
+ * changes while it is copied is left out. */
 #ifndef AMPS_VIEWERS_H
 #define AMPS_VIEWERS_H
 

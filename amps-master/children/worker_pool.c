@@ -158,7 +158,7 @@ static void end_waits(struct worker_pool *pool)
 	uint64_t now = clock_mono_us();
 	struct served_wait *w;
 
-	/* generations grow, so those behind one that is not over are not over either */
+	/* generations grow: if one wait is not over, no later one is */
 	while ((w = TAILQ_FIRST(&pool->waits)) && (now >= w->end_us || all_serve(pool, w))) {
 		TAILQ_REMOVE(&pool->waits, w, link);
 		w->done(w->owner);
@@ -472,7 +472,7 @@ static void slot_start(struct worker_slot *s)
 	find_helper(s);
 }
 
-/* The brake is for restarts, not for the first start. */
+/* The limit applies to restarts, not to the first start. */
 static void slot_restart(struct worker_slot *s)
 {
 	fork_brake_record(s->pool->env.brake, clock_mono_us());

@@ -92,7 +92,7 @@ static int read_version(const char *program, char version[VERSION_MAX], char *re
 	return result.error;
 }
 
-/* Days since a version, which is a date: 2023.03.04; -1 = it is none. */
+/* Age in days of a version that is a date (2023.03.04); -1 = it is not a date. */
 static long age_days(const char *version)
 {
 	struct tm date = {0};

@@ -6,8 +6,8 @@
 #include "amps-master/config/config_marks.h"
 #include "amps-master/config/problems.h"
 
-/* Warns of each command of a checked tree whose program is not there.  A shell's text and a program
- * that a placeholder names are not looked at.  Reads the file system. */
+/* Warns of each command of a checked tree whose program does not exist.  A shell's text and a
+ * program that a placeholder names are not checked.  Reads the file system. */
 void check_programs(const json_t *tree, const char *file, const struct marks *marks,
 		    struct problems *problems);
 

@@ -24,7 +24,7 @@ static json_t *read_workers(struct check *c, const struct field *f, const struct
 							     : value_int(c, f, at);
 }
 
-/* Of RTSP: 0 turns it off, -1 stands for any. */
+/* The port of RTSP: 0 turns RTSP off, -1 stands for any port. */
 static json_t *read_rtsp_port(struct check *c, const struct field *f, const struct spot *at)
 {
 	const char *text = json_string_value(at->value);
@@ -90,7 +90,8 @@ static json_t *read_user(struct check *c, const struct field *f, const struct sp
 	json_t *text = value_text(c, f, at);
 
 	if (text != NULL && getpwnam(json_string_value(text)) == NULL)
-		check_warning(c, at, "there is no user %s here: a server that root starts ends",
+		check_warning(c, at,
+			      "there is no user %s here: a server started as root would exit",
 			      check_name(at).text);
 	return text;
 }

@@ -73,12 +73,12 @@ static void follow_live(struct settings *s, const json_t *server)
 
 static void warn_later(json_t *warnings, const char *section, const char *key)
 {
-	json_array_append_new(
-		warnings,
-		json_sprintf("%s%s has changed; that acts at the next start only", section, key));
+	json_array_append_new(warnings,
+			      json_sprintf("%s%s has changed; that takes effect at the next start",
+					   section, key));
 }
 
-/* The limit acts at once; the folder is open in every process. */
+/* The limit takes effect at once; the folder cannot, because every process has it open. */
 static void follow_media(struct settings *s, const json_t *model, json_t *warnings)
 {
 	char path[PATH_MAX];

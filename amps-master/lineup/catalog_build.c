@@ -97,7 +97,7 @@ static void put_programs(struct writer *w, const json_t *list, struct catalog_ch
 	free(programs);
 }
 
-/* Upper-case codes one behind the other; what is no code is left out. */
+/* Writes the codes in upper case, without separators; leaves out what is not a code. */
 static uint32_t put_regions(struct writer *w, const json_t *list, uint32_t *ret_count)
 {
 	char codes[2 * REGIONS_MAX];

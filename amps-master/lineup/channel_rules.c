@@ -222,7 +222,7 @@ static bool unavailable(const json_t *entry, const json_t *profile, char *text, 
 	return true;
 }
 
-/* Is the key no option of a codec? */
+/* Is the key something other than an option of a codec? */
 static bool key_is_amps(const char *key)
 {
 	return (options_list_key(key) & (KEY_OWN | KEY_FORM)) != 0;
@@ -266,8 +266,7 @@ bool channel_profile_plain(const json_t *profile, bool audio_only)
 	return (copied & KEY_VIDEO) && (copied & KEY_AUDIO);
 }
 
-/* The list of options that `kept` holds, with these flags on, whatever it says of them; takes
- * `kept`. */
+/* The options of `kept`, with these flags switched on whatever `kept` says; takes `kept`. */
 static json_t *options_with(json_t *kept, bool failed, const char *const *flags, size_t count)
 {
 	json_t *list;

@@ -83,14 +83,14 @@ must_check int channel_views_make(const json_t *settings, uint32_t id, json_t *d
 				  struct channel_views *ret);
 void channel_views_done(struct channel_views *v);
 
-/* Why nothing plays a source of this name, a sentence in `text`.  Returns false for one that may.
- */
+/* Why a source of this name cannot be played, as a sentence in `text`.  Returns false if it can
+ * be. */
 bool channel_source_wrong(const char *source, char *text, size_t cap);
 
 /* Does the profile name codecs, and all of them `copy`? */
 bool channel_profile_copies(const json_t *profile);
 
-/* Does the profile hand the source on as it is? */
+/* Does the profile pass the source on unchanged? */
 bool channel_profile_plain(const json_t *profile, bool audio_only);
 
 /* The profile's options for the derive job, [[name, value or null], ...]: without the keys that are

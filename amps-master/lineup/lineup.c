@@ -64,8 +64,8 @@ static char *output_spec(json_t *options, json_t *hwaccel)
 	return spec != NULL ? json_dumps(spec, SPEC_FLAGS) : NULL;
 }
 
-/* How many places before it stands the output of this tuner that is made in the same way; 0: there
- * is none. */
+/* How many places before this output the same tuner has one that is made in the same way; 0:
+ * none. */
 static uint8_t sharing_of(const struct lineup_output *output, size_t count)
 {
 	static_assert((1 + VARIANTS_MAX) * OUTPUT_FORM_COUNT_ <= UINT8_MAX, "outputs of a tuner");
@@ -112,8 +112,8 @@ static struct channel_segments segments_make(const struct maker *m, const struct
 	return s;
 }
 
-/* Segments of each variant have a folder of their own, whose number changes nothing.  All forms of
- * a variant share what is said of its cuts. */
+/* Each variant has a folder of segments of its own; the folder's number is not part of the hash.
+ * All forms of a variant share one struct channel_segments. */
 static void segments_add(struct maker *m, const struct channel_view *v, uint32_t track,
 			 struct lineup_output *output)
 {
@@ -208,7 +208,7 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 	const json_t *limits = json_object_get(settings, "limits");
 	char scratch[32];
 	const char *source = json_read_text(entry, "source", scratch);
-	/* options of the source are for who opens it, and that is the command */
+	/* the command opens the source, so options of the source do not apply */
 	bool opens = !channel_has_command(entry);
 
 	return json_pack("{sI ss so so sI sI sI sb sI sI}", "channel", (json_int_t)channel,
@@ -258,7 +258,7 @@ static int tuner_spec(struct maker *m, struct lineup_tuner *t, const struct chan
 	return 0;
 }
 
-/* How the address of a source is found that is a page.  *ret_config is the caller's. */
+/* How the address is found if the source is a page.  *ret_config is the caller's. */
 static int tuner_lookup(struct maker *m, struct lineup_tuner *t, const json_t *entry,
 			const char *page, char **ret_config)
 {
@@ -432,7 +432,7 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 	return c;
 }
 
-/* Of everything that a viewer or a tuner sees of the channel. */
+/* The hash of everything that a viewer or a tuner sees of the channel. */
 static uint64_t channel_hash(const struct lineup_channel *c)
 {
 	uint64_t h = hash_u64(HASH_START, catalog_fragment_head(c)->hash);

@@ -15,8 +15,8 @@ struct lineup_output {
 	union {
 		/* JSON {"options":[["vcodec","libx264"],["vn",null],...]}; "" if plain. */
 		const char *spec;
-		/* Of the forms of segments: how the stream of this variant is cut.  Their spec is
-		 * made when it is sent: it would be most of an idle channel's memory. */
+		/* For the forms of segments: how the stream of this variant is cut.  Their spec is
+		 * made only when it is sent: kept, it would be most of an idle channel's memory. */
 		const struct channel_segments *segments;
 	};
 	uint64_t hash;	 /* of what decides the output; a change restarts derive alone */

@@ -19,8 +19,9 @@ unsigned options_list_key(const char *name);
 /* [["vcodec","copy"],["vn",null],["map","0:v"],["map","0:a"],["r","25"],["loop","1"]] from
  * {"vcodec":"copy","vn":null,"map":["0:v","0:a"],"r":25,"loop":true}, in the mapping's order.
  * Left out are Amps' own keys (KEY_OWN) and values that no option can have (mappings, lists in
- * lists).  ffmpeg-python's names video_bitrate and audio_bitrate become b:v and b:a.  A NULL or
- * other than object mapping gives [].  The list is the caller's; NULL when there is no memory. */
+ * lists).  ffmpeg-python's names video_bitrate and audio_bitrate become b:v and b:a.  A mapping
+ * that is NULL or not an object gives [].  The list is the caller's; NULL when there is no
+ * memory. */
 json_t *options_list(const json_t *mapping);
 
 /* A scalar as an option's text: "25", "0.5", "true" becomes "1".  The caller's; NULL for a value

@@ -44,7 +44,8 @@ static void read_size(const char *text, struct picture_guess *to)
 
 	if (!text || sscanf(text, "%d%*[x:]%d", &width, &height) != 2)
 		return;
-	/* one of them may follow from the shape of the source, which is mostly this one */
+	/* if only one side is given, the other follows from the source's shape, which is mostly
+	 * 16:9 */
 	if (width <= 0 && height > 0)
 		width = (height * 16 / 9 + 1) / 2 * 2;
 	if (height <= 0 && width > 0)
@@ -166,7 +167,7 @@ static const char *guess_sound(const json_t *profile, const char *encoder)
 	return "?";
 }
 
-/* Only with what these encoders do by default is the distance sure. */
+/* The distance is certain only while these encoders keep their defaults. */
 static uint32_t guess_keys(const struct picture_guess *g, const json_t *profile,
 			   const char *encoder)
 {

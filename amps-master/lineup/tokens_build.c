@@ -22,7 +22,7 @@ static bool entry_groups(struct token_entry *e, const json_t *groups)
 	json_t *item;
 
 	json_array_foreach (groups, i, item) {
-		/* a group that was cut would be another group */
+		/* a truncated name would name another group */
 		if (!json_is_string(item) || e->group_count == TOKEN_GROUPS_MAX ||
 		    !text_copy(e->groups[e->group_count], TOKEN_GROUP_BYTES,
 			       json_string_value(item)))

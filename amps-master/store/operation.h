@@ -1,4 +1,4 @@
-/* operation.h - what the store can be asked to do, and what comes of it.
+/* operation.h - what the store can be asked to do, and the results.
  *
  * Made in the master's loop, carried out by the database thread, answered in the loop. */
 #ifndef AMPS_OPERATION_H

@@ -82,8 +82,8 @@ static int put_snapshot(struct publication *p, enum snapshot_kind kind, const ch
 	return s->fd < 0 ? s->fd : 0;
 }
 
-/* The catalog is built in memory that is kept: to give some megabytes back and to get them again
- * takes as long as to fill them. */
+/* The catalog is built in memory that is kept: freeing some megabytes and allocating them again
+ * takes as long as filling them. */
 static int catalog_publish(struct buf *bytes, const json_t *settings, struct publication *p)
 {
 	int r;

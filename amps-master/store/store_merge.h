@@ -1,8 +1,8 @@
 /* store_merge.h - a newly loaded file against what the database holds.
  *
- * For each channel the file's entry is compared by its hash with the one of the last load: an entry
- * that changed (or went) wins over what the API did to it, the others leave that alone.  Called
- * inside a transaction of the database thread. */
+ * For each channel the file's entry is compared by its hash with the one of the last load: an
+ * entry that changed in the file (or was removed) wins over what the API did to it; for the others
+ * the API's changes stay.  Called inside a transaction of the database thread. */
 #ifndef AMPS_STORE_MERGE_H
 #define AMPS_STORE_MERGE_H
 

@@ -125,7 +125,7 @@ static void next_done(struct next *n)
 	channel_list_done(&n->channels);
 }
 
-/* Takes all of it into force. */
+/* Puts all of it into force. */
 static struct publication *next_accept(struct store_work *w, struct next *n)
 {
 	struct publication *p = publisher_accept(&w->publisher, &n->draft);

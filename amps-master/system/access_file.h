@@ -7,8 +7,8 @@
 #define ACCESS_FILE_STDERR "-" /* the ordinary log */
 
 /* A descriptor to append to (mode 0640 where it makes the file; a symbolic link is refused), or
- * -Exxx.  Whatever it is, opening never waits, and of what can be full only the ordinary log may
- * block: where it can be opened no second time. */
+ * -Exxx.  Opening never waits.  A write may block only to the ordinary log, and only if that
+ * cannot be opened a second time. */
 must_check int access_file_open(const char *path);
 
 #endif

@@ -12,7 +12,7 @@
 
 struct account {
 	bool other;  /* the server becomes uid and gid; else it stays what it is */
-	bool chosen; /* the configuration names the user, be it root */
+	bool chosen; /* the configuration names the user (perhaps root) */
 	uid_t uid;
 	gid_t gid;
 	char name[64];

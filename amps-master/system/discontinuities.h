@@ -2,8 +2,8 @@
  * (RFC 8216, 6.2.2), not over a restart of the server either.
  *
  * A file in the state folder has a number that no playlist has reached: the next start begins
- * there.  The number is raised before one comes near it.  Numbers stay small, because hls.js keeps
- * an array with an element for each. */
+ * there.  The number is raised before a playlist comes near it.  Numbers stay small, because
+ * hls.js keeps an array with an element for each. */
 #ifndef AMPS_DISCONTINUITIES_H
 #define AMPS_DISCONTINUITIES_H
 

@@ -64,7 +64,7 @@ static int bind_socket(const struct bind_address *a, int type, bool reuse_port)
 	fd = socket(a->storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* of UDP it would share the port */
+	/* not for UDP, where it would share the port */
 	if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
 		return -errno;
 	if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)

@@ -1,7 +1,7 @@
 /* runtime_dir.h - the folder of a running server: its lock, its control socket, its pid.
  *
- * The file "pid" is also the lock: flock(2) holds it for the master's life, so it can never be
- * stale in a way that matters.  What a killed master left is removed by the next one. */
+ * The file "pid" is also the lock: flock(2) holds it for the master's life, so a file that is left
+ * behind locks nothing.  What a killed master left is removed by the next one. */
 #ifndef AMPS_RUNTIME_DIR_H
 #define AMPS_RUNTIME_DIR_H
 

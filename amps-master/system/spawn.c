@@ -22,7 +22,7 @@ _Static_assert(MSG_CHILD_FD == 3, "ERROR_FD follows MSG_CHILD_FD");
 static void reset_signals(void)
 {
 	/* The kernel's structure, all zero: SIG_DFL.  libc's own call refuses the two signals that
-	 * its threads use, and a parent started by posix_spawn() hands them down ignored. */
+	 * its threads use, and a parent started by posix_spawn() may pass them on as ignored. */
 	static const unsigned char default_action[64];
 	sigset_t none;
 

@@ -116,7 +116,7 @@ static const char *address_of(const json_t *format)
 	const char *protocol = json_string_value(json_object_get(format, "protocol"));
 	const char *manifest = json_string_value(json_object_get(format, "manifest_url"));
 
-	/* its own address is only the beginning of its segments' */
+	/* its `url` is only the common beginning of its segments' URLs */
 	if (protocol != NULL && strncmp(protocol, "http_dash_segments", 18) == 0 &&
 	    manifest != NULL)
 		return manifest;
@@ -219,7 +219,7 @@ static void add_cookie(struct buf *out, const struct cookie *c, const struct coo
 	buf_putc(out, '\n');
 }
 
-/* Notes an attribute of the cookie; false: the part is none. */
+/* Notes an attribute of the cookie; false: the part is not an attribute. */
 static bool take_attribute(struct cookie *c, char *part)
 {
 	if (is_attribute(part, "domain"))

@@ -24,7 +24,7 @@ must_check int lookup_start(struct helpers *hs, const struct lineup_tuner *def,
 			    void (*done)(void *owner, struct helper_result *result), void *owner,
 			    struct helper **ret);
 
-/* What it came to.  0, or -Exxx and the reason, without secrets. */
+/* Reads the result.  0, or -Exxx and the reason, without secrets. */
 must_check int lookup_read(const struct helper_result *result, int64_t now_wall_us,
 			   struct found_source *ret, char *reason, size_t cap);
 

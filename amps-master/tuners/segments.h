@@ -38,12 +38,12 @@ unsigned segments_place(const struct tuner *t, const struct output_id *id);
 bool segments_lack_track(const struct tuner *t);
 /* The number of this variant's folder. */
 uint32_t segments_track(struct tuner *t, const struct lineup_output *def);
-/* Measures; is there no room for more of them? */
+/* Measures the segments.  True if there is no room for more. */
 bool segments_full(struct tuners *ts);
 /* A job has found the file system full.  The files that it removed made some room, which would be
  * used up at once. */
 void segments_hold(struct tuners *ts);
-/* Measures; near the limit jobs shorten their windows. */
+/* Measures the segments.  Near the limit, jobs shorten their windows. */
 void segments_pulse(struct tuners *ts);
 
 #endif

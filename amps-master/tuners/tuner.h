@@ -140,8 +140,8 @@ struct tuner {
 	struct output *outputs;
 	unsigned restarts;
 	unsigned unborn;	/* starts in a row of which no job came */
-	uint64_t start_took_us; /* until the source's last first media; 0 = not known */
-	unsigned silent_starts; /* of it in a row since then */
+	uint64_t start_took_us; /* from the source's last start to its first media; 0 = not known */
+	unsigned silent_starts; /* starts of the source in a row without media since then */
 	int64_t started_wall_us;
 	struct event *timer;
 	char last_error[ERROR_TEXT_MAX]; /* since it was idle; also once it runs again */
@@ -203,7 +203,7 @@ void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, co
 /* A reason as viewers may read it, without the source's address.  `def` may be NULL. */
 void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
 			char shown[ERROR_TEXT_MAX]);
-/* The same of a tuner that cannot go on; its jobs are stopped. */
+/* Gives up a tuner that cannot go on: answers its wants, stops its jobs. */
 void tuner_fail(struct tuner *t, unsigned status, const char *text);
 void tuner_stop_jobs(struct tuner *t);
 /* The running source is to make way for another one; its viewers stay. */
@@ -233,9 +233,7 @@ void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us);
 /* tuner_job.c: processes */
 /* Delays the next start; `young`: the last one came to nothing.  `what` was lost, for the log. */
 void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what);
-/* Is the output one that a job of this role fills? */
-bool role_fills(enum job_role role, const struct output *o);
-/* Starts none, or stops it, where no output that has not ended needs it. */
+/* Does an output that has not ended need a job of this role? */
 bool role_needed(enum job_role role, const struct tuner *t);
 /* The job that fills it, or NULL while there is none that takes orders. */
 struct job *job_filling(const struct output *o);
@@ -274,7 +272,7 @@ void output_offer(struct output *o, int worker);
 void output_offer_end(struct output *o);
 void output_free(struct output *o); /* unlinks; no want and no reader may be left */
 void outputs_free(struct tuner *t); /* all of them */
-/* The same for a derived one; informs the job that fills it. */
+/* Frees a derived output like output_free(), and tells the job that fills it to stop. */
 void output_switch_off(struct output *o);
 /* How large a ring begins. */
 uint64_t output_ring_bytes(const struct output *o);

@@ -1,5 +1,5 @@
-/* tuner_job.c - the processes of a tuner: started through the nursery, spoken to over one socket
- * each, ended politely first and with SIGKILL then. */
+/* tuner_job.c - the processes of a tuner: started through the nursery, one socket each, asked to
+ * end, then killed if they do not. */
 #include "amps-master/tuners/tuner.h"
 
 #include <assert.h>
@@ -47,7 +47,8 @@ static enum filling filling_of(const struct output *o)
 	return o->source ? FILLS_SOURCE : FILLS_DERIVED;
 }
 
-bool role_fills(enum job_role role, const struct output *o)
+/* Is the output one that a job of this role fills? */
+static bool role_fills(enum job_role role, const struct output *o)
 {
 	return roles[role].fills == filling_of(o);
 }
@@ -220,7 +221,7 @@ void job_check(struct job *j, uint64_t now_us)
 		why = "it delivered nothing in time";
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
 		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
-		why = "it shows no sign of life";
+		why = "it sent no heartbeat";
 	else if (j->state == JOB_ALIVE && is_too_large(j, too_large, sizeof(too_large)))
 		why = too_large;
 	/* a nursery that is still forking other jobs is late, not hung */
@@ -552,7 +553,7 @@ static void lost_raw(struct tuner *t)
 {
 	struct output *source = output_source(t);
 
-	log_info("the source cannot live in a transport stream as it is (%s), only profiles "
+	log_info("a transport stream cannot carry the source as it is (%s), only profiles "
 		 "can play it channel=%s",
 		 t->last_error, t->key);
 	/* a derive job would wait for a source's ring that never comes */
@@ -660,7 +661,7 @@ static void job_spec(const struct job *j, struct buf *spec)
 		found_source_print(&j->tuner->found, spec);
 	buf_puts(spec, ",\"outputs\":[");
 	for (size_t i = 0; roles[j->role].fills == FILLS_DERIVED && i < def->output_count; i++) {
-		/* the sound alone has no filters that the transport stream has not */
+		/* the sound alone has no filters beyond those of the transport stream */
 		if (def->outputs[i].plain || def->outputs[i].form != OUTPUT_TS)
 			continue;
 		buf_printf(spec, "%s%s", between, def->outputs[i].spec);

@@ -47,7 +47,7 @@ void segments_carry(const struct ring *from, int fd, uint64_t data_bytes)
 	struct segment newest, s;
 
 	assert(most > 0);
-	/* what the dead job wrote is checked: its successor believes what is carried over */
+	/* what the dead job wrote is checked: its successor trusts what is carried over */
 	if (segment_newest(from, &newest) < 0 || segment_media_read(from, &facts) < 0 ||
 	    newest.number == SEGMENT_NUMBER_MAX || newest.part == UINT32_MAX ||
 	    ring_writer_open(&w, fd, data_bytes) < 0)
@@ -77,7 +77,7 @@ uint64_t segments_index_bytes(const struct lineup_output *def)
 	return 2 * (ms / entry_ms + INDEX_SPARE) * sizeof(struct segment);
 }
 
-/* Has a tuner of this channel files in the folder of this number? */
+/* Does a tuner of this channel have files in the folder of this number? */
 static bool is_taken(const struct tuner *t, uint32_t number)
 {
 	assert(number < SEGMENT_TRACKS_MAX);
@@ -87,7 +87,7 @@ static bool is_taken(const struct tuner *t, uint32_t number)
 	return false;
 }
 
-/* Has the variant segments, or may it get some? */
+/* Does the variant have segments, or may it get some? */
 static bool is_alive(const struct tuner *t, const char *variant)
 {
 	for (const struct output *o = t->outputs; o; o = o->next)

@@ -31,7 +31,7 @@ void tuners_set_log_level(struct tuners *t, enum log_level level);
 void tuners_want(struct tuners *t, unsigned worker, const struct msg_want *m);
 void tuners_release(struct tuners *t, unsigned worker, uint32_t want);
 void tuners_worker_ready(struct tuners *t, unsigned worker);
-void tuners_worker_gone(struct tuners *t, unsigned worker); /* all its wants die */
+void tuners_worker_gone(struct tuners *t, unsigned worker); /* all its wants end */
 
 /* From the nursery and the reaper. */
 void tuners_nursery_ready(struct tuners *t);

@@ -53,7 +53,7 @@ Test(settings, the_limit_of_segments_follows_and_their_folder_warns)
 	cr_assert_eq(s.media_limit_mb, 64);
 	cr_assert_eq(json_array_size(warnings), 1);
 	cr_assert_str_eq(json_string_value(json_array_get(warnings, 0)),
-			 "media_root has changed; that acts at the next start only");
+			 "media_root has changed; that takes effect at the next start");
 	cr_assert_null(s.media_root);
 	json_decref(model);
 	json_decref(warnings);
