@@ -87,7 +87,7 @@ static void report(struct keeper *k, const char *text)
 	/* a job that takes no message is about to be killed */
 	if (k->job >= 0 &&
 	    msg_send_command_ended(k->job, &(struct msg_command_ended){.text = shown}, NULL) < 0)
-		log_debug("the job does not take the end of its command");
+		log_debug("the job does not read the message that its command ended");
 }
 
 static void begin_kill(struct keeper *k)

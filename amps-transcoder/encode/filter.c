@@ -20,7 +20,7 @@
 
 #define LENGTH_MAX_90K 900000 /* longest duration of one picture */
 #define RATE_MAX       300    /* pictures a second; a higher rate is treated as unknown */
-#define RATE_MIN_INV   10     /* so is less than one picture in so many seconds */
+#define RATE_MIN_INV   10     /* less than one picture in so many seconds is unknown, too */
 
 static const AVRational ticks = {1, 90000};
 

@@ -131,7 +131,7 @@ void job_report_slow(struct job *job, bool slow);
  * 0: `what` is the whole reason; else libav's last log lines are added to it. */
 void job_report_output_failed(struct job *job, uint32_t output, uint64_t generation,
 			      const char *what, int averror);
-/* The same for want of room: 503. */
+/* The same because there is no room: 503. */
 void job_report_output_full(struct job *job, uint32_t output, uint64_t generation, const char *why);
 
 /* Final messages; each returns the exit code of the process. */

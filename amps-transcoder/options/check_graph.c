@@ -18,10 +18,10 @@ struct walk {
 	AVFilterGraph *graph;
 	char *text;
 	size_t cap;
-	graph_file_fn *each; /* NULL: the files are not asked for */
+	graph_file_fn *each; /* NULL: files are not reported */
 	void *owner;
 	bool makes;   /* filters that open nothing outside are made */
-	bool outside; /* there are others */
+	bool outside; /* the graph has filters that do open something */
 	bool device;  /* filters that work on a device */
 };
 

@@ -1,5 +1,5 @@
 /* value.h - reads the values of options that only the ffmpeg command or Amps has.  Pure.  Each
- * returns 0, or -EINVAL for a text that is none. */
+ * returns 0, or -EINVAL for an invalid text. */
 #ifndef AMPS_VALUE_H
 #define AMPS_VALUE_H
 

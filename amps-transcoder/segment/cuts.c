@@ -151,8 +151,8 @@ void cuts_seal(struct cuts *c, int64_t duration_90k)
 		c->target_s = target_of(c, duration_90k);
 }
 
-/* When the next access point may come: as late as one of those before it.  A group that was longer
- * long ago does not count, or each later one would end a segment. */
+/* How long the next group may last: as long as the longest of the last ones.  One long group long
+ * ago does not count, or from then on every access point would end a segment. */
 static int64_t next_gop_90k(const struct cuts *c)
 {
 	int64_t longest = c->gop_count < CUTS_GOPS ? c->gop_90k : 0;
@@ -188,9 +188,9 @@ static bool is_late(const struct cuts *c, int64_t duration_90k)
 	return duration_90k >= (int64_t)target_s * HZ;
 }
 
-/* Must the track, which begins here, wait for a later access point?  If it took the number of a
- * later cut of the others now, all its cuts would be between theirs from then on, and so would
- * theirs be if it cut where they did not. */
+/* Must the track, which begins here, wait for a later access point?  If it now took the number of a
+ * later cut of the others, or cut where they did not, its cuts would lie between theirs from then
+ * on. */
 static bool must_wait(struct cuts *c, const struct cut_track *t, const struct cut *cut,
 		      int64_t pts_90k)
 {
@@ -200,7 +200,7 @@ static bool must_wait(struct cuts *c, const struct cut_track *t, const struct cu
 		return newest(c);
 	if (c->seen_90k == TIME_NONE || pts_90k > c->seen_90k || pts_90k <= c->seen_90k - NEAR_90K)
 		return false;
-	/* the others' next cut, at which it begins, has its discontinuity */
+	/* the others' next cut, at which it begins, counts its discontinuity */
 	c->discontinuity = MAX(c->discontinuity, t->discontinuity + 1);
 	return true;
 }
@@ -222,7 +222,7 @@ const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90
 		cut = add(c, pts_90k, wall_us, t->begun ? before + 1 : 0);
 	t->discontinuity = t->begun ? MAX(cut->discontinuity, before + 1) : cut->discontinuity;
 	t->access_90k = c->seen_90k = pts_90k;
-	/* what the track misses of the others' discontinuities, they take over with the next cut */
+	/* if this track has counted more discontinuities, the others follow with the next cut */
 	c->discontinuity = MAX(c->discontinuity, t->discontinuity);
 	return take(t, cut, pts_90k);
 }

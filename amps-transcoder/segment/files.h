@@ -57,16 +57,15 @@ must_check int segment_files_adopt(struct segment_files *f, const struct segment
 must_check int segment_files_init(struct segment_files *f, uint32_t number, const void *bytes,
 				  size_t n);
 
-/* A new file grows.  What has its name is removed first.  0 or -Exxx. */
+/* Begins a new file; an existing one of its name is removed first.  0 or -Exxx. */
 must_check int segment_files_begin(struct segment_files *f, uint32_t number);
 must_check int segment_files_append(struct segment_files *f, const void *bytes, size_t n);
-/* It is complete; *ret_written_s is when it was last written, as its readers see it.  0 or -Exxx.
- */
+/* Completes it; *ret_written_s is when it was last written, as its readers see it.  0 or -Exxx. */
 must_check int segment_files_end(struct segment_files *f, uint32_t duration_90k, uint32_t init,
 				 int64_t *ret_written_s);
 /* When the growing file was last written.  0 or -Exxx. */
 must_check int segment_files_written(const struct segment_files *f, int64_t *ret_s);
-/* It is not wanted. */
+/* Removes the growing file. */
 void segment_files_drop(struct segment_files *f);
 
 /* Keeps the newest in the playlist that together last `window_90k`, and at least `least` of them;

@@ -149,12 +149,12 @@ static void renew(struct cmaf_track *f)
 			facts_captions(f->unit->data, MIN((size_t)f->unit->size, FACTS_ES_BYTES));
 }
 
-/* Where the times of the source go: the cut's is known. */
+/* Sets the offset from the source's times to the file's, from the cut's time. */
 static void place(struct cmaf_track *f, const struct cut *cut)
 {
 	const struct segment_track *t = &f->base;
 
-	/* the earlier job's, which the times of cuts follow with a rounding of their own */
+	/* keep an earlier job's offset: one from this cut would be rounded differently */
 	if (t->published && t->last.init && !(t->entry.flags & SEGMENT_DISCONTINUITY))
 		f->offset_90k = t->last.offset_90k;
 	else
@@ -222,8 +222,8 @@ static bool is_full(const struct cmaf_track *f, int64_t end_dts)
 	return end_dts - fragments_first(f->fragments) > most;
 }
 
-/* Readers need not wait for the next picture of a part that has no room for it.  Where an access
- * point follows, its cut may end the segment with this part. */
+/* True if the part has no room for the next picture: readers need not wait for that picture.  Where
+ * an access point follows, its cut may end the segment with this part. */
 static bool is_complete(const struct cmaf_track *f)
 {
 	return !f->sound && !units_access_follows(f->units) &&
@@ -334,7 +334,7 @@ static bool waits(const struct cmaf_track *f)
 	return lead_90k >= 0 && lead_90k < LAG_MAX_90K;
 }
 
-/* What follows begins with an init segment of its own, at its own distance from the source. */
+/* What follows gets a new init segment and a new offset from the source's times. */
 static void break_off(struct cmaf_track *f)
 {
 	end_segment(f, AV_NOPTS_VALUE);

@@ -35,7 +35,7 @@ struct track_form {
 		       const struct ts_rap *rap);
 	/* All staged packets were seen: how many bytes are needed no more? */
 	size_t (*staged)(struct segment_track *t);
-	/* The source does not go on here; broke_off: nor did it end here. */
+	/* The source does not continue here; broke_off: it did not end properly either. */
 	void (*gap)(struct segment_track *t, bool broke_off);
 };
 

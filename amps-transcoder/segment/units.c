@@ -178,7 +178,7 @@ static int note_parameters(struct units *u, const AVPacket *packet)
 
 	if (!differs(u, extra, n))
 		return 0;
-	/* pictures whose headers have not come cannot be begun with */
+	/* a stream cannot begin with pictures whose headers have not come */
 	if (!u->sound && ((!extra && u->bsf->filter->name[0] == 'e') || width <= 0 || height <= 0))
 		return 0;
 	if (avcodec_parameters_from_context(f, u->codec) < 0)
@@ -208,7 +208,7 @@ static int filter(struct units *u, AVPacket *packet)
 	av_packet_unref(packet);
 	if (r >= 0)
 		r = av_bsf_receive_packet(u->bsf, packet);
-	/* what is no frame of this codec is left out */
+	/* data that is not a frame of this codec is left out */
 	return r < 0 && r != AVERROR(ENOMEM) ? 0 : MIN(r, 0);
 }
 
@@ -499,8 +499,8 @@ int units_packet(struct units *u, const struct ts_stream *stream, const uint8_t 
 	if (u->counter <= 15 && !(ts_adaptation_flags(packet) & TS_FLAG_DISCONTINUITY)) {
 		if (counter == u->counter)
 			return 0; /* sent twice */
-		/* a packet is missing: half a unit is none; before the start of another one it may
-		 * be the whole of what follows that is missing */
+		/* a packet is missing, so the unit is incomplete; at the start of a unit it may be
+		 * whole units that are missing */
 		if (counter != ((u->counter + 1) & 0x0f) && !ts_pusi(packet))
 			units_gap(u, false);
 	}

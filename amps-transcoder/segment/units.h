@@ -4,8 +4,7 @@
  * A picture is the payload of one PES (ISO 13818-1, 2.14.1, as broadcast does it).  Frames of sound
  * are found by their headers; their times count samples from a PES's time on, and follow the times
  * of later ones only where these are off by more than UNITS_DRIFT_MS: up to UNITS_HOLE_MS the next
- * frame is repeated instead.  What came of a unit of which a packet is missing is dropped.  One
- * thread. */
+ * frame is repeated instead.  A unit of which a packet is missing is dropped.  One thread. */
 #ifndef AMPS_UNITS_H
 #define AMPS_UNITS_H
 

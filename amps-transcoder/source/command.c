@@ -87,8 +87,8 @@ int command_read(struct command *c, uint8_t *dst, size_t cap, int timeout_ms)
 		return 0;
 	if (poll(p, array_size(p), timeout_ms) <= 0)
 		return AVERROR(EAGAIN);
-	/* without a keeper a process that it left behind may write on, for whom nothing is bounded
-	 */
+	/* without a keeper, a process that the command left behind may go on writing, without
+	 * limits */
 	if (p[1].revents && !take_messages(c))
 		return finish(c);
 	if (!p[0].revents)

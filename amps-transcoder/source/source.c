@@ -31,7 +31,7 @@ int source_init(struct source *s, struct job *job, const char **ret_problem)
 			     .command = {.keeper = job->keeper, .output = -1},
 			     .size = -1};
 	if (job->keeper >= 0) {
-		/* its own source is the command's affair */
+		/* the command opens its source itself */
 		s->url = "pipe:";
 		snprintf(s->shown, sizeof(s->shown), "custom_ffmpeg");
 	} else {

@@ -169,7 +169,7 @@ static int read_sources(struct udp_url *u, const char *source, size_t len)
 	if (*u->sources && !u->sources[strspn(u->sources, ",")])
 		return wrong(SOURCES, u->sources, "the list of senders is empty");
 	if (*u->sources && *u->block)
-		return wrong(BLOCK, u->block, "where senders are named, the others need no block");
+		return wrong(BLOCK, u->block, "with senders named, all others are blocked already");
 	return 0;
 }
 
