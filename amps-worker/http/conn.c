@@ -104,7 +104,7 @@ static void conn_set_state(struct conn *c, enum conn_state state)
 		break;
 	case CONN_HOLD:
 		c->more = false;
-		c->deadline_us = 0; /* holds_tick() answers it late */
+		c->deadline_us = 0; /* holds_tick() answers it when its deadline has passed */
 		break;
 	case CONN_SEND:
 		assert(c->answer && !c->stream);
@@ -307,7 +307,7 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 
 static enum step answer_sent(struct conn *c);
 
-/* What a file that grows has got since is sent next. */
+/* Sends next what a growing file has got since then. */
 static enum step begin_more(struct conn *c)
 {
 	struct answer *a = c->answer;
@@ -601,7 +601,7 @@ static ssize_t send_file(const struct conn *c)
 	return n;
 }
 
-/* All that was there is sent.  Does something follow, be it the end of the chunks? */
+/* Everything that was there is sent.  Does anything follow, even if only the end of the chunks? */
 static bool has_more(const struct answer *a)
 {
 	return a->reply.follow || (a->reply.chunked && a->reply.file.length > 0);
@@ -643,7 +643,7 @@ static enum step step_send(struct conn *c)
 	return has_more(a) ? send_more(c) : answer_sent(c);
 }
 
-/* What a client sends after its request for a stream is the stream's. */
+/* What a client sends after its request for a stream belongs to the stream. */
 static enum step step_stream(struct conn *c)
 {
 	char bytes[RECEIVE_BYTES];

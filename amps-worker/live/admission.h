@@ -18,7 +18,7 @@ bool admission_allowed(const struct request *q, const struct catalog_channel *ch
  * each other's: the limit can be exceeded by as many viewers as there are other workers. */
 bool admission_token_room(const struct request *q);
 
-/* The answer without that room. */
+/* Answers 429: the token has no room for one more viewer. */
 void admission_refuse_token(struct reply *r);
 
 /* ?variant=: *ret is NULL for the channel's own profile; 400, 404. */

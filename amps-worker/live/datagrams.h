@@ -63,7 +63,7 @@ size_t datagrams_credit(struct datagrams *d, uint64_t now_us, uint64_t bytes_per
  * client waits for room. */
 must_check ssize_t datagrams_send(struct datagrams *d, struct iovec *iov, size_t count);
 
-/* The client is going. */
+/* The client leaves: it waits no more. */
 void datagrams_leave(struct datagrams *d);
 
 #endif

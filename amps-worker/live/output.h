@@ -118,8 +118,8 @@ bool output_add_ring(struct output *o, const struct msg_output_ring *m, int fd);
 /* Takes no more viewers; `ended`: those who are there may drain. */
 void output_set_gone(struct output *o, bool ended);
 
-/* Until when a request may wait that has waited for start_timeout, where the start had to wait for
- * its turn; 0: no longer. */
+/* A request has waited for start_timeout.  Until when may it go on waiting, because the start had
+ * to wait for its turn?  0: no longer. */
 uint64_t output_start_until(const struct output *o, uint64_t now_us);
 
 /* Closes all rings without viewers but the newest. */

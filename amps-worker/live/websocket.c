@@ -168,7 +168,8 @@ static size_t close_frame(const struct packer *p, enum viewer_end why, uint8_t t
 	return codes[why] ? write_close(codes[why], to) : 0;
 }
 
-/* The parser has refused what came: closes with its reason, which it says of messages only. */
+/* The parser has refused a frame: closes the connection.  The parser gives its own code only for
+ * messages; other faults are protocol errors. */
 static int refuse(const struct websocket *w, struct buf *out)
 {
 	uint16_t code = wslay_event_get_status_code_sent(w->parser);

@@ -19,7 +19,7 @@ static bool is_same(uint64_t a, uint64_t b)
 	return (a > b ? a - b : b - a) < SAME_90K;
 }
 
-/* A group of pictures that both its access points are known of. */
+/* A group of pictures of which both access points are known. */
 static void note_group(struct dash_list *l, uint64_t duration_90k)
 {
 	if (l->groups == 0)

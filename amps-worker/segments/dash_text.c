@@ -60,7 +60,7 @@ static void add_seconds(struct buf *b, const char *name, uint64_t ms)
 
 /* ---------- segments ---------- */
 
-/* Times of segments, those alike in one element. */
+/* The times of segments; equal durations in a row share an element. */
 struct timeline {
 	struct buf *b;
 	int64_t start_90k;
@@ -90,7 +90,7 @@ static void add_time(struct timeline *t, int64_t start_90k, uint64_t duration_90
 	t->count++;
 }
 
-/* To the start of the next one, where that is there. */
+/* Up to the start of the next segment, if that is there. */
 static uint64_t duration_of(const struct writer *w, const struct run *r, size_t at)
 {
 	const struct dash_segment *s = &r->list->at[at];

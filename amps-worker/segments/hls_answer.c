@@ -78,7 +78,7 @@ static void add_reports(struct segments *s, const struct hls_asked *asked, struc
 	}
 }
 
-/* Where a playlist stands beside the segment or part that a request waits for. */
+/* How far a playlist is, compared with the segment or part that a request waits for. */
 enum reach { REACH_WAITS, REACH_THERE, REACH_TOO_FAR };
 
 /* draft-pantos-hls-rfc8216bis, 6.2.5.2; a part behind the last one of its segment is the first one
@@ -200,14 +200,14 @@ static void guess_codec(const char *says, uint32_t stream, uint32_t *streams,
 	snprintf(codec, SEGMENT_CODEC_MAX, "%s", says[0] == '-' || says[0] == '?' ? "" : says);
 }
 
-/* One that has not run is what its profile says, and else like the first: a player leaves out a
- * variant of which it knows less than of the others. */
+/* A variant that has not run gets the facts of its profile, and else those of the first one:
+ * players ignore a variant of which less is known than of the others. */
 static struct segment_media guess_media(const struct catalog_variant *v,
 					const struct segment_media *first)
 {
 	struct segment_media guess = *first;
 
-	/* of a first one that is not known either, any stream may be missing here */
+	/* if the first one is not known either, assume both streams */
 	if (!guess.streams)
 		guess.streams = SEGMENT_HAS_PICTURE | SEGMENT_HAS_SOUND;
 	guess_codec(v->picture, SEGMENT_HAS_PICTURE, &guess.streams, guess.picture);

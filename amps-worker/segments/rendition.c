@@ -50,7 +50,7 @@ static void end_polling(struct rendition *r)
 	r->polled = false;
 }
 
-/* Of one that is in no bucket any more. */
+/* Frees a rendition that is in no bucket any more. */
 static void release(struct rendition *r)
 {
 	assert(TAILQ_EMPTY(&r->waiting) && TAILQ_EMPTY(&r->answering));

@@ -10,7 +10,7 @@
 #include "amps-worker/segments/hls_answer.h"
 #include "amps-worker/segments/media_file.h"
 
-#define WINDOWS_MAX 512 /* of the signature that a listed segment may have outlived: three days */
+#define WINDOWS_MAX 512 /* signature periods that a listed segment may be old: three days */
 
 bool segment_route_number(struct span text, uint64_t max, uint32_t *ret)
 {
@@ -219,7 +219,7 @@ static void answer_growing(const struct request *q, const struct media_name *nam
 				   .whole = q->http->minor == 0};
 	struct rendition *rendition;
 
-	/* nothing begins, or is said, without one */
+	/* without a valid signature nothing is started or revealed */
 	if (!is_signed_since(s, name, now_s, now_s, q->segment[1])) {
 		refuse_signature(r);
 		return;

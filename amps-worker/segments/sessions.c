@@ -309,14 +309,14 @@ static struct viewer_record new_record(const struct session_request *q)
 	return rec;
 }
 
-/* Of the same address and user agent? */
+/* Does the session have this address and user agent? */
 static bool same_client(const struct viewer_record *a, const struct viewer_record *b)
 {
 	return a->protocol == b->protocol && !memcmp(a->address, b->address, sizeof(a->address)) &&
 	       !strncmp(a->user_agent, b->user_agent, sizeof(a->user_agent));
 }
 
-/* ... and of the same token? */
+/* ... and this token? */
 static bool same_viewer(const struct viewer_record *a, const struct viewer_record *b)
 {
 	return same_client(a, b) && load(&a->token) == load(&b->token);
