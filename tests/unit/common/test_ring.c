@@ -6,33 +6,10 @@
 #include "unit.h"
 
 #include "common/shm/form.h"
-#include "common/shm/ring_writer.h"
-#include "common/shm/shm.h"
+#include "common/both.h"
 #include "skip.h"
 
 #define SIZE RING_BYTES_MIN
-
-struct both {
-	int fd;
-	struct ring_writer w;
-	struct ring r;
-};
-
-static void both_open(struct both *b)
-{
-	b->fd = ring_create("test", SIZE, 1);
-	cr_assert_geq(b->fd, 0);
-	cr_assert_eq(ring_writer_open(&b->w, b->fd, SIZE), 0);
-	cr_assert_eq(shm_seal_writer(b->fd), 0);
-	cr_assert_eq(ring_open(&b->r, b->fd, SIZE, TS_PACKET), 0);
-}
-
-static void both_close(struct both *b)
-{
-	ring_writer_close(&b->w);
-	ring_close(&b->r);
-	close_fd(&b->fd);
-}
 
 /* Packet number n: every word says so, so that any mixture shows. */
 static void packet_fill(uint8_t *p, uint32_t n)
@@ -76,7 +53,7 @@ Test(ring, a_sealed_ring_cannot_be_mapped_for_writing_again)
 {
 	struct both b;
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	cr_assert_null(shm_map_write(b.fd, ring_total_bytes(SIZE)));
 	cr_assert_lt(ftruncate(b.fd, 0), 0);
 	both_close(&b);
@@ -100,7 +77,7 @@ Test(ring, pages_are_there_before_they_are_written)
 
 	if (madvise(probe, page, MADV_POPULATE_WRITE) < 0)
 		skip_kernel("cannot populate pages (Linux 5.14 can)");
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	write_packets(&b.w, 0, SIZE / 2 / TS_PACKET);
 	ring_writer_reserve(&b.w, RING_WRITE_MAX);
 	for (size_t i = 0; i < SIZE / 2 + RING_WRITE_MAX / 2; i += page)
@@ -122,7 +99,7 @@ Test(ring, bytes_come_out_as_they_went_in_across_the_wrap)
 	uint8_t out[TS_PACKET * 7];
 	uint32_t next = 0;
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	for (uint32_t n = 0; n < 3 * SIZE / TS_PACKET; n += 100) {
 		ssize_t got;
 
@@ -142,7 +119,7 @@ Test(ring, a_lapped_reader_gets_estale)
 	uint64_t pos = 0;
 	uint8_t out[TS_PACKET];
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	write_packets(&b.w, 0, SIZE / TS_PACKET + 10);
 	cr_assert_eq(ring_copy(&b.r, &pos, out, sizeof(out)), -ESTALE);
 	cr_assert_eq(pos, 0);
@@ -173,7 +150,7 @@ Test(ring, the_newest_point_old_enough_is_found)
 	struct both b;
 	struct ring_rap rap;
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	cr_assert_eq(ring_find_rap(&b.r, clock_mono_us(), 0, &rap), -ENOENT);
 	for (int i = 0; i < 5; i++) {
 		add_rap(&b.w, b.w.commit);
@@ -194,7 +171,7 @@ Test(ring, points_that_were_overwritten_are_not_offered)
 	struct both b;
 	struct ring_rap rap;
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	add_rap(&b.w, 0);
 	write_packets(&b.w, 0, SIZE / TS_PACKET * 2);
 	cr_assert_eq(ring_find_rap(&b.r, clock_mono_us(), 0, &rap), -ENOENT);
@@ -212,7 +189,7 @@ Test(ring, points_keep_their_distance)
 	struct both b;
 	struct ring_rap rap = rap_at(0);
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	ring_writer_add_rap(&b.w, &rap);
 	ring_writer_add_rap(&b.w, &rap);
 	cr_assert_eq(ring_rap_count(&b.r), 1);
@@ -225,7 +202,7 @@ Test(ring, the_mark_precedes_the_intro_of_a_reader_that_jumped)
 	struct ring_rap rap;
 	struct ring_intro intro;
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	add_rap(&b.w, 0);
 	write_packets(&b.w, 0, 1);
 	cr_assert_eq(ring_oldest_rap(&b.r, 0, &rap), 0);
@@ -259,7 +236,7 @@ Test(ring, a_ring_of_single_bytes_is_read_at_any_byte)
 	uint64_t pos = 1;
 	uint8_t out[8];
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	b.r.unit_bytes = 1;
 	ring_writer_append(&b.w, "0123456789", 10);
 	add_rap(&b.w, 3);
@@ -292,7 +269,7 @@ Test(ring, boxes_can_be_left_between_fragments)
 	struct both b;
 	uint64_t end = 7;
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	b.r.unit_bytes = 1;
 	write_box(&b.w, "ftyp", 16);
 	write_box(&b.w, "moov", 20);
@@ -319,13 +296,13 @@ Test(ring, what_is_no_box_has_no_place_to_leave)
 	struct both b;
 	uint64_t end = 7;
 
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	b.r.unit_bytes = 1;
 	ring_writer_append(&b.w, "\0\0\0\0mdat", 8);
 	cr_expect_eq(ring_piece_end(&b.r, 0, 1, &end), -EBADMSG);
 	cr_expect_eq(end, 7);
 	both_close(&b);
-	both_open(&b);
+	both_open(&b, SIZE, TS_PACKET);
 	for (unsigned i = 0; i < 100000; i++)
 		write_box(&b.w, "free", 8);
 	cr_expect_eq(ring_piece_end(&b.r, 0, 800000, &end), -EBADMSG, "too many of them");
@@ -344,7 +321,7 @@ Test(ring, a_killed_writer_leaves_nothing_stuck, .timeout = 120)
 		uint64_t pos, end;
 		pid_t child;
 
-		both_open(&b);
+		both_open(&b, SIZE, TS_PACKET);
 		child = fork();
 		cr_assert_geq(child, 0);
 		if (child == 0)

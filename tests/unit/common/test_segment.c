@@ -2,34 +2,11 @@
 #include "unit.h"
 #include <string.h>
 
-#include "common/shm/ring_writer.h"
+#include "common/both.h"
 #include "common/shm/segment.h"
-#include "common/shm/shm.h"
 
 #define SIZE  RING_BYTES_LEAST
 #define FIRST 241000000u
-
-struct both {
-	int fd;
-	struct ring_writer w;
-	struct ring r;
-};
-
-static void both_open(struct both *b)
-{
-	b->fd = ring_create("test", SIZE, 1);
-	cr_assert_geq(b->fd, 0);
-	cr_assert_eq(ring_writer_open(&b->w, b->fd, SIZE), 0);
-	cr_assert_eq(shm_seal_writer(b->fd), 0);
-	cr_assert_eq(ring_open(&b->r, b->fd, SIZE, sizeof(struct segment)), 0);
-}
-
-static void both_close(struct both *b)
-{
-	ring_writer_close(&b->w);
-	ring_close(&b->r);
-	close_fd(&b->fd);
-}
 
 static struct segment entry(uint32_t number)
 {
@@ -60,7 +37,7 @@ Test(segment, an_index_begins_at_its_first_number)
 	struct segment s;
 	struct both b;
 
-	both_open(&b);
+	both_open(&b, SIZE, sizeof(struct segment));
 	cr_expect_eq(segment_newest(&b.r, &s), -ENOENT);
 	ring_writer_begin(&b.w, segment_position(FIRST));
 	for (uint32_t n = FIRST; n < FIRST + 3; n++)
@@ -83,7 +60,7 @@ Test(segment, an_overwritten_entry_is_not_there)
 	struct segment s;
 	struct both b;
 
-	both_open(&b);
+	both_open(&b, SIZE, sizeof(struct segment));
 	ring_writer_begin(&b.w, segment_position(FIRST));
 	for (uint32_t n = FIRST; n < FIRST + 2 * SIZE / sizeof(s); n++) {
 		s = entry(n);
@@ -100,7 +77,7 @@ Test(segment, a_writer_goes_on_behind_what_was_carried_over)
 	struct ring_writer again;
 	struct both b;
 
-	both_open(&b);
+	both_open(&b, SIZE, sizeof(struct segment));
 	cr_assert_eq(ring_writer_open(&again, b.fd, SIZE), -EPERM, "it is sealed");
 	both_close(&b);
 
@@ -129,7 +106,7 @@ Test(segment, values_out_of_range_are_refused)
 	wrong[3].duration_90k = SEGMENT_SECONDS_MAX * 90000u + 1;
 	wrong[4].bytes = SEGMENT_BYTES_MAX + 1u;
 	wrong[5].discontinuity = SEGMENT_NUMBER_MAX + 1u;
-	both_open(&b);
+	both_open(&b, SIZE, sizeof(struct segment));
 	for (uint32_t i = 0; i < array_size(wrong); i++)
 		put(&b, &wrong[i]);
 	for (uint32_t i = 0; i + 1 < array_size(wrong); i++)
@@ -150,7 +127,7 @@ Test(segment, facts_are_checked)
 	struct segment s = entry(0);
 	struct both b;
 
-	both_open(&b);
+	both_open(&b, SIZE, sizeof(struct segment));
 	cr_expect_eq(segment_media_read(&b.r, &m), -ENOENT);
 	put(&b, &s);
 	put_facts(&b, &good, sizeof(good));

@@ -21,6 +21,19 @@
 #define FM_PMT_PID   0x1000u
 #define FM_VIDEO_PID 0x100u
 
+#define PATIENCE_US 60000000u
+
+/* Turns the loop of world x, with its turn(), until the condition holds; fails the test if it never
+ * does. */
+#define await(x, condition)                                                                        \
+	do {                                                                                       \
+		uint64_t end_ = clock_mono_us() + PATIENCE_US;                                     \
+		while (!(condition)) {                                                             \
+			turn(x);                                                                   \
+			cr_assert_lt(clock_mono_us(), end_, "never came: %s", #condition);         \
+		}                                                                                  \
+	} while (0)
+
 #define FM_CHECK(x)                                                                                \
 	do {                                                                                       \
 		if (!(x)) {                                                                        \

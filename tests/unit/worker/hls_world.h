@@ -9,9 +9,8 @@
 #include "common/shm/segment.h"
 #include "worker/fake_master.h"
 
-#define PATIENCE_US 20000000u
-#define FIRST	    1000u /* number of the first segment */
-#define HZ	    90000u
+#define FIRST 1000u /* number of the first segment */
+#define HZ    90000u
 
 /* What a job fills. */
 struct index {
@@ -44,15 +43,6 @@ static inline void turn(struct world *x)
 {
 	event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 }
-
-#define await(x, condition)                                                                        \
-	do {                                                                                       \
-		uint64_t end_ = clock_mono_us() + PATIENCE_US;                                     \
-		while (!(condition)) {                                                             \
-			turn(x);                                                                   \
-			cr_assert_lt(clock_mono_us(), end_, "never came: %s", #condition);         \
-		}                                                                                  \
-	} while (0)
 
 static inline void open_world(struct world *x, struct fm_settings settings)
 {

@@ -6,9 +6,8 @@
 #include "unit.h"
 #include "worker/fake_master.h"
 
-#define GET_STREAM  "GET /stream/5.ts HTTP/1.1\r\nHost: a\r\n\r\n"
-#define RING_BYTES  RING_BYTES_MIN
-#define PATIENCE_US 60000000u
+#define GET_STREAM "GET /stream/5.ts HTTP/1.1\r\nHost: a\r\n\r\n"
+#define RING_BYTES RING_BYTES_MIN
 
 /* Allocations of this process; counted only while `counting`.  Volatile: the compiler knows that
  * malloc() changes no variable. */
@@ -87,16 +86,6 @@ static void turn(struct world *x)
 {
 	event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
 }
-
-/* Turns the loop until the condition holds; fails the test if it never does. */
-#define await(x, condition)                                                                        \
-	do {                                                                                       \
-		uint64_t end_ = clock_mono_us() + PATIENCE_US;                                     \
-		while (!(condition)) {                                                             \
-			turn(x);                                                                   \
-			cr_assert_lt(clock_mono_us(), end_, "never came: %s", #condition);         \
-		}                                                                                  \
-	} while (0)
 
 static void open_world(struct world *x, struct fm_settings settings)
 {
