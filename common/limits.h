@@ -114,7 +114,7 @@
 #define ACCESS_LOST_LOG_US 10000000    /* lost lines are reported so often */
 #define ACCESS_TARGET_MAX  1024	       /* bytes of a target in a line, escaped */
 #define ACCESS_TEXT_MAX	   256	       /* of a method, user agent, name */
-#define FORWARDED_HOPS_MAX 32	       /* proxies in a row that are believed */
+#define FORWARDED_HOPS_MAX 32	       /* proxies in a row that are trusted */
 
 /* Rings */
 #define RING_BYTES_LEAST    (64u << 10) /* of an index of segments */

@@ -83,7 +83,7 @@ bool channel_variant_own_tuner(const json_t *variant)
 	return false;
 }
 
-/* The channel wins over the profile. */
+/* The channel's value takes precedence over the profile's. */
 static bool either_bool(const json_t *entry, const json_t *profile, const char *key)
 {
 	return json_read_bool(entry, key, json_read_bool(profile, key, false));

@@ -88,7 +88,7 @@ static bool find_word(const char *word, size_t n, enum command_word *ret)
 	return false;
 }
 
-/* What stands at a place of the text. */
+/* What is at a place of the text. */
 enum piece { PIECE_TEXT, PIECE_BRACE, PIECE_VALUE, PIECE_UNKNOWN };
 
 /* Reads the piece at `p`, which is no NUL: a character, a doubled brace, or a word in braces. */

@@ -23,7 +23,7 @@ static const char *option(const json_t *profile, const char *const *names, char 
 	return NULL;
 }
 
-/* "2500k", "2.5M", "800000"; 0 if it is none. */
+/* "2500k", "2.5M", "800000"; 0 if it is not a bit rate. */
 static uint32_t read_rate(const char *text)
 {
 	char *end;

@@ -6,7 +6,7 @@
 #include "common/text/text.h"
 #include "common/shm/tokens_layout.h"
 
-/* Fills in the token itself; false if it is none. */
+/* Fills in the token itself; false if it is not a valid token. */
 static bool entry_init(struct token_entry *e, const char *token)
 {
 	*e = (struct token_entry){.expires_wall_us = TIME_NONE};

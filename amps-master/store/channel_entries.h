@@ -11,8 +11,8 @@
 must_check int channel_entries_read(const struct channel_rows *rows, const json_t *settings,
 				    const struct channel_list *known, struct channel_list *ret);
 
-/* `known` with these rows, in id order, put in place of, or beside, what it has; a tombstone
- * takes the channel out.  Errors as above. */
+/* `known` with these rows, in id order, added or replaced; a tombstone removes the channel.  Errors
+ * as above. */
 must_check int channel_entries_change(const struct channel_list *known, const json_t *settings,
 				      const struct channel_rows *rows, struct channel_list *ret);
 

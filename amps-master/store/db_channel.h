@@ -37,7 +37,7 @@ struct channel_row *channel_rows_find(const struct channel_rows *rows, uint32_t 
 /* One row, its definition the caller's.  -ENOENT: there is none. */
 must_check int db_channel_get(struct db *db, uint32_t id, struct channel_row *ret);
 
-/* Has the row a schedule?  `entry` is its parsed definition. */
+/* Does the row have a schedule?  `entry` is its parsed definition. */
 bool channel_row_scheduled(const struct channel_row *row, const json_t *entry);
 
 /* Writes a row; `entry` is the parsed definition, for the queried columns. */

@@ -35,9 +35,8 @@ struct store_operation {
 	void *arg; /* of the call; the caller's */
 };
 
-/* What came of it.  error 0: `config` of an export, a publication of the others; a call may have
- * none, a backup has none.  Otherwise -Exxx,
- * a reason in one line, and for a refused file the problems:
+/* The result.  error 0: `config` for an export, a publication for the others; a call may have none,
+ * a backup has none.  Otherwise -Exxx, a reason in one line, and for a refused file the problems:
  * [{severity,file,line,path,message}]. */
 struct store_answer {
 	int error;

@@ -15,7 +15,8 @@ struct media_use {
 	uint64_t used, room; /* bytes */
 	unsigned percent;    /* of their windows that jobs may keep */
 	unsigned pulses;
-	uint64_t full_until_us; /* the file system was full; its room is not believed before */
+	uint64_t full_until_us; /* the file system was full; what it reports as free is ignored
+				   until then */
 };
 
 /* Copies what an earlier generation of an index lists into a ring that no job has seen. */

@@ -1,5 +1,4 @@
-/* tuner_output.c - an output of a tuner: its rings, generation by generation, and those who read
- * them. */
+/* tuner_output.c - an output of a tuner: its rings, generation by generation, and their readers. */
 #include "amps-master/tuners/tuner.h"
 
 #include <assert.h>
@@ -161,7 +160,7 @@ int output_fill(struct output *o)
 	return output_give_ring(o, filler, output_ring_bytes(o), false);
 }
 
-/* Is it the last of the wants that ask for the same?  That one stands for all of them. */
+/* Is it the last of the wants for the same output?  The last one represents all of them. */
 static bool want_is_last(const struct want *w)
 {
 	const struct want *other = w->next;

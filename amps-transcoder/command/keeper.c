@@ -353,7 +353,8 @@ static int keep(const struct job *job, pid_t guard)
 	return r < 0 ? 1 : 0;
 }
 
-/* Waits for the keeper, then kills what it has left, which is something only if it was killed. */
+/* Waits for the keeper, then kills what it has left behind: processes are left only if it was
+ * killed. */
 static int guard(pid_t keeper)
 {
 	pid_t pid;

@@ -28,7 +28,7 @@ struct stderr_log {
 /* Takes the next bytes; `l` begins zeroed. */
 void stderr_log_take(struct stderr_log *l, const char *bytes, size_t n, uint64_t now_us);
 
-/* Takes what stands behind the last line end.  Call it at the end of file. */
+/* Takes what follows the last line end.  Call it at the end of file. */
 void stderr_log_finish(struct stderr_log *l);
 
 /* The last lines, joined by "; "; "" if there is none. */

@@ -251,8 +251,8 @@ static int disposition_of(const struct profile_kind *kind, const AVStream *strea
 	return flags;
 }
 
-/* Of the sound chosen, one stream: in the language that was asked for, else the default one, else
- * the first.  Returns its number; `n` when there is none. */
+/* Keeps one stream of the sound chosen: in the language that was asked for, else the default one,
+ * else the first.  Returns its number; `n` when there is none. */
 static unsigned choose_sound(const struct output *o, AVFormatContext *source,
 			     const struct choice *chosen, unsigned n)
 {

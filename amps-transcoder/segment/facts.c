@@ -135,7 +135,7 @@ static void picture_text(enum AVCodecID id, const uint8_t *bytes, size_t len,
 		snprintf(text, SEGMENT_CODEC_MAX, "mp4v.61");
 }
 
-/* Of a codec whose headers tell nothing more. */
+/* CODECS of a codec whose headers add nothing. */
 static void sound_text(enum AVCodecID id, char text[SEGMENT_CODEC_MAX])
 {
 	static const struct {

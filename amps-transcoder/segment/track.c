@@ -31,7 +31,7 @@ static void say_running(struct segment_track *t)
 }
 
 /* Can a player begin?  All that the source's ring had is listed.  A player that gets one short
- * segment has played it before it learns of the next one, unless its parts follow at once. */
+ * segment has played it before the next one is listed, unless parts follow at once. */
 static bool can_begin(const struct segment_track *t, enum segment_step step)
 {
 	bool enough = t->files.count > 1 || t->last.duration_90k >= ALONE_90K ||

@@ -33,7 +33,7 @@ struct track_form {
 	/* The packet before stage[parsed], at position `pos`; ts_parse_packet() saw this in it. */
 	void (*packet)(struct segment_track *t, uint8_t *packet, uint64_t pos, unsigned saw,
 		       const struct ts_rap *rap);
-	/* All staged packets were seen: how many bytes are needed no more? */
+	/* All staged packets were seen: how many bytes of the stage are no longer needed? */
 	size_t (*staged)(struct segment_track *t);
 	/* The source does not continue here; broke_off: it did not end properly either. */
 	void (*gap)(struct segment_track *t, bool broke_off);

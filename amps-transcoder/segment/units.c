@@ -403,7 +403,7 @@ static int take_adts(struct units *u)
 	return r;
 }
 
-/* Only a frame with a header of its own can tell what the boxes of MP4 say of Dolby's codecs. */
+/* For Dolby's codecs the boxes of MP4 are made from a frame that has a header. */
 static bool is_whole(const struct units *u, const uint8_t *frame, size_t n)
 {
 	uint8_t id;

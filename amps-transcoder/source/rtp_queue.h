@@ -29,7 +29,7 @@ must_check int rtp_queue_new(unsigned max_packets, uint64_t max_delay_us, struct
 struct rtp_queue *rtp_queue_free(struct rtp_queue *q); /* returns NULL; accepts NULL */
 
 /* Where the payload of an RTP packet that carries MPEG-TS lies; *ret_end is its end without the
- * padding.  0 if it is none. */
+ * padding.  0 if it is not such a packet. */
 size_t rtp_payload(const uint8_t *packet, size_t n, size_t *ret_end);
 
 /* Takes a packet for which rtp_payload() is not 0.  0, or -EAGAIN: rtp_queue_take() must make room

@@ -21,7 +21,7 @@
 #define LIVE_PROBE	   "1000000"   /* bytes libav may look at to find the streams */
 #define LIVE_START	   "-3"	       /* HLS: segments behind its end */
 #define SEGMENTED_STALL_US 30000000ull /* three long target durations */
-#define REDIRECTS	   8	       /* libav follows no more of them */
+#define REDIRECTS	   8	       /* libav follows at most so many */
 
 int source_init(struct source *s, struct job *job, const char **ret_problem)
 {

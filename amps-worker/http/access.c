@@ -20,7 +20,7 @@ static int copy_span(struct span s, char *dst, size_t cap)
 	return 1;
 }
 
-/* "token.SGVsbG8" among subprotocols; padding cannot stand in a list's element. */
+/* "token.SGVsbG8" among subprotocols; an element of a list cannot contain padding. */
 static int protocol_token(struct span list, char *dst, size_t cap)
 {
 	static const char before[] = "token.";

@@ -69,7 +69,7 @@ static void put_text(struct draft *d, enum piece which, const char *text, size_t
 	assert(d->used <= sizeof(d->text));
 }
 
-/* Names stand without quotes in a text line, so their blanks are escaped, too. */
+/* Names have no quotes in a text line, so their blanks are escaped, too. */
 static void put_name(struct draft *d, enum piece which, const char *name, size_t len)
 {
 	char word[ACCESS_TEXT_MAX];

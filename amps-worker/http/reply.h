@@ -90,8 +90,8 @@ void reply_field(struct reply *r, const char *name, const char *format, ...) pri
 must_check int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us,
 			    struct buf *head, struct span *ret_body);
 
-/* What stands in front of the next bytes of a chunked file (RFC 9112, 7.1), `first`: of the first
- * ones, and behind the last ones. */
+/* What goes before the next bytes of a chunked file (RFC 9112, 7.1; `first`: the first bytes), and
+ * what goes behind the last ones. */
 void reply_add_chunk(const struct reply *r, bool first, struct buf *head);
 
 #endif

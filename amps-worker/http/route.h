@@ -15,8 +15,7 @@
 #define ROUTE_BODY 4u
 #define ROUTE_LIST 8u
 
-/* A row of a table of routes.  The first row that matches counts, so longer patterns stand first.
- */
+/* A row of a table of routes.  The first row that matches counts, so longer patterns come first. */
 struct route {
 	/* "/stream/<id>.ts": "<id>" stands for one or more bytes without a slash; what follows it
 	 * up to the next slash must end the segment.  A "*" at the end matches any rest. */

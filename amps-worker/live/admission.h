@@ -14,7 +14,7 @@ const struct catalog_channel *admission_channel(const struct request *q, struct 
 bool admission_allowed(const struct request *q, const struct catalog_channel *channel,
 		       struct reply *r);
 
-/* Has the token room for one more viewer?  Workers that admit viewers at the same moment do not see
+/* Does the token allow one more viewer?  Workers that admit viewers at the same moment do not see
  * each other's: the limit can be exceeded by as many viewers as there are other workers. */
 bool admission_token_room(const struct request *q);
 

@@ -284,7 +284,7 @@ void output_trim(struct output *o)
 	for (r = o->gone ? NULL : TAILQ_FIRST(&o->rings); r; r = next) {
 		next = TAILQ_NEXT(r, in_output);
 		if (next && TAILQ_EMPTY(&r->viewers)) {
-			/* for viewers who come from a ring before this one there is a gap */
+			/* viewers that come from an earlier ring see a gap */
 			next->same_job = false;
 			stream_ring_free(r);
 		}

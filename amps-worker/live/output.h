@@ -115,7 +115,7 @@ struct stream_ring *output_ring(const struct output *o);
 /* Takes the next ring of this output.  False, and a line in the log, if it cannot be used. */
 bool output_add_ring(struct output *o, const struct msg_output_ring *m, int fd);
 
-/* Takes no more viewers; `ended`: those who are there may drain. */
+/* Accepts no more viewers; `ended`: the present ones may drain it. */
 void output_set_gone(struct output *o, bool ended);
 
 /* A request has waited for start_timeout.  Until when may it go on waiting, because the start had

@@ -34,8 +34,8 @@ struct stream_ring {
 	struct output *output;
 	struct ring map;
 	struct viewer_list viewers;
-	/* Those who wait for this ring's first random access point: its output's while it is the
-	 * newest ring of the output, else NULL. */
+	/* Viewers that wait for this ring's first random access point: the output's list while this
+	 * is its newest ring, else NULL. */
 	const struct viewer_list *waiting;
 	uint64_t generation;
 	bool same_job; /* goes on where the ring before it in the list ended */

@@ -31,7 +31,7 @@ struct dash_list {
 /* Adds the next older part; the first one is the newest.  0 or -ENOMEM. */
 must_check int dash_list_add(struct dash_list *l, const struct segment *part);
 
-/* There are no more parts, or none are wanted: the oldest segment must be whole. */
+/* No further part will be added: drops the oldest segment unless it is whole. */
 void dash_list_end(struct dash_list *l);
 
 void dash_list_done(struct dash_list *l);

@@ -14,8 +14,8 @@
 
 #include "amps-worker/http/route.h"
 
-/* A number as it stands in an address: one file has one address.  False: it is none, or above
- * `max`. */
+/* A number in an address, in its only spelling, so that a file has one address.  False: it is not a
+ * number, or above `max`. */
 bool segment_route_number(struct span text, uint64_t max, uint32_t *ret);
 
 void segment_route_hls(const struct request *q, struct reply *r);

@@ -344,7 +344,7 @@ static bool yield_elsewhere(struct sessions *all, const struct viewer_record *re
 }
 
 /* Ends the oldest session of this client, so that the one of this record may begin: a viewer who
- * changes the channel is no second viewer. */
+ * changes the channel does not count twice. */
 static bool yield(struct sessions *all, const struct viewer_record *rec)
 {
 	struct session *s;

@@ -68,7 +68,7 @@ void sessions_done(struct sessions *all);
 /* A number for a new session. */
 uint64_t sessions_number(const struct sessions *all);
 
-/* Has it a record, here or in another worker? */
+/* Does it have a record, here or in another worker? */
 bool sessions_live(struct sessions *all, uint64_t number);
 
 /* Did the server end the viewer's session so long ago that the viewer may begin another one? */
