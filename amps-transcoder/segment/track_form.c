@@ -113,6 +113,7 @@ void track_close_segment(struct segment_track *t)
 	ring_writer_amend(&t->index,
 			  segment_position(t->last.part) + offsetof(struct segment, flags),
 			  t->last.flags);
+	t->media.target_s = t->cuts->target_s;
 	measure(t);
 	track_put_facts(t, t->last.part);
 }
