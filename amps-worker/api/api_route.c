@@ -208,9 +208,17 @@ static bool read_match(const struct request *q, struct reply *r, struct texts *t
 	return true;
 }
 
+static bool has_master(const struct request *q, struct reply *r)
+{
+	if (!q->facts->api)
+		reply_error(r, 503, RETRY_AFTER_S, "the server cannot be asked");
+	return q->facts->api != NULL;
+}
+
 static void send_call(const struct request *q, struct msg_api_call *m, struct reply *r)
 {
-	api_call(q->facts->api, m, q, r);
+	if (has_master(q, r))
+		api_call(q->facts->api, m, q, r);
 }
 
 void api_streams(const struct request *q, struct reply *r)
@@ -369,7 +377,8 @@ void api_events(const struct request *q, struct reply *r)
 		r->unsized = true;
 		return;
 	}
-	events_answer(&q->facts->api->events, q, after, r);
+	if (has_master(q, r))
+		events_answer(&q->facts->api->events, q, after, r);
 }
 
 void api_unknown(const struct request *q, struct reply *r)

@@ -22,7 +22,7 @@ struct facts {
 	struct body_cache *cache;
 	struct body_maker *maker;
 	struct segments *segments;
-	struct api *api;
+	struct api *api; /* NULL: there is no master to ask */
 	int64_t wall_us;
 	uint64_t mono_us;
 	struct in6_addr peer; /* client address, IPv4 mapped */
