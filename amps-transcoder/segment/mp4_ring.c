@@ -5,9 +5,11 @@
 
 #include "amps-transcoder/job/out_rings.h"
 #include "amps-transcoder/segment/fragments.h"
+#include "amps-transcoder/segment/sounds.h"
 #include "amps-transcoder/segment/units.h"
 #include "amps-transcoder/source/ring_follow.h"
 #include "common/log/log.h"
+#include "common/text/text.h"
 
 #define CHUNK_BYTES	(340 * TS_PACKET)
 #define SOUND_WAIT_90K	(2 * TS_HZ) /* for its first frame, in the time of the pictures */
@@ -39,6 +41,7 @@ struct stream {
 struct mp4_ring {
 	struct job *job; /* borrowed */
 	uint32_t output;
+	char lang[TRACK_NAME_MAX + 1]; /* of the sound; "" = the usual one */
 	struct out_rings out;
 	struct ring_follow follow;
 	struct ts_parse parse;
@@ -470,12 +473,29 @@ static void follow_stream(struct mp4_ring *m, unsigned i, unsigned pid)
 	use_stream(m, s, from);
 }
 
+/* The sound in the language that was asked for; else the usual one, of those that MP4 can carry. A
+ * ring does not begin in another language. */
+static unsigned sound_pid(struct mp4_ring *m)
+{
+	const struct sound *usual;
+	struct sounds sounds;
+
+	sounds_list(&m->parse, carries, &sounds);
+	for (unsigned i = 0; m->lang[0] && i < sounds.count; i++)
+		if (strcmp(sounds.at[i].stream->language, m->lang) == 0)
+			return sounds.at[i].stream->pid;
+	if (m->lang[0] && m->out.pos == 0) {
+		text_copy(m->why, sizeof(m->why), "the source has no sound in this language");
+		fail(m, -ENOENT);
+	}
+	usual = sounds_usual(&sounds);
+	return usual ? usual->stream->pid : m->parse.audio_pid;
+}
+
 static void follow_programme(struct mp4_ring *m)
 {
-	const struct ts_parse *p = &m->parse;
-
-	follow_stream(m, PICTURE, p->video_pid);
-	follow_stream(m, SOUND, p->audio_pid);
+	follow_stream(m, PICTURE, m->parse.video_pid);
+	follow_stream(m, SOUND, sound_pid(m));
 	if (m->error || m->streams[PICTURE].units || m->streams[SOUND].units)
 		return;
 	snprintf(m->why, sizeof(m->why),
@@ -627,6 +647,7 @@ struct mp4_ring *mp4_ring_new(struct job *job, const struct job_event *event)
 	if (m) {
 		m->job = job;
 		m->output = event->output;
+		text_copy(m->lang, sizeof(m->lang), event->track);
 		m->frontier_90k = event->continue_90k;
 		m->next_number = 1;
 		out_rings_init(&m->out, job);

@@ -83,7 +83,8 @@ static bool read_join(const struct request *q, struct asked *a, struct reply *r)
 static bool read_lang(const struct request *q, struct asked *a, struct reply *r)
 {
 	char text[TRACK_NAME_MAX + 1];
-	int found = a->form == OUTPUT_ADTS ? http_query(q->http, "lang", text, sizeof(text)) : 0;
+	bool chosen = a->form == OUTPUT_ADTS || a->form == OUTPUT_MP4;
+	int found = chosen ? http_query(q->http, "lang", text, sizeof(text)) : 0;
 	size_t n = 0;
 
 	if (found == 0)

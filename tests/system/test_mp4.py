@@ -136,6 +136,18 @@ def test_variants(server, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_language(server):
+    s = serve(server, media.languages_film())
+    # the three of the film have different codecs
+    assert watch(s, URL, 5).codecs == [["mp4a", "mp4v"]]
+    assert watch(s, URL + "&lang=eng", 5).codecs == [["ac-3", "mp4v"]]
+    answer = s.refused(URL + "&lang=ita")
+    assert answer.status == 502 and "no sound in this language" in answer.text
+    assert s.refused(URL + "&lang=italian").status == 400
+    assert s.tuner("1")["state"] == "running"
+
+
+@pytest.mark.slow
 def test_a_codec_that_changes_begins_with_an_init_segment(server, tmp_path):
     """Another source of the channel: the viewer stays, and its time goes on."""
     s = serve(server)
