@@ -39,7 +39,8 @@ FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 class Bench:
     def __init__(self, options):
         self.options = options
-        self.out = {"fanout": [], "joins": [], "starts": [], "memory": [], "audio": []}
+        self.out = {"fanout": [], "joins": [], "starts": [], "memory": [], "audio": [],
+                    "forms": [], "udp": []}
         self.faults = []
 
     # -- fan-out
@@ -112,6 +113,48 @@ class Bench:
               f"beside {listeners} viewers, {row['stray_bytes']} bytes outside of frames, "
               f"{row['lost']} listeners lost; longest gap p99 {row['gap_ms']['alone']:.0f} ms, "
               f"beside viewers {row['gap_ms']['beside']:.0f} ms", flush=True)
+
+    # -- the same media in other protocols
+
+    def forms(self, amps, viewers, rounds, seconds):
+        """WebSocket and interleaved RTSP beside the transport stream, in the same rounds."""
+        number = amps.path.split("/")[2]
+        forms = {"ts": ("http", amps.path, amps.port), "ws": ("ws", f"/ws/{number}", amps.port),
+                 "rtsp": ("rtsp", f"/{number}", amps.rtsp_port())}
+        found = {name: [] for name in forms}
+        lost = dict.fromkeys(forms, 0)
+        for _ in range(rounds):
+            for name, (protocol, path, port) in forms.items():
+                got = load(amps, "-c", viewers, "-d", seconds, "-w", 1, "-V",
+                           min(viewers, VERIFIED), "--pids", amps.pid, "--protocol", protocol,
+                           "-p", port, path=path)
+                found[name].append(got["mbit_per_cpu_s"])
+                lost[name] += sum(got[fault] for fault in (*FAULTS, "rtp_lost"))
+        row = {"viewers": viewers, "rounds": rounds, "mbit_per_cpu_s": found, "lost": lost,
+               "ratio": {name: [f / ts for f, ts in zip(found[name], found["ts"])]
+                         for name in ("ws", "rtsp")}}
+        self.out["forms"].append(row)
+        if any(lost.values()):
+            self.faults.append(f"forms: {lost}")
+        print(f"{viewers} viewers, Mbit per CPU second:  "
+              + ",  ".join(f"{name} {cell(values, '.0f')}" for name, values in found.items())
+              + ";  of TS in a round:  "
+              + ",  ".join(f"{name} {cell(r, '.2f')}" for name, r in row["ratio"].items()),
+              flush=True)
+
+    def udp(self, viewers, seconds):
+        """RTSP by UDP, 2 Mbit/s each, to sockets of the usual size."""
+        with Amps(Amps.thin_config()) as amps:
+            got = load(amps, "-c", viewers, "-d", seconds, "-w", 2, "-V", -1, "--pids", amps.pid,
+                       "--protocol", "rtsp-udp", "-p", amps.rtsp_port(), path=f"/{FILE_CHANNEL}")
+        row = {"viewers": viewers, "mbps": got["mbps"], "mbit_per_cpu_s": got["mbit_per_cpu_s"],
+               "lost": {name: got[name] for name in (*FAULTS, "rtp_lost")}}
+        self.out["udp"].append(row)
+        if any(row["lost"].values()):
+            self.faults.append(f"RTSP by UDP: {row['lost']}")
+        print(f"RTSP by UDP, {viewers} viewers of 2 Mbit/s: {got['mbps']:.0f} Mbit/s, "
+              f"{got['mbit_per_cpu_s']:.0f} Mbit per CPU second, lost packets {got['rtp_lost']}, "
+              f"counter errors {got['cc_err']}", flush=True)
 
     # -- memory
 
@@ -235,12 +278,15 @@ class Bench:
                 if quick:
                     self.fanout(amps, mtu, 50, 1, 2)
                     self.audio(amps, 50, 2)
+                    self.forms(amps, 50, 1, 2)
                     continue
                 self.fanout(amps, mtu, 1, 3, 3)
                 self.fanout(amps, mtu, 100, 3, 3)
                 self.fanout(amps, mtu, 1000, o.rounds or 7, 4)
                 self.fanout(amps, mtu, 2000, 1, 4)
                 self.audio(amps, 1000, 4)
+                self.forms(amps, 1000, 5, 4)
+            self.udp(20 if quick else 200, 2 if quick else 10)
         print("\nJoining a running channel, connecting included, to the first random access point")
         set_mtu(1500)
         with Amps() as amps:

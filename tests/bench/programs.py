@@ -15,6 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.append(os.path.join(ROOT, "tests", "system"))
 BIN = os.environ.get("AMPS_BIN", os.path.join(ROOT, "build", "bin"))
 FILM = os.path.join(ROOT, "build", "benchmedia", "channel.ts")
+THIN_FILM = os.path.join(ROOT, "build", "benchmedia", "thin.ts")
 BITS_PER_SECOND = 8_000_000
 SERVER_CPU, CLIENT_CPU = 0, (os.cpu_count() or 1) - 1
 BOTH_CPUS = f"{SERVER_CPU},{CLIENT_CPU}"
@@ -170,7 +171,8 @@ class Amps(Program):
 
     @staticmethod
     def with_streams(streams, **streaming):
-        return {"server": {"host": "127.0.0.1", "port": AMPS_PORT, "workers": 1},
+        return {"server": {"host": "127.0.0.1", "port": AMPS_PORT, "workers": 1,
+                           "rtsp_port": "auto"},
                 "auth": {"enabled": False}, "streaming": {"idle_timeout": 0.1, **streaming},
                 "streams": streams}
 
@@ -181,6 +183,16 @@ class Amps(Program):
         http = {"id": HTTP_CHANNEL, "name": "HTTP", "ffmpeg_profile": "copy",
                 "source": f"http://127.0.0.1:{ORIGIN_PORT}/live.ts"}
         return cls.with_streams([file, http])
+
+    @classmethod
+    def thin_config(cls):
+        make_film(THIN_FILM, "640x360", "1600k", 2_000_000)
+        return cls.with_streams([{"id": FILE_CHANNEL, "name": "Thin", "source": THIN_FILM,
+                                  "ffmpeg_profile": "copy",
+                                  "input_args": ["-re", "-stream_loop", "-1"]}])
+
+    def rtsp_port(self):
+        return self.ask("status")["rtsp_port"]
 
     def is_ready(self):
         if self.process.poll() is not None:

@@ -1,4 +1,5 @@
-/* body.c - parses answers as they arrive: the head, and the three body framings of RFC 9112 */
+/* body.c - parses answers as they arrive: the head, the three body framings of RFC 9112, and the
+ * frames and packets in which other protocols wrap their media */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +89,53 @@ static size_t chunk_step(struct load *l, struct client *c, const uint8_t *p, siz
 	return took;
 }
 
+/* The length of the head of which wrap_len bytes are there. */
+static size_t wrap_head(const struct load *l, const struct client *c)
+{
+	if (l->o.protocol == LOAD_RTSP)
+		return c->wrap_len < 4 || c->wrap[1] ? 4 : 16;
+	if (c->wrap_len < 2 || c->wrap[1] < 126)
+		return 2;
+	return c->wrap[1] == 126 ? 4 : 10;
+}
+
+/* The head is complete. */
+static void wrap_begins(const struct load *l, struct client *c)
+{
+	if (l->o.protocol == LOAD_RTSP) {
+		c->left = (uint64_t)c->wrap[2] << 8 | c->wrap[3];
+		c->skip = c->wrap[1] != 0;
+		if (!c->skip) {
+			rtsp_count(c, c->wrap + 4);
+			c->left -= 12;
+		}
+	} else {
+		c->skip = (c->wrap[0] & 15) != 2;
+		c->left = c->wrap_len == 2 ? c->wrap[1] : 0;
+		for (size_t i = 2; i < c->wrap_len; i++)
+			c->left = c->left << 8 | c->wrap[i];
+	}
+	c->wrap_len = 0;
+}
+
+/* Takes the next part of frames or interleaved packets.  Returns the bytes taken. */
+static size_t wrap_step(struct load *l, struct client *c, const uint8_t *p, size_t n,
+			uint64_t now_ns)
+{
+	size_t take = MIN(n, c->left);
+
+	if (c->left && c->skip)
+		c->left -= take;
+	else if (c->left)
+		media_left(l, c, p, take, now_ns);
+	if (take)
+		return take;
+	c->wrap[c->wrap_len++] = *p;
+	if (c->wrap_len == wrap_head(l, c))
+		wrap_begins(l, c);
+	return 1;
+}
+
 int body_feed(struct load *l, struct client *c, const uint8_t *p, size_t n, uint64_t now_ns)
 {
 	size_t took;
@@ -103,11 +151,21 @@ int body_feed(struct load *l, struct client *c, const uint8_t *p, size_t n, uint
 		for (; n && c->chunk != CHUNK_TRAILER; p += took, n -= took)
 			took = chunk_step(l, c, p, n, now_ns);
 		return c->chunk == CHUNK_TRAILER;
+	case BODY_WRAPPED:
+		for (; n; p += took, n -= took)
+			took = wrap_step(l, c, p, n, now_ns);
+		return 0;
+	case BODY_DATAGRAMS:
+		if (n <= 12)
+			return -1;
+		rtsp_count(c, p);
+		media(l, c, p + 12, n - 12, now_ns);
+		return 0;
 	}
 	return -1;
 }
 
-static const char *find_field(const char *head, const char *name)
+const char *body_field(const char *head, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -119,14 +177,16 @@ static const char *find_field(const char *head, const char *name)
 	return NULL;
 }
 
-static void choose_body(struct client *c)
+static void choose_body(const struct load *l, struct client *c)
 {
-	const char *coding = find_field(c->head, "Transfer-Encoding");
-	const char *length = find_field(c->head, "Content-Length");
+	const char *coding = body_field(c->head, "Transfer-Encoding");
+	const char *length = body_field(c->head, "Content-Length");
 
 	c->body = BODY_CLOSE;
 	c->left = 0;
-	if (coding && strncasecmp(coding, "chunked", 7) == 0) {
+	if (l->o.protocol != LOAD_HTTP) {
+		c->body = l->o.protocol == LOAD_RTSP_UDP ? BODY_DATAGRAMS : BODY_WRAPPED;
+	} else if (coding && strncasecmp(coding, "chunked", 7) == 0) {
 		c->body = BODY_CHUNKED;
 		c->chunk = CHUNK_SIZE;
 	} else if (length) {
@@ -149,9 +209,16 @@ int head_feed(struct load *l, struct client *c, const uint8_t *p, size_t n, uint
 	}
 	used = (size_t)(end + 4 - c->head) - c->head_len;
 	end[2] = '\0';
-	if (sscanf(c->head, "%*s %d", &c->status) != 1 || c->status != 200)
+	if (sscanf(c->head, "%*s %d", &c->status) != 1 ||
+	    c->status != (l->o.protocol == LOAD_WS ? 101 : 200))
 		return -1;
-	choose_body(c);
+	if (l->o.protocol >= LOAD_RTSP) {
+		int r = rtsp_answered(l, c);
+
+		if (r <= 0)
+			return r;
+	}
+	choose_body(l, c);
 	c->state = CLIENT_BODY;
 	l->in_body++;
 	free(c->head);

@@ -8,6 +8,9 @@
 #include "tests/bench/load/load.h"
 
 #define CHUNK_HEAD_BYTES 512u /* bytes to read if only a chunk's head is needed */
+#define UPGRADE                                                                                    \
+	"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"              \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 void client_close(struct load *l, struct client *c, bool early)
 {
@@ -15,6 +18,7 @@ void client_close(struct load *l, struct client *c, bool early)
 		close_fd(&c->fd);
 		l->alive--;
 	}
+	close_fd(&c->control);
 	c->failed = c->state != CLIENT_BODY;
 	if (c->failed)
 		l->failed++;
@@ -61,9 +65,14 @@ void client_connected(struct load *l, struct client *c)
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	n = snprintf(request, sizeof(request),
 		     "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: tsload\r\nAccept: */*\r\n"
-		     "%s%s\r\n",
-		     c->path, l->o.host, l->o.port, l->o.header, *l->o.header ? "\r\n" : "");
-	if (error || send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n) {
+		     "%s%s%s\r\n",
+		     c->path, l->o.host, l->o.port, l->o.header, *l->o.header ? "\r\n" : "",
+		     l->o.protocol == LOAD_WS ? UPGRADE : "");
+	if (l->o.protocol >= LOAD_RTSP)
+		error = error ? error : rtsp_begin(l, c);
+	else if (!error && send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
+		error = EPIPE;
+	if (error) {
 		client_close(l, c, true);
 		return;
 	}
@@ -78,9 +87,9 @@ void client_connected(struct load *l, struct client *c)
 /* The number of bytes that may be discarded without parsing; 0 = none. */
 static size_t blind_bytes(const struct load *l, const struct client *c, size_t max)
 {
-	if (c->state != CLIENT_BODY || client_parses(l, c))
+	if (c->state != CLIENT_BODY || client_parses(l, c) || c->body == BODY_DATAGRAMS)
 		return 0;
-	if (c->body == BODY_CLOSE)
+	if (c->body == BODY_CLOSE || c->body == BODY_WRAPPED)
 		return max;
 	if (c->body == BODY_CHUNKED && c->chunk != CHUNK_DATA)
 		return 0;
@@ -95,7 +104,7 @@ static ssize_t receive_blind(struct load *l, struct client *c, size_t n)
 	if (got <= 0)
 		return got;
 	body_count(l, c, (size_t)got, pace_now_ns());
-	if (c->body != BODY_CLOSE)
+	if (c->body == BODY_LENGTH || c->body == BODY_CHUNKED)
 		c->left -= (uint64_t)got;
 	return got;
 }
@@ -130,7 +139,8 @@ void client_read(struct load *l, struct client *c, size_t max)
 		size_t want = blind ? blind : MIN(max, LOAD_BUFFER);
 		ssize_t got;
 
-		if (!blind && c->state == CLIENT_BODY && !client_parses(l, c))
+		if (!blind && c->state == CLIENT_BODY && !client_parses(l, c) &&
+		    c->body != BODY_DATAGRAMS)
 			want = MIN(want, CHUNK_HEAD_BYTES);
 		got = blind ? receive_blind(l, c, want) : receive(l, c, want, &over);
 		if (over || (got < 0 && (errno == EAGAIN || errno == EINTR)))

@@ -1,10 +1,12 @@
-/* load.h - the load client: one thread, one epoll, many GET requests for live streams.
+/* load.h - the load client: one thread, one epoll, many requests for live streams, over HTTP, in the
+ * frames of a WebSocket, or over RTSP, interleaved or by UDP.
  *
  * A client parses what it receives (ts_judge.h) up to its first random access point; after that the
  * kernel discards the bytes (MSG_TRUNC).  A verified client parses everything and compares it with
  * what the other verified clients received (packet_log.h).  A slow client reads at its own bit
  * rate, on a timer.  A body ends with the connection, with its Content-Length or with the last
- * chunk.  The result is one line of JSON. */
+ * chunk.  What is discarded counts with the heads of frames and packets (1.2% of RTP).  Every packet
+ * of RTP that a client parses must follow the last one.  The result is one line of JSON. */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
@@ -32,7 +34,10 @@ struct slow_group {
 	long bits_per_second;
 };
 
+enum load_protocol { LOAD_HTTP, LOAD_WS, LOAD_RTSP, LOAD_RTSP_UDP };
+
 struct load_options {
+	enum load_protocol protocol;
 	const char *host, *label, *header;
 	const char *paths[LOAD_PATHS_MAX];
 	int path_count;
@@ -54,7 +59,7 @@ struct load_options {
 };
 
 enum client_state { CLIENT_IDLE, CLIENT_CONNECTING, CLIENT_HEAD, CLIENT_BODY, CLIENT_DONE };
-enum body_kind { BODY_CLOSE, BODY_LENGTH, BODY_CHUNKED };
+enum body_kind { BODY_CLOSE, BODY_LENGTH, BODY_CHUNKED, BODY_WRAPPED, BODY_DATAGRAMS };
 enum chunk_state { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_DATA, CHUNK_END, CHUNK_TRAILER };
 
 struct client {
@@ -76,6 +81,15 @@ struct client {
 	struct packet_log *log;
 	char *head; /* of the answer, until it is complete */
 	size_t head_len;
+	/* of WebSocket and RTSP */
+	uint8_t wrap[16]; /* the head of a frame or packet, as far as it has come */
+	size_t wrap_len;
+	bool skip;	   /* what follows that head is not media */
+	int control;	   /* RTSP by UDP: its connection, once media come */
+	bool set_up;	   /* SETUP was answered */
+	bool counted;	   /* a packet of RTP was seen, with the next number */
+	uint16_t sequence;
+	uint64_t rtp_lost; /* packets */
 };
 
 /* CPU time and memory of a tree of processes. */
@@ -90,6 +104,7 @@ struct load {
 	struct client *clients;
 	int total;
 	int epoll;
+	int reports, reports_port; /* of all RTSP clients by UDP; it is not read */
 	uint8_t *buffer;
 	int started, alive, in_body, failed;
 	bool in_window;
@@ -106,11 +121,20 @@ void client_connected(struct load *l, struct client *c);
 void client_read(struct load *l, struct client *c, size_t max);
 void client_close(struct load *l, struct client *c, bool early);
 
+/* rtsp.c: begins a dialogue, goes on after an answer (1: its media begin), -1 if it failed. */
+must_check int rtsp_begin(struct load *l, struct client *c);
+must_check int rtsp_answered(struct load *l, struct client *c);
+/* Counts the packets that are missing before this one. */
+void rtsp_count(struct client *c, const uint8_t head[12]);
+
 /* body.c: 0, 1 at the end of the body, -1 if the answer is malformed or not a 200. */
 must_check int head_feed(struct load *l, struct client *c, const uint8_t *p, size_t n,
 			 uint64_t now_ns);
 must_check int body_feed(struct load *l, struct client *c, const uint8_t *p, size_t n,
 			 uint64_t now_ns);
+
+/* What follows "name:" in a head, or NULL. */
+const char *body_field(const char *head, const char *name);
 
 /* Counts n bytes of the body that were received. */
 void body_count(struct load *l, struct client *c, size_t n, uint64_t now_ns);

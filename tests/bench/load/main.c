@@ -67,7 +67,7 @@ static void init_client(struct load *l, int i)
 {
 	struct client *c = &l->clients[i];
 
-	c->fd = -1;
+	c->fd = c->control = -1;
 	c->path = l->o.paths[i % l->o.path_count];
 	c->slow = i >= l->o.clients;
 	c->bits_per_second = c->slow ? rate_of_slow(&l->o, i - l->o.clients) : 0;
@@ -97,6 +97,7 @@ static void done(struct load *l)
 {
 	for (int i = 0; l->clients && i < l->total; i++) {
 		close_fd(&l->clients[i].fd);
+		close_fd(&l->clients[i].control);
 		free(l->clients[i].head);
 		ts_judge_done(&l->clients[i].ts);
 		packet_run_leave(&l->clients[i].run);
@@ -105,6 +106,7 @@ static void done(struct load *l)
 	free(l->clients);
 	free(l->buffer);
 	close_fd(&l->epoll);
+	close_fd(&l->reports);
 }
 
 static uint64_t start_gap_ns(const struct load *l)
@@ -224,7 +226,7 @@ static int run(struct load *l)
 
 int main(int argc, char **argv)
 {
-	struct load l = {.epoll = -1};
+	struct load l = {.epoll = -1, .reports = -1};
 	int e, lost;
 
 	if (options_read(&l.o, argc, argv) < 0)

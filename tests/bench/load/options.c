@@ -19,7 +19,8 @@ enum option_code {
 	OPT_HEADER,
 	OPT_VALUES,
 	OPT_RAW,
-	OPT_ADTS
+	OPT_ADTS,
+	OPT_PROTOCOL
 };
 
 static int usage(void)
@@ -35,7 +36,8 @@ static int usage(void)
 	      "  --key-end   each leaves when its first key frame is complete\n"
 	      "  --pids a,b   the server's processes  --cpu N   run on this CPU\n"
 	      "  --raw   count bytes only  --adts   count frames of ADTS  --rcvbuf B  --timeout S  --header LINE\n"
-	      "  --values   print the times of every client\n",
+	      "  --values   print the times of every client\n"
+	      "  --protocol http|ws|rtsp|rtsp-udp\n",
 	      stderr);
 	return -EINVAL;
 }
@@ -61,6 +63,21 @@ static void add_pids(struct load_options *o, const char *text)
 		o->pids[o->pid_count++] = (pid_t)strtol(text, &end, 10);
 		text = *end == ',' ? end + 1 : "";
 	}
+}
+
+static int read_protocol(struct load_options *o, const char *text)
+{
+	static const char *const names[] = {[LOAD_HTTP] = "http",
+					    [LOAD_WS] = "ws",
+					    [LOAD_RTSP] = "rtsp",
+					    [LOAD_RTSP_UDP] = "rtsp-udp"};
+
+	for (size_t i = 0; i < array_size(names); i++)
+		if (strcmp(names[i], text) == 0) {
+			o->protocol = (enum load_protocol)i;
+			return 0;
+		}
+	return -EINVAL;
 }
 
 static int long_option(struct load_options *o, int code)
@@ -107,6 +124,8 @@ static int long_option(struct load_options *o, int code)
 	case OPT_ADTS:
 		o->raw = o->adts = true;
 		return 0;
+	case OPT_PROTOCOL:
+		return read_protocol(o, optarg);
 	default:
 		return -EINVAL;
 	}
@@ -177,6 +196,7 @@ int options_read(struct load_options *o, int argc, char **argv)
 		{"raw", 0, NULL, OPT_RAW},
 		{"adts", 0, NULL, OPT_ADTS},
 		{"values", 0, NULL, OPT_VALUES},
+		{"protocol", 1, NULL, OPT_PROTOCOL},
 		{NULL, 0, NULL, 0},
 	};
 	int code;

@@ -12,6 +12,7 @@ struct sums {
 	uint64_t packets, sync_losses, counter_errors, duplicates, transport_errors;
 	uint64_t compared, lost_packets, alien_packets, cuts, bad_starts, defects;
 	uint64_t frames, stray_bytes; /* of ADTS */
+	uint64_t rtp_lost;	      /* packets of RTP */
 };
 
 static int compare_numbers(const void *a, const void *b)
@@ -60,6 +61,7 @@ static void add_client(struct sums *s, const struct client *c)
 	s->defects += ts_judge_defects(&c->ts);
 	s->frames += c->sound.frames;
 	s->stray_bytes += c->sound.stray_bytes;
+	s->rtp_lost += c->rtp_lost;
 }
 
 static void sum_up(const struct load *l, bool slow, struct sums *s)
@@ -94,12 +96,14 @@ static void print_sums(const struct sums *s, const char *prefix)
 	       ",\"%ssync_loss\":%" PRIu64 ",\"%scc_err\":%" PRIu64 ",\"%sdup\":%" PRIu64
 	       ",\"%stei\":%" PRIu64 ",\"%slost_bytes\":%" PRIu64 ",\"%salien_bytes\":%" PRIu64
 	       ",\"%scuts\":%" PRIu64 ",\"%sbad_starts\":%" PRIu64 ",\"%sdefects\":%" PRIu64
-	       ",\"%sframes\":%" PRIu64 ",\"%sstray_bytes\":%" PRIu64,
+	       ",\"%sframes\":%" PRIu64 ",\"%sstray_bytes\":%" PRIu64
+	       ",\"%srtp_lost\":%" PRIu64,
 	       prefix, s->verified, prefix, s->unplaced, prefix, s->packets, prefix, s->compared,
 	       prefix, s->sync_losses, prefix, s->counter_errors, prefix, s->duplicates, prefix,
 	       s->transport_errors, prefix, s->lost_packets * TS_BYTES, prefix,
 	       s->alien_packets * TS_BYTES, prefix, s->cuts, prefix, s->bad_starts, prefix,
-	       s->defects, prefix, s->frames, prefix, s->stray_bytes);
+	       s->defects, prefix, s->frames, prefix, s->stray_bytes,
+	       prefix, s->rtp_lost);
 }
 
 enum moment { AT_CONNECTED, AT_FIRST, AT_RAP, AT_KEY_END };
