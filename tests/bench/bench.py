@@ -28,8 +28,8 @@ import tuners
 from figures import cell, enter_namespace, quantile, set_mtu
 from lineups import LineUps
 from playlists import Playlists
-from programs import (Amps, Bare, Broken, CLIENT_CPU, HTTP_CHANNEL, Origin, Program, load,
-                      load_words, make_film)
+from programs import (Amps, Bare, Broken, CLIENT_CPU, FILE_CHANNEL, HTTP_CHANNEL, Origin, Program,
+                      load, load_words, make_film)
 
 SUBJECTS = ("viewers", "line-ups", "playlists", "tuners", "encoding", "hls", "low-latency")
 VERIFIED = 20
@@ -145,8 +145,9 @@ class Bench:
     def udp(self, viewers, seconds):
         """RTSP by UDP, 2 Mbit/s each, to sockets of the usual size."""
         with Amps(Amps.thin_config()) as amps:
-            got = load(amps, "-c", viewers, "-d", seconds, "-w", 2, "-V", -1, "--pids", amps.pid,
-                       "--protocol", "rtsp-udp", "-p", amps.rtsp_port(), path=f"/{FILE_CHANNEL}")
+            got = load(amps, "-c", viewers, "-d", seconds, "-w", 2, "-V",
+                       min(viewers, VERIFIED), "--pids", amps.pid, "--protocol", "rtsp-udp",
+                       "-p", amps.rtsp_port(), path=f"/{FILE_CHANNEL}")
         row = {"viewers": viewers, "mbps": got["mbps"], "mbit_per_cpu_s": got["mbit_per_cpu_s"],
                "lost": {name: got[name] for name in (*FAULTS, "rtp_lost")}}
         self.out["udp"].append(row)
