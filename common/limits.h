@@ -209,7 +209,8 @@
 #define RTSP_TIMEOUT_S	  60	       /* of a session, as it is announced */
 #define RTSP_EXPIRE_MS	  120000       /* the same as it is kept: players are late */
 #define RTCP_INTERVAL_MS  5000	       /* between two sender reports */
-#define DATAGRAM_BURST	  (96u << 10)  /* bytes sent to a client at once */
+#define DATAGRAM_FIRST	  (16u << 10)  /* bytes sent to a client at first ... */
+#define DATAGRAM_BURST	  (96u << 10)  /* ... and at once later */
 #define DATAGRAM_RATE_MIN (256u << 10) /* bytes a second to a client, if the ring has fewer */
 
 /* API */

@@ -105,11 +105,11 @@ int datagram_path_of(const struct datagram_socket *s, int tcp_fd, uint16_t port,
 
 size_t datagrams_credit(struct datagrams *d, uint64_t now_us, uint64_t bytes_per_second)
 {
-	uint64_t rate = MAX(2 * MIN(bytes_per_second, UINT32_MAX), DATAGRAM_RATE_MIN);
+	uint64_t rate = MAX(MIN(bytes_per_second, UINT32_MAX) * 3 / 2, DATAGRAM_RATE_MIN);
 	uint64_t passed_us = MIN(now_us - d->credit_us, 1000000u);
 
 	d->credit = d->credit_us ? MIN(d->credit + rate * passed_us / 1000000, DATAGRAM_BURST)
-				 : DATAGRAM_BURST;
+				 : DATAGRAM_FIRST;
 	d->credit_us = now_us;
 	return (size_t)d->credit;
 }

@@ -1,9 +1,10 @@
 /* datagrams.h - media to one client in datagrams, over a socket that all such clients of a worker
  * share.
  *
- * What is sent at once is bounded, so that it fits a client's socket: credit grows with time, at
- * twice the rate of the media, up to DATAGRAM_BURST.  While the shared socket is full a client
- * waits in its list, and is called in turn when there is room. */
+ * What is sent at once is bounded, so that it fits a client's socket: credit begins with
+ * DATAGRAM_FIRST, because a client may not read yet, and grows with time, at one and a half times
+ * the rate of the media, up to DATAGRAM_BURST.  While the shared socket is full a client waits in
+ * its list, and is called in turn when there is room. */
 #ifndef AMPS_DATAGRAMS_H
 #define AMPS_DATAGRAMS_H
 

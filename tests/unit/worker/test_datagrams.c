@@ -66,14 +66,14 @@ static void init(struct world *x, struct client *c)
 		.d = {.socket = &x->socket, .path = &x->path, .on_room = on_room, .owner = c}};
 }
 
-Test(datagrams, credit_grows_with_time_at_twice_the_rate_up_to_a_burst)
+Test(datagrams, credit_grows_with_time_and_the_rate_up_to_a_burst)
 {
 	struct datagrams d = {0};
 
-	cr_assert_eq(datagrams_credit(&d, 1000000, 1000000), DATAGRAM_BURST);
+	cr_assert_eq(datagrams_credit(&d, 1000000, 1000000), DATAGRAM_FIRST);
 	d.credit = 0;
-	cr_assert_eq(datagrams_credit(&d, 1010000, 1000000), 20000u);
-	cr_assert_eq(datagrams_credit(&d, 1010000, 1000000), 20000u);
+	cr_assert_eq(datagrams_credit(&d, 1010000, 1000000), 15000u);
+	cr_assert_eq(datagrams_credit(&d, 1010000, 1000000), 15000u);
 	cr_assert_eq(datagrams_credit(&d, 9010000, 1000000), DATAGRAM_BURST);
 	/* a rate that is not known yet, and one that no job can have */
 	d.credit = 0;
