@@ -40,6 +40,7 @@ static const struct format *format_of(const char *name)
 		{"audio", "/audio/", "", NULL},
 		{"mp4", "/stream/", "", "mp4"},
 		{"ws", "/ws/", "", NULL},
+		{"rtsp", "/", "", NULL},
 	};
 
 	for (size_t i = 0; i < array_size(formats); i++)
@@ -51,6 +52,17 @@ static const struct format *format_of(const char *name)
 bool url_knows_format(const char *format)
 {
 	return format_of(format) != NULL;
+}
+
+/* The server as RTSP names it: another port of the host of `base`. */
+static void put_rtsp_base(struct buf *out, const char *base, unsigned port)
+{
+	const char *host = strstr(base, "://");
+	size_t len;
+
+	host = host != NULL ? host + 3 : base;
+	len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+	buf_printf(out, "rtsp://%.*s:%u", (int)MIN(len, strlen(host)), host, port);
 }
 
 /* The path of a channel in this form. */
@@ -79,7 +91,10 @@ void url_put(struct buf *out, const struct url_parts *parts)
 		base += 4;
 		len -= 4;
 	}
-	buf_add(out, base, len);
+	if (parts->stream_id != NULL && format != NULL && strcmp(format, "rtsp") == 0)
+		put_rtsp_base(out, base, parts->rtsp_port);
+	else
+		buf_add(out, base, len);
 	if (parts->stream_id != NULL)
 		format = put_channel(out, parts);
 	else

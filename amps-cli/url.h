@@ -11,6 +11,7 @@ struct url_parts {
 	const char *stream_id; /* NULL = the playlist */
 	const char *variant;   /* NULL = the channel's own */
 	const char *region;    /* NULL = unknown */
+	unsigned rtsp_port;    /* for the format rtsp */
 	const char *format; /* as url_knows_format(); NULL = TS, of a playlist each channel's own */
 };
 

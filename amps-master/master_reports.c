@@ -124,7 +124,8 @@ static json_t *report_links(void *owner)
 	json_t *report;
 
 	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
-	report = json_pack("{s:s, s:s?}", "url", url, "token", shared ? token : NULL);
+	report = json_pack("{s:s, s:s?, s:i}", "url", url, "token", shared ? token : NULL,
+			   "rtsp_port", (int)m->rtsp.port);
 	explicit_bzero(token, sizeof(token));
 	return report;
 }

@@ -30,7 +30,7 @@ static int check_usage(const struct command_call *call)
 	if (region != NULL && !text_region(region, strlen(region), code))
 		return usage("--region takes a code of two letters");
 	if (format != NULL && !url_knows_format(format))
-		return usage("--format is ts, hls, dash, audio, mp4 or ws");
+		return usage("--format is ts, hls, dash, rtsp, audio, mp4 or ws");
 	if (format != NULL && strcmp(format, "ws") == 0 && command_value(call, "print") == NULL)
 		return usage("players cannot open a WebSocket: add --print");
 	if (player == NULL)
@@ -92,6 +92,7 @@ static int open_link(const struct command_call *call, const json_t *links)
 		.stream_id = command_value(call, "stream-id"),
 		.variant = command_value(call, "variant"),
 		.region = command_value(call, "region"),
+		.rtsp_port = (unsigned)json_integer_value(json_object_get(links, "rtsp_port")),
 		.format = command_value(call, "format"),
 	};
 	_cleanup_(buf_done) struct buf url = BUF_INIT;
@@ -101,6 +102,10 @@ static int open_link(const struct command_call *call, const json_t *links)
 		url_put(&url, &parts);
 	if (parts.base == NULL || !buf_ok(&url)) {
 		fprintf(stderr, "amps: the server does not report its address\n");
+		code = COMMAND_FAILED;
+	} else if (parts.format != NULL && strcmp(parts.format, "rtsp") == 0 &&
+		   parts.rtsp_port == 0) {
+		fprintf(stderr, "amps: the server does not serve RTSP\n");
 		code = COMMAND_FAILED;
 	} else if (command_value(call, "print") != NULL) {
 		printf("%s\n", url.data);
@@ -137,7 +142,7 @@ const struct command cmd_vlc = {
 		    {"variant", "V", "one of the channel's variants"},
 		    {"region", "CC", "the viewer's region, a code of two letters"},
 		    {"format", "F",
-		     "ts, hls, dash, audio, mp4 or ws (default: ts; of the "
+		     "ts, hls, dash, rtsp, audio, mp4 or ws (default: ts; of the "
 		     "playlist: as each channel says)"},
 		    {"player", "P", "vlc, mpv or ffplay (default: vlc)"},
 		    {"print", NULL, "print the link and start nothing"},

@@ -51,6 +51,18 @@ def test_without_authentication_there_is_no_token(server):
     assert link(s, "--stream-id", "1") == "https://tv.example/amps/stream/1.ts"
 
 
+def test_every_form_has_a_link(server):
+    s = server(line_up(channel(1, media.film()), server={"rtsp_port": "auto"}))
+    http = s.port
+    rtsp = s.ask("status")["rtsp_port"]
+    for form, url in (("hls", f"http://localhost:{http}/hls/1/index.m3u8"),
+                      ("mp4", f"http://localhost:{http}/stream/1?format=mp4"),
+                      ("ws", f"ws://localhost:{http}/ws/1"), ("rtsp", f"rtsp://localhost:{rtsp}/1")):
+        assert link(s, "--stream-id", "1", "--format", form) == url
+    assert s.amps("vlc", "--stream-id", "1", "--format", "ws").returncode == 2
+    assert s.amps("vlc", "--print", "--format", "avi").returncode == 2
+
+
 def test_vlc_reports_what_cannot_be_played(server):
     s = server(line_up(channel(1, media.film())))
     for args, reason in ((["--stream-id", "7"], "no channel 7"),

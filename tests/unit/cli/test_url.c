@@ -36,6 +36,7 @@ Test(url, a_form)
 		{"audio", "https://h/audio/5?token=t"},
 		{"mp4", "https://h/stream/5?format=mp4&token=t"},
 		{"ws", "wss://h/ws/5?token=t"},
+		{"rtsp", "rtsp://h:8554/5?token=t"},
 	};
 
 	for (size_t i = 0; i < array_size(links); i++) {
@@ -43,10 +44,16 @@ Test(url, a_form)
 		expect(&(struct url_parts){.base = "https://h",
 					  .stream_id = "5",
 					  .token = "t",
+					  .rtsp_port = 8554,
 					  .format = links[i][0]},
 		       links[i][1]);
 	}
 	expect(&(struct url_parts){.base = "https://h", .format = "ws"},
 	       "https://h/playlist.m3u?format=ws");
+	expect(&(struct url_parts){.base = "http://[::1]:5000/tv",
+				  .stream_id = "5",
+				  .rtsp_port = 9,
+				  .format = "rtsp"},
+	       "rtsp://[::1]:9/5");
 	cr_expect_not(url_knows_format("avi"));
 }
