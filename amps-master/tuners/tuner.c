@@ -107,10 +107,9 @@ void tuner_publish(struct tuner *t)
 
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
-	const struct tuners_env *env = &t->owner->env;
-	bool changed;
+	bool changed = t->state != state;
 
-	if (t->state != state) {
+	if (changed) {
 		assert(legal[t->state][state]);
 		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
 			  tuner_state_name(t->state), tuner_state_name(state));
@@ -119,7 +118,6 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 		t->forget = false;
 	}
 	assert(state == TUNER_IDLE || t->slot >= 0);
-	changed = t->state != state;
 	t->state = state;
 	if (state == TUNER_IDLE)
 		slot_give_back(t);
@@ -128,7 +126,8 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 	for (struct output *o = t->outputs; o; o = o->next)
 		output_publish(o);
 	if (changed)
-		env->state_changed(env->owner, t->channel, t->key, state, t->last_error);
+		t->owner->env.state_changed(t->owner->env.owner, t->channel, t->key, state,
+					    t->last_error);
 }
 
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text)

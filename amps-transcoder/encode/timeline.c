@@ -93,6 +93,9 @@ void timeline_map(struct timeline *t, unsigned stream, bool leads, int64_t *pts,
 	if (late > FAR_90K || late < -FAR_90K)
 		late = 0;
 	duration = MIN(duration, FAR_90K);
+	/* a clock that has wrapped is where it was, not at its beginning */
+	if (!t->begun && t->same_clock && t->at_least != TIME_NONE)
+		t->near = t->at_least;
 	time = ts_unwrap(t->near, time);
 	if (leads)
 		t->near = time;

@@ -11,8 +11,11 @@ struct result {
 static void on_entry(void *owner, const struct m3u_entry *entry)
 {
 	struct result *r = owner;
+	json_t *channel = import_channel(entry, ++r->channels, "copy");
 
-	import_channel(entry, ++r->channels, "copy", &r->out);
+	if (channel)
+		import_put_yaml(&r->out, r->channels, channel);
+	json_decref(channel);
 }
 
 static void on_note(void *owner, uint64_t line, const char *text)

@@ -113,6 +113,9 @@ Test(timeline, a_source_that_is_read_again_keeps_its_times)
 	timeline_init(&t, 10000000, true);
 	cr_expect_eq(map(&t, 0, 9800000), 9800000);
 	cr_expect_eq(map(&t, 0, 9803600), 9803600);
+	/* after 33 bits */
+	timeline_init(&t, (1ll << 33) + 10000000, true);
+	cr_expect_eq(map(&t, 0, 9800000), (1ll << 33) + 9800000);
 	/* its clock jumped in between */
 	timeline_init(&t, 10000000, true);
 	cr_expect_eq(map(&t, 0, 5000000), 10000000);

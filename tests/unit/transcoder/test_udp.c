@@ -467,7 +467,7 @@ Test(udp, a_wrong_setting_is_refused_with_a_reason)
 		{"udp://" GROUP ":9999", "localaddr", "eth99", "no interface here: eth99"},
 		{"udp://" GROUP ":9999?localaddr=lo", "sources", "127.0.0.1,::x", "::x: "},
 		{"udp://" GROUP ":9999?sources=10.0.0.1&block=10.0.0.2", NULL, NULL,
-		 "block=10.0.0.2: where senders are named"},
+		 "block=10.0.0.2: with senders named"},
 		{"udp://" GROUP ":9999?sources=,", NULL, NULL,
 		 "sources=,: the list of senders is empty"},
 		{"udp://@", NULL, NULL, "needs a port"},
