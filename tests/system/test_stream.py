@@ -153,7 +153,7 @@ def test_unsupported_channels_are_502_with_the_reason(server):
 
 def test_routes_of_later_versions_are_404(server):
     s = server(line_up(channel(1, media.film())))
-    for path in ("/epg.xml", "/api/streams"):
+    for path in ("/epg.xml", "/api/epg"):
         assert s.get(path).status == 404, path
 
 
