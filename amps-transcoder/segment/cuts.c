@@ -205,6 +205,14 @@ static bool must_wait(struct cuts *c, const struct cut_track *t, const struct cu
 	return true;
 }
 
+/* Does the track make the segment that it alone lacked when the job ended, from where it stopped?
+ */
+static bool catches_up(const struct cut_track *t, const struct cut *cut, int64_t pts_90k)
+{
+	return t->whole && cut && cut->number == t->number + 1 &&
+	       cut->discontinuity == t->discontinuity && pts_90k <= t->end_90k + 2 * SAME_90K;
+}
+
 const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us)
 {
 	const struct cut *cut = latest(c, t, pts_90k), *last = newest(c);
@@ -220,7 +228,11 @@ const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90
 		wall_us = MAX(wall_us, last->wall_us);
 	if (!cut)
 		cut = add(c, pts_90k, wall_us, t->begun ? before + 1 : 0);
-	t->discontinuity = t->begun ? MAX(cut->discontinuity, before + 1) : cut->discontinuity;
+	if (!t->begun || catches_up(t, cut, pts_90k))
+		t->discontinuity = cut->discontinuity;
+	else
+		t->discontinuity = MAX(cut->discontinuity, before + 1);
+	t->whole = false;
 	t->access_90k = c->seen_90k = pts_90k;
 	/* if this track has counted more discontinuities, the others follow with the next cut */
 	c->discontinuity = MAX(c->discontinuity, t->discontinuity);

@@ -46,6 +46,10 @@ struct cut_track {
 	uint32_t number, discontinuity; /* of its newest segment */
 	int64_t start_90k;
 	int64_t access_90k; /* its last access point; TIME_NONE */
+	/* an earlier job completed its newest segment, which ends here, so that the track may go on
+	 * without a break with the next one, if the other tracks have that already */
+	bool whole;
+	int64_t end_90k;
 };
 
 /* A cold start: numbers begin with that of this time, so that they grow from one start to the next;

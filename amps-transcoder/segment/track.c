@@ -262,7 +262,9 @@ static int adopt(struct segment_track *t, const char *path)
 	t->cut = (struct cut_track){.begun = true,
 				    .number = newest.number,
 				    .discontinuity = newest.discontinuity,
-				    .access_90k = TIME_NONE};
+				    .access_90k = TIME_NONE,
+				    .whole = newest.flags & SEGMENT_LAST,
+				    .end_90k = t->resume_90k};
 	cuts_adopt(t->cuts, newest.number, newest.discontinuity, t->media.target_s);
 	if (segment_read(&view, newest.first, &s) == 0)
 		cuts_adopt_cut(t->cuts, &(struct cut){.number = s.number,

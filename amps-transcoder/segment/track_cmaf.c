@@ -323,15 +323,23 @@ static void sound_cut(struct cmaf_track *f)
 		begin_segment(f, cut);
 }
 
-/* Must this frame of sound wait for pictures that tell where the cut is? */
+/* Must this frame of sound wait for pictures that tell where the cut is?  Behind a gap it must also
+ * wait until they have begun their segment: that of the cut before may have been cut short, and the
+ * sound of what follows does not belong there. */
 static bool waits(const struct cmaf_track *f)
 {
-	int64_t lead_90k;
+	const struct segment_track *t = &f->base;
+	int64_t pts_90k, lead_90k;
 
 	if (!f->sound || f->pictures_90k == TIME_NONE)
 		return false;
-	lead_90k = time_90k(f, f->unit->pts) - f->pictures_90k;
-	return lead_90k >= 0 && lead_90k < LAG_MAX_90K;
+	pts_90k = time_90k(f, f->unit->pts);
+	lead_90k = pts_90k - f->pictures_90k;
+	if (lead_90k >= 0)
+		return lead_90k < LAG_MAX_90K;
+	return !t->writing && t->published && lead_90k > -LAG_MAX_90K && f->access_count > 0 &&
+	       f->accesses[0] <= pts_90k &&
+	       cuts_newest_90k(t->cuts) < f->accesses[0] - TRACK_SAME_90K;
 }
 
 /* What follows gets a new init segment and a new offset from the source's times. */

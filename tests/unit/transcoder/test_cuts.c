@@ -351,3 +351,33 @@ Test(cuts, a_variant_that_stopped_for_long_goes_on_with_what_is_left)
 	cr_assert_not_null(cuts_next(&c, &b, 200 * HZ, true));
 	cr_expect_eq(b.number, a.number - CUTS_KEPT + 1);
 }
+
+/* Sound is behind the pictures, so a job often ends when only they have the newest segment. */
+Test(cuts, what_one_track_lacked_when_the_job_ended_is_no_discontinuity)
+{
+	struct cut_track t = {.begun = true,
+			      .number = 41,
+			      .discontinuity = 3,
+			      .access_90k = TIME_NONE,
+			      .whole = true,
+			      .end_90k = 10 * HZ};
+	struct cut_track broken = t;
+	struct cuts c;
+	const struct cut *cut;
+
+	cuts_init(&c, WALL, 0, 0);
+	cuts_adopt(&c, 42, 3, 2);
+	cuts_adopt_cut(
+		&c, &(struct cut){
+			    .number = 42, .discontinuity = 3, .pts_90k = 10 * HZ, .wall_us = WALL});
+	cut = cuts_start(&c, &t, 10 * HZ + 1000, WALL);
+	cr_assert_not_null(cut);
+	cr_expect_eq(cut->number, 42);
+	cr_expect_eq(t.discontinuity, 3);
+	/* one that lost something has a break there */
+	broken.end_90k = 9 * HZ;
+	cut = cuts_start(&c, &broken, 10 * HZ + 1000, WALL);
+	cr_assert_not_null(cut);
+	cr_expect_eq(cut->number, 42);
+	cr_expect_eq(broken.discontinuity, 4);
+}
