@@ -9,6 +9,7 @@
 #define GOP_MIN_90K   (SEGMENT_GOP_MIN_MS * 90ll)
 #define NEAR_90K      (10 * HZ)		 /* tracks further apart are not on the same timeline */
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
+#define PART_US	      100000		 /* parts are longer than that on average */
 
 void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t gop_90k)
 {
@@ -22,6 +23,14 @@ void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t 
 	c->next = (uint32_t)MIN(MAX(number, 1), (int64_t)SEGMENT_NUMBER_MAX / 2);
 	c->discontinuity = discontinuity;
 	assert(c->next > 0);
+}
+
+uint32_t cuts_first_part(const struct cuts *c, int64_t wall_us)
+{
+	int64_t number = (wall_us - NUMBERS_BEGIN) / PART_US;
+
+	/* here, too, a clock that is wrong by years must not end the numbers */
+	return MAX((uint32_t)MIN(MAX(number, 1), (int64_t)UINT32_MAX / 2), c->part + 1);
 }
 
 /* Numbers go on at `next`: the newest cut, if there is one, gets the number before it. */

@@ -38,6 +38,7 @@ struct cuts {
 	unsigned firsts;    /* segments to come that end at each access point */
 	int64_t passed_90k; /* the newest access point at which a track did not cut */
 	int64_t seen_90k;   /* the newest picture of any track since one began */
+	uint32_t part;	    /* the highest number of a part that a track of the job had */
 };
 
 /* Of one track; zeroed at first. */
@@ -55,6 +56,9 @@ struct cut_track {
 /* A cold start: numbers begin with that of this time, so that they grow from one start to the next;
  * discontinuities with the number given. */
 void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t gop_90k);
+/* Number of the first part of a track that has none before it.  No part has had it: a track of this
+ * job that has ended had lower ones, and so had tracks of earlier jobs by this time. */
+uint32_t cuts_first_part(const struct cuts *c, int64_t wall_us);
 /* Numbers go on behind what an earlier job made, whose sealed target duration stays. */
 void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s);
 /* Where the newest segment of that began, after cuts_adopt(): a track that lacks it makes it, or

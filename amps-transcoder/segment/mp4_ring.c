@@ -111,7 +111,8 @@ static void publish(struct mp4_ring *m, const struct fragment *f)
 	struct ring_rap rap = {.pts_90k = m->access_90k, .intro_bytes = (uint16_t)m->init.len};
 	bool first = m->out.pos == 0;
 
-	if (m->out.next.writer.header)
+	/* viewers can begin in the larger ring at once */
+	if (m->access && m->out.next.writer.header)
 		out_rings_move(&m->out);
 	/* those who begin here have it from the access point */
 	if (!m->init_written && !first)
@@ -237,9 +238,10 @@ static int64_t newest_90k(const struct mp4_ring *m, unsigned stream)
 static bool waits_for_sound(struct mp4_ring *m, const struct stream *picture)
 {
 	bool there = sound_begins(m, time_90k(picture, picture->unit->dts));
+	int64_t newest = newest_90k(m, PICTURE);
 
 	return !there && m->streams[SOUND].units && !m->sound_lost && !m->over &&
-	       newest_90k(m, PICTURE) - picture->unit->dts < SOUND_WAIT_90K;
+	       (newest == TIME_NONE || llabs(newest - picture->unit->dts) < SOUND_WAIT_90K);
 }
 
 static int open_fragments(struct mp4_ring *m)
@@ -318,7 +320,7 @@ static bool must_begin_again(struct mp4_ring *m, struct stream *s)
 	return m->renew;
 }
 
-/* Has the file a place for this unit? */
+/* True if the file has a place for this unit; if not, another file may begin. */
 static bool fits(struct mp4_ring *m, const struct stream *s)
 {
 	if (s->place < 0 || s->changed) {
@@ -473,8 +475,8 @@ static void follow_stream(struct mp4_ring *m, unsigned i, unsigned pid)
 	use_stream(m, s, from);
 }
 
-/* The sound in the language that was asked for; else the usual one, of those that MP4 can carry. A
- * ring does not begin in another language. */
+/* The sound in the language that was asked for; else the usual one, of those that MP4 can carry.
+ * Nothing begins in another language, but what an earlier job has begun goes on. */
 static unsigned sound_pid(struct mp4_ring *m)
 {
 	const struct sound *usual;
@@ -484,7 +486,7 @@ static unsigned sound_pid(struct mp4_ring *m)
 	for (unsigned i = 0; m->lang[0] && i < sounds.count; i++)
 		if (strcmp(sounds.at[i].stream->language, m->lang) == 0)
 			return sounds.at[i].stream->pid;
-	if (m->lang[0] && m->out.pos == 0) {
+	if (m->lang[0] && m->frontier_90k == TIME_NONE) {
 		text_copy(m->why, sizeof(m->why), "the source has no sound in this language");
 		fail(m, -ENOENT);
 	}
@@ -529,7 +531,8 @@ static void take_packet(struct mp4_ring *m, const uint8_t *packet)
 
 /* ---------- the source ---------- */
 
-/* What follows does not go on where the source stopped; `broke_off`: nor did it end there. */
+/* What follows does not go on where the source stopped.  `broke_off`: the last units may be
+ * incomplete, because the source has not ended there. */
 static void gap(struct mp4_ring *m, bool broke_off)
 {
 	for (unsigned i = 0; i < STREAMS; i++)

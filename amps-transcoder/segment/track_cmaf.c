@@ -13,6 +13,7 @@
 #include "amps-transcoder/segment/sounds.h"
 #include "amps-transcoder/segment/track_form.h"
 #include "amps-transcoder/segment/units.h"
+#include "common/clock.h"
 #include "common/log/log.h"
 #include "common/text/text.h"
 
@@ -94,6 +95,7 @@ static void end_part(struct cmaf_track *f, uint32_t flags, int64_t next_dts)
 	if (flags & SEGMENT_LAST)
 		cuts_seal(t->cuts, (int64_t)t->segment_90k + t->entry.duration_90k);
 	track_publish(t);
+	t->cuts->part = MAX(t->cuts->part, t->entry.part);
 	f->next_part = t->entry.part + 1;
 	t->writing = !(flags & SEGMENT_LAST);
 	t->entry.part = f->next_part;
@@ -200,8 +202,9 @@ static void begin_segment(struct cmaf_track *f, const struct cut *cut)
 	if (t->error)
 		return;
 	t->entry.flags &= ~(uint32_t)SEGMENT_INDEPENDENT; /* as its first sample says */
-	f->next_part = MAX(f->next_part,
-			   t->published ? t->last.part + 1 : (uint32_t)(cut->number * 5ull / 2));
+	if (!f->next_part)
+		f->next_part =
+			t->published ? t->last.part + 1 : cuts_first_part(t->cuts, clock_wall_us());
 	t->entry.part = t->entry.first = f->next_part;
 	if (!f->placed || t->entry.flags & SEGMENT_DISCONTINUITY)
 		place(f, cut);
@@ -325,20 +328,24 @@ static void sound_cut(struct cmaf_track *f)
 
 /* Must this frame of sound wait for pictures that tell where the cut is?  Behind a gap it must also
  * wait until they have begun their segment: that of the cut before may have been cut short, and the
- * sound of what follows does not belong there. */
+ * sound of what follows does not belong there.  If the sound that has come is far ahead of them,
+ * they have stopped. */
 static bool waits(const struct cmaf_track *f)
 {
 	const struct segment_track *t = &f->base;
-	int64_t pts_90k, lead_90k;
+	unsigned at = t->parse.stream_of[f->pid];
+	int64_t pts_90k, newest_90k;
 
 	if (!f->sound || f->pictures_90k == TIME_NONE)
 		return false;
 	pts_90k = time_90k(f, f->unit->pts);
-	lead_90k = pts_90k - f->pictures_90k;
-	if (lead_90k >= 0)
-		return lead_90k < LAG_MAX_90K;
-	return !t->writing && t->published && lead_90k > -LAG_MAX_90K && f->access_count > 0 &&
-	       f->accesses[0] <= pts_90k &&
+	newest_90k = MAX(pts_90k, at ? t->parse.streams[at - 1].last_dts_90k : TIME_NONE);
+	if (newest_90k - f->pictures_90k >= LAG_MAX_90K)
+		return false;
+	if (pts_90k >= f->pictures_90k)
+		return true;
+	return !t->writing && t->published && f->pictures_90k - pts_90k < LAG_MAX_90K &&
+	       f->access_count > 0 && f->accesses[0] <= pts_90k &&
 	       cuts_newest_90k(t->cuts) < f->accesses[0] - TRACK_SAME_90K;
 }
 
@@ -450,8 +457,9 @@ static void note_sounds(struct cmaf_track *f, const struct sounds *sounds)
 			say_left_out(f, &p->streams[i]);
 }
 
-/* The sound of the programme that is this track's.  The usual one stays what it is while it is
- * there.  Another one takes the place of a sound that is missing: the playlist goes on. */
+/* The sound of the programme that is this track's.  The usual one keeps the name of its first sound
+ * as long as there is its index.  Another one takes the place of a sound that is missing, until
+ * that comes back: the playlist goes on. */
 static const struct ts_stream *choose_sound(struct cmaf_track *f, bool *ret_stand_in)
 {
 	struct segment_media *media = &f->base.media;
@@ -462,12 +470,13 @@ static const struct ts_stream *choose_sound(struct cmaf_track *f, bool *ret_stan
 	sounds_list(&f->base.parse, carries, &sounds);
 	note_sounds(f, &sounds);
 	sound = sounds_find(&sounds, name);
-	*ret_stand_in = !sound && *f->wanted;
+	*ret_stand_in = !sound && *name;
 	if (!sound)
 		sound = sounds_usual(&sounds);
 	if (!sound)
 		return NULL;
-	text_copy(media->name, sizeof(media->name), *f->wanted ? f->wanted : sound->name);
+	if (!*media->name)
+		text_copy(media->name, sizeof(media->name), *name ? name : sound->name);
 	return sound->stream;
 }
 

@@ -32,7 +32,7 @@ static inline bool form_reads_ts(enum output_form form)
 	return form_is_segments(form) || form == OUTPUT_MP4;
 }
 
-/* Does a ring of it hold boxes, between which a reader may be cut?  ring_pieces.h */
+/* Does a ring of it hold boxes, between which a reader may be cut?  ring_piece_end() */
 static inline bool form_has_boxes(enum output_form form)
 {
 	return form == OUTPUT_MP4;

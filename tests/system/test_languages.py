@@ -8,19 +8,22 @@ import dash
 import media
 from broken_ts import PMT_PID, packet, section
 from cmaf import LowPlayer, decode
-from harness import wait_for
+from fmp4 import Mp4
+from harness import kill, wait_for
 from hls import Player
 from hls_rules import read_with_npm
 from lineup import LOOP, channel, line_up
 from ll_rules import LowLatencyCapture
 from test_cmaf import all_tracks, capture, capture_fault
 from test_hls_rules import Faults, Live, wait_segments
+from test_mp4 import segment_job
 from ts import NULL_PID, pid_of, split
+from watcher import Watcher
 
 SIZES = {"hls": {"segment_seconds": 1, "part_ms": 200}}
 DASH = {"hls": {"segment_seconds": 2, "part_ms": 200}}
 USUAL, ENGLISH, DESCRIPTION = range(3)  # sounds of sounds_film()
-ENGLISH_PID = 0x102
+GERMAN_PID, ENGLISH_PID = 0x101, 0x102
 EVERY = {"vcodec": "libx264", "preset": "ultrafast", "s": "160x90", "b:v": "100k", "g": 25,
          "map": ["0:v", "0:a:0", "0:a:1"], "acodec": "aac", "b:a": "48k", "format": "mpegts"}
 
@@ -156,11 +159,11 @@ def test_variants_have_the_sounds_once(server):
 
 
 class Losing(Live):
-    """An origin that can lose the English sound: its tables name it no more."""
+    """An origin that can lose a sound: its tables name it no more."""
 
-    def __init__(self, film, total):
+    def __init__(self, film, total, pid):
         super().__init__(film, total)
-        self.whole, self.less = self.data, self.without(ENGLISH_PID)
+        self.whole, self.less = self.data, self.without(pid)
 
     def without(self, lost):
         out = []
@@ -194,7 +197,7 @@ class Losing(Live):
 
 @pytest.mark.slow
 def test_a_language_that_goes_and_comes_back_stops_no_playlist(server):
-    live = Losing(media.sounds_film(), 60)
+    live = Losing(media.sounds_film(), 60, ENGLISH_PID)
     with live.origin:
         s = server(line_up(channel(1, live.origin.url(), output_format="ll-hls"), **SIZES,
                            streaming={"idle_timeout": 30}))
@@ -217,6 +220,39 @@ def test_a_language_that_goes_and_comes_back_stops_no_playlist(server):
     english = tracks[1 + ENGLISH]
     for number, sound in (lost, frames(USUAL)), (max(english.fragments), frames(ENGLISH)):
         assert all(x.data in sound for f in english.fragments[number] for x in f.samples)
+
+
+@pytest.mark.slow
+def test_the_usual_sound_comes_back(server):
+    live = Losing(media.sounds_film(), 60, GERMAN_PID)
+    with live.origin:
+        s = server(line_up(channel(1, live.origin.url(), output_format="ll-hls"), **SIZES,
+                           streaming={"idle_timeout": 30}))
+        tracks = all_tracks(LowPlayer(s), regular=False)
+        usual = tracks[1 + USUAL]
+        capture(tracks, 3)
+        capture_fault(tracks, live.lose)
+        lost = max(usual.segments)
+        capture_fault(tracks, live.find)
+        assert [x["LANGUAGE"] for x in attributes(LowPlayer(s, agent="other").index)] == [
+            "de", "en", "de"]
+    for number, sound in (lost, frames(ENGLISH)), (max(usual.fragments), frames(USUAL)):
+        assert all(x.data in sound for f in usual.fragments[number] for x in f.samples)
+
+
+@pytest.mark.slow
+def test_a_viewer_of_a_lost_language_outlives_the_job(server):
+    live = Losing(media.sounds_film(), 60, ENGLISH_PID)
+    with live.origin:
+        s = server(line_up(channel(1, live.origin.url()), streaming={"idle_timeout": 30}))
+        with Watcher(s, "/stream/1?format=mp4&lang=eng", checker=Mp4) as viewer:
+            viewer.wait_more(20)
+            live.lose()
+            viewer.wait_more(40, 30)
+            kill(segment_job(s))
+            viewer.wait_more(40, 30)
+            viewer.stop()
+            assert not viewer.ended
 
 
 @pytest.mark.slow

@@ -328,3 +328,55 @@ Test(cmaf_track, a_segment_that_ends_with_a_full_part_is_complete)
 	cr_expect_eq(count_parts(&s.picture), 7);
 	scene_close(&s);
 }
+
+/* Plays the film's packets with this number of pictures; those behind `last` are left out. */
+static void play_pictures(struct scene *s, unsigned pictures, unsigned last)
+{
+	uint8_t packet[TS_PACKET];
+	unsigned begun = 0;
+	FILE *f = fopen(media_file("h264.ts", MEDIA_H264_AAC "-t 6 -f mpegts"), "rb");
+
+	cr_assert_not_null(f);
+	while (fread(packet, 1, TS_PACKET, f) == TS_PACKET) {
+		bool picture = ts_pid(packet) == s->parse.video_pid;
+
+		begun += picture && ts_pusi(packet);
+		if (begun > pictures)
+			break;
+		if (!picture || begun <= last)
+			append(s, packet);
+	}
+	fclose(f);
+	take(s);
+}
+
+/* Caches keep a part for ever, so its number is not used again. */
+Test(cmaf_track, an_output_that_is_made_again_has_new_numbers_of_parts)
+{
+	struct segment before, first, e;
+	struct scene s;
+
+	scene_open(&s);
+	play_pictures(&s, 80, 80);
+	cr_assert_eq(segment_newest(&s.picture.index, &before), 0);
+	side_close(&s.picture);
+	side_open(&s, &s.picture, 0, false);
+	take(&s);
+	cr_assert_eq(segment_newest(&s.picture.index, &first), 0);
+	for (uint32_t n = first.part; segment_read(&s.picture.index, n, &e) == 0; n--)
+		first = e;
+	cr_expect_gt(first.part, before.part);
+	scene_close(&s);
+}
+
+Test(cmaf_track, sound_goes_on_when_pictures_stop)
+{
+	struct segment last;
+	struct scene s;
+
+	scene_open(&s);
+	play_pictures(&s, 150, 60);
+	cr_assert_eq(segment_newest(&s.sound.index, &last), 0);
+	cr_expect_gt(last.start_90k, 131110 + 5 * 90000, "sound of six seconds");
+	scene_close(&s);
+}

@@ -52,6 +52,20 @@ Test(cuts, a_cold_start_begins_with_short_segments)
 	cr_expect_eq(first, (uint32_t)((WALL / 1000 - 1735689600000) / 250));
 }
 
+/* Ten a second are more than any track makes. */
+Test(cuts, numbers_of_parts_are_above_those_of_earlier_tracks)
+{
+	struct cuts c = cold(4);
+	uint32_t first = cuts_first_part(&c, WALL);
+
+	cr_expect_eq(cuts_first_part(&c, WALL + 60000000), first + 600);
+	c.part = first + 30;
+	cr_expect_eq(cuts_first_part(&c, WALL + 1000000), first + 31);
+	c.part = 0;
+	cr_expect_eq(cuts_first_part(&c, 0), 1, "a clock that is wrong");
+	cr_expect_eq(cuts_first_part(&c, INT64_MAX), UINT32_MAX / 2);
+}
+
 Test(cuts, a_segment_does_not_outlast_the_target_duration)
 {
 	struct cuts c = cold(4);
