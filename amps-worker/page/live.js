@@ -26,8 +26,9 @@ async function reasonOf(answer) {
 	}
 }
 
-/* Calls take(bytes) for what comes.  Returns at the end; throws a LiveError. */
-export async function readHttp(asked, fields, signal, take) {
+/* Calls begun() when the server answers, then take(bytes) for what comes.  Returns at the end;
+ * throws a LiveError. */
+export async function readHttp(asked, fields, signal, begun, take) {
 	let answer;
 	try {
 		answer = await fetch(address("/stream", asked), { headers: fields, signal, cache: "no-store" });
@@ -36,6 +37,7 @@ export async function readHttp(asked, fields, signal, take) {
 	}
 	if (!answer.ok)
 		throw new LiveError(await reasonOf(answer), answer.status);
+	begun();
 	const reader = answer.body.getReader();
 	try {
 		for (;;) {
@@ -57,8 +59,8 @@ const base64url = (text) => btoa(String.fromCharCode(...new TextEncoder().encode
 const REASONS = { 1008: "an administrator ended it", 1011: "the channel failed",
 	1013: "this connection is too slow" };
 
-/* The same over a WebSocket. */
-export function readWebSocket(asked, token, signal, take) {
+/* The same over a WebSocket; returns at the end of the source, and throws at any other. */
+export function readWebSocket(asked, token, signal, begun, take) {
 	const url = address("/ws", asked);
 	url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 	return new Promise((done, failed) => {
@@ -68,6 +70,7 @@ export function readWebSocket(asked, token, signal, take) {
 		signal.addEventListener("abort", () => socket.close());
 		if (signal.aborted)
 			socket.close();
+		socket.onopen = begun;
 		socket.onmessage = (event) => {
 			try {
 				take(new Uint8Array(event.data));

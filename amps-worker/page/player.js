@@ -16,8 +16,12 @@ const SPEED_MOST = .12, SPEED_OFF_S = .4;	/* plays so much faster or slower if i
 const ENOUGH_S = .03;
 const JUMP_S = 1.5;				/* further behind, it jumps */
 const KEEP_S = 10, TRIM_S = 5;			/* what was played stays for a while */
-const SILENT_MS = 6000;				/* without a byte: the other way */
+/* The server holds its answer until the channel has begun.  A proxy may hold back what follows:
+ * after so long without a byte, the other way. */
+const HEAD_MS = 20000, SILENT_MS = 6000;
 const RETRY_MS = [100, 500, 1000, 2000, 5000];
+/* of the element: so many failures that follow each other within that time are enough */
+const FAILURES_MOST = 5, CALM_MS = 30000;
 /* answers that another request may change */
 const PASSING = [0, 408, 429, 500, 502, 503, 504];
 
@@ -49,7 +53,11 @@ export class Player extends EventTarget {
 	#live = null;		/* when the newest fragment begins, s */
 	#control = null;	/* ends the connection */
 	#timer = 0;
+	#opened = null;		/* a promise: the MediaSource takes data */
 	#tries = 0;
+	#failures = 0;		/* of the element */
+	#failedAt = 0;
+	#again = 0;		/* the timer after a failure */
 	#socket = false;	/* over a WebSocket */
 	#left = LEFT_MIN_S;
 	#behinds = [];		/* of the last ticks */
@@ -75,15 +83,14 @@ export class Player extends EventTarget {
 		this.#asked = asked;
 		this.#token = token;
 		this.#socket = via === "ws";
-		this.#tries = 0;
-		this.#open();
+		this.#tries = this.#failures = 0;
 		this.#timer = setInterval(() => this.#tick(), TICK_MS);
-		this.#connect();
-		this.#play();
+		this.#begin();
 	}
 
 	stop() {
 		clearInterval(this.#timer);
+		clearTimeout(this.#again);
 		this.#control?.abort();
 		this.#control = null;
 		this.#queue = [];
@@ -113,6 +120,12 @@ export class Player extends EventTarget {
 		this.dispatchEvent(new CustomEvent("problem", { detail: { text, status, final } }));
 	}
 
+	#begin() {
+		this.#open();
+		this.#connect();
+		this.#play();
+	}
+
 	/* ---------- the buffer ---------- */
 
 	#open() {
@@ -122,7 +135,8 @@ export class Player extends EventTarget {
 		this.#live = null;
 		this.#video.disableRemotePlayback = true;	/* a ManagedMediaSource asks for it */
 		this.#video.src = URL.createObjectURL(media);
-		media.addEventListener("sourceopen", () => this.#next(), { once: true });
+		this.#opened = new Promise((done) =>
+			media.addEventListener("sourceopen", done, { once: true }));
 	}
 
 	#then(change) {
@@ -243,19 +257,25 @@ export class Player extends EventTarget {
 			this.#trim(KEEP_S);
 	}
 
-	/* The element has given up: everything begins again. */
+	/* The element has given up: everything begins again, unless that has not helped before. */
 	#failed() {
 		if (!this.#media)
 			return;
-		const { message } = this.#video.error || {};
+		const { message } = this.#video.error || {}, now = performance.now();
+		const text = `The picture cannot be played (${message || "unknown error"})`;
+		this.#failures = now - this.#failedAt > CALM_MS ? 1 : this.#failures + 1;
+		this.#failedAt = now;
 		this.#control?.abort();
+		this.#control = null;
 		this.#queue = [];
-		this.#buffer = null;
+		this.#buffer = this.#media = null;
 		this.#type = "";
-		this.#problem(`The picture cannot be played (${message || "unknown error"}), trying again.`,
-			0, false);
-		this.#open();
-		this.#play();
+		if (this.#failures >= FAILURES_MOST) {
+			this.#problem(`${text}.`, 0, true);
+			return;
+		}
+		this.#problem(`${text}, trying again.`, 0, false);
+		this.#again = setTimeout(() => this.#begin(), RETRY_MS[this.#failures - 1]);
 	}
 
 	/* ---------- the connection ---------- */
@@ -264,25 +284,25 @@ export class Player extends EventTarget {
 	async #read(control) {
 		const splitter = new Splitter();
 		let silent = 0;
-		const wait = () => {
+		const wait = (ms) => {
 			clearTimeout(silent);
-			silent = setTimeout(() => control.abort("silent"), SILENT_MS);
+			silent = setTimeout(() => control.abort("silent"), ms);
 		};
+		const begun = () => wait(SILENT_MS);
 		const take = (bytes) => {
-			wait();
+			wait(SILENT_MS);
 			splitter.push(bytes);
 			for (let piece; !control.signal.aborted && (piece = splitter.next());)
 				this.#take(piece);
 			this.#tries = 0;
 		};
 		try {
-			if (this.#socket) {
-				wait();
-				await readWebSocket(this.#asked, this.#token, control.signal, take);
-			} else {
-				/* the server holds the answer until the channel has begun */
-				await readHttp(this.#asked, tokenFields(this.#token), control.signal, take);
-			}
+			wait(HEAD_MS);
+			if (this.#socket)
+				await readWebSocket(this.#asked, this.#token, control.signal, begun, take);
+			else
+				await readHttp(this.#asked, tokenFields(this.#token), control.signal, begun,
+					take);
 		} finally {
 			clearTimeout(silent);
 		}
@@ -290,10 +310,13 @@ export class Player extends EventTarget {
 
 	async #connect() {
 		for (;;) {
-			const control = new AbortController(), media = this.#media;
+			const control = new AbortController();
 			let problem = null;
 			this.#control = control;
 			this.#say("connecting");
+			await this.#opened;
+			if (this.#control !== control)
+				return;
 			try {
 				await this.#read(control);
 			} catch (e) {
@@ -301,6 +324,11 @@ export class Player extends EventTarget {
 			}
 			if (this.#control !== control)
 				return;
+			/* a WebSocket tells the end of the source from other ends, HTTP does not */
+			if (!problem && this.#socket) {
+				this.#problem("The stream has ended.", 0, true);
+				return;
+			}
 			if (problem && !PASSING.includes(problem.status ?? 415)) {
 				this.#problem(problem.message, problem.status ?? 415, true);
 				return;
@@ -314,8 +342,7 @@ export class Player extends EventTarget {
 			if (this.#control !== control)
 				return;
 			/* half a fragment may be in the parser of the buffer */
-			if (this.#media === media)
-				this.#then(() => this.#buffer?.abort());
+			this.#then(() => this.#buffer?.abort());
 		}
 	}
 }

@@ -1,8 +1,10 @@
 """The player at /watch/<id>, and other players of what it plays, in a browser."""
 import base64
+import contextlib
 import json
 import os
 import socket
+import threading
 
 import pytest
 
@@ -15,7 +17,7 @@ from lineup import LOOP, channel, line_up
 pytestmark = pytest.mark.timing
 
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
-TIMED, VARIANTS, KILLED, EDITED, HEVC, LOCKED = 1, 2, 3, 4, 5, 6
+TIMED, VARIANTS, KILLED, EDITED, HEVC, SHORT = 1, 2, 3, 4, 5, 6
 AGE_MS = 1500           # of a picture; it is some 0.4 s on a machine that is not busy
 TOKEN = "only for watching"
 
@@ -27,7 +29,8 @@ def config(port, edited=False):
                    channel(VARIANTS, film, adaptive_bitrates=low, **LOOP),
                    channel(KILLED, film, **LOOP),
                    channel(EDITED, media.other_film() if edited else film, **LOOP),
-                   channel(HEVC, media.hevc_film(), **LOOP))
+                   channel(HEVC, media.hevc_film(), **LOOP),
+                   channel(SHORT, media.short_film()))
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +163,65 @@ def test_a_channel_that_needs_a_token(opened, server):
         with Watch(opened, s, 1, "?token=" + TOKEN.replace(" ", "%20") + via) as watch:
             watch.plays()
             assert "token" not in watch.page.run("location.href")
+
+
+class HoldingProxy:
+    """Relays connections, but of the media over HTTP it passes on the head alone."""
+
+    def __init__(self, server):
+        self.to = server.port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with contextlib.suppress(OSError), client, \
+                socket.create_connection(("127.0.0.1", self.to)) as server:
+            request = client.recv(65536)    # and no other one on this connection
+            server.sendall(request.replace(b"Connection: keep-alive", b"Connection: close"))
+            threading.Thread(target=self.relay, args=(client, server), daemon=True).start()
+            self.relay(server, client, held=request.startswith(b"GET /stream/"))
+
+    @staticmethod
+    def relay(source, to, held=False):
+        with contextlib.suppress(OSError):
+            head = b""
+            while held and b"\r\n\r\n" not in head:
+                head += source.recv(1)
+            to.sendall(head)
+            while data := source.recv(65536):
+                if not held:
+                    to.sendall(data)
+            to.shutdown(socket.SHUT_RDWR)
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+def test_behind_a_proxy_that_holds_answers_back(opened, playing):
+    with HoldingProxy(playing) as proxy, Watch(opened, proxy, VARIANTS) as watch:
+        wait_for(lambda: watch.look()["position"] > 0, 30, "pictures over the WebSocket")
+        watch.plays()
+        assert {v["protocol"] for v in playing.viewers() if v["stream_id"] == VARIANTS} == {"ws"}
+
+
+def test_the_end_of_a_film_is_an_end(opened, playing):
+    with Watch(opened, playing, SHORT, "?via=ws") as watch:
+        wait_for(lambda: watch.look()["problem"], 30, "the end")
+        assert watch.look()["problem"] == "The stream has ended."
+        assert not [v for v in playing.viewers() if v["stream_id"] == SHORT]
 
 
 OTHERS = {"mpegts.js": ("mpegts", "http", "/stream/1.ts?join_ms=0"),
