@@ -52,7 +52,7 @@ struct lineup_tuner {
  *	 "input_options":[["re",null],["f","lavfi"],...],   in order, lists spread out
  *	 "input_args":["-stream_loop","-1"],                as written
  *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
- *	 "allow_private":false, "nice":0, "memory_mb":0,
+ *	 "allow_private":true, "nice":10, "memory_mb":500,  if they are not false or 0
  *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only
  *	 "outputs":[{"options":[...]}, ...],                added when a job is started
  *	 "source_keys":true}                                the source itself is a variant, too

@@ -37,7 +37,7 @@ def make_film(path=FILM, size="1280x720", video_rate="7M", bits_per_second=BITS_
     if os.path.exists(path):
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    part = path + ".part.ts"
+    part = f"{path}.{os.getpid()}.ts"      # of several benches at once, each makes its own
     sources = f"testsrc2=size={size}:rate=25[out0];sine=frequency=440:sample_rate=48000[out1]"
     video = ["-c:v", "libx264", "-preset", "veryfast", "-b:v", video_rate, "-maxrate", video_rate,
              "-bufsize", video_rate, "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",

@@ -197,8 +197,7 @@ Test(lineup, job_spec)
 		   "{'channel':7,'name':'Film','source':'http://me:pw@h/x?token=abc',"
 		   "'input_options':[['re',null],['headers','A: 1'],['headers','B: 2'],"
 		   "['timeout','5']],'input_args':['-stream_loop','-1'],'stall_timeout_ms':500,"
-		   "'start_timeout_ms':20000,'ring_seconds':4,'allow_private':true,'nice':0,"
-		   "'memory_mb':0}");
+		   "'start_timeout_ms':20000,'ring_seconds':4,'allow_private':true}");
 	cr_assert_str_eq(t->source_text, "http://***@h/x?token=***");
 	cr_assert_eq(f.lineup->settings.idle_timeout_ms, 0);
 	cr_assert_eq(f.lineup->settings.start_timeout_ms, 20000);
