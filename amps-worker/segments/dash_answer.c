@@ -133,8 +133,12 @@ static bool read_track(struct segments *s, const struct rendition_request *sourc
 	if (source->form == OUTPUT_CMAF_SOUND)
 		ret->kind = (char)('a' + ret->media.place);
 	rendition_listed(r, &ret->media);
-	if (read_list(r, window_90k, &ret->list))
+	if (read_list(r, window_90k, &ret->list)) {
+		/* also a sound that the source has lost, as long as the window has some of it */
+		if (!r->output->gone)
+			rendition_live_on(r);
 		return true;
+	}
 	dash_list_done(&ret->list);
 	return false;
 }

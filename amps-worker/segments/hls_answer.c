@@ -10,6 +10,7 @@
 #include "common/clock.h"
 
 static const struct held_error removed = {404, "the channel has been removed"};
+static const struct held_error no_sound = {404, "there is no such sound"};
 static const struct held_error unmade = {503, "the playlist cannot be made at the moment"};
 static const struct held_error gone_part = {404, "there is no such part"};
 static const struct held_error too_far = {400,
@@ -288,6 +289,13 @@ static size_t list_sounds(struct segments *s, const struct hls_asked *asked,
 	return count;
 }
 
+/* The tables name sound that is not there. */
+static void leave_sound_out(struct segment_media *media)
+{
+	media->streams &= ~(uint32_t)SEGMENT_HAS_SOUND;
+	media->sound[0] = '\0';
+}
+
 static const struct held_error *answer_multivariant(struct segments *s,
 						    const struct hls_asked *asked, struct reply *r)
 {
@@ -299,9 +307,11 @@ static const struct held_error *answer_multivariant(struct segments *s,
 				     .form = asked->form,
 				     .session = asked->session,
 				     .region = asked->region};
+	bool silent;
 
 	if (asked->form != OUTPUT_HLS_TS)
 		m.sound_count = list_sounds(s, asked, names, sounds);
+	silent = asked->form != OUTPUT_HLS_TS && !m.sound_count;
 	/* without a picture, sound is what the variants are */
 	if (m.sound_count && !(sounds[0].media.streams & SEGMENT_HAS_PICTURE)) {
 		m.form = OUTPUT_CMAF_SOUND;
@@ -310,12 +320,38 @@ static const struct held_error *answer_multivariant(struct segments *s,
 	m.count = list_variants(s, asked, m.form, variants);
 	if (!m.count)
 		return &removed;
+	for (size_t i = 0; silent && i < m.count; i++)
+		leave_sound_out(&variants[i].media);
 	r->kind = REPLY_BYTES;
 	r->type = HLS_TYPE;
 	hls_text_multivariant(&r->body, &m);
 	/* it names the viewer's session */
 	reply_field(r, "Cache-Control", "no-store");
 	return NULL;
+}
+
+/* The rendition of a media playlist, which is not always the one that the request waits in.  NULL:
+ * the source has no such sound. */
+static struct rendition *media_rendition(struct segments *s, struct rendition *waits_in,
+					 const struct hls_asked *asked)
+{
+	if (!asked->unjudged)
+		return waits_in;
+	if (segments_judge_sound(s, asked->channel, asked->variant, asked->sound) != SOUND_THERE)
+		return NULL;
+	return segments_get_sound(s, asked->channel, asked->variant, asked->sound);
+}
+
+static bool media_ready(struct segments *s, struct rendition *waits_in,
+			const struct hls_asked *asked)
+{
+	struct rendition *rendition;
+
+	if (!rendition_ready(waits_in))
+		return false;
+	rendition = media_rendition(s, waits_in, asked);
+	return !rendition || (rendition_ready(rendition) &&
+			      (!asked->blocks || reach_of(rendition, asked) != REACH_WAITS));
 }
 
 static bool is_ready(struct segments *s, struct rendition *rendition, const struct hls_asked *asked)
@@ -328,8 +364,7 @@ static bool is_ready(struct segments *s, struct rendition *rendition, const stru
 			       ? rendition_ready(rendition)
 			       : segments_ready(s, asked->channel, asked->variant, asked->late_us);
 	case HLS_MEDIA:
-		return rendition_ready(rendition) &&
-		       (!asked->blocks || reach_of(rendition, asked) != REACH_WAITS);
+		return media_ready(s, rendition, asked);
 	case HLS_PART:
 		return rendition_newest(rendition, &newest) &&
 		       (newest.part >= asked->part || rendition_ended(rendition));
@@ -344,7 +379,8 @@ static const struct held_error *answer(struct segments *s, struct rendition *ren
 	case HLS_MULTIVARIANT:
 		return answer_multivariant(s, asked, r);
 	case HLS_MEDIA:
-		return answer_media(s, rendition, asked, r);
+		rendition = media_rendition(s, rendition, asked);
+		return rendition ? answer_media(s, rendition, asked, r) : &no_sound;
 	case HLS_PART:
 		return answer_part(s, rendition, asked, r);
 	}

@@ -22,6 +22,7 @@ struct hls_asked {
 	char region[3];
 	bool alone; /* a multivariant playlist: lists that variant and no other */
 	/* a media playlist */
+	bool unjudged; /* it waits in the usual sound, which tells whether there is `sound` */
 	bool beside;   /* of TS: it stands beside the channel's folder, not in it */
 	bool blocks;   /* _HLS_msn: waits for ... */
 	bool has_part; /* _HLS_part: this part of ... */

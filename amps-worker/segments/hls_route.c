@@ -30,6 +30,20 @@ static bool get_sound(const struct playlist_request *p, struct hls_asked *asked,
 	return false;
 }
 
+/* Begins no sound that the source may lack. */
+static bool judge_sound(const struct playlist_request *p, struct hls_asked *asked, struct reply *r)
+{
+	enum sound_verdict verdict = SOUND_THERE;
+
+	if (asked->sound[0])
+		verdict = segments_judge_sound(p->q.facts->segments, p->channel->id,
+					       playlist_request_variant(p), asked->sound);
+	asked->unjudged = verdict == SOUND_UNKNOWN;
+	if (verdict == SOUND_MISSING)
+		reply_error(r, 404, 0, "there is no such sound");
+	return verdict != SOUND_MISSING;
+}
+
 /* Answers with the playlist `asked` describes but for channel and variant. */
 static void answer(const struct playlist_request *p, struct hls_asked *asked, bool begins,
 		   struct reply *r)
@@ -40,9 +54,14 @@ static void answer(const struct playlist_request *p, struct hls_asked *asked, bo
 					 .form = asked->form,
 					 .sound = asked->sound,
 					 .begins = begins};
-	struct rendition *rendition = rendition_get(&s->renditions, &want);
+	struct rendition *rendition;
 
 	assert(p->session.number != 0);
+	if (!judge_sound(p, asked, r))
+		return;
+	if (asked->unjudged)
+		want.sound = NULL;
+	rendition = rendition_get(&s->renditions, &want);
 	if (!rendition) {
 		reply_error(r, 503, RETRY_AFTER_S, "no memory for the channel");
 		return;
@@ -148,32 +167,15 @@ static bool read_track(const struct request *q, struct hls_asked *asked, struct 
 	return found == 0 || asked->form != OUTPUT_HLS_TS;
 }
 
-/* Has the source this sound, or is it not known what it has? */
-static bool may_have(struct segments *s, const struct playlist_request *p, const char *name)
-{
-	const struct rendition_request usual = {.channel = p->channel->id,
-						.variant = playlist_request_variant(p),
-						.form = OUTPUT_CMAF_SOUND};
-	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
-	size_t count = segments_sounds(s, usual.channel, usual.variant, true, names);
-	struct segment_media media = segments_media(s, &usual);
-
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	/* the usual sound may have become this one */
-	return media.target_s == 0 || strcmp(media.name, name) == 0;
-}
-
 /* ?lang= of a playlist of sound. */
-static bool read_sound(const struct playlist_request *p, struct hls_asked *asked, struct reply *r)
+static bool read_sound(const struct request *q, struct hls_asked *asked, struct reply *r)
 {
-	int found = http_query(p->q.http, "lang", asked->sound, sizeof(asked->sound));
+	int found = http_query(q->http, "lang", asked->sound, sizeof(asked->sound));
 
 	if (asked->form != OUTPUT_CMAF_SOUND)
 		asked->sound[0] = '\0';
-	else if (found != 0 && (found != 1 || !asked->sound[0] || !segment_sound_ok(asked->sound) ||
-				!may_have(p->q.facts->segments, p, asked->sound))) {
+	else if (found != 0 &&
+		 (found != 1 || !asked->sound[0] || !segment_sound_ok(asked->sound))) {
 		reply_error(r, 404, 0, "there is no such sound");
 		return false;
 	}
@@ -221,7 +223,7 @@ void hls_route_media(const struct request *q, struct reply *r)
 	struct hls_asked asked = {.wait = {&hls_calls}, .what = HLS_MEDIA};
 
 	if (playlist_request_channel(&p, r) && playlist_request_session(&p, r) &&
-	    playlist_request_find(&p, r) && read_track(q, &asked, r) && read_sound(&p, &asked, r) &&
+	    playlist_request_find(&p, r) && read_track(q, &asked, r) && read_sound(q, &asked, r) &&
 	    read_delivery(q, &asked, r)) {
 		/* for its reports of other playlists */
 		if (http_query(q->http, "s", asked.session, sizeof(asked.session)) != 1)

@@ -79,6 +79,26 @@ static void add_group(struct buf *b, const struct hls_multivariant *m, size_t i)
 		buf_printf(b, "\"sound-%s\"", codec);
 }
 
+static bool is_alike(const char *name, const char *other)
+{
+	struct sound_facts a = sound_read(name), b = sound_read(other);
+
+	return strcmp(a.language, b.language) == 0 && a.purpose == b.purpose && a.nth == b.nth;
+}
+
+/* A language may have two codes, and no two sounds have the same name. */
+static void add_name(struct buf *b, const struct hls_multivariant *m, size_t i)
+{
+	const char *name = m->sounds[i].media.name;
+	bool again = false;
+
+	for (size_t before = 0; before < i; before++)
+		again = again || is_alike(m->sounds[before].media.name, name);
+	sound_label(b, name);
+	if (again)
+		buf_printf(b, " (%s)", name);
+}
+
 static void add_sound(struct buf *b, const struct hls_multivariant *m, size_t i)
 {
 	static const char *const traits[] = {
@@ -92,7 +112,7 @@ static void add_sound(struct buf *b, const struct hls_multivariant *m, size_t i)
 	buf_puts(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=");
 	add_group(b, m, i);
 	buf_puts(b, ",NAME=\"");
-	sound_label(b, sound->media.name);
+	add_name(b, m, i);
 	buf_putc(b, '"');
 	if (facts.language[0])
 		buf_printf(b, ",LANGUAGE=\"%s\"", facts.language);

@@ -12,6 +12,7 @@
 #define POLL_US		 5000	  /* between two looks at indexes that requests wait for */
 #define POLLS_ELSEWHERE	 8u /* looks between two at other renditions than the one that moved */
 #define FIRST_SEGMENTS	 3u /* so many complete ones are not few */
+#define REFUSED_US	 5000000
 
 static struct rendition_list *bucket_of(struct renditions *all, uint32_t channel)
 {
@@ -178,6 +179,12 @@ static void on_ring(struct output_watch *w)
 	answer_ready(r);
 }
 
+static void note_refusal(struct renditions *all, const struct output_id *id)
+{
+	all->refusals[all->refusal_count++ % REFUSALS_KEPT] =
+		(struct rendition_refusal){.id = *id, .until_us = clock_mono_us() + REFUSED_US};
+}
+
 static void on_gone(struct output_watch *w, int status, const char *text)
 {
 	struct rendition *r = of_watch(w);
@@ -190,16 +197,28 @@ static void on_gone(struct output_watch *w, int status, const char *text)
 		answer_ready(r);
 		return;
 	}
+	if (!rendition_ready(r))
+		note_refusal(r->all, &r->output->id);
 	/* out of the bucket: a request that comes meanwhile begins a new one */
 	LIST_REMOVE(r, in_bucket);
 	fail_all(r, &error);
 	release(r);
 }
 
-static bool is_of(const struct output *o, const struct rendition_request *q)
+static bool is_of(const struct output_id *id, const struct rendition_request *q)
 {
-	return o->id.channel == q->channel && o->id.form == q->form &&
-	       !strcmp(o->id.variant, q->variant) && !strcmp(o->id.track, q->sound ? q->sound : "");
+	return id->channel == q->channel && id->form == q->form &&
+	       !strcmp(id->variant, q->variant) && !strcmp(id->track, q->sound ? q->sound : "");
+}
+
+bool rendition_refused(const struct renditions *all, const struct rendition_request *q)
+{
+	uint64_t now_us = clock_mono_us();
+
+	for (unsigned i = 0; i < REFUSALS_KEPT; i++)
+		if (all->refusals[i].until_us > now_us && is_of(&all->refusals[i].id, q))
+			return true;
+	return false;
 }
 
 struct rendition *rendition_find(struct renditions *all, const struct rendition_request *q)
@@ -207,7 +226,7 @@ struct rendition *rendition_find(struct renditions *all, const struct rendition_
 	struct rendition *r;
 
 	LIST_FOREACH (r, bucket_of(all, q->channel), in_bucket)
-		if (is_of(r->output, q))
+		if (is_of(&r->output->id, q))
 			return r;
 	return NULL;
 }
@@ -221,7 +240,7 @@ static const struct output *known_output(struct renditions *all, const struct re
 	if (r)
 		return r->output;
 	while ((o = outputs_next(all->outputs, q->channel, o)))
-		if (is_of(o, q))
+		if (is_of(&o->id, q))
 			return o;
 	return NULL;
 }

@@ -19,6 +19,7 @@
 #define RENDITION_TARGETS 3u
 #define RENDITION_MIN_US  6000000u
 #define RENDITION_BUCKETS 256u
+#define REFUSALS_KEPT	  16u
 
 /* A playlist with parts, made once for each part and sent to all. */
 struct rendition_text {
@@ -40,6 +41,7 @@ struct rendition {
 	bool polled;	      /* requests wait for its index to move */
 	uint64_t seen_commit; /* of the index, when they were looked at last */
 	uint64_t until_us;    /* it lives so long; later if it is asked for */
+	uint64_t there_us;    /* when requests that wait have seen that there is something; 0 */
 	uint32_t target_s;    /* as its last playlist said; 0 = none was made */
 	struct rendition_text texts[HLS_COPY_COUNT_];
 };
@@ -61,6 +63,12 @@ struct rendition_wait {
 	const struct rendition_calls *calls;
 };
 
+/* An output that ended before there was anything to play. */
+struct rendition_refusal {
+	struct output_id id;
+	uint64_t until_us; /* so long it is not worth another try; 0 = empty */
+};
+
 struct renditions {
 	struct outputs *outputs; /* borrowed */
 	struct rendition_list buckets[RENDITION_BUCKETS];
@@ -68,6 +76,8 @@ struct renditions {
 	 * renditions_sweep() only, because their requests may be just being answered */
 	struct rendition_list replaced;
 	struct rendition_list polled;
+	struct rendition_refusal refusals[REFUSALS_KEPT]; /* the last ones */
+	unsigned refusal_count;
 	struct event timer; /* runs while something is polled */
 	unsigned polls;
 	struct held_rule start_rule, move_rule;
@@ -92,6 +102,9 @@ struct rendition *rendition_get(struct renditions *all, const struct rendition_r
 
 /* The one that exists, or NULL. */
 struct rendition *rendition_find(struct renditions *all, const struct rendition_request *q);
+
+/* Has its output just been refused? */
+bool rendition_refused(const struct renditions *all, const struct rendition_request *q);
 
 /* Whose files an address names. */
 struct rendition_track {

@@ -99,9 +99,26 @@ size_t segments_sounds(struct segments *s, uint32_t channel, const char *variant
 			 renditions_sounds(&s->renditions, channel, variant, names));
 }
 
-/* One of the variant's sounds, begun if need be. */
-static struct rendition *get_sound(struct segments *s, uint32_t channel, const char *variant,
-				   const char *name)
+enum sound_verdict segments_judge_sound(struct segments *s, uint32_t channel, const char *variant,
+					const char *name)
+{
+	const struct rendition_request q = {
+		.channel = channel, .variant = variant, .form = OUTPUT_CMAF_SOUND};
+	struct segment_media usual = segments_media(s, &q);
+	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
+	size_t count = segments_sounds(s, channel, variant, true, names);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return SOUND_THERE;
+	if (!usual.target_s)
+		return SOUND_UNKNOWN;
+	/* the usual sound may have become this one */
+	return strcmp(usual.name, name) == 0 ? SOUND_THERE : SOUND_MISSING;
+}
+
+struct rendition *segments_get_sound(struct segments *s, uint32_t channel, const char *variant,
+				     const char *name)
 {
 	struct rendition_request q = {
 		.channel = channel, .variant = variant, .form = OUTPUT_CMAF_SOUND};
@@ -109,17 +126,17 @@ static struct rendition *get_sound(struct segments *s, uint32_t channel, const c
 
 	q.sound = name;
 	/* a source that has ended is not begun again for them */
-	q.begins = usual && !usual->output->gone;
+	q.begins = usual && !usual->output->gone && !rendition_refused(&s->renditions, &q);
 	return q.begins ? rendition_get(&s->renditions, &q) : rendition_find(&s->renditions, &q);
 }
 
 void segments_begin_sounds(struct segments *s, uint32_t channel, const char *variant)
 {
 	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
-	size_t count = segments_sounds(s, channel, variant, true, names);
+	size_t count = segments_sounds(s, channel, variant, false, names);
 
 	for (size_t i = 0; i < count; i++)
-		get_sound(s, channel, variant, names[i]);
+		segments_get_sound(s, channel, variant, names[i]);
 }
 
 static bool sounds_ready(struct segments *s, uint32_t channel, const char *variant)
@@ -129,34 +146,46 @@ static bool sounds_ready(struct segments *s, uint32_t channel, const char *varia
 	bool ready = true;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct rendition *r = get_sound(s, channel, variant, names[i]);
+		const struct rendition *r = segments_get_sound(s, channel, variant, names[i]);
 
 		ready = ready && (!r || rendition_ready(r));
 	}
 	return ready;
 }
 
-/* What is known of a rendition that is waited for, which does not end meanwhile. */
+/* What is known of a rendition that is waited for, which does not end meanwhile; since when it is
+ * there. */
 static struct segment_media await_media(struct segments *s, uint32_t channel, const char *variant,
-					enum output_form form)
+					enum output_form form, uint64_t *ret_since_us)
 {
 	const struct rendition_request q = {.channel = channel, .variant = variant, .form = form};
 	struct rendition *r = rendition_find(&s->renditions, &q);
+	struct segment_media media = segments_media(s, &q);
 
-	if (r)
-		rendition_live_on(r);
-	return segments_media(s, &q);
+	*ret_since_us = clock_mono_us();
+	if (!r)
+		return media;
+	rendition_live_on(r);
+	if (media.target_s && !r->there_us)
+		r->there_us = *ret_since_us;
+	if (media.target_s)
+		*ret_since_us = r->there_us;
+	return media;
 }
 
 bool segments_ready(struct segments *s, uint32_t channel, const char *variant, uint64_t late_us)
 {
-	struct segment_media picture = await_media(s, channel, variant, OUTPUT_CMAF_PICTURE);
-	struct segment_media sound = await_media(s, channel, variant, OUTPUT_CMAF_SOUND);
+	uint64_t pictures_us, sound_us, now_us = clock_mono_us();
+	struct segment_media picture =
+		await_media(s, channel, variant, OUTPUT_CMAF_PICTURE, &pictures_us);
+	struct segment_media sound = await_media(s, channel, variant, OUTPUT_CMAF_SOUND, &sound_us);
 
-	if (picture.target_s ? !sound.target_s && picture.streams & SEGMENT_HAS_SOUND
-			     : !sound.target_s || sound.streams & SEGMENT_HAS_PICTURE)
+	if (!picture.target_s && (!sound.target_s || sound.streams & SEGMENT_HAS_PICTURE))
 		return false;
-	return sounds_ready(s, channel, variant) || clock_mono_us() >= late_us;
+	/* tables may name sound that has no packets */
+	if (!sound.target_s && picture.streams & SEGMENT_HAS_SOUND)
+		return now_us >= pictures_us + SEGMENTS_LATE_US;
+	return sounds_ready(s, channel, variant) || now_us >= late_us;
 }
 
 void segments_tick(struct segments *s)

@@ -35,11 +35,25 @@ struct segment_media segments_media(struct segments *s, const struct rendition_r
 size_t segments_sounds(struct segments *s, uint32_t channel, const char *variant, bool played,
 		       char to[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX]);
 
-/* Begins the further sounds of the variant's source. */
+/* Has the variant's source this sound? */
+enum sound_verdict {
+	SOUND_UNKNOWN, /* as long as the usual sound is not there, which names all */
+	SOUND_THERE,   /* or viewers have it, who began when the source had it */
+	SOUND_MISSING,
+};
+enum sound_verdict segments_judge_sound(struct segments *s, uint32_t channel, const char *variant,
+					const char *name);
+
+/* A further sound that is there, begun if need be.  NULL: it cannot be had at the moment. */
+struct rendition *segments_get_sound(struct segments *s, uint32_t channel, const char *variant,
+				     const char *name);
+
+/* Begins the further sounds that the variant's source has, unless they were just refused. */
 void segments_begin_sounds(struct segments *s, uint32_t channel, const char *variant);
 
 /* Is everything that the variant's source has there as fragments of MP4?  Further sounds are begun
- * and waited for until late_us (clock_mono_us()). */
+ * and waited for until late_us (clock_mono_us()), and the usual one for SEGMENTS_LATE_US behind the
+ * pictures. */
 bool segments_ready(struct segments *s, uint32_t channel, const char *variant, uint64_t late_us);
 
 /* Every second or more often. */

@@ -19,8 +19,8 @@ struct sound_facts {
 
 struct sound_facts sound_read(const char *name);
 
-/* Appends what a player shows in its list of sounds: the language in its own words.  No two sounds
- * of a channel have the same. */
+/* Appends what a player shows in its list of sounds: the language in its own words.  Two sounds of
+ * a channel have the same only if their language has two codes ("deu" and "ger"). */
 void sound_label(struct buf *b, const char *name);
 
 #endif

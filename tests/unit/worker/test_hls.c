@@ -277,6 +277,20 @@ Test(hls, each_codec_of_sound_is_a_group_with_all_variants)
 	free(text);
 }
 
+Test(hls, no_two_sounds_have_the_same_name)
+{
+	struct hls_sound sounds[3] = {sound_of("", "deu", "ac-3", 100),
+				      sound_of("ger", "ger", "ac-3", 100),
+				      sound_of("deu-2", "deu-2", "ac-3", 100)};
+	struct hls_variant variant = {.name = ""};
+	char *text = multivariant(&variant, 1, sounds, 3, OUTPUT_CMAF_PICTURE);
+
+	cr_expect(strstr(text, "NAME=\"Deutsch\",LANGUAGE=\"de\""), "%s", text);
+	cr_expect(strstr(text, "NAME=\"Deutsch (ger)\",LANGUAGE=\"de\""), "%s", text);
+	cr_expect(strstr(text, "NAME=\"Deutsch 2\",LANGUAGE=\"de\""), "%s", text);
+	free(text);
+}
+
 Test(hls, of_sound_alone_the_usual_one_is_the_variant)
 {
 	struct hls_sound sounds[3] = {sound_of("", "deu", "mp4a.40.2", 100),

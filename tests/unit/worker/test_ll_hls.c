@@ -17,6 +17,8 @@ struct ll {
 	uint32_t part, first; /* next part, and the first one of its segment */
 	uint32_t discontinuity;
 	uint32_t target_s;
+	char codec[SEGMENT_CODEC_MAX]; /* of the pictures */
+	bool english;		       /* there is sound in German and in English */
 	char session[SESSION_TEXT + 1];
 };
 
@@ -50,6 +52,13 @@ static void add_part_to(struct ll *x, struct index *to, bool sound, uint32_t fla
 		.init = FIRST,
 	};
 
+	if (!sound)
+		snprintf(media.picture, sizeof(media.picture), "%s", x->codec);
+	if (sound && x->english) {
+		strcpy(media.name, "deu");
+		strcpy(media.sounds[0], "deu");
+		strcpy(media.sounds[1], "eng");
+	}
 	add_entry(to, &s, &media);
 }
 
@@ -118,6 +127,28 @@ static void open_ll(struct ll *x, unsigned segments)
 	snprintf(x->session, sizeof(x->session), "%s", s + strlen("media.m3u8?track=picture&s="));
 }
 
+/* Tables may name sound that has no packets. */
+Test(ll_hls, sound_that_does_not_come_is_left_out)
+{
+	struct ll x = {
+		.part = FIRST_PART, .first = FIRST_PART, .target_s = 1, .codec = "avc1.640028"};
+
+	open_world(&x.w, (struct fm_settings){0});
+	make_index(&x.w.index, 1, FIRST_PART);
+	make_index(&x.w.sound, 1, FIRST_PART);
+	ask(&a, &x.w, "GET", "/hls/5/index.m3u8?segment_type=cmaf", "");
+	await(&x.w, both_wanted(&x));
+	send_index(&x.w, &x.w.index, 1, 3);
+	send_index(&x.w, &x.w.sound, 1, 4);
+	add_part_to(&x, &x.w.index, false, SEGMENT_INDEPENDENT);
+	await(&x.w, answered(&a));
+	close(a.fd);
+	cr_expect_eq(status_of(a.text), 200, "%s", a.text);
+	cr_expect(strstr(a.text, ",CODECS=\"avc1.640028\""), "%s", a.text);
+	cr_expect_null(strstr(a.text, "AUDIO"), "%s", a.text);
+	close_world(&x.w);
+}
+
 static const char *media_path(const struct ll *x, const char *track, const char *more)
 {
 	static char path[256];
@@ -154,6 +185,78 @@ static void expect_answer(struct ll *x, struct answer *to, int status, const cha
 	close(to->fd);
 	cr_expect_eq(status_of(to->text), status, "%s", to->text);
 	cr_expect(!holds || strstr(to->text, holds), "lacks %s: %s", holds, to->text);
+}
+
+/* What the master is asked for next: the name of its sound, and the number of the want. */
+static const char *wanted_sound(struct ll *x, uint32_t *ret_want)
+{
+	static struct msg raw;
+	struct msg_want want;
+
+	turn(&x->w);
+	while (msg_receive(x->w.master.socket, &raw) == 0) {
+		if (raw.type != MSG_WANT)
+			continue;
+		cr_assert_eq(msg_decode_want(raw.bytes, raw.len, &want), 0);
+		cr_assert_eq(want.form, OUTPUT_CMAF_SOUND);
+		*ret_want = want.want;
+		return want.track;
+	}
+	return NULL;
+}
+
+/* Before that nothing is begun in its name. */
+Test(ll_hls, a_sound_is_judged_when_the_usual_one_is_there)
+{
+	static struct answer english, french;
+	struct session_name session;
+	struct ll x = {.part = FIRST_PART, .first = FIRST_PART, .target_s = 1, .english = true};
+	const char *wanted = NULL;
+	uint32_t want;
+
+	open_world(&x.w, (struct fm_settings){0});
+	make_index(&x.w.index, 1, FIRST_PART);
+	make_index(&x.w.sound, 1, FIRST_PART);
+	session = (struct session_name){.number = 1};
+	session_name_write(x.w.worker.context.media_key, FM_CHANNEL, &session, x.session);
+	ask_held(&x, &french, media_path(&x, "sound", "&lang=fra"), "");
+	await(&x.w, (wanted = wanted_sound(&x, &want)));
+	cr_assert_str_eq(wanted, "");
+	x.w.sound.want = want;
+	ask_held(&x, &english, media_path(&x, "sound", "&lang=eng"), "");
+	cr_assert_null(wanted_sound(&x, &want));
+	add_part_to(&x, &x.w.sound, true, SEGMENT_INDEPENDENT);
+	send_index(&x.w, &x.w.sound, 1, 4);
+	expect_answer(&x, &french, 404, "no such sound");
+	await(&x.w, (wanted = wanted_sound(&x, &want)));
+	cr_expect_str_eq(wanted, "eng");
+	cr_expect_not(answered(&english));
+	close(english.fd);
+	close_world(&x.w);
+}
+
+Test(ll_hls, a_sound_that_is_refused_is_not_begun_again_at_once)
+{
+	struct msg_output_gone gone = {.reason = GONE_FAILED, .status = 502, .text = "it failed"};
+	struct ll x = {.part = FIRST_PART, .first = FIRST_PART, .target_s = 1, .english = true};
+	const char *wanted = NULL;
+
+	open_world(&x.w, (struct fm_settings){0});
+	make_index(&x.w.index, 1, FIRST_PART);
+	make_index(&x.w.sound, 1, FIRST_PART);
+	add_segment(&x, 0);
+	ask(&a, &x.w, "GET", "/hls/5/index.m3u8?segment_type=cmaf", "");
+	await(&x.w, both_wanted(&x));
+	send_index(&x.w, &x.w.index, 1, 3);
+	send_index(&x.w, &x.w.sound, 1, 4);
+	await(&x.w, (wanted = wanted_sound(&x, &gone.want)));
+	cr_assert_str_eq(wanted, "eng");
+	cr_assert_eq(msg_send_output_gone(x.w.master.socket, &gone, NULL), 0);
+	await(&x.w, answered(&a));
+	close(a.fd);
+	cr_expect_eq(status_of(a.text), 200, "%s", a.text);
+	cr_expect_null(wanted_sound(&x, &gone.want));
+	close_world(&x.w);
 }
 
 Test(ll_hls, a_playlist_lists_parts_and_what_comes)
