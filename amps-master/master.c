@@ -145,6 +145,7 @@ void master_apply(void *owner, struct publication *p)
 {
 	struct master *m = owner;
 	int64_t next = p->next_change_wall_us;
+	bool first = m->generation == 0;
 
 	/* A reload may end while the server stops: the children that would use it have exited. */
 	if (m->phase >= MASTER_STOPPING)
@@ -154,7 +155,7 @@ void master_apply(void *owner, struct publication *p)
 	if (p->settings)
 		follow_settings(m, p);
 	worker_pool_publish(m->pool, p);
-	events_of_report(m->chantab, p->report);
+	events_of_report(m->chantab, p->report, first);
 	store_dispose(m->store, tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup)));
 	/* A time in the past is delayed a little: a wrong clock must not cause a busy loop. */
 	if (next != TIME_NONE)

@@ -30,14 +30,16 @@ static void put_channels(void *chantab, const json_t *report, const char *action
 	}
 }
 
-void events_of_report(void *chantab, const json_t *report)
+void events_of_report(void *chantab, const json_t *report, bool first)
 {
 	const json_t *warning;
 	size_t i;
 
-	put_channels(chantab, report, "added");
-	put_channels(chantab, report, "changed");
-	put_channels(chantab, report, "removed");
+	if (!first) {
+		put_channels(chantab, report, "added");
+		put_channels(chantab, report, "changed");
+		put_channels(chantab, report, "removed");
+	}
 	json_array_foreach (json_object_get(report, "warnings"), i, warning)
 		event_of_warning(chantab, json_string_value(warning));
 }

@@ -12,8 +12,8 @@
 #include "common/base.h"
 #include "common/shm/chantab.h"
 
-/* The report of a publication. */
-void events_of_report(void *chantab, const json_t *report);
+/* The report of a publication; of the first one, which has every channel, the warnings only. */
+void events_of_report(void *chantab, const json_t *report, bool first);
 void event_of_tuner(void *chantab, uint32_t channel, const char *key, enum tuner_state state,
 		    const char *error);
 void event_of_viewer(void *chantab, bool started, uint64_t id, uint32_t channel);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "amps-worker/lineup/groups.h"
+#include "common/clock.h"
 #include "common/shm/chantab.h"
 
 /* What a held reply keeps of its client. */
@@ -12,7 +13,7 @@ struct client {
 	uint64_t last;	 /* event that it has got, or that was not for it */
 	uint64_t tokens; /* generation that let it in; another one may not */
 	bool admin;
-	struct token_entry token; /* its groups; zeroed without authentication */
+	struct token_entry token; /* its groups and its end; none without authentication */
 };
 
 static const struct held_rule rule = {
@@ -100,7 +101,8 @@ static int take_next(struct events *e, struct reply *r, bool idle)
 	int res;
 
 	/* the token may be gone: the client goes on where it was */
-	if (c->tokens != tokens_generation(context_tokens(e->context)) || e->context->draining)
+	if (c->tokens != tokens_generation(context_tokens(e->context)) || e->context->draining ||
+	    (c->token.expires_wall_us != TIME_NONE && clock_wall_us() >= c->token.expires_wall_us))
 		return -EPIPE;
 	add_events(e, c, &b);
 	if (b.len == 0 && idle)
@@ -161,6 +163,7 @@ void events_answer(struct events *e, const struct request *q, uint64_t after, st
 {
 	struct client *c = is_full(e) ? NULL : calloc(1, sizeof(*c));
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
+	uint64_t last;
 
 	if (!c) {
 		reply_error(r, 503, RETRY_AFTER_S, "too many clients follow the events");
@@ -168,9 +171,13 @@ void events_answer(struct events *e, const struct request *q, uint64_t after, st
 	}
 	assert(!r->kept);
 	r->kept = c;
-	c->last = after ? after : chantab_last_event(e->context->chantab);
+	last = chantab_last_event(e->context->chantab);
+	c->last = after ? after : last;
+	if (c->last > last)
+		c->last = 0; /* none of ours: what is kept is new to the client */
 	c->tokens = tokens_generation(context_tokens(e->context));
 	c->admin = route_is_admin(q);
+	c->token.expires_wall_us = TIME_NONE;
 	if (q->token)
 		c->token = *q->token;
 	explicit_bzero(c->token.token, sizeof(c->token.token));

@@ -286,8 +286,9 @@ static void choose_part(struct reply *r, const struct reply_terms *t)
 	f->offset = 0;
 	f->length = f->size;
 	if (r->follow) {
-		assert(t->minor > 0);
-		r->chunked = true;
+		/* HTTP/1.0 has no chunks: the end of the connection is the end of the file */
+		r->chunked = t->minor > 0;
+		r->close |= !r->chunked;
 		return;
 	}
 	switch (range_parse(range, f->size, &f->offset, &f->length)) {

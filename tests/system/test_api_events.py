@@ -1,8 +1,9 @@
 """/api/events: server-sent events of channels, tuners, viewers and warnings."""
 import json
+import socket
 
 import media
-from harness import kill, wait_for
+from harness import PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
 from test_api import ask, good, new
 
@@ -84,6 +85,29 @@ def test_any_worker_goes_on_behind_the_last_event(server):
     good(ask(s, "PUT", "/api/streams/1", {"name": "Of the next run"}))
     with Events(s, last=str(first)) as events:
         events.find("channel", name="Of the next run")
+
+
+def test_events_are_read_by_http_1_0_and_behind_a_number_of_the_future(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts")))
+    pids = s.pids("amps-worker")
+    with socket.create_connection((s.host, s.port), timeout=20 * PATIENCE) as old:
+        old.sendall(b"GET /api/events HTTP/1.0\r\nLast-Event-ID: 18446744073709551615\r\n\r\n")
+        text = b""
+
+        def read_until(word):
+            nonlocal text
+            while word not in text:
+                more = old.recv(65536)
+                assert more, text
+                text += more
+        read_until(b"\r\n\r\n")
+        good(ask(s, "PUT", "/api/streams/1", {"name": "By 1.0"}))
+        read_until(b"By 1.0")
+    head, _, events = text.partition(b"\r\n\r\n")
+    assert b"chunked" not in head.lower() and b"Connection: close" in head, head
+    # the start of the server is no event of its channels
+    assert events.startswith(b"retry:") and b'"added"' not in events, events
+    assert s.pids("amps-worker") == pids
 
 
 def test_a_viewer_gets_the_events_of_its_channels(server):
