@@ -167,6 +167,7 @@
 #define HTTP_BODY_MAX		262144	    /* bytes; only where a route takes a body */
 #define HTTP_BODY_LIST_MAX	(16u << 20) /* the same of a list of channels */
 #define HTTP_BODIES_MAX		(64u << 20) /* of all bodies that a worker is receiving */
+#define HTTP_BODIES_SMALL	(16u << 20) /* of it, kept for bodies of up to HTTP_BODY_MAX */
 #define HTTP_CHUNK_LINE_MAX	1024   /* bytes of a chunk's size and extensions, of a trailer */
 #define HTTP_HEAD_DEADLINE_MS	5000   /* absolute, from the head's first byte or the accept */
 #define HTTP_IDLE_MS		15000  /* between requests of a kept-alive connection */
@@ -214,15 +215,18 @@
 #define DATAGRAM_RATE_MIN (256u << 10) /* bytes a second to a client, if the ring has fewer */
 
 /* API */
-#define API_CALLS_MAX	   256	      /* of a worker that wait for the master */
-#define API_CALL_MS	   30000      /* for the master to answer one */
-#define API_JUDGE_MS	   20000      /* for libav to judge the options of a request */
-#define IMPORT_BYTES_MAX   (64 << 20) /* of the channels of `amps import --apply` */
-#define EVENTS_KEPT	   1000	      /* the last ones, for clients that come back */
-#define EVENT_TEXT_MAX	   492	      /* bytes of one, with its NUL */
-#define EVENTS_CLIENTS_MAX 256	      /* of a worker that follow the events */
-#define EVENTS_IDLE_MS	   10000      /* then a client gets an empty comment */
-#define API_ENTRIES_MAX	   10000      /* channels in one request */
+#define API_CALLS_MAX	   256	       /* of a worker that wait for the master */
+#define API_BYTES_MAX	   (64u << 20) /* bodies of a worker's calls that the master holds */
+#define API_HELPERS_MAX	   4	       /* calls that have a helper each */
+#define API_CALL_MS	   30000       /* for the master to answer one */
+#define API_SPARE_MS	   5000	       /* of it, for a change to be made and served */
+#define API_JUDGE_MS	   20000       /* for libav to judge the options of a request */
+#define IMPORT_BYTES_MAX   (64 << 20)  /* of the channels of `amps import --apply` */
+#define EVENTS_KEPT	   1000	       /* the last ones, for clients that come back */
+#define EVENT_TEXT_MAX	   492	       /* bytes of one, with its NUL */
+#define EVENTS_CLIENTS_MAX 256	       /* of a worker that follow the events */
+#define EVENTS_IDLE_MS	   10000       /* then a client gets an empty comment */
+#define API_ENTRIES_MAX	   10000       /* channels in one request */
 #define API_DISTINCT_MAX   4096	 /* verdicts on options that are remembered beside the file's */
 #define API_ANSWER_BYTES   65536 /* of an answer that is copied; a longer one is sent as a file */
 

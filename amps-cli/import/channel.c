@@ -289,15 +289,7 @@ static void put_others(struct channel *ch)
 
 bool import_is_local(const struct m3u_entry *entry)
 {
-	static const char scheme[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "0123456789+-.";
-	const char *url = entry->url;
-	size_t n = strspn(url, scheme);
-
-	/* "concat:/srv/a.ts" and similar protocols of libav name files too */
-	if (n == 0 || strncmp(url + n, "://", 3) != 0)
-		return true;
-	return strncasecmp(url, "file:", 5) == 0;
+	return text_is_local(entry->url);
 }
 
 json_t *import_channel(const struct m3u_entry *entry, uint64_t id, const char *profile)

@@ -9,6 +9,7 @@
 #include "amps-master/api/read.h"
 #include "amps-master/config/config_options.h"
 #include "amps-master/util/json.h"
+#include "common/clock.h"
 #include "common/log/log.h"
 #include "common/shm/shm.h"
 
@@ -186,6 +187,21 @@ static void on_judged(void *owner, struct helper_result *result)
 	call_end(c);
 }
 
+/* Refuses and ends the call if as many others as may have a helper each; true if it did. */
+static bool lacks_helper(struct api_call *c)
+{
+	const struct api_call *other;
+	unsigned n = 0;
+
+	LIST_FOREACH (other, &c->api->calls, link)
+		n += other->judge != NULL;
+	if (n < API_HELPERS_MAX)
+		return false;
+	call_fail(c, 503, "too many requests are being checked");
+	call_end(c);
+	return true;
+}
+
 /* Lets libav judge the options; the change then begins again. */
 static void judge(struct api_call *c)
 {
@@ -230,9 +246,11 @@ static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 		c->served = (struct served_wait){.done = on_served, .owner = c};
 		worker_pool_await(env->pool, &c->served);
 	} else if (c->result.status == 0 && c->import != NULL) {
-		import_start(c, env->helpers, on_imported);
+		if (!lacks_helper(c))
+			import_start(c, env->helpers, on_imported);
 	} else if (c->questions != NULL) {
-		judge(c);
+		if (!lacks_helper(c))
+			judge(c);
 	} else {
 		call_end(c);
 	}
@@ -280,7 +298,22 @@ static int call_read(struct api_call *c, const struct msg *m)
 	    c->m.bytes > HTTP_BODY_LIST_MAX || c->m.id > INT64_MAX ||
 	    (c->m.rights == API_VIEWER && !is_for_viewers(c->m.operation)))
 		return -EBADMSG;
-	return read_body(c, m->fds[0]);
+	return 0;
+}
+
+/* Has the worker too much here for another call?  One that it has given up counts until its end. */
+static bool is_full(const struct api *a, unsigned worker, uint64_t bytes)
+{
+	const struct api_call *c;
+	unsigned n = 0;
+
+	LIST_FOREACH (c, &a->calls, link) {
+		if (c->worker != worker)
+			continue;
+		n++;
+		bytes += c->m.bytes;
+	}
+	return n >= API_CALLS_MAX || bytes > API_BYTES_MAX;
 }
 
 static void call_enter(struct api *a, struct api_call *c, unsigned worker)
@@ -334,17 +367,25 @@ int api_on_call(struct api *a, unsigned worker, const struct msg *m)
 {
 	struct api_call *c = calloc(1, sizeof(*c));
 	int r = c != NULL ? call_read(c, m) : -ENOMEM;
+	bool full = r == 0 && is_full(a, worker, c->m.bytes);
 
+	if (r == 0 && !full)
+		r = read_body(c, m->fds[0]);
 	if (r < 0) {
 		call_free(c);
 		/* without memory the request times out */
 		return r == -ENOMEM ? 0 : r;
 	}
 	call_enter(a, c, worker);
-	if (operations[c->m.operation].run != NULL)
+	c->deadline_us = clock_mono_us() + (API_CALL_MS - API_SPARE_MS) * 1000ull;
+	if (full) {
+		call_fail(c, 503, "too many requests wait for the server");
+		call_end(c);
+	} else if (operations[c->m.operation].run != NULL) {
 		operations[c->m.operation].run(c);
-	else
+	} else {
 		submit(c, operations[c->m.operation].store);
+	}
 	return 0;
 }
 

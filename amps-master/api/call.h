@@ -25,7 +25,8 @@ struct api_result {
 struct api_call {
 	LIST_ENTRY(api_call) link;
 	struct api *api;
-	unsigned worker; /* API_NO_WORKER: the control socket asks */
+	unsigned worker;      /* API_NO_WORKER: the control socket asks */
+	uint64_t deadline_us; /* of the clock that only rises: no change begins later; 0 = none */
 	uint64_t ticket;
 	uint8_t *message; /* what `m` points into */
 	struct msg_api_call m;
@@ -37,6 +38,7 @@ struct api_call {
 	json_t *verdicts;
 	struct helper *judge; /* or another helper that the call waits for */
 	json_t *import;	      /* what import.h works on */
+	bool foreign;	      /* the channels come from another machine */
 	struct helpers *import_helpers;
 	void (*import_done)(struct api_call *c);
 	struct served_wait served;

@@ -6,6 +6,7 @@
 #include "amps-master/config/config_check.h"
 #include "amps-master/config/option_memory.h"
 #include "amps-master/util/json.h"
+#include "common/clock.h"
 #include "common/text/text.h"
 
 #define ID_RULE "must be a whole number from 0 to 2147483647"
@@ -387,6 +388,17 @@ static void check_commands(struct edit *e, const struct entry *entry)
 			 named ? "" : ", and the configuration has none");
 }
 
+/* Another machine must not choose files and devices of this one, which viewers would see. */
+static void check_source(struct edit *e, const struct entry *entry)
+{
+	const char *source = json_string_value(json_object_get(entry->wanted, "source"));
+
+	if (e->call->foreign && source != NULL && text_is_local(source))
+		complain(e, 400, entry,
+			 "source: is local; a list from a URL may not name files of this machine, "
+			 "send it as m3u if this is intended");
+}
+
 static void check_entry(struct edit *e, struct entry *entry)
 {
 	unsigned before = e->problems.errors;
@@ -394,6 +406,7 @@ static void check_entry(struct edit *e, struct entry *entry)
 
 	if (!json_is_object(entry->wanted))
 		return;
+	check_source(e, entry);
 	json_object_set_new(entry->wanted, "id", json_integer(entry->id));
 	r = config_check_channel(entry->wanted, entry->path,
 				 json_object_get(e->w->settings, "profiles"), e->asks, &e->problems,
@@ -496,6 +509,10 @@ static bool store_entries(struct edit *e, int64_t wall_us, struct store_answer *
 
 	if (changes == NULL) {
 		call_fail(e->call, 503, "out of memory");
+		return false;
+	}
+	if (e->call->deadline_us > 0 && clock_mono_us() > e->call->deadline_us) {
+		call_fail(e->call, 503, "the request had to wait too long; nothing is changed");
 		return false;
 	}
 	for (size_t i = 0; i < e->count; i++)

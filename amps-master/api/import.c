@@ -8,6 +8,19 @@
 
 #define TIMEOUT_MS ((FETCH_SECONDS_MAX + HELPER_GRACE_S) * 1000)
 
+/* Has it known keys only, each a text? */
+static bool is_known(const json_t *body)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)(uintptr_t)body, key, value)
+		if (!json_is_string(value) || (strcmp(key, "m3u") != 0 && strcmp(key, "url") != 0 &&
+					       strcmp(key, "profile") != 0))
+			return false;
+	return true;
+}
+
 /* {"m3u": "..."} or {"url": "..."}, and perhaps "profile". */
 void import_read(struct store_work *w, void *call, int64_t wall_us, struct store_answer *ret)
 {
@@ -21,11 +34,14 @@ void import_read(struct store_work *w, void *call, int64_t wall_us, struct store
 	c->import = json_loadb(c->body, c->m.bytes, JSON_REJECT_DUPLICATES, &error);
 	m3u = json_string_value(json_object_get(c->import, "m3u"));
 	url = json_string_value(json_object_get(c->import, "url"));
+	c->foreign = url != NULL;
 	if (c->import == NULL)
 		call_fail(c, 400, "the body is no JSON: %s, line %d column %d", error.text,
 			  error.line, error.column);
-	else if ((m3u == NULL) == (url == NULL))
-		call_fail(c, 400, "the body is {\"m3u\": text} or {\"url\": text}");
+	else if ((m3u == NULL) == (url == NULL) || !is_known(c->import))
+		call_fail(c, 400,
+			  "the body is {\"m3u\": text} or {\"url\": text}, and perhaps "
+			  "\"profile\": text");
 	else if (url != NULL && strncasecmp(url, "http://", 7) != 0 &&
 		 strncasecmp(url, "https://", 8) != 0)
 		call_fail(c, 400, "url: must be an http or https URL");

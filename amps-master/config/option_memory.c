@@ -149,9 +149,14 @@ void option_memory_learn(struct option_memory *m, const char *question, const js
 
 void option_memory_keep(struct option_memory *m)
 {
-	/* without memory, and beyond the limit, some are asked again */
-	if (json_object_size(m->known) < API_DISTINCT_MAX)
-		(void)json_object_update_missing(m->used, m->known);
+	bool learn = m->learned && json_object_size(m->known) < API_DISTINCT_MAX;
+
+	/* beyond the limit the new ones are asked again */
+	if (!learn)
+		json_object_clear(m->used);
+	m->learned = learn;
+	/* without memory some are asked again */
+	(void)json_object_update_missing(m->used, m->known);
 }
 
 char *option_memory_text(const struct option_memory *m)

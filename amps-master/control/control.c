@@ -174,7 +174,8 @@ static void handle_input(struct client *c)
 		;
 }
 
-/* Keeps one descriptor that came with the bytes; the kernel closes what has no room. */
+/* Keeps one descriptor that came with the bytes; the kernel closes what has no room.  The room ends
+ * with the first one: what CMSG_SPACE() adds to align it would hold a second. */
 static void take_file(struct client *c, struct msghdr *m)
 {
 	struct cmsghdr *head = CMSG_FIRSTHDR(m);
@@ -196,7 +197,7 @@ static ssize_t receive(struct client *c, char *bytes, size_t cap)
 	struct msghdr m = {.msg_iov = &iov,
 			   .msg_iovlen = 1,
 			   .msg_control = &control,
-			   .msg_controllen = sizeof(control)};
+			   .msg_controllen = CMSG_LEN(sizeof(int))};
 	ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n > 0)

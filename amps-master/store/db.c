@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "amps-master/system/runtime_dir.h"
 #include "common/text/text.h"
 #include "schema_sql.h"
@@ -191,6 +192,21 @@ static void explain(int error, const char *path, const char *words, char *text, 
 	}
 }
 
+static bool has_bytes(const char *state_dir, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return (size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, name) < sizeof(path) &&
+	       stat(path, &st) == 0 && st.st_size > 0;
+}
+
+bool db_lost(const char *state_dir)
+{
+	return !has_bytes(state_dir, "amps.db") &&
+	       (has_bytes(state_dir, "amps.db-wal") || has_bytes(state_dir, "token"));
+}
+
 int db_open(const char *state_dir, struct db **ret, char *text, size_t text_cap)
 {
 	char path[PATH_MAX], words[256] = "";
@@ -370,6 +386,13 @@ int db_judge(const char *state_dir, char *text, size_t text_cap)
 			 "from the configuration file",
 			 path, strerror(-r));
 		return r;
+	}
+	if (!has_bytes(state_dir, "amps.db")) {
+		snprintf(text, text_cap,
+			 "the database %s is empty; the next start fills it "
+			 "from the configuration file",
+			 path);
+		return -ENODATA;
 	}
 	r = db_result(sqlite3_open_v2(
 		path, &db.handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,

@@ -18,6 +18,10 @@ struct db;
 must_check int db_open(const char *state_dir, struct db **ret, char *text, size_t text_cap);
 struct db *db_close(struct db *db); /* returns NULL; accepts NULL */
 
+/* Is the database missing or empty, although the folder shows that a server has used it?  Asked
+ * before db_open(), which makes an empty one. */
+bool db_lost(const char *state_dir);
+
 /* One transaction at a time.  After a failure inside, db_rollback(). */
 must_check int db_begin(struct db *db);
 must_check int db_commit(struct db *db);

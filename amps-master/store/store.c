@@ -168,6 +168,11 @@ int store_open(struct event_base *base, const char *state_dir, struct store **re
 
 	if (s == NULL)
 		return -ENOMEM;
+	if (db_lost(state_dir))
+		log_error("the database %s/amps.db is missing or empty, starting from the "
+			  "configuration file: what was changed through the API is lost; to have "
+			  "it back, stop the server and put a copy made by 'amps backup' in place",
+			  state_dir);
 	r = store_work_open(state_dir, &s->work, text, text_cap);
 	if (r == 0) {
 		text_copy(text, text_cap, "the database thread cannot be started");

@@ -8,6 +8,8 @@
 #include "amps-master/store/store_merge.h"
 #include "common/hash.h"
 
+#define WARNINGS_MAX 20 /* about channels of the API */
+
 void store_answer_done(struct store_answer *a)
 {
 	publication_free(a->publication);
@@ -116,12 +118,14 @@ struct next {
 	json_t *settings;
 	uint64_t settings_hash;
 	struct channel_list channels;
+	json_t *warnings; /* of a load, about channels of the API; may be NULL */
 };
 
 static void next_done(struct next *n)
 {
 	draft_done(&n->draft);
 	json_decref(n->settings);
+	json_decref(n->warnings);
 	channel_list_done(&n->channels);
 }
 
@@ -137,6 +141,7 @@ static struct publication *next_accept(struct store_work *w, struct next *n)
 	w->settings_hash = n->settings_hash;
 	w->channels = n->channels;
 	n->channels = CHANNEL_LIST_INIT;
+	next_done(n);
 	return p;
 }
 
@@ -190,6 +195,45 @@ static int settings_stored(struct store_work *w, struct next *n, struct store_an
 	return channel_profiles_complete(n->settings);
 }
 
+/* The name of a profile that the channel has and the settings have not, or NULL. */
+static const char *unknown_profile(const json_t *definition, const json_t *profiles)
+{
+	const char *name = json_string_value(json_object_get(definition, "ffmpeg_profile"));
+	size_t i;
+	json_t *variant;
+
+	if (name != NULL && json_object_get(profiles, name) == NULL)
+		return name;
+	json_array_foreach (json_object_get(definition, "adaptive_bitrates"), i, variant) {
+		name = json_string_value(json_object_get(variant, "ffmpeg_profile"));
+		if (name != NULL && json_object_get(profiles, name) == NULL)
+			return name;
+	}
+	return NULL;
+}
+
+/* The file's channels are checked with the file; it may lack a profile that the API's have. */
+static int warn_of_profiles(struct next *n, const struct channel_rows *rows)
+{
+	const json_t *profiles = json_object_get(n->settings, "profiles");
+
+	n->warnings = json_array();
+	for (size_t i = 0; i < rows->count && json_array_size(n->warnings) < WARNINGS_MAX; i++) {
+		const struct channel_row *row = &rows->rows[i];
+		bool changed = row->origin == ORIGIN_API && !row->deleted;
+		json_auto_t *definition = changed ? json_loads(row->definition, 0, NULL) : NULL;
+		const char *name = unknown_profile(definition, profiles);
+
+		if (name != NULL &&
+		    json_array_append_new(n->warnings,
+					  json_sprintf("channel %u, as the API has set it, has the "
+						       "unknown profile '%s'",
+						       (unsigned)row->id, name)) < 0)
+			return -ENOMEM;
+	}
+	return n->warnings != NULL ? 0 : -ENOMEM;
+}
+
 /* The settings and rows of the database, resolved; unchanged ones are shared with those in force.
  * `model`: what was merged just now, or NULL. */
 static int next_stored(struct store_work *w, const json_t *model, struct next *n,
@@ -209,6 +253,8 @@ static int next_stored(struct store_work *w, const json_t *model, struct next *n
 		if (r == -EBADMSG)
 			answer_fail(a, r, "a channel in the database cannot be read");
 	}
+	if (r == 0 && model != NULL)
+		r = warn_of_profiles(n, &rows);
 	channel_rows_done(&rows);
 	return r;
 }
@@ -246,6 +292,9 @@ static void load_model(struct store_work *w, const json_t *result, const struct 
 		r = next_publish(w, wall_us, &next, a);
 	if (r == 0)
 		r = report_warnings(next.draft.publication->report, result);
+	if (r == 0 && json_array_extend(json_object_get(next.draft.publication->report, "warnings"),
+					next.warnings) < 0)
+		r = -ENOMEM;
 	if (r == 0 && options != NULL)
 		r = db_meta_put(w->db, "options", options, NULL);
 	if (r == 0 && changed)

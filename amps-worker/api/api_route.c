@@ -41,10 +41,11 @@ static struct msg_api_call call_of(enum api_operation operation, const struct re
 }
 
 /* Does the Origin field, if there is one, name this server?  A page of another site may send
- * requests from a browser that stands inside. */
+ * requests from a browser that stands inside.  The server's own page may be open at its own address
+ * as well as at server.public_url. */
 static bool is_own_origin(const struct request *q)
 {
-	struct span origin = http_field(q->http, "Origin"), host;
+	struct span origin = http_field(q->http, "Origin"), host, asked = q->http->host;
 	const char *at = origin.len ? memmem(origin.at, origin.len, "://", 3) : NULL;
 	char base[BASE_URL_MAX], *own;
 
@@ -60,6 +61,8 @@ static bool is_own_origin(const struct request *q)
 	own[strcspn(own, "/")] = '\0';
 	at += 3;
 	host = (struct span){at, (size_t)(origin.at + origin.len - at)};
+	if (host.len > 0 && host.len == asked.len && strncasecmp(host.at, asked.at, host.len) == 0)
+		return true;
 	return span_is_nocase(host, own);
 }
 

@@ -451,7 +451,7 @@ static void send_continue(const struct conn *c, const struct http_request *q)
 static enum step begin_body(struct conn *c, const struct http_request *q)
 {
 	struct facts facts = conn_facts(c);
-	uint32_t max = route_body_max(c->all->routes, q, &facts);
+	uint32_t max = route_body_max(c->all->routes, q, &facts), most;
 	struct incoming in;
 
 	if (q->content_length > MAX(max, HTTP_BODY_MAX)) {
@@ -461,7 +461,8 @@ static enum step begin_body(struct conn *c, const struct http_request *q)
 	if (!max)
 		return dispatch(c, q);
 	in = incoming_of(q, max);
-	if (c->all->bodies + in.reserved > HTTP_BODIES_MAX)
+	most = in.reserved > HTTP_BODY_MAX ? HTTP_BODIES_MAX - HTTP_BODIES_SMALL : HTTP_BODIES_MAX;
+	if (c->all->bodies + in.reserved > most)
 		return begin_error(c, 503, "too many large requests are being received");
 	c->incoming = malloc(sizeof(*c->incoming));
 	if (!c->incoming)

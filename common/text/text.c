@@ -538,3 +538,12 @@ const char *text_suggest(const char *word, const char *const *candidates, size_t
 	}
 	return nearest;
 }
+
+bool text_is_local(const char *source)
+{
+	static const char scheme[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "0123456789+-.";
+	size_t n = strspn(source, scheme);
+
+	return n == 0 || strncmp(source + n, "://", 3) != 0 || strncasecmp(source, "file:", 5) == 0;
+}

@@ -25,6 +25,10 @@ must_check int text_parse_u64(const char *text, uint64_t max, uint64_t *ret);
  * bytes of `url`. */
 void text_redact_url(const char *url, char *dst, size_t cap);
 
+/* Is it no URL of another machine, but a path, "file://..." or, as "concat:/srv/a.ts", a protocol
+ * of libav that names files? */
+bool text_is_local(const char *source);
+
 /* The same for a line of text, word by word, because a word may be a URL or the end of one. Changes
  * `line` on the way. */
 void text_redact_words(char *line, char *dst, size_t cap);

@@ -214,6 +214,14 @@ def test_a_page_of_another_site_may_not_write(s):
     good(ask(s, "POST", "/api/streams", new(), {"Origin": f"http://{s.address}"}), 201)
 
 
+def test_the_own_page_may_write_at_the_public_address_and_at_the_one_asked(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts"),
+                       server={"public_url": "https://tv.example/amps"}))
+    for origin in "https://tv.example", f"http://{s.address}":
+        good(ask(s, "PUT", "/api/streams/1", {"name": "By a page"}, {"Origin": origin}))
+    refused(ask(s, "PUT", "/api/streams/1", {"name": "x"}, {"Origin": "http://evil.example"}), 403)
+
+
 def test_methods_and_addresses_that_are_not_there(s):
     assert ask(s, "POST", "/api/status", {}).status == 405
     assert ask(s, "POST", "/api/streams/1", {}).status == 405
@@ -384,6 +392,17 @@ def test_the_export_has_the_changes_of_the_api(server):
     assert good(ask(s, "GET", "/api/streams")) == before
 
 
+def test_a_reload_names_channels_whose_profile_the_file_has_dropped(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts")))
+    good(ask(s, "POST", "/api/streams", new(ffmpeg_profile="small")), 201)
+    config = line_up(channel(1, "http://127.0.0.1:1/1.ts"))
+    assert not good(ask(s, "POST", "/api/reload"))["warnings"]
+    del config["ffmpeg_profiles"]["small"]
+    s.write_config(config)
+    warnings = good(ask(s, "POST", "/api/reload"))["warnings"]
+    assert any("channel 2" in w and "'small'" in w for w in warnings), warnings
+
+
 def test_a_refused_file_is_reported_by_the_api(server):
     s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts")))
     s.write_config(line_up(channel(1, "http://127.0.0.1:1/1.ts", profile="none")))
@@ -519,6 +538,16 @@ def test_a_deleted_database_refuses_writes(server):
             os.remove(os.path.join(s.state, name))
     refused(ask(s, "POST", "/api/streams", new()), 503, "deleted")
     assert "Channel 1" in s.get("/playlist.m3u").text
+
+
+def test_a_start_without_the_earlier_database_is_reported(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts"), auth={"enabled": True}))
+    s.stop()
+    for name in os.listdir(s.state):
+        if name.startswith("amps.db"):
+            os.remove(os.path.join(s.state, name))
+    s.restart()
+    assert "is missing or empty, starting from the configuration file" in s.log()
 
 
 # -- schedules

@@ -4,10 +4,11 @@ import json
 import os
 import re
 import sqlite3
+import subprocess
 
 import pytest
 
-from harness import ROOT, serving
+from harness import BIN, ROOT, serving
 from lineup import channel, line_up
 from origin import HttpOrigin
 from test_api import ask, good, new, refused
@@ -49,7 +50,8 @@ def test_a_playlist_that_is_wrong_adds_nothing(s):
     answer = refused(ask(s, "POST", "/api/import", {"m3u": M3U, "profile": "none"}), 400, "none")
     assert {p["path"] for p in answer["problems"]} == {"[0].ffmpeg_profile", "[1].ffmpeg_profile"}
     refused(ask(s, "POST", "/api/import", {"m3u": "<html></html>"}), 400, "web page")
-    for body in {}, {"m3u": 5}, {"m3u": "", "url": "http://x/"}, {"url": "file:///etc/passwd"}, []:
+    for body in {}, {"m3u": 5}, {"m3u": "", "url": "http://x/"}, {"url": "file:///etc/passwd"}, [], \
+            {"m3u": M3U, "profile": 5}, {"m3u": M3U, "profle": "copy"}:
         refused(ask(s, "POST", "/api/import", body), 400)
     assert good(ask(s, "POST", "/api/import", {"m3u": "#EXTM3U\n"})) == []
     assert good(ask(s, "GET", "/api/streams")) == before
@@ -59,7 +61,10 @@ def test_a_playlist_is_imported_from_a_url(s, tmp_path):
     (tmp_path / "list.m3u").write_text(M3U)
     with HttpOrigin(folder=str(tmp_path)) as origin:
         made = good(ask(s, "POST", "/api/import", {"url": origin.url("/list.m3u")}), 201)
-    assert without_ids(made) == MADE
+        assert without_ids(made) == MADE
+        (tmp_path / "local.m3u").write_text("#EXTM3U\n#EXTINF:-1,Mine\n/etc/passwd\n")
+        answer = ask(s, "POST", "/api/import", {"url": origin.url("/local.m3u")})
+        refused(answer, 400, "source", "local")
     refused(ask(s, "POST", "/api/import", {"url": "http://127.0.0.1:1/list.m3u"}), 400, "fetched")
 
 
@@ -86,7 +91,18 @@ def test_a_backup_is_a_whole_database(s):
         assert db.execute("SELECT count(*) FROM channel WHERE name = 'In the backup'").fetchone()[0]
     assert not [n for n in os.listdir(s.state) if "copy" in n]
     assert os.stat(copy).st_mode & 0o777 == 0o600
+    os.chmod(copy, 0o644)
+    assert s.amps("backup", copy).returncode == 0
+    assert os.stat(copy).st_mode & 0o777 == 0o600
     assert s.amps("backup", "/proc/none/x").returncode == 1
+    with open(copy, "rb") as f:
+        before = f.read()
+    failed = subprocess.run([os.path.join(BIN, "amps"), "backup", "--socket", "/nonexistent/socket",
+                             copy], capture_output=True)
+    assert failed.returncode != 0
+    with open(copy, "rb") as f:
+        assert f.read() == before
+    assert [n for n in os.listdir(s.folder) if n.startswith("copy.db")] == ["copy.db"]
 
 
 def test_the_database_is_judged(server):
@@ -100,6 +116,10 @@ def test_the_database_is_judged(server):
         f.write(b"x" * 200)
     damaged = s.amps(*words)
     assert damaged.returncode == 1 and "damaged" in damaged.stdout and ".recover" in damaged.stdout
+    with open(path, "wb"):
+        pass
+    empty = s.amps(*words)
+    assert empty.returncode == 1 and "is empty" in empty.stdout, empty
     os.remove(path)
     gone = s.amps(*words)
     assert gone.returncode == 1 and "there is no database" in gone.stdout

@@ -429,6 +429,42 @@ Test(control, clients_that_are_being_answered_are_not_closed_for_others)
 		close(fds[i]);
 }
 
+/* Sends a line with two descriptors of one file. */
+static void send_two_files(int fd, char *text, int file)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} files = {.head = {.cmsg_level = SOL_SOCKET,
+			    .cmsg_type = SCM_RIGHTS,
+			    .cmsg_len = CMSG_LEN(2 * sizeof(int))}};
+	struct iovec iov = {text, strlen(text)};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = &files,
+			   .msg_controllen = CMSG_SPACE(2 * sizeof(int))};
+	int two[] = {file, file};
+
+	memcpy(CMSG_DATA(&files.head), two, sizeof(two));
+	cr_assert_eq(sendmsg(fd, &m, MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+Test(control, a_second_descriptor_is_not_kept)
+{
+	int fd = connect_client(), pipes[2];
+	char ping[] = "{\"id\":1,\"method\":\"ping\"}\n", byte;
+	struct buf line;
+
+	cr_assert_eq(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
+	send_two_files(fd, ping, pipes[1]);
+	close(pipes[1]);
+	line = read_line(fd);
+	buf_done(&line);
+	cr_assert_eq(read(pipes[0], &byte, 1), 0, "the server keeps a descriptor");
+	close(pipes[0]);
+	close(fd);
+}
+
 static void set_descriptors(rlim_t soft)
 {
 	struct rlimit limit;

@@ -222,3 +222,26 @@ Test(db, a_folder_that_cannot_be_made)
 	cr_assert_eq(db_open("/dev/null/state", &db, text, sizeof(text)), -ENOTDIR);
 	cr_assert_not_null(strstr(text, "/dev/null/state"), "%s", text);
 }
+
+Test(db, a_lost_database_is_noticed)
+{
+	struct state_folder f;
+	char path[128];
+
+	state_folder_make(&f);
+	cr_expect_not(db_lost(f.state), "a folder that is new");
+	db_close(open_ok(&f));
+	state_folder_file(&f, "token", path);
+	cr_assert_eq(close(creat(path, 0600)), 0);
+	cr_assert_eq(truncate(path, 32), 0);
+	cr_expect_not(db_lost(f.state), "the database is there");
+	state_folder_file(&f, "amps.db", path);
+	cr_assert_eq(truncate(path, 0), 0);
+	cr_expect(db_lost(f.state), "it is empty");
+	cr_assert_eq(unlink(path), 0);
+	cr_expect(db_lost(f.state), "it is missing");
+	state_folder_file(&f, "token", path);
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_not(db_lost(f.state));
+	state_folder_remove(&f);
+}

@@ -125,6 +125,39 @@ Test(option_memory, questions_that_are_not_asked_again_are_dropped)
 	judge_remove(&j);
 }
 
+/* A change of one channel asks for few of the file's. */
+Test(option_memory, a_change_keeps_the_verdicts_of_a_large_file)
+{
+	enum { COUNT = API_DISTINCT_MAX + 1 };
+	static char names[COUNT][16];
+	static const char *questions[COUNT];
+	struct option_memory *m;
+	json_t *verdict = json_array();
+	struct judge j;
+	char *text, *kept;
+
+	for (size_t i = 0; i < COUNT; i++) {
+		snprintf(names[i], sizeof(names[i]), "%zu", i);
+		questions[i] = names[i];
+	}
+	judge_make(&j, "1");
+	text = learned(&j, questions, COUNT);
+	m = option_memory_new(NULL);
+	option_memory_read(m, text);
+	cr_assert_not_null(option_memory_find(m, "7"));
+	option_memory_judged_by(m, j.files);
+	option_memory_learn(m, "new", verdict);
+	option_memory_keep(m);
+	kept = option_memory_text(m);
+	cr_assert(!kept || knows(kept, "8"), "a verdict that was not asked for is lost");
+	cr_assert(!kept || !knows(kept, "new"), "there is no room for more");
+	option_memory_free(m);
+	json_decref(verdict);
+	free(text);
+	free(kept);
+	judge_remove(&j);
+}
+
 Test(option_memory, an_unreadable_memory_is_empty)
 {
 	static const char *const texts[] = {
