@@ -223,6 +223,7 @@
 #define API_JUDGE_MS	   20000       /* for libav to judge the options of a request */
 #define IMPORT_BYTES_MAX   (64 << 20)  /* of the channels of `amps import --apply` */
 #define EVENTS_KEPT	   1000	       /* the last ones, for clients that come back */
+#define EVENT_GROUP_BYTES  64	       /* of one with its NUL, as of a token's groups */
 #define EVENT_TEXT_MAX	   492	       /* bytes of one, with its NUL */
 #define EVENTS_CLIENTS_MAX 256	       /* of a worker that follow the events */
 #define EVENTS_IDLE_MS	   10000       /* then a client gets an empty comment */

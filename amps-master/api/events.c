@@ -5,13 +5,19 @@
 #define NAME_MAX_SHOWN 160 /* bytes of a name or a message */
 
 /* Takes `event`, NULL = there was no memory. */
-static void put(void *chantab, enum event_kind kind, uint32_t channel, json_t *event)
+static void put_left(void *chantab, enum event_kind kind, uint32_t channel, const char *old_group,
+		     json_t *event)
 {
 	_cleanup_(freep) char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
 
 	if (text)
-		chantab_put_event(chantab, kind, channel, text);
+		chantab_put_event(chantab, kind, channel, old_group, text);
 	json_decref(event);
+}
+
+static void put(void *chantab, enum event_kind kind, uint32_t channel, json_t *event)
+{
+	put_left(chantab, kind, channel, NULL, event);
 }
 
 static void put_channels(void *chantab, const json_t *report, const char *action)
@@ -25,8 +31,9 @@ static void put_channels(void *chantab, const json_t *report, const char *action
 		char shown[NAME_MAX_SHOWN];
 
 		text_copy_foreign(shown, sizeof(shown), name ? name : "");
-		put(chantab, EVENT_CHANNEL, (uint32_t)id,
-		    json_pack("{s:s, s:I, s:s}", "action", action, "id", id, "name", shown));
+		put_left(chantab, EVENT_CHANNEL, (uint32_t)id,
+			 json_string_value(json_object_get(channel, "old_group")),
+			 json_pack("{s:s, s:I, s:s}", "action", action, "id", id, "name", shown));
 	}
 }
 

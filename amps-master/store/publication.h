@@ -17,7 +17,8 @@ struct publication {
 	uint64_t generation;				  /* also the catalog's */
 	struct published snapshots[SNAPSHOT_KIND_COUNT_]; /* without one: as published before */
 	struct lineup *lineup;
-	json_t *report;	  /* {"added":[{id,name}],"changed":[],"removed":[],"warnings":[...]} */
+	json_t *report;	  /* {"added":[{id,name}],"changed":[],"removed":[],"warnings":[...]};
+			   * old_group: the group that a channel has left, or in which it was */
 	json_t *settings; /* of a configuration just loaded: what settings_follow() reads; else NULL
 			   */
 	int64_t next_change_wall_us; /* when a schedule window opens or closes next, or TIME_NONE */

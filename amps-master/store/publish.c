@@ -34,9 +34,22 @@ void draft_done(struct draft *d)
 	*d = DRAFT_INIT;
 }
 
-static int report_add(json_t *report, const char *what, const struct lineup_channel *c)
+/* The group of a channel, or NULL. */
+static json_t *group_of(const struct lineup_channel *c)
 {
-	json_t *item = json_pack("{sIss}", "id", (json_int_t)c->id, "name", c->name);
+	json_auto_t *summary = c ? json_loads(c->summary, 0, NULL) : NULL;
+
+	return json_incref(json_object_get(summary, "group"));
+}
+
+/* `was`: what a channel was that is removed or changed. */
+static int report_add(json_t *report, const char *what, const struct lineup_channel *c,
+		      const struct lineup_channel *was)
+{
+	json_auto_t *old = group_of(was), *now = c != was ? group_of(c) : NULL;
+	bool left = json_is_string(old) && !json_equal(old, now);
+	json_t *item = json_pack("{sIsssO*}", "id", (json_int_t)c->id, "name", c->name, "old_group",
+				 left ? old : NULL);
 
 	if (item == NULL || json_array_append_new(json_object_get(report, what), item) < 0)
 		return -ENOMEM;
@@ -55,14 +68,14 @@ static int report_fill(json_t *report, const struct channel_list *old,
 		const struct lineup_channel *is = n < new->count ? new->at[n] : NULL;
 
 		if (is == NULL || (was != NULL && was->id < is->id)) {
-			r = report_add(report, "removed", was);
+			r = report_add(report, "removed", was, was);
 			o++;
 		} else if (was == NULL || is->id < was->id) {
-			r = report_add(report, "added", is);
+			r = report_add(report, "added", is, NULL);
 			n++;
 		} else {
 			if (was != is && was->hash != is->hash)
-				r = report_add(report, "changed", is);
+				r = report_add(report, "changed", is, was);
 			o++;
 			n++;
 		}

@@ -38,9 +38,9 @@ static bool is_seen(const struct events *e, const struct client *c, const struct
 	if (event->kind != EVENT_CHANNEL)
 		return false;
 	channel = catalog_find(catalog, event->channel);
-	/* the group of a channel that is gone is not known */
-	return channel ? group_allowed(&c->token, catalog_text(catalog, channel->group_at))
-		       : c->token.group_count == 0;
+	if (channel && group_allowed(&c->token, catalog_text(catalog, channel->group_at)))
+		return true;
+	return group_allowed(&c->token, event->old_group[0] ? event->old_group : NULL);
 }
 
 static void add_event(struct buf *b, const struct event_slot *event)

@@ -87,7 +87,8 @@ static struct event_slot *event_at(const void *map, uint64_t number)
 	       number % EVENTS_KEPT;
 }
 
-void chantab_put_event(void *map, enum event_kind kind, uint32_t channel, const char *text)
+void chantab_put_event(void *map, enum event_kind kind, uint32_t channel, const char *old_group,
+		       const char *text)
 {
 	struct chantab_header *h = map;
 	struct event_slot slot = {.kind = kind, .channel = channel};
@@ -99,6 +100,8 @@ void chantab_put_event(void *map, enum event_kind kind, uint32_t channel, const 
 	/* the wall clock in milliseconds: above every number of an earlier run */
 	slot.number = last ? last + 1 : (uint64_t)clock_wall_us() / 1000;
 	memcpy(slot.text, text, strlen(text) + 1);
+	if (old_group && strlen(old_group) < sizeof(slot.old_group))
+		memcpy(slot.old_group, old_group, strlen(old_group) + 1);
 	slot_put(&event_at(map, slot.number)->sequence, &slot, sizeof(slot));
 	atomic_store_explicit(&h->last_event, slot.number, memory_order_release);
 }
@@ -120,6 +123,7 @@ int chantab_get_event(const void *map, uint64_t number, struct event_slot *ret)
 	if (copy.number != number || copy.kind >= EVENT_KIND_COUNT_)
 		return -ENOENT;
 	copy.text[sizeof(copy.text) - 1] = '\0';
+	copy.old_group[sizeof(copy.old_group) - 1] = '\0';
 	*ret = copy;
 	return 0;
 }

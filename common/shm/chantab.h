@@ -13,8 +13,10 @@ void chantab_init(void *map);
 void chantab_put_tuner(void *map, size_t index, const struct tuner_slot *slot);
 void chantab_put_output(void *map, size_t index, const struct output_slot *slot);
 
-/* Master: publishes the next event.  One whose text is too long is left out. */
-void chantab_put_event(void *map, enum event_kind kind, uint32_t channel, const char *text);
+/* Master: publishes the next event.  One whose text is too long is left out.  `old_group`: of the
+ * slot, may be NULL. */
+void chantab_put_event(void *map, enum event_kind kind, uint32_t channel, const char *old_group,
+		       const char *text);
 
 /* Readers: 0 if magic, version and sizes are ours, else -EINVAL. */
 must_check int chantab_check(const void *map);

@@ -17,7 +17,7 @@
 #include "common/limits.h"
 
 #define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
-#define CHANTAB_VERSION 4u
+#define CHANTAB_VERSION 5u
 
 enum tuner_state {
 	TUNER_IDLE = 0, /* the slot is free */
@@ -71,7 +71,9 @@ struct event_slot {
 	_Atomic uint32_t sequence;
 	uint32_t kind; /* enum event_kind */
 	uint64_t number;
-	uint32_t channel;	   /* or EVENT_NO_CHANNEL */
+	uint32_t channel; /* or EVENT_NO_CHANNEL */
+	/* which a channel has left, or in which it was; "" = none, or too long for a token */
+	char old_group[EVENT_GROUP_BYTES];
 	char text[EVENT_TEXT_MAX]; /* a JSON object */
 };
 
@@ -107,7 +109,7 @@ struct output_slot {
 static_assert(sizeof(struct chantab_header) == 104, "layout of struct chantab_header");
 static_assert(sizeof(struct tuner_slot) == 504, "layout of struct tuner_slot");
 static_assert(sizeof(struct output_slot) == 112, "layout of struct output_slot");
-static_assert(sizeof(struct event_slot) == 512, "layout of struct event_slot");
+static_assert(sizeof(struct event_slot) == 576, "layout of struct event_slot");
 static_assert(CHANTAB_EVENTS_OFFSET % 8 == 0, "the events are aligned");
 
 #endif

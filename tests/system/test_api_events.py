@@ -124,6 +124,14 @@ def test_a_viewer_gets_the_events_of_its_channels(server):
         good(ask(s, "PUT", "/api/streams/1", {"name": "Seen"}, token="admin-secret"))
         events.find("channel", name="Seen")
         assert [event[1] for event in events.seen] == ["channel"]
+        # the viewer's list has the channel no longer, whether it is gone or elsewhere
+        good(ask(s, "PUT", "/api/streams/1", {"group": "Sports"}, token="admin-secret"))
+        good(ask(s, "PUT", "/api/streams/1", {"group": "News"}, token="admin-secret"))
+        gone = good(ask(s, "POST", "/api/streams", new("Gone", group="News"),
+                        token="admin-secret"), 201)
+        good(ask(s, "DELETE", f"/api/streams/{gone['id']}", token="admin-secret"))
+        events.find("channel", action="removed", id=gone["id"])
+        assert [e[2]["action"] for e in events.seen if e[2]["id"] == 1] == ["changed"] * 3
         all_events.find("channel", name="Not seen")
         # another token list ends the stream: the client asks again
         auth["tokens"] = []

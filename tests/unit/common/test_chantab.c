@@ -119,17 +119,19 @@ Test(chantab, the_last_events_are_kept)
 	uint64_t first, last;
 
 	cr_assert_eq(chantab_last_event(map), 0);
-	chantab_put_event(map, EVENT_CHANNEL, 5, "0");
+	chantab_put_event(map, EVENT_CHANNEL, 5, "News", "0");
 	first = chantab_last_event(map);
+	cr_assert_eq(chantab_get_event(map, first, &event), 0);
+	cr_assert_str_eq(event.old_group, "News");
 	cr_assert_gt(first, 0);
 	for (unsigned i = 1; i <= EVENTS_KEPT; i++) {
 		snprintf(text, sizeof(text), "%u", i);
-		chantab_put_event(map, EVENT_TUNER, i, text);
+		chantab_put_event(map, EVENT_TUNER, i, NULL, text);
 	}
 	/* one that does not fit has no number */
 	memset(long_text, 'x', sizeof(long_text));
 	long_text[EVENT_TEXT_MAX] = '\0';
-	chantab_put_event(map, EVENT_TUNER, 1, long_text);
+	chantab_put_event(map, EVENT_TUNER, 1, NULL, long_text);
 	last = chantab_last_event(map);
 	cr_assert_eq(last, first + EVENTS_KEPT);
 	cr_assert_eq(chantab_get_event(map, first, &event), -ENOENT);
