@@ -56,12 +56,13 @@ static void finish(struct api_call *c)
 	c->import_done(c);
 }
 
-/* 503 with the words of a helper that failed; true if it did. */
+/* The words of a helper that failed, with 400, or 503 if it has crashed; true if it did. */
 static bool has_failed(struct api_call *c, const char *what, const struct helper_result *result)
 {
 	if (result->error == 0)
 		return false;
-	call_fail(c, 400, "the playlist cannot be %s: %s", what, result->reason);
+	call_fail(c, result->error == -ECHILD ? 503 : 400, "the playlist cannot be %s: %s", what,
+		  result->reason);
 	finish(c);
 	return true;
 }

@@ -79,10 +79,11 @@ static bool is_json(struct span type)
 static bool admit_write(const struct request *q, struct reply *r)
 {
 	bool auth = catalog_settings(q->facts->catalog)->auth_enabled;
+	bool has_body = q->http->chunked || q->http->content_length > 0;
 
 	if (!auth && !is_own_origin(q))
 		reply_error(r, 403, 0, "a page of another site may not change this server");
-	else if (q->http->body.len && !is_json(http_field(q->http, "Content-Type")))
+	else if (has_body && !is_json(http_field(q->http, "Content-Type")))
 		reply_error(r, 415, 0, "the Content-Type of the body must be application/json");
 	else
 		return true;

@@ -202,6 +202,7 @@ def test_a_body_must_be_declared_as_json(s):
     for kind in None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx":
         fields = {"Content-Type": kind} if kind else {"Content-Type": ""}
         refused(s.request("POST", "/api/streams", fields, json.dumps(new())), 415)
+        refused(s.request("DELETE", "/api/streams/999", fields, "{}"), 415)
     fields = {"Content-Type": "Application/JSON; charset=utf-8"}
     good(s.request("POST", "/api/streams", fields, json.dumps(new())), 201)
 
