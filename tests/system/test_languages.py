@@ -248,7 +248,8 @@ def test_a_viewer_of_a_lost_language_outlives_the_job(server):
         with Watcher(s, "/stream/1?format=mp4&lang=eng", checker=Mp4) as viewer:
             viewer.wait_more(20)
             live.lose()
-            viewer.wait_more(40, 30)
+            before = viewer.checker.seconds["vide"]
+            wait_for(lambda: viewer.checker.seconds["vide"] > before + 3, 30, "the loss")
             kill(segment_job(s))
             viewer.wait_more(40, 30)
             viewer.stop()
