@@ -169,6 +169,7 @@
 #define HTTP_BODIES_MAX		(64u << 20) /* of all bodies that a worker is receiving */
 #define HTTP_BODIES_SMALL	(16u << 20) /* of it, kept for bodies of up to HTTP_BODY_MAX */
 #define HTTP_CHUNK_LINE_MAX	1024   /* bytes of a chunk's size and extensions, of a trailer */
+#define HTTP_CHUNK_EXTRA_MAX	65536  /* bytes of all extensions and trailers of one body */
 #define HTTP_HEAD_DEADLINE_MS	5000   /* absolute, from the head's first byte or the accept */
 #define HTTP_IDLE_MS		15000  /* between requests of a kept-alive connection */
 #define HTTP_PIPELINE_MAX	64     /* requests answered before the loop gets its turn */

@@ -497,8 +497,10 @@ static enum step step_body(struct conn *c)
 
 	if (r > 0)
 		return dispatch_body(c);
-	if (r == 0)
+	if (r == 0) {
+		c->in.len = incoming_cut(c->incoming);
 		return receive(c);
+	}
 	page_add(&c->all->context->page->requests_total, 1);
 	if (r == -E2BIG)
 		return begin_error(c, 413, "the request body is too large");
@@ -836,6 +838,18 @@ struct in6_addr conn_address(const struct sockaddr_storage *sa, uint16_t *ret_po
 		memcpy(&a.s6_addr[12], &v4->sin_addr, 4);
 	}
 	return a;
+}
+
+uint16_t conn_bound_port(int fd)
+{
+	struct sockaddr_storage sa = {0};
+	socklen_t n = sizeof(sa);
+	uint16_t port;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) < 0)
+		return 0;
+	conn_address(&sa, &port);
+	return port;
 }
 
 /* Connections of one address; exists while there is one. */

@@ -194,4 +194,7 @@ void conn_drain_all(struct conns *all);
 /* The address as IPv6, IPv4 mapped. */
 struct in6_addr conn_address(const struct sockaddr_storage *sa, uint16_t *ret_port);
 
+/* The port that a socket is bound to; 0 without one. */
+uint16_t conn_bound_port(int fd);
+
 #endif

@@ -89,6 +89,9 @@ static int take_size(struct incoming *in, char c)
 static int take_line_byte(struct incoming *in, char c)
 {
 	in->line++;
+	if ((in->part == INCOMING_EXTRA || in->part == INCOMING_TRAILER) &&
+	    ++in->extra > HTTP_CHUNK_EXTRA_MAX)
+		return -EBADMSG;
 	if (in->after_cr)
 		return c == '\n' ? end_line(in) : -EBADMSG;
 	if (c == '\r' && (in->part != INCOMING_SIZE || in->digits)) {
@@ -116,4 +119,11 @@ int incoming_take(struct incoming *in, char *bytes, size_t len)
 	if (r < 0)
 		return r;
 	return in->part == INCOMING_ALL;
+}
+
+size_t incoming_cut(struct incoming *in)
+{
+	assert(in->part != INCOMING_ALL);
+	in->at = in->end;
+	return in->end;
 }

@@ -162,18 +162,6 @@ void listener_done(struct listener *l)
 	close_fd(&l->spare_fd);
 }
 
-static uint16_t bound_port(int fd)
-{
-	struct sockaddr_storage sa = {0};
-	socklen_t n = sizeof(sa);
-	uint16_t port;
-
-	if (getsockname(fd, (struct sockaddr *)&sa, &n) < 0)
-		return 0;
-	conn_address(&sa, &port);
-	return port;
-}
-
 int listener_add(struct listener *l, uint32_t index, int fd, enum conn_protocol protocol)
 {
 	struct listen_socket *s = calloc(1, sizeof(*s));
@@ -192,7 +180,7 @@ int listener_add(struct listener *l, uint32_t index, int fd, enum conn_protocol 
 		     s);
 	event_priority_set(&s->event, PRIORITY_CLIENTS);
 	assert(l->conns);
-	l->conns->ports[protocol] = bound_port(fd);
+	l->conns->ports[protocol] = conn_bound_port(fd);
 	s->next = l->sockets;
 	l->sockets = s;
 	if (l->accepting)

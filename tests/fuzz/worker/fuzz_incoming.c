@@ -21,19 +21,23 @@ static struct outcome feed(const uint8_t *data, size_t size, bool chunked, size_
 	struct incoming in = incoming_of(&q, MAX_BYTES);
 	struct outcome o = {0};
 	char *bytes = NULL;
+	size_t n = 0, fed = 0;
 
-	for (size_t n = 0; o.result == 0 && n < size;) {
-		size_t more = step < size - n ? step : size - n;
+	while (o.result == 0 && fed < size) {
+		size_t more = step < size - fed ? step : size - fed;
 
 		bytes = realloc(bytes, n + more); /* of exact length, for the sanitizer */
 		if (!bytes)
 			abort();
-		memcpy(bytes + n, data + n, more);
+		memcpy(bytes + n, data + fed, more);
 		n += more;
+		fed += more;
 		o.result = incoming_take(&in, bytes, n);
+		if (o.result == 0)
+			n = incoming_cut(&in);
 	}
 	if (o.result == 1) {
-		o.at = in.at;
+		o.at = fed - (n - in.at);
 		o.len = in.end - in.begin;
 		if (o.len > MAX_BYTES)
 			abort();

@@ -1,6 +1,7 @@
 /* The HTTP side of a worker: keep-alive, pipelining, deadlines, shutdown. */
 #include "amps-worker/http/body_cache.h"
 #include "amps-worker/http/conn.h"
+#include "amps-worker/http/incoming.h"
 #include "amps-worker/worker.h"
 #include "unit.h"
 #include "worker/fake_master.h"
@@ -560,6 +561,29 @@ Test(conn, a_large_answer_gets_a_small_send_buffer)
 	cr_assert_gt(send(a.fd, "GET /stream/1.ts HTTP/1.1\r\nHost: a\r\n\r\n", 38, 0), 0);
 	turn_until_state(&x, CONN_STREAM);
 	cr_assert_eq(send_buffer(&x), before);
+	close(a.fd);
+	close_world(&x);
+}
+
+Test(conn, what_stands_between_chunks_is_not_kept)
+{
+	const struct incoming *in;
+	struct world x;
+	char chunk[600];
+	int n = sprintf(chunk, "1;%0500d\r\nx\r\n", 0);
+
+	open_world(&x);
+	ask(&a, &x, "POST /api/streams HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+	while (TAILQ_EMPTY(&x.worker.http.conns.list))
+		event_base_loop(x.worker.context.base, EVLOOP_ONCE);
+	turn_until_state(&x, CONN_BODY);
+	in = only_conn(&x)->incoming;
+	for (size_t i = 1; i <= 100; i++) {
+		cr_assert_eq(send(a.fd, chunk, (size_t)n, MSG_NOSIGNAL), n);
+		while (in->end - in->begin < i)
+			event_base_loop(x.worker.context.base, EVLOOP_ONCE);
+	}
+	cr_assert_lt(only_conn(&x)->in.len, 1000);
 	close(a.fd);
 	close_world(&x);
 }
