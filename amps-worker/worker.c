@@ -230,8 +230,10 @@ void worker_done(struct worker *w)
 	if (!w->context.base)
 		return;
 	log_done();
-	rtsp_sessions_done(&w->rtsp);
+	/* sessions end with the connections that control them, while the access log is open */
+	rtsp_sessions_drain(&w->rtsp);
 	http_done(&w->http);
+	rtsp_sessions_done(&w->rtsp);
 	segments_done(&w->segments);
 	live_done(&w->live);
 	event_del(&w->heartbeat);

@@ -208,6 +208,7 @@
 #define RTSP_PORT_DEFAULT 8554
 #define RTSP_BODY_MAX	  4096	       /* bytes of a request's body; it is not read */
 #define RTSP_ANSWERS_MAX  16384	       /* bytes of answers that a client has not taken */
+#define RTSP_ALONE_MAX	  64	       /* sessions without a connection, of one client address */
 #define RTSP_TIMEOUT_S	  60	       /* of a session, as it is announced */
 #define RTSP_EXPIRE_MS	  120000       /* the same as it is kept: players are late */
 #define RTCP_INTERVAL_MS  5000	       /* between two sender reports */

@@ -18,8 +18,9 @@ struct rtsp_dialogue {
 	struct rtsp_sessions *all;
 	struct buf in; /* not read yet */
 	struct rtsp_reader reader;
-	struct buf out;	 /* answers that are not sent */
-	struct buf play; /* the answer to a PLAY that waits for media, over UDP */
+	struct buf out; /* answers that are not sent */
+	/* over UDP the answer to a PLAY that waits for media; interleaved the answers before it */
+	struct buf play;
 	uint32_t play_cseq;
 	bool waits;   /* there is one */
 	bool runs;    /* requests are being answered */
@@ -37,6 +38,7 @@ struct call {
 	struct reply reply;
 	struct buf *out;
 	bool answered; /* or will be */
+	bool logged;   /* its line of the access log is written */
 	int result;    /* -EPIPE: the connection ends */
 };
 
@@ -55,6 +57,7 @@ static const char *status_text(int status)
 		{406, "Not Acceptable"},
 		{413, "Request Entity Too Large"},
 		{414, "Request-URI Too Large"},
+		{431, "Request Header Fields Too Large"},
 		{453, "Not Enough Bandwidth"},
 		{454, "Session Not Found"},
 		{455, "Method Not Valid in This State"},
@@ -367,7 +370,7 @@ static void setup(struct call *c)
 	}
 	if (s)
 		drop_session(d);
-	r = rtsp_session_new(d->all, &d->control, d->stream.conn, p.id.channel, &t);
+	r = rtsp_session_new(d->all, &d->control, d->stream.conn, &p, &t);
 	if (r == -ENOMEM)
 		fail(c, 503, "no memory for the session");
 	else if (r < 0)
@@ -384,13 +387,14 @@ static void add_rtp_info(struct call *c, const struct rtsp_session *s)
 
 	if (query.len && (memchr(query.at, ',', query.len) || memchr(query.at, ';', query.len)))
 		return;
-	add_url(c, s->channel, RTSP_TRACK, &url);
+	add_url(c, s->params.id.channel, RTSP_TRACK, &url);
 	if (buf_ok(&url))
 		reply_field(&c->reply, "RTP-Info", "url=%s;seq=%u;rtptime=%u", url.data, s->rtp.seq,
 			    s->rtp.clock.stamp);
 }
 
-/* The access log has one line for the media, when they end. */
+/* The access log has one line for PLAY and its media, when they end.  Without a status the client
+ * has left before. */
 static void log_media(const struct call *c, struct rtsp_session *s, struct stream_params *p)
 {
 	struct reply r = c->reply;
@@ -401,7 +405,6 @@ static void log_media(const struct call *c, struct rtsp_session *s, struct strea
 	r.channel = p->id.channel;
 	r.variant = p->id.variant;
 	s->entry = access_entry_new(&c->q->http, &c->facts, &r);
-	access_entry_set_status(s->entry, 200);
 }
 
 /* PLAY has failed before there was a viewer; the session is as it was. */
@@ -411,7 +414,9 @@ static void start_failed(struct call *c, struct rtsp_session *s, int error)
 
 	d->waits = false;
 	buf_done(&d->play);
+	access_entry_set_status(s->entry, 503);
 	s->entry = access_log_end(d->all->conns->access_log, s->entry, 0);
+	c->logged = true;
 	rtsp_session_set_state(s, RTSP_READY);
 	buf_reset(&c->reply.fields);
 	reply_error(&c->reply, 503, RETRY_AFTER_S, "%s",
@@ -428,9 +433,11 @@ static void start_interleaved(struct call *c, struct rtsp_session *s, struct str
 	int r = -ENOMEM;
 
 	assert(conn->stream == &d->stream && c->out == &d->out);
+	if (before)
+		buf_add(&d->play, c->out->data, before);
 	write_answer(d, &c->q->cseq, &c->reply, c->out);
 	conn->stream = NULL;
-	if (buf_ok(c->out))
+	if (buf_ok(c->out) && buf_ok(&d->play))
 		r = viewer_start(d->all->viewers, conn, &c->q->http, p, c->out, &s->packer);
 	if (r < 0 && r != -EPIPE) {
 		conn->stream = &d->stream;
@@ -458,11 +465,28 @@ static void start_udp(struct call *c, struct rtsp_session *s, struct stream_para
 		start_failed(c, s, r);
 	else
 		c->answered = true;
-	/* the media could not even begin; if they did, the answer was sent */
-	if (r == -EPIPE && d->waits) {
-		d->waits = false;
-		write_error(d, &c->q->cseq, 503, "the client cannot be reached by UDP", c->out);
-	}
+}
+
+static bool names_variant(const struct call *c)
+{
+	char name[VARIANT_NAME_MAX + 1];
+
+	return http_query(&c->q->http, "variant", name, sizeof(name)) != 0;
+}
+
+/* SETUP has chosen what is played; a later request may only name the same. */
+static bool keep_choice(const struct call *c, const struct rtsp_session *s, struct stream_params *p)
+{
+	const struct stream_params *chosen = &s->params;
+
+	if (p->id.channel != chosen->id.channel ||
+	    (names_variant(c) && strcmp(p->id.variant, chosen->id.variant) != 0))
+		return false;
+	p->id = chosen->id;
+	p->own = chosen->own;
+	p->address = chosen->address;
+	p->options = chosen->options;
+	return true;
 }
 
 static void play(struct call *c)
@@ -482,8 +506,8 @@ static void play(struct call *c)
 	}
 	if (!admit(c, &p))
 		return;
-	if (p.id.channel != s->channel) {
-		fail(c, 454, "the session is for another channel");
+	if (!keep_choice(c, s, &p)) {
+		fail(c, 454, "the session is for another channel or variant");
 		return;
 	}
 	add_rtp_info(c, s);
@@ -521,7 +545,14 @@ static void teardown(struct call *c)
 
 	if (!find_session(c, &s))
 		return;
-	write_answer(c->d, &c->q->cseq, &c->reply, c->out);
+	if (c->d->carried && s->state == RTSP_STARTING) {
+		/* the viewer would send nothing before its media */
+		c->d->control.ops->refuse(&c->d->control, 455, "the session was torn down");
+		write_answer(c->d, &c->q->cseq, &c->reply, &c->d->out);
+		flush(c->d);
+	} else {
+		write_answer(c->d, &c->q->cseq, &c->reply, c->out);
+	}
 	count_answer(c->d, 200);
 	c->answered = true;
 	if (c->d->carried)
@@ -560,6 +591,18 @@ static void log_request(const struct call *c)
 	access_log_end(log, e, 0);
 }
 
+/* Any request keeps the session of its connection alive, or the one that it names. */
+static void show_life(struct rtsp_dialogue *d, const struct rtsp_request *q)
+{
+	struct rtsp_session *s = d->control.session;
+	struct span id = rtsp_session_of(q);
+
+	if (!s && id.at)
+		s = rtsp_session_find(d->all, &d->control, &d->stream.conn->peer, id);
+	if (s)
+		rtsp_session_touch(s);
+}
+
 /* 0, or -EPIPE: the connection ends once the answers are sent. */
 static int answer(struct rtsp_dialogue *d, const struct rtsp_request *q, struct buf *out)
 {
@@ -578,8 +621,7 @@ static int answer(struct rtsp_dialogue *d, const struct rtsp_request *q, struct 
 	c.request = (struct request){.http = &q->http, .facts = &c.facts};
 	reply_init(&c.reply);
 	page_add(&page_of(d)->requests_total, 1);
-	if (d->control.session)
-		rtsp_session_touch(d->control.session);
+	show_life(d, q);
 	if (q->method < RTSP_METHODS_SERVED) {
 		if (!refuse_options(&c))
 			methods[q->method](&c);
@@ -592,7 +634,8 @@ static int answer(struct rtsp_dialogue *d, const struct rtsp_request *q, struct 
 	if (!c.answered) {
 		write_answer(d, &q->cseq, &c.reply, out);
 		count_answer(d, c.reply.status);
-		log_request(&c);
+		if (!c.logged)
+			log_request(&c);
 	}
 	c.reply.asker = NULL;
 	reply_done(&c.reply);
@@ -711,7 +754,13 @@ static void on_refused(struct rtsp_control *c, int status, const char *text)
 {
 	struct rtsp_dialogue *d = dialogue_of(c);
 
+	if (!d->carried && !d->waits)
+		return; /* it was answered */
+	if (d->carried && d->play.len)
+		buf_add(&d->out, d->play.data, d->play.len);
 	d->waits = false;
+	buf_done(&d->play);
+	access_entry_set_status(c->session->entry, status);
 	write_error(d, &d->play_cseq, status, text, &d->out);
 	if (!d->runs)
 		flush(d);

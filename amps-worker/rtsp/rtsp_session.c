@@ -23,17 +23,6 @@ void rtsp_sessions_init(struct rtsp_sessions *all, struct conns *conns, struct v
 		LIST_INIT(&all->ports[i]);
 }
 
-static uint16_t local_port(int fd)
-{
-	struct sockaddr_storage sa = {0};
-	socklen_t n = sizeof(sa);
-	uint16_t port = 0;
-
-	if (getsockname(fd, (struct sockaddr *)&sa, &n) == 0)
-		conn_address(&sa, &port);
-	return port;
-}
-
 void rtsp_sessions_open_udp(struct rtsp_sessions *all, int rtp_fd, int rtcp_fd)
 {
 	struct event_base *base = all->conns->context->base;
@@ -41,8 +30,8 @@ void rtsp_sessions_open_udp(struct rtsp_sessions *all, int rtp_fd, int rtcp_fd)
 
 	datagram_socket_init(&all->rtp, base, rtp_fd);
 	datagram_socket_init(&all->rtcp, base, rtcp_fd);
-	all->rtp_port = local_port(rtp_fd);
-	all->rtcp_port = local_port(rtcp_fd);
+	all->rtp_port = conn_bound_port(rtp_fd);
+	all->rtcp_port = conn_bound_port(rtcp_fd);
 	/* clients send nothing here but packets that open the way through their firewall */
 	setsockopt(rtp_fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
 	event_assign(&all->reports, base, rtcp_fd, EV_READ | EV_PERSIST, report_in, all);
@@ -65,7 +54,6 @@ void rtsp_sessions_done(struct rtsp_sessions *all)
 {
 	if (!all->viewers)
 		return;
-	rtsp_sessions_drain(all);
 	assert(TAILQ_EMPTY(&all->list));
 	if (all->rtcp.fd >= 0)
 		event_del(&all->reports);
@@ -128,6 +116,7 @@ static void packets_sent(struct packer *p, size_t units, size_t bytes)
 	s->rtp.seq = (uint16_t)(s->rtp.seq + units);
 	s->rtp.packets += (uint32_t)units;
 	s->rtp.bytes += (uint32_t)bytes;
+	s->bytes += bytes;
 }
 
 static void media_begin(struct packer *p)
@@ -135,6 +124,7 @@ static void media_begin(struct packer *p)
 	struct rtsp_session *s = session_of(p);
 
 	rtsp_session_set_state(s, RTSP_PLAYING);
+	access_entry_set_status(s->entry, 200);
 	s->report_us = 0; /* the first report follows at once */
 	if (s->udp && s->control)
 		s->control->ops->begun(s->control);
@@ -199,10 +189,12 @@ static void session_free(struct rtsp_session *s)
 
 	if (s->udp && s->state == RTSP_PLAYING)
 		send_report(s, true);
+	if (s->udp && s->state == RTSP_STARTING && control)
+		control->ops->refuse(control, 503, "the session was ended");
 	if (s->udp)
 		LIST_REMOVE(s, in_bucket);
 	TAILQ_REMOVE(&s->all->list, s, link);
-	access_log_end(s->all->conns->access_log, s->entry, s->rtp.bytes);
+	access_log_end(s->all->conns->access_log, s->entry, s->bytes);
 	free(s);
 	if (!control)
 		return;
@@ -266,7 +258,7 @@ static int choose_numbers(struct rtsp_session *s)
 }
 
 int rtsp_session_new(struct rtsp_sessions *all, struct rtsp_control *control, const struct conn *c,
-		     uint32_t channel, const struct rtsp_transport *t)
+		     const struct stream_params *params, const struct rtsp_transport *t)
 {
 	struct rtsp_session *s = calloc(1, sizeof(*s));
 	int r;
@@ -278,7 +270,7 @@ int rtsp_session_new(struct rtsp_sessions *all, struct rtsp_control *control, co
 	s->all = all;
 	s->udp = t->udp;
 	s->peer = c->peer;
-	s->channel = channel;
+	s->params = *params;
 	memcpy(s->channels, t->channels, sizeof(s->channels));
 	r = choose_numbers(s);
 	if (r == 0 && t->udp)
@@ -336,6 +328,30 @@ void rtsp_session_end(struct rtsp_session *s, enum viewer_end why)
 		session_free(s);
 }
 
+/* Of IPv6, a host can use any address of its network of 64 bits. */
+static bool same_client(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, IN6_IS_ADDR_V4MAPPED(a) ? sizeof(*a) : sizeof(*a) / 2) == 0;
+}
+
+/* The limits of connections do not count a session without one: of this client, the one that is
+ * silent for the longest time is ended if there are too many. */
+static void limit_alone(struct rtsp_sessions *all, struct in6_addr peer)
+{
+	struct rtsp_session *s, *oldest = NULL;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (s, &all->list, link) {
+		if (s->control || !same_client(&peer, &s->peer))
+			continue;
+		count++;
+		if (!oldest || s->expires_us < oldest->expires_us)
+			oldest = s;
+	}
+	if (count > RTSP_ALONE_MAX)
+		rtsp_session_end(oldest, VIEWER_END_PROTOCOL);
+}
+
 void rtsp_session_orphan(struct rtsp_session *s)
 {
 	assert(s->control);
@@ -343,7 +359,9 @@ void rtsp_session_orphan(struct rtsp_session *s)
 	s->control = NULL;
 	/* what was announced is enough for one that may not come back */
 	s->expires_us = MIN(s->expires_us, clock_mono_us() + RTSP_TIMEOUT_S * 1000000ull);
-	if (!s->udp || s->state != RTSP_PLAYING)
+	if (s->udp && s->state == RTSP_PLAYING)
+		limit_alone(s->all, s->peer);
+	else
 		rtsp_session_end(s, VIEWER_END_PROTOCOL);
 }
 
@@ -387,6 +405,9 @@ static void report(struct rtsp_session *s, uint64_t now)
 {
 	uint8_t words[PACKER_WORDS_MAX];
 
+	/* a client that does not read gets none that is old */
+	if (!s->udp && s->packer.viewer->stream.blocked)
+		return;
 	s->report_us = now + RTCP_INTERVAL_MS * 1000;
 	if (s->udp)
 		send_report(s, false);
@@ -403,7 +424,7 @@ void rtsp_sessions_tick(struct rtsp_sessions *all)
 		next = TAILQ_NEXT(s, link);
 		if (s->udp && s->state == RTSP_PLAYING && now >= s->expires_us) {
 			log_info("ended a session of RTSP: its client is silent channel=%u",
-				 s->channel);
+				 s->params.id.channel);
 			rtsp_session_end(s, VIEWER_END_PROTOCOL);
 		} else if (s->state == RTSP_PLAYING && now >= s->report_us) {
 			report(s, now);

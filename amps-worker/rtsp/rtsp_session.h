@@ -6,7 +6,9 @@
  * A session is controlled by the connection that set it up.  Interleaved, its media go over that
  * connection, and both end together.  Over UDP it outlives the connection, until it is torn down,
  * kicked, or silent for RTSP_EXPIRE_MS, at first RTSP_TIMEOUT_S: a request or a receiver's report
- * keeps it alive.  Then another connection from the same address may control it.
+ * keeps it alive.  Then another connection from the same address may control it.  A client may have
+ * RTSP_ALONE_MAX sessions without a connection; the one that is silent for the longest time makes
+ * room for one more.
  *
  * A session is the packer of its viewer (live/packer.h), which frees it; before there is a viewer,
  * the connection does. */
@@ -44,7 +46,7 @@ struct rtsp_sessions {
 struct rtsp_control_ops {
 	/* The media begin: PLAY can be answered.  Over UDP only. */
 	void (*begun)(struct rtsp_control *c);
-	/* No media will come. */
+	/* No media will come: answers a PLAY that waits for them. */
 	void (*refuse)(struct rtsp_control *c, int status, const char *text);
 	/* The client sent this while media are interleaved; as packer_ops.receive(). */
 	int (*receive)(struct rtsp_control *c, const void *bytes, size_t n, struct buf *out);
@@ -71,8 +73,9 @@ struct rtsp_session {
 	uint16_t rtcp_port;  /* UDP: the client's */
 	char id[RTSP_SESSION_ID + 1];
 	struct in6_addr peer;
-	uint32_t channel; /* its media are this one's */
+	struct stream_params params; /* of its media, as SETUP asked for them */
 	struct rtp_stream rtp;
+	uint64_t bytes;		    /* of media sent */
 	uint64_t expires_us;	    /* over UDP; clock_mono_us() */
 	uint64_t report_us;	    /* when the next sender report is due */
 	struct access_entry *entry; /* of its PLAY */
@@ -86,17 +89,18 @@ void rtsp_sessions_init(struct rtsp_sessions *all, struct conns *conns, struct v
 /* Takes the two sockets. */
 void rtsp_sessions_open_udp(struct rtsp_sessions *all, int rtp_fd, int rtcp_fd);
 
-/* Ends all sessions that have no connection of their own; those of others end with it. */
+/* Ends all sessions over UDP; the others end with their connections.  Both accept a zeroed struct.
+ */
 void rtsp_sessions_drain(struct rtsp_sessions *all);
-void rtsp_sessions_done(struct rtsp_sessions *all); /* accepts a zeroed struct */
+void rtsp_sessions_done(struct rtsp_sessions *all); /* there are none any more */
 
 /* Every second or more often: sends reports, ends what is silent. */
 void rtsp_sessions_tick(struct rtsp_sessions *all);
 
-/* A session for media of this channel, controlled by `control`, to the peer of connection c.  0,
- * -ENOMEM, or -Exxx: the client cannot be reached in this way. */
+/* A session for these media, controlled by `control`, to the peer of connection c.  0, -ENOMEM, or
+ * -Exxx: the client cannot be reached in this way. */
 must_check int rtsp_session_new(struct rtsp_sessions *all, struct rtsp_control *control,
-				const struct conn *c, uint32_t channel,
+				const struct conn *c, const struct stream_params *params,
 				const struct rtsp_transport *t);
 
 /* The session of this identifier that a client at `control` may use: its own, or one over UDP of

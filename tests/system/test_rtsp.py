@@ -145,6 +145,14 @@ def test_a_variant_is_its_own_output(server):
         assert r.play().status == 200
         assert not r.receive(100).problems()
         assert viewer_of(s)["variant"] == "small"
+    gone(s)
+    # SETUP has chosen it: PLAY may leave it out, but not name another
+    with Rtsp(s, "/1?variant=small") as r:
+        assert r.describe().status == 200 and r.setup().status == 200
+        assert r.request("PLAY", r.base + "/1?variant=").status == 454
+        assert r.request("PLAY", r.base + "/1").status == 200
+        assert not r.receive(100).problems()
+        assert viewer_of(s)["variant"] == "small"
 
 
 def test_methods_and_their_order(playing):

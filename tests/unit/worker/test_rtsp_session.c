@@ -1,20 +1,24 @@
-/* Sessions of RTSP over UDP in a whole worker, with the test as its master and its client. */
+/* Sessions of RTSP in a whole worker, with the test as its master and its client. */
 #include <stdio.h>
 #include "amps-worker/worker.h"
 #include "common/clock.h"
 #include "unit.h"
 #include "worker/fake_master.h"
 
-#define SOON_US 1000000u
+#define SOON_US	    1000000u
+#define VIEWERS_MAX 1000u
+#define INTERLEAVED "Transport: RTP/AVP/TCP;interleaved=0-1\r\n"
 
 struct world {
 	struct fake_master master;
 	struct worker worker;
 	struct fm_stream stream;
-	uint16_t port;	       /* of RTSP */
+	uint16_t port;		/* of RTSP */
 	int control, rtp, rtcp; /* the client's */
 	char answers[8192];
 	size_t answers_len;
+	int log; /* the reader's end of the access log */
+	char lines[8192];
 };
 
 static int udp_socket(uint16_t *ret_port)
@@ -43,12 +47,13 @@ static void turn(struct world *x)
 
 static void open_world(struct world *x)
 {
-	int sockets[2], listening;
+	int sockets[2], listening, ends[2];
 	uint16_t unused;
 
 	memset(x, 0, sizeof(*x));
 	x->control = -1;
-	fm_open(&x->master, &(struct fm_settings){.start_timeout_ms = 5000}, 0);
+	fm_open(&x->master,
+		&(struct fm_settings){.start_timeout_ms = 5000, .max_viewers = VIEWERS_MAX}, 0);
 	listening = fm_listen(&x->port);
 	sockets[0] = udp_socket(&unused);
 	sockets[1] = udp_socket(&unused);
@@ -62,13 +67,18 @@ static void open_world(struct world *x)
 	close(sockets[1]);
 	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
 	await(x, x->worker.ready && x->worker.rtsp.rtp.fd >= 0);
+	FM_CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+	x->log = ends[0];
+	access_log_open(&x->worker.http.access_log, ends[1], false, x->worker.context.page);
 }
 
 static void close_world(struct world *x)
 {
 	worker_done(&x->worker);
-	fm_ring_close(&x->stream);
+	if (x->stream.data_bytes)
+		fm_ring_close(&x->stream);
 	close_fd(&x->control);
+	close(x->log);
 	close(x->rtp);
 	close(x->rtcp);
 	fm_close(&x->master);
@@ -102,37 +112,82 @@ static uint32_t want_of(struct world *x)
 	return want.want;
 }
 
-/* A session over UDP whose media have begun. */
-static void start(struct world *x)
+/* A new connection in place of the one there is. */
+static void reconnect(struct world *x)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	uint16_t rtp_port, rtcp_port;
+
+	close_fd(&x->control);
+	x->control = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	sa.sin_port = htons(x->port);
+	FM_CHECK(connect(x->control, (struct sockaddr *)&sa, sizeof(sa)) == 0);
+}
+
+static void await_status(struct world *x, unsigned status)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "RTSP/1.0 %u ", status);
+	await(x, strstr(x->answers, "\r\n\r\n"));
+	cr_assert(strstr(x->answers, line), "%s", x->answers);
+}
+
+/* The newest session says this. */
+static void say_in_session(struct world *x, const char *method)
+{
+	char fields[64];
+
+	snprintf(fields, sizeof(fields), "Session: %s\r\n",
+		 TAILQ_LAST(&x->worker.rtsp.list, rtsp_session_list)->id);
+	say(x, method, fields);
+}
+
+static void setup_udp(struct world *x, uint16_t rtp_port, uint16_t rtcp_port)
+{
 	char fields[128];
+
+	snprintf(fields, sizeof(fields), "Transport: RTP/AVP;unicast;client_port=%u-%u\r\n",
+		 rtp_port, rtcp_port);
+	say(x, "SETUP", fields);
+}
+
+/* A session whose PLAY waits for its media. */
+static uint32_t start_waiting(struct world *x, bool udp)
+{
+	uint16_t rtp_port, rtcp_port;
 
 	open_world(x);
 	x->rtp = udp_socket(&rtp_port);
 	x->rtcp = udp_socket(&rtcp_port);
-	x->control = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	sa.sin_port = htons(x->port);
-	FM_CHECK(connect(x->control, (struct sockaddr *)&sa, sizeof(sa)) == 0);
-	snprintf(fields, sizeof(fields), "Transport: RTP/AVP;unicast;client_port=%u-%u\r\n", rtp_port,
-		 rtcp_port);
-	say(x, "SETUP", fields);
-	await(x, strstr(x->answers, "\r\n\r\n"));
-	cr_assert(session(x), "%s", x->answers);
-	snprintf(fields, sizeof(fields), "Session: %s\r\n", session(x)->id);
-	say(x, "PLAY", fields);
+	reconnect(x);
+	if (udp)
+		setup_udp(x, rtp_port, rtcp_port);
+	else
+		say(x, "SETUP", INTERLEAVED);
+	await_status(x, 200);
+	say_in_session(x, "PLAY");
+	return want_of(x);
+}
+
+static void begin_media(struct world *x, uint32_t want)
+{
 	fm_ring(&x->stream, RING_BYTES_MIN, 1);
 	fm_write_group(&x->stream, 100);
 	fm_send_ring(&x->master, x->stream.fd,
-		     (struct msg_output_ring){.want = want_of(x),
+		     (struct msg_output_ring){.want = want,
 					      .output = 3,
 					      .generation = 1,
 					      .data_bytes = x->stream.data_bytes,
 					      .unit_bytes = TS_PACKET,
 					      .live = 1});
-	await(x, strstr(x->answers, "RTSP/1.0 200 ") && strstr(x->answers, "\r\n\r\n"));
-	cr_assert_eq(session(x)->state, RTSP_PLAYING);
+	await(x, session(x)->state == RTSP_PLAYING);
+}
+
+/* A session over UDP whose media have begun. */
+static void start(struct world *x)
+{
+	begin_media(x, start_waiting(x, true));
+	await_status(x, 200);
 }
 
 /* Takes what lies in a socket of UDP; true if something did. */
@@ -213,5 +268,213 @@ Test(rtsp_session, one_whose_connection_has_gone_keeps_what_was_announced)
 	received(x.rtp);
 	fm_write_group(&x.stream, 100);
 	await(&x, received(x.rtp));
+	close_world(&x);
+}
+
+Test(rtsp_session, a_client_may_have_a_few_without_a_connection)
+{
+	struct world x;
+	uint64_t first;
+
+	start(&x);
+	first = session(&x)->rtp.ssrc;
+	for (uint16_t i = 0; i <= RTSP_ALONE_MAX; i++) {
+		struct rtsp_session *s = TAILQ_LAST(&x.worker.rtsp.list, rtsp_session_list);
+
+		reconnect(&x);
+		await(&x, !s->control);
+		setup_udp(&x, (uint16_t)(20000 + 2 * i), (uint16_t)(20001 + 2 * i));
+		await_status(&x, 200);
+		say_in_session(&x, "PLAY");
+		await_status(&x, 200);
+	}
+	await(&x, fm_page(&x.master)->viewers_open == RTSP_ALONE_MAX + 1);
+	cr_assert_neq(session(&x)->rtp.ssrc, first);
+	close_world(&x);
+}
+
+Test(rtsp_session, a_request_over_a_new_connection_keeps_it_alive)
+{
+	static const char *const methods[] = {"OPTIONS", "DESCRIBE", "GET_PARAMETER"};
+	struct world x;
+
+	start(&x);
+	for (size_t i = 0; i < array_size(methods); i++) {
+		reconnect(&x);
+		await(&x, !session(&x)->control);
+		soon(&x);
+		say_in_session(&x, methods[i]);
+		await_status(&x, 200);
+		cr_assert(session(&x)->control && touched(&x), "%s", methods[i]);
+	}
+	close_world(&x);
+}
+
+/* How many lines the access log has for PLAY; all have this status. */
+static unsigned plays(struct world *x, unsigned status)
+{
+	size_t len = strlen(x->lines);
+	ssize_t n = read(x->log, x->lines + len, sizeof(x->lines) - 1 - len);
+	unsigned count = 0, found;
+
+	x->lines[len + (size_t)MAX(n, 0)] = '\0';
+	for (const char *at = x->lines; (at = strstr(at, "\"PLAY ")); at++) {
+		cr_assert_eq(sscanf(at, "\"PLAY %*s RTSP/1.0\" %u ", &found), 1, "%s", at);
+		cr_assert_eq(found, status, "%s", at);
+		count++;
+	}
+	return count;
+}
+
+Test(rtsp_session, the_worker_ends_before_its_connections)
+{
+	struct world x;
+
+	begin_media(&x, start_waiting(&x, false));
+	worker_done(&x.worker);
+	cr_assert_eq(plays(&x, 200), 1);
+	close_world(&x);
+	start_waiting(&x, false);
+	worker_done(&x.worker);
+	cr_assert_eq(plays(&x, 499), 1);
+	close_world(&x);
+	start(&x);
+	worker_done(&x.worker);
+	cr_assert_eq(plays(&x, 200), 1);
+	close_world(&x);
+}
+
+Test(rtsp_session, a_line_of_the_access_log_counts_beyond_32_bits)
+{
+	struct world x;
+
+	start(&x);
+	session(&x)->bytes = UINT32_MAX;
+	fm_write_group(&x.stream, 100);
+	await(&x, session(&x)->bytes > UINT32_MAX);
+	say_in_session(&x, "TEARDOWN");
+	await(&x, plays(&x, 200) == 1);
+	cr_assert(strstr(x.lines, "\" 200 429"), "%s", x.lines);
+	close_world(&x);
+}
+
+Test(rtsp_session, a_source_that_fails_is_the_answer_to_play_and_one_line)
+{
+	for (int udp = 0; udp < 2; udp++) {
+		struct world x;
+		struct msg_output_gone gone = {
+			.reason = GONE_FAILED, .status = 502, .text = "it is broken"};
+
+		gone.want = start_waiting(&x, udp);
+		x.answers_len = 0;
+		cr_assert_eq(msg_send_output_gone(x.master.socket, &gone, NULL), 0);
+		await_status(&x, 502);
+		await(&x, plays(&x, 502) == 1);
+		close_world(&x);
+	}
+}
+
+Test(rtsp_session, a_client_that_leaves_while_play_waits_gets_499)
+{
+	for (int udp = 0; udp < 2; udp++) {
+		struct world x;
+
+		start_waiting(&x, udp);
+		close_fd(&x.control);
+		await(&x, plays(&x, 499) == 1);
+		cr_assert_null(session(&x));
+		close_world(&x);
+	}
+}
+
+Test(rtsp_session, one_that_is_kicked_while_play_waits_is_told_at_once)
+{
+	struct msg_kick kick;
+	struct world x;
+
+	start_waiting(&x, true);
+	kick.serial = atomic_load(&session(&x)->packer.viewer->record->serial);
+	cr_assert_eq(msg_send_kick(x.master.socket, &kick, NULL), 0);
+	await_status(&x, 503);
+	await(&x, plays(&x, 503) == 1);
+	await(&x, recv(x.control, x.answers, 1, MSG_DONTWAIT) == 0);
+	close_world(&x);
+}
+
+Test(rtsp_session, a_play_without_room_is_one_line)
+{
+	for (int udp = 0; udp < 2; udp++) {
+		uint16_t rtp_port, rtcp_port;
+		struct world x;
+
+		open_world(&x);
+		x.rtp = udp_socket(&rtp_port);
+		x.rtcp = udp_socket(&rtcp_port);
+		reconnect(&x);
+		if (udp)
+			setup_udp(&x, rtp_port, rtcp_port);
+		else
+			say(&x, "SETUP", INTERLEAVED);
+		await_status(&x, 200);
+		page_add(&x.worker.context.page->viewers_open, VIEWERS_MAX);
+		say_in_session(&x, "PLAY");
+		await_status(&x, 503);
+		await(&x, plays(&x, 503) == 1);
+		cr_assert_eq(session(&x)->state, RTSP_READY);
+		close_world(&x);
+	}
+}
+
+Test(rtsp_session, teardown_is_answered_while_play_waits_interleaved)
+{
+	struct world x;
+
+	start_waiting(&x, false);
+	say_in_session(&x, "TEARDOWN");
+	await(&x, strstr(x.answers, "RTSP/1.0 455 ") && strstr(x.answers, "RTSP/1.0 200 "));
+	cr_assert_null(session(&x));
+	close_world(&x);
+}
+
+Test(rtsp_session, what_was_asked_before_a_refused_play_is_answered)
+{
+	struct msg_output_gone gone = {
+		.reason = GONE_FAILED, .status = 502, .text = "it is broken"};
+	char both[256];
+	struct world x;
+	int n;
+
+	open_world(&x);
+	x.rtp = x.rtcp = -1;
+	reconnect(&x);
+	say(&x, "SETUP", INTERLEAVED);
+	await_status(&x, 200);
+	n = snprintf(both, sizeof(both),
+		     "OPTIONS * RTSP/1.0\r\nCSeq: 2\r\n\r\n"
+		     "PLAY rtsp://tv/5 RTSP/1.0\r\nCSeq: 3\r\nSession: %s\r\n\r\n",
+		     session(&x)->id);
+	x.answers_len = 0;
+	FM_CHECK(send(x.control, both, (size_t)n, MSG_NOSIGNAL) == n);
+	gone.want = want_of(&x);
+	cr_assert_eq(msg_send_output_gone(x.master.socket, &gone, NULL), 0);
+	await(&x, strstr(x.answers, "RTSP/1.0 502 "));
+	cr_assert(strstr(x.answers, "Public: "), "%s", x.answers);
+	close_world(&x);
+}
+
+Test(rtsp_session, a_client_that_does_not_read_gets_no_old_reports)
+{
+	struct world x;
+	struct rtsp_session *s;
+
+	begin_media(&x, start_waiting(&x, false));
+	s = session(&x);
+	s->report_us = 1;
+	s->packer.viewer->stream.blocked = true;
+	rtsp_sessions_tick(&x.worker.rtsp);
+	cr_assert_eq(s->report_us, 1);
+	s->packer.viewer->stream.blocked = false;
+	rtsp_sessions_tick(&x.worker.rtsp);
+	cr_assert_gt(s->report_us, 1);
 	close_world(&x);
 }
