@@ -6,20 +6,21 @@
 
 #include "amps-worker/context/context.h"
 
-/* The socket has room: each that waited until now gets its turn; those that find it full again wait
- * at the end of the list. */
+/* The socket has room: those that wait get their turn, until one finds it full again and waits at
+ * the end of the list. */
 static void on_room(evutil_socket_t fd, short what, void *arg)
 {
 	struct datagram_socket *s = arg;
-	struct datagrams *d, *last = TAILQ_LAST(&s->waiting, datagrams_list);
-	bool more = last != NULL;
+	struct datagrams *d, *last;
 
 	(void)fd;
 	(void)what;
-	while (more && (d = TAILQ_FIRST(&s->waiting))) {
-		more = d != last;
+	while ((d = TAILQ_FIRST(&s->waiting))) {
 		datagrams_leave(d);
+		last = TAILQ_LAST(&s->waiting, datagrams_list);
 		d->on_room(d->owner);
+		if (TAILQ_LAST(&s->waiting, datagrams_list) != last)
+			break;
 	}
 	if (!TAILQ_EMPTY(&s->waiting))
 		event_add(&s->room, NULL);

@@ -106,6 +106,32 @@ Test(datagrams, who_finds_the_socket_full_is_called_in_turn)
 	close_world(&x);
 }
 
+Test(datagrams, nobody_else_is_called_while_the_first_finds_it_full_again)
+{
+	struct world x;
+	struct client a, b;
+	char bytes[64];
+
+	open_world(&x);
+	init(&x, &a);
+	init(&x, &b);
+	while (!a.d.waits)
+		cr_assert_geq(send_two(&a), 0);
+	cr_assert_eq(send_two(&b), 0);
+	cr_assert_gt(recv(x.fds[1], bytes, sizeof(bytes), 0), 0); /* room for one of its two */
+	event_active(&x.socket.room, EV_WRITE, 0); /* the kernel says so for more room only */
+	event_base_loop(x.base, EVLOOP_NONBLOCK);
+	cr_assert(a.calls == 1 && b.calls == 0);
+	cr_assert(a.d.waits && b.d.waits);
+	/* then it is the other's turn */
+	drain(&x);
+	event_base_loop(x.base, EVLOOP_ONCE);
+	cr_assert_eq(b.calls, 1);
+	datagrams_leave(&a.d);
+	datagrams_leave(&b.d);
+	close_world(&x);
+}
+
 Test(datagrams, who_leaves_is_not_called)
 {
 	struct world x;
