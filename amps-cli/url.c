@@ -61,6 +61,9 @@ static void put_rtsp_base(struct buf *out, const char *base, unsigned port)
 	size_t len;
 
 	host = host != NULL ? host + 3 : base;
+	len = strcspn(host, "/");
+	if (memchr(host, '@', len)) /* a name and a password are not for this server */
+		host = (const char *)memrchr(host, '@', len) + 1;
 	len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
 	buf_printf(out, "rtsp://%.*s:%u", (int)MIN(len, strlen(host)), host, port);
 }

@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/shm/worker_page.h"
 
-/* sessions of HLS and DASH have a record, and are no open viewers */
+/* viewers that come while they are being listed */
 #define VIEWERS_MARGIN 1024
 
 static const char *const protocol_names[VIEWER_PROTOCOL_COUNT_] = {

@@ -116,16 +116,18 @@ static int open_all(struct listeners *l, struct bind_address *a, unsigned count)
 	return 0;
 }
 
-static int explain(int error, const char *host, uint16_t port, char *text, size_t cap)
+/* `kind` is "" or a word before "port" with its blank. */
+static int explain(int error, const char *host, const char *kind, uint16_t port, char *text,
+		   size_t cap)
 {
 	if (error == -EADDRINUSE)
-		snprintf(text, cap, "port %u is already in use on %s", port, host);
+		snprintf(text, cap, "%sport %u is already in use on %s", kind, port, host);
 	else if (error == -EACCES)
-		snprintf(text, cap, "no permission to listen on port %u", port);
+		snprintf(text, cap, "no permission to listen on %sport %u", kind, port);
 	else if (error == -ENXIO)
 		snprintf(text, cap, "%s is neither an address nor a known host name", host);
 	else
-		snprintf(text, cap, "cannot listen on %s port %u: %s", host, port,
+		snprintf(text, cap, "cannot listen on %s %sport %u: %s", host, kind, port,
 			 strerror(-error));
 	return error;
 }
@@ -139,14 +141,14 @@ int listen_open(struct listeners *l, const char *host, uint16_t port, unsigned c
 	*l = (struct listeners){0};
 	r = resolve(host, &a);
 	if (r < 0)
-		return explain(r, host, port, text, text_cap);
+		return explain(r, host, "", port, text, text_cap);
 	set_port(&a, port);
 	r = port ? probe_port(&a) : 0;
 	if (r == 0)
 		r = open_all(l, &a, MIN(count, (unsigned)WORKERS_MAX));
 	if (r < 0) {
 		listen_close(l);
-		return explain(r, host, port, text, text_cap);
+		return explain(r, host, "", port, text, text_cap);
 	}
 	name_address(&a, l->address, sizeof(l->address));
 	return 0;
@@ -158,19 +160,20 @@ void listen_close(struct listeners *l)
 		close_fd(&l->fds[--l->count]);
 }
 
-/* Binds the even `port`, or any, and the next one.  0 or -Exxx. */
-static int open_pair(struct bind_address a, uint16_t port, int ret_fds[2])
+/* Binds the even *port, or any, and the next one.  0; or -Exxx, and *port is the one it failed at.
+ */
+static int open_pair(struct bind_address a, uint16_t *port, int ret_fds[2])
 {
 	_cleanup_(closep) int first = -1, second = -1;
 
-	set_port(&a, port);
+	set_port(&a, *port);
 	first = bind_socket(&a, SOCK_DGRAM, false);
 	if (first < 0)
 		return first;
-	port = bound_port(first);
-	if (port % 2)
+	*port = bound_port(first);
+	if (*port % 2)
 		return -EADDRINUSE;
-	set_port(&a, (uint16_t)(port + 1));
+	set_port(&a, ++*port);
 	second = bind_socket(&a, SOCK_DGRAM, false);
 	if (second < 0)
 		return second;
@@ -183,8 +186,11 @@ static int open_any_pair(const struct bind_address *a, int ret_fds[2])
 {
 	int r = -EADDRINUSE;
 
-	for (unsigned i = 0; i < PAIR_TRIES && r == -EADDRINUSE; i++)
-		r = open_pair(*a, 0, ret_fds);
+	for (unsigned i = 0; i < PAIR_TRIES && r == -EADDRINUSE; i++) {
+		uint16_t any = 0;
+
+		r = open_pair(*a, &any, ret_fds);
+	}
 	return r;
 }
 
@@ -192,20 +198,22 @@ int listen_open_pairs(struct listen_pairs *l, const char *host, uint16_t port, u
 		      char *text, size_t text_cap)
 {
 	struct bind_address a = {0};
+	uint16_t at = port;
 	int r;
 
 	*l = (struct listen_pairs){0};
 	assert(port % 2 == 0 && count <= WORKERS_MAX);
 	r = resolve(host, &a);
 	for (unsigned i = 0; i < count && r == 0; i++) {
-		r = port ? open_pair(a, (uint16_t)(port + 2 * i), l->fds + l->count)
+		at = port ? (uint16_t)(port + 2 * i) : 0;
+		r = port ? open_pair(a, &at, l->fds + l->count)
 			 : open_any_pair(&a, l->fds + l->count);
 		if (r == 0)
 			l->count += 2;
 	}
 	if (r == 0)
 		return 0;
-	explain(r, host, (uint16_t)(port + l->count), text, text_cap);
+	explain(r, host, "server.rtp_port: UDP ", at, text, text_cap);
 	listen_close_pairs(l);
 	return r;
 }

@@ -248,6 +248,9 @@ void access_rtsp_url(const char *base_url, const struct facts *facts, char *dst,
 	if (!facts->rtsp_port)
 		return;
 	host = host ? host + 3 : base_url;
+	n = strcspn(host, "/");
+	if (memchr(host, '@', n)) /* a name and a password are not for this server */
+		host = (const char *)memrchr(host, '@', n) + 1;
 	/* an IPv6 address ends with its bracket */
 	n = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
 	snprintf(dst, cap, "rtsp://%.*s:%u", (int)MIN(n, strlen(host)), host, facts->rtsp_port);

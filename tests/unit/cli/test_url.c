@@ -55,5 +55,10 @@ Test(url, a_form)
 				  .rtsp_port = 9,
 				  .format = "rtsp"},
 	       "rtsp://[::1]:9/5");
+	expect(&(struct url_parts){.base = "http://me:secret@[::1]:5000",
+				  .stream_id = "5",
+				  .rtsp_port = 9,
+				  .format = "rtsp"},
+	       "rtsp://[::1]:9/5");
 	cr_expect_not(url_knows_format("avi"));
 }

@@ -96,7 +96,7 @@ static uint16_t port_of(int fd)
 Test(listen, pairs_are_an_even_port_and_the_next_one)
 {
 	struct listen_pairs l, second;
-	char text[256] = "";
+	char text[256] = "", expected[64];
 	uint16_t port;
 
 	cr_assert_eq(listen_open_pairs(&l, "127.0.0.1", 0, 3, text, sizeof(text)), 0, "%s", text);
@@ -110,6 +110,12 @@ Test(listen, pairs_are_an_even_port_and_the_next_one)
 		     -EADDRINUSE);
 	cr_assert_not_null(strstr(text, "already in use"));
 	cr_assert_eq(second.count, 0);
+	/* the odd port of a pair alone is taken */
+	snprintf(expected, sizeof(expected), "UDP port %u is already in use", port + 1u);
+	close_fd(&l.fds[0]);
+	cr_assert_eq(listen_open_pairs(&second, "127.0.0.1", port, 1, text, sizeof(text)),
+		     -EADDRINUSE);
+	cr_assert(strstr(text, expected) && strstr(text, "server.rtp_port"), "%s", text);
 	listen_close_pairs(&l);
 	cr_assert_eq(l.count, 0);
 	cr_assert_eq(listen_open_pairs(&second, "127.0.0.1", port, 1, text, sizeof(text)), 0);

@@ -290,5 +290,6 @@ Test(access, links_to_rtsp_have_its_port)
 	expect_rtsp("https://tv.example/amps", 8554, "rtsp://tv.example:8554");
 	expect_rtsp("http://[2001:db8::1]:5000", 554, "rtsp://[2001:db8::1]:554");
 	expect_rtsp("http://[2001:db8::1]", 554, "rtsp://[2001:db8::1]:554");
+	expect_rtsp("http://me:secret@tv:5000/amps", 8554, "rtsp://tv:8554");
 	expect_rtsp("http://tv:5000", 0, "");
 }
