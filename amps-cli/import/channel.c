@@ -5,6 +5,7 @@
 #include <string.h>
 #include "amps-cli/yaml.h"
 #include "common/text/text.h"
+#include "common/text/utf8.h"
 
 /* all headers of one source together */
 #define HEADERS_MAX 8192
@@ -83,9 +84,24 @@ static const char *value_of(const struct m3u_entry *entry, const char *attribute
 	return NULL;
 }
 
+/* JSON has UTF-8 only, and %XX may stand for any byte. */
+static json_t *text_json(const char *text, size_t len)
+{
+	struct buf repaired = BUF_INIT;
+	json_t *value = NULL;
+
+	if (utf8_valid(text, len))
+		return json_stringn(text, len);
+	utf8_repair(text, len, &repaired);
+	if (buf_ok(&repaired))
+		value = json_stringn(repaired.data, repaired.len);
+	buf_done(&repaired);
+	return value;
+}
+
 static void put_key(struct channel *ch, const char *key, const char *value)
 {
-	if (json_object_set_new(ch->out, key, json_string(value)) < 0)
+	if (json_object_set_new(ch->out, key, text_json(value, strlen(value))) < 0)
 		ch->failed = true;
 }
 
@@ -176,7 +192,7 @@ static void put_option(struct channel *ch, json_t *options, const char *name,
 		       const struct buf *value)
 {
 	if (value->len > 0 &&
-	    json_object_set_new(options, name, json_stringn(value->data, value->len)) < 0)
+	    json_object_set_new(options, name, text_json(value->data, value->len)) < 0)
 		ch->failed = true;
 }
 

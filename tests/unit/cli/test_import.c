@@ -95,3 +95,13 @@ Test(import, request_fields_of_an_http_source)
 	expect(&udp, HEAD("A", "udp://h:1") "    \"vlc-http-user-agent\": \"UA\"\n");
 	expect(&pipe, HEAD("A", "http://h/a|b"));
 }
+
+/* %XX may stand for any byte, and JSON takes UTF-8 only. */
+Test(import, a_field_that_is_no_utf8_is_repaired)
+{
+	const struct m3u_entry kodi = {
+		1, "A", "", "https://h/1|user-agent=caf%e9&referer=%c3%a9", NULL, 0};
+
+	expect(&kodi, HEAD("A", "https://h/1") "    input_options:\n      user_agent: \"café\"\n"
+					       "      referer: \"é\"\n");
+}
