@@ -51,7 +51,8 @@ struct lineup_tuner {
  *	{"channel":5, "name":"...", "source":"http://...",
  *	 "input_options":[["re",null],["f","lavfi"],...],   in order, lists spread out
  *	 "input_args":["-stream_loop","-1"],                as written
- *	 "stall_timeout_ms":2000, "start_timeout_ms":15000, "ring_seconds":10,
+ *	 "stall_timeout_ms":2000, "ring_seconds":10,
+ *	 "start_timeout_ms":20000,                          if it is not JOB_START_TIMEOUT_MS
  *	 "allow_private":true, "nice":10, "memory_mb":500,  if they are not false or 0
  *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only
  *	 "outputs":[{"options":[...]}, ...],                added when a job is started

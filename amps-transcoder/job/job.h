@@ -27,7 +27,6 @@
 #define JOB_RINGS_MAX	(2 * TUNER_OUTPUTS_MAX) /* a ring and its larger successor */
 #define JOB_NOTICES_MAX 32			/* distinct notices that a job sends */
 
-#define JOB_START_TIMEOUT_MS 15000 /* when the spec does not say */
 #define JOB_STALL_TIMEOUT_MS 2000
 #define JOB_RING_SECONDS     10
 
