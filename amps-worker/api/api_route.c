@@ -373,7 +373,7 @@ void api_events(const struct request *q, struct reply *r)
 
 	if (id.len && id.len < sizeof(text))
 		memcpy(text, id.at, id.len);
-	/* one that is no number of ours is not known: what is kept is new to the client */
+	/* a number that this server never gave: send all that is kept */
 	if (id.at && text_parse_u64(text, UINT64_MAX, &after) < 0)
 		after = 1;
 	if (q->http->method == HTTP_HEAD) {

@@ -174,7 +174,7 @@ void events_answer(struct events *e, const struct request *q, uint64_t after, st
 	last = chantab_last_event(e->context->chantab);
 	c->last = after ? after : last;
 	if (c->last > last)
-		c->last = 0; /* none of ours: what is kept is new to the client */
+		c->last = 0; /* not a number of this server: send all that is kept */
 	c->tokens = tokens_generation(context_tokens(e->context));
 	c->admin = route_is_admin(q);
 	c->token.expires_wall_us = TIME_NONE;

@@ -368,7 +368,7 @@ void rtsp_session_orphan(struct rtsp_session *s)
 /* --- reports */
 
 /* A receiver's report keeps its session alive if it comes from the client's address and port and
- * names the stream, which nobody else knows. */
+ * names the stream, which only the two sides know. */
 static void take_report(struct rtsp_sessions *all, const uint8_t *bytes, size_t n,
 			const struct sockaddr_storage *from)
 {

@@ -206,7 +206,7 @@ def test_titles_for_radios_that_ask(server):
         {"title": "to come", "start": "2999-01-01T00:00:00Z"}]))
     assert s.amps("reload").returncode == 0
     assert hear_titles(s, 2) == ["StreamTitle='It's, on';", ""]
-    # nobody else gets them
+    # other clients do not get them
     assert "icy-metaint" not in s.request("HEAD", "/audio/1").headers
     head = s.request("HEAD", "/stream/1.ts", headers={"Icy-MetaData": "1"}).headers
     assert "icy-metaint" not in head

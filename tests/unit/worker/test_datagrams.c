@@ -96,7 +96,7 @@ Test(datagrams, who_finds_the_socket_full_is_called_in_turn)
 		cr_assert_geq(send_two(&a), 0);
 	cr_assert_eq(send_two(&b), 0);
 	cr_assert(b.d.waits);
-	/* it is still full: nobody is called */
+	/* it is still full: no other client is called */
 	event_base_loop(x.base, EVLOOP_NONBLOCK);
 	cr_assert(a.calls == 0 && b.calls == 0);
 	cr_assert_gt(drain(&x), 2);
