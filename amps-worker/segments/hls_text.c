@@ -23,17 +23,29 @@ const char *hls_sign(struct hls_signer *s, int64_t made_s)
 	return s->text;
 }
 
+/* A segment of less than a second has no date: players work it out from the dates around it (RFC
+ * 8216, 6.3.3).  Chromium goes on with the segment whose date is nearest to the end of the last
+ * one, if that is less than a second away.  When a gap follows a short segment, that is the short
+ * segment itself, and a transport stream that is appended twice ends the player. */
+static void add_date(struct buf *b, const struct segment *e)
+{
+	char when[TIME_TEXT_MAX];
+
+	if (e->duration_90k < HZ)
+		return;
+	time_format_ms(e->wall_us, when);
+	buf_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", when);
+}
+
 static void add_entry(struct buf *b, struct hls_signer *signer, uint32_t track,
 		      const struct segment *e)
 {
-	char when[TIME_TEXT_MAX];
 	uint64_t us = (uint64_t)e->duration_90k * 1000000 / HZ;
 
-	time_format_ms(e->wall_us, when);
 	if (e->flags & SEGMENT_DISCONTINUITY)
 		buf_puts(b, "#EXT-X-DISCONTINUITY\n");
-	buf_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%" PRIu64 ".%06" PRIu64 ",\n", when,
-		   us / 1000000, us % 1000000);
+	add_date(b, e);
+	buf_printf(b, "#EXTINF:%" PRIu64 ".%06" PRIu64 ",\n", us / 1000000, us % 1000000);
 	buf_printf(b, "%s~%s/%u/%u.ts\n", signer->place->prefix, hls_sign(signer, e->made_s), track,
 		   e->number);
 }

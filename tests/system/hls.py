@@ -1,6 +1,7 @@
 """Reads HLS as a player does."""
 import concurrent.futures
 import contextlib
+import datetime
 import re
 import threading
 import urllib.parse
@@ -48,8 +49,26 @@ def parse_media(text, base):
             playlist.segments.append(Segment(urllib.parse.urljoin(base, line),
                                              playlist.number + len(playlist.segments), seconds,
                                              date, discontinuity))
-            discontinuity = False
+            discontinuity, date = False, None
+    fill_dates(playlist.segments)
     return playlist
+
+
+def add_seconds(date, seconds):
+    time = datetime.datetime.fromisoformat(date.replace("Z", "+00:00"))
+    time += datetime.timedelta(seconds=seconds)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def fill_dates(segments):
+    """A segment without a date follows the one before; at the begin, and behind a discontinuity, its date
+    comes from the next one (RFC 8216, 6.3.3)."""
+    for a, b in zip(segments, segments[1:]):
+        if a.date and not b.date and not b.discontinuity:
+            b.date = add_seconds(a.date, a.seconds)
+    for a, b in reversed(list(zip(segments, segments[1:]))):
+        if b.date and not a.date and not b.discontinuity:
+            a.date = add_seconds(b.date, -a.seconds)
 
 
 class Player:

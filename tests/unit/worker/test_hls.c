@@ -123,6 +123,27 @@ Test(hls, a_media_playlist_lists_the_window)
 	close_world(&x);
 }
 
+Test(hls, a_segment_of_less_than_a_second_has_no_date)
+{
+	struct segment entries[] = {
+		{.number = 5, .duration_90k = HZ, .wall_us = 1700000000000000},
+		{.number = 6, .duration_90k = HZ - 1, .wall_us = 1700000001000000}};
+	struct segment_media media = {.target_s = 2};
+	static const uint8_t key[MEDIA_KEY_BYTES];
+	struct hls_media m = {.media = &media, .entries = entries, .count = 2};
+	struct hls_place place = {.key = key, .prefix = ""};
+	struct buf b = BUF_INIT;
+	const char *date;
+
+	hls_text_media(&b, &place, &m);
+	date = strstr(b.data,
+		      "#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.000Z\n#EXTINF:1.000000,\n");
+	cr_assert(date, "%s", b.data);
+	cr_expect_null(strstr(date + 1, "#EXT-X-PROGRAM-DATE-TIME"), "%s", b.data);
+	cr_expect(strstr(b.data, "#EXTINF:0.999988,\n~"), "%s", b.data);
+	buf_done(&b);
+}
+
 Test(hls, codecs_that_lack_a_stream_are_left_out)
 {
 	static const struct {
@@ -154,7 +175,6 @@ Test(hls, codecs_that_lack_a_stream_are_left_out)
 		strcpy(variant.media.sound, cases[i].sound);
 		strcpy(sound.media.sound, cases[i].beside ? cases[i].beside : "");
 		hls_text_multivariant(&b, &m);
-		buf_putc(&b, '\0');
 		cr_expect(cases[i].text ? strstr(b.data, cases[i].text) != NULL
 					: !strstr(b.data, "CODECS"),
 			  "%zu: %s", i, b.data);
@@ -192,7 +212,6 @@ Test(hls, captions_are_listed_or_said_to_be_missing)
 			strcpy(variants[v].media.picture, "avc1.64001f");
 		}
 		hls_text_multivariant(&b, &m);
-		buf_putc(&b, '\0');
 		for (const char *at = b.data; (at = strstr(at, ",CLOSED-CAPTIONS=")); at++) {
 			const char *name = strchr(at, '=') + 1, *link = strstr(at, "variant=");
 			const char *wanted = link[8] == 'a' ? cases[i].first : cases[i].second;
