@@ -135,24 +135,27 @@ size_t rtcp_write_report(const struct rtp_stream *s, int64_t wall_us, bool bye,
 	return n + 8;
 }
 
-bool rtcp_reports_on(const uint8_t *bytes, size_t n, uint32_t ssrc)
+size_t rtcp_read_reports(const uint8_t *bytes, size_t n, uint32_t ret_ssrc[RTCP_REPORTED_MAX])
 {
-	bool found = false;
+	size_t count = 0;
 
 	for (size_t at = 0; at < n;) {
 		size_t length, blocks;
 
 		if (n - at < 4 || bytes[at] >> 6 != 2)
-			return false;
+			return 0;
 		length = 4 * ((size_t)(bytes[at + 2] << 8 | bytes[at + 3]) + 1);
 		blocks = bytes[at] & 0x1f;
 		if (length > n - at)
-			return false;
-		if (bytes[at + 1] == RECEIVER_REPORT && 8 + blocks * REPORT_BYTES > length)
-			return false;
-		for (size_t i = 0; bytes[at + 1] == RECEIVER_REPORT && i < blocks; i++)
-			found |= get32(bytes + at + 8 + i * REPORT_BYTES) == ssrc;
+			return 0;
+		if (bytes[at + 1] != RECEIVER_REPORT)
+			blocks = 0;
+		else if (8 + blocks * REPORT_BYTES > length)
+			return 0;
+		for (size_t i = 0; i < blocks && count < RTCP_REPORTED_MAX; i++)
+			ret_ssrc[count++] = get32(bytes + at + 8 + i * REPORT_BYTES);
 		at += length;
 	}
-	return found;
+	assert(count <= RTCP_REPORTED_MAX);
+	return count;
 }

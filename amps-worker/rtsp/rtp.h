@@ -11,6 +11,7 @@
 #define RTP_PAYLOAD_MP2T  33u
 #define RTP_PAYLOAD_BYTES (7u * 188u)
 #define RTCP_REPORT_MAX	  52u /* bytes of a sender report with its description and a BYE */
+#define RTCP_REPORTED_MAX 64u /* sources in a datagram; more are left out */
 
 /* The clock of a stream, up to some packet. */
 struct rtp_clock {
@@ -43,7 +44,8 @@ void rtp_write_head(const struct rtp_stream *s, size_t ahead, uint32_t stamp, bo
 size_t rtcp_write_report(const struct rtp_stream *s, int64_t wall_us, bool bye,
 			 uint8_t to[RTCP_REPORT_MAX]);
 
-/* Is this a well-formed RTCP packet that has a receiver's report on this source? */
-bool rtcp_reports_on(const uint8_t *bytes, size_t n, uint32_t ssrc);
+/* The sources that a datagram of RTCP has receivers' reports on, in its order.  Their count; 0: it
+ * is not well-formed, or has none. */
+size_t rtcp_read_reports(const uint8_t *bytes, size_t n, uint32_t ret_ssrc[RTCP_REPORTED_MAX]);
 
 #endif

@@ -19,8 +19,8 @@ void rtsp_sessions_init(struct rtsp_sessions *all, struct conns *conns, struct v
 	*all = (struct rtsp_sessions){.conns = conns, .viewers = viewers};
 	all->rtp.fd = all->rtcp.fd = -1;
 	TAILQ_INIT(&all->list);
-	for (unsigned i = 0; i < RTSP_PORT_BUCKETS; i++)
-		LIST_INIT(&all->ports[i]);
+	for (unsigned i = 0; i < RTSP_STREAM_BUCKETS; i++)
+		LIST_INIT(&all->streams[i]);
 }
 
 void rtsp_sessions_open_udp(struct rtsp_sessions *all, int rtp_fd, int rtcp_fd)
@@ -61,9 +61,9 @@ void rtsp_sessions_done(struct rtsp_sessions *all)
 	datagram_socket_done(&all->rtcp);
 }
 
-static struct rtsp_port_bucket *bucket_of(struct rtsp_sessions *all, uint16_t port)
+static struct rtsp_stream_bucket *bucket_of(struct rtsp_sessions *all, uint32_t ssrc)
 {
-	return &all->ports[port % RTSP_PORT_BUCKETS];
+	return &all->streams[ssrc % RTSP_STREAM_BUCKETS];
 }
 
 /* --- the packer */
@@ -236,7 +236,7 @@ static int set_paths(struct rtsp_session *s, const struct conn *c, const struct 
 	s->datagrams = (struct datagrams){.socket = &s->all->rtp, .path = &s->rtp_path};
 	s->packer.datagrams = &s->datagrams;
 	s->rtcp_port = t->ports[1];
-	LIST_INSERT_HEAD(bucket_of(s->all, s->rtcp_port), s, in_bucket);
+	LIST_INSERT_HEAD(bucket_of(s->all, s->rtp.ssrc), s, in_bucket);
 	return 0;
 }
 
@@ -369,17 +369,20 @@ void rtsp_session_orphan(struct rtsp_session *s)
 
 /* A receiver's report keeps its session alive if it comes from the client's address and port and
  * names the stream, which only the two sides know. */
-static void take_report(struct rtsp_sessions *all, const uint8_t *bytes, size_t n,
-			const struct sockaddr_storage *from)
+static void take_reports(struct rtsp_sessions *all, const uint8_t *bytes, size_t n,
+			 const struct sockaddr_storage *from)
 {
+	uint32_t ssrc[RTCP_REPORTED_MAX];
+	size_t count = rtcp_read_reports(bytes, n, ssrc);
 	uint16_t port;
 	struct in6_addr peer = conn_address(from, &port);
 	struct rtsp_session *s;
 
-	LIST_FOREACH (s, bucket_of(all, port), in_bucket)
-		if (s->rtcp_port == port && memcmp(&s->peer, &peer, sizeof(peer)) == 0 &&
-		    rtcp_reports_on(bytes, n, s->rtp.ssrc))
-			rtsp_session_touch(s);
+	for (size_t i = 0; i < count; i++)
+		LIST_FOREACH (s, bucket_of(all, ssrc[i]), in_bucket)
+			if (s->rtp.ssrc == ssrc[i] && s->rtcp_port == port &&
+			    memcmp(&s->peer, &peer, sizeof(peer)) == 0)
+				rtsp_session_touch(s);
 }
 
 static void report_in(evutil_socket_t fd, short what, void *arg)
@@ -396,7 +399,7 @@ static void report_in(evutil_socket_t fd, short what, void *arg)
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n > 0)
-			take_report(arg, bytes, (size_t)n, &from);
+			take_reports(arg, bytes, (size_t)n, &from);
 	}
 }
 

@@ -20,13 +20,13 @@
 #include "amps-worker/rtsp/rtp.h"
 #include "amps-worker/rtsp/rtsp_request.h"
 
-#define RTSP_SESSION_ID	  16u /* characters */
-#define RTSP_PORT_BUCKETS 1024u
+#define RTSP_SESSION_ID	    16u /* characters */
+#define RTSP_STREAM_BUCKETS 1024u
 
 struct rtsp_control;
 struct rtsp_session;
 TAILQ_HEAD(rtsp_session_list, rtsp_session);
-LIST_HEAD(rtsp_port_bucket, rtsp_session);
+LIST_HEAD(rtsp_stream_bucket, rtsp_session);
 
 /* What the sessions of a worker share. */
 struct rtsp_sessions {
@@ -36,7 +36,8 @@ struct rtsp_sessions {
 	uint16_t rtp_port, rtcp_port;
 	struct event reports; /* RTCP has come */
 	struct rtsp_session_list list;
-	struct rtsp_port_bucket ports[RTSP_PORT_BUCKETS]; /* by the client's port of RTCP */
+	/* those over UDP, by the SSRC of their stream, which is random */
+	struct rtsp_stream_bucket streams[RTSP_STREAM_BUCKETS];
 	/* the clocks of the packets whose heads were written last, see packer_ops.head() */
 	struct rtp_clock ahead[PACKED_UNITS];
 	uint64_t ahead_us;

@@ -125,19 +125,39 @@ Test(rtp, reports)
 	cr_assert_arr_eq(report + 44, "\x81\xcb\0\1\1\2\3\4", 8);
 }
 
-Test(rtp, a_receivers_report_names_its_stream)
+Test(rtp, a_receivers_report_names_its_streams)
 {
-	uint8_t packet_of_two[8 + 24 + 8] = {0x81, 201, 0, 7, 9, 9, 9, 9, 1, 2, 3, 4};
-	const size_t n = sizeof(packet_of_two);
+	uint8_t two[8 + 24 + 8] = {0x81, 201, 0, 7, 9, 9, 9, 9, 1, 2, 3, 4};
+	const size_t n = sizeof(two);
+	uint32_t ssrc[RTCP_REPORTED_MAX];
 
-	memcpy(packet_of_two + 32, "\x81\xcb\0\1\1\2\3\4", 8);
-	cr_assert(rtcp_reports_on(packet_of_two, n, 0x01020304));
-	cr_assert_not(rtcp_reports_on(packet_of_two, n, 0x01020305));
+	memcpy(two + 32, "\x81\xcb\0\1\1\2\3\4", 8);
+	cr_assert_eq(rtcp_read_reports(two, n, ssrc), 1u);
+	cr_assert_eq(ssrc[0], 0x01020304u);
 	for (size_t cut = 1; cut < n; cut++)
-		cr_assert_eq(rtcp_reports_on(packet_of_two, cut, 0x01020304), cut == 32, "%zu", cut);
-	packet_of_two[0] = 0x82; /* more blocks than bytes */
-	cr_assert_not(rtcp_reports_on(packet_of_two, n, 0x01020304));
-	packet_of_two[0] = 0x41;
-	cr_assert_not(rtcp_reports_on(packet_of_two, n, 0x01020304));
-	cr_assert_not(rtcp_reports_on(packet_of_two, 0, 0x01020304));
+		cr_assert_eq(rtcp_read_reports(two, cut, ssrc), cut == 32, "%zu", cut);
+	two[0] = 0x82; /* more blocks than bytes */
+	cr_assert_eq(rtcp_read_reports(two, n, ssrc), 0u);
+	two[0] = 0x41;
+	cr_assert_eq(rtcp_read_reports(two, n, ssrc), 0u);
+	cr_assert_eq(rtcp_read_reports(two, 0, ssrc), 0u);
+}
+
+Test(rtp, reports_of_more_streams_than_fit_are_left_out)
+{
+	enum { BLOCKS = 31, LENGTH = 8 + BLOCKS * 24 };
+	uint8_t three[3 * LENGTH] = {0};
+	uint32_t ssrc[RTCP_REPORTED_MAX + 1] = {[RTCP_REPORTED_MAX] = 77};
+
+	for (size_t i = 0; i < 3; i++) {
+		uint8_t *packet = three + i * LENGTH;
+
+		memcpy(packet, (uint8_t[]){0x80 | BLOCKS, 201, 0, LENGTH / 4 - 1}, 4);
+		for (size_t j = 0; j < BLOCKS; j++)
+			packet[8 + j * 24 + 3] = (uint8_t)(i * BLOCKS + j);
+	}
+	cr_assert_eq(rtcp_read_reports(three, sizeof(three), ssrc), RTCP_REPORTED_MAX);
+	for (size_t i = 0; i < RTCP_REPORTED_MAX; i++)
+		cr_assert_eq(ssrc[i], i);
+	cr_assert_eq(ssrc[RTCP_REPORTED_MAX], 77u);
 }

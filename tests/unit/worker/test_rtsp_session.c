@@ -256,6 +256,55 @@ Test(rtsp_session, requests_and_reports_keep_it_alive)
 	close_world(&x);
 }
 
+static void no_control(struct rtsp_control *c)
+{
+	(void)c;
+}
+
+Test(rtsp_session, a_report_costs_the_same_with_many_sessions_of_one_address_and_port)
+{
+	enum { MANY = 1000, CHAIN_MAX = 16 };
+	static const struct rtsp_control_ops ops = {.ended = no_control};
+	static struct rtsp_control controls[MANY];
+	uint8_t report[32] = {0x81, 201, 0, 7};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct rtsp_transport t = {.udp = true};
+	struct stream_params params = {.id.channel = 5};
+	struct rtsp_session *named, *s;
+	struct conn from = {0};
+	struct world x;
+	uint32_t ssrc;
+
+	start(&x);
+	from.fd = x.control;
+	from.peer = session(&x)->peer;
+	t.ports[0] = 20000;
+	t.ports[1] = session(&x)->rtcp_port;
+	for (size_t i = 0; i < MANY; i++) {
+		controls[i].ops = &ops;
+		cr_assert_eq(rtsp_session_new(&x.worker.rtsp, &controls[i], &from, &params, &t), 0);
+		controls[i].session->expires_us = 1;
+	}
+	for (size_t i = 0; i < RTSP_STREAM_BUCKETS; i++) {
+		size_t chain = 0;
+
+		LIST_FOREACH (s, &x.worker.rtsp.streams[i], in_bucket)
+			chain++;
+		cr_assert_leq(chain, CHAIN_MAX);
+	}
+	named = controls[MANY / 2].session;
+	ssrc = htonl(named->rtp.ssrc);
+	memcpy(report + 8, &ssrc, sizeof(ssrc));
+	to.sin_port = htons(x.worker.rtsp.rtcp_port);
+	FM_CHECK(sendto(x.rtcp, report, sizeof(report), 0, (void *)&to, sizeof(to)) > 0);
+	await(&x, named->expires_us > 1);
+	for (size_t i = 0; i < MANY; i++)
+		cr_assert_eq(controls[i].session->expires_us > 1, controls[i].session == named);
+	for (size_t i = 0; i < MANY; i++)
+		rtsp_session_end(controls[i].session, VIEWER_END_PROTOCOL);
+	close_world(&x);
+}
+
 Test(rtsp_session, one_whose_connection_has_gone_keeps_what_was_announced)
 {
 	struct world x;
