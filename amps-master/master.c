@@ -395,7 +395,9 @@ int master_run(const struct serve_options *o)
 	m->chantab_fd = -1;
 	m->runtime.lock_fd = -1;
 	m->media = MEDIA_ROOT_INIT;
-	r = master_start(m);
+	r = log_keep(LOG_KEPT);
+	if (r == 0)
+		r = master_start(m);
 	if (r == 0)
 		serve(m);
 	master_done(m);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/command/keeper.h"
@@ -279,5 +280,58 @@ int job_run(int socket, struct title *title)
 	}
 	job_close(&job);
 	log_done();
+	return code;
+}
+
+/* What the job has told the master, which is this process: why it failed. */
+static json_t *failure(int socket)
+{
+	struct msg_job_failed failed;
+	json_t *answer = NULL;
+	struct msg m;
+
+	while (!answer && msg_receive(socket, &m) == 0) {
+		if (m.type == MSG_JOB_FAILED && msg_decode_job_failed(m.bytes, m.len, &failed) == 0)
+			answer = json_pack("{s:i, s:s}", "status", (int)failed.status, "error",
+					   failed.text);
+		msg_done(&m);
+	}
+	return answer;
+}
+
+static int answer_probe(struct job *job, int master)
+{
+	json_t *answer = NULL;
+	int r = give_up_rights(job);
+	int code = r < 0 ? job_end_failed(job, 502, "the sandbox could not be entered: %s",
+					  strerror(-r))
+			 : probe_run(job, &answer);
+
+	if (code != 0)
+		answer = failure(master);
+	code = answer && json_dumpf(answer, stdout, JSON_COMPACT) == 0 ? 0 : 1;
+	json_decref(answer);
+	return code;
+}
+
+int job_probe(void)
+{
+	struct job job = {.keeper = -1, .role = JOB_INGEST};
+	int ends[2], code = 1;
+
+	job.spec = json_loadf(stdin, 0, NULL);
+	if (!job.spec ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+		json_decref(job.spec);
+		return 1;
+	}
+	job.socket = ends[0];
+	job.start_timeout_us =
+		1000ull * MIN((uint64_t)job_spec_int(&job, "start_timeout_ms", PROBE_SOURCE_MS),
+			      (uint64_t)PROBE_SOURCE_MS);
+	av_log_install();
+	code = answer_probe(&job, ends[1]);
+	job_close(&job);
+	close(ends[1]);
 	return code;
 }

@@ -1,10 +1,12 @@
-/* main.c - amps-transcoder: the nursery of jobs, and the offline check of libav options. */
+/* main.c - amps-transcoder: the nursery of jobs, the offline check of libav options, and the probe
+ * of a source. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <libavformat/avformat.h>
 
+#include "amps-transcoder/job_run.h"
 #include "amps-transcoder/nursery.h"
 #include "amps-transcoder/options/check_options.h"
 #include "common/log/log.h"
@@ -14,9 +16,11 @@
 
 static int usage(FILE *to, int code)
 {
-	fputs("Usage: amps-transcoder --nursery [text|json] | --check-options | --version\n"
+	fputs("Usage: amps-transcoder --nursery [text|json] | --check-options | --probe |\n"
+	      "                       --version\n"
 	      "  --nursery        start jobs for amps-master (its socket is descriptor 3)\n"
-	      "  --check-options  check the options given as JSON on stdin against libav\n",
+	      "  --check-options  check the options given as JSON on stdin against libav\n"
+	      "  --probe          tell what the source given as JSON on stdin is\n",
 	      to);
 	return code;
 }
@@ -30,6 +34,14 @@ static int nursery_command(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	avformat_network_init();
 	return nursery_main(MSG_CHILD_FD, &title);
+}
+
+static int probe_command(void)
+{
+	log_init("probe", LOG_WARNING, false);
+	signal(SIGPIPE, SIG_IGN);
+	avformat_network_init();
+	return job_probe();
 }
 
 int main(int argc, char **argv)
@@ -46,10 +58,14 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help"))
 		return usage(stdout, 0);
-	if (strcmp(argv[1], "--nursery") != 0)
+	if (!strcmp(argv[1], "--probe"))
+		code = probe_command();
+	else if (!strcmp(argv[1], "--nursery"))
+		code = nursery_command(argc, argv);
+	else
 		return usage(stderr, EXIT_USAGE);
-	code = nursery_command(argc, argv);
-	/* a job has sent its final message; skip the destructors of two hundred libraries */
+	/* a job has sent its final message, a probe has answered; skip the destructors of two
+	 * hundred libraries */
 	fflush(NULL);
 	_exit(code);
 }

@@ -47,6 +47,8 @@ const struct route worker_routes[] = {
 	{"/api/viewers/<id>", DELETE, 0, api_viewer},
 	{"/api/reload", POST, ROUTE_BODY, api_reload},
 	{"/api/import", POST, ROUTE_LIST, api_import},
+	{"/api/probe", POST, ROUTE_BODY, api_probe},
+	{"/api/log", GET, 0, api_log},
 	{"/api/openapi.json", GET, 0, api_description},
 	{"/api/events", GET, 0, api_events},
 	{"/api/*", GET | POST | PUT | PATCH | DELETE, 0, api_unknown},

@@ -108,6 +108,7 @@
 #define LOG_LINES	10  /* of one place and channel in a window; more are held back */
 #define LOG_DEBUG_LINES 200 /* the same at level debug */
 #define LOG_SLOTS	1024
+#define LOG_KEPT	1000 /* lines of the master, for /api/log */
 
 /* Access log */
 #define ACCESS_LOG_BYTES   (64u << 10) /* lines of a worker that wait to be written */
@@ -224,6 +225,10 @@
 #define API_CALL_MS	   30000       /* for the master to answer one */
 #define API_SPARE_MS	   5000	       /* of it, for a change to be made and served */
 #define API_JUDGE_MS	   20000       /* for libav to judge the options of a request */
+#define API_PROBES_MAX	   4	       /* sources that are being probed */
+#define API_PROBE_MS	   15000       /* for a process to probe one ... */
+#define PROBE_SOURCE_MS	   10000       /* ... of it, for the source to be opened */
+#define API_PROBE_BYTES	   (1u << 20)  /* of what it finds */
 #define IMPORT_BYTES_MAX   (64 << 20)  /* of the channels of `amps import --apply` */
 #define EVENTS_KEPT	   1000	       /* the last ones, for clients that come back */
 #define EVENT_GROUP_BYTES  64	       /* of one with its NUL, as of a token's groups */

@@ -30,6 +30,7 @@ static struct api_call *call_free(struct api_call *c)
 	free(c->message);
 	free(c->body);
 	free(c->result.json);
+	free(c->probe);
 	json_decref(c->questions);
 	json_decref(c->verdicts);
 	json_decref(c->import);
@@ -132,6 +133,43 @@ static void run_reload(struct api_call *c)
 	c->api->env.reload(c->api->env.owner, c->ticket, &discard);
 }
 
+/* What of the log is shown, and where it is collected. */
+struct log_view {
+	const struct msg_api_call *m;
+	enum log_level level;
+	json_t *lines;
+};
+
+static bool add_log_line(void *owner, const struct log_line *line)
+{
+	struct log_view *v = owner;
+	char when[TIME_TEXT_MAX];
+
+	if (json_array_size(v->lines) >= v->m->limit)
+		return false;
+	if (line->level < v->level || strcasestr(line->text, v->m->search) == NULL)
+		return true;
+	time_format_ms(line->wall_us, when);
+	json_array_insert_new(v->lines, 0,
+			      json_pack("{s:s, s:s, s:s}", "time", when, "level",
+					log_level_name(line->level), "line", line->text));
+	return true;
+}
+
+static void run_log(struct api_call *c)
+{
+	struct log_view v = {.m = &c->m, .level = LOG_DEBUG};
+
+	if (c->m.key[0] != '\0' && log_parse_level(c->m.key, &v.level) < 0) {
+		call_fail(c, 400, "level: must be debug, info, warning or error");
+	} else {
+		v.lines = json_array();
+		log_each_kept(add_log_line, &v);
+		call_succeed(c, 200, v.lines);
+	}
+	call_end(c);
+}
+
 bool api_is_ticket(uint64_t ticket)
 {
 	return (ticket & TICKET_BIT) != 0;
@@ -187,17 +225,20 @@ static void on_judged(void *owner, struct helper_result *result)
 	call_end(c);
 }
 
-/* Refuses and ends the call if as many others as may have a helper each; true if it did. */
+/* Refuses and ends the call if as many others as may have a helper each; true if it did.  Probes,
+ * which may take long, are counted apart. */
 static bool lacks_helper(struct api_call *c)
 {
+	bool probes = c->probe != NULL;
 	const struct api_call *other;
 	unsigned n = 0;
 
 	LIST_FOREACH (other, &c->api->calls, link)
-		n += other->judge != NULL;
-	if (n < API_HELPERS_MAX)
+		n += other->judge != NULL && (other->probe != NULL) == probes;
+	if (n < (probes ? API_PROBES_MAX : API_HELPERS_MAX))
 		return false;
-	call_fail(c, 503, "too many requests are being checked");
+	call_fail(c, 503, "too many %s",
+		  probes ? "sources are being probed" : "requests are being checked");
 	call_end(c);
 	return true;
 }
@@ -221,6 +262,54 @@ static void judge(struct api_call *c)
 	if (r == 0)
 		return;
 	call_fail(c, 503, "the options cannot be checked: %s", strerror(-r));
+	call_end(c);
+}
+
+/* The process has read what came from the source, so its answer is checked. */
+static void read_probe(struct api_call *c, json_t *found)
+{
+	const char *error = json_string_value(json_object_get(found, "error"));
+	json_int_t status = json_integer_value(json_object_get(found, "status"));
+
+	if (json_is_array(json_object_get(found, "streams")))
+		call_succeed(c, 200, json_incref(found));
+	else if (error != NULL)
+		call_fail(c, status == 504 ? 504 : 502, "%s", error);
+	else
+		call_fail(c, 502, "the probe gave no answer");
+}
+
+static void on_probed(void *owner, struct helper_result *result)
+{
+	struct api_call *c = owner;
+	json_auto_t *found = result->error == 0 ? json_fd_load(result->output_fd) : NULL;
+
+	c->judge = NULL;
+	if (result->error == 0)
+		read_probe(c, found);
+	else
+		call_fail(c, result->error == -ETIMEDOUT ? 504 : 502, "the probe failed: %s",
+			  result->reason);
+	call_end(c);
+}
+
+/* Lets a process without rights open the source, which the database thread has checked. */
+static void probe(struct api_call *c)
+{
+	const struct api_env *env = &c->api->env;
+	const char *const argv[] = {env->transcoder, "--probe", NULL};
+	const struct helper_spec spec = {.argv = argv,
+					 .input = c->probe,
+					 .input_bytes = strlen(c->probe),
+					 .timeout_ms = API_PROBE_MS,
+					 .output_bytes = API_PROBE_BYTES,
+					 .memory_mb = JOB_MEMORY_INGEST_MB,
+					 .unprivileged = true};
+	int r = helper_start(env->helpers, &spec, on_probed, c, &c->judge);
+
+	if (r == 0)
+		return;
+	call_fail(c, 503, "the source cannot be probed: %s", strerror(-r));
 	call_end(c);
 }
 
@@ -251,6 +340,9 @@ static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 	} else if (c->questions != NULL) {
 		if (!lacks_helper(c))
 			judge(c);
+	} else if (c->probe != NULL) {
+		if (!lacks_helper(c))
+			probe(c);
 	} else {
 		call_end(c);
 	}
@@ -261,14 +353,24 @@ static const struct {
 	void (*run)(struct api_call *c);
 	store_fn store;
 } operations[API_OPERATION_COUNT_] = {
-	[API_STREAMS] = {.store = read_streams},     [API_STREAM] = {.store = read_stream},
-	[API_STREAM_ADD] = {.store = edit_run},	     [API_STREAM_CHANGE] = {.store = edit_run},
-	[API_STREAM_DELETE] = {.store = edit_run},   [API_PROGRAMS] = {.store = read_programs},
-	[API_PROGRAMS_CHANGE] = {.store = edit_run}, [API_PROFILES] = {.store = read_profiles},
-	[API_PLUGINS] = {.store = read_plugins},     [API_STATUS] = {.run = run_status},
-	[API_TUNERS] = {.run = run_tuners},	     [API_TUNER_STOP] = {.run = run_stop},
-	[API_VIEWERS] = {.run = run_viewers},	     [API_VIEWER_KICK] = {.run = run_kick},
-	[API_IMPORT] = {.store = import_read},	     [API_RELOAD] = {.run = run_reload},
+	[API_STREAMS] = {.store = read_streams},
+	[API_STREAM] = {.store = read_stream},
+	[API_STREAM_ADD] = {.store = edit_run},
+	[API_STREAM_CHANGE] = {.store = edit_run},
+	[API_STREAM_DELETE] = {.store = edit_run},
+	[API_PROGRAMS] = {.store = read_programs},
+	[API_PROGRAMS_CHANGE] = {.store = edit_run},
+	[API_PROFILES] = {.store = read_profiles},
+	[API_PLUGINS] = {.store = read_plugins},
+	[API_STATUS] = {.run = run_status},
+	[API_TUNERS] = {.run = run_tuners},
+	[API_TUNER_STOP] = {.run = run_stop},
+	[API_VIEWERS] = {.run = run_viewers},
+	[API_VIEWER_KICK] = {.run = run_kick},
+	[API_IMPORT] = {.store = import_read},
+	[API_RELOAD] = {.run = run_reload},
+	[API_LOG] = {.run = run_log},
+	[API_PROBE] = {.store = edit_run},
 };
 
 /* What a viewer may ask for. */

@@ -37,6 +37,7 @@ struct api_call {
 	json_t *questions;
 	json_t *verdicts;
 	struct helper *judge; /* or another helper that the call waits for */
+	char *probe;	      /* the spec of the source that is probed */
 	json_t *import;	      /* what import.h works on */
 	bool foreign;	      /* the channels come from another machine */
 	struct helpers *import_helpers;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "amps-master/config/config_check.h"
 #include "amps-master/config/option_memory.h"
+#include "amps-master/lineup/lineup.h"
 #include "amps-master/util/json.h"
 #include "common/clock.h"
 #include "common/text/text.h"
@@ -252,6 +253,53 @@ static void read_new(struct edit *e)
 		claim_next(e, claimed);
 }
 
+/* ---------- a source ---------- */
+
+static bool is_of_source(const char *key)
+{
+	return strcmp(key, "source") == 0 || strcmp(key, "input_options") == 0 ||
+	       strcmp(key, "input_args") == 0;
+}
+
+/* A source is checked as that of a channel which copies it. */
+static void read_source(struct edit *e)
+{
+	struct entry *entry;
+	const char *key;
+	json_t *value;
+
+	if (!make_entries(e, 1))
+		return;
+	entry = &e->entries[0];
+	json_object_foreach (e->body, key, value)
+		if (!is_of_source(key))
+			complain(e, 400, entry, "%s: is no field of a source", key);
+	if (!json_is_object(e->body)) {
+		call_fail(e->call, 400, "the body must be an object");
+		return;
+	}
+	entry->wanted = json_copy(e->body);
+	json_object_update_new(entry->wanted,
+			       json_pack("{s:s, s:s}", "name", "probe", "ffmpeg_profile", "copy"));
+	remove_nulls(entry->wanted);
+}
+
+/* What amps-transcoder is to probe. */
+static void take_probe(struct edit *e)
+{
+	const struct channel_entry entry = {.definition = e->entries[0].is};
+	struct lineup_channel *channel = NULL;
+	int r = lineup_channel_new(e->w->settings, &entry, 0, &channel);
+
+	if (r < 0)
+		call_fail(e->call, 503, "%s", strerror(-r));
+	else if (channel->tuners[0].unavailable != NULL)
+		call_fail(e->call, 502, "%s", channel->tuners[0].unavailable);
+	else
+		e->call->probe = strdup(channel->tuners[0].spec);
+	lineup_channel_unref(channel);
+}
+
 /* ---------- channels that are there ---------- */
 
 /* Is the entry's tag in If-Match?  Strong comparison (RFC 9110 section 13.1.1). */
@@ -488,7 +536,8 @@ static bool check_entries(struct edit *e)
 		return false;
 	if (e->problems.errors > 0)
 		refuse(e);
-	else if (e->w->channels.count + e->count > CHANNELS_MAX && e->entries[0].was == NULL)
+	else if (e->w->channels.count + e->count > CHANNELS_MAX && e->entries[0].was == NULL &&
+		 e->call->m.operation != API_PROBE)
 		call_fail(e->call, 409, "a line-up has at most %d channels", CHANNELS_MAX);
 	return !is_refused(e);
 }
@@ -568,6 +617,9 @@ static void read_request(struct edit *e)
 	case API_IMPORT:
 		read_new(e);
 		break;
+	case API_PROBE:
+		read_source(e);
+		break;
 	case API_STREAM_CHANGE:
 		read_change(e);
 		break;
@@ -592,9 +644,12 @@ void edit_run(struct store_work *w, void *call, int64_t wall_us, struct store_an
 		read_body(&e);
 	if (!is_refused(&e))
 		read_request(&e);
-	if (!is_refused(&e) && (deletes || check_entries(&e)) &&
-	    (e.call->m.dry_run || store_entries(&e, wall_us, ret)))
-		answer(&e);
+	if (!is_refused(&e) && (deletes || check_entries(&e))) {
+		if (e.call->m.operation == API_PROBE)
+			take_probe(&e);
+		else if (e.call->m.dry_run || store_entries(&e, wall_us, ret))
+			answer(&e);
+	}
 	if (is_refused(&e) && e.call->result.status >= 400)
 		e.call->result.etag[0] = '\0';
 	edit_done(&e);

@@ -506,9 +506,9 @@ struct lineup_channel *lineup_channel_ref(struct lineup_channel *c)
 }
 
 /* Release: what this thread read is read before another thread frees it. */
-static void lineup_channel_unref(struct lineup_channel *c)
+void lineup_channel_unref(struct lineup_channel *c)
 {
-	if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+	if (c != NULL && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
 		free(c);
 }
 

@@ -32,6 +32,7 @@ must_check int lineup_channel_new(const json_t *settings, const struct channel_e
 				  uint64_t source_hash, struct lineup_channel **ret);
 
 struct lineup_channel *lineup_channel_ref(struct lineup_channel *c);
+void lineup_channel_unref(struct lineup_channel *c); /* accepts NULL */
 
 /* An empty list with room for so many.  0 or -ENOMEM. */
 must_check int channel_list_init(size_t cap, struct channel_list *ret);

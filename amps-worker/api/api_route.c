@@ -351,6 +351,26 @@ void api_import(const struct request *q, struct reply *r)
 	send_call(q, &m, r);
 }
 
+void api_probe(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_PROBE, q, &t);
+
+	if (admit_body(q, r))
+		send_call(q, &m, r);
+}
+
+void api_log(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_LOG, q, &t);
+
+	if (admit_admin(q, r) && read_text_parameter(q, r, "level", t.key, sizeof(t.key)) &&
+	    read_text_parameter(q, r, "q", t.search, sizeof(t.search)) &&
+	    read_count(q, r, "limit", &m.limit))
+		send_call(q, &m, r);
+}
+
 void api_description(const struct request *q, struct reply *r)
 {
 	const struct facts *f = q->facts;

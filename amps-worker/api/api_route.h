@@ -20,6 +20,8 @@ void api_viewers(const struct request *q, struct reply *r);
 void api_viewer(const struct request *q, struct reply *r);
 void api_reload(const struct request *q, struct reply *r);
 void api_import(const struct request *q, struct reply *r);
+void api_probe(const struct request *q, struct reply *r);
+void api_log(const struct request *q, struct reply *r);
 void api_description(const struct request *q, struct reply *r);
 void api_events(const struct request *q, struct reply *r);
 void api_unknown(const struct request *q, struct reply *r);

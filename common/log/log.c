@@ -34,7 +34,9 @@ static struct {
 	struct log_limit limit;
 	int fd;
 	enum sink_kind kind;
-	unsigned lost; /* lines dropped since the last one that was written */
+	unsigned lost;		 /* lines dropped since the last one that was written */
+	struct log_line *kept;	 /* the last `keep` lines; NULL = none are kept */
+	size_t keep, kept_count; /* kept_count: of all lines since log_keep() */
 } sink = {.program = "amps",
 	  .level = LOG_INFO,
 	  .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -177,36 +179,90 @@ static ssize_t put_bytes(const char *line, size_t n)
 	return write(sink.fd, line, n);
 }
 
+/* The whole line, with its newline.  Returns its length. */
+static size_t print_line(const struct log_held *h, int64_t wall_us, char line[LOG_LINE_MAX])
+{
+	int n = log_head(line, LOG_LINE_MAX, wall_us, (enum log_level)h->level);
+	size_t cap = LOG_LINE_MAX - (size_t)n;
+
+	assert(n > 0 && n < LOG_LINE_MAX);
+	n += sink.json ? print_json(line + n, cap, h) : print_text(line + n, cap, h);
+	return MIN((size_t)n, LOG_LINE_MAX - 1);
+}
+
 /* False if the sink has no room.  The first time, waits a moment for the reader; does not wait
  * while lines are being dropped. */
-static bool put_line(const struct log_held *h)
+static bool put_line(const char *line, size_t n)
 {
 	struct pollfd room = {.fd = sink.fd, .events = POLLOUT};
-	char line[LOG_LINE_MAX];
-	int n = log_head(line, sizeof(line), clock_wall_us(), (enum log_level)h->level);
-	size_t cap = sizeof(line) - (size_t)n;
 
-	assert(n > 0 && (size_t)n < sizeof(line));
-	n += sink.json ? print_json(line + n, cap, h) : print_text(line + n, cap, h);
-	cap = MIN((size_t)n, sizeof(line) - 1);
-	if (put_bytes(line, cap) >= 0)
+	if (put_bytes(line, n) >= 0)
 		return true;
 	if (errno != EAGAIN || sink.lost || poll(&room, 1, PATIENCE_MS) <= 0)
 		return false;
-	return put_bytes(line, cap) >= 0;
+	return put_bytes(line, n) >= 0;
+}
+
+/* Without memory, the line is not kept. */
+static void keep_line(const char *line, size_t n, int64_t wall_us, int level)
+{
+	char *copy = sink.kept ? strndup(line, n) : NULL;
+	struct log_line *at;
+
+	if (!copy)
+		return;
+	copy[strcspn(copy, "\n")] = '\0';
+	at = &sink.kept[sink.kept_count++ % sink.keep];
+	free((char *)(uintptr_t)at->text);
+	*at = (struct log_line){wall_us, (enum log_level)level, copy};
 }
 
 static void emit(const struct log_held *h)
 {
 	char text[] = "log lines were dropped here because standard error was not being read";
-	char fields[32];
+	char fields[32], line[LOG_LINE_MAX];
 	const struct log_held missing = {.level = LOG_WARNING, .message = text, .fields = fields};
+	int64_t wall_us = clock_wall_us();
+	size_t n;
 
-	snprintf(fields, sizeof(fields), sink.json ? "\"lines\":%u" : " lines=%u", sink.lost);
-	if (sink.lost && put_line(&missing))
-		sink.lost = 0;
-	if (sink.lost || !put_line(h))
+	if (sink.lost) {
+		snprintf(fields, sizeof(fields), sink.json ? "\"lines\":%u" : " lines=%u",
+			 sink.lost);
+		n = print_line(&missing, wall_us, line);
+		if (put_line(line, n))
+			sink.lost = 0;
+	}
+	n = print_line(h, wall_us, line);
+	keep_line(line, n, wall_us, h->level);
+	if (sink.lost || !put_line(line, n))
 		sink.lost++;
+}
+
+int log_keep(size_t lines)
+{
+	struct log_line *kept = calloc(lines, sizeof(*kept));
+
+	assert(!sink.kept && lines > 0);
+	if (!kept)
+		return -ENOMEM;
+	pthread_mutex_lock(&sink.lock);
+	sink.kept = kept;
+	sink.keep = lines;
+	pthread_mutex_unlock(&sink.lock);
+	return 0;
+}
+
+void log_each_kept(bool (*each)(void *owner, const struct log_line *line), void *owner)
+{
+	pthread_mutex_lock(&sink.lock);
+	for (size_t i = 0; i < MIN(sink.kept_count, sink.keep); i++) {
+		size_t at = (sink.kept_count - 1 - i) % sink.keep;
+
+		assert(sink.kept[at].text);
+		if (!each(owner, &sink.kept[at]))
+			break;
+	}
+	pthread_mutex_unlock(&sink.lock);
 }
 
 /* Writes the held lines that are due.  Called with the lock held. */
@@ -231,6 +287,11 @@ void log_done(void)
 {
 	pthread_mutex_lock(&sink.lock);
 	write_held(clock_mono_us(), true);
+	for (size_t i = 0; i < sink.keep; i++)
+		free((char *)(uintptr_t)sink.kept[i].text);
+	free(sink.kept);
+	sink.kept = NULL;
+	sink.keep = sink.kept_count = 0;
 	pthread_mutex_unlock(&sink.lock);
 }
 

@@ -32,8 +32,22 @@ void log_set_channel(const char *key);
 
 /* Writes the held lines that are due; call it about every second. */
 void log_tick(void);
-/* Writes all held lines, before the process ends. */
+/* Writes all held lines, before the process ends; none is kept any more. */
 void log_done(void);
+
+/* A line as it was written, without its newline: UTF-8, without control characters. */
+struct log_line {
+	int64_t wall_us;
+	enum log_level level;
+	const char *text;
+};
+
+/* This process keeps its last lines from now on, also those that stderr had no room for.  Called
+ * once.  0 or -ENOMEM. */
+must_check int log_keep(size_t lines);
+/* Calls `each` for every kept line, the newest first, until it returns false.  It must not log, and
+ * the line is valid only in the call. */
+void log_each_kept(bool (*each)(void *owner, const struct log_line *line), void *owner);
 
 /* "debug", "info", "warning" (or "warn"), "error" -> level; -EINVAL. */
 must_check int log_parse_level(const char *text, enum log_level *ret);

@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 16u
+#define MSG_PROTOCOL 17u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -176,6 +176,8 @@ enum api_operation {
 	API_VIEWER_KICK,
 	API_RELOAD,
 	API_IMPORT,
+	API_LOG,
+	API_PROBE,
 	API_OPERATION_COUNT_
 };
 /* What the client may do; each may also do what those before it may. */
@@ -186,7 +188,7 @@ enum api_rights { API_VIEWER, API_ADMIN, API_COMMANDS, API_RIGHTS_COUNT_ };
 	F(u8, rights)	 /* enum api_rights */                                                     \
 	F(u64, id)	 /* of a channel or a viewer */                                            \
 	F(u64, bytes)	 /* of the body */                                                         \
-	F(str, key)	 /* of a tuner */                                                          \
+	F(str, key)	 /* of a tuner; of the log: the least level, "" = all */                   \
 	F(str, match)	 /* If-Match; "" = none */                                                 \
 	F(str, groups)	 /* of the client's token, a line each; "" = all */                        \
 	F(str, region)	 /* that the request carries; "" = none */                                 \

@@ -11,6 +11,7 @@ import media
 from harness import PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin
+from test_api import ask, good, refused
 
 TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) +"
                   r"[a-z]+(\[[^]]*\])?\[\d+\] [^\x00-\x1f\x7f]+$")
@@ -198,3 +199,36 @@ def test_a_viewer_learns_the_reason_but_not_the_source(server, tmp_path):
         # administrators see it
         assert host in s.tuner("1")["last_error"] and host in s.log()
         assert "none.ts" in s.tuner("2")["last_error"]
+
+
+def texts(answer):
+    return [line["line"] for line in good(answer)]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_api_shows_the_last_lines(server, form):
+    s = server(line_up(channel(1, "/missing.ts"), server={"log_format": form}))
+    assert s.refused("/stream/1").status == 502
+    lines = good(ask(s, "GET", "/api/log"))
+    assert {line["level"] for line in lines} == {"info", "warning"}
+    written = set(s.log().splitlines())
+    assert all(line["line"] in written for line in lines), lines
+    assert all(line["time"] in line["line"] for line in lines)
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+    lost = [line for line in lines if "missing.ts" in line["line"]]
+    assert lost and lost[0]["level"] == "warning"
+    assert good(ask(s, "GET", "/api/log?level=warning")) == \
+        [line for line in lines if line["level"] == "warning"]
+    assert good(ask(s, "GET", "/api/log?q=MISSING.ts")) == lost
+    assert good(ask(s, "GET", "/api/log?limit=2&level=info")) == lines[-2:]
+    assert good(ask(s, "GET", "/api/log?limit=0")) == []
+    refused(ask(s, "GET", "/api/log?level=loud"), 400, "level")
+    refused(ask(s, "GET", "/api/log?limit=-1"), 400, "limit")
+    refused(ask(s, "POST", "/api/log"), 405)
+
+
+def test_only_administrators_read_the_log(server):
+    s = server(line_up(channel(1, "/missing.ts"),
+                       auth={"enabled": True, "token": "watcher", "admin_token": "boss"}))
+    refused(ask(s, "GET", "/api/log", token="watcher"), 403)
+    assert texts(ask(s, "GET", "/api/log", token="boss"))

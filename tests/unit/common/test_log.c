@@ -1,6 +1,7 @@
 /* test_log.c - the log's sink: an unread stderr blocks no process. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,5 +124,46 @@ Test(log, a_full_socket_does_not_block)
 	stderr_back();
 	cr_assert(strstr(text, "lines=1\n"), "%s", text);
 	cr_assert(strstr(text, "written\n"), "%s", text);
+	close(ends[0]);
+}
+
+struct collected {
+	char text[512];
+	unsigned most, seen;
+};
+
+static bool collect(void *owner, const struct log_line *line)
+{
+	struct collected *c = owner;
+
+	cr_assert_eq(line->level, LOG_WARNING);
+	strncat(c->text, strrchr(line->text, ' ') + 1, 16);
+	strncat(c->text, ";", 2);
+	return ++c->seen < c->most;
+}
+
+Test(log, the_last_lines_are_kept_also_those_that_nothing_read)
+{
+	static struct collected all = {.most = UINT_MAX}, two = {.most = 2}, none;
+	int ends[2];
+
+	cr_assert_eq(log_keep(3), 0);
+	log_each_kept(collect, &none);
+	cr_assert_eq(none.seen, 0);
+	cr_assert_eq(pipe(ends), 0);
+	stderr_to(ends[1]);
+	log_warn("a line number=%d", 1);
+	log_warn("another line number=%d", 2);
+	fill_pipe();
+	log_warn("a line %s number=%d", "of\ntwo", 3);
+	log_warn("the last line number=%d", 4);
+	stderr_back();
+	log_each_kept(collect, &all);
+	cr_assert_str_eq(all.text, "number=4;number=3;number=2;", "%s", all.text);
+	log_each_kept(collect, &two);
+	cr_assert_str_eq(two.text, "number=4;number=3;");
+	log_done();
+	log_each_kept(collect, &none);
+	cr_assert_eq(none.seen, 0);
 	close(ends[0]);
 }
