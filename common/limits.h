@@ -76,6 +76,7 @@
 #define ACCEPT_PAUSE_MS	     100      /* without accepting, when no descriptor is left */
 #define WORKER_HANDSHAKE_US  10000000 /* from fork to READY */
 #define NURSERY_HANDSHAKE_US 30000000
+#define STORE_BATCH_MS	     20 /* changes that come within it may share a publication */
 #define SERVED_WAIT_MS	     50 /* a change is answered after so long even without all acks */
 #define LOADER_TIMEOUT_MS    60000
 #define SHUTDOWN_MS	     5000

@@ -206,7 +206,9 @@ typedef void (*store_fn)(struct store_work *w, void *arg, int64_t wall_us,
 static void submit(struct api_call *c, store_fn call)
 {
 	store_submit(c->api->env.store,
-		     &(struct store_operation){.kind = STORE_CALL, .call = call, .arg = c},
+		     &(struct store_operation){.kind = call == edit_run ? STORE_CHANGE : STORE_CALL,
+					       .call = call,
+					       .arg = c},
 		     on_stored, c, 0);
 }
 
@@ -328,10 +330,15 @@ static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 	const struct api_env *env = &c->api->env;
 
 	(void)cookie;
-	if (a->error < 0 && c->result.status == 0)
-		call_fail(c, 503, "%s", a->text);
-	if (a->publication != NULL) {
+	/* it may carry the publication of other calls */
+	if (a->publication != NULL)
 		env->apply(env->owner, a->publication);
+	if (a->error < 0) {
+		call_reset(c);
+		call_fail(c, 503, "%s", a->text);
+		call_end(c);
+	} else if (a->changed) {
+		assert(c->result.status == 200 || c->result.status == 201);
 		c->served = (struct served_wait){.done = on_served, .owner = c};
 		worker_pool_await(env->pool, &c->served);
 	} else if (c->result.status == 0 && c->import != NULL) {
@@ -422,7 +429,7 @@ static void call_enter(struct api *a, struct api_call *c, unsigned worker)
 {
 	c->api = a;
 	c->worker = worker;
-	c->result.total = -1;
+	call_reset(c);
 	LIST_INSERT_HEAD(&a->calls, c, link);
 }
 

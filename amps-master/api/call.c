@@ -7,6 +7,14 @@
 #include "common/hash.h"
 #include "common/text/group.h"
 
+void call_reset(struct api_call *c)
+{
+	free(c->result.json);
+	c->result = (struct api_result){.total = -1};
+	json_decref(c->questions);
+	c->questions = NULL;
+}
+
 static void set_result(struct api_call *c, int status, char *json)
 {
 	assert(c->result.status == 0);

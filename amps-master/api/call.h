@@ -45,6 +45,8 @@ struct api_call {
 	struct served_wait served;
 };
 
+/* Forgets what has come of the call so far. */
+void call_reset(struct api_call *c);
 /* Sets the result: {"error": "..."}. */
 void call_fail(struct api_call *c, int status, const char *format, ...) printf_like(3, 4);
 /* The same, and `problems`: [{"path", "message"}]; taken. */

@@ -536,8 +536,8 @@ static bool check_entries(struct edit *e)
 		return false;
 	if (e->problems.errors > 0)
 		refuse(e);
-	else if (e->w->channels.count + e->count > CHANNELS_MAX && e->entries[0].was == NULL &&
-		 e->call->m.operation != API_PROBE)
+	else if (store_work_channel_count(e->w) + e->count > CHANNELS_MAX &&
+		 e->entries[0].was == NULL && e->call->m.operation != API_PROBE)
 		call_fail(e->call, 409, "a line-up has at most %d channels", CHANNELS_MAX);
 	return !is_refused(e);
 }
@@ -551,7 +551,7 @@ static int by_id(const void *a, const void *b)
 	return x->channel < y->channel ? -1 : x->channel > y->channel;
 }
 
-static bool store_entries(struct edit *e, int64_t wall_us, struct store_answer *ret)
+static bool store_entries(struct edit *e, struct store_answer *ret)
 {
 	_cleanup_(freep) struct store_change *changes = calloc(e->count, sizeof(*changes));
 	_cleanup_(freep) char *options = NULL;
@@ -571,10 +571,8 @@ static bool store_entries(struct edit *e, int64_t wall_us, struct store_answer *
 		option_memory_keep(e->memory);
 		options = option_memory_text(e->memory);
 	}
-	store_work_change(e->w, changes, e->count, options, wall_us, ret);
-	if (ret->error < 0)
-		call_fail(e->call, 503, "%s", ret->text);
-	return ret->error == 0;
+	store_work_change(e->w, changes, e->count, options, ret);
+	return ret->changed;
 }
 
 static void answer_list(struct edit *e)
@@ -637,6 +635,7 @@ void edit_run(struct store_work *w, void *call, int64_t wall_us, struct store_an
 	struct edit e = {.w = w, .call = call};
 	bool deletes = e.call->m.operation == API_STREAM_DELETE;
 
+	(void)wall_us;
 	*ret = (struct store_answer){0};
 	if (problems_init(&e.problems) < 0)
 		call_fail(e.call, 503, "out of memory");
@@ -647,7 +646,7 @@ void edit_run(struct store_work *w, void *call, int64_t wall_us, struct store_an
 	if (!is_refused(&e) && (deletes || check_entries(&e))) {
 		if (e.call->m.operation == API_PROBE)
 			take_probe(&e);
-		else if (e.call->m.dry_run || store_entries(&e, wall_us, ret))
+		else if (e.call->m.dry_run || store_entries(&e, ret))
 			answer(&e);
 	}
 	if (is_refused(&e) && e.call->result.status >= 400)

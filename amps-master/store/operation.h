@@ -18,8 +18,12 @@ enum store_kind {
 	STORE_LOAD,
 	/* Publishes what is in force again (a schedule window opened or closed). */
 	STORE_REPUBLISH,
-	/* Runs a function of the caller in the database thread: what the API reads and writes. */
+	/* Runs a function of the caller in the database thread: what the API reads. */
 	STORE_CALL,
+	/* The same for one that calls store_work_change().  Those that have been submitted when the
+	 * first of them is done, in the next STORE_BATCH_MS, share its transaction and publication:
+	 * all are made, or none. */
+	STORE_CHANGE,
 	/* Everything that is in force, as a configuration file has it: the settings (defaults
 	 * filled in), ffmpeg_profiles, streams and scheduled_streams. */
 	STORE_EXPORT,
@@ -35,12 +39,14 @@ struct store_operation {
 	void *arg; /* of the call; the caller's */
 };
 
-/* The result.  error 0: `config` for an export, a publication for the others; a call may have none,
- * a backup has none.  Otherwise -Exxx, a reason in one line, and for a refused file the problems:
- * [{severity,file,line,path,message}]. */
+/* The result.  error 0: `config` for an export, a publication for the others; a call and a backup
+ * have none.  Otherwise -Exxx, a reason in one line, and for a refused file the problems:
+ * [{severity,file,line,path,message}].  Changes of one transaction have one publication, which
+ * comes with the first answer that the loop gets, and have failed alike. */
 struct store_answer {
 	int error;
 	char text[ERROR_TEXT_MAX];
+	bool changed; /* by this change: it is in a publication that the loop has */
 	struct publication *publication;
 	json_t *config;
 	json_t *problems;

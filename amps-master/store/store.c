@@ -20,6 +20,7 @@ struct request {
 	void *owner;
 	uint64_t cookie;
 	struct store_answer answer;
+	struct request *next; /* a change in the same transaction, or NULL */
 };
 
 struct store {
@@ -28,6 +29,8 @@ struct store {
 	struct work_queue *queue;
 	_Atomic int health; /* W: the thread, relaxed; work.error */
 };
+
+static void request_run(struct work *w);
 
 /* The whole content of a file, read rather than mapped: it cannot be truncated while it is used. */
 static int read_file(int fd, char **ret, size_t *ret_len)
@@ -66,6 +69,38 @@ static void run_load(struct store_work *w, struct request *r)
 			&r->answer);
 }
 
+static bool is_change(const struct work *w)
+{
+	return w->run == request_run && ((const struct request *)w)->op.kind == STORE_CHANGE;
+}
+
+/* The changes that are waiting share the transaction of the first. */
+static void run_changes(struct store *s, struct request *first)
+{
+	uint64_t end_us = clock_mono_us() + STORE_BATCH_MS * 1000;
+	struct request *last = first, *r;
+	struct store_answer result;
+
+	for (;;) {
+		last->op.call(&s->work, last->op.arg, clock_wall_us(), &last->answer);
+		if (last->answer.error < 0 || clock_mono_us() >= end_us)
+			break;
+		last->next = (struct request *)work_queue_take(s->queue, is_change);
+		if (last->next == NULL)
+			break;
+		last = last->next;
+	}
+	store_work_commit(&s->work, clock_wall_us(), &result);
+	assert(s->work.batch == NULL);
+	for (r = first; result.error < 0 && r != NULL; r = r->next) {
+		r->answer.error = result.error;
+		text_copy(r->answer.text, sizeof(r->answer.text), result.text);
+		r->answer.changed = false;
+	}
+	first->answer.publication = TAKE_PTR(result.publication);
+	store_answer_done(&result);
+}
+
 static void request_run(struct work *w)
 {
 	struct request *r = (struct request *)w;
@@ -81,6 +116,9 @@ static void request_run(struct work *w)
 		break;
 	case STORE_CALL:
 		r->op.call(work, r->op.arg, clock_wall_us(), &r->answer);
+		break;
+	case STORE_CHANGE:
+		run_changes(r->store, r);
 		break;
 	case STORE_BACKUP:
 		store_work_backup(work, r->op.fd, &r->answer);
@@ -135,13 +173,23 @@ static void operation_done(struct store_operation *op)
 		close_fd(&op->fd);
 }
 
+static void request_free(struct request *r)
+{
+	operation_done(&r->op);
+	store_answer_done(&r->answer);
+	free(r);
+}
+
 static void request_drop(struct work *w)
 {
 	struct request *r = (struct request *)w;
 
-	operation_done(&r->op);
-	store_answer_done(&r->answer);
-	free(r);
+	while (r != NULL) {
+		struct request *next = r->next;
+
+		request_free(r);
+		r = next;
+	}
 }
 
 static void request_done(struct work *w)
@@ -149,10 +197,16 @@ static void request_done(struct work *w)
 	struct request *r = (struct request *)w;
 
 	assert(r->answer.error != 0 || r->answer.publication != NULL || r->answer.config != NULL ||
-	       r->op.kind == STORE_CALL || r->op.kind == STORE_BACKUP);
+	       r->op.kind == STORE_CALL || r->op.kind == STORE_CHANGE ||
+	       r->op.kind == STORE_BACKUP);
 	answer_log(r->op.kind, &r->answer);
-	r->done(r->owner, r->cookie, &r->answer); /* may close the store */
-	request_drop(w);
+	while (r != NULL) {
+		struct request *next = r->next;
+
+		r->done(r->owner, r->cookie, &r->answer); /* may close the store */
+		request_free(r);
+		r = next;
+	}
 }
 
 int store_open(struct event_base *base, const char *state_dir, struct store **ret, char *text,

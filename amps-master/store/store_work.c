@@ -41,6 +41,7 @@ int store_work_open(const char *state_dir, struct store_work *w, char *text, siz
 
 void store_work_close(struct store_work *w)
 {
+	assert(w->batch == NULL);
 	publisher_done(&w->publisher);
 	channel_list_done(&w->channels);
 	json_decref(w->settings);
@@ -389,10 +390,37 @@ static int change_row(struct store_work *w, uint32_t channel, const json_t *entr
 	return row->definition != NULL ? db_channel_put(w->db, row, entry) : -ENOMEM;
 }
 
+/* Changes of one transaction. */
+struct store_batch {
+	struct next next;
+	struct store_answer failed; /* of the first change that could not be made */
+};
+
+/* Opens a transaction for what is in force. */
+static int batch_open(struct store_work *w)
+{
+	struct store_batch *b = calloc(1, sizeof(*b));
+	int r = b != NULL ? next_kept(w, &b->next) : -ENOMEM;
+
+	if (r == 0)
+		r = db_begin(w->db);
+	if (r == 0) {
+		w->batch = b;
+		return 0;
+	}
+	if (b != NULL)
+		next_done(&b->next);
+	free(b);
+	return r;
+}
+
 /* What was written into a file that has been moved or deleted would be lost. */
 static int change_begin(struct store_work *w, struct store_answer *a)
 {
 	int r;
+
+	if (w->batch != NULL)
+		return 0;
 
 	if (w->settings == NULL) {
 		answer_fail(a, -EAGAIN, "no configuration is in force yet");
@@ -403,7 +431,7 @@ static int change_begin(struct store_work *w, struct store_answer *a)
 		w->error = r;
 		answer_fail(a, r, "the database file was moved or deleted");
 	}
-	return r < 0 ? r : db_begin(w->db);
+	return r < 0 ? r : batch_open(w);
 }
 
 /* Writes the rows, which are the caller's also on failure. */
@@ -422,30 +450,29 @@ static int change_rows(struct store_work *w, const struct store_change *changes,
 	return r;
 }
 
-static int change_publish(struct store_work *w, const struct channel_rows *rows,
-			  const char *options, int64_t wall_us, struct next *next,
-			  struct store_answer *a)
+/* Lays the rows over the channels of the transaction. */
+static int change_channels(struct store_work *w, const struct channel_rows *rows,
+			   const char *options)
 {
+	struct next *next = &w->batch->next;
+	struct channel_list changed;
 	int r = store_raise_highest_id(w->db, rows->rows[rows->count - 1].id, NULL);
 
-	next->settings = json_incref(w->settings);
-	next->settings_hash = w->settings_hash;
-	if (r == 0)
-		r = channel_entries_change(&w->channels, w->settings, rows, &next->channels);
-	if (r == 0)
-		r = next_publish(w, wall_us, next, a);
 	if (r == 0 && options != NULL)
 		r = db_meta_put(w->db, "options", options, NULL);
 	if (r == 0)
-		r = db_meta_put_u64(w->db, "generation", next->draft.publication->generation);
-	return r == 0 ? db_commit(w->db) : r;
+		r = channel_entries_change(&next->channels, next->settings, rows, &changed);
+	if (r < 0)
+		return r;
+	channel_list_done(&next->channels);
+	next->channels = changed;
+	return 0;
 }
 
 void store_work_change(struct store_work *w, const struct store_change *changes, size_t count,
-		       const char *options, int64_t wall_us, struct store_answer *ret)
+		       const char *options, struct store_answer *ret)
 {
 	struct channel_rows rows = {.rows = calloc(count, sizeof(*rows.rows)), .count = count};
-	struct next next = {0};
 	int r;
 
 	assert(count > 0);
@@ -456,9 +483,39 @@ void store_work_change(struct store_work *w, const struct store_change *changes,
 	else
 		rows.count = 0;
 	if (r == 0)
-		r = change_publish(w, &rows, options, wall_us, &next, ret);
+		r = change_channels(w, &rows, options);
 	channel_rows_done(&rows);
-	next_end(w, &next, r, ret);
+	ret->changed = r == 0;
+	if (r == 0)
+		return;
+	answer_db_fail(w, ret, r);
+	if (w->batch != NULL && w->batch->failed.error == 0)
+		w->batch->failed = *ret;
+}
+
+void store_work_commit(struct store_work *w, int64_t wall_us, struct store_answer *ret)
+{
+	_cleanup_(freep) struct store_batch *b = TAKE_PTR(w->batch);
+	struct next *next = b != NULL ? &b->next : NULL;
+	int r;
+
+	*ret = (struct store_answer){0};
+	if (b == NULL)
+		return;
+	*ret = b->failed;
+	r = ret->error;
+	if (r == 0)
+		r = next_publish(w, wall_us, next, ret);
+	if (r == 0)
+		r = db_meta_put_u64(w->db, "generation", next->draft.publication->generation);
+	if (r == 0)
+		r = db_commit(w->db);
+	next_end(w, next, r, ret);
+}
+
+size_t store_work_channel_count(const struct store_work *w)
+{
+	return w->batch != NULL ? w->batch->next.channels.count : w->channels.count;
 }
 
 /* Puts the rows under `streams` and `scheduled_streams`. */

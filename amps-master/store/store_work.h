@@ -13,6 +13,7 @@ struct store_work {
 	json_t *settings;	      /* as published last, profiles completed, or NULL */
 	uint64_t settings_hash;	      /* of their text in the database */
 	struct channel_list channels; /* all of the rows, resolved against them */
+	struct store_batch *batch;    /* of a transaction that is open, or NULL */
 	int error; /* of the last transaction, or of the last look since: 0 or -Exxx */
 	uint64_t probes;
 };
@@ -27,15 +28,25 @@ void store_work_load(struct store_work *w, const char *bytes, size_t n,
 		     const struct discard *discard, int64_t wall_us, struct store_answer *ret);
 void store_work_republish(struct store_work *w, int64_t wall_us, struct store_answer *ret);
 
-/* Puts or deletes channels in one transaction, as the API does: each stays so until its entry in
- * the file changes.  The ids grow.  `options`: what option_memory.h wants to be kept, or NULL.
- * -ENOENT: there is none to delete. */
+/* Puts or deletes channels, as the API does: each stays so until its entry in the file changes.
+ * The ids grow.  `options`: what option_memory.h wants to be kept, or NULL.  -ENOENT: there is none
+ * to delete.
+ *
+ * Changes share the transaction that the first of them opens; nothing is stored or published before
+ * store_work_commit().  After a change that failed, the commit fails, too: all are made, or none.
+ */
 struct store_change {
 	uint32_t channel;
 	const json_t *entry; /* checked, its id is `channel`; NULL = delete; borrowed */
 };
 void store_work_change(struct store_work *w, const struct store_change *changes, size_t count,
-		       const char *options, int64_t wall_us, struct store_answer *ret);
+		       const char *options, struct store_answer *ret);
+
+/* Stores and publishes the changes since the last commit; without one the answer is empty. */
+void store_work_commit(struct store_work *w, int64_t wall_us, struct store_answer *ret);
+
+/* With the changes of an open transaction. */
+size_t store_work_channel_count(const struct store_work *w);
 void store_work_export(struct store_work *w, struct store_answer *ret);
 
 /* Copies the database into the file, which is emptied before; `fd` stays the caller's. */

@@ -166,6 +166,17 @@ struct work_queue *work_queue_free(struct work_queue *q)
 	return NULL;
 }
 
+struct work *work_queue_take(struct work_queue *q, bool (*joins)(const struct work *w))
+{
+	struct work *w;
+
+	pthread_mutex_lock(&q->lock);
+	w = STAILQ_FIRST(&q->asked);
+	w = w && joins(w) ? works_take(&q->asked) : NULL;
+	pthread_mutex_unlock(&q->lock);
+	return w;
+}
+
 void work_queue_post(struct work_queue *q, struct work *w)
 {
 	assert(w->run && w->done && w->drop);

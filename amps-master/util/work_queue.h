@@ -34,6 +34,10 @@ must_check int work_queue_new(const struct work_queue_env *env, struct work_queu
 /* Waits for the work that is running and drops the rest.  Returns NULL; accepts NULL. */
 struct work_queue *work_queue_free(struct work_queue *q);
 
+/* In the thread, from run(): takes the work that was posted next, if `joins` says so, out of the
+ * queue; it is the caller's.  NULL: there is none. */
+struct work *work_queue_take(struct work_queue *q, bool (*joins)(const struct work *w));
+
 /* Takes w. */
 void work_queue_post(struct work_queue *q, struct work *w);
 

@@ -103,7 +103,8 @@ static void put_changed(struct store_work *w, void *arg, int64_t wall_us, struct
 {
 	struct bench *b = arg;
 
-	store_work_change(w, &(struct store_change){b->changed, b->entry}, 1, NULL, wall_us, ret);
+	(void)wall_us;
+	store_work_change(w, &(struct store_change){b->changed, b->entry}, 1, NULL, ret);
 }
 
 static void on_changed(void *owner, uint64_t cookie, struct store_answer *a)
@@ -121,7 +122,7 @@ static void change(struct bench *b)
 {
 	unsigned id = 1 + b->done * 7919 % b->channels;
 	struct buf text = BUF_INIT;
-	const struct store_operation op = {.kind = STORE_CALL, .call = put_changed, .arg = b};
+	const struct store_operation op = {.kind = STORE_CHANGE, .call = put_changed, .arg = b};
 
 	put_channel(&text, id, b->done + 1);
 	b->changed = id;

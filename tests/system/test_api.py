@@ -1,5 +1,6 @@
 """The REST API: channels and programmes are read, added, changed and deleted while the server runs."""
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -530,6 +531,32 @@ def test_a_locked_database_refuses_writes_and_the_streams_go_on(server):
             viewer.read(100000)
         good(ask(s, "PUT", "/api/streams/1", {"name": "Later"}))
         assert "Later" in s.get("/playlist.m3u").text
+
+
+def send(s, entry):
+    """A request to add a channel, whose answer is read later."""
+    connection = http.client.HTTPConnection(s.host, s.port, timeout=20)
+    connection.request("POST", "/api/streams", json.dumps(entry), JSON)
+    return connection
+
+
+def test_writes_that_come_together_share_a_publication(server):
+    s = server(line_up(), workers=2)
+    before = s.ask("status")["generation"]
+    with locked(s):
+        sent = [send(s, new(f"Together {i}", id=100 + i)) for i in range(8)]
+        sent.append(send(s, new(id=100)))
+        for _ in range(4):      # by each worker, behind those writes
+            good(ask(s, "GET", "/api/status"))
+    statuses = [c.getresponse().status for c in sent]
+    for c in sent:
+        c.close()
+    assert sorted(statuses) == [201] * 8 + [409]
+    assert s.ask("status")["generation"] - before <= 4
+    assert s.get("/playlist.m3u").text.count("#EXTINF") == 8
+    s.crash()
+    s.start()
+    assert len(good(ask(s, "GET", "/api/streams"))) == 8
 
 
 def test_a_deleted_database_refuses_writes(server):

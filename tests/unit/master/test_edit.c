@@ -10,6 +10,9 @@ static int delete_one(struct store_work *w, uint64_t deadline_us)
 	struct store_answer answer;
 
 	edit_run(w, &c, 0, &answer);
+	cr_assert_eq(answer.changed, c.result.status == 200);
+	store_answer_done(&answer);
+	store_work_commit(w, 0, &answer);
 	cr_assert_eq(answer.publication != NULL, c.result.status == 200);
 	store_answer_done(&answer);
 	free(c.result.json);

@@ -1,5 +1,6 @@
 #include "amps-master/store/store.h"
 
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -76,6 +77,21 @@ static void check_load(struct store_work *w, const char *result, const char *exp
 	check_answer(&a, expected);
 }
 
+/* Each change is a transaction. */
+static void change_all(struct store_work *w, const struct store_change *changes, size_t count,
+		       struct store_answer *ret)
+{
+	struct store_answer changed;
+
+	store_work_change(w, changes, count, NULL, &changed);
+	store_work_commit(w, NOW, ret);
+	cr_assert_eq(changed.changed, ret->error == 0 && changed.error == 0);
+	if (changed.error < 0)
+		*ret = changed;
+	else
+		store_answer_done(&changed);
+}
+
 /* What the API will do; NULL deletes.  Compares as check_load() does. */
 static void change(struct store_work *w, uint32_t id, const char *definition, const char *expected)
 {
@@ -83,7 +99,7 @@ static void change(struct store_work *w, uint32_t id, const char *definition, co
 	char *text = definition != NULL ? quoted(definition) : NULL;
 	json_t *entry = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
-	store_work_change(w, &(struct store_change){id, entry}, 1, NULL, NOW, &a);
+	change_all(w, &(struct store_change){id, entry}, 1, &a);
 	check_answer(&a, expected);
 	json_decref(entry);
 	free(text);
@@ -93,7 +109,7 @@ static void check_refused_change(struct store_work *w, uint32_t id, json_t *entr
 {
 	struct store_answer a;
 
-	store_work_change(w, &(struct store_change){id, entry}, 1, NULL, NOW, &a);
+	change_all(w, &(struct store_change){id, entry}, 1, &a);
 	cr_assert_eq(a.error, error, "%s", a.text);
 	cr_assert_null(a.publication);
 	store_answer_done(&a);
@@ -590,8 +606,9 @@ static void add_third(struct store_work *w, void *arg, int64_t wall_us, struct s
 {
 	json_t *entry = json_pack("{si ss}", "id", 3, "name", "C");
 
+	(void)wall_us;
 	cr_assert_not_null(arg);
-	store_work_change(w, &(struct store_change){3, entry}, 1, NULL, wall_us, ret);
+	store_work_change(w, &(struct store_change){3, entry}, 1, NULL, ret);
 	json_decref(entry);
 }
 
@@ -608,10 +625,10 @@ Test(store, several_channels_change_in_one_transaction)
 	state_folder_make(&f);
 	work_open(&f, &w);
 	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
-	store_work_change(&w, changes, 3, NULL, NOW, &a);
+	change_all(&w, changes, 3, &a);
 	check_answer(&a, "{'added':[3],'changed':[1],'removed':[2],'notices':0}");
 	/* one that cannot be made: none is */
-	store_work_change(&w, wrong, 3, NULL, NOW, &a);
+	change_all(&w, wrong, 3, &a);
 	cr_assert_eq(a.error, -ENOENT, "%s", a.text);
 	store_answer_done(&a);
 	check_name(&w, 1, "A2");
@@ -663,9 +680,9 @@ Test(store, answers_come_through_the_loop)
 	cr_assert_eq(open_catalog(published->fd, published->bytes, &c), 0);
 	cr_assert_eq(catalog_channel_count(c), 2);
 	close_catalog(c);
-	store_submit(s,
-		     &(struct store_operation){.kind = STORE_CALL, .call = add_third, .arg = &got},
-		     on_done, &got, 7);
+	store_submit(
+		s, &(struct store_operation){.kind = STORE_CHANGE, .call = add_third, .arg = &got},
+		on_done, &got, 7);
 	wait_for(&got, 1);
 	cr_assert_eq(got.error, 0, "%s", got.text);
 	cr_assert_eq(got.publication->lineup->channels.count, 3);
@@ -687,6 +704,106 @@ Test(store, answers_come_through_the_loop)
 		submit_load(s, result_fd(two), &got);
 	cr_assert_null(store_close(s));
 	cr_assert_null(store_close(NULL));
+	event_base_free(got.base);
+	state_folder_remove(&f);
+}
+
+/* Changes of one transaction: `held` keeps the thread busy until all of them have been submitted.
+ */
+struct shared {
+	struct got *got;
+	struct store *store;
+	int held; /* an eventfd */
+	uint32_t id;
+	unsigned changed, publications, failed;
+	bool breaks; /* the fourth change */
+};
+
+static void hold(struct store_work *w, void *arg, int64_t wall_us, struct store_answer *ret)
+{
+	struct shared *shared = arg;
+	eventfd_t count;
+
+	(void)w;
+	(void)wall_us;
+	*ret = (struct store_answer){0};
+	cr_assert_eq(eventfd_read(shared->held, &count), 0);
+}
+
+static void add_next(struct store_work *w, void *arg, int64_t wall_us, struct store_answer *ret)
+{
+	struct shared *shared = arg;
+	json_t *entry = json_pack("{si ss}", "id", (int)shared->id, "name", "N");
+	bool breaks = shared->breaks && shared->id == 13;
+
+	(void)wall_us;
+	store_work_change(w, &(struct store_change){shared->id++, breaks ? NULL : entry}, 1, NULL,
+			  ret);
+	json_decref(entry);
+}
+
+static void on_shared(void *owner, uint64_t cookie, struct store_answer *a)
+{
+	struct shared *shared = owner;
+
+	shared->changed += a->changed;
+	shared->publications += a->publication != NULL;
+	shared->failed += a->error < 0;
+	/* what a change has made is in a publication that came before */
+	cr_assert(!a->changed || shared->publications > 0);
+	on_done(shared->got, cookie, a);
+}
+
+static void change_together(struct shared *shared)
+{
+	*shared = (struct shared){.got = shared->got,
+				  .store = shared->store,
+				  .id = 10,
+				  .held = eventfd(0, EFD_CLOEXEC),
+				  .breaks = shared->breaks};
+	store_submit(shared->store,
+		     &(struct store_operation){.kind = STORE_CALL, .call = hold, .arg = shared},
+		     on_shared, shared, 7);
+	for (int i = 0; i < 8; i++)
+		store_submit(shared->store,
+			     &(struct store_operation){
+				     .kind = STORE_CHANGE, .call = add_next, .arg = shared},
+			     on_shared, shared, 7);
+	cr_assert_eq(eventfd_write(shared->held, 1), 0);
+	wait_for(shared->got, 9);
+	close_fd(&shared->held);
+}
+
+Test(store, changes_that_wait_share_a_transaction_and_a_publication)
+{
+	struct state_folder f;
+	struct got got = {.base = event_base_new()};
+	struct shared shared = {.got = &got, .breaks = true};
+	char text[512] = "";
+
+	state_folder_make(&f);
+	cr_assert_eq(store_open(got.base, f.state, &shared.store, text, sizeof(text)), 0, "%s",
+		     text);
+	submit_load(shared.store, result_fd(two), &got);
+	wait_for(&got, 1);
+	/* one cannot be made: those that share its transaction are not, either */
+	change_together(&shared);
+	cr_expect_geq(shared.failed, 1);
+	cr_expect_eq(shared.failed + shared.changed, 8);
+	submit_load(shared.store, result_fd(two), &got);
+	wait_for(&got, 1);
+	cr_expect_eq(got.publication->lineup->channels.count, 2 + shared.changed);
+	shared.breaks = false;
+	change_together(&shared);
+	cr_expect_eq(shared.changed, 8);
+	cr_expect_eq(shared.failed, 0);
+	/* a slow machine may need longer than STORE_BATCH_MS for all */
+	cr_expect_leq(shared.publications, 4, "%u publications", shared.publications);
+	submit_load(shared.store, result_fd(two), &got);
+	wait_for(&got, 1);
+	cr_expect_eq(got.publication->lineup->channels.count, 10);
+	cr_assert_null(store_close(shared.store));
+	publication_free(got.publication);
 	event_base_free(got.base);
 	state_folder_remove(&f);
 }
