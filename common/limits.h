@@ -12,6 +12,7 @@
 #define PROGRAMS_MAX	    4096       /* next_programs of one channel */
 #define CATALOG_BYTES_MAX   (512u << 20)
 #define TOKEN_BYTES_MAX	    256 /* bytes of one token */
+#define TOKEN_HASH_BYTES    64	/* bytes of a SHA-256 in hexadecimal */
 #define TOKENS_MAX	    4096
 #define TOKEN_HIDDEN_MIN    4	  /* bytes; shorter tokens are not hidden in log lines */
 #define TOKEN_HIDE_MAX	    16384 /* bytes of a text in which tokens are hidden */

@@ -31,6 +31,7 @@ static struct api_call *call_free(struct api_call *c)
 	free(c->body);
 	free(c->result.json);
 	free(c->probe);
+	snapshot_unref(c->tokens);
 	json_decref(c->questions);
 	json_decref(c->verdicts);
 	json_decref(c->import);
@@ -403,9 +404,8 @@ static int call_read(struct api_call *c, const struct msg *m)
 		return -ENOMEM;
 	memcpy(c->message, m->bytes, m->len);
 	if (msg_decode_api_call(c->message, m->len, &c->m) != 0 ||
-	    c->m.operation >= API_OPERATION_COUNT_ || c->m.rights >= API_RIGHTS_COUNT_ ||
-	    c->m.bytes > HTTP_BODY_LIST_MAX || c->m.id > INT64_MAX ||
-	    (c->m.rights == API_VIEWER && !is_for_viewers(c->m.operation)))
+	    c->m.operation >= API_OPERATION_COUNT_ || c->m.bytes > HTTP_BODY_LIST_MAX ||
+	    c->m.id > INT64_MAX)
 		return -EBADMSG;
 	return 0;
 }
@@ -423,6 +423,17 @@ static bool is_full(const struct api *a, unsigned worker, uint64_t bytes)
 		bytes += c->m.bytes;
 	}
 	return n >= API_CALLS_MAX || bytes > API_BYTES_MAX;
+}
+
+/* False, and a result, if the client may not do what it asks for. */
+static bool is_allowed(struct api_call *c)
+{
+	if (!call_authorize(c, worker_pool_tokens(c->api->env.pool)))
+		return false;
+	if (c->rights >= API_ADMIN || is_for_viewers(c->m.operation))
+		return true;
+	call_fail(c, 403, "this needs an administrator's token");
+	return false;
 }
 
 static void call_enter(struct api *a, struct api_call *c, unsigned worker)
@@ -465,10 +476,9 @@ void api_import(struct api *a, uint64_t ticket, int file)
 	call_enter(a, c, API_NO_WORKER);
 	c->ticket = ticket;
 	/* whoever may open the control socket may change everything */
-	c->m = (struct msg_api_call){.operation = API_STREAM_ADD,
-				     .rights = API_COMMANDS,
-				     .bytes = (uint64_t)n,
-				     .match = ""};
+	c->rights = API_COMMANDS;
+	c->m = (struct msg_api_call){
+		.operation = API_STREAM_ADD, .bytes = (uint64_t)n, .match = ""};
 	submit(c, edit_run);
 }
 
@@ -489,6 +499,8 @@ int api_on_call(struct api *a, unsigned worker, const struct msg *m)
 	c->deadline_us = clock_mono_us() + (API_CALL_MS - API_SPARE_MS) * 1000ull;
 	if (full) {
 		call_fail(c, 503, "too many requests wait for the server");
+		call_end(c);
+	} else if (!is_allowed(c)) {
 		call_end(c);
 	} else if (operations[c->m.operation].run != NULL) {
 		operations[c->m.operation].run(c);

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/util/json.h"
+#include "common/clock.h"
 #include "common/hash.h"
+#include "common/shm/tokens.h"
 #include "common/text/group.h"
 
 void call_reset(struct api_call *c)
@@ -56,16 +58,40 @@ void call_set_etag(struct api_call *c, const char *definition)
 		 (unsigned long long)hash_end(hash_text(HASH_START, definition)));
 }
 
+bool call_authorize(struct api_call *c, struct snapshot *tokens)
+{
+	const struct tokens *t = tokens_of(tokens);
+
+	assert(c->tokens == NULL);
+	if (t == NULL) {
+		call_fail(c, 503, "the tokens cannot be read");
+		return false;
+	}
+	if (!tokens_needed(t)) {
+		c->rights = API_ADMIN;
+		return true;
+	}
+	c->token = tokens_find(t, c->m.token, strlen(c->m.token), clock_wall_us());
+	if (c->token == NULL) {
+		call_fail(c, 403, "the token is not valid any more");
+		return false;
+	}
+	c->tokens = snapshot_ref(tokens);
+	if (c->token->role == TOKEN_ADMIN)
+		c->rights = c->token->flags & TOKEN_COMMANDS ? API_COMMANDS : API_ADMIN;
+	return true;
+}
+
 bool call_may_see(const struct api_call *c, const json_t *definition)
 {
-	const char *groups = c->m.groups, *end;
 	char scratch[32];
 	const char *group = json_read_text(definition, "group", scratch);
 
-	if (c->m.rights >= API_ADMIN || groups[0] == '\0')
+	if (c->rights >= API_ADMIN || c->token == NULL || c->token->group_count == 0)
 		return true;
-	for (; group != NULL && (end = strchr(groups, '\n')) != NULL; groups = end + 1)
-		if (group_equal(groups, (size_t)(end - groups), group, strlen(group)))
+	for (uint32_t i = 0; group != NULL && i < c->token->group_count; i++)
+		if (group_equal(c->token->groups[i], strlen(c->token->groups[i]), group,
+				strlen(group)))
 			return true;
 	return false;
 }

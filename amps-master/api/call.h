@@ -13,6 +13,9 @@ struct api;
 
 #define API_NO_WORKER UINT_MAX
 
+/* What the client may do; each may also do what those before it may. */
+enum api_rights { API_VIEWER, API_ADMIN, API_COMMANDS };
+
 /* What the client gets. */
 struct api_result {
 	int status;    /* of HTTP; 0 = not known yet */
@@ -30,7 +33,10 @@ struct api_call {
 	uint64_t ticket;
 	uint8_t *message; /* what `m` points into */
 	struct msg_api_call m;
-	char *body; /* m.bytes of it */
+	enum api_rights rights;
+	struct snapshot *tokens;	 /* a reference; `token` is in it */
+	const struct token_entry *token; /* NULL: none is needed */
+	char *body;			 /* m.bytes of it */
 	struct api_result result;
 	/* Options that libav has not judged yet: the change stops, they are judged by
 	 * amps-transcoder, and it begins again. */
@@ -58,6 +64,10 @@ void call_succeed_text(struct api_call *c, int status, char *json);
 
 /* The tag of an entry, from its text in the database. */
 void call_set_etag(struct api_call *c, const char *definition);
+
+/* Decides by the token, not by what the worker says, what the client may do.  `tokens` are those
+ * that are published; NULL: they cannot be read.  False, and a result, if it may do nothing. */
+bool call_authorize(struct api_call *c, struct snapshot *tokens);
 
 /* May the client see a channel of this definition?  Administrators may see all. */
 bool call_may_see(const struct api_call *c, const json_t *definition);

@@ -430,7 +430,7 @@ static void check_commands(struct edit *e, const struct entry *entry)
 		complain(e, 403, entry,
 			 "custom_ffmpeg: a command with shell can be set in the configuration file "
 			 "only");
-	else if (e->call->m.rights < API_COMMANDS)
+	else if (e->call->rights < API_COMMANDS)
 		complain(e, 403, entry,
 			 "custom_ffmpeg: only auth.admin_token may change a command%s",
 			 named ? "" : ", and the configuration has none");

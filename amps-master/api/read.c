@@ -64,7 +64,7 @@ static json_t *viewer_entry(const json_t *definition)
 static char *entry_text(const struct api_call *c, json_t *definition)
 {
 	json_auto_t *entry =
-		c->m.rights >= API_ADMIN ? json_incref(definition) : viewer_entry(definition);
+		c->rights >= API_ADMIN ? json_incref(definition) : viewer_entry(definition);
 
 	if (c->m.no_variants)
 		json_object_del(entry, VARIANTS);
@@ -212,7 +212,7 @@ void read_streams(struct store_work *w, void *call, int64_t wall_us, struct stor
 
 	*ret = (struct store_answer){0};
 	l.by_group = !group_list_empty(m->group);
-	l.plain = m->rights >= API_ADMIN && !l.by_group && m->search[0] == '\0' &&
+	l.plain = c->rights >= API_ADMIN && !l.by_group && m->search[0] == '\0' &&
 		  m->region[0] == '\0' && !m->no_variants;
 	buf_putc(&l.out, '[');
 	if (r == 0)
@@ -244,7 +244,7 @@ static json_t *find_channel(struct store_work *w, struct api_call *c, int64_t wa
 
 	if (r < 0 && r != -ENOENT)
 		fail_read(c, r);
-	else if (tree == NULL || (c->m.rights < API_ADMIN && !is_on_air(&l, row.id)))
+	else if (tree == NULL || (c->rights < API_ADMIN && !is_on_air(&l, row.id)))
 		call_fail(c, 404, "there is no channel %u", (unsigned)c->m.id);
 	else if (!call_may_see(c, tree))
 		call_fail(c, 403, "this token may not see the channel");
@@ -269,7 +269,7 @@ void read_stream(struct store_work *w, void *call, int64_t wall_us, struct store
 	*ret = (struct store_answer){0};
 	if (tree == NULL)
 		return;
-	shown = c->m.rights >= API_ADMIN ? TAKE_PTR(text) : entry_text(c, tree);
+	shown = c->rights >= API_ADMIN ? TAKE_PTR(text) : entry_text(c, tree);
 	if (shown != NULL)
 		call_set_etag(c, shown);
 	call_succeed_text(c, 200, shown);
@@ -285,7 +285,7 @@ void read_programs(struct store_work *w, void *call, int64_t wall_us, struct sto
 	*ret = (struct store_answer){0};
 	if (tree == NULL)
 		return;
-	if (c->m.rights >= API_ADMIN)
+	if (c->rights >= API_ADMIN)
 		call_set_etag(c, text);
 	call_succeed(c, 200, programs != NULL ? json_incref(programs) : json_array());
 }

@@ -44,6 +44,7 @@ struct worker_slot {
 struct worker_pool {
 	struct worker_pool_env env;
 	struct published snapshots[SNAPSHOT_KIND_COUNT_]; /* what workers get */
+	struct snapshot *tokens; /* a reader of those, for the master; NULL = it cannot be read */
 	TAILQ_HEAD(served_waits, served_wait) waits;
 	struct event *wait_timer; /* for the first of them: all wait equally long */
 	int access_fd;		  /* owned; -1 = no access log */
@@ -621,6 +622,7 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 	}
 	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
 		close_fd(&pool->snapshots[i].fd);
+	snapshot_unref(pool->tokens);
 	if (pool->wait_timer)
 		event_free(pool->wait_timer);
 	close_fd(&pool->access_fd);
@@ -634,6 +636,23 @@ static const char *const kind_names[SNAPSHOT_KIND_COUNT_] = {
 	[SNAPSHOT_TOKENS] = "tokens",
 };
 
+/* The master's own reader of the tokens. */
+static void open_tokens(struct worker_pool *pool)
+{
+	const struct published *p = &pool->snapshots[SNAPSHOT_TOKENS];
+	int r;
+
+	pool->tokens = snapshot_unref(pool->tokens);
+	r = snapshot_open(&tokens_type, p->fd, p->bytes, &pool->tokens);
+	if (r < 0)
+		log_error("the tokens cannot be read (%s), answering 503 to the API", strerror(-r));
+}
+
+struct snapshot *worker_pool_tokens(const struct worker_pool *pool)
+{
+	return pool->tokens;
+}
+
 void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 {
 	for (enum snapshot_kind kind = 0; kind < SNAPSHOT_KIND_COUNT_; kind++) {
@@ -645,6 +664,8 @@ void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 		close_fd(&is->fd);
 		*is = *new;
 		new->fd = -1;
+		if (kind == SNAPSHOT_TOKENS)
+			open_tokens(pool);
 		log_debug("publishing the next %s generation=%llu", kind_names[kind],
 			  (unsigned long long)is->generation);
 		for (unsigned i = 0; i < pool->env.count; i++)
@@ -665,23 +686,14 @@ void worker_pool_await(struct worker_pool *pool, struct served_wait *w)
 
 int worker_pool_shared_token(const struct worker_pool *pool, char *token)
 {
-	const struct published *p = &pool->snapshots[SNAPSHOT_TOKENS];
-	const struct token_entry *entry;
-	struct snapshot *tokens;
-	int r;
+	const struct tokens *tokens = tokens_of(pool->tokens);
+	const struct token_entry *entry = tokens ? tokens_shared(tokens) : NULL;
 
-	if (p->fd < 0)
+	if (!entry)
 		return -ENOENT;
-	r = snapshot_open(&tokens_type, p->fd, p->bytes, &tokens);
-	if (r < 0)
-		return r;
-	entry = tokens_shared(tokens_of(tokens));
-	if (entry) {
-		memcpy(token, entry->token, TOKEN_BYTES_MAX);
-		token[TOKEN_BYTES_MAX] = '\0';
-	}
-	snapshot_unref(tokens);
-	return entry ? 0 : -ENOENT;
+	memcpy(token, entry->token, TOKEN_BYTES_MAX);
+	token[TOKEN_BYTES_MAX] = '\0';
+	return 0;
 }
 
 void worker_pool_start(struct worker_pool *pool)

@@ -65,8 +65,12 @@ void worker_pool_publish(struct worker_pool *pool, struct publication *p);
  * passed; perhaps at once. */
 void worker_pool_await(struct worker_pool *pool, struct served_wait *w);
 
+/* The tokens that were published last, borrowed until the next publication; NULL: they cannot be
+ * read, or there was no publication yet. */
+struct snapshot *worker_pool_tokens(const struct worker_pool *pool);
+
 /* The shared token of what was published (auth.token, never an administrator's where there is one);
- * `token` has TOKEN_BYTES_MAX + 1 bytes.  0, -ENOENT (authentication is off), -Exxx. */
+ * `token` has TOKEN_BYTES_MAX + 1 bytes.  0 or -ENOENT (authentication is off). */
 must_check int worker_pool_shared_token(const struct worker_pool *pool, char *token);
 
 /* Starts them all; after the first publication. */

@@ -4,7 +4,7 @@
 #include "amps-master/util/json.h"
 #include "common/clock.h"
 #include "common/text/text.h"
-#include "common/shm/tokens_layout.h"
+#include "common/shm/tokens.h"
 
 /* Fills in the token itself; false if it is not a valid token. */
 static bool entry_init(struct token_entry *e, const char *token)
@@ -14,6 +14,17 @@ static bool entry_init(struct token_entry *e, const char *token)
 		return false;
 	memcpy(e->token, token, strlen(token));
 	return true;
+}
+
+/* No link carries the token of an administrator: workers get only its digest. */
+static void hide_token(struct token_entry *e)
+{
+	char token[TOKEN_BYTES_MAX];
+	size_t n = strnlen(e->token, sizeof(token));
+
+	memcpy(token, e->token, n);
+	tokens_put_hashed(e, token, n);
+	explicit_bzero(token, sizeof(token));
 }
 
 static bool entry_groups(struct token_entry *e, const json_t *groups)
@@ -50,6 +61,8 @@ static bool entry_parse(const json_t *from, struct token_entry *e)
 	text = json_read_text(from, "expires", scratch);
 	if (text != NULL && time_parse_iso8601(text, &e->expires_wall_us, NULL) < 0)
 		return false;
+	if (admin)
+		hide_token(e);
 	return entry_groups(e, json_object_get(from, "groups"));
 }
 
@@ -75,7 +88,8 @@ int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struc
 {
 	struct tokens_header header = {.snapshot = {.magic = TOKENS_MAGIC,
 						    .version = TOKENS_VERSION,
-						    .header_bytes = sizeof(header)}};
+						    .header_bytes = sizeof(header)},
+				       .needed = shared != NULL};
 	char scratch[32];
 	const char *admin = json_read_text(auth, "admin_token", scratch);
 	struct token_entry e;
@@ -90,6 +104,7 @@ int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struc
 	if (shared != NULL && admin != NULL && entry_init(&e, admin)) {
 		e.role = TOKEN_ADMIN;
 		e.flags = TOKEN_COMMANDS;
+		hide_token(&e);
 		buf_add(out, &e, sizeof(e));
 	}
 	if (shared != NULL)

@@ -9,13 +9,11 @@
 #include "common/text/text.h"
 #include "page_openapi_json.h"
 
-#define GROUPS_BYTES (TOKEN_GROUPS_MAX * (TOKEN_GROUP_BYTES + 1) + 1)
-
 /* The texts of one call. */
 struct texts {
 	char key[TUNER_KEY_MAX];
 	char match[1024];
-	char groups[GROUPS_BYTES];
+	char token[TOKEN_BYTES_MAX + 1];
 	char region[3];
 	char group[HTTP_LINE_MAX], ids[HTTP_LINE_MAX], search[1024];
 };
@@ -23,16 +21,13 @@ struct texts {
 static struct msg_api_call call_of(enum api_operation operation, const struct request *q,
 				   struct texts *t)
 {
-	enum api_rights rights = route_is_admin(q) ? API_ADMIN : API_VIEWER;
-
 	*t = (struct texts){0};
-	if (q->token && q->token->flags & TOKEN_COMMANDS)
-		rights = API_COMMANDS;
+	if (q->token && access_token_text(q->http, t->token, sizeof(t->token)) != 1)
+		t->token[0] = '\0';
 	return (struct msg_api_call){.operation = (uint8_t)operation,
-				     .rights = (uint8_t)rights,
 				     .key = t->key,
 				     .match = t->match,
-				     .groups = t->groups,
+				     .token = t->token,
 				     .region = t->region,
 				     .group = t->group,
 				     .ids = t->ids,
@@ -114,22 +109,6 @@ static bool admit_body(const struct request *q, struct reply *r)
 	else
 		reply_error(r, 415, 0, "the Content-Type of the body must be application/json");
 	return false;
-}
-
-static void add_groups(const struct request *q, char dst[GROUPS_BYTES])
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; q->token && i < MIN(q->token->group_count, TOKEN_GROUPS_MAX); i++)
-		n += (size_t)snprintf(dst + n, GROUPS_BYTES - n, "%.*s\n", TOKEN_GROUP_BYTES,
-				      q->token->groups[i]);
-}
-
-/* The token's groups, and the region that the request carries. */
-static void add_client(const struct request *q, struct texts *t)
-{
-	add_groups(q, t->groups);
-	access_region(q->http, q->facts, t->region);
 }
 
 /* A number of the path, or an error. */
@@ -232,7 +211,7 @@ void api_streams(const struct request *q, struct reply *r)
 	struct msg_api_call m = call_of(reads ? API_STREAMS : API_STREAM_ADD, q, &t);
 
 	if (reads) {
-		add_client(q, &t);
+		access_region(q->http, q->facts, t.region);
 		if (read_filters(q, r, &t, &m))
 			send_call(q, &m, r);
 	} else if (admit_body(q, r)) {
@@ -252,7 +231,7 @@ void api_stream(const struct request *q, struct reply *r)
 
 	if (puts ? !admit_body(q, r) : method == HTTP_DELETE && !admit_change(q, r))
 		return;
-	add_client(q, &t);
+	access_region(q->http, q->facts, t.region);
 	if (read_number(q, r, CHANNEL_ID_MAX, &m.id) && read_match(q, r, &t))
 		send_call(q, &m, r);
 }
@@ -265,7 +244,7 @@ void api_programs(const struct request *q, struct reply *r)
 
 	if (puts && !admit_body(q, r))
 		return;
-	add_client(q, &t);
+	access_region(q->http, q->facts, t.region);
 	if (read_number(q, r, CHANNEL_ID_MAX, &m.id) && read_match(q, r, &t))
 		send_call(q, &m, r);
 }

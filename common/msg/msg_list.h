@@ -180,17 +180,14 @@ enum api_operation {
 	API_PROBE,
 	API_OPERATION_COUNT_
 };
-/* What the client may do; each may also do what those before it may. */
-enum api_rights { API_VIEWER, API_ADMIN, API_COMMANDS, API_RIGHTS_COUNT_ };
 #define MSG_API_CALL_FIELDS(F)                                                                     \
 	F(u64, call)	 /* chosen by the worker, never used again, also by later workers */       \
 	F(u8, operation) /* enum api_operation */                                                  \
-	F(u8, rights)	 /* enum api_rights */                                                     \
 	F(u64, id)	 /* of a channel or a viewer */                                            \
 	F(u64, bytes)	 /* of the body */                                                         \
 	F(str, key)	 /* of a tuner; of the log: the least level, "" = all */                   \
 	F(str, match)	 /* If-Match; "" = none */                                                 \
-	F(str, groups)	 /* of the client's token, a line each; "" = all */                        \
+	F(str, token)	 /* that the request carries; the master judges it */                      \
 	F(str, region)	 /* that the request carries; "" = none */                                 \
 	F(str, group)	 /* filters of a list, as in a query; "" = none */                         \
 	F(str, ids)                                                                                \

@@ -1,6 +1,7 @@
 #include "common/shm/tokens.h"
 
 #include <assert.h>
+#include <nettle/base16.h>
 #include <nettle/sha2.h>
 #include <string.h>
 #include <sys/random.h>
@@ -26,6 +27,9 @@ struct tokens {
 	uint64_t *hashes; /* [hash_mask + 1], open addressing; 0 = empty */
 	size_t hash_mask;
 	bool lengths[TOKEN_BYTES_MAX + 1];
+	/* The same of tokens that are hashed, and which sums of bytes occur at this length. */
+	bool hashed_lengths[TOKEN_BYTES_MAX + 1];
+	bool hashed_sums[TOKEN_BYTES_MAX + 1][256];
 	struct token_digest digests[]; /* one for each entry, sorted */
 };
 
@@ -33,6 +37,8 @@ static bool entry_valid(const struct token_entry *e)
 {
 	if (e->role > TOKEN_ADMIN || e->group_count > TOKEN_GROUPS_MAX ||
 	    e->name[sizeof(e->name) - 1] != '\0')
+		return false;
+	if (e->flags & TOKEN_HASHED && (e->length > TOKEN_BYTES_MAX || e->sum > UINT8_MAX))
 		return false;
 	for (size_t i = 0; i < e->group_count; i++)
 		if (e->groups[i][TOKEN_GROUP_BYTES - 1] != '\0')
@@ -53,15 +59,49 @@ static bool tokens_valid(const struct tokens_header *h)
 	return true;
 }
 
-static void digest(const struct tokens *t, const char *token, size_t len,
+/* Of the text of an entry.  One that is hashed is never that of a token which reads the same. */
+static void digest(const struct tokens *t, bool hashed, const char *token, size_t len,
 		   uint8_t out[SHA256_DIGEST_SIZE])
 {
+	const uint8_t kind = hashed;
 	struct sha256_ctx context;
 
 	sha256_init(&context);
 	sha256_update(&context, sizeof(t->key), t->key);
+	sha256_update(&context, sizeof(kind), &kind);
 	sha256_update(&context, len, (const uint8_t *)token);
 	sha256_digest(&context, SHA256_DIGEST_SIZE, out);
+}
+
+static void hash_token(const char *token, size_t len, char hex[TOKEN_HASH_BYTES])
+{
+	uint8_t bytes[SHA256_DIGEST_SIZE];
+	struct sha256_ctx context;
+
+	static_assert(BASE16_ENCODE_LENGTH(SHA256_DIGEST_SIZE) == TOKEN_HASH_BYTES, "fits");
+	sha256_init(&context);
+	sha256_update(&context, len, (const uint8_t *)token);
+	sha256_digest(&context, sizeof(bytes), bytes);
+	base16_encode_update(hex, sizeof(bytes), bytes);
+}
+
+static uint8_t sum_of(const char *token, size_t len)
+{
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (uint8_t)(sum + (uint8_t)token[i]);
+	return sum;
+}
+
+void tokens_put_hashed(struct token_entry *e, const char *token, size_t len)
+{
+	assert(len <= TOKEN_BYTES_MAX);
+	memset(e->token, 0, sizeof(e->token));
+	hash_token(token, len, e->token);
+	e->flags |= TOKEN_HASHED;
+	e->length = (uint32_t)len;
+	e->sum = sum_of(token, len);
 }
 
 static int compare_digests(const void *a, const void *b)
@@ -79,7 +119,8 @@ static int digests_make(struct tokens *t)
 	for (uint32_t i = 0; i < t->header->count; i++) {
 		const char *token = t->entries[i].token;
 
-		digest(t, token, strnlen(token, TOKEN_BYTES_MAX), t->digests[i].bytes);
+		digest(t, t->entries[i].flags & TOKEN_HASHED, token,
+		       strnlen(token, TOKEN_BYTES_MAX), t->digests[i].bytes);
 		t->digests[i].entry = i;
 	}
 	qsort(t->digests, t->header->count, sizeof(t->digests[0]), compare_digests);
@@ -117,11 +158,16 @@ static int hashes_make(struct tokens *t)
 	if (!t->hashes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < t->header->count; i++) {
-		const char *token = t->entries[i].token;
+		const struct token_entry *e = &t->entries[i];
+		const char *token = e->token;
 		size_t n = strnlen(token, TOKEN_BYTES_MAX);
 		uint64_t hash = 0;
 
-		if (n < TOKEN_HIDDEN_MIN)
+		if (e->flags & TOKEN_HASHED && e->length >= TOKEN_HIDDEN_MIN) {
+			t->hashed_lengths[e->length] = true;
+			t->hashed_sums[e->length][e->sum] = true;
+		}
+		if (e->flags & TOKEN_HASHED || n < TOKEN_HIDDEN_MIN)
 			continue;
 		for (size_t k = 0; k < n; k++)
 			hash = roll_in(t, hash, (uint8_t)token[k]);
@@ -179,15 +225,14 @@ struct tokens *tokens_of(struct snapshot *s)
 	return (struct tokens *)(void *)s;
 }
 
-const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
-				      int64_t wall_us)
+/* The digests from the first one of this text on; *ret_count of them are equal. */
+static const struct token_digest *find_text(const struct tokens *t, bool hashed, const char *text,
+					    size_t len, size_t *ret_count)
 {
 	struct token_digest asked = {.entry = 0};
-	size_t low = 0, high = t->header->count;
+	size_t low = 0, high = t->header->count, end;
 
-	if (len == 0)
-		return NULL;
-	digest(t, token, len, asked.bytes);
+	digest(t, hashed, text, len, asked.bytes);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -197,17 +242,42 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
 			high = middle;
 	}
 	/* equal tokens are neighbours, in the order of their entries */
-	for (; low < t->header->count; low++) {
-		const struct token_digest *d = &t->digests[low];
+	for (end = low; end < t->header->count; end++)
+		if (memcmp(t->digests[end].bytes, asked.bytes, sizeof(asked.bytes)) != 0)
+			break;
+	*ret_count = end - low;
+	return &t->digests[low];
+}
+
+static const struct token_entry *find_valid(const struct tokens *t, bool hashed, const char *text,
+					    size_t len, int64_t wall_us)
+{
+	size_t count;
+	const struct token_digest *d = find_text(t, hashed, text, len, &count);
+
+	for (; count > 0; count--, d++) {
 		const struct token_entry *e = &t->entries[d->entry];
 
 		assert(d->entry < t->header->count);
-		if (memcmp(d->bytes, asked.bytes, sizeof(asked.bytes)) != 0)
-			break;
 		if (e->expires_wall_us == TIME_NONE || wall_us < e->expires_wall_us)
 			return e;
 	}
 	return NULL;
+}
+
+const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
+				      int64_t wall_us)
+{
+	char hex[TOKEN_HASH_BYTES];
+	const struct token_entry *e;
+
+	if (len == 0)
+		return NULL;
+	e = find_valid(t, false, token, len, wall_us);
+	if (e)
+		return e;
+	hash_token(token, len, hex);
+	return find_valid(t, true, hex, sizeof(hex), wall_us);
 }
 
 /* The next byte at text[*at], percent-decoded; moves *at behind it. */
@@ -243,6 +313,40 @@ static void mark_tokens(const struct tokens *t, size_t size, const char *text, s
 	}
 }
 
+/* Are the bytes of text[from..to), percent-decoded, a token that is hashed? */
+static bool is_hashed_token(const struct tokens *t, const char *text, size_t from, size_t to)
+{
+	char token[TOKEN_BYTES_MAX], hex[TOKEN_HASH_BYTES];
+	size_t n = 0, count;
+
+	while (from < to && n < sizeof(token))
+		token[n++] = (char)take_byte(text, to, &from);
+	hash_token(token, n, hex);
+	find_text(t, true, hex, sizeof(hex), &count);
+	return count > 0;
+}
+
+/* The same of hashed tokens: the sum of a window's bytes shows which ones to look at. */
+static void mark_hashed(const struct tokens *t, size_t size, const char *text, size_t len,
+			bool *marks)
+{
+	size_t from = 0, to = 0, held = 0, marked = 0;
+	uint8_t sum = 0;
+
+	while (to < len) {
+		if (held == size) {
+			sum = (uint8_t)(sum - take_byte(text, len, &from));
+			held--;
+		}
+		sum = (uint8_t)(sum + take_byte(text, len, &to));
+		if (++held < size || !t->hashed_sums[size][sum] ||
+		    !is_hashed_token(t, text, from, to))
+			continue;
+		for (marked = MAX(marked, from); marked < to; marked++)
+			marks[marked] = true;
+	}
+}
+
 size_t tokens_hide(const struct tokens *t, char *text, size_t len)
 {
 	bool marks[TOKEN_HIDE_MAX];
@@ -250,9 +354,12 @@ size_t tokens_hide(const struct tokens *t, char *text, size_t len)
 
 	len = MIN(len, sizeof(marks));
 	memset(marks, 0, len);
-	for (size_t n = TOKEN_HIDDEN_MIN; n <= TOKEN_BYTES_MAX; n++)
+	for (size_t n = TOKEN_HIDDEN_MIN; n <= TOKEN_BYTES_MAX; n++) {
 		if (t->lengths[n])
 			mark_tokens(t, n, text, len, marks);
+		if (t->hashed_lengths[n])
+			mark_hashed(t, n, text, len, marks);
+	}
 	for (size_t i = 0; i < len; i++) {
 		if (!marks[i]) {
 			text[kept++] = text[i];
@@ -263,6 +370,11 @@ size_t tokens_hide(const struct tokens *t, char *text, size_t len)
 		}
 	}
 	return kept;
+}
+
+bool tokens_needed(const struct tokens *t)
+{
+	return t->header->needed != 0;
 }
 
 uint64_t tokens_generation(const struct tokens *t)

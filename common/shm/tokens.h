@@ -12,6 +12,12 @@ extern const struct snapshot_type tokens_type;
 /* Tokens are a snapshot of this type; NULL for NULL. */
 struct tokens *tokens_of(struct snapshot *s);
 
+/* Puts the digest of a token into the entry (TOKEN_HASHED). */
+void tokens_put_hashed(struct token_entry *e, const char *token, size_t len);
+
+/* Does a request need a token? */
+bool tokens_needed(const struct tokens *t);
+
 /* The first entry of this token that has not expired, or NULL.  Compares digests under a key of
  * this process, so the time of a lookup reveals nothing about the tokens.  Borrowed
  * while the snapshot is referenced. */
@@ -21,7 +27,8 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
 /* Replaces each token of TOKEN_HIDDEN_MIN bytes or more in text[0..len), as it is or
  * percent-encoded, expired or not, by "***" in place; of two tokens that overlap, all bytes of
  * both. Looks at TOKEN_HIDE_MAX bytes at most: a longer text is cut there.  Returns the new length.
- * Takes time in proportion to `len` and the number of different token lengths. */
+ * Takes time in proportion to `len` and the number of different token lengths.  Of a token that is
+ * hashed, each place of a text at which the sum of the bytes fits costs a digest. */
 must_check size_t tokens_hide(const struct tokens *t, char *text, size_t len);
 
 /* All entries, expired or not. */

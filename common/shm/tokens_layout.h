@@ -1,5 +1,7 @@
-/* tokens_layout.h - the map of the tokens snapshot (snapshot.h).  Tokens are in plain text, because
- * the links of a playlist carry them; only workers get the object.
+/* tokens_layout.h - the map of the tokens snapshot (snapshot.h).  Viewers' tokens are in plain
+ *text, because the links of a playlist carry them.  Of an administrator's token that no link
+ *carries there is only the digest, so that a worker that was taken over has no administrator's
+ *rights. Only workers get the object.
  *
  *	offset 0   struct tokens_header
  *	80         struct token_entry[count]; entry 0 is auth.token if it has TOKEN_SHARED
@@ -13,18 +15,20 @@
 #include "common/shm/snapshot.h"
 
 #define TOKENS_MAGIC   0x534e454b4f545341ull /* "ASTOKENS" */
-#define TOKENS_VERSION 2u
+#define TOKENS_VERSION 3u
 
 struct tokens_header {
 	struct snapshot_header snapshot;
 	uint32_t count;
-	uint8_t pad[44];
+	uint32_t needed; /* 1: a request needs a token; 0: authentication is off */
+	uint8_t pad[40];
 };
 
 enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };
 
 #define TOKEN_SHARED	  1u /* auth.token: also what the links of an administrator carry */
 #define TOKEN_COMMANDS	  2u /* auth.admin_token: the only one that may change commands */
+#define TOKEN_HASHED	  4u /* `token` is the SHA-256 of the token in hexadecimal */
 #define TOKEN_GROUPS_MAX  16
 #define TOKEN_GROUP_BYTES 64
 
@@ -37,9 +41,12 @@ struct token_entry {
 	uint32_t group_count; /* 0 = all groups */
 	char groups[TOKEN_GROUPS_MAX][TOKEN_GROUP_BYTES];
 	int64_t expires_wall_us; /* TIME_NONE = never */
+	/* of a token that is TOKEN_HASHED, to find it in a text: */
+	uint32_t length; /* its bytes */
+	uint32_t sum;	 /* of them, modulo 256 */
 };
 
 static_assert(sizeof(struct tokens_header) == 80, "layout of struct tokens_header");
-static_assert(sizeof(struct token_entry) == 256 + 64 + 16 + 1024 + 8, "layout of token_entry");
+static_assert(sizeof(struct token_entry) == 256 + 64 + 16 + 1024 + 16, "layout of token_entry");
 
 #endif

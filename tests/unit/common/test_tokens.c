@@ -216,6 +216,32 @@ static void check_hidden(const struct tokens *t, const char *text, const char *e
 		  copy);
 }
 
+Test(tokens, one_of_which_there_is_a_digest_is_found_and_hidden)
+{
+	struct image *s = image_new();
+	struct tokens *t = NULL;
+	char hex[TOKEN_HASH_BYTES + 1] = {0};
+
+	strcpy(s->entries[1].token, "chief: 5/x");
+	tokens_put_hashed(&s->entries[1], "chief: 5/x", 10);
+	s->entries[1].expires_wall_us = 1000;
+	memcpy(hex, s->entries[1].token, TOKEN_HASH_BYTES);
+	cr_assert_null(strstr(hex, "chief"));
+	cr_assert_eq(image_open(s, sizeof(*s), &t), 0);
+	cr_assert_eq(find(t, "chief: 5/x", 0), tokens_at(t, 1));
+	cr_assert_null(find(t, "chief: 5/x", 1000), "it has expired");
+	cr_assert_null(find(t, "chief: 5/y", 0));
+	cr_assert_null(find(t, hex, 0), "the digest is not the token");
+	check_hidden(t, "/x?token=chief:%205%2Fx&y", "/x?token=***&y");
+	check_hidden(t, "chief: 5/xchief: 5/x shared", "*** ***");
+	check_hidden(t, "/chief: 5/", "/chief: 5/");
+	check_hidden(t, "/hcief: 5/x", "/hcief: 5/x"); /* the same sum */
+	close_tokens(t);
+	s->entries[1].length = TOKEN_BYTES_MAX + 1;
+	check_refused(s, sizeof(*s));
+	free(s);
+}
+
 Test(tokens, hides_each_value_wherever_it_is)
 {
 	struct image *s = image_new();
