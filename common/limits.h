@@ -239,6 +239,7 @@
 #define EVENTS_IDLE_MS	   10000       /* then a client gets an empty comment */
 #define API_ENTRIES_MAX	   10000       /* channels in one request */
 #define API_DISTINCT_MAX   4096	 /* verdicts on options that are remembered beside the file's */
+#define API_LISTS_MAX	   4	 /* long lists of channels that are kept for other requests */
 #define API_ANSWER_BYTES   65536 /* of an answer that is copied; a longer one is sent as a file */
 
 /* Control socket */

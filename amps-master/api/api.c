@@ -6,6 +6,7 @@
 #include "amps-master/api/call.h"
 #include "amps-master/api/edit.h"
 #include "amps-master/api/import.h"
+#include "amps-master/api/list_cache.h"
 #include "amps-master/api/read.h"
 #include "amps-master/config/config_options.h"
 #include "amps-master/util/json.h"
@@ -18,6 +19,7 @@
 struct api {
 	struct api_env env;
 	LIST_HEAD(, api_call) calls;
+	struct list_cache lists; /* the database thread's */
 	uint64_t last_ticket;
 };
 
@@ -29,7 +31,7 @@ static struct api_call *call_free(struct api_call *c)
 		LIST_REMOVE(c, link);
 	free(c->message);
 	free(c->body);
-	free(c->result.json);
+	api_result_done(&c->result);
 	free(c->probe);
 	snapshot_unref(c->tokens);
 	json_decref(c->questions);
@@ -39,22 +41,33 @@ static struct api_call *call_free(struct api_call *c)
 	return NULL;
 }
 
+static struct api_call *call_new(void)
+{
+	struct api_call *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		c->result = API_RESULT_NONE;
+	return c;
+}
+
 static void send_answer(const struct api_call *c)
 {
 	const struct api_result *result = &c->result;
-	size_t n = result->json != NULL ? strlen(result->json) : 0;
+	uint64_t n = result->file >= 0 ? result->bytes : result->json ? strlen(result->json) : 0;
 	struct msg_api_answer answer = {.call = c->m.call,
 					.status = (uint32_t)result->status,
 					.bytes = n,
 					.etag = result->etag,
 					.total = result->total};
-	_cleanup_(closep) int fd = shm_snapshot("amps-api-answer", result->json, n);
+	_cleanup_(closep) int copy =
+		result->file >= 0 ? -1 : shm_snapshot("amps-api-answer", result->json, n);
+	int fd = MAX(result->file, copy);
 
 	if (fd >= 0)
 		worker_pool_api_answer(c->api->env.pool, c->worker, &answer, fd);
 	else
 		log_error("cannot answer a request to the API (%s), it will time out",
-			  strerror(-fd));
+			  strerror(-copy));
 }
 
 /* Answers and frees the call. */
@@ -440,7 +453,7 @@ static void call_enter(struct api *a, struct api_call *c, unsigned worker)
 {
 	c->api = a;
 	c->worker = worker;
-	call_reset(c);
+	c->lists = &a->lists;
 	LIST_INSERT_HEAD(&a->calls, c, link);
 }
 
@@ -464,7 +477,7 @@ static ssize_t read_file(int fd, char **ret)
 void api_import(struct api *a, uint64_t ticket, int file)
 {
 	_cleanup_(closep) int fd = file;
-	struct api_call *c = calloc(1, sizeof(*c));
+	struct api_call *c = call_new();
 	ssize_t n = c != NULL ? read_file(fd, &c->body) : -ENOMEM;
 
 	if (n < 0) {
@@ -484,7 +497,7 @@ void api_import(struct api *a, uint64_t ticket, int file)
 
 int api_on_call(struct api *a, unsigned worker, const struct msg *m)
 {
-	struct api_call *c = calloc(1, sizeof(*c));
+	struct api_call *c = call_new();
 	int r = c != NULL ? call_read(c, m) : -ENOMEM;
 	bool full = r == 0 && is_full(a, worker, c->m.bytes);
 
@@ -530,6 +543,7 @@ struct api *api_free(struct api *a)
 		return NULL;
 	while ((c = LIST_FIRST(&a->calls)) != NULL)
 		call_free(c);
+	list_cache_done(&a->lists);
 	free(a);
 	return NULL;
 }

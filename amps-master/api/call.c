@@ -1,18 +1,38 @@
 #include "amps-master/api/call.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/util/json.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/shm/tokens.h"
+#include "common/shm/shm.h"
 #include "common/text/group.h"
+
+void api_result_done(struct api_result *r)
+{
+	free(r->json);
+	close_fd(&r->file);
+	*r = API_RESULT_NONE;
+}
+
+int api_result_copy(const struct api_result *from, struct api_result *ret)
+{
+	int fd = fcntl(from->file, F_DUPFD_CLOEXEC, 3);
+
+	assert(!from->json && from->file >= 0);
+	if (fd < 0)
+		return -errno;
+	*ret = *from;
+	ret->file = fd;
+	return 0;
+}
 
 void call_reset(struct api_call *c)
 {
-	free(c->result.json);
-	c->result = (struct api_result){.total = -1};
+	api_result_done(&c->result);
 	json_decref(c->questions);
 	c->questions = NULL;
 }
@@ -27,6 +47,25 @@ static void set_result(struct api_call *c, int status, char *json)
 void call_succeed_text(struct api_call *c, int status, char *json)
 {
 	set_result(c, status, json);
+}
+
+void call_succeed_list(struct api_call *c, struct buf *list, uint64_t total)
+{
+	int fd = -ENOMEM;
+
+	if (list->len > API_ANSWER_BYTES)
+		fd = shm_snapshot("amps-api-list", list->data, list->len);
+	call_set_etag(c, list->data);
+	c->result.total = (int64_t)total;
+	if (fd < 0) {
+		call_succeed_text(c, 200, TAKE_PTR(list->data));
+		return;
+	}
+	assert(c->result.status == 0);
+	c->result.status = 200;
+	c->result.file = fd;
+	c->result.bytes = list->len;
+	buf_done(list);
 }
 
 void call_succeed(struct api_call *c, int status, json_t *body)

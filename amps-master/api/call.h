@@ -8,8 +8,10 @@
 #include "amps-master/children/worker_pool.h"
 #include "amps-master/store/store_work.h"
 #include "amps-master/system/helper.h"
+#include "common/text/buf.h"
 
 struct api;
+struct list_cache;
 
 #define API_NO_WORKER UINT_MAX
 
@@ -18,11 +20,17 @@ enum api_rights { API_VIEWER, API_ADMIN, API_COMMANDS };
 
 /* What the client gets. */
 struct api_result {
-	int status;    /* of HTTP; 0 = not known yet */
-	char *json;    /* the body */
+	int status; /* of HTTP; 0 = not known yet */
+	char *json; /* the body */
+	int file;   /* or a sealed memfd that has it; -1 */
+	uint64_t bytes;
 	char etag[20]; /* "" = none */
 	int64_t total; /* of a list; -1 */
 };
+#define API_RESULT_NONE ((struct api_result){.file = -1, .total = -1})
+void api_result_done(struct api_result *r);
+/* Of a result with a file.  0, or -Exxx: no descriptor is left. */
+must_check int api_result_copy(const struct api_result *from, struct api_result *ret);
 
 /* Owned by the loop, except while the store has it. */
 struct api_call {
@@ -47,6 +55,7 @@ struct api_call {
 	json_t *import;	      /* what import.h works on */
 	bool foreign;	      /* the channels come from another machine */
 	struct helpers *import_helpers;
+	struct list_cache *lists; /* borrowed; the database thread's */
 	void (*import_done)(struct api_call *c);
 	struct served_wait served;
 };
@@ -59,6 +68,9 @@ void call_fail(struct api_call *c, int status, const char *format, ...) printf_l
 void call_refuse(struct api_call *c, int status, const char *text, json_t *problems);
 /* The same with a tree, which is taken; NULL: there was no memory. */
 void call_succeed(struct api_call *c, int status, json_t *body);
+/* The same with a list, as text of which `total` are all; a long one becomes a file.  Takes what is
+ * in `list`. */
+void call_succeed_list(struct api_call *c, struct buf *list, uint64_t total);
 /* The same with the text of a tree. */
 void call_succeed_text(struct api_call *c, int status, char *json);
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "amps-master/api/list_cache.h"
 #include "amps-master/util/json.h"
 #include "common/text/buf.h"
 #include "common/text/group.h"
@@ -208,9 +209,13 @@ void read_streams(struct store_work *w, void *call, int64_t wall_us, struct stor
 	struct api_call *c = call;
 	const struct msg_api_call *m = &c->m;
 	struct listing l = {.call = c, .all = &w->channels, .wall_us = wall_us};
-	int r = m->ids[0] != '\0' ? read_ids(&l, m->ids) : 0;
+	int r;
 
 	*ret = (struct store_answer){0};
+	/* what is on air changes with the generation, too */
+	if (list_cache_answer(c->lists, w->publisher.generation, c))
+		return;
+	r = m->ids[0] != '\0' ? read_ids(&l, m->ids) : 0;
 	l.by_group = !group_list_empty(m->group);
 	l.plain = c->rights >= API_ADMIN && !l.by_group && m->search[0] == '\0' &&
 		  m->region[0] == '\0' && !m->no_variants;
@@ -226,9 +231,8 @@ void read_streams(struct store_work *w, void *call, int64_t wall_us, struct stor
 		fail_read(c, r);
 		return;
 	}
-	call_set_etag(c, l.out.data);
-	c->result.total = (int64_t)l.matched;
-	call_succeed_text(c, 200, l.out.data);
+	call_succeed_list(c, &l.out, l.matched);
+	list_cache_keep(c->lists, w->publisher.generation, c);
 }
 
 /* ---------- one channel ---------- */

@@ -153,6 +153,28 @@ def test_a_region_filters_only_where_the_request_carries_one(s):
     refused(ask(s, "GET", "/api/streams/2?region=DE"), 403, "region")
 
 
+def test_a_long_list_is_sent_as_it_is_now_to_each_client(server):
+    auth = {"enabled": True, "token": WATCHER, "admin_token": ADMIN, "tokens": [
+        {"name": "grouped", "token": GROUPED, "groups": ["News"]}]}
+    s = server(line_up(*(channel(i, f"http://127.0.0.1:1/{i}.ts", group="News" if i % 2 else "Sea")
+                         for i in range(1, 2001)), auth=auth), workers=2)
+    for change in {"name": "First"}, {"name": "Second"}:
+        good(ask(s, "PUT", "/api/streams/1", change, token=ADMIN))
+        for _ in range(2):
+            all_of_them = good(ask(s, "GET", "/api/streams", token=ADMIN))
+            assert len(all_of_them) == 2000 and "source" in all_of_them[0]
+            assert all_of_them[0]["name"] == change["name"]
+            assert good(ask(s, "GET", "/api/streams?offset=500", token=ADMIN)) == all_of_them[500:]
+            seen = good(ask(s, "GET", "/api/streams", token=WATCHER))
+            assert len(seen) == 2000 and "source" not in seen[0]
+            seen = good(ask(s, "GET", "/api/streams", token=GROUPED))
+            assert [c["id"] for c in seen] == list(range(1, 2001, 2))
+    answer = ask(s, "GET", "/api/streams", token=ADMIN)
+    assert answer.headers["x-total-count"] == "2000"
+    assert ask(s, "GET", "/api/streams", headers={"If-None-Match": answer.headers["etag"]},
+               token=ADMIN).status == 304
+
+
 def test_a_list_without_variants(s):
     entry = good(ask(s, "POST", "/api/streams",
                      new(adaptive_bitrates=[{"name": "sd", "ffmpeg_profile": "small"}])), 201)

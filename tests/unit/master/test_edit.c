@@ -6,6 +6,7 @@
 static int delete_one(struct store_work *w, uint64_t deadline_us)
 {
 	struct api_call c = {.deadline_us = deadline_us,
+			     .result = API_RESULT_NONE,
 			     .m = {.operation = API_STREAM_DELETE, .id = 1, .match = ""}};
 	struct store_answer answer;
 
