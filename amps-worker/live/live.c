@@ -1,8 +1,6 @@
-/* live.c - see live.h; sock_diag(7) for SO_MEMINFO */
 #include "amps-worker/live/live.h"
 
 #include <assert.h>
-#include <linux/sock_diag.h>
 
 #include "amps-worker/live/feed.h"
 #include "common/clock.h"
@@ -118,22 +116,6 @@ void live_on_kick(struct live *l, uint64_t serial)
 		o->end(o->session);
 }
 
-/* What the kernel holds for this socket, to be sent. */
-static size_t socket_bytes(int fd)
-{
-	uint32_t info[SK_MEMINFO_VARS] = {0};
-	socklen_t n = sizeof(info);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0)
-		return 0;
-	return info[SK_MEMINFO_WMEM_QUEUED];
-}
-
-static bool stopped(const struct viewer *v)
-{
-	return v && v->stream.conn && v->stream.blocked && v->idle_sweeps;
-}
-
 /* Ends the longest stopped viewers until `bytes`, what all of them hold, is no longer too much. */
 static void end_stopped(const struct records *all, size_t bytes)
 {
@@ -144,11 +126,8 @@ static void end_stopped(const struct records *all, size_t bytes)
 	for (uint32_t i = 0; list && i < all->used; i++) {
 		const struct viewer *v = all->owners[i].viewer;
 
-		if (stopped(v))
-			list[count++] =
-				(struct conn_holder){.conn = v->stream.conn,
-						     .bytes = socket_bytes(v->stream.conn->fd),
-						     .order = UINT16_MAX - v->idle_sweeps};
+		if (v && viewer_stopped(v, &list[count]))
+			count++;
 	}
 	if (count)
 		conn_sort_holders(list, count);
@@ -168,11 +147,15 @@ void live_shed(struct live *l)
 {
 	const struct records *all = &l->records;
 	const struct context *x = all->context;
+	struct conn_holder holder;
 	size_t bytes = 0;
 
-	for (uint32_t i = 0; i < all->used; i++)
-		if (stopped(all->owners[i].viewer))
-			bytes += socket_bytes(all->owners[i].viewer->stream.conn->fd);
+	for (uint32_t i = 0; i < all->used; i++) {
+		const struct viewer *v = all->owners[i].viewer;
+
+		if (v && viewer_stopped(v, &holder))
+			bytes += holder.bytes;
+	}
 	atomic_store_explicit(&x->page->socket_bytes, bytes, memory_order_relaxed);
 	if (bytes > x->sockets_max)
 		end_stopped(all, bytes);

@@ -1,6 +1,8 @@
+/* viewer.c - see viewer.h; tcp(7) for TCP_INFO, sock_diag(7) for SO_MEMINFO */
 #include "amps-worker/live/viewer.h"
 
 #include <assert.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -18,6 +20,31 @@
 #define PENDING_KEPT	256u	    /* a larger buffer is freed once it is sent */
 #define LEAD_US		1000000u    /* of a source that is not live */
 #define IDLE_SWEEPS_MAX (VIEWER_HALF_CLOSED_MS * 1000u / VIEWER_SWEEP_US)
+
+/* How a viewer reaches its client; chosen once, when it starts. */
+struct viewer_way {
+	/* Adds media that are not the ring's to what is pending.  False without memory. */
+	bool (*add_media)(struct viewer *v, const uint8_t *bytes, size_t n);
+	/* Sends what is pending, then n bytes of the ring, as far as there is room. */
+	enum viewer_verdict (*send)(struct viewer *v, size_t n);
+	/* It belongs to its client from now on. */
+	void (*attach)(struct viewer *v, struct conn *c);
+	/* The first media follow. */
+	void (*begin)(struct viewer *v);
+	/* v->stream.blocked has changed. */
+	void (*block)(struct viewer *v);
+	/* Every few seconds: is the client still there? */
+	enum viewer_verdict (*check)(struct viewer *v);
+	/* What the kernel holds for this client alone; false: nothing is. */
+	bool (*holds)(const struct viewer *v, struct conn_holder *ret);
+	/* It is freed: says why, if that can be said at once. */
+	void (*leave)(struct viewer *v);
+	/* These three free it: with this error as its answer; at any other time; inside
+	 * viewer_start(), whose caller frees a connection. */
+	void (*refuse)(struct viewer *v, int status, const char *text);
+	void (*close)(struct viewer *v);
+	void (*give_up)(struct viewer *v);
+};
 
 /* Appends bytes that go before the ring's.  False without memory. */
 static bool pending_add(struct viewer *v, const void *bytes, size_t n)
@@ -62,13 +89,16 @@ static void pending_take(struct viewer *v, size_t n)
 	}
 }
 
-/* The same for media that are not the ring's, in units of the viewer's protocol. */
-static bool pending_add_media(struct viewer *v, const uint8_t *bytes, size_t n)
+static bool add_bytes(struct viewer *v, const uint8_t *bytes, size_t n)
+{
+	return pending_add(v, bytes, n);
+}
+
+/* In units of the viewer's protocol. */
+static bool add_units(struct viewer *v, const uint8_t *bytes, size_t n)
 {
 	uint8_t head[PACKER_HEAD_MAX];
 
-	if (!v->packer || v->packer->datagrams)
-		return pending_add(v, bytes, n);
 	while (n) {
 		const struct packer_ops *ops = v->packer->ops;
 		size_t payload = MIN(n, ops->payload_max);
@@ -130,7 +160,7 @@ static bool enter_at(struct viewer *v, struct stream_ring *r, const struct ring_
 {
 	struct ring_intro intro = ring_intro(rap, marked);
 
-	if (!pending_add_media(v, intro.bytes, intro.len))
+	if (!v->way->add_media(v, intro.bytes, intro.len))
 		return false;
 	v->cut = false;
 	v->pos = v->piece_end = rap->pos;
@@ -166,8 +196,7 @@ static void set_blocked(struct viewer *v, bool blocked)
 	if (v->stream.blocked == blocked)
 		return;
 	v->stream.blocked = blocked;
-	if (v->stream.conn)
-		conn_update_events(v->stream.conn);
+	v->way->block(v);
 }
 
 /* Moves v->pos past `sent` bytes of the ring.  If the last unit was cut, copies the rest of it out;
@@ -215,7 +244,7 @@ static int finish_piece(struct viewer *v)
 		return 0;
 	if (v->piece_end < from || v->piece_end > commit || commit - from > m->data_bytes)
 		return -ESTALE;
-	if (!pending_add_media(v, ring_at(m, from), (size_t)(v->piece_end - from)))
+	if (!v->way->add_media(v, ring_at(m, from), (size_t)(v->piece_end - from)))
 		return -ENOMEM;
 	v->cut = !v->packer && v->pending_len == v->piece_end - from;
 	v->pos = v->piece_end;
@@ -344,7 +373,12 @@ static enum viewer_verdict send_run(struct viewer *v, const struct run *run)
 	return VIEWER_GOES_ON;
 }
 
-/* Sends n bytes of the ring, packed, behind what is pending; in as many calls as that takes. */
+static enum viewer_verdict send_plain(struct viewer *v, size_t n)
+{
+	return send_run(v, &(struct run){.n = n});
+}
+
+/* Packed, behind what is pending; in as many calls as that takes. */
 static enum viewer_verdict send_packed(struct viewer *v, size_t n)
 {
 	struct packed packed;
@@ -360,8 +394,7 @@ static enum viewer_verdict send_packed(struct viewer *v, size_t n)
 	return verdict;
 }
 
-/* Sends what is pending, then n bytes of the ring, as far as the client's credit and the socket's
- * room go. */
+/* As far as the client's credit and the socket's room go. */
 static enum viewer_verdict send_datagrams(struct viewer *v, size_t n)
 {
 	struct datagrams *d = v->packer->datagrams;
@@ -413,7 +446,7 @@ static bool add_title(struct viewer *v)
 	return pending_add(v, block, n);
 }
 
-/* Sends n bytes of the ring with titles between them. */
+/* With titles between the ring's bytes. */
 static enum viewer_verdict send_titled(struct viewer *v, size_t n)
 {
 	enum viewer_verdict verdict;
@@ -483,11 +516,7 @@ static enum viewer_verdict send_ready(struct viewer *v)
 		set_blocked(v, false);
 		return VIEWER_GOES_ON;
 	}
-	if (v->titles)
-		return send_titled(v, n);
-	if (!v->packer)
-		return send_run(v, &(struct run){.n = n});
-	return v->packer->datagrams ? send_datagrams(v, n) : send_packed(v, n);
+	return v->way->send(v, n);
 }
 
 static bool drained(const struct viewer *v)
@@ -552,19 +581,6 @@ enum viewer_verdict viewer_blocked(struct viewer *v)
 	return VIEWER_GOES_ON;
 }
 
-/* True if the peer has not answered two probes or retransmissions and has sent nothing for
- * VIEWER_STOPPED_MS.  The kernel of a paused player answers each probe. */
-static bool peer_is_dead(int fd)
-{
-	struct tcp_info info = {0};
-	socklen_t n = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
-		return false;
-	return info.tcpi_last_ack_recv >= VIEWER_STOPPED_MS &&
-	       (info.tcpi_probes >= 2 || info.tcpi_retransmits >= 2);
-}
-
 enum viewer_verdict viewer_sweep(struct viewer *v)
 {
 	uint64_t bytes = atomic_load_explicit(&v->record->bytes, memory_order_relaxed);
@@ -572,15 +588,12 @@ enum viewer_verdict viewer_sweep(struct viewer *v)
 	v->idle_sweeps =
 		bytes == v->swept_bytes ? (uint16_t)MIN(v->idle_sweeps + 1, UINT16_MAX) : 0;
 	v->swept_bytes = bytes;
-	if (!v->stream.conn)
-		return VIEWER_GOES_ON;
-	if (v->stream.blocked) {
-		if (!peer_is_dead(v->stream.conn->fd))
-			return VIEWER_GOES_ON;
-		return drop(v, "its peer no longer answers");
-	}
-	return v->stream.conn->eof && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE
-								       : VIEWER_GOES_ON;
+	return v->way->check(v);
+}
+
+bool viewer_stopped(const struct viewer *v, struct conn_holder *ret)
+{
+	return v->stream.blocked && v->idle_sweeps && v->way->holds(v, ret);
 }
 
 static bool on_room(struct stream *s)
@@ -607,17 +620,6 @@ static uint64_t sent_bytes(const struct stream *s)
 	return atomic_load_explicit(&v->record->bytes, memory_order_relaxed);
 }
 
-/* Says why the viewer ends, if that can be said at once. */
-static void say_end(const struct viewer *v)
-{
-	uint8_t words[PACKER_WORDS_MAX];
-	size_t n = v->stream.conn ? v->packer->ops->end(v->packer, v->end, words) : 0;
-
-	if (n && v->stream.begun && !v->pending_len &&
-	    send(v->stream.conn->fd, words, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("a viewer has gone without last words: %m");
-}
-
 /* Adds bytes of the protocol and sends what the socket takes.  Those that a client does not read
  * are not collected, except for the last ones. */
 static enum viewer_verdict add_words(struct viewer *v, const void *bytes, size_t n, bool last)
@@ -631,7 +633,7 @@ static enum viewer_verdict add_words(struct viewer *v, const void *bytes, size_t
 
 enum viewer_verdict viewer_say(struct viewer *v, const void *bytes, size_t n)
 {
-	assert(v->stream.conn && v->packer);
+	assert(v->packer && !v->packer->datagrams);
 	return add_words(v, bytes, n, false);
 }
 
@@ -660,20 +662,15 @@ static void viewer_free(struct stream *s)
 {
 	struct viewer *v = (struct viewer *)s;
 
-	if (v->packer) {
-		say_end(v);
-		if (v->packer->datagrams)
-			datagrams_leave(v->packer->datagrams);
+	assert(v->output && v->record);
+	v->way->leave(v);
+	if (v->packer)
 		v->packer->ops->free(v->packer);
-	}
-	if (v->output)
-		unlink_viewer(v);
+	unlink_viewer(v);
 	if (v->ring)
 		output_trim(v->output);
-	if (v->record)
-		records_give(v->all->records, v->record);
-	if (v->output)
-		output_unuse(v->output);
+	records_give(v->all->records, v->record);
+	output_unuse(v->output);
 	free(v->pending);
 	free(v);
 }
@@ -715,30 +712,15 @@ void viewer_end(struct viewer *v, enum viewer_end why)
 
 void viewer_close(struct viewer *v)
 {
-	if (v->stream.conn)
-		conn_free(v->stream.conn);
-	else
-		viewer_free(&v->stream);
+	v->way->close(v);
 }
 
 void viewer_refuse(struct viewer *v, int status, const char *text)
 {
-	if (v->stream.conn) {
-		conn_refuse_stream(v->stream.conn, status, text);
-		return;
-	}
-	v->packer->ops->refuse(v->packer, status, text);
-	viewer_free(&v->stream);
+	v->way->refuse(v, status, text);
 }
 
-static void on_datagram_room(void *owner)
-{
-	struct viewer *v = owner;
-
-	set_blocked(v, false);
-	if (viewer_feed(v) == VIEWER_GONE)
-		viewer_close(v);
-}
+/* --- over its connection */
 
 static void set_options(struct conn *c)
 {
@@ -751,6 +733,168 @@ static void set_options(struct conn *c)
 	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
 	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
+
+static void tcp_attach(struct viewer *v, struct conn *c)
+{
+	assert(!c->stream);
+	set_options(c);
+	v->stream.conn = c;
+	c->stream = &v->stream;
+}
+
+static void tcp_begin(struct viewer *v)
+{
+	conn_stream_begins(v->stream.conn);
+}
+
+static void tcp_block(struct viewer *v)
+{
+	conn_update_events(v->stream.conn);
+}
+
+/* True if the peer has not answered two probes or retransmissions and has sent nothing for
+ * VIEWER_STOPPED_MS.  The kernel of a paused player answers each probe. */
+static bool peer_is_dead(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t n = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
+		return false;
+	return info.tcpi_last_ack_recv >= VIEWER_STOPPED_MS &&
+	       (info.tcpi_probes >= 2 || info.tcpi_retransmits >= 2);
+}
+
+static enum viewer_verdict tcp_check(struct viewer *v)
+{
+	const struct conn *c = v->stream.conn;
+
+	if (v->stream.blocked)
+		return peer_is_dead(c->fd) ? drop(v, "its peer no longer answers") : VIEWER_GOES_ON;
+	return c->eof && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE : VIEWER_GOES_ON;
+}
+
+static bool tcp_holds(const struct viewer *v, struct conn_holder *ret)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t n = sizeof(info);
+
+	if (getsockopt(v->stream.conn->fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0)
+		info[SK_MEMINFO_WMEM_QUEUED] = 0;
+	*ret = (struct conn_holder){.conn = v->stream.conn,
+				    .bytes = info[SK_MEMINFO_WMEM_QUEUED],
+				    .order = UINT16_MAX - v->idle_sweeps};
+	return true;
+}
+
+static void tcp_leave(struct viewer *v)
+{
+	uint8_t words[PACKER_WORDS_MAX];
+	size_t n = v->packer ? v->packer->ops->end(v->packer, v->end, words) : 0;
+
+	if (n && v->stream.begun && !v->pending_len &&
+	    send(v->stream.conn->fd, words, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("a viewer has gone without last words: %m");
+}
+
+static void tcp_refuse(struct viewer *v, int status, const char *text)
+{
+	conn_refuse_stream(v->stream.conn, status, text);
+}
+
+static void tcp_close(struct viewer *v)
+{
+	conn_free(v->stream.conn);
+}
+
+static void tcp_give_up(struct viewer *v)
+{
+	(void)v; /* the connection's caller frees both */
+}
+
+#define OVER_TCP                                                                                   \
+	.attach = tcp_attach, .begin = tcp_begin, .block = tcp_block, .check = tcp_check,          \
+	.holds = tcp_holds, .leave = tcp_leave, .refuse = tcp_refuse, .close = tcp_close,          \
+	.give_up = tcp_give_up
+
+static const struct viewer_way as_it_is = {.add_media = add_bytes, .send = send_plain, OVER_TCP};
+static const struct viewer_way with_titles = {
+	.add_media = add_bytes, .send = send_titled, OVER_TCP};
+static const struct viewer_way in_units = {.add_media = add_units, .send = send_packed, OVER_TCP};
+
+/* --- in datagrams */
+
+static void on_datagram_room(void *owner)
+{
+	struct viewer *v = owner;
+
+	set_blocked(v, false);
+	if (viewer_feed(v) == VIEWER_GONE)
+		viewer_close(v);
+}
+
+static void udp_attach(struct viewer *v, struct conn *c)
+{
+	(void)c;
+	v->packer->datagrams->on_room = on_datagram_room;
+	v->packer->datagrams->owner = v;
+}
+
+/* The packer announces them, and datagrams_send() waits for room. */
+static void udp_pass(struct viewer *v)
+{
+	(void)v;
+}
+
+static enum viewer_verdict udp_check(struct viewer *v)
+{
+	(void)v;
+	return VIEWER_GOES_ON;
+}
+
+static bool udp_holds(const struct viewer *v, struct conn_holder *ret)
+{
+	(void)v;
+	(void)ret;
+	return false; /* the socket is shared */
+}
+
+static void udp_leave(struct viewer *v)
+{
+	datagrams_leave(v->packer->datagrams);
+}
+
+static void udp_refuse(struct viewer *v, int status, const char *text)
+{
+	v->packer->ops->refuse(v->packer, status, text);
+	viewer_free(&v->stream);
+}
+
+static void udp_close(struct viewer *v)
+{
+	viewer_free(&v->stream);
+}
+
+static const struct viewer_way in_datagrams = {.add_media = add_bytes,
+					       .send = send_datagrams,
+					       .attach = udp_attach,
+					       .begin = udp_pass,
+					       .block = udp_pass,
+					       .check = udp_check,
+					       .holds = udp_holds,
+					       .leave = udp_leave,
+					       .refuse = udp_refuse,
+					       .close = udp_close,
+					       .give_up = udp_close};
+
+static const struct viewer_way *way_of(const struct viewer *v)
+{
+	if (v->packer)
+		return v->packer->datagrams ? &in_datagrams : &in_units;
+	return v->titles ? &with_titles : &as_it_is;
+}
+
+/* --- the start */
 
 static enum viewer_protocol protocol_of(const struct stream_params *p)
 {
@@ -783,15 +927,15 @@ static struct viewer_record *take_record(struct viewer *v, const struct conn *c,
 	return records_take(v->all->records, (struct record_owner){.viewer = v}, &rec);
 }
 
-/* Waits for a ring; its record is still to be taken. */
-static struct viewer *viewer_new(struct viewers *all, struct conn *c, const struct stream_params *p,
+/* Waits for a ring; its record is still to be taken, and its client. */
+static struct viewer *viewer_new(struct viewers *all, const struct stream_params *p,
 				 const struct buf *head, struct packer *packer)
 {
 	struct viewer *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return NULL;
-	v->stream = (struct stream){.ops = &viewer_ops, .conn = c, .status = stream_status(p)};
+	v->stream = (struct stream){.ops = &viewer_ops, .status = stream_status(p)};
 	v->all = all;
 	v->options = p->options;
 	v->titles = p->titles;
@@ -802,18 +946,16 @@ static struct viewer *viewer_new(struct viewers *all, struct conn *c, const stru
 		v->output = output_use(all->outputs, p);
 	}
 	if (!v->output) {
-		if (packer)
-			v->packer = NULL; /* stays the caller's */
-		viewer_free(&v->stream);
+		if (v->packer && v->packer != packer)
+			v->packer->ops->free(v->packer);
+		free(v->pending);
+		free(v);
 		return NULL;
 	}
+	v->way = way_of(v);
 	if (v->packer) {
 		v->packer->viewer = v;
 		v->stream.mutual = v->packer->ops->mutual;
-	}
-	if (v->packer && v->packer->datagrams) {
-		v->packer->datagrams->on_room = on_datagram_room;
-		v->packer->datagrams->owner = v;
 	}
 	TAILQ_INSERT_TAIL(&v->output->waiting, v, link);
 	return v;
@@ -822,8 +964,7 @@ static struct viewer *viewer_new(struct viewers *all, struct conn *c, const stru
 /* The first media can be sent. */
 static void begin(struct viewer *v)
 {
-	if (v->stream.conn)
-		conn_stream_begins(v->stream.conn);
+	v->way->begin(v);
 	v->stream.begun = true;
 	if (v->packer && v->packer->ops->begun)
 		v->packer->ops->begun(v->packer);
@@ -848,25 +989,19 @@ static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring
 int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
 		 const struct stream_params *p, const struct buf *head, struct packer *packer)
 {
-	bool alone = packer && packer->datagrams;
 	struct viewer *v;
 	struct stream_ring *r;
 
 	if (!viewers_have_room(all))
 		return -EUSERS;
-	v = viewer_new(all, alone ? NULL : c, p, head, packer);
+	v = viewer_new(all, p, head, packer);
 	if (!v)
 		return -ENOMEM;
 	v->record = take_record(v, c, q, p);
-	if (!alone) {
-		assert(!c->stream);
-		set_options(c);
-		c->stream = &v->stream;
-	}
+	v->way->attach(v, c);
 	r = output_ring(v->output);
 	if (r && viewer_try_begin(v, r) == VIEWER_GONE) {
-		if (alone)
-			viewer_free(&v->stream);
+		v->way->give_up(v);
 		return -EPIPE;
 	}
 	if (!v->ring)

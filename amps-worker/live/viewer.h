@@ -37,6 +37,8 @@ struct viewers {
 	struct records *records;
 };
 
+struct viewer_way;
+
 struct viewer {
 	/* first: what the connection knows of it; stream.conn is NULL with datagrams */
 	struct stream stream;
@@ -46,9 +48,10 @@ struct viewer {
 	struct stream_ring *ring;
 	struct viewer_record *record;
 	struct packer *packer; /* NULL: the ring's bytes as they are */
-	uint64_t pos;	       /* multiple of the ring's unit */
-	uint64_t piece_end;    /* of boxes: where it may leave the ring, once pos has come there */
-	uint64_t swept_bytes;  /* sent when viewer_sweep() last looked */
+	const struct viewer_way *way;
+	uint64_t pos;	      /* multiple of the ring's unit */
+	uint64_t piece_end;   /* of boxes: where it may leave the ring, once pos has come there */
+	uint64_t swept_bytes; /* sent when viewer_sweep() last looked */
 	uint8_t *pending;
 	uint32_t pending_at, pending_len, pending_cap;
 	uint32_t head_left; /* bytes of pending that are not media */
@@ -99,5 +102,9 @@ enum viewer_verdict viewer_blocked(struct viewer *v);
 /* Every few seconds: has the peer stopped answering? */
 enum viewer_verdict viewer_sweep(struct viewer *v);
 #define VIEWER_SWEEP_US 2500000u
+
+/* If it has stopped reading: its connection, what the kernel holds for it, and in what order those
+ * that stopped are to end.  False: it reads, or nothing is held for it alone. */
+bool viewer_stopped(const struct viewer *v, struct conn_holder *ret);
 
 #endif
