@@ -51,10 +51,14 @@ struct mp4_ring {
 	struct fragments *fragments; /* NULL: waits for a beginning */
 	unsigned next_number;	     /* of a fragment, in the file */
 	struct buf init;	     /* the last init segment */
-	bool init_written;	     /* to the ring, or in an access point of its first fragment */
-	bool access;		     /* the fragment that grows begins with an access point ... */
-	int64_t access_90k;	     /* ... at this time */
-	int64_t offset_90k;	     /* added to the source's times */
+	bool init_known;	     /* it is that of the file */
+	/* of the sounds that the file can have, separated by commas */
+	char languages[SEGMENT_SOUNDS_MAX * sizeof(((struct ts_stream *)0)->language)];
+	bool languages_changed;
+	bool init_written;  /* to the ring, or in an access point of its first fragment */
+	bool access;	    /* the fragment that grows begins with an access point ... */
+	int64_t access_90k; /* ... at this time */
+	int64_t offset_90k; /* added to the source's times */
 	/* largest end of a unit of the main stream, with it, also of an earlier job's; TIME_NONE */
 	int64_t frontier_90k;
 	bool renew;	 /* the sound is another one: begin again with the next key frame */
@@ -90,19 +94,63 @@ static void set_offset(struct mp4_ring *m, int64_t offset_90k)
 
 /* ---------- fragments ---------- */
 
+static uint32_t get32(const struct buf *b, size_t at)
+{
+	uint32_t value;
+
+	assert(at + sizeof(value) <= b->len);
+	memcpy(&value, b->data + at, sizeof(value));
+	return be32toh(value);
+}
+
+static void put32(struct buf *b, size_t at, size_t value)
+{
+	uint32_t bytes = htobe32((uint32_t)value);
+
+	assert(at + sizeof(bytes) <= b->len);
+	memcpy(b->data + at, &bytes, sizeof(bytes));
+}
+
+/* Appends the box of the languages to the moov box, which is the last one. */
+static void add_languages(struct buf *init, const char *languages)
+{
+	size_t moov = get32(init, 0), at = init->len;
+
+	assert(moov + get32(init, moov) == init->len);
+	buf_add(init, "\0\0\0\0uuid", 8);
+	buf_puts(init, MP4_LANGUAGES_UUID);
+	buf_puts(init, languages);
+	if (!buf_ok(init))
+		return;
+	put32(init, at, init->len - at);
+	put32(init, moov, init->len - moov);
+}
+
 /* Keeps the init segment if it is another one than the last. */
 static void keep_init(struct mp4_ring *m)
 {
-	const struct buf *init = fragments_init(m->fragments);
+	_cleanup_(buf_done) struct buf init = BUF_INIT;
+	const struct buf *boxes = fragments_init(m->fragments);
 
-	if (init->len == m->init.len && memcmp(init->data, m->init.data, init->len) == 0)
+	/* what follows an init segment must begin with a key frame */
+	if (m->init_known && !(m->languages_changed && m->access))
 		return;
-	buf_reset(&m->init);
-	buf_add(&m->init, init->data, init->len);
-	if (!buf_ok(&m->init))
+	m->init_known = true;
+	m->languages_changed = false;
+	buf_add(&init, boxes->data, boxes->len);
+	if (buf_ok(&init))
+		add_languages(&init, m->languages);
+	if (!buf_ok(&init)) {
 		fail(m, -ENOMEM);
-	else if (init->len > RING_INTRO_MAX)
+		return;
+	}
+	if (init.len == m->init.len && memcmp(init.data, m->init.data, init.len) == 0)
+		return;
+	if (init.len > RING_INTRO_MAX)
 		fail(m, -EMSGSIZE);
+	buf_done(&m->init);
+	m->init = init;
+	init = BUF_INIT;
 	m->init_written = false;
 }
 
@@ -260,6 +308,7 @@ static int open_fragments(struct mp4_ring *m)
 		s->place = (int)count;
 		parameters[count++] = units_parameters(s->units);
 	}
+	m->init_known = false;
 	m->sound_lost = m->streams[SOUND].place < 0;
 	m->renew = false;
 	return fragments_new_streams(parameters, count, m->next_number, &m->fragments);
@@ -477,27 +526,56 @@ static void follow_stream(struct mp4_ring *m, unsigned i, unsigned pid)
 
 /* The sound in the language that was asked for; else the usual one, of those that MP4 can carry.
  * Nothing begins in another language, but what an earlier job has begun goes on. */
-static unsigned sound_pid(struct mp4_ring *m)
+static unsigned sound_pid(struct mp4_ring *m, const struct sounds *sounds)
 {
 	const struct sound *usual;
-	struct sounds sounds;
 
-	sounds_list(&m->parse, carries, &sounds);
-	for (unsigned i = 0; m->lang[0] && i < sounds.count; i++)
-		if (strcmp(sounds.at[i].stream->language, m->lang) == 0)
-			return sounds.at[i].stream->pid;
+	for (unsigned i = 0; m->lang[0] && i < sounds->count; i++)
+		if (strcmp(sounds->at[i].stream->language, m->lang) == 0)
+			return sounds->at[i].stream->pid;
 	if (m->lang[0] && m->frontier_90k == TIME_NONE) {
 		text_copy(m->why, sizeof(m->why), "the source has no sound in this language");
 		fail(m, -ENOENT);
 	}
-	usual = sounds_usual(&sounds);
+	usual = sounds_usual(sounds);
 	return usual ? usual->stream->pid : m->parse.audio_pid;
+}
+
+static bool has_language(const struct sounds *sounds, unsigned count, const char *language)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(sounds->at[i].stream->language, language) == 0)
+			return true;
+	return false;
+}
+
+static void list_languages(struct mp4_ring *m, const struct sounds *sounds)
+{
+	char list[sizeof(m->languages)] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < sounds->count; i++) {
+		const char *language = sounds->at[i].stream->language;
+
+		if (*language && !has_language(sounds, i, language))
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? "," : "",
+					      language);
+	}
+	assert(n < sizeof(list));
+	if (strcmp(list, m->languages) == 0)
+		return;
+	memcpy(m->languages, list, sizeof(list));
+	m->languages_changed = true;
 }
 
 static void follow_programme(struct mp4_ring *m)
 {
+	struct sounds sounds;
+
+	sounds_list(&m->parse, carries, &sounds);
 	follow_stream(m, PICTURE, m->parse.video_pid);
-	follow_stream(m, SOUND, sound_pid(m));
+	follow_stream(m, SOUND, sound_pid(m, &sounds));
+	list_languages(m, &sounds);
 	if (m->error || m->streams[PICTURE].units || m->streams[SOUND].units)
 		return;
 	snprintf(m->why, sizeof(m->why),

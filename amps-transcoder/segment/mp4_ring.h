@@ -7,14 +7,19 @@
  * A fragment that begins with a key frame is an access point, whose intro is the init segment.  The
  * init segment is also in the ring, but for the first one: readers that are there get it when the
  * codec changes.  Times are those of the transport stream; where these fall back or leap, they are
- * moved so that the file's go on.  A job that follows another one begins where that stopped. */
+ * moved so that the file's go on.  A job that follows another one begins where that stopped.
+ *
+ * The last box of moov tells which languages of sound can be chosen: "uuid" with
+ * MP4_LANGUAGES_UUID and their codes, separated by commas, such as "deu,eng".  Players skip it;
+ * that of the page offers a list. */
 #ifndef AMPS_MP4_RING_H
 #define AMPS_MP4_RING_H
 
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/segment/track.h"
 
-#define MP4_FRAGMENT_MS 100
+#define MP4_FRAGMENT_MS	   100
+#define MP4_LANGUAGES_UUID "amps.sound-langs" /* 16 bytes */
 
 struct mp4_ring;
 

@@ -2,6 +2,7 @@
  * fragments, and tells the codecs of an init segment as browsers name them (RFC 6381). */
 
 const BOX_MAX = 64 << 20;
+const LANGUAGES = "amps.sound-langs";	/* of a box "uuid" */
 
 const NAMES = { avc1: "H.264", hvc1: "HEVC", hev1: "HEVC", av01: "AV1", vp09: "VP9",
 	"mp4v.6": "MPEG-2", mp4v: "MPEG-4", "ac-3": "AC-3", "ec-3": "E-AC-3", "ac-4": "AC-4",
@@ -110,6 +111,18 @@ export function readInit(bytes) {
 		});
 	}
 	return tracks;
+}
+
+/* The languages of sound that the channel has, by the box that Amps adds to an init segment. */
+export function readLanguages(bytes) {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	const moov = find(view, 0, bytes.byteLength, "moov");
+	for (const [name, at, end] of boxes(view, ...moov)) {
+		const text = name === "uuid" ? String.fromCharCode(...bytes.subarray(at, end)) : "";
+		if (text.startsWith(LANGUAGES))
+			return text.slice(LANGUAGES.length).split(",").filter(Boolean);
+	}
+	return [];
 }
 
 /* Where a fragment begins, in seconds, by the first of its tracks. */

@@ -1,8 +1,9 @@
 /* player.js - plays a channel in a video element through Media Source Extensions, close to live.
  *
  * Events of a Player, which is an EventTarget: "state" (detail: "stopped", "connecting", "playing",
- * "waiting"), "problem" (detail: {text, status, final}; final: it does not try again). */
-import { codecName, fragmentTime, readInit, Splitter } from "./mp4.js";
+ * "waiting"), "problem" (detail: {text, status, final}; final: it does not try again), "languages"
+ * (detail: the codes of those that the sound can have). */
+import { codecName, fragmentTime, readInit, readLanguages, Splitter } from "./mp4.js";
 import { LiveError, readHttp, readWebSocket } from "./live.js";
 import { tokenFields } from "./lineup.js";
 
@@ -185,6 +186,7 @@ export class Player extends EventTarget {
 		if (problem)
 			throw new LiveError(problem, 415);
 		this.#tracks = tracks;
+		this.dispatchEvent(new CustomEvent("languages", { detail: readLanguages(piece.bytes) }));
 		this.#then(() => this.#use(typeOf(tracks)));
 		this.#then(() => this.#buffer.appendBuffer(piece.bytes));
 	}

@@ -58,7 +58,12 @@ function togglePip() {
 		video.requestPictureInPicture?.().catch((e) => show(e.message));
 }
 
+/* Leaves a list alone that has not changed: somebody may be choosing from it. */
 function offer(select, label, entries, chosen) {
+	const offered = JSON.stringify(entries);
+	if (offered === select.dataset.offered)
+		return;
+	select.dataset.offered = offered;
 	select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
 	select.value = chosen;
 	if (select.selectedIndex < 0) {
@@ -66,6 +71,16 @@ function offer(select, label, entries, chosen) {
 		select.value = chosen;
 	}
 	byId(label).hidden = select.options.length < 2;
+}
+
+/* A language in its own words. */
+function languageName(code) {
+	try {
+		const name = new Intl.DisplayNames([code], { type: "language" }).of(code);
+		return name.charAt(0).toLocaleUpperCase(code) + name.slice(1);
+	} catch {
+		return code;
+	}
 }
 
 /* The channel's name and variants; it plays without them, too. */
@@ -91,6 +106,8 @@ player.addEventListener("state", ({ detail }) => {
 	if (detail === "playing")
 		show("");
 });
+player.addEventListener("languages", ({ detail }) => offer(language, "languages", [["", "As it comes"],
+	...(detail.length > 1 ? detail.map((code) => [code, languageName(code)]) : [])], language.value));
 player.addEventListener("problem", ({ detail }) => {
 	if (detail.status === 401)
 		show("This server asks for a token: open the list of all channels to enter it.");

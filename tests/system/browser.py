@@ -124,6 +124,21 @@ class Page:
         self.run(f"pictures = watchPictures(document.getElementById({json.dumps(video)}), "
                  f"{json.dumps(timed)}), null")
 
+    def node(self, selector):
+        """What assistive technology learns of an element."""
+        found = self.browser.call("Runtime.evaluate", self.session,
+                                  expression=f"document.querySelector({json.dumps(selector)})")
+        return self.browser.call("Accessibility.getPartialAXTree", self.session,
+                                 objectId=found["result"]["objectId"],
+                                 fetchRelatives=False)["nodes"][0]
+
+    def press(self, key):
+        """A key of the keyboard, such as "ArrowDown"."""
+        codes = {"ArrowDown": 40, "ArrowUp": 38}
+        for kind in ("rawKeyDown", "keyUp"):
+            self.browser.call("Input.dispatchKeyEvent", self.session, type=kind, key=key, code=key,
+                              windowsVirtualKeyCode=codes[key])
+
     def close(self):
         self.browser.call("Target.closeTarget", targetId=self.target)
 

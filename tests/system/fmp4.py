@@ -32,6 +32,7 @@ class Mp4:
         self.packets = 0
         self.inits = []         # lists of tracks
         self.init_bytes = []
+        self.languages = []     # lists of those that can be chosen
         self.gaps = []          # (kind of track, seconds) where the time leaps
         self.seconds = {"vide": 0.0, "soun": 0.0}
         self.keys = 0           # fragments that begin with a key frame
@@ -78,6 +79,8 @@ class Mp4:
             if track.kind in ends:
                 track.end = round(ends[track.kind] * track.scale)
         self.init_bytes.append(data)
+        self.languages.append([code for code in find(moov, "uuid").removeprefix(
+            b"amps.sound-langs").decode().split(",") if code])
         self.fresh = True
 
     def take_fragment(self, data):

@@ -257,6 +257,24 @@ def test_a_viewer_of_a_lost_language_outlives_the_job(server):
 
 
 @pytest.mark.slow
+def test_viewers_of_mp4_learn_which_languages_there_are(server):
+    live = Losing(media.sounds_film(), 60, ENGLISH_PID)
+    with live.origin:
+        s = server(line_up(channel(1, live.origin.url()), streaming={"idle_timeout": 30}))
+        with Watcher(s, "/stream/1?format=mp4", checker=Mp4) as viewer:
+            def await_languages(*expected):
+                wait_for(lambda: viewer.checker.languages == list(expected), 30, "the languages")
+
+            await_languages(["deu", "eng"])
+            live.lose()
+            await_languages(["deu", "eng"], ["deu"])
+            live.find()
+            await_languages(["deu", "eng"], ["deu"], ["deu", "eng"])
+            viewer.wait_more(20)
+            assert viewer.stop().gaps == []
+
+
+@pytest.mark.slow
 def test_a_channel_without_a_picture_has_its_languages(server):
     film = media.make("sounds-vn.ts", "-i", media.sounds_film(), "-map", "0:a:0", "-map", "0:a:1",
                       "-c", "copy", "-f", "mpegts")

@@ -139,8 +139,10 @@ def test_variants(server, tmp_path):
 def test_a_language(server):
     s = serve(server, media.languages_film())
     # the three of the film have different codecs
-    assert watch(s, URL, 5).codecs == [["mp4a", "mp4v"]]
-    assert watch(s, URL + "&lang=eng", 5).codecs == [["ac-3", "mp4v"]]
+    usual = watch(s, URL, 5)
+    assert usual.codecs == [["mp4a", "mp4v"]] and usual.languages == [["deu", "eng", "fra"]]
+    chosen = watch(s, URL + "&lang=eng", 5)
+    assert chosen.codecs == [["ac-3", "mp4v"]] and chosen.languages == usual.languages
     answer = s.refused(URL + "&lang=ita")
     assert answer.status == 502 and "no sound in this language" in answer.text
     assert s.refused(URL + "&lang=italian").status == 400

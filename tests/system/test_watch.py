@@ -17,7 +17,7 @@ from lineup import LOOP, channel, line_up
 pytestmark = pytest.mark.timing
 
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
-TIMED, VARIANTS, KILLED, EDITED, HEVC, SHORT = 1, 2, 3, 4, 5, 6
+TIMED, VARIANTS, KILLED, EDITED, HEVC, SHORT, SOUNDS = 1, 2, 3, 4, 5, 6, 7
 AGE_MS = 1500           # of a picture; it is some 0.4 s on a machine that is not busy
 TOKEN = "only for watching"
 
@@ -30,7 +30,8 @@ def config(port, edited=False):
                    channel(KILLED, film, **LOOP),
                    channel(EDITED, media.other_film() if edited else film, **LOOP),
                    channel(HEVC, media.hevc_film(), **LOOP),
-                   channel(SHORT, media.short_film()))
+                   channel(SHORT, media.short_film()),
+                   channel(SOUNDS, media.sounds_film(), **LOOP))
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,49 @@ def test_its_controls(opened, playing):
                  "the end of the viewer")
         press("k")
         watch.plays()
+
+
+RECORD = """
+window.asked = [];
+window.fetch = new Proxy(fetch, { apply(target, self, args) {
+	asked.push(String(args[0]));
+	return Reflect.apply(target, self, args);
+} });
+window.WebSocket = new Proxy(WebSocket, { construct(target, args) {
+	asked.push(String(args[0]));
+	return Reflect.construct(target, args);
+} });
+null"""
+
+
+@pytest.mark.parametrize("via", ["", "?via=ws"], ids=["http", "websocket"])
+def test_its_languages(opened, playing, via):
+    with Watch(opened, playing, SOUNDS, via) as watch:
+        watch.plays()
+        wait_for(lambda: not watch.page.run("languages.hidden"), 10, "the list")
+        # a language that two sounds have stands in the list once
+        assert watch.page.run("Array.from(language.options, (o) => o.value + ' ' + o.text).join()") \
+            == " As it comes,deu Deutsch,eng English"
+        node = watch.page.node("#language")
+        assert (node["role"]["value"], node["name"]["value"]) == ("combobox", "Language")
+        watch.page.run(RECORD)
+        watch.page.run("language.focus(), null")
+        for chosen in ("deu", "eng"):
+            watch.page.press("ArrowDown")
+            wait_for(lambda: any(f"lang={chosen}" in url for url in watch.page.run("asked")), 20,
+                     "the language")
+            assert f"lang={chosen}" in watch.page.run("location.search")
+            watch.plays()
+        assert watch.look()["problem"] == ""
+        # the list is as it was, and so is the focus
+        assert watch.page.run("document.activeElement === language && language.value") == "eng"
+        assert watch.page.run("language.options.length") == 3
+
+
+def test_a_channel_with_one_language_has_no_list(opened, playing):
+    with Watch(opened, playing, VARIANTS) as watch:
+        watch.plays()
+        assert watch.page.run("languages.hidden")
 
 
 def test_it_goes_on_when_processes_are_killed(opened, playing):
