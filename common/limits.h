@@ -236,10 +236,13 @@
 #define EVENT_GROUP_BYTES  64	       /* of one with its NUL, as of a token's groups */
 #define EVENT_TEXT_MAX	   492	       /* bytes of one, with its NUL */
 #define EVENTS_CLIENTS_MAX 256	       /* of a worker that follow the events */
+#define EVENTS_PART_BYTES  65536       /* about so much is sent to a client at once */
 #define EVENTS_IDLE_MS	   10000       /* then a client gets an empty comment */
 #define API_ENTRIES_MAX	   10000       /* channels in one request */
-#define API_DISTINCT_MAX   4096	 /* verdicts on options that are remembered beside the file's */
-#define API_LISTS_MAX	   4	 /* long lists of channels that are kept for other requests */
+#define API_DISTINCT_MAX   4096 /* verdicts on options that are remembered beside the file's */
+#define API_LISTS_MAX	   4	/* long lists of channels that are kept for other requests */
+#define API_ANSWERS_MAX	   1024 /* answers of a worker that clients are taking ... */
+#define API_ANSWERS_BYTES  (256u << 20) /* ... and their bytes; some share theirs */
 #define API_ANSWER_BYTES   65536 /* of an answer that is copied; a longer one is sent as a file */
 
 /* Control socket */

@@ -182,7 +182,8 @@ static int run(const struct command_call *call)
 {
 	const char *profile = command_value(call, "profile");
 	bool applies = command_value(call, "apply") != NULL;
-	_cleanup_(closep) int made = applies ? memfd_create("amps-import", MFD_CLOEXEC) : -1;
+	_cleanup_(closep) int made =
+		applies ? memfd_create("amps-import", MFD_CLOEXEC | MFD_ALLOW_SEALING) : -1;
 	struct import im = {.file = call->operand,
 			    .profile = profile != NULL ? profile : "copy",
 			    .json = applies || command_value(call, "json") != NULL,
@@ -216,7 +217,14 @@ static int run(const struct command_call *call)
 		return COMMAND_FAILED;
 	}
 	print_summary(&im);
-	return applies ? apply(call, made) : COMMAND_DONE;
+	if (!applies)
+		return COMMAND_DONE;
+	/* the server reads nothing that may make it wait */
+	if (fcntl(made, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+		fprintf(stderr, "amps: %s: %s\n", im.file, strerror(errno));
+		return COMMAND_FAILED;
+	}
+	return apply(call, made);
 }
 
 const struct command cmd_import = {

@@ -1,6 +1,7 @@
 #include "amps-master/api/api.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "amps-master/api/call.h"
@@ -457,12 +458,16 @@ static void call_enter(struct api *a, struct api_call *c, unsigned worker)
 	LIST_INSERT_HEAD(&a->calls, c, link);
 }
 
-/* A whole file, which another process may change meanwhile.  The bytes, or -Exxx. */
+/* Memory that nobody can change or cut any more: the loop never waits while it is read, as it might
+ * for a file, a pipe or a device.  The bytes, or -Exxx. */
 static ssize_t read_file(int fd, char **ret)
 {
+	const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	struct stat st;
 	ssize_t n;
 
+	if ((MAX(fcntl(fd, F_GET_SEALS), 0) & needed) != needed)
+		return -EINVAL;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (st.st_size < 0 || st.st_size > IMPORT_BYTES_MAX)
@@ -483,7 +488,10 @@ void api_import(struct api *a, uint64_t ticket, int file)
 	if (n < 0) {
 		call_free(c);
 		a->env.imported(a->env.owner, ticket, 503,
-				n == -EFBIG ? "{\"error\": \"the list is too large\"}" : "");
+				n == -EFBIG ? "{\"error\": \"the list is too large\"}"
+				: n == -EINVAL
+					? "{\"error\": \"the descriptor is no sealed memfd\"}"
+					: "");
 		return;
 	}
 	call_enter(a, c, API_NO_WORKER);

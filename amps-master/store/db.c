@@ -308,18 +308,22 @@ int db_writable(struct db *db)
 	return r;
 }
 
-static int copy_pages(struct db *db, const char *path)
+static int copy_pages(const char *own, const char *path)
 {
-	sqlite3 *to = NULL;
+	sqlite3 *from = NULL, *to = NULL;
 	sqlite3_backup *backup = NULL;
-	int r = sqlite3_open_v2(path, &to,
-				SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+	int r = sqlite3_open_v2(own, &from,
+				SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
 				NULL);
 
 	if (r == SQLITE_OK)
-		backup = sqlite3_backup_init(to, "main", db->handle, "main");
+		r = sqlite3_open_v2(
+			path, &to,
+			SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+	if (r == SQLITE_OK)
+		backup = sqlite3_backup_init(to, "main", from, "main");
 	if (backup) {
-		/* this thread is the only writer: one step sees one state */
+		/* one step is one transaction that reads, and sees one state */
 		sqlite3_backup_step(backup, -1);
 		r = sqlite3_backup_finish(backup);
 	} else if (r == SQLITE_OK) {
@@ -329,6 +333,7 @@ static int copy_pages(struct db *db, const char *path)
 	if (r == SQLITE_OK)
 		r = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 	sqlite3_close_v2(to);
+	sqlite3_close_v2(from);
 	return db_result(r);
 }
 
@@ -347,21 +352,25 @@ static int copy_file(int from, int to)
 	return r < 0 || fsync(to) == 0 || errno == EINVAL ? r : -errno;
 }
 
-int db_backup(struct db *db, int fd)
+int db_backup(const char *state_dir, int fd)
 {
-	const char *own = sqlite3_db_filename(db->handle, "main");
-	char path[PATH_MAX];
+	char own[PATH_MAX], path[PATH_MAX];
 	_cleanup_(closep) int copy = -1;
+	struct stat st;
 	int r;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s-copy", own ? own : "") >= sizeof(path))
+	/* a pipe that is not read would be waited for without end */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -EINVAL;
+	if ((size_t)snprintf(own, sizeof(own), "%s/amps.db", state_dir) >= sizeof(own) ||
+	    (size_t)snprintf(path, sizeof(path), "%s/amps.db-copy", state_dir) >= sizeof(path))
 		return -ENAMETOOLONG;
 	/* left by a crash */
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
 	r = make_file(path);
 	if (r == 0)
-		r = copy_pages(db, path);
+		r = copy_pages(own, path);
 	if (r == 0) {
 		copy = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		r = copy < 0 ? -errno : copy_file(copy, fd);

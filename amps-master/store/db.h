@@ -31,9 +31,10 @@ void db_rollback(struct db *db); /* nothing where none is open */
  * (moved or deleted) or another -Exxx. */
 must_check int db_writable(struct db *db);
 
-/* Copies the whole database, as it stands, into a file; its folder gets a file of that size for a
- * while.  0 or -Exxx. */
-must_check int db_backup(struct db *db, int fd);
+/* Copies the whole database of this folder, as it stands, into a file; the folder gets a file of
+ * that size for a while.  For another thread than the one that writes, one at a time: it reads
+ * through a connection of its own, which changes need not wait for.  0 or -Exxx. */
+must_check int db_backup(const char *state_dir, int fd);
 
 /* Judges the file without changing it.  0, or -Exxx as db_open() would fail, and the words;
  * -ENOENT: there is none. */

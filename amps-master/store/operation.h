@@ -27,7 +27,8 @@ enum store_kind {
 	/* Everything that is in force, as a configuration file has it: the settings (defaults
 	 * filled in), ffmpeg_profiles, streams and scheduled_streams. */
 	STORE_EXPORT,
-	/* Copies the database into a file, whole and consistent, while it is used. */
+	/* Copies the database into a file, whole and consistent, while it is used: in a thread of
+	 * its own, so that no other operation waits for the copy. */
 	STORE_BACKUP,
 };
 

@@ -27,6 +27,8 @@ struct store {
 	struct store_work work; /* the thread's own while it runs, as the next */
 	bool loaded;		/* all channels were in memory as trees */
 	struct work_queue *queue;
+	struct work_queue *copies; /* of backups: neither changes nor the loop wait for them */
+	char *state_dir;
 	_Atomic int health; /* W: the thread, relaxed; work.error */
 };
 
@@ -121,8 +123,9 @@ static void request_run(struct work *w)
 		run_changes(r->store, r);
 		break;
 	case STORE_BACKUP:
-		store_work_backup(work, r->op.fd, &r->answer);
-		break;
+		/* in the other thread */
+		store_work_backup(r->store->state_dir, r->op.fd, &r->answer);
+		return;
 	case STORE_EXPORT:
 		store_work_export(work, &r->answer);
 		r->store->loaded = true;
@@ -227,11 +230,14 @@ int store_open(struct event_base *base, const char *state_dir, struct store **re
 			  "configuration file: what was changed through the API is lost; to have "
 			  "it back, stop the server and put a copy made by 'amps backup' in place",
 			  state_dir);
+	s->state_dir = strdup(state_dir);
 	r = store_work_open(state_dir, &s->work, text, text_cap);
 	if (r == 0) {
 		text_copy(text, text_cap, "the database thread cannot be started");
-		r = work_queue_new(&env, &s->queue);
+		r = s->state_dir != NULL ? work_queue_new(&env, &s->queue) : -ENOMEM;
 	}
+	if (r == 0)
+		r = work_queue_new(&(struct work_queue_env){.base = base}, &s->copies);
 	if (r < 0) {
 		store_close(s);
 		return r;
@@ -244,8 +250,10 @@ struct store *store_close(struct store *s)
 {
 	if (s == NULL)
 		return NULL;
+	work_queue_free(s->copies);
 	work_queue_free(s->queue);
 	store_work_close(&s->work);
+	free(s->state_dir);
 	free(s);
 	return NULL;
 }
@@ -271,7 +279,7 @@ void store_submit(struct store *s, const struct store_operation *op, store_done_
 		.owner = owner,
 		.cookie = cookie,
 	};
-	work_queue_post(s->queue, &r->work);
+	work_queue_post(op->kind == STORE_BACKUP ? s->copies : s->queue, &r->work);
 }
 
 struct disposal {

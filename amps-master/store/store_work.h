@@ -50,7 +50,8 @@ size_t store_work_channel_count(const struct store_work *w);
 void store_work_export(struct store_work *w, struct store_answer *ret);
 
 /* Copies the database into the file, which is emptied before; `fd` stays the caller's. */
-void store_work_backup(struct store_work *w, int fd, struct store_answer *ret);
+/* In a thread of its own. */
+void store_work_backup(const char *state_dir, int fd, struct store_answer *ret);
 
 /* Looks whether the database can be written: without a write while it could be, with a small one
  * after a failure. */

@@ -33,6 +33,13 @@ static bool is_full(const struct api *a)
 	return n >= API_CALLS_MAX;
 }
 
+/* Is there no room for another answer of so many bytes? */
+static bool is_loaded(const struct api *a, uint64_t bytes)
+{
+	return a->under_way.count >= API_ANSWERS_MAX ||
+	       a->under_way.bytes + bytes > API_ANSWERS_BYTES;
+}
+
 /* A descriptor or -Exxx. */
 static int body_file(struct span body)
 {
@@ -52,6 +59,10 @@ void api_call(struct api *a, struct msg_api_call *m, const struct request *q, st
 
 	if (is_full(a)) {
 		reply_error(r, 503, RETRY_AFTER_S, "too many requests wait for the server");
+		return;
+	}
+	if (is_loaded(a, 1)) {
+		reply_error(r, 503, RETRY_AFTER_S, "too many clients take their answers slowly");
 		return;
 	}
 	call = malloc(sizeof(*call));
@@ -123,14 +134,27 @@ static int fill_reply(struct reply *r, const struct msg_api_answer *m, int *fd)
 	return read_body(&r->body, *fd, m->bytes);
 }
 
-int api_on_answer(struct api *a, const struct msg_api_answer *m, int *fd)
+/* A change has been made: its answer is sent in any case. */
+static const struct held_error *take_answer(struct api *a, struct reply *r,
+					    const struct msg_api_answer *m, int *fd)
 {
 	static const struct held_error failed = {500, "the answer cannot be read"};
+	static const struct held_error loaded = {503, "too many clients take their answers slowly"};
+	const struct call *call = r->kept;
+
+	if (call->reads && is_loaded(a, m->bytes))
+		return &loaded;
+	reply_count(r, &a->under_way, m->bytes);
+	return fill_reply(r, m, fd) < 0 ? &failed : NULL;
+}
+
+int api_on_answer(struct api *a, const struct msg_api_answer *m, int *fd)
+{
 	struct held *h = find_held(a, m->call);
 
 	if (m->status < 200 || m->status > 599)
 		return -EBADMSG;
 	if (h)
-		held_ready(h, fill_reply(h->reply, m, fd) < 0 ? &failed : NULL);
+		held_ready(h, take_answer(a, h->reply, m, fd));
 	return 0;
 }

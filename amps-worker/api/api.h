@@ -13,6 +13,7 @@
 struct api {
 	struct context *context;
 	struct held_list waiting;
+	struct reply_load under_way; /* answers that clients have not got whole yet */
 	uint64_t last_call;
 	struct events events;
 };

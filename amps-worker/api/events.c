@@ -56,7 +56,7 @@ static void add_event(struct buf *b, const struct event_slot *event)
 		   names[event->kind], event->text);
 }
 
-/* What has happened since and the client may see. */
+/* What has happened since and the client may see; of many events the first. */
 static void add_events(const struct events *e, struct client *c, struct buf *b)
 {
 	const void *table = e->context->chantab;
@@ -64,7 +64,7 @@ static void add_events(const struct events *e, struct client *c, struct buf *b)
 
 	if (last > EVENTS_KEPT && c->last < last - EVENTS_KEPT)
 		c->last = last - EVENTS_KEPT;
-	while (c->last < last) {
+	while (c->last < last && b->len < EVENTS_PART_BYTES) {
 		struct event_slot event;
 		int r = chantab_get_event(table, c->last + 1, &event);
 
@@ -149,19 +149,10 @@ void events_tick(struct events *e, uint64_t now_us)
 	}
 }
 
-static bool is_full(const struct events *e)
-{
-	const struct held *h;
-	unsigned n = 0;
-
-	TAILQ_FOREACH (h, &e->waiting, in_holder)
-		n++;
-	return n >= EVENTS_CLIENTS_MAX;
-}
-
 void events_answer(struct events *e, const struct request *q, uint64_t after, struct reply *r)
 {
-	struct client *c = is_full(e) ? NULL : calloc(1, sizeof(*c));
+	bool full = e->clients.count >= EVENTS_CLIENTS_MAX;
+	struct client *c = full ? NULL : calloc(1, sizeof(*c));
 	_cleanup_(buf_done) struct buf b = BUF_INIT;
 	uint64_t last;
 
@@ -171,6 +162,7 @@ void events_answer(struct events *e, const struct request *q, uint64_t after, st
 	}
 	assert(!r->kept);
 	r->kept = c;
+	reply_count(r, &e->clients, 0);
 	last = chantab_last_event(e->context->chantab);
 	c->last = after ? after : last;
 	if (c->last > last)

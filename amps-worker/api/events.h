@@ -13,7 +13,8 @@
 struct events {
 	struct context *context;
 	struct held_list waiting;
-	uint64_t last; /* event that was there at the last look */
+	struct reply_load clients; /* those that wait and those that something is being sent to */
+	uint64_t last;		   /* event that was there at the last look */
 	uint64_t idle_us;
 };
 

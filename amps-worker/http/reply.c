@@ -26,6 +26,11 @@ void reply_done(struct reply *r)
 	close_fd(&r->file.fd);
 	free(r->stream);
 	free(r->kept);
+	if (r->load) {
+		assert(r->load->count > 0 && r->load->bytes >= r->load_bytes);
+		r->load->count--;
+		r->load->bytes -= r->load_bytes;
+	}
 }
 
 static const char *status_text(int status)
@@ -109,6 +114,15 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 		reply_field(r, "WWW-Authenticate", "Bearer realm=\"amps\"");
 	if ((status == 429 || status == 503) && retry_after > 0)
 		reply_field(r, "Retry-After", "%u", retry_after);
+}
+
+void reply_count(struct reply *r, struct reply_load *load, uint64_t bytes)
+{
+	assert(!r->load);
+	r->load = load;
+	r->load_bytes = bytes;
+	load->count++;
+	load->bytes += bytes;
 }
 
 void reply_field(struct reply *r, const char *name, const char *format, ...)

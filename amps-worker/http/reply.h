@@ -27,6 +27,12 @@ struct reply_file {
 	char etag[40]; /* with its quotes */
 };
 
+/* What answers of one kind take until they are done; their holder limits it. */
+struct reply_load {
+	uint64_t bytes;
+	unsigned count;
+};
+
 struct reply {
 	enum reply_kind kind;
 	int status;
@@ -48,11 +54,13 @@ struct reply {
 	struct stream_params *stream;
 	uint32_t channel;
 	const char *variant;
-	struct buf fields; /* further header lines, each ended with CRLF */
-	bool close;	   /* end the connection after this answer */
-	bool chunked;	   /* reply_render() sets it: the file's length is not known */
-	bool unsized;	   /* an answer to HEAD whose body was not made: it has no length */
-	bool media;	   /* CORS is on */
+	struct buf fields;	 /* further header lines, each ended with CRLF */
+	struct reply_load *load; /* that this one is part of, or NULL */
+	uint64_t load_bytes;
+	bool close;   /* end the connection after this answer */
+	bool chunked; /* reply_render() sets it: the file's length is not known */
+	bool unsized; /* an answer to HEAD whose body was not made: it has no length */
+	bool media;   /* CORS is on */
 	/* Borrowed from the snapshot of tokens, for the call of route_dispatch() and the access
 	 * log: whose token it was, if the route checked one. */
 	const struct token_entry *asker;
@@ -79,6 +87,9 @@ void reply_done(struct reply *r);
  * Retry-After to 429 and 503 when retry_after > 0. */
 void reply_error(struct reply *r, int status, unsigned retry_after, const char *format, ...)
 	printf_like(4, 5);
+
+/* Counts the reply, with so many bytes, in a load that outlives it; once. */
+void reply_count(struct reply *r, struct reply_load *load, uint64_t bytes);
 
 /* Adds one header line; name and value must be free of CR, LF and NUL (else it is left out). */
 void reply_field(struct reply *r, const char *name, const char *format, ...) printf_like(3, 4);

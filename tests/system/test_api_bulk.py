@@ -3,6 +3,7 @@ describes what the server does."""
 import json
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 
@@ -123,6 +124,28 @@ def test_the_database_is_judged(server):
     os.remove(path)
     gone = s.amps(*words)
     assert gone.returncode == 1 and "there is no database" in gone.stdout
+
+
+def ask_with_file(s, method, fd):
+    """One request on the control socket with a descriptor beside it."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(s.socket_path)
+        line = json.dumps({"id": 1, "method": method}).encode() + b"\n"
+        socket.send_fds(control, [line], [fd])
+        return json.loads(control.makefile().readline())
+
+
+def test_descriptors_that_could_make_the_server_wait_are_refused(s, tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps([new("Of a file")]))
+    read, write = os.pipe()
+    with open(tmp_path / "list.json", "r+b") as plain:
+        for fd in read, write, plain.fileno():
+            answer = ask_with_file(s, "import", fd)
+            assert "sealed memfd" in answer["error"]["message"], answer
+    assert ask_with_file(s, "backup", write)["error"]["code"] == "failed"
+    os.close(read)
+    os.close(write)
+    assert good(ask(s, "GET", "/api/streams?q=Of%20a%20file")) == []
 
 
 # -- openapi.json

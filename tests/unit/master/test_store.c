@@ -1,5 +1,6 @@
 #include "amps-master/store/store.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -803,6 +804,53 @@ Test(store, changes_that_wait_share_a_transaction_and_a_publication)
 	wait_for(&got, 1);
 	cr_expect_eq(got.publication->lineup->channels.count, 10);
 	cr_assert_null(store_close(shared.store));
+	publication_free(got.publication);
+	event_base_free(got.base);
+	state_folder_remove(&f);
+}
+
+static struct got back_up(struct store *s, struct event_base *base, int fd)
+{
+	struct got got = {.base = base};
+
+	store_submit(s, &(struct store_operation){.kind = STORE_BACKUP, .fd = fd}, on_done, &got,
+		     7);
+	wait_for(&got, 1);
+	return got;
+}
+
+Test(store, a_backup_does_not_wait_for_changes_nor_they_for_it)
+{
+	struct state_folder f;
+	struct got got = {.base = event_base_new()};
+	struct shared shared = {.got = &got, .held = eventfd(0, EFD_CLOEXEC)};
+	char text[512] = "";
+	int copy = memfd_create("test-copy", MFD_CLOEXEC), pair[2];
+	struct got done;
+	struct stat st;
+
+	state_folder_make(&f);
+	cr_assert_eq(store_open(got.base, f.state, &shared.store, text, sizeof(text)), 0, "%s",
+		     text);
+	submit_load(shared.store, result_fd(two), &got);
+	wait_for(&got, 1);
+	/* the database thread is busy until `held` is written to */
+	store_submit(shared.store,
+		     &(struct store_operation){.kind = STORE_CALL, .call = hold, .arg = &shared},
+		     on_shared, &shared, 7);
+	done = back_up(shared.store, got.base, fcntl(copy, F_DUPFD_CLOEXEC, 0));
+	cr_expect_eq(done.error, 0, "%s", done.text);
+	cr_expect_eq(fstat(copy, &st), 0);
+	cr_expect_gt(st.st_size, 0);
+	/* nothing would ever take the copy */
+	cr_assert_eq(pipe2(pair, O_CLOEXEC), 0);
+	cr_expect_eq(back_up(shared.store, got.base, pair[1]).error, -EINVAL);
+	close(pair[0]);
+	cr_assert_eq(eventfd_write(shared.held, 1), 0);
+	wait_for(&got, 1);
+	cr_assert_null(store_close(shared.store));
+	close_fd(&shared.held);
+	close(copy);
 	publication_free(got.publication);
 	event_base_free(got.base);
 	state_folder_remove(&f);
