@@ -1,5 +1,5 @@
-"""Random writes by four clients while processes are killed and the database is locked: whatever was
-answered with 2xx is there afterwards, and no change is half made."""
+"""Random writes by four clients while processes are killed and the database cannot be written:
+whatever was answered with 2xx is there afterwards, and no change is half made."""
 import contextlib
 import http.client
 import json
@@ -9,11 +9,13 @@ import sqlite3
 import threading
 import time
 
-from harness import kill, wait_for
+import pytest
+
+from disk import fill, small_disk
+from harness import Server, give_options, kill, wait_for
 from lineup import channel, line_up
 from test_api import ask, good, locked, new
 
-WRITES = int(os.environ.get("AMPS_API_WRITES", "200"))
 CLIENTS = 4
 
 
@@ -74,49 +76,94 @@ class Client(threading.Thread):
         self.answered += status != 503
 
 
-def trouble(s, clients):
-    """Kills and locks, spread over the writes."""
-    def worker():
-        kill(s.random.choice(s.pids("amps-worker")))
-
-    def nursery():
-        kill(s.nursery())
-
-    def master():
-        s.crash()
-        s.start()
-
-    def lock():
-        with locked(s):
-            wait_for(lambda: s.ask("status")["database"] == "not writable", 20, "the lock")
-
-    steps = [worker, nursery, master, worker, lock]
-    for n, step in enumerate(steps * max(1, WRITES // 1000)):
-        due = WRITES * (n + 1) // (len(steps) * max(1, WRITES // 1000) + 1)
-        wait_for(lambda: sum(c.answered for c in clients) >= due or any(c.wrong for c in clients),
-                 60, "the clients")
-        step()
+def kill_worker(s):
+    kill(s.random.choice(s.pids("amps-worker")))
 
 
-def test_every_answered_write_is_there_afterwards(server):
-    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts")), workers=2)
+def kill_nursery(s):
+    kill(s.nursery())
+
+
+def kill_master(s):
+    s.crash()
+    s.start()
+
+
+def stop_and_start(s):
+    s.restart()
+
+
+def is_not_writable(s):
+    return s.ask("status")["database"] == "not writable"
+
+
+def lock(s):
+    with locked(s):
+        wait_for(lambda: is_not_writable(s), 20, "the lock")
+
+
+def fill_disk(s):
+    ballast = os.path.join(s.state, "ballast")
+    fill(ballast)
+    wait_for(lambda: is_not_writable(s), 20, "the full disk")
+    os.unlink(ballast)
+    wait_for(lambda: not is_not_writable(s), 20, "room")
+
+
+def write_in_trouble(s, count, steps):
+    """The clients write, and the steps are spread over their writes."""
     s.random = random.Random(1)
-    clients = [Client(s, n, WRITES // CLIENTS) for n in range(CLIENTS)]
+    clients = [Client(s, n, count // CLIENTS) for n in range(CLIENTS)]
     for c in clients:
         c.start()
     try:
-        trouble(s, clients)
+        for n, step in enumerate(steps, 1):
+            due = count * n // (len(steps) + 1)
+            wait_for(lambda: sum(c.answered for c in clients) >= due or any(c.wrong for c in clients),
+                     120, "the clients")
+            step(s)
     finally:
         for c in clients:
             c.join()
     assert [c.wrong for c in clients] == [[]] * CLIENTS
+    check_all(s, clients)
+    s.crash()
+    s.start()
+    check_all(s, clients)
+
+
+def check_all(s, clients):
+    """Each channel is as an answer said, and the catalog and the database are equal."""
     found = {c["id"]: c for c in good(ask(s, "GET", "/api/streams"))}
     for c in clients:
         for i, may in c.may.items():
             assert found.get(i) in may, (i, found.get(i), may)
-    # catalog and database are equal
-    names = s.get("/playlist.m3u").text
-    assert names.count("#EXTINF") == len(found)
+    assert s.get("/playlist.m3u").text.count("#EXTINF") == len(found)
     with contextlib.closing(sqlite3.connect(os.path.join(s.state, "amps.db"))) as db:
         rows = db.execute("SELECT id, definition FROM channel WHERE deleted = 0").fetchall()
     assert {i: json.loads(text) for i, text in rows} == found
+
+
+def test_every_answered_write_is_there_afterwards(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts")), workers=2)
+    write_in_trouble(s, 200, [kill_worker, kill_nursery, kill_master, kill_worker, lock])
+
+
+@pytest.mark.soak
+@pytest.mark.limit(3600)
+def test_two_thousand_writes_lose_nothing_while_everything_dies_and_the_disk_fills(tmp_path):
+    with small_disk(tmp_path, "16m"):
+        s = Server(line_up(channel(1, "http://127.0.0.1:1/1.ts")), workers=2)
+        s.state = os.path.join(tmp_path, "state")
+        give_options(s.state)
+        try:
+            s.start()
+            write_in_trouble(s, 2000, [kill_worker, kill_master, fill_disk, stop_and_start,
+                                       kill_nursery, lock, kill_master, kill_worker, fill_disk,
+                                       stop_and_start, kill_master])
+            s.stop()
+        except BaseException:
+            print(s.log()[-6000:])
+            raise
+        finally:
+            s.cleanup()

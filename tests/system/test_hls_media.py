@@ -1,5 +1,4 @@
 """Segments: what happens to them when jobs, sources, the master or their folder fail."""
-import contextlib
 import os
 import re
 import subprocess
@@ -7,6 +6,7 @@ import subprocess
 import pytest
 
 import media
+from disk import fill, small_disk
 from harness import kill, wait_for
 from hls import Player
 from lineup import LOOP, channel, line_up
@@ -198,28 +198,13 @@ def test_the_limit_follows_a_reload_and_the_folder_does_not(server, tmp_path):
     assert files(tmp_path / "root") and not files(tmp_path / "other")
 
 
-@contextlib.contextmanager
-def small_disk(folder, size):
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder],
-                          capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip("kernel: a file system cannot be mounted")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_a_full_disk_ends_segments_and_nothing_else(server, tmp_path):
     with small_disk(tmp_path, "16m"):
         s = server(config(tmp_path))
         with s.stream("/stream/1.ts") as viewer:
             player = Player(s)
             player.wait_media(lambda p: len(p.segments) >= 2)
-            with open(tmp_path / "ballast", "wb") as f, contextlib.suppress(OSError):
-                while True:
-                    f.write(b"x" * 65536)
-                    f.flush()
+            fill(tmp_path / "ballast")
             wait_for(lambda: player.ask().status == 503, 30, "the refusal")
             assert "full" in s.log()
             assert len(viewer.read(1 << 18)) == 1 << 18

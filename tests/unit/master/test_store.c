@@ -465,6 +465,200 @@ Test(store, republish_needs_something_loaded)
 	state_folder_remove(&f);
 }
 
+/* ---------- scheduled channels and a clock that jumps ---------- */
+
+/* A server that stands before a clock of its own: as the master does, it publishes again when the
+ * next change has come (wall_timer.h), and whenever the clock was set. */
+struct clock_world {
+	struct state_folder folder;
+	struct store_work work;
+	int64_t wall_us, next_us;
+	char ids[64]; /* on air, as published last: "7 8" */
+	unsigned publications;
+};
+
+/* 7 lasts the hour between the two half past twos of the night in which Berlin's clocks are set
+ * back; 8 the minute around the moment in which they are set forward; 9 begins between them and has
+ * no end. */
+static const char windows[] =
+	"{'problems':[],'model':{'auth':{'enabled':false},'profiles':{},'streams':[],"
+	"'scheduled_streams':["
+	"{'id':7,'name':'A','source':'a.ts','ffmpeg_profile':'copy','schedule':{"
+	"'start':'2023-10-29T02:30:00+02:00','end':'2023-10-29T02:30:00+01:00'}},"
+	"{'id':8,'name':'B','source':'b.ts','ffmpeg_profile':'copy','schedule':{"
+	"'start':'2024-03-31T01:59:30+01:00','end':'2024-03-31T03:00:30+02:00'}},"
+	"{'id':9,'name':'C','source':'c.ts','ffmpeg_profile':'copy','schedule':{"
+	"'start':'2024-01-01 00:00'}}]}}";
+
+static int64_t at(const char *text)
+{
+	int64_t wall_us;
+
+	cr_assert_eq(time_parse_iso8601(text, &wall_us, NULL), 0, "%s", text);
+	return wall_us;
+}
+
+static void take(struct clock_world *c, struct store_answer *a)
+{
+	const struct channel_list *on_air = &a->publication->lineup->channels;
+	size_t n = 0;
+
+	cr_assert_eq(a->error, 0, "%s", a->text);
+	c->ids[0] = '\0';
+	for (size_t i = 0; i < on_air->count; i++)
+		n += (size_t)snprintf(c->ids + n, sizeof(c->ids) - n, "%s%u", i > 0 ? " " : "",
+				      (unsigned)on_air->at[i]->id);
+	c->next_us = a->publication->next_change_wall_us;
+	c->publications++;
+	/* a change that is due at once would be one without an end */
+	cr_assert(c->next_us == TIME_NONE || c->next_us > c->wall_us);
+	store_answer_done(a);
+}
+
+static void republish(struct clock_world *c)
+{
+	struct store_answer a;
+
+	store_work_republish(&c->work, c->wall_us, &a);
+	take(c, &a);
+}
+
+static void start(struct clock_world *c)
+{
+	struct store_answer a;
+	char *bytes = quoted(windows);
+
+	work_open(&c->folder, &c->work);
+	store_work_load(&c->work, bytes, strlen(bytes), &DISCARD_NOTHING, c->wall_us, &a);
+	free(bytes);
+	take(c, &a);
+}
+
+/* Time goes by; what it brings happens in its order. */
+static void pass(struct clock_world *c, const char *until)
+{
+	int64_t end_us = at(until);
+
+	cr_assert_geq(end_us, c->wall_us);
+	while (c->next_us != TIME_NONE && c->next_us <= end_us) {
+		c->wall_us = c->next_us;
+		republish(c);
+	}
+	c->wall_us = end_us;
+}
+
+/* Somebody sets the clock. */
+static void set(struct clock_world *c, const char *time)
+{
+	c->wall_us = at(time);
+	republish(c);
+}
+
+static void check_on_air(const struct clock_world *c, const char *ids)
+{
+	char text[32];
+
+	time_format_iso8601(c->wall_us, text);
+	cr_expect_str_eq(c->ids, ids, "at %s: '%s', not '%s'", text, c->ids, ids);
+}
+
+static void clock_world_make(struct clock_world *c, const char *now)
+{
+	*c = (struct clock_world){0};
+	/* the zone of the machine means nothing to a schedule */
+	setenv("TZ", "Europe/Berlin", 1);
+	tzset();
+	state_folder_make(&c->folder);
+	c->wall_us = at(now);
+	start(c);
+}
+
+static void clock_world_remove(struct clock_world *c)
+{
+	store_work_close(&c->work);
+	state_folder_remove(&c->folder);
+}
+
+Test(store, scheduled_channels_come_and_go_where_summer_time_begins_and_ends)
+{
+	struct clock_world c;
+
+	clock_world_make(&c, "2023-10-29T00:00:00Z");
+	check_on_air(&c, "");
+	pass(&c, "2023-10-29T00:29:59Z");
+	check_on_air(&c, "");
+	pass(&c, "2023-10-29T00:30:00Z");
+	check_on_air(&c, "7");
+	pass(&c, "2023-10-29T01:29:59Z");
+	check_on_air(&c, "7");
+	pass(&c, "2023-10-29T01:30:00Z");
+	check_on_air(&c, "");
+	pass(&c, "2024-01-01T00:00:00Z");
+	check_on_air(&c, "9");
+	pass(&c, "2024-03-31T00:59:30Z");
+	check_on_air(&c, "8 9");
+	pass(&c, "2024-03-31T01:00:29Z");
+	check_on_air(&c, "8 9");
+	pass(&c, "2024-03-31T01:00:30Z");
+	check_on_air(&c, "9");
+	cr_expect_eq(c.next_us, TIME_NONE);
+	cr_expect_eq(c.publications, 6, "one at the start, and one for each change");
+	clock_world_remove(&c);
+}
+
+Test(store, scheduled_channels_follow_a_clock_that_is_set)
+{
+	struct clock_world c;
+
+	clock_world_make(&c, "2023-10-29T00:00:00Z");
+	/* forward over a whole window, and into one */
+	set(&c, "2024-02-01T00:00:00Z");
+	check_on_air(&c, "9");
+	set(&c, "2024-03-31T01:00:00Z");
+	check_on_air(&c, "8 9");
+	/* back into one that is over, in front of all, and on again as time goes by */
+	set(&c, "2023-10-29T01:00:00Z");
+	check_on_air(&c, "7");
+	set(&c, "1970-01-01T00:00:00Z");
+	check_on_air(&c, "");
+	cr_expect_eq(c.next_us, at("2023-10-29T00:30:00Z"));
+	pass(&c, "2023-10-29T01:00:00Z");
+	check_on_air(&c, "7");
+	/* a second to and fro across an edge */
+	for (int i = 0; i < 3; i++) {
+		set(&c, "2023-10-29T01:29:59Z");
+		check_on_air(&c, "7");
+		pass(&c, "2023-10-29T01:30:00Z");
+		check_on_air(&c, "");
+	}
+	clock_world_remove(&c);
+}
+
+Test(store, scheduled_channels_are_right_after_a_restart_at_another_time)
+{
+	static const struct {
+		const char *now, *ids;
+	} starts[] = {{"2023-10-29T01:00:00Z", "7"},
+		      {"2024-03-31T01:00:00Z", "8 9"},
+		      {"2023-10-28T00:00:00Z", ""},
+		      {"2030-01-01T00:00:00Z", "9"},
+		      {"2023-10-29T00:30:00Z", "7"}};
+	struct clock_world c;
+
+	clock_world_make(&c, "2023-10-29T00:00:00Z");
+	for (size_t i = 0; i < array_size(starts); i++) {
+		uint64_t generation = c.work.publisher.generation;
+
+		store_work_close(&c.work);
+		c.work = (struct store_work){0};
+		c.wall_us = at(starts[i].now);
+		start(&c);
+		check_on_air(&c, starts[i].ids);
+		cr_expect_geq(c.work.publisher.generation, generation);
+	}
+	clock_world_remove(&c);
+}
+
 Test(store, a_locked_database_is_reported_and_recovers)
 {
 	struct state_folder f;
