@@ -18,6 +18,8 @@
 #define TOKEN_HIDE_MAX	    16384 /* bytes of a text in which tokens are hidden */
 #define REGIONS_MAX	    300	  /* codes in one allow or block list */
 #define TRUSTED_PROXIES_MAX 64
+#define ALLOWED_HOSTS_MAX   64
+#define HOST_NAME_BYTES	    253 /* of a name in DNS */
 
 /* Configuration file */
 #define CONFIG_BYTES_MAX    (64u << 20)

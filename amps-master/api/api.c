@@ -134,12 +134,14 @@ static void run_kick(struct api_call *c)
 
 static void run_reload(struct api_call *c)
 {
-	json_auto_t *body = c->m.bytes > 0
-				    ? json_loadb(c->body, c->m.bytes, JSON_REJECT_DUPLICATES, NULL)
-				    : NULL;
+	json_auto_t *body = c->m.bytes > 0 ? call_read_body(c) : NULL;
 	struct discard discard;
 
-	if ((c->m.bytes > 0 && !json_is_object(body)) || discard_read(body, &discard) < 0) {
+	if (c->result.status != 0) {
+		call_end(c);
+		return;
+	}
+	if ((body != NULL && !json_is_object(body)) || discard_read(body, &discard) < 0) {
 		call_fail(c, 400, "the body is {\"" DISCARD_KEY "\": true or the id of a channel}");
 		call_end(c);
 		return;

@@ -91,6 +91,37 @@ void call_fail(struct api_call *c, int status, const char *format, ...)
 	call_refuse(c, status, text, NULL);
 }
 
+/* Has the tree more levels than `most`? */
+static bool is_deeper(const json_t *tree, unsigned most)
+{
+	bool deeper = most == 0;
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (tree, i, item)
+		deeper = deeper || is_deeper(item, most - 1);
+	json_object_foreach ((json_t *)(uintptr_t)tree, key, item)
+		deeper = deeper || is_deeper(item, most - 1);
+	return deeper;
+}
+
+json_t *call_read_body(struct api_call *c)
+{
+	json_error_t error;
+	json_t *body = json_loadb(c->body, c->m.bytes, JSON_REJECT_DUPLICATES, &error);
+
+	if (body == NULL) {
+		call_fail(c, 400, "the body is no JSON: %s, line %d column %d", error.text,
+			  error.line, error.column);
+	} else if (is_deeper(body, CONFIG_DEPTH_MAX)) {
+		call_fail(c, 400, "the body has more than %d levels", CONFIG_DEPTH_MAX);
+		json_decref(body);
+		body = NULL;
+	}
+	return body;
+}
+
 void call_set_etag(struct api_call *c, const char *definition)
 {
 	snprintf(c->result.etag, sizeof(c->result.etag), "%016llx",

@@ -74,6 +74,10 @@ void call_succeed_list(struct api_call *c, struct buf *list, uint64_t total);
 /* The same with the text of a tree. */
 void call_succeed_text(struct api_call *c, int status, char *json);
 
+/* The body as a tree, the caller's.  NULL, and a result: it is no JSON, has a key twice or too many
+ * levels. */
+json_t *call_read_body(struct api_call *c);
+
 /* The tag of an entry, from its text in the database. */
 void call_set_etag(struct api_call *c, const char *definition);
 

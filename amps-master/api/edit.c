@@ -71,34 +71,13 @@ static void printf_like(4, 5)
 
 /* ---------- the body ---------- */
 
-/* Has the tree more levels than `most`? */
-static bool is_deeper(const json_t *tree, unsigned most)
-{
-	bool deeper = most == 0;
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	json_array_foreach (tree, i, item)
-		deeper = deeper || is_deeper(item, most - 1);
-	json_object_foreach ((json_t *)(uintptr_t)tree, key, item)
-		deeper = deeper || is_deeper(item, most - 1);
-	return deeper;
-}
-
 static void read_body(struct edit *e)
 {
 	struct api_call *c = e->call;
-	json_error_t error;
 
-	e->body = json_loadb(c->body, c->m.bytes, JSON_REJECT_DUPLICATES, &error);
-	if (e->body == NULL)
-		call_fail(c, 400, "the body is no JSON: %s, line %d column %d", error.text,
-			  error.line, error.column);
-	else if (c->m.bytes > HTTP_BODY_MAX && !json_is_array(e->body))
+	e->body = call_read_body(c);
+	if (e->body != NULL && c->m.bytes > HTTP_BODY_MAX && !json_is_array(e->body))
 		call_fail(c, 413, "the request body is too large");
-	else if (is_deeper(e->body, CONFIG_DEPTH_MAX))
-		call_fail(c, 400, "the body has more than %d levels", CONFIG_DEPTH_MAX);
 }
 
 static bool make_entries(struct edit *e, size_t count)

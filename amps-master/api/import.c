@@ -25,20 +25,18 @@ static bool is_known(const json_t *body)
 void import_read(struct store_work *w, void *call, int64_t wall_us, struct store_answer *ret)
 {
 	struct api_call *c = call;
-	json_error_t error;
 	const char *m3u, *url;
 
 	(void)w;
 	(void)wall_us;
 	*ret = (struct store_answer){0};
-	c->import = json_loadb(c->body, c->m.bytes, JSON_REJECT_DUPLICATES, &error);
+	c->import = call_read_body(c);
 	m3u = json_string_value(json_object_get(c->import, "m3u"));
 	url = json_string_value(json_object_get(c->import, "url"));
 	c->foreign = url != NULL;
 	if (c->import == NULL)
-		call_fail(c, 400, "the body is no JSON: %s, line %d column %d", error.text,
-			  error.line, error.column);
-	else if ((m3u == NULL) == (url == NULL) || !is_known(c->import))
+		return;
+	if ((m3u == NULL) == (url == NULL) || !is_known(c->import))
 		call_fail(c, 400,
 			  "the body is {\"m3u\": text} or {\"url\": text}, and perhaps "
 			  "\"profile\": text");

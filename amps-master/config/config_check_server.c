@@ -68,6 +68,22 @@ static json_t *read_cidr(struct check *c, const struct field *f, const struct sp
 			   check_name(at).text);
 }
 
+/* A name as a Host field has it, without its port. */
+static json_t *read_host_name(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-._";
+	json_t *text = value_text(c, f, at);
+	const char *name = json_string_value(text);
+
+	if (text == NULL || (*name != '\0' && name[strspn(name, letters)] == '\0' &&
+			     strlen(name) <= HOST_NAME_BYTES))
+		return text;
+	json_decref(text);
+	return check_error(c, at, "must be a host name like tv.example.com, not %s",
+			   check_name(at).text);
+}
+
 /* An address or a host name. */
 static json_t *read_host(struct check *c, const struct field *f, const struct spot *at)
 {
@@ -127,6 +143,7 @@ static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 }
 
 static const struct field proxy = {.read = read_cidr};
+static const struct field host_name = {.read = read_host_name};
 static const char *const log_formats[] = {"text", "json", NULL};
 
 static const struct field server_fields[] = {
@@ -139,6 +156,8 @@ static const struct field server_fields[] = {
 	FIELD("public_url", value_web_url, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("trusted_proxies", value_list, .flags = FIELD_SINGLE, .item = &proxy,
 	      .max = TRUSTED_PROXIES_MAX, .fallback = "[]"),
+	FIELD("allowed_hosts", value_list, .flags = FIELD_SINGLE, .item = &host_name,
+	      .max = ALLOWED_HOSTS_MAX, .fallback = "[]"),
 	FIELD("state_dir", value_text, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("runtime_dir", value_text, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("max_viewers", value_int, .max = VIEWERS_MAX, .fallback = "0"),

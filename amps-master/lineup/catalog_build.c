@@ -304,6 +304,19 @@ static void put_fragment(struct writer *w, const struct lineup_channel *c,
 	move(&ret->unavailable_at, base);
 }
 
+/* Each text of a list and a newline; 0: there is none. */
+static uint32_t put_lines(struct writer *w, const json_t *list)
+{
+	_cleanup_(buf_done) struct buf lines = BUF_INIT;
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (list, i, item)
+		buf_printf(&lines, "%s\n", json_is_string(item) ? json_string_value(item) : "");
+	w->out->failed |= !buf_ok(&lines);
+	return buf_ok(&lines) && lines.len > 0 ? put_text(w, lines.data) : 0;
+}
+
 static void put_proxies(struct writer *w, const json_t *list, struct catalog_settings *s)
 {
 	struct catalog_cidr proxies[TRUSTED_PROXIES_MAX];
@@ -366,6 +379,7 @@ static void put_settings(struct writer *w, const json_t *settings, struct catalo
 	w->hash = hash_bytes(w->hash, s, sizeof(*s));
 	s->public_url_at = put_text(w, json_read_text(server, "public_url", scratch));
 	put_proxies(w, json_object_get(server, "trusted_proxies"), s);
+	s->allowed_hosts_at = put_lines(w, json_object_get(server, "allowed_hosts"));
 }
 
 /* The fixed front: header, settings, the channels' array; filled in when all offsets are known. */

@@ -70,6 +70,14 @@ static bool is_json(struct span type)
 	return span_is_nocase(span_trim(type), "application/json");
 }
 
+static void refuse_host(const struct request *q, struct reply *r)
+{
+	reply_error(r, 403, 0,
+		    "'%.*s' is not known to be a name of this server; set server.public_url or "
+		    "server.allowed_hosts",
+		    (int)q->http->host.len, q->http->host.at);
+}
+
 /* Answers with an error, and returns false, unless the client may write. */
 static bool admit_write(const struct request *q, struct reply *r)
 {
@@ -78,6 +86,8 @@ static bool admit_write(const struct request *q, struct reply *r)
 
 	if (!auth && !is_own_origin(q))
 		reply_error(r, 403, 0, "a page of another site may not change this server");
+	else if (!auth && http_field(q->http, "Origin").at && !access_host_known(q->http, q->facts))
+		refuse_host(q, r);
 	else if (has_body && !is_json(http_field(q->http, "Content-Type")))
 		reply_error(r, 415, 0, "the Content-Type of the body must be application/json");
 	else
@@ -191,8 +201,21 @@ static bool read_match(const struct request *q, struct reply *r, struct texts *t
 	return true;
 }
 
-static bool has_master(const struct request *q, struct reply *r)
+/* Without authentication, server.allowed_hosts keeps pages of other sites from reading, too. */
+static bool admit_host(const struct request *q, struct reply *r)
 {
+	const struct catalog_settings *s = catalog_settings(q->facts->catalog);
+
+	if (s->auth_enabled || !s->allowed_hosts_at || access_host_known(q->http, q->facts))
+		return true;
+	refuse_host(q, r);
+	return false;
+}
+
+static bool may_ask_master(const struct request *q, struct reply *r)
+{
+	if (!admit_host(q, r))
+		return false;
 	if (!q->facts->api)
 		reply_error(r, 503, RETRY_AFTER_S, "the server cannot be asked");
 	return q->facts->api != NULL;
@@ -200,7 +223,7 @@ static bool has_master(const struct request *q, struct reply *r)
 
 static void send_call(const struct request *q, struct msg_api_call *m, struct reply *r)
 {
-	if (has_master(q, r))
+	if (may_ask_master(q, r))
 		api_call(q->facts->api, m, q, r);
 }
 
@@ -380,7 +403,7 @@ void api_events(const struct request *q, struct reply *r)
 		r->unsized = true;
 		return;
 	}
-	if (has_master(q, r))
+	if (may_ask_master(q, r))
 		events_answer(&q->facts->api->events, q, after, r);
 }
 

@@ -200,6 +200,63 @@ void access_region(const struct http_request *http, const struct facts *facts, c
 	out[0] = '\0';
 }
 
+/* The name in "name", "name:port", without a dot at its end. */
+static struct span host_name(struct span host)
+{
+	const char *colon = host.len ? memchr(host.at, ':', host.len) : NULL;
+
+	if (colon)
+		host.len = (size_t)(colon - host.at);
+	if (host.len && host.at[host.len - 1] == '.')
+		host.len--;
+	return host;
+}
+
+/* Names without a dot, and domains that are for local networks only (RFC 6761, 6762, 8375 ...). */
+static bool is_local_name(struct span name)
+{
+	static const char *const domains[] = {".localhost", ".local",	  ".lan",	 ".home",
+					      ".internal",  ".home.arpa", ".localdomain"};
+
+	if (!name.len || !memchr(name.at, '.', name.len))
+		return true;
+	for (size_t i = 0; i < array_size(domains); i++) {
+		size_t n = strlen(domains[i]);
+
+		if (name.len > n && strncasecmp(name.at + name.len - n, domains[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_allowed_name(struct span name, const char *lines)
+{
+	for (; lines && *lines; lines += strcspn(lines, "\n") + 1)
+		if (strcspn(lines, "\n") == name.len && strncasecmp(lines, name.at, name.len) == 0)
+			return true;
+	return false;
+}
+
+bool access_host_known(const struct http_request *http, const struct facts *facts)
+{
+	const struct catalog_settings *s = catalog_settings(facts->catalog);
+	const char *url = catalog_text(facts->catalog, s->public_url_at);
+	const char *own = url ? strstr(url, "://") : NULL;
+	struct span name = host_name(http->host);
+	struct in6_addr address;
+
+	if (!http->host.len || parse_address(http->host, &address) || is_local_name(name) ||
+	    access_peer_trusted(facts))
+		return true;
+	if (own) {
+		struct span public = host_name((struct span){own + 3, strcspn(own + 3, "/")});
+
+		if (public.len == name.len && strncasecmp(public.at, name.at, name.len) == 0)
+			return true;
+	}
+	return is_allowed_name(name, catalog_text(facts->catalog, s->allowed_hosts_at));
+}
+
 /* The first element of a forwarding field: what the first proxy received. */
 static struct span first_element(const struct http_request *http, const char *name)
 {

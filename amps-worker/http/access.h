@@ -28,6 +28,12 @@ struct in6_addr access_client(const struct http_request *http, const struct fact
  * them; a value that is not a region code is skipped. */
 void access_region(const struct http_request *http, const struct facts *facts, char out[3]);
 
+/* Do we know that the name in the Host field is one of this server?  An address, a name that no
+ * public DNS has, that of server.public_url, one of server.allowed_hosts; what a trusted proxy asks
+ * for; no name at all.  Any other may be that of a page which lets its name point here for a while
+ * (DNS rebinding): to a browser it is then the same site. */
+bool access_host_known(const struct http_request *http, const struct facts *facts);
+
 /* The base of links, without a slash at its end: server.public_url, else what a trusted proxy
  * forwards, else the Host field, else localhost and the server's port. */
 void access_base_url(const struct http_request *http, const struct facts *facts, char *dst,

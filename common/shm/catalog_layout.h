@@ -16,7 +16,7 @@
 #include "common/shm/snapshot.h"
 
 #define CATALOG_MAGIC	0x474f4c4154414341ull /* "ACATALOG" */
-#define CATALOG_VERSION 7u
+#define CATALOG_VERSION 8u
 
 /* The form that a channel's playlist entry points to (output_format); also the form in a WANT. */
 enum form {
@@ -64,6 +64,7 @@ struct catalog_settings {
 	uint32_t proxy_count;
 	uint32_t proxies_at; /* struct catalog_cidr[proxy_count] */
 	uint32_t public_url_at;
+	uint32_t allowed_hosts_at; /* text: each name and a newline; 0 = none */
 };
 
 struct catalog_cidr {

@@ -212,6 +212,15 @@ def test_a_wrong_body_changes_nothing(s, what):
     assert s.ask("status")["generation"] == before
 
 
+@pytest.mark.parametrize("method, path", [("POST", "/api/streams"), ("POST", "/api/import"),
+                                          ("POST", "/api/reload"), ("POST", "/api/probe"),
+                                          ("PUT", "/api/streams/1/programs")])
+def test_a_body_has_64_levels_at_most(s, method, path):
+    deep = '{"x": ' + "[" * 64 + "]" * 64 + "}"
+    refused(ask(s, method, path, deep), 400, "64 levels")
+    assert "levels" not in ask(s, method, path, deep.replace("[]", "")).text
+
+
 def test_all_problems_are_listed_with_their_fields(s):
     answer = refused(ask(s, "POST", "/api/streams",
                          new(name=[], ffmpeg_profile="none", next_programs=[{"title": []}],
@@ -244,6 +253,37 @@ def test_the_own_page_may_write_at_the_public_address_and_at_the_one_asked(serve
     for origin in "https://tv.example", f"http://{s.address}":
         good(ask(s, "PUT", "/api/streams/1", {"name": "By a page"}, {"Origin": origin}))
     refused(ask(s, "PUT", "/api/streams/1", {"name": "x"}, {"Origin": "http://evil.example"}), 403)
+
+
+def rebound(name, origin=True):
+    """What a page sends whose own name points to this server."""
+    return {"Host": name, **({"Origin": f"http://{name}"} if origin else {})}
+
+
+def test_a_page_whose_name_points_here_may_not_write(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts"),
+                       server={"public_url": "https://tv.example/amps"}))
+    for name, status in ("evil.example:80", 403), ("tv.example", 200), ("nas:5000", 200):
+        assert ask(s, "PUT", "/api/streams/1", {"name": "x"}, rebound(name)).status == status, name
+    refused(ask(s, "DELETE", "/api/streams/1", headers=rebound("evil.example")), 403, "allowed_hosts")
+    # a program sends no Origin
+    good(ask(s, "PUT", "/api/streams/1", {"name": "x"}, rebound("tv.dyn.example", origin=False)))
+    good(ask(s, "GET", "/api/streams", headers=rebound("tv.dyn.example", origin=False)))
+
+
+def test_allowed_hosts_are_the_only_names(server):
+    s = server(line_up(channel(1, "http://127.0.0.1:1/1.ts"),
+                       server={"allowed_hosts": ["tv.example"]}))
+    for path in "/api/streams", "/api/status", "/api/events":
+        refused(ask(s, "GET", path, headers={"Host": "evil.example"}), 403, "evil.example")
+    for name in "tv.example:5000", "127.0.0.1", "localhost":
+        good(ask(s, "GET", "/api/streams", headers={"Host": name}))
+    assert s.request("GET", "/playlist.m3u", {"Host": "evil.example"}).status == 200
+    s.write_config(line_up(channel(1, "http://127.0.0.1:1/1.ts"), server={"allowed_hosts": []}))
+    assert s.amps("reload").returncode == 0
+    good(ask(s, "GET", "/api/streams", headers={"Host": "evil.example"}))
+    s.write_config(line_up(server={"allowed_hosts": ["http://tv.example"]}))
+    assert "allowed_hosts" in s.amps("reload").stderr
 
 
 def test_methods_and_addresses_that_are_not_there(s):

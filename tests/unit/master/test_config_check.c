@@ -54,12 +54,13 @@ Test(config_check, a_text_may_be_as_long_as_its_limit)
 
 Test(config_check, defaults_are_filled_in)
 {
-	expect_model("", "server", NULL,
-		     "{\"host\":\"0.0.0.0\",\"port\":5000,\"workers\":0,\"user\":null,"
-		     "\"rtsp_port\":null,\"rtp_port\":0,"
-		     "\"public_url\":null,\"trusted_proxies\":[],\"state_dir\":null,"
-		     "\"runtime_dir\":null,\"max_viewers\":0,\"log_level\":\"info\","
-		     "\"log_format\":\"text\",\"access_log\":null}");
+	expect_model(
+		"", "server", NULL,
+		"{\"host\":\"0.0.0.0\",\"port\":5000,\"workers\":0,\"user\":null,"
+		"\"rtsp_port\":null,\"rtp_port\":0,"
+		"\"public_url\":null,\"trusted_proxies\":[],\"allowed_hosts\":[],\"state_dir\":null,"
+		"\"runtime_dir\":null,\"max_viewers\":0,\"log_level\":\"info\","
+		"\"log_format\":\"text\",\"access_log\":null}");
 	expect_model("auth:\n", "auth", NULL,
 		     "{\"enabled\":true,\"token\":null,\"admin_token\":null,\"token_file\":null,"
 		     "\"tokens\":[]}");

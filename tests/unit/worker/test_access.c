@@ -174,6 +174,48 @@ Test(access, knows_the_address_of_links)
 	fixture_free(f);
 }
 
+static void expect_host(struct fixture *f, const char *host, bool known)
+{
+	char fields[300];
+	struct http_request http;
+
+	snprintf(fields, sizeof(fields), "Host: %s\r\n", host);
+	request("/", fields, &http);
+	cr_expect_eq(access_host_known(&http, &f->facts), known, "%s", host);
+}
+
+Test(access, knows_which_names_are_this_servers)
+{
+	static const char *const always[] = {"127.0.0.1",     "192.0.2.1:5000", "[2001:db8::1]:80",
+					     "[::1]",	      "localhost:5000", "nas",
+					     "TV.local:5000", "tv.lan.",	"a.home.arpa:1"};
+	static const char *const never[] = {"evil.example",	 "evil.example:5000",
+					    "127.0.0.1.example", "lan.example",
+					    "xlocal.example",	 "tv.example.evil"};
+	struct fixture *f = make(NULL, 0);
+
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	for (size_t i = 0; i < array_size(always); i++)
+		expect_host(f, always[i], true);
+	for (size_t i = 0; i < array_size(never); i++)
+		expect_host(f, never[i], false);
+	expect_host(f, "tv.example", false);
+	f->settings.public_url_at = fixture_text(f, "https://tv.example:8443/amps/");
+	f->settings.allowed_hosts_at = fixture_text(f, "one.example\nTwo.example\n");
+	cr_assert_eq(fixture_publish(f, 2), 0);
+	expect_host(f, "TV.example", true);
+	expect_host(f, "one.example:81", true);
+	expect_host(f, "two.example.", true);
+	for (size_t i = 0; i < array_size(never); i++)
+		expect_host(f, never[i], false);
+	fixture_free(f);
+
+	f = make("::ffff:192.0.2.0", 96 + 24);
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	expect_host(f, "evil.example", true);
+	fixture_free(f);
+}
+
 static void expect_token(const char *target, const char *fields, int found, const char *expected)
 {
 	char text[TOKEN_BYTES_MAX + 1] = "";
