@@ -5,10 +5,10 @@
 viewers: one channel of 8.000 Mbit/s over the loopback of a separate network namespace, both servers
 pinned to the same CPU, in turns.  Prints medians and ranges; ratios within a round can be compared,
 absolute figures depend on the machine.  line-ups (lineups.py) and playlists (playlists.py, with
-nginx) measure thousands of channels, tuners (tuners.py) the cost of running ones, encoding
-(encodes.py) an encoder beside the `ffmpeg` program, hls (segments.py) segments and playlists beside
-nginx and ffmpeg, low-latency (low_latency.py, latency.py) parts, and the age of what players in a
-browser show.  Ends with 1 only for a run that broke or lost something that the bare server did
+nginx) measure thousands of channels, api (api_writes.py) changes and lists of them while viewers
+play, tuners (tuners.py) the cost of running ones, encoding (encodes.py) an encoder beside the
+`ffmpeg` program, hls (segments.py) segments and playlists beside nginx and ffmpeg, low-latency
+(low_latency.py, latency.py) parts, and the age of what players in a browser show.  Ends with 1 only for a run that broke or lost something that the bare server did
 not lose, never because of time.
 """
 import argparse
@@ -25,15 +25,15 @@ import latency
 import low_latency
 import segments
 import tuners
+from api_writes import Writes
 from figures import cell, enter_namespace, quantile, set_mtu
 from lineups import LineUps
 from playlists import Playlists
-from programs import (Amps, Bare, Broken, CLIENT_CPU, FILE_CHANNEL, HTTP_CHANNEL, Origin, Program,
-                      load, load_words, make_film)
+from programs import (Amps, Bare, Broken, CLIENT_CPU, FAULTS, FILE_CHANNEL, HTTP_CHANNEL, Origin,
+                      Program, load, load_words, make_film)
 
-SUBJECTS = ("viewers", "line-ups", "playlists", "tuners", "encoding", "hls", "low-latency")
+SUBJECTS = ("viewers", "line-ups", "api", "playlists", "tuners", "encoding", "hls", "low-latency")
 VERIFIED = 20
-FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 
 
 class Bench:
@@ -242,14 +242,19 @@ class Bench:
     # -- all of it
 
     def run(self):
-        measures = (self.viewers, self.line_ups, self.playlists, self.tuners, self.encoding,
-                    self.hls, self.low_latency)
+        measures = (self.viewers, self.line_ups, self.api, self.playlists, self.tuners,
+                    self.encoding, self.hls, self.low_latency)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
 
     def line_ups(self):
         self.out["line_ups"] = LineUps(self.options).run()
+
+    def api(self):
+        writes = Writes(self.options)
+        self.out["api"] = writes.run()
+        self.faults += writes.faults
 
     def playlists(self):
         self.out["playlists"] = Playlists(self.options).run()

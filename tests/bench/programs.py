@@ -21,6 +21,8 @@ SERVER_CPU, CLIENT_CPU = 0, (os.cpu_count() or 1) - 1
 BOTH_CPUS = f"{SERVER_CPU},{CLIENT_CPU}"
 AMPS_PORT, BARE_PORT, ORIGIN_PORT = 15100, 15200, 15300
 FILE_CHANNEL, HTTP_CHANNEL = 1, 2
+# what the load client counts, 0 if all went well
+FAULTS = ("cc_err", "sync_loss", "lost_bytes", "alien_bytes", "lost_clients")
 
 
 class Broken(Exception):
