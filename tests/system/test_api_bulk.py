@@ -1,5 +1,6 @@
 """The API and the command add whole playlists; the database is copied and judged; openapi.json
 describes what the server does."""
+import copy
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 
 import pytest
 
+import npm
 from harness import BIN, ROOT, serving
 from lineup import channel, line_up
 from origin import HttpOrigin
@@ -188,3 +190,27 @@ def test_openapi_names_every_field(s, described):
     status = good(ask(s, "GET", "/api/status"))
     assert set(status) == set(schemas["Status"]["properties"])
     assert set(status["workers"][0]) == set(schemas["Status"]["properties"]["workers"]["items"]["properties"])
+
+
+def redocly(document, folder):
+    """What Redocly finds wrong with the description: rule, and where."""
+    path = folder / "openapi.json"
+    path.write_text(json.dumps(document))
+    done = subprocess.run(["node", npm.path("@redocly", "cli", "bin", "cli.js"), "lint", str(path),
+                           "--extends", "recommended-strict", "--format", "json"],
+                          capture_output=True, text=True, timeout=100, cwd=folder,
+                          env={**os.environ, "REDOCLY_TELEMETRY": "off",
+                               "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"})
+    found = json.loads(done.stdout)["problems"]
+    assert done.returncode == (1 if found else 0), done
+    return [(p["ruleId"], p["location"][0]["pointer"]) for p in found]
+
+
+@pytest.mark.slow
+def test_openapi_is_clean_for_redocly(described, tmp_path):
+    assert redocly(described, tmp_path) == []
+    # it would notice
+    wrong = copy.deepcopy(described)
+    del wrong["paths"]["/api/streams"]["get"]["operationId"]
+    wrong["paths"]["/api/streams/{id}"]["get"]["responses"]["200"].pop("description")
+    assert {rule for rule, _ in redocly(wrong, tmp_path)} == {"operation-operationId", "struct"}
