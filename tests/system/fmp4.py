@@ -118,9 +118,10 @@ class Mp4:
         if track.end is not None:
             apart = begin - track.end / track.scale
             if abs(apart) > .0001:
-                # an encoder that dies takes a picture with it, whose place stays empty
+                # an encoder that dies takes pictures and frames of sound with it, whose places
+                # stay empty
                 lost = apart * track.scale / samples[0].duration
-                hole = track.kind == "vide" and apart > 0 and abs(lost - round(lost)) < .01
+                hole = apart > 0 and abs(lost - round(lost)) < .01
                 assert abs(apart) > TOGETHER_S or self.fresh or hole, \
                     f"{track.kind}: off by {apart} s"
                 self.gaps.append((track.kind, apart))

@@ -29,6 +29,7 @@ class RtspWatcher(Watcher):
         self.stream = Rtsp(server, tcp=tcp)
         assert self.stream.play().status == 200
         self.checker = self.stream.rtp
+        self.path = f"rtsp, {'interleaved' if tcp else 'udp'}"
         self.begin()
 
     def run(self):
@@ -93,7 +94,7 @@ def test_every_form_comes_from_one_source_and_outlives_each_process(server):
                 for w in watchers:
                     w.wait_more(30, 30)
                 playlists.wait_more()
-            assert not any(w.ended for w in watchers)
+                assert [(w.path, w.error) for w in watchers if w.ended] == [], f"behind{name}"
             assert origin.playing.peak == 1 and s.tuner("1")["restarts"] == 3
             for w in watchers:
                 w.stop()

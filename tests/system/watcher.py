@@ -11,7 +11,7 @@ class Watcher:
     """One viewer until stop(), or until its answer ends; of a path of /ws over a WebSocket."""
 
     def __init__(self, server, path, checker=Checker, **kwargs):
-        self.checker = checker()
+        self.checker, self.path = checker(), path
         if path.startswith("/ws/"):
             self.stream = WebSocket(server, path, **kwargs)
         else:
