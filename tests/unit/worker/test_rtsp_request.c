@@ -33,7 +33,8 @@ static struct read *read_text(const char *text)
 
 Test(rtsp_request, a_request_has_a_url_a_method_and_a_number)
 {
-	struct read *r = read_text(HEAD("DESCRIBE rtsp://tv:8554/5?token=a%20b", "Accept: x/y\r\n"));
+	struct read *r =
+		read_text(HEAD("DESCRIBE rtsp://tv:8554/5?token=a%20b", "Accept: x/y\r\n"));
 
 	cr_assert_eq(r->item, RTSP_ITEM_REQUEST, "%s", r->reason);
 	cr_assert_eq(r->q.method, RTSP_DESCRIBE);
@@ -87,9 +88,8 @@ Test(rtsp_request, what_is_no_request_is_refused)
 
 Test(rtsp_request, bodies_and_packets_are_skipped_however_they_are_cut)
 {
-	static const char bytes[] = "$\1\0\5abcde$\0\0\0" HEAD("SET_PARAMETER /5",
-							       "Content-Length: 3\r\n") "$x\n"
-								HEAD("PLAY /5", "");
+	static const char bytes[] = "$\1\0\5abcde$\0\0\0" HEAD(
+		"SET_PARAMETER /5", "Content-Length: 3\r\n") "$x\n" HEAD("PLAY /5", "");
 	const size_t size = sizeof(bytes) - 1;
 
 	for (size_t step = 1; step <= size; step++) {
@@ -116,6 +116,17 @@ Test(rtsp_request, bodies_and_packets_are_skipped_however_they_are_cut)
 	}
 }
 
+Test(rtsp_request, an_empty_packet_is_complete_with_its_head)
+{
+	struct read *r = read_text("$");
+
+	cr_assert_eq(r->item, RTSP_ITEM_NONE);
+	cr_assert_eq(rtsp_read(&r->reader, "$\2\0\0", 4, &r->used, &r->q, &r->channel, &r->status,
+			       &r->reason),
+		     RTSP_ITEM_PACKET);
+	cr_assert(r->used == 4 && r->channel == 2);
+}
+
 static int choose(const char *field, bool udp, struct rtsp_transport *t)
 {
 	struct in6_addr peer;
@@ -130,6 +141,8 @@ Test(rtsp_request, the_first_transport_that_is_possible_is_chosen)
 
 	cr_assert_eq(choose("RTP/AVP/TCP;unicast;interleaved=2-3", true, &t), 0);
 	cr_assert(!t.udp && t.channels[0] == 2 && t.channels[1] == 3);
+	cr_assert_eq(choose("RTP/AVP/TCP;interleaved=254-255", true, &t), 0);
+	cr_assert(t.channels[0] == 254 && t.channels[1] == 255);
 	cr_assert_eq(choose("RTP/AVP/TCP", true, &t), 0);
 	cr_assert(!t.udp && t.channels[0] == 0 && t.channels[1] == 1);
 	cr_assert_eq(choose("RTP/SAVP;unicast;client_port=5000-5001, MP2T/UDP;unicast, "
@@ -146,9 +159,8 @@ Test(rtsp_request, the_first_transport_that_is_possible_is_chosen)
 	cr_assert_eq(choose("RTP/AVP/UDP; unicast ; client_port = 5000-5001 ;mode=\"PLAY\";x=y",
 			    true, &t),
 		     0);
-	cr_assert_eq(choose("RTP/AVP;unicast;destination=192.0.2.7;client_port=5000-5001", true,
-			    &t),
-		     0);
+	cr_assert_eq(
+		choose("RTP/AVP;unicast;destination=192.0.2.7;client_port=5000-5001", true, &t), 0);
 }
 
 Test(rtsp_request, other_transports_are_not)
