@@ -307,6 +307,20 @@ static void load_model(struct store_work *w, const json_t *result, const struct 
 		a->publication->settings = settings_of(model);
 }
 
+/* The first load found no room for what it changes: streams must go on from what is stored. */
+static void serve_stored(struct store_work *w, const json_t *model, int64_t wall_us,
+			 struct store_answer *a)
+{
+	store_answer_done(a);
+	store_work_republish(w, wall_us, a);
+	if (a->publication == NULL)
+		return;
+	a->publication->settings = settings_of(model);
+	a->notices = json_pack("[s]", "the disk of the database is full: serving what was stored "
+				      "before; when there is room, reload for the configuration "
+				      "file");
+}
+
 void store_work_load(struct store_work *w, const char *bytes, size_t n,
 		     const struct discard *discard, int64_t wall_us, struct store_answer *ret)
 {
@@ -323,6 +337,8 @@ void store_work_load(struct store_work *w, const char *bytes, size_t n,
 		ret->problems = json_incref(problems);
 	} else {
 		load_model(w, result, discard, wall_us, ret);
+		if (ret->error == -ENOSPC && w->settings == NULL)
+			serve_stored(w, json_object_get(result, "model"), wall_us, ret);
 	}
 	json_decref(result);
 }

@@ -23,7 +23,8 @@ must_check int store_work_open(const char *state_dir, struct store_work *w, char
 			       size_t text_cap);
 void store_work_close(struct store_work *w);
 
-/* The operations of store.h, at the wall time given.  `bytes` is the loader's JSON. */
+/* The operations of store.h, at the wall time given.  `bytes` is the loader's JSON.  A first load
+ * that finds the disk full publishes what is stored. */
 void store_work_load(struct store_work *w, const char *bytes, size_t n,
 		     const struct discard *discard, int64_t wall_us, struct store_answer *ret);
 void store_work_republish(struct store_work *w, int64_t wall_us, struct store_answer *ret);

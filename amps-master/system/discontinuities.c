@@ -48,6 +48,15 @@ static int raise_to(struct discontinuities *d, uint32_t limit)
 	return r;
 }
 
+/* Logs the first of several failures to store the limit. */
+static void report_stuck(struct discontinuities *d, int r)
+{
+	if (r < 0 && !d->stuck)
+		log_warn("the number of discontinuities cannot be kept (%s) path=%s", strerror(-r),
+			 d->path);
+	d->stuck = r < 0;
+}
+
 int discontinuities_open(struct discontinuities *d, const char *state_dir, int64_t wall_us,
 			 uint64_t now_us)
 {
@@ -65,7 +74,13 @@ int discontinuities_open(struct discontinuities *d, const char *state_dir, int64
 	/* a clock that is wrong by years must not end the numbers */
 	if (r < 0)
 		d->first = (uint32_t)MIN(MAX(hours, 1), (int64_t)SEGMENT_NUMBER_MAX / 4);
-	return raise_to(d, d->first + STEP);
+	d->limit = d->first;
+	r = raise_to(d, d->first + STEP);
+	if (r != -ENOSPC)
+		return r;
+	/* channels are served all the same; the next number tries again */
+	report_stuck(d, r);
+	return 0;
 }
 
 uint32_t discontinuities_first(const struct discontinuities *d, uint64_t now_us)
@@ -76,13 +91,7 @@ uint32_t discontinuities_first(const struct discontinuities *d, uint64_t now_us)
 
 void discontinuities_reached(struct discontinuities *d, uint32_t number)
 {
-	int r;
-
 	if (number + NEAR < d->limit || d->limit - d->first >= MOST_A_START)
 		return;
-	r = raise_to(d, d->limit + STEP);
-	if (r < 0 && !d->stuck)
-		log_warn("the number of discontinuities cannot be kept (%s) path=%s", strerror(-r),
-			 d->path);
-	d->stuck = r < 0;
+	report_stuck(d, raise_to(d, d->limit + STEP));
 }

@@ -18,8 +18,8 @@ struct discontinuities {
 	bool stuck;	  /* the file could not be written, and the log says so */
 };
 
-/* Reads the file, or begins with the hours since 2025 where there is none, and raises its number.
- * 0 or -Exxx. */
+/* Reads the file, or begins with the hours since 2025 where there is none, and raises its number;
+ * on a full disk later.  0 or -Exxx. */
 must_check int discontinuities_open(struct discontinuities *d, const char *state_dir,
 				    int64_t wall_us, uint64_t now_us);
 
