@@ -33,7 +33,7 @@ void reply_done(struct reply *r)
 	}
 }
 
-static const char *status_text(int status)
+const char *reply_status_text(int status)
 {
 	static const struct {
 		int status;
@@ -50,6 +50,7 @@ static const char *status_text(int status)
 		{403, "Forbidden"},
 		{404, "Not Found"},
 		{405, "Method Not Allowed"},
+		{406, "Not Acceptable"},
 		{408, "Request Timeout"},
 		{409, "Conflict"},
 		{412, "Precondition Failed"},
@@ -60,12 +61,18 @@ static const char *status_text(int status)
 		{426, "Upgrade Required"},
 		{429, "Too Many Requests"},
 		{431, "Request Header Fields Too Large"},
+		/* of RTSP (RFC 2326, 7.1.1) */
+		{453, "Not Enough Bandwidth"},
+		{454, "Session Not Found"},
+		{455, "Method Not Valid in This State"},
+		{461, "Unsupported Transport"},
 		{500, "Internal Server Error"},
 		{501, "Not Implemented"},
 		{502, "Bad Gateway"},
 		{503, "Service Unavailable"},
 		{504, "Gateway Timeout"},
-		{505, "HTTP Version Not Supported"},
+		{505, "Version Not Supported"},
+		{551, "Option Not Supported"}, /* of RTSP */
 	};
 
 	for (size_t i = 0; i < array_size(names); i++)
@@ -347,7 +354,7 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 		choose_part(r, t);
 		c = choose(r, t);
 	}
-	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, status_text(r->status));
+	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, reply_status_text(r->status));
 	add_date(head, wall_us);
 	add_representation(r, &c, r->status, head);
 	buf_puts(head, "X-Content-Type-Options: nosniff\r\n");

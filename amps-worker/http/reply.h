@@ -94,6 +94,9 @@ void reply_count(struct reply *r, struct reply_load *load, uint64_t bytes);
 /* Adds one header line; name and value must be free of CR, LF and NUL (else it is left out). */
 void reply_field(struct reply *r, const char *name, const char *format, ...) printf_like(3, 4);
 
+/* What the number means, in HTTP and in RTSP; a static text. */
+const char *reply_status_text(int status);
+
 /* Builds the response head and, for GET of byte replies, what follows it: applies HEAD, ETag
  * (If-None-Match -> 304, which is the reply's status then), Range, Accept-Encoding: gzip,
  * Connection.  *ret_body points into the reply; what follows of a file is r->file.

@@ -42,40 +42,6 @@ struct call {
 	int result;    /* -EPIPE: the connection ends */
 };
 
-static const char *status_text(int status)
-{
-	static const struct {
-		int status;
-		const char *text;
-	} names[] = {
-		{200, "OK"},
-		{400, "Bad Request"},
-		{401, "Unauthorized"},
-		{403, "Forbidden"},
-		{404, "Not Found"},
-		{405, "Method Not Allowed"},
-		{406, "Not Acceptable"},
-		{413, "Request Entity Too Large"},
-		{414, "Request-URI Too Large"},
-		{431, "Request Header Fields Too Large"},
-		{453, "Not Enough Bandwidth"},
-		{454, "Session Not Found"},
-		{455, "Method Not Valid in This State"},
-		{461, "Unsupported Transport"},
-		{501, "Not Implemented"},
-		{502, "Bad Gateway"},
-		{503, "Service Unavailable"},
-		{504, "Gateway Time-out"},
-		{505, "RTSP Version not supported"},
-		{551, "Option not supported"},
-	};
-
-	for (size_t i = 0; i < array_size(names); i++)
-		if (names[i].status == status)
-			return names[i].text;
-	return "Error";
-}
-
 static struct worker_page *page_of(const struct rtsp_dialogue *d)
 {
 	return d->all->conns->context->page;
@@ -92,7 +58,7 @@ static void write_answer(const struct rtsp_dialogue *d, const uint32_t *cseq, co
 {
 	const struct rtsp_session *s = d->control.session;
 
-	buf_printf(out, "RTSP/1.0 %d %s\r\n", r->status, status_text(r->status));
+	buf_printf(out, "RTSP/1.0 %d %s\r\n", r->status, reply_status_text(r->status));
 	if (cseq)
 		buf_printf(out, "CSeq: %u\r\n", *cseq);
 	if (s && r->status == 200)
