@@ -368,3 +368,46 @@ def test_a_change_of_metadata_restarts_nothing(playing):
         viewer.read(200000)
         tuner = s.tuner("6")
         assert tuner["pid"] == first and tuner["restarts"] == 0 and not viewer.ended
+
+
+def jobs(s, key):
+    """The pids of a tuner's jobs: of its source, and of what is encoded from it."""
+    tuner = s.tuner(key)
+    return (tuner["pid"], tuner["derive_pid"]) if tuner else (None, None)
+
+
+def others(s, key, before):
+    """Waits until both jobs run, and the one that encodes is another one."""
+    wait_for(lambda: all(jobs(s, key)) and jobs(s, key)[1] != before[1], 20, "another job")
+    return jobs(s, key)
+
+
+def test_a_command_a_variant_and_a_profile_restart_the_job_concerned(server):
+    auth = {"enabled": True, "admin_token": ADMIN, "token": "watch"}
+    config = line_up(channel(1, media.film(), **LOOP),
+                     channel(2, media.film(), adaptive_bitrates=[VARIANT], **LOOP),
+                     channel(3, media.film(), profile="small", **LOOP), auth=auth)
+    s = server(config)
+    with s.stream("/stream/1?token=watch") as first, \
+            s.stream("/stream/2?variant=sd&token=watch") as second, \
+            s.stream("/stream/3?token=watch") as third:
+        for viewer in first, second, third:
+            viewer.read(20000)
+        one, two, three = (jobs(s, key) for key in "123")
+        good(call(s, "PUT", "/api/streams/1", {
+            "custom_ffmpeg": "ffmpeg -loglevel error -re -stream_loop -1 -i {source} -c copy "
+                             "-f mpegts -"}))
+        wait_for(lambda: jobs(s, "1")[0] not in (None, one[0]), 20, "the command")
+        good(call(s, "PUT", "/api/streams/2",
+                  {"adaptive_bitrates": [{**VARIANT, "label": "Other label"}]}))
+        good(call(s, "PUT", "/api/streams/3", {"name": "Other"}))
+        assert jobs(s, "2") == two and jobs(s, "3") == three
+        # its encoder alone: the source goes on
+        config["ffmpeg_profiles"]["small"]["b:v"] = "100k"
+        s.write_config(config)
+        report = good(call(s, "POST", "/api/reload"))
+        assert {c["id"] for c in report["changed"]} == {2, 3}
+        assert others(s, "2", two)[0] == two[0] and others(s, "3", three)[0] == three[0]
+        for viewer in first, second, third:
+            viewer.read(20000)
+            assert not viewer.ended
