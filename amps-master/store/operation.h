@@ -20,9 +20,9 @@ enum store_kind {
 	STORE_REPUBLISH,
 	/* Runs a function of the caller in the database thread: what the API reads. */
 	STORE_CALL,
-	/* The same for one that calls store_work_change().  Those that have been submitted when the
-	 * first of them is done, in the next STORE_BATCH_MS, share its transaction and publication:
-	 * all are made, or none. */
+	/* The same for one that calls store_work_change().  It takes those that wait directly
+	 * behind it, and behind each other, into its transaction, for up to STORE_BATCH_MS: all are
+	 * made, or none, with one publication.  None waits for another to come. */
 	STORE_CHANGE,
 	/* Everything that is in force, as a configuration file has it: the settings (defaults
 	 * filled in), ffmpeg_profiles, streams and scheduled_streams. */
