@@ -117,22 +117,25 @@ class Bench:
     # -- the same media in other protocols
 
     def forms(self, amps, viewers, rounds, seconds):
-        """WebSocket and interleaved RTSP beside the transport stream, in the same rounds."""
-        number = amps.path.split("/")[2]
-        forms = {"ts": ("http", amps.path, amps.port), "ws": ("ws", f"/ws/{number}", amps.port),
-                 "rtsp": ("rtsp", f"/{number}", amps.rtsp_port())}
+        """WebSocket, interleaved RTSP and fragmented MP4 beside the transport stream, in the same
+        rounds.  The load client counts the bytes of MP4, and does not look into them."""
+        number = amps.path.split("/")[2].removesuffix(".ts")
+        verify = ("-V", min(viewers, VERIFIED))
+        forms = {"ts": ("http", amps.path, amps.port, *verify),
+                 "ws": ("ws", f"/ws/{number}", amps.port, *verify),
+                 "rtsp": ("rtsp", f"/{number}", amps.rtsp_port(), *verify),
+                 "mp4": ("http", f"/stream/{number}?format=mp4", amps.port, "--raw")}
         found = {name: [] for name in forms}
         lost = dict.fromkeys(forms, 0)
         for _ in range(rounds):
-            for name, (protocol, path, port) in forms.items():
-                got = load(amps, "-c", viewers, "-d", seconds, "-w", 1, "-V",
-                           min(viewers, VERIFIED), "--pids", amps.pid, "--protocol", protocol,
-                           "-p", port, path=path)
+            for name, (protocol, path, port, *words) in forms.items():
+                got = load(amps, "-c", viewers, "-d", seconds, "-w", 1, "--pids", amps.pid,
+                           "--protocol", protocol, "-p", port, *words, path=path)
                 found[name].append(got["mbit_per_cpu_s"])
                 lost[name] += sum(got[fault] for fault in (*FAULTS, "rtp_lost"))
         row = {"viewers": viewers, "rounds": rounds, "mbit_per_cpu_s": found, "lost": lost,
                "ratio": {name: [f / ts for f, ts in zip(found[name], found["ts"])]
-                         for name in ("ws", "rtsp")}}
+                         for name in forms if name != "ts"}}
         self.out["forms"].append(row)
         if any(lost.values()):
             self.faults.append(f"forms: {lost}")
@@ -285,13 +288,13 @@ class Bench:
                     self.fanout(amps, mtu, 50, 1, 2)
                     self.audio(amps, 50, 2)
                     self.forms(amps, 50, 1, 2)
-                    continue
-                self.fanout(amps, mtu, 1, 3, 3)
-                self.fanout(amps, mtu, 100, 3, 3)
-                self.fanout(amps, mtu, 1000, o.rounds or 7, 4)
-                self.fanout(amps, mtu, 2000, 1, 4)
-                self.audio(amps, 1000, 4)
-                self.forms(amps, 1000, 5, 4)
+                else:
+                    self.fanout(amps, mtu, 1, 3, 3)
+                    self.fanout(amps, mtu, 100, 3, 3)
+                    self.fanout(amps, mtu, 1000, o.rounds or 7, 4)
+                    self.fanout(amps, mtu, 2000, 1, 4)
+                    self.audio(amps, 1000, 4)
+                    self.forms(amps, 1000, 5, 4)
             self.udp(20 if quick else 200, 2 if quick else 10)
         print("\nJoining a running channel, connecting included, to the first random access point")
         set_mtu(1500)
