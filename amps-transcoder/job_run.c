@@ -299,13 +299,28 @@ static json_t *failure(int socket)
 	return answer;
 }
 
+/* The master watches the memory of jobs, but not of this process. */
+static int limit_memory(void)
+{
+#ifndef AMPS_SANITIZED
+	const rlim_t bytes = (rlim_t)JOB_MEMORY_INGEST_MB << 20;
+
+	if (setrlimit(RLIMIT_DATA, &(struct rlimit){bytes, bytes}) < 0)
+		return -errno;
+#endif
+	return 0;
+}
+
 static int answer_probe(struct job *job, int master)
 {
 	json_t *answer = NULL;
-	int r = give_up_rights(job);
-	int code = r < 0 ? job_end_failed(job, 502, "the sandbox could not be entered: %s",
-					  strerror(-r))
-			 : probe_run(job, &answer);
+	int code, r = limit_memory();
+
+	if (r == 0)
+		r = give_up_rights(job);
+	code = r < 0 ? job_end_failed(job, 502, "the sandbox could not be entered: %s",
+				      strerror(-r))
+		     : probe_run(job, &answer);
 
 	if (code != 0)
 		answer = failure(master);

@@ -322,7 +322,6 @@ static void probe(struct api_call *c)
 					 .input_bytes = strlen(c->probe),
 					 .timeout_ms = API_PROBE_MS,
 					 .output_bytes = API_PROBE_BYTES,
-					 .memory_mb = JOB_MEMORY_INGEST_MB,
 					 .unprivileged = true};
 	int r = helper_start(env->helpers, &spec, on_probed, c, &c->judge);
 

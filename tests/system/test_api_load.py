@@ -53,5 +53,8 @@ def test_clients_of_events_are_limited_also_those_that_read_nothing(s):
         for client in clients:
             assert client.recv(12) == b"HTTP/1.1 200"
         refused(ask(s, "GET", "/api/events"), 503, "too many clients")
-    with s.stream("/api/events") as again:
-        wait_for(lambda: again.head().status == 200, 10, "room for a client again")
+
+    def is_admitted():
+        with s.stream("/api/events") as again:
+            return again.head().status == 200
+    wait_for(is_admitted, 10, "room for a client again")
