@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-worker/http/access.h"
-#include "common/text/group.h"
 #include "unit.h"
 #include "worker/catalog_fixture.h"
 
@@ -263,27 +262,6 @@ Test(access, puts_no_administrator_token_into_links)
 	access_link_token(&admin, f->tokens, text);
 	cr_expect_str_neq(text, "chief");
 	fixture_free(f);
-}
-
-Test(access, compares_groups_without_case_and_white_space)
-{
-	static const struct {
-		const char *a, *b;
-		bool equal;
-	} cases[] = {
-		{"News", " nEWS\t", true}, {"News", "New", false}, {"", " ", true},
-		{"ÄÖÜß", "äöüß", true},	   {"ČŠŽ", "čšž", true},   {"НОВОСТИ", "новости", true},
-		{"ΑΘΗΝΑ", "αθηνα", true},  {"ΑΩ", "αω", true},	   {"Ĺ", "ĺ", true},
-		{"×", "÷", false},	   {"日本", "日本", true}, {"日本", "日木", false},
-	};
-
-	for (size_t i = 0; i < array_size(cases); i++)
-		cr_expect_eq(
-			group_equal(cases[i].a, strlen(cases[i].a), cases[i].b, strlen(cases[i].b)),
-			cases[i].equal, "%s, %s", cases[i].a, cases[i].b);
-	cr_expect(group_in_list("a, b ,,c", "B"));
-	cr_expect(!group_in_list("a,,b", ""));
-	cr_expect(group_list_empty(" , ,"));
 }
 
 /* The token of a request of RTSP with this Authorization. */
