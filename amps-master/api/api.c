@@ -222,10 +222,12 @@ typedef void (*store_fn)(struct store_work *w, void *arg, int64_t wall_us,
 
 static void submit(struct api_call *c, store_fn call)
 {
+	/* a probe changes nothing, so it does not fail with the changes beside it */
+	bool changes = call == edit_run && c->m.operation != API_PROBE;
+
 	store_submit(c->api->env.store,
-		     &(struct store_operation){.kind = call == edit_run ? STORE_CHANGE : STORE_CALL,
-					       .call = call,
-					       .arg = c},
+		     &(struct store_operation){
+			     .kind = changes ? STORE_CHANGE : STORE_CALL, .call = call, .arg = c},
 		     on_stored, c, 0);
 }
 
