@@ -36,7 +36,7 @@ static void add_report(struct segments *s, const struct hls_asked *asked, const 
 	struct segment newest;
 	struct buf uri = BUF_INIT;
 
-	if (!renditions_newest(&s->renditions, &other, &newest))
+	if (!renditions_newest_listed(&s->renditions, &other, &newest))
 		return;
 	hls_text_link(&uri, &link);
 	report = (struct hls_report){.uri = uri.data ? uri.data : "",
@@ -83,14 +83,14 @@ static void add_reports(struct segments *s, const struct hls_asked *asked, struc
 enum reach { REACH_WAITS, REACH_THERE, REACH_TOO_FAR };
 
 /* draft-pantos-hls-rfc8216bis, 6.2.5.2; a part behind the last one of its segment is the first one
- * of the next segment. */
+ * of the next segment, with which a segment is listed as a whole. */
 static enum reach reach_of(const struct rendition *rendition, const struct hls_asked *asked)
 {
 	struct segment_media media;
 	struct segment newest;
 	uint32_t part, ahead_ms;
 
-	if (!rendition_newest(rendition, &newest) || !rendition_media(rendition, &media))
+	if (!rendition_newest_listed(rendition, &newest) || !rendition_media(rendition, &media))
 		return REACH_WAITS;
 	if (newest.number > asked->number || rendition_ended(rendition))
 		return REACH_THERE;
@@ -102,9 +102,7 @@ static enum reach reach_of(const struct rendition *rendition, const struct hls_a
 		return REACH_TOO_FAR;
 	if (newest.number < asked->number)
 		return REACH_WAITS;
-	if (asked->has_part)
-		return part >= asked->part ? REACH_THERE : REACH_WAITS;
-	return newest.flags & SEGMENT_LAST ? REACH_THERE : REACH_WAITS;
+	return asked->has_part && part >= asked->part ? REACH_THERE : REACH_WAITS;
 }
 
 /* The first letter of its files. */

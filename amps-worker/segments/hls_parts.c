@@ -82,11 +82,17 @@ static void add_part(struct writer *w, const struct segment *e)
 	buf_printf(w->b, "\"%s\n", e->flags & SEGMENT_INDEPENDENT ? ",INDEPENDENT=YES" : "");
 }
 
-/* The segment of entries[at .. end), with what belongs in front of it. */
+/* The segment of entries[at .. end), with what belongs in front of it.
+ *
+ * But for the first few, it is listed as a whole only with the first part of the next one.  hls.js
+ * takes a whole segment for buffered when less than 0.2 s of it are missing: if it learned of the
+ * end before it had the part in front of the last one, it never asked for the last one, and
+ * stalled. */
 static void add_segment(struct writer *w, size_t at, size_t end)
 {
 	const struct segment *first = &w->m->entries[at], *last = &w->m->entries[end - 1];
-	bool complete = last->flags & SEGMENT_LAST || end < w->m->count;
+	bool at_once = w->m->ended || w->m->early;
+	bool whole = end < w->m->count || (at_once && last->flags & SEGMENT_LAST);
 	uint64_t duration_90k = 0;
 	char when[TIME_TEXT_MAX];
 
@@ -103,7 +109,7 @@ static void add_segment(struct writer *w, size_t at, size_t end)
 		if (w->behind_90k < (uint64_t)PARTS_TARGETS * w->m->media->target_s * HZ)
 			add_part(w, &w->m->entries[i]);
 	}
-	if (!complete)
+	if (!whole)
 		return;
 	buf_puts(w->b, "#EXTINF:");
 	add_seconds(w->b, duration_90k);

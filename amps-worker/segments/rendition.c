@@ -10,8 +10,10 @@
 #define PLAYLIST_TYPE	 "application/vnd.apple.mpegurl"
 #define PLAYLIST_KEPT_US 60000000 /* a body that was replaced leaves the cache then */
 #define POLL_US		 5000	  /* between two looks at indexes that requests wait for */
-#define POLLS_ELSEWHERE	 8u /* looks between two at other renditions than the one that moved */
-#define FIRST_SEGMENTS	 3u /* so many complete ones are not few */
+#define POLLS_ELSEWHERE	 8u  /* looks between two at other renditions than the one that moved */
+#define MS		 90u /* in 1/90,000 s */
+#define LEAST_PERCENT	 85u /* of the part target that a part lasts */
+#define FIRST_SEGMENTS	 3u  /* with so many complete ones a playlist is past its begin */
 #define REFUSED_US	 5000000
 
 static struct rendition_list *bucket_of(struct renditions *all, uint32_t channel)
@@ -259,16 +261,48 @@ static bool newest_of(const struct output *o, struct segment *ret)
 	return ring && segment_newest(&ring->map, ret) == 0;
 }
 
+/* Is its playlist at its begin? */
+static bool is_early(const struct segment *newest)
+{
+	unsigned complete =
+		newest->number - newest->oldest + (newest->flags & SEGMENT_LAST ? 1 : 0);
+
+	return complete < FIRST_SEGMENTS;
+}
+
+/* Is it the last part of its segment, and shorter than others may be (8216bis, 4.4.4.9)? */
+static bool is_short_last(const struct segment *s, const struct segment_media *media)
+{
+	return s->flags & SEGMENT_LAST && s->part != s->first &&
+	       s->duration_90k < LEAST_PERCENT * media->part_ms * MS / 100;
+}
+
+/* A short last part is listed with the first part of the next segment, as the end of its segment is
+ * (hls_parts.c): without the end, nothing says that it may be short.  Until then it's the hinted
+ * part. */
+static bool newest_listed_of(const struct output *o, struct segment *ret)
+{
+	struct segment_media media;
+	struct segment before;
+
+	if (!newest_of(o, ret) || !media_of(o, &media))
+		return false;
+	if (!is_early(ret) && is_short_last(ret, &media) && !ring_ended(&output_ring(o)->map) &&
+	    segment_read(&output_ring(o)->map, ret->part - 1, &before) == 0)
+		*ret = before;
+	return true;
+}
+
 bool renditions_media(struct renditions *all, const struct rendition_request *q,
 		      struct segment_media *ret)
 {
 	return media_of(known_output(all, q), ret);
 }
 
-bool renditions_newest(struct renditions *all, const struct rendition_request *q,
-		       struct segment *ret)
+bool renditions_newest_listed(struct renditions *all, const struct rendition_request *q,
+			      struct segment *ret)
 {
-	return newest_of(known_output(all, q), ret);
+	return newest_listed_of(known_output(all, q), ret);
 }
 
 static bool has_files(const struct output *o, const struct rendition_track *track)
@@ -390,6 +424,11 @@ bool rendition_newest(const struct rendition *r, struct segment *ret)
 	return newest_of(r->output, ret);
 }
 
+bool rendition_newest_listed(const struct rendition *r, struct segment *ret)
+{
+	return newest_listed_of(r->output, ret);
+}
+
 int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret)
 {
 	const struct stream_ring *ring = output_ring(r->output);
@@ -509,18 +548,15 @@ static bool is_current(const struct rendition_text *t, const struct stream_ring 
 	       t->oldest == newest->oldest && t->ended == ring_ended(&ring->map);
 }
 
-/* Of few segments, leaves out the one that still grows: before it plays, Shaka reads segments here
- * and there in its first playlist, and one that has no address yet is among them if there are few.
- */
+/* Leaves out the segment that still grows: before it plays, Shaka reads segments here and there in
+ * its first playlist, and if there are few, one that has no address yet would be among them. */
 static void leave_out_growing(struct hls_media *m)
 {
-	size_t complete = 0, count = m->count;
+	size_t count = m->count;
 
-	for (size_t i = 0; i < m->count; i++)
-		complete += (m->entries[i].flags & SEGMENT_LAST) != 0;
 	while (count > 0 && !(m->entries[count - 1].flags & SEGMENT_LAST))
 		count--;
-	if (complete >= FIRST_SEGMENTS || count == 0)
+	if (count == 0)
 		return;
 	m->count = count;
 	m->closed = true;
@@ -536,7 +572,7 @@ const struct buf *rendition_parts(struct rendition *r, const struct hls_place *p
 	struct segment_media media;
 	struct segment newest;
 
-	if (!rendition_media(r, &media) || !rendition_newest(r, &newest))
+	if (!rendition_media(r, &media) || !rendition_newest_listed(r, &newest))
 		return NULL;
 	rendition_listed(r, &media);
 	if (is_current(t, ring, &newest))
@@ -547,7 +583,8 @@ const struct buf *rendition_parts(struct rendition *r, const struct hls_place *p
 	t->ended = playlist.ended = ring_ended(&ring->map);
 	playlist.media = &media;
 	playlist.entries = entries = read_entries(&ring->map, &newest, &playlist.count);
-	if (entries && copy == HLS_FIRST && !t->ended)
+	playlist.early = is_early(&newest);
+	if (entries && copy == HLS_FIRST && playlist.early && !t->ended)
 		leave_out_growing(&playlist);
 	buf_reset(&t->text);
 	if (entries)

@@ -124,12 +124,12 @@ size_t renditions_sounds(struct renditions *all, uint32_t channel, const char *v
 /* It lives on as if it was asked for: something that waits in another rendition needs it. */
 void rendition_live_on(struct rendition *r);
 
-/* The newest facts and the newest part of what was asked for, if any worker's viewers use it. False
- * if there are none. */
+/* The newest facts of what was asked for, and the newest part that its playlist with parts lists,
+ * if any worker's viewers use it.  False if there are none. */
 bool renditions_media(struct renditions *all, const struct rendition_request *q,
 		      struct segment_media *ret);
-bool renditions_newest(struct renditions *all, const struct rendition_request *q,
-		       struct segment *ret);
+bool renditions_newest_listed(struct renditions *all, const struct rendition_request *q,
+			      struct segment *ret);
 
 /* Is there something to play? */
 bool rendition_ready(const struct rendition *r);
@@ -140,8 +140,10 @@ bool rendition_media(const struct rendition *r, struct segment_media *ret);
 /* Will nothing follow? */
 bool rendition_ended(const struct rendition *r);
 
-/* The newest part of its index.  False if there is none. */
+/* The newest part of its index, and the newest that its playlist with parts lists.  False if there
+ * is none. */
 bool rendition_newest(const struct rendition *r, struct segment *ret);
+bool rendition_newest_listed(const struct rendition *r, struct segment *ret);
 
 /* The entry of this part.  0, -ENOENT or -EBADMSG. */
 must_check int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret);

@@ -20,6 +20,7 @@ struct ll {
 	char codec[SEGMENT_CODEC_MAX]; /* of the pictures */
 	bool english;		       /* there is sound in German and in English */
 	char session[SESSION_TEXT + 1];
+	uint32_t short_90k; /* how long the next part lasts; 0 = as usual */
 };
 
 static struct segment_media media_of(const struct ll *x, bool sound)
@@ -42,7 +43,7 @@ static void add_part_to(struct ll *x, struct index *to, bool sound, uint32_t fla
 		.first = x->first,
 		.discontinuity = x->discontinuity,
 		.start_90k = (int64_t)x->part * PART_90K,
-		.duration_90k = PART_90K,
+		.duration_90k = x->short_90k ? x->short_90k : PART_90K,
 		.wall_us = 1700000000000000 + x->part * 250000ll,
 		.made_s = x->w.made_s,
 		.at = (x->part - x->first) * PART_BYTES,
@@ -168,15 +169,19 @@ static const char *part_path(const struct ll *x, char kind, uint32_t part)
 	return path;
 }
 
-/* Asks; it is not answered yet. */
-static void ask_held(struct ll *x, struct answer *to, const char *path, const char *fields)
+static void expect_held(struct ll *x, struct answer *held)
 {
-	ask(to, &x->w, "GET", path, fields);
 	for (unsigned i = 0; i < 20; i++) {
 		turn(&x->w);
 		usleep(1000);
-		cr_assert_not(answered(to), "%s is answered at once: %s", path, to->text);
+		cr_assert_not(answered(held), "it is answered at once: %s", held->text);
 	}
+}
+
+static void ask_held(struct ll *x, struct answer *to, const char *path, const char *fields)
+{
+	ask(to, &x->w, "GET", path, fields);
+	expect_held(x, to);
 }
 
 static void expect_answer(struct ll *x, struct answer *to, int status, const char *holds)
@@ -342,29 +347,47 @@ Test(ll_hls, a_reload_waits_for_its_part)
 	struct ll x;
 
 	open_ll(&x, 3);
-	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1002"), "", 200, "v1002.m4s");
-	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1002&_HLS_part=3"), "", 200, "v1002.m4s");
-	ask_held(&x, &whole, media_path(&x, "picture", "&_HLS_msn=1003"), "");
+	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1001"), "", 200, "v1001.m4s");
+	/* a segment is a whole with the first part of the next one */
+	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1002&_HLS_part=3"), "", 200,
+	       "vp7011.m4s\"\n#EXT-X-PRELOAD-HINT");
+	ask_held(&x, &whole, media_path(&x, "picture", "&_HLS_msn=1002"), "");
 	ask_held(&x, &part, media_path(&x, "picture", "&_HLS_msn=1003&_HLS_part=1"), "");
 	/* a part that a complete segment has not is the first one of the next */
 	ask_held(&x, &behind, media_path(&x, "picture", "&_HLS_msn=1002&_HLS_part=4"), "");
 	add_part(&x, SEGMENT_INDEPENDENT);
 	expect_answer(&x, &behind, 200, "vp7012.m4s\",INDEPENDENT=YES\n#EXT-X-PRELOAD-HINT");
+	expect_answer(&x, &whole, 200, "v1002.m4s\n#EXT-X-PROGRAM-DATE-TIME");
 	cr_assert_not(answered(&part));
 	add_part(&x, 0);
 	expect_answer(&x, &part, 200, "vp7013.m4s\"\n#EXT-X-PRELOAD-HINT");
 	ask_held(&x, &behind, media_path(&x, "picture", "&_HLS_msn=1003&_HLS_part=6"), "");
 	add_part(&x, 0);
-	for (unsigned i = 0; i < 10; i++) {
-		turn(&x.w);
-		usleep(1000);
-	}
-	cr_assert_not(answered(&whole));
 	add_part(&x, SEGMENT_LAST);
-	expect_answer(&x, &whole, 200, "v1003.m4s\n#EXT-X-PRELOAD-HINT");
-	cr_assert_not(answered(&behind));
+	expect_held(&x, &behind);
 	add_part(&x, SEGMENT_INDEPENDENT);
 	expect_answer(&x, &behind, 200, "vp7016.m4s\",INDEPENDENT=YES\n#EXT-X-PRELOAD-HINT");
+	close_world(&x.w);
+}
+
+Test(ll_hls, a_short_last_part_is_listed_with_the_end_of_its_segment)
+{
+	static struct answer next;
+	struct ll x;
+
+	open_ll(&x, 3);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	add_part(&x, 0);
+	x.short_90k = PART_90K / 4;
+	add_part(&x, SEGMENT_LAST);
+	x.short_90k = 0;
+	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1003&_HLS_part=1"), "", 200,
+	       "vp7013.m4s\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"~");
+	expect(&x.w, media_path(&x, "sound", "&_HLS_msn=1002&_HLS_part=0"), "", 200,
+	       ",LAST-MSN=1003,LAST-PART=1\n");
+	ask_held(&x, &next, media_path(&x, "picture", "&_HLS_msn=1003&_HLS_part=2"), "");
+	add_part(&x, SEGMENT_INDEPENDENT);
+	expect_answer(&x, &next, 200, "vp7014.m4s\"\n#EXTINF:0.562500,\n");
 	close_world(&x.w);
 }
 
@@ -564,7 +587,7 @@ Test(ll_hls, a_delta_update_leaves_out_what_is_older_than_six_targets)
 	cr_expect(strstr(text, "#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:42:32.000Z\n"
 			       "#EXTINF:1.000000,\n"),
 		  "%s", text);
-	cr_expect(strstr(text, "v1002.m4s\n") && strstr(text, "v1007.m4s\n"), "%s", text);
+	cr_expect(strstr(text, "v1002.m4s\n") && strstr(text, "v1006.m4s\n"), "%s", text);
 	cr_expect(strstr(get(&x.w, media_path(&x, "picture", "&_HLS_skip=v2"), ""),
 			 "SKIPPED-SEGMENTS=2\n"));
 	cr_expect(strstr(get(&x.w, media_path(&x, "picture", ""), ""), "v1000.m4s\n"));
