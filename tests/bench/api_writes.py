@@ -11,7 +11,7 @@ from lineups import line_up
 from programs import (AMPS_PORT, BOTH_CPUS, FAULTS, THIN_FILM, Amps, Broken, load_words, make_film,
                       stat_of, wait_for)
 
-CLIENTS = 4
+CLIENTS = 16
 RATE = 100      # writes a second, of all clients
 JIFFY_MS = 10
 
