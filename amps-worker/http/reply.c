@@ -123,7 +123,7 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 		reply_field(r, "Retry-After", "%u", retry_after);
 }
 
-void reply_count(struct reply *r, struct reply_load *load, uint64_t bytes)
+void reply_count(struct reply *r, struct reply_load *load, uint32_t bytes)
 {
 	assert(!r->load);
 	r->load = load;

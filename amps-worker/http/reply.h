@@ -19,12 +19,12 @@ enum reply_kind { REPLY_BYTES, REPLY_SHARED, REPLY_FILE, REPLY_STREAM };
 /* Bytes of a regular file, or the part of them that was asked for.  They do not change while it is
  * open, but may become more (reply->follow). */
 struct reply_file {
-	int fd;		 /* owned */
 	uint64_t base;	 /* where in the file they begin */
 	uint64_t size;	 /* of all of them */
 	uint64_t offset; /* of what is sent; reply_render() sets it and the length */
 	uint64_t length;
-	char etag[40]; /* with its quotes */
+	int fd;	       /* owned */
+	char etag[36]; /* with its quotes */
 };
 
 /* What answers of one kind take until they are done; their holder limits it. */
@@ -54,9 +54,9 @@ struct reply {
 	struct stream_params *stream;
 	uint32_t channel;
 	const char *variant;
-	struct buf fields;	 /* further header lines, each ended with CRLF */
 	struct reply_load *load; /* that this one is part of, or NULL */
-	uint64_t load_bytes;
+	struct buf fields;	 /* further header lines, each ended with CRLF */
+	uint32_t load_bytes;
 	bool close;   /* end the connection after this answer */
 	bool chunked; /* reply_render() sets it: the file's length is not known */
 	bool unsized; /* an answer to HEAD whose body was not made: it has no length */
@@ -89,7 +89,7 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 	printf_like(4, 5);
 
 /* Counts the reply, with so many bytes, in a load that outlives it; once. */
-void reply_count(struct reply *r, struct reply_load *load, uint64_t bytes);
+void reply_count(struct reply *r, struct reply_load *load, uint32_t bytes);
 
 /* Adds one header line; name and value must be free of CR, LF and NUL (else it is left out). */
 void reply_field(struct reply *r, const char *name, const char *format, ...) printf_like(3, 4);
