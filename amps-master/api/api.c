@@ -28,6 +28,7 @@ static struct api_call *call_free(struct api_call *c)
 {
 	if (c == NULL)
 		return NULL;
+	close_fd(&c->file);
 	if (c->api != NULL)
 		LIST_REMOVE(c, link);
 	free(c->message);
@@ -46,8 +47,10 @@ static struct api_call *call_new(void)
 {
 	struct api_call *c = calloc(1, sizeof(*c));
 
-	if (c != NULL)
+	if (c != NULL) {
 		c->result = API_RESULT_NONE;
+		c->file = -1;
+	}
 	return c;
 }
 
@@ -220,10 +223,27 @@ static void on_served(void *owner)
 typedef void (*store_fn)(struct store_work *w, void *arg, int64_t wall_us,
 			 struct store_answer *ret);
 
+/* Reading megabytes would hold up the loop. */
+static void read_file_and_edit(struct store_work *w, void *call, int64_t wall_us,
+			       struct store_answer *ret)
+{
+	struct api_call *c = call;
+	size_t n = (size_t)c->m.bytes;
+
+	assert(c->body == NULL && c->file >= 0);
+	*ret = (struct store_answer){0};
+	c->body = malloc(n + 1);
+	if (c->body != NULL && pread(c->file, c->body, n, 0) == (ssize_t)n)
+		edit_run(w, call, wall_us, ret);
+	else
+		call_fail(c, 503, "out of memory");
+}
+
 static void submit(struct api_call *c, store_fn call)
 {
 	/* a probe changes nothing, so it does not fail with the changes beside it */
-	bool changes = call == edit_run && c->m.operation != API_PROBE;
+	bool changes =
+		(call == edit_run || call == read_file_and_edit) && c->m.operation != API_PROBE;
 
 	store_submit(c->api->env.store,
 		     &(struct store_operation){
@@ -461,32 +481,25 @@ static void call_enter(struct api *a, struct api_call *c, unsigned worker)
 	LIST_INSERT_HEAD(&a->calls, c, link);
 }
 
-/* Memory that nobody can change or cut any more: the loop never waits while it is read, as it might
- * for a file, a pipe or a device.  The bytes, or -Exxx. */
-static ssize_t read_file(int fd, char **ret)
+/* The bytes of memory that nobody can change or cut any more, or -Exxx: nothing waits while it is
+ * read, as it might for a file, a pipe or a device. */
+static ssize_t sealed_bytes(int fd)
 {
 	const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	struct stat st;
-	ssize_t n;
 
 	if ((MAX(fcntl(fd, F_GET_SEALS), 0) & needed) != needed)
 		return -EINVAL;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_size < 0 || st.st_size > IMPORT_BYTES_MAX)
-		return -EFBIG;
-	*ret = malloc((size_t)st.st_size + 1);
-	if (*ret == NULL)
-		return -ENOMEM;
-	n = pread(fd, *ret, (size_t)st.st_size, 0);
-	return n < 0 ? -errno : n;
+	return st.st_size >= 0 && st.st_size <= IMPORT_BYTES_MAX ? st.st_size : -EFBIG;
 }
 
 void api_import(struct api *a, uint64_t ticket, int file)
 {
 	_cleanup_(closep) int fd = file;
 	struct api_call *c = call_new();
-	ssize_t n = c != NULL ? read_file(fd, &c->body) : -ENOMEM;
+	ssize_t n = c != NULL ? sealed_bytes(fd) : -ENOMEM;
 
 	if (n < 0) {
 		call_free(c);
@@ -499,11 +512,12 @@ void api_import(struct api *a, uint64_t ticket, int file)
 	}
 	call_enter(a, c, API_NO_WORKER);
 	c->ticket = ticket;
+	c->file = TAKE_FD(fd);
 	/* whoever may open the control socket may change everything */
 	c->rights = API_COMMANDS;
 	c->m = (struct msg_api_call){
 		.operation = API_STREAM_ADD, .bytes = (uint64_t)n, .match = ""};
-	submit(c, edit_run);
+	submit(c, read_file_and_edit);
 }
 
 int api_on_call(struct api *a, unsigned worker, const struct msg *m)

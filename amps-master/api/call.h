@@ -45,6 +45,7 @@ struct api_call {
 	struct snapshot *tokens;	 /* a reference; `token` is in it */
 	const struct token_entry *token; /* NULL: none is needed */
 	char *body;			 /* m.bytes of it */
+	int file; /* from which the database thread reads it; -1: it is here */
 	struct api_result result;
 	/* Options that libav has not judged yet: the change stops, they are judged by
 	 * amps-transcoder, and it begins again. */
