@@ -278,7 +278,7 @@ int db_peek_meta(const char *state_dir, const char *key, char **ret_value)
 
 int db_begin(struct db *db)
 {
-	assert(sqlite3_get_autocommit(db->handle)); /* one transaction at a time */
+	assert(!db_in_transaction(db)); /* one transaction at a time */
 	/* lock for writing at once: a lock held by another process is found here, not in the middle
 	 */
 	return db_run(db, "BEGIN IMMEDIATE");
@@ -289,9 +289,14 @@ int db_commit(struct db *db)
 	return db_run(db, "COMMIT");
 }
 
+bool db_in_transaction(const struct db *db)
+{
+	return !sqlite3_get_autocommit(db->handle);
+}
+
 void db_rollback(struct db *db)
 {
-	if (!sqlite3_get_autocommit(db->handle))
+	if (db_in_transaction(db))
 		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 

@@ -26,6 +26,9 @@ bool db_lost(const char *state_dir);
 must_check int db_begin(struct db *db);
 must_check int db_commit(struct db *db);
 void db_rollback(struct db *db); /* nothing where none is open */
+/* Is a transaction open?  SQLite ends it by itself after some errors, also of a statement that only
+ * reads; what is written then would be stored at once. */
+must_check bool db_in_transaction(const struct db *db);
 
 /* Can a transaction begin, and is the file still where it was opened?  Writes nothing.  0, -ENOENT
  * (moved or deleted) or another -Exxx. */

@@ -436,8 +436,7 @@ static int change_begin(struct store_work *w, struct store_answer *a)
 	int r;
 
 	if (w->batch != NULL)
-		return 0;
-
+		return db_in_transaction(w->db) ? 0 : -EIO;
 	if (w->settings == NULL) {
 		answer_fail(a, -EAGAIN, "no configuration is in force yet");
 		return -EAGAIN;
@@ -520,6 +519,8 @@ void store_work_commit(struct store_work *w, int64_t wall_us, struct store_answe
 		return;
 	*ret = b->failed;
 	r = ret->error;
+	if (r == 0 && !db_in_transaction(w->db))
+		r = -EIO;
 	if (r == 0)
 		r = next_publish(w, wall_us, next, ret);
 	if (r == 0)

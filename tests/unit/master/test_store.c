@@ -835,6 +835,47 @@ Test(store, several_channels_change_in_one_transaction)
 	state_folder_remove(&f);
 }
 
+/* SQLite rolls a transaction back by itself after some errors, also of a read. */
+Test(store, changes_fail_together_once_their_transaction_is_lost)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer changed, a;
+	json_t *first = json_pack("{si ss}", "id", 1, "name", "A2");
+	json_t *second = json_pack("{si ss}", "id", 2, "name", "B2");
+	uint64_t before = 0, after = 0;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	cr_assert_eq(db_meta_get_u64(w.db, "generation", &before), 0);
+	store_work_change(&w, &(struct store_change){1, first}, 1, NULL, &changed);
+	cr_assert(changed.changed);
+	db_rollback(w.db);
+	/* the next change is not stored on its own */
+	store_work_change(&w, &(struct store_change){2, second}, 1, NULL, &changed);
+	cr_expect_eq(changed.error, -EIO, "%s", changed.text);
+	store_work_commit(&w, NOW, &a);
+	cr_expect_eq(a.error, -EIO, "%s", a.text);
+	cr_expect_null(a.publication);
+	check_name(&w, 2, "B");
+	/* nor is the generation, where no change comes any more */
+	store_work_change(&w, &(struct store_change){1, first}, 1, NULL, &changed);
+	cr_assert(changed.changed);
+	db_rollback(w.db);
+	store_work_commit(&w, NOW, &a);
+	cr_expect_eq(a.error, -EIO, "%s", a.text);
+	cr_assert_eq(db_meta_get_u64(w.db, "generation", &after), 0);
+	cr_expect_eq(after, before);
+	check_name(&w, 1, "A");
+	change(&w, 1, "{'id':1,'name':'A3'}",
+	       "{'added':[],'changed':[1],'removed':[],'notices':0}");
+	json_decref(first);
+	json_decref(second);
+	store_work_close(&w);
+	state_folder_remove(&f);
+}
+
 Test(store, a_change_is_refused_once_the_file_is_gone)
 {
 	struct state_folder f;
