@@ -376,7 +376,6 @@ static void on_stored(void *owner, uint64_t cookie, struct store_answer *a)
 		call_fail(c, 503, "%s", a->text);
 		call_end(c);
 	} else if (a->changed) {
-		assert(c->result.status == 200 || c->result.status == 201);
 		c->served = (struct served_wait){.done = on_served, .owner = c};
 		worker_pool_await(env->pool, &c->served);
 	} else if (c->result.status == 0 && c->import != NULL) {
