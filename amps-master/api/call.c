@@ -143,7 +143,7 @@ bool call_authorize(struct api_call *c, struct snapshot *tokens)
 	}
 	c->token = tokens_find(t, c->m.token, strlen(c->m.token), clock_wall_us());
 	if (c->token == NULL) {
-		call_fail(c, 403, "the token is not valid any more");
+		call_fail(c, 401, "the token is not valid any more");
 		return false;
 	}
 	c->tokens = snapshot_ref(tokens);

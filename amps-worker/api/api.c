@@ -36,8 +36,11 @@ static bool is_full(const struct api *a)
 /* Is there no room for another answer of so many bytes? */
 static bool is_loaded(const struct api *a, uint64_t bytes)
 {
-	return a->under_way.count >= API_ANSWERS_MAX ||
-	       a->under_way.bytes + bytes > API_ANSWERS_BYTES;
+	const struct reply_load *load = &a->under_way;
+
+	/* an answer that is larger than all may be together is sent while there is no other */
+	return load->count >= API_ANSWERS_MAX ||
+	       (load->count > 0 && load->bytes + bytes > API_ANSWERS_BYTES);
 }
 
 /* A descriptor or -Exxx. */
@@ -119,6 +122,8 @@ static int fill_reply(struct reply *r, const struct msg_api_answer *m, int *fd)
 	reply_field(r, "Cache-Control", "private, no-cache");
 	if (m->total >= 0)
 		reply_field(r, "X-Total-Count", "%lld", (long long)m->total);
+	if (m->status == 401)
+		reply_challenge(r);
 	if (m->status == 503)
 		reply_field(r, "Retry-After", "%u", RETRY_AFTER_S);
 	if (call->reads && m->status == 200 && (m->etag[0] || m->bytes > API_ANSWER_BYTES)) {

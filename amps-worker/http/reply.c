@@ -118,9 +118,15 @@ void reply_error(struct reply *r, int status, unsigned retry_after, const char *
 	add_json_string(&r->body, text);
 	buf_puts(&r->body, "}\n");
 	if (status == 401)
-		reply_field(r, "WWW-Authenticate", "Bearer realm=\"amps\"");
+		reply_challenge(r);
 	if ((status == 429 || status == 503) && retry_after > 0)
 		reply_field(r, "Retry-After", "%u", retry_after);
+}
+
+void reply_challenge(struct reply *r)
+{
+	assert(r->status == 401);
+	reply_field(r, "WWW-Authenticate", "Bearer realm=\"amps\"");
 }
 
 void reply_count(struct reply *r, struct reply_load *load, uint32_t bytes)

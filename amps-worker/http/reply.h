@@ -88,6 +88,9 @@ void reply_done(struct reply *r);
 void reply_error(struct reply *r, int status, unsigned retry_after, const char *format, ...)
 	printf_like(4, 5);
 
+/* Adds WWW-Authenticate, which a 401 that reply_error() does not make needs, too. */
+void reply_challenge(struct reply *r);
+
 /* Counts the reply, with so many bytes, in a load that outlives it; once. */
 void reply_count(struct reply *r, struct reply_load *load, uint32_t bytes);
 

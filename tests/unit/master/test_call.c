@@ -21,13 +21,13 @@ static struct snapshot *tokens_from(const char *auth, const char *shared)
 	return s;
 }
 
-/* What a request with this token may do; -1 = nothing: 403. */
+/* What a request with this token may do; -1 = nothing: 401. */
 static int rights_of(struct snapshot *s, const char *token)
 {
 	struct api_call c = {.m = {.token = token}};
 	bool allowed = call_authorize(&c, s);
 
-	cr_assert_eq(c.result.status, allowed ? 0 : 403);
+	cr_assert_eq(c.result.status, allowed ? 0 : 401);
 	snapshot_unref(c.tokens);
 	free(c.result.json);
 	return allowed ? (int)c.rights : -1;
