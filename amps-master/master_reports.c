@@ -120,11 +120,14 @@ static json_t *report_links(void *owner)
 {
 	const struct master *m = owner;
 	char url[512], token[TOKEN_BYTES_MAX + 1];
-	bool shared = worker_pool_shared_token(m->pool, token) == 0;
+	int r = worker_pool_shared_token(m->pool, token);
 	json_t *report;
 
+	/* a link without a token would look as if none were needed */
+	if (r < 0 && r != -ENOENT)
+		return NULL;
 	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
-	report = json_pack("{s:s, s:s?, s:i}", "url", url, "token", shared ? token : NULL,
+	report = json_pack("{s:s, s:s?, s:i}", "url", url, "token", r == 0 ? token : NULL,
 			   "rtsp_port", (int)m->rtsp.port);
 	explicit_bzero(token, sizeof(token));
 	return report;

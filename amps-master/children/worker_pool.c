@@ -690,7 +690,7 @@ int worker_pool_shared_token(const struct worker_pool *pool, char *token)
 	const struct token_entry *entry = tokens ? tokens_shared(tokens) : NULL;
 
 	if (!entry)
-		return -ENOENT;
+		return tokens ? -ENOENT : -EIO;
 	memcpy(token, entry->token, TOKEN_BYTES_MAX);
 	token[TOKEN_BYTES_MAX] = '\0';
 	return 0;

@@ -70,7 +70,8 @@ void worker_pool_await(struct worker_pool *pool, struct served_wait *w);
 struct snapshot *worker_pool_tokens(const struct worker_pool *pool);
 
 /* The shared token of what was published (auth.token, never an administrator's where there is one);
- * `token` has TOKEN_BYTES_MAX + 1 bytes.  0 or -ENOENT (authentication is off). */
+ * `token` has TOKEN_BYTES_MAX + 1 bytes.  0, -ENOENT (authentication is off) or -EIO
+ * (the tokens cannot be read, or there was no publication yet). */
 must_check int worker_pool_shared_token(const struct worker_pool *pool, char *token);
 
 /* Starts them all; after the first publication. */

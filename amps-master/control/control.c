@@ -465,7 +465,7 @@ void control_answer(struct control *control, control_ticket ticket, json_t *resu
 		control_put_result(&c->out, c->id, result);
 		answer_ready(c);
 	} else if (c) {
-		refuse(c, "internal", "out of memory");
+		refuse(c, "internal", "the answer cannot be made, perhaps for lack of memory");
 	}
 	json_decref(result);
 }

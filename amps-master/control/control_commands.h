@@ -20,9 +20,10 @@ enum control_report {
 
 /* `owner` is the argument of control_commands_run(). */
 struct control_backend {
-	json_t *(*report[REPORT_COUNT_])(void *owner); /* new references; NULL = no memory */
-	int (*stop)(void *owner, const char *key);     /* 0 or -ENOENT */
-	int (*kick)(void *owner, uint64_t viewer);     /* 0 or -ENOENT */
+	/* New references; NULL = no memory, or what it is about cannot be read. */
+	json_t *(*report[REPORT_COUNT_])(void *owner);
+	int (*stop)(void *owner, const char *key); /* 0 or -ENOENT */
+	int (*kick)(void *owner, uint64_t viewer); /* 0 or -ENOENT */
 	/* Answers later. */
 	void (*reload)(void *owner, control_ticket ticket, const struct discard *discard);
 	void (*config)(void *owner, control_ticket ticket); /* answers later */
