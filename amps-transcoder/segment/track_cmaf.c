@@ -18,6 +18,7 @@
 #include "common/text/text.h"
 
 #define ACCESSES_MAX 8u
+#define MS_90K	     90
 #define LAG_MAX_90K  (2 * TS_HZ)		/* sound waits no longer for pictures */
 #define HOLE_90K     (UNITS_HOLE_MS * 90ll / 2) /* of units that still belong together */
 
@@ -179,14 +180,23 @@ static void note_run(struct cmaf_track *f)
 		e->began_90k = e->start_90k + e->offset_90k;
 }
 
-/* A part has one unit at least, so the target of a playlist that begins is no shorter than that. */
+static uint32_t up_to_ms(int64_t duration_90k)
+{
+	return (uint32_t)((duration_90k + MS_90K - 1) / MS_90K);
+}
+
+/* A part has whole units, and one at least: the target of a playlist that begins is no shorter than
+ * that, and not so much longer than a full part that this were too short for it. */
 static void seal_parts(struct cmaf_track *f)
 {
 	struct segment_track *t = &f->base;
-	int64_t unit_ms = (time_90k(f, f->unit->duration) + 89) / 90;
+	int64_t target_90k = (int64_t)t->media.part_ms * MS_90K;
+	int64_t unit_90k = MAX(time_90k(f, f->unit->duration), 1);
+	int64_t full_90k = MAX(target_90k / unit_90k, 1) * unit_90k;
 
-	if (!t->published)
-		t->media.part_ms = (uint32_t)MAX((int64_t)t->media.part_ms, unit_ms);
+	if (!t->published &&
+	    (full_90k > target_90k || full_90k * 100 < target_90k * SEGMENT_PART_LEAST_PERCENT))
+		t->media.part_ms = up_to_ms(full_90k);
 }
 
 /* A segment begins with the unit. */

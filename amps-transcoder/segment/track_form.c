@@ -109,7 +109,7 @@ void track_close_segment(struct segment_track *t)
 	if (t->error)
 		return;
 	assert(t->published && !(t->last.flags & SEGMENT_LAST));
-	t->last.flags |= SEGMENT_LAST;
+	t->last.flags |= SEGMENT_LAST | SEGMENT_CLOSED_LATE;
 	ring_writer_amend(&t->index,
 			  segment_position(t->last.part) + offsetof(struct segment, flags),
 			  t->last.flags);

@@ -83,7 +83,7 @@ static void add_reports(struct segments *s, const struct hls_asked *asked, struc
 enum reach { REACH_WAITS, REACH_THERE, REACH_TOO_FAR };
 
 /* draft-pantos-hls-rfc8216bis, 6.2.5.2; a part behind the last one of its segment is the first one
- * of the next segment, with which a segment is listed as a whole. */
+ * of the next segment.  A segment is there when its end is listed (hls_parts.c). */
 static enum reach reach_of(const struct rendition *rendition, const struct hls_asked *asked)
 {
 	struct segment_media media;
@@ -102,7 +102,9 @@ static enum reach reach_of(const struct rendition *rendition, const struct hls_a
 		return REACH_TOO_FAR;
 	if (newest.number < asked->number)
 		return REACH_WAITS;
-	return asked->has_part && part >= asked->part ? REACH_THERE : REACH_WAITS;
+	if (asked->has_part)
+		return part >= asked->part ? REACH_THERE : REACH_WAITS;
+	return newest.flags & SEGMENT_LAST && rendition_early(&newest) ? REACH_THERE : REACH_WAITS;
 }
 
 /* The first letter of its files. */

@@ -84,15 +84,15 @@ static void add_part(struct writer *w, const struct segment *e)
 
 /* The segment of entries[at .. end), with what belongs in front of it.
  *
- * But for the first few, it is listed as a whole only with the first part of the next one.  hls.js
- * takes a whole segment for buffered when less than 0.2 s of it are missing: if it learned of the
- * end before it had the part in front of the last one, it never asked for the last one, and
- * stalled. */
+ * Its end is listed with the first part of the next one, but for the first few segments and the
+ * last one of all.  hls.js takes a segment whose end it knows for buffered when less than 0.2 s of
+ * it are missing: if it learned of the end before it had the part in front of the last one, it
+ * never asked for the last one, and stalled. */
 static void add_segment(struct writer *w, size_t at, size_t end)
 {
 	const struct segment *first = &w->m->entries[at], *last = &w->m->entries[end - 1];
-	bool at_once = w->m->ended || w->m->early;
-	bool whole = end < w->m->count || (at_once && last->flags & SEGMENT_LAST);
+	bool whole =
+		end < w->m->count || w->m->ended || (w->m->early && last->flags & SEGMENT_LAST);
 	uint64_t duration_90k = 0;
 	char when[TIME_TEXT_MAX];
 

@@ -23,31 +23,32 @@ const char *hls_sign(struct hls_signer *s, int64_t made_s)
 	return s->text;
 }
 
-/* A segment of less than a second has no date: players work it out from the dates around it (RFC
- * 8216, 6.3.3).  Chromium goes on with the segment whose date is nearest to the end of the last
- * one, if that is less than a second away.  When a gap follows a short segment, that is the short
- * segment itself, and a transport stream that is appended twice ends the player. */
-static void add_date(struct buf *b, const struct segment *e)
+/* Among longer ones, a segment of less than a second has no date: players work it out from the
+ * dates around it (RFC 8216, 6.3.3).  Chromium goes on with the segment whose date is nearest to
+ * the end of the last one, if that is less than a second away.  When a gap follows a short segment,
+ * that is the short segment itself, and a transport stream that is appended twice ends the player.
+ */
+static void add_date(struct buf *b, const struct segment_media *media, const struct segment *e)
 {
 	char when[TIME_TEXT_MAX];
 
-	if (e->duration_90k < HZ)
+	if (e->duration_90k < HZ && media->target_s > 1 && !(e->flags & SEGMENT_DISCONTINUITY))
 		return;
 	time_format_ms(e->wall_us, when);
 	buf_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", when);
 }
 
-static void add_entry(struct buf *b, struct hls_signer *signer, uint32_t track,
+static void add_entry(struct buf *b, struct hls_signer *signer, const struct segment_media *media,
 		      const struct segment *e)
 {
 	uint64_t us = (uint64_t)e->duration_90k * 1000000 / HZ;
 
 	if (e->flags & SEGMENT_DISCONTINUITY)
 		buf_puts(b, "#EXT-X-DISCONTINUITY\n");
-	add_date(b, e);
+	add_date(b, media, e);
 	buf_printf(b, "#EXTINF:%" PRIu64 ".%06" PRIu64 ",\n", us / 1000000, us % 1000000);
-	buf_printf(b, "%s~%s/%u/%u.ts\n", signer->place->prefix, hls_sign(signer, e->made_s), track,
-		   e->number);
+	buf_printf(b, "%s~%s/%u/%u.ts\n", signer->place->prefix, hls_sign(signer, e->made_s),
+		   media->track, e->number);
 }
 
 void hls_text_media(struct buf *b, const struct hls_place *place, const struct hls_media *m)
@@ -65,7 +66,7 @@ void hls_text_media(struct buf *b, const struct hls_place *place, const struct h
 		buf_puts(b, "#EXT-X-INDEPENDENT-SEGMENTS\n");
 	for (size_t i = 0; i < m->count; i++) {
 		assert(m->entries[i].number == first->number + i);
-		add_entry(b, &signer, m->media->track, &m->entries[i]);
+		add_entry(b, &signer, m->media, &m->entries[i]);
 	}
 	if (m->ended)
 		buf_puts(b, "#EXT-X-ENDLIST\n");

@@ -32,7 +32,7 @@ struct hls_media {
 	size_t count;
 	bool ended; /* nothing will follow */
 	bool delta;
-	bool early;  /* has few segments: the end of one is listed as soon as it is there */
+	bool early;  /* the end of a segment is listed as soon as it is there */
 	bool closed; /* names nothing that is still to come */
 };
 

@@ -12,8 +12,7 @@
 #define POLL_US		 5000	  /* between two looks at indexes that requests wait for */
 #define POLLS_ELSEWHERE	 8u  /* looks between two at other renditions than the one that moved */
 #define MS		 90u /* in 1/90,000 s */
-#define LEAST_PERCENT	 85u /* of the part target that a part lasts */
-#define FIRST_SEGMENTS	 3u  /* with so many complete ones a playlist is past its begin */
+#define FIRST_SEGMENTS	 3u  /* with so many complete ones a playlist is not early any more */
 #define REFUSED_US	 5000000
 
 static struct rendition_list *bucket_of(struct renditions *all, uint32_t channel)
@@ -261,8 +260,7 @@ static bool newest_of(const struct output *o, struct segment *ret)
 	return ring && segment_newest(&ring->map, ret) == 0;
 }
 
-/* Is its playlist at its begin? */
-static bool is_early(const struct segment *newest)
+bool rendition_early(const struct segment *newest)
 {
 	unsigned complete =
 		newest->number - newest->oldest + (newest->flags & SEGMENT_LAST ? 1 : 0);
@@ -270,24 +268,32 @@ static bool is_early(const struct segment *newest)
 	return complete < FIRST_SEGMENTS;
 }
 
-/* Is it the last part of its segment, and shorter than others may be (8216bis, 4.4.4.9)? */
+/* Is it, since it was published, the last part of its segment, and shorter than others may be? */
 static bool is_short_last(const struct segment *s, const struct segment_media *media)
 {
-	return s->flags & SEGMENT_LAST && s->part != s->first &&
-	       s->duration_90k < LEAST_PERCENT * media->part_ms * MS / 100;
+	return (s->flags & (SEGMENT_LAST | SEGMENT_CLOSED_LATE)) == SEGMENT_LAST &&
+	       s->part != s->first &&
+	       s->duration_90k < SEGMENT_PART_LEAST_PERCENT * media->part_ms * MS / 100;
+}
+
+static bool is_ended(const struct output *o)
+{
+	const struct stream_ring *ring = o ? output_ring(o) : NULL;
+
+	return ring && ring_ended(&ring->map);
 }
 
 /* A short last part is listed with the first part of the next segment, as the end of its segment is
- * (hls_parts.c): without the end, nothing says that it may be short.  Until then it's the hinted
- * part. */
-static bool newest_listed_of(const struct output *o, struct segment *ret)
+ * (hls_parts.c): without the end, nothing says that it may be short.  Until then it is the hinted
+ * part. `ended` was read before, so that an index that has ended is seen whole. */
+static bool newest_listed_of(const struct output *o, bool ended, struct segment *ret)
 {
 	struct segment_media media;
 	struct segment before;
 
 	if (!newest_of(o, ret) || !media_of(o, &media))
 		return false;
-	if (!is_early(ret) && is_short_last(ret, &media) && !ring_ended(&output_ring(o)->map) &&
+	if (!ended && !rendition_early(ret) && is_short_last(ret, &media) &&
 	    segment_read(&output_ring(o)->map, ret->part - 1, &before) == 0)
 		*ret = before;
 	return true;
@@ -302,7 +308,9 @@ bool renditions_media(struct renditions *all, const struct rendition_request *q,
 bool renditions_newest_listed(struct renditions *all, const struct rendition_request *q,
 			      struct segment *ret)
 {
-	return newest_listed_of(known_output(all, q), ret);
+	const struct output *o = known_output(all, q);
+
+	return newest_listed_of(o, is_ended(o), ret);
 }
 
 static bool has_files(const struct output *o, const struct rendition_track *track)
@@ -414,9 +422,7 @@ void rendition_hold(struct rendition *r, struct reply *reply, uint32_t start_tim
 
 bool rendition_ended(const struct rendition *r)
 {
-	const struct stream_ring *ring = output_ring(r->output);
-
-	return ring && ring_ended(&ring->map);
+	return is_ended(r->output);
 }
 
 bool rendition_newest(const struct rendition *r, struct segment *ret)
@@ -426,7 +432,7 @@ bool rendition_newest(const struct rendition *r, struct segment *ret)
 
 bool rendition_newest_listed(const struct rendition *r, struct segment *ret)
 {
-	return newest_listed_of(r->output, ret);
+	return newest_listed_of(r->output, is_ended(r->output), ret);
 }
 
 int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret)
@@ -493,10 +499,9 @@ static struct segment *read_entries(const struct ring *ring, const struct segmen
 }
 
 static struct body *make_body(const struct ring *ring, const struct hls_place *place,
-			      const struct segment_media *media, const struct segment *newest,
+			      struct hls_media playlist, const struct segment *newest,
 			      const struct buf *key, struct body_cache *cache, int64_t wall_us)
 {
-	struct hls_media playlist = {.media = media, .ended = ring_ended(ring)};
 	_cleanup_(freep) struct segment *entries = NULL;
 	struct buf text = BUF_INIT;
 	struct body *body;
@@ -521,6 +526,8 @@ struct body *rendition_playlist(struct rendition *r, const struct hls_place *pla
 {
 	const struct stream_ring *ring = output_ring(r->output);
 	struct segment_media media;
+	/* before the newest entry, with which the last words come */
+	struct hls_media playlist = {.media = &media, .ended = rendition_ended(r)};
 	struct segment newest;
 	struct buf key = BUF_INIT;
 	struct body *body;
@@ -531,21 +538,21 @@ struct body *rendition_playlist(struct rendition *r, const struct hls_place *pla
 	/* all that the text depends on: what is older than the newest entry does not change */
 	buf_printf(&key, "hls %u %s %u %llu %u %u %d %s", place->channel, place->prefix,
 		   media.track, (unsigned long long)ring->generation, newest.part, newest.oldest,
-		   ring_ended(&ring->map), r->output->id.variant);
+		   playlist.ended, r->output->id.variant);
 	if (!buf_ok(&key))
 		return NULL;
 	body = body_cache_get(cache, key.data, key.len, wall_us);
 	if (!body)
-		body = make_body(&ring->map, place, &media, &newest, &key, cache, wall_us);
+		body = make_body(&ring->map, place, playlist, &newest, &key, cache, wall_us);
 	buf_done(&key);
 	return body;
 }
 
 static bool is_current(const struct rendition_text *t, const struct stream_ring *ring,
-		       const struct segment *newest)
+		       const struct segment *newest, bool ended)
 {
 	return t->text.len > 0 && t->generation == ring->generation && t->part == newest->part &&
-	       t->oldest == newest->oldest && t->ended == ring_ended(&ring->map);
+	       t->oldest == newest->oldest && t->flags == newest->flags && t->ended == ended;
 }
 
 /* Leaves out the segment that still grows: before it plays, Shaka reads segments here and there in
@@ -568,23 +575,24 @@ const struct buf *rendition_parts(struct rendition *r, const struct hls_place *p
 	const struct stream_ring *ring = output_ring(r->output);
 	struct rendition_text *t = &r->texts[copy];
 	_cleanup_(freep) struct segment *entries = NULL;
-	struct hls_media playlist = {.delta = copy == HLS_DELTA};
 	struct segment_media media;
+	struct hls_media playlist = {
+		.media = &media, .delta = copy == HLS_DELTA, .ended = rendition_ended(r)};
 	struct segment newest;
 
-	if (!rendition_media(r, &media) || !rendition_newest_listed(r, &newest))
+	if (!rendition_media(r, &media) || !newest_listed_of(r->output, playlist.ended, &newest))
 		return NULL;
 	rendition_listed(r, &media);
-	if (is_current(t, ring, &newest))
+	if (is_current(t, ring, &newest, playlist.ended))
 		return &t->text;
 	t->generation = ring->generation;
 	t->part = newest.part;
 	t->oldest = newest.oldest;
-	t->ended = playlist.ended = ring_ended(&ring->map);
-	playlist.media = &media;
+	t->flags = newest.flags;
+	t->ended = playlist.ended;
 	playlist.entries = entries = read_entries(&ring->map, &newest, &playlist.count);
-	playlist.early = is_early(&newest);
-	if (entries && copy == HLS_FIRST && playlist.early && !t->ended)
+	playlist.early = rendition_early(&newest);
+	if (entries && copy == HLS_FIRST && playlist.early && !playlist.ended)
 		leave_out_growing(&playlist);
 	buf_reset(&t->text);
 	if (entries)

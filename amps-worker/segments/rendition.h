@@ -24,7 +24,7 @@
 /* A playlist with parts, made once for each part and sent to all. */
 struct rendition_text {
 	uint64_t generation;
-	uint32_t part, oldest; /* of the newest entry */
+	uint32_t part, oldest, flags; /* of the newest entry */
 	bool ended;
 	struct buf text; /* empty = not made */
 };
@@ -144,6 +144,9 @@ bool rendition_ended(const struct rendition *r);
  * is none. */
 bool rendition_newest(const struct rendition *r, struct segment *ret);
 bool rendition_newest_listed(const struct rendition *r, struct segment *ret);
+
+/* Are there so few segments that the end of one is listed as soon as it is there? */
+bool rendition_early(const struct segment *newest);
 
 /* The entry of this part.  0, -ENOENT or -EBADMSG. */
 must_check int rendition_part(const struct rendition *r, uint32_t part, struct segment *ret);

@@ -32,7 +32,12 @@ enum {
 	SEGMENT_DISCONTINUITY = 1u << 1, /* does not continue the part before it */
 	SEGMENT_LAST = 1u << 2,		 /* its segment is complete */
 	SEGMENT_STAND_IN = 1u << 3,	 /* another sound, while the source lacks the track's */
+	SEGMENT_CLOSED_LATE = 1u << 4,	 /* SEGMENT_LAST came when it had been published already */
 };
+
+/* A part lasts at least so much of the part target, but for the last one of a segment and those in
+ * front of an access point (draft-pantos-hls-rfc8216bis, 4.4.4.9). */
+#define SEGMENT_PART_LEAST_PERCENT 85u
 
 enum { SEGMENT_HAS_PICTURE = 1u << 0, SEGMENT_HAS_SOUND = 1u << 1 };
 

@@ -98,3 +98,7 @@ def test_every_form_comes_from_one_source_and_outlives_each_process(server):
             assert origin.playing.peak == 1 and s.tuner("1")["restarts"] == 3
             for w in watchers:
                 w.stop()
+            for w in watchers:
+                gaps = [kind for kind, _ in getattr(w.checker, "gaps", [])]
+                # each process takes one piece of what it was at with it
+                assert all(gaps.count(kind) <= 3 for kind in ("vide", "soun")), (w.path, w.checker.gaps)

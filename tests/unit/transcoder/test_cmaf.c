@@ -380,3 +380,24 @@ Test(cmaf_track, sound_goes_on_when_pictures_stop)
 	cr_expect_gt(last.start_90k, 131110 + 5 * 90000, "sound of six seconds");
 	scene_close(&s);
 }
+
+/* Four pictures of 41.7 ms are less than 0.85 of 200 ms. */
+Test(cmaf_track, a_full_part_is_long_enough_for_the_target)
+{
+	struct segment_media m;
+	unsigned parts;
+	struct scene s;
+	struct buf b;
+
+	scene_open(&s);
+	play(&s, media_file("film-23.ts",
+			    "-f lavfi -i testsrc2=size=320x180:rate=24000/1001 -f lavfi -i sine "
+			    "-c:v libx264 -preset ultrafast -g 24 -c:a aac -t 4 -f mpegts"));
+	b = read_track(&s, &s.picture, 'v', &parts);
+	buf_done(&b);
+	cr_assert_eq(segment_media_read(&s.picture.index, &m), 0);
+	cr_expect_eq(m.part_ms, 167);
+	cr_assert_eq(segment_media_read(&s.sound.index, &m), 0);
+	cr_expect_eq(m.part_ms, 200);
+	scene_close(&s);
+}

@@ -370,6 +370,13 @@ Test(ll_hls, a_reload_waits_for_its_part)
 	close_world(&x.w);
 }
 
+static void add_short_part(struct ll *x, uint32_t flags)
+{
+	x->short_90k = PART_90K / 4;
+	add_part(x, flags);
+	x->short_90k = 0;
+}
+
 Test(ll_hls, a_short_last_part_is_listed_with_the_end_of_its_segment)
 {
 	static struct answer next;
@@ -378,9 +385,7 @@ Test(ll_hls, a_short_last_part_is_listed_with_the_end_of_its_segment)
 	open_ll(&x, 3);
 	add_part(&x, SEGMENT_INDEPENDENT);
 	add_part(&x, 0);
-	x.short_90k = PART_90K / 4;
-	add_part(&x, SEGMENT_LAST);
-	x.short_90k = 0;
+	add_short_part(&x, SEGMENT_LAST);
 	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1003&_HLS_part=1"), "", 200,
 	       "vp7013.m4s\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"~");
 	expect(&x.w, media_path(&x, "sound", "&_HLS_msn=1002&_HLS_part=0"), "", 200,
@@ -388,6 +393,78 @@ Test(ll_hls, a_short_last_part_is_listed_with_the_end_of_its_segment)
 	ask_held(&x, &next, media_path(&x, "picture", "&_HLS_msn=1003&_HLS_part=2"), "");
 	add_part(&x, SEGMENT_INDEPENDENT);
 	expect_answer(&x, &next, 200, "vp7014.m4s\"\n#EXTINF:0.562500,\n");
+	close_world(&x.w);
+}
+
+Test(ll_hls, the_first_segments_are_listed_with_all_of_their_parts)
+{
+	struct ll x;
+
+	open_ll(&x, 1);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	add_short_part(&x, SEGMENT_LAST);
+	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1001"), "", 200,
+	       "vp7005.m4s\"\n#EXTINF:0.312500,\n");
+	close_world(&x.w);
+}
+
+Test(ll_hls, a_short_part_that_is_a_segment_is_listed)
+{
+	struct ll x;
+
+	open_ll(&x, 3);
+	add_short_part(&x, SEGMENT_INDEPENDENT | SEGMENT_LAST);
+	expect(&x.w, media_path(&x, "picture", "&_HLS_msn=1003&_HLS_part=0"), "", 200,
+	       "vp7012.m4s\",INDEPENDENT=YES\n#EXT-X-PRELOAD-HINT");
+	close_world(&x.w);
+}
+
+Test(ll_hls, a_part_that_turns_out_to_be_the_last_one_stays)
+{
+	uint32_t late = SEGMENT_LAST | SEGMENT_CLOSED_LATE;
+	struct ll x;
+
+	open_ll(&x, 3);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	add_short_part(&x, 0);
+	expect(&x.w, media_path(&x, "picture", ""), "", 200, "vp7013.m4s\"\n#EXT-X-PRELOAD-HINT");
+	ring_writer_amend(&x.w.index.writer,
+			  segment_position(x.part - 1) + offsetof(struct segment, flags), late);
+	expect(&x.w, media_path(&x, "picture", ""), "", 200, "vp7013.m4s\"\n#EXT-X-PRELOAD-HINT");
+	close_world(&x.w);
+}
+
+Test(ll_hls, an_end_that_comes_late_is_listed_among_the_first_segments)
+{
+	struct ll x;
+
+	open_ll(&x, 1);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	expect(&x.w, media_path(&x, "picture", "&_HLS_skip=YES"), "", 200,
+	       "vp7004.m4s\",INDEPENDENT=YES\n#EXT-X-PRELOAD-HINT");
+	ring_writer_amend(&x.w.index.writer,
+			  segment_position(x.part - 1) + offsetof(struct segment, flags),
+			  SEGMENT_INDEPENDENT | SEGMENT_LAST | SEGMENT_CLOSED_LATE);
+	expect(&x.w, media_path(&x, "picture", "&_HLS_skip=YES"), "", 200,
+	       "vp7004.m4s\",INDEPENDENT=YES\n#EXTINF:0.250000,\n");
+	close_world(&x.w);
+}
+
+Test(ll_hls, an_ended_playlist_has_all_parts_and_all_ends)
+{
+	struct ll x;
+
+	open_ll(&x, 3);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	add_short_part(&x, SEGMENT_LAST);
+	ring_writer_ended(&x.w.index.writer);
+	expect(&x.w, media_path(&x, "picture", ""), "", 200, "vp7013.m4s\"\n#EXTINF:0.312500,\n");
+	close_world(&x.w);
+	/* a job has died, and its successor has closed its file */
+	open_ll(&x, 3);
+	add_part(&x, SEGMENT_INDEPENDENT);
+	ring_writer_ended(&x.w.index.writer);
+	expect(&x.w, media_path(&x, "picture", ""), "", 200, "#EXTINF:0.250000,\n");
 	close_world(&x.w);
 }
 
