@@ -135,13 +135,20 @@ static enum sandbox_network network_of(const struct job *job, const struct sourc
 	return !strcmp(scheme, "tcp") && *ret_port ? SANDBOX_PORT : SANDBOX_ANY;
 }
 
+/* limits.memory_mb, or this if it is not set. */
+static unsigned memory_mb_of(const struct job *job, unsigned otherwise)
+{
+	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
+
+	return memory_mb ? memory_mb : otherwise;
+}
+
 static int enter_sandbox(const struct job *job, const struct source_options *options)
 {
 	const char *source = job_spec_text(job, "source", "");
 	const char *dot = strrchr(source, '.');
 	struct job_files files = {0};
-	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
-	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB,
+	struct sandbox s = {.memory_mb = memory_mb_of(job, JOB_MEMORY_DERIVE_MB),
 			    .devices = hardware_needed(job)};
 	int r = files_collect(&files, job->spec, options);
 
@@ -161,8 +168,7 @@ static int enter_sandbox(const struct job *job, const struct source_options *opt
 /* A segment job writes below the folders of its tracks and reads nothing else. */
 static int enter_segment_sandbox(const struct job *job)
 {
-	unsigned memory_mb = (unsigned)job_spec_int(job, "memory_mb", 0);
-	struct sandbox s = {.memory_mb = memory_mb ? memory_mb : JOB_MEMORY_INGEST_MB,
+	struct sandbox s = {.memory_mb = memory_mb_of(job, JOB_MEMORY_INGEST_MB),
 			    .network = SANDBOX_OFFLINE,
 			    .file_bytes = SEGMENT_BYTES_MAX};
 	char paths[SEGMENT_TRACKS_MAX][PATH_MAX];
@@ -300,10 +306,10 @@ static json_t *failure(int socket)
 }
 
 /* The master watches the memory of jobs, but not of this process. */
-static int limit_memory(void)
+static int limit_memory(const struct job *job)
 {
 #ifndef AMPS_SANITIZED
-	const rlim_t bytes = (rlim_t)JOB_MEMORY_INGEST_MB << 20;
+	const rlim_t bytes = (rlim_t)memory_mb_of(job, JOB_MEMORY_INGEST_MB) << 20;
 
 	if (setrlimit(RLIMIT_DATA, &(struct rlimit){bytes, bytes}) < 0)
 		return -errno;
@@ -314,7 +320,7 @@ static int limit_memory(void)
 static int answer_probe(struct job *job, int master)
 {
 	json_t *answer = NULL;
-	int code, r = limit_memory();
+	int code, r = limit_memory(job);
 
 	if (r == 0)
 		r = give_up_rights(job);
@@ -345,6 +351,7 @@ int job_probe(void)
 		1000ull * MIN((uint64_t)job_spec_int(&job, "start_timeout_ms", PROBE_SOURCE_MS),
 			      (uint64_t)PROBE_SOURCE_MS);
 	av_log_install();
+	be_nice(&job);
 	code = answer_probe(&job, ends[1]);
 	job_close(&job);
 	close(ends[1]);

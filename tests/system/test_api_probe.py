@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import media
-from harness import serving, wait_for
+from harness import SANITIZED, serving, wait_for
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
 from test_api import ask, good, refused
@@ -60,7 +60,8 @@ def test_what_could_be_no_source_is_refused(s, body, word):
 
 def test_a_source_that_fails_says_why(s):
     refused(probe(s, "/missing/film.ts"), 502, "No such file")
-    refused(probe(s, "http://127.0.0.1:1/secret.ts?token=secret"), 502, "refused")
+    answer = refused(probe(s, "http://127.0.0.1:1/1.ts?token=hushhush"), 502, "refused")
+    assert "hushhush" not in answer["error"] + s.log()
     with HttpOrigin() as origin:
         origin.mode = "refuse"
         refused(probe(s, origin.url()), 502)
@@ -99,6 +100,29 @@ def test_silent_sources_end_in_time_and_few_are_probed_at_once(s):
     for each in held + listeners:
         each.close()
     good(probe(s, media.film()))
+
+
+def test_a_probe_has_the_limits_of_a_job(server):
+    s = server(line_up(channel(1, "/missing.ts"), limits={"memory_mb": 300, "nice": 7}))
+
+    def nice_probe():
+        lines = subprocess.run(["ps", "-eo", "pid,ni,args"], capture_output=True, text=True,
+                               check=True).stdout.splitlines()
+        return next((line.split()[0] for line in lines
+                     if line.endswith(" --probe") and line.split()[1] == "7"), None)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        thread = threading.Thread(target=lambda: probe(s, url))
+        thread.start()
+        connection = silent.accept()[0]
+        pid = wait_for(nice_probe, 10, "a nice probe")
+        with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
+            [data] = [line.split() for line in limits if line.startswith("Max data size")]
+        # the sanitizers reserve more than any limit
+        assert SANITIZED or data[3:5] == [str(300 << 20)] * 2
+        connection.close()
+        thread.join()
 
 
 def test_nothing_is_left_of_a_probe(s):
