@@ -241,9 +241,9 @@ static void read_file_and_edit(struct store_work *w, void *call, int64_t wall_us
 
 static void submit(struct api_call *c, store_fn call)
 {
-	/* a probe changes nothing, so it does not fail with the changes beside it */
-	bool changes =
-		(call == edit_run || call == read_file_and_edit) && c->m.operation != API_PROBE;
+	/* what changes nothing does not fail with the changes beside it */
+	bool changes = (call == edit_run || call == read_file_and_edit) &&
+		       c->m.operation != API_PROBE && !c->m.dry_run;
 
 	store_submit(c->api->env.store,
 		     &(struct store_operation){
