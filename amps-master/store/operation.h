@@ -18,7 +18,8 @@ enum store_kind {
 	STORE_LOAD,
 	/* Publishes what is in force again (a schedule window opened or closed). */
 	STORE_REPUBLISH,
-	/* Runs a function of the caller in the database thread: what the API reads. */
+	/* Runs a function of the caller in the database thread: what the API reads, or checks
+	 * without a change (a dry run, a source to probe). */
 	STORE_CALL,
 	/* The same for one that calls store_work_change().  It takes those that wait directly
 	 * behind it, and behind each other, into its transaction, for up to STORE_BATCH_MS: all are
@@ -51,7 +52,8 @@ struct store_answer {
 	struct publication *publication;
 	json_t *config;
 	json_t *problems;
-	json_t *notices; /* lines for the log, or NULL */
+	json_t *notices;     /* lines for the log, or NULL */
+	const char *warning; /* another one, a warning; static or NULL */
 };
 void store_answer_done(struct store_answer *a);
 

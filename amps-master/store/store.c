@@ -164,6 +164,8 @@ static void answer_log(enum store_kind kind, const struct store_answer *a)
 
 	json_array_foreach (a->notices, i, line)
 		log_info("%s", json_string_value(line));
+	if (a->warning != NULL)
+		log_warn("%s", a->warning);
 	if (a->publication == NULL || kind != STORE_LOAD)
 		return;
 	json_array_foreach (json_object_get(a->publication->report, "warnings"), i, line)
@@ -206,7 +208,9 @@ static void request_done(struct work *w)
 	while (r != NULL) {
 		struct request *next = r->next;
 
-		r->done(r->owner, r->cookie, &r->answer); /* may close the store */
+		/* may close the store after a first load, which shares no transaction */
+		assert(next == NULL || r->op.kind == STORE_CHANGE);
+		r->done(r->owner, r->cookie, &r->answer);
 		request_free(r);
 		r = next;
 	}

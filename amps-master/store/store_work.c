@@ -307,18 +307,24 @@ static void load_model(struct store_work *w, const json_t *result, const struct 
 		a->publication->settings = settings_of(model);
 }
 
-/* The first load found no room for what it changes: streams must go on from what is stored. */
+/* The first load found no room for what it changes: streams must go on from what is stored.  If
+ * nothing is, the answer stays. */
 static void serve_stored(struct store_work *w, const json_t *model, int64_t wall_us,
 			 struct store_answer *a)
 {
-	store_answer_done(a);
-	store_work_republish(w, wall_us, a);
-	if (a->publication == NULL)
+	struct store_answer stored;
+
+	assert(a->error == -ENOSPC);
+	store_work_republish(w, wall_us, &stored);
+	if (stored.publication == NULL) {
+		store_answer_done(&stored);
 		return;
+	}
+	store_answer_done(a);
+	*a = stored;
 	a->publication->settings = settings_of(model);
-	a->notices = json_pack("[s]", "the disk of the database is full: serving what was stored "
-				      "before; when there is room, reload for the configuration "
-				      "file");
+	a->warning = "the disk of the database is full: serving what was stored before; when there "
+		     "is room, reload for the configuration file";
 }
 
 void store_work_load(struct store_work *w, const char *bytes, size_t n,

@@ -716,6 +716,50 @@ static char *many_channels(int count)
 }
 
 /* The processor time, in ms, of a first load and of loading the same again. */
+/* The file may not grow any more. */
+static void fill_disk(struct store_work *w)
+{
+	sqlite3 *handle = sqlite3_db_handle(db_statement(w->db, DB_META_GET));
+
+	cr_assert_eq(sqlite3_exec(handle, "PRAGMA max_page_count = 1", NULL, NULL, NULL),
+		     SQLITE_OK);
+}
+
+Test(store, a_first_load_on_a_full_disk_serves_what_is_stored_or_says_why_not)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+	char *bytes = many_channels(1000);
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	fill_disk(&w);
+	store_work_load(&w, bytes, strlen(bytes), &DISCARD_NOTHING, NOW, &a);
+	cr_expect_eq(a.error, -ENOSPC);
+	cr_expect_not_null(strstr(a.text, "full"), "%s", a.text);
+	cr_expect_null(a.publication);
+	cr_expect_null(a.warning);
+	store_answer_done(&a);
+	store_work_close(&w);
+	work_open(&f, &w);
+	check_load(&w, two, "{'added':[1,2],'changed':[],'removed':[],'notices':0}");
+	store_work_close(&w);
+	work_open(&f, &w);
+	fill_disk(&w);
+	store_work_load(&w, bytes, strlen(bytes), &DISCARD_NOTHING, NOW, &a);
+	cr_expect_eq(a.error, 0, "%s", a.text);
+	cr_assert_not_null(a.publication);
+	cr_expect_eq(a.publication->lineup->channels.count, 2);
+	cr_expect_not_null(a.publication->settings);
+	cr_assert_not_null(a.warning);
+	cr_expect_not_null(strstr(a.warning, "serving what was stored before"));
+	store_answer_done(&a);
+	free(bytes);
+	store_work_close(&w);
+	state_folder_remove(&f);
+}
+
 static double load_cost_ms(int channels)
 {
 	char *bytes = many_channels(channels);
