@@ -1,10 +1,11 @@
 /* edit.h - what the API writes: channels and their programmes, a request as a whole or not at all.
  *
- * Runs in the database thread (STORE_CHANGE; `call` is a struct api_call).  The request is read,
- * laid over what the database has, checked by the rules of the configuration file, and added to the
- * transaction that is open; the call then has the result that stands once that is committed.  A
- * request that is refused changes nothing.  If libav has to judge options first, there is neither:
- * `questions` of the call are then what to ask, and with the `verdicts` it is run again.
+ * Runs in the database thread (STORE_CHANGE, or STORE_CALL for a dry run or a probe; `call` is a
+ * struct api_call).  The request is read, laid over what the database has, checked by the rules of
+ * the configuration file, and added to the transaction that is open; the call then has the result
+ * that stands once that is committed.  A request that is refused changes nothing.  If libav has to
+ * judge options first, the call has no result yet: its `questions` are then what to ask, and with
+ * the `verdicts` it is run again.
  *
  * A source to probe is checked in the same way; nothing is stored, and the call gets the `probe`.
  */

@@ -50,8 +50,8 @@ void store_work_commit(struct store_work *w, int64_t wall_us, struct store_answe
 size_t store_work_channel_count(const struct store_work *w);
 void store_work_export(struct store_work *w, struct store_answer *ret);
 
-/* Copies the database into the file, which is emptied before; `fd` stays the caller's. */
-/* In a thread of its own. */
+/* Copies the database into the file, which is emptied before; `fd` stays the caller's.  Runs in a
+ * thread of its own. */
 void store_work_backup(const char *state_dir, int fd, struct store_answer *ret);
 
 /* Looks whether the database can be written: without a write while it could be, with a small one

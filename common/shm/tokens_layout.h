@@ -1,7 +1,8 @@
-/* tokens_layout.h - the map of the tokens snapshot (snapshot.h).  Viewers' tokens are in plain
- *text, because the links of a playlist carry them.  Of an administrator's token that no link
- *carries there is only the digest, so that a worker that was taken over has no administrator's
- *rights. Only workers get the object.
+/* tokens_layout.h - the map of the tokens snapshot (snapshot.h).
+ *
+ * Viewers' tokens are in plain text, because the links of a playlist carry them.  Of an
+ * administrator's token that no link carries there is only the digest, so that a worker that was
+ * taken over has no administrator's rights.  Only workers get the object.
  *
  *	offset 0   struct tokens_header
  *	80         struct token_entry[count]; entry 0 is auth.token if it has TOKEN_SHARED

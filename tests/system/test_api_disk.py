@@ -41,6 +41,7 @@ def fill_to_the_last_byte(s):
 
 
 def test_changes_on_a_full_disk_are_refused_and_everything_else_goes_on(tmp_path):
+    film = channel(1, media.film(), **LOOP)
     with small_disk(tmp_path, "16m"), serving_from(tmp_path, workers=2) as s, \
             s.stream("/stream/1") as viewer:
         viewer.read(100000)
@@ -54,7 +55,13 @@ def test_changes_on_a_full_disk_are_refused_and_everything_else_goes_on(tmp_path
             answer = ask(s, method, where, body)
             refused(answer, 503, "disk is full")
             assert answer.headers["retry-after"]
-        assert s.amps("reload").returncode in (0, 1)
+        # a file as it was needs no room
+        assert s.amps("reload").stdout == "no channel changed\n"
+        s.write_config(line_up(film, *(channel(n, "http://x/", description="x" * 60000)
+                                       for n in range(2000, 2010))))
+        reload = s.amps("reload")
+        assert reload.returncode == 1 and "disk is full" in reload.stderr, reload
+        s.write_config(line_up(film))
         assert good(ask(s, "GET", "/api/streams")) == channels
         viewer.read(300000)
         with s.stream("/stream/1") as another:
