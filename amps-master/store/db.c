@@ -342,7 +342,7 @@ static int copy_pages(const char *own, const char *path)
 	return db_result(r);
 }
 
-static int copy_file(int from, int to)
+static int copy_file(int from, int to, const atomic_bool *stop)
 {
 	char bytes[65536];
 	ssize_t n = 1;
@@ -350,6 +350,8 @@ static int copy_file(int from, int to)
 	int r = ftruncate(to, 0) < 0 || lseek(to, 0, SEEK_SET) < 0 ? -errno : 0;
 
 	while (r == 0 && n > 0) {
+		if (atomic_load_explicit(stop, memory_order_relaxed))
+			return -ECANCELED;
 		n = pread(from, bytes, sizeof(bytes), at);
 		r = n < 0 ? -errno : write_all(to, bytes, (size_t)n);
 		at += MAX(n, 0);
@@ -357,7 +359,7 @@ static int copy_file(int from, int to)
 	return r < 0 || fsync(to) == 0 || errno == EINVAL ? r : -errno;
 }
 
-int db_backup(const char *state_dir, int fd)
+int db_backup(const char *state_dir, int fd, const atomic_bool *stop)
 {
 	char own[PATH_MAX], path[PATH_MAX];
 	_cleanup_(closep) int copy = -1;
@@ -378,7 +380,7 @@ int db_backup(const char *state_dir, int fd)
 		r = copy_pages(own, path);
 	if (r == 0) {
 		copy = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		r = copy < 0 ? -errno : copy_file(copy, fd);
+		r = copy < 0 ? -errno : copy_file(copy, fd, stop);
 	}
 	unlink(path);
 	return r;

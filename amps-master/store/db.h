@@ -9,6 +9,7 @@
 #define AMPS_DB_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include "common/base.h"
 
 struct db;
@@ -36,8 +37,9 @@ must_check int db_writable(struct db *db);
 
 /* Copies the whole database of this folder, as it stands, into a file; the folder gets a file of
  * that size for a while.  For another thread than the one that writes, one at a time: it reads
- * through a connection of its own, which changes need not wait for.  0 or -Exxx. */
-must_check int db_backup(const char *state_dir, int fd);
+ * through a connection of its own, which changes need not wait for.  0 or -Exxx; -ECANCELED: `stop`
+ * was set while the file was written. */
+must_check int db_backup(const char *state_dir, int fd, const atomic_bool *stop);
 
 /* Judges the file without changing it.  0, or -Exxx as db_open() would fail, and the words;
  * -ENOENT: there is none. */

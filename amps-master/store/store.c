@@ -29,7 +29,8 @@ struct store {
 	struct work_queue *queue;
 	struct work_queue *copies; /* of backups: neither changes nor the loop wait for them */
 	char *state_dir;
-	_Atomic int health; /* W: the thread, relaxed; work.error */
+	atomic_bool closing; /* W: the loop, relaxed; a backup ends */
+	_Atomic int health;  /* W: the thread, relaxed; work.error */
 };
 
 static void request_run(struct work *w);
@@ -124,7 +125,7 @@ static void request_run(struct work *w)
 		break;
 	case STORE_BACKUP:
 		/* in the other thread */
-		store_work_backup(r->store->state_dir, r->op.fd, &r->answer);
+		store_work_backup(r->store->state_dir, r->op.fd, &r->store->closing, &r->answer);
 		return;
 	case STORE_EXPORT:
 		store_work_export(work, &r->answer);
@@ -254,6 +255,7 @@ struct store *store_close(struct store *s)
 {
 	if (s == NULL)
 		return NULL;
+	atomic_store_explicit(&s->closing, true, memory_order_relaxed);
 	work_queue_free(s->copies);
 	work_queue_free(s->queue);
 	store_work_close(&s->work);

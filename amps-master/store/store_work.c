@@ -598,9 +598,10 @@ void store_work_export(struct store_work *w, struct store_answer *ret)
 	answer_fail(ret, r, "the configuration cannot be read from the database: %s", strerror(-r));
 }
 
-void store_work_backup(const char *state_dir, int fd, struct store_answer *ret)
+void store_work_backup(const char *state_dir, int fd, const atomic_bool *stop,
+		       struct store_answer *ret)
 {
-	int r = db_backup(state_dir, fd);
+	int r = db_backup(state_dir, fd, stop);
 
 	*ret = (struct store_answer){0};
 	if (r < 0)

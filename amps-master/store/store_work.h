@@ -51,8 +51,9 @@ size_t store_work_channel_count(const struct store_work *w);
 void store_work_export(struct store_work *w, struct store_answer *ret);
 
 /* Copies the database into the file, which is emptied before; `fd` stays the caller's.  Runs in a
- * thread of its own. */
-void store_work_backup(const char *state_dir, int fd, struct store_answer *ret);
+ * thread of its own, and ends early once `stop` is set. */
+void store_work_backup(const char *state_dir, int fd, const atomic_bool *stop,
+		       struct store_answer *ret);
 
 /* Looks whether the database can be written: without a write while it could be, with a small one
  * after a failure. */

@@ -1135,6 +1135,27 @@ Test(store, a_backup_does_not_wait_for_changes_nor_they_for_it)
 	state_folder_remove(&f);
 }
 
+Test(store, a_backup_ends_early_when_the_store_closes)
+{
+	struct state_folder f;
+	struct store_work w;
+	struct store_answer a;
+	int fd = memfd_create("backup", MFD_CLOEXEC);
+	struct stat st;
+
+	state_folder_make(&f);
+	work_open(&f, &w);
+	store_work_backup(f.state, fd, &(const atomic_bool){true}, &a);
+	cr_expect_eq(a.error, -ECANCELED, "%s", a.text);
+	cr_assert_eq(fstat(fd, &st), 0);
+	cr_expect_eq(st.st_size, 0);
+	store_work_backup(f.state, fd, &(const atomic_bool){false}, &a);
+	cr_expect_eq(a.error, 0, "%s", a.text);
+	close(fd);
+	store_work_close(&w);
+	state_folder_remove(&f);
+}
+
 Test(store, a_damaged_database_fails_the_start)
 {
 	struct state_folder f;
