@@ -17,13 +17,13 @@ static bool entry_init(struct token_entry *e, const char *token)
 }
 
 /* No link carries the token of an administrator: workers get only its digest. */
-static void hide_token(struct token_entry *e)
+static void hide_token(struct token_entry *e, uint64_t base)
 {
 	char token[TOKEN_BYTES_MAX];
 	size_t n = strnlen(e->token, sizeof(token));
 
 	memcpy(token, e->token, n);
-	tokens_put_hashed(e, token, n);
+	tokens_put_hashed(e, base, token, n);
 	explicit_bzero(token, sizeof(token));
 }
 
@@ -44,7 +44,7 @@ static bool entry_groups(struct token_entry *e, const json_t *groups)
 }
 
 /* One of auth.tokens.  False if a restriction cannot be read: it must not be ignored. */
-static bool entry_parse(const json_t *from, struct token_entry *e)
+static bool entry_parse(const json_t *from, uint64_t base, struct token_entry *e)
 {
 	char scratch[32];
 	const char *role = json_read_text(from, "role", scratch), *text;
@@ -62,11 +62,11 @@ static bool entry_parse(const json_t *from, struct token_entry *e)
 	if (text != NULL && time_parse_iso8601(text, &e->expires_wall_us, NULL) < 0)
 		return false;
 	if (admin)
-		hide_token(e);
+		hide_token(e, base);
 	return entry_groups(e, json_object_get(from, "groups"));
 }
 
-static void add_listed(const json_t *auth, json_t *warnings, struct buf *out)
+static void add_listed(const json_t *auth, uint64_t base, json_t *warnings, struct buf *out)
 {
 	size_t i;
 	json_t *item;
@@ -74,7 +74,7 @@ static void add_listed(const json_t *auth, json_t *warnings, struct buf *out)
 	json_array_foreach (json_object_get(auth, "tokens"), i, item) {
 		struct token_entry e;
 
-		if (entry_parse(item, &e))
+		if (entry_parse(item, base, &e))
 			buf_add(out, &e, sizeof(e));
 		else if (json_array_append_new(
 				 warnings, json_sprintf("auth.tokens[%zu] cannot be understood; it "
@@ -84,12 +84,14 @@ static void add_listed(const json_t *auth, json_t *warnings, struct buf *out)
 	}
 }
 
-int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struct buf *out)
+int tokens_build(const json_t *auth, const char *shared, uint64_t base, json_t *warnings,
+		 struct buf *out)
 {
 	struct tokens_header header = {.snapshot = {.magic = TOKENS_MAGIC,
 						    .version = TOKENS_VERSION,
 						    .header_bytes = sizeof(header)},
-				       .needed = shared != NULL};
+				       .needed = shared != NULL,
+				       .base = base};
 	char scratch[32];
 	const char *admin = json_read_text(auth, "admin_token", scratch);
 	struct token_entry e;
@@ -104,11 +106,11 @@ int tokens_build(const json_t *auth, const char *shared, json_t *warnings, struc
 	if (shared != NULL && admin != NULL && entry_init(&e, admin)) {
 		e.role = TOKEN_ADMIN;
 		e.flags = TOKEN_COMMANDS;
-		hide_token(&e);
+		hide_token(&e, base);
 		buf_add(out, &e, sizeof(e));
 	}
 	if (shared != NULL)
-		add_listed(auth, warnings, out);
+		add_listed(auth, base, warnings, out);
 	if (!buf_ok(out))
 		return -ENOMEM;
 	header.count = (uint32_t)((out->len - sizeof(header)) / sizeof(e));

@@ -10,10 +10,10 @@
 #include "common/text/buf.h"
 
 /* `shared` is the shared token, NULL where auth is off (then the snapshot is empty).  The header's
- * generation is left 0 for the caller.  An invalid entry admits no client and gets a line
- * in `warnings` (an array).  Fills the empty `out`.  0, -ENOMEM, or -E2BIG (over
- * TOKENS_MAX). */
-must_check int tokens_build(const json_t *auth, const char *shared, json_t *warnings,
+ * generation is left 0 for the caller.  `base` is random and odd (tokens_layout.h).  An invalid
+ * entry admits no client and gets a line in `warnings` (an array).  Fills the empty `out`.  0,
+ * -ENOMEM, or -E2BIG (over TOKENS_MAX). */
+must_check int tokens_build(const json_t *auth, const char *shared, uint64_t base, json_t *warnings,
 			    struct buf *out);
 
 #endif

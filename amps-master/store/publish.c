@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include "amps-master/lineup/catalog_build.h"
 #include "amps-master/util/json.h"
 #include "amps-master/lineup/lineup.h"
@@ -17,6 +18,11 @@ int publisher_init(struct publisher *p, const char *state_dir, uint64_t generati
 {
 	*p = (struct publisher){
 		.generation = generation, .catalog = BUF_INIT, .state_dir = strdup(state_dir)};
+	if (getrandom(&p->tokens_base, sizeof(p->tokens_base), 0) !=
+	    (ssize_t)sizeof(p->tokens_base))
+		return -EIO;
+	/* an even one would leave the first bytes of a token out */
+	p->tokens_base |= 1;
 	return p->state_dir != NULL ? 0 : -ENOMEM;
 }
 
@@ -111,8 +117,8 @@ static int tokens_publish(const struct publisher *last, const json_t *auth, cons
 {
 	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
 	struct tokens_header *header;
-	int r = tokens_build(auth, shared, json_object_get(d->publication->report, "warnings"),
-			     &bytes);
+	int r = tokens_build(auth, shared, last->tokens_base,
+			     json_object_get(d->publication->report, "warnings"), &bytes);
 
 	if (r < 0)
 		return r;

@@ -14,11 +14,12 @@ struct publisher {
 	char *state_dir;
 	uint64_t generation; /* of the last publication, 0 = none ever */
 	uint64_t tokens_generation, tokens_hash;
-	struct lineup *last; /* as it was published, or NULL */
-	struct buf catalog;  /* room for the next */
+	uint64_t tokens_base; /* tokens_layout.h; one for all, so that equal tokens are seen */
+	struct lineup *last;  /* as it was published, or NULL */
+	struct buf catalog;   /* room for the next */
 };
 
-/* 0 or -ENOMEM. */
+/* 0, -ENOMEM or -EIO (no random bytes); publisher_done() also after a failure. */
 must_check int publisher_init(struct publisher *p, const char *state_dir, uint64_t generation);
 void publisher_done(struct publisher *p);
 

@@ -27,9 +27,8 @@ struct tokens {
 	uint64_t *hashes; /* [hash_mask + 1], open addressing; 0 = empty */
 	size_t hash_mask;
 	bool lengths[TOKEN_BYTES_MAX + 1];
-	/* The same of tokens that are hashed, and which sums of bytes occur at this length. */
+	/* Of tokens that are hashed; their prints are in the table, too. */
 	bool hashed_lengths[TOKEN_BYTES_MAX + 1];
-	bool hashed_sums[TOKEN_BYTES_MAX + 1][256];
 	struct token_digest digests[]; /* one for each entry, sorted */
 };
 
@@ -38,7 +37,8 @@ static bool entry_valid(const struct token_entry *e)
 	if (e->role > TOKEN_ADMIN || e->group_count > TOKEN_GROUPS_MAX ||
 	    e->name[sizeof(e->name) - 1] != '\0')
 		return false;
-	if (e->flags & TOKEN_HASHED && (e->length > TOKEN_BYTES_MAX || e->sum > UINT8_MAX))
+	if (e->flags & TOKEN_HASHED &&
+	    (e->length > TOKEN_BYTES_MAX || e->print >> TOKEN_PRINT_BITS != 0))
 		return false;
 	for (size_t i = 0; i < e->group_count; i++)
 		if (e->groups[i][TOKEN_GROUP_BYTES - 1] != '\0')
@@ -85,23 +85,50 @@ static void hash_token(const char *token, size_t len, char hex[TOKEN_HASH_BYTES]
 	base16_encode_update(hex, sizeof(bytes), bytes);
 }
 
-static uint8_t sum_of(const char *token, size_t len)
+static uint64_t roll_in(uint64_t base, uint64_t hash, uint8_t byte)
 {
-	uint8_t sum = 0;
-
-	for (size_t i = 0; i < len; i++)
-		sum = (uint8_t)(sum + (uint8_t)token[i]);
-	return sum;
+	return hash * base + byte + 1;
 }
 
-void tokens_put_hashed(struct token_entry *e, const char *token, size_t len)
+static uint64_t roll_all(uint64_t base, const char *token, size_t len)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < len; i++)
+		hash = roll_in(base, hash, (uint8_t)token[i]);
+	return hash;
+}
+
+/* The factor of the first of `size` bytes in their hash. */
+static uint64_t first_factor(uint64_t base, size_t size)
+{
+	uint64_t factor = 1;
+
+	for (size_t i = 1; i < size; i++)
+		factor *= base;
+	return factor;
+}
+
+/* The upper bits: the lower ones do not depend on the whole base. */
+static uint32_t print_of(uint64_t hash)
+{
+	return (uint32_t)(hash >> (64 - TOKEN_PRINT_BITS));
+}
+
+/* What the table has of a token that is hashed. */
+static uint64_t print_key(size_t len, uint32_t print)
+{
+	return 1ull << 63 | (uint64_t)len << TOKEN_PRINT_BITS | print;
+}
+
+void tokens_put_hashed(struct token_entry *e, uint64_t base, const char *token, size_t len)
 {
 	assert(len <= TOKEN_BYTES_MAX);
 	memset(e->token, 0, sizeof(e->token));
 	hash_token(token, len, e->token);
 	e->flags |= TOKEN_HASHED;
 	e->length = (uint32_t)len;
-	e->sum = sum_of(token, len);
+	e->print = print_of(roll_all(base, token, len));
 }
 
 static int compare_digests(const void *a, const void *b)
@@ -125,11 +152,6 @@ static int digests_make(struct tokens *t)
 	}
 	qsort(t->digests, t->header->count, sizeof(t->digests[0]), compare_digests);
 	return 0;
-}
-
-static uint64_t roll_in(const struct tokens *t, uint64_t hash, uint8_t byte)
-{
-	return hash * t->base + byte + 1;
 }
 
 /* The place of the hash in the table, or the free place for it. */
@@ -161,16 +183,16 @@ static int hashes_make(struct tokens *t)
 		const struct token_entry *e = &t->entries[i];
 		const char *token = e->token;
 		size_t n = strnlen(token, TOKEN_BYTES_MAX);
-		uint64_t hash = 0;
+		uint64_t hash;
 
 		if (e->flags & TOKEN_HASHED && e->length >= TOKEN_HIDDEN_MIN) {
 			t->hashed_lengths[e->length] = true;
-			t->hashed_sums[e->length][e->sum] = true;
+			*hash_slot(t, print_key(e->length, e->print)) =
+				print_key(e->length, e->print);
 		}
 		if (e->flags & TOKEN_HASHED || n < TOKEN_HIDDEN_MIN)
 			continue;
-		for (size_t k = 0; k < n; k++)
-			hash = roll_in(t, hash, (uint8_t)token[k]);
+		hash = roll_all(t->base, token, n);
 		*hash_slot(t, hash) = hash;
 		t->lengths[n] = true;
 	}
@@ -296,16 +318,14 @@ static void mark_tokens(const struct tokens *t, size_t size, const char *text, s
 			bool *marks)
 {
 	size_t from = 0, to = 0, held = 0, marked = 0;
-	uint64_t hash = 0, first = 1;
+	uint64_t hash = 0, first = first_factor(t->base, size);
 
-	for (size_t i = 1; i < size; i++)
-		first *= t->base;
 	while (to < len) {
 		if (held == size) {
 			hash -= first * (take_byte(text, len, &from) + 1ull);
 			held--;
 		}
-		hash = roll_in(t, hash, take_byte(text, len, &to));
+		hash = roll_in(t->base, hash, take_byte(text, len, &to));
 		if (++held < size || *hash_slot(t, hash) == 0)
 			continue;
 		for (marked = MAX(marked, from); marked < to; marked++)
@@ -326,20 +346,20 @@ static bool is_hashed_token(const struct tokens *t, const char *text, size_t fro
 	return count > 0;
 }
 
-/* The same of hashed tokens: the sum of a window's bytes shows which ones to look at. */
+/* The same of hashed tokens: the print of a window's bytes shows which ones to look at. */
 static void mark_hashed(const struct tokens *t, size_t size, const char *text, size_t len,
 			bool *marks)
 {
 	size_t from = 0, to = 0, held = 0, marked = 0;
-	uint8_t sum = 0;
+	uint64_t base = t->header->base, hash = 0, first = first_factor(base, size);
 
 	while (to < len) {
 		if (held == size) {
-			sum = (uint8_t)(sum - take_byte(text, len, &from));
+			hash -= first * (take_byte(text, len, &from) + 1ull);
 			held--;
 		}
-		sum = (uint8_t)(sum + take_byte(text, len, &to));
-		if (++held < size || !t->hashed_sums[size][sum] ||
+		hash = roll_in(base, hash, take_byte(text, len, &to));
+		if (++held < size || *hash_slot(t, print_key(size, print_of(hash))) == 0 ||
 		    !is_hashed_token(t, text, from, to))
 			continue;
 		for (marked = MAX(marked, from); marked < to; marked++)

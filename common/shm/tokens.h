@@ -12,8 +12,8 @@ extern const struct snapshot_type tokens_type;
 /* Tokens are a snapshot of this type; NULL for NULL. */
 struct tokens *tokens_of(struct snapshot *s);
 
-/* Puts the digest of a token into the entry (TOKEN_HASHED). */
-void tokens_put_hashed(struct token_entry *e, const char *token, size_t len);
+/* Puts the digest of a token into the entry (TOKEN_HASHED), and its print under this base. */
+void tokens_put_hashed(struct token_entry *e, uint64_t base, const char *token, size_t len);
 
 /* Does a request need a token? */
 bool tokens_needed(const struct tokens *t);
@@ -28,7 +28,7 @@ const struct token_entry *tokens_find(const struct tokens *t, const char *token,
  * percent-encoded, expired or not, by "***" in place; of two tokens that overlap, all bytes of
  * both. Looks at TOKEN_HIDE_MAX bytes at most: a longer text is cut there.  Returns the new length.
  * Takes time in proportion to `len` and the number of different token lengths.  Of a token that is
- * hashed, each place of a text at which the sum of the bytes fits costs a digest. */
+ * hashed, each place of a text at which the print fits costs a digest: one of 16 million. */
 must_check size_t tokens_hide(const struct tokens *t, char *text, size_t len);
 
 /* All entries, expired or not. */

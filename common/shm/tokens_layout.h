@@ -16,13 +16,14 @@
 #include "common/shm/snapshot.h"
 
 #define TOKENS_MAGIC   0x534e454b4f545341ull /* "ASTOKENS" */
-#define TOKENS_VERSION 3u
+#define TOKENS_VERSION 4u
 
 struct tokens_header {
 	struct snapshot_header snapshot;
 	uint32_t count;
 	uint32_t needed; /* 1: a request needs a token; 0: authentication is off */
-	uint8_t pad[40];
+	uint64_t base;	 /* random: a client cannot choose texts with the prints of tokens */
+	uint8_t pad[32];
 };
 
 enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };
@@ -30,6 +31,7 @@ enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };
 #define TOKEN_SHARED	  1u /* auth.token: also what the links of an administrator carry */
 #define TOKEN_COMMANDS	  2u /* auth.admin_token: the only one that may change commands */
 #define TOKEN_HASHED	  4u /* `token` is the SHA-256 of the token in hexadecimal */
+#define TOKEN_PRINT_BITS  24
 #define TOKEN_GROUPS_MAX  16
 #define TOKEN_GROUP_BYTES 64
 
@@ -44,7 +46,7 @@ struct token_entry {
 	int64_t expires_wall_us; /* TIME_NONE = never */
 	/* of a token that is TOKEN_HASHED, to find it in a text: */
 	uint32_t length; /* its bytes */
-	uint32_t sum;	 /* of them, modulo 256 */
+	uint32_t print;	 /* TOKEN_PRINT_BITS of their hash under the header's base */
 };
 
 static_assert(sizeof(struct tokens_header) == 80, "layout of struct tokens_header");

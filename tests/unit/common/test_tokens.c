@@ -8,6 +8,7 @@
 #include "snapshots.h"
 
 #define ENTRIES 3
+#define BASE	0x8f3a5c917be2d64bull
 
 struct image {
 	struct tokens_header header;
@@ -223,7 +224,8 @@ Test(tokens, one_of_which_there_is_a_digest_is_found_and_hidden)
 	char hex[TOKEN_HASH_BYTES + 1] = {0};
 
 	strcpy(s->entries[1].token, "chief: 5/x");
-	tokens_put_hashed(&s->entries[1], "chief: 5/x", 10);
+	s->header.base = BASE;
+	tokens_put_hashed(&s->entries[1], BASE, "chief: 5/x", 10);
 	s->entries[1].expires_wall_us = 1000;
 	memcpy(hex, s->entries[1].token, TOKEN_HASH_BYTES);
 	cr_assert_null(strstr(hex, "chief"));
@@ -240,6 +242,23 @@ Test(tokens, one_of_which_there_is_a_digest_is_found_and_hidden)
 	s->entries[1].length = TOKEN_BYTES_MAX + 1;
 	check_refused(s, sizeof(*s));
 	free(s);
+}
+
+static uint32_t print(uint64_t base, const char *token)
+{
+	struct token_entry e = {.flags = 0};
+
+	tokens_put_hashed(&e, base, token, strlen(token));
+	cr_assert_eq(e.print >> TOKEN_PRINT_BITS, 0);
+	return e.print;
+}
+
+/* Each place of a text with the print of a token costs a digest. */
+Test(tokens, a_client_cannot_choose_the_print_of_a_text)
+{
+	cr_expect_neq(print(BASE, "chief: 5/x"), print(BASE, "hcief: 5/x"));
+	cr_expect_neq(print(BASE, "kkkkkkkkkk"), print(BASE + 2, "kkkkkkkkkk"));
+	cr_expect_neq(print(BASE, "aaaaaaaaac"), print(BASE, "aaaaaaaabb"));
 }
 
 Test(tokens, hides_each_value_wherever_it_is)
