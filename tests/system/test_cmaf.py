@@ -177,16 +177,17 @@ def test_faults_cost_a_discontinuity_and_no_part(server):
         capture(tracks, 3)
         capture_fault(tracks, faults.kill_segment_job)
         capture_fault(tracks, faults.kill_source_job)
-        # the source job joins what a jump separates; a hole of some pictures may be left
-        capture_fault(tracks, faults.jump, marked=False)
         capture_fault(tracks, faults.edit)
+        marks = [{n for n, x in t.segments.items() if x.discontinuity} for t in tracks]
+        assert marks[0] == marks[1] and len(marks[0]) == 3
+        # the source that was edited has pictures of another size, and an init segment of its own
+        assert len(tracks[0].inits) == len(marks[0]) + 1
+        # the source job joins what a jump separates; a hole of some pictures may be left, and a longer
+        # one of sound, whose track then has a mark of its own
+        capture_fault(tracks, faults.jump, marked=False)
     pictures, sound = tracks
-    marks = [{n for n, x in t.segments.items() if x.discontinuity} for t in tracks]
-    assert marks[0] == marks[1]
-    # the source that was edited has pictures of another size, and an init segment of its own
     sizes = [pictures.init_of(pictures.segments[n]).size for n in sorted(pictures.segments)]
     assert (sizes[0], sizes[-1]) == ((320, 180), (480, 270))
-    assert len(pictures.inits) == len(marks[0]) + 1
     assert {x.codec for _, x in sound.inits.values()} == {"mp4a"}
 
 
