@@ -1,6 +1,7 @@
 #include "amps-worker/routes.h"
 
 #include "amps-worker/api/api_route.h"
+#include "amps-worker/lineup/guide.h"
 #include "amps-worker/lineup/playlist.h"
 #include "amps-worker/live/stream_route.h"
 #include "amps-worker/page/page.h"
@@ -31,6 +32,9 @@ const struct route worker_routes[] = {
 	{"/dash/*", GET, ROUTE_MEDIA, hls_route_nothing},
 	{"/playlist.m3u", GET, ROUTE_MEDIA, playlist_handle},
 	{"/playlist.m3u8", GET, ROUTE_MEDIA, playlist_handle},
+	{"/epg.xml", GET, ROUTE_MEDIA, guide_xml},
+	{"/epg.xml.gz", GET, ROUTE_MEDIA, guide_xml_gz},
+	{"/api/epg", GET, 0, guide_json},
 	{"/healthz", GET, ROUTE_OPEN, health_live},
 	{"/readyz", GET, ROUTE_OPEN, health_ready},
 	{"/metrics", GET, ROUTE_OPEN, metrics_handle},

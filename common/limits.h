@@ -206,9 +206,10 @@
 #define ANSWER_SHED_MS		1000 /* an answer younger than that is never ended for room */
 #define SNDBUF_MIN		(64u << 10) /* of a connection beside however many others */
 #define BODY_CACHE_ENTRIES	256
-#define BODY_MAKINGS_MAX	1024 /* bodies of a worker that wait to be made */
-#define FILTER_IDS_MAX		4096 /* numbers in ?ids= */
-#define BASE_URL_MAX		1024 /* bytes of a link's beginning, with its NUL */
+#define BODY_MAKINGS_MAX	1024	    /* bodies of a worker that wait to be made */
+#define GUIDE_JSON_MAX		(16u << 20) /* bytes of the guide as JSON */
+#define FILTER_IDS_MAX		4096	    /* numbers in ?ids= */
+#define BASE_URL_MAX		1024	    /* bytes of a link's beginning, with its NUL */
 
 /* RTSP (a worker) */
 #define RTSP_PORT_DEFAULT 8554

@@ -17,7 +17,7 @@ DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format deboo
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
-	wrk=wrk yt-dlp=yt-dlp tshark=tshark"
+	wrk=wrk yt-dlp=yt-dlp tshark=tshark xmltv-util=tv_validate_file libxml2-utils=xmllint"
 # Ubuntu has it only as a snap
 DEB_ONLY_DEBIAN="chromium=chromium"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel

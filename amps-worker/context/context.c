@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/shm/chantab.h"
 #include "common/shm/shm.h"
 #include "common/text/text.h"
@@ -113,6 +114,15 @@ static const struct snapshot_type *const types[SNAPSHOT_KIND_COUNT_] = {
 	[SNAPSHOT_TOKENS] = &tokens_type,
 };
 
+/* Notes the time if the next catalog differs in what lists show. */
+static void follow_content(struct context *x, const struct catalog *next)
+{
+	const struct catalog *now = context_catalog(x);
+
+	if (!now || catalog_content_hash(now) != catalog_content_hash(next))
+		x->lineup_s = clock_wall_us() / 1000000;
+}
+
 int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd)
 {
 	struct snapshot *s;
@@ -123,6 +133,8 @@ int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd)
 	r = snapshot_open(types[m->kind], fd, m->bytes, &s);
 	if (r < 0)
 		return r;
+	if (m->kind == SNAPSHOT_CATALOG)
+		follow_content(x, catalog_of(s));
 	snapshot_unref(x->snapshots[m->kind]);
 	x->snapshots[m->kind] = s;
 	if (m->kind == SNAPSHOT_CATALOG && x->page)

@@ -16,8 +16,10 @@ struct body_build {
 	struct buf packed;
 };
 
-/* Takes the bytes out of `plain` (empty afterwards).  0 or -ENOMEM. */
-must_check int body_build_begin(struct body_build *b, struct buf *plain, const char *type);
+/* Takes the bytes out of `plain` (empty afterwards), and takes `follow`, NULL = nothing follows.  0
+ * or -ENOMEM. */
+must_check int body_build_begin(struct body_build *b, struct buf *plain, const char *type,
+				struct body_follow *follow);
 
 /* Processes some more; true when all is done. */
 bool body_build_step(struct body_build *b);

@@ -143,7 +143,7 @@ struct body *body_cache_put(struct body_cache *cache, const void *key, size_t ke
 	struct body_build build;
 	struct body *body;
 
-	if (body_build_begin(&build, plain, type) < 0)
+	if (body_build_begin(&build, plain, type, NULL) < 0)
 		return NULL;
 	while (!body_build_step(&build))
 		;

@@ -51,9 +51,10 @@ static void arm(struct body_maker *m, uint64_t delay_ms)
 		timer_set(&m->timer, delay_ms * 1000);
 }
 
-/* One step: 1 = there is more to do, 0 = the body is built, or -ENOMEM. */
+/* One step: 1 = there is more to do, 0 = the body is built, or -ENOMEM or -EFBIG. */
 static int making_step(struct making *g)
 {
+	struct body_follow *follow;
 	int r;
 
 	if (!g->state)
@@ -61,9 +62,10 @@ static int making_step(struct making *g)
 	r = g->source->step(g->state, &g->text, &g->expires_us);
 	if (r != 0)
 		return r;
+	follow = g->source->follow ? g->source->follow(g->state) : NULL;
+	r = body_build_begin(&g->build, &g->text, g->source->type, follow);
 	g->source->free(g->state);
 	g->state = NULL;
-	r = body_build_begin(&g->build, &g->text, g->source->type);
 	return r < 0 ? r : 1;
 }
 
@@ -99,6 +101,8 @@ static void making_unlink(struct body_maker *m, struct making *g)
 static void making_finish(struct body_maker *m, struct making *g, int result)
 {
 	static const struct held_error no_memory = {503, "no memory for the answer"};
+	static const struct held_error too_large = {413, BODY_TOO_LARGE};
+	const struct held_error *error = result == -EFBIG ? &too_large : &no_memory;
 	struct body *body = result == 0 ? making_end(m, g) : NULL;
 	struct held *h;
 
@@ -106,7 +110,7 @@ static void making_finish(struct body_maker *m, struct making *g, int result)
 	while ((h = TAILQ_FIRST(&g->waiters))) {
 		if (body)
 			h->reply->shared = body_ref(body);
-		held_ready(h, body ? NULL : &no_memory);
+		held_ready(h, body ? NULL : error);
 	}
 	body_unref(body);
 	making_free(g);

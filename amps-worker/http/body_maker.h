@@ -17,15 +17,21 @@
 #define MAKE_SLICE_US	1000u
 #define MAKE_STARVED_US 10000u /* a making that has not run for so long goes before clients */
 
+/* The error of -EFBIG, with status 413. */
+#define BODY_TOO_LARGE "the answer would be too large, ask for fewer channels"
+
 struct body_maker;
 
 /* How a text is made. */
 struct body_source {
 	const char *type; /* Content-Type; static */
 	/* Appends some more, for a few tens of microseconds: 1, or 0 if the text is complete and
-	 * *ret_expires_us (body_cache_keep()) is set, or -ENOMEM. */
+	 * *ret_expires_us (body_cache_keep()) is set, or -ENOMEM, or -EFBIG: it would be too long.
+	 */
 	int (*step)(void *state, struct buf *out, int64_t *ret_expires_us);
 	void (*free)(void *state);
+	/* What follows the complete text; the maker takes it.  NULL = nothing follows. */
+	struct body_follow *(*follow)(void *state);
 };
 
 /* Where the memory of bodies is counted, and how to make room when it is used up. */
@@ -45,7 +51,7 @@ must_check bool body_maker_join(struct body_maker *m, const void *key, size_t ke
 				struct reply *r);
 
 /* Begins a making; takes `state`.  0: r->shared is set, or the reply is held until then; -EBUSY:
- * too many makings wait; -ENOMEM. */
+ * too many makings wait; -ENOMEM; -EFBIG. */
 must_check int body_maker_start(struct body_maker *m, const void *key, size_t key_len,
 				int64_t wall_us, const struct body_source *source, void *state,
 				struct reply *r);

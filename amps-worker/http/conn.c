@@ -14,6 +14,7 @@
 
 #define RECEIVE_BYTES	   4096u
 #define RECEIVE_BODY_BYTES 65536u
+#define SEND_PIECES	   64u /* parts of an answer that are sent at once */
 
 /* An answer under way; the body's bytes, or its file, live in its reply. */
 struct answer {
@@ -23,6 +24,8 @@ struct answer {
 	struct reply_terms terms; /* its fields are in conn.in, or in `kept` while it is held */
 	char *kept;
 	uint64_t sent;	   /* of the head and what follows it */
+	size_t run;	   /* of the reply's tail, that is being sent ... */
+	uint64_t run_at;   /* ... and where it begins, counted as `sent` */
 	uint64_t before;   /* of a file that grows: bytes of it that were sent earlier */
 	uint64_t begun_us; /* when the first byte could be sent; 0 = it cannot yet */
 };
@@ -61,7 +64,7 @@ static uint64_t file_bytes(const struct answer *a)
 
 static uint64_t body_bytes(const struct answer *a)
 {
-	return a->body.len + file_bytes(a);
+	return a->body.len + file_bytes(a) + (a->reply.tail ? a->reply.tail->bytes : 0);
 }
 
 static struct answer *answer_new(void)
@@ -228,6 +231,7 @@ struct facts conn_facts(const struct conn *c)
 		.api = all->api,
 		.wall_us = clock_wall_us(),
 		.mono_us = clock_mono_us(),
+		.lineup_s = x->lineup_s,
 		.peer = c->peer,
 		.port = all->ports[CONN_HTTP],
 		.rtsp_port = all->ports[CONN_RTSP],
@@ -349,7 +353,8 @@ static_assert(sizeof(struct conn) + sizeof(struct answer) <= HTTP_HELD_BYTES, "a
 /* Copies the fields that the terms of a held answer borrow; without memory they are left out. */
 static void keep_terms(struct answer *a)
 {
-	struct span *fields[] = {&a->terms.none_match, &a->terms.range, &a->terms.if_range};
+	struct span *fields[] = {&a->terms.none_match, &a->terms.modified_since, &a->terms.range,
+				 &a->terms.if_range};
 	size_t all = 0, at = 0;
 
 	for (size_t i = 0; i < array_size(fields); i++)
@@ -573,18 +578,46 @@ static enum step answer_sent(struct conn *c)
 	return begin_linger(c);
 }
 
+/* Adds what is left of some bytes, of which `*sent` were sent with those before them. */
+static void add_left(struct msghdr *m, const char *at, size_t len, uint64_t *sent)
+{
+	size_t done = (size_t)MIN(*sent, len);
+
+	*sent -= done;
+	if (done < len)
+		m->msg_iov[m->msg_iovlen++] =
+			(struct iovec){(void *)(uintptr_t)(at + done), len - done};
+}
+
+/* Adds what is left of the tail, as far as there is room. */
+static void add_tail(struct answer *a, struct msghdr *m)
+{
+	const struct body_tail *t = a->reply.tail;
+	uint64_t sent;
+
+	if (a->run_at == 0)
+		a->run_at = a->head.len + a->body.len;
+	while (a->run < t->count && a->run_at + t->runs[a->run].len <= a->sent)
+		a->run_at += t->runs[a->run++].len;
+	sent = a->sent - MIN(a->sent, a->run_at);
+	for (size_t i = a->run; i < t->count && m->msg_iovlen < SEND_PIECES; i++)
+		add_left(m, t->runs[i].at, t->runs[i].len, &sent);
+	assert(sent == 0);
+}
+
 /* Sends what is left of the head and of a body in memory.  Bytes, or -1. */
 static ssize_t send_memory(const struct conn *c)
 {
-	const struct answer *a = c->answer;
-	size_t sent = (size_t)a->sent, head = MIN(sent, a->head.len), body = sent - head;
-	struct iovec iov[2] = {
-		{a->head.data + head, a->head.len - head},
-		{(void *)(uintptr_t)(a->body.at + body), a->body.len - body},
-	};
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = a->body.len ? 2 : 1};
+	struct answer *a = c->answer;
+	struct iovec iov[SEND_PIECES];
+	struct msghdr m = {.msg_iov = iov};
 	int more = file_bytes(a) ? MSG_MORE : 0; /* the head shares a packet with the file */
+	uint64_t sent = a->sent;
 
+	add_left(&m, a->head.data, a->head.len, &sent);
+	add_left(&m, a->body.at, a->body.len, &sent);
+	if (a->reply.tail)
+		add_tail(a, &m);
 	return sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | more);
 }
 

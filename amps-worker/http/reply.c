@@ -193,6 +193,7 @@ struct reply_terms reply_terms(const struct http_request *q)
 		.keep_alive = q->keep_alive,
 		.gzip = accepts_gzip(q),
 		.none_match = http_field(q, "If-None-Match"),
+		.modified_since = http_field(q, "If-Modified-Since"),
 		.range = http_field(q, "Range"),
 		.if_range = http_field(q, "If-Range"),
 	};
@@ -214,19 +215,49 @@ static bool none_match_holds(struct span rest, const char *etag)
 	return false;
 }
 
+/* A time as RFC 9110 section 5.6.7 prefers it. */
+static bool read_date(struct span text, int64_t *ret_s)
+{
+	char copy[40];
+	struct tm tm = {0};
+	const char *end;
+
+	if (!text.at || text.len >= sizeof(copy))
+		return false;
+	snprintf(copy, sizeof(copy), "%.*s", (int)text.len, text.at);
+	end = strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	if (!end || *end)
+		return false;
+	*ret_s = timegm(&tm);
+	return true;
+}
+
+/* Does the client have it already?  A tag is the better proof than a time. */
+static bool is_fresh(const struct reply_terms *t, const char *etag, int64_t modified_s)
+{
+	int64_t since_s = INT64_MIN;
+
+	if (t->none_match.at)
+		return etag[0] && none_match_holds(t->none_match, etag);
+	return modified_s && read_date(t->modified_since, &since_s) && modified_s <= since_s;
+}
+
 /* Which representation of a shared body or a file this client gets. */
 struct choice {
 	bool gzip;
 	char etag[48];
 	struct span bytes;
-	uint64_t length; /* of those bytes, or of the part of the file */
+	uint64_t length; /* of those bytes and the tail, or of the part of the file */
+	const struct body_tail *tail;
 	const char *type;
+	int64_t modified_s; /* 0 = not known */
 };
 
 static struct choice choose(const struct reply *r, const struct reply_terms *t)
 {
 	struct choice c = {.type = r->type, .bytes = {r->body.data, r->body.len}};
 	const struct body *b = r->shared;
+	bool packed;
 	size_t n;
 
 	c.length = c.bytes.len;
@@ -236,29 +267,36 @@ static struct choice choose(const struct reply *r, const struct reply_terms *t)
 	}
 	if (r->kind != REPLY_SHARED || !b)
 		return c;
-	c.gzip = b->gzip && t->gzip;
-	c.type = b->type;
-	c.bytes = c.gzip ? (struct span){b->gzip, b->gzip_len}
+	packed = b->gzip && (t->gzip || r->packed_type);
+	c.gzip = packed && !r->packed_type;
+	c.type = packed && r->packed_type ? r->packed_type : b->type;
+	c.bytes = packed ? (struct span){b->gzip, b->gzip_len}
 			 : (struct span){b->plain, b->plain_len};
 	c.length = c.bytes.len;
+	if (b->follow) {
+		c.tail = packed ? &b->follow->packed : &b->follow->plain;
+		c.length += c.tail->bytes;
+		c.modified_s = b->follow->modified_s;
+	}
 	n = strlen(b->etag);
 	if (n < 2)
 		return c;
 	/* A strong tag names bytes, so the two codings have two tags. */
 	snprintf(c.etag, sizeof(c.etag), "%.*s%s\"", (int)(n - 1), b->etag,
-		 c.gzip ? GZIP_ETAG_SUFFIX : "");
+		 packed ? GZIP_ETAG_SUFFIX : "");
 	return c;
 }
 
-static void add_date(struct buf *head, int64_t wall_us)
+static void add_date(struct buf *head, const char *name, int64_t wall_s)
 {
-	time_t now = (time_t)(wall_us / 1000000);
+	time_t seconds = (time_t)wall_s;
 	char text[64];
 	struct tm tm;
 
 	/* The worker never sets a locale, so the names are English as RFC 9110 wants them. */
-	if (gmtime_r(&now, &tm) && strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm))
-		buf_printf(head, "Date: %s\r\n", text);
+	if (gmtime_r(&seconds, &tm) &&
+	    strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm))
+		buf_printf(head, "%s: %s\r\n", name, text);
 }
 
 static void add_connection(const struct reply *r, const struct reply_terms *t, struct buf *head)
@@ -298,6 +336,8 @@ static void add_representation(const struct reply *r, const struct choice *c, in
 		buf_puts(head, "Content-Encoding: gzip\r\n");
 	if (c->etag[0])
 		buf_printf(head, "ETag: %s\r\n", c->etag);
+	if (c->modified_s)
+		add_date(head, "Last-Modified", c->modified_s);
 	if (r->kind == REPLY_SHARED)
 		buf_puts(head, "Vary: Accept-Encoding\r\n");
 }
@@ -349,8 +389,7 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 {
 	struct choice c = choose(r, t);
 	bool reads = t->method == HTTP_GET || t->method == HTTP_HEAD;
-	bool fresh =
-		r->status == 200 && reads && c.etag[0] && none_match_holds(t->none_match, c.etag);
+	bool fresh = r->status == 200 && reads && is_fresh(t, c.etag, c.modified_s);
 
 	assert((r->status >= 200 || (r->status == 101 && r->kind == REPLY_STREAM)) &&
 	       r->status < 600 && !held_waits(&r->held));
@@ -361,7 +400,7 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 		c = choose(r, t);
 	}
 	buf_printf(head, "HTTP/1.1 %d %s\r\n", r->status, reply_status_text(r->status));
-	add_date(head, wall_us);
+	add_date(head, "Date", wall_us / 1000000);
 	add_representation(r, &c, r->status, head);
 	buf_puts(head, "X-Content-Type-Options: nosniff\r\n");
 	if (r->media)
@@ -376,8 +415,11 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 	if (!buf_ok(head) || !buf_ok(&r->body) || !buf_ok(&r->fields))
 		return -ENOMEM;
 	if (r->kind == REPLY_STREAM || t->method == HTTP_HEAD || r->status == 304 ||
-	    r->status == 204)
+	    r->status == 204) {
 		c.bytes = (struct span){NULL, 0};
+		c.tail = NULL;
+	}
 	*ret_body = c.bytes;
+	r->tail = c.tail;
 	return 0;
 }

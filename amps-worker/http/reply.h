@@ -39,6 +39,11 @@ struct reply {
 	const char *type;    /* Content-Type of owned bytes, a file or a stream; static */
 	struct buf body;     /* owned bytes */
 	struct body *shared; /* one reference */
+	/* Of a shared body: its compressed form is what was asked for, and has this type; NULL =
+	 * it is a coding for clients that accept it.  Static. */
+	const char *packed_type;
+	/* What follows the bytes of a shared body; reply_render() sets it.  NULL = nothing. */
+	const struct body_tail *tail;
 	struct reply_file file;
 	/* Where the bytes that a file's answer has sent are added; NULL = nowhere. */
 	_Atomic uint64_t *sent;
@@ -74,7 +79,8 @@ struct reply_terms {
 	bool gzip; /* accepted */
 	/* fields, in the request's bytes */
 	struct span none_match; /* If-None-Match */
-	struct span range;	/* of a file */
+	struct span modified_since;
+	struct span range; /* of a file */
 	struct span if_range;
 };
 
@@ -101,9 +107,10 @@ void reply_field(struct reply *r, const char *name, const char *format, ...) pri
 const char *reply_status_text(int status);
 
 /* Builds the response head and, for GET of byte replies, what follows it: applies HEAD, ETag
- * (If-None-Match -> 304, which is the reply's status then), Range, Accept-Encoding: gzip,
- * Connection.  *ret_body points into the reply; what follows of a file is r->file.
- * For REPLY_STREAM the head says Connection: close and has no length.  0 or -ENOMEM. */
+ * (If-None-Match, If-Modified-Since -> 304, which is the reply's status then), Range,
+ * Accept-Encoding: gzip, Connection.  *ret_body points into the reply; what follows is r->tail, or
+ * of a file r->file. For REPLY_STREAM the head says Connection: close and has no length.  0 or
+ * -ENOMEM. */
 must_check int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us,
 			    struct buf *head, struct span *ret_body);
 

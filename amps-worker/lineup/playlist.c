@@ -5,23 +5,16 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "amps-worker/http/access.h"
 #include "amps-worker/http/body_maker.h"
-#include "amps-worker/lineup/groups.h"
 #include "amps-worker/lineup/m3u.h"
+#include "amps-worker/lineup/selection.h"
 #include "common/text/group.h"
 #include "common/text/text.h"
 
 #define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"
 #define STEP_CHANNELS 64
 #define STEP_BYTES    16384u /* a step ends behind the channel that passes it */
-
-/* ?ids= as numbers; no valid number means no filter. */
-struct id_filter {
-	size_t count;
-	uint64_t ids[FILTER_IDS_MAX];
-};
 
 /* A list that is being written. */
 struct playlist {
@@ -31,77 +24,9 @@ struct playlist {
 	size_t next;		  /* channel */
 	struct buf *out;	  /* during a step */
 	struct buf query;	  /* "&region=US&token=...", the same for every link */
-	int64_t expires_us;
-	struct id_filter *filter; /* NULL before the first step */
-	const char *seen_group;	  /* the last group compared, and whether it is wanted */
-	bool seen_wanted;
+	struct selection selection;
 	char texts[]; /* of params */
 };
-
-static int compare_ids(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void parse_ids(const char *list, struct id_filter *f)
-{
-	struct span rest = {list, strlen(list)}, id;
-
-	f->count = 0;
-	while (f->count < FILTER_IDS_MAX && http_next_element(&rest, &id)) {
-		char text[24];
-
-		snprintf(text, sizeof(text), "%.*s", (int)MIN(id.len, sizeof(text)), id.at);
-		if (id.len < sizeof(text) &&
-		    text_parse_u64(text, UINT64_MAX, &f->ids[f->count]) == 0)
-			f->count++;
-	}
-	qsort(f->ids, f->count, sizeof(f->ids[0]), compare_ids);
-}
-
-/* Remembers the last group: neighbours mostly share one, and the list may be as long as a request
- * line. */
-static bool group_wanted(struct playlist *r, const char *group)
-{
-	if (!r->params.groups[0])
-		return true;
-	if (!group)
-		return false;
-	if (!r->seen_group || strcmp(r->seen_group, group) != 0) {
-		r->seen_group = group;
-		r->seen_wanted = group_in_list(r->params.groups, group);
-	}
-	return r->seen_wanted;
-}
-
-/* The text changes at this time. */
-static void expire_at(struct playlist *r, int64_t us)
-{
-	if (us != TIME_NONE && us > r->params.wall_us && us < r->expires_us)
-		r->expires_us = us;
-}
-
-static bool listed(struct playlist *r, const struct catalog_channel *ch)
-{
-	const struct playlist_params *p = &r->params;
-	const struct id_filter *ids = r->filter;
-	const char *group = catalog_text(r->catalog, ch->group_at);
-	uint64_t id = ch->id;
-
-	if (ids->count > 0 && !bsearch(&id, ids->ids, ids->count, sizeof(id), compare_ids))
-		return false;
-	if (!group_wanted(r, group) || !group_allowed(p->token, group))
-		return false;
-	if (!catalog_region_allowed(r->catalog, ch, p->region))
-		return false;
-	if (ch->flags & CHANNEL_SCHEDULED) {
-		expire_at(r, ch->start_wall_us);
-		expire_at(r, ch->end_wall_us);
-	}
-	return catalog_on_air(ch, p->wall_us);
-}
 
 /* The first programme that has not started, else the first listed. */
 static const struct catalog_program *next_program(struct playlist *r,
@@ -111,7 +36,7 @@ static const struct catalog_program *next_program(struct playlist *r,
 
 	for (uint32_t i = 0; p && i < ch->program_count; i++) {
 		if (p[i].start_wall_us != TIME_NONE && p[i].start_wall_us > r->params.wall_us) {
-			expire_at(r, p[i].start_wall_us);
+			selection_expire(&r->selection, p[i].start_wall_us);
 			return &p[i];
 		}
 	}
@@ -383,7 +308,6 @@ struct playlist *playlist_begin(const struct catalog *c, const struct playlist_p
 	assert(end == r->texts + bytes);
 	snapshot_ref(catalog_snapshot(c));
 	r->catalog = c;
-	r->expires_us = INT64_MAX;
 	return r;
 }
 
@@ -393,17 +317,23 @@ void playlist_end(struct playlist *r)
 		return;
 	snapshot_unref(catalog_snapshot(r->catalog));
 	buf_done(&r->query);
-	free(r->filter);
+	selection_end(&r->selection);
 	free(r);
 }
 
 /* Writes what stands before the channels. */
 static bool add_front(struct playlist *r)
 {
-	r->filter = calloc(1, sizeof(*r->filter));
-	if (!r->filter)
+	const struct playlist_params *p = &r->params;
+
+	r->selection = (struct selection){.catalog = r->catalog,
+					  .region = p->region,
+					  .groups = p->groups,
+					  .ids = p->ids,
+					  .token = p->token,
+					  .wall_us = p->wall_us};
+	if (selection_begin(&r->selection) < 0)
 		return false;
-	parse_ids(r->params.ids, r->filter);
 	add_query(&r->query, "region", r->params.link_region);
 	add_query(&r->query, "token", r->params.link_token);
 	add_header(r);
@@ -414,7 +344,7 @@ static void add_channel(struct playlist *r, const struct catalog_channel *ch)
 {
 	const struct catalog_variant *v;
 
-	if (!listed(r, ch))
+	if (!selection_has(&r->selection, ch))
 		return;
 	add_entry(r, ch, NULL);
 	v = r->params.variants ? catalog_variants(r->catalog, ch) : NULL;
@@ -430,13 +360,13 @@ int playlist_step(struct playlist *r, struct buf *out, int64_t *ret_expires_us)
 
 	assert(r->next <= count);
 	r->out = out;
-	if (!r->filter && !add_front(r))
+	if (!r->selection.filter && !add_front(r))
 		return -ENOMEM;
 	while (r->next < until && out->len - before < STEP_BYTES && buf_ok(out))
 		add_channel(r, catalog_channel_at(r->catalog, r->next++));
 	if (!buf_ok(out))
 		return -ENOMEM;
-	*ret_expires_us = r->expires_us;
+	*ret_expires_us = r->selection.expires_us;
 	return r->next < count;
 }
 
@@ -450,21 +380,6 @@ struct asked {
 	char groups[HTTP_LINE_MAX];
 	char ids[HTTP_LINE_MAX];
 };
-
-/* An absent filter is empty. */
-static bool read_filter(const struct request *q, const char *name, char *dst, size_t cap,
-			struct reply *r)
-{
-	int found = http_query(q->http, name, dst, cap);
-
-	if (found < 0) {
-		reply_error(r, 400, 0, "%s is not properly encoded", name);
-		return false;
-	}
-	if (found == 0)
-		dst[0] = '\0';
-	return true;
-}
 
 static bool read_links(const struct request *q, struct playlist_params *p, struct reply *r)
 {
@@ -491,11 +406,11 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 {
 	const struct facts *f = q->facts;
 	bool query = catalog_settings(f->catalog)->flags & SETTING_REGION_QUERY;
-	char variants[HTTP_LINE_MAX];
+	bool variants = true;
 
-	if (!read_filter(q, "group", a->groups, sizeof(a->groups), r) ||
-	    !read_filter(q, "ids", a->ids, sizeof(a->ids), r) ||
-	    !read_filter(q, "variants", variants, sizeof(variants), r))
+	if (!selection_read(q, "group", a->groups, sizeof(a->groups), r) ||
+	    !selection_read(q, "ids", a->ids, sizeof(a->ids), r) ||
+	    !selection_read_switch(q, "variants", &variants, r))
 		return false;
 	if (group_list_empty(a->groups))
 		a->groups[0] = '\0';
@@ -511,8 +426,7 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 		.link_token = a->token,
 		.groups = a->groups,
 		.ids = a->ids,
-		.variants = strcasecmp(variants, "false") != 0 && strcmp(variants, "0") != 0 &&
-			    strcasecmp(variants, "no") != 0,
+		.variants = variants,
 		.token = q->token,
 		.wall_us = f->wall_us,
 	};
@@ -551,7 +465,7 @@ static void source_free(void *state)
 static bool find_body(const struct facts *f, const struct playlist_params *p, const struct buf *key,
 		      struct reply *r)
 {
-	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free};
+	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free, NULL};
 	struct playlist *list;
 
 	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);

@@ -257,6 +257,8 @@ static inline char *fixture_answer(struct fixture *f, const char *head)
 	if (reply_render(&r, &terms, f->facts.wall_us, &out, &body) < 0)
 		abort();
 	buf_add(&out, body.at, body.len);
+	for (size_t i = 0; r.tail && i < r.tail->count; i++)
+		buf_add(&out, r.tail->runs[i].at, r.tail->runs[i].len);
 	reply_done(&r);
 	return out.data;
 }

@@ -32,7 +32,7 @@ static void slow_free(void *state)
 	free(state);
 }
 
-static const struct body_source source = {"x/y", slow_step, slow_free};
+static const struct body_source source = {"x/y", slow_step, slow_free, NULL};
 
 struct shop {
 	struct event_base *base;

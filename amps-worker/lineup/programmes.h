@@ -1,0 +1,26 @@
+/* programmes.h - the programmes that a channel has by itself (next_programs), put in order.
+ *
+ * Pure but for the memory of the list. */
+#ifndef AMPS_PROGRAMMES_H
+#define AMPS_PROGRAMMES_H
+
+#include "common/shm/catalog.h"
+
+/* Of one whose end is not known and after which there is none. */
+#define PROGRAMME_LAST_US (3600ll * 1000000)
+
+struct programme {
+	const char *title;	 /* the channel's name where there is none; NULL if that has none */
+	const char *description; /* or NULL */
+	int64_t start_us, end_us;
+};
+
+/* Those whose time can be read, by time, each with an end behind its start and not behind the start
+ * of the next.  *ret is an array for free(), or NULL if there is none.  Their count or -ENOMEM. */
+must_check ssize_t programmes_read(const struct catalog *c, const struct catalog_channel *ch,
+				   struct programme **ret);
+
+/* The first programme of the list that is not over, or NULL. */
+const struct programme *programmes_now(const struct programme *list, size_t count, int64_t wall_us);
+
+#endif
