@@ -7,6 +7,7 @@
 #define CHANNELS_MAX	    65536      /* channels in one line-up */
 #define CHANNEL_ID_MAX	    2147483647 /* largest channel id; the smallest is 0 */
 #define VARIANTS_MAX	    16	       /* variants of one channel */
+#define CHANNEL_SOURCES_MAX 64	       /* sources of one channel */
 #define VARIANT_NAME_MAX    64	       /* bytes of a variant's name */
 #define TRACK_NAME_MAX	    15	       /* bytes of a track's name */
 #define PROGRAMS_MAX	    4096       /* next_programs of one channel */

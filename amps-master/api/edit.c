@@ -275,7 +275,7 @@ static void take_probe(struct edit *e)
 	else if (channel->tuners[0].unavailable != NULL)
 		call_fail(e->call, 502, "%s", channel->tuners[0].unavailable);
 	else
-		e->call->probe = strdup(channel->tuners[0].spec);
+		e->call->probe = strdup(channel->tuners[0].sources[0].spec);
 	if (e->call->probe == NULL && !is_refused(e))
 		call_fail(e->call, 503, "out of memory");
 	lineup_channel_unref(channel);

@@ -54,18 +54,20 @@ static void check_command_at(const struct search *s, const json_t *entry, const 
 
 static void check_list(const struct search *s, const json_t *tree, const char *key)
 {
+	static const char *const lists[] = {"sources", "adaptive_bitrates"};
 	size_t i, k;
-	json_t *channel, *variant;
+	json_t *channel, *inner;
 	char path[128];
 
 	json_array_foreach (json_object_get(tree, key), i, channel) {
 		snprintf(path, sizeof(path), "%s[%zu].custom_ffmpeg", key, i);
 		check_command_at(s, channel, path);
-		json_array_foreach (json_object_get(channel, "adaptive_bitrates"), k, variant) {
-			snprintf(path, sizeof(path), "%s[%zu].adaptive_bitrates[%zu].custom_ffmpeg",
-				 key, i, k);
-			check_command_at(s, variant, path);
-		}
+		for (size_t l = 0; l < array_size(lists); l++)
+			json_array_foreach (json_object_get(channel, lists[l]), k, inner) {
+				snprintf(path, sizeof(path), "%s[%zu].%s[%zu].custom_ffmpeg", key,
+					 i, lists[l], k);
+				check_command_at(s, inner, path);
+			}
 	}
 }
 

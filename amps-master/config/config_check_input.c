@@ -149,7 +149,8 @@ static bool finish_source(struct check *c, const struct spot *at, json_t *out)
 	json_t *url = json_object_get(out, "url");
 
 	if (json_object_get(at->value, "source") == NULL &&
-	    json_object_get(at->value, "url") == NULL)
+	    json_object_get(at->value, "url") == NULL &&
+	    json_object_get(at->value, "custom_ffmpeg") == NULL)
 		check_error(c, at, "'source' is missing");
 	else if (source == NULL && url != NULL && json_object_set(out, "source", url) < 0)
 		c->out_of_memory = true;
@@ -172,6 +173,7 @@ const struct section config_check_inputs = {FIELDS(input_fields)};
 
 static const struct field source_fields[] = {
 	FIELD("url", value_text, .flags = FIELD_FILLED),
+	FIELD("custom_ffmpeg", config_check_command),
 };
 static const struct section source_section = {FIELDS(source_fields), .base = &config_check_inputs,
 					      .finish = finish_source};
@@ -180,8 +182,16 @@ static const struct section source_section = {FIELDS(source_fields), .base = &co
 static json_t *read_source(struct check *c, const struct field *f, const struct spot *at)
 {
 	static const struct field text = {.read = value_text, .flags = FIELD_FILLED};
+	json_t *address;
+	char wrong[160];
 
-	return json_is_object(at->value) ? value_section(c, f, at) : value_text(c, &text, at);
+	if (json_is_object(at->value))
+		return value_section(c, f, at);
+	address = value_text(c, &text, at);
+	if (address != NULL &&
+	    channel_source_wrong(json_string_value(address), wrong, sizeof(wrong)))
+		check_warning(c, at, "%s", wrong);
+	return address;
 }
 
 const struct field config_check_source_item = {.read = read_source, .section = &source_section};

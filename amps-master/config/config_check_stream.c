@@ -6,8 +6,6 @@
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
 
-#define SOURCES_MAX 64
-
 static bool is_given(const json_t *mapping, const char *key)
 {
 	const json_t *value = json_object_get(mapping, key);
@@ -115,6 +113,22 @@ static bool variant_is_lavfi(struct check *c, const json_t *variant, const json_
 	return lavfi;
 }
 
+/* Is one of the channel's sources lavfi?  Then all are encoded. */
+static bool any_lavfi(struct check *c, const json_t *out)
+{
+	bool lavfi = channel_is_lavfi(out);
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (json_object_get(out, "sources"), i, item) {
+		json_auto_t *both = channel_with_source(out, item);
+
+		c->out_of_memory = c->out_of_memory || both == NULL;
+		lavfi = lavfi || (both != NULL && channel_is_lavfi(both));
+	}
+	return lavfi;
+}
+
 static void check_lavfi(struct check *c, const struct spot *at, const json_t *out)
 {
 	struct spot list = check_enter_key(c, at->value, "adaptive_bitrates");
@@ -129,7 +143,7 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 		check_leave(c, &variant);
 	}
 	check_leave(c, &list);
-	if (channel_is_lavfi(out))
+	if (any_lavfi(c, out))
 		check_lavfi_copy(c, at, text_of(out, "ffmpeg_profile"));
 }
 
@@ -240,7 +254,7 @@ static const struct field stream_fields[] = {
 	FIELD("id", value_int, .flags = FIELD_REQUIRED, .max = CHANNEL_ID_MAX),
 	FIELD("name", value_text, .flags = FIELD_REQUIRED | FIELD_FILLED),
 	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &config_check_source_item,
-	      .max = SOURCES_MAX),
+	      .max = CHANNEL_SOURCES_MAX - 1),
 	FIELD("slate", read_slate),
 	FIELD("ffmpeg_profile", value_text, .flags = FIELD_FILLED),
 	FIELD("custom_ffmpeg", config_check_command),

@@ -202,23 +202,15 @@ static bool source_unavailable(const json_t *entry, char *text, size_t cap)
 	return true;
 }
 
-/* Why this entry (with this profile, may be NULL) cannot play in this version: a sentence for an
- * error body in `text`.  Returns false when it can. */
-static bool unavailable(const json_t *entry, const json_t *profile, char *text, size_t cap)
+/* Why this entry, with one source, cannot play in this version: a sentence for an error body in
+ * `text`.  Returns false when it can. */
+static bool unavailable(const json_t *entry, char *text, size_t cap)
 {
-	bool command = channel_has_command(entry);
-	const char *reason = NULL;
-
-	if (!json_read_has(entry, "source") && json_read_has(entry, "sources"))
-		reason = "this channel has a list of sources, which this version does not use yet";
-	else if (!json_read_has(entry, "source") && json_read_has(entry, "slate"))
-		reason = "this channel shows a slate alone, which this version does not make yet";
-	else if (profile == NULL)
-		reason = "this channel names no profile that exists";
-	if (reason != NULL)
-		snprintf(text, cap, "%s", reason);
-	else if (command || channel_is_lavfi(entry) || !source_unavailable(entry, text, cap))
-		return false;
+	if (json_read_has(entry, "source") || !json_read_has(entry, "slate"))
+		return !channel_has_command(entry) && !channel_is_lavfi(entry) &&
+		       source_unavailable(entry, text, cap);
+	snprintf(text, cap,
+		 "this channel shows a slate alone, which this version does not make yet");
 	return true;
 }
 
@@ -418,13 +410,15 @@ static bool command_is_encoded(const struct channel_view *v)
 	       !channel_has_command(v->variant);
 }
 
-static int view_command(struct channel_view *v, uint32_t id)
+/* The job's command of an entry that has one.  0, also if it cannot run (then `text` says why), or
+ * -ENOMEM. */
+static int entry_command(const json_t *entry, uint32_t id, json_t **ret, char *text, size_t cap)
 {
 	char source[32], name[32], number[16];
 	struct command_values values = {{
-		[COMMAND_SOURCE] = json_read_text(v->entry, "source", source),
+		[COMMAND_SOURCE] = json_read_text(entry, "source", source),
 		[COMMAND_ID] = number,
-		[COMMAND_NAME] = json_read_text(v->entry, "name", name),
+		[COMMAND_NAME] = json_read_text(entry, "name", name),
 	}};
 	int r;
 
@@ -432,15 +426,87 @@ static int view_command(struct channel_view *v, uint32_t id)
 	for (size_t i = 0; i < array_size(values.text); i++)
 		if (values.text[i] == NULL)
 			values.text[i] = "";
-	r = command_spec(json_object_get(v->entry, "custom_ffmpeg"), &values, &v->command,
-			 v->unavailable, sizeof(v->unavailable));
+	r = command_spec(json_object_get(entry, "custom_ffmpeg"), &values, ret, text, cap);
 	return r == -EINVAL ? 0 : r;
+}
+
+json_t *channel_with_source(const json_t *entry, const json_t *item)
+{
+	json_t *both = json_copy((json_t *)(uintptr_t)entry);
+	bool failed = both == NULL;
+
+	if (!failed && json_is_object(item)) {
+		for (size_t i = 0; !failed && i < array_size(tuner_overrides); i++)
+			if (json_read_has(item, tuner_overrides[i]))
+				failed = json_object_set(
+						 both, tuner_overrides[i],
+						 json_object_get(item, tuner_overrides[i])) < 0;
+		/* the channel's source may be a page, and this one an address */
+		if (!failed && json_is_false(json_object_get(item, "use_yt_dlp")) &&
+		    !json_read_has(item, "source_handler"))
+			json_object_del(both, "source_handler");
+	} else if (!failed) {
+		failed = json_object_set(both, "source", (json_t *)(uintptr_t)item) < 0;
+	}
+	if (failed) {
+		json_decref(both);
+		return NULL;
+	}
+	json_object_del(both, "sources");
+	return both;
+}
+
+/* Adds a source that can play, or else notes the first one's reason.  Takes `entry`. */
+static int view_add_source(struct channel_view *v, json_t *entry, uint32_t id)
+{
+	char text[ERROR_TEXT_MAX] = "";
+	json_t *command = NULL;
+	int r = entry != NULL ? 0 : -ENOMEM;
+
+	if (r == 0 && !unavailable(entry, text, sizeof(text)) && channel_has_command(entry))
+		r = entry_command(entry, id, &command, text, sizeof(text));
+	if (r == 0 && text[0] == '\0' &&
+	    json_array_append_new(v->sources,
+				  json_pack("{sO so*}", "entry", entry, "command", command)) < 0)
+		r = -ENOMEM;
+	if (r == 0 && v->unavailable[0] == '\0')
+		text_copy(v->unavailable, sizeof(v->unavailable), text);
+	json_decref(entry);
+	return r;
+}
+
+/* The channel can play if one of its sources can. */
+static int view_sources(struct channel_view *v, uint32_t id)
+{
+	const json_t *others = json_object_get(v->entry, "sources");
+	bool own = json_read_has(v->entry, "source") || json_array_size(others) == 0;
+	json_t *item;
+	size_t i;
+	int r = 0;
+
+	v->sources = json_array();
+	if (v->sources == NULL)
+		return -ENOMEM;
+	if (own)
+		r = view_add_source(v, json_incref(v->entry), id);
+	json_array_foreach (others, i, item)
+		if (r == 0)
+			r = view_add_source(v, channel_with_source(v->entry, item), id);
+	if (r < 0)
+		return r;
+	if (json_array_size(v->sources) > 0) {
+		v->unavailable[0] = '\0';
+		return 0;
+	}
+	assert(v->unavailable[0] != '\0');
+	return json_array_append_new(v->sources, json_pack("{sO}", "entry", v->entry));
 }
 
 static int view_fill(struct channel_view *v, const json_t *settings, uint32_t id)
 {
 	bool command = channel_has_command(v->entry);
 	const json_t *profile = find_profile(settings, v->entry);
+	int r;
 
 	v->form = channel_form(v->entry, profile);
 	v->encoding =
@@ -448,10 +514,12 @@ static int view_fill(struct channel_view *v, const json_t *settings, uint32_t id
 	if (v->encoding == NULL && command && !command_is_encoded(v))
 		return -ENOMEM;
 	v->audio_only = either_bool(v->entry, v->encoding, "audio_only");
-	if (unavailable(v->entry, v->encoding, v->unavailable, sizeof(v->unavailable)))
-		return 0;
 	v->unavailable[0] = '\0';
-	return command ? view_command(v, id) : 0;
+	r = view_sources(v, id);
+	if (r == 0 && v->encoding == NULL)
+		snprintf(v->unavailable, sizeof(v->unavailable), "%s",
+			 "this channel names no profile that exists");
+	return r < 0 ? -ENOMEM : 0;
 }
 
 int channel_views_make(const json_t *settings, uint32_t id, json_t *definition,
@@ -494,7 +562,7 @@ void channel_views_done(struct channel_views *v)
 	for (size_t i = 0; i < v->count; i++) {
 		json_decref(v->views[i].entry);
 		json_decref(v->views[i].encoding);
-		json_decref(v->views[i].command);
+		json_decref(v->views[i].sources);
 	}
 	v->count = 0;
 }

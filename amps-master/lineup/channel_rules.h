@@ -25,6 +25,10 @@ must_check int channel_profiles_complete(json_t *settings);
  * reference; NULL without memory. */
 json_t *channel_with_variant(const json_t *entry, const json_t *variant);
 
+/* The channel with this item of `sources` as its only source: what the item does not say is as the
+ * channel has it.  New reference; NULL without memory. */
+json_t *channel_with_source(const json_t *entry, const json_t *item);
+
 /* Does the variant override more than the profile? */
 bool channel_variant_own_tuner(const json_t *variant);
 
@@ -65,7 +69,10 @@ struct channel_view {
 	const json_t *variant;
 	json_t *entry;	  /* owned: the definition with the variant's overrides in place */
 	json_t *encoding; /* owned: the profile of its outputs, `copy` for a plain command */
-	json_t *command;  /* owned: see command_spec.h; NULL = none, or it is unavailable */
+	/* owned: [{"entry":{...}, "command":{...}}, ...], at least one, in the order in which they
+	 * are tried: the definition with one source, and its command if it has one
+	 * (command_spec.h). If it is unavailable, there is one without a command. */
+	json_t *sources;
 	enum form form;
 	bool audio_only, own_tuner;
 	char unavailable[ERROR_TEXT_MAX]; /* why it cannot play, "" = it can */

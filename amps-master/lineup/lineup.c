@@ -24,6 +24,7 @@ struct maker {
 	uint32_t id;
 	struct buf texts, fragment;
 	struct lineup_tuner tuners[1 + VARIANTS_MAX];
+	struct buf sources; /* struct lineup_source, tuner by tuner */
 	struct lineup_output outputs[(1 + VARIANTS_MAX) * OUTPUT_FORM_COUNT_]; /* tuner by tuner */
 	struct channel_segments segments[1 + VARIANTS_MAX]; /* of those outputs, in their order */
 	size_t tuner_count, output_count, segments_count;
@@ -236,76 +237,104 @@ static char *json_text(const json_t *value)
 
 /* The spec without the name, and the look-up, decide the hash: a new name restarts nothing, not
  * even a command that has it among its words.  The command counts as it was written. */
-static int tuner_spec(struct maker *m, struct lineup_tuner *t, const struct channel_view *v,
-		      const char *lookup)
+static int source_spec(struct maker *m, struct lineup_source *to, const json_t *source,
+		       const char *lookup)
 {
 	char scratch[32];
-	const char *name = json_read_text(v->entry, "name", scratch);
-	json_auto_t *spec = spec_object(m->settings, m->id, v->entry);
+	const json_t *entry = json_object_get(source, "entry");
+	const json_t *job_command = json_object_get(source, "command");
+	const char *name = json_read_text(entry, "name", scratch);
+	json_auto_t *spec = spec_object(m->settings, m->id, entry);
 	json_auto_t *name_value = json_string(name != NULL ? name : "");
 	_cleanup_(freep) char *text = spec != NULL ? json_text(spec) : NULL;
 	_cleanup_(freep) char *quoted = json_text(name_value);
-	_cleanup_(freep) char *written = json_text(json_object_get(v->entry, "custom_ffmpeg"));
-	_cleanup_(freep) char *command = json_text(v->command);
+	_cleanup_(freep) char *written = json_text(json_object_get(entry, "custom_ffmpeg"));
+	_cleanup_(freep) char *command = json_text(job_command);
 	uintptr_t at = m->texts.len + 1;
 
 	if (text == NULL || quoted == NULL || written == NULL || command == NULL)
 		return -ENOMEM;
-	t->hash = hash_end(hash_text(
-		hash_text(hash_text(hash_u64(HASH_START, t->both), lookup), text), written));
+	to->hash = hash_end(hash_text(
+		hash_text(
+			hash_text(hash_u64(HASH_START, m->tuners[m->tuner_count - 1].both), lookup),
+			text),
+		written));
 	buf_printf(&m->texts, "%.*s,\"name\":%s", (int)strlen(text) - 1, text, quoted);
-	if (v->command != NULL)
+	if (job_command != NULL)
 		buf_printf(&m->texts, ",\"command\":%s", command);
 	buf_putc(&m->texts, '}');
 	buf_putc(&m->texts, '\0');
-	t->spec = (const char *)at;
+	to->spec = (const char *)at;
 	return 0;
 }
 
-/* How the address is found if the source is a page.  *ret_config is the caller's. */
-static int tuner_lookup(struct maker *m, struct lineup_tuner *t, const json_t *entry,
-			const char *page, char **ret_config)
+static int source_add(struct maker *m, const json_t *source)
 {
+	const json_t *entry = json_object_get(source, "entry");
+	char scratch[32];
+	const char *address = json_read_text(entry, "source", scratch);
+	size_t cap = address != NULL ? 2 * strlen(address) + 8 : 1;
+	_cleanup_(freep) char *shown = malloc(cap);
+	bool page = yt_dlp_wanted(entry);
+	_cleanup_(freep) char *lookup =
+		page ? yt_dlp_config(entry, address != NULL ? address : "") : NULL;
+	struct lineup_source to = {0};
+	int r;
+
+	if (shown == NULL || (page && lookup == NULL))
+		return -ENOMEM;
+	text_redact_url(address != NULL ? address : "", shown, cap);
+	to.text = put_text(m, shown);
+	to.lookup = page ? put_text(m, lookup) : NULL;
+	r = source_spec(m, &to, source, lookup);
+	if (r == 0)
+		buf_add(&m->sources, &to, sizeof(to));
+	return r;
+}
+
+/* The sources of the last tuner. */
+static int sources_add(struct maker *m, const struct channel_view *v)
+{
+	struct lineup_tuner *t = &m->tuners[m->tuner_count - 1];
 	char scratch[32];
 	const char *program = json_read_text(m->settings, "yt_dlp_path", scratch);
+	size_t i;
+	json_t *source;
+	int r = 0;
 
-	if (!yt_dlp_wanted(entry))
-		return 0;
-	*ret_config = yt_dlp_config(entry, page);
-	if (*ret_config == NULL)
-		return -ENOMEM;
-	t->lookup = put_text(m, *ret_config);
-	t->lookup_program = program != NULL ? put_text(m, program) : NULL;
-	return 0;
+	json_array_foreach (v->sources, i, source) {
+		const json_t *entry = json_object_get(source, "entry");
+
+		if (program != NULL && t->lookup_program == NULL && yt_dlp_wanted(entry))
+			t->lookup_program = put_text(m, program);
+		t->both = t->both || channel_is_lavfi(entry);
+	}
+	json_array_foreach (v->sources, i, source) {
+		if (r < 0 || t->source_count == CHANNEL_SOURCES_MAX)
+			break;
+		r = source_add(m, source);
+		t->source_count++;
+	}
+	assert(t->source_count > 0);
+	return r;
 }
 
 /* A new tuner with its first variant's outputs. */
 static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t track)
 {
 	struct lineup_tuner *t = &m->tuners[m->tuner_count];
-	char scratch[32], key[TUNER_KEY_MAX];
-	const char *source = json_read_text(v->entry, "source", scratch);
-	size_t cap = source != NULL ? 2 * strlen(source) + 8 : 1;
-	_cleanup_(freep) char *shown = malloc(cap);
-	_cleanup_(freep) char *lookup = NULL;
+	char key[TUNER_KEY_MAX];
 	int r;
 
 	assert(m->tuner_count < array_size(m->tuners));
 	m->tuner_count++;
-	if (shown == NULL)
-		return -ENOMEM;
-	text_redact_url(source != NULL ? source : "", shown, cap);
 	snprintf(key, sizeof(key), v->name[0] != '\0' ? "%u/%s" : "%u%s", m->id, v->name);
 	*t = (struct lineup_tuner){
 		.channel = m->id,
-		.both = channel_is_lavfi(v->entry),
 		.key = put_text(m, key),
-		.source_text = put_text(m, shown),
 		.unavailable = v->unavailable[0] != '\0' ? put_text(m, v->unavailable) : NULL,
 	};
-	r = tuner_lookup(m, t, v->entry, source != NULL ? source : "", &lookup);
-	if (r == 0)
-		r = tuner_spec(m, t, v, lookup);
+	r = sources_add(m, v);
 	return r < 0 ? r : outputs_add(m, v, track);
 }
 
@@ -380,16 +409,18 @@ static void texts_move(const char **at, const char *texts)
 		*at = texts + ((uintptr_t)*at - 1);
 }
 
-/* Everything in one block: the channel, its tuners, their outputs, the segments of those, the
- * fragment, the texts. */
+/* Everything in one block: the channel, its tuners, their sources and outputs, the segments of
+ * those, the fragment, the texts. */
 static struct lineup_channel *channel_pack(const struct maker *m, const char *summary)
 {
 	size_t tuners = m->tuner_count * sizeof(m->tuners[0]);
+	size_t sources = m->sources.len;
 	size_t outputs = m->output_count * sizeof(m->outputs[0]);
 	/* rounded up: what follows is aligned */
 	size_t segments = (m->segments_count * sizeof(m->segments[0]) + 7) / 8 * 8;
-	struct lineup_channel *c =
-		malloc(sizeof(*c) + tuners + outputs + segments + m->fragment.len + m->texts.len);
+	struct lineup_channel *c = malloc(sizeof(*c) + tuners + sources + outputs + segments +
+					  m->fragment.len + m->texts.len);
+	struct lineup_source *source;
 	struct lineup_output *output;
 	struct channel_segments *cut;
 	unsigned char *fragment;
@@ -404,7 +435,8 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		.fragment_bytes = (uint32_t)m->fragment.len,
 	};
 	c->tuners = memcpy(c + 1, m->tuners, tuners);
-	output = memcpy((char *)c->tuners + tuners, m->outputs, outputs);
+	source = memcpy((char *)c->tuners + tuners, m->sources.data, sources);
+	output = memcpy((char *)source + sources, m->outputs, outputs);
 	cut = (struct channel_segments *)(void *)((char *)output + outputs);
 	memcpy(cut, m->segments, m->segments_count * sizeof(*cut));
 	fragment = memcpy((char *)cut + segments, m->fragment.data, m->fragment.len);
@@ -424,11 +456,14 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		struct lineup_tuner *t = &c->tuners[i];
 
 		texts_move(&t->key, texts);
-		texts_move(&t->spec, texts);
-		texts_move(&t->source_text, texts);
-		texts_move(&t->lookup, texts);
 		texts_move(&t->lookup_program, texts);
 		texts_move(&t->unavailable, texts);
+		t->sources = source;
+		for (size_t n = 0; n < t->source_count; n++, source++) {
+			texts_move(&source->spec, texts);
+			texts_move(&source->text, texts);
+			texts_move(&source->lookup, texts);
+		}
 		t->outputs = output;
 		output += t->output_count;
 	}
@@ -444,7 +479,9 @@ static uint64_t channel_hash(const struct lineup_channel *c)
 	for (size_t i = 0; i < c->tuner_count; i++) {
 		const struct lineup_tuner *t = &c->tuners[i];
 
-		h = hash_u64(hash_text(h, t->key), t->hash);
+		h = hash_text(h, t->key);
+		for (size_t n = 0; n < t->source_count; n++)
+			h = hash_u64(h, t->sources[n].hash);
 		h = hash_text(h, t->unavailable);
 		for (size_t o = 0; o < t->output_count; o++)
 			h = hash_u64(hash_text(h, t->outputs[o].variant), t->outputs[o].hash);
@@ -465,7 +502,7 @@ static int channel_make(struct maker *m, const struct channel_entry *e,
 	if (r < 0)
 		return r;
 	summary_at = put_text(m, summary);
-	*ret = buf_ok(&m->texts) ? channel_pack(m, summary_at) : NULL;
+	*ret = buf_ok(&m->texts) && buf_ok(&m->sources) ? channel_pack(m, summary_at) : NULL;
 	return *ret != NULL ? 0 : -ENOMEM;
 }
 
@@ -483,6 +520,7 @@ int lineup_channel_new(const json_t *settings, const struct channel_entry *e, ui
 		return r;
 	r = channel_make(&m, e, &window, &views, &c);
 	channel_views_done(&views);
+	buf_done(&m.sources);
 	buf_done(&m.texts);
 	buf_done(&m.fragment);
 	if (r < 0)
@@ -663,6 +701,25 @@ const struct lineup_tuner *lineup_find_key(const struct lineup *l, const char *k
 		if (strcmp(c->tuners[i].key, key) == 0)
 			return &c->tuners[i];
 	return NULL;
+}
+
+int lineup_find_source(const struct lineup_tuner *t, uint64_t hash)
+{
+	assert(t->source_count > 0);
+	for (size_t i = 0; i < t->source_count; i++)
+		if (t->sources[i].hash == hash)
+			return (int)i;
+	return -1;
+}
+
+bool lineup_same_sources(const struct lineup_tuner *a, const struct lineup_tuner *b)
+{
+	if (a == NULL || a->source_count != b->source_count)
+		return false;
+	for (size_t i = 0; i < a->source_count; i++)
+		if (a->sources[i].hash != b->sources[i].hash)
+			return false;
+	return true;
 }
 
 int lineup_resolve(const struct lineup *l, const struct output_id *id,

@@ -32,20 +32,31 @@ static inline const char *lineup_made_as(const struct lineup_output *o)
 	return (o - o->sharing)->variant;
 }
 
+/* What a tuner may play. */
+struct lineup_source {
+	const char *spec;   /* JSON of the JOB message, see below */
+	const char *text;   /* for tables: credentials hidden */
+	const char *lookup; /* it is a page: yt-dlp's stdin, see yt_dlp.h; or NULL */
+	uint64_t hash;	    /* of what decides the connection; a change restarts ingest */
+};
+
 /* One source connection. */
 struct lineup_tuner {
 	const char *key; /* "5", "5/sd" */
 	uint32_t channel;
 	uint16_t output_count;
-	bool both;		 /* lavfi: one job in both roles */
-	const char *spec;	 /* JSON of the JOB message, see below */
-	const char *source_text; /* for tables: credentials hidden */
-	const char *lookup;	 /* the source is a page: yt-dlp's stdin, see yt_dlp.h; or NULL */
+	uint8_t source_count;	    /* at least one */
+	bool both;		    /* one of them is lavfi: one job in both roles */
 	const char *lookup_program; /* path of yt-dlp; NULL = found on PATH */
-	uint64_t hash; /* of what decides the source connection; a change restarts ingest */
-	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
+	const char *unavailable;    /* why it cannot run yet, NULL = it can; HTTP 502 with this */
+	const struct lineup_source *sources; /* in the order in which they are tried */
 	const struct lineup_output *outputs; /* [0] is the first variant's: "" for key "5" */
 };
+
+/* The source of this hash; -1 = the tuner has none. */
+int lineup_find_source(const struct lineup_tuner *t, uint64_t hash);
+/* Do both have the same ones in the same order?  `a` may be NULL: no. */
+bool lineup_same_sources(const struct lineup_tuner *a, const struct lineup_tuner *b);
 
 /* The JOB spec is one JSON object:
  *	{"channel":5, "name":"...", "source":"http://...",
@@ -56,6 +67,7 @@ struct lineup_tuner {
  *	 "allow_private":true, "nice":10, "memory_mb":500,  if they are not false or 0
  *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only
  *	 "outputs":[{"options":[...]}, ...],                added when a job is started
+ *	 "next_source":true,                                likewise: another one follows its end
  *	 "source_keys":true}                                the source itself is a variant, too
  * If the source is a page, "page" is its address; what yt-dlp has found is added when a job is
  * started, "sound" if it comes apart from the picture:

@@ -45,7 +45,7 @@ static void make_environment(char *texts, size_t cap, const char *env[], size_t 
 	env[n] = NULL;
 }
 
-int lookup_start(struct helpers *hs, const struct lineup_tuner *def,
+int lookup_start(struct helpers *hs, const struct lineup_source *page, const char *path,
 		 void (*done)(void *owner, struct helper_result *result), void *owner,
 		 struct helper **ret)
 {
@@ -54,14 +54,13 @@ int lookup_start(struct helpers *hs, const struct lineup_tuner *def,
 	const char *env[16];
 	const struct helper_spec spec = {.argv = argv,
 					 .env = env,
-					 .input = def->lookup,
-					 .input_bytes = strlen(def->lookup),
+					 .input = page->lookup,
+					 .input_bytes = strlen(page->lookup),
 					 .timeout_ms = LOOKUP_MS,
 					 .output_bytes = LOOKUP_BYTES_MAX,
 					 .memory_mb = LOOKUP_MEMORY_MB,
 					 .unprivileged = true};
-	int r = programs_on_path(def->lookup_program != NULL ? def->lookup_program : PROGRAM,
-				 program, sizeof(program));
+	int r = programs_on_path(path != NULL ? path : PROGRAM, program, sizeof(program));
 
 	make_environment(texts, sizeof(texts), env, array_size(env));
 	return r < 0 ? r : helper_start(hs, &spec, done, owner, ret);

@@ -19,8 +19,9 @@ struct found_source {
 	int64_t expires_wall_us; /* when the addresses end; TIME_NONE = not known */
 };
 
-/* Starts yt-dlp for this tuner's page; the rest as helper_start().  -ENOENT: it was not found. */
-must_check int lookup_start(struct helpers *hs, const struct lineup_tuner *def,
+/* Starts yt-dlp for this page, by its path or (NULL) the one on PATH; the rest as helper_start().
+ * -ENOENT: it was not found. */
+must_check int lookup_start(struct helpers *hs, const struct lineup_source *page, const char *path,
 			    void (*done)(void *owner, struct helper_result *result), void *owner,
 			    struct helper **ret);
 

@@ -105,6 +105,31 @@ void tuner_publish(struct tuner *t)
 	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &slot);
 }
 
+/* The first one from `first` on that may start now, in a circle; else the one that may start
+ * soonest. */
+static unsigned choose_source(const struct tuner *t, unsigned first, uint64_t now_us)
+{
+	unsigned n = t->def->source_count, soonest = first % n;
+
+	for (unsigned step = 0; step < n; step++) {
+		unsigned i = (first + step) % n;
+
+		if (t->health[i].at_us <= now_us)
+			return i;
+		if (t->health[i].at_us < t->health[soonest].at_us)
+			soonest = i;
+	}
+	return soonest;
+}
+
+static void set_source(struct tuner *t, unsigned at)
+{
+	assert(at < CHANNEL_SOURCES_MAX);
+	if (at != t->source_at)
+		t->found_us = 0;
+	t->source_at = at;
+}
+
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
 	bool changed = t->state != state;
@@ -113,8 +138,10 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 		assert(legal[t->state][state]);
 		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
 			  tuner_state_name(t->state), tuner_state_name(state));
-		if (state == TUNER_STARTING)
+		if (state == TUNER_STARTING) {
 			t->last_error[0] = '\0';
+			set_source(t, t->def ? choose_source(t, 0, clock_mono_us()) : 0);
+		}
 		t->forget = false;
 	}
 	assert(state == TUNER_IDLE || t->slot >= 0);
@@ -140,7 +167,13 @@ void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, co
 void tuner_viewers_text(const struct lineup_tuner *def, const char *text,
 			char shown[ERROR_TEXT_MAX])
 {
-	text_hide_source(text, def ? def->source_text : "", shown, ERROR_TEXT_MAX);
+	char hidden[ERROR_TEXT_MAX];
+
+	text_hide_source(text, "", shown, ERROR_TEXT_MAX);
+	for (size_t i = 0; def && i < def->source_count; i++) {
+		text_copy(hidden, sizeof(hidden), shown);
+		text_hide_source(hidden, def->sources[i].text, shown, ERROR_TEXT_MAX);
+	}
 }
 
 void tuner_fail(struct tuner *t, unsigned status, const char *text)
@@ -171,6 +204,9 @@ void tuner_lost_source(struct tuner *t)
 		tuner_set_state(t, TUNER_RESTARTING);
 		return;
 	}
+	/* another source may start now */
+	if (t->def && t->def->source_count > 1 && t->retry[SEAT_SOURCE].at_us <= clock_mono_us())
+		return;
 	if (t->own)
 		tuner_own_result(t, status, t->last_error);
 	tuner_fail(t, status, t->last_error);
@@ -261,7 +297,7 @@ static void stop_outdated(struct tuner *t)
 		return;
 	if (tuner_both(t) && t->jobs[SEAT_DERIVE])
 		job_stop(t->jobs[SEAT_DERIVE]);
-	if (t->source_hash == t->def->hash)
+	if (t->source_hash == tuner_source(t)->hash)
 		return;
 	tuner_look_up_cancel(t);
 	if (source && source->state != JOB_STOPPING)
@@ -278,7 +314,7 @@ static bool has_wants(const struct tuner *t)
 
 static void begin_source(struct tuner *t)
 {
-	t->source_hash = t->def->hash;
+	t->source_hash = tuner_source(t)->hash;
 	if (!t->shown)
 		t->started_wall_us = wall_of(clock_mono_us());
 	if (t->state == TUNER_IDLE || t->state == TUNER_ENDED || t->state == TUNER_FAILED)
@@ -445,10 +481,61 @@ void tuner_forget_overlap(struct tuner *t)
 	t->overlap = NULL;
 }
 
+static void health_forget(struct source_health *h)
+{
+	h->at_us = 0;
+	backoff_init(&h->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
+}
+
 void tuner_forget_failures(struct tuner *t)
 {
 	for (size_t i = 0; i < SEAT_COUNT_; i++)
 		tuner_retry_now(&t->retry[i]);
+	for (size_t i = 0; i < array_size(t->health); i++)
+		health_forget(&t->health[i]);
+}
+
+void tuner_follow_sources(struct tuner *t)
+{
+	int at = lineup_find_source(t->def, t->source_hash);
+
+	t->source_at = (unsigned)MAX(at, 0);
+	if (at < 0) {
+		/* what is known about the old source does not apply to this one */
+		t->raw = false;
+		t->gop_ms = 0;
+		t->found_us = 0;
+	}
+	tuner_forget_overlap(t);
+	if (t->state == TUNER_FAILED)
+		t->forget = true;
+	for (size_t i = 0; i < array_size(t->health); i++) {
+		t->health[i] = (struct source_health){0};
+		health_forget(&t->health[i]);
+	}
+	tuner_retry_now(&t->retry[SEAT_SOURCE]);
+}
+
+uint32_t tuner_next_source(struct tuner *t, bool young)
+{
+	struct source_health *h = &t->health[t->source_at];
+	uint64_t now_us = clock_mono_us();
+	uint32_t delay_ms = backoff_next_ms(&h->backoff, young);
+	unsigned next;
+
+	/* with another one at hand, what has failed at once is not tried twice in a row */
+	if (young && t->def && t->def->source_count > 1)
+		delay_ms = MAX(delay_ms, JOB_BACKOFF_MIN_MS);
+	h->at_us = now_us + (uint64_t)delay_ms * 1000;
+	next = t->def ? choose_source(t, t->source_at + 1, now_us) : t->source_at;
+	if (next != t->source_at) {
+		log_info("the channel continues with another source channel=%s from=%u to=%u",
+			 t->key, t->source_at + 1, next + 1);
+		set_source(t, next);
+	}
+	h = &t->health[next];
+	t->retry[SEAT_SOURCE].at_us = h->at_us;
+	return h->at_us > now_us ? (uint32_t)((h->at_us - now_us) / 1000) : 0;
 }
 
 static struct tuner *tuner_find(const struct tuners *ts, const char *key)
@@ -611,8 +698,8 @@ void tuner_own_result(const struct tuner *own, unsigned status, const char *text
 		f = shared->overlap = calloc(1, sizeof(*f));
 		if (!f)
 			return;
-		shared->source_hash =
-			shared->jobs[SEAT_SOURCE] ? shared->source_hash : shared->def->hash;
+		shared->source_hash = shared->jobs[SEAT_SOURCE] ? shared->source_hash
+								: tuner_source(shared)->hash;
 		tuner_retry_now(&f->retry);
 	}
 	f->status = status;

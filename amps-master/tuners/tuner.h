@@ -17,6 +17,7 @@
 #ifndef AMPS_TUNER_H
 #define AMPS_TUNER_H
 
+#include <assert.h>
 #include "amps-master/util/backoff.h"
 #include "amps-master/tuners/lookup.h"
 #include "amps-master/tuners/ring_pool.h"
@@ -93,6 +94,14 @@ struct retry {
 	uint64_t at_us; /* 0 = at once */
 };
 
+/* What is known of one of the tuner's sources; forgotten when the definition changes. */
+struct source_health {
+	struct backoff backoff;
+	uint64_t at_us;		/* not started before that */
+	uint64_t start_took_us; /* from its last start to its first media; 0 = not known */
+	unsigned silent_starts; /* in a row without media since then */
+};
+
 /* Why, and until when, no viewer gets a tuner of its own of this definition: the shared tuner holds
  * the back-off for all of them. */
 struct overlap_failure {
@@ -117,6 +126,8 @@ struct tuner {
 	uint64_t own_address, own_token; /* whose; 0 = unknown */
 	const struct lineup_tuner *def;	 /* NULL once the line-up has dropped it */
 	uint64_t source_hash;		 /* of what the running ingest was started with */
+	unsigned source_at;		 /* which source of the definition plays, or is next */
+	struct source_health health[CHANNEL_SOURCES_MAX]; /* by the source's place */
 	enum tuner_state state;
 	int slot;    /* of the channel table; -1 while idle: no outputs and no jobs */
 	bool forget; /* FAILED or ENDED is over: becomes idle when its jobs have exited */
@@ -128,8 +139,8 @@ struct tuner {
 	uint64_t empty_us;	    /* without outputs and jobs since then; 0 = it has some */
 	unsigned gop_ms;     /* longest distance of the source's access points; 0 = not known */
 	uint64_t hint_bytes; /* ring size that fitted the source last time */
-	struct job *jobs[SEAT_COUNT_]; /* NULL = none */
-	struct retry retry[SEAT_COUNT_];
+	struct job *jobs[SEAT_COUNT_];	 /* NULL = none */
+	struct retry retry[SEAT_COUNT_]; /* that of the source follows from `health` */
 	struct helper *lookup;	   /* yt-dlp looks for the source of the next start; or NULL */
 	uint64_t lookup_turn;	   /* order among those that wait to look it up; 0 = it does not */
 	struct found_source found; /* what it found last */
@@ -139,9 +150,7 @@ struct tuner {
 					    NULL = none since the definition changed */
 	struct output *outputs;
 	unsigned restarts;
-	unsigned unborn;	/* starts in a row of which no job came */
-	uint64_t start_took_us; /* from the source's last start to its first media; 0 = not known */
-	unsigned silent_starts; /* starts of the source in a row without media since then */
+	unsigned unborn; /* starts in a row of which no job came */
 	int64_t started_wall_us;
 	struct event *timer;
 	char last_error[ERROR_TEXT_MAX]; /* since it was idle; also once it runs again */
@@ -198,6 +207,17 @@ void tuner_publish(struct tuner *t);
 void tuner_update(struct tuner *t);
 void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a job's message */
 bool tuner_both(const struct tuner *t);	 /* one job in both roles? */
+/* The source that plays, or is next.  Only with a definition. */
+static inline const struct lineup_source *tuner_source(const struct tuner *t)
+{
+	assert(t->source_at < t->def->source_count);
+	return &t->def->sources[t->source_at];
+}
+/* The definition is another one: goes on with the source that plays if it is still listed. */
+void tuner_follow_sources(struct tuner *t);
+/* The source is lost: its back-off begins, and the next one that may start takes its place.
+ * Returns how long to wait for that. */
+must_check uint32_t tuner_next_source(struct tuner *t, bool young);
 /* Answers and frees all wants of the tuner (or of one output). */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
 /* A reason as viewers may read it, without the source's address.  `def` may be NULL. */

@@ -315,7 +315,7 @@ static int on_running(struct job *j, const struct msg *m)
 	if (!j->running_us) {
 		j->running_us = clock_mono_us();
 		if (owns_source(j))
-			t->start_took_us = j->running_us - j->started_us;
+			t->health[t->source_at].start_took_us = j->running_us - j->started_us;
 		log_info("the channel is running channel=%s job=%s pid=%d after_ms=%d", t->key,
 			 name_of(j), (int)j->pid, (int)((j->running_us - j->started_us) / 1000));
 	}
@@ -514,9 +514,14 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what)
 {
 	struct retry *retry = &t->retry[seat];
-	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
+	uint32_t delay_ms;
 
-	retry->at_us = clock_mono_us() + (uint64_t)delay_ms * 1000;
+	if (seat == SEAT_SOURCE) {
+		delay_ms = tuner_next_source(t, young);
+	} else {
+		delay_ms = backoff_next_ms(&retry->backoff, young);
+		retry->at_us = clock_mono_us() + (uint64_t)delay_ms * 1000;
+	}
 	t->restarts++;
 	log_warn("the %s is lost (%s), trying again in %u ms channel=%s", what, t->last_error,
 		 delay_ms, t->key);
@@ -529,7 +534,9 @@ static void note_failure(struct job *j)
 	char what[64];
 
 	if (owns_source(j)) {
-		t->silent_starts = j->running_us ? 0 : t->silent_starts + 1;
+		struct source_health *h = &t->health[t->source_at];
+
+		h->silent_starts = j->running_us ? 0 : h->silent_starts + 1;
 		t->found_us = 0; /* the address may be what has failed */
 	}
 	count_fact(&chantab_header(t->owner)->jobs_failed, 1);
@@ -623,15 +630,17 @@ static const struct peer_handler job_handler = {on_message, on_broken};
 /* ---------- the start ---------- */
 
 /* A source that has run is expected to answer about as fast again, so a connection that is accepted
- * and never answered times out before start_timeout.  Each try without media doubles the time, for
- * a source that has become slow. */
+ * and never answered times out before start_timeout; with other sources at hand any does.  Each try
+ * without media doubles the time, for a source that is slow. */
 static uint32_t restart_ms(const struct tuner *t)
 {
 	const struct lineup_settings *s = &t->owner->lineup->settings;
-	uint64_t ms = 2 * (s->stall_timeout_ms + t->start_took_us / 1000)
-		      << MIN(t->silent_starts, 16u);
+	const struct source_health *h = &t->health[t->source_at];
+	uint64_t ms = 2 * (s->stall_timeout_ms + h->start_took_us / 1000)
+		      << MIN(h->silent_starts, 16u);
+	bool soon = t->def->source_count > 1 || (t->shown && h->start_took_us);
 
-	return t->shown && t->start_took_us ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
+	return soon ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
 }
 
 /* Is one of the variants the source as it is?  The others have its key frames then. */
@@ -649,16 +658,18 @@ static bool copies_beside(const struct lineup_tuner *def)
 static void job_spec(const struct job *j, struct buf *spec)
 {
 	const struct lineup_tuner *def = j->tuner->def;
-
+	const struct lineup_source *source = tuner_source(j->tuner);
 	const char *between = "";
 
 	if (j->role == JOB_SEGMENT) {
 		segments_spec(j->tuner, spec);
 		return;
 	}
-	buf_printf(spec, "%.*s", (int)strlen(def->spec) - 1, def->spec);
-	if (def->lookup && owns_source(j))
+	buf_printf(spec, "%.*s", (int)strlen(source->spec) - 1, source->spec);
+	if (source->lookup && owns_source(j))
 		found_source_print(&j->tuner->found, spec);
+	if (j->tuner->source_at + 1u < def->source_count)
+		buf_puts(spec, ",\"next_source\":true");
 	buf_puts(spec, ",\"outputs\":[");
 	for (size_t i = 0; roles[j->role].fills == FILLS_DERIVED && i < def->output_count; i++) {
 		/* the sound alone has no filters beyond those of the transport stream */
@@ -690,7 +701,7 @@ static void send_job(struct job *j)
 	};
 
 	job_spec(j, &spec);
-	m.spec = buf_ok(&spec) && spec.len < JOB_SPEC_MAX ? spec.data : t->def->spec;
+	m.spec = buf_ok(&spec) && spec.len < JOB_SPEC_MAX ? spec.data : tuner_source(t)->spec;
 	peer_send_job(j->peer, &m, NULL);
 }
 
@@ -756,7 +767,7 @@ int job_start(struct tuner *t, enum job_role role)
 		return r;
 	}
 	t->last_status = 0;
-	if (t->def->lookup && owns_source(j))
+	if (tuner_source(t)->lookup && owns_source(j))
 		tuner_look_up_used(t);
 	count_fact(&chantab_header(t->owner)->jobs_started, 1);
 	job_hand_over(j);

@@ -11,7 +11,8 @@
 
 bool tuner_must_look_up(const struct tuner *t, uint64_t now_us)
 {
-	return t->def->lookup && (!t->found_us || now_us - t->found_us > LOOKUP_KEEP_MS * 1000ull);
+	return tuner_source(t)->lookup &&
+	       (!t->found_us || now_us - t->found_us > LOOKUP_KEEP_MS * 1000ull);
 }
 
 static bool runs(const struct tuner *t)
@@ -135,10 +136,11 @@ void tuner_look_up(struct tuner *t)
 	char reason[ERROR_TEXT_MAX];
 	int r;
 
-	assert(t->def && t->def->lookup);
+	assert(t->def && tuner_source(t)->lookup);
 	if (t->lookup || !take_turn(t))
 		return;
-	r = lookup_start(t->owner->env.helpers, t->def, on_answer, t, &t->lookup);
+	r = lookup_start(t->owner->env.helpers, tuner_source(t), t->def->lookup_program, on_answer,
+			 t, &t->lookup);
 	assert((r == 0) == (t->lookup != NULL));
 	t->owner->lookups += r == 0;
 	wake_next(t->owner);
@@ -190,7 +192,7 @@ void tuner_look_up_used(struct tuner *t)
 /* Live sources only: a film would start from its beginning again, so it keeps its connection. */
 void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
-	if (!runs(t) || !t->def || !t->def->lookup || !t->lookup_us || t->lookup)
+	if (!runs(t) || !t->def || !tuner_source(t)->lookup || !t->lookup_us || t->lookup)
 		return;
 	if (now_us < t->lookup_us)
 		*next_us = MIN(*next_us, t->lookup_us);

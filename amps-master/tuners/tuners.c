@@ -369,7 +369,7 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 
 static void tuner_follow(struct tuners *ts, struct tuner *t)
 {
-	const struct lineup_tuner *def = tuner_definition(t);
+	const struct lineup_tuner *def = tuner_definition(t), *was = t->def;
 
 	/* the same channel, shared by both line-ups */
 	if (def && def == t->def)
@@ -377,17 +377,8 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 	t->def = def;
 	if (t->def && t->def->unavailable)
 		t->def = NULL;
-	if (t->def && t->source_hash != t->def->hash) {
-		/* what is known about the old source does not apply to this one */
-		t->raw = false;
-		t->start_took_us = 0;
-		t->found_us = 0;
-		t->gop_ms = 0;
-		tuner_retry_now(&t->retry[SEAT_SOURCE]);
-		tuner_forget_overlap(t);
-		if (t->state == TUNER_FAILED)
-			t->forget = true;
-	}
+	if (t->def && !lineup_same_sources(was, t->def))
+		tuner_follow_sources(t);
 	outputs_follow(t, segments_lack_track(t));
 	if (t->def) {
 		wants_follow(ts, t);

@@ -117,6 +117,8 @@ int intake_finished(struct intake *in)
 	in->job->deadline_us = clock_mono_us() + in->stall_timeout_us;
 	if (!source_has_ended(&in->source))
 		return job_end_failed(in->job, 502, "the source %s closed the connection", shown);
+	if (job_spec_bool(in->job, "next_source"))
+		return job_end_failed(in->job, 502, "the source %s has come to its end", shown);
 	in->target->ended(in->owner);
 	return job_end_ended(in->job);
 }

@@ -193,12 +193,12 @@ Test(lineup, job_spec)
 	build(&f, "{'stall_timeout':0.5,'start_timeout':20,'ring_seconds':4,'allow_private':true,"
 		  "'idle_timeout':0}");
 	t = lineup_find_key(f.lineup, "7");
-	check_spec(t->spec,
+	check_spec(t->sources[0].spec,
 		   "{'channel':7,'name':'Film','source':'http://me:pw@h/x?token=abc',"
 		   "'input_options':[['re',null],['headers','A: 1'],['headers','B: 2'],"
 		   "['timeout','5']],'input_args':['-stream_loop','-1'],'stall_timeout_ms':500,"
 		   "'start_timeout_ms':20000,'ring_seconds':4,'allow_private':true}");
-	cr_assert_str_eq(t->source_text, "http://***@h/x?token=***");
+	cr_assert_str_eq(t->sources[0].text, "http://***@h/x?token=***");
 	cr_assert_eq(f.lineup->settings.idle_timeout_ms, 0);
 	cr_assert_eq(f.lineup->settings.start_timeout_ms, 20000);
 	cr_assert_not(t->both);
@@ -213,7 +213,7 @@ static uint64_t tuner_hash(const char *definition, const char *streaming, uint64
 
 	add(&f, 1, definition);
 	build(&f, streaming);
-	hash = lineup_find_key(f.lineup, "1")->hash;
+	hash = lineup_find_key(f.lineup, "1")->sources[0].hash;
 	*ret_output = lineup_find_key(f.lineup, "1")->outputs[0].hash;
 	done(&f);
 	return hash;
@@ -446,17 +446,44 @@ Test(lineup, a_page_is_looked_up)
 		snprintf(key, sizeof(key), "%zu", i);
 		t[i] = lineup_find_key(f.lineup, key);
 	}
-	cr_expect_null(t[0]->lookup);
-	cr_expect(strstr(t[0]->spec, "\"source\":\"http://h/p\"") != NULL);
+	cr_expect_null(t[0]->sources[0].lookup);
+	cr_expect(strstr(t[0]->sources[0].spec, "\"source\":\"http://h/p\"") != NULL);
 	cr_expect_str_eq(t[1]->lookup_program, "/opt/yt-dlp");
-	cr_expect(strstr(t[1]->lookup, "'http://h/p'") != NULL, "%s", t[1]->lookup);
-	cr_expect(strstr(t[1]->spec, "\"page\":\"http://h/p\"") != NULL, "%s", t[1]->spec);
-	cr_expect_null(strstr(t[1]->spec, "\"source\""), "%s", t[1]->spec);
-	cr_expect_str_eq(t[3]->source_text, "http://h/p");
+	cr_expect(strstr(t[1]->sources[0].lookup, "'http://h/p'") != NULL, "%s",
+		  t[1]->sources[0].lookup);
+	cr_expect(strstr(t[1]->sources[0].spec, "\"page\":\"http://h/p\"") != NULL, "%s",
+		  t[1]->sources[0].spec);
+	cr_expect_null(strstr(t[1]->sources[0].spec, "\"source\""), "%s", t[1]->sources[0].spec);
+	cr_expect_str_eq(t[3]->sources[0].text, "http://h/p");
 	/* the page and the options of its look-up decide the job; the name, and the channel's
 	 * number in the spec, are compared elsewhere */
-	cr_expect_null(strstr(t[1]->lookup, "worst"));
-	cr_expect(strstr(t[3]->lookup, "'--format=worst'") != NULL, "%s", t[3]->lookup);
+	cr_expect_null(strstr(t[1]->sources[0].lookup, "worst"));
+	cr_expect(strstr(t[3]->sources[0].lookup, "'--format=worst'") != NULL, "%s",
+		  t[3]->sources[0].lookup);
+	done(&f);
+}
+
+Test(lineup, lists_the_sources_of_a_channel_in_order)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t;
+
+	add(&f, 1,
+	    "{'name':'n','source':'http://u:p@h/a','input_options':{'re':true},'source_handler':"
+	    "{'type':'yt_dlp'},'ffmpeg_profile':'copy','sources':['http://h/b',"
+	    "{'source':'http://h/c','input_options':{'user_agent':'x'},'use_yt_dlp':false},"
+	    "{'custom_ffmpeg':'x {source}'},{'source':'sftp://h/d','use_yt_dlp':false}]}");
+	build(&f, "{}");
+	t = lineup_find_key(f.lineup, "1");
+	cr_assert_eq(t->source_count, 4, "one of a kind that is not known is left out");
+	cr_expect_str_eq(t->sources[0].text, "http://***@h/a");
+	cr_expect_not_null(t->sources[1].lookup, "what it does not say is the channel's");
+	cr_expect_null(t->sources[2].lookup);
+	cr_expect_not_null(strstr(t->sources[2].spec, "[[\"user_agent\",\"x\"]]"));
+	cr_expect_not_null(strstr(t->sources[3].spec, "\"argv\":[\"x\",\"http://u:p@h/a\"]"), "%s",
+			   t->sources[3].spec);
+	cr_expect_eq(lineup_find_source(t, t->sources[2].hash), 2);
+	cr_expect_eq(lineup_find_source(t, 1), -1);
 	done(&f);
 }
 
@@ -487,7 +514,10 @@ Test(lineup, says_what_it_cannot_play)
 	check_playable("{'source':'-a','ffmpeg_profile':'copy','use_yt_dlp':true}", "begin");
 	check_playable("{'source':'a.ts','ffmpeg_profile':'copy','use_yt_dlp':false}", NULL);
 	check_playable("{'ffmpeg_profile':'copy','use_yt_dlp':true}", "no source");
-	check_playable("{'sources':['a.ts'],'ffmpeg_profile':'copy'}", "list of sources");
+	check_playable("{'sources':['a.ts'],'ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'sftp://h/a','sources':['b.ts'],'ffmpeg_profile':'copy'}", NULL);
+	check_playable("{'source':'sftp://h/a','sources':['x://b'],'ffmpeg_profile':'copy'}",
+		       "sftp://");
 	check_playable("{'source':'a.ts','sources':['b.ts'],'ffmpeg_profile':'copy'}", NULL);
 	check_playable("{'slate':true,'ffmpeg_profile':'copy'}", "slate");
 	check_playable("{'source':'a.ts'}", "profile");
@@ -521,9 +551,11 @@ Test(lineup, a_command_alone_makes_the_stream)
 	build(&f, "{}");
 	t = lineup_find_key(f.lineup, "1");
 	cr_assert_not(t->both);
-	cr_assert_not_null(strstr(t->spec, "\"command\":{\"argv\":[\"x\",\"a.ts\",\"1\"]"), "%s",
-			   t->spec);
-	cr_assert_not_null(strstr(t->spec, "\"input_options\":[]"), "%s", t->spec);
+	cr_assert_not_null(
+		strstr(t->sources[0].spec, "\"command\":{\"argv\":[\"x\",\"a.ts\",\"1\"]"), "%s",
+		t->sources[0].spec);
+	cr_assert_not_null(strstr(t->sources[0].spec, "\"input_options\":[]"), "%s",
+			   t->sources[0].spec);
 	cr_assert_not_null(strstr(f.lineup->channels.at[0]->summary, "\"hls\""));
 	cr_assert(resolve(&f, 1, "", "1")->plain);
 	cr_assert(resolve(&f, 1, "as", "1")->plain);
@@ -532,9 +564,11 @@ Test(lineup, a_command_alone_makes_the_stream)
 	cr_assert(resolve(&f, 1, "far", "1/far")->plain);
 	cr_assert_not(resolve(&f, 1, "both", "1/both")->plain);
 	t = lineup_find_key(f.lineup, "1/far");
-	cr_assert_not_null(strstr(t->spec, "[\"x\",\"b.ts\",\"1\"]"), "%s", t->spec);
+	cr_assert_not_null(strstr(t->sources[0].spec, "[\"x\",\"b.ts\",\"1\"]"), "%s",
+			   t->sources[0].spec);
 	t = lineup_find_key(f.lineup, "1/own");
-	cr_assert_not_null(strstr(t->spec, "\"argv\":[\"y\"]"), "%s", t->spec);
+	cr_assert_not_null(strstr(t->sources[0].spec, "\"argv\":[\"y\"]"), "%s",
+			   t->sources[0].spec);
 	done(&f);
 }
 

@@ -42,10 +42,12 @@ struct fake_job {
 	int fd;
 	pid_t pid;
 	uint8_t role;
+	char source; /* the number of its source, from '0' */
 	int64_t continue_90k;
 	uint32_t output;
 	uint64_t generation;
 	int64_t output_continue_90k;
+	uint32_t restart_ms;
 	bool has_ring, has_source, told_to_stop, told_off;
 	uint32_t percent; /* of its windows */
 	struct ring_writer w;
@@ -164,11 +166,13 @@ static struct lineup_output segments_of(const char *variant, uint32_t track)
 static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t idle_ms,
 				bool with_sd)
 {
+	static const char *const specs[] = {"{\"at\":0}", "{\"at\":1}", "{\"at\":2}"};
 	struct lineup *l = calloc(1, sizeof(*l));
 	/* the channel, its tuners and their outputs are one block, as lineup.c makes it */
 	struct {
 		struct lineup_channel channel;
 		struct lineup_tuner tuners[2];
+		struct lineup_source sources[3];
 		struct lineup_output outputs[4];
 	} *all = calloc(1, sizeof(*all));
 
@@ -178,11 +182,13 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 	all->outputs[3] = segments_of("sd", 1);
 	all->outputs[1] = (struct lineup_output){
 		.variant = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
+	for (size_t i = 0; i < array_size(all->sources); i++)
+		all->sources[i] = (struct lineup_source){
+			.spec = specs[i], .text = "x", .hash = source_hash + 100 * i};
 	all->tuners[0] = (struct lineup_tuner){.key = "5",
 					       .channel = 5,
-					       .spec = "{}",
-					       .source_text = "x",
-					       .hash = source_hash,
+					       .sources = all->sources,
+					       .source_count = 1,
 					       .output_count = with_sd ? 4 : 1,
 					       .outputs = all->outputs};
 	all->channel.refs = 1;
@@ -194,6 +200,16 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 	l->channels.at[l->channels.count++] = &all->channel;
 	l->settings = (struct lineup_settings){
 		.idle_timeout_ms = idle_ms, .start_timeout_ms = 15000, .max_overlap = 64};
+	return l;
+}
+
+/* The same channel with so many sources. */
+static struct lineup *lineup_of_sources(unsigned count)
+{
+	struct lineup *l = lineup_of(1, 1, 1000, true);
+
+	l->channels.at[0]->tuners[0].source_count = (uint8_t)count;
+	l->settings.stall_timeout_ms = 2000;
 	return l;
 }
 
@@ -296,7 +312,11 @@ static void fake_listen(struct fake_job *j)
 		struct msg_job job;
 
 		if (m.type == MSG_JOB && msg_decode_job(m.bytes, m.len, &job) == 0) {
+			const char *at = strstr(job.spec, "\"at\":");
+
 			j->role = job.role;
+			j->source = at ? at[5] : '-';
+			j->restart_ms = job.restart_ms;
 			j->continue_90k = job.continue_90k;
 		}
 		if (m.type == MSG_JOB_OUTPUT)
@@ -594,6 +614,105 @@ Test(tuners, a_job_killed_while_running_is_replaced_and_viewers_stay)
 	cr_assert_eq(s.rings, 2);
 	cr_assert_eq(s.ring.generation, 2);
 	cr_assert_eq(s.ring.same_job, 0);
+	scene_close(&s);
+}
+
+/* The newest job, which has introduced itself. */
+static struct fake_job *next_job(struct scene *s, unsigned count)
+{
+	cr_assert_eq(s->job_count, count);
+	fake_hello(s, &s->jobs[count - 1]);
+	return &s->jobs[count - 1];
+}
+
+Test(tuners, a_lost_source_is_followed_by_the_next_one_at_once)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(3));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(s.jobs[0].source, '0');
+	fake_fail(&s, &s.jobs[0], "gone");
+	cr_assert_eq(next_job(&s, 2)->source, '1');
+	cr_assert_eq(s.jobs[1].continue_90k, 900000);
+	fake_fail(&s, &s.jobs[1], "refused");
+	cr_assert_eq(s.job_count, 3);
+	fake_run(&s, &s.jobs[2]);
+	cr_assert_eq(s.jobs[2].source, '2');
+	cr_assert_eq(s.gones, 0, "viewers stay");
+	cr_assert_eq(s.rings, 2);
+	scene_close(&s);
+}
+
+Test(tuners, a_source_whose_back_off_is_over_is_not_skipped)
+{
+	struct scene s;
+	uint64_t at_us;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	at_us = clock_mono_us();
+	fake_run(&s, &s.jobs[1]);
+	/* half a second after it has failed early the first one is as good as any */
+	while (clock_mono_us() < at_us + JOB_BACKOFF_MIN_MS * 1000ull)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	fake_fail(&s, &s.jobs[1], "gone");
+	cr_assert_eq(next_job(&s, 3)->source, '0');
+	/* both have just failed: the one whose back-off ends first is next */
+	fake_fail(&s, &s.jobs[2], "gone");
+	while (s.job_count < 4)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	cr_assert_eq(next_job(&s, 4)->source, '1');
+	scene_close(&s);
+}
+
+Test(tuners, viewers_get_the_reason_only_when_all_sources_have_failed)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	next_job(&s, 1);
+	cr_assert_eq(s.jobs[0].restart_ms, 4000, "a silent source is given up soon");
+	fake_fail(&s, &s.jobs[0], "no such host");
+	cr_assert_eq(s.gones, 0);
+	cr_assert_eq(state_of(&s), TUNER_STARTING);
+	next_job(&s, 2);
+	fake_fail(&s, &s.jobs[1], "refused");
+	cr_assert_eq(s.gones, 1);
+	cr_assert_str_eq(s.gone_text, "refused");
+	cr_assert_eq(state_of(&s), TUNER_FAILED);
+	scene_close(&s);
+}
+
+Test(tuners, another_list_of_sources_keeps_the_one_that_plays)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	fake_run(&s, &s.jobs[1]);
+	set_lineup(&s, lineup_of_sources(3));
+	turn(&s);
+	fake_listen(&s.jobs[1]);
+	cr_assert(!s.jobs[1].told_to_stop);
+	cr_assert_eq(s.job_count, 2);
+	set_lineup(&s, lineup_of_sources(1));
+	turn(&s);
+	fake_listen(&s.jobs[1]);
+	cr_assert(s.jobs[1].told_to_stop, "it is not in the list any more");
+	fake_end(&s.jobs[1]);
+	turn(&s);
+	cr_assert_eq(next_job(&s, 3)->source, '0');
 	scene_close(&s);
 }
 

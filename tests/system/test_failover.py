@@ -1,0 +1,111 @@
+"""A channel with several sources: what its viewers see when one of them is lost."""
+import time
+
+import pytest
+
+import media
+from harness import wait_for
+from lineup import channel, line_up
+from origin import HttpOrigin, Paced
+from trouble import TS_HEAD, Trouble, other_pids, packets
+from watch import Watch, assert_sound
+
+LONG = 120  # seconds of media.long_film()
+
+
+def endless(data, total=LONG):
+    return lambda peer: peer.send(TS_HEAD).play(data, 1e9, total)
+
+
+def backup():
+    """Another picture size on other PIDs."""
+    return endless(other_pids(packets(media.other_film()), 0x100), 60)
+
+
+def playing(seconds, then):
+    """A film that plays so long, then the fault."""
+    film = packets(media.long_film())
+
+    def script(peer):
+        peer.send(TS_HEAD).play(film, seconds, LONG)
+        then(peer)
+    return script
+
+
+FAULTS = {
+    "closed": lambda peer: None,
+    "reset": lambda peer: peer.reset(),
+    "silent": lambda peer: peer.hold(),
+    "garbage": lambda peer: peer.play(bytes(188) * 1000, 30, 1),
+    "web page": lambda peer: peer.play(b"<html>" * 10000, 30, 1),
+}
+STALL = 1.0  # stall_timeout of these channels
+SILENT = ("silent", "garbage", "web page")  # no end of the connection shows them
+
+
+def sources(*origins, **more):
+    return line_up(channel(1, origins[0].url(), sources=[o.url() for o in origins[1:]], **more),
+                   streaming={"stall_timeout": STALL})
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_next_source_takes_over(server, fault):
+    with Trouble(playing(3, FAULTS[fault])) as first, Trouble(backup()) as second:
+        s = server(sources(first, second))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 2)
+            w.wait_playing(ids)
+            # a second of the film comes in advance
+            wait_for(lambda: second.times, 10, "the second source to be opened")
+            lost = first.times[0] + 2 + (STALL if fault in SILENT else 0)
+            assert second.times[0] - lost < 1, second.times[0] - first.times[0]
+            w.wait(ids, lambda v: v["marks"] == 1, 5, "viewers to go on with a mark")
+            w.wait_more(ids)
+            assert_sound(w.report())
+            assert all(v["opened"] == 1 and v["marks"] == 1 for v in w.report().values())
+        tuner = s.tuner("1")
+        assert tuner["source"] == second.url() and tuner["state"] == "running", tuner
+        assert len(first.times) == 1, "the lost source was asked again"
+    assert first.connections.peak == 1 and second.connections.peak == 1
+
+
+def test_a_source_that_works_again_is_found(server):
+    """The first source refuses, the second is lost later: the channel is never without one for long."""
+    film = packets(media.long_film())
+    with HttpOrigin(Paced(media.long_film(), LONG)) as first, \
+            Trouble(lambda peer: peer.send(TS_HEAD).play(film, 3, LONG)) as second:
+        first.mode = "refuse"
+        s = server(sources(first, second))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 1)
+            w.wait_playing(ids)
+            assert s.tuner("1")["source"] == second.url()
+            first.mode = "play"
+            wait_for(lambda: s.tuner("1")["source"] == first.url(), 10, "the first source")
+            w.wait_more(ids)
+            assert_sound(w.report())
+
+
+def test_a_viewer_comes_while_the_first_source_is_dead(server):
+    with Trouble(lambda peer: peer.hold()) as silent, Trouble(backup()) as second:
+        config = sources(silent, second)
+        config["streams"][0]["source"] = "http://127.0.0.1:1/nothing.ts"
+        config["streams"][0]["sources"] = [silent.url(), {"url": second.url()}]
+        s = server(config)
+        begin = time.monotonic()
+        with s.stream("/stream/1.ts", timeout=30) as stream:
+            assert stream.read(188)[0] == 0x47
+        assert time.monotonic() - begin < 2 * STALL + 1.5
+
+
+def test_a_film_is_followed_by_the_next_one_and_the_last_one_ends(server):
+    with Trouble(backup()) as never:
+        config = sources(never)
+        config["streams"][0].update(source=media.short_film(), sources=[media.blink()])
+        s = server(config)
+        with s.stream("/stream/1.ts", timeout=30) as stream:
+            stream.read_all()
+        assert s.tuner("1")["state"] == "ended"
+        assert s.tuner("1")["source"] == media.blink()
+        assert s.tuner("1")["restarts"] == 1
