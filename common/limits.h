@@ -190,11 +190,10 @@
 #define HTTP_LINGER_BYTES	262144 /* thrown away meanwhile */
 #define RETRY_AFTER_S		5      /* Retry-After of an answer for lack of room */
 #define HTTP_TURN_BYTES		(256u << 10) /* sent to one connection before the loop's turn */
-#define FILE_TURN_BYTES		(2u << 20)   /* the same of a file, which is not copied */
 #define CONNECTION_SNDBUF	(512u << 10) /* in the kernel, for one that takes nothing */
 #define ANSWER_SNDBUF		(128u << 10) /* of a connection with an answer larger than that */
 #define ACCEPT_TURN		64	    /* connections accepted before the loop gets its turn */
-#define WORKER_TURN_MS		20	    /* until a worker's loop looks for more urgent events */
+#define WORKER_TURN_MS		2	    /* until a worker's loop looks for more urgent events */
 #define WORKER_DRAIN_MS		1000	    /* for answers under way when a worker shuts down */
 #define VIEWER_STOPPED_MS	120000	    /* a TCP peer silent for so long is gone */
 #define VIEWER_HALF_CLOSED_MS	5000	    /* a viewer that shut its side and gets nothing */

@@ -1,8 +1,8 @@
 /* context.h - what the master has given this worker, shared by all its parts.
  *
  * The event loop has three levels for clients: new clients and their requests first, then messages
- * of the master and blocked viewers, then the fan-out.  The worker owns the context; its parts
- * borrow it for the life of the process. */
+ * of the master, blocked viewers and large answers, then the fan-out.  The worker owns the context;
+ * its parts borrow it for the life of the process. */
 #ifndef AMPS_CONTEXT_H
 #define AMPS_CONTEXT_H
 

@@ -144,6 +144,14 @@ static short wanted_events(const struct conn *c)
 	}
 }
 
+/* New clients come before what takes more than a turn: streams and large answers. */
+static int wanted_priority(const struct conn *c)
+{
+	bool long_answer = c->state == CONN_SEND && body_bytes(c->answer) > HTTP_TURN_BYTES;
+
+	return c->state == CONN_STREAM || long_answer ? PRIORITY_NORMAL : PRIORITY_CLIENTS;
+}
+
 void conn_update_events(struct conn *c)
 {
 	short wanted = wanted_events(c);
@@ -154,8 +162,7 @@ void conn_update_events(struct conn *c)
 		event_del(&c->event);
 		event_assign(&c->event, c->all->context->base, c->fd, (short)(wanted | EV_PERSIST),
 			     on_event, c);
-		event_priority_set(&c->event,
-				   c->state == CONN_STREAM ? PRIORITY_NORMAL : PRIORITY_CLIENTS);
+		event_priority_set(&c->event, wanted_priority(c));
 		c->armed = wanted;
 	}
 	if (!c->deadline_us) {
@@ -627,7 +634,7 @@ static ssize_t send_file(const struct conn *c)
 	const struct reply *r = &c->answer->reply;
 	uint64_t done = c->answer->sent - c->answer->head.len;
 	off_t at = (off_t)(r->file.base + r->file.offset + done);
-	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, FILE_TURN_BYTES));
+	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, HTTP_TURN_BYTES));
 
 	assert(c->answer->sent >= c->answer->head.len && done < r->file.length);
 	if (n > 0 && r->sent)

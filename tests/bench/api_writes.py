@@ -1,6 +1,7 @@
 """The API at a line-up of thousands of channels: writes while viewers play, and the whole list."""
 import http.client
 import json
+import os
 import statistics
 import subprocess
 import threading
@@ -8,11 +9,12 @@ import time
 
 from figures import quantile, set_mtu
 from lineups import line_up
-from programs import (AMPS_PORT, BOTH_CPUS, FAULTS, THIN_FILM, Amps, Broken, load_words, make_film,
-                      stat_of, wait_for)
+from programs import (AMPS_PORT, BOTH_CPUS, CLIENT_CPU, FAULTS, SERVER_CPU, THIN_FILM, Amps, Broken,
+                      Program, load, load_words, make_film, stat_of, wait_for)
 
 CLIENTS = 16
 RATE = 100      # writes a second, of all clients
+LIST_RATE = 15  # requests a second for the whole list, beside joins
 JIFFY_MS = 10
 
 
@@ -89,6 +91,35 @@ def get_all(connection):
     return body
 
 
+class Reader(threading.Thread):
+    """Fetches the whole list at a steady rate until the block ends."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.ended, self.count, self.wrong = threading.Event(), 0, None
+
+    def run(self):
+        os.sched_setaffinity(0, {CLIENT_CPU})
+        connection = http.client.HTTPConnection("127.0.0.1", AMPS_PORT, timeout=60)
+        begin = time.monotonic()
+        try:
+            while not self.ended.wait(max(0, begin + self.count / LIST_RATE - time.monotonic())):
+                get_all(connection)
+                self.count += 1
+        except (OSError, http.client.HTTPException, Broken) as e:
+            self.wrong = str(e)
+        connection.close()
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
+        if self.wrong:
+            raise Broken(self.wrong)
+
+
 class Writes:
     def __init__(self, options):
         self.quick = options.quick
@@ -161,10 +192,36 @@ class Writes:
                   f"{quantile(row['ms'], .99):.1f} ms, CPU-ms of master and workers "
                   f"{statistics.mean(row['cpu_ms']):.1f}", flush=True)
 
+    def join_times(self, amps):
+        got = load(amps, "-c", 5 if self.quick else 200, "--zap", "--zap-every", 41, "-V", -1,
+                   "--values")
+        if got["bad_starts"] or got["lost_clients"]:
+            self.faults.append(f"joins: {got['bad_starts']} bad starts, "
+                               f"{got['lost_clients']} lost")
+        return got["rap_ms_values"]
+
+    def measure_joins(self, amps):
+        """Joins of the running channel, alone and beside requests for the list, in turns."""
+        rows = {"alone": [], "beside lists": []}
+        viewer = load_words(amps, "-c", 1, "-d", 3600, "-w", 0)
+        with Program(viewer, CLIENT_CPU):
+            wait_for(lambda: any(t["state"] == "running" for t in amps.ask("tuners")), "the channel")
+            self.join_times(amps)      # the first may wait for a key frame
+            for _ in range(1 if self.quick else 3):
+                rows["alone"] += self.join_times(amps)
+                with Reader():
+                    rows["beside lists"] += self.join_times(amps)
+        self.out["joins"] = rows
+        for name, ms in rows.items():
+            print(f"{len(ms)} joins {name}: p50 {quantile(ms, .5):.2f} ms, p99 "
+                  f"{quantile(ms, .99):.2f} ms", flush=True)
+
     def run(self):
         print("\nThe API at a large line-up")
         make_film(THIN_FILM, "640x360", "1600k", 2_000_000)
         set_mtu(1500)
+        with Amps(config(self.channels), cpus=SERVER_CPU) as amps:
+            self.measure_joins(amps)
         with Amps(config(self.channels), cpus=BOTH_CPUS) as amps:
             self.measure_list(amps)
             self.measure_writes(amps)
