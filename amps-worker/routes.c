@@ -58,9 +58,8 @@ const struct route worker_routes[] = {
 	{"/api/*", GET | POST | PUT | PATCH | DELETE, 0, api_unknown},
 	{"/", GET, ROUTE_OPEN, page_html},
 	{"/ui", GET, ROUTE_OPEN, page_html},
-	{"/watch/<id>", GET, ROUTE_OPEN, page_watch},
-	{"/ui/page.css", GET, ROUTE_OPEN, page_css},
-	{"/ui/<id>", GET, ROUTE_OPEN, page_script},
+	{"/watch/<id>", GET, ROUTE_OPEN, page_html},
+	{"/ui/<id>", GET, ROUTE_OPEN, page_part},
 	/* the server as a whole: the parser accepts this target for OPTIONS only */
 	{"*", GET, ROUTE_OPEN, NULL},
 	{0},

@@ -1,34 +1,5 @@
-/* lineup.js - the token of this browser window, and the channels that it may watch. */
-
-const STORE = "amps-token";
-
-/* A token in the address must not stay in the history or in a shared screen. */
-export function takeToken(address) {
-	let token = "";
-	try {
-		token = sessionStorage.getItem(STORE) || "";
-	} catch (e) { /* storage may be switched off */ }
-	if (!address.searchParams.has("token"))
-		return token;
-	token = address.searchParams.get("token");
-	address.searchParams.delete("token");
-	history.replaceState(null, "", address.pathname + address.search + address.hash);
-	return token;
-}
-
-export function keepToken(token) {
-	try {
-		if (token)
-			sessionStorage.setItem(STORE, token);
-		else
-			sessionStorage.removeItem(STORE);
-	} catch (e) { /* then it lasts as long as the page */ }
-}
-
-/* Fields of a request with this token. */
-export function tokenFields(token) {
-	return token ? { "X-Amps-Token": token } : {};
-}
+/* lineup.js - the channels that this user may watch, from the playlist that players get, too. */
+import { request } from "./api.js";
 
 /* name="value" pairs of a line, and what follows the last quoted value. */
 function attributes(line) {
@@ -41,7 +12,8 @@ function attributes(line) {
 	return [values, line.slice(line.indexOf(",", end) + 1)];
 }
 
-/* The entries of a playlist: {id, name, logo, group, number, url, next, description, variants}. */
+/* The entries of a playlist: {id, name, logo, group, number, url, next, description, regions,
+ * variants}. */
 export function parsePlaylist(text) {
 	const channels = [];
 	let entry = null;
@@ -56,6 +28,8 @@ export function parsePlaylist(text) {
 			entry.next = attributes(line)[0];
 		} else if (line.startsWith("#EXTREM:AMP-DESCRIPTION ")) {
 			entry.description = line.slice(24);
+		} else if (line.startsWith("#EXTREM:AMP-REGION")) {
+			entry.regions = line.match(/\b[A-Z]{2}\b/g) || [];
 		} else if (line.startsWith("#EXTREM:AMP-VARIANT")) {
 			entry.variant = attributes(line)[0].name;
 		} else if (line && !line.startsWith("#")) {
@@ -72,4 +46,36 @@ export function parsePlaylist(text) {
 		}
 	}
 	return channels;
+}
+
+/* The channels, with the query of a playlist. */
+export async function loadLineUp(query) {
+	const words = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
+	const answer = await request(`/playlist.m3u?${words}`);
+	return parsePlaylist(await answer.text());
+}
+
+const FAVOURITES = "amps-favourites";
+
+/* The ids of the channels that are starred in this browser. */
+export class Favourites {
+	#ids = new Set();
+
+	constructor() {
+		try {
+			this.#ids = new Set(JSON.parse(localStorage.getItem(FAVOURITES) || "[]").map(String));
+		} catch (e) { /* there are none, or storage is switched off */ }
+	}
+
+	has(id) {
+		return this.#ids.has(id);
+	}
+
+	toggle(id) {
+		if (!this.#ids.delete(id))
+			this.#ids.add(id);
+		try {
+			localStorage.setItem(FAVOURITES, JSON.stringify([...this.#ids]));
+		} catch (e) { /* then they last as long as the page */ }
+	}
 }

@@ -1,16 +1,8 @@
-/* page.c - see page.h.  The texts are embedded when Amps is built (cmake/page.cmake). */
+/* page.c - see page.h.  The files are embedded when Amps is built (cmake/page.cmake). */
 #include "amps-worker/page/page.h"
 
 #include "amps-worker/http/body_cache.h"
-#include "page_lineup_js.h"
-#include "page_live_js.h"
-#include "page_mp4_js.h"
-#include "page_page_css.h"
-#include "page_page_html.h"
-#include "page_page_js.h"
-#include "page_player_js.h"
-#include "page_watch_html.h"
-#include "page_watch_js.h"
+#include "page_files.h"
 
 /* Images may come from any host: they are the logos of the operator's channels.  What the player
  * plays comes from a script. */
@@ -19,12 +11,11 @@
 	"img-src 'self' http: https: data:; media-src blob:; base-uri 'none'; "                    \
 	"form-action 'none'; frame-ancestors 'none'"
 
-static void answer(const struct request *q, const char *key, const char *text, const char *type,
-		   struct reply *r)
+static void answer(const struct request *q, const struct page_file *file, struct reply *r)
 {
 	const struct facts *f = q->facts;
 
-	r->shared = body_cache_text(f->cache, key, text, type, f->wall_us);
+	r->shared = body_cache_text(f->cache, file->name, file->text, file->type, f->wall_us);
 	if (!r->shared) {
 		reply_error(r, 503, 1, "no memory to send the page");
 		return;
@@ -35,38 +26,19 @@ static void answer(const struct request *q, const char *key, const char *text, c
 	reply_field(r, "Referrer-Policy", "no-referrer");
 }
 
-static void answer_script(const struct request *q, const char *key, const char *text,
-			  struct reply *r)
-{
-	answer(q, key, text, "text/javascript; charset=utf-8", r);
-}
-
 void page_html(const struct request *q, struct reply *r)
 {
-	answer(q, "page.html", PAGE_HTML, "text/html; charset=utf-8", r);
+	static const struct page_file page = {"page.html", "text/html; charset=utf-8", PAGE_HTML};
+
+	answer(q, &page, r);
 }
 
-void page_css(const struct request *q, struct reply *r)
+void page_part(const struct request *q, struct reply *r)
 {
-	answer(q, "page.css", PAGE_CSS, "text/css; charset=utf-8", r);
-}
-
-void page_watch(const struct request *q, struct reply *r)
-{
-	answer(q, "watch.html", WATCH_HTML, "text/html; charset=utf-8", r);
-}
-
-void page_script(const struct request *q, struct reply *r)
-{
-	static const struct {
-		const char *name, *text;
-	} scripts[] = {{"page.js", PAGE_JS}, {"watch.js", WATCH_JS}, {"player.js", PLAYER_JS},
-		       {"live.js", LIVE_JS}, {"mp4.js", MP4_JS},     {"lineup.js", LINEUP_JS}};
-
-	for (size_t i = 0; i < array_size(scripts); i++)
-		if (span_is(q->segment[0], scripts[i].name)) {
-			answer_script(q, scripts[i].name, scripts[i].text, r);
+	for (size_t i = 0; i < array_size(page_files); i++)
+		if (span_is(q->segment[0], page_files[i].name)) {
+			answer(q, &page_files[i], r);
 			return;
 		}
-	reply_error(r, 404, 0, "there is no such script");
+	reply_error(r, 404, 0, "the page has no such file");
 }

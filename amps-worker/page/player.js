@@ -5,7 +5,7 @@
  * (detail: the codes of those that the sound can have). */
 import { codecName, fragmentTime, readInit, readLanguages, Splitter } from "./mp4.js";
 import { LiveError, readHttp, readWebSocket } from "./live.js";
-import { tokenFields } from "./lineup.js";
+import { session, tokenFields } from "./api.js";
 
 const TICK_MS = 50;
 /* Media come in bursts: what counts is how little was left before the next one, over so long. */
@@ -64,7 +64,6 @@ export class Player extends EventTarget {
 	#behinds = [];		/* of the last ticks */
 	#placed = false;	/* the position is known */
 	#asked = null;
-	#token = "";
 
 	constructor(video) {
 		super();
@@ -75,14 +74,13 @@ export class Player extends EventTarget {
 	}
 
 	/* asked: {id, variant, lang, region}; via "ws": over a WebSocket from the start. */
-	start(asked, token, { via = "" } = {}) {
+	start(asked, { via = "" } = {}) {
 		this.stop();
 		if (!source()) {
 			this.#problem("This browser has no Media Source Extensions.", 0, true);
 			return;
 		}
 		this.#asked = asked;
-		this.#token = token;
 		this.#socket = via === "ws";
 		this.#tries = this.#failures = 0;
 		this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -301,10 +299,9 @@ export class Player extends EventTarget {
 		try {
 			wait(HEAD_MS);
 			if (this.#socket)
-				await readWebSocket(this.#asked, this.#token, control.signal, begun, take);
+				await readWebSocket(this.#asked, session.token, control.signal, begun, take);
 			else
-				await readHttp(this.#asked, tokenFields(this.#token), control.signal, begun,
-					take);
+				await readHttp(this.#asked, tokenFields(), control.signal, begun, take);
 		} finally {
 			clearTimeout(silent);
 		}

@@ -1,143 +1,205 @@
-/* watch.js - the page of one channel: its controls. */
-import { keepToken, parsePlaylist, takeToken, tokenFields } from "./lineup.js";
-import { Player } from "./player.js";
+/* watch.js - the view of the channels, and what plays. */
+import { linkTo } from "./api.js";
+import { button, byId, clock, copyText, count, make, say, takesKeys } from "./dom.js";
+import { listen } from "./events.js";
+import { Favourites, loadLineUp } from "./lineup.js";
+import { Rows } from "./rows.js";
+import * as screen from "./screen.js";
 
-const byId = (id) => document.getElementById(id);
-const video = byId("video"), screen = byId("screen"), message = byId("message");
-const start = byId("start"), mute = byId("mute"), full = byId("full"), pip = byId("pip");
-const variant = byId("variant"), language = byId("language");
-const address = new URL(location.href);
-const id = (/^\/watch\/(\d+)$/.exec(address.pathname) || [])[1];
-const token = takeToken(address);
-const player = new Player(video);
-let running = false;
+const CARD_PX = 272, DIGITS_MS = 1300, RELOAD_MS = 1000;
+const search = byId("search"), group = byId("group"), region = byId("region");
+const starred = byId("starred"), asList = byId("as-list"), osd = byId("osd");
+const favourites = new Favourites();
+let channels = [], matches = [], loaded = false, stale = 0, digits = "", digitsTimer = 0;
+let navigate = null, unlisten = null;
 
-function show(text) {
-	message.textContent = text;
-	message.hidden = !text;
+const pressed = (b) => b.getAttribute("aria-pressed") === "true";
+
+function logo(channel) {
+	const box = make("div.logo", { textContent: channel.number || channel.name.slice(0, 2) });
+	if (!/^https?:\/\//i.test(channel.logo || ""))
+		return box;
+	const image = make("img", { alt: "", loading: "lazy" });
+	image.addEventListener("load", () => box.replaceChildren(image));
+	image.addEventListener("error", () => image.remove());
+	image.src = channel.logo;
+	/* Lazy pictures load only while they are in the page. */
+	box.append(image);
+	return box;
 }
 
-function begin() {
-	show("");
-	running = true;
-	start.textContent = "Stop";
-	player.start({ id, variant: variant.value, lang: language.value,
-		region: address.searchParams.get("region") }, token,
-	{ via: address.searchParams.get("via") });
+function nextText(next) {
+	const time = new Date(next.start || "");
+	return ["Next:", isNaN(time) ? next.start : clock(time), next.title].filter(Boolean).join(" ");
 }
 
-function end() {
-	running = false;
-	player.stop();
-	start.textContent = "Start";
+function star(channel) {
+	const on = favourites.has(channel.id);
+	const b = button(on ? "★" : "☆", () => {
+		favourites.toggle(channel.id);
+		if (pressed(starred))
+			filter();
+		else
+			rows.redraw();
+	}, { "aria-pressed": String(on), "aria-label": `Favourite: ${channel.name}` });
+	b.className = "star";
+	return b;
 }
 
-/* Keeps the choice in the address, so that it survives a reload and can be passed on. */
-function choose(name, value) {
-	if (value)
-		address.searchParams.set(name, value);
-	else
-		address.searchParams.delete(name);
-	history.replaceState(null, "", address.pathname + address.search);
-	begin();
+function card(channel) {
+	const facts = make("span.facts", {},
+		make("span.name", { textContent: channel.name }),
+		make("span.soft", { textContent: channel.group || "" }),
+		make("span.soft", { textContent: channel.next ? nextText(channel.next) :
+			channel.description || "" }));
+	const playing = channel.id === screen.current();
+	return make(playing ? "div.channel.on" : "div.channel", {},
+		make("a", { href: `/watch/${channel.id}`, "aria-current": playing ? "true" : null },
+			logo(channel), facts), star(channel));
 }
 
-function toggleFull() {
-	if (document.fullscreenElement)
-		document.exitFullscreen();
-	else if (screen.requestFullscreen)
-		screen.requestFullscreen().catch(() => {});
-	else
-		video.webkitEnterFullscreen?.();	/* telephones of Apple */
+const rows = new Rows(byId("channels"), card, CARD_PX);
+
+function filter() {
+	const text = search.value.trim().toLowerCase(), wanted = group.value;
+	matches = channels.filter((c) => c.text.includes(text) && (!wanted || c.group === wanted) &&
+		(!pressed(starred) || favourites.has(c.id)));
+	rows.items = matches;
+	byId("none").hidden = matches.length > 0;
+	say(matches.length === channels.length ? count(channels.length, "channel") :
+		`${matches.length.toLocaleString()} of ${count(channels.length, "channel")}`);
 }
 
-function togglePip() {
-	if (document.pictureInPictureElement)
-		document.exitPictureInPicture();
-	else
-		video.requestPictureInPicture?.().catch((e) => show(e.message));
+function offer(all) {
+	const groups = [...new Set(all.map((c) => c.group).filter(Boolean))]
+		.sort((a, b) => a.localeCompare(b));
+	const chosen = group.value;
+	group.replaceChildren(new Option("All groups", ""), ...groups.map((g) => new Option(g, g)));
+	group.value = groups.includes(chosen) ? chosen : "";
+	group.hidden = !groups.length;
+	const codes = [...new Set(all.flatMap((c) => c.regions || []))].sort();
+	byId("regions").replaceChildren(...codes.map((c) => new Option("", c)));
 }
 
-/* Leaves a list alone that has not changed: somebody may be choosing from it. */
-function offer(select, label, entries, chosen) {
-	const offered = JSON.stringify(entries);
-	if (offered === select.dataset.offered)
-		return;
-	select.dataset.offered = offered;
-	select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
-	select.value = chosen;
-	if (select.selectedIndex < 0) {
-		select.add(new Option(chosen, chosen));
-		select.value = chosen;
-	}
-	byId(label).hidden = select.options.length < 2;
-}
+/* "" unless it is a region. */
+const regionCode = () => (/^[a-z]{2}$/i.test(region.value) ? region.value.toUpperCase() : "");
 
-/* A language in its own words. */
-function languageName(code) {
+async function load() {
 	try {
-		const name = new Intl.DisplayNames([code], { type: "language" }).of(code);
-		return name.charAt(0).toLocaleUpperCase(code) + name.slice(1);
-	} catch {
-		return code;
+		channels = await loadLineUp({ region: regionCode() });
+	} catch (e) {
+		say("The channels could not be loaded: " + e.message);
+		return;
+	}
+	for (const c of channels)
+		c.text = [c.number, c.name, c.group].join(" ").toLowerCase();
+	loaded = true;
+	offer(channels);
+	filter();
+	byId("playlist").href = linkTo("/playlist.m3u", { region: regionCode() });
+	const playing = channels.find((c) => c.id === screen.current());
+	if (playing)
+		screen.describe(playing);
+}
+
+/* Loads again soon, once for many changes. */
+function reload() {
+	clearTimeout(stale);
+	stale = setTimeout(load, RELOAD_MS);
+}
+
+/* The next or previous channel of those that match. */
+function zap(step) {
+	const at = matches.findIndex((c) => c.id === screen.current());
+	const to = matches[(at + step + matches.length) % matches.length];
+	if (to) {
+		showNumber(`${to.number || ""} ${to.name}`);
+		navigate(`/watch/${to.id}`, true);
 	}
 }
 
-/* The channel's name and variants; it plays without them, too. */
-async function describe() {
-	const answer = await fetch("/playlist.m3u?ids=" + id, { headers: tokenFields(token) });
-	if (!answer.ok)
-		return;
-	keepToken(token);
-	const channel = parsePlaylist(await answer.text()).find((c) => c.id === id);
-	if (!channel)
-		return;
-	byId("name").textContent = channel.name;
-	document.title = channel.name + " – Amps";
-	video.setAttribute("aria-label", channel.name);
-	offer(variant, "variants", [["", "As it is"],
-		...channel.variants.map((v) => [v.variant, v.name.slice(channel.name.length).trim() ||
-			v.variant])], variant.value);
+function showNumber(text) {
+	osd.textContent = text;
+	osd.hidden = false;
+	clearTimeout(digitsTimer);
+	digitsTimer = setTimeout(tune, DIGITS_MS);
 }
 
-player.addEventListener("state", ({ detail }) => {
-	const texts = { connecting: "Connecting…", waiting: "Waiting for the stream…" };
-	byId("summary").textContent = texts[detail] || "";
-	if (detail === "playing")
-		show("");
-});
-player.addEventListener("languages", ({ detail }) => offer(language, "languages", [["", "As it comes"],
-	...(detail.length > 1 ? detail.map((code) => [code, languageName(code)]) : [])], language.value));
-player.addEventListener("problem", ({ detail }) => {
-	if (detail.status === 401)
-		show("This server asks for a token: open the list of all channels to enter it.");
-	else
-		show(detail.text.charAt(0).toUpperCase() + detail.text.slice(1));
-	if (detail.final)
-		end();
-});
-video.addEventListener("volumechange", () => {
-	mute.textContent = video.muted ? "Unmute" : "Mute";
-	mute.setAttribute("aria-pressed", String(video.muted));
-});
-start.addEventListener("click", () => (running ? end() : begin()));
-mute.addEventListener("click", () => { video.muted = !video.muted; });
-full.addEventListener("click", toggleFull);
-pip.addEventListener("click", togglePip);
-pip.hidden = !document.pictureInPictureEnabled;
-variant.addEventListener("change", () => choose("variant", variant.value));
-language.addEventListener("change", () => choose("lang", language.value));
-document.addEventListener("keydown", (event) => {
-	const keys = { k: start, m: mute, f: full, p: pip };
-	if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName))
-		return;
-	keys[event.key.toLowerCase()]?.click();
-});
-window.addEventListener("pagehide", end);
-/* for tests, and for whoever wants to know: seconds between the picture and what has come */
-window.behind = () => player.behind;
+function tune() {
+	const number = digits, to = channels.find((c) => c.number === number) ||
+		channels.find((c) => c.id === number);
+	osd.hidden = true;
+	digits = "";
+	if (number && to)
+		navigate(`/watch/${to.id}`, true);
+	else if (number)
+		say(`There is no channel ${number}.`);
+}
 
-offer(variant, "variants", [["", "As it is"]], address.searchParams.get("variant") || "");
-offer(language, "languages", [["", "As it comes"]], address.searchParams.get("lang") || "");
-describe().catch(() => {});
-begin();
+function onKey(event) {
+	if (byId("view-watch").hidden || event.ctrlKey || event.metaKey || event.altKey)
+		return;
+	if (event.key === "Escape" && event.target === search) {
+		search.value = "";
+		filter();
+	} else if (takesKeys(event.target)) {
+		return;
+	} else if (event.key === "/") {
+		event.preventDefault();
+		search.focus();
+	} else if (/^\d$/.test(event.key)) {
+		digits = (digits + event.key).slice(0, 6);
+		showNumber(digits);
+	} else if (event.key === "Enter" && digits) {
+		event.preventDefault();
+		tune();
+	} else if (screen.current() === null) {
+		return;
+	} else if (event.key === "Escape" && !document.fullscreenElement) {
+		navigate("/");
+	} else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+		event.preventDefault();
+		zap(event.key === "ArrowDown" ? 1 : -1);
+	}
+}
+
+/* Shows the view; plays the channel of this id, null = none. */
+export function show(id, go) {
+	navigate = go;
+	byId("view-watch").hidden = false;
+	byId("view-watch").classList.toggle("with-screen", id !== null);
+	if (id === null)
+		screen.close();
+	else
+		screen.play(id, channels.find((c) => c.id === id));
+	if (loaded)
+		filter();
+	else
+		load();
+	unlisten ??= listen((kind) => kind === "channel" && reload());
+}
+
+export function hide() {
+	screen.close();
+	unlisten?.();
+	unlisten = null;
+	loaded = false;		/* it may have changed when it is shown again */
+	byId("view-watch").hidden = true;
+}
+
+search.addEventListener("input", filter);
+group.addEventListener("change", filter);
+region.addEventListener("input", () => (regionCode() || !region.value) && load());
+starred.addEventListener("click", () => {
+	starred.setAttribute("aria-pressed", String(!pressed(starred)));
+	filter();
+});
+asList.addEventListener("click", () => {
+	const list = !pressed(asList);
+	asList.setAttribute("aria-pressed", String(list));
+	byId("channels").classList.toggle("list", list);
+	rows.width = list ? 0 : CARD_PX;
+});
+byId("copy").addEventListener("click", () => copyText(byId("playlist").href));
+byId("close").addEventListener("click", () => navigate("/"));
+document.addEventListener("keydown", onKey);

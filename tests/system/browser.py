@@ -111,9 +111,9 @@ class Page:
                                     flatten=True)["sessionId"]
 
     def run(self, script):
-        """The value of an expression."""
+        """The value of an expression, or of the promise that it is."""
         answer = self.browser.call("Runtime.evaluate", self.session, expression=script,
-                                   returnByValue=True)
+                                   returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timing
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 TIMED, VARIANTS, KILLED, EDITED, HEVC, SHORT, SOUNDS = 1, 2, 3, 4, 5, 6, 7
 AGE_MS = 1500           # of a picture; it is some 0.4 s on a machine that is not busy
+ZAP_MS = 500
 TOKEN = "only for watching"
 
 
@@ -62,7 +63,8 @@ class Watch:
 
     def __init__(self, opened, server, number, query="", timed=False):
         self.page = browser.Page(opened, server.url(f"/watch/{number}{query}"))
-        wait_for(lambda: self.page.run("typeof behind") == "function", 20, "the page")
+        wait_for(lambda: self.page.run("!!window.behind || window.login?.hidden === false"), 20,
+                 "the page")
         self.page.watch("video", timed)
         self.name = f"watch-{number}{query.replace('?', '-').replace('=', '-')}"
 
@@ -125,6 +127,27 @@ def test_its_controls(opened, playing):
                  "the end of the viewer")
         press("k")
         watch.plays()
+
+
+ZAP = """
+new Promise((done) => {
+	const began = performance.now(), was = location.href;
+	const look = () => video.requestVideoFrameCallback(() =>
+		location.href !== was && video.currentTime > 0 ? done(performance.now() - began) : look());
+	document.dispatchEvent(new KeyboardEvent("keydown", { key: "KEY" }));
+	look();
+})"""
+
+
+def test_the_next_channel_starts_within_half_a_second(opened, playing):
+    with Watch(opened, playing, VARIANTS) as watch:
+        watch.plays()
+        wait_for(lambda: watch.page.run("summary.textContent").startswith("7 "), 10, "the channels")
+        took = []
+        for key, number in (("ArrowDown", KILLED), ("ArrowUp", VARIANTS), ("ArrowDown", KILLED)):
+            took.append(watch.page.run(ZAP.replace("KEY", key)))
+            assert watch.page.run("location.pathname") == f"/watch/{number}"
+        assert sorted(took)[1] < ZAP_MS, took
 
 
 RECORD = """
@@ -202,7 +225,10 @@ def test_a_channel_that_needs_a_token(opened, server):
     s = server(line_up(channel(1, media.long_film(), **LOOP),
                        auth={"enabled": True, "token": TOKEN}))
     with Watch(opened, s, 1) as watch:
-        wait_for(lambda: "asks for a token" in watch.look()["problem"], 10, "the message")
+        wait_for(lambda: watch.page.run("document.activeElement.id") == "token", 10, "the login")
+        watch.page.run(f"token.value = {TOKEN!r}, login.requestSubmit(), null")
+        wait_for(lambda: watch.page.run("!!window.behind"), 10, "the player")
+        watch.plays()
     for via in ("", "&via=ws"):
         with Watch(opened, s, 1, "?token=" + TOKEN.replace(" ", "%20") + via) as watch:
             watch.plays()

@@ -1,0 +1,79 @@
+/* dom.js - makes elements, and texts for people.  What others wrote is only ever set as text. */
+
+export const byId = (id) => document.getElementById(id);
+
+const PROPERTIES = ["value", "checked", "disabled", "hidden", "textContent"];
+
+/* make("a.button", {href, textContent, onclick}, ...children): an element with these classes,
+ * attributes, properties and listeners; fields that are null, undefined or false are left out. */
+export function make(kind, fields = {}, ...children) {
+	const [name, ...classes] = kind.split(".");
+	const e = document.createElement(name);
+	if (classes.length)
+		e.className = classes.join(" ");
+	for (const [key, value] of Object.entries(fields)) {
+		if (value === undefined || value === null || value === false)
+			continue;
+		if (typeof value === "function")
+			e.addEventListener(key.slice(2), value);
+		else if (PROPERTIES.includes(key))
+			e[key] = value;
+		else
+			e.setAttribute(key, value === true ? "" : value);
+	}
+	e.append(...children.filter((c) => c !== null && c !== undefined));
+	return e;
+}
+
+export const button = (text, onclick, fields = {}) =>
+	make("button", { type: "button", textContent: text, onclick, ...fields });
+
+/* Only these may stand in a link or a picture. */
+export const safeUrl = (url) => (/^(https?|rtsp):\/\//i.test(url || "") ? url : null);
+
+export function count(n, one, many = one + "s") {
+	return n === 1 ? `1 ${one}` : `${n.toLocaleString()} ${many}`;
+}
+
+export function bits(bps) {
+	const n = Number(bps) || 0;
+	return n >= 1e6 ? `${(n / 1e6).toFixed(1)} Mbit/s` : `${Math.round(n / 1e3)} kbit/s`;
+}
+
+export function bytes(value) {
+	let n = Number(value) || 0, unit = 0;
+	for (; n >= 1024 && unit < 4; unit++)
+		n /= 1024;
+	return `${unit && n < 10 ? n.toFixed(1) : Math.round(n)} ${["B", "KiB", "MiB", "GiB", "TiB"][unit]}`;
+}
+
+/* "3 h 5 min" */
+export function span(seconds) {
+	const s = Math.max(0, Math.round(seconds)), m = Math.floor(s / 60), h = Math.floor(m / 60);
+	if (h >= 48)
+		return `${Math.floor(h / 24)} d ${h % 24} h`;
+	return h ? `${h} h ${m % 60} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
+}
+
+export const since = (time) => span((Date.now() - new Date(time)) / 1000);
+
+export const clock = (time) => new Date(time).toLocaleTimeString([],
+	{ hour: "2-digit", minute: "2-digit" });
+
+/* Is the keyboard of this element its own? */
+export const takesKeys = (e) => /^(INPUT|TEXTAREA|SELECT)$/.test(e.tagName);
+
+/* Writes to the clipboard; browsers offer it on https and localhost only. */
+export async function copyText(text) {
+	try {
+		await navigator.clipboard.writeText(text);
+		say("Copied.");
+	} catch (e) {
+		window.prompt("Copy this:", text);
+	}
+}
+
+/* A short message for everybody, screen readers too. */
+export function say(text) {
+	byId("summary").textContent = text;
+}

@@ -1,0 +1,153 @@
+/* rows.js - a list of any length: only the rows in view exist, and move with the window's scrolling.
+ *
+ * All rows have the same height (`--row` of the box, in pixels).  Arrow keys, Home and End move the
+ * focus between them. */
+
+const SPARE = 3;	/* rows above and below the view */
+
+export class Rows {
+	#box;
+	#draw;
+	#items = [];
+	#nodes = new Map();	/* index -> element */
+	#columns = 1;
+	#height = 1;
+	#width;
+	#frame = 0;
+
+	/* draw(item): its element.  width: pixels that a column needs at least; 0 = one column. */
+	constructor(box, draw, width = 0) {
+		this.#box = box;
+		this.#draw = draw;
+		this.#width = width;
+		box.setAttribute("role", "list");
+		box.classList.add("rows");
+		addEventListener("scroll", () => this.#later(), { passive: true });
+		new ResizeObserver(() => this.#measure()).observe(box);
+		box.addEventListener("keydown", (e) => this.#key(e));
+	}
+
+	get items() {
+		return this.#items;
+	}
+
+	set items(items) {
+		this.#items = items;
+		this.redraw();
+	}
+
+	set width(width) {
+		this.#width = width;
+		this.#measure();
+	}
+
+	/* Makes what is in view again, with the focus where it was. */
+	redraw() {
+		const at = this.#focused();
+		this.#clear();
+		this.#measure();
+		if (at >= 0 && this.#nodes.has(at))
+			this.#target(at)?.focus({ preventScroll: true });
+	}
+
+	/* Brings a row into view. */
+	reveal(index) {
+		const top = this.#box.getBoundingClientRect().top + scrollY;
+		const at = top + Math.floor(index / this.#columns) * this.#height;
+		const head = parseFloat(getComputedStyle(this.#box).scrollMarginTop) || 0;
+		if (at - head < scrollY)
+			scrollTo(0, at - head);
+		else if (at + this.#height > scrollY + innerHeight)
+			scrollTo(0, at + this.#height - innerHeight);
+		this.#place();
+	}
+
+	#clear() {
+		this.#box.replaceChildren();
+		this.#nodes.clear();
+	}
+
+	#later() {
+		if (!this.#frame)
+			this.#frame = requestAnimationFrame(() => {
+				this.#frame = 0;
+				this.#place();
+			});
+	}
+
+	#measure() {
+		const box = this.#box, wide = box.clientWidth;
+		const columns = this.#width ? Math.max(1, Math.floor(wide / this.#width)) : 1;
+		const height = parseFloat(getComputedStyle(box).getPropertyValue("--row")) || 64;
+		if (columns !== this.#columns || height !== this.#height)
+			this.#clear();
+		this.#columns = columns;
+		this.#height = height;
+		box.style.height = `${Math.ceil(this.#items.length / columns) * height}px`;
+		this.#place();
+	}
+
+	#place() {
+		const box = this.#box, top = box.getBoundingClientRect().top;
+		if (!box.clientWidth)
+			return;
+		const first = Math.floor(-top / this.#height) - SPARE;
+		const last = Math.ceil((innerHeight - top) / this.#height) + SPARE;
+		const from = Math.max(0, first * this.#columns);
+		const to = Math.min(this.#items.length, last * this.#columns);
+		const kept = this.#focused();
+		for (const [index, node] of this.#nodes)
+			if ((index < from || index >= to) && index !== kept) {
+				node.remove();
+				this.#nodes.delete(index);
+			}
+		let next = null;	/* the order of the elements is that of the tab key */
+		for (let i = to - 1; i >= from; i--) {
+			let node = this.#nodes.get(i);
+			if (!node) {
+				node = this.#one(i);
+				box.insertBefore(node, next);
+			}
+			next = node;
+		}
+	}
+
+	#one(index) {
+		const node = this.#draw(this.#items[index], index), wide = 100 / this.#columns;
+		node.setAttribute("role", "listitem");
+		node.setAttribute("aria-setsize", this.#items.length);
+		node.setAttribute("aria-posinset", index + 1);
+		node.classList.add("row-item");
+		node.style.top = `${Math.floor(index / this.#columns) * this.#height}px`;
+		node.style.left = `${(index % this.#columns) * wide}%`;
+		node.style.width = `${wide}%`;
+		this.#nodes.set(index, node);
+		return node;
+	}
+
+	#focused() {
+		const active = document.activeElement;
+		if (!active || active === document.body)
+			return -1;
+		for (const [index, node] of this.#nodes)
+			if (node.contains(active))
+				return index;
+		return -1;
+	}
+
+	#target(index) {
+		return this.#nodes.get(index)?.querySelector("a, button, input");
+	}
+
+	#key(event) {
+		const at = this.#focused(), end = this.#items.length - 1;
+		const to = { ArrowDown: at + this.#columns, ArrowUp: at - this.#columns,
+			ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: end }[event.key];
+		if (at < 0 || to === undefined || to < 0 || to > end || /^(INPUT|SELECT)$/.test(event.target.tagName))
+			return;
+		event.preventDefault();
+		event.stopPropagation();
+		this.reveal(to);
+		this.#target(to)?.focus({ preventScroll: true });
+	}
+}

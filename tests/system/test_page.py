@@ -1,0 +1,235 @@
+"""The page in a browser: what it shows and does, and that no name is ever run as a script."""
+import base64
+import contextlib
+import json
+import os
+
+import pytest
+
+import browser
+import media
+from harness import serving, wait_for
+from lineup import LOOP, channel, line_up
+
+pytestmark = pytest.mark.slow
+
+SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
+TOKEN, ADMIN = "a token for watching", "a token for steering"
+FILTER_MS = 50          # the best of some tries: the machine does other things, too
+KEYS = {"admin_token": ADMIN, "token": TOKEN, "enabled": True}
+# runs before each page's own scripts: what the policy refuses, and what fails
+SPY = """
+window.wrong = [];
+addEventListener("securitypolicyviolation", (e) => wrong.push("policy: " + e.violatedDirective));
+addEventListener("error", (e) => e.message && wrong.push("error: " + e.message));
+addEventListener("unhandledrejection", (e) => wrong.push("rejected: " + e.reason));
+for (const name of ["alert", "confirm", "prompt"])
+	window[name] = (...words) => { wrong.push(name + words); return true; };
+"""
+HOSTILE = [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "\"><svg onload=alert(3)>",
+    "' onmouseover='alert(4)", "javascript:alert(5)", "</title><script>alert(6)</script>",
+    "<iframe srcdoc='<script>alert(7)</script>'>", "{{constructor.constructor('alert(8)')()}}",
+    "${alert(9)}", "<a href=javascript:alert(10)>x</a>", "<style>*{display:none}</style>",
+    "<base href=http://evil.example/>", "<meta http-equiv=refresh content=0;url=//evil.example>",
+    "&lt;script&gt;alert(14)&lt;/script&gt;", "\u202etxt.exe\u202c", "nul",
+    "__proto__", "constructor", "toString", "<!--", "-->", "]]>",
+    "%3Cscript%3Ealert(22)%3C/script%3E",
+    "<math><mtext></mtext><script>alert(23)</script></math>",
+    "<template><script>alert(24)</script>",
+    "😀" * 40, "A" * 300, "<b>bold", "'; DROP TABLE streams; --",
+    "<object data=javascript:alert(30)>"]
+
+
+@pytest.fixture(scope="module")
+def opened():
+    if not browser.program():
+        pytest.skip("no chromium that decodes H.264")
+    with browser.Browser() as b:
+        yield b
+
+
+class Site:
+    """The page in a window; `query` is what the address has behind the server's."""
+
+    def __init__(self, opened, server, query="/", width=1200, height=800, dark=False):
+        self.page = browser.Page(opened, "about:blank")
+        call = lambda method, **params: opened.call(method, self.page.session, **params)  # noqa: E731
+        call("Page.enable")
+        call("Page.addScriptToEvaluateOnNewDocument", source=SPY)
+        call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+             mobile=False)
+        call("Emulation.setEmulatedMedia", features=[{
+            "name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.go(server.url(query))
+
+    def go(self, url):
+        self.page.browser.call("Page.navigate", self.page.session, url=url)
+        self.waits("document.readyState === 'complete' && !!window.wrong")
+
+    def run(self, script):
+        return self.page.run(script)
+
+    def waits(self, script, what=None, seconds=20):
+        """Waits until an expression is true."""
+        wait_for(lambda: self.run(script), seconds, what or script)
+
+    def text(self, selector="main"):
+        return self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+
+    def reads(self, words, selector="main"):
+        """Waits for these words on the page."""
+        wait_for(lambda: words in self.text(selector), 20,
+                 lambda: f"'{words}' in {selector}: {self.text(selector)[:600]}")
+
+    def types(self, selector, text):
+        """Fills in a field, as a user does."""
+        self.run(f"""(() => {{
+			const field = document.querySelector({json.dumps(selector)});
+			field.value = {json.dumps(text)};
+			field.dispatchEvent(new Event("input", {{ bubbles: true }}));
+			field.dispatchEvent(new Event("change", {{ bubbles: true }}));
+		}})()""")
+
+    def clicks(self, words, within="main"):
+        """Clicks the button or link with this text, or label."""
+        self.waits(f"""(() => {{
+			const all = [...document.querySelectorAll({json.dumps(within)} + " :is(button, a, summary)")];
+			const found = all.find((e) => e.checkVisibility() && !e.disabled &&
+				(e.textContent.trim() === {json.dumps(words)} ||
+				e.getAttribute("aria-label") === {json.dumps(words)}));
+			found?.click();
+			return Boolean(found);
+		}})()""", f"'{words}' to click")
+
+    def key(self, key):
+        self.run(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: {key!r}}})), null")
+
+    def logs_in(self, token):
+        self.waits("document.activeElement.id === 'token'", "the login")
+        self.run(f"token.value = {token!r}, login.requestSubmit(), null")
+        self.waits("login.hidden")
+
+    def cards(self):
+        return self.run("[...document.querySelectorAll('#channels .name')].map((e) => e.textContent)")
+
+    def plays(self):
+        self.waits("video.readyState > 2 && !video.paused && video.currentTime > 0.2", "the picture")
+        at = self.run("[video.currentTime, video.webkitAudioDecodedByteCount, "
+                      "video.getVideoPlaybackQuality().totalVideoFrames]")
+        self.waits(f"video.currentTime > {at[0]} && video.webkitAudioDecodedByteCount > {at[1]} && "
+                   f"video.getVideoPlaybackQuality().totalVideoFrames > {at[2]}",
+                   "moving pictures and sound")
+
+    def shoot(self, name):
+        if SHOTS:
+            with open(os.path.join(SHOTS, f"{name}.png"), "wb") as f:
+                f.write(base64.b64decode(self.page.picture()))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        with contextlib.suppress(Exception):
+            if kind:
+                print("the page:", self.text("body")[:2000], self.run("wrong"))
+        wrong = self.run("wrong") if not kind else []
+        self.page.close()
+        assert wrong == []
+
+
+def config(**more):
+    film = media.long_film()
+    return line_up(*(channel(n, film, group="News" if n < 3 else "Films", channel_number=str(n + 10),
+                             name=name, **LOOP)
+                     for n, name in enumerate(["One", "Two", "Three", "Four"], 1)), **more)
+
+
+@pytest.fixture(scope="module")
+def site():
+    with serving(config(auth=KEYS)) as server:
+        yield server
+
+
+def test_watch(opened, site):
+    with Site(opened, site) as page:
+        page.logs_in(TOKEN)
+        wait_for(lambda: page.cards() == ["One", "Two", "Three", "Four"], 10, "the channels")
+        # a viewer's token sees this view only
+        assert page.run("views.hidden")
+        page.types("#search", "tw")
+        assert page.cards() == ["Two"]
+        page.types("#search", "")
+        page.types("#group", "Films")
+        assert page.cards() == ["Three", "Four"]
+        page.types("#group", "")
+        page.clicks("Favourite: Three")
+        page.clicks("Favourites")
+        assert page.cards() == ["Three"]
+        page.go(page.run("location.href"))
+        wait_for(lambda: len(page.cards()) == 4, 10, "the channels")
+        page.clicks("Favourites")
+        assert page.cards() == ["Three"]    # kept in the browser
+        page.clicks("Favourites")
+        # three channels, one after the other: a click, an arrow, digits
+        page.run("document.querySelector('.channel a').click(), null")
+        page.plays()
+        assert page.text("#name") == "One"
+        page.key("ArrowDown")
+        page.waits("location.pathname === '/watch/2'")
+        page.plays()
+        for digit in "14":
+            page.key(digit)
+        page.waits("location.pathname === '/watch/4'")
+        page.plays()
+        assert page.text("#name") == "Four" and TOKEN not in page.run("location.href")
+        wait_for(lambda: [v["stream_id"] for v in site.viewers()] == [4], 10, "one viewer")
+        page.clicks("Links for other players")
+        page.waits("document.querySelectorAll('#link-list a').length >= 5", "the links")
+        links = page.run("[...document.querySelectorAll('#link-list a')].map((a) => a.href)")
+        assert all("/4" in url or "ids=4" in url for url in links)
+        page.key("Escape")
+        page.waits("location.pathname === '/' && document.getElementById('player').hidden")
+        wait_for(lambda: not site.viewers(), 10, "the end of the viewer")
+        assert page.run("document.cookie") == ""
+
+
+def test_hostile_names_are_text(opened, server):
+    assert len(HOSTILE) == 30
+    s = server(line_up())
+    bulk = [channel(n, media.film(), name=name, group=name, logo=name, description=name,
+                    channel_number=name, tvg_id=name) for n, name in enumerate(HOSTILE, 1)]
+    answer = s.request("POST", "/api/streams", {"Content-Type": "application/json"},
+                       json.dumps(bulk))
+    assert answer.status == 201, answer.text
+    with Site(opened, s) as page:
+        page.waits("document.querySelectorAll('.channel').length === 30", "the channels")
+        assert {name.replace('"', "'").replace(",", "") for name in HOSTILE} == \
+            {name.replace(",", "") for name in page.cards()}
+        assert page.run("document.querySelectorAll('main script, iframe, object, style, base').length") \
+            == 0
+        page.run("document.querySelector('.channel a').click(), null")
+        page.waits("document.getElementById('name').textContent.includes('alert')")
+
+
+def test_ten_thousand_channels(opened, server):
+    film = media.film()
+    s = server(line_up(*(channel(n, film, group=f"Group {n % 40}", channel_number=str(n))
+                         for n in range(1, 10_001))))
+    with Site(opened, s) as page:
+        page.waits("summary.textContent.startsWith('10')", "the channels")
+        # only what is in view exists
+        assert page.run("document.querySelectorAll('.channel').length") < 150
+        took = page.run("""["channel 99", "9", "channel 9999", ""].map((text) => {
+			const filter = () => {
+				const began = performance.now();
+				search.value = text;
+				search.dispatchEvent(new Event("input"));
+				document.body.offsetHeight;
+				return performance.now() - began;
+			};
+			return Math.min(...Array.from({ length: 8 }, filter));
+		})""")
+        assert max(took) < FILTER_MS, took
+        page.run("scrollTo(0, document.body.scrollHeight), null")
+        wait_for(lambda: "Channel 10000" in page.cards(), 10, "the last channels")
