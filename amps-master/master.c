@@ -76,6 +76,7 @@ void master_changed(void *owner)
 	put_fact(&m->chantab->worker_restarts, worker_pool_restarts(m->pool));
 	if (now == READINESS_READY)
 		master_announce(m);
+	master_report_service(m);
 }
 
 /* Ends the loop once every child of a stopping server has exited. */
@@ -366,6 +367,7 @@ static void master_done(struct master *m)
 	free_events(m);
 	if (m->base)
 		event_base_free(m->base);
+	service_close(&m->service);
 	settings_done(&m->settings);
 	log_done();
 }
@@ -394,6 +396,7 @@ int master_run(const struct serve_options *o)
 	m->options = o;
 	m->chantab_fd = -1;
 	m->runtime.lock_fd = -1;
+	m->service = (struct service)SERVICE_INIT;
 	m->media = MEDIA_ROOT_INIT;
 	r = log_keep(LOG_KEPT);
 	if (r == 0)

@@ -266,3 +266,41 @@ void master_announce(struct master *m)
 	announce_user(m);
 	fflush(stdout);
 }
+
+/* A server whose database fails still serves: it is ready, and the line says what is wrong. */
+static void describe(const struct master *m, char *dst, size_t cap)
+{
+	char url[512];
+	int n;
+
+	if (m->phase >= MASTER_STOPPING) {
+		snprintf(dst, cap, "Stopping");
+		return;
+	}
+	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
+	n = snprintf(dst, cap, "%.200s: %zu channels, %zu running, %llu viewers", url,
+		     channel_count(m), (size_t)tuners_count(m->tuners),
+		     (unsigned long long)viewers_open(&m->viewers));
+	if (m->health != 0 && n >= 0 && (size_t)n < cap)
+		n += snprintf(dst + n, cap - (size_t)n, "; the database is %s", database_state(m));
+	if (m->reload_refused && n >= 0 && (size_t)n < cap)
+		snprintf(dst + n, cap - (size_t)n, "; the last reload was refused: %s", m->text);
+}
+
+void master_report_service(struct master *m)
+{
+	char status[SERVICE_STATUS_BYTES];
+
+	if (m->service.fd < 0)
+		return;
+	if (m->phase >= MASTER_STOPPING)
+		service_set_state(&m->service, SERVICE_STOPPING);
+	else if (m->phase == MASTER_RUNNING && worker_pool_all_ready(m->pool) &&
+		 m->service.state == SERVICE_STARTING)
+		service_set_state(&m->service, SERVICE_READY);
+	if (m->service.state != SERVICE_STARTING) {
+		describe(m, status, sizeof(status));
+		service_set_status(&m->service, status);
+	}
+	service_send(&m->service, clock_mono_us());
+}

@@ -402,6 +402,9 @@ static void env_reloaded(void *owner, uint64_t ticket, const struct reload_resul
 	struct master *m = owner;
 
 	log_reload(result);
+	m->reload_refused = result->error < 0;
+	if (m->reload_refused)
+		text_copy(m->text, sizeof(m->text), result->text);
 	/* even if the file was refused: the access log may have been rotated */
 	master_open_access_log(m);
 	if (ticket == 0)
@@ -487,7 +490,12 @@ static int open_rtsp(struct master *m)
 
 	if (s->rtsp == RTSP_OFF)
 		return 0;
-	r = listen_open(&m->rtsp, s->host, s->rtsp_port, s->workers, m->text, sizeof(m->text));
+	if (m->service.rtsp_fd >= 0)
+		r = listen_share(&m->rtsp, m->service.rtsp_fd, s->workers, m->text,
+				 sizeof(m->text));
+	else
+		r = listen_open(&m->rtsp, s->host, s->rtsp_port, s->workers, m->text,
+				sizeof(m->text));
 	if (r < 0 && s->rtsp == RTSP_DEFAULT) {
 		log_warn("RTSP is off: %s (server.rtsp_port names another)", m->text);
 		m->text[0] = '\0';
@@ -499,11 +507,23 @@ static int open_rtsp(struct master *m)
 	return r;
 }
 
+static int open_http(struct master *m)
+{
+	const struct settings *s = &m->settings;
+
+	if (m->service.http_fd >= 0)
+		return listen_share(&m->listeners, m->service.http_fd, s->workers, m->text,
+				    sizeof(m->text));
+	return listen_open(&m->listeners, s->host, s->port, s->workers, m->text, sizeof(m->text));
+}
+
 static int start(struct master *m)
 {
 	int config_fd = -1;
-	int r = find_programs(m);
+	int r = service_open(&m->service, m->text, sizeof(m->text));
 
+	if (r == 0)
+		r = find_programs(m);
 	if (r == 0)
 		r = master_make_events(m); /* from here on a signal ends the start cleanly */
 	if (r == 0)
@@ -513,8 +533,7 @@ static int start(struct master *m)
 	if (r == 0)
 		r = make_places(m);
 	if (r == 0)
-		r = listen_open(&m->listeners, m->settings.host, m->settings.port,
-				m->settings.workers, m->text, sizeof(m->text));
+		r = open_http(m);
 	if (r == 0)
 		r = open_rtsp(m);
 	if (r == 0)
@@ -544,6 +563,8 @@ int master_start(struct master *m)
 			log_error("cannot start (%s), ending", m->text);
 		else if (m->text[0] && !m->interrupted)
 			fprintf(stderr, "amps-master: %s\n", m->text);
+		service_set_status(&m->service, m->text);
+		service_send(&m->service, clock_mono_us());
 		return r;
 	}
 	assert(m->first && m->phase == MASTER_STARTING);

@@ -12,6 +12,7 @@
 #include "amps-master/children/nursery.h"
 #include "amps-master/config/reload.h"
 #include "amps-master/system/runtime_dir.h"
+#include "amps-master/system/service.h"
 #include "amps-master/config/serve_options.h"
 #include "amps-master/config/settings.h"
 #include "amps-master/tuners/tuners.h"
@@ -51,6 +52,7 @@ struct master {
 	int chantab_fd;
 	struct chantab_header *chantab; /* mapped for writing */
 
+	struct service service; /* the service manager */
 	struct listeners listeners;
 	struct listeners rtsp; /* none: RTSP is off */
 	struct listen_pairs rtp;
@@ -65,10 +67,11 @@ struct master {
 	struct control *control;
 	bool control_missing; /* the socket's file is gone, and that was logged */
 	bool announced;	      /* the banner was printed */
+	bool reload_refused;  /* the last reload; `text` has the reason */
 
 	char master_program[PATH_MAX], worker_program[PATH_MAX], transcoder_program[PATH_MAX];
 	const char *loader_argv[SERVE_ARGV_MAX];
-	char text[ERROR_TEXT_MAX]; /* why the start failed */
+	char text[ERROR_TEXT_MAX]; /* why the start failed, or the last reload was refused */
 };
 
 /* master_start.c: everything before the loop.  0 or -Exxx (then `text` was printed). */
@@ -78,6 +81,8 @@ must_check int master_start(struct master *m);
 extern const struct control_backend master_backend;
 /* Prints the banner, once all workers are ready. */
 void master_announce(struct master *m);
+/* Tells the service manager how the server is. */
+void master_report_service(struct master *m);
 
 /* master.c */
 must_check int master_make_events(struct master *m); /* the loop, its signals and timers */

@@ -1,6 +1,7 @@
 #include "amps-master/system/listen.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -150,6 +151,31 @@ int listen_open(struct listeners *l, const char *host, uint16_t port, unsigned c
 		listen_close(l);
 		return explain(r, host, "", port, text, text_cap);
 	}
+	name_address(&a, l->address, sizeof(l->address));
+	return 0;
+}
+
+int listen_share(struct listeners *l, int fd, unsigned count, char *text, size_t text_cap)
+{
+	struct bind_address a = {.len = sizeof(a.storage)};
+
+	*l = (struct listeners){0};
+	if (getsockname(fd, (struct sockaddr *)&a.storage, &a.len) != 0) {
+		snprintf(text, text_cap, "the socket of the service manager: %s", strerror(errno));
+		return -errno;
+	}
+	while (l->count < MIN(count, (unsigned)WORKERS_MAX)) {
+		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+		if (copy < 0) {
+			snprintf(text, text_cap, "the socket of the service manager: %s",
+				 strerror(errno));
+			listen_close(l);
+			return -EMFILE;
+		}
+		l->fds[l->count++] = copy;
+	}
+	l->port = bound_port(fd);
 	name_address(&a, l->address, sizeof(l->address));
 	return 0;
 }

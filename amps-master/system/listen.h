@@ -20,6 +20,10 @@ struct listeners {
  * it is noticed instead of shared.  0 or -Exxx with the reason in `text`. */
 must_check int listen_open(struct listeners *l, const char *host, uint16_t port, unsigned count,
 			   char *text, size_t text_cap);
+/* Takes a listening socket of the service manager for all `count` workers, which accept from it in
+ * turn; `fd` stays the caller's.  0 or -Exxx with the reason in `text`. */
+must_check int listen_share(struct listeners *l, int fd, unsigned count, char *text,
+			    size_t text_cap);
 void listen_close(struct listeners *l); /* accepts a zeroed struct */
 
 /* Pairs of UDP sockets, an even port and the next one: the workers' RTP and RTCP. */
