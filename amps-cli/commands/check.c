@@ -12,7 +12,9 @@ const struct command cmd_check = {
 	.detail =
 		"\nEach problem is one line, FILE:LINE: path: message.  Errors make the exit code\n"
 		"1, warnings only with --strict.  --database also says how good the database in\n"
-		"the state folder is and, if it is damaged, what to do.",
+		"the state folder is and, if it is damaged, what to do.  A program of\n"
+		"custom_ffmpeg that is not there is a warning, and so is a yt-dlp that is missing\n"
+		"or older than 180 days, if a channel needs it.",
 	.options = {COMMAND_OPTION_CONFIG,
 		    COMMAND_OPTION_JSON,
 		    {"strict", NULL, "warnings fail as well"},

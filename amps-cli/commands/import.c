@@ -234,7 +234,8 @@ const struct command cmd_import = {
 	.detail = "\nPrints the channels as part of a configuration, or, with --json, as the API\n"
 		  "takes them.  With --apply they are added to the running server, all or none.\n"
 		  "FILE may be - for standard input.  A list at an http or https URL may have 16\n"
-		  "MiB and take 30 seconds.  Remarks go to standard error.  Attributes\n"
+		  "MiB and take 30 seconds; its certificate must be valid (SSL_CERT_FILE names a\n"
+		  "file with further authorities).  Remarks go to standard error.  Attributes\n"
 		  "without a key in Amps keep their own names.  A source that is a file or\n"
 		  "device of this machine causes a warning: viewers could see any file that the\n"
 		  "server may read.",

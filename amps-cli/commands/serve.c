@@ -9,8 +9,12 @@ static int run(const struct command_call *call)
 const struct command cmd_serve = {
 	.name = "serve",
 	.summary = "Run the server in the foreground",
-	.detail = "\nSIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration.\n"
-		  "An option overrides the same key of the configuration.",
+	.detail =
+		"\nSIGTERM and SIGINT stop it cleanly; SIGHUP reloads the configuration and opens\n"
+		"the access log again, so that it can be rotated.  An option overrides the same\n"
+		"key of the configuration.\n\n"
+		"Started as root, it binds its ports, creates its folders and then becomes the\n"
+		"user server.user (default: amps, if that user exists).",
 	.options = {COMMAND_OPTION_CONFIG,
 		    {"host", "H", "address to listen on"},
 		    {"port", "N", "port to listen on; 0 = any free one"},

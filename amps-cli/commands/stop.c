@@ -14,9 +14,9 @@ const struct command cmd_stop = {
 	.name = "stop",
 	.operand = "ID[/VARIANT]",
 	.summary = "End a tuner, or one of its variants",
-	.detail =
-		"\nThe streams of its viewers end; the next request starts it again.  The tuner\n"
-		"of one viewer (overlap=true) is ended by its key, as `amps tuners` shows it: 5#1.",
+	.detail = "\nThe streams of its viewers end; the next request starts it again.  The tuner\n"
+		  "of one viewer (overlap=true) is ended by its key, as `amps tuners` shows it:\n"
+		  "5#1.  A variant ends for its own viewers only.",
 	.options = {COMMAND_OPTION_SOCKET},
 	.run = run,
 };

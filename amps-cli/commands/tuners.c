@@ -28,6 +28,8 @@ static const struct view VIEW = {.method = "tuners",
 const struct command cmd_tuners = {
 	.name = "tuners",
 	.summary = "Show the running tuners",
+	.detail = "\n--watch repeats every second: on a terminal in place, until q or Ctrl-C is\n"
+		  "pressed; elsewhere, and with --json, one answer after the other.",
 	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_WATCH, COMMAND_OPTION_SOCKET},
 	.view = &VIEW,
 	.run = watch_run,

@@ -23,6 +23,7 @@ static const struct view VIEW = {.method = "viewers",
 const struct command cmd_viewers = {
 	.name = "viewers",
 	.summary = "Show who watches what",
+	.detail = "\nWith --watch it works as `amps tuners` does.",
 	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_WATCH, COMMAND_OPTION_SOCKET},
 	.view = &VIEW,
 	.run = watch_run,

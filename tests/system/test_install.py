@@ -1,11 +1,12 @@
 """`make install` into a new folder: everything is there, and the server runs from there."""
 import os
+import re
 import subprocess
 
 import pytest
 
 import media
-from harness import BIN
+from harness import BIN, ROOT
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
@@ -13,7 +14,12 @@ pytestmark = pytest.mark.slow
 
 PROGRAMS = {"bin/amps", "libexec/amps/amps-master", "libexec/amps/amps-transcoder",
             "libexec/amps/amps-worker", "libexec/amps/amps-helper"}
-TEXTS = {"share/man/man1/amps.1", "share/bash-completion/completions/amps"}
+TEXTS = {"share/man/man1/amps.1", "share/man/man5/amps.yaml.5", "share/man/man8/amps-master.8",
+         "share/bash-completion/completions/amps", "share/amps/amps.yaml",
+         "lib/systemd/system/amps.service", "lib/systemd/system/amps.socket",
+         "lib/systemd/system/amps-rtsp.socket", "lib/sysusers.d/amps.conf", "lib/tmpfiles.d/amps.conf"}
+DOCUMENTS = "share/doc/amps/"
+FILM = "share/amps/demo.ts"     # only a release build makes it
 
 
 def installed(folder):
@@ -24,6 +30,10 @@ def installed(folder):
             path = os.path.join(where, name)
             found[os.path.relpath(path, os.path.join(folder, "usr", "local"))] = path
     return found
+
+
+def film():
+    return {FILM} if os.path.exists(os.path.join(BIN, "../demo/demo.ts")) else set()
 
 
 @pytest.fixture
@@ -37,7 +47,9 @@ def root(tmp_path):
 @pytest.mark.smoke
 def test_what_is_installed_serves(root, server):
     files = installed(root)
-    assert set(files) == PROGRAMS | TEXTS
+    documents = {name[len(DOCUMENTS):] for name in files if name.startswith(DOCUMENTS)}
+    assert {name for name in files if not name.startswith(DOCUMENTS)} == PROGRAMS | TEXTS | film()
+    assert documents >= {"README.md", "docs/operating.md", "examples/amps.yaml", "systemd/dvb.conf"}
     assert all(os.access(files[name], os.X_OK) for name in PROGRAMS)
     s = server(line_up(channel(1, media.film(), **LOOP)), programs=os.path.dirname(files["bin/amps"]))
     with s.stream("/stream/1.ts") as stream:
@@ -45,3 +57,40 @@ def test_what_is_installed_serves(root, server):
         below = os.path.join(str(root), "usr", "local")
         for pid in s.processes():
             assert os.readlink(f"/proc/{pid}/exe").startswith(below)
+
+
+def test_the_line_up_of_a_fresh_installation_is_the_demo_with_a_token(root, server):
+    files = installed(root)
+    text = open(files["share/amps/amps.yaml"]).read()
+    assert "/usr/local/share/amps/demo.ts" in text and "AMPS_DEMO_DIR" not in text
+    s = server(text.replace("/usr/local/share/amps/demo.ts", files.get(FILM, media.film())), fresh=True,
+               programs=os.path.dirname(files["bin/amps"]))
+    token = open(os.path.join(s.state, "token")).read().strip()
+    assert s.get("/playlist.m3u").status == 401
+    assert s.get(f"/playlist.m3u?token={token}").text.count("#EXTINF") == 5
+    with s.stream(f"/stream/1.ts?token={token}") as stream:
+        Checker(stream.read_for(1)).check().check_start()
+
+
+def test_the_unit_starts_what_is_installed_and_is_confined(root, tmp_path):
+    files = installed(root)
+    unit = tmp_path / "amps.service"
+    unit.write_text(open(files["lib/systemd/system/amps.service"]).read()
+                    .replace("/usr/local/bin", os.path.dirname(files["bin/amps"])))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit),
+                           files["lib/systemd/system/amps-rtsp.socket"],
+                           files["lib/systemd/system/amps.socket"]], capture_output=True, text=True)
+    ours = [line for line in done.stderr.splitlines() if "amps" in line]
+    assert done.returncode == 0 and not ours, done.stderr
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=13", str(unit)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_version_has_one_place():
+    version = subprocess.run([os.path.join(ROOT, "tools", "version.sh")], capture_output=True,
+                             text=True, check=True).stdout.strip()
+    said = subprocess.run([os.path.join(BIN, "amps"), "--version"], capture_output=True, text=True)
+    assert said.stdout == f"amps {version}\n"
+    changes = open(os.path.join(ROOT, "CHANGELOG.md")).read()
+    assert re.search(r"^## (\S+)$", changes, re.M).group(1) == version
