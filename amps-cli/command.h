@@ -72,6 +72,7 @@ struct command {
 	C(list)                                                                                    \
 	C(tuners)                                                                                  \
 	C(viewers)                                                                                 \
+	C(why)                                                                                     \
 	C(stop)                                                                                    \
 	C(kick)                                                                                    \
 	C(status)                                                                                  \

@@ -140,6 +140,13 @@ static int stop_tuner(void *owner, const char *key)
 	return tuners_stop(m->tuners, key);
 }
 
+static json_t *explain_channel(void *owner, const char *key)
+{
+	struct master *m = owner;
+
+	return tuners_why(m->tuners, key);
+}
+
 static int kick_viewer(void *owner, uint64_t viewer)
 {
 	struct master *m = owner;
@@ -212,6 +219,7 @@ const struct control_backend master_backend = {
 		   [REPORT_TUNERS] = report_tuners,
 		   [REPORT_VIEWERS] = report_viewers},
 	.stop = stop_tuner,
+	.why = explain_channel,
 	.kick = kick_viewer,
 	.reload = reload_config,
 	.config = export_config,

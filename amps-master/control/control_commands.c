@@ -45,6 +45,22 @@ static void run_stop(const struct request *r)
 	control_fail(r->control, r->ticket, "not_found", message, NULL);
 }
 
+static void run_why(const struct request *r)
+{
+	const char *key = json_string_value(json_object_get(r->params, "key"));
+	json_t *answer = key && strlen(key) < TUNER_KEY_MAX ? r->backend->why(r->owner, key) : NULL;
+	char message[TUNER_KEY_MAX + 64];
+
+	if (!key || strlen(key) >= TUNER_KEY_MAX) {
+		bad_params(r, "\"key\" names a channel, such as \"5\" or \"5/sd\"");
+	} else if (answer) {
+		control_answer(r->control, r->ticket, answer);
+	} else {
+		snprintf(message, sizeof(message), "there is no channel %s", key);
+		control_fail(r->control, r->ticket, "not_found", message, NULL);
+	}
+}
+
 static bool viewer_of(const json_t *value, uint64_t *ret)
 {
 	if (json_is_integer(value) && json_integer_value(value) > 0) {
@@ -143,6 +159,7 @@ static const struct {
 	{"stop", .run = run_stop},
 	{"tuners", .report = REPORT_TUNERS},
 	{"viewers", .report = REPORT_VIEWERS},
+	{"why", .run = run_why},
 };
 
 void control_commands_run(const struct control_backend *b, void *owner, struct control *c,

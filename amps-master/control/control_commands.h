@@ -22,8 +22,9 @@ enum control_report {
 struct control_backend {
 	/* New references; NULL = no memory, or what it is about cannot be read. */
 	json_t *(*report[REPORT_COUNT_])(void *owner);
-	int (*stop)(void *owner, const char *key); /* 0 or -ENOENT */
-	int (*kick)(void *owner, uint64_t viewer); /* 0 or -ENOENT */
+	int (*stop)(void *owner, const char *key);    /* 0 or -ENOENT */
+	json_t *(*why)(void *owner, const char *key); /* NULL: there is no such channel */
+	int (*kick)(void *owner, uint64_t viewer);    /* 0 or -ENOENT */
 	/* Answers later. */
 	void (*reload)(void *owner, control_ticket ticket, const struct discard *discard);
 	void (*config)(void *owner, control_ticket ticket); /* answers later */

@@ -78,6 +78,28 @@ static bool slot_take(struct tuner *t)
 	return t->slot >= 0;
 }
 
+static uint64_t relaxed(const _Atomic uint64_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static const struct ring_header *source_header(const struct tuner *t)
+{
+	const struct output *o = output_source(t);
+
+	return o ? o->current.map.header : NULL;
+}
+
+struct tuner_facts tuner_facts(const struct tuner *t)
+{
+	const struct ring_header *h = source_header(t);
+
+	if (!h)
+		return (struct tuner_facts){0};
+	return (struct tuner_facts){.pcr_interval_ms = relaxed(&h->pcr_interval_us) / 1000,
+				    .pcr_jitter_ms = relaxed(&h->pcr_jitter_us) / 1000};
+}
+
 void tuner_publish(struct tuner *t)
 {
 	struct tuner_slot slot = {
@@ -87,11 +109,21 @@ void tuner_publish(struct tuner *t)
 		.derive_pid = t->jobs[SEAT_DERIVE] ? MAX(t->jobs[SEAT_DERIVE]->pid, 0) : 0,
 		.restarts = t->restarts,
 		.started_wall_us = t->started_wall_us,
+		.source = t->source_at + 1,
+		.cc_errors = t->history.total.cc_errors,
+		.jumps = t->history.total.jumps,
+		.switches = t->history.total.switches,
+		.start_ms = t->health[t->source_at].start_took_us / 1000,
+		.pcr_interval_ms = tuner_facts(t).pcr_interval_ms,
+		.pcr_jitter_ms = tuner_facts(t).pcr_jitter_ms,
 	};
 
 	if (t->slot < 0)
 		return;
 	assert(t->owner->slots[t->slot] == t);
+	static_assert(array_size(slot.lost) == LOST_CAUSE_COUNT_, "a number for each cause");
+	for (size_t i = 0; i < LOST_CAUSE_COUNT_; i++)
+		slot.lost[i] = t->history.total.lost[i];
 	if (tuner_both(t))
 		slot.derive_pid = slot.pid;
 	for (const struct output *o = t->outputs; o; o = o->next) {
@@ -122,6 +154,23 @@ static unsigned choose_source(const struct tuner *t, unsigned first, uint64_t no
 	return soonest;
 }
 
+/* Counts how long viewers have waited for media, until it is there again. */
+static void count_away(struct tuner *t, enum tuner_state state)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (t->away_us && state == TUNER_RUNNING)
+		history_add(&t->history, now_us, t->source_lost,
+			    &(struct history_counts){.away_ms = (now_us - t->away_us) / 1000});
+	if (state == TUNER_STALLED || state == TUNER_RESTARTING) {
+		if (!t->away_us)
+			t->source_lost = t->source_at;
+		t->away_us = t->away_us ? t->away_us : now_us;
+	} else {
+		t->away_us = 0;
+	}
+}
+
 static void set_source(struct tuner *t, unsigned at)
 {
 	assert(at < CHANNEL_SOURCES_MAX);
@@ -143,6 +192,7 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 			set_source(t, t->def ? choose_source(t, 0, clock_mono_us()) : 0);
 		}
 		t->forget = false;
+		count_away(t, state);
 	}
 	assert(state == TUNER_IDLE || t->slot >= 0);
 	t->state = state;
@@ -155,6 +205,33 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 	if (changed)
 		t->owner->env.state_changed(t->owner->env.owner, t->channel, t->key, state,
 					    t->last_error);
+}
+
+/* The counters of a job only grow; others are not believed. */
+static uint64_t grown(uint64_t *counted, uint64_t now)
+{
+	uint64_t more = now > *counted && now - *counted < UINT32_MAX ? now - *counted : 0;
+
+	*counted = now;
+	return more;
+}
+
+void tuner_count(struct tuner *t, uint64_t now_us)
+{
+	const struct output *o = output_source(t);
+	const struct ring_header *h = source_header(t);
+	struct history_counts more = {0};
+
+	if (!h)
+		return;
+	if (o->current.generation != t->counted_generation && !o->current.same_job)
+		t->counted_bytes = t->counted_errors = t->counted_jumps = 0;
+	t->counted_generation = o->current.generation;
+	more.packets = grown(&t->counted_bytes, relaxed(&h->bytes_in)) / TS_PACKET;
+	more.cc_errors = grown(&t->counted_errors, relaxed(&h->errors_in));
+	more.jumps = grown(&t->counted_jumps, relaxed(&h->jumps_in));
+	if (more.packets || more.cc_errors || more.jumps)
+		history_add(&t->history, now_us, t->source_at, &more);
 }
 
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text)
@@ -531,7 +608,11 @@ uint32_t tuner_next_source(struct tuner *t, bool young)
 	if (next != t->source_at) {
 		log_info("the channel continues with another source channel=%s from=%u to=%u",
 			 t->key, t->source_at + 1, next + 1);
+		if (!t->away_us)
+			t->source_lost = t->source_at;
+		t->away_us = t->away_us || !t->shown ? t->away_us : now_us;
 		set_source(t, next);
+		history_add(&t->history, now_us, next, &(struct history_counts){.switches = 1});
 	}
 	h = &t->health[next];
 	t->retry[SEAT_SOURCE].at_us = h->at_us;

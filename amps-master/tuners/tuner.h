@@ -1,6 +1,6 @@
 /* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
- * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c, tuner_report.c and
- * tuner_segments.c.
+ * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c, tuner_report.c,
+ * tuner_segments.c and tuner_why.c.
  *
  *	tuners > tuner > job (ingest, derive, segment)      owned, in this order
  *	               > output > want
@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include "amps-master/util/backoff.h"
+#include "amps-master/tuners/history.h"
 #include "amps-master/tuners/lookup.h"
 #include "amps-master/tuners/ring_pool.h"
 #include "amps-master/tuners/segments.h"
@@ -85,7 +86,8 @@ struct job {
 	uint64_t stop_us;    /* when it was told to stop */
 	bool explained;	     /* the reason is known: last_error has it, or the job sent ENDED */
 	bool ended;
-	bool slow; /* a derive job that skips; last_error says so */
+	enum lost_cause cause; /* if it is lost */
+	bool slow;	       /* a derive job that skips; last_error says so */
 };
 
 /* When the next start of a kind of job may happen. */
@@ -150,6 +152,11 @@ struct tuner {
 					    NULL = none since the definition changed */
 	struct output *outputs;
 	unsigned restarts;
+	struct history history;
+	unsigned source_lost; /* the source that played before that */
+	uint64_t away_us;     /* since when viewers have waited for media; 0 = they do not */
+	/* of the source's ring: what was counted last */
+	uint64_t counted_generation, counted_bytes, counted_errors, counted_jumps;
 	unsigned unborn; /* starts in a row of which no job came */
 	int64_t started_wall_us;
 	struct event *timer;
@@ -234,6 +241,14 @@ void tuner_lost_source(struct tuner *t);
 bool tuner_has_jobs(const struct tuner *t);
 bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 
+/* What the source's ring says at the moment; zeroes without one. */
+struct tuner_facts {
+	uint64_t pcr_interval_ms, pcr_jitter_ms;
+};
+struct tuner_facts tuner_facts(const struct tuner *t);
+/* Adds what the source's ring has counted since the last call to the history. */
+void tuner_count(struct tuner *t, uint64_t now_us);
+
 /* tuner_lookup.c: the address of a source that is a page */
 /* Must an address be found before the source can be started? */
 bool tuner_must_look_up(const struct tuner *t, uint64_t now_us);
@@ -252,7 +267,8 @@ void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us);
 
 /* tuner_job.c: processes */
 /* Delays the next start; `young`: the last one came to nothing.  `what` was lost, for the log. */
-void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what);
+void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what,
+		    enum lost_cause cause);
 /* Does an output that has not ended need a job of this role? */
 bool role_needed(enum job_role role, const struct tuner *t);
 /* The job that fills it, or NULL while there is none that takes orders. */

@@ -436,6 +436,8 @@ static int on_failed(struct job *j, const struct msg *m)
 	/* the text may come from the source */
 	text_copy_foreign(t->last_error, sizeof(t->last_error), failed.text);
 	t->last_status = failed.status == 504 ? 504 : 502;
+	if (j->cause != LOST_SILENT)
+		j->cause = failed.status == 504 ? LOST_SILENT : LOST_FAILED;
 	return 0;
 }
 
@@ -444,6 +446,8 @@ static int on_stalled(struct job *j, const struct msg *m)
 	struct msg_job_stalled stalled;
 	int r = msg_decode_job_stalled(m->bytes, m->len, &stalled);
 
+	if (r == 0)
+		j->cause = LOST_SILENT;
 	if (r == 0 && j->tuner->state == TUNER_RUNNING)
 		tuner_set_state(j->tuner, TUNER_STALLED);
 	return r;
@@ -511,10 +515,16 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 
 /* ---------- the end ---------- */
 
-void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what)
+void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what,
+		    enum lost_cause cause)
 {
+	struct history_counts count = {0};
 	struct retry *retry = &t->retry[seat];
 	uint32_t delay_ms;
+
+	assert(cause < LOST_CAUSE_COUNT_);
+	count.lost[cause] = 1;
+	history_add(&t->history, clock_mono_us(), t->source_at, &count);
 
 	if (seat == SEAT_SOURCE) {
 		delay_ms = tuner_next_source(t, young);
@@ -541,7 +551,7 @@ static void note_failure(struct job *j)
 	}
 	count_fact(&chantab_header(t->owner)->jobs_failed, 1);
 	snprintf(what, sizeof(what), "%s job", name_of(j));
-	tuner_back_off(t, roles[j->role].seat, young, what);
+	tuner_back_off(t, roles[j->role].seat, young, what, j->cause);
 }
 
 /* Fails the wants of a job that never produced media; the source continues. */

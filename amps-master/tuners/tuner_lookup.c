@@ -45,7 +45,7 @@ static void failed(struct tuner *t, bool silent, const char *reason)
 	}
 	text_copy(t->last_error, sizeof(t->last_error), reason);
 	t->last_status = silent ? 504 : 502;
-	tuner_back_off(t, SEAT_SOURCE, true, "address of the source");
+	tuner_back_off(t, SEAT_SOURCE, true, "address of the source", LOST_FAILED);
 	tuner_lost_source(t);
 }
 

@@ -43,6 +43,8 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 	uint64_t viewers = 0, memory = 0, rate_in = 0, rate_out = 0;
 	int64_t up_us = t->started_wall_us ? clock_wall_us() - t->started_wall_us : 0;
 	const struct job *derive = tuner_both(t) ? t->jobs[SEAT_SOURCE] : t->jobs[SEAT_DERIVE];
+	const struct history_counts *total = &t->history.total;
+	const struct tuner_facts facts = tuner_facts(t);
 	double cpu = 0;
 	char started[32];
 
@@ -60,7 +62,7 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 		process_usage(t->jobs[i] ? t->jobs[i]->pid : 0, &cpu, &memory);
 	time_format_iso8601(t->started_wall_us, started);
 	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
-			 "s:I, s:s?}",
+			 "s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
 			 pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
 			 tuner_state_name(t->state), "source", t->def ? tuner_source(t)->text : "",
@@ -68,7 +70,16 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			 "viewers", (json_int_t)viewers, "bitrate_in", (json_int_t)rate_in,
 			 "bitrate_out", (json_int_t)rate_out, "restarts", (int)t->restarts,
 			 "cpu_seconds", cpu, "memory_bytes", (json_int_t)memory, "last_error",
-			 t->last_error[0] ? t->last_error : NULL);
+			 t->last_error[0] ? t->last_error : NULL, "source_number",
+			 (int)t->source_at + 1, "sources", t->def ? t->def->source_count : 0,
+			 "switches", (json_int_t)total->switches, "restarts_crashed",
+			 (json_int_t)total->lost[LOST_CRASHED], "restarts_failed",
+			 (json_int_t)total->lost[LOST_FAILED], "restarts_silent",
+			 (json_int_t)total->lost[LOST_SILENT], "cc_errors",
+			 (json_int_t)total->cc_errors, "clock_jumps", (json_int_t)total->jumps,
+			 "pcr_interval_ms", (json_int_t)facts.pcr_interval_ms, "pcr_jitter_ms",
+			 (json_int_t)facts.pcr_jitter_ms, "first_media_ms",
+			 (json_int_t)(t->health[t->source_at].start_took_us / 1000));
 }
 
 json_t *tuners_report(const struct tuners *ts, void *owner,

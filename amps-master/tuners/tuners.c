@@ -27,6 +27,7 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
 			continue;
 		for (struct output *o = t->outputs; o; o = o->next)
 			output_measure(o, now_us);
+		tuner_count(t, now_us);
 		for (size_t i = 0; i < SEAT_COUNT_; i++)
 			if (t->jobs[i])
 				job_check(t->jobs[i], now_us);

@@ -49,6 +49,9 @@ json_t *tuners_report(const struct tuners *t, void *owner,
 		      uint64_t (*viewers_of)(void *owner, uint32_t output_slot));
 
 /* How many tuners tuners_report() lists; reads nothing but memory. */
+/* What is wrong with the channel's tuner of this key ("5", "5/sd"): {"key", "now": [texts],
+ * "last_hour": [texts]}.  NULL: there is none. */
+json_t *tuners_why(const struct tuners *ts, const char *key);
 unsigned tuners_count(const struct tuners *t);
 
 /* Jobs alive, for shutdown and /metrics. */

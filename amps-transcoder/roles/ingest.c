@@ -126,6 +126,11 @@ static enum intake_step ts_step(struct ingest *g, int *ret_code)
 			return intake_end(intake_failed(&g->in, -ETIMEDOUT), ret_code);
 		gather(g, asked_us);
 	}
+	if (g->in.data_us && ts_sink_frozen_us(g->sink) > g->in.stall_timeout_us) {
+		n = job_end_failed(g->in.job, 504, "the clock (PCR) of the source %s stands still",
+				   g->in.source.shown);
+		return intake_end((int)n, ret_code);
+	}
 	if (shows_nothing(g)) {
 		n = job_end_failed(g->in.job, 504,
 				   "the source %s showed nothing that can be played in time",

@@ -403,6 +403,7 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 	if (judge(w, p, packets, n) == IS_SPLICE) {
 		splice(w, frontier_of(p), true);
 		w->found = true;
+		w->jumps++;
 	}
 	if (w->pending)
 		decide_offset(w, p, packets, n);

@@ -41,7 +41,8 @@ struct ts_rewrite {
 	int64_t old_offset_90k;	  /* offset of the previous timeline, for its late packets */
 	int64_t old_clock_90k;
 	uint64_t splices;
-	uint8_t round; /* number of splices, to notice the first packet of a PID after one */
+	uint64_t jumps; /* splices that were found */
+	uint8_t round;	/* number of splices, to notice the first packet of a PID after one */
 	uint8_t seen[TS_PIDS];	   /* the round in which a PID was last seen */
 	uint8_t cc_shift[TS_PIDS]; /* added modulo 16 */
 	uint8_t version_add;	   /* added modulo 32 to the versions of PAT and PMT, once active */

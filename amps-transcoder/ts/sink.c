@@ -5,6 +5,7 @@
 
 #include "amps-transcoder/job/out_rings.h"
 #include "amps-transcoder/ts/align.h"
+#include "amps-transcoder/ts/clock_watch.h"
 #include "amps-transcoder/ts/sound.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -23,7 +24,9 @@ struct ts_sink {
 	struct ts_align align;
 	struct ts_parse parse;
 	struct ts_rewrite rewrite;
+	struct clock_watch clock;
 	uint64_t bytes_in;
+	uint64_t now_us; /* when the bytes at hand came */
 	uint64_t rap_us; /* when there was an access point last, or the sink began */
 	uint64_t rap_wait_us;
 	/* of a source that is repeated: where the round began in bytes_in, and the last one */
@@ -45,6 +48,7 @@ int ts_sink_new(struct job *job, struct ts_sink **ret)
 			 1000 / 10 * RAP_WAIT_TENTHS;
 	ts_parse_init(&s->parse);
 	ts_rewrite_init(&s->rewrite);
+	s->clock = CLOCK_WATCH_INIT;
 	*ret = s;
 	return 0;
 }
@@ -175,6 +179,8 @@ static void take_packets(struct ts_sink *s, size_t end, bool more)
 		ts_rewrite_packet(&s->rewrite, &s->parse, packet, at_hand);
 		saw = ts_parse_packet(&s->parse, packet, s->out.pos + s->parsed, &rap);
 		s->parsed += TS_PACKET;
+		if (saw & TS_SAW_PCR)
+			clock_watch_pcr(&s->clock, s->parse.pcr_90k, s->now_us);
 		if (saw & TS_SAW_PMT && s->on_programme)
 			s->on_programme(s->owner, &s->parse);
 		if (!(saw & TS_SAW_RAP))
@@ -207,13 +213,15 @@ void ts_sink_put(struct ts_sink *s, size_t n)
 	assert(whole % TS_PACKET == 0 && whole + rest <= s->rest + n);
 	s->bytes_in += n;
 	s->rest = rest;
-	s->parse.any_picture = clock_mono_us() - s->rap_us > s->rap_wait_us;
+	s->now_us = clock_mono_us();
+	s->parse.any_picture = s->now_us - s->rap_us > s->rap_wait_us;
 	take_packets(s, s->parsed + s->waiting + whole, true);
 	commit(s, committable(s));
 	w = &s->out.ring.writer;
 	if (s->parse.frontier_90k != TIME_NONE)
 		ring_writer_frontier(w, s->parse.frontier_90k);
 	ring_writer_stats(w, s->bytes_in, s->out.bitrate, s->parse.cc_errors + s->align.losses);
+	ring_writer_clock(w, s->rewrite.jumps, s->clock.interval_us, s->clock.jitter_us);
 	out_rings_measure(&s->out, s->parse.clock_90k);
 }
 
@@ -352,6 +360,11 @@ uint64_t ts_sink_bitrate(const struct ts_sink *s)
 bool ts_sink_running(const struct ts_sink *s)
 {
 	return s->out.ring.running;
+}
+
+uint64_t ts_sink_frozen_us(const struct ts_sink *s)
+{
+	return clock_watch_frozen_us(&s->clock);
 }
 
 uint64_t ts_sink_media_packets(const struct ts_sink *s)

@@ -220,6 +220,60 @@ static void add_tuner_restarts(const struct tuner_slot *t, void *arg)
 	add_tuner_sample(arg, "amps_tuner_restarts_total", t, t->restarts);
 }
 
+/* A number of the slot, and what it is. */
+static const struct tuner_metric {
+	const char *name, *type, *help;
+	size_t at;
+} tuner_metrics[] = {
+#define AT(field) offsetof(struct tuner_slot, field)
+	{"amps_tuner_cc_errors_total", "counter",
+	 "Breaks of the continuity counters of a tuner's sources.", AT(cc_errors)},
+	{"amps_tuner_clock_jumps_total", "counter", "Jumps of the clock of a tuner's sources.",
+	 AT(jumps)},
+	{"amps_tuner_source_switches_total", "counter", "Switches to another source.",
+	 AT(switches)},
+	{"amps_tuner_first_media_milliseconds", "gauge",
+	 "From the start of the source to its first media.", AT(start_ms)},
+	{"amps_tuner_pcr_interval_milliseconds", "gauge",
+	 "Longest distance of clock references in the last seconds.", AT(pcr_interval_ms)},
+	{"amps_tuner_pcr_jitter_milliseconds", "gauge",
+	 "Largest difference between the distances of clock references and of their arrival.",
+	 AT(pcr_jitter_ms)},
+#undef AT
+};
+
+struct tuner_samples {
+	struct buf *b;
+	const struct tuner_metric *metric;
+};
+
+static void add_tuner_metric(const struct tuner_slot *t, void *arg)
+{
+	const struct tuner_samples *s = arg;
+	uint64_t value;
+
+	memcpy(&value, (const char *)t + s->metric->at, sizeof(value));
+	add_tuner_sample(s->b, s->metric->name, t, value);
+}
+
+static void add_tuner_source(const struct tuner_slot *t, void *arg)
+{
+	add_tuner_sample(arg, "amps_tuner_source", t, t->source);
+}
+
+static void add_tuner_lost(const struct tuner_slot *t, void *arg)
+{
+	static const char *const causes[] = {"crashed", "failed", "silent"};
+	struct buf *b = arg;
+
+	static_assert(array_size(causes) == array_size(t->lost), "a word for each cause");
+	for (size_t i = 0; i < array_size(causes); i++) {
+		buf_printf(b, "amps_tuner_jobs_lost_total{channel=\"%u\",tuner=\"", t->channel);
+		add_label(b, t->key);
+		buf_printf(b, "\",cause=\"%s\"} %llu\n", causes[i], (unsigned long long)t->lost[i]);
+	}
+}
+
 static void add_tuner_state(const struct tuner_slot *t, void *arg)
 {
 	struct buf *b = arg;
@@ -241,6 +295,16 @@ static void add_tuners(const struct facts *f, struct buf *b)
 	each_tuner(f, add_tuner_input, b);
 	add_help(b, "amps_tuner_restarts_total", "counter", "Jobs a tuner lost and replaced.");
 	each_tuner(f, add_tuner_restarts, b);
+	add_help(b, "amps_tuner_jobs_lost_total", "counter", "Jobs a tuner lost, by cause.");
+	each_tuner(f, add_tuner_lost, b);
+	add_help(b, "amps_tuner_source", "gauge", "Which of its sources a tuner plays, from 1.");
+	each_tuner(f, add_tuner_source, b);
+	for (size_t i = 0; i < array_size(tuner_metrics); i++) {
+		struct tuner_samples s = {b, &tuner_metrics[i]};
+
+		add_help(b, s.metric->name, s.metric->type, s.metric->help);
+		each_tuner(f, add_tuner_metric, &s);
+	}
 }
 
 static bool wants_json(const struct request *q)

@@ -32,7 +32,7 @@
 #include "common/limits.h"
 
 #define RING_MAGIC   0x53504d41474e4952ull /* "RINGAMPS" */
-#define RING_VERSION 2u
+#define RING_VERSION 3u
 
 struct ring_header {
 	/* W: master, before hand-over; readers only check the version */
@@ -58,6 +58,11 @@ struct ring_header {
 	_Atomic uint64_t bitrate_in;  /* bits a second over the last seconds */
 	_Atomic uint64_t errors_in;   /* continuity and sync errors in the source */
 	_Atomic uint64_t ended;	      /* 1: no byte will follow; release / acquire */
+
+	/* W: job.  Relaxed.  Of a source that is a transport stream */
+	_Alignas(64) _Atomic uint64_t jumps_in; /* of its clock */
+	_Atomic uint64_t pcr_interval_us;	/* longest in the last seconds */
+	_Atomic uint64_t pcr_jitter_us;		/* largest in the last seconds */
 };
 
 /* A random access point: a reader that sends the intro, then the ring from `pos`, plays from there
@@ -79,7 +84,7 @@ struct ring_rap {
 #define RING_DATA_OFFSET                                                                           \
 	((uint64_t)((RING_INDEX_OFFSET + RING_INDEX_BYTES + 4095u) / 4096u * 4096u))
 
-static_assert(sizeof(struct ring_header) == 192, "layout of struct ring_header");
+static_assert(sizeof(struct ring_header) == 256, "layout of struct ring_header");
 static_assert(sizeof(struct ring_rap) == 4096, "layout of struct ring_rap");
 static_assert((RING_RAPS & (RING_RAPS - 1)) == 0, "slot = number & (RING_RAPS - 1)");
 

@@ -160,6 +160,14 @@ void ring_writer_stats(struct ring_writer *w, uint64_t bytes_in, uint64_t bitrat
 	atomic_store_explicit(&w->header->errors_in, errors_in, memory_order_relaxed);
 }
 
+void ring_writer_clock(struct ring_writer *w, uint64_t jumps_in, uint64_t pcr_interval_us,
+		       uint64_t pcr_jitter_us)
+{
+	atomic_store_explicit(&w->header->jumps_in, jumps_in, memory_order_relaxed);
+	atomic_store_explicit(&w->header->pcr_interval_us, pcr_interval_us, memory_order_relaxed);
+	atomic_store_explicit(&w->header->pcr_jitter_us, pcr_jitter_us, memory_order_relaxed);
+}
+
 void ring_writer_ended(struct ring_writer *w)
 {
 	atomic_store_explicit(&w->header->ended, 1, memory_order_release);

@@ -14,12 +14,14 @@ from lineup import LOOP, channel, line_up
 pytestmark = pytest.mark.slow
 
 AMPS = os.path.join(BIN, "amps")
-COMMANDS = ["serve", "check", "list", "tuners", "viewers", "stop", "kick", "status", "reload",
+COMMANDS = ["serve", "check", "list", "tuners", "viewers", "why", "stop", "kick", "status", "reload",
             "shutdown", "import", "schedule", "vlc",
             "config", "backup"]
 TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source", "started",
          "uptime_seconds", "viewers", "bitrate_in", "bitrate_out", "restarts", "cpu_seconds",
-         "memory_bytes", "last_error"}
+         "memory_bytes", "last_error", "source_number", "sources", "switches", "restarts_crashed",
+         "restarts_failed", "restarts_silent", "cc_errors", "clock_jumps", "pcr_interval_ms",
+         "pcr_jitter_ms", "first_media_ms"}
 VIEWER = {"id", "address", "stream_id", "variant", "protocol", "since", "bytes", "user_agent",
           "lag_bytes"}
 
@@ -77,6 +79,7 @@ def test_wrong_usage_is_2():
 def test_no_server_is_3(tmp_path):
     path = str(tmp_path / "control.sock")
     for args in (["tuners"], ["viewers"], ["status"], ["reload"], ["shutdown"], ["stop", "1"],
+                 ["why", "1"],
                  ["kick", "1"], ["list"], ["schedule"], ["vlc"],
                  ["config", "export"]):
         assert run(*args, "--socket", path).returncode == 3, args

@@ -1,4 +1,6 @@
 """A channel with several sources: what its viewers see when one of them is lost."""
+import json
+
 import pytest
 
 import media
@@ -6,6 +8,7 @@ from harness import wait_for
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
 from trouble import TS_HEAD, Trouble, other_pids, packets
+from ts import split
 from watch import Watch, assert_sound
 
 LONG = 120  # seconds of media.long_film()
@@ -30,20 +33,52 @@ def playing(seconds, then):
     return script
 
 
+def frozen(data):
+    """The film with all clock references alike."""
+    out = []
+    for p in split(data):
+        if p[3] & 0x20 and p[4] >= 7 and p[5] & 0x10:
+            p = p[:6] + CLOCK + p[12:]
+        out.append(p)
+    return b"".join(out)
+
+
+CLOCK = bytes([0, 1, 0, 0, 0x7e, 0])  # a PCR
 FAULTS = {
     "closed": lambda peer: None,
     "reset": lambda peer: peer.reset(),
     "silent": lambda peer: peer.hold(),
     "garbage": lambda peer: peer.play(bytes(188) * 1000, 30, 1),
+    "frozen clock": lambda peer: peer.play(frozen(packets(media.long_film())), 30, LONG),
     "web page": lambda peer: peer.play(b"<html>" * 10000, 30, 1),
 }
 STALL = 1.0  # stall_timeout of these channels
-SILENT = ("silent", "garbage", "web page")  # no end of the connection shows them
+SILENT = ("silent", "garbage", "web page", "frozen clock")  # no end of the connection shows them
 
 
 def sources(*origins, **more):
     return line_up(channel(1, origins[0].url(), sources=[o.url() for o in origins[1:]], **more),
                    streaming={"stall_timeout": STALL})
+
+
+def check_report(s, tuner, cause):
+    """What the operator sees of one switch."""
+    assert tuner["source_number"] == 2 and tuner["sources"] == 2 and tuner["switches"] == 1, tuner
+    assert {c: tuner[f"restarts_{c}"] for c in ("crashed", "failed", "silent")} == \
+        {"crashed": 0, "failed": 0, "silent": 0} | {cause: 1}, tuner
+    assert tuner["first_media_ms"] > 0, tuner
+    # measured over two seconds
+    assert wait_for(lambda: s.tuner("1")["pcr_interval_ms"], 10, "the clock's measure") <= 100
+    labels = 'channel="1",tuner="1"'
+    text = s.get("/metrics").text
+    assert f'amps_tuner_source_switches_total{{{labels}}} 1\n' in text
+    assert f'amps_tuner_jobs_lost_total{{{labels},cause="{cause}"}} 1\n' in text
+    assert f'amps_tuner_source{{{labels}}} 2\n' in text
+    said = s.amps("why", "1").stdout
+    assert "it runs from source 2 (http://127.0.0.1:" in said, said
+    assert "source 1 was lost 1 times" in said and "1 switches to source 2" in said, said
+    assert "viewers were without media from source 1 for" in said, said
+    assert s.amps("why", "7").returncode == 1
 
 
 @pytest.mark.timing
@@ -62,9 +97,10 @@ def test_the_next_source_takes_over(server, fault):
             w.wait_more(ids)
             assert_sound(w.report())
             assert all(v["opened"] == 1 and v["marks"] == 1 for v in w.report().values())
-        tuner = s.tuner("1")
-        assert tuner["source"] == second.url() and tuner["state"] == "running", tuner
-        assert len(first.times) == 1, "the lost source was asked again"
+            tuner = s.tuner("1")
+            assert tuner["source"] == second.url() and tuner["state"] == "running", tuner
+            assert len(first.times) == 1, "the lost source was asked again"
+            check_report(s, tuner, "silent" if fault in SILENT else "failed")
     assert first.connections.peak == 1 and second.connections.peak == 1
 
 
@@ -107,3 +143,16 @@ def test_a_film_is_followed_by_the_next_one_and_the_last_one_ends(server):
         assert s.tuner("1")["state"] == "ended"
         assert s.tuner("1")["source"] == media.blink()
         assert s.tuner("1")["restarts"] == 1
+
+
+def test_lost_packets_of_a_source_are_counted(server):
+    film = packets(media.long_film())
+    holes = b"".join(p for n, p in enumerate(split(film)) if n % 200)
+    with Trouble(endless(holes)) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        assert "it has no viewer" in s.amps("why", "1").stdout
+        with s.stream("/stream/1.ts", timeout=30) as stream:
+            stream.read(188 * 3000)
+            wait_for(lambda: s.tuner("1")["cc_errors"] > 5, 10, "errors to be counted")
+            said = json.loads(s.amps("why", "1", "--json").stdout)
+        assert any("the source lost packets" in line for line in said["last_hour"]), said

@@ -22,6 +22,12 @@ static int no_key(void *owner, const char *key)
 	return key[0] == '5' ? 0 : -ENOENT;
 }
 
+static json_t *no_reason(void *owner, const char *key)
+{
+	(void)owner;
+	return key[0] == '5' ? json_object() : NULL;
+}
+
 static int no_viewer(void *owner, uint64_t viewer)
 {
 	(void)owner;
@@ -63,6 +69,7 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 							   [REPORT_SCHEDULE] = nothing,
 							   [REPORT_LINKS] = nothing},
 						.stop = no_key,
+						.why = no_reason,
 						.kick = no_viewer,
 						.reload = no_reload,
 						.config = no_config,

@@ -44,6 +44,12 @@ static int stop_five(void *owner, const char *key)
 	return strcmp(key, "5/sd") == 0 ? 0 : -ENOENT;
 }
 
+static json_t *explain_five(void *owner, const char *key)
+{
+	(void)owner;
+	return strcmp(key, "5") == 0 ? json_pack("{s:[s]}", "now", "it runs") : NULL;
+}
+
 static int kick_seven(void *owner, uint64_t viewer)
 {
 	(void)owner;
@@ -96,6 +102,7 @@ static void open_control(void)
 						      [REPORT_SCHEDULE] = empty_list,
 						      [REPORT_LINKS] = empty_list},
 					   .stop = stop_five,
+					   .why = explain_five,
 					   .kick = kick_seven,
 					   .reload = reload_later,
 					   .config = export_later,
@@ -184,6 +191,11 @@ Test(control, answers_with_the_id_of_the_request)
 		      "\"no tuner 6 is running\"}}\n");
 	expect_answer(fd, "{\"id\":3,\"method\":\"kick\",\"params\":{\"viewer\":\"7\"}}\n",
 		      "{\"id\":3,\"result\":{\"kicked\":7}}\n");
+	expect_answer(fd, "{\"id\":4,\"method\":\"why\",\"params\":{\"key\":\"5\"}}\n",
+		      "{\"id\":4,\"result\":{\"now\":[\"it runs\"]}}\n");
+	expect_answer(fd, "{\"id\":5,\"method\":\"why\",\"params\":{\"key\":\"6\"}}\n",
+		      "{\"id\":5,\"error\":{\"code\":\"not_found\",\"message\":"
+		      "\"there is no channel 6\"}}\n");
 	close(fd);
 }
 
