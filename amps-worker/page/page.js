@@ -8,6 +8,8 @@ import { byId, say } from "./dom.js";
  * the element to fill. */
 const VIEWS = {
 	watch: () => import("./watch.js"),
+	see: () => import("./see.js"),
+	steer: () => import("./steer.js"),
 };
 const login = byId("login"), field = byId("token"), view = byId("view"), nav = byId("views");
 let shown = { name: "", module: null };

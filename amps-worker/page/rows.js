@@ -15,14 +15,16 @@ export class Rows {
 	#width;
 	#frame = 0;
 
-	/* draw(item): its element.  width: pixels that a column needs at least; 0 = one column. */
+	/* box: a ul.  draw(item): its li.  width: pixels that a column needs at least; 0 = one column. */
 	constructor(box, draw, width = 0) {
 		this.#box = box;
 		this.#draw = draw;
 		this.#width = width;
-		box.setAttribute("role", "list");
+		box.setAttribute("role", "list");	/* some browsers forget it without bullets */
 		box.classList.add("rows");
-		addEventListener("scroll", () => this.#later(), { passive: true });
+		const onScroll = () => (box.isConnected ? this.#later() :
+			removeEventListener("scroll", onScroll));
+		addEventListener("scroll", onScroll, { passive: true });
 		new ResizeObserver(() => this.#measure()).observe(box);
 		box.addEventListener("keydown", (e) => this.#key(e));
 	}
@@ -114,7 +116,6 @@ export class Rows {
 
 	#one(index) {
 		const node = this.#draw(this.#items[index], index), wide = 100 / this.#columns;
-		node.setAttribute("role", "listitem");
 		node.setAttribute("aria-setsize", this.#items.length);
 		node.setAttribute("aria-posinset", index + 1);
 		node.classList.add("row-item");

@@ -53,7 +53,7 @@ function card(channel) {
 		make("span.soft", { textContent: channel.next ? nextText(channel.next) :
 			channel.description || "" }));
 	const playing = channel.id === screen.current();
-	return make(playing ? "div.channel.on" : "div.channel", {},
+	return make(playing ? "li.channel.on" : "li.channel", {},
 		make("a", { href: `/watch/${channel.id}`, "aria-current": playing ? "true" : null },
 			logo(channel), facts), star(channel));
 }

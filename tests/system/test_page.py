@@ -1,19 +1,23 @@
 """The page in a browser: what it shows and does, and that no name is ever run as a script."""
 import base64
 import contextlib
+import gzip
 import json
 import os
+import subprocess
 
 import pytest
 
 import browser
 import media
-from harness import serving, wait_for
+import npm
+from harness import ROOT, kill, serving, wait_for
 from lineup import LOOP, channel, line_up
 
 pytestmark = pytest.mark.slow
 
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
+PAGE = os.path.join(ROOT, "amps-worker", "page", "page.html")
 TOKEN, ADMIN = "a token for watching", "a token for steering"
 FILTER_MS = 50          # the best of some tries: the machine does other things, too
 KEYS = {"admin_token": ADMIN, "token": TOKEN, "enabled": True}
@@ -72,18 +76,19 @@ class Site:
 
     def waits(self, script, what=None, seconds=20):
         """Waits until an expression is true."""
-        wait_for(lambda: self.run(script), seconds, what or script)
+        wait_for(lambda: self.run(f"!!({script})"), seconds, what or script)
 
     def text(self, selector="main"):
         return self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
 
     def reads(self, words, selector="main"):
         """Waits for these words on the page."""
-        wait_for(lambda: words in self.text(selector), 20,
-                 lambda: f"'{words}' in {selector}: {self.text(selector)[:600]}")
+        self.waits(f"document.querySelector({json.dumps(selector)})?.innerText.includes("
+                   f"{json.dumps(words)})", f"'{words}' in {selector}")
 
     def types(self, selector, text):
         """Fills in a field, as a user does."""
+        self.waits(f"document.querySelector({json.dumps(selector)})", selector)
         self.run(f"""(() => {{
 			const field = document.querySelector({json.dumps(selector)});
 			field.value = {json.dumps(text)};
@@ -94,7 +99,7 @@ class Site:
     def clicks(self, words, within="main"):
         """Clicks the button or link with this text, or label."""
         self.waits(f"""(() => {{
-			const all = [...document.querySelectorAll({json.dumps(within)} + " :is(button, a, summary)")];
+			const all = [...document.querySelectorAll({json.dumps(within)} + " :is(button, a, summary, input)")];
 			const found = all.find((e) => e.checkVisibility() && !e.disabled &&
 				(e.textContent.trim() === {json.dumps(words)} ||
 				e.getAttribute("aria-label") === {json.dumps(words)}));
@@ -233,3 +238,146 @@ def test_ten_thousand_channels(opened, server):
         assert max(took) < FILTER_MS, took
         page.run("scrollTo(0, document.body.scrollHeight), null")
         wait_for(lambda: "Channel 10000" in page.cards(), 10, "the last channels")
+
+
+def by_hand(server):
+    """Its requests, for what others do meanwhile."""
+    def ask(method, path, body=None):
+        answer = server.request(method, path, {"Content-Type": "application/json",
+                                               "X-Amps-Token": ADMIN}, body and json.dumps(body))
+        assert answer.status in (200, 201), answer.text
+        return answer.json
+    return ask
+
+
+def test_see(opened, server):
+    s = server(config())
+    ask = by_hand(s)
+    with Site(opened, s, "/#see") as page, s.stream("/stream/1.ts") as viewer:
+        viewer.read(1000)
+        page.reads("One (1)")
+        page.reads("running", ".cards")
+        page.reads("1 viewer", ".cards")
+        page.waits("document.querySelector('.cards polyline').getAttribute('points').split(' ')"
+                   ".length > 1", "the chart")
+        page.shoot("see")
+        # a job that is killed comes back, and the card and the log say so
+        kill(s.tuner("1")["pid"])
+        page.reads("1 restart", ".cards")
+        page.reads("the ingest job", ".log")
+        viewer.read(1000)
+        # another source for the same channel
+        ask("PATCH", "/api/streams/1", {"source": media.other_film(), "name": "Uno"})
+        page.reads(os.path.basename(media.other_film()), ".cards")
+        page.reads("Uno (1)", ".cards")
+        page.clicks("Kick the viewer at 127.0.0.1 of Uno")
+        page.reads("was ended", "#summary")
+        assert viewer.read_all() is not None
+        page.waits("!document.querySelector('.line')", "the end of the viewer")
+        with s.stream("/stream/2.ts") as other:
+            other.read(1000)
+            page.clicks("Stop tuner 2")
+            page.reads("Tuner 2 was stopped", "#summary")
+
+
+def test_steer(opened, server):
+    s = server(line_up(auth=KEYS))
+    ask = by_hand(s)
+    with Site(opened, s, "/#steer") as page:
+        page.logs_in(ADMIN)
+        page.reads("There are no channels yet")
+        # what the server refuses is shown at the field
+        page.clicks("Add a channel")
+        page.types("#field-source", media.long_film())
+        page.reads("h264", ".edit")          # it was probed
+        page.reads("aac", ".edit")
+        page.clicks("Add", ".edit")
+        page.reads("'name' is missing", "#field-name-note")
+        page.types("#field-name", "By hand")
+        page.types("#field-input_args", '["-re", "-stream_loop", "-1"')
+        page.clicks("Add", ".edit")
+        page.reads("no valid JSON", "#field-input_args-note")
+        assert page.run("document.querySelector('#field-input_args').getAttribute('aria-invalid')")
+        page.types("#field-input_args", '["-re", "-stream_loop", "-1"]')
+        page.clicks("Add", ".edit")
+        page.reads("By hand was saved", "#summary")
+        page.reads("By hand", ".lines")
+        made, = ask("GET", "/api/streams")
+        assert (made["name"], made["input_args"]) == ("By hand", LOOP["input_args"])
+        # a lost update: both versions are shown, and can be joined
+        page.clicks("Change By hand")
+        page.types("#field-group", "Mine")
+        ask("PATCH", "/api/streams/1", {"name": "Theirs", "channel_number": 7})
+        page.clicks("Save", ".edit")
+        page.reads("Somebody else has changed", ".edit")
+        page.reads("Theirs", ".conflict")
+        page.reads("Mine", ".conflict")
+        page.shoot("conflict")
+        page.clicks("Put your changes into theirs", ".edit")
+        page.clicks("Save", ".edit")
+        page.reads("was saved", "#summary")
+        now = ask("GET", "/api/streams/1")
+        assert (now["group"], now["name"], now["channel_number"]) == ("Mine", "Theirs", "7") or \
+            now["channel_number"] == 7
+        # it plays
+        page.go(s.url("/watch/1"))
+        page.plays()
+        # a playlist, with a preview
+        page.go(s.url("/#steer"))
+        page.clicks("Import M3U")
+        page.types("#import-text", "#EXTM3U\n" + "".join(
+            f"#EXTINF:-1,Imported {n}\nhttp://127.0.0.1:9/{n}.ts\n" for n in range(3)))
+        page.clicks("Show what is in it", ".edit")
+        page.clicks("Add Imported 1", ".edit")
+        page.clicks("Add 2 channels", ".edit")
+        page.reads("2 channels were added", "#summary")
+        assert [c["name"] for c in ask("GET", "/api/streams")] == \
+            ["Theirs", "Imported 0", "Imported 2"]
+        # a file that is wrong changes nothing; each problem has its line
+        s.write_config("streams:\n  - {id: 1, name: A, source: /x, ffmpeg_profile: nope}\n")
+        page.clicks("Reload the file")
+        page.reads("config.yaml:2: streams[0].ffmpeg_profile: unknown profile 'nope'")
+        page.clicks("Change Imported 2")
+        page.clicks("Delete", ".edit")
+        page.clicks("Really delete it?", ".edit")
+        page.reads("Imported 2 was deleted", "#summary")
+        assert len(ask("GET", "/api/streams")) == 2
+
+
+def test_the_views_are_accessible(opened, site):
+    with open(npm.path("axe-core", "axe.min.js")) as f:
+        axe = f.read()
+    found = []
+    for dark in (False, True):
+        with Site(opened, site, "/", dark=dark, width=400 if dark else 1200) as page:
+            page.logs_in(ADMIN)
+            for place, there in (("/", ".channel"), ("/watch/1", ".channel"), ("/#see", ".fact"),
+                                 ("/#steer", ".line"), ("form", "form.edit")):
+                if place == "form":
+                    page.clicks("Change One")
+                else:
+                    page.go(site.url(place))
+                page.waits(f"document.querySelector({there!r})", place)
+                page.page.run("((module, exports, define) => {" + axe + "})(), null")
+                result = page.page.run("axe.run(document, {resultTypes: ['violations']}).then((r) => "
+                                       "r.violations.map((v) => [v.impact, v.id, v.nodes[0].html]))")
+                found += [(place, dark, *v) for v in result]
+                page.shoot(f"{place.strip('/#').replace('/', '-') or 'watch'}-{dark}")
+    assert found == [], found
+
+
+def test_the_page_is_valid_html():
+    done = subprocess.run(["node", npm.path("html-validate", "bin", "html-validate.mjs"), PAGE],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_is_small():
+    """All files together, compressed."""
+    folder = os.path.dirname(PAGE)
+    size = 0
+    for name in os.listdir(folder):
+        if not name.endswith((".c", ".h")):
+            with open(os.path.join(folder, name), "rb") as f:
+                size += len(gzip.compress(f.read()))
+    assert size <= 80 << 10

@@ -1,0 +1,249 @@
+/* edit.js - the form of one channel: to add it, or to change it without losing what others changed. */
+import { ApiError, ask } from "./api.js";
+import { bits, button, count, make, say } from "./dom.js";
+import { groups, REST } from "./fields.js";
+
+const SURE = "Really delete it?";
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+const shown = (value) => (value === undefined ? "–" : typeof value === "string" ? value :
+	JSON.stringify(value));
+
+/* "1280x720 h264, 25 fps, eng" */
+function streamText(s) {
+	return [s.width ? `${s.width}×${s.height}` : null, s.frame_rate ? `${+s.frame_rate.toFixed(2)} fps` : null,
+		s.sample_rate ? `${s.sample_rate} Hz` : null, s.channels ? count(s.channels, "channel") : null,
+		s.bit_rate ? bits(s.bit_rate) : null, s.language, s.title].filter(Boolean).join(", ");
+}
+
+export class Editor {
+	#was;		/* the channel as it was read; null = a new one */
+	#tag;		/* its version */
+	#fields = new Map();	/* key -> {kind, input, error, put, taken} */
+	#done;
+	#probe = make("div", { role: "status" });
+	#top = make("p.bad", { role: "alert", hidden: true });
+	#conflict = make("div", { role: "alert" });
+	form;
+
+	/* done(channel or null): it was saved, or the form was left. */
+	constructor(profiles, channel, tag, done) {
+		this.#was = channel;
+		this.#tag = tag;
+		this.#done = done;
+		this.form = make("form.edit", { novalidate: true, onsubmit: (e) => {
+			e.preventDefault();
+			this.#save();
+		} },
+		make("h2", { textContent: channel ? `Change ${channel.name}` : "Add a channel" }),
+		this.#top, this.#conflict);
+		for (const [title, fields] of groups(profiles))
+			this.#group(title, fields, title === "Channel");
+		this.#group("Further fields", [REST], false);
+		this.form.append(make("div.row.actions", {},
+			make("button", { type: "submit", textContent: channel ? "Save" : "Add" }),
+			button("Cancel", () => done(null)),
+			channel ? button("Delete", (e) => this.#delete(e.target), { class: "danger" }) : null));
+		this.#put(channel || { ffmpeg_profile: "copy" });
+	}
+
+	#group(title, fields, open) {
+		const box = make("details", { open }, make("summary", { textContent: title }));
+		for (const [key, name, kind, hint] of fields) {
+			const id = `field-${key}`;
+			const input = kind.make({ id, "aria-describedby": `${id}-note` }, name);
+			const error = make("span.bad"), label = make("label", { for: id, textContent: name });
+			box.append(make("div.field", {}, label, make("div.row", {}, input,
+				key === "source" ? button("Look at it", () => this.#look(), { class: "small" }) : null),
+			make("p.note", { id: `${id}-note` }, error, make("span.soft", { textContent: hint || "" }))));
+			if (key === "source") {
+				box.append(this.#probe);
+				input.addEventListener("change", () => input.value.trim() && !this.#was && this.#look());
+			}
+			this.#fields.set(key, { kind, input, error, box });
+		}
+		this.form.append(box);
+	}
+
+	#put(channel) {
+		const rest = { ...channel };
+		for (const [key, { kind, input }] of this.#fields) {
+			if (key !== REST[0])
+				kind.put(input, channel[key]);
+			delete rest[key];
+		}
+		delete rest.id;
+		const more = Object.keys(rest).length ? rest : undefined;
+		this.#fields.get(REST[0]).kind.put(this.#fields.get(REST[0]).input, more);
+		/* a field that is not touched keeps its value, also one that the form would write in another way */
+		for (const [key, field] of this.#fields) {
+			field.put = key === REST[0] ? more : channel[key];
+			field.taken = field.kind.take(field.input);
+		}
+	}
+
+	/* What the form says; null = something in it is wrong, which is shown. */
+	#take() {
+		const channel = {};
+		let right = true;
+		this.#clear();
+		for (const [key, { kind, input, put, taken }] of this.#fields) {
+			try {
+				const now = kind.take(input), value = same(now, taken) ? put : now;
+				if (key === REST[0])
+					Object.assign(channel, value);
+				else if (value !== undefined)
+					channel[key] = value;
+			} catch (e) {
+				right = false;
+				this.#blame(key, e.message);
+			}
+		}
+		return right ? channel : null;
+	}
+
+	/* ---------- what is wrong ---------- */
+
+	#clear() {
+		this.#top.hidden = true;
+		for (const { input, error } of this.#fields.values()) {
+			error.textContent = "";
+			input.removeAttribute("aria-invalid");
+		}
+	}
+
+	#blame(path, text) {
+		/* what is missing has no path */
+		const [, key, rest] = /^([^[.]*)(.*)$/.exec(path || /^'(\w+)'/.exec(text)?.[1] || "");
+		const field = this.#fields.get(key);
+		if (!field) {
+			this.#top.textContent = [this.#top.hidden ? "" : this.#top.textContent,
+				path ? `${path}: ${text}` : text].filter(Boolean).join(" · ");
+			this.#top.hidden = false;
+			return;
+		}
+		field.box.open = true;
+		field.error.textContent = [field.error.textContent, rest ? `${rest}: ${text}` : text]
+			.filter(Boolean).join(" · ") + " ";
+		field.input.setAttribute("aria-invalid", "true");
+		this.form.querySelector("[aria-invalid]").focus?.();
+	}
+
+	#refused(e) {
+		if (!(e instanceof ApiError))
+			throw e;
+		if (e.problems.length)
+			e.problems.forEach((p) => this.#blame(p.path, p.message));
+		else
+			this.#blame("", e.message);
+		this.#top.scrollIntoView?.({ block: "nearest" });
+	}
+
+	/* ---------- the source ---------- */
+
+	async #look() {
+		const value = this.#take();
+		if (!value?.source)
+			return;
+		const asked = { source: value.source };
+		for (const key of ["input_options", "input_args"])
+			if (value[key] !== undefined)
+				asked[key] = value[key];
+		this.#probe.replaceChildren(make("p.soft", { textContent: "Opening the source…" }));
+		try {
+			const { data } = await ask("POST", "/api/probe", asked);
+			this.#probe.replaceChildren(
+				make("p", { textContent: `${data.format}, ${data.live ? "live" : "a recording"}` }),
+				make("ul", {}, ...data.streams.map((s) => make("li", {},
+					make("b", { textContent: [s.type, s.codec, s.profile].filter(Boolean).join(" ") }),
+					" ", streamText(s)))));
+		} catch (e) {
+			this.#probe.replaceChildren(make("p.bad", { textContent: e.message }));
+		}
+	}
+
+	/* ---------- saving ---------- */
+
+	/* The fields that the form changes; null takes one away. */
+	#changes(now) {
+		const changes = {};
+		for (const key of new Set([...Object.keys(this.#was), ...Object.keys(now)]))
+			if (key !== "id" && !same(this.#was[key], now[key]))
+				changes[key] = now[key] ?? null;
+		return changes;
+	}
+
+	async #save() {
+		const now = this.#take();
+		if (!now)
+			return;
+		try {
+			if (!this.#was) {
+				this.#done((await ask("POST", "/api/streams", now)).data);
+				return;
+			}
+			const changes = this.#changes(now);
+			if (!Object.keys(changes).length)
+				this.#done(this.#was);
+			else
+				this.#done((await ask("PATCH", `/api/streams/${this.#was.id}`, changes, this.#tag)).data);
+		} catch (e) {
+			if (e.status === 412)
+				await this.#compare(now);
+			else
+				this.#refused(e);
+		}
+	}
+
+	/* The second click does it. */
+	async #delete(asked) {
+		if (asked.textContent !== SURE) {
+			asked.textContent = SURE;
+			return;
+		}
+		try {
+			await ask("DELETE", `/api/streams/${this.#was.id}`, undefined, this.#tag);
+			this.#done({ ...this.#was, deleted: true });
+		} catch (e) {
+			if (e.status === 412)
+				await this.#compare(this.#take() || this.#was);
+			else
+				this.#refused(e);
+		}
+	}
+
+	/* Somebody else has changed the channel: shows both versions. */
+	async #compare(mine) {
+		let theirs;
+		try {
+			theirs = await ask("GET", `/api/streams/${this.#was.id}`);
+		} catch (e) {
+			this.#refused(e);
+			return;
+		}
+		const keys = [...new Set([...Object.keys(mine), ...Object.keys(theirs.data)])]
+			.filter((key) => key !== "id" && !same(mine[key], theirs.data[key]));
+		/* from now on, what is saved is compared with the version of the others */
+		const use = (channel) => {
+			this.#was = theirs.data;
+			this.#tag = theirs.tag;
+			this.#put(channel);
+			this.#conflict.replaceChildren();
+			say("The form was changed; nothing is saved yet.");
+		};
+		const merged = { ...theirs.data, ...this.#changes(mine) };
+		this.#conflict.replaceChildren(make("div.card.conflict", {},
+			make("h3", { textContent: "Somebody else has changed this channel" }),
+			make("table", {},
+				make("thead", {}, make("tr", {}, ...["Field", "Yours", "Theirs"].map((text) =>
+					make("th", { scope: "col", textContent: text })))),
+				make("tbody", {}, ...keys.map((key) => make("tr", {},
+					make("th", { scope: "row", textContent: key }),
+					make("td", { textContent: shown(mine[key]) }),
+					make("td", { textContent: shown(theirs.data[key]) }))))),
+			make("div.row", {},
+				button("Put your changes into theirs", () => use(Object.fromEntries(
+					Object.entries(merged).filter(([, value]) => value !== null)))),
+				button("Take theirs", () => use(theirs.data)))));
+		this.#conflict.scrollIntoView({ block: "nearest" });
+	}
+}

@@ -1,0 +1,231 @@
+/* see.js - the view of what runs: server, tuners, viewers and the log, as long as it is shown. */
+import { ask, get } from "./api.js";
+import { chart, History } from "./chart.js";
+import { bits, button, bytes, count, make, say, since, span } from "./dom.js";
+import { listen } from "./events.js";
+import { Rows } from "./rows.js";
+
+const LOOK_MS = 2000, SOON_MS = 200, LOG_EVERY = 3, LOG_LINES = 200;
+const PROTOCOLS = { ts: "TS", mp4: "MP4", ws: "WebSocket", hls: "HLS", dash: "DASH", rtsp: "RTSP",
+	audio: "Sound" };
+const history = new History();
+let parts = null, timer = 0, turn = 0, unlisten = null, names = new Map(), viewers = [];
+
+const nameOf = (id) => names.get(id) || `Channel ${id}`;
+
+/* Does what may fail, and says so. */
+async function attempt(what, done) {
+	try {
+		await what();
+		say(done);
+	} catch (e) {
+		say(e.message);
+	}
+	soon();
+}
+
+/* ---------- the server ---------- */
+
+function fact(name, value, kind = "") {
+	return make("div.fact", {}, make("dt.soft", { textContent: name }),
+		make("dd", { textContent: value, class: kind }));
+}
+
+function showStatus(s) {
+	const lost = s.workers.filter((w) => w.state !== "ready").length;
+	history.add("server", s.throughput_bps);
+	parts.throughput.draw(history.get("server"));
+	parts.facts.replaceChildren(
+		fact("Throughput", bits(s.throughput_bps)),
+		fact("Viewers", s.viewers.toLocaleString()),
+		fact("Tuners", s.tuners.toLocaleString()),
+		fact("Channels", s.channels.toLocaleString()),
+		fact("Workers", lost ? `${s.workers.length - lost} of ${s.workers.length}` :
+			String(s.workers.length), lost ? "bad" : ""),
+		fact("Worker restarts", String(s.worker_restarts), s.worker_restarts ? "warn" : ""),
+		fact("Database", s.database, s.database === "ok" ? "" : "bad"),
+		fact("Up for", span(s.uptime_seconds)),
+		fact("Version", s.version));
+}
+
+/* ---------- tuners ---------- */
+
+const STATES = { running: "good", failed: "bad" };
+
+/* A card of one tuner; update(tuner) changes what it says. */
+function tunerCard(key) {
+	const title = make("h3"), state = make("span.badge"), source = make("p.soft");
+	const numbers = make("p"), error = make("p.bad"), sample = chart("Bitrate since this page was opened");
+	const stop = button("Stop", () => attempt(
+		() => ask("DELETE", `/api/tuners/${key.split("/").map(encodeURIComponent).join("/")}`),
+		`Tuner ${key} was stopped.`), { class: "small", "aria-label": `Stop tuner ${key}` });
+	const watch = make("a.button.small", { textContent: "Watch", href: `/watch/${key.split("/")[0]}` });
+	const card = make("li.card", {}, make("div.row", {}, title, state), source, sample.svg, numbers, error,
+		make("div.row", {}, watch, stop));
+	return { card, update(t) {
+		const cpu = history.get("cpu " + key), now = performance.now() / 1000;
+		const last = cpu[cpu.length - 1];
+		history.add("cpu " + key, [now, t.cpu_seconds]);
+		history.add(key, t.bitrate_in);
+		sample.draw(history.get(key));
+		title.textContent = `${nameOf(t.stream_id)} (${t.key})`;
+		state.textContent = t.state;
+		state.className = `badge ${STATES[t.state] || "warn"}`;
+		source.textContent = t.source;
+		const load = last && t.cpu_seconds >= last[1] && now > last[0] ?
+			`${(100 * (t.cpu_seconds - last[1]) / (now - last[0])).toFixed(0)}% CPU` : null;
+		numbers.textContent = [`in ${bits(t.bitrate_in)}`, `out ${bits(t.bitrate_out)}`,
+			count(t.viewers, "viewer"), count(t.restarts, "restart"), load,
+			bytes(t.memory_bytes), `up for ${span(t.uptime_seconds)}`].filter(Boolean).join(" · ");
+		error.textContent = t.last_error || "";
+		error.hidden = !t.last_error;
+	} };
+}
+
+function showTuners(tuners) {
+	const keys = new Set(tuners.map((t) => t.key));
+	for (const [key, { card }] of parts.cards)
+		if (!keys.has(key)) {
+			card.remove();
+			parts.cards.delete(key);
+		}
+	history.keep(new Set(["server", ...keys, ...[...keys].map((k) => "cpu " + k)]));
+	for (const t of tuners) {
+		if (!parts.cards.has(t.key)) {
+			const made = tunerCard(t.key);
+			parts.cards.set(t.key, made);
+			parts.tuners.append(made.card);
+		}
+		parts.cards.get(t.key).update(t);
+	}
+	parts.noTuners.hidden = tuners.length > 0;
+}
+
+/* ---------- viewers ---------- */
+
+function viewerRow(v) {
+	return make("li.line", {},
+		make("span.grow", {}, make("b", { textContent: v.address }),
+			make("span.soft", { textContent: v.user_agent || "" })),
+		make("span.grow", {}, make("b", { textContent: nameOf(v.stream_id) }),
+			make("span.soft", { textContent: [v.variant, PROTOCOLS[v.protocol] || v.protocol,
+				`for ${since(v.since)}`, bytes(v.bytes),
+				v.lag_bytes ? `${bytes(v.lag_bytes)} behind` : null].filter(Boolean).join(" · ") })),
+		button("Kick", () => attempt(() => ask("DELETE", `/api/viewers/${v.id}`),
+			`The viewer at ${v.address} was ended.`),
+		{ class: "small", "aria-label": `Kick the viewer at ${v.address} of ${nameOf(v.stream_id)}` }));
+}
+
+function showViewers(all) {
+	viewers = all;
+	const text = parts.viewerSearch.value.trim().toLowerCase();
+	parts.viewers.items = text ? viewers.filter((v) => [v.address, v.user_agent, v.protocol,
+		nameOf(v.stream_id)].join(" ").toLowerCase().includes(text)) : viewers;
+	parts.viewerCount.textContent = count(viewers.length, "viewer");
+}
+
+/* ---------- the log ---------- */
+
+async function showLog() {
+	const words = new URLSearchParams({ limit: LOG_LINES, q: parts.logSearch.value.trim(),
+		level: parts.logLevel.value });
+	const lines = await get(`/api/log?${words}`), own = parts;
+	const log = own?.log;
+	const newest = JSON.stringify(lines[lines.length - 1]);
+	if (!log || (log.dataset.newest === newest && log.childElementCount === lines.length))
+		return;
+	const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
+	log.dataset.newest = newest;
+	log.replaceChildren(...lines.map((l) => make("li", { class: { warning: "warn", error: "bad" }[l.level],
+		textContent: l.line })));
+	if (follows)
+		log.scrollTop = log.scrollHeight;
+}
+
+/* ---------- the view ---------- */
+
+async function look() {
+	const own = parts;
+	clearTimeout(timer);
+	if (!document.hidden)
+		try {
+			const [status, tuners, seen] = await Promise.all(
+				["/api/status", "/api/tuners", "/api/viewers"].map(get));
+			if (parts !== own)
+				return;
+			showStatus(status);
+			showTuners(tuners);
+			showViewers(seen);
+			if (turn++ % LOG_EVERY === 0)
+				await showLog();
+		} catch (e) {
+			say(e.message);
+		}
+	if (parts !== own)
+		return;
+	clearTimeout(timer);
+	timer = setTimeout(look, LOOK_MS);
+}
+
+function soon() {
+	clearTimeout(timer);
+	timer = setTimeout(look, SOON_MS);
+}
+
+async function learnNames() {
+	const all = await get("/api/streams?variants=false");
+	names = new Map(all.map((c) => [c.id, c.name]));
+}
+
+function onEvent(kind, data) {
+	if (kind === "channel" && data.action !== "removed") {
+		names.set(data.id, data.name);
+	} else if (kind === "warning") {
+		parts.warnings.append(make("li", { textContent: data.message }));
+		while (parts.warnings.childElementCount > 20)
+			parts.warnings.firstElementChild.remove();
+		turn = 0;
+	}
+	soon();
+}
+
+export function show(place) {
+	if (parts)
+		return;
+	const rows = make("ul.lines", { "aria-label": "Viewers" }), throughput = chart("Throughput");
+	parts = {
+		throughput,
+		facts: make("dl.facts-list"),
+		warnings: make("ul.warn", { "aria-label": "Warnings" }),
+		tuners: make("ul.cards"),
+		noTuners: make("p.soft", { textContent: "No tuner is running: nobody watches." }),
+		viewerCount: make("p.soft"),
+		viewerSearch: make("input", { type: "search", placeholder: "Search viewers",
+			"aria-label": "Search viewers", oninput: () => showViewers(viewers) }),
+		logSearch: make("input", { type: "search", placeholder: "Search the log",
+			"aria-label": "Search the log", oninput: () => showLog().catch(() => {}) }),
+		logLevel: make("select", { "aria-label": "Level", onchange: () => showLog().catch(() => {}) },
+			...[["info", "All lines"], ["warning", "Warnings and errors"], ["error", "Errors"]]
+				.map(([value, text]) => new Option(text, value))),
+		log: make("ol.log", { tabindex: "0", "aria-label": "The last lines of the log" }),
+		cards: new Map(),
+	};
+	place.append(
+		make("h2", { textContent: "Server" }), make("div.card", {}, parts.facts, throughput.svg),
+		parts.warnings,
+		make("h2", { textContent: "Tuners" }), parts.noTuners, parts.tuners,
+		make("h2", { textContent: "Log" }), make("div.row.tools", {}, parts.logSearch, parts.logLevel),
+		parts.log,
+		make("h2", { textContent: "Viewers" }), make("div.row.tools", {}, parts.viewerSearch, parts.viewerCount),
+		rows);
+	parts.viewers = new Rows(rows, viewerRow);
+	turn = 0;
+	unlisten = listen(onEvent);
+	learnNames().catch(() => {}).then(look);
+}
+
+export function hide() {
+	clearTimeout(timer);
+	unlisten?.();
+	parts = null;
+}

@@ -1,0 +1,144 @@
+/* steer.js - the view that changes channels: add, change, delete, import, reload. */
+import { ask, get } from "./api.js";
+import { button, count, make, say } from "./dom.js";
+import { Editor } from "./edit.js";
+import { listen } from "./events.js";
+import { importForm } from "./import.js";
+import { Rows } from "./rows.js";
+
+const SOON_MS = 500;
+let parts = null, channels = [], timer = 0, unlisten = null;
+
+function filter() {
+	const text = parts.search.value.trim().toLowerCase();
+	parts.rows.items = text ? channels.filter((c) => c.text.includes(text)) : channels;
+	parts.none.hidden = channels.length > 0;
+}
+
+async function load() {
+	const own = parts;
+	try {
+		const all = await get("/api/streams");
+		if (parts !== own)
+			return;
+		channels = all;
+		for (const c of channels)
+			c.text = [c.id, c.channel_number, c.name, c.group, c.source].join(" ").toLowerCase();
+		filter();
+	} catch (e) {
+		say(e.message);
+	}
+}
+
+function row(channel) {
+	return make("li.line", {},
+		make("span.grow", {},
+			make("b", { textContent: [channel.channel_number, channel.name].filter(Boolean).join(" ") }),
+			make("span.soft", { textContent: [`id ${channel.id}`, channel.group, channel.ffmpeg_profile,
+				channel.source].filter(Boolean).join(" · ") })),
+		button("Change", () => change(channel.id),
+			{ class: "small", "aria-label": `Change ${channel.name}` }));
+}
+
+/* Shows a form in place of the list; null = the list again. */
+function put(form) {
+	parts.form.replaceChildren(...(form ? [form] : []));
+	parts.list.hidden = Boolean(form);
+	if (form) {
+		scrollTo(0, 0);
+		form.querySelector("input").focus({ preventScroll: true });
+	} else {
+		filter();
+	}
+}
+
+function done(channel) {
+	if (!parts)
+		return;
+	if (channel) {
+		say(`${channel.name} was ${channel.deleted ? "deleted" : "saved"}.`);
+		load();
+	}
+	put(null);
+}
+
+/* The names of the profiles; `copy` is one where the file has none of that name. */
+const learnProfiles = async () => [...new Set(["copy", ...Object.keys(await get("/api/profiles"))])];
+
+/* Shows the form that make() returns. */
+async function open(makeForm) {
+	const own = parts;
+	try {
+		const form = await makeForm();
+		if (parts === own)
+			put(form);
+	} catch (e) {
+		say(e.message);
+	}
+}
+
+const add = () => open(async () => new Editor(await learnProfiles(), null, null, done).form);
+
+const change = (id) => open(async () => {
+	const { data, tag } = await ask("GET", `/api/streams/${id}`);
+	return new Editor(await learnProfiles(), data, tag, done).form;
+});
+
+const importList = () => open(async () => importForm(await learnProfiles(), (added) => {
+	if (added) {
+		say(`${count(added, "channel")} ${added === 1 ? "was" : "were"} added.`);
+		load();
+	}
+	put(null);
+}));
+
+/* What a reload has changed, or the problems of the file, each with its line. */
+async function reload() {
+	const list = (title, kind, entries) => (entries.length ? [make("h3", { textContent: title }),
+		make(kind ? `ul.${kind}` : "ul", {}, ...entries.map((text) => make("li", { textContent: text })))] : []);
+	const named = (all) => all.map((c) => `${c.name} (${c.id})`);
+	try {
+		const { data } = await ask("POST", "/api/reload");
+		parts.report.replaceChildren(make("p", { textContent: "The configuration is in force." }),
+			...list("Added", "", named(data.added)), ...list("Changed", "", named(data.changed)),
+			...list("Removed", "", named(data.removed)), ...list("Warnings", "warn", data.warnings));
+		load();
+	} catch (e) {
+		const lines = e.problems?.map((p) => [p.file && p.line ? `${p.file}:${p.line}` : p.file, p.path, p.message]
+			.filter(Boolean).join(": ")) || [];
+		parts.report.replaceChildren(make("p.bad", { textContent: lines.length ?
+			"The file has problems; what was in force stays in force." : e.message }), ...list("Problems", "bad", lines));
+	}
+}
+
+export function show(place) {
+	if (parts)
+		return;
+	const list = make("ul.lines", { "aria-label": "Channels" });
+	parts = {
+		search: make("input", { type: "search", placeholder: "Search channels", "aria-label": "Search channels",
+			oninput: filter }),
+		report: make("div", { role: "status" }),
+		none: make("p", { textContent: "There are no channels yet. Add the first one.", hidden: true }),
+		form: make("div"),
+		list: make("div"),
+	};
+	parts.list.append(make("h2", { textContent: "Channels" }), make("div.row.tools", {}, parts.search,
+		button("Add a channel", add), button("Import M3U", importList),
+		button("Reload the file", reload)), parts.report, parts.none, list);
+	place.append(parts.form, parts.list);
+	parts.rows = new Rows(list, row);
+	unlisten = listen((kind) => {
+		if (kind !== "channel")
+			return;
+		clearTimeout(timer);
+		timer = setTimeout(load, SOON_MS);
+	});
+	load();
+}
+
+export function hide() {
+	clearTimeout(timer);
+	unlisten?.();
+	parts = null;
+}
