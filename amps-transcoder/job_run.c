@@ -19,6 +19,7 @@
 #include "amps-transcoder/sandbox/guard.h"
 #include "amps-transcoder/source/tls.h"
 #include "common/log/log.h"
+#include "common/msg/log_copy.h"
 #include "common/sandbox.h"
 
 /* The files that a job reads besides its source: certificates and keys from the input options, and
@@ -280,12 +281,13 @@ int job_run(int socket, struct title *title)
 	av_log_take_stderr();
 	if (job_open(&job, socket) == 0 && job_await_orders(&job) == 0 &&
 	    job_follow_master(&job) == 0) {
+		log_copy_to(job.socket, false);
 		title_set(title, "amps-transcoder %s%s", job.key, job_role_name(&job));
 		be_nice(&job);
 		code = has_command(&job) ? run_with_keeper(&job, title) : run_role(&job);
 	}
+	log_done(); /* while the master still listens */
 	job_close(&job);
-	log_done();
 	return code;
 }
 

@@ -6,6 +6,7 @@
 
 #include "amps-transcoder/job_run.h"
 #include "common/log/log.h"
+#include "common/msg/log_copy.h"
 #include "common/msg/msg.h"
 
 #define FORK_RETRY_MS 100
@@ -44,6 +45,7 @@ static int become_job(int nursery, struct title *title)
 	int socket;
 
 	assert(nursery >= 0);
+	log_set_copy(NULL);
 	title_set(title, "amps-transcoder (idle)");
 	if (dup2(nursery, MSG_CHILD_FD) < 0)
 		return 1;
@@ -150,6 +152,7 @@ int nursery_main(int master_socket, struct title *title)
 
 	if (!greet(master_socket))
 		return 1;
+	log_copy_to(master_socket, false);
 	do
 		step = nursery_step(&n, &child_end);
 	while (step == STEP_ON);

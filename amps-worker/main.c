@@ -11,6 +11,7 @@
 #include "amps-worker/sandbox.h"
 #include "amps-worker/worker.h"
 #include "common/log/log.h"
+#include "common/msg/log_copy.h"
 
 static int parse_options(int argc, char **argv)
 {
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* a terminal sends ^C to every process; the master handles it */
+	log_copy_to(MSG_CHILD_FD, false);
 	r = worker_init(&worker, MSG_CHILD_FD, worker_sandbox_enter);
 	if (r < 0) {
 		log_error("cannot start (%s), ending", strerror(-r));

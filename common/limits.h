@@ -113,7 +113,9 @@
 #define LOG_LINES	10  /* of one place and channel in a window; more are held back */
 #define LOG_DEBUG_LINES 200 /* the same at level debug */
 #define LOG_SLOTS	1024
-#define LOG_KEPT	1000 /* lines of the master, for /api/log */
+#define LOG_KEPT	1000	 /* lines of the server, for /api/log */
+#define LOG_COPIES	100	 /* of one child in a window that are kept */
+#define LOG_LATE_US	10000000 /* the most that the line of a child is late */
 
 /* Access log */
 #define ACCESS_LOG_BYTES   (64u << 10) /* lines of a worker that wait to be written */

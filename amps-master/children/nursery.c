@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "amps-master/system/spawn.h"
+#include "amps-master/util/child_log.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/msg/peer.h"
@@ -27,6 +28,7 @@ struct nursery {
 	uint64_t started_us;
 	struct backoff backoff;
 	struct event *respawn_timer;
+	struct child_log log; /* of this process */
 	bool stopping;
 };
 
@@ -87,9 +89,19 @@ static int on_ready(struct nursery *n, const struct msg *m)
 	return 0;
 }
 
+static int on_log_line(struct nursery *n, const struct msg *m)
+{
+	struct msg_log_line line;
+	int r = msg_decode_log_line(m->bytes, m->len, &line);
+
+	return r < 0 ? r : child_log_take(&n->log, "nursery", n->pid, &line);
+}
+
 static int on_message(void *owner, struct peer *p, struct msg *m)
 {
 	(void)p;
+	if (m->type == MSG_LOG_LINE)
+		return on_log_line(owner, m);
 	if (m->type == MSG_HELLO)
 		return on_hello(owner, m);
 	if (m->type == MSG_READY)
@@ -126,6 +138,7 @@ void nursery_start(struct nursery *n)
 
 	assert(n->state == NURSERY_WAITING && !n->peer);
 	n->started_us = clock_mono_us();
+	n->log = (struct child_log){0};
 	r = nursery_fork(n);
 	if (r == 0) {
 		nursery_set_state(n, NURSERY_STARTING);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "amps-master/system/spawn.h"
+#include "amps-master/util/child_log.h"
 #include "common/shm/chantab.h"
 #include "common/clock.h"
 #include "common/msg/peer.h"
@@ -39,6 +40,7 @@ struct worker_slot {
 	struct backoff backoff;
 	struct event *respawn_timer;
 	struct worker_slot *helper; /* serves our socket while we back off */
+	struct child_log log;	    /* of this process */
 };
 
 struct worker_pool {
@@ -349,6 +351,14 @@ static int on_api_call(struct worker_slot *s, const struct msg *m)
 	return s->state == SLOT_READY ? env->api_call(env->owner, s->index, m) : -EBADMSG;
 }
 
+static int on_log_line(struct worker_slot *s, const struct msg *m)
+{
+	struct msg_log_line line;
+	int r = msg_decode_log_line(m->bytes, m->len, &line);
+
+	return r < 0 ? r : child_log_take(&s->log, "worker", s->pid, &line);
+}
+
 static int on_message(void *owner, struct peer *p, struct msg *m)
 {
 	struct worker_slot *s = owner;
@@ -369,6 +379,8 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 		return on_yield(s, m);
 	case MSG_RELEASE:
 		return on_release(s, m);
+	case MSG_LOG_LINE:
+		return on_log_line(s, m);
 	default:
 		return -EBADMSG;
 	}
@@ -412,6 +424,7 @@ static int slot_launch(struct worker_slot *s)
 	assert(s->state == SLOT_WAITING && s->pid == 0 && !s->peer && !s->page);
 	s->started_us = clock_mono_us();
 	memset(s->acked, 0, sizeof(s->acked));
+	s->log = (struct child_log){0};
 	r = slot_make_page(s);
 	if (r == 0)
 		r = slot_fork(s);

@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include "amps-master/util/backoff.h"
+#include "amps-master/util/child_log.h"
 #include "amps-master/tuners/history.h"
 #include "amps-master/tuners/lookup.h"
 #include "amps-master/tuners/ring_pool.h"
@@ -88,6 +89,7 @@ struct job {
 	bool ended;
 	enum lost_cause cause; /* if it is lost */
 	bool slow;	       /* a derive job that skips; last_error says so */
+	struct child_log log;
 };
 
 /* When the next start of a kind of job may happen. */

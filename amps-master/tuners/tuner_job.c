@@ -30,14 +30,15 @@ enum filling { FILLS_SOURCE, FILLS_DERIVED, FILLS_OF_TS };
 
 static const struct role {
 	const char *name;
+	const char *title; /* what it adds to its name in the log */
 	enum job_seat seat;
 	enum filling fills;
 	unsigned memory_mb;
 } roles[JOB_ROLE_COUNT_] = {
-	[JOB_INGEST] = {"ingest", SEAT_SOURCE, FILLS_SOURCE, JOB_MEMORY_INGEST_MB},
-	[JOB_DERIVE] = {"derive", SEAT_DERIVE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
-	[JOB_BOTH] = {"ingest and derive", SEAT_SOURCE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
-	[JOB_SEGMENT] = {"segment", SEAT_SEGMENT, FILLS_OF_TS, JOB_MEMORY_INGEST_MB},
+	[JOB_INGEST] = {"ingest", "", SEAT_SOURCE, FILLS_SOURCE, JOB_MEMORY_INGEST_MB},
+	[JOB_DERIVE] = {"derive", " derive", SEAT_DERIVE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
+	[JOB_BOTH] = {"ingest and derive", "", SEAT_SOURCE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
+	[JOB_SEGMENT] = {"segment", " segment", SEAT_SEGMENT, FILLS_OF_TS, JOB_MEMORY_INGEST_MB},
 };
 
 static enum filling filling_of(const struct output *o)
@@ -475,6 +476,20 @@ static int on_gop(struct job *j, const struct msg *m)
 	return r;
 }
 
+/* Its names are those that the job and the keeper of its command have in their own log. */
+static int on_log_line(struct job *j, const struct msg *m)
+{
+	char program[TUNER_KEY_MAX + 16];
+	struct msg_log_line line;
+	int r = msg_decode_log_line(m->bytes, m->len, &line);
+
+	if (r < 0)
+		return r;
+	snprintf(program, sizeof(program), "%s[%s%s]", line.command ? "command" : "job",
+		 j->tuner->key, line.command ? "" : roles[j->role].title);
+	return child_log_take(&j->log, program, line.command ? 0 : j->pid, &line);
+}
+
 static int on_ready(struct job *j, const struct msg *m)
 {
 	struct msg_ready ready;
@@ -486,6 +501,7 @@ static int on_ready(struct job *j, const struct msg *m)
 static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m) = {
 	[MSG_HELLO] = on_hello,
 	[MSG_READY] = on_ready,
+	[MSG_LOG_LINE] = on_log_line,
 	[MSG_JOB_MAPPED] = on_mapped,
 	[MSG_JOB_RUNNING] = on_running,
 	[MSG_JOB_RING_SMALL] = on_ring_small,
@@ -508,7 +524,7 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 		return -EBADMSG;
 	/* What a stopping job says is about a definition, a source or outputs that are no longer
 	 * wanted.  Its pid is needed to kill it. */
-	if (j->state == JOB_STOPPING && m->type != MSG_HELLO)
+	if (j->state == JOB_STOPPING && m->type != MSG_HELLO && m->type != MSG_LOG_LINE)
 		return 0;
 	return handlers[m->type](j, m);
 }

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/confine.h"
 #include "common/log/log.h"
+#include "common/msg/log_copy.h"
 #include "common/process.h"
 
 #define READ_CHUNK (64u << 10)
@@ -236,6 +237,7 @@ static void on_job(struct keeper *k)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0) {
+		log_set_copy(NULL);
 		close_fd(&k->job);
 		begin_kill(k);
 		return;
@@ -338,6 +340,7 @@ static int keep(const struct job *job, pid_t guard)
 	snprintf(k->name, sizeof(k->name), "command[%s]", job->key);
 	log_forked(k->name);
 	k->job = MSG_CHILD_FD;
+	log_copy_to(k->job, true);
 	k->program = (struct program){0, -1, -1};
 	k->command = json_object_get(job->spec, "command");
 	k->memory_mb = memory_mb ? memory_mb : JOB_MEMORY_DERIVE_MB;

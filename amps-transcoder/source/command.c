@@ -34,6 +34,9 @@ static bool take_messages(struct command *c)
 		else if (m.type == MSG_COMMAND_ENDED &&
 			 msg_decode_command_ended(m.bytes, m.len, &ended) == 0)
 			note_end(c, ended.text);
+		else if (m.type == MSG_LOG_LINE)
+			/* one for which there is no room is left out */
+			(void)!msg_send_bytes(c->master, m.bytes, m.len, NULL, 0);
 		msg_done(&m);
 	}
 	if (r != -EAGAIN)

@@ -7,6 +7,7 @@
 
 struct command {
 	int keeper;    /* job->keeper, borrowed */
+	int master;    /* the job's own socket, borrowed */
 	int output;    /* the pipe that the command writes to; -1: not open */
 	bool ended;    /* `text` says how */
 	bool finished; /* and all that it wrote has been read: nothing comes any more */

@@ -25,11 +25,12 @@
 
 int source_init(struct source *s, struct job *job, const char **ret_problem)
 {
-	*s = (struct source){.job = job,
-			     .fd = -1,
-			     .udp = {.fd = -1},
-			     .command = {.keeper = job->keeper, .output = -1},
-			     .size = -1};
+	*s = (struct source){
+		.job = job,
+		.fd = -1,
+		.udp = {.fd = -1},
+		.command = {.keeper = job->keeper, .master = job->socket, .output = -1},
+		.size = -1};
 	if (job->keeper >= 0) {
 		/* the command opens its source itself */
 		s->url = "pipe:";

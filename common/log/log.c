@@ -37,6 +37,7 @@ static struct {
 	unsigned lost;		 /* lines dropped since the last one that was written */
 	struct log_line *kept;	 /* the last `keep` lines; NULL = none are kept */
 	size_t keep, kept_count; /* kept_count: of all lines since log_keep() */
+	void (*copy)(int64_t wall_us, enum log_level level, const char *tail);
 } sink = {.program = "amps",
 	  .level = LOG_INFO,
 	  .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -73,6 +74,7 @@ void log_init(const char *program, enum log_level level, bool json)
 {
 	pthread_mutex_lock(&sink.lock);
 	open_sink();
+	sink.copy = NULL;
 	pthread_mutex_unlock(&sink.lock);
 	sink.program = program;
 	sink.level = level;
@@ -125,8 +127,16 @@ const char *log_level_name(enum log_level level)
 	return level_names[level];
 }
 
+void log_set_copy(void (*copy)(int64_t wall_us, enum log_level level, const char *tail))
+{
+	pthread_mutex_lock(&sink.lock);
+	sink.copy = copy;
+	pthread_mutex_unlock(&sink.lock);
+}
+
 /* The program's name and the level need no escapes. */
-int log_head(char *dst, size_t cap, int64_t wall_us, enum log_level level)
+static int print_head(char *dst, size_t cap, int64_t wall_us, enum log_level level,
+		      const char *program, pid_t pid)
 {
 	char when[TIME_TEXT_MAX];
 
@@ -135,7 +145,12 @@ int log_head(char *dst, size_t cap, int64_t wall_us, enum log_level level)
 	return snprintf(dst, cap,
 			sink.json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,"
 				  : "%s %-7s %s[%d] ",
-			when, level_names[level], sink.program, (int)sink.pid);
+			when, level_names[level], program, (int)pid);
+}
+
+int log_head(char *dst, size_t cap, int64_t wall_us, enum log_level level)
+{
+	return print_head(dst, cap, wall_us, level, sink.program, sink.pid);
 }
 
 static int print_text(char *line, size_t cap, const struct log_held *h)
@@ -203,18 +218,52 @@ static bool put_line(const char *line, size_t n)
 	return put_bytes(line, n) >= 0;
 }
 
-/* Without memory, the line is not kept. */
-static void keep_line(const char *line, size_t n, int64_t wall_us, int level)
+static struct log_line *kept_at(size_t number)
+{
+	return &sink.kept[number % sink.keep];
+}
+
+/* Keeps a line, behind those that are as old or older; but one that is later than LOG_LATE_US is
+ * the last: the clock was set back.  Without memory, it is not kept. */
+static void keep_line(const char *line, size_t n, int64_t wall_us, enum log_level level)
 {
 	char *copy = sink.kept ? strndup(line, n) : NULL;
-	struct log_line *at;
+	size_t at = sink.kept_count, first;
 
 	if (!copy)
 		return;
-	copy[strcspn(copy, "\n")] = '\0';
-	at = &sink.kept[sink.kept_count++ % sink.keep];
-	free((char *)(uintptr_t)at->text);
-	*at = (struct log_line){wall_us, (enum log_level)level, copy};
+	free((char *)(uintptr_t)kept_at(at)->text);
+	first = at >= sink.keep ? at - sink.keep + 1 : 0;
+	for (; at > first && kept_at(at - 1)->wall_us > wall_us &&
+	       kept_at(at - 1)->wall_us - wall_us <= LOG_LATE_US;
+	     at--)
+		*kept_at(at) = *kept_at(at - 1);
+	*kept_at(at) = (struct log_line){wall_us, level, copy};
+	sink.kept_count++;
+}
+
+void log_keep_other(int64_t wall_us, enum log_level level, const char *program, pid_t pid,
+		    const char *tail)
+{
+	char line[LOG_LINE_MAX];
+	int n = print_head(line, sizeof(line), wall_us, level, program, pid);
+
+	assert(n > 0 && n < LOG_LINE_MAX);
+	n += snprintf(line + n, sizeof(line) - (size_t)n, "%s", tail);
+	pthread_mutex_lock(&sink.lock);
+	keep_line(line, MIN((size_t)n, sizeof(line) - 1), wall_us, level);
+	pthread_mutex_unlock(&sink.lock);
+}
+
+/* Takes the newline from the line that is written already. */
+static void pass_on(char *line, size_t n, int64_t wall_us, enum log_level level)
+{
+	char head[LOG_LINE_MAX];
+
+	line[strcspn(line, "\n")] = '\0';
+	keep_line(line, n, wall_us, level);
+	if (sink.copy)
+		sink.copy(wall_us, level, line + log_head(head, sizeof(head), wall_us, level));
 }
 
 static void emit(const struct log_held *h)
@@ -233,9 +282,9 @@ static void emit(const struct log_held *h)
 			sink.lost = 0;
 	}
 	n = print_line(h, wall_us, line);
-	keep_line(line, n, wall_us, h->level);
 	if (sink.lost || !put_line(line, n))
 		sink.lost++;
+	pass_on(line, n, wall_us, (enum log_level)h->level);
 }
 
 int log_keep(size_t lines)

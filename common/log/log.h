@@ -13,6 +13,7 @@
 #ifndef AMPS_LOG_H
 #define AMPS_LOG_H
 
+#include <sys/types.h>
 #include "common/base.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
@@ -45,9 +46,19 @@ struct log_line {
 /* This process keeps its last lines from now on, also those that stderr had no room for.  Called
  * once.  0 or -ENOMEM. */
 must_check int log_keep(size_t lines);
+/* Keeps a line of another process, too, in its place by time if it is at most LOG_LATE_US late.
+ * `program` and `pid` begin the line; `tail` (log_set_copy()) ends it, and is free of control
+ * characters. */
+void log_keep_other(int64_t wall_us, enum log_level level, const char *program, pid_t pid,
+		    const char *tail);
 /* Calls `each` for every kept line, the newest first, until it returns false.  It must not log, and
  * the line is valid only in the call. */
 void log_each_kept(bool (*each)(void *owner, const struct log_line *line), void *owner);
+
+/* From now on until log_init() or log_forked(), passes each line on when it is written: `tail` is
+ * what follows time, level, program and pid, without a newline.  `copy` must neither block nor
+ * log; it is called by any thread, by one at a time. */
+void log_set_copy(void (*copy)(int64_t wall_us, enum log_level level, const char *tail));
 
 /* "debug", "info", "warning" (or "warn"), "error" -> level; -EINVAL. */
 must_check int log_parse_level(const char *text, enum log_level *ret);

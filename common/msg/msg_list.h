@@ -4,13 +4,14 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 17u
+#define MSG_PROTOCOL 18u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
 	/* every child, first thing, and when it is ready to work */                               \
 	M(HELLO, hello, 0, MSG_HELLO_FIELDS, "child>master: program, version, pid")                \
 	M(READY, ready, 0, MSG_NO_FIELDS, "child>master: set up and ready for work")               \
+	M(LOG_LINE, log_line, 0, MSG_LOG_LINE_FIELDS, "child>parent: a line that it has logged")   \
 	M(SHUTDOWN, shutdown, 0, MSG_NO_FIELDS, "parent>child: finish and exit")                   \
 	/* master > worker */                                                                      \
 	M(WORKER_SETUP, worker_setup, 4, MSG_WORKER_SETUP_FIELDS,                                  \
@@ -101,6 +102,12 @@
 	F(str, program) /* "amps-worker", "nursery", "job" */                                      \
 	F(str, version) /* AMPS_VERSION */                                                         \
 	F(u32, pid)
+#define MSG_LOG_LINE_FIELDS(F)                                                                     \
+	F(i64, wall_us)                                                                            \
+	F(u8, level)   /* enum log_level */                                                        \
+	F(u8, command) /* 1: from the keeper of a command, passed on by its job */                 \
+	F(u32, pid)                                                                                \
+	F(str, tail) /* what follows time, level, program and pid, without a newline */
 #define MSG_WORKER_SETUP_FIELDS(F)                                                                 \
 	F(u32, index)                                                                              \
 	F(u32, worker_count)                                                                       \

@@ -12,6 +12,7 @@ from harness import PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
 from origin import HttpOrigin
 from test_api import ask, good, refused
+from test_command import command
 
 TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) +"
                   r"[a-z]+(\[[^]]*\])?\[\d+\] [^\x00-\x1f\x7f]+$")
@@ -225,6 +226,32 @@ def test_the_api_shows_the_last_lines(server, form):
     refused(ask(s, "GET", "/api/log?level=loud"), 400, "level")
     refused(ask(s, "GET", "/api/log?limit=-1"), 400, "limit")
     refused(ask(s, "POST", "/api/log"), 405)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_api_shows_the_lines_of_all_processes(server, form):
+    """What the log file has, of workers, the nursery, jobs and commands, too, in the order of time."""
+    words = ["/bin/sh", "-c", "echo This is what it says >&2; exec cat \"$0\"", "{source}"]
+    s = server(line_up(channel(1, media.film(), profile="small", **LOOP),
+                       command(9, media.film(), words),
+                       server={"log_format": form, "log_level": "debug"}))
+    for path in ("/stream/1", "/stream/9"):
+        with s.stream(path) as stream:
+            assert stream.read(10000)
+    s.raw(b"GET /\x1b[2J\"\\ HTTP/1.1\r\n\r\n")
+    names = ["master", "worker", "nursery", "job[1]", "job[1 derive]", "job[9]", "command[9]"]
+
+    def is_all_there():
+        shown, written = texts(ask(s, "GET", "/api/log")), s.log().splitlines()
+        # lines of the start come before the server can keep them
+        begin = next(i for i, line in enumerate(written) if "the nursery is ready" in line)
+        return set(written[begin:]) - set(shown) == set() and \
+            all(any(name in line for line in shown) for name in names)
+    wait_for(is_all_there, 10, "all lines of the log file")
+    lines = good(ask(s, "GET", "/api/log"))
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+    assert len({line["line"] for line in lines} - set(s.log().splitlines())) == 0
+    assert any("This is what it says" in line["line"] for line in lines)
 
 
 def test_only_administrators_read_the_log(server):

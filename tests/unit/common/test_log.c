@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "unit.h"
 
+#include "common/limits.h"
 #include "common/log/log.h"
 
 static int other_process = -1; /* writes to this pipe whenever the log has seen room in it */
@@ -166,4 +167,53 @@ Test(log, the_last_lines_are_kept_also_those_that_nothing_read)
 	log_each_kept(collect, &none);
 	cr_assert_eq(none.seen, 0);
 	close(ends[0]);
+}
+
+static void keep_other(int64_t wall_us, const char *tail)
+{
+	log_keep_other(wall_us, LOG_WARNING, "other", 7, tail);
+}
+
+Test(log, lines_of_other_processes_are_kept_in_the_order_of_time)
+{
+	const int64_t now = 1700000000000000;
+	struct collected all = {.most = UINT_MAX};
+
+	cr_assert_eq(log_keep(3), 0);
+	keep_other(now, "is number=3");
+	keep_other(now - 2, "is number=1");
+	keep_other(now - 1, "is number=2");
+	log_each_kept(collect, &all);
+	cr_expect_str_eq(all.text, "number=3;number=2;number=1;", "%s", all.text);
+	/* the clock was set back */
+	keep_other(now - 2 * LOG_LATE_US, "is number=4");
+	all = (struct collected){.most = UINT_MAX};
+	log_each_kept(collect, &all);
+	cr_expect_str_eq(all.text, "number=4;number=3;number=2;", "%s", all.text);
+	log_done();
+}
+
+static char copied[1024];
+
+static void copy(int64_t wall_us, enum log_level level, const char *tail)
+{
+	cr_expect_gt(wall_us, 0);
+	snprintf(copied + strlen(copied), sizeof(copied) - strlen(copied), "%d:%s;", (int)level,
+		 tail);
+}
+
+Test(log, a_copy_has_what_follows_the_name_of_the_process)
+{
+	log_set_copy(copy);
+	log_warn("a line number=%d", 1);
+	log_info("a name %s text=%s", "of\ntwo", "a b");
+	log_debug("not written number=%d", 2);
+	log_init("x", LOG_INFO, true);
+	log_warn("nobody asked number=%d", 3);
+	log_set_copy(copy);
+	log_warn("the last number=%d", 4);
+	cr_expect_str_eq(copied,
+			 "2:a line number=1;1:a name of\\x0atwo text=\"a b\";"
+			 "2:\"message\":\"the last\",\"fields\":{\"number\":4}};",
+			 "%s", copied);
 }
