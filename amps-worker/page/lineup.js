@@ -12,8 +12,7 @@ function attributes(line) {
 	return [values, line.slice(line.indexOf(",", end) + 1)];
 }
 
-/* The entries of a playlist: {id, name, logo, group, number, url, next, description, regions,
- * variants}. */
+/* The entries of a playlist: {id, name, logo, group, number, url, description, regions, variants}. */
 export function parsePlaylist(text) {
 	const channels = [];
 	let entry = null;
@@ -24,8 +23,6 @@ export function parsePlaylist(text) {
 				number: values["channel-number"] };
 		} else if (!entry) {
 			continue;
-		} else if (line.startsWith("#EXTREM:AMP-NEXT")) {
-			entry.next = attributes(line)[0];
 		} else if (line.startsWith("#EXTREM:AMP-DESCRIPTION ")) {
 			entry.description = line.slice(24);
 		} else if (line.startsWith("#EXTREM:AMP-REGION")) {

@@ -8,9 +8,11 @@ import { byId, say } from "./dom.js";
  * the element to fill. */
 const VIEWS = {
 	watch: () => import("./watch.js"),
+	guide: () => import("./guide.js"),
 	see: () => import("./see.js"),
 	steer: () => import("./steer.js"),
 };
+const ADMIN = ["see", "steer"];
 const login = byId("login"), field = byId("token"), view = byId("view"), nav = byId("views");
 let shown = { name: "", module: null };
 
@@ -23,7 +25,11 @@ function place() {
 
 async function route() {
 	const { name, id } = place();
-	const module = await VIEWS[session.admin ? name : "watch"]();
+	if (ADMIN.includes(name) && !session.admin) {
+		navigate("/", true);
+		return;
+	}
+	const module = await VIEWS[name]();
 	if (place().name !== name || !login.hidden)
 		return;
 	if (shown.module !== module) {
@@ -71,7 +77,7 @@ async function begin() {
 	}
 	for (const a of nav.querySelectorAll(".admin"))
 		a.hidden = !session.admin;
-	nav.hidden = !session.admin;
+	nav.hidden = false;
 	byId("forget").hidden = !session.token;
 	route();
 }

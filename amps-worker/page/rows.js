@@ -1,8 +1,9 @@
 /* rows.js - a list of any length: only the rows in view exist, and move with the window's scrolling.
  *
  * All rows have the same height (`--row` of the box, in pixels).  Arrow keys, Home and End move the
- * focus between them. */
+ * focus between them; left and right within a row, where there is one column. */
 
+const TARGETS = "a, button, input";
 const SPARE = 3;	/* rows above and below the view */
 
 export class Rows {
@@ -137,11 +138,18 @@ export class Rows {
 	}
 
 	#target(index) {
-		return this.#nodes.get(index)?.querySelector("a, button, input");
+		return this.#nodes.get(index)?.querySelector(TARGETS);
 	}
 
 	#key(event) {
 		const at = this.#focused(), end = this.#items.length - 1;
+		if (at >= 0 && this.#columns === 1 && /^Arrow(Left|Right)$/.test(event.key) &&
+			!/^(INPUT|SELECT)$/.test(event.target.tagName)) {
+			const all = [...this.#nodes.get(at).querySelectorAll(TARGETS)];
+			all[all.indexOf(event.target) + (event.key === "ArrowRight" ? 1 : -1)]?.focus();
+			event.preventDefault();
+			return;
+		}
 		const to = { ArrowDown: at + this.#columns, ArrowUp: at - this.#columns,
 			ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: end }[event.key];
 		if (at < 0 || to === undefined || to < 0 || to > end || /^(INPUT|SELECT)$/.test(event.target.tagName))

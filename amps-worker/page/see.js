@@ -55,12 +55,12 @@ const STATES = { running: "good", failed: "bad" };
 /* A card of one tuner; update(tuner) changes what it says. */
 function tunerCard(key) {
 	const title = make("h3"), state = make("span.badge"), source = make("p.soft");
-	const numbers = make("p"), error = make("p.bad"), sample = chart("Bitrate since this page was opened");
+	const numbers = make("p"), error = make("p.bad"), trouble = make("p.warn"), sample = chart("Bitrate since this page was opened");
 	const stop = button("Stop", () => attempt(
 		() => ask("DELETE", `/api/tuners/${key.split("/").map(encodeURIComponent).join("/")}`),
 		`Tuner ${key} was stopped.`), { class: "small", "aria-label": `Stop tuner ${key}` });
 	const watch = make("a.button.small", { textContent: "Watch", href: `/watch/${key.split("/")[0]}` });
-	const card = make("li.card", {}, make("div.row", {}, title, state), source, sample.svg, numbers, error,
+	const card = make("li.card", {}, make("div.row", {}, title, state), source, sample.svg, numbers, trouble, error,
 		make("div.row", {}, watch, stop));
 	return { card, update(t) {
 		const cpu = history.get("cpu " + key), now = performance.now() / 1000;
@@ -74,9 +74,18 @@ function tunerCard(key) {
 		source.textContent = t.source;
 		const load = last && t.cpu_seconds >= last[1] && now > last[0] ?
 			`${(100 * (t.cpu_seconds - last[1]) / (now - last[0])).toFixed(0)}% CPU` : null;
-		numbers.textContent = [`in ${bits(t.bitrate_in)}`, `out ${bits(t.bitrate_out)}`,
+		const sources = t.sources > 1 ? `source ${t.source_number} of ${t.sources}` : null;
+		/* what is zero in a healthy channel is left out */
+		const troubles = [[t.switches, "switch", "switches"], [t.restarts_crashed, "crash", "crashes"],
+			[t.restarts_failed, "failure"], [t.restarts_silent, "silence"], [t.cc_errors, "CC error"],
+			[t.clock_jumps, "jump of the clock", "jumps of the clock"]]
+			.filter(([n]) => n).map(([n, ...words]) => count(n, ...words));
+		trouble.textContent = troubles.join(" · ");
+		trouble.hidden = !troubles.length;
+		numbers.textContent = [sources, `in ${bits(t.bitrate_in)}`, `out ${bits(t.bitrate_out)}`,
 			count(t.viewers, "viewer"), count(t.restarts, "restart"), load,
-			bytes(t.memory_bytes), `up for ${span(t.uptime_seconds)}`].filter(Boolean).join(" · ");
+			bytes(t.memory_bytes), t.first_media_ms ? `first media after ${t.first_media_ms} ms` : null,
+			`up for ${span(t.uptime_seconds)}`].filter(Boolean).join(" · ");
 		error.textContent = t.last_error || "";
 		error.hidden = !t.last_error;
 	} };

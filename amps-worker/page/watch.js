@@ -3,14 +3,15 @@ import { linkTo } from "./api.js";
 import { button, byId, clock, copyText, count, make, say, takesKeys } from "./dom.js";
 import { listen } from "./events.js";
 import { Favourites, loadLineUp } from "./lineup.js";
+import { Programmes } from "./programmes.js";
 import { Rows } from "./rows.js";
 import * as screen from "./screen.js";
 
-const CARD_PX = 272, DIGITS_MS = 1300, RELOAD_MS = 1000;
+const CARD_PX = 272, DIGITS_MS = 1300, RELOAD_MS = 1000, TICK_MS = 30000;
 const search = byId("search"), group = byId("group"), region = byId("region");
 const starred = byId("starred"), asList = byId("as-list"), osd = byId("osd");
 const favourites = new Favourites();
-let channels = [], matches = [], loaded = false, stale = 0, digits = "", digitsTimer = 0;
+let channels = [], matches = [], loaded = false, stale = 0, digits = "", digitsTimer = 0, ticker = 0;
 let navigate = null, unlisten = null;
 
 const pressed = (b) => b.getAttribute("aria-pressed") === "true";
@@ -28,9 +29,16 @@ function logo(channel) {
 	return box;
 }
 
-function nextText(next) {
-	const time = new Date(next.start || "");
-	return ["Next:", isNaN(time) ? next.start : clock(time), next.title].filter(Boolean).join(" ");
+/* What is on, with how much of it is over, and what is next; else what the playlist says. */
+function programmes(channel) {
+	const { now, next } = guide.nowNext(channel.id);
+	const nextText = next ? `${clock(next.from)} ${next.title}` : "";
+	if (!now)
+		return [make("span.soft", { textContent: nextText ? `Next: ${nextText}` : channel.description || "" })];
+	const passed = (Date.now() - now.from) / (now.to - now.from);
+	return [make("span.now", { textContent: now.title, title: nextText ? `Next: ${nextText}` : null }),
+		make("progress", { value: passed, "aria-label": `${Math.round(passed * 100)}% of it is over` }),
+		make("span.soft", { textContent: nextText })];
 }
 
 function star(channel) {
@@ -50,14 +58,14 @@ function card(channel) {
 	const facts = make("span.facts", {},
 		make("span.name", { textContent: channel.name }),
 		make("span.soft", { textContent: channel.group || "" }),
-		make("span.soft", { textContent: channel.next ? nextText(channel.next) :
-			channel.description || "" }));
+		...programmes(channel));
 	const playing = channel.id === screen.current();
 	return make(playing ? "li.channel.on" : "li.channel", {},
 		make("a", { href: `/watch/${channel.id}`, "aria-current": playing ? "true" : null },
 			logo(channel), facts), star(channel));
 }
 
+let guide = new Programmes({ now: "true" }, () => rows.redraw());
 const rows = new Rows(byId("channels"), card, CARD_PX);
 
 function filter() {
@@ -85,8 +93,10 @@ function offer(all) {
 const regionCode = () => (/^[a-z]{2}$/i.test(region.value) ? region.value.toUpperCase() : "");
 
 async function load() {
+	const region = regionCode();
+	guide = new Programmes(region ? { now: "true", region } : { now: "true" }, () => rows.redraw());
 	try {
-		channels = await loadLineUp({ region: regionCode() });
+		channels = await loadLineUp({ region });
 	} catch (e) {
 		say("The channels could not be loaded: " + e.message);
 		return;
@@ -177,12 +187,15 @@ export function show(id, go) {
 	else
 		load();
 	unlisten ??= listen((kind) => kind === "channel" && reload());
+	ticker ||= setInterval(() => !document.hidden && rows.redraw(), TICK_MS);
 }
 
 export function hide() {
 	screen.close();
 	unlisten?.();
 	unlisten = null;
+	clearInterval(ticker);
+	ticker = 0;
 	loaded = false;		/* it may have changed when it is shown again */
 	byId("view-watch").hidden = true;
 }

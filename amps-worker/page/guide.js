@@ -1,0 +1,133 @@
+/* guide.js - the view of the programmes over time; a click plays their channel. */
+import { button, clock, count, make, say } from "./dom.js";
+import { loadLineUp } from "./lineup.js";
+import { Programmes, searchProgrammes } from "./programmes.js";
+import { Rows } from "./rows.js";
+
+const HALF_MS = 1800000, TYPED_MS = 400, FOUND_MOST = 200, TICK_MS = 30000;
+let parts = null, timer = 0, ticker = 0, control = null;
+
+const start = () => Math.floor(Date.now() / HALF_MS) * HALF_MS;
+const day = (time) => new Date(time).toLocaleDateString([], { weekday: "short", day: "numeric" });
+const times = (p) => `${clock(p.from)} – ${clock(p.to)}`;
+
+/* How much of time a row shows, in ms: half an hour needs so many pixels. */
+const shown = () => Math.max(2, Math.floor((innerWidth - 160) / 180)) * HALF_MS;
+
+function programme(channel, p) {
+	const length = shown(), now = Date.now();
+	const from = Math.max(0, (p.from - parts.from) / length), to = Math.min(1, (p.to - parts.from) / length);
+	if (to <= 0 || from >= 1)
+		return null;
+	const on = p.from <= now && p.to > now;
+	const a = make(on ? "a.programme.on" : "a.programme", { href: `/watch/${channel.id}`,
+		title: [p.title, times(p), p.description].filter(Boolean).join("\n"),
+		"aria-label": `${p.title}, ${times(p)}, on ${channel.name}` },
+	make("b", { textContent: p.title }), make("span.soft", { textContent: times(p) }));
+	a.style.left = `${from * 100}%`;
+	a.style.width = `${(to - from) * 100}%`;
+	return a;
+}
+
+function row(channel) {
+	const all = parts.programmes.of(channel.id);
+	return make("li.guide-row", {},
+		make("a.guide-name", { href: `/watch/${channel.id}` },
+			make("span.soft", { textContent: channel.number || "" }), make("b", { textContent: channel.name })),
+		make("div.track", {}, ...(all || []).map((p) => programme(channel, p)),
+			all?.length === 0 ? make("span.soft.no-guide", { textContent: "No programmes" }) : null));
+}
+
+/* The times over the rows, and the line of now. */
+function draw() {
+	const length = shown(), marks = [];
+	for (let at = 0; at < length; at += HALF_MS) {
+		const mark = make("span", { textContent: clock(parts.from + at) });
+		mark.style.left = `${at / length * 100}%`;
+		marks.push(mark);
+	}
+	parts.times.replaceChildren(...marks);
+	parts.day.textContent = day(parts.from);
+	parts.rows.redraw();
+}
+
+function move(to) {
+	parts.from = to;
+	draw();
+}
+
+/* ---------- the search ---------- */
+
+async function search() {
+	const text = parts.search.value.trim(), own = parts;
+	control?.abort();
+	control = new AbortController();
+	parts.found.replaceChildren();
+	parts.grid.hidden = text.length > 0;
+	if (!text)
+		return;
+	let n = 0;
+	const signal = control.signal;
+	say("Searching…");
+	try {
+		await searchProgrammes(parts.channels, {}, text, signal, (channel, p) => {
+			own.found.append(make("li", {}, make("a.result", { href: `/watch/${channel.id}` },
+				make("b", { textContent: p.title }),
+				make("span.soft", { textContent: `${day(p.from)} ${times(p)} · ${channel.name}` }))));
+			return ++n < FOUND_MOST;
+		});
+	} catch (e) {
+		say(e.message);
+		return;
+	}
+	if (!signal.aborted)
+		say(n < FOUND_MOST ? `${count(n, "programme")} found` : `The first ${n} programmes that were found`);
+}
+
+async function load(own) {
+	try {
+		own.channels = await loadLineUp({ variants: "false" });
+	} catch (e) {
+		say(e.message);
+		return;
+	}
+	if (parts === own)
+		own.rows.items = own.channels;
+}
+
+export function show(place) {
+	if (parts)
+		return;
+	const list = make("ul.guide-rows", { "aria-label": "Programmes by channel" });
+	const own = parts = {
+		from: start(),
+		channels: [],
+		search: make("input", { type: "search", placeholder: "Search programmes",
+			"aria-label": "Search programmes", oninput: () => {
+				clearTimeout(timer);
+				timer = setTimeout(search, TYPED_MS);
+			} }),
+		day: make("b"),
+		times: make("div.times", { "aria-hidden": "true" }),
+		grid: make("div"),
+		found: make("ul.results", { "aria-label": "Programmes that were found" }),
+	};
+	parts.programmes = new Programmes({}, () => parts === own && own.rows.redraw());
+	parts.grid.append(make("div.guide-head", {}, parts.day, parts.times), list);
+	place.append(make("h2", { textContent: "Guide" }), make("div.row.tools", {}, parts.search,
+		button("Earlier", () => move(parts.from - shown())), button("Now", () => move(start())),
+		button("Later", () => move(parts.from + shown()))), parts.found, parts.grid);
+	parts.rows = new Rows(list, row);
+	draw();
+	ticker = setInterval(() => !document.hidden && parts.rows.redraw(), TICK_MS);
+	addEventListener("resize", draw);
+	load(parts);
+}
+
+export function hide() {
+	clearTimeout(timer);
+	clearInterval(ticker);
+	removeEventListener("resize", draw);
+	control?.abort();
+	parts = null;
+}
