@@ -161,8 +161,10 @@ def test_watch(opened, site):
     with Site(opened, site) as page:
         page.logs_in(TOKEN)
         wait_for(lambda: page.cards() == ["One", "Two", "Three", "Four"], 10, "the channels")
-        # a viewer's token sees this view only
-        assert page.run("views.hidden")
+        # a viewer's token sees no more than channels and the guide
+        assert page.text("nav").split() == ["Watch", "Guide"]
+        page.run("location.hash = 'steer', null")
+        page.waits("location.hash === ''", "the way back")
         page.types("#search", "tw")
         assert page.cards() == ["Two"]
         page.types("#search", "")
