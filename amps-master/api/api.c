@@ -223,20 +223,35 @@ static void on_served(void *owner)
 typedef void (*store_fn)(struct store_work *w, void *arg, int64_t wall_us,
 			 struct store_answer *ret);
 
-/* Reading megabytes would hold up the loop. */
+/* The body from this file.  0, -ENOMEM or -EBADMSG. */
+static int read_body(struct api_call *c, int fd)
+{
+	size_t n = (size_t)c->m.bytes;
+
+	assert(c->body == NULL && fd >= 0);
+	c->body = malloc(n + 1);
+	if (c->body == NULL)
+		return -ENOMEM;
+	if (pread(fd, c->body, n, 0) == (ssize_t)n)
+		return 0;
+	free(c->body);
+	c->body = NULL;
+	return -EBADMSG;
+}
+
+/* Reading megabytes would block the loop. */
 static void read_file_and_edit(struct store_work *w, void *call, int64_t wall_us,
 			       struct store_answer *ret)
 {
 	struct api_call *c = call;
-	size_t n = (size_t)c->m.bytes;
 
-	assert(c->body == NULL && c->file >= 0);
 	*ret = (struct store_answer){0};
-	c->body = malloc(n + 1);
-	if (c->body != NULL && pread(c->file, c->body, n, 0) == (ssize_t)n)
+	if (c->body != NULL || read_body(c, c->file) == 0) {
 		edit_run(w, call, wall_us, ret);
-	else
-		call_fail(c, 503, "out of memory");
+		return;
+	}
+	call_reset(c);
+	call_fail(c, 503, "the list cannot be read");
 }
 
 static void submit(struct api_call *c, store_fn call)
@@ -423,16 +438,6 @@ static bool is_for_viewers(enum api_operation operation)
 	return operation == API_STREAMS || operation == API_STREAM || operation == API_PROGRAMS;
 }
 
-static int read_body(struct api_call *c, int fd)
-{
-	size_t n = (size_t)c->m.bytes;
-
-	c->body = malloc(n + 1);
-	if (c->body == NULL)
-		return -ENOMEM;
-	return pread(fd, c->body, n, 0) == (ssize_t)n ? 0 : -EBADMSG;
-}
-
 static int call_read(struct api_call *c, const struct msg *m)
 {
 	c->message = malloc(m->len);
@@ -480,8 +485,8 @@ static void call_enter(struct api *a, struct api_call *c, unsigned worker)
 	LIST_INSERT_HEAD(&a->calls, c, link);
 }
 
-/* The bytes of memory that nobody can change or cut any more, or -Exxx: nothing waits while it is
- * read, as it might for a file, a pipe or a device. */
+/* The size of a sealed memfd, whose bytes and size cannot change, or -Exxx.  Anything else is
+ * refused: reading a file, a pipe or a device may block. */
 static ssize_t sealed_bytes(int fd)
 {
 	const int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;

@@ -618,6 +618,7 @@ void edit_run(struct store_work *w, void *call, int64_t wall_us, struct store_an
 
 	(void)wall_us;
 	*ret = (struct store_answer){0};
+	call_reset(e.call); /* it may have run in a transaction that failed */
 	if (problems_init(&e.problems) < 0)
 		call_fail(e.call, 503, "out of memory");
 	else if (!deletes)

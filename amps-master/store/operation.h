@@ -22,8 +22,9 @@ enum store_kind {
 	 * without a change (a dry run, a source to probe). */
 	STORE_CALL,
 	/* The same for one that calls store_work_change().  It takes those that wait directly
-	 * behind it, and behind each other, into its transaction, for up to STORE_BATCH_MS: all are
-	 * made, or none, with one publication.  None waits for another to come. */
+	 * behind it, and behind each other, into its transaction, for up to STORE_BATCH_MS, with
+	 * one publication.  None waits for another to come.  If the transaction fails, each is
+	 * called again, in a transaction of its own: it must begin anew. */
 	STORE_CHANGE,
 	/* Everything that is in force, as a configuration file has it: the settings (defaults
 	 * filled in), ffmpeg_profiles, streams and scheduled_streams. */
@@ -44,7 +45,7 @@ struct store_operation {
 /* The result.  error 0: `config` for an export, a publication for the others; a call and a backup
  * have none.  Otherwise -Exxx, a reason in one line, and for a refused file the problems:
  * [{severity,file,line,path,message}].  Changes of one transaction have one publication, which
- * comes with the first answer that the loop gets, and have failed alike. */
+ * comes with the first answer that the loop gets. */
 struct store_answer {
 	int error;
 	char text[ERROR_TEXT_MAX];

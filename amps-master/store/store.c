@@ -77,15 +77,43 @@ static bool is_change(const struct work *w)
 	return w->run == request_run && ((const struct request *)w)->op.kind == STORE_CHANGE;
 }
 
-/* The changes that are waiting share the transaction of the first. */
+static void run_call(struct store *s, struct request *r)
+{
+	store_answer_done(&r->answer);
+	r->op.call(&s->work, r->op.arg, clock_wall_us(), &r->answer);
+}
+
+/* Commits the transaction of these changes, which end before `end`.  0, or what has failed all of
+ * them. */
+static int commit(struct store *s, struct request *first, const struct request *end)
+{
+	struct store_answer result;
+	int error;
+
+	store_work_commit(&s->work, clock_wall_us(), &result);
+	assert(s->work.batch == NULL);
+	error = result.error;
+	for (struct request *r = first; error < 0 && r != end; r = r->next) {
+		r->answer.error = error;
+		text_copy(r->answer.text, sizeof(r->answer.text), result.text);
+		r->answer.changed = false;
+	}
+	first->answer.publication = TAKE_PTR(result.publication);
+	store_answer_done(&result);
+	return error;
+}
+
+/* The changes that are waiting share the transaction of the first.  If that fails, each is made
+ * alone, because one that cannot be stored, such as one too large for the disk, must not fail the
+ * others; but a locked database would make each of them wait. */
 static void run_changes(struct store *s, struct request *first)
 {
 	uint64_t end_us = clock_mono_us() + STORE_BATCH_MS * 1000;
-	struct request *last = first, *r;
-	struct store_answer result;
+	struct request *last = first;
+	int error;
 
 	for (;;) {
-		last->op.call(&s->work, last->op.arg, clock_wall_us(), &last->answer);
+		run_call(s, last);
 		if (last->answer.error < 0 || clock_mono_us() >= end_us)
 			break;
 		last->next = (struct request *)work_queue_take(s->queue, is_change);
@@ -93,15 +121,13 @@ static void run_changes(struct store *s, struct request *first)
 			break;
 		last = last->next;
 	}
-	store_work_commit(&s->work, clock_wall_us(), &result);
-	assert(s->work.batch == NULL);
-	for (r = first; result.error < 0 && r != NULL; r = r->next) {
-		r->answer.error = result.error;
-		text_copy(r->answer.text, sizeof(r->answer.text), result.text);
-		r->answer.changed = false;
+	error = commit(s, first, NULL);
+	if (error == 0 || error == -EBUSY || first == last)
+		return;
+	for (struct request *r = first; r != NULL; r = r->next) {
+		run_call(s, r);
+		(void)!commit(s, r, r->next);
 	}
-	first->answer.publication = TAKE_PTR(result.publication);
-	store_answer_done(&result);
 }
 
 static void request_run(struct work *w)

@@ -242,6 +242,15 @@ void api_streams(const struct request *q, struct reply *r)
 	}
 }
 
+/* Sends a call about the channel that the path names. */
+static void send_entry_call(const struct request *q, struct msg_api_call *m, struct texts *t,
+			    struct reply *r)
+{
+	access_region(q->http, q->facts, t->region);
+	if (read_number(q, r, CHANNEL_ID_MAX, &m->id) && read_match(q, r, t))
+		send_call(q, m, r);
+}
+
 void api_stream(const struct request *q, struct reply *r)
 {
 	enum http_method method = q->http->method;
@@ -252,11 +261,8 @@ void api_stream(const struct request *q, struct reply *r)
 	struct texts t;
 	struct msg_api_call m = call_of(operation, q, &t);
 
-	if (puts ? !admit_body(q, r) : method == HTTP_DELETE && !admit_change(q, r))
-		return;
-	access_region(q->http, q->facts, t.region);
-	if (read_number(q, r, CHANNEL_ID_MAX, &m.id) && read_match(q, r, &t))
-		send_call(q, &m, r);
+	if (puts ? admit_body(q, r) : method != HTTP_DELETE || admit_change(q, r))
+		send_entry_call(q, &m, &t, r);
 }
 
 void api_programs(const struct request *q, struct reply *r)
@@ -265,45 +271,44 @@ void api_programs(const struct request *q, struct reply *r)
 	struct texts t;
 	struct msg_api_call m = call_of(puts ? API_PROGRAMS_CHANGE : API_PROGRAMS, q, &t);
 
-	if (puts && !admit_body(q, r))
-		return;
-	access_region(q->http, q->facts, t.region);
-	if (read_number(q, r, CHANNEL_ID_MAX, &m.id) && read_match(q, r, &t))
-		send_call(q, &m, r);
+	if (!puts || admit_body(q, r))
+		send_entry_call(q, &m, &t, r);
 }
 
-static void send_report(const struct request *q, struct reply *r, enum api_operation operation)
+/* Sends a call without parameters. */
+static void send_plain(const struct request *q, struct reply *r, enum api_operation operation,
+		       bool (*admit)(const struct request *q, struct reply *r))
 {
 	struct texts t;
 	struct msg_api_call m = call_of(operation, q, &t);
 
-	if (admit_admin(q, r))
+	if (admit(q, r))
 		send_call(q, &m, r);
 }
 
 void api_profiles(const struct request *q, struct reply *r)
 {
-	send_report(q, r, API_PROFILES);
+	send_plain(q, r, API_PROFILES, admit_admin);
 }
 
 void api_plugins(const struct request *q, struct reply *r)
 {
-	send_report(q, r, API_PLUGINS);
+	send_plain(q, r, API_PLUGINS, admit_admin);
 }
 
 void api_status(const struct request *q, struct reply *r)
 {
-	send_report(q, r, API_STATUS);
+	send_plain(q, r, API_STATUS, admit_admin);
 }
 
 void api_tuners(const struct request *q, struct reply *r)
 {
-	send_report(q, r, API_TUNERS);
+	send_plain(q, r, API_TUNERS, admit_admin);
 }
 
 void api_viewers(const struct request *q, struct reply *r)
 {
-	send_report(q, r, API_VIEWERS);
+	send_plain(q, r, API_VIEWERS, admit_admin);
 }
 
 void api_tuner(const struct request *q, struct reply *r)
@@ -334,11 +339,7 @@ void api_viewer(const struct request *q, struct reply *r)
 
 void api_reload(const struct request *q, struct reply *r)
 {
-	struct texts t;
-	struct msg_api_call m = call_of(API_RELOAD, q, &t);
-
-	if (admit_change(q, r))
-		send_call(q, &m, r);
+	send_plain(q, r, API_RELOAD, admit_change);
 }
 
 void api_import(const struct request *q, struct reply *r)
@@ -355,11 +356,7 @@ void api_import(const struct request *q, struct reply *r)
 
 void api_probe(const struct request *q, struct reply *r)
 {
-	struct texts t;
-	struct msg_api_call m = call_of(API_PROBE, q, &t);
-
-	if (admit_body(q, r))
-		send_call(q, &m, r);
+	send_plain(q, r, API_PROBE, admit_body);
 }
 
 void api_log(const struct request *q, struct reply *r)

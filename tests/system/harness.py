@@ -463,9 +463,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(config, **kwargs):
-    """A server that the tests of a module share; it must leave nothing either."""
+def serving(config, state=None, **kwargs):
+    """A server that the tests of a module share; it must leave nothing either.  `state`: its state
+    folder, instead of one of its own."""
     s = Server(config, **kwargs)
+    if state:
+        s.state = state
+        give_options(state)
     try:
         yield s.start()
         s.stop()

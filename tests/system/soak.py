@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import media  # noqa: E402
-from harness import Server, kill, wait_for  # noqa: E402
+from harness import kill, serving, wait_for  # noqa: E402
 from lineup import LOOP, channel, line_up  # noqa: E402
 from watch import STOPPED, Knocker, Residue, Watch, assert_sound, memory_kb  # noqa: E402
 
@@ -83,36 +83,32 @@ def calm(server, control, ids):
     control.wait_more(ids, 200, 60)
 
 
+def stress(server):
+    with Watch(server) as control, Knocker(server, 0.02) as knocker:
+        ids = [i for c in range(1, CHANNELS + 1)
+               for i in control.open(f"/stream/{c}.ts", 4, again=True)]
+        control.wait_playing(ids)
+        trouble = Chaos(server, control)
+        residue, master = Residue(server), memory_kb(server.process.pid)
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            trouble.step()
+            time.sleep(trouble.chance.uniform(0, 2))
+        calm(server, control, ids)
+        residue.check(30)
+        assert_sound(control.report())
+        grown = memory_kb(server.process.pid) - master
+        print(f"seed {SEED}, {SECONDS} s: {trouble.done}; {knocker.served} requests served, "
+              f"{knocker.lost} lost with their worker, {knocker.refused} refused; master "
+              f"{grown} KiB more")
+        assert knocker.refused == 0
+        assert grown < 2048
+
+
 def chaos():
-    server = Server(line_up(*(channel(i, media.film(), **LOOP) for i in range(1, CHANNELS + 1))),
-                    workers=2).start()
-    try:
-        with Watch(server) as control, Knocker(server, 0.02) as knocker:
-            ids = [i for c in range(1, CHANNELS + 1)
-                   for i in control.open(f"/stream/{c}.ts", 4, again=True)]
-            control.wait_playing(ids)
-            trouble = Chaos(server, control)
-            residue, master = Residue(server), memory_kb(server.process.pid)
-            end = time.monotonic() + SECONDS
-            while time.monotonic() < end:
-                trouble.step()
-                time.sleep(trouble.chance.uniform(0, 2))
-            calm(server, control, ids)
-            residue.check(30)
-            assert_sound(control.report())
-            grown = memory_kb(server.process.pid) - master
-            print(f"seed {SEED}, {SECONDS} s: {trouble.done}; {knocker.served} requests served, "
-                  f"{knocker.lost} lost with their worker, {knocker.refused} refused; master "
-                  f"{grown} KiB more")
-            assert knocker.refused == 0
-            assert grown < 2048
-        server.stop()
-        server.check_log()
-    except BaseException:
-        print(server.log()[-8000:])
-        raise
-    finally:
-        server.cleanup()
+    config = line_up(*(channel(i, media.film(), **LOOP) for i in range(1, CHANNELS + 1)))
+    with serving(config, workers=2) as server:
+        stress(server)
 
 
 if __name__ == "__main__":

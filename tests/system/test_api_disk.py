@@ -1,5 +1,4 @@
 """A full disk below the database: changes are refused with the reason, all else goes on."""
-import contextlib
 import os
 import subprocess
 
@@ -7,27 +6,16 @@ import pytest
 
 import media
 from disk import fill, small_disk
-from harness import Server, give_options, wait_for
+from harness import serving, wait_for
 from lineup import LOOP, channel, line_up
 from test_api import ask, good, new, refused
 
 pytestmark = pytest.mark.slow
 
 
-@contextlib.contextmanager
 def serving_from(folder, **options):
-    s = Server(line_up(channel(1, media.film(), **LOOP)), **options)
-    s.state = os.path.join(folder, "state")
-    give_options(s.state)
-    try:
-        s.start()
-        yield s
-        s.stop()
-    except BaseException:
-        print(s.log()[-6000:])
-        raise
-    finally:
-        s.cleanup()
+    return serving(line_up(channel(1, media.film(), **LOOP)), state=os.path.join(folder, "state"),
+                   **options)
 
 
 def fill_to_the_last_byte(s):

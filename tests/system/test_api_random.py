@@ -12,7 +12,7 @@ import time
 import pytest
 
 from disk import fill, small_disk
-from harness import Server, give_options, kill, wait_for
+from harness import kill, serving, wait_for
 from lineup import channel, line_up
 from test_api import ask, good, locked, new
 
@@ -152,18 +152,9 @@ def test_every_answered_write_is_there_afterwards(server):
 @pytest.mark.soak
 @pytest.mark.limit(3600)
 def test_two_thousand_writes_lose_nothing_while_everything_dies_and_the_disk_fills(tmp_path):
-    with small_disk(tmp_path, "16m"):
-        s = Server(line_up(channel(1, "http://127.0.0.1:1/1.ts")), workers=2)
-        s.state = os.path.join(tmp_path, "state")
-        give_options(s.state)
-        try:
-            s.start()
-            write_in_trouble(s, 2000, [kill_worker, kill_master, fill_disk, stop_and_start,
-                                       kill_nursery, lock, kill_master, kill_worker, fill_disk,
-                                       stop_and_start, kill_master])
-            s.stop()
-        except BaseException:
-            print(s.log()[-6000:])
-            raise
-        finally:
-            s.cleanup()
+    state = os.path.join(tmp_path, "state")
+    with small_disk(tmp_path, "16m"), \
+            serving(line_up(channel(1, "http://127.0.0.1:1/1.ts")), workers=2, state=state) as s:
+        write_in_trouble(s, 2000, [kill_worker, kill_master, fill_disk, stop_and_start, kill_nursery,
+                                   lock, kill_master, kill_worker, fill_disk, stop_and_start,
+                                   kill_master])
