@@ -47,6 +47,8 @@ const struct route worker_routes[] = {
 	{"/api/tuners", GET, 0, api_tuners},
 	{"/api/tuners/<id>", DELETE, 0, api_tuner},
 	{"/api/tuners/<id>/<id>", DELETE, 0, api_tuner},
+	{"/api/why/<id>", GET, 0, api_why},
+	{"/api/why/<id>/<id>", GET, 0, api_why},
 	{"/api/viewers", GET, 0, api_viewers},
 	{"/api/viewers/<id>", DELETE, 0, api_viewer},
 	{"/api/reload", POST, ROUTE_BODY, api_reload},

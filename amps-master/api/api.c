@@ -124,6 +124,18 @@ static void run_stop(struct api_call *c)
 	call_end(c);
 }
 
+static void run_why(struct api_call *c)
+{
+	const struct api_env *env = &c->api->env;
+	json_t *report = env->backend->why(env->owner, c->m.key);
+
+	if (report != NULL)
+		call_succeed(c, 200, report);
+	else
+		call_fail(c, 404, "there is no channel %s", c->m.key);
+	call_end(c);
+}
+
 static void run_kick(struct api_call *c)
 {
 	const struct api_env *env = &c->api->env;
@@ -430,6 +442,7 @@ static const struct {
 	[API_RELOAD] = {.run = run_reload},
 	[API_LOG] = {.run = run_log},
 	[API_PROBE] = {.store = edit_run},
+	[API_WHY] = {.run = run_why},
 };
 
 /* What a viewer may ask for. */

@@ -311,21 +311,36 @@ void api_viewers(const struct request *q, struct reply *r)
 	send_plain(q, r, API_VIEWERS, admit_admin);
 }
 
+/* The key of a tuner in the path, or an error. */
+static bool read_key(const struct request *q, struct reply *r, struct texts *t)
+{
+	char id[16], variant[VARIANT_NAME_MAX] = "";
+
+	if (http_decode_segment(q->segment[0], id, sizeof(id)) < 0 ||
+	    (q->segments > 1 && http_decode_segment(q->segment[1], variant, sizeof(variant)) < 0)) {
+		reply_error(r, 404, 0, "there is nothing at this address");
+		return false;
+	}
+	snprintf(t->key, sizeof(t->key), "%s%s%s", id, q->segments > 1 ? "/" : "", variant);
+	return true;
+}
+
 void api_tuner(const struct request *q, struct reply *r)
 {
 	struct texts t;
 	struct msg_api_call m = call_of(API_TUNER_STOP, q, &t);
-	char id[16], variant[VARIANT_NAME_MAX] = "";
 
-	if (!admit_change(q, r))
-		return;
-	if (http_decode_segment(q->segment[0], id, sizeof(id)) < 0 ||
-	    (q->segments > 1 && http_decode_segment(q->segment[1], variant, sizeof(variant)) < 0)) {
-		reply_error(r, 404, 0, "there is nothing at this address");
-		return;
-	}
-	snprintf(t.key, sizeof(t.key), "%s%s%s", id, q->segments > 1 ? "/" : "", variant);
-	send_call(q, &m, r);
+	if (admit_change(q, r) && read_key(q, r, &t))
+		send_call(q, &m, r);
+}
+
+void api_why(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_WHY, q, &t);
+
+	if (admit_admin(q, r) && read_key(q, r, &t))
+		send_call(q, &m, r);
 }
 
 void api_viewer(const struct request *q, struct reply *r)

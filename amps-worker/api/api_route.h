@@ -16,6 +16,7 @@ void api_plugins(const struct request *q, struct reply *r);
 void api_status(const struct request *q, struct reply *r);
 void api_tuners(const struct request *q, struct reply *r);
 void api_tuner(const struct request *q, struct reply *r);
+void api_why(const struct request *q, struct reply *r);
 void api_viewers(const struct request *q, struct reply *r);
 void api_viewer(const struct request *q, struct reply *r);
 void api_reload(const struct request *q, struct reply *r);

@@ -52,15 +52,28 @@ function showStatus(s) {
 
 const STATES = { running: "good", failed: "bad" };
 
+/* What `amps why` says. */
+async function explain(path, list) {
+	try {
+		const { now, last_hour: hour } = await get(`/api/why/${path}`);
+		list.replaceChildren(...[...now, ...hour].map((text) => make("li", { textContent: text })));
+	} catch (e) {
+		list.replaceChildren(make("li", { textContent: e.message }));
+	}
+}
+
 /* A card of one tuner; update(tuner) changes what it says. */
 function tunerCard(key) {
 	const title = make("h3"), state = make("span.badge"), source = make("p.soft");
 	const numbers = make("p"), error = make("p.bad"), trouble = make("p.warn"), sample = chart("Bitrate since this page was opened");
+	const path = key.split("/").map(encodeURIComponent).join("/"), words = make("ul");
+	const why = make("details", { ontoggle: () => why.open && explain(path, words) },
+		make("summary", { textContent: "What is wrong?" }), words);
 	const stop = button("Stop", () => attempt(
-		() => ask("DELETE", `/api/tuners/${key.split("/").map(encodeURIComponent).join("/")}`),
+		() => ask("DELETE", `/api/tuners/${path}`),
 		`Tuner ${key} was stopped.`), { class: "small", "aria-label": `Stop tuner ${key}` });
 	const watch = make("a.button.small", { textContent: "Watch", href: `/watch/${key.split("/")[0]}` });
-	const card = make("li.card", {}, make("div.row", {}, title, state), source, sample.svg, numbers, trouble, error,
+	const card = make("li.card", {}, make("div.row", {}, title, state), source, sample.svg, numbers, trouble, error, why,
 		make("div.row", {}, watch, stop));
 	return { card, update(t) {
 		const cpu = history.get("cpu " + key), now = performance.now() / 1000;

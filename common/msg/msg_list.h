@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 18u
+#define MSG_PROTOCOL 19u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -185,6 +185,7 @@ enum api_operation {
 	API_IMPORT,
 	API_LOG,
 	API_PROBE,
+	API_WHY,
 	API_OPERATION_COUNT_
 };
 #define MSG_API_CALL_FIELDS(F)                                                                     \

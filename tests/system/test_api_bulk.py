@@ -162,7 +162,8 @@ def test_openapi_names_every_route_and_method(described):
         rows = re.findall(r'\{"(/api/[^"*]+)", ([A-Z |]+), ', f.read())
     routes = {re.sub("<id>", "{}", path): {m.lower() for m in methods.split(" | ")}
               for path, methods in rows}
-    del routes["/api/tuners/{}/{}"]     # the key of a variant's tuner has a slash
+    for key in ("tuners", "why"):       # the key of a variant's tuner has a slash
+        del routes[f"/api/{key}/{{}}/{{}}"]
     assert routes == {re.sub(r"\{\w+\}", "{}", path): set(entry) - {"parameters"}
                       for path, entry in described["paths"].items()}
 

@@ -294,6 +294,8 @@ def test_see(opened, server):
         kill(s.tuner("1")["pid"])
         page.reads("1 restart", ".cards")
         page.reads("the ingest job", ".log")
+        page.clicks("What is wrong?", ".cards")
+        page.reads("a process died 1 time", ".cards")
         viewer.read(1000)
         # another source for the same channel
         ask("PATCH", "/api/streams/1", {"source": media.other_film(), "name": "Uno"})
