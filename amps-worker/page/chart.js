@@ -28,7 +28,7 @@ export class History {
 
 /* An svg element; draw(samples) shows them, from zero to the largest. */
 export function chart(label) {
-	const svg = document.createElementNS(SVG, "svg"), line = document.createElementNS(SVG, "polyline");
+	const svg = document.createElementNS(SVG, "svg"), line = document.createElementNS(SVG, "polygon");
 	svg.setAttribute("viewBox", `0 0 ${WIDE} ${HIGH}`);
 	svg.setAttribute("preserveAspectRatio", "none");
 	svg.setAttribute("class", "chart");
@@ -39,9 +39,11 @@ export function chart(label) {
 		svg,
 		draw(samples) {
 			const top = Math.max(...samples, 1), step = WIDE / (Math.max(samples.length, FEWEST) - 1);
-			line.setAttribute("points", samples.map((value, i) =>
-				`${(i * step).toFixed(1)},${(HIGH - 2 - value / top * (HIGH - 4)).toFixed(1)}`)
-				.join(" "));
+			const points = samples.map((value, i) =>
+				`${(i * step).toFixed(1)},${(HIGH - value / top * (HIGH - 4)).toFixed(1)}`);
+			points.unshift(`0,${HIGH}`);
+			points.push(`${(samples.length - 1) * step},${HIGH}`);
+			line.setAttribute("points", points.join(" "));
 		},
 	};
 }

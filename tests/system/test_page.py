@@ -287,8 +287,8 @@ def test_see(opened, server):
         page.reads("One (1)")
         page.reads("running", ".cards")
         page.reads("1 viewer", ".cards")
-        page.waits("document.querySelector('.cards polyline').getAttribute('points').split(' ')"
-                   ".length > 1", "the chart")
+        page.waits("document.querySelector('.cards polygon').getAttribute('points').split(' ')"
+                   ".length > 3", "the chart")
         page.shoot("see")
         # a job that is killed comes back, and the card and the log say so
         kill(s.tuner("1")["pid"])
