@@ -33,40 +33,47 @@ uint32_t cuts_first_part(const struct cuts *c, int64_t wall_us)
 	return MAX((uint32_t)MIN(MAX(number, 1), (int64_t)UINT32_MAX / 2), c->part + 1);
 }
 
-/* Numbers go on at `next`: the newest cut, if there is one, gets the number before it. */
+/* Numbers go on at `next`: the newest cut of tracks that have begun gets the number before it. */
 static void skip_to(struct cuts *c, uint32_t next)
 {
-	if (c->count > 0) {
+	bool begun = c->count > 0 && c->seen_90k != TIME_NONE;
+
+	if (begun) {
 		struct cut last = c->at[(c->next - 1) % CUTS_KEPT];
 
 		last.number = next - 1;
 		c->at[last.number % CUTS_KEPT] = last;
-		c->count = 1;
 	}
+	c->count = begun;
 	c->next = next;
+	c->passed_90k = TIME_NONE;
 }
 
-void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s)
+void cuts_adopt(struct cuts *c, const struct cut_track *t, uint32_t target_s)
 {
 	/* other tracks may have been some segments ahead, or have begun already */
 	bool follows = c->adopted || c->count > 0;
 
-	if (!follows || newest_number >= c->next)
-		skip_to(c, newest_number + 1);
-	c->discontinuity = follows ? MAX(c->discontinuity, discontinuity) : discontinuity;
+	if (!follows || t->number >= c->next)
+		skip_to(c, t->number + 1);
+	/* it cannot cut any more before that end, so the others must not */
+	if (t->number + 1 == c->next)
+		c->passed_90k = MAX(c->passed_90k, t->end_90k - 2 * SAME_90K);
+	c->discontinuity = follows ? MAX(c->discontinuity, t->discontinuity) : t->discontinuity;
 	c->adopted = true;
-	assert(c->next > newest_number);
+	assert(c->next > t->number);
 	c->target_s = target_s;
 	c->firsts = 0;
 }
 
-void cuts_adopt_cut(struct cuts *c, const struct cut *newest)
+void cuts_adopt_cut(struct cuts *c, const struct cut *before)
 {
-	/* a track that has begun has cuts of its own */
-	if (newest->number + 1 != c->next || c->seen_90k != TIME_NONE)
+	/* tracks that have begun have cuts of their own */
+	if (before->number + 1 != c->next - c->count || c->seen_90k != TIME_NONE ||
+	    c->count == CUTS_KEPT)
 		return;
-	c->at[newest->number % CUTS_KEPT] = *newest;
-	c->count = 1;
+	c->at[before->number % CUTS_KEPT] = *before;
+	c->count++;
 }
 
 static const struct cut *newest(const struct cuts *c)
@@ -182,6 +189,14 @@ static bool is_due(const struct cuts *c, int64_t duration_90k)
 	return c->target_s && duration_90k + next_gop_90k(c) > (int64_t)c->target_s * HZ + SAME_90K;
 }
 
+/* Must it end here, without an access point? */
+static bool is_late(const struct cuts *c, int64_t duration_90k)
+{
+	uint32_t target_s = c->target_s ? c->target_s : MAX(target_of(c, 0), SEGMENT_HELD_MAX_S);
+
+	return duration_90k >= (int64_t)target_s * HZ;
+}
+
 /* Another track has passed this place without a cut: the next cut is for that track to choose. */
 static bool is_passed(const struct cuts *c, int64_t pts_90k)
 {
@@ -189,12 +204,11 @@ static bool is_passed(const struct cuts *c, int64_t pts_90k)
 	       pts_90k > c->passed_90k - NEAR_90K;
 }
 
-/* Must it end here, without an access point? */
-static bool is_late(const struct cuts *c, int64_t duration_90k)
+/* Another track has been here, or further on. */
+static bool is_seen(const struct cuts *c, int64_t pts_90k)
 {
-	uint32_t target_s = c->target_s ? c->target_s : MAX(target_of(c, 0), SEGMENT_HELD_MAX_S);
-
-	return duration_90k >= (int64_t)target_s * HZ;
+	return c->seen_90k != TIME_NONE && pts_90k <= c->seen_90k &&
+	       pts_90k > c->seen_90k - NEAR_90K;
 }
 
 /* Must the track, which begins here, wait for a later access point?  If it now took the number of a
@@ -207,7 +221,7 @@ static bool must_wait(struct cuts *c, const struct cut_track *t, const struct cu
 		return cut->pts_90k > pts_90k + SAME_90K && cut->pts_90k <= pts_90k + NEAR_90K;
 	if (!t->begun)
 		return newest(c);
-	if (c->seen_90k == TIME_NONE || pts_90k > c->seen_90k || pts_90k <= c->seen_90k - NEAR_90K)
+	if (!is_passed(c, pts_90k) && !is_seen(c, pts_90k))
 		return false;
 	/* the others' next cut, at which it begins, counts its discontinuity */
 	c->discontinuity = MAX(c->discontinuity, t->discontinuity + 1);

@@ -59,11 +59,14 @@ void cuts_init(struct cuts *c, int64_t wall_us, uint32_t discontinuity, int64_t 
 /* Number of the first part of a track that has none before it.  No part has had it: a track of this
  * job that has ended had lower ones, and so had tracks of earlier jobs by this time. */
 uint32_t cuts_first_part(const struct cuts *c, int64_t wall_us);
-/* Numbers go on behind what an earlier job made, whose sealed target duration stays. */
-void cuts_adopt(struct cuts *c, uint32_t newest_number, uint32_t discontinuity, uint32_t target_s);
-/* Where the newest segment of that began, after cuts_adopt(): a track that lacks it makes it, or
- * its playlist would have a hole. */
-void cuts_adopt_cut(struct cuts *c, const struct cut *newest);
+/* Numbers go on behind what an earlier job made of this track, in whose playlist the target
+ * duration is sealed.  No track gets a cut before the end of that which this one had not. */
+void cuts_adopt(struct cuts *c, const struct cut_track *t, uint32_t target_s);
+/* Where a segment of that began, after cuts_adopt(), the newest one first: a track that lacks it
+ * makes it, or its playlist would have a hole.  Left out if it does not adjoin those that are
+ * known.
+ */
+void cuts_adopt_cut(struct cuts *c, const struct cut *before);
 
 /* The track begins with this access point: a segment of this cut's number.  NULL: the next cut of
  * the others is later; try the next one.  `pts_90k` may be later than the cut's. */

@@ -233,6 +233,24 @@ static int adopt_files(struct segment_track *t, const struct ring *view, uint32_
 	return r == 0 ? segment_files_adopt(&t->files, &file) : r;
 }
 
+/* Where its segments began, so that tracks which were behind make those that they lack. */
+static void adopt_cuts(struct cuts *cuts, const struct ring *view, const struct segment *newest)
+{
+	struct segment s, after = *newest;
+	uint32_t kept = 0;
+
+	while (kept < CUTS_KEPT && segment_read(view, after.first, &s) == 0) {
+		cuts_adopt_cut(cuts, &(struct cut){.number = s.number,
+						   .discontinuity = s.discontinuity,
+						   .pts_90k = s.start_90k,
+						   .wall_us = s.wall_us});
+		kept++;
+		if (s.part == 0 || segment_read(view, s.part - 1, &after) < 0 ||
+		    after.number >= s.number)
+			return;
+	}
+}
+
 /* Takes the files and the numbers of what the index lists already, which the master has checked. */
 static int adopt(struct segment_track *t, const char *path)
 {
@@ -265,12 +283,8 @@ static int adopt(struct segment_track *t, const char *path)
 				    .access_90k = TIME_NONE,
 				    .whole = newest.flags & SEGMENT_LAST,
 				    .end_90k = t->resume_90k};
-	cuts_adopt(t->cuts, newest.number, newest.discontinuity, t->media.target_s);
-	if (segment_read(&view, newest.first, &s) == 0)
-		cuts_adopt_cut(t->cuts, &(struct cut){.number = s.number,
-						      .discontinuity = s.discontinuity,
-						      .pts_90k = s.start_90k,
-						      .wall_us = s.wall_us});
+	cuts_adopt(t->cuts, &t->cut, t->media.target_s);
+	adopt_cuts(t->cuts, &view, &newest);
 	return 0;
 }
 

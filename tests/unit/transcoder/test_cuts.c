@@ -23,6 +23,17 @@ static struct cut_track fresh(void)
 	return (struct cut_track){.access_90k = TIME_NONE};
 }
 
+/* An earlier job's track had this newest segment, and nothing of it that counts. */
+static void adopt(struct cuts *c, uint32_t number, uint32_t discontinuity, uint32_t target_s)
+{
+	struct cut_track t = {.begun = true,
+			      .number = number,
+			      .discontinuity = discontinuity,
+			      .end_90k = -3600ll * HZ};
+
+	cuts_adopt(c, &t, target_s);
+}
+
 /* Access points at these seconds: the times at which segments begin, as a text. */
 static void run(struct cuts *c, struct cut_track *t, double from, double step, double to,
 		char *text)
@@ -84,7 +95,7 @@ Test(cuts, an_access_point_is_taken_if_the_next_one_may_come_too_late)
 	struct cuts c = cold(4);
 	struct cut_track t = fresh();
 
-	cuts_adopt(&c, 100, 7, 4);
+	adopt(&c, 100, 7, 4);
 	c.gop_90k = 2 * HZ;
 	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
 	/* key frames come at 0.3 s and each two seconds behind that: the third one, at 4.3 s, would
@@ -101,7 +112,7 @@ Test(cuts, a_long_group_does_not_shorten_segments_for_ever)
 	struct cut_track t = fresh();
 	char text[512];
 
-	cuts_adopt(&c, 100, 7, 4);
+	adopt(&c, 100, 7, 4);
 	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
 	/* one group of 6 s, in the middle of which a segment ends; the rest last one second */
 	cr_assert_not_null(cuts_next(&c, &t, 4 * HZ, false));
@@ -189,7 +200,7 @@ Test(cuts, a_variant_that_is_behind_does_not_cut_where_another_did_not)
 	struct cuts c = cold(2);
 	struct cut_track a = fresh(), b = fresh();
 
-	cuts_adopt(&c, 100, 7, 2);
+	adopt(&c, 100, 7, 2);
 	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
 	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
 	cr_assert_null(cuts_next(&c, &a, HZ, true));
@@ -216,7 +227,7 @@ Test(cuts, a_track_that_lacks_the_newest_segment_of_an_earlier_job_makes_it)
 		for (unsigned i = 0; i < 2; i++) {
 			const struct cut *x = &newest[(first + i) % 2];
 
-			cuts_adopt(&c, x->number, x->discontinuity, 2);
+			adopt(&c, x->number, x->discontinuity, 2);
 			cuts_adopt_cut(&c, x);
 		}
 		a.begun = b.begun = true;
@@ -258,7 +269,7 @@ Test(cuts, a_variant_that_begins_again_has_the_cuts_of_the_others)
 	struct cuts c = cold(2);
 	struct cut_track a = fresh(), b = fresh();
 
-	cuts_adopt(&c, 100, 7, 2);
+	adopt(&c, 100, 7, 2);
 	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
 	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
 	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
@@ -278,7 +289,7 @@ Test(cuts, a_variant_that_begins_again_does_not_cut_where_another_did_not)
 	struct cuts c = cold(2);
 	struct cut_track a = fresh(), b = fresh();
 
-	cuts_adopt(&c, 100, 7, 2);
+	adopt(&c, 100, 7, 2);
 	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
 	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
 	cr_assert_null(cuts_next(&c, &a, HZ, true));
@@ -295,7 +306,7 @@ Test(cuts, a_variant_does_not_wait_for_others_that_have_ended)
 	struct cuts c = cold(2);
 	struct cut_track a = fresh(), b = fresh();
 
-	cuts_adopt(&c, 100, 7, 2);
+	adopt(&c, 100, 7, 2);
 	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
 	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
 	cr_assert_null(cuts_next(&c, &a, HZ, true));
@@ -313,8 +324,8 @@ Test(cuts, numbers_go_on_behind_an_earlier_job)
 	struct cut_track b = {
 		.begun = true, .number = 99, .discontinuity = 7, .access_90k = TIME_NONE};
 
-	cuts_adopt(&c, 100, 7, 5);
-	cuts_adopt(&c, 99, 7, 5);
+	adopt(&c, 100, 7, 5);
+	adopt(&c, 99, 7, 5);
 	cr_assert_not_null(cuts_start(&c, &b, 8 * HZ, WALL));
 	cr_expect_eq(b.number, 101);
 	cr_expect_eq(b.discontinuity, 8);
@@ -336,7 +347,7 @@ Test(cuts, an_earlier_job_is_adopted_after_the_first_cut)
 
 	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
 	first = a.number;
-	cuts_adopt(&c, 100, 7, 5);
+	adopt(&c, 100, 7, 5);
 	b = (struct cut_track){
 		.begun = true, .number = 100, .discontinuity = 7, .access_90k = TIME_NONE};
 	cr_assert_not_null(cuts_next(&c, &a, 1 * HZ, true));
@@ -344,7 +355,7 @@ Test(cuts, an_earlier_job_is_adopted_after_the_first_cut)
 	cr_assert_not_null(cuts_start(&c, &b, 1 * HZ, WALL));
 	cr_expect_eq(b.number, a.number);
 	/* nor do those of the other track, where the clock was wrong */
-	cuts_adopt(&c, first + 1000, 7, 5);
+	adopt(&c, first + 1000, 7, 5);
 	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
 	cr_expect_eq(a.number, first + 1000);
 	cr_assert_not_null(cuts_next(&c, &a, 3 * HZ, true));
@@ -380,7 +391,7 @@ Test(cuts, what_one_track_lacked_when_the_job_ended_is_no_discontinuity)
 	const struct cut *cut;
 
 	cuts_init(&c, WALL, 0, 0);
-	cuts_adopt(&c, 42, 3, 2);
+	adopt(&c, 42, 3, 2);
 	cuts_adopt_cut(
 		&c, &(struct cut){
 			    .number = 42, .discontinuity = 3, .pts_90k = 10 * HZ, .wall_us = WALL});
@@ -394,4 +405,153 @@ Test(cuts, what_one_track_lacked_when_the_job_ended_is_no_discontinuity)
 	cr_assert_not_null(cut);
 	cr_expect_eq(cut->number, 42);
 	cr_expect_eq(broken.discontinuity, 4);
+}
+
+/* ---------- jobs that are killed ---------- */
+
+#define FRAMES_S   25
+#define FRAME_90K  (HZ / FRAMES_S)
+#define PART_90K   (5 * FRAME_90K)
+#define NUMBERS	   256
+#define RING_S	   10
+#define FILM_TICKS 100 /* of a job, at most */
+
+/* A variant with an access point each second, in segments with parts. */
+struct variant {
+	struct cut_track cut;
+	int64_t at,
+		lag; /* the next picture that it reads; how far its ring is behind, in pictures */
+	int64_t resume_90k, start_90k, end_90k;
+	bool writing;
+	int64_t starts_90k[NUMBERS]; /* by number; TIME_NONE */
+	uint32_t discontinuities[NUMBERS];
+	uint32_t first; /* number of the channel's first segment */
+};
+
+static struct variant variant_new(uint32_t first, int64_t lag)
+{
+	struct variant v = {.cut = fresh(), .lag = lag, .resume_90k = TIME_NONE, .first = first};
+
+	for (unsigned i = 0; i < NUMBERS; i++)
+		v.starts_90k[i] = TIME_NONE;
+	return v;
+}
+
+static void variant_begin(struct variant *v, const struct cut *cut, int64_t pts_90k)
+{
+	uint32_t at = cut->number - v->first;
+
+	cr_assert_lt(at, NUMBERS);
+	cr_expect(at == 0 || v->starts_90k[0] == TIME_NONE || v->starts_90k[at - 1] != TIME_NONE,
+		  "a hole before %u", at);
+	v->starts_90k[at] = v->start_90k = pts_90k;
+	v->discontinuities[at] = v->cut.discontinuity;
+	v->writing = true;
+}
+
+/* Reads up to `most` pictures of those that the ring has at this time. */
+static void variant_read(struct variant *v, struct cuts *c, int64_t head, unsigned most)
+{
+	for (; most > 0 && v->at < head - v->lag; most--, v->at++) {
+		int64_t pts_90k = v->at * FRAME_90K;
+		bool access = v->at % FRAMES_S == 0;
+		const struct cut *cut = NULL;
+
+		if (v->writing)
+			cut = cuts_next(c, &v->cut, pts_90k, access);
+		else if (access && (v->resume_90k == TIME_NONE || pts_90k >= v->resume_90k))
+			cut = cuts_start(c, &v->cut, pts_90k, WALL + pts_90k * 100 / 9);
+		if (cut)
+			variant_begin(v, cut, pts_90k);
+		v->end_90k = pts_90k + FRAME_90K;
+	}
+}
+
+/* The job is killed: what is left are whole parts. */
+static void variant_stop(struct variant *v)
+{
+	uint32_t at = v->cut.number - v->first;
+	int64_t listed_90k = (v->end_90k - v->start_90k) / PART_90K * PART_90K;
+
+	v->writing = false;
+	v->resume_90k = v->start_90k + listed_90k;
+	v->cut.whole = listed_90k == 0;
+	if (listed_90k == 0) {
+		v->starts_90k[at--] = TIME_NONE;
+		v->cut.number--;
+	}
+	v->cut.discontinuity = v->discontinuities[at];
+	v->cut.access_90k = TIME_NONE;
+	v->cut.end_90k = v->resume_90k;
+}
+
+/* Another job goes on, from the oldest access point of the ring. */
+static void variant_adopt(struct variant *v, struct cuts *c, int64_t head)
+{
+	int64_t oldest = MAX(head - v->lag - RING_S * FRAMES_S, 0);
+	uint32_t at = v->cut.number - v->first;
+
+	v->at = (oldest + FRAMES_S - 1) / FRAMES_S * FRAMES_S;
+	cuts_adopt(c, &v->cut, 2);
+	do {
+		cuts_adopt_cut(c, &(struct cut){.number = v->first + at,
+						.discontinuity = v->discontinuities[at],
+						.pts_90k = v->starts_90k[at],
+						.wall_us = WALL + v->starts_90k[at] * 100 / 9});
+	} while (at-- > 0 && v->starts_90k[at] != TIME_NONE);
+}
+
+static void run_job(struct cuts *c, struct variant v[2], int64_t *head)
+{
+	for (unsigned i = 0; i < FILM_TICKS; i++) {
+		unsigned first = (unsigned)rand() % 2;
+
+		variant_read(&v[first], c, *head, 1 + (unsigned)rand() % 40);
+		variant_read(&v[1 - first], c, *head, 1 + (unsigned)rand() % 40);
+		*head += rand() % 6;
+	}
+}
+
+/* One that broke off is a discontinuity ahead in the segments that the other had begun already: up
+ * to two seconds of them. */
+static void compare(const struct variant v[2], unsigned seed)
+{
+	unsigned apart = 0;
+
+	for (unsigned i = 0; i < NUMBERS; i++) {
+		uint32_t a = v[0].discontinuities[i], b = v[1].discontinuities[i];
+
+		if (v[0].starts_90k[i] == TIME_NONE || v[1].starts_90k[i] == TIME_NONE)
+			continue;
+		cr_assert_eq(v[0].starts_90k[i], v[1].starts_90k[i],
+			     "seed %u: %u begins at %g and %g", seed, i,
+			     (double)v[0].starts_90k[i] / HZ, (double)v[1].starts_90k[i] / HZ);
+		apart = a == b ? 0 : apart + 1;
+		cr_assert(apart <= 3 && MAX(a, b) - MIN(a, b) <= 1,
+			  "seed %u: %u has discontinuities %u and %u", seed, i, a, b);
+	}
+}
+
+/* Segments of one or two groups, as after a long group; one variant is up to two seconds behind. */
+Test(cuts, variants_have_the_same_numbers_whenever_jobs_are_killed)
+{
+	for (unsigned seed = 1; seed <= 200; seed++) {
+		struct cuts c = cold(2);
+		struct variant v[2] = {variant_new(c.next, 0), variant_new(c.next, (int)seed % 50)};
+		int64_t head = 0;
+
+		srand(seed);
+		for (unsigned jobs = 0; jobs < 4; jobs++) {
+			unsigned first = (unsigned)rand() % 2;
+
+			c.gop_90k = 198 * HZ / 100;
+			run_job(&c, v, &head);
+			variant_stop(&v[0]);
+			variant_stop(&v[1]);
+			c = cold(2);
+			variant_adopt(&v[first], &c, head);
+			variant_adopt(&v[1 - first], &c, head);
+		}
+		compare(v, seed);
+	}
 }
