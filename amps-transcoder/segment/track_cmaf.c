@@ -44,6 +44,8 @@ struct cmaf_track {
 	bool placed;		     /* the offset is known */
 	/* of what was added, with the offset; AV_NOPTS_VALUE */
 	int64_t last_dts, end_dts;
+	int64_t lasts; /* duration of the newest unit, or of the one before if that is shorter */
+	int64_t delay; /* of the newest key frame: from its decode time until it is shown */
 	/* of the segment's first unit */
 	int64_t begin_dts, begin_90k, begin_wall_us;
 	uint32_t next_part;
@@ -57,6 +59,15 @@ static_assert(offsetof(struct cmaf_track, base) == 0, "a track is cast to its fo
 static int64_t time_90k(const struct cmaf_track *f, int64_t t)
 {
 	return av_rescale_q(t, f->base_time, ticks);
+}
+
+/* When a segment that begins with the unit begins to be shown.  A picture that is no key frame may
+ * be shown later than those that are decoded behind it. */
+static int64_t shown_90k(const struct cmaf_track *f)
+{
+	bool key = f->sound || f->unit->flags & AV_PKT_FLAG_KEY;
+
+	return time_90k(f, key ? f->unit->pts : f->unit->dts + f->delay);
 }
 
 /* ---------- parts ---------- */
@@ -219,7 +230,7 @@ static void begin_segment(struct cmaf_track *f, const struct cut *cut)
 	if (!f->placed || t->entry.flags & SEGMENT_DISCONTINUITY)
 		place(f, cut);
 	f->begin_dts = f->unit->dts + f->offset;
-	f->begin_90k = time_90k(f, f->unit->pts);
+	f->begin_90k = shown_90k(f);
 	f->begin_wall_us = cut_wall_us(cut, f->begin_90k);
 	seal_parts(f);
 	if (!f->fragments)
@@ -235,12 +246,12 @@ static bool is_full(const struct cmaf_track *f, int64_t end_dts)
 	return end_dts - fragments_first(f->fragments) > most;
 }
 
-/* True if the part has no room for the next picture: readers need not wait for that picture.  Where
- * an access point follows, its cut may end the segment with this part. */
+/* True if the part has no room for the next picture: readers need not wait for that picture.  One
+ * that lasts long, where others are missing, says nothing of the next one.  Where an access point
+ * follows, its cut may end the segment with this part. */
 static bool is_complete(const struct cmaf_track *f)
 {
-	return !f->sound && !units_access_follows(f->units) &&
-	       is_full(f, f->end_dts + f->unit->duration);
+	return !f->sound && !units_access_follows(f->units) && is_full(f, f->end_dts + f->lasts);
 }
 
 /* The init segment is complete with the first unit, of which some codecs need the header. */
@@ -275,6 +286,8 @@ static void add(struct cmaf_track *f)
 		log_debug("a unit is left out channel=%s error=%s", t->job->key, av_err2str(r));
 		return;
 	}
+	f->lasts = f->last_dts == AV_NOPTS_VALUE ? f->unit->duration
+						 : MIN(f->unit->duration, f->end_dts - f->last_dts);
 	f->last_dts = f->unit->dts;
 	f->end_dts = f->unit->dts + f->unit->duration;
 	write_init(f);
@@ -290,11 +303,13 @@ static void picture_cut(struct cmaf_track *f)
 	bool key = f->unit->flags & AV_PKT_FLAG_KEY;
 	const struct cut *cut;
 
+	if (key)
+		f->delay = f->unit->pts - f->unit->dts;
 	if (t->from_90k == TIME_NONE)
 		t->from_90k = f->unit->pts;
 	if (!t->writing && !key)
 		return;
-	cut = t->writing ? cuts_next(t->cuts, &t->cut, f->unit->pts, key)
+	cut = t->writing ? cuts_next(t->cuts, &t->cut, shown_90k(f), key)
 			 : track_start(t, f->unit->pts);
 	if (cut)
 		begin_segment(f, cut);

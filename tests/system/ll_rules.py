@@ -61,8 +61,9 @@ class Parts:
 class Fragments:
     """The parts of one segment, as files."""
 
-    def __init__(self, segment, init):
+    def __init__(self, segment, init, target):
         self.segment, self.init, self.paths = segment, init, []
+        self.target = target            # duration of a part
 
 
 class LowLatencyCapture(Capture):
@@ -98,22 +99,17 @@ class LowLatencyCapture(Capture):
             self.known.update({(x.number, x.index): x for x in now.parts})
         for part in new:
             self.known[part.number, part.index] = part
-            self.take(part)
+            self.take(part, now.target)
         for s in p.segments:
             self.check_whole(s)
         self.before = now
         return 0
 
     def of_parts(self, p):
-        for x, after in zip(p.parts, [*p.parts[1:], None]):
+        for x in p.parts:
             name = f"part {x.index} of {x.number}"
-            last = (after and after.number != x.number) or x.number in p.complete and not after
             if x.seconds > p.target + ROUNDING_S:
                 yield f"{name} lasts {x.seconds} s, more than {p.target}"
-            # a part ends before an access point, wherever the source has one
-            short = after and not after.independent and x.seconds < LEAST * p.target
-            if short and not last:
-                yield f"{name} lasts {x.seconds} s, less than {LEAST} of {p.target}"
             if self.known.get((x.number, x.index), x) != x:
                 yield f"{name} changes from {self.known[x.number, x.index]} to {x}"
 
@@ -157,10 +153,10 @@ class LowLatencyCapture(Capture):
             self.files[url] = path
         return self.files[url]
 
-    def take(self, part):
+    def take(self, part, target):
         init, path = self.keep(part.init), self.keep(part.url)
         if init and path:
-            f = self.fragments.setdefault(part.number, Fragments(None, init))
+            f = self.fragments.setdefault(part.number, Fragments(None, init, target))
             f.paths.append((part, path))
 
     def check_whole(self, s):
@@ -199,6 +195,15 @@ def read_files(work):
     return json.loads(done.stdout)
 
 
+def short_parts(number, f, read):
+    """Parts that could have been longer, although neither their segment nor a group of pictures ends."""
+    for (part, _), (after, _), x, following in zip(f.paths, f.paths[1:], read["fragments"],
+                                                   read["fragments"][1:]):
+        room = f.target - (x["duration"] + following["first"]) / read["timescale"]
+        if part.seconds < LEAST * f.target and room > ROUNDING_S and not after.independent:
+            yield f"part {part.index} of {number} lasts {part.seconds} s, less than {LEAST} of {f.target}"
+
+
 def check_fragments(found):
     """found: {number: (Fragments, what was read)} in the order of the numbers."""
     end, last = None, None
@@ -211,6 +216,7 @@ def check_fragments(found):
             yield f"{number}: boxes {read['boxes']}"
         if len(fragments) != len(f.paths):
             yield f"{number}: {len(fragments)} fragments in {len(f.paths)} parts"
+        yield from short_parts(number, f, read)
         follows = last is not None and last + 1 == number and not f.segment.discontinuity
         for (part, _), x in zip(f.paths, fragments):
             if follows and x["begin"] != end:

@@ -1,6 +1,6 @@
 // Prints what npm's mp4box makes of the files that are listed on stdin, a list of lists: an init segment
-// and its fragments.  For each {brands, codec, timescale, boxes, fragments: [{begin, duration, samples,
-// sync}]}, or {error}.
+// and its fragments.  For each {brands, codec, timescale, boxes, fragments: [{begin, duration, first,
+// samples, sync}]}, `first` being the duration of the first sample, or {error}.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
@@ -32,17 +32,18 @@ function readFragment(moof, defaults) {
 	const traf = moof.trafs[0], header = traf.tfhd;
 	const length = header.default_sample_duration || defaults.default_sample_duration;
 	const common = header.default_sample_flags ?? defaults.default_sample_flags;
-	let duration = 0, samples = 0, first = null;
+	let duration = 0, samples = 0, flags = null, first = null;
 	for (const run of traf.truns) {
 		for (let i = 0; i < run.sample_count; i++) {
+			first ??= run.sample_duration[i] ?? length;
 			duration += run.sample_duration[i] ?? length;
-			first ??= run.first_sample_flags ?? run.sample_flags[i] ?? common;
+			flags ??= run.first_sample_flags ?? run.sample_flags[i] ?? common;
 		}
 		samples += run.sample_count;
 	}
 	/* sample_is_non_sync_sample */
-	return { begin: traf.tfdt.baseMediaDecodeTime, duration, samples,
-		sync: !((first ?? 0) & 0x10000) };
+	return { begin: traf.tfdt.baseMediaDecodeTime, duration, first: first ?? 0, samples,
+		sync: !((flags ?? 0) & 0x10000) };
 }
 
 function attempt(paths) {

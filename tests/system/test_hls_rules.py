@@ -12,7 +12,7 @@ from harness import kill, wait_for
 from hls import Player, parse_media
 from hls_rules import Capture, Rules, compare, read_with_npm
 from lineup import channel, line_up
-from ll_rules import LowLatencyCapture
+from ll_rules import Fragments, LowLatencyCapture, Part, short_parts
 from trouble import TS_HEAD, Trouble, packets
 
 SEED = int(os.environ.get("AMPS_SEED", "1"))
@@ -68,6 +68,17 @@ def test_the_rules_find(what):
     rules.check(parse_media(text(), "/"))
     broken = rules.check(parse_media(WRONG[what], "/"))
     assert any(what in x for x in broken), broken
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first, key, short", [(40, False, True), (90, False, False), (40, True, False)])
+def test_a_part_is_short_where_a_long_picture_or_a_key_frame_follows(first, key, short):
+    f = Fragments(None, "init", target=.2)
+    f.paths = [(Part(7, i, f"{i}", seconds, i == 1 and key, "init"), f"{i}")
+               for i, seconds in enumerate((.12, .2))]
+    read = {"timescale": 1000, "fragments": [{"duration": 120, "first": 40},
+                                             {"duration": 200, "first": first}]}
+    assert len(list(short_parts(7, f, read))) == short
 
 
 # -- a live channel

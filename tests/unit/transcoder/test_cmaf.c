@@ -401,3 +401,72 @@ Test(cmaf_track, a_full_part_is_long_enough_for_the_target)
 	cr_expect_eq(m.part_ms, 200);
 	scene_close(&s);
 }
+
+/* The parts of the pictures behind the first segment, but for those that end a segment. */
+static void check_parts(const struct scene *s)
+{
+	struct segment last, e;
+	unsigned seen = 0;
+
+	cr_assert_eq(segment_newest(&s->picture.index, &last), 0);
+	for (uint32_t n = last.part; n > 0 && segment_read(&s->picture.index, n, &e) == 0; n--) {
+		if (e.flags & SEGMENT_LAST)
+			continue;
+		cr_expect_geq(e.duration_90k, TS_HZ * 17 / 100, "part %u of %u", e.part, e.number);
+		seen++;
+	}
+	cr_expect_geq(seen, 20);
+}
+
+/* Two pictures are missing, so that the one before them lasts long. */
+Test(cmaf_track, a_long_picture_does_not_end_its_part)
+{
+	uint8_t packet[TS_PACKET];
+	unsigned begun = 0, cc = 0;
+	struct scene s;
+	FILE *f;
+
+	scene_open(&s);
+	f = fopen(media_file("simple.ts", MEDIA_H264_AAC "-bf 0 -t 6 -f mpegts"), "rb");
+	cr_assert_not_null(f);
+	while (fread(packet, 1, TS_PACKET, f) == TS_PACKET) {
+		bool picture = ts_pid(packet) == s.parse.video_pid && begun + ts_pusi(packet) > 0;
+
+		begun += picture && ts_pusi(packet);
+		if (picture && (begun == 28 || begun == 29))
+			continue;
+		/* nothing is lost: the source has not made them */
+		if (picture && packet[3] & 0x10)
+			packet[3] = (uint8_t)((packet[3] & 0xf0) | (cc++ & 15));
+		append(&s, packet);
+	}
+	fclose(f);
+	take(&s);
+	cr_expect_gt(begun, 140);
+	check_parts(&s);
+	scene_close(&s);
+}
+
+/* Groups of ten seconds with B-frames: segments begin with pictures that are shown later than those
+ * behind them. */
+Test(cmaf_track, segments_without_key_frames_are_dated_without_holes)
+{
+	struct segment last, e;
+	unsigned cuts = 0;
+	struct scene s;
+
+	scene_open(&s);
+	cuts_seal(&s.cuts, TS_HZ);
+	play(&s, media_file("long_group.ts", MEDIA_H264_AAC "-g 250 -t 8 -f mpegts"));
+	cr_assert_eq(segment_newest(&s.picture.index, &last), 0);
+	for (uint32_t n = last.part; n > 0 && segment_read(&s.picture.index, n - 1, &e) == 0; n--) {
+		int64_t off_us = last.wall_us - e.wall_us - (int64_t)e.duration_90k * 100 / 9;
+
+		cr_expect(off_us >= -1000 && off_us <= 1000, "part %u is %lld us off", last.part,
+			  (long long)off_us);
+		cuts += last.number != e.number;
+		last = e;
+	}
+	cr_expect_gt(cuts, 0);
+	scene_close(&s);
+}
