@@ -5,6 +5,7 @@
  * limit ends with SIGALRM. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "amps-helper/tasks.h"
@@ -14,14 +15,17 @@
 struct task {
 	const char *name;
 	unsigned seconds;
+	size_t bytes; /* of its description */
 	int (*run)(const json_t *task, char *reason, size_t cap);
 };
 
 static const struct task tasks[] = {
-	{"fetch", FETCH_SECONDS_MAX, fetch_run},
+	{"fetch", FETCH_SECONDS_MAX, HELPER_TASK_MAX, fetch_run},
+	{"guide", GUIDE_SECONDS_MAX, GUIDE_TASK_MAX, guide_run},
 };
 
-static int confine(void)
+/* `path`: the file that the task reads, or NULL. */
+static int confine(const char *path)
 {
 	const char *const files[] = {
 		getenv(FETCH_AUTHORITIES),
@@ -32,6 +36,7 @@ static int confine(void)
 	size_t first = files[0] == NULL;
 	const struct sandbox rights = {.network = SANDBOX_ANY,
 				       .memory_mb = HELPER_MEMORY_MB,
+				       .file = path,
 				       .more = files + first,
 				       .more_count = array_size(files) - first};
 #ifndef AMPS_SANITIZED
@@ -44,12 +49,20 @@ static int confine(void)
 }
 
 /* The description on stdin, or NULL. */
-static json_t *read_description(void)
+static json_t *read_description(size_t most)
 {
-	_cleanup_(freep) char *text = malloc(HELPER_TASK_MAX);
-	size_t n = text != NULL ? fread(text, 1, HELPER_TASK_MAX, stdin) : 0;
+	_cleanup_(freep) char *text = malloc(most);
+	size_t n = text != NULL ? fread(text, 1, most, stdin) : 0;
 
-	return n < HELPER_TASK_MAX ? json_loadb(text != NULL ? text : "", n, 0, NULL) : NULL;
+	return n < most ? json_loadb(text != NULL ? text : "", n, 0, NULL) : NULL;
+}
+
+/* A file in memory, which the sandbox would not let the task make. */
+static int add_spool(json_t *description)
+{
+	int fd = memfd_create("amps-helper-spool", MFD_CLOEXEC);
+
+	return fd < 0 ? -errno : json_object_set_new(description, "spool", json_integer(fd));
 }
 
 static int run(const struct task *task)
@@ -59,14 +72,18 @@ static int run(const struct task *task)
 	int r;
 
 	alarm(task->seconds + HELPER_GRACE_S);
-	r = confine();
-	if (r < 0) {
-		fprintf(stderr, "the sandbox could not be entered: %s\n", strerror(-r));
-		return 1;
-	}
-	description = read_description();
+	/* the program that started this one wrote it: it is not from outside */
+	description = read_description(task->bytes);
 	if (description == NULL) {
 		fprintf(stderr, "the description of the task is not JSON\n");
+		return 1;
+	}
+	r = task->run == guide_run ? add_spool(description) : 0;
+	if (r == 0)
+		r = confine(json_string_value(json_object_get(description, "path")));
+	if (r < 0) {
+		fprintf(stderr, "the sandbox could not be entered: %s\n", strerror(-r));
+		json_decref(description);
 		return 1;
 	}
 	r = task->run(description, reason, sizeof(reason));

@@ -155,6 +155,7 @@ void master_apply(void *owner, struct publication *p)
 	m->generation = p->generation;
 	if (p->settings)
 		follow_settings(m, p);
+	guide_follow(m->guide, p, !first);
 	worker_pool_publish(m->pool, p);
 	events_of_report(m->chantab, p->report, first);
 	store_dispose(m->store, tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup)));
@@ -348,6 +349,7 @@ static void master_done(struct master *m)
 	viewers_done(&m->viewers);
 	store_close(m->store);
 	reload_free(m->reload);
+	guide_free(m->guide);
 	helpers_free(m->helpers);
 	api_free(m->api);
 	/* The children were killed by the calls above: reap them. */

@@ -453,6 +453,23 @@ static void env_imported(void *owner, uint64_t ticket, int status, const char *j
 			     error ? error : "out of memory", problems);
 }
 
+static void env_guide(void *owner, struct published *p)
+{
+	worker_pool_publish_snapshot(((struct master *)owner)->pool, SNAPSHOT_GUIDE, p);
+}
+
+static int open_guide(struct master *m)
+{
+	const struct guide_env guide = {.base = m->base,
+					.helpers = m->helpers,
+					.state_dir = m->settings.state_dir,
+					.owner = m,
+					.publish = env_guide};
+	int r = guide_new(&guide, &m->guide);
+
+	return r < 0 ? complain(m, "the guide", r) : 0;
+}
+
 /* What changes the server while it runs: the control socket, the API, reloads. */
 static int open_control(struct master *m)
 {
@@ -548,6 +565,8 @@ static int start(struct master *m)
 	if (r == 0)
 		r = make_children(m);
 	if (r == 0)
+		r = open_guide(m);
+	if (r == 0)
 		r = open_control(m);
 	return r;
 }
@@ -570,6 +589,9 @@ int master_start(struct master *m)
 	assert(m->first && m->phase == MASTER_STARTING);
 	master_apply(m, m->first);
 	publication_free(TAKE_PTR(m->first));
+	/* clients must not get an empty guide where there is one of yesterday */
+	while (!guide_begun(m->guide) && !m->interrupted)
+		event_base_loop(m->base, EVLOOP_ONCE);
 	master_open_access_log(m);
 	nursery_start(m->nursery);
 	worker_pool_start(m->pool);

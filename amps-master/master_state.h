@@ -9,6 +9,7 @@
 #include "amps-master/control/control_commands.h"
 #include "amps-master/system/listen.h"
 #include "amps-master/system/media_root.h"
+#include "amps-master/guide/guide.h"
 #include "amps-master/children/nursery.h"
 #include "amps-master/config/reload.h"
 #include "amps-master/system/runtime_dir.h"
@@ -64,6 +65,7 @@ struct master {
 	struct helpers *helpers;
 	struct reload *reload;
 	struct api *api;
+	struct guide_importer *guide;
 	struct control *control;
 	bool control_missing; /* the socket's file is gone, and that was logged */
 	bool announced;	      /* the banner was printed */

@@ -4,6 +4,7 @@
 
 #include "amps-worker/routes.h"
 #include "amps-worker/rtsp/rtsp_dialogue.h"
+#include "amps-worker/http/body_cache.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/timer.h"
@@ -56,6 +57,16 @@ static int on_rtp_sockets(struct worker *w, struct msg *raw)
 		return -EBADMSG;
 	rtsp_sessions_open_udp(&w->rtsp, TAKE_FD(raw->fds[0]), TAKE_FD(raw->fds[1]));
 	return 0;
+}
+
+static int on_snapshot(struct worker *w, const struct msg_snapshot *m, int fd)
+{
+	int r = context_on_snapshot(&w->context, m, fd);
+
+	/* bodies refer to the guide that they are made of, and would keep it in memory */
+	if (r == 0 && m->kind == SNAPSHOT_GUIDE)
+		body_cache_drop_unused(w->http.cache);
+	return r;
 }
 
 static int on_log_level(uint32_t level)
@@ -126,7 +137,7 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		   listener_add(l, m.index, TAKE_FD(raw->fds[0]), CONN_RTSP))
 		ON(RTP_SOCKETS, rtp_sockets, on_rtp_sockets(w, raw))
 		ON(LISTEN_DROP, listen_drop, (listener_drop(l, m.index), 0))
-		ON(SNAPSHOT, snapshot, context_on_snapshot(x, &m, raw->fds[0]))
+		ON(SNAPSHOT, snapshot, on_snapshot(w, &m, raw->fds[0]))
 		ON(OUTPUT_RING, output_ring, (live_on_output_ring(&w->live, &m, raw->fds[0]), 0))
 		ON(OUTPUT_OFFER, output_offer, outputs_on_offer(&w->live.outputs, &m, raw->fds[0]))
 		ON(OUTPUT_OFFER_END, output_offer_end,

@@ -59,6 +59,28 @@
 #define FETCH_CONNECT_SECONDS 10
 #define FETCH_REDIRECTS_MAX   5
 
+/* Guides to import (XMLTV) */
+#define GUIDE_BYTES_MAX	     (1ull << 30) /* of what is kept of all guides */
+#define GUIDE_SOURCE_MAX     (4ull << 30) /* of one guide, decoded */
+#define GUIDE_RATIO_FREE     (64u << 20)  /* so much may any guide decode to ... */
+#define GUIDE_RATIO_MAX	     500	  /* ... and then so many times its size */
+#define GUIDE_XZ_BYTES	     (24u << 20)  /* of memory that xz may need */
+#define GUIDE_SECONDS_MAX    300	  /* for an import */
+#define GUIDE_DEPTH_MAX	     32		  /* elements in each other */
+#define GUIDE_TOKEN_MAX	     (1u << 20)	  /* bytes of one tag, comment or declaration */
+#define GUIDE_TEXT_MAX	     8192	  /* bytes of one text; the rest of it is dropped */
+#define GUIDE_PROGRAMME_MAX  49152	  /* bytes of a programme's elements */
+#define GUIDE_PROGRAMMES_MAX 1000000	  /* programmes that are kept of one guide */
+#define GUIDE_CHANNELS_MAX   131072	  /* channels of one guide */
+#define GUIDE_NAMES_MAX	     8		  /* display-names of a channel that are compared */
+#define GUIDE_NAME_MAX	     256	  /* bytes of an id or a name */
+#define GUIDE_SOURCES_MAX    64
+#define GUIDE_TASK_MAX	     (24u << 20) /* bytes of an import's description */
+#define GUIDE_REPORT_MAX     (64u << 20)
+#define GUIDE_LAST_S	     3600 /* of a last programme whose end is not known */
+#define GUIDE_RETRY_MIN_S    5	  /* after a failed import; doubled each time */
+#define GUIDE_RETRY_MAX_S    3600
+
 /* Processes and messages */
 #define WORKERS_MAX	     256
 #define TUNERS_MAX	     1024 /* slots of the channel table */

@@ -647,6 +647,7 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 static const char *const kind_names[SNAPSHOT_KIND_COUNT_] = {
 	[SNAPSHOT_CATALOG] = "catalog",
 	[SNAPSHOT_TOKENS] = "tokens",
+	[SNAPSHOT_GUIDE] = "guide",
 };
 
 /* The master's own reader of the tokens. */
@@ -666,25 +667,30 @@ struct snapshot *worker_pool_tokens(const struct worker_pool *pool)
 	return pool->tokens;
 }
 
+void worker_pool_publish_snapshot(struct worker_pool *pool, enum snapshot_kind kind,
+				  struct published *new)
+{
+	struct published *is = &pool->snapshots[kind];
+
+	if (new->fd < 0)
+		return;
+	assert(new->generation > is->generation);
+	close_fd(&is->fd);
+	*is = *new;
+	new->fd = -1;
+	if (kind == SNAPSHOT_TOKENS)
+		open_tokens(pool);
+	log_debug("publishing the next %s generation=%llu", kind_names[kind],
+		  (unsigned long long)is->generation);
+	for (unsigned i = 0; i < pool->env.count; i++)
+		if (slot_listens(&pool->slots[i]))
+			send_snapshot(&pool->slots[i], kind);
+}
+
 void worker_pool_publish(struct worker_pool *pool, struct publication *p)
 {
-	for (enum snapshot_kind kind = 0; kind < SNAPSHOT_KIND_COUNT_; kind++) {
-		struct published *is = &pool->snapshots[kind], *new = &p->snapshots[kind];
-
-		if (new->fd < 0)
-			continue;
-		assert(new->generation > is->generation);
-		close_fd(&is->fd);
-		*is = *new;
-		new->fd = -1;
-		if (kind == SNAPSHOT_TOKENS)
-			open_tokens(pool);
-		log_debug("publishing the next %s generation=%llu", kind_names[kind],
-			  (unsigned long long)is->generation);
-		for (unsigned i = 0; i < pool->env.count; i++)
-			if (slot_listens(&pool->slots[i]))
-				send_snapshot(&pool->slots[i], kind);
-	}
+	for (enum snapshot_kind kind = 0; kind < SNAPSHOT_KIND_COUNT_; kind++)
+		worker_pool_publish_snapshot(pool, kind, &p->snapshots[kind]);
 }
 
 void worker_pool_await(struct worker_pool *pool, struct served_wait *w)

@@ -61,6 +61,10 @@ struct worker_pool *worker_pool_free(struct worker_pool *p); /* kills; returns N
 /* Takes the snapshots out of `p` and sends them to every worker, also to those started later. */
 void worker_pool_publish(struct worker_pool *pool, struct publication *p);
 
+/* Takes one snapshot out of `p`, likewise. */
+void worker_pool_publish_snapshot(struct worker_pool *pool, enum snapshot_kind kind,
+				  struct published *p);
+
 /* Calls w->done once, when each worker serves what was published so far or SERVED_WAIT_MS have
  * passed; perhaps at once. */
 void worker_pool_await(struct worker_pool *pool, struct served_wait *w);

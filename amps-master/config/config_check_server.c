@@ -303,11 +303,32 @@ static bool finish_guide(struct check *c, const struct spot *at, json_t *out)
 	return true;
 }
 
+/* A name of the time zone database, such as Europe/Berlin. */
+static json_t *read_timezone(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_+-/";
+	json_t *text = value_text(c, f, at);
+	const char *name = json_string_value(text);
+	char path[128];
+
+	if (text == NULL || strcmp(name, "UTC") == 0)
+		return text;
+	snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
+	if (name[strspn(name, letters)] == '\0' && name[0] != '/' && strlen(name) < 64 &&
+	    access(path, R_OK) == 0)
+		return text;
+	json_decref(text);
+	return check_error(c, at, "must be a time zone of this machine like Europe/Berlin, not %s",
+			   check_name(at).text);
+}
+
 static const struct field guide_fields[] = {
 	FIELD("url", value_web_url),
 	FIELD("path", value_text, .flags = FIELD_FILLED),
 	FIELD("refresh", value_seconds, .min = 1, .max = SECONDS_MAX, .fallback = "21600.0"),
 	FIELD("shift", value_number, .min = -48, .max = 48, .fallback = "0.0"),
+	FIELD("timezone", read_timezone, .flags = FIELD_FILLED, .fallback = "\"UTC\""),
 };
 
 static const char *guide_alone(const char *text)
@@ -319,9 +340,10 @@ static const struct section guide_section = {FIELDS(guide_fields), .alone = guid
 					     .finish = finish_guide};
 static const struct field guide = {.read = value_section, .section = &guide_section};
 static const struct field epg_fields[] = {
-	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &guide, .max = 256,
-	      .fallback = "[]"),
+	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &guide,
+	      .max = GUIDE_SOURCES_MAX, .fallback = "[]"),
 	FIELD("keep_days", value_int, .max = 60, .fallback = "2"),
+	FIELD("past_days", value_int, .max = 60, .fallback = "1"),
 };
 const struct section config_check_epg = {FIELDS(epg_fields)};
 

@@ -112,6 +112,7 @@ int context_on_worker_peer_gone(struct context *x, uint32_t index)
 static const struct snapshot_type *const types[SNAPSHOT_KIND_COUNT_] = {
 	[SNAPSHOT_CATALOG] = &catalog_type,
 	[SNAPSHOT_TOKENS] = &tokens_type,
+	[SNAPSHOT_GUIDE] = &guide_type,
 };
 
 /* Notes the time if the next catalog differs in what lists show. */
@@ -148,10 +149,7 @@ int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd)
 
 bool context_complete(const struct context *x)
 {
-	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
-		if (!x->snapshots[i])
-			return false;
-	return true;
+	return x->snapshots[SNAPSHOT_CATALOG] && x->snapshots[SNAPSHOT_TOKENS];
 }
 
 void context_done(struct context *x)

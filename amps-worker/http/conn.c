@@ -229,6 +229,7 @@ struct facts conn_facts(const struct conn *c)
 	return (struct facts){
 		.catalog = context_catalog(x),
 		.tokens = context_tokens(x),
+		.guide = context_guide(x),
 		.chantab = x->chantab,
 		.worker_pages = x->pages,
 		.worker_count = x->page_count,

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include "amps-worker/http/parse.h"
 #include "common/shm/catalog.h"
+#include "common/shm/guide.h"
 #include "common/shm/tokens.h"
 
 struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
@@ -16,6 +17,7 @@ struct api;	   /* api/api.h: calls to the master */
 struct facts {
 	const struct catalog *catalog;
 	const struct tokens *tokens;
+	const struct guide *guide;	 /* NULL = there is none */
 	const void *chantab;		 /* channel table, mapped */
 	const void *const *worker_pages; /* by worker index, NULL = not known yet */
 	unsigned worker_count;

@@ -60,8 +60,10 @@ static void make_key(const struct facts *f, const struct guide_params *p, struct
 	const char *const texts[] = {p->base,	    p->region, p->link_region,
 				     p->link_token, p->groups, p->ids};
 	uint64_t content = catalog_content_hash(f->catalog);
+	uint64_t imported = f->guide ? guide_header(f->guide)->snapshot.generation : 0;
 
 	buf_add(key, "guide", 5);
+	buf_add(key, &imported, sizeof(imported));
 	buf_add(key, &content, sizeof(content));
 	buf_putc(key, (char)p->form);
 	for (size_t i = 0; i < array_size(texts); i++)
@@ -98,7 +100,7 @@ static int find_body(const struct facts *f, const struct guide_params *p, const 
 	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);
 	if (r->shared || body_maker_join(f->maker, key->data, key->len, r))
 		return 0;
-	list = guide_list_begin(f->catalog, p);
+	list = guide_list_begin(f->catalog, f->guide, p);
 	return list ? body_maker_start(f->maker, key->data, key->len, f->wall_us,
 				       p->form == GUIDE_XML ? &xml : &json, list, r)
 		    : -ENOMEM;

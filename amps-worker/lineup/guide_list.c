@@ -4,11 +4,14 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "amps-worker/lineup/id_set.h"
 #include "amps-worker/lineup/m3u.h"
 #include "amps-worker/lineup/selection.h"
 #include "amps-worker/lineup/xmltv.h"
+#include "common/hash.h"
+#include "common/text/xml.h"
 
 #define STEP_CHANNELS 64
 #define STEP_BYTES    16384u /* a step ends behind the channel that passes it */
@@ -17,6 +20,7 @@ enum phase { PHASE_CHANNELS, PHASE_PROGRAMMES, PHASE_DONE };
 
 struct guide_list {
 	const struct catalog *catalog; /* one reference */
+	const struct guide *guide;     /* likewise, or NULL */
 	enum guide_form form;
 	enum phase phase;
 	size_t next; /* channel of this phase */
@@ -47,6 +51,12 @@ static int begin(struct guide_list *l, const struct guide_params *p)
 			return -ENOMEM;
 		l->follow->end = XMLTV_END;
 		l->follow->modified_s = p->lineup_s;
+		if (l->guide) {
+			const struct guide_header *h = guide_header(l->guide);
+
+			l->follow->snapshot = snapshot_ref(guide_snapshot(l->guide));
+			l->follow->modified_s = MAX(p->lineup_s, h->made_wall_s);
+		}
 	}
 	l->base = strdup(p->base);
 	l->region = strdup(p->region);
@@ -68,7 +78,8 @@ static int begin(struct guide_list *l, const struct guide_params *p)
 	return selection_begin(&l->selection);
 }
 
-struct guide_list *guide_list_begin(const struct catalog *c, const struct guide_params *p)
+struct guide_list *guide_list_begin(const struct catalog *c, const struct guide *g,
+				    const struct guide_params *p)
 {
 	struct guide_list *l = calloc(1, sizeof(*l));
 
@@ -76,6 +87,9 @@ struct guide_list *guide_list_begin(const struct catalog *c, const struct guide_
 		return NULL;
 	snapshot_ref(catalog_snapshot(c));
 	l->catalog = c;
+	if (g)
+		snapshot_ref(guide_snapshot(g));
+	l->guide = g;
 	l->form = p->form;
 	if (begin(l, p) == 0)
 		return l;
@@ -88,6 +102,8 @@ void guide_list_end(struct guide_list *l)
 	if (!l)
 		return;
 	snapshot_unref(catalog_snapshot(l->catalog));
+	if (l->guide)
+		snapshot_unref(guide_snapshot(l->guide));
 	body_follow_free(l->follow);
 	selection_end(&l->selection);
 	id_set_done(&l->named);
@@ -116,18 +132,58 @@ static int add_xml_channel(struct guide_list *l, const struct catalog_channel *c
 	return 0;
 }
 
+/* Adds the imported programmes of an id to what follows the text. */
+static void add_imported(struct guide_list *l, const struct guide_channel *ch)
+{
+	struct body_follow *f = l->follow;
+
+	body_tail_add(&f->plain, guide_bytes(l->guide, ch->xml_at), ch->xml_bytes);
+	body_tail_add(&f->packed, guide_bytes(l->guide, ch->packed_at), ch->packed_bytes);
+	f->crc = (uint32_t)crc32_combine(f->crc, ch->crc, (z_off_t)ch->xml_bytes);
+	f->hash = hash_u64(f->hash, ch->xml_bytes << 32 | ch->crc);
+}
+
+/* Which programmes a channel shows: its own (true), or the imported ones in *ret_imported, NULL =
+ * none.  Own ones are read into *ret_own, for free(). */
+static int choose(struct guide_list *l, const struct catalog_channel *ch,
+		  struct programme **ret_own, size_t *ret_count,
+		  const struct guide_channel **ret_imported)
+{
+	ssize_t n = programmes_read(l->catalog, ch, ret_own);
+	int64_t end_us = n > 0 ? (*ret_own)[n - 1].end_us : TIME_NONE;
+
+	*ret_count = (size_t)MAX(n, 0);
+	*ret_imported = NULL;
+	if (n < 0)
+		return (int)n;
+	if (n == 0 || end_us <= l->selection.wall_us)
+		*ret_imported = guide_find(l->guide, catalog_text(l->catalog, ch->tvg_id_at));
+	if (n > 0 && guide_find(l->guide, catalog_text(l->catalog, ch->tvg_id_at))) {
+		/* the document changes when the last of them is over */
+		selection_expire(&l->selection, end_us);
+		if (*ret_imported && l->follow)
+			l->follow->modified_s = MAX(l->follow->modified_s, end_us / 1000000 + 1);
+	}
+	return 0;
+}
+
 static int add_xml_programmes(struct guide_list *l, const struct catalog_channel *ch,
 			      struct buf *out)
 {
 	const char *id = catalog_text(l->catalog, ch->tvg_id_at);
+	const struct guide_channel *imported;
 	struct programme *list;
-	ssize_t n = programmes_read(l->catalog, ch, &list);
+	size_t n;
+	int r = choose(l, ch, &list, &n, &imported);
 
-	if (n > 0 && id_set_add(&l->filled, id))
-		for (ssize_t i = 0; i < n; i++)
+	if (r == 0 && (imported || n > 0) && id_set_add(&l->filled, id)) {
+		if (imported)
+			add_imported(l, imported);
+		for (size_t i = 0; !imported && i < n; i++)
 			xmltv_put_programme(out, id, &list[i]);
+	}
 	free(list);
-	return n < 0 ? (int)n : 0;
+	return r;
 }
 
 /* ---------- JSON ---------- */
@@ -172,7 +228,8 @@ static json_t *program_of(const struct programme *p)
 
 	time_format_iso8601(p->start_us, start);
 	time_format_iso8601(p->end_us, end);
-	put_text(program, "title", p->title);
+	if (p->title)
+		put_text(program, "title", p->title);
 	put_text(program, "start", start);
 	put_text(program, "end", end);
 	if (p->description)
@@ -180,45 +237,104 @@ static json_t *program_of(const struct programme *p)
 	return program;
 }
 
-/* What is on, if anything is, and what is next. */
-static int programs_now(struct guide_list *l, const struct catalog_channel *ch, json_t *out)
+static void put_escaped(json_t *object, const char *key, struct guide_text text)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT;
+
+	if (!text.at)
+		return;
+	xml_read(&b, text.at, text.len);
+	if (buf_ok(&b) && b.data)
+		json_object_set_new(object, key, json_stringn(b.data, b.len));
+}
+
+static json_t *program_imported(const struct guide_entry *e)
+{
+	json_t *program =
+		program_of(&(struct programme){.start_us = e->start_us, .end_us = e->end_us});
+
+	put_escaped(program, "title", e->title);
+	put_escaped(program, "description", e->description);
+	return program;
+}
+
+/* Imported programmes from `first` on. */
+static void add_entries(const struct guide_list *l, const struct guide_channel *ch, uint32_t first,
+			uint32_t most, json_t *out)
+{
+	struct guide_entry e;
+
+	for (uint32_t i = 0; i < most && guide_entry_at(l->guide, ch, first + i, &e); i++)
+		json_array_append_new(out, program_imported(&e));
+}
+
+/* What is on, if anything is, and what is next, of the imported programmes. */
+static void imported_now(struct guide_list *l, const struct guide_channel *ch, json_t *out)
 {
 	int64_t wall_us = l->selection.wall_us;
+	uint32_t now = guide_now(l->guide, ch, wall_us);
+	struct guide_entry e;
+	bool on;
+
+	if (!guide_entry_at(l->guide, ch, now, &e))
+		return;
+	on = e.start_us <= wall_us;
+	selection_expire(&l->selection, on ? e.end_us : e.start_us);
+	add_entries(l, ch, now, on ? 2 : 1, out);
+}
+
+/* The same of a channel's own ones. */
+static void own_now(struct guide_list *l, const struct programme *list, size_t n, json_t *out)
+{
+	int64_t wall_us = l->selection.wall_us;
+	const struct programme *p = programmes_now(list, n, wall_us);
+	bool on = p && p->start_us <= wall_us;
+
+	if (!p)
+		return;
+	json_array_append_new(out, program_of(p));
+	selection_expire(&l->selection, on ? p->end_us : p->start_us);
+	if (on && p + 1 < list + n)
+		json_array_append_new(out, program_of(p + 1));
+}
+
+static int add_programs(struct guide_list *l, const struct catalog_channel *ch, json_t *entry)
+{
+	const struct guide_channel *imported;
 	struct programme *list;
-	ssize_t n = programmes_read(l->catalog, ch, &list);
-	const struct programme *p = n > 0 ? programmes_now(list, (size_t)n, wall_us) : NULL;
+	json_t *programs = NULL;
+	size_t n;
+	int r = choose(l, ch, &list, &n, &imported);
 
-	if (p) {
-		bool on = p->start_us <= wall_us;
-
-		json_array_append_new(out, program_of(p));
-		selection_expire(&l->selection, on ? p->end_us : p->start_us);
-		if (on && p + 1 < list + n)
-			json_array_append_new(out, program_of(p + 1));
+	if (l->form == GUIDE_JSON && !imported) {
+		programs = programs_as_written(l->catalog, ch);
+	} else {
+		programs = json_array();
+		if (imported && l->form == GUIDE_JSON)
+			add_entries(l, imported, 0, UINT32_MAX, programs);
+		else if (imported)
+			imported_now(l, imported, programs);
+		else
+			own_now(l, list, n, programs);
 	}
+	json_object_set_new(entry, "programs", programs);
 	free(list);
-	return n < 0 ? (int)n : 0;
+	return r;
 }
 
 static int add_json_channel(struct guide_list *l, const struct catalog_channel *ch, struct buf *out)
 {
 	const struct catalog *c = l->catalog;
-	json_t *entry = json_object(), *programs = NULL;
+	json_t *entry = json_object();
 	char *text;
-	int r = 0;
+	int r;
 
 	json_object_set_new(entry, "id", json_integer(ch->id));
 	put_text(entry, "epg_id", catalog_text(c, ch->tvg_id_at));
 	put_text(entry, "name", catalog_text(c, ch->name_at));
 	put_text(entry, "group", catalog_text(c, ch->group_at));
 	put_text(entry, "logo", catalog_text(c, ch->logo_at));
-	if (l->form == GUIDE_JSON) {
-		programs = programs_as_written(c, ch);
-	} else {
-		programs = json_array();
-		r = programs_now(l, ch, programs);
-	}
-	json_object_set_new(entry, "programs", programs);
+	r = add_programs(l, ch, entry);
 	text = r == 0 ? json_dumps(entry, JSON_COMPACT) : NULL;
 	json_decref(entry);
 	if (!text)

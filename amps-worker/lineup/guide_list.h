@@ -1,12 +1,15 @@
 /* guide_list.h - the programmes of a selection of channels as XMLTV or JSON, written step by step.
  *
- * XMLTV: all channels, then all programmes.  Channels that share an id (epg_id) are one channel
+ * A channel's own programmes (next_programs) are shown as long as one of them is not over, else the
+ * imported ones.  XMLTV: all channels, then all programmes; the imported ones are not copied, but
+ * follow the text (struct body_follow).  Channels that share an id (epg_id) are one channel
  * there.  JSON: an array of {id, epg_id, name, group, logo, programs}. */
 #ifndef AMPS_GUIDE_LIST_H
 #define AMPS_GUIDE_LIST_H
 
 #include "amps-worker/http/body.h"
 #include "common/shm/catalog.h"
+#include "common/shm/guide.h"
 #include "common/shm/tokens.h"
 #include "common/text/buf.h"
 
@@ -25,9 +28,10 @@ struct guide_params {
 	int64_t lineup_s; /* when the catalog last changed */
 };
 
-/* Copies what it needs.  NULL without memory. */
+/* Copies what it needs; `g` may be NULL.  NULL without memory. */
 struct guide_list;
-struct guide_list *guide_list_begin(const struct catalog *c, const struct guide_params *p);
+struct guide_list *guide_list_begin(const struct catalog *c, const struct guide *g,
+				    const struct guide_params *p);
 void guide_list_end(struct guide_list *list); /* accepts NULL */
 
 /* Appends some channels.  1, or 0 if the document is complete: *ret_expires_us is then the wall

@@ -11,14 +11,17 @@
 #include "amps-worker/lineup/selection.h"
 #include "common/text/group.h"
 #include "common/text/text.h"
+#include "common/text/xml.h"
 
 #define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"
 #define STEP_CHANNELS 64
+#define NEXT_EVERY_US (60 * 1000000ll)
 #define STEP_BYTES    16384u /* a step ends behind the channel that passes it */
 
 /* A list that is being written. */
 struct playlist {
 	const struct catalog *catalog; /* one reference */
+	const struct guide *guide;     /* likewise, or NULL */
 	struct playlist_params params;
 	struct token_entry token; /* params.token points to it, if there is one */
 	size_t next;		  /* channel */
@@ -117,18 +120,50 @@ static void add_extinf(struct playlist *r, const struct catalog_channel *ch,
 		buf_printf(b, "#KODIPROP:mimetype=%s\n", type);
 }
 
+static void add_next_line(struct playlist *r, const char *title, const char *start,
+			  const char *description)
+{
+	buf_puts(r->out, "#EXTREM:AMP-NEXT");
+	m3u_attribute(r->out, "title", title);
+	m3u_attribute(r->out, "start", start);
+	m3u_attribute(r->out, "description", description);
+	buf_putc(r->out, '\n');
+}
+
+/* What is next in the imported guide.  The list changes with it, but once a minute at the most. */
+static void add_next_imported(struct playlist *r, const struct guide_channel *imported)
+{
+	_cleanup_(buf_done) struct buf title = BUF_INIT, description = BUF_INIT;
+	int64_t wall_us = r->params.wall_us;
+	uint32_t at = guide_now(r->guide, imported, wall_us);
+	struct guide_entry e;
+	char start[32];
+
+	if (guide_entry_at(r->guide, imported, at, &e) && e.start_us <= wall_us)
+		at++;
+	if (!guide_entry_at(r->guide, imported, at, &e))
+		return;
+	selection_expire(&r->selection, MAX(e.start_us, wall_us + NEXT_EVERY_US));
+	xml_read(&title, e.title.at, e.title.len);
+	xml_read(&description, e.description.at, e.description.len);
+	time_format_iso8601(e.start_us, start);
+	r->out->failed |= !buf_ok(&title) || !buf_ok(&description);
+	add_next_line(r, title.data, start, description.data);
+}
+
 static void add_next(struct playlist *r, const struct catalog_channel *ch)
 {
 	const struct catalog_program *p = next_program(r, ch);
 	const struct catalog *c = r->catalog;
+	bool to_come = p && p->start_wall_us != TIME_NONE && p->start_wall_us > r->params.wall_us;
+	const struct guide_channel *imported =
+		to_come ? NULL : guide_find(r->guide, catalog_text(c, ch->tvg_id_at));
 
-	if (!p)
-		return;
-	buf_puts(r->out, "#EXTREM:AMP-NEXT");
-	m3u_attribute(r->out, "title", catalog_text(c, p->title_at));
-	m3u_attribute(r->out, "start", catalog_text(c, p->start_at));
-	m3u_attribute(r->out, "description", catalog_text(c, p->description_at));
-	buf_putc(r->out, '\n');
+	if (imported)
+		add_next_imported(r, imported);
+	else if (p)
+		add_next_line(r, catalog_text(c, p->title_at), catalog_text(c, p->start_at),
+			      catalog_text(c, p->description_at));
 }
 
 static void add_region_list(struct playlist *r, const char *name, uint32_t at, uint32_t count)
@@ -294,7 +329,8 @@ static const char *keep_params(struct playlist *r, const struct playlist_params 
 	return at;
 }
 
-struct playlist *playlist_begin(const struct catalog *c, const struct playlist_params *p)
+struct playlist *playlist_begin(const struct catalog *c, const struct guide *g,
+				const struct playlist_params *p)
 {
 	size_t bytes = strlen(p->base) + strlen(p->rtsp_base) + strlen(p->region) +
 		       strlen(p->link_region) + strlen(p->link_token) + strlen(p->groups) +
@@ -308,6 +344,9 @@ struct playlist *playlist_begin(const struct catalog *c, const struct playlist_p
 	assert(end == r->texts + bytes);
 	snapshot_ref(catalog_snapshot(c));
 	r->catalog = c;
+	if (g)
+		snapshot_ref(guide_snapshot(g));
+	r->guide = g;
 	return r;
 }
 
@@ -316,6 +355,8 @@ void playlist_end(struct playlist *r)
 	if (!r)
 		return;
 	snapshot_unref(catalog_snapshot(r->catalog));
+	if (r->guide)
+		snapshot_unref(guide_snapshot(r->guide));
 	buf_done(&r->query);
 	selection_end(&r->selection);
 	free(r);
@@ -439,8 +480,10 @@ static void make_key(const struct facts *f, const struct playlist_params *p, str
 	const char *const texts[] = {p->base,	    p->rtsp_base, p->region, p->link_region,
 				     p->link_token, p->groups,	  p->ids};
 	uint64_t content = catalog_content_hash(f->catalog);
+	uint64_t imported = f->guide ? guide_header(f->guide)->snapshot.generation : 0;
 
 	buf_add(key, "playlist", 9);
+	buf_add(key, &imported, sizeof(imported));
 	buf_add(key, &content, sizeof(content));
 	buf_putc(key, p->variants ? 1 : 0);
 	buf_putc(key, (char)p->links);
@@ -471,7 +514,7 @@ static bool find_body(const struct facts *f, const struct playlist_params *p, co
 	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);
 	if (r->shared || body_maker_join(f->maker, key->data, key->len, r))
 		return true;
-	list = playlist_begin(f->catalog, p);
+	list = playlist_begin(f->catalog, f->guide, p);
 	return list &&
 	       body_maker_start(f->maker, key->data, key->len, f->wall_us, &source, list, r) == 0;
 }

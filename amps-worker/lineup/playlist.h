@@ -37,9 +37,11 @@ struct playlist_params {
 	int64_t wall_us;
 };
 
-/* A list that is written step by step; it copies what it needs.  NULL without memory. */
+/* A list that is written step by step; it copies what it needs.  `g`: names what is next on
+ * channels without programmes of their own; NULL = there is none.  NULL without memory. */
 struct playlist;
-struct playlist *playlist_begin(const struct catalog *c, const struct playlist_params *p);
+struct playlist *playlist_begin(const struct catalog *c, const struct guide *g,
+				const struct playlist_params *p);
 void playlist_end(struct playlist *list); /* accepts NULL */
 
 /* Appends some channels.  1, or 0 if the list is complete: *ret_expires_us is then the wall time at

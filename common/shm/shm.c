@@ -60,9 +60,19 @@ int shm_seal_writer(int fd)
 	return (seals & want) == want ? 0 : -EPERM;
 }
 
+int shm_begin(const char *name)
+{
+	return memfd_new(name);
+}
+
+int shm_end(int fd)
+{
+	return add_seals(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+}
+
 int shm_snapshot(const char *name, const void *bytes, size_t n)
 {
-	_cleanup_(closep) int fd = memfd_new(name);
+	_cleanup_(closep) int fd = shm_begin(name);
 	int r;
 
 	if (fd < 0)
@@ -70,7 +80,7 @@ int shm_snapshot(const char *name, const void *bytes, size_t n)
 	r = write_all(fd, bytes, n);
 	if (r < 0)
 		return r;
-	r = add_seals(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+	r = shm_end(fd);
 	if (r < 0)
 		return r;
 	return TAKE_FD(fd);

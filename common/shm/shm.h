@@ -19,6 +19,10 @@ must_check int shm_seal_writer(int fd);
 /* Creates a fully sealed snapshot with this content.  Returns a descriptor or -Exxx. */
 must_check int shm_snapshot(const char *name, const void *bytes, size_t n);
 
+/* The same in two steps: the descriptor of an empty object to write to, and its seals. */
+must_check int shm_begin(const char *name);
+must_check int shm_end(int fd);
+
 /* Checks that fd is a memfd of exactly `bytes` bytes that can neither shrink nor grow, and that it
  * can no longer be written to (`immutable`: not even through old mappings).  0 or -EPERM/-EINVAL.
  */

@@ -32,8 +32,7 @@ static uint32_t next_point(struct cursor *c)
 	return first < 0x80 ? first : 0x80000000u | first;
 }
 
-/* Lower case of letters of up to two bytes of UTF-8, if it is at a regular distance. */
-static uint32_t fold(uint32_t c)
+uint32_t group_fold(uint32_t c)
 {
 	if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) ||
 	    (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
@@ -53,7 +52,7 @@ bool group_equal(const char *a, size_t a_len, const char *b, size_t b_len)
 	struct cursor x = trimmed(a, a_len), y = trimmed(b, b_len);
 
 	while (x.at < x.end && y.at < y.end)
-		if (fold(next_point(&x)) != fold(next_point(&y)))
+		if (group_fold(next_point(&x)) != group_fold(next_point(&y)))
 			return false;
 	return x.at == x.end && y.at == y.end;
 }

@@ -13,4 +13,8 @@ bool group_in_list(const char *list, const char *group);
 /* Does the list contain no name? */
 bool group_list_empty(const char *list);
 
+/* The lower case of a letter of up to two bytes of UTF-8, if it is at a regular distance; any other
+ * character stays. */
+uint32_t group_fold(uint32_t c);
+
 #endif

@@ -65,3 +65,30 @@ void xml_element(struct buf *b, const char *name, const char *text)
 	xml_put(b, text, strlen(text));
 	buf_printf(b, "</%s>", name);
 }
+
+void xml_read(struct buf *b, const char *text, size_t len)
+{
+	static const struct {
+		const char *name;
+		char c;
+	} names[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}};
+
+	for (size_t at = 0, n; at < len; at += n) {
+		const char *end = memchr(text + at, '&', len - at);
+
+		n = end ? (size_t)(end - text) - at : len - at;
+		buf_add(b, text + at, n);
+		for (size_t i = 0; n == 0 && i < array_size(names); i++) {
+			size_t m = strlen(names[i].name);
+
+			if (m <= len - at && memcmp(text + at, names[i].name, m) == 0) {
+				buf_putc(b, names[i].c);
+				n = m;
+			}
+		}
+		if (n == 0) {
+			buf_putc(b, '&');
+			n = 1;
+		}
+	}
+}

@@ -11,4 +11,7 @@ void xml_put(struct buf *b, const char *text, size_t len);
 /* The same in an element of this name; nothing for NULL. */
 void xml_element(struct buf *b, const char *name, const char *text);
 
+/* Appends what xml_put() was given, but for what it left out. */
+void xml_read(struct buf *b, const char *text, size_t len);
+
 #endif

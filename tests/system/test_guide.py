@@ -1,13 +1,18 @@
 """/epg.xml and /api/epg."""
 import gzip
+import http.server
 import json
+import lzma
+import re
 import subprocess
+import threading
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
 
 import media
-from harness import serving
+from harness import serving, wait_for
 from lineup import channel, line_up
 
 pytestmark = pytest.mark.slow
@@ -67,3 +72,132 @@ def test_conditional_requests(own):
     assert json.loads(own.get("/api/epg?ids=3").body) == [
         {"id": 3, "epg_id": "3", "name": "Channel 3", "group": None, "logo": None,
          "programs": []}]
+
+
+# -- imported guides
+
+def stamp(seconds, zone=" +0000"):
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + seconds)) + zone
+
+
+def guide(*elements):
+    return ('<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tv SYSTEM "xmltv.dtd">\n<tv>\n'
+            + "\n".join(elements) + "\n</tv>\n").encode()
+
+
+def show(channel_id, start, stop, inner):
+    return (f'<programme channel="{channel_id}" start="{stamp(start)}" stop="{stamp(stop)}">'
+            f"{inner}</programme>")
+
+
+FULL = ('<title lang="de">Jetzt &amp; hier</title><sub-title>Zwei</sub-title><desc>Alles "davon"'
+        "</desc><credits><director>Di</director><actor role=\"r\">Al</actor></credits>"
+        "<date>2020</date><category>News</category><category>Sport</category>"
+        '<icon src="http://x/i.png"/><episode-num system="xmltv_ns">0.1.0/1</episode-num>'
+        '<previously-shown start="20200101"/><new/><rating system="FSK"><value>12</value></rating>'
+        "<star-rating><value>3/5</value></star-rating>")
+FIRST = guide('<channel id="one.tv"><display-name>x</display-name></channel>',
+              '<channel id="zwei"><display-name>DE: Channel Two HD</display-name></channel>',
+              '<channel id="d1"><display-name>Double</display-name></channel>',
+              '<channel id="d2"><display-name>DOUBLE</display-name></channel>',
+              show("one.tv", 3600, 7200, "<title>Später</title>"),
+              show("one.tv", -60, 3600, FULL),
+              show("zwei", -60, 3600, "<title>Two</title>"),
+              show("d1", -60, 3600, "<title>Double</title>"))
+
+
+class Web(http.server.ThreadingHTTPServer):
+    """Serves `document`, with validators; counts and keeps the requests."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.document, self.status, self.requests = FIRST, 200, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server_port}/guide.xml"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):  # noqa: N802
+        web = self.server
+        tag = f'"{hash(web.document)}"'
+        status = 304 if self.headers.get("If-None-Match") == tag else web.status
+        web.requests.append((status, self.headers))
+        self.send_response(status)
+        self.send_header("ETag", tag)
+        body = web.document if status != 304 else b""
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def web():
+    with Web() as server:
+        yield server
+        server.shutdown()
+
+
+def importing(*sources, **more):
+    return line_up(channel(1, media.film(), epg_id="one.tv"),
+                   channel(2, media.film(), name="Channel Two"),
+                   channel(3, media.film(), name="Double", next_programs=[
+                       {"title": "Mine", "start": "2020-01-01T00:00:00Z"}]),
+                   channel(4, media.film(), name="Nothing"),
+                   epg={"sources": list(sources), **more})
+
+
+def titles(s, query=""):
+    tv = ET.fromstring(s.get("/epg.xml" + query).body)
+    return [(p.get("channel"), p.findtext("title")) for p in tv.iter("programme")]
+
+
+IMPORTED = [("3", "Mine"), ("one.tv", "Jetzt & hier"), ("one.tv", "Später"), ("2", "Two")]
+
+
+@pytest.mark.smoke
+def test_an_imported_guide_is_matched_and_served(server, web, tmp_path):
+    s = server(importing({"url": web.url}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    one = s.get("/epg.xml?ids=1").body
+    validate(one, tmp_path)
+    assert FULL in one.decode().replace("&quot;", '"')
+    for query in ("", "?ids=2", "?ids=1,2", "?ids=4"):
+        plain = s.get("/epg.xml" + query).body
+        assert gzip.decompress(s.get("/epg.xml.gz" + query).body) == plain
+    now = json.loads(s.get("/api/epg?now=true&ids=1").body)[0]["programs"]
+    assert [p["title"] for p in now] == ["Jetzt & hier", "Später"]
+    assert now[0]["description"] == 'Alles "davon"'
+    assert '#EXTREM:AMP-NEXT title="Später" start="2' in s.get("/playlist.m3u?ids=1").text
+
+
+def test_a_restart_serves_the_guide_at_once_and_asks_if_it_has_changed(server, web):
+    s = server(importing({"url": web.url, "refresh": "1s"}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    wait_for(lambda: web.requests[-1][0] == 304, what="a conditional request")
+    web.status, web.document = 500, b"broken"
+    s.restart()
+    assert titles(s) == IMPORTED
+    web.status, web.document = 200, guide(show("one.tv", 0, 60, "<title>Next day</title>"))
+    wait_for(lambda: ("one.tv", "Next day") in titles(s), what="the next guide")
+
+
+def test_a_broken_guide_keeps_the_last_one_and_says_why(server, web):
+    s = server(importing({"url": web.url + "?token=secret"}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    web.document = FIRST[:-20]
+    assert s.amps("reload").returncode == 0
+    wait_for(lambda: "the guide cannot be imported" in s.log(), what="a warning")
+    assert re.search(r"cannot be imported \(line \d+: .*\), keeping the last one", s.log())
+    assert "secret" not in s.log()
+    assert titles(s) == IMPORTED
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+def test_packed_files_are_read(server, tmp_path, pack):
+    path = tmp_path / "guide"
+    path.write_bytes(pack(FIRST))
+    s = server(importing({"path": str(path)}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")

@@ -20,7 +20,7 @@ static char *render(struct fixture *f, struct playlist_params w, int64_t *ret_ex
 	w.groups = w.groups ? w.groups : "";
 	w.ids = w.ids ? w.ids : "";
 	w.wall_us = w.wall_us ? w.wall_us : FIXTURE_NOW;
-	list = playlist_begin(f->catalog, &w);
+	list = playlist_begin(f->catalog, NULL, &w);
 	do
 		r = playlist_step(list, &out, &expires);
 	while (r > 0);
