@@ -80,6 +80,7 @@ struct command {
 	C(shutdown)                                                                                \
 	C(import)                                                                                  \
 	C(schedule)                                                                                \
+	C(epg)                                                                                     \
 	C(vlc)                                                                                     \
 	C(config)                                                                                  \
 	C(backup)

@@ -6,10 +6,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "amps-helper/guide_parse.h"
+#include "amps-helper/guide_document.h"
 #include "amps-helper/guide_write.h"
 #include "amps-helper/tasks.h"
-#include "amps-helper/unpack.h"
 #include "amps-helper/web.h"
 #include "common/clock.h"
 #include "common/limits.h"
@@ -23,8 +22,7 @@ struct import {
 	json_t *targets, *keep; /* borrowed; `keep` goes into the report as it is */
 	struct guide_match *match;
 	struct guide_spool spool;
-	struct guide_parse *parse;
-	struct unpack unpack;
+	struct guide_document document;
 	bool unchanged;
 	char got_etag[WEB_TAG_MAX], got_modified[WEB_TAG_MAX];
 };
@@ -50,7 +48,7 @@ static int take(void *owner, const char *bytes, size_t n, char *reason, size_t c
 {
 	struct import *i = owner;
 
-	return unpack_add(&i->unpack, bytes, n, reason, cap);
+	return guide_document_add(&i->document, bytes, n, reason, cap);
 }
 
 static int fetch(struct import *i, char *reason, size_t cap)
@@ -100,9 +98,7 @@ static int import_document(struct import *i, char *reason, size_t cap)
 	int r = i->url != NULL ? fetch(i, reason, cap) : read_file(i, reason, cap);
 
 	if (r == 0 && !i->unchanged)
-		r = unpack_end(&i->unpack, reason, cap);
-	if (r == 0 && !i->unchanged)
-		r = guide_parse_end(i->parse, reason, cap);
+		r = guide_document_end(&i->document, reason, cap);
 	return r;
 }
 
@@ -112,7 +108,7 @@ static int write_result(struct import *i, int64_t now_s, const struct guide_pars
 	json_t *report;
 	int r;
 
-	if (guide_parse_count(i->parse) == 0) {
+	if (guide_parse_count(i->document.parse) == 0) {
 		snprintf(reason, cap, "the guide has no programmes");
 		return -ENODATA;
 	}
@@ -123,7 +119,7 @@ static int write_result(struct import *i, int64_t now_s, const struct guide_pars
 	report = json_pack("{s:O, s:s, s:s, s:I, s:I, s:I}", "keep", i->keep, "etag", i->got_etag,
 			   "modified", i->got_modified, "fetched", (json_int_t)now_s, "channels",
 			   (json_int_t)guide_match_channel_count(i->match), "found",
-			   (json_int_t)guide_parse_count(i->parse));
+			   (json_int_t)guide_parse_count(i->document.parse));
 	r = report != NULL ? guide_write(i->match, &i->spool, report, STDOUT_FILENO) : -ENOMEM;
 	json_decref(report);
 	return r;
@@ -146,10 +142,9 @@ static int run(struct import *i, char *reason, size_t cap)
 		tzset();
 	}
 	env.match = i->match;
-	r = guide_parse_new(&env, &i->parse);
+	r = guide_document_init(&i->document, &env);
 	if (r < 0)
 		return r;
-	i->unpack = (struct unpack){.take = guide_parse_add, .owner = i->parse};
 	r = import_document(i, reason, cap);
 	return r == 0 && !i->unchanged ? write_result(i, now_s, &env, reason, cap) : r;
 }
@@ -163,8 +158,7 @@ int guide_run(const json_t *task, char *reason, size_t cap)
 		i.spool.fd = i.spool_fd;
 		r = run(&i, reason, cap);
 	}
-	unpack_done(&i.unpack);
-	guide_parse_free(i.parse);
+	guide_document_done(&i.document);
 	guide_spool_done(&i.spool);
 	guide_match_free(i.match);
 	return r;

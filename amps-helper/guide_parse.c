@@ -480,6 +480,11 @@ int guide_parse_end(struct guide_parse *p, char *reason, size_t cap)
 	return parse(p, true, reason, cap);
 }
 
+unsigned long guide_parse_line(const struct guide_parse *p)
+{
+	return XML_GetCurrentLineNumber(p->xml);
+}
+
 uint64_t guide_parse_count(const struct guide_parse *p)
 {
 	return p->programmes;

@@ -26,6 +26,8 @@ void guide_parse_free(struct guide_parse *p); /* accepts NULL */
 must_check int guide_parse_add(void *p, const char *bytes, size_t n, char *reason, size_t cap);
 /* The document has ended. */
 must_check int guide_parse_end(struct guide_parse *p, char *reason, size_t cap);
+/* The line that is being read, from 1. */
+unsigned long guide_parse_line(const struct guide_parse *p);
 /* Programmes that it had. */
 uint64_t guide_parse_count(const struct guide_parse *p);
 

@@ -211,8 +211,34 @@ static void back_up(void *owner, control_ticket ticket, int file)
 		     answer_backup, m, ticket);
 }
 
+static json_t *report_channels_now(void *owner)
+{
+	return guide_report_now(((struct master *)owner)->guide);
+}
+
+static json_t *report_guide(void *owner)
+{
+	return guide_report(((struct master *)owner)->guide);
+}
+
+static json_t *report_guide_matches(void *owner)
+{
+	return guide_report_matches(((struct master *)owner)->guide);
+}
+
+static void refresh_guide(void *owner)
+{
+	struct master *m = owner;
+
+	if (m->phase == MASTER_RUNNING)
+		guide_refresh(m->guide);
+}
+
 const struct control_backend master_backend = {
 	.report = {[REPORT_CHANNELS] = report_channels,
+		   [REPORT_CHANNELS_NOW] = report_channels_now,
+		   [REPORT_GUIDE] = report_guide,
+		   [REPORT_GUIDE_MATCHES] = report_guide_matches,
 		   [REPORT_LINKS] = report_links,
 		   [REPORT_SCHEDULE] = report_schedule,
 		   [REPORT_STATUS] = report_status,
@@ -225,6 +251,7 @@ const struct control_backend master_backend = {
 	.config = export_config,
 	.import = import_channels,
 	.backup = back_up,
+	.refresh_guide = refresh_guide,
 	.shutdown = master_stop,
 };
 

@@ -35,6 +35,7 @@ const struct route worker_routes[] = {
 	{"/epg.xml", GET, ROUTE_MEDIA, guide_xml},
 	{"/epg.xml.gz", GET, ROUTE_MEDIA, guide_xml_gz},
 	{"/api/epg", GET, 0, guide_json},
+	{"/api/epg/match", GET, 0, api_guide_matches},
 	{"/healthz", GET, ROUTE_OPEN, health_live},
 	{"/readyz", GET, ROUTE_OPEN, health_ready},
 	{"/metrics", GET, ROUTE_OPEN, metrics_handle},

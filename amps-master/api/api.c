@@ -113,6 +113,11 @@ static void run_viewers(struct api_call *c)
 	run_report(c, REPORT_VIEWERS);
 }
 
+static void run_guide_matches(struct api_call *c)
+{
+	run_report(c, REPORT_GUIDE_MATCHES);
+}
+
 static void run_stop(struct api_call *c)
 {
 	const struct api_env *env = &c->api->env;
@@ -441,6 +446,7 @@ static const struct {
 	[API_IMPORT] = {.store = import_read},
 	[API_RELOAD] = {.run = run_reload},
 	[API_LOG] = {.run = run_log},
+	[API_GUIDE_MATCHES] = {.run = run_guide_matches},
 	[API_PROBE] = {.store = edit_run},
 	[API_WHY] = {.run = run_why},
 };

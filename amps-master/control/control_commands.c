@@ -123,6 +123,12 @@ static void run_reload(const struct request *r)
 		r->backend->reload(r->owner, r->ticket, &discard);
 }
 
+static void run_epg_refresh(const struct request *r)
+{
+	r->backend->refresh_guide(r->owner);
+	control_answer(r->control, r->ticket, json_pack("{s:b}", "refreshing", 1));
+}
+
 static void run_shutdown(const struct request *r)
 {
 	const json_t *timeout = json_object_get(r->params, "timeout");
@@ -147,10 +153,14 @@ static const struct {
 } commands[] = {
 	{"backup", .run = run_backup},
 	{"config", .run = run_config},
+	{"epg", .report = REPORT_GUIDE},
+	{"epg_match", .report = REPORT_GUIDE_MATCHES},
+	{"epg_refresh", .run = run_epg_refresh},
 	{"import", .run = run_import},
 	{"kick", .run = run_kick},
 	{"links", .report = REPORT_LINKS},
 	{"list", .report = REPORT_CHANNELS},
+	{"list_now", .report = REPORT_CHANNELS_NOW},
 	{"ping", .run = run_ping},
 	{"reload", .run = run_reload},
 	{"schedule", .report = REPORT_SCHEDULE},

@@ -10,6 +10,9 @@
 
 enum control_report {
 	REPORT_CHANNELS,
+	REPORT_CHANNELS_NOW,
+	REPORT_GUIDE,
+	REPORT_GUIDE_MATCHES,
 	REPORT_LINKS,
 	REPORT_SCHEDULE,
 	REPORT_STATUS,
@@ -32,6 +35,7 @@ struct control_backend {
 	 * is taken.  Both answer later. */
 	void (*import)(void *owner, control_ticket ticket, int file);
 	void (*backup)(void *owner, control_ticket ticket, int file);
+	void (*refresh_guide)(void *owner);
 	/* `timeout_ms` 0 = at once.  Called after the request was answered. */
 	void (*shutdown)(void *owner, unsigned timeout_ms);
 };

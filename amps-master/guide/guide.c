@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "amps-master/guide/guide_files.h"
+#include "amps-master/guide/guide_now.h"
 #include "amps-master/util/work_queue.h"
 #include "common/clock.h"
 #include "common/hash.h"
@@ -20,7 +21,7 @@
 
 #define SECOND_US	1000000ull
 #define LINEUP_DELAY_US (2 * SECOND_US)	 /* changes of the line-up often come together ... */
-#define LINEUP_EVERY_US (60 * SECOND_US) /* ... and an import may take long */
+#define LINEUP_EVERY_US (10 * SECOND_US) /* ... and an import may take long */
 
 struct source {
 	char key[GUIDE_KEY_MAX];
@@ -44,7 +45,8 @@ struct guide_importer {
 	size_t count;
 	int keep_days, past_days;
 	uint64_t generation;
-	char *report; /* of the matches, as text; NULL = none yet */
+	struct snapshot *current; /* what is published, or NULL */
+	char *report;		  /* of the matches, as text; NULL = none yet */
 	bool begun;
 	bool working;		  /* the thread or a helper has something to do */
 	char busy[GUIDE_KEY_MAX]; /* the source that is being imported, "" = none */
@@ -218,6 +220,10 @@ static void take_join(struct guide_importer *g, struct job *j)
 		if (!g->begun && s->file.present && (uint64_t)age_s * SECOND_US < s->refresh_us)
 			s->due_us = now + s->refresh_us - (uint64_t)age_s * SECOND_US;
 	}
+	snapshot_unref(g->current);
+	g->current = NULL;
+	if (snapshot_open(&guide_type, j->published.fd, j->published.bytes, &g->current) < 0)
+		log_error("the guide cannot be mapped, `amps list --now` does not show it");
 	g->env.publish(g->env.owner, &j->published);
 }
 
@@ -511,6 +517,19 @@ json_t *guide_report_matches(const struct guide_importer *g)
 	return g->report != NULL ? json_loads(g->report, 0, NULL) : json_array();
 }
 
+json_t *guide_report_now(const struct guide_importer *g)
+{
+	struct snapshot *catalog;
+	json_t *list;
+
+	if (g->catalog.fd < 0 ||
+	    snapshot_open(&catalog_type, g->catalog.fd, g->catalog.bytes, &catalog) < 0)
+		return NULL;
+	list = guide_now_report(catalog_of(catalog), guide_of(g->current), clock_wall_us());
+	snapshot_unref(catalog);
+	return list;
+}
+
 /* ---------- its life ---------- */
 
 static int make_folder(struct guide_importer *g)
@@ -556,6 +575,7 @@ struct guide_importer *guide_free(struct guide_importer *g)
 	for (size_t i = 0; i < g->count; i++)
 		source_done(&g->sources[i]);
 	close_fd(&g->catalog.fd);
+	snapshot_unref(g->current);
 	free(g->report);
 	free(g);
 	return NULL;

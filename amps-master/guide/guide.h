@@ -47,5 +47,6 @@ void guide_refresh(struct guide_importer *g);
  * channel matched what (guide_files.h).  New references or NULL. */
 json_t *guide_report(const struct guide_importer *g);
 json_t *guide_report_matches(const struct guide_importer *g);
+json_t *guide_report_now(const struct guide_importer *g); /* guide_now.h */
 
 #endif

@@ -301,6 +301,11 @@ void api_status(const struct request *q, struct reply *r)
 	send_plain(q, r, API_STATUS, admit_admin);
 }
 
+void api_guide_matches(const struct request *q, struct reply *r)
+{
+	send_report(q, r, API_GUIDE_MATCHES);
+}
+
 void api_tuners(const struct request *q, struct reply *r)
 {
 	send_plain(q, r, API_TUNERS, admit_admin);

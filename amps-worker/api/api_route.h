@@ -14,6 +14,7 @@ void api_programs(const struct request *q, struct reply *r);
 void api_profiles(const struct request *q, struct reply *r);
 void api_plugins(const struct request *q, struct reply *r);
 void api_status(const struct request *q, struct reply *r);
+void api_guide_matches(const struct request *q, struct reply *r);
 void api_tuners(const struct request *q, struct reply *r);
 void api_tuner(const struct request *q, struct reply *r);
 void api_why(const struct request *q, struct reply *r);

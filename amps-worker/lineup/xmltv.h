@@ -2,7 +2,7 @@
 #ifndef AMPS_XMLTV_H
 #define AMPS_XMLTV_H
 
-#include "amps-worker/lineup/programmes.h"
+#include "common/shm/programmes.h"
 #include "common/text/buf.h"
 
 #define XMLTV_END "</tv>\n"

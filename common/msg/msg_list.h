@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 19u
+#define MSG_PROTOCOL 20u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -184,6 +184,7 @@ enum api_operation {
 	API_RELOAD,
 	API_IMPORT,
 	API_LOG,
+	API_GUIDE_MATCHES,
 	API_PROBE,
 	API_WHY,
 	API_OPERATION_COUNT_

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 AMPS = os.path.join(BIN, "amps")
 COMMANDS = ["serve", "check", "list", "tuners", "viewers", "why", "stop", "kick", "status", "reload",
-            "shutdown", "import", "schedule", "vlc",
+            "shutdown", "import", "schedule", "epg", "vlc",
             "config", "backup"]
 TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source", "started",
          "uptime_seconds", "viewers", "bitrate_in", "bitrate_out", "restarts", "cpu_seconds",

@@ -14,6 +14,7 @@ import pytest
 import media
 from harness import serving, wait_for
 from lineup import channel, line_up
+from test_api import ask, good
 
 pytestmark = pytest.mark.slow
 DTD = "/usr/share/xmltv/xmltv.dtd"
@@ -171,6 +172,34 @@ def test_an_imported_guide_is_matched_and_served(server, web, tmp_path):
     assert [p["title"] for p in now] == ["Jetzt & hier", "Später"]
     assert now[0]["description"] == 'Alles "davon"'
     assert '#EXTREM:AMP-NEXT title="Später" start="2' in s.get("/playlist.m3u?ids=1").text
+
+
+def test_what_matched_is_shown(server, web):
+    s = server(importing({"url": web.url}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    rows = json.loads(s.get("/api/epg/match").body)
+    assert rows == json.loads(s.amps("epg", "match", "--json").stdout)
+    assert [(r["id"], r["how"], r["channel"]) for r in rows] == [
+        (1, "id", "one.tv"), (2, "name", "zwei"), (3, "ambiguous", None), (4, "none", None)]
+    assert [x["id"] for x in rows[2]["suggestions"]] == ["d1", "d2"]
+    source, = json.loads(s.amps("epg", "--json").stdout)
+    assert (source["source"], source["state"], source["matched"], source["programmes"]) == (
+        web.url, "ok", 2, 3)
+    now = json.loads(s.amps("list", "--now", "--json").stdout)
+    assert [(r["now"], r["next"]) for r in now] == [
+        ("Jetzt & hier", "Später"), ("Two", None), (None, None), (None, None)]
+    before = len(web.requests)
+    assert s.amps("epg", "refresh").returncode == 0
+    wait_for(lambda: len(web.requests) > before, what="a request")
+    assert s.amps("epg", "nonsense").returncode == 2
+
+
+def test_a_new_channel_gets_its_guide(server, web):
+    s = server(importing({"url": web.url}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    good(ask(s, "POST", "/api/streams", {"name": "d 1", "epg_id": "d1", "source": media.film(),
+                                         "ffmpeg_profile": "copy"}), 201)
+    wait_for(lambda: ("d1", "Double") in titles(s), timeout=20, what="the new channel's guide")
 
 
 def test_a_restart_serves_the_guide_at_once_and_asks_if_it_has_changed(server, web):

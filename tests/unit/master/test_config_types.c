@@ -88,6 +88,7 @@ static const struct place scalars[] = {
 	KEY("dash", "segment_seconds"),
 	KEY("dash", "window_seconds"),
 	KEY("epg", "keep_days"),
+	KEY("epg", "past_days"),
 	{"epg: {sources: [{path: x, refresh: %s}]}\n", "epg.sources[0].refresh"},
 	{"epg: {sources: [{path: x, shift: %s}]}\n", "epg.sources[0].shift"},
 	KEY("limits", "memory_mb"),

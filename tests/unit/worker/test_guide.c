@@ -1,5 +1,5 @@
 #include <zlib.h>
-#include "amps-worker/lineup/programmes.h"
+#include "common/shm/programmes.h"
 #include "unit.h"
 #include "worker/catalog_fixture.h"
 

@@ -1,4 +1,4 @@
-#include "amps-worker/lineup/programmes.h"
+#include "common/shm/programmes.h"
 
 #include <assert.h>
 
