@@ -303,7 +303,7 @@ void api_status(const struct request *q, struct reply *r)
 
 void api_guide_matches(const struct request *q, struct reply *r)
 {
-	send_report(q, r, API_GUIDE_MATCHES);
+	send_plain(q, r, API_GUIDE_MATCHES, admit_admin);
 }
 
 void api_tuners(const struct request *q, struct reply *r)
