@@ -82,9 +82,9 @@ const struct command cmd_epg = {
 	.summary = "Show the imported guides, and what matched",
 	.detail =
 		"\nWithout an operand: each guide of epg.sources, when it was fetched, and why\n"
-		"the last try failed.  match: which channel of a guide belongs to which channel, by\n"
-		"what (id, name), and what could belong to those without one; an ambiguous name\n"
-		"matches nothing.  refresh: fetches all guides now.",
+		"the last try failed.  match: which channel of a guide belongs to which channel,\n"
+		"by what (id, name), and what could belong to those without one; an ambiguous\n"
+		"name matches nothing.  refresh: fetches all guides now.",
 	.options = {COMMAND_OPTION_JSON, COMMAND_OPTION_SOCKET},
 	.run = run,
 };
