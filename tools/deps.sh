@@ -1,7 +1,7 @@
 #!/bin/sh
-# deps.sh [smoke|test] - installs what building Amps needs and is missing, with the system's package
-# manager, as root or through sudo.  "smoke" adds what the unit tests and the smoke tests need,
-# "test" what the whole suite needs.
+# deps.sh [package|smoke|test] - installs what building Amps needs and is missing, with the system's
+# package manager, as root or through sudo.  "package" adds what making a package needs, "smoke" what
+# the unit tests and the smoke tests need, "test" what the whole suite needs.
 set -eu
 
 # name of the package, or name=command where any provider of that command will do
@@ -19,6 +19,7 @@ DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format deboo
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
 	wrk=wrk yt-dlp=yt-dlp tshark=tshark xmltv-util=tv_validate_file libxml2-utils=xmllint"
+DEB_PACKAGE="build-essential debhelper dpkg-dev=dpkg-buildpackage fakeroot=fakeroot"
 # Ubuntu has it only as a snap
 DEB_ONLY_DEBIAN="chromium=chromium"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
@@ -26,6 +27,7 @@ RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libeve
 	pkgconfig(libavformat) pkgconfig(libavcodec) pkgconfig(libavfilter) pkgconfig(libavutil)
 	pkgconfig(libswscale) pkgconfig(libswresample) ffmpeg-free=ffmpeg dejavu-sans-fonts
 	fontconfig=fc-list"
+RPM_PACKAGE="rpm-build=rpmbuild systemd-rpm-macros"
 # Fedora has no package of Criterion (see own_build) and none of wrk, which only `make bench` needs
 RPM_SMOKE="python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl
 	iproute=ip procps-ng=ps util-linux=runuser"
@@ -78,9 +80,10 @@ missing() {
 
 case ${1:-} in
 '') deb=$DEB_BUILD rpm=$RPM_BUILD ;;
+package) deb="$DEB_BUILD $DEB_PACKAGE" rpm="$RPM_BUILD $RPM_PACKAGE" ;;
 smoke) deb="$DEB_BUILD $DEB_SMOKE" rpm="$RPM_BUILD $RPM_SMOKE" ;;
 test) deb="$DEB_BUILD $DEB_SMOKE $DEB_TEST" rpm="$RPM_BUILD $RPM_SMOKE $RPM_TEST" ;;
-*) echo "usage: deps.sh [smoke|test]" >&2; exit 2 ;;
+*) echo "usage: deps.sh [package|smoke|test]" >&2; exit 2 ;;
 esac
 if [ "${1:-}" = test ] && grep -qx 'ID=debian' /etc/os-release; then
 	deb="$deb $DEB_ONLY_DEBIAN"
@@ -98,7 +101,7 @@ elif command -v dnf >/dev/null; then
 		echo "deps: installing $need"
 		as_root dnf -q -y install $need
 	fi
-	[ -z "${1:-}" ] || own_build
+	case ${1:-} in smoke | test) own_build ;; esac
 else
 	echo "deps: neither apt-get nor dnf here; needed: $deb" >&2
 	exit 1

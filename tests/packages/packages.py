@@ -1,0 +1,300 @@
+#!/usr/bin/python3
+"""packages.py [--suite NAME]... [STEP]... - builds the packages and tries them as a user would.
+
+Steps: deb (build, lintian, install, run under the unit, upgrade, purge, piuparts), rpm (build, rpmlint),
+image (build, run, play, stop).  Needs root, and the network for registries of packages only.  Chroots are
+made once, in $AMPS_CHROOTS or build/packages/; what is built lands in build/packages/ too."""
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+OUT = os.path.join(ROOT, "build", "packages")
+CHROOTS = os.environ.get("AMPS_CHROOTS", OUT)
+HERE = os.path.dirname(os.path.realpath(__file__))
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+NOISE = {"DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8", "PATH": PATH, "HOME": "/root"}
+
+
+def say(text):
+    print(f"== packages: {text}", flush=True)
+
+
+def run(*words, **options):
+    """The standard output; a failure ends the test with all that was said."""
+    options.setdefault("check", False)
+    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    if done.returncode != 0:
+        sys.exit(f"{done.stdout[-6000:]}\n== packages: failed with {done.returncode}: {' '.join(words)}")
+    return done.stdout
+
+
+def in_chroot(root, *words, env=None):
+    """With /proc and /dev, and the compiler's cache, which end with the command."""
+    script = ('mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && '
+              'if [ -d "$CACHE" ]; then mkdir -p "$0/ccache" && mount --bind "$CACHE" "$0/ccache"; fi && '
+              'exec chroot "$0" "$@"')
+    return run("unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c", script, root, *words,
+               env={**NOISE, "CACHE": os.environ.get("CCACHE_DIR", ""), **(env or {})})
+
+
+def os_release(key):
+    for line in open("/etc/os-release"):
+        name, _, value = line.strip().partition("=")
+        if name == key:
+            return value.strip('"')
+    return ""
+
+
+def mirror():
+    return run("sh", "-c", "apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' "
+                           "'Component: main' | head -n 1").strip()
+
+
+def base(suite):
+    """A bare system of this release."""
+    root = os.path.join(CHROOTS, suite)
+    if not os.path.exists(f"{root}/ready"):
+        say(f"making a chroot of {suite}")
+        shutil.rmtree(root, ignore_errors=True)
+        os.makedirs(root)
+        run("debootstrap", "--variant=minbase", suite, root, os.environ.get("AMPS_MIRROR") or mirror())
+        with open(f"{root}/etc/apt/apt.conf.d/90amps", "w") as f:
+            f.write('Acquire::Check-Valid-Until "false";\nAcquire::Languages "none";\n')
+        with open(f"{root}/etc/dpkg/dpkg.cfg.d/unsafe-io", "w") as f:
+            f.write("force-unsafe-io\n")
+        in_chroot(root, "apt-get", "-qq", "update")
+        open(f"{root}/ready", "w").close()
+    shutil.copy("/etc/resolv.conf", f"{root}/etc/resolv.conf")
+    return root
+
+
+@contextlib.contextmanager
+def copy_of(suite, name):
+    """A copy of a bare system that is removed again."""
+    root = os.path.join(CHROOTS, f"{suite}-{name}")
+    shutil.rmtree(root, ignore_errors=True)
+    run("cp", "-a", base(suite), root)
+    try:
+        yield root
+    finally:
+        run("rm", "-rf", "--one-file-system", root)
+
+
+def archive_into(folder):
+    """The files of the work tree that git knows or does not ignore."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    run("bash", "-c", "git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' f; do "
+                      "[ -e \"$f\" ] && printf '%s\\0' \"$f\"; done | tar -c --null -T - | tar -x -C \"$0\"",
+        folder, cwd=ROOT)
+
+
+def build_env():
+    date = run(os.path.join(ROOT, "tools/version.sh"), "date").strip()
+    env = {"SOURCE_DATE_EPOCH": date, "DEB_BUILD_OPTIONS": f"parallel={os.cpu_count()}"}
+    if shutil.which("ccache"):
+        env.update(CMAKE_C_COMPILER_LAUNCHER="ccache", CCACHE_NOHASHDIR="1")
+    return env
+
+
+def builder(suite):
+    """A chroot that can build; the host, if it is this release."""
+    if suite == os_release("VERSION_CODENAME"):
+        return "/"
+    root = os.path.join(CHROOTS, f"{suite}-builder")
+    if not os.path.exists(f"{root}/ready-to-build"):
+        say(f"installing what a build on {suite} needs")
+        shutil.rmtree(root, ignore_errors=True)
+        run("cp", "-a", base(suite), root)
+        os.makedirs(f"{root}/amps/tools")
+        shutil.copy(os.path.join(ROOT, "tools/deps.sh"), f"{root}/amps/tools")
+        in_chroot(root, "sh", "-c", "/amps/tools/deps.sh package && apt-get -qq -y install ccache")
+        open(f"{root}/ready-to-build", "w").close()
+    return root
+
+
+def build_debs(suite, place):
+    """{package: path}.  `place` is the folder of the sources, in the builder."""
+    root = builder(suite)
+    tree, to = os.path.join(root, place.lstrip("/")), os.path.join(OUT, suite)
+    archive_into(tree)
+    run("rm", "-rf", to)
+    env = {**NOISE, **build_env(), "CCACHE_BASEDIR": "/"}
+    if root == "/":
+        run(f"{place}/packaging/deb.sh", to, env={**os.environ, **env})
+    else:
+        # the path of the Dockerfile, for the compiler's cache
+        run("rm", "-rf", f"{root}/packages")
+        in_chroot(root, f"{place}/packaging/deb.sh", "/packages", env={**env, "CCACHE_DIR": "/ccache"})
+        shutil.copytree(f"{root}/packages", to)
+    shutil.rmtree(tree)
+    return {name.split("_")[0]: os.path.join(to, name) for name in os.listdir(to) if name.endswith(".deb")}
+
+
+def lower_version(deb, folder):
+    """The same package with version 0.0.1, for an upgrade."""
+    tree = os.path.join(folder, "lower")
+    run("dpkg-deb", "-R", deb, tree)
+    run("sed", "-i", "s/^Version: .*/Version: 0.0.1/", f"{tree}/DEBIAN/control")
+    path = os.path.join(folder, "amps_0.0.1_amd64.deb")
+    run("dpkg-deb", "--root-owner-group", "-b", tree, path)
+    shutil.rmtree(tree)
+    return path
+
+
+class Service:
+    """The installed unit's own command line, under its restrictions."""
+
+    def __init__(self, root):
+        self.root = root
+        unit = next(p for p in (f"{root}/usr/lib/systemd/system/amps.service",
+                                f"{root}/lib/systemd/system/amps.service") if os.path.exists(p))
+        os.makedirs(f"{root}/run/amps", exist_ok=True)
+        os.makedirs(f"{root}/var/lib/amps", exist_ok=True)
+        notify = f"{root}/var/lib/amps/notify"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(notify)
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(notify)
+        os.chmod(notify, 0o666)
+        self.manager.settimeout(60)
+        self.log = open(os.path.join(OUT, "serve.log"), "w+")
+        self.process = subprocess.Popen([sys.executable, f"{HERE}/under_unit.py", root, unit,
+                                         "NOTIFY_SOCKET=/var/lib/amps/notify", "WATCHDOG_USEC=1000000"],
+                                        stdout=self.log, stderr=self.log)
+        self.wait_line("READY=1")
+        self.token = open(f"{root}/var/lib/amps/token").read().strip()
+
+    def wait_line(self, wanted):
+        try:
+            while wanted not in self.manager.recv(4096).decode().splitlines():
+                pass
+        except TimeoutError:
+            sys.exit(f"{open(self.log.name).read()[-4000:]}\n== packages: no {wanted}")
+
+    def inside(self, *words, check=True):
+        """In the server's network."""
+        return run("nsenter", "-t", str(self.process.pid), "-n", *words)
+
+    def command(self, *words, user="amps"):
+        """`amps` as a user of the chroot, in the server's namespaces."""
+        return run("nsenter", "-t", str(self.process.pid), "-n", "-m", "chroot", self.root, "setpriv",
+                   f"--reuid={user}", f"--regid={user}", "--init-groups", "amps", *words, env=NOISE)
+
+    def plays(self, path):
+        url = f"http://127.0.0.1:5000{path}{'&' if '?' in path else '?'}token={self.token}"
+        text = self.inside("ffprobe", "-v", "error", "-read_intervals", "%+2", "-count_packets",
+                           "-show_entries", "stream=codec_name,nb_read_packets", "-of", "json", url)
+        streams = json.loads(text)["streams"]
+        assert len(streams) == 2 and all(int(s["nb_read_packets"]) > 20 for s in streams), text
+        return ", ".join(f"{s['codec_name']} {s['nb_read_packets']}" for s in streams)
+
+    def api(self, method, path, body=None):
+        words = ["curl", "-sf", "-X", method, "-H", f"X-Amps-Token: {self.token}"]
+        if body is not None:
+            words += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+        return self.inside(*words, f"http://127.0.0.1:5000{path}")
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(20) == 0, open(self.log.name).read()
+        self.manager.close()
+        os.unlink(f"{self.root}/var/lib/amps/notify")
+
+
+def install(root, deb):
+    shutil.copy(deb, f"{root}/tmp/amps.deb")
+    return in_chroot(root, "apt-get", "-qq", "-y", "--no-install-recommends", "install", "/tmp/amps.deb")
+
+
+def try_deb(suite, debs):
+    with copy_of(suite, "fresh") as root:
+        began = time.monotonic()
+        said = install(root, lower_version(debs["amps"], OUT))
+        assert "/var/lib/amps/token" in said, said
+        say(f"{suite}: installed in {time.monotonic() - began:.0f} s")
+        in_chroot(root, "sh", "-c", "dpkg -V amps && useradd -G amps member")
+        st = os.stat(f"{root}/etc/amps/amps.yaml")
+        assert st.st_mode & 0o777 == 0o640 and st.st_gid != 0, oct(st.st_mode)
+        service = Service(root)
+        for path in ("/stream/1.ts", "/stream/2.ts?variant=mobile"):
+            say(f"{suite}: {path} under the unit's restrictions: {service.plays(path)}")
+        assert "running" in service.command("tuners", user="member")
+        assert "no channel changed" in service.command("reload")
+        service.wait_line("WATCHDOG=1")
+        service.api("POST", "/api/streams", {"id": 77, "name": "Kept", "source": "/srv/a.ts",
+                                             "ffmpeg_profile": "copy"})
+        service.stop()
+        with open(f"{root}/etc/amps/amps.yaml", "a") as f:
+            f.write("# changed here\n")
+        token = service.token
+        install(root, debs["amps"])
+        assert "# changed here" in open(f"{root}/etc/amps/amps.yaml").read()
+        service = Service(root)
+        assert service.token == token and '"Kept"' in service.api("GET", "/api/streams/77").replace(" ", "")
+        say(f"{suite}: after the upgrade {service.plays('/stream/1.ts')}")
+        service.stop()
+        in_chroot(root, "apt-get", "-qq", "-y", "purge", "amps")
+        left = [p for p in ("etc/amps", "var/lib/amps", "run/amps", "usr/share/amps", "usr/libexec/amps")
+                if os.path.exists(f"{root}/{p}")]
+        assert not left, left
+
+
+def step_deb(suites):
+    for suite in suites:
+        began = time.monotonic()
+        debs = build_debs(suite, "/tmp/amps-build/one" if builder(suite) == "/" else "/amps")
+        say(f"{suite}: built in {time.monotonic() - began:.0f} s: {sorted(debs.values())}")
+        assert set(debs) == {"amps", "amps-dbgsym"}, debs
+        run("lintian", "--allow-root", "--fail-on", "error,warning", *debs.values())
+        try_deb(suite, debs)
+        run("piuparts", "--no-upgrade-test", "-d", suite, f"--existing-chroot={base(suite)}", debs["amps"])
+        say(f"{suite}: lintian, piuparts and the installation passed")
+
+
+def step_again(suites):
+    """The same bytes from another folder."""
+    for suite in suites:
+        first = {name: open(path, "rb").read() for name, path in build_debs(suite, "/tmp/amps-build/one").items()}
+        second = build_debs(suite, "/tmp/amps-build/another/folder")
+        assert all(open(path, "rb").read() == first[name] for name, path in second.items())
+        say(f"{suite}: two builds are byte-identical")
+
+
+def step_rpm(suites):
+    env = {**os.environ, **build_env(), "CCACHE_BASEDIR": OUT}
+    run(os.path.join(ROOT, "packaging/rpm.sh"), os.path.join(OUT, "rpm"), "--nodeps", env=env)
+    files = [os.path.join(OUT, "rpm", name) for name in os.listdir(os.path.join(OUT, "rpm"))]
+    say(f"rpm: {sorted(files)}")
+    run("rpmlint", "-c", f"{HERE}/rpmlint.toml", *files)
+    listed = run("rpm", "-qp", "--list", *[f for f in files if ".x86_64." in f and "debug" not in f])
+    for path in ("/etc/amps/amps.yaml", "/usr/bin/amps", "/usr/libexec/amps/amps-worker",
+                 "/usr/lib/systemd/system/amps.service", "/usr/share/man/man5/amps.yaml.5"):
+        assert path in listed, path
+    say("rpm: rpmlint found no error")
+
+
+STEPS = {"deb": step_deb, "again": step_again, "rpm": step_rpm}
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--suite", action="append")
+    parser.add_argument("steps", nargs="*", default=[])
+    options = parser.parse_args()
+    if os.getuid() != 0:
+        sys.exit("== packages: chroots need root")
+    os.makedirs(OUT, exist_ok=True)
+    for name in options.steps or STEPS:
+        STEPS[name](options.suite or ["bookworm", "trixie"])
+
+
+if __name__ == "__main__":
+    main()
