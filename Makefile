@@ -50,10 +50,24 @@ debian13: deps-test
 sources: deps-test all
 	@AMPS_BIN=$(CURDIR)/build/bin /usr/bin/python3 tests/system/sources.py
 
+# build/dist/amps-VERSION.tar.gz, the same from the same commit
+dist:
+	@tools/dist.sh build/dist
+
+# packages for this Debian or Ubuntu, in build/deb/
+deb:
+	@tools/deps.sh package
+	@packaging/deb.sh build/deb
+
+# packages in chroots of Debian 12 and 13: built, checked, installed, run under the unit, upgraded,
+# purged; needs root and the registries of packages
+test-packages: deps-test
+	@/usr/bin/python3 tests/packages/packages.py
+
 install: all
 	@cmake --install build
 
 clean:
 	rm -rf build
 
-.PHONY: all deps deps-test run test bench bench-start lint fuzz soak debian13 sources install clean
+.PHONY: all deps deps-test run test bench bench-start lint fuzz soak debian13 sources dist deb test-packages install clean

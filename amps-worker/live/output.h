@@ -20,6 +20,7 @@
 #ifndef AMPS_OUTPUT_H
 #define AMPS_OUTPUT_H
 
+#include <netinet/in.h>
 #include <sys/queue.h>
 #include "amps-worker/live/schedule.h"
 #include "common/msg/msg.h"
@@ -37,10 +38,11 @@ enum stream_protocol { STREAM_HTTP, STREAM_WEBSOCKET, STREAM_RTSP };
 /* What a viewer asked for: an output, and how it is to be served. */
 struct stream_params {
 	struct output_id id;
-	bool own;	  /* from a tuner of its own (overlap=true) */
-	uint64_t address; /* of the client, as the master counts such tuners; else 0 */
-	bool limited;	  /* the token is an entry of auth.tokens */
-	uint64_t token;	  /* worker_page_token(), 0 = no token */
+	bool own;		/* from a tuner of its own (overlap=true) */
+	uint64_t address;	/* of the client, as the master counts such tuners; else 0 */
+	struct in6_addr client; /* of the viewer: behind a trusted proxy, what that forwards for */
+	bool limited;		/* the token is an entry of auth.tokens */
+	uint64_t token;		/* worker_page_token(), 0 = no token */
 	enum stream_protocol protocol;
 	bool titles; /* among the sound; see icy.h */
 	struct viewer_options options;

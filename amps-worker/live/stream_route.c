@@ -150,6 +150,7 @@ static struct stream_params params_of(const struct request *q, const struct aske
 		.id = {.channel = a->channel->id, .form = a->form},
 		.own = a->own,
 		.address = a->own ? address_name(q) : 0,
+		.client = access_client(q->http, q->facts),
 		.protocol = a->protocol,
 		.titles = a->form == OUTPUT_ADTS && icy_asked(q->http),
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),

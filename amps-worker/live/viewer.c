@@ -915,12 +915,13 @@ static struct viewer_record *take_record(struct viewer *v, const struct conn *c,
 		.channel = p->id.channel,
 		.output = UINT32_MAX,
 		.since_wall_us = clock_wall_us(),
-		.port = c->port,
+		/* behind a proxy the port is the proxy's */
+		.port = IN6_ARE_ADDR_EQUAL(&c->peer, &p->client) ? c->port : 0,
 		.protocol = protocol_of(p),
 		.token = p->token,
 	};
 
-	memcpy(rec.address, &c->peer, sizeof(rec.address));
+	memcpy(rec.address, &p->client, sizeof(rec.address));
 	text_copy(rec.variant, sizeof(rec.variant), p->id.variant);
 	text_copy(rec.track, sizeof(rec.track), p->id.track);
 	records_set_agent(&rec, http_field(q, "User-Agent").at, http_field(q, "User-Agent").len);

@@ -130,7 +130,8 @@ def make_place(root, unit, user):
 def become(root, user, unit):
     if unit["CapabilityBoundingSet"] != [""]:
         sys.exit("under_unit: only an empty CapabilityBoundingSet is known")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, int(unit["LimitNOFILE"][0])))
+    most = min(int(unit["LimitNOFILE"][0]), resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, most))
     os.chroot(root)
     os.chdir("/")
     os.umask(int(unit["UMask"][0], 8))

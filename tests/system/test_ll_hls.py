@@ -279,14 +279,11 @@ def test_wrong_parts_are_refused_at_once(server):
     assert s.get(url, {"Range": "bytes=99999999-"}).status == 416
 
 
-RECIPE = re.compile(r"^```nginx\n(.*?)^```$", re.M | re.S)
-
-
 @contextlib.contextmanager
 def in_front_of(server):
-    """Starts nginx as docs/proxy.md says and returns what fetches a path through it."""
-    with open(os.path.join(ROOT, "docs", "proxy.md")) as f:
-        recipe = RECIPE.search(f.read())[1]
+    """Starts nginx with etc/nginx/amps.conf and returns what fetches a path through it."""
+    with open(os.path.join(ROOT, "etc", "nginx", "amps.conf")) as f:
+        recipe = f.read()
     with tempfile.TemporaryDirectory() as folder:
         secure.make_certificates(folder)
         for text, here in [("443", "{port}"), ("/etc/ssl/tv.example", f"{folder}/server"),
