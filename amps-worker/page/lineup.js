@@ -13,7 +13,7 @@ function attributes(line) {
 }
 
 /* The entries of a playlist: {id, name, logo, group, number, url, description, regions, variants}. */
-export function parsePlaylist(text) {
+function parsePlaylist(text) {
 	const channels = [];
 	let entry = null;
 	for (const line of text.split("\n")) {

@@ -29,7 +29,9 @@ async function route() {
 		navigate("/", true);
 		return;
 	}
-	const module = await VIEWS[name]();
+	const module = await VIEWS[name]().catch((e) => say(e.message));
+	if (!module)
+		return;
 	if (place().name !== name || !login.hidden)
 		return;
 	if (shown.module !== module) {

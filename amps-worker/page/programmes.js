@@ -27,6 +27,7 @@ export class Programmes {
 	#known = new Map();	/* id -> programmes */
 	#asked = new Set();	/* ids that are to be asked for, or being */
 	#timer = 0;
+	#busy = false;
 	#query;
 	#changed;
 	#since = 0;
@@ -44,7 +45,7 @@ export class Programmes {
 		const known = this.#known.get(id);
 		if (!known && !this.#asked.has(id)) {
 			this.#asked.add(id);
-			this.#timer ||= setTimeout(() => this.#ask(), SOON_MS);
+			this.#soon();
 		}
 		return known ?? null;
 	}
@@ -61,22 +62,30 @@ export class Programmes {
 		this.#since = Date.now();
 	}
 
+	/* One request at a time. */
+	#soon() {
+		if (!this.#busy)
+			this.#timer ||= setTimeout(() => this.#ask(), SOON_MS);
+	}
+
 	async #ask() {
-		const ids = [...this.#asked].filter((id) => !this.#known.has(id)).slice(0, AT_ONCE);
+		const ids = [...this.#asked].slice(0, AT_ONCE);
 		this.#timer = 0;
 		if (!ids.length)
 			return;
+		this.#busy = true;
 		try {
 			for (const [id, programmes] of await load(ids, this.#query)) {
 				this.#known.set(id, programmes);
 				this.#asked.delete(id);
 			}
 			this.#changed();
-			if (this.#asked.size)
-				this.#timer ||= setTimeout(() => this.#ask(), SOON_MS);
 		} catch (e) {
 			this.#asked.clear();	/* what is still in view asks again */
 		}
+		this.#busy = false;
+		if (this.#asked.size)
+			this.#soon();
 	}
 }
 

@@ -61,11 +61,14 @@ function card(channel) {
 		...programmes(channel));
 	const playing = channel.id === screen.current();
 	return make(playing ? "li.channel.on" : "li.channel", {},
-		make("a", { href: `/watch/${channel.id}`, "aria-current": playing ? "true" : null },
+		make("a", { href: playAddress(channel), "aria-current": playing ? "true" : null },
 			logo(channel), facts), star(channel));
 }
 
 let guide = new Programmes({ now: "true" }, () => rows.redraw());
+/* Where a channel plays, for a viewer of the region that was chosen. */
+const playAddress = (channel) => `/watch/${channel.id}${regionCode() ? `?region=${regionCode()}` : ""}`;
+
 const rows = new Rows(byId("channels"), card, CARD_PX);
 
 function filter() {
@@ -94,13 +97,18 @@ const regionCode = () => (/^[a-z]{2}$/i.test(region.value) ? region.value.toUppe
 
 async function load() {
 	const region = regionCode();
-	guide = new Programmes(region ? { now: "true", region } : { now: "true" }, () => rows.redraw());
+	const own = guide = new Programmes(region ? { now: "true", region } : { now: "true" },
+		() => rows.redraw());
+	let all;
 	try {
-		channels = await loadLineUp({ region });
+		all = await loadLineUp({ region });
 	} catch (e) {
 		say("The channels could not be loaded: " + e.message);
 		return;
 	}
+	if (guide !== own)
+		return;		/* it is being loaded again, for another region perhaps */
+	channels = all;
 	for (const c of channels)
 		c.text = [c.number, c.name, c.group].join(" ").toLowerCase();
 	loaded = true;
@@ -124,7 +132,7 @@ function zap(step) {
 	const to = matches[(at + step + matches.length) % matches.length];
 	if (to) {
 		showNumber(`${to.number || ""} ${to.name}`);
-		navigate(`/watch/${to.id}`, true);
+		navigate(playAddress(to), true);
 	}
 }
 
@@ -141,7 +149,7 @@ function tune() {
 	osd.hidden = true;
 	digits = "";
 	if (number && to)
-		navigate(`/watch/${to.id}`, true);
+		navigate(playAddress(to), true);
 	else if (number)
 		say(`There is no channel ${number}.`);
 }
@@ -200,6 +208,7 @@ export function hide() {
 	byId("view-watch").hidden = true;
 }
 
+region.value = new URLSearchParams(location.search).get("region") || "";
 search.addEventListener("input", filter);
 group.addEventListener("change", filter);
 region.addEventListener("input", () => (regionCode() || !region.value) && load());
