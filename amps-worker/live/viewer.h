@@ -54,13 +54,13 @@ struct viewer {
 	uint64_t swept_bytes; /* sent when viewer_sweep() last looked */
 	uint8_t *pending;
 	uint32_t pending_at, pending_len, pending_cap;
-	uint32_t head_left; /* bytes of pending that are not media */
-	bool cut;	    /* pending is the rest of the unit before pos, and nothing else */
-	uint8_t end;	    /* enum viewer_end: why it ends, if it does */
+	uint32_t head_left;   /* bytes of pending that are not media */
+	bool cut;	      /* pending is the rest of the unit before pos, and nothing else */
+	uint8_t end;	      /* enum viewer_end: why it ends, if it does */
+	uint16_t idle_sweeps; /* in a row without a byte sent */
 	struct viewer_options options;
 	bool titles; /* among the sound */
 	struct icy icy;
-	uint16_t idle_sweeps; /* in a row without a byte sent */
 };
 
 /* May the server have one more viewer, and this worker a record for it? */

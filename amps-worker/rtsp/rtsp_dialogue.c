@@ -175,8 +175,7 @@ static void drop_session(struct rtsp_dialogue *d)
 {
 	struct rtsp_session *s = d->control.session;
 
-	s->control = NULL;
-	d->control.session = NULL;
+	rtsp_session_leave(s);
 	rtsp_session_end(s, VIEWER_END_PROTOCOL);
 }
 

@@ -7,6 +7,7 @@
 
 #include "amps-worker/context/context.h"
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/log/log.h"
 
 #define INTERLEAVED_HEAD 4u
@@ -21,6 +22,8 @@ void rtsp_sessions_init(struct rtsp_sessions *all, struct conns *conns, struct v
 	TAILQ_INIT(&all->list);
 	for (unsigned i = 0; i < RTSP_STREAM_BUCKETS; i++)
 		LIST_INIT(&all->streams[i]);
+	for (unsigned i = 0; i < RTSP_CLIENT_BUCKETS; i++)
+		LIST_INIT(&all->alone[i]);
 }
 
 void rtsp_sessions_open_udp(struct rtsp_sessions *all, int rtp_fd, int rtcp_fd)
@@ -64,6 +67,25 @@ void rtsp_sessions_done(struct rtsp_sessions *all)
 static struct rtsp_stream_bucket *bucket_of(struct rtsp_sessions *all, uint32_t ssrc)
 {
 	return &all->streams[ssrc % RTSP_STREAM_BUCKETS];
+}
+
+/* The bytes of an address that say which client it is: of IPv6, a host can use any address of its
+ * network of 64 bits. */
+static size_t client_bytes(const struct in6_addr *a)
+{
+	return IN6_IS_ADDR_V4MAPPED(a) ? sizeof(*a) : sizeof(*a) / 2;
+}
+
+static bool same_client(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, client_bytes(a)) == 0;
+}
+
+static struct rtsp_client_bucket *alone_of(struct rtsp_sessions *all, const struct in6_addr *peer)
+{
+	uint64_t h = hash_end(hash_bytes(HASH_START, peer, client_bytes(peer)));
+
+	return &all->alone[h % RTSP_CLIENT_BUCKETS];
 }
 
 /* --- the packer */
@@ -193,6 +215,8 @@ static void session_free(struct rtsp_session *s)
 		control->ops->refuse(control, 503, "the session was ended");
 	if (s->udp)
 		LIST_REMOVE(s, in_bucket);
+	if (!control)
+		LIST_REMOVE(s, in_alone);
 	TAILQ_REMOVE(&s->all->list, s, link);
 	access_log_end(s->all->conns->access_log, s->entry, s->bytes);
 	free(s);
@@ -293,12 +317,13 @@ struct rtsp_session *rtsp_session_find(struct rtsp_sessions *all, struct rtsp_co
 
 	if (s)
 		return span_is(id, s->id) ? s : NULL;
-	TAILQ_FOREACH (s, &all->list, link)
-		if (!s->control && span_is(id, s->id) && memcmp(&s->peer, peer, sizeof(*peer)) == 0)
+	LIST_FOREACH (s, alone_of(all, peer), in_alone)
+		if (span_is(id, s->id) && memcmp(&s->peer, peer, sizeof(*peer)) == 0)
 			break;
 	if (!s)
 		return NULL;
-	assert(s->udp && s->state == RTSP_PLAYING);
+	assert(s->udp && s->state == RTSP_PLAYING && !s->control);
+	LIST_REMOVE(s, in_alone);
 	s->control = control;
 	control->session = s;
 	return s;
@@ -328,12 +353,6 @@ void rtsp_session_end(struct rtsp_session *s, enum viewer_end why)
 		session_free(s);
 }
 
-/* Of IPv6, a host can use any address of its network of 64 bits. */
-static bool same_client(const struct in6_addr *a, const struct in6_addr *b)
-{
-	return memcmp(a, b, IN6_IS_ADDR_V4MAPPED(a) ? sizeof(*a) : sizeof(*a) / 2) == 0;
-}
-
 /* The limits of connections do not count a session without one: of this client, the one that is
  * silent for the longest time is ended if there are too many. */
 static void limit_alone(struct rtsp_sessions *all, struct in6_addr peer)
@@ -341,8 +360,8 @@ static void limit_alone(struct rtsp_sessions *all, struct in6_addr peer)
 	struct rtsp_session *s, *oldest = NULL;
 	unsigned count = 0;
 
-	TAILQ_FOREACH (s, &all->list, link) {
-		if (s->control || !same_client(&peer, &s->peer))
+	LIST_FOREACH (s, alone_of(all, &peer), in_alone) {
+		if (!same_client(&peer, &s->peer))
 			continue;
 		count++;
 		if (!oldest || s->expires_us < oldest->expires_us)
@@ -352,11 +371,17 @@ static void limit_alone(struct rtsp_sessions *all, struct in6_addr peer)
 		rtsp_session_end(oldest, VIEWER_END_PROTOCOL);
 }
 
-void rtsp_session_orphan(struct rtsp_session *s)
+void rtsp_session_leave(struct rtsp_session *s)
 {
-	assert(s->control);
+	assert(s->control && s->control->session == s);
 	s->control->session = NULL;
 	s->control = NULL;
+	LIST_INSERT_HEAD(alone_of(s->all, &s->peer), s, in_alone);
+}
+
+void rtsp_session_orphan(struct rtsp_session *s)
+{
+	rtsp_session_leave(s);
 	/* what was announced is enough for one that may not come back */
 	s->expires_us = MIN(s->expires_us, clock_mono_us() + RTSP_TIMEOUT_S * 1000000ull);
 	if (s->udp && s->state == RTSP_PLAYING)

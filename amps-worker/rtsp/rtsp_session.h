@@ -22,11 +22,13 @@
 
 #define RTSP_SESSION_ID	    16u /* characters */
 #define RTSP_STREAM_BUCKETS 1024u
+#define RTSP_CLIENT_BUCKETS 1024u
 
 struct rtsp_control;
 struct rtsp_session;
 TAILQ_HEAD(rtsp_session_list, rtsp_session);
 LIST_HEAD(rtsp_stream_bucket, rtsp_session);
+LIST_HEAD(rtsp_client_bucket, rtsp_session);
 
 /* What the sessions of a worker share. */
 struct rtsp_sessions {
@@ -38,6 +40,8 @@ struct rtsp_sessions {
 	struct rtsp_session_list list;
 	/* those over UDP, by the SSRC of their stream, which is random */
 	struct rtsp_stream_bucket streams[RTSP_STREAM_BUCKETS];
+	/* those without a connection, by their client; of each at most RTSP_ALONE_MAX */
+	struct rtsp_client_bucket alone[RTSP_CLIENT_BUCKETS];
 	/* the clocks of the packets whose heads were written last, see packer_ops.head() */
 	struct rtp_clock ahead[PACKED_UNITS];
 	uint64_t ahead_us;
@@ -66,6 +70,7 @@ struct rtsp_session {
 	struct packer packer; /* first */
 	TAILQ_ENTRY(rtsp_session) link;
 	LIST_ENTRY(rtsp_session) in_bucket; /* of UDP */
+	LIST_ENTRY(rtsp_session) in_alone;  /* while it has no connection */
 	struct rtsp_sessions *all;
 	struct rtsp_control *control; /* NULL: its connection is gone */
 	uint8_t state;		      /* enum rtsp_session_state */
@@ -117,6 +122,9 @@ void rtsp_session_touch(struct rtsp_session *s);
 
 /* Ends it, with its viewer.  Frees the connection that carries its media. */
 void rtsp_session_end(struct rtsp_session *s, enum viewer_end why);
+
+/* Its connection does not control it any more, and is not told its end. */
+void rtsp_session_leave(struct rtsp_session *s);
 
 /* Its connection is gone: ends it unless it plays over UDP. */
 void rtsp_session_orphan(struct rtsp_session *s);

@@ -305,6 +305,53 @@ Test(rtsp_session, a_report_costs_the_same_with_many_sessions_of_one_address_and
 	close_world(&x);
 }
 
+Test(rtsp_session, sessions_without_a_connection_are_found_by_their_client)
+{
+	enum { MANY = 1000, CHAIN_MAX = 16 };
+	static const struct rtsp_control_ops ops = {.ended = no_control};
+	static struct rtsp_control controls[MANY], again = {.ops = &ops};
+	struct rtsp_transport t = {.udp = true, .ports = {20000, 20001}};
+	struct stream_params params = {.id.channel = 5};
+	struct rtsp_session *all[MANY], *s;
+	struct conn from = {0};
+	struct in6_addr other;
+	struct world x;
+
+	start(&x);
+	from.fd = x.control;
+	from.peer = session(&x)->peer;
+	for (size_t i = 0; i < MANY; i++) {
+		from.peer.s6_addr[13] = (uint8_t)(i >> 8);
+		from.peer.s6_addr[14] = (uint8_t)i;
+		controls[i].ops = &ops;
+		cr_assert_eq(rtsp_session_new(&x.worker.rtsp, &controls[i], &from, &params, &t), 0);
+		all[i] = controls[i].session;
+		rtsp_session_set_state(all[i], RTSP_STARTING);
+		rtsp_session_set_state(all[i], RTSP_PLAYING);
+		rtsp_session_orphan(all[i]);
+	}
+	for (size_t i = 0; i < RTSP_CLIENT_BUCKETS; i++) {
+		size_t chain = 0;
+
+		LIST_FOREACH (s, &x.worker.rtsp.alone[i], in_alone)
+			chain++;
+		cr_assert_leq(chain, CHAIN_MAX);
+	}
+	s = all[MANY / 2];
+	other = all[0]->peer;
+	cr_expect_null(rtsp_session_find(&x.worker.rtsp, &again, &other,
+					 (struct span){s->id, strlen(s->id)}));
+	cr_expect_eq(rtsp_session_find(&x.worker.rtsp, &again, &s->peer,
+				       (struct span){s->id, strlen(s->id)}),
+		     s);
+	for (size_t i = 0; i < MANY; i++)
+		rtsp_session_end(all[i], VIEWER_END_PROTOCOL);
+	cr_expect_null(again.session);
+	for (size_t i = 0; i < RTSP_CLIENT_BUCKETS; i++)
+		cr_assert(LIST_EMPTY(&x.worker.rtsp.alone[i]));
+	close_world(&x);
+}
+
 Test(rtsp_session, one_whose_connection_has_gone_keeps_what_was_announced)
 {
 	struct world x;
