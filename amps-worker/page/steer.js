@@ -4,6 +4,7 @@ import { button, count, make, say } from "./dom.js";
 import { Editor } from "./edit.js";
 import { listen } from "./events.js";
 import { importForm } from "./import.js";
+import { matchForm } from "./match.js";
 import { Rows } from "./rows.js";
 
 const SOON_MS = 500;
@@ -46,7 +47,7 @@ function put(form) {
 	parts.list.hidden = Boolean(form);
 	if (form) {
 		scrollTo(0, 0);
-		form.querySelector("input").focus({ preventScroll: true });
+		form.querySelector("input, button").focus({ preventScroll: true });
 	} else {
 		filter();
 	}
@@ -125,6 +126,7 @@ export function show(place) {
 	};
 	parts.list.append(make("h2", { textContent: "Channels" }), make("div.row.tools", {}, parts.search,
 		button("Add a channel", add), button("Import M3U", importList),
+		button("Match the guide", () => put(matchForm(() => put(null)))),
 		button("Reload the file", reload)), parts.report, parts.none, list);
 	place.append(parts.form, parts.list);
 	parts.rows = new Rows(list, row);

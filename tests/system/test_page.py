@@ -276,6 +276,28 @@ def test_guide(opened, server):
         page.plays()
 
 
+def test_a_suggestion_becomes_the_guide_of_a_channel(opened, server, tmp_path):
+    guide = tmp_path / "guide.xml"
+    stop = time.strftime("%Y%m%d%H%M%S +0000", time.gmtime(time.time() + 3600))
+    start = time.strftime("%Y%m%d%H%M%S +0000", time.gmtime(time.time() - 3600))
+    guide.write_text("<tv>" + "".join(
+        f'<channel id="{n}"><display-name>Double</display-name></channel>' for n in ("d1", "d2")) +
+        "".join(f'<programme start="{start}" stop="{stop}" channel="{n}"><title>From {n}</title>'
+                "</programme>" for n in ("d1", "d2")) + "</tv>")
+    s = server(line_up(channel(1, media.film(), name="Double"), epg={"sources": [{"path": str(guide)}]}))
+    wait_for(lambda: s.get("/api/epg/match").json[0]["suggestions"], 20, "the guide")
+    with Site(opened, s, "/#steer") as page:
+        page.clicks("Match the guide")
+        page.reads("several would fit", ".lines")
+        page.run("document.querySelector('.line button').click(), null")
+        page.reads("1 of 1 channel with a guide")
+        assert s.get("/api/streams/1").json["epg_id"] == "d1"
+        page.clicks("Fetch the guides now")
+        wait_for(lambda: s.get("/api/epg").json[0]["programs"], 20, "programmes")
+        page.clicks("Watch", "nav")
+        page.reads("From d1", ".channel")
+
+
 def by_hand(server):
     """Its requests, for what others do meanwhile."""
     def ask(method, path, body=None):
