@@ -28,7 +28,7 @@ struct nursery {
 	uint64_t started_us;
 	struct backoff backoff;
 	struct event *respawn_timer;
-	struct child_log log; /* of this process */
+	struct child_log log;
 	bool stopping;
 };
 
@@ -138,7 +138,6 @@ void nursery_start(struct nursery *n)
 
 	assert(n->state == NURSERY_WAITING && !n->peer);
 	n->started_us = clock_mono_us();
-	n->log = (struct child_log){0};
 	r = nursery_fork(n);
 	if (r == 0) {
 		nursery_set_state(n, NURSERY_STARTING);

@@ -40,7 +40,7 @@ struct worker_slot {
 	struct backoff backoff;
 	struct event *respawn_timer;
 	struct worker_slot *helper; /* serves our socket while we back off */
-	struct child_log log;	    /* of this process */
+	struct child_log log;
 };
 
 struct worker_pool {
@@ -424,7 +424,6 @@ static int slot_launch(struct worker_slot *s)
 	assert(s->state == SLOT_WAITING && s->pid == 0 && !s->peer && !s->page);
 	s->started_us = clock_mono_us();
 	memset(s->acked, 0, sizeof(s->acked));
-	s->log = (struct child_log){0};
 	r = slot_make_page(s);
 	if (r == 0)
 		r = slot_fork(s);

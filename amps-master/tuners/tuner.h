@@ -89,7 +89,6 @@ struct job {
 	bool ended;
 	enum lost_cause cause; /* if it is lost */
 	bool slow;	       /* a derive job that skips; last_error says so */
-	struct child_log log;
 };
 
 /* When the next start of a kind of job may happen. */
@@ -133,10 +132,11 @@ struct tuner {
 	unsigned source_at;		 /* which source of the definition plays, or is next */
 	struct source_health health[CHANNEL_SOURCES_MAX]; /* by the source's place */
 	enum tuner_state state;
-	int slot;    /* of the channel table; -1 while idle: no outputs and no jobs */
-	bool forget; /* FAILED or ENDED is over: becomes idle when its jobs have exited */
-	bool raw;    /* TS cannot carry the source: one job in both roles */
-	bool shown;  /* has had a random access point since its first viewer came */
+	struct child_log log; /* of its jobs */
+	int slot;	      /* of the channel table; -1 while idle: no outputs and no jobs */
+	bool forget;	      /* FAILED or ENDED is over: becomes idle when its jobs have exited */
+	bool raw;	      /* TS cannot carry the source: one job in both roles */
+	bool shown;	      /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
 	struct media_track *tracks; /* [SEGMENT_TRACKS_MAX], by number; NULL = none */

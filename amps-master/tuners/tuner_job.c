@@ -487,7 +487,7 @@ static int on_log_line(struct job *j, const struct msg *m)
 		return r;
 	snprintf(program, sizeof(program), "%s[%s%s]", line.command ? "command" : "job",
 		 j->tuner->key, line.command ? "" : roles[j->role].title);
-	return child_log_take(&j->log, program, line.command ? 0 : j->pid, &line);
+	return child_log_take(&j->tuner->log, program, line.command ? 0 : j->pid, &line);
 }
 
 static int on_ready(struct job *j, const struct msg *m)

@@ -6,15 +6,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log/log.h"
-#include "common/text/utf8.h"
-
-static bool has_controls(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return true;
-	return false;
-}
+#include "common/log/log_line.h"
 
 /* Is this the rest of a JSON line, with no second head in it? */
 static bool ends_json(const char *tail)
@@ -31,9 +23,7 @@ static bool ends_json(const char *tail)
 
 static bool is_tail(const char *tail)
 {
-	size_t n = strlen(tail);
-
-	return n < LOG_LINE_MAX && utf8_valid(tail, n) && !has_controls(tail) &&
+	return strlen(tail) < LOG_LINE_MAX && log_is_plain(tail) &&
 	       (!log_is_json() || ends_json(tail));
 }
 
@@ -41,21 +31,15 @@ static bool is_tail(const char *tail)
 static bool has_room(struct child_log *c, const char *program)
 {
 	uint64_t now_us = clock_mono_us();
-	unsigned left_out = c->left_out;
 
-	if (!c->window_us || now_us - c->window_us >= LOG_WINDOW_US) {
+	if (!c->window_us || now_us - c->window_us >= LOG_WINDOW_US)
 		*c = (struct child_log){.window_us = now_us};
-		if (left_out > 0)
-			log_warn("a process logs too much, leaving lines out of what the API shows "
-				 "process=%s lines=%u",
-				 program, left_out);
-	}
-	if (c->lines < LOG_COPIES) {
-		c->lines++;
-		return true;
-	}
-	c->left_out++;
-	return false;
+	if (c->lines == LOG_COPIES)
+		log_warn("a process logs too much, leaving lines out of what the API shows "
+			 "process=%s ms=%u",
+			 program, (unsigned)(LOG_WINDOW_US / 1000));
+	c->lines++;
+	return c->lines <= LOG_COPIES;
 }
 
 int child_log_take(struct child_log *c, const char *program, pid_t pid,
@@ -65,12 +49,8 @@ int child_log_take(struct child_log *c, const char *program, pid_t pid,
 
 	if (m->level > LOG_ERROR)
 		return -EBADMSG;
-	if (!has_room(c, program))
+	if (!log_enabled((enum log_level)m->level) || !has_room(c, program) || !is_tail(m->tail))
 		return 0;
-	if (!is_tail(m->tail)) {
-		c->left_out++;
-		return 0;
-	}
 	/* a child that lies about the time, or whose line came late */
 	if (m->wall_us <= wall_us && wall_us - m->wall_us <= LOG_LATE_US)
 		wall_us = m->wall_us;

@@ -158,7 +158,8 @@ void conn_update_events(struct conn *c)
 	uint64_t now;
 
 	assert(c->state != CONN_CLOSED);
-	if (wanted != c->armed || c->armed == 0) {
+	if (wanted != c->armed || c->armed == 0 ||
+	    event_get_priority(&c->event) != wanted_priority(c)) {
 		event_del(&c->event);
 		event_assign(&c->event, c->all->context->base, c->fd, (short)(wanted | EV_PERSIST),
 			     on_event, c);

@@ -59,6 +59,21 @@ static size_t escape_one(const char *text, size_t len, bool json, char out[12])
 	return MAX(n, 1u);
 }
 
+bool log_is_plain(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len;) {
+		uint32_t c;
+		size_t n = utf8_next(text + i, len - i, &c);
+
+		if (n == 0 || is_control(c))
+			return false;
+		i += n;
+	}
+	return true;
+}
+
 bool log_escape(char *dst, size_t cap, size_t *used, const char *text, size_t len, bool json)
 {
 	assert(*used <= cap);

@@ -29,4 +29,8 @@ void log_text_format(struct log_text *t, bool json, const char *format, va_list 
  * with a NUL, never with half of a character or an escape.  False if something was left out. */
 bool log_escape(char *dst, size_t cap, size_t *used, const char *text, size_t len, bool json);
 
+/* Is this text as a line may be: UTF-8, without characters that control a terminal or change the
+ * direction of text? */
+bool log_is_plain(const char *text);
+
 #endif

@@ -74,7 +74,15 @@ Test(child_log, a_level_that_does_not_exist_is_malformed)
 
 Test(child_log, what_is_not_of_the_form_is_left_out)
 {
-	static const char *const texts[] = {"two\nlines", "\x1b[2J", "\xff", "\xc3", "a\x7f"};
+	static const char *const texts[] = {"two\nlines",
+					    "\x1b[2J",
+					    "\xff",
+					    "\xc3",
+					    "a\x7f",
+					    "\xc2\x9b"
+					    "2J",
+					    "a\xe2\x80\xae"
+					    "b"};
 	static char longer[2 * LOG_LINE_MAX];
 	struct child_log c = {0};
 
@@ -84,7 +92,7 @@ Test(child_log, what_is_not_of_the_form_is_left_out)
 	memset(longer, 'x', sizeof(longer) - 1);
 	cr_expect_eq(take(&c, longer), 0);
 	cr_expect_eq(look(), 0);
-	cr_expect_eq(c.left_out, array_size(texts) + 1);
+	cr_expect_eq(c.lines, array_size(texts) + 1);
 	log_done();
 }
 
@@ -121,13 +129,28 @@ Test(child_log, a_flood_takes_its_share_only)
 	begin(false);
 	for (int i = 0; i < 100000; i++)
 		cr_assert_eq(take(&flood, "x"), 0);
-	cr_expect_eq(look(), LOG_COPIES);
-	cr_expect_eq(take(&other, "y"), 0);
+	/* and one that says so */
 	cr_expect_eq(look(), LOG_COPIES + 1);
-	/* the next window says what is missing */
+	cr_expect_not_null(strstr(kept.text, "a process logs too much"), "%s", kept.text);
+	cr_expect_eq(take(&other, "y"), 0);
+	cr_expect_eq(look(), LOG_COPIES + 2);
 	flood.window_us -= LOG_WINDOW_US;
 	cr_expect_eq(take(&flood, "z"), 0);
 	cr_expect_eq(look(), LOG_COPIES + 3);
 	cr_expect_eq(flood.lines, 1);
+	log_done();
+}
+
+Test(child_log, lines_below_the_level_are_left_out)
+{
+	struct child_log c = {0};
+
+	begin(false);
+	cr_expect_eq(child_log_take(&c, "job[5]", 77,
+				    &(struct msg_log_line){.wall_us = clock_wall_us(),
+							   .level = LOG_DEBUG,
+							   .tail = "detail"}),
+		     0);
+	cr_expect_eq(look(), 0);
 	log_done();
 }
