@@ -137,7 +137,7 @@ static uint64_t hash_lineup(const struct catalog *c)
 
 int guide_files_lineup(const struct guide_catalog *c, uint64_t *ret)
 {
-	struct catalog *catalog;
+	struct catalog *catalog = NULL;
 	int r = open_catalog(c, &catalog);
 
 	if (r < 0)
@@ -202,7 +202,7 @@ int guide_files_describe(const char *folder, const struct guide_catalog *c,
 			 const struct guide_spec *spec, char **ret)
 {
 	const char *zone = json_string_value(json_object_get(spec->source, "timezone"));
-	struct catalog *catalog;
+	struct catalog *catalog = NULL;
 	char lineup[24];
 	json_t *task;
 	int r = open_catalog(c, &catalog);
