@@ -1,6 +1,6 @@
 -- schema.sql - the database of amps-master: what was loaded from the file and what was changed since.
 --
--- The master's database thread is its only user.  PRAGMA user_version is 1 for this layout; a later
+-- The master's database thread is its only user.  PRAGMA user_version is 2 for this layout; a later
 -- layout is reached by the migrations in amps-master/store/db.c, a newer one than known is refused.
 
 -- Facts of the whole server, one a row:
@@ -33,3 +33,12 @@ CREATE TABLE channel (
 	number TEXT,
 	definition TEXT NOT NULL
 ) STRICT;
+
+-- Tokens that the API has made.  `definition` is an entry of auth.tokens as JSON, with token_sha256
+-- in place of the token, which is not stored, and with `created`.
+CREATE TABLE token (
+	name TEXT PRIMARY KEY NOT NULL,
+	definition TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 2;

@@ -130,9 +130,12 @@ static int parse_option(struct command_call *call, int argc, char *argv[], int *
 
 static int parse_operand(struct command_call *call, const char *word)
 {
-	if (call->command->operand == NULL || call->operand != NULL)
+	if (call->command->operand != NULL && call->operand == NULL)
+		call->operand = word;
+	else if (call->command->two && call->second == NULL)
+		call->second = word;
+	else
 		return usage_error(call->command, "unexpected argument", word);
-	call->operand = word;
 	return 0;
 }
 

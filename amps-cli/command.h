@@ -30,12 +30,13 @@ struct view; /* term/view.h */
 struct command_call {
 	const struct command *command;
 	const char *values[COMMAND_OPTIONS_MAX]; /* by option index; a given flag is "" */
-	const char *operand;			 /* NULL when none was given */
+	const char *operand, *second;		 /* NULL when none was given */
 };
 
 struct command {
 	const char *name;
 	const char *operand; /* its placeholder, "[X]" if it may be left out; NULL = none */
+	bool two;	     /* the placeholder stands for two words */
 	const char *summary; /* one line of `amps --help` */
 	const char *detail;  /* paragraphs of `amps COMMAND --help`; may be NULL */
 	struct command_option options[COMMAND_OPTIONS_MAX]; /* ends at the first without a name */
@@ -81,6 +82,8 @@ struct command {
 	C(import)                                                                                  \
 	C(schedule)                                                                                \
 	C(epg)                                                                                     \
+	C(link)                                                                                    \
+	C(tokens)                                                                                  \
 	C(vlc)                                                                                     \
 	C(config)                                                                                  \
 	C(backup)

@@ -133,6 +133,34 @@ static json_t *report_links(void *owner)
 	return report;
 }
 
+static json_t *report_tokens(void *owner)
+{
+	const struct master *m = owner;
+
+	return api_tokens_report(m->pool, m->settings.workers);
+}
+
+static void create_token(void *owner, control_ticket ticket, const json_t *params)
+{
+	api_request(((struct master *)owner)->api, ticket, API_TOKEN_ADD, "", params);
+}
+
+static void revoke_token(void *owner, control_ticket ticket, const char *name)
+{
+	api_request(((struct master *)owner)->api, ticket, API_TOKEN_REVOKE, name, NULL);
+}
+
+static int make_link(void *owner, const char *base, const json_t *asked, json_t **ret_link,
+		     char reason[ERROR_TEXT_MAX])
+{
+	const struct master *m = owner;
+	char url[512];
+
+	settings_url(&m->settings, m->listeners.port, url, sizeof(url));
+	return links_make(m->link_key, tuners_lineup(m->tuners), base != NULL ? base : url, asked,
+			  ret_link, reason);
+}
+
 static int stop_tuner(void *owner, const char *key)
 {
 	struct master *m = owner;
@@ -242,6 +270,7 @@ const struct control_backend master_backend = {
 		   [REPORT_LINKS] = report_links,
 		   [REPORT_SCHEDULE] = report_schedule,
 		   [REPORT_STATUS] = report_status,
+		   [REPORT_TOKENS] = report_tokens,
 		   [REPORT_TUNERS] = report_tuners,
 		   [REPORT_VIEWERS] = report_viewers},
 	.stop = stop_tuner,
@@ -252,6 +281,9 @@ const struct control_backend master_backend = {
 	.import = import_channels,
 	.backup = back_up,
 	.refresh_guide = refresh_guide,
+	.token_create = create_token,
+	.link = make_link,
+	.token_revoke = revoke_token,
 	.shutdown = master_stop,
 };
 

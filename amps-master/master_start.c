@@ -186,10 +186,22 @@ static int make_places(struct master *m)
 				 m->settings.media_limit_mb, &m->account, m->text, sizeof(m->text));
 }
 
+/* A key of MEDIA_KEY_BYTES in a file of the state folder, made at the first start. */
+static int keep_key(struct master *m, const char *name, char key[TOKEN_BYTES_MAX + 1])
+{
+	char path[PATH_MAX + 16];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", m->settings.state_dir, name);
+	r = state_secret_keep(path, MEDIA_KEY_BYTES, key);
+	if (r == 0 && strspn(key, "0123456789abcdef") != 2 * MEDIA_KEY_BYTES)
+		r = -EINVAL;
+	return r < 0 ? complain(m, path, r) : 0;
+}
+
 /* The folder of segments, the numbers that outlive it, and the key that signs their URLs. */
 static int open_media(struct master *m)
 {
-	char path[PATH_MAX + 16];
 	int r = media_root_open(&m->media, m->text, sizeof(m->text));
 
 	if (r < 0)
@@ -198,11 +210,8 @@ static int open_media(struct master *m)
 				 clock_mono_us());
 	if (r < 0)
 		return complain(m, m->media.discontinuities.path, r);
-	snprintf(path, sizeof(path), "%s/media.key", m->settings.state_dir);
-	r = state_secret_keep(path, MEDIA_KEY_BYTES, m->media_key);
-	if (r == 0 && strspn(m->media_key, "0123456789abcdef") != 2 * MEDIA_KEY_BYTES)
-		r = -EINVAL;
-	return r < 0 ? complain(m, path, r) : 0;
+	r = keep_key(m, "media.key", m->media_key);
+	return r < 0 ? r : keep_key(m, "link.key", m->link_key);
 }
 
 /* Becomes server.user, after everything that needs root: the ports and the folders. */
@@ -358,6 +367,7 @@ static int make_children(struct master *m)
 				       .chantab_fd = m->chantab_fd,
 				       .media_fd = m->media.fd,
 				       .media_key = m->media_key,
+				       .link_key = m->link_key,
 				       .log_level = m->settings.log_level,
 				       .log_json = m->settings.log_json,
 				       .brake = &m->brake,
@@ -438,16 +448,19 @@ static void env_reload(void *owner, uint64_t ticket, const struct discard *disca
 		api_reloaded(m->api, ticket, &stopping);
 }
 
-static void env_imported(void *owner, uint64_t ticket, int status, const char *json)
+static void env_answered(void *owner, uint64_t ticket, enum api_operation operation, int status,
+			 const char *json)
 {
 	struct master *m = owner;
 	json_auto_t *body = json_loads(json, 0, NULL);
 	const char *error = json_string_value(json_object_get(body, "error"));
 	const json_t *problems = json_object_get(body, "problems");
 
-	if (status == 201)
+	if (status == 201 && operation == API_STREAM_ADD)
 		control_answer(m->control, ticket,
 			       json_pack("{s:I}", "added", (json_int_t)json_array_size(body)));
+	else if (status < 300)
+		control_answer(m->control, ticket, json_incref(body));
 	else
 		control_fail(m->control, ticket, status == 503 ? "failed" : "refused",
 			     error ? error : "out of memory", problems);
@@ -488,7 +501,7 @@ static int open_control(struct master *m)
 				    .owner = m,
 				    .apply = master_apply,
 				    .reload = env_reload,
-				    .imported = env_imported};
+				    .answered = env_answered};
 	const struct control_env control = {.base = m->base, .owner = m, .request = on_request};
 	int r = reload_new(&reload, &m->reload);
 

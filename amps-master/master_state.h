@@ -6,6 +6,8 @@
 #include "amps-master/system/account.h"
 #include "amps-master/api/api.h"
 #include "amps-master/api/events.h"
+#include "amps-master/api/links.h"
+#include "amps-master/api/tokens.h"
 #include "amps-master/control/control_commands.h"
 #include "amps-master/system/listen.h"
 #include "amps-master/system/media_root.h"
@@ -32,7 +34,7 @@ struct master {
 	struct account account;
 	struct runtime_dir runtime;
 	struct media_root media;
-	char media_key[TOKEN_BYTES_MAX + 1];
+	char media_key[TOKEN_BYTES_MAX + 1], link_key[TOKEN_BYTES_MAX + 1];
 	struct event_base *base;
 	struct event *signals[MASTER_SIGNALS];
 	struct event *tick;	  /* every TICK_MS */

@@ -25,6 +25,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	beat(w);
 	holds_tick(&w->http.conns.holds, clock_mono_us());
+	rights_tick(&w->live.rights, &w->live.records, clock_wall_us());
 	live_tick(&w->live);
 	rtsp_sessions_tick(&w->rtsp);
 	segments_tick(&w->segments);
@@ -145,6 +146,7 @@ static int on_message(void *owner, struct peer *p, struct msg *raw)
 		ON(OUTPUT_TURN, output_turn, (outputs_on_turn(&w->live.outputs, &m), 0))
 		ON(OUTPUT_GONE, output_gone, (live_on_output_gone(&w->live, &m), 0))
 		ON(API_ANSWER, api_answer, api_on_answer(&w->api, &m, &raw->fds[0]))
+		ON(GRANT, grant, (grants_on_answer(&w->live.grants, &m), 0))
 		ON(KICK, kick, (live_on_kick(&w->live, m.serial), 0))
 		ON(LOG_LEVEL, log_level, on_log_level(m.level))
 		ON(ACCESS_LOG, access_log,

@@ -12,9 +12,9 @@
 #define TRACK_NAME_MAX	    15	       /* bytes of a track's name */
 #define PROGRAMS_MAX	    4096       /* next_programs of one channel */
 #define CATALOG_BYTES_MAX   (512u << 20)
-#define TOKEN_BYTES_MAX	    256 /* bytes of one token */
-#define TOKEN_HASH_BYTES    64	/* bytes of a SHA-256 in hexadecimal */
-#define TOKENS_MAX	    4096
+#define TOKEN_BYTES_MAX	    256	  /* bytes of one token */
+#define TOKEN_HASH_BYTES    64	  /* bytes of a SHA-256 in hexadecimal */
+#define TOKENS_MAX	    16384 /* of auth.tokens and of the API */
 #define TOKEN_HIDDEN_MIN    4	  /* bytes; shorter tokens are not hidden in log lines */
 #define TOKEN_HIDE_MAX	    16384 /* bytes of a text in which tokens are hidden */
 #define REGIONS_MAX	    300	  /* codes in one allow or block list */
@@ -207,7 +207,7 @@
 #define HTTP_MAKE_MS		30000  /* for the body of an answer to be made */
 #define HTTP_HELD_CLOSED_MS	2000   /* a held request whose client shut its side */
 #define HTTP_HELD_BYTES		832    /* of a connection with a held request, without its texts */
-#define HLS_HELD_BYTES		192    /* what a held request for HLS keeps beside */
+#define HLS_HELD_BYTES		224    /* what a held request for HLS keeps beside */
 #define HTTP_SEND_MS		30000  /* for an answer, plus its length at HTTP_SEND_RATE */
 #define HTTP_SEND_RATE		65536  /* bytes a second */
 #define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */

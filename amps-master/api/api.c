@@ -9,6 +9,7 @@
 #include "amps-master/api/import.h"
 #include "amps-master/api/list_cache.h"
 #include "amps-master/api/read.h"
+#include "amps-master/api/tokens.h"
 #include "amps-master/config/config_options.h"
 #include "amps-master/util/json.h"
 #include "common/clock.h"
@@ -81,8 +82,8 @@ static void call_end(struct api_call *c)
 
 	assert(c->result.status >= 200);
 	if (c->worker == API_NO_WORKER)
-		env->imported(env->owner, c->ticket, c->result.status,
-			      c->result.json != NULL ? c->result.json : "");
+		env->answered(env->owner, c->ticket, (enum api_operation)c->m.operation,
+			      c->result.status, c->result.json != NULL ? c->result.json : "");
 	else
 		send_answer(c);
 	call_free(c);
@@ -118,6 +119,11 @@ static void run_guide_matches(struct api_call *c)
 	run_report(c, REPORT_GUIDE_MATCHES);
 }
 
+static void run_tokens(struct api_call *c)
+{
+	run_report(c, REPORT_TOKENS);
+}
+
 static void run_stop(struct api_call *c)
 {
 	const struct api_env *env = &c->api->env;
@@ -149,6 +155,25 @@ static void run_kick(struct api_call *c)
 		call_succeed(c, 200, json_pack("{s:I}", "kicked", (json_int_t)c->m.id));
 	else
 		call_fail(c, 404, "there is no such viewer");
+	call_end(c);
+}
+
+/* The worker has put the base of links into `match`. */
+static void run_link(struct api_call *c)
+{
+	const struct api_env *env = &c->api->env;
+	json_auto_t *body = call_read_body(c);
+	char reason[ERROR_TEXT_MAX];
+	json_t *link = NULL;
+	int r;
+
+	if (body != NULL) {
+		r = env->backend->link(env->owner, c->m.match, body, &link, reason);
+		if (r == 0)
+			call_succeed(c, 201, link);
+		else
+			call_fail(c, r == -ENOENT ? 404 : 400, "%s", reason);
+	}
 	call_end(c);
 }
 
@@ -274,7 +299,8 @@ static void read_file_and_edit(struct store_work *w, void *call, int64_t wall_us
 static void submit(struct api_call *c, store_fn call)
 {
 	/* what changes nothing does not fail with the changes beside it */
-	bool changes = (call == edit_run || call == read_file_and_edit) &&
+	bool changes = (call == edit_run || call == read_file_and_edit || call == api_token_add ||
+			call == api_token_revoke) &&
 		       c->m.operation != API_PROBE && !c->m.dry_run;
 
 	store_submit(c->api->env.store,
@@ -449,6 +475,10 @@ static const struct {
 	[API_GUIDE_MATCHES] = {.run = run_guide_matches},
 	[API_PROBE] = {.store = edit_run},
 	[API_WHY] = {.run = run_why},
+	[API_TOKENS] = {.run = run_tokens},
+	[API_TOKEN_ADD] = {.store = api_token_add},
+	[API_LINK] = {.run = run_link},
+	[API_TOKEN_REVOKE] = {.store = api_token_revoke},
 };
 
 /* What a viewer may ask for. */
@@ -526,7 +556,7 @@ void api_import(struct api *a, uint64_t ticket, int file)
 
 	if (n < 0) {
 		call_free(c);
-		a->env.imported(a->env.owner, ticket, 503,
+		a->env.answered(a->env.owner, ticket, API_STREAM_ADD, 503,
 				n == -EFBIG ? "{\"error\": \"the list is too large\"}"
 				: n == -EINVAL
 					? "{\"error\": \"the descriptor is no sealed memfd\"}"
@@ -541,6 +571,32 @@ void api_import(struct api *a, uint64_t ticket, int file)
 	c->m = (struct msg_api_call){
 		.operation = API_STREAM_ADD, .bytes = (uint64_t)n, .match = ""};
 	submit(c, read_file_and_edit);
+}
+
+void api_request(struct api *a, uint64_t ticket, enum api_operation operation, const char *key,
+		 const json_t *body)
+{
+	struct api_call *c = call_new();
+	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : strdup("");
+
+	if (c != NULL)
+		c->message = (uint8_t *)strdup(key);
+	if (c == NULL || c->message == NULL || text == NULL) {
+		free(text);
+		call_free(c);
+		a->env.answered(a->env.owner, ticket, operation, 503, "");
+		return;
+	}
+	call_enter(a, c, API_NO_WORKER);
+	c->ticket = ticket;
+	c->body = text;
+	c->rights = API_COMMANDS;
+	c->m = (struct msg_api_call){.operation = (uint8_t)operation,
+				     .key = (const char *)c->message,
+				     .bytes = strlen(text),
+				     .match = ""};
+	assert(operations[operation].store != NULL);
+	submit(c, operations[operation].store);
 }
 
 int api_on_call(struct api *a, unsigned worker, const struct msg *m)

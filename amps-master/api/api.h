@@ -28,8 +28,10 @@ struct api_env {
 	void (*apply)(void *owner, struct publication *p);
 	/* Requests a reload, whose end api_reloaded() is told. */
 	void (*reload)(void *owner, uint64_t ticket, const struct discard *discard);
-	/* The result of api_import(), as a request to the API would get it. */
-	void (*imported)(void *owner, uint64_t ticket, int status, const char *json);
+	/* The result of api_import() (API_STREAM_ADD) or api_request(), as a request to the API
+	 * would get it. */
+	void (*answered)(void *owner, uint64_t ticket, enum api_operation operation, int status,
+			 const char *json);
 };
 
 /* 0 or -ENOMEM. */
@@ -42,6 +44,11 @@ must_check int api_on_call(struct api *a, unsigned worker, const struct msg *m);
 
 /* Adds the channels in a file, a JSON array without ids; takes the file. */
 void api_import(struct api *a, uint64_t ticket, int file);
+
+/* One of the operations of the database thread, for the control socket.  `body` is borrowed, NULL =
+ * none. */
+void api_request(struct api *a, uint64_t ticket, enum api_operation operation, const char *key,
+		 const json_t *body);
 
 /* Is this the ticket of a reload that the API has requested? */
 bool api_is_ticket(uint64_t ticket);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "amps-master/children/grants.h"
 #include "amps-master/system/spawn.h"
 #include "amps-master/util/child_log.h"
 #include "common/shm/chantab.h"
@@ -53,6 +54,7 @@ struct worker_pool {
 	bool access_framed;
 	uint64_t past_bytes;
 	bool stopping;
+	struct grants grants;
 	struct worker_slot *slots; /* [env.count] */
 };
 
@@ -217,7 +219,8 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 					 .worker_count = env->count,
 					 .page_bytes = WORKER_PAGE_BYTES,
 					 .table_bytes = CHANTAB_BYTES,
-					 .media_key = env->media_key};
+					 .media_key = env->media_key,
+					 .link_key = env->link_key};
 	const int fds[] = {env->listen_fds[s->index], s->page_fd, env->chantab_fd, env->media_fd};
 	struct msg_hello hello;
 
@@ -341,6 +344,47 @@ static int on_yield(struct worker_slot *s, const struct msg *m)
 	if (s->state != SLOT_READY || msg_decode_yield(m->bytes, m->len, &yield) != 0)
 		return -EBADMSG;
 	worker_pool_kick(s->pool, (unsigned)(yield.serial >> VIEWER_SERIAL_SHIFT), yield.serial);
+	/* its place is free for the session that this worker asks for next */
+	grants_end(&s->pool->grants, yield.serial);
+	return 0;
+}
+
+/* How many viewers the token may have at a time; 0: there is no such token any more. */
+static uint32_t most_viewers(const struct worker_pool *pool, uint64_t token)
+{
+	const struct tokens *t = tokens_of(worker_pool_tokens(pool));
+	const struct token_entry *e = t ? tokens_by_name(t, token, clock_wall_us()) : NULL;
+
+	if (e && e->max_viewers == 0)
+		return UINT32_MAX; /* a reload has lifted the limit */
+	return e ? e->max_viewers : 0;
+}
+
+static int on_grant_ask(struct worker_slot *s, const struct msg *m)
+{
+	struct worker_pool *pool = s->pool;
+	struct msg_grant_ask ask;
+	int r;
+
+	if (s->state != SLOT_READY || msg_decode_grant_ask(m->bytes, m->len, &ask) != 0 ||
+	    ask.serial >> VIEWER_SERIAL_SHIFT != s->index ||
+	    pool->grants.count >= (size_t)pool->env.count * WORKER_VIEWERS_MAX)
+		return -EBADMSG;
+	r = grants_ask(&pool->grants, ask.serial, ask.token, most_viewers(pool, ask.token));
+	if (r == -EEXIST)
+		return -EBADMSG;
+	peer_send_grant(s->peer, &(struct msg_grant){.serial = ask.serial, .given = r == 0}, NULL);
+	return 0;
+}
+
+static int on_grant_end(struct worker_slot *s, const struct msg *m)
+{
+	struct msg_grant_end end;
+
+	if (s->state != SLOT_READY || msg_decode_grant_end(m->bytes, m->len, &end) != 0 ||
+	    end.serial >> VIEWER_SERIAL_SHIFT != s->index)
+		return -EBADMSG;
+	grants_end(&s->pool->grants, end.serial);
 	return 0;
 }
 
@@ -377,6 +421,10 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 		return on_api_call(s, m);
 	case MSG_YIELD:
 		return on_yield(s, m);
+	case MSG_GRANT_ASK:
+		return on_grant_ask(s, m);
+	case MSG_GRANT_END:
+		return on_grant_end(s, m);
 	case MSG_RELEASE:
 		return on_release(s, m);
 	case MSG_LOG_LINE:
@@ -569,6 +617,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		slot_set_state(s, SLOT_WAITING);
 		end_waits(pool);
 		tuners_worker_gone(pool->env.tuners, s->index);
+		grants_drop_worker(&pool->grants, s->index);
 		announce_death(s);
 		if (!pool->stopping)
 			slot_respawn(s);
@@ -584,6 +633,7 @@ int worker_pool_new(const struct worker_pool_env *env, struct worker_pool **ret)
 
 	if (!pool)
 		return -ENOMEM;
+	grants_init(&pool->grants);
 	pool->env = *env;
 	pool->access_fd = -1;
 	for (size_t i = 0; i < SNAPSHOT_KIND_COUNT_; i++)
@@ -638,6 +688,7 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 	if (pool->wait_timer)
 		event_free(pool->wait_timer);
 	close_fd(&pool->access_fd);
+	grants_done(&pool->grants);
 	free(pool->slots);
 	free(pool);
 	return NULL;

@@ -31,9 +31,9 @@ struct worker_pool_env {
 	const int *rtsp_fds;   /* the same for RTSP; NULL = it is off */
 	const int *rtp_fds;    /* [2 * count], of RTP and RTCP in turn; with rtsp_fds; borrowed */
 	unsigned count;
-	int chantab_fd;	       /* borrowed */
-	int media_fd;	       /* the folder of segments; borrowed */
-	const char *media_key; /* borrowed */
+	int chantab_fd;			  /* borrowed */
+	int media_fd;			  /* the folder of segments; borrowed */
+	const char *media_key, *link_key; /* borrowed */
 	enum log_level log_level;
 	bool log_json;
 	struct fork_brake *brake; /* shared with the nursery */

@@ -96,6 +96,13 @@ int config_check(json_t *tree, const char *file, const struct marks *marks,
 	return run(&c, &root, tree, ret_model);
 }
 
+int config_check_token(json_t *entry, struct problems *problems, json_t **ret_entry)
+{
+	struct check c = {.file = "", .problems = problems, .ids = json_object()};
+
+	return run(&c, &config_check_new_token, entry, ret_entry);
+}
+
 int config_check_channel(json_t *entry, const char *path, const json_t *profiles,
 			 struct option_asks *asks, struct problems *problems, json_t **ret_entry)
 {

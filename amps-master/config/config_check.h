@@ -24,4 +24,8 @@ must_check int config_check_channel(json_t *entry, const char *path, const json_
 				    struct option_asks *asks, struct problems *problems,
 				    json_t **ret_entry);
 
+/* Checks a token that the API is to make: an entry of auth.tokens that has a name and no token.
+ * Results as above. */
+must_check int config_check_token(json_t *entry, struct problems *problems, json_t **ret_entry);
+
 #endif

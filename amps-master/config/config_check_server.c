@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -9,7 +10,8 @@
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
 #include "common/log/log.h"
-#include "common/shm/tokens_layout.h"
+#include "common/shm/tokens.h"
+#include "common/text/text.h"
 
 #define PORT_MAX	 65535
 #define SECONDS_MAX	 31536000 /* a year */
@@ -189,16 +191,42 @@ static json_t *read_token(struct check *c, const struct field *f, const struct s
 	return json_incref(text);
 }
 
-/* Reports a token that another entry has.  An unquoted number is compared as written. */
-static void claim_token(struct check *c, const struct spot *at, json_t *seen)
+/* The SHA-256 of a token in hexadecimal; kept in lower case. */
+static json_t *read_token_hash(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *text = value_text(c, f, at);
+	const char *hex = json_string_value(text);
+	char lower[TOKEN_HASH_BYTES + 1] = "";
+
+	if (text == NULL)
+		return NULL;
+	if (strlen(hex) == TOKEN_HASH_BYTES)
+		for (size_t i = 0; text_hex_value(hex[i]) >= 0; i++)
+			lower[i] = (char)(hex[i] >= 'A' && hex[i] <= 'F' ? hex[i] | 0x20 : hex[i]);
+	json_decref(text);
+	if (strlen(lower) < TOKEN_HASH_BYTES)
+		return check_error(c, at, "must be the %d hexadecimal digits of a SHA-256",
+				   TOKEN_HASH_BYTES);
+	return json_string(lower);
+}
+
+/* Reports a token that another entry has, as it is or as its SHA-256.  An unquoted number is
+ * compared as written. */
+static void claim_token(struct check *c, const struct spot *at, bool hashed, json_t *seen)
 {
 	const char *text = at->raw != NULL ? at->raw : json_string_value(at->value);
+	char hex[TOKEN_HASH_BYTES + 1] = "";
 
 	if (text == NULL || *text == '\0' || json_is_null(at->value))
 		return;
-	if (json_object_get(seen, text) != NULL)
+	if (!hashed)
+		tokens_hash(text, strlen(text), hex);
+	else if (strlen(text) == TOKEN_HASH_BYTES)
+		for (size_t i = 0; i < TOKEN_HASH_BYTES; i++)
+			hex[i] = (char)tolower((unsigned char)text[i]);
+	if (json_object_get(seen, hex) != NULL)
 		check_error(c, at, "another entry has this token already");
-	else if (json_object_set_new(seen, text, json_true()) < 0)
+	else if (json_object_set_new(seen, hex, json_true()) < 0)
 		c->out_of_memory = true;
 }
 
@@ -211,7 +239,7 @@ static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
 
 	for (size_t i = 0; i < array_size(keys); i++) {
 		inner = check_enter_key(c, at->value, keys[i]);
-		claim_token(c, &inner, seen);
+		claim_token(c, &inner, false, seen);
 		check_leave(c, &inner);
 	}
 	if (json_is_string(json_object_get(out, "token")) &&
@@ -221,7 +249,10 @@ static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		item = check_enter_index(c, list, i);
 		leaf = check_enter_key(c, item.value, "token");
-		claim_token(c, &leaf, seen);
+		claim_token(c, &leaf, false, seen);
+		check_leave(c, &leaf);
+		leaf = check_enter_key(c, item.value, "token_sha256");
+		claim_token(c, &leaf, true, seen);
 		check_leave(c, &leaf);
 		check_leave(c, &item);
 	}
@@ -232,18 +263,56 @@ static bool finish_auth(struct check *c, const struct spot *at, json_t *out)
 static const char *const roles[] = {"viewer", "admin", NULL};
 static const struct field token_group = {
 	.read = value_text, .flags = FIELD_FILLED, .max = TOKEN_GROUP_BYTES - 1};
+/* What a token may do, however it is made. */
+#define TOKEN_RULES                                                                                \
+	FIELD("role", value_choice, .choices = roles, .fallback = "\"viewer\""),                   \
+		FIELD("max_viewers", value_int, .max = VIEWERS_MAX, .fallback = "0"),              \
+		FIELD("groups", value_list, .flags = FIELD_SINGLE, .item = &token_group,           \
+		      .max = TOKEN_GROUPS_MAX, .fallback = "[]"),                                  \
+		FIELD("expires", value_time, .fallback = "null")
+
 static const struct field token_fields[] = {
 	FIELD("name", value_text, .max = 63, .fallback = "\"\""),
-	FIELD("token", read_token, .flags = FIELD_REQUIRED | FIELD_FILLED,
-	      .max = TOKEN_BYTES_MAX - 1),
-	FIELD("role", value_choice, .choices = roles, .fallback = "\"viewer\""),
-	FIELD("max_viewers", value_int, .max = VIEWERS_MAX, .fallback = "0"),
-	FIELD("groups", value_list, .flags = FIELD_SINGLE, .item = &token_group,
-	      .max = TOKEN_GROUPS_MAX, .fallback = "[]"),
-	FIELD("expires", value_time, .fallback = "null"),
+	FIELD("token", read_token, .flags = FIELD_FILLED, .max = TOKEN_BYTES_MAX - 1),
+	FIELD("token_sha256", read_token_hash, .flags = FIELD_FILLED),
+	TOKEN_RULES,
 };
-static const struct section token_section = {FIELDS(token_fields)};
+
+static bool finish_token(struct check *c, const struct spot *at, json_t *out)
+{
+	/* a key counts as given even if its value was refused */
+	bool plain = json_object_get(at->value, "token") != NULL;
+
+	(void)out;
+	if (plain == (json_object_get(at->value, "token_sha256") != NULL))
+		check_error(c, at, "needs 'token' or 'token_sha256'%s", plain ? ", not both" : "");
+	return true;
+}
+
+static const struct section token_section = {FIELDS(token_fields), .finish = finish_token};
 static const struct field token_item = {.read = value_section, .section = &token_section};
+
+/* A name that is a part of a path. */
+static json_t *read_new_name(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *text = value_text(c, f, at);
+	const char *p = json_string_value(text);
+
+	while (p != NULL && (unsigned char)*p >= ' ' && *p != 0x7f && *p != '/')
+		p++;
+	if (p == NULL || *p == '\0')
+		return text;
+	json_decref(text);
+	return check_error(c, at, "must have no slash and no control character");
+}
+
+/* A token that the API is to make: the same without the token itself. */
+static const struct field new_token_fields[] = {
+	FIELD("name", read_new_name, .flags = FIELD_REQUIRED | FIELD_FILLED, .max = 63),
+	TOKEN_RULES,
+};
+static const struct section new_token_section = {FIELDS(new_token_fields)};
+const struct field config_check_new_token = {.read = value_section, .section = &new_token_section};
 
 static const struct field auth_fields[] = {
 	FIELD("enabled", value_bool, .fallback = "true"),

@@ -113,6 +113,37 @@ static void run_backup(const struct request *r)
 	run_with_file(r, r->backend->backup);
 }
 
+static void run_token_create(const struct request *r)
+{
+	if (json_is_object(r->params))
+		r->backend->token_create(r->owner, r->ticket, r->params);
+	else
+		bad_params(r, "the params describe a token, such as {\"name\": \"kitchen\"}");
+}
+
+static void run_token_revoke(const struct request *r)
+{
+	const char *name = json_string_value(json_object_get(r->params, "name"));
+
+	if (name)
+		r->backend->token_revoke(r->owner, r->ticket, name);
+	else
+		bad_params(r, "\"name\" is that of a token");
+}
+
+static void run_link(const struct request *r)
+{
+	char reason[ERROR_TEXT_MAX];
+	json_t *link = NULL;
+	int e = r->backend->link(r->owner, NULL, r->params, &link, reason);
+
+	if (e == 0)
+		control_answer(r->control, r->ticket, link);
+	else
+		control_fail(r->control, r->ticket, e == -ENOENT ? "not_found" : "bad_params",
+			     reason, NULL);
+}
+
 static void run_reload(const struct request *r)
 {
 	struct discard discard;
@@ -158,6 +189,7 @@ static const struct {
 	{"epg_refresh", .run = run_epg_refresh},
 	{"import", .run = run_import},
 	{"kick", .run = run_kick},
+	{"link", .run = run_link},
 	{"links", .report = REPORT_LINKS},
 	{"list", .report = REPORT_CHANNELS},
 	{"list_now", .report = REPORT_CHANNELS_NOW},
@@ -167,6 +199,9 @@ static const struct {
 	{"shutdown", .run = run_shutdown},
 	{"status", .report = REPORT_STATUS},
 	{"stop", .run = run_stop},
+	{"token_create", .run = run_token_create},
+	{"token_revoke", .run = run_token_revoke},
+	{"tokens", .report = REPORT_TOKENS},
 	{"tuners", .report = REPORT_TUNERS},
 	{"viewers", .report = REPORT_VIEWERS},
 	{"why", .run = run_why},

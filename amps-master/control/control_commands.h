@@ -7,6 +7,7 @@
 
 #include "amps-master/control/control.h"
 #include "amps-master/util/discard.h"
+#include "common/limits.h"
 
 enum control_report {
 	REPORT_CHANNELS,
@@ -16,6 +17,7 @@ enum control_report {
 	REPORT_LINKS,
 	REPORT_SCHEDULE,
 	REPORT_STATUS,
+	REPORT_TOKENS,
 	REPORT_TUNERS,
 	REPORT_VIEWERS,
 	REPORT_COUNT_
@@ -36,6 +38,14 @@ struct control_backend {
 	void (*import)(void *owner, control_ticket ticket, int file);
 	void (*backup)(void *owner, control_ticket ticket, int file);
 	void (*refresh_guide)(void *owner);
+	/* Makes a token that `params` describe, or revokes the one of this name; both answer
+	 * later. */
+	void (*token_create)(void *owner, control_ticket ticket, const json_t *params);
+	void (*token_revoke)(void *owner, control_ticket ticket, const char *name);
+	/* A signed link as `asked` describes it, from `base` on (NULL: the server's own URL).  0,
+	 * -EINVAL or -ENOENT (no such channel), with the reason. */
+	int (*link)(void *owner, const char *base, const json_t *asked, json_t **ret_link,
+		    char reason[ERROR_TEXT_MAX]);
 	/* `timeout_ms` 0 = at once.  Called after the request was answered. */
 	void (*shutdown)(void *owner, unsigned timeout_ms);
 };

@@ -52,8 +52,13 @@ static bool entry_parse(const json_t *from, uint64_t base, struct token_entry *e
 
 	if (role != NULL && !admin && strcmp(role, "viewer") != 0)
 		return false;
-	if (!entry_init(e, json_read_text(from, "token", scratch)))
+	text = json_read_text(from, "token_sha256", scratch);
+	if (text != NULL && strlen(text) != TOKEN_HASH_BYTES)
 		return false;
+	if (!entry_init(e, text != NULL ? text : json_read_text(from, "token", scratch)))
+		return false;
+	if (text != NULL)
+		e->flags |= TOKEN_HASHED;
 	e->role = admin ? TOKEN_ADMIN : TOKEN_VIEWER;
 	e->max_viewers = json_read_u32(from, "max_viewers", 0);
 	text = json_read_text(from, "name", scratch);
@@ -61,31 +66,35 @@ static bool entry_parse(const json_t *from, uint64_t base, struct token_entry *e
 	text = json_read_text(from, "expires", scratch);
 	if (text != NULL && time_parse_iso8601(text, &e->expires_wall_us, NULL) < 0)
 		return false;
-	if (admin)
+	if (admin && !(e->flags & TOKEN_HASHED))
 		hide_token(e, base);
 	return entry_groups(e, json_object_get(from, "groups"));
 }
 
-static void add_listed(const json_t *auth, uint64_t base, json_t *warnings, struct buf *out)
+static void add_listed(const json_t *list, const char *whose, uint32_t flags, uint64_t base,
+		       json_t *warnings, struct buf *out)
 {
 	size_t i;
 	json_t *item;
 
-	json_array_foreach (json_object_get(auth, "tokens"), i, item) {
+	json_array_foreach (list, i, item) {
 		struct token_entry e;
 
-		if (entry_parse(item, base, &e))
-			buf_add(out, &e, sizeof(e));
-		else if (json_array_append_new(
-				 warnings, json_sprintf("auth.tokens[%zu] cannot be understood; it "
-							"is refused",
-							i)) < 0)
-			out->failed = true;
+		if (!entry_parse(item, base, &e)) {
+			if (json_array_append_new(warnings,
+						  json_sprintf("%s[%zu] cannot be understood; it "
+							       "is refused",
+							       whose, i)) < 0)
+				out->failed = true;
+			continue;
+		}
+		e.flags |= flags;
+		buf_add(out, &e, sizeof(e));
 	}
 }
 
-int tokens_build(const json_t *auth, const char *shared, uint64_t base, json_t *warnings,
-		 struct buf *out)
+int tokens_build(const json_t *auth, const json_t *made, const char *shared, uint64_t base,
+		 json_t *warnings, struct buf *out)
 {
 	struct tokens_header header = {.snapshot = {.magic = TOKENS_MAGIC,
 						    .version = TOKENS_VERSION,
@@ -109,8 +118,10 @@ int tokens_build(const json_t *auth, const char *shared, uint64_t base, json_t *
 		hide_token(&e, base);
 		buf_add(out, &e, sizeof(e));
 	}
-	if (shared != NULL)
-		add_listed(auth, base, warnings, out);
+	if (shared != NULL) {
+		add_listed(json_object_get(auth, "tokens"), "auth.tokens", 0, base, warnings, out);
+		add_listed(made, "the API's tokens", TOKEN_MADE, base, warnings, out);
+	}
 	if (!buf_ok(out))
 		return -ENOMEM;
 	header.count = (uint32_t)((out->len - sizeof(header)) / sizeof(e));

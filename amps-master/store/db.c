@@ -10,7 +10,7 @@
 #include "common/text/text.h"
 #include "schema_sql.h"
 
-#define SCHEMA_VERSION	1
+#define SCHEMA_VERSION	2
 #define BUSY_TIMEOUT_MS 2000
 
 struct db {
@@ -30,6 +30,9 @@ static const char *const statement_texts[DB_STATEMENT_COUNT_] = {
 			   " (id, origin, file_hash, deleted, name, group_name, number, definition)"
 			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[DB_CHANNEL_DELETE] = "DELETE FROM channel WHERE id = ?1",
+	[DB_TOKEN_LIST] = "SELECT definition FROM token ORDER BY name",
+	[DB_TOKEN_ADD] = "INSERT INTO token (name, definition) VALUES (?1, ?2)",
+	[DB_TOKEN_DELETE] = "DELETE FROM token WHERE name = ?1 RETURNING name",
 };
 
 int db_result(int sqlite_result)
@@ -104,15 +107,18 @@ static int db_configure(struct db *db)
 /* The layout the file has -> SCHEMA_VERSION.  A later version adds its step here. */
 static int db_migrate(struct db *db, long version)
 {
+	/* 1 -> 2 */
+	static const char tokens_step[] = "CREATE TABLE token (name TEXT PRIMARY KEY NOT NULL,"
+					  " definition TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+					  " PRAGMA user_version = 2";
 	int r;
 
 	if (version == SCHEMA_VERSION)
 		return 0;
+	assert(version < SCHEMA_VERSION);
 	r = db_begin(db);
 	if (r == 0)
-		r = db_run(db, SCHEMA_SQL);
-	if (r == 0)
-		r = db_run(db, "PRAGMA user_version = 1");
+		r = db_run(db, version == 0 ? SCHEMA_SQL : tokens_step);
 	if (r == 0)
 		r = db_commit(db);
 	if (r < 0)

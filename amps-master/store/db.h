@@ -71,6 +71,9 @@ enum db_statement {
 	DB_CHANNEL_GET,
 	DB_CHANNEL_PUT,
 	DB_CHANNEL_DELETE,
+	DB_TOKEN_LIST,
+	DB_TOKEN_ADD,
+	DB_TOKEN_DELETE,
 	DB_STATEMENT_COUNT_,
 };
 sqlite3_stmt *db_statement(struct db *db, enum db_statement which);

@@ -112,12 +112,12 @@ static int catalog_publish(struct buf *bytes, const json_t *settings, struct pub
 	return r < 0 ? r : put_snapshot(p, SNAPSHOT_CATALOG, "amps-catalog", bytes, p->generation);
 }
 
-static int tokens_publish(const struct publisher *last, const json_t *auth, const char *shared,
-			  struct draft *d)
+static int tokens_publish(const struct publisher *last, const json_t *auth, const json_t *made,
+			  const char *shared, struct draft *d)
 {
 	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
 	struct tokens_header *header;
-	int r = tokens_build(auth, shared, last->tokens_base,
+	int r = tokens_build(auth, made, shared, last->tokens_base,
 			     json_object_get(d->publication->report, "warnings"), &bytes);
 
 	if (r < 0)
@@ -134,27 +134,27 @@ static int tokens_publish(const struct publisher *last, const json_t *auth, cons
 	return r;
 }
 
-static int access_publish(const struct publisher *last, const json_t *settings, struct draft *d,
-			  char *text, size_t cap)
+static int access_publish(const struct publisher *last, const json_t *settings,
+			  const json_t *tokens, struct draft *d, char *text, size_t cap)
 {
 	const json_t *auth = json_object_get(settings, "auth");
 	struct state_token token = {0};
 	int r;
 
 	if (!json_read_bool(auth, "enabled", true))
-		return tokens_publish(last, auth, NULL, d);
+		return tokens_publish(last, auth, tokens, NULL, d);
 	r = state_token_find(auth, last->state_dir, &token, text, cap);
 	if (r == 0 && token.made_path[0] != '\0' &&
 	    json_object_set_new(d->publication->report, "token_file",
 				json_string(token.made_path)) < 0)
 		r = -ENOMEM;
 	if (r == 0)
-		r = tokens_publish(last, auth, token.token, d);
+		r = tokens_publish(last, auth, tokens, token.token, d);
 	explicit_bzero(token.token, sizeof(token.token));
 	return r;
 }
 
-static int draft_fill(struct publisher *last, const json_t *settings,
+static int draft_fill(struct publisher *last, const json_t *settings, const json_t *tokens,
 		      const struct channel_list *all, int64_t wall_us, struct draft *d, char *text,
 		      size_t cap)
 {
@@ -175,21 +175,22 @@ static int draft_fill(struct publisher *last, const json_t *settings,
 	if (r == 0)
 		r = catalog_publish(&last->catalog, settings, p);
 	if (r == 0)
-		r = access_publish(last, settings, d, text, cap);
+		r = access_publish(last, settings, tokens, d, text, cap);
 	if (r == 0)
 		r = report_fill(p->report, last->last != NULL ? &last->last->channels : &none,
 				&p->lineup->channels);
 	return r;
 }
 
-int publish_build(struct publisher *p, const json_t *settings, const struct channel_list *all,
-		  int64_t wall_us, struct draft *ret, char *text, size_t text_cap)
+int publish_build(struct publisher *p, const json_t *settings, const json_t *tokens,
+		  const struct channel_list *all, int64_t wall_us, struct draft *ret, char *text,
+		  size_t text_cap)
 {
 	struct draft d = DRAFT_INIT;
 	int r;
 
 	text[0] = '\0';
-	r = draft_fill(p, settings, all, wall_us, &d, text, text_cap);
+	r = draft_fill(p, settings, tokens, all, wall_us, &d, text, text_cap);
 	if (r < 0) {
 		if (text[0] == '\0')
 			snprintf(text, text_cap, "the line-up cannot be published: %s",

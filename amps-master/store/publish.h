@@ -31,9 +31,10 @@ struct draft {
 #define DRAFT_INIT ((struct draft){0})
 void draft_done(struct draft *d);
 
-/* Builds the next generation from `settings` (the model without its channels, profiles completed)
- * and all channels, as of wall_us.  0, or -Exxx with the reason in `text`. */
-must_check int publish_build(struct publisher *p, const json_t *settings,
+/* Builds the next generation from `settings` (the model without its channels, profiles completed),
+ * `tokens` (those that the API has made) and all channels, as of wall_us.  0, or -Exxx with the
+ * reason in `text`. */
+must_check int publish_build(struct publisher *p, const json_t *settings, const json_t *tokens,
 			     const struct channel_list *all, int64_t wall_us, struct draft *ret,
 			     char *text, size_t text_cap);
 

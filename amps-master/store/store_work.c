@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "amps-master/util/json.h"
+#include "amps-master/store/db_token.h"
 #include "amps-master/store/store_merge.h"
 #include "common/hash.h"
 
@@ -45,7 +46,8 @@ void store_work_close(struct store_work *w)
 	publisher_done(&w->publisher);
 	channel_list_done(&w->channels);
 	json_decref(w->settings);
-	w->settings = NULL;
+	json_decref(w->tokens);
+	w->settings = w->tokens = NULL;
 	w->db = db_close(w->db);
 }
 
@@ -117,6 +119,7 @@ static int report_warnings(json_t *report, const json_t *result)
 struct next {
 	struct draft draft;
 	json_t *settings;
+	json_t *tokens;
 	uint64_t settings_hash;
 	struct channel_list channels;
 	json_t *warnings; /* of a load, about channels of the API; may be NULL */
@@ -126,6 +129,7 @@ static void next_done(struct next *n)
 {
 	draft_done(&n->draft);
 	json_decref(n->settings);
+	json_decref(n->tokens);
 	json_decref(n->warnings);
 	channel_list_done(&n->channels);
 }
@@ -139,6 +143,8 @@ static struct publication *next_accept(struct store_work *w, struct next *n)
 	json_decref(w->settings);
 	channel_list_done(&w->channels);
 	w->settings = TAKE_PTR(n->settings);
+	json_decref(w->tokens);
+	w->tokens = TAKE_PTR(n->tokens);
 	w->settings_hash = n->settings_hash;
 	w->channels = n->channels;
 	n->channels = CHANNEL_LIST_INIT;
@@ -164,8 +170,8 @@ static int next_publish(struct store_work *w, int64_t wall_us, struct next *n,
 			struct store_answer *a)
 {
 	char reason[ERROR_TEXT_MAX];
-	int r = publish_build(&w->publisher, n->settings, &n->channels, wall_us, &n->draft, reason,
-			      sizeof(reason));
+	int r = publish_build(&w->publisher, n->settings, n->tokens, &n->channels, wall_us,
+			      &n->draft, reason, sizeof(reason));
 
 	if (r < 0)
 		answer_fail(a, r, "%s", reason);
@@ -244,6 +250,8 @@ static int next_stored(struct store_work *w, const json_t *model, struct next *n
 	struct channel_rows rows = CHANNEL_ROWS_INIT;
 	int r = settings_stored(w, n, a);
 
+	if (r == 0)
+		r = db_token_list(w->db, &n->tokens);
 	if (r == 0)
 		r = db_channel_list(w->db, &rows);
 	if (r == 0) {
@@ -357,6 +365,7 @@ static int next_kept(const struct store_work *w, struct next *n)
 	if (r < 0)
 		return r;
 	n->settings = json_incref(w->settings);
+	n->tokens = json_incref(w->tokens);
 	n->settings_hash = w->settings_hash;
 	channel_list_share(&n->channels, &w->channels, 0, w->channels.count);
 	return 0;
@@ -490,6 +499,17 @@ static int change_channels(struct store_work *w, const struct channel_rows *rows
 	return 0;
 }
 
+/* Notes how a change went: after one that failed, the commit fails, too. */
+static void change_end(struct store_work *w, int error, struct store_answer *a)
+{
+	a->changed = error == 0;
+	if (error == 0)
+		return;
+	answer_db_fail(w, a, error);
+	if (w->batch != NULL && w->batch->failed.error == 0)
+		w->batch->failed = *a;
+}
+
 void store_work_change(struct store_work *w, const struct store_change *changes, size_t count,
 		       const char *options, struct store_answer *ret)
 {
@@ -506,12 +526,46 @@ void store_work_change(struct store_work *w, const struct store_change *changes,
 	if (r == 0)
 		r = change_channels(w, &rows, options);
 	channel_rows_done(&rows);
-	ret->changed = r == 0;
+	change_end(w, r, ret);
+}
+
+const json_t *store_work_tokens(const struct store_work *w)
+{
+	return w->batch != NULL ? w->batch->next.tokens : w->tokens;
+}
+
+bool store_has_token(const json_t *list, const char *name)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (list, i, entry) {
+		const char *has = json_string_value(json_object_get(entry, "name"));
+
+		if (has != NULL && strcmp(has, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void store_work_token(struct store_work *w, const char *name, const json_t *entry,
+		      struct store_answer *ret)
+{
+	json_t *tokens = NULL;
+	int r;
+
+	assert(store_has_token(store_work_tokens(w), name) == (entry == NULL));
+	*ret = (struct store_answer){0};
+	r = change_begin(w, ret);
 	if (r == 0)
-		return;
-	answer_db_fail(w, ret, r);
-	if (w->batch != NULL && w->batch->failed.error == 0)
-		w->batch->failed = *ret;
+		r = entry != NULL ? db_token_add(w->db, name, entry) : db_token_delete(w->db, name);
+	if (r == 0)
+		r = db_token_list(w->db, &tokens);
+	if (r == 0) {
+		json_decref(w->batch->next.tokens);
+		w->batch->next.tokens = tokens;
+	}
+	change_end(w, r, ret);
 }
 
 void store_work_commit(struct store_work *w, int64_t wall_us, struct store_answer *ret)
@@ -573,6 +627,24 @@ static int export_profiles(json_t *config)
 	return json_object_set_new(config, "ffmpeg_profiles", profiles) < 0 ? -ENOMEM : 0;
 }
 
+/* Those of the API behind those of the file. */
+static int export_tokens(const struct store_work *w, json_t *config)
+{
+	json_t *to = json_object_get(json_object_get(config, "auth"), "tokens"), *entry;
+	const json_t *made = store_work_tokens(w);
+	int r = 0;
+	size_t i;
+
+	json_array_foreach (made, i, entry) {
+		json_t *copy = json_copy(entry);
+
+		json_object_del(copy, "created");
+		if (json_array_append_new(to, copy) < 0)
+			r = -ENOMEM;
+	}
+	return r;
+}
+
 void store_work_export(struct store_work *w, struct store_answer *ret)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -587,6 +659,8 @@ void store_work_export(struct store_work *w, struct store_answer *ret)
 		config = json_loads(text, 0, NULL);
 		r = config != NULL ? export_profiles(config) : -EBADMSG;
 	}
+	if (r == 0)
+		r = export_tokens(w, config);
 	if (r == 0)
 		r = export_channels(config, &rows);
 	channel_rows_done(&rows);

@@ -12,6 +12,7 @@ struct store_work {
 	struct publisher publisher;
 	json_t *settings;	      /* as published last, profiles completed, or NULL */
 	uint64_t settings_hash;	      /* of their text in the database */
+	json_t *tokens;		      /* that the API has made, as published last, or NULL */
 	struct channel_list channels; /* all of the rows, resolved against them */
 	struct store_batch *batch;    /* of a transaction that is open, or NULL */
 	int error; /* of the last transaction, or of the last look since: 0 or -Exxx */
@@ -42,6 +43,17 @@ struct store_change {
 };
 void store_work_change(struct store_work *w, const struct store_change *changes, size_t count,
 		       const char *options, struct store_answer *ret);
+
+/* The tokens that the API has made, with the changes of an open transaction; borrowed, may be NULL.
+ */
+const json_t *store_work_tokens(const struct store_work *w);
+/* Has the list an entry of this name? */
+bool store_has_token(const json_t *list, const char *name);
+
+/* Adds such a token (an entry of auth.tokens with token_sha256) whose name is free, or deletes the
+ * one of that name (`entry` NULL), which is there, in the same way. */
+void store_work_token(struct store_work *w, const char *name, const json_t *entry,
+		      struct store_answer *ret);
 
 /* Stores and publishes the changes since the last commit; without one the answer is empty. */
 void store_work_commit(struct store_work *w, int64_t wall_us, struct store_answer *ret);

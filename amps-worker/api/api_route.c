@@ -234,7 +234,7 @@ void api_streams(const struct request *q, struct reply *r)
 	struct msg_api_call m = call_of(reads ? API_STREAMS : API_STREAM_ADD, q, &t);
 
 	if (reads) {
-		access_region(q->http, q->facts, t.region);
+		access_region(q, t.region);
 		if (read_filters(q, r, &t, &m))
 			send_call(q, &m, r);
 	} else if (admit_body(q, r)) {
@@ -246,7 +246,7 @@ void api_streams(const struct request *q, struct reply *r)
 static void send_entry_call(const struct request *q, struct msg_api_call *m, struct texts *t,
 			    struct reply *r)
 {
-	access_region(q->http, q->facts, t->region);
+	access_region(q, t->region);
 	if (read_number(q, r, CHANNEL_ID_MAX, &m->id) && read_match(q, r, t))
 		send_call(q, m, r);
 }
@@ -377,6 +377,40 @@ void api_import(const struct request *q, struct reply *r)
 void api_probe(const struct request *q, struct reply *r)
 {
 	send_plain(q, r, API_PROBE, admit_body);
+}
+
+void api_links(const struct request *q, struct reply *r)
+{
+	char base[BASE_URL_MAX];
+	struct texts t;
+	struct msg_api_call m = call_of(API_LINK, q, &t);
+
+	if (!admit_body(q, r))
+		return;
+	access_base_url(q->http, q->facts, base, sizeof(base));
+	m.match = base;
+	send_call(q, &m, r);
+}
+
+void api_tokens(const struct request *q, struct reply *r)
+{
+	if (q->http->method == HTTP_POST)
+		send_plain(q, r, API_TOKEN_ADD, admit_body);
+	else
+		send_plain(q, r, API_TOKENS, admit_admin);
+}
+
+void api_token(const struct request *q, struct reply *r)
+{
+	struct texts t;
+	struct msg_api_call m = call_of(API_TOKEN_REVOKE, q, &t);
+
+	if (!admit_change(q, r))
+		return;
+	if (http_decode_segment(q->segment[0], t.key, sizeof(t.key)) == 0)
+		send_call(q, &m, r);
+	else
+		reply_error(r, 404, 0, "there is no such token");
 }
 
 void api_log(const struct request *q, struct reply *r)

@@ -49,6 +49,8 @@ static void set_page(struct context *x, uint32_t index, const void *map)
 	assert(x->page_count <= WORKERS_MAX);
 }
 
+static_assert((int)LINK_KEY_BYTES == (int)MEDIA_KEY_BYTES, "both are read alike");
+
 static int read_key(const char *text, uint8_t key[MEDIA_KEY_BYTES])
 {
 	if (strlen(text) != 2 * MEDIA_KEY_BYTES)
@@ -70,7 +72,7 @@ int context_on_setup(struct context *x, const struct msg_worker_setup *m, int pa
 	void *map;
 
 	if (x->page || m->index >= WORKERS_MAX || m->table_bytes != CHANTAB_BYTES ||
-	    read_key(m->media_key, x->media_key) < 0)
+	    read_key(m->media_key, x->media_key) < 0 || read_key(m->link_key, x->link_key) < 0)
 		return -EBADMSG;
 	map = map_page(page_fd, m->page_bytes, true);
 	if (!map)

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include "common/shm/catalog.h"
 #include "common/shm/guide.h"
+#include "common/text/link.h"
 #include "common/msg/msg.h"
 #include "common/msg/peer.h"
 #include "common/shm/tokens.h"
@@ -35,7 +36,7 @@ struct context {
 	struct snapshot *snapshots[SNAPSHOT_KIND_COUNT_];
 	int64_t lineup_s; /* wall time when the content of the catalog last changed */
 	int media_fd;	  /* the folder of segments; -1 before WORKER_SETUP */
-	uint8_t media_key[MEDIA_KEY_BYTES];
+	uint8_t media_key[MEDIA_KEY_BYTES], link_key[LINK_KEY_BYTES];
 	size_t sockets_max; /* this worker's share of the kernel's memory for TCP */
 	bool draining;	    /* SHUTDOWN has come */
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/text/link.h"
 #include "common/text/text.h"
 
 #define BASIC_USER_MAX 256u
@@ -177,21 +178,75 @@ struct in6_addr access_client(const struct http_request *http, const struct fact
 	return client;
 }
 
-void access_region(const struct http_request *http, const struct facts *facts, char out[3])
+/* An absent parameter is empty.  False: it is malformed or too long. */
+static bool read_parameter(const struct request *q, const char *name, char *dst, size_t cap)
+{
+	int found = http_query(q->http, name, dst, cap);
+
+	if (found == 0)
+		dst[0] = '\0';
+	return found >= 0;
+}
+
+/* Is this the client's address? */
+static bool is_client(const struct request *q, const char *text)
+{
+	struct in6_addr named, client = access_client(q->http, q->facts);
+
+	return parse_address((struct span){text, strlen(text)}, &named) &&
+	       memcmp(&named, &client, sizeof(named)) == 0;
+}
+
+bool access_link(struct request *q)
+{
+	const struct facts *f = q->facts;
+	struct link l = {0};
+	char signature[LINK_SIGNATURE + 8], expires[24], by[24], channel[24];
+	uint64_t id, until;
+
+	if (!f->link_key || !f->tokens || !q->segments ||
+	    http_query(q->http, "sig", signature, sizeof(signature)) != 1)
+		return false;
+	if (!read_parameter(q, "exp", expires, sizeof(expires)) ||
+	    !read_parameter(q, "ip", l.address, sizeof(l.address)) ||
+	    !read_parameter(q, "region", l.region, sizeof(l.region)) ||
+	    !read_parameter(q, "by", by, sizeof(by)) ||
+	    http_decode_segment(q->segment[0], channel, sizeof(channel)) < 0 ||
+	    text_parse_u64(channel, CHANNEL_ID_MAX, &id) < 0 ||
+	    text_parse_u64(expires, INT64_MAX / 1000000, &until) < 0)
+		return false;
+	l.channel = (uint32_t)id;
+	l.expires_s = (int64_t)until;
+	if (!link_verify(f->link_key, &l, by, signature) || l.expires_s * 1000000 <= f->wall_us ||
+	    (l.address[0] && !is_client(q, l.address)))
+		return false;
+	q->token = l.token ? tokens_by_name(f->tokens, l.token, f->wall_us) : NULL;
+	if (l.token && !q->token)
+		return false;
+	q->until_wall_us = l.expires_s * 1000000;
+	memcpy(q->region, l.region, sizeof(q->region));
+	return true;
+}
+
+void access_region(const struct request *q, char out[3])
 {
 	static const char *const names[] = {"X-Amps-Region", "X-Region", "CF-IPCountry",
 					    "X-Appengine-Country"};
-	const struct catalog_settings *s = catalog_settings(facts->catalog);
+	const struct catalog_settings *s = catalog_settings(q->facts->catalog);
 	char text[16];
 
+	if (q->region[0]) {
+		memcpy(out, q->region, sizeof(q->region));
+		return;
+	}
 	if ((s->flags & SETTING_REGION_QUERY) &&
-	    http_query(http, "region", text, sizeof(text)) == 1 &&
+	    http_query(q->http, "region", text, sizeof(text)) == 1 &&
 	    text_region(text, strlen(text), out))
 		return;
 	if ((s->flags & SETTING_REGION_HEADERS) &&
-	    (s->proxy_count == 0 || access_peer_trusted(facts))) {
+	    (s->proxy_count == 0 || access_peer_trusted(q->facts))) {
 		for (size_t i = 0; i < array_size(names); i++) {
-			struct span value = http_field(http, names[i]);
+			struct span value = http_field(q->http, names[i]);
 
 			if (value.at && text_region(value.at, value.len, out))
 				return;
@@ -313,15 +368,20 @@ void access_rtsp_url(const char *base_url, const struct facts *facts, char *dst,
 	snprintf(dst, cap, "rtsp://%.*s:%u", (int)MIN(n, strlen(host)), host, facts->rtsp_port);
 }
 
-void access_link_token(const struct token_entry *token, const struct tokens *tokens,
-		       char out[TOKEN_BYTES_MAX + 1])
+void access_link_token(const struct request *q, char out[TOKEN_BYTES_MAX + 1])
 {
-	const struct token_entry *given = token;
+	const struct token_entry *given = q->token;
 
-	if (token && token->role == TOKEN_ADMIN && !(token->flags & TOKEN_SHARED))
-		given = tokens_shared(tokens);
+	if (given && given->role == TOKEN_ADMIN && !(given->flags & TOKEN_SHARED))
+		given = tokens_shared(q->facts->tokens);
 	out[0] = '\0';
-	if (given) {
+	if (!given)
+		return;
+	if (given->flags & TOKEN_HASHED) {
+		/* only the client knows it */
+		if (access_token_text(q->http, out, TOKEN_BYTES_MAX + 1) != 1)
+			out[0] = '\0';
+	} else {
 		size_t n = strnlen(given->token, TOKEN_BYTES_MAX);
 
 		memcpy(out, given->token, n);

@@ -23,10 +23,16 @@ bool access_peer_trusted(const struct facts *facts);
  * it forwards for, from the last element of X-Forwarded-For backwards. */
 struct in6_addr access_client(const struct http_request *http, const struct facts *facts);
 
-/* The viewer's region as two upper-case letters, or "" when it is unknown: the query, then
+/* The viewer's region as two upper-case letters, or "" when it is unknown: that of a signed link
+ * or session, the query, then
  * X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as the configuration trusts
  * them; a value that is not a region code is skipped. */
-void access_region(const struct http_request *http, const struct facts *facts, char out[3]);
+void access_region(const struct request *q, char out[3]);
+
+/* Does the request, whose first segment is a channel, carry a signed link (common/text/link.h) that
+ * holds now, for this channel and client?  Sets what it says in the request, and the token by whose
+ * viewer it was made. */
+must_check bool access_link(struct request *q);
 
 /* Do we know that the name in the Host field is one of this server?  An address, a name that no
  * public DNS has, that of server.public_url, one of server.allowed_hosts; what a trusted proxy asks
@@ -44,7 +50,6 @@ void access_rtsp_url(const char *base_url, const struct facts *facts, char *dst,
 
 /* The token to put into links for this client: its own, for an administrator the shared one, "" if
  * there is none to publish. */
-void access_link_token(const struct token_entry *token, const struct tokens *tokens,
-		       char out[TOKEN_BYTES_MAX + 1]);
+void access_link_token(const struct request *q, char out[TOKEN_BYTES_MAX + 1]);
 
 #endif

@@ -237,6 +237,7 @@ struct facts conn_facts(const struct conn *c)
 		.cache = all->cache,
 		.maker = all->maker,
 		.segments = all->segments,
+		.link_key = x->page ? x->link_key : NULL,
 		.api = all->api,
 		.wall_us = clock_wall_us(),
 		.mono_us = clock_mono_us(),

@@ -48,6 +48,7 @@ struct reply {
 	/* Where the bytes that a file's answer has sent are added; NULL = nowhere. */
 	_Atomic uint64_t *sent;
 	struct held held; /* the answer has to wait */
+	uint64_t session; /* of HLS and DASH: whose playlist it is; 0 = none */
 	void *kept; /* what the holder of a held reply keeps of its request; ended with free() */
 	/* Of a file that grows, for clients that know chunks; NULL = its length is known.  What was
 	 * chosen is sent: chooses what has come since (1; follow is NULL if nothing can follow

@@ -24,7 +24,8 @@ struct facts {
 	struct body_cache *cache;
 	struct body_maker *maker;
 	struct segments *segments;
-	struct api *api; /* NULL: there is no master to ask */
+	const uint8_t *link_key; /* of signed links; NULL: none is valid */
+	struct api *api;	 /* NULL: there is no master to ask */
 	int64_t wall_us;
 	uint64_t mono_us;
 	int64_t lineup_s;     /* wall time when the content of the catalog last changed */
@@ -38,6 +39,9 @@ struct request {
 	const struct http_request *http;
 	const struct facts *facts;
 	const struct token_entry *token; /* NULL when auth is off or the route is open */
+	/* Of a signed link: until when it holds, 0 = it came without one; its region, "" = none. */
+	int64_t until_wall_us;
+	char region[3];
 	struct span segment[4]; /* parts of the path that "<id>" stands for, still encoded */
 	size_t segments;
 };

@@ -88,10 +88,13 @@ bool route_admit(struct request *q, struct reply *r)
 {
 	if (!catalog_settings(q->facts->catalog)->auth_enabled)
 		return true;
-	r->asker = q->token = access_token(q->http, q->facts);
-	if (!q->token)
+	q->token = access_token(q->http, q->facts);
+	if (!q->token && !((r->media || q->http->rtsp) && access_link(q))) {
 		reply_error(r, 401, 0, "a valid token is needed");
-	return q->token != NULL;
+		return false;
+	}
+	r->asker = q->token;
+	return true;
 }
 
 bool route_is_admin(const struct request *q)

@@ -37,8 +37,8 @@ static bool read_params(const struct request *q, enum guide_form form, struct as
 	if (group_list_empty(a->groups))
 		a->groups[0] = '\0';
 	access_base_url(q->http, f, a->base, sizeof(a->base));
-	access_region(q->http, f, a->region);
-	access_link_token(q->token, f->tokens, a->token);
+	access_region(q, a->region);
+	access_link_token(q, a->token);
 	a->params = (struct guide_params){
 		.form = form == GUIDE_JSON && now ? GUIDE_JSON_NOW : form,
 		.base = a->base,

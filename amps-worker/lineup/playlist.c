@@ -10,6 +10,7 @@
 #include "amps-worker/lineup/m3u.h"
 #include "amps-worker/lineup/selection.h"
 #include "common/text/group.h"
+#include "common/text/link.h"
 #include "common/text/text.h"
 #include "common/text/xml.h"
 
@@ -223,6 +224,18 @@ static void add_extrem(struct playlist *r, const struct catalog_channel *ch,
 	}
 }
 
+/* The query of a signed link to this channel, in the region that the list was made for. */
+static void add_signed(struct playlist *r, const struct catalog_channel *ch)
+{
+	const struct playlist_params *p = &r->params;
+	struct link l = {.channel = ch->id, .expires_s = p->link_expires_s, .token = p->link_by};
+	char query[LINK_QUERY_MAX];
+
+	text_copy(l.region, sizeof(l.region), p->region);
+	link_write(p->link_key, &l, query);
+	buf_printf(r->out, "&%s", query);
+}
+
 static void add_link(struct playlist *r, const struct catalog_channel *ch,
 		     const struct catalog_variant *v)
 {
@@ -252,7 +265,10 @@ static void add_link(struct playlist *r, const struct catalog_channel *ch,
 		buf_puts(b, "&variant=");
 		m3u_encode(b, name);
 	}
-	buf_add(b, r->query.data, r->query.len);
+	if (r->params.link_key)
+		add_signed(r, ch);
+	else
+		buf_add(b, r->query.data, r->query.len);
 	if (buf_ok(b) && b->len > mark)
 		b->data[mark] = '?';
 	buf_putc(b, '\n');
@@ -443,6 +459,28 @@ static bool read_links(const struct request *q, struct playlist_params *p, struc
 	return false;
 }
 
+/* ?links=24h: signed links, which need no token, as far as the viewer's own goes.  They are the
+ * same for a minute, so that a list can be kept. */
+static bool read_signed(const struct request *q, struct playlist_params *p, struct reply *r)
+{
+	char text[16] = "";
+	int found = http_query(q->http, "links", text, sizeof(text));
+	int64_t seconds;
+
+	if (found == 0)
+		return true;
+	if (found < 0 || link_parse_seconds(text, &seconds) < 0 || !q->facts->link_key) {
+		reply_error(r, 400, 0, "links is how long they hold, such as 24h or 7d");
+		return false;
+	}
+	p->link_key = q->facts->link_key;
+	p->link_expires_s = (q->facts->wall_us / 60000000 + 1) * 60 + seconds;
+	p->link_token = "";
+	if (q->token && !(q->token->flags & TOKEN_SHARED) && q->token->role == TOKEN_VIEWER)
+		p->link_by = tokens_name(q->facts->tokens, q->token);
+	return true;
+}
+
 static bool read_params(const struct request *q, struct asked *a, struct reply *r)
 {
 	const struct facts *f = q->facts;
@@ -457,8 +495,8 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 		a->groups[0] = '\0';
 	access_base_url(q->http, f, a->base, sizeof(a->base));
 	access_rtsp_url(a->base, f, a->rtsp_base, sizeof(a->rtsp_base));
-	access_region(q->http, f, a->region);
-	access_link_token(q->token, f->tokens, a->token);
+	access_region(q, a->region);
+	access_link_token(q, a->token);
 	a->params = (struct playlist_params){
 		.base = a->base,
 		.rtsp_base = a->rtsp_base,
@@ -471,7 +509,7 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 		.token = q->token,
 		.wall_us = f->wall_us,
 	};
-	return read_links(q, &a->params, r);
+	return read_links(q, &a->params, r) && read_signed(q, &a->params, r);
 }
 
 /* All that the body depends on, except time; each text with its NUL. */
@@ -487,6 +525,8 @@ static void make_key(const struct facts *f, const struct playlist_params *p, str
 	buf_add(key, &content, sizeof(content));
 	buf_putc(key, p->variants ? 1 : 0);
 	buf_putc(key, (char)p->links);
+	buf_add(key, &p->link_expires_s, sizeof(p->link_expires_s));
+	buf_add(key, &p->link_by, sizeof(p->link_by));
 	for (size_t i = 0; i < array_size(texts); i++)
 		buf_add(key, texts[i], strlen(texts[i]) + 1);
 	if (p->token)

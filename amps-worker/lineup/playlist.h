@@ -29,8 +29,12 @@ struct playlist_params {
 	const char *region;	 /* "" = unknown */
 	const char *link_region; /* region to repeat in links, "" = none */
 	const char *link_token;	 /* "" = none */
-	const char *groups;	 /* comma list, "" = all */
-	const char *ids;	 /* comma list, "" = all */
+	/* Signed links instead: the key, NULL = none, until when, and for which token. */
+	const uint8_t *link_key;
+	int64_t link_expires_s;
+	uint64_t link_by;
+	const char *groups; /* comma list, "" = all */
+	const char *ids;    /* comma list, "" = all */
 	bool variants;
 	enum playlist_links links;
 	const struct token_entry *token; /* limits the groups; NULL = no limit */

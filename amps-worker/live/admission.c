@@ -34,7 +34,7 @@ bool admission_allowed(const struct request *q, const struct catalog_channel *ch
 	const struct catalog *c = q->facts->catalog;
 	char region[3];
 
-	access_region(q->http, q->facts, region);
+	access_region(q, region);
 	if (!catalog_region_allowed(c, channel, region)) {
 		reply_error(r, 403, 0,
 			    region[0] ? "the channel may not be watched in region %s"
@@ -49,15 +49,15 @@ bool admission_allowed(const struct request *q, const struct catalog_channel *ch
 	return true;
 }
 
-uint64_t admission_token_name(const struct token_entry *token)
+uint64_t admission_token_name(const struct request *q)
 {
-	return token ? worker_page_token(token->token, strnlen(token->token, TOKEN_BYTES_MAX)) : 0;
+	return q->token ? tokens_name(q->facts->tokens, q->token) : 0;
 }
 
 bool admission_token_room(const struct request *q)
 {
 	const struct facts *f = q->facts;
-	uint64_t name = admission_token_name(q->token), viewers = 0;
+	uint64_t name = admission_token_name(q), viewers = 0;
 
 	if (!q->token || q->token->max_viewers == 0)
 		return true;
@@ -69,7 +69,7 @@ bool admission_token_room(const struct request *q)
 
 void admission_refuse_token(struct reply *r)
 {
-	reply_error(r, 429, RETRY_AFTER_S, "the token has all the viewers it may have");
+	reply_error(r, 429, RETRY_AFTER_S, "%s", TOKEN_FULL_TEXT);
 }
 
 bool admission_variant(const struct request *q, const struct catalog_channel *channel,

@@ -14,12 +14,13 @@ const struct catalog_channel *admission_channel(const struct request *q, struct 
 bool admission_allowed(const struct request *q, const struct catalog_channel *channel,
 		       struct reply *r);
 
-/* Does the token allow one more viewer?  Workers that admit viewers at the same moment do not see
- * each other's: the limit can be exceeded by as many viewers as there are other workers. */
+/* Does the token allow one more viewer, by the pages of all workers?  Among viewers that begin at
+ * the same moment the master decides (grants.h); this refuses the others without a question. */
 bool admission_token_room(const struct request *q);
 
 /* Answers 429: the token has no room for one more viewer. */
 void admission_refuse_token(struct reply *r);
+#define TOKEN_FULL_TEXT "the token has all the viewers it may have"
 
 /* ?variant=: *ret is NULL for the channel's own profile; 400, 404. */
 bool admission_variant(const struct request *q, const struct catalog_channel *channel,
@@ -29,7 +30,7 @@ bool admission_variant(const struct request *q, const struct catalog_channel *ch
 bool admission_playable(const struct request *q, const struct catalog_channel *channel,
 			const struct catalog_variant *variant, struct reply *r);
 
-/* The name of the request's token in records (worker_page_token()); 0 = none. */
-uint64_t admission_token_name(const struct token_entry *token);
+/* The name of the request's token in records (tokens_name()); 0 = none. */
+uint64_t admission_token_name(const struct request *q);
 
 #endif

@@ -11,7 +11,9 @@ int live_init(struct live *l, struct context *context)
 	*l = (struct live){.viewers = {.context = context,
 				       .schedule = &l->schedule,
 				       .outputs = &l->outputs,
-				       .records = &l->records}};
+				       .records = &l->records,
+				       .grants = &l->grants}};
+	grants_init(&l->grants, context);
 	feed_init(&l->schedule, context->base);
 	outputs_init(&l->outputs, context, &l->schedule);
 	return records_init(&l->records, context);

@@ -3,13 +3,16 @@
 #ifndef AMPS_LIVE_H
 #define AMPS_LIVE_H
 
+#include "amps-worker/live/rights.h"
 #include "amps-worker/live/viewer.h"
 
 struct live {
 	struct schedule schedule;
 	struct outputs outputs;
 	struct records records;
+	struct grants grants;
 	struct viewers viewers;
+	struct rights rights;
 	uint64_t sweep_us; /* when viewers are looked at next */
 };
 

@@ -72,14 +72,13 @@ static struct output *output_new(struct outputs *all, const struct output_id *id
 }
 
 /* Its first viewer has come. */
-static void output_want(struct output *o, const struct stream_params *p)
+static void output_want(struct output *o)
 {
 	struct outputs *all = o->all;
 	struct stream_ring *offered = output_ring(o);
 
-	assert(!o->want && !o->users && !o->gone);
+	assert(!o->want && o->users && !o->gone);
 	o->want = ++all->wants;
-	o->own = p->own;
 	o->queued = false;
 	o->turn_us = 0;
 	if (offered)
@@ -89,25 +88,42 @@ static void output_want(struct output *o, const struct stream_params *p)
 					  .channel = o->id.channel,
 					  .form = (uint8_t)o->id.form,
 					  .own = o->own,
-					  .address = p->address,
-					  .token = p->own && p->limited ? p->token : 0,
+					  .address = o->address,
+					  .token = o->token,
 					  .variant = o->id.variant,
 					  .track = o->id.track},
 		       NULL);
 }
 
-struct output *output_use(struct outputs *all, const struct stream_params *p)
+struct output *output_reserve(struct outputs *all, const struct stream_params *p)
 {
 	struct output *o = p->own ? NULL : find_shared(all, &p->id);
 
-	if (!o)
+	if (!o) {
 		o = output_new(all, &p->id);
-	if (!o)
-		return NULL;
+		if (!o)
+			return NULL;
+		o->own = p->own;
+		o->address = p->address;
+		o->token = p->own && p->limited ? p->token : 0;
+	}
 	assert(!o->gone && (!o->own || !o->users));
-	if (!o->want)
-		output_want(o, p);
 	o->users++;
+	return o;
+}
+
+void output_begin(struct output *o)
+{
+	if (!o->want && !o->gone)
+		output_want(o);
+}
+
+struct output *output_use(struct outputs *all, const struct stream_params *p)
+{
+	struct output *o = output_reserve(all, p);
+
+	if (o)
+		output_begin(o);
 	return o;
 }
 
@@ -144,10 +160,10 @@ void outputs_free(struct outputs *all)
 
 void output_unuse(struct output *o)
 {
-	assert(o->users && o->want);
+	assert(o->users);
 	if (--o->users)
 		return;
-	if (!o->gone)
+	if (!o->gone && o->want)
 		peer_send_release(o->all->context->master, &(struct msg_release){.want = o->want},
 				  NULL);
 	if (!o->offered) {
@@ -155,7 +171,7 @@ void output_unuse(struct output *o)
 		return;
 	}
 	output_trim(o);
-	if (output_ring(o))
+	if (o->want && output_ring(o))
 		schedule_remove_ring(o->all->schedule, output_ring(o));
 	o->want = 0;
 }
@@ -205,6 +221,22 @@ bool output_add_ring(struct output *o, const struct msg_output_ring *m, int fd)
 	return true;
 }
 
+/* Nothing is offered any more of an output that is not wanted; users that may not begin yet keep
+ * it. */
+static void drop_offer(struct output *o)
+{
+	struct stream_ring *r;
+
+	assert(!o->want && !o->offered);
+	if (!o->users) {
+		output_free(o);
+		return;
+	}
+	while ((r = TAILQ_FIRST(&o->rings)))
+		stream_ring_free(r);
+	o->slot = UINT32_MAX;
+}
+
 int outputs_on_offer(struct outputs *all, const struct msg_output_offer *m, int fd)
 {
 	struct output_id id = {.channel = m->channel, .form = m->form};
@@ -226,7 +258,8 @@ int outputs_on_offer(struct outputs *all, const struct msg_output_offer *m, int 
 	o->slot = m->output;
 	o->live = m->live;
 	if (!add_ring(o, fd, m->data_bytes, m->unit_bytes, m->generation)) {
-		output_free(o);
+		o->offered = false;
+		drop_offer(o);
 		return 0;
 	}
 	output_trim(o);
@@ -244,7 +277,7 @@ void outputs_on_offer_end(struct outputs *all, uint32_t slot)
 				continue;
 			o->offered = false;
 			if (!o->want)
-				output_free(o);
+				drop_offer(o);
 		}
 	}
 }

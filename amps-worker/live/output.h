@@ -42,7 +42,10 @@ struct stream_params {
 	uint64_t address;	/* of the client, as the master counts such tuners; else 0 */
 	struct in6_addr client; /* of the viewer: behind a trusted proxy, what that forwards for */
 	bool limited;		/* the token is an entry of auth.tokens */
-	uint64_t token;		/* worker_page_token(), 0 = no token */
+	bool counted;		/* it has max_viewers: the master decides who may begin */
+	uint64_t token;		/* tokens_name(), 0 = no token */
+	char region[3];		/* of the viewer, "" = not known */
+	int64_t until_wall_us;	/* when its signed link expires; 0 = it came without one */
 	enum stream_protocol protocol;
 	bool titles; /* among the sound; see icy.h */
 	struct viewer_options options;
@@ -69,11 +72,12 @@ struct output {
 	uint32_t want; /* 0 = it has no viewers here */
 	uint32_t slot; /* of the channel table; UINT32_MAX before the first ring */
 	struct output_id id;
-	bool offered;	/* lives without viewers */
-	bool own;	/* one viewer's alone: no other joins it */
-	bool live;	/* else viewers start with a lead */
-	bool gone;	/* the master has ended the want */
-	bool ended;	/* ... because the source is over: drain, then end */
+	bool offered;		 /* lives without viewers */
+	bool own;		 /* one viewer's alone: no other joins it */
+	uint64_t address, token; /* of an own one: of its client, as in struct stream_params */
+	bool live;		 /* else viewers start with a lead */
+	bool gone;		 /* the master has ended the want */
+	bool ended;		 /* ... because the source is over: drain, then end */
 	unsigned users; /* viewers, owners of watches, and functions that iterate over them */
 	/* the start waits behind those of other channels, or waited until turn_us; 0: it did not */
 	bool queued;
@@ -107,6 +111,11 @@ struct output *outputs_next(struct outputs *all, uint32_t channel, const struct 
 /* The output of these parameters, with one more user; wanted from the master when it is its first,
  * as that of an `own` one always is.  NULL without memory. */
 struct output *output_use(struct outputs *all, const struct stream_params *p);
+
+/* The same without a WANT: whether the user may begin is still to be decided.  output_begin() makes
+ * up for it. */
+struct output *output_reserve(struct outputs *all, const struct stream_params *p);
+void output_begin(struct output *o);
 
 /* One user less; the last one releases it. */
 void output_unuse(struct output *o);

@@ -6,7 +6,7 @@
 
 int records_init(struct records *all, struct context *context)
 {
-	*all = (struct records){.context = context};
+	*all = (struct records){.context = context, .next_end_wall_us = INT64_MAX};
 	/* higher than the serials of a worker that died in this slot, unless it had 1,000 viewers
 	 * every second */
 	all->serials = clock_mono_us() / 1000;
@@ -33,6 +33,11 @@ bool records_left(const struct records *all)
 	return all->free_count > 0 || all->used < WORKER_VIEWERS_MAX;
 }
 
+uint64_t records_serial(struct records *all)
+{
+	return (uint64_t)all->context->index << VIEWER_SERIAL_SHIFT | ++all->serials;
+}
+
 struct viewer_record *records_take(struct records *all, struct record_owner owner,
 				   struct viewer_record *from)
 {
@@ -42,14 +47,27 @@ struct viewer_record *records_take(struct records *all, struct record_owner owne
 
 	assert(index < WORKER_VIEWERS_MAX && owned(&owner) && !owned(&all->owners[index]));
 	atomic_store_explicit(&x->page->records_used, all->used, memory_order_relaxed);
-	from->serial = (uint64_t)x->index << VIEWER_SERIAL_SHIFT | ++all->serials;
+	if (!atomic_load_explicit(&from->serial, memory_order_relaxed))
+		from->serial = records_serial(all);
 	worker_page_put(x->page, index, from);
-	if (token)
+	if (token && !owner.uncounted)
 		worker_page_add_token(x->page, token, 1);
 	all->owners[index] = owner;
+	if (from->until_wall_us)
+		all->next_end_wall_us = MIN(all->next_end_wall_us, from->until_wall_us);
 	page_add(&x->page->viewers_open, 1);
 	page_add(&x->page->viewers_total, 1);
 	return &worker_page_records(x->page)[index];
+}
+
+void records_count_token(struct records *all, const struct viewer_record *rec)
+{
+	struct worker_page *page = all->context->page;
+	struct record_owner *owner = &all->owners[rec - worker_page_records(page)];
+
+	assert(owned(owner) && owner->uncounted);
+	owner->uncounted = false;
+	worker_page_add_token(page, atomic_load_explicit(&rec->token, memory_order_relaxed), 1);
 }
 
 void records_set_agent(struct viewer_record *rec, const char *agent, size_t len)
@@ -117,7 +135,7 @@ void records_give(struct records *all, struct viewer_record *rec)
 	assert(index < all->used && owned(&all->owners[index]));
 	records_set_output(all, rec, UINT32_MAX);
 	give_front(all, rec);
-	if (token)
+	if (token && !all->owners[index].uncounted)
 		worker_page_add_token(page, token, -1);
 	worker_page_put(page, index, &none);
 	assert(all->free_count < all->used);

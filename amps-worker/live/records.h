@@ -17,6 +17,7 @@ struct record_owner {
 	struct viewer *viewer;
 	struct session *session;
 	void (*end)(struct session *s);
+	bool uncounted; /* its token does not count it: it waits for its grant */
 };
 
 struct records {
@@ -28,6 +29,7 @@ struct records {
 	uint16_t fronts[VIEWER_FRONTS]; /* places that are free, as records name them */
 	uint32_t front_count;
 	struct record_owner *owners; /* [WORKER_VIEWERS_MAX] by record */
+	int64_t next_end_wall_us;    /* no link of a record taken since rights_tick() ends sooner */
 };
 
 /* 0 or -ENOMEM; records_done() is needed either way. */
@@ -37,9 +39,14 @@ void records_done(struct records *all);
 /* Is one free? */
 bool records_left(const struct records *all);
 
-/* Publishes `from` with a serial of its own; one must be free. */
+/* A serial for a record to come. */
+uint64_t records_serial(struct records *all);
+
+/* Publishes `from`, with a serial of its own if it has none; one must be free. */
 struct viewer_record *records_take(struct records *all, struct record_owner owner,
 				   struct viewer_record *from);
+/* The viewer has its grant: its token counts it from now on. */
+void records_count_token(struct records *all, const struct viewer_record *rec);
 void records_give(struct records *all, struct viewer_record *rec);
 
 /* Sets the user agent, cut and printable; `agent` may be NULL. */

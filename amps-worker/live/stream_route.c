@@ -152,12 +152,15 @@ static struct stream_params params_of(const struct request *q, const struct aske
 		.address = a->own ? address_name(q) : 0,
 		.client = access_client(q->http, q->facts),
 		.protocol = a->protocol,
+		.until_wall_us = q->until_wall_us,
 		.titles = a->form == OUTPUT_ADTS && icy_asked(q->http),
+		.counted = q->token && q->token->max_viewers > 0,
 		.limited = q->token && !(q->token->flags & TOKEN_SHARED),
 		.options = a->options,
-		.token = admission_token_name(q->token),
+		.token = admission_token_name(q),
 	};
 
+	access_region(q, p.region);
 	text_copy(p.id.variant, sizeof(p.id.variant), name ? name : "");
 	text_copy(p.id.track, sizeof(p.id.track), a->lang);
 	return p;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "amps-worker/live/admission.h"
 #include "amps-worker/live/websocket.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -669,6 +670,7 @@ static void viewer_free(struct stream *s)
 	unlink_viewer(v);
 	if (v->ring)
 		output_trim(v->output);
+	grant_end(&v->grant);
 	records_give(v->all->records, v->record);
 	output_unuse(v->output);
 	free(v->pending);
@@ -919,13 +921,16 @@ static struct viewer_record *take_record(struct viewer *v, const struct conn *c,
 		.port = IN6_ARE_ADDR_EQUAL(&c->peer, &p->client) ? c->port : 0,
 		.protocol = protocol_of(p),
 		.token = p->token,
+		.until_wall_us = p->until_wall_us,
 	};
 
 	memcpy(rec.address, &p->client, sizeof(rec.address));
 	text_copy(rec.variant, sizeof(rec.variant), p->id.variant);
 	text_copy(rec.track, sizeof(rec.track), p->id.track);
+	text_copy(rec.region, sizeof(rec.region), p->region);
 	records_set_agent(&rec, http_field(q, "User-Agent").at, http_field(q, "User-Agent").len);
-	return records_take(v->all->records, (struct record_owner){.viewer = v}, &rec);
+	return records_take(v->all->records,
+			    (struct record_owner){.viewer = v, .uncounted = p->counted}, &rec);
 }
 
 /* Waits for a ring; its record is still to be taken, and its client. */
@@ -944,7 +949,7 @@ static struct viewer *viewer_new(struct viewers *all, const struct stream_params
 	v->packer = p->protocol == STREAM_WEBSOCKET ? websocket_new() : packer;
 	if ((v->packer || p->protocol == STREAM_HTTP) && pending_add(v, head->data, head->len)) {
 		v->head_left = v->pending_len;
-		v->output = output_use(all->outputs, p);
+		v->output = output_reserve(all->outputs, p);
 	}
 	if (!v->output) {
 		if (v->packer && v->packer != packer)
@@ -977,6 +982,8 @@ static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring
 	uint64_t age = v->options.join_ms * 1000ull;
 	struct ring_rap rap;
 
+	if (v->grant.state == GRANT_ASKED)
+		return VIEWER_GOES_ON;
 	if (!v->output->live)
 		age = MAX(age, LEAD_US);
 	if (ring_find_rap(&r->map, clock_mono_us(), age, &rap) < 0)
@@ -985,6 +992,24 @@ static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring
 		return drop(v, "no memory");
 	begin(v);
 	return viewer_feed(v);
+}
+
+/* The master has counted it, or its token has as many viewers as it may. */
+static void on_grant(void *owner, bool given)
+{
+	struct viewer *v = owner;
+	struct stream_ring *r;
+
+	assert(!v->ring);
+	if (!given) {
+		viewer_refuse(v, 429, TOKEN_FULL_TEXT);
+		return;
+	}
+	records_count_token(v->all->records, v->record);
+	output_begin(v->output);
+	r = output_ring(v->output);
+	if (r && viewer_try_begin(v, r) == VIEWER_GONE)
+		viewer_close(v);
 }
 
 int viewer_start(struct viewers *all, struct conn *c, const struct http_request *q,
@@ -1000,6 +1025,12 @@ int viewer_start(struct viewers *all, struct conn *c, const struct http_request 
 		return -ENOMEM;
 	v->record = take_record(v, c, q, p);
 	v->way->attach(v, c);
+	if (p->counted)
+		grant_ask(&v->grant, all->grants,
+			  atomic_load_explicit(&v->record->serial, memory_order_relaxed), p->token,
+			  on_grant, v);
+	else
+		output_begin(v->output);
 	r = output_ring(v->output);
 	if (r && viewer_try_begin(v, r) == VIEWER_GONE) {
 		v->way->give_up(v);

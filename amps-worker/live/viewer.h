@@ -8,6 +8,7 @@
  * are the protocol's, each sent as a whole or copied out in the same way; with datagrams `pending`
  * has media only, which are packed when they are sent.
  *
+ *	waits for its grant (grants.h): as below, and its output may not be wanted yet
  *	waits for a ring or its first random access point: ring NULL, in output->waiting
  *	follows a ring: in ring->viewers
  *	blocked, because the socket is full: passes skip it, EV_WRITE (of datagrams.h) feeds it
@@ -24,6 +25,7 @@
 #define AMPS_VIEWER_H
 
 #include "amps-worker/http/conn.h"
+#include "amps-worker/live/grants.h"
 #include "amps-worker/live/icy.h"
 #include "amps-worker/live/output.h"
 #include "amps-worker/live/packer.h"
@@ -35,6 +37,7 @@ struct viewers {
 	struct schedule *schedule;
 	struct outputs *outputs;
 	struct records *records;
+	struct grants *grants;
 };
 
 struct viewer_way;
@@ -61,6 +64,7 @@ struct viewer {
 	struct viewer_options options;
 	bool titles; /* among the sound */
 	struct icy icy;
+	struct grant grant; /* of a token with a limit: it begins nothing before it has this */
 };
 
 /* May the server have one more viewer, and this worker a record for it? */

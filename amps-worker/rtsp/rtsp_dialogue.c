@@ -138,6 +138,12 @@ static void end_soon(struct rtsp_dialogue *d)
 	conn_update_events(d->stream.conn);
 }
 
+/* The status that says in RTSP what this one of HTTP says. */
+static int status_of_rtsp(int status)
+{
+	return status == STATUS_TOKEN_FULL ? 453 : status;
+}
+
 /* --- methods */
 
 static void fail(struct call *c, int status, const char *text)
@@ -148,10 +154,12 @@ static void fail(struct call *c, int status, const char *text)
 /* Token, address and channel: the same rules as for HTTP.  False: the error is in the reply. */
 static bool admit(struct call *c, struct stream_params *ret)
 {
+	bool channel = rtsp_path_channel(c->q->http.path, &c->request.segment[0]);
+
+	c->request.segments = channel;
 	if (!route_admit(&c->request, &c->reply))
 		return false;
-	c->request.segments = 1;
-	if (!rtsp_path_channel(c->q->http.path, &c->request.segment[0])) {
+	if (!channel) {
 		fail(c, 404, "there is nothing at this address");
 		return false;
 	}
@@ -594,8 +602,7 @@ static int answer(struct rtsp_dialogue *d, const struct rtsp_request *q, struct 
 		fail(&c, q->method == RTSP_UNKNOWN ? 501 : 405, "this server only plays");
 		add_methods(&c, "Allow");
 	}
-	if (c.reply.status == STATUS_TOKEN_FULL)
-		c.reply.status = 453;
+	c.reply.status = status_of_rtsp(c.reply.status);
 	if (!c.answered) {
 		write_answer(d, &q->cseq, &c.reply, out);
 		count_answer(d, c.reply.status);
@@ -721,6 +728,7 @@ static void on_refused(struct rtsp_control *c, int status, const char *text)
 
 	if (!d->carried && !d->waits)
 		return; /* it was answered */
+	status = status_of_rtsp(status);
 	if (d->carried && d->play.len)
 		buf_add(&d->out, d->play.data, d->play.len);
 	d->waits = false;

@@ -307,6 +307,13 @@ static const struct held_error *on_answer(void *owner, struct rendition *renditi
 	return answer(owner, rendition, r->kept, r);
 }
 
+static bool on_wait(void *owner, struct reply *r)
+{
+	struct segments *s = owner;
+
+	return sessions_hold(&s->sessions, r->session, r);
+}
+
 static const struct held_error *on_refuse(const struct reply *r, const struct held_error *reason)
 {
 	const struct dash_asked *asked = r->kept;
@@ -314,7 +321,7 @@ static const struct held_error *on_refuse(const struct reply *r, const struct he
 	return asked->what == DASH_SEGMENT ? &gone_segment : reason;
 }
 
-const struct rendition_calls dash_calls = {on_ready, on_answer, on_refuse};
+const struct rendition_calls dash_calls = {on_ready, on_answer, on_wait, on_refuse};
 
 void dash_answer_or_hold(struct segments *s, struct rendition *rendition,
 			 const struct dash_asked *asked, struct reply *r)
@@ -338,4 +345,6 @@ void dash_answer_or_hold(struct segments *s, struct rendition *rendition,
 	error = answer(s, rendition, asked, r);
 	if (error)
 		reply_error(r, error->status, RETRY_AFTER_S, "%s", error->text);
+	else
+		sessions_hold(&s->sessions, r->session, r);
 }

@@ -41,7 +41,7 @@ void dash_route_manifest(const struct request *q, struct reply *r)
 	}
 	playlist_request_text(&p, asked.session);
 	if (by_query)
-		access_region(q->http, q->facts, asked.region);
+		access_region(q, asked.region);
 	asked.channel = p.channel->id;
 	asked.alone = p.variant != NULL;
 	asked.late_us = clock_mono_us() + SEGMENTS_LATE_US;

@@ -399,6 +399,13 @@ static const struct held_error *on_answer(void *owner, struct rendition *renditi
 	return answer(owner, rendition, r->kept, r);
 }
 
+static bool on_wait(void *owner, struct reply *r)
+{
+	struct segments *s = owner;
+
+	return sessions_hold(&s->sessions, r->session, r);
+}
+
 static const struct held_error *on_refuse(const struct reply *r, const struct held_error *reason)
 {
 	const struct hls_asked *asked = r->kept;
@@ -407,7 +414,7 @@ static const struct held_error *on_refuse(const struct reply *r, const struct he
 	return asked->what == HLS_PART ? &gone_part : reason;
 }
 
-const struct rendition_calls hls_calls = {on_ready, on_answer, on_refuse};
+const struct rendition_calls hls_calls = {on_ready, on_answer, on_wait, on_refuse};
 
 static_assert(sizeof(struct hls_asked) <= HLS_HELD_BYTES, "a held request");
 
@@ -421,6 +428,8 @@ void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 
 		if (error)
 			reply_error(r, error->status, RETRY_AFTER_S, "%s", error->text);
+		else
+			sessions_hold(&s->sessions, r->session, r);
 		return;
 	}
 	r->kept = malloc(sizeof(*asked));

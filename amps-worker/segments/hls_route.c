@@ -125,7 +125,7 @@ void hls_route_index(const struct request *q, struct reply *r)
 	playlist_request_text(&p, asked.session);
 	asked.alone = p.variant != NULL;
 	if (by_query)
-		access_region(q->http, q->facts, asked.region);
+		access_region(q, asked.region);
 	answer(&p, &asked, true, r);
 }
 

@@ -37,17 +37,16 @@ static const uint8_t *key_of(const struct playlist_request *p)
 
 static uint64_t token_tag(const struct playlist_request *p)
 {
-	const struct token_entry *token = p->q.token;
+	uint64_t name = admission_token_name(&p->q);
 
-	return token ? signature_token(key_of(p), token->token,
-				       strnlen(token->token, TOKEN_BYTES_MAX))
-		     : 0;
+	return name ? signature_token(key_of(p), name) : 0;
 }
 
 void playlist_request_begin(struct playlist_request *p)
 {
 	p->session = (struct session_name){sessions_number(&p->q.facts->segments->sessions),
-					   token_tag(p)};
+					   token_tag(p),
+					   signature_link(p->q.until_wall_us, p->q.region)};
 }
 
 void playlist_request_name(struct playlist_request *p)
@@ -56,6 +55,7 @@ void playlist_request_name(struct playlist_request *p)
 	struct in6_addr address = access_client(q->http, q->facts);
 
 	p->session.tag = token_tag(p);
+	p->session.link = signature_link(p->q.until_wall_us, p->q.region);
 	/* one that was ended is refused for a while, as its player goes on asking */
 	for (unsigned nth = 0; nth < SESSIONS_NAMED; nth++) {
 		p->session.number =
@@ -80,9 +80,16 @@ bool playlist_request_session(struct playlist_request *p, struct reply *r)
 		  session_name_read(key_of(p), p->channel->id, (struct span){text, strlen(text)},
 				    &p->session) == 0;
 
+	if (ok && p->session.link)
+		p->q.until_wall_us = signature_link_read(p->session.link, p->q.region);
 	if (ok && catalog_settings(f->catalog)->auth_enabled) {
-		p->q.token = segments_token(f->segments, p->session.tag, f->wall_us);
-		ok = p->q.token != NULL;
+		/* a link needs no token, but keeps the one that it was made with */
+		p->q.token = p->session.tag
+				     ? segments_token(f->segments, p->session.tag, f->wall_us)
+				     : NULL;
+		ok = p->q.until_wall_us
+			     ? f->wall_us < p->q.until_wall_us && (p->q.token || !p->session.tag)
+			     : p->q.token != NULL;
 	}
 	if (!ok)
 		reply_error(r, 401, 0, "a valid session is needed; begin at index.m3u8");
@@ -117,14 +124,20 @@ bool playlist_request_touch(const struct playlist_request *p, const struct rendi
 		.protocol = p->protocol,
 		.address = access_client(q->http, q->facts),
 		.agent = http_field(q->http, "User-Agent"),
-		.token_name = admission_token_name(q->token),
+		.token_name = admission_token_name(q),
 		.token_room = admission_token_room(q),
+		.counted = q->token && q->token->max_viewers > 0,
+		.until_wall_us = q->until_wall_us,
 		.slot = rendition->output->slot,
 		.target_s = rendition->target_s,
 	};
-	enum session_verdict verdict = sessions_touch(&q->facts->segments->sessions, &session);
+	enum session_verdict verdict;
+
+	access_region(q, session.region);
+	verdict = sessions_touch(&q->facts->segments->sessions, &session);
 
 	if (verdict != SESSION_GOES_ON)
 		refuse_session(verdict, r);
+	r->session = p->session.number;
 	return verdict == SESSION_GOES_ON;
 }

@@ -116,8 +116,13 @@ static void answer_ready(struct rendition *r)
 		if (calls_of(h)->ready(owner, r, h->reply))
 			held_move(h, &r->answering);
 	}
-	while ((h = TAILQ_FIRST(&r->answering)))
-		held_ready(h, calls_of(h)->answer(owner, r, h->reply));
+	while ((h = TAILQ_FIRST(&r->answering))) {
+		const struct rendition_calls *calls = calls_of(h);
+		const struct held_error *error = calls->answer(owner, r, h->reply);
+
+		if (error || !calls->wait(owner, h->reply))
+			held_ready(h, error);
+	}
 }
 
 static void arm(struct renditions *all)

@@ -53,6 +53,8 @@ struct rendition_calls {
 	bool (*ready)(void *owner, struct rendition *r, const struct reply *reply);
 	/* It is: completes the reply.  NULL, or the error to answer with. */
 	const struct held_error *(*answer)(void *owner, struct rendition *r, struct reply *reply);
+	/* Does the complete reply have to wait for something else?  True: it has another holder. */
+	bool (*wait)(void *owner, struct reply *reply);
 	/* The output is gone for this reason: the error of this reply. */
 	const struct held_error *(*refuse)(const struct reply *reply,
 					   const struct held_error *reason);

@@ -23,6 +23,13 @@ void segments_done(struct segments *s)
 	free(s->tags);
 }
 
+static int compare_tags(const void *a, const void *b)
+{
+	const struct token_tag *x = a, *y = b;
+
+	return (x->tag > y->tag) - (x->tag < y->tag);
+}
+
 /* Hashes the tokens of the snapshot, once for each. */
 static bool make_tags(struct segments *s, const struct tokens *t)
 {
@@ -33,11 +40,11 @@ static bool make_tags(struct segments *s, const struct tokens *t)
 	free(s->tags);
 	s->tags = calloc(count + 1, sizeof(*s->tags));
 	for (size_t i = 0; s->tags && i < count; i++) {
-		const char *token = tokens_at(t, i)->token;
-
-		s->tags[i] = signature_token(s->context->media_key, token,
-					     strnlen(token, TOKEN_BYTES_MAX));
+		s->tags[i].name = tokens_name(t, tokens_at(t, i));
+		s->tags[i].tag = signature_token(s->context->media_key, s->tags[i].name);
 	}
+	if (s->tags)
+		qsort(s->tags, count, sizeof(*s->tags), compare_tags);
 	s->tags_generation = tokens_generation(t);
 	return s->tags != NULL;
 }
@@ -45,18 +52,13 @@ static bool make_tags(struct segments *s, const struct tokens *t)
 const struct token_entry *segments_token(struct segments *s, uint64_t tag, int64_t wall_us)
 {
 	const struct tokens *t = context_tokens(s->context);
+	const struct token_tag wanted = {.tag = tag}, *found;
 
 	if (!make_tags(s, t))
 		return NULL;
 	assert(s->tags_generation == tokens_generation(t));
-	for (size_t i = 0; i < tokens_count(t); i++) {
-		const struct token_entry *e = tokens_at(t, i);
-
-		if (s->tags[i] == tag &&
-		    (e->expires_wall_us == TIME_NONE || wall_us < e->expires_wall_us))
-			return e;
-	}
-	return NULL;
+	found = bsearch(&wanted, s->tags, tokens_count(t), sizeof(*s->tags), compare_tags);
+	return found ? tokens_by_name(t, found->name, wall_us) : NULL;
 }
 
 struct segment_media segments_media(struct segments *s, const struct rendition_request *q)

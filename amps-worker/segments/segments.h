@@ -14,9 +14,11 @@ struct segments {
 	struct body_cache *cache; /* borrowed */
 	struct renditions renditions;
 	struct sessions sessions;
-	/* The keyed hash of each token of the snapshot with this generation. */
+	/* The keyed hash of each token of the snapshot with this generation, sorted. */
 	uint64_t tags_generation;
-	uint64_t *tags;
+	struct token_tag {
+		uint64_t tag, name;
+	} * tags;
 };
 
 /* All is borrowed.  0 or -ENOMEM; segments_done() is needed either way, after all connections are

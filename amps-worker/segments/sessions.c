@@ -6,6 +6,8 @@
 #include <sys/random.h>
 
 #include "amps-worker/context/context.h"
+#include "amps-worker/http/reply.h"
+#include "amps-worker/live/admission.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/text/text.h"
@@ -19,6 +21,8 @@ struct session {
 	struct sessions *all;
 	uint64_t number;
 	struct viewer_record *record;
+	struct grant grant;
+	struct held_list waiting; /* requests, for the grant */
 	uint64_t lifetime_us;
 	uint64_t bytes, seen_us; /* during a sweep: sums over the pages */
 };
@@ -149,16 +153,25 @@ static void known_free(struct sessions *all, struct known_session *k)
 	free(k);
 }
 
+/* Of requests that wait for a grant. */
+static const struct held_error full = {429, TOKEN_FULL_TEXT};
+static const struct held_rule wait_rule = {.deadline_ms = API_CALL_MS,
+					   .late = {503, "the server did not answer in time"}};
+
 /* Ends the session here: gives its record back, and forgets it. */
 static void session_free(struct session *s)
 {
 	struct sessions *all = s->all;
 	struct known_session *k = find_number(all, s->number);
+	struct held *h;
 
 	assert(k && k->own == s);
 	known_free(all, k);
+	grant_end(&s->grant);
 	records_give(all->viewers->records, s->record);
 	TAILQ_REMOVE(&all->list, s, link);
+	while ((h = TAILQ_FIRST(&s->waiting)))
+		held_ready(h, &full);
 	free(s);
 }
 
@@ -301,10 +314,12 @@ static struct viewer_record new_record(const struct session_request *q)
 		.protocol = q->protocol,
 		.token = q->token_name,
 		.session = q->number,
+		.until_wall_us = q->until_wall_us,
 	};
 
 	memcpy(rec.address, &q->address, sizeof(rec.address));
 	text_copy(rec.variant, sizeof(rec.variant), q->variant);
+	text_copy(rec.region, sizeof(rec.region), q->region);
 	records_set_agent(&rec, q->agent.at, q->agent.len);
 	return rec;
 }
@@ -358,6 +373,39 @@ static bool yield(struct sessions *all, const struct viewer_record *rec)
 	return yield_elsewhere(all, rec);
 }
 
+static void on_grant(void *owner, bool given)
+{
+	struct session *s = owner;
+	struct held_list ready = TAILQ_HEAD_INITIALIZER(ready);
+	struct held *h;
+
+	if (!given) {
+		session_end_at(s, 0); /* it may come back at once */
+		return;
+	}
+	records_count_token(s->all->viewers->records, s->record);
+	/* an answer may end other connections, and this session with one of them */
+	while ((h = TAILQ_FIRST(&s->waiting)))
+		held_move(h, &ready);
+	while ((h = TAILQ_FIRST(&ready)))
+		held_ready(h, NULL);
+}
+
+bool sessions_hold(struct sessions *all, uint64_t number, struct reply *r)
+{
+	struct known_session *k = find_number(all, number);
+
+	if (!k || !k->own || k->own->grant.state != GRANT_ASKED)
+		return false;
+	if (held_waits(&r->held)) {
+		held_move(&r->held, &k->own->waiting);
+		r->held.rule = &wait_rule;
+	} else {
+		held_begin(&r->held, r, &k->own->waiting, &wait_rule);
+	}
+	return true;
+}
+
 static enum session_verdict session_begin(struct sessions *all, const struct session_request *q)
 {
 	bool room = viewers_have_room(all->viewers) && use_left(all);
@@ -378,10 +426,16 @@ static enum session_verdict session_begin(struct sessions *all, const struct ses
 	}
 	s->all = all;
 	s->number = q->number;
-	s->record = records_take(all->viewers->records,
-				 (struct record_owner){.session = s, .end = session_end}, &rec);
+	TAILQ_INIT(&s->waiting);
+	s->record = records_take(
+		all->viewers->records,
+		(struct record_owner){.session = s, .end = session_end, .uncounted = q->counted},
+		&rec);
 	k->own = s;
 	TAILQ_INSERT_TAIL(&all->list, s, link);
+	if (q->counted)
+		grant_ask(&s->grant, all->viewers->grants, load(&s->record->serial), q->token_name,
+			  on_grant, s);
 	return SESSION_GOES_ON;
 }
 

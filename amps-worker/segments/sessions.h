@@ -47,8 +47,11 @@ struct session_request {
 	struct in6_addr address;
 	struct span agent;
 	const struct token_entry *token; /* NULL = none */
-	uint64_t token_name;		 /* worker_page_token(), 0 = none */
+	uint64_t token_name;		 /* tokens_name(), 0 = none */
+	char region[3];			 /* "" = not known */
+	int64_t until_wall_us;		 /* when its signed link expires; 0 = it came without */
 	bool token_room;		 /* the token may have one more viewer */
+	bool counted;			 /* it has max_viewers: the master decides */
 	uint32_t slot;			 /* of the output it reads; UINT32_MAX = none yet */
 	uint32_t target_s;		 /* of its playlist; 0 = not known */
 };
@@ -76,6 +79,10 @@ bool sessions_may_return(const struct sessions *all, uint64_t number);
 
 /* The session has asked for something: begins it if it has no record. */
 enum session_verdict sessions_touch(struct sessions *all, const struct session_request *q);
+
+/* The reply is complete, or is held by a holder that has completed it.  Does it have to wait until
+ * the master has decided whether the session of this number may begin?  True: it is held here. */
+bool sessions_hold(struct sessions *all, uint64_t number, struct reply *r);
 
 /* Who asks for a segment, whose request names no session. */
 struct session_client {

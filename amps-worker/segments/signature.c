@@ -72,12 +72,12 @@ bool signature_matches(const uint8_t *key, uint32_t channel, int64_t made_s, str
 	return text_equal(text, want, SIGNATURE_TEXT);
 }
 
-uint64_t signature_token(const uint8_t *key, const char *token, size_t len)
+uint64_t signature_token(const uint8_t *key, uint64_t name)
 {
 	struct hmac_sha256_ctx c;
 
 	begin(&c, key, "token");
-	hmac_sha256_update(&c, len, (const uint8_t *)token);
+	add_u64(&c, name);
 	return end_u64(&c);
 }
 
@@ -118,19 +118,37 @@ static bool take_hex(const char text[16], uint64_t *ret)
 	return true;
 }
 
+uint64_t signature_link(int64_t until_wall_us, const char region[3])
+{
+	if (until_wall_us == 0)
+		return 0;
+	return (uint64_t)(until_wall_us / 1000000) << 16 | (uint64_t)(uint8_t)region[0] << 8 |
+	       (region[0] ? (uint8_t)region[1] : 0);
+}
+
+int64_t signature_link_read(uint64_t link, char region[3])
+{
+	region[0] = (char)(link >> 8 & 0xff);
+	region[1] = region[0] ? (char)(link & 0xff) : '\0';
+	region[2] = '\0';
+	return (int64_t)(link >> 16) * 1000000;
+}
+
 void session_name_write(const uint8_t *key, uint32_t channel, const struct session_name *name,
 			char out[SESSION_TEXT + 1])
 {
 	struct hmac_sha256_ctx c;
 
-	static_assert(SESSION_TEXT == 16 + 16 + SIGNATURE_TEXT, "number, tag, signature");
+	static_assert(SESSION_TEXT == 3 * 16 + SIGNATURE_TEXT, "number, tag, link, signature");
 	put_hex(name->number, out);
 	put_hex(name->tag, out + 16);
+	put_hex(name->link, out + 32);
 	begin(&c, key, "session");
 	add_u64(&c, channel);
 	add_u64(&c, name->number);
 	add_u64(&c, name->tag);
-	end_text(&c, out + 32);
+	add_u64(&c, name->link);
+	end_text(&c, out + 48);
 }
 
 int session_name_read(const uint8_t *key, uint32_t channel, struct span text,
@@ -140,7 +158,8 @@ int session_name_read(const uint8_t *key, uint32_t channel, struct span text,
 	struct session_name name;
 
 	if (text.len != SESSION_TEXT || !take_hex(text.at, &name.number) ||
-	    !take_hex(text.at + 16, &name.tag) || name.number == 0)
+	    !take_hex(text.at + 16, &name.tag) || !take_hex(text.at + 32, &name.link) ||
+	    name.number == 0)
 		return -EINVAL;
 	session_name_write(key, channel, &name, want);
 	if (!text_equal(text, want, SESSION_TEXT))

@@ -11,7 +11,7 @@
 #include "common/limits.h"
 
 #define SIGNATURE_TEXT	  32u /* hexadecimal digits */
-#define SESSION_TEXT	  64u
+#define SESSION_TEXT	  80u
 #define SIGNATURE_SECONDS 600	/* files made in so many seconds share a signature */
 #define SIGNATURE_PARTS	  1024u /* parts in a row that share a signature */
 #define SIGNATURE_INIT_S  0	/* of init segments, which show nothing: for ever */
@@ -35,10 +35,16 @@ bool signature_matches(const uint8_t *key, uint32_t channel, int64_t made_s, str
 struct session_name {
 	uint64_t number; /* never 0; its first byte names the worker that began it */
 	uint64_t tag;	 /* of the token, signature_token(); 0 = it began without one */
+	/* Of the signed link it began with, signature_link(); 0 = it began without one. */
+	uint64_t link;
 };
 
-/* A keyed hash of a token; never 0. */
-uint64_t signature_token(const uint8_t *key, const char *token, size_t len);
+/* When a link expires, in whole seconds, and its region ("" = none), in one number and back. */
+uint64_t signature_link(int64_t until_wall_us, const char region[3]);
+int64_t signature_link_read(uint64_t link, char region[3]);
+
+/* A keyed hash of a token's name (tokens_name()); never 0. */
+uint64_t signature_token(const uint8_t *key, uint64_t name);
 
 /* The same of what makes a viewer without a session one viewer, for its nth session. */
 uint64_t signature_viewer(const uint8_t *key, uint32_t channel, uint64_t tag,

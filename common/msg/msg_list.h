@@ -48,6 +48,7 @@
 	M(ACCESS_LOG_OFF, access_log_off, 0, MSG_NO_FIELDS, "master>worker: write none")           \
 	M(API_ANSWER, api_answer, 1, MSG_API_ANSWER_FIELDS,                                        \
 	  "master>worker: [JSON] the answer to an API_CALL")                                       \
+	M(GRANT, grant, 0, MSG_GRANT_FIELDS, "master>worker: may a viewer begin that asked")       \
 	/* worker > master */                                                                      \
 	M(SNAPSHOT_ACK, snapshot_ack, 0, MSG_SNAPSHOT_ACK_FIELDS,                                  \
 	  "worker>master: this generation is served now")                                          \
@@ -55,6 +56,9 @@
 	M(RELEASE, release, 0, MSG_RELEASE_FIELDS, "worker>master: its last viewer has left")      \
 	M(YIELD, yield, 0, MSG_KICK_FIELDS,                                                        \
 	  "worker>master: a newer session of its client takes this viewer's place; end it")        \
+	M(GRANT_ASK, grant_ask, 0, MSG_GRANT_ASK_FIELDS,                                           \
+	  "worker>master: a viewer wants to begin with a token that limits how many may")          \
+	M(GRANT_END, grant_end, 0, MSG_KICK_FIELDS, "worker>master: that viewer has ended")        \
 	M(API_CALL, api_call, 1, MSG_API_CALL_FIELDS,                                              \
 	  "worker>master: [body] a request to the API, answered once by an API_ANSWER")            \
 	/* master > nursery */                                                                     \
@@ -113,7 +117,8 @@
 	F(u32, worker_count)                                                                       \
 	F(u64, page_bytes)                                                                         \
 	F(u64, table_bytes)                                                                        \
-	F(str, media_key) /* signs the URLs of segments and sessions: hexadecimal */
+	F(str, media_key) /* signs the URLs of segments and sessions: hexadecimal */               \
+	F(str, link_key)  /* signs links (common/text/link.h) */
 #define MSG_WORKER_PEER_FIELDS(F)                                                                  \
 	F(u32, index)                                                                              \
 	F(u64, page_bytes)
@@ -152,8 +157,14 @@ enum gone_reason { GONE_ENDED, GONE_FAILED, GONE_STOPPED, GONE_REMOVED, GONE_REA
 	F(u8, reason)  /* enum gone_reason; ENDED: drain, then end the answers */                  \
 	F(u32, status) /* HTTP status for those who still wait: 404, 502, 503, 504 */              \
 	F(str, text)   /* why, fit for an error body */
-#define MSG_KICK_FIELDS(F)	F(u64, serial) /* of the viewer record */
-#define MSG_LOG_LEVEL_FIELDS(F) F(u32, level)  /* enum log_level */
+#define MSG_KICK_FIELDS(F) F(u64, serial) /* of the viewer record */
+#define MSG_GRANT_ASK_FIELDS(F)                                                                    \
+	F(u64, serial) /* of the viewer record */                                                  \
+	F(u64, token)  /* tokens_name() */
+#define MSG_GRANT_FIELDS(F)                                                                        \
+	F(u64, serial)                                                                             \
+	F(u8, given)
+#define MSG_LOG_LEVEL_FIELDS(F) F(u32, level) /* enum log_level */
 #define MSG_ACCESS_LOG_FIELDS(F)                                                                   \
 	F(u8, framed) /* 1: it is the ordinary log, so lines begin like its own */
 #define MSG_WANT_FIELDS(F)                                                                         \
@@ -187,6 +198,10 @@ enum api_operation {
 	API_GUIDE_MATCHES,
 	API_PROBE,
 	API_WHY,
+	API_TOKENS,
+	API_TOKEN_ADD,
+	API_TOKEN_REVOKE,
+	API_LINK,
 	API_OPERATION_COUNT_
 };
 #define MSG_API_CALL_FIELDS(F)                                                                     \
@@ -194,8 +209,8 @@ enum api_operation {
 	F(u8, operation) /* enum api_operation */                                                  \
 	F(u64, id)	 /* of a channel or a viewer */                                            \
 	F(u64, bytes)	 /* of the body */                                                         \
-	F(str, key)	 /* of a tuner; of the log: the least level, "" = all */                   \
-	F(str, match)	 /* If-Match; "" = none */                                                 \
+	F(str, key)	 /* of a tuner, a token; of the log: the least level, "" = all */          \
+	F(str, match)	 /* If-Match; "" = none; of a link: its beginning */                       \
 	F(str, token)	 /* that the request carries; the master judges it */                      \
 	F(str, region)	 /* that the request carries; "" = none */                                 \
 	F(str, group)	 /* filters of a list, as in a query; "" = none */                         \

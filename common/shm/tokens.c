@@ -7,10 +7,16 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/shm/worker_page.h"
 #include "common/text/text.h"
 
 struct token_digest {
 	uint8_t bytes[SHA256_DIGEST_SIZE];
+	uint32_t entry;
+};
+
+struct token_name {
+	uint64_t name;
 	uint32_t entry;
 };
 
@@ -29,6 +35,8 @@ struct tokens {
 	bool lengths[TOKEN_BYTES_MAX + 1];
 	/* Of tokens that are hashed; their prints are in the table, too. */
 	bool hashed_lengths[TOKEN_BYTES_MAX + 1];
+	uint64_t *names;	       /* of each entry */
+	struct token_name *by_name;    /* the same, sorted */
 	struct token_digest digests[]; /* one for each entry, sorted */
 };
 
@@ -59,21 +67,19 @@ static bool tokens_valid(const struct tokens_header *h)
 	return true;
 }
 
-/* Of the text of an entry.  One that is hashed is never that of a token which reads the same. */
-static void digest(const struct tokens *t, bool hashed, const char *token, size_t len,
+/* Of a token's SHA-256. */
+static void digest(const struct tokens *t, const char hex[TOKEN_HASH_BYTES],
 		   uint8_t out[SHA256_DIGEST_SIZE])
 {
-	const uint8_t kind = hashed;
 	struct sha256_ctx context;
 
 	sha256_init(&context);
 	sha256_update(&context, sizeof(t->key), t->key);
-	sha256_update(&context, sizeof(kind), &kind);
-	sha256_update(&context, len, (const uint8_t *)token);
+	sha256_update(&context, TOKEN_HASH_BYTES, (const uint8_t *)hex);
 	sha256_digest(&context, SHA256_DIGEST_SIZE, out);
 }
 
-static void hash_token(const char *token, size_t len, char hex[TOKEN_HASH_BYTES])
+void tokens_hash(const char *token, size_t len, char hex[TOKEN_HASH_BYTES])
 {
 	uint8_t bytes[SHA256_DIGEST_SIZE];
 	struct sha256_ctx context;
@@ -125,8 +131,9 @@ void tokens_put_hashed(struct token_entry *e, uint64_t base, const char *token, 
 {
 	assert(len <= TOKEN_BYTES_MAX);
 	memset(e->token, 0, sizeof(e->token));
-	hash_token(token, len, e->token);
+	tokens_hash(token, len, e->token);
 	e->flags |= TOKEN_HASHED;
+	assert(len > 0);
 	e->length = (uint32_t)len;
 	e->print = print_of(roll_all(base, token, len));
 }
@@ -139,18 +146,40 @@ static int compare_digests(const void *a, const void *b)
 	return r != 0 ? r : (x->entry > y->entry) - (x->entry < y->entry);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct token_name *x = a, *y = b;
+
+	if (x->name != y->name)
+		return x->name < y->name ? -1 : 1;
+	return (x->entry > y->entry) - (x->entry < y->entry);
+}
+
 static int digests_make(struct tokens *t)
 {
+	uint32_t count = t->header->count;
+
+	t->names = calloc(count + 1, sizeof(*t->names));
+	t->by_name = calloc(count + 1, sizeof(*t->by_name));
+	if (!t->names || !t->by_name)
+		return -ENOMEM;
 	if (getrandom(t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
 		return -EIO;
-	for (uint32_t i = 0; i < t->header->count; i++) {
-		const char *token = t->entries[i].token;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct token_entry *e = &t->entries[i];
+		char hex[TOKEN_HASH_BYTES];
 
-		digest(t, t->entries[i].flags & TOKEN_HASHED, token,
-		       strnlen(token, TOKEN_BYTES_MAX), t->digests[i].bytes);
+		if (e->flags & TOKEN_HASHED)
+			memcpy(hex, e->token, sizeof(hex));
+		else
+			tokens_hash(e->token, strnlen(e->token, TOKEN_BYTES_MAX), hex);
+		digest(t, hex, t->digests[i].bytes);
 		t->digests[i].entry = i;
+		t->names[i] = worker_page_token(hex, sizeof(hex));
+		t->by_name[i] = (struct token_name){t->names[i], i};
 	}
-	qsort(t->digests, t->header->count, sizeof(t->digests[0]), compare_digests);
+	qsort(t->digests, count, sizeof(t->digests[0]), compare_digests);
+	qsort(t->by_name, count, sizeof(t->by_name[0]), compare_names);
 	return 0;
 }
 
@@ -199,12 +228,17 @@ static int hashes_make(struct tokens *t)
 	return 0;
 }
 
+static void tokens_free(struct tokens *t)
+{
+	free(t->hashes);
+	free(t->names);
+	free(t->by_name);
+	free(t);
+}
+
 static void free_tokens(struct snapshot *s)
 {
-	struct tokens *t = tokens_of(s);
-
-	free(t->hashes);
-	free(t);
+	tokens_free(tokens_of(s));
 }
 
 static int open_tokens(const struct snapshot_header *header, struct snapshot **ret)
@@ -224,8 +258,7 @@ static int open_tokens(const struct snapshot_header *header, struct snapshot **r
 	if (r == 0)
 		r = hashes_make(t);
 	if (r < 0) {
-		free(t->hashes);
-		free(t);
+		tokens_free(t);
 		return r;
 	}
 	*ret = &t->snapshot;
@@ -247,14 +280,14 @@ struct tokens *tokens_of(struct snapshot *s)
 	return (struct tokens *)(void *)s;
 }
 
-/* The digests from the first one of this text on; *ret_count of them are equal. */
-static const struct token_digest *find_text(const struct tokens *t, bool hashed, const char *text,
-					    size_t len, size_t *ret_count)
+/* The digests from the first one of this SHA-256 on; *ret_count of them are equal. */
+static const struct token_digest *find_hash(const struct tokens *t,
+					    const char hex[TOKEN_HASH_BYTES], size_t *ret_count)
 {
 	struct token_digest asked = {.entry = 0};
 	size_t low = 0, high = t->header->count, end;
 
-	digest(t, hashed, text, len, asked.bytes);
+	digest(t, hex, asked.bytes);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -271,35 +304,64 @@ static const struct token_digest *find_text(const struct tokens *t, bool hashed,
 	return &t->digests[low];
 }
 
-static const struct token_entry *find_valid(const struct tokens *t, bool hashed, const char *text,
-					    size_t len, int64_t wall_us)
+static bool is_valid(const struct token_entry *e, int64_t wall_us)
 {
-	size_t count;
-	const struct token_digest *d = find_text(t, hashed, text, len, &count);
-
-	for (; count > 0; count--, d++) {
-		const struct token_entry *e = &t->entries[d->entry];
-
-		assert(d->entry < t->header->count);
-		if (e->expires_wall_us == TIME_NONE || wall_us < e->expires_wall_us)
-			return e;
-	}
-	return NULL;
+	return e->expires_wall_us == TIME_NONE || wall_us < e->expires_wall_us;
 }
 
 const struct token_entry *tokens_find(const struct tokens *t, const char *token, size_t len,
 				      int64_t wall_us)
 {
 	char hex[TOKEN_HASH_BYTES];
-	const struct token_entry *e;
+	const struct token_digest *d;
+	size_t count;
 
 	if (len == 0)
 		return NULL;
-	e = find_valid(t, false, token, len, wall_us);
-	if (e)
-		return e;
-	hash_token(token, len, hex);
-	return find_valid(t, true, hex, sizeof(hex), wall_us);
+	tokens_hash(token, len, hex);
+	for (d = find_hash(t, hex, &count); count > 0; count--, d++) {
+		assert(d->entry < t->header->count);
+		if (is_valid(&t->entries[d->entry], wall_us))
+			return &t->entries[d->entry];
+	}
+	return NULL;
+}
+
+uint64_t tokens_name(const struct tokens *t, const struct token_entry *e)
+{
+	assert(e >= t->entries && e < t->entries + t->header->count);
+	return t->names[e - t->entries];
+}
+
+const struct token_entry *tokens_by_name(const struct tokens *t, uint64_t name, int64_t wall_us)
+{
+	size_t low = 0, high = t->header->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (t->by_name[middle].name < name)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < t->header->count && t->by_name[low].name == name; low++)
+		if (is_valid(&t->entries[t->by_name[low].entry], wall_us))
+			return &t->entries[t->by_name[low].entry];
+	return NULL;
+}
+
+int64_t tokens_next_expiry(const struct tokens *t, int64_t after_us)
+{
+	int64_t next = INT64_MAX;
+
+	for (uint32_t i = 0; i < t->header->count; i++) {
+		int64_t at = t->entries[i].expires_wall_us;
+
+		if (at != TIME_NONE && at > after_us)
+			next = MIN(next, at);
+	}
+	return next;
 }
 
 /* The next byte at text[*at], percent-decoded; moves *at behind it. */
@@ -341,8 +403,8 @@ static bool is_hashed_token(const struct tokens *t, const char *text, size_t fro
 
 	while (from < to && n < sizeof(token))
 		token[n++] = (char)take_byte(text, to, &from);
-	hash_token(token, n, hex);
-	find_text(t, true, hex, sizeof(hex), &count);
+	tokens_hash(token, n, hex);
+	find_hash(t, hex, &count);
 	return count > 0;
 }
 
@@ -367,6 +429,22 @@ static void mark_hashed(const struct tokens *t, size_t size, const char *text, s
 	}
 }
 
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* The same of tokens that the API has made: words of their length and letters. */
+static void mark_made(const struct tokens *t, const char *text, size_t len, bool *marks)
+{
+	for (size_t from = 0, to; from < len; from = to + 1) {
+		for (to = from; to < len && is_hex(text[to]); to++)
+			;
+		if (to - from == TOKEN_MADE_BYTES && is_hashed_token(t, text, from, to))
+			memset(marks + from, true, to - from);
+	}
+}
+
 size_t tokens_hide(const struct tokens *t, char *text, size_t len)
 {
 	bool marks[TOKEN_HIDE_MAX];
@@ -380,6 +458,8 @@ size_t tokens_hide(const struct tokens *t, char *text, size_t len)
 		if (t->hashed_lengths[n])
 			mark_hashed(t, n, text, len, marks);
 	}
+	if (t->header->count > 0)
+		mark_made(t, text, len, marks);
 	for (size_t i = 0; i < len; i++) {
 		if (!marks[i]) {
 			text[kept++] = text[i];

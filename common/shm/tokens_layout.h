@@ -1,7 +1,8 @@
 /* tokens_layout.h - the map of the tokens snapshot (snapshot.h).
  *
- * Viewers' tokens are in plain text, because the links of a playlist carry them.  Of an
- * administrator's token that no link carries there is only the digest, so that a worker that was
+ * Viewers' tokens of the configuration file are in plain text if the file has them so, because the
+ * links of a playlist carry them.  Of those that the API has made, of `token_sha256`, and of an
+ * administrator's token that no link carries, there is only the digest, so that a worker that was
  * taken over has no administrator's rights.  Only workers get the object.
  *
  *	offset 0   struct tokens_header
@@ -16,7 +17,7 @@
 #include "common/shm/snapshot.h"
 
 #define TOKENS_MAGIC   0x534e454b4f545341ull /* "ASTOKENS" */
-#define TOKENS_VERSION 4u
+#define TOKENS_VERSION 5u
 
 struct tokens_header {
 	struct snapshot_header snapshot;
@@ -31,6 +32,8 @@ enum token_role { TOKEN_VIEWER = 0, TOKEN_ADMIN = 1 };
 #define TOKEN_SHARED	  1u /* auth.token: also what the links of an administrator carry */
 #define TOKEN_COMMANDS	  2u /* auth.admin_token: the only one that may change commands */
 #define TOKEN_HASHED	  4u /* `token` is the SHA-256 of the token in hexadecimal */
+#define TOKEN_MADE	  8u /* by the API, which can also revoke it */
+#define TOKEN_MADE_BYTES  40 /* hexadecimal digits of one that the API makes */
 #define TOKEN_PRINT_BITS  24
 #define TOKEN_GROUPS_MAX  16
 #define TOKEN_GROUP_BYTES 64
@@ -45,7 +48,7 @@ struct token_entry {
 	char groups[TOKEN_GROUPS_MAX][TOKEN_GROUP_BYTES];
 	int64_t expires_wall_us; /* TIME_NONE = never */
 	/* of a token that is TOKEN_HASHED, to find it in a text: */
-	uint32_t length; /* its bytes */
+	uint32_t length; /* its bytes; 0 = not known, it is not found */
 	uint32_t print;	 /* TOKEN_PRINT_BITS of their hash under the header's base */
 };
 

@@ -23,7 +23,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 7u
+#define WORKER_PAGE_VERSION 8u
 #define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
 enum viewer_protocol {
@@ -67,9 +67,9 @@ struct viewer_record {
 	int64_t since_wall_us;
 	/* The next five change together, `moves` is odd meanwhile; release / acquire. */
 	_Atomic uint32_t moves;
-	_Atomic uint32_t rest;	/* of a cut unit: bytes before pos that were not accepted */
-	_Atomic uint32_t front; /* else the place of bytes to send first, plus 1; 0 = none */
-	uint32_t pad1;
+	_Atomic uint32_t rest;	     /* of a cut unit: bytes before pos that were not accepted */
+	_Atomic uint32_t front;	     /* else the place of bytes to send first, plus 1; 0 = none */
+	char region[4];		     /* in which it began; "" = not known */
 	_Atomic uint64_t generation; /* of the ring it follows; 0 = waits for one */
 	_Atomic uint64_t pos;	     /* ring position of its next byte */
 	_Atomic uint64_t accepted;   /* bytes that its socket has taken, the head included */
@@ -82,8 +82,9 @@ struct viewer_record {
 	char variant[VARIANT_NAME_MAX + 4];
 	char track[TRACK_NAME_MAX + 1];
 	char user_agent[80];
-	_Atomic uint64_t token;	  /* worker_page_token() of the token it came with, 0 = none */
+	_Atomic uint64_t token;	  /* tokens_name() of the token it came with, 0 = none */
 	_Atomic uint64_t session; /* of HLS: its number; 0 = a connection of its own */
+	int64_t until_wall_us;	  /* when its signed link expires; 0 = it came without one */
 };
 
 /* Open addressing by the token's hash; a search ends at the first empty place.  A place whose count
@@ -144,7 +145,7 @@ struct viewer_place {
 #define WORKER_PAGE_BYTES (WORKER_PAGE_USES_OFFSET + sizeof(struct session_uses))
 
 static_assert(sizeof(struct worker_page) == 184, "layout of struct worker_page");
-static_assert(sizeof(struct viewer_record) == 280, "layout of struct viewer_record");
+static_assert(sizeof(struct viewer_record) == 288, "layout of struct viewer_record");
 static_assert(sizeof(struct session_use) == 24, "layout of struct session_use");
 static_assert(sizeof(struct viewer_front) == VIEWER_FRONT_MAX + 4, "layout of struct viewer_front");
 
@@ -169,7 +170,7 @@ static inline struct session_uses *worker_page_uses(const void *map)
 /* The worker: publishes a record in a free place, or frees the place (serial 0 in *from). */
 void worker_page_put(void *map, size_t index, const struct viewer_record *from);
 
-/* The hash by which records name a token; never 0. */
+/* The hash of a text by which records name a token (tokens_name()); never 0. */
 uint64_t worker_page_token(const char *token, size_t len);
 
 /* The worker: `by` viewers more or less that came with that token or read that output. */

@@ -119,7 +119,7 @@ def give_options(state):
         schema = f.read()
     with contextlib.closing(sqlite3.connect(os.path.join(state, "amps.db"))) as db:
         os.chmod(os.path.join(state, "amps.db"), 0o600)
-        db.executescript(schema + "PRAGMA user_version = 1;")
+        db.executescript(schema)
         db.execute("INSERT INTO meta VALUES ('options', ?)", [json.dumps(known_options())])
         db.commit()
 

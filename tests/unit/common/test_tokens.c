@@ -140,7 +140,8 @@ Test(tokens, each_of_the_most_there_may_be_is_found)
 		snprintf(text, sizeof(text), "token-%u", i);
 		cr_assert_eq(find(t, text, 0)->max_viewers, i);
 	}
-	cr_assert_null(find(t, "token-4096", 0));
+	snprintf(text, sizeof(text), "token-%u", TOKENS_MAX);
+	cr_assert_null(find(t, text, 0));
 	close_tokens(t);
 	free(header);
 }
@@ -241,6 +242,36 @@ Test(tokens, one_of_which_there_is_a_digest_is_found_and_hidden)
 	close_tokens(t);
 	s->entries[1].length = TOKEN_BYTES_MAX + 1;
 	check_refused(s, sizeof(*s));
+	free(s);
+}
+
+Test(tokens, one_of_which_there_is_only_the_sha256_is_found_and_hidden)
+{
+	static const char made[] = "0123456789abcdef0123456789abcdef01234567";
+	struct image *s = image_new();
+	struct tokens *t = NULL;
+	uint64_t name, plain;
+
+	memset(s->entries[1].token, 0, sizeof(s->entries[1].token));
+	strcpy(s->entries[1].token, made);
+	cr_assert_eq(image_open(s, sizeof(*s), &t), 0);
+	plain = tokens_name(t, tokens_at(t, 1));
+	close_tokens(t);
+	tokens_hash(made, strlen(made), s->entries[1].token);
+	s->entries[1].flags = TOKEN_HASHED | TOKEN_MADE;
+	cr_assert_eq(image_open(s, sizeof(*s), &t), 0);
+	cr_assert_eq(find(t, made, 0), tokens_at(t, 1));
+	name = tokens_name(t, tokens_at(t, 1));
+	cr_expect_eq(name, plain, "it has one name");
+	cr_expect_eq(tokens_by_name(t, name, 999), tokens_at(t, 1));
+	cr_expect_null(tokens_by_name(t, name, 1000), "it has expired");
+	cr_expect_null(tokens_by_name(t, name + 1, 0));
+	cr_expect_eq(tokens_next_expiry(t, 0), 1000);
+	cr_expect_eq(tokens_next_expiry(t, 1000), INT64_MAX);
+	check_hidden(t, "/stream/0123456789abcdef0123456789abcdef01234567/x", "/stream/***/x");
+	check_hidden(t, "/stream/1123456789abcdef0123456789abcdef01234567/x",
+		     "/stream/1123456789abcdef0123456789abcdef01234567/x");
+	close_tokens(t);
 	free(s);
 }
 

@@ -14,7 +14,7 @@ static struct snapshot *tokens_from(const char *auth, const char *shared)
 	int fd;
 
 	cr_assert_not_null(tree);
-	cr_assert_eq(tokens_build(tree, shared, 1, warnings, &bytes), 0);
+	cr_assert_eq(tokens_build(tree, NULL, shared, 1, warnings, &bytes), 0);
 	fd = shm_snapshot("test-tokens", bytes.data, bytes.len);
 	cr_assert_eq(snapshot_open(&tokens_type, fd, bytes.len, &s), 0);
 	close(fd);
@@ -104,7 +104,7 @@ Test(call, workers_do_not_get_the_token_of_an_administrator)
 			   0, NULL);
 	_cleanup_(buf_done) struct buf bytes = BUF_INIT;
 
-	cr_assert_eq(tokens_build(auth, "watch-it-all", 1, NULL, &bytes), 0);
+	cr_assert_eq(tokens_build(auth, NULL, "watch-it-all", 1, NULL, &bytes), 0);
 	cr_expect_null(memmem(bytes.data, bytes.len, "rule-it-all", 11));
 	cr_expect_null(memmem(bytes.data, bytes.len, "boss-of-all", 11));
 	cr_expect_not_null(memmem(bytes.data, bytes.len, "watch-it-all", 12));

@@ -54,7 +54,15 @@ static const struct wrong table[] = {
 	 "c:1: auth: 'token' and 'token_file' are both given: keep one\n"},
 	{"auth: {token: a, admin_token: a}\n",
 	 "c:1: auth.admin_token: another entry has this token already\n"},
-	{"auth: {tokens: [{name: x}]}\n", "c:1: auth.tokens[0]: 'token' is missing\n"},
+	{"auth: {tokens: [{name: x}]}\n", "c:1: auth.tokens[0]: needs 'token' or 'token_sha256'\n"},
+	{"auth: {tokens: [{token: x, token_sha256: "
+	 "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}]}\n",
+	 "c:1: auth.tokens[0]: needs 'token' or 'token_sha256', not both\n"},
+	{"auth: {tokens: [{token_sha256: 9f86d0}]}\n",
+	 "c:1: auth.tokens[0].token_sha256: must be the 64 hexadecimal digits of a SHA-256\n"},
+	{"auth: {token: test, tokens: [{token_sha256: "
+	 "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08}]}\n",
+	 "c:1: auth.tokens[0].token_sha256: another entry has this token already\n"},
 	{"auth: {tokens: [{token: a, role: boss}]}\n",
 	 "c:1: auth.tokens[0].role: must be one of viewer, admin, not 'boss'\n"},
 	{"auth: {tokens: [{token: a, expires: tomorrow}]}\n",

@@ -1,4 +1,5 @@
 #include "amps-master/store/db_channel.h"
+#include "amps-master/store/db_token.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -207,10 +208,42 @@ Test(db, a_newer_layout_is_refused_and_kept)
 	db_close(open_ok(&f));
 	state_folder_file(&f, "amps.db", path);
 	cr_assert_eq(sqlite3_open(path, &handle), SQLITE_OK);
-	cr_assert_eq(sqlite3_exec(handle, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(handle, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(handle);
 	cr_assert_eq(db_open(f.state, &db, text, sizeof(text)), -EPROTO);
 	cr_assert_not_null(strstr(text, "newer Amps"), "%s", text);
+	state_folder_remove(&f);
+}
+
+Test(db, the_layout_before_the_tokens_gets_their_table)
+{
+	struct state_folder f;
+	sqlite3 *handle;
+	char path[128];
+	struct db *db;
+	json_t *list = NULL, *entry = json_pack("{s:s, s:s}", "name", "a", "token_sha256", "00");
+
+	state_folder_make(&f);
+	db_close(open_ok(&f));
+	state_folder_file(&f, "amps.db", path);
+	cr_assert_eq(sqlite3_open(path, &handle), SQLITE_OK);
+	cr_assert_eq(
+		sqlite3_exec(handle, "DROP TABLE token; PRAGMA user_version = 1", NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_close(handle);
+	db = open_ok(&f);
+	cr_assert_eq(db_token_add(db, "a", entry), 0);
+	cr_assert_eq(db_token_add(db, "a", entry), -EEXIST);
+	db_close(db);
+	db = open_ok(&f);
+	cr_assert_eq(db_token_list(db, &list), 0);
+	cr_assert_eq(json_array_size(list), 1);
+	cr_assert(json_equal(json_array_get(list, 0), entry));
+	cr_assert_eq(db_token_delete(db, "a"), 0);
+	cr_assert_eq(db_token_delete(db, "a"), -ENOENT);
+	db_close(db);
+	json_decref(list);
+	json_decref(entry);
 	state_folder_remove(&f);
 }
 

@@ -79,7 +79,8 @@ static int build(struct fixture *f, const struct channel_rows *rows, int64_t wal
 	cr_assert_eq(channel_profiles_complete(f->settings), 0);
 	r = channel_entries_read(rows, f->settings, &none, &all);
 	if (r == 0)
-		r = publish_build(&f->publisher, f->settings, &all, wall_us, draft, text, cap);
+		r = publish_build(&f->publisher, f->settings, NULL, &all, wall_us, draft, text,
+				  cap);
 	channel_list_done(&all);
 	return r;
 }

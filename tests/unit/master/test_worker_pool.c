@@ -47,7 +47,7 @@ Test(worker_pool, tokens_that_cannot_be_read_are_not_taken_for_none)
 
 	open_world(&x);
 	cr_expect_eq(worker_pool_shared_token(x.pool, token), -EIO, "nothing is published");
-	cr_assert_eq(tokens_build(auth, "watch-it-all", 1, NULL, &good), 0);
+	cr_assert_eq(tokens_build(auth, NULL, "watch-it-all", 1, NULL, &good), 0);
 	publish_tokens(&x, 1, good.data, good.len);
 	cr_expect_eq(worker_pool_shared_token(x.pool, token), 0);
 	cr_expect_str_eq(token, "watch-it-all");
@@ -65,7 +65,7 @@ Test(worker_pool, without_authentication_there_is_no_token)
 	struct world x;
 
 	open_world(&x);
-	cr_assert_eq(tokens_build(auth, NULL, 1, NULL, &open), 0);
+	cr_assert_eq(tokens_build(auth, NULL, NULL, 1, NULL, &open), 0);
 	publish_tokens(&x, 1, open.data, open.len);
 	cr_expect_eq(worker_pool_shared_token(x.pool, token), -ENOENT);
 	close_world(&x);

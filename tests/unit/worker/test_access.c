@@ -34,7 +34,7 @@ static void expect_region(struct fixture *f, const char *target, const char *fie
 	char region[3];
 
 	request(target, fields, &http);
-	access_region(&http, &f->facts, region);
+	access_region(&(struct request){.http = &http, .facts = &f->facts}, region);
 	cr_expect_str_eq(region, expected, "%s %s: %s, not %s", target, fields, region, expected);
 }
 
@@ -249,18 +249,30 @@ Test(access, puts_no_administrator_token_into_links)
 	struct fixture *f = fixture_new();
 	char text[TOKEN_BYTES_MAX + 1];
 	struct token_entry admin = {.role = TOKEN_ADMIN, .token = "chief"};
+	struct token_entry hashed = {.flags = TOKEN_HASHED, .token = "d1ge57"};
+	struct http_request http = {.fields = {{{"X-Amps-Token", 12}, {"kept by the client", 18}}},
+				    .field_count = 1};
+	struct request q = {.http = &http};
 	struct token_entry only = {.role = TOKEN_ADMIN, .flags = TOKEN_SHARED, .token = "one"};
 
 	fixture_token(f, "mine", TOKEN_VIEWER, 0);
 	cr_assert_eq(fixture_publish(f, 1), 0);
-	access_link_token(&f->entries[0], f->tokens, text);
+	q.facts = &(struct facts){.tokens = f->tokens};
+	q.token = &f->entries[0];
+	access_link_token(&q, text);
 	cr_expect_str_eq(text, "mine");
-	access_link_token(&only, f->tokens, text);
+	q.token = &only;
+	access_link_token(&q, text);
 	cr_expect_str_eq(text, "one", "one token for all is also what lists carry");
-	access_link_token(NULL, f->tokens, text);
+	q.token = NULL;
+	access_link_token(&q, text);
 	cr_expect_str_eq(text, "");
-	access_link_token(&admin, f->tokens, text);
+	q.token = &admin;
+	access_link_token(&q, text);
 	cr_expect_str_neq(text, "chief");
+	q.token = &hashed;
+	access_link_token(&q, text);
+	cr_expect_str_eq(text, "kept by the client", "the server knows its digest only");
 	fixture_free(f);
 }
 
