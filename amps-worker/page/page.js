@@ -11,8 +11,9 @@ const VIEWS = {
 	guide: () => import("./guide.js"),
 	see: () => import("./see.js"),
 	steer: () => import("./steer.js"),
+	tokens: () => import("./tokens.js"),
 };
-const ADMIN = ["see", "steer"];
+const ADMIN = ["see", "steer", "tokens"];
 const login = byId("login"), field = byId("token"), view = byId("view"), nav = byId("views");
 let shown = { name: "", module: null };
 

@@ -407,8 +407,31 @@ def test_steer(opened, server):
 
 AXE = """axe.run(document, {resultTypes: ["violations"]})
 .then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes[0].html]))"""
+def test_tokens_and_links(opened, server):
+    s = server(config(auth=KEYS))
+    with Site(opened, s, "/#tokens") as page:
+        page.logs_in(ADMIN)
+        page.types("#token-name", "lobby")
+        page.types("#token-groups", "News")
+        page.types("#token-most", "2")
+        page.clicks("Make it")
+        page.reads("shown once", ".edit")
+        token = page.text(".edit code")
+        assert [c["id"] for c in s.get("/api/streams", {"X-Amps-Token": token}).json] == [1, 2]
+        page.reads("0 of 2 viewers", ".cards")
+        page.clicks("Revoke lobby")
+        page.waits("!document.querySelector(\"[aria-label='Revoke lobby']\")", "the end of it")
+        assert s.get("/api/streams", {"X-Amps-Token": token}).status == 401
+        page.types("#link-channel", "1")
+        page.clicks("Sign a link")
+        page.waits("document.querySelectorAll('code').length === 4", "the links")
+        link = page.run("document.querySelectorAll('code')[1].textContent")
+        with s.stream(link[link.index("/stream"):]) as viewer:
+            assert viewer.read(188)[:1] == b"G"
+
+
 PLACES = {"/": ".channel", "/watch/1": ".channel", "/#guide": ".guide-row", "/#see": ".fact",
-          "/#steer": ".line", "form": "form.edit"}
+          "/#tokens": "#token-name", "/#steer": ".line", "form": "form.edit"}
 
 
 def test_the_views_are_accessible(opened, site):
