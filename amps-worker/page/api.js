@@ -2,8 +2,8 @@
 
 const STORE = "amps-token";
 
-/* token: "" = none; admin: it may steer. */
-export const session = { token: "", admin: false };
+/* token: "" = none; admin: it may steer; linkToken: what the server writes into links for this user. */
+export const session = { token: "", admin: false, linkToken: "" };
 
 /* The token is kept for this window.  One in the address must not stay in the history or in a
  * shared screen. */
@@ -74,10 +74,11 @@ export async function ask(method, path, body, match) {
 
 export const get = async (path) => (await ask("GET", path)).data;
 
-/* A link that works in other programs: they have no header for the token. */
+/* A link that works in other programs: they have no header for the token.  An administrator's own
+ * token never stands in one. */
 export function linkTo(path, query = {}) {
 	const url = new URL(path, location.origin);
-	for (const [name, value] of Object.entries({ ...query, token: session.token }))
+	for (const [name, value] of Object.entries({ ...query, token: session.linkToken }))
 		if (value)
 			url.searchParams.set(name, value);
 	return url.href;

@@ -1,5 +1,5 @@
 /* lineup.js - the channels that this user may watch, from the playlist that players get, too. */
-import { request } from "./api.js";
+import { request, session } from "./api.js";
 
 /* name="value" pairs of a line, and what follows the last quoted value. */
 function attributes(line) {
@@ -45,11 +45,18 @@ function parsePlaylist(text) {
 	return channels;
 }
 
+/* The token in the address of the guide, which the first line has. */
+function linkToken(text) {
+	const [, token = ""] = /^#EXTM3U [^\n]*[?&]token=([^&"]*)/.exec(text) || [];
+	return decodeURIComponent(token);
+}
+
 /* The channels, with the query of a playlist. */
 export async function loadLineUp(query) {
 	const words = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
-	const answer = await request(`/playlist.m3u?${words}`);
-	return parsePlaylist(await answer.text());
+	const answer = await request(`/playlist.m3u?${words}`), text = await answer.text();
+	session.linkToken = linkToken(text);
+	return parsePlaylist(text);
 }
 
 const FAVOURITES = "amps-favourites";

@@ -13,9 +13,9 @@ const VIEWS = {
 	steer: () => import("./steer.js"),
 	tokens: () => import("./tokens.js"),
 };
-const ADMIN = ["see", "steer", "tokens"];
+const ADMIN = ["see", "steer", "tokens"], RETRY_MS = 2000, WHY = "amps-why";
 const login = byId("login"), field = byId("token"), view = byId("view"), nav = byId("views");
-let shown = { name: "", module: null };
+let shown = { name: "", module: null }, again = 0, leaving = false;
 
 /* {name, id} of the view in the address. */
 function place() {
@@ -54,20 +54,45 @@ function navigate(address, replaces = false) {
 	route();
 }
 
-function askToken() {
-	if (!login.hidden)
-		return;
-	say(session.token ? "This token is not valid (any more)." : "");
+/* Loads the page anew, without all that the token has brought: links, channels, and what waits. */
+function leave(go) {
+	leaving = true;
 	keepToken("");
-	shown.module?.hide();
-	shown.module = null;
-	view.replaceChildren();
-	byId("view-watch").hidden = view.hidden = nav.hidden = byId("forget").hidden = true;
+	go();
+}
+
+/* The words that the page before this one left for the login. */
+function takeWhy() {
+	try {
+		const why = sessionStorage.getItem(WHY) || "";
+		sessionStorage.removeItem(WHY);
+		return why;
+	} catch (e) {
+		return "";	/* storage may be switched off */
+	}
+}
+
+function askToken() {
+	if (!login.hidden || leaving)
+		return;
+	clearTimeout(again);
+	const why = session.token ? "This token is not valid (any more)." : takeWhy();
+	if (shown.module) {
+		try {
+			sessionStorage.setItem(WHY, why);
+		} catch (e) { /* then it is not said */ }
+		leave(() => location.reload());
+		return;
+	}
+	keepToken("");
+	say(why);
+	nav.hidden = byId("forget").hidden = true;
 	login.hidden = false;
 	field.focus();
 }
 
-/* Learns what this token may do, and shows the view. */
+/* Learns what this token may do, and shows the view.  Until the server says it, channels may play all
+ * the same. */
 async function begin() {
 	login.hidden = true;
 	try {
@@ -76,7 +101,14 @@ async function begin() {
 	} catch (e) {
 		if (e.status === 401)
 			return;
-		session.admin = false;	/* 403; without an answer, channels may still play */
+		session.admin = false;
+		if (e.status !== 403) {
+			again = setTimeout(begin, RETRY_MS);
+			if (shown.module || ADMIN.includes(place().name)) {
+				say(`What this token may do is not known yet: ${e.message}.`);
+				return;
+			}
+		}
 	}
 	for (const a of nav.querySelectorAll(".admin"))
 		a.hidden = !session.admin;
@@ -92,10 +124,7 @@ login.addEventListener("submit", (event) => {
 	begin();
 });
 document.addEventListener("amps-login", askToken);
-byId("forget").addEventListener("click", () => {
-	keepToken("");
-	askToken();
-});
+byId("forget").addEventListener("click", () => leave(() => location.replace("/")));
 document.addEventListener("click", (event) => {
 	const a = event.target.closest?.("a[href^='/']");
 	if (!a || a.download || event.button || event.ctrlKey || event.metaKey || event.shiftKey ||
