@@ -207,7 +207,7 @@
 #define HTTP_MAKE_MS		30000  /* for the body of an answer to be made */
 #define HTTP_HELD_CLOSED_MS	2000   /* a held request whose client shut its side */
 #define HTTP_HELD_BYTES		832    /* of a connection with a held request, without its texts */
-#define HLS_HELD_BYTES		224    /* what a held request for HLS keeps beside */
+#define HLS_HELD_BYTES		192    /* what a held request for HLS keeps beside */
 #define HTTP_SEND_MS		30000  /* for an answer, plus its length at HTTP_SEND_RATE */
 #define HTTP_SEND_RATE		65536  /* bytes a second */
 #define HTTP_LINGER_MS		2000   /* after our last byte, for the client to close */

@@ -27,17 +27,19 @@ static void add_report(struct segments *s, const struct hls_asked *asked, const 
 {
 	const struct rendition_request other = {
 		.channel = asked->channel, .variant = variant, .form = form, .sound = sound};
+	char session[SESSION_TEXT + 1];
 	const struct hls_link link = {.variant = variant,
 				      .form = form,
 				      .sound = sound,
 				      .region = asked->region,
-				      .session = asked->session};
+				      .session = session};
 	struct hls_report report;
 	struct segment newest;
 	struct buf uri = BUF_INIT;
 
 	if (!renditions_newest_listed(&s->renditions, &other, &newest))
 		return;
+	session_name_write(s->context->media_key, asked->channel, &asked->session, session);
 	hls_text_link(&uri, &link);
 	report = (struct hls_report){.uri = uri.data ? uri.data : "",
 				     .number = newest.number,
@@ -302,13 +304,15 @@ static const struct held_error *answer_multivariant(struct segments *s,
 	struct hls_variant variants[1 + VARIANTS_MAX];
 	struct hls_sound sounds[1 + SEGMENT_SOUNDS_MAX];
 	char names[SEGMENT_SOUNDS_MAX][SEGMENT_SOUND_MAX];
+	char session[SESSION_TEXT + 1];
 	struct hls_multivariant m = {.variants = variants,
 				     .sounds = sounds,
 				     .form = asked->form,
-				     .session = asked->session,
+				     .session = session,
 				     .region = asked->region};
 	bool silent;
 
+	session_name_write(s->context->media_key, asked->channel, &asked->session, session);
 	if (asked->form != OUTPUT_HLS_TS)
 		m.sound_count = list_sounds(s, asked, names, sounds);
 	silent = asked->form != OUTPUT_HLS_TS && !m.sound_count;

@@ -18,7 +18,7 @@ struct hls_asked {
 	enum output_form form;
 	char sound[SEGMENT_SOUND_MAX]; /* name of a further sound (segment.h); "" = the usual one */
 	/* for links between playlists; "" = none */
-	char session[SESSION_TEXT + 1];
+	struct session_name session; /* for its links; its text would take three times as much */
 	char region[3];
 	bool alone; /* a multivariant playlist: lists that variant and no other */
 	/* a media playlist */

@@ -122,7 +122,7 @@ void hls_route_index(const struct request *q, struct reply *r)
 	if (!read_type(q, &asked.form, r) || !playlist_request_find(&p, r) || answer_head(q, r))
 		return;
 	playlist_request_begin(&p);
-	playlist_request_text(&p, asked.session);
+	asked.session = p.session;
 	asked.alone = p.variant != NULL;
 	if (by_query)
 		access_region(q, asked.region);
@@ -226,8 +226,7 @@ void hls_route_media(const struct request *q, struct reply *r)
 	    playlist_request_find(&p, r) && read_track(q, &asked, r) && read_sound(q, &asked, r) &&
 	    read_delivery(q, &asked, r)) {
 		/* for its reports of other playlists */
-		if (http_query(q->http, "s", asked.session, sizeof(asked.session)) != 1)
-			asked.session[0] = '\0';
+		asked.session = p.session;
 		if (http_query(q->http, "region", asked.region, sizeof(asked.region)) != 1)
 			asked.region[0] = '\0';
 		answer(&p, &asked, false, r);

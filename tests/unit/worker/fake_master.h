@@ -125,7 +125,8 @@ static inline void fm_open_at(struct fake_master *m, const struct fm_settings *s
 		.worker_count = 1,
 		.page_bytes = WORKER_PAGE_BYTES,
 		.table_bytes = CHANTAB_BYTES,
-		.media_key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"};
+		.media_key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		.link_key = "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"};
 	int fds[2];
 
 	FM_CHECK(msg_socketpair(fds) == 0);
