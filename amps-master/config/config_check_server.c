@@ -334,6 +334,8 @@ static const struct field streaming_fields[] = {
 	FIELD("allow_private", value_bool, .fallback = "false"),
 	FIELD("ring_seconds", value_int, .min = 1, .max = 600,
 	      .fallback = DEFAULT_TEXT(DEFAULT_RING_SECONDS)),
+	FIELD("return_after", value_seconds, .max = 3600,
+	      .fallback = DEFAULT_TEXT(DEFAULT_RETURN_AFTER_S) ".0"),
 	FIELD("max_overlap", value_int, .max = OVERLAP_MAX,
 	      .fallback = DEFAULT_TEXT(DEFAULT_MAX_OVERLAP)),
 	FIELD("join_ms", value_int, .max = JOIN_MS_MAX, .fallback = "500"),

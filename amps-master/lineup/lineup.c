@@ -50,6 +50,8 @@ static struct lineup_settings settings_read(const json_t *settings)
 							 1000 * DEFAULT_START_TIMEOUT_S),
 		.stall_timeout_ms = json_read_seconds_ms(streaming, "stall_timeout",
 							 1000 * DEFAULT_STALL_TIMEOUT_S),
+		.return_after_ms = json_read_seconds_ms(streaming, "return_after",
+							1000 * DEFAULT_RETURN_AFTER_S),
 		.max_overlap = json_read_u32(streaming, "max_overlap", DEFAULT_MAX_OVERLAP),
 		.ring_seconds = json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
 		.memory_mb = json_read_u32(json_object_get(settings, "limits"), "memory_mb", 0),
@@ -284,6 +286,7 @@ static int source_add(struct maker *m, const json_t *source)
 	if (shown == NULL || (page && lookup == NULL))
 		return -ENOMEM;
 	text_redact_url(address != NULL ? address : "", shown, cap);
+	to.address = hash_end(hash_text(HASH_START, address != NULL ? address : ""));
 	to.text = put_text(m, shown);
 	to.lookup = page ? put_text(m, lookup) : NULL;
 	r = source_spec(m, &to, source, lookup);

@@ -13,7 +13,8 @@ struct lineup_settings {
 	uint32_t idle_timeout_ms; /* 0 = never stop */
 	uint32_t start_timeout_ms;
 	uint32_t stall_timeout_ms;
-	uint32_t max_overlap; /* tuners that are one viewer's own */
+	uint32_t return_after_ms; /* an earlier source must be stable so long */
+	uint32_t max_overlap;	  /* tuners that are one viewer's own */
 	uint32_t ring_seconds;
 	uint32_t memory_mb; /* of one job; 0 = the defaults of limits.h */
 };

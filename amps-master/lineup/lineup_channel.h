@@ -38,6 +38,7 @@ struct lineup_source {
 	const char *text;   /* for tables: credentials hidden */
 	const char *lookup; /* it is a page: yt-dlp's stdin, see yt_dlp.h; or NULL */
 	uint64_t hash;	    /* of what decides the connection; a change restarts ingest */
+	uint64_t address;   /* hash of where it is: never two connections to one */
 };
 
 /* One source connection. */

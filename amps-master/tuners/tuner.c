@@ -171,11 +171,13 @@ static void count_away(struct tuner *t, enum tuner_state state)
 	}
 }
 
-static void set_source(struct tuner *t, unsigned at)
+void tuner_set_source(struct tuner *t, unsigned at)
 {
 	assert(at < CHANNEL_SOURCES_MAX);
-	if (at != t->source_at)
-		t->found_us = 0;
+	if (at == t->source_at)
+		return;
+	tuner_look_up_cancel(t);
+	t->found_us = 0;
 	t->source_at = at;
 }
 
@@ -189,7 +191,7 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 			  tuner_state_name(t->state), tuner_state_name(state));
 		if (state == TUNER_STARTING) {
 			t->last_error[0] = '\0';
-			set_source(t, t->def ? choose_source(t, 0, clock_mono_us()) : 0);
+			tuner_set_source(t, t->def ? choose_source(t, 0, clock_mono_us()) : 0);
 		}
 		t->forget = false;
 		count_away(t, state);
@@ -278,6 +280,8 @@ void tuner_lost_source(struct tuner *t)
 	unsigned status = t->last_status ? t->last_status : 502;
 
 	if (t->shown) {
+		if (!tuner_return_at_once(t))
+			tuner_return_cancel(t);
 		tuner_set_state(t, TUNER_RESTARTING);
 		return;
 	}
@@ -420,7 +424,10 @@ static bool predecessor_is_there(const struct tuner *t)
 
 static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
-	if (t->lookup)
+	const struct job *probe = t->jobs[SEAT_PROBE];
+
+	/* the old connection closes before the new one opens */
+	if (t->lookup || (probe && probe->source == t->source_at))
 		return;
 	if (now_us < t->retry[SEAT_SOURCE].at_us) {
 		*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);
@@ -455,7 +462,7 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		return;
 	if (predecessor_is_there(t))
 		return;
-	if (!t->jobs[SEAT_SOURCE] && t->state != TUNER_ENDED)
+	if (!t->jobs[SEAT_SOURCE] && t->state != TUNER_ENDED && !t->probe_switches)
 		start_source(t, now_us, next_us);
 	/* without a source the others would only wait, and not for long */
 	if (tuner_looks_up(t) && !t->jobs[SEAT_SOURCE])
@@ -523,11 +530,12 @@ void tuner_update(struct tuner *t)
 		job_stop(t->jobs[SEAT_SOURCE]);
 	if (!t->outputs)
 		tuner_look_up_cancel(t);
-	if (has_wants(t) || t->jobs[SEAT_SOURCE])
+	if (has_wants(t) || t->jobs[SEAT_SOURCE] || t->probe_switches)
 		start_jobs(t, now_us, &next_us);
 	else
 		tuner_leave_queue(t);
 	tuner_look_ahead(t, now_us, &next_us);
+	tuner_return(t, now_us, &next_us);
 	settle(t, now_us, &next_us);
 	arm(t, now_us, next_us);
 }
@@ -576,6 +584,8 @@ void tuner_follow_sources(struct tuner *t)
 {
 	int at = lineup_find_source(t->def, t->source_hash);
 
+	tuner_return_cancel(t);
+	t->probe_source = 0;
 	t->source_at = (unsigned)MAX(at, 0);
 	if (at < 0) {
 		/* what is known about the old source does not apply to this one */
@@ -611,7 +621,9 @@ uint32_t tuner_next_source(struct tuner *t, bool young)
 		if (!t->away_us)
 			t->source_lost = t->source_at;
 		t->away_us = t->away_us || !t->shown ? t->away_us : now_us;
-		set_source(t, next);
+		tuner_set_source(t, next);
+		t->probe_source = 0;
+		t->probe_at_us = now_us + RETURN_FIRST_MS * 1000;
 		history_add(&t->history, now_us, next, &(struct history_counts){.switches = 1});
 	}
 	h = &t->health[next];
@@ -636,6 +648,7 @@ static struct tuner *tuner_new(struct tuners *ts, const char *key)
 		return NULL;
 	t->owner = ts;
 	t->slot = -1;
+	t->probe.fd = -1;
 	tuner_forget_failures(t);
 	text_copy(t->key, sizeof(t->key), key);
 	t->timer = evtimer_new(ts->env.base, on_timer, t);

@@ -1,6 +1,6 @@
 /* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
  * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c, tuner_report.c,
- * tuner_segments.c and tuner_why.c.
+ * tuner_return.c, tuner_segments.c and tuner_why.c.
  *
  *	tuners > tuner > job (ingest, derive, segment)      owned, in this order
  *	               > output > want
@@ -70,13 +70,22 @@ struct output {
 };
 
 /* The places for jobs in a tuner; the table of roles in tuner_job.c says which role takes which. */
-enum job_seat { SEAT_SOURCE, SEAT_DERIVE, SEAT_SEGMENT, SEAT_COUNT_ };
+enum job_seat {
+	SEAT_SOURCE,
+	SEAT_DERIVE,
+	SEAT_SEGMENT,
+	SEAT_PROBE, /* an ingest job that tries an earlier source (tuner_return.c) */
+	SEAT_COUNT_
+};
 
 enum job_state { JOB_WAITS_FOR_NURSERY, JOB_ALIVE, JOB_STOPPING };
 
 struct job {
 	struct tuner *tuner;
 	enum job_role role;
+	enum job_seat seat;
+	unsigned source; /* which one of the tuner's it reads, if it does */
+	bool live;	 /* that source, as a job that tries it has reported */
 	enum job_state state;
 	struct peer *peer;
 	int child_fd; /* the job's end, until the nursery has received it */
@@ -103,6 +112,7 @@ struct source_health {
 	uint64_t at_us;		/* not started before that */
 	uint64_t start_took_us; /* from its last start to its first media; 0 = not known */
 	unsigned silent_starts; /* in a row without media since then */
+	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };
 
 /* Why, and until when, no viewer gets a tuner of its own of this definition: the shared tuner holds
@@ -144,6 +154,11 @@ struct tuner {
 	unsigned gop_ms;     /* longest distance of the source's access points; 0 = not known */
 	uint64_t hint_bytes; /* ring size that fitted the source last time */
 	struct job *jobs[SEAT_COUNT_];	 /* NULL = none */
+	struct output_ring probe;	 /* of the job that tries an earlier source */
+	bool probe_switches;		 /* it has the channel's next ring, and takes over */
+	unsigned probe_overlaps;	 /* in a row, of the rings with which it was to take over */
+	unsigned probe_source;		 /* which source is tried next */
+	uint64_t probe_at_us;		 /* when */
 	struct retry retry[SEAT_COUNT_]; /* that of the source follows from `health` */
 	struct helper *lookup;	   /* yt-dlp looks for the source of the next start; or NULL */
 	uint64_t lookup_turn;	   /* order among those that wait to look it up; 0 = it does not */
@@ -224,6 +239,8 @@ static inline const struct lineup_source *tuner_source(const struct tuner *t)
 }
 /* The definition is another one: goes on with the source that plays if it is still listed. */
 void tuner_follow_sources(struct tuner *t);
+/* The source at this place plays, or is next. */
+void tuner_set_source(struct tuner *t, unsigned at);
 /* The source is lost: its back-off begins, and the next one that may start takes its place.
  * Returns how long to wait for that. */
 must_check uint32_t tuner_next_source(struct tuner *t, bool young);
@@ -267,7 +284,26 @@ void tuner_look_up_used(struct tuner *t);
 /* Finds a new address for the running source in time. */
 void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us);
 
+/* tuner_return.c: back to an earlier source */
+/* Begins, ends or completes what is due; no earlier than *next_us something else is. */
+void tuner_return(struct tuner *t, uint64_t now_us, uint64_t *next_us);
+/* The source that plays is lost.  True: the job that tries another one takes over now. */
+bool tuner_return_at_once(struct tuner *t);
+void tuner_return_cancel(struct tuner *t);
+/* A message of the job that tries a source.  0 or -Exxx. */
+must_check int tuner_return_message(struct job *j, const struct msg *m);
+/* Its process has ended. */
+void tuner_return_lost(struct job *j);
+/* What the first ring of that job is told to be, and the ring.  0 or -Exxx. */
+must_check int tuner_return_ring(struct job *j);
+
 /* tuner_job.c: processes */
+/* The messages of any job about its output: its ring is mapped, or runs; it introduces itself. */
+must_check int job_on_hello(struct job *j, const struct msg *m);
+must_check int job_on_mapped(struct job *j, const struct msg *m);
+must_check int job_on_running(struct job *j, const struct msg *m);
+/* Starts an ingest job that tries this source. */
+must_check int job_start_probe(struct tuner *t, unsigned source);
 /* Delays the next start; `young`: the last one came to nothing.  `what` was lost, for the log. */
 void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what,
 		    enum lost_cause cause);
@@ -295,6 +331,11 @@ void output_fail(struct output *o, unsigned status, const char *text);
 must_check int output_fill(struct output *o);
 /* Finds or makes what `o` reads; it may be another since the line-up has changed.  0 or -Exxx. */
 must_check int output_follow_source(struct output *o);
+void output_ring_drop(struct output_ring *r);
+/* Seals and maps a ring that its job has mapped.  0 or why it cannot be trusted. */
+must_check int output_ring_open(const struct output *o, struct output_ring *r);
+/* The next ring will not be filled. */
+void output_drop_next(struct output *o);
 /* The output that fills wants of this definition and track, made if it is missing; `def` NULL: the
  * source's.  NULL: no memory, or the tuner has TUNER_OUTPUTS_MAX, or the variant
  * SEGMENT_SOUNDS_MAX of this track's kind. */

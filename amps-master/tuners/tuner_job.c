@@ -64,7 +64,11 @@ bool role_needed(enum job_role role, const struct tuner *t)
 
 struct job *job_filling(const struct output *o)
 {
-	for (size_t i = 0; i < SEAT_COUNT_; i++) {
+	struct job *probe = o->tuner->jobs[SEAT_PROBE];
+
+	if (o->source && o->tuner->probe_switches && probe && probe->state != JOB_STOPPING)
+		return probe;
+	for (size_t i = 0; i < SEAT_PROBE; i++) {
 		struct job *j = o->tuner->jobs[i];
 
 		if (j && j->state != JOB_STOPPING && role_fills(j->role, o))
@@ -80,17 +84,17 @@ static const char *name_of(const struct job *j)
 
 static bool owns_source(const struct job *j)
 {
-	return roles[j->role].seat == SEAT_SOURCE;
+	return j->seat == SEAT_SOURCE;
 }
 
 static struct retry *retry_of(struct job *j)
 {
-	return &j->tuner->retry[roles[j->role].seat];
+	return &j->tuner->retry[j->seat];
 }
 
 static struct job **place_of(struct job *j)
 {
-	return &j->tuner->jobs[roles[j->role].seat];
+	return &j->tuner->jobs[j->seat];
 }
 
 void job_kill(struct job *j)
@@ -139,6 +143,10 @@ void job_free(struct job *j)
 	assert(*place_of(j) == j && j->tuner->owner->jobs > 0);
 	job_set_slow(j, false);
 	*place_of(j) = NULL;
+	if (j->seat == SEAT_PROBE) {
+		j->tuner->probe_switches = false;
+		output_ring_drop(&j->tuner->probe);
+	}
 	count_running(j->tuner, -1);
 	j->tuner->owner->jobs--;
 	close_fd(&j->child_fd);
@@ -175,7 +183,8 @@ static uint64_t heartbeat_us(const struct job *j)
 	uint64_t newest = 0;
 
 	for (const struct output *o = j->tuner->outputs; o; o = o->next) {
-		const struct output_ring *rings[] = {&o->current, &o->next_ring};
+		const struct output_ring *rings[] = {
+			j->seat == SEAT_PROBE ? &j->tuner->probe : &o->current, &o->next_ring};
 
 		if (!role_fills(j->role, o))
 			continue;
@@ -233,7 +242,7 @@ void job_check(struct job *j, uint64_t now_us)
 		return;
 	log_warn("the %s job does not work (%s), killing it channel=%s pid=%d", name_of(j), why,
 		 j->tuner->key, (int)j->pid);
-	if (!j->explained)
+	if (!j->explained && j->seat != SEAT_PROBE)
 		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
 	j->explained = true;
 	job_kill(j);
@@ -271,7 +280,7 @@ static pid_t child_of_ours(pid_t pid)
 	return kill(pid, 0) < 0 && errno == ESRCH ? -1 : 0;
 }
 
-static int on_hello(struct job *j, const struct msg *m)
+int job_on_hello(struct job *j, const struct msg *m)
 {
 	struct msg_hello hello;
 	int r = msg_decode_hello(m->bytes, m->len, &hello);
@@ -286,7 +295,7 @@ static int on_hello(struct job *j, const struct msg *m)
 	return 0;
 }
 
-static int on_mapped(struct job *j, const struct msg *m)
+int job_on_mapped(struct job *j, const struct msg *m)
 {
 	struct msg_job_mapped mapped;
 	int r = msg_decode_job_mapped(m->bytes, m->len, &mapped);
@@ -299,7 +308,7 @@ static int on_mapped(struct job *j, const struct msg *m)
 	return r == -ESTALE ? 0 : r;
 }
 
-static int on_running(struct job *j, const struct msg *m)
+int job_on_running(struct job *j, const struct msg *m)
 {
 	struct msg_job_running running;
 	struct tuner *t = j->tuner;
@@ -322,10 +331,12 @@ static int on_running(struct job *j, const struct msg *m)
 	}
 	if (t->own && !t->shown)
 		tuner_own_result(t, 0, NULL);
-	t->seat_shown[roles[j->role].seat] = true;
+	t->seat_shown[j->seat] = true;
 	t->shown = true;
-	if (owns_source(j))
+	if (owns_source(j)) {
 		tuner_set_state(t, TUNER_RUNNING);
+		tuner_update_soon(t); /* an earlier source may be tried now */
+	}
 	return 0;
 }
 
@@ -499,11 +510,11 @@ static int on_ready(struct job *j, const struct msg *m)
 }
 
 static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m) = {
-	[MSG_HELLO] = on_hello,
+	[MSG_HELLO] = job_on_hello,
 	[MSG_READY] = on_ready,
 	[MSG_LOG_LINE] = on_log_line,
-	[MSG_JOB_MAPPED] = on_mapped,
-	[MSG_JOB_RUNNING] = on_running,
+	[MSG_JOB_MAPPED] = job_on_mapped,
+	[MSG_JOB_RUNNING] = job_on_running,
 	[MSG_JOB_RING_SMALL] = on_ring_small,
 	[MSG_JOB_SOURCE] = on_source,
 	[MSG_JOB_ENDED] = on_ended,
@@ -526,6 +537,8 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 	 * wanted.  Its pid is needed to kill it. */
 	if (j->state == JOB_STOPPING && m->type != MSG_HELLO && m->type != MSG_LOG_LINE)
 		return 0;
+	if (j->seat == SEAT_PROBE && j->state != JOB_STOPPING && m->type != MSG_LOG_LINE)
+		return tuner_return_message(j, m);
 	return handlers[m->type](j, m);
 }
 
@@ -563,11 +576,13 @@ static void note_failure(struct job *j)
 		struct source_health *h = &t->health[t->source_at];
 
 		h->silent_starts = j->running_us ? 0 : h->silent_starts + 1;
+		if (j->running_us)
+			h->finite = !t->live;
 		t->found_us = 0; /* the address may be what has failed */
 	}
 	count_fact(&chantab_header(t->owner)->jobs_failed, 1);
 	snprintf(what, sizeof(what), "%s job", name_of(j));
-	tuner_back_off(t, roles[j->role].seat, young, what, j->cause);
+	tuner_back_off(t, j->seat, young, what, j->cause);
 }
 
 /* Fails the wants of a job that never produced media; the source continues. */
@@ -610,7 +625,7 @@ static void lost(struct job *j)
 	}
 	note_failure(j);
 	if (!owns_source(j)) {
-		if (!t->seat_shown[roles[j->role].seat])
+		if (!t->seat_shown[j->seat])
 			fail_filled(j);
 	} else {
 		tuner_lost_source(t);
@@ -639,11 +654,16 @@ static void on_broken(void *owner, struct peer *p, int error)
 	if (error != -EPIPE) {
 		log_error("the %s job sent a malformed message (%s), killing it channel=%s",
 			  name_of(j), strerror(-error), t->key);
-		text_copy(t->last_error, sizeof(t->last_error), "its process broke the protocol");
+		if (j->seat != SEAT_PROBE)
+			text_copy(t->last_error, sizeof(t->last_error),
+				  "its process broke the protocol");
 		j->explained = true;
 	}
 	job_kill(j);
-	if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error)) {
+	if (j->seat == SEAT_PROBE && j->state != JOB_STOPPING) {
+		job_set_state(j, JOB_STOPPING);
+		tuner_return_lost(j);
+	} else if (!j->ended && j->state != JOB_STOPPING && !was_never_born(j, error)) {
 		job_set_state(j, JOB_STOPPING); /* nothing is sent to it any more */
 		lost(j);
 	}
@@ -684,7 +704,7 @@ static bool copies_beside(const struct lineup_tuner *def)
 static void job_spec(const struct job *j, struct buf *spec)
 {
 	const struct lineup_tuner *def = j->tuner->def;
-	const struct lineup_source *source = tuner_source(j->tuner);
+	const struct lineup_source *source = &def->sources[j->source];
 	const char *between = "";
 
 	if (j->role == JOB_SEGMENT) {
@@ -694,7 +714,7 @@ static void job_spec(const struct job *j, struct buf *spec)
 	buf_printf(spec, "%.*s", (int)strlen(source->spec) - 1, source->spec);
 	if (source->lookup && owns_source(j))
 		found_source_print(&j->tuner->found, spec);
-	if (j->tuner->source_at + 1u < def->source_count)
+	if (j->source + 1u < def->source_count)
 		buf_puts(spec, ",\"next_source\":true");
 	buf_puts(spec, ",\"outputs\":[");
 	for (size_t i = 0; roles[j->role].fills == FILLS_DERIVED && i < def->output_count; i++) {
@@ -718,7 +738,9 @@ static void send_job(struct job *j)
 		.master_pid = (uint32_t)getpid(),
 		.key = t->key,
 		.spec = NULL,
-		.continue_90k = source && t->shown ? output_frontier_90k(source) : TIME_NONE,
+		.continue_90k = source && t->shown && j->seat != SEAT_PROBE
+					? output_frontier_90k(source)
+					: TIME_NONE,
 		.continue_mono_us = clock_mono_us(),
 		.epoch_mono_us = env->epoch_mono_us,
 		.restart_ms = owns_source(j) ? restart_ms(t) : 0,
@@ -727,7 +749,8 @@ static void send_job(struct job *j)
 	};
 
 	job_spec(j, &spec);
-	m.spec = buf_ok(&spec) && spec.len < JOB_SPEC_MAX ? spec.data : tuner_source(t)->spec;
+	m.spec = buf_ok(&spec) && spec.len < JOB_SPEC_MAX ? spec.data
+							  : t->def->sources[j->source].spec;
 	peer_send_job(j->peer, &m, NULL);
 }
 
@@ -737,6 +760,8 @@ static int send_rings(struct job *j)
 	struct tuner *t = j->tuner;
 	struct output *source = output_source(t);
 
+	if (j->seat == SEAT_PROBE)
+		return tuner_return_ring(j);
 	for (struct output *o = t->outputs; o; o = o->next) {
 		int r;
 
@@ -760,7 +785,7 @@ static int send_rings(struct job *j)
 	return 0;
 }
 
-int job_start(struct tuner *t, enum job_role role)
+static int start(struct tuner *t, enum job_role role, enum job_seat seat, unsigned source)
 {
 	struct job *j = calloc(1, sizeof(*j));
 	int fds[2], r;
@@ -777,6 +802,8 @@ int job_start(struct tuner *t, enum job_role role)
 	}
 	j->tuner = t;
 	j->role = role;
+	j->seat = seat;
+	j->source = source;
 	j->child_fd = fds[1];
 	j->started_us = clock_mono_us();
 	count_running(t, 1);
@@ -792,10 +819,21 @@ int job_start(struct tuner *t, enum job_role role)
 		job_free(j);
 		return r;
 	}
-	t->last_status = 0;
+	if (seat != SEAT_PROBE)
+		t->last_status = 0;
 	if (tuner_source(t)->lookup && owns_source(j))
 		tuner_look_up_used(t);
 	count_fact(&chantab_header(t->owner)->jobs_started, 1);
 	job_hand_over(j);
 	return 0;
+}
+
+int job_start(struct tuner *t, enum job_role role)
+{
+	return start(t, role, roles[role].seat, t->source_at);
+}
+
+int job_start_probe(struct tuner *t, unsigned source)
+{
+	return start(t, JOB_INGEST, SEAT_PROBE, source);
 }

@@ -9,7 +9,7 @@
 #include "common/shm/shm.h"
 #include "common/text/text.h"
 
-static void ring_drop(struct output_ring *r)
+void output_ring_drop(struct output_ring *r)
 {
 	ring_close(&r->map);
 	close_fd(&r->fd);
@@ -217,8 +217,8 @@ void output_free(struct output *o)
 	output_offer_end(o);
 	chantab_put_output(o->tuner->owner->env.chantab, o->slot, &none);
 	o->tuner->owner->output_slots[o->slot] = NULL;
-	ring_drop(&o->current);
-	ring_drop(&o->next_ring);
+	output_ring_drop(&o->current);
+	output_ring_drop(&o->next_ring);
 	free(o);
 }
 
@@ -281,12 +281,13 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 				   .form = (uint8_t)o->id.form,
 				   .track = o->id.track,
 				   .continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
+				   .continue_mono_us = clock_mono_us(),
 				   .spec = spec ? spec : ""};
 
 	assert(r->fd >= 0 && !r->map.header); /* a ring that no job has seen */
 	if (segments && o->current.map.header)
 		segments_carry(&o->current.map, r->fd, r->data_bytes);
-	ring_drop(&o->next_ring);
+	output_ring_drop(&o->next_ring);
 	o->next_ring = *r;
 	peer_send_job_output(j->peer, &m, &r->fd);
 	if (o->reads)
@@ -358,19 +359,31 @@ void output_on_ordered(struct output *o, uint64_t generation, int fd)
 		hand_ring(o, j, &r);
 }
 
+int output_ring_open(const struct output *o, struct output_ring *r)
+{
+	int e = shm_seal_writer(r->fd);
+
+	assert(!r->map.header);
+	if (e < 0)
+		return e;
+	return ring_open(&r->map, r->fd, r->data_bytes, ring_kinds[o->id.form].unit_bytes);
+}
+
+void output_drop_next(struct output *o)
+{
+	output_ring_drop(&o->next_ring);
+	o->ordered = (struct output_ring){.fd = -1};
+}
+
 int output_on_mapped(struct output *o, uint64_t generation)
 {
 	struct output_ring *r = &o->next_ring;
-	int e;
 
 	if (r->fd < 0 || r->generation != generation)
 		return -ESTALE;
 	if (r->map.header)
 		return -EBADMSG;
-	e = shm_seal_writer(r->fd);
-	if (e < 0)
-		return e;
-	return ring_open(&r->map, r->fd, r->data_bytes, ring_kinds[o->id.form].unit_bytes);
+	return output_ring_open(o, r);
 }
 
 void output_send_ring(struct output *o, const struct want *w, bool follows)
@@ -427,7 +440,7 @@ int output_on_running(struct output *o, uint64_t generation)
 	if (!o->next_ring.map.header)
 		return -EBADMSG;
 	assert(o->next_ring.generation != o->current.generation);
-	ring_drop(&o->current);
+	output_ring_drop(&o->current);
 	o->current = o->next_ring;
 	o->next_ring = (struct output_ring){.fd = -1};
 	o->rate_us = 0;

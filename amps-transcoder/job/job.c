@@ -87,6 +87,7 @@ static int decode_output(struct msg *m, struct job_event *e)
 		return -EBADMSG;
 	e->form = d.form;
 	e->continue_90k = d.continue_90k;
+	e->continue_mono_us = d.continue_mono_us;
 	return 0;
 }
 

@@ -70,7 +70,7 @@ void out_rings_move(struct out_rings *r)
 	r->next = (struct out_ring){0};
 	r->ring.base = r->pos;
 	job_ring_add(r->job, &r->ring.writer);
-	log_info("moved to a larger ring bytes=%llu generation=%llu",
+	log_info("moved to another ring bytes=%llu generation=%llu",
 		 (unsigned long long)r->ring.writer.data_bytes,
 		 (unsigned long long)r->ring.generation);
 }

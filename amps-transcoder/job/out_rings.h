@@ -45,7 +45,7 @@ void out_rings_commit(struct out_rings *r, size_t n);
 /* Writes bytes of a form whose unit is one byte; as many as there are. */
 void out_rings_append(struct out_rings *r, const void *bytes, size_t n);
 
-/* From here on bytes go to the larger ring. */
+/* From here on bytes go to the next ring. */
 void out_rings_move(struct out_rings *r);
 
 /* Adds an access point, whose `pos` is the output's and whose bytes are committed. */

@@ -15,6 +15,7 @@
 #define RAP_WAIT_TENTHS 8	    /* of start_timeout, at which viewers give up */
 #define GAP_MIN_90K	(TS_HZ / 25)
 #define GAP_MAX_90K	TS_HZ
+#define GAP_OVER_90K	(3 * TS_HZ / 10)
 
 struct ts_sink {
 	struct out_rings out; /* the next ring is moved to at an access point */
@@ -72,18 +73,6 @@ static int64_t continue_at(const struct job *job, int64_t frontier_90k)
 	return frontier_90k + MIN(MAX(gap, GAP_MIN_90K), GAP_MAX_90K);
 }
 
-int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
-{
-	bool first = !out_rings_attached(&s->out);
-	int err = out_rings_attach(&s->out, event);
-
-	if (err == 0 && first && event->continue_90k != TIME_NONE) {
-		ts_rewrite_splice(&s->rewrite, continue_at(s->out.job, event->continue_90k), true);
-		s->rewrite.version_add = (uint8_t)(event->generation % TS_VERSIONS);
-	}
-	return err;
-}
-
 bool ts_sink_attached(const struct ts_sink *s)
 {
 	return out_rings_attached(&s->out);
@@ -133,6 +122,41 @@ static void move_over(struct ts_sink *s, size_t at, size_t behind)
 	memcpy(reserve(&s->out.next), from + at, behind);
 	commit(s, at);
 	out_rings_move(&s->out);
+}
+
+/* The same while the older job goes on writing, until the first access point of this one: as much
+ * later as it will have written, and a margin for sources that deliver in bursts. */
+static int64_t continue_over(const struct job_event *event)
+{
+	uint64_t gone_us = MIN(clock_mono_us() - event->continue_mono_us, 10000000ull);
+
+	return event->continue_90k + (int64_t)gone_us * 9 / 100 + GAP_OVER_90K;
+}
+
+/* The next ring has viewers that have watched another job: it begins at once, like that of a new
+ * job, and nothing of the time until now goes on in it. */
+static void take_over(struct ts_sink *s)
+{
+	move_over(s, s->parsed, s->waiting + s->rest);
+	assert(s->parsed == 0);
+	ts_parse_init(&s->parse);
+	ts_rewrite_init(&s->rewrite);
+}
+
+int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
+{
+	bool first = !out_rings_attached(&s->out);
+	int err = out_rings_attach(&s->out, event);
+
+	if (err < 0 || event->continue_90k == TIME_NONE)
+		return err;
+	if (!first)
+		take_over(s);
+	ts_rewrite_splice(
+		&s->rewrite,
+		first ? continue_at(s->out.job, event->continue_90k) : continue_over(event), true);
+	s->rewrite.version_add = (uint8_t)(event->generation % TS_VERSIONS);
+	return 0;
 }
 
 static void add_rap(struct ts_sink *s, const struct ts_rap *rap)

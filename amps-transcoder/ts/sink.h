@@ -25,7 +25,8 @@ struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL *
 
 /* Takes the ring of a JOB_EVENT_OUTPUT: maps it and sends JOB_MAPPED.  The first one is written at
  * once (spliced to event->continue_90k unless that is TIME_NONE); a later one at the next random
- * access point.  0, or -Exxx (the old ring, if any, goes on). */
+ * access point, or with a continue_90k at once, as if by a new job.  0, or -Exxx (the old ring, if
+ * any, goes on). */
 must_check int ts_sink_attach(struct ts_sink *s, const struct job_event *event);
 bool ts_sink_attached(const struct ts_sink *s);
 uint64_t ts_sink_generation(const struct ts_sink *s); /* of the ring that is being written */

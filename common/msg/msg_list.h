@@ -248,6 +248,7 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_ROLE_COUNT_ }
 	F(u64, data_bytes)                                                                         \
 	F(u8, form)	     /* enum output_form */                                                \
 	F(i64, continue_90k) /* as in JOB, for this output */                                      \
+	F(u64, continue_mono_us)                                                                   \
 	F(str, track)                                                                              \
 	F(str, spec) /* JSON: the output's profile; "" for the plain ring of an ingest */
 #define MSG_JOB_SOURCE_RING_FIELDS(F)                                                              \

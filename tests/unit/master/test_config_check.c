@@ -67,7 +67,7 @@ Test(config_check, defaults_are_filled_in)
 	expect_model(
 		"", "streaming", NULL,
 		"{\"idle_timeout\":30.0,\"start_timeout\":15.0,\"stall_timeout\":2.0,"
-		"\"allow_private\":false,\"ring_seconds\":10,\"max_overlap\":64,\"join_ms\":500,"
+		"\"allow_private\":false,\"ring_seconds\":10,\"return_after\":10.0,\"max_overlap\":64,\"join_ms\":500,"
 		"\"slow_viewer\":\"skip\"}");
 	expect_model("", "region", "trust", "[\"query\",\"headers\"]");
 	expect_model("", "limits", NULL, "{\"memory_mb\":0,\"nice\":0}");

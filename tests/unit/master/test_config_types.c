@@ -77,6 +77,7 @@ static const struct place scalars[] = {
 	KEY("streaming", "stall_timeout"),
 	KEY("streaming", "allow_private"),
 	KEY("streaming", "ring_seconds"),
+	KEY("streaming", "return_after"),
 	KEY("streaming", "max_overlap"),
 	KEY("streaming", "join_ms"),
 	KEY("streaming", "slow_viewer"),

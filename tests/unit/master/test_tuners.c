@@ -184,7 +184,7 @@ static struct lineup *lineup_of(uint64_t source_hash, uint64_t sd_hash, uint32_t
 		.variant = "sd", .spec = "{\"options\":[]}", .hash = sd_hash};
 	for (size_t i = 0; i < array_size(all->sources); i++)
 		all->sources[i] = (struct lineup_source){
-			.spec = specs[i], .text = "x", .hash = source_hash + 100 * i};
+			.spec = specs[i], .text = "x", .hash = source_hash + 100 * i, .address = i};
 	all->tuners[0] = (struct lineup_tuner){.key = "5",
 					       .channel = 5,
 					       .sources = all->sources,
@@ -210,6 +210,7 @@ static struct lineup *lineup_of_sources(unsigned count)
 
 	l->channels.at[0]->tuners[0].source_count = (uint8_t)count;
 	l->settings.stall_timeout_ms = 2000;
+	l->settings.return_after_ms = 300;
 	return l;
 }
 
@@ -348,9 +349,13 @@ static void fake_run(struct scene *s, struct fake_job *j)
 
 	fake_hello(s, j);
 	cr_assert(j->has_ring);
+	cr_assert_eq(msg_send_job_source(j->fd, &(struct msg_job_source){.live = 1, .streams = ""},
+					 NULL),
+		     0);
 	ring_writer_append(&j->w, packet, sizeof(packet));
 	ring_writer_add_rap(&j->w, &rap);
 	ring_writer_frontier(&j->w, 900000);
+	atomic_store(&j->w.header->first_90k, 810000);
 	cr_assert_eq(msg_send_job_mapped(
 			     j->fd, &(struct msg_job_mapped){j->output, j->generation, {}}, NULL),
 		     0);
@@ -688,6 +693,133 @@ Test(tuners, viewers_get_the_reason_only_when_all_sources_have_failed)
 	cr_assert_eq(s.gones, 1);
 	cr_assert_str_eq(s.gone_text, "refused");
 	cr_assert_eq(state_of(&s), TUNER_FAILED);
+	scene_close(&s);
+}
+
+/* Until another job has been started. */
+static struct fake_job *await_job(struct scene *s, unsigned count)
+{
+	uint64_t until_us = clock_mono_us() + 20000000;
+
+	while (s->job_count < count && clock_mono_us() < until_us)
+		event_base_loop(s->base, EVLOOP_ONCE);
+	cr_assert_eq(s->job_count, count);
+	return &s->jobs[count - 1];
+}
+
+/* Plays the second source. */
+static void scene_switched(struct scene *s)
+{
+	scene_open(s, 1000);
+	set_lineup(s, lineup_of_sources(2));
+	want(s, 0, 1, "");
+	fake_run(s, &s->jobs[0]);
+	fake_fail(s, &s->jobs[0], "gone");
+	fake_run(s, &s->jobs[1]);
+	cr_assert_eq(s->jobs[1].source, '1');
+}
+
+/* Until it has a ring of another generation. */
+static void await_next_ring(struct scene *s, struct fake_job *j)
+{
+	uint64_t before = j->generation, until_us = clock_mono_us() + 20000000;
+
+	while (j->generation == before && clock_mono_us() < until_us) {
+		event_base_loop(s->base, EVLOOP_ONCE);
+		fake_listen(j);
+	}
+}
+
+static void fake_takes_over(struct scene *s, struct fake_job *j, int64_t first_90k)
+{
+	atomic_store(&j->w.header->first_90k, first_90k);
+	cr_assert_neq(j->output_continue_90k, TIME_NONE, "it begins behind the other one");
+	cr_assert_eq(msg_send_job_mapped(
+			     j->fd, &(struct msg_job_mapped){j->output, j->generation, {}}, NULL),
+		     0);
+	cr_assert_eq(msg_send_job_running(
+			     j->fd, &(struct msg_job_running){j->output, j->generation, {}}, NULL),
+		     0);
+	turn(s);
+}
+
+Test(tuners, a_channel_returns_to_a_source_that_is_stable)
+{
+	struct scene s;
+	struct fake_job *first;
+	uint64_t at_us;
+	unsigned rings;
+
+	scene_switched(&s);
+	first = await_job(&s, 3);
+	rings = s.rings;
+	at_us = clock_mono_us();
+	fake_run(&s, first);
+	cr_assert_eq(first->source, '0');
+	cr_assert_eq(first->output_continue_90k, TIME_NONE);
+	cr_assert_eq(s.rings, rings, "workers do not read it");
+	await_next_ring(&s, first);
+	cr_assert_geq(clock_mono_us() - at_us, 300000);
+	fake_listen(&s.jobs[1]);
+	cr_assert(!s.jobs[1].told_to_stop, "it plays until then");
+	fake_takes_over(&s, first, 899999);
+	cr_assert_eq(s.rings, rings, "it would have gone back in time");
+	await_next_ring(&s, first);
+	fake_takes_over(&s, first, 920000);
+	cr_assert_eq(s.rings, rings + 1);
+	cr_assert_eq(s.ring.same_job, 0);
+	fake_listen(&s.jobs[1]);
+	cr_assert(s.jobs[1].told_to_stop);
+	fake_end(&s.jobs[1]);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_eq(s.job_count, 3, "nothing is tried any more");
+	cr_assert_eq(s.gones, 0);
+	fake_fail(&s, first, "gone again");
+	cr_assert_eq(next_job(&s, 4)->source, '1');
+	scene_close(&s);
+}
+
+Test(tuners, a_source_that_is_being_tried_takes_over_at_once_when_the_other_is_lost)
+{
+	struct scene s;
+	struct fake_job *first;
+
+	scene_switched(&s);
+	first = await_job(&s, 3);
+	fake_run(&s, first);
+	fake_fail(&s, &s.jobs[1], "gone");
+	fake_listen(first);
+	fake_takes_over(&s, first, 920000);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_eq(s.job_count, 3);
+	cr_assert_eq(s.gones, 0);
+	scene_close(&s);
+}
+
+Test(tuners, a_source_that_fails_while_it_is_tried_disturbs_nothing)
+{
+	struct scene s;
+	struct fake_job *first;
+
+	scene_switched(&s);
+	first = await_job(&s, 3);
+	fake_run(&s, first);
+	await_next_ring(&s, first);
+	fake_fail(&s, first, "gone again");
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	fake_listen(&s.jobs[1]);
+	cr_assert(!s.jobs[1].told_to_stop);
+	/* the one that plays is lost while another try has shown nothing yet */
+	fake_hello(&s, await_job(&s, 4));
+	fake_fail(&s, &s.jobs[1], "gone");
+	fake_listen(&s.jobs[3]);
+	cr_assert(s.jobs[3].told_to_stop);
+	cr_assert_eq(s.job_count, 4, "the old connection closes before the new one opens");
+	fake_end(&s.jobs[3]);
+	turn(&s);
+	cr_assert_eq(next_job(&s, 5)->source, '0');
+	cr_assert_eq(s.gones, 0);
 	scene_close(&s);
 }
 

@@ -1,0 +1,302 @@
+/* tuner_return.c - a channel goes back to an earlier source.
+ *
+ * While a later source plays, a second ingest job (SEAT_PROBE) tries an earlier one, with a ring
+ * that nobody reads.  When it has run for streaming.return_after, or when the source that plays is
+ * lost, it is given the channel's next ring, begins there like a new job behind the frontier of the
+ * present ring, and takes the seat of the source with its first access point.  The job before it
+ * takes the other seat until its process has ended. */
+#include "amps-master/tuners/tuner.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/log/log.h"
+#include "common/text/text.h"
+
+#define OVERLAPS_MAX 3
+#define AGAIN_MS     500 /* while the present job moves to a larger ring */
+
+static struct job *probe_of(const struct tuner *t)
+{
+	struct job *j = t->jobs[SEAT_PROBE];
+
+	return j && j->state != JOB_STOPPING ? j : NULL;
+}
+
+static bool plays(const struct tuner *t)
+{
+	const struct job *source = t->jobs[SEAT_SOURCE];
+
+	return source && source->state == JOB_ALIVE && t->state == TUNER_RUNNING;
+}
+
+/* A page is not tried: each look-up would ask its site again.  Nor is a film: it would begin again.
+ */
+static bool may_try(const struct tuner *t, unsigned at)
+{
+	const struct lineup_source *s = &t->def->sources[at];
+
+	return !s->lookup && !t->health[at].finite && s->address != tuner_source(t)->address;
+}
+
+/* The earlier source that is tried next; -1 = none. */
+static int candidate(const struct tuner *t)
+{
+	for (unsigned step = 0; step < t->source_at; step++) {
+		unsigned at = (t->probe_source + step) % t->source_at;
+
+		if (may_try(t, at))
+			return (int)at;
+	}
+	return -1;
+}
+
+static bool wanted(const struct tuner *t)
+{
+	return t->def && !t->own && !tuner_both(t) && output_source(t) &&
+	       !t->owner->shutting_down && (t->probe_switches || (plays(t) && candidate(t) >= 0));
+}
+
+void tuner_return_cancel(struct tuner *t)
+{
+	struct output *o = output_source(t);
+
+	if (t->probe_switches && o)
+		output_drop_next(o);
+	t->probe_switches = false;
+	if (probe_of(t))
+		job_stop(probe_of(t));
+}
+
+static uint64_t return_after_us(const struct tuner *t)
+{
+	return (uint64_t)t->owner->lineup->settings.return_after_ms * 1000;
+}
+
+/* The next try follows after as long as a source must be stable, a second at least. */
+static void try_later(struct tuner *t, uint64_t now_us)
+{
+	t->probe_at_us = now_us + MAX(return_after_us(t), RETURN_FIRST_MS * 1000ull);
+}
+
+static void take_over(struct tuner *t, struct job *j)
+{
+	struct output *o = output_source(t);
+
+	assert(o && j->running_us);
+	t->probe_switches = true;
+	if (output_give_ring(o, j, output_ring_bytes(o), false) < 0)
+		tuner_return_cancel(t);
+}
+
+bool tuner_return_at_once(struct tuner *t)
+{
+	struct job *j = probe_of(t);
+
+	if (t->probe_switches)
+		return true;
+	if (!j || !j->running_us || !output_source(t))
+		return false;
+	take_over(t, j);
+	return t->probe_switches;
+}
+
+/* When the job that runs takes over; now_us = it does. */
+static uint64_t due_us(const struct tuner *t, const struct job *j, uint64_t now_us)
+{
+	const struct output *o = output_source(t);
+	uint64_t at_us = j->running_us + return_after_us(t);
+
+	if (now_us < at_us)
+		return at_us;
+	return o->next_ring.fd >= 0 || o->ordered.generation ? now_us + AGAIN_MS * 1000 : now_us;
+}
+
+void tuner_return(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	struct job *j = probe_of(t);
+	uint64_t at_us;
+
+	if (!wanted(t)) {
+		tuner_return_cancel(t);
+		return;
+	}
+	if (t->probe_switches)
+		return;
+	if (j && !j->running_us)
+		return;
+	at_us = j ? due_us(t, j, now_us) : t->probe_at_us;
+	if (now_us < at_us) {
+		*next_us = MIN(*next_us, at_us);
+	} else if (j) {
+		take_over(t, j);
+	} else if (!t->jobs[SEAT_PROBE]) {
+		try_later(t, now_us);
+		t->probe_source = (unsigned)candidate(t);
+		if (job_start_probe(t, t->probe_source) < 0)
+			log_warn("an earlier source cannot be tried, trying again later channel=%s",
+				 t->key);
+	}
+}
+
+int tuner_return_ring(struct job *j)
+{
+	struct tuner *t = j->tuner;
+	const struct output *o = output_source(t);
+	struct output_ring r = {.fd = -1,
+				.generation = ++t->owner->generation,
+				.data_bytes = ring_class(RING_BYTES_FIRST)};
+	struct msg_job_output m = {.generation = r.generation,
+				   .data_bytes = r.data_bytes,
+				   .track = "",
+				   .continue_90k = TIME_NONE,
+				   .spec = ""};
+
+	assert(o && t->probe.fd < 0);
+	r.fd = ring_create("amps-ring", r.data_bytes, r.generation);
+	if (r.fd < 0)
+		return r.fd;
+	m.output = o->slot;
+	t->probe = r;
+	peer_send_job_output(j->peer, &m, &r.fd);
+	return 0;
+}
+
+static int on_mapped(struct job *j, const struct msg *m)
+{
+	struct tuner *t = j->tuner;
+	const struct output *o = output_source(t);
+	struct msg_job_mapped mapped;
+
+	if (msg_decode_job_mapped(m->bytes, m->len, &mapped) < 0)
+		return -EBADMSG;
+	if (mapped.generation != t->probe.generation)
+		return job_on_mapped(j, m);
+	if (!o || t->probe.map.header)
+		return o ? -EBADMSG : 0;
+	return output_ring_open(o, &t->probe);
+}
+
+/* It has the seat of the source from now on. */
+static void promote(struct job *j)
+{
+	struct tuner *t = j->tuner;
+	struct job *before = t->jobs[SEAT_SOURCE];
+
+	assert(t->probe_switches && j->source < t->def->source_count);
+	log_info("the channel returns to an earlier source channel=%s from=%u to=%u", t->key,
+		 t->source_at + 1, j->source + 1);
+	output_ring_drop(&t->probe);
+	t->probe_switches = false;
+	t->jobs[SEAT_SOURCE] = j;
+	j->seat = SEAT_SOURCE;
+	t->jobs[SEAT_PROBE] = before;
+	if (before) {
+		before->seat = SEAT_PROBE;
+		job_stop(before);
+	}
+	tuner_set_source(t, j->source);
+	t->source_hash = tuner_source(t)->hash;
+	t->live = j->live;
+	history_add(&t->history, clock_mono_us(), t->source_at,
+		    &(struct history_counts){.switches = 1});
+}
+
+/* Does the next ring begin before the present one's frontier?  Sources deliver in bursts.  With
+ * another ring the job begins again, behind it. */
+static bool overlaps(const struct output *o)
+{
+	const struct ring_header *h = o->next_ring.map.header;
+	int64_t frontier = output_frontier_90k(o);
+
+	return frontier != TIME_NONE &&
+	       atomic_load_explicit(&h->first_90k, memory_order_relaxed) < frontier;
+}
+
+static int on_running(struct job *j, const struct msg *m)
+{
+	struct tuner *t = j->tuner;
+	struct output *o = output_source(t);
+	struct msg_job_running running;
+
+	if (msg_decode_job_running(m->bytes, m->len, &running) < 0)
+		return -EBADMSG;
+	if (running.generation == t->probe.generation) {
+		if (!t->probe.map.header || j->running_us)
+			return -EBADMSG;
+		j->running_us = clock_mono_us();
+		tuner_update_soon(t);
+		return 0;
+	}
+	if (!t->probe_switches || !o || running.generation != o->next_ring.generation)
+		return 0;
+	if (!o->next_ring.map.header)
+		return -EBADMSG;
+	if (overlaps(o) && t->probe_overlaps++ < OVERLAPS_MAX) {
+		take_over(t, j);
+		return 0;
+	}
+	t->probe_overlaps = 0;
+	promote(j);
+	tuner_update_soon(t);
+	return job_on_running(j, m);
+}
+
+static int on_source(struct job *j, const struct msg *m)
+{
+	struct msg_job_source source;
+
+	if (msg_decode_job_source(m->bytes, m->len, &source) < 0 ||
+	    source.kind >= SOURCE_KIND_COUNT_)
+		return -EBADMSG;
+	j->live = source.live;
+	if (source.kind == SOURCE_RAW)
+		job_stop(j); /* it needs a job in both roles */
+	return 0;
+}
+
+/* The channel's next ring is made for what this source needs. */
+static int on_ring_small(struct job *j, const struct msg *m)
+{
+	struct msg_job_ring_small small;
+
+	if (msg_decode_job_ring_small(m->bytes, m->len, &small) < 0)
+		return -EBADMSG;
+	j->tuner->hint_bytes = MAX(j->tuner->hint_bytes, ring_class(small.wanted_bytes));
+	return 0;
+}
+
+static int on_failed(struct job *j, const struct msg *m)
+{
+	struct msg_job_failed failed;
+	char text[ERROR_TEXT_MAX];
+
+	if (msg_decode_job_failed(m->bytes, m->len, &failed) < 0)
+		return -EBADMSG;
+	text_copy_foreign(text, sizeof(text), failed.text);
+	log_info("an earlier source does not work yet (%s), trying again later channel=%s", text,
+		 j->tuner->key);
+	return 0;
+}
+
+int tuner_return_message(struct job *j, const struct msg *m)
+{
+	static int (*const handlers[MSG_TYPE_COUNT_])(struct job * j, const struct msg *m) = {
+		[MSG_HELLO] = job_on_hello,	      [MSG_JOB_MAPPED] = on_mapped,
+		[MSG_JOB_RUNNING] = on_running,	      [MSG_JOB_SOURCE] = on_source,
+		[MSG_JOB_RING_SMALL] = on_ring_small, [MSG_JOB_FAILED] = on_failed,
+	};
+
+	/* what else it reports concerns a channel that plays it */
+	return handlers[m->type] ? handlers[m->type](j, m) : 0;
+}
+
+void tuner_return_lost(struct job *j)
+{
+	struct tuner *t = j->tuner;
+
+	assert(j->state == JOB_STOPPING);
+	tuner_return_cancel(t);
+	t->probe_source = j->source + 1; /* another one, if there is */
+	try_later(t, clock_mono_us());
+}
