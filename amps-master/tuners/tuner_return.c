@@ -53,7 +53,7 @@ static int candidate(const struct tuner *t)
 
 static bool wanted(const struct tuner *t)
 {
-	return t->def && !t->own && !tuner_both(t) && output_source(t) &&
+	return t->def && !t->own && !tuner_both(t) && output_source(t) && t->state != TUNER_ENDED &&
 	       !t->owner->shutting_down && (t->probe_switches || (plays(t) && candidate(t) >= 0));
 }
 
@@ -228,7 +228,9 @@ static int on_running(struct job *j, const struct msg *m)
 		tuner_update_soon(t);
 		return 0;
 	}
-	if (!t->probe_switches || !o || running.generation != o->next_ring.generation)
+	/* a film that has ended meanwhile ends the channel */
+	if (!t->probe_switches || t->state == TUNER_ENDED || !o ||
+	    running.generation != o->next_ring.generation)
 		return 0;
 	if (!o->next_ring.map.header)
 		return -EBADMSG;

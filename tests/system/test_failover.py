@@ -53,7 +53,7 @@ FAULTS = {
     "frozen clock": frozen,
     "web page": lambda peer: peer.play(b"<html>" * 10000, 30, 1),
 }
-STALL = 1.0  # stall_timeout of these channels
+STALL = 2.0  # stall_timeout of these channels
 SILENT = ("silent", "garbage", "web page", "frozen clock")  # no end of the connection shows them
 
 
@@ -85,7 +85,8 @@ def check_report(s, tuner, cause):
 @pytest.mark.timing
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_next_source_takes_over(server, fault):
-    with Trouble(playing(3, FAULTS[fault])) as first, Trouble(backup()) as second:
+    with Trouble(playing(3, FAULTS[fault]), lambda peer: None) as first, \
+            Trouble(backup()) as second:
         s = server(sources(first, second))
         with Watch(s) as w:
             ids = w.open("/stream/1.ts", 2)
