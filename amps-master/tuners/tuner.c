@@ -427,7 +427,7 @@ static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	const struct job *probe = t->jobs[SEAT_PROBE];
 
 	/* the old connection closes before the new one opens */
-	if (t->lookup || (probe && probe->source == t->source_at))
+	if (t->lookup || (probe && probe->address == tuner_source(t)->address))
 		return;
 	if (now_us < t->retry[SEAT_SOURCE].at_us) {
 		*next_us = MIN(*next_us, t->retry[SEAT_SOURCE].at_us);

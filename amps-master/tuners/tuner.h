@@ -84,8 +84,9 @@ struct job {
 	struct tuner *tuner;
 	enum job_role role;
 	enum job_seat seat;
-	unsigned source; /* which one of the tuner's it reads, if it does */
-	bool live;	 /* that source, as a job that tries it has reported */
+	unsigned source;  /* which one of the tuner's it reads, if it does */
+	uint64_t address; /* of that source */
+	bool live;	  /* that source, as a job that tries it has reported */
 	enum job_state state;
 	struct peer *peer;
 	int child_fd; /* the job's end, until the nursery has received it */
@@ -158,7 +159,7 @@ struct tuner {
 	bool probe_switches;		 /* it has the channel's next ring, and takes over */
 	unsigned probe_overlaps;	 /* in a row, of the rings with which it was to take over */
 	unsigned probe_source;		 /* which source is tried next */
-	uint64_t probe_at_us;		 /* when */
+	uint64_t probe_at_us;		 /* when; or the end of its time to take over */
 	struct retry retry[SEAT_COUNT_]; /* that of the source follows from `health` */
 	struct helper *lookup;	   /* yt-dlp looks for the source of the next start; or NULL */
 	uint64_t lookup_turn;	   /* order among those that wait to look it up; 0 = it does not */

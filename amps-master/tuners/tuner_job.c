@@ -804,6 +804,7 @@ static int start(struct tuner *t, enum job_role role, enum job_seat seat, unsign
 	j->role = role;
 	j->seat = seat;
 	j->source = source;
+	j->address = t->def->sources[source].address;
 	j->child_fd = fds[1];
 	j->started_us = clock_mono_us();
 	count_running(t, 1);

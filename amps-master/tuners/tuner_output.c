@@ -330,7 +330,9 @@ static void output_without_ring(struct output *o)
 {
 	static const char reason[] = "there is no memory for this channel";
 
-	if (o->source) {
+	if (o->source && o->tuner->probe_switches) {
+		tuner_return_cancel(o->tuner); /* the channel plays on */
+	} else if (o->source) {
 		tuner_fail(o->tuner, 503, reason);
 	} else {
 		output_fail(o, 503, reason);

@@ -85,8 +85,17 @@ static void take_over(struct tuner *t, struct job *j)
 
 	assert(o && j->running_us);
 	t->probe_switches = true;
+	t->probe_at_us = clock_mono_us() + t->owner->lineup->settings.start_timeout_ms * 1000ull;
 	if (output_give_ring(o, j, output_ring_bytes(o), false) < 0)
 		tuner_return_cancel(t);
+}
+
+/* It is not to be used; another one is tried next, if there is. */
+static void give_up(struct tuner *t, const struct job *j)
+{
+	tuner_return_cancel(t);
+	t->probe_source = j->source + 1;
+	try_later(t, clock_mono_us());
 }
 
 bool tuner_return_at_once(struct tuner *t)
@@ -121,15 +130,17 @@ void tuner_return(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		tuner_return_cancel(t);
 		return;
 	}
-	if (t->probe_switches)
-		return;
 	if (j && !j->running_us)
 		return;
-	at_us = j ? due_us(t, j, now_us) : t->probe_at_us;
+	at_us = j && !t->probe_switches ? due_us(t, j, now_us) : t->probe_at_us;
 	if (now_us < at_us) {
 		*next_us = MIN(*next_us, at_us);
+	} else if (j && t->probe_switches) {
+		give_up(t, j);
+		*next_us = now_us;
 	} else if (j) {
 		take_over(t, j);
+		*next_us = MIN(*next_us, t->probe_at_us);
 	} else if (!t->jobs[SEAT_PROBE]) {
 		try_later(t, now_us);
 		t->probe_source = (unsigned)candidate(t);
@@ -198,6 +209,7 @@ static void promote(struct job *j)
 	tuner_set_source(t, j->source);
 	t->source_hash = tuner_source(t)->hash;
 	t->live = j->live;
+	try_later(t, clock_mono_us());
 	history_add(&t->history, clock_mono_us(), t->source_at,
 		    &(struct history_counts){.switches = 1});
 }
@@ -234,8 +246,14 @@ static int on_running(struct job *j, const struct msg *m)
 		return 0;
 	if (!o->next_ring.map.header)
 		return -EBADMSG;
-	if (overlaps(o) && t->probe_overlaps++ < OVERLAPS_MAX) {
-		take_over(t, j);
+	if (overlaps(o)) {
+		if (t->probe_overlaps++ < OVERLAPS_MAX) {
+			take_over(t, j);
+		} else {
+			t->probe_overlaps = 0;
+			give_up(t, j);
+		}
+		tuner_update_soon(t);
 		return 0;
 	}
 	t->probe_overlaps = 0;
@@ -253,7 +271,7 @@ static int on_source(struct job *j, const struct msg *m)
 		return -EBADMSG;
 	j->live = source.live;
 	if (source.kind == SOURCE_RAW)
-		job_stop(j); /* it needs a job in both roles */
+		give_up(j->tuner, j); /* it needs a job in both roles */
 	return 0;
 }
 
@@ -295,10 +313,6 @@ int tuner_return_message(struct job *j, const struct msg *m)
 
 void tuner_return_lost(struct job *j)
 {
-	struct tuner *t = j->tuner;
-
 	assert(j->state == JOB_STOPPING);
-	tuner_return_cancel(t);
-	t->probe_source = j->source + 1; /* another one, if there is */
-	try_later(t, clock_mono_us());
+	give_up(j->tuner, j);
 }

@@ -432,7 +432,7 @@ static bool job_reaped(struct job *j, pid_t pid, int wait_status)
 	if (!j || j->pid != pid)
 		return false;
 	j->pid = -1; /* the pid may be reused from now on */
-	if (WIFSIGNALED(wait_status) && !j->explained) {
+	if (WIFSIGNALED(wait_status) && !j->explained && j->seat != SEAT_PROBE) {
 		j->explained = true;
 		snprintf(j->tuner->last_error, sizeof(j->tuner->last_error),
 			 "its process was killed by signal %d", WTERMSIG(wait_status));

@@ -95,8 +95,9 @@ Test(config_check, scalars_are_taken_leniently)
 	expect_model("streaming: {idle_timeout: 2m}\n", "streaming", "idle_timeout", "120.0");
 	expect_model("streaming: {stall_timeout: 500ms}\n", "streaming", "stall_timeout", "0.5");
 	expect_model("hls: {segment_type: mpegts}\n", "hls", "segment_type", "\"ts\"");
-	expect_model("epg: {sources: http://x/g.xml}\n", "epg", "sources",
-		     "[{\"url\":\"http://x/g.xml\",\"refresh\":21600.0,\"shift\":0.0,\"timezone\":\"UTC\"}]");
+	expect_model(
+		"epg: {sources: http://x/g.xml}\n", "epg", "sources",
+		"[{\"url\":\"http://x/g.xml\",\"refresh\":21600.0,\"shift\":0.0,\"timezone\":\"UTC\"}]");
 	expect_model(CHANNEL("epg_id: 5"), "0", "epg_id", "\"5\"");
 	expect_model(CHANNEL("channel_number: 1.10"), "0", "channel_number", "\"1.10\"");
 	expect_model(CHANNEL("tvg_name: Yes"), "0", "tvg_name", "\"Yes\"");

@@ -780,6 +780,56 @@ Test(tuners, a_channel_returns_to_a_source_that_is_stable)
 	scene_close(&s);
 }
 
+Test(tuners, a_channel_does_not_go_back_in_time_when_it_returns)
+{
+	struct scene s;
+	struct fake_job *first;
+	unsigned rings;
+
+	scene_switched(&s);
+	first = await_job(&s, 3);
+	rings = s.rings;
+	fake_run(&s, first);
+	for (unsigned i = 0; i < 4; i++) {
+		if (i == 0)
+			await_next_ring(&s, first);
+		cr_assert(!first->told_to_stop);
+		fake_takes_over(&s, first, 899999);
+		fake_listen(first);
+	}
+	cr_assert(first->told_to_stop, "it is tried again later");
+	cr_assert_eq(s.rings, rings);
+	fake_listen(&s.jobs[1]);
+	cr_assert(!s.jobs[1].told_to_stop);
+	fake_end(first);
+	await_job(&s, 4);
+	cr_assert_eq(next_job(&s, 4)->source, '0');
+	scene_close(&s);
+}
+
+Test(tuners, an_address_that_is_being_tried_is_left_before_it_is_played)
+{
+	struct scene s;
+	struct lineup *l = lineup_of_sources(3);
+
+	scene_open(&s, 1000);
+	((struct lineup_source *)l->channels.at[0]->tuners[0].sources)[2].address = 0;
+	set_lineup(&s, l);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	fake_run(&s, &s.jobs[1]);
+	fake_hello(&s, await_job(&s, 3));
+	fake_fail(&s, &s.jobs[1], "gone");
+	fake_listen(&s.jobs[2]);
+	cr_assert(s.jobs[2].told_to_stop);
+	cr_assert_eq(s.job_count, 3, "never two connections to one address");
+	fake_end(&s.jobs[2]);
+	turn(&s);
+	cr_assert_eq(next_job(&s, 4)->source, '2');
+	scene_close(&s);
+}
+
 Test(tuners, a_source_that_is_being_tried_takes_over_at_once_when_the_other_is_lost)
 {
 	struct scene s;
