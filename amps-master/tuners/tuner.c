@@ -395,11 +395,11 @@ static bool has_wants(const struct tuner *t)
 
 static void begin_source(struct tuner *t)
 {
-	t->source_hash = tuner_source(t)->hash;
 	if (!t->shown)
 		t->started_wall_us = wall_of(clock_mono_us());
 	if (t->state == TUNER_IDLE || t->state == TUNER_ENDED || t->state == TUNER_FAILED)
 		tuner_set_state(t, TUNER_STARTING);
+	t->source_hash = tuner_source(t)->hash; /* the state may have chosen another one */
 }
 
 static void start_job(struct tuner *t, enum job_role role, uint64_t *next_us)

@@ -18,8 +18,9 @@
 struct ingest {
 	struct intake in;
 	struct ts_sink *sink;
-	uint64_t media_packets; /* of the sink, when media last came */
-	bool reported;		/* the master knows what the source is */
+	uint64_t media_packets;	  /* of the sink, when media last came */
+	uint64_t show_timeout_us; /* for the first that can be played; a key frame may take long */
+	bool reported;		  /* the master knows what the source is */
 };
 
 /* The target is the sink. */
@@ -64,7 +65,7 @@ static bool brings_media(struct ingest *g)
 static bool shows_nothing(const struct ingest *g)
 {
 	return !ts_sink_running(g->sink) && g->in.data_us &&
-	       clock_mono_us() - g->in.begin_us > g->in.start_timeout_us;
+	       clock_mono_us() - g->in.begin_us > g->show_timeout_us;
 }
 
 static void on_programme(void *owner, const struct ts_parse *p)
@@ -178,7 +179,9 @@ static int open_and_run(struct ingest *g)
 
 int ingest_run(struct job *job)
 {
-	struct ingest g = {0};
+	struct ingest g = {.show_timeout_us =
+				   1000ull * (uint64_t)job_spec_int(job, "start_timeout_ms",
+								    JOB_START_TIMEOUT_MS)};
 	int code;
 
 	if (ts_sink_new(job, &g.sink) < 0)

@@ -173,6 +173,23 @@ def test_a_viewer_comes_while_the_first_source_is_dead(server):
         assert second.times[0] - silent.times[0] < 2 * STALL + 1
 
 
+@pytest.mark.timing
+def test_a_source_whose_key_frame_takes_long_is_not_passed_over(server):
+    """It sends from the beginning, and the first picture comes within start_timeout."""
+    film = packets(media.long_film())
+    tables = b"".join(split(film)[:2]) * 400
+
+    def late(peer):
+        peer.send(TS_HEAD).play(tables, 2.5 * STALL, 2.5 * STALL, 0).play(film, 30, LONG)
+
+    with Trouble(late) as first, Trouble(backup()) as second:
+        s = server(sources(first, second))
+        with s.stream("/stream/1.ts", timeout=30) as stream:
+            assert stream.read(188)[0] == 0x47
+        assert s.tuner("1")["source_number"] == 1
+        assert len(first.times) == 1 and not second.times
+
+
 def test_a_film_is_followed_by_the_next_one_and_the_last_one_ends(server):
     with Trouble(backup()) as never:
         config = sources(never)

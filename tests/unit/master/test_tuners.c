@@ -719,6 +719,26 @@ static void scene_switched(struct scene *s)
 	cr_assert_eq(s->jobs[1].source, '1');
 }
 
+Test(tuners, after_idle_the_first_source_starts_once)
+{
+	struct scene s;
+
+	scene_switched(&s);
+	cr_assert_eq(tuners_stop(s.tuners, "5"), 0);
+	await_stop(&s, &s.jobs[1]);
+	fake_end(&s.jobs[1]);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_IDLE);
+	want(&s, 0, 2, "");
+	cr_assert_eq(next_job(&s, 3)->source, '0');
+	want(&s, 0, 3, "");
+	turn(&s);
+	fake_listen(&s.jobs[2]);
+	cr_assert(!s.jobs[2].told_to_stop, "it is not another source");
+	cr_assert_eq(s.job_count, 3);
+	scene_close(&s);
+}
+
 /* Until it has a ring of another generation. */
 static void await_next_ring(struct scene *s, struct fake_job *j)
 {
