@@ -6,7 +6,6 @@
 #include <time.h>
 #include <zlib.h>
 
-#include "common/clock.h"
 #include "common/limits.h"
 #include "common/shm/guide.h"
 #include "common/text/xml.h"
@@ -289,8 +288,7 @@ int guide_write(const struct guide_match *match, const struct guide_spool *spool
 	struct guide_header h = {.snapshot = {.magic = GUIDE_MAGIC,
 					      .version = GUIDE_VERSION,
 					      .header_bytes = sizeof(h),
-					      .generation = 1},
-				 .made_wall_s = clock_wall_us() / 1000000};
+					      .generation = 1}};
 	struct writer *w = calloc(1, sizeof(*w));
 	int r = w != NULL ? 0 : -ENOMEM;
 

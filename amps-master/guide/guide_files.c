@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #include "amps-master/util/json.h"
-#include "common/clock.h"
 #include "common/hash.h"
 #include "common/shm/catalog.h"
 #include "common/shm/guide.h"
@@ -490,8 +489,7 @@ static int make_snapshot(struct part *parts, size_t count, uint64_t generation,
 	struct guide_header h = {.snapshot = {.magic = GUIDE_MAGIC,
 					      .version = GUIDE_VERSION,
 					      .header_bytes = sizeof(h),
-					      .generation = generation},
-				 .made_wall_s = clock_wall_us() / 1000000};
+					      .generation = generation}};
 	int r = pick_channels(&j);
 
 	if (r == 0)

@@ -42,10 +42,10 @@ static void put_imported(json_t *entry, const struct guide *g, const struct guid
 	}
 }
 
-static void put_own(json_t *entry, const struct programme *p, const struct programme *end,
-		    int64_t wall_us)
+static void put_own(json_t *entry, const struct programmes_ahead *own, int64_t wall_us)
 {
-	for (; p < end; p++) {
+	for (size_t i = 0; i < own->count; i++) {
+		const struct programme *p = &own->list[i];
 		bool on = p->start_us <= wall_us;
 
 		put(entry, on, json_string(p->title ? p->title : ""), p->start_us, p->end_us);
@@ -61,15 +61,13 @@ static json_t *channel_of(const struct catalog *c, const struct guide *g,
 		json_pack("{s:I, s:s?, s:n, s:n, s:n, s:n}", "id", (json_int_t)ch->id, "name",
 			  catalog_text(c, ch->name_at), "now", "until", "next", "start");
 	const struct guide_channel *imported = guide_find(g, catalog_text(c, ch->tvg_id_at));
-	struct programme *list;
-	ssize_t n = programmes_read(c, ch, &list);
-	const struct programme *now = n > 0 ? programmes_now(list, (size_t)n, wall_us) : NULL;
+	struct programmes_ahead own;
 
-	if (now)
-		put_own(entry, now, list + n, wall_us);
+	programmes_ahead(c, ch, wall_us, &own);
+	if (own.count > 0)
+		put_own(entry, &own, wall_us);
 	else if (imported)
 		put_imported(entry, g, imported, wall_us);
-	free(list);
 	return entry;
 }
 

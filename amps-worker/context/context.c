@@ -117,13 +117,13 @@ static const struct snapshot_type *const types[SNAPSHOT_KIND_COUNT_] = {
 	[SNAPSHOT_GUIDE] = &guide_type,
 };
 
-/* Notes the time if the next catalog differs in what lists show. */
-static void follow_content(struct context *x, const struct catalog *next)
+/* Does the next snapshot change what lists show, to anybody? */
+static bool changes_lists(const struct context *x, enum snapshot_kind kind, struct snapshot *next)
 {
 	const struct catalog *now = context_catalog(x);
 
-	if (!now || catalog_content_hash(now) != catalog_content_hash(next))
-		x->lineup_s = clock_wall_us() / 1000000;
+	return kind != SNAPSHOT_CATALOG || !now ||
+	       catalog_content_hash(now) != catalog_content_hash(catalog_of(next));
 }
 
 int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd)
@@ -136,8 +136,8 @@ int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd)
 	r = snapshot_open(types[m->kind], fd, m->bytes, &s);
 	if (r < 0)
 		return r;
-	if (m->kind == SNAPSHOT_CATALOG)
-		follow_content(x, catalog_of(s));
+	if (changes_lists(x, m->kind, s))
+		x->lineup_s = MAX(x->lineup_s, clock_wall_us() / 1000000 + 1);
 	snapshot_unref(x->snapshots[m->kind]);
 	x->snapshots[m->kind] = s;
 	if (m->kind == SNAPSHOT_CATALOG && x->page)

@@ -34,7 +34,7 @@ struct context {
 	const void *chantab;		/* channel table; NULL before WORKER_SETUP */
 	/* One reference each, by kind; NULL before the first of the kind. */
 	struct snapshot *snapshots[SNAPSHOT_KIND_COUNT_];
-	int64_t lineup_s; /* wall time when the content of the catalog last changed */
+	int64_t lineup_s; /* the second after the last change of what lists show */
 	int media_fd;	  /* the folder of segments; -1 before WORKER_SETUP */
 	uint8_t media_key[MEDIA_KEY_BYTES], link_key[LINK_KEY_BYTES];
 	size_t sockets_max; /* this worker's share of the kernel's memory for TCP */

@@ -35,7 +35,7 @@ struct body_follow {
 	uint64_t hash;	 /* of what the runs are, for the ETag */
 	const char *end; /* static text */
 	char packed_end[BODY_END_MAX + 16];
-	int64_t modified_s; /* Last-Modified */
+	int64_t modified_s; /* the second after its last change by time alone; 0 = there was none */
 };
 
 struct body {

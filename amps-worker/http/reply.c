@@ -276,7 +276,8 @@ static struct choice choose(const struct reply *r, const struct reply_terms *t)
 	if (b->follow) {
 		c.tail = packed ? &b->follow->packed : &b->follow->plain;
 		c.length += c.tail->bytes;
-		c.modified_s = b->follow->modified_s;
+		if (r->modified_s)
+			c.modified_s = MAX(r->modified_s, b->follow->modified_s);
 	}
 	n = strlen(b->etag);
 	if (n < 2)
@@ -389,8 +390,12 @@ int reply_render(struct reply *r, const struct reply_terms *t, int64_t wall_us, 
 {
 	struct choice c = choose(r, t);
 	bool reads = t->method == HTTP_GET || t->method == HTTP_HEAD;
-	bool fresh = r->status == 200 && reads && is_fresh(t, c.etag, c.modified_s);
+	bool fresh;
 
+	/* within that second it may change again */
+	if (c.modified_s > wall_us / 1000000)
+		c.modified_s = 0;
+	fresh = r->status == 200 && reads && is_fresh(t, c.etag, c.modified_s);
 	assert((r->status >= 200 || (r->status == 101 && r->kind == REPLY_STREAM)) &&
 	       r->status < 600 && !held_waits(&r->held));
 	if (fresh) {

@@ -39,6 +39,9 @@ struct reply {
 	const char *type;    /* Content-Type of owned bytes, a file or a stream; static */
 	struct buf body;     /* owned bytes */
 	struct body *shared; /* one reference */
+	/* Of a shared body: the second after the last change of what it shows, for Last-Modified;
+	 * 0 = not known. */
+	int64_t modified_s;
 	/* Of a shared body: its compressed form is what was asked for, and has this type; NULL =
 	 * it is a coding for clients that accept it.  Static. */
 	const char *packed_type;

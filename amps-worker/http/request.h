@@ -28,7 +28,7 @@ struct facts {
 	struct api *api;	 /* NULL: there is no master to ask */
 	int64_t wall_us;
 	uint64_t mono_us;
-	int64_t lineup_s;     /* wall time when the content of the catalog last changed */
+	int64_t lineup_s;     /* the second after the last change of what lists show */
 	struct in6_addr peer; /* client address, IPv4 mapped */
 	uint16_t port;	      /* the server listens on it */
 	uint16_t rtsp_port;   /* likewise; 0 = RTSP is off */

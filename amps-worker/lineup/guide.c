@@ -49,7 +49,6 @@ static bool read_params(const struct request *q, enum guide_form form, struct as
 		.ids = a->ids,
 		.token = q->token,
 		.wall_us = f->wall_us,
-		.lineup_s = f->lineup_s,
 	};
 	return true;
 }
@@ -126,6 +125,9 @@ static void answer(const struct request *q, enum guide_form form, struct reply *
 		return;
 	}
 	r->kind = REPLY_SHARED;
+	/* not when the document was made: the current one may be older than the last change */
+	if (form == GUIDE_XML)
+		r->modified_s = f->lineup_s;
 	/* the content depends on token and region, and the token is in every link */
 	reply_field(r, "Cache-Control", "private, no-cache");
 	reply_field(r, "Vary",

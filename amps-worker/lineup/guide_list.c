@@ -13,8 +13,10 @@
 #include "common/hash.h"
 #include "common/text/xml.h"
 
-#define STEP_CHANNELS 64
-#define STEP_BYTES    16384u /* a step ends behind the channel that passes it */
+/* A step ends behind the channel that passes one of them. */
+#define STEP_CHANNELS	64
+#define STEP_PROGRAMMES 512u /* read, of the channels' own */
+#define STEP_BYTES	16384u
 
 enum phase { PHASE_CHANNELS, PHASE_PROGRAMMES, PHASE_DONE };
 
@@ -24,9 +26,10 @@ struct guide_list {
 	enum guide_form form;
 	enum phase phase;
 	size_t next; /* channel of this phase */
+	size_t read; /* programmes, in this step */
 	struct selection selection;
 	struct token_entry token;
-	struct id_set named, filled; /* ids with a channel, and with programmes */
+	struct id_set named, filled; /* of XMLTV: ids with a channel, and with programmes */
 	struct buf query;	     /* "?region=US&token=...", the same for every link */
 	struct body_follow *follow;  /* of XMLTV */
 	bool comma;		     /* of JSON: an entry was written */
@@ -43,20 +46,13 @@ static void add_query(struct buf *b, const char *name, const char *value)
 
 static int begin(struct guide_list *l, const struct guide_params *p)
 {
-	size_t count = catalog_channel_count(l->catalog);
-
 	if (p->form == GUIDE_XML) {
 		l->follow = calloc(1, sizeof(*l->follow));
 		if (!l->follow)
 			return -ENOMEM;
 		l->follow->end = XMLTV_END;
-		l->follow->modified_s = p->lineup_s;
-		if (l->guide) {
-			const struct guide_header *h = guide_header(l->guide);
-
+		if (l->guide)
 			l->follow->snapshot = snapshot_ref(guide_snapshot(l->guide));
-			l->follow->modified_s = MAX(p->lineup_s, h->made_wall_s);
-		}
 	}
 	l->base = strdup(p->base);
 	l->region = strdup(p->region);
@@ -64,8 +60,7 @@ static int begin(struct guide_list *l, const struct guide_params *p)
 	l->ids = strdup(p->ids);
 	add_query(&l->query, "region", p->link_region);
 	add_query(&l->query, "token", p->link_token);
-	if (!l->base || !l->region || !l->groups || !l->ids || !buf_ok(&l->query) ||
-	    id_set_init(&l->named, count) < 0 || id_set_init(&l->filled, count) < 0)
+	if (!l->base || !l->region || !l->groups || !l->ids || !buf_ok(&l->query))
 		return -ENOMEM;
 	if (p->token)
 		l->token = *p->token;
@@ -75,7 +70,7 @@ static int begin(struct guide_list *l, const struct guide_params *p)
 					  .ids = l->ids,
 					  .token = p->token ? &l->token : NULL,
 					  .wall_us = p->wall_us};
-	return selection_begin(&l->selection);
+	return 0;
 }
 
 struct guide_list *guide_list_begin(const struct catalog *c, const struct guide *g,
@@ -143,28 +138,22 @@ static void add_imported(struct guide_list *l, const struct guide_channel *ch)
 	f->hash = hash_u64(f->hash, ch->xml_bytes << 32 | ch->crc);
 }
 
-/* Which programmes a channel shows: its own (true), or the imported ones in *ret_imported, NULL =
- * none.  Own ones are read into *ret_own, for free(). */
-static int choose(struct guide_list *l, const struct catalog_channel *ch,
-		  struct programme **ret_own, size_t *ret_count,
-		  const struct guide_channel **ret_imported)
+/* The imported programmes if a channel shows them, else NULL; of its own, *ret_own is what is
+ * ahead.
+ */
+static const struct guide_channel *choose(struct guide_list *l, const struct catalog_channel *ch,
+					  struct programmes_ahead *ret_own)
 {
-	ssize_t n = programmes_read(l->catalog, ch, ret_own);
-	int64_t end_us = n > 0 ? (*ret_own)[n - 1].end_us : TIME_NONE;
+	const struct guide_channel *imported =
+		guide_find(l->guide, catalog_text(l->catalog, ch->tvg_id_at));
 
-	*ret_count = (size_t)MAX(n, 0);
-	*ret_imported = NULL;
-	if (n < 0)
-		return (int)n;
-	if (n == 0 || end_us <= l->selection.wall_us)
-		*ret_imported = guide_find(l->guide, catalog_text(l->catalog, ch->tvg_id_at));
-	if (n > 0 && guide_find(l->guide, catalog_text(l->catalog, ch->tvg_id_at))) {
-		/* the document changes when the last of them is over */
-		selection_expire(&l->selection, end_us);
-		if (*ret_imported && l->follow)
-			l->follow->modified_s = MAX(l->follow->modified_s, end_us / 1000000 + 1);
-	}
-	return 0;
+	l->read += ch->program_count;
+	programmes_ahead(l->catalog, ch, l->selection.wall_us, ret_own);
+	if (!imported)
+		return NULL;
+	/* the document changes when the last of its own is over */
+	selection_expire(&l->selection, ret_own->end_us);
+	return ret_own->count > 0 ? NULL : imported;
 }
 
 static int add_xml_programmes(struct guide_list *l, const struct catalog_channel *ch,
@@ -172,18 +161,25 @@ static int add_xml_programmes(struct guide_list *l, const struct catalog_channel
 {
 	const char *id = catalog_text(l->catalog, ch->tvg_id_at);
 	const struct guide_channel *imported;
+	struct programmes_ahead own;
 	struct programme *list;
-	size_t n;
-	int r = choose(l, ch, &list, &n, &imported);
+	ssize_t n;
 
-	if (r == 0 && (imported || n > 0) && id_set_add(&l->filled, id)) {
-		if (imported)
-			add_imported(l, imported);
-		for (size_t i = 0; !imported && i < n; i++)
-			xmltv_put_programme(out, id, &list[i]);
+	if (id_set_has(&l->filled, id))
+		return 0;
+	imported = choose(l, ch, &own);
+	if (!imported && own.end_us == TIME_NONE)
+		return 0;
+	id_set_add(&l->filled, id);
+	if (imported) {
+		add_imported(l, imported);
+		return 0;
 	}
+	n = programmes_read(l->catalog, ch, &list);
+	for (ssize_t i = 0; i < n; i++)
+		xmltv_put_programme(out, id, &list[i]);
 	free(list);
-	return r;
+	return n < 0 ? (int)n : 0;
 }
 
 /* ---------- JSON ---------- */
@@ -284,42 +280,34 @@ static void imported_now(struct guide_list *l, const struct guide_channel *ch, j
 }
 
 /* The same of a channel's own ones. */
-static void own_now(struct guide_list *l, const struct programme *list, size_t n, json_t *out)
+static void own_now(struct guide_list *l, const struct programmes_ahead *own, json_t *out)
 {
-	int64_t wall_us = l->selection.wall_us;
-	const struct programme *p = programmes_now(list, n, wall_us);
-	bool on = p && p->start_us <= wall_us;
+	const struct programme *p = &own->list[0];
+	bool on = own->count > 0 && p->start_us <= l->selection.wall_us;
 
-	if (!p)
+	if (own->count == 0)
 		return;
-	json_array_append_new(out, program_of(p));
 	selection_expire(&l->selection, on ? p->end_us : p->start_us);
-	if (on && p + 1 < list + n)
-		json_array_append_new(out, program_of(p + 1));
+	for (size_t i = 0; i < (on ? own->count : 1); i++)
+		json_array_append_new(out, program_of(&own->list[i]));
 }
 
-static int add_programs(struct guide_list *l, const struct catalog_channel *ch, json_t *entry)
+static json_t *programs(struct guide_list *l, const struct catalog_channel *ch)
 {
-	const struct guide_channel *imported;
-	struct programme *list;
-	json_t *programs = NULL;
-	size_t n;
-	int r = choose(l, ch, &list, &n, &imported);
+	struct programmes_ahead own;
+	const struct guide_channel *imported = choose(l, ch, &own);
+	json_t *list;
 
-	if (l->form == GUIDE_JSON && !imported) {
-		programs = programs_as_written(l->catalog, ch);
-	} else {
-		programs = json_array();
-		if (imported && l->form == GUIDE_JSON)
-			add_entries(l, imported, 0, UINT32_MAX, programs);
-		else if (imported)
-			imported_now(l, imported, programs);
-		else
-			own_now(l, list, n, programs);
-	}
-	json_object_set_new(entry, "programs", programs);
-	free(list);
-	return r;
+	if (l->form == GUIDE_JSON && !imported)
+		return programs_as_written(l->catalog, ch);
+	list = json_array();
+	if (imported && l->form == GUIDE_JSON)
+		add_entries(l, imported, 0, UINT32_MAX, list);
+	else if (imported)
+		imported_now(l, imported, list);
+	else
+		own_now(l, &own, list);
+	return list;
 }
 
 static int add_json_channel(struct guide_list *l, const struct catalog_channel *ch, struct buf *out)
@@ -327,15 +315,14 @@ static int add_json_channel(struct guide_list *l, const struct catalog_channel *
 	const struct catalog *c = l->catalog;
 	json_t *entry = json_object();
 	char *text;
-	int r;
 
 	json_object_set_new(entry, "id", json_integer(ch->id));
 	put_text(entry, "epg_id", catalog_text(c, ch->tvg_id_at));
 	put_text(entry, "name", catalog_text(c, ch->name_at));
 	put_text(entry, "group", catalog_text(c, ch->group_at));
 	put_text(entry, "logo", catalog_text(c, ch->logo_at));
-	r = add_programs(l, ch, entry);
-	text = r == 0 ? json_dumps(entry, JSON_COMPACT) : NULL;
+	json_object_set_new(entry, "programs", programs(l, ch));
+	text = json_dumps(entry, JSON_COMPACT);
 	json_decref(entry);
 	if (!text)
 		return -ENOMEM;
@@ -370,18 +357,33 @@ static void next_phase(struct guide_list *l, struct buf *out)
 		buf_puts(out, "]\n");
 }
 
+/* What only a document that is being written needs: many requests may wait for their turn. */
+static int prepare(struct guide_list *l)
+{
+	size_t count = catalog_channel_count(l->catalog);
+	int r = selection_begin(&l->selection);
+
+	if (r == 0 && l->form == GUIDE_XML)
+		r = id_set_init(&l->named, count);
+	if (r == 0 && l->form == GUIDE_XML)
+		r = id_set_init(&l->filled, count);
+	return r;
+}
+
 int guide_list_step(struct guide_list *l, struct buf *out, int64_t *ret_expires_us)
 {
 	size_t count = catalog_channel_count(l->catalog),
 	       until = MIN(l->next + STEP_CHANNELS, count), before = out->len;
-	int r = 0;
+	int r = l->selection.filter ? 0 : prepare(l);
 
 	assert(l->next <= count);
+	l->read = 0;
 	if (before == 0 && l->form == GUIDE_XML)
 		xmltv_put_head(out);
 	else if (before == 0)
 		buf_putc(out, '[');
-	while (r == 0 && l->next < until && out->len - before < STEP_BYTES)
+	while (r == 0 && l->next < until && out->len - before < STEP_BYTES &&
+	       l->read < STEP_PROGRAMMES)
 		r = add_channel(l, catalog_channel_at(l->catalog, l->next++), out);
 	if (r == 0 && l->next == count)
 		next_phase(l, out);
@@ -396,5 +398,7 @@ int guide_list_step(struct guide_list *l, struct buf *out, int64_t *ret_expires_
 struct body_follow *guide_list_follow(struct guide_list *l)
 {
 	assert(l->phase == PHASE_DONE);
+	if (l->follow && l->selection.changed_us > 0)
+		l->follow->modified_s = l->selection.changed_us / 1000000 + 1;
 	return TAKE_PTR(l->follow);
 }

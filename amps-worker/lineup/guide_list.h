@@ -25,7 +25,6 @@ struct guide_params {
 	const char *ids;		 /* comma list, "" = all */
 	const struct token_entry *token; /* limits the groups; NULL = no limit */
 	int64_t wall_us;
-	int64_t lineup_s; /* when the catalog last changed */
 };
 
 /* Copies what it needs; `g` may be NULL.  NULL without memory. */

@@ -21,7 +21,8 @@ void id_set_done(struct id_set *s)
 	*s = (struct id_set){0};
 }
 
-bool id_set_add(struct id_set *s, const char *id)
+/* Where an id is or would be; *ret_hash is what is kept of it. */
+static size_t find(const struct id_set *s, const char *id, uint64_t *ret_hash)
 {
 	uint64_t hash = hash_end(hash_text(HASH_START, id));
 	size_t at = hash & s->mask;
@@ -30,6 +31,22 @@ bool id_set_add(struct id_set *s, const char *id)
 	hash += hash == 0;
 	while (s->slots[at] && s->slots[at] != hash)
 		at = (at + 1) & s->mask;
+	*ret_hash = hash;
+	return at;
+}
+
+bool id_set_has(const struct id_set *s, const char *id)
+{
+	uint64_t hash;
+
+	return s->slots[find(s, id, &hash)] != 0;
+}
+
+bool id_set_add(struct id_set *s, const char *id)
+{
+	uint64_t hash;
+	size_t at = find(s, id, &hash);
+
 	if (s->slots[at])
 		return false;
 	s->slots[at] = hash;

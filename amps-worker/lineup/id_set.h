@@ -13,6 +13,8 @@ struct id_set {
 must_check int id_set_init(struct id_set *s, size_t count);
 void id_set_done(struct id_set *s);
 
+bool id_set_has(const struct id_set *s, const char *id);
+
 /* Adds an id; false if it is there. */
 bool id_set_add(struct id_set *s, const char *id);
 

@@ -73,8 +73,12 @@ static bool group_wanted(struct selection *s, const char *group)
 
 void selection_expire(struct selection *s, int64_t us)
 {
-	if (us != TIME_NONE && us > s->wall_us && us < s->expires_us)
-		s->expires_us = us;
+	if (us == TIME_NONE)
+		return;
+	if (us > s->wall_us)
+		s->expires_us = MIN(s->expires_us, us);
+	else
+		s->changed_us = MAX(s->changed_us, us);
 }
 
 bool selection_has(struct selection *s, const struct catalog_channel *ch)

@@ -18,6 +18,7 @@ struct selection {
 	const struct token_entry *token; /* limits the groups; NULL = no limit */
 	int64_t wall_us;
 	int64_t expires_us; /* when something may first differ; INT64_MAX at first */
+	int64_t changed_us; /* when something last differed by time alone; 0 = never */
 	struct id_filter *filter;
 	const char *seen_group; /* the last group compared, and whether it is wanted */
 	bool seen_wanted;
@@ -30,7 +31,7 @@ void selection_end(struct selection *s); /* accepts a zeroed one */
 /* Does it contain this channel, and is the channel on air? */
 bool selection_has(struct selection *s, const struct catalog_channel *ch);
 
-/* What is written changes at this time, if it is in the future; TIME_NONE is not. */
+/* What is written changes at this time, or has changed then; TIME_NONE is no time. */
 void selection_expire(struct selection *s, int64_t us);
 
 /* Reads the value of a filter; an absent one is empty.  False: an error is the answer. */

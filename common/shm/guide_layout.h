@@ -29,8 +29,7 @@ struct guide_header {
 	uint32_t programme_count;
 	uint64_t report_at;
 	uint64_t report_bytes; /* 0: there is none */
-	int64_t made_wall_s;
-	uint64_t pad;
+	uint64_t pad[2];
 };
 
 struct guide_channel {

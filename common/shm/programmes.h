@@ -1,4 +1,5 @@
-/* programmes.h - the programmes that a channel has by itself (next_programs), put in order.
+/* programmes.h - the programmes that a channel has by itself (next_programs): those whose time can
+ * be read, by time, each with an end behind its start and not behind the start of the next.
  *
  * Pure but for the memory of the list. */
 #ifndef AMPS_PROGRAMMES_H
@@ -15,12 +16,20 @@ struct programme {
 	int64_t start_us, end_us;
 };
 
-/* Those whose time can be read, by time, each with an end behind its start and not behind the start
- * of the next.  *ret is an array for free(), or NULL if there is none.  Their count or -ENOMEM. */
+/* All of them: *ret is an array for free(), or NULL if there is none.  Their count or -ENOMEM. */
 must_check ssize_t programmes_read(const struct catalog *c, const struct catalog_channel *ch,
 				   struct programme **ret);
 
-/* The first programme of the list that is not over, or NULL. */
-const struct programme *programmes_now(const struct programme *list, size_t count, int64_t wall_us);
+#define PROGRAMMES_AHEAD 2u
+
+struct programmes_ahead {
+	struct programme list[PROGRAMMES_AHEAD]; /* the first ones that are not over */
+	size_t count;
+	int64_t end_us; /* of the last programme of all; TIME_NONE = there is none */
+};
+
+/* Looks for them in one pass, without memory. */
+void programmes_ahead(const struct catalog *c, const struct catalog_channel *ch, int64_t wall_us,
+		      struct programmes_ahead *ret);
 
 #endif

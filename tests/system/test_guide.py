@@ -67,12 +67,46 @@ def test_the_packed_guide_is_the_same(own):
 
 
 def test_conditional_requests(own):
-    answer = own.get("/epg.xml")
+    answer = wait_for(lambda: (a := own.get("/epg.xml")).headers.get("last-modified") and a)
     for name, field in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
         assert own.get("/epg.xml", {name: answer.headers[field]}).status == 304
     assert json.loads(own.get("/api/epg?ids=3").body) == [
         {"id": 3, "epg_id": "3", "name": "Channel 3", "group": None, "logo": None,
          "programs": []}]
+
+
+def test_a_changed_guide_is_sent_to_who_asks_by_time():
+    def config(group):
+        return line_up(channel(1, media.film(), name="One", group="News"), auth={
+            "enabled": True, "admin_token": "admin",
+            "tokens": [{"name": "box", "token": "box", "groups": [group]}]})
+
+    with serving(config("News")) as server:
+        def steer(method, path, body=None):
+            answer = server.request(method, path, {"Content-Type": "application/json",
+                                                   "X-Amps-Token": "admin"}, body and json.dumps(body))
+            assert answer.status == 200, answer.text
+
+        def dated(since=None):
+            return server.get("/epg.xml", {"X-Amps-Token": "box",
+                                           **({"If-Modified-Since": since} if since else {})})
+
+        def time_but(other=None):
+            return wait_for(lambda: (t := dated().headers.get("last-modified")) != other and t)
+
+        first = time_but()
+        assert dated(first).status == 304
+        # another one, and then the old one again, which is still kept
+        for name in ("Uno", "One"):
+            steer("PATCH", "/api/streams/1", {"name": name})
+        assert dated(first).status == 200
+        second = time_but(first)
+        assert dated(second).status == 304
+        # the same token, with other groups
+        server.write_config(config("Films"))
+        steer("POST", "/api/reload")
+        answer = wait_for(lambda: (a := dated(second)).status == 200 and a)
+        assert b"One" not in answer.body
 
 
 # -- imported guides

@@ -133,6 +133,100 @@ Test(guide, is_not_sent_to_a_client_that_has_it)
 	fixture_free(f);
 }
 
+Test(guide, says_no_time_within_the_second_of_a_change)
+{
+	struct fixture *f = guide_fixture();
+	char *answer;
+
+	f->facts.lineup_s = FIXTURE_NOW / 1000000 + 1;
+	answer = fixture_get(f, "/epg.xml", "If-Modified-Since: Wed, 15 Nov 2023 21:13:20 GMT\r\n");
+	cr_assert_eq(fixture_status(answer), 200);
+	cr_assert_not(strstr(answer, "Last-Modified"));
+	free(answer);
+	fixture_free(f);
+}
+
+/* The document that is cached may be one that was current before the last change, too. */
+Test(guide, is_as_new_as_the_last_change_though_it_was_made_before)
+{
+	struct fixture *f = guide_fixture();
+	char *answer = fixture_get(f, "/epg.xml", "");
+
+	free(answer);
+	f->facts.lineup_s += 60;
+	answer = fixture_get(f, "/epg.xml", "If-Modified-Since: Tue, 14 Nov 2023 21:13:20 GMT\r\n");
+	cr_assert_eq(fixture_status(answer), 200);
+	cr_assert(strstr(answer, "Last-Modified: Tue, 14 Nov 2023 21:14:20 GMT\r\n"));
+	free(answer);
+	fixture_free(f);
+}
+
+Test(guide, is_as_new_as_a_channel_that_came_on_air)
+{
+	struct fixture *f = fixture_new();
+	struct catalog_channel *ch = fixture_channel(f, 1, "One", NULL);
+	char *answer;
+
+	ch->flags |= CHANNEL_SCHEDULED;
+	ch->start_wall_us = FIXTURE_NOW - MINUTE_US;
+	f->facts.lineup_s = FIXTURE_NOW / 1000000 - 3600;
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	answer = fixture_get(f, "/epg.xml", "");
+	cr_assert(strstr(answer, "Last-Modified: Tue, 14 Nov 2023 22:12:21 GMT\r\n"), "%s", answer);
+	free(answer);
+	fixture_free(f);
+}
+
+static bool same_programme(const struct programme *a, const struct programme *b)
+{
+	return a->start_us == b->start_us && a->end_us == b->end_us &&
+	       strcmp(a->title, b->title) == 0;
+}
+
+/* What one pass finds is what the list in order has. */
+Test(guide, what_is_ahead_is_found_in_one_pass)
+{
+	struct fixture *f = fixture_new();
+	const struct catalog *c;
+
+	srand(1);
+	for (uint32_t id = 1; id <= 60; id++) {
+		struct catalog_program p[8];
+		uint32_t count = id % 9;
+
+		for (uint32_t i = 0; i < count; i++) {
+			/* no two begin together: which of them is kept is not said */
+			int64_t start = FIXTURE_NOW + (rand() % 20 - 10) * 8 + i;
+			char title[16];
+
+			snprintf(title, sizeof(title), "P%u", i);
+			p[i] = fixture_program(f, title, "x", rand() % 8 ? start : TIME_NONE);
+			if (rand() % 2)
+				p[i].end_wall_us = start + rand() % 40 - 4;
+		}
+		fixture_programs(f, fixture_channel(f, id, "Name", NULL), p, count);
+	}
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	c = f->facts.catalog;
+	for (size_t at = 0; at < catalog_channel_count(c); at++)
+		for (int64_t wall = FIXTURE_NOW - 90; wall < FIXTURE_NOW + 120; wall++) {
+			const struct catalog_channel *ch = catalog_channel_at(c, at);
+			struct programmes_ahead ahead;
+			struct programme *list;
+			ssize_t n = programmes_read(c, ch, &list), first = 0;
+
+			while (first < n && list[first].end_us <= wall)
+				first++;
+			programmes_ahead(c, ch, wall, &ahead);
+			cr_assert_eq(ahead.count, MIN((size_t)(n - first), PROGRAMMES_AHEAD));
+			cr_assert_eq(ahead.end_us, n ? list[n - 1].end_us : TIME_NONE);
+			for (size_t i = 0; i < ahead.count; i++)
+				cr_assert(same_programme(&ahead.list[i], &list[(size_t)first + i]));
+			free(list);
+		}
+	fixture_free(f);
+}
+
 Test(guide, has_the_filters_of_the_playlist)
 {
 	struct fixture *f = guide_fixture();
