@@ -41,7 +41,7 @@ static int64_t wall_of(uint64_t mono_us)
 
 bool tuner_both(const struct tuner *t)
 {
-	return t->raw || (t->def && t->def->both);
+	return tuner_raw(t) || (t->def && t->def->both);
 }
 
 static void slot_give_back(struct tuner *t)
@@ -137,20 +137,45 @@ void tuner_publish(struct tuner *t)
 	chantab_put_tuner(t->owner->env.chantab, (size_t)t->slot, &slot);
 }
 
-/* The first one from `first` on that may start now, in a circle; else the one that may start
- * soonest. */
-static unsigned choose_source(const struct tuner *t, unsigned first, uint64_t now_us)
+bool tuner_has_plain_source(const struct tuner *t)
 {
-	unsigned n = t->def->source_count, soonest = first % n;
+	for (unsigned i = 0; t->def && i < t->def->source_count; i++)
+		if (!t->health[i].raw)
+			return true;
+	return false;
+}
 
+/* Is the source as it is watched? */
+static bool plain_used(const struct tuner *t)
+{
+	const struct output *o = output_source(t);
+
+	return o && output_used(o);
+}
+
+bool tuner_plain_elsewhere(const struct tuner *t)
+{
+	return plain_used(t) && tuner_has_plain_source(t);
+}
+
+/* The first one from `first` on that may start now, in a circle; else the one that may start
+ * soonest.  `plain`: of those that TS can carry, if there are any. */
+static unsigned choose_source(const struct tuner *t, unsigned first, bool plain, uint64_t now_us)
+{
+	unsigned n = t->def->source_count, soonest = n;
+
+	plain = plain && tuner_has_plain_source(t);
 	for (unsigned step = 0; step < n; step++) {
 		unsigned i = (first + step) % n;
 
+		if (plain && t->health[i].raw)
+			continue;
 		if (t->health[i].at_us <= now_us)
 			return i;
-		if (t->health[i].at_us < t->health[soonest].at_us)
+		if (soonest == n || t->health[i].at_us < t->health[soonest].at_us)
 			soonest = i;
 	}
+	assert(soonest < n);
 	return soonest;
 }
 
@@ -181,6 +206,12 @@ void tuner_set_source(struct tuner *t, unsigned at)
 	t->source_at = at;
 }
 
+void tuner_choose_plain_source(struct tuner *t)
+{
+	assert(t->def && !tuner_has_jobs(t));
+	tuner_set_source(t, choose_source(t, 0, true, clock_mono_us()));
+}
+
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
 	bool changed = t->state != state;
@@ -191,7 +222,9 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 			  tuner_state_name(t->state), tuner_state_name(state));
 		if (state == TUNER_STARTING) {
 			t->last_error[0] = '\0';
-			tuner_set_source(t, t->def ? choose_source(t, 0, clock_mono_us()) : 0);
+			tuner_set_source(
+				t,
+				t->def ? choose_source(t, 0, plain_used(t), clock_mono_us()) : 0);
 		}
 		t->forget = false;
 		count_away(t, state);
@@ -435,6 +468,11 @@ static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		return;
 	}
 	begin_source(t);
+	/* one job in both roles needed no ring between them, two do */
+	if (!tuner_both(t) && !output_get(t, NULL, "")) {
+		tuner_fail(t, 503, "there is no memory for this channel");
+		return;
+	}
 	if (tuner_must_look_up(t, now_us))
 		tuner_look_up(t);
 	else
@@ -583,13 +621,13 @@ void tuner_forget_failures(struct tuner *t)
 void tuner_follow_sources(struct tuner *t)
 {
 	int at = lineup_find_source(t->def, t->source_hash);
+	bool raw = at >= 0 && tuner_raw(t);
 
 	tuner_return_cancel(t);
 	t->probe_source = 0;
 	t->source_at = (unsigned)MAX(at, 0);
 	if (at < 0) {
 		/* what is known about the old source does not apply to this one */
-		t->raw = false;
 		t->gop_ms = 0;
 		t->found_us = 0;
 	}
@@ -600,6 +638,7 @@ void tuner_follow_sources(struct tuner *t)
 		t->health[i] = (struct source_health){0};
 		health_forget(&t->health[i]);
 	}
+	t->health[t->source_at].raw = raw;
 	tuner_retry_now(&t->retry[SEAT_SOURCE]);
 }
 
@@ -614,7 +653,7 @@ uint32_t tuner_next_source(struct tuner *t, bool young)
 	if (young && t->def && t->def->source_count > 1)
 		delay_ms = MAX(delay_ms, JOB_BACKOFF_MIN_MS);
 	h->at_us = now_us + (uint64_t)delay_ms * 1000;
-	next = t->def ? choose_source(t, t->source_at + 1, now_us) : t->source_at;
+	next = t->def ? choose_source(t, t->source_at + 1, plain_used(t), now_us) : t->source_at;
 	if (next != t->source_at) {
 		log_info("the channel continues with another source channel=%s from=%u to=%u",
 			 t->key, t->source_at + 1, next + 1);

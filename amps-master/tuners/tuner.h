@@ -113,6 +113,7 @@ struct source_health {
 	uint64_t at_us;		/* not started before that */
 	uint64_t start_took_us; /* from its last start to its first media; 0 = not known */
 	unsigned silent_starts; /* in a row without media since then */
+	bool raw;		/* TS cannot carry it: one job in both roles */
 	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };
 
@@ -146,7 +147,6 @@ struct tuner {
 	struct child_log log; /* of its jobs */
 	int slot;	      /* of the channel table; -1 while idle: no outputs and no jobs */
 	bool forget;	      /* FAILED or ENDED is over: becomes idle when its jobs have exited */
-	bool raw;	      /* TS cannot carry the source: one job in both roles */
 	bool shown;	      /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
@@ -232,6 +232,17 @@ void tuner_publish(struct tuner *t);
 void tuner_update(struct tuner *t);
 void tuner_update_soon(struct tuner *t); /* from the loop: for callers inside a job's message */
 bool tuner_both(const struct tuner *t);	 /* one job in both roles? */
+/* Can only a profile play the source that plays, or is next? */
+static inline bool tuner_raw(const struct tuner *t)
+{
+	return t->health[t->source_at].raw;
+}
+/* Is there a source that TS can carry, as far as is known? */
+bool tuner_has_plain_source(const struct tuner *t);
+/* And is it needed? */
+bool tuner_plain_elsewhere(const struct tuner *t);
+/* Goes to the first one of them. */
+void tuner_choose_plain_source(struct tuner *t);
 /* The source that plays, or is next.  Only with a definition. */
 static inline const struct lineup_source *tuner_source(const struct tuner *t)
 {

@@ -373,7 +373,7 @@ static int on_source(struct job *j, const struct msg *m)
 		return -EBADMSG;
 	j->tuner->live = source.live;
 	if (source.kind == SOURCE_RAW && j->role == JOB_INGEST)
-		j->tuner->raw = true;
+		j->tuner->health[j->tuner->source_at].raw = true;
 	return 0;
 }
 
@@ -595,8 +595,8 @@ static void fail_filled(struct job *j)
 			output_fail(o, t->last_status ? t->last_status : 502, t->last_error);
 }
 
-/* TS cannot carry the source: wants for the unchanged source get the reason, the others one job in
- * both roles. */
+/* TS cannot carry the source, nor another one: wants for the unchanged source get the reason, the
+ * others one job in both roles. */
 static void lost_raw(struct tuner *t)
 {
 	struct output *source = output_source(t);
@@ -619,7 +619,7 @@ static void lost(struct job *j)
 
 	if (!j->explained)
 		text_copy(t->last_error, sizeof(t->last_error), "its process died unexpectedly");
-	if (t->raw && j->role == JOB_INGEST) {
+	if (tuner_raw(t) && j->role == JOB_INGEST && !tuner_plain_elsewhere(t)) {
 		lost_raw(t);
 		return;
 	}

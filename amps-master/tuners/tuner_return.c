@@ -36,7 +36,8 @@ static bool may_try(const struct tuner *t, unsigned at)
 {
 	const struct lineup_source *s = &t->def->sources[at];
 
-	return !s->lookup && !t->health[at].finite && s->address != tuner_source(t)->address;
+	return !s->lookup && !t->health[at].finite && !t->health[at].raw &&
+	       s->address != tuner_source(t)->address;
 }
 
 /* The earlier source that is tried next; -1 = none. */

@@ -226,7 +226,10 @@ void tuners_want(struct tuners *ts, unsigned worker, const struct msg_want *m)
 		       shown);
 		return;
 	}
-	if (t->raw && lineup_reads(def, output)->plain) {
+	if (lineup_reads(def, output)->plain && tuner_empty(t) && t->def &&
+	    tuner_has_plain_source(t))
+		tuner_choose_plain_source(t);
+	if (tuner_raw(t) && lineup_reads(def, output)->plain) {
 		refuse(ts, worker, m->want, GONE_FAILED, 502,
 		       "a transport stream cannot carry this source's codecs, a variant that "
 		       "encodes could");

@@ -739,6 +739,49 @@ Test(tuners, after_idle_the_first_source_starts_once)
 	scene_close(&s);
 }
 
+/* Only a profile could play what it has found. */
+static void fake_raw(struct scene *s, struct fake_job *j)
+{
+	struct msg_job_source raw = {.kind = SOURCE_RAW, .live = 1, .streams = ""};
+
+	cr_assert_eq(msg_send_job_source(j->fd, &raw, NULL), 0);
+	fake_fail(s, j, "no transport stream carries it");
+}
+
+Test(tuners, a_source_that_only_a_profile_can_play_is_followed_by_the_next_one)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_raw(&s, next_job(&s, 1));
+	cr_assert_eq(s.gones, 0);
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.jobs[1].source, '1');
+	cr_assert_eq(s.jobs[1].role, JOB_INGEST);
+	want(&s, 0, 2, "");
+	cr_assert_eq(s.gones, 0, "it is another source that cannot play");
+	scene_close(&s);
+}
+
+Test(tuners, a_later_source_that_only_a_profile_can_play_ends_nothing)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	fake_raw(&s, next_job(&s, 2));
+	cr_assert_eq(s.gones, 0);
+	await_job(&s, 3);
+	cr_assert_eq(next_job(&s, 3)->source, '0');
+	cr_assert_eq(s.jobs[2].role, JOB_INGEST);
+	scene_close(&s);
+}
+
 /* Until it has a ring of another generation. */
 static void await_next_ring(struct scene *s, struct fake_job *j)
 {
