@@ -2,6 +2,7 @@
 #include "amps-worker/segments/hls_answer.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -426,6 +427,7 @@ void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 			const struct hls_asked *asked, struct reply *r)
 {
 	const struct catalog_settings *settings = catalog_settings(context_catalog(s->context));
+	size_t kept_bytes;
 
 	if (is_ready(s, rendition, asked)) {
 		const struct held_error *error = answer(s, rendition, asked, r);
@@ -436,12 +438,14 @@ void hls_answer_or_hold(struct segments *s, struct rendition *rendition,
 			sessions_hold(&s->sessions, r->session, r);
 		return;
 	}
-	r->kept = malloc(sizeof(*asked));
+	kept_bytes = offsetof(struct hls_asked, variant) + strlen(asked->variant) + 1;
+	assert(kept_bytes <= sizeof(*asked));
+	r->kept = malloc(kept_bytes);
 	if (!r->kept) {
 		reply_error(r, 503, RETRY_AFTER_S, "no memory for the request");
 		return;
 	}
-	memcpy(r->kept, asked, sizeof(*asked));
+	memcpy(r->kept, asked, kept_bytes);
 	if (rendition_ready(rendition) && asked->what != HLS_MULTIVARIANT)
 		rendition_hold_move(rendition, r);
 	else

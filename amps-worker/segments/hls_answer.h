@@ -13,8 +13,6 @@ struct hls_asked {
 	struct rendition_wait wait; /* &hls_calls */
 	enum hls_what what;
 	uint32_t channel;
-	/* that is played first; "" = the channel's own profile */
-	char variant[VARIANT_NAME_MAX + 1];
 	enum output_form form;
 	char sound[SEGMENT_SOUND_MAX]; /* name of a further sound (segment.h); "" = the usual one */
 	/* for links between playlists; "" = none */
@@ -35,6 +33,9 @@ struct hls_asked {
 		/* of HLS_MULTIVARIANT: tracks that are not there by then are left out */
 		uint64_t late_us;
 	};
+	/* that is played first; "" = the channel's own profile.  A held reply keeps no more of it
+	 * than the name's length. */
+	char variant[VARIANT_NAME_MAX + 1];
 };
 
 /* Answers from the rendition of asked->variant, or holds the reply until there is what it waits
