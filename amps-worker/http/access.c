@@ -224,6 +224,7 @@ bool access_link(struct request *q)
 	if (l.token && !q->token)
 		return false;
 	q->until_wall_us = l.expires_s * 1000000;
+	q->bound = l.address[0] != '\0';
 	memcpy(q->region, l.region, sizeof(q->region));
 	return true;
 }

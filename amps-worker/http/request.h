@@ -42,6 +42,7 @@ struct request {
 	/* Of a signed link: until when it holds, 0 = it came without one; its region, "" = none. */
 	int64_t until_wall_us;
 	char region[3];
+	bool bound;		/* likewise: it is for the client's address alone */
 	struct span segment[4]; /* parts of the path that "<id>" stands for, still encoded */
 	size_t segments;
 };

@@ -476,7 +476,8 @@ static bool read_signed(const struct request *q, struct playlist_params *p, stru
 	p->link_key = q->facts->link_key;
 	p->link_expires_s = (q->facts->wall_us / 60000000 + 1) * 60 + seconds;
 	p->link_token = "";
-	if (q->token && !(q->token->flags & TOKEN_SHARED) && q->token->role == TOKEN_VIEWER)
+	/* they end with the token of a viewer who asks for them */
+	if (q->token && q->token->role == TOKEN_VIEWER)
 		p->link_by = tokens_name(q->facts->tokens, q->token);
 	return true;
 }

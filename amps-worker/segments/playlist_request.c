@@ -42,28 +42,50 @@ static uint64_t token_tag(const struct playlist_request *p)
 	return name ? signature_token(key_of(p), name) : 0;
 }
 
-void playlist_request_begin(struct playlist_request *p)
+/* Of the viewer's nth session; a link that is for one address is one viewer there. */
+static uint64_t named_number(const struct playlist_request *p, uint64_t tag, bool bound,
+			     unsigned nth)
 {
-	p->session = (struct session_name){sessions_number(&p->q.facts->segments->sessions),
-					   token_tag(p),
-					   signature_link(p->q.until_wall_us, p->q.region)};
+	const struct request *q = &p->q;
+	struct in6_addr address = access_client(q->http, q->facts);
+	struct span agent = bound ? (struct span){"", 0} : http_field(q->http, "User-Agent");
+
+	return signature_viewer(key_of(p), p->channel->id, tag, address.s6_addr, agent, nth);
 }
 
 void playlist_request_name(struct playlist_request *p)
 {
 	const struct request *q = &p->q;
-	struct in6_addr address = access_client(q->http, q->facts);
 
 	p->session.tag = token_tag(p);
-	p->session.link = signature_link(p->q.until_wall_us, p->q.region);
+	p->session.link = signature_link(q->until_wall_us, q->region, q->bound);
 	/* one that was ended is refused for a while, as its player goes on asking */
 	for (unsigned nth = 0; nth < SESSIONS_NAMED; nth++) {
-		p->session.number =
-			signature_viewer(key_of(p), p->channel->id, p->session.tag, address.s6_addr,
-					 http_field(q->http, "User-Agent"), nth);
+		p->session.number = named_number(p, p->session.tag, q->bound, nth);
 		if (!sessions_may_return(&q->facts->segments->sessions, p->session.number))
 			break;
 	}
+}
+
+void playlist_request_begin(struct playlist_request *p)
+{
+	if (p->q.bound) {
+		playlist_request_name(p);
+		return;
+	}
+	p->session = (struct session_name){sessions_number(&p->q.facts->segments->sessions),
+					   token_tag(p),
+					   signature_link(p->q.until_wall_us, p->q.region, false)};
+}
+
+/* Does a session of a link that is for one address come from there? */
+static bool is_at_home(const struct playlist_request *p)
+{
+	bool found = !(p->session.link & SIGNATURE_BOUND);
+
+	for (unsigned nth = 0; !found && nth < SESSIONS_NAMED; nth++)
+		found = named_number(p, p->session.tag, true, nth) == p->session.number;
+	return found;
 }
 
 void playlist_request_text(const struct playlist_request *p, char out[SESSION_TEXT + 1])
@@ -78,7 +100,8 @@ bool playlist_request_session(struct playlist_request *p, struct reply *r)
 	int found = http_query(p->q.http, "s", text, sizeof(text));
 	bool ok = found == 1 &&
 		  session_name_read(key_of(p), p->channel->id, (struct span){text, strlen(text)},
-				    &p->session) == 0;
+				    &p->session) == 0 &&
+		  is_at_home(p);
 
 	if (ok && p->session.link)
 		p->q.until_wall_us = signature_link_read(p->session.link, p->q.region);

@@ -118,12 +118,12 @@ static bool take_hex(const char text[16], uint64_t *ret)
 	return true;
 }
 
-uint64_t signature_link(int64_t until_wall_us, const char region[3])
+uint64_t signature_link(int64_t until_wall_us, const char region[3], bool bound)
 {
 	if (until_wall_us == 0)
 		return 0;
-	return (uint64_t)(until_wall_us / 1000000) << 16 | (uint64_t)(uint8_t)region[0] << 8 |
-	       (region[0] ? (uint8_t)region[1] : 0);
+	return (bound ? SIGNATURE_BOUND : 0) | (uint64_t)(until_wall_us / 1000000) << 16 |
+	       (uint64_t)(uint8_t)region[0] << 8 | (region[0] ? (uint8_t)region[1] : 0);
 }
 
 int64_t signature_link_read(uint64_t link, char region[3])
@@ -131,7 +131,7 @@ int64_t signature_link_read(uint64_t link, char region[3])
 	region[0] = (char)(link >> 8 & 0xff);
 	region[1] = region[0] ? (char)(link & 0xff) : '\0';
 	region[2] = '\0';
-	return (int64_t)(link >> 16) * 1000000;
+	return (int64_t)((link & ~SIGNATURE_BOUND) >> 16) * 1000000;
 }
 
 void session_name_write(const uint8_t *key, uint32_t channel, const struct session_name *name,

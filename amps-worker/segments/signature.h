@@ -39,8 +39,10 @@ struct session_name {
 	uint64_t link;
 };
 
+#define SIGNATURE_BOUND (1ull << 63) /* in signature_link(): the link is for one address */
+
 /* When a link expires, in whole seconds, and its region ("" = none), in one number and back. */
-uint64_t signature_link(int64_t until_wall_us, const char region[3]);
+uint64_t signature_link(int64_t until_wall_us, const char region[3], bool bound);
 int64_t signature_link_read(uint64_t link, char region[3]);
 
 /* A keyed hash of a token's name (tokens_name()); never 0. */
