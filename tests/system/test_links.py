@@ -142,7 +142,7 @@ def test_links_that_a_viewer_made_end_with_the_shared_token(server):
 
 
 def test_the_links_of_a_viewer_count_as_its_viewers(s):
-    wait_for(lambda: not s.viewers(), 10, "the end of others")
+    wait_for(lambda: not s.viewers(), 30, "the end of others")
     _, lines = entries(s, BOX)
     assert len(lines) == 1 and "&by=" in lines[0]
     with s.stream(path_of(lines[0])) as stream:
