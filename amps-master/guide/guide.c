@@ -36,7 +36,6 @@ struct source {
 struct guide_importer {
 	struct guide_env env;
 	char folder[PATH_MAX];
-	char program[PATH_MAX];
 	struct work_queue *queue;
 	struct event *timer;
 	struct guide_catalog catalog;
@@ -275,7 +274,8 @@ static void on_imported(void *owner, struct helper_result *result)
 
 static int start_helper(struct guide_importer *g, const char *description)
 {
-	const char *const argv[] = {g->program, "guide", NULL};
+	char program[PATH_MAX];
+	const char *const argv[] = {program, "guide", NULL};
 	const struct helper_spec spec = {.argv = argv,
 					 .input = description,
 					 .input_bytes = strlen(description),
@@ -283,8 +283,9 @@ static int start_helper(struct guide_importer *g, const char *description)
 						 (GUIDE_SECONDS_MAX + HELPER_GRACE_S + 1) * 1000,
 					 .output_bytes = GUIDE_BYTES_MAX + GUIDE_REPORT_MAX,
 					 .unprivileged = true};
+	int r = programs_find("amps-helper", program, sizeof(program));
 
-	return helper_start(g->env.helpers, &spec, on_imported, g, &g->helper);
+	return r < 0 ? r : helper_start(g->env.helpers, &spec, on_imported, g, &g->helper);
 }
 
 static void on_described(struct work *w)
@@ -553,8 +554,6 @@ int guide_new(const struct guide_env *env, struct guide_importer **ret)
 	g->catalog.fd = -1;
 	g->timer = evtimer_new(env->base, on_timer, g);
 	r = g->timer != NULL ? make_folder(g) : -ENOMEM;
-	if (r == 0)
-		r = programs_find("amps-helper", g->program, sizeof(g->program));
 	if (r == 0)
 		r = work_queue_new(&queue, &g->queue);
 	if (r < 0)

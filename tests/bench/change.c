@@ -220,6 +220,7 @@ int main(int argc, char **argv)
 					     .chantab_fd = table_fd,
 					     .media_fd = media.fd,
 					     .media_key = key,
+					     .link_key = key,
 					     .log_level = LOG_ERROR,
 					     .brake = &brake,
 					     .tuners = b.tuners,

@@ -15,7 +15,7 @@ import npm
 from harness import ROOT, kill, serving, wait_for
 from lineup import LOOP, channel, line_up
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 PAGE = os.path.join(ROOT, "amps-worker", "page", "page.html")
