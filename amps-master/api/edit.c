@@ -443,7 +443,9 @@ static void check_entry(struct edit *e, struct entry *entry)
 	if (r == -ENOMEM && !is_refused(e))
 		call_fail(e->call, 503, "out of memory");
 	else if (r == -EINVAL && before == e->problems.errors && before == 0)
-		complain(e, 400, entry, "schedule: cannot be understood");
+		complain(e, 400, entry,
+			 "schedule: 'start' and 'end' must be times such as 2030-01-31T18:00:00Z, "
+			 "and the end after the start");
 	else if (r == 0)
 		check_commands(e, entry);
 }

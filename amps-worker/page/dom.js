@@ -28,6 +28,9 @@ export function make(kind, fields = {}, ...children) {
 export const button = (text, onclick, fields = {}) =>
 	make("button", { type: "button", textContent: text, onclick, ...fields });
 
+/* The same with a text that somebody wrote, in the direction of its own language. */
+export const named = (kind, text, fields = {}) => make(kind, { dir: "auto", textContent: text, ...fields });
+
 /* Only these may stand in a link or a picture. */
 export const safeUrl = (url) => (/^(https?|rtsp):\/\//i.test(url || "") ? url : null);
 

@@ -1,10 +1,9 @@
 /* edit.js - the form of one channel: to add it, or to change it without losing what others changed. */
 import { ApiError, ask } from "./api.js";
 import { bits, button, count, make, say } from "./dom.js";
-import { groups, REST } from "./fields.js";
+import { Cell, groups, REST, same } from "./fields.js";
 
 const SURE = "Really delete it?";
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const shown = (value) => (value === undefined ? "–" : typeof value === "string" ? value :
 	JSON.stringify(value));
 
@@ -18,7 +17,7 @@ function streamText(s) {
 export class Editor {
 	#was;		/* the channel as it was read; null = a new one */
 	#tag;		/* its version */
-	#fields = new Map();	/* key -> {kind, input, error, put, taken} */
+	#fields = new Map();	/* key -> {cell, error, box} */
 	#done;
 	#probe = make("div", { role: "status" });
 	#top = make("p.bad", { role: "alert", hidden: true });
@@ -51,7 +50,8 @@ export class Editor {
 		for (const [key, name, kind, hint] of fields) {
 			const id = `field-${key}`;
 			const input = kind.make({ id, "aria-describedby": `${id}-note` }, name);
-			const error = make("span.bad"), label = make("label", { for: id, textContent: name });
+			const error = make("span.bad"), label = kind.isGroup ? make("b", { textContent: name }) :
+				make("label", { for: id, textContent: name });
 			box.append(make("div.field", {}, label, make("div.row", {}, input,
 				key === "source" ? button("Look at it", () => this.#look(), { class: "small" }) : null),
 			make("p.note", { id: `${id}-note` }, error, make("span.soft", { textContent: hint || "" }))));
@@ -59,26 +59,18 @@ export class Editor {
 				box.append(this.#probe);
 				input.addEventListener("change", () => input.value.trim() && !this.#was && this.#look());
 			}
-			this.#fields.set(key, { kind, input, error, box });
+			this.#fields.set(key, { cell: new Cell(kind, input), error, box });
 		}
 		this.form.append(box);
 	}
 
 	#put(channel) {
 		const rest = { ...channel };
-		for (const [key, { kind, input }] of this.#fields) {
-			if (key !== REST[0])
-				kind.put(input, channel[key]);
+		for (const key of this.#fields.keys())
 			delete rest[key];
-		}
 		delete rest.id;
-		const more = Object.keys(rest).length ? rest : undefined;
-		this.#fields.get(REST[0]).kind.put(this.#fields.get(REST[0]).input, more);
-		/* a field that is not touched keeps its value, also one that the form would write in another way */
-		for (const [key, field] of this.#fields) {
-			field.put = key === REST[0] ? more : channel[key];
-			field.taken = field.kind.take(field.input);
-		}
+		for (const [key, { cell }] of this.#fields)
+			cell.put(key !== REST[0] ? channel[key] : Object.keys(rest).length ? rest : undefined);
 	}
 
 	/* What the form says; null = something in it is wrong, which is shown. */
@@ -86,16 +78,16 @@ export class Editor {
 		const channel = {};
 		let right = true;
 		this.#clear();
-		for (const [key, { kind, input, put, taken }] of this.#fields) {
+		for (const [key, { cell }] of this.#fields) {
 			try {
-				const now = kind.take(input), value = same(now, taken) ? put : now;
+				const value = cell.take();
 				if (key === REST[0])
 					Object.assign(channel, value);
 				else if (value !== undefined)
 					channel[key] = value;
 			} catch (e) {
 				right = false;
-				this.#blame(key, e.message);
+				this.#blame(key + (e.path || ""), e.message);
 			}
 		}
 		return right ? channel : null;
@@ -105,15 +97,17 @@ export class Editor {
 
 	#clear() {
 		this.#top.hidden = true;
-		for (const { input, error } of this.#fields.values()) {
+		for (const { cell, error } of this.#fields.values()) {
 			error.textContent = "";
-			input.removeAttribute("aria-invalid");
+			cell.clear();
+			cell.kind.clear?.(cell.element);
 		}
 	}
 
 	#blame(path, text) {
-		/* what is missing has no path */
-		const [, key, rest] = /^([^[.]*)(.*)$/.exec(path || /^'(\w+)'/.exec(text)?.[1] || "");
+		/* of some the text names the field: "'name' is missing", "source: is local" */
+		const [, missing, named] = path ? [] : /^(?:'(\w+)'|(\w+): )/.exec(text) || [];
+		const [, key, rest] = /^([^[.]*)(.*)$/.exec(path || missing || named || "");
 		const field = this.#fields.get(key);
 		if (!field) {
 			this.#top.textContent = [this.#top.hidden ? "" : this.#top.textContent,
@@ -121,11 +115,16 @@ export class Editor {
 			this.#top.hidden = false;
 			return;
 		}
-		field.box.open = true;
-		field.error.textContent = [field.error.textContent, rest ? `${rest}: ${text}` : text]
-			.filter(Boolean).join(" · ") + " ";
-		field.input.setAttribute("aria-invalid", "true");
-		this.form.querySelector("[aria-invalid]").focus?.();
+		const { cell, error, box } = field;
+		if (named)
+			text = text.slice(named.length + 2);
+		box.open = true;
+		if (!cell.kind.blame?.(cell.element, rest, text)) {
+			error.textContent = [error.textContent.trim(), rest ? `${rest}: ${text}` : text]
+				.filter(Boolean).join(" · ") + " ";
+			cell.blame();
+		}
+		this.form.querySelector("[aria-invalid]").focus();
 	}
 
 	#refused(e) {

@@ -4,7 +4,7 @@
  * when it is seen again, the server sends what it has missed. */
 import { request } from "./api.js";
 
-const RETRY_MS = 2000;
+const RETRY_MS = 2000, SOON_MS = 300, REST_MS = 3000, NAMED_MOST = 200;
 const listeners = new Set();
 let control = null, last = "";
 
@@ -78,6 +78,37 @@ export function listen(listener) {
 		listeners.delete(listener);
 		update();
 	};
+}
+
+/* Calls changed(ids) for channels that were added, changed or removed, at most once in REST_MS; ids is a
+ * Set, null = too many to name them. */
+export function listenChannels(changed) {
+	let ids = new Set(), timer = 0, last = -REST_MS;
+	const tell = () => {
+		const all = ids;
+		timer = 0;
+		last = performance.now();
+		ids = new Set();
+		changed(all.size > NAMED_MOST ? null : all);
+	};
+	const unlisten = listen((kind, data) => {
+		if (kind !== "channel")
+			return;
+		if (ids.size <= NAMED_MOST)
+			ids.add(String(data.id));
+		timer ||= setTimeout(tell, Math.max(SOON_MS, last + REST_MS - performance.now()));
+	});
+	return () => {
+		clearTimeout(timer);
+		unlisten();
+	};
+}
+
+/* A list of channels, in the order of their ids, in which those of `ids` are as in `found`; one that is
+ * not in it is gone. */
+export function merge(channels, ids, found) {
+	const kept = channels.filter((c) => !ids.has(String(c.id)));
+	return [...kept, ...found].sort((a, b) => a.id - b.id);
 }
 
 document.addEventListener("visibilitychange", update);

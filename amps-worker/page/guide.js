@@ -1,5 +1,5 @@
 /* guide.js - the view of the programmes over time; a click plays their channel. */
-import { button, clock, count, make, say } from "./dom.js";
+import { button, clock, count, make, say, named } from "./dom.js";
 import { loadLineUp } from "./lineup.js";
 import { Programmes, searchProgrammes } from "./programmes.js";
 import { Rows } from "./rows.js";
@@ -23,7 +23,7 @@ function programme(channel, p) {
 	const a = make(on ? "a.programme.on" : "a.programme", { href: `/watch/${channel.id}`,
 		title: [p.title, times(p), p.description].filter(Boolean).join("\n"),
 		"aria-label": `${p.title}, ${times(p)}, on ${channel.name}` },
-	make("b", { textContent: p.title }), make("span.soft", { textContent: times(p) }));
+	named("b", p.title), make("span.soft", { textContent: times(p) }));
 	a.style.left = `${from * 100}%`;
 	a.style.width = `${(to - from) * 100}%`;
 	return a;
@@ -33,7 +33,7 @@ function row(channel) {
 	const all = parts.programmes.of(channel.id);
 	return make("li.guide-row", {},
 		make("a.guide-name", { href: `/watch/${channel.id}` },
-			make("span.soft", { textContent: channel.number || "" }), make("b", { textContent: channel.name })),
+			make("span.soft", { textContent: channel.number || "" }), named("b", channel.name)),
 		make("div.track", {}, ...(all || []).map((p) => programme(channel, p)),
 			all?.length === 0 ? make("span.soft.no-guide", { textContent: "No programmes" }) : null));
 }
@@ -72,7 +72,7 @@ async function search() {
 	try {
 		await searchProgrammes(parts.channels, {}, text, signal, (channel, p) => {
 			own.found.append(make("li", {}, make("a.result", { href: `/watch/${channel.id}` },
-				make("b", { textContent: p.title }),
+				named("b", p.title),
 				make("span.soft", { textContent: `${day(p.from)} ${times(p)} · ${channel.name}` }))));
 			return ++n < FOUND_MOST;
 		});

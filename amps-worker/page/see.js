@@ -1,15 +1,15 @@
 /* see.js - the view of what runs: server, tuners, viewers and the log, as long as it is shown. */
 import { ask, get } from "./api.js";
 import { chart, History } from "./chart.js";
-import { bits, button, bytes, count, make, say, since, span } from "./dom.js";
+import { bits, button, bytes, count, make, say, since, span, named } from "./dom.js";
 import { listen } from "./events.js";
 import { Rows } from "./rows.js";
 
-const LOOK_MS = 2000, SOON_MS = 200, LOG_EVERY = 3, LOG_LINES = 200;
+const LOOK_MS = 2000, REST_MS = 1000, LOG_EVERY = 3, VIEWERS_EVERY = 3, LOG_LINES = 200;
 const PROTOCOLS = { ts: "TS", mp4: "MP4", ws: "WebSocket", hls: "HLS", dash: "DASH", rtsp: "RTSP",
 	audio: "Sound" };
 const history = new History();
-let parts = null, timer = 0, turn = 0, unlisten = null, names = new Map(), viewers = [];
+let parts = null, timer = 0, turn = 0, looked = 0, unlisten = null, names = new Map(), viewers = [];
 
 const nameOf = (id) => names.get(id) || `Channel ${id}`;
 
@@ -35,6 +35,7 @@ function showStatus(s) {
 	const lost = s.workers.filter((w) => w.state !== "ready").length;
 	history.add("server", s.throughput_bps);
 	parts.throughput.draw(history.get("server"));
+	parts.viewerCount.textContent = count(s.viewers, "viewer");
 	parts.facts.replaceChildren(
 		fact("Throughput", bits(s.throughput_bps)),
 		fact("Viewers", s.viewers.toLocaleString()),
@@ -62,9 +63,9 @@ async function explain(path, list) {
 	}
 }
 
-/* A card of one tuner; update(tuner) changes what it says. */
+/* A card of one tuner; update(tuner) changes what it says, state() and name() what an event tells. */
 function tunerCard(key) {
-	const title = make("h3"), state = make("span.badge"), source = make("p.soft");
+	const title = make("h3", { dir: "auto" }), state = make("span.badge"), source = make("p.soft");
 	const numbers = make("p"), error = make("p.bad"), trouble = make("p.warn"), sample = chart("Bitrate since this page was opened");
 	const path = key.split("/").map(encodeURIComponent).join("/"), words = make("ul");
 	const why = make("details", { ontoggle: () => why.open && explain(path, words) },
@@ -75,15 +76,26 @@ function tunerCard(key) {
 	const watch = make("a.button.small", { textContent: "Watch", href: `/watch/${key.split("/")[0]}` });
 	const card = make("li.card", {}, make("div.row", {}, title, state), source, sample.svg, numbers, trouble, error, why,
 		make("div.row", {}, watch, stop));
-	return { card, update(t) {
+	let channel = 0;
+	const name = (id) => {
+		if (id === channel)
+			title.textContent = `${nameOf(id)} (${key})`;
+	};
+	const showState = (text, reason) => {
+		state.textContent = text;
+		state.className = `badge ${STATES[text] || "warn"}`;
+		error.textContent = reason || "";
+		error.hidden = !reason;
+	};
+	return { card, name, state: showState, update(t) {
 		const cpu = history.get("cpu " + key), now = performance.now() / 1000;
 		const last = cpu[cpu.length - 1];
 		history.add("cpu " + key, [now, t.cpu_seconds]);
 		history.add(key, t.bitrate_in);
 		sample.draw(history.get(key));
-		title.textContent = `${nameOf(t.stream_id)} (${t.key})`;
-		state.textContent = t.state;
-		state.className = `badge ${STATES[t.state] || "warn"}`;
+		channel = t.stream_id;
+		name(channel);
+		showState(t.state, t.last_error);
 		source.textContent = t.source;
 		const load = last && t.cpu_seconds >= last[1] && now > last[0] ?
 			`${(100 * (t.cpu_seconds - last[1]) / (now - last[0])).toFixed(0)}% CPU` : null;
@@ -99,8 +111,6 @@ function tunerCard(key) {
 			count(t.viewers, "viewer"), count(t.restarts, "restart"), load,
 			bytes(t.memory_bytes), t.first_media_ms ? `first media after ${t.first_media_ms} ms` : null,
 			`up for ${span(t.uptime_seconds)}`].filter(Boolean).join(" · ");
-		error.textContent = t.last_error || "";
-		error.hidden = !t.last_error;
 	} };
 }
 
@@ -129,7 +139,7 @@ function viewerRow(v) {
 	return make("li.line", {},
 		make("span.grow", {}, make("b", { textContent: v.address }),
 			make("span.soft", { textContent: v.user_agent || "" })),
-		make("span.grow", {}, make("b", { textContent: nameOf(v.stream_id) }),
+		make("span.grow", {}, named("b", nameOf(v.stream_id)),
 			make("span.soft", { textContent: [v.variant, PROTOCOLS[v.protocol] || v.protocol,
 				`for ${since(v.since)}`, bytes(v.bytes),
 				v.lag_bytes ? `${bytes(v.lag_bytes)} behind` : null].filter(Boolean).join(" · ") })),
@@ -143,7 +153,6 @@ function showViewers(all) {
 	const text = parts.viewerSearch.value.trim().toLowerCase();
 	parts.viewers.items = text ? viewers.filter((v) => [v.address, v.user_agent, v.protocol,
 		nameOf(v.stream_id)].join(" ").toLowerCase().includes(text)) : viewers;
-	parts.viewerCount.textContent = count(viewers.length, "viewer");
 }
 
 /* ---------- the log ---------- */
@@ -166,19 +175,32 @@ async function showLog() {
 
 /* ---------- the view ---------- */
 
+/* The viewers are asked for while their list is in view: when it has come into view or some have
+ * started, and now and then for their figures. */
+async function lookAtViewers() {
+	const own = parts;
+	if (!own.viewersInView || (!own.viewersNew && turn % VIEWERS_EVERY))
+		return;
+	own.viewersNew = false;
+	const all = await get("/api/viewers");
+	if (parts === own)
+		showViewers(all);
+}
+
+/* Takes a sample of the figures, which no event has. */
 async function look() {
 	const own = parts;
 	clearTimeout(timer);
+	looked = performance.now();
 	if (!document.hidden)
 		try {
-			const [status, tuners, seen] = await Promise.all(
-				["/api/status", "/api/tuners", "/api/viewers"].map(get));
+			const [status, tuners] = await Promise.all(["/api/status", "/api/tuners"].map(get));
 			if (parts !== own)
 				return;
 			showStatus(status);
 			showTuners(tuners);
-			showViewers(seen);
-			if (turn++ % LOG_EVERY === 0)
+			await lookAtViewers();
+			if (parts === own && turn++ % LOG_EVERY === 0)
 				await showLog();
 		} catch (e) {
 			say(e.message);
@@ -189,9 +211,10 @@ async function look() {
 	timer = setTimeout(look, LOOK_MS);
 }
 
+/* Takes the next sample sooner. */
 function soon() {
 	clearTimeout(timer);
-	timer = setTimeout(look, SOON_MS);
+	timer = setTimeout(look, Math.max(0, looked + REST_MS - performance.now()));
 }
 
 async function learnNames() {
@@ -202,19 +225,33 @@ async function learnNames() {
 function onEvent(kind, data) {
 	if (kind === "channel" && data.action !== "removed") {
 		names.set(data.id, data.name);
+		for (const card of parts.cards.values())
+			card.name(data.id);
+		parts.viewers.redraw();
+	} else if (kind === "tuner") {
+		const card = parts.cards.get(data.key);
+		if (card)
+			card.state(data.state, data.error);
+		else
+			soon();
+	} else if (kind === "viewer" && data.action === "started") {
+		parts.viewersNew = true;
+	} else if (kind === "viewer") {
+		const left = viewers.filter((v) => v.id !== data.id);
+		if (left.length < viewers.length)
+			showViewers(left);
 	} else if (kind === "warning") {
 		parts.warnings.append(make("li", { textContent: data.message }));
 		while (parts.warnings.childElementCount > 20)
 			parts.warnings.firstElementChild.remove();
 		turn = 0;
 	}
-	soon();
 }
 
 export function show(place) {
 	if (parts)
 		return;
-	const rows = make("ul.lines", { "aria-label": "Viewers" }), throughput = chart("Throughput");
+	const rows = make("ul.lines", { "aria-label": "Viewers" }), throughput = chart("Throughput"), section = make("div");
 	parts = {
 		throughput,
 		facts: make("dl.facts-list"),
@@ -232,15 +269,24 @@ export function show(place) {
 		log: make("ol.log", { tabindex: "0", "aria-label": "The last lines of the log" }),
 		cards: new Map(),
 	};
+	section.append(make("h2", { textContent: "Viewers" }),
+		make("div.row.tools", {}, parts.viewerSearch, parts.viewerCount), rows);
 	place.append(
 		make("h2", { textContent: "Server" }), make("div.card", {}, parts.facts, throughput.svg),
 		parts.warnings,
 		make("h2", { textContent: "Tuners" }), parts.noTuners, parts.tuners,
 		make("h2", { textContent: "Log" }), make("div.row.tools", {}, parts.logSearch, parts.logLevel),
 		parts.log,
-		make("h2", { textContent: "Viewers" }), make("div.row.tools", {}, parts.viewerSearch, parts.viewerCount),
-		rows);
+		section);
 	parts.viewers = new Rows(rows, viewerRow);
+	/* the line of the search stands above the list, which may be empty */
+	parts.observer = new IntersectionObserver((seen) => {
+		const inView = seen.at(-1).isIntersecting;
+		parts.viewersInView = parts.viewersNew = inView;
+		if (inView)
+			soon();
+	});
+	parts.observer.observe(section);
 	turn = 0;
 	unlisten = listen(onEvent);
 	learnNames().catch(() => {}).then(look);
@@ -249,5 +295,6 @@ export function show(place) {
 export function hide() {
 	clearTimeout(timer);
 	unlisten?.();
+	parts?.observer.disconnect();
 	parts = null;
 }

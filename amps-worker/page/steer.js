@@ -1,14 +1,13 @@
 /* steer.js - the view that changes channels: add, change, delete, import, reload. */
 import { ask, get } from "./api.js";
-import { button, count, make, say } from "./dom.js";
+import { button, count, make, say, named } from "./dom.js";
 import { Editor } from "./edit.js";
-import { listen } from "./events.js";
+import { listenChannels, merge } from "./events.js";
 import { importForm } from "./import.js";
 import { matchForm } from "./match.js";
 import { Rows } from "./rows.js";
 
-const SOON_MS = 500;
-let parts = null, channels = [], timer = 0, unlisten = null;
+let parts = null, channels = [], unlisten = null;
 
 function filter() {
 	const text = parts.search.value.trim().toLowerCase();
@@ -16,15 +15,16 @@ function filter() {
 	parts.none.hidden = channels.length > 0;
 }
 
-async function load() {
+/* Asks for all channels, or for those that have changed. */
+async function load(ids = null) {
 	const own = parts;
 	try {
-		const all = await get("/api/streams");
+		const found = await get(ids ? `/api/streams?ids=${[...ids].join()}` : "/api/streams");
 		if (parts !== own)
 			return;
-		channels = all;
-		for (const c of channels)
+		for (const c of found)
 			c.text = [c.id, c.channel_number, c.name, c.group, c.source].join(" ").toLowerCase();
+		channels = ids ? merge(channels, ids, found) : found;
 		filter();
 	} catch (e) {
 		say(e.message);
@@ -34,7 +34,7 @@ async function load() {
 function row(channel) {
 	return make("li.line", {},
 		make("span.grow", {},
-			make("b", { textContent: [channel.channel_number, channel.name].filter(Boolean).join(" ") }),
+			named("b", [channel.channel_number, channel.name].filter(Boolean).join(" ")),
 			make("span.soft", { textContent: [`id ${channel.id}`, channel.group, channel.ffmpeg_profile,
 				channel.source].filter(Boolean).join(" · ") })),
 		button("Change", () => change(channel.id),
@@ -130,17 +130,11 @@ export function show(place) {
 		button("Reload the file", reload)), parts.report, parts.none, list);
 	place.append(parts.form, parts.list);
 	parts.rows = new Rows(list, row);
-	unlisten = listen((kind) => {
-		if (kind !== "channel")
-			return;
-		clearTimeout(timer);
-		timer = setTimeout(load, SOON_MS);
-	});
+	unlisten = listenChannels(load);
 	load();
 }
 
 export function hide() {
-	clearTimeout(timer);
 	unlisten?.();
 	parts = null;
 }

@@ -1,17 +1,17 @@
 /* watch.js - the view of the channels, and what plays. */
 import { linkTo } from "./api.js";
-import { button, byId, clock, copyText, count, make, say, takesKeys } from "./dom.js";
-import { listen } from "./events.js";
+import { button, byId, clock, copyText, count, make, say, takesKeys, named } from "./dom.js";
+import { listenChannels, merge } from "./events.js";
 import { Favourites, loadLineUp } from "./lineup.js";
 import { Programmes } from "./programmes.js";
 import { Rows } from "./rows.js";
 import * as screen from "./screen.js";
 
-const CARD_PX = 272, DIGITS_MS = 1300, RELOAD_MS = 1000, TICK_MS = 30000;
+const CARD_PX = 272, DIGITS_MS = 1300, TICK_MS = 30000;
 const search = byId("search"), group = byId("group"), region = byId("region");
 const starred = byId("starred"), asList = byId("as-list"), osd = byId("osd");
 const favourites = new Favourites();
-let channels = [], matches = [], loaded = false, stale = 0, digits = "", digitsTimer = 0, ticker = 0;
+let channels = [], matches = [], loaded = false, digits = "", digitsTimer = 0, ticker = 0;
 let navigate = null, unlisten = null;
 
 const pressed = (b) => b.getAttribute("aria-pressed") === "true";
@@ -36,7 +36,7 @@ function programmes(channel) {
 	if (!now)
 		return [make("span.soft", { textContent: nextText ? `Next: ${nextText}` : channel.description || "" })];
 	const passed = (Date.now() - now.from) / (now.to - now.from);
-	return [make("span.now", { textContent: now.title, title: nextText ? `Next: ${nextText}` : null }),
+	return [named("span.now", now.title, { title: nextText ? `Next: ${nextText}` : null }),
 		make("progress", { value: passed, "aria-label": `${Math.round(passed * 100)}% of it is over` }),
 		make("span.soft", { textContent: nextText })];
 }
@@ -56,8 +56,8 @@ function star(channel) {
 
 function card(channel) {
 	const facts = make("span.facts", {},
-		make("span.name", { textContent: channel.name }),
-		make("span.soft", { textContent: channel.group || "" }),
+		named("span.name", channel.name),
+		named("span.soft", channel.group || ""),
 		...programmes(channel));
 	const playing = channel.id === screen.current();
 	return make(playing ? "li.channel.on" : "li.channel", {},
@@ -95,19 +95,8 @@ function offer(all) {
 /* "" unless it is a region. */
 const regionCode = () => (/^[a-z]{2}$/i.test(region.value) ? region.value.toUpperCase() : "");
 
-async function load() {
-	const region = regionCode();
-	const own = guide = new Programmes(region ? { now: "true", region } : { now: "true" },
-		() => rows.redraw());
-	let all;
-	try {
-		all = await loadLineUp({ region });
-	} catch (e) {
-		say("The channels could not be loaded: " + e.message);
-		return;
-	}
-	if (guide !== own)
-		return;		/* it is being loaded again, for another region perhaps */
+/* Shows these channels. */
+function take(all) {
 	channels = all;
 	for (const c of channels)
 		c.text = [c.number, c.name, c.group].join(" ").toLowerCase();
@@ -120,10 +109,33 @@ async function load() {
 		screen.describe(playing);
 }
 
-/* Loads again soon, once for many changes. */
-function reload() {
-	clearTimeout(stale);
-	stale = setTimeout(load, RELOAD_MS);
+async function load() {
+	const region = regionCode();
+	const own = guide = new Programmes(region ? { now: "true", region } : { now: "true" },
+		() => rows.redraw());
+	try {
+		const all = await loadLineUp({ region });
+		if (guide === own)	/* else it is being loaded again, for another region perhaps */
+			take(all);
+	} catch (e) {
+		say("The channels could not be loaded: " + e.message);
+	}
+}
+
+/* Asks for the channels that have changed. */
+async function refresh(ids) {
+	const own = guide;
+	if (!ids || !loaded) {
+		load();
+		return;
+	}
+	try {
+		const found = await loadLineUp({ region: regionCode(), ids: [...ids].join() });
+		if (guide === own && loaded)
+			take(merge(channels, ids, found));
+	} catch (e) {
+		say("The changed channels could not be loaded: " + e.message);
+	}
 }
 
 /* The next or previous channel of those that match. */
@@ -194,7 +206,7 @@ export function show(id, go) {
 		filter();
 	else
 		load();
-	unlisten ??= listen((kind) => kind === "channel" && reload());
+	unlisten ??= listenChannels(refresh);
 	ticker ||= setInterval(() => !document.hidden && rows.redraw(), TICK_MS);
 }
 

@@ -353,7 +353,8 @@ def by_hand(server):
 def test_see(opened, server):
     s = server(config())
     ask = by_hand(s)
-    with Site(opened, s, "/#see") as page, s.stream("/stream/1.ts") as viewer:
+    asked = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('{}')).length".format
+    with Site(opened, s, "/#see", height=300) as page, s.stream("/stream/1.ts") as viewer:
         viewer.read(1000)
         page.reads("One (1)")
         page.reads("running", ".cards")
@@ -372,6 +373,8 @@ def test_see(opened, server):
         ask("PATCH", "/api/streams/1", {"source": media.other_film(), "name": "Uno"})
         page.reads(os.path.basename(media.other_film()), ".cards")
         page.reads("Uno (1)", ".cards")
+        # viewers are asked for only while their list is in view
+        assert page.run(asked("/api/viewers")) == 0 < page.run(asked("/api/tuners"))
         page.run("scrollTo(0, document.body.scrollHeight), null")
         page.clicks("Kick the viewer at 127.0.0.1 of Uno")
         page.reads("was ended", "#summary")
@@ -382,6 +385,67 @@ def test_see(opened, server):
             other.read(1000)
             page.clicks("Stop tuner 2")
             page.reads("Tuner 2 was stopped", "#summary")
+
+
+def test_changes_of_others_are_asked_for_alone(opened, server):
+    """A list of channels follows the events without loading all of it again."""
+    s = server(line_up(*(channel(n, media.film(), name=f"Channel {n}") for n in (1, 2, 4)), auth=KEYS))
+    ask = by_hand(s)
+    lists = "performance.getEntriesByType('resource').map((e) => new URL(e.name)).filter((url) => " \
+        "url.pathname === '{}').map((url) => url.searchParams.get('ids'))".format
+    for place, path, shown in (("/", "/playlist.m3u", ".channel .name"),
+                               ("/#steer", "/api/streams", ".line b")):
+        with Site(opened, s, place) as page:
+            page.logs_in(ADMIN)
+            names = f"[...document.querySelectorAll({shown!r})].map((e) => e.textContent).join()"
+            page.waits(f"{names} === 'Channel 1,Channel 2,Channel 4'")
+            ask("PATCH", "/api/streams/2", {"name": "Two"})
+            page.waits(f"{names} === 'Channel 1,Two,Channel 4'")
+            ask("POST", "/api/streams", channel(3, media.film(), name="Three"))
+            ask("DELETE", "/api/streams/1")
+            page.waits(f"{names} === 'Two,Three,Channel 4'")
+            whole, *rest = page.run(lists(path))
+            assert whole is None and None not in rest
+        ask("DELETE", "/api/streams/3")
+        ask("PATCH", "/api/streams/2", {"name": "Channel 2"})
+        ask("POST", "/api/streams", channel(1, media.film(), name="Channel 1"))
+
+
+def test_sources_and_times_have_fields(opened, server):
+    s = server(line_up(channel(1, media.film(), name="One", sources=[
+        "http://127.0.0.1:9/a.ts", {"source": "http://127.0.0.1:9/b.ts", "yt_dlp_format": "kept"}])))
+    ask = by_hand(s)
+    row = "#field-sources .fields:nth-child({}) [name={}]".format
+    with Site(opened, s, "/#steer") as page:
+        page.clicks("Change One")
+        page.waits("document.querySelector('#field-sources')", "the form")
+        page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; }), null")
+        # moved, added, and one removed; what the form does not show stays
+        page.clicks("Add a source")
+        page.types(row(3, "source"), "http://127.0.0.1:9/c.ts")
+        page.types(row(3, "input_options"), "user_agent=A B\ntimeout=5000000")
+        page.types(row(3, "input_args"), "-re -nosuch \"a b\"")
+        page.clicks("Move up", "#field-sources .fields:nth-child(3)")
+        page.clicks("Remove", "#field-sources .fields:nth-child(1)")
+        # what the server refuses is shown at its field
+        page.clicks("Save", ".edit")
+        page.reads("nosuch", "#field-sources .fields:nth-child(1)")
+        assert page.run("document.activeElement.name") == "input_args"
+        page.types(row(1, "input_args"), "-re")
+        page.types("#field-schedule [name=start]", "2030-05-04T18:00")
+        page.types("#field-schedule [name=end]", "2030-05-04T17:00")
+        page.clicks("Save", ".edit")
+        page.reads("the end after the start", "#field-schedule")
+        page.types("#field-schedule [name=start]", "")
+        page.types("#field-schedule [name=end]", "")
+        page.clicks("Save", ".edit")
+        page.reads("One was saved", "#summary")
+    now = ask("GET", "/api/streams/1")
+    assert "schedule" not in now
+    assert now["sources"] == [
+        {"source": "http://127.0.0.1:9/c.ts", "input_options": {"user_agent": "A B", "timeout": "5000000"},
+         "input_args": ["-re"]},
+        {"source": "http://127.0.0.1:9/b.ts", "yt_dlp_format": "kept"}]
 
 
 def test_steer(opened, server):
