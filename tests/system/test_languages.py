@@ -120,8 +120,8 @@ def test_each_codec_of_sound_has_the_variants_for_itself(server):
 
 @pytest.mark.slow
 def test_a_manifest_has_a_set_for_each_sound(server, tmp_path):
-    s = server(line_up(channel(1, media.sounds_film(), output_format="dash", **LOOP), **DASH),
-               workers=2)
+    s = server(line_up(channel(1, media.sounds_film(), output_format="dash", **LOOP), **DASH,
+                       streaming={"idle_timeout": 30}), workers=2)
     player = dash.Player(s)
     manifest = player.wait_manifest(lambda m: len(m.periods[-1].pictures[0].segments) > 4)
     for _ in range(4):
