@@ -53,23 +53,15 @@ static bool read_params(const struct request *q, enum guide_form form, struct as
 	return true;
 }
 
-/* All that the document depends on, except time; each text with its NUL. */
+/* All that the document depends on, except time. */
 static void make_key(const struct facts *f, const struct guide_params *p, struct buf *key)
 {
 	const char *const texts[] = {p->base,	    p->region, p->link_region,
 				     p->link_token, p->groups, p->ids};
-	uint64_t content = catalog_content_hash(f->catalog);
-	uint64_t imported = f->guide ? guide_header(f->guide)->snapshot.generation : 0;
 
 	buf_add(key, "guide", 5);
-	buf_add(key, &imported, sizeof(imported));
-	buf_add(key, &content, sizeof(content));
 	buf_putc(key, (char)p->form);
-	for (size_t i = 0; i < array_size(texts); i++)
-		buf_add(key, texts[i], strlen(texts[i]) + 1);
-	if (p->token)
-		buf_add(key, p->token->groups,
-			MIN(p->token->group_count, TOKEN_GROUPS_MAX) * TOKEN_GROUP_BYTES);
+	selection_add_key(key, f, texts, array_size(texts), p->token);
 }
 
 static int source_step(void *state, struct buf *out, int64_t *ret_expires_us)

@@ -513,26 +513,18 @@ static bool read_params(const struct request *q, struct asked *a, struct reply *
 	return read_links(q, &a->params, r) && read_signed(q, &a->params, r);
 }
 
-/* All that the body depends on, except time; each text with its NUL. */
+/* All that the body depends on, except time. */
 static void make_key(const struct facts *f, const struct playlist_params *p, struct buf *key)
 {
 	const char *const texts[] = {p->base,	    p->rtsp_base, p->region, p->link_region,
 				     p->link_token, p->groups,	  p->ids};
-	uint64_t content = catalog_content_hash(f->catalog);
-	uint64_t imported = f->guide ? guide_header(f->guide)->snapshot.generation : 0;
 
 	buf_add(key, "playlist", 9);
-	buf_add(key, &imported, sizeof(imported));
-	buf_add(key, &content, sizeof(content));
 	buf_putc(key, p->variants ? 1 : 0);
 	buf_putc(key, (char)p->links);
 	buf_add(key, &p->link_expires_s, sizeof(p->link_expires_s));
 	buf_add(key, &p->link_by, sizeof(p->link_by));
-	for (size_t i = 0; i < array_size(texts); i++)
-		buf_add(key, texts[i], strlen(texts[i]) + 1);
-	if (p->token)
-		buf_add(key, p->token->groups,
-			MIN(p->token->group_count, TOKEN_GROUPS_MAX) * TOKEN_GROUP_BYTES);
+	selection_add_key(key, f, texts, array_size(texts), p->token);
 }
 
 static int source_step(void *state, struct buf *out, int64_t *ret_expires_us)

@@ -100,6 +100,22 @@ bool selection_has(struct selection *s, const struct catalog_channel *ch)
 	return catalog_on_air(ch, s->wall_us);
 }
 
+void selection_add_key(struct buf *key, const struct facts *f, const char *const *texts,
+		       size_t count, const struct token_entry *token)
+{
+	uint64_t content = catalog_content_hash(f->catalog);
+	uint64_t imported = f->guide ? guide_header(f->guide)->snapshot.generation : 0;
+
+	buf_add(key, &imported, sizeof(imported));
+	buf_add(key, &content, sizeof(content));
+	/* each with its NUL: two lists of texts never have the same bytes */
+	for (size_t i = 0; i < count; i++)
+		buf_add(key, texts[i], strlen(texts[i]) + 1);
+	if (token)
+		buf_add(key, token->groups,
+			MIN(token->group_count, TOKEN_GROUPS_MAX) * TOKEN_GROUP_BYTES);
+}
+
 bool selection_read(const struct request *q, const char *name, char *dst, size_t cap,
 		    struct reply *r)
 {

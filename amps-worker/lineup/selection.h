@@ -7,6 +7,7 @@
 
 #include "amps-worker/http/request.h"
 
+struct buf;
 struct reply;
 struct id_filter;
 
@@ -33,6 +34,11 @@ bool selection_has(struct selection *s, const struct catalog_channel *ch);
 
 /* What is written changes at this time, or has changed then; TIME_NONE is no time. */
 void selection_expire(struct selection *s, int64_t us);
+
+/* Ends the key of a kept body with what any body about channels depends on: the catalog, the
+ * imported guide, these texts of the request, and the groups of its token (NULL = no limit). */
+void selection_add_key(struct buf *key, const struct facts *f, const char *const *texts,
+		       size_t count, const struct token_entry *token);
 
 /* Reads the value of a filter; an absent one is empty.  False: an error is the answer. */
 must_check bool selection_read(const struct request *q, const char *name, char *dst, size_t cap,
