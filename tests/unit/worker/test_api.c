@@ -2,34 +2,8 @@
 #include <event2/event_struct.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "amps-worker/worker.h"
 #include "unit.h"
-#include "worker/fake_master.h"
-
-struct world {
-	struct fake_master master;
-	struct worker worker;
-};
-
-static void open_world(struct world *x)
-{
-	memset(x, 0, sizeof(*x));
-	fm_open(&x->master, &(struct fm_settings){.start_timeout_ms = 5000}, 0);
-	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
-	while (!x->worker.ready)
-		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
-}
-
-static void close_world(struct world *x)
-{
-	worker_done(&x->worker);
-	fm_close(&x->master);
-}
-
-static void turn(struct world *x)
-{
-	event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
-}
+#include "worker/worker_world.h"
 
 /* Asks for the channels; the number of the call that the master gets. */
 static uint64_t ask(struct world *x, int *ret_fd)

@@ -2,14 +2,8 @@
 #include "amps-worker/http/body_cache.h"
 #include "amps-worker/http/conn.h"
 #include "amps-worker/http/incoming.h"
-#include "amps-worker/worker.h"
 #include "unit.h"
-#include "worker/fake_master.h"
-
-struct world {
-	struct fake_master master;
-	struct worker worker;
-};
+#include "worker/worker_world.h"
 
 /* A client that keeps what it receives as text. */
 struct asker {
@@ -18,21 +12,6 @@ struct asker {
 	size_t len;
 	char text[262144];
 };
-
-static void open_world(struct world *x)
-{
-	memset(x, 0, sizeof(*x));
-	fm_open(&x->master, &(struct fm_settings){.start_timeout_ms = 5000}, 0);
-	cr_assert_eq(worker_init(&x->worker, x->master.worker_end, NULL), 0);
-	while (!x->worker.ready)
-		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
-}
-
-static void close_world(struct world *x)
-{
-	worker_done(&x->worker);
-	fm_close(&x->master);
-}
 
 static void ask(struct asker *a, const struct world *x, const char *text)
 {
@@ -62,7 +41,7 @@ static void receive(struct world *x, struct asker *a, const char *what, size_t t
 	while (!a->closed && (!what || occurrences(a->text, what) < times)) {
 		ssize_t n;
 
-		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
+		turn(x);
 		n = recv(a->fd, a->text + a->len, sizeof(a->text) - 1 - a->len, MSG_DONTWAIT);
 		if (n > 0)
 			a->len += (size_t)n;
@@ -138,7 +117,7 @@ Test(conn, a_request_may_come_byte_by_byte)
 	open_world(&x);
 	ask(&a, &x, request);
 	for (size_t i = 1; i < sizeof(request) - 1; i++) {
-		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
+		turn(&x);
 		cr_assert_eq(send(a.fd, request + i, 1, 0), 1);
 	}
 	receive(&x, &a, "HTTP/1.1 200", 1);
@@ -271,7 +250,7 @@ Test(conn, a_dropped_listening_socket_is_left_alone)
 		     0);
 	fm_connect(&c, port, "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0);
 	while (!c.closed) {
-		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
+		turn(&x);
 		fm_read(&c, 4096);
 	}
 	cr_assert(strncmp(c.head, "HTTP/1.1 200 ", 13) == 0);
@@ -280,7 +259,7 @@ Test(conn, a_dropped_listening_socket_is_left_alone)
 		msg_send_listen_drop(x.master.socket, &(struct msg_listen_drop){.index = 1}, NULL),
 		0);
 	for (int i = 0; i < 10; i++)
-		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
+		turn(&x);
 	/* the master holds it open: a new client there does not wake this worker any more */
 	fm_connect(&c, port, "", 0);
 	cr_assert_eq(event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK), 0);
@@ -332,7 +311,7 @@ static char *hear_answer(struct world *x, int fd)
 		char *room = buf_reserve(&all, 65536), *end;
 		ssize_t n;
 
-		event_base_loop(x->worker.context.base, EVLOOP_NONBLOCK);
+		turn(x);
 		/* not a byte of the next answer */
 		n = recv(fd, room, wanted == SIZE_MAX ? 1 : MIN(wanted - all.len, 65536u),
 			 MSG_DONTWAIT);
@@ -405,7 +384,7 @@ Test(conn, a_client_may_leave_while_its_list_is_made)
 	cr_assert_eq(c->state, CONN_HOLD);
 	conn_free(c);
 	for (int i = 0; i < 10; i++)
-		event_base_loop(x.worker.context.base, EVLOOP_NONBLOCK);
+		turn(&x);
 	cr_assert_eq(body_cache_count(x.worker.http.cache), 0);
 	close(a.fd);
 	close_world(&x);
