@@ -1,7 +1,7 @@
 /* tuner_return.c - a channel goes back to an earlier source.
  *
  * While a later source plays, a second ingest job (SEAT_PROBE) tries an earlier one, with a ring
- * that nobody reads.  When it has run for streaming.return_after, or when the source that plays is
+ * without readers.  When it has run for streaming.return_after, or when the source that plays is
  * lost, it is given the channel's next ring, begins there like a new job behind the frontier of the
  * present ring, and takes the seat of the source with its first access point.  The job before it
  * takes the other seat until its process has ended. */

@@ -1,5 +1,5 @@
 /* clock_watch.h - how the clock references (PCR) of a source arrive: their distance, their jitter,
- * whether they stand still.  Pure. */
+ * whether their value still changes.  Pure. */
 #ifndef AMPS_TS_CLOCK_WATCH_H
 #define AMPS_TS_CLOCK_WATCH_H
 
