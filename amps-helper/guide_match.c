@@ -6,6 +6,7 @@
 #include "amps-helper/guide_name.h"
 #include "common/hash.h"
 #include "common/limits.h"
+#include "common/search.h"
 
 #define TARGET_NAMES_MAX 4
 #define COMMON_WORD	 50 /* a word that so many channels have says nothing */
@@ -278,17 +279,9 @@ static int compare_links(const void *a, const void *b)
 /* The first link of this hash, or the end. */
 static size_t first_link(const struct links *l, uint64_t hash)
 {
-	size_t low = 0, high = l->count;
+	const struct link key = {.hash = hash};
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (l->at[middle].hash < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_first(&key, l->at, l->count, sizeof(key), compare_links);
 }
 
 static void add_hint(struct guide_target *t, uint32_t channel)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "common/search.h"
 
 #define PENDING_BYTES 65536u
 
@@ -81,23 +82,24 @@ int guide_spool_finish(struct guide_spool *s, int64_t from_s)
 	return flush(s);
 }
 
+static int compare_channel(const void *key, const void *element)
+{
+	const uint32_t *channel = key;
+	const struct spooled *p = element;
+
+	return (*channel > p->channel) - (*channel < p->channel);
+}
+
 const struct spooled *guide_spool_of(const struct guide_spool *s, uint32_t channel,
 				     size_t *ret_count)
 {
-	size_t low = 0, high = s->count, end;
+	size_t first = search_first(&channel, s->list, s->count, sizeof(*s->list), compare_channel),
+	       end = first;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->list[middle].channel < channel)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < s->count && s->list[end].channel == channel; end++)
-		;
-	*ret_count = end - low;
-	return s->list + low;
+	while (end < s->count && s->list[end].channel == channel)
+		end++;
+	*ret_count = end - first;
+	return s->list + first;
 }
 
 int guide_spool_read(const struct guide_spool *s, const struct spooled *p, char *dst)

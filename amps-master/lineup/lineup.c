@@ -12,6 +12,7 @@
 #include "common/shm/catalog.h"
 #include "common/hash.h"
 #include "common/limits.h"
+#include "common/search.h"
 #include "common/text/buf.h"
 #include "common/text/text.h"
 
@@ -575,19 +576,17 @@ void channel_list_share(struct channel_list *list, const struct channel_list *fr
 		list->at[list->count++] = lineup_channel_ref(from->at[i]);
 }
 
+static int compare_id(const void *key, const void *element)
+{
+	const uint32_t *id = key;
+	const struct lineup_channel *const *c = element;
+
+	return (*id > (*c)->id) - (*id < (*c)->id);
+}
+
 size_t channel_list_find(const struct channel_list *list, uint32_t id)
 {
-	size_t low = 0, high = list->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (list->at[middle]->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_first(&id, list->at, list->count, sizeof(list->at[0]), compare_id);
 }
 
 struct lineup *lineup_ref(struct lineup *l)

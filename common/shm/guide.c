@@ -4,6 +4,7 @@
 
 #include "common/hash.h"
 #include "common/limits.h"
+#include "common/search.h"
 
 struct guide {
 	struct snapshot snapshot; /* first: a guide is a snapshot */
@@ -164,18 +165,17 @@ bool guide_entry_at(const struct guide *g, const struct guide_channel *ch, uint3
 	return ret->title.at && p.end_s > p.start_s;
 }
 
+/* One is before the time if it is over. */
+static int compare_end(const void *key, const void *element)
+{
+	const int64_t *wall_us = key;
+	const struct guide_programme *p = element;
+
+	return p->end_s * 1000000ll <= *wall_us ? 1 : -1;
+}
+
 uint32_t guide_now(const struct guide *g, const struct guide_channel *ch, int64_t wall_us)
 {
-	const struct guide_programme *list = programmes(g, ch);
-	uint32_t low = 0, high = ch->programme_count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (list[middle].end_s * 1000000ll > wall_us)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return (uint32_t)search_first(&wall_us, programmes(g, ch), ch->programme_count,
+				      sizeof(struct guide_programme), compare_end);
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/search.h"
 #include "common/shm/worker_page.h"
 #include "common/text/text.h"
 
@@ -285,23 +286,16 @@ static const struct token_digest *find_hash(const struct tokens *t,
 					    const char hex[TOKEN_HASH_BYTES], size_t *ret_count)
 {
 	struct token_digest asked = {.entry = 0};
-	size_t low = 0, high = t->header->count, end;
+	size_t first, end;
 
 	digest(t, hex, asked.bytes);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_digests(&t->digests[middle], &asked) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
+	first = search_first(&asked, t->digests, t->header->count, sizeof(asked), compare_digests);
 	/* equal tokens are neighbours, in the order of their entries */
-	for (end = low; end < t->header->count; end++)
+	for (end = first; end < t->header->count; end++)
 		if (memcmp(t->digests[end].bytes, asked.bytes, sizeof(asked.bytes)) != 0)
 			break;
-	*ret_count = end - low;
-	return &t->digests[low];
+	*ret_count = end - first;
+	return &t->digests[first];
 }
 
 static bool is_valid(const struct token_entry *e, int64_t wall_us)
@@ -335,19 +329,12 @@ uint64_t tokens_name(const struct tokens *t, const struct token_entry *e)
 
 const struct token_entry *tokens_by_name(const struct tokens *t, uint64_t name, int64_t wall_us)
 {
-	size_t low = 0, high = t->header->count;
+	const struct token_name key = {.name = name};
+	size_t at = search_first(&key, t->by_name, t->header->count, sizeof(key), compare_names);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (t->by_name[middle].name < name)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < t->header->count && t->by_name[low].name == name; low++)
-		if (is_valid(&t->entries[t->by_name[low].entry], wall_us))
-			return &t->entries[t->by_name[low].entry];
+	for (; at < t->header->count && t->by_name[at].name == name; at++)
+		if (is_valid(&t->entries[t->by_name[at].entry], wall_us))
+			return &t->entries[t->by_name[at].entry];
 	return NULL;
 }
 
