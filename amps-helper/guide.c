@@ -13,11 +13,10 @@
 #include "common/clock.h"
 #include "common/limits.h"
 
-#define DAY_S 86400
-
 struct import {
 	const char *url, *path, *timezone, *etag, *modified;
 	double shift_hours;
+	int allow_private;
 	int keep_days, past_days, spool_fd;
 	json_t *targets, *keep; /* borrowed; `keep` goes into the report as it is */
 	struct guide_match *match;
@@ -32,11 +31,12 @@ static int read_task(const json_t *task, struct import *i, char *reason, size_t 
 	json_error_t wrong;
 
 	if (json_unpack_ex((json_t *)(uintptr_t)task, &wrong, JSON_STRICT,
-			   "{s?:s, s?:s, s:s, s:F, s:i, s:i, s?:s, s?:s, s:o, s:o, s:i}", "url",
-			   &i->url, "path", &i->path, "timezone", &i->timezone, "shift",
+			   "{s?:s, s?:s, s:s, s:F, s:i, s:i, s?:s, s?:s, s?:b, s:o, s:o, s:i}",
+			   "url", &i->url, "path", &i->path, "timezone", &i->timezone, "shift",
 			   &i->shift_hours, "keep_days", &i->keep_days, "past_days", &i->past_days,
-			   "etag", &i->etag, "modified", &i->modified, "targets", &i->targets,
-			   "keep", &i->keep, "spool", &i->spool_fd) < 0 ||
+			   "etag", &i->etag, "modified", &i->modified, "allow_private",
+			   &i->allow_private, "targets", &i->targets, "keep", &i->keep, "spool",
+			   &i->spool_fd) < 0 ||
 	    !json_is_array(i->targets) || (i->url == NULL) == (i->path == NULL)) {
 		snprintf(reason, cap, "guide: the description is wrong: %s", wrong.text);
 		return -EINVAL;
@@ -58,6 +58,7 @@ static int fetch(struct import *i, char *reason, size_t cap)
 			.seconds = GUIDE_SECONDS_MAX,
 			.etag = i->etag,
 			.modified = i->modified,
+			.allow_private = i->allow_private,
 			.take = take,
 			.owner = i};
 	int r = web_get(&w, reason, cap);
@@ -105,6 +106,7 @@ static int import_document(struct import *i, char *reason, size_t cap)
 static int write_result(struct import *i, int64_t now_s, const struct guide_parse_env *env,
 			char *reason, size_t cap)
 {
+	struct guide_left_out out = guide_parse_left_out(i->document.parse);
 	json_t *report;
 	int r;
 
@@ -116,10 +118,12 @@ static int write_result(struct import *i, int64_t now_s, const struct guide_pars
 	r = guide_spool_finish(&i->spool, env->from_s);
 	if (r < 0)
 		return r;
-	report = json_pack("{s:O, s:s, s:s, s:I, s:I, s:I}", "keep", i->keep, "etag", i->got_etag,
-			   "modified", i->got_modified, "fetched", (json_int_t)now_s, "channels",
-			   (json_int_t)guide_match_channel_count(i->match), "found",
-			   (json_int_t)guide_parse_count(i->document.parse));
+	report = json_pack("{s:O, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "keep", i->keep, "etag",
+			   i->got_etag, "modified", i->got_modified, "fetched", (json_int_t)now_s,
+			   "channels", (json_int_t)guide_match_channel_count(i->match), "found",
+			   (json_int_t)guide_parse_count(i->document.parse), "left_out_until",
+			   (json_int_t)out.last_end_s, "left_out_from",
+			   (json_int_t)out.first_start_s);
 	r = report != NULL ? guide_write(i->match, &i->spool, report, STDOUT_FILENO) : -ENOMEM;
 	json_decref(report);
 	return r;
@@ -129,8 +133,8 @@ static int run(struct import *i, char *reason, size_t cap)
 {
 	int64_t now_s = clock_wall_us() / 1000000;
 	struct guide_parse_env env = {.spool = &i->spool,
-				      .from_s = now_s - i->past_days * DAY_S,
-				      .until_s = now_s + i->keep_days * DAY_S,
+				      .from_s = now_s - i->past_days * GUIDE_DAY_S,
+				      .until_s = now_s + i->keep_days * GUIDE_DAY_S,
 				      .shift_s = (int64_t)(i->shift_hours * 3600),
 				      .local = strcmp(i->timezone, "UTC") != 0};
 	int r = guide_match_new(i->targets, &i->match);

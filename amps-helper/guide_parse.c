@@ -37,6 +37,7 @@ struct guide_parse {
 	struct buf repaired;
 	uint64_t bytes; /* given to the parser */
 	uint64_t programmes;
+	struct guide_left_out left_out;
 	unsigned depth;
 	unsigned skip; /* the depth of an element that is left out with what is in it, or 0 */
 	bool collect;  /* text */
@@ -229,6 +230,7 @@ static bool read_times(struct guide_parse *p, const char *const *attributes)
 {
 	const char *start = attribute(attributes, "start"), *end = attribute(attributes, "stop");
 	struct spooled *s = &p->programme;
+	struct guide_left_out *out = &p->left_out;
 	int64_t last;
 
 	if (start == NULL || guide_time_parse(start, p->env.local, p->env.shift_s, &s->start_s) < 0)
@@ -237,6 +239,11 @@ static bool read_times(struct guide_parse *p, const char *const *attributes)
 	    s->end_s <= s->start_s)
 		s->end_s = GUIDE_NO_END;
 	last = s->end_s == GUIDE_NO_END ? (int64_t)s->start_s + NO_STOP_S : s->end_s;
+	if (last <= p->env.from_s)
+		out->last_end_s = MAX(out->last_end_s, last);
+	else if (s->start_s >= p->env.until_s &&
+		 (out->first_start_s == 0 || s->start_s < out->first_start_s))
+		out->first_start_s = s->start_s;
 	return last > p->env.from_s && s->start_s < p->env.until_s;
 }
 
@@ -488,4 +495,9 @@ unsigned long guide_parse_line(const struct guide_parse *p)
 uint64_t guide_parse_count(const struct guide_parse *p)
 {
 	return p->programmes;
+}
+
+struct guide_left_out guide_parse_left_out(const struct guide_parse *p)
+{
+	return p->left_out;
 }

@@ -11,6 +11,12 @@
 
 struct guide_parse;
 
+/* Programmes of channels that may match which are outside the times that are kept; 0 = none. */
+struct guide_left_out {
+	int64_t last_end_s;    /* of those that were over */
+	int64_t first_start_s; /* of those that begin too late */
+};
+
 struct guide_parse_env {
 	struct guide_match *match; /* borrowed */
 	struct guide_spool *spool; /* borrowed */
@@ -30,5 +36,6 @@ must_check int guide_parse_end(struct guide_parse *p, char *reason, size_t cap);
 unsigned long guide_parse_line(const struct guide_parse *p);
 /* Programmes that it had. */
 uint64_t guide_parse_count(const struct guide_parse *p);
+struct guide_left_out guide_parse_left_out(const struct guide_parse *p);
 
 #endif

@@ -19,12 +19,13 @@
 must_check int fetch_run(const json_t *task, char *reason, size_t cap);
 
 /* Imports a guide (XMLTV, plain or packed with gzip or xz) and writes what is kept of it as a file
- *of guide_layout.h; nothing if it is the one that `etag` and `modified` are of.
+ * of guide_layout.h; nothing if it is the one that `etag` and `modified` are of.
  *
  *	{"url" or "path": text,
  *	 "timezone": of times without one, "shift": hours that are added to all,
  *	 "keep_days", "past_days": how much is kept, of what is to come and of what is over,
  *	 "etag", "modified": optional, of an earlier result,
+ *	 "allow_private": optional, a redirect may lead to addresses inside,
  *	 "targets": [[guide id of the line-up, names of its channels ...], ...],
  *	 "keep": goes into the report as it is,
  *	 "spool": a descriptor, which main() adds} */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "amps-helper/tasks.h"
+#include "common/address.h"
 #include "common/limits.h"
 #include "common/text/text.h"
 
@@ -17,6 +18,8 @@ struct fetch {
 	uint64_t taken;
 	char status[128]; /* of the last answer: "404 Not Found" */
 	int error;	  /* why take_body() refused bytes; 0 = the status */
+	bool outside;	  /* a connection to an address outside was begun */
+	bool refused;	  /* an address was refused */
 	char *reason;
 	size_t cap;
 };
@@ -85,6 +88,23 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 	return f->error < 0 ? 0 : one * n;
 }
 
+/* Inside addresses are only for a URL whose own host is inside: a host outside must not direct us
+ * to them, neither by a redirect nor by a name that changes its address. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct fetch *f = arg;
+
+	if (purpose != CURLSOCKTYPE_IPCXN)
+		return CURL_SOCKET_BAD;
+	if (!address_inside(&a->addr)) {
+		f->outside = true;
+	} else if (f->outside && !f->web->allow_private) {
+		f->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 /* libcurl itself does not look at the variable, only its command does. */
 static bool set_authorities(CURL *c)
 {
@@ -105,6 +125,8 @@ static int set_options(struct fetch *f, char *error)
 		curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)f->web->seconds) == CURLE_OK &&
 		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT,
 				 (long)MIN(f->web->seconds, FETCH_CONNECT_SECONDS)) == CURLE_OK &&
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, f) == CURLE_OK &&
 		/* a look-up of a name that hangs must not delay the end */
 		curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
 		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
@@ -132,6 +154,8 @@ static int explain(const struct fetch *f, CURLcode code, const char *error, char
 		snprintf(reason, cap, "cannot be written: %s", strerror(-f->error));
 	} else if (f->error < 0) {
 		return f->error;
+	} else if (f->refused && code == CURLE_COULDNT_CONNECT) {
+		snprintf(reason, cap, "a redirect leads to an address inside this network");
 	} else if (code == CURLE_OK || code == CURLE_WRITE_ERROR) {
 		snprintf(reason, cap, "the server answers %s", f->status);
 	} else if (code == CURLE_UNSUPPORTED_PROTOCOL) {

@@ -11,6 +11,7 @@ struct web {
 	uint64_t limit;	 /* bytes of the document, decoded */
 	int seconds;
 	const char *etag, *modified; /* of what we have; NULL = nothing */
+	bool allow_private; /* a redirect may lead inside (common/address.h) from outside, too */
 	/* Takes the document, piece by piece.  0, or -Exxx, with the reason in `reason`, "" = that
 	 * of the number. */
 	int (*take)(void *owner, const char *bytes, size_t n, char *reason, size_t cap);

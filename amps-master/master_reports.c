@@ -239,9 +239,9 @@ static void back_up(void *owner, control_ticket ticket, int file)
 		     answer_backup, m, ticket);
 }
 
-static json_t *report_channels_now(void *owner)
+static void ask_channels_now(void *owner, control_ticket ticket)
 {
-	return guide_report_now(((struct master *)owner)->guide);
+	guide_ask_now(((struct master *)owner)->guide, ticket);
 }
 
 static json_t *report_guide(void *owner)
@@ -249,9 +249,12 @@ static json_t *report_guide(void *owner)
 	return guide_report(((struct master *)owner)->guide);
 }
 
-static json_t *report_guide_matches(void *owner)
+static int guide_matches_file(void *owner, uint64_t *ret_bytes)
 {
-	return guide_report_matches(((struct master *)owner)->guide);
+	const struct guide_text_file *matches = guide_matches(((struct master *)owner)->guide);
+
+	*ret_bytes = matches->bytes;
+	return matches->fd;
 }
 
 static void refresh_guide(void *owner)
@@ -264,9 +267,7 @@ static void refresh_guide(void *owner)
 
 const struct control_backend master_backend = {
 	.report = {[REPORT_CHANNELS] = report_channels,
-		   [REPORT_CHANNELS_NOW] = report_channels_now,
 		   [REPORT_GUIDE] = report_guide,
-		   [REPORT_GUIDE_MATCHES] = report_guide_matches,
 		   [REPORT_LINKS] = report_links,
 		   [REPORT_SCHEDULE] = report_schedule,
 		   [REPORT_STATUS] = report_status,
@@ -281,6 +282,8 @@ const struct control_backend master_backend = {
 	.import = import_channels,
 	.backup = back_up,
 	.refresh_guide = refresh_guide,
+	.guide_matches = guide_matches_file,
+	.channels_now = ask_channels_now,
 	.token_create = create_token,
 	.link = make_link,
 	.token_revoke = revoke_token,

@@ -471,13 +471,21 @@ static void env_guide(void *owner, struct published *p)
 	worker_pool_publish_snapshot(((struct master *)owner)->pool, SNAPSHOT_GUIDE, p);
 }
 
+static void env_now(void *owner, uint64_t ticket, const struct guide_text_file *text)
+{
+	const struct master *m = owner;
+
+	control_answer_file(m->control, ticket, text->fd, text->bytes);
+}
+
 static int open_guide(struct master *m)
 {
 	const struct guide_env guide = {.base = m->base,
 					.helpers = m->helpers,
 					.state_dir = m->settings.state_dir,
 					.owner = m,
-					.publish = env_guide};
+					.publish = env_guide,
+					.answer_now = env_now};
 	int r = guide_new(&guide, &m->guide);
 
 	return r < 0 ? complain(m, "the guide", r) : 0;

@@ -77,6 +77,7 @@
 #define GUIDE_SOURCES_MAX    64
 #define GUIDE_TASK_MAX	     (24u << 20) /* bytes of an import's description */
 #define GUIDE_REPORT_MAX     (64u << 20)
+#define GUIDE_DAY_S	     86400ll
 #define GUIDE_LAST_S	     3600 /* of a last programme whose end is not known */
 #define GUIDE_RETRY_MIN_S    5	  /* after a failed import; doubled each time */
 #define GUIDE_RETRY_MAX_S    3600

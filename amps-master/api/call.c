@@ -68,6 +68,21 @@ void call_succeed_list(struct api_call *c, struct buf *list, uint64_t total)
 	buf_done(list);
 }
 
+void call_succeed_file(struct api_call *c, int status, int fd, uint64_t bytes)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	assert(fd >= 0);
+	if (copy < 0) {
+		call_fail(c, 503, "no descriptor is left");
+		return;
+	}
+	assert(c->result.status == 0 && c->result.file < 0);
+	c->result.status = status;
+	c->result.file = copy;
+	c->result.bytes = bytes;
+}
+
 void call_succeed(struct api_call *c, int status, json_t *body)
 {
 	set_result(c, status,

@@ -72,6 +72,8 @@ void call_succeed(struct api_call *c, int status, json_t *body);
 /* The same with a list, as text of which `total` are all; a long one becomes a file.  Takes what is
  * in `list`. */
 void call_succeed_list(struct api_call *c, struct buf *list, uint64_t total);
+/* The same with a text in a file in memory, which is borrowed. */
+void call_succeed_file(struct api_call *c, int status, int fd, uint64_t bytes);
 /* The same with the text of a tree. */
 void call_succeed_text(struct api_call *c, int status, char *json);
 

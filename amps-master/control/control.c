@@ -11,7 +11,10 @@
 #include "common/text/buf.h"
 #include "common/limits.h"
 #include "common/log/log.h"
+#include "common/shm/shm.h"
 #include "common/timer.h"
+
+#define NO_MEMORY "the answer cannot be made, perhaps for lack of memory"
 
 /* READING -> WORKING (a request is being answered) -> WRITING -> READING ...; all -> CLOSED. */
 enum client_state { CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING, CLIENT_CLOSED };
@@ -465,9 +468,32 @@ void control_answer(struct control *control, control_ticket ticket, json_t *resu
 		control_put_result(&c->out, c->id, result);
 		answer_ready(c);
 	} else if (c) {
-		refuse(c, "internal", "the answer cannot be made, perhaps for lack of memory");
+		refuse(c, "internal", NO_MEMORY);
 	}
 	json_decref(result);
+}
+
+/* False: it cannot be read. */
+static bool put_file(struct client *c, int fd, size_t bytes)
+{
+	const char *text = fd >= 0 ? shm_map_read(fd, bytes) : NULL;
+
+	if (text == NULL)
+		return false;
+	control_put_text(&c->out, c->id, text, bytes);
+	shm_unmap(text, bytes);
+	return true;
+}
+
+void control_answer_file(struct control *control, control_ticket ticket, int fd, uint64_t bytes)
+{
+	struct client *c = find_ticket(control, ticket);
+
+	assert(!c || c->state == CLIENT_WORKING);
+	if (c && put_file(c, fd, (size_t)bytes))
+		answer_ready(c);
+	else if (c)
+		refuse(c, "internal", NO_MEMORY);
 }
 
 void control_fail(struct control *control, control_ticket ticket, const char *code,

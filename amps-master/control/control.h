@@ -40,6 +40,8 @@ must_check int control_rebind(struct control *c);
 
 /* Answers; `result` is taken (NULL: out of memory), `problems` borrowed and may be NULL. */
 void control_answer(struct control *c, control_ticket ticket, json_t *result);
+/* Answers with the JSON in a file in memory, which is borrowed; -1: there was no memory. */
+void control_answer_file(struct control *c, control_ticket ticket, int fd, uint64_t bytes);
 void control_fail(struct control *c, control_ticket ticket, const char *code, const char *message,
 		  const json_t *problems);
 

@@ -160,6 +160,22 @@ static void run_epg_refresh(const struct request *r)
 	control_answer(r->control, r->ticket, json_pack("{s:b}", "refreshing", 1));
 }
 
+static void run_epg_match(const struct request *r)
+{
+	uint64_t bytes;
+	int fd = r->backend->guide_matches(r->owner, &bytes);
+
+	if (fd >= 0)
+		control_answer_file(r->control, r->ticket, fd, bytes);
+	else
+		control_answer(r->control, r->ticket, json_array());
+}
+
+static void run_list_now(const struct request *r)
+{
+	r->backend->channels_now(r->owner, r->ticket);
+}
+
 static void run_shutdown(const struct request *r)
 {
 	const json_t *timeout = json_object_get(r->params, "timeout");
@@ -185,14 +201,14 @@ static const struct {
 	{"backup", .run = run_backup},
 	{"config", .run = run_config},
 	{"epg", .report = REPORT_GUIDE},
-	{"epg_match", .report = REPORT_GUIDE_MATCHES},
+	{"epg_match", .run = run_epg_match},
 	{"epg_refresh", .run = run_epg_refresh},
 	{"import", .run = run_import},
 	{"kick", .run = run_kick},
 	{"link", .run = run_link},
 	{"links", .report = REPORT_LINKS},
 	{"list", .report = REPORT_CHANNELS},
-	{"list_now", .report = REPORT_CHANNELS_NOW},
+	{"list_now", .run = run_list_now},
 	{"ping", .run = run_ping},
 	{"reload", .run = run_reload},
 	{"schedule", .report = REPORT_SCHEDULE},

@@ -11,9 +11,7 @@
 
 enum control_report {
 	REPORT_CHANNELS,
-	REPORT_CHANNELS_NOW,
 	REPORT_GUIDE,
-	REPORT_GUIDE_MATCHES,
 	REPORT_LINKS,
 	REPORT_SCHEDULE,
 	REPORT_STATUS,
@@ -38,6 +36,10 @@ struct control_backend {
 	void (*import)(void *owner, control_ticket ticket, int file);
 	void (*backup)(void *owner, control_ticket ticket, int file);
 	void (*refresh_guide)(void *owner);
+	/* A file in memory with the JSON of what of the guides matched; borrowed.  -1 = not known
+	 * yet. */
+	int (*guide_matches)(void *owner, uint64_t *ret_bytes);
+	void (*channels_now)(void *owner, control_ticket ticket); /* answers later */
 	/* Makes a token that `params` describe, or revokes the one of this name; both answer
 	 * later. */
 	void (*token_create)(void *owner, control_ticket ticket, const json_t *params);

@@ -71,6 +71,17 @@ void control_put_result(struct buf *out, const json_t *id, const json_t *result)
 	put_line(out, json_pack("{s:o, s:o}", "id", share(id), "result", share(result)));
 }
 
+void control_put_text(struct buf *out, const json_t *id, const char *text, size_t len)
+{
+	buf_puts(out, "{\"id\":");
+	if (json_dump_callback(id ? id : json_null(), add_bytes, out,
+			       JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+		out->failed = true;
+	buf_puts(out, ",\"result\":");
+	buf_add(out, text, len);
+	buf_puts(out, "}\n");
+}
+
 void control_put_error(struct buf *out, const json_t *id, const char *code, const char *message,
 		       const json_t *problems)
 {

@@ -24,8 +24,10 @@ must_check int control_call_parse(struct control_call *c, const char *line, size
 				  const char **ret_message);
 void control_call_done(struct control_call *c); /* accepts a zeroed struct */
 
-/* Append an answer and its newline.  `result` and `problems` (may be NULL) are borrowed. */
+/* Append an answer and its newline.  `text` is the JSON of the result; `result` and `problems` (may
+ * be NULL) are borrowed. */
 void control_put_result(struct buf *out, const json_t *id, const json_t *result);
+void control_put_text(struct buf *out, const json_t *id, const char *text, size_t len);
 void control_put_error(struct buf *out, const json_t *id, const char *code, const char *message,
 		       const json_t *problems);
 

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "amps-master/guide/guide_files.h"
-#include "amps-master/guide/guide_now.h"
 #include "amps-master/util/work_queue.h"
 #include "common/clock.h"
 #include "common/hash.h"
@@ -22,6 +21,8 @@
 #define SECOND_US	1000000ull
 #define LINEUP_DELAY_US (2 * SECOND_US)	 /* changes of the line-up often come together ... */
 #define LINEUP_EVERY_US (10 * SECOND_US) /* ... and an import may take long */
+#define LEFT_OUT	"the guide is left out, because all guides together are larger than 1 GiB"
+static_assert(GUIDE_BYTES_MAX == 1ull << 30, "the text of LEFT_OUT");
 
 struct source {
 	char key[GUIDE_KEY_MAX];
@@ -43,9 +44,10 @@ struct guide_importer {
 	struct source sources[GUIDE_SOURCES_MAX];
 	size_t count;
 	int keep_days, past_days;
+	bool allow_private;
 	uint64_t generation;
-	struct snapshot *current; /* what is published, or NULL */
-	char *report;		  /* of the matches, as text; NULL = none yet */
+	struct guide_text_file matches; /* fd -1 = not known yet */
+	struct guide_now *now;
 	bool begun;
 	bool working;		  /* the thread or a helper has something to do */
 	char busy[GUIDE_KEY_MAX]; /* the source that is being imported, "" = none */
@@ -69,7 +71,8 @@ struct job {
 	int error;
 	bool joined;
 	uint64_t lineup;
-	char *text; /* description or report */
+	char *text;			/* the description */
+	struct guide_text_file matches; /* fd -1 = none */
 	struct guide_file files[GUIDE_SOURCES_MAX];
 	struct published published;
 };
@@ -94,6 +97,7 @@ static void job_free(struct job *j)
 	close_fd(&j->catalog.fd);
 	close_fd(&j->file);
 	close_fd(&j->published.fd);
+	close_fd(&j->matches.fd);
 	free(j->text);
 	free(j);
 }
@@ -109,7 +113,8 @@ static void run_job(struct work *w)
 		j->error = guide_files_lineup(&j->catalog, &j->lineup);
 		return;
 	case JOB_DESCRIBE:
-		j->error = guide_files_describe(j->folder, &j->catalog, &j->subject, &j->text);
+		j->error = guide_files_describe(j->folder, &j->catalog, &j->subject,
+						clock_wall_us() / 1000000, &j->text);
 		return;
 	case JOB_JOIN:
 		break;
@@ -123,7 +128,7 @@ static void run_job(struct work *w)
 	if (j->error < 0 || unchanged)
 		return;
 	j->error = guide_files_join(j->folder, &j->catalog, j->specs, j->count, j->generation,
-				    j->files, &j->published, &j->text);
+				    j->files, &j->published, &j->matches);
 	j->joined = j->error == 0;
 }
 
@@ -132,41 +137,57 @@ static void drop_job(struct work *w)
 	job_free((struct job *)w);
 }
 
-static struct guide_spec spec_of(const struct guide_importer *g, const struct source *s)
+static int copy_spec(const struct guide_importer *g, const struct source *s, struct guide_spec *ret)
 {
-	struct guide_spec spec = {.source = json_deep_copy(s->spec),
-				  .keep_days = g->keep_days,
-				  .past_days = g->past_days};
-
-	memcpy(spec.key, s->key, sizeof(spec.key));
-	return spec;
+	*ret = (struct guide_spec){.source = json_deep_copy(s->spec),
+				   .keep_days = g->keep_days,
+				   .past_days = g->past_days,
+				   .allow_private = g->allow_private};
+	memcpy(ret->key, s->key, sizeof(ret->key));
+	return ret->source != NULL ? 0 : -ENOMEM;
 }
 
-static void post(struct guide_importer *g, int kind, const struct source *subject, int file,
-		 void (*done)(struct work *w))
+/* Gives the job its own copies of what the loop may change meanwhile. */
+static int job_fill(struct job *j, const struct guide_importer *g, const struct source *subject)
+{
+	int r = subject != NULL ? copy_spec(g, subject, &j->subject) : 0;
+
+	for (size_t i = 0; r == 0 && j->kind == JOB_JOIN && i < g->count; i++)
+		r = copy_spec(g, &g->sources[i], &j->specs[j->count++]);
+	if (r < 0 || g->catalog.fd < 0)
+		return r;
+	j->catalog.fd = fcntl(g->catalog.fd, F_DUPFD_CLOEXEC, 0);
+	return j->catalog.fd < 0 ? -errno : 0;
+}
+
+/* Takes the file.  0, or -Exxx: the thread gets nothing to do. */
+static int post(struct guide_importer *g, int kind, const struct source *subject, int file,
+		void (*done)(struct work *w))
 {
 	struct job *j = calloc(1, sizeof(*j));
+	int r;
 
 	assert(!g->working);
 	if (j == NULL) {
 		close_fd(&file);
-		return;
+		return -ENOMEM;
 	}
 	j->work = (struct work){.run = run_job, .done = done, .drop = drop_job};
 	j->g = g;
 	j->kind = kind;
 	j->file = file;
-	j->published.fd = -1;
-	j->catalog = g->catalog;
-	j->catalog.fd = g->catalog.fd >= 0 ? fcntl(g->catalog.fd, F_DUPFD_CLOEXEC, 0) : -1;
+	j->published.fd = j->matches.fd = -1;
+	j->catalog = (struct guide_catalog){-1, g->catalog.bytes};
 	j->generation = g->generation + 1;
 	memcpy(j->folder, g->folder, sizeof(j->folder));
-	for (size_t i = 0; kind == JOB_JOIN && i < g->count; i++)
-		j->specs[j->count++] = spec_of(g, &g->sources[i]);
-	if (subject != NULL)
-		j->subject = spec_of(g, subject);
+	r = job_fill(j, g, subject);
+	if (r < 0) {
+		job_free(j);
+		return r;
+	}
 	g->working = true;
 	work_queue_post(g->queue, &j->work);
+	return 0;
 }
 
 /* ---------- a source ---------- */
@@ -206,23 +227,22 @@ static void take_join(struct guide_importer *g, struct job *j)
 
 	assert(j->generation == g->generation + 1);
 	g->generation = j->generation;
-	free(g->report);
-	g->report = TAKE_PTR(j->text);
+	close_fd(&g->matches.fd);
+	g->matches = (struct guide_text_file){TAKE_FD(j->matches.fd), j->matches.bytes};
 	for (size_t i = 0; i < j->count; i++) {
 		struct source *s = find(g, j->specs[i].key);
 		int64_t age_s = MAX(wall_s - j->files[i].fetched_wall_s, 0);
 
 		if (s == NULL)
 			continue;
+		if (j->files[i].left_out && !s->file.left_out)
+			log_error(LEFT_OUT ", serving the others source=%s", s->shown);
 		s->file = j->files[i];
 		/* the first time: when it is due follows from the age of its file */
 		if (!g->begun && s->file.present && (uint64_t)age_s * SECOND_US < s->refresh_us)
 			s->due_us = now + s->refresh_us - (uint64_t)age_s * SECOND_US;
 	}
-	snapshot_unref(g->current);
-	g->current = NULL;
-	if (snapshot_open(&guide_type, j->published.fd, j->published.bytes, &g->current) < 0)
-		log_error("the guide cannot be mapped, `amps list --now` does not show it");
+	guide_now_follow_guide(g->now, &j->published);
 	g->env.publish(g->env.owner, &j->published);
 }
 
@@ -260,15 +280,18 @@ static void on_imported(void *owner, struct helper_result *result)
 {
 	struct guide_importer *g = owner;
 	struct source *s = find(g, g->busy);
+	int r;
 
 	g->helper = NULL;
 	g->working = false;
 	if (s != NULL && result->error == 0) {
-		post(g, JOB_JOIN, s, TAKE_FD(result->output_fd), on_joined);
-		return;
-	}
-	if (s != NULL)
+		r = post(g, JOB_JOIN, s, TAKE_FD(result->output_fd), on_joined);
+		if (r == 0)
+			return;
+		fail(s, strerror(-r));
+	} else if (s != NULL) {
 		fail(s, result->reason);
+	}
 	end_import(g);
 }
 
@@ -340,28 +363,58 @@ static struct source *first_due(struct guide_importer *g)
 	return first;
 }
 
+/* Joins the files for other sources, or looks at the line-up.  0 or -Exxx. */
+static int follow_changes(struct guide_importer *g)
+{
+	int r = 0;
+
+	if (g->sources_changed) {
+		r = post(g, JOB_JOIN, NULL, -1, on_joined);
+		g->sources_changed = r < 0;
+	} else if (g->lineup_changed) {
+		r = g->count > 0 ? post(g, JOB_LINEUP, NULL, -1, on_lineup) : 0;
+		g->lineup_changed = r < 0;
+	}
+	return r;
+}
+
+static void begin_import(struct guide_importer *g, struct source *s)
+{
+	int r;
+
+	memcpy(g->busy, s->key, sizeof(g->busy));
+	s->tried_us = clock_mono_us();
+	r = post(g, JOB_DESCRIBE, s, -1, on_described);
+	if (r == 0)
+		return;
+	g->busy[0] = '\0';
+	fail(s, strerror(-r));
+}
+
 static void run_next(struct guide_importer *g)
 {
-	struct source *s = first_due(g);
-	uint64_t now = clock_mono_us();
+	struct source *s;
+	uint64_t now;
+	int r;
 
 	if (g->working)
 		return;
-	if (g->sources_changed) {
-		g->sources_changed = false;
-		post(g, JOB_JOIN, NULL, -1, on_joined);
-	} else if (g->lineup_changed) {
-		g->lineup_changed = false;
-		if (g->count > 0)
-			post(g, JOB_LINEUP, NULL, -1, on_lineup);
-	} else if (s != NULL && s->due_us <= now) {
-		memcpy(g->busy, s->key, sizeof(g->busy));
-		s->tried_us = now;
-		/* if there is no memory to begin */
-		s->due_us = now + GUIDE_RETRY_MIN_S * SECOND_US;
-		post(g, JOB_DESCRIBE, s, -1, on_described);
+	r = follow_changes(g);
+	if (r < 0) {
+		log_error("the guide cannot follow a change (%s), trying again in %d s",
+			  strerror(-r), GUIDE_RETRY_MIN_S);
+		g->begun = true; /* the server starts without a guide */
+		timer_set(g->timer, GUIDE_RETRY_MIN_S * SECOND_US);
+		return;
 	}
-	if (!g->working && s != NULL)
+	s = first_due(g);
+	if (g->working || s == NULL)
+		return;
+	if (s->due_us <= clock_mono_us())
+		begin_import(g, s);
+	s = first_due(g); /* another one, if it failed */
+	now = clock_mono_us();
+	if (!g->working)
 		timer_set(g->timer, MAX(s->due_us, now + 1) - now);
 }
 
@@ -411,9 +464,10 @@ static void source_init(struct source *s, const struct source *old, json_t *spec
 	text_redact_url(url != NULL ? url : path, s->shown, sizeof(s->shown));
 }
 
-static void read_settings(struct guide_importer *g, const json_t *epg)
+static void read_settings(struct guide_importer *g, const json_t *settings)
 {
-	const json_t *list = json_object_get(epg, "sources");
+	const json_t *epg = json_object_get(settings, "epg"),
+		     *list = json_object_get(epg, "sources");
 	struct source *sources = calloc(GUIDE_SOURCES_MAX, sizeof(*sources));
 	size_t i, n = 0;
 	json_t *spec;
@@ -422,6 +476,8 @@ static void read_settings(struct guide_importer *g, const json_t *epg)
 		return;
 	g->keep_days = (int)json_integer_value(json_object_get(epg, "keep_days"));
 	g->past_days = (int)json_integer_value(json_object_get(epg, "past_days"));
+	g->allow_private = json_is_true(
+		json_object_get(json_object_get(settings, "streaming"), "allow_private"));
 	json_array_foreach (list, i, spec) {
 		char key[GUIDE_KEY_MAX];
 		size_t same = 0;
@@ -444,10 +500,19 @@ static void read_settings(struct guide_importer *g, const json_t *epg)
 
 static void follow_catalog(struct guide_importer *g, const struct published *p)
 {
+	int fd;
+
 	if (p->fd < 0)
 		return;
+	fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) {
+		log_error("the guide cannot follow the line-up (%s), matching with the last one",
+			  strerror(errno));
+		return;
+	}
 	close_fd(&g->catalog.fd);
-	g->catalog = (struct guide_catalog){fcntl(p->fd, F_DUPFD_CLOEXEC, 0), p->bytes};
+	g->catalog = (struct guide_catalog){fd, p->bytes};
+	guide_now_follow_catalog(g->now, &g->catalog);
 	g->lineup_changed = g->begun;
 }
 
@@ -455,7 +520,7 @@ void guide_follow(struct guide_importer *g, const struct publication *p, bool re
 {
 	follow_catalog(g, &p->snapshots[SNAPSHOT_CATALOG]);
 	if (p->settings != NULL)
-		read_settings(g, json_object_get(p->settings, "epg"));
+		read_settings(g, p->settings);
 	g->sources_changed |= !g->begun;
 	if (reload && p->settings != NULL)
 		guide_refresh(g);
@@ -491,17 +556,18 @@ static json_t *report_source(const struct guide_importer *g, const struct source
 	uint64_t now = clock_mono_us();
 	bool busy = strcmp(g->busy, s->key) == 0;
 	int64_t wait_s = s->due_us > now ? (int64_t)((s->due_us - now) / SECOND_US) : 0;
+	const char *error = s->error[0] ? s->error : s->file.left_out ? LEFT_OUT : NULL;
 	const char *state = busy	      ? "importing"
-			    : s->error[0]     ? "failed"
+			    : error != NULL   ? "failed"
 			    : s->file.present ? "ok"
 					      : "waiting";
 
-	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:s?}", "source", s->shown, "state", state,
-		"fetched", time_or_null(s->file.present ? s->file.fetched_wall_s : 0), "next",
-		time_or_null(clock_wall_us() / 1000000 + wait_s), "channels",
-		(json_int_t)s->file.channels, "matched", (json_int_t)s->file.matched, "programmes",
-		(json_int_t)s->file.programmes, "error", s->error[0] ? s->error : NULL);
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:s?}", "source", s->shown, "state",
+			 state, "fetched",
+			 time_or_null(s->file.present ? s->file.fetched_wall_s : 0), "next",
+			 time_or_null(clock_wall_us() / 1000000 + wait_s), "channels",
+			 (json_int_t)s->file.channels, "matched", (json_int_t)s->file.matched,
+			 "programmes", (json_int_t)s->file.programmes, "error", error);
 }
 
 json_t *guide_report(const struct guide_importer *g)
@@ -513,22 +579,14 @@ json_t *guide_report(const struct guide_importer *g)
 	return list;
 }
 
-json_t *guide_report_matches(const struct guide_importer *g)
+const struct guide_text_file *guide_matches(const struct guide_importer *g)
 {
-	return g->report != NULL ? json_loads(g->report, 0, NULL) : json_array();
+	return &g->matches;
 }
 
-json_t *guide_report_now(const struct guide_importer *g)
+void guide_ask_now(struct guide_importer *g, uint64_t ticket)
 {
-	struct snapshot *catalog;
-	json_t *list;
-
-	if (g->catalog.fd < 0 ||
-	    snapshot_open(&catalog_type, g->catalog.fd, g->catalog.bytes, &catalog) < 0)
-		return NULL;
-	list = guide_now_report(catalog_of(catalog), guide_of(g->current), clock_wall_us());
-	snapshot_unref(catalog);
-	return list;
+	guide_now_ask(g->now, ticket);
 }
 
 /* ---------- its life ---------- */
@@ -551,11 +609,13 @@ int guide_new(const struct guide_env *env, struct guide_importer **ret)
 	if (g == NULL)
 		return -ENOMEM;
 	g->env = *env;
-	g->catalog.fd = -1;
+	g->catalog.fd = g->matches.fd = -1;
 	g->timer = evtimer_new(env->base, on_timer, g);
 	r = g->timer != NULL ? make_folder(g) : -ENOMEM;
 	if (r == 0)
 		r = work_queue_new(&queue, &g->queue);
+	if (r == 0)
+		r = guide_now_new(env->base, env->answer_now, env->owner, &g->now);
 	if (r < 0)
 		guide_free(g);
 	else
@@ -574,8 +634,8 @@ struct guide_importer *guide_free(struct guide_importer *g)
 	for (size_t i = 0; i < g->count; i++)
 		source_done(&g->sources[i]);
 	close_fd(&g->catalog.fd);
-	snapshot_unref(g->current);
-	free(g->report);
+	close_fd(&g->matches.fd);
+	guide_now_free(g->now);
 	free(g);
 	return NULL;
 }

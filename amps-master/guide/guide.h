@@ -15,6 +15,7 @@
 
 #include <event2/event.h>
 #include <jansson.h>
+#include "amps-master/guide/guide_now.h"
 #include "amps-master/store/publication.h"
 #include "amps-master/system/helper.h"
 
@@ -27,6 +28,7 @@ struct guide_env {
 	void *owner;
 	/* A snapshot to publish; takes it out of *p. */
 	void (*publish)(void *owner, struct published *p);
+	guide_now_fn answer_now; /* answers guide_ask_now() */
 };
 
 /* 0 or -Exxx. */
@@ -43,10 +45,11 @@ bool guide_begun(const struct guide_importer *g);
 /* All sources are due now. */
 void guide_refresh(struct guide_importer *g);
 
-/* [{"source", "state", "fetched", "next", "programmes", "channels", "matched", "error"}], and which
- * channel matched what (guide_files.h).  New references or NULL. */
+/* [{"source", "state", "fetched", "next", "programmes", "channels", "matched", "error"}].  A new
+ * reference or NULL. */
 json_t *guide_report(const struct guide_importer *g);
-json_t *guide_report_matches(const struct guide_importer *g);
-json_t *guide_report_now(const struct guide_importer *g); /* guide_now.h */
+/* Which channel matched what (guide_files.h); borrowed until the next turn of the loop. */
+const struct guide_text_file *guide_matches(const struct guide_importer *g);
+void guide_ask_now(struct guide_importer *g, uint64_t ticket); /* guide_now.h */
 
 #endif

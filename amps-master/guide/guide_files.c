@@ -20,6 +20,8 @@
 #include "common/text/text.h"
 
 #define SUFFIX ".guide"
+#define FRAME_BYTES                                                                                \
+	(sizeof(struct guide_header) + 16) /* of a snapshot: its header, and alignment */
 
 /* A source's file, mapped; and what its report says. */
 struct part {
@@ -29,6 +31,8 @@ struct part {
 	struct snapshot *snapshot;
 	json_t *source, *matches; /* borrowed from `report` */
 	json_t *report;
+	bool left_out;	/* of the snapshot */
+	uint64_t taken; /* bytes of it that go into the snapshot */
 };
 
 static void part_close(struct part *p)
@@ -173,6 +177,19 @@ static json_t *targets_of(const struct catalog *c)
 	return list;
 }
 
+/* Has the file all programmes of its document that are among the days to be kept now? */
+static bool is_complete(const struct part *p, const struct guide_spec *spec, int64_t wall_s)
+{
+	const json_t *until = json_object_get(p->source, "left_out_until"),
+		     *from = json_object_get(p->source, "left_out_from");
+
+	if (!json_is_integer(until) || !json_is_integer(from))
+		return false;
+	return json_integer_value(until) <= wall_s - spec->past_days * GUIDE_DAY_S &&
+	       (json_integer_value(from) == 0 ||
+		json_integer_value(from) >= wall_s + spec->keep_days * GUIDE_DAY_S);
+}
+
 static void add_text(json_t *task, const char *key, const json_t *from, const char *name)
 {
 	const char *text = json_string_value(json_object_get(from, name));
@@ -183,14 +200,14 @@ static void add_text(json_t *task, const char *key, const json_t *from, const ch
 
 /* What the file was made of, so that it is not fetched again if it is the same. */
 static void add_known(json_t *task, const char *folder, const struct guide_spec *spec,
-		      uint64_t lineup)
+		      uint64_t lineup, int64_t wall_s)
 {
 	struct part p;
 
 	if (part_open(folder, spec->key, &p) < 0)
 		return;
 	part_read_report(&p);
-	if (lineup_of(&p) == lineup) {
+	if (lineup_of(&p) == lineup && is_complete(&p, spec, wall_s)) {
 		add_text(task, "etag", p.source, "etag");
 		add_text(task, "modified", p.source, "modified");
 	}
@@ -198,7 +215,7 @@ static void add_known(json_t *task, const char *folder, const struct guide_spec 
 }
 
 int guide_files_describe(const char *folder, const struct guide_catalog *c,
-			 const struct guide_spec *spec, char **ret)
+			 const struct guide_spec *spec, int64_t wall_s, char **ret)
 {
 	const char *zone = json_string_value(json_object_get(spec->source, "timezone"));
 	struct catalog *catalog = NULL;
@@ -216,7 +233,9 @@ int guide_files_describe(const char *folder, const struct guide_catalog *c,
 			 "targets", targets_of(catalog));
 	add_text(task, "url", spec->source, "url");
 	add_text(task, "path", spec->source, "path");
-	add_known(task, folder, spec, hash_lineup(catalog));
+	if (spec->allow_private)
+		json_object_set_new(task, "allow_private", json_true());
+	add_known(task, folder, spec, hash_lineup(catalog), wall_s);
 	snapshot_unref(catalog_snapshot(catalog));
 	*ret = task != NULL ? json_dumps(task, JSON_COMPACT) : NULL;
 	json_decref(task);
@@ -329,78 +348,6 @@ struct joining {
 	uint64_t at; /* written */
 };
 
-static bool is_taken(const struct joining *j, size_t part, uint64_t hash)
-{
-	for (size_t i = 0; i < part; i++)
-		if (j->parts[i].snapshot != NULL &&
-		    guide_find_hash(guide_in(&j->parts[i]), hash) != NULL)
-			return true;
-	return false;
-}
-
-/* In the order of the sources, and of their files, so that neighbours stay neighbours. */
-static int compare_places(const void *a, const void *b)
-{
-	const struct pick *x = a, *y = b;
-
-	if (x->part != y->part)
-		return x->part < y->part ? -1 : 1;
-	return (x->channel.xml_at > y->channel.xml_at) - (x->channel.xml_at < y->channel.xml_at);
-}
-
-static int compare_hashes(const void *a, const void *b)
-{
-	const struct pick *x = a, *y = b;
-
-	return (x->channel.id_hash > y->channel.id_hash) -
-	       (x->channel.id_hash < y->channel.id_hash);
-}
-
-static int pick_channels(struct joining *j)
-{
-	size_t most = 0;
-
-	for (size_t i = 0; i < j->part_count; i++)
-		most += j->parts[i].snapshot ? guide_channel_count(guide_in(&j->parts[i])) : 0;
-	j->picks = calloc(MAX(most, 1u), sizeof(*j->picks));
-	if (j->picks == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < j->part_count; i++) {
-		const struct guide *g = guide_in(&j->parts[i]);
-
-		for (size_t k = 0; g != NULL && k < guide_channel_count(g); k++) {
-			const struct guide_channel *ch = guide_channel_at(g, k);
-
-			if (!is_taken(j, i, ch->id_hash))
-				j->picks[j->count++] = (struct pick){*ch, i};
-		}
-	}
-	qsort(j->picks, j->count, sizeof(*j->picks), compare_places);
-	return j->count <= CHANNELS_MAX ? 0 : -E2BIG;
-}
-
-/* Copies one kind of bytes of all channels, those that follow each other at once, and moves the
- * channels' offsets to where they are now. */
-static int copy_area(struct joining *j, uint64_t *(*place)(struct guide_channel *),
-		     uint64_t (*length)(const struct guide_channel *))
-{
-	int r = 0;
-
-	for (size_t i = 0, end; r == 0 && i < j->count; i = end) {
-		uint64_t from = *place(&j->picks[i].channel), bytes = 0;
-
-		for (end = i; end < j->count && j->picks[end].part == j->picks[i].part &&
-			      *place(&j->picks[end].channel) == from + bytes;
-		     end++) {
-			*place(&j->picks[end].channel) = j->at + bytes;
-			bytes += length(&j->picks[end].channel);
-		}
-		r = copy_range(j->fd, j->parts[j->picks[i].part].fd, from, bytes);
-		j->at += bytes;
-	}
-	return r;
-}
-
 static uint64_t *xml_place(struct guide_channel *ch)
 {
 	return &ch->xml_at;
@@ -429,6 +376,115 @@ static uint64_t *programmes_place(struct guide_channel *ch)
 static uint64_t programmes_length(const struct guide_channel *ch)
 {
 	return ch->programme_count * sizeof(struct guide_programme);
+}
+
+static bool is_used(const struct part *p)
+{
+	return p->snapshot != NULL && !p->left_out;
+}
+
+static bool is_taken(const struct joining *j, size_t part, uint64_t hash)
+{
+	for (size_t i = 0; i < part; i++)
+		if (is_used(&j->parts[i]) && guide_find_hash(guide_in(&j->parts[i]), hash) != NULL)
+			return true;
+	return false;
+}
+
+/* In the order of the sources, and of their files, so that neighbours stay neighbours. */
+static int compare_places(const void *a, const void *b)
+{
+	const struct pick *x = a, *y = b;
+
+	if (x->part != y->part)
+		return x->part < y->part ? -1 : 1;
+	return (x->channel.xml_at > y->channel.xml_at) - (x->channel.xml_at < y->channel.xml_at);
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+	const struct pick *x = a, *y = b;
+
+	return (x->channel.id_hash > y->channel.id_hash) -
+	       (x->channel.id_hash < y->channel.id_hash);
+}
+
+/* What a channel adds to the snapshot. */
+static uint64_t size_of(const struct guide_channel *ch)
+{
+	return sizeof(*ch) + xml_length(ch) + packed_length(ch) + programmes_length(ch);
+}
+
+/* Picks the channels of the sources that are used.  Returns their bytes. */
+static uint64_t pick_used(struct joining *j)
+{
+	uint64_t bytes = 0;
+
+	j->count = 0;
+	for (size_t i = 0; i < j->part_count; i++) {
+		struct part *p = &j->parts[i];
+		size_t count = is_used(p) ? guide_channel_count(guide_in(p)) : 0;
+
+		p->taken = 0;
+		for (size_t k = 0; k < count; k++) {
+			const struct guide_channel *ch = guide_channel_at(guide_in(p), k);
+
+			if (is_taken(j, i, ch->id_hash))
+				continue;
+			j->picks[j->count++] = (struct pick){*ch, i};
+			p->taken += size_of(ch);
+		}
+		bytes += p->taken;
+	}
+	return bytes;
+}
+
+static void leave_out_largest(struct joining *j)
+{
+	struct part *largest = &j->parts[0];
+
+	for (size_t i = 1; i < j->part_count; i++)
+		if (j->parts[i].taken > largest->taken)
+			largest = &j->parts[i];
+	assert(is_used(largest));
+	largest->left_out = true;
+}
+
+static int pick_channels(struct joining *j)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < j->part_count; i++)
+		most += is_used(&j->parts[i]) ? guide_channel_count(guide_in(&j->parts[i])) : 0;
+	j->picks = calloc(MAX(most, 1u), sizeof(*j->picks));
+	if (j->picks == NULL)
+		return -ENOMEM;
+	while (pick_used(j) > GUIDE_BYTES_MAX - FRAME_BYTES || j->count > CHANNELS_MAX)
+		leave_out_largest(j);
+	qsort(j->picks, j->count, sizeof(*j->picks), compare_places);
+	return 0;
+}
+
+/* Copies one kind of bytes of all channels, those that follow each other at once, and moves the
+ * channels' offsets to where they are now. */
+static int copy_area(struct joining *j, uint64_t *(*place)(struct guide_channel *),
+		     uint64_t (*length)(const struct guide_channel *))
+{
+	int r = 0;
+
+	for (size_t i = 0, end; r == 0 && i < j->count; i = end) {
+		uint64_t from = *place(&j->picks[i].channel), bytes = 0;
+
+		for (end = i; end < j->count && j->picks[end].part == j->picks[i].part &&
+			      *place(&j->picks[end].channel) == from + bytes;
+		     end++) {
+			*place(&j->picks[end].channel) = j->at + bytes;
+			bytes += length(&j->picks[end].channel);
+		}
+		r = copy_range(j->fd, j->parts[j->picks[i].part].fd, from, bytes);
+		j->at += bytes;
+	}
+	return r;
 }
 
 static int write_bytes(struct joining *j, const void *bytes, size_t n)
@@ -474,9 +530,8 @@ static int write_snapshot(struct joining *j, struct guide_header *h)
 		r = align(j);
 	if (r == 0)
 		r = write_channels(j, h);
+	assert(r < 0 || j->at <= GUIDE_BYTES_MAX);
 	h->snapshot.total_bytes = j->at;
-	if (r == 0 && j->at > GUIDE_BYTES_MAX)
-		r = -EFBIG;
 	if (r == 0 && pwrite(j->fd, h, sizeof(*h), 0) != (ssize_t)sizeof(*h))
 		r = -EIO;
 	return r < 0 ? r : shm_end(j->fd);
@@ -524,6 +579,8 @@ static json_t *matches_of(const struct guide_spec *specs, const struct part *par
 		const char *url = json_string_value(json_object_get(specs[i].source, "url"));
 		const char *path = json_string_value(json_object_get(specs[i].source, "path"));
 
+		if (parts[i].left_out)
+			continue;
 		text_redact_url(url != NULL ? url : path, shown, sizeof(shown));
 		json_array_foreach (parts[i].matches, k, match) {
 			const char *id = json_string_value(json_object_get(match, "id"));
@@ -547,10 +604,19 @@ static json_t *value_or_null(const json_t *object, const char *key)
 	return value != NULL ? json_incref(value) : json_null();
 }
 
-static char *report_of(const struct catalog *c, const json_t *matches)
+void guide_text_file_make(struct guide_text_file *ret, const json_t *tree)
+{
+	char *text = tree != NULL ? json_dumps(tree, JSON_COMPACT) : NULL;
+	size_t bytes = text != NULL ? strlen(text) : 0;
+	int fd = text != NULL ? shm_snapshot("amps-guide-text", text, bytes) : -ENOMEM;
+
+	free(text);
+	*ret = (struct guide_text_file){MAX(fd, -1), bytes};
+}
+
+static void report_of(const struct catalog *c, const json_t *matches, struct guide_text_file *ret)
 {
 	json_t *list = json_array();
-	char *text;
 
 	for (size_t i = 0; i < catalog_channel_count(c); i++) {
 		const struct catalog_channel *ch = catalog_channel_at(c, i);
@@ -568,9 +634,8 @@ static char *report_of(const struct catalog *c, const json_t *matches)
 					value_or_null(match, "name"), "suggestions",
 					hints ? json_incref(hints) : json_array()));
 	}
-	text = json_dumps(list, JSON_COMPACT);
+	guide_text_file_make(ret, list);
 	json_decref(list);
-	return text;
 }
 
 static void open_parts(const char *folder, const struct guide_spec *specs, size_t count,
@@ -595,7 +660,8 @@ static void open_parts(const char *folder, const struct guide_spec *specs, size_
 
 int guide_files_join(const char *folder, const struct guide_catalog *c,
 		     const struct guide_spec *specs, size_t count, uint64_t generation,
-		     struct guide_file *files, struct published *ret, char **ret_report)
+		     struct guide_file *files, struct published *ret,
+		     struct guide_text_file *ret_report)
 {
 	struct part *parts = calloc(MAX(count, 1u), sizeof(*parts));
 	struct catalog *catalog = NULL;
@@ -608,10 +674,12 @@ int guide_files_join(const char *folder, const struct guide_catalog *c,
 		parts[i].fd = -1;
 	open_parts(folder, specs, count, parts, files);
 	r = make_snapshot(parts, count, generation, ret);
-	*ret_report = NULL;
+	for (size_t i = 0; i < count; i++)
+		files[i].left_out = parts[i].left_out;
+	ret_report->fd = -1;
 	if (r == 0 && open_catalog(c, &catalog) == 0) {
 		matches = matches_of(specs, parts, count, files);
-		*ret_report = report_of(catalog, matches);
+		report_of(catalog, matches, ret_report);
 		json_decref(matches);
 		snapshot_unref(catalog_snapshot(catalog));
 	}

@@ -1,13 +1,36 @@
-/* guide_now.h - what is on and what is next, for `amps list --now`. */
+/* guide_now.h - what is on and what is next, for `amps list --now`.
+ *
+ * Made by a thread, and kept until it changes: the first programme ends or begins, or there is
+ * another guide or line-up. */
 #ifndef AMPS_GUIDE_NOW_H
 #define AMPS_GUIDE_NOW_H
 
-#include <jansson.h>
+#include <event2/event.h>
+#include "amps-master/guide/guide_files.h"
 #include "common/shm/catalog.h"
 #include "common/shm/guide.h"
 
 /* [{"id", "name", "now", "until", "next", "start"}] of the channels on air; null where it is not
- * known.  `g` may be NULL.  A new reference, or NULL without memory. */
-json_t *guide_now_report(const struct catalog *c, const struct guide *g, int64_t wall_us);
+ * known.  `g` may be NULL.  *ret_until_us: the wall time at which it would first differ, or
+ * INT64_MAX.  A new reference, or NULL without memory. */
+json_t *guide_now_report(const struct catalog *c, const struct guide *g, int64_t wall_us,
+			 int64_t *ret_until_us);
+
+struct guide_now;
+
+/* Takes nothing; `text` is borrowed for the call, fd -1 = it cannot be made. */
+typedef void (*guide_now_fn)(void *owner, uint64_t ticket, const struct guide_text_file *text);
+
+/* 0 or -Exxx. */
+must_check int guide_now_new(struct event_base *base, guide_now_fn answer, void *owner,
+			     struct guide_now **ret);
+struct guide_now *guide_now_free(struct guide_now *n); /* returns NULL; accepts NULL */
+
+/* Copies the descriptors.  From now on the answers are of these; fd -1 = there is none. */
+void guide_now_follow_catalog(struct guide_now *n, const struct guide_catalog *c);
+void guide_now_follow_guide(struct guide_now *n, const struct published *guide);
+
+/* Answers once, at once or later; never after guide_now_free(). */
+void guide_now_ask(struct guide_now *n, uint64_t ticket);
 
 #endif

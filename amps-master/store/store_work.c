@@ -272,9 +272,10 @@ static int next_stored(struct store_work *w, const json_t *model, struct next *n
 static json_t *settings_of(const json_t *model)
 {
 	json_auto_t *part = json_pack(
-		"{s:O*, s:O*, s:O*, s:O*}", "server", json_object_get(model, "server"),
+		"{s:O*, s:O*, s:O*, s:O*, s:O*}", "server", json_object_get(model, "server"),
 		"media_root", json_object_get(model, "media_root"), "media_limit_mb",
-		json_object_get(model, "media_limit_mb"), "epg", json_object_get(model, "epg"));
+		json_object_get(model, "media_limit_mb"), "epg", json_object_get(model, "epg"),
+		"streaming", json_object_get(model, "streaming"));
 
 	return json_deep_copy(part);
 }

@@ -2,10 +2,8 @@
  *
  * Our connect(), sendto(), sendmsg() and getaddrinfo() in the executable override those of libc for
  * every loaded library.  So redirects, playlist targets, keys, transports and names that change
- * their address are checked when they are used.  Inside = loopback, private, link-local, shared
- * (RFC 6598), unique local, unspecified, multicast and reserved addresses, also when wrapped in
- * IPv6.  An inside address is refused unless the source's own host was inside each time it was
- * looked up, or allow_private is set.
+ * their address are checked when they are used.  An inside address (common/address.h) is refused
+ * unless the source's own host was inside each time it was looked up, or allow_private is set.
  *
  * The policy is global to the process (the interposed functions have no other context) and set once
  * before the source is opened; a process that never sets one is not restricted. */
@@ -27,13 +25,6 @@ void guard_judge(void);
  * non-zero, the lookup fails with EAI_AGAIN.  Numeric hosts need no thread. */
 void guard_interruptible(int (*interrupted)(void *owner), void *owner);
 void guard_clear(void);
-
-/* True for an inside address; false for families other than INET and INET6. */
-bool guard_inside(const struct sockaddr *address);
-
-/* True if there is an address, and all are inside.  A name with addresses on both sides is outside:
- * else its owner could allow redirects into this network by adding 127.0.0.1. */
-bool guard_all_inside(const struct addrinfo *found);
 
 /* The protocols libav may use for a source of this scheme ("" or "file": a local file). */
 const char *guard_protocols(const char *scheme);

@@ -1,8 +1,10 @@
 """/epg.xml and /api/epg."""
 import gzip
+import html
 import http.server
 import json
 import lzma
+import os
 import re
 import subprocess
 import threading
@@ -12,7 +14,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import media
-from harness import serving, wait_for
+import npm
+import outside
+from harness import ROOT, serving, wait_for
 from lineup import channel, line_up
 from test_api import ask, good
 
@@ -111,8 +115,12 @@ def test_a_changed_guide_is_sent_to_who_asks_by_time():
 
 # -- imported guides
 
+def stamped(seconds, zone=" +0000"):
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds)) + zone
+
+
 def stamp(seconds, zone=" +0000"):
-    return time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + seconds)) + zone
+    return stamped(time.time() + seconds, zone)
 
 
 def guide(*elements):
@@ -144,9 +152,10 @@ FIRST = guide('<channel id="one.tv"><display-name>x</display-name></channel>',
 class Web(http.server.ThreadingHTTPServer):
     """Serves `document`, with validators; counts and keeps the requests."""
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, host="127.0.0.1"):
+        super().__init__((host, 0), Handler)
         self.document, self.status, self.requests = FIRST, 200, []
+        self.elsewhere = None   # where /elsewhere redirects to
         threading.Thread(target=self.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server_port}/guide.xml"
 
@@ -156,10 +165,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         web = self.server
         tag = f'"{hash(web.document)}"'
         status = 304 if self.headers.get("If-None-Match") == tag else web.status
+        if self.path == "/elsewhere":
+            status = 302
         web.requests.append((status, self.headers))
         self.send_response(status)
-        self.send_header("ETag", tag)
-        body = web.document if status != 304 else b""
+        self.send_header("Location" if status == 302 else "ETag",
+                         web.elsewhere if status == 302 else tag)
+        body = web.document if status // 100 == 2 else b""
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -208,6 +220,26 @@ def test_an_imported_guide_is_matched_and_served(server, web, tmp_path):
     assert '#EXTREM:AMP-NEXT title="Später" start="2' in s.get("/playlist.m3u?ids=1").text
 
 
+def test_other_parsers_read_the_guide(server, web):
+    s = server(importing({"url": web.url}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    text = s.get("/epg.xml").text
+    done = subprocess.run(["node", os.path.join(ROOT, "tests/system/read_xmltv.mjs"), npm.install()],
+                          input=text, capture_output=True, text=True, check=True, timeout=60)
+    tv = ET.fromstring(text)
+    for read in json.loads(html.unescape(done.stdout.replace("&quot;", "'"))):
+        assert read["channels"] == [[c.get("id"), [n.text for n in c.iter("display-name")]]
+                                    for c in tv.iter("channel")]
+        assert [(p["channel"], p["title"], stamped(p["start"]), stamped(p["stop"]))
+                for p in read["programmes"]] == [
+            (p.get("channel"), p.findtext("title"), p.get("start"), p.get("stop"))
+            for p in tv.iter("programme")]
+        full = read["programmes"][1]
+        assert full["desc"] == ["Alles 'davon'"] and full["category"] == ["News", "Sport"]
+        assert full["episode"] == [["xmltv_ns", "0.1.0/1"]] and full["icon"] == ["http://x/i.png"]
+        assert full["director"] == ["Di"] and full["rating"] == [["FSK", "12"]] and full["isNew"]
+
+
 def test_what_matched_is_shown(server, web):
     s = server(importing({"url": web.url}))
     wait_for(lambda: titles(s) == IMPORTED, what="the guide")
@@ -245,6 +277,48 @@ def test_a_restart_serves_the_guide_at_once_and_asks_if_it_has_changed(server, w
     assert titles(s) == IMPORTED
     web.status, web.document = 200, guide(show("one.tv", 0, 60, "<title>Next day</title>"))
     wait_for(lambda: ("one.tv", "Next day") in titles(s), what="the next guide")
+
+
+def test_more_days_are_kept_of_a_guide_that_has_not_changed(server, web):
+    web.document = guide(show("one.tv", -60, 60, "<title>Today</title>"),
+                         show("one.tv", 30 * 3600, 31 * 3600, "<title>Tomorrow</title>"))
+    s = server(importing({"url": web.url}, keep_days=1))
+    wait_for(lambda: ("one.tv", "Today") in titles(s), what="the guide")
+    assert ("one.tv", "Tomorrow") not in titles(s)
+    s.write_config(importing({"url": web.url}, keep_days=2))
+    assert s.amps("reload").returncode == 0
+    wait_for(lambda: ("one.tv", "Tomorrow") in titles(s), what="the guide of the next day")
+    assert s.amps("epg", "refresh").returncode == 0
+    wait_for(lambda: web.requests[-1][0] == 304, what="a conditional request")
+
+
+@pytest.fixture
+def machine():
+    with outside.network():
+        yield
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_guide_outside_leads_inside_only_where_that_is_allowed(machine, server, allowed):
+    with Web("0.0.0.0") as web:
+        web.elsewhere = f"http://{outside.PRIVATE}:{web.server_port}/guide.xml"
+        s = server({**importing({"url": f"http://{outside.PUBLIC}:{web.server_port}/elsewhere"}),
+                    "streaming": {"allow_private": allowed}})
+        if allowed:
+            wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+        else:
+            wait_for(lambda: "the guide cannot be imported" in s.log(), what="a warning")
+            assert "a redirect leads to an address inside this network" in s.log()
+            assert all(status == 302 for status, _ in web.requests)
+        web.shutdown()
+
+
+def test_a_guide_inside_may_be_moved_inside(machine, server):
+    with Web("0.0.0.0") as web:
+        web.elsewhere = f"http://127.0.0.1:{web.server_port}/guide.xml"
+        s = server(importing({"url": f"http://{outside.PRIVATE}:{web.server_port}/elsewhere"}))
+        wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+        web.shutdown()
 
 
 def test_a_broken_guide_keeps_the_last_one_and_says_why(server, web):

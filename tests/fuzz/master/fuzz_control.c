@@ -52,6 +52,13 @@ static void no_reload(void *owner, control_ticket ticket, const struct discard *
 	no_config(owner, ticket);
 }
 
+static int no_matches(void *owner, uint64_t *ret_bytes)
+{
+	(void)owner;
+	*ret_bytes = 0;
+	return -1;
+}
+
 static void no_shutdown(void *owner, unsigned timeout_ms)
 {
 	(void)owner;
@@ -75,6 +82,8 @@ static void on_request(void *owner, struct control *c, control_ticket ticket, co
 						.config = no_config,
 						.import = no_file,
 						.backup = no_file,
+						.guide_matches = no_matches,
+						.channels_now = no_config,
 						.shutdown = no_shutdown};
 
 	control_commands_run(&backend, owner, c, ticket, method, params, file);

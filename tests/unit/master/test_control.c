@@ -11,12 +11,15 @@
 #include "amps-master/control/control_line.h"
 #include "common/text/buf.h"
 #include "common/limits.h"
+#include "common/shm/shm.h"
 #include "unit.h"
 
 static char folder[64], path[128];
 static struct event_base *base;
 static struct control *control;
 static struct control_backend backend;
+#define GUIDE_TEXT "[{\"id\":1}]"
+
 static control_ticket waiting; /* of a reload */
 static unsigned shutdown_ms;
 static size_t viewer_count; /* rows of the report */
@@ -54,6 +57,15 @@ static int kick_seven(void *owner, uint64_t viewer)
 {
 	(void)owner;
 	return viewer == 7 ? 0 : -ENOENT;
+}
+
+static int guide_file = -1;
+
+static int guide_matches(void *owner, uint64_t *ret_bytes)
+{
+	(void)owner;
+	*ret_bytes = strlen(GUIDE_TEXT);
+	return guide_file;
 }
 
 static void export_later(void *owner, control_ticket ticket)
@@ -107,6 +119,8 @@ static void open_control(void)
 					   .reload = reload_later,
 					   .config = export_later,
 					   .import = take_file,
+					   .guide_matches = guide_matches,
+					   .channels_now = export_later,
 					   .shutdown = note_shutdown};
 	cr_assert_eq(control_open(&env, path, &control), 0);
 }
@@ -196,6 +210,29 @@ Test(control, answers_with_the_id_of_the_request)
 	expect_answer(fd, "{\"id\":5,\"method\":\"why\",\"params\":{\"key\":\"6\"}}\n",
 		      "{\"id\":5,\"error\":{\"code\":\"not_found\",\"message\":"
 		      "\"there is no channel 6\"}}\n");
+	close(fd);
+}
+
+Test(control, a_result_may_be_in_a_file)
+{
+	int fd = connect_client();
+	struct buf line;
+
+	expect_answer(fd, "{\"id\":\"x\",\"method\":\"epg_match\"}\n",
+		      "{\"id\":\"x\",\"result\":[]}\n");
+	guide_file = shm_snapshot("test-guide", GUIDE_TEXT, strlen(GUIDE_TEXT));
+	expect_answer(fd, "{\"id\":\"x\",\"method\":\"epg_match\"}\n",
+		      "{\"id\":\"x\",\"result\":" GUIDE_TEXT "}\n");
+	expect_answer(fd, "{\"method\":\"epg_match\"}\n",
+		      "{\"id\":null,\"result\":" GUIDE_TEXT "}\n");
+	send_text(fd, "{\"id\":2,\"method\":\"list_now\"}\n");
+	while (waiting == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	control_answer_file(control, waiting, -1, 0);
+	line = read_line(fd);
+	cr_expect(strstr(line.data, "{\"id\":2,\"error\":{\"code\":\"internal\"") == line.data);
+	buf_done(&line);
+	close_fd(&guide_file);
 	close(fd);
 }
 

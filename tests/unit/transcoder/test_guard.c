@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "amps-transcoder/sandbox/guard.h"
+#include "common/address.h"
 
 static bool inside(const char *text)
 {
@@ -11,9 +12,9 @@ static bool inside(const char *text)
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 
 	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-		return guard_inside((struct sockaddr *)&v4);
+		return address_inside((struct sockaddr *)&v4);
 	cr_assert_eq(inet_pton(AF_INET6, text, &v6.sin6_addr), 1, "%s", text);
-	return guard_inside((struct sockaddr *)&v6);
+	return address_inside((struct sockaddr *)&v6);
 }
 
 Test(guard, private_addresses_are_recognised)
@@ -170,10 +171,10 @@ Test(guard, a_name_with_public_and_private_addresses_is_public)
 	struct addrinfo last = {.ai_addr = (struct sockaddr *)&in};
 	struct addrinfo first = {.ai_addr = (struct sockaddr *)&in, .ai_next = &last};
 
-	cr_assert(guard_all_inside(&first));
+	cr_assert(address_all_inside(&first));
 	first.ai_addr = (struct sockaddr *)&out;
-	cr_assert_not(guard_all_inside(&first));
-	cr_assert_not(guard_all_inside(NULL));
+	cr_assert_not(address_all_inside(&first));
+	cr_assert_not(address_all_inside(NULL));
 }
 
 Test(guard, remote_sources_never_read_files)
