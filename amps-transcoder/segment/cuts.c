@@ -125,12 +125,14 @@ static const struct cut *add(struct cuts *c, int64_t pts_90k, int64_t wall_us,
 	return cut;
 }
 
-static const struct cut *take(struct cut_track *t, const struct cut *cut, int64_t pts_90k)
+static const struct cut *take(const struct cuts *c, struct cut_track *t, const struct cut *cut,
+			      int64_t pts_90k)
 {
 	assert(!t->begun || cut->number > t->number);
 	t->begun = true;
 	t->number = cut->number;
 	t->start_90k = pts_90k;
+	t->fills = cut == &c->filler;
 	return cut;
 }
 
@@ -236,6 +238,17 @@ static bool catches_up(const struct cut_track *t, const struct cut *cut, int64_t
 	       cut->discontinuity == t->discontinuity && pts_90k <= t->end_90k + 2 * SAME_90K;
 }
 
+/* The cut with which the track begins, or one of the same place with the only number that it lacks.
+ */
+static const struct cut *fill(struct cuts *c, const struct cut_track *t, const struct cut *cut)
+{
+	if (!t->begun || cut->number != t->number + 2)
+		return cut;
+	c->filler = *cut;
+	c->filler.number = t->number + 1;
+	return &c->filler;
+}
+
 const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us)
 {
 	const struct cut *cut = latest(c, t, pts_90k), *last = newest(c);
@@ -259,7 +272,7 @@ const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90
 	t->access_90k = c->seen_90k = pts_90k;
 	/* if this track has counted more discontinuities, the others follow with the next cut */
 	c->discontinuity = MAX(c->discontinuity, t->discontinuity);
-	return take(t, cut, pts_90k);
+	return take(c, t, fill(c, t, cut), pts_90k);
 }
 
 static void note_access(struct cuts *c, struct cut_track *t, int64_t pts_90k)
@@ -298,5 +311,5 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 		cut = add(c, pts_90k, cut_wall_us(newest(c), pts_90k), 0);
 	}
 	t->discontinuity = MAX(t->discontinuity, cut->discontinuity);
-	return take(t, cut, pts_90k);
+	return take(c, t, cut, pts_90k);
 }

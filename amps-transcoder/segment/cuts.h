@@ -39,6 +39,7 @@ struct cuts {
 	int64_t passed_90k; /* the newest access point at which a track did not cut */
 	int64_t seen_90k;   /* the newest picture of any track since one began */
 	uint32_t part;	    /* the highest number of a part that a track of the job had */
+	struct cut filler;  /* the last one that filled a hole */
 };
 
 /* Of one track; zeroed at first. */
@@ -47,6 +48,9 @@ struct cut_track {
 	uint32_t number, discontinuity; /* of its newest segment */
 	int64_t start_90k;
 	int64_t access_90k; /* its last access point; TIME_NONE */
+	/* its newest segment only has the number that the track lacked: it ends at the next access
+	 * point, and in a track where each unit is one, with its first unit */
+	bool fills;
 	/* an earlier job completed its newest segment, which ends here, so that the track may go on
 	 * without a break with the next one, if the other tracks have that already */
 	bool whole;
@@ -69,7 +73,11 @@ void cuts_adopt(struct cuts *c, const struct cut_track *t, uint32_t target_s);
 void cuts_adopt_cut(struct cuts *c, const struct cut *before);
 
 /* The track begins with this access point: a segment of this cut's number.  NULL: the next cut of
- * the others is later; try the next one.  `pts_90k` may be later than the cut's. */
+ * the others is later; try the next one.  `pts_90k` may be later than the cut's.
+ *
+ * A source may break off when one track has just begun a segment and another one has not: that one
+ * lacks a number, and a playlist with a hole is none.  Then a short segment of that number comes
+ * first (t->fills). */
 const struct cut *cuts_start(struct cuts *c, struct cut_track *t, int64_t pts_90k, int64_t wall_us);
 
 /* A picture begins: the cut if a segment begins with it, or NULL. */

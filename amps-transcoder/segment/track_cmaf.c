@@ -315,13 +315,13 @@ static void picture_cut(struct cmaf_track *f)
 		begin_segment(f, cut);
 }
 
-/* Each frame is an access point; where there are pictures, the first behind one of theirs counts.
- */
+/* Each frame is an access point; where there are pictures, the first behind one of theirs counts,
+ * and the one that ends a segment without a place of its own. */
 static bool sound_access(struct cmaf_track *f, int64_t pts_90k, int64_t *ret_90k)
 {
 	bool any = false;
 
-	if (f->pictures_90k == TIME_NONE) {
+	if (f->pictures_90k == TIME_NONE || f->base.cut.fills) {
 		*ret_90k = pts_90k;
 		return true;
 	}

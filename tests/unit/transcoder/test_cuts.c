@@ -327,6 +327,9 @@ Test(cuts, numbers_go_on_behind_an_earlier_job)
 	adopt(&c, 100, 7, 5);
 	adopt(&c, 99, 7, 5);
 	cr_assert_not_null(cuts_start(&c, &b, 8 * HZ, WALL));
+	cr_expect_eq(b.number, 100, "the one that it lacks");
+	cr_expect_eq(b.discontinuity, 8);
+	cr_assert_not_null(cuts_next(&c, &b, 9 * HZ, true));
 	cr_expect_eq(b.number, 101);
 	cr_expect_eq(b.discontinuity, 8);
 	cr_assert_not_null(cuts_start(&c, &a, 8 * HZ, WALL));
@@ -362,6 +365,40 @@ Test(cuts, an_earlier_job_is_adopted_after_the_first_cut)
 	cr_expect_eq(a.number, first + 1001);
 	cr_assert_not_null(cuts_next(&c, &b, 3 * HZ, true));
 	cr_expect_geq(b.number, first + 1000);
+}
+
+/* A playlist has no hole in its numbers: what came before it would be lost with it. */
+Test(cuts, a_track_that_lacks_one_number_has_a_short_segment_of_it)
+{
+	struct cuts c = cold(2);
+	struct cut_track pictures = fresh(), sound = fresh();
+	const struct cut *cut, *other;
+	uint32_t first;
+
+	cr_assert_not_null(cuts_start(&c, &pictures, 0, WALL));
+	cr_assert_not_null(cuts_start(&c, &sound, 0, WALL));
+	first = sound.number;
+	/* the source breaks off with the first picture of a segment, and begins with new times */
+	cr_assert_not_null(cuts_next(&c, &pictures, 2 * HZ, true));
+	cut = cuts_start(&c, &pictures, 500 * HZ, WALL + 3000000);
+	cr_assert_not_null(cut);
+	cr_expect_eq(cut->number, first + 2);
+	other = cuts_start(&c, &sound, 500 * HZ, WALL + 3000000);
+	cr_assert_not_null(other);
+	cr_expect(sound.fills);
+	cr_expect_eq(other->number, first + 1);
+	cr_expect_eq(cut_wall_us(other, 500 * HZ), WALL + 3000000);
+	cr_expect_eq(sound.discontinuity, pictures.discontinuity);
+	/* each frame of sound is an access point */
+	other = cuts_next(&c, &sound, 500 * HZ + 1920, true);
+	cr_expect_eq(other, cut);
+	cr_expect_not(sound.fills);
+	cr_expect_eq(sound.discontinuity, pictures.discontinuity);
+	/* from there on both have the same */
+	cr_assert_not_null(cuts_next(&c, &pictures, 502 * HZ, true));
+	cr_assert_not_null(cuts_next(&c, &sound, 502 * HZ, true));
+	cr_expect_eq(sound.number, pictures.number);
+	cr_expect_eq(sound.discontinuity, pictures.discontinuity);
 }
 
 Test(cuts, a_variant_that_stopped_for_long_goes_on_with_what_is_left)
