@@ -526,7 +526,8 @@ static int open_rtsp(struct master *m)
 	const struct settings *s = &m->settings;
 	int r;
 
-	if (s->rtsp == RTSP_OFF)
+	/* the manager keeps its socket, and clients would wait there for an answer */
+	if (s->rtsp == RTSP_OFF && m->service.rtsp_fd < 0)
 		return 0;
 	if (m->service.rtsp_fd >= 0)
 		r = listen_share(&m->rtsp, m->service.rtsp_fd, s->workers, m->text,

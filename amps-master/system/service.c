@@ -131,11 +131,17 @@ static int find_sockets(struct service *s, char *text, size_t cap)
 	const char *at = names;
 	uint64_t count = 0, pid = 0;
 	bool here = take_number("LISTEN_PID", INT32_MAX, &pid) && pid == (uint64_t)getpid();
+	bool passed = getenv("LISTEN_FDS") != NULL;
 	int r = 0;
 
-	here &= take_number("LISTEN_FDS", FDS_MAX, &count);
+	if (!take_number("LISTEN_FDS", FDS_MAX, &count) && here && passed) {
+		snprintf(text, cap, "LISTEN_FDS of the service manager is no number up to %d",
+			 FDS_MAX);
+		r = -EINVAL;
+	}
 	if (!take_variable("LISTEN_FDNAMES", names, sizeof(names)))
 		names[0] = '\0';
+	assert(count <= FDS_MAX);
 	for (uint64_t i = 0; here && i < count && r == 0; i++) {
 		next_name(&at, name);
 		r = take_socket(s, FIRST_FD + (int)i, name, text, cap);

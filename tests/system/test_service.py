@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import media
-from harness import BIN, PATIENCE, free_port, kill, wait_for
+from harness import BIN, PATIENCE, kill, wait_for
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
@@ -106,7 +106,7 @@ def test_a_refused_reload_and_a_failed_start_are_in_the_status(server, manager):
 
 
 def test_sockets_of_a_manager_are_shared_by_all_workers(server, tmp_path):
-    s = server(line_up(channel(1, media.film(), **LOOP), server={"rtsp_port": free_port()}), workers=2,
+    s = server(line_up(channel(1, media.film(), **LOOP), server={"rtsp_port": 0}), workers=2,
                programs=passing(tmp_path, [socket.SOCK_STREAM] * 2, "http:rtsp"))
     status = s.ask("status")
     assert s.port and status["rtsp_port"] not in (0, s.port)
@@ -127,6 +127,7 @@ def test_sockets_of_a_manager_are_shared_by_all_workers(server, tmp_path):
 @pytest.mark.parametrize("kinds, names, reason", [
     ([socket.SOCK_DGRAM], "http", 'passed as "http" is no listening TCP socket'),
     ([socket.SOCK_STREAM] * 2, "http:http", "more than one socket for HTTP"),
+    ([socket.SOCK_STREAM] * 17, "http", "LISTEN_FDS of the service manager is no number up to 16"),
 ])
 def test_a_socket_that_cannot_be_used_ends_the_start(server, tmp_path, kinds, names, reason):
     s = server(line_up(channel(1, media.film(), **LOOP)), ready=False,
