@@ -430,7 +430,6 @@ static void check_source(struct edit *e, const struct entry *entry)
 
 static void check_entry(struct edit *e, struct entry *entry)
 {
-	unsigned before = e->problems.errors;
 	int r;
 
 	if (!json_is_object(entry->wanted))
@@ -440,12 +439,9 @@ static void check_entry(struct edit *e, struct entry *entry)
 	r = config_check_channel(entry->wanted, entry->path,
 				 json_object_get(e->w->settings, "profiles"), e->asks, &e->problems,
 				 &entry->is);
+	assert(r != -EINVAL || e->problems.errors > 0);
 	if (r == -ENOMEM && !is_refused(e))
 		call_fail(e->call, 503, "out of memory");
-	else if (r == -EINVAL && before == e->problems.errors && before == 0)
-		complain(e, 400, entry,
-			 "schedule: 'start' and 'end' must be times such as 2030-01-31T18:00:00Z, "
-			 "and the end after the start");
 	else if (r == 0)
 		check_commands(e, entry);
 }

@@ -18,6 +18,7 @@ struct check {
 	struct buf path;	   /* of the current value */
 	int line;		   /* of the innermost value that has one */
 	bool in_channel;	   /* inside a channel: unknown keys are only warnings */
+	bool alone;		   /* one channel of the API: it is refused, not left out */
 	bool out_of_memory;
 };
 

@@ -111,6 +111,7 @@ int config_check_channel(json_t *entry, const char *path, const json_t *profiles
 			  .problems = problems,
 			  .asks = asks,
 			  .profiles = profiles,
+			  .alone = true,
 			  .ids = json_object()};
 
 	buf_puts(&c.path, path);

@@ -108,25 +108,35 @@ static const struct field schedule_fields[] = {FIELD("start", value_text),
 					       FIELD("end", value_text)};
 const struct section config_check_schedule = {FIELDS(schedule_fields)};
 
+/* The window of the current entry is wrong at this place. */
+static void refuse_window(struct check *c, const struct spot *at, const char *why)
+{
+	if (c->alone)
+		check_error(c, at, "%s", why);
+	else
+		check_warning(c, at, "%s: the entry is left out", why);
+}
+
 /* One side of the window: 0 and the time (TIME_NONE = open), -EINVAL when unreadable. */
 static int window_time(struct check *c, const struct spot *schedule, const json_t *out,
 		       const char *key, int64_t *ret_us)
 {
 	struct spot at = check_enter_key(c, schedule->value, key);
 	const char *text = json_string_value(json_object_get(out, key));
+	char why[160];
 	bool zoned = true;
 	int error = 0;
 
 	*ret_us = TIME_NONE;
 	if (text != NULL)
 		error = time_parse_iso8601(text, ret_us, &zoned);
-	if (error < 0)
-		check_warning(c, &at,
-			      "%s is not a time like 2026-01-31T18:00:00Z: the entry is "
-			      "left out",
-			      check_name(&at).text);
-	else if (!zoned)
+	if (error < 0) {
+		snprintf(why, sizeof(why), "%s is not a time like 2026-01-31T18:00:00Z",
+			 check_name(&at).text);
+		refuse_window(c, &at, why);
+	} else if (!zoned) {
 		check_warning(c, &at, "has no time zone: UTC is taken");
+	}
 	check_leave(c, &at);
 	return error;
 }
@@ -144,8 +154,10 @@ bool config_check_window(struct check *c, const struct spot *at, const json_t *o
 
 		keep = start_error == 0 && end_error == 0;
 		if (keep && start != TIME_NONE && end != TIME_NONE && end <= start) {
-			check_warning(c, &schedule,
-				      "'end' is not after 'start': the entry is left out");
+			struct spot at_end = check_enter_key(c, schedule.value, "end");
+
+			refuse_window(c, &at_end, "'end' is not after 'start'");
+			check_leave(c, &at_end);
 			keep = false;
 		}
 	}

@@ -246,7 +246,7 @@ function list(columns, one, alone) {
 		const known = typeof item === "string" ? { [alone]: item } : item;
 		const small = (kind, text, name, act) => button(text, (event) => act(event.target),
 			{ class: `small ${kind}`, "aria-label": name, title: name });
-		const fields = new Fields(columns, {},
+		const fields = new Fields(columns, {}, make("div.moves", {},
 			small("move", "↑", "Move up", (by) => move(e, row, -1, by)),
 			small("move", "↓", "Move down", (by) => move(e, row, 1, by)),
 			small("remove", "✕", "Remove", () => {
@@ -254,7 +254,7 @@ function list(columns, one, alone) {
 				row.remove();
 				order(e);
 				(next?.querySelector("button.remove") || e.lastElementChild).focus();
-			}));
+			})));
 		const row = fields.element;
 		row.plain = alone && (typeof item === "string" || !Object.keys(item).length);
 		fields.put(known);

@@ -653,4 +653,8 @@ def test_a_scheduled_channel_is_listed_in_its_window_only(server):
     assert good(ask(s, "POST", "/api/streams", new()), 201)["id"] == 9
     good(ask(s, "PUT", "/api/streams/8", {"schedule": window}))
     assert [c["id"] for c in good(ask(s, "GET", "/api/streams"))] == [1, 7, 8, 9]
-    refused(ask(s, "PUT", "/api/streams/8", {"schedule": {"start": "soon"}}), 400, "schedule")
+    for wrong, where in (({"start": "soon"}, "schedule.start"), ({"end": "soon"}, "schedule.end"),
+                         ({**later, "end": later["start"]}, "schedule.end")):
+        answer = ask(s, "PUT", "/api/streams/8", {"schedule": wrong})
+        refused(answer, 400, where)
+        assert [problem["path"] for problem in answer.json["problems"]] == [where]

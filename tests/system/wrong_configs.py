@@ -228,8 +228,8 @@ case("a schedule on no day",
 case("a schedule that ends first",
      "scheduled_streams:\n- {id: 2, name: B, source: /b.ts, ffmpeg_profile: copy,\n"
      "   schedule: {start: '2026-01-02T00:00:00Z', end: '2026-01-01T00:00:00Z'}}\n",
-     "3: scheduled_streams[0].schedule: warning: 'end' is not after 'start': the entry is "
-     "left out")
+     "3: scheduled_streams[0].schedule.end: warning: 'end' is not after 'start': the entry "
+     "is left out")
 
 # -- sources
 case("sources that nothing plays",

@@ -252,7 +252,7 @@ static const struct wrong table[] = {
 	 "- {id: 1, name: A, source: x, ffmpeg_profile: copy, schedule: {start: 2026-01-02, end: 2026-01-01 12:00}}\n",
 	 "c:2: scheduled_streams[0].schedule.start: warning: has no time zone: UTC is taken\n"
 	 "c:2: scheduled_streams[0].schedule.end: warning: has no time zone: UTC is taken\n"
-	 "c:2: scheduled_streams[0].schedule: warning: 'end' is not after 'start': the entry is left out\n"},
+	 "c:2: scheduled_streams[0].schedule.end: warning: 'end' is not after 'start': the entry is left out\n"},
 	{"scheduled_streams: [{id: 1, name: B, source: x, ffmpeg_profile: copy}]\n"
 	 "streams: [{id: 1, name: A, source: x, ffmpeg_profile: copy, group: g}]\n",
 	 "c:1: scheduled_streams[0].id: warning: 1 is already the id of streams[0]: the entry is left out\n"},
