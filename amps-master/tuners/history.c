@@ -64,3 +64,10 @@ void history_hour(const struct history *h, uint64_t now_us, unsigned source,
 		}
 	}
 }
+
+void history_forget_hour(struct history *h)
+{
+	h->newest = 0;
+	for (size_t i = 0; i < HISTORY_ENTRIES; i++)
+		h->entries[i] = (struct history_entry){0};
+}

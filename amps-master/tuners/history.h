@@ -3,6 +3,8 @@
 #ifndef AMPS_HISTORY_H
 #define AMPS_HISTORY_H
 
+#include <limits.h>
+
 #include "common/base.h"
 
 /* Why a job was lost. */
@@ -22,12 +24,15 @@ struct history_counts {
 	uint64_t away_ms;  /* without media while viewers waited */
 };
 
+/* In the place of a source: jobs that were lost and do not read the source. */
+#define HISTORY_OTHER_JOBS UINT_MAX
+
 #define HISTORY_MINUTES 60u
 #define HISTORY_ENTRIES 120u
 
 struct history_entry {
 	uint64_t minute; /* of the monotonic clock, from 1; 0 = free */
-	unsigned source; /* its place in the list */
+	unsigned source; /* its place in the list, or HISTORY_OTHER_JOBS */
 	struct history_counts counts;
 };
 
@@ -45,5 +50,8 @@ void history_add(struct history *h, uint64_t now_us, unsigned source,
  * errors (0 without any). */
 void history_hour(const struct history *h, uint64_t now_us, unsigned source,
 		  struct history_counts *ret, unsigned *ret_worst);
+
+/* The places of sources have another meaning now: forgets the hour, not the sums. */
+void history_forget_hour(struct history *h);
 
 #endif

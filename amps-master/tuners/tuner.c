@@ -179,14 +179,26 @@ static unsigned choose_source(const struct tuner *t, unsigned first, bool plain,
 	return soonest;
 }
 
-/* Counts how long viewers have waited for media, until it is there again. */
-static void count_away(struct tuner *t, enum tuner_state state)
+/* Counts how long viewers have waited for media since it was counted last. */
+static void count_away(struct tuner *t, uint64_t now_us)
+{
+	struct history_counts more = {0};
+
+	if (!t->away_us || now_us <= t->away_us)
+		return;
+	more.away_ms = (now_us - t->away_us) / 1000;
+	if (more.away_ms == 0)
+		return;
+	history_add(&t->history, now_us, t->source_lost, &more);
+	t->away_us += more.away_ms * 1000;
+}
+
+/* Begins to count, or ends it. */
+static void follow_away(struct tuner *t, enum tuner_state state)
 {
 	uint64_t now_us = clock_mono_us();
 
-	if (t->away_us && state == TUNER_RUNNING)
-		history_add(&t->history, now_us, t->source_lost,
-			    &(struct history_counts){.away_ms = (now_us - t->away_us) / 1000});
+	count_away(t, now_us);
 	if (state == TUNER_STALLED || state == TUNER_RESTARTING) {
 		if (!t->away_us)
 			t->source_lost = t->source_at;
@@ -227,7 +239,7 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 				t->def ? choose_source(t, 0, plain_used(t), clock_mono_us()) : 0);
 		}
 		t->forget = false;
-		count_away(t, state);
+		follow_away(t, state);
 	}
 	assert(state == TUNER_IDLE || t->slot >= 0);
 	t->state = state;
@@ -257,6 +269,7 @@ void tuner_count(struct tuner *t, uint64_t now_us)
 	const struct ring_header *h = source_header(t);
 	struct history_counts more = {0};
 
+	count_away(t, now_us);
 	if (!h)
 		return;
 	if (o->current.generation != t->counted_generation && !o->current.same_job)
@@ -626,6 +639,10 @@ void tuner_follow_sources(struct tuner *t)
 	tuner_return_cancel(t);
 	t->probe_source = 0;
 	t->source_at = (unsigned)MAX(at, 0);
+	/* what was counted of the places in the old list does not apply to this one */
+	tuner_count(t, clock_mono_us());
+	history_forget_hour(&t->history);
+	t->source_lost = t->source_at;
 	if (at < 0) {
 		/* what is known about the old source does not apply to this one */
 		t->gop_ms = 0;

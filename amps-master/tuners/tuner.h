@@ -171,8 +171,8 @@ struct tuner {
 	struct output *outputs;
 	unsigned restarts;
 	struct history history;
-	unsigned source_lost; /* the source that played before that */
-	uint64_t away_us;     /* since when viewers have waited for media; 0 = they do not */
+	unsigned source_lost; /* the source that was lost while viewers wait for media */
+	uint64_t away_us;     /* since when they wait and it is not counted; 0 = they do not */
 	/* of the source's ring: what was counted last */
 	uint64_t counted_generation, counted_bytes, counted_errors, counted_jumps;
 	unsigned unborn; /* starts in a row of which no job came */
@@ -277,7 +277,8 @@ struct tuner_facts {
 	uint64_t pcr_interval_ms, pcr_jitter_ms;
 };
 struct tuner_facts tuner_facts(const struct tuner *t);
-/* Adds what the source's ring has counted since the last call to the history. */
+/* Adds to the history what the source's ring has counted, and how long viewers have waited for
+ * media, since the last call. */
 void tuner_count(struct tuner *t, uint64_t now_us);
 
 /* tuner_lookup.c: the address of a source that is a page */

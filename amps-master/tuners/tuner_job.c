@@ -547,19 +547,24 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char *what,
 		    enum lost_cause cause)
 {
+	bool source = seat == SEAT_SOURCE;
 	struct history_counts count = {0};
 	struct retry *retry = &t->retry[seat];
+	uint64_t now_us = clock_mono_us();
 	uint32_t delay_ms;
 
 	assert(cause < LOST_CAUSE_COUNT_);
+	/* before another source takes its place */
+	if (source)
+		tuner_count(t, now_us);
 	count.lost[cause] = 1;
-	history_add(&t->history, clock_mono_us(), t->source_at, &count);
+	history_add(&t->history, now_us, source ? t->source_at : HISTORY_OTHER_JOBS, &count);
 
-	if (seat == SEAT_SOURCE) {
+	if (source) {
 		delay_ms = tuner_next_source(t, young);
 	} else {
 		delay_ms = backoff_next_ms(&retry->backoff, young);
-		retry->at_us = clock_mono_us() + (uint64_t)delay_ms * 1000;
+		retry->at_us = now_us + (uint64_t)delay_ms * 1000;
 	}
 	t->restarts++;
 	log_warn("the %s is lost (%s), trying again in %u ms channel=%s", what, t->last_error,

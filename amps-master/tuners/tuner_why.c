@@ -1,25 +1,26 @@
 /* tuner_why.c - what is wrong with a channel, now and in the last hour, in plain words. */
 #include "amps-master/tuners/tuners.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "amps-master/tuners/tuner.h"
+#include "common/text/text.h"
 
-#define PCR_LIMIT_MS 100 /* ISO/IEC 13818-1, annex D */
+#define NAME_MAX_BYTES 256 /* name_source() fits */
+#define PCR_LIMIT_MS   100 /* ISO/IEC 13818-1, annex D */
 
 static void say(json_t *list, const char *format, ...) printf_like(2, 3);
 static void say(json_t *list, const char *format, ...)
 {
-	char text[ERROR_TEXT_MAX + 256];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	json_array_append_new(list, json_vsprintf(format, args));
 	va_end(args);
-	json_array_append_new(list, json_string(text));
 }
 
 /* "source 1" with its address; just "the source" where there is one. */
@@ -28,9 +29,13 @@ static void name_source(const struct tuner *t, unsigned at, bool address, char *
 	const char *text = t->def && at < t->def->source_count ? t->def->sources[at].text : "";
 	bool many = t->def && t->def->source_count > 1;
 	int n = many ? snprintf(dst, cap, "source %u", at + 1) : snprintf(dst, cap, "the source");
+	char shown[201];
 
-	if (address && *text && n > 0 && (size_t)n < cap)
-		snprintf(dst + n, cap - (size_t)n, " (%.200s)", text);
+	assert(n > 0 && (size_t)n < cap);
+	/* a text that is cut inside of a character is no JSON */
+	text_copy(shown, sizeof(shown), text);
+	if (address && *shown)
+		snprintf(dst + n, cap - (size_t)n, " (%s)", shown);
 }
 
 static uint64_t wait_ms(const struct tuner *t, uint64_t now_us)
@@ -43,7 +48,7 @@ static uint64_t wait_ms(const struct tuner *t, uint64_t now_us)
 static void say_state(const struct tuner *t, json_t *now, uint64_t now_us)
 {
 	const char *reason = t->last_error[0] ? t->last_error : "no reason is known";
-	char source[256];
+	char source[NAME_MAX_BYTES];
 
 	name_source(t, t->source_at, true, source, sizeof(source));
 	switch (t->state) {
@@ -100,7 +105,7 @@ static void minute_text(unsigned ago, char text[8])
 static void say_source(const struct tuner *t, json_t *hour, unsigned at, uint64_t now_us)
 {
 	struct history_counts c;
-	char source[256], minute[8];
+	char source[NAME_MAX_BYTES], minute[8];
 	unsigned worst;
 	uint64_t lost = 0;
 
@@ -128,6 +133,23 @@ static void say_source(const struct tuner *t, json_t *hour, unsigned at, uint64_
 		say(hour, "the clock of %s jumped %" PRIu64 " times", source, c.jumps);
 	if (c.switches)
 		say(hour, "%" PRIu64 " switches to %s", c.switches, source);
+}
+
+/* The jobs that make the outputs; their loss is not the source's fault. */
+static void say_other_jobs(const struct tuner *t, json_t *hour, uint64_t now_us)
+{
+	struct history_counts c;
+	uint64_t lost = 0;
+	unsigned worst;
+
+	history_hour(&t->history, now_us, HISTORY_OTHER_JOBS, &c, &worst);
+	for (size_t i = 0; i < LOST_CAUSE_COUNT_; i++)
+		lost += c.lost[i];
+	if (lost)
+		say(hour,
+		    "the jobs that make its outputs were lost %" PRIu64
+		    " times: they failed %" PRIu64 " times, and a process died %" PRIu64 " times",
+		    lost, lost - c.lost[LOST_CRASHED], c.lost[LOST_CRASHED]);
 }
 
 static const struct tuner *tuner_of_key(const struct tuners *ts, const char *key)
@@ -159,5 +181,7 @@ json_t *tuners_why(const struct tuners *ts, const char *key)
 		say_clock(t, now);
 	for (unsigned i = 0; t && i < CHANNEL_SOURCES_MAX; i++)
 		say_source(t, hour, i, now_us);
+	if (t)
+		say_other_jobs(t, hour, now_us);
 	return json_pack("{s:s, s:o, s:o}", "key", key, "now", now, "last_hour", hour);
 }

@@ -181,6 +181,14 @@ static void add_tuner_sample(struct buf *b, const char *name, const struct tuner
 	buf_printf(b, "\"} %llu\n", (unsigned long long)value);
 }
 
+static void add_tuner_seconds(struct buf *b, const char *name, const struct tuner_slot *t,
+			      uint64_t ms)
+{
+	buf_printf(b, "%s{channel=\"%u\",tuner=\"", name, t->channel);
+	add_label(b, t->key);
+	buf_printf(b, "\"} %llu.%03u\n", (unsigned long long)(ms / 1000), (unsigned)(ms % 1000));
+}
+
 /* How many viewers read an output, from the pages of all workers. */
 static uint32_t output_viewers(const struct facts *f, uint32_t output)
 {
@@ -224,21 +232,22 @@ static void add_tuner_restarts(const struct tuner_slot *t, void *arg)
 static const struct tuner_metric {
 	const char *name, *type, *help;
 	size_t at;
+	bool ms; /* it is shown in seconds, the base unit of Prometheus */
 } tuner_metrics[] = {
 #define AT(field) offsetof(struct tuner_slot, field)
 	{"amps_tuner_cc_errors_total", "counter",
-	 "Breaks of the continuity counters of a tuner's sources.", AT(cc_errors)},
+	 "Breaks of the continuity counters of a tuner's sources.", AT(cc_errors), false},
 	{"amps_tuner_clock_jumps_total", "counter", "Jumps of the clock of a tuner's sources.",
-	 AT(jumps)},
-	{"amps_tuner_source_switches_total", "counter", "Switches to another source.",
-	 AT(switches)},
-	{"amps_tuner_first_media_milliseconds", "gauge",
-	 "From the start of the source to its first media.", AT(start_ms)},
-	{"amps_tuner_pcr_interval_milliseconds", "gauge",
-	 "Longest distance of clock references in the last seconds.", AT(pcr_interval_ms)},
-	{"amps_tuner_pcr_jitter_milliseconds", "gauge",
+	 AT(jumps), false},
+	{"amps_tuner_source_switches_total", "counter", "Switches to another source.", AT(switches),
+	 false},
+	{"amps_tuner_first_media_seconds", "gauge",
+	 "From the start of the source to its first media.", AT(start_ms), true},
+	{"amps_tuner_pcr_interval_seconds", "gauge",
+	 "Longest distance of clock references in the last seconds.", AT(pcr_interval_ms), true},
+	{"amps_tuner_pcr_jitter_seconds", "gauge",
 	 "Largest difference between the distances of clock references and of their arrival.",
-	 AT(pcr_jitter_ms)},
+	 AT(pcr_jitter_ms), true},
 #undef AT
 };
 
@@ -253,7 +262,10 @@ static void add_tuner_metric(const struct tuner_slot *t, void *arg)
 	uint64_t value;
 
 	memcpy(&value, (const char *)t + s->metric->at, sizeof(value));
-	add_tuner_sample(s->b, s->metric->name, t, value);
+	if (s->metric->ms)
+		add_tuner_seconds(s->b, s->metric->name, t, value);
+	else
+		add_tuner_sample(s->b, s->metric->name, t, value);
 }
 
 static void add_tuner_source(const struct tuner_slot *t, void *arg)

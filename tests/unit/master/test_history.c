@@ -39,3 +39,22 @@ Test(history, many_changes_of_source_shorten_it)
 	cr_assert_eq(sum.switches, 1);
 	cr_assert_eq(h.total.switches, 10 * HISTORY_ENTRIES);
 }
+
+Test(history, another_list_of_sources_begins_a_new_hour)
+{
+	static struct history h;
+	struct history_counts sum;
+	unsigned worst;
+
+	history_add(&h, MINUTE, 0, &(struct history_counts){.switches = 1});
+	history_add(&h, MINUTE, HISTORY_OTHER_JOBS, &(struct history_counts){.switches = 2});
+	history_forget_hour(&h);
+	for (unsigned i = 0; i < 2; i++) {
+		history_hour(&h, MINUTE, i ? HISTORY_OTHER_JOBS : 0, &sum, &worst);
+		cr_assert_eq(sum.switches, 0);
+	}
+	cr_assert_eq(h.total.switches, 3);
+	history_add(&h, MINUTE, 0, &(struct history_counts){.switches = 1});
+	history_hour(&h, MINUTE, 0, &sum, &worst);
+	cr_assert_eq(sum.switches, 1);
+}

@@ -2125,3 +2125,95 @@ Test(tuners, a_full_disk_refuses_segments_for_a_while)
 	cr_expect_eq(s.gones, 2);
 	scene_close(&s);
 }
+
+/* Is there a sentence with this text? */
+static bool why_says(struct scene *s, const char *list, const char *text)
+{
+	json_t *why = tuners_why(s->tuners, "5"), *sentence;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach (json_object_get(why, list), i, sentence)
+		found = found || strstr(json_string_value(sentence), text);
+	json_decref(why);
+	return found;
+}
+
+/* The pulse had no time to count it. */
+Test(tuners, what_the_lost_source_has_counted_is_not_the_next_ones)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	atomic_store(&s.jobs[0].w.header->bytes_in, TS_PACKET * 100);
+	atomic_store(&s.jobs[0].w.header->errors_in, 7);
+	fake_fail(&s, &s.jobs[0], "gone");
+	cr_assert(why_says(&s, "last_hour", "source 1 lost packets: 7 "));
+	cr_assert(!why_says(&s, "last_hour", "source 2 lost packets"));
+	scene_close(&s);
+}
+
+Test(tuners, an_outage_is_seen_while_it_lasts)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(1));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(msg_send_job_stalled(s.jobs[0].fd, &(struct msg_job_stalled){}, NULL), 0);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_STALLED);
+	while (!why_says(&s, "last_hour", "viewers were without media from the source"))
+		event_base_loop(s.base, EVLOOP_ONCE);
+	cr_assert_eq(state_of(&s), TUNER_STALLED);
+	scene_close(&s);
+}
+
+Test(tuners, a_lost_job_of_outputs_is_not_the_sources_fault)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	for (unsigned i = 0; i < 2; i++)
+		fake_run(&s, &s.jobs[i]);
+	fake_end(derive_of(&s));
+	turn(&s);
+	cr_assert(!why_says(&s, "last_hour", "the source was lost"));
+	cr_assert(why_says(&s, "last_hour", "the jobs that make its outputs were lost 1 times"));
+	scene_close(&s);
+}
+
+Test(tuners, another_list_of_sources_has_a_history_of_its_own)
+{
+	struct scene s;
+
+	scene_switched(&s);
+	cr_assert(why_says(&s, "last_hour", "source 1 was lost"));
+	set_lineup(&s, lineup_of_sources(3));
+	cr_assert(!why_says(&s, "last_hour", "was lost"));
+	scene_close(&s);
+}
+
+Test(tuners, an_address_is_not_cut_inside_of_a_character)
+{
+	char address[402];
+	struct lineup *l = lineup_of_sources(1);
+	struct scene s;
+
+	address[0] = 'x';
+	for (size_t i = 1; i < 401; i += 2)
+		memcpy(&address[i], "\xc3\xa4", 2);
+	address[401] = '\0';
+	scene_open(&s, 1000);
+	((struct lineup_source *)l->channels.at[0]->tuners[0].sources)[0].text = address;
+	set_lineup(&s, l);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert(why_says(&s, "now", "it runs from the source (x\xc3\xa4"));
+	scene_close(&s);
+}

@@ -16,7 +16,11 @@ struct server {
 
 static void make(struct server *s)
 {
-	struct tuner_slot slot = {.state = TUNER_RUNNING, .channel = 5, .pid = 10};
+	struct tuner_slot slot = {.state = TUNER_RUNNING,
+				  .channel = 5,
+				  .pid = 10,
+				  .start_ms = 1042,
+				  .pcr_interval_ms = 40};
 	struct chantab_header *table;
 
 	s->fixture = fixture_new();
@@ -73,6 +77,14 @@ Test(metrics, sums_up_the_server)
 	cr_expect(strstr(text, "\namps_http_responses_total{worker=\"1\",code=\"2xx\"} 42\n"));
 	cr_expect(strstr(text, "\namps_tuner_viewers{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} 3\n"));
 	cr_expect(strstr(text, "tuner=\"5/a\\\"\\\\\\n\"} 1000000\n"));
+	cr_expect(strstr(text,
+			 "\namps_tuner_first_media_seconds{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} "
+			 "1.042\n"));
+	cr_expect(strstr(
+		text, "\namps_tuner_pcr_interval_seconds{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} "
+		      "0.040\n"));
+	/* "promtool check metrics" refuses them */
+	cr_expect(!strstr(text, "_milliseconds"));
 	cr_expect(strstr(text, ",state=\"running\"} 1\n"));
 	cr_expect_null(strstr(text, "worker=\"0\""), "an unknown worker has no samples");
 	free(text);
