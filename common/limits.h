@@ -17,7 +17,11 @@
 #define TOKENS_MAX	    16384 /* of auth.tokens and of the API */
 #define TOKEN_HIDDEN_MIN    4	  /* bytes; shorter tokens are not hidden in log lines */
 #define TOKEN_HIDE_MAX	    16384 /* bytes of a text in which tokens are hidden */
-#define REGIONS_MAX	    300	  /* codes in one allow or block list */
+#define WRONG_TOKENS_MAX    20	  /* of one client within WRONG_TOKENS_S; IPv6: of one /64 */
+#define WRONG_TOKENS_S	    60
+#define WRONG_TOKEN_SETS    256 /* a worker remembers clients in so many sets ... */
+#define WRONG_TOKEN_WAYS    8	/* ... of so many each */
+#define REGIONS_MAX	    300 /* codes in one allow or block list */
 #define TRUSTED_PROXIES_MAX 64
 #define ALLOWED_HOSTS_MAX   64
 #define HOST_NAME_BYTES	    253 /* of a name in DNS */

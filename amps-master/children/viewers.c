@@ -1,9 +1,9 @@
 #include "amps-master/children/viewers.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include "common/clock.h"
 #include "common/shm/worker_page.h"
+#include "common/text/address.h"
 
 /* viewers that come while they are being listed */
 #define VIEWERS_MARGIN 1024
@@ -160,17 +160,13 @@ void viewers_sample(struct viewers *v)
 		sample_viewers(v);
 }
 
-static const char *describe_address(const uint8_t address[16], char *text, socklen_t cap)
+static const char *describe_address(const uint8_t bytes[16], char text[INET6_ADDRSTRLEN])
 {
-	struct in6_addr v6;
-	const char *name;
+	struct in6_addr address;
 
-	memcpy(&v6, address, sizeof(v6));
-	if (IN6_IS_ADDR_V4MAPPED(&v6))
-		name = inet_ntop(AF_INET, address + 12, text, cap);
-	else
-		name = inet_ntop(AF_INET6, address, text, cap);
-	return name ? name : "";
+	memcpy(&address, bytes, sizeof(address));
+	address_text(&address, text);
+	return text;
 }
 
 /* A client's User-Agent may hold any bytes; JSON takes UTF-8 only. */
@@ -196,8 +192,8 @@ json_t *viewers_describe(const void *record)
 	return json_pack(
 		"{s:I, s:s, s:I, s:o, s:s, s:s, s:I, s:o, s:I}", "id",
 		(json_int_t)atomic_load_explicit(&r->serial, memory_order_relaxed), "address",
-		describe_address(r->address, address, sizeof(address)), "stream_id",
-		(json_int_t)r->channel, "variant",
+		describe_address(r->address, address), "stream_id", (json_int_t)r->channel,
+		"variant",
 		r->variant[0] ? describe_text(r->variant, sizeof(r->variant)) : json_null(),
 		"protocol",
 		r->protocol < VIEWER_PROTOCOL_COUNT_ ? protocol_names[r->protocol] : "?", "since",

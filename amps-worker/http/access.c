@@ -88,6 +88,14 @@ int access_token_text(const struct http_request *http, char *dst, size_t cap)
 	return r < 0 ? -EINVAL : r;
 }
 
+bool access_has_token(const struct http_request *http)
+{
+	char text[TOKEN_BYTES_MAX + 1];
+	int r = access_token_text(http, text, sizeof(text));
+
+	return r < 0 || (r == 1 && text[0]);
+}
+
 const struct token_entry *access_token(const struct http_request *http, const struct facts *facts)
 {
 	char text[TOKEN_BYTES_MAX + 1];

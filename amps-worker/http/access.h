@@ -13,6 +13,9 @@
  * (NUL-ended).  1 found, 0 none, -EINVAL malformed or too long. */
 must_check int access_token_text(const struct http_request *http, char *dst, size_t cap);
 
+/* Does the request carry a token, right or wrong? */
+bool access_has_token(const struct http_request *http);
+
 /* The entry of that token, or NULL: none, unknown, expired, malformed. */
 const struct token_entry *access_token(const struct http_request *http, const struct facts *facts);
 

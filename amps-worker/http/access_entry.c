@@ -1,6 +1,5 @@
 #include "amps-worker/http/access_entry.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/log/log_line.h"
+#include "common/text/address.h"
 #include "common/text/text.h"
 
 #define CUT	   "..."
@@ -88,12 +88,9 @@ static void put_name(struct draft *d, enum piece which, const char *name, size_t
 
 static void put_address(struct draft *d, const struct in6_addr *a)
 {
-	char text[INET6_ADDRSTRLEN] = "";
+	char text[INET6_ADDRSTRLEN];
 
-	if (IN6_IS_ADDR_V4MAPPED(a))
-		inet_ntop(AF_INET, &a->s6_addr[12], text, sizeof(text));
-	else
-		inet_ntop(AF_INET6, a, text, sizeof(text));
+	address_text(a, text);
 	put_text(d, ADDRESS, text, strlen(text), ACCESS_TEXT_MAX);
 }
 

@@ -232,6 +232,7 @@ struct facts conn_facts(const struct conn *c)
 		.tokens = context_tokens(x),
 		.guide = context_guide(x),
 		.chantab = x->chantab,
+		.page = x->page,
 		.worker_pages = x->pages,
 		.worker_count = x->page_count,
 		.cache = all->cache,

@@ -11,7 +11,8 @@
 struct body_cache; /* body_cache.h: a small LRU of rendered bodies */
 struct body_maker; /* body_maker.h: makes large ones */
 struct segments;   /* segments/segments.h */
-struct api;	   /* api/api.h: calls to the master */
+struct worker_page;
+struct api; /* api/api.h: calls to the master */
 
 /* Borrowed for the call. */
 struct facts {
@@ -19,6 +20,7 @@ struct facts {
 	const struct tokens *tokens;
 	const struct guide *guide;	 /* NULL = there is none */
 	const void *chantab;		 /* channel table, mapped */
+	struct worker_page *page;	 /* our own; NULL = not known yet */
 	const void *const *worker_pages; /* by worker index, NULL = not known yet */
 	unsigned worker_count;
 	struct body_cache *cache;

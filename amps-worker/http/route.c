@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "amps-worker/http/access.h"
+#include "amps-worker/http/wrong_tokens.h"
 
 /* Does the pattern match the path?  What "<id>" stands for goes to q->segment. */
 static bool pattern_fits(const char *pattern, struct span path, struct request *q)
@@ -84,13 +85,22 @@ static void answer_options(const struct route *route, struct reply *r)
 	}
 }
 
+/* Without a token there is nothing to guess, and wrong links cannot be guessed. */
+static void refuse(const struct request *q, struct reply *r)
+{
+	if (access_has_token(q->http) && wrong_tokens_over(q))
+		reply_error(r, 429, WRONG_TOKENS_S, "too many wrong tokens came from this address");
+	else
+		reply_error(r, 401, 0, "a valid token is needed");
+}
+
 bool route_admit(struct request *q, struct reply *r)
 {
 	if (!catalog_settings(q->facts->catalog)->auth_enabled)
 		return true;
 	q->token = access_token(q->http, q->facts);
 	if (!q->token && !((r->media || q->http->rtsp) && access_link(q))) {
-		reply_error(r, 401, 0, "a valid token is needed");
+		refuse(q, r);
 		return false;
 	}
 	r->asker = q->token;

@@ -1,7 +1,7 @@
 /* route.h - from a request to its handler, and what every handler gets.
  *
- * A handler is pure but for the body cache and its maker: request, snapshots and facts in, reply
- * out. */
+ * A handler is pure but for the body cache, its maker and the wrong tokens noted: request,
+ * snapshots and facts in, reply out. */
 #ifndef AMPS_ROUTE_H
 #define AMPS_ROUTE_H
 
@@ -30,7 +30,8 @@ struct route {
 uint32_t route_body_max(const struct route *routes, const struct http_request *http,
 			const struct facts *facts);
 
-/* Sets q->token.  False, and 401, if one is needed that the request does not carry. */
+/* Sets q->token.  False, and 401, if one is needed that the request does not carry; 429 if too many
+ * wrong ones came from its address (wrong_tokens.h). */
 bool route_admit(struct request *q, struct reply *r);
 
 /* May the client change the server?  Without authentication every client may. */

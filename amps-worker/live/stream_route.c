@@ -7,6 +7,7 @@
 #include "amps-worker/live/icy.h"
 #include "amps-worker/live/output.h"
 #include "amps-worker/live/websocket.h"
+#include "common/text/address.h"
 #include "common/text/text.h"
 
 /* A request for a stream, resolved. */
@@ -111,19 +112,6 @@ static bool can_play(const struct request *q, struct asked *a, struct reply *r)
 	return true;
 }
 
-/* The client as the master counts overlap tuners: an IPv4 address, or an IPv6 network of 64 bits,
- * because a host can use any address of its network. */
-static uint64_t address_name(const struct request *q)
-{
-	struct in6_addr client = access_client(q->http, q->facts);
-	const uint8_t *bytes = client.s6_addr + (IN6_IS_ADDR_V4MAPPED(&client) ? 8 : 0);
-	uint64_t name = 0;
-
-	for (int i = 0; i < 8; i++)
-		name = name << 8 | bytes[i];
-	return name;
-}
-
 static const char *type_of(const struct asked *a)
 {
 	static const char *const types[OUTPUT_FORM_COUNT_] = {[OUTPUT_TS] = "video/mp2t",
@@ -146,11 +134,12 @@ static void add_titles(const struct request *q, const struct asked *a, struct re
 static struct stream_params params_of(const struct request *q, const struct asked *a)
 {
 	const char *name = a->variant ? catalog_text(q->facts->catalog, a->variant->name_at) : "";
+	struct in6_addr client = access_client(q->http, q->facts);
 	struct stream_params p = {
 		.id = {.channel = a->channel->id, .form = a->form},
 		.own = a->own,
-		.address = a->own ? address_name(q) : 0,
-		.client = access_client(q->http, q->facts),
+		.address = a->own ? address_client(&client) : 0,
+		.client = client,
 		.protocol = a->protocol,
 		.until_wall_us = q->until_wall_us,
 		.titles = a->form == OUTPUT_ADTS && icy_asked(q->http),

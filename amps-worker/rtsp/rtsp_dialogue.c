@@ -1,6 +1,5 @@
 #include "amps-worker/rtsp/rtsp_dialogue.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "amps-worker/http/route.h"
 #include "amps-worker/live/stream_route.h"
 #include "common/clock.h"
+#include "common/text/address.h"
 
 #define REQUESTS_MAX	  (HTTP_HEAD_MAX + RTSP_BODY_MAX) /* bytes that wait to be read */
 #define STATUS_TOKEN_FULL 429				  /* of HTTP: the token has no room */
@@ -215,10 +215,7 @@ static void local_address(const struct conn *c, char text[INET6_ADDRSTRLEN], uin
 
 	getsockname(c->fd, (struct sockaddr *)&sa, &n);
 	a = conn_address(&sa, ret_port);
-	if (IN6_IS_ADDR_V4MAPPED(&a))
-		inet_ntop(AF_INET, &a.s6_addr[12], text, INET6_ADDRSTRLEN);
-	else
-		inet_ntop(AF_INET6, &a, text, INET6_ADDRSTRLEN);
+	address_text(&a, text);
 }
 
 /* The absolute URL of the channel, or of its track, with the query of the request. */

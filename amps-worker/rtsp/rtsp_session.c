@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/log/log.h"
+#include "common/text/address.h"
 
 #define INTERLEAVED_HEAD 4u
 #define REPORTS_TURN	 64u /* datagrams of RTCP read before the loop gets its turn */
@@ -69,21 +70,14 @@ static struct rtsp_stream_bucket *bucket_of(struct rtsp_sessions *all, uint32_t 
 	return &all->streams[ssrc % RTSP_STREAM_BUCKETS];
 }
 
-/* The bytes of an address that say which client it is: of IPv6, a host can use any address of its
- * network of 64 bits. */
-static size_t client_bytes(const struct in6_addr *a)
-{
-	return IN6_IS_ADDR_V4MAPPED(a) ? sizeof(*a) : sizeof(*a) / 2;
-}
-
 static bool same_client(const struct in6_addr *a, const struct in6_addr *b)
 {
-	return memcmp(a, b, client_bytes(a)) == 0;
+	return address_client(a) == address_client(b);
 }
 
 static struct rtsp_client_bucket *alone_of(struct rtsp_sessions *all, const struct in6_addr *peer)
 {
-	uint64_t h = hash_end(hash_bytes(HASH_START, peer, client_bytes(peer)));
+	uint64_t h = hash_end(hash_u64(HASH_START, address_client(peer)));
 
 	return &all->alone[h % RTSP_CLIENT_BUCKETS];
 }

@@ -5,10 +5,11 @@
  *	...         struct viewer_counts (viewers by output and by token)
  *	...         struct viewer_front[VIEWER_FRONTS]
  *	...         struct session_uses
+ *	...         struct wrong_tokens
  *
  * W: that worker, all fields.  Readers: the master (`amps viewers`, idle rules, heartbeat) and the
- * other workers (/metrics, limits of tokens).  Counters are relaxed and only grow; a record is
- * valid while its `serial` is not 0 and reads the same before and after it was copied.
+ * other workers (/metrics, limits).  Counters are relaxed and only grow; a record is valid while
+ * its `serial` is not 0 and reads the same before and after it was copied.
  *
  * A record holds what another process needs to go on with the viewer (struct viewer_place): the
  * ring's generation, where in it the next byte lies, and what must be sent before that.  A worker
@@ -23,7 +24,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 8u
+#define WORKER_PAGE_VERSION 9u
 #define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
 enum viewer_protocol {
@@ -127,6 +128,19 @@ struct session_uses {
 	struct session_use of[WORKER_VIEWERS_MAX];
 };
 
+/* A client that has sent wrong tokens.  A reader may see a place in the moment in which it is given
+ * to another client, and then counts too few. */
+struct wrong_client {
+	_Atomic uint64_t client;    /* address_client(); 0 = free */
+	_Atomic uint32_t count;	    /* the next one goes to at_s[count % WRONG_TOKENS_MAX] */
+	_Atomic uint32_t refused_s; /* when it was last refused with 429 */
+	_Atomic uint32_t at_s[WRONG_TOKENS_MAX]; /* seconds of clock_mono_us(); 0 = none */
+};
+
+struct wrong_tokens {
+	struct wrong_client of[WRONG_TOKEN_SETS][WRONG_TOKEN_WAYS];
+};
+
 /* Where a viewer stands, as another process goes on from it: send the front or the rest of the cut
  * unit ([pos - rest, pos) of the ring), then the ring from pos on. */
 struct viewer_place {
@@ -142,11 +156,14 @@ struct viewer_place {
 #define WORKER_PAGE_FRONTS_BYTES  (VIEWER_FRONTS * sizeof(struct viewer_front))
 #define WORKER_PAGE_USES_OFFSET                                                                    \
 	((WORKER_PAGE_FRONTS_OFFSET + WORKER_PAGE_FRONTS_BYTES + 63) / 64 * 64)
-#define WORKER_PAGE_BYTES (WORKER_PAGE_USES_OFFSET + sizeof(struct session_uses))
+#define WORKER_PAGE_WRONG_OFFSET (WORKER_PAGE_USES_OFFSET + sizeof(struct session_uses))
+#define WORKER_PAGE_BYTES	 (WORKER_PAGE_WRONG_OFFSET + sizeof(struct wrong_tokens))
 
 static_assert(sizeof(struct worker_page) == 184, "layout of struct worker_page");
 static_assert(sizeof(struct viewer_record) == 288, "layout of struct viewer_record");
 static_assert(sizeof(struct session_use) == 24, "layout of struct session_use");
+static_assert(sizeof(struct wrong_client) == 96, "layout of struct wrong_client");
+static_assert(WORKER_PAGE_WRONG_OFFSET % 8 == 0, "place of struct wrong_tokens");
 static_assert(sizeof(struct viewer_front) == VIEWER_FRONT_MAX + 4, "layout of struct viewer_front");
 
 /* Master: writes the header of a freshly created object mapped at `map`. */
@@ -165,6 +182,12 @@ static inline struct viewer_record *worker_page_records(void *map)
 static inline struct session_uses *worker_page_uses(const void *map)
 {
 	return (struct session_uses *)((uintptr_t)map + WORKER_PAGE_USES_OFFSET);
+}
+
+/* The clients with wrong tokens behind those. */
+static inline struct wrong_tokens *worker_page_wrong_tokens(const void *map)
+{
+	return (struct wrong_tokens *)((uintptr_t)map + WORKER_PAGE_WRONG_OFFSET);
 }
 
 /* The worker: publishes a record in a free place, or frees the place (serial 0 in *from). */

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "amps-worker/live/output.h"
 #include "common/shm/chantab_layout.h"
+#include "common/shm/worker_page.h"
 #include "unit.h"
 #include "worker/catalog_fixture.h"
 
@@ -269,5 +270,80 @@ Test(route, is_ready_when_the_master_says_so)
 	f->facts.draining = true;
 	expect(f, "/readyz", "", 503, "shutting down");
 	expect(f, "/healthz", "", 200, NULL);
+	fixture_free(f);
+}
+
+/* Workers whose pages are known to each other. */
+static void give_pages(struct fixture *f, const void *pages[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		pages[i] = calloc(1, WORKER_PAGE_BYTES);
+	f->facts.worker_pages = pages;
+	f->facts.worker_count = 2;
+}
+
+static void free_pages(const void *pages[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		free((void *)(uintptr_t)pages[i]);
+}
+
+/* A request to that worker. */
+static void expect_at(struct fixture *f, unsigned worker, const char *target, const char *fields,
+		      int status)
+{
+	f->facts.page = (void *)(uintptr_t)f->facts.worker_pages[worker];
+	expect(f, target, fields, status, status == 429 ? "Retry-After: 60\r\n" : NULL);
+}
+
+Test(route, refuses_only_wrong_tokens_of_a_client_that_sends_many)
+{
+	struct fixture *f = make(true);
+	const void *pages[2];
+
+	give_pages(f, pages);
+	for (unsigned i = 0; i < WRONG_TOKENS_MAX; i++) {
+		f->facts.mono_us += 1000000;
+		expect_at(f, i % 2, i % 3 ? "/stream/1.ts?token=old" : "/nothing?token=wrong", "",
+			  401);
+	}
+	expect_at(f, 0, "/stream/1.ts?token=wrong", "", 429);
+	expect_at(f, 1, "/api/streams?token=%zz", "", 429);
+	expect_at(f, 1, "/stream/1.ts", "X-Amps-Token: wrong\r\nX-Forwarded-For: 9.9.9.9\r\n", 429);
+	expect_at(f, 0, "/stream/1.ts?token=shared", "", 200);
+	expect_at(f, 0, "/stream/1.ts", "", 401);
+	expect_at(f, 0, "/stream/1.ts?token=", "", 401);
+	expect_at(f, 0, "/healthz?token=wrong", "", 200);
+	f->facts.peer.s6_addr[15]++;
+	expect_at(f, 0, "/stream/1.ts?token=wrong", "", 401);
+	f->facts.peer.s6_addr[15]--;
+	f->facts.mono_us += (WRONG_TOKENS_S - 1) * 1000000;
+	expect_at(f, 0, "/stream/1.ts?token=wrong", "", 401);
+	free_pages(pages);
+	fixture_free(f);
+}
+
+Test(route, an_ipv6_network_is_one_client_and_wrong_tokens_take_bounded_memory)
+{
+	struct fixture *f = make(true);
+	const void *pages[2];
+
+	give_pages(f, pages);
+	f->facts.peer = (struct in6_addr){{{0x20, 1, 0xd, 0xb8}}};
+	for (unsigned i = 0; i < WRONG_TOKENS_MAX; i++) {
+		f->facts.peer.s6_addr[15]++;
+		expect_at(f, 0, "/stream/1.ts?token=wrong", "", 401);
+	}
+	expect_at(f, 0, "/stream/1.ts?token=wrong", "", 429);
+	f->facts.peer.s6_addr[7]++;
+	expect_at(f, 0, "/stream/1.ts?token=wrong", "", 401);
+	/* more clients than places, all later than the first two */
+	f->facts.mono_us += 1000000;
+	for (unsigned i = 0; i < 2 * WRONG_TOKEN_SETS * WRONG_TOKEN_WAYS; i++) {
+		f->facts.peer.s6_addr[4] = (uint8_t)(i >> 8);
+		f->facts.peer.s6_addr[5] = (uint8_t)i;
+		expect_at(f, 0, "/stream/1.ts?token=wrong", "", 401);
+	}
+	free_pages(pages);
 	fixture_free(f);
 }
