@@ -303,6 +303,44 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 	return 0;
 }
 
+/* How many viewers the token may have at a time; 0: there is no such token any more. */
+static uint32_t most_viewers(const struct worker_pool *pool, uint64_t token)
+{
+	const struct tokens *t = tokens_of(worker_pool_tokens(pool));
+	const struct token_entry *e = t ? tokens_by_name(t, token, clock_wall_us()) : NULL;
+
+	if (e && e->max_viewers == 0)
+		return UINT32_MAX; /* a reload has lifted the limit */
+	return e ? e->max_viewers : 0;
+}
+
+/* Answers those that ask for a grant, once no worker lets viewers begin by older limits. */
+static void decide_grants(struct worker_pool *pool)
+{
+	const struct served_wait tokens = {.generations[SNAPSHOT_TOKENS] =
+						   pool->snapshots[SNAPSHOT_TOKENS].generation};
+	const void *pages[WORKERS_MAX];
+	struct grant_question ask;
+
+	if (!grants_next(&pool->grants, &ask) || !all_serve(pool, &tokens))
+		return;
+	assert(pool->env.count <= WORKERS_MAX);
+	for (unsigned i = 0; i < pool->env.count; i++)
+		pages[i] = pool->slots[i].page;
+	while (grants_next(&pool->grants, &ask)) {
+		struct worker_slot *s = &pool->slots[ask.serial >> VIEWER_SERIAL_SHIFT];
+		struct grant_limit limit = {most_viewers(pool, ask.token),
+					    tokens.generations[SNAPSHOT_TOKENS]};
+		bool given = grants_decide(&pool->grants, limit, pages, pool->env.count);
+
+		assert(s->index < pool->env.count);
+		if (s->peer)
+			peer_send_grant(s->peer,
+					&(struct msg_grant){.serial = ask.serial, .given = given},
+					NULL);
+	}
+}
+
 static int on_snapshot_ack(struct worker_slot *s, const struct msg *m)
 {
 	struct msg_snapshot_ack ack;
@@ -312,6 +350,7 @@ static int on_snapshot_ack(struct worker_slot *s, const struct msg *m)
 		return -EBADMSG;
 	s->acked[ack.kind] = ack.generation;
 	end_waits(s->pool);
+	decide_grants(s->pool);
 	return 0;
 }
 
@@ -345,19 +384,8 @@ static int on_yield(struct worker_slot *s, const struct msg *m)
 		return -EBADMSG;
 	worker_pool_kick(s->pool, (unsigned)(yield.serial >> VIEWER_SERIAL_SHIFT), yield.serial);
 	/* its place is free for the session that this worker asks for next */
-	grants_end(&s->pool->grants, yield.serial);
+	grants_yield(&s->pool->grants, yield.serial);
 	return 0;
-}
-
-/* How many viewers the token may have at a time; 0: there is no such token any more. */
-static uint32_t most_viewers(const struct worker_pool *pool, uint64_t token)
-{
-	const struct tokens *t = tokens_of(worker_pool_tokens(pool));
-	const struct token_entry *e = t ? tokens_by_name(t, token, clock_wall_us()) : NULL;
-
-	if (e && e->max_viewers == 0)
-		return UINT32_MAX; /* a reload has lifted the limit */
-	return e ? e->max_viewers : 0;
 }
 
 static int on_grant_ask(struct worker_slot *s, const struct msg *m)
@@ -370,10 +398,12 @@ static int on_grant_ask(struct worker_slot *s, const struct msg *m)
 	    ask.serial >> VIEWER_SERIAL_SHIFT != s->index ||
 	    pool->grants.count >= (size_t)pool->env.count * WORKER_VIEWERS_MAX)
 		return -EBADMSG;
-	r = grants_ask(&pool->grants, ask.serial, ask.token, most_viewers(pool, ask.token));
+	r = grants_ask(&pool->grants, ask.serial, ask.token);
 	if (r == -EEXIST)
 		return -EBADMSG;
-	peer_send_grant(s->peer, &(struct msg_grant){.serial = ask.serial, .given = r == 0}, NULL);
+	if (r < 0)
+		peer_send_grant(s->peer, &(struct msg_grant){.serial = ask.serial}, NULL);
+	decide_grants(pool);
 	return 0;
 }
 
@@ -618,6 +648,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		end_waits(pool);
 		tuners_worker_gone(pool->env.tuners, s->index);
 		grants_drop_worker(&pool->grants, s->index);
+		decide_grants(pool);
 		announce_death(s);
 		if (!pool->stopping)
 			slot_respawn(s);

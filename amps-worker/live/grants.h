@@ -39,7 +39,8 @@ void grants_init(struct grants *all, struct context *context);
 void grant_ask(struct grant *g, struct grants *all, uint64_t serial, uint64_t token,
 	       void (*answered)(void *owner, bool given), void *owner);
 
-/* Gives it back, if it is asked for or given. */
+/* Gives it back, if it is asked for or given.  The record of its viewer has been freed: the master
+ * takes a record without a grant for one that began before its token had a limit. */
 void grant_end(struct grant *g);
 
 /* The master's message; of a viewer that has ended meanwhile it is dropped. */

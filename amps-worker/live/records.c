@@ -49,6 +49,7 @@ struct viewer_record *records_take(struct records *all, struct record_owner owne
 	atomic_store_explicit(&x->page->records_used, all->used, memory_order_relaxed);
 	if (!atomic_load_explicit(&from->serial, memory_order_relaxed))
 		from->serial = records_serial(all);
+	atomic_store_explicit(&from->waits, owner.uncounted, memory_order_relaxed);
 	worker_page_put(x->page, index, from);
 	if (token && !owner.uncounted)
 		worker_page_add_token(x->page, token, 1);
@@ -60,13 +61,14 @@ struct viewer_record *records_take(struct records *all, struct record_owner owne
 	return &worker_page_records(x->page)[index];
 }
 
-void records_count_token(struct records *all, const struct viewer_record *rec)
+void records_count_token(struct records *all, struct viewer_record *rec)
 {
 	struct worker_page *page = all->context->page;
 	struct record_owner *owner = &all->owners[rec - worker_page_records(page)];
 
 	assert(owned(owner) && owner->uncounted);
 	owner->uncounted = false;
+	atomic_store_explicit(&rec->waits, 0, memory_order_relaxed);
 	worker_page_add_token(page, atomic_load_explicit(&rec->token, memory_order_relaxed), 1);
 }
 

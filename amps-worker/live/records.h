@@ -46,7 +46,7 @@ uint64_t records_serial(struct records *all);
 struct viewer_record *records_take(struct records *all, struct record_owner owner,
 				   struct viewer_record *from);
 /* The viewer has its grant: its token counts it from now on. */
-void records_count_token(struct records *all, const struct viewer_record *rec);
+void records_count_token(struct records *all, struct viewer_record *rec);
 void records_give(struct records *all, struct viewer_record *rec);
 
 /* Sets the user agent, cut and printable; `agent` may be NULL. */

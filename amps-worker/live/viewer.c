@@ -670,8 +670,8 @@ static void viewer_free(struct stream *s)
 	unlink_viewer(v);
 	if (v->ring)
 		output_trim(v->output);
-	grant_end(&v->grant);
 	records_give(v->all->records, v->record);
+	grant_end(&v->grant);
 	output_unuse(v->output);
 	free(v->pending);
 	free(v);

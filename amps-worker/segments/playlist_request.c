@@ -123,7 +123,7 @@ static void refuse_session(enum session_verdict verdict, struct reply *r)
 {
 	switch (verdict) {
 	case SESSION_ENDED:
-		reply_error(r, 401, 0, "the session was ended");
+		reply_error(r, 401, 0, SESSION_ENDED_TEXT);
 		break;
 	case SESSION_TOKEN_FULL:
 		admission_refuse_token(r);

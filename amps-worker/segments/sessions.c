@@ -155,28 +155,46 @@ static void known_free(struct sessions *all, struct known_session *k)
 
 /* Of requests that wait for a grant. */
 static const struct held_error full = {429, TOKEN_FULL_TEXT};
+static const struct held_error ended = {401, SESSION_ENDED_TEXT};
 static const struct held_rule wait_rule = {.deadline_ms = API_CALL_MS,
 					   .late = {503, "the server did not answer in time"}};
 
-/* Ends the session here: gives its record back, and forgets it. */
-static void session_free(struct session *s)
+/* Answers the requests that wait.  An answer may end other connections, and the session with one
+ * of them. */
+static void answer_waiting(struct session *s, const struct held_error *error)
 {
-	struct sessions *all = s->all;
-	struct known_session *k = find_number(all, s->number);
+	struct held_list ready = TAILQ_HEAD_INITIALIZER(ready);
 	struct held *h;
 
-	assert(k && k->own == s);
-	known_free(all, k);
-	grant_end(&s->grant);
-	records_give(all->viewers->records, s->record);
-	TAILQ_REMOVE(&all->list, s, link);
 	while ((h = TAILQ_FIRST(&s->waiting)))
-		held_ready(h, &full);
+		held_move(h, &ready);
+	while ((h = TAILQ_FIRST(&ready)))
+		held_ready(h, error);
+}
+
+/* It is no viewer of this worker any more; what asks for it later is answered by its known_session,
+ * if that has another worker's record. */
+static void session_free(struct session *s, const struct held_error *error)
+{
+	records_give(s->all->viewers->records, s->record);
+	grant_end(&s->grant);
+	TAILQ_REMOVE(&s->all->list, s, link);
+	answer_waiting(s, error);
 	free(s);
 }
 
+/* Ends the session here: gives its record back, and forgets it. */
+static void session_drop(struct session *s, const struct held_error *error)
+{
+	struct known_session *k = find_number(s->all, s->number);
+
+	assert(k && k->own == s);
+	known_free(s->all, k);
+	session_free(s, error);
+}
+
 /* It must not begin again. */
-static void session_end_at(struct session *s, uint64_t ended_us)
+static void session_end_at(struct session *s, uint64_t ended_us, const struct held_error *error)
 {
 	struct session_uses *uses = our_uses(s->all);
 	uint32_t count = atomic_load_explicit(&uses->ended_count, memory_order_relaxed);
@@ -185,13 +203,13 @@ static void session_end_at(struct session *s, uint64_t ended_us)
 	atomic_store_explicit(&uses->ended_us[at], ended_us, memory_order_relaxed);
 	atomic_store_explicit(&uses->ended[at], s->number, memory_order_release);
 	atomic_store_explicit(&uses->ended_count, count + 1, memory_order_relaxed);
-	session_free(s);
+	session_drop(s, error);
 }
 
 /* The server ends it. */
 static void session_end(struct session *s)
 {
-	session_end_at(s, clock_mono_us());
+	session_end_at(s, clock_mono_us(), &ended);
 }
 
 static uint64_t page_ended_us(const void *page, uint64_t number)
@@ -366,7 +384,7 @@ static bool yield(struct sessions *all, const struct viewer_record *rec)
 
 	TAILQ_FOREACH (s, &all->list, link) {
 		if (same_viewer(s->record, rec)) {
-			session_end_at(s, 0); /* the viewer may come back at once */
+			session_end_at(s, 0, &ended); /* the viewer may come back at once */
 			return true;
 		}
 	}
@@ -376,19 +394,25 @@ static bool yield(struct sessions *all, const struct viewer_record *rec)
 static void on_grant(void *owner, bool given)
 {
 	struct session *s = owner;
-	struct held_list ready = TAILQ_HEAD_INITIALIZER(ready);
-	struct held *h;
+	struct known_session *k = find_number(s->all, s->number);
+	uint32_t page, place;
 
+	assert(k && k->own == s);
+	/* requests that came together to two workers: one session is enough */
+	if (find_elsewhere(s->all, s->number, &page, &place)) {
+		k->own = NULL;
+		k->page = page;
+		k->place = place;
+		session_free(s, NULL);
+		return;
+	}
 	if (!given) {
-		session_end_at(s, 0); /* it may come back at once */
+		session_end_at(s, 0, &full); /* it may come back at once */
 		return;
 	}
 	records_count_token(s->all->viewers->records, s->record);
-	/* an answer may end other connections, and this session with one of them */
-	while ((h = TAILQ_FIRST(&s->waiting)))
-		held_move(h, &ready);
-	while ((h = TAILQ_FIRST(&ready)))
-		held_ready(h, NULL);
+	atomic_store_explicit(&s->record->session, s->number, memory_order_release);
+	answer_waiting(s, NULL);
 }
 
 bool sessions_hold(struct sessions *all, uint64_t number, struct reply *r)
@@ -414,6 +438,9 @@ static enum session_verdict session_begin(struct sessions *all, const struct ses
 	struct session *s;
 
 	assert(q->number != 0);
+	/* no other worker answers it before it has its grant */
+	if (q->counted)
+		atomic_store_explicit(&rec.session, 0, memory_order_relaxed);
 	if ((!room || !q->token_room) && !yield(all, &rec))
 		return room ? SESSION_TOKEN_FULL : SESSION_NO_ROOM;
 	if (!records_left(all->viewers->records))
@@ -599,7 +626,7 @@ void sessions_sweep(struct sessions *all, uint64_t now_us)
 		if (s->bytes > load(&s->record->bytes))
 			atomic_store_explicit(&s->record->bytes, s->bytes, memory_order_relaxed);
 		if (now_us > s->seen_us + s->lifetime_us)
-			session_free(s);
+			session_drop(s, &wait_rule.late);
 	}
 	forget(all);
 }
@@ -609,7 +636,7 @@ void sessions_done(struct sessions *all)
 	struct known_session *k;
 
 	while (!TAILQ_EMPTY(&all->list))
-		session_free(TAILQ_FIRST(&all->list));
+		session_drop(TAILQ_FIRST(&all->list), &wait_rule.late);
 	for (unsigned i = 0; all->viewers && i < SESSION_BUCKETS; i++)
 		while ((k = LIST_FIRST(&all->by_number[i])))
 			known_free(all, k);

@@ -56,6 +56,8 @@ struct session_request {
 	uint32_t target_s;		 /* of its playlist; 0 = not known */
 };
 
+#define SESSION_ENDED_TEXT "the session was ended"
+
 enum session_verdict {
 	SESSION_GOES_ON,
 	SESSION_ENDED,	    /* by the server */

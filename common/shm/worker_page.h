@@ -78,14 +78,15 @@ struct viewer_record {
 	_Atomic uint64_t lag;	     /* bytes behind the ring's newest */
 	uint8_t address[16];	     /* IPv4 as ::ffff:a.b.c.d */
 	uint16_t port;
-	uint8_t protocol; /* enum viewer_protocol */
-	uint8_t pad;
+	uint8_t protocol;      /* enum viewer_protocol */
+	_Atomic uint8_t waits; /* 1: for its grant; its token does not count it */
 	char variant[VARIANT_NAME_MAX + 4];
 	char track[TRACK_NAME_MAX + 1];
 	char user_agent[80];
-	_Atomic uint64_t token;	  /* tokens_name() of the token it came with, 0 = none */
-	_Atomic uint64_t session; /* of HLS: its number; 0 = a connection of its own */
-	int64_t until_wall_us;	  /* when its signed link expires; 0 = it came without one */
+	_Atomic uint64_t token; /* tokens_name() of the token it came with, 0 = none */
+	/* Of HLS: its number; 0 = a connection of its own, or it waits for its grant. */
+	_Atomic uint64_t session;
+	int64_t until_wall_us; /* when its signed link expires; 0 = it came without one */
 };
 
 /* Open addressing by the token's hash; a search ends at the first empty place.  A place whose count

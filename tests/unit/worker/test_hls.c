@@ -480,6 +480,118 @@ Test(hls, at_the_limit_the_oldest_session_of_the_client_yields)
 	close_world(&x);
 }
 
+/* A session whose token has a limit, and a request of it that waits for the grant. */
+struct waiting {
+	struct session_request q;
+	struct viewer_record record;
+	struct reply reply;
+	struct holds holds;
+	int status; /* of its answer: 0 = none yet, 200 = no error */
+};
+
+static void note_status(void *owner, const struct held_error *error)
+{
+	((struct waiting *)owner)->status = error ? error->status : 200;
+}
+
+static void begin_waiting(struct world *x, struct waiting *w)
+{
+	struct sessions *all = &x->worker.segments.sessions;
+
+	*w = (struct waiting){.q = {.number = sessions_number(all),
+				    .channel = FM_CHANNEL,
+				    .variant = "",
+				    .protocol = VIEWER_HLS,
+				    .agent = {"box", 3},
+				    .token_name = 77,
+				    .token_room = true,
+				    .counted = true,
+				    .slot = UINT32_MAX}};
+	reply_init(&w->reply);
+	holds_init(&w->holds);
+	cr_assert_eq(sessions_touch(all, &w->q), SESSION_GOES_ON);
+	cr_assert(sessions_hold(all, w->q.number, &w->reply));
+	holds_add(&w->holds, &w->reply.held, clock_mono_us(), note_status, w);
+	cr_assert_eq(records(x, &w->record), 1);
+	cr_assert_eq(w->record.waits, 1);
+	cr_assert_eq(w->record.session, 0, "no other worker finds it");
+}
+
+static void answer_grant(const struct world *x, const struct waiting *w, bool given)
+{
+	struct msg_grant m = {.serial = w->record.serial, .given = given};
+
+	cr_assert_eq(msg_send_grant(x->master.socket, &m, NULL), 0);
+}
+
+Test(hls, a_session_is_found_by_other_workers_once_it_has_its_grant)
+{
+	struct viewer_record r;
+	struct waiting w;
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	begin_waiting(&x, &w);
+	answer_grant(&x, &w, true);
+	await(&x, w.status);
+	cr_expect_eq(w.status, 200);
+	cr_assert_eq(records(&x, &r), 1);
+	cr_expect(r.session == w.q.number && !r.waits);
+	cr_expect_eq(worker_page_token_viewers(x.master.page, 77), 1);
+	reply_done(&w.reply);
+	close_world(&x);
+}
+
+Test(hls, a_session_that_waits_for_its_grant_ends_with_the_reason)
+{
+	struct waiting w;
+	struct world x;
+
+	open_world(&x, (struct fm_settings){0});
+	begin_waiting(&x, &w);
+	answer_grant(&x, &w, false);
+	await(&x, w.status);
+	cr_expect_eq(w.status, 429);
+	reply_done(&w.reply);
+	begin_waiting(&x, &w);
+	cr_assert_eq(
+		msg_send_kick(x.master.socket, &(struct msg_kick){.serial = w.record.serial}, NULL),
+		0);
+	await(&x, w.status);
+	cr_expect_eq(w.status, 401, "its rights have ended");
+	cr_expect_eq(fm_page(&x.master)->viewers_open, 0);
+	reply_done(&w.reply);
+	close_world(&x);
+}
+
+Test(hls, a_session_that_two_workers_begin_is_one_viewer)
+{
+	void *other = calloc(1, WORKER_PAGE_BYTES);
+	struct viewer_record theirs = {.serial = 1ull << VIEWER_SERIAL_SHIFT | 1};
+	struct waiting w;
+	struct world x;
+
+	for (int given = 0; given < 2; given++) {
+		open_world(&x, (struct fm_settings){0});
+		begin_waiting(&x, &w);
+		theirs.session = w.q.number;
+		memset(other, 0, WORKER_PAGE_BYTES);
+		worker_page_put(other, 0, &theirs);
+		((struct worker_page *)other)->records_used = 1;
+		x.worker.context.pages[1] = other;
+		x.worker.context.page_count = 2;
+		answer_grant(&x, &w, given);
+		await(&x, w.status);
+		cr_expect_eq(w.status, 200);
+		cr_expect_eq(fm_page(&x.master)->viewers_open, 0);
+		cr_expect(sessions_live(&x.worker.segments.sessions, w.q.number));
+		reply_done(&w.reply);
+		x.worker.context.pages[1] = NULL;
+		close_world(&x);
+	}
+	free(other);
+}
+
 Test(hls, wrong_sessions_are_refused)
 {
 	static const char *const wrong[] = {
