@@ -7,6 +7,8 @@
 #include "amps-master/config/config_options.h"
 #include "amps-master/config/problems.h"
 
+#define WELL_KNOWN_TOKEN "changeme123" /* published with the older Amps */
+
 /* Checks a whole configuration.  `file` and `marks` (may be NULL) give the places of problems.
  * Every option list is added to `asks` (NULL: none is collected), even if there are errors, so that
  * one run also finds wrong option names.

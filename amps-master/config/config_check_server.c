@@ -7,16 +7,16 @@
 
 #include "amps-master/lineup/cidr.h"
 #include "amps-master/lineup/defaults.h"
+#include "amps-master/config/config_check.h"
 #include "amps-master/config/config_check_parts.h"
 #include "common/limits.h"
 #include "common/log/log.h"
 #include "common/shm/tokens.h"
 #include "common/text/text.h"
 
-#define PORT_MAX	 65535
-#define SECONDS_MAX	 31536000 /* a year */
-#define VIEWERS_MAX	 100000000
-#define WELL_KNOWN_TOKEN "changeme123"
+#define PORT_MAX    65535
+#define SECONDS_MAX 31536000 /* a year */
+#define VIEWERS_MAX 100000000
 
 static json_t *read_workers(struct check *c, const struct field *f, const struct spot *at)
 {

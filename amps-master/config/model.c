@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "amps-master/config/check_programs.h"
 #include "amps-master/config/config_check.h"
@@ -12,12 +13,15 @@
 
 #define READ_CHUNK 65536
 
-static int read_file(const char *path, struct buf *out)
+/* Also says whether every user of this machine may read it. */
+static int read_file(const char *path, struct buf *out, bool *ret_public)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	*ret_public = S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
 	for (;;) {
 		char *dst = buf_reserve(out, READ_CHUNK);
 		ssize_t n = dst != NULL ? read(fd, dst, READ_CHUNK) : -1;
@@ -32,6 +36,30 @@ static int read_file(const char *path, struct buf *out)
 		if (out->len > CONFIG_BYTES_MAX)
 			return -EFBIG;
 	}
+}
+
+/* Is this a token, written in the file?  One that comes from the environment is not, and one that
+ * is published with the older Amps is no secret. */
+static bool is_written(const json_t *token, const struct buf *text)
+{
+	const char *value = json_string_value(token);
+
+	if (json_is_integer(token))
+		return true;
+	return value != NULL && *value != '\0' && strcmp(value, WELL_KNOWN_TOKEN) != 0 &&
+	       memmem(text->data, text->len, value, strlen(value)) != NULL;
+}
+
+static bool holds_tokens(const json_t *auth, const struct buf *text)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (json_object_get(auth, "tokens"), i, entry)
+		if (is_written(json_object_get(entry, "token"), text))
+			return true;
+	return is_written(json_object_get(auth, "token"), text) ||
+	       is_written(json_object_get(auth, "admin_token"), text);
 }
 
 static int check_tree(json_t *tree, const char *path, const struct marks *marks,
@@ -64,7 +92,8 @@ int model_load(const char *path, struct option_memory *memory, struct problems *
 	struct marks *marks = marks_new();
 	struct buf text = BUF_INIT;
 	json_auto_t *tree = NULL;
-	int error = read_file(path, &text);
+	bool public = false;
+	int error = read_file(path, &text, &public);
 
 	if (error < 0)
 		problems_add(problems, PROBLEM_ERROR, path, 0, "", "cannot be read: %s",
@@ -74,6 +103,11 @@ int model_load(const char *path, struct option_memory *memory, struct problems *
 	else
 		error = config_yaml_parse(path, text.data != NULL ? text.data : "", text.len, marks,
 					  problems, &tree);
+	if (error == 0 && public && holds_tokens(json_object_get(tree, "auth"), &text))
+		problems_add(problems, PROBLEM_WARNING, path, marks_key(marks, tree, "auth").line,
+			     "auth",
+			     "holds tokens, and every user of this machine can read the file: "
+			     "use chmod o-r");
 	buf_done(&text);
 	if (error == 0)
 		error = check_tree(tree, path, marks, memory, problems, ret_model);

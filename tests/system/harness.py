@@ -261,6 +261,7 @@ class Server:
     def write_config(self, config):
         text = config if isinstance(config, str) else json.dumps(config, indent=1)
         with open(self.config_path + ".new", "w") as f:
+            os.fchmod(f.fileno(), 0o600)    # it may hold tokens
             f.write(text)
         os.rename(self.config_path + ".new", self.config_path)
 

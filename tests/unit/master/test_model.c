@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "unit.h"
 
 #include "amps-master/config/check_command.h"
@@ -50,6 +51,42 @@ Test(model, the_older_configuration_passes)
 	cr_expect_eq(count(&problems, "warning"), 2);
 	json_decref(model);
 	problems_done(&problems);
+}
+
+/* The warnings about a file with this text and mode. */
+static unsigned warnings_of(const char *text, mode_t mode)
+{
+	struct problems problems;
+	json_t *model = NULL;
+	unsigned n;
+	char path[64];
+
+	write_file(path, text);
+	cr_assert_eq(chmod(path, mode), 0);
+	cr_assert_eq(problems_init(&problems), 0);
+	cr_expect_eq(model_load(path, NULL, &problems, &model), 0);
+	n = count(&problems, "warning");
+	json_decref(model);
+	problems_done(&problems);
+	unlink(path);
+	return n;
+}
+
+Test(model, a_file_with_tokens_that_every_user_can_read)
+{
+	setenv("AMPS_TEST_TOKEN", "from-the-environment", 1);
+	cr_expect_eq(warnings_of("auth: {token: my-secret}\n", 0644), 1);
+	cr_expect_eq(warnings_of("auth: {token: my-secret}\n", 0640), 0);
+	cr_expect_eq(warnings_of("auth: {token: 12345}\n", 0604), 1);
+	cr_expect_eq(warnings_of("auth: {admin_token: my-secret}\n", 0644), 1);
+	cr_expect_eq(warnings_of("auth: {tokens: [{token: my-secret}]}\n", 0644), 1);
+	cr_expect_eq(warnings_of("auth: {token: '${AMPS_TEST_TOKEN}'}\n", 0644), 0);
+	cr_expect_eq(warnings_of("auth: {token_file: /run/token}\n", 0644), 0);
+	cr_expect_eq(warnings_of("auth: {tokens: [{token_sha256: "
+				 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+				 "}]}\n",
+				 0644),
+		     0);
 }
 
 Test(model, problems_come_in_file_order)
