@@ -140,6 +140,33 @@ Test(access, believes_trusted_proxies_only)
 	}
 }
 
+/* A region that the client invents counts only as far as the configuration trusts its source. */
+Test(access, a_forged_region_counts_as_far_as_its_source_is_trusted)
+{
+	static const unsigned trusts[] = {0, SETTING_REGION_QUERY, SETTING_REGION_HEADERS,
+					  SETTING_REGION_QUERY | SETTING_REGION_HEADERS};
+	/* none, one that the peer is, one that it is not but claims to come from */
+	static const char *const proxies[] = {NULL, "::ffff:192.0.2.7", "::ffff:10.0.0.1"};
+	static const char fields[] = "X-Region: DE\r\nCF-IPCountry: FR\r\n" FROM "10.0.0.1\r\n";
+	unsigned cases = 0;
+
+	for (size_t t = 0; t < array_size(trusts); t++) {
+		for (size_t p = 0; p < array_size(proxies); p++) {
+			struct fixture *f = make(proxies[p], 128);
+			bool header = (trusts[t] & SETTING_REGION_HEADERS) && p < 2;
+			bool query = trusts[t] & SETTING_REGION_QUERY;
+
+			f->settings.flags = trusts[t];
+			cr_assert_eq(fixture_publish(f, 1), 0);
+			expect_region(f, "/", fields, header ? "DE" : "");
+			expect_region(f, "/?region=US", fields, query ? "US" : header ? "DE" : "");
+			cases += 2;
+			fixture_free(f);
+		}
+	}
+	cr_expect_eq(cases, 24);
+}
+
 static void expect_base(struct fixture *f, const char *fields, const char *expected)
 {
 	struct http_request http;
