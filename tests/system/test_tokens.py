@@ -155,15 +155,15 @@ def limited(server):
         yield s
 
 
-def join_together(s, joins):
-    """The statuses of requests that come at once; then all of them leave."""
+def join_together(s, joins, left=1):
+    """The statuses of requests that come at once; then all of them leave, and so many viewers are left."""
     sockets = [socket.create_connection(("127.0.0.1", s.port), timeout=20) for _ in range(joins)]
     for sock in sockets:
         sock.sendall(f"GET /stream/1.ts?token={THREE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     found = [int(sock.recv(4096).split()[1]) for sock in sockets]
     for sock in sockets:
         sock.close()
-    wait_for(lambda: len(s.viewers()) == 1, 10, "the end of the round")
+    wait_for(lambda: len(s.viewers()) == left, 10, "the end of the round")
     return found
 
 
@@ -182,6 +182,37 @@ def test_of_viewers_that_come_at_once_exactly_as_many_begin_as_the_token_may_hav
 @pytest.mark.limit(600)
 def test_50_joins_at_once_200_times(limited):
     check_rounds(limited, 200)
+
+
+def test_a_limit_that_is_set_later_counts_the_viewers_before_it(server):
+    def config(**box):
+        return line_up(channel(1, media.film(), **LOOP),
+                       auth=auth(tokens=[{"name": "box", "token": THREE, **box}]))
+    s = server(config(), workers=2)
+    streams = open_all(s, ["/stream/1.ts"] * 2, THREE)
+    s.write_config(config(max_viewers=3))
+    assert s.amps("reload").returncode == 0
+    assert join_together(s, 20, left=2).count(200) == 1
+    streams.pop().close()
+    wait_for(lambda: len(s.viewers()) == 1, 10, "the end of one before the limit")
+    assert join_together(s, 20).count(200) == 2
+    streams.pop().close()
+
+
+def wrong(s, token="a-wrong-token"):
+    return s.get("/playlist.m3u", {"X-Amps-Token": token})
+
+
+def test_only_wrong_tokens_of_an_address_are_refused_after_twenty(server):
+    s = server(line_up(channel(1, media.film()), auth=auth()), workers=2)
+    found = [wrong(s).status for _ in range(30)]
+    assert found == [401] * 20 + [429] * 10
+    answer = wrong(s)
+    assert answer.headers["retry-after"] == "60" and "this address" in answer.json["error"]
+    assert s.get("/playlist.m3u", {"X-Amps-Token": SHARED}).status == 200
+    assert s.get("/playlist.m3u").status == 401
+    lines = [line for line in s.log().splitlines() if "wrong tokens" in line]
+    assert len(lines) == 1 and "address=127.0.0.1" in lines[0] and "a-wrong-token" not in s.log()
 
 
 def test_sessions_count_with_streams(limited):
