@@ -99,7 +99,7 @@ const struct spooled *guide_spool_of(const struct guide_spool *s, uint32_t chann
 	while (end < s->count && s->list[end].channel == channel)
 		end++;
 	*ret_count = end - first;
-	return s->list + first;
+	return end > first ? s->list + first : NULL;
 }
 
 int guide_spool_read(const struct guide_spool *s, const struct spooled *p, char *dst)

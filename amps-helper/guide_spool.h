@@ -33,7 +33,7 @@ must_check int guide_spool_add(struct guide_spool *s, const struct spooled *p, c
  * stays. Drops what is over by `from_s`.  0 or -Exxx. */
 must_check int guide_spool_finish(struct guide_spool *s, int64_t from_s);
 
-/* The programmes of a channel; count in *ret_count. */
+/* The programmes of a channel, or NULL: none; count in *ret_count. */
 const struct spooled *guide_spool_of(const struct guide_spool *s, uint32_t channel,
 				     size_t *ret_count);
 

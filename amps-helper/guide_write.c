@@ -82,7 +82,7 @@ static const struct spooled *programmes_of(const struct writer *w, size_t target
 	*ret_count = 0;
 	if (t->channel != GUIDE_NONE)
 		list = guide_spool_of(w->spool, t->channel, ret_count);
-	return *ret_count > 0 ? list : NULL;
+	return list;
 }
 
 static int write_xml(struct writer *w, size_t target)
