@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "amps-helper/tasks.h"
-#include "common/address.h"
+#include "common/inside.h"
 #include "common/limits.h"
 #include "common/text/text.h"
 

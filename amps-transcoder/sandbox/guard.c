@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/address.h"
+#include "common/inside.h"
 #include "common/log/log.h"
 
 #define LOOKUP_STEP_US 2000

@@ -4,7 +4,7 @@
 #include "unit.h"
 
 #include "amps-transcoder/sandbox/guard.h"
-#include "common/address.h"
+#include "common/inside.h"
 
 static bool inside(const char *text)
 {

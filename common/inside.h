@@ -1,9 +1,9 @@
-/* address.h - which network addresses are inside: not those of a host on the internet.
+/* inside.h - which network addresses are inside: not those of a host on the internet.
  *
  * Inside = loopback, private, link-local, shared (RFC 6598), unique local, unspecified, multicast
  * and reserved addresses, also when wrapped in IPv6. */
-#ifndef AMPS_ADDRESS_H
-#define AMPS_ADDRESS_H
+#ifndef AMPS_INSIDE_H
+#define AMPS_INSIDE_H
 
 #include <netdb.h>
 #include <sys/socket.h>

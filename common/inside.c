@@ -1,4 +1,4 @@
-#include "common/address.h"
+#include "common/inside.h"
 
 #include <netinet/in.h>
 #include <string.h>
