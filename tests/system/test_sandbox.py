@@ -63,6 +63,7 @@ def nobodys_server():
     os.chmod(film, 0o644)
     s = Server(line_up(channel(1, film, **LOOP), server={"user": "nobody"}))
     os.chmod(s.folder, 0o755)
+    os.chmod(s.config_path, 0o644)
     s.port = low_port()
     s.hold_port()
     try:
