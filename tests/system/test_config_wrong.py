@@ -26,6 +26,7 @@ def checked(tmp_path_factory):
     def run(number, text):
         path = folder / f"{number}.yaml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)   # tokens in it are no mistake of their own
         done = check(path)
         lines = (done.stdout + done.stderr).splitlines()
         assert all(line.startswith(f"{path}:") for line in lines), lines
