@@ -178,8 +178,10 @@ def test_faults_cost_a_discontinuity_and_no_part(server):
         capture_fault(tracks, faults.kill_segment_job)
         capture_fault(tracks, faults.kill_source_job)
         capture_fault(tracks, faults.edit)
-        marks = [{n for n, x in t.segments.items() if x.discontinuity} for t in tracks]
-        assert marks[0] == marks[1] and len(marks[0]) == 3
+        marks = [sorted(n for n, x in t.segments.items() if x.discontinuity) for t in tracks]
+        assert [len(m) for m in marks] == [3, 3]
+        # where the pictures had begun a segment and the sound had not, the sound's mark is in that one
+        assert all(p - n in (0, 1) for p, n in zip(*marks, strict=True)), marks
         # the source that was edited has pictures of another size, and an init segment of its own
         assert len(tracks[0].inits) == len(marks[0]) + 1
         # the source job joins what a jump separates; a hole of some pictures may be left, and a longer
