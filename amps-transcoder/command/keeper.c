@@ -14,6 +14,7 @@
 #include "amps-transcoder/command/family.h"
 #include "amps-transcoder/command/program.h"
 #include "amps-transcoder/command/stderr_log.h"
+#include "amps-transcoder/job/device_hint.h"
 #include "common/clock.h"
 #include "common/confine.h"
 #include "common/log/log.h"
@@ -83,7 +84,8 @@ static void report(struct keeper *k, const char *text)
 		return;
 	k->reported = true;
 	stderr_log_last(&k->log, last, sizeof(last));
-	snprintf(shown, sizeof(shown), "%s%s%s", text, *last ? ": " : "", last);
+	snprintf(shown, sizeof(shown), "%s%s%s%s", text, *last ? ": " : "", last,
+		 device_hint(last));
 	log_info("%s", shown);
 	/* a job that takes no message is about to be killed */
 	if (k->job >= 0 &&

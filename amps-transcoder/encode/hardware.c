@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "amps-transcoder/av/log.h"
+#include "amps-transcoder/job/device_hint.h"
 #include "amps-transcoder/options/hardware_name.h"
 #include "amps-transcoder/options/options.h"
 #include "amps-transcoder/options/profile.h"
@@ -395,7 +396,8 @@ int hardware_settle(struct hardware_set *set, struct job *job, json_t *spec,
 		return r;
 	if (*n.device)
 		snprintf(where, sizeof(where), " (%s)", n.device);
-	snprintf(problem, cap, "hwaccel %s%s cannot be used: %s", n.name, where, why);
+	snprintf(problem, cap, "hwaccel %s%s cannot be used: %s%s", n.name, where, why,
+		 device_hint("hwaccel"));
 	if (!n.fallback)
 		return -EINVAL;
 	job_report_notice(job, "%s; going on in software", problem);

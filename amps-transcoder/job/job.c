@@ -11,6 +11,7 @@
 #include <libavutil/error.h>
 
 #include "amps-transcoder/av/log.h"
+#include "amps-transcoder/job/device_hint.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/log/log.h"
@@ -385,7 +386,7 @@ static void reason_av(char *dst, size_t cap, const char *what, int averror)
 	av_log_last(lines, sizeof(lines));
 	if (!*lines)
 		av_strerror(averror, lines, sizeof(lines));
-	snprintf(dst, cap, "%s: %s", what, lines);
+	snprintf(dst, cap, "%s: %s%s", what, lines, device_hint(what));
 }
 
 int job_end_failed_av(struct job *job, unsigned status, const char *what, int averror)

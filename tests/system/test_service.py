@@ -135,3 +135,31 @@ def test_a_socket_that_cannot_be_used_ends_the_start(server, tmp_path, kinds, na
     wait_for(lambda: s.process.poll() is not None, 20, "the end of the start")
     assert reason in s.log()
     assert s.process.returncode == 1
+
+
+HIDER = """#!/bin/sh
+exec unshare --mount --propagation private sh -c '
+mkdir "$0/dev" && mount -t tmpfs tmpfs "$0/dev" && mkdir "$0/dev/shm" || exit
+for name in null zero full random urandom; do
+	touch "$0/dev/$name" && mount --bind "/dev/$name" "$0/dev/$name" || exit
+done
+mount --rbind /dev/shm "$0/dev/shm" && mount --rbind "$0/dev" /dev && exec {amps} "$@"' {folder} "$@"
+"""
+
+
+def test_a_device_that_is_hidden_is_named_with_its_drop_in(server, tmp_path):
+    card, gpu = "/dev/dvb/adapter0/dvr0", {"type": "vaapi", "device": "/dev/dri/renderD128"}
+    config = line_up(channel(1, card), channel(2, card, custom_ffmpeg="cat {source}"),
+                     channel(3, media.film(), "fast"),
+                     ffmpeg_profiles={"fast": {"s": "160x90", "acodec": "aac", "hwaccel": gpu}})
+    program = tmp_path / "amps"
+    program.write_text(HIDER.format(amps=os.path.join(BIN, "amps"), folder=tmp_path))
+    program.chmod(0o755)
+    for programs, hidden in [(None, not os.path.exists("/dev/console")), (str(tmp_path), True)]:
+        s = server(config, **({"programs": programs} if programs else {}))
+        for number, file in [(1, "dvb.conf"), (2, "dvb.conf"), (3, "gpu.conf")]:
+            assert s.refused(f"/stream/{number}.ts").status == 502
+            error = s.tuner(str(number))["last_error"]
+            assert "No such file or directory" in error or number == 3, error
+            assert (f"drop-in {file}" in error) == hidden, error
+        s.stop()
