@@ -70,7 +70,7 @@ def rtsp_server():
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log; {user} {module}
-events {{}}
+worker_rlimit_nofile 4096; events {{ worker_connections 2048; }}
 """
 NGINX_RTMP = """
 rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; {more} }} }} }}

@@ -1,21 +1,18 @@
 """HLS with low latency of a running channel: parts, blocking reloads, hints, sessions, caches."""
 import contextlib
-import os
 import re
 import subprocess
-import tempfile
 import threading
 import urllib.parse
 
 import pytest
 
 import media
-import secure
-from harness import ROOT, kill, wait_for
+from harness import kill, wait_for
 from hls import Player, parse_media
 from hls_rules import read_with_npm
 from lineup import LOOP, channel, line_up
-from senders import nginx_with
+from proxies import nginx_cache
 
 HLS = {"segment_seconds": 2, "part_ms": 200}
 
@@ -282,29 +279,17 @@ def test_wrong_parts_are_refused_at_once(server):
 @contextlib.contextmanager
 def in_front_of(server):
     """Starts nginx with etc/nginx/amps.conf and returns what fetches a path through it."""
-    with open(os.path.join(ROOT, "etc", "nginx", "amps.conf")) as f:
-        recipe = f.read()
-    with tempfile.TemporaryDirectory() as folder:
-        secure.make_certificates(folder)
-        for text, here in [("443", "{port}"), ("/etc/ssl/tv.example", f"{folder}/server"),
-                           ("/var/cache/nginx/amps", f"{folder}/cache"),
-                           ("127.0.0.1:5000", f"127.0.0.1:{server.port}")]:
-            assert text in recipe, text
-            recipe = recipe.replace(text, f"<{here}>" if here == "{port}" else here)
-        recipe = recipe.replace("{", "{{").replace("}", "}}").replace("<{{port}}>", "{port}")
-        paths = " ".join(f"{name}_temp_path {folder}/{name};" for name in (
-            "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        with nginx_with("http {{ access_log off; " + paths + "\n" + recipe + "}}") as port:
-            def fetch(path):
-                """(version of HTTP, status, what the cache did, body)"""
-                done = subprocess.run(
-                    ["curl", "-sS", "--http2", "--cacert", f"{folder}/ca.pem", "-o", f"{folder}/body",
-                     "-w", "%{http_version} %{http_code} %header{x-cache}",
-                     f"https://localhost:{port}{path}"],
-                    capture_output=True, text=True, check=True, timeout=60)
-                with open(f"{folder}/body", "rb") as f:
-                    return *(done.stdout + " ").split(" ")[:3], f.read()
-            yield fetch
+    with nginx_cache(server) as (port, folder):
+        def fetch(path):
+            """(version of HTTP, status, what the cache did, body)"""
+            done = subprocess.run(
+                ["curl", "-sS", "--http2", "--cacert", f"{folder}/ca.pem", "-o", f"{folder}/body",
+                 "-w", "%{http_version} %{http_code} %header{x-cache}",
+                 f"https://localhost:{port}{path}"],
+                capture_output=True, text=True, check=True, timeout=60)
+            with open(f"{folder}/body", "rb") as f:
+                return *(done.stdout + " ").split(" ")[:3], f.read()
+        yield fetch
 
 
 @pytest.mark.slow

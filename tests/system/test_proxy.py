@@ -1,44 +1,21 @@
-"""The files of etc/ for programs beside Amps: HAProxy in front of it, alerts of Prometheus."""
-import contextlib
+"""The files of etc/ for programs beside Amps: HAProxy and nginx in front of it, alerts of Prometheus."""
+import asyncio
 import os
 import re
-import shutil
+import ssl
 import subprocess
 
 import pytest
 
 import media
-import secure
-from harness import ROOT, free_port, wait_for
+from harness import ROOT, wait_for
+from hls import parse_media
 from lineup import LOOP, channel, line_up
-from senders import listens, running
+from proxies import haproxy, nginx_cache
 from ts import Checker
 
 pytestmark = pytest.mark.slow
-
-
-@contextlib.contextmanager
-def haproxy(server, folder):
-    """The port of TLS and that of HTTP of a HAProxy with etc/haproxy/haproxy.cfg."""
-    secure.make_certificates(folder)
-    pem = os.path.join(folder, "both.pem")
-    with open(pem, "w") as f:
-        f.write(open(f"{folder}/server.pem").read() + open(f"{folder}/server.key").read())
-    ports = free_port(), free_port()
-    text = open(os.path.join(ROOT, "etc", "haproxy", "haproxy.cfg")).read()
-    for there, here in [(":443", f"127.0.0.1:{ports[0]}"), (":80\n", f"127.0.0.1:{ports[1]}\n"),
-                        ("/etc/ssl/tv.example.pem", pem), ("127.0.0.1:5000", f"127.0.0.1:{server.port}")]:
-        assert there in text, there
-        text = text.replace(there, here)
-    config = os.path.join(folder, "haproxy.cfg")
-    with open(config, "w") as f:
-        f.write(text)
-    program = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
-    done = subprocess.run([program, "-c", "-f", config], capture_output=True, text=True)
-    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
-    with running(program, "-db", "-f", config, stderr=subprocess.DEVNULL):
-        wait_for(lambda: listens(ports[0]), 10, "haproxy")
-        yield ports
+SEGMENT_S = 2
 
 
 def test_haproxy_brings_tls_and_the_address_of_the_client(server, tmp_path):
@@ -59,6 +36,60 @@ def test_haproxy_brings_tls_and_the_address_of_the_client(server, tmp_path):
             Checker(viewer.stdout.read(188 * 2000)).check().check_start()
             assert [v["address"] for v in s.viewers()] == ["127.0.0.2"]
             viewer.kill()
+
+
+class Player:
+    """Fetches the playlist and its newest segments over one connection, as a player does."""
+
+    async def get(self, path):
+        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: tv\r\n\r\n".encode())
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        assert head.startswith("HTTP/1.1 200 "), (path, head)
+        length = re.search(r"^content-length: (\d+)\r$", head, re.M | re.I)
+        return await self.reader.readexactly(int(length[1]))
+
+    async def play(self, port, tls, late_s, wanted):
+        """The set of the segments fetched, at least `wanted` of them."""
+        segments = set()
+        await asyncio.sleep(late_s)
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls,
+                                                                 server_hostname="localhost")
+        index = (await self.get("/hls/1/index.m3u8")).decode()
+        path = "/hls/1/" + next(line for line in index.splitlines() if not line.startswith("#"))
+        while len(segments) < wanted:
+            for s in parse_media((await self.get(path)).decode(), path).segments[-2:]:
+                if s.url not in segments:
+                    segments.add(s.url)
+                    await self.get(s.url)
+            await asyncio.sleep(SEGMENT_S / 2)
+        self.writer.close()
+        return segments
+
+
+async def play_all(port, tls, count):
+    played = await asyncio.gather(*(Player().play(port, tls, SEGMENT_S * i / count, 3)
+                                    for i in range(count)))
+    return set().union(*played), sum(map(len, played))
+
+
+@pytest.mark.heavy
+def test_a_cache_asks_for_a_segment_once_for_500_players_as_for_one(server, tmp_path):
+    log = tmp_path / "access.log"
+    s = server(line_up(channel(1, media.film(), **LOOP), hls={"segment_seconds": SEGMENT_S},
+                       server={"trusted_proxies": ["127.0.0.1"], "access_log": str(log)}))
+    with nginx_cache(s) as (port, folder):
+        tls = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+        known = set()
+        for count in (1, 500):
+            before = log.read_text().count(".ts HTTP")
+            segments, fetched = asyncio.run(play_all(port, tls, count))
+            assert len(segments) >= 3 and fetched >= 3 * count
+            asked = segments - known
+            known |= segments
+            wait_for(lambda: log.read_text().count(".ts HTTP") - before >= len(asked), 10, "the log")
+            # signatures are hidden in the log
+            names = re.findall(r'"GET \S+/(\d+\.ts) HTTP', log.read_text())[before:]
+            assert sorted(names) == sorted(map(os.path.basename, asked)), count
 
 
 def test_the_alerts_are_valid_and_their_metrics_exist(server):
