@@ -59,8 +59,13 @@ deb:
 	@tools/deps.sh package
 	@packaging/deb.sh build/deb
 
-# packages in chroots of Debian 12 and 13: built, checked, installed, run under the unit, upgraded,
-# purged; needs root and the registries of packages
+# source and binary packages for Fedora, in build/rpm/
+rpm:
+	@tools/deps.sh rpm
+	@packaging/rpm.sh build/rpm
+
+# packages: built twice, checked, installed, run under the unit, upgraded, purged; needs root and the
+# registries of packages
 test-packages: deps-test
 	@/usr/bin/python3 tests/packages/packages.py
 
@@ -70,4 +75,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps deps-test run test bench bench-start lint fuzz soak debian13 sources dist deb test-packages install clean
+.PHONY: all deps deps-test run test bench bench-start lint fuzz soak debian13 sources dist deb rpm test-packages install clean

@@ -12,13 +12,15 @@ rm -rf "$work"
 archive=$(tools/dist.sh "$work")
 tar -x -f "$archive" -C "$work"
 tree=$(echo "$work"/amps-*/)
+maintainer=$(tools/version.sh maintainer)
 cp -r "$tree/packaging/debian" "$tree/debian"
+sed -i "s|^Maintainer: .*|Maintainer: $maintainer|" "$tree/debian/control"
 cat >"$tree/debian/changelog" <<EOT
 amps ($version) ${VERSION_CODENAME:-unstable}; urgency=medium
 
   * See CHANGELOG.md.
 
- -- $(sed -n 's/^Maintainer: //p' "$tree/debian/control")  $(date -u -R -d "@$date")
+ -- $maintainer  $(date -u -R -d "@$date")
 EOT
 cd "$tree"
 SOURCE_DATE_EPOCH=$date dpkg-buildpackage -us -uc -b

@@ -1,7 +1,8 @@
 #!/bin/sh
-# deps.sh [package|smoke|test] - installs what building Amps needs and is missing, with the system's
-# package manager, as root or through sudo.  "package" adds what making a package needs, "smoke" what
-# the unit tests and the smoke tests need, "test" what the whole suite needs.
+# deps.sh [package|rpm|smoke|test] - installs what building Amps needs and is missing, with the
+# system's package manager, as root or through sudo.  "package" adds what making the system's own
+# package needs, "rpm" what making an RPM needs, "smoke" what the unit tests and the smoke tests need,
+# "test" what the whole suite needs.
 set -eu
 
 # name of the package, or name=command where any provider of that command will do
@@ -18,8 +19,9 @@ DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format deboo
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
-	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts haproxy=haproxy prometheus=promtool systemd=systemd-analyze xmltv-util=tv_validate_file libxml2-utils=xmllint"
+	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah haproxy=haproxy prometheus=promtool systemd=systemd-analyze xmltv-util=tv_validate_file libxml2-utils=xmllint"
 DEB_PACKAGE="build-essential debhelper dpkg-dev=dpkg-buildpackage fakeroot=fakeroot"
+DEB_RPM="rpm=rpmbuild"
 # Ubuntu has it only as a snap
 DEB_ONLY_DEBIAN="chromium=chromium"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
@@ -35,7 +37,7 @@ RPM_TEST="clang=clang lld=ld.lld compiler-rt clang-tools-extra=clang-format debo
 	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
 	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx
-	openssl=openssl yt-dlp=yt-dlp haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser"
+	openssl=openssl yt-dlp=yt-dlp rpmlint=rpmlint buildah=buildah haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
@@ -81,9 +83,10 @@ missing() {
 case ${1:-} in
 '') deb=$DEB_BUILD rpm=$RPM_BUILD ;;
 package) deb="$DEB_BUILD $DEB_PACKAGE" rpm="$RPM_BUILD $RPM_PACKAGE" ;;
+rpm) deb="$DEB_BUILD $DEB_RPM" rpm="$RPM_BUILD $RPM_PACKAGE" ;;
 smoke) deb="$DEB_BUILD $DEB_SMOKE" rpm="$RPM_BUILD $RPM_SMOKE" ;;
 test) deb="$DEB_BUILD $DEB_SMOKE $DEB_TEST" rpm="$RPM_BUILD $RPM_SMOKE $RPM_TEST" ;;
-*) echo "usage: deps.sh [package|smoke|test]" >&2; exit 2 ;;
+*) echo "usage: deps.sh [package|rpm|smoke|test]" >&2; exit 2 ;;
 esac
 if [ "${1:-}" = test ] && grep -qx 'ID=debian' /etc/os-release; then
 	deb="$deb $DEB_ONLY_DEBIAN"

@@ -1,6 +1,7 @@
 #!/bin/sh
-# version.sh [date] - the version of Amps, which CMakeLists.txt alone states, or the time of the
-# sources for SOURCE_DATE_EPOCH: that of the last commit, in an unpacked archive that of its files.
+# version.sh [date|maintainer] - the version of Amps, which CMakeLists.txt alone states; the time of
+# the sources for SOURCE_DATE_EPOCH: that of the last commit, in an unpacked archive that of its files;
+# or whom a package names: $DEBFULLNAME <$DEBEMAIL> if both are set, else the Maintainer of packaging/debian.
 set -eu
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -14,5 +15,12 @@ date)
 		stat -c %Y CMakeLists.txt
 	fi
 	;;
-*) echo "usage: version.sh [date]" >&2; exit 2 ;;
+maintainer)
+	if [ -n "${DEBFULLNAME:-}" ] && [ -n "${DEBEMAIL:-}" ]; then
+		echo "$DEBFULLNAME <$DEBEMAIL>"
+	else
+		sed -n 's/^Maintainer: //p' packaging/debian/control
+	fi
+	;;
+*) echo "usage: version.sh [date|maintainer]" >&2; exit 2 ;;
 esac

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """packages.py [--suite NAME]... [STEP]... - builds the packages and tries them as a user would.
 
-Steps: deb (build, lintian, install, run under the unit, upgrade, purge, piuparts), again (a second build
-has the same bytes).  Needs root, and the network for registries of packages only.  Chroots are
-made once, in $AMPS_CHROOTS or build/packages/; what is built lands in build/packages/ too."""
+Steps: deb (build, lintian, install, run under the unit, upgrade, purge, piuparts), rpm (build, rpmlint,
+install, upgrade, erase), again (a second build has the same bytes).  Needs root, and the network for
+registries of packages only.  Chroots are made once, in $AMPS_CHROOTS or build/packages/; what is built lands in build/packages/ too."""
 import argparse
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -14,25 +15,14 @@ import subprocess
 import sys
 import time
 
+from command import run, say
+
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 OUT = os.path.join(ROOT, "build", "packages")
 CHROOTS = os.environ.get("AMPS_CHROOTS", OUT)
 HERE = os.path.dirname(os.path.realpath(__file__))
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 NOISE = {"DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8", "PATH": PATH, "HOME": "/root"}
-
-
-def say(text):
-    print(f"== packages: {text}", flush=True)
-
-
-def run(*words, **options):
-    """The standard output; a failure ends the test with all that was said."""
-    options.setdefault("check", False)
-    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
-    if done.returncode != 0:
-        sys.exit(f"{done.stdout[-6000:]}\n== packages: failed with {done.returncode}: {' '.join(words)}")
-    return done.stdout
 
 
 def in_chroot(root, *words, env=None):
@@ -226,7 +216,8 @@ def try_deb(suite, debs):
         assert st.st_mode & 0o777 == 0o640 and st.st_gid != 0, oct(st.st_mode)
         service = Service(root)
         for path in ("/stream/1.ts", "/stream/2.ts?variant=mobile"):
-            say(f"{suite}: {path} under the unit's restrictions: {service.plays(path)}")
+            say(f"{suite}: {path} under the unit's restrictions: {service.plays(path)}, "
+                f"{time.monotonic() - began:.0f} s after apt began")
         assert "running" in service.command("tuners", user="member")
         assert "no channel changed" in service.command("reload")
         service.wait_line("WATCHDOG=1")
@@ -260,8 +251,50 @@ def step_deb(suites):
         say(f"{suite}: lintian, piuparts and the installation passed")
 
 
+def build_rpms(place, to):
+    """{file name: path}, built by the rpm of this system."""
+    archive_into(place)
+    run("rm", "-rf", to)
+    run(f"{place}/packaging/rpm.sh", to, env={**os.environ, **build_env(), "CCACHE_BASEDIR": "/"})
+    shutil.rmtree(place)
+    return {name: os.path.join(to, name) for name in os.listdir(to)}
+
+
+def step_rpm(suites):
+    """By Debian's rpm, which knows no installed packages: the programs are not run."""
+    rpms = build_rpms("/tmp/amps-build/one", os.path.join(OUT, "rpm"))
+    run("rpmlint", "-c", f"{HERE}/rpmlint.toml", *rpms.values())
+    package = next(path for name, path in rpms.items() if ".x86_64." in name and "debug" not in name)
+    with copy_of(suites[0], "rpm") as root:
+        rpm = ["rpm", f"--root={root}", "--nodeps"]
+        said = run(*rpm, "-i", package)
+        assert "systemctl enable --now amps" in said, said
+        st = os.stat(f"{root}/etc/amps/amps.yaml")
+        assert st.st_mode & 0o777 == 0o640 and st.st_gid != 0, oct(st.st_mode)
+        st = os.stat(f"{root}/var/lib/amps")
+        assert st.st_mode & 0o777 == 0o700 and st.st_uid != 0, oct(st.st_mode)
+        run(*rpm, "-V", "amps")
+        for path in ("usr/bin/amps", "usr/libexec/amps/amps-worker", "usr/lib/systemd/system/amps.service",
+                     "usr/share/man/man5/amps.yaml.5"):
+            assert glob.glob(f"{root}/{path}*"), path
+        with open(f"{root}/etc/amps/amps.yaml", "a") as f:
+            f.write("# changed here\n")
+        run(*rpm, "-U", "--force", package)
+        assert "# changed here" in open(f"{root}/etc/amps/amps.yaml").read()
+        run(*rpm, "-e", "amps")
+        left = [p for p in ("usr/bin/amps", "usr/share/amps", "usr/libexec/amps", "usr/share/doc/amps")
+                if os.path.exists(f"{root}/{p}")]
+        assert not left, left
+    say("rpm: rpmlint, installation, upgrade and removal passed")
+
+
 def step_again(suites):
     """The same bytes from another folder."""
+    first = {name: open(path, "rb").read() for name, path in
+             build_rpms("/tmp/amps-build/one", os.path.join(OUT, "rpm")).items()}
+    second = build_rpms("/tmp/amps-build/another/folder", os.path.join(OUT, "rpm-again"))
+    assert first == {name: open(path, "rb").read() for name, path in second.items()}
+    say("rpm: two builds are byte-identical")
     for suite in suites:
         first = {name: open(path, "rb").read() for name, path in build_debs(suite, "/tmp/amps-build/one").items()}
         second = build_debs(suite, "/tmp/amps-build/another/folder")
@@ -269,7 +302,7 @@ def step_again(suites):
         say(f"{suite}: two builds are byte-identical")
 
 
-STEPS = {"deb": step_deb, "again": step_again}
+STEPS = {"deb": step_deb, "rpm": step_rpm, "again": step_again}
 
 
 def main():
