@@ -1,4 +1,5 @@
-/* status.c - `amps status`: the server in a few lines, and its workers as a table. */
+/* status.c - `amps status`: the server in a few lines, its workers as a table, and where to go
+ * next. */
 #include <stdio.h>
 #include <string.h>
 #include "amps-cli/client.h"
@@ -39,11 +40,18 @@ static const char *format_member(const char *name, const json_t *value, char *ds
 	return format_text(value, dst);
 }
 
+static void print_next(void)
+{
+	puts("\n`amps vlc --print` prints the address for players, with the token. Channels are in the "
+	     "file\nthat `config` names (man amps.yaml); `amps reload` reads it again.");
+}
+
 static int print_status(json_t *status)
 {
 	const json_t *workers = json_object_get(status, "workers");
 	const char *name;
 	json_t *value;
+	int code;
 
 	json_object_foreach (status, name, value) {
 		char text[FORMAT_MAX];
@@ -55,7 +63,10 @@ static int print_status(json_t *status)
 	if (!json_is_array(workers))
 		return COMMAND_DONE;
 	putchar('\n');
-	return view_print(workers, false, &WORKERS);
+	code = view_print(workers, false, &WORKERS);
+	if (code == COMMAND_DONE)
+		print_next();
+	return code;
 }
 
 static int run(const struct command_call *call)

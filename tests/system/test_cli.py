@@ -114,7 +114,8 @@ def test_tables_and_json_of_a_running_server(server):
         assert "running" in s.amps("tuners").stdout
         status = s.ask("status")
         assert status["channels"] == 2 and status["tuners"] == 1 and status["viewers"] == 1
-        assert "channels" in s.amps("status").stdout
+        text = s.amps("status").stdout
+        assert "channels" in text and "`amps vlc --print`" in text.splitlines()[-2]
 
 
 def test_a_failed_variant_does_not_mark_its_channel_failed(server):
