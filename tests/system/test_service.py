@@ -1,13 +1,15 @@
 """What a service manager gives and gets: readiness, a line of status, signs of life, sockets."""
 import os
+import re
 import signal
 import socket
 import sys
 
 import pytest
+import yaml
 
 import media
-from harness import BIN, PATIENCE, kill, wait_for
+from harness import BIN, PATIENCE, ROOT, kill, wait_for
 from lineup import LOOP, channel, line_up
 from ts import Checker
 
@@ -135,6 +137,22 @@ def test_a_socket_that_cannot_be_used_ends_the_start(server, tmp_path, kinds, na
     wait_for(lambda: s.process.poll() is not None, 20, "the end of the start")
     assert reason in s.log()
     assert s.process.returncode == 1
+
+
+def test_a_credential_of_the_unit_is_the_token(server, tmp_path):
+    with open(os.path.join(ROOT, "packaging/systemd/drop-ins/credentials.conf")) as f:
+        text = f.read()
+    assert "\nLoadCredential=token:" in text
+    section = yaml.safe_load(re.search(r"^#\s+(auth: .*)$", text, re.M)[1])
+    (tmp_path / "token").write_text("from-the-unit\n")
+    (tmp_path / "token").chmod(0o400)
+    section["auth"]["enabled"] = True
+    s = server(line_up(channel(1, media.film(), **LOOP), **section),
+               env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert s.get("/playlist.m3u").status == 401
+    for _ in range(2):
+        assert s.get("/playlist.m3u?token=from-the-unit").status == 200
+        assert s.amps("reload").returncode == 0
 
 
 HIDER = """#!/bin/sh
