@@ -238,6 +238,8 @@ static int on_hello(struct worker_slot *s, const struct msg *m)
 		peer_send_rtp_sockets(s->peer, &(struct msg_rtp_sockets){},
 				      &env->rtp_fds[2 * s->index]);
 	send_access_log(s);
+	/* before the snapshots, with which it begins to serve */
+	tuners_offer(env->tuners, s->index);
 	for (enum snapshot_kind kind = 0; kind < SNAPSHOT_KIND_COUNT_; kind++)
 		send_snapshot(s, kind);
 	for (unsigned i = 0; i < env->count; i++) {
@@ -298,7 +300,6 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 			find_helper(other);
 	}
 	log_info("worker %u is ready pid=%d", s->index, (int)s->pid);
-	tuners_worker_ready(pool->env.tuners, s->index);
 	pool->env.changed(pool->env.owner);
 	return 0;
 }
@@ -827,7 +828,7 @@ void worker_pool_output_offer(struct worker_pool *pool, int worker,
 	for (unsigned i = 0; i < pool->env.count; i++) {
 		struct worker_slot *s = &pool->slots[i];
 
-		if (s->state == SLOT_READY && (worker < 0 || s->index == (unsigned)worker))
+		if (slot_listens(s) && (worker < 0 || s->index == (unsigned)worker))
 			peer_send_output_offer(s->peer, m, &fd);
 	}
 }
@@ -835,7 +836,7 @@ void worker_pool_output_offer(struct worker_pool *pool, int worker,
 void worker_pool_output_offer_end(struct worker_pool *pool, const struct msg_output_offer_end *m)
 {
 	for (unsigned i = 0; i < pool->env.count; i++)
-		if (pool->slots[i].state == SLOT_READY)
+		if (slot_listens(&pool->slots[i]))
 			peer_send_output_offer_end(pool->slots[i].peer, m, NULL);
 }
 

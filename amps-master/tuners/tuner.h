@@ -63,6 +63,7 @@ struct output {
 	struct output_ring next_ring;	 /* what its job fills but no worker reads yet */
 	struct output_ring ordered;	 /* being made by the ring pool; generation 0 = none */
 	bool offered;			 /* to workers */
+	struct output_id asked;		 /* by the newest want */
 	bool ended;
 	unsigned wants, readers;
 	uint64_t idle_since_us;			 /* 0 while wanted */

@@ -170,26 +170,34 @@ static bool want_is_last(const struct want *w)
 	return !other;
 }
 
-void output_offer(struct output *o, int worker)
+static void offer_as(const struct output *o, int worker, const struct output_id *asked)
 {
 	const struct tuner *t = o->tuner;
 	const struct tuners_env *env = &t->owner->env;
-	struct msg_output_offer m = {.channel = t->channel,
-				     .form = (uint8_t)o->id.form,
-				     .output = o->slot,
-				     .generation = o->current.generation,
-				     .data_bytes = o->current.data_bytes,
-				     .unit_bytes = ring_kinds[o->id.form].unit_bytes,
-				     .live = t->live};
+	const struct msg_output_offer m = {.channel = t->channel,
+					   .form = (uint8_t)o->id.form,
+					   .output = o->slot,
+					   .generation = o->current.generation,
+					   .data_bytes = o->current.data_bytes,
+					   .unit_bytes = ring_kinds[o->id.form].unit_bytes,
+					   .live = t->live,
+					   .variant = asked->variant,
+					   .track = asked->track};
 
-	if (o->current.fd < 0 || t->own)
+	env->output_offer(env->owner, worker, &m, o->current.fd);
+}
+
+void output_offer(struct output *o, int worker)
+{
+	if (o->current.fd < 0 || o->tuner->own)
 		return;
-	for (const struct want *w = t->owner->wants; w; w = w->next) {
+	/* the only worker may have died with all wants, and its clients come back */
+	if (!o->wants && o->offered)
+		offer_as(o, worker, &o->asked);
+	for (const struct want *w = o->tuner->owner->wants; w; w = w->next) {
 		if (w->output != o || !want_is_last(w))
 			continue;
-		m.variant = w->asked.variant;
-		m.track = w->asked.track;
-		env->output_offer(env->owner, worker, &m, o->current.fd);
+		offer_as(o, worker, &w->asked);
 		o->offered = true;
 	}
 }

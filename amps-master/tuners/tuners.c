@@ -158,7 +158,7 @@ static int want_attach(struct tuners *ts, struct tuner *t, unsigned worker,
 	w->worker = worker;
 	w->id = m->want;
 	w->output = o;
-	w->asked = *asked;
+	w->asked = o->asked = *asked;
 	o->wants++;
 	o->idle_since_us = 0;
 	w->next = ts->wants;
@@ -263,7 +263,7 @@ void tuners_release(struct tuners *ts, unsigned worker, uint32_t id)
 	tuner_update(t);
 }
 
-void tuners_worker_ready(struct tuners *ts, unsigned worker)
+void tuners_offer(struct tuners *ts, unsigned worker)
 {
 	for (struct tuner *t = ts->all; t; t = t->next)
 		for (struct output *o = t->outputs; o; o = o->next)
@@ -359,6 +359,7 @@ static void wants_follow(struct tuners *ts, struct tuner *t)
 			from->idle_since_us = clock_mono_us();
 		to->wants++;
 		to->idle_since_us = 0;
+		to->asked = w->asked;
 		w->output = to;
 		output_send_ring(to, w, false);
 		output_offer_end(from);

@@ -30,7 +30,8 @@ void tuners_set_log_level(struct tuners *t, enum log_level level);
 /* From the worker pool. */
 void tuners_want(struct tuners *t, unsigned worker, const struct msg_want *m);
 void tuners_release(struct tuners *t, unsigned worker, uint32_t want);
-void tuners_worker_ready(struct tuners *t, unsigned worker);
+/* What is offered to the others is offered to a worker that begins. */
+void tuners_offer(struct tuners *t, unsigned worker);
 void tuners_worker_gone(struct tuners *t, unsigned worker); /* all its wants end */
 
 /* From the nursery and the reaper. */

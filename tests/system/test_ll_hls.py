@@ -1,6 +1,8 @@
 """HLS with low latency of a running channel: parts, blocking reloads, hints, sessions, caches."""
 import contextlib
 import re
+import signal
+import socket
 import subprocess
 import threading
 import urllib.parse
@@ -8,7 +10,7 @@ import urllib.parse
 import pytest
 
 import media
-from harness import kill, wait_for
+from harness import PATIENCE, kill, wait_for
 from hls import Player, parse_media
 from hls_rules import read_with_npm
 from lineup import LOOP, channel, line_up
@@ -200,6 +202,33 @@ def test_a_killed_job_answers_what_waits_and_goes_on(server):
         assert viewer.fetch(segment.url).status == 200, after.text
     for _, part, _ in after.parts:
         assert viewer.fetch(part).status == 200, after.text
+
+
+def queue_requests(server, paths):
+    """Connections with a request each, which nobody has accepted."""
+    clients = []
+    for path in paths:
+        c = socket.create_connection((server.host, server.port), 20 * PATIENCE)
+        c.sendall(f"GET {path} HTTP/1.0\r\nHost: {server.address}\r\n\r\n".encode())
+        clients.append(c)
+    return clients
+
+
+@pytest.mark.slow
+def test_the_next_worker_knows_the_parts_before_it_answers(server):
+    """Requests that waited for a new worker are the first that it sees."""
+    s = server(config())
+    viewer = Viewer(s)
+    for _ in range(4):
+        lists = [viewer.wait_parts(url, lambda p: p.hint) for url in (viewer.variants[0], viewer.sound)]
+        parts = [part for p in lists for _, part, _ in p.parts[-4:]]
+        worker = s.pids("amps-worker")[0]
+        kill(worker, signal.SIGSTOP)
+        clients = queue_requests(s, parts)
+        kill(worker)
+        for part, c in zip(parts, clients):
+            with c, c.makefile("rb") as answer:
+                assert answer.readline().split()[1] == b"200", part
 
 
 @pytest.mark.slow

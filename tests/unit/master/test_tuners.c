@@ -494,9 +494,15 @@ Test(tuners, a_ring_that_is_watched_is_offered_to_every_worker)
 	cr_assert_eq(s.offer.channel, 5);
 	cr_assert_eq(s.offer.generation, s.ring.generation);
 	cr_assert_str_eq(s.offer_variant, "");
-	tuners_worker_ready(s.tuners, 2);
+	tuners_offer(s.tuners, 2);
 	cr_assert_eq(s.offers, 2);
 	cr_assert_eq(s.offer_worker, 2, "a worker that comes later gets it alone");
+	tuners_worker_gone(s.tuners, 0);
+	tuners_worker_gone(s.tuners, 1);
+	tuners_offer(s.tuners, 0);
+	cr_assert_eq(s.offers, 3, "nobody wants it, but those who did may come back");
+	cr_assert_eq(s.offer_worker, 0);
+	cr_assert_str_eq(s.offer_variant, "");
 	cr_assert_eq(s.offer_ends, 0);
 	cr_assert_eq(tuners_stop(s.tuners, "5"), 0);
 	turn(&s);
