@@ -11,6 +11,7 @@ from figures import quantile, set_mtu
 from lineups import line_up
 from programs import (AMPS_PORT, BOTH_CPUS, CLIENT_CPU, FAULTS, SERVER_CPU, THIN_FILM, Amps, Broken,
                       Program, load, load_words, make_film, stat_of, wait_for)
+from segments import Nginx
 
 CLIENTS = 16
 RATE = 100      # writes a second, of all clients
@@ -82,8 +83,8 @@ def write_all(channels, seconds):
             {number: name for w in writers for number, name in w.names.items()})
 
 
-def get_all(connection):
-    connection.request("GET", "/api/streams")
+def get_all(connection, path="/api/streams"):
+    connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read()
     if answer.status != 200:
@@ -94,17 +95,18 @@ def get_all(connection):
 class Reader(threading.Thread):
     """Fetches the whole list at a steady rate until the block ends."""
 
-    def __init__(self):
+    def __init__(self, server, path="/api/streams"):
         super().__init__(daemon=True)
+        self.port, self.path = server.port, path
         self.ended, self.count, self.wrong = threading.Event(), 0, None
 
     def run(self):
         os.sched_setaffinity(0, {CLIENT_CPU})
-        connection = http.client.HTTPConnection("127.0.0.1", AMPS_PORT, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         begin = time.monotonic()
         try:
             while not self.ended.wait(max(0, begin + self.count / LIST_RATE - time.monotonic())):
-                get_all(connection)
+                get_all(connection, self.path)
                 self.count += 1
         except (OSError, http.client.HTTPException, Broken) as e:
             self.wrong = str(e)
@@ -201,16 +203,21 @@ class Writes:
         return got["rap_ms_values"]
 
     def measure_joins(self, amps):
-        """Joins of the running channel, alone and beside requests for the list, in turns."""
-        rows = {"alone": [], "beside lists": []}
+        """Joins of the running channel alone, beside requests for the list, and beside requests for
+        the same bytes from nginx on the same processor, in turns: reading them costs the client's
+        processor as much as it costs Amps to send them."""
+        rows = {"alone": [], "beside lists": [], "beside lists of nginx": []}
         viewer = load_words(amps, "-c", 1, "-d", 3600, "-w", 0)
-        with Program(viewer, CLIENT_CPU):
+        with Program(viewer, CLIENT_CPU), Nginx() as nginx:
+            nginx.put("list", get_all(http.client.HTTPConnection("127.0.0.1", AMPS_PORT)))
             wait_for(lambda: any(t["state"] == "running" for t in amps.ask("tuners")), "the channel")
             self.join_times(amps)      # the first may wait for a key frame
             for _ in range(1 if self.quick else 3):
                 rows["alone"] += self.join_times(amps)
-                with Reader():
+                with Reader(amps):
                     rows["beside lists"] += self.join_times(amps)
+                with Reader(nginx, "/list"):
+                    rows["beside lists of nginx"] += self.join_times(amps)
         self.out["joins"] = rows
         for name, ms in rows.items():
             print(f"{len(ms)} joins {name}: p50 {quantile(ms, .5):.2f} ms, p99 "
