@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sqlite3
+from xml.etree import ElementTree
 
 import pytest
 
@@ -368,12 +369,18 @@ NAMES = ['quotes " and \' and `', "commas, and; more", "a\nnewline\r\nand anothe
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_a_strange_name_is_kept_in_json_and_cannot_break_a_playlist(s, name):
+def test_a_strange_name_is_kept_in_json_and_breaks_neither_playlist_nor_guide(s, name):
     entry = good(ask(s, "POST", "/api/streams", new(name, group="Strange")), 201)
     assert good(ask(s, "GET", f"/api/streams/{entry['id']}"))["name"] == name
     lines = s.get(f"/playlist.m3u?ids={entry['id']}").text.splitlines()
     assert len([line for line in lines if line and not line.startswith("#")]) == 1
     assert len([line for line in lines if line.startswith("#EXTINF")]) == 1
+    programme = {"title": name, "start": "2099-01-01T00:00:00Z", "end": "2099-01-01T01:00:00Z"}
+    good(ask(s, "PUT", f"/api/streams/{entry['id']}/programs", [programme]))
+    guide = ElementTree.fromstring(s.get(f"/epg.xml?ids={entry['id']}").body)
+    shown = " ".join(name.replace("\x01", "").split())
+    for text in (guide.find("channel/display-name").text, guide.find("programme/title").text):
+        assert " ".join(text.split()) == shown
 
 
 # -- what a change does
