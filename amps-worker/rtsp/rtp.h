@@ -9,10 +9,9 @@
 
 #define RTP_HEAD_BYTES	  12u
 #define RTP_PAYLOAD_MP2T  33u
-#define RTP_PAYLOAD_BYTES (7u * 188u)  /* of a datagram */
-#define RTP_TCP_BYTES	  (42u * 188u) /* interleaved; with its head, ffmpeg reads 8 KiB at most */
-#define RTCP_REPORT_MAX	  52u	       /* bytes of a sender report with its description and a BYE */
-#define RTCP_REPORTED_MAX 64u	       /* sources in a datagram; more are left out */
+#define RTP_PAYLOAD_BYTES (7u * 188u)
+#define RTCP_REPORT_MAX	  52u /* bytes of a sender report with its description and a BYE */
+#define RTCP_REPORTED_MAX 64u /* sources in a datagram; more are left out */
 
 /* The clock of a stream, up to some packet. */
 struct rtp_clock {

@@ -227,7 +227,7 @@ static void viewer_gone(struct packer *p)
 
 /* --- sessions */
 
-static const struct packer_ops over_tcp = {.payload_max = RTP_TCP_BYTES,
+static const struct packer_ops over_tcp = {.payload_max = RTP_PAYLOAD_BYTES,
 					   .mutual = true,
 					   .head = packet_head,
 					   .took = packets_sent,

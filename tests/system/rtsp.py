@@ -32,10 +32,9 @@ class Reply:
 
 
 class Rtp:
-    """Feed it packets in order; then look at what it found.  `most`: bytes of media in one."""
+    """Feed it packets in order; then look at what it found."""
 
-    def __init__(self, most):
-        self.most = most
+    def __init__(self):
         self.packets = self.bytes = self.lost = self.markers = self.stamps_back = 0
         self.first = None         # (sequence number, time stamp)
         self.ssrc = self.sequence = self.stamp = None
@@ -48,7 +47,7 @@ class Rtp:
         first, second, sequence, stamp, ssrc = struct.unpack(">BBHII", data[:12])
         assert first == 0x80 and second & 0x7f == 33, data[:12]
         payload = data[12:]
-        assert 0 < len(payload) <= self.most and len(payload) % PACKET == 0, len(payload)
+        assert 0 < len(payload) <= 7 * PACKET and len(payload) % PACKET == 0, len(payload)
         if self.first is None:
             self.first, self.ssrc = (sequence, stamp), ssrc
         else:
@@ -110,7 +109,7 @@ class Rtsp:
         self.received = b""
         self.cseq = 0
         self.session = None
-        self.rtp = Rtp((42 if tcp else 7) * PACKET)
+        self.rtp = Rtp()
         self.udp = []             # the sockets of RTP and RTCP
         self.ports = None
 
