@@ -64,8 +64,12 @@ rpm:
 	@tools/deps.sh rpm
 	@packaging/rpm.sh build/rpm
 
-# packages: built twice, checked, installed, run under the unit, upgraded, purged; needs root and the
-# registries of packages
+# the image amps-server, with docker
+image:
+	docker build -t amps-server .
+
+# packages and the image: built twice, checked, installed, run under the unit, upgraded, purged; needs
+# root and the registries of packages
 test-packages: deps-test
 	@/usr/bin/python3 tests/packages/packages.py
 
@@ -75,4 +79,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps deps-test run test bench bench-start lint fuzz soak debian13 sources dist deb rpm test-packages install clean
+.PHONY: all deps deps-test run test bench bench-start lint fuzz soak debian13 sources dist deb rpm image test-packages install clean

@@ -19,7 +19,7 @@ DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format deboo
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
-	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah haproxy=haproxy prometheus=promtool systemd=systemd-analyze xmltv-util=tv_validate_file libxml2-utils=xmllint"
+	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy prometheus=promtool systemd=systemd-analyze xmltv-util=tv_validate_file libxml2-utils=xmllint"
 DEB_PACKAGE="build-essential debhelper dpkg-dev=dpkg-buildpackage fakeroot=fakeroot"
 DEB_RPM="rpm=rpmbuild"
 # Ubuntu has it only as a snap
@@ -37,7 +37,7 @@ RPM_TEST="clang=clang lld=ld.lld compiler-rt clang-tools-extra=clang-format debo
 	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
 	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx
-	openssl=openssl yt-dlp=yt-dlp rpmlint=rpmlint buildah=buildah haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser"
+	openssl=openssl yt-dlp=yt-dlp rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then

@@ -2,10 +2,12 @@
 """packages.py [--suite NAME]... [STEP]... - builds the packages and tries them as a user would.
 
 Steps: deb (build, lintian, install, run under the unit, upgrade, purge, piuparts), rpm (build, rpmlint,
-install, upgrade, erase), again (a second build has the same bytes).  Needs root, and the network for
-registries of packages only.  Chroots are made once, in $AMPS_CHROOTS or build/packages/; what is built lands in build/packages/ too."""
+install, upgrade, erase), image (built by buildah, run, played from, stopped), again (a second build has
+the same bytes).  Needs root, and the network for registries of packages only.  Chroots are
+made once, in $AMPS_CHROOTS or build/packages/; what is built lands in build/packages/ too."""
 import argparse
 import contextlib
+import functools
 import glob
 import json
 import os
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import time
 
+import image
 from command import run, say
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
@@ -26,12 +29,10 @@ NOISE = {"DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8", "PATH": PATH, "
 
 
 def in_chroot(root, *words, env=None):
-    """With /proc and /dev, and the compiler's cache, which end with the command."""
-    script = ('mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && '
-              'if [ -d "$CACHE" ]; then mkdir -p "$0/ccache" && mount --bind "$CACHE" "$0/ccache"; fi && '
-              'exec chroot "$0" "$@"')
+    """With /proc and /dev, which end with the command."""
+    script = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
     return run("unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c", script, root, *words,
-               env={**NOISE, "CACHE": os.environ.get("CCACHE_DIR", ""), **(env or {})})
+               env={**NOISE, **(env or {})})
 
 
 def os_release(key):
@@ -87,11 +88,9 @@ def archive_into(folder):
 
 
 def build_env():
+    """No compiler's cache: it would hide that two builds differ."""
     date = run(os.path.join(ROOT, "tools/version.sh"), "date").strip()
-    env = {"SOURCE_DATE_EPOCH": date, "DEB_BUILD_OPTIONS": f"parallel={os.cpu_count()}"}
-    if shutil.which("ccache"):
-        env.update(CMAKE_C_COMPILER_LAUNCHER="ccache", CCACHE_NOHASHDIR="1")
-    return env
+    return {**NOISE, "SOURCE_DATE_EPOCH": date, "DEB_BUILD_OPTIONS": f"parallel={os.cpu_count()}"}
 
 
 def builder(suite):
@@ -105,25 +104,26 @@ def builder(suite):
         run("cp", "-a", base(suite), root)
         os.makedirs(f"{root}/amps/tools")
         shutil.copy(os.path.join(ROOT, "tools/deps.sh"), f"{root}/amps/tools")
-        in_chroot(root, "sh", "-c", "/amps/tools/deps.sh package && apt-get -qq -y install ccache")
+        in_chroot(root, "/amps/tools/deps.sh", "package")
         open(f"{root}/ready-to-build", "w").close()
     return root
 
 
-def build_debs(suite, place):
-    """{package: path}.  `place` is the folder of the sources, in the builder."""
-    root = builder(suite)
-    tree, to = os.path.join(root, place.lstrip("/")), os.path.join(OUT, suite)
+@functools.cache
+def build_debs(suite, again=False):
+    """{package: path}; `again`: from another folder, and in another one."""
+    root, name = builder(suite), f"{suite}-again" if again else suite
+    place = "/tmp/amps-build/another/folder" if again else "/tmp/amps-build/one"
+    to = os.path.join(OUT, name)
+    inside = to if root == "/" else f"/tmp/{name}"
+    tree = os.path.join(root, place.lstrip("/"))
     archive_into(tree)
-    run("rm", "-rf", to)
-    env = {**NOISE, **build_env(), "CCACHE_BASEDIR": "/"}
+    run("rm", "-rf", to, os.path.join(root, inside.lstrip("/")))
     if root == "/":
-        run(f"{place}/packaging/deb.sh", to, env={**os.environ, **env})
+        run(f"{place}/packaging/deb.sh", inside, env=build_env())
     else:
-        # the path of the Dockerfile, for the compiler's cache
-        run("rm", "-rf", f"{root}/packages")
-        in_chroot(root, f"{place}/packaging/deb.sh", "/packages", env={**env, "CCACHE_DIR": "/ccache"})
-        shutil.copytree(f"{root}/packages", to)
+        in_chroot(root, f"{place}/packaging/deb.sh", inside, env=build_env())
+        shutil.copytree(os.path.join(root, inside.lstrip("/")), to)
     shutil.rmtree(tree)
     return {name.split("_")[0]: os.path.join(to, name) for name in os.listdir(to) if name.endswith(".deb")}
 
@@ -223,6 +223,10 @@ def try_deb(suite, debs):
         service.wait_line("WATCHDOG=1")
         service.api("POST", "/api/streams", {"id": 77, "name": "Kept", "source": "/srv/a.ts",
                                              "ffmpeg_profile": "copy"})
+        service.api("POST", "/api/streams", {"id": 78, "name": "Card", "source": "/dev/dvb/adapter0/dvr0",
+                                             "ffmpeg_profile": "copy"})
+        service.inside("curl", "-s", f"http://127.0.0.1:5000/stream/78.ts?token={service.token}")
+        assert "drop-in dvb.conf" in service.command("tuners", "--json", user="member")
         service.stop()
         with open(f"{root}/etc/amps/amps.yaml", "a") as f:
             f.write("# changed here\n")
@@ -242,7 +246,7 @@ def try_deb(suite, debs):
 def step_deb(suites):
     for suite in suites:
         began = time.monotonic()
-        debs = build_debs(suite, "/tmp/amps-build/one" if builder(suite) == "/" else "/amps")
+        debs = build_debs(suite)
         say(f"{suite}: built in {time.monotonic() - began:.0f} s: {sorted(debs.values())}")
         assert set(debs) == {"amps", "amps-dbgsym"}, debs
         run("lintian", "--allow-root", "--fail-on", "error,warning", *debs.values())
@@ -251,18 +255,22 @@ def step_deb(suites):
         say(f"{suite}: lintian, piuparts and the installation passed")
 
 
-def build_rpms(place, to):
-    """{file name: path}, built by the rpm of this system."""
+@functools.cache
+def build_rpms(again=False):
+    """{file name: path}, built by the rpm of this system, always in the same folder: without Fedora's
+    macros what the debugger reads names it."""
+    place, to = "/tmp/amps-build/one", os.path.join(OUT, "rpm-again" if again else "rpm")
     archive_into(place)
     run("rm", "-rf", to)
-    run(f"{place}/packaging/rpm.sh", to, env={**os.environ, **build_env(), "CCACHE_BASEDIR": "/"})
+    run(f"{place}/packaging/rpm.sh", "/tmp/amps-build/rpm", env=build_env())
+    shutil.move("/tmp/amps-build/rpm", to)
     shutil.rmtree(place)
     return {name: os.path.join(to, name) for name in os.listdir(to)}
 
 
 def step_rpm(suites):
     """By Debian's rpm, which knows no installed packages: the programs are not run."""
-    rpms = build_rpms("/tmp/amps-build/one", os.path.join(OUT, "rpm"))
+    rpms = build_rpms()
     run("rpmlint", "-c", f"{HERE}/rpmlint.toml", *rpms.values())
     package = next(path for name, path in rpms.items() if ".x86_64." in name and "debug" not in name)
     with copy_of(suites[0], "rpm") as root:
@@ -288,21 +296,30 @@ def step_rpm(suites):
     say("rpm: rpmlint, installation, upgrade and removal passed")
 
 
+def step_image(_suites):
+    """The image by buildah, whose base is the bare system of Debian 13."""
+    tree = "/tmp/amps-build/image"
+    archive_into(tree)
+    run("docker-compose", "-f", f"{tree}/compose.yaml", "config", "--quiet")
+    with image.built(tree, base("trixie"), os.path.join(OUT, "image")) as root:
+        image.try_image(root, OUT, os.path.join(ROOT, "tests/system/older.yaml"))
+    shutil.rmtree(tree)
+
+
+def contents(paths):
+    return {name: open(path, "rb").read() for name, path in paths.items()}
+
+
 def step_again(suites):
-    """The same bytes from another folder."""
-    first = {name: open(path, "rb").read() for name, path in
-             build_rpms("/tmp/amps-build/one", os.path.join(OUT, "rpm")).items()}
-    second = build_rpms("/tmp/amps-build/another/folder", os.path.join(OUT, "rpm-again"))
-    assert first == {name: open(path, "rb").read() for name, path in second.items()}
-    say("rpm: two builds are byte-identical")
+    """The same bytes a second time."""
     for suite in suites:
-        first = {name: open(path, "rb").read() for name, path in build_debs(suite, "/tmp/amps-build/one").items()}
-        second = build_debs(suite, "/tmp/amps-build/another/folder")
-        assert all(open(path, "rb").read() == first[name] for name, path in second.items())
+        assert contents(build_debs(suite)) == contents(build_debs(suite, again=True))
         say(f"{suite}: two builds are byte-identical")
+    assert contents(build_rpms()) == contents(build_rpms(again=True))
+    say("rpm: two builds are byte-identical")
 
 
-STEPS = {"deb": step_deb, "rpm": step_rpm, "again": step_again}
+STEPS = {"deb": step_deb, "rpm": step_rpm, "image": step_image, "again": step_again}
 
 
 def main():
