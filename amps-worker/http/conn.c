@@ -787,6 +787,16 @@ static void conn_run(struct conn *c)
 		conn_update_events(c);
 }
 
+/* Has the request come in time, although it was not read yet?  epoll_wait() reports a limited number
+ * of sockets at once, so if the worker is busy, a timeout can come before the bytes. */
+static bool has_unread_request(const struct conn *c)
+{
+	char byte;
+
+	return c->state == CONN_READ && !c->begun &&
+	       recv(c->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
+}
+
 /* The deadline of the state has passed. */
 static void conn_timeout(struct conn *c)
 {
@@ -800,6 +810,10 @@ static void conn_timeout(struct conn *c)
 	 * stream */
 	if (!c->deadline_us || now_us < c->deadline_us) {
 		conn_update_events(c);
+		return;
+	}
+	if (has_unread_request(c)) {
+		conn_run(c);
 		return;
 	}
 	if (c->state == CONN_BODY || (c->state == CONN_READ && c->begun))

@@ -109,6 +109,32 @@ Test(conn, an_answer_without_change_counts_as_304)
 	close_world(&x);
 }
 
+/* The loop reports that the connection's deadline has passed, and nothing else of it. */
+static void pass_deadline(struct conn *c)
+{
+	c->deadline_us = 1;
+	event_get_callback(&c->event)(c->fd, EV_TIMEOUT, c);
+}
+
+Test(conn, a_request_that_waits_for_a_busy_worker_is_not_late)
+{
+	struct world x;
+
+	open_world(&x);
+	ask(&a, &x, "");
+	while (x.worker.http.conns.count == 0)
+		turn(&x);
+	dprintf(a.fd, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	pass_deadline(TAILQ_FIRST(&x.worker.http.conns.list));
+	receive(&x, &a, "HTTP/1.1 200", 1);
+	/* without a request it is */
+	pass_deadline(TAILQ_FIRST(&x.worker.http.conns.list));
+	receive(&x, &a, NULL, 0);
+	cr_assert_eq(x.worker.http.conns.count, 0);
+	close(a.fd);
+	close_world(&x);
+}
+
 Test(conn, a_request_may_come_byte_by_byte)
 {
 	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
