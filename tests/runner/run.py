@@ -31,7 +31,10 @@ def fuzz(name, limit, seconds=None):
                  CPUS, again=False, env={"FUZZ_SECONDS": str(seconds or "")})
 
 
-PREPARE = Whole("prepare", 900, [PYTHON, "tests/system/prepare.py"])
+# the second command compiles the tests once, before many processes collect them
+PREPARE = Whole("prepare", 900, [PYTHON, "tests/system/prepare.py"],
+                [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only",
+                 "tests/system"])
 BUILD_RELEASE = build("build_release", "release", "-DAMPS_TESTS=ON", "-DAMPS_WERROR=ON",
                       targets=["all", "release_tests"])
 BUILD_ASAN = build("build_asan", "asan")
@@ -88,6 +91,9 @@ def make_plan(names):
 
 def main(names):
     os.chdir(ROOT)
+    # compiled Python is kept, outside of the sources
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(ROOT, "build", "pycache")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))    # ends what runs, too
     names = names or os.environ.get("AMPS_TEST_STEPS", "").split() or WHOLE
     unknown = [name for name in names if name not in STEPS]

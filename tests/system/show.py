@@ -1,7 +1,7 @@
 """Players in a browser, and what they show.
 
-AMPS_PLAYER_SECONDS says how long they play; AMPS_PLAYER_SHOTS is a folder for what their windows
-show at the end."""
+AMPS_PLAYER_SECONDS says how long they play (default 10, or 6 for a single player whose channel has no
+faults).  AMPS_PLAYER_SHOTS is a folder for screenshots at the end."""
 import base64
 import contextlib
 import json
@@ -11,6 +11,7 @@ import browser
 from harness import kill, wait_for
 
 SECONDS = float(os.environ.get("AMPS_PLAYER_SECONDS", "10"))
+QUIET_SECONDS = float(os.environ.get("AMPS_PLAYER_SECONDS", "6"))
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 HIGH, LOW, OTHER = 180, 90, 270         # heights
 AWAY_S = 5.0                            # what two faults may cost
@@ -87,9 +88,10 @@ def kill_segment_job(server, number):
     kill(found[0])
 
 
-def play(cases, faults=None):
-    """Plays all of them at the same time.  `faults` is a generator: what it does first happens at the
-    start, what comes after its `yield` when a third of the time has passed."""
+def play(cases, faults=None, seconds=SECONDS):
+    """Plays all of them at the same time, so many seconds and until each has shown its heights.
+    `faults` is a generator: what it does first happens at the start, what comes after its `yield`
+    when a third of the time has passed."""
     faults = faults or iter(())
     for case in cases:
         wait_for(case.begun, 40, case.name)
@@ -99,14 +101,14 @@ def play(cases, faults=None):
 
     def over():
         passed = min(case.now["clock"] - case.first["clock"] for case in cases)
-        if passed > SECONDS / 3:
+        if passed > seconds / 3:
             next(faults, None)
         # all of them are asked each time
-        return all([case.go_on() for case in cases]) and passed > SECONDS
+        return all([case.go_on() for case in cases]) and passed > seconds
 
     # one that does not get on fails its own test
     with contextlib.suppress(AssertionError):
-        wait_for(over, SECONDS + 30, "the end of the show")
+        wait_for(over, seconds + 30, "the end of the show")
     if SHOTS:
         os.makedirs(SHOTS, exist_ok=True)
         for case in cases:

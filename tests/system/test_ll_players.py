@@ -12,7 +12,7 @@ import media
 from harness import free_port, kill, serving, wait_for
 from hls import Audience
 from lineup import LOOP, channel, line_up
-from show import AWAY_S, HIGH, LOW, MIDDLE, Case, kill_segment_job, play
+from show import (AWAY_S, HIGH, LOW, MIDDLE, QUIET_SECONDS, Case, kill_segment_job, play)
 
 pytestmark = pytest.mark.timing
 
@@ -65,7 +65,10 @@ def perform(stage, engine, kind, number):
               number == VARIANTS, low=True, clock=number == COPIED) as case:
         if not case.look()["able"]:
             pytest.skip("no chromium that decodes H.264")
-        play([case], trouble(stage.server) if number == KILLED else None)
+        if number == KILLED:
+            play([case], trouble(stage.server))
+        else:
+            play([case], seconds=QUIET_SECONDS)
         if number == COPIED:
             case.ages = sorted(case.page.run("takeAges()"))
     with open(stage.log, encoding="utf-8") as f:

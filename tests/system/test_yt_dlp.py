@@ -480,7 +480,9 @@ def test_an_answer_reaches_nothing_inside(server, fake, tmp_path):
                 answers = [t.format(file=canary.path, port=canary.port, playlist="I0VYVE0zVQo=")
                            for t in TARGETS.values()]
                 answers = [base + a if a.startswith("/") else a for a in answers]
-                answers += [base + name for name in found]
+                # test_hostile_playlists has all kinds of addresses inside of playlists
+                answers += [base + name for name in found if "loopback" in name or name.startswith(
+                    ("/script", "/session"))]
                 (fake.folder / "list").write_text("\n".join(answers) + "\n")
                 # the page's name is the number of its line
                 fake.does("n=$(tail -n 1 question.*.$$ | tr -d \"'\" | sed 's|.*/||')\n"
