@@ -126,34 +126,14 @@ static void ended(struct muxer *m)
 	out_rings_ended(&((struct adts_form *)m)->out);
 }
 
-const struct muxer_ops muxer_adts = {
-	.name = "ADTS",
-	.size = sizeof(struct adts_form),
-	.fits = fits,
-	.init = init,
-	.done = done,
-	.attach = attach,
-	.generation = generation,
-	.open = open_form,
-	.add_stream = add_stream,
-	.begin = begin,
-	.write = write_packet,
-	.end = end,
-	.ended = ended,
-};
+/* The forms differ in the codec that they take. */
+#define ROW(name_, fits_)                                                                          \
+	{                                                                                          \
+		.name = name_, .size = sizeof(struct adts_form), .fits = fits_, .init = init,      \
+		.done = done, .attach = attach, .generation = generation, .open = open_form,       \
+		.add_stream = add_stream, .begin = begin, .write = write_packet, .end = end,       \
+		.ended = ended,                                                                    \
+	}
 
-const struct muxer_ops muxer_mp3 = {
-	.name = "MP3",
-	.size = sizeof(struct adts_form),
-	.fits = fits_mp3,
-	.init = init,
-	.done = done,
-	.attach = attach,
-	.generation = generation,
-	.open = open_form,
-	.add_stream = add_stream,
-	.begin = begin,
-	.write = write_packet,
-	.end = end,
-	.ended = ended,
-};
+const struct muxer_ops muxer_adts = ROW("ADTS", fits);
+const struct muxer_ops muxer_mp3 = ROW("MP3", fits_mp3);

@@ -787,8 +787,8 @@ static void conn_run(struct conn *c)
 		conn_update_events(c);
 }
 
-/* Has the request come in time, although it was not read yet?  epoll_wait() reports a limited number
- * of sockets at once, so if the worker is busy, a timeout can come before the bytes. */
+/* Has the request come in time, although it was not read yet?  epoll_wait() reports a limited
+ * number of sockets at once, so if the worker is busy, a timeout can come before the bytes. */
 static bool has_unread_request(const struct conn *c)
 {
 	char byte;

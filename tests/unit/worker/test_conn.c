@@ -113,7 +113,7 @@ Test(conn, an_answer_without_change_counts_as_304)
 static void pass_deadline(struct conn *c)
 {
 	c->deadline_us = 1;
-	event_get_callback(&c->event)(c->fd, EV_TIMEOUT, c);
+	event_get_callback (&c->event)(c->fd, EV_TIMEOUT, c);
 }
 
 Test(conn, a_request_that_waits_for_a_busy_worker_is_not_late)
