@@ -4,59 +4,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include "amps-master/children/grants.h"
+#include "amps-master/children/worker_pool_state.h"
 #include "amps-master/system/spawn.h"
-#include "amps-master/util/child_log.h"
 #include "common/shm/chantab.h"
 #include "common/clock.h"
-#include "common/msg/peer.h"
 #include "common/shm/shm.h"
 #include "common/shm/tokens.h"
 #include "common/shm/worker_page.h"
 #include "common/timer.h"
-
-/* Drawn in worker_pool.h. */
-enum slot_state {
-	SLOT_WAITING,
-	SLOT_STARTING,
-	SLOT_SETUP,
-	SLOT_READY,
-	SLOT_STOPPING,
-	SLOT_STATES_
-};
-
-struct worker_slot {
-	struct worker_pool *pool;
-	unsigned index;
-	enum slot_state state;
-	pid_t pid; /* 0 = none */
-	struct peer *peer;
-	int page_fd;	   /* owned */
-	const void *page;  /* read-only */
-	bool page_sealed;  /* the worker has mapped it: other workers may get it */
-	uint64_t since_us; /* of the state */
-	uint64_t started_us;
-	uint64_t restarts;
-	uint64_t acked[SNAPSHOT_KIND_COUNT_]; /* generations */
-	struct backoff backoff;
-	struct event *respawn_timer;
-	struct worker_slot *helper; /* serves our socket while we back off */
-	struct child_log log;
-};
-
-struct worker_pool {
-	struct worker_pool_env env;
-	struct published snapshots[SNAPSHOT_KIND_COUNT_]; /* what workers get */
-	struct snapshot *tokens; /* a reader of those, for the master; NULL = it cannot be read */
-	TAILQ_HEAD(served_waits, served_wait) waits;
-	struct event *wait_timer; /* for the first of them: all wait equally long */
-	int access_fd;		  /* owned; -1 = no access log */
-	bool access_framed;
-	uint64_t past_bytes;
-	bool stopping;
-	struct grants grants;
-	struct worker_slot *slots; /* [env.count] */
-};
 
 static const char *const state_names[SLOT_STATES_] = {"waiting", "starting", "setup", "ready",
 						      "stopping"};
@@ -143,9 +98,7 @@ static void send_snapshot(struct worker_slot *s, enum snapshot_kind kind)
 				   &p->fd);
 }
 
-/* Does each worker that reads messages serve these generations?  Those that are started later do.
- */
-static bool all_serve(const struct worker_pool *pool, const struct served_wait *w)
+bool worker_pool_all_serve(const struct worker_pool *pool, const struct served_wait *w)
 {
 	for (unsigned i = 0; i < pool->env.count; i++) {
 		const struct worker_slot *s = &pool->slots[i];
@@ -164,7 +117,8 @@ static void end_waits(struct worker_pool *pool)
 	struct served_wait *w;
 
 	/* generations grow: if one wait is not over, no later one is */
-	while ((w = TAILQ_FIRST(&pool->waits)) && (now >= w->end_us || all_serve(pool, w))) {
+	while ((w = TAILQ_FIRST(&pool->waits)) &&
+	       (now >= w->end_us || worker_pool_all_serve(pool, w))) {
 		TAILQ_REMOVE(&pool->waits, w, link);
 		w->done(w->owner);
 	}
@@ -304,44 +258,6 @@ static int on_ready(struct worker_slot *s, const struct msg *m)
 	return 0;
 }
 
-/* How many viewers the token may have at a time; 0: there is no such token any more. */
-static uint32_t most_viewers(const struct worker_pool *pool, uint64_t token)
-{
-	const struct tokens *t = tokens_of(worker_pool_tokens(pool));
-	const struct token_entry *e = t ? tokens_by_name(t, token, clock_wall_us()) : NULL;
-
-	if (e && e->max_viewers == 0)
-		return UINT32_MAX; /* a reload has lifted the limit */
-	return e ? e->max_viewers : 0;
-}
-
-/* Answers those that ask for a grant, once no worker lets viewers begin by older limits. */
-static void decide_grants(struct worker_pool *pool)
-{
-	const struct served_wait tokens = {.generations[SNAPSHOT_TOKENS] =
-						   pool->snapshots[SNAPSHOT_TOKENS].generation};
-	const void *pages[WORKERS_MAX];
-	struct grant_question ask;
-
-	if (!grants_next(&pool->grants, &ask) || !all_serve(pool, &tokens))
-		return;
-	assert(pool->env.count <= WORKERS_MAX);
-	for (unsigned i = 0; i < pool->env.count; i++)
-		pages[i] = pool->slots[i].page;
-	while (grants_next(&pool->grants, &ask)) {
-		struct worker_slot *s = &pool->slots[ask.serial >> VIEWER_SERIAL_SHIFT];
-		struct grant_limit limit = {most_viewers(pool, ask.token),
-					    tokens.generations[SNAPSHOT_TOKENS]};
-		bool given = grants_decide(&pool->grants, limit, pages, pool->env.count);
-
-		assert(s->index < pool->env.count);
-		if (s->peer)
-			peer_send_grant(s->peer,
-					&(struct msg_grant){.serial = ask.serial, .given = given},
-					NULL);
-	}
-}
-
 static int on_snapshot_ack(struct worker_slot *s, const struct msg *m)
 {
 	struct msg_snapshot_ack ack;
@@ -351,7 +267,7 @@ static int on_snapshot_ack(struct worker_slot *s, const struct msg *m)
 		return -EBADMSG;
 	s->acked[ack.kind] = ack.generation;
 	end_waits(s->pool);
-	decide_grants(s->pool);
+	worker_grants_decide(s->pool);
 	return 0;
 }
 
@@ -389,36 +305,6 @@ static int on_yield(struct worker_slot *s, const struct msg *m)
 	return 0;
 }
 
-static int on_grant_ask(struct worker_slot *s, const struct msg *m)
-{
-	struct worker_pool *pool = s->pool;
-	struct msg_grant_ask ask;
-	int r;
-
-	if (s->state != SLOT_READY || msg_decode_grant_ask(m->bytes, m->len, &ask) != 0 ||
-	    ask.serial >> VIEWER_SERIAL_SHIFT != s->index ||
-	    pool->grants.count >= (size_t)pool->env.count * WORKER_VIEWERS_MAX)
-		return -EBADMSG;
-	r = grants_ask(&pool->grants, ask.serial, ask.token);
-	if (r == -EEXIST)
-		return -EBADMSG;
-	if (r < 0)
-		peer_send_grant(s->peer, &(struct msg_grant){.serial = ask.serial}, NULL);
-	decide_grants(pool);
-	return 0;
-}
-
-static int on_grant_end(struct worker_slot *s, const struct msg *m)
-{
-	struct msg_grant_end end;
-
-	if (s->state != SLOT_READY || msg_decode_grant_end(m->bytes, m->len, &end) != 0 ||
-	    end.serial >> VIEWER_SERIAL_SHIFT != s->index)
-		return -EBADMSG;
-	grants_end(&s->pool->grants, end.serial);
-	return 0;
-}
-
 static int on_api_call(struct worker_slot *s, const struct msg *m)
 {
 	const struct worker_pool_env *env = &s->pool->env;
@@ -453,9 +339,9 @@ static int on_message(void *owner, struct peer *p, struct msg *m)
 	case MSG_YIELD:
 		return on_yield(s, m);
 	case MSG_GRANT_ASK:
-		return on_grant_ask(s, m);
+		return worker_grants_on_ask(s, m);
 	case MSG_GRANT_END:
-		return on_grant_end(s, m);
+		return worker_grants_on_end(s, m);
 	case MSG_RELEASE:
 		return on_release(s, m);
 	case MSG_LOG_LINE:
@@ -649,7 +535,7 @@ bool worker_pool_child_exited(struct worker_pool *pool, pid_t pid, int wait_stat
 		end_waits(pool);
 		tuners_worker_gone(pool->env.tuners, s->index);
 		grants_drop_worker(&pool->grants, s->index);
-		decide_grants(pool);
+		worker_grants_decide(pool);
 		announce_death(s);
 		if (!pool->stopping)
 			slot_respawn(s);

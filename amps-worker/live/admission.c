@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "amps-worker/context/context.h"
 #include "amps-worker/http/access.h"
 #include "amps-worker/lineup/groups.h"
+#include "common/clock.h"
 #include "common/shm/worker_page.h"
 #include "common/text/text.h"
 
@@ -67,9 +69,19 @@ bool admission_token_room(const struct request *q)
 	return viewers < q->token->max_viewers;
 }
 
+static const struct held_error token_full = {429, "the token has all the viewers it may have"};
+static const struct held_error token_gone = {401, "a valid token is needed"};
+
 void admission_refuse_token(struct reply *r)
 {
-	reply_error(r, 429, RETRY_AFTER_S, "%s", TOKEN_FULL_TEXT);
+	reply_error(r, token_full.status, RETRY_AFTER_S, "%s", token_full.text);
+}
+
+const struct held_error *admission_refused_grant(const struct context *x, uint64_t token)
+{
+	/* every worker has the tokens by which the master decides */
+	return tokens_by_name(context_tokens(x), token, clock_wall_us()) ? &token_full
+									 : &token_gone;
 }
 
 bool admission_variant(const struct request *q, const struct catalog_channel *channel,

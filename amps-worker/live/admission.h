@@ -20,7 +20,11 @@ bool admission_token_room(const struct request *q);
 
 /* Answers 429: the token has no room for one more viewer. */
 void admission_refuse_token(struct reply *r);
-#define TOKEN_FULL_TEXT "the token has all the viewers it may have"
+
+/* Why the master refuses a grant (grants.h) to a viewer of this token: 429, as above, or 401: there
+ * is no such token any more. */
+struct context;
+const struct held_error *admission_refused_grant(const struct context *x, uint64_t token);
 
 /* ?variant=: *ret is NULL for the channel's own profile; 400, 404. */
 bool admission_variant(const struct request *q, const struct catalog_channel *channel,

@@ -998,11 +998,15 @@ static enum viewer_verdict viewer_try_begin(struct viewer *v, struct stream_ring
 static void on_grant(void *owner, bool given)
 {
 	struct viewer *v = owner;
+	const struct held_error *why;
 	struct stream_ring *r;
 
 	assert(!v->ring);
 	if (!given) {
-		viewer_refuse(v, 429, TOKEN_FULL_TEXT);
+		why = admission_refused_grant(
+			v->all->context,
+			atomic_load_explicit(&v->record->token, memory_order_relaxed));
+		viewer_refuse(v, why->status, why->text);
 		return;
 	}
 	records_count_token(v->all->records, v->record);

@@ -154,7 +154,6 @@ static void known_free(struct sessions *all, struct known_session *k)
 }
 
 /* Of requests that wait for a grant. */
-static const struct held_error full = {429, TOKEN_FULL_TEXT};
 static const struct held_error ended = {401, SESSION_ENDED_TEXT};
 static const struct held_rule wait_rule = {.deadline_ms = API_CALL_MS,
 					   .late = {503, "the server did not answer in time"}};
@@ -407,7 +406,9 @@ static void on_grant(void *owner, bool given)
 		return;
 	}
 	if (!given) {
-		session_end_at(s, 0, &full); /* it may come back at once */
+		/* it may come back at once */
+		session_end_at(
+			s, 0, admission_refused_grant(context_of(s->all), load(&s->record->token)));
 		return;
 	}
 	records_count_token(s->all->viewers->records, s->record);

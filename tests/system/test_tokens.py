@@ -16,6 +16,7 @@ from hls import Player
 from lineup import LOOP, channel, line_up
 from rtsp import Rtsp
 from test_api import ask, good, refused
+from ws import WebSocket
 
 ADMIN, SHARED = "the-token-of-the-admin", "the-shared-token"
 HASHED = "the-token-that-is-hashed"
@@ -272,14 +273,18 @@ def test_the_viewers_of_a_token_end_with_it_in_every_form(server):
     player = Player(s, query=f"?token={token}")
     location = re.search("<Location>(.*)</Location>",
                          s.get(f"/dash/1/manifest.mpd?token={token}").text)[1]
-    with Rtsp(s, f"/1?token={token}") as over_tcp, Rtsp(s, f"/1?token={token}", tcp=False) as over_udp:
+    with Rtsp(s, f"/1?token={token}") as over_tcp, Rtsp(s, f"/1?token={token}", tcp=False) as over_udp, \
+            WebSocket(s, f"/ws/1?token={token}") as socket_viewer:
         assert over_tcp.play().status == 200 and over_udp.play().status == 200
-        wait_for(lambda: len(s.viewers()) == 9, 10, "all viewers")
+        assert socket_viewer.read_some()
+        wait_for(lambda: len(s.viewers()) == 10, 10, "all viewers")
         good(ask(s, "DELETE", "/api/tokens/gone", token=ADMIN))
         wait_end(s, 1)
         for stream in streams:
             stream.read_all()
             stream.close()
+        while socket_viewer.read_some():
+            pass
         assert player.ask().status == 401
         assert s.get("/dash/1/" + location.replace("&amp;", "&")).status == 401
     assert other.read(188)

@@ -494,7 +494,29 @@ static void note_status(void *owner, const struct held_error *error)
 	((struct waiting *)owner)->status = error ? error->status : 200;
 }
 
-static void begin_waiting(struct world *x, struct waiting *w)
+/* Publishes a token with a limit; its name in records. */
+static uint64_t give_token(struct world *x)
+{
+	static struct {
+		struct tokens_header header;
+		struct token_entry entry;
+	} image;
+	struct snapshot **at = &x->worker.context.snapshots[SNAPSHOT_TOKENS];
+
+	image.header = (struct tokens_header){.snapshot = {.magic = TOKENS_MAGIC,
+							   .version = TOKENS_VERSION,
+							   .header_bytes = sizeof(image.header),
+							   .total_bytes = sizeof(image),
+							   .generation = 2},
+					      .count = 1};
+	image.entry = (struct token_entry){
+		.token = "limited", .max_viewers = 1, .expires_wall_us = TIME_NONE};
+	snapshot_unref(*at);
+	cr_assert_eq(snapshot_open_memory(&tokens_type, &image, sizeof(image), at), 0);
+	return tokens_name(tokens_of(*at), tokens_find(tokens_of(*at), "limited", 7, 0));
+}
+
+static void begin_waiting(struct world *x, struct waiting *w, uint64_t token)
 {
 	struct sessions *all = &x->worker.segments.sessions;
 
@@ -503,7 +525,7 @@ static void begin_waiting(struct world *x, struct waiting *w)
 				    .variant = "",
 				    .protocol = VIEWER_HLS,
 				    .agent = {"box", 3},
-				    .token_name = 77,
+				    .token_name = token,
 				    .token_room = true,
 				    .counted = true,
 				    .slot = UINT32_MAX}};
@@ -531,7 +553,7 @@ Test(hls, a_session_is_found_by_other_workers_once_it_has_its_grant)
 	struct world x;
 
 	open_world(&x, (struct fm_settings){0});
-	begin_waiting(&x, &w);
+	begin_waiting(&x, &w, 77);
 	answer_grant(&x, &w, true);
 	await(&x, w.status);
 	cr_expect_eq(w.status, 200);
@@ -548,12 +570,17 @@ Test(hls, a_session_that_waits_for_its_grant_ends_with_the_reason)
 	struct world x;
 
 	open_world(&x, (struct fm_settings){0});
-	begin_waiting(&x, &w);
+	begin_waiting(&x, &w, 77);
 	answer_grant(&x, &w, false);
 	await(&x, w.status);
-	cr_expect_eq(w.status, 429);
+	cr_expect_eq(w.status, 401, "its token is gone, and the master's answer comes first");
 	reply_done(&w.reply);
-	begin_waiting(&x, &w);
+	begin_waiting(&x, &w, give_token(&x));
+	answer_grant(&x, &w, false);
+	await(&x, w.status);
+	cr_expect_eq(w.status, 429, "its token has its viewers");
+	reply_done(&w.reply);
+	begin_waiting(&x, &w, 77);
 	cr_assert_eq(
 		msg_send_kick(x.master.socket, &(struct msg_kick){.serial = w.record.serial}, NULL),
 		0);
@@ -573,7 +600,7 @@ Test(hls, a_session_that_two_workers_begin_is_one_viewer)
 
 	for (int given = 0; given < 2; given++) {
 		open_world(&x, (struct fm_settings){0});
-		begin_waiting(&x, &w);
+		begin_waiting(&x, &w, 77);
 		theirs.session = w.q.number;
 		memset(other, 0, WORKER_PAGE_BYTES);
 		worker_page_put(other, 0, &theirs);
