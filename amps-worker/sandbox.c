@@ -4,6 +4,7 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "common/confine.h"
 #include "common/log/log.h"
@@ -99,6 +100,11 @@ int worker_sandbox_enter(int media_fd)
 
 	if (r < 0)
 		return r;
+#ifndef AMPS_SANITIZED
+	/* the tokens and the key of links must be in no core file */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+#endif
 	r = forbid_files(media_fd);
 	if (r == -ENOSYS || r == -EOPNOTSUPP)
 		log_warn("this kernel has no Landlock, going on with the call filter alone");

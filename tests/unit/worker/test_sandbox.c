@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "amps-worker/sandbox.h"
+#include "skip.h"
 #include "unit.h"
 
 /* Runs `deed` in a confined child; its exit status, or minus the signal that ended it. */
@@ -175,5 +177,38 @@ Test(sandbox, no_code_can_be_mapped)
 Test(sandbox, memory_and_log_still_work)
 {
 	cr_assert_eq(confined(work), 0);
+}
+
+/* Does a crash of a process that may write core files write one? */
+static bool leaves_core(bool sandboxed)
+{
+	const struct rlimit most = {1 << 30, 1 << 30};
+	char folder[] = "/tmp/amps-core-XXXXXX", command[64];
+	int status;
+	pid_t pid;
+
+	cr_assert_not_null(mkdtemp(folder));
+	pid = fork();
+	if (pid == 0) {
+		if (setrlimit(RLIMIT_CORE, &most) < 0 || chdir(folder) < 0 ||
+		    (sandboxed && worker_sandbox_enter(-1) < 0))
+			_exit(99);
+		signal(SIGSEGV, SIG_DFL);
+		*(volatile int *)8 = 0;
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	cr_assert_eq(system(command), 0);
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	return WCOREDUMP(status);
+}
+
+Test(sandbox, a_crash_leaves_no_core_file_with_tokens)
+{
+	if (!leaves_core(false)) {
+		skip_kernel("core files");
+		return;
+	}
+	cr_expect_not(leaves_core(true));
 }
 #endif
