@@ -8,7 +8,7 @@ absolute figures depend on the machine.  line-ups (lineups.py) and playlists (pl
 nginx) measure thousands of channels, api (api_writes.py) changes and lists of them while viewers
 play, tuners (tuners.py) the cost of running ones, encoding (encodes.py) an encoder beside the
 `ffmpeg` program, hls (segments.py) segments and playlists beside nginx and ffmpeg, low-latency
-(low_latency.py, latency.py) parts, and the age of what players in a browser show.  Ends with 1 only for a run that broke or lost something that the bare server did
+(low_latency.py, latency.py) parts, authentication (authentication.py) the token of a request, and the age of what players in a browser show.  Ends with 1 only for a run that broke or lost something that the bare server did
 not lose, never because of time.
 """
 import argparse
@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 
+import authentication
 import encodes
 import latency
 import low_latency
@@ -32,7 +33,8 @@ from playlists import Playlists
 from programs import (Amps, Bare, Broken, CLIENT_CPU, FAULTS, FILE_CHANNEL, HTTP_CHANNEL, Origin,
                       Program, load, load_words, make_film)
 
-SUBJECTS = ("viewers", "line-ups", "api", "playlists", "tuners", "encoding", "hls", "low-latency")
+SUBJECTS = ("viewers", "line-ups", "api", "playlists", "tuners", "encoding", "hls", "low-latency",
+            "authentication")
 VERIFIED = 20
 
 
@@ -246,7 +248,7 @@ class Bench:
 
     def run(self):
         measures = (self.viewers, self.line_ups, self.api, self.playlists, self.tuners,
-                    self.encoding, self.hls, self.low_latency)
+                    self.encoding, self.hls, self.low_latency, self.authentication)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
@@ -267,6 +269,9 @@ class Bench:
 
     def encoding(self):
         self.out["encoding"] = encodes.measure(self.options.quick, self.options.rounds)
+
+    def authentication(self):
+        self.out["authentication"] = authentication.measure(self.options.quick)
 
     def hls(self):
         self.out["hls"] = segments.measure(self.options.quick)
