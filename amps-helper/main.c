@@ -22,6 +22,8 @@ struct task {
 static const struct task tasks[] = {
 	{"fetch", FETCH_SECONDS_MAX, HELPER_TASK_MAX, fetch_run},
 	{"guide", GUIDE_SECONDS_MAX, GUIDE_TASK_MAX, guide_run},
+	{"hook", HOOK_BATCH_SECONDS + HOOK_SECONDS, HOOK_TASK_MAX, hook_run},
+	{"geoip", GEOIP_SECONDS_MAX, HELPER_TASK_MAX, geoip_run},
 };
 
 /* `path`: the file that the task reads, or NULL. */

@@ -31,4 +31,12 @@ must_check int fetch_run(const json_t *task, char *reason, size_t cap);
  *	 "spool": a descriptor, which main() adds} */
 must_check int guide_run(const json_t *task, char *reason, size_t cap);
 
+/* {"path": text, "generation": number}: the countries of the addresses in a MaxMind file, as a
+ * table of common/shm/geoip.h. */
+must_check int geoip_run(const json_t *task, char *reason, size_t cap);
+
+/* {"url": text, "events": [text ...]}: sends each event as the body of a POST, in their order,
+ * until one fails.  Writes a byte for each that has arrived (any 2xx). */
+must_check int hook_run(const json_t *task, char *reason, size_t cap);
+
 #endif

@@ -221,3 +221,76 @@ int web_get(struct web *w, char *reason, size_t cap)
 	curl_global_cleanup();
 	return r;
 }
+
+struct web_post {
+	CURL *curl;
+	struct curl_slist *fields;
+	char error[CURL_ERROR_SIZE];
+};
+
+static size_t drop_body(char *bytes, size_t one, size_t n, void *arg)
+{
+	(void)bytes;
+	(void)arg;
+	return one * n;
+}
+
+static bool set_post_options(struct web_post *p, const char *url, int seconds)
+{
+	CURL *c = p->curl;
+
+	return set_authorities(c) && curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)seconds) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_USERAGENT, "Amps/" AMPS_VERSION) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_HTTPHEADER, p->fields) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_ERRORBUFFER, p->error) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop_body) == CURLE_OK;
+}
+
+int web_post_new(const char *url, int seconds, struct web_post **ret)
+{
+	struct web_post *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->curl = curl_easy_init();
+	p->fields = curl_slist_append(NULL, "Content-Type: application/json");
+	if (p->curl == NULL || p->fields == NULL || !set_post_options(p, url, seconds)) {
+		web_post_free(p);
+		return -ENOMEM;
+	}
+	*ret = p;
+	return 0;
+}
+
+void web_post_free(struct web_post *p)
+{
+	curl_easy_cleanup(p->curl);
+	curl_slist_free_all(p->fields);
+	free(p);
+	curl_global_cleanup();
+}
+
+int web_post(struct web_post *p, const char *json, char *reason, size_t cap)
+{
+	long status = 0;
+	CURLcode code;
+
+	p->error[0] = '\0';
+	if (curl_easy_setopt(p->curl, CURLOPT_POSTFIELDS, json) != CURLE_OK)
+		return -ENOMEM;
+	code = curl_easy_perform(p->curl);
+	if (code != CURLE_OK) {
+		text_copy_foreign(reason, cap,
+				  p->error[0] != '\0' ? p->error : curl_easy_strerror(code));
+		return -EIO;
+	}
+	curl_easy_getinfo(p->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status / 100 == 2)
+		return 0;
+	snprintf(reason, cap, "the receiver answers %ld", status);
+	return -EIO;
+}

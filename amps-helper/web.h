@@ -1,4 +1,4 @@
-/* web.h - gets one document over HTTP. */
+/* web.h - gets one document over HTTP, or sends some. */
 #ifndef AMPS_WEB_H
 #define AMPS_WEB_H
 
@@ -24,5 +24,16 @@ struct web {
 
 /* 0, or -Exxx and the reason: one line without secrets. */
 must_check int web_get(struct web *w, char *reason, size_t cap);
+
+struct web_post;
+
+/* A receiver of JSON: http or https, no redirects, certificates are checked.  `url` is borrowed.  0
+ * or -ENOMEM. */
+must_check int web_post_new(const char *url, int seconds, struct web_post **ret);
+void web_post_free(struct web_post *p);
+
+/* Sends one text; the connection is kept for the next.  0 (the answer is 2xx), or -Exxx and the
+ * reason: one line without secrets. */
+must_check int web_post(struct web_post *p, const char *json, char *reason, size_t cap);
 
 #endif

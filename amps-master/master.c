@@ -156,6 +156,8 @@ void master_apply(void *owner, struct publication *p)
 	if (p->settings)
 		follow_settings(m, p);
 	guide_follow(m->guide, p, !first);
+	geoip_import_follow(m->geoip, p);
+	hooks_follow(m->hooks, p);
 	worker_pool_publish(m->pool, p);
 	events_of_report(m->chantab, p->report, first);
 	store_dispose(m->store, tuners_set_lineup(m->tuners, TAKE_PTR(p->lineup)));
@@ -350,6 +352,8 @@ static void master_done(struct master *m)
 	store_close(m->store);
 	reload_free(m->reload);
 	guide_free(m->guide);
+	geoip_import_free(m->geoip);
+	hooks_free(m->hooks);
 	helpers_free(m->helpers);
 	api_free(m->api);
 	/* The children were killed by the calls above: reap them. */

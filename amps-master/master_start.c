@@ -14,6 +14,7 @@
 #include "common/log/log.h"
 #include "common/programs.h"
 #include "common/shm/shm.h"
+#include "common/shm/tokens.h"
 #include "common/text/text.h"
 
 #define STATE_DIR_MODE 0700
@@ -322,18 +323,48 @@ static void env_nursery_hangs(void *owner)
 static void env_tuner_changed(void *owner, uint32_t channel, const char *key, uint32_t state,
 			      const char *error)
 {
-	event_of_tuner(((struct master *)owner)->chantab, channel, key, (enum tuner_state)state,
-		       error);
+	const struct master *m = owner;
+
+	event_of_tuner(m->chantab, channel, key, (enum tuner_state)state, error);
+	hooks_tuner(m->hooks, channel, key, (enum tuner_state)state, error);
 }
 
-static void env_viewer_changed(void *owner, bool started, uint64_t id, uint32_t channel)
+static json_t *describe_viewer(const struct master *m, const struct viewer_seen *v)
 {
-	event_of_viewer(((struct master *)owner)->chantab, started, id, channel);
+	const struct tokens *tokens = tokens_of(worker_pool_tokens(m->pool));
+	const struct token_entry *token =
+		tokens && v->token ? tokens_by_name(tokens, v->token, clock_wall_us()) : NULL;
+	json_t *viewer = viewers_describe_seen(v);
+
+	if (viewer && token && token->name[0])
+		json_object_set_new(
+			viewer, "token_name",
+			json_stringn(token->name, strnlen(token->name, sizeof(token->name))));
+	return viewer;
+}
+
+static void env_viewer_changed(void *owner, bool started, const struct viewer_seen *v)
+{
+	const struct master *m = owner;
+	enum hook_kind hook = started ? HOOK_VIEWER_STARTED : HOOK_VIEWER_ENDED;
+
+	event_of_viewer(m->chantab, started, v->id, v->channel);
+	if (hooks_wants(m->hooks, hook))
+		hooks_put(m->hooks, hook, describe_viewer(m, v));
 }
 
 static int env_api_call(void *owner, unsigned worker, const struct msg *m)
 {
 	return api_on_call(((struct master *)owner)->api, worker, m);
+}
+
+static int open_hooks(struct master *m)
+{
+	const struct hooks_env hooks = {
+		.base = m->base, .helpers = m->helpers, .chantab = m->chantab};
+	int r = hooks_new(&hooks, &m->hooks);
+
+	return r < 0 ? complain(m, "the hooks", r) : 0;
 }
 
 static int make_children(struct master *m)
@@ -491,6 +522,25 @@ static int open_guide(struct master *m)
 	return r < 0 ? complain(m, "the guide", r) : 0;
 }
 
+static void env_geoip(void *owner, struct published *p)
+{
+	worker_pool_publish_snapshot(((struct master *)owner)->pool, SNAPSHOT_GEOIP, p);
+}
+
+static void env_warn(void *owner, const char *message)
+{
+	event_of_warning(((struct master *)owner)->chantab, message);
+}
+
+static int open_geoip(struct master *m)
+{
+	const struct geoip_env geoip = {
+		.helpers = m->helpers, .owner = m, .publish = env_geoip, .warn = env_warn};
+	int r = geoip_import_new(&geoip, &m->geoip);
+
+	return r < 0 ? complain(m, "the countries of addresses", r) : 0;
+}
+
 /* What changes the server while it runs: the control socket, the API, reloads. */
 static int open_control(struct master *m)
 {
@@ -585,9 +635,13 @@ static int start(struct master *m)
 		r = load_store(m, TAKE_FD(config_fd));
 	close_fd(&config_fd);
 	if (r == 0)
+		r = open_hooks(m);
+	if (r == 0)
 		r = make_children(m);
 	if (r == 0)
 		r = open_guide(m);
+	if (r == 0)
+		r = open_geoip(m);
 	if (r == 0)
 		r = open_control(m);
 	return r;
@@ -611,8 +665,9 @@ int master_start(struct master *m)
 	assert(m->first && m->phase == MASTER_STARTING);
 	master_apply(m, m->first);
 	publication_free(TAKE_PTR(m->first));
-	/* clients must not get an empty guide where there is one of yesterday */
-	while (!guide_begun(m->guide) && !m->interrupted)
+	/* clients must not get an empty guide where there is one of yesterday, nor be refused
+	 * because their countries are not read yet */
+	while ((!guide_begun(m->guide) || !geoip_import_idle(m->geoip)) && !m->interrupted)
 		event_base_loop(m->base, EVLOOP_ONCE);
 	master_open_access_log(m);
 	nursery_start(m->nursery);

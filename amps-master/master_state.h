@@ -4,6 +4,7 @@
 #define AMPS_MASTER_STATE_H
 
 #include "amps-master/system/account.h"
+#include "amps-master/access/geoip_import.h"
 #include "amps-master/api/api.h"
 #include "amps-master/api/events.h"
 #include "amps-master/api/links.h"
@@ -12,6 +13,7 @@
 #include "amps-master/system/listen.h"
 #include "amps-master/system/media_root.h"
 #include "amps-master/guide/guide.h"
+#include "amps-master/hooks/hooks.h"
 #include "amps-master/children/nursery.h"
 #include "amps-master/config/reload.h"
 #include "amps-master/system/runtime_dir.h"
@@ -68,6 +70,8 @@ struct master {
 	struct reload *reload;
 	struct api *api;
 	struct guide_importer *guide;
+	struct geoip_import *geoip;
+	struct hooks *hooks;
 	struct control *control;
 	bool control_missing; /* the socket's file is gone, and that was logged */
 	bool announced;	      /* the banner was printed */

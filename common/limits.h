@@ -86,6 +86,23 @@
 #define GUIDE_RETRY_MIN_S    5	  /* after a failed import; doubled each time */
 #define GUIDE_RETRY_MAX_S    3600
 
+/* Countries of addresses (region.geoip) */
+#define GEOIP_RANGES_MAX  (2u << 20)
+#define GEOIP_NODES_MAX	  (1u << 25) /* of the file's tree */
+#define GEOIP_SECONDS_MAX 30
+
+/* Hooks (one queue for each kind of event) */
+#define HOOK_EVENTS_MAX	   1000 /* that wait */
+#define HOOK_EVENT_BYTES   2048
+#define HOOK_TRIES	   3		/* then an event is given up */
+#define HOOK_PAUSE_MS	   1000		/* after a failed try */
+#define HOOK_SECONDS	   5		/* for one event: a request, or the run of a command */
+#define HOOK_BATCH_MAX	   50		/* events that one helper sends ... */
+#define HOOK_BATCH_SECONDS 20		/* ... and how long it begins to send another */
+#define HOOK_TASK_MAX	   (256u << 10) /* bytes of its description */
+#define HOOK_TARGET_MAX	   2000		/* bytes of a URL or a command */
+#define HOOK_WORDS_MAX	   64		/* of a command */
+
 /* Processes and messages */
 #define WORKERS_MAX	     256
 #define TUNERS_MAX	     1024 /* slots of the channel table */

@@ -8,7 +8,7 @@ set -eu
 # name of the package, or name=command where any provider of that command will do
 DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libevent-dev
 	libjansson-dev libyaml-dev libsqlite3-dev libcurl4-openssl-dev=curl-config libseccomp-dev nettle-dev libwslay-dev libxml2-dev
-	libexpat1-dev liblzma-dev
+	libexpat1-dev liblzma-dev libmaxminddb-dev
 	libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
 	libswresample-dev ffmpeg=ffmpeg
 	fonts-dejavu-core fontconfig=fc-list"
@@ -25,7 +25,7 @@ DEB_RPM="rpm=rpmbuild"
 # Ubuntu has it only as a snap
 DEB_ONLY_DEBIAN="chromium=chromium"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
-	jansson-devel libyaml-devel sqlite-devel libcurl-devel libseccomp-devel nettle-devel wslay-devel libxml2-devel expat-devel xz-devel
+	jansson-devel libyaml-devel sqlite-devel libcurl-devel libseccomp-devel nettle-devel wslay-devel libxml2-devel expat-devel xz-devel libmaxminddb-devel
 	pkgconfig(libavformat) pkgconfig(libavcodec) pkgconfig(libavfilter) pkgconfig(libavutil)
 	pkgconfig(libswscale) pkgconfig(libswresample) ffmpeg-free=ffmpeg dejavu-sans-fonts
 	fontconfig=fc-list"

@@ -98,12 +98,22 @@ struct seen_list {
 static bool see_one(void *context, unsigned worker, const struct viewer_record *r)
 {
 	struct seen_list *list = context;
+	struct viewer_seen *s;
 
 	(void)worker;
 	if (list->count == list->cap)
 		return false;
-	list->at[list->count++] = (struct viewer_seen){
-		atomic_load_explicit(&r->serial, memory_order_relaxed), r->channel};
+	s = &list->at[list->count++];
+	*s = (struct viewer_seen){
+		.id = atomic_load_explicit(&r->serial, memory_order_relaxed),
+		.channel = r->channel,
+		.protocol = r->protocol,
+		.since_wall_us = r->since_wall_us,
+		.bytes = atomic_load_explicit(&r->bytes, memory_order_relaxed),
+		.token = atomic_load_explicit(&r->token, memory_order_relaxed),
+	};
+	memcpy(s->address, r->address, sizeof(s->address));
+	memcpy(s->variant, r->variant, sizeof(s->variant));
 	return true;
 }
 
@@ -124,9 +134,9 @@ static void report_changes(const struct viewers *v, const struct seen_list *now)
 		const struct viewer_seen *is = n < now->count ? &now->at[n] : NULL;
 
 		if (!is || (was && was->id < is->id))
-			v->changed(v->owner, false, was->id, was->channel);
+			v->changed(v->owner, false, was);
 		else if (!was || is->id < was->id)
-			v->changed(v->owner, true, is->id, is->channel);
+			v->changed(v->owner, true, is);
 		o += was && (!is || was->id <= is->id);
 		n += is && (!was || is->id <= was->id);
 	}
@@ -183,6 +193,25 @@ static json_t *describe_text(const char *text, size_t cap)
 	return json_stringn(clean, n);
 }
 
+static const char *describe_protocol(uint8_t protocol)
+{
+	return protocol < VIEWER_PROTOCOL_COUNT_ ? protocol_names[protocol] : "?";
+}
+
+json_t *viewers_describe_seen(const struct viewer_seen *s)
+{
+	char address[INET6_ADDRSTRLEN], since[32];
+
+	time_format_iso8601(s->since_wall_us, since);
+	return json_pack("{s:I, s:s, s:I, s:o, s:s, s:s, s:I}", "id", (json_int_t)s->id, "address",
+			 describe_address(s->address, address), "stream_id", (json_int_t)s->channel,
+			 "variant",
+			 s->variant[0] ? describe_text(s->variant, sizeof(s->variant))
+				       : json_null(),
+			 "protocol", describe_protocol(s->protocol), "since", since, "bytes",
+			 (json_int_t)s->bytes);
+}
+
 json_t *viewers_describe(const void *record)
 {
 	const struct viewer_record *r = record;
@@ -195,10 +224,9 @@ json_t *viewers_describe(const void *record)
 		describe_address(r->address, address), "stream_id", (json_int_t)r->channel,
 		"variant",
 		r->variant[0] ? describe_text(r->variant, sizeof(r->variant)) : json_null(),
-		"protocol",
-		r->protocol < VIEWER_PROTOCOL_COUNT_ ? protocol_names[r->protocol] : "?", "since",
-		since, "bytes", (json_int_t)atomic_load_explicit(&r->bytes, memory_order_relaxed),
-		"user_agent", describe_text(r->user_agent, sizeof(r->user_agent)), "lag_bytes",
+		"protocol", describe_protocol(r->protocol), "since", since, "bytes",
+		(json_int_t)atomic_load_explicit(&r->bytes, memory_order_relaxed), "user_agent",
+		describe_text(r->user_agent, sizeof(r->user_agent)), "lag_bytes",
 		(json_int_t)atomic_load_explicit(&r->lag, memory_order_relaxed));
 }
 

@@ -12,12 +12,18 @@
 struct viewer_seen {
 	uint64_t id;
 	uint32_t channel;
+	uint8_t protocol;
+	uint8_t address[16];
+	char variant[VARIANT_NAME_MAX + 4];
+	int64_t since_wall_us;
+	uint64_t bytes; /* media bytes sent */
+	uint64_t token; /* tokens_name(), 0 = none */
 };
 
 struct viewers {
 	const struct worker_pool *pool; /* borrowed */
 	/* A viewer has come or gone since the last sample. */
-	void (*changed)(void *owner, bool started, uint64_t id, uint32_t channel);
+	void (*changed)(void *owner, bool started, const struct viewer_seen *viewer);
 	void *owner;
 	struct viewer_seen *seen; /* in the order of their ids */
 	size_t seen_count;
@@ -40,6 +46,10 @@ uint64_t viewers_bytes_sent(const struct viewers *v); /* media bytes since the s
 
 /* Array of the objects that `amps viewers --json` prints, new reference or NULL. */
 json_t *viewers_report(const struct viewers *v);
+
+/* A viewer that has come or gone: id, address, stream_id, variant, protocol, since, bytes.  New
+ * reference or NULL. */
+json_t *viewers_describe_seen(const struct viewer_seen *s);
 
 /* Which worker has the viewer of this id?  0 or -ENOENT. */
 must_check int viewers_find(const struct viewers *v, uint64_t serial, unsigned *ret_worker);

@@ -616,6 +616,7 @@ static const char *const kind_names[SNAPSHOT_KIND_COUNT_] = {
 	[SNAPSHOT_CATALOG] = "catalog",
 	[SNAPSHOT_TOKENS] = "tokens",
 	[SNAPSHOT_GUIDE] = "guide",
+	[SNAPSHOT_GEOIP] = "countries",
 };
 
 /* The master's own reader of the tokens. */

@@ -50,6 +50,7 @@ static const struct field root_fields[] = {
 	FIELD("epg", value_section, .section = &config_check_epg, .fallback = "{}"),
 	FIELD("limits", value_section, .section = &config_check_limits, .fallback = "{}"),
 	FIELD("region", value_section, .section = &config_check_region, .fallback = "{}"),
+	FIELD("hooks", value_section, .section = &config_check_hooks, .fallback = "{}"),
 	FIELD("plugins", config_check_plugins, .fallback = "[]"),
 	FIELD("yt_dlp_path", value_text, .flags = FIELD_FILLED, .fallback = "null"),
 	FIELD("ffmpeg_profiles", value_section, .section = &config_check_profiles,

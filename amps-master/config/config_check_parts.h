@@ -7,7 +7,7 @@
 /* config_check_server.c: the sections about the server itself. */
 extern const struct section config_check_server, config_check_auth, config_check_streaming,
 	config_check_hls, config_check_dash, config_check_epg, config_check_limits,
-	config_check_region;
+	config_check_region, config_check_hooks;
 extern const struct field config_check_new_token;
 json_t *config_check_plugins(struct check *c, const struct field *f, const struct spot *at);
 

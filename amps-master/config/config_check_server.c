@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "amps-master/lineup/cidr.h"
+#include "amps-master/lineup/command_words.h"
 #include "amps-master/lineup/defaults.h"
 #include "amps-master/config/config_check.h"
 #include "amps-master/config/config_check_parts.h"
@@ -441,11 +442,50 @@ const struct section config_check_limits = {FIELDS(limits_fields), .finish = fin
 
 static const char *const trusted[] = {"query", "headers", NULL};
 static const struct field trust = {.read = value_choice, .choices = trusted};
+
+/* The file is read by a helper, later, and again at each reload: it need not be there yet. */
+static json_t *read_geoip(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *path = value_text(c, f, at);
+
+	if (path != NULL && access(json_string_value(path), F_OK) != 0)
+		check_warning(c, at, "cannot be read: %s", strerror(errno));
+	return path;
+}
+
 static const struct field region_fields[] = {
 	FIELD("trust", value_list, .flags = FIELD_SINGLE, .item = &trust, .max = 8,
 	      .fallback = "[\"query\", \"headers\"]"),
+	FIELD("geoip", read_geoip, .flags = FIELD_FILLED, .max = PATH_MAX - 1, .fallback = "null"),
 };
 const struct section config_check_region = {FIELDS(region_fields)};
+
+/* A URL, or a command: words as of a shell. */
+static json_t *read_hook(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_auto_t *text = value_text(c, f, at), *words = NULL;
+	const char *target = json_string_value(text), *scheme;
+
+	if (text == NULL)
+		return NULL;
+	scheme = strstr(target, "://");
+	if (scheme != NULL && strcspn(target, " \t/'\"") == (size_t)(scheme - target) + 1)
+		return value_web_url(c, f, at);
+	if (command_words_split(target, &words) < 0)
+		return check_error(c, at, "has a quote that is not closed");
+	if (json_array_size(words) == 0 || json_array_size(words) > HOOK_WORDS_MAX)
+		return check_error(c, at, "must be a URL, or a command of %d words at most",
+				   HOOK_WORDS_MAX);
+	return json_incref(text);
+}
+
+#define HOOK(name)                                                                                 \
+	FIELD(name, read_hook, .flags = FIELD_FILLED, .max = HOOK_TARGET_MAX, .fallback = "null")
+static const struct field hook_fields[] = {
+	HOOK("channel_started"), HOOK("channel_failed"), HOOK("channel_recovered"),
+	HOOK("viewer_started"),	 HOOK("viewer_ended"),
+};
+const struct section config_check_hooks = {FIELDS(hook_fields)};
 
 /* Plugins were Python modules of the older Amps: only their names are kept, for /api/plugins. */
 json_t *config_check_plugins(struct check *c, const struct field *f, const struct spot *at)

@@ -271,13 +271,20 @@ static int next_stored(struct store_work *w, const json_t *model, struct next *n
 /* What the master itself follows; NULL without memory. */
 static json_t *settings_of(const json_t *model)
 {
-	json_auto_t *part = json_pack(
-		"{s:O*, s:O*, s:O*, s:O*, s:O*}", "server", json_object_get(model, "server"),
-		"media_root", json_object_get(model, "media_root"), "media_limit_mb",
-		json_object_get(model, "media_limit_mb"), "epg", json_object_get(model, "epg"),
-		"streaming", json_object_get(model, "streaming"));
+	static const char *const keys[] = {"server",	"media_root", "media_limit_mb", "epg",
+					   "streaming", "region",     "hooks"};
+	json_t *part = json_object();
 
-	return json_deep_copy(part);
+	for (size_t i = 0; i < array_size(keys); i++) {
+		const json_t *value = json_object_get(model, keys[i]);
+
+		if (value != NULL &&
+		    json_object_set_new(part, keys[i], json_deep_copy(value)) < 0) {
+			json_decref(part);
+			return NULL;
+		}
+	}
+	return part;
 }
 
 /* `result`: the loader's, with a model. */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "amps-master/system/spawn.h"
+#include "common/shm/shm.h"
 #include "common/text/text.h"
 #include "common/timer.h"
 
@@ -173,7 +174,7 @@ static int start_process(struct helper *h, const struct helper_spec *spec)
 			  .file_bytes = spec->output_bytes};
 	int r = make_input(spec, &in);
 
-	h->out = memfd_create("amps-helper-output", MFD_CLOEXEC);
+	h->out = shm_begin("amps-helper-output");
 	if (!spec->logs)
 		h->err = memfd_create("amps-helper-reason", MFD_CLOEXEC);
 	if (r == 0 && (h->out < 0 || (!spec->logs && h->err < 0)))

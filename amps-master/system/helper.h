@@ -38,7 +38,8 @@ struct helper_result {
 	int status;		      /* wait status */
 	char reason[ERROR_TEXT_MAX];  /* one line; of -EIO the last one that it wrote on stderr */
 	char said[HELPER_SAID_BYTES]; /* the end of its stderr */
-	int output_fd; /* its stdout, at its beginning; closed by the caller unless taken */
+	/* its stdout, at its beginning; closed by the caller unless taken; shm_end() seals it */
+	int output_fd;
 };
 
 /* 0 or -ENOMEM. */

@@ -234,7 +234,7 @@ void api_streams(const struct request *q, struct reply *r)
 	struct msg_api_call m = call_of(reads ? API_STREAMS : API_STREAM_ADD, q, &t);
 
 	if (reads) {
-		access_region(q, t.region);
+		access_named_region(q, t.region);
 		if (read_filters(q, r, &t, &m))
 			send_call(q, &m, r);
 	} else if (admit_body(q, r)) {
@@ -246,7 +246,7 @@ void api_streams(const struct request *q, struct reply *r)
 static void send_entry_call(const struct request *q, struct msg_api_call *m, struct texts *t,
 			    struct reply *r)
 {
-	access_region(q, t->region);
+	access_named_region(q, t->region);
 	if (read_number(q, r, CHANNEL_ID_MAX, &m->id) && read_match(q, r, t))
 		send_call(q, m, r);
 }

@@ -115,6 +115,7 @@ static const struct snapshot_type *const types[SNAPSHOT_KIND_COUNT_] = {
 	[SNAPSHOT_CATALOG] = &catalog_type,
 	[SNAPSHOT_TOKENS] = &tokens_type,
 	[SNAPSHOT_GUIDE] = &guide_type,
+	[SNAPSHOT_GEOIP] = &geoip_type,
 };
 
 /* Does the next snapshot change what lists show, to anybody? */

@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 #include "common/shm/catalog.h"
+#include "common/shm/geoip.h"
 #include "common/shm/guide.h"
 #include "common/text/link.h"
 #include "common/msg/msg.h"
@@ -49,7 +50,7 @@ must_check int context_on_worker_peer(struct context *x, const struct msg_worker
 must_check int context_on_worker_peer_gone(struct context *x, uint32_t index);
 must_check int context_on_snapshot(struct context *x, const struct msg_snapshot *m, int fd);
 
-/* True once there is a snapshot of each kind; there need be no guide. */
+/* True once there is a snapshot of each kind; there need be no guide or countries. */
 bool context_complete(const struct context *x);
 
 static inline struct catalog *context_catalog(const struct context *x)
@@ -60,6 +61,11 @@ static inline struct catalog *context_catalog(const struct context *x)
 static inline struct guide *context_guide(const struct context *x)
 {
 	return guide_of(x->snapshots[SNAPSHOT_GUIDE]);
+}
+
+static inline struct geoip *context_geoip(const struct context *x)
+{
+	return geoip_of(x->snapshots[SNAPSHOT_GEOIP]);
 }
 
 static inline struct tokens *context_tokens(const struct context *x)

@@ -237,7 +237,7 @@ bool access_link(struct request *q)
 	return true;
 }
 
-void access_region(const struct request *q, char out[3])
+void access_named_region(const struct request *q, char out[3])
 {
 	static const char *const names[] = {"X-Amps-Region", "X-Region", "CF-IPCountry",
 					    "X-Appengine-Country"};
@@ -262,6 +262,18 @@ void access_region(const struct request *q, char out[3])
 		}
 	}
 	out[0] = '\0';
+}
+
+void access_region(const struct request *q, char out[3])
+{
+	struct in6_addr client;
+
+	access_named_region(q, out);
+	if (out[0] || !q->facts->geoip)
+		return;
+	client = access_client(q->http, q->facts);
+	if (!geoip_find(q->facts->geoip, &client, out))
+		out[0] = '\0';
 }
 
 /* The name in "name", "name:port", without a dot at its end. */

@@ -27,10 +27,14 @@ bool access_peer_trusted(const struct facts *facts);
 struct in6_addr access_client(const struct http_request *http, const struct facts *facts);
 
 /* The viewer's region as two upper-case letters, or "" when it is unknown: that of a signed link
- * or session, the query, then
- * X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as the configuration trusts
- * them; a value that is not a region code is skipped. */
+ * or session, the query, then X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as
+ * the configuration trusts them (a value that is not a region code is skipped), then the country of
+ * its address (region.geoip). */
 void access_region(const struct request *q, char out[3]);
+
+/* The same without the country of the address: the API shows what is closed there, too, as an
+ * administrator needs it. */
+void access_named_region(const struct request *q, char out[3]);
 
 /* Does the request, whose first segment is a channel, carry a signed link (common/text/link.h) that
  * holds now, for this channel and client?  Sets what it says in the request, and the token by whose

@@ -231,6 +231,7 @@ struct facts conn_facts(const struct conn *c)
 		.catalog = context_catalog(x),
 		.tokens = context_tokens(x),
 		.guide = context_guide(x),
+		.geoip = context_geoip(x),
 		.chantab = x->chantab,
 		.page = x->page,
 		.worker_pages = x->pages,

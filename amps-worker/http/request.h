@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include "amps-worker/http/parse.h"
 #include "common/shm/catalog.h"
+#include "common/shm/geoip.h"
 #include "common/shm/guide.h"
 #include "common/shm/tokens.h"
 
@@ -19,6 +20,7 @@ struct facts {
 	const struct catalog *catalog;
 	const struct tokens *tokens;
 	const struct guide *guide;	 /* NULL = there is none */
+	const struct geoip *geoip;	 /* likewise */
 	const void *chantab;		 /* channel table, mapped */
 	struct worker_page *page;	 /* our own; NULL = not known yet */
 	const void *const *worker_pages; /* by worker index, NULL = not known yet */

@@ -100,6 +100,13 @@ static void add_server(const struct facts *f, struct buf *b)
 		   (double)load(&t->overlap_refused));
 	add_single(b, "amps_worker_restarts_total", "counter", "Workers replaced after a death.",
 		   (double)load(&t->worker_restarts));
+	add_single(b, "amps_hook_events_sent_total", "counter", "Events that receivers have taken.",
+		   (double)load(&t->hooks_sent));
+	add_single(b, "amps_hook_events_failed_total", "counter",
+		   "Events given up after three tries.", (double)load(&t->hooks_failed));
+	add_single(b, "amps_hook_events_dropped_total", "counter",
+		   "Events lost because their receiver is too slow.",
+		   (double)load(&t->hooks_dropped));
 }
 
 static const struct worker_metric {

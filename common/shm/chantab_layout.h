@@ -17,7 +17,7 @@
 #include "common/limits.h"
 
 #define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
-#define CHANTAB_VERSION 6u
+#define CHANTAB_VERSION 7u
 
 enum tuner_state {
 	TUNER_IDLE = 0, /* the slot is free */
@@ -56,7 +56,8 @@ struct chantab_header {
 	_Atomic uint64_t overlap_running; /* tuners made by overlap=true */
 	_Atomic uint64_t overlap_refused; /* such requests over a limit */
 	_Atomic uint64_t worker_restarts;
-	_Atomic uint64_t ready; /* enum readiness */
+	_Atomic uint64_t ready;					  /* enum readiness */
+	_Atomic uint64_t hooks_sent, hooks_failed, hooks_dropped; /* events */
 	/* W: master: number of the last event, release, behind its slot; 0 = none yet.  They begin
 	 * above those of an earlier run of the server. */
 	_Atomic uint64_t last_event;
@@ -113,7 +114,7 @@ struct output_slot {
 #define CHANTAB_EVENTS_OFFSET  (CHANTAB_OUTPUTS_OFFSET + OUTPUTS_MAX * sizeof(struct output_slot))
 #define CHANTAB_BYTES	       (CHANTAB_EVENTS_OFFSET + EVENTS_KEPT * sizeof(struct event_slot))
 
-static_assert(sizeof(struct chantab_header) == 104, "layout of struct chantab_header");
+static_assert(sizeof(struct chantab_header) == 128, "layout of struct chantab_header");
 static_assert(sizeof(struct tuner_slot) == 584, "layout of struct tuner_slot");
 static_assert(sizeof(struct output_slot) == 112, "layout of struct output_slot");
 static_assert(sizeof(struct event_slot) == 576, "layout of struct event_slot");

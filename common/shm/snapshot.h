@@ -16,6 +16,7 @@
 enum snapshot_kind {
 	SNAPSHOT_CATALOG, /* catalog.h */
 	SNAPSHOT_GUIDE,	  /* guide.h */
+	SNAPSHOT_GEOIP,	  /* geoip.h */
 	SNAPSHOT_TOKENS,  /* tokens.h; the last one, so that a worker has the others by then */
 	SNAPSHOT_KIND_COUNT_
 };

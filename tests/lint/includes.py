@@ -18,7 +18,7 @@ PROGRAMS = ["common", "amps-cli", "amps-master", "amps-worker", "amps-transcoder
 ONLY = [
     (re.compile(r"<lib(av|sw)\w+/"), {"amps-transcoder"}),
     (re.compile(r"<curl/"), {"amps-helper"}),
-    (re.compile(r"<(expat|lzma)\.h"), {"amps-helper"}),
+    (re.compile(r"<(expat|lzma|maxminddb)\.h"), {"amps-helper"}),
     (re.compile(r"<sqlite3"), {"amps-master"}),
     (re.compile(r"<yaml"), {"amps-master"}),
     (re.compile(r"<jansson"), set(PROGRAMS) - {"common"}),

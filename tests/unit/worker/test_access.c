@@ -141,6 +141,49 @@ Test(access, believes_trusted_proxies_only)
 }
 
 /* A region that the client invents counts only as far as the configuration trusts its source. */
+/* All of IPv4 below 192.0.2.0 is NO, what follows is SE. */
+static struct geoip *countries(void)
+{
+	static struct {
+		struct geoip_header header;
+		uint64_t from[2];
+		char region[2][2];
+	} image = {.header = {.snapshot = {.magic = GEOIP_MAGIC,
+					   .version = GEOIP_VERSION,
+					   .header_bytes = sizeof(image.header),
+					   .total_bytes = sizeof(image.header) + 20,
+					   .generation = 1},
+			      .count = 2},
+		   .from = {0, 0xffffc0000200},
+		   .region = {{'N', 'O'}, {'S', 'E'}}};
+	struct snapshot *s;
+
+	cr_assert_eq(snapshot_open_memory(&geoip_type, &image, sizeof(image.header) + 20, &s), 0);
+	return geoip_of(s);
+}
+
+Test(access, the_country_of_the_address_comes_last_and_cannot_be_forged)
+{
+	struct fixture *f = make("::ffff:10.0.0.0", 104);
+	struct geoip *g = countries();
+
+	cr_assert_eq(fixture_publish(f, 1), 0);
+	f->facts.geoip = g;
+	inet_pton(AF_INET6, "::ffff:192.0.2.1", &f->facts.peer);
+	expect_region(f, "/", "", "SE");
+	expect_region(f, "/?region=de", "", "DE");
+	expect_region(f, "/", "X-Region: DE\r\nX-Forwarded-For: 192.0.1.1\r\n", "SE");
+	inet_pton(AF_INET6, "::ffff:10.0.0.1", &f->facts.peer);
+	expect_region(f, "/", "X-Forwarded-For: 192.0.1.1, 192.0.2.1\r\n", "SE");
+	expect_region(f, "/", "X-Forwarded-For: 192.0.2.1, 192.0.1.1\r\n", "NO");
+	expect_region(f, "/", "X-Forwarded-For: 192.0.1.1\r\nX-Region: DE\r\n", "DE");
+	f->settings.flags = 0;
+	cr_assert_eq(fixture_publish(f, 2), 0);
+	expect_region(f, "/?region=de", "X-Forwarded-For: 192.0.1.1\r\nX-Region: DE\r\n", "NO");
+	snapshot_unref((struct snapshot *)(void *)g);
+	fixture_free(f);
+}
+
 Test(access, a_forged_region_counts_as_far_as_its_source_is_trusted)
 {
 	static const unsigned trusts[] = {0, SETTING_REGION_QUERY, SETTING_REGION_HEADERS,
