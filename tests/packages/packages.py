@@ -99,13 +99,13 @@ def builder(suite):
         return "/"
     root = os.path.join(CHROOTS, f"{suite}-builder")
     if not os.path.exists(f"{root}/ready-to-build"):
-        say(f"installing what a build on {suite} needs")
         shutil.rmtree(root, ignore_errors=True)
         run("cp", "-a", base(suite), root)
-        os.makedirs(f"{root}/amps/tools")
-        shutil.copy(os.path.join(ROOT, "tools/deps.sh"), f"{root}/amps/tools")
-        in_chroot(root, "/amps/tools/deps.sh", "package")
         open(f"{root}/ready-to-build", "w").close()
+    os.makedirs(f"{root}/amps/tools", exist_ok=True)
+    shutil.copy(os.path.join(ROOT, "tools/deps.sh"), f"{root}/amps/tools")
+    # a build may need more than the last one
+    in_chroot(root, "/amps/tools/deps.sh", "package")
     return root
 
 
