@@ -94,3 +94,17 @@ def test_the_version_has_one_place():
     assert said.stdout == f"amps {version}\n"
     changes = open(os.path.join(ROOT, "CHANGELOG.md")).read()
     assert re.search(r"^## (\S+)$", changes, re.M).group(1) == version
+
+
+def test_packages_are_built_with_what_make_deps_installs():
+    def read(path):
+        with open(os.path.join(ROOT, path)) as f:
+            return f.read()
+
+    deps = read("tools/deps.sh")
+    for name, path, ending in [("DEB_BUILD", "packaging/debian/control", "-dev"),
+                               ("RPM_BUILD", "packaging/rpm/amps.spec.in", "-devel")]:
+        wanted = {word.partition("=")[0] for word in re.search(rf'^{name}="([^"]*)"', deps, re.M)[1].split()}
+        wanted = {word for word in wanted if word.endswith(ending) or word.startswith("pkgconfig(")}
+        needed = " ".join(re.findall(r"^Build(?:Requires|-Depends): (.*(?:\n .*)*)", read(path), re.M))
+        assert wanted and wanted - {"libc6-dev"} <= set(re.split(r"[,\s]+", needed)), path
