@@ -24,7 +24,7 @@ enum store_kind {
 	/* The same for one that calls store_work_change().  It takes those that wait directly
 	 * behind it, and behind each other, into its transaction, for up to STORE_BATCH_MS, with
 	 * one publication.  None waits for another to come.  If the transaction fails, each is
-	 * called again, in a transaction of its own: it must begin anew. */
+	 * called again, in a transaction of its own: it must start from the beginning. */
 	STORE_CHANGE,
 	/* Everything that is in force, as a configuration file has it: the settings (defaults
 	 * filled in), ffmpeg_profiles, streams and scheduled_streams. */

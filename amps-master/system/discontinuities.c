@@ -14,7 +14,7 @@
 #define FIRST_EVER   1735689600000000ll /* 2025-01-01 */
 #define STEP	     64u
 #define NEAR	     16u
-#define MOST_A_START 65536u /* a job that lies must not spoil the numbers for ever */
+#define MOST_A_START 65536u /* a job that lies must not spoil the numbers forever */
 
 static int read_number(const char *path, uint32_t *ret)
 {
@@ -67,7 +67,7 @@ int discontinuities_open(struct discontinuities *d, const char *state_dir, int64
 	snprintf(d->path, sizeof(d->path), "%s/media.discontinuity", state_dir);
 	r = read_number(d->path, &d->first);
 	if (r == -EINVAL)
-		log_warn("a file of the state folder is damaged, its number begins anew path=%s",
+		log_warn("a file of the state folder is damaged, its number starts again path=%s",
 			 d->path);
 	else if (r < 0 && r != -ENOENT)
 		return r;

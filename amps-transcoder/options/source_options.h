@@ -8,7 +8,7 @@
 
 struct source_options {
 	bool re;
-	int64_t loop;		    /* additional rounds; -1 = for ever */
+	int64_t loop;		    /* additional rounds; -1 = forever */
 	int64_t seek_us, length_us; /* -ss, -t; 0 = none */
 	int64_t until_us;	    /* -to, which length_us follows; 0 = none */
 	/* -vn, -an, -sn, -dn */

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include "common/base.h"
 
-/* `host`: of the source's URL, without brackets; "" = none.  Borrowed for ever. */
+/* `host`: of the source's URL, without brackets; "" = none.  Must live as long as the process. */
 void guard_set(const char *host, bool allow_private);
 
 /* Looks the host up, to decide which addresses the source may use.  For a host that nothing else

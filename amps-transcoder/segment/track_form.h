@@ -28,7 +28,7 @@ struct track_form {
 	/* 0 or -Exxx */
 	int (*init)(struct segment_track *t, const struct job_event *event);
 	void (*done)(struct segment_track *t);
-	/* The source begins anew; its tables have been parsed. */
+	/* The source starts again; its tables have been parsed. */
 	void (*start)(struct segment_track *t);
 	/* The packet before stage[parsed], at position `pos`; ts_parse_packet() saw this in it. */
 	void (*packet)(struct segment_track *t, uint8_t *packet, uint64_t pos, unsigned saw,

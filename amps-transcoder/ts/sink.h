@@ -56,7 +56,7 @@ bool ts_sink_running(const struct ts_sink *s);	   /* the newest ring has a rando
 /* How many packets brought media so far; garbage and stuffing bring none. */
 uint64_t ts_sink_media_packets(const struct ts_sink *s);
 
-/* For how long the source's clock has stood still while its clock references came. */
+/* How long the value of the clock references has not changed although they came. */
 uint64_t ts_sink_frozen_us(const struct ts_sink *s);
 
 /* No byte will follow. */

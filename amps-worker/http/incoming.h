@@ -42,7 +42,7 @@ struct incoming incoming_of(const struct http_request *q, uint32_t max);
  * the maximum). */
 must_check int incoming_take(struct incoming *in, char *bytes, size_t len);
 
-/* More must come: forgets what stood between the chunks.  The bytes of the buffer to keep. */
+/* More must come: forgets what was between the chunks.  The bytes of the buffer to keep. */
 size_t incoming_cut(struct incoming *in);
 
 #endif

@@ -54,7 +54,7 @@ function navigate(address, replaces = false) {
 	route();
 }
 
-/* Loads the page anew, without all that the token has brought: links, channels, and what waits. */
+/* Loads the page again, without all that the token has brought: links, channels, and what waits. */
 function leave(go) {
 	leaving = true;
 	keepToken("");

@@ -96,7 +96,7 @@ static void add_segment(struct writer *w, size_t at, size_t end)
 	uint64_t duration_90k = 0;
 	char when[TIME_TEXT_MAX];
 
-	/* players that begin anew there need the init segment, even if it is the same */
+	/* players that start there need the init segment, even if it is the same */
 	if (first->flags & SEGMENT_DISCONTINUITY) {
 		buf_puts(w->b, "#EXT-X-DISCONTINUITY\n");
 		w->init = 0;

@@ -14,7 +14,7 @@
 #define SESSION_TEXT	  80u
 #define SIGNATURE_SECONDS 600	/* files made in so many seconds share a signature */
 #define SIGNATURE_PARTS	  1024u /* parts in a row that share a signature */
-#define SIGNATURE_INIT_S  0	/* of init segments, which show nothing: for ever */
+#define SIGNATURE_INIT_S  0	/* of init segments, which show nothing: forever */
 
 /* The signature of the channel's files that were made at that time: when they were last written,
  * in seconds since 1970. */

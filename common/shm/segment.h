@@ -71,7 +71,7 @@ struct segment {
 struct segment_media {
 	uint32_t track;	      /* number of the folder of its files */
 	uint32_t target_s;    /* TARGETDURATION, sealed for the playlist's life */
-	uint32_t independent; /* 1: every segment begins with a random access point, for ever */
+	uint32_t independent; /* 1: every segment begins with a random access point */
 	uint32_t peak_bps;    /* of the segments so far; 0 = not known */
 	uint32_t average_bps;
 	uint32_t rate_milli; /* frames in 1000 seconds; 0 = not known */

@@ -463,7 +463,7 @@ def counters_at_random():
 
 
 @file
-def counters_that_stand_still():
+def counters_that_do_not_advance():
     return each(None, lambda p, n: changed(p, 3, p[3] & 0xf0))
 
 
@@ -531,7 +531,7 @@ def everything_at_random_times():
 
 
 @file
-def times_that_stand_still():
+def times_that_do_not_advance():
     return with_times(lambda t, n: 90000)
 
 

@@ -50,13 +50,13 @@ PLAYED = {
         "adaptation fields of 255 bytes", "adaptation fields of 184 bytes",
         "adaptation fields of nothing else", "random access everywhere",
         "discontinuities everywhere", "every packet twice", "scrambled", "times that wrap",
-        "times that stand still", "no clock", "pes header length lies", "pes length lies",
+        "times that do not advance", "no clock", "pes header length lies", "pes length lies",
         "pes without an end", "sections that never end", "eight thousand pids"], WHOLE),
     "three packet sizes": (1, 1),
     "sync lost now and then": (11, 11),
     "reserved adaptation control": (0, 8),
     "counters at random": (0, 640),
-    "counters that stand still": (0, 640),
+    "counters that do not advance": (0, 640),
 }
 
 # these have no usable clock: only their end and their contents are checked

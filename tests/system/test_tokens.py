@@ -224,7 +224,7 @@ def test_sessions_count_with_streams(limited):
             answer = limited.get(f"{path}?token={THREE}", {"User-Agent": "another"})
             assert answer.status == 429 and answer.headers["retry-after"], path
         assert limited.refused(f"/stream/1.ts?token={THREE}").status == 429
-        # a player that begins anew takes its own place
+        # a player that starts again takes its own place
         Player(limited, query=f"?token={THREE}", agent="box-0")
         wait_for(lambda: len(limited.viewers()) == 4, 5, "the end of its first session")
     wait_for(lambda: len(limited.viewers()) == 3, 5, "the end of the stream")

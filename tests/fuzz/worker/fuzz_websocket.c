@@ -1,6 +1,6 @@
-/* Frames of a WebSocket client, at once and byte by byte: never a crash, and whoever is refused
- * gets a close frame.  (libwslay may find the fault of an incomplete close frame sooner in single
- * bytes.) */
+/* Frames of a WebSocket client, at once and byte by byte: never a crash, and a client that is
+ * refused gets a close frame.  (libwslay may find the fault of an incomplete close frame sooner in
+ * single bytes.) */
 #include <stdlib.h>
 #include <string.h>
 #include "amps-worker/live/websocket.h"

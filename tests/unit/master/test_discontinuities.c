@@ -65,7 +65,7 @@ Test(discontinuities, a_start_that_used_none_costs_a_step_only)
 	end();
 }
 
-Test(discontinuities, a_lie_costs_little)
+Test(discontinuities, a_false_report_uses_few_numbers)
 {
 	uint32_t first;
 

@@ -1,5 +1,5 @@
-/* test_clock_watch.c - the distance and the jitter of clock references, and a clock that stands
- * still. */
+/* test_clock_watch.c - the distance and the jitter of clock references, and a clock that does not
+ * advance. */
 #include "unit.h"
 
 #include "amps-transcoder/ts/clock_watch.h"
@@ -22,7 +22,7 @@ Test(clock_watch, measures_distance_and_jitter)
 	cr_assert_lt(w.interval_us, 100 * MS);
 }
 
-Test(clock_watch, notices_a_clock_that_stands_still)
+Test(clock_watch, notices_a_clock_that_does_not_advance)
 {
 	struct clock_watch w = CLOCK_WATCH_INIT;
 

@@ -268,7 +268,7 @@ Test(units, a_first_time_that_is_far_off_is_no_duration)
 }
 
 /* A damaged source says anything. */
-Test(units, times_that_stand_still_or_go_back_are_units, .timeout = 20)
+Test(units, times_that_do_not_advance_or_go_back_are_units, .timeout = 20)
 {
 	struct scene *s = begin();
 
