@@ -126,22 +126,25 @@ static void wait_for_room(struct datagrams *d)
 	d->waits = true;
 }
 
-ssize_t datagrams_send(struct datagrams *d, struct iovec *iov, size_t count)
+ssize_t datagrams_send(struct datagrams *d, uint8_t *bytes, const uint32_t *at, size_t count)
 {
 	struct mmsghdr list[DATAGRAMS_AT_ONCE];
+	struct iovec pieces[DATAGRAMS_AT_ONCE];
 	const struct datagram_path *p = d->path;
 	int sent;
 
 	assert(count > 0 && count <= DATAGRAMS_AT_ONCE);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		pieces[i] = (struct iovec){bytes + at[i], at[i + 1] - at[i]};
 		list[i].msg_hdr = (struct msghdr){
 			.msg_name = (void *)(uintptr_t)&p->to,
 			.msg_namelen = p->to_len,
-			.msg_iov = iov + 2 * i,
-			.msg_iovlen = 2,
+			.msg_iov = pieces + i,
+			.msg_iovlen = 1,
 			.msg_control = p->control_len ? (void *)(uintptr_t)p->control : NULL,
 			.msg_controllen = p->control_len,
 		};
+	}
 	sent = sendmmsg(d->socket->fd, list, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
 		return -errno;

@@ -59,10 +59,11 @@ must_check int datagram_path_of(const struct datagram_socket *s, int tcp_fd, uin
 /* How many bytes may be sent now of media of this rate. */
 size_t datagrams_credit(struct datagrams *d, uint64_t now_us, uint64_t bytes_per_second);
 
-/* Sends `count` datagrams, at most DATAGRAMS_AT_ONCE, each of two pieces that follow each other in
- * iov.  How many were sent, or -Exxx: the client cannot be reached.  If fewer than all were, the
+/* Sends `count` datagrams, at most DATAGRAMS_AT_ONCE, each from one place in `bytes` to the next.
+ * How many were sent, or -Exxx: the client cannot be reached.  If fewer than all were, the
  * client waits for room. */
-must_check ssize_t datagrams_send(struct datagrams *d, struct iovec *iov, size_t count);
+must_check ssize_t datagrams_send(struct datagrams *d, uint8_t *bytes, const uint32_t *at,
+				  size_t count);
 
 /* The client leaves: it waits no more. */
 void datagrams_leave(struct datagrams *d);

@@ -12,7 +12,8 @@ int live_init(struct live *l, struct context *context)
 				       .schedule = &l->schedule,
 				       .outputs = &l->outputs,
 				       .records = &l->records,
-				       .grants = &l->grants}};
+				       .grants = &l->grants,
+				       .units = &l->units}};
 	grants_init(&l->grants, context);
 	feed_init(&l->schedule, context->base);
 	outputs_init(&l->outputs, context, &l->schedule);

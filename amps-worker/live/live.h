@@ -4,6 +4,7 @@
 #define AMPS_LIVE_H
 
 #include "amps-worker/live/rights.h"
+#include "amps-worker/live/units.h"
 #include "amps-worker/live/viewer.h"
 
 struct live {
@@ -12,6 +13,7 @@ struct live {
 	struct records records;
 	struct grants grants;
 	struct viewers viewers;
+	struct units units;
 	struct rights rights;
 	uint64_t sweep_us; /* when viewers are looked at next */
 };

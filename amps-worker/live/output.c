@@ -198,6 +198,7 @@ static struct stream_ring *add_ring(struct output *o, int fd, uint64_t data_byte
 	}
 	assert(!o->gone);
 	r->output = o;
+	r->number = ++o->all->rings;
 	r->generation = generation;
 	r->waiting = &o->waiting;
 	if (before)

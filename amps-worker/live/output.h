@@ -95,6 +95,7 @@ struct outputs {
 	struct schedule *schedule; /* borrowed */
 	struct output_bucket buckets[OUTPUT_BUCKETS];
 	uint32_t wants;
+	uint64_t rings; /* so many have been opened */
 };
 
 void outputs_init(struct outputs *all, struct context *context, struct schedule *schedule);

@@ -48,7 +48,7 @@ struct packer_ops {
 	void (*free)(struct packer *p);
 };
 
-#define PACKED_UNITS DATAGRAMS_AT_ONCE /* sent in one call */
+#define PACKED_UNITS 192u /* sent in one call */
 
 struct viewer;
 

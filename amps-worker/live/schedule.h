@@ -38,7 +38,8 @@ struct stream_ring {
 	 * is its newest ring, else NULL. */
 	const struct viewer_list *waiting;
 	uint64_t generation;
-	bool same_job; /* goes on where the ring before it in the list ended */
+	uint64_t number; /* no other ring of this worker has had it; from 1 */
+	bool same_job;	 /* goes on where the ring before it in the list ended */
 	/* the schedule's own */
 	uint64_t due_us;	 /* of the next pass */
 	uint64_t hurry_until_us; /* short intervals until then */

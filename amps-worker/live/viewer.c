@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "amps-worker/live/admission.h"
+#include "amps-worker/live/units.h"
 #include "amps-worker/live/websocket.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -252,6 +253,8 @@ static int finish_piece(struct viewer *v)
 	return ring_intact(m, from) ? 0 : -ESTALE;
 }
 
+static const char overtaken[] = "overtaken while it was sent to";
+
 /* Counts and logs a viewer that the server ends. */
 static enum viewer_verdict drop(struct viewer *v, const char *reason)
 {
@@ -261,94 +264,37 @@ static enum viewer_verdict drop(struct viewer *v, const char *reason)
 	return VIEWER_GONE;
 }
 
-/* Units of a packer's protocol, to be sent in one call. */
-struct packed {
-	size_t count;
-	size_t bytes;	/* of all units */
-	size_t payload; /* of all but the last, of which `last` */
-	size_t last;
-	uint8_t heads[PACKED_UNITS][PACKER_HEAD_MAX];
-	uint8_t head_len[PACKED_UNITS];
-	/* room for what is pending, and for a head and a payload each */
-	struct iovec iov[1 + 2 * PACKED_UNITS];
-};
-
-static size_t packed_payload(const struct packed *p, size_t i)
-{
-	return i + 1 == p->count ? p->last : p->payload;
-}
-
-/* Packs up to n bytes of media. */
-static void pack(const struct viewer *v, const uint8_t *media, size_t n, struct packed *p)
-{
-	const struct packer_ops *ops = v->packer->ops;
-
-	n = MIN(n, PACKED_UNITS * ops->payload_max);
-	p->count = (n + ops->payload_max - 1) / ops->payload_max;
-	p->payload = ops->payload_max;
-	p->last = p->count ? n - (p->count - 1) * p->payload : 0;
-	p->bytes = 0;
-	p->iov[0] = (struct iovec){v->pending + v->pending_at, v->pending_len};
-	for (size_t i = 0; i < p->count; i++) {
-		size_t payload = packed_payload(p, i);
-
-		p->head_len[i] = (uint8_t)ops->head(v->packer, i, media, payload, p->heads[i]);
-		p->iov[1 + 2 * i] = (struct iovec){p->heads[i], p->head_len[i]};
-		p->iov[2 + 2 * i] = (struct iovec){(void *)(uintptr_t)media, payload};
-		p->bytes += p->head_len[i] + payload;
-		media += payload;
-	}
-}
-
-/* As advance(), over units of the packer's protocol. */
-static int advance_packed(struct viewer *v, const struct packed *p, size_t sent)
-{
-	const struct ring *m = &v->ring->map;
-	uint64_t from = v->pos;
-	size_t i = 0;
-
-	assert(v->pending_len == 0 && sent <= p->bytes);
-	for (; sent; i++) {
-		size_t head = p->head_len[i], payload = packed_payload(p, i);
-		size_t gone = MIN(sent, head + payload);
-		size_t body = gone > head ? gone - head : 0;
-
-		assert(i < p->count);
-		if (gone < head && !pending_add(v, p->heads[i] + gone, head - gone))
-			return -ENOMEM;
-		if (body < payload && !pending_add(v, ring_at(m, v->pos + body), payload - body))
-			return -ENOMEM;
-		v->pos += payload;
-		sent -= gone;
-	}
-	v->packer->ops->took(v->packer, i, (size_t)(v->pos - from));
-	return ring_intact(m, from) ? 0 : -ESTALE;
-}
-
 /* The bytes that one call is to send from v->pos on. */
 struct run {
-	size_t n;	       /* of the ring */
-	struct packed *packed; /* NULL: as they are */
+	const uint8_t *bytes;
+	size_t n;
+	const struct units *units; /* that these are; NULL: they are the ring's */
 };
 
-static ssize_t send_run_bytes(const struct viewer *v, const struct run *run)
+static struct run plain_run(const struct viewer *v, size_t n)
 {
-	struct msghdr m = {0};
+	return (struct run){.bytes = ring_at(&v->ring->map, v->pos), .n = n};
+}
 
-	if (!run->packed)
-		return send_bytes(v, ring_at(&v->ring->map, v->pos), run->n);
-	m.msg_iov = run->packed->iov;
-	m.msg_iovlen = 1 + 2 * run->packed->count;
-	return sendmsg(v->stream.conn->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+/* As advance(), over units, which are a copy. */
+static int advance_units(struct viewer *v, const struct units *u, size_t sent)
+{
+	size_t begun = units_begun(u, sent), media = units_media(u, begun);
+
+	assert(v->pending_len == 0);
+	if (!pending_add(v, u->bytes + sent, u->at[begun] - sent))
+		return -ENOMEM;
+	v->pos += media;
+	v->packer->ops->took(v->packer, begun, media);
+	return 0;
 }
 
 /* Sends pending bytes and the run in one call. */
 static enum viewer_verdict send_run(struct viewer *v, const struct run *run)
 {
 	size_t pending = v->pending_len, ours, head;
-	size_t all = pending + (run->packed ? run->packed->bytes : run->n);
 	int e = 0;
-	ssize_t sent = send_run_bytes(v, run);
+	ssize_t sent = send_bytes(v, run->bytes, run->n);
 
 	assert(v->head_left <= pending);
 	if (sent < 0) {
@@ -363,33 +309,46 @@ static enum viewer_verdict send_run(struct viewer *v, const struct run *run)
 	if (ours)
 		pending_take(v, ours);
 	if ((size_t)sent > ours)
-		e = run->packed ? advance_packed(v, run->packed, (size_t)sent - ours)
-				: advance(v, (size_t)sent - ours);
+		e = run->units ? advance_units(v, run->units, (size_t)sent - ours)
+			       : advance(v, (size_t)sent - ours);
 	if (e == 0)
 		e = find_piece_end(v);
 	if (e < 0)
-		return drop(v, e == -ENOMEM ? "no memory" : "overtaken while it was sent to");
+		return drop(v, e == -ENOMEM ? "no memory" : overtaken);
 	account(v, head, (size_t)sent - head);
-	set_blocked(v, (size_t)sent < all);
+	set_blocked(v, (size_t)sent < pending + run->n);
 	return VIEWER_GOES_ON;
 }
 
 static enum viewer_verdict send_plain(struct viewer *v, size_t n)
 {
-	return send_run(v, &(struct run){.n = n});
+	struct run run = plain_run(v, n);
+
+	return send_run(v, &run);
+}
+
+/* Packs media of the ring, which may be none.  False: the writer has overwritten them meanwhile. */
+static bool pack_ring(struct viewer *v, size_t n)
+{
+	const struct ring *m = &v->ring->map;
+	struct units_place place = {v->ring->number, v->pos};
+
+	units_pack(v->all->units, v->packer, place, ring_at(m, v->pos), n);
+	return n == 0 || ring_intact(m, v->pos);
 }
 
 /* Packed, behind what is pending; in as many calls as that takes. */
 static enum viewer_verdict send_packed(struct viewer *v, size_t n)
 {
-	struct packed packed;
+	const struct units *u = v->all->units;
 	enum viewer_verdict verdict;
 
 	do {
 		uint64_t before = v->pos;
 
-		pack(v, ring_at(&v->ring->map, v->pos), n, &packed);
-		verdict = send_run(v, &(struct run){.packed = &packed});
+		if (!pack_ring(v, n))
+			return drop(v, overtaken);
+		verdict = send_run(v, &(struct run){u->bytes, units_bytes(u), u});
 		n -= MIN(n, v->pos - before);
 	} while (verdict == VIEWER_GOES_ON && n && !v->stream.blocked);
 	return verdict;
@@ -399,26 +358,26 @@ static enum viewer_verdict send_packed(struct viewer *v, size_t n)
 static enum viewer_verdict send_datagrams(struct viewer *v, size_t n)
 {
 	struct datagrams *d = v->packer->datagrams;
-	const struct ring *m = &v->ring->map;
+	struct units *u = v->all->units;
 	size_t credit = datagrams_credit(d, clock_mono_us(), v->ring->bytes_per_second);
-	struct packed packed;
 
 	/* whole datagrams, where the credit and not the media decides */
 	credit -= credit % v->packer->ops->payload_max;
 	while (credit && (v->pending_len || n)) {
 		bool ours = v->pending_len > 0;
-		const uint8_t *from = ours ? v->pending + v->pending_at : ring_at(m, v->pos);
-		size_t bytes = 0, all;
-		uint64_t before = v->pos;
+		size_t bytes, all = MIN(MIN(ours ? v->pending_len : n, credit),
+					DATAGRAMS_AT_ONCE * v->packer->ops->payload_max);
 		ssize_t sent;
 
-		pack(v, from, MIN(ours ? v->pending_len : n, credit), &packed);
-		all = packed.count;
-		sent = datagrams_send(d, packed.iov + 1, all);
+		if (ours)
+			units_pack(u, v->packer, (struct units_place){0},
+				   v->pending + v->pending_at, all);
+		else if (!pack_ring(v, all))
+			return drop(v, overtaken);
+		sent = datagrams_send(d, u->bytes, u->at, u->count);
 		if (sent < 0)
 			return VIEWER_GONE;
-		for (size_t i = 0; i < (size_t)sent; i++)
-			bytes += packed_payload(&packed, i);
+		bytes = units_media(u, (size_t)sent);
 		if (ours)
 			pending_take(v, bytes);
 		else
@@ -426,10 +385,8 @@ static enum viewer_verdict send_datagrams(struct viewer *v, size_t n)
 		n -= ours ? 0 : bytes;
 		credit -= bytes;
 		v->packer->ops->took(v->packer, (size_t)sent, bytes);
-		if (!ours && !ring_intact(m, before))
-			return drop(v, "overtaken while it was sent to");
 		account(v, 0, bytes);
-		if ((size_t)sent < all) {
+		if ((size_t)sent < u->count) {
 			set_blocked(v, true);
 			break;
 		}
@@ -455,7 +412,7 @@ static enum viewer_verdict send_titled(struct viewer *v, size_t n)
 	do {
 		uint64_t before = v->pos;
 
-		verdict = send_run(v, &(struct run){.n = MIN(n, v->icy.left)});
+		verdict = send_plain(v, MIN(n, v->icy.left));
 		if (verdict == VIEWER_GONE)
 			return verdict;
 		n -= MIN(n, v->pos - before);
@@ -628,7 +585,7 @@ static enum viewer_verdict add_words(struct viewer *v, const void *bytes, size_t
 	if (n && (last || v->pending_len <= ANSWERS_MAX) && !pending_add(v, bytes, n))
 		return VIEWER_GONE;
 	if (v->pending_len && v->ring && v->stream.begun && !v->stream.blocked)
-		return send_run(v, &(struct run){0});
+		return send_plain(v, 0);
 	return VIEWER_GOES_ON;
 }
 

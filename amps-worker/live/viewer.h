@@ -38,6 +38,7 @@ struct viewers {
 	struct outputs *outputs;
 	struct records *records;
 	struct grants *grants;
+	struct units *units;
 };
 
 struct viewer_way;

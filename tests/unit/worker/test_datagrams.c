@@ -45,10 +45,9 @@ struct client {
 
 static ssize_t send_two(struct client *c)
 {
-	char head[] = "head", body[] = "body";
-	struct iovec iov[4] = {{head, 4}, {body, 4}, {head, 4}, {body, 4}};
+	uint8_t bytes[] = "headbodyheadbody";
 
-	return datagrams_send(&c->d, iov, 2);
+	return datagrams_send(&c->d, bytes, (const uint32_t[]){0, 8, 16}, 2);
 }
 
 static void on_room(void *owner)
