@@ -111,7 +111,8 @@ def test_a_server_asks_the_file_last_and_reads_it_at_each_reload(server, tmp_pat
     assert ask(s, "192.0.2.129", "region=DE") == DE
     assert ask(s, "192.0.2.1", **{"X-Region": "FR"}) == FR
     # every form, with a reason; the playlist carries the region on
-    for form in "/stream/1", "/audio/1", "/hls/1/index.m3u8", "/dash/1/manifest.mpd":
+    for form in ("/stream/1", "/stream/1?format=mp4", "/audio/1", "/hls/1/index.m3u8", "/hls/1.m3u8",
+                 "/dash/1/manifest.mpd", "/ws/1"):
         refused = s.get(form, {"X-Forwarded-For": "192.0.2.129"})
         assert refused.status == 403 and "region" in refused.json["error"]
     listed = s.get("/playlist.m3u", {"X-Forwarded-For": "192.0.2.1"}).text

@@ -342,3 +342,39 @@ def test_a_viewer_ends_when_its_region_is_no_longer_allowed(server):
     assert streams[1].read(188)
     for stream in streams:
         stream.close()
+
+
+# -- secrets
+
+def test_the_start_warns_of_tokens_that_every_user_can_read_and_shows_none(server):
+    secrets = ["the-shared-secret", "the-admins-secret", "the-boxs-secret", "the-hooks-secret",
+               "the-wrong-secret"]
+    config = line_up(channel(1, media.film(), **LOOP),
+                     hooks={"viewer_started": f"http://127.0.0.1:1/?key={secrets[3]}"},
+                     auth=auth(token=secrets[0], admin_token=secrets[1],
+                               tokens=[{"name": "box", "token": secrets[2]}]))
+    s = server(config, workers=2)
+    warning = "every user of this machine can read the file"
+    assert warning not in s.log()
+    s.stop()
+    pathlib.Path(s.config_path).chmod(0o644)
+    s.start()
+    assert warning in s.log()
+    shown = [s.amps("check", "--config", s.config_path).stdout]
+    assert warning in shown[0]
+    with s.stream(f"/stream/1.ts?token={secrets[2]}") as stream:
+        assert stream.read(188)
+        player = Player(s, query=f"?token={secrets[0]}")
+        for path in "/playlist.m3u", "/stream/1.ts", "/api/status":
+            shown += [s.get(f"{path}?token={secrets[4]}").text, str(s.get(path).headers)]
+        wait_for(lambda: "hook=viewer_started" in s.log(), 10, "the failure of the hook")
+        shown += [str(s.viewers()), str(s.tuners()), s.get("/metrics").text, s.amps("tokens").stdout,
+                  str(good(ask(s, "GET", "/api/tokens", token=secrets[1]))), str(player.ask().headers)]
+        for pid, (name, line) in s.processes().items():
+            shown += [name, line, pathlib.Path(f"/proc/{pid}/comm").read_text()]
+        # what other users of the machine can read
+        for file in [*pathlib.Path(s.state).rglob("*"), *pathlib.Path(s.runtime).rglob("*")]:
+            if file.is_file() and file.stat().st_mode & 0o004:
+                shown.append(file.read_text(errors="replace"))
+    shown.append(s.log())
+    assert not [secret for secret in secrets for text in shown if secret in text]
