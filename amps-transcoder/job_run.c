@@ -113,6 +113,12 @@ static void files_done(struct job_files *f)
 	*f = (struct job_files){0};
 }
 
+/* Does the job read a ring, and no source? */
+static bool reads_ring(const struct job *job)
+{
+	return job->role == JOB_DERIVE || job->role == JOB_SLATE;
+}
+
 /* The network access that a job of this source and role needs. */
 static enum sandbox_network network_of(const struct job *job, const struct source_options *options,
 				       bool graph_network, uint16_t *ret_port)
@@ -123,7 +129,7 @@ static enum sandbox_network network_of(const struct job *job, const struct sourc
 	url_scheme(source, scheme, sizeof(scheme));
 	if (graph_network)
 		return SANDBOX_ANY;
-	if (job->role == JOB_DERIVE || job->keeper >= 0)
+	if (reads_ring(job) || job->keeper >= 0)
 		return SANDBOX_OFFLINE;
 	/* a local playlist may refer to the network if the operator names the protocols */
 	if (!strcmp(scheme, "file"))
@@ -153,7 +159,7 @@ static int enter_sandbox(const struct job *job, const struct source_options *opt
 			    .devices = hardware_needed(job)};
 	int r = files_collect(&files, job->spec, options);
 
-	if (job->role != JOB_DERIVE && job->keeper < 0 && url_is_file(source)) {
+	if (!reads_ring(job) && job->keeper < 0 && url_is_file(source)) {
 		s.file = url_file_path(source);
 		s.file_folder = dot && (!strncmp(dot, ".m3u", 4) || !strcmp(dot, ".mpd"));
 	}
@@ -237,10 +243,8 @@ static void be_nice(const struct job *job)
 static int run_role(struct job *job)
 {
 	static int (*const roles[JOB_ROLE_COUNT_])(struct job *) = {
-		[JOB_INGEST] = ingest_run,
-		[JOB_DERIVE] = derive_run,
-		[JOB_BOTH] = both_run,
-		[JOB_SEGMENT] = segment_run,
+		[JOB_INGEST] = ingest_run,   [JOB_DERIVE] = derive_run, [JOB_BOTH] = both_run,
+		[JOB_SEGMENT] = segment_run, [JOB_SLATE] = slate_run,
 	};
 	int r;
 
@@ -269,7 +273,7 @@ static int run_with_keeper(struct job *job, struct title *title)
 
 static bool has_command(const struct job *job)
 {
-	return job->role != JOB_DERIVE && json_object_get(job->spec, "command");
+	return !reads_ring(job) && json_object_get(job->spec, "command");
 }
 
 int job_run(int socket, struct title *title)

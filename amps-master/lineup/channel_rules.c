@@ -210,7 +210,7 @@ static bool unavailable(const json_t *entry, char *text, size_t cap)
 		return !channel_has_command(entry) && !channel_is_lavfi(entry) &&
 		       source_unavailable(entry, text, cap);
 	snprintf(text, cap,
-		 "this channel shows a slate alone, which this version does not make yet");
+		 "this channel has no source, and a slate is shown only in place of one");
 	return true;
 }
 

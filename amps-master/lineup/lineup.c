@@ -296,6 +296,33 @@ static int source_add(struct maker *m, const json_t *source)
 	return r;
 }
 
+/* The text of a slate, "" for that of Amps' own; NULL: it is switched off. */
+static const char *slate_text(const json_t *entry, char scratch[32])
+{
+	if (!json_read_bool(entry, "slate", true))
+		return NULL;
+	return json_is_string(json_object_get(entry, "slate"))
+		       ? json_read_text(entry, "slate", scratch)
+		       : "";
+}
+
+/* The slate of the last tuner, whose sources are known.  A source is tried while the slate plays:
+ * that is not done with pages, nor where one job does both. */
+static void slate_add(struct maker *m, const struct channel_view *v)
+{
+	struct lineup_tuner *t = &m->tuners[m->tuner_count - 1];
+	char scratch[32];
+	const char *text = slate_text(v->entry, scratch);
+	size_t i;
+	json_t *source;
+
+	json_array_foreach (v->sources, i, source)
+		if (yt_dlp_wanted(json_object_get(source, "entry")))
+			return;
+	if (text != NULL && !t->both)
+		t->slate = put_text(m, text);
+}
+
 /* The sources of the last tuner. */
 static int sources_add(struct maker *m, const struct channel_view *v)
 {
@@ -339,6 +366,7 @@ static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t tra
 		.unavailable = v->unavailable[0] != '\0' ? put_text(m, v->unavailable) : NULL,
 	};
 	r = sources_add(m, v);
+	slate_add(m, v);
 	return r < 0 ? r : outputs_add(m, v, track);
 }
 
@@ -462,6 +490,7 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		texts_move(&t->key, texts);
 		texts_move(&t->lookup_program, texts);
 		texts_move(&t->unavailable, texts);
+		texts_move(&t->slate, texts);
 		t->sources = source;
 		for (size_t n = 0; n < t->source_count; n++, source++) {
 			texts_move(&source->spec, texts);
@@ -486,7 +515,7 @@ static uint64_t channel_hash(const struct lineup_channel *c)
 		h = hash_text(h, t->key);
 		for (size_t n = 0; n < t->source_count; n++)
 			h = hash_u64(h, t->sources[n].hash);
-		h = hash_text(h, t->unavailable);
+		h = hash_text(hash_text(h, t->unavailable), t->slate);
 		for (size_t o = 0; o < t->output_count; o++)
 			h = hash_u64(hash_text(h, t->outputs[o].variant), t->outputs[o].hash);
 	}

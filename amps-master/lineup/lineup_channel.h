@@ -49,7 +49,9 @@ struct lineup_tuner {
 	uint8_t source_count;	    /* at least one */
 	bool both;		    /* one of them is lavfi: one job in both roles */
 	const char *lookup_program; /* path of yt-dlp; NULL = found on PATH */
-	const char *unavailable;    /* why it cannot run yet, NULL = it can; HTTP 502 with this */
+	const char *slate; /* text that is shown while no source works; "" = a text of Amps' own,
+			      NULL = there is no slate */
+	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
 	const struct lineup_source *sources; /* in the order in which they are tried */
 	const struct lineup_output *outputs; /* [0] is the first variant's: "" for key "5" */
 };
@@ -70,6 +72,7 @@ bool lineup_same_sources(const struct lineup_tuner *a, const struct lineup_tuner
  *	 "outputs":[{"options":[...]}, ...],                added when a job is started
  *	 "next_source":true,                                likewise: another one follows its end
  *	 "source_keys":true}                                the source itself is a variant, too
+ * That of a slate: {"channel":5, "name":"...", "slate":"text"}, "" for the text of Amps' own.
  * If the source is a page, "page" is its address; what yt-dlp has found is added when a job is
  * started, "sound" if it comes apart from the picture:
  *	 "source":"http://...", "sound":"http://...",

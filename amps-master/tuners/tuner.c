@@ -39,6 +39,34 @@ static int64_t wall_of(uint64_t mono_us)
 	return clock_wall_us() - (int64_t)(clock_mono_us() - mono_us);
 }
 
+const struct lineup_source *tuner_source_at(const struct tuner *t, unsigned at)
+{
+	/* a changed text restarts nothing */
+	static const struct lineup_source slate = {
+		.spec = "", .text = "slate", .hash = UINT64_MAX, .address = UINT64_MAX};
+
+	assert(at <= t->def->source_count);
+	return at == t->def->source_count ? &slate : &t->def->sources[at];
+}
+
+bool tuner_on_slate(const struct tuner *t)
+{
+	return t->def && t->source_at == t->def->source_count;
+}
+
+bool tuner_may_show_slate(const struct tuner *t)
+{
+	const struct output *o = output_source(t);
+
+	/* the format is that of the ring before; what TS cannot carry is not tried beside it */
+	if (!t->def || !t->def->slate || !t->shown || !o || o->current.fd < 0)
+		return false;
+	for (unsigned i = 0; i < t->def->source_count; i++)
+		if (t->health[i].raw)
+			return false;
+	return !t->health[t->def->source_count].silent_starts;
+}
+
 bool tuner_both(const struct tuner *t)
 {
 	return tuner_raw(t) || (t->def && t->def->both);
@@ -109,7 +137,7 @@ void tuner_publish(struct tuner *t)
 		.derive_pid = t->jobs[SEAT_DERIVE] ? MAX(t->jobs[SEAT_DERIVE]->pid, 0) : 0,
 		.restarts = t->restarts,
 		.started_wall_us = t->started_wall_us,
-		.source = t->source_at + 1,
+		.source = tuner_on_slate(t) ? 0 : t->source_at + 1,
 		.cc_errors = t->history.total.cc_errors,
 		.jumps = t->history.total.jumps,
 		.switches = t->history.total.switches,
@@ -164,6 +192,8 @@ static unsigned choose_source(const struct tuner *t, unsigned first, bool plain,
 {
 	unsigned n = t->def->source_count, soonest = n;
 
+	assert(n > 0);
+	first = first > n ? 0 : first; /* behind the slate */
 	plain = plain && tuner_has_plain_source(t);
 	for (unsigned step = 0; step < n; step++) {
 		unsigned i = (first + step) % n;
@@ -193,13 +223,14 @@ static void count_away(struct tuner *t, uint64_t now_us)
 	t->away_us += more.away_ms * 1000;
 }
 
-/* Begins to count, or ends it. */
+/* Begins to count, or ends it.  A slate is no media of the channel. */
 static void follow_away(struct tuner *t, enum tuner_state state)
 {
 	uint64_t now_us = clock_mono_us();
 
 	count_away(t, now_us);
-	if (state == TUNER_STALLED || state == TUNER_RESTARTING) {
+	if (state == TUNER_STALLED || state == TUNER_RESTARTING ||
+	    (state == TUNER_RUNNING && tuner_on_slate(t))) {
 		if (!t->away_us)
 			t->source_lost = t->source_at;
 		t->away_us = t->away_us ? t->away_us : now_us;
@@ -210,7 +241,7 @@ static void follow_away(struct tuner *t, enum tuner_state state)
 
 void tuner_set_source(struct tuner *t, unsigned at)
 {
-	assert(at < CHANNEL_SOURCES_MAX);
+	assert(at <= CHANNEL_SOURCES_MAX);
 	if (at == t->source_at)
 		return;
 	tuner_look_up_cancel(t);
@@ -234,13 +265,17 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 			  tuner_state_name(t->state), tuner_state_name(state));
 		if (state == TUNER_STARTING) {
 			t->last_error[0] = '\0';
+			if (t->def)
+				t->health[t->def->source_count].silent_starts = 0;
 			tuner_set_source(
 				t,
 				t->def ? choose_source(t, 0, plain_used(t), clock_mono_us()) : 0);
 		}
+		if (state == TUNER_IDLE && tuner_on_slate(t))
+			tuner_set_source(t, 0);
 		t->forget = false;
-		follow_away(t, state);
 	}
+	follow_away(t, state);
 	assert(state == TUNER_IDLE || t->slot >= 0);
 	t->state = state;
 	if (state == TUNER_IDLE)
@@ -424,6 +459,9 @@ static void stop_outdated(struct tuner *t)
 		return;
 	if (tuner_both(t) && t->jobs[SEAT_DERIVE])
 		job_stop(t->jobs[SEAT_DERIVE]);
+	/* it was switched off while it plays */
+	if (tuner_on_slate(t) && !t->def->slate)
+		tuner_set_source(t, 0);
 	if (t->source_hash == tuner_source(t)->hash)
 		return;
 	tuner_look_up_cancel(t);
@@ -468,6 +506,13 @@ static bool predecessor_is_there(const struct tuner *t)
 	return tuner_both(t) ? t->jobs[SEAT_DERIVE] != NULL : source && source->role == JOB_BOTH;
 }
 
+static enum job_role source_role(const struct tuner *t)
+{
+	if (tuner_both(t))
+		return JOB_BOTH;
+	return tuner_on_slate(t) ? JOB_SLATE : JOB_INGEST;
+}
+
 static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 {
 	const struct job *probe = t->jobs[SEAT_PROBE];
@@ -489,7 +534,7 @@ static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	if (tuner_must_look_up(t, now_us))
 		tuner_look_up(t);
 	else
-		start_job(t, tuner_both(t) ? JOB_BOTH : JOB_INGEST, next_us);
+		start_job(t, source_role(t), next_us);
 }
 
 /* A job that reads what the tuner's other jobs make. */
@@ -659,30 +704,54 @@ void tuner_follow_sources(struct tuner *t)
 	tuner_retry_now(&t->retry[SEAT_SOURCE]);
 }
 
-uint32_t tuner_next_source(struct tuner *t, bool young)
+void tuner_source_failed(struct tuner *t, unsigned at)
+{
+	struct source_health *h = &t->health[at];
+
+	assert(t->def && at < t->def->source_count);
+	h->at_us = clock_mono_us() + backoff_next_ms(&h->backoff, true) * 1000ull;
+}
+
+static void log_next(const struct tuner *t, unsigned next)
+{
+	if (t->def && next == t->def->source_count)
+		log_info("no source works, showing a slate channel=%s", t->key);
+	else
+		log_info("the channel continues with another source channel=%s from=%u to=%u",
+			 t->key, t->source_at + 1, next + 1);
+}
+
+uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause)
 {
 	struct source_health *h = &t->health[t->source_at];
 	uint64_t now_us = clock_mono_us();
 	uint32_t delay_ms = backoff_next_ms(&h->backoff, young);
+	bool slate = tuner_may_show_slate(t);
 	unsigned next;
 
-	/* with another one at hand, what has failed at once is not tried twice in a row */
-	if (young && t->def && t->def->source_count > 1)
+	/* with another one at hand, what has failed at once is not tried twice in a row; and where
+	 * viewers have waited for a silent source, they are shown something first */
+	if (t->def && ((young && t->def->source_count > 1) || (slate && cause == LOST_SILENT)))
 		delay_ms = MAX(delay_ms, JOB_BACKOFF_MIN_MS);
 	h->at_us = now_us + (uint64_t)delay_ms * 1000;
 	next = t->def ? choose_source(t, t->source_at + 1, plain_used(t), now_us) : t->source_at;
+	if (slate && t->health[next].at_us > now_us &&
+	    t->health[t->def->source_count].at_us <= now_us)
+		next = t->def->source_count;
 	if (next != t->source_at) {
-		log_info("the channel continues with another source channel=%s from=%u to=%u",
-			 t->key, t->source_at + 1, next + 1);
+		log_next(t, next);
 		if (!t->away_us)
 			t->source_lost = t->source_at;
 		t->away_us = t->away_us || !t->shown ? t->away_us : now_us;
 		tuner_set_source(t, next);
 		t->probe_source = 0;
 		t->probe_at_us = now_us + RETURN_FIRST_MS * 1000;
-		history_add(&t->history, now_us, next, &(struct history_counts){.switches = 1});
+		if (!tuner_on_slate(t))
+			history_add(&t->history, now_us, next,
+				    &(struct history_counts){.switches = 1});
 	}
 	h = &t->health[next];
+	assert(next <= CHANNEL_SOURCES_MAX);
 	t->retry[SEAT_SOURCE].at_us = h->at_us;
 	return h->at_us > now_us ? (uint32_t)((h->at_us - now_us) / 1000) : 0;
 }

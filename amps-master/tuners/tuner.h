@@ -142,8 +142,9 @@ struct tuner {
 	uint64_t own_address, own_token; /* whose; 0 = unknown */
 	const struct lineup_tuner *def;	 /* NULL once the line-up has dropped it */
 	uint64_t source_hash;		 /* of what the running ingest was started with */
-	unsigned source_at;		 /* which source of the definition plays, or is next */
-	struct source_health health[CHANNEL_SOURCES_MAX]; /* by the source's place */
+	unsigned source_at; /* which source of the definition plays, or is next; behind the last
+			       one: the slate */
+	struct source_health health[CHANNEL_SOURCES_MAX + 1]; /* by the source's place */
 	enum tuner_state state;
 	struct child_log log; /* of its jobs */
 	int slot;	      /* of the channel table; -1 while idle: no outputs and no jobs */
@@ -244,19 +245,24 @@ bool tuner_has_plain_source(const struct tuner *t);
 bool tuner_plain_elsewhere(const struct tuner *t);
 /* Goes to the first one of them. */
 void tuner_choose_plain_source(struct tuner *t);
-/* The source that plays, or is next.  Only with a definition. */
+/* The source at this place, where the slate has one, too.  Only with a definition. */
+const struct lineup_source *tuner_source_at(const struct tuner *t, unsigned at);
+/* The source that plays, or is next. */
 static inline const struct lineup_source *tuner_source(const struct tuner *t)
 {
-	assert(t->source_at < t->def->source_count);
-	return &t->def->sources[t->source_at];
+	return tuner_source_at(t, t->source_at);
 }
+bool tuner_on_slate(const struct tuner *t);	  /* does the slate play, or is it next? */
+bool tuner_may_show_slate(const struct tuner *t); /* if no source can be started */
 /* The definition is another one: goes on with the source that plays if it is still listed. */
 void tuner_follow_sources(struct tuner *t);
 /* The source at this place plays, or is next. */
 void tuner_set_source(struct tuner *t, unsigned at);
 /* The source is lost: its back-off begins, and the next one that may start takes its place.
  * Returns how long to wait for that. */
-must_check uint32_t tuner_next_source(struct tuner *t, bool young);
+must_check uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause);
+/* The source at this place came to nothing while another one plays.  Its back-off begins. */
+void tuner_source_failed(struct tuner *t, unsigned at);
 /* Answers and frees all wants of the tuner (or of one output). */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
 /* A reason as viewers may read it, without the source's address.  `def` may be NULL. */

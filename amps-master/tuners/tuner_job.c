@@ -18,8 +18,9 @@
 #define JOB_SILENCE_US                                                                             \
 	5000000 /* without a heartbeat once it runs: a codec may be busy for a while */
 #define JOB_START_SLACK_US                                                                         \
-	5000000		     /* beyond start_timeout, whose viewers the workers have answered */
-#define JOB_BRIEF_US 1000000 /* a job that ran so long was useful: its successor starts at once */
+	5000000		       /* beyond start_timeout, whose viewers the workers have answered */
+#define SLATE_AFTER_MS 1000    /* beyond what a source's last start took */
+#define JOB_BRIEF_US   1000000 /* a job that ran so long was useful: its successor starts at once */
 #ifdef AMPS_SANITIZED
 #define SANITIZER_MEMORY 4 /* their shadow memory and their quarantine of freed memory */
 #else
@@ -39,6 +40,7 @@ static const struct role {
 	[JOB_DERIVE] = {"derive", " derive", SEAT_DERIVE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
 	[JOB_BOTH] = {"ingest and derive", "", SEAT_SOURCE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
 	[JOB_SEGMENT] = {"segment", " segment", SEAT_SEGMENT, FILLS_OF_TS, JOB_MEMORY_INGEST_MB},
+	[JOB_SLATE] = {"slate", " slate", SEAT_SOURCE, FILLS_SOURCE, JOB_MEMORY_DERIVE_MB},
 };
 
 static enum filling filling_of(const struct output *o)
@@ -561,7 +563,7 @@ void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char 
 	history_add(&t->history, now_us, source ? t->source_at : HISTORY_OTHER_JOBS, &count);
 
 	if (source) {
-		delay_ms = tuner_next_source(t, young);
+		delay_ms = tuner_next_source(t, young, cause);
 	} else {
 		delay_ms = backoff_next_ms(&retry->backoff, young);
 		retry->at_us = now_us + (uint64_t)delay_ms * 1000;
@@ -691,6 +693,9 @@ static uint32_t restart_ms(const struct tuner *t)
 		      << MIN(h->silent_starts, 16u);
 	bool soon = t->def->source_count > 1 || (t->shown && h->start_took_us);
 
+	/* where viewers can be shown something else, it is tried further beside that */
+	if (tuner_may_show_slate(t) && !tuner_on_slate(t))
+		ms = MIN(ms, h->start_took_us / 1000 + SLATE_AFTER_MS);
 	return soon ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
 }
 
@@ -703,17 +708,36 @@ static bool copies_beside(const struct lineup_tuner *def)
 	return false;
 }
 
+/* Without memory there is none, and the job fails. */
+static void slate_spec(const struct tuner *t, struct buf *spec)
+{
+	const struct channel_list *channels = &t->owner->lineup->channels;
+	size_t at = channel_list_find(channels, t->channel);
+	bool found = at < channels->count && channels->at[at]->id == t->channel;
+	json_auto_t *object =
+		json_pack("{sI ss ss}", "channel", (json_int_t)t->channel, "name",
+			  found ? channels->at[at]->name : "", "slate", t->def->slate);
+	_cleanup_(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+	assert(t->def->slate);
+	buf_puts(spec, text ? text : "{}");
+}
+
 /* The definition's spec, with those of the derived outputs for a job that fills them: their filters
  * may read files, which the job must know before it drops its rights.  Without memory the outputs
  * are left out. */
 static void job_spec(const struct job *j, struct buf *spec)
 {
 	const struct lineup_tuner *def = j->tuner->def;
-	const struct lineup_source *source = &def->sources[j->source];
+	const struct lineup_source *source = tuner_source_at(j->tuner, j->source);
 	const char *between = "";
 
 	if (j->role == JOB_SEGMENT) {
 		segments_spec(j->tuner, spec);
+		return;
+	}
+	if (j->role == JOB_SLATE) {
+		slate_spec(j->tuner, spec);
 		return;
 	}
 	buf_printf(spec, "%.*s", (int)strlen(source->spec) - 1, source->spec);
@@ -755,11 +779,12 @@ static void send_job(struct job *j)
 
 	job_spec(j, &spec);
 	m.spec = buf_ok(&spec) && spec.len < JOB_SPEC_MAX ? spec.data
-							  : t->def->sources[j->source].spec;
+							  : tuner_source_at(t, j->source)->spec;
 	peer_send_job(j->peer, &m, NULL);
 }
 
-/* The rings it fills, and for a derive job the ring it reads. */
+/* The rings it fills, and for a derive job the ring it reads, for a slate the one whose format it
+ * takes. */
 static int send_rings(struct job *j)
 {
 	struct tuner *t = j->tuner;
@@ -780,7 +805,7 @@ static int send_rings(struct job *j)
 		peer_send_job_window(j->peer,
 				     &(struct msg_job_window){.percent = t->owner->media.percent},
 				     NULL);
-	if (j->role == JOB_DERIVE && source && source->current.fd >= 0) {
+	if ((j->role == JOB_DERIVE || j->role == JOB_SLATE) && source && source->current.fd >= 0) {
 		struct msg_job_source_ring m = {.generation = source->current.generation,
 						.data_bytes = source->current.data_bytes,
 						.unit_bytes = TS_PACKET};
@@ -809,7 +834,7 @@ static int start(struct tuner *t, enum job_role role, enum job_seat seat, unsign
 	j->role = role;
 	j->seat = seat;
 	j->source = source;
-	j->address = t->def->sources[source].address;
+	j->address = tuner_source_at(t, source)->address;
 	j->child_fd = fds[1];
 	j->started_us = clock_mono_us();
 	count_running(t, 1);

@@ -283,14 +283,17 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 						o->place)
 			 : NULL;
 	const char *spec = def && !segments ? def->spec : made;
-	struct msg_job_output m = {.output = o->slot,
-				   .generation = r->generation,
-				   .data_bytes = r->data_bytes,
-				   .form = (uint8_t)o->id.form,
-				   .track = o->id.track,
-				   .continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
-				   .continue_mono_us = clock_mono_us(),
-				   .spec = spec ? spec : ""};
+	const struct ring *before = o->current.map.header ? &o->current.map : NULL;
+	struct msg_job_output m = {
+		.output = o->slot,
+		.generation = r->generation,
+		.data_bytes = r->data_bytes,
+		.form = (uint8_t)o->id.form,
+		.track = o->id.track,
+		.continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
+		.continue_clock_90k = r->same_job || !before ? TIME_NONE : ring_clock_90k(before),
+		.continue_mono_us = clock_mono_us(),
+		.spec = spec ? spec : ""};
 
 	assert(r->fd >= 0 && !r->map.header); /* a ring that no job has seen */
 	if (segments && o->current.map.header)

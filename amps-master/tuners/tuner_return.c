@@ -4,7 +4,10 @@
  * without readers.  When it has run for streaming.return_after, or when the source that plays is
  * lost, it is given the channel's next ring, begins there like a new job behind the frontier of the
  * present ring, and takes the seat of the source with its first access point.  The job before it
- * takes the other seat until its process has ended. */
+ * takes the other seat until its process has ended.
+ *
+ * The slate plays behind the last source, and ends in the same way, but at once: while it plays,
+ * sources are tried as their back-off says, and the first one that runs takes over. */
 #include "amps-master/tuners/tuner.h"
 
 #include <assert.h>
@@ -30,19 +33,33 @@ static bool plays(const struct tuner *t)
 	return source && source->state == JOB_ALIVE && t->state == TUNER_RUNNING;
 }
 
-/* A page is not tried: each look-up would ask its site again.  Nor is a film: it would begin again.
- */
+/* A page is not tried: each look-up would ask its site again.  Nor is a film beside another source:
+ * it would begin again. */
 static bool may_try(const struct tuner *t, unsigned at)
 {
 	const struct lineup_source *s = &t->def->sources[at];
 
-	return !s->lookup && !t->health[at].finite && !t->health[at].raw &&
+	return !s->lookup && (!t->health[at].finite || tuner_on_slate(t)) && !t->health[at].raw &&
 	       s->address != tuner_source(t)->address;
+}
+
+/* The one whose back-off ends first. */
+static int soonest_candidate(const struct tuner *t)
+{
+	int soonest = -1;
+
+	for (unsigned at = 0; at < t->def->source_count; at++)
+		if (may_try(t, at) &&
+		    (soonest < 0 || t->health[at].at_us < t->health[soonest].at_us))
+			soonest = (int)at;
+	return soonest;
 }
 
 /* The earlier source that is tried next; -1 = none. */
 static int candidate(const struct tuner *t)
 {
+	if (tuner_on_slate(t))
+		return soonest_candidate(t);
 	for (unsigned step = 0; step < t->source_at; step++) {
 		unsigned at = (t->probe_source + step) % t->source_at;
 
@@ -54,8 +71,9 @@ static int candidate(const struct tuner *t)
 
 static bool wanted(const struct tuner *t)
 {
-	return t->def && !t->own && !tuner_both(t) && output_source(t) && t->state != TUNER_ENDED &&
-	       !t->owner->shutting_down && (t->probe_switches || (plays(t) && candidate(t) >= 0));
+	return t->def && (!t->own || tuner_on_slate(t)) && !tuner_both(t) && output_source(t) &&
+	       t->state != TUNER_ENDED && !t->owner->shutting_down &&
+	       (t->probe_switches || (plays(t) && candidate(t) >= 0));
 }
 
 void tuner_return_cancel(struct tuner *t)
@@ -69,8 +87,11 @@ void tuner_return_cancel(struct tuner *t)
 		job_stop(probe_of(t));
 }
 
+/* How long a source must be stable. */
 static uint64_t return_after_us(const struct tuner *t)
 {
+	if (tuner_on_slate(t))
+		return 0;
 	return (uint64_t)t->owner->lineup->settings.return_after_ms * 1000;
 }
 
@@ -96,7 +117,18 @@ static void give_up(struct tuner *t, const struct job *j)
 {
 	tuner_return_cancel(t);
 	t->probe_source = j->source + 1;
+	if (tuner_on_slate(t) && j->source < t->def->source_count)
+		tuner_source_failed(t, j->source);
 	try_later(t, clock_mono_us());
+}
+
+/* When the next source is tried. */
+static uint64_t try_us(const struct tuner *t)
+{
+	int at = candidate(t);
+
+	assert(at >= 0);
+	return tuner_on_slate(t) ? t->health[at].at_us : t->probe_at_us;
 }
 
 bool tuner_return_at_once(struct tuner *t)
@@ -133,7 +165,10 @@ void tuner_return(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	}
 	if (j && !j->running_us)
 		return;
-	at_us = j && !t->probe_switches ? due_us(t, j, now_us) : t->probe_at_us;
+	if (!j)
+		at_us = t->jobs[SEAT_PROBE] ? UINT64_MAX : try_us(t);
+	else
+		at_us = t->probe_switches ? t->probe_at_us : due_us(t, j, now_us);
 	if (now_us < at_us) {
 		*next_us = MIN(*next_us, at_us);
 	} else if (j && t->probe_switches) {
@@ -142,12 +177,14 @@ void tuner_return(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	} else if (j) {
 		take_over(t, j);
 		*next_us = MIN(*next_us, t->probe_at_us);
-	} else if (!t->jobs[SEAT_PROBE]) {
+	} else {
 		try_later(t, now_us);
 		t->probe_source = (unsigned)candidate(t);
-		if (job_start_probe(t, t->probe_source) < 0)
-			log_warn("an earlier source cannot be tried, trying again later channel=%s",
-				 t->key);
+		if (job_start_probe(t, t->probe_source) < 0) {
+			log_warn("a source cannot be tried, trying again later channel=%s", t->key);
+			tuner_source_failed(t, t->probe_source);
+			*next_us = MIN(*next_us, try_us(t));
+		}
 	}
 }
 
@@ -162,6 +199,7 @@ int tuner_return_ring(struct job *j)
 				   .data_bytes = r.data_bytes,
 				   .track = "",
 				   .continue_90k = TIME_NONE,
+				   .continue_clock_90k = TIME_NONE,
 				   .spec = ""};
 
 	assert(o && t->probe.fd < 0);
@@ -196,8 +234,12 @@ static void promote(struct job *j)
 	struct job *before = t->jobs[SEAT_SOURCE];
 
 	assert(t->probe_switches && j->source < t->def->source_count);
-	log_info("the channel returns to an earlier source channel=%s from=%u to=%u", t->key,
-		 t->source_at + 1, j->source + 1);
+	if (tuner_on_slate(t))
+		log_info("a source works, the slate ends channel=%s source=%u", t->key,
+			 j->source + 1);
+	else
+		log_info("the channel returns to an earlier source channel=%s from=%u to=%u",
+			 t->key, t->source_at + 1, j->source + 1);
 	output_ring_drop(&t->probe);
 	t->probe_switches = false;
 	t->jobs[SEAT_SOURCE] = j;
@@ -207,12 +249,14 @@ static void promote(struct job *j)
 		before->seat = SEAT_PROBE;
 		job_stop(before);
 	}
+	/* a slate is no source: the one before it may go on */
+	if (!tuner_on_slate(t) || t->source_lost != j->source)
+		history_add(&t->history, clock_mono_us(), j->source,
+			    &(struct history_counts){.switches = 1});
 	tuner_set_source(t, j->source);
 	t->source_hash = tuner_source(t)->hash;
 	t->live = j->live;
 	try_later(t, clock_mono_us());
-	history_add(&t->history, clock_mono_us(), t->source_at,
-		    &(struct history_counts){.switches = 1});
 }
 
 /* Does the next ring begin before the present one's frontier?  Sources deliver in bursts.  With
@@ -295,8 +339,8 @@ static int on_failed(struct job *j, const struct msg *m)
 	if (msg_decode_job_failed(m->bytes, m->len, &failed) < 0)
 		return -EBADMSG;
 	text_copy_foreign(text, sizeof(text), failed.text);
-	log_info("an earlier source does not work yet (%s), trying again later channel=%s", text,
-		 j->tuner->key);
+	log_info("source %u does not work yet (%s), trying again later channel=%s", j->source + 1,
+		 text, j->tuner->key);
 	return 0;
 }
 

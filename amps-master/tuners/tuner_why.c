@@ -59,7 +59,10 @@ static void say_state(const struct tuner *t, json_t *now, uint64_t now_us)
 		say(now, "it starts with %s", source);
 		break;
 	case TUNER_RUNNING:
-		say(now, "it runs from %s", source);
+		if (tuner_on_slate(t))
+			say(now, "no source works: its viewers see a slate");
+		else
+			say(now, "it runs from %s", source);
 		break;
 	case TUNER_STALLED:
 		say(now, "%s sends nothing at the moment", source);

@@ -88,6 +88,7 @@ static int decode_output(struct msg *m, struct job_event *e)
 		return -EBADMSG;
 	e->form = d.form;
 	e->continue_90k = d.continue_90k;
+	e->continue_clock_90k = d.continue_clock_90k;
 	e->continue_mono_us = d.continue_mono_us;
 	return 0;
 }
@@ -448,7 +449,11 @@ int job_open(struct job *job, int socket)
 
 const char *job_role_name(const struct job *job)
 {
-	return job->role == JOB_DERIVE ? " derive" : job->role == JOB_SEGMENT ? " segment" : "";
+	static const char *const names[JOB_ROLE_COUNT_] = {
+		[JOB_DERIVE] = " derive", [JOB_SEGMENT] = " segment", [JOB_SLATE] = " slate"};
+
+	assert(job->role < JOB_ROLE_COUNT_);
+	return names[job->role] ? names[job->role] : "";
 }
 
 /* Reads the JOB message. 0, -EBADMSG, -ENOMEM. */

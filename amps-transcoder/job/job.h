@@ -50,7 +50,8 @@ struct job_event {
 	enum output_form form;
 	char track[TRACK_NAME_MAX + 1];
 	int64_t continue_90k;
-	uint64_t continue_mono_us; /* clock_mono_us() at which that was read */
+	int64_t continue_clock_90k; /* of the clock references before; TIME_NONE */
+	uint64_t continue_mono_us;  /* clock_mono_us() at which these were read */
 	bool same_job;
 	unsigned percent;
 	json_t *spec; /* the output's profile; NULL for the plain ring of an ingest */

@@ -10,7 +10,9 @@
  *
  * both owns the source and makes outputs, for sources that no transport stream carries: `lavfi`
  * (source = the text of a filter graph), and whatever ingest reported as SOURCE_RAW.
- * segment reads the rings of transport streams and writes segments, which are files. */
+ * segment reads the rings of transport streams and writes segments, which are files.
+ *
+ * slate fills the plain ring while no source works. */
 #ifndef AMPS_ROLES_H
 #define AMPS_ROLES_H
 
@@ -22,6 +24,7 @@ int ingest_run(struct job *job);
 int derive_run(struct job *job);
 int both_run(struct job *job);
 int segment_run(struct job *job);
+int slate_run(struct job *job);
 
 /* Opens the source and closes it again: *ret = {"format", "live", "duration_seconds", "streams":
  * [{"index", "type", "codec", ...}]}, the caller's.  The exit code as above. */

@@ -10,8 +10,10 @@
 
 void ts_rewrite_init(struct ts_rewrite *w)
 {
-	*w = (struct ts_rewrite){
-		.clock_90k = TIME_NONE, .old_clock_90k = TIME_NONE, .length_90k = TIME_NONE};
+	*w = (struct ts_rewrite){.clock_90k = TIME_NONE,
+				 .old_clock_90k = TIME_NONE,
+				 .length_90k = TIME_NONE,
+				 .after_90k = TIME_NONE};
 }
 
 static void next_round(struct ts_rewrite *w)
@@ -49,6 +51,12 @@ void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked)
 	w->length_90k = TIME_NONE;
 }
 
+void ts_rewrite_clock_after(struct ts_rewrite *w, int64_t pcr_90k)
+{
+	assert(w->pending);
+	w->after_90k = pcr_90k;
+}
+
 void ts_rewrite_repeat(struct ts_rewrite *w, int64_t target_90k, int64_t length_90k)
 {
 	ts_rewrite_splice(w, target_90k, false);
@@ -65,7 +73,8 @@ static bool near(int64_t a, int64_t b)
 	return llabs(ts_unwrap(a, b) - a) <= TS_JUMP_90K;
 }
 
-/* The first PCR and the smallest PTS of the packets at hand. */
+/* The first PCR and the smallest PTS of the packets at hand.  Before the tables any PCR counts: a
+ * stream rarely begins with them. */
 static void look_ahead(const struct ts_parse *p, const uint8_t *packets, size_t n, int64_t *ret_pcr,
 		       int64_t *ret_pts)
 {
@@ -74,7 +83,7 @@ static void look_ahead(const struct ts_parse *p, const uint8_t *packets, size_t 
 
 	for (size_t i = 0; i < n; i++, packets += TS_PACKET) {
 		if (pcr == TIME_NONE)
-			pcr = pcr_of(p, packets);
+			pcr = p->pcr_pid == TS_PID_NONE ? ts_pcr_base(packets) : pcr_of(p, packets);
 		if (!ts_pes_find(packets, &pes) || !pes.pts_at)
 			continue;
 		int64_t found = ts_time_get(packets + pes.pts_at);
@@ -124,7 +133,7 @@ static void repeat_offset(struct ts_rewrite *w)
 static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
 			  size_t n)
 {
-	int64_t pcr, pts;
+	int64_t pcr, pts, after;
 
 	assert(w->active && w->pending);
 	look_ahead(p, packets, n, &pcr, &pts);
@@ -138,12 +147,13 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	if (w->length_90k != TIME_NONE)
 		repeat_offset(w);
 	/* the clock must not go back, either */
-	if (pcr != TIME_NONE && p->pcr_90k != TIME_NONE && pcr + w->offset_90k <= p->pcr_90k)
-		w->offset_90k = p->pcr_90k + 1 - pcr;
+	after = p->pcr_90k != TIME_NONE ? p->pcr_90k : w->after_90k;
+	if (pcr != TIME_NONE && after != TIME_NONE && pcr + w->offset_90k <= after)
+		w->offset_90k = after + 1 - pcr;
 	w->offset_90k = keep_ahead(p, packets, n, w->offset_90k);
 	if (!w->found)
 		w->round_offset_90k = w->offset_90k;
-	w->length_90k = TIME_NONE;
+	w->length_90k = w->after_90k = TIME_NONE;
 	w->clock_90k = pcr != TIME_NONE ? pcr : pts;
 	w->begun_90k = w->clock_90k;
 	w->has_pcr = pcr != TIME_NONE;

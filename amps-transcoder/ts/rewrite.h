@@ -33,6 +33,7 @@ struct ts_rewrite {
 	bool broken;	    /* a counter broke since the last PCR */
 	bool found;	    /* the pending splice was found, not asked for */
 	int64_t target_90k; /* where the pending splice's first timestamp goes */
+	int64_t after_90k;  /* its first PCR is later than this; TIME_NONE */
 	int64_t offset_90k; /* added to every timestamp */
 	int64_t length_90k; /* of the round that is being repeated; TIME_NONE */
 	int64_t round_offset_90k; /* offset_90k behind the last splice that was asked for */
@@ -54,6 +55,11 @@ void ts_rewrite_init(struct ts_rewrite *w);
 /* Another timeline follows; its first timestamp (the smallest within the look-ahead) becomes
  * target_90k. */
 void ts_rewrite_splice(struct ts_rewrite *w, int64_t target_90k, bool marked);
+
+/* The PCRs of the splice that was requested must be later than this: those of the timeline before,
+ * which another rewriter has written.  Sources differ in how far their PCRs are ahead of their
+ * pictures. */
+void ts_rewrite_clock_after(struct ts_rewrite *w, int64_t pcr_90k);
 
 /* The bytes since the last requested splice (or the beginning) follow again, `length_90k` later.
  * If it turns out to be another source, it is spliced to target_90k. */

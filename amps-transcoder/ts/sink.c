@@ -63,14 +63,14 @@ struct ts_sink *ts_sink_free(struct ts_sink *s)
 	return NULL;
 }
 
-/* Where the first timestamp after an older job goes: behind its frontier by the time that has
+/* How far the first timestamp goes behind the frontier of an older job: by the time that has
  * passed, limited to one picture at least and a second at most. */
-static int64_t continue_at(const struct job *job, int64_t frontier_90k)
+static int64_t gap_behind(const struct job *job)
 {
 	int64_t gone_us = (int64_t)(clock_mono_us() - job->continue_mono_us);
 	int64_t gap = gone_us > 0 ? gone_us * 9 / 100 : 0;
 
-	return frontier_90k + MIN(MAX(gap, GAP_MIN_90K), GAP_MAX_90K);
+	return MIN(MAX(gap, GAP_MIN_90K), GAP_MAX_90K);
 }
 
 bool ts_sink_attached(const struct ts_sink *s)
@@ -126,17 +126,22 @@ static void move_over(struct ts_sink *s, size_t at, size_t behind)
 
 /* The same while the older job goes on writing, until the first access point of this one: as much
  * later as it will have written, and a margin for sources that deliver in bursts. */
-static int64_t continue_over(const struct job_event *event)
+static int64_t gap_over(const struct job_event *event)
 {
 	uint64_t gone_us = MIN(clock_mono_us() - event->continue_mono_us, 10000000ull);
 
-	return event->continue_90k + (int64_t)gone_us * 9 / 100 + GAP_OVER_90K;
+	return (int64_t)gone_us * 9 / 100 + GAP_OVER_90K;
 }
 
 /* The next ring has viewers that have watched another job: it begins at once, like that of a new
- * job, and nothing of the time until now goes on in it. */
-static void take_over(struct ts_sink *s)
+ * job, and nothing of the time until now goes on in it.  *ret_lead_90k: how far this source's PCRs
+ * are ahead of its pictures; packets before the next PCR may decide where it goes. */
+static void take_over(struct ts_sink *s, int64_t *ret_lead_90k)
 {
+	const struct ts_parse *p = &s->parse;
+	bool known = p->frontier_90k != TIME_NONE && p->pcr_90k != TIME_NONE;
+
+	*ret_lead_90k = known ? MAX(p->frontier_90k - p->pcr_90k, 0) : 0;
 	move_over(s, s->parsed, s->waiting + s->rest);
 	assert(s->parsed == 0);
 	ts_parse_init(&s->parse);
@@ -146,15 +151,20 @@ static void take_over(struct ts_sink *s)
 int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
 {
 	bool first = !out_rings_attached(&s->out);
+	int64_t clock_90k = event->continue_clock_90k, at_90k, gap_90k, lead_90k = 0;
 	int err = out_rings_attach(&s->out, event);
 
 	if (err < 0 || event->continue_90k == TIME_NONE)
 		return err;
 	if (!first)
-		take_over(s);
-	ts_rewrite_splice(
-		&s->rewrite,
-		first ? continue_at(s->out.job, event->continue_90k) : continue_over(event), true);
+		take_over(s, &lead_90k);
+	gap_90k = first ? gap_behind(s->out.job) : gap_over(event);
+	at_90k = event->continue_90k + gap_90k;
+	if (clock_90k != TIME_NONE)
+		at_90k = MAX(at_90k, clock_90k + gap_90k + lead_90k);
+	ts_rewrite_splice(&s->rewrite, at_90k, true);
+	if (clock_90k != TIME_NONE)
+		ts_rewrite_clock_after(&s->rewrite, first ? clock_90k : clock_90k + gap_90k);
 	s->rewrite.version_add = (uint8_t)(event->generation % TS_VERSIONS);
 	return 0;
 }
@@ -244,6 +254,8 @@ void ts_sink_put(struct ts_sink *s, size_t n)
 	w = &s->out.ring.writer;
 	if (s->parse.frontier_90k != TIME_NONE)
 		ring_writer_frontier(w, s->parse.frontier_90k);
+	if (s->parse.pcr_90k != TIME_NONE)
+		ring_writer_pcr(w, s->parse.pcr_90k);
 	ring_writer_stats(w, s->bytes_in, s->out.bitrate, s->parse.cc_errors + s->align.losses);
 	ring_writer_clock(w, s->rewrite.jumps, s->clock.interval_us, s->clock.jitter_us);
 	out_rings_measure(&s->out, s->parse.clock_90k);

@@ -336,7 +336,7 @@ export const groups = (profiles) => [
 		["sources", "Further sources", list([["source", "Source", TEXT], ["input_options", "Options, a line for each", OPTIONS],
 			["input_args", "Arguments", ARGS], ["use_yt_dlp", "A page that yt-dlp reads", FLAG]], "source", "source"),
 		"Tried in this order when the first one fails"],
-		["slate", "Slate while nothing works", ANY, "true, false, or a text"],
+		["slate", "Slate while nothing works", ANY, "true (the default), false, or a text"],
 		["input_args", "Arguments of the input", ARGS, "Words of ffmpeg before -i, such as -re -stream_loop -1"],
 		["input_options", "Options of the input", OPTIONS, "A line for each, such as user_agent=VLC/3.0"],
 		["use_yt_dlp", "A page that yt-dlp reads", FLAG],

@@ -99,7 +99,8 @@ function tunerCard(key) {
 		source.textContent = t.source;
 		const load = last && t.cpu_seconds >= last[1] && now > last[0] ?
 			`${(100 * (t.cpu_seconds - last[1]) / (now - last[0])).toFixed(0)}% CPU` : null;
-		const sources = t.sources > 1 ? `source ${t.source_number} of ${t.sources}` : null;
+		const sources = !t.source_number ? "slate" : t.sources > 1
+			? `source ${t.source_number} of ${t.sources}` : null;
 		/* what is zero in a healthy channel is left out */
 		const troubles = [[t.switches, "switch", "switches"], [t.restarts_crashed, "crash", "crashes"],
 			[t.restarts_failed, "failure"], [t.restarts_silent, "silence"], [t.cc_errors, "CC error"],

@@ -226,7 +226,7 @@ enum api_operation {
 	F(u64, bytes)  /* of the JSON */                                                           \
 	F(str, etag)   /* without quotes; "" = none */                                             \
 	F(i64, total)  /* of a list without limit and offset; -1: it is no list */
-enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_ROLE_COUNT_ };
+enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_SLATE, JOB_ROLE_COUNT_ };
 #define MSG_JOB_FIELDS(F)                                                                          \
 	F(u8, role)		 /* enum job_role */                                               \
 	F(u32, master_pid)	 /* to check the parent before trusting PDEATHSIG */               \
@@ -246,8 +246,9 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_ROLE_COUNT_ }
 	F(u32, output)                                                                             \
 	F(u64, generation)                                                                         \
 	F(u64, data_bytes)                                                                         \
-	F(u8, form)	     /* enum output_form */                                                \
-	F(i64, continue_90k) /* as in JOB, for this output */                                      \
+	F(u8, form)		   /* enum output_form */                                          \
+	F(i64, continue_90k)	   /* as in JOB, for this output */                                \
+	F(i64, continue_clock_90k) /* the last PCR before it; TIME_NONE */                         \
 	F(u64, continue_mono_us)                                                                   \
 	F(str, track)                                                                              \
 	F(str, spec) /* JSON: the output's profile; "" for the plain ring of an ingest */

@@ -99,6 +99,11 @@ static inline int64_t ring_frontier_90k(const struct ring *r)
 	return atomic_load_explicit(&r->header->frontier_90k, memory_order_relaxed);
 }
 
+static inline int64_t ring_clock_90k(const struct ring *r)
+{
+	return atomic_load_explicit(&r->header->clock_90k, memory_order_relaxed);
+}
+
 /* What a reader sends before the bytes at rap->pos, with the mark of a gap in front if it was
  * elsewhere before.  Points into the slot; bounds-checked. */
 struct ring_intro {

@@ -230,7 +230,8 @@ def test_a_source_that_fails_after_media(server, kind):
             peer.send(REFUSALS[kind])
 
     with Trouble(breaks, refuses) as origin:
-        s = server(line_up(channel(1, origin.url()), streaming={"start_timeout": 3}))
+        s = server(line_up(channel(1, origin.url(), slate=False),
+                           streaming={"start_timeout": 3}))
         with Watch(s) as w:
             ids = w.open("/stream/1.ts", 3)
             w.wait_playing(ids, 1)  # a late one finds the last packets of the first connection

@@ -487,6 +487,32 @@ Test(lineup, lists_the_sources_of_a_channel_in_order)
 	done(&f);
 }
 
+/* NULL: there is none. */
+static void check_slate(const char *definition, const char *text)
+{
+	struct fixture f = {0};
+	const char *slate;
+
+	add(&f, 1, definition);
+	build(&f, "{}");
+	slate = lineup_find_key(f.lineup, "1")->slate;
+	if (text == NULL)
+		cr_assert_null(slate, "%s: %s", definition, slate);
+	else
+		cr_assert_str_eq(slate, text);
+	done(&f);
+}
+
+Test(lineup, a_slate_is_on_unless_it_is_switched_off_or_impossible)
+{
+	check_slate("{'source':'a.ts','ffmpeg_profile':'copy'}", "");
+	check_slate("{'source':'a.ts','ffmpeg_profile':'copy','slate':true}", "");
+	check_slate("{'source':'a.ts','ffmpeg_profile':'copy','slate':'Soon'}", "Soon");
+	check_slate("{'source':'a.ts','ffmpeg_profile':'copy','slate':false}", NULL);
+	check_slate("{'source':'http://h/a','use_yt_dlp':true,'ffmpeg_profile':'copy'}", NULL);
+	check_slate("{'source':'sine','input_options':{'f':'lavfi'},'ffmpeg_profile':'x'}", NULL);
+}
+
 /* `word` NULL: it can play. */
 static void check_playable(const char *definition, const char *word)
 {

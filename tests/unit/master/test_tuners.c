@@ -967,6 +967,148 @@ Test(tuners, another_list_of_sources_keeps_the_one_that_plays)
 	scene_close(&s);
 }
 
+/* The same channel with so many sources and a slate. */
+static struct lineup *lineup_with_slate(unsigned count)
+{
+	struct lineup *l = lineup_of_sources(count);
+
+	l->channels.at[0]->name = "Five";
+	l->channels.at[0]->tuners[0].slate = "";
+	return l;
+}
+
+/* Its only source runs, breaks off and cannot be opened again. */
+static struct fake_job *scene_slate(struct scene *s)
+{
+	struct fake_job *slate;
+
+	scene_open(s, 1000);
+	set_lineup(s, lineup_with_slate(1));
+	want(s, 0, 1, "");
+	fake_run(s, &s->jobs[0]);
+	fake_fail(s, &s->jobs[0], "gone");
+	cr_assert_eq(next_job(s, 2)->source, '0', "it may be a moment only");
+	cr_assert_leq(s->jobs[1].restart_ms, 1500, "viewers do not wait for long");
+	fake_fail(s, &s->jobs[1], "refused");
+	slate = &s->jobs[2];
+	fake_run(s, slate);
+	cr_assert_eq(slate->role, JOB_SLATE);
+	cr_assert(slate->has_source, "the ring whose format it has");
+	cr_assert_eq(state_of(s), TUNER_RUNNING);
+	return slate;
+}
+
+Test(tuners, a_slate_is_shown_until_a_source_works)
+{
+	struct scene s;
+	struct fake_job *slate = scene_slate(&s), *source;
+
+	source = await_job(&s, 4);
+	fake_listen(source);
+	cr_assert_eq(source->role, JOB_INGEST);
+	fake_fail(&s, source, "refused");
+	source = await_job(&s, 5);
+	fake_run(&s, source);
+	fake_listen(source);
+	fake_listen(slate);
+	cr_assert_not(slate->told_to_stop, "until the source's access point is there");
+	fake_takes_over(&s, source, 920000);
+	fake_listen(slate);
+	cr_assert(slate->told_to_stop);
+	fake_end(slate);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_eq(s.job_count, 5);
+	cr_assert_eq(s.gones, 0, "viewers have stayed");
+	scene_close(&s);
+}
+
+Test(tuners, the_time_of_a_slate_is_time_without_media)
+{
+	struct scene s;
+	json_t *why, *list;
+	const char *now;
+
+	scene_slate(&s);
+	why = tuners_why(s.tuners, "5");
+	now = json_string_value(json_array_get(json_object_get(why, "now"), 0));
+	cr_assert(strstr(now, "slate"), "%s", now);
+	json_decref(why);
+	tuner_count(s.tuners->all, clock_mono_us() + 2000000);
+	cr_assert_geq(s.tuners->all->history.total.away_ms, 2000);
+	cr_assert_eq(s.tuners->all->history.total.switches, 0, "it is no source");
+	list = tuners_report(s.tuners, NULL, no_viewers);
+	cr_assert_eq(json_integer_value(json_object_get(json_array_get(list, 0), "source_number")),
+		     0);
+	json_decref(list);
+	scene_close(&s);
+}
+
+Test(tuners, a_slate_follows_a_silent_source_at_once)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_with_slate(1));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(msg_send_job_stalled(s.jobs[0].fd, &(struct msg_job_stalled){}, NULL), 0);
+	fake_fail(&s, &s.jobs[0], "silent");
+	cr_assert_eq(next_job(&s, 2)->role, JOB_SLATE);
+	scene_close(&s);
+}
+
+Test(tuners, a_slate_that_cannot_be_made_is_not_tried_again)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_with_slate(1));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	fake_fail(&s, next_job(&s, 2), "refused");
+	cr_assert_eq(next_job(&s, 3)->role, JOB_SLATE);
+	fake_fail(&s, &s.jobs[2], "no encoder");
+	await_job(&s, 4);
+	cr_assert_eq(next_job(&s, 4)->role, JOB_INGEST);
+	fake_fail(&s, &s.jobs[3], "refused");
+	await_job(&s, 5);
+	cr_assert_eq(next_job(&s, 5)->role, JOB_INGEST);
+	cr_assert_eq(s.gones, 0);
+	scene_close(&s);
+}
+
+Test(tuners, before_a_channel_has_shown_anything_there_is_no_slate)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_with_slate(1));
+	want(&s, 0, 1, "");
+	fake_fail(&s, next_job(&s, 1), "no such host");
+	cr_assert_eq(s.gones, 1);
+	cr_assert_eq(state_of(&s), TUNER_FAILED);
+	scene_close(&s);
+}
+
+Test(tuners, a_slate_that_is_switched_off_ends)
+{
+	struct scene s;
+	struct fake_job *slate = scene_slate(&s);
+
+	set_lineup(&s, lineup_of_sources(1));
+	turn(&s);
+	fake_listen(slate);
+	cr_assert(slate->told_to_stop);
+	fake_end(slate);
+	turn(&s);
+	cr_assert_eq(s.gones, 0);
+	await_job(&s, 4);
+	cr_assert_eq(next_job(&s, 4)->role, JOB_INGEST);
+	scene_close(&s);
+}
+
 Test(tuners, a_tuner_without_viewers_stops_after_the_idle_time)
 {
 	struct scene s;

@@ -50,7 +50,7 @@ Test(roles, lavfi_with_a_font)
 		   "{\"options\":[[\"preset\",\"veryfast\"],[\"b:v\",\"800k\"]]}");
 	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
 	fprintf(stderr, "lavfi: %llu ms to the first access point\n",
-		    (unsigned long long)(clock_mono_us() - job.asked_us) / 1000);
+		(unsigned long long)(clock_mono_us() - job.asked_us) / 1000);
 	cr_assert(job_await_bytes(&job, 200000, 10000), "%s", job.text);
 	cr_expect_eq(job_stop(&job), 0);
 	master_stop(&fm);
@@ -83,7 +83,7 @@ Test(roles, ingest_feeds_derive)
 	cr_assert_eq(msg_send_job_source_ring(derive.socket, &s, &fd), 0);
 	cr_assert(job_await(&derive, &derive.running, 10000), "%s", derive.text);
 	fprintf(stderr, "derive: %llu ms from the source ring to the first access point\n",
-		    (unsigned long long)(clock_mono_us() - derive.asked_us) / 1000);
+		(unsigned long long)(clock_mono_us() - derive.asked_us) / 1000);
 	cr_assert(job_await_bytes(&derive, 200000, 10000), "%s", derive.text);
 	cr_expect_eq(job_stop(&derive), 0);
 	cr_expect_eq(job_stop(&ingest), 0);

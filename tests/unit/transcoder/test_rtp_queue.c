@@ -49,7 +49,8 @@ static void assert_out(const unsigned *numbers, size_t n)
 	take();
 	cr_assert_eq(out_len, n * PAYLOAD, "%zu came out instead of %zu", out_len / PAYLOAD, n);
 	for (size_t i = 0; i < n; i++)
-		cr_assert_eq((unsigned)(out[i * PAYLOAD + 1] << 8 | out[i * PAYLOAD + 2]), numbers[i]);
+		cr_assert_eq((unsigned)(out[i * PAYLOAD + 1] << 8 | out[i * PAYLOAD + 2]),
+			     numbers[i]);
 	out_len = 0;
 }
 #define OUT(...)                                                                                   \

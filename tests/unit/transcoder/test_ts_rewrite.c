@@ -203,6 +203,19 @@ Test(ts_rewrite, jumps_become_one_mark_each)
 	cr_assert_eq(p.cc_errors, 0);
 }
 
+Test(ts_rewrite, the_clock_of_the_timeline_before_does_not_go_back)
+{
+	begin();
+	ts_rewrite_splice(&w, 2000000, true);
+	/* its PCRs were only 10,000 ticks ahead, those of the next one are 45,000 */
+	ts_rewrite_clock_after(&w, 1990000);
+	pictures(900000, 5);
+	feed();
+	cr_assert_eq(p.pcr_90k, 1990001 + 4 * 3600);
+	cr_assert_eq(last_pts, 1990001 + 45000 + 4 * 3600);
+	cr_assert_eq(marks, 1);
+}
+
 Test(ts_rewrite, an_indicator_with_another_time_is_a_splice_and_keeps_its_one_mark)
 {
 	size_t at;
