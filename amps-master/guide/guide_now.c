@@ -35,7 +35,7 @@ static json_t *title_of(const struct guide_entry *e)
 /* What is on ends, or the next one begins. */
 static void note_change(int64_t *until_us, bool on, int64_t start_us, int64_t end_us)
 {
-	*until_us = MIN(*until_us, on ? end_us : start_us);
+	*until_us = MIN(*until_us, programmes_minute(on ? end_us : start_us));
 }
 
 static void put_imported(json_t *entry, const struct guide *g, const struct guide_channel *ch,

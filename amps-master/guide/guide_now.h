@@ -1,7 +1,7 @@
 /* guide_now.h - what is on and what is next, for `amps list --now`.
  *
- * Made by a thread, and kept until it changes: the first programme ends or begins, or there is
- * another guide or line-up. */
+ * Made by a thread, and kept until there is another guide or line-up, or until the first full
+ * minute by which a programme has ended or begun. */
 #ifndef AMPS_GUIDE_NOW_H
 #define AMPS_GUIDE_NOW_H
 
@@ -11,8 +11,8 @@
 #include "common/shm/guide.h"
 
 /* [{"id", "name", "now", "until", "next", "start"}] of the channels on air; null where it is not
- * known.  `g` may be NULL.  *ret_until_us: the wall time at which it would first differ, or
- * INT64_MAX.  A new reference, or NULL without memory. */
+ * known.  `g` may be NULL.  *ret_until_us: the full minute from which it is to be made again,
+ * or INT64_MAX.  A new reference, or NULL without memory. */
 json_t *guide_now_report(const struct catalog *c, const struct guide *g, int64_t wall_us,
 			 int64_t *ret_until_us);
 

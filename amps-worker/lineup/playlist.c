@@ -9,6 +9,7 @@
 #include "amps-worker/http/body_maker.h"
 #include "amps-worker/lineup/m3u.h"
 #include "amps-worker/lineup/selection.h"
+#include "common/shm/programmes.h"
 #include "common/text/group.h"
 #include "common/text/link.h"
 #include "common/text/text.h"
@@ -16,7 +17,6 @@
 
 #define PLAYLIST_TYPE "audio/x-mpegurl; charset=utf-8"
 #define STEP_CHANNELS 64
-#define NEXT_EVERY_US (60 * 1000000ll)
 #define STEP_BYTES    16384u /* a step ends behind the channel that passes it */
 
 /* A list that is being written. */
@@ -144,7 +144,7 @@ static void add_next_imported(struct playlist *r, const struct guide_channel *im
 		at++;
 	if (!guide_entry_at(r->guide, imported, at, &e))
 		return;
-	selection_expire(&r->selection, MAX(e.start_us, wall_us + NEXT_EVERY_US));
+	selection_expire(&r->selection, programmes_minute(e.start_us));
 	xml_read(&title, e.title.at, e.title.len);
 	xml_read(&description, e.description.at, e.description.len);
 	time_format_iso8601(e.start_us, start);

@@ -5,6 +5,7 @@
 #ifndef AMPS_PROGRAMMES_H
 #define AMPS_PROGRAMMES_H
 
+#include <assert.h>
 #include "common/shm/catalog.h"
 
 /* Of one whose end is not known and after which there is none. */
@@ -31,5 +32,15 @@ struct programmes_ahead {
 /* Looks for them in one pass, without memory. */
 void programmes_ahead(const struct catalog *c, const struct catalog_channel *ch, int64_t wall_us,
 		      struct programmes_ahead *ret);
+
+/* When a list of what is on or next is made again because a programme begins or ends: at
+ * the full minute, so that many channels do not make it again more often. */
+static inline int64_t programmes_minute(int64_t change_us)
+{
+	const int64_t minute_us = 60 * 1000000ll;
+
+	assert(change_us >= 0 && change_us < INT64_MAX - minute_us);
+	return (change_us + minute_us - 1) / minute_us * minute_us;
+}
 
 #endif

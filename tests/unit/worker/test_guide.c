@@ -227,6 +227,13 @@ Test(guide, what_is_ahead_is_found_in_one_pass)
 	fixture_free(f);
 }
 
+Test(guide, lists_of_what_is_on_are_made_again_at_full_minutes)
+{
+	cr_expect_eq(programmes_minute(5 * MINUTE_US), 5 * MINUTE_US);
+	cr_expect_eq(programmes_minute(5 * MINUTE_US + 1), 6 * MINUTE_US);
+	cr_expect_eq(programmes_minute(6 * MINUTE_US - 1), 6 * MINUTE_US);
+}
+
 Test(guide, has_the_filters_of_the_playlist)
 {
 	struct fixture *f = guide_fixture();
