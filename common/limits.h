@@ -238,7 +238,7 @@
 #define RETRY_AFTER_S		5      /* Retry-After of an answer for lack of room */
 #define HTTP_TURN_BYTES		(256u << 10) /* sent to one connection before the loop's turn */
 #define CONNECTION_SNDBUF	(512u << 10) /* in the kernel, for one that takes nothing */
-#define ANSWER_SNDBUF		(128u << 10) /* of a connection with an answer larger than that */
+#define ANSWER_SNDBUF		(64u << 10)  /* of a connection with an answer larger than that */
 #define ACCEPT_TURN		64	    /* connections accepted before the loop gets its turn */
 #define WORKER_TURN_MS		2	    /* until a worker's loop looks for more urgent events */
 #define WORKER_DRAIN_MS		1000	    /* for answers under way when a worker shuts down */

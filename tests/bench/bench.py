@@ -8,8 +8,10 @@ absolute figures depend on the machine.  line-ups (lineups.py) and playlists (pl
 nginx) measure thousands of channels, api (api_writes.py) changes and lists of them while viewers
 play, tuners (tuners.py) the cost of running ones, encoding (encodes.py) an encoder beside the
 `ffmpeg` program, hls (segments.py) segments and playlists beside nginx and ffmpeg, low-latency
-(low_latency.py, latency.py) parts, authentication (authentication.py) the token of a request, and the age of what players in a browser show.  Ends with 1 only for a run that broke or lost something that the bare server did
-not lose, never because of time.
+(low_latency.py, latency.py) parts, and the age of what players in a browser show, authentication
+(authentication.py) the token of a request, guide (guides.py) the import of a large guide, and the
+guide beside nginx.  Ends with 1 only for a run that broke or lost something that the bare server
+did not lose, never because of time.
 """
 import argparse
 import contextlib
@@ -28,13 +30,14 @@ import segments
 import tuners
 from api_writes import Writes
 from figures import cell, enter_namespace, quantile, set_mtu
+from guides import Guides
 from lineups import LineUps
 from playlists import Playlists
 from programs import (Amps, Bare, Broken, CLIENT_CPU, FAULTS, FILE_CHANNEL, HTTP_CHANNEL, Origin,
                       Program, load, load_words, make_film)
 
 SUBJECTS = ("viewers", "line-ups", "api", "playlists", "tuners", "encoding", "hls", "low-latency",
-            "authentication")
+            "authentication", "guide")
 VERIFIED = 20
 
 
@@ -248,10 +251,13 @@ class Bench:
 
     def run(self):
         measures = (self.viewers, self.line_ups, self.api, self.playlists, self.tuners,
-                    self.encoding, self.hls, self.low_latency, self.authentication)
+                    self.encoding, self.hls, self.low_latency, self.authentication, self.guide)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
+
+    def guide(self):
+        self.out["guide"] = Guides(self.options).run()
 
     def line_ups(self):
         self.out["line_ups"] = LineUps(self.options).run()

@@ -10,7 +10,8 @@ import time
 from programs import AMPS_PORT, BIN, BOTH_CPUS, Amps, command_line, tool, wait_for
 from proc import pss_bytes  # beside the system tests
 
-GROUPS = ("News", "Sports", "Movies", "Kids", "Music", "Series", "Documentaries", "Regional")
+GROUPS = ("News", "Sports", "Movies", "Kids", "Music", "Series", "Documentaries", "Regional",
+          "Weather", "Culture")
 
 
 def channel(number):

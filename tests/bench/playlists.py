@@ -55,15 +55,15 @@ def fetch(port, coding):
 
 
 class Nginx(Program):
-    """Serves these bytes as /playlist.m3u, plain and compressed."""
+    """Serves files: {name: bytes}; NAME.gz also as the compressed form of NAME."""
 
     label, port = "nginx", NGINX_PORT
 
-    def __init__(self, plain, packed):
+    def __init__(self, files):
         # in memory, and readable for the worker's user
         self.folder = tempfile.TemporaryDirectory(prefix="amps-bench-", dir="/dev/shm")
         os.chmod(self.folder.name, 0o755)
-        for name, content in (("playlist.m3u", plain), ("playlist.m3u.gz", packed)):
+        for name, content in files.items():
             with open(os.path.join(self.folder.name, name), "wb") as f:
                 f.write(content)
         config = os.path.join(self.folder.name, "nginx.conf")
@@ -77,17 +77,19 @@ class Nginx(Program):
         self.folder.cleanup()
 
 
-def requests_per_cpu_second(server, coding, seconds):
-    """One run of the load client."""
+def per_cpu_second(server, path, coding, seconds):
+    """One run of the load client: (requests, bytes) for a CPU second of the server."""
     words = ["taskset", "-c", str(CLIENT_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}",
-             "-H", f"Accept-Encoding: {coding}", f"http://127.0.0.1:{server.port}/playlist.m3u"]
+             "--timeout", "60s",
+             "-H", f"Accept-Encoding: {coding}", f"http://127.0.0.1:{server.port}{path}"]
     before = cpu_seconds(server.pid)
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     used = cpu_seconds(server.pid) - before
-    count = re.search(r"(\d+) requests in", done.stdout)
+    count = re.search(r"(\d+) requests in \S+, ([\d.]+)([KMGT]?)B read", done.stdout)
     if done.returncode or not count or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise Broken(f"wrk at {server.label}: {done.stdout}{done.stderr}")
-    return int(count[1]) / max(used, 0.01)
+    size = float(count[2]) * 1024 ** ["", *"KMGT"].index(count[3])
+    return int(count[1]) / max(used, 0.01), size / max(used, 0.01)
 
 
 class Playlists:
@@ -100,7 +102,8 @@ class Playlists:
         got = {amps.label: [], nginx.label: []}
         for i in range(rounds):
             for server in (amps, nginx) if i % 2 else (nginx, amps):
-                got[server.label].append(requests_per_cpu_second(server, coding, seconds))
+                got[server.label].append(
+                    per_cpu_second(server, "/playlist.m3u", coding, seconds)[0])
         row = {"mtu": mtu, "coding": coding, "bytes": size, "rounds": rounds,
                "amps": got["amps"], "nginx": got["nginx"],
                "ratio": [a / n for a, n in zip(got["amps"], got["nginx"])]}
@@ -116,7 +119,8 @@ class Playlists:
             bodies = {coding: fetch(amps.port, coding) for coding in CODINGS}
             if gzip.decompress(bodies["gzip"]) != bodies["identity"]:
                 raise Broken("the compressed playlist is another one")
-            with Nginx(bodies["identity"], bodies["gzip"]) as nginx:
+            with Nginx({"playlist.m3u": bodies["identity"],
+                        "playlist.m3u.gz": bodies["gzip"]}) as nginx:
                 for mtu in (1500,) if self.quick else (1500, 65536):
                     set_mtu(mtu)
                     for coding in CODINGS:

@@ -5,7 +5,9 @@ import http.server
 import json
 import lzma
 import os
+import random
 import re
+import string
 import subprocess
 import threading
 import time
@@ -218,6 +220,29 @@ def test_an_imported_guide_is_matched_and_served(server, web, tmp_path):
     assert [p["title"] for p in now] == ["Jetzt & hier", "Später"]
     assert now[0]["description"] == 'Alles "davon"'
     assert '#EXTREM:AMP-NEXT title="Später" start="2' in s.get("/playlist.m3u?ids=1").text
+
+
+def test_a_large_guide_is_sent_complete(server, tmp_path):
+    """Words that cannot be packed make the packed pieces long, too."""
+    noise = random.Random(7)
+    words = ["".join(noise.choices(string.ascii_letters, k=8000)) for _ in range(60)]
+    path = tmp_path / "guide.xml"
+    path.write_bytes(guide(
+        show("two", 0, 60, "<title>Short</title>"),
+        *(show(name, 60 * i, 60 * i + 60, f"<title>{i}</title><desc>{w}</desc>")
+          for name in ("one", "three") for i, w in enumerate(words))))
+    s = server(line_up(*(channel(n, media.film(), epg_id=name)
+                         for n, name in enumerate(("one", "two", "three"), 1)),
+                       epg={"sources": [{"path": str(path)}]}))
+    wait_for(lambda: len(titles(s)) == 121, what="the guide")
+    texts = {"one": words, "two": [None], "three": words}
+    for query, names in (("", ("one", "two", "three")), ("?ids=2,3", ("two", "three")),
+                         ("?ids=1", ("one",))):
+        plain = s.get("/epg.xml" + query).body
+        tv = ET.fromstring(plain)
+        assert [(p.get("channel"), p.findtext("desc")) for p in tv.iter("programme")] == [
+            (name, text) for name in names for text in texts[name]]
+        assert gzip.decompress(s.get("/epg.xml.gz" + query).body) == plain
 
 
 def test_other_parsers_read_the_guide(server, web):
