@@ -22,8 +22,8 @@ DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format deboo
 	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy prometheus=promtool systemd=systemd-analyze xmltv-util=tv_validate_file libxml2-utils=xmllint"
 DEB_PACKAGE="build-essential debhelper dpkg-dev=dpkg-buildpackage fakeroot=fakeroot"
 DEB_RPM="rpm=rpmbuild"
-# Ubuntu has it only as a snap
-DEB_ONLY_DEBIAN="chromium=chromium"
+# Ubuntu has them only as snaps
+DEB_ONLY_DEBIAN="chromium=chromium firefox-esr=firefox-esr"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
 	jansson-devel libyaml-devel sqlite-devel libcurl-devel libseccomp-devel nettle-devel wslay-devel libxml2-devel expat-devel xz-devel libmaxminddb-devel
 	pkgconfig(libavformat) pkgconfig(libavcodec) pkgconfig(libavfilter) pkgconfig(libavutil)
@@ -37,7 +37,7 @@ RPM_TEST="clang=clang lld=ld.lld compiler-rt clang-tools-extra=clang-format debo
 	nodejs=node npm=npm mpv=mpv vlc gstreamer1-plugins-base-tools
 	gstreamer1-plugins-good gstreamer1-plugins-bad-free gstreamer1-plugins-ugly
 	gstreamer1-plugin-libav python3-gobject gstreamer1-rtsp-server nginx=nginx
-	openssl=openssl yt-dlp=yt-dlp rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser"
+	openssl=openssl yt-dlp=yt-dlp rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy golang-github-prometheus=promtool systemd=systemd-analyze wireshark-cli=tshark chromium=chromium-browser firefox=firefox"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
