@@ -65,6 +65,7 @@ static void want(struct guide_match *m, uint64_t hash)
 {
 	size_t at = hash & m->wanted_mask;
 
+	assert(hash != 0); /* 0 is an empty place */
 	while (m->wanted[at] != 0 && m->wanted[at] != hash)
 		at = (at + 1) & m->wanted_mask;
 	m->wanted[at] = hash;
@@ -114,6 +115,7 @@ int guide_match_new(const json_t *targets, struct guide_match **ret)
 		return -ENOMEM;
 	while (size < n * (1 + 2 * TARGET_NAMES_MAX) * 3 / 2)
 		size *= 2;
+	assert((size & (size - 1)) == 0);
 	m->wanted_mask = size - 1;
 	m->wanted = calloc(size, sizeof(*m->wanted));
 	m->targets = calloc(MAX(n, 1u), sizeof(*m->targets));
@@ -176,6 +178,7 @@ static int grow(struct guide_match *m)
 	free(m->by_id);
 	m->by_id = slots;
 	m->by_id_mask = 2ul * cap - 1;
+	assert(m->channel_count < cap);
 	for (uint32_t i = 0; i < m->channel_count; i++)
 		*find(m, m->channels[i].id) = i + 1;
 	return 0;
@@ -203,6 +206,8 @@ int guide_match_channel(struct guide_match *m, const char *id, uint32_t *ret)
 		return -ENOMEM;
 	*ret = m->channel_count++;
 	*find(m, id) = m->channel_count;
+	/* find() ends at an empty place */
+	assert(m->channel_count <= (m->by_id_mask + 1) / 2);
 	return 0;
 }
 
@@ -245,11 +250,13 @@ int guide_match_name(struct guide_match *m, uint32_t channel, const char *text)
 
 bool guide_match_may(const struct guide_match *m, uint32_t channel)
 {
+	assert(channel < m->channel_count);
 	return m->channels[channel].may;
 }
 
 const char *guide_match_channel_id(const struct guide_match *m, uint32_t channel)
 {
+	assert(channel < m->channel_count);
 	return m->channels[channel].id;
 }
 
@@ -257,6 +264,7 @@ const char *guide_match_channel_name(const struct guide_match *m, uint32_t chann
 {
 	const struct channel *c = &m->channels[channel];
 
+	assert(channel < m->channel_count);
 	return c->name != NULL ? c->name : c->id;
 }
 
@@ -286,6 +294,7 @@ static size_t first_link(const struct links *l, uint64_t hash)
 
 static void add_hint(struct guide_target *t, uint32_t channel)
 {
+	assert(t->hint_count <= GUIDE_HINTS_MAX);
 	for (size_t i = 0; i < t->hint_count; i++)
 		if (t->hints[i] == channel)
 			return;

@@ -1,5 +1,7 @@
 #include "amps-transcoder/encode/sound_frame.h"
 
+#include <assert.h>
+
 #define SAMPLES	   1024
 #define RATE_GIVEN 15 /* the rate itself follows */
 
@@ -16,6 +18,7 @@ static unsigned take(struct bits *b, unsigned count)
 {
 	unsigned value = 0;
 
+	assert(count <= 32);
 	for (; count; count--, b->at++) {
 		unsigned byte = b->at / 8 < b->n ? b->bytes[b->at / 8] : 0;
 

@@ -1,5 +1,7 @@
 #include "amps-transcoder/mux/remux_clock.h"
 
+#include <assert.h>
+
 #include "amps-transcoder/ts/parse.h"
 
 #define LEAP_90K (10 * TS_HZ)
@@ -110,6 +112,7 @@ void remux_clock_place(struct remux_clock *c, bool wraps, bool leads, int64_t du
 	duration_90k = MIN(MAX(duration_90k, 0), LEAP_90K);
 	t->begin_90k = t->begin_90k == TIME_NONE ? *pts : MIN(t->begin_90k, *pts);
 	t->end_90k = MAX(t->end_90k, *pts + duration_90k);
+	assert(*pts >= *dts && t->end_90k >= t->begin_90k);
 	if (leads)
 		c->frontier_90k = MAX(c->frontier_90k, t->end_90k);
 }

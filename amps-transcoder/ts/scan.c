@@ -1,5 +1,7 @@
 #include "amps-transcoder/ts/scan.h"
 
+#include <assert.h>
+
 /* What the byte after a start code prefix means. */
 typedef enum ts_scan_verdict judge(unsigned code);
 
@@ -67,6 +69,7 @@ enum ts_scan_verdict ts_scan(unsigned stream_type, uint32_t *word, const uint8_t
 	judge *verdict_of = judge_of(stream_type);
 	uint32_t w = *word;
 
+	assert(verdict_of); /* ts_scan_knows() */
 	for (size_t i = 0; i < n; i++) {
 		w = w << 8 | bytes[i];
 		if (w >> 8 == 1) {

@@ -1,5 +1,6 @@
 #include "amps-transcoder/ts/watch.h"
 
+#include <assert.h>
 #include <string.h>
 
 void ts_watch_init(struct ts_watch *w)
@@ -28,6 +29,7 @@ bool ts_watch_packet(struct ts_watch *w, const uint8_t *packet)
 		return false;
 	for (unsigned i = 0; i < p->stream_count; i++)
 		changed = changed || is_another(w, &p->streams[i]);
+	assert(p->stream_count <= array_size(w->known));
 	memcpy(w->known, p->streams, p->stream_count * sizeof(*w->known));
 	w->count = p->stream_count;
 	return changed;

@@ -62,6 +62,7 @@ int dash_list_add(struct dash_list *l, const struct segment *part)
 {
 	struct dash_segment *s = l->count ? &l->at[l->count - 1] : NULL;
 
+	assert(part->duration_90k > 0 && l->count <= l->cap);
 	measure_group(l, part, !s || s->discontinuity == part->discontinuity);
 	if (!s || s->number != part->number) {
 		dash_list_end(l);
@@ -102,6 +103,7 @@ bool dash_list_constant(const struct dash_list *l, uint32_t target_s, uint32_t *
 	if (l->groups < GROUPS_MIN || at >= l->count)
 		return false;
 	duration_90k = l->at[at].duration_90k;
+	assert(l->group_90k > 0);
 	/* the first segments of a cold start are shorter */
 	if (!is_same((duration_90k + l->group_90k / 2) / l->group_90k * l->group_90k,
 		     duration_90k) ||
