@@ -26,7 +26,8 @@ COPY = os.path.join(ROOT, "build", "mutants")
 LOG = os.path.join(ROOT, "build", "logs", "mutants.log")
 PARTS = {"common": ("common", []), "amps-cli": ("cli", ["amps"]),
          "amps-master": ("master", ["amps-master"]), "amps-worker": ("worker", ["amps-worker"]),
-         "amps-transcoder": ("transcoder", ["amps-transcoder"])}
+         "amps-transcoder": ("transcoder", ["amps-transcoder"]),
+         "amps-helper": ("helper", ["amps-helper"])}
 BUILD_S = 900  # a build from nothing on a loaded machine
 TEST_S = 120  # a test without a change
 SLOWER = 5  # with one it gets so many times what it took, and START_S

@@ -815,3 +815,20 @@ Test(hls, nothing_but_plain_files_below_the_folder_is_opened)
 	}
 	close_world(&x);
 }
+
+Test(hls, a_session_that_was_ended_may_return_after_a_while)
+{
+	struct world x;
+	struct session_uses *uses;
+	const struct sessions *sessions = &x.worker.segments.sessions;
+
+	open_world(&x, (struct fm_settings){});
+	uses = worker_page_uses(x.master.page);
+	uses->ended_us[3] = clock_mono_us() - SESSION_AWAY_US / 2;
+	uses->ended[3] = 77;
+	cr_expect_not(sessions_may_return(sessions, 77));
+	uses->ended_us[3] = clock_mono_us() - SESSION_AWAY_US * 2;
+	cr_expect(sessions_may_return(sessions, 77));
+	cr_expect_not(sessions_may_return(sessions, 78), "it was not ended");
+	close_world(&x);
+}

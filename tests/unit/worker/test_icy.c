@@ -67,6 +67,11 @@ Test(icy, a_long_title_is_cut_between_characters)
 	f = make(name, NULL, 0, fixture_new());
 	expect(&icy, f, 0, text);
 	fixture_free(f);
+	/* one that just fits is whole */
+	snprintf(text, sizeof(text), "StreamTitle='%.240s';", name + 1);
+	f = make(name + 1, NULL, 0, fixture_new());
+	expect(&icy, f, 0, text);
+	fixture_free(f);
 }
 
 Test(icy, a_channel_that_is_gone_has_no_title)
