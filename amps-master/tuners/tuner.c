@@ -267,6 +267,8 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 			t->last_error[0] = '\0';
 			if (t->def)
 				t->health[t->def->source_count].silent_starts = 0;
+			for (size_t i = 0; i < array_size(t->health); i++)
+				t->health[i].failed = false;
 			tuner_set_source(
 				t,
 				t->def ? choose_source(t, 0, plain_used(t), clock_mono_us()) : 0);
@@ -366,8 +368,10 @@ void tuner_lost_source(struct tuner *t)
 		tuner_set_state(t, TUNER_RESTARTING);
 		return;
 	}
-	/* another source may start now */
-	if (t->def && t->def->source_count > 1 && t->retry[SEAT_SOURCE].at_us <= clock_mono_us())
+	/* another source may start now, and each is tried once: silent ones fail so late that the
+	 * back-off of the first is over again */
+	if (t->def && t->def->source_count > 1 && !t->health[t->source_at].failed &&
+	    t->retry[SEAT_SOURCE].at_us <= clock_mono_us())
 		return;
 	if (t->own)
 		tuner_own_result(t, status, t->last_error);

@@ -114,6 +114,7 @@ struct source_health {
 	uint64_t at_us;		/* not started before that */
 	uint64_t start_took_us; /* from its last start to its first media; 0 = not known */
 	unsigned silent_starts; /* in a row without media since then */
+	bool failed;		/* it brought no media since the tuner began to start */
 	bool raw;		/* TS cannot carry it: one job in both roles */
 	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };

@@ -583,6 +583,7 @@ static void note_failure(struct job *j)
 		struct source_health *h = &t->health[t->source_at];
 
 		h->silent_starts = j->running_us ? 0 : h->silent_starts + 1;
+		h->failed = !j->running_us;
 		if (j->running_us)
 			h->finite = !t->live;
 		t->found_us = 0; /* the address may be what has failed */

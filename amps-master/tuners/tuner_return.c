@@ -17,7 +17,10 @@
 #include "common/text/text.h"
 
 #define OVERLAPS_MAX 3
-#define AGAIN_MS     500 /* while the present job moves to a larger ring */
+/* A slate begins slightly ahead of real time, and how far a source's clock references are ahead of
+ * its pictures is known a moment after its first access point. */
+#define SLATE_RETURN_US 500000
+#define AGAIN_MS	500 /* while the present job moves to a larger ring */
 
 static struct job *probe_of(const struct tuner *t)
 {
@@ -91,7 +94,7 @@ void tuner_return_cancel(struct tuner *t)
 static uint64_t return_after_us(const struct tuner *t)
 {
 	if (tuner_on_slate(t))
-		return 0;
+		return SLATE_RETURN_US;
 	return (uint64_t)t->owner->lineup->settings.return_after_ms * 1000;
 }
 

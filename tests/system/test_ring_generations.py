@@ -100,7 +100,7 @@ def test_a_source_that_stalls_is_closed_after_two_seconds(server):
         peer.send(TS_HEAD).play(film, 3, LONG).hold()
 
     with Trouble(stalls, endless(film)) as origin:
-        s = server(line_up(channel(1, origin.url())))
+        s = server(line_up(channel(1, origin.url(), slate=False)))
         with Watch(s) as w:
             ids = w.open("/stream/1.ts", 3)
             w.wait(ids, lambda v: v["marks"] == 1, 20, "the cut")
@@ -276,7 +276,7 @@ def test_an_unanswered_reconnect_is_closed_soon(server):
         peer.send(TS_HEAD).play(film, 3, LONG)
 
     with Trouble(breaks, lambda peer: peer.hold(), endless(film)) as origin:
-        s = server(line_up(channel(1, origin.url()),
+        s = server(line_up(channel(1, origin.url(), slate=False),
                            streaming={"start_timeout": 60, "stall_timeout": 0.5}))
         with Watch(s) as w:
             ids = w.open("/stream/1.ts")

@@ -702,6 +702,27 @@ Test(tuners, viewers_get_the_reason_only_when_all_sources_have_failed)
 	scene_close(&s);
 }
 
+Test(tuners, sources_that_fail_late_are_each_tried_once)
+{
+	struct scene s;
+	uint64_t at_us;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_fail(&s, next_job(&s, 1), "silent");
+	next_job(&s, 2);
+	/* the first one may be tried again meanwhile */
+	at_us = clock_mono_us();
+	while (clock_mono_us() < at_us + 2 * JOB_BACKOFF_MIN_MS * 1000ull)
+		event_base_loop(s.base, EVLOOP_ONCE);
+	fake_fail(&s, &s.jobs[1], "silent, too");
+	cr_assert_eq(s.gones, 1);
+	cr_assert_str_eq(s.gone_text, "silent, too");
+	cr_assert_eq(state_of(&s), TUNER_FAILED);
+	scene_close(&s);
+}
+
 /* Until another job has been started. */
 static struct fake_job *await_job(struct scene *s, unsigned count)
 {
@@ -1009,7 +1030,7 @@ Test(tuners, a_slate_is_shown_until_a_source_works)
 	fake_fail(&s, source, "refused");
 	source = await_job(&s, 5);
 	fake_run(&s, source);
-	fake_listen(source);
+	await_next_ring(&s, source);
 	fake_listen(slate);
 	cr_assert_not(slate->told_to_stop, "until the source's access point is there");
 	fake_takes_over(&s, source, 920000);
