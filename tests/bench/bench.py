@@ -10,8 +10,8 @@ play, tuners (tuners.py) the cost of running ones, encoding (encodes.py) an enco
 `ffmpeg` program, hls (segments.py) segments and playlists beside nginx and ffmpeg, low-latency
 (low_latency.py, latency.py) parts, and the age of what players in a browser show, authentication
 (authentication.py) the token of a request, guide (guides.py) the import of a large guide, and the
-guide beside nginx.  Ends with 1 only for a run that broke or lost something that the bare server
-did not lose, never because of time.
+guide beside nginx, page (pages.py) the page in a browser.  Ends with 1 only for a run that broke or
+lost something that the bare server did not lose, never because of time.
 """
 import argparse
 import contextlib
@@ -26,6 +26,7 @@ import authentication
 import encodes
 import latency
 import low_latency
+import pages
 import segments
 import tuners
 from api_writes import Writes
@@ -37,7 +38,7 @@ from programs import (Amps, Bare, Broken, CLIENT_CPU, FAULTS, FILE_CHANNEL, HTTP
                       Program, load, load_words, make_film)
 
 SUBJECTS = ("viewers", "line-ups", "api", "playlists", "tuners", "encoding", "hls", "low-latency",
-            "authentication", "guide")
+            "authentication", "guide", "page")
 VERIFIED = 20
 
 
@@ -251,13 +252,17 @@ class Bench:
 
     def run(self):
         measures = (self.viewers, self.line_ups, self.api, self.playlists, self.tuners,
-                    self.encoding, self.hls, self.low_latency, self.authentication, self.guide)
+                    self.encoding, self.hls, self.low_latency, self.authentication, self.guide,
+                    self.page)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
 
     def guide(self):
         self.out["guide"] = Guides(self.options).run()
+
+    def page(self):
+        self.out["page"] = pages.measure(self.options.quick)
 
     def line_ups(self):
         self.out["line_ups"] = LineUps(self.options).run()

@@ -164,7 +164,7 @@ class Amps(Program):
                               "--runtime-dir", self.runtime,
                               "--state-dir", state or os.path.join(self.folder, "state")],
                              cpus, log)
-        wait_for(self.is_ready, "the server to be ready", pause=0.001)
+        wait_for(self.is_ready, "the server to be ready", 60, pause=0.001)
         self.ready_s = time.monotonic() - self.exec_s
 
     def configure(self, config):
