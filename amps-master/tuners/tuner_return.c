@@ -262,15 +262,20 @@ static void promote(struct job *j)
 	try_later(t, clock_mono_us());
 }
 
-/* Does the next ring begin before the present one's frontier?  Sources deliver in bursts.  With
- * another ring the job begins again, behind it. */
+/* Does the next ring begin before the present one's frontier, or before its clock?  Sources deliver
+ * in bursts.  With another ring the job begins again, behind it. */
 static bool overlaps(const struct output *o)
 {
 	const struct ring_header *h = o->next_ring.map.header;
-	int64_t frontier = output_frontier_90k(o);
+	int64_t frontier = output_frontier_90k(o), clock, first_clock;
 
-	return frontier != TIME_NONE &&
-	       atomic_load_explicit(&h->first_90k, memory_order_relaxed) < frontier;
+	if (frontier == TIME_NONE)
+		return false;
+	clock = ring_clock_90k(&o->current.map);
+	first_clock = atomic_load_explicit(&h->first_clock_90k, memory_order_relaxed);
+	if (clock != TIME_NONE && first_clock != TIME_NONE && first_clock <= clock)
+		return true;
+	return atomic_load_explicit(&h->first_90k, memory_order_relaxed) < frontier;
 }
 
 static int on_running(struct job *j, const struct msg *m)

@@ -129,11 +129,27 @@ static void repeat_offset(struct ts_rewrite *w)
 		w->offset_90k += off;
 }
 
+/* The clock must not go back behind a splice: the last PCR before it, or TIME_NONE. */
+static int64_t last_pcr(const struct ts_rewrite *w, const struct ts_parse *p)
+{
+	return p->pcr_90k != TIME_NONE ? p->pcr_90k : w->after_90k;
+}
+
+/* Moves the times on so that this PCR of the source is later than the last one that was written. */
+static void keep_clock(struct ts_rewrite *w, const struct ts_parse *p, int64_t pcr)
+{
+	int64_t after = last_pcr(w, p);
+
+	if (after != TIME_NONE && pcr + w->offset_90k <= after)
+		w->offset_90k = after + 1 - pcr;
+	w->after_90k = TIME_NONE;
+}
+
 /* Finds the pending splice's offset, if the packets at hand have a timestamp. */
 static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
 			  size_t n)
 {
-	int64_t pcr, pts, after;
+	int64_t pcr, pts;
 
 	assert(w->active && w->pending);
 	look_ahead(p, packets, n, &pcr, &pts);
@@ -146,14 +162,12 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	w->offset_90k = w->target_90k - (pts != TIME_NONE ? pts : pcr);
 	if (w->length_90k != TIME_NONE)
 		repeat_offset(w);
-	/* the clock must not go back, either */
-	after = p->pcr_90k != TIME_NONE ? p->pcr_90k : w->after_90k;
-	if (pcr != TIME_NONE && after != TIME_NONE && pcr + w->offset_90k <= after)
-		w->offset_90k = after + 1 - pcr;
+	if (pcr != TIME_NONE)
+		keep_clock(w, p, pcr);
 	w->offset_90k = keep_ahead(p, packets, n, w->offset_90k);
 	if (!w->found)
 		w->round_offset_90k = w->offset_90k;
-	w->length_90k = w->after_90k = TIME_NONE;
+	w->length_90k = TIME_NONE;
 	w->clock_90k = pcr != TIME_NONE ? pcr : pts;
 	w->begun_90k = w->clock_90k;
 	w->has_pcr = pcr != TIME_NONE;
@@ -272,9 +286,8 @@ static void follow_clock(struct ts_rewrite *w, const struct ts_parse *p, const u
 	assert(!w->pending);
 	if (pcr != TIME_NONE) {
 		/* the first PCR after a splice whose offset came from a PES */
-		if (!w->has_pcr && w->active && p->pcr_90k != TIME_NONE &&
-		    pcr + w->offset_90k <= p->pcr_90k)
-			w->offset_90k = p->pcr_90k + 1 - pcr;
+		if (!w->has_pcr && w->active)
+			keep_clock(w, p, pcr);
 		w->clock_90k = ts_unwrap(w->clock_90k, pcr);
 		w->has_pcr = true;
 		w->broken = false;

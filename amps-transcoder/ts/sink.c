@@ -16,6 +16,7 @@
 #define GAP_MIN_90K	(TS_HZ / 25)
 #define GAP_MAX_90K	TS_HZ
 #define GAP_OVER_90K	(3 * TS_HZ / 10)
+#define GAP_DOUBLED_MAX 3u
 
 struct ts_sink {
 	struct out_rings out; /* the next ring is moved to at an access point */
@@ -30,6 +31,7 @@ struct ts_sink {
 	uint64_t now_us; /* when the bytes at hand came */
 	uint64_t rap_us; /* when there was an access point last, or the sink began */
 	uint64_t rap_wait_us;
+	unsigned take_overs; /* rings for viewers of another job that it was given */
 	/* of a source that is repeated: where the round began in bytes_in, and the last one */
 	uint64_t round_at, round_bytes;
 	int64_t round_90k;
@@ -125,12 +127,15 @@ static void move_over(struct ts_sink *s, size_t at, size_t behind)
 }
 
 /* The same while the older job goes on writing, until the first access point of this one: as much
- * later as it will have written, and a margin for sources that deliver in bursts. */
-static int64_t gap_over(const struct job_event *event)
+ * later as it will have written, and a margin for sources that deliver in bursts, which grows with
+ * each ring that began too early. */
+static int64_t gap_over(struct ts_sink *s, const struct job_event *event)
 {
 	uint64_t gone_us = MIN(clock_mono_us() - event->continue_mono_us, 10000000ull);
+	int64_t margin_90k = (int64_t)GAP_OVER_90K << MIN(s->take_overs, GAP_DOUBLED_MAX);
 
-	return (int64_t)gone_us * 9 / 100 + GAP_OVER_90K;
+	s->take_overs++;
+	return (int64_t)gone_us * 9 / 100 + margin_90k;
 }
 
 /* The next ring has viewers that have watched another job: it begins at once, like that of a new
@@ -158,7 +163,7 @@ int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
 		return err;
 	if (!first)
 		take_over(s, &lead_90k);
-	gap_90k = first ? gap_behind(s->out.job) : gap_over(event);
+	gap_90k = first ? gap_behind(s->out.job) : gap_over(s, event);
 	at_90k = event->continue_90k + gap_90k;
 	if (clock_90k != TIME_NONE)
 		at_90k = MAX(at_90k, clock_90k + gap_90k + lead_90k);
@@ -174,6 +179,8 @@ static void add_rap(struct ts_sink *s, const struct ts_rap *rap)
 	struct ring_rap slot;
 
 	s->rap_us = clock_mono_us();
+	if (!s->out.ring.running)
+		ring_writer_first_pcr(&s->out.ring.writer, s->parse.pcr_90k);
 	ts_rap_pack(rap, &slot);
 	out_rings_add_rap(&s->out, &slot);
 }

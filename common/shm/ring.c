@@ -55,6 +55,7 @@ int ring_create(const char *name, uint64_t data_bytes, uint64_t generation)
 	atomic_store_explicit(&h->heartbeat_us, clock_mono_us(), memory_order_relaxed);
 	atomic_store_explicit(&h->frontier_90k, TIME_NONE, memory_order_relaxed);
 	atomic_store_explicit(&h->clock_90k, TIME_NONE, memory_order_relaxed);
+	atomic_store_explicit(&h->first_clock_90k, TIME_NONE, memory_order_relaxed);
 	atomic_store_explicit(&h->first_90k, TIME_NONE, memory_order_relaxed);
 	shm_unmap(h, RING_INDEX_OFFSET);
 	return TAKE_FD(fd);

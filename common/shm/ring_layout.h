@@ -32,7 +32,7 @@
 #include "common/limits.h"
 
 #define RING_MAGIC   0x53504d41474e4952ull /* "RINGAMPS" */
-#define RING_VERSION 4u
+#define RING_VERSION 5u
 
 struct ring_header {
 	/* W: master, before hand-over; readers only check the version */
@@ -63,7 +63,8 @@ struct ring_header {
 	_Alignas(64) _Atomic uint64_t jumps_in; /* of its clock */
 	_Atomic uint64_t pcr_interval_us;	/* longest in the last seconds */
 	_Atomic uint64_t pcr_jitter_us;		/* largest in the last seconds */
-	_Atomic int64_t clock_90k; /* last PCR written, unwrapped; TIME_NONE: there is none */
+	_Atomic int64_t clock_90k;	 /* last PCR written, unwrapped; TIME_NONE: there is none */
+	_Atomic int64_t first_clock_90k; /* that of the generation's first access point */
 };
 
 /* A random access point: a reader that sends the intro, then the ring from `pos`, plays from there

@@ -152,6 +152,11 @@ void ring_writer_pcr(struct ring_writer *w, int64_t pcr_90k)
 	atomic_store_explicit(&w->header->clock_90k, pcr_90k, memory_order_relaxed);
 }
 
+void ring_writer_first_pcr(struct ring_writer *w, int64_t pcr_90k)
+{
+	atomic_store_explicit(&w->header->first_clock_90k, pcr_90k, memory_order_relaxed);
+}
+
 void ring_writer_frontier(struct ring_writer *w, int64_t pts_end_90k)
 {
 	atomic_store_explicit(&w->header->frontier_90k, pts_end_90k, memory_order_relaxed);

@@ -47,6 +47,7 @@ void ring_writer_add_rap(struct ring_writer *w, struct ring_rap *rap);
 void ring_writer_heartbeat(struct ring_writer *w, uint64_t now_us);
 void ring_writer_frontier(struct ring_writer *w, int64_t pts_end_90k);
 void ring_writer_pcr(struct ring_writer *w, int64_t pcr_90k);
+void ring_writer_first_pcr(struct ring_writer *w, int64_t pcr_90k);
 void ring_writer_stats(struct ring_writer *w, uint64_t bytes_in, uint64_t bitrate_in,
 		       uint64_t errors_in);
 void ring_writer_clock(struct ring_writer *w, uint64_t jumps_in, uint64_t pcr_interval_us,

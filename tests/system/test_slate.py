@@ -9,6 +9,7 @@ from harness import wait_for
 from hls import Player
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
+from trouble import TS_HEAD, Trouble, packets
 from watch import Watch, assert_sound
 
 LONG = 120  # seconds of media.long_film()
@@ -87,3 +88,17 @@ def test_without_a_slate_viewers_wait(server):
             origin.cut()
             wait_for(lambda: s.tuner("1")["restarts"] >= 3, 10, "three tries")
             assert s.tuner("1")["state"] == "restarting" and s.tuner("1")["source_number"] == 1
+
+
+def test_a_short_slate_breaks_no_clock(server):
+    """The source is back as soon as the slate has begun."""
+    film = packets(media.long_film())
+    with Trouble(lambda peer: peer.send(TS_HEAD).play(film, 3, LONG).hold(),
+                 lambda peer: peer.send(TS_HEAD).play(film, 1e9, LONG)) as origin:
+        s = server(line_up(channel(1, origin.url()), streaming={"stall_timeout": 1}))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 2)
+            w.wait(ids, lambda v: v["marks"] == 2, 20, "the slate and its end")
+            w.wait_more(ids)
+            assert_sound(w.report())
+        assert origin.connections.peak == 1

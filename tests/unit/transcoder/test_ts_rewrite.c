@@ -216,6 +216,20 @@ Test(ts_rewrite, the_clock_of_the_timeline_before_does_not_go_back)
 	cr_assert_eq(marks, 1);
 }
 
+Test(ts_rewrite, the_clock_does_not_go_back_if_its_first_value_comes_behind_a_picture)
+{
+	begin();
+	ts_rewrite_splice(&w, 2000000, true);
+	ts_rewrite_clock_after(&w, 1990000);
+	build_pes(&b, PID_VIDEO, TIME_NONE, 900000, true, NAL_SLICE);
+	feed();
+	cr_assert_eq(last_pts, 2000000);
+	pictures(903600, 5);
+	feed();
+	cr_assert_eq(p.pcr_90k, 1990001 + 4 * 3600);
+	cr_assert_eq(last_pts, 1990001 + 45000 + 4 * 3600);
+}
+
 Test(ts_rewrite, an_indicator_with_another_time_is_a_splice_and_keeps_its_one_mark)
 {
 	size_t at;
