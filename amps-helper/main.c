@@ -16,18 +16,19 @@ struct task {
 	const char *name;
 	unsigned seconds;
 	size_t bytes; /* of its description */
+	enum sandbox_network network;
 	int (*run)(const json_t *task, char *reason, size_t cap);
 };
 
 static const struct task tasks[] = {
-	{"fetch", FETCH_SECONDS_MAX, HELPER_TASK_MAX, fetch_run},
-	{"guide", GUIDE_SECONDS_MAX, GUIDE_TASK_MAX, guide_run},
-	{"hook", HOOK_BATCH_SECONDS + HOOK_SECONDS, HOOK_TASK_MAX, hook_run},
-	{"geoip", GEOIP_SECONDS_MAX, HELPER_TASK_MAX, geoip_run},
+	{"fetch", FETCH_SECONDS_MAX, HELPER_TASK_MAX, SANDBOX_ANY, fetch_run},
+	{"guide", GUIDE_SECONDS_MAX, GUIDE_TASK_MAX, SANDBOX_ANY, guide_run},
+	{"hook", HOOK_BATCH_SECONDS + HOOK_SECONDS, HOOK_TASK_MAX, SANDBOX_ANY, hook_run},
+	{"geoip", GEOIP_SECONDS_MAX, HELPER_TASK_MAX, SANDBOX_OFFLINE, geoip_run},
 };
 
 /* `path`: the file that the task reads, or NULL. */
-static int confine(const char *path)
+static int confine(const char *path, enum sandbox_network network)
 {
 	const char *const files[] = {
 		getenv(FETCH_AUTHORITIES),
@@ -36,7 +37,7 @@ static int confine(const char *path)
 #endif
 	};
 	size_t first = files[0] == NULL;
-	const struct sandbox rights = {.network = SANDBOX_ANY,
+	const struct sandbox rights = {.network = network,
 				       .memory_mb = HELPER_MEMORY_MB,
 				       .file = path,
 				       .more = files + first,
@@ -82,7 +83,7 @@ static int run(const struct task *task)
 	}
 	r = task->run == guide_run ? add_spool(description) : 0;
 	if (r == 0)
-		r = confine(json_string_value(json_object_get(description, "path")));
+		r = confine(json_string_value(json_object_get(description, "path")), task->network);
 	if (r < 0) {
 		fprintf(stderr, "the sandbox could not be entered: %s\n", strerror(-r));
 		json_decref(description);

@@ -326,7 +326,20 @@ static void env_tuner_changed(void *owner, uint32_t channel, const char *key, ui
 	const struct master *m = owner;
 
 	event_of_tuner(m->chantab, channel, key, (enum tuner_state)state, error);
-	hooks_tuner(m->hooks, channel, key, (enum tuner_state)state, error);
+}
+
+static void env_tuner_news(void *owner, enum tuner_news news, uint32_t channel, const char *key,
+			   uint32_t state, const char *error)
+{
+	static const enum hook_kind kinds[NEWS_COUNT_] = {
+		[NEWS_STARTED] = HOOK_CHANNEL_STARTED,
+		[NEWS_FAILED] = HOOK_CHANNEL_FAILED,
+		[NEWS_RECOVERED] = HOOK_CHANNEL_RECOVERED,
+	};
+	const struct master *m = owner;
+
+	assert(news < NEWS_COUNT_);
+	hooks_put_channel(m->hooks, kinds[news], channel, key, (enum tuner_state)state, error);
 }
 
 static json_t *describe_viewer(const struct master *m, const struct viewer_seen *v)
@@ -384,6 +397,7 @@ static int make_children(struct master *m)
 					  .output_gone = env_output_gone,
 					  .fork_job = env_fork_job,
 					  .state_changed = env_tuner_changed,
+					  .news = env_tuner_news,
 					  .nursery_hangs = env_nursery_hangs};
 	struct nursery_env nursery = {.base = m->base,
 				      .log_json = m->settings.log_json,

@@ -96,6 +96,7 @@
 #define HOOK_EVENT_BYTES   2048
 #define HOOK_TRIES	   3		/* then an event is given up */
 #define HOOK_PAUSE_MS	   1000		/* after a failed try */
+#define HOOK_APART_MS	   50		/* from the end of a hook's process to its next one */
 #define HOOK_SECONDS	   5		/* for one event: a request, or the run of a command */
 #define HOOK_BATCH_MAX	   50		/* events that one helper sends ... */
 #define HOOK_BATCH_SECONDS 20		/* ... and how long it begins to send another */

@@ -26,19 +26,13 @@ struct hook {
 	unsigned tries;	 /* of the first event that have failed */
 	uint64_t number; /* of the last event, dropped ones included */
 	bool full;	 /* and that was logged */
+	bool down;	 /* it has given an event up, which was logged, and none arrived since */
 	struct helper *helper;
 	struct event *pause;
 };
 
-/* A tuner that has failed and does not play again yet. */
-struct failed {
-	struct failed *next;
-	char key[TUNER_KEY_MAX];
-};
-
 struct hooks {
 	struct hooks_env env;
-	struct failed *failed; /* as many as there are tuners at most; owned */
 	struct hook hooks[HOOK_KIND_COUNT_];
 };
 
@@ -76,16 +70,21 @@ static void shift(struct hook *k, size_t n)
 
 static void run(struct hook *k);
 
-/* The first event could not be sent. */
+/* The first event could not be sent.  A receiver that is down is logged once. */
 static void fail(struct hook *k, const char *reason)
 {
+	bool again = k->tries + 1 < HOOK_TRIES;
+
 	assert(k->count > 0);
-	if (++k->tries < HOOK_TRIES) {
+	if (again && !k->down)
 		log_info("an event cannot be sent (%s), trying again in %d ms hook=%s", reason,
 			 HOOK_PAUSE_MS, names[k->kind]);
-	} else {
+	else if (!k->down)
 		log_warn("an event cannot be sent (%s), giving it up hook=%s", reason,
 			 names[k->kind]);
+	k->tries++;
+	if (!again) {
+		k->down = true;
 		count(&k->owner->env.chantab->hooks_failed, 1);
 		shift(k, 1);
 	}
@@ -111,10 +110,15 @@ static void on_done(void *owner, struct helper_result *r)
 	assert(n <= k->count);
 	shift(k, n);
 	count(&k->owner->env.chantab->hooks_sent, n);
+	if (n > 0 && k->down) {
+		log_info("a hook's receiver takes events again hook=%s", names[k->kind]);
+		k->down = false;
+	}
+	/* a crowd's events start one process after the other, but the loop has other work */
 	if (k->count > 0 && (r->error < 0 || n == 0))
 		fail(k, r->reason);
 	else
-		run(k);
+		timer_set(k->pause, HOOK_APART_MS * 1000ull);
 }
 
 /* The events that one process sends: the helper several, a command one. */
@@ -188,10 +192,10 @@ static int start(struct hook *k)
 		return r;
 	spec.input_bytes = strlen(input);
 	if (k->words) {
-		/* the limit of output would be one of every file that it writes */
 		make_env(&env);
 		spec.env = env.list;
-		spec.output_bytes = 0;
+		spec.output_bytes = 0; /* it would be the limit of every file that it writes */
+		spec.quiet = true;
 		spec.timeout_ms = HOOK_SECONDS * 1000;
 		assert(json_array_size(k->words) <= HOOK_WORDS_MAX);
 		for (size_t i = 1; i <= json_array_size(k->words); i++)
@@ -255,49 +259,14 @@ void hooks_put(struct hooks *h, enum hook_kind kind, json_t *what)
 	run(k);
 }
 
-/* ---------- channels ---------- */
-
-static struct failed **find_failed(struct hooks *h, const char *key)
-{
-	struct failed **f = &h->failed;
-
-	while (*f && strcmp((*f)->key, key) != 0)
-		f = &(*f)->next;
-	return f;
-}
-
-static void put_channel(struct hooks *h, enum hook_kind kind, uint32_t channel, const char *key,
-			enum tuner_state state, const char *error)
+void hooks_put_channel(struct hooks *h, enum hook_kind kind, uint32_t channel, const char *key,
+		       enum tuner_state state, const char *error)
 {
 	if (hooks_wants(h, kind))
 		hooks_put(h, kind,
 			  json_pack("{s:I, s:s, s:s, s:s*}", "stream_id", (json_int_t)channel,
 				    "key", key, "state", tuner_state_name(state), "error",
 				    error[0] ? error : NULL));
-}
-
-void hooks_tuner(struct hooks *h, uint32_t channel, const char *key, enum tuner_state state,
-		 const char *error)
-{
-	struct failed **at = find_failed(h, key), *was = *at;
-	bool bad = state == TUNER_STALLED || state == TUNER_RESTARTING || state == TUNER_FAILED;
-
-	if (bad && !was) {
-		was = calloc(1, sizeof(*was));
-		if (was) {
-			snprintf(was->key, sizeof(was->key), "%s", key);
-			was->next = h->failed;
-			h->failed = was;
-		}
-		put_channel(h, HOOK_CHANNEL_FAILED, channel, key, state, error);
-	} else if (state == TUNER_RUNNING) {
-		put_channel(h, was ? HOOK_CHANNEL_RECOVERED : HOOK_CHANNEL_STARTED, channel, key,
-			    state, "");
-	}
-	if (was && (state == TUNER_RUNNING || state == TUNER_IDLE || state == TUNER_ENDED)) {
-		*at = was->next;
-		free(was);
-	}
 }
 
 /* ---------- the settings ---------- */
@@ -311,7 +280,9 @@ static void forget(struct hook *k)
 {
 	k->helper = helper_cancel(k->helper);
 	event_del(k->pause);
+	count(&k->owner->env.chantab->hooks_dropped, k->count);
 	shift(k, k->count);
+	k->down = false;
 	k->words = (json_decref(k->words), NULL);
 	free(TAKE_PTR(k->target));
 }
@@ -337,6 +308,7 @@ static void follow(struct hook *k, const char *target)
 	k->words = words;
 	k->target = strdup(target);
 	k->tries = 0;
+	k->down = false;
 	if (!k->target)
 		forget(k);
 	run(k);
@@ -374,15 +346,9 @@ int hooks_new(const struct hooks_env *env, struct hooks **ret)
 
 struct hooks *hooks_free(struct hooks *h)
 {
-	struct failed *f;
-
 	for (size_t i = 0; h && i < HOOK_KIND_COUNT_ && h->hooks[i].pause; i++) {
 		forget(&h->hooks[i]);
 		event_free(h->hooks[i].pause);
-	}
-	while (h && (f = h->failed)) {
-		h->failed = f->next;
-		free(f);
 	}
 	free(h);
 	return NULL;

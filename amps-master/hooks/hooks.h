@@ -6,8 +6,7 @@
  * other one, and nothing in the server.  A queue is bounded: what comes while it is full is
  * dropped.  An event is tried HOOK_TRIES times.  All three ends are counted in the channel table.
  *
- *	IDLE -> RUNNING (a process) -> PAUSED (a try has failed) -> RUNNING ... -> IDLE (queue
- *empty)
+ *	IDLE -> RUNNING (a process) -> PAUSED -> RUNNING ... -> IDLE (the queue is empty)
  *
  * Owned by the master, used in its loop only. */
 #ifndef AMPS_HOOKS_H
@@ -51,9 +50,8 @@ must_check bool hooks_wants(struct hooks *h, enum hook_kind kind);
  * "event", "number" and "time" are added; NULL (no memory): it is dropped. */
 void hooks_put(struct hooks *h, enum hook_kind kind, json_t *what);
 
-/* A tuner has changed its state: makes the events of channels.  A channel has failed when it loses
- * its source or cannot start, once until it plays again (recovered) or is not wanted any more. */
-void hooks_tuner(struct hooks *h, uint32_t channel, const char *key, enum tuner_state state,
-		 const char *error);
+/* The event of a channel's tuner, if there is a receiver and room.  `error`: "" = none. */
+void hooks_put_channel(struct hooks *h, enum hook_kind kind, uint32_t channel, const char *key,
+		       enum tuner_state state, const char *error);
 
 #endif

@@ -2,6 +2,7 @@
 #include "amps-master/system/helper.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 #include "common/text/text.h"
 #include "common/timer.h"
 
+#define DRAIN_MS    100
+#define DRAIN_READS 16 /* at one time: what a pipe holds */
+
 enum helper_state { HELPER_RUNNING, HELPER_ENDING, HELPER_KILLED };
 
 struct helpers {
@@ -29,10 +33,13 @@ struct helper {
 	enum helper_state state;
 	bool late; /* it exceeded timeout_ms */
 	pid_t pid;
-	int pidfd, out, err; /* err: -1 if its stderr is ours */
+	int pidfd, out, err; /* err: -1 if its stderr is ours, a pipe's end if it is quiet */
 	unsigned timeout_ms;
 	uint64_t output_bytes;
 	struct event *exited, *timer;
+	struct event *drain; /* of a quiet one; else NULL */
+	char said[HELPER_SAID_BYTES];
+	size_t said_bytes;
 	void (*done)(void *owner, struct helper_result *result); /* NULL = cancelled */
 	void *done_owner;
 };
@@ -75,6 +82,8 @@ static void helper_free(struct helper *h)
 		event_free(h->exited);
 	if (h->timer != NULL)
 		event_free(h->timer);
+	if (h->drain != NULL)
+		event_free(h->drain);
 	close_fd(&h->pidfd);
 	close_fd(&h->out);
 	close_fd(&h->err);
@@ -96,6 +105,30 @@ static void read_said(int fd, char said[HELPER_SAID_BYTES])
 			      : 0;
 
 	said[MAX(n, 0)] = '\0';
+}
+
+/* Keeps the end of what a quiet one has said.  It waits while the pipe is full: one that says much
+ * costs the loop little. */
+static void drain(struct helper *h)
+{
+	char bytes[HELPER_SAID_BYTES - 1];
+	ssize_t n;
+
+	for (int i = 0; i < DRAIN_READS && (n = read(h->err, bytes, sizeof(bytes))) > 0; i++) {
+		size_t keep = MIN(h->said_bytes, sizeof(bytes) - (size_t)n);
+
+		memmove(h->said, h->said + h->said_bytes - keep, keep);
+		memcpy(h->said + keep, bytes, (size_t)n);
+		h->said_bytes = keep + (size_t)n;
+		assert(h->said_bytes < sizeof(h->said));
+	}
+}
+
+static void on_drain(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	drain(arg);
 }
 
 static void judge(const struct helper *h, struct helper_result *r)
@@ -129,7 +162,12 @@ static void reap(struct helper *h)
 	kill(-h->pid, SIGKILL);
 	while (waitpid(h->pid, &r.status, 0) < 0 && errno == EINTR)
 		continue;
-	read_said(h->err, r.said);
+	if (h->drain != NULL) {
+		drain(h);
+		memcpy(r.said, h->said, h->said_bytes);
+	} else {
+		read_said(h->err, r.said);
+	}
 	judge(h, &r);
 	if (lseek(h->out, 0, SEEK_SET) < 0)
 		r.error = -errno;
@@ -162,9 +200,32 @@ static int make_input(const struct helper_spec *spec, int *ret_fd)
 	return 0;
 }
 
+/* Where it writes to; *ret_err is its end, if it is quiet. */
+static int make_outputs(struct helper *h, const struct helper_spec *spec, int *ret_err)
+{
+	int ends[2];
+
+	assert(!spec->quiet || (!spec->logs && spec->output_bytes == 0));
+	h->out = spec->quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC)
+			     : shm_begin("amps-helper-output");
+	if (h->out < 0)
+		return -EMFILE;
+	if (spec->quiet) {
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return -errno;
+		h->err = ends[0];
+		*ret_err = ends[1];
+		return fcntl(h->err, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	}
+	if (!spec->logs)
+		h->err = memfd_create("amps-helper-reason", MFD_CLOEXEC);
+	return !spec->logs && h->err < 0 ? -EMFILE : 0;
+}
+
 static int start_process(struct helper *h, const struct helper_spec *spec)
 {
 	_cleanup_(closep) int in = -1;
+	_cleanup_(closep) int err = -1;
 	struct spawn s = {.argv = spec->argv,
 			  .env = spec->env,
 			  .message = -1,
@@ -174,19 +235,16 @@ static int start_process(struct helper *h, const struct helper_spec *spec)
 			  .file_bytes = spec->output_bytes};
 	int r = make_input(spec, &in);
 
-	h->out = shm_begin("amps-helper-output");
-	if (!spec->logs)
-		h->err = memfd_create("amps-helper-reason", MFD_CLOEXEC);
-	if (r == 0 && (h->out < 0 || (!spec->logs && h->err < 0)))
-		r = -EMFILE;
+	if (r == 0)
+		r = make_outputs(h, spec, &err);
 	s.in = in;
 	s.out = h->out;
-	s.err = h->err;
+	s.err = spec->quiet ? err : h->err;
 	return r == 0 ? spawn_program(&s, &h->pid) : r;
 }
 
 /* Watches the process that was just started. */
-static int watch(struct helper *h)
+static int watch(struct helper *h, bool quiet)
 {
 	struct event_base *base = h->owner->base;
 
@@ -198,6 +256,11 @@ static int watch(struct helper *h)
 	if (h->exited == NULL || h->timer == NULL || event_add(h->exited, NULL) != 0)
 		return -ENOMEM;
 	timer_set(h->timer, h->timeout_ms * 1000ull);
+	if (quiet) {
+		h->drain = event_new(base, -1, EV_PERSIST, on_drain, h);
+		if (h->drain == NULL || timer_set(h->drain, DRAIN_MS * 1000) < 0)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -221,7 +284,7 @@ int helper_start(struct helpers *hs, const struct helper_spec *spec,
 			     .done_owner = owner};
 	r = start_process(h, spec);
 	if (r == 0) {
-		r = watch(h);
+		r = watch(h, spec->quiet);
 		if (r < 0) {
 			kill(-h->pid, SIGKILL);
 			waitpid(h->pid, NULL, 0);

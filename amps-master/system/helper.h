@@ -4,7 +4,7 @@
  *
  * A helper leads a process group of its own, to which every signal goes; what is left of the group
  * when the helper exits is killed.  stdin is a file with the input, stdout a file whose size the
- * kernel limits: nothing is copied while a helper runs.
+ * kernel limits: nothing is copied while a helper runs, but of a quiet one's stderr.
  *
  * The master owns one set of helpers and uses it in its loop only.  A helper's pid belongs to this
  * part alone: code that calls waitpid() for any child must call helpers_reap() first. */
@@ -28,6 +28,7 @@ struct helper_spec {
 	uint64_t output_bytes; /* most on stdout, and on stderr; 0 = no limit */
 	unsigned memory_mb;    /* of private memory; 0 = no limit */
 	bool logs;	       /* its stderr is ours; else it is kept */
+	bool quiet;	       /* writes what it likes: stdout is lost, of stderr the end is kept */
 	bool unprivileged;     /* no capabilities, no_new_privs */
 };
 

@@ -255,14 +255,45 @@ void tuner_choose_plain_source(struct tuner *t)
 	tuner_set_source(t, choose_source(t, 0, true, clock_mono_us()));
 }
 
+static void tell(const struct tuner *t, enum tuner_news news)
+{
+	t->owner->env.news(t->owner->env.owner, news, t->channel, t->key, t->state,
+			   news == NEWS_FAILED ? t->last_error : "");
+}
+
+static void tell_failed(struct tuner *t)
+{
+	if (t->failing)
+		return;
+	t->failing = true;
+	tell(t, NEWS_FAILED);
+}
+
+/* What its state says to the operator; that a source is lost is said in tuner_lost_source(). */
+static void follow_news(struct tuner *t, enum tuner_state was)
+{
+	if (t->state == TUNER_STALLED || t->state == TUNER_FAILED) {
+		tell_failed(t);
+	} else if (t->state == TUNER_IDLE || t->state == TUNER_ENDED) {
+		t->failing = false;
+	} else if (t->state == TUNER_RUNNING && !tuner_on_slate(t)) {
+		if (t->failing)
+			tell(t, NEWS_RECOVERED);
+		else if (was == TUNER_STARTING)
+			tell(t, NEWS_STARTED);
+		t->failing = false;
+	}
+}
+
 void tuner_set_state(struct tuner *t, enum tuner_state state)
 {
-	bool changed = t->state != state;
+	enum tuner_state was = t->state;
+	bool changed = was != state;
 
 	if (changed) {
-		assert(legal[t->state][state]);
+		assert(legal[was][state]);
 		log_debug("the tuner changes its state channel=%s from=%s to=%s", t->key,
-			  tuner_state_name(t->state), tuner_state_name(state));
+			  tuner_state_name(was), tuner_state_name(state));
 		if (state == TUNER_STARTING) {
 			t->last_error[0] = '\0';
 			if (t->def)
@@ -289,6 +320,7 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 	if (changed)
 		t->owner->env.state_changed(t->owner->env.owner, t->channel, t->key, state,
 					    t->last_error);
+	follow_news(t, was);
 }
 
 /* The counters of a job only grow; others are not believed. */
@@ -366,6 +398,7 @@ void tuner_lost_source(struct tuner *t)
 		if (!tuner_return_at_once(t))
 			tuner_return_cancel(t);
 		tuner_set_state(t, TUNER_RESTARTING);
+		tell_failed(t);
 		return;
 	}
 	/* another source may start now, and each is tried once: silent ones fail so late that the

@@ -150,6 +150,7 @@ struct tuner {
 	struct child_log log; /* of its jobs */
 	int slot;	      /* of the channel table; -1 while idle: no outputs and no jobs */
 	bool forget;	      /* FAILED or ENDED is over: becomes idle when its jobs have exited */
+	bool failing;	      /* NEWS_FAILED was told and NEWS_RECOVERED was not */
 	bool shown;	      /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;

@@ -401,6 +401,16 @@ void tuners_set_log_level(struct tuners *ts, enum log_level level)
 	ts->env.log_level = level;
 }
 
+/* One without a definition and without jobs.  Its end is told as every other one. */
+static void tuner_remove(struct tuner *t)
+{
+	assert(!t->def && !tuner_has_jobs(t));
+	outputs_free(t);
+	if (t->state != TUNER_IDLE)
+		tuner_set_state(t, TUNER_IDLE);
+	tuner_free(t);
+}
+
 struct lineup *tuners_set_lineup(struct tuners *ts, struct lineup *l)
 {
 	struct lineup *old = ts->lineup;
@@ -413,7 +423,7 @@ struct lineup *tuners_set_lineup(struct tuners *ts, struct lineup *l)
 	for (struct tuner *t = ts->all; t; t = next) {
 		next = t->next;
 		if (!t->def && !tuner_has_jobs(t))
-			tuner_free(t);
+			tuner_remove(t);
 		else if (t->slot >= 0)
 			tuner_update(t);
 	}

@@ -8,6 +8,11 @@
 #include "common/log/log.h"
 #include "common/msg/msg.h"
 
+/* What an operator is told of a tuner.  It has failed when its source is lost or cannot start:
+ * once, until it plays a source again (recovered) or is not wanted any more.  A source that makes
+ * way for another one is not lost, and a slate is no source. */
+enum tuner_news { NEWS_STARTED, NEWS_FAILED, NEWS_RECOVERED, NEWS_COUNT_ };
+
 /* Callbacks never call back into the tuners. */
 struct tuners_env {
 	struct event_base *base;
@@ -31,6 +36,9 @@ struct tuners_env {
 	/* A tuner has another state; `error`: its last error, or "". */
 	void (*state_changed)(void *owner, uint32_t channel, const char *key, uint32_t state,
 			      const char *error);
+	/* Follows state_changed(), and comes without it where the state says less. */
+	void (*news)(void *owner, enum tuner_news news, uint32_t channel, const char *key,
+		     uint32_t state, const char *error);
 	/* The nursery has received a job and no process has appeared: it hangs. */
 	void (*nursery_hangs)(void *owner);
 };

@@ -153,6 +153,20 @@ Test(helper, one_that_writes_too_much_is_ended)
 	cr_expect_eq(err.error, -EFBIG);
 }
 
+Test(helper, a_quiet_one_may_write_for_ever)
+{
+	struct outcome o = run("yes for ever & yes for ever >&2",
+			       (struct helper_spec){.quiet = true, .timeout_ms = 500});
+	struct outcome last =
+		run("yes for ever | head -n 100000 >&2; echo the last word >&2; exit 1",
+		    (struct helper_spec){.quiet = true});
+
+	cr_expect_eq(o.error, -ETIMEDOUT);
+	cr_expect_str_eq(o.output, "");
+	cr_expect_eq(last.error, -EIO);
+	cr_expect_str_eq(last.reason, "the last word");
+}
+
 Test(helper, its_memory_is_limited)
 {
 	struct outcome o = run("exec dd if=/dev/zero of=/dev/null bs=512M count=1",

@@ -71,6 +71,8 @@ struct scene {
 	int offer_worker; /* -1 = all */
 	unsigned offers, offer_ends;
 	struct media_root media;
+	char news[16];	       /* S, F and R: started, failed, recovered */
+	enum tuner_state told; /* the last state */
 };
 
 static void on_output_ring(void *owner, unsigned worker, const struct msg_output_ring *m, int fd)
@@ -138,6 +140,20 @@ static void on_state_changed(void *owner, uint32_t channel, const char *key, uin
 {
 	cr_assert(owner && key && error && state < TUNER_STATE_COUNT_);
 	cr_assert_eq(channel, (uint32_t)atoi(key));
+	((struct scene *)owner)->told = (enum tuner_state)state;
+}
+
+static void on_news(void *owner, enum tuner_news news, uint32_t channel, const char *key,
+		    uint32_t state, const char *error)
+{
+	struct scene *s = owner;
+	size_t n = strlen(s->news);
+
+	cr_assert(news < NEWS_COUNT_ && n + 1 < sizeof(s->news));
+	cr_assert_eq(channel, (uint32_t)atoi(key));
+	cr_assert_eq(state, (uint32_t)s->told);
+	cr_assert(error[0] == '\0' || news == NEWS_FAILED);
+	s->news[n] = "SFR"[news];
 }
 
 static void on_nursery_hangs(void *owner)
@@ -237,6 +253,7 @@ static void scene_open(struct scene *s, uint32_t idle_ms)
 				 .output_gone = on_output_gone,
 				 .fork_job = on_fork_job,
 				 .state_changed = on_state_changed,
+				 .news = on_news,
 				 .nursery_hangs = on_nursery_hangs};
 
 	memset(s, 0, sizeof(*s));
@@ -549,6 +566,7 @@ Test(tuners, a_source_that_never_gave_media_is_an_error_with_its_reason)
 	cr_assert_eq(s.gone.status, 502);
 	cr_assert_str_eq(s.gone_text, "no such host");
 	cr_assert_eq(state_of(&s), TUNER_FAILED);
+	cr_assert_str_eq(s.news, "F");
 	want(&s, 3, 2, "");
 	cr_assert_eq(s.job_count, 2, "the first new try comes at once");
 	fake_hello(&s, &s.jobs[1]);
@@ -556,6 +574,10 @@ Test(tuners, a_source_that_never_gave_media_is_an_error_with_its_reason)
 	want(&s, 3, 3, "");
 	cr_assert_eq(s.job_count, 2, "then it waits");
 	cr_assert_eq(s.gone.status, 502);
+	cr_assert_str_eq(s.news, "F", "once");
+	set_lineup(&s, lineup_empty());
+	cr_assert_null(s.tuners->all);
+	cr_assert_eq(s.told, TUNER_IDLE, "its end is told when its channel is removed");
 	scene_close(&s);
 }
 
@@ -625,6 +647,7 @@ Test(tuners, a_job_killed_while_running_is_replaced_and_viewers_stay)
 	cr_assert_eq(s.rings, 2);
 	cr_assert_eq(s.ring.generation, 2);
 	cr_assert_eq(s.ring.same_job, 0);
+	cr_assert_str_eq(s.news, "SFR");
 	scene_close(&s);
 }
 
@@ -1022,6 +1045,7 @@ static struct fake_job *scene_slate(struct scene *s)
 	cr_assert_eq(slate->role, JOB_SLATE);
 	cr_assert(slate->has_source, "the ring whose format it has");
 	cr_assert_eq(state_of(s), TUNER_RUNNING);
+	cr_assert_str_eq(s->news, "SF", "a slate is no recovery");
 	return slate;
 }
 
@@ -1045,6 +1069,7 @@ Test(tuners, a_slate_is_shown_until_a_source_works)
 	fake_end(slate);
 	turn(&s);
 	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_str_eq(s.news, "SFR");
 	cr_assert_eq(s.job_count, 5);
 	cr_assert_eq(s.gones, 0, "viewers have stayed");
 	scene_close(&s);
@@ -1628,6 +1653,27 @@ Test(tuners, a_changed_source_restarts_the_job_and_keeps_its_viewers)
 	fake_run(&s, &s.jobs[1]);
 	cr_assert_eq(s.gones, 0);
 	cr_assert_eq(s.ring.generation, 2);
+	cr_assert_str_eq(s.news, "S", "it was not lost");
+	scene_close(&s);
+}
+
+Test(tuners, a_changed_source_that_cannot_be_opened_has_failed)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	set_lineup(&s, lineup_of(2, 1, 1000, true));
+	turn(&s);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_str_eq(s.news, "S");
+	fake_fail(&s, next_job(&s, 2), "refused");
+	cr_assert_str_eq(s.news, "SF", "though its state is the same");
+	cr_assert_eq(state_of(&s), TUNER_RESTARTING);
+	fake_run(&s, await_job(&s, 3));
+	cr_assert_str_eq(s.news, "SFR");
 	scene_close(&s);
 }
 

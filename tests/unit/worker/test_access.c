@@ -140,7 +140,6 @@ Test(access, believes_trusted_proxies_only)
 	}
 }
 
-/* A region that the client invents counts only as far as the configuration trusts its source. */
 /* All of IPv4 below 192.0.2.0 is NO, what follows is SE. */
 static struct geoip *countries(void)
 {
@@ -184,6 +183,7 @@ Test(access, the_country_of_the_address_comes_last_and_cannot_be_forged)
 	fixture_free(f);
 }
 
+/* A region that the client invents counts only as far as the configuration trusts its source. */
 Test(access, a_forged_region_counts_as_far_as_its_source_is_trusted)
 {
 	static const unsigned trusts[] = {0, SETTING_REGION_QUERY, SETTING_REGION_HEADERS,
