@@ -249,6 +249,13 @@ void tuner_set_source(struct tuner *t, unsigned at)
 	t->source_at = at;
 }
 
+void tuner_leave_slate(struct tuner *t, unsigned at)
+{
+	assert(tuner_on_slate(t) && at < t->def->source_count);
+	tuner_set_source(t, at);
+	t->retry[SEAT_SOURCE].at_us = t->health[at].at_us;
+}
+
 void tuner_choose_plain_source(struct tuner *t)
 {
 	assert(t->def && !tuner_has_jobs(t));
@@ -347,7 +354,7 @@ void tuner_count(struct tuner *t, uint64_t now_us)
 	more.packets = grown(&t->counted_bytes, relaxed(&h->bytes_in)) / TS_PACKET;
 	more.cc_errors = grown(&t->counted_errors, relaxed(&h->errors_in));
 	more.jumps = grown(&t->counted_jumps, relaxed(&h->jumps_in));
-	if (more.packets || more.cc_errors || more.jumps)
+	if (!tuner_on_slate(t) && (more.packets || more.cc_errors || more.jumps))
 		history_add(&t->history, now_us, t->source_at, &more);
 }
 
@@ -498,7 +505,7 @@ static void stop_outdated(struct tuner *t)
 		job_stop(t->jobs[SEAT_DERIVE]);
 	/* it was switched off while it plays */
 	if (tuner_on_slate(t) && !t->def->slate)
-		tuner_set_source(t, 0);
+		tuner_leave_slate(t, choose_source(t, 0, plain_used(t), clock_mono_us()));
 	if (t->source_hash == tuner_source(t)->hash)
 		return;
 	tuner_look_up_cancel(t);
@@ -713,18 +720,31 @@ void tuner_forget_failures(struct tuner *t)
 		health_forget(&t->health[i]);
 }
 
-void tuner_follow_sources(struct tuner *t)
+/* A slate goes on beside any sources: the new ones are tried at once. */
+static bool slate_goes_on(const struct tuner *t)
+{
+	const struct job *source = t->jobs[SEAT_SOURCE];
+
+	return t->def->slate && source && source->role == JOB_SLATE &&
+	       source->state != JOB_STOPPING;
+}
+
+void tuner_follow_sources(struct tuner *t, const struct lineup_tuner *was)
 {
 	int at = lineup_find_source(t->def, t->source_hash);
-	bool raw = at >= 0 && tuner_raw(t);
+	int from = at >= 0 && was ? lineup_find_source(was, t->source_hash) : -1;
+	unsigned place = (unsigned)MAX(at, 0);
+	struct source_health known = {0};
 
+	if (from >= 0)
+		known = t->health[from];
 	tuner_return_cancel(t);
 	t->probe_source = 0;
-	t->source_at = (unsigned)MAX(at, 0);
+	t->source_at = slate_goes_on(t) ? t->def->source_count : place;
 	/* what was counted of the places in the old list does not apply to this one */
 	tuner_count(t, clock_mono_us());
 	history_forget_hour(&t->history);
-	t->source_lost = t->source_at;
+	t->source_lost = place;
 	if (at < 0) {
 		/* what is known about the old source does not apply to this one */
 		t->gop_ms = 0;
@@ -737,7 +757,8 @@ void tuner_follow_sources(struct tuner *t)
 		t->health[i] = (struct source_health){0};
 		health_forget(&t->health[i]);
 	}
-	t->health[t->source_at].raw = raw;
+	t->health[place].raw = known.raw;
+	t->health[place].start_took_us = known.start_took_us;
 	tuner_retry_now(&t->retry[SEAT_SOURCE]);
 }
 
@@ -773,7 +794,7 @@ uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause)
 	h->at_us = now_us + (uint64_t)delay_ms * 1000;
 	next = t->def ? choose_source(t, t->source_at + 1, plain_used(t), now_us) : t->source_at;
 	if (slate && t->health[next].at_us > now_us &&
-	    t->health[t->def->source_count].at_us <= now_us)
+	    t->health[t->def->source_count].at_us <= t->health[next].at_us)
 		next = t->def->source_count;
 	if (next != t->source_at) {
 		log_next(t, next);

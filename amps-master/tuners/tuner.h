@@ -256,10 +256,13 @@ static inline const struct lineup_source *tuner_source(const struct tuner *t)
 }
 bool tuner_on_slate(const struct tuner *t);	  /* does the slate play, or is it next? */
 bool tuner_may_show_slate(const struct tuner *t); /* if no source can be started */
-/* The definition is another one: goes on with the source that plays if it is still listed. */
-void tuner_follow_sources(struct tuner *t);
+/* The definition is another one than `was` (NULL = there was none): goes on with the source that
+ * plays if it is still listed, or with the slate. */
+void tuner_follow_sources(struct tuner *t, const struct lineup_tuner *was);
 /* The source at this place plays, or is next. */
 void tuner_set_source(struct tuner *t, unsigned at);
+/* The source at this place is next, as soon as its back-off is over; the caller ends the slate. */
+void tuner_leave_slate(struct tuner *t, unsigned at);
 /* The source is lost: its back-off begins, and the next one that may start takes its place.
  * Returns how long to wait for that. */
 must_check uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause);
@@ -278,6 +281,9 @@ void tuner_replace_source(struct tuner *t);
 /* The source is lost: before its first media a channel's viewers get last_error, afterwards they
  * stay. */
 void tuner_lost_source(struct tuner *t);
+/* TS cannot carry the source, nor another one: wants for the unchanged source get last_error, the
+ * others one job in both roles. */
+void tuner_lost_raw(struct tuner *t);
 bool tuner_has_jobs(const struct tuner *t);
 bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 

@@ -336,6 +336,9 @@ int job_on_running(struct job *j, const struct msg *m)
 	t->seat_shown[j->seat] = true;
 	t->shown = true;
 	if (owns_source(j)) {
+		/* what failed was in the format of the source before */
+		if (t->def && !tuner_on_slate(t))
+			t->health[t->def->source_count].silent_starts = 0;
 		tuner_set_state(t, TUNER_RUNNING);
 		tuner_update_soon(t); /* an earlier source may be tried now */
 	}
@@ -560,7 +563,8 @@ void tuner_back_off(struct tuner *t, enum job_seat seat, bool young, const char 
 	if (source)
 		tuner_count(t, now_us);
 	count.lost[cause] = 1;
-	history_add(&t->history, now_us, source ? t->source_at : HISTORY_OTHER_JOBS, &count);
+	history_add(&t->history, now_us,
+		    source && !tuner_on_slate(t) ? t->source_at : HISTORY_OTHER_JOBS, &count);
 
 	if (source) {
 		delay_ms = tuner_next_source(t, young, cause);
@@ -603,9 +607,7 @@ static void fail_filled(struct job *j)
 			output_fail(o, t->last_status ? t->last_status : 502, t->last_error);
 }
 
-/* TS cannot carry the source, nor another one: wants for the unchanged source get the reason, the
- * others one job in both roles. */
-static void lost_raw(struct tuner *t)
+void tuner_lost_raw(struct tuner *t)
 {
 	struct output *source = output_source(t);
 
@@ -628,7 +630,7 @@ static void lost(struct job *j)
 	if (!j->explained)
 		text_copy(t->last_error, sizeof(t->last_error), "its process died unexpectedly");
 	if (tuner_raw(t) && j->role == JOB_INGEST && !tuner_plain_elsewhere(t)) {
-		lost_raw(t);
+		tuner_lost_raw(t);
 		return;
 	}
 	note_failure(j);
@@ -694,8 +696,8 @@ static uint32_t restart_ms(const struct tuner *t)
 		      << MIN(h->silent_starts, 16u);
 	bool soon = t->def->source_count > 1 || (t->shown && h->start_took_us);
 
-	/* where viewers can be shown something else, it is tried further beside that */
-	if (tuner_may_show_slate(t) && !tuner_on_slate(t))
+	/* where viewers can be shown something else, a source that was faster is not waited for */
+	if (h->start_took_us && tuner_may_show_slate(t) && !tuner_on_slate(t))
 		ms = MIN(ms, h->start_took_us / 1000 + SLATE_AFTER_MS);
 	return soon ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
 }

@@ -256,6 +256,8 @@ static void promote(struct job *j)
 	if (!tuner_on_slate(t) || t->source_lost != j->source)
 		history_add(&t->history, clock_mono_us(), j->source,
 			    &(struct history_counts){.switches = 1});
+	/* of the ring that workers still read */
+	tuner_count(t, clock_mono_us());
 	tuner_set_source(t, j->source);
 	t->source_hash = tuner_source(t)->hash;
 	t->live = j->live;
@@ -290,6 +292,7 @@ static int on_running(struct job *j, const struct msg *m)
 		if (!t->probe.map.header || j->running_us)
 			return -EBADMSG;
 		j->running_us = clock_mono_us();
+		t->health[j->source].start_took_us = j->running_us - j->started_us;
 		tuner_update_soon(t);
 		return 0;
 	}
@@ -323,8 +326,13 @@ static int on_source(struct job *j, const struct msg *m)
 	    source.kind >= SOURCE_KIND_COUNT_)
 		return -EBADMSG;
 	j->live = source.live;
-	if (source.kind == SOURCE_RAW)
-		give_up(j->tuner, j); /* it needs a job in both roles */
+	if (source.kind != SOURCE_RAW)
+		return 0;
+	/* it needs a job in both roles; beside a slate its end is awaited for the reason */
+	if (tuner_on_slate(j->tuner))
+		j->tuner->health[j->source].raw = true;
+	else
+		give_up(j->tuner, j);
 	return 0;
 }
 
@@ -347,6 +355,10 @@ static int on_failed(struct job *j, const struct msg *m)
 	if (msg_decode_job_failed(m->bytes, m->len, &failed) < 0)
 		return -EBADMSG;
 	text_copy_foreign(text, sizeof(text), failed.text);
+	if (j->tuner->health[j->source].raw) {
+		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), text);
+		return 0;
+	}
 	log_info("source %u does not work yet (%s), trying again later channel=%s", j->source + 1,
 		 text, j->tuner->key);
 	return 0;
@@ -364,8 +376,23 @@ int tuner_return_message(struct job *j, const struct msg *m)
 	return handlers[m->type] ? handlers[m->type](j, m) : 0;
 }
 
+/* Profiles can play the source, and a plain one is not to be waited for. */
+static void leave_slate_raw(struct tuner *t, unsigned at)
+{
+	tuner_leave_slate(t, at);
+	t->retry[SEAT_SOURCE].at_us = 0; /* it works */
+	if (t->jobs[SEAT_SOURCE])
+		tuner_replace_source(t);
+	tuner_lost_raw(t);
+}
+
 void tuner_return_lost(struct job *j)
 {
+	struct tuner *t = j->tuner;
+
 	assert(j->state == JOB_STOPPING);
-	give_up(j->tuner, j);
+	give_up(t, j);
+	if (tuner_on_slate(t) && j->source < t->def->source_count && t->health[j->source].raw &&
+	    !tuner_plain_elsewhere(t))
+		leave_slate_raw(t, j->source);
 }

@@ -28,7 +28,9 @@ static void name_source(const struct tuner *t, unsigned at, bool address, char *
 {
 	const char *text = t->def && at < t->def->source_count ? t->def->sources[at].text : "";
 	bool many = t->def && t->def->source_count > 1;
-	int n = many ? snprintf(dst, cap, "source %u", at + 1) : snprintf(dst, cap, "the source");
+	bool slate = t->def && at == t->def->source_count;
+	int n = many && !slate ? snprintf(dst, cap, "source %u", at + 1)
+			       : snprintf(dst, cap, slate ? "the slate" : "the source");
 	char shown[201];
 
 	assert(n > 0 && (size_t)n < cap);

@@ -383,7 +383,7 @@ static void tuner_follow(struct tuners *ts, struct tuner *t)
 	if (t->def && t->def->unavailable)
 		t->def = NULL;
 	if (t->def && !lineup_same_sources(was, t->def))
-		tuner_follow_sources(t);
+		tuner_follow_sources(t, was);
 	outputs_follow(t, segments_lack_track(t));
 	if (t->def) {
 		wants_follow(ts, t);

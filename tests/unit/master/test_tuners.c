@@ -1161,6 +1161,174 @@ Test(tuners, a_slate_that_is_switched_off_ends)
 	scene_close(&s);
 }
 
+Test(tuners, a_slow_second_source_is_played_without_a_slate_between)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_with_slate(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	cr_assert_eq(next_job(&s, 2)->source, '1');
+	cr_assert_geq(s.jobs[1].restart_ms, 2500, "it has not shown how fast it is");
+	scene_close(&s);
+}
+
+Test(tuners, how_fast_a_source_was_is_known_after_a_slate)
+{
+	struct scene s;
+	struct fake_job *second;
+	const struct tuner *t;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_with_slate(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	fake_fail(&s, next_job(&s, 2), "refused");
+	fake_run(&s, &s.jobs[2]);
+	cr_assert_eq(s.jobs[2].role, JOB_SLATE);
+	fake_hello(&s, await_job(&s, 4));
+	cr_assert_eq(s.jobs[3].source, '0');
+	fake_fail(&s, &s.jobs[3], "refused");
+	second = await_job(&s, 5);
+	fake_run(&s, second);
+	cr_assert_eq(second->source, '1');
+	await_next_ring(&s, second);
+	fake_takes_over(&s, second, 920000);
+	t = s.tuners->all;
+	cr_assert_eq(t->source_at, 1);
+	cr_assert_gt(t->health[1].start_took_us, 0);
+	/* the list changes while it plays */
+	set_lineup(&s, lineup_with_slate(3));
+	cr_assert_gt(t->health[1].start_took_us, 0);
+	cr_assert_eq(t->health[0].start_took_us, 0);
+	scene_close(&s);
+}
+
+Test(tuners, a_slate_that_failed_is_tried_again_after_a_source_has_run)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_with_slate(1));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_fail(&s, &s.jobs[0], "gone");
+	fake_fail(&s, next_job(&s, 2), "refused");
+	cr_assert_eq(next_job(&s, 3)->role, JOB_SLATE);
+	fake_fail(&s, &s.jobs[2], "no encoder");
+	fake_run(&s, await_job(&s, 4));
+	cr_assert_eq(s.jobs[3].role, JOB_INGEST);
+	fake_fail(&s, &s.jobs[3], "gone again");
+	fake_hello(&s, await_job(&s, 5));
+	cr_assert_eq(s.jobs[4].role, JOB_SLATE, "perhaps it can be made in this format");
+	scene_close(&s);
+}
+
+Test(tuners, a_slate_goes_on_beside_another_list_of_sources)
+{
+	struct scene s;
+	struct fake_job *slate = scene_slate(&s), *source;
+
+	set_lineup(&s, lineup_with_slate(2));
+	turn(&s);
+	fake_listen(slate);
+	cr_assert_not(slate->told_to_stop);
+	source = await_job(&s, 4);
+	fake_run(&s, source);
+	cr_assert_eq(source->role, JOB_INGEST);
+	await_next_ring(&s, source);
+	fake_takes_over(&s, source, 920000);
+	fake_listen(slate);
+	cr_assert(slate->told_to_stop);
+	cr_assert_eq(s.gones, 0);
+	scene_close(&s);
+}
+
+Test(tuners, a_slate_that_dies_early_is_followed_by_another_one)
+{
+	struct scene s;
+	struct fake_job *slate = scene_slate(&s);
+
+	/* the source has failed many times */
+	s.tuners->all->health[0].at_us = clock_mono_us() + 15000000;
+	fake_end(slate);
+	turn(&s);
+	fake_run(&s, await_job(&s, 4));
+	cr_assert_eq(s.jobs[3].role, JOB_SLATE);
+	/* the second time it waits for half a second */
+	fake_end(&s.jobs[3]);
+	turn(&s);
+	fake_hello(&s, await_job(&s, 5));
+	cr_assert_eq(s.jobs[4].role, JOB_SLATE);
+	scene_close(&s);
+}
+
+Test(tuners, a_source_is_not_tried_early_because_a_slate_is_switched_off)
+{
+	struct scene s;
+	struct fake_job *slate = scene_slate(&s);
+	uint64_t at_us = clock_mono_us() + 700000;
+
+	s.tuners->all->health[0].at_us = at_us;
+	set_lineup(&s, lineup_of_sources(1));
+	turn(&s);
+	fake_end(slate);
+	turn(&s);
+	await_job(&s, 4);
+	cr_assert_geq(clock_mono_us(), at_us);
+	cr_assert_eq(next_job(&s, 4)->role, JOB_INGEST);
+	scene_close(&s);
+}
+
+/* Only a profile can play the source that ends a slate: who watches it as it is gets the reason. */
+Test(tuners, a_source_that_ts_cannot_carry_ends_a_slate)
+{
+	struct scene s;
+	struct fake_job *slate = scene_slate(&s);
+
+	want(&s, 0, 2, "sd");
+	cr_assert_eq(next_job(&s, 4)->role, JOB_DERIVE);
+	fake_hello(&s, await_job(&s, 5));
+	cr_assert_eq(s.jobs[4].role, JOB_INGEST);
+	fake_raw(&s, &s.jobs[4]);
+	cr_assert_eq(s.gones, 1);
+	cr_assert_str_eq(s.gone_text, "no transport stream carries it");
+	fake_listen(slate);
+	cr_assert(slate->told_to_stop);
+	fake_listen(&s.jobs[3]);
+	cr_assert(s.jobs[3].told_to_stop);
+	fake_end(slate);
+	fake_end(&s.jobs[3]);
+	turn(&s);
+	fake_run(&s, await_job(&s, 6));
+	cr_assert_eq(s.jobs[5].role, JOB_BOTH);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_eq(s.gones, 1);
+	scene_close(&s);
+}
+
+Test(tuners, beside_a_slate_another_source_is_preferred_to_one_that_ts_cannot_carry)
+{
+	struct scene s;
+
+	scene_slate(&s);
+	set_lineup(&s, lineup_with_slate(2));
+	fake_hello(&s, await_job(&s, 4));
+	fake_raw(&s, &s.jobs[3]);
+	cr_assert_eq(s.gones, 0);
+	fake_hello(&s, await_job(&s, 5));
+	cr_assert_eq(s.jobs[4].source, '1');
+	fake_fail(&s, &s.jobs[4], "refused");
+	fake_hello(&s, await_job(&s, 6));
+	cr_assert_eq(s.jobs[5].source, '1', "the first one is not tried any more");
+	fake_listen(&s.jobs[2]);
+	cr_assert_not(s.jobs[2].told_to_stop);
+	scene_close(&s);
+}
+
 Test(tuners, a_tuner_without_viewers_stops_after_the_idle_time)
 {
 	struct scene s;
@@ -2405,6 +2573,22 @@ Test(tuners, a_lost_job_of_outputs_is_not_the_sources_fault)
 	fake_end(derive_of(&s));
 	turn(&s);
 	cr_assert(!why_says(&s, "last_hour", "the source was lost"));
+	cr_assert(why_says(&s, "last_hour", "the jobs that make its outputs were lost 1 times"));
+	scene_close(&s);
+}
+
+Test(tuners, a_lost_slate_is_not_a_sources_fault)
+{
+	struct scene s;
+	struct fake_job *slate = scene_slate(&s);
+
+	atomic_store(&slate->w.header->bytes_in, TS_PACKET * 100);
+	tuner_count(s.tuners->all, clock_mono_us());
+	cr_assert_eq(s.tuners->all->history.total.packets, 0);
+	fake_end(slate);
+	turn(&s);
+	cr_assert(!why_says(&s, "last_hour", "was lost 1 times"));
+	cr_assert(why_says(&s, "last_hour", "the source was lost 2 times"));
 	cr_assert(why_says(&s, "last_hour", "the jobs that make its outputs were lost 1 times"));
 	scene_close(&s);
 }
