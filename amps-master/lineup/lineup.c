@@ -56,6 +56,7 @@ static struct lineup_settings settings_read(const json_t *settings)
 		.max_overlap = json_read_u32(streaming, "max_overlap", DEFAULT_MAX_OVERLAP),
 		.ring_seconds = json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
 		.memory_mb = json_read_u32(json_object_get(settings, "limits"), "memory_mb", 0),
+		.nice = json_read_u32(json_object_get(settings, "limits"), "nice", 0),
 	};
 }
 
@@ -209,12 +210,10 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 {
 	const struct lineup_settings s = settings_read(settings);
 	const json_t *streaming = json_object_get(settings, "streaming");
-	const json_t *limits = json_object_get(settings, "limits");
 	char scratch[32];
 	const char *source = json_read_text(entry, "source", scratch);
 	/* the command opens the source, so options of the source do not apply */
 	bool opens = !channel_has_command(entry);
-	json_int_t nice = json_integer_value(json_object_get(limits, "nice"));
 	json_int_t starts_ms = (json_int_t)s.start_timeout_ms;
 
 	return json_pack(
@@ -228,7 +227,7 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 		/* what a job assumes anyway is left out: each channel keeps this text */
 		"allow_private",
 		json_read_bool(streaming, "allow_private", false) ? json_true() : NULL, "nice",
-		nice ? json_integer(nice) : NULL, "memory_mb",
+		s.nice ? json_integer(s.nice) : NULL, "memory_mb",
 		s.memory_mb ? json_integer(s.memory_mb) : NULL);
 }
 

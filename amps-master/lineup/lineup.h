@@ -17,6 +17,7 @@ struct lineup_settings {
 	uint32_t max_overlap;	  /* tuners that are one viewer's own */
 	uint32_t ring_seconds;
 	uint32_t memory_mb; /* of one job; 0 = the defaults of limits.h */
+	uint32_t nice;	    /* of jobs */
 };
 
 struct lineup {

@@ -72,7 +72,8 @@ bool lineup_same_sources(const struct lineup_tuner *a, const struct lineup_tuner
  *	 "outputs":[{"options":[...]}, ...],                added when a job is started
  *	 "next_source":true,                                likewise: another one follows its end
  *	 "source_keys":true}                                the source itself is a variant, too
- * That of a slate: {"channel":5, "name":"...", "slate":"text"}, "" for the text of Amps' own.
+ * That of a slate: {"channel":5, "name":"...", "slate":"text", "nice":10}, "" for the text of
+ * Amps' own.
  * If the source is a page, "page" is its address; what yt-dlp has found is added when a job is
  * started, "sound" if it comes apart from the picture:
  *	 "source":"http://...", "sound":"http://...",

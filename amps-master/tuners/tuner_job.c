@@ -717,9 +717,10 @@ static void slate_spec(const struct tuner *t, struct buf *spec)
 	const struct channel_list *channels = &t->owner->lineup->channels;
 	size_t at = channel_list_find(channels, t->channel);
 	bool found = at < channels->count && channels->at[at]->id == t->channel;
-	json_auto_t *object =
-		json_pack("{sI ss ss}", "channel", (json_int_t)t->channel, "name",
-			  found ? channels->at[at]->name : "", "slate", t->def->slate);
+	json_int_t nice = t->owner->lineup->settings.nice;
+	json_auto_t *object = json_pack("{sI ss ss so*}", "channel", (json_int_t)t->channel, "name",
+					found ? channels->at[at]->name : "", "slate", t->def->slate,
+					"nice", nice ? json_integer(nice) : NULL);
 	_cleanup_(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
 	assert(t->def->slate);

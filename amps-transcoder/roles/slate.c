@@ -9,6 +9,7 @@
 #include "amps-transcoder/mux/muxer.h"
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/slate/media.h"
+#include "amps-transcoder/slate/picture.h"
 #include "amps-transcoder/source/ring_follow.h"
 #include "amps-transcoder/ts/parse.h"
 #include "common/clock.h"
@@ -16,10 +17,10 @@
 
 #define FORMAT_BYTES (3u << 20) /* of the ring before, to read the format */
 #define FORMAT_CHUNK (64u << 10)
-#define AGE_ANY_US   (UINT64_MAX / 2) /* the oldest access point */
-#define START_90K    (10 * TS_HZ)     /* well above zero: clock references come before it */
-#define LEAD_US	     300000	      /* how far the slate is ahead of real time */
-#define LATE_US	     1000000	      /* a job that was suspended so long skips the time */
+#define FORMAT_US    4000000	  /* the last seconds of the ring before, for its format */
+#define START_90K    (10 * TS_HZ) /* well above zero: clock references come before it */
+#define LEAD_US	     300000	  /* how far the slate is ahead of real time */
+#define LATE_US	     1000000	  /* a job that was suspended so long skips the time */
 #define WAIT_MS	     250
 
 static_assert(SLATE_STREAMS_MAX <= MUXER_STREAMS_MAX, "a place for each stream");
@@ -74,7 +75,13 @@ static bool take_orders(struct slate *s)
 	}
 }
 
-/* What the ring holds, from an access point on.  False: it holds none. */
+static bool is_stopped(void *owner)
+{
+	return !take_orders(owner);
+}
+
+/* The end of what the ring holds, from an access point on: the format that the channel had last,
+ * however long the source has been silent.  False: it holds none. */
 static bool read_ring(struct ring_follow *f, struct buf *bytes)
 {
 	static uint8_t chunk[FORMAT_CHUNK];
@@ -82,6 +89,9 @@ static bool read_ring(struct ring_follow *f, struct buf *bytes)
 	struct ring_intro intro;
 	ssize_t n = 0;
 
+	if (!f->has_ring || ring_find_rap(&f->ring, clock_mono_us(), 0, &rap) < 0)
+		return false;
+	f->age_us = clock_mono_us() - MIN(rap.mono_us, clock_mono_us()) + FORMAT_US;
 	if (!ring_follow_start(f, &rap))
 		return false;
 	intro = ring_intro(&rap, false);
@@ -96,14 +106,17 @@ static const char *text_of(const struct job *job, char *dst, size_t cap)
 {
 	const char *text = job_spec_text(job, "slate", "");
 
-	snprintf(dst, cap, "%s\n\nNo signal. The programme continues as soon as possible.",
-		 job_spec_text(job, "name", ""));
+	char title[SLATE_TITLE_MAX];
+
+	slate_title(job_spec_text(job, "name", ""), title);
+	snprintf(dst, cap, "%s\n\nNo signal. The programme continues as soon as possible.", title);
 	return *text ? text : dst;
 }
 
 /* 0 or a libav error. */
 static int make_media(struct slate *s)
 {
+	const struct slate_stop stop = {is_stopped, s};
 	char text[ERROR_TEXT_MAX];
 	struct buf bytes = BUF_INIT;
 	int r;
@@ -113,7 +126,8 @@ static int make_media(struct slate *s)
 	r = slate_format_read(&bytes, &s->format);
 	ring_follow_done(&s->before);
 	if (r == 0)
-		r = slate_media_make(&s->format, text_of(s->job, text, sizeof(text)), &s->media);
+		r = slate_media_make(&s->format, text_of(s->job, text, sizeof(text)), &stop,
+				     &s->media);
 	return r;
 }
 
@@ -217,6 +231,8 @@ static int run(struct slate *s)
 	r = make_media(s);
 	if (r == 0)
 		r = open_muxer(s);
+	if (r == AVERROR_EXIT)
+		return job_end_shutdown(s->job);
 	if (r < 0)
 		return job_end_failed_av(s->job, 502, "the slate cannot be made", r);
 	job_report_source(s->job, SOURCE_REMUX, true, "slate");
@@ -238,7 +254,7 @@ int slate_run(struct job *job)
 		return job_end_failed(job, 502, "no memory");
 	s->job = job;
 	s->order = JOB_EVENT_INIT;
-	ring_follow_init(&s->before, AGE_ANY_US);
+	ring_follow_init(&s->before, FORMAT_US);
 	code = run(s);
 	muxer_free(s->muxer);
 	slate_media_done(&s->media);

@@ -9,6 +9,9 @@
 #define SIZE_MIN      16
 #define SIZE_MAX_SIDE 8192
 #define CHANNELS_MAX  8
+/* of a sound that brought nothing that tells */
+#define USUAL_SAMPLE_RATE 48000
+#define USUAL_CHANNELS	  2
 
 /* What is measured from a few pictures is never exact. */
 static AVRational usual_rate(AVRational measured)
@@ -46,9 +49,10 @@ static bool read_stream(AVFormatContext *ic, AVStream *st, struct slate_stream *
 		return s->width >= SIZE_MIN && s->height >= SIZE_MIN && s->width <= SIZE_MAX_SIDE &&
 		       s->height <= SIZE_MAX_SIDE;
 	}
-	s->sample_rate = par->sample_rate;
-	s->channels = MIN(par->ch_layout.nb_channels, CHANNELS_MAX);
-	return par->codec_type == AVMEDIA_TYPE_AUDIO && s->sample_rate > 0 && s->channels > 0;
+	s->sample_rate = par->sample_rate > 0 ? par->sample_rate : USUAL_SAMPLE_RATE;
+	s->channels = par->ch_layout.nb_channels > 0 ? MIN(par->ch_layout.nb_channels, CHANNELS_MAX)
+						     : USUAL_CHANNELS;
+	return par->codec_type == AVMEDIA_TYPE_AUDIO;
 }
 
 /* Of several programmes the one with the best picture. */

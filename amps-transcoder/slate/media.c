@@ -184,11 +184,14 @@ static int collect(struct slate_track *t, AVCodecContext *ctx)
 	}
 }
 
-static int encode(struct slate_track *t, AVCodecContext *ctx, AVFrame *frame, unsigned frames)
+static int encode(struct slate_track *t, AVCodecContext *ctx, AVFrame *frame, unsigned frames,
+		  const struct slate_stop *stop)
 {
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < frames; i++) {
+		if (stop->asked(stop->owner))
+			return AVERROR_EXIT;
 		frame->pts =
 			ctx->codec_type == AVMEDIA_TYPE_VIDEO ? i : (int64_t)i * frame->nb_samples;
 		frame->pict_type = i ? AV_PICTURE_TYPE_NONE : AV_PICTURE_TYPE_I;
@@ -208,7 +211,8 @@ static int encode(struct slate_track *t, AVCodecContext *ctx, AVFrame *frame, un
 	return MIN(r, 0);
 }
 
-static int track_make(struct slate_track *t, const struct slate_stream *s, const char *text)
+static int track_make(struct slate_track *t, const struct slate_stream *s, const char *text,
+		      const struct slate_stop *stop)
 {
 	bool picture = s->type == AVMEDIA_TYPE_VIDEO;
 	AVCodecContext *ctx;
@@ -225,7 +229,7 @@ static int track_make(struct slate_track *t, const struct slate_stream *s, const
 	if (r >= 0) {
 		t->step = picture ? av_inv_q(s->rate)
 				  : (AVRational){frame->nb_samples, s->sample_rate};
-		r = encode(t, ctx, frame, picture ? pictures_of(s) : SILENT_FRAMES);
+		r = encode(t, ctx, frame, picture ? pictures_of(s) : SILENT_FRAMES, stop);
 	}
 	av_frame_free(&frame);
 	avcodec_free_context(&ctx);
@@ -239,15 +243,18 @@ static void track_done(struct slate_track *t)
 		av_packet_free(&t->packets[--t->count]);
 }
 
-int slate_media_make(const struct slate_format *format, const char *text, struct slate_media *ret)
+int slate_media_make(const struct slate_format *format, const char *text,
+		     const struct slate_stop *stop, struct slate_media *ret)
 {
 	*ret = (struct slate_media){0};
 	for (unsigned i = 0; i < format->count; i++) {
 		struct slate_track *t = &ret->tracks[ret->count];
-		int r = track_make(t, &format->streams[i], text);
+		int r = track_make(t, &format->streams[i], text, stop);
 
-		if (r == AVERROR(ENOMEM))
+		if (r == AVERROR(ENOMEM) || r == AVERROR_EXIT) {
+			track_done(t);
 			return r;
+		}
 		if (r < 0) {
 			track_done(t);
 			*t = (struct slate_track){0};

@@ -22,10 +22,17 @@ struct slate_media {
 	unsigned count;
 };
 
+/* Asked before each frame: true = the media are not needed any more. */
+struct slate_stop {
+	bool (*asked)(void *owner);
+	void *owner;
+};
+
 /* A stream whose codec has no encoder here gets a usual codec, or is left out.  0 or a libav error
- * (AVERROR_ENCODER_NOT_FOUND: no stream has an encoder).  Both need slate_media_done(). */
+ * (AVERROR_ENCODER_NOT_FOUND: no stream has an encoder; AVERROR_EXIT: stopped).  All need
+ * slate_media_done(). */
 must_check int slate_media_make(const struct slate_format *format, const char *text,
-				struct slate_media *ret);
+				const struct slate_stop *stop, struct slate_media *ret);
 void slate_media_done(struct slate_media *m);
 
 #endif

@@ -140,6 +140,22 @@ static void break_lines(struct lines *l, const char *text)
 	cut_blanks(l->text[l->count - 1]);
 }
 
+static_assert(SLATE_TITLE_MAX == 2 * (LINE_CHARS + 1), "two lines, a break and the end");
+
+void slate_title(const char *text, char title[SLATE_TITLE_MAX])
+{
+	struct lines l;
+	size_t n;
+
+	break_lines(&l, text);
+	n = strlen(l.text[0]);
+	memcpy(title, l.text[0], n + 1);
+	if (l.count == 1)
+		return;
+	title[n++] = '\n';
+	memcpy(title + n, l.text[1], strlen(l.text[1]) + 1);
+}
+
 struct canvas {
 	uint8_t *luma;
 	size_t stride;

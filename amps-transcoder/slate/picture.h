@@ -12,4 +12,8 @@
 void slate_draw_text(uint8_t *luma, size_t stride, unsigned width, unsigned height,
 		     const char *text);
 
+/* The first two lines of a text, so that there is room for more behind them. */
+#define SLATE_TITLE_MAX 58u
+void slate_title(const char *text, char title[SLATE_TITLE_MAX]);
+
 #endif

@@ -48,6 +48,7 @@ struct fake_job {
 	uint64_t generation;
 	int64_t output_continue_90k;
 	uint32_t restart_ms;
+	int nice;
 	bool has_ring, has_source, told_to_stop, told_off;
 	uint32_t percent; /* of its windows */
 	struct ring_writer w;
@@ -335,6 +336,8 @@ static void fake_listen(struct fake_job *j)
 			j->role = job.role;
 			j->source = at ? at[5] : '-';
 			j->restart_ms = job.restart_ms;
+			at = strstr(job.spec, "\"nice\":");
+			j->nice = at ? atoi(at + 7) : 0;
 			j->continue_90k = job.continue_90k;
 		}
 		if (m.type == MSG_JOB_OUTPUT)
@@ -1072,6 +1075,23 @@ Test(tuners, a_slate_is_shown_until_a_source_works)
 	cr_assert_str_eq(s.news, "SFR");
 	cr_assert_eq(s.job_count, 5);
 	cr_assert_eq(s.gones, 0, "viewers have stayed");
+	scene_close(&s);
+}
+
+Test(tuners, the_job_of_a_slate_is_as_nice_as_others)
+{
+	struct scene s;
+	struct lineup *l = lineup_with_slate(1);
+
+	l->settings.nice = 7;
+	scene_open(&s, 1000);
+	set_lineup(&s, l);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	cr_assert_eq(msg_send_job_stalled(s.jobs[0].fd, &(struct msg_job_stalled){}, NULL), 0);
+	fake_fail(&s, &s.jobs[0], "silent");
+	cr_assert_eq(next_job(&s, 2)->role, JOB_SLATE);
+	cr_assert_eq(s.jobs[1].nice, 7);
 	scene_close(&s);
 }
 

@@ -85,6 +85,20 @@ static const char *other_film(void)
 			  "-c:a mp2 -ac 2 -metadata:s:a:0 language=deu -streamid 0:300 -f mpegts");
 }
 
+static bool goes_on(void *owner)
+{
+	(void)owner;
+	return false;
+}
+
+static const struct slate_stop on = {goes_on, NULL};
+
+/* True from the tenth frame on. */
+static bool stops(void *owner)
+{
+	return ++*(unsigned *)owner >= 10;
+}
+
 Test(slate, it_has_the_format_of_the_stream_before)
 {
 	struct buf bytes = bytes_of(other_film()), none = BUF_INIT;
@@ -102,7 +116,7 @@ Test(slate, it_has_the_format_of_the_stream_before)
 	cr_expect_eq(f.streams[1].sample_rate, 44100);
 	cr_expect_eq(f.streams[1].channels, 2);
 	cr_expect_str_eq(f.streams[1].language, "deu");
-	cr_assert_eq(slate_media_make(&f, "x", &m), 0);
+	cr_assert_eq(slate_media_make(&f, "x", &on, &m), 0);
 	cr_assert_eq(m.count, 2);
 	cr_expect_eq(m.tracks[0].parameters->codec_id, AV_CODEC_ID_MPEG2VIDEO);
 	cr_expect_eq(m.tracks[0].count, 50, "a second");
@@ -113,12 +127,75 @@ Test(slate, it_has_the_format_of_the_stream_before)
 	/* a codec that nothing here encodes */
 	f.streams[0].codec = AV_CODEC_ID_CAVS;
 	f.streams[1].codec = AV_CODEC_ID_DTS;
-	cr_assert_eq(slate_media_make(&f, "x", &m), 0);
+	cr_assert_eq(slate_media_make(&f, "x", &on, &m), 0);
 	cr_expect_eq(m.count, 2);
 	slate_media_done(&m);
 	av_log_set_level(AV_LOG_QUIET);
 	buf_puts(&none, "this is no transport stream");
 	cr_expect_lt(slate_format_read(&none, &f), 0);
+}
+
+Test(slate, a_slate_that_is_not_needed_any_more_is_not_encoded)
+{
+	struct buf bytes = bytes_of(other_film());
+	unsigned frames = 0;
+	const struct slate_stop stop = {stops, &frames};
+	struct slate_format f;
+	struct slate_media m;
+
+	cr_assert_eq(slate_format_read(&bytes, &f), 0);
+	cr_expect_eq(slate_media_make(&f, "x", &stop, &m), AVERROR_EXIT);
+	cr_expect_eq(frames, 10);
+	slate_media_done(&m);
+}
+
+/* The tables list it, but its packets are missing. */
+Test(slate, a_sound_that_tells_nothing_has_the_usual_parameters)
+{
+	struct buf bytes = bytes_of(other_film()), again = bytes_of(other_film());
+	struct slate_format f;
+	struct slate_media m;
+	size_t kept = 0;
+	unsigned pid;
+
+	cr_assert_eq(slate_format_read(&bytes, &f), 0);
+	pid = f.streams[1].pid;
+	for (size_t at = 0; at + TS_PACKET <= again.len; at += TS_PACKET) {
+		const uint8_t *packet = (const uint8_t *)again.data + at;
+
+		if (((packet[1] & 0x1fu) << 8 | packet[2]) == pid)
+			continue;
+		memmove((uint8_t *)again.data + kept, packet, TS_PACKET);
+		kept += TS_PACKET;
+	}
+	cr_assert_lt(kept, again.len);
+	again.len = kept;
+	av_log_set_level(AV_LOG_QUIET);
+	cr_assert_eq(slate_format_read(&again, &f), 0);
+	cr_assert_eq(f.count, 2);
+	cr_expect_eq(f.streams[1].pid, pid);
+	cr_expect_eq(f.streams[1].sample_rate, 48000);
+	cr_expect_eq(f.streams[1].channels, 2);
+	cr_assert_eq(slate_media_make(&f, "x", &on, &m), 0);
+	cr_expect_eq(m.count, 2);
+	slate_media_done(&m);
+}
+
+Test(slate, a_long_name_leaves_room_for_the_rest)
+{
+	char title[SLATE_TITLE_MAX], name[400];
+
+	slate_title("Five", title);
+	cr_expect_str_eq(title, "Five");
+	slate_title("", title);
+	cr_expect_str_eq(title, "");
+	slate_title("The channel of a name that does not fit into two lines of text", title);
+	cr_expect_str_eq(title, "The channel of a name that\ndoes not fit into two lines");
+	memset(name, 'W', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	slate_title(name, title);
+	cr_expect_eq(strlen(title), SLATE_TITLE_MAX - 1);
+	cr_expect_eq(title[28], '\n');
 }
 
 /* As the master does when a source is lost: the slate continues behind what the ring holds. */
