@@ -42,8 +42,8 @@ static const char *format_member(const char *name, const json_t *value, char *ds
 
 static void print_next(void)
 {
-	puts("\n`amps vlc --print` prints the address for players, with the token. Channels are in the "
-	     "file\nthat `config` names (man amps.yaml); `amps reload` reads it again.");
+	puts("\n`amps vlc --print` prints the address for players, with the token. Channels are in "
+	     "the file\nthat `config` names (man amps.yaml); `amps reload` reads it again.");
 }
 
 static int print_status(json_t *status)
