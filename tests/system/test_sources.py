@@ -250,7 +250,7 @@ def test_a_live_dash_event_ends(server, tmp_path):
 
 def test_viewers_stay_when_the_origin_cuts(server):
     with HttpOrigin(Paced(media.long_film(), 120, burst=1)) as origin:
-        s = server(line_up(channel(1, origin.url())))
+        s = server(line_up(channel(1, origin.url(), slate=False)))
         with Watcher(s, "/stream/1.ts") as w:
             w.wait_more(100)
             for cuts in range(1, 4):
