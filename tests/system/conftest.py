@@ -14,6 +14,11 @@ pytest_plugins = ["suite"]
 def pytest_configure(config):
     # a run that is terminated still cleans up
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 1))
+    # What tests start keeps nothing compiled: a program whose files are limited, such as yt-dlp, would
+    # leave half a file for all others.  The process that starts those that run the tests passes it on.
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        os.environ.pop("PYTHONPYCACHEPREFIX", None)
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.hookimpl(hookwrapper=True)
