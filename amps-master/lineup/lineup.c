@@ -99,7 +99,7 @@ static int derived_add(struct maker *m, const struct channel_view *v, struct lin
 	if (spec == NULL)
 		return -ENOMEM;
 	output->spec = put_text(m, spec);
-	output->hash = hash_end(hash_text(h, spec));
+	output->hash = (uint32_t)hash_end(hash_text(h, spec));
 	return 0;
 }
 
@@ -132,7 +132,7 @@ static void segments_add(struct maker *m, const struct channel_view *v, uint32_t
 		h = hash_u64(h, s.part_ms);
 	}
 	h = hash_u64(hash_u64(hash_u64(h, s.segment_ms), s.window_ms), s.keep_ms);
-	output->hash = hash_end(hash_u64(hash_u64(h, s.independent), s.key_ms));
+	output->hash = (uint32_t)hash_end(hash_u64(hash_u64(h, s.independent), s.key_ms));
 }
 
 /* Fragments are made of the transport stream of the variant alone. */
@@ -140,7 +140,7 @@ static void fragments_add(struct maker *m, const struct channel_view *v,
 			  struct lineup_output *output)
 {
 	output->spec = put_text(m, "");
-	output->hash = hash_end(hash_text(hash_u64(HASH_START, output->form), v->name));
+	output->hash = (uint32_t)hash_end(hash_text(hash_u64(HASH_START, output->form), v->name));
 }
 
 /* `track` is the number of the variant. */
@@ -326,19 +326,12 @@ static void slate_add(struct maker *m, const struct channel_view *v)
 static int sources_add(struct maker *m, const struct channel_view *v)
 {
 	struct lineup_tuner *t = &m->tuners[m->tuner_count - 1];
-	char scratch[32];
-	const char *program = json_read_text(m->settings, "yt_dlp_path", scratch);
 	size_t i;
 	json_t *source;
 	int r = 0;
 
-	json_array_foreach (v->sources, i, source) {
-		const json_t *entry = json_object_get(source, "entry");
-
-		if (program != NULL && t->lookup_program == NULL && yt_dlp_wanted(entry))
-			t->lookup_program = put_text(m, program);
-		t->both = t->both || channel_is_lavfi(entry);
-	}
+	json_array_foreach (v->sources, i, source)
+		t->both = t->both || channel_is_lavfi(json_object_get(source, "entry"));
 	json_array_foreach (v->sources, i, source) {
 		if (r < 0 || t->source_count == CHANNEL_SOURCES_MAX)
 			break;
@@ -487,7 +480,6 @@ static struct lineup_channel *channel_pack(const struct maker *m, const char *su
 		struct lineup_tuner *t = &c->tuners[i];
 
 		texts_move(&t->key, texts);
-		texts_move(&t->lookup_program, texts);
 		texts_move(&t->unavailable, texts);
 		texts_move(&t->slate, texts);
 		t->sources = source;
@@ -631,6 +623,7 @@ struct lineup *lineup_unref(struct lineup *l)
 		return NULL;
 	channel_list_done(&l->channels);
 	json_decref(l->schedule);
+	free(l->lookup_program);
 	free(l);
 	return NULL;
 }
@@ -639,10 +632,14 @@ int lineup_new(const json_t *settings, struct channel_list *on_air, struct lineu
 {
 	struct lineup *l = calloc(1, sizeof(*l));
 	json_t *schedule = json_array();
+	char scratch[32];
+	const char *program = json_read_text(settings, "yt_dlp_path", scratch);
+	char *lookup_program = program ? strdup(program) : NULL;
 
-	if (l == NULL || schedule == NULL) {
+	if (l == NULL || schedule == NULL || (program && !lookup_program)) {
 		channel_list_done(on_air);
 		json_decref(schedule);
+		free(lookup_program);
 		free(l);
 		return -ENOMEM;
 	}
@@ -650,6 +647,7 @@ int lineup_new(const json_t *settings, struct channel_list *on_air, struct lineu
 	l->settings = settings_read(settings);
 	l->channels = *on_air;
 	l->schedule = schedule;
+	l->lookup_program = lookup_program;
 	*on_air = CHANNEL_LIST_INIT;
 	*ret = l;
 	return 0;

@@ -26,6 +26,7 @@ struct lineup {
 	struct channel_list channels; /* those on air */
 	/* What `amps schedule` shows, in id order: [{id, name, state, start, end}]. */
 	json_t *schedule;
+	char *lookup_program; /* path of yt-dlp; NULL = found on PATH */
 };
 
 /* Resolves one entry against `settings` (the model without its channels, profiles completed).

@@ -19,7 +19,9 @@ struct lineup_output {
 		 * made only when it is sent: kept, it would be most of an idle channel's memory. */
 		const struct channel_segments *segments;
 	};
-	uint64_t hash;	 /* of what decides the output; a change restarts derive alone */
+	/* of what decides the output; a change restarts derive alone.  An idle channel has several
+	 * outputs, so it is small. */
+	uint32_t hash;
 	uint8_t form;	 /* enum output_form */
 	bool plain;	 /* the ingest's ring as it is: copy and nothing else */
 	uint8_t sharing; /* see lineup_made_as() */
@@ -46,11 +48,10 @@ struct lineup_tuner {
 	const char *key; /* "5", "5/sd" */
 	uint32_t channel;
 	uint16_t output_count;
-	uint8_t source_count;	    /* at least one */
-	bool both;		    /* one of them is lavfi: one job in both roles */
-	const char *lookup_program; /* path of yt-dlp; NULL = found on PATH */
-	const char *slate; /* text that is shown while no source works; "" = a text of Amps' own,
-			      NULL = there is no slate */
+	uint8_t source_count; /* at least one */
+	bool both;	      /* one of them is lavfi: one job in both roles */
+	const char *slate;    /* text that is shown while no source works; "" = a text of Amps' own,
+				 NULL = there is no slate */
 	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */
 	const struct lineup_source *sources; /* in the order in which they are tried */
 	const struct lineup_output *outputs; /* [0] is the first variant's: "" for key "5" */

@@ -139,8 +139,8 @@ void tuner_look_up(struct tuner *t)
 	assert(t->def && tuner_source(t)->lookup);
 	if (t->lookup || !take_turn(t))
 		return;
-	r = lookup_start(t->owner->env.helpers, tuner_source(t), t->def->lookup_program, on_answer,
-			 t, &t->lookup);
+	r = lookup_start(t->owner->env.helpers, tuner_source(t), t->owner->lineup->lookup_program,
+			 on_answer, t, &t->lookup);
 	assert((r == 0) == (t->lookup != NULL));
 	t->owner->lookups += r == 0;
 	wake_next(t->owner);

@@ -304,7 +304,7 @@ static void outputs_follow(struct tuner *t, bool segments)
 
 	for (struct output *o = t->outputs; o; o = o->next) {
 		const struct lineup_output *def = NULL;
-		uint64_t old = o->def ? o->def->hash : 0;
+		uint32_t old = o->def ? o->def->hash : 0;
 
 		if (o->source)
 			continue;

@@ -146,7 +146,7 @@ def next_victim(chance, steady_at, n):
 @pytest.mark.timing
 def test_jobs_that_die_early_back_off(server):
     """Each is killed within a second of its first bytes: an older one is restarted at once."""
-    s = server(two_channels())
+    s = server(line_up(channel(1, media.film(), slate=False, **LOOP)))
     with Watch(s) as w:
         mine = w.open("/stream/1.ts", 5)
         w.wait_playing(mine)

@@ -448,7 +448,7 @@ Test(lineup, a_page_is_looked_up)
 	}
 	cr_expect_null(t[0]->sources[0].lookup);
 	cr_expect(strstr(t[0]->sources[0].spec, "\"source\":\"http://h/p\"") != NULL);
-	cr_expect_str_eq(t[1]->lookup_program, "/opt/yt-dlp");
+	cr_expect_str_eq(f.lineup->lookup_program, "/opt/yt-dlp");
 	cr_expect(strstr(t[1]->sources[0].lookup, "'http://h/p'") != NULL, "%s",
 		  t[1]->sources[0].lookup);
 	cr_expect(strstr(t[1]->sources[0].spec, "\"page\":\"http://h/p\"") != NULL, "%s",
