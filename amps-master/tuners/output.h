@@ -1,5 +1,5 @@
-/* output.h - what a tuner makes for viewers in one form, and the rings that hold it.  Private to the
- * files of tuner.h, which owns outputs and wants; the functions are in tuner_output.c. */
+/* output.h - what a tuner makes for viewers in one form, and the rings that hold it.  Private to
+ * the files of tuner.h, which owns outputs and wants; the functions are in tuner_output.c. */
 #ifndef AMPS_OUTPUT_H
 #define AMPS_OUTPUT_H
 

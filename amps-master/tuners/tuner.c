@@ -58,8 +58,10 @@ bool tuner_may_show_slate(const struct tuner *t)
 {
 	const struct output *o = output_source(t);
 
-	/* the format is that of the ring before; what TS cannot carry is not tried beside it */
-	if (!t->def || !t->def->slate || !t->shown || !o || o->current.fd < 0)
+	/* the format is that of the ring before; what TS cannot carry is not tried beside it.  A
+	 * film is begun again, and is paced by the times that it continues: it cannot overtake a
+	 * slate */
+	if (!t->def || !t->def->slate || !t->shown || !t->live || !o || o->current.fd < 0)
 		return false;
 	for (unsigned i = 0; i < t->def->source_count; i++)
 		if (t->health[i].raw)

@@ -124,6 +124,7 @@ struct tuner {
 	struct output_ring probe;	 /* of the job that tries an earlier source */
 	bool probe_switches;		 /* it has the channel's next ring, and takes over */
 	unsigned probe_overlaps;	 /* in a row, of the rings with which it was to take over */
+	int64_t probe_ahead_90k;	 /* so much later the next of them begins */
 	unsigned probe_source;		 /* which source is tried next */
 	uint64_t probe_at_us;		 /* when; or the end of its time to take over */
 	struct retry retry[SEAT_COUNT_]; /* that of the source follows from `health` */

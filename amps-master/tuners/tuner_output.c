@@ -284,14 +284,17 @@ static void hand_ring(struct output *o, struct job *j, const struct output_ring 
 			 : NULL;
 	const char *spec = def && !segments ? def->spec : made;
 	const struct ring *before = o->current.map.header ? &o->current.map : NULL;
+	int64_t frontier = output_frontier_90k(o),
+		clock = before ? ring_clock_90k(before) : TIME_NONE;
+	int64_t ahead = j->seat == SEAT_PROBE ? o->tuner->probe_ahead_90k : 0;
 	struct msg_job_output m = {
 		.output = o->slot,
 		.generation = r->generation,
 		.data_bytes = r->data_bytes,
 		.form = (uint8_t)o->id.form,
 		.track = o->id.track,
-		.continue_90k = r->same_job ? TIME_NONE : output_frontier_90k(o),
-		.continue_clock_90k = r->same_job || !before ? TIME_NONE : ring_clock_90k(before),
+		.continue_90k = r->same_job || frontier == TIME_NONE ? TIME_NONE : frontier + ahead,
+		.continue_clock_90k = r->same_job || clock == TIME_NONE ? TIME_NONE : clock + ahead,
 		.continue_mono_us = clock_mono_us(),
 		.spec = spec ? spec : ""};
 

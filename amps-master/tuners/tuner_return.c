@@ -16,7 +16,8 @@
 #include "common/log/log.h"
 #include "common/text/text.h"
 
-#define OVERLAPS_MAX 3
+#define OVERLAPS_MAX	3
+#define OVERLAP_MAX_90K (10 * 90000ull)
 /* A slate begins slightly ahead of real time, and how far a source's clock references are ahead of
  * its pictures is known a moment after its first access point. */
 #define SLATE_RETURN_US 500000
@@ -264,20 +265,30 @@ static void promote(struct job *j)
 	try_later(t, clock_mono_us());
 }
 
-/* Does the next ring begin before the present one's frontier, or before its clock?  Sources deliver
- * in bursts.  With another ring the job begins again, behind it. */
-static bool overlaps(const struct output *o)
+/* How far `first` lies before `limit`; both are a job's. */
+static int64_t before(int64_t first, int64_t limit)
+{
+	uint64_t by = (uint64_t)limit - (uint64_t)first;
+
+	return first >= limit ? 0 : (int64_t)MIN(by, OVERLAP_MAX_90K);
+}
+
+/* By how much the next ring begins before the present one's frontier, or before its clock; 0: it
+ * does not.  Sources deliver in bursts.  With another ring the job begins again, that much later.
+ */
+static int64_t overlap_90k(const struct output *o)
 {
 	const struct ring_header *h = o->next_ring.map.header;
-	int64_t frontier = output_frontier_90k(o), clock, first_clock;
+	int64_t frontier = output_frontier_90k(o), overlap, clock, first_clock;
 
 	if (frontier == TIME_NONE)
-		return false;
+		return 0;
+	overlap = before(atomic_load_explicit(&h->first_90k, memory_order_relaxed), frontier);
 	clock = ring_clock_90k(&o->current.map);
 	first_clock = atomic_load_explicit(&h->first_clock_90k, memory_order_relaxed);
 	if (clock != TIME_NONE && first_clock != TIME_NONE && first_clock <= clock)
-		return true;
-	return atomic_load_explicit(&h->first_90k, memory_order_relaxed) < frontier;
+		overlap = MAX(overlap, before(first_clock, clock) + 1);
+	return overlap;
 }
 
 static int on_running(struct job *j, const struct msg *m)
@@ -285,6 +296,7 @@ static int on_running(struct job *j, const struct msg *m)
 	struct tuner *t = j->tuner;
 	struct output *o = output_source(t);
 	struct msg_job_running running;
+	int64_t overlap;
 
 	if (msg_decode_job_running(m->bytes, m->len, &running) < 0)
 		return -EBADMSG;
@@ -302,17 +314,21 @@ static int on_running(struct job *j, const struct msg *m)
 		return 0;
 	if (!o->next_ring.map.header)
 		return -EBADMSG;
-	if (overlaps(o)) {
+	overlap = overlap_90k(o);
+	if (overlap > 0) {
 		if (t->probe_overlaps++ < OVERLAPS_MAX) {
+			t->probe_ahead_90k += overlap;
 			take_over(t, j);
 		} else {
 			t->probe_overlaps = 0;
+			t->probe_ahead_90k = 0;
 			give_up(t, j);
 		}
 		tuner_update_soon(t);
 		return 0;
 	}
 	t->probe_overlaps = 0;
+	t->probe_ahead_90k = 0;
 	promote(j);
 	tuner_update_soon(t);
 	return job_on_running(j, m);
