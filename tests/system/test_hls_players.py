@@ -73,11 +73,11 @@ def test_it_plays_without_a_stall(show, engine, number):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_it_goes_on_when_jobs_are_killed(show, engine):
-    show[engine, KILLED].assert_played(AWAY_S)
+    show[engine, KILLED].assert_played(AWAY_S, AWAY_S)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_it_goes_on_with_an_edited_source(show, engine):
     case = show[engine, EDITED]
-    case.assert_played(AWAY_S)
+    case.assert_played(AWAY_S, AWAY_S)
     assert case.now["height"] == OTHER, case.now

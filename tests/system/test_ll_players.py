@@ -12,7 +12,7 @@ import media
 from harness import free_port, kill, serving, wait_for
 from hls import Audience
 from lineup import LOOP, channel, line_up
-from show import (AWAY_S, HIGH, LOW, MIDDLE, QUIET_SECONDS, Case, kill_segment_job, play)
+from show import (AWAY_S, CHANGE_S, HIGH, LOW, MIDDLE, QUIET_SECONDS, Case, kill_segment_job, play)
 
 pytestmark = pytest.mark.timing
 
@@ -90,7 +90,7 @@ def test_it_plays_a_copied_channel_without_a_stall(stage, engine, kind):
 @each_player
 def test_it_changes_between_variants_without_a_stall(stage, engine, kind):
     case, refused = perform(stage, engine, kind, VARIANTS)
-    case.assert_played(SLACK_S)
+    case.assert_played(SLACK_S, 2 * CHANGE_S)
     case.assert_smooth()
     assert refused == []
     assert case.now["heights"][-3:] == [HIGH, LOW, HIGH], case.now
@@ -100,4 +100,4 @@ def test_it_changes_between_variants_without_a_stall(stage, engine, kind):
                          ids=(NAMES[0], NAMES[1], NAMES[3]))
 def test_it_goes_on_when_jobs_are_killed(stage, engine, kind):
     case, _ = perform(stage, engine, kind, KILLED)
-    case.assert_played(AWAY_S)
+    case.assert_played(AWAY_S, AWAY_S)
