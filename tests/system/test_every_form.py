@@ -11,36 +11,15 @@ from fmp4 import Mp4
 from harness import kill, wait_for
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
-from rtsp import AUTO, Rtsp
+from rtsp import AUTO
 from ts import Checker
-from watcher import Watcher
+from watcher import RtspWatcher, Watcher
 
 pytestmark = pytest.mark.slow
 
 STREAMS = {"/stream/1.ts": Checker, "/ws/1": Checker, "/stream/1?format=mp4": Mp4,
            "/ws/1?format=mp4": Mp4, "/audio/1": Frames, "/stream/1.ts?variant=low": Checker,
            "/stream/1?format=mp4&variant=low": Mp4}
-
-
-class RtspWatcher(Watcher):
-    """A session of RTSP."""
-
-    def __init__(self, server, tcp):
-        self.stream = Rtsp(server, tcp=tcp)
-        assert self.stream.play().status == 200
-        self.checker = self.stream.rtp
-        self.path = f"rtsp, {'interleaved' if tcp else 'udp'}"
-        self.begin()
-
-    def run(self):
-        try:
-            while not self.stopping:
-                self.stream.receive_some()
-        except Exception as e:  # raised at the end
-            self.error, self.ended = None if self.stopping else e, True
-
-    def packets(self):
-        return self.checker.media.packets
 
 
 class Playlists:

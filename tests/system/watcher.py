@@ -3,6 +3,7 @@ import threading
 import time
 
 from harness import wait_for
+from rtsp import Rtsp
 from ts import Checker
 from ws import WebSocket
 
@@ -71,3 +72,25 @@ class Watcher:
         self.join()
         if self.error and kind is None:
             raise self.error
+
+
+class RtspWatcher(Watcher):
+    """A session of RTSP."""
+
+    def __init__(self, server, tcp, checker=Checker):
+        self.stream = Rtsp(server, tcp=tcp)
+        self.stream.rtp.media = checker()
+        assert self.stream.play().status == 200
+        self.checker = self.stream.rtp
+        self.path = f"rtsp, {'interleaved' if tcp else 'udp'}"
+        self.begin()
+
+    def run(self):
+        try:
+            while not self.stopping:
+                self.stream.receive_some()
+        except Exception as e:  # raised at the end
+            self.error, self.ended = None if self.stopping else e, True
+
+    def packets(self):
+        return self.checker.media.packets
