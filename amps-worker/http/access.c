@@ -264,16 +264,17 @@ void access_named_region(const struct request *q, char out[3])
 	out[0] = '\0';
 }
 
-void access_region(const struct request *q, char out[3])
+bool access_region(const struct request *q, char out[3])
 {
 	struct in6_addr client;
 
 	access_named_region(q, out);
-	if (out[0] || !q->facts->geoip)
-		return;
+	if (out[0])
+		return false;
 	client = access_client(q->http, q->facts);
 	if (!geoip_find(q->facts->geoip, &client, out))
 		out[0] = '\0';
+	return true;
 }
 
 /* The name in "name", "name:port", without a dot at its end. */

@@ -29,8 +29,8 @@ struct in6_addr access_client(const struct http_request *http, const struct fact
 /* The viewer's region as two upper-case letters, or "" when it is unknown: that of a signed link
  * or session, the query, then X-Amps-Region, X-Region, CF-IPCountry, X-Appengine-Country, as far as
  * the configuration trusts them (a value that is not a region code is skipped), then the country of
- * its address (region.geoip). */
-void access_region(const struct request *q, char out[3]);
+ * its address (region.geoip).  True: the request names none, so it is that of the address. */
+bool access_region(const struct request *q, char out[3]);
 
 /* The same without the country of the address: the API shows what is closed there, too, as an
  * administrator needs it. */

@@ -45,6 +45,7 @@ struct stream_params {
 	bool counted;		/* it has max_viewers: the master decides who may begin */
 	uint64_t token;		/* tokens_name(), 0 = no token */
 	char region[3];		/* of the viewer, "" = not known */
+	bool located;		/* ... as access_region() says */
 	int64_t until_wall_us;	/* when its signed link expires; 0 = it came without one */
 	enum stream_protocol protocol;
 	bool titles; /* among the sound; see icy.h */

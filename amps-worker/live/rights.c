@@ -12,9 +12,25 @@
 struct facts_now {
 	const struct catalog *catalog;
 	const struct tokens *tokens;
+	const struct geoip *geoip;
 	bool auth;
 	int64_t wall_us;
 };
+
+/* May it be where the viewer is? */
+static bool region_allows(const struct facts_now *f, const struct viewer_record *r,
+			  const struct catalog_channel *channel)
+{
+	struct in6_addr address;
+	char region[3];
+
+	if (!r->located)
+		return catalog_region_allowed(f->catalog, channel, r->region);
+	memcpy(&address, r->address, sizeof(address));
+	if (!geoip_find(f->geoip, &address, region))
+		region[0] = '\0';
+	return catalog_region_allowed(f->catalog, channel, region);
+}
 
 static bool may_stay(const struct facts_now *f, const struct viewer_record *r)
 {
@@ -31,7 +47,7 @@ static bool may_stay(const struct facts_now *f, const struct viewer_record *r)
 	if (!channel)
 		return true; /* the master ends its outputs */
 	return group_allowed(token, catalog_text(f->catalog, channel->group_at)) &&
-	       catalog_region_allowed(f->catalog, channel, r->region);
+	       region_allows(f, r, channel);
 }
 
 static size_t end_others(struct rights *rights, const struct records *all,
@@ -63,18 +79,22 @@ static size_t end_others(struct rights *rights, const struct records *all,
 void rights_tick(struct rights *rights, struct records *records, int64_t wall_us)
 {
 	const struct context *x = records->context;
-	struct facts_now f = {
-		.catalog = context_catalog(x), .tokens = context_tokens(x), .wall_us = wall_us};
+	struct facts_now f = {.catalog = context_catalog(x),
+			      .tokens = context_tokens(x),
+			      .geoip = context_geoip(x),
+			      .wall_us = wall_us};
 	size_t ended;
 
 	if (!f.catalog || !f.tokens)
 		return;
 	if (rights->tokens == tokens_generation(f.tokens) &&
-	    rights->catalog == catalog_generation(f.catalog) && wall_us < rights->next_wall_us &&
+	    rights->catalog == catalog_generation(f.catalog) &&
+	    rights->geoip == geoip_generation(f.geoip) && wall_us < rights->next_wall_us &&
 	    wall_us < records->next_end_wall_us)
 		return;
 	rights->tokens = tokens_generation(f.tokens);
 	rights->catalog = catalog_generation(f.catalog);
+	rights->geoip = geoip_generation(f.geoip);
 	records->next_end_wall_us = INT64_MAX;
 	f.auth = catalog_settings(f.catalog)->auth_enabled;
 	ended = end_others(rights, records, &f);

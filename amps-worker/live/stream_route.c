@@ -149,7 +149,7 @@ static struct stream_params params_of(const struct request *q, const struct aske
 		.token = admission_token_name(q),
 	};
 
-	access_region(q, p.region);
+	p.located = access_region(q, p.region);
 	text_copy(p.id.variant, sizeof(p.id.variant), name ? name : "");
 	text_copy(p.id.track, sizeof(p.id.track), a->lang);
 	return p;

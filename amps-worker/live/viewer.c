@@ -877,6 +877,7 @@ static struct viewer_record *take_record(struct viewer *v, const struct conn *c,
 		/* behind a proxy the port is the proxy's */
 		.port = IN6_ARE_ADDR_EQUAL(&c->peer, &p->client) ? c->port : 0,
 		.protocol = protocol_of(p),
+		.located = p->located,
 		.token = p->token,
 		.until_wall_us = p->until_wall_us,
 	};

@@ -156,7 +156,7 @@ bool playlist_request_touch(const struct playlist_request *p, const struct rendi
 	};
 	enum session_verdict verdict;
 
-	access_region(q, session.region);
+	session.located = access_region(q, session.region);
 	verdict = sessions_touch(&q->facts->segments->sessions, &session);
 
 	if (verdict != SESSION_GOES_ON)

@@ -329,6 +329,7 @@ static struct viewer_record new_record(const struct session_request *q)
 		.output = UINT32_MAX,
 		.since_wall_us = clock_wall_us(),
 		.protocol = q->protocol,
+		.located = q->located,
 		.token = q->token_name,
 		.session = q->number,
 		.until_wall_us = q->until_wall_us,

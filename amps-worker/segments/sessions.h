@@ -49,6 +49,7 @@ struct session_request {
 	const struct token_entry *token; /* NULL = none */
 	uint64_t token_name;		 /* tokens_name(), 0 = none */
 	char region[3];			 /* "" = not known */
+	bool located;			 /* ... as access_region() says */
 	int64_t until_wall_us;		 /* when its signed link expires; 0 = it came without */
 	bool token_room;		 /* the token may have one more viewer */
 	bool counted;			 /* it has max_viewers: the master decides */

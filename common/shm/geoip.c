@@ -50,6 +50,11 @@ const struct snapshot_type geoip_type = {.magic = GEOIP_MAGIC,
 					 .open = geoip_open,
 					 .free = geoip_free};
 
+uint64_t geoip_generation(const struct geoip *g)
+{
+	return g ? g->snapshot.header->generation : 0;
+}
+
 bool geoip_find(const struct geoip *g, const struct in6_addr *address, char out[3])
 {
 	uint64_t place = address_client(address), low = 0, high = g ? g->count : 0;

@@ -34,6 +34,8 @@ extern const struct snapshot_type geoip_type;
 /* A table of countries is a snapshot of this type; NULL for NULL. */
 struct geoip *geoip_of(struct snapshot *s);
 
+uint64_t geoip_generation(const struct geoip *g); /* 0 for NULL */
+
 /* The country of an address, two upper-case letters.  False: it is not known, or `g` is NULL;
  * `out` is unchanged then. */
 bool geoip_find(const struct geoip *g, const struct in6_addr *address, char out[3]);

@@ -24,7 +24,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 9u
+#define WORKER_PAGE_VERSION 10u
 #define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
 enum viewer_protocol {
@@ -68,9 +68,10 @@ struct viewer_record {
 	int64_t since_wall_us;
 	/* The next five change together, `moves` is odd meanwhile; release / acquire. */
 	_Atomic uint32_t moves;
-	_Atomic uint32_t rest;	     /* of a cut unit: bytes before pos that were not accepted */
-	_Atomic uint32_t front;	     /* else the place of bytes to send first, plus 1; 0 = none */
-	char region[4];		     /* in which it began; "" = not known */
+	_Atomic uint32_t rest;	/* of a cut unit: bytes before pos that were not accepted */
+	_Atomic uint32_t front; /* else the place of bytes to send first, plus 1; 0 = none */
+	char region[3];		/* that its request named, else of its address; "" = not known */
+	uint8_t located;	/* 1: it named none */
 	_Atomic uint64_t generation; /* of the ring it follows; 0 = waits for one */
 	_Atomic uint64_t pos;	     /* ring position of its next byte */
 	_Atomic uint64_t accepted;   /* bytes that its socket has taken, the head included */

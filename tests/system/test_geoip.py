@@ -12,7 +12,7 @@ import pytest
 import media
 import mmdb
 from harness import BIN, wait_for
-from lineup import channel, line_up
+from lineup import LOOP, channel, line_up
 
 COUNTRIES = {"192.0.2.0/25": "DE", "192.0.2.128/25": "FR", "198.51.100.0/24": "US",
              "203.0.113.7/32": "SE", "10.0.0.0/8": "NO"}
@@ -140,6 +140,31 @@ def test_a_server_asks_the_file_last_and_reads_it_at_each_reload(server, tmp_pat
     s.write_config(line_up(*CHANNELS) | {"server": config["server"]})
     s.amps("reload")
     wait_for(lambda: ask(s, "198.51.100.1") == NONE)
+
+
+def test_a_new_file_ends_viewers_whose_country_is_no_longer_allowed(server, tmp_path):
+    path = mmdb.write(tmp_path / "c.mmdb", {"192.0.2.0/25": "DE"})
+    s = server(line_up(channel(1, media.film(), regions_allowed=["DE"], **LOOP),
+                       channel(2, media.film(), regions_blocked=["FR"], **LOOP),
+                       server={"trusted_proxies": ["127.0.0.0/8"]},
+                       region={"trust": ["query"], "geoip": str(path)}), workers=2)
+    known, unknown = ({"X-Forwarded-For": a} for a in ("192.0.2.1", "198.51.100.1"))
+    stays, *others = [s.stream(address, headers=client) for address, client in
+                      (("/stream/1.ts?region=DE", known), ("/stream/1.ts", known), ("/stream/2.ts", unknown))]
+    for stream in stays, *others:
+        assert stream.head().status == 200
+    assert s.get("/hls/1.m3u8", known).status == 200
+    assert len(s.viewers()) == 4
+    mmdb.write(path, {"192.0.2.0/25": "FR", "198.51.100.0/24": "FR"})
+    assert s.amps("reload").returncode == 0
+    wait_for(lambda: len(s.viewers()) == 1, 5, "the end of viewers")
+    for stream in others:
+        stream.read_all()
+        stream.close()
+    assert s.get("/hls/1.m3u8", known).status == 403
+    # what the request names stands above the file
+    assert stays.read(188)
+    stays.close()
 
 
 def test_a_server_starts_without_the_file_and_says_so(server, tmp_path):
