@@ -165,7 +165,8 @@ int runtime_dir_open(struct runtime_dir *d, const char *path, const struct accou
 	if (r == -EBUSY)
 		snprintf(text, text_cap, "another server is already running in %s", path);
 	else if (r < 0)
-		snprintf(text, text_cap, "cannot use the runtime folder %s: %s", path,
+		snprintf(text, text_cap,
+			 "cannot use the runtime folder %s: %s (--runtime-dir names another)", path,
 			 strerror(-r));
 	if (r < 0)
 		close_fd(&d->lock_fd);
