@@ -25,8 +25,9 @@ OUT = os.path.join(ROOT, "build", "packages")
 CHROOTS = os.environ.get("AMPS_CHROOTS", OUT)
 HERE = os.path.dirname(os.path.realpath(__file__))
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-# it comes with the package into a bare system, to make the user
-LEFT_BY_SYSTEMD = r"/root/\.ssh|/var/(cache|lib|log)/private|/var/lib/systemd"
+# systemd, which comes with the package into a bare system to make the user, and debconf leave these
+LEFT_BY_OTHERS = (r"/root/\.ssh|/var/(cache|lib|log)/private|/var/lib/systemd|/etc/default/locale|/etc/vconsole\.conf"
+                  r"|/var/cache/debconf/tmp\.ci/?")
 NOISE = {"DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8", "PATH": PATH, "HOME": "/root"}
 
 
@@ -254,7 +255,7 @@ def step_deb(suites):
         run("lintian", "--allow-root", "--fail-on", "error,warning", *debs.values())
         try_deb(suite, debs)
         run("piuparts", "--no-upgrade-test", "-d", suite, f"--existing-chroot={base(suite)}",
-            f"--ignore-regex={LEFT_BY_SYSTEMD}", debs["amps"])
+            f"--ignore-regex={LEFT_BY_OTHERS}", debs["amps"])
         say(f"{suite}: lintian, piuparts and the installation passed")
 
 
