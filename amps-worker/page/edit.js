@@ -1,7 +1,9 @@
 /* edit.js - the form of one channel: to add it, or to change it without losing what others changed. */
 import { ApiError, ask } from "./api.js";
 import { bits, button, count, make, say } from "./dom.js";
-import { Cell, groups, REST, same } from "./fields.js";
+import { groups } from "./fields.js";
+import { Cells } from "./groups.js";
+import { same } from "./kinds.js";
 
 const SURE = "Really delete it?";
 const shown = (value) => (value === undefined ? "–" : typeof value === "string" ? value :
@@ -17,7 +19,8 @@ function streamText(s) {
 export class Editor {
 	#was;		/* the channel as it was read; null = a new one */
 	#tag;		/* its version */
-	#fields = new Map();	/* key -> {cell, error, box} */
+	#cells = new Cells();
+	#places = new Map();	/* cell -> {error, box}: where its problems are shown, and what is opened for it */
 	#done;
 	#probe = make("div", { role: "status" });
 	#top = make("p.bad", { role: "alert", hidden: true });
@@ -37,7 +40,6 @@ export class Editor {
 		this.#top, this.#conflict);
 		for (const [title, fields] of groups(profiles))
 			this.#group(title, fields, title === "Channel");
-		this.#group("Further fields", [REST], false);
 		this.form.append(make("div.row.actions", {},
 			make("button", { type: "submit", textContent: channel ? "Save" : "Add" }),
 			button("Cancel", () => done(null)),
@@ -48,7 +50,7 @@ export class Editor {
 	#group(title, fields, open) {
 		const box = make("details", { open }, make("summary", { textContent: title }));
 		for (const [key, name, kind, hint] of fields) {
-			const id = `field-${key}`;
+			const id = `field-${key || "others"}`;
 			const input = kind.make({ id, "aria-describedby": `${id}-note` }, name);
 			const error = make("span.bad"), label = kind.isGroup ? make("b", { textContent: name }) :
 				make("label", { for: id, textContent: name });
@@ -59,37 +61,24 @@ export class Editor {
 				box.append(this.#probe);
 				input.addEventListener("change", () => input.value.trim() && !this.#was && this.#look());
 			}
-			this.#fields.set(key, { cell: new Cell(kind, input), error, box });
+			this.#places.set(this.#cells.add(key, kind, input), { error, box });
 		}
 		this.form.append(box);
 	}
 
 	#put(channel) {
-		const rest = { ...channel };
-		for (const key of this.#fields.keys())
-			delete rest[key];
-		delete rest.id;
-		for (const [key, { cell }] of this.#fields)
-			cell.put(key !== REST[0] ? channel[key] : Object.keys(rest).length ? rest : undefined);
+		const { id, ...fields } = channel;
+		this.#cells.put(fields);
 	}
 
 	/* What the form says; null = something in it is wrong, which is shown. */
 	#take() {
-		const channel = {};
 		let right = true;
 		this.#clear();
-		for (const [key, { cell }] of this.#fields) {
-			try {
-				const value = cell.take();
-				if (key === REST[0])
-					Object.assign(channel, value);
-				else if (value !== undefined)
-					channel[key] = value;
-			} catch (e) {
-				right = false;
-				this.#blame(key + (e.path || ""), e.message);
-			}
-		}
+		const channel = this.#cells.take((path, e) => {
+			right = false;
+			this.#blame(path.replace(/^\./, ""), e.message);
+		});
 		return right ? channel : null;
 	}
 
@@ -97,33 +86,28 @@ export class Editor {
 
 	#clear() {
 		this.#top.hidden = true;
-		for (const { cell, error } of this.#fields.values()) {
+		this.#cells.clear();
+		for (const { error } of this.#places.values())
 			error.textContent = "";
-			cell.clear();
-			cell.kind.clear?.(cell.element);
-		}
 	}
 
 	#blame(path, text) {
 		/* of some the text names the field: "'name' is missing", "source: is local" */
 		const [, missing, named] = path ? [] : /^(?:'(\w+)'|(\w+): )/.exec(text) || [];
-		const [, key, rest] = /^([^[.]*)(.*)$/.exec(path || missing || named || "");
-		const field = this.#fields.get(key);
-		if (!field) {
+		const found = this.#cells.find(`.${path || missing || named || ""}`);
+		if (!found) {
 			this.#top.textContent = [this.#top.hidden ? "" : this.#top.textContent,
 				path ? `${path}: ${text}` : text].filter(Boolean).join(" · ");
 			this.#top.hidden = false;
 			return;
 		}
-		const { cell, error, box } = field;
+		const { cell, rest } = found, { error, box } = this.#places.get(cell);
 		if (named)
 			text = text.slice(named.length + 2);
 		box.open = true;
-		if (!cell.kind.blame?.(cell.element, rest, text)) {
-			error.textContent = [error.textContent.trim(), rest ? `${rest}: ${text}` : text]
+		if (!cell.blame(rest, text, null))
+			error.textContent = [error.textContent.trim(), rest ? `${rest.replace(/^\./, "")}: ${text}` : text]
 				.filter(Boolean).join(" · ") + " ";
-			cell.blame();
-		}
 		this.form.querySelector("[aria-invalid]").focus();
 	}
 

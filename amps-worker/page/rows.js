@@ -44,12 +44,14 @@ export class Rows {
 		this.#measure();
 	}
 
-	/* Makes what is in view again, with the focus where it was. */
+	/* Makes what is in view again, with the focus where it was.  The rows beside the view, which nobody
+	 * sees yet, are made with the next picture. */
 	redraw() {
-		const at = this.#focused();
+		const at = Math.min(this.#focused(), this.#items.length - 1);
 		this.#clear();
-		this.#measure();
-		if (at >= 0 && this.#nodes.has(at))
+		this.#measure(0);
+		this.#later();
+		if (at >= 0)
 			this.#target(at)?.focus({ preventScroll: true });
 	}
 
@@ -65,6 +67,12 @@ export class Rows {
 		this.#place();
 	}
 
+	/* Brings a row into view, and the focus to it. */
+	focus(index) {
+		this.reveal(index);
+		this.#target(index)?.focus({ preventScroll: true });
+	}
+
 	#clear() {
 		this.#box.replaceChildren();
 		this.#nodes.clear();
@@ -78,7 +86,7 @@ export class Rows {
 			});
 	}
 
-	#measure() {
+	#measure(spare = SPARE) {
 		const box = this.#box, wide = box.clientWidth;
 		const columns = this.#width ? Math.max(1, Math.floor(wide / this.#width)) : 1;
 		const height = parseFloat(getComputedStyle(box).getPropertyValue("--row")) || 64;
@@ -87,15 +95,15 @@ export class Rows {
 		this.#columns = columns;
 		this.#height = height;
 		box.style.height = `${Math.ceil(this.#items.length / columns) * height}px`;
-		this.#place();
+		this.#place(spare);
 	}
 
-	#place() {
+	#place(spare = SPARE) {
 		const box = this.#box, top = box.getBoundingClientRect().top;
 		if (!box.clientWidth)
 			return;
-		const first = Math.floor(-top / this.#height) - SPARE;
-		const last = Math.ceil((innerHeight - top) / this.#height) + SPARE;
+		const first = Math.floor(-top / this.#height) - spare;
+		const last = Math.ceil((innerHeight - top) / this.#height) + spare;
 		const from = Math.max(0, first * this.#columns);
 		const to = Math.min(this.#items.length, last * this.#columns);
 		const kept = this.#focused();
@@ -156,7 +164,6 @@ export class Rows {
 			return;
 		event.preventDefault();
 		event.stopPropagation();
-		this.reveal(to);
-		this.#target(to)?.focus({ preventScroll: true });
+		this.focus(to);
 	}
 }

@@ -41,16 +41,34 @@ function row(channel) {
 			{ class: "small", "aria-label": `Change ${channel.name}` }));
 }
 
-/* Shows a form in place of the list; null = the list again. */
-function put(form) {
+/* Shows a form in place of the list; null = the list again.  from: what was used to open it, an element
+ * or the id of a channel: the focus returns there. */
+function put(form, from = null) {
 	parts.form.replaceChildren(...(form ? [form] : []));
 	parts.list.hidden = Boolean(form);
+	parts.touched = false;
 	if (form) {
+		parts.from = from;
 		scrollTo(0, 0);
 		form.querySelector("input, button").focus({ preventScroll: true });
-	} else {
-		filter();
+		return;
 	}
+	filter();
+	const at = parts.rows.items.findIndex((c) => c.id === parts.from);
+	if (at >= 0)
+		parts.rows.focus(at);
+	else
+		(parts.from?.isConnected ? parts.from : parts.search).focus();
+}
+
+/* Escape leaves a form that nobody has changed. */
+function onKey(event) {
+	if (event.key !== "Escape" || event.target.tagName === "SELECT")
+		return;
+	if (parts.touched)
+		say("The form has changes: save it, or cancel.");
+	else
+		put(null);
 }
 
 function done(channel) {
@@ -66,13 +84,13 @@ function done(channel) {
 /* The names of the profiles; `copy` is one where the file has none of that name. */
 const learnProfiles = async () => [...new Set(["copy", ...Object.keys(await get("/api/profiles"))])];
 
-/* Shows the form that make() returns. */
-async function open(makeForm) {
+/* Shows the form that makeForm() returns. */
+async function open(makeForm, from = document.activeElement) {
 	const own = parts;
 	try {
 		const form = await makeForm();
 		if (parts === own)
-			put(form);
+			put(form, from);
 	} catch (e) {
 		say(e.message);
 	}
@@ -83,7 +101,7 @@ const add = () => open(async () => new Editor(await learnProfiles(), null, null,
 const change = (id) => open(async () => {
 	const { data, tag } = await ask("GET", `/api/streams/${id}`);
 	return new Editor(await learnProfiles(), data, tag, done).form;
-});
+}, id);
 
 const importList = () => open(async () => importForm(await learnProfiles(), (added) => {
 	if (added) {
@@ -121,12 +139,13 @@ export function show(place) {
 			oninput: filter }),
 		report: make("div", { role: "status" }),
 		none: make("p", { textContent: "There are no channels yet. Add the first one.", hidden: true }),
-		form: make("div"),
+		form: make("div", { onkeydown: onKey, oninput: () => { parts.touched = true; },
+			onclick: (e) => { parts.touched ||= Boolean(e.target.closest(".table button")); } }),
 		list: make("div"),
 	};
 	parts.list.append(make("h2", { textContent: "Channels" }), make("div.row.tools", {}, parts.search,
 		button("Add a channel", add), button("Import M3U", importList),
-		button("Match the guide", () => put(matchForm(() => put(null)))),
+		button("Match the guide", () => open(() => matchForm(() => put(null)))),
 		button("Reload the file", reload)), parts.report, parts.none, list);
 	place.append(parts.form, parts.list);
 	parts.rows = new Rows(list, row);

@@ -198,6 +198,8 @@ export function show(id, go) {
 	navigate = go;
 	byId("view-watch").hidden = false;
 	byId("view-watch").classList.toggle("with-screen", id !== null);
+	const left = id === null ? screen.current() : null;
+	const lost = byId("player").contains(document.activeElement) || document.activeElement === document.body;
 	if (id === null)
 		screen.close();
 	else
@@ -206,6 +208,9 @@ export function show(id, go) {
 		filter();
 	else
 		load();
+	const at = left !== null && lost ? matches.findIndex((c) => c.id === left) : -1;
+	if (at >= 0)
+		rows.focus(at);	/* the focus was on the screen, which is gone */
 	unlisten ??= listenChannels(refresh);
 	ticker ||= setInterval(() => !document.hidden && rows.redraw(), TICK_MS);
 }

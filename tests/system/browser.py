@@ -132,12 +132,19 @@ class Page:
                                  objectId=found["result"]["objectId"],
                                  fetchRelatives=False)["nodes"][0]
 
-    def press(self, key):
-        """A key of the keyboard, such as "ArrowDown"."""
-        codes = {"ArrowDown": 40, "ArrowUp": 38}
-        for kind in ("rawKeyDown", "keyUp"):
-            self.browser.call("Input.dispatchKeyEvent", self.session, type=kind, key=key, code=key,
-                              windowsVirtualKeyCode=codes[key])
+    def press(self, key, shift=False):
+        """A key of the keyboard, such as "ArrowDown" or "5"."""
+        codes = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9,
+                 "Enter": 13, " ": 32, "Escape": 27, "Home": 36, "End": 35}
+        text = {"text": "\r" if key == "Enter" else key} if key == "Enter" or len(key) == 1 else {}
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            self.browser.call("Input.dispatchKeyEvent", self.session, type=kind, key=key,
+                              windowsVirtualKeyCode=codes.get(key) or ord(key),
+                              modifiers=8 if shift else 0, **(text if kind == "keyDown" else {}))
+
+    def write(self, text):
+        """Types a text into the field that has the focus."""
+        self.browser.call("Input.insertText", self.session, text=text)
 
     def close(self):
         self.browser.call("Target.closeTarget", targetId=self.target)

@@ -118,6 +118,25 @@ class Site:
     def key(self, key):
         self.run(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: {key!r}}})), null")
 
+    def tabs_to(self, words):
+        """Goes with the tab key to what has this text, label or id."""
+        for _ in range(150):
+            self.page.press("Tab")
+            if words in self.run("(({id, textContent, ariaLabel, labels}) => [id, textContent.trim(), "
+                                 "ariaLabel, labels?.[0]?.querySelector('span')?.textContent])"
+                                 "(document.activeElement)"):
+                return
+        raise AssertionError(f"the tab key does not lead to '{words}'")
+
+    def presses(self, *keys):
+        for key in keys:
+            self.page.press(key)
+
+    def focus_is_on(self, words):
+        self.waits(f"[document.activeElement.id, document.activeElement.textContent.trim(), "
+                   f"document.activeElement.ariaLabel].includes({json.dumps(words)})",
+                   f"the focus on '{words}'")
+
     def logs_in(self, token):
         self.waits("document.activeElement.id === 'token'", "the login")
         self.run(f"token.value = {token!r}, login.requestSubmit(), null")
@@ -422,7 +441,7 @@ def test_sources_and_times_have_fields(opened, server):
     s = server(line_up(channel(1, media.film(), name="One", sources=[
         "http://127.0.0.1:9/a.ts", {"source": "http://127.0.0.1:9/b.ts", "yt_dlp_format": "kept"}])))
     ask = by_hand(s)
-    row = "#field-sources .fields:nth-child({}) [name={}]".format
+    row = "#field-sources > div > .fields:nth-child({}) [name={}]".format
     with Site(opened, s, "/#steer") as page:
         page.clicks("Change One")
         page.waits("document.querySelector('#field-sources')", "the form")
@@ -454,6 +473,133 @@ def test_sources_and_times_have_fields(opened, server):
         {"source": "http://127.0.0.1:9/c.ts", "input_options": {"user_agent": "A B", "timeout": "5000000"},
          "input_args": ["-re"]},
         {"source": "http://127.0.0.1:9/b.ts", "yt_dlp_format": "kept"}]
+
+
+def test_fields_of_every_kind_and_keys_without_one(opened, server):
+    kept = {"pairs": {"a": "b", "deep": {"x": 1}}, "switch": False, "list": ["a", 1], "empty": ""}
+    second = {"source": "http://127.0.0.1:9/b.ts", "x_interface": "eth1", "x_deep": {"to": ["a"]}}
+    s = server(line_up(channel(1, media.film(), name="One"), auth=KEYS))
+    ask = by_hand(s)
+    first = ask("PATCH", "/api/streams/1", {
+        **kept, "level": 3, "old": "gone", "slate": "Back soon", "hwaccel": "none",
+        "source_handler": {"type": "yt_dlp", "options": {"live_from_start": True, "retries": 3}},
+        "adaptive_bitrates": [{"name": "sd", "custom_ffmpeg": ["true", "two words"]}],
+        "sources": ["http://127.0.0.1:9/a.ts", second]})
+    row = "#field-others > div > .fields:nth-child({}) {}".format
+    with Site(opened, s, "/#steer") as page:
+        page.logs_in(ADMIN)
+        page.clicks("Change One")
+        page.types("#field-group", "Mine")
+        page.clicks("Save", ".edit")
+        page.reads("One was saved", "#summary")
+        assert ask("GET", "/api/streams/1") == {**first, "group": "Mine"}
+        page.clicks("Change One")
+        page.waits("document.querySelector('#field-others')", "the form")
+        page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; }), null")
+        names = page.run("[...document.querySelectorAll('#field-others [name=key]')].map((e) => e.value)")
+        at = {name: n for n, name in enumerate(names, 1)}
+        assert set(at) == {*kept, "level", "old"}
+        page.types(row(at["level"], "[inputmode]"), "x")
+        page.clicks("Save", ".edit")
+        page.reads('"x" is no number', row(at["level"], ""))
+        page.types(row(at["level"], "[inputmode]"), "4")
+        page.clicks("Add a field", "#field-others")
+        page.types(row(len(at) + 1, "[name=key]"), "new")
+        page.types(row(len(at) + 1, "[aria-label=Value] > input"), "a text")
+        page.clicks("Remove", row(at["old"], ""))
+        page.types("#field-slate > select", "2")
+        page.types("#field-hwaccel [name=type]", "auto")
+        page.types("#field-hwaccel [name=fallback]", "true")
+        page.types("#field-source_handler [name=options]", "live_from_start=false\nretries=3")
+        page.types("#field-sources > div > .fields:nth-child(1) [name=command]", "cat {source}")
+        page.types("#field-adaptive_bitrates [name=command]", "false 'two words'")
+        page.clicks("Save", ".edit")
+        page.reads("One was saved", "#summary")
+    assert ask("GET", "/api/streams/1") == {
+        **{key: value for key, value in first.items() if key != "old"}, "group": "Mine",
+        "level": 4, "new": "a text", "slate": False, "hwaccel": {"type": "auto", "fallback": True},
+        "source_handler": {"type": "yt_dlp", "options": {"live_from_start": False, "retries": 3}},
+        "adaptive_bitrates": [{"name": "sd", "custom_ffmpeg": ["false", "two words"]}],
+        "sources": [{"source": "http://127.0.0.1:9/a.ts", "custom_ffmpeg": "cat {source}"}, second]}
+
+
+def test_the_keyboard_alone(opened, server):
+    s = server(line_up(channel(1, media.long_film(), name="One", **LOOP),
+                       channel(2, media.long_film(), name="Two", **LOOP)))
+    ask = by_hand(s)
+    with Site(opened, s) as page:
+        opened.call("Emulation.setFocusEmulationEnabled", page.page.session, enabled=True)
+        wait_for(lambda: page.cards() == ["One", "Two"], 10, "the channels")
+        # from the list to a channel and back
+        page.tabs_to("Steer")
+        page.presses("Enter")
+        page.tabs_to("Watch")
+        page.presses("Enter")
+        wait_for(lambda: page.cards() == ["One", "Two"], 10, "the channels")
+        page.tabs_to("Favourite: One")
+        page.presses("ArrowRight", "Enter")
+        page.waits("location.pathname === '/watch/2'")
+        page.presses("Escape")
+        page.waits("location.pathname === '/' && document.activeElement.closest('.channel')"
+                   "?.querySelector('.name').textContent === 'Two'", "the focus on its card")
+        page.presses("Home")
+        page.waits("document.activeElement.closest('.channel').querySelector('.name').textContent "
+                   "=== 'One'", "the first card")
+        # a form: rows are added, moved and removed
+        page.run("location.hash = 'steer', null")
+        page.tabs_to("Add a channel")
+        page.presses("Enter")
+        page.focus_is_on("field-name")
+        page.presses("Escape")
+        page.focus_is_on("Add a channel")
+        page.presses("Enter")
+        page.focus_is_on("field-name")
+        page.page.write("By keys")
+        page.presses("Escape")      # it has changes
+        page.reads("The form has changes", "#summary")
+        page.tabs_to("field-source")
+        page.page.write(media.film())
+        for summary, words, texts in (("Variants", "variant", ("sd", "hd", "gone")),
+                                      ("Guide and programmes", "programme", ("First", "Second", "gone")),
+                                      ("Source in detail", "source", ("/a.ts", "/b.ts", "/gone.ts"))):
+            page.tabs_to(summary)
+            page.presses("Enter")
+            for text in texts:
+                page.tabs_to(f"Add a {words}")
+                page.presses("Enter")
+                page.page.write(text)
+            page.tabs_to("Remove")
+            page.presses("Enter")
+            page.focus_is_on("Remove")      # of the row before it
+            page.page.press("Tab", shift=True)
+            page.focus_is_on("Move up")     # the last one cannot move down
+            page.presses("Enter")
+            page.focus_is_on("Move down")   # the first one cannot move up
+        page.page.press("Tab", shift=True)
+        page.presses("Enter")               # the form is sent
+        page.reads("By keys was saved", "#summary")
+        page.focus_is_on("Add a channel")
+        # the row that was opened has the focus again
+        page.reads("By keys", ".lines")
+        page.tabs_to("Change One")
+        page.presses("End")
+        page.focus_is_on("Change By keys")
+        page.presses("Enter")
+        page.focus_is_on("field-name")
+        page.tabs_to("Who may watch, and when")
+        page.presses("Enter")
+        page.tabs_to("Start")
+        page.presses(*"05042020")
+        page.presses("Tab", *"0600PM")
+        page.tabs_to("Save")
+        page.presses("Enter")
+        page.reads("By keys was saved", "#summary")
+        page.focus_is_on("Change By keys")
+    made = ask("GET", "/api/streams/3")
+    assert [v["name"] for v in made["adaptive_bitrates"]] == ["hd", "sd"]
+    assert [p["title"] for p in made["next_programs"]] == ["Second", "First"]
+    assert made["sources"] == ["/b.ts", "/a.ts"]
+    assert made["schedule"]["start"].startswith("2020-05-0")
 
 
 def test_steer(opened, server):
