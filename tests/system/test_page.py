@@ -20,7 +20,7 @@ pytestmark = pytest.mark.heavy
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 PAGE = os.path.join(ROOT, "amps-worker", "page", "page.html")
 TOKEN, ADMIN = "a token for watching", "a token for steering"
-FILTER_MS = 50          # the best of some tries: the machine does other things, too
+FILTER_MS = 50          # of a processor: the machine does other things, too
 KEYS = {"admin_token": ADMIN, "token": TOKEN, "enabled": True}
 # runs before each page's own scripts: what the policy refuses, and what fails
 SPY = """
@@ -81,6 +81,17 @@ class Site:
 
     def run(self, script):
         return self.page.run(script)
+
+    def processor_ms(self, script):
+        """Milliseconds of a processor that a script takes, with the layout that it causes."""
+        def used():
+            found = self.page.browser.call("Performance.getMetrics", self.page.session)["metrics"]
+            return 1000 * sum(m["value"] for m in found if m["name"] in
+                              ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
+        self.page.browser.call("Performance.enable", self.page.session, timeDomain="threadTicks")
+        before = used()
+        self.run(script)
+        return used() - before
 
     def waits(self, script, what=None, seconds=20):
         """Waits until an expression is true."""
@@ -303,16 +314,11 @@ def test_ten_thousand_channels(opened, server):
         page.waits("summary.textContent.startsWith('10')", "the channels")
         # only what is in view exists
         assert page.run("document.querySelectorAll('.channel').length") < 150
-        took = page.run("""["channel 99", "9", "channel 9999", ""].map((text) => {
-			const filter = () => {
-				const began = performance.now();
-				search.value = text;
-				search.dispatchEvent(new Event("input"));
-				document.body.offsetHeight;
-				return performance.now() - began;
-			};
-			return Math.min(...Array.from({ length: 20 }, filter));
-		})""")
+        took = [min(page.processor_ms(f"""(() => {{
+			search.value = {text!r};
+			search.dispatchEvent(new Event("input"));
+			return document.body.offsetHeight;
+		}})()""") for _ in range(8)) for text in ("channel 99", "9", "channel 9999", "")]
         assert max(took) < FILTER_MS, took
         page.run("scrollTo(0, document.body.scrollHeight), null")
         wait_for(lambda: "Channel 10000" in page.cards(), 10, "the last channels")
