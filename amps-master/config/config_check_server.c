@@ -27,12 +27,12 @@ static json_t *read_workers(struct check *c, const struct field *f, const struct
 							     : value_int(c, f, at);
 }
 
-/* The port of RTSP: 0 turns RTSP off, -1 stands for any port. */
+/* The port of RTSP: 0 turns RTSP off, "auto" stands for any port. */
 static json_t *read_rtsp_port(struct check *c, const struct field *f, const struct spot *at)
 {
 	const char *text = json_string_value(at->value);
 
-	return text != NULL && strcasecmp(text, "auto") == 0 ? json_integer(-1)
+	return text != NULL && strcasecmp(text, "auto") == 0 ? json_string("auto")
 							     : value_int(c, f, at);
 }
 
@@ -118,7 +118,7 @@ static json_t *read_user(struct check *c, const struct field *f, const struct sp
 static bool finish_server(struct check *c, const struct spot *at, json_t *out)
 {
 	const json_t *port = json_object_get(out, "rtsp_port");
-	bool chosen = json_is_integer(port);
+	bool chosen = !json_is_null(port);
 	json_int_t rtsp_port = chosen ? json_integer_value(port) : RTSP_PORT_DEFAULT;
 	struct spot inner;
 

@@ -126,13 +126,12 @@ static void read_rtsp(struct settings *s, const json_t *server)
 
 	s->rtp_port = (uint16_t)json_integer_value(json_object_get(server, "rtp_port"));
 	s->rtsp = RTSP_CHOSEN;
-	if (!json_is_integer(port)) {
+	if (json_is_integer(port)) {
+		s->rtsp_port = (uint16_t)json_integer_value(port);
+		s->rtsp = s->rtsp_port == 0 ? RTSP_OFF : RTSP_CHOSEN;
+	} else if (!json_is_string(port)) {
 		s->rtsp = RTSP_DEFAULT;
 		s->rtsp_port = RTSP_PORT_DEFAULT;
-	} else if (json_integer_value(port) == 0) {
-		s->rtsp = RTSP_OFF;
-	} else if (json_integer_value(port) > 0) {
-		s->rtsp_port = (uint16_t)json_integer_value(port);
 	}
 }
 

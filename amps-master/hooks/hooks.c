@@ -114,7 +114,7 @@ static void on_done(void *owner, struct helper_result *r)
 		log_info("a hook's receiver takes events again hook=%s", names[k->kind]);
 		k->down = false;
 	}
-	/* a crowd's events start one process after the other, but the loop has other work */
+	/* many events start one process after the other, and leave the loop time for other work */
 	if (k->count > 0 && (r->error < 0 || n == 0))
 		fail(k, r->reason);
 	else

@@ -70,6 +70,8 @@ Test(config_check, defaults_are_filled_in)
 		"\"allow_private\":false,\"ring_seconds\":10,\"return_after\":10.0,\"max_overlap\":64,\"join_ms\":500,"
 		"\"slow_viewer\":\"skip\"}");
 	expect_model("", "region", "trust", "[\"query\",\"headers\"]");
+	/* as it may stand in a file: `amps config export` writes it */
+	expect_model("server: {rtsp_port: AUTO}\n", "server", "rtsp_port", "\"auto\"");
 	expect_model("", "limits", NULL, "{\"memory_mb\":0,\"nice\":0}");
 	expect_model("", "media_limit_mb", NULL, "1024");
 	expect_model("", "media_root", NULL, "null");

@@ -487,15 +487,21 @@ Test(lineup, lists_the_sources_of_a_channel_in_order)
 	done(&f);
 }
 
+/* A line-up of one channel, which this defines. */
+static const struct lineup_tuner *build_one(struct fixture *f, const char *definition)
+{
+	*f = (struct fixture){0};
+	add(f, 1, definition);
+	build(f, "{}");
+	return lineup_find_key(f->lineup, "1");
+}
+
 /* NULL: there is none. */
 static void check_slate(const char *definition, const char *text)
 {
-	struct fixture f = {0};
-	const char *slate;
+	struct fixture f;
+	const char *slate = build_one(&f, definition)->slate;
 
-	add(&f, 1, definition);
-	build(&f, "{}");
-	slate = lineup_find_key(f.lineup, "1")->slate;
 	if (text == NULL)
 		cr_assert_null(slate, "%s: %s", definition, slate);
 	else
@@ -516,12 +522,9 @@ Test(lineup, a_slate_is_on_unless_it_is_switched_off_or_impossible)
 /* `word` NULL: it can play. */
 static void check_playable(const char *definition, const char *word)
 {
-	struct fixture f = {0};
-	const char *reason;
+	struct fixture f;
+	const char *reason = build_one(&f, definition)->unavailable;
 
-	add(&f, 1, definition);
-	build(&f, "{}");
-	reason = lineup_find_key(f.lineup, "1")->unavailable;
 	if (word == NULL)
 		cr_assert_null(reason, "%s: %s", definition, reason);
 	else

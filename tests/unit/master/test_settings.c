@@ -2,6 +2,7 @@
 #include "amps-master/config/settings.h"
 
 #include <string.h>
+#include "common/limits.h"
 #include "unit.h"
 
 static json_t *server_with(const char *key, json_t *value)
@@ -58,6 +59,27 @@ Test(settings, the_limit_of_segments_follows_and_their_folder_warns)
 	json_decref(model);
 	json_decref(warnings);
 	settings_done(&s);
+}
+
+static void expect_rtsp(json_t *value, int rtsp, int port)
+{
+	json_t *model = model_with(server_with("rtsp_port", value), NULL, 1024);
+	struct settings s;
+	char text[128];
+
+	cr_assert_eq(settings_read(&s, model, text, sizeof(text)), 0);
+	cr_expect_eq(s.rtsp, rtsp);
+	cr_expect_eq(s.rtsp_port, port);
+	json_decref(model);
+	settings_done(&s);
+}
+
+Test(settings, rtsp_is_off_on_its_usual_port_or_on_one_that_is_chosen)
+{
+	expect_rtsp(json_null(), RTSP_DEFAULT, RTSP_PORT_DEFAULT);
+	expect_rtsp(json_integer(0), RTSP_OFF, 0);
+	expect_rtsp(json_integer(554), RTSP_CHOSEN, 554);
+	expect_rtsp(json_string("auto"), RTSP_CHOSEN, 0);
 }
 
 Test(settings, an_unchanged_file_gives_no_warnings)

@@ -1030,16 +1030,31 @@ static struct lineup *lineup_with_slate(unsigned count)
 	return l;
 }
 
+/* Channel 5 with a slate has a viewer; the first of its sources runs and breaks off. */
+static void scene_lost(struct scene *s, unsigned sources)
+{
+	scene_open(s, 1000);
+	set_lineup(s, lineup_with_slate(sources));
+	want(s, 0, 1, "");
+	fake_run(s, &s->jobs[0]);
+	fake_fail(s, &s->jobs[0], "gone");
+}
+
+/* Its only source cannot be opened again, and the slate cannot be made. */
+static void scene_no_slate(struct scene *s)
+{
+	scene_lost(s, 1);
+	fake_fail(s, next_job(s, 2), "refused");
+	cr_assert_eq(next_job(s, 3)->role, JOB_SLATE);
+	fake_fail(s, &s->jobs[2], "no encoder");
+}
+
 /* Its only source runs, breaks off and cannot be opened again. */
 static struct fake_job *scene_slate(struct scene *s)
 {
 	struct fake_job *slate;
 
-	scene_open(s, 1000);
-	set_lineup(s, lineup_with_slate(1));
-	want(s, 0, 1, "");
-	fake_run(s, &s->jobs[0]);
-	fake_fail(s, &s->jobs[0], "gone");
+	scene_lost(s, 1);
 	cr_assert_eq(next_job(s, 2)->source, '0', "it may be a moment only");
 	cr_assert_leq(s->jobs[1].restart_ms, 1500, "viewers do not wait for long");
 	fake_fail(s, &s->jobs[1], "refused");
@@ -1134,14 +1149,7 @@ Test(tuners, a_slate_that_cannot_be_made_is_not_tried_again)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_with_slate(1));
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
-	fake_fail(&s, &s.jobs[0], "gone");
-	fake_fail(&s, next_job(&s, 2), "refused");
-	cr_assert_eq(next_job(&s, 3)->role, JOB_SLATE);
-	fake_fail(&s, &s.jobs[2], "no encoder");
+	scene_no_slate(&s);
 	await_job(&s, 4);
 	cr_assert_eq(next_job(&s, 4)->role, JOB_INGEST);
 	fake_fail(&s, &s.jobs[3], "refused");
@@ -1185,11 +1193,7 @@ Test(tuners, a_slow_second_source_is_played_without_a_slate_between)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_with_slate(2));
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
-	fake_fail(&s, &s.jobs[0], "gone");
+	scene_lost(&s, 2);
 	cr_assert_eq(next_job(&s, 2)->source, '1');
 	cr_assert_geq(s.jobs[1].restart_ms, 2500, "it has not shown how fast it is");
 	scene_close(&s);
@@ -1201,11 +1205,7 @@ Test(tuners, how_fast_a_source_was_is_known_after_a_slate)
 	struct fake_job *second;
 	const struct tuner *t;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_with_slate(2));
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
-	fake_fail(&s, &s.jobs[0], "gone");
+	scene_lost(&s, 2);
 	fake_fail(&s, next_job(&s, 2), "refused");
 	fake_run(&s, &s.jobs[2]);
 	cr_assert_eq(s.jobs[2].role, JOB_SLATE);
@@ -1231,14 +1231,7 @@ Test(tuners, a_slate_that_failed_is_tried_again_after_a_source_has_run)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_with_slate(1));
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
-	fake_fail(&s, &s.jobs[0], "gone");
-	fake_fail(&s, next_job(&s, 2), "refused");
-	cr_assert_eq(next_job(&s, 3)->role, JOB_SLATE);
-	fake_fail(&s, &s.jobs[2], "no encoder");
+	scene_no_slate(&s);
 	fake_run(&s, await_job(&s, 4));
 	cr_assert_eq(s.jobs[3].role, JOB_INGEST);
 	fake_fail(&s, &s.jobs[3], "gone again");
