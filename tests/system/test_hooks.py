@@ -60,7 +60,7 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def standing():
+def unanswering():
     """A receiver that accepts connections and never answers."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -135,41 +135,41 @@ def test_hooks_follow_a_reload_and_wrong_ones_are_refused(server):
         assert done.returncode == (0 if wrong == 5 else 1), (wrong, done.stdout)
 
 
-def churn(s, crowd, stays):
+def churn(s, count, stays):
     """Viewers come and go together, and one that stays is served."""
-    streams = [s.stream("/stream/1.ts") for _ in range(crowd)]
+    streams = [s.stream("/stream/1.ts") for _ in range(count)]
     for stream in streams:
         assert stream.head().status == 200
-    wait_for(lambda: len(s.viewers()) == crowd + 1, 20, "the crowd")
+    wait_for(lambda: len(s.viewers()) == count + 1, 20, "all viewers")
     assert stays.read_for(1.1)      # longer than from one sample of the master to the next
     for stream in streams:
         stream.close()
-    wait_for(lambda: len(s.viewers()) == 1, 20, "the end of the crowd")
+    wait_for(lambda: len(s.viewers()) == 1, 20, "these viewers to end")
 
 
-def check_standing(server, rounds, crowd):
-    with standing() as url:
+def check_unanswering(server, rounds, count):
+    with unanswering() as url:
         s = server(line_up(channel(1, media.film(), **LOOP),
                            hooks={"viewer_started": url, "viewer_ended": "sleep 60"}), workers=2)
         with s.stream("/stream/1.ts") as viewer:
             assert viewer.read_for(1)
-            churn(s, crowd, viewer)
+            churn(s, count, viewer)
             before = proc.pss_bytes([s.process.pid])
             for _ in range(rounds - 1):
-                churn(s, crowd, viewer)
+                churn(s, count, viewer)
             # the queues hold 1,000 events each, of less than half a KiB
             if not SANITIZED:
                 assert proc.pss_bytes([s.process.pid]) < before + (4 << 20)
             assert s.get("/readyz", timeout=2).status == 200
         assert counted(s, "sent") == 0
-        assert counted(s, "dropped") >= 2 * (rounds * crowd - 1000) - 2 * crowd
+        assert counted(s, "dropped") >= 2 * (rounds * count - 1000) - 2 * count
 
 
-def test_a_receiver_that_stands_still_disturbs_no_viewer(server):
-    check_standing(server, 2, 40)
+def test_a_receiver_that_never_answers_disturbs_no_viewer(server):
+    check_unanswering(server, 2, 40)
 
 
 @pytest.mark.soak
 @pytest.mark.limit(1800)
-def test_100000_events_for_a_receiver_that_stands_still(server):
-    check_standing(server, 200, 250)
+def test_100000_events_for_a_receiver_that_never_answers(server):
+    check_unanswering(server, 200, 250)
