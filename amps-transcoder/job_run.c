@@ -281,8 +281,6 @@ int job_run(int socket, struct title *title)
 	struct job job;
 	int code = 1;
 
-	av_log_install();
-	av_log_take_stderr();
 	if (job_open(&job, socket) == 0 && job_await_orders(&job) == 0 &&
 	    job_follow_master(&job) == 0) {
 		log_copy_to(job.socket, false);

@@ -6,6 +6,7 @@
 
 #include <libavformat/avformat.h>
 
+#include "amps-transcoder/av/log.h"
 #include "amps-transcoder/job_run.h"
 #include "amps-transcoder/nursery.h"
 #include "amps-transcoder/options/check_options.h"
@@ -33,6 +34,10 @@ static int nursery_command(int argc, char **argv)
 	log_init("nursery", LOG_INFO, argc > 2 && !strcmp(argv[2], "json"));
 	signal(SIGPIPE, SIG_IGN);
 	avformat_network_init();
+	/* every job has these from here: finding a function in two hundred libraries takes longer
+	 * than the rest of a start */
+	av_log_install();
+	av_log_take_stderr();
 	return nursery_main(MSG_CHILD_FD, &title);
 }
 

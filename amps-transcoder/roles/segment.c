@@ -13,6 +13,7 @@
 
 #define WAIT_MS	     50
 #define PART_WAIT_MS 5		  /* where parts are published as they come */
+#define STEPS	     8		  /* between two looks for orders, while there is much to read */
 #define GOP_STEP_90K (TS_HZ / 10) /* a longer distance of access points is worth a message */
 
 /* An output: of segments, or a ring of fragments.  Both NULL: the place is free. */
@@ -95,7 +96,7 @@ static void take_window(struct segmenter *s, unsigned percent)
 			segment_track_window(s->made[i].track, percent);
 }
 
-static void take_event(struct segmenter *s, const struct job_event *event)
+static void take_event(struct segmenter *s, struct job_event *event)
 {
 	unsigned i = find(s, event->output);
 
@@ -150,6 +151,16 @@ static bool step(struct segmenter *s)
 	return moved;
 }
 
+/* True if there may be more to read. */
+static bool step_on(struct segmenter *s)
+{
+	unsigned n = 0;
+
+	while (n < STEPS && step(s))
+		n++;
+	return n == STEPS;
+}
+
 /* True if there are outputs, and the sources of all of them have ended. */
 static bool all_ended(const struct segmenter *s)
 {
@@ -187,7 +198,7 @@ static int run(struct segmenter *s)
 		take_orders(s);
 		if (job_ending(s->job))
 			return job_end_shutdown(s->job);
-		if (!step(s))
+		if (!step_on(s))
 			job_wait(s->job, has_parts(s) ? PART_WAIT_MS : WAIT_MS);
 		report_gop(s);
 		if (all_ended(s))

@@ -700,7 +700,7 @@ enum segment_step mp4_ring_step(struct mp4_ring *m)
 	return SEGMENT_FAILED;
 }
 
-void mp4_ring_source(struct mp4_ring *m, const struct job_event *event)
+void mp4_ring_source(struct mp4_ring *m, struct job_event *event)
 {
 	bool again = false;
 	int r;

@@ -34,7 +34,7 @@ uint32_t mp4_ring_output(const struct mp4_ring *m);
 void mp4_ring_larger(struct mp4_ring *m, const struct job_event *event);
 
 /* Takes the ring of a JOB_EVENT_SOURCE_RING. */
-void mp4_ring_source(struct mp4_ring *m, const struct job_event *event);
+void mp4_ring_source(struct mp4_ring *m, struct job_event *event);
 
 /* Takes the next bytes of its source. */
 enum segment_step mp4_ring_step(struct mp4_ring *m);

@@ -179,7 +179,7 @@ enum segment_step segment_track_step(struct segment_track *t)
 	return SEGMENT_FAILED;
 }
 
-void segment_track_source(struct segment_track *t, const struct job_event *event)
+void segment_track_source(struct segment_track *t, struct job_event *event)
 {
 	bool again = false;
 	int r;

@@ -26,7 +26,7 @@ uint32_t segment_track_output(const struct segment_track *t);
 bool segment_track_has_parts(const struct segment_track *t);
 
 /* Takes the ring of a JOB_EVENT_SOURCE_RING. */
-void segment_track_source(struct segment_track *t, const struct job_event *event);
+void segment_track_source(struct segment_track *t, struct job_event *event);
 
 /* How much of its window it may keep. */
 void segment_track_window(struct segment_track *t, unsigned percent);

@@ -4,37 +4,47 @@
 
 void ring_follow_init(struct ring_follow *f, uint64_t age_us)
 {
-	*f = (struct ring_follow){.age_us = age_us};
+	*f = (struct ring_follow){.age_us = age_us, .fd = -1, .larger_fd = -1};
+}
+
+static void drop_larger(struct ring_follow *f)
+{
+	assert(f->has_ring || !f->has_larger);
+	if (f->has_larger)
+		ring_close(&f->larger);
+	close_fd(&f->larger_fd);
+	f->has_larger = false;
 }
 
 void ring_follow_done(struct ring_follow *f)
 {
+	drop_larger(f);
 	if (f->has_ring)
 		ring_close(&f->ring);
-	if (f->has_larger)
-		ring_close(&f->larger);
-	*f = (struct ring_follow){0};
+	close_fd(&f->fd);
+	ring_follow_init(f, 0);
 }
 
-int ring_follow_take(struct ring_follow *f, const struct job_event *event, bool *ret_again)
+int ring_follow_take(struct ring_follow *f, struct job_event *event, bool *ret_again)
 {
 	struct ring ring;
 	int error = ring_open(&ring, event->fd, event->data_bytes, event->unit_bytes);
 
 	if (error < 0)
 		return error;
-	if (f->has_larger)
-		ring_close(&f->larger);
-	assert(f->has_ring || !f->has_larger);
+	drop_larger(f);
 	f->has_larger = f->has_ring && event->same_job;
 	*ret_again = !f->has_larger;
 	if (f->has_larger) {
 		f->larger = ring;
+		f->larger_fd = TAKE_FD(event->fd);
 		return 0;
 	}
 	if (f->has_ring)
 		ring_close(&f->ring);
+	close_fd(&f->fd);
 	f->ring = ring;
+	f->fd = TAKE_FD(event->fd);
 	f->has_ring = true;
 	f->started = false;
 	f->from_pos = 0;
@@ -51,7 +61,9 @@ static void use_larger(struct ring_follow *f)
 {
 	assert(f->has_ring && f->has_larger);
 	ring_close(&f->ring);
+	close_fd(&f->fd);
 	f->ring = f->larger;
+	f->fd = TAKE_FD(f->larger_fd);
 	f->has_larger = false;
 	f->from_pos = 0;
 }
@@ -114,7 +126,7 @@ ssize_t ring_follow_copy(struct ring_follow *f, void *dst, size_t cap)
 	do {
 		/* check this before looking for the last bytes */
 		complete = ring_ended(&f->ring);
-		n = ring_copy(&f->ring, &f->pos, dst, cap);
+		n = ring_read(&f->ring, f->fd, &f->pos, dst, cap);
 	} while (n == -EAGAIN && move(f));
 	if (n == -EAGAIN)
 		return complete ? -ENODATA : 0;

@@ -10,6 +10,7 @@
 
 struct ring_follow {
 	struct ring ring, larger; /* larger: to move to once ring is read to its end */
+	int fd, larger_fd;	  /* of them; -1 = none */
 	bool has_ring, has_larger;
 	bool started;
 	uint64_t pos;	   /* of the next byte */
@@ -20,9 +21,9 @@ struct ring_follow {
 void ring_follow_init(struct ring_follow *f, uint64_t age_us);
 void ring_follow_done(struct ring_follow *f);
 
-/* Takes the ring of a JOB_EVENT_SOURCE_RING.  0 (`*ret_again`: start again) or -Exxx. */
-must_check int ring_follow_take(struct ring_follow *f, const struct job_event *event,
-				bool *ret_again);
+/* Takes the ring of a JOB_EVENT_SOURCE_RING, and its descriptor out of the event.  0 (`*ret_again`:
+ * start again) or -Exxx. */
+must_check int ring_follow_take(struct ring_follow *f, struct job_event *event, bool *ret_again);
 
 /* True when there is a place to start from. */
 bool ring_follow_ready(struct ring_follow *f);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/shm/shm.h"
 
@@ -138,21 +139,63 @@ static void copy_out(void *dst, const uint8_t *src, size_t n)
 #endif
 }
 
-ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap)
+/* How many of the next `cap` bytes are there, in whole units; -EAGAIN, -ESTALE. */
+static ssize_t ready_bytes(const struct ring *r, uint64_t pos, size_t cap)
 {
-	uint64_t ready = ring_commit(r) - *pos;
+	uint64_t ready = ring_commit(r) - pos;
 	size_t n = MIN(ready, cap) / r->unit_bytes * r->unit_bytes;
 
 	if (ready > r->data_bytes)
 		return -ESTALE;
-	if (n == 0)
-		return -EAGAIN;
 	assert(n <= r->data_bytes);
-	copy_out(dst, ring_at(r, *pos), n);
+	return n ? (ssize_t)n : -EAGAIN;
+}
+
+/* The bytes were copied: they count if they were not overwritten meanwhile. */
+static ssize_t advance(const struct ring *r, uint64_t *pos, ssize_t n)
+{
 	if (!ring_intact(r, *pos))
 		return -ESTALE;
-	*pos += n;
-	return (ssize_t)n;
+	*pos += (uint64_t)n;
+	return n;
+}
+
+ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap)
+{
+	ssize_t n = ready_bytes(r, *pos, cap);
+
+	if (n < 0)
+		return n;
+	copy_out(dst, ring_at(r, *pos), (size_t)n);
+	return advance(r, pos, n);
+}
+
+static int read_at(int fd, void *dst, size_t n, uint64_t at)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pread(fd, (char *)dst + done, n - done, (off_t)(at + done));
+
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return got == 0 ? -EIO : -errno;
+		done += (size_t)MAX(got, 0);
+	}
+	return 0;
+}
+
+ssize_t ring_read(const struct ring *r, int fd, uint64_t *pos, void *dst, size_t cap)
+{
+	uint64_t offset = *pos & (r->data_bytes - 1);
+	ssize_t n = ready_bytes(r, *pos, cap);
+	int e;
+
+	if (n < 0)
+		return n;
+	/* up to the end of the ring, and on from its beginning */
+	cap = (size_t)MIN((uint64_t)n, r->data_bytes - offset);
+	e = read_at(fd, dst, cap, RING_DATA_OFFSET + offset);
+	if (e == 0 && (size_t)n > cap)
+		e = read_at(fd, (char *)dst + cap, (size_t)n - cap, RING_DATA_OFFSET);
+	return e < 0 ? e : advance(r, pos, n);
 }
 
 /* Copies the first `n` bytes of slot `number`; false when the writer has reused it meanwhile. */

@@ -67,6 +67,11 @@ static inline uint64_t ring_guard(const struct ring *r)
  * -EAGAIN (nothing new) or -ESTALE (lapped; *pos unchanged, take a random access point). */
 must_check ssize_t ring_copy(const struct ring *r, uint64_t *pos, void *dst, size_t cap);
 
+/* The same by the ring's descriptor.  For a reader that goes through the ring by itself: a page of
+ * the mapping that it has not touched yet costs a fault, which takes longer than the copy.  Further
+ * -Exxx of pread(). */
+must_check ssize_t ring_read(const struct ring *r, int fd, uint64_t *pos, void *dst, size_t cap);
+
 /* The newest random access point whose age at `now_us` is at least min_age_us and whose data is
  * still inside the guard; if none is that old, the oldest one that is inside it.
  * 0 or -ENOENT (there is none). */

@@ -95,8 +95,8 @@ Test(ring, pages_are_there_before_they_are_written)
 Test(ring, bytes_come_out_as_they_went_in_across_the_wrap)
 {
 	struct both b;
-	uint64_t pos = 0;
-	uint8_t out[TS_PACKET * 7];
+	uint64_t pos = 0, read_pos = 0;
+	uint8_t out[TS_PACKET * 7], same[TS_PACKET * 7];
 	uint32_t next = 0;
 
 	both_open(&b, SIZE, TS_PACKET);
@@ -104,12 +104,17 @@ Test(ring, bytes_come_out_as_they_went_in_across_the_wrap)
 		ssize_t got;
 
 		write_packets(&b.w, n, 100);
-		while ((got = ring_copy(&b.r, &pos, out, sizeof(out))) > 0)
+		while ((got = ring_copy(&b.r, &pos, out, sizeof(out))) > 0) {
 			for (ssize_t i = 0; i < got; i += TS_PACKET)
 				cr_assert(packet_is(out + i, next++));
+			cr_assert_eq(ring_read(&b.r, b.fd, &read_pos, same, sizeof(same)), got);
+			cr_assert_arr_eq(same, out, (size_t)got);
+		}
 		cr_assert_eq(got, -EAGAIN);
+		cr_assert_eq(ring_read(&b.r, b.fd, &read_pos, same, sizeof(same)), -EAGAIN);
 	}
 	cr_assert_eq(pos, ring_commit(&b.r));
+	cr_assert_eq(read_pos, pos);
 	both_close(&b);
 }
 
@@ -122,6 +127,7 @@ Test(ring, a_lapped_reader_gets_estale)
 	both_open(&b, SIZE, TS_PACKET);
 	write_packets(&b.w, 0, SIZE / TS_PACKET + 10);
 	cr_assert_eq(ring_copy(&b.r, &pos, out, sizeof(out)), -ESTALE);
+	cr_assert_eq(ring_read(&b.r, b.fd, &pos, out, sizeof(out)), -ESTALE);
 	cr_assert_eq(pos, 0);
 	cr_assert_not(ring_intact(&b.r, 0));
 	both_close(&b);

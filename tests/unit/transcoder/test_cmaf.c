@@ -49,7 +49,7 @@ static void side_open(struct scene *s, struct side *side, unsigned output, bool 
 			      .data_bytes = RING_BYTES_MIN,
 			      .form = sound ? OUTPUT_CMAF_SOUND : OUTPUT_CMAF_PICTURE};
 	struct job_event ring = {.kind = JOB_EVENT_SOURCE_RING,
-				 .fd = s->source_fd,
+				 .fd = dup(s->source_fd), /* the track takes it */
 				 .generation = 1,
 				 .data_bytes = SOURCE,
 				 .unit_bytes = TS_PACKET};

@@ -52,7 +52,7 @@ static void source_open(struct scene *s)
 static void give_source(struct scene *s)
 {
 	struct job_event e = {.kind = JOB_EVENT_SOURCE_RING,
-			      .fd = s->source_fd,
+			      .fd = dup(s->source_fd), /* the track takes it */
 			      .generation = s->generation,
 			      .data_bytes = SOURCE,
 			      .unit_bytes = TS_PACKET};
