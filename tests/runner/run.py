@@ -52,7 +52,9 @@ SYSTEM = system("system", 1800, "(not slow or smoke) and not heavy and not timin
                 "build/asan", BESIDE).after(PREPARE, BUILD_ASAN)
 RELEASE = system("release", 1800, "(slow or smoke) and not heavy and not timing and not soak",
                  "build", BESIDE).after(PREPARE, BUILD_RELEASE)
-HEAVY = system("heavy", 1800, "(heavy or timing) and not soak", "build", 0).after(
+WAITS = system("waits", 1800, "timing and waits and not soak", "build", CPUS).after(
+    PREPARE, BUILD_RELEASE)
+HEAVY = system("heavy", 1800, "(heavy or timing) and not waits and not soak", "build", 0).after(
     PREPARE, BUILD_RELEASE)
 # not part of the whole: what takes as long as one likes
 SOAK = system("soak", 14400, "soak", "build", 0, AMPS_SOAK="1").after(PREPARE, BUILD_RELEASE)
@@ -66,13 +68,14 @@ SEARCH = fuzz("search", 14400, int(os.environ.get("FUZZ_SECONDS", "60"))).after(
 # what each word for AMPS_TEST_STEPS runs
 STEPS = {"runner": [RUNNER], "lint": [LINT], "unit": [UNIT, UNIT_RELEASE],
          "race": [RACE, RACE_TSAN], "fuzz": [FUZZ], "system": [SYSTEM], "release": [RELEASE],
-         "heavy": [HEAVY], "soak": [SOAK, PLAYERS, CHAOS], "search": [SEARCH]}
+         "heavy": [WAITS, HEAVY], "soak": [SOAK, PLAYERS, CHAOS], "search": [SEARCH]}
 WHOLE = [name for name in STEPS if name not in ("soak", "search")]
 
 # In which order.  Lanes run beside each other where one of them waits more than it works; what
 # measures time runs alone.
 ORDER = [([BUILD_RELEASE, BUILD_ASAN, BUILD_TSAN, BUILD_FUZZ, LINT], [RUNNER, PREPARE]),
-         UNIT, RACE, RACE_TSAN, FUZZ, SYSTEM, RELEASE, UNIT_RELEASE, HEAVY, SOAK, PLAYERS, CHAOS, SEARCH]
+         UNIT, RACE, RACE_TSAN, FUZZ, SYSTEM, RELEASE, UNIT_RELEASE, WAITS, HEAVY, SOAK, PLAYERS, CHAOS,
+         SEARCH]
 
 
 def make_plan(names):

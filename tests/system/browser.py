@@ -42,6 +42,10 @@ def far_pipe():
     return far
 
 
+class Replaced(AssertionError):
+    """The page was replaced while it ran a script."""
+
+
 class Browser:
     def __init__(self):
         self.profile = tempfile.mkdtemp(prefix="amps-browser-")
@@ -69,7 +73,9 @@ class Browser:
         while True:
             answer = self.read_message(end)
             if answer.get("id") == self.number:
-                assert "error" not in answer, f"{method}: {answer['error']}"
+                replaced = "navigated" in answer.get("error", {}).get("message", "")
+                if "error" in answer:
+                    raise (Replaced if replaced else AssertionError)(f"{method}: {answer['error']}")
                 return answer["result"]
 
     def read_message(self, end):
@@ -116,6 +122,13 @@ class Page:
                                    returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def holds(self, expression):
+        """Whether an expression is true; it is not while the page is being replaced."""
+        try:
+            return self.run(f"!!({expression})")
+        except Replaced:
+            return False
 
     def watch(self, video, timed=False):
         """Watches the element of this id: `pictures` in the page has what it shows."""

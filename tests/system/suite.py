@@ -17,6 +17,8 @@ MARKERS = [
     "others",
     "heavy: needs the machine for itself; runs on the release build, alone",
     "timing: judges times; runs on the release build, alone",
+    "waits: timing, and needs little of the processors; runs beside a few others of this kind and nothing "
+    "else",
     "smoke: a small choice from every subject; runs on both builds, slow or not",
     "long: waits for minutes, without work; starts first",
     "soak: only `make soak` runs it",

@@ -1,4 +1,5 @@
 """A channel with several sources: what its viewers see when one of them is lost."""
+import functools
 import json
 
 import pytest
@@ -33,8 +34,9 @@ def playing(seconds, then):
     return script
 
 
-def frozen(peer):
-    """The film goes on after three seconds, with all clock references alike."""
+@functools.cache
+def frozen_film():
+    """The film from its fourth second on, with all clock references alike."""
     film = packets(media.long_film())
     out, clock = [], None
     for p in split(film[len(film) * 3 // LONG // 188 * 188:]):
@@ -42,7 +44,7 @@ def frozen(peer):
             clock = clock or p[6:12]
             p = p[:6] + clock + p[12:]
         out.append(p)
-    peer.play(b"".join(out), 30, LONG - 3)
+    return b"".join(out)
 
 
 FAULTS = {
@@ -50,7 +52,7 @@ FAULTS = {
     "reset": lambda peer: peer.reset(),
     "silent": lambda peer: peer.hold(),
     "garbage": lambda peer: peer.play(bytes(188) * 1000, 30, 1),
-    "frozen clock": frozen,
+    "frozen clock": lambda peer: peer.play(frozen_film(), 30, LONG - 3),
     "web page": lambda peer: peer.play(b"<html>" * 10000, 30, 1),
 }
 STALL = 2.0  # stall_timeout of these channels
@@ -83,8 +85,10 @@ def check_report(s, tuner, cause):
 
 
 @pytest.mark.timing
+@pytest.mark.waits
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_next_source_takes_over(server, fault):
+    frozen_film()       # making it takes time that is not the server's
     with Trouble(playing(3, FAULTS[fault]), lambda peer: None) as first, \
             Trouble(backup()) as second:
         s = server(sources(first, second))
@@ -162,6 +166,7 @@ def test_a_source_is_not_tried_beside_itself(server):
 
 
 @pytest.mark.timing
+@pytest.mark.waits
 def test_a_viewer_comes_while_the_first_source_is_dead(server):
     with Trouble(lambda peer: peer.hold()) as silent, Trouble(backup()) as second:
         config = sources(silent, second)
@@ -174,6 +179,7 @@ def test_a_viewer_comes_while_the_first_source_is_dead(server):
 
 
 @pytest.mark.timing
+@pytest.mark.waits
 def test_a_source_whose_key_frame_takes_long_is_not_passed_over(server):
     """It sends from the beginning, and the first picture comes within start_timeout."""
     film = packets(media.long_film())

@@ -75,6 +75,7 @@ def test_killed_workers(server):
 
 
 @pytest.mark.timing
+@pytest.mark.waits
 def test_a_killed_worker_is_replaced_at_once(server):
     s = server(two_channels(), workers=2)
     for n in range(1, 6):
@@ -144,6 +145,7 @@ def next_victim(chance, steady_at, n):
 
 
 @pytest.mark.timing
+@pytest.mark.waits
 def test_jobs_that_die_early_back_off(server):
     """Each is killed within a second of its first bytes: an older one is restarted at once."""
     s = server(line_up(channel(1, media.film(), slate=False, **LOOP)))

@@ -15,7 +15,7 @@ import npm
 from harness import ROOT, kill, serving, wait_for
 from lineup import LOOP, channel, line_up
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 PAGE = os.path.join(ROOT, "amps-worker", "page", "page.html")
@@ -95,7 +95,7 @@ class Site:
 
     def waits(self, script, what=None, seconds=20):
         """Waits until an expression is true."""
-        wait_for(lambda: self.run(f"!!({script})"), seconds, what or script)
+        wait_for(lambda: self.page.holds(script), seconds, what or script)
 
     def text(self, selector="main"):
         return self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")

@@ -61,6 +61,7 @@ def test_a_looped_film_has_monotonic_time(server, path):
 
 
 @pytest.mark.timing
+@pytest.mark.waits
 def test_re_and_files_are_paced_by_the_clock(server):
     s = server(line_up(channel(1, media.film(), **LOOP)))
     begin = time.monotonic()

@@ -110,6 +110,7 @@ def test_a_signal_cuts_a_long_shutdown_short(server, number):
 
 
 @pytest.mark.timing
+@pytest.mark.waits
 def test_a_second_sigterm_ends_the_server_at_once(server):
     """The first one alone would wait for five seconds (SHUTDOWN_MS); the time is that of the last
     process's end."""
