@@ -140,7 +140,8 @@
 #define JOB_ADDRESS_SPACE_MB 4096 /* a job may map beyond that: code, stacks, arenas, rings */
 #define JOB_BACKOFF_MIN_MS   500
 #define JOB_BACKOFF_MAX_MS   30000
-#define RETURN_FIRST_MS	     1000 /* after a switch, before an earlier source is tried */
+#define SOURCE_SLOW_MS	     300000 /* so long a source counts as slow, after it was */
+#define RETURN_FIRST_MS	     1000   /* after a switch, before an earlier source is tried */
 
 /* Commands of channels (custom_ffmpeg) */
 #define COMMAND_BYTES_MAX     32768 /* of a command with its values, as JSON */

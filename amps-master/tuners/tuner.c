@@ -772,6 +772,42 @@ void tuner_source_failed(struct tuner *t, unsigned at)
 	h->at_us = clock_mono_us() + backoff_next_ms(&h->backoff, true) * 1000ull;
 }
 
+bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us)
+{
+	uint64_t slow_us = t->health[at].slow_us;
+
+	return slow_us && now_us - slow_us < SOURCE_SLOW_MS * 1000ull;
+}
+
+bool tuner_has_faster_source(const struct tuner *t, unsigned than, uint64_t now_us)
+{
+	for (unsigned i = 0; t->def && i < t->def->source_count; i++) {
+		const struct source_health *h = &t->health[i];
+
+		if (i != than && !tuner_is_slow(t, i, now_us) && !h->failed && !h->raw &&
+		    h->at_us <= now_us)
+			return true;
+	}
+	return false;
+}
+
+void tuner_note_slow(struct tuner *t, unsigned at, unsigned permil)
+{
+	struct source_health *h = &t->health[at];
+	uint64_t now_us = clock_mono_us();
+
+	assert(permil > 0 && permil < 1000);
+	if (!tuner_is_slow(t, at, now_us))
+		log_warn("source %u delivers only %u%% of real time, %s channel=%s", at + 1,
+			 permil / 10,
+			 at == t->source_at && !tuner_has_faster_source(t, at, now_us)
+				 ? "there is no other one, continuing with it"
+				 : "preferring another one",
+			 t->key);
+	h->slow_us = now_us;
+	h->rate_permil = permil;
+}
+
 static void log_next(const struct tuner *t, unsigned next)
 {
 	if (t->def && next == t->def->source_count)

@@ -78,6 +78,8 @@ struct source_health {
 	unsigned silent_starts; /* in a row without media since then */
 	bool failed;		/* it brought no media since the tuner began to start */
 	bool raw;		/* TS cannot carry it: one job in both roles */
+	uint64_t slow_us;	/* when it delivered less than real time; 0 = never */
+	unsigned rate_permil;	/* of real time, at that moment */
 	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };
 
@@ -229,6 +231,12 @@ void tuner_leave_slate(struct tuner *t, unsigned at);
 /* The source is lost: its back-off begins, and the next one that may start takes its place.
  * Returns how long to wait for that. */
 must_check uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause);
+/* Has the source at this place delivered less than real time lately? */
+bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us);
+/* Is there a source beside this one that is worth a switch away from one that is slow? */
+bool tuner_has_faster_source(const struct tuner *t, unsigned than, uint64_t now_us);
+/* The source at this place delivers less than real time. */
+void tuner_note_slow(struct tuner *t, unsigned at, unsigned permil);
 /* The source at this place came to nothing while another one plays.  Its back-off begins. */
 void tuner_source_failed(struct tuner *t, unsigned at);
 /* Answers and frees all wants of the tuner (or of one output). */

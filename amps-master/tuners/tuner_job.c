@@ -482,6 +482,33 @@ static int on_slow(struct job *j, const struct msg *m)
 	return r;
 }
 
+static void lost(struct job *j);
+
+/* With another source at hand it counts as lost. */
+static int on_rate(struct job *j, const struct msg *m)
+{
+	struct tuner *t = j->tuner;
+	struct msg_job_rate rate;
+
+	if (msg_decode_job_rate(m->bytes, m->len, &rate) < 0 || rate.permil == 0 ||
+	    rate.permil >= 1000 || !owns_source(j))
+		return -EBADMSG;
+	if (t->state != TUNER_RUNNING || tuner_on_slate(t))
+		return 0;
+	/* its place in the present list, which may be another one than when the job began */
+	tuner_note_slow(t, t->source_at, rate.permil);
+	if (!tuner_has_faster_source(t, t->source_at, clock_mono_us()))
+		return 0;
+	snprintf(t->last_error, sizeof(t->last_error), "the source delivers only %u%% of real time",
+		 rate.permil / 10);
+	j->explained = true;
+	j->cause = LOST_SLOW;
+	job_stop(j);
+	lost(j);
+	tuner_update_soon(t);
+	return 0;
+}
+
 static int on_gop(struct job *j, const struct msg *m)
 {
 	struct msg_job_gop gop;
@@ -528,6 +555,7 @@ static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m
 	[MSG_JOB_FAILED] = on_failed,
 	[MSG_JOB_STALLED] = on_stalled,
 	[MSG_JOB_SLOW] = on_slow,
+	[MSG_JOB_RATE] = on_rate,
 	[MSG_JOB_GOP] = on_gop,
 };
 

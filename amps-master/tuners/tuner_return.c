@@ -21,7 +21,8 @@
 /* A slate begins slightly ahead of real time, and how far a source's clock references are ahead of
  * its pictures is known a moment after its first access point. */
 #define SLATE_RETURN_US 500000
-#define AGAIN_MS	500 /* while the present job moves to a larger ring */
+#define SLOW_FOUND_US	12000000ull /* a job has reported a slow source by then */
+#define AGAIN_MS	500	    /* while the present job moves to a larger ring */
 
 static struct job *probe_of(const struct tuner *t)
 {
@@ -91,12 +92,17 @@ void tuner_return_cancel(struct tuner *t)
 		job_stop(probe_of(t));
 }
 
-/* How long a source must be stable. */
+/* How long a source must be stable.  One that was slow runs until that would show again. */
 static uint64_t return_after_us(const struct tuner *t)
 {
+	uint64_t after_us = (uint64_t)t->owner->lineup->settings.return_after_ms * 1000;
+
 	if (tuner_on_slate(t))
 		return SLATE_RETURN_US;
-	return (uint64_t)t->owner->lineup->settings.return_after_ms * 1000;
+	assert(t->probe_source <= CHANNEL_SOURCES_MAX);
+	if (t->health[t->probe_source].slow_us)
+		return MAX(after_us, SLOW_FOUND_US);
+	return after_us;
 }
 
 /* The next try follows after as long as a source must be stable, a second at least. */
@@ -246,6 +252,7 @@ static void promote(struct job *j)
 			 t->key, t->source_at + 1, j->source + 1);
 	output_ring_drop(&t->probe);
 	t->probe_switches = false;
+	t->health[j->source].slow_us = 0;
 	t->jobs[SEAT_SOURCE] = j;
 	j->seat = SEAT_SOURCE;
 	t->jobs[SEAT_PROBE] = before;
@@ -380,12 +387,31 @@ static int on_failed(struct job *j, const struct msg *m)
 	return 0;
 }
 
+static int on_rate(struct job *j, const struct msg *m)
+{
+	struct msg_job_rate rate;
+
+	if (msg_decode_job_rate(m->bytes, m->len, &rate) < 0 || rate.permil == 0 ||
+	    rate.permil >= 1000)
+		return -EBADMSG;
+	if (!j->tuner->def || tuner_on_slate(j->tuner) || j->source >= j->tuner->def->source_count)
+		return 0;
+	tuner_note_slow(j->tuner, j->source, rate.permil);
+	give_up(j->tuner, j);
+	tuner_update_soon(j->tuner);
+	return 0;
+}
+
 int tuner_return_message(struct job *j, const struct msg *m)
 {
 	static int (*const handlers[MSG_TYPE_COUNT_])(struct job * j, const struct msg *m) = {
-		[MSG_HELLO] = job_on_hello,	      [MSG_JOB_MAPPED] = on_mapped,
-		[MSG_JOB_RUNNING] = on_running,	      [MSG_JOB_SOURCE] = on_source,
-		[MSG_JOB_RING_SMALL] = on_ring_small, [MSG_JOB_FAILED] = on_failed,
+		[MSG_HELLO] = job_on_hello,
+		[MSG_JOB_MAPPED] = on_mapped,
+		[MSG_JOB_RUNNING] = on_running,
+		[MSG_JOB_SOURCE] = on_source,
+		[MSG_JOB_RING_SMALL] = on_ring_small,
+		[MSG_JOB_FAILED] = on_failed,
+		[MSG_JOB_RATE] = on_rate,
 	};
 
 	/* what else it reports concerns a channel that plays it */

@@ -97,6 +97,17 @@ static void say_clock(const struct tuner *t, json_t *now)
 	    f.pcr_interval_ms, PCR_LIMIT_MS);
 }
 
+static void say_rate(const struct tuner *t, json_t *now, uint64_t now_us)
+{
+	const struct source_health *h = &t->health[t->source_at];
+	char source[NAME_MAX_BYTES];
+
+	if (t->state != TUNER_RUNNING || !tuner_is_slow(t, t->source_at, now_us))
+		return;
+	name_source(t, t->source_at, false, source, sizeof(source));
+	say(now, "%s has delivered %u%% of real time", source, h->rate_permil / 10);
+}
+
 /* The minute that was so many minutes ago, as HH:MM. */
 static void minute_text(unsigned ago, char text[8])
 {
@@ -121,8 +132,10 @@ static void say_source(const struct tuner *t, json_t *hour, unsigned at, uint64_
 	if (lost)
 		say(hour,
 		    "%s was lost %" PRIu64 " times: it ended or failed %" PRIu64
-		    " times, was silent %" PRIu64 " times, and a process died %" PRIu64 " times",
-		    source, lost, c.lost[LOST_FAILED], c.lost[LOST_SILENT], c.lost[LOST_CRASHED]);
+		    " times, was silent %" PRIu64 " times, too slow %" PRIu64
+		    " times, and a process died %" PRIu64 " times",
+		    source, lost, c.lost[LOST_FAILED], c.lost[LOST_SILENT], c.lost[LOST_SLOW],
+		    c.lost[LOST_CRASHED]);
 	if (c.away_ms)
 		say(hour, "viewers were without media from %s for %.1f s", source,
 		    (double)c.away_ms / 1000);
@@ -182,8 +195,10 @@ json_t *tuners_why(const struct tuners *ts, const char *key)
 		say(now, "it does not run: it has no viewer");
 	else
 		say_state(t, now, now_us);
-	if (t)
+	if (t) {
 		say_clock(t, now);
+		say_rate(t, now, now_us);
+	}
 	for (unsigned i = 0; t && i < CHANNEL_SOURCES_MAX; i++)
 		say_source(t, hour, i, now_us);
 	if (t)

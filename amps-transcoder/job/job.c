@@ -340,6 +340,11 @@ void job_report_slow(struct job *job, bool slow)
 	SEND(job, job_slow, .slow = slow);
 }
 
+void job_report_rate(struct job *job, unsigned permil)
+{
+	SEND(job, job_rate, .permil = permil);
+}
+
 int job_end_shutdown(struct job *job)
 {
 	assert(job->shutdown);

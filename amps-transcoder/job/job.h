@@ -128,6 +128,8 @@ void job_report_notice(struct job *job, const char *format, ...) printf_like(2, 
 void job_report_gop(struct job *job, unsigned longest_ms);
 /* A derive job is too slow for its source and skips, or keeps up again. */
 void job_report_slow(struct job *job, bool slow);
+/* The source delivers so many permil of real time. */
+void job_report_rate(struct job *job, unsigned permil);
 /* One output is given up, the job goes on.  `generation` is that of the ring it was given. averror
  * 0: `what` is the whole reason; else libav's last log lines are added to it. */
 void job_report_output_failed(struct job *job, uint32_t output, uint64_t generation,

@@ -120,6 +120,7 @@ static int pump(struct demux *d)
 	if (!packet)
 		return job_end_failed(d->in->job, 502, "no memory");
 	while (step == INTAKE_ON) {
+		uint64_t asked_us;
 		int r;
 
 		if (!intake_take_orders(d->in)) {
@@ -129,7 +130,9 @@ static int pump(struct demux *d)
 		if (!intake_may_read(d->in, d->clock_90k))
 			continue;
 		intake_set_deadline(d->in);
+		asked_us = clock_mono_us();
 		r = source_demuxer_read(&d->in->source, d->demuxer, packet);
+		intake_waited(d->in, asked_us);
 		if (r >= 0) {
 			r = take_packet(d, packet);
 			av_packet_unref(packet);

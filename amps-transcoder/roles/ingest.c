@@ -127,6 +127,7 @@ static enum intake_step ts_step(struct ingest *g, int *ret_code)
 			return intake_end(intake_failed(&g->in, -ETIMEDOUT), ret_code);
 		gather(g, asked_us);
 	}
+	intake_waited(&g->in, asked_us);
 	if (g->in.data_us && ts_sink_frozen_us(g->sink) > g->in.stall_timeout_us) {
 		n = job_end_failed(g->in.job, 504,
 				   "the clock (PCR) of the source %s does not advance",

@@ -18,6 +18,7 @@ enum intake_step intake_init(struct intake *in, struct job *job, const struct in
 		.job = job,
 		.target = target,
 		.owner = owner,
+		.rate = RATE_WATCH_INIT,
 		.begin_us = clock_mono_us(),
 		.start_timeout_us = job->start_timeout_us,
 		.stall_timeout_us =
@@ -64,10 +65,17 @@ bool intake_may_read(struct intake *in, int64_t clock_90k)
 				    ? pace_delay_us(&in->pace, clock_90k, now_us)
 				    : WAIT_MS * 1000;
 
-	if (delay_us < 1000)
+	if (delay_us < 1000) {
+		unsigned permil = rate_watch_clock(&in->rate, clock_90k, now_us);
+
+		if (permil)
+			job_report_rate(in->job, permil);
 		return true;
+	}
+	/* nothing was asked of the source */
+	in->rate = RATE_WATCH_INIT;
 	if (in->data_us)
-		in->data_us = now_us; /* nothing was asked of the source */
+		in->data_us = now_us;
 	job_wait(in->job, (unsigned)MIN(delay_us / 1000, WAIT_MS));
 	return false;
 }
@@ -82,6 +90,11 @@ void intake_got_data(struct intake *in, size_t bytes)
 {
 	in->data_us = clock_mono_us();
 	in->round_bytes += bytes;
+}
+
+void intake_waited(struct intake *in, uint64_t asked_us)
+{
+	rate_watch_waited(&in->rate, clock_mono_us() - asked_us);
 }
 
 int intake_failed(struct intake *in, int error)

@@ -5,6 +5,7 @@
 
 #include "amps-transcoder/job/job.h"
 #include "amps-transcoder/source/pace.h"
+#include "amps-transcoder/source/rate_watch.h"
 #include "amps-transcoder/source/source.h"
 
 /* What a step of a job's loop leads to.  At INTAKE_END the reason is reported, and the
@@ -35,6 +36,7 @@ struct intake {
 	void *owner; /* of the target */
 	struct source source;
 	struct pace pace;
+	struct rate_watch rate;
 	uint64_t begin_us; /* when the source was asked for */
 	uint64_t data_us;  /* when media last came (or was not asked for); 0 = none yet */
 	uint64_t start_timeout_us, stall_timeout_us;
@@ -60,6 +62,9 @@ bool intake_may_read(struct intake *in, int64_t clock_90k);
 /* Sets the job's deadline for the next blocking call: start or stall timeout. */
 void intake_set_deadline(struct intake *in);
 void intake_got_data(struct intake *in, size_t bytes);
+
+/* Since asked_us the job has waited for the source. */
+void intake_waited(struct intake *in, uint64_t asked_us);
 
 /* The end: what a failed or finished read means for the job.  `error` is ours or libav's.  Returns
  * the exit code. */

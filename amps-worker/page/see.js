@@ -103,7 +103,8 @@ function tunerCard(key) {
 			? `source ${t.source_number} of ${t.sources}` : null;
 		/* what is zero in a healthy channel is left out */
 		const troubles = [[t.switches, "switch", "switches"], [t.restarts_crashed, "crash", "crashes"],
-			[t.restarts_failed, "failure"], [t.restarts_silent, "silence"], [t.cc_errors, "CC error"],
+			[t.restarts_failed, "failure"], [t.restarts_silent, "silence"],
+			[t.restarts_slow, "slow source"], [t.cc_errors, "CC error"],
 			[t.clock_jumps, "jump of the clock", "jumps of the clock"]]
 			.filter(([n]) => n).map(([n, ...words]) => count(n, ...words));
 		trouble.textContent = troubles.join(" · ");

@@ -87,6 +87,8 @@
 	  "job>master: the longest distance of two access points so far")                          \
 	M(JOB_SLOW, job_slow, 0, MSG_JOB_SLOW_FIELDS,                                              \
 	  "job>master: the job is too slow for the source and skips, or it keeps up again")        \
+	M(JOB_RATE, job_rate, 0, MSG_JOB_RATE_FIELDS,                                              \
+	  "job>master: the source has delivered less than real time for some seconds")             \
 	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
 	M(JOB_OUTPUT_FAILED, job_output_failed, 0, MSG_OUTPUT_FAILED_FIELDS,                       \
 	  "job>master: this output cannot be made; the others go on")                              \
@@ -263,7 +265,8 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_SLATE, JOB_RO
 #define MSG_RING_SMALL_FIELDS(F)                                                                   \
 	F(u32, output)                                                                             \
 	F(u64, wanted_bytes)
-#define MSG_JOB_SLOW_FIELDS(F) F(u8, slow) /* 0: it keeps up again */
+#define MSG_JOB_SLOW_FIELDS(F) F(u8, slow)    /* 0: it keeps up again */
+#define MSG_JOB_RATE_FIELDS(F) F(u32, permil) /* of real time */
 enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 #define MSG_JOB_SOURCE_FIELDS(F)                                                                   \
 	F(u8, kind) /* enum source_kind; RAW: TS cannot carry it, one job has both roles */        \

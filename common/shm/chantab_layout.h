@@ -17,7 +17,7 @@
 #include "common/limits.h"
 
 #define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
-#define CHANTAB_VERSION 7u
+#define CHANTAB_VERSION 8u
 
 enum tuner_state {
 	TUNER_IDLE = 0, /* the slot is free */
@@ -89,7 +89,7 @@ struct tuner_slot {
 	uint64_t wants; /* workers that want one of its outputs */
 	uint64_t bitrate_in;
 	uint64_t cc_errors, jumps; /* of its sources */
-	uint64_t lost[3];	   /* jobs, by enum lost_cause */
+	uint64_t lost[4];	   /* jobs, by enum lost_cause */
 	uint64_t switches;
 	uint64_t start_ms; /* from the start of the source to its first media */
 	uint64_t pcr_interval_ms, pcr_jitter_ms;
@@ -115,7 +115,7 @@ struct output_slot {
 #define CHANTAB_BYTES	       (CHANTAB_EVENTS_OFFSET + EVENTS_KEPT * sizeof(struct event_slot))
 
 static_assert(sizeof(struct chantab_header) == 128, "layout of struct chantab_header");
-static_assert(sizeof(struct tuner_slot) == 584, "layout of struct tuner_slot");
+static_assert(sizeof(struct tuner_slot) == 592, "layout of struct tuner_slot");
 static_assert(sizeof(struct output_slot) == 112, "layout of struct output_slot");
 static_assert(sizeof(struct event_slot) == 576, "layout of struct event_slot");
 static_assert(CHANTAB_EVENTS_OFFSET % 8 == 0, "the events are aligned");

@@ -67,8 +67,9 @@ def sources(*origins, **more):
 def check_report(s, tuner, cause):
     """What the operator sees of one switch."""
     assert tuner["source_number"] == 2 and tuner["sources"] == 2 and tuner["switches"] == 1, tuner
-    assert {c: tuner[f"restarts_{c}"] for c in ("crashed", "failed", "silent")} == \
-        {"crashed": 0, "failed": 0, "silent": 0} | {cause: 1}, tuner
+    causes = ("crashed", "failed", "silent", "slow")
+    assert {c: tuner[f"restarts_{c}"] for c in causes} == \
+        dict.fromkeys(causes, 0) | {cause: 1}, tuner
     assert tuner["first_media_ms"] > 0, tuner
     # measured over two seconds
     assert wait_for(lambda: s.tuner("1")["pcr_interval_ms"], 10, "the clock's measure") <= 100
@@ -107,6 +108,35 @@ def test_the_next_source_takes_over(server, fault):
             assert tuner["source"] == second.url() and tuner["state"] == "running", tuner
             check_report(s, tuner, "silent" if fault in SILENT else "failed")
     assert first.connections.peak == 1 and second.connections.peak == 1
+
+
+@pytest.mark.timing
+def test_a_source_slower_than_real_time_is_left(server):
+    """60% of real time, after some seconds that are right: found within ten seconds."""
+    film = packets(media.long_film())
+    begin = len(film) * 4 // LONG // 188 * 188
+
+    def script(peer):
+        peer.send(TS_HEAD).play(film[:begin], 4, 4)
+        peer.play(film[begin:], LONG, (LONG - 4) / 0.6, burst=0)
+    # the judge of streams counts marks on the PID of the picture
+    with Trouble(script, script) as first, Trouble(backup(move=0)) as second:
+        s = server(sources(first, second))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 1)
+            w.wait_playing(ids)
+            tuner = wait_for(lambda: (t := s.tuner("1"))["source_number"] == 2 and t, 20,
+                             "the second source")
+            assert tuner["restarts_slow"] == 1 and tuner["restarts_failed"] == 0, tuner
+            wait_for(lambda: second.times, 10, "the second source to be opened")
+            # a second of the film comes in advance
+            assert 7 < second.times[0] - first.times[0] < 4 + 10, second.times[0] - first.times[0]
+            assert "too slow 1 times" in s.amps("why", "1").stdout
+            labels = 'channel="1",tuner="1",cause="slow"'
+            assert f"amps_tuner_jobs_lost_total{{{labels}}} 1\n" in s.get("/metrics").text
+            w.wait(ids, lambda v: v["marks"] == 1, 10, "viewers to go on with a mark")
+            w.wait_more(ids)
+            assert all(v["opened"] == 1 for v in w.report().values())
 
 
 def test_a_source_that_works_again_is_found(server):

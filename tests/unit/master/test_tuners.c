@@ -952,6 +952,113 @@ Test(tuners, an_address_that_is_being_tried_is_left_before_it_is_played)
 	scene_close(&s);
 }
 
+/* Is there a sentence with this text? */
+static bool why_says(struct scene *s, const char *list, const char *text)
+{
+	json_t *why = tuners_why(s->tuners, "5"), *sentence;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach (json_object_get(why, list), i, sentence)
+		found = found || strstr(json_string_value(sentence), text);
+	json_decref(why);
+	return found;
+}
+
+static void fake_slow(struct scene *s, struct fake_job *j, unsigned permil)
+{
+	cr_assert_eq(msg_send_job_rate(j->fd, &(struct msg_job_rate){.permil = permil}, NULL), 0);
+	turn(s);
+	fake_listen(j);
+}
+
+Test(tuners, a_source_slower_than_real_time_is_followed_by_another_one)
+{
+	struct scene s;
+	struct fake_job *again;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_slow(&s, &s.jobs[0], 600);
+	cr_assert(s.jobs[0].told_to_stop);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.job_count, 2);
+	fake_run(&s, &s.jobs[1]);
+	cr_assert_eq(s.jobs[1].source, '1');
+	cr_assert(why_says(&s, "last_hour", "too slow 1 times"));
+	cr_assert_eq(s.tuners->all->history.total.lost[LOST_SLOW], 1);
+	cr_assert_eq(s.gones, 0);
+	/* while it is tried again it is judged, too */
+	again = await_job(&s, 3);
+	fake_run(&s, again);
+	cr_assert_eq(again->source, '0');
+	fake_slow(&s, again, 600);
+	cr_assert(again->told_to_stop);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	/* the other one is no better: it stays */
+	fake_slow(&s, &s.jobs[1], 800);
+	cr_assert(!s.jobs[1].told_to_stop);
+	cr_assert(why_says(&s, "now", "source 2 has delivered 80% of real time"));
+	scene_close(&s);
+}
+
+Test(tuners, a_slow_source_stays_where_there_is_no_other_that_works)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_fail(&s, next_job(&s, 1), "refused");
+	cr_assert_eq(s.job_count, 2);
+	fake_run(&s, &s.jobs[1]);
+	fake_slow(&s, &s.jobs[1], 600);
+	cr_assert(!s.jobs[1].told_to_stop, "the first one does not work");
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert(why_says(&s, "now", "source 2 has delivered 60% of real time"));
+	scene_close(&s);
+}
+
+/* A reload has moved the source that plays. */
+Test(tuners, a_slow_source_is_known_by_its_place_in_the_present_list)
+{
+	struct lineup *l = lineup_of_sources(2);
+	struct lineup_source *sources =
+		(struct lineup_source *)l->channels.at[0]->tuners[0].sources;
+	struct lineup_source first = sources[0];
+	struct scene s;
+
+	sources[0] = sources[1];
+	sources[1] = first;
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	set_lineup(&s, l);
+	turn(&s);
+	fake_slow(&s, &s.jobs[0], 600);
+	cr_assert(s.jobs[0].told_to_stop);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(next_job(&s, 2)->source, '1');
+	scene_close(&s);
+}
+
+Test(tuners, a_rate_that_no_job_can_mean_breaks_the_protocol)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_slow(&s, &s.jobs[0], 1000);
+	cr_assert_eq(state_of(&s), TUNER_RESTARTING);
+	scene_close(&s);
+}
+
 Test(tuners, a_source_that_is_being_tried_takes_over_at_once_when_the_other_is_lost)
 {
 	struct scene s;
@@ -2526,19 +2633,6 @@ Test(tuners, a_full_disk_refuses_segments_for_a_while)
 	want_segments(&s, 4, "");
 	cr_expect_eq(s.gones, 2);
 	scene_close(&s);
-}
-
-/* Is there a sentence with this text? */
-static bool why_says(struct scene *s, const char *list, const char *text)
-{
-	json_t *why = tuners_why(s->tuners, "5"), *sentence;
-	bool found = false;
-	size_t i;
-
-	json_array_foreach (json_object_get(why, list), i, sentence)
-		found = found || strstr(json_string_value(sentence), text);
-	json_decref(why);
-	return found;
 }
 
 /* The pulse had no time to count it. */
