@@ -12,6 +12,10 @@ static const struct view_column COLUMNS[] = {
 	{{.title = "SINCE", .drop = 2}, "since", format_time},
 	{{.title = "BYTES", .right = true}, "bytes", format_bytes},
 	{{.title = "LAG", .right = true, .drop = 1}, "lag_bytes", format_bytes},
+	{{.title = "RTT MS", .right = true, .drop = 6}, "rtt_ms", format_text},
+	{{.title = "SENT AGAIN", .right = true, .drop = 7}, "retransmits", format_text},
+	{{.title = "DELIVERY", .right = true, .drop = 8}, "delivery_bps", format_bitrate},
+	{{.title = "SKIPS", .right = true, .drop = 9}, "skips", format_text},
 	{{.title = "USER AGENT", .least = 10, .drop = 5}, "user_agent", format_text},
 };
 

@@ -215,11 +215,14 @@ json_t *viewers_describe_seen(const struct viewer_seen *s)
 json_t *viewers_describe(const void *record)
 {
 	const struct viewer_record *r = record;
+	uint32_t rtt_us = atomic_load_explicit(&r->rtt_us, memory_order_relaxed);
+	uint64_t rate_bps = atomic_load_explicit(&r->delivery_bps, memory_order_relaxed);
+	bool tcp = rtt_us > 0; /* a connection of its own, seen once */
 	char address[INET6_ADDRSTRLEN], since[32];
 
 	time_format_iso8601(r->since_wall_us, since);
 	return json_pack(
-		"{s:I, s:s, s:I, s:o, s:s, s:s, s:I, s:o, s:I}", "id",
+		"{s:I, s:s, s:I, s:o, s:s, s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:I}", "id",
 		(json_int_t)atomic_load_explicit(&r->serial, memory_order_relaxed), "address",
 		describe_address(r->address, address), "stream_id", (json_int_t)r->channel,
 		"variant",
@@ -227,7 +230,12 @@ json_t *viewers_describe(const void *record)
 		"protocol", describe_protocol(r->protocol), "since", since, "bytes",
 		(json_int_t)atomic_load_explicit(&r->bytes, memory_order_relaxed), "user_agent",
 		describe_text(r->user_agent, sizeof(r->user_agent)), "lag_bytes",
-		(json_int_t)atomic_load_explicit(&r->lag, memory_order_relaxed));
+		(json_int_t)atomic_load_explicit(&r->lag, memory_order_relaxed), "rtt_ms",
+		tcp ? json_real((double)rtt_us / 1000) : json_null(), "retransmits",
+		tcp ? json_integer(atomic_load_explicit(&r->retransmits, memory_order_relaxed))
+		    : json_null(),
+		"delivery_bps", rate_bps ? json_integer((json_int_t)rate_bps) : json_null(),
+		"skips", (json_int_t)atomic_load_explicit(&r->skips, memory_order_relaxed));
 }
 
 static bool add_one(void *context, unsigned worker, const struct viewer_record *r)

@@ -1,4 +1,4 @@
-/* viewer.c - see viewer.h; tcp(7) for TCP_INFO, sock_diag(7) for SO_MEMINFO */
+/* viewer.c - see viewer.h; sock_diag(7) for SO_MEMINFO */
 #include "amps-worker/live/viewer.h"
 
 #include <assert.h>
@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "amps-worker/live/admission.h"
+#include "amps-worker/live/tcp_facts.h"
 #include "amps-worker/live/units.h"
 #include "amps-worker/live/websocket.h"
 #include "common/clock.h"
@@ -176,6 +177,10 @@ static void account(struct viewer *v, size_t head, size_t media)
 {
 	uint64_t lag = ring_commit(&v->ring->map) - v->pos;
 
+	if (v->asked_us && media) {
+		worker_page_add_zap(v->all->context->page, clock_mono_us() - v->asked_us);
+		v->asked_us = 0;
+	}
 	page_add(&v->all->context->page->bytes_sent, media);
 	page_add(&v->record->bytes, media);
 	atomic_store_explicit(&v->record->lag, lag, memory_order_relaxed);
@@ -446,6 +451,7 @@ static enum viewer_verdict catch_up(struct viewer *v)
 	if (!enter_at(v, newest, &rap, true))
 		return drop(v, "no memory");
 	page_add(&v->all->context->page->viewer_skips, 1);
+	atomic_fetch_add_explicit(&v->record->skips, 1, memory_order_relaxed);
 	return VIEWER_GOES_ON;
 }
 
@@ -711,25 +717,27 @@ static void tcp_block(struct viewer *v)
 	conn_update_events(v->stream.conn);
 }
 
-/* True if the peer has not answered two probes or retransmissions and has sent nothing for
- * VIEWER_STOPPED_MS.  The kernel of a paused player answers each probe. */
-static bool peer_is_dead(int fd)
+/* For the operator. */
+static void publish_facts(struct viewer_record *r, const struct tcp_facts *f)
 {
-	struct tcp_info info = {0};
-	socklen_t n = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
-		return false;
-	return info.tcpi_last_ack_recv >= VIEWER_STOPPED_MS &&
-	       (info.tcpi_probes >= 2 || info.tcpi_retransmits >= 2);
+	atomic_store_explicit(&r->rtt_us, f->rtt_us, memory_order_relaxed);
+	atomic_store_explicit(&r->retransmits, f->retransmits, memory_order_relaxed);
+	atomic_store_explicit(&r->delivery_bps, f->delivery_bps, memory_order_relaxed);
 }
 
+/* A peer is dead that has not answered two probes or retransmissions and has sent nothing for
+ * VIEWER_STOPPED_MS.  The kernel of a paused player answers each probe. */
 static enum viewer_verdict tcp_check(struct viewer *v)
 {
 	const struct conn *c = v->stream.conn;
+	struct tcp_facts facts = {0};
 
+	if (tcp_facts_read(c->fd, &facts) == 0)
+		publish_facts(v->record, &facts);
 	if (v->stream.blocked)
-		return peer_is_dead(c->fd) ? drop(v, "its peer no longer answers") : VIEWER_GOES_ON;
+		return facts.silent && facts.last_ack_ms >= VIEWER_STOPPED_MS
+			       ? drop(v, "its peer no longer answers")
+			       : VIEWER_GOES_ON;
 	return c->eof && v->idle_sweeps > IDLE_SWEEPS_MAX ? VIEWER_GONE : VIEWER_GOES_ON;
 }
 
@@ -901,6 +909,7 @@ static struct viewer *viewer_new(struct viewers *all, const struct stream_params
 		return NULL;
 	v->stream = (struct stream){.ops = &viewer_ops, .status = stream_status(p)};
 	v->all = all;
+	v->asked_us = clock_mono_us();
 	v->options = p->options;
 	v->titles = p->titles;
 	v->icy.left = ICY_INTERVAL;

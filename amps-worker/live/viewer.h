@@ -55,6 +55,7 @@ struct viewer {
 	const struct viewer_way *way;
 	uint64_t pos;	      /* multiple of the ring's unit */
 	uint64_t piece_end;   /* of boxes: where it may leave the ring, once pos has come there */
+	uint64_t asked_us;    /* when its request came; 0 = it has had media */
 	uint64_t swept_bytes; /* sent when viewer_sweep() last looked */
 	uint8_t *pending;
 	uint32_t pending_at, pending_len, pending_cap;

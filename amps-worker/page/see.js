@@ -144,7 +144,9 @@ function viewerRow(v) {
 		make("span.grow", {}, named("b", nameOf(v.stream_id)),
 			make("span.soft", { textContent: [v.variant, PROTOCOLS[v.protocol] || v.protocol,
 				`for ${since(v.since)}`, bytes(v.bytes),
-				v.lag_bytes ? `${bytes(v.lag_bytes)} behind` : null].filter(Boolean).join(" · ") })),
+				v.lag_bytes ? `${bytes(v.lag_bytes)} behind` : null,
+				v.rtt_ms ? `round trip ${v.rtt_ms.toFixed(0)} ms` : null,
+				v.skips ? count(v.skips, "skip") : null].filter(Boolean).join(" · ") })),
 		button("Kick", () => attempt(() => ask("DELETE", `/api/viewers/${v.id}`),
 			`The viewer at ${v.address} was ended.`),
 		{ class: "small", "aria-label": `Kick the viewer at ${v.address} of ${nameOf(v.stream_id)}` }));

@@ -141,6 +141,35 @@ static const struct worker_page *worker_page_at(const struct facts *f, unsigned 
 	return f->worker_pages ? f->worker_pages[index] : NULL;
 }
 
+/* One worker's part of the histogram: each bucket counts those below it, too. */
+static void add_zaps_of(struct buf *b, unsigned worker, const struct worker_page *page)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < ZAP_BUCKETS; i++) {
+		count += load(&page->zaps[i]);
+		buf_printf(b, "amps_zap_seconds_bucket{worker=\"%u\",le=\"", worker);
+		if (i < array_size(worker_page_zap_ms))
+			buf_printf(b, "%g", worker_page_zap_ms[i] / 1000.0);
+		else
+			buf_puts(b, "+Inf");
+		buf_printf(b, "\"} %llu\n", (unsigned long long)count);
+	}
+	buf_printf(b, "amps_zap_seconds_sum{worker=\"%u\"} %.6f\n", worker,
+		   (double)load(&page->zap_us) / 1e6);
+	buf_printf(b, "amps_zap_seconds_count{worker=\"%u\"} %llu\n", worker,
+		   (unsigned long long)count);
+}
+
+static void add_zaps(const struct facts *f, struct buf *b)
+{
+	add_help(b, "amps_zap_seconds", "histogram",
+		 "From the request of a stream to its first media, from a key frame on.");
+	for (unsigned w = 0; w < f->worker_count; w++)
+		if (worker_page_at(f, w))
+			add_zaps_of(b, w, worker_page_at(f, w));
+}
+
 static void add_workers(const struct facts *f, struct buf *b)
 {
 	for (size_t m = 0; m < array_size(worker_metrics); m++) {
@@ -349,5 +378,6 @@ void metrics_handle(const struct request *q, struct reply *r)
 	r->type = TEXT_TYPE;
 	add_server(f, &r->body);
 	add_workers(f, &r->body);
+	add_zaps(f, &r->body);
 	add_tuners(f, &r->body);
 }

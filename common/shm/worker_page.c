@@ -15,6 +15,25 @@ void worker_page_init(void *map)
 	page->magic = WORKER_PAGE_MAGIC;
 }
 
+const uint32_t worker_page_zap_ms[ZAP_BUCKETS - 1] = {10, 25, 50, 100, 250, 500, 1000, 2500, 10000};
+
+static void add(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+			      memory_order_relaxed);
+}
+
+void worker_page_add_zap(struct worker_page *page, uint64_t took_us)
+{
+	size_t i = 0;
+
+	while (i < array_size(worker_page_zap_ms) && took_us > worker_page_zap_ms[i] * 1000ull)
+		i++;
+	assert(i < ZAP_BUCKETS);
+	add(&page->zaps[i], 1);
+	add(&page->zap_us, took_us);
+}
+
 int worker_page_check(const void *map)
 {
 	const struct worker_page *page = map;

@@ -38,6 +38,8 @@ enum viewer_protocol {
 	VIEWER_PROTOCOL_COUNT_
 };
 
+#define ZAP_BUCKETS 10u
+
 struct worker_page {
 	uint64_t magic;
 	uint32_t version;
@@ -59,6 +61,10 @@ struct worker_page {
 	_Atomic uint64_t socket_bytes; /* the kernel's, for viewers that do not read; sampled */
 	_Atomic uint32_t records_used; /* records above this index were never used */
 	uint32_t pad;
+	/* From a request to the first media sent, from a key frame on: how many took so long, by
+	 * worker_page_zap_ms[], the last one longer; and the sum of all. */
+	_Atomic uint64_t zaps[ZAP_BUCKETS];
+	_Atomic uint64_t zap_us;
 };
 
 struct viewer_record {
@@ -78,6 +84,11 @@ struct viewer_record {
 	_Atomic uint64_t bytes;	     /* media bytes sent */
 	_Atomic uint64_t lag;	     /* bytes behind the ring's newest */
 	uint8_t address[16];	     /* IPv4 as ::ffff:a.b.c.d */
+	_Atomic uint64_t
+		delivery_bps; /* of its connection, sampled, as the next two; 0 = unknown */
+	_Atomic uint32_t rtt_us;
+	_Atomic uint32_t retransmits;
+	_Atomic uint32_t skips; /* to a newer access point */
 	uint16_t port;
 	uint8_t protocol;      /* enum viewer_protocol */
 	_Atomic uint8_t waits; /* 1: for its grant; its token does not count it */
@@ -161,8 +172,8 @@ struct viewer_place {
 #define WORKER_PAGE_WRONG_OFFSET (WORKER_PAGE_USES_OFFSET + sizeof(struct session_uses))
 #define WORKER_PAGE_BYTES	 (WORKER_PAGE_WRONG_OFFSET + sizeof(struct wrong_tokens))
 
-static_assert(sizeof(struct worker_page) == 184, "layout of struct worker_page");
-static_assert(sizeof(struct viewer_record) == 288, "layout of struct viewer_record");
+static_assert(sizeof(struct worker_page) == 272, "layout of struct worker_page");
+static_assert(sizeof(struct viewer_record) == 312, "layout of struct viewer_record");
 static_assert(sizeof(struct session_use) == 24, "layout of struct session_use");
 static_assert(sizeof(struct wrong_client) == 96, "layout of struct wrong_client");
 static_assert(WORKER_PAGE_WRONG_OFFSET % 8 == 0, "place of struct wrong_tokens");
@@ -179,6 +190,12 @@ static inline struct viewer_record *worker_page_records(void *map)
 {
 	return (struct viewer_record *)(void *)((char *)map + WORKER_PAGE_RECORDS_OFFSET);
 }
+
+/* The upper ends of all buckets of zaps but the last. */
+extern const uint32_t worker_page_zap_ms[ZAP_BUCKETS - 1];
+
+/* The worker: a viewer got its first media so long after its request. */
+void worker_page_add_zap(struct worker_page *page, uint64_t took_us);
 
 /* The uses of sessions behind it. */
 static inline struct session_uses *worker_page_uses(const void *map)

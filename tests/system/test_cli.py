@@ -23,7 +23,7 @@ TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source",
          "restarts_failed", "restarts_silent", "restarts_slow", "cc_errors", "clock_jumps",
          "pcr_interval_ms", "pcr_jitter_ms", "first_media_ms"}
 VIEWER = {"id", "address", "stream_id", "variant", "protocol", "since", "bytes", "user_agent",
-          "lag_bytes"}
+          "lag_bytes", "rtt_ms", "retransmits", "delivery_bps", "skips"}
 
 
 def run(*args, **kwargs):
@@ -116,6 +116,23 @@ def test_tables_and_json_of_a_running_server(server):
         assert status["channels"] == 2 and status["tuners"] == 1 and status["viewers"] == 1
         text = s.amps("status").stdout
         assert "channels" in text and "`amps vlc --print`" in text.splitlines()[-2]
+
+
+def test_zap_times_and_connections_are_measured(server):
+    s = server(line_up(channel(1, media.film(), **LOOP)))
+    with s.stream("/stream/1.ts") as stream:
+        stream.read(188 * 200)
+        # the kernel is asked every few seconds
+        viewer = wait_for(lambda: next((v for v in s.viewers() if v["delivery_bps"]), None), 10,
+                          "the kernel's facts")
+        assert 0 < viewer["rtt_ms"] < 1000, viewer
+        assert viewer["retransmits"] >= 0 and viewer["skips"] == 0, viewer
+        text = s.get("/metrics").text
+    counts = re.findall(r'^amps_zap_seconds_count\{worker="\d+"\} (\d+)$', text, re.M)
+    assert sum(map(int, counts)) == 1, counts
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                          capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_failed_variant_does_not_mark_its_channel_failed(server):

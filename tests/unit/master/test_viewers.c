@@ -11,6 +11,7 @@ static struct viewer_record make_record(void)
 	atomic_store(&r.serial, 3ull << 40 | 7);
 	atomic_store(&r.bytes, 1880);
 	atomic_store(&r.lag, 376);
+	atomic_store(&r.skips, 2);
 	inet_pton(AF_INET6, "::ffff:192.0.2.9", r.address);
 	strcpy(r.user_agent, "VLC/3.0");
 	return r;
@@ -36,6 +37,16 @@ Test(viewers, describes_a_record)
 	cr_expect_str_eq(member(v, "protocol"), "ts");
 	cr_expect_str_eq(member(v, "user_agent"), "VLC/3.0");
 	cr_expect(json_is_null(json_object_get(v, "variant")));
+	cr_expect(json_is_null(json_object_get(v, "rtt_ms")), "not known yet");
+	cr_expect_eq(json_integer_value(json_object_get(v, "skips")), 2);
+	json_decref(v);
+	atomic_store(&r.rtt_us, 12500);
+	atomic_store(&r.retransmits, 3);
+	atomic_store(&r.delivery_bps, 8000000000);
+	v = viewers_describe(&r);
+	cr_expect_float_eq(json_real_value(json_object_get(v, "rtt_ms")), 12.5, 1e-9);
+	cr_expect_eq(json_integer_value(json_object_get(v, "retransmits")), 3);
+	cr_expect_eq(json_integer_value(json_object_get(v, "delivery_bps")), 8000000000);
 	json_decref(v);
 }
 

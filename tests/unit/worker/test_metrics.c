@@ -44,6 +44,10 @@ static void make(struct server *s)
 	worker_page_add_output(s->page, 7, 1);
 	atomic_store(&s->page->bytes_sent, 1ull << 40);
 	atomic_store(&s->page->responses[2], 42);
+	worker_page_add_zap(s->page, 50000);
+	worker_page_add_zap(s->page, 30000);
+	worker_page_add_zap(s->page, 1020000);
+	worker_page_add_zap(s->page, 20000000);
 	s->pages[1] = s->page;
 	s->fixture->facts.chantab = s->chantab;
 	s->fixture->facts.worker_pages = s->pages;
@@ -83,6 +87,13 @@ Test(metrics, sums_up_the_server)
 	cr_expect(strstr(
 		text, "\namps_tuner_pcr_interval_seconds{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} "
 		      "0.040\n"));
+	cr_expect(strstr(text, "# TYPE amps_zap_seconds histogram\n"));
+	cr_expect(strstr(text, "\namps_zap_seconds_bucket{worker=\"1\",le=\"0.025\"} 0\n"));
+	cr_expect(strstr(text, "\namps_zap_seconds_bucket{worker=\"1\",le=\"0.05\"} 2\n"));
+	cr_expect(strstr(text, "\namps_zap_seconds_bucket{worker=\"1\",le=\"10\"} 3\n"));
+	cr_expect(strstr(text, "\namps_zap_seconds_bucket{worker=\"1\",le=\"+Inf\"} 4\n"));
+	cr_expect(strstr(text, "\namps_zap_seconds_count{worker=\"1\"} 4\n"));
+	cr_expect(strstr(text, "\namps_zap_seconds_sum{worker=\"1\"} 21.100000\n"));
 	/* "promtool check metrics" refuses them */
 	cr_expect(!strstr(text, "_milliseconds"));
 	cr_expect(strstr(text, ",state=\"running\"} 1\n"));
