@@ -201,15 +201,19 @@ static int enter_segment_sandbox(const struct job *job)
 static void set_guard(struct job *job, const struct source_options *options)
 {
 	/* the interposed functions keep it for the life of the process */
-	static char host[256];
+	static char host[256], proxy_host[256];
 	/* what a page leads to is as remote as what a playlist leads to */
 	const char *page = job_spec_text(job, "page", NULL);
 	const char *url = page ? page : job_spec_text(job, "source", "");
 	const AVDictionaryEntry *mode = av_dict_get(options->libav, "mode", NULL, 0);
+	const AVDictionaryEntry *proxy = av_dict_get(options->libav, "http_proxy", NULL, 0);
 
 	url_host(url, host, sizeof(host));
 	guard_set(host, job_spec_bool(job, "allow_private") ||
 				url_listens(url, mode ? mode->value : NULL));
+	if (proxy)
+		url_host(proxy->value, proxy_host, sizeof(proxy_host));
+	guard_set_proxy(proxy_host);
 	guard_interruptible(job_interrupt, job);
 	if (page)
 		guard_judge();

@@ -237,7 +237,8 @@ static void read_new(struct edit *e)
 static bool is_of_source(const char *key)
 {
 	return strcmp(key, "source") == 0 || strcmp(key, "input_options") == 0 ||
-	       strcmp(key, "input_args") == 0;
+	       strcmp(key, "input_args") == 0 || strcmp(key, "interface") == 0 ||
+	       strcmp(key, "proxy") == 0;
 }
 
 /* A source is checked as that of a channel which copies it. */

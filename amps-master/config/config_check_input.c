@@ -1,6 +1,7 @@
 /* How a source is opened: yt-dlp, input_options, input_args, alternative sources. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "amps-master/lineup/channel_rules.h"
 #include "amps-master/lineup/command_words.h"
@@ -122,6 +123,23 @@ static void check_source(struct check *c, const struct spot *at, const json_t *o
 	check_leave(c, &inner);
 }
 
+/* Keys that this source does not follow. */
+static void check_ways(struct check *c, const struct spot *at, const json_t *out)
+{
+	static const char *const keys[] = {"interface", "proxy"};
+	const char *source = json_string_value(json_object_get(out, "source"));
+	char text[160];
+
+	for (size_t i = 0; i < array_size(keys); i++) {
+		struct spot inner = check_enter_key(c, at->value, keys[i]);
+
+		if (inner.value != NULL && source != NULL &&
+		    channel_way_wrong(keys[i], source, text, sizeof(text)))
+			check_warning(c, &inner, "%s", text);
+		check_leave(c, &inner);
+	}
+}
+
 void config_check_input(struct check *c, const struct spot *at, const json_t *out,
 			const char *source)
 {
@@ -130,6 +148,7 @@ void config_check_input(struct check *c, const struct spot *at, const json_t *ou
 	struct spot inner;
 
 	check_source(c, at, out);
+	check_ways(c, at, out);
 	if (options != NULL) {
 		inner = check_enter_key(c, at->value, "input_options");
 		check_whitelist(c, &inner, source);
@@ -161,10 +180,23 @@ static bool finish_source(struct check *c, const struct spot *at, json_t *out)
 	return true;
 }
 
+/* Of a proxy: libav knows those of HTTP. */
+static json_t *read_proxy(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *proxy = value_text(c, f, at);
+	const char *text = json_string_value(proxy);
+
+	if (text != NULL && (strncasecmp(text, "http://", 7) != 0 || text[7] == '\0'))
+		check_error(c, at, "must be the address of an HTTP proxy: http://host:port");
+	return proxy;
+}
+
 static const struct field input_fields[] = {
 	FIELD("source", value_text, .flags = FIELD_FILLED),
 	FIELD("input_options", value_options),
 	FIELD("input_args", read_args),
+	FIELD("interface", value_text, .flags = FIELD_FILLED),
+	FIELD("proxy", read_proxy, .flags = FIELD_FILLED),
 	FIELD("source_handler", value_section, .section = &handler_section),
 	FIELD("use_yt_dlp", value_bool),
 	FIELD("yt_dlp_format", value_text, .flags = FIELD_FILLED),

@@ -150,8 +150,9 @@ static void check_lavfi(struct check *c, const struct spot *at, const json_t *ou
 /* Options of the source beside a command, which opens it; those that could be read. */
 static void check_beside_command(struct check *c, const struct spot *at, const json_t *read)
 {
-	static const char *const keys[] = {"input_options", "input_args", "source_handler",
-					   "use_yt_dlp", "yt_dlp_format"};
+	static const char *const keys[] = {"input_options", "input_args",    "source_handler",
+					   "use_yt_dlp",    "yt_dlp_format", "interface",
+					   "proxy"};
 
 	for (size_t i = 0; i < array_size(keys); i++) {
 		struct spot inner;

@@ -13,8 +13,8 @@
 
 /* What a variant may override beside its profile. */
 static const char *const tuner_overrides[] = {
-	"custom_ffmpeg",  "source",	"input_options", "input_args",
-	"source_handler", "use_yt_dlp", "yt_dlp_format",
+	"custom_ffmpeg", "source",	  "input_options", "input_args", "source_handler",
+	"use_yt_dlp",	 "yt_dlp_format", "interface",	   "proxy",
 };
 
 /* The built-in profile.  NULL without memory. */
@@ -188,6 +188,60 @@ bool channel_source_wrong(const char *source, char *text, size_t cap)
 	snprintf(text, cap, "sources of the kind %s:// are not known%s%s%s", scheme,
 		 near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 	return true;
+}
+
+/* The option of libav by which a key of the source is followed, and for which schemes. */
+static const struct way {
+	const char *key, *option, *schemes[3];
+} ways[] = {
+	{"interface", "localaddr", {"udp", "rtp"}},
+	{"proxy", "http_proxy", {"http", "https"}},
+};
+
+static bool way_applies(const struct way *w, const char *source)
+{
+	size_t n = scheme_length(source);
+
+	for (size_t i = 0; i < array_size(w->schemes) && w->schemes[i] != NULL; i++)
+		if (n == strlen(w->schemes[i]) && strncasecmp(source, w->schemes[i], n) == 0)
+			return true;
+	return false;
+}
+
+bool channel_way_wrong(const char *key, const char *source, char *text, size_t cap)
+{
+	for (size_t i = 0; i < array_size(ways); i++) {
+		const struct way *w = &ways[i];
+
+		if (strcmp(key, w->key) != 0 || way_applies(w, source))
+			continue;
+		snprintf(text, cap,
+			 "has no effect on this source, only on those of %s:// and %s://",
+			 w->schemes[0], w->schemes[1]);
+		return true;
+	}
+	return false;
+}
+
+json_t *channel_input_options(const json_t *entry)
+{
+	json_t *list = options_list(json_object_get(entry, "input_options"));
+	char scratch[32], source_scratch[32];
+	const char *source = json_read_text(entry, "source", source_scratch);
+	bool failed = false;
+
+	for (size_t i = 0; list != NULL && source != NULL && i < array_size(ways); i++) {
+		const char *value = json_read_text(entry, ways[i].key, scratch);
+
+		/* in front: an option that was written out comes later and counts */
+		if (value != NULL && *value != '\0' && way_applies(&ways[i], source))
+			failed |= json_array_insert_new(
+					  list, 0, json_pack("[ss]", ways[i].option, value)) < 0;
+	}
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
 }
 
 static bool source_unavailable(const json_t *entry, char *text, size_t cap)

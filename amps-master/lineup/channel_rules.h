@@ -90,6 +90,15 @@ must_check int channel_views_make(const json_t *settings, uint32_t id, json_t *d
 				  struct channel_views *ret);
 void channel_views_done(struct channel_views *v);
 
+/* Why `interface` or `proxy` (the key) has no effect on this source, as a sentence in `text`.
+ * Returns false if it has one. */
+bool channel_way_wrong(const char *key, const char *source, char *text, size_t cap);
+
+/* The options with which an entry's source is opened, as options_list() makes them: those of its
+ * own keys (interface, proxy), then input_options.  The list is the caller's; NULL when there is
+ * no memory. */
+must_check json_t *channel_input_options(const json_t *entry);
+
 /* Why a source of this name cannot be played, as a sentence in `text`.  Returns false if it can
  * be. */
 bool channel_source_wrong(const char *source, char *text, size_t cap);

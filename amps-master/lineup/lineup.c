@@ -216,19 +216,19 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 	bool opens = !channel_has_command(entry);
 	json_int_t starts_ms = (json_int_t)s.start_timeout_ms;
 
-	return json_pack(
-		"{sI ss so so sI so* sI so* so* so*}", "channel", (json_int_t)channel,
-		source_member(entry), source != NULL ? source : "", "input_options",
-		options_list(opens ? json_object_get(entry, "input_options") : NULL), "input_args",
-		args_list(opens ? json_object_get(entry, "input_args") : NULL), "stall_timeout_ms",
-		(json_int_t)s.stall_timeout_ms, "start_timeout_ms",
-		starts_ms != JOB_START_TIMEOUT_MS ? json_integer(starts_ms) : NULL, "ring_seconds",
-		(json_int_t)json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
-		/* what a job assumes anyway is left out: each channel keeps this text */
-		"allow_private",
-		json_read_bool(streaming, "allow_private", false) ? json_true() : NULL, "nice",
-		s.nice ? json_integer(s.nice) : NULL, "memory_mb",
-		s.memory_mb ? json_integer(s.memory_mb) : NULL);
+	return json_pack("{sI ss so so sI so* sI so* so* so*}", "channel", (json_int_t)channel,
+			 source_member(entry), source != NULL ? source : "", "input_options",
+			 opens ? channel_input_options(entry) : json_array(), "input_args",
+			 args_list(opens ? json_object_get(entry, "input_args") : NULL),
+			 "stall_timeout_ms", (json_int_t)s.stall_timeout_ms, "start_timeout_ms",
+			 starts_ms != JOB_START_TIMEOUT_MS ? json_integer(starts_ms) : NULL,
+			 "ring_seconds",
+			 (json_int_t)json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
+			 /* what a job assumes anyway is left out: each channel keeps this text */
+			 "allow_private",
+			 json_read_bool(streaming, "allow_private", false) ? json_true() : NULL,
+			 "nice", s.nice ? json_integer(s.nice) : NULL, "memory_mb",
+			 s.memory_mb ? json_integer(s.memory_mb) : NULL);
 }
 
 /* The JSON of a value; "null" for none.  NULL without memory. */

@@ -13,6 +13,7 @@
 #include "common/log/log.h"
 
 #define LOOKUP_STEP_US 2000
+#define PROXIES_MAX    8u /* addresses of a proxy */
 
 /* Global because the overridden functions have no context. */
 static struct {
@@ -21,6 +22,10 @@ static struct {
 	bool judged; /* the host was looked up */
 	bool inside; /* inside addresses are allowed */
 	const char *host;
+	const char *proxy; /* NULL = none */
+	struct sockaddr_storage proxies[PROXIES_MAX];
+	socklen_t proxy_lens[PROXIES_MAX];
+	size_t proxy_count;
 	int (*interrupted)(void *owner); /* asked while a name is looked up */
 	void *owner;
 } policy;
@@ -35,6 +40,35 @@ void guard_set(const char *host, bool allow_private)
 	policy.set = true;
 }
 
+void guard_set_proxy(const char *host)
+{
+	policy.proxy = *host ? host : NULL;
+	policy.proxy_count = 0;
+}
+
+/* What the name of the proxy means; the last lookup counts. */
+static void note_proxy(const char *node, const struct addrinfo *found)
+{
+	if (!policy.set || !policy.proxy || !node || strcasecmp(node, policy.proxy) != 0)
+		return;
+	policy.proxy_count = 0;
+	for (; found && policy.proxy_count < PROXIES_MAX; found = found->ai_next) {
+		if (found->ai_addrlen > sizeof(policy.proxies[0]))
+			continue;
+		memcpy(&policy.proxies[policy.proxy_count], found->ai_addr, found->ai_addrlen);
+		policy.proxy_lens[policy.proxy_count++] = found->ai_addrlen;
+	}
+}
+
+static bool is_proxy(const struct sockaddr *address, socklen_t len)
+{
+	assert(policy.proxy_count <= PROXIES_MAX);
+	for (size_t i = 0; i < policy.proxy_count; i++)
+		if (policy.proxy_lens[i] == len && memcmp(&policy.proxies[i], address, len) == 0)
+			return true;
+	return false;
+}
+
 void guard_interruptible(int (*interrupted)(void *owner), void *owner)
 {
 	policy.interrupted = interrupted;
@@ -44,6 +78,7 @@ void guard_interruptible(int (*interrupted)(void *owner), void *owner)
 void guard_clear(void)
 {
 	policy.set = false;
+	guard_set_proxy("");
 	policy.interrupted = NULL;
 }
 
@@ -159,8 +194,10 @@ int getaddrinfo(const char *restrict node, const char *restrict service,
 	if (!real)
 		*(void **)(&real) = dlsym(RTLD_NEXT, "getaddrinfo");
 	r = look_up(real, node, service, hints, ret);
-	if (r == 0)
+	if (r == 0) {
 		judge_host(node, *ret);
+		note_proxy(node, *ret);
+	}
 	return r;
 }
 
@@ -177,7 +214,7 @@ void guard_judge(void)
 static bool refused(const struct sockaddr *address, socklen_t len)
 {
 	if (!policy.set || policy.inside || !address || len < sizeof(sa_family_t) ||
-	    !address_inside(address))
+	    !address_inside(address) || is_proxy(address, len))
 		return false;
 	log_warn("the source points to an address inside this network, refusing it (set "
 		 "allow_private to allow it)");

@@ -14,6 +14,7 @@ const HARDWARE = group([["type", "Type", choice("auto", "vaapi", "nvidia", "qsv"
 
 /* How one source is opened, beside its address. */
 const OPENING = [["input_options", "Options, a line for each", OPTIONS], ["input_args", "Arguments", ARGS],
+	["interface", "Interface", TEXT], ["proxy", "Proxy", TEXT],
 	["use_yt_dlp", "A page that yt-dlp reads", FLAG], ["yt_dlp_format", "Format for yt-dlp", TEXT],
 	["source_handler", "Source handler", HANDLER], ["custom_ffmpeg", "Command instead", COMMAND_FIELDS], OTHER_KEYS];
 
@@ -54,6 +55,8 @@ export const groups = (profiles) => [
 			"What viewers see; by default the name of the channel"],
 		["input_args", "Arguments of the input", ARGS, "Words of ffmpeg before -i, such as -re -stream_loop -1"],
 		["input_options", "Options of the input", OPTIONS, "A line for each, such as user_agent=VLC/3.0"],
+		["interface", "Interface", TEXT, "Where a source of udp or rtp is received: its name or its address"],
+		["proxy", "Proxy", TEXT, "http://host:port, for sources of http and https"],
 		["use_yt_dlp", "A page that yt-dlp reads", FLAG],
 		["yt_dlp_format", "Format for yt-dlp", TEXT],
 		["source_handler", "Source handler", HANDLER, "Type yt_dlp: its source is a page"],

@@ -231,6 +231,12 @@ static const struct wrong table[] = {
 	 "c:1: streams[0].adaptive_bitrates[0].input_args: warning: has no effect beside custom_ffmpeg: the command opens the source\n"
 	 "c:1: streams[0].input_options: warning: has no effect beside custom_ffmpeg: the command opens the source\n"
 	 "c:1: streams[0].use_yt_dlp: warning: has no effect beside custom_ffmpeg: the command opens the source\n"},
+	{CHANNEL("interface: eth1"),
+	 "c:1: streams[0].interface: warning: has no effect on this source, only on those of udp:// and rtp://\n"},
+	{CHANNEL("sources: [{source: 'http://h/x', proxy: 'socks5://p:1'}]"),
+	 "c:1: streams[0].sources[0].proxy: must be the address of an HTTP proxy: http://host:port\n"},
+	{CHANNEL("sources: [{source: 'srt://h:9', proxy: 'http://p:1'}]"),
+	 "c:1: streams[0].sources[0].proxy: warning: has no effect on this source, only on those of http:// and https://\n"},
 	{CHANNEL("custom_ffmpeg: ''"), "c:1: streams[0].custom_ffmpeg: must not be empty\n"},
 	{CHANNEL("custom_ffmpeg: [ffmpeg, '{nam}']"),
 	 "c:1: streams[0].custom_ffmpeg[1]: unknown placeholder '{nam}' ({source}, {id} and {name} exist; write '{{' and '}}' for braces)\n"},

@@ -496,6 +496,31 @@ static const struct lineup_tuner *build_one(struct fixture *f, const char *defin
 	return lineup_find_key(f->lineup, "1");
 }
 
+Test(lineup, interface_and_proxy_are_options_of_the_sources_that_follow_them)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t;
+
+	add(&f, 1,
+	    "{'name':'n','source':'udp://239.1.1.1:5000','interface':'eth1','proxy':'http://p:1',"
+	    "'ffmpeg_profile':'copy','sources':['https://h/b',{'source':'rtsp://h/c'},"
+	    "{'source':'http://h/d','proxy':'http://q:2','input_options':{'user_agent':'x'}},"
+	    "{'source':'HTTP://h/e','input_options':{'http_proxy':'http://r:3'}}]}");
+	build(&f, "{}");
+	t = lineup_find_key(f.lineup, "1");
+	cr_assert_eq(t->source_count, 5);
+	cr_expect(strstr(t->sources[0].spec, "[[\"localaddr\",\"eth1\"]]"), "%s",
+		  t->sources[0].spec);
+	cr_expect(strstr(t->sources[1].spec, "[[\"http_proxy\",\"http://p:1\"]]"));
+	cr_expect_null(strstr(t->sources[2].spec, "proxy"), "%s", t->sources[2].spec);
+	cr_expect(strstr(t->sources[3].spec,
+			 "[[\"http_proxy\",\"http://q:2\"],[\"user_agent\",\"x\"]]"));
+	cr_expect(strstr(t->sources[4].spec, "[[\"http_proxy\",\"http://p:1\"],"
+					     "[\"http_proxy\",\"http://r:3\"]]"),
+		  "the last one counts");
+	done(&f);
+}
+
 /* NULL: there is none. */
 static void check_slate(const char *definition, const char *text)
 {

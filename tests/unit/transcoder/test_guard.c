@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include "unit.h"
 
@@ -108,6 +109,33 @@ Test(guard, a_public_source_cannot_redirect_to_a_private_address)
 	guard_clear();
 	cr_assert_eq(try_connect(port), 0);
 	close(fd);
+}
+
+Test(guard, of_the_inside_addresses_only_that_of_the_proxy_is_reached)
+{
+	struct addrinfo *found;
+	in_port_t port, other;
+	int fd = listener(&port), other_fd = listener(&other);
+	char service[8];
+
+	snprintf(service, sizeof(service), "%u", ntohs(port));
+	guard_set("8.8.8.8", false);
+	guard_set_proxy("localhost");
+	cr_assert_eq(try_connect(port), -EACCES, "it was not looked up");
+	look_up("127.0.0.1");
+	cr_assert_eq(try_connect(port), -EACCES, "that is another name");
+	cr_assert_eq(
+		getaddrinfo("LocalHost", service,
+			    &(struct addrinfo){.ai_family = AF_INET, .ai_socktype = SOCK_STREAM},
+			    &found),
+		0);
+	freeaddrinfo(found);
+	cr_assert_eq(try_connect(port), 0);
+	cr_assert_eq(try_connect(other), -EACCES, "another port");
+	guard_set_proxy("");
+	cr_assert_eq(try_connect(port), -EACCES);
+	close(fd);
+	close(other_fd);
 }
 
 /* Datagrams name their address with every send: RTSP's punched holes, SRT. */
