@@ -10,8 +10,9 @@ play, tuners (tuners.py) the cost of running ones, encoding (encodes.py) an enco
 `ffmpeg` program, hls (segments.py) segments and playlists beside nginx and ffmpeg, low-latency
 (low_latency.py, latency.py) parts, and the age of what players in a browser show, authentication
 (authentication.py) the token of a request, guide (guides.py) the import of a large guide, and the
-guide beside nginx, page (pages.py) the page in a browser.  Ends with 1 only for a run that broke or
-lost something that the bare server did not lose, never because of time.
+guide beside nginx, page (pages.py) the page in a browser, failover (failovers.py) how soon the
+next source follows one that is lost.  Ends with 1 only for a run that broke or lost something that
+the bare server did not lose, never because of time.
 """
 import argparse
 import contextlib
@@ -24,6 +25,7 @@ import time
 
 import authentication
 import encodes
+import failovers
 import latency
 import low_latency
 import pages
@@ -38,7 +40,7 @@ from programs import (Amps, Bare, Broken, CLIENT_CPU, FAULTS, FILE_CHANNEL, HTTP
                       Program, load, load_words, make_film)
 
 SUBJECTS = ("viewers", "line-ups", "api", "playlists", "tuners", "encoding", "hls", "low-latency",
-            "authentication", "guide", "page")
+            "authentication", "guide", "page", "failover")
 VERIFIED = 20
 
 
@@ -253,7 +255,7 @@ class Bench:
     def run(self):
         measures = (self.viewers, self.line_ups, self.api, self.playlists, self.tuners,
                     self.encoding, self.hls, self.low_latency, self.authentication, self.guide,
-                    self.page)
+                    self.page, self.failover)
         for name, measure in zip(SUBJECTS, measures):
             if not self.options.only or name in self.options.only:
                 measure()
@@ -263,6 +265,9 @@ class Bench:
 
     def page(self):
         self.out["page"] = pages.measure(self.options.quick)
+
+    def failover(self):
+        self.out["failover"] = failovers.measure(self.options.quick)
 
     def line_ups(self):
         self.out["line_ups"] = LineUps(self.options).run()
