@@ -2,9 +2,10 @@
  *
  *	what happens -> queue of its hook -> amps-helper sends it (URL), or the command gets it
  *
- * Each hook has a queue and at most one process, so that a receiver that does not answer delays no
- * other one, and nothing in the server.  A queue is bounded: what comes while it is full is
- * dropped.  An event is tried HOOK_TRIES times.  All three ends are counted in the channel table.
+ * Each hook has a queue and at most one process, so a receiver that does not answer delays neither
+ * the other hooks nor the server.  A queue is bounded: events are dropped while it is full.  An
+ *event is tried HOOK_TRIES times.  The channel table counts events that were sent, failed and
+ *dropped.
  *
  *	IDLE -> RUNNING (a process) -> PAUSED -> RUNNING ... -> IDLE (the queue is empty)
  *

@@ -1,6 +1,6 @@
-/* slate.c - the job that fills the plain ring while no source works: reads the format of what the
- * ring before it holds, encodes a picture with text and silence in that format once, and repeats
- * them in real time. */
+/* slate.c - the job that fills the plain ring while no source works: reads the format of the ring
+ * before it, encodes a picture with text, and silence, in that format once, and repeats them in
+ * real time. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

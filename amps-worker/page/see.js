@@ -261,7 +261,7 @@ export function show(place) {
 		facts: make("dl.facts-list"),
 		warnings: make("ul.warn", { "aria-label": "Warnings" }),
 		tuners: make("ul.cards"),
-		noTuners: make("p.soft", { textContent: "No tuner is running: nobody watches." }),
+		noTuners: make("p.soft", { textContent: "No tuner is running: there are no viewers." }),
 		viewerCount: make("p.soft"),
 		viewerSearch: make("input", { type: "search", placeholder: "Search viewers",
 			"aria-label": "Search viewers", oninput: () => showViewers(viewers) }),
