@@ -112,13 +112,15 @@ static void ask(struct check *c, const struct spot *at, const char *source, cons
 /* Only a warning, because the other channels can still play. */
 static void check_source(struct check *c, const struct spot *at, const json_t *out)
 {
-	const char *source = json_string_value(json_object_get(out, "source"));
+	char scratch[32], text[160];
+	const char *source = channel_source(out, scratch);
 	struct spot inner = check_enter_key(c, at->value, "source");
-	char text[160];
 
-	if (json_is_string(inner.value) && source != NULL && !channel_is_lavfi(out) &&
-	    (yt_dlp_wanted(out) ? yt_dlp_page_wrong(source, text, sizeof(text))
-				: channel_source_wrong(source, text, sizeof(text))))
+	if (channel_pair_wrong(out))
+		check_error(c, at, CHANNEL_PAIR_RULE);
+	else if (json_is_string(inner.value) && source != NULL && !channel_is_lavfi(out) &&
+		 (yt_dlp_wanted(out) ? yt_dlp_page_wrong(source, text, sizeof(text))
+				     : channel_source_wrong(source, text, sizeof(text))))
 		check_warning(c, &inner, "%s", text);
 	check_leave(c, &inner);
 }
@@ -127,7 +129,8 @@ static void check_source(struct check *c, const struct spot *at, const json_t *o
 static void check_ways(struct check *c, const struct spot *at, const json_t *out)
 {
 	static const char *const keys[] = {"interface", "proxy"};
-	const char *source = json_string_value(json_object_get(out, "source"));
+	char scratch[32];
+	const char *source = channel_source(out, scratch);
 	char text[160];
 
 	for (size_t i = 0; i < array_size(keys); i++) {
@@ -162,21 +165,99 @@ void config_check_input(struct check *c, const struct spot *at, const json_t *ou
 	}
 }
 
+/* One leg of a pair. */
+static json_t *read_leg(struct check *c, const struct field *f, const struct spot *at)
+{
+	json_t *leg = value_text(c, f, at);
+	char wrong[160];
+
+	if (leg == NULL)
+		return NULL;
+	if (strncasecmp(json_string_value(leg), "rtp://", 6) != 0)
+		check_error(c, at, "a leg of a pair must be an rtp:// address");
+	else if (channel_source_wrong(json_string_value(leg), wrong, sizeof(wrong)))
+		check_error(c, at, "%s", wrong);
+	else
+		return leg;
+	json_decref(leg);
+	return NULL;
+}
+
+static json_t *read_legs(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const struct field leg = {.read = read_leg, .flags = FIELD_FILLED};
+	static const struct field list = {.item = &leg};
+	json_t *legs;
+
+	(void)f;
+	if (json_array_size(at->value) != 2) {
+		check_error(c, at, "must be a list of two rtp:// addresses");
+		return NULL;
+	}
+	legs = value_list(c, &list, at);
+	if (json_array_size(legs) == 2 &&
+	    json_equal(json_array_get(legs, 0), json_array_get(legs, 1)))
+		check_error(c, at, "both legs are the same address");
+	else if (json_array_size(legs) == 2)
+		return legs;
+	json_decref(legs);
+	return NULL;
+}
+
+static const struct field pair_fields[] = {
+	FIELD("pair", read_legs, .flags = FIELD_REQUIRED),
+	FIELD("window_ms", value_int, .min = PAIR_WINDOW_MIN_MS, .max = PAIR_WINDOW_MAX_MS),
+};
+static const struct section pair_section = {FIELDS(pair_fields)};
+
+/* An address, or two legs of one feed. */
+static json_t *read_address(struct check *c, const struct field *f, const struct spot *at)
+{
+	static const struct field pair = {.section = &pair_section};
+	json_t *source;
+
+	if (!json_is_object(at->value))
+		return value_text(c, f, at);
+	source = value_section(c, &pair, at);
+	if (json_object_get(source, "pair") != NULL)
+		return source;
+	json_decref(source);
+	return NULL;
+}
+
+/* An item may have the members of a pair, or `url`, in place of `source`. */
 static bool finish_source(struct check *c, const struct spot *at, json_t *out)
 {
-	json_t *source = json_object_get(out, "source");
-	json_t *url = json_object_get(out, "url");
+	static const char *const others[] = {"url", "pair"};
+	char scratch[32];
+	unsigned given = json_object_get(at->value, "source") != NULL;
+	bool is_pair = json_object_get(at->value, "pair") != NULL;
+	const char *source;
 
-	if (json_object_get(at->value, "source") == NULL &&
-	    json_object_get(at->value, "url") == NULL &&
-	    json_object_get(at->value, "custom_ffmpeg") == NULL)
-		check_error(c, at, "'source' is missing");
-	else if (source == NULL && url != NULL && json_object_set(out, "source", url) < 0)
+	if (json_object_get(out, "pair") != NULL &&
+	    json_object_set_new(out, "pair",
+				json_pack("{sO sO*}", "pair", json_object_get(out, "pair"),
+					  "window_ms", json_object_get(out, "window_ms"))) < 0)
 		c->out_of_memory = true;
-	json_object_del(out, "url");
-	source = json_object_get(out, "source");
+	for (size_t i = 0; i < array_size(others); i++) {
+		json_t *other = json_object_get(out, others[i]);
+
+		given += json_object_get(at->value, others[i]) != NULL;
+		if (json_object_get(out, "source") == NULL && other != NULL &&
+		    json_object_set(out, "source", other) < 0)
+			c->out_of_memory = true;
+		json_object_del(out, others[i]);
+	}
+	json_object_del(out, "window_ms");
+	if (given == 0 && json_object_get(at->value, "custom_ffmpeg") == NULL)
+		check_error(c, at, "'source' is missing");
+	if (given > 1 && is_pair)
+		check_error(c, at, "only one of 'source', 'url' and 'pair' can be given");
+	if (!is_pair && json_object_get(at->value, "window_ms") != NULL)
+		check_error(c, at, "'window_ms' needs 'pair' beside it");
+	source = channel_source(out, scratch);
 	if (source != NULL)
-		config_check_input(c, at, out, json_string_value(source));
+		config_check_input(c, at, out, source);
 	return true;
 }
 
@@ -192,7 +273,7 @@ static json_t *read_proxy(struct check *c, const struct field *f, const struct s
 }
 
 static const struct field input_fields[] = {
-	FIELD("source", value_text, .flags = FIELD_FILLED),
+	FIELD("source", read_address, .flags = FIELD_FILLED),
 	FIELD("input_options", value_options),
 	FIELD("input_args", read_args),
 	FIELD("interface", value_text, .flags = FIELD_FILLED),
@@ -205,6 +286,8 @@ const struct section config_check_inputs = {FIELDS(input_fields)};
 
 static const struct field source_fields[] = {
 	FIELD("url", value_text, .flags = FIELD_FILLED),
+	FIELD("pair", read_legs),
+	FIELD("window_ms", value_int, .min = PAIR_WINDOW_MIN_MS, .max = PAIR_WINDOW_MAX_MS),
 	FIELD("custom_ffmpeg", config_check_command),
 };
 static const struct section source_section = {FIELDS(source_fields), .base = &config_check_inputs,

@@ -20,6 +20,14 @@ static const char *text_of(const json_t *mapping, const char *key)
 	return text != NULL ? text : "";
 }
 
+/* "" = none that can be read. */
+static const char *source_of(const json_t *mapping, char scratch[32])
+{
+	const char *source = channel_source(mapping, scratch);
+
+	return source != NULL ? source : "";
+}
+
 /* Beside a custom_ffmpeg command, a profile name only selects the output format. */
 static void check_profile_name(struct check *c, const struct spot *at)
 {
@@ -154,6 +162,8 @@ static void check_beside_command(struct check *c, const struct spot *at, const j
 					   "use_yt_dlp",    "yt_dlp_format", "interface",
 					   "proxy"};
 
+	if (channel_pair_wrong(read))
+		check_error(c, at, CHANNEL_PAIR_RULE);
 	for (size_t i = 0; i < array_size(keys); i++) {
 		struct spot inner;
 
@@ -172,6 +182,7 @@ static void check_variant_inputs(struct check *c, const struct spot *at, const j
 	struct spot list = check_enter_key(c, at->value, "adaptive_bitrates");
 	const json_t *read = json_object_get(out, "adaptive_bitrates");
 	size_t n = json_array_size(read);
+	char scratch[32];
 
 	/* if fewer variants were read than written, the indexes differ and errors were reported */
 	for (size_t i = 0; n == json_array_size(list.value) && i < n; i++) {
@@ -182,7 +193,7 @@ static void check_variant_inputs(struct check *c, const struct spot *at, const j
 			check_beside_command(c, &variant, own);
 		else
 			config_check_input(c, &variant, own,
-					   text_of(is_given(own, "source") ? own : out, "source"));
+					   source_of(is_given(own, "source") ? own : out, scratch));
 		check_leave(c, &variant);
 	}
 	check_leave(c, &list);
@@ -191,6 +202,7 @@ static void check_variant_inputs(struct check *c, const struct spot *at, const j
 static void check_channel(struct check *c, const struct spot *at, const json_t *out)
 {
 	bool command = is_given(at->value, "custom_ffmpeg");
+	char scratch[32];
 
 	if (!is_given(at->value, "source") && json_array_size(json_object_get(out, "sources")) == 0)
 		check_error(c, at, "'source' is missing");
@@ -202,7 +214,7 @@ static void check_channel(struct check *c, const struct spot *at, const json_t *
 		check_beside_command(c, at, out);
 		return;
 	}
-	config_check_input(c, at, out, text_of(out, "source"));
+	config_check_input(c, at, out, source_of(out, scratch));
 	check_lavfi(c, at, out);
 }
 

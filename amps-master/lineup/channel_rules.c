@@ -227,7 +227,7 @@ json_t *channel_input_options(const json_t *entry)
 {
 	json_t *list = options_list(json_object_get(entry, "input_options"));
 	char scratch[32], source_scratch[32];
-	const char *source = json_read_text(entry, "source", source_scratch);
+	const char *source = channel_source(entry, source_scratch);
 	bool failed = false;
 
 	for (size_t i = 0; list != NULL && source != NULL && i < array_size(ways); i++) {
@@ -244,10 +244,34 @@ json_t *channel_input_options(const json_t *entry)
 	return NULL;
 }
 
+const char *channel_source(const json_t *entry, char scratch[32])
+{
+	const json_t *pair = json_object_get(json_object_get(entry, "source"), "pair");
+
+	return pair != NULL ? json_string_value(json_array_get(pair, 0))
+			    : json_read_text(entry, "source", scratch);
+}
+
+const char *channel_source_pair(const json_t *entry, uint32_t *ret_window_ms)
+{
+	const json_t *source = json_object_get(entry, "source");
+	const char *second = json_string_value(json_array_get(json_object_get(source, "pair"), 1));
+
+	if (second != NULL)
+		*ret_window_ms = json_read_u32(source, "window_ms", PAIR_WINDOW_MS);
+	return second;
+}
+
+bool channel_pair_wrong(const json_t *entry)
+{
+	return json_is_object(json_object_get(entry, "source")) &&
+	       (channel_has_command(entry) || channel_is_lavfi(entry) || yt_dlp_wanted(entry));
+}
+
 static bool source_unavailable(const json_t *entry, char *text, size_t cap)
 {
 	char scratch[32];
-	const char *source = json_read_text(entry, "source", scratch);
+	const char *source = channel_source(entry, scratch);
 
 	if (source != NULL)
 		return yt_dlp_wanted(entry) ? yt_dlp_page_wrong(source, text, cap)
@@ -260,6 +284,10 @@ static bool source_unavailable(const json_t *entry, char *text, size_t cap)
  * `text`.  Returns false when it can. */
 static bool unavailable(const json_t *entry, char *text, size_t cap)
 {
+	if (channel_pair_wrong(entry)) {
+		snprintf(text, cap, "%s", CHANNEL_PAIR_RULE);
+		return true;
+	}
 	if (json_read_has(entry, "source") || !json_read_has(entry, "slate"))
 		return !channel_has_command(entry) && !channel_is_lavfi(entry) &&
 		       source_unavailable(entry, text, cap);
@@ -470,7 +498,7 @@ static int entry_command(const json_t *entry, uint32_t id, json_t **ret, char *t
 {
 	char source[32], name[32], number[16];
 	struct command_values values = {{
-		[COMMAND_SOURCE] = json_read_text(entry, "source", source),
+		[COMMAND_SOURCE] = channel_source(entry, source),
 		[COMMAND_ID] = number,
 		[COMMAND_NAME] = json_read_text(entry, "name", name),
 	}};

@@ -99,6 +99,17 @@ bool channel_way_wrong(const char *key, const char *source, char *text, size_t c
  * no memory. */
 must_check json_t *channel_input_options(const json_t *entry);
 
+/* The entry's source: text, or {"pair": [text, text], "window_ms": 200}, two RTP legs of one feed;
+ * this is its first.  As json_read_text(). */
+const char *channel_source(const json_t *entry, char scratch[32]);
+
+/* The second leg of a pair, and how long it is waited for; NULL if the source is no pair. */
+const char *channel_source_pair(const json_t *entry, uint32_t *ret_window_ms);
+
+/* Is the source a pair that something else would have to open? */
+#define CHANNEL_PAIR_RULE "a pair is received as it is: not by yt-dlp, lavfi or a command"
+bool channel_pair_wrong(const json_t *entry);
+
 /* Why a source of this name cannot be played, as a sentence in `text`.  Returns false if it can
  * be. */
 bool channel_source_wrong(const char *source, char *text, size_t cap);

@@ -211,24 +211,27 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 	const struct lineup_settings s = settings_read(settings);
 	const json_t *streaming = json_object_get(settings, "streaming");
 	char scratch[32];
-	const char *source = json_read_text(entry, "source", scratch);
+	const char *source = channel_source(entry, scratch);
+	uint32_t window_ms = 0;
+	const char *pair = channel_source_pair(entry, &window_ms);
 	/* the command opens the source, so options of the source do not apply */
 	bool opens = !channel_has_command(entry);
 	json_int_t starts_ms = (json_int_t)s.start_timeout_ms;
 
-	return json_pack("{sI ss so so sI so* sI so* so* so*}", "channel", (json_int_t)channel,
-			 source_member(entry), source != NULL ? source : "", "input_options",
-			 opens ? channel_input_options(entry) : json_array(), "input_args",
-			 args_list(opens ? json_object_get(entry, "input_args") : NULL),
-			 "stall_timeout_ms", (json_int_t)s.stall_timeout_ms, "start_timeout_ms",
-			 starts_ms != JOB_START_TIMEOUT_MS ? json_integer(starts_ms) : NULL,
-			 "ring_seconds",
-			 (json_int_t)json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
-			 /* what a job assumes anyway is left out: each channel keeps this text */
-			 "allow_private",
-			 json_read_bool(streaming, "allow_private", false) ? json_true() : NULL,
-			 "nice", s.nice ? json_integer(s.nice) : NULL, "memory_mb",
-			 s.memory_mb ? json_integer(s.memory_mb) : NULL);
+	return json_pack(
+		"{sI ss so so sI so* sI so* so* so* ss* so*}", "channel", (json_int_t)channel,
+		source_member(entry), source != NULL ? source : "", "input_options",
+		opens ? channel_input_options(entry) : json_array(), "input_args",
+		args_list(opens ? json_object_get(entry, "input_args") : NULL), "stall_timeout_ms",
+		(json_int_t)s.stall_timeout_ms, "start_timeout_ms",
+		starts_ms != JOB_START_TIMEOUT_MS ? json_integer(starts_ms) : NULL, "ring_seconds",
+		(json_int_t)json_read_u32(streaming, "ring_seconds", DEFAULT_RING_SECONDS),
+		/* what a job assumes anyway is left out: each channel keeps this text */
+		"allow_private",
+		json_read_bool(streaming, "allow_private", false) ? json_true() : NULL, "nice",
+		s.nice ? json_integer(s.nice) : NULL, "memory_mb",
+		s.memory_mb ? json_integer(s.memory_mb) : NULL, "pair", pair, "window_ms",
+		pair != NULL ? json_integer(window_ms) : NULL);
 }
 
 /* The JSON of a value; "null" for none.  NULL without memory. */
@@ -270,23 +273,37 @@ static int source_spec(struct maker *m, struct lineup_source *to, const json_t *
 	return 0;
 }
 
+/* The source for tables, with both legs of a pair (else NULL).  NULL without memory. */
+static char *source_shown(const char *address, const char *pair)
+{
+	size_t cap = 2 * (strlen(address) + (pair != NULL ? strlen(pair) : 0)) + 16, n;
+	char *shown = malloc(cap);
+
+	if (shown == NULL)
+		return NULL;
+	text_redact_url(address, shown, cap);
+	n = strlen(shown);
+	if (pair != NULL && (size_t)snprintf(shown + n, cap - n, " + ") < cap - n)
+		text_redact_url(pair, shown + strlen(shown), cap - strlen(shown));
+	return shown;
+}
+
 static int source_add(struct maker *m, const json_t *source)
 {
 	const json_t *entry = json_object_get(source, "entry");
 	char scratch[32];
-	const char *address = json_read_text(entry, "source", scratch);
-	size_t cap = address != NULL ? 2 * strlen(address) + 8 : 1;
-	_cleanup_(freep) char *shown = malloc(cap);
+	const char *said = channel_source(entry, scratch), *address = said != NULL ? said : "";
+	uint32_t window_ms;
+	const char *pair = channel_source_pair(entry, &window_ms);
+	_cleanup_(freep) char *shown = source_shown(address, pair);
 	bool page = yt_dlp_wanted(entry);
-	_cleanup_(freep) char *lookup =
-		page ? yt_dlp_config(entry, address != NULL ? address : "") : NULL;
+	_cleanup_(freep) char *lookup = page ? yt_dlp_config(entry, address) : NULL;
 	struct lineup_source to = {0};
 	int r;
 
 	if (shown == NULL || (page && lookup == NULL))
 		return -ENOMEM;
-	text_redact_url(address != NULL ? address : "", shown, cap);
-	to.address = hash_end(hash_text(HASH_START, address != NULL ? address : ""));
+	to.address = hash_end(hash_text(hash_text(HASH_START, address), pair));
 	to.text = put_text(m, shown);
 	to.lookup = page ? put_text(m, lookup) : NULL;
 	r = source_spec(m, &to, source, lookup);

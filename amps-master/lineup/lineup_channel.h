@@ -68,6 +68,7 @@ bool lineup_same_sources(const struct lineup_tuner *a, const struct lineup_tuner
  *	 "input_args":["-stream_loop","-1"],                as written
  *	 "stall_timeout_ms":2000, "ring_seconds":10,
  *	 "start_timeout_ms":20000,                          if it is not JOB_START_TIMEOUT_MS
+ *	 "pair":"rtp://...", "window_ms":200,               of a pair: "source" is the first leg
  *	 "allow_private":true, "nice":10, "memory_mb":500,  if they are not false or 0
  *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only
  *	 "outputs":[{"options":[...]}, ...],                added when a job is started

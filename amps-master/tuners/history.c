@@ -14,6 +14,8 @@ static void sum(struct history_counts *to, const struct history_counts *more)
 	to->jumps += more->jumps;
 	to->switches += more->switches;
 	to->away_ms += more->away_ms;
+	for (size_t i = 0; i < RING_PAIR_COUNT_; i++)
+		to->pair[i] += more->pair[i];
 	for (size_t i = 0; i < LOST_CAUSE_COUNT_; i++)
 		to->lost[i] += more->lost[i];
 }

@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "common/base.h"
+#include "common/shm/ring_layout.h"
 
 /* Why a job was lost. */
 enum lost_cause {
@@ -17,9 +18,10 @@ enum lost_cause {
 };
 
 struct history_counts {
-	uint64_t packets;   /* of the source's transport stream */
-	uint64_t cc_errors; /* breaks of its continuity counters */
-	uint64_t jumps;	    /* of its clock, that were made continuous */
+	uint64_t packets;		 /* of the source's transport stream */
+	uint64_t cc_errors;		 /* breaks of its continuity counters */
+	uint64_t jumps;			 /* of its clock, that were made continuous */
+	uint64_t pair[RING_PAIR_COUNT_]; /* packets of a pair of RTP legs */
 	uint64_t lost[LOST_CAUSE_COUNT_];
 	uint64_t switches; /* to another source */
 	uint64_t away_ms;  /* without media while viewers waited */

@@ -152,6 +152,8 @@ void tuner_publish(struct tuner *t)
 		return;
 	assert(t->owner->slots[t->slot] == t);
 	static_assert(array_size(slot.lost) == LOST_CAUSE_COUNT_, "a number for each cause");
+	static_assert(sizeof(slot.pair) == sizeof(t->history.total.pair), "the same numbers");
+	memcpy(slot.pair, t->history.total.pair, sizeof(slot.pair));
 	for (size_t i = 0; i < LOST_CAUSE_COUNT_; i++)
 		slot.lost[i] = t->history.total.lost[i];
 	if (tuner_both(t))
@@ -350,12 +352,16 @@ void tuner_count(struct tuner *t, uint64_t now_us)
 	count_away(t, now_us);
 	if (!h)
 		return;
-	if (o->current.generation != t->counted_generation && !o->current.same_job)
+	if (o->current.generation != t->counted_generation && !o->current.same_job) {
 		t->counted_bytes = t->counted_errors = t->counted_jumps = 0;
+		memset(t->counted_pair, 0, sizeof(t->counted_pair));
+	}
 	t->counted_generation = o->current.generation;
 	more.packets = grown(&t->counted_bytes, relaxed(&h->bytes_in)) / TS_PACKET;
 	more.cc_errors = grown(&t->counted_errors, relaxed(&h->errors_in));
 	more.jumps = grown(&t->counted_jumps, relaxed(&h->jumps_in));
+	for (size_t i = 0; i < RING_PAIR_COUNT_; i++)
+		more.pair[i] = grown(&t->counted_pair[i], relaxed(&h->pair[i]));
 	if (!tuner_on_slate(t) && (more.packets || more.cc_errors || more.jumps))
 		history_add(&t->history, now_us, t->source_at, &more);
 }

@@ -144,6 +144,7 @@ struct tuner {
 	uint64_t away_us;     /* since when they wait and it is not counted; 0 = they do not */
 	/* of the source's ring: what was counted last */
 	uint64_t counted_generation, counted_bytes, counted_errors, counted_jumps;
+	uint64_t counted_pair[RING_PAIR_COUNT_];
 	unsigned unborn; /* starts in a row of which no job came */
 	int64_t started_wall_us;
 	struct event *timer;

@@ -62,7 +62,8 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 		process_usage(t->jobs[i] ? t->jobs[i]->pid : 0, &cpu, &memory);
 	time_format_iso8601(t->started_wall_us, started);
 	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
-			 "s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			 "s:I, s:I, s:I, s:I}",
 			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
 			 pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
 			 tuner_state_name(t->state), "source", t->def ? tuner_source(t)->text : "",
@@ -80,7 +81,11 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			 (json_int_t)total->cc_errors, "clock_jumps", (json_int_t)total->jumps,
 			 "pcr_interval_ms", (json_int_t)facts.pcr_interval_ms, "pcr_jitter_ms",
 			 (json_int_t)facts.pcr_jitter_ms, "first_media_ms",
-			 (json_int_t)(t->health[t->source_at].start_took_us / 1000));
+			 (json_int_t)(t->health[t->source_at].start_took_us / 1000), "leg1_lost",
+			 (json_int_t)total->pair[RING_PAIR_LOST_1], "leg2_lost",
+			 (json_int_t)total->pair[RING_PAIR_LOST_2], "pair_filled",
+			 (json_int_t)total->pair[RING_PAIR_FILLED], "pair_lost",
+			 (json_int_t)total->pair[RING_PAIR_MISSING]);
 }
 
 json_t *tuners_report(const struct tuners *ts, void *owner,

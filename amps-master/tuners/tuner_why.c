@@ -147,6 +147,12 @@ static void say_source(const struct tuner *t, json_t *hour, unsigned at, uint64_
 		    source, c.cc_errors, c.packets,
 		    c.packets ? 100.0 * (double)c.cc_errors / (double)c.packets : 0, minute);
 	}
+	if (c.pair[RING_PAIR_LOST_1] || c.pair[RING_PAIR_LOST_2])
+		say(hour,
+		    "of %s, leg 1 lost %" PRIu64 " RTP packets and leg 2 %" PRIu64 ": %" PRIu64
+		    " were filled from the other leg, %" PRIu64 " were lost on both",
+		    source, c.pair[RING_PAIR_LOST_1], c.pair[RING_PAIR_LOST_2],
+		    c.pair[RING_PAIR_FILLED], c.pair[RING_PAIR_MISSING]);
 	if (c.jumps)
 		say(hour, "the clock of %s jumped %" PRIu64 " times", source, c.jumps);
 	if (c.switches)

@@ -5,9 +5,10 @@
 
 #define RTP_HEADER   12u
 #define TS_SYNC_BYTE 0x47
-#define SLOTS	     1024u /* a slot is a number modulo this */
+#define SLOTS_LEAST  1024u
 
-static_assert((SLOTS & (SLOTS - 1)) == 0 && SLOTS > RTP_REORDER_MAX, "a slot for each that waits");
+static_assert((SLOTS_LEAST & (SLOTS_LEAST - 1)) == 0 && RTP_QUEUE_MAX < UINT16_MAX / 4,
+	      "a slot for each that waits");
 
 struct slot {
 	uint64_t came_us;
@@ -27,16 +28,23 @@ struct rtp_queue {
 	uint32_t sender;
 	unsigned waiting;
 	struct rtp_stats stats;
-	struct slot slots[SLOTS];
+	unsigned slot_count; /* a power of two above max_packets */
+	struct slot slots[]; /* a slot is a number modulo their count */
 };
 
 int rtp_queue_new(unsigned max_packets, uint64_t max_delay_us, struct rtp_queue **ret)
 {
-	struct rtp_queue *q = calloc(1, sizeof(*q));
+	unsigned slots = SLOTS_LEAST;
+	struct rtp_queue *q;
 
+	max_packets = MIN(max_packets, RTP_QUEUE_MAX);
+	while (slots <= max_packets)
+		slots *= 2;
+	q = calloc(1, sizeof(*q) + slots * sizeof(q->slots[0]));
 	if (!q)
 		return -ENOMEM;
-	q->max_packets = MIN(max_packets, (unsigned)RTP_REORDER_MAX);
+	q->slot_count = slots;
+	q->max_packets = max_packets;
 	q->max_delay_us = max_delay_us;
 	*ret = q;
 	return 0;
@@ -48,24 +56,35 @@ struct rtp_queue *rtp_queue_free(struct rtp_queue *q)
 	return NULL;
 }
 
-size_t rtp_payload(const uint8_t *packet, size_t n, size_t *ret_end)
+static uint32_t read_u32(const uint8_t *at)
 {
-	size_t at;
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
 
-	if (n < RTP_HEADER || packet[0] == TS_SYNC_BYTE || (packet[0] & 0xc0) != 0x80)
-		return 0;
-	at = RTP_HEADER + 4u * (packet[0] & 0x0f);
-	if (packet[0] & 0x10 && at + 4 <= n)
-		at += 4u + 4u * ((size_t)packet[at + 2] << 8 | packet[at + 3]);
-	if (at >= n || packet[at] != TS_SYNC_BYTE)
-		return 0;
-	*ret_end = packet[0] & 0x20 && packet[n - 1] < n - at ? n - packet[n - 1] : n;
-	return at;
+bool rtp_parse(const uint8_t *datagram, size_t n, struct rtp_packet *ret)
+{
+	size_t at, end = n;
+
+	if (n < RTP_HEADER || datagram[0] == TS_SYNC_BYTE || (datagram[0] & 0xc0) != 0x80)
+		return false;
+	at = RTP_HEADER + 4u * (datagram[0] & 0x0f);
+	if (datagram[0] & 0x10 && at + 4 <= n)
+		at += 4u + 4u * ((size_t)datagram[at + 2] << 8 | datagram[at + 3]);
+	if (at >= n || datagram[at] != TS_SYNC_BYTE)
+		return false;
+	if (datagram[0] & 0x20 && datagram[n - 1] < n - at)
+		end -= datagram[n - 1];
+	*ret = (struct rtp_packet){.sender = read_u32(datagram + 8),
+				   .timestamp = read_u32(datagram + 4),
+				   .number = (uint16_t)(datagram[2] << 8 | datagram[3]),
+				   .payload = datagram + at,
+				   .len = end - at};
+	return true;
 }
 
 static struct slot *slot_of(struct rtp_queue *q, uint16_t number)
 {
-	return &q->slots[number & (SLOTS - 1)];
+	return &q->slots[number & (q->slot_count - 1)];
 }
 
 /* The first packet that waits, behind the missing ones; there must be one. */
@@ -74,26 +93,25 @@ static uint16_t first_waiting(const struct rtp_queue *q)
 	uint16_t number = q->next;
 
 	assert(q->waiting > 0);
-	while (!q->slots[number & (SLOTS - 1)].waits)
+	while (!q->slots[number & (q->slot_count - 1)].waits)
 		number++;
 	return number;
 }
 
-static void store(struct rtp_queue *q, uint16_t number, const uint8_t *payload, size_t n,
-		  uint64_t now_us)
+static void store(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
 {
-	struct slot *s = slot_of(q, number);
+	struct slot *s = slot_of(q, packet->number);
 
-	assert(!s->waits && q->waiting < SLOTS);
+	assert(!s->waits && q->waiting < q->slot_count);
 	s->came_us = now_us;
-	s->number = number;
-	s->len = (uint16_t)MIN(n, RTP_PAYLOAD_MAX);
+	s->number = packet->number;
+	s->len = (uint16_t)MIN(packet->len, RTP_PAYLOAD_MAX);
 	s->waits = s->used = true;
-	memcpy(s->bytes, payload, s->len);
-	if ((int16_t)(number - q->newest) < 0)
+	memcpy(s->bytes, packet->payload, s->len);
+	if ((int16_t)(packet->number - q->newest) < 0)
 		q->stats.reordered++;
 	else
-		q->newest = number;
+		q->newest = packet->number;
 	q->waiting++;
 }
 
@@ -103,7 +121,7 @@ static int begin(struct rtp_queue *q, uint16_t number, uint32_t sender)
 	q->hurry = q->waiting > 0;
 	if (q->hurry)
 		return -EAGAIN;
-	for (unsigned i = 0; i < SLOTS; i++)
+	for (unsigned i = 0; i < q->slot_count; i++)
 		q->slots[i].used = false;
 	q->begun = q->fresh = true;
 	q->sender = sender;
@@ -111,28 +129,36 @@ static int begin(struct rtp_queue *q, uint16_t number, uint32_t sender)
 	return 0;
 }
 
-int rtp_queue_put(struct rtp_queue *q, const uint8_t *packet, size_t n, uint64_t now_us)
+/* How far ahead of its turn this number is; negative: behind it. */
+static int ahead_of(const struct rtp_queue *q, uint16_t number)
 {
-	uint16_t number = (uint16_t)(packet[2] << 8 | packet[3]);
-	uint32_t sender = (uint32_t)packet[8] << 24 | (uint32_t)packet[9] << 16 |
-			  (uint32_t)packet[10] << 8 | packet[11];
-	int ahead = (int16_t)(number - q->next), r = 0;
-	struct slot *s = slot_of(q, number);
-	size_t end = n, at = rtp_payload(packet, n, &end);
+	return (int16_t)(number - q->next);
+}
 
-	assert(at > 0);
-	if (!q->begun || sender != q->sender || ahead >= (int)SLOTS || ahead <= -(int)SLOTS) {
-		r = begin(q, number, sender);
-		ahead = 0;
-	}
+bool rtp_queue_near(const struct rtp_queue *q, uint16_t number)
+{
+	int ahead = ahead_of(q, number), slots = (int)q->slot_count;
+
+	return q->begun && ahead < slots && ahead > -slots;
+}
+
+int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
+{
+	uint16_t number = packet->number;
+	struct slot *s = slot_of(q, number);
+	int r = 0;
+
+	assert(packet->len > 0);
+	if (!rtp_queue_near(q, number) || packet->sender != q->sender)
+		r = begin(q, number, packet->sender);
 	if (r < 0)
 		return r;
 	if (s->used && s->number == number)
 		q->stats.duplicates++;
-	else if (ahead < 0)
+	else if (ahead_of(q, number) < 0)
 		q->stats.late += !q->fresh || (int16_t)(number - q->first) > 0;
 	else
-		store(q, number, packet + at, end - at, now_us);
+		store(q, packet, now_us);
 	return 0;
 }
 
@@ -161,13 +187,13 @@ size_t rtp_queue_take(struct rtp_queue *q, uint8_t *dst, size_t cap, uint64_t no
 		if (s->len > cap - out)
 			break;
 		assert(s->number == q->next);
-		assert(q->waiting <= SLOTS && out <= cap);
+		assert(q->waiting <= q->slot_count && out <= cap);
 		memcpy(dst + out, s->bytes, s->len);
 		out += s->len;
 		s->waits = false;
 		q->waiting--;
 		q->next++;
-		q->fresh = q->fresh && (uint16_t)(q->next - q->first) < SLOTS;
+		q->fresh = q->fresh && (uint16_t)(q->next - q->first) < q->slot_count;
 	}
 	q->hurry = q->hurry && q->waiting > 0;
 	return out;
@@ -179,7 +205,7 @@ uint64_t rtp_queue_wait_us(const struct rtp_queue *q, uint64_t now_us)
 
 	if (q->waiting == 0)
 		return UINT64_MAX;
-	until = q->slots[first_waiting(q) & (SLOTS - 1)].came_us + q->max_delay_us;
+	until = q->slots[first_waiting(q) & (q->slot_count - 1)].came_us + q->max_delay_us;
 	return until > now_us ? until - now_us : 0;
 }
 

@@ -10,6 +10,7 @@
 #define RTP_PAYLOAD_MAX	     2048u   /* bytes */
 #define RTP_REORDER_PACKETS  500     /* that wait at most, unless the source says otherwise */
 #define RTP_REORDER_MAX	     900     /* what a source may say */
+#define RTP_QUEUE_MAX	     4000u   /* that a queue can hold */
 #define RTP_MAX_DELAY_US     100000  /* so long at most */
 #define RTP_MAX_DELAY_MAX_US 5000000 /* what a source may say */
 
@@ -22,19 +23,28 @@ struct rtp_stats {
 	uint64_t reordered;  /* put in their place */
 };
 
+/* An RTP packet that carries MPEG-TS. */
+struct rtp_packet {
+	uint32_t sender, timestamp;
+	uint16_t number;
+	const uint8_t *payload; /* borrowed from the datagram; without its padding */
+	size_t len;
+};
+
+/* False if the datagram is not such a packet. */
+bool rtp_parse(const uint8_t *datagram, size_t n, struct rtp_packet *ret);
+
 struct rtp_queue;
 
-/* max_packets 0..RTP_REORDER_MAX; 0: nothing waits.  0 or -ENOMEM. */
+/* max_packets 0..RTP_QUEUE_MAX; 0: nothing waits.  0 or -ENOMEM. */
 must_check int rtp_queue_new(unsigned max_packets, uint64_t max_delay_us, struct rtp_queue **ret);
 struct rtp_queue *rtp_queue_free(struct rtp_queue *q); /* returns NULL; accepts NULL */
 
-/* Where the payload of an RTP packet that carries MPEG-TS lies; *ret_end is its end without the
- * padding.  0 if it is not such a packet. */
-size_t rtp_payload(const uint8_t *packet, size_t n, size_t *ret_end);
+/* -EAGAIN: rtp_queue_take() must make room first.  Else 0. */
+must_check int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us);
 
-/* Takes a packet for which rtp_payload() is not 0.  0, or -EAGAIN: rtp_queue_take() must make room
- * first. */
-must_check int rtp_queue_put(struct rtp_queue *q, const uint8_t *packet, size_t n, uint64_t now_us);
+/* Is the number near enough to those that came for the same sender to have sent it? */
+bool rtp_queue_near(const struct rtp_queue *q, uint16_t number);
 
 /* Copies the payloads whose turn it is, back to back; the bytes.  A payload that does not fit
  * stays. */

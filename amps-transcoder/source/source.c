@@ -37,9 +37,18 @@ int source_init(struct source *s, struct job *job, const char **ret_problem)
 		snprintf(s->shown, sizeof(s->shown), "custom_ffmpeg");
 	} else {
 		s->url = job_spec_text(job, "source", "");
+		s->pair = job_spec_text(job, "pair", NULL);
 		s->sound = job_spec_text(job, "sound", NULL);
 		s->looked_up = job_spec_text(job, "page", NULL) != NULL;
 		text_redact_url(s->url, s->shown, sizeof(s->shown));
+	}
+	if (s->pair) {
+		size_t n = strlen(s->shown);
+
+		assert(n < sizeof(s->shown));
+		snprintf(s->shown + n, sizeof(s->shown) - n, " + ");
+		n = strlen(s->shown);
+		text_redact_url(s->pair, s->shown + n, sizeof(s->shown) - n);
 	}
 	url_scheme(s->url, s->scheme, sizeof(s->scheme));
 	if (!*s->url) {
@@ -262,6 +271,11 @@ ssize_t source_read(struct source *s, uint8_t *dst, size_t cap)
 		return n;
 	return n == AVERROR(EAGAIN) && !job_deadline_passed(s->job) ? -EAGAIN
 								    : source_why_ended(s, n);
+}
+
+struct rtp_pair_stats source_pair_stats(const struct source *s)
+{
+	return s->legs ? udp_pair_stats(s->legs) : (struct rtp_pair_stats){0};
 }
 
 int source_rewind(struct source *s)

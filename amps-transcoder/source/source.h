@@ -11,7 +11,7 @@
 #include "amps-transcoder/source/command.h"
 #include "amps-transcoder/source/dash.h"
 #include "amps-transcoder/source/playlist_watch.h"
-#include "amps-transcoder/source/udp.h"
+#include "amps-transcoder/source/udp_pair.h"
 
 struct source;
 
@@ -44,6 +44,7 @@ struct source_ops {
 struct source {
 	struct job *job;
 	const char *url;   /* the spec's */
+	const char *pair;  /* the second leg of an RTP feed, `url` is the first; or NULL */
 	const char *sound; /* where the sound is, if it comes apart from the picture; or NULL */
 	bool looked_up;	   /* the address was found on a page, and may expire */
 	bool demuxing;	   /* libav's demuxer is open */
@@ -58,6 +59,7 @@ struct source {
 	bool complete; /* the part that the operator wants (-t) was read */
 	int fd;	       /* a file, pipe or device */
 	struct udp udp;
+	struct udp_pair *legs; /* of a pair; NULL while it is not open */
 	struct command command;
 	AVIOContext *avio; /* of libav's protocol */
 	struct playlist_watch playlists;
@@ -113,6 +115,9 @@ must_check int source_demuxer_to_begin(const struct source *s, AVFormatContext *
 /* How far it was read; either time may be TIME_NONE.  True, and noted, once that is the part that
  * the operator wants (-t). */
 bool source_note_time(struct source *s, int64_t begin_90k, int64_t time_90k);
+
+/* What was counted of a pair; zeros of any other source. */
+struct rtp_pair_stats source_pair_stats(const struct source *s);
 
 /* At the end of reading: true if the source has ended, false if the connection was lost.  May read
  * from the source again, until the deadline of the job. */

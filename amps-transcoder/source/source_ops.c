@@ -76,18 +76,22 @@ static const struct source_ops file_ops = {.gives = SOURCE_BYTES,
 
 /* ---------- UDP and RTP ---------- */
 
-static int udp_source_open(struct source *s)
+/* The socket is open, `left` are the options that it did not take. */
+static int datagrams_opened(struct source *s, AVDictionary *left)
 {
-	AVDictionary *left = NULL;
-	int r = udp_open(&s->udp, s->url, s->options.libav, &left);
-
-	if (r < 0)
-		return r;
 	av_dict_free(&s->left);
 	s->left = left;
 	s->live = true;
 	s->is_ts = true;
 	return 0;
+}
+
+static int udp_source_open(struct source *s)
+{
+	AVDictionary *left = NULL;
+	int r = udp_open(&s->udp, s->url, s->options.libav, &left);
+
+	return r < 0 ? r : datagrams_opened(s, left);
 }
 
 static int udp_source_read(struct source *s, uint8_t *dst, size_t cap)
@@ -109,6 +113,36 @@ static const struct source_ops udp_ops = {.gives = SOURCE_BYTES,
 					  .read = udp_source_read,
 					  .avio = source_own_avio,
 					  .close = udp_source_close};
+
+static int pair_source_open(struct source *s)
+{
+	const char *const urls[RTP_LEGS] = {s->url, s->pair};
+	uint64_t window_ms = (uint64_t)job_spec_int(s->job, "window_ms", PAIR_WINDOW_MS);
+	AVDictionary *left = NULL;
+	int r = udp_pair_open(urls, window_ms * 1000, s->options.libav, &left, &s->legs);
+
+	return r < 0 ? r : datagrams_opened(s, left);
+}
+
+static int pair_source_read(struct source *s, uint8_t *dst, size_t cap)
+{
+	ssize_t n = udp_pair_read(s->legs, dst, cap, WAIT_MS);
+
+	return n ? (int)n : AVERROR(EAGAIN);
+}
+
+static void pair_source_close(struct source *s)
+{
+	s->legs = udp_pair_close(s->legs);
+}
+
+static const struct source_ops pair_ops = {.gives = SOURCE_BYTES,
+					   .datagrams = true,
+					   .protocol = true,
+					   .open = pair_source_open,
+					   .read = pair_source_read,
+					   .avio = source_own_avio,
+					   .close = pair_source_close};
 
 /* ---------- a command ---------- */
 
@@ -213,6 +247,8 @@ const struct source_ops *source_ops_of(const struct source *s)
 
 	if (s->job->keeper >= 0)
 		return &command_ops;
+	if (s->pair)
+		return &pair_ops;
 	if (!strcmp(s->options.format, "lavfi"))
 		return &lavfi_ops;
 	for (size_t i = 0; i < array_size(rows); i++)

@@ -20,8 +20,6 @@
 #include "common/log/log.h"
 
 #define DATAGRAM_TS	1316u /* seven packets, the usual size of a datagram */
-#define DATAGRAM_MAX	2048u
-#define BATCH		64u
 #define RECEIVE_BUFFER	(8 << 20)
 #define GATHER_FIRST_MS 4  /* receive several datagrams with one call, which is far cheaper */
 #define GATHER_MAX_MS	20 /* as often as a worker looks */
@@ -35,7 +33,7 @@ struct udp_rtp {
 	struct rtp_queue *queue;
 	struct rtp_stats reported;
 	uint64_t reported_us;
-	uint8_t batch[BATCH * DATAGRAM_MAX];
+	uint8_t batch[UDP_BATCH * UDP_DATAGRAM_MAX];
 };
 
 /* Logs why the source cannot be opened. */
@@ -294,9 +292,9 @@ void udp_close(struct udp *u)
 
 static bool is_rtp(const uint8_t *datagram, size_t n)
 {
-	size_t end;
+	struct rtp_packet packet;
 
-	return rtp_payload(datagram, n, &end) != 0;
+	return rtp_parse(datagram, n, &packet);
 }
 
 /* The first RTP packet has come, in a batch of `bytes` that lies at `batch`. */
@@ -338,17 +336,18 @@ static void report_losses(struct udp_rtp *rtp, uint64_t now_us)
 static size_t take_rtp(struct udp_rtp *rtp, const uint8_t *datagram, size_t n, uint8_t *dst,
 		       size_t cap, uint64_t now_us)
 {
+	struct rtp_packet packet;
 	size_t out = 0;
 
-	if (!is_rtp(datagram, n)) {
+	if (!rtp_parse(datagram, n, &packet)) {
 		n = MIN(n, cap);
 		memcpy(dst, datagram, n);
 		return n;
 	}
 	/* another sender: output the waiting packets of the last one first */
-	if (rtp_queue_put(rtp->queue, datagram, n, now_us) < 0) {
+	if (rtp_queue_put(rtp->queue, &packet, now_us) < 0) {
 		out = rtp_queue_take(rtp->queue, dst, cap, now_us);
-		if (rtp_queue_put(rtp->queue, datagram, n, now_us) < 0)
+		if (rtp_queue_put(rtp->queue, &packet, now_us) < 0)
 			return out;
 	}
 	return out + rtp_queue_take(rtp->queue, dst + out, cap - out, now_us);
@@ -392,25 +391,46 @@ static size_t close_up(const struct mmsghdr *messages, unsigned count, size_t st
 	return out;
 }
 
-/* Receives one batch with one slot of `stride` bytes a datagram; payloads end up back to back. */
-static ssize_t receive_batch(struct udp *u, uint8_t *dst, size_t cap, size_t stride,
-			     bool *ret_large, unsigned *ret_count)
+/* Receives up to n datagrams into slots of `stride` bytes.  Their count, or -Exxx. */
+static int receive_slots(int fd, uint8_t *at, unsigned n, size_t stride, struct mmsghdr *messages)
 {
-	struct mmsghdr messages[BATCH];
-	struct iovec slots[BATCH];
-	unsigned n = (unsigned)MIN(cap / stride, BATCH);
-	uint8_t *at = u->rtp ? u->rtp->batch : dst;
-	int got, r = 0;
+	struct iovec slots[UDP_BATCH];
+	int got;
 
-	assert(n > 0 && (!u->rtp || n * stride <= sizeof(u->rtp->batch)));
+	assert(n > 0 && n <= UDP_BATCH);
 	for (unsigned i = 0; i < n; i++) {
 		slots[i] = (struct iovec){.iov_base = at + i * stride, .iov_len = stride};
 		messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &slots[i], .msg_iovlen = 1}};
 	}
-	got = recvmmsg(u->fd, messages, n, MSG_DONTWAIT, NULL);
+	got = recvmmsg(fd, messages, n, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	assert((unsigned)got <= n);
+	return got;
+}
+
+int udp_receive(const struct udp *u, struct udp_batch *ret)
+{
+	struct mmsghdr messages[UDP_BATCH];
+	int n = receive_slots(u->fd, ret->data, UDP_BATCH, UDP_DATAGRAM_MAX, messages);
+
+	for (int i = 0; i < n; i++)
+		ret->bytes[i] = (uint16_t)messages[i].msg_len;
+	return n;
+}
+
+/* Receives one batch with one slot of `stride` bytes a datagram; payloads end up back to back. */
+static ssize_t receive_batch(struct udp *u, uint8_t *dst, size_t cap, size_t stride,
+			     bool *ret_large, unsigned *ret_count)
+{
+	struct mmsghdr messages[UDP_BATCH];
+	unsigned n = (unsigned)MIN(cap / stride, UDP_BATCH);
+	int got, r = 0;
+
+	assert(!u->rtp || n * stride <= sizeof(u->rtp->batch));
+	got = receive_slots(u->fd, u->rtp ? u->rtp->batch : dst, n, stride, messages);
+	if (got < 0)
+		return got;
 	*ret_count = (unsigned)got;
 	for (int i = 0; i < got; i++)
 		*ret_large = *ret_large || messages[i].msg_len > DATAGRAM_TS ||
@@ -459,7 +479,7 @@ ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 	bool large = false;
 	ssize_t n;
 
-	if (cap < DATAGRAM_MAX)
+	if (cap < UDP_DATAGRAM_MAX)
 		return -EINVAL;
 	n = (ssize_t)due_rtp(u, dst, cap);
 	if (n > 0)
@@ -470,7 +490,7 @@ ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms)
 		return (ssize_t)due_rtp(u, dst, cap);
 	/* slots of the usual size need no copying; use large slots at the beginning, when the size
 	 * is unknown, and for streams that need them */
-	n = receive_batch(u, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : DATAGRAM_MAX,
+	n = receive_batch(u, dst, cap, u->slots == UDP_SLOTS_USUAL ? DATAGRAM_TS : UDP_DATAGRAM_MAX,
 			  &large, &count);
 	udp_choose_gather(u, count, clock_mono_us());
 	if (n > 0 && u->slots != UDP_SLOTS_LARGE)

@@ -5,7 +5,21 @@
 #include <libavutil/dict.h>
 #include "common/base.h"
 
+#define UDP_DATAGRAM_MAX 2048u
+#define UDP_BATCH	 64u
+
 struct udp_rtp;
+
+/* Datagrams as they were received; longer ones are cut off. */
+struct udp_batch {
+	uint16_t bytes[UDP_BATCH];
+	uint8_t data[UDP_BATCH * UDP_DATAGRAM_MAX];
+};
+
+static inline const uint8_t *udp_batch_datagram(const struct udp_batch *b, unsigned i)
+{
+	return b->data + i * UDP_DATAGRAM_MAX;
+}
 
 struct udp {
 	int fd; /* -1 = closed */
@@ -37,6 +51,9 @@ void udp_close(struct udp *u);
  * (source/rtp_queue.h); how many were lost is logged.  Waits up to timeout_ms for the first.
  * Returns the bytes, 0 after the timeout, -Exxx. */
 must_check ssize_t udp_read(struct udp *u, uint8_t *dst, size_t cap, unsigned timeout_ms);
+
+/* Receives the datagrams that are there, as they are.  Their count, or -Exxx. */
+must_check int udp_receive(const struct udp *u, struct udp_batch *ret);
 
 /* `count` datagrams were received together at now_us (a monotonic time above 0): sets gather_ms, by
  * their rate, and short if they come in bursts.  Called by udp_read().  Pure. */

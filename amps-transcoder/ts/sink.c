@@ -268,6 +268,11 @@ void ts_sink_put(struct ts_sink *s, size_t n)
 	out_rings_measure(&s->out, s->parse.clock_90k);
 }
 
+void ts_sink_pair(struct ts_sink *s, const uint64_t counts[RING_PAIR_COUNT_])
+{
+	ring_writer_pair(&s->out.ring.writer, counts);
+}
+
 void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n)
 {
 	const uint8_t *from = bytes;

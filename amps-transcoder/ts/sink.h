@@ -37,6 +37,8 @@ uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap);
 void ts_sink_put(struct ts_sink *s, size_t n);
 /* Copies; any n. */
 void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n);
+/* For the header: what was counted of the source's legs. */
+void ts_sink_pair(struct ts_sink *s, const uint64_t counts[RING_PAIR_COUNT_]);
 
 /* Sets a function that is called when the programme is first known or changes. */
 void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const struct ts_parse *p),

@@ -34,6 +34,9 @@ export const named = (kind, text, fields = {}) => make(kind, { dir: "auto", text
 /* Only these may stand in a link or a picture. */
 export const safeUrl = (url) => (/^(https?|rtsp):\/\//i.test(url || "") ? url : null);
 
+/* A channel's source for people: an address, or those of a pair. */
+export const sourceText = (source) => (source?.pair ? source.pair.join(" + ") : source);
+
 export function count(n, one, many = one + "s") {
 	return n === 1 ? `1 ${one}` : `${n.toLocaleString()} ${many}`;
 }

@@ -1,7 +1,7 @@
 /* fields.js - the fields of a channel's form: which there are, and of which kinds. */
 import { DEFAULT_FORM, either, group, JSON_FORM, list, MAPPING_FORM, NO_FORM, OTHER_KEYS, TEXT_FORM,
 	YES_FORM } from "./groups.js";
-import { ARGS, choice, COMMAND, FLAG, LONG, OPTIONS, TEXT, TIME, WORDS } from "./kinds.js";
+import { ADDRESS, ARGS, choice, COMMAND, FLAG, LONG, OPTIONS, TEXT, TIME, WORDS } from "./kinds.js";
 
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -22,7 +22,7 @@ const OPENING = [["input_options", "Options, a line for each", OPTIONS], ["input
 export const groups = (profiles) => [
 	["Channel", [
 		["name", "Name", TEXT],
-		["source", "Source", TEXT, "An address such as http://host/live.ts or udp://239.1.2.3:5000, or a file"],
+		["source", "Source", ADDRESS, "An address such as http://host/live.ts or udp://239.1.2.3:5000, or a file"],
 		["ffmpeg_profile", "Profile", choice(...profiles), "How it is encoded; copy leaves it as it is"],
 		["group", "Group", TEXT],
 		["channel_number", "Number", TEXT],
@@ -31,7 +31,7 @@ export const groups = (profiles) => [
 	]],
 	["Variants", [
 		["adaptive_bitrates", "Variants", list([["name", "Name", TEXT], ["label", "Label", TEXT],
-			["ffmpeg_profile", "Profile", choice(...profiles)], ["source", "Source, if it is another one", TEXT]], "variant",
+			["ffmpeg_profile", "Profile", choice(...profiles)], ["source", "Source, if it is another one", ADDRESS]], "variant",
 		{ more: OPENING })],
 	]],
 	["Guide and programmes", [
@@ -49,7 +49,7 @@ export const groups = (profiles) => [
 			`Of a scheduled channel, which exists between these times of ${zone()}`],
 	]],
 	["Source in detail", [
-		["sources", "Further sources", list([["source", "Source", TEXT]], "source", { alone: "source", more: OPENING }),
+		["sources", "Further sources", list([["source", "Source", ADDRESS]], "source", { alone: "source", more: OPENING }),
 			"Tried in this order when the first one fails"],
 		["slate", "Slate while nothing works", either(DEFAULT_FORM, YES_FORM, NO_FORM, TEXT_FORM, MAPPING_FORM, JSON_FORM),
 			"What viewers see; by default the name of the channel"],

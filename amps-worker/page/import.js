@@ -1,6 +1,6 @@
 /* import.js - adds the channels of an M3U playlist, after they were shown. */
 import { ask } from "./api.js";
-import { button, count, make } from "./dom.js";
+import { button, count, make, sourceText } from "./dom.js";
 import { Rows } from "./rows.js";
 
 /* The form; done(number of channels): they were added, 0 = it was left. */
@@ -32,7 +32,7 @@ export function importForm(profiles, done) {
 				tell();
 			} }),
 		make("span.grow", {}, make("b", { textContent: channel.name }),
-			make("span.soft", { textContent: [channel.group, channel.source].filter(Boolean).join(" · ") })));
+			make("span.soft", { textContent: [channel.group, sourceText(channel.source)].filter(Boolean).join(" · ") })));
 	const add = button("Add", () => attempt(async () => {
 		/* ids are given when they are added: those of the preview may be taken by then */
 		const chosen = channels.filter((_, i) => !left.has(i))

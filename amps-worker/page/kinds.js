@@ -49,6 +49,13 @@ export const JSON_TEXT = {
 	},
 };
 
+/* A source: a text, or the mapping of two legs as JSON. */
+export const ADDRESS = {
+	...TEXT,
+	put(e, value) { e.value = typeof value === "object" ? JSON.stringify(value) : value ?? ""; },
+	take: (e) => (e.value.trim().startsWith("{") ? JSON_TEXT.take(e) : TEXT.take(e)),
+};
+
 export const choice = (...values) => ({
 	...TEXT,
 	make: (fields) => make("select", fields, new Option("default", ""),

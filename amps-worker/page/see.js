@@ -105,7 +105,8 @@ function tunerCard(key) {
 		const troubles = [[t.switches, "switch", "switches"], [t.restarts_crashed, "crash", "crashes"],
 			[t.restarts_failed, "failure"], [t.restarts_silent, "silence"],
 			[t.restarts_slow, "slow source"], [t.cc_errors, "CC error"],
-			[t.clock_jumps, "jump of the clock", "jumps of the clock"]]
+			[t.clock_jumps, "jump of the clock", "jumps of the clock"],
+			[t.pair_lost, "packet lost on both legs", "packets lost on both legs"]]
 			.filter(([n]) => n).map(([n, ...words]) => count(n, ...words));
 		trouble.textContent = troubles.join(" · ");
 		trouble.hidden = !troubles.length;

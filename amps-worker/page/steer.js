@@ -1,6 +1,6 @@
 /* steer.js - the view that changes channels: add, change, delete, import, reload. */
 import { ask, get } from "./api.js";
-import { button, count, make, say, named } from "./dom.js";
+import { button, count, make, named, say, sourceText } from "./dom.js";
 import { Editor } from "./edit.js";
 import { listenChannels, merge } from "./events.js";
 import { importForm } from "./import.js";
@@ -23,7 +23,7 @@ async function load(ids = null) {
 		if (parts !== own)
 			return;
 		for (const c of found)
-			c.text = [c.id, c.channel_number, c.name, c.group, c.source].join(" ").toLowerCase();
+			c.text = [c.id, c.channel_number, c.name, c.group, sourceText(c.source)].join(" ").toLowerCase();
 		channels = ids ? merge(channels, ids, found) : found;
 		filter();
 	} catch (e) {
@@ -36,7 +36,7 @@ function row(channel) {
 		make("span.grow", {},
 			named("b", [channel.channel_number, channel.name].filter(Boolean).join(" ")),
 			make("span.soft", { textContent: [`id ${channel.id}`, channel.group, channel.ffmpeg_profile,
-				channel.source].filter(Boolean).join(" · ") })),
+				sourceText(channel.source)].filter(Boolean).join(" · ") })),
 		button("Change", () => change(channel.id),
 			{ class: "small", "aria-label": `Change ${channel.name}` }));
 }

@@ -284,6 +284,14 @@ static const struct tuner_metric {
 	{"amps_tuner_pcr_jitter_seconds", "gauge",
 	 "Largest difference between the distances of clock references and of their arrival.",
 	 AT(pcr_jitter_ms), true},
+	{"amps_tuner_first_leg_lost_packets_total", "counter",
+	 "RTP packets that the first leg of a pair did not bring in time.", AT(pair[0]), false},
+	{"amps_tuner_second_leg_lost_packets_total", "counter",
+	 "RTP packets that the second leg of a pair did not bring in time.", AT(pair[1]), false},
+	{"amps_tuner_pair_filled_packets_total", "counter",
+	 "RTP packets that one leg of a pair brought for the other.", AT(pair[2]), false},
+	{"amps_tuner_pair_lost_packets_total", "counter",
+	 "RTP packets that no leg of a pair brought in time.", AT(pair[3]), false},
 #undef AT
 };
 

@@ -32,7 +32,17 @@
 #include "common/limits.h"
 
 #define RING_MAGIC   0x53504d41474e4952ull /* "RINGAMPS" */
-#define RING_VERSION 5u
+#define RING_VERSION 6u
+
+/* What is counted of a pair of RTP legs: packets that did not come on a leg in time, that came on
+ * one leg only, and that came on neither. */
+enum ring_pair {
+	RING_PAIR_LOST_1,
+	RING_PAIR_LOST_2,
+	RING_PAIR_FILLED,
+	RING_PAIR_MISSING,
+	RING_PAIR_COUNT_
+};
 
 struct ring_header {
 	/* W: master, before hand-over; readers only check the version */
@@ -65,6 +75,9 @@ struct ring_header {
 	_Atomic uint64_t pcr_jitter_us;		/* largest in the last seconds */
 	_Atomic int64_t clock_90k;	 /* last PCR written, unwrapped; TIME_NONE: there is none */
 	_Atomic int64_t first_clock_90k; /* that of the generation's first access point */
+
+	/* W: job.  Relaxed.  Of a pair of RTP legs */
+	_Alignas(64) _Atomic uint64_t pair[RING_PAIR_COUNT_]; /* by enum ring_pair */
 };
 
 /* A random access point: a reader that sends the intro, then the ring from `pos`, plays from there
@@ -86,7 +99,7 @@ struct ring_rap {
 #define RING_DATA_OFFSET                                                                           \
 	((uint64_t)((RING_INDEX_OFFSET + RING_INDEX_BYTES + 4095u) / 4096u * 4096u))
 
-static_assert(sizeof(struct ring_header) == 256, "layout of struct ring_header");
+static_assert(sizeof(struct ring_header) == 320, "layout of struct ring_header");
 static_assert(sizeof(struct ring_rap) == 4096, "layout of struct ring_rap");
 static_assert((RING_RAPS & (RING_RAPS - 1)) == 0, "slot = number & (RING_RAPS - 1)");
 

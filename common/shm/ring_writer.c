@@ -178,6 +178,12 @@ void ring_writer_clock(struct ring_writer *w, uint64_t jumps_in, uint64_t pcr_in
 	atomic_store_explicit(&w->header->pcr_jitter_us, pcr_jitter_us, memory_order_relaxed);
 }
 
+void ring_writer_pair(struct ring_writer *w, const uint64_t counts[RING_PAIR_COUNT_])
+{
+	for (size_t i = 0; i < RING_PAIR_COUNT_; i++)
+		atomic_store_explicit(&w->header->pair[i], counts[i], memory_order_relaxed);
+}
+
 void ring_writer_ended(struct ring_writer *w)
 {
 	atomic_store_explicit(&w->header->ended, 1, memory_order_release);

@@ -52,6 +52,7 @@ void ring_writer_stats(struct ring_writer *w, uint64_t bytes_in, uint64_t bitrat
 		       uint64_t errors_in);
 void ring_writer_clock(struct ring_writer *w, uint64_t jumps_in, uint64_t pcr_interval_us,
 		       uint64_t pcr_jitter_us);
+void ring_writer_pair(struct ring_writer *w, const uint64_t counts[RING_PAIR_COUNT_]);
 void ring_writer_ended(struct ring_writer *w);
 
 #endif

@@ -1,14 +1,17 @@
 """Sources for the server under test: HTTP origins that play in real time or serve files, and a UDP
 sender.  Each runs in threads of this process and counts what it serves."""
+import collections
 import contextlib
 import http.server
 import os
+import random
 import select
 import socket
 import struct
 import threading
 import time
 
+from harness import wait_for
 from ts import PACKET
 
 STUFFING = b"\x47\x1f\xff\x10" + b"\xff" * (PACKET - 4)
@@ -205,6 +208,47 @@ class UdpSender:
 
     def __exit__(self, *_):
         self.close()
+
+class RtpPair(UdpSender):
+    """The same on two RTP legs.  While `lossy`, each loses that part at random, but never both the same packet,
+    which no receiver could repair; the second one sends `skew` seconds later.  `legs` says which of them send."""
+
+    def __init__(self, paced, ports, loss=0.05, skew=0.1, seed=1):
+        self.ports, self.loss, self.skew = ports, loss, skew
+        self.random, self.number, self.later = random.Random(seed), 65000, collections.deque()
+        self.lossy, self.legs = False, {0, 1}
+        super().__init__(paced, ports[0])
+        self.second = threading.Thread(target=self.send_later, daemon=True)
+        self.second.start()
+
+    def send(self, piece):
+        packet = struct.pack(">BBHII", 0x80, 33, self.number & 0xffff, self.number * 400 & 0xffffffff, 77) + piece
+        drawn = self.random.random() if self.lossy else 1
+        self.number += 1
+        if drawn >= 2 * self.loss or drawn < self.loss:
+            self.later.append((time.monotonic() + self.skew, packet))
+        if drawn >= self.loss:
+            self.send_on(0, packet)
+
+    def send_on(self, leg, packet):
+        if leg in self.legs:
+            self.sock.sendto(packet, ("127.0.0.1", self.ports[leg]))
+
+    def send_later(self):
+        while self.running:
+            while self.later and self.later[0][0] <= time.monotonic():
+                self.send_on(1, self.later.popleft()[1])
+            time.sleep(0.002)
+
+    def both_run(self, packets):
+        end = self.number + packets
+        wait_for(lambda: self.number > end, 20, "both legs to run")
+
+    def close(self):
+        self.running = False
+        self.second.join()
+        super().close()
+
 
 class RtpSender(UdpSender):
     """The same as RTP; one in so many packets is two packets late, duplicated, or lost."""

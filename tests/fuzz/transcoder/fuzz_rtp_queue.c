@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t dst[64 << 10];
 	struct rtp_queue *q;
 	uint64_t now_us = 0, put = 0, out = 0;
-	size_t end;
+	struct rtp_packet packet;
 
 	if (size < 1 || rtp_queue_new(data[0], 50000, &q) < 0)
 		return 0;
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		now_us += data[at + 1] * 1000u;
 		at += 2;
-		if (rtp_payload(data + at, n, &end) && rtp_queue_put(q, data + at, n, now_us) == 0)
+		if (rtp_parse(data + at, n, &packet) && rtp_queue_put(q, &packet, now_us) == 0)
 			put += n;
 		at += n;
 		out += rtp_queue_take(q, dst, data[0] * 16u, now_us);

@@ -154,6 +154,23 @@ Test(config_check, sources_and_handlers)
 		     "source_handler", "{\"type\":\"yt_dlp\",\"options\":{\"retries\":3}}");
 }
 
+#define PAIR "[rtp://239.1.1.1:5000, rtp://239.1.1.2:5000]"
+#define LEGS "\"pair\":[\"rtp://239.1.1.1:5000\",\"rtp://239.1.1.2:5000\"]"
+
+Test(config_check, a_source_may_be_two_rtp_legs)
+{
+	expect_model("streams: [{id: 1, name: A, ffmpeg_profile: copy, source: {pair: " PAIR
+		     "}}]\n",
+		     "0", "source", "{" LEGS "}");
+	expect_model("streams: [{id: 1, name: A, ffmpeg_profile: copy, source: {pair: " PAIR
+		     ", window_ms: 50}}]\n",
+		     "0", "source", "{" LEGS ",\"window_ms\":50}");
+	expect_model(
+		CHANNEL("sources: [{pair: " PAIR ", window_ms: 1000}, {source: {pair: " PAIR "}}]"),
+		"0", "sources",
+		"[{\"source\":{" LEGS ",\"window_ms\":1000}},{\"source\":{" LEGS "}}]");
+}
+
 Test(config_check, commands)
 {
 	expect_model(CHANNEL("custom_ffmpeg: \"ffmpeg -i {source} -metadata 'x={name}' {{}}\""),

@@ -15,12 +15,15 @@ Test(history, the_last_hour_of_each_source_is_summed)
 	history_add(&h, 30 * MINUTE, 0, &(struct history_counts){.cc_errors = 5, .packets = 100});
 	history_add(&h, 30 * MINUTE + 1, 1, &(struct history_counts){.lost[LOST_SILENT] = 1});
 	history_add(&h, 30 * MINUTE + 2, 0, &(struct history_counts){.cc_errors = 1});
-	history_add(&h, 61 * MINUTE, 0, &(struct history_counts){.cc_errors = 3, .switches = 2});
+	history_add(&h, 61 * MINUTE, 0,
+		    &(struct history_counts){
+			    .cc_errors = 3, .switches = 2, .pair = {[RING_PAIR_FILLED] = 4}});
 	history_hour(&h, 61 * MINUTE, 0, &sum, &worst);
 	cr_assert_eq(sum.cc_errors, 9, "the first minute is over");
 	cr_assert_eq(sum.packets, 100);
 	cr_assert_eq(sum.switches, 2);
 	cr_assert_eq(sum.lost[LOST_SILENT], 0);
+	cr_assert_eq(sum.pair[RING_PAIR_FILLED], 4);
 	cr_assert_eq(worst, 31);
 	history_hour(&h, 61 * MINUTE, 1, &sum, &worst);
 	cr_assert_eq(sum.lost[LOST_SILENT], 1);

@@ -206,6 +206,26 @@ Test(lineup, job_spec)
 	done(&f);
 }
 
+Test(lineup, both_legs_of_a_pair_are_in_the_spec_and_in_what_is_shown)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t;
+
+	add(&f, 7,
+	    "{'name':'A','ffmpeg_profile':'copy','source':{'pair':['rtp://me:pw@h:1','rtp://h:2']},"
+	    "'sources':[{'source':{'pair':['rtp://h:1','rtp://h:3'],'window_ms':50}},"
+	    "{'source':{'pair':['rtp://h:1','rtp://h:2']},'use_yt_dlp':true}]}");
+	build(&f, "{}");
+	t = lineup_find_key(f.lineup, "7");
+	cr_assert_eq(t->source_count, 2, "a page is no pair");
+	cr_assert_str_eq(t->sources[0].text, "rtp://***@h:1 + rtp://h:2");
+	cr_assert(strstr(t->sources[0].spec, "\"source\":\"rtp://me:pw@h:1\""));
+	cr_assert(strstr(t->sources[0].spec, "\"pair\":\"rtp://h:2\",\"window_ms\":200"));
+	cr_assert(strstr(t->sources[1].spec, "\"window_ms\":50"));
+	cr_assert_neq(t->sources[0].address, t->sources[1].address);
+	done(&f);
+}
+
 static uint64_t tuner_hash(const char *definition, const char *streaming, uint64_t *ret_output)
 {
 	struct fixture f = {0};

@@ -30,7 +30,11 @@ static int put_from(uint32_t sender, unsigned number)
 					(uint8_t)(number >> 8),
 					(uint8_t)number};
 
-	return rtp_queue_put(q, packet, sizeof(packet), now_us);
+	struct rtp_packet parsed;
+
+	cr_assert(rtp_parse(packet, sizeof(packet), &parsed));
+	cr_assert(parsed.number == number && parsed.sender == sender);
+	return rtp_queue_put(q, &parsed, now_us);
 }
 
 static void put(unsigned number)
@@ -210,27 +214,33 @@ Test(rtp_queue, packets_that_do_not_fit_are_kept)
 	end(0, 0, 0, 0);
 }
 
+static void assert_payload(const uint8_t *datagram, size_t n, size_t at, size_t end)
+{
+	struct rtp_packet p;
+
+	cr_assert(rtp_parse(datagram, n, &p));
+	cr_assert_eq(p.payload - datagram, at);
+	cr_assert_eq(p.len, end - at);
+}
+
 Test(rtp_queue, the_payload_excludes_headers_and_padding)
 {
 	uint8_t packet[64] = {0x80};
-	size_t end = 0;
+	struct rtp_packet p;
 
 	packet[12] = 0x47;
-	cr_assert_eq(rtp_payload(packet, 64, &end), 12);
-	cr_assert_eq(end, 64);
+	assert_payload(packet, 64, 12, 64);
 	packet[0] = 0xa0;
 	packet[63] = 4;
-	cr_assert_eq(rtp_payload(packet, 64, &end), 12);
-	cr_assert_eq(end, 60);
+	assert_payload(packet, 64, 12, 60);
 	packet[63] = 200; /* more than there is */
-	cr_assert_eq(rtp_payload(packet, 64, &end), 12);
-	cr_assert_eq(end, 64);
+	assert_payload(packet, 64, 12, 64);
 	packet[0] = 0x92; /* two sources, an extension of two words */
 	packet[20 + 3] = 2;
 	packet[32] = 0x47;
-	cr_assert_eq(rtp_payload(packet, 64, &end), 32);
-	cr_assert_eq(rtp_payload(packet, 32, &end), 0);
-	cr_assert_eq(rtp_payload(packet, 11, &end), 0);
+	assert_payload(packet, 64, 32, 64);
+	cr_assert(!rtp_parse(packet, 32, &p));
+	cr_assert(!rtp_parse(packet, 11, &p));
 	packet[0] = 0x47;
-	cr_assert_eq(rtp_payload(packet, 64, &end), 0);
+	cr_assert(!rtp_parse(packet, 64, &p));
 }
