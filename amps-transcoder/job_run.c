@@ -116,7 +116,7 @@ static void files_done(struct job_files *f)
 /* Does the job read a ring, and no source? */
 static bool reads_ring(const struct job *job)
 {
-	return job->role == JOB_DERIVE || job->role == JOB_SLATE;
+	return job->role == JOB_DERIVE || job->role == JOB_SLATE || job->role == JOB_WATCH;
 }
 
 /* The network access that a job of this source and role needs. */
@@ -248,7 +248,7 @@ static int run_role(struct job *job)
 {
 	static int (*const roles[JOB_ROLE_COUNT_])(struct job *) = {
 		[JOB_INGEST] = ingest_run,   [JOB_DERIVE] = derive_run, [JOB_BOTH] = both_run,
-		[JOB_SEGMENT] = segment_run, [JOB_SLATE] = slate_run,
+		[JOB_SEGMENT] = segment_run, [JOB_SLATE] = slate_run,	[JOB_WATCH] = watch_run,
 	};
 	int r;
 

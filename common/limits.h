@@ -144,6 +144,7 @@
 #define JOB_BACKOFF_MIN_MS   500
 #define JOB_BACKOFF_MAX_MS   30000
 #define SOURCE_SLOW_MS	     300000 /* so long a source counts as slow, after it was */
+#define CONTENT_RETRY_MS     300000 /* a source that showed nothing is not tried before that */
 #define RETURN_FIRST_MS	     1000   /* after a switch, before an earlier source is tried */
 
 /* Commands of channels (custom_ffmpeg) */

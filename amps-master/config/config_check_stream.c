@@ -263,12 +263,15 @@ static json_t *read_slate(struct check *c, const struct field *f, const struct s
 
 static const struct field variant = {.read = value_section, .section = &variant_section};
 
+static const char *const watches[] = {"media", "content", NULL};
+
 static const struct field stream_fields[] = {
 	FIELD("id", value_int, .flags = FIELD_REQUIRED, .max = CHANNEL_ID_MAX),
 	FIELD("name", value_text, .flags = FIELD_REQUIRED | FIELD_FILLED),
 	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &config_check_source_item,
 	      .max = CHANNEL_SOURCES_MAX - 1),
 	FIELD("slate", read_slate),
+	FIELD("watch", value_choice, .choices = watches),
 	FIELD("ffmpeg_profile", value_text, .flags = FIELD_FILLED),
 	FIELD("custom_ffmpeg", config_check_command),
 	FIELD("tvg_id", value_text),

@@ -363,7 +363,8 @@ static int sources_add(struct maker *m, const struct channel_view *v)
 static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t track)
 {
 	struct lineup_tuner *t = &m->tuners[m->tuner_count];
-	char key[TUNER_KEY_MAX];
+	char key[TUNER_KEY_MAX], scratch[32];
+	const char *watch;
 	int r;
 
 	assert(m->tuner_count < array_size(m->tuners));
@@ -376,6 +377,8 @@ static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t tra
 	};
 	r = sources_add(m, v);
 	slate_add(m, v);
+	watch = json_read_text(v->entry, "watch", scratch);
+	t->watch_content = watch && strcmp(watch, "content") == 0;
 	return r < 0 ? r : outputs_add(m, v, track);
 }
 
@@ -524,6 +527,7 @@ static uint64_t channel_hash(const struct lineup_channel *c)
 		for (size_t n = 0; n < t->source_count; n++)
 			h = hash_u64(h, t->sources[n].hash);
 		h = hash_text(hash_text(h, t->unavailable), t->slate);
+		h = hash_u64(h, t->watch_content);
 		for (size_t o = 0; o < t->output_count; o++)
 			h = hash_u64(hash_text(h, t->outputs[o].variant), t->outputs[o].hash);
 	}

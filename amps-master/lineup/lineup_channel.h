@@ -50,6 +50,7 @@ struct lineup_tuner {
 	uint16_t output_count;
 	uint8_t source_count; /* at least one */
 	bool both;	      /* one of them is lavfi: one job in both roles */
+	bool watch_content;   /* a source that is black, frozen or silent is faulty */
 	const char *slate;    /* text that is shown while no source works; "" = a text of Amps' own,
 				 NULL = there is no slate */
 	const char *unavailable; /* why it cannot run yet, NULL = it can; HTTP 502 with this */

@@ -618,6 +618,7 @@ static void start_jobs(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	if (!both)
 		start_reader(t, JOB_DERIVE, SEAT_DERIVE, now_us, next_us);
 	start_reader(t, JOB_SEGMENT, SEAT_SEGMENT, now_us, next_us);
+	start_reader(t, JOB_WATCH, SEAT_WATCH, now_us, next_us);
 }
 
 static void arm(struct tuner *t, uint64_t now_us, uint64_t next_us)
@@ -674,6 +675,7 @@ void tuner_update(struct tuner *t)
 	drop_idle_outputs(t, now_us, (uint64_t)s->idle_timeout_ms * 1000, &next_us);
 	stop_unneeded(t, JOB_DERIVE, SEAT_DERIVE);
 	stop_unneeded(t, JOB_SEGMENT, SEAT_SEGMENT);
+	stop_unneeded(t, JOB_WATCH, SEAT_WATCH);
 	if (t->jobs[SEAT_SOURCE] && !t->outputs)
 		job_stop(t->jobs[SEAT_SOURCE]);
 	if (!t->outputs)
@@ -856,6 +858,66 @@ uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause)
 	assert(next <= CHANNEL_SOURCES_MAX);
 	t->retry[SEAT_SOURCE].at_us = h->at_us;
 	return h->at_us > now_us ? (uint32_t)((h->at_us - now_us) / 1000) : 0;
+}
+
+/* Another source that may start now? */
+static bool other_ready(const struct tuner *t, uint64_t now_us)
+{
+	for (unsigned i = 0; i < t->def->source_count; i++)
+		if (i != t->source_at && t->health[i].at_us <= now_us && !t->health[i].raw)
+			return true;
+	return false;
+}
+
+const char *tuner_content_text(enum content_fault fault)
+{
+	static const char *const texts[CONTENT_FAULT_COUNT_] = {
+		[CONTENT_BLACK] = "its picture is black",
+		[CONTENT_FROZEN] = "its picture is frozen",
+		[CONTENT_SILENT] = "its sound is silent",
+	};
+
+	assert(fault < CONTENT_FAULT_COUNT_ && texts[fault]);
+	return texts[fault];
+}
+
+/* The source is left for one that may show something, and not returned to soon: it delivers. */
+static void leave_content(struct tuner *t, uint64_t now_us)
+{
+	unsigned was = t->source_at;
+
+	tuner_back_off(t, SEAT_SOURCE, true, "source", LOST_FAILED);
+	assert(t->source_at != was);
+	t->health[was].at_us = t->health[was].shows_us = now_us + CONTENT_RETRY_MS * 1000ull;
+	tuner_replace_source(t);
+	tell_failed(t);
+}
+
+void tuner_content(struct tuner *t, enum content_fault fault)
+{
+	enum content_fault was = t->content;
+	uint64_t now_us = clock_mono_us();
+
+	t->content = fault;
+	if (fault == was)
+		return;
+	if (fault == CONTENT_GOOD) {
+		if (strcmp(t->last_error, tuner_content_text(was)) == 0)
+			t->last_error[0] = '\0';
+		log_info("the source shows something again channel=%s", t->key);
+		tuner_publish(t);
+		return;
+	}
+	text_copy(t->last_error, sizeof(t->last_error), tuner_content_text(fault));
+	if (t->state == TUNER_RUNNING && !tuner_on_slate(t) && other_ready(t, now_us)) {
+		leave_content(t, now_us);
+		tuner_update_soon(t);
+		return;
+	}
+	log_warn("the source shows nothing (%s), staying with it: no other one can be started "
+		 "channel=%s",
+		 t->last_error, t->key);
+	tuner_publish(t);
 }
 
 static struct tuner *tuner_find(const struct tuners *ts, const char *key)

@@ -37,6 +37,7 @@ enum job_seat {
 	SEAT_SOURCE,
 	SEAT_DERIVE,
 	SEAT_SEGMENT,
+	SEAT_WATCH,
 	SEAT_PROBE, /* an ingest job that tries an earlier source (tuner_return.c) */
 	SEAT_COUNT_
 };
@@ -80,6 +81,7 @@ struct source_health {
 	bool raw;		/* TS cannot carry it: one job in both roles */
 	uint64_t slow_us;	/* when it delivered less than real time; 0 = never */
 	unsigned rate_permil;	/* of real time, at that moment */
+	uint64_t shows_us;	/* it showed nothing: no return to it before that */
 	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };
 
@@ -118,6 +120,7 @@ struct tuner {
 	bool shown;	      /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
+	enum content_fault content; /* what its watch job has found */
 	struct media_track *tracks; /* [SEGMENT_TRACKS_MAX], by number; NULL = none */
 	uint64_t empty_us;	    /* without outputs and jobs since then; 0 = it has some */
 	unsigned gop_ms;     /* longest distance of the source's access points; 0 = not known */
@@ -253,6 +256,11 @@ void tuner_replace_source(struct tuner *t);
 /* The source is lost: before its first media a channel's viewers get last_error, afterwards they
  * stay. */
 void tuner_lost_source(struct tuner *t);
+/* Its watch job has found this: a source that shows nothing makes way for another one that may
+ * start now. */
+void tuner_content(struct tuner *t, enum content_fault fault);
+/* "the picture is black"; not of CONTENT_GOOD. */
+const char *tuner_content_text(enum content_fault fault);
 /* TS cannot carry the source, nor another one: wants for the unchanged source get last_error, the
  * others one job in both roles. */
 void tuner_lost_raw(struct tuner *t);

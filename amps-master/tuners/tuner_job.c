@@ -27,7 +27,7 @@
 #define SANITIZER_MEMORY 1
 #endif
 
-enum filling { FILLS_SOURCE, FILLS_DERIVED, FILLS_OF_TS };
+enum filling { FILLS_SOURCE, FILLS_DERIVED, FILLS_OF_TS, FILLS_NOTHING };
 
 static const struct role {
 	const char *name;
@@ -41,6 +41,7 @@ static const struct role {
 	[JOB_BOTH] = {"ingest and derive", "", SEAT_SOURCE, FILLS_DERIVED, JOB_MEMORY_DERIVE_MB},
 	[JOB_SEGMENT] = {"segment", " segment", SEAT_SEGMENT, FILLS_OF_TS, JOB_MEMORY_INGEST_MB},
 	[JOB_SLATE] = {"slate", " slate", SEAT_SOURCE, FILLS_SOURCE, JOB_MEMORY_DERIVE_MB},
+	[JOB_WATCH] = {"watch", " watch", SEAT_WATCH, FILLS_NOTHING, JOB_MEMORY_DERIVE_MB},
 };
 
 static enum filling filling_of(const struct output *o)
@@ -56,8 +57,19 @@ static bool role_fills(enum job_role role, const struct output *o)
 	return roles[role].fills == filling_of(o);
 }
 
+/* Is there a source's ring whose content is to be watched? */
+static bool watch_needed(const struct tuner *t)
+{
+	const struct output *o = output_source(t);
+
+	return t->def && t->def->watch_content && !tuner_on_slate(t) && !tuner_both(t) &&
+	       t->state == TUNER_RUNNING && o && o->current.fd >= 0;
+}
+
 bool role_needed(enum job_role role, const struct tuner *t)
 {
+	if (roles[role].fills == FILLS_NOTHING)
+		return watch_needed(t);
 	for (const struct output *o = t->outputs; o; o = o->next)
 		if (role_fills(role, o) && !o->ended)
 			return true;
@@ -145,6 +157,8 @@ void job_free(struct job *j)
 	assert(*place_of(j) == j && j->tuner->owner->jobs > 0);
 	job_set_slow(j, false);
 	*place_of(j) = NULL;
+	if (j->seat == SEAT_WATCH)
+		j->tuner->content = CONTENT_GOOD; /* not known any more */
 	if (j->seat == SEAT_PROBE) {
 		j->tuner->probe_switches = false;
 		output_ring_drop(&j->tuner->probe);
@@ -216,6 +230,12 @@ static bool is_too_large(const struct job *j, char *why, size_t cap)
 	return true;
 }
 
+/* Is it to have media of its own in time?  A segment job waits for those of others. */
+static bool must_run(const struct job *j)
+{
+	return j->role != JOB_SEGMENT && roles[j->role].fills != FILLS_NOTHING;
+}
+
 void job_check(struct job *j, uint64_t now_us)
 {
 	char too_large[160];
@@ -228,7 +248,7 @@ void job_check(struct job *j, uint64_t now_us)
 	 * may have stopped it or started it */
 	if (j->state == JOB_STOPPING && now_us > j->stop_us + JOB_STOP_US)
 		why = "it did not stop in time";
-	else if (j->state == JOB_ALIVE && j->role != JOB_SEGMENT && !j->running_us &&
+	else if (j->state == JOB_ALIVE && must_run(j) && !j->running_us &&
 		 now_us > j->started_us + start_us)
 		why = "it delivered nothing in time";
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
@@ -509,6 +529,19 @@ static int on_rate(struct job *j, const struct msg *m)
 	return 0;
 }
 
+static int on_content(struct job *j, const struct msg *m)
+{
+	struct msg_job_content content;
+	int r = msg_decode_job_content(m->bytes, m->len, &content);
+
+	if (r < 0)
+		return r;
+	if (j->role != JOB_WATCH || content.fault >= CONTENT_FAULT_COUNT_)
+		return -EBADMSG;
+	tuner_content(j->tuner, (enum content_fault)content.fault);
+	return 0;
+}
+
 static int on_gop(struct job *j, const struct msg *m)
 {
 	struct msg_job_gop gop;
@@ -557,6 +590,7 @@ static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m
 	[MSG_JOB_SLOW] = on_slow,
 	[MSG_JOB_RATE] = on_rate,
 	[MSG_JOB_GOP] = on_gop,
+	[MSG_JOB_CONTENT] = on_content,
 };
 
 static int on_message(void *owner, struct peer *p, struct msg *m)
@@ -739,20 +773,34 @@ static bool copies_beside(const struct lineup_tuner *def)
 	return false;
 }
 
+/* Of a job that reads a ring and no source. */
+static json_t *ring_spec(const struct tuner *t)
+{
+	json_int_t nice = t->owner->lineup->settings.nice;
+
+	return json_pack("{sI so*}", "channel", (json_int_t)t->channel, "nice",
+			 nice ? json_integer(nice) : NULL);
+}
+
 /* Without memory there is none, and the job fails. */
+static void spec_put(json_t *object, struct buf *spec)
+{
+	_cleanup_(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+	buf_puts(spec, text ? text : "{}");
+}
+
 static void slate_spec(const struct tuner *t, struct buf *spec)
 {
 	const struct channel_list *channels = &t->owner->lineup->channels;
 	size_t at = channel_list_find(channels, t->channel);
 	bool found = at < channels->count && channels->at[at]->id == t->channel;
-	json_int_t nice = t->owner->lineup->settings.nice;
-	json_auto_t *object = json_pack("{sI ss ss so*}", "channel", (json_int_t)t->channel, "name",
-					found ? channels->at[at]->name : "", "slate", t->def->slate,
-					"nice", nice ? json_integer(nice) : NULL);
-	_cleanup_(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	json_auto_t *object = ring_spec(t);
 
 	assert(t->def->slate);
-	buf_puts(spec, text ? text : "{}");
+	json_object_set_new(object, "name", json_string(found ? channels->at[at]->name : ""));
+	json_object_set_new(object, "slate", json_string(t->def->slate));
+	spec_put(object, spec);
 }
 
 /* The definition's spec, with those of the derived outputs for a job that fills them: their filters
@@ -766,6 +814,12 @@ static void job_spec(const struct job *j, struct buf *spec)
 
 	if (j->role == JOB_SEGMENT) {
 		segments_spec(j->tuner, spec);
+		return;
+	}
+	if (j->role == JOB_WATCH) {
+		json_auto_t *object = ring_spec(j->tuner);
+
+		spec_put(object, spec);
 		return;
 	}
 	if (j->role == JOB_SLATE) {
@@ -837,7 +891,8 @@ static int send_rings(struct job *j)
 		peer_send_job_window(j->peer,
 				     &(struct msg_job_window){.percent = t->owner->media.percent},
 				     NULL);
-	if ((j->role == JOB_DERIVE || j->role == JOB_SLATE) && source && source->current.fd >= 0) {
+	if ((j->role == JOB_DERIVE || j->role == JOB_SLATE || j->role == JOB_WATCH) && source &&
+	    source->current.fd >= 0) {
 		struct msg_job_source_ring m = {.generation = source->current.generation,
 						.data_bytes = source->current.data_bytes,
 						.unit_bytes = TS_PACKET};

@@ -424,17 +424,22 @@ bool output_has_ring(const struct output *o, uint64_t generation)
 	       (o->next_ring.fd >= 0 && o->next_ring.generation == generation);
 }
 
-static void feed_derive(struct output *o)
+/* The jobs that read the ring of the source itself. */
+static void feed_source_readers(struct output *o)
 {
+	static const enum job_seat seats[] = {SEAT_DERIVE, SEAT_WATCH};
 	struct tuner *t = o->tuner;
 	struct msg_job_source_ring m = {.generation = o->current.generation,
 					.data_bytes = o->current.data_bytes,
 					.unit_bytes = TS_PACKET,
 					.same_job = o->current.same_job};
 
-	if (t->jobs[SEAT_DERIVE] && t->jobs[SEAT_DERIVE]->state != JOB_STOPPING &&
-	    o->current.fd >= 0)
-		peer_send_job_source_ring(t->jobs[SEAT_DERIVE]->peer, &m, &o->current.fd);
+	for (size_t i = 0; i < array_size(seats); i++) {
+		struct job *j = t->jobs[seats[i]];
+
+		if (j && j->state != JOB_STOPPING && o->current.fd >= 0)
+			peer_send_job_source_ring(j->peer, &m, &o->current.fd);
+	}
 }
 
 /* A derive job reads the source's ring, and a segment job those of its outputs: each generation. */
@@ -444,7 +449,7 @@ static void feed_readers(struct output *o)
 		if (x->reads == o)
 			feed_reader(x);
 	if (o->source)
-		feed_derive(o);
+		feed_source_readers(o);
 }
 
 int output_on_running(struct output *o, uint64_t generation)

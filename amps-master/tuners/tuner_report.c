@@ -36,6 +36,13 @@ static json_t *pid_json(const struct job *j)
 	return j && j->pid > 0 ? json_integer(j->pid) : json_null();
 }
 
+static const char *const content_names[CONTENT_FAULT_COUNT_] = {
+	[CONTENT_GOOD] = "good",
+	[CONTENT_BLACK] = "black",
+	[CONTENT_FROZEN] = "frozen",
+	[CONTENT_SILENT] = "silent",
+};
+
 static json_t *tuner_json(const struct tuner *t, void *owner,
 			  uint64_t (*viewers_of)(void *owner, uint32_t output_slot))
 {
@@ -63,7 +70,7 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 	time_format_iso8601(t->started_wall_us, started);
 	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
 			 "s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I}",
+			 "s:I, s:I, s:I, s:I, s:s?}",
 			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
 			 pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
 			 tuner_state_name(t->state), "source", t->def ? tuner_source(t)->text : "",
@@ -85,7 +92,8 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			 (json_int_t)total->pair[RING_PAIR_LOST_1], "leg2_lost",
 			 (json_int_t)total->pair[RING_PAIR_LOST_2], "pair_filled",
 			 (json_int_t)total->pair[RING_PAIR_FILLED], "pair_lost",
-			 (json_int_t)total->pair[RING_PAIR_MISSING]);
+			 (json_int_t)total->pair[RING_PAIR_MISSING], "content",
+			 t->jobs[SEAT_WATCH] ? content_names[t->content] : NULL);
 }
 
 json_t *tuners_report(const struct tuners *ts, void *owner,

@@ -60,18 +60,21 @@ static int soonest_candidate(const struct tuner *t)
 	return soonest;
 }
 
-/* The earlier source that is tried next; -1 = none. */
+/* The earlier source that is tried next: those that showed nothing last; -1 = none. */
 static int candidate(const struct tuner *t)
 {
+	int found = -1;
+
 	if (tuner_on_slate(t))
 		return soonest_candidate(t);
 	for (unsigned step = 0; step < t->source_at; step++) {
 		unsigned at = (t->probe_source + step) % t->source_at;
 
-		if (may_try(t, at))
-			return (int)at;
+		if (may_try(t, at) &&
+		    (found < 0 || t->health[at].shows_us < t->health[found].shows_us))
+			found = (int)at;
 	}
-	return -1;
+	return found;
 }
 
 static bool wanted(const struct tuner *t)
@@ -138,7 +141,8 @@ static uint64_t try_us(const struct tuner *t)
 	int at = candidate(t);
 
 	assert(at >= 0);
-	return tuner_on_slate(t) ? t->health[at].at_us : t->probe_at_us;
+	return tuner_on_slate(t) ? t->health[at].at_us
+				 : MAX(t->probe_at_us, t->health[at].shows_us);
 }
 
 bool tuner_return_at_once(struct tuner *t)

@@ -83,7 +83,9 @@ static void say_state(const struct tuner *t, json_t *now, uint64_t now_us)
 	case TUNER_STATE_COUNT_:
 		break;
 	}
-	if (t->state == TUNER_RUNNING && t->last_error[0])
+	if (t->content != CONTENT_GOOD)
+		say(now, "%s, and no other source can be started", tuner_content_text(t->content));
+	else if (t->state == TUNER_RUNNING && t->last_error[0])
 		say(now, "the last error was: %s", t->last_error);
 }
 

@@ -335,6 +335,11 @@ void job_report_gop(struct job *job, unsigned longest_ms)
 	SEND(job, job_gop, .longest_ms = longest_ms);
 }
 
+void job_report_content(struct job *job, enum content_fault fault)
+{
+	SEND(job, job_content, .fault = (uint8_t)fault);
+}
+
 void job_report_slow(struct job *job, bool slow)
 {
 	SEND(job, job_slow, .slow = slow);
@@ -454,8 +459,10 @@ int job_open(struct job *job, int socket)
 
 const char *job_role_name(const struct job *job)
 {
-	static const char *const names[JOB_ROLE_COUNT_] = {
-		[JOB_DERIVE] = " derive", [JOB_SEGMENT] = " segment", [JOB_SLATE] = " slate"};
+	static const char *const names[JOB_ROLE_COUNT_] = {[JOB_DERIVE] = " derive",
+							   [JOB_SEGMENT] = " segment",
+							   [JOB_SLATE] = " slate",
+							   [JOB_WATCH] = " watch"};
 
 	assert(job->role < JOB_ROLE_COUNT_);
 	return names[job->role] ? names[job->role] : "";

@@ -126,6 +126,8 @@ void job_report_source(struct job *job, enum source_kind kind, bool live, const 
 void job_report_notice(struct job *job, const char *format, ...) printf_like(2, 3);
 /* The longest distance of two access points of the source so far. */
 void job_report_gop(struct job *job, unsigned longest_ms);
+/* What a watch job has found. */
+void job_report_content(struct job *job, enum content_fault fault);
 /* A derive job is too slow for its source and skips, or keeps up again. */
 void job_report_slow(struct job *job, bool slow);
 /* The source delivers so many permil of real time. */

@@ -25,6 +25,7 @@ int derive_run(struct job *job);
 int both_run(struct job *job);
 int segment_run(struct job *job);
 int slate_run(struct job *job);
+int watch_run(struct job *job);
 
 /* Opens the source and closes it again: *ret = {"format", "live", "duration_seconds", "streams":
  * [{"index", "type", "codec", ...}]}, the caller's.  The exit code as above. */

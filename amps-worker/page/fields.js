@@ -53,6 +53,7 @@ export const groups = (profiles) => [
 			"Tried in this order when the first one fails"],
 		["slate", "Slate while nothing works", either(DEFAULT_FORM, YES_FORM, NO_FORM, TEXT_FORM, MAPPING_FORM, JSON_FORM),
 			"What viewers see; by default the name of the channel"],
+		["watch", "What is watched", choice("media", "content"), "content: also black, frozen and silent"],
 		["input_args", "Arguments of the input", ARGS, "Words of ffmpeg before -i, such as -re -stream_loop -1"],
 		["input_options", "Options of the input", OPTIONS, "A line for each, such as user_agent=VLC/3.0"],
 		["interface", "Interface", TEXT, "Where a source of udp or rtp is received: its name or its address"],

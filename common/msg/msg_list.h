@@ -4,7 +4,7 @@
 #ifndef AMPS_MSG_LIST_H
 #define AMPS_MSG_LIST_H
 
-#define MSG_PROTOCOL 20u
+#define MSG_PROTOCOL 21u
 
 /* M(NAME, name, descriptors, fields, "direction: meaning") */
 #define MESSAGES(M)                                                                                \
@@ -85,6 +85,8 @@
 	M(JOB_STALLED, job_stalled, 0, MSG_NO_FIELDS, "job>master: no data for stall_timeout")     \
 	M(JOB_GOP, job_gop, 0, MSG_JOB_GOP_FIELDS,                                                 \
 	  "job>master: the longest distance of two access points so far")                          \
+	M(JOB_CONTENT, job_content, 0, MSG_JOB_CONTENT_FIELDS,                                     \
+	  "job>master: what a watch job has found, whenever that changes")                         \
 	M(JOB_SLOW, job_slow, 0, MSG_JOB_SLOW_FIELDS,                                              \
 	  "job>master: the job is too slow for the source and skips, or it keeps up again")        \
 	M(JOB_RATE, job_rate, 0, MSG_JOB_RATE_FIELDS,                                              \
@@ -228,7 +230,15 @@ enum api_operation {
 	F(u64, bytes)  /* of the JSON */                                                           \
 	F(str, etag)   /* without quotes; "" = none */                                             \
 	F(i64, total)  /* of a list without limit and offset; -1: it is no list */
-enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_SLATE, JOB_ROLE_COUNT_ };
+enum job_role {
+	JOB_INGEST,
+	JOB_DERIVE,
+	JOB_BOTH,
+	JOB_SEGMENT,
+	JOB_SLATE,
+	JOB_WATCH,
+	JOB_ROLE_COUNT_
+};
 #define MSG_JOB_FIELDS(F)                                                                          \
 	F(u8, role)		 /* enum job_role */                                               \
 	F(u32, master_pid)	 /* to check the parent before trusting PDEATHSIG */               \
@@ -265,8 +275,17 @@ enum job_role { JOB_INGEST, JOB_DERIVE, JOB_BOTH, JOB_SEGMENT, JOB_SLATE, JOB_RO
 #define MSG_RING_SMALL_FIELDS(F)                                                                   \
 	F(u32, output)                                                                             \
 	F(u64, wanted_bytes)
-#define MSG_JOB_SLOW_FIELDS(F) F(u8, slow)    /* 0: it keeps up again */
-#define MSG_JOB_RATE_FIELDS(F) F(u32, permil) /* of real time */
+/* What a channel shows. */
+enum content_fault {
+	CONTENT_GOOD,
+	CONTENT_BLACK,
+	CONTENT_FROZEN,
+	CONTENT_SILENT,
+	CONTENT_FAULT_COUNT_
+};
+#define MSG_JOB_CONTENT_FIELDS(F) F(u8, fault)	 /* enum content_fault */
+#define MSG_JOB_SLOW_FIELDS(F)	  F(u8, slow)	 /* 0: it keeps up again */
+#define MSG_JOB_RATE_FIELDS(F)	  F(u32, permil) /* of real time */
 enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 #define MSG_JOB_SOURCE_FIELDS(F)                                                                   \
 	F(u8, kind) /* enum source_kind; RAW: TS cannot carry it, one job has both roles */        \

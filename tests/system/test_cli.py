@@ -22,7 +22,7 @@ TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source",
          "memory_bytes", "last_error", "source_number", "sources", "switches", "restarts_crashed",
          "restarts_failed", "restarts_silent", "restarts_slow", "cc_errors", "clock_jumps",
          "pcr_interval_ms", "pcr_jitter_ms", "first_media_ms", "leg1_lost",
-         "leg2_lost", "pair_filled", "pair_lost"}
+         "leg2_lost", "pair_filled", "pair_lost", "content"}
 VIEWER = {"id", "address", "stream_id", "variant", "protocol", "since", "bytes", "user_agent",
           "lag_bytes", "rtt_ms", "retransmits", "delivery_bps", "skips"}
 

@@ -2729,3 +2729,70 @@ Test(tuners, an_address_is_not_cut_inside_of_a_character)
 	cr_assert(why_says(&s, "now", "it runs from the source (x\xc3\xa4"));
 	scene_close(&s);
 }
+
+/* So many sources, the first of which runs, and the job that watches what it shows. */
+static struct fake_job *scene_watch(struct scene *s, unsigned sources)
+{
+	struct lineup *l = lineup_of_sources(sources);
+	struct fake_job *watch;
+
+	scene_open(s, 1000);
+	l->channels.at[0]->tuners[0].watch_content = true;
+	set_lineup(s, l);
+	want(s, 0, 1, "");
+	cr_assert_eq(s->job_count, 1, "nothing is there to be watched");
+	fake_run(s, &s->jobs[0]);
+	watch = next_job(s, 2);
+	cr_assert_eq(watch->role, JOB_WATCH);
+	cr_assert(watch->has_source && !watch->has_ring);
+	return watch;
+}
+
+static void fake_content(struct scene *s, struct fake_job *j, enum content_fault fault)
+{
+	cr_assert_eq(msg_send_job_content(j->fd, &(struct msg_job_content){.fault = (uint8_t)fault},
+					  NULL),
+		     0);
+	turn(s);
+}
+
+Test(tuners, a_source_that_shows_nothing_is_left_for_the_next_one)
+{
+	struct scene s;
+	struct fake_job *watch = scene_watch(&s, 2), *source;
+
+	fake_content(&s, watch, CONTENT_FROZEN);
+	fake_listen(&s.jobs[0]);
+	fake_listen(watch);
+	cr_assert(s.jobs[0].told_to_stop && watch->told_to_stop);
+	cr_assert_eq(state_of(&s), TUNER_RESTARTING);
+	cr_assert_str_eq(s.news, "SF");
+	fake_end(watch);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	cr_assert_eq(s.job_count, 3);
+	source = &s.jobs[2];
+	fake_run(&s, source);
+	cr_assert_eq(source->source, '1');
+	cr_assert_eq(next_job(&s, 4)->role, JOB_WATCH);
+	cr_assert_eq(s.gones, 0, "viewers have stayed");
+	scene_close(&s);
+}
+
+Test(tuners, the_only_source_is_kept_whatever_it_shows)
+{
+	struct scene s;
+	struct fake_job *watch = scene_watch(&s, 1);
+	struct tuner_slot slot;
+
+	fake_content(&s, watch, CONTENT_BLACK);
+	fake_listen(&s.jobs[0]);
+	cr_assert_not(s.jobs[0].told_to_stop);
+	cr_assert_eq(chantab_get_tuner(s.table, 0, &slot), 0);
+	cr_assert_eq(slot.state, TUNER_RUNNING);
+	cr_assert_str_eq(slot.last_error, "its picture is black");
+	fake_content(&s, watch, CONTENT_GOOD);
+	cr_assert_eq(chantab_get_tuner(s.table, 0, &slot), 0);
+	cr_assert_str_eq(slot.last_error, "");
+	scene_close(&s);
+}

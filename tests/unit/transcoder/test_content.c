@@ -1,0 +1,220 @@
+/* test_content.c - black, frozen and silent: what is a fault, and what a dark, still or quiet scene
+ */
+#include "media_file.h"
+#include "unit.h"
+
+#include <libavformat/avformat.h>
+#include <libavutil/log.h>
+
+#include "amps-transcoder/content/content.h"
+
+#define SECOND CONTENT_HZ
+#define BLOCKS 920u /* macroblocks of a small picture */
+
+/* What so many seconds bring: a key frame each, with pictures and frames of sound between. */
+struct scene {
+	enum content_likeness likeness;
+	bool dark;
+	unsigned picture_bytes, sound_bytes, sound_more; /* more: of every second frame */
+	double peak;
+	bool no_sound;
+};
+
+/* The verdict behind so many more seconds. */
+static enum content_fault play(struct content_judge *j, int64_t *now, int seconds,
+			       const struct scene *s)
+{
+	for (int i = 0; i < seconds * 25; i++, *now += SECOND / 25) {
+		if (i % 25 == 0 && content_judge_wants(j, *now))
+			content_judge_key(j, *now, s->likeness == CONTENT_SAME,
+					  s->likeness != CONTENT_OTHER, s->dark);
+		else if (i % 25)
+			content_judge_picture(j, *now, s->picture_bytes, BLOCKS, false);
+		if (!s->no_sound &&
+		    content_judge_sound(j, *now, s->sound_bytes + (i % 2 ? s->sound_more : 0)))
+			content_judge_peak(j, *now, s->peak);
+	}
+	return content_judge_verdict(j);
+}
+
+static const struct scene film = {.likeness = CONTENT_OTHER,
+				  .picture_bytes = 2000,
+				  .sound_bytes = 200,
+				  .sound_more = 100,
+				  .peak = .5};
+
+static enum content_fault behind_film(struct scene s)
+{
+	struct content_judge j;
+	int64_t now = 1000;
+
+	content_judge_init(&j);
+	cr_assert_eq(play(&j, &now, 20, &film), CONTENT_GOOD);
+	cr_assert_eq(play(&j, &now, 4, &s), CONTENT_GOOD, "it may be short");
+	return play(&j, &now, 6, &s);
+}
+
+Test(content, a_picture_that_does_not_change_is_frozen_whatever_is_heard)
+{
+	struct scene s = film;
+
+	s.likeness = CONTENT_SAME;
+	s.picture_bytes = 30;
+	cr_expect_eq(behind_film(s), CONTENT_FROZEN);
+	s.no_sound = true;
+	cr_expect_eq(behind_film(s), CONTENT_FROZEN);
+}
+
+Test(content, a_still_scene_has_noise)
+{
+	struct scene s = film;
+
+	s.likeness = CONTENT_SAME;
+	cr_expect_eq(behind_film(s), CONTENT_GOOD, "every picture has news");
+	s.likeness = CONTENT_OTHER;
+	s.picture_bytes = 30;
+	cr_expect_eq(behind_film(s), CONTENT_GOOD, "a clock changes the key frames");
+}
+
+Test(content, what_is_only_alike_is_frozen_without_sound)
+{
+	struct scene s = film;
+
+	s.likeness = CONTENT_ALIKE;
+	s.picture_bytes = 30;
+	cr_expect_eq(behind_film(s), CONTENT_GOOD);
+	s.no_sound = true;
+	cr_expect_eq(behind_film(s), CONTENT_FROZEN);
+}
+
+Test(content, black_is_a_fault_without_sound_or_without_noise)
+{
+	struct scene s = film;
+
+	s.dark = true;
+	cr_expect_eq(behind_film(s), CONTENT_GOOD, "noise and sound");
+	s.sound_bytes = 8;
+	s.sound_more = 0;
+	s.peak = 0;
+	cr_expect_eq(behind_film(s), CONTENT_BLACK);
+	s = film;
+	s.dark = true;
+	s.likeness = CONTENT_SAME;
+	s.picture_bytes = 20;
+	cr_expect_eq(behind_film(s), CONTENT_BLACK);
+}
+
+Test(content, sound_that_was_heard_and_is_digital_silence_is_silent)
+{
+	struct scene s = film;
+	struct content_judge j;
+	int64_t now = 0;
+
+	s.sound_bytes = 8;
+	s.sound_more = 0;
+	s.peak = 0;
+	cr_expect_eq(behind_film(s), CONTENT_SILENT);
+	s.peak = 3e-4;
+	cr_expect_eq(behind_film(s), CONTENT_GOOD, "a quiet room");
+	content_judge_init(&j);
+	s.peak = 0;
+	cr_expect_eq(play(&j, &now, 60, &s), CONTENT_GOOD, "a silent film");
+}
+
+Test(content, the_end_of_a_fault_is_seen_and_a_leap_of_time_forgets_it)
+{
+	struct scene s = film;
+	struct content_judge j;
+	int64_t now = 0;
+
+	s.likeness = CONTENT_SAME;
+	s.picture_bytes = 30;
+	content_judge_init(&j);
+	cr_expect_eq(play(&j, &now, 12, &s), CONTENT_FROZEN);
+	cr_expect_eq(play(&j, &now, 3, &film), CONTENT_GOOD);
+	cr_expect_eq(play(&j, &now, 12, &s), CONTENT_FROZEN);
+	now += 3600ll * SECOND;
+	cr_expect_eq(play(&j, &now, 2, &s), CONTENT_GOOD);
+	now = 0;
+	cr_expect_eq(play(&j, &now, 2, &s), CONTENT_GOOD);
+}
+
+/* Plays a file through the watch; the first fault, and its second in *ret_at. */
+static enum content_fault fault_of(const char *path, double *ret_at)
+{
+	AVFormatContext *ic = NULL;
+	AVPacket *packet = av_packet_alloc();
+	struct content c;
+	enum content_fault fault = CONTENT_GOOD;
+	int64_t first = AV_NOPTS_VALUE;
+
+	av_log_set_level(AV_LOG_QUIET);
+	cr_assert_eq(content_init(&c), 0);
+	cr_assert_eq(avformat_open_input(&ic, path, NULL, NULL), 0, "%s", path);
+	while (fault == CONTENT_GOOD && av_read_frame(ic, packet) >= 0) {
+		content_packet(&c, ic, packet);
+		fault = content_judge_verdict(&c.judge);
+		if (packet->dts != AV_NOPTS_VALUE) {
+			first = first == AV_NOPTS_VALUE ? packet->dts : first;
+			*ret_at = (double)(packet->dts - first) / CONTENT_HZ;
+		}
+		av_packet_unref(packet);
+	}
+	avformat_close_input(&ic);
+	av_packet_free(&packet);
+	content_done(&c);
+	return fault;
+}
+
+#define SIZE  "s=320x180:r=25"
+#define STILL "mandelbrot=" SIZE ",trim=end_frame=1,loop=-1:1,setpts=N/25/TB"
+#define MOVES "testsrc2=" SIZE
+#define TONE  "sine=f=440:r=48000"
+#define ZERO  "anullsrc=r=48000"
+#define H264  "-c:v libx264 -preset veryfast -g 25 -b:v 400k -maxrate 400k -bufsize 400k "
+#define MPEG2 "-c:v mpeg2video -g 12 -b:v 1M -maxrate 1M -minrate 1M -bufsize 800k "
+#define END   "-pix_fmt yuv420p -t 14 -c:a aac -f mpegts"
+#define FILM(picture, sound, codec)                                                                \
+	"-f lavfi -i \"" picture "\" -f lavfi -i \"" sound "\" " codec END
+
+static const struct {
+	const char *name, *arguments;
+	enum content_fault fault;
+} films[] = {
+	{"c-black.ts", FILM("color=black:" SIZE, ZERO, H264), CONTENT_BLACK},
+	{"c-black-noise.ts", FILM("color=black:" SIZE ",noise=alls=2:allf=t", ZERO, H264),
+	 CONTENT_BLACK},
+	{"c-slate-sound.ts", FILM(STILL, TONE, H264), CONTENT_FROZEN},
+	{"c-slate-poor.ts", FILM(STILL, TONE, "-c:v libx264 -preset veryfast -g 25 -b:v 300k "),
+	 CONTENT_FROZEN},
+	{"c-slate-mpeg2.ts", FILM(STILL, ZERO, MPEG2), CONTENT_FROZEN},
+	{"c-lost-sound.ts", FILM(MOVES, TONE ",volume=0:enable='gt(t,3)'", H264), CONTENT_SILENT},
+	{"c-camera.ts", FILM(STILL ",noise=alls=6:allf=t", TONE, H264), CONTENT_GOOD},
+	{"c-night.ts",
+	 FILM("color=0x141418:" SIZE ",drawbox=x=150:y=90:w=12:h=12:c=0x707060:t=fill,"
+	      "noise=alls=5:allf=t",
+	      "anoisesrc=a=0.0005:r=48000", H264),
+	 CONTENT_GOOD},
+	{"c-clock.ts",
+	 FILM(STILL ",drawtext=text='%{pts\\:hms}':fontsize=14:fontcolor=white:x=240:y=8", TONE,
+	      H264),
+	 CONTENT_GOOD},
+	{"c-fade.ts", FILM(STILL ",fade=out:0:350", TONE, H264), CONTENT_GOOD},
+	{"c-quiet.ts", FILM(MOVES, TONE ",volume='if(gt(t,3),0.001,1)':eval=frame", H264),
+	 CONTENT_GOOD},
+};
+
+Test(content, faults_are_found_and_real_scenes_are_none)
+{
+	for (size_t i = 0; i < array_size(films); i++) {
+		double at = 0;
+		enum content_fault fault =
+			fault_of(media_file(films[i].name, films[i].arguments), &at);
+
+		cr_expect_eq(fault, films[i].fault, "%s: %d at %.1f s", films[i].name, fault, at);
+		if (films[i].fault == CONTENT_SILENT)
+			at -= 3; /* it begins there */
+		cr_expect(fault == CONTENT_GOOD || at <= 10, "%s: found after %.1f s",
+			  films[i].name, at);
+	}
+}
