@@ -92,8 +92,9 @@ def test_a_pair_fills_what_each_leg_loses(server):
         for alone in (0, 1):
             sender.both_run(150)
             sender.legs = {alone}
-            filled = s.tuner("1")["pair_filled"]
-            wait_for(lambda: s.tuner("1")["pair_filled"] > filled + 100, 20, "one leg to go on alone")
+            lost = f"leg{2 - alone}_lost"       # of the other one
+            before = s.tuner("1")[lost]
+            wait_for(lambda: s.tuner("1")[lost] > before + 100, 20, "one leg to go on alone")
             sender.legs = {0, 1}
         sender.both_run(150)
         t = s.tuner("1")
