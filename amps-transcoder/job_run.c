@@ -211,9 +211,12 @@ static void set_guard(struct job *job, const struct source_options *options)
 	url_host(url, host, sizeof(host));
 	guard_set(host, job_spec_bool(job, "allow_private") ||
 				url_listens(url, mode ? mode->value : NULL));
+	/* what is in the server's own environment is no setting of this source */
 	if (proxy)
+		unsetenv("no_proxy");
+	if (proxy && strncasecmp(url, "http", 4) == 0)
 		url_host(proxy->value, proxy_host, sizeof(proxy_host));
-	guard_set_proxy(proxy_host);
+	guard_set_proxy(proxy_host, proxy ? url_port(proxy->value) : 0);
 	guard_interruptible(job_interrupt, job);
 	if (page)
 		guard_judge();

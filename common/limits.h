@@ -136,16 +136,17 @@
 #define JOB_UNBORN_MAX	     10	   /* starts in a row of which no process came */
 #define JOB_SPEC_MAX	     (MESSAGE_BYTES_MAX - 4096) /* bytes of a job's spec */
 #define HARDWARE_PROBE_MS    5000 /* for a device and its encoder to prove that they work */
-#define JOB_FILES_MAX	     256  /* descriptors of a job */
+#define JOB_FILES_MAX	     512  /* descriptors of a job, four for each output of segments */
 #define JOB_MEMORY_MIN_MB    32	  /* least that limits.memory_mb may allow */
 #define JOB_MEMORY_INGEST_MB 512  /* of a job that only reads, unless limits.memory_mb says */
 #define JOB_MEMORY_DERIVE_MB 4096 /* of one that decodes and encodes */
 #define JOB_ADDRESS_SPACE_MB 4096 /* a job may map beyond that: code, stacks, arenas, rings */
 #define JOB_BACKOFF_MIN_MS   500
 #define JOB_BACKOFF_MAX_MS   30000
-#define SOURCE_SLOW_MS	     300000 /* so long a source counts as slow, after it was */
-#define CONTENT_RETRY_MS     300000 /* a source that showed nothing is not tried before that */
-#define RETURN_FIRST_MS	     1000   /* after a switch, before an earlier source is tried */
+#define SOURCE_DOUBT_MS	     300000  /* a source that was slow or did not start is second choice */
+#define CONTENT_RETRY_MS     300000  /* a source that showed nothing is left for so long */
+#define CONTENT_RETRY_MAX_MS 3600000 /* ... the more often it did */
+#define RETURN_FIRST_MS	     1000    /* after a switch, before an earlier source is tried */
 
 /* Commands of channels (custom_ffmpeg) */
 #define COMMAND_BYTES_MAX     32768 /* of a command with its values, as JSON */

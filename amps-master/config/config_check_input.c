@@ -261,13 +261,25 @@ static bool finish_source(struct check *c, const struct spot *at, json_t *out)
 	return true;
 }
 
-/* Of a proxy: libav knows those of HTTP. */
+/* libav knows proxies of HTTP, whose address it wants in this form, in lower case. */
+static bool proxy_ok(const char *text)
+{
+	const char *host = text + 7, *port;
+
+	if (strncmp(text, "http://", 7) != 0)
+		return false;
+	host = strchr(host, '@') ? strchr(host, '@') + 1 : host;
+	port = strchr(*host == '[' ? host + strcspn(host, "]") : host, ':');
+	return port != NULL && port > host && port[1] != '\0' &&
+	       port[1 + strspn(port + 1, "0123456789")] == '\0';
+}
+
 static json_t *read_proxy(struct check *c, const struct field *f, const struct spot *at)
 {
 	json_t *proxy = value_text(c, f, at);
 	const char *text = json_string_value(proxy);
 
-	if (text != NULL && (strncasecmp(text, "http://", 7) != 0 || text[7] == '\0'))
+	if (text != NULL && !proxy_ok(text))
 		check_error(c, at, "must be the address of an HTTP proxy: http://host:port");
 	return proxy;
 }

@@ -53,6 +53,23 @@ static const json_t *find_profile(const json_t *settings, const json_t *entry)
 	return json_is_object(profile) ? profile : NULL;
 }
 
+/* A pair is received as it is: one of the item's own takes no command or page from the channel, and
+ * a command of the item's own gets the first leg of the channel's pair.  False without memory. */
+static bool settle_pair(json_t *both, const json_t *item)
+{
+	static const char *const others[] = {"custom_ffmpeg", "use_yt_dlp", "source_handler"};
+	const json_t *pair = json_object_get(json_object_get(both, "source"), "pair");
+
+	if (pair == NULL)
+		return true;
+	for (size_t i = 0; json_read_has(item, "source") && i < array_size(others); i++)
+		if (!json_read_has(item, others[i]))
+			json_object_del(both, others[i]);
+	if (json_read_has(item, "source") || !json_read_has(item, "custom_ffmpeg"))
+		return true;
+	return json_object_set(both, "source", json_array_get(pair, 0)) == 0;
+}
+
 json_t *channel_with_variant(const json_t *entry, const json_t *variant)
 {
 	json_t *both = json_copy((json_t *)entry);
@@ -65,6 +82,7 @@ json_t *channel_with_variant(const json_t *entry, const json_t *variant)
 		if (json_read_has(variant, tuner_overrides[i]))
 			failed = json_object_set(both, tuner_overrides[i],
 						 json_object_get(variant, tuner_overrides[i])) < 0;
+	failed = failed || !settle_pair(both, variant);
 	if (failed) {
 		json_decref(both);
 		return NULL;
@@ -523,6 +541,7 @@ json_t *channel_with_source(const json_t *entry, const json_t *item)
 				failed = json_object_set(
 						 both, tuner_overrides[i],
 						 json_object_get(item, tuner_overrides[i])) < 0;
+		failed = failed || !settle_pair(both, item);
 		/* the channel's source may be a page, and this one an address */
 		if (!failed && json_is_false(json_object_get(item, "use_yt_dlp")) &&
 		    !json_read_has(item, "source_handler"))

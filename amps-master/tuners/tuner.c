@@ -123,15 +123,21 @@ static const struct ring_header *source_header(const struct tuner *t)
 struct tuner_facts tuner_facts(const struct tuner *t)
 {
 	const struct ring_header *h = source_header(t);
+	struct tuner_facts facts = {0};
 
-	if (!h)
-		return (struct tuner_facts){0};
-	return (struct tuner_facts){.pcr_interval_ms = relaxed(&h->pcr_interval_us) / 1000,
-				    .pcr_jitter_ms = relaxed(&h->pcr_jitter_us) / 1000};
+	if (h) {
+		facts.pcr_interval_ms = relaxed(&h->pcr_interval_us) / 1000;
+		facts.pcr_jitter_ms = relaxed(&h->pcr_jitter_us) / 1000;
+	}
+	for (const struct output *o = t->outputs; o; o = o->next)
+		if (!form_is_segments(o->id.form) && (!o->source || output_used(o)))
+			facts.rate_out_bps += o->rate_bps;
+	return facts;
 }
 
 void tuner_publish(struct tuner *t)
 {
+	const struct tuner_facts facts = tuner_facts(t);
 	struct tuner_slot slot = {
 		.state = t->state,
 		.channel = t->channel,
@@ -144,8 +150,11 @@ void tuner_publish(struct tuner *t)
 		.jumps = t->history.total.jumps,
 		.switches = t->history.total.switches,
 		.start_ms = t->health[t->source_at].start_took_us / 1000,
-		.pcr_interval_ms = tuner_facts(t).pcr_interval_ms,
-		.pcr_jitter_ms = tuner_facts(t).pcr_jitter_ms,
+		.pcr_interval_ms = facts.pcr_interval_ms,
+		.pcr_jitter_ms = facts.pcr_jitter_ms,
+		.bitrate_out = facts.rate_out_bps,
+		.frames_dropped = t->frames_dropped,
+		.encoder_permil = t->encoder_permil,
 	};
 
 	if (t->slot < 0)
@@ -188,29 +197,6 @@ static bool plain_used(const struct tuner *t)
 bool tuner_plain_elsewhere(const struct tuner *t)
 {
 	return plain_used(t) && tuner_has_plain_source(t);
-}
-
-/* The first one from `first` on that may start now, in a circle; else the one that may start
- * soonest.  `plain`: of those that TS can carry, if there are any. */
-static unsigned choose_source(const struct tuner *t, unsigned first, bool plain, uint64_t now_us)
-{
-	unsigned n = t->def->source_count, soonest = n;
-
-	assert(n > 0);
-	first = first > n ? 0 : first; /* behind the slate */
-	plain = plain && tuner_has_plain_source(t);
-	for (unsigned step = 0; step < n; step++) {
-		unsigned i = (first + step) % n;
-
-		if (plain && t->health[i].raw)
-			continue;
-		if (t->health[i].at_us <= now_us)
-			return i;
-		if (soonest == n || t->health[i].at_us < t->health[soonest].at_us)
-			soonest = i;
-	}
-	assert(soonest < n);
-	return soonest;
 }
 
 /* Counts how long viewers have waited for media since it was counted last. */
@@ -263,7 +249,7 @@ void tuner_leave_slate(struct tuner *t, unsigned at)
 void tuner_choose_plain_source(struct tuner *t)
 {
 	assert(t->def && !tuner_has_jobs(t));
-	tuner_set_source(t, choose_source(t, 0, true, clock_mono_us()));
+	tuner_set_source(t, tuner_choose_source(t, 0, true, clock_mono_us()));
 }
 
 static void tell(const struct tuner *t, enum tuner_news news)
@@ -272,7 +258,7 @@ static void tell(const struct tuner *t, enum tuner_news news)
 			   news == NEWS_FAILED ? t->last_error : "");
 }
 
-static void tell_failed(struct tuner *t)
+void tuner_tell_failed(struct tuner *t)
 {
 	if (t->failing)
 		return;
@@ -284,7 +270,7 @@ static void tell_failed(struct tuner *t)
 static void follow_news(struct tuner *t, enum tuner_state was)
 {
 	if (t->state == TUNER_STALLED || t->state == TUNER_FAILED) {
-		tell_failed(t);
+		tuner_tell_failed(t);
 	} else if (t->state == TUNER_IDLE || t->state == TUNER_ENDED) {
 		t->failing = false;
 	} else if (t->state == TUNER_RUNNING && !tuner_on_slate(t)) {
@@ -311,9 +297,9 @@ void tuner_set_state(struct tuner *t, enum tuner_state state)
 				t->health[t->def->source_count].silent_starts = 0;
 			for (size_t i = 0; i < array_size(t->health); i++)
 				t->health[i].failed = false;
-			tuner_set_source(
-				t,
-				t->def ? choose_source(t, 0, plain_used(t), clock_mono_us()) : 0);
+			tuner_set_source(t, t->def ? tuner_choose_source(t, 0, plain_used(t),
+									 clock_mono_us())
+						   : 0);
 		}
 		if (state == TUNER_IDLE && tuner_on_slate(t))
 			tuner_set_source(t, 0);
@@ -413,7 +399,7 @@ void tuner_lost_source(struct tuner *t)
 		if (!tuner_return_at_once(t))
 			tuner_return_cancel(t);
 		tuner_set_state(t, TUNER_RESTARTING);
-		tell_failed(t);
+		tuner_tell_failed(t);
 		return;
 	}
 	/* another source may start now, and each is tried once: silent ones fail so late that the
@@ -513,7 +499,7 @@ static void stop_outdated(struct tuner *t)
 		job_stop(t->jobs[SEAT_DERIVE]);
 	/* it was switched off while it plays */
 	if (tuner_on_slate(t) && !t->def->slate)
-		tuner_leave_slate(t, choose_source(t, 0, plain_used(t), clock_mono_us()));
+		tuner_leave_slate(t, tuner_choose_source(t, 0, plain_used(t), clock_mono_us()));
 	if (t->source_hash == tuner_source(t)->hash)
 		return;
 	tuner_look_up_cancel(t);
@@ -589,16 +575,26 @@ static void start_source(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		start_job(t, source_role(t), next_us);
 }
 
+/* Returns when. */
+static uint64_t retry_later(struct retry *r, uint64_t now_us)
+{
+	r->at_us = now_us + backoff_next_ms(&r->backoff, true) * 1000ull;
+	return r->at_us;
+}
+
 /* A job that reads what the tuner's other jobs make. */
 static void start_reader(struct tuner *t, enum job_role role, enum job_seat seat, uint64_t now_us,
 			 uint64_t *next_us)
 {
 	if (!role_needed(role, t) || t->jobs[seat] || t->state == TUNER_FAILED)
 		return;
-	if (now_us >= t->retry[seat].at_us)
-		start_job(t, role, next_us);
-	else
+	if (now_us < t->retry[seat].at_us)
 		*next_us = MIN(*next_us, t->retry[seat].at_us);
+	else if (role != JOB_WATCH)
+		start_job(t, role, next_us);
+	else if (job_start(t, role) < 0)
+		/* the channel plays without it */
+		*next_us = MIN(*next_us, retry_later(&t->retry[seat], now_us));
 }
 
 /* Starts the jobs that are wanted and missing; a retry that is not due yet sets the timer. */
@@ -672,6 +668,7 @@ void tuner_update(struct tuner *t)
 	const struct lineup_settings *s = &t->owner->lineup->settings;
 
 	stop_outdated(t);
+	tuner_judge_content(t, now_us, &next_us);
 	drop_idle_outputs(t, now_us, (uint64_t)s->idle_timeout_ms * 1000, &next_us);
 	stop_unneeded(t, JOB_DERIVE, SEAT_DERIVE);
 	stop_unneeded(t, JOB_SEGMENT, SEAT_SEGMENT);
@@ -716,18 +713,12 @@ void tuner_forget_overlap(struct tuner *t)
 	t->overlap = NULL;
 }
 
-static void health_forget(struct source_health *h)
-{
-	h->at_us = 0;
-	backoff_init(&h->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
-}
-
 void tuner_forget_failures(struct tuner *t)
 {
 	for (size_t i = 0; i < SEAT_COUNT_; i++)
 		tuner_retry_now(&t->retry[i]);
 	for (size_t i = 0; i < array_size(t->health); i++)
-		health_forget(&t->health[i]);
+		tuner_health_forget(&t->health[i]);
 }
 
 /* A slate goes on beside any sources: the new ones are tried at once. */
@@ -765,55 +756,11 @@ void tuner_follow_sources(struct tuner *t, const struct lineup_tuner *was)
 		t->forget = true;
 	for (size_t i = 0; i < array_size(t->health); i++) {
 		t->health[i] = (struct source_health){0};
-		health_forget(&t->health[i]);
+		tuner_health_forget(&t->health[i]);
 	}
 	t->health[place].raw = known.raw;
 	t->health[place].start_took_us = known.start_took_us;
 	tuner_retry_now(&t->retry[SEAT_SOURCE]);
-}
-
-void tuner_source_failed(struct tuner *t, unsigned at)
-{
-	struct source_health *h = &t->health[at];
-
-	assert(t->def && at < t->def->source_count);
-	h->at_us = clock_mono_us() + backoff_next_ms(&h->backoff, true) * 1000ull;
-}
-
-bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us)
-{
-	uint64_t slow_us = t->health[at].slow_us;
-
-	return slow_us && now_us - slow_us < SOURCE_SLOW_MS * 1000ull;
-}
-
-bool tuner_has_faster_source(const struct tuner *t, unsigned than, uint64_t now_us)
-{
-	for (unsigned i = 0; t->def && i < t->def->source_count; i++) {
-		const struct source_health *h = &t->health[i];
-
-		if (i != than && !tuner_is_slow(t, i, now_us) && !h->failed && !h->raw &&
-		    h->at_us <= now_us)
-			return true;
-	}
-	return false;
-}
-
-void tuner_note_slow(struct tuner *t, unsigned at, unsigned permil)
-{
-	struct source_health *h = &t->health[at];
-	uint64_t now_us = clock_mono_us();
-
-	assert(permil > 0 && permil < 1000);
-	if (!tuner_is_slow(t, at, now_us))
-		log_warn("source %u delivers only %u%% of real time, %s channel=%s", at + 1,
-			 permil / 10,
-			 at == t->source_at && !tuner_has_faster_source(t, at, now_us)
-				 ? "there is no other one, continuing with it"
-				 : "preferring another one",
-			 t->key);
-	h->slow_us = now_us;
-	h->rate_permil = permil;
 }
 
 static void log_next(const struct tuner *t, unsigned next)
@@ -832,13 +779,20 @@ uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause)
 	uint32_t delay_ms = backoff_next_ms(&h->backoff, young);
 	bool slate = tuner_may_show_slate(t);
 	unsigned next;
+	int better;
 
 	/* with another one at hand, what has failed at once is not tried twice in a row; and where
 	 * viewers have waited for a silent source, they are shown something first */
 	if (t->def && ((young && t->def->source_count > 1) || (slate && cause == LOST_SILENT)))
 		delay_ms = MAX(delay_ms, JOB_BACKOFF_MIN_MS);
 	h->at_us = now_us + (uint64_t)delay_ms * 1000;
-	next = t->def ? choose_source(t, t->source_at + 1, plain_used(t), now_us) : t->source_at;
+	better = cause == LOST_SLOW || t->content != CONTENT_GOOD ? tuner_better_source(t, now_us)
+								  : -1;
+	if (better >= 0)
+		next = (unsigned)better;
+	else
+		next = t->def ? tuner_choose_source(t, t->source_at + 1, plain_used(t), now_us)
+			      : t->source_at;
 	if (slate && t->health[next].at_us > now_us &&
 	    t->health[t->def->source_count].at_us <= t->health[next].at_us)
 		next = t->def->source_count;
@@ -858,66 +812,6 @@ uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause)
 	assert(next <= CHANNEL_SOURCES_MAX);
 	t->retry[SEAT_SOURCE].at_us = h->at_us;
 	return h->at_us > now_us ? (uint32_t)((h->at_us - now_us) / 1000) : 0;
-}
-
-/* Another source that may start now? */
-static bool other_ready(const struct tuner *t, uint64_t now_us)
-{
-	for (unsigned i = 0; i < t->def->source_count; i++)
-		if (i != t->source_at && t->health[i].at_us <= now_us && !t->health[i].raw)
-			return true;
-	return false;
-}
-
-const char *tuner_content_text(enum content_fault fault)
-{
-	static const char *const texts[CONTENT_FAULT_COUNT_] = {
-		[CONTENT_BLACK] = "its picture is black",
-		[CONTENT_FROZEN] = "its picture is frozen",
-		[CONTENT_SILENT] = "its sound is silent",
-	};
-
-	assert(fault < CONTENT_FAULT_COUNT_ && texts[fault]);
-	return texts[fault];
-}
-
-/* The source is left for one that may show something, and not returned to soon: it delivers. */
-static void leave_content(struct tuner *t, uint64_t now_us)
-{
-	unsigned was = t->source_at;
-
-	tuner_back_off(t, SEAT_SOURCE, true, "source", LOST_FAILED);
-	assert(t->source_at != was);
-	t->health[was].at_us = t->health[was].shows_us = now_us + CONTENT_RETRY_MS * 1000ull;
-	tuner_replace_source(t);
-	tell_failed(t);
-}
-
-void tuner_content(struct tuner *t, enum content_fault fault)
-{
-	enum content_fault was = t->content;
-	uint64_t now_us = clock_mono_us();
-
-	t->content = fault;
-	if (fault == was)
-		return;
-	if (fault == CONTENT_GOOD) {
-		if (strcmp(t->last_error, tuner_content_text(was)) == 0)
-			t->last_error[0] = '\0';
-		log_info("the source shows something again channel=%s", t->key);
-		tuner_publish(t);
-		return;
-	}
-	text_copy(t->last_error, sizeof(t->last_error), tuner_content_text(fault));
-	if (t->state == TUNER_RUNNING && !tuner_on_slate(t) && other_ready(t, now_us)) {
-		leave_content(t, now_us);
-		tuner_update_soon(t);
-		return;
-	}
-	log_warn("the source shows nothing (%s), staying with it: no other one can be started "
-		 "channel=%s",
-		 t->last_error, t->key);
-	tuner_publish(t);
 }
 
 static struct tuner *tuner_find(const struct tuners *ts, const char *key)

@@ -1,8 +1,8 @@
 /* tuner.h - one tuner: a source connection, its jobs, its outputs and who wants them.  Private to
- * tuners.c, tuner.c, tuner_job.c, tuner_lookup.c, tuner_output.c, tuner_report.c,
+ * tuners.c, tuner.c, tuner_health.c, tuner_job.c, tuner_lookup.c, tuner_output.c, tuner_report.c,
  * tuner_return.c, tuner_segments.c and tuner_why.c.
  *
- *	tuners > tuner > job (ingest, derive, segment)      owned, in this order
+ *	tuners > tuner > job (ingest, derive, segment, slate, watch)      owned, in this order
  *	               > output > want
  *
  * States (tuner_set_state is the only writer):
@@ -63,6 +63,7 @@ struct job {
 	bool ended;
 	enum lost_cause cause; /* if it is lost */
 	bool slow;	       /* a derive job that skips; last_error says so */
+	uint64_t beat_us;      /* a watch job's last sign of life */
 };
 
 /* When the next start of a kind of job may happen. */
@@ -79,9 +80,12 @@ struct source_health {
 	unsigned silent_starts; /* in a row without media since then */
 	bool failed;		/* it brought no media since the tuner began to start */
 	bool raw;		/* TS cannot carry it: one job in both roles */
+	uint64_t failed_us;	/* when it brought no media; 0 = it has, since then */
 	uint64_t slow_us;	/* when it delivered less than real time; 0 = never */
+	uint64_t slow_after_us; /* how long that took to be seen at most */
 	unsigned rate_permil;	/* of real time, at that moment */
 	uint64_t shows_us;	/* it showed nothing: no return to it before that */
+	uint32_t shows_wait_ms; /* how long that was */
 	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };
 
@@ -123,8 +127,10 @@ struct tuner {
 	enum content_fault content; /* what its watch job has found */
 	struct media_track *tracks; /* [SEGMENT_TRACKS_MAX], by number; NULL = none */
 	uint64_t empty_us;	    /* without outputs and jobs since then; 0 = it has some */
-	unsigned gop_ms;     /* longest distance of the source's access points; 0 = not known */
-	uint64_t hint_bytes; /* ring size that fitted the source last time */
+	unsigned gop_ms;	 /* longest distance of the source's access points; 0 = not known */
+	unsigned encoder_permil; /* how fast its derive job could go; 0 = not known */
+	uint64_t frames_dropped; /* pictures that derive jobs have left out */
+	uint64_t hint_bytes;	 /* ring size that fitted the source last time */
 	struct job *jobs[SEAT_COUNT_];	 /* NULL = none */
 	struct output_ring probe;	 /* of the job that tries an earlier source */
 	bool probe_switches;		 /* it has the channel's next ring, and takes over */
@@ -235,14 +241,6 @@ void tuner_leave_slate(struct tuner *t, unsigned at);
 /* The source is lost: its back-off begins, and the next one that may start takes its place.
  * Returns how long to wait for that. */
 must_check uint32_t tuner_next_source(struct tuner *t, bool young, enum lost_cause cause);
-/* Has the source at this place delivered less than real time lately? */
-bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us);
-/* Is there a source beside this one that is worth a switch away from one that is slow? */
-bool tuner_has_faster_source(const struct tuner *t, unsigned than, uint64_t now_us);
-/* The source at this place delivers less than real time. */
-void tuner_note_slow(struct tuner *t, unsigned at, unsigned permil);
-/* The source at this place came to nothing while another one plays.  Its back-off begins. */
-void tuner_source_failed(struct tuner *t, unsigned at);
 /* Answers and frees all wants of the tuner (or of one output). */
 void tuner_give_up(struct tuner *t, enum gone_reason reason, unsigned status, const char *text);
 /* A reason as viewers may read it, without the source's address.  `def` may be NULL. */
@@ -256,11 +254,6 @@ void tuner_replace_source(struct tuner *t);
 /* The source is lost: before its first media a channel's viewers get last_error, afterwards they
  * stay. */
 void tuner_lost_source(struct tuner *t);
-/* Its watch job has found this: a source that shows nothing makes way for another one that may
- * start now. */
-void tuner_content(struct tuner *t, enum content_fault fault);
-/* "the picture is black"; not of CONTENT_GOOD. */
-const char *tuner_content_text(enum content_fault fault);
 /* TS cannot carry the source, nor another one: wants for the unchanged source get last_error, the
  * others one job in both roles. */
 void tuner_lost_raw(struct tuner *t);
@@ -270,11 +263,40 @@ bool tuner_empty(const struct tuner *t); /* no outputs, no jobs */
 /* What the source's ring says at the moment; zeroes without one. */
 struct tuner_facts {
 	uint64_t pcr_interval_ms, pcr_jitter_ms;
+	uint64_t rate_out_bps; /* of what its jobs make, without segments */
 };
 struct tuner_facts tuner_facts(const struct tuner *t);
 /* Adds to the history what the source's ring has counted, and how long viewers have waited for
  * media, since the last call. */
 void tuner_count(struct tuner *t, uint64_t now_us);
+
+/* The channel's source does not work. */
+void tuner_tell_failed(struct tuner *t);
+
+/* tuner_health.c: which source is taken */
+/* The first one from `first` on that may start now, in a circle, those last that were slow or
+ * showed nothing; else the one that may start soonest.  `plain`: of those that TS can carry, if
+ * there are any. */
+unsigned tuner_choose_source(const struct tuner *t, unsigned first, bool plain, uint64_t now_us);
+/* The one to go to from a source that plays but is slow or shows nothing; -1 = there is none. */
+int tuner_better_source(const struct tuner *t, uint64_t now_us);
+/* The source at this place came to nothing while another one plays.  Its back-off begins. */
+void tuner_source_failed(struct tuner *t, unsigned at);
+void tuner_health_forget(struct source_health *h);
+/* Has the source at this place delivered less than real time lately? */
+bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us);
+/* The source at this place, which the job reads, delivers less than real time. */
+void tuner_note_slow(struct tuner *t, const struct job *j, unsigned at, unsigned permil);
+/* Until when the source at this place is not returned to, because it showed nothing. */
+uint64_t tuner_shows_us(const struct tuner *t, unsigned at);
+/* The watch job has found this. */
+void tuner_content(struct tuner *t, enum content_fault fault);
+/* What it has found is of another source; it is to begin again. */
+void tuner_forget_content(struct tuner *t);
+/* Leaves a source that shows nothing if there is a better one. */
+void tuner_judge_content(struct tuner *t, uint64_t now_us, uint64_t *next_us);
+/* "its picture is black"; not of CONTENT_GOOD. */
+const char *tuner_content_text(enum content_fault fault);
 
 /* tuner_lookup.c: the address of a source that is a page */
 /* Must an address be found before the source can be started? */

@@ -159,6 +159,8 @@ void job_free(struct job *j)
 	*place_of(j) = NULL;
 	if (j->seat == SEAT_WATCH)
 		j->tuner->content = CONTENT_GOOD; /* not known any more */
+	if (j->seat == SEAT_DERIVE)
+		j->tuner->encoder_permil = 0;
 	if (j->seat == SEAT_PROBE) {
 		j->tuner->probe_switches = false;
 		output_ring_drop(&j->tuner->probe);
@@ -194,9 +196,15 @@ void job_hand_over(struct job *j)
 	job_set_state(j, JOB_ALIVE);
 }
 
+/* Is what happens to it a fault of the channel? */
+static bool is_channels(const struct job *j)
+{
+	return j->seat != SEAT_PROBE && j->seat != SEAT_WATCH;
+}
+
 static uint64_t heartbeat_us(const struct job *j)
 {
-	uint64_t newest = 0;
+	uint64_t newest = j->beat_us;
 
 	for (const struct output *o = j->tuner->outputs; o; o = o->next) {
 		const struct output_ring *rings[] = {
@@ -264,7 +272,7 @@ void job_check(struct job *j, uint64_t now_us)
 		return;
 	log_warn("the %s job does not work (%s), killing it channel=%s pid=%d", name_of(j), why,
 		 j->tuner->key, (int)j->pid);
-	if (!j->explained && j->seat != SEAT_PROBE)
+	if (!j->explained && is_channels(j))
 		text_copy(j->tuner->last_error, sizeof(j->tuner->last_error), why);
 	j->explained = true;
 	job_kill(j);
@@ -348,6 +356,8 @@ int job_on_running(struct job *j, const struct msg *m)
 		j->running_us = clock_mono_us();
 		if (owns_source(j))
 			t->health[t->source_at].start_took_us = j->running_us - j->started_us;
+		if (owns_source(j))
+			t->health[t->source_at].failed_us = 0;
 		log_info("the channel is running channel=%s job=%s pid=%d after_ms=%d", t->key,
 			 name_of(j), (int)j->pid, (int)((j->running_us - j->started_us) / 1000));
 	}
@@ -502,6 +512,20 @@ static int on_slow(struct job *j, const struct msg *m)
 	return r;
 }
 
+static int on_effort(struct job *j, const struct msg *m)
+{
+	struct msg_job_effort effort;
+	int r = msg_decode_job_effort(m->bytes, m->len, &effort);
+
+	if (r < 0)
+		return r;
+	if (j->role != JOB_DERIVE)
+		return -EBADMSG;
+	j->tuner->encoder_permil = effort.permil;
+	j->tuner->frames_dropped += effort.dropped;
+	return 0;
+}
+
 static void lost(struct job *j);
 
 /* With another source at hand it counts as lost. */
@@ -516,8 +540,8 @@ static int on_rate(struct job *j, const struct msg *m)
 	if (t->state != TUNER_RUNNING || tuner_on_slate(t))
 		return 0;
 	/* its place in the present list, which may be another one than when the job began */
-	tuner_note_slow(t, t->source_at, rate.permil);
-	if (!tuner_has_faster_source(t, t->source_at, clock_mono_us()))
+	tuner_note_slow(t, j, t->source_at, rate.permil);
+	if (tuner_better_source(t, clock_mono_us()) < 0)
 		return 0;
 	snprintf(t->last_error, sizeof(t->last_error), "the source delivers only %u%% of real time",
 		 rate.permil / 10);
@@ -538,6 +562,8 @@ static int on_content(struct job *j, const struct msg *m)
 		return r;
 	if (j->role != JOB_WATCH || content.fault >= CONTENT_FAULT_COUNT_)
 		return -EBADMSG;
+	j->beat_us = clock_mono_us();
+	j->running_us = j->running_us ? j->running_us : j->beat_us;
 	tuner_content(j->tuner, (enum content_fault)content.fault);
 	return 0;
 }
@@ -589,6 +615,7 @@ static int (*const handlers[MSG_TYPE_COUNT_])(struct job *j, const struct msg *m
 	[MSG_JOB_STALLED] = on_stalled,
 	[MSG_JOB_SLOW] = on_slow,
 	[MSG_JOB_RATE] = on_rate,
+	[MSG_JOB_EFFORT] = on_effort,
 	[MSG_JOB_GOP] = on_gop,
 	[MSG_JOB_CONTENT] = on_content,
 };
@@ -650,6 +677,7 @@ static void note_failure(struct job *j)
 
 		h->silent_starts = j->running_us ? 0 : h->silent_starts + 1;
 		h->failed = !j->running_us;
+		h->failed_us = j->running_us ? 0 : clock_mono_us();
 		if (j->running_us)
 			h->finite = !t->live;
 		t->found_us = 0; /* the address may be what has failed */
@@ -685,10 +713,27 @@ void tuner_lost_raw(struct tuner *t)
 		tuner_set_state(t, TUNER_FAILED);
 }
 
+/* The channel plays without it. */
+static void lost_watch(struct job *j)
+{
+	struct retry *retry = retry_of(j);
+	uint64_t now_us = clock_mono_us();
+	uint32_t delay_ms = backoff_next_ms(&retry->backoff, now_us - j->started_us < JOB_BRIEF_US);
+
+	retry->at_us = now_us + delay_ms * 1000ull;
+	count_fact(&chantab_header(j->tuner->owner)->jobs_failed, 1);
+	log_warn("the %s job is lost, trying again in %u ms channel=%s", name_of(j), delay_ms,
+		 j->tuner->key);
+}
+
 static void lost(struct job *j)
 {
 	struct tuner *t = j->tuner;
 
+	if (j->seat == SEAT_WATCH) {
+		lost_watch(j);
+		return;
+	}
 	if (!j->explained)
 		text_copy(t->last_error, sizeof(t->last_error), "its process died unexpectedly");
 	if (tuner_raw(t) && j->role == JOB_INGEST && !tuner_plain_elsewhere(t)) {
@@ -726,7 +771,7 @@ static void on_broken(void *owner, struct peer *p, int error)
 	if (error != -EPIPE) {
 		log_error("the %s job sent a malformed message (%s), killing it channel=%s",
 			  name_of(j), strerror(-error), t->key);
-		if (j->seat != SEAT_PROBE)
+		if (is_channels(j))
 			text_copy(t->last_error, sizeof(t->last_error),
 				  "its process broke the protocol");
 		j->explained = true;

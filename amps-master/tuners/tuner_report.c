@@ -47,7 +47,7 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			  uint64_t (*viewers_of)(void *owner, uint32_t output_slot))
 {
 	json_t *variants = json_array();
-	uint64_t viewers = 0, memory = 0, rate_in = 0, rate_out = 0;
+	uint64_t viewers = 0, memory = 0, rate_in = 0;
 	int64_t up_us = t->started_wall_us ? clock_wall_us() - t->started_wall_us : 0;
 	const struct job *derive = tuner_both(t) ? t->jobs[SEAT_SOURCE] : t->jobs[SEAT_DERIVE];
 	const struct history_counts *total = &t->history.total;
@@ -62,23 +62,21 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			json_array_append_new(variants, json_string(o->id.variant));
 		if (o->source)
 			rate_in = o->rate_bps;
-		if (!form_is_segments(o->id.form) && (!o->source || output_used(o)))
-			rate_out += o->rate_bps;
 	}
 	for (size_t i = 0; i < SEAT_COUNT_; i++)
 		process_usage(t->jobs[i] ? t->jobs[i]->pid : 0, &cpu, &memory);
 	time_format_iso8601(t->started_wall_us, started);
 	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
 			 "s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:s?}",
+			 "s:I, s:I, s:I, s:I, s:s?, s:I, s:o}",
 			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
 			 pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
 			 tuner_state_name(t->state), "source", t->def ? tuner_source(t)->text : "",
 			 "started", started, "uptime_seconds", (double)MAX(up_us, 0) / 1e6,
 			 "viewers", (json_int_t)viewers, "bitrate_in", (json_int_t)rate_in,
-			 "bitrate_out", (json_int_t)rate_out, "restarts", (int)t->restarts,
-			 "cpu_seconds", cpu, "memory_bytes", (json_int_t)memory, "last_error",
-			 t->last_error[0] ? t->last_error : NULL, "source_number",
+			 "bitrate_out", (json_int_t)facts.rate_out_bps, "restarts",
+			 (int)t->restarts, "cpu_seconds", cpu, "memory_bytes", (json_int_t)memory,
+			 "last_error", t->last_error[0] ? t->last_error : NULL, "source_number",
 			 tuner_on_slate(t) ? 0 : (int)t->source_at + 1, "sources",
 			 t->def ? t->def->source_count : 0, "switches", (json_int_t)total->switches,
 			 "restarts_crashed", (json_int_t)total->lost[LOST_CRASHED],
@@ -93,7 +91,9 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			 (json_int_t)total->pair[RING_PAIR_LOST_2], "pair_filled",
 			 (json_int_t)total->pair[RING_PAIR_FILLED], "pair_lost",
 			 (json_int_t)total->pair[RING_PAIR_MISSING], "content",
-			 t->jobs[SEAT_WATCH] ? content_names[t->content] : NULL);
+			 t->jobs[SEAT_WATCH] ? content_names[t->content] : NULL, "frames_dropped",
+			 (json_int_t)t->frames_dropped, "encoder_speed",
+			 t->encoder_permil ? json_real(t->encoder_permil / 1000.0) : json_null());
 }
 
 json_t *tuners_report(const struct tuners *ts, void *owner,

@@ -71,7 +71,7 @@ static int candidate(const struct tuner *t)
 		unsigned at = (t->probe_source + step) % t->source_at;
 
 		if (may_try(t, at) &&
-		    (found < 0 || t->health[at].shows_us < t->health[found].shows_us))
+		    (found < 0 || tuner_shows_us(t, at) < tuner_shows_us(t, (unsigned)found)))
 			found = (int)at;
 	}
 	return found;
@@ -95,17 +95,20 @@ void tuner_return_cancel(struct tuner *t)
 		job_stop(probe_of(t));
 }
 
-/* How long a source must be stable.  One that was slow runs until that would show again. */
+/* How long a source must be stable.  One that was slow runs until that would show again, which
+ * takes longer if it delivers in bursts. */
 static uint64_t return_after_us(const struct tuner *t)
 {
-	uint64_t after_us = (uint64_t)t->owner->lineup->settings.return_after_ms * 1000;
+	uint64_t after_us = (uint64_t)t->owner->lineup->settings.return_after_ms * 1000, slow_us;
 
 	if (tuner_on_slate(t))
 		return SLATE_RETURN_US;
 	assert(t->probe_source <= CHANNEL_SOURCES_MAX);
-	if (t->health[t->probe_source].slow_us)
-		return MAX(after_us, SLOW_FOUND_US);
-	return after_us;
+	slow_us = t->health[t->probe_source].slow_after_us;
+	if (!slow_us)
+		return after_us;
+	slow_us += slow_us / 3;
+	return MAX(after_us, MAX(slow_us, SLOW_FOUND_US));
 }
 
 /* The next try follows after as long as a source must be stable, a second at least. */
@@ -132,6 +135,8 @@ static void give_up(struct tuner *t, const struct job *j)
 	t->probe_source = j->source + 1;
 	if (tuner_on_slate(t) && j->source < t->def->source_count)
 		tuner_source_failed(t, j->source);
+	else if (!j->running_us)
+		t->health[j->source].failed_us = clock_mono_us();
 	try_later(t, clock_mono_us());
 }
 
@@ -142,7 +147,7 @@ static uint64_t try_us(const struct tuner *t)
 
 	assert(at >= 0);
 	return tuner_on_slate(t) ? t->health[at].at_us
-				 : MAX(t->probe_at_us, t->health[at].shows_us);
+				 : MAX(t->probe_at_us, tuner_shows_us(t, (unsigned)at));
 }
 
 bool tuner_return_at_once(struct tuner *t)
@@ -273,6 +278,7 @@ static void promote(struct job *j)
 	tuner_set_source(t, j->source);
 	t->source_hash = tuner_source(t)->hash;
 	t->live = j->live;
+	tuner_forget_content(t);
 	try_later(t, clock_mono_us());
 }
 
@@ -316,6 +322,7 @@ static int on_running(struct job *j, const struct msg *m)
 			return -EBADMSG;
 		j->running_us = clock_mono_us();
 		t->health[j->source].start_took_us = j->running_us - j->started_us;
+		t->health[j->source].failed_us = 0;
 		tuner_update_soon(t);
 		return 0;
 	}
@@ -400,7 +407,7 @@ static int on_rate(struct job *j, const struct msg *m)
 		return -EBADMSG;
 	if (!j->tuner->def || tuner_on_slate(j->tuner) || j->source >= j->tuner->def->source_count)
 		return 0;
-	tuner_note_slow(j->tuner, j->source, rate.permil);
+	tuner_note_slow(j->tuner, j, j->source, rate.permil);
 	give_up(j->tuner, j);
 	tuner_update_soon(j->tuner);
 	return 0;

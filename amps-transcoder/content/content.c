@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #define BLOCK_PIXELS 256u
+#define PIXELS_MAX   (8192 * 4320)
 #define FILLER_MIN   8 /* bytes 0xff in a row are a filler, not coded pictures */
 
 int content_init(struct content *c)
@@ -38,6 +39,7 @@ static AVCodecContext *open_decoder(const AVCodecParameters *parameters)
 	if (ctx && avcodec_parameters_to_context(ctx, parameters) >= 0) {
 		ctx->pkt_timebase = (AVRational){1, CONTENT_HZ};
 		ctx->thread_count = 1;
+		ctx->max_pixels = PIXELS_MAX;
 		/* single pictures are decoded, also those that others refer beyond */
 		ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
 		ctx->flags2 |= AV_CODEC_FLAG2_SHOW_ALL;
@@ -189,10 +191,11 @@ static bool is_first(const AVFormatContext *ic, int index)
 
 void content_packet(struct content *c, const AVFormatContext *ic, const AVPacket *packet)
 {
-	const AVCodecParameters *par = ic->streams[packet->stream_index]->codecpar;
 	int64_t time = packet->dts != AV_NOPTS_VALUE ? packet->dts : packet->pts;
+	const AVCodecParameters *par;
 
 	assert(packet->stream_index >= 0 && (unsigned)packet->stream_index < ic->nb_streams);
+	par = ic->streams[packet->stream_index]->codecpar;
 	if (time == AV_NOPTS_VALUE || packet->size <= 0 || !is_first(ic, packet->stream_index))
 		return;
 	if (par->codec_type == AVMEDIA_TYPE_VIDEO)

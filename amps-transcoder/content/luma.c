@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SIDE_MIN  16
-#define SIDE_MAX  16384
+#define SIDE_MAX  8192
 #define BLOCK	  16u
 #define DARK_MEAN 4  /* levels above black, of the picture */
 #define DARK_SPOT 16 /* and of any block */

@@ -345,6 +345,11 @@ void job_report_slow(struct job *job, bool slow)
 	SEND(job, job_slow, .slow = slow);
 }
 
+void job_report_effort(struct job *job, unsigned permil, uint64_t dropped)
+{
+	SEND(job, job_effort, .permil = permil, .dropped = dropped);
+}
+
 void job_report_rate(struct job *job, unsigned permil)
 {
 	SEND(job, job_rate, .permil = permil);

@@ -130,6 +130,8 @@ void job_report_gop(struct job *job, unsigned longest_ms);
 void job_report_content(struct job *job, enum content_fault fault);
 /* A derive job is too slow for its source and skips, or keeps up again. */
 void job_report_slow(struct job *job, bool slow);
+/* A derive job could go so fast, and has left out so many pictures since the last report. */
+void job_report_effort(struct job *job, unsigned permil, uint64_t dropped);
 /* The source delivers so many permil of real time. */
 void job_report_rate(struct job *job, unsigned permil);
 /* One output is given up, the job goes on.  `generation` is that of the ring it was given. averror

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "amps-transcoder/av/log.h"
+#include "amps-transcoder/encode/effort.h"
 #include "amps-transcoder/encode/outputs.h"
 #include "amps-transcoder/source/ring_reader.h"
 #include "common/clock.h"
@@ -19,6 +20,7 @@ struct derive {
 	bool reopen; /* another source ring: open the demuxer again */
 	bool ended;  /* the source came to its end, and all of it is in the outputs' rings */
 	uint64_t skipped_us; /* when it skipped last; 0: it keeps up, and the master knows */
+	struct effort effort;
 };
 
 static void take_ring(struct derive *d, struct job_event *event)
@@ -61,8 +63,10 @@ static bool take_orders(struct derive *d)
 static bool on_reader_wait(void *owner)
 {
 	struct derive *d = owner;
+	uint64_t since_us = clock_mono_us();
 
 	job_wait(d->job, WAIT_MS);
+	effort_waited(&d->effort, clock_mono_us() - since_us);
 	return take_orders(d);
 }
 
@@ -84,6 +88,19 @@ static void note_progress(struct derive *d)
 	d->skipped_us = 0;
 }
 
+static void note_effort(struct derive *d, const AVPacket *packet)
+{
+	const AVStream *stream = d->reader.demuxer->streams[packet->stream_index];
+	enum AVMediaType type = stream->codecpar->codec_type;
+	struct effort_report report;
+
+	if ((type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO) &&
+	    packet->dts != AV_NOPTS_VALUE &&
+	    effort_take(&d->effort, type == AVMEDIA_TYPE_VIDEO, packet->dts, clock_mono_us(),
+			&report))
+		job_report_effort(d->job, report.permil, report.dropped);
+}
+
 /* Reads until an order ends it.  0, 1 (the source is at its end) or -ENOMEM. */
 static int read_source(struct derive *d)
 {
@@ -99,6 +116,7 @@ static int read_source(struct derive *d)
 		 * because an output that has just joined must start earlier in the ring */
 		if (must_stop(d))
 			break;
+		note_effort(d, packet);
 		outputs_packet(&d->outputs, packet);
 		note_progress(d);
 		av_packet_unref(packet);
@@ -151,6 +169,7 @@ static int run_source(struct derive *d)
 		r = read_source(d);
 	if (d->reader.lapped)
 		note_skip(d);
+	effort_skip(&d->effort, d->reader.lapped);
 	if (r == 1)
 		end_outputs(d);
 	outputs_set_source(&d->outputs, NULL);
@@ -183,6 +202,7 @@ int derive_run(struct job *job)
 	if (!d)
 		return job_end_failed(job, 502, "no memory");
 	d->job = job;
+	d->effort = EFFORT_INIT;
 	outputs_init(&d->outputs, job);
 	/* a ring's times go on over restarts of its job, too */
 	d->outputs.same_clock = true;

@@ -109,31 +109,20 @@ static void gather(struct ingest *g, uint64_t asked_us)
 		job_wait(g->in.job, GATHER_MS);
 }
 
-static void count_pair(struct ingest *g)
-{
-	const struct rtp_pair_stats stats = source_pair_stats(&g->in.source);
-	const uint64_t counts[RING_PAIR_COUNT_] = {[RING_PAIR_LOST_1] = stats.lost[0],
-						   [RING_PAIR_LOST_2] = stats.lost[1],
-						   [RING_PAIR_FILLED] = stats.filled,
-						   [RING_PAIR_MISSING] = stats.missing};
-
-	if (g->in.source.pair)
-		ts_sink_pair(g->sink, counts);
-}
-
 /* One read into the ring. */
 static enum intake_step ts_step(struct ingest *g, int *ret_code)
 {
 	size_t cap;
 	uint8_t *space = ts_sink_space(g->sink, &cap);
-	uint64_t asked_us = clock_mono_us();
+	uint64_t asked_us = clock_mono_us(), pair[RING_PAIR_COUNT_];
 	ssize_t n;
 
 	intake_set_deadline(&g->in);
 	n = source_read(&g->in.source, space, portion(g, cap));
 	if (n > 0) {
 		ts_sink_put(g->sink, (size_t)n);
-		count_pair(g);
+		if (intake_pair_counts(&g->in, pair))
+			ts_sink_pair(g->sink, pair);
 		if (brings_media(g))
 			intake_got_data(&g->in, (size_t)n);
 		else if (job_deadline_passed(g->in.job))

@@ -92,6 +92,17 @@ void intake_got_data(struct intake *in, size_t bytes)
 	in->round_bytes += bytes;
 }
 
+bool intake_pair_counts(const struct intake *in, uint64_t counts[RING_PAIR_COUNT_])
+{
+	const struct rtp_pair_stats stats = source_pair_stats(&in->source);
+
+	counts[RING_PAIR_LOST_1] = stats.lost[0];
+	counts[RING_PAIR_LOST_2] = stats.lost[1];
+	counts[RING_PAIR_FILLED] = stats.filled;
+	counts[RING_PAIR_MISSING] = stats.missing;
+	return in->source.pair != NULL;
+}
+
 void intake_waited(struct intake *in, uint64_t asked_us)
 {
 	rate_watch_waited(&in->rate, clock_mono_us() - asked_us);

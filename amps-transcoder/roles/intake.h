@@ -7,6 +7,7 @@
 #include "amps-transcoder/source/pace.h"
 #include "amps-transcoder/source/rate_watch.h"
 #include "amps-transcoder/source/source.h"
+#include "common/shm/ring_layout.h"
 
 /* What a step of a job's loop leads to.  At INTAKE_END the reason is reported, and the
  * out-parameter has the exit code. */
@@ -62,6 +63,9 @@ bool intake_may_read(struct intake *in, int64_t clock_90k);
 /* Sets the job's deadline for the next blocking call: start or stall timeout. */
 void intake_set_deadline(struct intake *in);
 void intake_got_data(struct intake *in, size_t bytes);
+
+/* What was counted of the legs so far; false where the source is no pair. */
+must_check bool intake_pair_counts(const struct intake *in, uint64_t counts[RING_PAIR_COUNT_]);
 
 /* Since asked_us the job has waited for the source. */
 void intake_waited(struct intake *in, uint64_t asked_us);

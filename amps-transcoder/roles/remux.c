@@ -26,6 +26,7 @@ struct remux_stream {
 struct remux {
 	struct intake *in;
 	const AVFormatContext *demuxer; /* borrowed */
+	struct ts_sink *sink;		/* the muxer's */
 	struct ts_muxer muxer;
 	struct remux_clock clock;
 	struct remux_stream *streams;
@@ -228,9 +229,12 @@ static bool place_packet(void *owner, AVPacket *pkt, int64_t *ret_90k)
 static int take_packet(void *owner, AVPacket *pkt)
 {
 	struct remux *m = owner;
+	uint64_t pair[RING_PAIR_COUNT_];
 	int r;
 
 	assert((unsigned)pkt->stream_index < m->stream_count);
+	if (intake_pair_counts(m->in, pair))
+		ts_sink_pair(m->sink, pair);
 	pkt->stream_index = m->streams[pkt->stream_index].out;
 	assert(pkt->stream_index != NOT_CARRIED);
 	pkt->pos = -1;
@@ -313,7 +317,7 @@ int remux_run(struct intake *in, struct ts_sink *sink)
 					       .take = take_packet,
 					       .drain = drain,
 					       .closing = closing};
-	struct remux m = {.in = in};
+	struct remux m = {.in = in, .sink = sink};
 	int code;
 
 	remux_clock_init(&m.clock);

@@ -16,6 +16,9 @@
 #define STEPS	     8		  /* between two looks for orders, while there is much to read */
 #define GOP_STEP_90K (TS_HZ / 10) /* a longer distance of access points is worth a message */
 
+static_assert(4 * SEGMENT_OUTPUTS_MAX + 32 <= JOB_FILES_MAX,
+	      "a folder, a file, and two rings of the source at most for each");
+
 /* An output: of segments, or a ring of fragments.  Both NULL: the place is free. */
 struct made {
 	struct segment_track *track;

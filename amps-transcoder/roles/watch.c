@@ -6,15 +6,18 @@
 #include "amps-transcoder/content/content.h"
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/source/ring_reader.h"
+#include "common/clock.h"
 #include "common/log/log.h"
 
 #define WAIT_MS 200
+#define BEAT_US 2000000 /* the master hears of it so often, also when nothing has changed */
 
 struct watch {
 	struct job *job;
 	struct ring_reader reader;
 	struct content content;
 	enum content_fault reported;
+	uint64_t reported_us;
 	bool reopen; /* another ring */
 };
 
@@ -29,9 +32,23 @@ static void take_ring(struct watch *w, struct job_event *event)
 	w->reopen |= again;
 }
 
+/* What it has found, if that has changed or the last report is old. */
+static void report(struct watch *w)
+{
+	enum content_fault fault = content_judge_verdict(&w->content.judge);
+	uint64_t now_us = clock_mono_us();
+
+	if (fault == w->reported && now_us - w->reported_us < BEAT_US)
+		return;
+	job_report_content(w->job, fault);
+	w->reported = fault;
+	w->reported_us = now_us;
+}
+
 /* Takes all waiting orders.  True: stop reading. */
 static bool take_orders(struct watch *w)
 {
+	report(w);
 	for (;;) {
 		struct job_event event = JOB_EVENT_INIT;
 
@@ -53,15 +70,6 @@ static bool on_reader_wait(void *owner)
 	return take_orders(w);
 }
 
-static void report(struct watch *w)
-{
-	enum content_fault fault = content_judge_verdict(&w->content.judge);
-
-	if (fault != w->reported)
-		job_report_content(w->job, fault);
-	w->reported = fault;
-}
-
 /* Reads until the ring is replaced or cannot be followed, or the job is to end. */
 static void read_ring(struct watch *w, AVPacket *packet)
 {
@@ -70,21 +78,25 @@ static void read_ring(struct watch *w, AVPacket *packet)
 			return;
 		content_packet(&w->content, w->reader.demuxer, packet);
 		av_packet_unref(packet);
-		report(w);
 	}
 }
 
 /* False: there is nothing to read yet. */
 static bool follow(struct watch *w, AVPacket *packet)
 {
+	bool other;
+
 	if (!ring_follow_ready(&w->reader.follow))
 		return false;
+	other = w->reopen;
 	w->reopen = false;
-	if (ring_reader_open(&w->reader) < 0)
+	if (ring_reader_open(&w->reader) < 0) {
+		w->reopen = w->reopen || other;
 		return false;
-	/* another ring may be another source's */
-	content_restart(&w->content);
-	report(w);
+	}
+	/* another ring may be another source's; a place further on in the same one is not */
+	if (other)
+		content_restart(&w->content);
 	read_ring(w, packet);
 	av_packet_unref(packet);
 	ring_reader_close(&w->reader);

@@ -23,6 +23,7 @@ static struct {
 	bool inside; /* inside addresses are allowed */
 	const char *host;
 	const char *proxy; /* NULL = none */
+	uint16_t proxy_port;
 	struct sockaddr_storage proxies[PROXIES_MAX];
 	socklen_t proxy_lens[PROXIES_MAX];
 	size_t proxy_count;
@@ -40,9 +41,10 @@ void guard_set(const char *host, bool allow_private)
 	policy.set = true;
 }
 
-void guard_set_proxy(const char *host)
+void guard_set_proxy(const char *host, uint16_t port)
 {
 	policy.proxy = *host ? host : NULL;
+	policy.proxy_port = port;
 	policy.proxy_count = 0;
 }
 
@@ -60,8 +62,17 @@ static void note_proxy(const char *node, const struct addrinfo *found)
 	}
 }
 
+static uint16_t port_of(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+	return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+}
+
 static bool is_proxy(const struct sockaddr *address, socklen_t len)
 {
+	if (policy.proxy_count == 0 || port_of(address) != policy.proxy_port)
+		return false;
 	assert(policy.proxy_count <= PROXIES_MAX);
 	for (size_t i = 0; i < policy.proxy_count; i++)
 		if (policy.proxy_lens[i] == len && memcmp(&policy.proxies[i], address, len) == 0)
@@ -78,7 +89,7 @@ void guard_interruptible(int (*interrupted)(void *owner), void *owner)
 void guard_clear(void)
 {
 	policy.set = false;
-	guard_set_proxy("");
+	guard_set_proxy("", 0);
 	policy.interrupted = NULL;
 }
 

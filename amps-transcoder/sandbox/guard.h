@@ -17,9 +17,9 @@
 /* `host`: of the source's URL, without brackets; "" = none.  Must live as long as the process. */
 void guard_set(const char *host, bool allow_private);
 
-/* The source is reached through a proxy at this host: an inside address is not refused if the name
- * means it, at the port of that lookup.  "" = none.  Must live as long as the process. */
-void guard_set_proxy(const char *host);
+/* The source is reached through a proxy at this host and port: an inside address that the name
+ * means is not refused at this port.  "" = none.  Must live as long as the process. */
+void guard_set_proxy(const char *host, uint16_t port);
 
 /* Looks the host up, to decide which addresses the source may use.  For a host that nothing else
  * looks up, because the media are elsewhere. */

@@ -1,4 +1,4 @@
-/* ring_reader.h - the source ring of a derive job as a libavformat demuxer.
+/* ring_reader.h - the source ring of a derive or watch job as a libavformat demuxer.
  *
  * Follows the ring (ring_follow.h) from a recent random access point with its PSI in front, and
  * waits for new bytes.  While it waits it calls the owner, which takes orders and may end the wait.

@@ -127,8 +127,11 @@ ssize_t udp_pair_read(struct udp_pair *p, uint8_t *dst, size_t cap, unsigned tim
 	struct udp *u = &p->legs[0]; /* how long both gather */
 	uint64_t now_us = clock_mono_us(), wait_us;
 	unsigned count = 0;
-	size_t n = put_batch(p, dst, cap, now_us);
+	size_t n;
 
+	if (cap < UDP_DATAGRAM_MAX)
+		return -EINVAL;
+	n = put_batch(p, dst, cap, now_us);
 	if (n > 0)
 		return (ssize_t)n;
 	wait_us = rtp_pair_wait_us(p->merged, now_us);

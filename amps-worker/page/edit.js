@@ -128,7 +128,7 @@ export class Editor {
 		if (!value?.source)
 			return;
 		const asked = { source: value.source };
-		for (const key of ["input_options", "input_args"])
+		for (const key of ["input_options", "input_args", "interface", "proxy"])
 			if (value[key] !== undefined)
 				asked[key] = value[key];
 		this.#probe.replaceChildren(make("p.soft", { textContent: "Opening the source…" }));

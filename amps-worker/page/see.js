@@ -106,13 +106,14 @@ function tunerCard(key) {
 			[t.restarts_failed, "failure"], [t.restarts_silent, "silence"],
 			[t.restarts_slow, "slow source"], [t.cc_errors, "CC error"],
 			[t.clock_jumps, "jump of the clock", "jumps of the clock"],
+			[t.frames_dropped, "picture left out", "pictures left out"],
 			[t.pair_lost, "packet lost on both legs", "packets lost on both legs"]]
 			.filter(([n]) => n).map(([n, ...words]) => count(n, ...words));
 		trouble.textContent = troubles.join(" · ");
 		trouble.hidden = !troubles.length;
 		numbers.textContent = [sources, `in ${bits(t.bitrate_in)}`, `out ${bits(t.bitrate_out)}`,
 			count(t.viewers, "viewer"), count(t.restarts, "restart"), load,
-			bytes(t.memory_bytes), t.first_media_ms ? `first media after ${t.first_media_ms} ms` : null,
+			t.encoder_speed ? `encoder ${t.encoder_speed.toFixed(1)}×` : null, bytes(t.memory_bytes), t.first_media_ms ? `first media after ${t.first_media_ms} ms` : null,
 			`up for ${span(t.uptime_seconds)}`].filter(Boolean).join(" · ");
 	} };
 }

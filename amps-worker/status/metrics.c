@@ -217,12 +217,13 @@ static void add_tuner_sample(struct buf *b, const char *name, const struct tuner
 	buf_printf(b, "\"} %llu\n", (unsigned long long)value);
 }
 
-static void add_tuner_seconds(struct buf *b, const char *name, const struct tuner_slot *t,
-			      uint64_t ms)
+static void add_tuner_thousandths(struct buf *b, const char *name, const struct tuner_slot *t,
+				  uint64_t value)
 {
 	buf_printf(b, "%s{channel=\"%u\",tuner=\"", name, t->channel);
 	add_label(b, t->key);
-	buf_printf(b, "\"} %llu.%03u\n", (unsigned long long)(ms / 1000), (unsigned)(ms % 1000));
+	buf_printf(b, "\"} %llu.%03u\n", (unsigned long long)(value / 1000),
+		   (unsigned)(value % 1000));
 }
 
 /* How many viewers read an output, from the pages of all workers. */
@@ -259,6 +260,11 @@ static void add_tuner_input(const struct tuner_slot *t, void *arg)
 	add_tuner_sample(arg, "amps_tuner_input_bytes_per_second", t, t->bitrate_in / 8);
 }
 
+static void add_tuner_output(const struct tuner_slot *t, void *arg)
+{
+	add_tuner_sample(arg, "amps_tuner_output_bytes_per_second", t, t->bitrate_out / 8);
+}
+
 static void add_tuner_restarts(const struct tuner_slot *t, void *arg)
 {
 	add_tuner_sample(arg, "amps_tuner_restarts_total", t, t->restarts);
@@ -268,7 +274,7 @@ static void add_tuner_restarts(const struct tuner_slot *t, void *arg)
 static const struct tuner_metric {
 	const char *name, *type, *help;
 	size_t at;
-	bool ms; /* it is shown in seconds, the base unit of Prometheus */
+	bool thousandths; /* it is shown in base units, as Prometheus wants them */
 } tuner_metrics[] = {
 #define AT(field) offsetof(struct tuner_slot, field)
 	{"amps_tuner_cc_errors_total", "counter",
@@ -284,6 +290,11 @@ static const struct tuner_metric {
 	{"amps_tuner_pcr_jitter_seconds", "gauge",
 	 "Largest difference between the distances of clock references and of their arrival.",
 	 AT(pcr_jitter_ms), true},
+	{"amps_tuner_frames_dropped_total", "counter",
+	 "Pictures that a tuner's encoders have left out.", AT(frames_dropped), false},
+	{"amps_tuner_encoder_speed", "gauge",
+	 "Media time that encoders take for each second in which they do not wait, 0 without any.",
+	 AT(encoder_permil), true},
 	{"amps_tuner_first_leg_lost_packets_total", "counter",
 	 "RTP packets that the first leg of a pair did not bring in time.", AT(pair[0]), false},
 	{"amps_tuner_second_leg_lost_packets_total", "counter",
@@ -306,8 +317,8 @@ static void add_tuner_metric(const struct tuner_slot *t, void *arg)
 	uint64_t value;
 
 	memcpy(&value, (const char *)t + s->metric->at, sizeof(value));
-	if (s->metric->ms)
-		add_tuner_seconds(s->b, s->metric->name, t, value);
+	if (s->metric->thousandths)
+		add_tuner_thousandths(s->b, s->metric->name, t, value);
 	else
 		add_tuner_sample(s->b, s->metric->name, t, value);
 }
@@ -349,6 +360,9 @@ static void add_tuners(const struct facts *f, struct buf *b)
 	add_viewers(f, b);
 	add_help(b, "amps_tuner_input_bytes_per_second", "gauge", "What a tuner's source sends.");
 	each_tuner(f, add_tuner_input, b);
+	add_help(b, "amps_tuner_output_bytes_per_second", "gauge",
+		 "What a tuner's jobs make, without segments.");
+	each_tuner(f, add_tuner_output, b);
 	add_help(b, "amps_tuner_restarts_total", "counter", "Jobs a tuner lost and replaced.");
 	each_tuner(f, add_tuner_restarts, b);
 	add_help(b, "amps_tuner_jobs_lost_total", "counter", "Jobs a tuner lost, by cause.");

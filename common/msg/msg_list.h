@@ -86,9 +86,11 @@
 	M(JOB_GOP, job_gop, 0, MSG_JOB_GOP_FIELDS,                                                 \
 	  "job>master: the longest distance of two access points so far")                          \
 	M(JOB_CONTENT, job_content, 0, MSG_JOB_CONTENT_FIELDS,                                     \
-	  "job>master: what a watch job has found, whenever that changes")                         \
+	  "job>master: what a watch job has found: when that changes, and every two seconds")      \
 	M(JOB_SLOW, job_slow, 0, MSG_JOB_SLOW_FIELDS,                                              \
 	  "job>master: the job is too slow for the source and skips, or it keeps up again")        \
+	M(JOB_EFFORT, job_effort, 0, MSG_JOB_EFFORT_FIELDS,                                        \
+	  "job>master: how fast a derive job could go, and what it has left out")                  \
 	M(JOB_RATE, job_rate, 0, MSG_JOB_RATE_FIELDS,                                              \
 	  "job>master: the source has delivered less than real time for some seconds")             \
 	M(JOB_ENDED, job_ended, 0, MSG_NO_FIELDS, "job>master: a finite source ended cleanly")     \
@@ -286,6 +288,9 @@ enum content_fault {
 #define MSG_JOB_CONTENT_FIELDS(F) F(u8, fault)	 /* enum content_fault */
 #define MSG_JOB_SLOW_FIELDS(F)	  F(u8, slow)	 /* 0: it keeps up again */
 #define MSG_JOB_RATE_FIELDS(F)	  F(u32, permil) /* of real time */
+#define MSG_JOB_EFFORT_FIELDS(F)                                                                   \
+	F(u32, permil)	/* of real time, while it does not wait */                                 \
+	F(u64, dropped) /* pictures since the last message */
 enum source_kind { SOURCE_TS, SOURCE_REMUX, SOURCE_RAW, SOURCE_KIND_COUNT_ };
 #define MSG_JOB_SOURCE_FIELDS(F)                                                                   \
 	F(u8, kind) /* enum source_kind; RAW: TS cannot carry it, one job has both roles */        \

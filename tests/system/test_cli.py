@@ -22,7 +22,7 @@ TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source",
          "memory_bytes", "last_error", "source_number", "sources", "switches", "restarts_crashed",
          "restarts_failed", "restarts_silent", "restarts_slow", "cc_errors", "clock_jumps",
          "pcr_interval_ms", "pcr_jitter_ms", "first_media_ms", "leg1_lost",
-         "leg2_lost", "pair_filled", "pair_lost", "content"}
+         "leg2_lost", "pair_filled", "pair_lost", "content", "frames_dropped", "encoder_speed"}
 VIEWER = {"id", "address", "stream_id", "variant", "protocol", "since", "bytes", "user_agent",
           "lag_bytes", "rtt_ms", "retransmits", "delivery_bps", "skips"}
 
@@ -119,18 +119,23 @@ def test_tables_and_json_of_a_running_server(server):
         assert "channels" in text and "`amps vlc --print`" in text.splitlines()[-2]
 
 
-def test_zap_times_and_connections_are_measured(server):
-    s = server(line_up(channel(1, media.film(), **LOOP)))
-    with s.stream("/stream/1.ts") as stream:
+def test_zap_times_connections_and_encoders_are_measured(server):
+    s = server(line_up(channel(1, media.film(), **LOOP, adaptive_bitrates=[
+        {"name": "low", "ffmpeg_profile": "small"}])))
+    with s.stream("/stream/1.ts") as stream, s.stream("/stream/1.ts?variant=low") as low:
         stream.read(188 * 200)
+        assert low.read(188)
+        wait_for(lambda: s.tuner("1")["encoder_speed"], 20, "the speed of the encoder")
         # the kernel is asked every few seconds
         viewer = wait_for(lambda: next((v for v in s.viewers() if v["delivery_bps"]), None), 10,
                           "the kernel's facts")
         assert 0 < viewer["rtt_ms"] < 1000, viewer
         assert viewer["retransmits"] >= 0 and viewer["skips"] == 0, viewer
+        wait_for(lambda: re.search(r'^amps_tuner_encoder_speed\{[^}]*\} (?!0\.000)',
+                                   s.get("/metrics").text, re.M), 10, "the published speed")
         text = s.get("/metrics").text
     counts = re.findall(r'^amps_zap_seconds_count\{worker="\d+"\} (\d+)$', text, re.M)
-    assert sum(map(int, counts)) == 1, counts
+    assert sum(map(int, counts)) == 2, counts
     done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
                           capture_output=True)
     assert done.returncode == 0, done.stderr

@@ -119,7 +119,6 @@ static const struct place scalars[] = {
 	CHANNEL("audio_only"),
 	VARIANT("label"),
 	VARIANT("ffmpeg_profile"),
-	VARIANT("source"),
 	VARIANT("use_yt_dlp"),
 	VARIANT("yt_dlp_format"),
 	VARIANT("interface"),

@@ -206,6 +206,33 @@ Test(lineup, job_spec)
 	done(&f);
 }
 
+Test(lineup, a_command_and_a_pair_may_be_sources_of_one_channel)
+{
+	struct fixture f = {0};
+	const struct lineup_tuner *t;
+
+	add(&f, 1,
+	    "{'name':'A','ffmpeg_profile':'copy','source':{'pair':['rtp://h:1','rtp://h:2']},"
+	    "'sources':[{'custom_ffmpeg':'zap {source}'}],"
+	    "'adaptive_bitrates':[{'name':'v','custom_ffmpeg':'zap -v {source}'}]}");
+	add(&f, 2,
+	    "{'name':'B','ffmpeg_profile':'copy','source':'x','custom_ffmpeg':'zap {source}',"
+	    "'sources':[{'source':{'pair':['rtp://h:1','rtp://h:2']}}]}");
+	build(&f, "{}");
+	t = lineup_find_key(f.lineup, "1");
+	cr_assert_eq(t->source_count, 2);
+	cr_expect(strstr(t->sources[1].spec, "\"rtp://h:1\""), "%s", t->sources[1].spec);
+	cr_expect_null(strstr(t->sources[1].spec, "pair"));
+	t = lineup_find_key(f.lineup, "1/v");
+	cr_assert_not_null(t);
+	cr_expect_null(t->unavailable);
+	t = lineup_find_key(f.lineup, "2");
+	cr_assert_eq(t->source_count, 2);
+	cr_expect(strstr(t->sources[1].spec, "\"pair\":\"rtp://h:2\""));
+	cr_expect_null(strstr(t->sources[1].spec, "zap"));
+	done(&f);
+}
+
 Test(lineup, both_legs_of_a_pair_are_in_the_spec_and_in_what_is_shown)
 {
 	struct fixture f = {0};

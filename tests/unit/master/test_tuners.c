@@ -1005,6 +1005,40 @@ Test(tuners, a_source_slower_than_real_time_is_followed_by_another_one)
 	scene_close(&s);
 }
 
+/* One that delivers in bursts is seen to be slow after a longer time. */
+Test(tuners, a_slow_source_returns_only_after_it_would_have_been_seen_again)
+{
+	struct scene s;
+	struct fake_job *again;
+	struct tuner *t;
+	uint64_t generation;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	t = s.tuners->all;
+	t->jobs[SEAT_SOURCE]->running_us -= 25000000;
+	fake_slow(&s, &s.jobs[0], 700);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	fake_run(&s, &s.jobs[1]);
+	again = await_job(&s, 3);
+	fake_run(&s, again);
+	generation = again->generation;
+	t->jobs[SEAT_PROBE]->running_us -= 30000000;
+	tuner_update(t);
+	turn(&s);
+	fake_listen(again);
+	cr_assert_eq(again->generation, generation, "not yet");
+	t->jobs[SEAT_PROBE]->running_us -= 4000000;
+	tuner_update(t);
+	await_next_ring(&s, again);
+	fake_takes_over(&s, again, 920000);
+	cr_assert_eq(t->source_at, 0);
+	scene_close(&s);
+}
+
 Test(tuners, a_slow_source_stays_where_there_is_no_other_that_works)
 {
 	struct scene s;
@@ -1752,6 +1786,46 @@ Test(tuners, a_want_right_after_the_end_of_a_film_restarts_it)
 	scene_close(&s);
 }
 
+static struct fake_job *derive_of(struct scene *s)
+{
+	return s->jobs[0].role == JOB_DERIVE ? &s->jobs[0] : &s->jobs[1];
+}
+
+static double encoder_speed(struct scene *s)
+{
+	json_t *list = tuners_report(s->tuners, NULL, no_viewers);
+	double speed = json_real_value(json_object_get(json_array_get(list, 0), "encoder_speed"));
+
+	json_decref(list);
+	return speed;
+}
+
+Test(tuners, tells_how_fast_an_encoder_could_go_and_what_it_left_out)
+{
+	struct scene s;
+	struct fake_job *derive;
+
+	scene_open(&s, 1000);
+	want(&s, 0, 1, "sd");
+	fake_listen(&s.jobs[0]);
+	fake_listen(&s.jobs[1]);
+	derive = derive_of(&s);
+	for (uint64_t dropped = 0; dropped <= 40; dropped += 20) {
+		cr_assert_eq(msg_send_job_effort(derive->fd,
+						 &(struct msg_job_effort){2500, dropped}, NULL),
+			     0);
+		turn(&s);
+	}
+	cr_expect_float_eq(encoder_speed(&s), 2.5, 1e-9);
+	cr_expect_eq(s.tuners->all->frames_dropped, 60);
+	/* another one is not as fast until it says so; what was left out stays */
+	fake_end(derive);
+	turn(&s);
+	cr_expect_float_eq(encoder_speed(&s), 0, 1e-9);
+	cr_expect_eq(s.tuners->all->frames_dropped, 60);
+	scene_close(&s);
+}
+
 Test(tuners, a_variant_gets_a_derive_job_that_reads_the_source)
 {
 	struct scene s;
@@ -1829,11 +1903,6 @@ Test(tuners, a_variant_that_cannot_be_made_fails_alone)
 	cr_assert_eq(state_of(&s), TUNER_RUNNING);
 	cr_assert_eq(s.job_count, 2, "it is no longer waited for");
 	scene_close(&s);
-}
-
-static struct fake_job *derive_of(struct scene *s)
-{
-	return s->jobs[0].role == JOB_DERIVE ? &s->jobs[0] : &s->jobs[1];
 }
 
 static void fake_output_fails(struct fake_job *j, uint32_t output, uint64_t generation)
@@ -2776,6 +2845,84 @@ Test(tuners, a_source_that_shows_nothing_is_left_for_the_next_one)
 	cr_assert_eq(source->source, '1');
 	cr_assert_eq(next_job(&s, 4)->role, JOB_WATCH);
 	cr_assert_eq(s.gones, 0, "viewers have stayed");
+	scene_close(&s);
+}
+
+Test(tuners, a_source_that_shows_nothing_is_better_than_one_that_does_not_work)
+{
+	struct scene s;
+	struct fake_job *watch = scene_watch(&s, 2), *again;
+
+	fake_content(&s, watch, CONTENT_FROZEN);
+	fake_end(watch);
+	fake_end(&s.jobs[0]);
+	turn(&s);
+	fake_fail(&s, next_job(&s, 3), "refused");
+	again = await_job(&s, 4);
+	fake_run(&s, again);
+	cr_assert_eq(again->source, '0');
+	watch = await_job(&s, 5);
+	fake_hello(&s, watch);
+	fake_content(&s, watch, CONTENT_FROZEN);
+	fake_listen(again);
+	cr_assert_not(again->told_to_stop, "the other one has just failed");
+	scene_close(&s);
+}
+
+Test(tuners, a_source_that_shows_nothing_is_left_as_soon_as_another_one_may_start)
+{
+	struct scene s;
+	struct fake_job *watch = scene_watch(&s, 2);
+
+	s.tuners->all->health[1].at_us = clock_mono_us() + 1200000;
+	fake_content(&s, watch, CONTENT_BLACK);
+	fake_listen(&s.jobs[0]);
+	cr_assert_not(s.jobs[0].told_to_stop);
+	await_stop(&s, &s.jobs[0]);
+	scene_close(&s);
+}
+
+Test(tuners, what_was_found_of_a_source_is_not_said_of_the_one_that_takes_over)
+{
+	struct scene s;
+	struct fake_job *watch = scene_watch(&s, 2), *first;
+
+	fake_fail(&s, &s.jobs[0], "gone");
+	fake_end(watch);
+	turn(&s);
+	fake_run(&s, &s.jobs[2]);
+	watch = await_job(&s, 4);
+	fake_hello(&s, watch);
+	cr_assert_eq(watch->role, JOB_WATCH);
+	first = await_job(&s, 5);
+	fake_run(&s, first);
+	cr_assert_eq(first->source, '0');
+	/* the one that is tried is at hand */
+	fake_content(&s, watch, CONTENT_FROZEN);
+	await_next_ring(&s, first);
+	fake_takes_over(&s, first, 920000);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	fake_listen(watch);
+	cr_assert(watch->told_to_stop);
+	cr_assert_eq(s.tuners->all->content, CONTENT_GOOD);
+	fake_listen(first);
+	cr_assert_not(first->told_to_stop);
+	scene_close(&s);
+}
+
+Test(tuners, a_channel_plays_on_without_its_watch_job)
+{
+	struct scene s;
+	struct fake_job *watch = scene_watch(&s, 1);
+
+	fake_content(&s, watch, CONTENT_GOOD);
+	fake_end(watch);
+	turn(&s);
+	cr_assert_eq(state_of(&s), TUNER_RUNNING);
+	cr_assert_str_eq(s.tuners->all->last_error, "");
+	cr_assert_eq(s.tuners->all->restarts, 0);
+	fake_hello(&s, await_job(&s, 3));
+	cr_assert_eq(s.jobs[2].role, JOB_WATCH);
 	scene_close(&s);
 }
 

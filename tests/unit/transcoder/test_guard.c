@@ -120,7 +120,7 @@ Test(guard, of_the_inside_addresses_only_that_of_the_proxy_is_reached)
 
 	snprintf(service, sizeof(service), "%u", ntohs(port));
 	guard_set("8.8.8.8", false);
-	guard_set_proxy("localhost");
+	guard_set_proxy("localhost", ntohs(port));
 	cr_assert_eq(try_connect(port), -EACCES, "it was not looked up");
 	look_up("127.0.0.1");
 	cr_assert_eq(try_connect(port), -EACCES, "that is another name");
@@ -131,8 +131,15 @@ Test(guard, of_the_inside_addresses_only_that_of_the_proxy_is_reached)
 		0);
 	freeaddrinfo(found);
 	cr_assert_eq(try_connect(port), 0);
+	snprintf(service, sizeof(service), "%u", ntohs(other));
+	cr_assert_eq(
+		getaddrinfo("localhost", service,
+			    &(struct addrinfo){.ai_family = AF_INET, .ai_socktype = SOCK_STREAM},
+			    &found),
+		0);
+	freeaddrinfo(found);
 	cr_assert_eq(try_connect(other), -EACCES, "another port");
-	guard_set_proxy("");
+	guard_set_proxy("", 0);
 	cr_assert_eq(try_connect(port), -EACCES);
 	close(fd);
 	close(other_fd);

@@ -19,6 +19,9 @@ static void make(struct server *s)
 	struct tuner_slot slot = {.state = TUNER_RUNNING,
 				  .channel = 5,
 				  .pid = 10,
+				  .bitrate_out = 12000000,
+				  .frames_dropped = 31,
+				  .encoder_permil = 3250,
 				  .start_ms = 1042,
 				  .pcr_interval_ms = 40};
 	struct chantab_header *table;
@@ -87,6 +90,16 @@ Test(metrics, sums_up_the_server)
 	cr_expect(strstr(
 		text, "\namps_tuner_pcr_interval_seconds{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} "
 		      "0.040\n"));
+	cr_expect(strstr(
+		text,
+		"\namps_tuner_output_bytes_per_second{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} "
+		"1500000\n"));
+	cr_expect(strstr(
+		text,
+		"\namps_tuner_frames_dropped_total{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} 31\n"));
+	cr_expect(strstr(
+		text,
+		"\namps_tuner_encoder_speed{channel=\"5\",tuner=\"5/a\\\"\\\\\\n\"} 3.250\n"));
 	cr_expect(strstr(text, "# TYPE amps_zap_seconds histogram\n"));
 	cr_expect(strstr(text, "\namps_zap_seconds_bucket{worker=\"1\",le=\"0.025\"} 0\n"));
 	cr_expect(strstr(text, "\namps_zap_seconds_bucket{worker=\"1\",le=\"0.05\"} 2\n"));

@@ -1,0 +1,187 @@
+/* tuner_health.c - what is known of a tuner's sources, and which one is taken.
+ *
+ * A source that may start but was slow, or showed nothing, is taken after those without such a
+ * doubt.  One that plays is left for its content or its speed only if there is one to go to that
+ * has also brought media lately: a bad picture is better than none. */
+#include "amps-master/tuners/tuner.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log/log.h"
+#include "common/text/text.h"
+
+#define CONTENT_AGAIN_US                                                                           \
+	1000000ull /* while a source shows nothing, others are looked at so often */
+#define SLOW_AFTER_MAX_US 120000000ull /* no longer is the proof awaited that a source is slow */
+
+void tuner_health_forget(struct source_health *h)
+{
+	h->at_us = h->slow_us = h->slow_after_us = h->failed_us = h->shows_us = 0;
+	h->shows_wait_ms = 0;
+	backoff_init(&h->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
+}
+
+static bool lately(uint64_t then_us, uint64_t now_us)
+{
+	return then_us && now_us - then_us < SOURCE_DOUBT_MS * 1000ull;
+}
+
+bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us)
+{
+	return lately(t->health[at].slow_us, now_us);
+}
+
+uint64_t tuner_shows_us(const struct tuner *t, unsigned at)
+{
+	return t->def && t->def->watch_content ? t->health[at].shows_us : 0;
+}
+
+static bool is_doubtful(const struct tuner *t, unsigned at, uint64_t now_us)
+{
+	return tuner_is_slow(t, at, now_us) || tuner_shows_us(t, at) > now_us;
+}
+
+unsigned tuner_choose_source(const struct tuner *t, unsigned first, bool plain, uint64_t now_us)
+{
+	unsigned n = t->def->source_count, soonest = n, doubtful = n;
+
+	assert(n > 0);
+	first = first > n ? 0 : first; /* behind the slate */
+	plain = plain && tuner_has_plain_source(t);
+	for (unsigned step = 0; step < n; step++) {
+		unsigned i = (first + step) % n;
+
+		if (plain && t->health[i].raw)
+			continue;
+		if (t->health[i].at_us <= now_us && !is_doubtful(t, i, now_us))
+			return i;
+		if (t->health[i].at_us <= now_us && doubtful == n)
+			doubtful = i;
+		if (soonest == n || t->health[i].at_us < t->health[soonest].at_us)
+			soonest = i;
+	}
+	assert(soonest < n);
+	return doubtful < n ? doubtful : soonest;
+}
+
+int tuner_better_source(const struct tuner *t, uint64_t now_us)
+{
+	unsigned n = t->def ? t->def->source_count : 0;
+
+	for (unsigned step = 1; step < n; step++) {
+		unsigned i = (t->source_at + step) % n;
+		const struct source_health *h = &t->health[i];
+
+		if (h->at_us <= now_us && !h->raw && !lately(h->failed_us, now_us) &&
+		    !is_doubtful(t, i, now_us))
+			return (int)i;
+	}
+	return -1;
+}
+
+void tuner_source_failed(struct tuner *t, unsigned at)
+{
+	struct source_health *h = &t->health[at];
+
+	assert(t->def && at < t->def->source_count);
+	h->failed_us = clock_mono_us();
+	h->at_us = h->failed_us + backoff_next_ms(&h->backoff, true) * 1000ull;
+}
+
+void tuner_note_slow(struct tuner *t, const struct job *j, unsigned at, unsigned permil)
+{
+	struct source_health *h = &t->health[at];
+	uint64_t now_us = clock_mono_us(), ran_us = j->running_us ? now_us - j->running_us : 0;
+
+	assert(permil > 0 && permil < 1000);
+	if (!tuner_is_slow(t, at, now_us))
+		log_warn("source %u delivers only %u%% of real time, %s channel=%s", at + 1,
+			 permil / 10,
+			 at == t->source_at && tuner_better_source(t, now_us) < 0
+				 ? "there is no other one, continuing with it"
+				 : "preferring another one",
+			 t->key);
+	h->slow_us = now_us;
+	h->slow_after_us = MAX(h->slow_after_us, MIN(ran_us, SLOW_AFTER_MAX_US));
+	h->rate_permil = permil;
+}
+
+const char *tuner_content_text(enum content_fault fault)
+{
+	static const char *const texts[CONTENT_FAULT_COUNT_] = {
+		[CONTENT_BLACK] = "its picture is black",
+		[CONTENT_FROZEN] = "its picture is frozen",
+		[CONTENT_SILENT] = "its sound is silent",
+	};
+
+	assert(fault < CONTENT_FAULT_COUNT_ && texts[fault]);
+	return texts[fault];
+}
+
+/* How long it is not returned to: longer each time, unless it showed something for long. */
+static uint32_t shows_wait_ms(const struct source_health *h, uint64_t ran_us)
+{
+	if (!h->shows_wait_ms || ran_us > CONTENT_RETRY_MS * 1000ull)
+		return CONTENT_RETRY_MS;
+	return MIN(2 * h->shows_wait_ms, CONTENT_RETRY_MAX_MS);
+}
+
+/* The source is left for a better one; it may be started again if that does not work. */
+static void leave_content(struct tuner *t, uint64_t now_us)
+{
+	struct source_health *h = &t->health[t->source_at];
+	const struct job *j = t->jobs[SEAT_SOURCE];
+	unsigned was = t->source_at;
+
+	h->shows_wait_ms = shows_wait_ms(h, j->running_us ? now_us - j->running_us : 0);
+	h->shows_us = now_us + h->shows_wait_ms * 1000ull;
+	h->finite = !t->live;
+	t->found_us = 0; /* another look at its page may find something else */
+	text_copy(t->last_error, sizeof(t->last_error), tuner_content_text(t->content));
+	tuner_back_off(t, SEAT_SOURCE, true, "source", LOST_FAILED);
+	assert(t->source_at != was);
+	tuner_forget_content(t);
+	tuner_replace_source(t);
+	tuner_tell_failed(t);
+}
+
+void tuner_forget_content(struct tuner *t)
+{
+	t->content = CONTENT_GOOD;
+	if (t->jobs[SEAT_WATCH])
+		job_stop(t->jobs[SEAT_WATCH]);
+}
+
+void tuner_judge_content(struct tuner *t, uint64_t now_us, uint64_t *next_us)
+{
+	const struct job *source = t->jobs[SEAT_SOURCE];
+
+	if (t->content == CONTENT_GOOD || t->state != TUNER_RUNNING || tuner_on_slate(t) ||
+	    !source || source->state == JOB_STOPPING)
+		return;
+	/* an earlier source that is tried may be just what is needed */
+	if (tuner_return_at_once(t) || tuner_better_source(t, now_us) < 0)
+		*next_us = MIN(*next_us, now_us + CONTENT_AGAIN_US);
+	else
+		leave_content(t, now_us);
+}
+
+void tuner_content(struct tuner *t, enum content_fault fault)
+{
+	enum content_fault was = t->content;
+
+	t->content = fault;
+	if (fault == was)
+		return;
+	if (fault == CONTENT_GOOD) {
+		if (strcmp(t->last_error, tuner_content_text(was)) == 0)
+			t->last_error[0] = '\0';
+		log_info("the source shows something again channel=%s", t->key);
+	} else {
+		text_copy(t->last_error, sizeof(t->last_error), tuner_content_text(fault));
+		log_warn("the source shows nothing (%s) channel=%s", t->last_error, t->key);
+	}
+	tuner_publish(t);
+	tuner_update_soon(t);
+}
