@@ -22,6 +22,8 @@
 #include "common/msg/log_copy.h"
 #include "common/sandbox.h"
 
+#define PROXY_PORT 80 /* libav's, where the address of a proxy names none */
+
 /* The files that a job reads besides its source: certificates and keys from the input options, and
  * files that filters read (pictures, subtitles, fonts). */
 struct job_files {
@@ -207,6 +209,7 @@ static void set_guard(struct job *job, const struct source_options *options)
 	const char *url = page ? page : job_spec_text(job, "source", "");
 	const AVDictionaryEntry *mode = av_dict_get(options->libav, "mode", NULL, 0);
 	const AVDictionaryEntry *proxy = av_dict_get(options->libav, "http_proxy", NULL, 0);
+	uint16_t proxy_port = 0;
 
 	url_host(url, host, sizeof(host));
 	guard_set(host, job_spec_bool(job, "allow_private") ||
@@ -216,7 +219,9 @@ static void set_guard(struct job *job, const struct source_options *options)
 		unsetenv("no_proxy");
 	if (proxy && strncasecmp(url, "http", 4) == 0)
 		url_host(proxy->value, proxy_host, sizeof(proxy_host));
-	guard_set_proxy(proxy_host, proxy ? url_port(proxy->value) : 0);
+	if (proxy)
+		proxy_port = url_port(proxy->value);
+	guard_set_proxy(proxy_host, proxy_port ? proxy_port : PROXY_PORT);
 	guard_interruptible(job_interrupt, job);
 	if (page)
 		guard_judge();

@@ -8,6 +8,7 @@
 #include "amps-master/config/config_check_parts.h"
 #include "amps-master/lineup/options_list.h"
 #include "amps-master/lineup/yt_dlp.h"
+#include "common/text/text.h"
 
 #define ARGS_MAX 256
 
@@ -264,14 +265,20 @@ static bool finish_source(struct check *c, const struct spot *at, json_t *out)
 /* libav knows proxies of HTTP, whose address it wants in this form, in lower case. */
 static bool proxy_ok(const char *text)
 {
-	const char *host = text + 7, *port;
+	const char *host = text + 7, *port, *end;
+	char digits[6];
+	uint64_t number;
 
 	if (strncmp(text, "http://", 7) != 0)
 		return false;
-	host = strchr(host, '@') ? strchr(host, '@') + 1 : host;
+	host = strrchr(host, '@') ? strrchr(host, '@') + 1 : host;
 	port = strchr(*host == '[' ? host + strcspn(host, "]") : host, ':');
-	return port != NULL && port > host && port[1] != '\0' &&
-	       port[1 + strspn(port + 1, "0123456789")] == '\0';
+	if (port == NULL || port == host || memchr(host, '/', (size_t)(port - host)) != NULL)
+		return false;
+	end = port + 1 + strspn(port + 1, "0123456789");
+	snprintf(digits, sizeof(digits), "%.*s", (int)MIN(end - port - 1, 5), port + 1);
+	return end - port - 1 <= 5 && text_parse_u64(digits, UINT16_MAX, &number) == 0 &&
+	       number > 0 && (*end == '\0' || strcmp(end, "/") == 0);
 }
 
 static json_t *read_proxy(struct check *c, const struct field *f, const struct spot *at)

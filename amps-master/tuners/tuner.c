@@ -668,11 +668,11 @@ void tuner_update(struct tuner *t)
 	const struct lineup_settings *s = &t->owner->lineup->settings;
 
 	stop_outdated(t);
-	tuner_judge_content(t, now_us, &next_us);
 	drop_idle_outputs(t, now_us, (uint64_t)s->idle_timeout_ms * 1000, &next_us);
 	stop_unneeded(t, JOB_DERIVE, SEAT_DERIVE);
 	stop_unneeded(t, JOB_SEGMENT, SEAT_SEGMENT);
 	stop_unneeded(t, JOB_WATCH, SEAT_WATCH);
+	tuner_judge_content(t, now_us, &next_us);
 	if (t->jobs[SEAT_SOURCE] && !t->outputs)
 		job_stop(t->jobs[SEAT_SOURCE]);
 	if (!t->outputs)

@@ -125,6 +125,7 @@ struct tuner {
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
 	enum content_fault content; /* what its watch job has found */
+	uint64_t content_us;	    /* since when it is no good */
 	struct media_track *tracks; /* [SEGMENT_TRACKS_MAX], by number; NULL = none */
 	uint64_t empty_us;	    /* without outputs and jobs since then; 0 = it has some */
 	unsigned gop_ms;	 /* longest distance of the source's access points; 0 = not known */
@@ -291,8 +292,10 @@ void tuner_note_slow(struct tuner *t, const struct job *j, unsigned at, unsigned
 uint64_t tuner_shows_us(const struct tuner *t, unsigned at);
 /* The watch job has found this. */
 void tuner_content(struct tuner *t, enum content_fault fault);
-/* What it has found is of another source; it is to begin again. */
+/* It watches no longer: what it has found is not known of what follows. */
 void tuner_forget_content(struct tuner *t);
+/* Another source takes the place of this one: if it showed nothing, that is noted. */
+void tuner_leaves_content(struct tuner *t);
 /* Leaves a source that shows nothing if there is a better one. */
 void tuner_judge_content(struct tuner *t, uint64_t now_us, uint64_t *next_us);
 /* "its picture is black"; not of CONTENT_GOOD. */
@@ -317,6 +320,8 @@ void tuner_look_ahead(struct tuner *t, uint64_t now_us, uint64_t *next_us);
 /* tuner_return.c: back to an earlier source */
 /* Begins, ends or completes what is due; no earlier than *next_us something else is. */
 void tuner_return(struct tuner *t, uint64_t now_us, uint64_t *next_us);
+/* Does a job that tries an earlier source run, or take over already? */
+bool tuner_return_ready(const struct tuner *t);
 /* The source that plays is lost.  True: the job that tries another one takes over now. */
 bool tuner_return_at_once(struct tuner *t);
 void tuner_return_cancel(struct tuner *t);

@@ -22,14 +22,19 @@ void tuner_health_forget(struct source_health *h)
 	backoff_init(&h->backoff, JOB_BACKOFF_MIN_MS, JOB_BACKOFF_MAX_MS);
 }
 
-static bool lately(uint64_t then_us, uint64_t now_us)
-{
-	return then_us && now_us - then_us < SOURCE_DOUBT_MS * 1000ull;
-}
-
 bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us)
 {
-	return lately(t->health[at].slow_us, now_us);
+	uint64_t slow_us = t->health[at].slow_us;
+
+	return slow_us && now_us - slow_us < SOURCE_DOUBT_MS * 1000ull;
+}
+
+/* Longer the more often it did in a row: each try of it costs a source that plays. */
+static bool failed_lately(const struct source_health *h, uint64_t now_us)
+{
+	uint64_t for_ms = (uint64_t)SOURCE_DOUBT_MS << MIN(h->silent_starts, 4u);
+
+	return h->failed_us && now_us - h->failed_us < for_ms * 1000;
 }
 
 uint64_t tuner_shows_us(const struct tuner *t, unsigned at)
@@ -45,16 +50,21 @@ static bool is_doubtful(const struct tuner *t, unsigned at, uint64_t now_us)
 unsigned tuner_choose_source(const struct tuner *t, unsigned first, bool plain, uint64_t now_us)
 {
 	unsigned n = t->def->source_count, soonest = n, doubtful = n;
+	bool choice = false; /* beside those that have failed there is a doubtful one */
 
 	assert(n > 0);
 	first = first > n ? 0 : first; /* behind the slate */
 	plain = plain && tuner_has_plain_source(t);
+	for (unsigned i = 0; i < n; i++)
+		choice = choice || (t->health[i].at_us <= now_us && is_doubtful(t, i, now_us) &&
+				    !(plain && t->health[i].raw));
 	for (unsigned step = 0; step < n; step++) {
 		unsigned i = (first + step) % n;
 
 		if (plain && t->health[i].raw)
 			continue;
-		if (t->health[i].at_us <= now_us && !is_doubtful(t, i, now_us))
+		if (t->health[i].at_us <= now_us && !is_doubtful(t, i, now_us) &&
+		    !(choice && failed_lately(&t->health[i], now_us)))
 			return i;
 		if (t->health[i].at_us <= now_us && doubtful == n)
 			doubtful = i;
@@ -73,7 +83,7 @@ int tuner_better_source(const struct tuner *t, uint64_t now_us)
 		unsigned i = (t->source_at + step) % n;
 		const struct source_health *h = &t->health[i];
 
-		if (h->at_us <= now_us && !h->raw && !lately(h->failed_us, now_us) &&
+		if (h->at_us <= now_us && !h->raw && !failed_lately(h, now_us) &&
 		    !is_doubtful(t, i, now_us))
 			return (int)i;
 	}
@@ -119,38 +129,51 @@ const char *tuner_content_text(enum content_fault fault)
 	return texts[fault];
 }
 
-/* How long it is not returned to: longer each time, unless it showed something for long. */
-static uint32_t shows_wait_ms(const struct source_health *h, uint64_t ran_us)
+/* How long it is not returned to: longer each time, unless it showed something for so long. */
+static uint32_t shows_wait_ms(const struct source_health *h, uint64_t showed_us)
 {
-	if (!h->shows_wait_ms || ran_us > CONTENT_RETRY_MS * 1000ull)
+	if (!h->shows_wait_ms || showed_us > CONTENT_RETRY_MS * 1000ull)
 		return CONTENT_RETRY_MS;
 	return MIN(2 * h->shows_wait_ms, CONTENT_RETRY_MAX_MS);
 }
 
-/* The source is left for a better one; it may be started again if that does not work. */
-static void leave_content(struct tuner *t, uint64_t now_us)
+void tuner_leaves_content(struct tuner *t)
 {
 	struct source_health *h = &t->health[t->source_at];
 	const struct job *j = t->jobs[SEAT_SOURCE];
+	bool ran = j && j->running_us && j->running_us < t->content_us;
+
+	if (t->content == CONTENT_GOOD || tuner_on_slate(t))
+		return;
+	h->shows_wait_ms = shows_wait_ms(h, ran ? t->content_us - j->running_us : 0);
+	h->shows_us = clock_mono_us() + h->shows_wait_ms * 1000ull;
+	h->finite = !t->live;
+}
+
+/* The source is left for a better one; it may be started again at once if that does not work. */
+static void leave_content(struct tuner *t)
+{
 	unsigned was = t->source_at;
 
-	h->shows_wait_ms = shows_wait_ms(h, j->running_us ? now_us - j->running_us : 0);
-	h->shows_us = now_us + h->shows_wait_ms * 1000ull;
-	h->finite = !t->live;
+	tuner_leaves_content(t);
 	t->found_us = 0; /* another look at its page may find something else */
 	text_copy(t->last_error, sizeof(t->last_error), tuner_content_text(t->content));
-	tuner_back_off(t, SEAT_SOURCE, true, "source", LOST_FAILED);
+	tuner_back_off(t, SEAT_SOURCE, false, "source", LOST_FAILED);
 	assert(t->source_at != was);
-	tuner_forget_content(t);
 	tuner_replace_source(t);
+	if (t->jobs[SEAT_WATCH])
+		job_stop(t->jobs[SEAT_WATCH]);
 	tuner_tell_failed(t);
 }
 
 void tuner_forget_content(struct tuner *t)
 {
+	bool said = t->content != CONTENT_GOOD && t->state == TUNER_RUNNING &&
+		    strcmp(t->last_error, tuner_content_text(t->content)) == 0;
+
+	if (said)
+		t->last_error[0] = '\0';
 	t->content = CONTENT_GOOD;
-	if (t->jobs[SEAT_WATCH])
-		job_stop(t->jobs[SEAT_WATCH]);
 }
 
 void tuner_judge_content(struct tuner *t, uint64_t now_us, uint64_t *next_us)
@@ -160,20 +183,22 @@ void tuner_judge_content(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 	if (t->content == CONTENT_GOOD || t->state != TUNER_RUNNING || tuner_on_slate(t) ||
 	    !source || source->state == JOB_STOPPING)
 		return;
-	/* an earlier source that is tried may be just what is needed */
-	if (tuner_return_at_once(t) || tuner_better_source(t, now_us) < 0)
+	/* an earlier source that is being tried takes over by itself */
+	if (tuner_return_ready(t) || tuner_better_source(t, now_us) < 0)
 		*next_us = MIN(*next_us, now_us + CONTENT_AGAIN_US);
 	else
-		leave_content(t, now_us);
+		leave_content(t);
 }
 
 void tuner_content(struct tuner *t, enum content_fault fault)
 {
 	enum content_fault was = t->content;
 
-	t->content = fault;
 	if (fault == was)
 		return;
+	if (was == CONTENT_GOOD)
+		t->content_us = clock_mono_us();
+	t->content = fault;
 	if (fault == CONTENT_GOOD) {
 		if (strcmp(t->last_error, tuner_content_text(was)) == 0)
 			t->last_error[0] = '\0';

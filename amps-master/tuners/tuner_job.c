@@ -158,7 +158,7 @@ void job_free(struct job *j)
 	job_set_slow(j, false);
 	*place_of(j) = NULL;
 	if (j->seat == SEAT_WATCH)
-		j->tuner->content = CONTENT_GOOD; /* not known any more */
+		tuner_forget_content(j->tuner);
 	if (j->seat == SEAT_DERIVE)
 		j->tuner->encoder_permil = 0;
 	if (j->seat == SEAT_PROBE) {
@@ -182,6 +182,8 @@ void job_stop(struct job *j)
 	else
 		peer_send_shutdown(j->peer, &(struct msg_shutdown){}, NULL);
 	job_set_state(j, JOB_STOPPING);
+	if (j->seat == SEAT_WATCH)
+		tuner_forget_content(j->tuner);
 }
 
 void job_hand_over(struct job *j)
@@ -250,6 +252,8 @@ void job_check(struct job *j, uint64_t now_us)
 	const struct lineup_settings *s = &j->tuner->owner->lineup->settings;
 	uint64_t start_us = (uint64_t)s->start_timeout_ms * 1000 + JOB_START_SLACK_US;
 	uint64_t beat_us = heartbeat_us(j);
+	/* a watch job gives no sign of life while it decodes a picture */
+	uint64_t silence_us = j->seat == SEAT_WATCH ? 3 * JOB_SILENCE_US : JOB_SILENCE_US;
 	const char *why = NULL;
 
 	/* stop_us and started_us may be later than now_us: a job that was checked before this one
@@ -260,7 +264,7 @@ void job_check(struct job *j, uint64_t now_us)
 		 now_us > j->started_us + start_us)
 		why = "it delivered nothing in time";
 	else if (j->state == JOB_ALIVE && j->running_us && beat_us &&
-		 now_us > beat_us + JOB_SILENCE_US && now_us > j->running_us + JOB_SILENCE_US)
+		 now_us > beat_us + silence_us && now_us > j->running_us + silence_us)
 		why = "it sent no heartbeat";
 	else if (j->state == JOB_ALIVE && is_too_large(j, too_large, sizeof(too_large)))
 		why = too_large;
@@ -677,7 +681,7 @@ static void note_failure(struct job *j)
 
 		h->silent_starts = j->running_us ? 0 : h->silent_starts + 1;
 		h->failed = !j->running_us;
-		h->failed_us = j->running_us ? 0 : clock_mono_us();
+		h->failed_us = young ? clock_mono_us() : 0;
 		if (j->running_us)
 			h->finite = !t->live;
 		t->found_us = 0; /* the address may be what has failed */
@@ -718,7 +722,9 @@ static void lost_watch(struct job *j)
 {
 	struct retry *retry = retry_of(j);
 	uint64_t now_us = clock_mono_us();
-	uint32_t delay_ms = backoff_next_ms(&retry->backoff, now_us - j->started_us < JOB_BRIEF_US);
+	/* what kills it may come with a later key frame */
+	bool young = now_us - j->started_us < JOB_BACKOFF_MAX_MS * 1000ull;
+	uint32_t delay_ms = backoff_next_ms(&retry->backoff, young);
 
 	retry->at_us = now_us + delay_ms * 1000ull;
 	count_fact(&chantab_header(j->tuner->owner)->jobs_failed, 1);

@@ -45,6 +45,7 @@ static void failed(struct tuner *t, bool silent, const char *reason)
 	}
 	text_copy(t->last_error, sizeof(t->last_error), reason);
 	t->last_status = silent ? 504 : 502;
+	t->health[t->source_at].failed_us = clock_mono_us();
 	tuner_back_off(t, SEAT_SOURCE, true, "address of the source", LOST_FAILED);
 	tuner_lost_source(t);
 }

@@ -95,14 +95,22 @@ void tuner_return_cancel(struct tuner *t)
 		job_stop(probe_of(t));
 }
 
+static uint64_t setting_us(const struct tuner *t)
+{
+	if (tuner_on_slate(t))
+		return SLATE_RETURN_US;
+	return (uint64_t)t->owner->lineup->settings.return_after_ms * 1000;
+}
+
 /* How long a source must be stable.  One that was slow runs until that would show again, which
  * takes longer if it delivers in bursts. */
 static uint64_t return_after_us(const struct tuner *t)
 {
-	uint64_t after_us = (uint64_t)t->owner->lineup->settings.return_after_ms * 1000, slow_us;
+	uint64_t after_us = setting_us(t), slow_us;
 
-	if (tuner_on_slate(t))
-		return SLATE_RETURN_US;
+	/* what plays shows nothing */
+	if (tuner_on_slate(t) || t->content != CONTENT_GOOD)
+		return MIN(after_us, SLATE_RETURN_US);
 	assert(t->probe_source <= CHANNEL_SOURCES_MAX);
 	slow_us = t->health[t->probe_source].slow_after_us;
 	if (!slow_us)
@@ -114,7 +122,7 @@ static uint64_t return_after_us(const struct tuner *t)
 /* The next try follows after as long as a source must be stable, a second at least. */
 static void try_later(struct tuner *t, uint64_t now_us)
 {
-	t->probe_at_us = now_us + MAX(return_after_us(t), RETURN_FIRST_MS * 1000ull);
+	t->probe_at_us = now_us + MAX(setting_us(t), RETURN_FIRST_MS * 1000ull);
 }
 
 static void take_over(struct tuner *t, struct job *j)
@@ -148,6 +156,13 @@ static uint64_t try_us(const struct tuner *t)
 	assert(at >= 0);
 	return tuner_on_slate(t) ? t->health[at].at_us
 				 : MAX(t->probe_at_us, tuner_shows_us(t, (unsigned)at));
+}
+
+bool tuner_return_ready(const struct tuner *t)
+{
+	const struct job *j = probe_of(t);
+
+	return t->probe_switches || (j && j->running_us);
 }
 
 bool tuner_return_at_once(struct tuner *t)
@@ -261,7 +276,8 @@ static void promote(struct job *j)
 			 t->key, t->source_at + 1, j->source + 1);
 	output_ring_drop(&t->probe);
 	t->probe_switches = false;
-	t->health[j->source].slow_us = 0;
+	t->health[j->source].slow_us = t->health[j->source].slow_after_us = 0;
+	tuner_leaves_content(t);
 	t->jobs[SEAT_SOURCE] = j;
 	j->seat = SEAT_SOURCE;
 	t->jobs[SEAT_PROBE] = before;
@@ -278,7 +294,8 @@ static void promote(struct job *j)
 	tuner_set_source(t, j->source);
 	t->source_hash = tuner_source(t)->hash;
 	t->live = j->live;
-	tuner_forget_content(t);
+	if (t->jobs[SEAT_WATCH])
+		job_stop(t->jobs[SEAT_WATCH]);
 	try_later(t, clock_mono_us());
 }
 

@@ -2848,7 +2848,8 @@ Test(tuners, a_source_that_shows_nothing_is_left_for_the_next_one)
 	scene_close(&s);
 }
 
-Test(tuners, a_source_that_shows_nothing_is_better_than_one_that_does_not_work)
+/* `runs`: the other one, for a moment. */
+static void check_no_better(bool runs)
 {
 	struct scene s;
 	struct fake_job *watch = scene_watch(&s, 2), *again;
@@ -2857,16 +2858,34 @@ Test(tuners, a_source_that_shows_nothing_is_better_than_one_that_does_not_work)
 	fake_end(watch);
 	fake_end(&s.jobs[0]);
 	turn(&s);
-	fake_fail(&s, next_job(&s, 3), "refused");
-	again = await_job(&s, 4);
+	if (runs) {
+		fake_run(&s, &s.jobs[2]);
+		next_job(&s, 4); /* its watch job */
+	} else {
+		next_job(&s, 3);
+	}
+	fake_fail(&s, &s.jobs[2], "refused");
+	if (runs)
+		fake_end(&s.jobs[3]);
+	again = await_job(&s, 4 + runs);
 	fake_run(&s, again);
 	cr_assert_eq(again->source, '0');
-	watch = await_job(&s, 5);
+	watch = await_job(&s, 5 + runs);
 	fake_hello(&s, watch);
 	fake_content(&s, watch, CONTENT_FROZEN);
 	fake_listen(again);
 	cr_assert_not(again->told_to_stop, "the other one has just failed");
 	scene_close(&s);
+}
+
+Test(tuners, a_source_that_shows_nothing_is_better_than_one_that_does_not_work)
+{
+	check_no_better(false);
+}
+
+Test(tuners, a_source_that_shows_nothing_is_better_than_one_that_dies_at_once)
+{
+	check_no_better(true);
 }
 
 Test(tuners, a_source_that_shows_nothing_is_left_as_soon_as_another_one_may_start)
