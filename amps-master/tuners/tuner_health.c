@@ -1,7 +1,7 @@
 /* tuner_health.c - what is known of a tuner's sources, and which one is taken.
  *
- * A source that may start but was slow, or showed nothing, is taken after those without such a
- * doubt.  One that plays is left for its content or its speed only if there is one to go to that
+ * A source that may start but was slow, or showed nothing, is second choice: it is taken after the
+ * others.  One that plays is left for its content or its speed only if there is one to go to that
  * has also brought media lately: a bad picture is better than none. */
 #include "amps-master/tuners/tuner.h"
 
@@ -42,37 +42,38 @@ uint64_t tuner_shows_us(const struct tuner *t, unsigned at)
 	return t->def && t->def->watch_content ? t->health[at].shows_us : 0;
 }
 
-static bool is_doubtful(const struct tuner *t, unsigned at, uint64_t now_us)
+static bool is_second_choice(const struct tuner *t, unsigned at, uint64_t now_us)
 {
 	return tuner_is_slow(t, at, now_us) || tuner_shows_us(t, at) > now_us;
 }
 
 unsigned tuner_choose_source(const struct tuner *t, unsigned first, bool plain, uint64_t now_us)
 {
-	unsigned n = t->def->source_count, soonest = n, doubtful = n;
-	bool choice = false; /* beside those that have failed there is a doubtful one */
+	unsigned n = t->def->source_count, soonest = n, second = n;
+	bool choice =
+		false; /* one of second choice may start, too: it is preferred to what has failed */
 
 	assert(n > 0);
 	first = first > n ? 0 : first; /* behind the slate */
 	plain = plain && tuner_has_plain_source(t);
 	for (unsigned i = 0; i < n; i++)
-		choice = choice || (t->health[i].at_us <= now_us && is_doubtful(t, i, now_us) &&
-				    !(plain && t->health[i].raw));
+		choice = choice || (t->health[i].at_us <= now_us &&
+				    is_second_choice(t, i, now_us) && !(plain && t->health[i].raw));
 	for (unsigned step = 0; step < n; step++) {
 		unsigned i = (first + step) % n;
 
 		if (plain && t->health[i].raw)
 			continue;
-		if (t->health[i].at_us <= now_us && !is_doubtful(t, i, now_us) &&
+		if (t->health[i].at_us <= now_us && !is_second_choice(t, i, now_us) &&
 		    !(choice && failed_lately(&t->health[i], now_us)))
 			return i;
-		if (t->health[i].at_us <= now_us && doubtful == n)
-			doubtful = i;
+		if (t->health[i].at_us <= now_us && is_second_choice(t, i, now_us) && second == n)
+			second = i;
 		if (soonest == n || t->health[i].at_us < t->health[soonest].at_us)
 			soonest = i;
 	}
 	assert(soonest < n);
-	return doubtful < n ? doubtful : soonest;
+	return second < n ? second : soonest;
 }
 
 int tuner_better_source(const struct tuner *t, uint64_t now_us)
@@ -84,7 +85,7 @@ int tuner_better_source(const struct tuner *t, uint64_t now_us)
 		const struct source_health *h = &t->health[i];
 
 		if (h->at_us <= now_us && !h->raw && !failed_lately(h, now_us) &&
-		    !is_doubtful(t, i, now_us))
+		    !is_second_choice(t, i, now_us))
 			return (int)i;
 	}
 	return -1;

@@ -1039,6 +1039,28 @@ Test(tuners, a_slow_source_returns_only_after_it_would_have_been_seen_again)
 	scene_close(&s);
 }
 
+Test(tuners, a_slow_source_is_preferred_to_one_that_has_failed)
+{
+	struct scene s;
+	struct tuner *t;
+	uint64_t now_us;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(3));
+	want(&s, 0, 1, "");
+	t = s.tuners->all;
+	now_us = clock_mono_us();
+	t->health[0].slow_us = t->health[1].failed_us = t->health[2].failed_us = now_us;
+	cr_expect_eq(tuner_choose_source(t, 1, false, now_us + 1), 0);
+	t->health[2].failed_us = 0;
+	cr_expect_eq(tuner_choose_source(t, 1, false, now_us + 1), 2,
+		     "nothing is known against it");
+	t->health[0].slow_us = 0;
+	t->health[2].failed_us = now_us;
+	cr_expect_eq(tuner_choose_source(t, 1, false, now_us + 1), 1, "one after the other, else");
+	scene_close(&s);
+}
+
 Test(tuners, a_slow_source_stays_where_there_is_no_other_that_works)
 {
 	struct scene s;
