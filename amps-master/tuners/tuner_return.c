@@ -18,6 +18,7 @@
 
 #define OVERLAPS_MAX	3
 #define OVERLAP_MAX_90K (10 * 90000ull)
+#define STOPS_90K	9000 /* the job before writes so much more until it has stopped */
 /* A slate begins slightly ahead of real time, and how far a source's clock references are ahead of
  * its pictures is known a moment after its first access point. */
 #define SLATE_RETURN_US 500000
@@ -299,12 +300,15 @@ static void promote(struct job *j)
 	try_later(t, clock_mono_us());
 }
 
-/* How far `first` lies before `limit`; both are a job's. */
+/* How far `first` lies before `limit` and what is still written behind it; both are a job's. */
 static int64_t before(int64_t first, int64_t limit)
 {
-	uint64_t by = (uint64_t)limit - (uint64_t)first;
+	uint64_t behind = (uint64_t)first - (uint64_t)limit,
+		 by = (uint64_t)limit - (uint64_t)first;
 
-	return first >= limit ? 0 : (int64_t)MIN(by, OVERLAP_MAX_90K);
+	if (first >= limit)
+		return behind > STOPS_90K ? 0 : STOPS_90K - (int64_t)behind + 1;
+	return (int64_t)MIN(by, OVERLAP_MAX_90K) + STOPS_90K + 1;
 }
 
 /* By how much the next ring begins before the present one's frontier, or before its clock; 0: it
@@ -320,8 +324,8 @@ static int64_t overlap_90k(const struct output *o)
 	overlap = before(atomic_load_explicit(&h->first_90k, memory_order_relaxed), frontier);
 	clock = ring_clock_90k(&o->current.map);
 	first_clock = atomic_load_explicit(&h->first_clock_90k, memory_order_relaxed);
-	if (clock != TIME_NONE && first_clock != TIME_NONE && first_clock <= clock)
-		overlap = MAX(overlap, before(first_clock, clock) + 1);
+	if (clock != TIME_NONE && first_clock != TIME_NONE)
+		overlap = MAX(overlap, before(first_clock, clock));
 	return overlap;
 }
 
