@@ -3,10 +3,9 @@
 #include <assert.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
+#include "amps-worker/http/answer.h"
 #include "amps-worker/http/body_maker.h"
 #include "amps-worker/http/incoming.h"
 #include "common/clock.h"
@@ -14,21 +13,6 @@
 
 #define RECEIVE_BYTES	   4096u
 #define RECEIVE_BODY_BYTES 65536u
-#define SEND_PIECES	   64u /* parts of an answer that are sent at once */
-
-/* An answer under way; the body's bytes, or its file, live in its reply. */
-struct answer {
-	struct reply reply;
-	struct buf head;
-	struct span body;	  /* empty if a file follows the head */
-	struct reply_terms terms; /* its fields are in conn.in, or in `kept` while it is held */
-	char *kept;
-	uint64_t sent;	   /* of the head and what follows it */
-	size_t run;	   /* of the reply's tail, that is being sent ... */
-	uint64_t run_at;   /* ... and where it begins, counted as `sent` */
-	uint64_t before;   /* of a file that grows: bytes of it that were sent earlier */
-	uint64_t begun_us; /* when the first byte could be sent; 0 = it cannot yet */
-};
 
 /* What to do after a step of the machine. */
 enum step { STEP_AGAIN, STEP_WAIT, STEP_CLOSE };
@@ -41,44 +25,10 @@ static uint64_t now_plus_ms(uint64_t ms)
 	return clock_mono_us() + ms * 1000;
 }
 
-static struct answer *answer_free(struct answer *a)
-{
-	if (!a)
-		return NULL;
-	reply_done(&a->reply);
-	buf_done(&a->head);
-	free(a->kept);
-	free(a);
-	return NULL;
-}
-
-/* Bytes of the file that follow the head. */
-static uint64_t file_bytes(const struct answer *a)
-{
-	const struct reply *r = &a->reply;
-	bool follows = r->kind == REPLY_FILE && a->terms.method == HTTP_GET &&
-		       (r->status == 200 || r->status == 206);
-
-	return follows ? r->file.length : 0;
-}
-
-static uint64_t body_bytes(const struct answer *a)
-{
-	return a->body.len + file_bytes(a) + (a->reply.tail ? a->reply.tail->bytes : 0);
-}
-
-static struct answer *answer_new(void)
-{
-	struct answer *a = calloc(1, sizeof(*a));
-
-	if (a)
-		reply_init(&a->reply);
-	return a;
-}
-
 static void set_send_deadline(struct conn *c)
 {
-	c->deadline_us = now_plus_ms(HTTP_SEND_MS + body_bytes(c->answer) * 1000 / HTTP_SEND_RATE);
+	c->deadline_us =
+		now_plus_ms(HTTP_SEND_MS + answer_bytes(c->answer) * 1000 / HTTP_SEND_RATE);
 }
 
 static void conn_set_state(struct conn *c, enum conn_state state)
@@ -147,7 +97,7 @@ static short wanted_events(const struct conn *c)
 /* New clients come before what takes more than a turn: streams and large answers. */
 static int wanted_priority(const struct conn *c)
 {
-	bool long_answer = c->state == CONN_SEND && body_bytes(c->answer) > HTTP_TURN_BYTES;
+	bool long_answer = c->state == CONN_SEND && answer_bytes(c->answer) > HTTP_TURN_BYTES;
 
 	return c->state == CONN_STREAM || long_answer ? PRIORITY_NORMAL : PRIORITY_CLIENTS;
 }
@@ -205,7 +155,7 @@ static enum step begin_answer(struct conn *c)
 	/* a stream's head says that the connection ends, even if only the head was asked for */
 	if (x->draining || a->reply.kind == REPLY_STREAM || !a->terms.keep_alive)
 		a->reply.close = true;
-	if (reply_render(&a->reply, &a->terms, clock_wall_us(), &a->head, &a->body) < 0)
+	if (answer_render(a, clock_wall_us()) < 0)
 		return STEP_CLOSE;
 	access_entry_set_status(c->entry, a->reply.status);
 	class = (unsigned)a->reply.status / 100; /* rendering may make it a 304 */
@@ -214,9 +164,9 @@ static enum step begin_answer(struct conn *c)
 	/* a small send buffer stays in the processor's cache, which halves the cost of a large
 	 * answer, and limits the kernel's memory that a slow client holds; what is sent from a file
 	 * is not copied, and a larger buffer takes more of it at a time */
-	if (file_bytes(a) > ANSWER_SNDBUF)
+	if (answer_file_bytes(a) > ANSWER_SNDBUF)
 		free_send_buffer(c);
-	else if (body_bytes(a) > ANSWER_SNDBUF)
+	else if (answer_bytes(a) > ANSWER_SNDBUF)
 		conn_set_send_buffer(c, ANSWER_SNDBUF);
 	conn_set_state(c, CONN_SEND);
 	return STEP_AGAIN;
@@ -307,7 +257,7 @@ static enum step begin_stream(struct conn *c, const struct http_request *q)
 	struct answer *a = c->answer;
 	int r;
 
-	if (reply_render(&a->reply, &a->terms, clock_wall_us(), &a->head, &a->body) < 0)
+	if (answer_render(a, clock_wall_us()) < 0)
 		return STEP_CLOSE;
 	c->deadline_us =
 		now_plus_ms(catalog_settings(context_catalog(c->all->context))->start_timeout_ms);
@@ -338,7 +288,7 @@ static enum step begin_more(struct conn *c)
 		conn_set_state(c, CONN_SEND);
 	else
 		set_send_deadline(c);
-	return a->head.len + body_bytes(a) ? STEP_AGAIN : answer_sent(c);
+	return a->head.len + answer_bytes(a) ? STEP_AGAIN : answer_sent(c);
 }
 
 static void on_ready(void *owner, const struct held_error *error)
@@ -362,27 +312,6 @@ static void on_ready(void *owner, const struct held_error *error)
 
 static_assert(sizeof(struct conn) + sizeof(struct answer) <= HTTP_HELD_BYTES, "a held request");
 
-/* Copies the fields that the terms of a held answer borrow; without memory they are left out. */
-static void keep_terms(struct answer *a)
-{
-	struct span *fields[] = {&a->terms.none_match, &a->terms.modified_since, &a->terms.range,
-				 &a->terms.if_range};
-	size_t all = 0, at = 0;
-
-	for (size_t i = 0; i < array_size(fields); i++)
-		all += fields[i]->len;
-	a->kept = all ? malloc(all) : NULL;
-	for (size_t i = 0; i < array_size(fields); i++) {
-		struct span *f = fields[i];
-
-		if (f->at && a->kept)
-			f->at = memcpy(a->kept + at, f->at, f->len);
-		else
-			*f = (struct span){0};
-		at += f->len;
-	}
-}
-
 static enum step hold(struct conn *c)
 {
 	holds_add(&c->all->holds, &c->answer->reply.held, clock_mono_us(), on_ready, c);
@@ -392,9 +321,7 @@ static enum step hold(struct conn *c)
 
 static enum step begin_hold(struct conn *c)
 {
-	struct answer *a = c->answer;
-
-	keep_terms(a);
+	answer_keep_terms(c->answer);
 	return hold(c);
 }
 
@@ -590,65 +517,6 @@ static enum step answer_sent(struct conn *c)
 	return begin_linger(c);
 }
 
-/* Adds what is left of some bytes, of which `*sent` were sent with those before them. */
-static void add_left(struct msghdr *m, const char *at, size_t len, uint64_t *sent)
-{
-	size_t done = (size_t)MIN(*sent, len);
-
-	*sent -= done;
-	if (done < len)
-		m->msg_iov[m->msg_iovlen++] =
-			(struct iovec){(void *)(uintptr_t)(at + done), len - done};
-}
-
-/* Adds what is left of the tail, as far as there is room. */
-static void add_tail(struct answer *a, struct msghdr *m)
-{
-	const struct body_tail *t = a->reply.tail;
-	uint64_t sent;
-
-	if (a->run_at == 0)
-		a->run_at = a->head.len + a->body.len;
-	while (a->run < t->count && a->run_at + t->runs[a->run].len <= a->sent)
-		a->run_at += t->runs[a->run++].len;
-	sent = a->sent - MIN(a->sent, a->run_at);
-	for (size_t i = a->run; i < t->count && m->msg_iovlen < SEND_PIECES; i++)
-		add_left(m, t->runs[i].at, t->runs[i].len, &sent);
-	assert(sent == 0);
-}
-
-/* Sends what is left of the head and of a body in memory.  Bytes, or -1. */
-static ssize_t send_memory(const struct conn *c)
-{
-	struct answer *a = c->answer;
-	struct iovec iov[SEND_PIECES];
-	struct msghdr m = {.msg_iov = iov};
-	int more = file_bytes(a) ? MSG_MORE : 0; /* the head shares a packet with the file */
-	uint64_t sent = a->sent;
-
-	add_left(&m, a->head.data, a->head.len, &sent);
-	add_left(&m, a->body.at, a->body.len, &sent);
-	if (a->reply.tail)
-		add_tail(a, &m);
-	return sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | more);
-}
-
-/* Sends some more of the file.  Bytes, 0 if it is shorter than it was, or -1. */
-static ssize_t send_file(const struct conn *c)
-{
-	const struct reply *r = &c->answer->reply;
-	uint64_t done = c->answer->sent - c->answer->head.len;
-	off_t at = (off_t)(r->file.base + r->file.offset + done);
-	ssize_t n = sendfile(c->fd, r->file.fd, &at, MIN(r->file.length - done, HTTP_TURN_BYTES));
-
-	assert(c->answer->sent >= c->answer->head.len && done < r->file.length);
-	if (n > 0 && r->sent)
-		page_add(r->sent, (uint64_t)n);
-	if (n > 0 && r->media)
-		page_add(&c->all->context->page->bytes_sent, (uint64_t)n);
-	return n;
-}
-
 /* Everything that was there is sent.  Does anything follow, even if only the end of the chunks? */
 static bool has_more(const struct answer *a)
 {
@@ -672,21 +540,31 @@ static enum step send_more(struct conn *c)
 	return found ? begin_more(c) : hold(c);
 }
 
+/* Counts what was sent of a file. */
+static void count_file(const struct conn *c, size_t n)
+{
+	const struct reply *r = &c->answer->reply;
+
+	if (r->sent)
+		page_add(r->sent, n);
+	if (r->media)
+		page_add(&c->all->context->page->bytes_sent, n);
+}
+
 static enum step step_send(struct conn *c)
 {
 	struct answer *a = c->answer;
-	uint64_t all = a->head.len + body_bytes(a);
-	bool file = file_bytes(a) && a->sent >= a->head.len;
-	ssize_t n = file ? send_file(c) : send_memory(c);
+	bool file = a->reply.kind == REPLY_FILE && a->sent >= a->head.len;
+	ssize_t n = answer_send(a, c->fd);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == ENOBUFS ? STEP_WAIT : STEP_CLOSE;
 	if (n == 0)
 		return STEP_CLOSE;
-	a->sent += (uint64_t)n;
-	assert(a->sent <= all);
+	if (file)
+		count_file(c, (size_t)n);
 	c->turn_bytes += (size_t)n;
-	if (a->sent < all)
+	if (!answer_is_sent(a))
 		return STEP_AGAIN;
 	return has_more(a) ? send_more(c) : answer_sent(c);
 }

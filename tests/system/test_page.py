@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -730,6 +731,23 @@ def test_the_page_is_valid_html():
     done = subprocess.run(["node", npm.path("html-validate", "bin", "html-validate.mjs"), PAGE],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def needed(name, known):
+    """Adds a module and all that it imports at its start."""
+    if name not in known:
+        known.add(name)
+        with open(os.path.join(os.path.dirname(PAGE), name), encoding="utf-8") as f:
+            for other in re.findall(r'^import [^"]*?"\./([^"]+)";$', f.read(), re.M):
+                needed(other, known)
+    return known
+
+
+def test_what_watching_needs_is_loaded_at_once():
+    """Without this list each module is asked for when the one before it has been read."""
+    with open(PAGE, encoding="utf-8") as f:
+        listed = re.findall(r'<link rel="modulepreload" href="/ui/([^"]+)">', f.read())
+    assert sorted(listed) == sorted(needed("watch.js", needed("page.js", set())) - {"page.js"})
 
 
 def test_the_page_is_small():
