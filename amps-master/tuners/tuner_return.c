@@ -303,8 +303,7 @@ static void promote(struct job *j)
 /* How far `first` lies before `limit` and what is still written behind it; both are a job's. */
 static int64_t before(int64_t first, int64_t limit)
 {
-	uint64_t behind = (uint64_t)first - (uint64_t)limit,
-		 by = (uint64_t)limit - (uint64_t)first;
+	uint64_t behind = (uint64_t)first - (uint64_t)limit, by = (uint64_t)limit - (uint64_t)first;
 
 	if (first >= limit)
 		return behind > STOPS_90K ? 0 : STOPS_90K - (int64_t)behind + 1;
