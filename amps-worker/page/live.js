@@ -26,7 +26,7 @@ async function reasonOf(answer) {
 	}
 }
 
-/* Calls begun() when the server answers, then take(bytes) for what comes.  Returns at the end;
+/* Waits for begun() when the server answers, then calls take(bytes) for what comes.  Returns at the end;
  * throws a LiveError. */
 export async function readHttp(asked, fields, signal, begun, take) {
 	let answer;
@@ -37,7 +37,7 @@ export async function readHttp(asked, fields, signal, begun, take) {
 	}
 	if (!answer.ok)
 		throw new LiveError(await reasonOf(answer), answer.status);
-	begun();
+	await begun();
 	const reader = answer.body.getReader();
 	try {
 		for (;;) {

@@ -75,11 +75,11 @@ export class Player extends EventTarget {
 
 	/* asked: {id, variant, lang, region}; via "ws": over a WebSocket from the start. */
 	start(asked, { via = "" } = {}) {
-		this.stop();
 		if (!source()) {
 			this.#problem("This browser has no Media Source Extensions.", 0, true);
 			return;
 		}
+		this.#end();
 		this.#asked = asked;
 		this.#socket = via === "ws";
 		this.#tries = this.#failures = 0;
@@ -88,19 +88,28 @@ export class Player extends EventTarget {
 	}
 
 	stop() {
+		this.#end();
+		if (this.#video.src) {
+			this.#video.removeAttribute("src");
+			this.#video.load();
+		}
+		this.#say("stopped");
+	}
+
+	/* Ends all but what the element shows. */
+	#end() {
 		clearInterval(this.#timer);
+		this.#leave();
+	}
+
+	/* Ends the connection and what has come over it. */
+	#leave() {
 		clearTimeout(this.#again);
 		this.#control?.abort();
 		this.#control = null;
 		this.#queue = [];
 		this.#buffer = this.#media = null;
 		this.#type = "";
-		if (this.#video.src) {
-			URL.revokeObjectURL(this.#video.src);
-			this.#video.removeAttribute("src");
-			this.#video.load();
-		}
-		this.#say("stopped");
 	}
 
 	/* Seconds between what is shown and what has come; null = nothing is. */
@@ -133,9 +142,11 @@ export class Player extends EventTarget {
 		this.#placed = false;
 		this.#live = null;
 		this.#video.disableRemotePlayback = true;	/* a ManagedMediaSource asks for it */
-		this.#video.src = URL.createObjectURL(media);
+		const url = URL.createObjectURL(media);
+		this.#video.src = url;
 		this.#opened = new Promise((done) =>
 			media.addEventListener("sourceopen", done, { once: true }));
+		this.#opened.then(() => URL.revokeObjectURL(url));
 	}
 
 	#then(change) {
@@ -166,7 +177,11 @@ export class Player extends EventTarget {
 				this.#buffer.changeType(type);
 		} else {
 			this.#buffer = this.#media.addSourceBuffer(type);
-			this.#buffer.addEventListener("updateend", () => this.#next());
+			this.#buffer.addEventListener("updateend", () => {
+				if (!this.#placed)
+					this.#tick();
+				this.#next();
+			});
 		}
 		this.#type = type;
 	}
@@ -265,11 +280,7 @@ export class Player extends EventTarget {
 		const text = `The picture cannot be played (${message || "unknown error"})`;
 		this.#failures = now - this.#failedAt > CALM_MS ? 1 : this.#failures + 1;
 		this.#failedAt = now;
-		this.#control?.abort();
-		this.#control = null;
-		this.#queue = [];
-		this.#buffer = this.#media = null;
-		this.#type = "";
+		this.#leave();
 		if (this.#failures >= FAILURES_MOST) {
 			this.#problem(`${text}.`, 0, true);
 			return;
@@ -288,7 +299,11 @@ export class Player extends EventTarget {
 			clearTimeout(silent);
 			silent = setTimeout(() => control.abort("silent"), ms);
 		};
-		const begun = () => wait(SILENT_MS);
+		/* what comes before the source is open waits in the connection */
+		const begun = async () => {
+			await this.#opened;
+			wait(SILENT_MS);
+		};
 		const take = (bytes) => {
 			wait(SILENT_MS);
 			splitter.push(bytes);
@@ -313,9 +328,12 @@ export class Player extends EventTarget {
 			let problem = null;
 			this.#control = control;
 			this.#say("connecting");
-			await this.#opened;
-			if (this.#control !== control)
-				return;
+			/* a page that nobody sees opens its source when it is seen; a WebSocket cannot wait */
+			if (document.hidden || this.#socket) {
+				await this.#opened;
+				if (this.#control !== control)
+					return;
+			}
 			try {
 				await this.#read(control);
 			} catch (e) {
