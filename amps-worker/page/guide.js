@@ -91,8 +91,10 @@ async function load(own) {
 		say(e.message);
 		return;
 	}
-	if (parts === own)
-		own.rows.items = own.channels;
+	if (parts !== own)
+		return;
+	own.none.hidden = own.channels.length > 0;
+	own.rows.items = own.channels;
 }
 
 export function show(place) {
@@ -109,11 +111,12 @@ export function show(place) {
 			} }),
 		day: make("b"),
 		times: make("div.times", { "aria-hidden": "true" }),
+		none: make("p", { textContent: "There are no channels yet.", hidden: true }),
 		grid: make("div"),
 		found: make("ul.results", { "aria-label": "Programmes that were found" }),
 	};
 	parts.programmes = new Programmes({}, () => parts === own && own.rows.redraw());
-	parts.grid.append(make("div.guide-head", {}, parts.day, parts.times), list);
+	parts.grid.append(make("div.guide-head", {}, parts.day, parts.times), list, parts.none);
 	place.append(make("h2", { textContent: "Guide" }), make("div.row.tools", {}, parts.search,
 		button("Earlier", () => move(parts.from - shown())), button("Now", () => move(start())),
 		button("Later", () => move(parts.from + shown()))), parts.found, parts.grid);

@@ -257,7 +257,7 @@ function onEvent(kind, data) {
 export function show(place) {
 	if (parts)
 		return;
-	const rows = make("ul.lines", { "aria-label": "Viewers" }), throughput = chart("Throughput"), section = make("div");
+	const rows = make("ul.lines", { "aria-label": "Viewers" }), throughput = chart("Throughput"), section = make("div.below");
 	parts = {
 		throughput,
 		facts: make("dl.facts-list"),

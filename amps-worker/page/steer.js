@@ -48,6 +48,7 @@ function put(form, from = null) {
 	parts.list.hidden = Boolean(form);
 	parts.touched = false;
 	if (form) {
+		say("");
 		parts.from = from;
 		scrollTo(0, 0);
 		form.querySelector("input, button").focus({ preventScroll: true });

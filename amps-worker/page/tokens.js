@@ -47,7 +47,7 @@ function tokenForm() {
 	const name = input("token-name", { required: true });
 	const role = make("select", { id: "token-role" }, new Option("viewer"), new Option("admin"));
 	const groups = input("token-groups", { placeholder: "News, Sport; empty for all" });
-	const most = input("token-most", { inputmode: "numeric", placeholder: "viewers at the same time; empty for any" });
+	const most = input("token-most", { inputmode: "numeric", placeholder: "viewers at once; empty for any" });
 	const expires = input("token-expires", { type: "datetime-local" });
 	const made = make("div", { role: "status" });
 	return make("form.edit", { onsubmit: (e) => {

@@ -16,9 +16,11 @@ let navigate = null, unlisten = null;
 
 const pressed = (b) => b.getAttribute("aria-pressed") === "true";
 
+const hasLogo = (channel) => /^https?:\/\//i.test(channel.logo || "");
+
 function logo(channel) {
 	const box = make("div.logo", { textContent: channel.number || channel.name.slice(0, 2) });
-	if (!/^https?:\/\//i.test(channel.logo || ""))
+	if (!hasLogo(channel))
 		return box;
 	const image = make("img", { alt: "", loading: "lazy" });
 	image.addEventListener("load", () => box.replaceChildren(image));
@@ -57,7 +59,7 @@ function star(channel) {
 function card(channel) {
 	const facts = make("span.facts", {},
 		named("span.name", channel.name),
-		named("span.soft", channel.group || ""),
+		named("span.soft", [hasLogo(channel) ? channel.number : "", channel.group].filter(Boolean).join(" · ")),
 		...programmes(channel));
 	const playing = channel.id === screen.current();
 	return make(playing ? "li.channel.on" : "li.channel", {},
@@ -77,6 +79,7 @@ function filter() {
 		(!pressed(starred) || favourites.has(c.id)));
 	rows.items = matches;
 	byId("none").hidden = matches.length > 0;
+	byId("none").textContent = channels.length ? "No channel matches." : "There are no channels yet.";
 	say(matches.length === channels.length ? count(channels.length, "channel") :
 		`${matches.length.toLocaleString()} of ${count(channels.length, "channel")}`);
 }
@@ -141,7 +144,7 @@ async function refresh(ids) {
 /* The next or previous channel of those that match. */
 function zap(step) {
 	const at = matches.findIndex((c) => c.id === screen.current());
-	const to = matches[(at + step + matches.length) % matches.length];
+	const to = matches[at < 0 ? 0 : (at + step + matches.length) % matches.length];
 	if (to) {
 		showNumber(`${to.number || ""} ${to.name}`);
 		navigate(playAddress(to), true);
@@ -205,7 +208,7 @@ export function show(id, go) {
 	else
 		screen.play(id, channels.find((c) => c.id === id));
 	if (loaded)
-		filter();
+		rows.redraw();
 	else
 		load();
 	const at = left !== null && lost ? matches.findIndex((c) => c.id === left) : -1;

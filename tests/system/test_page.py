@@ -614,7 +614,9 @@ def test_steer(opened, server):
     ask = by_hand(s)
     with Site(opened, s, "/#steer") as page:
         page.logs_in(ADMIN)
-        page.reads("There are no channels yet")
+        for view in ("Watch", "Guide", "Steer"):
+            page.clicks(view, "nav")
+            page.reads("There are no channels yet")
         # what the server refuses is shown at the field
         page.clicks("Add a channel")
         page.types("#field-source", media.long_film())
@@ -698,7 +700,11 @@ def test_tokens_and_links(opened, server):
 
 
 PLACES = {"/": ".channel", "/#guide": ".guide-row", "/#see": ".fact", "/#tokens": "#token-name",
-          "/#steer": ".line", "form": "form.edit", "/watch/1": ".channel"}
+          "/#steer": ".line", "Change One": "form.edit", "Import M3U": "#import-text",
+          "Match the guide": "[aria-label='Channels and their guide'] .line", "/watch/1": ".channel"}
+# (dark, width, height); the rest is for the pictures alone
+LOOKS = [(False, 1200, 800), (True, 390, 800), *([
+    (True, 1280, 800), (False, 390, 800), (False, 2560, 1440), (True, 2560, 1440)] if SHOTS else [])]
 
 
 # nothing is wider than the window, and the views are in one line
@@ -710,20 +716,23 @@ def test_the_views_are_accessible(opened, site):
     with open(npm.path("axe-core", "axe.min.js")) as f:
         axe = f.read()
     found = []
-    for dark in (False, True):
-        with Site(opened, site, "/", dark=dark, width=390 if dark else 1200) as page:
+    for dark, width, height in LOOKS:
+        with Site(opened, site, "/", width, height, dark) as page:
             page.logs_in(ADMIN)
             for place, there in PLACES.items():
-                if place == "form":
-                    page.clicks("Change One")
+                if not place.startswith("/"):
+                    page.clicks("Watch", "nav")
+                    page.clicks("Steer", "nav")
+                    page.clicks(place)
                 elif place != "/":
                     page.go(site.url(place))
                 page.waits(f"document.querySelector({there!r})", place)
                 if page.run("!window.axe"):
                     page.run("((module, exports, define) => {" + axe + "})(), null")
                 found += [(place, dark, *v) for v in page.run(AXE)]
-                assert page.run(FITS), (place, dark)
-                page.shoot(f"{place.strip('/#').replace('/', '-') or 'watch'}-{dark}")
+                assert page.run(FITS), (place, width)
+                page.shoot(f"{place.strip('/#').replace('/', '-').replace(' ', '-') or 'watch'}-{width}"
+                           f"-{'dark' if dark else 'light'}")
     assert found == [], found
 
 
