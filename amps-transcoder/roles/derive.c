@@ -17,46 +17,29 @@ struct derive {
 	struct job *job;
 	struct outputs outputs;
 	struct ring_reader reader;
-	bool reopen; /* another source ring: open the demuxer again */
-	bool ended;  /* the source came to its end, and all of it is in the outputs' rings */
+	bool ended; /* the source came to its end, and all of it is in the outputs' rings */
 	uint64_t skipped_us; /* when it skipped last; 0: it keeps up, and the master knows */
 	struct effort effort;
 };
 
-static void take_ring(struct derive *d, struct job_event *event)
+static void on_order(void *owner, struct job_event *event)
 {
-	bool again = false;
-	int r = ring_follow_take(&d->reader.follow, event, &again);
+	struct derive *d = owner;
 
-	if (r < 0)
-		log_warn("a source ring cannot be mapped, waiting for another error=%s",
-			 strerror(-r));
-	d->reopen |= again;
+	outputs_event(&d->outputs, event);
 }
 
 /* True if reading must stop. */
 static bool must_stop(const struct derive *d)
 {
-	return d->reopen || d->outputs.joined || d->outputs.count == 0 || job_ending(d->job);
+	return d->reader.replaced || d->outputs.joined || d->outputs.count == 0 ||
+	       job_ending(d->job);
 }
 
 /* Takes all waiting orders.  True: stop reading. */
 static bool take_orders(struct derive *d)
 {
-	for (;;) {
-		struct job_event event = JOB_EVENT_INIT;
-
-		job_poll(d->job, &event);
-		if (event.kind == JOB_EVENT_NONE)
-			break;
-		if (event.kind == JOB_EVENT_SHUTDOWN)
-			return true;
-		if (event.kind == JOB_EVENT_SOURCE_RING)
-			take_ring(d, &event);
-		else
-			outputs_event(&d->outputs, &event);
-		job_event_done(&event);
-	}
+	ring_reader_take_orders(&d->reader);
 	return must_stop(d);
 }
 
@@ -129,17 +112,14 @@ static int read_source(struct derive *d)
  * an earlier place, so that its encoders fill at once. */
 static int open_source(struct derive *d)
 {
-	bool other_ring = d->reopen;
-
-	/* these reasons are being handled now; they must not end the wait inside */
-	d->reopen = d->outputs.joined = false;
+	/* this is being handled now; it must not end the wait inside */
+	d->outputs.joined = false;
 	if (ring_reader_open(&d->reader) < 0) {
 		/* unreadable, or an order ended the wait: try again */
-		d->reopen |= other_ring;
 		job_wait(d->job, WAIT_MS);
 		return -EAGAIN;
 	}
-	if (other_ring)
+	if (d->reader.other)
 		outputs_set_source(&d->outputs, d->reader.demuxer);
 	else
 		outputs_rewind(&d->outputs, d->reader.demuxer);
@@ -196,6 +176,7 @@ static int run(struct derive *d)
 
 int derive_run(struct job *job)
 {
+	static const struct ring_reader_user user = {.wait = on_reader_wait, .order = on_order};
 	struct derive *d = calloc(1, sizeof(*d));
 	int code;
 
@@ -206,7 +187,7 @@ int derive_run(struct job *job)
 	outputs_init(&d->outputs, job);
 	/* a ring's times go on over restarts of its job, too */
 	d->outputs.same_clock = true;
-	ring_reader_init(&d->reader, on_reader_wait, d);
+	ring_reader_init(&d->reader, job, &user, d);
 	code = run(d);
 	ring_reader_done(&d->reader);
 	outputs_done(&d->outputs);

@@ -1,13 +1,11 @@
 /* watch.c - the job of a channel with `watch: content`: reads the source's ring and reports when
  * the channel shows nothing.  It fills no output. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "amps-transcoder/content/content.h"
 #include "amps-transcoder/roles/roles.h"
 #include "amps-transcoder/source/ring_reader.h"
 #include "common/clock.h"
-#include "common/log/log.h"
 
 #define WAIT_MS 200
 #define BEAT_US 2000000 /* the master hears of it so often, also when nothing has changed */
@@ -18,19 +16,7 @@ struct watch {
 	struct content content;
 	enum content_fault reported;
 	uint64_t reported_us;
-	bool reopen; /* another ring */
 };
-
-static void take_ring(struct watch *w, struct job_event *event)
-{
-	bool again = false;
-	int r = ring_follow_take(&w->reader.follow, event, &again);
-
-	if (r < 0)
-		log_warn("a source ring cannot be mapped, waiting for another error=%s",
-			 strerror(-r));
-	w->reopen |= again;
-}
 
 /* What it has found, if that has changed or the last report is old. */
 static void report(struct watch *w)
@@ -49,17 +35,8 @@ static void report(struct watch *w)
 static bool take_orders(struct watch *w)
 {
 	report(w);
-	for (;;) {
-		struct job_event event = JOB_EVENT_INIT;
-
-		job_poll(w->job, &event);
-		if (event.kind == JOB_EVENT_NONE || event.kind == JOB_EVENT_SHUTDOWN)
-			break;
-		if (event.kind == JOB_EVENT_SOURCE_RING)
-			take_ring(w, &event);
-		job_event_done(&event);
-	}
-	return w->reopen || job_ending(w->job);
+	ring_reader_take_orders(&w->reader);
+	return w->reader.replaced || job_ending(w->job);
 }
 
 static bool on_reader_wait(void *owner)
@@ -84,18 +61,10 @@ static void read_ring(struct watch *w, AVPacket *packet)
 /* False: there is nothing to read yet. */
 static bool follow(struct watch *w, AVPacket *packet)
 {
-	bool other;
-
-	if (!ring_follow_ready(&w->reader.follow))
+	if (!ring_follow_ready(&w->reader.follow) || ring_reader_open(&w->reader) < 0)
 		return false;
-	other = w->reopen;
-	w->reopen = false;
-	if (ring_reader_open(&w->reader) < 0) {
-		w->reopen = w->reopen || other;
-		return false;
-	}
-	/* another ring may be another source's; a place further on in the same one is not */
-	if (other)
+	/* a place further on in the same ring is of the same source */
+	if (w->reader.other)
 		content_restart(&w->content);
 	read_ring(w, packet);
 	av_packet_unref(packet);
@@ -120,13 +89,14 @@ static int run(struct watch *w)
 
 int watch_run(struct job *job)
 {
+	static const struct ring_reader_user user = {.wait = on_reader_wait};
 	struct watch *w = calloc(1, sizeof(*w));
 	int code;
 
 	if (!w)
 		return job_end_failed(job, 502, "no memory");
 	w->job = job;
-	ring_reader_init(&w->reader, on_reader_wait, w);
+	ring_reader_init(&w->reader, job, &user, w);
 	code = content_init(&w->content) < 0 ? job_end_failed(job, 502, "no memory") : run(w);
 	content_done(&w->content);
 	ring_reader_done(&w->reader);

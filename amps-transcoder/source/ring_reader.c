@@ -6,16 +6,20 @@
 #include <string.h>
 
 #include "amps-transcoder/av/stream_text.h"
+#include "common/log/log.h"
 
 #define AVIO_BYTES   (64 * 188)
 #define PROBE_BYTES  (174 * 188)
 #define START_AGE_US 800000 /* data after the start point fills the encoders at once */
 
-void ring_reader_init(struct ring_reader *r, bool (*wait)(void *owner), void *owner)
+void ring_reader_init(struct ring_reader *r, struct job *job, const struct ring_reader_user *user,
+		      void *owner)
 {
+	assert(user->wait);
 	memset(r, 0, sizeof(*r));
 	ring_follow_init(&r->follow, START_AGE_US);
-	r->wait = wait;
+	r->job = job;
+	r->user = user;
 	r->owner = owner;
 }
 
@@ -23,6 +27,33 @@ void ring_reader_done(struct ring_reader *r)
 {
 	ring_reader_close(r);
 	ring_follow_done(&r->follow);
+}
+
+static void take_ring(struct ring_reader *r, struct job_event *event)
+{
+	bool again = false;
+	int error = ring_follow_take(&r->follow, event, &again);
+
+	if (error < 0)
+		log_warn("a source ring cannot be mapped, waiting for another error=%s",
+			 strerror(-error));
+	r->replaced |= again;
+}
+
+void ring_reader_take_orders(struct ring_reader *r)
+{
+	for (;;) {
+		struct job_event event = JOB_EVENT_INIT;
+
+		job_poll(r->job, &event);
+		if (event.kind == JOB_EVENT_NONE || event.kind == JOB_EVENT_SHUTDOWN)
+			return;
+		if (event.kind == JOB_EVENT_SOURCE_RING)
+			take_ring(r, &event);
+		else if (r->user->order)
+			r->user->order(r->owner, &event);
+		job_event_done(&event);
+	}
 }
 
 /* The stage ends where a stream changes its codec. */
@@ -72,7 +103,7 @@ static bool fill(struct ring_reader *r)
 		watch_stage(r, r->follow.pos - (size_t)n);
 		if (r->staged > 0)
 			return true;
-		if (n == 0 && r->wait(r->owner))
+		if (n == 0 && r->user->wait(r->owner))
 			return false;
 	}
 }
@@ -163,7 +194,7 @@ static void recognise_streams(const struct ring_reader *r)
 	}
 }
 
-int ring_reader_open(struct ring_reader *r)
+static int open_demuxer(struct ring_reader *r)
 {
 	AVFormatContext *demuxer;
 	AVIOContext *avio;
@@ -183,6 +214,21 @@ int ring_reader_open(struct ring_reader *r)
 	r->demuxer = demuxer;
 	recognise_streams(r);
 	return 0;
+}
+
+int ring_reader_open(struct ring_reader *r)
+{
+	bool replaced = r->replaced;
+	int error;
+
+	/* this is being handled now; it must not end the wait inside */
+	r->replaced = false;
+	error = open_demuxer(r);
+	if (error < 0)
+		r->replaced |= replaced;
+	else
+		r->other = replaced;
+	return error;
 }
 
 int ring_reader_read(struct ring_reader *r, AVPacket *packet)
