@@ -437,6 +437,22 @@ static void want_segments(struct scene *s, uint32_t id, const char *variant)
 	turn(s);
 }
 
+/* A scene with a viewer of a channel that has so many sources. */
+static void scene_of_sources(struct scene *s, unsigned count)
+{
+	scene_open(s, 1000);
+	set_lineup(s, lineup_of_sources(count));
+	want(s, 0, 1, "");
+}
+
+/* A scene with a viewer of a channel whose one job runs. */
+static void scene_that_runs(struct scene *s)
+{
+	scene_open(s, 1000);
+	want(s, 0, 1, "");
+	fake_run(s, &s->jobs[0]);
+}
+
 /* As with overlap=true. */
 static void want_own(struct scene *s, unsigned worker, uint32_t id, const char *variant)
 {
@@ -597,9 +613,7 @@ Test(tuners, a_notice_is_the_last_error_of_a_tuner_that_runs_on)
 	struct scene s;
 	json_t *list;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	cr_assert_eq(msg_send_job_notice(s.jobs[0].fd,
 					 &(struct msg_job_notice){"MPEG-TS cannot carry flac", {}},
 					 NULL),
@@ -620,9 +634,7 @@ Test(tuners, a_reason_that_is_no_utf8_does_not_hide_the_tuner)
 	struct scene s;
 	json_t *list;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	fake_fail(&s, &s.jobs[0], "404 \xff\xfe\xc3(\x1b[31m");
 	list = tuners_report(s.tuners, NULL, no_viewers);
 	cr_assert_eq(json_array_size(list), 1);
@@ -638,9 +650,7 @@ Test(tuners, a_job_killed_while_running_is_replaced_and_viewers_stay)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	fake_end(&s.jobs[0]);
 	turn(&s);
 	cr_assert_eq(s.job_count, 2);
@@ -666,9 +676,7 @@ Test(tuners, a_lost_source_is_followed_by_the_next_one_at_once)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(3));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 3);
 	fake_run(&s, &s.jobs[0]);
 	cr_assert_eq(s.jobs[0].source, '0');
 	fake_fail(&s, &s.jobs[0], "gone");
@@ -688,9 +696,7 @@ Test(tuners, a_source_whose_back_off_is_over_is_not_skipped)
 	struct scene s;
 	uint64_t at_us;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_run(&s, &s.jobs[0]);
 	fake_fail(&s, &s.jobs[0], "gone");
 	at_us = clock_mono_us();
@@ -712,9 +718,7 @@ Test(tuners, viewers_get_the_reason_only_when_all_sources_have_failed)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	next_job(&s, 1);
 	cr_assert_eq(s.jobs[0].restart_ms, 4000, "a silent source is given up soon");
 	fake_fail(&s, &s.jobs[0], "no such host");
@@ -733,9 +737,7 @@ Test(tuners, sources_that_fail_late_are_each_tried_once)
 	struct scene s;
 	uint64_t at_us;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_fail(&s, next_job(&s, 1), "silent");
 	next_job(&s, 2);
 	/* the first one may be tried again meanwhile */
@@ -805,9 +807,7 @@ Test(tuners, a_source_that_only_a_profile_can_play_is_followed_by_the_next_one)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_raw(&s, next_job(&s, 1));
 	cr_assert_eq(s.gones, 0);
 	fake_run(&s, &s.jobs[1]);
@@ -822,9 +822,7 @@ Test(tuners, a_later_source_that_only_a_profile_can_play_ends_nothing)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_run(&s, &s.jobs[0]);
 	fake_fail(&s, &s.jobs[0], "gone");
 	fake_raw(&s, next_job(&s, 2));
@@ -977,9 +975,7 @@ Test(tuners, a_source_slower_than_real_time_is_followed_by_another_one)
 	struct scene s;
 	struct fake_job *again;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_run(&s, &s.jobs[0]);
 	fake_slow(&s, &s.jobs[0], 600);
 	cr_assert(s.jobs[0].told_to_stop);
@@ -1013,9 +1009,7 @@ Test(tuners, a_slow_source_returns_only_after_it_would_have_been_seen_again)
 	struct tuner *t;
 	uint64_t generation;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_run(&s, &s.jobs[0]);
 	t = s.tuners->all;
 	t->jobs[SEAT_SOURCE]->running_us -= 25000000;
@@ -1045,9 +1039,7 @@ Test(tuners, a_slow_source_is_preferred_to_one_that_has_failed)
 	struct tuner *t;
 	uint64_t now_us;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(3));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 3);
 	t = s.tuners->all;
 	now_us = clock_mono_us();
 	t->health[0].slow_us = t->health[1].failed_us = t->health[2].failed_us = now_us;
@@ -1065,9 +1057,7 @@ Test(tuners, a_slow_source_stays_where_there_is_no_other_that_works)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_fail(&s, next_job(&s, 1), "refused");
 	cr_assert_eq(s.job_count, 2);
 	fake_run(&s, &s.jobs[1]);
@@ -1089,9 +1079,7 @@ Test(tuners, a_slow_source_is_known_by_its_place_in_the_present_list)
 
 	sources[0] = sources[1];
 	sources[1] = first;
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_run(&s, &s.jobs[0]);
 	set_lineup(&s, l);
 	turn(&s);
@@ -1107,9 +1095,7 @@ Test(tuners, a_rate_that_no_job_can_mean_breaks_the_protocol)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	fake_slow(&s, &s.jobs[0], 1000);
 	cr_assert_eq(state_of(&s), TUNER_RESTARTING);
 	scene_close(&s);
@@ -1162,9 +1148,7 @@ Test(tuners, another_list_of_sources_keeps_the_one_that_plays)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_run(&s, &s.jobs[0]);
 	fake_fail(&s, &s.jobs[0], "gone");
 	fake_run(&s, &s.jobs[1]);
@@ -1712,9 +1696,7 @@ Test(tuners, viewers_own_tuners_wait_for_the_back_off_of_the_shared_tuner)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	fake_end(&s.jobs[0]);
 	turn(&s);
 	cr_assert_eq(s.job_count, 2);
@@ -1767,9 +1749,7 @@ Test(tuners, a_film_that_ends_can_be_started_again)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	cr_assert_eq(msg_send_job_ended(s.jobs[0].fd, &(struct msg_job_ended){}, NULL), 0);
 	fake_end(&s.jobs[0]);
 	turn(&s);
@@ -1789,9 +1769,7 @@ Test(tuners, a_want_right_after_the_end_of_a_film_restarts_it)
 	struct scene s;
 	unsigned rings;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	cr_assert_eq(msg_send_job_ended(s.jobs[0].fd, &(struct msg_job_ended){}, NULL), 0);
 	turn(&s);
 	rings = s.rings;
@@ -2014,9 +1992,7 @@ Test(tuners, a_changed_source_restarts_the_job_and_keeps_its_viewers)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	set_lineup(&s, lineup_of(1, 1, 1000, true));
 	turn(&s);
 	fake_listen(&s.jobs[0]);
@@ -2040,9 +2016,7 @@ Test(tuners, a_changed_source_that_cannot_be_opened_has_failed)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	set_lineup(&s, lineup_of(2, 1, 1000, true));
 	turn(&s);
 	fake_end(&s.jobs[0]);
@@ -2109,9 +2083,7 @@ Test(tuners, no_two_rings_have_the_same_generation)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	want(&s, 0, 1, "");
-	fake_run(&s, &s.jobs[0]);
+	scene_that_runs(&s);
 	set_lineup(&s, lineup_empty());
 	fake_end(&s.jobs[0]);
 	turn(&s);
@@ -2407,6 +2379,14 @@ static struct fake_job *job_of(struct scene *s, enum job_role role)
 	return NULL;
 }
 
+/* A scene with a viewer of segments, whose ingest job runs. */
+static void scene_of_segments(struct scene *s)
+{
+	scene_open(s, 10000);
+	want_segments(s, 1, "");
+	fake_run(s, job_of(s, JOB_INGEST));
+}
+
 Test(tuners, segments_have_a_job_of_their_own_that_reads_the_stream)
 {
 	struct fake_job *segment;
@@ -2548,9 +2528,7 @@ Test(tuners, an_index_is_carried_over_to_the_next_segment_job)
 	struct fake_job *first, *second;
 	struct scene s;
 
-	scene_open(&s, 10000);
-	want_segments(&s, 1, "");
-	fake_run(&s, job_of(&s, JOB_INGEST));
+	scene_of_segments(&s);
 	first = job_of(&s, JOB_SEGMENT);
 	fake_segment(&s, first);
 	cr_assert_eq(s.rings, 1);
@@ -2584,9 +2562,7 @@ Test(tuners, the_index_of_a_long_window_is_carried_over)
 	struct scene s;
 
 	cut[0].window_ms = 12 * 3600 * 1000;
-	scene_open(&s, 10000);
-	want_segments(&s, 1, "");
-	fake_run(&s, job_of(&s, JOB_INGEST));
+	scene_of_segments(&s);
 	first = job_of(&s, JOB_SEGMENT);
 	await_ring(&s, first);
 	cr_assert_gt(first->w.data_bytes, RING_BYTES_FIRST);
@@ -2605,9 +2581,7 @@ Test(tuners, an_index_that_a_job_forged_is_not_carried_over)
 	struct fake_job *first, *second;
 	struct scene s;
 
-	scene_open(&s, 10000);
-	want_segments(&s, 1, "");
-	fake_run(&s, job_of(&s, JOB_INGEST));
+	scene_of_segments(&s);
 	first = job_of(&s, JOB_SEGMENT);
 	fake_segment(&s, first);
 	ring_writer_append(&first->w, &wrong, sizeof(wrong));
@@ -2638,9 +2612,7 @@ Test(tuners, new_segments_are_refused_when_their_folder_is_full)
 {
 	struct scene s;
 
-	scene_open(&s, 10000);
-	want_segments(&s, 1, "");
-	fake_run(&s, job_of(&s, JOB_INGEST));
+	scene_of_segments(&s);
 	fake_segment(&s, job_of(&s, JOB_SEGMENT));
 	cr_assert_eq(s.gones, 0);
 	ring_writer_stats(&job_of(&s, JOB_SEGMENT)->w, s.media.limit, 0, 0);
@@ -2658,9 +2630,7 @@ Test(tuners, near_the_limit_segment_jobs_are_told_to_keep_less)
 	struct fake_job *segment;
 	struct scene s;
 
-	scene_open(&s, 10000);
-	want_segments(&s, 1, "");
-	fake_run(&s, job_of(&s, JOB_INGEST));
+	scene_of_segments(&s);
 	segment = job_of(&s, JOB_SEGMENT);
 	fake_segment(&s, segment);
 	cr_expect_eq(segment->percent, 100);
@@ -2698,9 +2668,7 @@ Test(tuners, a_full_disk_refuses_segments_for_a_while)
 	struct fake_job *segment;
 	struct scene s;
 
-	scene_open(&s, 10000);
-	want_segments(&s, 1, "");
-	fake_run(&s, job_of(&s, JOB_INGEST));
+	scene_of_segments(&s);
 	segment = job_of(&s, JOB_SEGMENT);
 	fake_segment(&s, segment);
 	cr_assert_eq(msg_send_job_output_failed(
@@ -2731,9 +2699,7 @@ Test(tuners, what_the_lost_source_has_counted_is_not_the_next_ones)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(2));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 2);
 	fake_run(&s, &s.jobs[0]);
 	atomic_store(&s.jobs[0].w.header->bytes_in, TS_PACKET * 100);
 	atomic_store(&s.jobs[0].w.header->errors_in, 7);
@@ -2747,9 +2713,7 @@ Test(tuners, an_outage_is_seen_while_it_lasts)
 {
 	struct scene s;
 
-	scene_open(&s, 1000);
-	set_lineup(&s, lineup_of_sources(1));
-	want(&s, 0, 1, "");
+	scene_of_sources(&s, 1);
 	fake_run(&s, &s.jobs[0]);
 	cr_assert_eq(msg_send_job_stalled(s.jobs[0].fd, &(struct msg_job_stalled){}, NULL), 0);
 	turn(&s);
