@@ -209,7 +209,7 @@ void job_poll(struct job *job, struct job_event *ret)
 	job->event_count--;
 }
 
-void job_wait(struct job *job, unsigned timeout_ms)
+bool job_wait(struct job *job, unsigned timeout_ms)
 {
 	uint64_t end_us = clock_mono_us() + timeout_ms * 1000ull;
 
@@ -220,9 +220,10 @@ void job_wait(struct job *job, unsigned timeout_ms)
 		struct timespec t = {.tv_nsec = (long)MIN(left_us, HEARTBEAT_US) * 1000};
 
 		heartbeat(job, now_us);
-		if (job->shutdown || job->event_count || ppoll(&p, 1, &t, NULL) > 0 ||
-		    left_us <= HEARTBEAT_US)
-			return;
+		if (job->shutdown || job->event_count || ppoll(&p, 1, &t, NULL) > 0)
+			return true;
+		if (left_us <= HEARTBEAT_US)
+			return false;
 	}
 }
 

@@ -96,9 +96,9 @@ void job_close(struct job *job);
  * is a SHUTDOWN. */
 void job_poll(struct job *job, struct job_event *ret);
 
-/* Sleeps up to timeout_ms, less if an order arrives (take it with job_poll()).  Heartbeats go on.
- */
-void job_wait(struct job *job, unsigned timeout_ms);
+/* Sleeps up to timeout_ms.  True, and at once, if an order has come (take it with job_poll()).
+ * Heartbeats go on. */
+bool job_wait(struct job *job, unsigned timeout_ms);
 
 /* For AVIOInterruptCB, opaque = the job.  1: give up (shutdown, or job->deadline_us has passed). */
 int job_interrupt(void *opaque);

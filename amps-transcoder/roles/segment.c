@@ -12,7 +12,7 @@
 #include "common/log/log.h"
 
 #define WAIT_MS	     50
-#define PART_WAIT_MS 5		  /* where parts are published as they come */
+#define PART_WAIT_MS 10		  /* where parts are published as they come */
 #define STEPS	     8		  /* between two looks for orders, while there is much to read */
 #define GOP_STEP_90K (TS_HZ / 10) /* a longer distance of access points is worth a message */
 
@@ -197,12 +197,12 @@ static void report_gop(struct segmenter *s)
 
 static int run(struct segmenter *s)
 {
-	for (;;) {
-		take_orders(s);
+	for (bool ordered = true;;) {
+		if (ordered)
+			take_orders(s);
 		if (job_ending(s->job))
 			return job_end_shutdown(s->job);
-		if (!step_on(s))
-			job_wait(s->job, has_parts(s) ? PART_WAIT_MS : WAIT_MS);
+		ordered = step_on(s) || job_wait(s->job, has_parts(s) ? PART_WAIT_MS : WAIT_MS);
 		report_gop(s);
 		if (all_ended(s))
 			return job_end_ended(s->job);
