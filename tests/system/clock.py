@@ -28,7 +28,7 @@ def filters(width, rate):
 @contextlib.contextmanager
 def sending(url, width=640, height=360, rate=25, bits="1500k"):
     """An encoder that sends this source, with an access point each second and without B-frames, to a
-    multicast or unicast address."""
+    multicast or unicast address, which may have options."""
     words = ["ffmpeg", "-nostdin", "-loglevel", "error",
              "-re", "-f", "lavfi", "-i", f"testsrc2=size={width}x{height}:rate={rate}",
              "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
@@ -36,7 +36,7 @@ def sending(url, width=640, height=360, rate=25, bits="1500k"):
              "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", str(rate),
              "-keyint_min", str(rate), "-sc_threshold", "0", "-b:v", bits, "-maxrate", bits,
              "-bufsize", bits, "-c:a", "aac", "-b:a", "96k", "-ac", "2", "-muxdelay", "0",
-             "-muxpreload", "0", "-flush_packets", "1", "-f", "mpegts", f"{url}?pkt_size=1316"]
+             "-muxpreload", "0", "-flush_packets", "1", "-f", "mpegts", f"{url}{'&' if '?' in url else '?'}pkt_size=1316"]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
     try:
         yield process

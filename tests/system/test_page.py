@@ -323,6 +323,13 @@ def test_ten_thousand_channels(opened, server):
         assert max(took) < FILTER_MS, took
         page.run("scrollTo(0, document.body.scrollHeight), null")
         wait_for(lambda: "Channel 10000" in page.cards(), 10, "the last channels")
+        page.clicks("Guide", "nav")
+        page.waits("document.querySelector('.guide-row')", "the guide")
+        assert page.run("document.querySelectorAll('.guide-row').length") < 50
+        page.run("scrollTo(0, document.body.scrollHeight), null")
+        page.reads("Channel 10000", ".guide-rows")
+        page.reads("No programmes", ".guide-row:last-child")
+        assert page.run("document.querySelectorAll('.guide-row').length") < 50
 
 
 def test_guide(opened, server):

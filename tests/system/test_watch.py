@@ -17,7 +17,8 @@ from lineup import LOOP, channel, line_up
 pytestmark = pytest.mark.timing
 
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
-TIMED, VARIANTS, KILLED, EDITED, HEVC, SHORT, SOUNDS = 1, 2, 3, 4, 5, 6, 7
+TIMED, VARIANTS, KILLED, EDITED, HEVC, SHORT, SOUNDS, *ALSO_TIMED = 1, 2, 3, 4, 5, 6, 7, 8, 9
+GROUP = "239.255.77.12"
 AGE_MS = 1500           # of a picture; it is some 0.4 s on a machine that is not busy
 ZAP_MS = 500
 TOKEN = "only for watching"
@@ -26,13 +27,15 @@ TOKEN = "only for watching"
 def config(port, edited=False):
     low = [{"name": "low", "ffmpeg_profile": "small", "label": "Low"}]
     film = media.long_film()
-    return line_up(channel(TIMED, f"udp://127.0.0.1:{port}"),
+    live = f"udp://{GROUP}:{port}?localaddr=lo"
+    return line_up(channel(TIMED, live),
                    channel(VARIANTS, film, adaptive_bitrates=low, **LOOP),
                    channel(KILLED, film, **LOOP),
                    channel(EDITED, media.other_film() if edited else film, **LOOP),
                    channel(HEVC, media.hevc_film(), **LOOP),
                    channel(SHORT, media.short_film()),
-                   channel(SOUNDS, media.sounds_film(), **LOOP))
+                   channel(SOUNDS, media.sounds_film(), **LOOP),
+                   *(channel(number, live) for number in ALSO_TIMED))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def files():
 @pytest.fixture(scope="module")
 def playing():
     port = free_port(socket.SOCK_DGRAM)
-    with clock.sending(f"udp://127.0.0.1:{port}", 320, 180, bits="400k"), \
+    with clock.sending(f"udp://{GROUP}:{port}?localaddr=127.0.0.1", 320, 180, bits="400k"), \
             serving(config(port), workers=2) as server:
         server.udp_port = port
         yield server
@@ -106,6 +109,23 @@ def test_it_plays_close_to_live(opened, playing, via):
         assert shown == {"ws" if via else "mp4"}
 
 
+def test_three_channels_one_after_the_other_show_the_clock(opened, playing):
+    with Watch(opened, playing, TIMED, timed=True) as watch:
+        wait_for(lambda: watch.page.run("summary.textContent").startswith("9 "), 10, "the channels")
+        for number in (TIMED, *ALSO_TIMED):
+            if number != TIMED:
+                watch.page.press(str(number))
+                watch.page.press("Enter")
+            wait_for(lambda n=number: {v["stream_id"] for v in playing.viewers()} == {n}, 20, "the viewer")
+            watch.plays()
+            watch.page.run("pictures.ages.length = 0, null")
+            before = watch.page.run("video.webkitAudioDecodedByteCount")
+            ages = sorted(watch.plays(1)["ages"])
+            assert len(ages) > 10 and ages[len(ages) // 2] < AGE_MS, (number, ages)
+            assert watch.page.run("video.webkitAudioDecodedByteCount") > before
+            assert watch.look()["title"] == f"Channel {number}"
+
+
 def test_its_controls(opened, playing):
     with Watch(opened, playing, VARIANTS) as watch:
         watch.plays()
@@ -143,7 +163,7 @@ new Promise((done) => {
 def test_the_next_channel_starts_within_half_a_second(opened, playing):
     with Watch(opened, playing, VARIANTS) as watch:
         watch.plays()
-        wait_for(lambda: watch.page.run("summary.textContent").startswith("7 "), 10, "the channels")
+        wait_for(lambda: watch.page.run("summary.textContent").startswith("9 "), 10, "the channels")
         took = []
         for key, number in (("ArrowDown", KILLED), ("ArrowUp", VARIANTS), ("ArrowDown", KILLED)):
             took.append(watch.page.run(ZAP.replace("KEY", key)))
