@@ -204,7 +204,7 @@
 #define SEGMENT_OUTPUTS_MAX  (4 * SEGMENT_TRACKS_MAX + 2 * (SEGMENT_SOUNDS_MAX - 1))
 #define SEGMENTS_STAY_MS     60000 /* after the end of a film */
 #define SEGMENT_INITS_MAX    1024u /* init segments of a track at one time */
-#define SEGMENT_GOP_MIN_MS   500u  /* a segment ends no earlier, except at a gap */
+#define SEGMENT_GOP_MIN_MS   500u  /* none is shorter, but at a gap or a late access point */
 #define SEGMENT_FIRST_GOPS   3u	   /* of a cold start are segments of one GOP each */
 #define SEGMENT_HELD_MAX_S   10u   /* a cold start waits so long for a whole GOP */
 #define SEGMENT_KEEP_TARGETS 3u	   /* target durations that a file stays at the limit */

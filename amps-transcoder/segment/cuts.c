@@ -132,6 +132,7 @@ static const struct cut *take(const struct cuts *c, struct cut_track *t, const s
 	t->begun = true;
 	t->number = cut->number;
 	t->start_90k = pts_90k;
+	t->blind = false;
 	t->fills = cut == &c->filler;
 	return cut;
 }
@@ -181,8 +182,12 @@ static int64_t next_gop_90k(const struct cuts *c)
 }
 
 /* Does a segment end at this access point? */
-static bool is_due(const struct cuts *c, int64_t duration_90k)
+static bool is_due(const struct cuts *c, const struct cut_track *t, int64_t duration_90k)
 {
+	/* else all that follow would begin between access points, too, if these are as far apart as
+	 * the target duration */
+	if (t->blind)
+		return true;
 	if (duration_90k < MIN(GOP_MIN_90K, c->segment_90k) - SAME_90K)
 		return false;
 	if (c->firsts || duration_90k >= c->segment_90k - SAME_90K)
@@ -300,7 +305,7 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 	if (cut && !(access && pts_90k >= cut->pts_90k - SAME_90K) && !is_late(c, duration_90k))
 		return NULL;
 	if (!cut && !is_late(c, duration_90k) &&
-	    !(access && is_due(c, duration_90k) && !is_passed(c, pts_90k))) {
+	    !(access && is_due(c, t, duration_90k) && !is_passed(c, pts_90k))) {
 		if (access && !is_passed(c, pts_90k))
 			c->passed_90k = pts_90k;
 		return NULL;
@@ -311,5 +316,7 @@ const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k
 		cut = add(c, pts_90k, cut_wall_us(newest(c), pts_90k), 0);
 	}
 	t->discontinuity = MAX(t->discontinuity, cut->discontinuity);
-	return take(c, t, cut, pts_90k);
+	take(c, t, cut, pts_90k);
+	t->blind = !access;
+	return cut;
 }

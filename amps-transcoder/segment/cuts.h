@@ -7,7 +7,7 @@
  *
  * TARGETDURATION is sealed when the first segment ends: the longest of the configured duration, the
  * longest distance of access points that is remembered, and that segment. A segment whose picture
- * brings no access point in time ends without one. */
+ * brings no access point in time ends without one, and the segment behind it at the first one. */
 #ifndef AMPS_CUTS_H
 #define AMPS_CUTS_H
 
@@ -51,6 +51,7 @@ struct cut_track {
 	/* its newest segment only has the number that the track lacked: it ends at the next access
 	 * point, and in a track where each unit is one, with its first unit */
 	bool fills;
+	bool blind; /* its newest segment began without an access point, for want of one */
 	/* an earlier job completed its newest segment, which ends here, so that the track may go on
 	 * without a break with the next one, if the other tracks have that already */
 	bool whole;

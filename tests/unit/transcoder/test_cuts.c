@@ -157,6 +157,27 @@ Test(cuts, a_segment_ends_without_an_access_point_when_its_time_is_over)
 	cr_expect_eq(c.target_s, 4);
 }
 
+Test(cuts, a_segment_that_began_without_an_access_point_ends_at_the_next_one)
+{
+	struct cuts c = cold(1);
+	struct cut_track t = fresh();
+	char text[256];
+
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	run(&c, &t, 1, 1, 5, text);
+	cr_expect_str_eq(text, "1 2 3 4 5 ");
+	/* the time leaps within a group of pictures, which are as long as the target duration */
+	cr_expect_null(cuts_next(&c, &t, 5.9 * HZ, false));
+	cr_expect_not_null(cuts_next(&c, &t, 6 * HZ, false));
+	cr_expect_not_null(cuts_next(&c, &t, 6.25 * HZ, true));
+	for (int i = 1; i < 4; i++) {
+		cr_expect_null(cuts_next(&c, &t, (i + 6) * HZ, false));
+		cr_expect_not_null(cuts_next(&c, &t, (i + 6.25) * HZ, true));
+	}
+	/* one that began with one keeps the least duration */
+	cr_expect_null(cuts_next(&c, &t, 9.5 * HZ, true));
+}
+
 Test(cuts, a_cold_start_waits_ten_seconds_for_the_second_access_point)
 {
 	struct cuts c = cold(4);
