@@ -64,7 +64,7 @@ static bool is_referer(const char *name)
 static bool is_reserved(const char *name)
 {
 	static const char *const names[] = {
-		"id", "name", "source", "sources", "slate", "watch", "ffmpeg_profile",
+		"id", "name", "source", "sources", "slate", "cushion", "watch", "ffmpeg_profile",
 		"custom_ffmpeg", "tvg_id", "tvg_name", "epg_id", "logo", "group", "channel_number",
 		"description",
 		/* of the programme and of who may watch */

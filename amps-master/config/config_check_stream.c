@@ -271,6 +271,7 @@ static const struct field stream_fields[] = {
 	FIELD("sources", value_list, .flags = FIELD_SINGLE, .item = &config_check_source_item,
 	      .max = CHANNEL_SOURCES_MAX - 1),
 	FIELD("slate", read_slate),
+	FIELD("cushion", value_seconds, .max = CUSHION_MAX_S),
 	FIELD("watch", value_choice, .choices = watches),
 	FIELD("ffmpeg_profile", value_text, .flags = FIELD_FILLED),
 	FIELD("custom_ffmpeg", config_check_command),

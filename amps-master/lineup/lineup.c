@@ -217,9 +217,10 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 	/* the command opens the source, so options of the source do not apply */
 	bool opens = !channel_has_command(entry);
 	json_int_t starts_ms = (json_int_t)s.start_timeout_ms;
+	json_int_t cushion_ms = json_read_seconds_ms(entry, "cushion", 0);
 
 	return json_pack(
-		"{sI ss so so sI so* sI so* so* so* ss* so*}", "channel", (json_int_t)channel,
+		"{sI ss so so sI so* sI so* so* so* so* ss* so*}", "channel", (json_int_t)channel,
 		source_member(entry), source != NULL ? source : "", "input_options",
 		opens ? channel_input_options(entry) : json_array(), "input_args",
 		args_list(opens ? json_object_get(entry, "input_args") : NULL), "stall_timeout_ms",
@@ -230,7 +231,8 @@ static json_t *spec_object(const json_t *settings, uint32_t channel, const json_
 		"allow_private",
 		json_read_bool(streaming, "allow_private", false) ? json_true() : NULL, "nice",
 		s.nice ? json_integer(s.nice) : NULL, "memory_mb",
-		s.memory_mb ? json_integer(s.memory_mb) : NULL, "pair", pair, "window_ms",
+		s.memory_mb ? json_integer(s.memory_mb) : NULL, "cushion_ms",
+		cushion_ms ? json_integer(cushion_ms) : NULL, "pair", pair, "window_ms",
 		pair != NULL ? json_integer(window_ms) : NULL);
 }
 
@@ -377,6 +379,7 @@ static int tuner_add(struct maker *m, const struct channel_view *v, uint32_t tra
 	};
 	r = sources_add(m, v);
 	slate_add(m, v);
+	t->cushion_ms = json_read_seconds_ms(v->entry, "cushion", 0);
 	watch = json_read_text(v->entry, "watch", scratch);
 	t->watch_content = watch && strcmp(watch, "content") == 0;
 	return r < 0 ? r : outputs_add(m, v, track);

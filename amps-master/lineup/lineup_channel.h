@@ -50,6 +50,7 @@ struct lineup_tuner {
 	uint16_t output_count;
 	uint8_t source_count; /* at least one */
 	bool both;	      /* one of them is lavfi: one job in both roles */
+	uint32_t cushion_ms;  /* how much of its sources is held back */
 	bool watch_content;   /* a source that is black, frozen or silent is faulty */
 	const char *slate;    /* text that is shown while no source works; "" = a text of Amps' own,
 				 NULL = there is no slate */
@@ -69,6 +70,7 @@ bool lineup_same_sources(const struct lineup_tuner *a, const struct lineup_tuner
  *	 "input_args":["-stream_loop","-1"],                as written
  *	 "stall_timeout_ms":2000, "ring_seconds":10,
  *	 "start_timeout_ms":20000,                          if it is not JOB_START_TIMEOUT_MS
+ *	 "cushion_ms":4000,                                 if it is not 0
  *	 "pair":"rtp://...", "window_ms":200,               of a pair: "source" is the first leg
  *	 "allow_private":true, "nice":10, "memory_mb":500,  if they are not false or 0
  *	 "command":{"argv":[...], "env":[...], "cwd":""},   of custom_ffmpeg only

@@ -805,13 +805,14 @@ static uint32_t restart_ms(const struct tuner *t)
 {
 	const struct lineup_settings *s = &t->owner->lineup->settings;
 	const struct source_health *h = &t->health[t->source_at];
-	uint64_t ms = 2 * (s->stall_timeout_ms + h->start_took_us / 1000)
-		      << MIN(h->silent_starts, 16u);
+	/* a cushion may take longer to fill than last time */
+	uint64_t took_ms = h->start_took_us / 1000 + t->def->cushion_ms;
+	uint64_t ms = 2 * (s->stall_timeout_ms + took_ms) << MIN(h->silent_starts, 16u);
 	bool soon = t->def->source_count > 1 || (t->shown && h->start_took_us);
 
 	/* where viewers can be shown something else, a source that was faster is not waited for */
 	if (h->start_took_us && tuner_may_show_slate(t) && !tuner_on_slate(t))
-		ms = MIN(ms, h->start_took_us / 1000 + SLATE_AFTER_MS);
+		ms = MIN(ms, took_ms + SLATE_AFTER_MS);
 	return soon ? (uint32_t)MIN(ms, s->start_timeout_ms) : 0;
 }
 

@@ -19,6 +19,7 @@
 
 #define HEARTBEAT_US	  250000 /* twice as often as the master needs */
 #define INTERRUPT_LOOK_US 20000	 /* how often a blocked libav looks at the socket */
+#define TICK_US		  25000
 #define SEND_PATIENCE_MS  1000
 
 void job_event_done(struct job_event *e)
@@ -37,6 +38,19 @@ static void heartbeat(struct job *job, uint64_t now_us)
 	for (unsigned i = 0; i < JOB_RINGS_MAX; i++)
 		if (job->rings[i])
 			ring_writer_heartbeat(job->rings[i], now_us);
+}
+
+void job_on_tick(struct job *job, void (*tick)(void *owner), void *owner)
+{
+	job->tick = tick;
+	job->tick_owner = owner;
+}
+
+static void beat(struct job *job, uint64_t now_us)
+{
+	heartbeat(job, now_us);
+	if (job->tick)
+		job->tick(job->tick_owner);
 }
 
 void job_ring_add(struct job *job, struct ring_writer *w)
@@ -187,7 +201,7 @@ static bool take_message(struct job *job)
 
 static void pump(struct job *job)
 {
-	heartbeat(job, clock_mono_us());
+	beat(job, clock_mono_us());
 	while (take_message(job))
 		;
 }
@@ -212,17 +226,18 @@ void job_poll(struct job *job, struct job_event *ret)
 bool job_wait(struct job *job, unsigned timeout_ms)
 {
 	uint64_t end_us = clock_mono_us() + timeout_ms * 1000ull;
+	uint64_t step_us = job->tick ? TICK_US : HEARTBEAT_US;
 
 	for (;;) {
 		struct pollfd p = {.fd = job->socket, .events = POLLIN};
 		uint64_t now_us = clock_mono_us();
 		uint64_t left_us = end_us > now_us ? end_us - now_us : 0;
-		struct timespec t = {.tv_nsec = (long)MIN(left_us, HEARTBEAT_US) * 1000};
+		struct timespec t = {.tv_nsec = (long)MIN(left_us, step_us) * 1000};
 
-		heartbeat(job, now_us);
+		beat(job, now_us);
 		if (job->shutdown || job->event_count || ppoll(&p, 1, &t, NULL) > 0)
 			return true;
-		if (left_us <= HEARTBEAT_US)
+		if (left_us <= step_us)
 			return false;
 	}
 }

@@ -77,6 +77,8 @@ struct job {
 	struct job_event events[JOB_EVENTS_MAX];
 	unsigned event_first, event_count;
 	struct ring_writer *rings[JOB_RINGS_MAX];
+	void (*tick)(void *owner); /* NULL = none */
+	void *tick_owner;
 	uint64_t heartbeat_us, looked_us;
 	uint64_t notices[JOB_NOTICES_MAX]; /* hashes of those sent */
 	unsigned notice_count;
@@ -113,6 +115,10 @@ bool job_switched_off(const struct job *job, uint32_t output);
 /* Heartbeats for this ring from now on / no longer.  Borrowed until removed. */
 void job_ring_add(struct job *job, struct ring_writer *w);
 void job_ring_remove(struct job *job, struct ring_writer *w);
+
+/* Calls `tick` some forty times a second from now on, out of job_poll(), job_wait() and
+ * job_interrupt; NULL: no longer.  It calls none of these. */
+void job_on_tick(struct job *job, void (*tick)(void *owner), void *owner);
 
 /* Messages to the master.  They wait up to a second when the socket is full; a broken socket shows
  * as SHUTDOWN at the next poll. */

@@ -49,8 +49,16 @@ static void sink_ended(void *sink)
 	ts_sink_ended(sink);
 }
 
-static const struct intake_target sink_target = {
-	.order = take_order, .ready = sink_ready, .running = sink_running, .ended = sink_ended};
+static bool sink_holds(const void *sink)
+{
+	return ts_sink_holds(sink);
+}
+
+static const struct intake_target sink_target = {.order = take_order,
+						 .ready = sink_ready,
+						 .running = sink_running,
+						 .holds = sink_holds,
+						 .ended = sink_ended};
 
 /* Once a channel runs, bytes without media (garbage, stuffing) do not count as data. */
 static bool brings_media(struct ingest *g)
@@ -157,7 +165,7 @@ static int ts_run(struct ingest *g)
 {
 	int code = 0;
 
-	pace_init(&g->in.pace, pace_of(&g->in.source));
+	intake_begin_pace(&g->in, pace_of(&g->in.source));
 	ts_sink_on_programme(g->sink, on_programme, g);
 	for (;;) {
 		if (!intake_take_orders(&g->in))
@@ -181,6 +189,18 @@ static int open_and_run(struct ingest *g)
 	return g->in.source.is_ts ? ts_run(g) : remux_run(&g->in, g->sink);
 }
 
+/* The first viewer waits for the cushion to fill, but no longer than half of the time after which
+ * it gives up. */
+static int hold_back(struct ingest *g)
+{
+	uint64_t fill_us = g->show_timeout_us / 2;
+
+	if (!g->in.cushion_us)
+		return 0;
+	g->show_timeout_us += fill_us;
+	return ts_sink_hold_back(g->sink, g->in.cushion_us, fill_us);
+}
+
 int ingest_run(struct job *job)
 {
 	struct ingest g = {.show_timeout_us =
@@ -191,7 +211,10 @@ int ingest_run(struct job *job)
 	if (ts_sink_new(job, &g.sink) < 0)
 		return job_end_failed(job, 502, "no memory");
 	if (intake_init(&g.in, job, &sink_target, g.sink, &code) == INTAKE_ON)
-		code = open_and_run(&g);
+		code = hold_back(&g) < 0 ? job_end_failed(job, 502, "no memory") : open_and_run(&g);
+	/* viewers get what the lost source has sent, before the next one begins */
+	if (!job_ending(job))
+		ts_sink_let_go(g.sink);
 	source_close(&g.in.source);
 	ts_sink_free(g.sink);
 	return code;

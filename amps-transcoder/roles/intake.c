@@ -12,6 +12,10 @@ enum intake_step intake_init(struct intake *in, struct job *job, const struct in
 			     void *owner, int *ret_code)
 {
 	const char *problem = "";
+	uint64_t cushion_us =
+		target->holds ? (uint64_t)job_spec_int(job, "cushion_ms", 0) * 1000 : 0;
+	uint64_t stall_us =
+		(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) * 1000;
 
 	assert(target && owner);
 	*in = (struct intake){
@@ -21,9 +25,9 @@ enum intake_step intake_init(struct intake *in, struct job *job, const struct in
 		.rate = RATE_WATCH_INIT,
 		.begin_us = clock_mono_us(),
 		.start_timeout_us = job->start_timeout_us,
-		.stall_timeout_us =
-			(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) *
-			1000,
+		/* pauses that the cushion fills are what it is there for */
+		.stall_timeout_us = MAX(stall_us, cushion_us),
+		.cushion_us = cushion_us,
 	};
 	if (source_init(&in->source, job, &problem) < 0)
 		return intake_end(job_end_failed(job, 502, "%s", problem), ret_code);
@@ -46,6 +50,12 @@ bool intake_take_orders(struct intake *in)
 		if (kind == JOB_EVENT_NONE)
 			return true;
 	}
+}
+
+void intake_begin_pace(struct intake *in, enum pace_kind kind)
+{
+	pace_init(&in->pace, kind);
+	in->pace.more_us = (int64_t)in->cushion_us;
 }
 
 bool intake_await_target(struct intake *in)
@@ -127,6 +137,17 @@ int intake_failed(struct intake *in, int error)
 	return source_failed(&in->source, error);
 }
 
+static bool holds(const struct intake *in)
+{
+	return in->target->holds && in->target->holds(in->owner);
+}
+
+static int ends_unplayable(struct intake *in)
+{
+	return job_end_failed(in->job, 502, "the source %s has nothing that can be played",
+			      in->source.shown);
+}
+
 int intake_finished(struct intake *in)
 {
 	const char *shown = in->source.shown;
@@ -135,14 +156,20 @@ int intake_finished(struct intake *in)
 		return job_end_shutdown(in->job);
 	if (source_problem(&in->source))
 		return job_end_failed(in->job, 502, "%s", source_problem(&in->source));
-	if (!in->target->running(in->owner))
-		return job_end_failed(in->job, 502, "the source %s has nothing that can be played",
-				      shown);
+	if (!in->target->running(in->owner) && !holds(in))
+		return ends_unplayable(in);
 	in->job->deadline_us = clock_mono_us() + in->stall_timeout_us;
 	if (!source_has_ended(&in->source))
 		return job_end_failed(in->job, 502, "the source %s closed the connection", shown);
 	if (job_spec_bool(in->job, "next_source"))
 		return job_end_failed(in->job, 502, "the source %s has come to its end", shown);
+	while (holds(in)) {
+		if (!intake_take_orders(in))
+			return job_end_shutdown(in->job);
+		job_wait(in->job, WAIT_MS);
+	}
+	if (!in->target->running(in->owner))
+		return ends_unplayable(in);
 	in->target->ended(in->owner);
 	return job_end_ended(in->job);
 }

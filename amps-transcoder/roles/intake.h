@@ -27,6 +27,8 @@ struct intake_target {
 	bool (*ready)(const void *owner);
 	/* True once something playable has come. */
 	bool (*running)(const void *owner);
+	/* True while it holds back what has come; NULL = it never does. */
+	bool (*holds)(const void *owner);
 	/* The source has ended for good. */
 	void (*ended)(void *owner);
 };
@@ -41,6 +43,7 @@ struct intake {
 	uint64_t begin_us; /* when the source was asked for */
 	uint64_t data_us;  /* when media last came (or was not asked for); 0 = none yet */
 	uint64_t start_timeout_us, stall_timeout_us;
+	uint64_t cushion_us;  /* the target holds so much back; 0 = nothing */
 	uint64_t round_bytes; /* read since the last rewind */
 };
 
@@ -52,6 +55,9 @@ must_check enum intake_step intake_init(struct intake *in, struct job *job,
 
 /* Takes all waiting orders; false once the job is to end. */
 bool intake_take_orders(struct intake *in);
+
+/* The pace of a source of this kind. */
+void intake_begin_pace(struct intake *in, enum pace_kind kind);
 
 /* Waits until the target is ready; false once the job is to end. */
 bool intake_await_target(struct intake *in);

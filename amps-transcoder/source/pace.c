@@ -14,9 +14,11 @@ void pace_init(struct pace *p, enum pace_kind kind)
 	*p = (struct pace){.kind = kind, .last_90k = TIME_NONE};
 }
 
-static int64_t lead_us(enum pace_kind kind)
+static int64_t lead_us(const struct pace *p)
 {
-	return kind == PACE_LIVE ? PACE_LEAD_LIVE_US : kind == PACE_FILE ? PACE_LEAD_FILE_US : 0;
+	if (p->kind == PACE_LIVE)
+		return PACE_LEAD_LIVE_US;
+	return p->more_us + (p->kind == PACE_FILE ? PACE_LEAD_FILE_US : 0);
 }
 
 static void window_begin(struct pace *p, int64_t clock_90k, uint64_t now_us)
@@ -43,8 +45,8 @@ static int64_t ahead_of(const struct pace *p, int64_t clock_90k, uint64_t now_us
 static int64_t allowed_us(const struct pace *p, uint64_t now_us)
 {
 	if (!p->trial)
-		return lead_us(p->kind);
-	return lead_us(p->kind) + PACE_SLACK_US +
+		return lead_us(p);
+	return lead_us(p) + PACE_SLACK_US +
 	       (int64_t)(now_us - p->window_us) * PACE_FASTER_PERMIL / 1000;
 }
 
@@ -84,7 +86,7 @@ uint64_t pace_delay_us(struct pace *p, int64_t clock_90k, uint64_t now_us)
 		follow_drift(p, clock_90k, now_us);
 	ahead_us = ahead_of(p, clock_90k, now_us);
 	/* do not catch up with a burst after a slow disk or a stopped process */
-	if (p->kind != PACE_LIVE && ahead_us < -lead_us(PACE_FILE))
+	if (p->kind != PACE_LIVE && ahead_us < -PACE_LEAD_FILE_US)
 		rebase(p, clock_90k, now_us, 0);
 	if (ahead_us <= allowed_us(p, now_us) + PACE_LUMP_US)
 		return 0;

@@ -31,8 +31,9 @@ struct pace {
 	int64_t last_90k;
 	int64_t window_90k; /* where the window began */
 	uint64_t window_us;
-	bool held;  /* within this window */
-	bool trial; /* this window gives a live source some slack */
+	bool held;	 /* within this window */
+	bool trial;	 /* this window gives a live source some slack */
+	int64_t more_us; /* a source that ends is read so much further ahead */
 };
 
 void pace_init(struct pace *p, enum pace_kind kind);

@@ -6,6 +6,7 @@
 #include "amps-transcoder/job/out_rings.h"
 #include "amps-transcoder/ts/align.h"
 #include "amps-transcoder/ts/clock_watch.h"
+#include "amps-transcoder/ts/cushion.h"
 #include "amps-transcoder/ts/sound.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -19,10 +20,12 @@
 #define GAP_DOUBLED_MAX 3u
 
 struct ts_sink {
-	struct out_rings out; /* the next ring is moved to at an access point */
-	size_t parsed;	      /* bytes behind pos that were parsed but held back */
-	size_t waiting;	      /* bytes of packets behind those whose times need a later PCR */
-	size_t rest;	      /* bytes behind those that are no whole packet yet */
+	struct out_rings out;	 /* the next ring is moved to at an access point */
+	struct cushion *cushion; /* in front of all that follows; NULL = none */
+	bool said_full;		 /* that the cushion holds less than it should */
+	size_t parsed;		 /* bytes behind pos that were parsed but held back */
+	size_t waiting;		 /* bytes of packets behind those whose times need a later PCR */
+	size_t rest;		 /* bytes behind those that are no whole packet yet */
 	struct ts_align align;
 	struct ts_parse parse;
 	struct ts_rewrite rewrite;
@@ -60,6 +63,9 @@ struct ts_sink *ts_sink_free(struct ts_sink *s)
 {
 	if (!s)
 		return NULL;
+	if (s->cushion)
+		job_on_tick(s->out.job, NULL, NULL);
+	cushion_free(s->cushion);
 	out_rings_done(&s->out);
 	free(s);
 	return NULL;
@@ -97,7 +103,7 @@ static uint8_t *reserve(struct out_ring *r)
 	return ring_writer_reserve(&r->writer, space_bytes(r));
 }
 
-uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap)
+static uint8_t *ring_space(struct ts_sink *s, size_t *ret_cap)
 {
 	size_t held = s->parsed + s->waiting + s->rest;
 
@@ -245,7 +251,13 @@ static void take_packets(struct ts_sink *s, size_t end, bool more)
 	s->waiting = end - s->parsed;
 }
 
-void ts_sink_put(struct ts_sink *s, size_t n)
+static const struct clock_watch *clock_watch(const struct ts_sink *s)
+{
+	return s->cushion ? cushion_clock_watch(s->cushion) : &s->clock;
+}
+
+/* n bytes were put into the space of the ring. */
+static void ring_put(struct ts_sink *s, size_t n)
 {
 	struct ring_writer *w = &s->out.ring.writer;
 	uint8_t *bytes = w->data + (w->commit & (w->data_bytes - 1)) + s->parsed + s->waiting;
@@ -263,8 +275,11 @@ void ts_sink_put(struct ts_sink *s, size_t n)
 		ring_writer_frontier(w, s->parse.frontier_90k);
 	if (s->parse.pcr_90k != TIME_NONE)
 		ring_writer_pcr(w, s->parse.pcr_90k);
-	ring_writer_stats(w, s->bytes_in, s->out.bitrate, s->parse.cc_errors + s->align.losses);
-	ring_writer_clock(w, s->rewrite.jumps, s->clock.interval_us, s->clock.jitter_us);
+	ring_writer_stats(w, s->bytes_in, s->out.bitrate,
+			  s->parse.cc_errors + s->align.losses +
+				  (s->cushion ? cushion_losses(s->cushion) : 0));
+	ring_writer_clock(w, s->rewrite.jumps, clock_watch(s)->interval_us,
+			  clock_watch(s)->jitter_us);
 	out_rings_measure(&s->out, s->parse.clock_90k);
 }
 
@@ -273,17 +288,15 @@ void ts_sink_pair(struct ts_sink *s, const uint64_t counts[RING_PAIR_COUNT_])
 	ring_writer_pair(&s->out.ring.writer, counts);
 }
 
-void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n)
+static void ring_write(struct ts_sink *s, const uint8_t *from, size_t n)
 {
-	const uint8_t *from = bytes;
-
 	while (n) {
 		size_t cap;
-		uint8_t *to = ts_sink_space(s, &cap);
+		uint8_t *to = ring_space(s, &cap);
 		size_t part = MIN(n, cap);
 
 		memcpy(to, from, part);
-		ts_sink_put(s, part);
+		ring_put(s, part);
 		from += part;
 		n -= part;
 	}
@@ -376,7 +389,7 @@ static void measure_round(struct ts_sink *s)
 	s->round_at = s->bytes_in;
 }
 
-void ts_sink_repeat(struct ts_sink *s)
+static void ring_repeat(struct ts_sink *s)
 {
 	const struct ts_parse *p = &s->parse;
 	int64_t frontier = p->frontier_90k != TIME_NONE ? p->frontier_90k : p->clock_90k;
@@ -390,14 +403,105 @@ void ts_sink_repeat(struct ts_sink *s)
 	ts_parse_new_round(&s->parse);
 }
 
+/* ---------- what is held back in front of the ring ---------- */
+
+static void write_piece(struct ts_sink *s, const struct cushion_piece *piece)
+{
+	if (piece->repeat)
+		ring_repeat(s);
+	ring_write(s, piece->bytes, piece->n);
+}
+
+/* Writes what is due. */
+static void let_due_go(struct ts_sink *s)
+{
+	struct cushion_piece piece;
+
+	while (out_rings_attached(&s->out) && cushion_take(s->cushion, clock_mono_us(), &piece))
+		write_piece(s, &piece);
+	if (s->said_full || !cushion_overflowed(s->cushion))
+		return;
+	s->said_full = true;
+	job_report_notice(s->out.job, "the cushion holds less than it should, because the source "
+				      "has too many bits a second");
+}
+
+static void on_tick(void *owner)
+{
+	let_due_go(owner);
+}
+
+int ts_sink_hold_back(struct ts_sink *s, uint64_t hold_us, uint64_t fill_us)
+{
+	int r = cushion_new(hold_us, fill_us, &s->cushion);
+
+	assert(s->bytes_in == 0);
+	if (r == 0)
+		job_on_tick(s->out.job, on_tick, s);
+	return r;
+}
+
+bool ts_sink_holds(const struct ts_sink *s)
+{
+	return s->cushion && !cushion_empty(s->cushion);
+}
+
+void ts_sink_let_go(struct ts_sink *s)
+{
+	if (!s->cushion)
+		return;
+	cushion_let_go(s->cushion);
+	let_due_go(s);
+}
+
+uint8_t *ts_sink_space(struct ts_sink *s, size_t *ret_cap)
+{
+	return s->cushion ? cushion_space(s->cushion, ret_cap) : ring_space(s, ret_cap);
+}
+
+void ts_sink_put(struct ts_sink *s, size_t n)
+{
+	if (!s->cushion) {
+		ring_put(s, n);
+		return;
+	}
+	cushion_put(s->cushion, n, clock_mono_us());
+	let_due_go(s);
+}
+
+void ts_sink_write(struct ts_sink *s, const void *bytes, size_t n)
+{
+	const uint8_t *from = bytes;
+
+	while (n) {
+		size_t cap;
+		uint8_t *to = ts_sink_space(s, &cap);
+		size_t part = MIN(n, cap);
+
+		memcpy(to, from, part);
+		ts_sink_put(s, part);
+		from += part;
+		n -= part;
+	}
+}
+
+void ts_sink_repeat(struct ts_sink *s)
+{
+	if (s->cushion)
+		cushion_repeat(s->cushion);
+	else
+		ring_repeat(s);
+}
+
 void ts_sink_resume(struct ts_sink *s)
 {
+	assert(!s->cushion);
 	ts_rewrite_resume(&s->rewrite);
 }
 
 int64_t ts_sink_clock_90k(const struct ts_sink *s)
 {
-	return s->parse.clock_90k;
+	return s->cushion ? cushion_clock_90k(s->cushion) : s->parse.clock_90k;
 }
 
 uint64_t ts_sink_bitrate(const struct ts_sink *s)
@@ -412,17 +516,17 @@ bool ts_sink_running(const struct ts_sink *s)
 
 uint64_t ts_sink_frozen_us(const struct ts_sink *s)
 {
-	return clock_watch_frozen_us(&s->clock);
+	return clock_watch_frozen_us(clock_watch(s));
 }
 
 uint64_t ts_sink_media_packets(const struct ts_sink *s)
 {
-	return s->parse.media_packets;
+	return s->cushion ? cushion_media_packets(s->cushion) : s->parse.media_packets;
 }
 
 void ts_sink_ended(struct ts_sink *s)
 {
-	assert(ts_sink_attached(s));
+	assert(ts_sink_attached(s) && !ts_sink_holds(s));
 	take_packets(s, s->parsed + s->waiting, false);
 	commit(s, s->parsed);
 	out_rings_ended(&s->out);

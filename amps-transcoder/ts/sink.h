@@ -6,6 +6,9 @@
  *
  * 	p = ts_sink_space(s, &cap);  n = read(fd, p, cap);  ts_sink_put(s, n);
  *
+ * With a cushion, what is put waits in front of all that (cushion.h): it goes on by the tick of the
+ * job, also while the source is being waited for.
+ *
  * Where key frames are so far apart that viewers would give up waiting, a picture between them
  * becomes an access point: sound begins at once there, and the picture with the next key frame.
  *
@@ -22,6 +25,14 @@ struct ts_sink;
 /* `job` is borrowed for the sink's life.  0 or -ENOMEM. */
 must_check int ts_sink_new(struct job *job, struct ts_sink **ret);
 struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL */
+
+/* Holds back so much of what is put from now on; fill_us as in cushion.h.  The sink takes the tick
+ * of the job.  0 or -ENOMEM. */
+must_check int ts_sink_hold_back(struct ts_sink *s, uint64_t hold_us, uint64_t fill_us);
+/* Is something held back? */
+bool ts_sink_holds(const struct ts_sink *s);
+/* Writes all that is held back now. */
+void ts_sink_let_go(struct ts_sink *s);
 
 /* Takes the ring of a JOB_EVENT_OUTPUT: maps it and sends JOB_MAPPED.  The first one is written at
  * once (spliced to event->continue_90k unless that is TIME_NONE); a later one at the next random
@@ -47,21 +58,22 @@ void ts_sink_on_programme(struct ts_sink *s, void (*call)(void *owner, const str
 /* The source begins again from its first byte, in a loop: its streams continue seamlessly. */
 void ts_sink_repeat(struct ts_sink *s);
 
-/* The next bytes are from another muxer: its counters are continued, its times stay. */
+/* The next bytes are from another muxer (not behind a cushion): its counters are continued, its
+ * times stay. */
 void ts_sink_resume(struct ts_sink *s);
 
-/* Clock of the stream as written: the last PCR, unwrapped; without PCRs the last DTS.  TIME_NONE
- * before the first. */
+/* Clock of the stream as written: the last PCR, unwrapped; without PCRs the last DTS.  With a
+ * cushion that of what was put.  TIME_NONE before the first. */
 int64_t ts_sink_clock_90k(const struct ts_sink *s);
 uint64_t ts_sink_bitrate(const struct ts_sink *s); /* bits a second of media; 0 = not known yet */
 bool ts_sink_running(const struct ts_sink *s);	   /* the newest ring has a random access point */
-/* How many packets brought media so far; garbage and stuffing bring none. */
+/* How many packets that were put brought media so far; garbage and stuffing bring none. */
 uint64_t ts_sink_media_packets(const struct ts_sink *s);
 
-/* How long the value of the clock references has not changed although they came. */
+/* How long the value of the clock references that were put has not changed although they came. */
 uint64_t ts_sink_frozen_us(const struct ts_sink *s);
 
-/* No byte will follow. */
+/* No byte will follow; nothing is held back any more. */
 void ts_sink_ended(struct ts_sink *s);
 
 #endif

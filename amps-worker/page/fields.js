@@ -1,7 +1,7 @@
 /* fields.js - the fields of a channel's form: which there are, and of which kinds. */
 import { DEFAULT_FORM, either, group, JSON_FORM, list, MAPPING_FORM, NO_FORM, OTHER_KEYS, TEXT_FORM,
 	YES_FORM } from "./groups.js";
-import { ADDRESS, ARGS, choice, COMMAND, FLAG, LONG, OPTIONS, TEXT, TIME, WORDS } from "./kinds.js";
+import { ADDRESS, ARGS, choice, COMMAND, FLAG, LONG, NUMBER, OPTIONS, TEXT, TIME, WORDS } from "./kinds.js";
 
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -53,6 +53,7 @@ export const groups = (profiles) => [
 			"Tried in this order when the first one fails"],
 		["slate", "Slate while nothing works", either(DEFAULT_FORM, YES_FORM, NO_FORM, TEXT_FORM, MAPPING_FORM, JSON_FORM),
 			"What viewers see; by default the name of the channel"],
+		["cushion", "Cushion in seconds", NUMBER, "So much of a source that delivers in bursts is held back"],
 		["watch", "What is watched", choice("media", "content"), "content: also black, frozen and silent"],
 		["input_args", "Arguments of the input", ARGS, "Words of ffmpeg before -i, such as -re -stream_loop -1"],
 		["input_options", "Options of the input", OPTIONS, "A line for each, such as user_agent=VLC/3.0"],

@@ -38,6 +38,25 @@ class Paced:
             time.sleep(0.01)
 
 
+class Bursts(Paced):
+    """The same bytes, so many seconds of them at once, then nothing for as long."""
+
+    def __init__(self, path, seconds, distance):
+        super().__init__(path, seconds)
+        self.distance = distance
+
+    def play(self, send, stopped):
+        size = int(self.rate * self.distance) // PACKET * PACKET
+        next_at, at = time.monotonic(), 0
+        while not stopped():
+            begin = at % len(self.data)
+            send(self.data[begin:begin + size])
+            at += size
+            next_at += self.distance
+            while time.monotonic() < next_at and not stopped():
+                time.sleep(0.02)
+
+
 class Connections:
     """The open connections of an origin, and the most at any time.  A connection that its peer has
     closed is not counted, even before the thread that serves it notices."""

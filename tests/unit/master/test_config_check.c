@@ -106,6 +106,7 @@ Test(config_check, scalars_are_taken_leniently)
 	expect_model(CHANNEL("logo: "), "0", "logo", "(none)");
 	expect_model(CHANNEL("slate: yes"), "0", "slate", "true");
 	expect_model(CHANNEL("slate: soon"), "0", "slate", "\"soon\"");
+	expect_model(CHANNEL("cushion: 4s"), "0", "cushion", "4.0");
 	expect_model(CHANNEL("watch: content"), "0", "watch", "\"content\"");
 }
 

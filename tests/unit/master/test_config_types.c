@@ -109,6 +109,7 @@ static const struct place scalars[] = {
 	CHANNEL("description"),
 	CHANNEL("program_feed"),
 	CHANNEL("slate"),
+	CHANNEL("cushion"),
 	CHANNEL("watch"),
 	CHANNEL("use_yt_dlp"),
 	CHANNEL("yt_dlp_format"),

@@ -189,7 +189,7 @@ Test(lineup, job_spec)
 	add(&f, 7,
 	    "{'name':'Film','source':'http://me:pw@h/x?token=abc','ffmpeg_profile':'copy',"
 	    "'input_options':{'re':null,'headers':['A: 1','B: 2'],'timeout':5},"
-	    "'input_args':['-stream_loop',-1]}");
+	    "'input_args':['-stream_loop',-1],'cushion':2.5}");
 	build(&f, "{'stall_timeout':0.5,'start_timeout':20,'ring_seconds':4,'allow_private':true,"
 		  "'idle_timeout':0}");
 	t = lineup_find_key(f.lineup, "7");
@@ -197,7 +197,9 @@ Test(lineup, job_spec)
 		   "{'channel':7,'name':'Film','source':'http://me:pw@h/x?token=abc',"
 		   "'input_options':[['re',null],['headers','A: 1'],['headers','B: 2'],"
 		   "['timeout','5']],'input_args':['-stream_loop','-1'],'stall_timeout_ms':500,"
-		   "'start_timeout_ms':20000,'ring_seconds':4,'allow_private':true}");
+		   "'start_timeout_ms':20000,'ring_seconds':4,'allow_private':true,"
+		   "'cushion_ms':2500}");
+	cr_assert_eq(t->cushion_ms, 2500);
 	cr_assert_str_eq(t->sources[0].text, "http://***@h/x?token=***");
 	cr_assert_eq(f.lineup->settings.idle_timeout_ms, 0);
 	cr_assert_eq(f.lineup->settings.start_timeout_ms, 20000);

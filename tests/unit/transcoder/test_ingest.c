@@ -99,7 +99,7 @@ static void start(const char *source, const char *more, int64_t continue_90k, ui
 	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
 }
 
-Test(ingest, a_file_passes_unchanged)
+static void check_unchanged(const char *more)
 {
 	static uint8_t file[4 << 20], seen[sizeof(file)];
 	int fd = open(short_file(), O_RDONLY);
@@ -108,12 +108,22 @@ Test(ingest, a_file_passes_unchanged)
 
 	close(fd);
 	master_start(&fm);
-	start(short_file(), "", TIME_NONE, 4 << 20);
+	start(short_file(), more, TIME_NONE, 4 << 20);
 	cr_assert(job_await(&job, &job.ended, 5000));
 	cr_assert_eq(ring_copy(&job.ring, &pos, seen, sizeof(seen)), size);
 	cr_assert_arr_eq(seen, file, (size_t)size);
 	job_stop(&job);
 	master_stop(&fm);
+}
+
+Test(ingest, a_file_passes_unchanged)
+{
+	check_unchanged("");
+}
+
+Test(ingest, a_cushion_changes_nothing_and_is_played_out_at_the_end)
+{
+	check_unchanged(",\"cushion_ms\":600");
 }
 
 /* How far the ring's newest clock is ahead of the real time since then.  Real time is read last: a
@@ -166,13 +176,12 @@ Test(ingest, sound_alone_starts_without_a_burst)
 	master_stop(&fm);
 }
 
-Test(ingest, a_loop_is_continuous)
+static void check_loop(const char *more)
 {
 	struct watch w;
 
 	master_start(&fm);
-	start(short_file(), ",\"input_args\":[\"-re\",\"-stream_loop\",\"-1\"]", TIME_NONE,
-	      4 << 20);
+	start(short_file(), more, TIME_NONE, 4 << 20);
 	watch_init(&w);
 	watch_for(&w, 4500);
 	cr_assert_not(job.ended || job.failed, "%s", job.text);
@@ -184,6 +193,18 @@ Test(ingest, a_loop_is_continuous)
 	cr_assert_leq(w.largest_pts_step, 90000 / 3, "%lld", (long long)w.largest_pts_step);
 	job_stop(&job);
 	master_stop(&fm);
+}
+
+#define LOOP_ARGS ",\"input_args\":[\"-re\",\"-stream_loop\",\"-1\"]"
+
+Test(ingest, a_loop_is_continuous)
+{
+	check_loop(LOOP_ARGS);
+}
+
+Test(ingest, a_loop_behind_a_cushion_is_continuous)
+{
+	check_loop(LOOP_ARGS ",\"cushion_ms\":600");
 }
 
 Test(ingest, a_second_job_continues_after_the_first)
