@@ -44,6 +44,10 @@ struct rtp_pair {
 	bool begun;
 	uint64_t newest;  /* place of the newest packet */
 	uint64_t settled; /* all places before this one are counted */
+	/* what the queue has kept aside: a bit for each leg that brought it, and the packet
+	 * without its payload */
+	uint32_t aside_legs;
+	struct rtp_packet aside;
 	struct leg legs[RTP_LEGS];
 	struct rtp_pair_stats stats;
 	struct place places[PLACES]; /* a place modulo their count */
@@ -182,15 +186,15 @@ static void advance(struct rtp_pair *p, uint64_t at, uint64_t now_us)
 	}
 }
 
-/* The leg brought this packet. */
-static void note(struct rtp_pair *p, unsigned leg, const struct rtp_packet *packet)
+/* These legs, a bit for each, brought this packet. */
+static void note(struct rtp_pair *p, uint32_t legs, const struct rtp_packet *packet)
 {
 	uint64_t at = place_at(p, packet->number);
 	struct place *place = place_of(p, at);
 
 	if (at < p->settled || place->at != at)
 		return;
-	place->legs |= 1u << leg;
+	place->legs |= legs;
 	place->timestamp = packet->timestamp;
 }
 
@@ -203,6 +207,7 @@ static void begin(struct rtp_pair *p, unsigned leg, const struct rtp_packet *pac
 	settle(p, p->newest + 1, now_us);
 	p->stream++;
 	p->begun = true;
+	p->aside_legs = 0;
 	memset(p->places, 0, sizeof(p->places));
 	/* places before the first packet stay above 0 */
 	p->newest = p->settled = UINT16_MAX + 1ull + packet->number;
@@ -211,6 +216,29 @@ static void begin(struct rtp_pair *p, unsigned leg, const struct rtp_packet *pac
 	other->sender = other->stray_sender;
 	other->came_us = other->stray_us;
 	other->astray = other->refuted = other->probing = false;
+}
+
+/* The queue has taken the packet, and with one that is far ahead the one that it had kept aside. */
+static void taken(struct rtp_pair *p, const struct rtp_packet *packet, uint64_t now_us)
+{
+	bool far = (int16_t)(packet->number - (uint16_t)p->newest) > RTP_FAR;
+
+	advance(p, MAX(place_at(p, packet->number), p->newest), now_us);
+	if (!far)
+		return;
+	advance(p, MAX(place_at(p, p->aside.number), p->newest), now_us);
+	note(p, p->aside_legs, &p->aside);
+}
+
+/* The queue has kept the packet aside. */
+static void note_aside(struct rtp_pair *p, unsigned leg, const struct rtp_packet *packet)
+{
+	bool same = p->aside_legs && p->aside.number == packet->number &&
+		    p->aside.timestamp == packet->timestamp;
+
+	p->aside_legs = (same ? p->aside_legs : 0) | 1u << leg;
+	p->aside = *packet;
+	p->aside.payload = NULL; /* it is not needed, and goes with the datagram */
 }
 
 static void note_stray(struct rtp_pair *p, unsigned leg, const struct rtp_packet *packet,
@@ -274,12 +302,17 @@ int rtp_pair_put(struct rtp_pair *p, unsigned leg, const uint8_t *datagram, size
 		assert(!mine);
 		return r;
 	}
+	if (r > 0) {
+		assert(mine);
+		note_aside(p, leg, &packet);
+		return 0;
+	}
 	if (mine)
-		advance(p, place_at(p, packet.number), now_us);
+		taken(p, &packet, now_us);
 	else
 		begin(p, leg, &packet, now_us);
 	if (rtp_queue_stats(p->queue).late == late)
-		note(p, leg, &packet);
+		note(p, 1u << leg, &packet);
 	probe(other, &packet);
 	*l = (struct leg){.joined = true, .sender = packet.sender, .came_us = now_us};
 	assert(p->settled <= p->newest + 1 && p->newest - p->settled + 1 <= PLACES);

@@ -7,7 +7,8 @@
  * A packet belongs to the stream if its number is near the last ones and its RTP timestamp is that
  * of the other leg's packet of this number; if that has not come, its SSRC decides.  Other packets
  * are strays: they are dropped, and counted, until the other leg has strays with those numbers, too
- * (the sender was restarted), or has been silent for longer than the window.
+ * (the sender was restarted), or has been silent for longer than the window.  One that is far ahead
+ * belongs to the stream only if another one near it follows.
  * Pure except for its memory, which is bounded; any input is safe. */
 #ifndef AMPS_RTP_PAIR_H
 #define AMPS_RTP_PAIR_H

@@ -28,6 +28,7 @@ struct rtp_queue {
 	uint32_t sender;
 	unsigned waiting;
 	struct rtp_stats stats;
+	struct slot aside;   /* one that is far ahead, if it waits */
 	unsigned slot_count; /* a power of two above max_packets */
 	struct slot slots[]; /* a slot is a number modulo their count */
 };
@@ -98,16 +99,21 @@ static uint16_t first_waiting(const struct rtp_queue *q)
 	return number;
 }
 
-static void store(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
+static void fill(struct slot *s, const struct rtp_packet *packet, uint64_t now_us)
 {
-	struct slot *s = slot_of(q, packet->number);
-
-	assert(!s->waits && q->waiting < q->slot_count);
 	s->came_us = now_us;
 	s->number = packet->number;
 	s->len = (uint16_t)MIN(packet->len, RTP_PAYLOAD_MAX);
 	s->waits = s->used = true;
 	memcpy(s->bytes, packet->payload, s->len);
+}
+
+static void store(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
+{
+	struct slot *s = slot_of(q, packet->number);
+
+	assert(!s->waits && q->waiting < q->slot_count);
+	fill(s, packet, now_us);
 	if ((int16_t)(packet->number - q->newest) < 0)
 		q->stats.reordered++;
 	else
@@ -123,6 +129,7 @@ static int begin(struct rtp_queue *q, uint16_t number, uint32_t sender)
 		return -EAGAIN;
 	for (unsigned i = 0; i < q->slot_count; i++)
 		q->slots[i].used = false;
+	q->aside.waits = false;
 	q->begun = q->fresh = true;
 	q->sender = sender;
 	q->first = q->next = q->newest = number;
@@ -142,6 +149,24 @@ bool rtp_queue_near(const struct rtp_queue *q, uint16_t number)
 	return q->begun && ahead < slots && ahead > -slots;
 }
 
+/* Is it, far ahead as it is, of the stream?  Only with the one that is kept aside, which then takes
+ * its place; else it is kept aside itself. */
+static bool follows_aside(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
+{
+	struct slot *a = &q->aside;
+	int distance = (int16_t)(packet->number - a->number);
+
+	if (!a->waits || distance == 0 || distance > RTP_FAR_NEAR || distance < -RTP_FAR_NEAR ||
+	    !rtp_queue_near(q, a->number)) {
+		fill(a, packet, now_us);
+		return false;
+	}
+	a->waits = false;
+	store(q, &(struct rtp_packet){.number = a->number, .payload = a->bytes, .len = a->len},
+	      a->came_us);
+	return true;
+}
+
 int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
 {
 	uint16_t number = packet->number;
@@ -157,6 +182,8 @@ int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t
 		q->stats.duplicates++;
 	else if (ahead_of(q, number) < 0)
 		q->stats.late += !q->fresh || (int16_t)(number - q->first) > 0;
+	else if ((int16_t)(number - q->newest) > RTP_FAR && !follows_aside(q, packet, now_us))
+		return 1;
 	else
 		store(q, packet, now_us);
 	return 0;

@@ -1,7 +1,9 @@
 /* rtp_queue.h - puts RTP packets back in order (RFC 3550): by sequence number.  A packet waits for
  * missing ones before it, up to a maximum time and a maximum number of waiting packets.  Duplicates
- * and late packets are dropped.  Another SSRC or a large jump of the numbers means another sender:
- * waiting packets are output first.  Pure except for its memory; any input is safe. */
+ * and late packets are dropped.  A number far ahead may be a stray packet's, and would cost all
+ * that are before it: it is kept aside until another one near it follows (RFC 3550, A.1).  Another
+ * SSRC or a large jump of the numbers means another sender: waiting packets are output first.  Pure
+ * except for its memory; any input is safe. */
 #ifndef AMPS_RTP_QUEUE_H
 #define AMPS_RTP_QUEUE_H
 
@@ -11,6 +13,8 @@
 #define RTP_REORDER_PACKETS  500     /* that wait at most, unless the source says otherwise */
 #define RTP_REORDER_MAX	     900     /* what a source may say */
 #define RTP_QUEUE_MAX	     4000u   /* that a queue can hold */
+#define RTP_FAR		     64	     /* so much ahead of the newest is far */
+#define RTP_FAR_NEAR	     16	     /* a number that follows one is at most so far from it */
 #define RTP_MAX_DELAY_US     100000  /* so long at most */
 #define RTP_MAX_DELAY_MAX_US 5000000 /* what a source may say */
 
@@ -40,7 +44,8 @@ struct rtp_queue;
 must_check int rtp_queue_new(unsigned max_packets, uint64_t max_delay_us, struct rtp_queue **ret);
 struct rtp_queue *rtp_queue_free(struct rtp_queue *q); /* returns NULL; accepts NULL */
 
-/* -EAGAIN: rtp_queue_take() must make room first.  Else 0. */
+/* -EAGAIN: rtp_queue_take() must make room first.  1: it is kept aside, until one follows or
+ * another one takes its place.  Else 0. */
 must_check int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us);
 
 /* Is the number near enough to those that came for the same sender to have sent it? */

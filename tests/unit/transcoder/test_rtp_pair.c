@@ -363,6 +363,36 @@ Test(rtp_pair, a_leg_with_another_ssrc_is_the_same_feed_by_its_timestamps)
 	pair = rtp_pair_free(pair);
 }
 
+Test(rtp_pair, a_forged_number_far_ahead_costs_nothing)
+{
+	begin();
+	for (unsigned i = 0; i < 1000; i++) {
+		put(0, i);
+		if (i % 100 == 50)
+			put(i / 100 % 2, i + 3000);
+		put(1, i);
+		OUT(i);
+		now_us += 1000;
+	}
+	end(0, 0, 0, 0);
+}
+
+Test(rtp_pair, a_long_loss_on_both_legs_costs_what_was_lost)
+{
+	begin();
+	put(0, 0);
+	put(1, 0);
+	OUT(0);
+	put(0, 1000);
+	put(1, 1000);
+	NOTHING;
+	put(0, 1001);
+	put(1, 1001);
+	now_us += WINDOW_US;
+	OUT(1000, 1001);
+	end(999, 999, 0, 999);
+}
+
 Test(rtp_pair, hostile_datagrams_are_dropped)
 {
 	uint8_t packet[2048 + 12] = {0};

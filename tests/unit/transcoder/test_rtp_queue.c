@@ -192,12 +192,39 @@ Test(rtp_queue, a_jump_to_a_missing_packet_is_a_new_sender)
 	put(10);
 	OUT(10);
 	put(12);
+	cr_assert_eq(put_from(7, 11 + 1022), 1);
 	cr_assert_eq(put_from(7, 11 + 1023), 0, "that far is a loss");
 	cr_assert_eq(put_from(7, 11 + 1024), -EAGAIN);
-	OUT(12, 11 + 1023);
+	OUT(12, 11 + 1022, 11 + 1023);
 	put(11 + 1024);
 	OUT(11 + 1024);
-	end(1022, 0, 0, 0);
+	end(1021, 0, 0, 0);
+}
+
+Test(rtp_queue, a_single_number_far_ahead_costs_nothing)
+{
+	begin(500);
+	for (unsigned i = 10; i < 400; i++) {
+		if (i % 50 == 0)
+			cr_assert_eq(put_from(7, i + 900), 1);
+		put(i);
+		OUT(i);
+	}
+	end(0, 0, 0, 0);
+}
+
+Test(rtp_queue, behind_a_long_loss_the_first_one_is_kept)
+{
+	begin(500);
+	put(10);
+	OUT(10);
+	cr_assert_eq(put_from(7, 302), 1);
+	NOTHING;
+	cr_assert_eq(put_from(7, 301), 0, "they have changed places");
+	put(303);
+	now_us += 100000;
+	OUT(301, 302, 303);
+	end(290, 0, 0, 1);
 }
 
 Test(rtp_queue, packets_that_do_not_fit_are_kept)
