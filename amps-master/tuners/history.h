@@ -14,6 +14,7 @@ enum lost_cause {
 	LOST_FAILED,  /* it could not go on: the source ended, refused, or cannot be played */
 	LOST_SILENT,  /* the source brought nothing in time */
 	LOST_SLOW,    /* the source brought less than real time, and there was another one */
+	LOST_CONTENT, /* the source showed nothing (`watch: content`), and there was another one */
 	LOST_CAUSE_COUNT_
 };
 

@@ -159,7 +159,7 @@ static void leave_content(struct tuner *t)
 	tuner_leaves_content(t);
 	t->found_us = 0; /* another look at its page may find something else */
 	text_copy(t->last_error, sizeof(t->last_error), tuner_content_text(t->content));
-	tuner_back_off(t, SEAT_SOURCE, false, "source", LOST_FAILED);
+	tuner_back_off(t, SEAT_SOURCE, false, "source", LOST_CONTENT);
 	assert(t->source_at != was);
 	tuner_replace_source(t);
 	if (t->jobs[SEAT_WATCH])

@@ -526,7 +526,9 @@ static int on_effort(struct job *j, const struct msg *m)
 	if (j->role != JOB_DERIVE)
 		return -EBADMSG;
 	j->tuner->encoder_permil = effort.permil;
-	j->tuner->frames_dropped += effort.dropped;
+	/* whatever a job says: the counter never goes back, and fits JSON */
+	j->tuner->frames_dropped +=
+		MIN(effort.dropped, (uint64_t)INT64_MAX - j->tuner->frames_dropped);
 	return 0;
 }
 

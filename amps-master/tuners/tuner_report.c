@@ -68,7 +68,7 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 	time_format_iso8601(t->started_wall_us, started);
 	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
 			 "s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:s?, s:I, s:o}",
+			 "s:I, s:I, s:I, s:I, s:I, s:s?, s:I, s:o}",
 			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
 			 pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
 			 tuner_state_name(t->state), "source", t->def ? tuner_source(t)->text : "",
@@ -82,7 +82,8 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 			 "restarts_crashed", (json_int_t)total->lost[LOST_CRASHED],
 			 "restarts_failed", (json_int_t)total->lost[LOST_FAILED], "restarts_silent",
 			 (json_int_t)total->lost[LOST_SILENT], "restarts_slow",
-			 (json_int_t)total->lost[LOST_SLOW], "cc_errors",
+			 (json_int_t)total->lost[LOST_SLOW], "restarts_content",
+			 (json_int_t)total->lost[LOST_CONTENT], "cc_errors",
 			 (json_int_t)total->cc_errors, "clock_jumps", (json_int_t)total->jumps,
 			 "pcr_interval_ms", (json_int_t)facts.pcr_interval_ms, "pcr_jitter_ms",
 			 (json_int_t)facts.pcr_jitter_ms, "first_media_ms",

@@ -135,9 +135,10 @@ static void say_source(const struct tuner *t, json_t *hour, unsigned at, uint64_
 		say(hour,
 		    "%s was lost %" PRIu64 " times: it ended or failed %" PRIu64
 		    " times, was silent %" PRIu64 " times, too slow %" PRIu64
-		    " times, and a process died %" PRIu64 " times",
+		    " times, showed nothing %" PRIu64 " times, and a process died %" PRIu64
+		    " times",
 		    source, lost, c.lost[LOST_FAILED], c.lost[LOST_SILENT], c.lost[LOST_SLOW],
-		    c.lost[LOST_CRASHED]);
+		    c.lost[LOST_CONTENT], c.lost[LOST_CRASHED]);
 	if (c.away_ms)
 		say(hour, "viewers were without media from %s for %.1f s", source,
 		    (double)c.away_ms / 1000);

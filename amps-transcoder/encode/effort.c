@@ -23,7 +23,8 @@ static void count_dropped(struct effort *e, int64_t time_90k)
 {
 	int64_t missing_90k = time_90k - e->newest_90k;
 
-	if (e->apart_90k > 0 && missing_90k > e->apart_90k && missing_90k < LONGEST_SKIP)
+	if (e->pictures && e->apart_90k > 0 && missing_90k > e->apart_90k &&
+	    missing_90k < LONGEST_SKIP)
 		e->dropped += (uint64_t)(missing_90k / e->apart_90k) - 1;
 }
 

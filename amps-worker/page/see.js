@@ -104,7 +104,8 @@ function tunerCard(key) {
 		/* what is zero in a healthy channel is left out */
 		const troubles = [[t.switches, "switch", "switches"], [t.restarts_crashed, "crash", "crashes"],
 			[t.restarts_failed, "failure"], [t.restarts_silent, "silence"],
-			[t.restarts_slow, "slow source"], [t.cc_errors, "CC error"],
+			[t.restarts_slow, "slow source"],
+			[t.restarts_content, "source without content", "sources without content"], [t.cc_errors, "CC error"],
 			[t.clock_jumps, "jump of the clock", "jumps of the clock"],
 			[t.frames_dropped, "picture left out", "pictures left out"],
 			[t.pair_lost, "packet lost on both legs", "packets lost on both legs"]]

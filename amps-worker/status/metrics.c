@@ -330,7 +330,7 @@ static void add_tuner_source(const struct tuner_slot *t, void *arg)
 
 static void add_tuner_lost(const struct tuner_slot *t, void *arg)
 {
-	static const char *const causes[] = {"crashed", "failed", "silent", "slow"};
+	static const char *const causes[] = {"crashed", "failed", "silent", "slow", "content"};
 	struct buf *b = arg;
 
 	static_assert(array_size(causes) == array_size(t->lost), "a word for each cause");

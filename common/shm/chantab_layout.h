@@ -17,7 +17,7 @@
 #include "common/limits.h"
 
 #define CHANTAB_MAGIC	0x4241544e41484341ull /* "ACHANTAB" */
-#define CHANTAB_VERSION 10u
+#define CHANTAB_VERSION 11u
 
 enum tuner_state {
 	TUNER_IDLE = 0, /* the slot is free */
@@ -90,7 +90,7 @@ struct tuner_slot {
 	uint64_t bitrate_in, bitrate_out;
 	uint64_t frames_dropped, encoder_permil; /* of its derive jobs; 0 = there is none */
 	uint64_t cc_errors, jumps;		 /* of its sources */
-	uint64_t lost[4];			 /* jobs, by enum lost_cause */
+	uint64_t lost[5];			 /* jobs, by enum lost_cause */
 	uint64_t pair[4]; /* packets of pairs of RTP legs, by enum ring_pair */
 	uint64_t switches;
 	uint64_t start_ms; /* from the start of the source to its first media */
@@ -98,7 +98,7 @@ struct tuner_slot {
 	uint32_t source; /* which of its sources, from 1 */
 	uint32_t pad;
 	char key[TUNER_KEY_MAX];
-	char last_error[ERROR_TEXT_MAX - 208];
+	char last_error[ERROR_TEXT_MAX - 216];
 };
 
 struct output_slot {

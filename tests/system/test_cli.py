@@ -20,9 +20,10 @@ COMMANDS = ["serve", "check", "list", "tuners", "viewers", "why", "stop", "kick"
 TUNER = {"key", "stream_id", "variants", "pid", "derive_pid", "state", "source", "started",
          "uptime_seconds", "viewers", "bitrate_in", "bitrate_out", "restarts", "cpu_seconds",
          "memory_bytes", "last_error", "source_number", "sources", "switches", "restarts_crashed",
-         "restarts_failed", "restarts_silent", "restarts_slow", "cc_errors", "clock_jumps",
-         "pcr_interval_ms", "pcr_jitter_ms", "first_media_ms", "leg1_lost",
-         "leg2_lost", "pair_filled", "pair_lost", "content", "frames_dropped", "encoder_speed"}
+         "restarts_failed", "restarts_silent", "restarts_slow", "restarts_content",
+         "cc_errors", "clock_jumps", "pcr_interval_ms", "pcr_jitter_ms", "first_media_ms",
+         "leg1_lost", "leg2_lost", "pair_filled", "pair_lost", "content", "frames_dropped",
+         "encoder_speed"}
 VIEWER = {"id", "address", "stream_id", "variant", "protocol", "since", "bytes", "user_agent",
           "lag_bytes", "rtt_ms", "retransmits", "delivery_bps", "skips"}
 

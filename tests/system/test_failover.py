@@ -67,7 +67,7 @@ def sources(*origins, **more):
 def check_report(s, tuner, cause):
     """What the operator sees of one switch."""
     assert tuner["source_number"] == 2 and tuner["sources"] == 2 and tuner["switches"] == 1, tuner
-    causes = ("crashed", "failed", "silent", "slow")
+    causes = ("crashed", "failed", "silent", "slow", "content")
     assert {c: tuner[f"restarts_{c}"] for c in causes} == \
         dict.fromkeys(causes, 0) | {cause: 1}, tuner
     assert tuner["first_media_ms"] > 0, tuner

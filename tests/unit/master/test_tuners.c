@@ -1818,11 +1818,17 @@ Test(tuners, tells_how_fast_an_encoder_could_go_and_what_it_left_out)
 	}
 	cr_expect_float_eq(encoder_speed(&s), 2.5, 1e-9);
 	cr_expect_eq(s.tuners->all->frames_dropped, 60);
+	/* a hostile job cannot make the counter go back */
+	cr_assert_eq(
+		msg_send_job_effort(derive->fd, &(struct msg_job_effort){2500, UINT64_MAX}, NULL),
+		0);
+	turn(&s);
+	cr_expect_eq(s.tuners->all->frames_dropped, INT64_MAX);
 	/* another one is not as fast until it says so; what was left out stays */
 	fake_end(derive);
 	turn(&s);
 	cr_expect_float_eq(encoder_speed(&s), 0, 1e-9);
-	cr_expect_eq(s.tuners->all->frames_dropped, 60);
+	cr_expect_eq(s.tuners->all->frames_dropped, INT64_MAX);
 	scene_close(&s);
 }
 
@@ -2831,6 +2837,9 @@ Test(tuners, a_source_that_shows_nothing_is_left_for_the_next_one)
 	cr_assert_eq(source->source, '1');
 	cr_assert_eq(next_job(&s, 4)->role, JOB_WATCH);
 	cr_assert_eq(s.gones, 0, "viewers have stayed");
+	cr_assert_eq(s.tuners->all->history.total.lost[LOST_CONTENT], 1);
+	cr_assert_eq(s.tuners->all->history.total.lost[LOST_FAILED], 0);
+	cr_assert(why_says(&s, "last_hour", "showed nothing 1 times"));
 	scene_close(&s);
 }
 

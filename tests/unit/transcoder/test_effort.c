@@ -84,6 +84,10 @@ Test(effort, sound_counts_where_there_are_no_pictures)
 	}
 	cr_expect_eq(reports, 1);
 	cr_expect_leq(abs((int)got.permil - 24000), 300, "%u", got.permil);
+	/* frames of sound that are left out are no pictures */
+	effort_skip(&e, true);
+	cr_expect(effort_take(&e, false, time_90k + 90000, now_us + 1000 * MS, &got));
+	cr_expect_eq(got.dropped, 0);
 	cr_expect_eq(take(2, 30 * MS, 10 * MS), 0);
 	cr_expect_not(effort_take(&e, false, time_90k + 90000, now_us + 5000 * MS, &got));
 }
