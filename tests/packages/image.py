@@ -16,7 +16,7 @@ mount --make-rprivate /
 mount --bind "$0" "$0"
 mount -t tmpfs tmpfs "$0/app"
 if [ -n "$1" ]; then
-	touch "$0/app/config.yaml"
+	if [ -d "$1" ]; then mkdir "$0/app/config.yaml"; else touch "$0/app/config.yaml"; fi
 	mount --bind "$1" "$0/app/config.yaml"
 fi
 mount -o remount,bind,ro "$0"
@@ -140,13 +140,11 @@ def running(root, config, folder):
         container.kill()
 
 
-def refuses_what_it_cannot_read(root, config, folder):
-    os.chmod(config, 0o600)
+def refuses(root, config, folder, reason):
     refused = Container(root, config, os.path.join(folder, "refused.log"))
     assert refused.process.wait(60) == 1
     said = open(refused.log).read()
-    assert "config.yaml" in said and "Permission denied" in said, said
-    os.chmod(config, 0o644)
+    assert "config.yaml" in said and reason in said, said
 
 
 def try_image(root, folder, older):
@@ -154,7 +152,13 @@ def try_image(root, folder, older):
     config = os.path.join(folder, "config.yaml")
     with open(config, "w") as f:
         f.write(CONFIG)
-    refuses_what_it_cannot_read(root, config, folder)
+    os.chmod(config, 0o600)
+    refuses(root, config, folder, "Permission denied")
+    os.chmod(config, 0o644)
+    # Docker makes a folder where there is no file
+    missing = os.path.join(folder, "missing")
+    os.makedirs(missing, exist_ok=True)
+    refuses(root, missing, folder, "Is a directory")
     with running(root, config, folder) as container:
         container.plays("/stream/1.ts", "secret-token")
         container.plays("/stream/2.ts", "secret-token")
@@ -163,4 +167,6 @@ def try_image(root, folder, older):
         assert "Big Buck Bunny" in container.inside("amps", "list")
     say("image: the older Amps' configuration is served")
     with running(root, "", folder) as container:
-        container.plays("/stream/1.ts", container.inside("cat", "/var/lib/amps/token").strip())
+        token = container.inside("cat", "/var/lib/amps/token").strip()
+        assert f"token={token}" in container.inside("amps", "vlc", "--print")
+        container.plays("/stream/1.ts", token)

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -208,6 +209,12 @@ def install(root, deb):
     return in_chroot(root, "apt-get", "-qq", "-y", "--no-install-recommends", "install", "/tmp/amps.deb")
 
 
+def database(root, *words):
+    """What the last of these statements says of the database, which no server uses now."""
+    with contextlib.closing(sqlite3.connect(f"{root}/var/lib/amps/amps.db", isolation_level=None)) as db:
+        return [db.execute(text).fetchall() for text in words][-1]
+
+
 def try_deb(suite, debs):
     with copy_of(suite, "fresh") as root:
         began = time.monotonic()
@@ -234,12 +241,15 @@ def try_deb(suite, debs):
         with open(f"{root}/etc/amps/amps.yaml", "a") as f:
             f.write("# changed here\n")
         token = service.token
+        # as the layout before this one was
+        database(root, "DROP TABLE token", "PRAGMA user_version = 1")
         install(root, debs["amps"])
         assert "# changed here" in open(f"{root}/etc/amps/amps.yaml").read()
         service = Service(root)
         assert service.token == token and '"Kept"' in service.api("GET", "/api/streams/77").replace(" ", "")
         say(f"{suite}: after the upgrade {service.plays('/stream/1.ts')}")
         service.stop()
+        assert database(root, "SELECT count(*) FROM token", "PRAGMA user_version") > [(1,)]
         in_chroot(root, "apt-get", "-qq", "-y", "purge", "amps")
         left = [p for p in ("etc/amps", "var/lib/amps", "run/amps", "usr/share/amps", "usr/libexec/amps")
                 if os.path.exists(f"{root}/{p}")]
