@@ -118,7 +118,8 @@ async function load() {
 		() => rows.redraw());
 	try {
 		const all = await loadLineUp({ region });
-		if (guide === own)	/* else it is being loaded again, for another region perhaps */
+		/* else it is being loaded again, for another region perhaps, or another view is shown */
+		if (guide === own && !byId("view-watch").hidden)
 			take(all);
 	} catch (e) {
 		say("The channels could not be loaded: " + e.message);

@@ -683,6 +683,33 @@ def test_steer(opened, server):
 
 AXE = """axe.run(document, {resultTypes: ["violations"]})
 .then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes[0].html]))"""
+# answers of /playlist.m3u wait for go()
+HOLD = """(() => {
+	const real = window.fetch, held = new Promise((done) => { window.go = done; });
+	window.fetch = async (path, ...more) => {
+		const answer = await real(path, ...more);
+		if (String(path).startsWith("/playlist.m3u")) {
+			window.holds = true;
+			await held;
+		}
+		return answer;
+	};
+})(), null"""
+
+
+def test_channels_that_come_late_are_not_said_in_another_view(opened, site):
+    with Site(opened, site, "/#steer") as page:
+        page.logs_in(ADMIN)
+        page.reads("Nur hier")
+        page.run(HOLD)
+        page.clicks("Watch", "nav")
+        page.waits("window.holds")
+        page.clicks("Steer", "nav")
+        page.reads("Nur hier")
+        page.run("go(), new Promise((done) => setTimeout(done))")
+        assert page.text("#summary") == "" and page.run("document.querySelector('.channel')") is None
+
+
 def test_tokens_and_links(opened, server):
     s = server(config(auth=KEYS))
     with Site(opened, s, "/#tokens") as page:
