@@ -477,21 +477,25 @@ def scrambled():
     return each(VIDEO_PID, lambda p, n: changed(p, 3, p[3] | 0xc0))
 
 
+def retime(p, change, change_clock):
+    """The packet with PTS, DTS and PCR replaced: change(ticks) -> ticks."""
+    if p[3] & 0x20 and p[4] >= 7 and p[5] & 0x10:
+        base = (p[6] << 25 | p[7] << 17 | p[8] << 9 | p[9] << 1 | p[10] >> 7)
+        base = change_clock(base) % (1 << 33)
+        p[6:10] = (base >> 1).to_bytes(4, "big")
+        p[10] = p[10] & 0x7f | (base & 1) << 7
+    at = pes_at(p)
+    if begins(p) and p[at:at + 3] == b"\0\0\1" and p[at + 7] & 0x80:
+        for where in (at + 9, at + 14)[:1 + (p[at + 7] >> 6 & 1)]:
+            put_time(p, where, change(get_time(p, where)) % (1 << 33))
+    return p
+
+
 def with_times(change, pcr_change=None):
     """The film with PTS, DTS and PCR moved: change(ticks, n) -> ticks."""
-    out = []
-    for n, p in enumerate(film()):
-        if p[3] & 0x20 and p[4] >= 7 and p[5] & 0x10:
-            base = (p[6] << 25 | p[7] << 17 | p[8] << 9 | p[9] << 1 | p[10] >> 7)
-            base = (pcr_change or change)(base, n) % (1 << 33)
-            p[6:10] = (base >> 1).to_bytes(4, "big")
-            p[10] = p[10] & 0x7f | (base & 1) << 7
-        at = 4 if not p[3] & 0x20 else 5 + p[4]
-        if begins(p) and p[at:at + 3] == b"\0\0\1" and p[at + 7] & 0x80:
-            for where in (at + 9, at + 14)[:1 + (p[at + 7] >> 6 & 1)]:
-                put_time(p, where, change(get_time(p, where), n) % (1 << 33))
-        out.append(bytes(p))
-    return b"".join(out)
+    return b"".join(bytes(retime(p, lambda t, n=n: change(t, n),
+                                 lambda t, n=n: (pcr_change or change)(t, n)))
+                    for n, p in enumerate(film()))
 
 
 def get_time(p, at):
