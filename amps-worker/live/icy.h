@@ -5,6 +5,7 @@
 
 #include "amps-worker/http/parse.h"
 #include "common/shm/catalog.h"
+#include "common/shm/guide.h"
 
 #define ICY_INTERVAL  16000u
 #define ICY_TITLE_MAX 240u	    /* bytes of a title */
@@ -19,9 +20,9 @@ struct icy {
 /* Does the client ask for titles? */
 bool icy_asked(const struct http_request *q);
 
-/* Writes the next block: the title of the channel's programme at this time, else its name.  Returns
- * its length. */
-size_t icy_block(struct icy *icy, const struct catalog *c, uint32_t channel, int64_t wall_us,
-		 uint8_t to[ICY_BLOCK_MAX]);
+/* Writes the next block: the title of the channel's programme at this time (its own, else that of
+ * the imported guide, which may be NULL), else its name.  Returns its length. */
+size_t icy_block(struct icy *icy, const struct catalog *c, const struct guide *g, uint32_t channel,
+		 int64_t wall_us, uint8_t to[ICY_BLOCK_MAX]);
 
 #endif

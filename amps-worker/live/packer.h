@@ -41,7 +41,7 @@ struct packer_ops {
 	/* No unit will follow: says so.  False, as NULL: only HTTP can say it. */
 	bool (*refuse)(struct packer *p, int status, const char *text);
 	/* The client sent these bytes; appends what has to be answered.  0, or -EPIPE: it is over
-	 * once `out` is sent. */
+	 * once `out` is sent, or -EPROTO: so it is, because they break the protocol. */
 	int (*receive)(struct packer *p, const void *bytes, size_t n, struct buf *out);
 	/* The last words; their length, 0 = none. */
 	size_t (*end)(const struct packer *p, enum viewer_end why, uint8_t to[PACKER_WORDS_MAX]);

@@ -403,8 +403,9 @@ static enum viewer_verdict send_datagrams(struct viewer *v, size_t n)
 static bool add_title(struct viewer *v)
 {
 	uint8_t block[ICY_BLOCK_MAX];
-	size_t n = icy_block(&v->icy, context_catalog(v->all->context), v->output->id.channel,
-			     clock_wall_us(), block);
+	size_t n =
+		icy_block(&v->icy, context_catalog(v->all->context), context_guide(v->all->context),
+			  v->output->id.channel, clock_wall_us(), block);
 
 	return pending_add(v, block, n);
 }
@@ -616,6 +617,8 @@ static bool on_received(struct stream *s, const void *bytes, size_t n)
 		e = -ENOMEM;
 	if (e < 0)
 		v->end = VIEWER_END_PROTOCOL;
+	if (e == -EPROTO)
+		page_add(&v->all->context->page->viewers_refused, 1);
 	/* what ends here is sent if the socket has room */
 	verdict = add_words(v, out.data, out.len, e < 0);
 	buf_done(&out);

@@ -179,7 +179,7 @@ static int refuse(const struct websocket *w, struct buf *out)
 		code = WSLAY_CODE_PROTOCOL_ERROR;
 	buf_reset(out);
 	buf_add(out, words, write_close(code, words));
-	return -EPIPE;
+	return -EPROTO;
 }
 
 static int receive(struct packer *p, const void *bytes, size_t n, struct buf *out)

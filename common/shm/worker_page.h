@@ -24,7 +24,7 @@
 #include "common/limits.h"
 
 #define WORKER_PAGE_MAGIC   0x4547415057534d41ull /* "AMSWPAGE" */
-#define WORKER_PAGE_VERSION 11u
+#define WORKER_PAGE_VERSION 12u
 #define VIEWER_SERIAL_SHIFT 40 /* serial of a viewer = index of its worker << 40 | count */
 
 enum viewer_protocol {
@@ -54,6 +54,7 @@ struct worker_page {
 	_Atomic uint64_t viewers_total;
 	_Atomic uint64_t viewer_skips;	  /* a slow viewer moved to a newer access point */
 	_Atomic uint64_t viewers_dropped; /* closed because slow or stopped */
+	_Atomic uint64_t viewers_refused; /* ended for breaking their protocol (WebSocket) */
 	_Atomic uint64_t bytes_sent;	  /* media bytes */
 	_Atomic uint64_t catalog_generation;
 	_Atomic uint64_t access_log_dropped; /* lines that could not be written */
@@ -172,7 +173,7 @@ struct viewer_place {
 #define WORKER_PAGE_WRONG_OFFSET (WORKER_PAGE_USES_OFFSET + sizeof(struct session_uses))
 #define WORKER_PAGE_BYTES	 (WORKER_PAGE_WRONG_OFFSET + sizeof(struct wrong_tokens))
 
-static_assert(sizeof(struct worker_page) == 272, "layout of struct worker_page");
+static_assert(sizeof(struct worker_page) == 280, "layout of struct worker_page");
 static_assert(sizeof(struct viewer_record) == 312, "layout of struct viewer_record");
 static_assert(sizeof(struct session_use) == 24, "layout of struct session_use");
 static_assert(sizeof(struct wrong_client) == 96, "layout of struct wrong_client");

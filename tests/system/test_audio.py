@@ -2,6 +2,7 @@
 import contextlib
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -193,12 +194,23 @@ def hear_titles(server, blocks, path="/audio/1"):
     return heard.blocks
 
 
-def test_titles_for_radios_that_ask(server):
-    def serve_with(**more):
-        return line_up(channel(1, media.long_film(), **LOOP, **more), ffmpeg_profiles=PROFILES)
+def test_titles_for_radios_that_ask(server, tmp_path):
+    guide = tmp_path / "guide.xml"
+    start, stop = (time.strftime("%Y%m%d%H%M%S +0000", time.gmtime(time.time() + s)) for s in (-60, 7200))
+    guide.write_text(f'<tv><channel id="one.tv"/><programme channel="one.tv" start="{start}" '
+                     f'stop="{stop}"><title>Jetzt &amp; hier</title></programme></tv>')
 
-    s = server(serve_with())
+    def serve_with(**more):
+        return line_up(channel(1, media.long_film(), epg_id="one.tv", **LOOP, **more),
+                       ffmpeg_profiles=PROFILES, epg={"sources": [{"path": str(guide)}]})
+
+    s = server(line_up(channel(1, media.long_film(), **LOOP), ffmpeg_profiles=PROFILES))
     assert hear_titles(s, 3) == ["StreamTitle='Channel 1';", "", ""]
+    s.write_config(serve_with())
+    assert s.amps("reload").returncode == 0
+    wait_for(lambda: b"Jetzt" in s.get("/epg.xml").body, 20, "the guide")
+    assert hear_titles(s, 2) == ["StreamTitle='Jetzt & hier';", ""]
+    # what the channel says itself comes first
     now = "It's; on"
     s.write_config(serve_with(next_programs=[
         {"title": "over", "start": "2001-01-01T00:00:00Z", "end": "2001-01-02T00:00:00Z"},

@@ -135,3 +135,18 @@ def test_other_parsers_read_a_thousand_names(server):
 def squeeze(text):
     """A text without blanks (which parsers trim, join or drop) and quotes."""
     return re.sub(r"[\s\u0085\u200b\ufeff]|[\x00-\x1f]", "", text.replace('"', "'"))
+
+
+def test_kodi_is_told_the_type_of_each_form(server):
+    """A link without one is opened an extra time, to probe it."""
+    forms = {"ts": "video/mp2t", "hls": "application/x-mpegURL", "dash": "application/dash+xml",
+             "audio": "audio/aac", "rtsp": None}
+    s = server(line_up(channel(1, "x.ts"), channel(2, "x.ts", output_format="mse"),
+                       server={"rtsp_port": "auto"}))
+
+    def types(query=""):
+        return re.findall(r"^#KODIPROP:mimetype=(.*)$", s.get("/playlist.m3u" + query).text, re.M)
+
+    assert types() == ["video/mp2t", "video/mp4"]
+    for form, wanted in forms.items():
+        assert set(types(f"?format={form}&ids=1")) == {wanted} - {None}, form

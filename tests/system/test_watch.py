@@ -137,6 +137,11 @@ def test_its_controls(opened, playing):
         was = watch.look()["muted"]
         press("m")
         wait_for(lambda: watch.look()["muted"] != was, 5, "the sound")
+        for key, element in (("f", "fullscreenElement"), ("p", "pictureInPictureElement")):
+            watch.page.press(key)       # browsers want a person's key for these
+            wait_for(lambda e=element: watch.page.run(f"!!document.{e}"), 5, element)
+            watch.page.press(key)
+            wait_for(lambda e=element: not watch.page.run(f"!!document.{e}"), 5, "its end")
         assert watch.page.run("Array.from(variant.options, (o) => o.text).join()") == "As it is,Low" \
             or wait_for(lambda: watch.page.run("variant.options.length") == 2, 10, "the variants")
         watch.page.run("variant.value = 'low', variant.dispatchEvent(new Event('change')), null")

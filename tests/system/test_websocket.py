@@ -1,5 +1,6 @@
 """/ws/<id>: a channel in the frames of a WebSocket."""
 import base64
+import re
 import struct
 
 import pytest
@@ -105,6 +106,14 @@ def test_errors_come_before_the_handshake(server):
     assert refusal(s, "/ws/2?format=avi").status == 400
 
 
+def test_a_token_has_its_limit(server):
+    s = server(line_up(channel(1, media.film(), **LOOP), auth={"enabled": True, "tokens": [
+        {"token": "one", "max_viewers": 1}]}))
+    with WebSocket(s, "/ws/1?token=one") as socket:
+        socket.read(10 * PACKET)
+        assert refusal(s, "/ws/1?token=one").status == 429
+
+
 NO_HANDSHAKE = [
     ({"Upgrade": None}, 426), ({"Upgrade": "h2c"}, 426), ({"Connection": "keep-alive"}, 426),
     ({"Sec-WebSocket-Version": "8"}, 426), ({"Sec-WebSocket-Version": None}, 426),
@@ -168,6 +177,9 @@ def test_broken_frames_end_their_sender_only(playing):
             assert (checker.sync_errors, checker.cc_errors, checker.backwards) == (0, [], [])
     assert not bad, "\n".join(map(str, bad))
     assert len(BROKEN) >= 40
+    counted = re.findall(r"^amps_viewers_refused_total\S* (\d+)$", playing.get("/metrics").text, re.M)
+    # one is taken for a close without a reason
+    assert sum(map(int, counted)) == sum(code != 1005 for _, code in BROKEN.values())
     assert playing.tuner("1")["restarts"] == 0
 
 

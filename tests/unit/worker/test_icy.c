@@ -14,7 +14,7 @@ static struct fixture *make(const char *name, const struct catalog_program *p, u
 static void expect(struct icy *icy, const struct fixture *f, int64_t wall_us, const char *text)
 {
 	uint8_t block[ICY_BLOCK_MAX];
-	size_t n = icy_block(icy, f->catalog, 1, wall_us, block), len = strlen(text);
+	size_t n = icy_block(icy, f->catalog, NULL, 1, wall_us, block), len = strlen(text);
 
 	cr_assert_leq(n, sizeof(block));
 	cr_expect_eq(n, 1 + block[0] * 16u);
@@ -80,8 +80,8 @@ Test(icy, a_channel_that_is_gone_has_no_title)
 	struct icy icy = {0};
 	struct fixture *f = make("Name", NULL, 0, fixture_new());
 
-	cr_expect_eq(icy_block(&icy, f->catalog, 7, 0, block), 17);
+	cr_expect_eq(icy_block(&icy, f->catalog, NULL, 7, 0, block), 17);
 	cr_expect_eq(memcmp(block, "\1StreamTitle='';", 17), 0);
-	cr_expect_eq(icy_block(&icy, f->catalog, 7, 0, block), 1);
+	cr_expect_eq(icy_block(&icy, f->catalog, NULL, 7, 0, block), 1);
 	fixture_free(f);
 }
