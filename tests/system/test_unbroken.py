@@ -41,7 +41,9 @@ def test_a_codec_that_crashes_costs_copies_nothing(server):
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(Live(Film(packets(media.long_film()))))
         s = server(line_up(channel(1, live.url(), adaptive_bitrates=variants),
-                           ffmpeg_profiles={"tiny": TINY}, streaming={"idle_timeout": 1}))
+                           ffmpeg_profiles={"tiny": TINY},
+                           # an encoder that crashes often is started again after 30 s
+                           streaming={"idle_timeout": 1, "start_timeout": 60}))
         w = stack.enter_context(Watch(s))
         ids = w.open("/stream/1.ts", 3)
         w.wait_playing(ids)
