@@ -14,12 +14,12 @@ static inline const char *media_file(const char *name, const char *arguments)
 	char command[8192], part[4200];
 	const char *bin = getenv("AMPS_BIN");
 
-	snprintf(path, sizeof(path), "%s/media", bin ? bin : ".");
+	snprintf(path, sizeof(path), "%s/media", bin ? bin : "build");
 	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/media/%s", bin ? bin : ".", name);
+	snprintf(path, sizeof(path), "%s/media/%s", bin ? bin : "build", name);
 	if (access(path, R_OK) == 0)
 		return path;
-	snprintf(part, sizeof(part), "%s/media/part%d-%s", bin ? bin : ".", (int)getpid(), name);
+	snprintf(part, sizeof(part), "%s/media/part%d-%s", bin ? bin : "build", (int)getpid(), name);
 	snprintf(command, sizeof(command), "ffmpeg -v error -y %s '%s' </dev/null", arguments,
 		 part);
 	cr_assert_eq(system(command), 0, "%s", command);
