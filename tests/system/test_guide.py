@@ -145,6 +145,7 @@ FIRST = guide('<channel id="one.tv"><display-name>x</display-name></channel>',
               '<channel id="zwei"><display-name>DE: Channel Two HD</display-name></channel>',
               '<channel id="d1"><display-name>Double</display-name></channel>',
               '<channel id="d2"><display-name>DOUBLE</display-name></channel>',
+              '<channel id="five.tv"/>',
               show("one.tv", 3600, 7200, "<title>Später</title>"),
               show("one.tv", -60, 3600, FULL),
               show("zwei", -60, 3600, "<title>Two</title>"),
@@ -158,6 +159,7 @@ class Web(http.server.ThreadingHTTPServer):
         super().__init__((host, 0), Handler)
         self.document, self.status, self.requests = FIRST, 200, []
         self.elsewhere = None   # where /elsewhere redirects to
+        self.validator = "ETag"     # or Last-Modified
         threading.Thread(target=self.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server_port}/guide.xml"
 
@@ -165,13 +167,14 @@ class Web(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):  # noqa: N802
         web = self.server
-        tag = f'"{hash(web.document)}"'
-        status = 304 if self.headers.get("If-None-Match") == tag else web.status
+        field, tag = (("If-None-Match", f'"{hash(web.document)}"') if web.validator == "ETag" else
+                      ("If-Modified-Since", self.date_time_string(hash(web.document) % 10 ** 9)))
+        status = 304 if self.headers.get(field) == tag else web.status
         if self.path == "/elsewhere":
             status = 302
         web.requests.append((status, self.headers))
         self.send_response(status)
-        self.send_header("Location" if status == 302 else "ETag",
+        self.send_header("Location" if status == 302 else web.validator,
                          web.elsewhere if status == 302 else tag)
         body = web.document if status // 100 == 2 else b""
         self.send_header("Content-Length", str(len(body)))
@@ -194,7 +197,8 @@ def importing(*sources, **more):
                    channel(2, media.film(), name="Channel Two"),
                    channel(3, media.film(), name="Double", next_programs=[
                        {"title": "Mine", "start": "2020-01-01T00:00:00Z"}]),
-                   channel(4, media.film(), name="Nothing"),
+                   channel(4, media.film(), name="Two Times Nothing"),
+                   channel(5, media.film(), name="Five", tvg_id="five.tv"),
                    epg={"sources": list(sources), **more})
 
 
@@ -271,14 +275,16 @@ def test_what_matched_is_shown(server, web):
     rows = json.loads(s.get("/api/epg/match").body)
     assert rows == json.loads(s.amps("epg", "match", "--json").stdout)
     assert [(r["id"], r["how"], r["channel"]) for r in rows] == [
-        (1, "id", "one.tv"), (2, "name", "zwei"), (3, "ambiguous", None), (4, "none", None)]
-    assert [x["id"] for x in rows[2]["suggestions"]] == ["d1", "d2"]
+        (1, "id", "one.tv"), (2, "name", "zwei"), (3, "ambiguous", None), (4, "none", None),
+        (5, "id", "five.tv")]
+    assert [[x["id"] for x in r["suggestions"]] for r in rows] == [
+        [], [], ["d1", "d2"], ["zwei"], []]
     source, = json.loads(s.amps("epg", "--json").stdout)
     assert (source["source"], source["state"], source["matched"], source["programmes"]) == (
-        web.url, "ok", 2, 3)
+        web.url, "ok", 3, 3)
     now = json.loads(s.amps("list", "--now", "--json").stdout)
     assert [(r["now"], r["next"]) for r in now] == [
-        ("Jetzt & hier", "Später"), ("Two", None), (None, None), (None, None)]
+        ("Jetzt & hier", "Später"), ("Two", None), (None, None), (None, None), (None, None)]
     before = len(web.requests)
     assert s.amps("epg", "refresh").returncode == 0
     wait_for(lambda: len(web.requests) > before, what="a request")
@@ -302,6 +308,51 @@ def test_a_restart_serves_the_guide_at_once_and_asks_if_it_has_changed(server, w
     assert titles(s) == IMPORTED
     web.status, web.document = 200, guide(show("one.tv", 0, 60, "<title>Next day</title>"))
     wait_for(lambda: ("one.tv", "Next day") in titles(s), what="the next guide")
+
+
+def test_a_guide_without_an_etag_is_asked_for_by_its_time(server, web):
+    web.validator = "Last-Modified"
+    s = server(importing({"url": web.url, "refresh": "1s"}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    wait_for(lambda: web.requests[-1][0] == 304, what="a conditional request")
+    assert "If-None-Match" not in web.requests[-1][1]
+    assert titles(s) == IMPORTED
+    web.document = guide(show("one.tv", 0, 60, "<title>Next day</title>"))
+    wait_for(lambda: ("one.tv", "Next day") in titles(s), what="the next guide")
+
+
+def test_a_file_is_read_again_when_its_time_or_size_is_another(server, tmp_path):
+    path = tmp_path / "guide.xml"
+    before = guide(show("one.tv", -60, 3600, "<title>Now</title>"))
+    path.write_bytes(before)
+    os.utime(path, (1e9, 1e9))
+    s = server(importing({"path": str(path), "refresh": "1s"}))
+
+    def import_again():
+        """One import begins behind this call, and ends."""
+        times = set()
+        wait_for(lambda: times.add(json.loads(s.amps("epg", "--json").stdout)[0]["fetched"]) or
+                 len(times) == 3, what="two imports")
+
+    wait_for(lambda: ("one.tv", "Now") in titles(s), what="the guide")
+    path.write_bytes(before.replace(b"Now", b"New"))
+    os.utime(path, (1e9, 1e9))
+    import_again()
+    assert ("one.tv", "Now") in titles(s)
+    os.utime(path, (1e9, 1e9 + 1))
+    wait_for(lambda: ("one.tv", "New") in titles(s), what="the changed guide")
+
+
+def test_a_source_has_a_zone_and_a_shift(server, tmp_path):
+    path = tmp_path / "guide.xml"
+    begin = int(time.time()) + 12 * 3600
+    path.write_bytes(guide(f'<programme channel="one.tv" start="{stamped(begin, "")}" '
+                           f'stop="{stamped(begin + 60, "")}"><title>Bare</title></programme>'))
+    s = server(importing({"path": str(path), "timezone": "Asia/Tokyo", "shift": -1.5}))
+    wait_for(lambda: ("one.tv", "Bare") in titles(s), what="the guide")
+    p, = ET.fromstring(s.get("/epg.xml?ids=1").body).iter("programme")
+    # nine hours before UTC, and the shift
+    assert (p.get("start"), p.get("stop")) == (stamped(begin - 37800), stamped(begin - 37740))
 
 
 def test_more_days_are_kept_of_a_guide_that_has_not_changed(server, web):
@@ -346,13 +397,16 @@ def test_a_guide_inside_may_be_moved_inside(machine, server):
         web.shutdown()
 
 
-def test_a_broken_guide_keeps_the_last_one_and_says_why(server, web):
+@pytest.mark.parametrize("document, why", [
+    (FIRST[:-20], r"line \d+: .*"), (b"", "line 1: .*"), (guide(), "the guide has no programmes")],
+    ids=["truncated", "nothing", "empty"])
+def test_a_broken_guide_keeps_the_last_one_and_says_why(server, web, document, why):
     s = server(importing({"url": web.url + "?token=secret"}))
     wait_for(lambda: titles(s) == IMPORTED, what="the guide")
-    web.document = FIRST[:-20]
+    web.document = document
     assert s.amps("reload").returncode == 0
     wait_for(lambda: "the guide cannot be imported" in s.log(), what="a warning")
-    assert re.search(r"cannot be imported \(line \d+: .*\), keeping the last one", s.log())
+    assert re.search(rf"cannot be imported \({why}\), keeping the last one", s.log())
     assert "secret" not in s.log()
     assert titles(s) == IMPORTED
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include "amps-helper/guide_document.h"
 #include "amps-helper/guide_time.h"
 #include "amps-helper/xml_repair.h"
@@ -264,7 +265,7 @@ Test(guide_document, what_is_lenient_is_read_however_it_comes)
 		"<title>R&D &amp; x &nbsp;&#0;&#233; \x01</title><desc></desc><category>B</category>"
 		"<star-rating><icon src=\"i\"/></star-rating><desc>D<b>bold</b>E</desc></programme>\n"
 		"<programme start=\"20231114210000\" channel=\"x\"><desc>no title</desc></programme>"
-		"<programme start=\"20231114213000\" stop=\"20231114220000\" channel=\"x\"><title>o</title>"
+		"<programme start=\"20231114213000\" stop=\"20231114223000\" channel=\"x\"><title>o</title>"
 		"</programme><programme start=\"20231114213000\" channel=\"x\"><title>again</title>"
 		"</programme><programme start=\"20201114213000\" channel=\"x\"/></tv>";
 	static const size_t steps[] = {1, 7, 4096};
@@ -276,7 +277,7 @@ Test(guide_document, what_is_lenient_is_read_however_it_comes)
 		cr_assert_eq(feed(&w, text, sizeof(text) - 1, steps[i]), 0, "%s", reason);
 		cr_assert_eq(guide_spool_finish(&w.spool, NOW_S - 86400), 0);
 		cr_assert_eq(w.spool.count, 3);
-		/* sorted; an end that is missing is the next start */
+		/* sorted; an end that is missing or behind the next start is the next start */
 		cr_assert_eq(w.spool.list[0].start_s, NOW_S - 800 - 3600);
 		cr_assert_eq(w.spool.list[0].end_s, w.spool.list[1].start_s);
 		cr_assert_eq(w.spool.list[1].end_s, w.spool.list[2].start_s);
@@ -326,23 +327,111 @@ Test(guide_document, times_are_read_in_all_their_forms)
 	}
 }
 
-static enum guide_how how_of(const char *target, const char *const *names)
+Test(guide_document, times_without_a_zone_are_local_and_all_are_shifted)
+{
+	static const struct {
+		const char *text;
+		bool local;
+		int64_t shift_s, s;
+	} cases[] = {
+		{"20231114171320", true, 0, NOW_S},
+		{"20231114171320", false, 0, NOW_S - 5 * 3600},
+		/* in summer */
+		{"20230701181320", true, 0, NOW_S - 136 * 86400},
+		/* a zone of its own counts more */
+		{"20231114221320 +0000", true, 0, NOW_S},
+		{"20231114231320 CET", true, 0, NOW_S},
+		{"20231114171320", true, 3600, NOW_S + 3600},
+		{"20231114221320", false, -5400, NOW_S - 5400},
+		{"20231114231320 +0100", false, 3600, NOW_S + 3600},
+	};
+
+	/* the eastern time of North America, which needs no file of zones */
+	setenv("TZ", "EST5EDT,M3.2.0,M11.1.0", 1);
+	tzset();
+	for (size_t i = 0; i < array_size(cases); i++) {
+		uint32_t s = 0;
+
+		cr_expect_eq(guide_time_parse(cases[i].text, cases[i].local, cases[i].shift_s, &s),
+			     0, "%s", cases[i].text);
+		cr_expect_eq(s, cases[i].s, "%s: %u", cases[i].text, s);
+	}
+}
+
+Test(guide_document, a_guide_may_be_one_long_line)
+{
+	enum { PROGRAMMES = 2600, WORDS = 600 };
+	struct buf b = BUF_INIT;
+	char words[WORDS + 1], start[16];
+	struct world w;
+
+	memset(words, 'x', WORDS);
+	words[WORDS] = '\0';
+	buf_puts(&b, "<tv><channel id=\"a\"/>");
+	for (time_t i = 0; i < PROGRAMMES; i++) {
+		time_t at = NOW_S + 30 * i;
+
+		strftime(start, sizeof(start), "%Y%m%d%H%M%S", gmtime(&at));
+		buf_printf(&b,
+			   "<programme channel=\"a\" start=\"%s\"><title>%d</title><desc>%s</desc>"
+			   "</programme>",
+			   start, (int)i, words);
+	}
+	buf_puts(&b, "</tv>");
+	cr_assert(buf_ok(&b) && b.len > 1500000 && !memchr(b.data, '\n', b.len));
+	world_open(&w, "[[\"a\"]]");
+	cr_assert_eq(feed(&w, b.data, b.len, 4096), 0, "%s", reason);
+	cr_assert_eq(guide_spool_finish(&w.spool, NOW_S), 0);
+	cr_expect_eq(w.spool.count, PROGRAMMES);
+	for (size_t i = 0; i < w.spool.count; i++)
+		cr_assert_eq(w.spool.list[i].start_s, NOW_S + 30 * i);
+	world_close(&w);
+	buf_done(&b);
+}
+
+/* A guide with channels g0, g1 ... of these names, matched with a channel of the line-up. */
+static void match_names(struct world *w, const char *target, const char *const *names)
 {
 	char targets[128];
-	struct world w;
-	enum guide_how how;
 
 	snprintf(targets, sizeof(targets), "[[\"id\",\"%s\"]]", target);
-	world_open(&w, targets);
+	world_open(w, targets);
 	for (uint32_t i = 0; names[i]; i++) {
 		char id[8];
 		uint32_t channel;
 
 		snprintf(id, sizeof(id), "g%u", i);
-		cr_assert_eq(guide_match_channel(w.match, id, &channel), 0);
-		cr_assert_eq(guide_match_name(w.match, channel, names[i]), 0);
+		cr_assert_eq(guide_match_channel(w->match, id, &channel), 0);
+		cr_assert_eq(guide_match_name(w->match, channel, names[i]), 0);
 	}
-	guide_match_resolve(w.match);
+	guide_match_resolve(w->match);
+}
+
+Test(guide_document, names_with_most_words_in_common_are_suggested)
+{
+	static const char *const names[] = {
+		"Sports Two",	  "World Movies", "News Europe", "World Business",
+		"World News Now", "Kids",	  NULL};
+	static const char *const wanted[] = {"World News Now", "World Movies", "News Europe"};
+	const struct guide_target *t;
+	struct world w;
+
+	match_names(&w, "World News", names);
+	t = guide_match_target(w.match, 0);
+	cr_expect_eq(t->how, GUIDE_NOTHING);
+	cr_expect_eq(t->channel, GUIDE_NONE);
+	cr_assert_eq(t->hint_count, array_size(wanted));
+	for (size_t i = 0; i < array_size(wanted); i++)
+		cr_expect_str_eq(guide_match_channel_name(w.match, t->hints[i]), wanted[i]);
+	world_close(&w);
+}
+
+static enum guide_how how_of(const char *target, const char *const *names)
+{
+	struct world w;
+	enum guide_how how;
+
+	match_names(&w, target, names);
 	how = guide_match_target(w.match, 0)->how;
 	cr_assert((how == GUIDE_BY_NAME) ==
 		  (guide_match_target(w.match, 0)->channel != GUIDE_NONE));
