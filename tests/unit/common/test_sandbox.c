@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -374,6 +375,54 @@ Test(sandbox, reads_further_files_and_folders)
 	s = (struct sandbox){
 		.more = (const char *const[]){folder}, .more_count = 1, .memory_mb = 256};
 	cr_assert_eq(inside_of(&s, check_folder), 0);
+}
+
+/* As a segment job opens its files. */
+static int open_segment(const char *folder_at, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", folder_at, name);
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+static bool is_refused(int r)
+{
+	return r < 0 && errno == EACCES;
+}
+
+static char writable[64];
+
+static int check_writable(void)
+{
+	int fd = open_segment(writable, "1.ts"), bad = fd < 0 ? 1 : 0;
+	char path[128], beside[128];
+
+	bad |= write(fd, "abc", 3) == 3 ? 0 : 2;
+	bad |= ftruncate(fd, 1) == 0 ? 0 : 2;
+	bad |= is_refused(open_segment(folder, "1.ts")) ? 0 : 4;
+	bad |= is_refused(open_segment(folder, "other")) ? 0 : 8;
+	snprintf(path, sizeof(path), "%s/1.ts", writable);
+	bad |= is_refused(open(path, O_RDONLY)) ? 0 : 16;
+	snprintf(beside, sizeof(beside), "%s/2.ts", folder);
+	bad |= renameat(AT_FDCWD, path, AT_FDCWD, beside) < 0 ? 0 : 32;
+	bad |= is_refused(unlinkat(AT_FDCWD, other, 0)) ? 0 : 64;
+	bad |= unlinkat(AT_FDCWD, path, 0) == 0 ? 0 : 128;
+	return bad;
+}
+
+Test(sandbox, writes_in_its_folder_and_nowhere_else)
+{
+	const char *const folders[] = {writable};
+	struct sandbox s = {
+		.writable = folders, .writable_count = 1, .file_bytes = 1024, .memory_mb = 256};
+
+	if (landlock_version() < 1)
+		skip_kernel("no Landlock (Linux 5.13 has it)");
+	snprintf(writable, sizeof(writable), "%s/tracks", folder);
+	cr_assert_eq(mkdir(writable, 0700), 0);
+	cr_expect_eq(inside_of(&s, check_writable), 0, "%d", inside_of(&s, check_writable));
+	cr_assert_eq(rmdir(writable), 0);
 }
 
 Test(sandbox, a_lower_limit_of_descriptors_stays)

@@ -380,6 +380,52 @@ static struct channel_segments segments(const struct fixture *f, uint32_t channe
 	return *o->segments;
 }
 
+Test(lineup, keys_of_segmenters_set_what_segments_last_and_what_is_listed)
+{
+	static const struct {
+		const char *settings, *profile;
+		uint32_t segment_ms, keep_ms, dash_ms, window_ms;
+	} cases[] = {
+		{"{}", "{}", 4000, 60000, 60000, 60000},
+		{"{'hls':{'segment_seconds':2}}", "{}", 2000, 60000, 60000, 60000},
+		/* the profile's keys win, those of HLS first */
+		{"{'hls':{'segment_seconds':2}}", "{'hls_time':6}", 6000, 60000, 60000, 60000},
+		{"{'hls':{'segment_seconds':2}}", "{'seg_duration':3}", 3000, 60000, 60000, 60000},
+		{"{}", "{'hls_time':6,'seg_duration':3}", 6000, 60000, 60000, 60000},
+		{"{}", "{'hls_time':0.1}", 500, 60000, 60000, 60000},
+		/* the number of segments that are listed */
+		{"{}", "{'hls_time':2,'hls_list_size':5}", 2000, 10000, 10000, 10000},
+		{"{}", "{'seg_duration':2,'window_size':6}", 2000, 12000, 12000, 12000},
+		{"{}", "{'hls_list_size':5,'window_size':9}", 4000, 20000, 20000, 20000},
+		{"{}", "{'hls_list_size':1}", 4000, 12000, 12000, 12000},
+		{"{}", "{'hls_time':1,'hls_list_size':99999}", 1000, 3600000, 3600000, 3600000},
+		/* 0 lists all that there is, which would have no end */
+		{"{}", "{'hls_list_size':0}", 4000, 60000, 60000, 60000},
+		{"{'hls':{'playlist_seconds':90}}", "{}", 4000, 90000, 60000, 90000},
+		{"{'hls':{'playlist_seconds':5}}", "{}", 4000, 12000, 60000, 60000},
+		{"{'hls':{'playlist_seconds':30}}", "{'hls_list_size':5}", 4000, 20000, 20000,
+		 20000},
+		{"{'dash':{'window_seconds':120}}", "{}", 4000, 60000, 120000, 120000},
+		/* what was sent is kept for rewinding, and listed by then */
+		{"{'hls':{'dvr_seconds':3600}}", "{}", 4000, 60000, 60000, 3600000},
+		{"{'hls':{'dvr_seconds':10}}", "{}", 4000, 60000, 60000, 60000},
+		{"{'hls':{'dvr_seconds':30}}", "{'hls_list_size':5}", 4000, 20000, 20000, 30000},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		json_t *settings = json(cases[i].settings), *profile = json(cases[i].profile);
+		struct channel_segments s = channel_segments(settings, profile, 3);
+
+		cr_expect_eq(s.track, 3);
+		cr_expect_eq(s.segment_ms, cases[i].segment_ms, "case %zu: %u", i, s.segment_ms);
+		cr_expect_eq(s.keep_ms, cases[i].keep_ms, "case %zu: %u", i, s.keep_ms);
+		cr_expect_eq(s.dash_ms, cases[i].dash_ms, "case %zu: %u", i, s.dash_ms);
+		cr_expect_eq(s.window_ms, cases[i].window_ms, "case %zu: %u", i, s.window_ms);
+		json_decref(settings);
+		json_decref(profile);
+	}
+}
+
 Test(lineup, segments_are_independent_where_all_encoders_make_key_frames_often_enough)
 {
 	struct fixture f = {0};

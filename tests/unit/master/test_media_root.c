@@ -2,12 +2,15 @@
 #include "unit.h"
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "amps-master/system/media_root.h"
+#include "skip.h"
 
 static const struct account self = {0};
 
@@ -150,5 +153,42 @@ Test(media_root, tracks_are_made_and_removed)
 	cr_expect_leq(media_root_room(&m, 0), 8u << 20);
 	cr_expect_gt(media_root_room(&m, 0), 0);
 	media_root_close(&m);
+	folder_remove(folder);
+}
+
+/* Puts a file system of 1 MiB there, which only this process sees.  False: it has no right to. */
+static bool mount_small(const char *folder)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", folder, "tmpfs", 0, "size=1m") == 0;
+}
+
+Test(media_root, its_limit_is_most_of_a_small_file_system)
+{
+	static const char page[4096];
+	const uint64_t all = 1u << 20;
+	struct media_root m = MEDIA_ROOT_INIT;
+	const char *folder = folder_make();
+	char text[512] = "", path[PATH_MAX];
+	int fd;
+
+	if (!mount_small(folder)) {
+		folder_remove(folder);
+		skip_kernel("a file system cannot be mounted");
+	}
+	cr_assert_eq(media_root_choose(&m, folder, "/x", 64, &self, text, sizeof(text)), 0);
+	cr_assert_eq(media_root_open(&m, text, sizeof(text)), 0, "%s", text);
+	cr_expect_eq(media_root_room(&m, 0), all / 5 * 4);
+	/* what others write there is no room of ours, and what we wrote is */
+	snprintf(path, sizeof(path), "%s/file", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	for (size_t i = 0; i < 128; i++)
+		cr_assert_eq(write(fd, page, sizeof(page)), (ssize_t)sizeof(page));
+	close(fd);
+	cr_expect_eq(media_root_room(&m, 0), all / 2 / 5 * 4);
+	cr_expect_eq(media_root_room(&m, all / 2), all / 5 * 4);
+	media_root_close(&m);
+	cr_assert_eq(umount(folder), 0);
 	folder_remove(folder);
 }

@@ -51,6 +51,7 @@ struct fake_job {
 	int nice;
 	bool has_ring, has_source, told_to_stop, told_off;
 	uint32_t percent; /* of its windows */
+	int gop_ms;
 	struct ring_writer w;
 };
 
@@ -338,6 +339,8 @@ static void fake_listen(struct fake_job *j)
 			j->restart_ms = job.restart_ms;
 			at = strstr(job.spec, "\"nice\":");
 			j->nice = at ? atoi(at + 7) : 0;
+			at = strstr(job.spec, "\"gop_ms\":");
+			j->gop_ms = at ? atoi(at + 9) : -1;
 			j->continue_90k = job.continue_90k;
 		}
 		if (m.type == MSG_JOB_OUTPUT)
@@ -2550,6 +2553,39 @@ Test(tuners, an_index_is_carried_over_to_the_next_segment_job)
 	cr_expect_eq(s.rings, 2);
 	cr_expect_eq(s.gones, 0);
 	scene_close(&s);
+}
+
+/* What the next segment job is told after one has reported this and died, when the channel has a
+ * source of this hash by then. */
+static int next_gop_ms(uint32_t longest_ms, uint64_t source_hash)
+{
+	struct fake_job *first, *second;
+	struct scene s;
+	int gop_ms;
+
+	scene_of_segments(&s);
+	first = job_of(&s, JOB_SEGMENT);
+	fake_segment(&s, first);
+	cr_expect_eq(first->gop_ms, 0, "it is not known yet");
+	cr_assert_eq(msg_send_job_gop(first->fd, &(struct msg_job_gop){longest_ms, {}}, NULL), 0);
+	turn(&s);
+	set_lineup(&s, lineup_of(source_hash, 1, 10000, true));
+	turn(&s);
+	fake_end(first);
+	turn(&s);
+	second = job_of(&s, JOB_SEGMENT);
+	cr_assert(second && second != first);
+	fake_listen(second);
+	gop_ms = second->gop_ms;
+	scene_close(&s);
+	return gop_ms;
+}
+
+Test(tuners, the_longest_group_of_pictures_of_a_source_is_remembered)
+{
+	cr_expect_eq(next_gop_ms(2500, 1), 2500);
+	cr_expect_eq(next_gop_ms(UINT32_MAX, 1), SEGMENT_SECONDS_MAX * 1000);
+	cr_expect_eq(next_gop_ms(2500, 2), 0, "another source has its own");
 }
 
 static void await_ring(struct scene *s, struct fake_job *j)
