@@ -189,6 +189,43 @@ Test(dash, eight_equal_groups_make_segments_constant)
 	dash_list_done(&l);
 }
 
+static void expect_latency(const struct dash_track *t, uint32_t target_ms, uint32_t least_ms,
+			   uint32_t most_ms)
+{
+	char *text = manifest(t, 1, false), line[192];
+
+	snprintf(line, sizeof(line),
+		 "<ServiceDescription id=\"0\">\n<Latency target=\"%u\" min=\"%u\" max=\"%u\"/>\n"
+		 "<PlaybackRate min=\"0.96\" max=\"1.04\"/>\n</ServiceDescription>\n",
+		 target_ms, least_ms, most_ms);
+	expect(text, line);
+	snprintf(line, sizeof(line), " suggestedPresentationDelay=\"PT%u.%03uS\"", target_ms / 1000,
+		 target_ms % 1000);
+	expect(text, line);
+	cr_expect_eq(count(text, "<ServiceDescription"), 1);
+	free(text);
+}
+
+Test(dash, the_distance_from_the_live_edge_is_described)
+{
+	struct index x = new_index();
+	struct dash_track t;
+
+	for (unsigned i = 0; i < 4; i++)
+		add(&x, 2, 4, true);
+	/* segments of irregular groups of pictures: that of three */
+	t = track_of(&x, 'v');
+	expect_latency(&t, 6000, 3000, 18000);
+	dash_list_done(&t.list);
+	/* low latency: two seconds, or that of six parts */
+	add(&x, 1, 4, false);
+	t = track_of(&x, 'v');
+	expect_latency(&t, 2000, 1000, 6000);
+	t.media.part_ms = 500;
+	expect_latency(&t, 3000, 1500, 9000);
+	dash_list_done(&t.list);
+}
+
 Test(dash, the_short_first_segments_are_not_what_follows)
 {
 	struct index x = new_index();
