@@ -113,8 +113,8 @@ class DashCapture(threading.Thread):
             init = self.keep(r.init)
             if not init or not new:
                 return
-            run = self.runs[period.name, r.name] = Run(r is period.pictures[0],
-                                                       r in period.sounds, [], [init])
+            run = self.runs[period.name, r.name] = Run(
+                r is (period.pictures + period.sounds)[0], r in period.sounds, [], [init])
         for s in new:
             if run.segments and s.number <= run.segments[-1].number:
                 continue

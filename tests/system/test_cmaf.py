@@ -9,6 +9,9 @@ import pytest
 
 import media
 from cmaf import LowPlayer, Track, decode
+from dash import Player as DashPlayer
+from dash import parse
+from dash_rules import DashCapture
 from harness import kill, wait_for
 from lineup import LOOP, channel, line_up
 from test_hls_rules import Faults, Live
@@ -209,11 +212,24 @@ def test_other_codecs_and_sources_of_one_kind_play(server, tmp_path):
     with concurrent.futures.ThreadPoolExecutor(len(SOURCES)) as pool:
         players = list(pool.map(lambda n: LowPlayer(s, n), range(1, len(SOURCES) + 1)))
     tracks = [all_tracks(player, regular=False) for player in players]
+    captures = [DashCapture(DashPlayer(s, n)) for n in range(1, len(SOURCES) + 1)]
+    for dash in captures:
+        dash.start()
     capture(sum(tracks, []), 2)
     for player, own, (_, codecs, kinds) in zip(players, tracks, SOURCES):
         assert re.search(f'CODECS="{codecs}"', player.index), player.index
         assert [x.codec for t in own for _, x in list(t.inits.values())[:1]] == kinds
         for t in own:
             decode(t.stream(), tmp_path)
+    # DASH has the same, for players and parsers of its own
+    wait_for(lambda: all(c.runs and all(len(run.segments) >= 2 for run in c.runs.values())
+                         for c in captures), what="the segments of DASH")
+    for dash, (_, codecs, kinds) in zip(captures, SOURCES):
+        dash.finish()
+        assert (dash.broken, dash.refused) == ([], 0)
+        period = parse(dash.texts[-1], dash.player.path).periods[-1]
+        assert re.fullmatch(codecs, ",".join(
+            r.attributes["codecs"] for r in period.pictures + period.sounds)), dash.texts[-1]
+        assert len(dash.runs) == len(kinds)
     # sound that MP4 cannot carry is left out
     assert re.search(r"MP4 cannot carry this codec, .* channel=\d codec=aac_latm", s.log())

@@ -1,4 +1,4 @@
-"""Kodi with pvr.iptvsimple shows what is on now and next, from an imported guide."""
+"""Kodi plays HLS, and with pvr.iptvsimple shows what is on now and next, from an imported guide."""
 import contextlib
 import glob
 import json
@@ -13,7 +13,7 @@ import pytest
 
 import media
 from harness import free_port, serving, wait_for
-from lineup import channel, line_up
+from lineup import LOOP, channel, line_up
 
 pytestmark = [pytest.mark.soak, pytest.mark.limit(300)]
 
@@ -109,7 +109,10 @@ class Kodi:
             program.wait()
 
 
-@pytest.mark.skipif(not KODI or not shutil.which("Xvfb"), reason="no kodi, or no Xvfb")
+needs_kodi = pytest.mark.skipif(not KODI or not shutil.which("Xvfb"), reason="no kodi, or no Xvfb")
+
+
+@needs_kodi
 def test_kodi_shows_now_and_next_of_an_imported_guide(tmp_path):
     def at(minutes):
         return time.strftime("%Y%m%d%H%M%S +0000", time.gmtime(time.time() + 60 * minutes))
@@ -128,3 +131,28 @@ def test_kodi_shows_now_and_next_of_an_imported_guide(tmp_path):
                      "the add-on")
             wanted = {n: (f"{n} 0", f"{n} 1") for n in ("One", "Two")}
             wait_for(lambda: kodi.channels() == wanted, 60, "now and next")
+
+
+@needs_kodi
+def test_kodi_plays_hls(tmp_path):
+    with serving(line_up(channel(1, media.long_film(), output_format="hls", **LOOP),
+                         hls={"segment_seconds": 2})) as server, \
+            Kodi(str(tmp_path), server) as kodi:
+        assert kodi.asks("Player.Open", item={"file": server.url("/hls/1/index.m3u8")}) == "OK"
+        player = wait_for(lambda: kodi.asks("Player.GetActivePlayers"), 60, "a player")[0]
+        assert player["type"] == "video"
+
+        def played():
+            """Seconds; False = it does not play."""
+            at = kodi.asks("Player.GetProperties", playerid=player["playerid"],
+                           properties=["time", "speed"]) or {}
+            return at.get("speed") == 1 and sum(
+                at["time"][unit] * n for unit, n in (("hours", 3600), ("minutes", 60),
+                                                     ("seconds", 1), ("milliseconds", .001)))
+        first = wait_for(played, 60, "the first picture")
+        # longer than what it has buffered at first
+        wait_for(lambda: (played() or 0) > first + 15, 60, "it to play on")
+        # it asks twice for the first playlist, and plays with one of the sessions
+        viewers = server.viewers()
+        assert all(v["protocol"] == "hls" and "Kodi" in v["user_agent"] for v in viewers), viewers
+        assert sum(v["bytes"] > 100000 for v in viewers) == 1, viewers
