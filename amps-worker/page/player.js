@@ -178,9 +178,10 @@ export class Player extends EventTarget {
 		} else {
 			this.#buffer = this.#media.addSourceBuffer(type);
 			this.#buffer.addEventListener("updateend", () => {
-				if (!this.#placed)
-					this.#tick();
 				this.#next();
+				/* behind all that has come at once, not behind its first piece */
+				if (!this.#placed && !this.#queue.length && !this.#buffer?.updating)
+					this.#tick();
 			});
 		}
 		this.#type = type;

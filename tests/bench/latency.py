@@ -51,7 +51,10 @@ class OwnPage:
         self.page = browser.Page(opened, url)
         wait_for(lambda: self.page.run("typeof behind") == "function", "the page", 20)
         self.page.watch("video", True)
-        self.page.run("pictures.since = 0")     # from the request for the page on
+        wait_for(lambda: self.report()["firstPicture"], "the first picture", 30)
+        # as of the other players: from the click on, not from the request for the page
+        self.page.run("start.click(), Object.assign(pictures, {firstPicture: null, playing: false, "
+                      "since: performance.now()}), start.click()")
 
     def report(self):
         return self.page.run("({...pictures, errors: message.hidden ? [] : [message.textContent]})")
