@@ -1,6 +1,6 @@
 # The package of Debian 13 in an image:
 #   docker build -t amps-server .
-#   docker run -d -p 5000:5000 --name amps -v $(pwd)/config.yaml:/app/config.yaml amps-server
+#   docker run -d -p 5000:5000 --name amps -v $(pwd)/config.yaml:/app/config.yaml -v amps:/var/lib/amps amps-server
 # compose.yaml restricts the container further.
 ARG BASE=debian:13-slim
 

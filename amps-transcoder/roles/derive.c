@@ -1,7 +1,6 @@
 #include "amps-transcoder/roles/roles.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "amps-transcoder/av/log.h"
 #include "amps-transcoder/encode/effort.h"

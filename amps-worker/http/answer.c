@@ -127,8 +127,7 @@ ssize_t answer_send(struct answer *a, int socket)
 	ssize_t n;
 
 	assert(!answer_is_sent(a));
-	n = answer_file_bytes(a) && a->sent >= a->head.len ? send_file(a, socket)
-							   : send_memory(a, socket);
+	n = answer_in_file(a) ? send_file(a, socket) : send_memory(a, socket);
 	if (n > 0)
 		a->sent += (uint64_t)n;
 	assert(n < 0 || a->sent <= a->head.len + answer_bytes(a));

@@ -38,6 +38,12 @@ uint64_t answer_file_bytes(const struct answer *a);
 /* Sends some more, and counts it.  Bytes; 0 if the file is shorter than it was; -1 and errno. */
 ssize_t answer_send(struct answer *a, int socket);
 
+/* Is the next byte the file's? */
+static inline bool answer_in_file(const struct answer *a)
+{
+	return answer_file_bytes(a) > 0 && a->sent >= a->head.len;
+}
+
 static inline bool answer_is_sent(const struct answer *a)
 {
 	return a->sent == a->head.len + answer_bytes(a);

@@ -554,7 +554,7 @@ static void count_file(const struct conn *c, size_t n)
 static enum step step_send(struct conn *c)
 {
 	struct answer *a = c->answer;
-	bool file = a->reply.kind == REPLY_FILE && a->sent >= a->head.len;
+	bool file = answer_in_file(a);
 	ssize_t n = answer_send(a, c->fd);
 
 	if (n < 0)

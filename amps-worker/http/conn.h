@@ -51,7 +51,7 @@ enum conn_state {
 	CONN_STATE_COUNT_
 };
 
-struct answer;	 /* one that is being sent; conn.c */
+struct answer;	 /* one that is being sent; answer.h */
 struct incoming; /* incoming.h */
 struct stream;
 struct address_count;

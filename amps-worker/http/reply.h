@@ -1,6 +1,6 @@
 /* reply.h - what a handler answers, and how it becomes bytes.
  *
- * A handler fills a struct reply; conn.c sends it.  The body is owned bytes, or a shared body
+ * A handler fills a struct reply; answer.c sends it.  The body is owned bytes, or a shared body
  * (body.h), or a file, or absent because the answer is a live stream. */
 #ifndef AMPS_REPLY_H
 #define AMPS_REPLY_H

@@ -618,7 +618,7 @@ static bool on_received(struct stream *s, const void *bytes, size_t n)
 	if (e < 0)
 		v->end = VIEWER_END_PROTOCOL;
 	if (e == -EPROTO)
-		page_add(&v->all->context->page->viewers_refused, 1);
+		page_add(&v->all->context->page->websocket_errors, 1);
 	/* what ends here is sent if the socket has room */
 	verdict = add_words(v, out.data, out.len, e < 0);
 	buf_done(&out);

@@ -175,6 +175,8 @@ static int refuse(const struct websocket *w, struct buf *out)
 	uint16_t code = wslay_event_get_status_code_sent(w->parser);
 	uint8_t words[4];
 
+	if (!buf_ok(out))
+		return -ENOMEM;
 	if (code != WSLAY_CODE_MESSAGE_TOO_BIG && code != WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA)
 		code = WSLAY_CODE_PROTOCOL_ERROR;
 	buf_reset(out);

@@ -88,7 +88,8 @@ async function load(own) {
 	try {
 		own.channels = await loadLineUp({ variants: "false" });
 	} catch (e) {
-		say(e.message);
+		if (parts === own)
+			say(e.message);
 		return;
 	}
 	if (parts !== own)

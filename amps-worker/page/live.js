@@ -59,7 +59,8 @@ const base64url = (text) => btoa(String.fromCharCode(...new TextEncoder().encode
 const REASONS = { 1008: "an administrator ended it", 1011: "the channel failed",
 	1013: "this connection is too slow" };
 
-/* The same over a WebSocket; returns at the end of the source, and throws at any other. */
+/* The same over a WebSocket, which does not wait for begun(); returns at the end of the source, and
+ * throws at any other. */
 export function readWebSocket(asked, token, signal, begun, take) {
 	const url = address("/ws", asked);
 	url.protocol = url.protocol === "https:" ? "wss:" : "ws:";

@@ -55,6 +55,7 @@ export class Player extends EventTarget {
 	#control = null;	/* ends the connection */
 	#timer = 0;
 	#opened = null;		/* a promise: the MediaSource takes data */
+	#url = "";		/* of the MediaSource */
 	#tries = 0;
 	#failures = 0;		/* of the element */
 	#failedAt = 0;
@@ -110,6 +111,7 @@ export class Player extends EventTarget {
 		this.#queue = [];
 		this.#buffer = this.#media = null;
 		this.#type = "";
+		URL.revokeObjectURL(this.#url);
 	}
 
 	/* Seconds between what is shown and what has come; null = nothing is. */
@@ -142,11 +144,9 @@ export class Player extends EventTarget {
 		this.#placed = false;
 		this.#live = null;
 		this.#video.disableRemotePlayback = true;	/* a ManagedMediaSource asks for it */
-		const url = URL.createObjectURL(media);
-		this.#video.src = url;
+		this.#url = this.#video.src = URL.createObjectURL(media);
 		this.#opened = new Promise((done) =>
 			media.addEventListener("sourceopen", done, { once: true }));
-		this.#opened.then(() => URL.revokeObjectURL(url));
 	}
 
 	#then(change) {
@@ -302,6 +302,7 @@ export class Player extends EventTarget {
 		};
 		/* what comes before the source is open waits in the connection */
 		const begun = async () => {
+			clearTimeout(silent);
 			await this.#opened;
 			wait(SILENT_MS);
 		};
@@ -356,9 +357,9 @@ export class Player extends EventTarget {
 			if (problem && this.#tries > 0)
 				this.#problem(`${problem.message}, trying again`, problem.status, false);
 			await new Promise((done) => setTimeout(done, RETRY_MS[this.#tries]));
-			this.#tries = Math.min(this.#tries + 1, RETRY_MS.length - 1);
 			if (this.#control !== control)
 				return;
+			this.#tries = Math.min(this.#tries + 1, RETRY_MS.length - 1);
 			/* half a fragment may be in the parser of the buffer */
 			this.#then(() => this.#buffer?.abort());
 		}

@@ -80,6 +80,10 @@ function filter() {
 	rows.items = matches;
 	byId("none").hidden = matches.length > 0;
 	byId("none").textContent = channels.length ? "No channel matches." : "There are no channels yet.";
+	sayCount();
+}
+
+function sayCount() {
 	say(matches.length === channels.length ? count(channels.length, "channel") :
 		`${matches.length.toLocaleString()} of ${count(channels.length, "channel")}`);
 }
@@ -122,7 +126,8 @@ async function load() {
 		if (guide === own && !byId("view-watch").hidden)
 			take(all);
 	} catch (e) {
-		say("The channels could not be loaded: " + e.message);
+		if (guide === own && !byId("view-watch").hidden)
+			say("The channels could not be loaded: " + e.message);
 	}
 }
 
@@ -138,7 +143,8 @@ async function refresh(ids) {
 		if (guide === own && loaded)
 			take(merge(channels, ids, found));
 	} catch (e) {
-		say("The changed channels could not be loaded: " + e.message);
+		if (guide === own && loaded)
+			say("The changed channels could not be loaded: " + e.message);
 	}
 }
 
@@ -208,10 +214,12 @@ export function show(id, go) {
 		screen.close();
 	else
 		screen.play(id, channels.find((c) => c.id === id));
-	if (loaded)
+	if (loaded) {
 		rows.redraw();
-	else
+		sayCount();
+	} else {
 		load();
+	}
 	const at = left !== null && lost ? matches.findIndex((c) => c.id === left) : -1;
 	if (at >= 0)
 		rows.focus(at);	/* the focus was on the screen, which is gone */

@@ -52,10 +52,10 @@ struct worker_page {
 	_Atomic uint64_t responses[6]; /* by first digit of the status; [0] unused */
 	_Atomic uint64_t viewers_open;
 	_Atomic uint64_t viewers_total;
-	_Atomic uint64_t viewer_skips;	  /* a slow viewer moved to a newer access point */
-	_Atomic uint64_t viewers_dropped; /* closed because slow or stopped */
-	_Atomic uint64_t viewers_refused; /* ended for breaking their protocol (WebSocket) */
-	_Atomic uint64_t bytes_sent;	  /* media bytes */
+	_Atomic uint64_t viewer_skips;	   /* a slow viewer moved to a newer access point */
+	_Atomic uint64_t viewers_dropped;  /* closed because slow or stopped */
+	_Atomic uint64_t websocket_errors; /* viewers ended for breaking the protocol */
+	_Atomic uint64_t bytes_sent;	   /* media bytes */
 	_Atomic uint64_t catalog_generation;
 	_Atomic uint64_t access_log_dropped; /* lines that could not be written */
 	_Atomic uint64_t answers_dropped;    /* ended for memory: their clients read slowest */

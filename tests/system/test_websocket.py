@@ -177,7 +177,7 @@ def test_broken_frames_end_their_sender_only(playing):
             assert (checker.sync_errors, checker.cc_errors, checker.backwards) == (0, [], [])
     assert not bad, "\n".join(map(str, bad))
     assert len(BROKEN) >= 40
-    counted = re.findall(r"^amps_viewers_refused_total\S* (\d+)$", playing.get("/metrics").text, re.M)
+    counted = re.findall(r"^amps_websocket_errors_total\S* (\d+)$", playing.get("/metrics").text, re.M)
     # one is taken for a close without a reason
     assert sum(map(int, counted)) == sum(code != 1005 for _, code in BROKEN.values())
     assert playing.tuner("1")["restarts"] == 0

@@ -1,5 +1,6 @@
 #include <string.h>
 #include "amps-worker/live/icy.h"
+#include "common/shm/programmes.h"
 #include "unit.h"
 #include "worker/catalog_fixture.h"
 
@@ -41,6 +42,18 @@ Test(icy, the_programme_that_is_on)
 	expect(&icy, f, 2000, "StreamTitle='second';");
 	expect(&icy, f, 2999, "");
 	expect(&icy, f, 3000, "StreamTitle='Name';");
+	fixture_free(f);
+}
+
+Test(icy, one_without_an_end_is_over_after_an_hour)
+{
+	struct fixture *f = fixture_new();
+	struct catalog_program p = fixture_program(f, "open", "", 1000);
+	struct icy icy = {0};
+
+	make("Name", &p, 1, f);
+	expect(&icy, f, 1000 + PROGRAMME_LAST_US - 1, "StreamTitle='open';");
+	expect(&icy, f, 1000 + PROGRAMME_LAST_US, "StreamTitle='Name';");
 	fixture_free(f);
 }
 
