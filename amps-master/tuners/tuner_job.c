@@ -807,8 +807,9 @@ static uint32_t restart_ms(const struct tuner *t)
 {
 	const struct lineup_settings *s = &t->owner->lineup->settings;
 	const struct source_health *h = &t->health[t->source_at];
-	/* a cushion may take longer to fill than last time */
-	uint64_t took_ms = h->start_took_us / 1000 + t->def->cushion_ms;
+	/* for the first bytes, not until the cushion was full */
+	uint64_t took_ms = h->start_took_us / 1000 -
+			   MIN(h->start_took_us / 1000, (uint64_t)t->def->cushion_ms);
 	uint64_t ms = 2 * (s->stall_timeout_ms + took_ms) << MIN(h->silent_starts, 16u);
 	bool soon = t->def->source_count > 1 || (t->shown && h->start_took_us);
 

@@ -18,7 +18,9 @@
 
 #define OVERLAPS_MAX	3
 #define OVERLAP_MAX_90K (10 * 90000ull)
-#define STOPS_90K	9000 /* the job before writes so much more until it has stopped */
+/* The job before writes so much more until it has stopped; behind a cushion it writes 100 ms at a
+ * time. */
+#define STOPS_90K 13500
 /* A slate begins slightly ahead of real time, and how far a source's clock references are ahead of
  * its pictures is known a moment after its first access point. */
 #define SLATE_RETURN_US 500000

@@ -116,8 +116,8 @@ bool job_switched_off(const struct job *job, uint32_t output);
 void job_ring_add(struct job *job, struct ring_writer *w);
 void job_ring_remove(struct job *job, struct ring_writer *w);
 
-/* Calls `tick` some forty times a second from now on, out of job_poll(), job_wait() and
- * job_interrupt; NULL: no longer.  It calls none of these. */
+/* Calls `tick` from now on, out of job_poll(), job_wait() and job_interrupt: some forty times a
+ * second, ten times while a read waits for its source; NULL: no longer.  It calls none of these. */
 void job_on_tick(struct job *job, void (*tick)(void *owner), void *owner);
 
 /* Messages to the master.  They wait up to a second when the socket is full; a broken socket shows

@@ -9,11 +9,20 @@
 #define RATE_FIRST_90K HZ	/* a bit rate is known after so much media time */
 #define RATE_NEXT_90K  (5 * HZ) /* and measured again over so much */
 
+/* What a cushion holds may have to come at once, and must not lap the readers (ring_guard()). */
+static unsigned ring_seconds(const struct job *job)
+{
+	unsigned seconds = (unsigned)job_spec_int(job, "ring_seconds", JOB_RING_SECONDS);
+	unsigned cushion = (unsigned)(job_spec_int(job, "cushion_ms", 0) + 999) / 1000;
+
+	return cushion ? MAX(seconds, cushion + cushion / 4 + 2) : seconds;
+}
+
 void out_rings_init(struct out_rings *r, struct job *job)
 {
 	*r = (struct out_rings){
 		.job = job,
-		.seconds = (unsigned)job_spec_int(job, "ring_seconds", JOB_RING_SECONDS),
+		.seconds = ring_seconds(job),
 		.rate_90k = TIME_NONE,
 	};
 }

@@ -49,15 +49,15 @@ static void sink_ended(void *sink)
 	ts_sink_ended(sink);
 }
 
-static bool sink_holds(const void *sink)
+static uint64_t sink_holds_until_us(const void *sink)
 {
-	return ts_sink_holds(sink);
+	return ts_sink_holds_until_us(sink);
 }
 
 static const struct intake_target sink_target = {.order = take_order,
 						 .ready = sink_ready,
 						 .running = sink_running,
-						 .holds = sink_holds,
+						 .holds_until_us = sink_holds_until_us,
 						 .ended = sink_ended};
 
 /* Once a channel runs, bytes without media (garbage, stuffing) do not count as data. */
@@ -117,6 +117,13 @@ static void gather(struct ingest *g, uint64_t asked_us)
 		job_wait(g->in.job, GATHER_MS);
 }
 
+/* Its clock stands, and all that came before that has been shown. */
+static bool clock_is_frozen(const struct ingest *g)
+{
+	return g->in.data_us && ts_sink_frozen_us(g->sink) > g->in.stall_timeout_us &&
+	       intake_holds_until_us(&g->in) <= clock_mono_us();
+}
+
 /* One read into the ring. */
 static enum intake_step ts_step(struct ingest *g, int *ret_code)
 {
@@ -138,7 +145,7 @@ static enum intake_step ts_step(struct ingest *g, int *ret_code)
 		gather(g, asked_us);
 	}
 	intake_waited(&g->in, asked_us);
-	if (g->in.data_us && ts_sink_frozen_us(g->sink) > g->in.stall_timeout_us) {
+	if (clock_is_frozen(g)) {
 		n = job_end_failed(g->in.job, 504,
 				   "the clock (PCR) of the source %s does not advance",
 				   g->in.source.shown);
@@ -189,16 +196,14 @@ static int open_and_run(struct ingest *g)
 	return g->in.source.is_ts ? ts_run(g) : remux_run(&g->in, g->sink);
 }
 
-/* The first viewer waits for the cushion to fill, but no longer than half of the time after which
- * it gives up. */
+/* The first viewer waits for the cushion to fill, until half of the time is over after which it
+ * gives up. */
 static int hold_back(struct ingest *g)
 {
-	uint64_t fill_us = g->show_timeout_us / 2;
-
 	if (!g->in.cushion_us)
 		return 0;
-	g->show_timeout_us += fill_us;
-	return ts_sink_hold_back(g->sink, g->in.cushion_us, fill_us);
+	return ts_sink_hold_back(g->sink, g->in.cushion_us,
+				 g->in.begin_us + g->show_timeout_us / 2);
 }
 
 int ingest_run(struct job *job)

@@ -13,9 +13,7 @@ enum intake_step intake_init(struct intake *in, struct job *job, const struct in
 {
 	const char *problem = "";
 	uint64_t cushion_us =
-		target->holds ? (uint64_t)job_spec_int(job, "cushion_ms", 0) * 1000 : 0;
-	uint64_t stall_us =
-		(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) * 1000;
+		target->holds_until_us ? (uint64_t)job_spec_int(job, "cushion_ms", 0) * 1000 : 0;
 
 	assert(target && owner);
 	*in = (struct intake){
@@ -25,8 +23,9 @@ enum intake_step intake_init(struct intake *in, struct job *job, const struct in
 		.rate = RATE_WATCH_INIT,
 		.begin_us = clock_mono_us(),
 		.start_timeout_us = job->start_timeout_us,
-		/* pauses that the cushion fills are what it is there for */
-		.stall_timeout_us = MAX(stall_us, cushion_us),
+		.stall_timeout_us =
+			(uint64_t)job_spec_int(job, "stall_timeout_ms", JOB_STALL_TIMEOUT_MS) *
+			1000,
 		.cushion_us = cushion_us,
 	};
 	if (source_init(&in->source, job, &problem) < 0)
@@ -90,10 +89,17 @@ bool intake_may_read(struct intake *in, int64_t clock_90k)
 	return false;
 }
 
+uint64_t intake_holds_until_us(const struct intake *in)
+{
+	return in->target->holds_until_us ? in->target->holds_until_us(in->owner) : 0;
+}
+
 void intake_set_deadline(struct intake *in)
 {
-	in->job->deadline_us = in->data_us ? in->data_us + in->stall_timeout_us
-					   : in->begin_us + in->start_timeout_us;
+	/* pauses that the cushion fills are what it is there for */
+	in->job->deadline_us =
+		in->data_us ? MAX(in->data_us + in->stall_timeout_us, intake_holds_until_us(in))
+			    : in->begin_us + in->start_timeout_us;
 }
 
 void intake_got_data(struct intake *in, size_t bytes)
@@ -137,11 +143,6 @@ int intake_failed(struct intake *in, int error)
 	return source_failed(&in->source, error);
 }
 
-static bool holds(const struct intake *in)
-{
-	return in->target->holds && in->target->holds(in->owner);
-}
-
 static int ends_unplayable(struct intake *in)
 {
 	return job_end_failed(in->job, 502, "the source %s has nothing that can be played",
@@ -156,14 +157,14 @@ int intake_finished(struct intake *in)
 		return job_end_shutdown(in->job);
 	if (source_problem(&in->source))
 		return job_end_failed(in->job, 502, "%s", source_problem(&in->source));
-	if (!in->target->running(in->owner) && !holds(in))
+	if (!in->target->running(in->owner) && !intake_holds_until_us(in))
 		return ends_unplayable(in);
 	in->job->deadline_us = clock_mono_us() + in->stall_timeout_us;
 	if (!source_has_ended(&in->source))
 		return job_end_failed(in->job, 502, "the source %s closed the connection", shown);
 	if (job_spec_bool(in->job, "next_source"))
 		return job_end_failed(in->job, 502, "the source %s has come to its end", shown);
-	while (holds(in)) {
+	while (intake_holds_until_us(in)) {
 		if (!intake_take_orders(in))
 			return job_end_shutdown(in->job);
 		job_wait(in->job, WAIT_MS);

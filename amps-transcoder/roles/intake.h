@@ -27,8 +27,9 @@ struct intake_target {
 	bool (*ready)(const void *owner);
 	/* True once something playable has come. */
 	bool (*running)(const void *owner);
-	/* True while it holds back what has come; NULL = it never does. */
-	bool (*holds)(const void *owner);
+	/* Until when it holds back what has come, if nothing more comes; 0 = it does not.  NULL: it
+	 * never does. */
+	uint64_t (*holds_until_us)(const void *owner);
 	/* The source has ended for good. */
 	void (*ended)(void *owner);
 };
@@ -65,6 +66,9 @@ bool intake_await_target(struct intake *in);
 /* Waits while the source's clock is ahead of real time.  True: the next read is due; false: orders
  * have come, ask again. */
 bool intake_may_read(struct intake *in, int64_t clock_90k);
+
+/* Until when the target holds something back, if nothing more comes; 0 = it does not. */
+uint64_t intake_holds_until_us(const struct intake *in);
 
 /* Sets the job's deadline for the next blocking call: start or stall timeout. */
 void intake_set_deadline(struct intake *in);

@@ -17,7 +17,7 @@ void pace_init(struct pace *p, enum pace_kind kind)
 static int64_t lead_us(const struct pace *p)
 {
 	if (p->kind == PACE_LIVE)
-		return PACE_LEAD_LIVE_US;
+		return MAX(PACE_LEAD_LIVE_US, p->more_us + PACE_SLACK_US);
 	return p->more_us + (p->kind == PACE_FILE ? PACE_LEAD_FILE_US : 0);
 }
 

@@ -14,7 +14,7 @@ enum pace_kind {
 	PACE_NONE, /* never waits: datagrams */
 	PACE_FILE, /* one second ahead */
 	PACE_REAL, /* -re: nothing ahead */
-	PACE_LIVE, /* four seconds ahead, drift is followed */
+	PACE_LIVE, /* four seconds ahead, or a second more than what is held; drift is followed */
 };
 
 #define PACE_LUMP_US	   150000 /* read beyond the lead before the next wait */
@@ -33,7 +33,7 @@ struct pace {
 	uint64_t window_us;
 	bool held;	 /* within this window */
 	bool trial;	 /* this window gives a live source some slack */
-	int64_t more_us; /* a source that ends is read so much further ahead */
+	int64_t more_us; /* so much is held back behind the reader */
 };
 
 void pace_init(struct pace *p, enum pace_kind kind);

@@ -29,7 +29,7 @@ struct block {
 };
 
 struct cushion {
-	uint64_t hold_us, fill_us;
+	uint64_t hold_us;
 	struct ts_align align;
 	struct ts_parse parse;
 	struct clock_watch watch;
@@ -44,6 +44,7 @@ struct cushion {
 	bool overflowed;
 	int64_t offset_us;  /* while playing */
 	uint64_t since_us;  /* while filling: when its first byte came; 0 = there is none */
+	uint64_t until_us;  /* while filling: no longer than that; UINT64_MAX */
 	uint64_t window_us; /* when the present measurement began */
 	int64_t most_us;    /* held in it; INT64_MIN */
 	/* the blocks */
@@ -53,15 +54,15 @@ struct cushion {
 	struct block blocks[BLOCKS];
 };
 
-int cushion_new(uint64_t hold_us, uint64_t fill_us, struct cushion **ret)
+int cushion_new(uint64_t hold_us, uint64_t first_until_us, struct cushion **ret)
 {
 	struct cushion *c = calloc(1, sizeof(*c));
 
-	assert(hold_us > 0 && fill_us > 0);
+	assert(hold_us > 0);
 	if (!c)
 		return -ENOMEM;
 	c->hold_us = hold_us;
-	c->fill_us = MIN(fill_us, hold_us);
+	c->until_us = first_until_us;
 	c->clock_90k = TIME_NONE;
 	c->step_us = STEP_US;
 	c->first = c->last = c->free = c->taken = NO_BLOCK;
@@ -131,6 +132,7 @@ static void begin_filling(struct cushion *c, uint64_t now_us)
 {
 	c->playing = false;
 	c->since_us = now_us;
+	c->until_us = UINT64_MAX;
 }
 
 static void begin_window(struct cushion *c, uint64_t now_us)
@@ -145,13 +147,18 @@ static int64_t held_us(const struct cushion *c)
 	return c->first == NO_BLOCK ? 0 : c->media_us - c->blocks[c->first].media_us;
 }
 
+static uint64_t fill_end_us(const struct cushion *c)
+{
+	return MIN(c->since_us + c->hold_us, c->until_us);
+}
+
 /* Ends the filling if it is time.  What is held beyond the cushion is due at once. */
 static void try_to_play(struct cushion *c, uint64_t now_us)
 {
 	int64_t held = held_us(c), hold = (int64_t)c->hold_us;
 
 	assert(!c->playing);
-	if (c->first == NO_BLOCK || (held < hold && now_us - c->since_us < c->fill_us))
+	if (c->first == NO_BLOCK || (held < hold && now_us < fill_end_us(c)))
 		return;
 	c->playing = true;
 	c->offset_us = (int64_t)now_us - c->media_us + MIN(held, hold);
@@ -283,6 +290,14 @@ void cushion_let_go(struct cushion *c)
 bool cushion_empty(const struct cushion *c)
 {
 	return c->first == NO_BLOCK;
+}
+
+uint64_t cushion_empty_us(const struct cushion *c)
+{
+	if (c->first == NO_BLOCK || c->open)
+		return 0;
+	return c->playing ? (uint64_t)(c->media_us + c->offset_us)
+			  : fill_end_us(c) + (uint64_t)MAX(held_us(c), 0);
 }
 
 bool cushion_overflowed(const struct cushion *c)

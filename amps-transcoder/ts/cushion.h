@@ -7,7 +7,8 @@
  * the clock counts like the step before it, and time that the source has left out counts only as
  * long as the source has really paused.
  *
- *	FILLING  nothing is let go, until the media of `hold_us` are held or that time has passed
+ *	FILLING  nothing is let go, until the media of `hold_us` are held or that time has passed;
+ *	         the first time no longer than until `first_until_us`
  *	PLAYING  a block is let go at its media time + offset
  *	           newest media already due (the pause was too long)  -> FILLING
  *	           more than CUSHION_SLACK_US beyond hold_us is held   -> the rest is let go at once
@@ -25,8 +26,8 @@
 
 struct cushion;
 
-/* fill_us: the first filling ends after this at the latest.  0 or -ENOMEM. */
-must_check int cushion_new(uint64_t hold_us, uint64_t fill_us, struct cushion **ret);
+/* first_until_us: when the first filling ends at the latest.  0 or -ENOMEM. */
+must_check int cushion_new(uint64_t hold_us, uint64_t first_until_us, struct cushion **ret);
 struct cushion *cushion_free(struct cushion *c); /* returns NULL; accepts NULL */
 
 /* Where the next bytes of the source go and how many fit; any alignment. */
@@ -50,6 +51,9 @@ must_check bool cushion_take(struct cushion *c, uint64_t now_us, struct cushion_
 void cushion_let_go(struct cushion *c);
 
 bool cushion_empty(const struct cushion *c);
+
+/* When all that is held will have been let go, if nothing comes any more; 0 = nothing is held. */
+uint64_t cushion_empty_us(const struct cushion *c);
 
 /* True once it had to let bytes go early because there was no room. */
 bool cushion_overflowed(const struct cushion *c);

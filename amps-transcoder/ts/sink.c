@@ -431,9 +431,9 @@ static void on_tick(void *owner)
 	let_due_go(owner);
 }
 
-int ts_sink_hold_back(struct ts_sink *s, uint64_t hold_us, uint64_t fill_us)
+int ts_sink_hold_back(struct ts_sink *s, uint64_t hold_us, uint64_t first_until_us)
 {
-	int r = cushion_new(hold_us, fill_us, &s->cushion);
+	int r = cushion_new(hold_us, first_until_us, &s->cushion);
 
 	assert(s->bytes_in == 0);
 	if (r == 0)
@@ -441,9 +441,9 @@ int ts_sink_hold_back(struct ts_sink *s, uint64_t hold_us, uint64_t fill_us)
 	return r;
 }
 
-bool ts_sink_holds(const struct ts_sink *s)
+uint64_t ts_sink_holds_until_us(const struct ts_sink *s)
 {
-	return s->cushion && !cushion_empty(s->cushion);
+	return s->cushion ? cushion_empty_us(s->cushion) : 0;
 }
 
 void ts_sink_let_go(struct ts_sink *s)
@@ -526,7 +526,7 @@ uint64_t ts_sink_media_packets(const struct ts_sink *s)
 
 void ts_sink_ended(struct ts_sink *s)
 {
-	assert(ts_sink_attached(s) && !ts_sink_holds(s));
+	assert(ts_sink_attached(s) && !ts_sink_holds_until_us(s));
 	take_packets(s, s->parsed + s->waiting, false);
 	commit(s, s->parsed);
 	out_rings_ended(&s->out);

@@ -26,11 +26,11 @@ struct ts_sink;
 must_check int ts_sink_new(struct job *job, struct ts_sink **ret);
 struct ts_sink *ts_sink_free(struct ts_sink *s); /* returns NULL; accepts NULL */
 
-/* Holds back so much of what is put from now on; fill_us as in cushion.h.  The sink takes the tick
- * of the job.  0 or -ENOMEM. */
-must_check int ts_sink_hold_back(struct ts_sink *s, uint64_t hold_us, uint64_t fill_us);
-/* Is something held back? */
-bool ts_sink_holds(const struct ts_sink *s);
+/* Holds back so much of what is put from now on; first_until_us as in cushion.h.  The sink takes
+ * the tick of the job.  0 or -ENOMEM. */
+must_check int ts_sink_hold_back(struct ts_sink *s, uint64_t hold_us, uint64_t first_until_us);
+/* Until when something is held back, if nothing is put any more; 0 = nothing is. */
+uint64_t ts_sink_holds_until_us(const struct ts_sink *s);
 /* Writes all that is held back now. */
 void ts_sink_let_go(struct ts_sink *s);
 

@@ -24,12 +24,13 @@ struct scene {
 	uint8_t bytes[64 << 10];
 };
 
-static void begin(struct scene *s, uint64_t hold_us, uint64_t fill_us)
+/* The first filling ends after first_us. */
+static void begin(struct scene *s, uint64_t hold_us, uint64_t first_us)
 {
 	*s = (struct scene){.pcr = 777 * 90000, .now_us = 50 * SECOND, .out_90k = TIME_NONE};
 	s->build = (struct ts_build){.bytes = s->bytes, .cap = sizeof(s->bytes)};
 	ts_parse_init(&s->seen);
-	cr_assert_eq(cushion_new(hold_us, fill_us, &s->cushion), 0);
+	cr_assert_eq(cushion_new(hold_us, s->now_us + first_us, &s->cushion), 0);
 }
 
 static void end(struct scene *s)
@@ -147,6 +148,7 @@ Test(cushion, what_the_source_has_at_hand_fills_it_at_once)
 Test(cushion, a_source_without_bursts_waits_once)
 {
 	static struct scene s;
+	uint64_t bytes;
 
 	begin(&s, HOLD_US, HOLD_US);
 	play(&s, 3960, 1000);
@@ -159,8 +161,16 @@ Test(cushion, a_source_without_bursts_waits_once)
 	begin(&s, HOLD_US, SECOND);
 	play(&s, 960, 1000);
 	cr_assert_eq(s.bytes_out, 0);
+	cr_assert_eq(cushion_empty_us(s.cushion), 51 * SECOND + (960 - STEP_MS) * MS);
 	play(&s, 200, 1000);
 	cr_assert_geq(s.bytes_out, 1);
+	cr_assert_leq(cushion_empty_us(s.cushion), s.now_us + SECOND);
+	/* but after a pause it is filled whole */
+	pass(&s, 2 * SECOND);
+	cr_assert_eq(cushion_empty_us(s.cushion), 0);
+	bytes = s.bytes_out;
+	play(&s, 3900, 1000);
+	cr_assert_eq(s.bytes_out, bytes);
 	end(&s);
 }
 
