@@ -218,16 +218,12 @@ static void begin(struct rtp_pair *p, unsigned leg, const struct rtp_packet *pac
 	other->astray = other->refuted = other->probing = false;
 }
 
-/* The queue has taken the packet, and with one that is far ahead the one that it had kept aside. */
-static void taken(struct rtp_pair *p, const struct rtp_packet *packet, uint64_t now_us)
+/* The queue has taken the packet. */
+static void note_taken(struct rtp_pair *p, uint32_t legs, const struct rtp_packet *packet,
+		       uint64_t now_us)
 {
-	bool far = (int16_t)(packet->number - (uint16_t)p->newest) > RTP_FAR;
-
 	advance(p, MAX(place_at(p, packet->number), p->newest), now_us);
-	if (!far)
-		return;
-	advance(p, MAX(place_at(p, p->aside.number), p->newest), now_us);
-	note(p, p->aside_legs, &p->aside);
+	note(p, legs, packet);
 }
 
 /* The queue has kept the packet aside. */
@@ -302,17 +298,20 @@ int rtp_pair_put(struct rtp_pair *p, unsigned leg, const uint8_t *datagram, size
 		assert(!mine);
 		return r;
 	}
-	if (r > 0) {
-		assert(mine);
+	assert(mine || r == RTP_PUT_DONE);
+	if (r == RTP_PUT_ASIDE) {
 		note_aside(p, leg, &packet);
 		return 0;
 	}
-	if (mine)
-		taken(p, &packet, now_us);
-	else
+	if (r == RTP_PUT_BOTH) {
+		assert(p->aside_legs);
+		note_taken(p, p->aside_legs, &p->aside, now_us);
+		p->aside_legs = 0;
+	}
+	if (!mine)
 		begin(p, leg, &packet, now_us);
 	if (rtp_queue_stats(p->queue).late == late)
-		note(p, 1u << leg, &packet);
+		note_taken(p, 1u << leg, &packet, now_us);
 	probe(other, &packet);
 	*l = (struct leg){.joined = true, .sender = packet.sender, .came_us = now_us};
 	assert(p->settled <= p->newest + 1 && p->newest - p->settled + 1 <= PLACES);

@@ -28,7 +28,7 @@ struct rtp_queue {
 	uint32_t sender;
 	unsigned waiting;
 	struct rtp_stats stats;
-	struct slot aside;   /* one that is far ahead, if it waits */
+	struct slot aside;   /* one more than RTP_FAR ahead of the newest, if it waits */
 	unsigned slot_count; /* a power of two above max_packets */
 	struct slot slots[]; /* a slot is a number modulo their count */
 };
@@ -99,6 +99,12 @@ static uint16_t first_waiting(const struct rtp_queue *q)
 	return number;
 }
 
+/* How far ahead of the newest this number is. */
+static int beyond(const struct rtp_queue *q, uint16_t number)
+{
+	return (int16_t)(number - q->newest);
+}
+
 static void fill(struct slot *s, const struct rtp_packet *packet, uint64_t now_us)
 {
 	s->came_us = now_us;
@@ -113,8 +119,9 @@ static void store(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t
 	struct slot *s = slot_of(q, packet->number);
 
 	assert(!s->waits && q->waiting < q->slot_count);
+	assert((uint16_t)(packet->number - q->next) < q->slot_count);
 	fill(s, packet, now_us);
-	if ((int16_t)(packet->number - q->newest) < 0)
+	if (beyond(q, packet->number) < 0)
 		q->stats.reordered++;
 	else
 		q->newest = packet->number;
@@ -149,22 +156,46 @@ bool rtp_queue_near(const struct rtp_queue *q, uint16_t number)
 	return q->begun && ahead < slots && ahead > -slots;
 }
 
-/* Is it, far ahead as it is, of the stream?  Only with the one that is kept aside, which then takes
- * its place; else it is kept aside itself. */
-static bool follows_aside(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
+static void store_aside(struct rtp_queue *q, uint64_t came_us)
+{
+	struct slot *a = &q->aside;
+
+	assert(a->waits);
+	a->waits = false;
+	store(q, &(struct rtp_packet){.number = a->number, .payload = a->bytes, .len = a->len},
+	      came_us);
+}
+
+/* A number that is far ahead belongs to the stream only together with one near it. */
+static int put_far(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
 {
 	struct slot *a = &q->aside;
 	int distance = (int16_t)(packet->number - a->number);
 
-	if (!a->waits || distance == 0 || distance > RTP_FAR_NEAR || distance < -RTP_FAR_NEAR ||
-	    !rtp_queue_near(q, a->number)) {
+	if (!a->waits || distance == 0 || distance > RTP_FAR_NEAR || distance < -RTP_FAR_NEAR) {
 		fill(a, packet, now_us);
-		return false;
+		return RTP_PUT_ASIDE;
 	}
-	a->waits = false;
-	store(q, &(struct rtp_packet){.number = a->number, .payload = a->bytes, .len = a->len},
-	      a->came_us);
-	return true;
+	store_aside(q, a->came_us);
+	store(q, packet, now_us);
+	return RTP_PUT_BOTH;
+}
+
+/* The stream may have come near to the packet that is kept aside: then that one has overtaken it.
+ * Its wait begins now: until now the packets before it were not late. */
+static int put_near(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
+{
+	struct slot *a = &q->aside;
+
+	store(q, packet, now_us);
+	assert(!a->waits || beyond(q, a->number) > 0);
+	/* also where nothing waits: it would cost the packets before it */
+	if (q->max_packets == 0 || now_us >= a->came_us + q->max_delay_us)
+		a->waits = false;
+	if (!a->waits || beyond(q, a->number) > RTP_FAR)
+		return RTP_PUT_DONE;
+	store_aside(q, now_us);
+	return RTP_PUT_BOTH;
 }
 
 int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us)
@@ -182,11 +213,11 @@ int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t
 		q->stats.duplicates++;
 	else if (ahead_of(q, number) < 0)
 		q->stats.late += !q->fresh || (int16_t)(number - q->first) > 0;
-	else if ((int16_t)(number - q->newest) > RTP_FAR && !follows_aside(q, packet, now_us))
-		return 1;
+	else if (beyond(q, number) > RTP_FAR)
+		return put_far(q, packet, now_us);
 	else
-		store(q, packet, now_us);
-	return 0;
+		return put_near(q, packet, now_us);
+	return RTP_PUT_DONE;
 }
 
 /* Is the packet whose turn it is given up? */
@@ -208,7 +239,9 @@ size_t rtp_queue_take(struct rtp_queue *q, uint8_t *dst, size_t cap, uint64_t no
 			uint16_t first = first_waiting(q);
 
 			q->stats.lost += (uint16_t)(first - q->next);
-			q->next = first;
+			/* what was here a wrap ago must not be taken for these */
+			for (; q->next != first; q->next++)
+				slot_of(q, q->next)->used = false;
 			continue;
 		}
 		if (s->len > cap - out)

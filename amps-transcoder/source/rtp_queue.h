@@ -1,9 +1,10 @@
 /* rtp_queue.h - puts RTP packets back in order (RFC 3550): by sequence number.  A packet waits for
  * missing ones before it, up to a maximum time and a maximum number of waiting packets.  Duplicates
  * and late packets are dropped.  A number far ahead may be a stray packet's, and would cost all
- * that are before it: it is kept aside until another one near it follows (RFC 3550, A.1).  Another
- * SSRC or a large jump of the numbers means another sender: waiting packets are output first.  Pure
- * except for its memory; any input is safe. */
+ * that are before it: it is kept aside until another one near it follows (RFC 3550, A.1) or the
+ * stream is near it.  It is dropped if the stream goes on for the maximum time and is not near it.
+ * Another SSRC or a large jump of the numbers means another sender: waiting packets are output
+ * first.  Pure except for its memory; any input is safe. */
 #ifndef AMPS_RTP_QUEUE_H
 #define AMPS_RTP_QUEUE_H
 
@@ -44,8 +45,14 @@ struct rtp_queue;
 must_check int rtp_queue_new(unsigned max_packets, uint64_t max_delay_us, struct rtp_queue **ret);
 struct rtp_queue *rtp_queue_free(struct rtp_queue *q); /* returns NULL; accepts NULL */
 
-/* -EAGAIN: rtp_queue_take() must make room first.  1: it is kept aside, until one follows or
- * another one takes its place.  Else 0. */
+/* What became of a packet. */
+enum rtp_put {
+	RTP_PUT_DONE,  /* it waits for its turn, or is late or a duplicate and was dropped */
+	RTP_PUT_ASIDE, /* it is kept aside, in place of the one that was */
+	RTP_PUT_BOTH,  /* it waits for its turn, and so does the one that was kept aside */
+};
+
+/* An rtp_put, or -EAGAIN: rtp_queue_take() must make room first. */
 must_check int rtp_queue_put(struct rtp_queue *q, const struct rtp_packet *packet, uint64_t now_us);
 
 /* Is the number near enough to those that came for the same sender to have sent it? */

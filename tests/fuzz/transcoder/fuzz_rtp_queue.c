@@ -17,8 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		now_us += data[at + 1] * 1000u;
 		at += 2;
-		if (rtp_parse(data + at, n, &packet) && rtp_queue_put(q, &packet, now_us) == 0)
-			put += n;
+		if (rtp_parse(data + at, n, &packet) && rtp_queue_put(q, &packet, now_us) >= 0)
+			put += packet.len;
 		at += n;
 		out += rtp_queue_take(q, dst, data[0] * 16u, now_us);
 	}

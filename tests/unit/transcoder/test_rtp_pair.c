@@ -377,6 +377,76 @@ Test(rtp_pair, a_forged_number_far_ahead_costs_nothing)
 	end(0, 0, 0, 0);
 }
 
+Test(rtp_pair, a_packet_that_overtakes_a_hundred_others_counts_once)
+{
+	begin();
+	for (unsigned i = 0; i < 400; i++) {
+		/* 150 is early on both legs, 350 on one, and comes again in its place */
+		if (i == 50 || i == 250)
+			put(0, i + 100);
+		if (i == 50)
+			put(1, 150);
+		if (i != 150) {
+			put(0, i);
+			put(1, i);
+		}
+		if (i == 149)
+			OUT(149, 150);
+		else if (i == 349)
+			OUT(349, 350);
+		else if (i != 150 && i != 350)
+			OUT(i);
+		now_us += 1000;
+	}
+	end(0, 0, 0, 0);
+}
+
+Test(rtp_pair, an_early_packet_on_one_leg_fills_the_other)
+{
+	begin();
+	for (unsigned i = 0; i < 400; i++) {
+		if (i == 50)
+			put(1, 150);
+		if (i == 150)
+			NOTHING;
+		if (i == 150)
+			continue;
+		put(0, i);
+		if (i == 149)
+			OUT(149, 150);
+		else
+			OUT(i);
+		put(1, i);
+		now_us += 1000;
+	}
+	end(1, 0, 1, 0);
+}
+
+Test(rtp_pair, an_early_packet_counts_what_the_queue_took_also_one_wrap_later)
+{
+	begin();
+	put(0, 100);
+	put(1, 100);
+	OUT(100);
+	for (unsigned i = 101; i < 65536 + 100; i++) {
+		if (i % 4096 == 100)
+			continue;
+		/* the place of this number in the queue was last used one wrap ago */
+		if (i == 65536)
+			put(0, 65536 + 100);
+		put(0, i);
+		put(1, i);
+		now_us += i % 4096 == 101 ? WINDOW_US : 0;
+		if (i == 65536 + 99)
+			OUT(99, 100);
+		else
+			OUT(i & 0xffff);
+	}
+	put(1, 65536 + 100);
+	NOTHING;
+	end(15, 15, 0, 15);
+}
+
 Test(rtp_pair, a_long_loss_on_both_legs_costs_what_was_lost)
 {
 	begin();

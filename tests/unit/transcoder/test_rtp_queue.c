@@ -192,8 +192,8 @@ Test(rtp_queue, a_jump_to_a_missing_packet_is_a_new_sender)
 	put(10);
 	OUT(10);
 	put(12);
-	cr_assert_eq(put_from(7, 11 + 1022), 1);
-	cr_assert_eq(put_from(7, 11 + 1023), 0, "that far is a loss");
+	cr_assert_eq(put_from(7, 11 + 1022), RTP_PUT_ASIDE);
+	cr_assert_eq(put_from(7, 11 + 1023), RTP_PUT_BOTH, "that far is a loss");
 	cr_assert_eq(put_from(7, 11 + 1024), -EAGAIN);
 	OUT(12, 11 + 1022, 11 + 1023);
 	put(11 + 1024);
@@ -206,7 +206,7 @@ Test(rtp_queue, a_single_number_far_ahead_costs_nothing)
 	begin(500);
 	for (unsigned i = 10; i < 400; i++) {
 		if (i % 50 == 0)
-			cr_assert_eq(put_from(7, i + 900), 1);
+			cr_assert_eq(put_from(7, i + 900), RTP_PUT_ASIDE);
 		put(i);
 		OUT(i);
 	}
@@ -218,13 +218,85 @@ Test(rtp_queue, behind_a_long_loss_the_first_one_is_kept)
 	begin(500);
 	put(10);
 	OUT(10);
-	cr_assert_eq(put_from(7, 302), 1);
+	cr_assert_eq(put_from(7, 302), RTP_PUT_ASIDE);
 	NOTHING;
-	cr_assert_eq(put_from(7, 301), 0, "they have changed places");
+	cr_assert_eq(put_from(7, 301), RTP_PUT_BOTH, "they have changed places");
 	put(303);
 	now_us += 100000;
 	OUT(301, 302, 303);
 	end(290, 0, 0, 1);
+}
+
+/* Numbers before `end` come in order, one each 1,200 us, and leave at once. */
+static void play(unsigned from, unsigned end)
+{
+	for (unsigned i = from; i < end; i++, now_us += 1200) {
+		put(i);
+		OUT(i & 0xffff);
+	}
+}
+
+Test(rtp_queue, a_packet_that_overtakes_a_hundred_others_is_output_once)
+{
+	begin(500);
+	play(65400, 65501);
+	cr_assert_eq(put_from(7, 64), RTP_PUT_ASIDE, "behind the wrap");
+	NOTHING;
+	cr_assert_eq(put_from(7, 64), RTP_PUT_ASIDE, "twice");
+	play(65501, 65536);
+	cr_assert_eq(put_from(7, 0), RTP_PUT_BOTH, "the stream is near it");
+	OUT(0);
+	put(64);
+	/* it came more than the maximum time before its turn: its wait begins when the stream is
+	 * near it */
+	play(1, 63);
+	put(63);
+	OUT(63, 64);
+	put(64);
+	play(65, 300);
+	end(0, 0, 2, 63);
+}
+
+Test(rtp_queue, a_stray_packet_of_one_wrap_ago_is_not_output)
+{
+	struct rtp_packet stray = {
+		.sender = 7, .number = 900, .payload = (const uint8_t *)"\x47stray", .len = 6};
+
+	begin(500);
+	play(0, 10);
+	cr_assert_eq(rtp_queue_put(q, &stray, now_us), RTP_PUT_ASIDE);
+	play(10, 65536 + 200);
+	cr_assert_eq(put_from(7, 905), RTP_PUT_ASIDE, "a single one again");
+	play(65536 + 200, 65536 + 2000);
+	end(0, 0, 0, 0);
+}
+
+Test(rtp_queue, where_nothing_waits_an_early_packet_costs_only_itself)
+{
+	begin(0);
+	play(0, 10);
+	cr_assert_eq(put_from(7, 109), RTP_PUT_ASIDE);
+	play(10, 109);
+	put(110);
+	OUT(110);
+	end(1, 0, 0, 0);
+}
+
+Test(rtp_queue, a_number_lost_since_a_wrap_is_no_duplicate)
+{
+	begin(500);
+	put(100);
+	OUT(100);
+	for (unsigned i = 101; i < 65536 + 100; i++) {
+		if (i % 1024 == 100)
+			continue;
+		put(i);
+		now_us += i % 1024 == 101 ? 100000 : 0;
+		OUT(i & 0xffff);
+	}
+	put(65536 + 100);
+	OUT(100);
+	end(63, 0, 0, 0);
 }
 
 Test(rtp_queue, packets_that_do_not_fit_are_kept)
