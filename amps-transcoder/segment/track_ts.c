@@ -2,12 +2,15 @@
  * file. */
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "amps-transcoder/segment/facts.h"
 #include "amps-transcoder/segment/track_form.h"
 #include "amps-transcoder/ts/single.h"
+#include "common/hash.h"
 
 #define SHORTEST_90K (TS_HZ / 50)
+#define TS_KINDS     (TS_KIND_AUDIO + 1)
 
 struct ts_track {
 	struct segment_track base;
@@ -15,6 +18,9 @@ struct ts_track {
 	uint64_t entry_pos;
 	bool any;     /* the next picture counts as an access point */
 	bool several; /* the stage has had packets of several programmes */
+	/* Hashes of the streams of each kind, their PIDs and codecs. */
+	uint64_t streams[TS_KINDS];
+	bool renewed; /* the sounds are others than at the begin of the file */
 	struct facts facts;
 	bool facts_begun, facts_known;
 };
@@ -60,6 +66,42 @@ static void end_segment(struct ts_track *f, int64_t end_90k)
 	track_publish(t);
 }
 
+/* With all that has come. */
+static void end_at_frontier(struct ts_track *f)
+{
+	int64_t end_90k = f->base.parse.frontier_90k;
+
+	end_segment(f, end_90k == TIME_NONE ? f->base.entry.start_90k : end_90k);
+}
+
+static void list_streams(const struct ts_parse *p, uint64_t ret[TS_KINDS])
+{
+	memset(ret, 0, TS_KINDS * sizeof(*ret));
+	for (unsigned i = 0; i < p->stream_count; i++) {
+		const struct ts_stream *s = &p->streams[i];
+
+		ret[s->kind] = hash_text(hash_u64(ret[s->kind], s->pid), s->codec);
+	}
+}
+
+/* The tables are new.  With other streams, a file with both would need a mark inside (RFC 8216,
+ * 4.3.2.3).  Other pictures begin a file at once; other sounds begin it with the next access point,
+ * because the pictures until then would be lost. */
+static void on_tables(struct ts_track *f, uint64_t pos)
+{
+	struct segment_track *t = &f->base;
+	uint64_t now[TS_KINDS];
+
+	if (!t->writing)
+		return;
+	list_streams(&t->parse, now);
+	f->renewed = now[TS_KIND_AUDIO] != f->streams[TS_KIND_AUDIO];
+	if (now[TS_KIND_VIDEO] == f->streams[TS_KIND_VIDEO])
+		return;
+	flush_to(f, (size_t)(pos - t->pos));
+	end_at_frontier(f);
+}
+
 /* The tables in front of a segment. */
 static void append_tables(struct segment_track *t, const struct ts_rap *rap)
 {
@@ -82,6 +124,8 @@ static void begin_segment(struct ts_track *f, const struct cut *cut, const struc
 		end_segment(f, t->cut.start_90k);
 	track_begin_segment(t, cut, flags);
 	f->entry_pos = rap->pos;
+	list_streams(&t->parse, f->streams);
+	f->renewed = false;
 	if (t->writing)
 		append_tables(t, rap);
 }
@@ -111,6 +155,10 @@ static void on_access(struct ts_track *f, const struct ts_rap *rap)
 		return;
 	if (t->from_90k == TIME_NONE)
 		t->from_90k = rap->pts_90k;
+	if (t->writing && f->renewed) {
+		flush_to(f, (size_t)(rap->pos - t->pos));
+		end_segment(f, rap->pts_90k);
+	}
 	cut = t->writing ? cuts_next(t->cuts, &t->cut, rap->pts_90k, true)
 			 : track_start(t, rap->pts_90k);
 	if (!cut)
@@ -146,8 +194,10 @@ static void on_packet(struct segment_track *t, uint8_t *packet, uint64_t pos, un
 {
 	struct ts_track *f = (struct ts_track *)t;
 
-	if (saw & TS_SAW_PMT)
+	if (saw & TS_SAW_PMT) {
 		f->facts_known = f->facts_begun = false;
+		on_tables(f, pos);
+	}
 	if (f->facts_begun && !f->facts_known)
 		facts_packet(&f->facts, packet);
 	f->several = f->several || ts_single_needed(&t->parse);
@@ -187,12 +237,11 @@ static size_t on_staged(struct segment_track *t)
 static void on_gap(struct segment_track *t, bool broke_off)
 {
 	struct ts_track *f = (struct ts_track *)t;
-	int64_t end_90k = t->parse.frontier_90k;
 	bool half = t->writing && t->parse.candidate.pos > f->entry_pos;
 
 	flush_to(f, broke_off && half ? complete(f) : t->parsed);
 	if (t->writing)
-		end_segment(f, end_90k == TIME_NONE ? t->entry.start_90k : end_90k);
+		end_at_frontier(f);
 	f->flushed = 0;
 }
 

@@ -230,6 +230,7 @@ def test_other_codecs_and_sources_of_one_kind_play(server, tmp_path):
         period = parse(dash.texts[-1], dash.player.path).periods[-1]
         assert re.fullmatch(codecs, ",".join(
             r.attributes["codecs"] for r in period.pictures + period.sounds)), dash.texts[-1]
-        assert len(dash.runs) == len(kinds)
+        last, _ = list(dash.runs)[-1]   # a busy machine may break a source off
+        assert sum(name == last for name, _ in dash.runs) == len(kinds)
     # sound that MP4 cannot carry is left out
     assert re.search(r"MP4 cannot carry this codec, .* channel=\d codec=aac_latm", s.log())

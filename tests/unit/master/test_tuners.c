@@ -1281,6 +1281,20 @@ Test(tuners, the_time_of_a_slate_is_time_without_media)
 	scene_close(&s);
 }
 
+/* It fills behind the first bytes. */
+Test(tuners, a_cushion_does_not_prolong_the_wait_for_a_source)
+{
+	struct scene s;
+	struct lineup *l = lineup_of_sources(2);
+
+	l->channels.at[0]->tuners[0].cushion_ms = 4000;
+	scene_open(&s, 1000);
+	set_lineup(&s, l);
+	want(&s, 0, 1, "");
+	cr_assert_eq(next_job(&s, 1)->restart_ms, 4000);
+	scene_close(&s);
+}
+
 Test(tuners, a_slate_follows_a_silent_source_at_once)
 {
 	struct scene s;

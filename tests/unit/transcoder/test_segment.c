@@ -33,8 +33,9 @@ struct scene {
 	struct ts_build build;
 	uint8_t bytes[256 * TS_PACKET];
 	int64_t pts_90k;
-	bool independent; /* as the output's spec has it */
-	bool two;	  /* another programme is in the source */
+	bool independent;		    /* as the output's spec has it */
+	bool two;			    /* another programme is in the source */
+	unsigned video_pid, sounds, tables; /* of the programme; the version of its tables */
 	bool said_running, said_failed;
 	uint32_t failed_status;
 };
@@ -126,6 +127,7 @@ static void scene_open(struct scene *s)
 	s->job.spec = json_pack("{ss si}", "media_root", s->root, "channel", 5);
 	s->build = (struct ts_build){.bytes = s->bytes, .cap = sizeof(s->bytes)};
 	s->pts_90k = 10 * HZ;
+	s->video_pid = PID_VIDEO;
 	cuts_init(&s->cuts, clock_wall_us(), 3, 0);
 	index_make(s);
 	source_open(s);
@@ -213,10 +215,11 @@ static void play(struct scene *s, unsigned ms, unsigned gop_ms)
 		if (key) {
 			if (!s->two)
 				build_pat(&s->build);
-			build_pmt(&s->build, PID_VIDEO, H264, 0, 0);
+			build_pmt(&s->build, s->video_pid, H264, s->sounds, s->tables);
 		}
-		build_pes(&s->build, PID_VIDEO, s->pts_90k, s->pts_90k, key, key ? idr : slice, 12);
-		build_packet(&s->build, PID_VIDEO, false);
+		build_pes(&s->build, s->video_pid, s->pts_90k, s->pts_90k, key, key ? idr : slice,
+			  12);
+		build_packet(&s->build, s->video_pid, false);
 		pour(s);
 	}
 }
@@ -486,6 +489,69 @@ Test(segment_track, another_source_is_a_discontinuity)
 	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
 	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
 	cr_expect_geq(after.wall_us, before.wall_us);
+	scene_close(&s);
+}
+
+/* A file has the streams of one programme: all packets of pictures have this PID. */
+static void expect_pictures(const struct scene *s, uint32_t number, unsigned pid)
+{
+	static uint8_t bytes[1 << 20];
+	size_t n = file_read(s, number, bytes, sizeof(bytes));
+
+	for (size_t at = 0; at < n; at += TS_PACKET)
+		if (ts_pid(bytes + at) > PID_PMT)
+			cr_assert_eq(ts_pid(bytes + at), pid, "in %u", number);
+}
+
+Test(segment_track, other_pictures_are_a_discontinuity_at_once)
+{
+	struct segment before, after;
+	struct scene s;
+
+	start(&s);
+	play(&s, 2520, 1000);
+	take(&s);
+	before = newest(&s);
+	s.video_pid = 0x180;
+	s.tables = 1;
+	play(&s, 2000, 1000);
+	take(&s);
+	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
+	cr_expect_eq(after.duration_90k, 46800, "what was left of the old ones");
+	expect_pictures(&s, before.number + 1, PID_VIDEO);
+	cr_assert_eq(segment_read(&s.index, before.number + 2, &after), 0);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
+	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	expect_pictures(&s, before.number + 2, 0x180);
+	scene_close(&s);
+}
+
+Test(segment_track, another_sound_is_a_discontinuity_at_the_next_access_point)
+{
+	struct segment before, after;
+	struct scene s;
+
+	start(&s);
+	play(&s, 2480, 1000);
+	take(&s);
+	before = newest(&s);
+	s.sounds = 1;
+	s.tables = 1;
+	build_pat(&s.build);
+	build_pmt(&s.build, s.video_pid, H264, s.sounds, s.tables);
+	s.pts_90k += 520 * 90;
+	play(&s, 2040, 1000);
+	take(&s);
+	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
+	cr_expect_eq(after.duration_90k, HZ, "no picture is lost: %u", after.duration_90k);
+	cr_assert_eq(segment_read(&s.index, before.number + 2, &after), 0);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
+	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	/* tables that come again with the same streams are none */
+	s.tables = 2;
+	play(&s, 2040, 1000);
+	take(&s);
+	cr_expect_eq(newest(&s).discontinuity, after.discontinuity);
 	scene_close(&s);
 }
 
