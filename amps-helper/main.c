@@ -17,14 +17,15 @@ struct task {
 	unsigned seconds;
 	size_t bytes; /* of its description */
 	enum sandbox_network network;
+	int nice; /* what takes seconds of work lets viewers go first */
 	int (*run)(const json_t *task, char *reason, size_t cap);
 };
 
 static const struct task tasks[] = {
-	{"fetch", FETCH_SECONDS_MAX, HELPER_TASK_MAX, SANDBOX_ANY, fetch_run},
-	{"guide", GUIDE_SECONDS_MAX, GUIDE_TASK_MAX, SANDBOX_ANY, guide_run},
-	{"hook", HOOK_BATCH_SECONDS + HOOK_SECONDS, HOOK_TASK_MAX, SANDBOX_ANY, hook_run},
-	{"geoip", GEOIP_SECONDS_MAX, HELPER_TASK_MAX, SANDBOX_OFFLINE, geoip_run},
+	{"fetch", FETCH_SECONDS_MAX, HELPER_TASK_MAX, SANDBOX_ANY, 0, fetch_run},
+	{"guide", GUIDE_SECONDS_MAX, GUIDE_TASK_MAX, SANDBOX_ANY, 10, guide_run},
+	{"hook", HOOK_BATCH_SECONDS + HOOK_SECONDS, HOOK_TASK_MAX, SANDBOX_ANY, 0, hook_run},
+	{"geoip", GEOIP_SECONDS_MAX, HELPER_TASK_MAX, SANDBOX_OFFLINE, 10, geoip_run},
 };
 
 /* `path`: the file that the task reads, or NULL. */
@@ -75,6 +76,7 @@ static int run(const struct task *task)
 	int r;
 
 	alarm(task->seconds + HELPER_GRACE_S);
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + task->nice);
 	/* the program that started this one wrote it: it is not from outside */
 	description = read_description(task->bytes);
 	if (description == NULL) {
