@@ -50,8 +50,8 @@ static bool is_second_choice(const struct tuner *t, unsigned at, uint64_t now_us
 unsigned tuner_choose_source(const struct tuner *t, unsigned first, bool plain, uint64_t now_us)
 {
 	unsigned n = t->def->source_count, soonest = n, second = n;
-	bool choice =
-		false; /* one of second choice may start, too: it is preferred to what has failed */
+	/* is there one of second choice that may start?  It is preferred to what has failed */
+	bool choice = false;
 
 	assert(n > 0);
 	first = first > n ? 0 : first; /* behind the slate */

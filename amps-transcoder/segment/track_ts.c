@@ -20,7 +20,7 @@ struct ts_track {
 	bool several; /* the stage has had packets of several programmes */
 	/* Hashes of the streams of each kind, their PIDs and codecs. */
 	uint64_t streams[TS_KINDS];
-	bool renewed; /* the sounds are others than at the begin of the file */
+	bool renewed; /* the sounds are not those that the file began with */
 	struct facts facts;
 	bool facts_begun, facts_known;
 };

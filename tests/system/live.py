@@ -54,7 +54,7 @@ class Live:
         self.due = 0              # ticks since the start, of the round that is played
         self.shift = 0            # added to all times
         self.counters = {}
-        self.log = bytearray()    # all that was sent, also while nobody listened
+        self.log = bytearray()    # all that was made, including what no client received
         self.seam = seam          # called at the end of each round
         self.origin = Trouble(self.serve)
         self.thread = threading.Thread(target=self.produce, daemon=True)

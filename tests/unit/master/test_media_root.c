@@ -180,7 +180,7 @@ Test(media_root, its_limit_is_most_of_a_small_file_system)
 	cr_assert_eq(media_root_choose(&m, folder, "/x", 64, &self, text, sizeof(text)), 0);
 	cr_assert_eq(media_root_open(&m, text, sizeof(text)), 0, "%s", text);
 	cr_expect_eq(media_root_room(&m, 0), all / 5 * 4);
-	/* what others write there is no room of ours, and what we wrote is */
+	/* files of others take room away; our own count as room, because they may be replaced */
 	snprintf(path, sizeof(path), "%s/file", folder);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	for (size_t i = 0; i < 128; i++)
