@@ -35,7 +35,6 @@ struct body_follow {
 	uint64_t hash;	 /* of what the runs are, for the ETag */
 	const char *end; /* static text */
 	char packed_end[BODY_END_MAX + 16];
-	int64_t modified_s; /* the second after its last change by time alone; 0 = there was none */
 };
 
 struct body {
@@ -44,9 +43,10 @@ struct body {
 	size_t plain_len;
 	char *gzip; /* NULL when compression does not pay */
 	size_t gzip_len;
-	struct body_follow *follow;   /* owned; NULL = nothing follows */
-	char etag[40];		      /* with its quotes; "" = none */
-	const char *type;	      /* static */
+	struct body_follow *follow; /* owned; NULL = nothing follows */
+	char etag[40];		    /* with its quotes; "" = none */
+	const char *type;	    /* static */
+	int64_t changed_us;	    /* when what it shows last differed by time alone; 0 = never */
 	struct body_account *account; /* NULL = not counted */
 };
 

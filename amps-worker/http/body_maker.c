@@ -64,6 +64,8 @@ static int making_step(struct making *g)
 		return r;
 	follow = g->source->follow ? g->source->follow(g->state) : NULL;
 	r = body_build_begin(&g->build, &g->text, g->source->type, follow);
+	if (r == 0 && g->source->changed_us)
+		g->build.body->changed_us = g->source->changed_us(g->state);
 	g->source->free(g->state);
 	g->state = NULL;
 	return r < 0 ? r : 1;

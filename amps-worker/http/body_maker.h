@@ -32,6 +32,9 @@ struct body_source {
 	void (*free)(void *state);
 	/* What follows the complete text; the maker takes it.  NULL = nothing follows. */
 	struct body_follow *(*follow)(void *state);
+	/* When what the complete text shows last differed by time alone, 0 = never; NULL = nobody
+	 * asks. */
+	int64_t (*changed_us)(void *state);
 };
 
 /* Where the memory of bodies is counted, and how to make room when it is used up. */

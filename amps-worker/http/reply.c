@@ -276,9 +276,12 @@ static struct choice choose(const struct reply *r, const struct reply_terms *t)
 	if (b->follow) {
 		c.tail = packed ? &b->follow->packed : &b->follow->plain;
 		c.length += c.tail->bytes;
-		if (r->modified_s)
-			c.modified_s = MAX(r->modified_s, b->follow->modified_s);
 	}
+	/* a time of HTTP has no fraction: the second after the change */
+	if (r->modified_s && b->changed_us > 0)
+		c.modified_s = MAX(r->modified_s, b->changed_us / 1000000 + 1);
+	else
+		c.modified_s = r->modified_s;
 	n = strlen(b->etag);
 	if (n < 2)
 		return c;

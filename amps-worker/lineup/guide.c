@@ -79,13 +79,20 @@ static struct body_follow *source_follow(void *state)
 	return guide_list_follow(state);
 }
 
+static int64_t source_changed_us(void *state)
+{
+	return guide_list_changed_us(state);
+}
+
 /* Sets r->shared or holds r until it is set.  0, -ENOMEM, -EBUSY (too many makings wait), -EFBIG.
  */
 static int find_body(const struct facts *f, const struct guide_params *p, const struct buf *key,
 		     struct reply *r)
 {
-	static const struct body_source xml = {XML_TYPE, source_step, source_free, source_follow};
-	static const struct body_source json = {JSON_TYPE, source_step, source_free, NULL};
+	static const struct body_source xml = {XML_TYPE, source_step, source_free, source_follow,
+					       source_changed_us};
+	static const struct body_source json = {JSON_TYPE, source_step, source_free, NULL,
+						source_changed_us};
 	struct guide_list *list;
 
 	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);
@@ -118,8 +125,7 @@ static void answer(const struct request *q, enum guide_form form, struct reply *
 	}
 	r->kind = REPLY_SHARED;
 	/* not when the document was made: the current one may be older than the last change */
-	if (form == GUIDE_XML)
-		r->modified_s = f->lineup_s;
+	r->modified_s = f->lineup_s;
 	/* the content depends on token and region, and the token is in every link */
 	reply_field(r, "Cache-Control", "private, no-cache");
 	reply_field(r, "Vary",

@@ -272,10 +272,14 @@ static void imported_now(struct guide_list *l, const struct guide_channel *ch, j
 	struct guide_entry e;
 	bool on;
 
+	if (now > 0 && guide_entry_at(l->guide, ch, now - 1, &e))
+		selection_expire(&l->selection, e.end_us);
 	if (!guide_entry_at(l->guide, ch, now, &e))
 		return;
 	on = e.start_us <= wall_us;
-	selection_expire(&l->selection, on ? e.end_us : e.start_us);
+	selection_expire(&l->selection, e.start_us);
+	if (on)
+		selection_expire(&l->selection, e.end_us);
 	add_entries(l, ch, now, on ? 2 : 1, out);
 }
 
@@ -285,6 +289,7 @@ static void own_now(struct guide_list *l, const struct programmes_ahead *own, js
 	const struct programme *p = &own->list[0];
 	bool on = own->count > 0 && p->start_us <= l->selection.wall_us;
 
+	selection_expire(&l->selection, own->changed_us);
 	if (own->count == 0)
 		return;
 	selection_expire(&l->selection, on ? p->end_us : p->start_us);
@@ -398,7 +403,11 @@ int guide_list_step(struct guide_list *l, struct buf *out, int64_t *ret_expires_
 struct body_follow *guide_list_follow(struct guide_list *l)
 {
 	assert(l->phase == PHASE_DONE);
-	if (l->follow && l->selection.changed_us > 0)
-		l->follow->modified_s = l->selection.changed_us / 1000000 + 1;
 	return TAKE_PTR(l->follow);
+}
+
+int64_t guide_list_changed_us(const struct guide_list *l)
+{
+	assert(l->phase == PHASE_DONE);
+	return l->selection.changed_us;
 }

@@ -41,4 +41,7 @@ must_check int guide_list_step(struct guide_list *list, struct buf *out, int64_t
 /* What follows the text of a complete document of XMLTV, which the caller takes; NULL for JSON. */
 struct body_follow *guide_list_follow(struct guide_list *list);
 
+/* When what a complete document shows last differed by time alone; 0 = never. */
+int64_t guide_list_changed_us(const struct guide_list *list);
+
 #endif

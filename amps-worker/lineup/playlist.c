@@ -541,7 +541,8 @@ static void source_free(void *state)
 static bool find_body(const struct facts *f, const struct playlist_params *p, const struct buf *key,
 		      struct reply *r)
 {
-	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free, NULL};
+	static const struct body_source source = {PLAYLIST_TYPE, source_step, source_free, NULL,
+						  NULL};
 	struct playlist *list;
 
 	r->shared = body_cache_get(f->cache, key->data, key->len, f->wall_us);

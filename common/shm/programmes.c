@@ -108,7 +108,7 @@ void programmes_ahead(const struct catalog *c, const struct catalog_channel *ch,
 	struct programme list[SEEN_MAX], end;
 	struct seen seen = {.count = 0};
 
-	*ret = (struct programmes_ahead){.end_us = TIME_NONE};
+	*ret = (struct programmes_ahead){.end_us = TIME_NONE, .changed_us = TIME_NONE};
 	for (uint32_t i = 0; from && i < ch->program_count; i++) {
 		if (from[i].start_wall_us == TIME_NONE)
 			continue;
@@ -125,6 +125,8 @@ void programmes_ahead(const struct catalog *c, const struct catalog_channel *ch,
 	for (size_t i = 0; i < seen.count; i++)
 		list[i] = programme_of(c, ch, seen.list[i]);
 	straighten(list, seen.count);
+	if (seen.first)
+		ret->changed_us = list[0].end_us <= wall_us ? list[0].end_us : list[0].start_us;
 	for (size_t i = 0; i < seen.count && ret->count < PROGRAMMES_AHEAD; i++)
 		if (list[i].end_us > wall_us)
 			ret->list[ret->count++] = list[i];

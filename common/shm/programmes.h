@@ -26,7 +26,8 @@ must_check ssize_t programmes_read(const struct catalog *c, const struct catalog
 struct programmes_ahead {
 	struct programme list[PROGRAMMES_AHEAD]; /* the first ones that are not over */
 	size_t count;
-	int64_t end_us; /* of the last programme of all; TIME_NONE = there is none */
+	int64_t end_us;	    /* of the last programme of all; TIME_NONE = there is none */
+	int64_t changed_us; /* when one last began or ended; TIME_NONE = none has begun */
 };
 
 /* Looks for them in one pass, without memory. */

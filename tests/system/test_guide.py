@@ -226,6 +226,26 @@ def test_an_imported_guide_is_matched_and_served(server, web, tmp_path):
     assert '#EXTREM:AMP-NEXT title="Später" start="2' in s.get("/playlist.m3u?ids=1").text
 
 
+def test_what_is_on_is_sent_again_when_it_is_over(server, web):
+    s = server(importing({"url": web.url}))
+    wait_for(lambda: titles(s) == IMPORTED, what="the guide")
+    web.document = guide(show("one.tv", -60, 6, "<title>Then</title>"),
+                         show("one.tv", 6, 3600, "<title>Soon</title>"))
+    s.amps("epg", "refresh")
+
+    def on(answer):
+        return [p["title"] for p in json.loads(answer.body)[0]["programs"]]
+
+    first = wait_for(lambda: (a := s.get("/api/epg?now=true&ids=1")).headers.get("last-modified")
+                     and on(a) == ["Then", "Soon"] and a)
+    since = {"If-Modified-Since": first.headers["last-modified"]}
+    assert s.get("/api/epg?now=true&ids=1", since).status == 304
+    whole = s.get("/api/epg?ids=1").headers["last-modified"]
+    later = wait_for(lambda: (a := s.get("/api/epg?now=true&ids=1", since)).status == 200 and a)
+    assert on(later) == ["Soon"]
+    assert s.get("/api/epg?ids=1", {"If-Modified-Since": whole}).status == 304
+
+
 def test_a_large_guide_is_sent_complete(server, tmp_path):
     """Words that cannot be packed make the packed pieces long, too."""
     noise = random.Random(7)

@@ -761,7 +761,8 @@ def test_the_views_are_accessible(opened, site):
             page.logs_in(ADMIN)
             for place, there in PLACES.items():
                 if not place.startswith("/"):
-                    page.clicks("Watch", "nav")
+                    page.clicks("Watch", "nav")     # leaves a form that is open
+                    page.waits("document.querySelector('.channel')", "the channels")
                     page.clicks("Steer", "nav")
                     page.clicks(place)
                 elif place != "/":

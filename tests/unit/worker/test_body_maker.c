@@ -32,7 +32,7 @@ static void slow_free(void *state)
 	free(state);
 }
 
-static const struct body_source source = {"x/y", slow_step, slow_free, NULL};
+static const struct body_source source = {"x/y", slow_step, slow_free, NULL, NULL};
 
 struct shop {
 	struct event_base *base;
@@ -112,7 +112,8 @@ static void turn_until(struct shop *s, const struct customer *c)
 		event_base_loop(s->base, EVLOOP_ONCE);
 }
 
-/* A slice is 1 ms by the clock.  A busy machine may take that time away: one body of many counts. */
+/* A slice is 1 ms by the clock.  A busy machine may take that time away: one body of many counts.
+ */
 Test(body_maker, a_small_body_is_made_at_once)
 {
 	struct customer c;

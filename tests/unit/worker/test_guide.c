@@ -177,10 +177,50 @@ Test(guide, is_as_new_as_a_channel_that_came_on_air)
 	fixture_free(f);
 }
 
+/* What JSON says changes by the clock alone, too. */
+Test(guide, as_json_is_as_new_as_what_is_on)
+{
+	struct fixture *f = guide_fixture();
+	static const struct {
+		const char *target, *fields, *modified; /* NULL = 304 */
+	} cases[] = {
+		{"/api/epg", "", "Tue, 14 Nov 2023 21:13:20 GMT"},
+		{"/api/epg", "If-Modified-Since: Tue, 14 Nov 2023 21:13:20 GMT\r\n", NULL},
+		{"/api/epg?now=true", "If-Modified-Since: Tue, 14 Nov 2023 21:13:20 GMT\r\n",
+		 "Tue, 14 Nov 2023 22:10:21 GMT"},
+		{"/api/epg?now=true", "If-Modified-Since: Tue, 14 Nov 2023 22:10:21 GMT\r\n", NULL},
+		{"/api/epg?now=true&ids=12", "", "Tue, 14 Nov 2023 21:13:20 GMT"},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		char *answer = fixture_get(f, cases[i].target, cases[i].fields), line[64];
+
+		cr_assert_eq(fixture_status(answer), cases[i].modified ? 200 : 304, "%zu", i);
+		snprintf(line, sizeof(line), "Last-Modified: %s\r\n",
+			 cases[i].modified ? cases[i].modified : "");
+		cr_assert(!cases[i].modified || strstr(answer, line), "%zu: %s", i, answer);
+		free(answer);
+	}
+	fixture_free(f);
+}
+
 static bool same_programme(const struct programme *a, const struct programme *b)
 {
 	return a->start_us == b->start_us && a->end_us == b->end_us &&
 	       strcmp(a->title, b->title) == 0;
+}
+
+static int64_t last_change(const struct programme *list, ssize_t count, int64_t wall_us)
+{
+	int64_t found = TIME_NONE;
+
+	for (ssize_t i = 0; i < count; i++) {
+		if (list[i].start_us <= wall_us)
+			found = list[i].start_us;
+		if (list[i].end_us <= wall_us)
+			found = list[i].end_us;
+	}
+	return found;
 }
 
 /* What one pass finds is what the list in order has. */
@@ -220,6 +260,7 @@ Test(guide, what_is_ahead_is_found_in_one_pass)
 			programmes_ahead(c, ch, wall, &ahead);
 			cr_assert_eq(ahead.count, MIN((size_t)(n - first), PROGRAMMES_AHEAD));
 			cr_assert_eq(ahead.end_us, n ? list[n - 1].end_us : TIME_NONE);
+			cr_assert_eq(ahead.changed_us, last_change(list, n, wall));
 			for (size_t i = 0; i < ahead.count; i++)
 				cr_assert(same_programme(&ahead.list[i], &list[(size_t)first + i]));
 			free(list);
