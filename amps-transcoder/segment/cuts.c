@@ -8,6 +8,7 @@
 #define SAME_90K      (HZ / 50) /* cuts of variants differ by less */
 #define GOP_MIN_90K   (SEGMENT_GOP_MIN_MS * 90ll)
 #define NEAR_90K      (10 * HZ)		 /* tracks further apart are not on the same timeline */
+#define OVER_90K      (2 * HZ / 5)	 /* what rounding leaves of a second, with a margin */
 #define NUMBERS_BEGIN 1735689600000000ll /* 2025-01-01 */
 #define PART_US	      100000		 /* parts are longer than that on average */
 
@@ -131,7 +132,7 @@ static const struct cut *take(const struct cuts *c, struct cut_track *t, const s
 	assert(!t->begun || cut->number > t->number);
 	t->begun = true;
 	t->number = cut->number;
-	t->start_90k = pts_90k;
+	t->start_90k = t->seen_90k = pts_90k;
 	t->blind = false;
 	t->fills = cut == &c->filler;
 	return cut;
@@ -196,12 +197,16 @@ static bool is_due(const struct cuts *c, const struct cut_track *t, int64_t dura
 	return c->target_s && duration_90k + next_gop_90k(c) > (int64_t)c->target_s * HZ + SAME_90K;
 }
 
-/* Must it end here, without an access point? */
-static bool is_late(const struct cuts *c, int64_t duration_90k)
+/* Must it end here, without an access point?  Its duration counts rounded, so it may be slightly
+ * longer than the target duration: where the source's clock has jumped, the next access point comes
+ * some pictures later than usual.  `step_90k`: from the picture before to this one. */
+static bool is_late(const struct cuts *c, int64_t duration_90k, int64_t step_90k)
 {
 	uint32_t target_s = c->target_s ? c->target_s : MAX(target_of(c, 0), SEGMENT_HELD_MAX_S);
+	int64_t over_90k = duration_90k - (int64_t)target_s * HZ;
+	int64_t most_90k = c->target_s ? OVER_90K : 0;
 
-	return duration_90k >= (int64_t)target_s * HZ;
+	return over_90k >= 0 && over_90k + step_90k >= most_90k;
 }
 
 /* Another track has passed this place without a cut: the next cut is for that track to choose. */
@@ -294,18 +299,20 @@ static void note_access(struct cuts *c, struct cut_track *t, int64_t pts_90k)
 const struct cut *cuts_next(struct cuts *c, struct cut_track *t, int64_t pts_90k, bool access)
 {
 	int64_t duration_90k = pts_90k - t->start_90k;
+	int64_t step_90k = MAX(pts_90k - t->seen_90k, 0);
 	const struct cut *cut = following(c, t);
+	bool late = is_late(c, duration_90k, step_90k);
 
 	assert(t->begun && pts_90k != TIME_NONE);
+	t->seen_90k = MAX(t->seen_90k, pts_90k);
 	c->seen_90k = MAX(c->seen_90k, pts_90k);
 	if (access)
 		note_access(c, t, pts_90k);
 	if (duration_90k <= 0)
 		return NULL;
-	if (cut && !(access && pts_90k >= cut->pts_90k - SAME_90K) && !is_late(c, duration_90k))
+	if (cut && !(access && pts_90k >= cut->pts_90k - SAME_90K) && !late)
 		return NULL;
-	if (!cut && !is_late(c, duration_90k) &&
-	    !(access && is_due(c, t, duration_90k) && !is_passed(c, pts_90k))) {
+	if (!cut && !late && !(access && is_due(c, t, duration_90k) && !is_passed(c, pts_90k))) {
 		if (access && !is_passed(c, pts_90k))
 			c->passed_90k = pts_90k;
 		return NULL;

@@ -47,6 +47,7 @@ struct cut_track {
 	bool begun;			/* it has had a segment, maybe in an earlier job */
 	uint32_t number, discontinuity; /* of its newest segment */
 	int64_t start_90k;
+	int64_t seen_90k;   /* the newest picture since then */
 	int64_t access_90k; /* its last access point; TIME_NONE */
 	/* its newest segment only has the number that the track lacked: it ends at the next access
 	 * point, and in a track where each unit is one, with its first unit */

@@ -10,14 +10,16 @@
 #include "common/hash.h"
 
 #define SHORTEST_90K (TS_HZ / 50)
+#define POS_NONE     UINT64_MAX
 #define TS_KINDS     (TS_KIND_AUDIO + 1)
 
 struct ts_track {
 	struct segment_track base;
 	size_t flushed; /* bytes of the stage that are in a file */
 	uint64_t entry_pos;
-	bool any;     /* the next picture counts as an access point */
-	bool several; /* the stage has had packets of several programmes */
+	uint64_t pat_pos; /* of the last PAT, if only tables have come since; POS_NONE */
+	bool any;	  /* the next picture counts as an access point */
+	bool several;	  /* the stage has had packets of several programmes */
 	/* Hashes of the streams of each kind, their PIDs and codecs. */
 	uint64_t streams[TS_KINDS];
 	bool renewed; /* the sounds are not those that the file began with */
@@ -94,6 +96,9 @@ static void on_tables(struct ts_track *f, uint64_t pos)
 
 	if (!t->writing)
 		return;
+	/* the PAT in front of them belongs to the next file */
+	if (f->pat_pos != POS_NONE && f->pat_pos >= t->pos + f->flushed)
+		pos = f->pat_pos;
 	list_streams(&t->parse, now);
 	f->renewed = now[TS_KIND_AUDIO] != f->streams[TS_KIND_AUDIO];
 	if (now[TS_KIND_VIDEO] == f->streams[TS_KIND_VIDEO])
@@ -193,7 +198,12 @@ static void on_packet(struct segment_track *t, uint8_t *packet, uint64_t pos, un
 		      const struct ts_rap *rap)
 {
 	struct ts_track *f = (struct ts_track *)t;
+	unsigned pid = ts_pid(packet);
 
+	if (pid == 0 && ts_pusi(packet))
+		f->pat_pos = pos;
+	else if (t->parse.stream_of[pid])
+		f->pat_pos = POS_NONE;
 	if (saw & TS_SAW_PMT) {
 		f->facts_known = f->facts_begun = false;
 		on_tables(f, pos);
@@ -268,6 +278,7 @@ static void on_start(struct segment_track *t)
 	struct ts_track *f = (struct ts_track *)t;
 
 	f->facts_known = f->facts_begun = false;
+	f->pat_pos = POS_NONE;
 }
 
 const struct track_form track_ts = {

@@ -1,5 +1,6 @@
 /* test_cuts.c - where segments begin: durations, numbers, discontinuities, several variants. */
 #include "unit.h"
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,15 @@ static void run(struct cuts *c, struct cut_track *t, double from, double step, d
 		if (cuts_next(c, t, pts_90k, true))
 			snprintf(text + strlen(text), 16, "%g ", at);
 	}
+}
+
+/* Pictures between access points: how many pass before the segment ends. */
+static unsigned pictures(struct cuts *c, struct cut_track *t, double from, double to)
+{
+	for (double at = from; at <= to + .001; at += .04)
+		if (cuts_next(c, t, (int64_t)(at * HZ + .5), false))
+			return (unsigned)((at - from) / .04 + .5);
+	return UINT_MAX;
 }
 
 Test(cuts, a_cold_start_begins_with_short_segments)
@@ -152,9 +162,35 @@ Test(cuts, a_segment_ends_without_an_access_point_when_its_time_is_over)
 
 	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
 	cr_assert_not_null(cuts_next(&c, &t, 2 * HZ, true));
-	cr_assert_null(cuts_next(&c, &t, 6 * HZ - 1, false));
-	cr_assert_not_null(cuts_next(&c, &t, 6 * HZ, false));
+	/* the duration counts rounded */
+	cr_expect_eq(pictures(&c, &t, 5, 7), 34, "6.36");
 	cr_expect_eq(c.target_s, 4);
+}
+
+Test(cuts, a_segment_of_slow_pictures_ends_before_it_would_be_too_long)
+{
+	struct cuts c = cold(4);
+	struct cut_track t = fresh();
+
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	cr_assert_not_null(cuts_next(&c, &t, 2 * HZ, true));
+	cr_assert_null(cuts_next(&c, &t, 5.5 * HZ, false));
+	cr_assert_not_null(cuts_next(&c, &t, 6 * HZ, false), "6.5 would round to 5 s");
+}
+
+Test(cuts, an_access_point_slightly_behind_the_target_duration_is_waited_for)
+{
+	struct cuts c = cold(1);
+	struct cut_track t = fresh();
+	char text[256];
+
+	cr_assert_not_null(cuts_start(&c, &t, 0, WALL));
+	run(&c, &t, 1, 1, 5, text);
+	/* the clock jumps within a group, which lasts longer by two pictures */
+	cr_expect_eq(pictures(&c, &t, 5.04, 6.04), UINT_MAX);
+	cr_expect_not_null(cuts_next(&c, &t, 6.08 * HZ, true));
+	cr_expect_not(t.blind);
+	cr_expect_eq(c.target_s, 1);
 }
 
 Test(cuts, a_segment_that_began_without_an_access_point_ends_at_the_next_one)
@@ -167,15 +203,14 @@ Test(cuts, a_segment_that_began_without_an_access_point_ends_at_the_next_one)
 	run(&c, &t, 1, 1, 5, text);
 	cr_expect_str_eq(text, "1 2 3 4 5 ");
 	/* the time leaps within a group of pictures, which are as long as the target duration */
-	cr_expect_null(cuts_next(&c, &t, 5.9 * HZ, false));
-	cr_expect_not_null(cuts_next(&c, &t, 6 * HZ, false));
-	cr_expect_not_null(cuts_next(&c, &t, 6.25 * HZ, true));
+	cr_expect_eq(pictures(&c, &t, 5.04, 7), 33, "6.36");
+	cr_expect_not_null(cuts_next(&c, &t, 6.75 * HZ, true));
 	for (int i = 1; i < 4; i++) {
-		cr_expect_null(cuts_next(&c, &t, (i + 6) * HZ, false));
-		cr_expect_not_null(cuts_next(&c, &t, (i + 6.25) * HZ, true));
+		cr_expect_eq(pictures(&c, &t, i + 5.79, i + 6.71), UINT_MAX);
+		cr_expect_not_null(cuts_next(&c, &t, (i + 6.75) * HZ, true));
 	}
 	/* one that began with one keeps the least duration */
-	cr_expect_null(cuts_next(&c, &t, 9.5 * HZ, true));
+	cr_expect_null(cuts_next(&c, &t, 10 * HZ, true));
 }
 
 Test(cuts, a_cold_start_waits_ten_seconds_for_the_second_access_point)

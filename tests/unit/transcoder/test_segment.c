@@ -352,10 +352,10 @@ Test(segment_track, a_long_group_is_cut_without_an_access_point)
 
 	start(&s);
 	play(&s, 2000, 1000);
-	play(&s, 2080, 8000);
+	play(&s, 3000, 8000);
 	take(&s);
 	e = newest(&s);
-	cr_expect_eq(e.duration_90k, HZ);
+	cr_expect_eq(e.duration_90k, 122400, "it rounds to the target duration");
 	cr_assert_eq(segment_read(&s.index, e.number, &e), 0);
 	cr_expect_not(e.flags & SEGMENT_INDEPENDENT);
 	scene_close(&s);
@@ -503,6 +503,15 @@ static void expect_pictures(const struct scene *s, uint32_t number, unsigned pid
 			cr_assert_eq(ts_pid(bytes + at), pid, "in %u", number);
 }
 
+static unsigned last_pid(const struct scene *s, uint32_t number)
+{
+	static uint8_t bytes[1 << 20];
+	size_t n = file_read(s, number, bytes, sizeof(bytes));
+
+	cr_assert(n >= TS_PACKET && n % TS_PACKET == 0);
+	return ts_pid(bytes + n - TS_PACKET);
+}
+
 Test(segment_track, other_pictures_are_a_discontinuity_at_once)
 {
 	struct segment before, after;
@@ -519,6 +528,7 @@ Test(segment_track, other_pictures_are_a_discontinuity_at_once)
 	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
 	cr_expect_eq(after.duration_90k, 46800, "what was left of the old ones");
 	expect_pictures(&s, before.number + 1, PID_VIDEO);
+	cr_expect_neq(last_pid(&s, before.number + 1), 0, "the new PAT is not in the old file");
 	cr_assert_eq(segment_read(&s.index, before.number + 2, &after), 0);
 	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
 	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
@@ -769,7 +779,7 @@ Test(segment_track, a_cold_start_waits_for_two_segments)
 	play(&s, 1040, 1000);
 	take(&s);
 	cr_expect_not(s.said_running, "a player would run dry behind the first one");
-	play(&s, 1000, 1000);
+	play(&s, 1200, 1000);
 	take(&s);
 	cr_expect(s.said_running);
 	scene_close(&s);
