@@ -380,12 +380,24 @@ static bool fits(struct mp4_ring *m, const struct stream *s)
 	return apart_90k(s) > -APART_90K && apart_90k(s) <= LEAP_90K;
 }
 
+/* Does the unit follow the one before it without a hole?  The muxer places the first unit of a
+ * fragment at the end of the last one: a missing picture must be a hole, or the fragment would be
+ * longer. */
+static bool adjoins(const struct mp4_ring *m, const struct stream *s)
+{
+	int64_t apart = apart_90k(s), most = APART_90K;
+
+	if (s == &m->streams[PICTURE])
+		most = MIN(most, time_90k(s, s->unit->duration) / 2);
+	return apart >= -APART_90K && apart <= most;
+}
+
 /* The unit begins a fragment, or is added to the one that grows. */
 static void cut_before(struct mp4_ring *m, const struct stream *s)
 {
 	const AVPacket *u = s->unit;
 	bool picture = s == &m->streams[PICTURE], key = u->flags & AV_PKT_FLAG_KEY;
-	bool gap = llabs(apart_90k(s)) > APART_90K;
+	bool gap = !adjoins(m, s);
 
 	if (gap || (picture && key) || is_full(m, s, u->dts + s->offset + u->duration))
 		cut(m);

@@ -113,7 +113,8 @@ class Mp4:
             self.keys += samples[0].sync
         lasts = sum(s.duration for s in samples) / track.scale
         self.longest = max(self.longest, lasts if len(samples) > 1 else 0)
-        assert len(samples) == 1 or lasts <= MOST_S + .0001, f"a fragment of {lasts} s"
+        assert len(samples) == 1 or lasts <= MOST_S + .0001, \
+            f"{track.kind}: a fragment of {lasts} s, samples of {[s.duration for s in samples]}"
         begin = samples[0].dts / track.scale
         if track.end is not None:
             apart = begin - track.end / track.scale
