@@ -160,7 +160,7 @@ def test_loops_do_not_drift(server, tmp_path):
         live.shift = wraps if next(rounds) % WRAP_EVERY == 1 else 0
 
     with contextlib.ExitStack() as stack:
-        live = stack.enter_context(Live(Film(film), again))
+        live = stack.enter_context(Live(Film(film), seam=again))
         s = server(line_up(channel(1, str(path), **LOOP), channel(2, live.url())))
         viewers = [stack.enter_context(Watcher(s, f"/stream/{n}.ts", checker=lambda d=data: Rounds(d)))
                    for n, data in ((1, path.read_bytes()), (2, film))]
