@@ -119,5 +119,5 @@ class Player:
 
     def get(self, url):
         answer = self.server.get(url, self.headers, timeout=40)
-        assert answer.status == 200, answer.text
+        assert answer.status == 200, (url, answer.text)
         return answer.body
