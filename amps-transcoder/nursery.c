@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "amps-transcoder/job_run.h"
@@ -9,11 +10,17 @@
 #include "common/msg/log_copy.h"
 #include "common/msg/msg.h"
 
-#define FORK_RETRY_MS 100
+#define IDLE_MAX      2	  /* a cold start of HLS needs two jobs at once */
+#define FORK_RETRY_MS 100 /* after a fork that failed */
+
+/* A fork takes milliseconds of a processor, which the job that was just started needs more. */
+#define REFILL_MS 50
 
 struct nursery {
 	int master;
-	int idle; /* our end of the idle child's socket; -1 = there is none */
+	int idle[IDLE_MAX]; /* our ends of the idle children's sockets, the oldest first */
+	unsigned idle_count;
+	int quiet_ms; /* after so long without a message one more is forked */
 	struct title *title;
 };
 
@@ -57,14 +64,15 @@ static int become_job(int nursery, struct title *title)
 	return job_run(socket, title);
 }
 
-/* Forks the idle child through an intermediate process, so that the master becomes its parent.
+/* Forks an idle child through an intermediate process, so that the master becomes its parent.
  * STEP_JOB in the child. */
 static enum step refill(struct nursery *n, int *ret_child_end)
 {
 	int pair[2];
 	pid_t pid;
 
-	if (n->idle >= 0 || msg_socketpair(pair) < 0)
+	assert(n->idle_count < IDLE_MAX);
+	if (msg_socketpair(pair) < 0)
 		return STEP_ON;
 	pid = fork();
 	if (pid == 0) {
@@ -74,26 +82,36 @@ static enum step refill(struct nursery *n, int *ret_child_end)
 		*ret_child_end = pair[1];
 		return STEP_JOB;
 	}
-	assert(n->idle < 0);
 	close(pair[1]);
-	n->idle = pair[0];
 	if (pid < 0 || waitpid(pid, &(int){0}, 0) < 0)
-		close_fd(&n->idle);
+		close(pair[0]);
+	else
+		n->idle[n->idle_count++] = pair[0];
 	return STEP_ON;
 }
 
-/* Sends the socket to the idle child, or to a new one if that died. */
+static int take_idle(struct nursery *n)
+{
+	int oldest = n->idle[0];
+
+	assert(n->idle_count > 0);
+	memmove(&n->idle[0], &n->idle[1], --n->idle_count * sizeof(n->idle[0]));
+	return oldest;
+}
+
+/* Sends the socket to an idle child, or to a new one if they died. */
 static enum step start_job(struct nursery *n, int socket, int *ret_child_end)
 {
-	for (int tries = 0; tries < 3; tries++) {
-		if (refill(n, ret_child_end) == STEP_JOB)
+	for (unsigned tries = 0; tries < IDLE_MAX + 2; tries++) {
+		_cleanup_(closep) int idle = -1;
+
+		if (n->idle_count == 0 && refill(n, ret_child_end) == STEP_JOB)
 			return STEP_JOB;
-		if (n->idle >= 0 &&
-		    msg_send_fork_job(n->idle, &(struct msg_fork_job){}, &socket) == 0) {
-			close_fd(&n->idle);
+		if (n->idle_count == 0)
+			continue;
+		idle = take_idle(n);
+		if (msg_send_fork_job(idle, &(struct msg_fork_job){}, &socket) == 0)
 			return STEP_ON;
-		}
-		close_fd(&n->idle);
 	}
 	/* our copy of the socket is closed: the master sees a job that died at once, and retries */
 	log_error("no job could be forked, the master will ask again");
@@ -113,24 +131,29 @@ static enum step on_message(struct nursery *n, struct msg *m, int *ret_child_end
 	return step;
 }
 
+/* Forks one more child when the master has asked for nothing for a while, else serves it. */
 static enum step nursery_step(struct nursery *n, int *ret_child_end)
 {
 	struct pollfd p = {.fd = n->master, .events = POLLIN};
+	unsigned before = n->idle_count;
 	struct msg m;
 	enum step step;
 	int r;
 
 	assert(n->master >= 0);
-	if (refill(n, ret_child_end) == STEP_JOB)
-		return STEP_JOB;
-	if (poll(&p, 1, n->idle < 0 ? FORK_RETRY_MS : -1) <= 0)
-		return STEP_ON;
-	r = msg_receive(n->master, &m);
+	r = poll(&p, 1, before == IDLE_MAX ? -1 : n->quiet_ms);
+	if (r == 0) {
+		step = refill(n, ret_child_end);
+		n->quiet_ms = n->idle_count > before ? 0 : FORK_RETRY_MS;
+		return step;
+	}
+	r = r < 0 ? -EAGAIN : msg_receive(n->master, &m);
 	if (r == -EAGAIN)
 		return STEP_ON;
 	if (r < 0)
 		return STEP_END;
 	step = on_message(n, &m, ret_child_end);
+	n->quiet_ms = REFILL_MS;
 	msg_done(&m);
 	return step;
 }
@@ -146,7 +169,7 @@ static bool greet(int master)
 
 int nursery_main(int master_socket, struct title *title)
 {
-	struct nursery n = {.master = master_socket, .idle = -1, .title = title};
+	struct nursery n = {.master = master_socket, .title = title};
 	enum step step;
 	int child_end = -1;
 
@@ -158,6 +181,7 @@ int nursery_main(int master_socket, struct title *title)
 	while (step == STEP_ON);
 	if (step == STEP_JOB)
 		return become_job(child_end, title);
-	close_fd(&n.idle);
+	while (n.idle_count > 0)
+		close(take_idle(&n));
 	return 0;
 }

@@ -1,10 +1,11 @@
 /* nursery.h - the process that starts jobs: libraries are loaded and relocated once, each job is a
  * fork().
  *
- * Single-threaded; opens nothing but sockets to its own idle child.  One idle child always waits:
- * nursery -> intermediate -> child, the intermediate exits at once, so that the child's parent is
- * the master (a child subreaper) and the nursery may die without its jobs.  The idle child gets a
- * job's socket over a private socketpair and becomes that job; at end of file it exits. */
+ * Single-threaded; opens nothing but sockets to its own idle children.  Two of them wait whenever
+ * no job was started just now: nursery -> intermediate -> child, the intermediate exits at once, so
+ * that the child's parent is the master (a child subreaper) and the nursery may die without its
+ * jobs.  The idle child that has waited longest gets a job's socket over a private socketpair and
+ * becomes that job; at end of file it exits. */
 #ifndef AMPS_NURSERY_H
 #define AMPS_NURSERY_H
 

@@ -54,39 +54,68 @@ Test(nursery, a_local_file_runs_in_a_child_of_the_master)
 	master_stop(&fm);
 }
 
-/* A child of this process that waits for a job, or 0. */
-static pid_t idle_child(void)
+#define IDLE_MAX 2u
+
+/* Waits for all children of this process that wait for a job; the oldest first. */
+static void await_idle(pid_t ret[IDLE_MAX])
 {
+	uint64_t end_us = clock_mono_us() + 20000000;
 	char path[64];
-	pid_t found = 0, pid;
-	FILE *children;
+	unsigned count;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)gettid());
-	children = fopen(path, "re");
-	cr_assert_not_null(children, "%s", path);
-	while (!found && fscanf(children, "%d", &pid) == 1)
-		if (strcmp(cmdline(pid), "amps-transcoder (idle)") == 0)
-			found = pid;
-	fclose(children);
-	return found;
+	do {
+		FILE *children = fopen(path, "re");
+		pid_t pid;
+
+		cr_assert_not_null(children, "%s", path);
+		for (count = 0; fscanf(children, "%d", &pid) == 1;)
+			if (strcmp(cmdline(pid), "amps-transcoder (idle)") == 0) {
+				cr_assert_lt(count, IDLE_MAX);
+				ret[count++] = pid;
+			}
+		fclose(children);
+		cr_assert_lt(clock_mono_us(), end_us, "%u idle children", count);
+	} while (count < IDLE_MAX);
 }
 
-Test(nursery, a_job_runs_in_the_child_that_waited_for_it)
+/* As a cold start of HLS does. */
+Test(nursery, two_jobs_at_once_run_in_the_children_that_waited_for_them)
 {
 	struct fake_master fm;
-	struct fake_job job;
-	pid_t waiting;
+	struct fake_job jobs[IDLE_MAX];
+	pid_t waiting[IDLE_MAX];
 
 	master_start(&fm);
-	for (int i = 0; i < 5; i++) {
-		uint64_t end_us = clock_mono_us() + 20000000;
+	for (int round = 0; round < 3; round++) {
+		await_idle(waiting);
+		for (unsigned i = 0; i < IDLE_MAX; i++)
+			job_start(&fm, &jobs[i], file_spec(ts_file(), ""), TIME_NONE, 4 << 20);
+		for (unsigned i = 0; i < IDLE_MAX; i++) {
+			cr_assert(job_await(&jobs[i], &jobs[i].running, 20000), "%s", jobs[i].text);
+			cr_assert_eq(jobs[i].pid, waiting[i]);
+			cr_assert_eq(job_stop(&jobs[i]), 0);
+		}
+	}
+	master_stop(&fm);
+}
 
-		while (!(waiting = idle_child()))
-			cr_assert_lt(clock_mono_us(), end_us, "no idle child is forked");
-		job_start(&fm, &job, file_spec(ts_file(), ""), TIME_NONE, 4 << 20);
-		cr_assert(job_await(&job, &job.running, 20000), "%s", job.text);
-		cr_assert_eq(job.pid, waiting);
-		cr_assert_eq(job_stop(&job), 0);
+/* More at once than wait, and one that waits is dead. */
+Test(nursery, jobs_beyond_those_that_wait_are_forked)
+{
+	struct fake_master fm;
+	struct fake_job jobs[5];
+	pid_t waiting[IDLE_MAX];
+
+	master_start(&fm);
+	await_idle(waiting);
+	kill(waiting[0], SIGKILL);
+	cr_assert_eq(waitpid(waiting[0], NULL, 0), waiting[0]);
+	for (unsigned i = 0; i < array_size(jobs); i++)
+		job_start(&fm, &jobs[i], file_spec(ts_file(), ""), TIME_NONE, 4 << 20);
+	for (unsigned i = 0; i < array_size(jobs); i++) {
+		cr_assert(job_await(&jobs[i], &jobs[i].running, 20000), "%s", jobs[i].text);
+		cr_assert_eq(job_stop(&jobs[i]), 0);
 	}
 	master_stop(&fm);
 }
