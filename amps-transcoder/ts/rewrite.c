@@ -13,7 +13,8 @@ void ts_rewrite_init(struct ts_rewrite *w)
 	*w = (struct ts_rewrite){.clock_90k = TIME_NONE,
 				 .old_clock_90k = TIME_NONE,
 				 .length_90k = TIME_NONE,
-				 .after_90k = TIME_NONE};
+				 .after_90k = TIME_NONE,
+				 .start_90k = TIME_NONE};
 }
 
 static void next_round(struct ts_rewrite *w)
@@ -118,11 +119,9 @@ static int64_t keep_ahead(const struct ts_parse *p, const uint8_t *packets, size
 	return offset_90k;
 }
 
-/* The same bytes need the previous offset plus one round.  If the result is far from the target, it
- * is another source. */
-static void repeat_offset(struct ts_rewrite *w)
+/* Takes this offset, unless it is far from that which leads to the target. */
+static void prefer_offset(struct ts_rewrite *w, int64_t offset)
 {
-	int64_t offset = w->round_offset_90k + w->length_90k;
 	int64_t off = ts_unwrap(0, (offset - w->offset_90k) & ((1ll << 33) - 1));
 
 	if (llabs(off) <= TS_STEP_90K)
@@ -145,11 +144,48 @@ static void keep_clock(struct ts_rewrite *w, const struct ts_parse *p, int64_t p
 	w->after_90k = TIME_NONE;
 }
 
+/* A source that repeats a film and its times, too: no stream begins again before it has ended.  The
+ * packets at hand show that the film begins again, but not the first PES of each stream. */
+static void repeat_film(struct ts_rewrite *w, const struct ts_parse *p)
+{
+	int64_t offset = TIME_NONE;
+
+	for (unsigned i = 0; i < p->stream_count; i++) {
+		const struct ts_stream *s = &p->streams[i];
+
+		if (s->kind != TS_KIND_OTHER && s->end_90k != TIME_NONE &&
+		    w->begins_90k[i] != TIME_NONE)
+			offset = MAX(offset, s->end_90k - w->begins_90k[i]);
+	}
+	if (offset != TIME_NONE)
+		prefer_offset(w, offset);
+}
+
+static void begin_film(struct ts_rewrite *w, int64_t start)
+{
+	w->start_90k = start;
+	for (unsigned i = 0; i < TS_STREAMS_MAX; i++)
+		w->begins_90k[i] = TIME_NONE;
+}
+
+static void note_begin(struct ts_rewrite *w, const struct ts_parse *p, unsigned pid, int64_t pts)
+{
+	unsigned stream = p->stream_of[pid];
+	int64_t *begin;
+
+	if (!stream || w->start_90k == TIME_NONE || w->clock_90k > w->begun_90k + TS_HZ)
+		return;
+	assert(stream <= TS_STREAMS_MAX);
+	begin = &w->begins_90k[stream - 1];
+	pts = ts_unwrap(w->start_90k, pts);
+	*begin = *begin == TIME_NONE ? pts : MIN(*begin, pts);
+}
+
 /* Finds the pending splice's offset, if the packets at hand have a timestamp. */
 static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const uint8_t *packets,
 			  size_t n)
 {
-	int64_t pcr, pts;
+	int64_t pcr, pts, start;
 
 	assert(w->active && w->pending);
 	look_ahead(p, packets, n, &pcr, &pts);
@@ -160,8 +196,14 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 	if (pts != TIME_NONE && pcr != TIME_NONE)
 		pts = ts_unwrap(pcr, pts);
 	w->offset_90k = w->target_90k - (pts != TIME_NONE ? pts : pcr);
+	start = pcr != TIME_NONE ? pcr : pts;
+	/* the same bytes need the previous offset plus one round; else it is another source */
 	if (w->length_90k != TIME_NONE)
-		repeat_offset(w);
+		prefer_offset(w, w->round_offset_90k + w->length_90k);
+	else if (w->found && start == w->start_90k)
+		repeat_film(w, p);
+	if (start != w->start_90k)
+		begin_film(w, start);
 	if (pcr != TIME_NONE)
 		keep_clock(w, p, pcr);
 	w->offset_90k = keep_ahead(p, packets, n, w->offset_90k);
@@ -335,7 +377,7 @@ static void shift_pcr(uint8_t *packet, int64_t offset)
 	pcr[4] = (uint8_t)((pcr[4] & 0x7f) | (base & 1) << 7);
 }
 
-static void rewrite_times(struct ts_rewrite *w, uint8_t *packet)
+static void rewrite_times(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *packet)
 {
 	int64_t pcr = ts_pcr_base(packet), offset = w->offset_90k;
 	struct ts_pes pes;
@@ -353,6 +395,8 @@ static void rewrite_times(struct ts_rewrite *w, uint8_t *packet)
 	    !near(w->clock_90k, ts_time_get(packet + pes.pts_at)) &&
 	    near(w->old_clock_90k, ts_time_get(packet + pes.pts_at)))
 		offset = w->old_offset_90k;
+	else
+		note_begin(w, p, ts_pid(packet), ts_time_get(packet + pes.pts_at));
 	shift_time(packet + pes.pts_at, offset);
 	if (pes.dts_at)
 		shift_time(packet + pes.dts_at, offset);
@@ -438,5 +482,5 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 	if (w->version_add)
 		rewrite_table(w, p, packets, pid);
 	if (!w->pending)
-		rewrite_times(w, packets);
+		rewrite_times(w, p, packets);
 }

@@ -39,7 +39,10 @@ struct ts_rewrite {
 	int64_t round_offset_90k; /* offset_90k behind the last splice that was asked for */
 	int64_t clock_90k;	  /* of the source, unwrapped, without offset; TIME_NONE */
 	int64_t begun_90k;	  /* clock_90k at the last splice */
-	int64_t old_offset_90k;	  /* offset of the previous timeline, for its late packets */
+	/* the source's first PCR (or PTS) behind the last splice, and the smallest PTS of each
+	 * stream within a second, without offset; TIME_NONE */
+	int64_t start_90k, begins_90k[TS_STREAMS_MAX];
+	int64_t old_offset_90k; /* offset of the previous timeline, for its late packets */
 	int64_t old_clock_90k;
 	uint64_t splices;
 	uint64_t jumps; /* splices that were found */

@@ -57,13 +57,19 @@ static void feed_one(size_t at_hand)
 	cr_assert_eq(p_short.media_packets, p.media_packets);
 }
 
-static void feed(void)
+/* At most so many packets are at hand. */
+static void feed_with(size_t most)
 {
 	memcpy(original + fed, memory + fed, b.len - fed);
 	memcpy(memory_short + fed, memory + fed, b.len - fed);
 	w_short = w; /* with the splices that were asked for meanwhile */
 	for (; fed < b.len; fed += TS_PACKET)
-		feed_one((b.len - fed) / TS_PACKET);
+		feed_one(MIN((b.len - fed) / TS_PACKET, most));
+}
+
+static void feed(void)
+{
+	feed_with(SIZE_MAX);
 }
 
 static void begin(void)
@@ -201,6 +207,41 @@ Test(ts_rewrite, jumps_become_one_mark_each)
 	cr_assert_gt(smallest_step, 0);
 	cr_assert_leq(largest_step, 90000);
 	cr_assert_eq(p.cc_errors, 0);
+}
+
+#define EARLY	    1800 /* so much the sound begins before the pictures, which end with it */
+#define SOUND_STEP  18360
+#define FILM_LENGTH (5 * SOUND_STEP)
+
+/* A second of pictures, behind five of which a PES of sound comes each. */
+static void build_film(void)
+{
+	for (unsigned i = 0; i < 25; i++) {
+		int64_t pts = 900000 + i * 3600;
+
+		build_pes(&b, PID_VIDEO, pts - 45000, pts, i == 0, NAL_SLICE);
+		if (i % 5 == 4)
+			build_pes(&b, PID_AUDIO, TIME_NONE, 900000 - EARLY + i / 5 * SOUND_STEP,
+				  false, NAL_SLICE);
+	}
+}
+
+Test(ts_rewrite, a_source_that_repeats_its_times_keeps_the_length_of_its_rounds)
+{
+	int64_t begun = TIME_NONE;
+
+	cr_assert_eq(FILM_LENGTH, 25 * 3600 + EARLY);
+	begin();
+	for (int round = 0; round < 40; round++) {
+		build_film();
+		feed_with(1);
+		/* the second one shows how a round begins */
+		if (round == 1)
+			begun = last_pts;
+	}
+	cr_assert_eq(p.cc_errors, 0);
+	cr_assert_eq(marks, 39);
+	cr_assert_eq(last_pts - begun, 38 * FILM_LENGTH);
 }
 
 Test(ts_rewrite, the_clock_of_the_timeline_before_does_not_go_back)
