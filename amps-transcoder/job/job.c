@@ -20,6 +20,7 @@
 #define HEARTBEAT_US	  250000 /* twice as often as the master needs */
 #define INTERRUPT_LOOK_US 20000	 /* how often a blocked libav looks at the socket */
 #define TICK_US		  25000
+#define READ_US		  100000
 #define SEND_PATIENCE_MS  1000
 
 void job_event_done(struct job_event *e)
@@ -240,6 +241,11 @@ bool job_wait(struct job *job, unsigned timeout_ms)
 		if (left_us <= step_us)
 			return false;
 	}
+}
+
+int job_read_ms(const struct job *job)
+{
+	return (job->tick ? TICK_US : READ_US) / 1000;
 }
 
 bool job_deadline_passed(const struct job *job)

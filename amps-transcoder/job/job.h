@@ -102,6 +102,9 @@ void job_poll(struct job *job, struct job_event *ret);
  * Heartbeats go on. */
 bool job_wait(struct job *job, unsigned timeout_ms);
 
+/* How long a read may wait for its source before the role calls job_poll() again. */
+int job_read_ms(const struct job *job);
+
 /* For AVIOInterruptCB, opaque = the job.  1: give up (shutdown, or job->deadline_us has passed). */
 int job_interrupt(void *opaque);
 bool job_deadline_passed(const struct job *job);
@@ -117,7 +120,8 @@ void job_ring_add(struct job *job, struct ring_writer *w);
 void job_ring_remove(struct job *job, struct ring_writer *w);
 
 /* Calls `tick` from now on, out of job_poll(), job_wait() and job_interrupt: some forty times a
- * second, ten times while a read waits for its source; NULL: no longer.  It calls none of these. */
+ * second, ten times while a protocol of libav waits for its source; NULL: no longer.  It calls none
+ * of these. */
 void job_on_tick(struct job *job, void (*tick)(void *owner), void *owner);
 
 /* Messages to the master.  They wait up to a second when the socket is full; a broken socket shows

@@ -11,8 +11,6 @@
 #include "amps-transcoder/options/url.h"
 #include "amps-transcoder/ts/align.h"
 
-#define WAIT_MS 100
-
 /* ---------- files, pipes and devices ---------- */
 
 static int file_open(struct source *s)
@@ -41,7 +39,7 @@ static int file_read(struct source *s, uint8_t *dst, size_t cap)
 	struct pollfd p = {.fd = s->fd, .events = POLLIN};
 	ssize_t n;
 
-	if (s->live && poll(&p, 1, WAIT_MS) <= 0)
+	if (s->live && poll(&p, 1, job_read_ms(s->job)) <= 0)
 		return AVERROR(EAGAIN);
 	n = read(s->fd, dst, cap);
 	/* a DVB device reports an overflow once and continues */
@@ -96,7 +94,7 @@ static int udp_source_open(struct source *s)
 
 static int udp_source_read(struct source *s, uint8_t *dst, size_t cap)
 {
-	ssize_t n = udp_read(&s->udp, dst, cap, WAIT_MS);
+	ssize_t n = udp_read(&s->udp, dst, cap, job_read_ms(s->job));
 
 	return n ? (int)n : AVERROR(EAGAIN);
 }
@@ -126,7 +124,7 @@ static int pair_source_open(struct source *s)
 
 static int pair_source_read(struct source *s, uint8_t *dst, size_t cap)
 {
-	ssize_t n = udp_pair_read(s->legs, dst, cap, WAIT_MS);
+	ssize_t n = udp_pair_read(s->legs, dst, cap, job_read_ms(s->job));
 
 	return n ? (int)n : AVERROR(EAGAIN);
 }
@@ -158,7 +156,7 @@ static int command_source_open(struct source *s)
 
 static int command_source_read(struct source *s, uint8_t *dst, size_t cap)
 {
-	return command_read(&s->command, dst, cap, WAIT_MS);
+	return command_read(&s->command, dst, cap, job_read_ms(s->job));
 }
 
 static void command_source_close(struct source *s)

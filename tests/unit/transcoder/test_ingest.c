@@ -32,6 +32,7 @@ static const char *short_file(void)
 struct watch {
 	struct ts_parse parse;
 	uint64_t pos, raps, marks;
+	uint64_t pieces; /* that were in the ring at a look */
 	int64_t first_pcr, last_pcr, largest_pcr_step, largest_pts_step, last_pts;
 	bool back; /* a clock went back */
 };
@@ -84,6 +85,7 @@ static void watch_for(struct watch *w, int ms)
 		uint64_t pos = w->pos;
 		ssize_t n = ring_copy(&job.ring, &w->pos, buf, sizeof(buf));
 
+		w->pieces += n > 0;
 		for (ssize_t i = 0; i < n; i += TS_PACKET)
 			watch_packet(w, buf + i, pos + (uint64_t)i);
 		if (n == -EAGAIN && (job.ended || job.failed))
@@ -633,6 +635,32 @@ Test(ingest, a_wrong_time_does_not_hold_a_pipe_back)
 	while (w.pos < b.len)
 		watch_for(&w, 20);
 	cr_assert_eq(w.marks, 0);
+	pipe_stop(&p);
+}
+
+/* What a cushion holds is due while the job waits in a read. */
+Test(ingest, a_cushion_gives_out_what_is_due_while_nothing_comes)
+{
+	static uint8_t bytes[400 * TS_PACKET];
+	struct ts_build b = {.bytes = bytes, .cap = sizeof(bytes)};
+	int64_t media_ms;
+	struct watch w;
+	struct job_pipe p;
+
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	build_pictures(&b, 90000000, 75);
+	pipe_start(&p, ",\"cushion_ms\":2800", 0);
+	write_to_pipe(p.out, &b, 0, b.len);
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+	watch_init(&w);
+	watch_for(&w, 1500);
+	media_ms = (w.last_pcr - w.first_pcr) / 90;
+	cr_assert_gt(media_ms, 500);
+	cr_assert_leq(w.largest_pcr_step, 3600);
+	/* each picture on its own, or two of them; a busy machine may join some */
+	cr_assert_geq(w.pieces * 75, (uint64_t)media_ms, "%u pieces of %d ms", (unsigned)w.pieces,
+		      (int)media_ms);
 	pipe_stop(&p);
 }
 
