@@ -1,5 +1,7 @@
 /* rows.js - a list of any length: only the rows in view exist, and move with the window's scrolling.
  *
+ * A row whose item is not shown any more is offered for another item: to change the texts of a row takes
+ * a third of the time that a new one takes.
  * All rows have the same height (`--row` of the box, in pixels).  Arrow keys, Home and End move the
  * focus between them; left and right within a row, where there is one column. */
 
@@ -11,12 +13,14 @@ export class Rows {
 	#draw;
 	#items = [];
 	#nodes = new Map();	/* index -> element */
+	#spares = [];		/* elements that were in view */
 	#columns = 1;
 	#height = 1;
 	#width;
 	#frame = 0;
 
-	/* box: a ul.  draw(item): its li.  width: pixels that a column needs at least; 0 = one column. */
+	/* box: a ul.  draw(item, index, old): the li of an item, which may be `old`, that of another item with
+	 * new contents; undefined = there is none.  width: pixels that a column needs at least; 0 = one column. */
 	constructor(box, draw, width = 0) {
 		this.#box = box;
 		this.#draw = draw;
@@ -44,14 +48,11 @@ export class Rows {
 		this.#measure();
 	}
 
-	/* Makes what is in view again, with the focus where it was.  The rows beside the view, which nobody
-	 * sees yet, are made with the next picture. */
+	/* Draws what is in view again, with the focus where it was. */
 	redraw() {
-		const at = Math.min(this.#focused(), this.#items.length - 1);
-		this.#clear();
-		this.#measure(0);
-		this.#later();
-		if (at >= 0)
+		const focus = document.activeElement, at = Math.min(this.#focused(), this.#items.length - 1);
+		this.#measure(true);
+		if (at >= 0 && document.activeElement !== focus)
 			this.#target(at)?.focus({ preventScroll: true });
 	}
 
@@ -75,6 +76,7 @@ export class Rows {
 
 	#clear() {
 		this.#box.replaceChildren();
+		this.#spares.push(...this.#nodes.values());
 		this.#nodes.clear();
 	}
 
@@ -86,7 +88,8 @@ export class Rows {
 			});
 	}
 
-	#measure(spare = SPARE) {
+	/* again: the rows that are there are drawn again, too. */
+	#measure(again = false) {
 		const box = this.#box, wide = box.clientWidth;
 		const columns = this.#width ? Math.max(1, Math.floor(wide / this.#width)) : 1;
 		const height = parseFloat(getComputedStyle(box).getPropertyValue("--row")) || 64;
@@ -95,36 +98,44 @@ export class Rows {
 		this.#columns = columns;
 		this.#height = height;
 		box.style.height = `${Math.ceil(this.#items.length / columns) * height}px`;
-		this.#place(spare);
+		this.#place(again);
 	}
 
-	#place(spare = SPARE) {
+	#place(again = false) {
 		const box = this.#box, top = box.getBoundingClientRect().top;
-		if (!box.clientWidth)
+		if (!box.clientWidth) {
+			this.#clear();
 			return;
-		const first = Math.floor(-top / this.#height) - spare;
-		const last = Math.ceil((innerHeight - top) / this.#height) + spare;
+		}
+		const first = Math.floor(-top / this.#height) - SPARE;
+		const last = Math.ceil((innerHeight - top) / this.#height) + SPARE;
 		const from = Math.max(0, first * this.#columns);
 		const to = Math.min(this.#items.length, last * this.#columns);
 		const kept = this.#focused();
 		for (const [index, node] of this.#nodes)
-			if ((index < from || index >= to) && index !== kept) {
+			if (index >= this.#items.length || ((index < from || index >= to) && index !== kept)) {
 				node.remove();
 				this.#nodes.delete(index);
+				this.#spares.push(node);
+			} else if (again) {
+				this.#fill(index, node);
 			}
 		let next = null;	/* the order of the elements is that of the tab key */
 		for (let i = to - 1; i >= from; i--) {
 			let node = this.#nodes.get(i);
 			if (!node) {
-				node = this.#one(i);
+				node = this.#fill(i, this.#spares.pop());
 				box.insertBefore(node, next);
 			}
 			next = node;
 		}
 	}
 
-	#one(index) {
-		const node = this.#draw(this.#items[index], index), wide = 100 / this.#columns;
+	/* The row of an item, in place of `old`. */
+	#fill(index, old) {
+		const node = this.#draw(this.#items[index], index, old), wide = 100 / this.#columns;
+		if (node !== old)
+			old?.replaceWith(node);
 		node.setAttribute("aria-setsize", this.#items.length);
 		node.setAttribute("aria-posinset", index + 1);
 		node.classList.add("row-item");

@@ -1,6 +1,6 @@
 /* watch.js - the view of the channels, and what plays. */
 import { linkTo } from "./api.js";
-import { button, byId, clock, copyText, count, make, say, takesKeys, named } from "./dom.js";
+import { button, byId, clock, copyText, count, make, retext, say, takesKeys, named } from "./dom.js";
 import { listenChannels, merge } from "./events.js";
 import { Favourites, loadLineUp } from "./lineup.js";
 import { Programmes } from "./programmes.js";
@@ -18,65 +18,91 @@ const pressed = (b) => b.getAttribute("aria-pressed") === "true";
 
 const hasLogo = (channel) => /^https?:\/\//i.test(channel.logo || "");
 
-function logo(channel) {
-	const box = make("div.logo", { textContent: channel.number || channel.name.slice(0, 2) });
-	if (!hasLogo(channel))
-		return box;
-	const image = make("img", { alt: "", loading: "lazy" });
-	image.addEventListener("load", () => box.replaceChildren(image));
-	image.addEventListener("error", () => image.remove());
-	image.src = channel.logo;
-	/* Lazy pictures load only while they are in the page. */
-	box.append(image);
-	return box;
-}
-
-/* What is on, with how much of it is over, and what is next; else what the playlist says. */
+/* What a card shows of the programmes: the one that is on, how much of it is over, and the next one; without
+ * any, what the playlist says. */
 function programmes(channel) {
 	const { now, next } = guide.nowNext(channel.id);
 	const nextText = next ? `${clock(next.from)} ${next.title}` : "";
-	if (!now)
-		return [make("span.soft", { textContent: nextText ? `Next: ${nextText}` : channel.description || "" })];
-	const passed = (Date.now() - now.from) / (now.to - now.from);
-	return [named("span.now", now.title, { title: nextText ? `Next: ${nextText}` : null }),
-		make("progress", { value: passed, "aria-label": `${Math.round(passed * 100)}% of it is over` }),
-		make("span.soft", { textContent: nextText })];
+	return { now: now?.title ?? "", over: now ? (Date.now() - now.from) / (now.to - now.from) : 0,
+		hint: nextText ? `Next: ${nextText}` : "",
+		rest: now ? nextText : nextText ? `Next: ${nextText}` : channel.description || "" };
 }
 
-function star(channel) {
-	const on = favourites.has(channel.id);
-	const b = button(on ? "★" : "☆", () => {
+/* A card for one channel after the other: {element, show(channel)}. */
+function makeCard() {
+	const number = make("span"), image = make("img", { alt: "", loading: "lazy" });
+	const name = named("span.name", ""), about = named("span.soft", ""), now = named("span.now", "");
+	const over = make("progress"), rest = make("span.soft");
+	const link = make("a", {}, make("div.logo", {}, number, image), make("span.facts", {}, name, about, now, over, rest));
+	let channel = null, logo = "";
+	const star = button("", () => {
 		favourites.toggle(channel.id);
 		if (pressed(starred))
 			filter();
 		else
 			rows.redraw();
-	}, { "aria-pressed": String(on), "aria-label": `Favourite: ${channel.name}` });
-	b.className = "star";
-	return b;
+	}, { class: "star" });
+	const element = make("li.channel", {}, link, star);
+	/* Lazy pictures load only while they are laid out, so that one that waits is invisible, not hidden. */
+	const showLogo = (loaded) => {
+		number.hidden = loaded;
+		image.classList.toggle("loaded", loaded);
+	};
+	image.addEventListener("load", () => showLogo(true));
+	image.addEventListener("error", () => showLogo(false));
+	const putLogo = (address) => {
+		if (address === logo)
+			return;
+		logo = address;
+		showLogo(false);
+		image.hidden = !address;
+		if (address)
+			image.src = address;
+		else
+			image.removeAttribute("src");
+	};
+	return { element, show(shown) {
+		const playing = shown.id === screen.current(), starred = favourites.has(shown.id);
+		const programme = programmes(shown);
+		channel = shown;
+		element.classList.toggle("on", playing);
+		link.href = playAddress(channel);
+		link.ariaCurrent = playing ? "true" : null;
+		retext(number, channel.number || channel.name.slice(0, 2));
+		putLogo(hasLogo(channel) ? channel.logo : "");
+		retext(name, channel.name);
+		retext(about, [logo ? channel.number : "", channel.group].filter(Boolean).join(" · "));
+		now.hidden = over.hidden = !programme.now;
+		retext(now, programme.now);
+		now.title = programme.hint;
+		over.value = programme.over;
+		over.ariaLabel = `${Math.round(programme.over * 100)}% of it is over`;
+		retext(rest, programme.rest);
+		retext(star, starred ? "★" : "☆");
+		star.ariaPressed = String(starred);
+		star.ariaLabel = `Favourite: ${channel.name}`;
+	} };
 }
 
-function card(channel) {
-	const facts = make("span.facts", {},
-		named("span.name", channel.name),
-		named("span.soft", [hasLogo(channel) ? channel.number : "", channel.group].filter(Boolean).join(" · ")),
-		...programmes(channel));
-	const playing = channel.id === screen.current();
-	return make(playing ? "li.channel.on" : "li.channel", {},
-		make("a", { href: playAddress(channel), "aria-current": playing ? "true" : null },
-			logo(channel), facts), star(channel));
+const cards = new WeakMap();	/* its element -> a card */
+
+function draw(channel, index, old) {
+	const card = cards.get(old) ?? makeCard();
+	cards.set(card.element, card);
+	card.show(channel);
+	return card.element;
 }
 
 let guide = new Programmes({ now: "true" }, () => rows.redraw());
 /* Where a channel plays, for a viewer of the region that was chosen. */
 const playAddress = (channel) => `/watch/${channel.id}${regionCode() ? `?region=${regionCode()}` : ""}`;
 
-const rows = new Rows(byId("channels"), card, CARD_PX);
+const rows = new Rows(byId("channels"), draw, CARD_PX);
 
 function filter() {
-	const text = search.value.trim().toLowerCase(), wanted = group.value;
+	const text = search.value.trim().toLowerCase(), wanted = group.value, all = !pressed(starred);
 	matches = channels.filter((c) => c.text.includes(text) && (!wanted || c.group === wanted) &&
-		(!pressed(starred) || favourites.has(c.id)));
+		(all || favourites.has(c.id)));
 	rows.items = matches;
 	byId("none").hidden = matches.length > 0;
 	byId("none").textContent = channels.length ? "No channel matches." : "There are no channels yet.";

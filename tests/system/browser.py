@@ -148,7 +148,8 @@ class Page:
     def press(self, key, shift=False):
         """A key of the keyboard, such as "ArrowDown" or "5"."""
         codes = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9,
-                 "Enter": 13, " ": 32, "Escape": 27, "Home": 36, "End": 35}
+                 "Enter": 13, " ": 32, "Escape": 27, "Home": 36, "End": 35,
+                 "Backspace": 8}
         text = {"text": "\r" if key == "Enter" else key} if key == "Enter" or len(key) == 1 else {}
         for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
             self.browser.call("Input.dispatchKeyEvent", self.session, type=kind, key=key,

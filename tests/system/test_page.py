@@ -13,6 +13,7 @@ import pytest
 import browser
 import media
 import npm
+import origin
 from harness import ROOT, kill, serving, wait_for
 from lineup import LOOP, channel, line_up
 
@@ -305,6 +306,73 @@ def test_hostile_names_are_text(opened, server):
             == 0
         page.run("document.querySelector('.channel a').click(), null")
         page.waits("document.getElementById('name').textContent.includes('alert')")
+
+
+GIF = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+# all that each card says and shows, and its place in the list
+CARDS = """[...document.querySelectorAll('#channels li')].map((li) => {
+	const [link, star] = li.children, logo = li.querySelector('img'), over = li.querySelector('progress');
+	return [[li.className, link.href, link.ariaCurrent, link.innerText, li.querySelector('.now').title,
+		over.hidden ? '' : `${over.value.toFixed(2)} ${over.ariaLabel}`, star.ariaLabel, star.ariaPressed,
+		star.textContent, logo.checkVisibility({ visibilityProperty: true }) ? logo.currentSrc : ''],
+	`${li.ariaPosInSet} of ${li.ariaSetSize}`];
+})"""
+
+
+def test_a_row_that_is_used_again_shows_only_its_own_channel(opened, server, tmp_path):
+    (tmp_path / "logo.gif").write_bytes(GIF)
+    now = time.time()
+    on = [{"title": f"Show {n}", "start": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + at))}
+          for n, at in enumerate((-86400, 86400))]
+    with origin.HttpOrigin(folder=str(tmp_path)) as logos:
+        s = server(line_up(
+            channel(1, media.film(), name="One x", group="News", channel_number="7", next_programs=on,
+                    logo=logos.url("/logo.gif")),
+            channel(2, media.film(), name="Two x", logo=logos.url("/missing.gif"), description="Words"),
+            channel(3, media.film(), name="Three", group="Films", channel_number="9")))
+        with Site(opened, s) as page:
+            def shown(text):
+                page.types("#search", text)
+                if "One x" in page.cards():
+                    page.waits("document.querySelector('.loaded')", "the logo")
+                return page.run(CARDS)
+
+            page.waits("document.querySelector('.now')?.textContent === 'Show 0'", "the programme")
+            page.clicks("Favourite: One x")
+            first = [facts for facts, _ in shown("")]
+            for text, wanted in (("two", [1]), ("x", [0, 1]), ("three", [2]), ("one", [0]), ("", [0, 1, 2]),
+                                 ("three", [2]), ("x", [0, 1])):
+                assert shown(text) == [[first[n], f"{at} of {len(wanted)}"]
+                                       for at, n in enumerate(wanted, 1)], text
+            # the row is the same element, whose button keeps the focus
+            page.run("document.querySelector('.star').focus(), null")
+            page.clicks("Favourite: One x")
+            page.focus_is_on("Favourite: One x")
+            assert page.run("document.querySelector('.star').ariaPressed") == "false"
+
+
+def test_the_page_has_a_strict_policy_and_cannot_be_framed(opened, server):
+    s = server(line_up(channel(1, media.film())))
+    for path in ("/", "/ui", "/watch/1", "/ui/page.js"):
+        answer = s.get(path)
+        policy = dict(part.split(maxsplit=1)
+                      for part in answer.headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] \
+            == policy["form-action"] == "'none'", path
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'", path
+        assert "unsafe" not in str(policy) and answer.headers["referrer-policy"] == "no-referrer"
+    other = browser.Page(opened, "about:blank")
+    other.run("document.body.innerHTML = " + json.dumps(
+        "".join(f"<iframe src='{s.url(path)}'></iframe>" for path in ("/healthz", "/"))))
+
+    def frames():
+        """[(address, that of what was refused)]"""
+        tree = opened.call("Page.getFrameTree", other.session)["frameTree"]
+        return [(child["frame"]["url"], child["frame"].get("unreachableUrl"))
+                for child in tree.get("childFrames", [])]
+    wait_for(lambda: frames() == [(s.url("/healthz"), None),
+                                  ("chrome-error://chromewebdata/", s.url("/"))], 10, "the refusal")
+    other.close()
 
 
 def test_ten_thousand_channels(opened, server):
