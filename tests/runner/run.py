@@ -12,12 +12,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CPUS = len(os.sched_getaffinity(0))
 PYTHON = "/usr/bin/python3"
 BESIDE = CPUS * 4       # system tests mostly wait
+# for builds beside tests: they take only what the tests leave of the processors
+SPARE_TIME = ["nice", "-n", "10"]
 
 
-def build(name, preset, *options, targets=()):
+def build(name, preset, *options, targets=(), under=()):
     chosen = ["--target", *targets] if targets else []
     return Whole(name, 1800, ["cmake", "--preset", preset, *options],
-                 ["cmake", "--build", "--preset", preset, *chosen])
+                 [*under, "cmake", "--build", "--preset", preset, *chosen])
 
 
 def system(name, limit, select, folder, parallel, **env):
@@ -38,8 +40,8 @@ PREPARE = Whole("prepare", 900, [PYTHON, "tests/system/prepare.py"],
 BUILD_RELEASE = build("build_release", "release", "-DAMPS_TESTS=ON", "-DAMPS_WERROR=ON",
                       targets=["all", "release_tests"])
 BUILD_ASAN = build("build_asan", "asan")
-BUILD_TSAN = build("build_tsan", "tsan")
-BUILD_FUZZ = build("build_fuzz", "fuzz")
+BUILD_TSAN = build("build_tsan", "tsan", under=SPARE_TIME)
+BUILD_FUZZ = build("build_fuzz", "fuzz", under=SPARE_TIME)
 
 RUNNER = Pytest("runner", 300, ["tests/runner"], parallel=CPUS, again=False)
 LINT = Whole("lint", 600, ["tests/lint/lint.sh", "build"]).after(BUILD_RELEASE)
@@ -73,9 +75,9 @@ WHOLE = [name for name in STEPS if name not in ("soak", "search")]
 
 # In which order.  Lanes run beside each other where one of them waits more than it works; what
 # measures time runs alone.
-ORDER = [([BUILD_RELEASE, BUILD_ASAN, BUILD_TSAN, BUILD_FUZZ, LINT], [RUNNER, PREPARE]),
-         UNIT, RACE, RACE_TSAN, FUZZ, SYSTEM, RELEASE, UNIT_RELEASE, WAITS, HEAVY, SOAK, PLAYERS, CHAOS,
-         SEARCH]
+ORDER = [([BUILD_RELEASE, BUILD_ASAN, LINT], [RUNNER, PREPARE]),
+         UNIT, RACE, ([SYSTEM, RELEASE], [BUILD_TSAN, BUILD_FUZZ]), RACE_TSAN, FUZZ, UNIT_RELEASE, WAITS,
+         HEAVY, SOAK, PLAYERS, CHAOS, SEARCH]
 
 
 def make_plan(names):

@@ -7,7 +7,7 @@ from harness import serving, wait_for
 from lineup import LOOP, channel, line_up
 from test_page import ADMIN, KEYS, SPY
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
