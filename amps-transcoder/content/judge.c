@@ -11,7 +11,8 @@
 #define LITTLE_BYTES	0.2
 #define LITTLE_COARSE	1.5
 #define LITTLE_HEADER	40
-#define SAME_MEAN	2.0 /* levels */
+#define HOLDS_90K	CONTENT_HZ /* a look at a key frame holds for so long */
+#define SAME_MEAN	2.0	   /* levels */
 #define SAME_BLOCK	4.0
 #define ALIKE_MEAN	3.0
 #define ALIKE_BLOCK	6.0
@@ -35,6 +36,7 @@ void content_judge_init(struct content_judge *j)
 				    .alike_90k = TIME_NONE,
 				    .dark_90k = TIME_NONE,
 				    .quiet_90k = TIME_NONE,
+				    .small_90k = TIME_NONE,
 				    .sound_90k = TIME_NONE,
 				    .second_90k = TIME_NONE};
 }
@@ -89,6 +91,7 @@ static void begin_second(struct content_judge *j, int64_t time_90k)
 {
 	j->varied = j->second_90k != TIME_NONE && j->most > SILENT_BYTES &&
 		    (j->most - j->least) * VARIED_FRACTION > j->most;
+	j->small_90k = j->most <= SILENT_BYTES ? j->second_90k : TIME_NONE;
 	j->second_90k = time_90k;
 	j->least = UINT32_MAX;
 	j->most = 0;
@@ -117,7 +120,7 @@ void content_judge_peak(struct content_judge *j, int64_t time_90k, double peak)
 		j->heard = true;
 		j->quiet_90k = TIME_NONE;
 	} else if (j->quiet_90k == TIME_NONE) {
-		j->quiet_90k = time_90k;
+		j->quiet_90k = j->small_90k != TIME_NONE ? j->small_90k : time_90k;
 	}
 }
 
@@ -127,15 +130,25 @@ static bool lasts(int64_t since_90k, int64_t until_90k)
 	       until_90k - since_90k >= CONTENT_FAULT_90K;
 }
 
+/* Until when it is known what the pictures show. */
+static int64_t shown_until(const struct content_judge *j)
+{
+	if (j->looked_90k == TIME_NONE)
+		return TIME_NONE;
+	assert(j->now_90k >= j->looked_90k);
+	return MIN(j->now_90k, j->looked_90k + HOLDS_90K);
+}
+
 enum content_fault content_judge_verdict(const struct content_judge *j)
 {
 	bool silent = lasts(j->quiet_90k, j->sound_90k);
 	bool mute = silent || j->sound_90k == TIME_NONE || lasts(j->sound_90k, j->now_90k);
-	bool same = lasts(j->same_90k, j->looked_90k);
+	int64_t shown_90k = shown_until(j);
+	bool same = lasts(j->same_90k, shown_90k);
 
-	if (lasts(j->dark_90k, j->looked_90k) && (mute || same))
+	if (lasts(j->dark_90k, shown_90k) && (mute || same))
 		return CONTENT_BLACK;
-	if (same || (mute && lasts(j->alike_90k, j->looked_90k)))
+	if (same || (mute && lasts(j->alike_90k, shown_90k)))
 		return CONTENT_FROZEN;
 	return silent && j->heard ? CONTENT_SILENT : CONTENT_GOOD;
 }

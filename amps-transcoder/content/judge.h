@@ -34,7 +34,8 @@ struct content_judge {
 	/* frames of sound in the present second, by bytes */
 	int64_t second_90k;
 	uint32_t least, most;
-	bool varied; /* in the second before: it is audible */
+	int64_t small_90k; /* where the second before began, if all of its frames may be silence */
+	bool varied;	   /* in the second before: it is audible */
 	bool heard;
 };
 

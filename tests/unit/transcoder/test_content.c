@@ -20,11 +20,12 @@ struct scene {
 	bool no_sound;
 };
 
-/* The verdict behind so many more seconds. */
-static enum content_fault play(struct content_judge *j, int64_t *now, int seconds,
-			       const struct scene *s)
+/* Plays n pictures. */
+static void play_pictures(struct content_judge *j, int64_t *now, int n, const struct scene *s)
 {
-	for (int i = 0; i < seconds * 25; i++, *now += SECOND / 25) {
+	for (; n > 0; n--, *now += SECOND / 25) {
+		int64_t i = *now / (SECOND / 25);
+
 		if (i % 25 == 0 && content_judge_wants(j, *now))
 			content_judge_key(j, *now, s->likeness == CONTENT_SAME,
 					  s->likeness != CONTENT_OTHER, s->dark);
@@ -34,6 +35,13 @@ static enum content_fault play(struct content_judge *j, int64_t *now, int second
 		    content_judge_sound(j, *now, s->sound_bytes + (i % 2 ? s->sound_more : 0)))
 			content_judge_peak(j, *now, s->peak);
 	}
+}
+
+/* The verdict behind so many more seconds. */
+static enum content_fault play(struct content_judge *j, int64_t *now, int seconds,
+			       const struct scene *s)
+{
+	play_pictures(j, now, seconds * 25, s);
 	return content_judge_verdict(j);
 }
 
@@ -63,6 +71,44 @@ Test(content, a_picture_that_does_not_change_is_frozen_whatever_is_heard)
 	cr_expect_eq(behind_film(s), CONTENT_FROZEN);
 	s.no_sound = true;
 	cr_expect_eq(behind_film(s), CONTENT_FROZEN);
+}
+
+/* Wherever it begins between two looks, and the rest of ten seconds is for what is on the way. */
+static void check_found_in_time(const struct scene *s, enum content_fault fault, double limit)
+{
+	for (int more = 0; more < 50; more++) {
+		struct content_judge j;
+		int64_t now = 0, begin;
+
+		content_judge_init(&j);
+		cr_assert_eq(play(&j, &now, 20, &film), CONTENT_GOOD);
+		play_pictures(&j, &now, more, &film);
+		begin = now;
+		while (content_judge_verdict(&j) == CONTENT_GOOD && now < begin + 20 * SECOND)
+			play_pictures(&j, &now, 1, s);
+		cr_assert_eq(content_judge_verdict(&j), fault);
+		cr_expect_geq(now, begin + 6 * SECOND, "%d found after %.2f s, %d pictures later",
+			      fault, (double)(now - begin) / SECOND, more);
+		cr_expect_leq((double)(now - begin) / SECOND, limit, "%d, %d pictures later", fault,
+			      more);
+	}
+}
+
+Test(content, a_fault_is_found_within_ten_seconds)
+{
+	struct scene s = film;
+
+	s.likeness = CONTENT_SAME;
+	s.picture_bytes = 30;
+	check_found_in_time(&s, CONTENT_FROZEN, 9.1);
+	s = film;
+	s.dark = s.no_sound = true;
+	check_found_in_time(&s, CONTENT_BLACK, 9.1);
+	s = film;
+	s.sound_bytes = 8;
+	s.sound_more = 0;
+	s.peak = 0;
+	check_found_in_time(&s, CONTENT_SILENT, 8.1);
 }
 
 Test(content, a_still_scene_has_noise)
