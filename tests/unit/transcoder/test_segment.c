@@ -468,15 +468,33 @@ Test(segment_track, an_entry_has_the_time_of_its_file)
 	scene_close(&s);
 }
 
+/* Opens the scene and fills a segment; its facts. */
+static struct segment first_segment(struct scene *s)
+{
+	start(s);
+	play(s, 2520, 1000);
+	take(s);
+	return newest(s);
+}
+
+/* The facts of a segment some files after `before`: it begins with a discontinuity. */
+static struct segment expect_discontinuity(const struct scene *s, const struct segment *before,
+					   uint32_t ahead)
+{
+	struct segment after;
+
+	cr_assert_eq(segment_read(&s->index, before->number + ahead, &after), 0);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
+	cr_expect_eq(after.discontinuity, before->discontinuity + 1);
+	return after;
+}
+
 Test(segment_track, another_source_is_a_discontinuity)
 {
 	struct segment before, after;
 	struct scene s;
 
-	start(&s);
-	play(&s, 2520, 1000);
-	take(&s);
-	before = newest(&s);
+	before = first_segment(&s);
 	source_open(&s);
 	s.pts_90k += HZ;
 	give_source(&s);
@@ -484,10 +502,8 @@ Test(segment_track, another_source_is_a_discontinuity)
 	cr_expect_eq(newest(&s).duration_90k, 46800, "0.52 s");
 	play(&s, 2000, 1000);
 	take(&s);
-	after = newest(&s);
-	cr_expect_eq(after.number, before.number + 2);
-	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
-	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	after = expect_discontinuity(&s, &before, 2);
+	cr_expect_eq(newest(&s).number, after.number);
 	cr_expect_geq(after.wall_us, before.wall_us);
 	scene_close(&s);
 }
@@ -517,10 +533,7 @@ Test(segment_track, other_pictures_are_a_discontinuity_at_once)
 	struct segment before, after;
 	struct scene s;
 
-	start(&s);
-	play(&s, 2520, 1000);
-	take(&s);
-	before = newest(&s);
+	before = first_segment(&s);
 	s.video_pid = 0x180;
 	s.tables = 1;
 	play(&s, 2000, 1000);
@@ -529,9 +542,7 @@ Test(segment_track, other_pictures_are_a_discontinuity_at_once)
 	cr_expect_eq(after.duration_90k, 46800, "what was left of the old ones");
 	expect_pictures(&s, before.number + 1, PID_VIDEO);
 	cr_expect_neq(last_pid(&s, before.number + 1), 0, "the new PAT is not in the old file");
-	cr_assert_eq(segment_read(&s.index, before.number + 2, &after), 0);
-	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
-	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	after = expect_discontinuity(&s, &before, 2);
 	expect_pictures(&s, before.number + 2, 0x180);
 	scene_close(&s);
 }
@@ -554,9 +565,7 @@ Test(segment_track, another_sound_is_a_discontinuity_at_the_next_access_point)
 	take(&s);
 	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
 	cr_expect_eq(after.duration_90k, HZ, "no picture is lost: %u", after.duration_90k);
-	cr_assert_eq(segment_read(&s.index, before.number + 2, &after), 0);
-	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
-	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	after = expect_discontinuity(&s, &before, 2);
 	/* tables that come again with the same streams are none */
 	s.tables = 2;
 	play(&s, 2040, 1000);
@@ -694,9 +703,7 @@ Test(segment_track, the_next_job_takes_over_numbers_and_files)
 	give_source(&s);
 	play(&s, 2000, 1000);
 	take(&s);
-	cr_assert_eq(segment_read(&s.index, before.number + 1, &after), 0);
-	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
-	cr_expect_eq(after.discontinuity, before.discontinuity + 1);
+	after = expect_discontinuity(&s, &before, 1);
 	cr_expect_eq(after.start_90k, before.start_90k + before.duration_90k,
 		     "it goes on where the old job stopped");
 	cr_expect_eq(after.wall_us, before.wall_us + 1000000);
