@@ -57,6 +57,20 @@ static unsigned pictures(struct cuts *c, struct cut_track *t, double from, doubl
 	return UINT_MAX;
 }
 
+/* Two variants begin at the same time. */
+static void start_both(struct cuts *c, struct cut_track *a, struct cut_track *b)
+{
+	cr_assert_not_null(cuts_start(c, a, 0, WALL));
+	cr_assert_not_null(cuts_start(c, b, 0, WALL));
+}
+
+/* Both begin a segment at this access point. */
+static void next_both(struct cuts *c, struct cut_track *a, struct cut_track *b, int64_t pts_90k)
+{
+	cr_assert_not_null(cuts_next(c, a, pts_90k, true));
+	cr_assert_not_null(cuts_next(c, b, pts_90k, true));
+}
+
 Test(cuts, a_cold_start_begins_with_short_segments)
 {
 	struct cuts c = cold(4);
@@ -257,8 +271,7 @@ Test(cuts, a_variant_that_is_behind_does_not_cut_where_another_did_not)
 	struct cut_track a = fresh(), b = fresh();
 
 	adopt(&c, 100, 7, 2);
-	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
-	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	start_both(&c, &a, &b);
 	cr_assert_null(cuts_next(&c, &a, HZ, true));
 	/* from now on each access point is taken */
 	c.gop_90k = 2 * HZ;
@@ -306,10 +319,8 @@ Test(cuts, a_gap_of_one_variant_is_a_discontinuity_of_all)
 	struct cut_track a = fresh(), b = fresh();
 	uint32_t before;
 
-	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
-	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
-	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
-	cr_assert_not_null(cuts_next(&c, &b, 2 * HZ, true));
+	start_both(&c, &a, &b);
+	next_both(&c, &a, &b, 2 * HZ);
 	before = a.discontinuity;
 	cr_expect_eq(b.discontinuity, before);
 	/* a's source starts again */
@@ -326,16 +337,14 @@ Test(cuts, a_variant_that_begins_again_has_the_cuts_of_the_others)
 	struct cut_track a = fresh(), b = fresh();
 
 	adopt(&c, 100, 7, 2);
-	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
-	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	start_both(&c, &a, &b);
 	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
 	/* b's encoder ends at 1.3 s, and begins again where it stopped */
 	cr_expect_null(cuts_start(&c, &b, 13 * HZ / 10, WALL));
 	cr_assert_not_null(cuts_start(&c, &b, 2 * HZ, WALL));
 	cr_expect_eq(b.number, a.number);
 	cr_expect_eq(b.discontinuity, 8);
-	cr_assert_not_null(cuts_next(&c, &a, 4 * HZ, true));
-	cr_assert_not_null(cuts_next(&c, &b, 4 * HZ, true));
+	next_both(&c, &a, &b, 4 * HZ);
 	cr_expect_eq(b.number, a.number);
 	cr_expect_eq(a.discontinuity, 8);
 }
@@ -346,8 +355,7 @@ Test(cuts, a_variant_that_begins_again_does_not_cut_where_another_did_not)
 	struct cut_track a = fresh(), b = fresh();
 
 	adopt(&c, 100, 7, 2);
-	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
-	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	start_both(&c, &a, &b);
 	cr_assert_null(cuts_next(&c, &a, HZ, true));
 	cr_expect_null(cuts_start(&c, &b, HZ * 9 / 10, WALL));
 	cr_assert_not_null(cuts_next(&c, &a, 2 * HZ, true));
@@ -363,8 +371,7 @@ Test(cuts, a_variant_does_not_wait_for_others_that_have_ended)
 	struct cut_track a = fresh(), b = fresh();
 
 	adopt(&c, 100, 7, 2);
-	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
-	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	start_both(&c, &a, &b);
 	cr_assert_null(cuts_next(&c, &a, HZ, true));
 	cr_expect_null(cuts_start(&c, &b, HZ * 9 / 10, WALL));
 	cr_assert_not_null(cuts_start(&c, &b, HZ * 11 / 10, WALL));
@@ -462,8 +469,7 @@ Test(cuts, a_variant_that_stopped_for_long_goes_on_with_what_is_left)
 	struct cuts c = cold(1);
 	struct cut_track a = fresh(), b = fresh();
 
-	cr_assert_not_null(cuts_start(&c, &a, 0, WALL));
-	cr_assert_not_null(cuts_start(&c, &b, 0, WALL));
+	start_both(&c, &a, &b);
 	for (int64_t s = 1; s <= 200; s++)
 		cr_assert_not_null(cuts_next(&c, &a, s * HZ, true));
 	cr_assert_not_null(cuts_next(&c, &b, 200 * HZ, true));
