@@ -56,6 +56,7 @@ class Live:
         self.films = films
         self.film, self.at = 0, 0
         self.due = 0              # ticks since the start, of the round that is played
+        self.speed = 1.0
         self.shift = 0            # added to all times
         self.counters, self.version = {}, 0
         self.log = bytearray()    # all that was made, including what no client received
@@ -124,7 +125,7 @@ class Live:
         until, last = 0.0, time.monotonic()
         while not self.origin.closing:
             now = time.monotonic()
-            until, last = until + (now - last) * TICKS, now
+            until, last = until + (now - last) * TICKS * self.speed, now
             while not self.origin.closing:
                 while self.orders:
                     self.orders.pop(0)()
