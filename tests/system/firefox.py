@@ -67,7 +67,7 @@ class Firefox:
         return None
 
     def connect(self):
-        server = wait_for(self.where, 30, "Firefox")
+        server = wait_for(self.where, 60, "Firefox")
         self.socket = Socket(server, "/session", timeout=30 * PATIENCE,
                              headers={"Host": f"{server.host}:{server.port}"})
         self.call("session.new", capabilities={})

@@ -14,8 +14,6 @@ import media
 from harness import free_port, kill, serving, wait_for
 from lineup import LOOP, channel, line_up
 
-pytestmark = pytest.mark.timing
-
 SHOTS = os.environ.get("AMPS_PLAYER_SHOTS")
 TIMED, VARIANTS, KILLED, EDITED, HEVC, SHORT, SOUNDS, *ALSO_TIMED = 1, 2, 3, 4, 5, 6, 7, 8, 9
 GROUP = "239.255.77.12"
@@ -94,6 +92,7 @@ class Watch:
         self.page.close()
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("via", ["", "?via=ws"], ids=["http", "websocket"])
 def test_it_plays_close_to_live(opened, playing, via):
     with Watch(opened, playing, TIMED, via, timed=True) as watch:
@@ -109,6 +108,7 @@ def test_it_plays_close_to_live(opened, playing, via):
         assert shown == {"ws" if via else "mp4"}
 
 
+@pytest.mark.timing
 def test_three_channels_one_after_the_other_show_the_clock(opened, playing):
     with Watch(opened, playing, TIMED, timed=True) as watch:
         wait_for(lambda: watch.page.run("summary.textContent").startswith("9 "), 10, "the channels")
@@ -126,6 +126,7 @@ def test_three_channels_one_after_the_other_show_the_clock(opened, playing):
             assert watch.look()["title"] == f"Channel {number}"
 
 
+@pytest.mark.slow
 def test_its_controls(opened, playing):
     with Watch(opened, playing, VARIANTS) as watch:
         watch.plays()
@@ -165,6 +166,7 @@ new Promise((done) => {
 })"""
 
 
+@pytest.mark.timing
 def test_the_next_channel_starts_within_half_a_second(opened, playing):
     with Watch(opened, playing, VARIANTS) as watch:
         watch.plays()
@@ -189,6 +191,7 @@ window.WebSocket = new Proxy(WebSocket, { construct(target, args) {
 null"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("via", ["", "?via=ws"], ids=["http", "websocket"])
 def test_its_languages(opened, playing, via):
     with Watch(opened, playing, SOUNDS, via) as watch:
@@ -213,12 +216,14 @@ def test_its_languages(opened, playing, via):
         assert watch.page.run("language.options.length") == 3
 
 
+@pytest.mark.slow
 def test_a_channel_with_one_language_has_no_list(opened, playing):
     with Watch(opened, playing, VARIANTS) as watch:
         watch.plays()
         assert watch.page.run("languages.hidden")
 
 
+@pytest.mark.timing
 def test_it_goes_on_when_processes_are_killed(opened, playing):
     with Watch(opened, playing, KILLED) as watch:
         watch.plays()
@@ -231,6 +236,7 @@ def test_it_goes_on_when_processes_are_killed(opened, playing):
         assert watch.look()["problem"] == ""
 
 
+@pytest.mark.slow
 def test_another_codec_does_not_stop_it(opened, playing):
     with Watch(opened, playing, EDITED) as watch:
         watch.plays()
@@ -240,6 +246,7 @@ def test_another_codec_does_not_stop_it(opened, playing):
         assert watch.plays(1)["problem"] == ""
 
 
+@pytest.mark.slow
 def test_a_codec_that_is_not_for_browsers_is_named(opened, playing):
     with Watch(opened, playing, HEVC) as watch:
         wait_for(lambda: watch.look()["problem"], 20, "the message")
@@ -247,6 +254,7 @@ def test_a_codec_that_is_not_for_browsers_is_named(opened, playing):
         assert text.startswith("This browser cannot play") and "AC-3 sound" in text
 
 
+@pytest.mark.slow
 def test_a_channel_that_needs_a_token(opened, server):
     s = server(line_up(channel(1, media.long_film(), **LOOP),
                        auth={"enabled": True, "token": TOKEN}))
@@ -306,6 +314,7 @@ class HoldingProxy:
         self.listener.close()
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_that_holds_answers_back(opened, playing):
     with HoldingProxy(playing) as proxy, Watch(opened, proxy, VARIANTS) as watch:
         wait_for(lambda: watch.look()["position"] > 0, 30, "pictures over the WebSocket")
@@ -313,6 +322,7 @@ def test_behind_a_proxy_that_holds_answers_back(opened, playing):
         assert {v["protocol"] for v in playing.viewers() if v["stream_id"] == VARIANTS} == {"ws"}
 
 
+@pytest.mark.slow
 def test_the_end_of_a_film_is_an_end(opened, playing):
     with Watch(opened, playing, SHORT, "?via=ws") as watch:
         wait_for(lambda: watch.look()["problem"], 30, "the end")
@@ -326,6 +336,7 @@ OTHERS = {"mpegts.js": ("mpegts", "http", "/stream/1.ts?join_ms=0"),
           "MP4 over a WebSocket": ("mse", "ws", "/ws/1?format=mp4")}
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_players(opened, files, playing, name):
     engine, scheme, path = OTHERS[name]
