@@ -1,8 +1,8 @@
 #!/bin/sh
-# deps.sh [package|rpm|smoke|test] - installs what building Amps needs and is missing, with the
+# deps.sh [package|rpm|engine|smoke|test] - installs what building Amps needs and is missing, with the
 # system's package manager, as root or through sudo.  "package" adds what making the system's own
 # package needs, "rpm" what making an RPM needs, "smoke" what the unit tests and the smoke tests need,
-# "test" what the whole suite needs.
+# "test" what the whole suite needs.  "engine" installs what runs containers, for `make test-packages`.
 set -eu
 
 # name of the package, or name=command where any provider of that command will do
@@ -22,6 +22,7 @@ DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format deboo
 	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy prometheus=promtool systemd=systemd-analyze xmltv-util=tv_validate_file libxml2-utils=xmllint"
 DEB_PACKAGE="build-essential debhelper dpkg-dev=dpkg-buildpackage fakeroot=fakeroot"
 DEB_RPM="rpm=rpmbuild"
+DEB_ENGINE="podman=podman runc=runc netavark iptables=iptables"
 # Ubuntu has them only as snaps
 DEB_ONLY_DEBIAN="chromium=chromium firefox-esr=firefox-esr"
 RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libevent-devel
@@ -30,6 +31,7 @@ RPM_BUILD="gcc cmake ninja-build pkgconf-pkg-config=pkg-config zlib-devel libeve
 	pkgconfig(libswscale) pkgconfig(libswresample) ffmpeg-free=ffmpeg dejavu-sans-fonts
 	fontconfig=fc-list"
 RPM_PACKAGE="rpm-build=rpmbuild systemd-rpm-macros"
+RPM_ENGINE="podman=podman runc=runc netavark"
 # Fedora has no package of Criterion (see own_build) and none of wrk, which only `make bench` needs
 RPM_SMOKE="python3 python3-pytest python3-pytest-xdist python3-pyyaml curl=curl
 	iproute=ip procps-ng=ps util-linux=runuser"
@@ -84,9 +86,10 @@ case ${1:-} in
 '') deb=$DEB_BUILD rpm=$RPM_BUILD ;;
 package) deb="$DEB_BUILD $DEB_PACKAGE" rpm="$RPM_BUILD $RPM_PACKAGE" ;;
 rpm) deb="$DEB_BUILD $DEB_RPM" rpm="$RPM_BUILD $RPM_PACKAGE" ;;
+engine) deb=$DEB_ENGINE rpm=$RPM_ENGINE ;;
 smoke) deb="$DEB_BUILD $DEB_SMOKE" rpm="$RPM_BUILD $RPM_SMOKE" ;;
 test) deb="$DEB_BUILD $DEB_SMOKE $DEB_TEST" rpm="$RPM_BUILD $RPM_SMOKE $RPM_TEST" ;;
-*) echo "usage: deps.sh [package|rpm|smoke|test]" >&2; exit 2 ;;
+*) echo "usage: deps.sh [package|rpm|engine|smoke|test]" >&2; exit 2 ;;
 esac
 if [ "${1:-}" = test ] && grep -qx 'ID=debian' /etc/os-release; then
 	deb="$deb $DEB_ONLY_DEBIAN"

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """packages.py [--suite NAME]... [STEP]... - builds the packages and tries them as a user would.
 
-Steps: deb (build, lintian, install, run under the unit, upgrade, purge, piuparts), rpm (build, rpmlint,
-install, upgrade, erase), image (built by buildah, run, played from, stopped), again (a second build has
-the same bytes).  Needs root, and the network for registries of packages only.  Chroots are
-made once, in $AMPS_CHROOTS or build/packages/; what is built lands in build/packages/ too."""
+Steps: deb (build, lintian, install, run under the unit, upgrade, purge, piuparts), systemd (the unit under
+systemd itself), rpm (build, rpmlint, install, upgrade, erase), image (built by buildah, run by podman, played
+from, stopped), again (a second build has the same bytes).  Needs root, and the network for registries of
+packages only.  Chroots are made once, in $AMPS_CHROOTS or build/packages/; what is built lands in
+build/packages/ too."""
 import argparse
 import contextlib
 import functools
@@ -18,8 +19,10 @@ import subprocess
 import sys
 import time
 
+import booted
 import image
 from command import run, say
+from engine import engine
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 OUT = os.path.join(ROOT, "build", "packages")
@@ -269,6 +272,13 @@ def step_deb(suites):
         say(f"{suite}: lintian, piuparts and the installation passed")
 
 
+def step_systemd(suites):
+    """Of the oldest release: newer ones refuse a machine whose control groups are those of version 1."""
+    with copy_of(suites[0], "booted") as root, engine(os.path.join(OUT, "podman")) as podman:
+        install(root, build_debs(suites[0])["amps"])
+        booted.try_unit(podman, root)
+
+
 @functools.cache
 def build_rpms(again=False):
     """{file name: path}, built by the rpm of this system, always in the same folder: without Fedora's
@@ -315,8 +325,9 @@ def step_image(_suites):
     tree = "/tmp/amps-build/image"
     archive_into(tree)
     run("docker-compose", "-f", f"{tree}/compose.yaml", "config", "--quiet")
-    with image.built(tree, base("trixie"), os.path.join(OUT, "image")) as root:
-        image.try_image(root, OUT, os.path.join(ROOT, "tests/system/older.yaml"))
+    with engine(os.path.join(OUT, "image")) as podman:
+        image.build(podman, tree, base("trixie"))
+        image.try_image(podman, OUT, os.path.join(ROOT, "tests/system/older.yaml"))
     shutil.rmtree(tree)
 
 
@@ -333,7 +344,7 @@ def step_again(suites):
     say("rpm: two builds are byte-identical")
 
 
-STEPS = {"deb": step_deb, "rpm": step_rpm, "image": step_image, "again": step_again}
+STEPS = {"deb": step_deb, "systemd": step_systemd, "rpm": step_rpm, "image": step_image, "again": step_again}
 
 
 def main():
