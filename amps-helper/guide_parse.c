@@ -12,6 +12,12 @@
 #include "common/text/utf8.h"
 #include "common/text/xml.h"
 
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+/* those of the older names may have 32 bits, and are deprecated */
+#define XML_GetCurrentByteIndex	 XML_GetCurrentByteIndex64
+#define XML_GetCurrentLineNumber XML_GetCurrentLineNumber64
+#endif
+
 #define PIECES_MAX 512	 /* elements of a programme, or of one of its elements */
 #define NO_STOP_S  43200 /* a programme may last so long if its end is not known */
 #define PIECE_TEXT 65536u
