@@ -18,6 +18,7 @@ struct ts_track {
 	size_t flushed; /* bytes of the stage that are in a file */
 	uint64_t entry_pos;
 	uint64_t pat_pos; /* of the last PAT, if only tables have come since; POS_NONE */
+	int64_t held_90k; /* the first picture since no file grows; TIME_NONE */
 	bool any;	  /* the next picture counts as an access point */
 	bool several;	  /* the stage has had packets of several programmes */
 	/* Hashes of the streams of each kind, their PIDs and codecs. */
@@ -129,6 +130,7 @@ static void begin_segment(struct ts_track *f, const struct cut *cut, const struc
 		end_segment(f, t->cut.start_90k);
 	track_begin_segment(t, cut, flags);
 	f->entry_pos = rap->pos;
+	f->held_90k = TIME_NONE;
 	list_streams(&t->parse, f->streams);
 	f->renewed = false;
 	if (t->writing)
@@ -184,8 +186,10 @@ static void on_picture(struct ts_track *f)
 	if (t->from_90k == TIME_NONE)
 		t->from_90k = begin->pts_90k;
 	if (!t->writing) {
+		if (f->held_90k == TIME_NONE)
+			f->held_90k = begin->pts_90k;
 		/* no access point for so long: begin with any picture */
-		f->any = begin->pts_90k - t->from_90k > (int64_t)SEGMENT_HELD_MAX_S * TS_HZ;
+		f->any = begin->pts_90k - f->held_90k > (int64_t)SEGMENT_HELD_MAX_S * TS_HZ;
 		t->parse.any_picture = f->any;
 		return;
 	}
@@ -279,6 +283,7 @@ static void on_start(struct segment_track *t)
 
 	f->facts_known = f->facts_begun = false;
 	f->pat_pos = POS_NONE;
+	f->held_90k = TIME_NONE;
 }
 
 const struct track_form track_ts = {

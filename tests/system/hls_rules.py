@@ -40,6 +40,10 @@ class Rules:
     def check(self, p):
         if not p.segments:
             return ["no segment"]
+        for x in p.segments:
+            # a short segment in front of a discontinuity has the date that the segment before gave it
+            if x.date is None and x.number in self.known:
+                x.date = self.known[x.number].date
         broken = [*self.of_one(p), *self.of_dates(p)]
         if self.last:
             broken += self.of_two(self.last, p)
@@ -62,6 +66,8 @@ class Rules:
     @staticmethod
     def of_dates(p):
         for a, b in zip(p.segments, p.segments[1:]):
+            if None in (a.date, b.date):
+                continue
             off = seconds_of(b.date) - seconds_of(a.date) - a.seconds
             # at a discontinuity the dates go forward, and may leave out or repeat a part
             least, most = ((-a.seconds, math.inf) if b.discontinuity else
@@ -205,6 +211,8 @@ def compare(a, b):
     edges = {n + side for rules in (a, b) for n, s in rules.known.items() if s.discontinuity
              for side in (-1, 0)}
     for number in a.known.keys() & b.known.keys():
+        if None in (a.known[number].date, b.known[number].date):
+            continue
         off = seconds_of(a.known[number].date) - seconds_of(b.known[number].date)
         if abs(off) > (a.last.target if number in edges else TIME_SLACK_S):
             broken.append(f"{number} is {off:+.3f} s later in one variant")

@@ -165,10 +165,12 @@ class Live:
         if self.refusal is not None:
             peer.send(self.refusal)
             return
-        generation, at = self.generation, len(self.log)
+        generation, at, begun_with = self.generation, len(self.log), self.cover
         peer.send(TS_HEAD)
         while not self.origin.closing and generation == self.generation:
             piece, cover = bytes(self.log[at:]), self.cover
+            if begun_with and not cover:
+                return              # a page ends: no media follow it
             at += len(piece)
             if cover:
                 piece = (cover * (len(piece) // len(cover) + 1))[:len(piece)]

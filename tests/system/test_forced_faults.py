@@ -126,6 +126,7 @@ class Channel:
         stack.callback(self.hls.over.set)
         self.hls.start()
         self.viewers = {"ts": self.ts, "mp4": self.mp4, "hls": self.hls}
+        self.seen = 0             # defects of segments and playlists that were reported
         self.longest = {}         # kind of fault: the longest times without media, of each form
         self.wait_more()
 
@@ -148,7 +149,7 @@ class Channel:
         """What is wrong after this fault."""
         sort, act = KINDS[kind]
         live, before = self.used(), self.server.tuner("1")
-        holes, errors, seen = live.holes, len(self.ts.checker.cc_errors), len(self.hls.broken)
+        holes, errors = live.holes, len(self.ts.checker.cc_errors)
         for v in self.viewers.values():
             v.longest_gap = 0.0
         act(self.server, live)
@@ -166,7 +167,8 @@ class Channel:
         self.longest[kind] = {form: max(gap, self.longest.get(kind, gaps)[form])
                               for form, gap in gaps.items()}
         found = [*(f"{form}: {v.error or 'it ended'}" for form, v in self.viewers.items()
-                   if form != "hls" and v.ended), *self.hls.broken[seen:]]
+                   if form != "hls" and v.ended), *self.hls.broken[self.seen:]]
+        self.seen += len(self.hls.broken[self.seen:])
         lost, holes = len(self.ts.checker.cc_errors) - errors, live.holes - holes
         if lost > holes:
             found.append(f"{lost} continuity errors: {self.ts.checker.cc_errors[errors:]}")
@@ -227,7 +229,7 @@ def test_faults_of_every_kind(server, tmp_path):
         c.hls.finish()
         c.ts.stop()
         c.mp4.stop()
-        broken += [*c.check_gaps(), *c.check_streams(tmp_path)]
+        broken += [*c.hls.broken[c.seen:], *c.check_gaps(), *c.check_streams(tmp_path)]
         broken += [f"{live.origin.connections.peak} connections to one source"
                    for live in c.lives if live.origin.connections.peak > 1]
     print(f"seed {SEED}, longest times without media:", json.dumps(c.longest))

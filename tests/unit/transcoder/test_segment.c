@@ -547,6 +547,28 @@ Test(segment_track, other_pictures_are_a_discontinuity_at_once)
 	scene_close(&s);
 }
 
+/* The access point with which they come is shown before the old ones end, so no segment begins with
+ * it. */
+Test(segment_track, other_pictures_that_begin_too_early_wait_for_the_next_access_point)
+{
+	struct segment before, after;
+	struct scene s;
+
+	start(&s);
+	play(&s, 12520, 1000); /* longer than pictures are held back at the start */
+	take(&s);
+	before = newest(&s);
+	s.video_pid = 0x180;
+	s.tables = 1;
+	s.pts_90k -= 2 * 3600;
+	play(&s, 3000, 1000);
+	take(&s);
+	cr_assert_eq(segment_read(&s.index, before.number + 2, &after), 0);
+	cr_expect_eq(after.flags, SEGMENT_INDEPENDENT | SEGMENT_DISCONTINUITY | SEGMENT_LAST);
+	expect_pictures(&s, before.number + 2, 0x180);
+	scene_close(&s);
+}
+
 Test(segment_track, another_sound_is_a_discontinuity_at_the_next_access_point)
 {
 	struct segment before, after;
