@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Changes one comparison of the product at a time and checks that a unit test fails.
 
-    tests/mutants.py [-j JOBS] [PATTERN]...
+    tests/mutants.py [--list] [-j JOBS] [PATTERN]...
 
 tests/mutants.txt lists the changes; a PATTERN selects those of matching files ("amps-worker/*").
 First the tests named in the list run against each change, then all unit tests of that program
@@ -35,22 +35,31 @@ START_S = 20
 
 
 class Mutant:
-    """FILE TEST...[ asan]: BEFORE => AFTER"""
+    """FILE TEST...[ asan]: BEFORE => AFTER; a TEST of another part than the file's: PART/TEST"""
 
     def __init__(self, line):
         where, change = line.split(": ", 1)
         self.file, *words = where.split()
         self.before, self.after = change.split(" => ")
         self.preset = "asan" if "asan" in words else "dev"
-        self.tests = [f"test_{w}" for w in words if w != "asan"]
         self.part, self.programs = PARTS[self.file.split("/")[0]]
+        self.tests = ["{}_test_{}".format(*w.split("/")) if "/" in w else f"{self.part}_test_{w}"
+                      for w in words if w != "asan"]
 
     def __str__(self):
         return f"{self.file}: {self.before} => {self.after}"
 
     def all_tests(self):
         paths = glob.glob(os.path.join(COPY, "tests", "unit", self.part, "test_*.c"))
-        return sorted(os.path.basename(p)[:-2] for p in paths)
+        return sorted(f"{self.part}_{os.path.basename(p)[:-2]}" for p in paths)
+
+    def places(self):
+        """How often BEFORE stands in the file."""
+        try:
+            with open(os.path.join(ROOT, self.file)) as file:
+                return file.read().count(self.before)
+        except OSError:
+            return 0
 
 
 def read_list(patterns):
@@ -135,9 +144,8 @@ class Bench:
                 self.took_s[preset, target] = time.monotonic() - begin_s if passed else None
         return [t for t in targets if self.took_s[preset, t] is None]
 
-    def noticed_by(self, m, tests):
+    def noticed_by(self, m, targets):
         """With the change in the copy: what noticed it, or None."""
-        targets = [f"{m.part}_{t}" for t in tests]
         if not self.build(m.preset, [*m.programs, *targets]):
             return "nothing: it cannot be built"
         for target in targets:
@@ -153,8 +161,7 @@ class Bench:
         path = os.path.join(COPY, m.file)
         with open(path) as file:
             text = file.read()
-        if text.count(m.before) != 1:
-            return f"nothing: BEFORE stands {text.count(m.before)} times in the file"
+        assert text.count(m.before) == 1, m
         try:
             with open(path, "w") as file:
                 file.write(text.replace(m.before, m.after))
@@ -170,7 +177,7 @@ def learn_tests(bench, mutants, tests_of):
     sound = True
     for preset, part in sorted({(m.preset, m.part) for m in mutants}):
         some = [m for m in mutants if (m.preset, m.part) == (preset, part)]
-        targets = sorted({f"{part}_{t}" for m in some for t in tests_of(m)})
+        targets = sorted({t for m in some for t in tests_of(m)})
         if not bench.build(preset, [*some[0].programs, *targets]):
             print(f"{part} cannot be built without a change ({preset}), see {LOG}")
             return False
@@ -207,6 +214,8 @@ def test_mutants(bench, mutants):
 def parse_arguments():
     p = argparse.ArgumentParser(description="checks that unit tests notice changed comparisons")
     p.add_argument("-j", type=int, default=os.cpu_count(), dest="jobs", help="jobs of the build")
+    p.add_argument("--list", action="store_true",
+                   help="only checks that each change has its place in the sources")
     p.add_argument("patterns", nargs="*", default=["*"], metavar="PATTERN")
     return p.parse_args()
 
@@ -214,6 +223,11 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     mutants = read_list(arguments.patterns)
+    lost = [m for m in mutants if m.places() != 1]
+    for m in lost:
+        print(f"tests/mutants.txt: {m.before} stands {m.places()} times in {m.file}")
+    if lost or arguments.list:
+        return 2 if lost else 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # SystemExit passes through `finally`
     os.makedirs(os.path.dirname(LOG), exist_ok=True)
     copy_tree()

@@ -43,6 +43,7 @@ formatted() {
 
 tests/lint/shape.py || bad=1
 tests/lint/includes.py || bad=1
+tests/mutants.py --list || bad=1
 headers_compile_alone
 formatted
 libav='lib(avformat|avcodec|avfilter|avutil|swscale|swresample)\.so[.0-9]*'

@@ -4,6 +4,7 @@ import fcntl
 import http.server
 import json
 import os
+import platform
 import select
 import shutil
 import signal
@@ -12,6 +13,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import pytest
 
 import npm
 from harness import PATIENCE
@@ -31,6 +34,15 @@ LAUNCH = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2])
 def program():
     """The path of Chromium; None where it is not installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def require(there, lack="no chromium that decodes H.264"):
+    """Skips a test where a system has no such browser.  Debian has: there its lack is a failure."""
+    if there:
+        return
+    if platform.freedesktop_os_release()["ID"] == "debian":
+        pytest.fail(f"{lack}, though this is Debian: `make deps-test` installs it")
+    pytest.skip(lack)
 
 
 def far_pipe():

@@ -1,6 +1,7 @@
 """The page in Firefox: a smoke run of its views, and a channel with moving pictures and sound."""
 import pytest
 
+import browser
 import firefox
 import media
 from harness import serving, wait_for
@@ -12,8 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def fox():
-    if not firefox.program():
-        pytest.skip("no firefox")
+    browser.require(firefox.program(), "no firefox")
     with firefox.Firefox() as f:
         yield f
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+import browser
 import media
 from harness import BIN, wait_for
 from lineup import LOOP, channel, line_up
@@ -25,6 +26,14 @@ def reaped(tmp_path):
     yield start
     for r in started:
         r.close()
+
+
+@pytest.mark.parametrize("system, outcome", [("debian", pytest.fail), ("ubuntu", pytest.skip)])
+def test_a_browser_may_be_missing_elsewhere_than_on_debian(monkeypatch, system, outcome):
+    monkeypatch.setattr(browser.platform, "freedesktop_os_release", lambda: {"ID": system})
+    browser.require("/usr/bin/chromium")
+    with pytest.raises(outcome.Exception, match="no chromium"):
+        browser.require(None)
 
 
 def names(r):

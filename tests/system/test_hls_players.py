@@ -46,8 +46,7 @@ def trouble(server):
 @pytest.fixture(scope="module")
 def show():
     """{(engine, number): the case} when all have played."""
-    if not browser.program():
-        pytest.skip("no chromium that decodes H.264")
+    browser.require(browser.program())
     with serving(config(False), workers=2) as server, \
             Audience(server, CHANNELS) as audience, \
             browser.Files() as files, browser.Browser() as opened:
@@ -55,8 +54,7 @@ def show():
         wait_for(lambda: audience.shortest >= SEGMENTS, 40, "the channels")
         cases = {(engine, number): new_case(opened, files, server, engine, number)
                  for number in CHANNELS for engine in ENGINES}
-        if not cases["hls", COPIED].look()["able"]:
-            pytest.skip("no chromium that decodes H.264")
+        browser.require(cases["hls", COPIED].look()["able"])
         play(list(cases.values()), trouble(server))
         yield cases
 

@@ -39,8 +39,7 @@ def config(port, log):
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     """A server whose channels run, and a browser."""
-    if not browser.program():
-        pytest.skip("no chromium that decodes H.264")
+    browser.require(browser.program())
     port, log = free_port(socket.SOCK_DGRAM), tmp_path_factory.mktemp("log") / "access.log"
     with clock.sending(f"udp://127.0.0.1:{port}", 320, 180, bits="400k"), \
             serving(config(port, str(log)), workers=2) as server, \
@@ -63,8 +62,7 @@ def perform(stage, engine, kind, number):
     with Case(stage.opened, stage.files, f"{engine}-{kind}-{number}", engine, stage.server,
               PATHS[kind].format(number), [HIGH, LOW, HIGH] if number == VARIANTS else [],
               number == VARIANTS, low=True, clock=number == COPIED) as case:
-        if not case.look()["able"]:
-            pytest.skip("no chromium that decodes H.264")
+        browser.require(case.look()["able"])
         if number == KILLED:
             play([case], trouble(stage.server))
         else:
