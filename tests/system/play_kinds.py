@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import proc
 from harness import PATIENCE, wait_for
 from kinds import DAMAGED, KINDS
 from lineup import channel, line_up
@@ -121,13 +122,6 @@ class Decoder:
         return self.words.decode(errors="replace")
 
 
-def confinement(pid):
-    """The kernel's data on the process that reads the source."""
-    with open(f"/proc/{pid}/status") as f:
-        lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
-    return {name: lines[name] for name in ("Seccomp", "NoNewPrivs")}
-
-
 def read(stream, decoder, played, film, limit):
     """Reads until the decoder has enough."""
     while not decoder.ended():
@@ -158,7 +152,7 @@ def play(server, seconds, played):
                 read(stream, decoder, played, film, limit)
             played.tuner = server.tuner(str(played.number))
             with contextlib.suppress(OSError, TypeError):
-                played.confined = confinement(played.tuner["pid"])
+                played.confined = proc.confinement(played.tuner["pid"])
     except (OSError, AssertionError) as e:
         played.error = repr(e)
     played.words = decoder.close()

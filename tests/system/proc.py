@@ -1,6 +1,16 @@
 """The kernel's data on processes; for tests and measurements."""
 
 
+CONFINED = {"Seccomp": "2", "NoNewPrivs": "1"}
+
+
+def confinement(pid):
+    """CONFINED where a process has a filter of system calls and gains no rights."""
+    with open(f"/proc/{pid}/status") as f:
+        lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    return {name: lines[name] for name in CONFINED}
+
+
 def pss_bytes(pids):
     """Memory of these processes, shared pages counted once; without the pages of programs and
     libraries, whose shares depend on what else the machine runs."""

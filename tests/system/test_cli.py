@@ -1,8 +1,11 @@
 """The amps command: exit codes, tables, JSON, help."""
+import ctypes
 import json
 import os
 import pty
 import re
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 import media
 from harness import BIN, ROOT, wait_for
 from lineup import LOOP, channel, line_up
+from origin import Bursts, HttpOrigin
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +122,31 @@ def test_tables_and_json_of_a_running_server(server):
         assert status["channels"] == 2 and status["tuners"] == 1 and status["viewers"] == 1
         text = s.amps("status").stdout
         assert "channels" in text and "`amps vlc --print`" in text.splitlines()[-2]
+
+
+def drop_all(sock):
+    """Whatever comes to this socket is lost, from now on (socket(7)); undone by SO_DETACH_FILTER."""
+    none = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))    # return 0 bytes of it
+    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(none)))
+
+
+def test_what_is_lost_or_late_on_the_way_is_measured(server):
+    """The kernel's count of segments that were sent again.  The source comes in bursts: that is jitter of
+    its clock."""
+    with HttpOrigin(Bursts(media.long_film(), 120, 0.5)) as origin:
+        s = server(line_up(channel(1, origin.url())))
+        with s.stream("/stream/1.ts") as stream:
+            stream.read(188 * 200)
+            drop_all(stream.sock)
+            viewer = wait_for(lambda: next((v for v in s.viewers() if v["retransmits"]), None), 10,
+                              "segments that are sent again")
+            assert 0 < viewer["retransmits"] < 100, viewer
+            stream.sock.setsockopt(socket.SOL_SOCKET, 27, 0)
+            stream.read(188 * 200)
+            tuner = wait_for(lambda: (t := s.tuner("1"))["pcr_jitter_ms"] and t["bitrate_out"] and t, 10,
+                             "what is measured")
+    assert tuner["pcr_jitter_ms"] > 300, tuner
+    assert tuner["bitrate_out"] > 100000, tuner
 
 
 def test_zap_times_connections_and_encoders_are_measured(server):

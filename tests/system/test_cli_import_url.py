@@ -152,6 +152,7 @@ def test_a_certificate_is_checked(web, tmp_path):
         assert done.returncode == 1 and "127.0.0.2" in done.stderr, done
 
 
+@pytest.mark.once
 def test_credentials_are_sent_and_not_shown(web):
     url = web.url.replace("//", "//user:pa55word@")
     done = import_(f"{url}/secret")

@@ -11,6 +11,7 @@ from harness import BIN, wait_for
 from lineup import channel, line_up
 from live import Film, Live
 from origin import HttpOrigin, Paced
+from proc import CONFINED, confinement
 from reaped import tool
 from trouble import packets
 from watch import Watch, assert_sound
@@ -79,8 +80,8 @@ def test_a_source_that_shows_nothing_makes_way(server):
         assert shown(s, "3") == "good" and s.tuner("3")["restarts"] == 0
         # without `watch` nothing is judged
         assert shown(s, "4") is None and s.tuner("4")["source_number"] == 1
-        names = [line for _, line in s.processes().values() if " watch" in line]
-        assert len(names) == 3, names
+        jobs = [pid for pid, (_, line) in s.processes().items() if " watch" in line]
+        assert [confinement(pid) for pid in jobs] == [CONFINED] * 3
 
 
 # -- twenty faults, and an hour without one

@@ -264,6 +264,7 @@ def test_signatures_of_other_channels_are_refused(server):
     assert s.get(f"/hls/2/media.m3u8?s={session}").status == 401
 
 
+@pytest.mark.once
 def test_the_access_log_hides_sessions_and_signatures(server, tmp_path):
     log = tmp_path / "access.log"
     s = serving(server, sections={"server": {"access_log": str(log)}})

@@ -7,6 +7,7 @@ import pytest
 from harness import SANITIZED, Server
 from kinds import KINDS
 from play_kinds import play_all
+from proc import CONFINED
 
 # one process plays them, wave by wave: several would disturb each other
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kinds")]
@@ -63,4 +64,4 @@ def test_plays(waves, name):
     assert played.problems() == {}, played.tuner
     if not SANITIZED:
         # only a sandboxed process reads a source
-        assert played.confined == {"Seccomp": "2", "NoNewPrivs": "1"}
+        assert played.confined == CONFINED

@@ -148,7 +148,10 @@ def test_a_source_whose_clock_jumps(server, first, second):
                 assert v["state"] == "body" and v["opened"] == 1, v
                 assert v["marked"] == 1, v
                 assert v["dts_gap_ms"] < 1500, v
-            assert s.tuner("1")["pid"] == pid and len(origin.times) == 1
+            tuner = s.tuner("1")
+            assert tuner["pid"] == pid and len(origin.times) == 1
+            assert tuner["clock_jumps"] == 1, tuner
+            assert re.search(r'^amps_tuner_clock_jumps_total\{[^}]*\} 1$', s.get("/metrics").text, re.M)
 
 
 @pytest.mark.parametrize("where", ["connection", "middle"])

@@ -9,6 +9,7 @@ from harness import wait_for
 from hls import Player
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
+from proc import CONFINED, confinement
 from trouble import TS_HEAD, Trouble, packets
 from watch import Watch, assert_sound
 
@@ -41,6 +42,7 @@ def test_viewers_see_a_slate_and_then_the_source_again(server, mode):
                 origin.cut()
             tuner = wait_for(lambda: on_slate(s), 10, "the slate")
             assert tuner["source_number"] == 0 and tuner["last_error"], tuner
+            assert confinement(tuner["pid"]) == CONFINED
             w.wait_more(ids)
             assert "see a slate" in s.amps("why", "1").stdout
             # a viewer who comes now gets it, too, in the format of the channel

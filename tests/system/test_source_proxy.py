@@ -10,6 +10,7 @@ import media
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
 
+PASSED = ("User-Agent", "X-Box")
 HOST = "tv.invalid"  # no name server knows it: only the proxy can
 
 
@@ -23,7 +24,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             self.send_error(403)
             return
         origin = http.client.HTTPConnection("127.0.0.1", self.server.origin.port)
-        origin.request("GET", url.path, headers={"User-Agent": self.headers["User-Agent"]})
+        origin.request("GET", url.path, headers={
+            name: self.headers[name] for name in PASSED if name in self.headers})
         answer = origin.getresponse()
         self.send_response(answer.status)
         for name in ("Content-Type", "Content-Length"):
@@ -64,13 +66,13 @@ def test_a_source_is_fetched_through_its_proxy(server, through):
     s = server(line_up(
         channel(1, f"http://{HOST}/live.ts", sources=[
             {"source": f"http://{HOST}/live.ts", "proxy": address,
-             "input_options": {"user_agent": "box/1.0"}}]),
+             "input_options": {"user_agent": "box/1.0", "headers": "X-Box: living room"}}]),
         channel(2, f"http://{HOST}/vod.m3u8", proxy=address)))
     with s.stream("/stream/1.ts") as stream:
         stream.read(188 * 200)
         assert s.tuner("1")["source_number"] == 2
     assert proxy.asked == [f"{HOST}/live.ts"]
-    assert [h["User-Agent"] for _, _, h in origin.requests] == ["box/1.0"]
+    assert [(h["User-Agent"], h["X-Box"]) for _, _, h in origin.requests] == [("box/1.0", "living room")]
     with s.stream("/stream/2.ts") as stream:
         stream.read(188 * 200)
     # the playlist leads to the segment, also through the proxy

@@ -263,6 +263,8 @@ def open_all(s, paths, token):
     return streams
 
 
+@pytest.mark.timing
+@pytest.mark.waits
 def test_the_viewers_of_a_token_end_with_it_in_every_form(server):
     s = server(line_up(channel(1, media.film(), **LOOP), server={"rtsp_port": "auto"}, auth=auth()),
                workers=2)
@@ -291,6 +293,8 @@ def test_the_viewers_of_a_token_end_with_it_in_every_form(server):
     other.close()
 
 
+@pytest.mark.timing
+@pytest.mark.waits
 def test_a_viewer_ends_when_its_token_no_longer_has_the_group_or_expires(server):
     def config(**box):
         tokens = [{"name": "box", "token": "token-of-the-box", **box},
@@ -326,6 +330,8 @@ def test_a_viewer_ends_when_its_token_no_longer_has_the_group_or_expires(server)
         stream.close()
 
 
+@pytest.mark.timing
+@pytest.mark.waits
 def test_a_viewer_ends_when_its_region_is_no_longer_allowed(server):
     def config(**regions):
         return line_up(channel(1, media.film(), **LOOP, **regions))
