@@ -158,7 +158,7 @@ static int run_opened(struct demux *d)
 	if (r < 0)
 		return job_end_failed_av(in->job, 502, s->shown, r);
 	d->stream_count = d->demuxer->nb_streams;
-	in->stall_timeout_us = source_stall_us(d->demuxer, s->live, in->stall_timeout_us);
+	in->stall_timeout_us = source_stall_us(s, d->demuxer, in->stall_timeout_us);
 	intake_begin_pace(in, s->live ? PACE_LIVE : s->options.re ? PACE_REAL : PACE_FILE);
 	return pump(d);
 }

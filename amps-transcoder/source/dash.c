@@ -8,6 +8,7 @@
 
 #include "amps-transcoder/av/memory_avio.h"
 #include "amps-transcoder/source/mpd.h"
+#include "amps-transcoder/source/playlist_watch.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
@@ -195,6 +196,15 @@ static int on_close(AVFormatContext *ic, AVIOContext *pb)
 		return d->close(ic, pb);
 	memory_avio_close(pb);
 	return 0;
+}
+
+unsigned dash_target_s(const struct dash *d)
+{
+	int64_t longest_s = 0;
+
+	for (unsigned i = 0; i < d->mpd->track_count; i++)
+		longest_s = MAX(longest_s, mpd_target_s(&d->mpd->tracks[i]));
+	return (unsigned)MIN(longest_s, PLAYLIST_TARGET_MAX_S);
 }
 
 int dash_new(const struct dash_origin *origin, AVIOContext *pb, const void *head, size_t head_len,

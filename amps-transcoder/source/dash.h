@@ -26,6 +26,9 @@ struct dash_origin {
 must_check int dash_new(const struct dash_origin *origin, AVIOContext *pb, const void *head,
 			size_t head_len, struct dash **ret);
 
+/* The duration of its longest segment, rounded up to seconds. */
+unsigned dash_target_s(const struct dash *d);
+
 struct dash *dash_free(struct dash *d); /* call it after avformat_close_input() */
 
 /* Prepares a fresh context (nothing but its interrupt callback set) and the options for

@@ -620,19 +620,24 @@ struct mpd *mpd_free(struct mpd *m)
 	return NULL;
 }
 
-void mpd_playlist(const struct mpd *m, const struct mpd_track *t, uint64_t sequence,
-		  struct buf *out)
+int64_t mpd_target_s(const struct mpd_track *t)
 {
 	int64_t longest_us = SECOND_US;
-	const char *init = "";
 
 	for (size_t i = 0; i < t->count; i++)
 		longest_us = MAX(longest_us, t->segments[i].duration_us);
+	return (longest_us + SECOND_US - 1) / SECOND_US;
+}
+
+void mpd_playlist(const struct mpd *m, const struct mpd_track *t, uint64_t sequence,
+		  struct buf *out)
+{
+	const char *init = "";
+
 	buf_printf(out,
 		   "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%lld\n"
 		   "#EXT-X-MEDIA-SEQUENCE:%llu\n",
-		   (long long)((longest_us + SECOND_US - 1) / SECOND_US),
-		   (unsigned long long)sequence);
+		   (long long)mpd_target_s(t), (unsigned long long)sequence);
 	for (size_t i = 0; i < t->count; i++) {
 		const struct mpd_segment *s = &t->segments[i];
 		const char *own = s->init ? s->init : "";

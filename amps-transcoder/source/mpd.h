@@ -46,6 +46,9 @@ must_check int mpd_parse(const char *xml, size_t n, const char *url, int64_t wal
 			 struct mpd **ret, const char **ret_problem);
 struct mpd *mpd_free(struct mpd *m);
 
+/* The duration of the track's longest segment, rounded up to seconds; at least 1. */
+int64_t mpd_target_s(const struct mpd_track *t);
+
 /* An HLS playlist (RFC 8216) of the track, finished if the presentation is; its first segment has
  * this media sequence number. */
 void mpd_playlist(const struct mpd *m, const struct mpd_track *t, uint64_t sequence,

@@ -35,6 +35,21 @@ static unsigned count_text(const uint8_t *at, size_t n, const char *text)
 	return count;
 }
 
+/* The number behind the tag; 0 without one. */
+static unsigned target_of(const uint8_t *at, size_t n)
+{
+	static const char tag[] = "#EXT-X-TARGETDURATION:";
+	const uint8_t *end = at + n;
+	unsigned seconds = 0;
+
+	at = memmem(at, n, tag, sizeof(tag) - 1);
+	if (!at)
+		return 0;
+	for (at += sizeof(tag) - 1; at < end && *at >= '0' && *at <= '9'; at++)
+		seconds = MIN(10 * seconds + (*at - '0'), PLAYLIST_TARGET_MAX_S);
+	return seconds;
+}
+
 static bool begins_playlist(const uint8_t *at, size_t n)
 {
 	static const char m3u[] = "#EXTM3U", bom[] = "\xef\xbb\xbf";
@@ -75,6 +90,7 @@ static bool look_at(struct playlist_watch *w, struct watched *one)
 		w->bytes += (uint64_t)fresh;
 		w->variants += count_text(at, n, "#EXT-X-STREAM-INF:") +
 			       count_text(at, n, "#EXT-X-MEDIA:");
+		w->target_s = MAX(w->target_s, target_of(at, n));
 	}
 	return true;
 }

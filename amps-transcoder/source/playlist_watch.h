@@ -5,14 +5,16 @@
  * variant in memory.  The connections that its demuxers open are watched here: the bytes of those
  * that carry a playlist (it begins with "#EXTM3U") or a manifest (with "<") are counted in the
  * interrupt callback, which libavformat calls before each read.  Media resets the count, so that a
- * live playlist may be read without end. */
+ * live playlist may be read without end.  The target durations of HLS (RFC 8216, 4.3.3.1) are read
+ * on the way. */
 #ifndef AMPS_PLAYLIST_WATCH_H
 #define AMPS_PLAYLIST_WATCH_H
 
 #include <libavformat/avformat.h>
 #include "common/base.h"
 
-#define PLAYLIST_WATCHED_MAX 64 /* connections at a time: two for each rendition that is played */
+#define PLAYLIST_TARGET_MAX_S 60 /* a longer target duration counts as that */
+#define PLAYLIST_WATCHED_MAX  64 /* connections at a time: two for each rendition that is played */
 
 struct playlist_watch {
 	struct watched {
@@ -23,6 +25,7 @@ struct playlist_watch {
 	unsigned count;
 	uint64_t bytes;	   /* of playlists since the last media */
 	unsigned variants; /* variants and renditions that they name */
+	unsigned target_s; /* the longest target duration; 0 = none was seen */
 	char problem[128]; /* what was too much; "" = nothing */
 };
 

@@ -16,12 +16,13 @@
 #include "common/log/log.h"
 #include "common/text/text.h"
 
-#define READ_BUFFER	   (64 << 10)
-#define WHITELIST	   "protocol_whitelist"
-#define LIVE_PROBE	   "1000000"   /* bytes libav may look at to find the streams */
-#define LIVE_START	   "-3"	       /* HLS: segments behind its end */
-#define SEGMENTED_STALL_US 30000000ull /* three long target durations */
-#define REDIRECTS	   8	       /* libav follows at most so many */
+#define READ_BUFFER	 (64 << 10)
+#define WHITELIST	 "protocol_whitelist"
+#define LIVE_PROBE	 "1000000" /* bytes libav may look at to find the streams */
+#define LIVE_START	 "-3"	   /* HLS: segments behind its end */
+#define STALL_TARGETS	 3	   /* target durations */
+#define UNKNOWN_TARGET_S 10	   /* a long one */
+#define REDIRECTS	 8	   /* libav follows at most so many */
 
 int source_init(struct source *s, struct job *job, const char **ret_problem)
 {
@@ -352,12 +353,14 @@ static void look_at_demuxer(struct source *s, const AVFormatContext *ic)
 	s->playlist = !strcmp(format, "hls") && !s->dash;
 }
 
-uint64_t source_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stall_us)
+uint64_t source_stall_us(const struct source *s, const AVFormatContext *demuxer, uint64_t stall_us)
 {
 	const char *format = demuxer->iformat->name;
-	bool segmented = !strcmp(format, "hls") || !strcmp(format, "dash");
+	unsigned target_s = s->dash ? dash_target_s(s->dash) : s->playlists.target_s;
 
-	return live && segmented ? MAX(stall_us, SEGMENTED_STALL_US) : stall_us;
+	if (!s->live || (strcmp(format, "hls") != 0 && strcmp(format, "dash") != 0))
+		return stall_us;
+	return MAX(stall_us, STALL_TARGETS * (target_s ? target_s : UNKNOWN_TARGET_S) * 1000000ull);
 }
 
 /* True if it is a live DASH presentation; then *ic is open, or *ret is an error. */

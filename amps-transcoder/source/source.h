@@ -104,9 +104,9 @@ must_check int source_demuxer_open(struct source *s, AVFormatContext **ret);
 must_check int source_demuxer_read(struct source *s, AVFormatContext *ic, AVPacket *packet);
 void source_demuxer_close(struct source *s, AVFormatContext **ic);
 
-/* How long this source may send nothing: a live playlist has new media only once in a segment, for
- * everything else it is stall_us. */
-uint64_t source_stall_us(const AVFormatContext *demuxer, bool live, uint64_t stall_us);
+/* How long this source may send nothing: a live playlist has new media only once in a segment, so
+ * it has three target durations at least; for everything else it is stall_us. */
+uint64_t source_stall_us(const struct source *s, const AVFormatContext *demuxer, uint64_t stall_us);
 
 /* Seeks to where the operator wants it to begin (-ss), else to its beginning.  0 or a libav error.
  */

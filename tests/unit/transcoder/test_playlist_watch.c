@@ -1,5 +1,6 @@
 #include "amps-transcoder/source/playlist_watch.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "unit.h"
 
@@ -98,4 +99,32 @@ Test(playlist_watch, connections_with_media_are_not_counted)
 	cr_assert_eq(w.variants, 0);
 	pb->buffer = NULL;
 	avio_context_free(&pb);
+}
+
+Test(playlist_watch, the_longest_target_duration_is_known)
+{
+	static const struct {
+		const char *text;
+		unsigned target_s;
+	} cases[] = {
+		{"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\na.ts\n", 6},
+		{"#EXTM3U\n#EXT-X-TARGETDURATION:4\n", 6},
+		{"#EXTM3U\n#EXT-X-TARGETDURATION:", 6},
+		{"#EXTM3U\n#EXT-X-TARGETDURATION:99999999999\n", PLAYLIST_TARGET_MAX_S},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		AVIOContext *pb = avio_alloc_context(NULL, 0, 0, NULL, NULL, NULL, NULL);
+		char text[128];
+
+		cr_assert_not_null(pb);
+		snprintf(text, sizeof(text), "%s", cases[i].text);
+		playlist_watch_add(&w, pb);
+		bring_text(pb, text);
+		cr_assert_not(playlist_watch_look(&w));
+		cr_expect_eq(w.target_s, cases[i].target_s, "%zu", i);
+		playlist_watch_remove(&w, pb);
+		pb->buffer = NULL;
+		avio_context_free(&pb);
+	}
 }
