@@ -86,6 +86,7 @@ struct source_health {
 	unsigned rate_permil;	/* of real time, at that moment */
 	uint64_t shows_us;	/* it showed nothing: no return to it before that */
 	uint32_t shows_wait_ms; /* how long that was */
+	bool shows_part;	/* a stream of it was gone, which counts without `watch`, too */
 	bool finite;		/* it was a film when it was lost: never tried beside another one */
 };
 
@@ -124,7 +125,9 @@ struct tuner {
 	bool shown;	      /* has had a random access point since its first viewer came */
 	bool seat_shown[SEAT_COUNT_]; /* what the job there fills has been shown */
 	bool live;
-	enum content_fault content; /* what its watch job has found */
+	/* What its watch job has found, and its source's job, of streams that are gone; the one
+	 * that counts. */
+	enum content_fault looks, gone, content;
 	uint64_t content_us;	    /* since when it is no good */
 	struct media_track *tracks; /* [SEGMENT_TRACKS_MAX], by number; NULL = none */
 	uint64_t empty_us;	    /* without outputs and jobs since then; 0 = it has some */
@@ -290,10 +293,10 @@ bool tuner_is_slow(const struct tuner *t, unsigned at, uint64_t now_us);
 void tuner_note_slow(struct tuner *t, const struct job *j, unsigned at, unsigned permil);
 /* Until when the source at this place is not returned to, because it showed nothing. */
 uint64_t tuner_shows_us(const struct tuner *t, unsigned at);
-/* The watch job has found this. */
-void tuner_content(struct tuner *t, enum content_fault fault);
-/* It watches no longer: what it has found is not known of what follows. */
-void tuner_forget_content(struct tuner *t);
+/* The job in this seat, which watches or reads the source, has found this. */
+void tuner_content(struct tuner *t, enum job_seat seat, enum content_fault fault);
+/* The job in this seat ends: what it has found is not known of what follows. */
+void tuner_forget_content(struct tuner *t, enum job_seat seat);
 /* Another source takes the place of this one: if it showed nothing, that is noted. */
 void tuner_leaves_content(struct tuner *t);
 /* Leaves a source that shows nothing if there is a better one. */

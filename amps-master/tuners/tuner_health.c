@@ -39,7 +39,9 @@ static bool failed_lately(const struct source_health *h, uint64_t now_us)
 
 uint64_t tuner_shows_us(const struct tuner *t, unsigned at)
 {
-	return t->def && t->def->watch_content ? t->health[at].shows_us : 0;
+	const struct source_health *h = &t->health[at];
+
+	return t->def && (t->def->watch_content || h->shows_part) ? h->shows_us : 0;
 }
 
 static bool is_second_choice(const struct tuner *t, unsigned at, uint64_t now_us)
@@ -124,6 +126,8 @@ const char *tuner_content_text(enum content_fault fault)
 		[CONTENT_BLACK] = "its picture is black",
 		[CONTENT_FROZEN] = "its picture is frozen",
 		[CONTENT_SILENT] = "its sound is silent",
+		[CONTENT_NO_PICTURE] = "its picture is gone",
+		[CONTENT_NO_SOUND] = "its sound is gone",
 	};
 
 	assert(fault < CONTENT_FAULT_COUNT_ && texts[fault]);
@@ -148,6 +152,7 @@ void tuner_leaves_content(struct tuner *t)
 		return;
 	h->shows_wait_ms = shows_wait_ms(h, ran ? t->content_us - j->running_us : 0);
 	h->shows_us = clock_mono_us() + h->shows_wait_ms * 1000ull;
+	h->shows_part = t->gone != CONTENT_GOOD;
 	h->finite = !t->live;
 }
 
@@ -167,14 +172,27 @@ static void leave_content(struct tuner *t)
 	tuner_tell_failed(t);
 }
 
-void tuner_forget_content(struct tuner *t)
+/* Notes what the job in this seat has found.  Returns what counts now: what is gone cannot be
+ * judged otherwise. */
+static enum content_fault weigh(struct tuner *t, enum job_seat seat, enum content_fault fault)
 {
-	bool said = t->content != CONTENT_GOOD && t->state == TUNER_RUNNING &&
-		    strcmp(t->last_error, tuner_content_text(t->content)) == 0;
+	assert(seat == SEAT_WATCH || seat == SEAT_SOURCE);
+	if (seat == SEAT_WATCH)
+		t->looks = fault;
+	else
+		t->gone = fault;
+	return t->gone != CONTENT_GOOD ? t->gone : t->looks;
+}
 
-	if (said)
+void tuner_forget_content(struct tuner *t, enum job_seat seat)
+{
+	enum content_fault was = t->content;
+
+	t->content = weigh(t, seat, CONTENT_GOOD);
+	/* what the source's job has found is why it was left */
+	if (seat == SEAT_WATCH && was != t->content && t->state == TUNER_RUNNING &&
+	    strcmp(t->last_error, tuner_content_text(was)) == 0)
 		t->last_error[0] = '\0';
-	t->content = CONTENT_GOOD;
 }
 
 void tuner_judge_content(struct tuner *t, uint64_t now_us, uint64_t *next_us)
@@ -191,9 +209,9 @@ void tuner_judge_content(struct tuner *t, uint64_t now_us, uint64_t *next_us)
 		leave_content(t);
 }
 
-void tuner_content(struct tuner *t, enum content_fault fault)
+void tuner_content(struct tuner *t, enum job_seat seat, enum content_fault found)
 {
-	enum content_fault was = t->content;
+	enum content_fault was = t->content, fault = weigh(t, seat, found);
 
 	if (fault == was)
 		return;

@@ -157,8 +157,8 @@ void job_free(struct job *j)
 	assert(*place_of(j) == j && j->tuner->owner->jobs > 0);
 	job_set_slow(j, false);
 	*place_of(j) = NULL;
-	if (j->seat == SEAT_WATCH)
-		tuner_forget_content(j->tuner);
+	if (j->seat == SEAT_WATCH || j->seat == SEAT_SOURCE)
+		tuner_forget_content(j->tuner, j->seat);
 	if (j->seat == SEAT_DERIVE)
 		j->tuner->encoder_permil = 0;
 	if (j->seat == SEAT_PROBE) {
@@ -182,8 +182,8 @@ void job_stop(struct job *j)
 	else
 		peer_send_shutdown(j->peer, &(struct msg_shutdown){}, NULL);
 	job_set_state(j, JOB_STOPPING);
-	if (j->seat == SEAT_WATCH)
-		tuner_forget_content(j->tuner);
+	if (j->seat == SEAT_WATCH || j->seat == SEAT_SOURCE)
+		tuner_forget_content(j->tuner, j->seat);
 }
 
 void job_hand_over(struct job *j)
@@ -566,11 +566,13 @@ static int on_content(struct job *j, const struct msg *m)
 
 	if (r < 0)
 		return r;
-	if (j->role != JOB_WATCH || content.fault >= CONTENT_FAULT_COUNT_)
+	if ((j->role != JOB_WATCH && !owns_source(j)) || content.fault >= CONTENT_FAULT_COUNT_)
 		return -EBADMSG;
-	j->beat_us = clock_mono_us();
-	j->running_us = j->running_us ? j->running_us : j->beat_us;
-	tuner_content(j->tuner, (enum content_fault)content.fault);
+	if (j->role == JOB_WATCH) {
+		j->beat_us = clock_mono_us();
+		j->running_us = j->running_us ? j->running_us : j->beat_us;
+	}
+	tuner_content(j->tuner, j->seat, (enum content_fault)content.fault);
 	return 0;
 }
 

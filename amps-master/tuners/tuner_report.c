@@ -41,6 +41,8 @@ static const char *const content_names[CONTENT_FAULT_COUNT_] = {
 	[CONTENT_BLACK] = "black",
 	[CONTENT_FROZEN] = "frozen",
 	[CONTENT_SILENT] = "silent",
+	[CONTENT_NO_PICTURE] = "no picture",
+	[CONTENT_NO_SOUND] = "no sound",
 };
 
 static json_t *tuner_json(const struct tuner *t, void *owner,
@@ -66,35 +68,36 @@ static json_t *tuner_json(const struct tuner *t, void *owner,
 	for (size_t i = 0; i < SEAT_COUNT_; i++)
 		process_usage(t->jobs[i] ? t->jobs[i]->pid : 0, &cpu, &memory);
 	time_format_iso8601(t->started_wall_us, started);
-	return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
-			 "s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:I, s:s?, s:I, s:o}",
-			 "key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
-			 pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
-			 tuner_state_name(t->state), "source", t->def ? tuner_source(t)->text : "",
-			 "started", started, "uptime_seconds", (double)MAX(up_us, 0) / 1e6,
-			 "viewers", (json_int_t)viewers, "bitrate_in", (json_int_t)rate_in,
-			 "bitrate_out", (json_int_t)facts.rate_out_bps, "restarts",
-			 (int)t->restarts, "cpu_seconds", cpu, "memory_bytes", (json_int_t)memory,
-			 "last_error", t->last_error[0] ? t->last_error : NULL, "source_number",
-			 tuner_on_slate(t) ? 0 : (int)t->source_at + 1, "sources",
-			 t->def ? t->def->source_count : 0, "switches", (json_int_t)total->switches,
-			 "restarts_crashed", (json_int_t)total->lost[LOST_CRASHED],
-			 "restarts_failed", (json_int_t)total->lost[LOST_FAILED], "restarts_silent",
-			 (json_int_t)total->lost[LOST_SILENT], "restarts_slow",
-			 (json_int_t)total->lost[LOST_SLOW], "restarts_content",
-			 (json_int_t)total->lost[LOST_CONTENT], "cc_errors",
-			 (json_int_t)total->cc_errors, "clock_jumps", (json_int_t)total->jumps,
-			 "pcr_interval_ms", (json_int_t)facts.pcr_interval_ms, "pcr_jitter_ms",
-			 (json_int_t)facts.pcr_jitter_ms, "first_media_ms",
-			 (json_int_t)(t->health[t->source_at].start_took_us / 1000), "leg1_lost",
-			 (json_int_t)total->pair[RING_PAIR_LOST_1], "leg2_lost",
-			 (json_int_t)total->pair[RING_PAIR_LOST_2], "pair_filled",
-			 (json_int_t)total->pair[RING_PAIR_FILLED], "pair_lost",
-			 (json_int_t)total->pair[RING_PAIR_MISSING], "content",
-			 t->jobs[SEAT_WATCH] ? content_names[t->content] : NULL, "frames_dropped",
-			 (json_int_t)t->frames_dropped, "encoder_speed",
-			 t->encoder_permil ? json_real(t->encoder_permil / 1000.0) : json_null());
+	return json_pack(
+		"{s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:f, "
+		"s:I, s:s?, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I, s:I, s:I, s:I, s:s?, s:I, s:o}",
+		"key", t->key, "stream_id", (int)t->channel, "variants", variants, "pid",
+		pid_json(t->jobs[SEAT_SOURCE]), "derive_pid", pid_json(derive), "state",
+		tuner_state_name(t->state), "source", t->def ? tuner_source(t)->text : "",
+		"started", started, "uptime_seconds", (double)MAX(up_us, 0) / 1e6, "viewers",
+		(json_int_t)viewers, "bitrate_in", (json_int_t)rate_in, "bitrate_out",
+		(json_int_t)facts.rate_out_bps, "restarts", (int)t->restarts, "cpu_seconds", cpu,
+		"memory_bytes", (json_int_t)memory, "last_error",
+		t->last_error[0] ? t->last_error : NULL, "source_number",
+		tuner_on_slate(t) ? 0 : (int)t->source_at + 1, "sources",
+		t->def ? t->def->source_count : 0, "switches", (json_int_t)total->switches,
+		"restarts_crashed", (json_int_t)total->lost[LOST_CRASHED], "restarts_failed",
+		(json_int_t)total->lost[LOST_FAILED], "restarts_silent",
+		(json_int_t)total->lost[LOST_SILENT], "restarts_slow",
+		(json_int_t)total->lost[LOST_SLOW], "restarts_content",
+		(json_int_t)total->lost[LOST_CONTENT], "cc_errors", (json_int_t)total->cc_errors,
+		"clock_jumps", (json_int_t)total->jumps, "pcr_interval_ms",
+		(json_int_t)facts.pcr_interval_ms, "pcr_jitter_ms", (json_int_t)facts.pcr_jitter_ms,
+		"first_media_ms", (json_int_t)(t->health[t->source_at].start_took_us / 1000),
+		"leg1_lost", (json_int_t)total->pair[RING_PAIR_LOST_1], "leg2_lost",
+		(json_int_t)total->pair[RING_PAIR_LOST_2], "pair_filled",
+		(json_int_t)total->pair[RING_PAIR_FILLED], "pair_lost",
+		(json_int_t)total->pair[RING_PAIR_MISSING], "content",
+		t->jobs[SEAT_WATCH] || t->content != CONTENT_GOOD ? content_names[t->content]
+								  : NULL,
+		"frames_dropped", (json_int_t)t->frames_dropped, "encoder_speed",
+		t->encoder_permil ? json_real(t->encoder_permil / 1000.0) : json_null());
 }
 
 json_t *tuners_report(const struct tuners *ts, void *owner,

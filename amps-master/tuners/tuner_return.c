@@ -435,6 +435,21 @@ static int on_rate(struct job *j, const struct msg *m)
 	return 0;
 }
 
+/* The rest of what it had goes on without it: it is no better than before. */
+static int on_content(struct job *j, const struct msg *m)
+{
+	struct msg_job_content content;
+
+	if (msg_decode_job_content(m->bytes, m->len, &content) < 0 ||
+	    content.fault >= CONTENT_FAULT_COUNT_)
+		return -EBADMSG;
+	if (content.fault == CONTENT_GOOD)
+		return 0;
+	give_up(j->tuner, j);
+	tuner_update_soon(j->tuner);
+	return 0;
+}
+
 int tuner_return_message(struct job *j, const struct msg *m)
 {
 	static int (*const handlers[MSG_TYPE_COUNT_])(struct job * j, const struct msg *m) = {
@@ -445,6 +460,7 @@ int tuner_return_message(struct job *j, const struct msg *m)
 		[MSG_JOB_RING_SMALL] = on_ring_small,
 		[MSG_JOB_FAILED] = on_failed,
 		[MSG_JOB_RATE] = on_rate,
+		[MSG_JOB_CONTENT] = on_content,
 	};
 
 	/* what else it reports concerns a channel that plays it */

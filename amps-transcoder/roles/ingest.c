@@ -54,10 +54,16 @@ static uint64_t sink_holds_until_us(const void *sink)
 	return ts_sink_holds_until_us(sink);
 }
 
+static enum content_fault sink_gone(const void *sink)
+{
+	return ts_sink_gone(sink);
+}
+
 static const struct intake_target sink_target = {.order = take_order,
 						 .ready = sink_ready,
 						 .running = sink_running,
 						 .holds_until_us = sink_holds_until_us,
+						 .gone = sink_gone,
 						 .ended = sink_ended};
 
 /* Once a channel runs, bytes without media (garbage, stuffing) do not count as data. */

@@ -104,8 +104,15 @@ void intake_set_deadline(struct intake *in)
 
 void intake_got_data(struct intake *in, size_t bytes)
 {
+	enum content_fault gone =
+		in->source.live && in->target->gone ? in->target->gone(in->owner) : CONTENT_GOOD;
+
 	in->data_us = clock_mono_us();
 	in->round_bytes += bytes;
+	if (gone == in->gone)
+		return;
+	in->gone = gone;
+	job_report_content(in->job, gone);
 }
 
 bool intake_pair_counts(const struct intake *in, uint64_t counts[RING_PAIR_COUNT_])

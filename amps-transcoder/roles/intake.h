@@ -30,6 +30,8 @@ struct intake_target {
 	/* Until when it holds back what has come, if nothing more comes; 0 = it does not.  NULL: it
 	 * never does. */
 	uint64_t (*holds_until_us)(const void *owner);
+	/* What has come before and is missing now; NULL: it does not look. */
+	enum content_fault (*gone)(const void *owner);
 	/* The source has ended for good. */
 	void (*ended)(void *owner);
 };
@@ -44,8 +46,9 @@ struct intake {
 	uint64_t begin_us; /* when the source was asked for */
 	uint64_t data_us;  /* when media last came (or was not asked for); 0 = none yet */
 	uint64_t start_timeout_us, stall_timeout_us;
-	uint64_t cushion_us;  /* the target holds so much back; 0 = nothing */
-	uint64_t round_bytes; /* read since the last rewind */
+	uint64_t cushion_us;	 /* the target holds so much back; 0 = nothing */
+	uint64_t round_bytes;	 /* read since the last rewind */
+	enum content_fault gone; /* of a live source, as it was reported last */
 };
 
 /* Reads the job's spec; nothing is opened yet.  Close it with source_close(&in->source), also

@@ -7,6 +7,7 @@
 #include "amps-transcoder/ts/align.h"
 #include "amps-transcoder/ts/clock_watch.h"
 #include "amps-transcoder/ts/cushion.h"
+#include "amps-transcoder/ts/gone_watch.h"
 #include "amps-transcoder/ts/sound.h"
 #include "common/clock.h"
 #include "common/log/log.h"
@@ -30,6 +31,7 @@ struct ts_sink {
 	struct ts_parse parse;
 	struct ts_rewrite rewrite;
 	struct clock_watch clock;
+	struct gone_watch gone;
 	uint64_t bytes_in;
 	uint64_t now_us; /* when the bytes at hand came */
 	uint64_t rap_us; /* when there was an access point last, or the sink began */
@@ -55,6 +57,7 @@ int ts_sink_new(struct job *job, struct ts_sink **ret)
 	ts_parse_init(&s->parse);
 	ts_rewrite_init(&s->rewrite);
 	s->clock = CLOCK_WATCH_INIT;
+	s->gone = GONE_WATCH_INIT;
 	*ret = s;
 	return 0;
 }
@@ -270,6 +273,7 @@ static void ring_put(struct ts_sink *s, size_t n)
 	s->parse.any_picture = s->now_us - s->rap_us > s->rap_wait_us;
 	take_packets(s, s->parsed + s->waiting + whole, true);
 	commit(s, committable(s));
+	gone_watch_streams(&s->gone, &s->parse, s->now_us);
 	w = &s->out.ring.writer;
 	if (s->parse.frontier_90k != TIME_NONE)
 		ring_writer_frontier(w, s->parse.frontier_90k);
@@ -512,6 +516,11 @@ uint64_t ts_sink_bitrate(const struct ts_sink *s)
 bool ts_sink_running(const struct ts_sink *s)
 {
 	return s->out.ring.running;
+}
+
+enum content_fault ts_sink_gone(const struct ts_sink *s)
+{
+	return gone_watch_verdict(&s->gone, clock_mono_us());
 }
 
 uint64_t ts_sink_frozen_us(const struct ts_sink *s)

@@ -70,6 +70,9 @@ bool ts_sink_running(const struct ts_sink *s);	   /* the newest ring has a rando
 /* How many packets that were put brought media so far; garbage and stuffing bring none. */
 uint64_t ts_sink_media_packets(const struct ts_sink *s);
 
+/* What the programme had and has no more while the rest of it goes on (gone_watch.h). */
+enum content_fault ts_sink_gone(const struct ts_sink *s);
+
 /* How long the value of the clock references that were put has not changed although they came. */
 uint64_t ts_sink_frozen_us(const struct ts_sink *s);
 

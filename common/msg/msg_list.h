@@ -283,6 +283,8 @@ enum content_fault {
 	CONTENT_BLACK,
 	CONTENT_FROZEN,
 	CONTENT_SILENT,
+	CONTENT_NO_PICTURE, /* there was one, and sound goes on */
+	CONTENT_NO_SOUND,
 	CONTENT_FAULT_COUNT_
 };
 #define MSG_JOB_CONTENT_FIELDS(F) F(u8, fault)	 /* enum content_fault */

@@ -8,11 +8,13 @@ import media
 from harness import wait_for
 from lineup import channel, line_up
 from origin import HttpOrigin, Paced
+from test_sources import MovingWindow
 from trouble import TS_HEAD, Trouble, other_pids, packets
-from ts import split
-from watch import Watch, assert_sound
+from ts import PACKET, pid_of, split
+from watch import FAST, Watch, assert_sound
 
 LONG = 120  # seconds of media.long_film()
+PICTURE = 0x100     # its PID
 
 
 def endless(data, total=LONG):
@@ -96,6 +98,7 @@ def test_the_next_source_takes_over(server, fault):
         with Watch(s) as w:
             ids = w.open("/stream/1.ts", 2)
             w.wait_playing(ids)
+            w.rate(ids, FAST)    # the longest gap counts from here
             # a second of the film comes in advance
             wait_for(lambda: second.times, 10, "the second source to be opened")
             lost = first.times[0] + 2 + (STALL if fault in SILENT else 0)
@@ -104,10 +107,64 @@ def test_the_next_source_takes_over(server, fault):
             w.wait_more(ids)
             assert_sound(w.report())
             assert all(v["opened"] == 1 and v["marks"] == 1 for v in w.report().values())
+            if fault not in ("garbage", "web page"):    # whose bytes are sent on, up to the end
+                gaps = [v["gap_ms"] for v in w.report().values()]
+                # the next source begins with a key frame
+                assert max(gaps) < 1000 * (1 + (STALL if fault in SILENT else 0)), gaps
             tuner = wait_for(lambda: s.tuner("1"), 5, "the tuner")
             assert tuner["source"] == second.url() and tuner["state"] == "running", tuner
             check_report(s, tuner, "silent" if fault in SILENT else "failed")
     assert first.connections.peak == 1 and second.connections.peak == 1
+
+
+@pytest.mark.timing
+@pytest.mark.waits
+def test_a_live_playlist_that_stands_still_is_left_after_three_target_durations(server, tmp_path):
+    window = MovingWindow(tmp_path)      # of 2 s
+    with HttpOrigin(folder=str(tmp_path)) as origin, Trouble(backup()) as second:
+        s = server(line_up(channel(1, origin.url("/hls/index.m3u8"), sources=[second.url()]),
+                           streaming={"stall_timeout": STALL}))
+        with Watch(s) as w:
+            with window:
+                ids = w.open("/stream/1.ts", 1)
+                w.wait_playing(ids)
+            # what was listed is played first
+            wait_for(lambda: second.times, 20, "the second source to be opened")
+            w.wait(ids, lambda v: v["marks"] == 1, 5, "viewers to go on with a mark")
+            assert s.tuner("1")["restarts_silent"] == 1
+            assert "sent nothing that can be played for 6000 ms" in s.log()
+
+
+def without_picture(film, begin):
+    """From that byte on, of the picture's packets only the clock is left."""
+    out, last = [], None
+    for i, p in enumerate(split(film)):
+        if pid_of(p) == PICTURE and i * PACKET >= begin:
+            has_clock = p[3] & 0x20 and p[4] >= 7 and p[5] & 0x10
+            p = (p[:3] + bytes([0x20 | last, 183, p[5] & 0x10]) + p[6:12] + b"\xff" * 176
+                 if has_clock else b"\x47\x1f\xff\x10" + b"\xff" * 184)
+        elif pid_of(p) == PICTURE:
+            last = p[3] & 0x0f
+        out.append(p)
+    return b"".join(out)
+
+
+@pytest.mark.timing
+@pytest.mark.waits
+def test_a_source_whose_picture_is_gone_for_ten_seconds_is_left(server):
+    film = packets(media.long_film())
+    film = without_picture(film, len(film) * 3 // LONG)
+    with Trouble(endless(film)) as first, Trouble(backup()) as second:
+        s = server(sources(first, second))
+        with Watch(s) as w:
+            ids = w.open("/stream/1.ts", 1)
+            w.wait_playing(ids)
+            wait_for(lambda: second.times, 30, "the second source to be opened")
+            # a second of the film comes in advance
+            assert 11 < second.times[0] - first.times[0] < 2 + 10 + 2
+            w.wait(ids, lambda v: v["marks"] == 1, 5, "viewers to go on with a mark")
+            assert s.tuner("1")["restarts_content"] == 1
+            assert "its picture is gone" in s.log()
 
 
 @pytest.mark.timing

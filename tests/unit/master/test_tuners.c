@@ -2974,6 +2974,61 @@ Test(tuners, what_was_found_of_a_source_is_not_said_of_the_one_that_takes_over)
 	scene_close(&s);
 }
 
+/* The job of the source says so, whatever is watched. */
+Test(tuners, a_source_whose_picture_is_gone_is_left_for_the_next_one)
+{
+	struct scene s;
+	struct fake_job *next;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(2));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_content(&s, &s.jobs[0], CONTENT_NO_PICTURE);
+	await_stop(&s, &s.jobs[0]);
+	cr_assert_str_eq(s.tuners->all->last_error, "its picture is gone");
+	fake_end(&s.jobs[0]);
+	next = await_job(&s, 2);
+	fake_run(&s, next);
+	cr_assert_eq(next->source, '1');
+	cr_assert_eq(s.tuners->all->content, CONTENT_GOOD, "of that one");
+	cr_assert_eq(s.tuners->all->history.total.lost[LOST_CONTENT], 1);
+	cr_assert_gt(tuner_shows_us(s.tuners->all, 0), clock_mono_us(), "no return to it yet");
+	scene_close(&s);
+}
+
+Test(tuners, the_only_source_is_kept_without_its_sound)
+{
+	struct scene s;
+
+	scene_open(&s, 1000);
+	set_lineup(&s, lineup_of_sources(1));
+	want(&s, 0, 1, "");
+	fake_run(&s, &s.jobs[0]);
+	fake_content(&s, &s.jobs[0], CONTENT_NO_SOUND);
+	cr_assert(why_says(&s, "now", "its sound is gone"));
+	fake_content(&s, &s.jobs[0], CONTENT_GOOD);
+	cr_assert_str_eq(s.tuners->all->last_error, "");
+	fake_listen(&s.jobs[0]);
+	cr_assert_not(s.jobs[0].told_to_stop);
+	scene_close(&s);
+}
+
+/* What the watch job says of a picture that is gone is not the last word. */
+Test(tuners, what_is_gone_counts_more_than_what_is_seen)
+{
+	struct scene s;
+	struct fake_job *watch = scene_watch(&s, 1);
+
+	fake_content(&s, &s.jobs[0], CONTENT_NO_PICTURE);
+	fake_content(&s, watch, CONTENT_GOOD);
+	cr_assert_eq(s.tuners->all->content, CONTENT_NO_PICTURE);
+	fake_content(&s, watch, CONTENT_SILENT);
+	fake_content(&s, &s.jobs[0], CONTENT_GOOD);
+	cr_assert_eq(s.tuners->all->content, CONTENT_SILENT);
+	scene_close(&s);
+}
+
 Test(tuners, a_channel_plays_on_without_its_watch_job)
 {
 	struct scene s;
