@@ -10,7 +10,7 @@ import { session, tokenFields } from "./api.js";
 const TICK_MS = 50;
 /* Media come in bursts: what counts is how little was left before the next one, over so long. */
 const WINDOW_TICKS = 24;
-const LEFT_MIN_S = .1, LEFT_MAX_S = .8;	/* what is to be left */
+const LEFT_MIN_S = .2, LEFT_MAX_S = .8;	/* what is to be left */
 const LEFT_STEP_S = .06, LEFT_EASE_S = .00005;	/* more after a stall; less with each tick without one */
 const BEGIN_S = .3;				/* behind what has come */
 const SPEED_MOST = .12, SPEED_OFF_S = .4;	/* plays so much faster or slower if it is off by that */
