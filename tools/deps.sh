@@ -13,13 +13,13 @@ DEB_BUILD="gcc cmake ninja-build pkg-config=pkg-config libc6-dev zlib1g-dev libe
 	libswresample-dev ffmpeg=ffmpeg
 	fonts-dejavu-core fontconfig=fc-list"
 DEB_SMOKE="libcriterion-dev python3 python3-pytest python3-pytest-xdist python3-yaml curl=curl
-	iproute2=ip procps=ps util-linux=runuser"
+	iproute2=ip procps=ps util-linux=runuser xmltv-util=tv_validate_file"
 DEB_TEST="clang=clang lld=ld.lld libclang-rt-dev clang-format=clang-format debootstrap=debootstrap
 	universal-ctags=ctags nodejs=node npm=npm mpv=mpv vlc-bin vlc-plugin-base gstreamer1.0-tools
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi
 	gir1.2-gst-rtsp-server-1.0 nginx-light=nginx libnginx-mod-rtmp openssl=openssl
-	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy prometheus=promtool systemd=systemd-analyze xmltv-util=tv_validate_file libxml2-utils=xmllint"
+	wrk=wrk yt-dlp=yt-dlp tshark=tshark lintian=lintian piuparts=piuparts rpm=rpmbuild rpmlint=rpmlint buildah=buildah docker-compose=docker-compose haproxy=haproxy prometheus=promtool systemd=systemd-analyze libxml2-utils=xmllint"
 DEB_PACKAGE="build-essential debhelper dpkg-dev=dpkg-buildpackage fakeroot=fakeroot"
 DEB_RPM="rpm=rpmbuild"
 DEB_ENGINE="podman=podman runc=runc netavark iptables=iptables"
