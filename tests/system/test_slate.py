@@ -25,15 +25,23 @@ def streams_of(path):
     return sorted(set(text.split()))
 
 
+def light_of(path):
+    """How many points of its first picture have the colour of text."""
+    picture = subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-i", path, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt",
+         "gray", "-"], check=True, capture_output=True).stdout
+    return sum(x > 150 for x in picture)
+
+
 def on_slate(s):
     tuner = s.tuner("1")
     return tuner if tuner and tuner["source"] == "slate" and tuner["state"] == "running" else None
 
 
-@pytest.mark.parametrize("mode", ["refuse", "stall"])
-def test_viewers_see_a_slate_and_then_the_source_again(server, mode):
+@pytest.mark.parametrize("mode, text", [("refuse", True), ("stall", "I")])
+def test_viewers_see_a_slate_and_then_the_source_again(server, mode, text):
     with HttpOrigin(Paced(media.long_film(), LONG)) as origin:
-        s = server(line_up(channel(1, origin.url()), streaming={"stall_timeout": 2}))
+        s = server(line_up(channel(1, origin.url(), slate=text), streaming={"stall_timeout": 2}))
         with Watch(s) as w:
             ids = w.open("/stream/1.ts", 2)
             w.wait_playing(ids)
@@ -52,6 +60,8 @@ def test_viewers_see_a_slate_and_then_the_source_again(server, mode):
             with open(path, "wb") as f:
                 f.write(data)
             assert streams_of(path) == streams_of(media.long_film())
+            light = light_of(path)
+            assert 10 < light < 100 if text == "I" else light > 400, light
             origin.mode = "play"
             wait_for(lambda: s.tuner("1")["source_number"] == 1, 15, "the source again")
             w.wait_more(ids)

@@ -135,6 +135,72 @@ Test(slate, it_has_the_format_of_the_stream_before)
 	cr_expect_lt(slate_format_read(&none, &f), 0);
 }
 
+/* What a decoder makes of a packet; the frame is the caller's. */
+static AVFrame *decoded(const struct slate_track *t, unsigned packet)
+{
+	const AVCodec *codec = avcodec_find_decoder(t->parameters->codec_id);
+	AVCodecContext *ctx = avcodec_alloc_context3(codec);
+	AVFrame *frame = av_frame_alloc();
+
+	cr_assert(codec && ctx && frame);
+	cr_assert_geq(avcodec_parameters_to_context(ctx, t->parameters), 0);
+	cr_assert_eq(avcodec_open2(ctx, codec, NULL), 0);
+	cr_assert_eq(avcodec_send_packet(ctx, t->packets[packet]), 0);
+	cr_assert_eq(avcodec_send_packet(ctx, NULL), 0);
+	cr_assert_eq(avcodec_receive_frame(ctx, frame), 0);
+	avcodec_free_context(&ctx);
+	return frame;
+}
+
+/* Whether all samples of both channels are zero; those of the decoder of MP2 are planar. */
+static bool is_silent(const AVFrame *frame)
+{
+	size_t bytes = (size_t)frame->nb_samples * (size_t)av_get_bytes_per_sample(frame->format);
+	bool silent = true;
+
+	cr_assert(av_sample_fmt_is_planar(frame->format) && bytes > 0);
+	for (unsigned channel = 0; channel < 2; channel++)
+		for (size_t i = 0; i < bytes; i++)
+			silent = silent && frame->extended_data[channel][i] == 0;
+	return silent;
+}
+
+/* Pixels of the colour of text. */
+static unsigned light_of(const AVFrame *frame)
+{
+	unsigned found = 0;
+
+	for (int y = 0; y < frame->height; y++)
+		for (int x = 0; x < frame->width; x++)
+			found += frame->data[0][y * frame->linesize[0] + x] > 160;
+	return found;
+}
+
+Test(slate, it_is_silent_and_shows_its_text)
+{
+	struct buf bytes = bytes_of(other_film());
+	static const char *const texts[] = {"", "I", "Back at 6 pm"};
+	unsigned light = 0;
+	struct slate_format f;
+
+	cr_assert_eq(slate_format_read(&bytes, &f), 0);
+	for (size_t i = 0; i < array_size(texts); i++) {
+		struct slate_media m;
+		AVFrame *picture, *sound;
+
+		cr_assert_eq(slate_media_make(&f, texts[i], &on, &m), 0);
+		picture = decoded(&m.tracks[0], 0);
+		sound = decoded(&m.tracks[1], 0);
+		cr_expect(is_silent(sound));
+		/* more text is more light, and none is none */
+		cr_expect(i ? light_of(picture) > light : light_of(picture) == 0, "%s", texts[i]);
+		light = light_of(picture);
+		av_frame_free(&picture);
+		av_frame_free(&sound);
+		slate_media_done(&m);
+	}
+}
+
 Test(slate, a_slate_that_is_not_needed_any_more_is_not_encoded)
 {
 	struct buf bytes = bytes_of(other_film());
