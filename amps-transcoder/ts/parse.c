@@ -408,6 +408,27 @@ static int64_t duration_of(const struct ts_stream *s, int64_t step)
 	return MAX(step, s->duration_90k - s->duration_90k / 64);
 }
 
+/* A unit with this PTS lasts as long as the stream's duration says. */
+static void unit_ends(struct ts_parse *p, struct ts_stream *s, int64_t pts)
+{
+	int64_t end = pts + s->duration_90k;
+
+	s->end_90k = MAX(s->end_90k, end);
+	if (s->kind != TS_KIND_OTHER && end > p->frontier_90k &&
+	    (p->pcr_90k == TIME_NONE || llabs(pts - p->pcr_90k) <= APART_MAX))
+		p->frontier_90k = end;
+}
+
+void ts_parse_last_unit(struct ts_parse *p, unsigned stream, int64_t duration_90k)
+{
+	struct ts_stream *s = &p->streams[stream];
+
+	assert(stream < p->stream_count && s->last_pts_90k != TIME_NONE);
+	assert(duration_90k > 0);
+	s->duration_90k = duration_90k;
+	unit_ends(p, s, s->last_pts_90k);
+}
+
 /* The access unit's times; *ret_pts is TIME_NONE when it has none. */
 static unsigned on_pes(struct ts_parse *p, const uint8_t *packet, struct ts_stream *s,
 		       const struct ts_pes *pes, int64_t *ret_pts)
@@ -425,10 +446,7 @@ static unsigned on_pes(struct ts_parse *p, const uint8_t *packet, struct ts_stre
 	s->last_dts_90k = dts;
 	s->last_pts_90k = pts;
 	s->begin_90k = s->begin_90k == TIME_NONE ? pts : MIN(s->begin_90k, pts);
-	s->end_90k = MAX(s->end_90k, pts + s->duration_90k);
-	if (s->kind != TS_KIND_OTHER && pts + s->duration_90k > p->frontier_90k &&
-	    (p->pcr_90k == TIME_NONE || llabs(pts - p->pcr_90k) <= APART_MAX))
-		p->frontier_90k = pts + s->duration_90k;
+	unit_ends(p, s, pts);
 	if (p->pcr_90k == TIME_NONE) {
 		p->ref_90k = dts;
 		if (s->pid == (p->video_pid != TS_PID_NONE ? p->video_pid : p->audio_pid))

@@ -39,7 +39,8 @@ struct ts_stream {
 	char language[4];  /* ISO 639-2, small letters; "" = not said */
 	enum ts_purpose purpose;
 	int64_t last_dts_90k, last_pts_90k;
-	int64_t duration_90k; /* of the last access unit, from the distance of two */
+	int64_t duration_90k; /* of the last access unit, from the distance of two, or as measured
+			       */
 	/* smallest PTS and largest PTS + duration since ts_parse_new_round(); TIME_NONE */
 	int64_t begin_90k, end_90k;
 };
@@ -103,6 +104,9 @@ void ts_parse_pat(struct ts_parse *p, const uint8_t *packet);
 
 /* Feed a packet of the programme's PMT PID.  True when it completed a new or changed PMT. */
 bool ts_parse_pmt(struct ts_parse *p, const uint8_t *packet);
+
+/* How long the last unit of streams[stream], which had a PTS, was found to be. */
+void ts_parse_last_unit(struct ts_parse *p, unsigned stream, int64_t duration_90k);
 
 /* Resets begin_90k and end_90k of every stream. */
 void ts_parse_new_round(struct ts_parse *p);

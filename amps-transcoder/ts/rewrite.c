@@ -17,6 +17,12 @@ void ts_rewrite_init(struct ts_rewrite *w)
 				 .start_90k = TIME_NONE};
 }
 
+void ts_rewrite_on_jump(struct ts_rewrite *w, void (*call)(void *owner), void *owner)
+{
+	w->on_jump = call;
+	w->owner = owner;
+}
+
 static void next_round(struct ts_rewrite *w)
 {
 	if (++w->round == 0) {
@@ -97,24 +103,27 @@ static void look_ahead(const struct ts_parse *p, const uint8_t *packets, size_t 
 }
 
 /* Pictures come in decoding order: the first PES of a stream must not be placed before its previous
- * PES. */
-static int64_t keep_ahead(const struct ts_parse *p, const uint8_t *packets, size_t n,
-			  int64_t offset_90k)
+ * PES, nor sound of another timeline before that PES ends. */
+static int64_t keep_ahead(const struct ts_rewrite *w, const struct ts_parse *p,
+			  const uint8_t *packets, size_t n)
 {
+	int64_t offset_90k = w->offset_90k;
 	struct ts_pes pes;
 
 	for (size_t i = 0; i < n; i++, packets += TS_PACKET) {
 		unsigned stream = p->stream_of[ts_pid(packets)];
 		const struct ts_stream *s = stream ? &p->streams[stream - 1] : NULL;
-		int64_t dts;
+		int64_t dts, end;
 
 		if (!s || s->last_dts_90k == TIME_NONE || !ts_pes_find(packets, &pes) ||
 		    !pes.pts_at)
 			continue;
 		dts = ts_time_get(packets + (pes.dts_at ? pes.dts_at : pes.pts_at)) + offset_90k;
 		dts = ts_unwrap(s->last_dts_90k, dts);
-		if (dts < s->last_dts_90k && dts > s->last_dts_90k - TS_HZ)
-			offset_90k += s->last_dts_90k + MAX(s->duration_90k, 1) - dts;
+		end = s->last_dts_90k + MAX(s->duration_90k, 1);
+		if (dts < (w->found && s->kind == TS_KIND_AUDIO ? end : s->last_dts_90k) &&
+		    dts > s->last_dts_90k - TS_HZ)
+			offset_90k += end - dts;
 	}
 	return offset_90k;
 }
@@ -206,7 +215,7 @@ static void decide_offset(struct ts_rewrite *w, const struct ts_parse *p, const 
 		begin_film(w, start);
 	if (pcr != TIME_NONE)
 		keep_clock(w, p, pcr);
-	w->offset_90k = keep_ahead(p, packets, n, w->offset_90k);
+	w->offset_90k = keep_ahead(w, p, packets, n);
 	if (!w->found)
 		w->round_offset_90k = w->offset_90k;
 	w->length_90k = TIME_NONE;
@@ -468,6 +477,8 @@ void ts_rewrite_packet(struct ts_rewrite *w, const struct ts_parse *p, uint8_t *
 	if (breaks(w, p, packets, pid))
 		note_break(w, p, pid);
 	if (judge(w, p, packets, n) == IS_SPLICE) {
+		if (w->on_jump)
+			w->on_jump(w->owner);
 		splice(w, frontier_of(p), true);
 		w->found = true;
 		w->jumps++;

@@ -49,11 +49,17 @@ struct ts_rewrite {
 	uint8_t round;	/* number of splices, to notice the first packet of a PID after one */
 	uint8_t seen[TS_PIDS];	   /* the round in which a PID was last seen */
 	uint8_t cc_shift[TS_PIDS]; /* added modulo 16 */
-	uint8_t version_add;	   /* added modulo 32 to the versions of PAT and PMT, once active */
+	void (*on_jump)(void *owner);
+	void *owner;
+	uint8_t version_add; /* added modulo 32 to the versions of PAT and PMT, once active */
 	struct ts_rewrite_table pat, pmt;
 };
 
 void ts_rewrite_init(struct ts_rewrite *w);
+
+/* Called when a splice was found, before the frontier is read: the parser may be told how long the
+ * last sounds are, which it only estimates (ts_parse_last_unit()). */
+void ts_rewrite_on_jump(struct ts_rewrite *w, void (*call)(void *owner), void *owner);
 
 /* Another timeline follows; its first timestamp (the smallest within the look-ahead) becomes
  * target_90k. */

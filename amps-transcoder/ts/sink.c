@@ -20,6 +20,8 @@
 #define GAP_OVER_90K	(3 * TS_HZ / 10)
 #define GAP_DOUBLED_MAX 3u
 
+#define MEASURE_US 1000000u /* between two times that sounds are decoded for a jump */
+
 struct ts_sink {
 	struct out_rings out;	 /* the next ring is moved to at an access point */
 	struct cushion *cushion; /* in front of all that follows; NULL = none */
@@ -36,13 +38,16 @@ struct ts_sink {
 	uint64_t now_us; /* when the bytes at hand came */
 	uint64_t rap_us; /* when there was an access point last, or the sink began */
 	uint64_t rap_wait_us;
-	unsigned take_overs; /* rings for viewers of another job that it was given */
+	uint64_t measured_us; /* when sounds were decoded for a jump; 0 = never */
+	unsigned take_overs;  /* rings for viewers of another job that it was given */
 	/* of a source that is repeated: where the round began in bytes_in, and the last one */
 	uint64_t round_at, round_bytes;
 	int64_t round_90k;
 	void (*on_programme)(void *owner, const struct ts_parse *p);
 	void *owner;
 };
+
+static void on_jump(void *owner);
 
 int ts_sink_new(struct job *job, struct ts_sink **ret)
 {
@@ -56,6 +61,7 @@ int ts_sink_new(struct job *job, struct ts_sink **ret)
 			 1000 / 10 * RAP_WAIT_TENTHS;
 	ts_parse_init(&s->parse);
 	ts_rewrite_init(&s->rewrite);
+	ts_rewrite_on_jump(&s->rewrite, on_jump, s);
 	s->clock = CLOCK_WATCH_INIT;
 	s->gone = GONE_WATCH_INIT;
 	*ret = s;
@@ -160,6 +166,7 @@ static void take_over(struct ts_sink *s, int64_t *ret_lead_90k)
 	assert(s->parsed == 0);
 	ts_parse_init(&s->parse);
 	ts_rewrite_init(&s->rewrite);
+	ts_rewrite_on_jump(&s->rewrite, on_jump, s);
 }
 
 int ts_sink_attach(struct ts_sink *s, const struct job_event *event)
@@ -354,17 +361,39 @@ static size_t last_sound(const struct ts_sink *s, unsigned pid, uint8_t *dst, si
 	return used;
 }
 
-/* Where a stream ended.  The number of frames in a PES of sound varies, so those of the last one
- * are counted. */
-static int64_t end_of(const struct ts_sink *s, const struct ts_stream *stream)
+/* How long the last PES of a stream of sound is: the number of frames in one varies, so they are
+ * counted.  0 = not known. */
+static int64_t last_length(const struct ts_sink *s, const struct ts_stream *stream)
 {
 	uint8_t data[SOUND_MAX + TS_SOUND_PADDING] = {0};
-	int64_t length = 0;
 
-	if (stream->kind == TS_KIND_AUDIO)
-		length = ts_sound_length_90k(stream->codec, data,
-					     last_sound(s, stream->pid, data, SOUND_MAX));
+	if (stream->kind != TS_KIND_AUDIO || stream->last_pts_90k == TIME_NONE)
+		return 0;
+	return ts_sound_length_90k(stream->codec, data,
+				   last_sound(s, stream->pid, data, SOUND_MAX));
+}
+
+static int64_t end_of(const struct ts_sink *s, const struct ts_stream *stream)
+{
+	int64_t length = last_length(s, stream);
+
 	return length > 0 ? stream->last_pts_90k + length : stream->end_90k;
+}
+
+/* Another timeline begins where this one has ended. */
+static void on_jump(void *owner)
+{
+	struct ts_sink *s = owner;
+
+	if (s->measured_us && s->now_us - s->measured_us < MEASURE_US)
+		return;
+	s->measured_us = s->now_us;
+	for (unsigned i = 0; i < s->parse.stream_count; i++) {
+		int64_t length = last_length(s, &s->parse.streams[i]);
+
+		if (length > 0)
+			ts_parse_last_unit(&s->parse, i, length);
+	}
 }
 
 /* The length of a round at which no stream begins again before it has ended. */

@@ -612,6 +612,48 @@ Test(ingest, a_time_far_from_the_clock_waits_for_its_pcr)
 	pipe_stop(&p);
 }
 
+/* n frames of AAC without a sound, 48 kHz; ten of them fill the packet. */
+static void build_sound(struct ts_build *b, int64_t pts, unsigned n)
+{
+	static const uint8_t frame[] = {0xff, 0xf1, 0x4c, 0x80, 0x02, 0x3f, 0xfc, 0x21, 0x00,
+					0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80, 0x00};
+	uint8_t data[TS_PACKET];
+
+	cr_assert_leq(n * sizeof(frame), TS_PACKET - 18u);
+	for (unsigned i = 0; i < n; i++)
+		memcpy(data + i * sizeof(frame), frame, sizeof(frame));
+	build_pes(b, PID_AUDIO, TIME_NONE, pts, false, data, n * sizeof(frame));
+}
+
+/* The last PES of a timeline has more frames than those before it. */
+Test(ingest, sound_that_jumps_does_not_overlap_the_last_one)
+{
+	static uint8_t bytes[400 * TS_PACKET];
+	struct ts_build b = {.bytes = bytes, .cap = sizeof(bytes)};
+	struct watch w;
+	struct job_pipe p;
+	int64_t pts = 90000000;
+
+	build_pat(&b);
+	build_pmt(&b, PID_VIDEO, 0x1b, 0, 0);
+	for (int hour = 0; hour < 2; hour++, pts += 3600 * 90000ll) {
+		for (int i = 0; i < 10; i++, pts += 1920) {
+			build_pes(&b, PID_VIDEO, pts - 45000, pts, i == 0, NAL_IDR);
+			build_sound(&b, pts, 1);
+		}
+		build_sound(&b, pts, 10);
+	}
+	pipe_start(&p, "", 0);
+	write_to_pipe(p.out, &b, 0, b.len);
+	cr_assert(job_await(&job, &job.running, 10000), "%s", job.text);
+	watch_init(&w);
+	while (w.pos < b.len)
+		watch_for(&w, 20);
+	cr_assert_eq(w.marks, 1);
+	cr_assert_eq(w.largest_pts_step, 10 * 1920, "%lld", (long long)w.largest_pts_step);
+	pipe_stop(&p);
+}
+
 /* A time that no PCR confirms is passed on as it is, once enough came behind it. */
 Test(ingest, a_wrong_time_does_not_hold_a_pipe_back)
 {

@@ -63,6 +63,7 @@ static void feed_with(size_t most)
 	memcpy(original + fed, memory + fed, b.len - fed);
 	memcpy(memory_short + fed, memory + fed, b.len - fed);
 	w_short = w; /* with the splices that were asked for meanwhile */
+	w_short.owner = &p_short;
 	for (; fed < b.len; fed += TS_PACKET)
 		feed_one(MIN((b.len - fed) / TS_PACKET, most));
 }
@@ -242,6 +243,38 @@ Test(ts_rewrite, a_source_that_repeats_its_times_keeps_the_length_of_its_rounds)
 	cr_assert_eq(p.cc_errors, 0);
 	cr_assert_eq(marks, 39);
 	cr_assert_eq(last_pts - begun, 38 * FILM_LENGTH);
+}
+
+#define LAST_SOUND 9600
+
+static void measure(void *owner)
+{
+	struct ts_parse *parse = owner;
+
+	ts_parse_last_unit(parse, parse->stream_of[PID_AUDIO] - 1u, LAST_SOUND);
+}
+
+/* The last PES of sound has more frames than those before it, and the next one less. */
+Test(ts_rewrite, sound_that_jumps_begins_behind_the_last_one_of_its_real_length)
+{
+	int64_t end;
+
+	begin();
+	ts_rewrite_on_jump(&w, measure, &p);
+	pictures(900000, 25);
+	feed();
+	end = 900000 + 24 * 3600 + LAST_SOUND;
+	build_pes(&b, PID_AUDIO, TIME_NONE, 90000000, false, NAL_SLICE);
+	build_pes(&b, PID_VIDEO, 90000000 - 45000, 90000000, true, NAL_SLICE);
+	feed();
+	cr_assert_eq(w.splices, 1);
+	cr_assert_eq(p.streams[p.stream_of[PID_AUDIO] - 1].last_pts_90k, end);
+	/* a picture that comes with it may be earlier, but the sound is not */
+	build_pes(&b, PID_VIDEO, 900000 - 45000, 900000, true, NAL_SLICE);
+	build_pes(&b, PID_AUDIO, TIME_NONE, 900000, false, NAL_SLICE);
+	feed();
+	cr_assert_eq(w.splices, 2);
+	cr_assert_eq(p.streams[p.stream_of[PID_AUDIO] - 1].last_pts_90k, end + LAST_SOUND);
 }
 
 Test(ts_rewrite, the_clock_of_the_timeline_before_does_not_go_back)
